@@ -1,0 +1,253 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"dokku/agent/engine"
+	"dokku/agent/event"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// settingsLock is the name of the lock of the server's settings; it cannot be
+// an app's name.
+const settingsLock = "_server"
+
+// Create makes an app and its repository. A provisional one was made by a push,
+// and goes away again if nothing of the push is accepted. An app of that name
+// is an error.
+func (s *Server) Create(ctx context.Context, app string, provisional bool) error {
+	if err := ValidName(app); err != nil {
+		return err
+	}
+	l, err := s.lockApp(ctx, app, "apps:create", event.Log{})
+	if err != nil {
+		return err
+	}
+	defer l.release()
+	if _, err := os.Lstat(s.dir(app)); err == nil {
+		if _, err := s.Load(app); err == nil {
+			return fmt.Errorf("Name is already taken: app %s exists", app)
+		}
+		return fmt.Errorf("cannot create %s: %s is in the way and is not an app; move it away", app, s.dir(app))
+	}
+	// Everything is made beside and appears with one rename.
+	temp, err := os.MkdirTemp(s.Root, ".new-")
+	if err != nil {
+		return fmt.Errorf("cannot create %s: %w", app, err)
+	}
+	defer os.RemoveAll(temp)
+	dir := filepath.Join(temp, app)
+	if err := initRepository(dir, s.Binary); err != nil {
+		return fmt.Errorf("cannot create %s: %w", app, err)
+	}
+	for _, sub := range []string{"releases", "deploys"} {
+		if err := os.MkdirAll(filepath.Join(dir, "dokku", sub), 0o700); err != nil {
+			return fmt.Errorf("cannot create %s: %w", app, err)
+		}
+	}
+	st := &State{Version: stateVersion, Provisional: provisional}
+	if err := writeJSON(filepath.Join(dir, "dokku", "state.json"), st); err != nil {
+		return err
+	}
+	if err := os.Rename(dir, s.dir(app)); err != nil {
+		return fmt.Errorf("cannot create %s: %w", app, err)
+	}
+	return syncDir(s.Root)
+}
+
+// Destroy removes an app with everything of it: processes, images, network,
+// route, repository.
+func (s *Server) Destroy(ctx context.Context, app string, log event.Log) error {
+	return s.with(ctx, app, "apps:destroy", log, func(x *session) error {
+		x.State.Destroying, x.dirty = true, true
+		if err := x.save(); err != nil {
+			return err
+		}
+		return x.destroy(context.WithoutCancel(ctx))
+	})
+}
+
+// destroy can be interrupted anywhere and done again. The folder goes last, in
+// one rename: as long as it is there, everybody sees an app that is being
+// destroyed.
+func (x *session) destroy(ctx context.Context) error {
+	host, err := x.Host()
+	if err != nil {
+		return err
+	}
+	px, err := x.router()
+	if err != nil {
+		return err
+	}
+	if err := px.Withdraw(ctx, x.Name); err != nil {
+		return err
+	}
+	o, err := host.Observe(ctx, x.Name)
+	if err != nil {
+		return err
+	}
+	for _, i := range o.Instances {
+		if err := host.Stop(ctx, i.ID, x.grace()); err != nil {
+			return err
+		}
+		if err := host.Remove(ctx, engine.Resource{Kind: engine.Container, ID: i.ID}); err != nil {
+			return err
+		}
+	}
+	for _, i := range o.Images {
+		if err := host.Remove(ctx, engine.Resource{Kind: engine.ImageKind, ID: i.ID}); err != nil {
+			return err
+		}
+	}
+	for _, n := range o.Networks {
+		if err := host.Remove(ctx, engine.Resource{Kind: engine.NetworkKind, ID: n.ID}); err != nil {
+			return err
+		}
+	}
+	return x.removeFolder()
+}
+
+func (x *session) removeFolder() error {
+	if err := os.MkdirAll(x.own("trash"), 0o700); err != nil {
+		return err
+	}
+	to := x.own("trash", x.Name+"."+newAttempt())
+	if err := os.Rename(x.Dir, to); err != nil {
+		return fmt.Errorf("cannot remove %s: %w", x.Dir, err)
+	}
+	if err := syncDir(x.Root); err != nil {
+		return err
+	}
+	return os.RemoveAll(to)
+}
+
+// DropProvisional removes an app that a push created, if nothing of that push
+// was accepted. The front door calls it after git has ended.
+func (s *Server) DropProvisional(ctx context.Context, app string, log event.Log) (dropped bool, err error) {
+	err = s.with(ctx, app, "a push", log, func(x *session) error {
+		if !x.State.Provisional {
+			return nil
+		}
+		err := x.dropProvisional()
+		_, gone := os.Stat(x.Dir)
+		dropped = errors.Is(gone, fs.ErrNotExist)
+		return err
+	})
+	return dropped, err
+}
+
+// dropProvisional removes the app unless its repository has refs, or somebody
+// is pushing to it now.
+func (x *session) dropProvisional() error {
+	refs, err := hasRefs(x.Dir)
+	if err != nil {
+		return err
+	}
+	if refs || len(x.State.Config)+len(x.State.Domains)+len(x.State.Scale) > 0 {
+		x.State.Provisional, x.dirty = false, true
+		return x.save()
+	}
+	if pushing(x.Dir) {
+		return nil
+	}
+	return x.removeFolder()
+}
+
+// Update changes an app's settings under its lock, and applies what takes
+// effect without new processes (names, the proxy's limits). A change that
+// returns an error, or that the proxy refuses, changes nothing.
+func (s *Server) Update(ctx context.Context, app, what string, log event.Log, change func(*State) error) error {
+	return s.with(ctx, app, what, log, func(x *session) error {
+		next := x.State.clone()
+		if err := change(&next); err != nil {
+			return err
+		}
+		before := x.State
+		x.State = next
+		if x.Current == nil {
+			x.dirty = true
+			return x.save()
+		}
+		if err := x.stageLive(ctx); err != nil {
+			x.State = before
+			return err
+		}
+		x.dirty = true
+		return x.converge(ctx, false)
+	})
+}
+
+// stageLive tests the route with the present settings and the processes that
+// serve already.
+func (x *session) stageLive(ctx context.Context) error {
+	if x.State.ProxyDisabled {
+		return nil
+	}
+	px, err := x.router()
+	if err != nil {
+		return err
+	}
+	route, err := x.route(x.Current)
+	if err != nil {
+		return err
+	}
+	if live, ok, err := px.Live(ctx, x.Name); err != nil {
+		return err
+	} else if ok {
+		route.Upstreams = live.Upstreams
+	}
+	return px.Stage(ctx, *route)
+}
+
+// SetProxy puts web behind the proxy, or binds it to a kept port of the host.
+func (s *Server) SetProxy(ctx context.Context, app string, enabled bool, log event.Log) error {
+	return s.with(ctx, app, "proxy", log, func(x *session) error {
+		if x.State.ProxyDisabled == !enabled {
+			return nil
+		}
+		port := x.State.HostPort
+		if !enabled && port == 0 {
+			l, err := s.lockApp(ctx, settingsLock, "allotting a port", log)
+			if err != nil {
+				return err
+			}
+			defer l.release()
+			if port, err = s.allotPort(ctx, app); err != nil {
+				return err
+			}
+		}
+		change := func(st *State) { st.ProxyDisabled, st.HostPort = !enabled, port }
+		if x.Current == nil || x.State.Stopped {
+			change(&x.State)
+			x.dirty = true
+			return x.save()
+		}
+		return x.restart(ctx, "proxy", change)
+	})
+}
+
+// UpdateSettings changes the server's settings under their lock. A change that
+// returns an error changes nothing.
+func (s *Server) UpdateSettings(ctx context.Context, change func(*Settings) error) error {
+	l, err := s.lockApp(ctx, settingsLock, "changing the server's settings", event.Log{})
+	if err != nil {
+		return err
+	}
+	defer l.release()
+	var set Settings
+	if err := readJSON(s.own("server.json"), &set); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := change(&set); err != nil {
+		return err
+	}
+	set.Version = stateVersion
+	return writeJSON(s.own("server.json"), set)
+}

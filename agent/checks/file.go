@@ -1,0 +1,139 @@
+package checks
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"dokku/scale"
+)
+
+const fileName = "CHECKS"
+
+// File is a CHECKS file.
+type File struct {
+	Checks   []Check  // in the order of the file; none: the default check applies
+	Settings Settings // the defaults, overridden by what the file sets
+}
+
+// Warning is about a line that does not do what it seems to; its String is one
+// line of text.
+type Warning = scale.Problem
+
+var settingLine = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)$`)
+
+// ParseCHECKS reads a CHECKS file by the rules of Dokku 0.3.26. Settings count for
+// all checks, wherever they stand; the last of equal names wins. The error is a
+// scale.Problems with every value that cannot be used. Lines that are neither a
+// setting nor a check are warned about and ignored, as Dokku ignores them.
+func ParseCHECKS(src []byte, defaults Settings) (File, []Warning, error) {
+	lines, err := scale.Lines(fileName, src)
+	if err != nil {
+		return File{}, nil, err
+	}
+	f := File{Settings: defaults}
+	f.Settings.Origin = maps.Clone(defaults.Origin)
+	var warnings []Warning
+	var bad scale.Problems
+	for _, l := range lines {
+		if strings.HasPrefix(l.Text, "#") {
+			continue
+		}
+		p := scale.Problem{File: fileName, Line: l.Number, Text: l.Text}
+		if m := settingLine.FindStringSubmatch(l.Text); m != nil {
+			if warning, err := f.set(m[1], m[2]); err != nil {
+				p.Message = err.Error()
+				bad = append(bad, p)
+			} else if warning != "" {
+				p.Message = warning
+				warnings = append(warnings, p)
+			}
+			continue
+		}
+		check, warning, err := parseCheck(l.Text)
+		check.Line = l.Number
+		switch {
+		case err != nil:
+			p.Message = err.Error()
+			bad = append(bad, p)
+			continue
+		case check.URL != "":
+			f.Checks = append(f.Checks, check)
+		}
+		if warning != "" {
+			p.Message = warning
+			warnings = append(warnings, p)
+		}
+	}
+	if err := f.Settings.fits(); err != nil && len(bad) == 0 {
+		bad = append(bad, scale.Problem{File: fileName, Message: err.Error()})
+	}
+	if len(bad) > 0 {
+		return File{}, warnings, bad
+	}
+	for i := range f.Checks {
+		c := &f.Checks[i]
+		c.Wait, c.Timeout, c.Attempts = f.Settings.Wait, f.Settings.Timeout, f.Settings.Attempts
+	}
+	return f, warnings, nil
+}
+
+// set takes a line NAME=VALUE.
+func (f *File) set(name, value string) (warning string, err error) {
+	value, _, _ = strings.Cut(value, "#")
+	value = strings.TrimSpace(value)
+	property := map[string]string{"WAIT": "wait", "TIMEOUT": "timeout", "ATTEMPTS": "attempts"}[strings.ToUpper(name)]
+	switch {
+	case property == "":
+		return "this is not a setting of CHECKS: there are WAIT, TIMEOUT and ATTEMPTS", nil
+	case name != strings.ToUpper(name):
+		return fmt.Sprintf("settings are in capitals: did you mean %s=%s?", strings.ToUpper(name), value), nil
+	case value == "":
+		return "", fmt.Errorf("%s has no value: write %[1]s=5", name)
+	}
+	for _, k := range knobs {
+		if k.property != property {
+			continue
+		}
+		if err := k.set(&f.Settings, value); err != nil {
+			return "", fmt.Errorf("%s cannot be %s: %w", name, scale.Quote(value), err)
+		}
+	}
+	if f.Settings.Origin == nil {
+		f.Settings.Origin = map[string]string{}
+	}
+	f.Settings.Origin[property] = fileName
+	return "", nil
+}
+
+// parseCheck reads /path, //host/path or http(s)://host/path and the text that
+// is expected. A line that is none of these gives a check without a URL.
+func parseCheck(line string) (c Check, warning string, err error) {
+	target, content := line, ""
+	if i := strings.IndexAny(line, " \t"); i >= 0 {
+		target, content = line[:i], strings.TrimSpace(line[i:])
+	}
+	switch {
+	case strings.HasPrefix(target, "//"):
+		target = "http:" + target
+	case strings.HasPrefix(target, "/"):
+		target = "http://localhost" + target
+	case strings.HasPrefix(target, "http://"), strings.HasPrefix(target, "https://"):
+	default:
+		return Check{}, "this is neither a setting nor a check, and is ignored: " +
+			"a check starts with /path, //host/path or http://host/path", nil
+	}
+	u, err := url.Parse(target)
+	if err != nil || u.Hostname() == "" || u.User != nil {
+		return Check{}, "", fmt.Errorf("%s is not a URL that can be asked for: write /path, //host/path or http://host/path", scale.Quote(target))
+	}
+	if u.Path == "" {
+		target = u.Scheme + "://" + u.Host + "/" + strings.TrimPrefix(target, u.Scheme+"://"+u.Host)
+	}
+	if n := len(content); n > 2 && content[0] == '"' && content[n-1] == '"' {
+		warning = "the quotes are part of the expected text: leave them out if the page does not have them"
+	}
+	return Check{Kind: HTTP, Source: fileName, URL: target, Content: content}, warning, nil
+}

@@ -1,0 +1,250 @@
+package checks
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"dokku/scale"
+)
+
+// fileText is a file in one line: settings, then checks by line.
+func fileText(f File, warnings []Warning) string {
+	s := fmt.Sprintf("wait=%s timeout=%s attempts=%d", seconds(f.Settings.Wait), seconds(f.Settings.Timeout), f.Settings.Attempts)
+	for _, c := range f.Checks {
+		s += fmt.Sprintf("; %d: %s", c.Line, c)
+	}
+	for _, w := range warnings {
+		s += "; ! " + w.String()
+	}
+	return s
+}
+
+// expect compares a result in full and an error by the part that matters.
+func expect(t *testing.T, got string, err error, want string) {
+	t.Helper()
+	if err == nil && got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if err != nil && (want == "" || !strings.Contains(err.Error(), want)) {
+		t.Errorf("got error %q, want %q", err, want)
+	}
+}
+
+func TestParseCHECKS(t *testing.T) {
+	const std = "wait=5 timeout=30 attempts=5"
+	tests := []struct{ name, src, want string }{
+		{"path", "/", std + "; 1: http://localhost/"},
+		{"path and text", "/status  All good \n", std + `; 1: http://localhost/status => "All good"`},
+		{"tab", "/its_alive\tyeeees!!!!", std + `; 1: http://localhost/its_alive => "yeeees!!!!"`},
+		{"host", "//example.com/a b", std + `; 1: http://example.com/a => "b"`},
+		{"host without a path", "//example.com", std + "; 1: http://example.com/"},
+		{"host with a query only", "//example.com?a=b", std + "; 1: http://example.com/?a=b"},
+		{"https", "https://example.com/a", std + "; 1: https://example.com/a"},
+		{"host and port", "http://localhost:5000/ x", std + `; 1: http://localhost:5000/ => "x"`},
+		{"hash in path and text", "/a#b # c", std + `; 1: http://localhost/a#b => "# c"`},
+		{"settings", "WAIT=30 # half a minute\nTIMEOUT = 60#x\nATTEMPTS=10\n\n/a", "wait=30 timeout=60 attempts=10; 5: http://localhost/a"},
+		{"settings after the check", "/a\nWAIT=1", "wait=1 timeout=30 attempts=5; 1: http://localhost/a"},
+		{"last one wins", "WAIT=1\nWAIT=2", "wait=2 timeout=30 attempts=5"},
+		{"durations", "WAIT=1m\nTIMEOUT=2.5", "wait=60 timeout=2.5s attempts=5"},
+		{"no wait", "WAIT=0", "wait=0 timeout=30 attempts=5"},
+		{"CRLF and BOM", "\xef\xbb\xbfWAIT=1\r\n/a x\r\n", `wait=1 timeout=30 attempts=5; 2: http://localhost/a => "x"`},
+		{"comments", "#WAIT=10\n# /a\n", std},
+		{"empty", "", std},
+		{"quotes", `/ "Link"`, std + "; 1: http://localhost/ => \"\"Link\"\"; ! CHECKS:1: `/ \"Link\"`: the quotes are part of the expected text: leave them out if the page does not have them"},
+		{"unknown setting", "FOO=1", std + `; ! CHECKS:1: "FOO=1": this is not a setting of CHECKS: there are WAIT, TIMEOUT and ATTEMPTS`},
+		{"small letters", "wait=7", std + `; ! CHECKS:1: "wait=7": settings are in capitals: did you mean WAIT=7?`},
+		{"neither", "health ok", std + `; ! CHECKS:1: "health ok": this is neither a setting nor a check, and is ignored: a check starts with /path, //host/path or http://host/path`},
+
+		{"word", "WAIT=abc", `CHECKS:1: "WAIT=abc": WAIT cannot be "abc": write seconds (5) or a duration (1m30s)`},
+		{"negative", "WAIT=-1", "it has to be 0 or more"},
+		{"no value", "WAIT=", "WAIT has no value: write WAIT=5"},
+		{"attempts", "ATTEMPTS=101", "write a whole number from 1 to 100"},
+		{"no attempts", "ATTEMPTS=0", "write a whole number from 1 to 100"},
+		{"budget", "WAIT=60\nATTEMPTS=11", "CHECKS: WAIT=60 x ATTEMPTS=11 is 11m0s in all: lower them to 10 minutes at most"},
+		{"no timeout", "TIMEOUT=0", "write 1 or more"},
+		{"all at once", "WAIT=a\nTIMEOUT=b", "\nCHECKS:2"},
+		{"bad URL", "http:///a", "is not a URL that can be asked for"},
+		{"bad escape", "/%zz", "is not a URL that can be asked for"},
+		{"password", "http://u:p@h/", "is not a URL that can be asked for"},
+		{"UTF-16", "\xff\xfe/\x00", "UTF-16"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f, warnings, err := ParseCHECKS([]byte(tt.src), Defaults())
+			expect(t, fileText(f, warnings), err, tt.want)
+		})
+	}
+}
+
+func TestCHECKSKeepsDefaults(t *testing.T) {
+	s := Defaults()
+	f, _, err := ParseCHECKS([]byte("WAIT=1\n/"), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Wait != 5*time.Second || s.Origin["wait"] != "default" || f.Settings.Origin["wait"] != "CHECKS" || f.Settings.Origin["timeout"] != "default" {
+		t.Errorf("given %v, got %v", s, f.Settings)
+	}
+}
+
+func TestResolve(t *testing.T) {
+	tests := []struct {
+		name string
+		from Sources
+		want string
+	}{
+		{"nothing", Sources{}, "5s default 1m0s default"},
+		{"server config", Sources{ServerConfig: map[string]string{"DOKKU_CHECKS_WAIT": "7"}}, "7s server config 1m0s default"},
+		{"app config over server", Sources{Server: map[string]string{"wait": "7"}, AppConfig: map[string]string{"DOKKU_CHECKS_WAIT": "8", "DOKKU_WAIT_TO_RETIRE": "5s"}},
+			"8s app config 5s app config"},
+		{"property over config", Sources{App: map[string]string{"wait": "9"}, AppConfig: map[string]string{"DOKKU_CHECKS_WAIT": "8"}}, "9s app 1m0s default"},
+		{"empty is unset", Sources{Server: map[string]string{"wait": "7"}, App: map[string]string{"wait": ""}}, "7s server 1m0s default"},
+		{"bad value", Sources{AppConfig: map[string]string{"DOKKU_CHECKS_WAIT": "x"}},
+			"cannot use DOKKU_CHECKS_WAIT=x (app config): write seconds (5) or a duration (1m30s); correct it with dokku config:set APP"},
+		{"budget", Sources{App: map[string]string{"wait": "10m"}}, "lower them to 10 minutes"},
+		{"bad bool", Sources{App: map[string]string{"skip-all": "maybe"}}, "write true or false"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := Resolve(tt.from)
+			expect(t, fmt.Sprint(s.Wait, " ", s.Origin["wait"], " ", s.WaitToRetire, " ", s.Origin["wait-to-retire"]), err, tt.want)
+		})
+	}
+}
+
+func TestSkips(t *testing.T) {
+	s, err := Resolve(Sources{AppConfig: map[string]string{"DOKKU_CHECKS_SKIPPED": "web,worker"}, App: map[string]string{"skip-default": "1"}})
+	if err != nil || !s.Skips("web") || !s.Skips("worker") || s.Skips("clock") || !s.SkipDefault || s.SkipAll {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if s.Skip = []string{"_all_"}; !s.Skips("clock") {
+		t.Error("_all_ skips not all")
+	}
+}
+
+func TestCheckProperty(t *testing.T) {
+	for _, tt := range []struct{ property, value, want string }{
+		{"wait", "5", "<nil>"},
+		{"wait", "", "<nil>"},
+		{"wait", "x", `wait cannot be "x": write seconds (5) or a duration (1m30s)`},
+		{"foo", "1", "Invalid property specified, valid properties include: wait, timeout, attempts, default-wait, wait-to-retire, skip-all, skip-default, skip"},
+	} {
+		if got := fmt.Sprint(CheckProperty(tt.property, tt.value)); got != tt.want {
+			t.Errorf("%s=%s: %s", tt.property, tt.value, got)
+		}
+	}
+}
+
+func healthchecks(t *testing.T, typ, list string) (string, error) {
+	t.Helper()
+	app, err := scale.ParseAppJSON([]byte(`{"healthchecks": {"` + typ + `": [` + list + `]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checks, warnings, err := FromHealthchecks(typ, app.Healthchecks[typ])
+	s := ""
+	for _, c := range checks {
+		s += fmt.Sprintf("%s delay=%s wait=%s attempts=%d timeout=%s", c, duration(c.InitialDelay), duration(c.Wait), c.Attempts, duration(c.Timeout))
+		for name, v := range c.Header {
+			s += fmt.Sprintf(" %s: %s", name, v[0])
+		}
+		if c.Warn {
+			s += " warn"
+		}
+		s += "; "
+	}
+	for _, w := range warnings {
+		s += "! " + w.String() + "; "
+	}
+	return strings.TrimSuffix(s, "; "), err
+}
+
+func TestFromHealthchecks(t *testing.T) {
+	const std = " delay=0s wait=5s attempts=3 timeout=5s"
+	tests := []struct{ name, typ, list, want string }{
+		{"path", "web", `{"type": "startup", "path": "/a"}`, "http://localhost/a" + std},
+		{"nothing is /", "web", `{"type": "startup"}`, "http://localhost/" + std},
+		{"others do not run", "web", `{"type": "readiness", "path": "/a"}, {"type": "liveness", "path": "/b"}`, ""},
+		{"no type", "web", `{"path": "/a"}`, "http://localhost/a" + std + `; ! app.json:1: healthchecks.web: type is missing: it is run at deploys, as "startup"`},
+		{"timing", "web", `{"type": "startup", "path": "/", "port": 8000, "attempts": 5, "initialDelay": 30, "timeout": 60, "wait": 1}`,
+			"http://localhost/ (port 8000) delay=30s wait=1s attempts=5 timeout=1m"},
+		{"headers", "web", `{"type": "startup", "scheme": "HTTPS", "content": "x", "httpHeaders": [{"name": "Host", "value": "a.b"}, {"name": "X-A", "value": "c"}]}`,
+			`https://a.b/ => "x"` + std + " X-A: c"},
+		{"listening", "web", `{"type": "startup", "listening": true, "warn": true}`, "accepts connections" + std + " warn"},
+		{"uptime", "worker", `{"type": "startup", "uptime": 90}`, "up for 1m30s" + std},
+		{"command", "worker", `{"type": "startup", "command": ["a", "b"]}`, "runs a b" + std},
+		{"onFailure", "worker", `{"type": "startup", "uptime": 1, "onFailure": {"url": "http://x"}}`, "up for 1s" + std + "; ! app.json:1: healthchecks.worker: onFailure is not run"},
+
+		{"two kinds", "web", `{"type": "startup", "name": "n", "path": "/", "uptime": 1}`, `app.json:1: healthchecks.web "n": path and uptime exclude each other`},
+		{"bad type", "web", `{"type": "start"}`, `type is "start": write startup`},
+		{"no port", "worker", `{"type": "startup", "path": "/"}`, "port is missing: only web has one by itself"},
+		{"bad port", "web", `{"type": "startup", "port": 70000}`, "port is 70000"},
+		{"bad path", "web", `{"type": "startup", "path": "a"}`, "it has to start with /"},
+		{"space", "web", `{"type": "startup", "path": "/a b"}`, "it cannot be asked for"},
+		{"bad scheme", "web", `{"type": "startup", "scheme": "ftp"}`, "write http or https"},
+		{"bad header", "web", `{"type": "startup", "httpHeaders": [{"name": "A", "value": "b\r\nc: d"}]}`, "is not a header that can be sent"},
+		{"uptime too long", "web", `{"type": "startup", "uptime": 346600}`, "uptime is 346600 seconds: write at most 600"},
+		{"attempts", "web", `{"type": "startup", "attempts": 0}`, "attempts is 0: write a number from 1 to 100"},
+		{"budget", "web", `{"type": "startup", "attempts": 100, "wait": 10}`, "is 16m40s: lower them"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := healthchecks(t, tt.typ, tt.list)
+			expect(t, got, err, tt.want)
+		})
+	}
+}
+
+func planText(p Plan) string {
+	s := ""
+	for _, typ := range []string{"web", "worker"} {
+		for _, c := range p.Checks[typ] {
+			s += fmt.Sprintf("%s %s [%s] ", typ, c, c.Source)
+		}
+	}
+	return strings.TrimSpace(s + p.Skipped)
+}
+
+func TestNewPlan(t *testing.T) {
+	types := []string{"web", "worker"}
+	file, _, err := ParseCHECKS([]byte("/a"), Defaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const both = `{"healthchecks": {"web": [{"type": "startup", "path": "/j"}], "worker": [{"type": "startup", "uptime": 2}]}}`
+	skip := func(f func(*Settings)) Settings {
+		s := Defaults()
+		f(&s)
+		return s
+	}
+	tests := []struct {
+		name     string
+		file     *File
+		json     string
+		settings Settings
+		want     string
+	}{
+		{"default", nil, "{}", Defaults(), "web accepts connections [] worker up for 10s []"},
+		{"CHECKS", &file, "{}", Defaults(), "web http://localhost/a [CHECKS] worker up for 10s []"},
+		{"app.json", nil, both, Defaults(), "web http://localhost/j [app.json] worker up for 2s [app.json]"},
+		{"app.json over CHECKS", &file, both, Defaults(), "web http://localhost/j [app.json] worker up for 2s [app.json]"},
+		{"liveness is not over CHECKS", &file, `{"healthchecks": {"web": [{"type": "liveness", "path": "/l"}]}}`, Defaults(),
+			"web http://localhost/a [CHECKS] worker up for 10s []"},
+		{"skip all", nil, both, skip(func(s *Settings) { s.SkipAll, s.Origin["skip-all"] = true, "app config" }), "for web, worker (skip-all of app config)"},
+		{"skip default", nil, "{}", skip(func(s *Settings) { s.SkipDefault = true }), "for web, worker"},
+		{"skip one", nil, both, skip(func(s *Settings) { s.Skip = []string{"web"} }), "worker up for 2s [app.json] for web"},
+		{"error", nil, `{"healthchecks": {"web": [{"type": "x"}]}}`, Defaults(), `app.json:1: healthchecks.web: type is "x"`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			app, err := scale.ParseAppJSON([]byte(tt.json))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, _, err := NewPlan(types, tt.file, app, tt.settings)
+			expect(t, planText(p), err, tt.want)
+		})
+	}
+}

@@ -1,0 +1,229 @@
+package checks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"dokku/agent/engine"
+	"dokku/agent/event"
+)
+
+const (
+	// lookEvery is how often a process is looked at while the gate is open.
+	lookEvery = 200 * time.Millisecond
+	// lookFor bounds one look, and how long the engine may fail to answer.
+	lookFor = 15 * time.Second
+	// firstRetry and lastRetry bound the pause between two probes.
+	firstRetry = 5 * time.Millisecond
+	lastRetry  = 250 * time.Millisecond
+)
+
+// Gate returns nil once every target has passed the checks of its type and none
+// has ended. It returns a *Failure for a process that did not pass, ctx's error when
+// the deploy was cancelled, and other errors where a process could not be looked
+// at. It prints what passes and each attempt that does not. The same call on running
+// processes is checks:run.
+func Gate(ctx context.Context, plan Plan, targets []Target, watch Observer, log event.Log) error {
+	var probes []*probe
+	g := &gate{plan: plan, watch: watch, log: log, start: time.Now()}
+	for _, t := range targets {
+		if t.Started.IsZero() {
+			t.Started = g.start
+		}
+		for _, c := range plan.Checks[t.Type] {
+			probes = append(probes, &probe{gate: g, target: t, check: c})
+		}
+	}
+	if plan.Skipped != "" {
+		log.Step("Skipping pre-flight checks: %s", plan.Skipped)
+	}
+	if len(probes) == 0 {
+		return nil
+	}
+	log.Step("Running pre-flight checks: %s", plan.Summary(targets))
+	if err := g.run(ctx, probes, checked(plan, targets)); err != nil {
+		return err
+	}
+	log.Step("All checks successful!")
+	return nil
+}
+
+// checked returns the targets that have checks: the others are not watched.
+func checked(plan Plan, targets []Target) []Target {
+	var list []Target
+	for _, t := range targets {
+		if len(plan.Checks[t.Type]) > 0 {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// gate is one run of Gate.
+type gate struct {
+	plan  Plan
+	watch Observer
+	log   event.Log
+	start time.Time
+
+	// mu keeps lines that belong together together, and guards the state of the
+	// probes.
+	mu sync.Mutex
+}
+
+// run owns all goroutines: it returns after the last one has.
+func (g *gate) run(ctx context.Context, probes []*probe, targets []Target) error {
+	inner, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	attempts, settled := context.WithCancel(inner)
+	defer settled()
+	var checks, helpers sync.WaitGroup
+	for _, w := range windows(g, probes) {
+		helpers.Go(func() { w.run(attempts) })
+	}
+	passed := make(chan struct{})
+	for _, t := range targets {
+		helpers.Go(func() {
+			if err := g.watchTarget(inner, t, passed); err != nil {
+				fail(err)
+			}
+		})
+	}
+	for _, p := range probes {
+		checks.Go(func() {
+			if err := p.run(inner); err != nil {
+				fail(err)
+			}
+		})
+	}
+	checks.Wait()
+	settled()
+	close(passed)
+	helpers.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	err := context.Cause(inner)
+	var failure *Failure
+	if errors.As(err, &failure) {
+		return g.complete(ctx, failure, probes)
+	}
+	return err
+}
+
+// watchTarget looks at a process until all checks have passed, and once more
+// after that. A look that fails is repeated.
+func (g *gate) watchTarget(ctx context.Context, t Target, passed <-chan struct{}) error {
+	for answered := time.Now(); ; {
+		again := passed
+		if closed(passed) {
+			again = nil
+		}
+		in, err := g.look(ctx, t.ID)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err == nil:
+			answered = time.Now()
+			if reason := ended(t, in); reason != "" {
+				return &Failure{Target: t, Instance: in, Reason: reason, ended: true}
+			}
+			if again == nil {
+				return nil
+			}
+		case time.Since(answered) >= lookFor:
+			return fmt.Errorf("cannot look at %s: %w; is the engine running?", t.Name, err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-again:
+		case <-time.After(lookEvery):
+		}
+	}
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+func (g *gate) look(ctx context.Context, id string) (engine.Instance, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookFor)
+	defer cancel()
+	return g.watch.Instance(ctx, id)
+}
+
+// ended says how a process has ended, or "".
+func ended(t Target, in engine.Instance) string {
+	lived := ""
+	if in.Finished.After(t.Started) {
+		lived = " after " + duration(in.Finished.Sub(t.Started))
+	}
+	switch {
+	case in.OOMKilled:
+		return "ran out of memory" + lived
+	case in.Restarts > t.Restarts, in.Status == engine.StatusRestarting:
+		return fmt.Sprintf("exited with code %d and was restarted", in.ExitCode)
+	case in.Status == engine.StatusExited, in.Status == engine.StatusDead:
+		return fmt.Sprintf("exited with code %d%s", in.ExitCode, lived)
+	case in.Status == engine.StatusRemoving:
+		return "was removed"
+	case in.Status == engine.StatusPaused:
+		return "is paused"
+	}
+	return ""
+}
+
+// complete adds to the first failure what else had failed by then and what the
+// process looks like now.
+func (g *gate) complete(ctx context.Context, f *Failure, probes []*probe) error {
+	if !f.ended {
+		if in, err := g.look(ctx, f.Target.ID); err == nil {
+			f.Instance = in
+		}
+		f.ports = g.ports(ctx, f.Target.ID)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, p := range probes {
+		if p.failure != nil && p.failure != f {
+			f.Also = append(f.Also, p.failure)
+		}
+		if f.ended && p.target.Name == f.Target.Name && p.failure == nil && !p.passed && f.Check.byDefault() {
+			f.Check, f.Attempts = p.check, p.results()
+		}
+	}
+	f.Suggestion = suggest(f)
+	return f
+}
+
+// ports returns the ports a process listens on; none when they cannot be told.
+func (g *gate) ports(ctx context.Context, id string) []int {
+	ctx, cancel := context.WithTimeout(ctx, lookFor)
+	defer cancel()
+	ports, err := g.watch.ListeningPorts(ctx, id)
+	if err != nil {
+		return nil
+	}
+	return ports
+}
+
+// sleep waits, and reports whether ctx is still alive.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

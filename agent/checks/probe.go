@@ -1,0 +1,260 @@
+package checks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// AttemptResult is what one attempt came to: the last answer in its window.
+type AttemptResult struct {
+	Attempt int           // 1-based
+	Status  int           // of the HTTP answer; 0: none
+	Latency time.Duration // of the last try
+	Err     error         // what was wrong
+}
+
+// String is "500 in 3ms: ..." or the error.
+func (r AttemptResult) String() string {
+	if r.Status != 0 && r.Err != nil {
+		return fmt.Sprintf("%d in %s: %v", r.Status, duration(r.Latency), r.Err)
+	}
+	if r.Err != nil {
+		return r.Err.Error()
+	}
+	if r.Status != 0 {
+		return fmt.Sprintf("%d in %s", r.Status, duration(r.Latency))
+	}
+	return "in " + duration(r.Latency)
+}
+
+// probe is one check of one target. Its state is guarded by gate.mu.
+type probe struct {
+	gate   *gate
+	target Target
+	check  Check
+	window *window // nil for checks without attempts
+
+	passed   bool
+	failure  *Failure
+	since    time.Time     // of the try in flight; zero: none
+	last     AttemptResult // of the last try that ended
+	attempts []AttemptResult
+}
+
+// run returns nil once the check has passed, or the gate has failed elsewhere.
+func (p *probe) run(ctx context.Context) error {
+	switch {
+	case p.check.Kind == Uptime:
+		return p.runUptime(ctx)
+	case p.check.byDefault():
+		return p.runDefault(ctx)
+	}
+	if p.check.Kind == Command && !sleep(ctx, p.check.InitialDelay) {
+		return nil
+	}
+	retry, most := firstRetry, lastRetry
+	if p.check.Kind == Command {
+		retry, most = lastRetry, max(p.check.Wait, lastRetry)
+	}
+	for {
+		r := p.try(ctx)
+		if r.Err == nil {
+			p.pass(r)
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return p.stop()
+		case <-p.window.over:
+			return p.fail(r)
+		case <-time.After(retry):
+		}
+		// Both may be ready at once, and a budget is not overdrawn.
+		if closed(p.window.over) {
+			return p.fail(r)
+		}
+		retry = min(retry*3/2, most)
+	}
+}
+
+// stop ends the check because the gate has failed elsewhere. One whose own budget
+// was used up in the same moment has failed too.
+func (p *probe) stop() error {
+	if !closed(p.window.over) {
+		return nil
+	}
+	return p.fail(p.attempts[len(p.attempts)-1])
+}
+
+// try makes one request, connection or command, within its timeout.
+func (p *probe) try(ctx context.Context) AttemptResult {
+	began := time.Now()
+	p.set(func() { p.since = began })
+	inner, cancel := context.WithTimeout(ctx, p.check.Timeout)
+	defer cancel()
+	var r AttemptResult
+	switch p.check.Kind {
+	case HTTP:
+		r.Status, r.Err = p.request(inner)
+	case Command:
+		r.Err = p.command(inner)
+	default:
+		r.Err = p.connect(inner)
+	}
+	r.Latency = time.Since(began)
+	if r.Err != nil && inner.Err() == context.DeadlineExceeded {
+		r.Err = timeoutError(p.check.Timeout)
+	}
+	if ctx.Err() == nil || r.Err == nil {
+		p.set(func() { p.since, p.last = time.Time{}, r })
+	}
+	return r
+}
+
+func (p *probe) set(f func()) {
+	p.gate.mu.Lock()
+	defer p.gate.mu.Unlock()
+	f()
+}
+
+func (p *probe) pass(r AttemptResult) {
+	p.set(func() {
+		p.passed = true
+		p.gate.log.Detail("%-48s %s", p.title(), r)
+	})
+}
+
+// fail ends the check after its budget: with a failure, or for a check that only
+// warns with a line.
+func (p *probe) fail(r AttemptResult) error {
+	p.gate.mu.Lock()
+	defer p.gate.mu.Unlock()
+	if n := len(p.attempts); n > 0 {
+		// A try that was in flight when its window closed has its answer now.
+		r.Attempt = p.attempts[n-1].Attempt
+		p.attempts[n-1] = r
+	}
+	if p.check.Warn {
+		p.passed = true
+		p.gate.log.Warn("%s: %s, which is accepted (warn)", p.title(), r)
+		return nil
+	}
+	p.failure = &Failure{Target: p.target, Check: p.check, Attempts: p.attempts, Reason: r.String()}
+	return p.failure
+}
+
+// runUptime passes once the process has been up for long enough; that it did not
+// end meanwhile is the watcher's to say.
+func (p *probe) runUptime(ctx context.Context) error {
+	if !sleep(ctx, time.Until(p.target.Started.Add(p.check.Uptime))) {
+		return nil
+	}
+	p.set(func() {
+		p.passed = true
+		p.gate.log.Detail("%s", p.title())
+	})
+	return nil
+}
+
+// runDefault passes a web process at its first connection, and one that stays up
+// without listening after the default wait, with a warning.
+func (p *probe) runDefault(ctx context.Context) error {
+	deadline := p.target.Started.Add(p.check.Wait)
+	for retry := firstRetry; ctx.Err() == nil; retry = min(retry*3/2, lastRetry) {
+		limited, cancel := context.WithDeadline(ctx, later(deadline, time.Now().Add(lastRetry)))
+		r := p.try(limited)
+		cancel()
+		if r.Err == nil {
+			p.pass(AttemptResult{Latency: time.Since(p.target.Started)})
+			return nil
+		}
+		left := time.Until(deadline)
+		if left <= 0 {
+			p.acceptSilent(ctx)
+			return nil
+		}
+		sleep(ctx, min(retry, left))
+	}
+	return nil
+}
+
+func (p *probe) acceptSilent(ctx context.Context) {
+	ports := p.gate.ports(ctx, p.target.ID)
+	if ctx.Err() != nil {
+		return
+	}
+	p.set(func() {
+		p.passed = true
+		p.gate.log.Warn("%s is up but does not accept connections on port %d after %s: %s",
+			p.target.Name, p.port(), duration(time.Since(p.target.Started)), listening(ports, p.port()))
+	})
+}
+
+// title is how a line about the check begins: web.1 http://localhost/ => "Welcome"
+func (p *probe) title() string { return title(p.target, p.check) }
+
+func title(t Target, c Check) string {
+	if c.Kind == Listening && c.Port == 0 {
+		c.Port = t.Port
+	}
+	return t.Name + " " + c.String()
+}
+
+func (p *probe) port() int {
+	if p.check.Port != 0 {
+		return p.check.Port
+	}
+	return p.target.Port
+}
+
+// results returns the attempts and the unfinished one; gate.mu is held.
+func (p *probe) results() []AttemptResult {
+	list := p.attempts
+	if r := p.current(len(list) + 1); r.Err != nil {
+		list = append(list, r)
+	}
+	return list
+}
+
+// current says what an attempt has come to by now; gate.mu is held.
+func (p *probe) current(attempt int) AttemptResult {
+	r := p.last
+	switch flight := time.Since(p.since); {
+	case p.since.IsZero() && r.Err == nil:
+		r = AttemptResult{Err: errors.New("not tried yet")}
+	case !p.since.IsZero() && (r.Err == nil || flight >= time.Second):
+		r = AttemptResult{Latency: flight, Err: fmt.Errorf("no answer yet after %s", duration(flight))}
+	}
+	r.Attempt = attempt
+	return r
+}
+
+// command runs the check's command inside the container.
+func (p *probe) command(ctx context.Context) error {
+	if p.gate.plan.Exec == nil {
+		return fmt.Errorf("commands cannot be run here")
+	}
+	output, code, err := p.gate.plan.Exec.Exec(ctx, p.target.ID, p.check.Command)
+	if err != nil {
+		return fmt.Errorf("cannot run %s: %w", p.check.Command[0], err)
+	}
+	if code == 0 {
+		return nil
+	}
+	lines := strings.Split(strings.TrimSpace(string(output)), "\n")
+	last := lines[len(lines)-1]
+	if last == "" {
+		return fmt.Errorf("exit code %d", code)
+	}
+	return fmt.Errorf("exit code %d: %s", code, clip(last))
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

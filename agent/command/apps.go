@@ -1,0 +1,100 @@
+package command
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"dokku/agent"
+)
+
+var appCommands = []spec{
+	{
+		use: "apps:create NAME", short: "Create an app; its first push would too",
+		missing: errNoApp.Error(), run: runCreate,
+	},
+	{
+		use: "apps:destroy APP", short: "Remove an app, with all it has",
+		long: "The app's name has to be typed, unless --force is given.",
+		flags: func(f *pflag.FlagSet) {
+			f.Bool("force", false, "do not ask")
+		},
+		run: runDestroy,
+	},
+	{
+		use: "apps:exists APP", short: "Exit with 0 if the app exists, else with 20",
+		run: func(*call) error { return nil },
+	},
+	{use: "apps:list", short: "List all apps", run: runList},
+}
+
+func runCreate(c *call) error {
+	name := c.args[0]
+	if err := agent.ValidName(name); err != nil {
+		return err
+	}
+	_, err := c.server.Load(name)
+	var none *agent.NoAppError
+	switch {
+	case err == nil:
+		return fmt.Errorf("Name is already taken: app %s exists", name)
+	case !errors.As(err, &none):
+		return err
+	}
+	c.events().WithApp(name).Step("Creating %s...", name)
+	return c.server.Create(c.ctx, name, false)
+}
+
+func runDestroy(c *call) error {
+	name := c.app.Name
+	if !c.force && !c.flag("force") {
+		if err := confirm(c, name); err != nil {
+			return err
+		}
+	}
+	log := c.events().WithApp(name)
+	log.Step("Destroying %s (including all add-ons)", name)
+	return c.server.Destroy(c.ctx, name, log)
+}
+
+// confirm has the app's name typed.
+func confirm(c *call, name string) error {
+	if !c.env.Terminal {
+		return fmt.Errorf("Cannot ask whether to destroy %s, since there is no terminal: use --force", name)
+	}
+	c.warn("WARNING: Potentially Destructive Action")
+	c.warn("This command will destroy app %s, with its containers, images, settings and repository.", name)
+	c.warn("To proceed, type \"%s\"", name)
+	c.print("> ")
+	typed := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(c.env.Stdin).ReadString('\n')
+		typed <- line
+	}()
+	select {
+	case <-c.ctx.Done():
+		return c.ctx.Err()
+	case line := <-typed:
+		if strings.TrimSpace(line) != name {
+			return fmt.Errorf("Confirmation did not match %s. Aborted.", name)
+		}
+	}
+	return nil
+}
+
+func runList(c *call) error {
+	apps, err := c.apps()
+	if err != nil {
+		return err
+	}
+	if c.headings() {
+		c.print("=====> My Apps\n")
+	}
+	for _, app := range apps {
+		c.print("%s\n", app)
+	}
+	return nil
+}

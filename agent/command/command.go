@@ -1,0 +1,228 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"dokku/agent"
+	"dokku/agent/event"
+)
+
+// Env is where a command runs. It is all that a command knows of its
+// surroundings: nothing is taken from the process.
+type Env struct {
+	// Root is the DOKKU_ROOT, the folder with the apps' repositories.
+	Root   string
+	Stdin  io.Reader
+	Stdout io.Writer
+	Stderr io.Writer
+	// Terminal: Stdout is a terminal that a person looks at.
+	Terminal bool
+	// Version is what the command version prints.
+	Version string
+	// User is the name of the ssh key that the command came with; empty on the
+	// host itself.
+	User string
+	// Keys runs the ssh-keys commands; nil where keys cannot be managed.
+	Keys KeyManager
+}
+
+// runner runs one command line.
+type runner struct {
+	env   Env
+	quiet bool
+	trace bool
+	force bool
+	app   string // --app
+
+	server   *agent.Server
+	terminal *event.Terminal
+	log      event.Log
+}
+
+// Execute runs one command line, without the program's name, and returns its
+// exit code: 0, 1 for an error, 20 for an app that does not exist. It returns
+// when the command has ended or ctx is done.
+func Execute(ctx context.Context, env Env, args []string) int {
+	var mu sync.Mutex
+	env.Stdout, env.Stderr = &serial{&mu, env.Stdout}, &serial{&mu, env.Stderr}
+	r := &runner{env: env}
+	err := r.execute(ctx, args)
+	r.close()
+	return report(ctx, env.Stderr, err)
+}
+
+func (r *runner) execute(ctx context.Context, args []string) error {
+	args, err := r.leading(args)
+	if err != nil {
+		return err
+	}
+	root := r.tree()
+	if len(args) == 0 {
+		return r.help(root, nil)
+	}
+	if noun, ok := helpNoun(root, args[0]); ok {
+		if len(args) > 1 {
+			return fmt.Errorf("Unexpected argument %q after %s, which prints help", args[1], args[0])
+		}
+		return r.help(root, []string{noun})
+	}
+	if !known(root, args[0]) {
+		return unknown(root, args[0])
+	}
+	root.SetArgs(args)
+	return root.ExecuteContext(ctx)
+}
+
+// leading takes Dokku's global flags off the front of a command line.
+func (r *runner) leading(args []string) ([]string, error) {
+	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
+		flag, rest := args[0], args[1:]
+		n, err := r.globalFlag(flag, rest)
+		switch {
+		case err != nil:
+			return nil, err
+		case n > 0:
+			args = args[n:]
+			continue
+		}
+		switch flag {
+		case "--help", "-h":
+			return append([]string{"help"}, rest...), nil
+		case "--version", "-v":
+			return append([]string{"version"}, rest...), nil
+		}
+		return nil, fmt.Errorf("Invalid flag %s before the command, valid flags: --quiet, --trace, --force, --app NAME", flag)
+	}
+	return args, nil
+}
+
+// globalFlag applies a global flag and says how many words it takes; 0: it is
+// none.
+func (r *runner) globalFlag(flag string, rest []string) (int, error) {
+	name, value, joined := strings.Cut(flag, "=")
+	switch {
+	case flag == "--quiet":
+		r.quiet = true
+	case flag == "--trace":
+		r.trace = true
+	case flag == "--force":
+		r.force = true
+	case name == "--app" && joined:
+		r.app = value
+	case flag == "--app" && len(rest) > 0:
+		r.app = rest[0]
+		return 2, nil
+	case flag == "--app":
+		return 0, fmt.Errorf("--app needs the name of an app")
+	default:
+		return 0, nil
+	}
+	if name == "--app" && value == "" {
+		return 0, fmt.Errorf("--app needs the name of an app")
+	}
+	return 1, nil
+}
+
+// tree builds all commands. It must stay cheap: each command line builds it.
+func (r *runner) tree() *cobra.Command {
+	root := &cobra.Command{
+		Use:               "dokku",
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SetIn(r.env.Stdin)
+	root.SetOut(r.env.Stdout)
+	root.SetErr(r.env.Stderr)
+	root.SetFlagErrorFunc(flagError)
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { r.printUsage(cmd) })
+	flags := root.PersistentFlags()
+	flags.BoolVar(&r.quiet, "quiet", r.quiet, "leave out headings and progress")
+	flags.BoolVar(&r.trace, "trace", r.trace, "print each event as JSON to stderr")
+	flags.BoolVar(&r.force, "force", r.force, "do not ask")
+	flags.StringVar(&r.app, "app", r.app, "the app, instead of as the first argument")
+	for _, commands := range [][]spec{
+		processCommands, scaleCommands, appCommands, configCommands, domainCommands, checkCommands,
+		proxyCommands, gitCommands, logCommands, keyCommands,
+	} {
+		for _, s := range commands {
+			root.AddCommand(r.cobra(s))
+		}
+	}
+	for _, s := range otherCommands {
+		s.rootless = true
+		root.AddCommand(r.cobra(s))
+	}
+	root.SetHelpCommand(find(root, "help"))
+	return root
+}
+
+// open opens the DOKKU_ROOT. What needs none works without: help, version.
+func (r *runner) open() error {
+	if r.server != nil {
+		return nil
+	}
+	server, err := agent.Open(r.env.Root)
+	r.server = server
+	return err
+}
+
+// events is the log of operations: the host's log and this command's streams.
+func (r *runner) events() event.Log {
+	if r.terminal != nil {
+		return r.log
+	}
+	r.terminal = event.NewTerminal(r.env.Stdout, r.env.Stderr, r.quiet)
+	writers := []io.Writer{event.NewHost(filepath.Join(r.env.Root, ".dokku", "log", "dokku.log")), r.terminal}
+	if r.trace {
+		writers = append(writers, r.env.Stderr)
+	}
+	r.log = event.New(writers...)
+	return r.log
+}
+
+// private is a log that only the terminal shows: secrets stay out of the
+// host's log.
+func (r *runner) private() event.Log {
+	r.events()
+	return event.New(r.terminal)
+}
+
+func (r *runner) close() {
+	if r.terminal != nil {
+		r.terminal.Close()
+	}
+}
+
+// headings reports whether headings are printed; data is printed in any case.
+func (r *runner) headings() bool { return r.env.Terminal && !r.quiet }
+
+// print writes data.
+func (r *runner) print(format string, args ...any) {
+	fmt.Fprintf(r.env.Stdout, format, args...)
+}
+
+// warn writes a warning that belongs to no operation.
+func (r *runner) warn(format string, args ...any) {
+	warnTo(r.env.Stderr, fmt.Sprintf(format, args...))
+}
+
+// serial lets several goroutines write; both streams share the lock since they
+// are often one terminal.
+type serial struct {
+	mu *sync.Mutex
+	w  io.Writer
+}
+
+func (s *serial) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.w.Write(p)
+}

@@ -1,0 +1,250 @@
+package command
+
+import (
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"dokku/agent/event"
+)
+
+var configCommands = []spec{
+	{
+		use: "config:clear APP", short: "Unset all variables",
+		flags: changeFlags, run: clearConfig,
+	},
+	{
+		use: "config:export APP", short: "Print the variables for a program to read",
+		long: "Formats: exports (export lines for a shell), shell (one line), envfile and json.",
+		flags: func(f *pflag.FlagSet) {
+			readFlags(f)
+			f.String("format", "exports", strings.Join(exportFormats, ", "))
+		},
+		run: exportConfig,
+	},
+	{
+		use: "config:get APP KEY", short: "Print the value of a variable; exit 1 if it is not set",
+		missing: "Expected: key", words: configKeys,
+		flags: func(f *pflag.FlagSet) {
+			globalFlag(f)
+			f.Bool("quoted", false, "quote the value for a shell")
+		},
+		run: getConfig,
+	},
+	{
+		use: "config:keys APP", short: "List the names of the variables",
+		flags: readFlags, run: listConfigKeys,
+	},
+	{
+		use: "config:set APP KEY=VALUE...", short: "Set variables and restart the app",
+		long:    "A value that does not start keeps the app as it was: nothing is set.",
+		example: "dokku config:set hello GREETING='good morning' WORKERS=4",
+		missing: "At least one env pair must be given",
+		flags: func(f *pflag.FlagSet) {
+			changeFlags(f)
+			f.Bool("encoded", false, "the values are base64")
+		},
+		run: setConfig,
+	},
+	{
+		use: "config:show APP", short: "Show the variables",
+		flags: readFlags, run: showConfig,
+	},
+	{
+		use: "config:unset APP KEY...", short: "Unset variables and restart the app",
+		missing: "At least one key must be given", words: configKeys,
+		flags: changeFlags, run: unsetConfig,
+	},
+}
+
+func globalFlag(f *pflag.FlagSet) { f.Bool("global", false, "the variables of all apps") }
+
+func changeFlags(f *pflag.FlagSet) {
+	globalFlag(f)
+	f.Bool("no-restart", false, "apply the change with the next deploy or restart")
+}
+
+func readFlags(f *pflag.FlagSet) {
+	globalFlag(f)
+	f.Bool("merged", false, "with the variables of all apps")
+}
+
+// config returns the variables of the app, or with --global the server's.
+func (c *call) config() (map[string]string, error) {
+	set, err := c.server.Settings()
+	if err != nil {
+		return nil, err
+	}
+	if c.app == nil {
+		return set.Config, nil
+	}
+	if !c.flag("merged") {
+		return c.app.State.Config, nil
+	}
+	merged := map[string]string{}
+	maps.Copy(merged, set.Config)
+	maps.Copy(merged, c.app.State.Config)
+	return merged, nil
+}
+
+func configKeys(c *call) []string {
+	config, err := c.config()
+	if err != nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(config))
+}
+
+func setConfig(c *call) error {
+	set := map[string]string{}
+	for _, pair := range c.args {
+		key, value, ok := strings.Cut(pair, "=")
+		if !ok {
+			return fmt.Errorf("Invalid env pair: %s", oneLine(pair))
+		}
+		if err := checkKey(key); err != nil {
+			return err
+		}
+		if c.flag("encoded") {
+			plain, err := base64.StdEncoding.DecodeString(value)
+			if err != nil {
+				return fmt.Errorf("%s for key '%s'", err, key)
+			}
+			value = string(plain)
+		}
+		if strings.Contains(value, "\x00") {
+			return fmt.Errorf("Invalid value for key '%s': it has a NUL byte, which an environment cannot hold", key)
+		}
+		set[key] = value
+	}
+	log := c.private()
+	log.Step("Setting config vars")
+	for line := range strings.SplitSeq(strings.TrimSuffix(pairs(set), "\n"), "\n") {
+		log.Detail("%s", line)
+	}
+	return c.changeConfig(set, nil)
+}
+
+func unsetConfig(c *call) error {
+	for _, key := range c.args {
+		if err := checkKey(key); err != nil {
+			return err
+		}
+	}
+	return c.unset(c.args)
+}
+
+func clearConfig(c *call) error {
+	config, err := c.config()
+	if err != nil || len(config) == 0 {
+		return err
+	}
+	return c.unset(slices.Sorted(maps.Keys(config)))
+}
+
+func (c *call) unset(keys []string) error {
+	for _, key := range keys {
+		c.events().Step("Unsetting %s", key)
+	}
+	return c.changeConfig(nil, keys)
+}
+
+func (c *call) changeConfig(set map[string]string, unset []string) error {
+	log, app := c.events(), ""
+	if c.app != nil {
+		app = c.app.Name
+		log = log.WithApp(app)
+	}
+	if err := c.server.SetConfig(c.ctx, app, set, unset, !c.flag("no-restart"), log); err != nil {
+		return err
+	}
+	if apps, err := c.server.Apps(); app == "" && err == nil && len(apps) > 0 {
+		log.Detail("Apps get it with their next deploy or restart (ps:restart --all)")
+	}
+	return nil
+}
+
+// checkKey accepts what a POSIX shell takes for the name of a variable.
+func checkKey(key string) error {
+	ok := key != "" && (key[0] < '0' || key[0] > '9') && strings.Trim(key, keyLetters) == ""
+	if !ok {
+		return fmt.Errorf("Invalid key name: '%s'", oneLine(key))
+	}
+	return nil
+}
+
+const keyLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+
+func getConfig(c *call) error {
+	if err := checkKey(c.args[0]); err != nil {
+		return err
+	}
+	config, err := c.config()
+	if err != nil {
+		return err
+	}
+	value, ok := config[c.args[0]]
+	if !ok {
+		return errSilent
+	}
+	if c.flag("quoted") {
+		value = singleQuoted(value)
+	}
+	c.print("%s\n", value)
+	return nil
+}
+
+func listConfigKeys(c *call) error {
+	config, err := c.config()
+	if err != nil {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(config)) {
+		c.print("%s\n", key)
+	}
+	return nil
+}
+
+func showConfig(c *call) error {
+	config, err := c.config()
+	if err != nil {
+		return err
+	}
+	if c.headings() {
+		name := "global"
+		if c.app != nil {
+			name = c.app.Name
+		}
+		c.print("=====> %s env vars\n", name)
+	}
+	c.print("%s", pairs(config))
+	return nil
+}
+
+// pairs shows variables in two columns, as Dokku does.
+func pairs(config map[string]string) string {
+	width := 0
+	for key := range config {
+		width = max(width, len(key)+1)
+	}
+	var b strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(config)) {
+		line := fmt.Sprintf("%-*s  %s", width, key+":", visibleValue(config[key]))
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	return b.String()
+}
+
+// visibleValue shows a value on one line; one that would act on a terminal is
+// quoted as in Go.
+func visibleValue(v string) string {
+	if event.Printable(v) != v {
+		return strconv.Quote(v)
+	}
+	return v
+}

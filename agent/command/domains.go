@@ -1,0 +1,282 @@
+package command
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"dokku/agent"
+	"dokku/agent/event"
+)
+
+var domainCommands = []spec{
+	{
+		use: "domains:add APP DOMAIN...", short: "Add domains to the app",
+		example: "dokku domains:add hello www.example.com example.com",
+		run: func(c *call) error {
+			return c.changeDomains("domains:add", c.addDomain)
+		},
+	},
+	{
+		use: "domains:clear APP", short: "Go back to the app's default domain",
+		run: func(c *call) error {
+			log := c.events().WithApp(c.app.Name)
+			err := c.server.Update(c.ctx, c.app.Name, "domains:clear", log, func(st *agent.State) error {
+				st.Domains = nil
+				return nil
+			})
+			if err == nil {
+				log.Step("Cleared domains for %s", c.app.Name)
+			}
+			return err
+		},
+	},
+	{
+		use: "domains:remove APP DOMAIN...", short: "Remove domains of the app",
+		words: func(c *call) []string { return c.app.State.Domains },
+		run: func(c *call) error {
+			return c.changeDomains("domains:remove", c.removeDomain)
+		},
+	},
+	domainReport.spec("Show the app's domains"),
+	{
+		use: "domains:set APP DOMAIN...", short: "Set the app's domains to exactly these",
+		run: setDomains,
+	},
+	{
+		use: "domains:set-global DOMAIN...", short: "Set the domains below which apps get theirs",
+		long: "An app without domains of its own answers to APP.DOMAIN.",
+		run:  setGlobalDomains,
+	},
+}
+
+var domainReport = reporter{
+	noun: "domains",
+	keys: []string{"domains-app-enabled", "domains-app-vhosts", "domains-global-enabled", "domains-global-vhosts"},
+	collect: func(c *call, app *agent.App, _ string) (map[string]string, error) {
+		set, err := c.server.Settings()
+		if err != nil {
+			return nil, err
+		}
+		domains, err := c.server.Domains(app)
+		return map[string]string{
+			"domains-app-enabled":    fmt.Sprint(len(domains) > 0 && !app.State.ProxyDisabled),
+			"domains-app-vhosts":     strings.Join(domains, " "),
+			"domains-global-enabled": fmt.Sprint(len(set.Domains) > 0),
+			"domains-global-vhosts":  strings.Join(set.Domains, " "),
+		}, err
+	},
+}
+
+// domainArgs are the domains of the command line, each once and in lower case.
+func (c *call) domainArgs() ([]string, error) {
+	var list []string
+	for _, arg := range c.args {
+		d := strings.ToLower(arg)
+		if err := checkDomain(d); err != nil {
+			return nil, err
+		}
+		if !slices.Contains(list, d) {
+			list = append(list, d)
+		}
+	}
+	return list, nil
+}
+
+// checkDomain accepts host names (RFC 1123), the first part may be "*".
+func checkDomain(d string) error {
+	host := strings.TrimPrefix(d, "*.")
+	if len(d) > 253 {
+		return fmt.Errorf("Invalid domain %q: it has more than 253 characters", oneLine(d))
+	}
+	for part := range strings.SplitSeq(host, ".") {
+		if part == "" || len(part) > 63 || strings.Trim(part, domainLetters) != "" || strings.Trim(part, "-") != part {
+			return fmt.Errorf("Invalid domain %q: it needs parts of letters, digits and - between dots "+
+				"(international names in their xn-- form)", oneLine(d))
+		}
+	}
+	return nil
+}
+
+const domainLetters = "abcdefghijklmnopqrstuvwxyz0123456789-"
+
+// changeDomains applies a change to the app's list, domain by domain, and then
+// says what was done. The list starts with the app's names below the global
+// domains: an app that gets another name keeps those it answers to, as in Dokku.
+func (c *call) changeDomains(what string, change func(list []string, d string) ([]string, string, error)) error {
+	domains, err := c.domainArgs()
+	if err != nil {
+		return err
+	}
+	var said []string
+	log := c.events().WithApp(c.app.Name)
+	err = c.server.Update(c.ctx, c.app.Name, what, log, func(st *agent.State) error {
+		said = nil
+		list, err := c.ownDomains(st)
+		if err != nil {
+			return err
+		}
+		for _, d := range domains {
+			var text string
+			if list, text, err = change(list, d); err != nil {
+				return err
+			}
+			said = append(said, text)
+		}
+		st.Domains = list
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, text := range said {
+		log.Step("%s", text)
+	}
+	return nil
+}
+
+// ownDomains are the app's domains, without one that is only the machine's name.
+func (c *call) ownDomains(st *agent.State) ([]string, error) {
+	set, err := c.server.Settings()
+	if err != nil || len(st.Domains) == 0 && len(set.Domains) == 0 {
+		return nil, err
+	}
+	return c.server.Domains(&agent.App{Name: c.app.Name, Dir: c.app.Dir, State: *st})
+}
+
+func (c *call) addDomain(list []string, d string) ([]string, string, error) {
+	if slices.Contains(list, d) {
+		return list, fmt.Sprintf("Skipping: %s already added to %s", d, c.app.Name), nil
+	}
+	if err := c.free(d); err != nil {
+		return nil, "", err
+	}
+	return append(list, d), fmt.Sprintf("Added %s to %s", d, c.app.Name), nil
+}
+
+func (c *call) removeDomain(list []string, d string) ([]string, string, error) {
+	if !slices.Contains(list, d) {
+		return nil, "", fmt.Errorf("Domain %s is not one of app %s, which has: %s", d, c.app.Name, first(strings.Join(list, " "), "none"))
+	}
+	if len(list) == 1 {
+		return nil, "", fmt.Errorf("Domain %s is the only one of %s: domains:set gives it another one, domains:clear the default one",
+			d, c.app.Name)
+	}
+	rest := slices.DeleteFunc(slices.Clone(list), func(x string) bool { return x == d })
+	return rest, fmt.Sprintf("Removed %s from %s", d, c.app.Name), nil
+}
+
+func setDomains(c *call) error {
+	domains, err := c.domainArgs()
+	if err != nil {
+		return err
+	}
+	log := c.events().WithApp(c.app.Name)
+	err = c.server.Update(c.ctx, c.app.Name, "domains:set", log, func(st *agent.State) error {
+		for _, d := range domains {
+			if err := c.free(d); err != nil {
+				return err
+			}
+		}
+		st.Domains = domains
+		return nil
+	})
+	if err == nil {
+		log.Step("Set %s for %s", strings.Join(domains, " "), c.app.Name)
+	}
+	return err
+}
+
+// free refuses a domain that another app answers to.
+func (c *call) free(d string) error {
+	apps, err := c.server.Apps()
+	if err != nil {
+		return err
+	}
+	for _, name := range apps {
+		if name == c.app.Name {
+			continue
+		}
+		other, err := c.server.Load(name)
+		if err != nil {
+			return err
+		}
+		taken, err := c.server.Domains(other)
+		if err != nil {
+			return err
+		}
+		if slices.Contains(taken, d) {
+			return fmt.Errorf("Domain %s belongs to app %s: remove it there first (domains:remove %s %s)", d, name, name, d)
+		}
+	}
+	return nil
+}
+
+func setGlobalDomains(c *call) error {
+	domains, err := c.domainArgs()
+	if err != nil {
+		return err
+	}
+	for _, d := range domains {
+		if strings.HasPrefix(d, "*.") {
+			return fmt.Errorf("Invalid domain %q: apps get names below it, so leave out the *.", d)
+		}
+	}
+	apps, err := c.server.Apps()
+	if err != nil {
+		return err
+	}
+	if err := c.defaultsFree(apps, domains); err != nil {
+		return err
+	}
+	log := c.events()
+	if err := c.server.UpdateSettings(c.ctx, func(set *agent.Settings) error {
+		set.Domains = domains
+		return nil
+	}); err != nil {
+		return err
+	}
+	log.Step("Set %s", strings.Join(domains, " "))
+	return c.routeAgain(apps, log)
+}
+
+// defaultsFree refuses global domains that would give an app the name that
+// another app has.
+func (c *call) defaultsFree(apps, domains []string) error {
+	taken := map[string]string{}
+	for _, name := range apps {
+		app, err := c.server.Load(name)
+		if err != nil {
+			return err
+		}
+		for _, d := range app.State.Domains {
+			taken[d] = name
+		}
+	}
+	for _, name := range apps {
+		for _, d := range domains {
+			if owner := taken[name+"."+d]; owner != "" && owner != name {
+				return fmt.Errorf("Domain %s.%s of app %s would belong to app %s too: remove it there first", name, d, owner, name)
+			}
+		}
+	}
+	return nil
+}
+
+// routeAgain publishes the new names of the apps that have none of their own.
+func (c *call) routeAgain(apps []string, log event.Log) error {
+	for _, name := range apps {
+		app, err := c.server.Load(name)
+		if err != nil {
+			return err
+		}
+		if len(app.State.Domains) > 0 || !app.Deployed() {
+			continue
+		}
+		same := func(*agent.State) error { return nil }
+		if err := c.server.Update(c.ctx, name, "domains:set-global", log.WithApp(name), same); err != nil {
+			return fmt.Errorf("cannot give %s its new names: %w", name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,54 @@
+package command
+
+import (
+	"fmt"
+
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"dokku/agent"
+)
+
+var gitCommands = []spec{
+	gitReport.spec("Show the app's git settings"),
+	gitProperties.spec("Set or unset the deploy branch"),
+}
+
+var gitProperties = properties{
+	noun: "git",
+	list: []property{{name: "deploy-branch", check: checkBranch}},
+	get:  func(st *agent.State, _ string) string { return st.DeployBranch },
+	put:  func(st *agent.State, _, value string) { st.DeployBranch = value },
+	server: func(set *agent.Settings) *map[string]string {
+		return &set.Git
+	},
+}
+
+// checkBranch accepts what git does for a branch; the value has no refs/heads/.
+func checkBranch(name string) error {
+	ref := plumbing.NewBranchReferenceName(name)
+	if name[0] == '-' || name == "HEAD" || ref.Validate() != nil {
+		return fmt.Errorf("Invalid deploy-branch specified: %q is not the name of a branch", oneLine(name))
+	}
+	return nil
+}
+
+var gitReport = reporter{
+	noun: "git",
+	keys: sorted(append(gitProperties.keys(), "git-keep-git-dir", "git-last-updated-at", "git-rev-env-var", "git-sha")),
+	collect: func(c *call, app *agent.App, _ string) (map[string]string, error) {
+		set, err := c.server.Settings()
+		if err != nil {
+			return nil, err
+		}
+		values := map[string]string{
+			"git-keep-git-dir": "false", "git-rev-env-var": "GIT_REV",
+			"git-last-updated-at": "", "git-sha": "",
+		}
+		gitProperties.report(values, &app.State, set)
+		if app.Deployed() {
+			values["git-sha"] = app.Current.Revision
+			values["git-last-updated-at"] = fmt.Sprint(app.Current.Created.Unix())
+		}
+		return values, nil
+	},
+}

@@ -1,0 +1,223 @@
+package command
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"dokku/agent/event"
+)
+
+// nouns are the groups of help, in its order.
+var nouns = []struct{ name, title string }{
+	{"apps", "Apps"},
+	{"ps", "Processes"},
+	{"config", "Configuration"},
+	{"domains", "Domains"},
+	{"checks", "Checks"},
+	{"proxy", "Proxy"},
+	{"git", "Git"},
+	{"ssh-keys", "SSH keys"},
+	{"", "Other"},
+}
+
+var otherCommands = []spec{
+	{
+		use: "help [COMMAND]", short: "List the commands, or explain one",
+		run: func(c *call) error { return c.help(c.cmd.Root(), c.args) },
+		words: func(c *call) []string {
+			var names []string
+			for _, cmd := range visible(c.cmd.Root()) {
+				names = append(names, cmd.Name())
+			}
+			return names
+		},
+	},
+	{
+		use: "version", short: "Print the version",
+		run: func(c *call) error {
+			c.print("dokku version %s\n", c.env.Version)
+			return nil
+		},
+	},
+	{
+		use: "completion SHELL", short: "Print the completion script for bash, zsh or fish",
+		example: "dokku completion bash > /etc/bash_completion.d/dokku",
+		missing: "Missing SHELL: bash, zsh or fish",
+		words:   func(*call) []string { return []string{"bash", "zsh", "fish"} },
+		run:     runCompletion,
+	},
+}
+
+// nounOf is the group of a command.
+func nounOf(name string) string {
+	noun, _, _ := strings.Cut(name, ":")
+	for _, n := range nouns {
+		if n.name == noun {
+			return noun
+		}
+	}
+	return ""
+}
+
+// helpNoun says whether the word is a noun alone or with ":help"; "ps APP" is a
+// command, so that bare "ps" is left to the caller.
+func helpNoun(root *cobra.Command, word string) (string, bool) {
+	noun, verb, colon := strings.Cut(word, ":")
+	if noun == "" || nounOf(noun) != noun || colon && verb != "help" {
+		return "", false
+	}
+	return noun, !colon && !known(root, noun) || verb == "help"
+}
+
+// help prints the list of commands, those of a noun, or one command's usage.
+func (r *runner) help(root *cobra.Command, words []string) error {
+	if len(words) == 0 {
+		r.printAll(root)
+		return nil
+	}
+	word := words[0]
+	if cmd := find(root, word); cmd != nil && word != "ps" {
+		r.printUsage(cmd)
+		return nil
+	}
+	if noun, ok := helpNoun(root, word); ok || word == "ps" {
+		if word == "ps" {
+			noun = word
+		}
+		r.print("Usage: dokku %s[:COMMAND]\n\n", noun)
+		r.printGroup(root, noun)
+		r.print("\nSee `dokku help COMMAND` for one of them.\n")
+		return nil
+	}
+	return unknown(root, word)
+}
+
+func (r *runner) printAll(root *cobra.Command) {
+	r.print("Usage: dokku [--quiet|--trace|--force|--app NAME] COMMAND [APP] [ARGUMENTS]\n")
+	for _, n := range nouns {
+		if len(group(root, n.name)) > 0 {
+			r.print("\n%s\n", n.title)
+			r.printGroup(root, n.name)
+		}
+	}
+	r.print("\nSee `dokku help COMMAND` or `dokku COMMAND --help` for one of them.\n")
+}
+
+func (r *runner) printGroup(root *cobra.Command, noun string) {
+	commands := group(root, noun)
+	width := 0
+	for _, cmd := range commands {
+		width = max(width, len(cmd.Use))
+	}
+	for _, cmd := range commands {
+		r.print("    %-*s  %s\n", width, cmd.Use, cmd.Short)
+	}
+}
+
+// printUsage is the help of one command.
+func (r *runner) printUsage(cmd *cobra.Command) {
+	r.print("Usage: dokku %s\n\n%s\n", cmd.Use, cmd.Short)
+	if cmd.Long != "" {
+		r.print("\n%s\n", cmd.Long)
+	}
+	if usage := cmd.LocalNonPersistentFlags().FlagUsages(); usage != "" {
+		r.print("\nFlags:\n%s", usage)
+	}
+	if cmd.Example != "" {
+		r.print("\nExample:\n  %s\n", strings.ReplaceAll(cmd.Example, "\n", "\n  "))
+	}
+}
+
+func group(root *cobra.Command, noun string) []*cobra.Command {
+	var list []*cobra.Command
+	for _, cmd := range visible(root) {
+		if nounOf(cmd.Name()) == noun {
+			list = append(list, cmd)
+		}
+	}
+	return list
+}
+
+func visible(root *cobra.Command) []*cobra.Command {
+	return slices.DeleteFunc(slices.Clone(root.Commands()), func(c *cobra.Command) bool { return c.Hidden })
+}
+
+func find(root *cobra.Command, name string) *cobra.Command {
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == name {
+			return cmd
+		}
+	}
+	return nil
+}
+
+// known reports whether a command has this exact name; the completion scripts
+// call the commands that cobra adds by itself.
+func known(root *cobra.Command, name string) bool {
+	return name == cobra.ShellCompRequestCmd || name == cobra.ShellCompNoDescRequestCmd || find(root, name) != nil
+}
+
+func unknown(root *cobra.Command, word string) error {
+	text := fmt.Sprintf("`%s` is not a dokku command.\nSee `dokku help` for a list of available commands.", oneLine(word))
+	if near := nearest(word, visible(root)); near != "" {
+		text += fmt.Sprintf("\nDid you mean `%s`?", near)
+	}
+	return fmt.Errorf("%s", text)
+}
+
+// oneLine shows what somebody typed: on one line, harmless and not too long.
+func oneLine(s string) string {
+	s = event.Printable(strings.ReplaceAll(s, "\n", " "))
+	if runes := []rune(s); len(runes) > 80 {
+		s = string(runes[:80]) + "..."
+	}
+	return s
+}
+
+// nearest returns the command that word most likely stands for, or "". A verb
+// alone ("scale") and another separator ("ps-scale") are near too.
+func nearest(word string, commands []*cobra.Command) string {
+	if len(word) > 40 {
+		return ""
+	}
+	best, name := len(word)/3+1, ""
+	for _, cmd := range commands {
+		n := distance(normal(word), normal(cmd.Name()))
+		if _, verb, ok := strings.Cut(cmd.Name(), ":"); ok && len(word) > 2 && verb == word {
+			n = min(n, 1)
+		}
+		if n < best {
+			best, name = n, cmd.Name()
+		}
+	}
+	return name
+}
+
+func normal(s string) string {
+	return strings.NewReplacer("-", ":", "_", ":", ".", ":", " ", ":").Replace(strings.ToLower(s))
+}
+
+// distance is Levenshtein's: the least number of bytes to insert, delete or
+// replace.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

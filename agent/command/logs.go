@@ -1,0 +1,206 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"dokku/agent"
+	"dokku/agent/engine"
+	"dokku/agent/event"
+)
+
+var logCommands = []spec{
+	{
+		use: "logs APP", short: "Show what the app's processes print",
+		long:    "Lines of all processes are merged by time. With -t new ones are shown as they come, also those of\nlater deploys, until the command is interrupted.",
+		example: "dokku logs hello -t -p worker",
+		flags: func(f *pflag.FlagSet) {
+			f.BoolP("tail", "t", false, "go on with new lines")
+			f.StringP("num", "n", "100", "how many lines of each process; 0: all")
+			f.StringP("ps", "p", "", "only this process type (web) or process (web.1)")
+		},
+		run: runLogs,
+	},
+	{
+		use: "urls APP", short: "Print the URLs of the app",
+		run: func(c *call) error {
+			urls, err := c.server.URLs(c.app)
+			for _, u := range urls {
+				c.print("%s\n", u)
+			}
+			return err
+		},
+	},
+}
+
+func runLogs(c *call) error {
+	tail, err := strconv.Atoi(c.value("num"))
+	if err != nil || tail < 0 {
+		return fmt.Errorf("Invalid value %q for --num: it is how many lines to show", oneLine(c.value("num")))
+	}
+	if err := c.deployed(); err != nil {
+		return err
+	}
+	if p := c.value("ps"); p != "" {
+		kind, _, _ := strings.Cut(p, ".")
+		if types := c.types(); !slices.Contains(types, kind) {
+			return fmt.Errorf("App %s has no process type %q, it has: %s", c.app.Name, oneLine(kind), strings.Join(types, ", "))
+		}
+	}
+	host, err := c.server.Host()
+	if err != nil {
+		return err
+	}
+	l := &logReader{call: c, console: host, process: c.value("ps"), read: map[string]time.Time{}}
+	if err := l.history(tail); err != nil {
+		return err
+	}
+	if !c.flag("tail") {
+		return nil
+	}
+	err = l.follow()
+	if c.ctx.Err() != nil {
+		// The client went, which is how this command ends.
+		return nil
+	}
+	return err
+}
+
+// logReader reads the logs of an app's containers.
+type logReader struct {
+	*call
+	console engine.Console
+	process string // "" is all
+
+	mu   sync.Mutex
+	read map[string]time.Time // newest line that was read, by container
+}
+
+// logLine is a line of a process.
+type logLine struct {
+	process string // "web.1"
+	stamp   string // as the engine wrote it
+	at      time.Time
+	text    string
+}
+
+// instances are the containers whose lines are wanted.
+func (l *logReader) instances(app *agent.App) ([]engine.Instance, error) {
+	all, err := l.server.Instances(l.ctx, app)
+	return slices.DeleteFunc(all, func(i engine.Instance) bool {
+		return l.process != "" && l.process != i.Type && l.process != processName(i)
+	}), err
+}
+
+func processName(i engine.Instance) string { return fmt.Sprintf("%s.%d", i.Type, i.Index) }
+
+// history prints the last lines of each process, merged by time.
+func (l *logReader) history(tail int) error {
+	instances, err := l.instances(l.app)
+	if err != nil {
+		return err
+	}
+	var lines []logLine
+	for _, i := range instances {
+		o := engine.LogOptions{Tail: tail, Timestamps: true}
+		if err := l.lines(l.ctx, i, o, func(line logLine) { lines = append(lines, line) }); err != nil {
+			return fmt.Errorf("cannot read the log of %s: %w", i.Name, err)
+		}
+	}
+	l.printLines(lines)
+	return nil
+}
+
+// lines calls each with the lines of a container that were not read before.
+func (l *logReader) lines(ctx context.Context, i engine.Instance, o engine.LogOptions, each func(logLine)) error {
+	l.mu.Lock()
+	after := l.read[i.ID]
+	l.read[i.ID] = after
+	l.mu.Unlock()
+	w := &lineWriter{line: func(raw string) {
+		line := parseLogLine(processName(i), raw)
+		if line.at.IsZero() {
+			line.at = after
+		} else if !line.at.After(after) {
+			return
+		}
+		after = line.at
+		l.mu.Lock()
+		l.read[i.ID] = after
+		l.mu.Unlock()
+		each(line)
+	}}
+	err := l.console.Logs(ctx, i.ID, o, w)
+	w.flush()
+	return err
+}
+
+// wasRead reports whether the container's log was opened before.
+func (l *logReader) wasRead(id string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, ok := l.read[id]
+	return ok
+}
+
+// printLines prints lines in the order of their times; what an app prints must
+// not act on the reader's terminal.
+func (l *logReader) printLines(lines []logLine) {
+	slices.SortStableFunc(lines, func(a, b logLine) int { return a.at.Compare(b.at) })
+	var b strings.Builder
+	for _, line := range lines {
+		fmt.Fprintf(&b, "%s %s[%s]: %s\n", line.stamp, l.app.Name, line.process, event.Printable(line.text))
+	}
+	l.print("%s", b.String())
+}
+
+// parseLogLine splits the engine's timestamp off a line. A line without one (the
+// rest of a very long line) keeps the zero time.
+func parseLogLine(process, raw string) logLine {
+	stamp, text, _ := strings.Cut(raw, " ")
+	at, err := time.Parse(time.RFC3339Nano, stamp)
+	if err != nil {
+		return logLine{process: process, text: raw}
+	}
+	return logLine{process, stamp, at, text}
+}
+
+// longestLine is where a line without an end is cut, in bytes.
+const longestLine = 64 << 10
+
+// lineWriter calls line with each line that is written, without its newline.
+type lineWriter struct {
+	line func(string)
+	rest []byte
+}
+
+func (w *lineWriter) Write(p []byte) (int, error) {
+	w.rest = append(w.rest, p...)
+	for {
+		n := bytes.IndexByte(w.rest, '\n')
+		if n < 0 && len(w.rest) < longestLine {
+			return len(p), nil
+		}
+		if n < 0 {
+			w.flush()
+			return len(p), nil
+		}
+		w.line(strings.TrimSuffix(string(w.rest[:n]), "\r"))
+		w.rest = w.rest[n+1:]
+	}
+}
+
+func (w *lineWriter) flush() {
+	if len(w.rest) > 0 {
+		w.line(string(w.rest))
+		w.rest = nil
+	}
+}

@@ -1,0 +1,210 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/spf13/pflag"
+
+	"dokku/agent"
+	"dokku/agent/event"
+)
+
+var processCommands = []spec{
+	{
+		use: "ps [APP]", short: "List the processes that run in each of the app's containers",
+		long: "Without an app, the ps commands are listed.",
+		run:  runPS,
+	},
+	operation("ps:start APP", "Start the app, if it does not run", (*agent.Server).Start),
+	operation("ps:stop APP", "Stop the app", (*agent.Server).Stop),
+	operation("ps:restart APP", "Replace the app's processes by new ones, with the present config", (*agent.Server).Restart),
+	operation("ps:rebuild APP", "Build and deploy the deployed revision again", (*agent.Server).Rebuild),
+	overall("ps:restartall", "Restart all apps", (*agent.Server).Restart),
+	overall("ps:rebuildall", "Rebuild all apps", (*agent.Server).Rebuild),
+	{
+		use: "deploy:all", short: "Deprecated: restart all apps", flags: parallelFlag,
+		run: func(c *call) error {
+			workers, err := c.workers()
+			if err != nil {
+				return err
+			}
+			c.events().Warn("Deprecated: deploy:all is the old name of ps:restartall")
+			return c.each("restart", workers, (*agent.Server).Restart)
+		},
+	},
+	processReport.spec("Show what the app runs, and its process settings"),
+	processProperties.spec("Set or unset a process setting"),
+}
+
+// An action is an operation of the agent on one app.
+type action func(*agent.Server, context.Context, string, event.Log) error
+
+// operation is a command that does something to one app, or with --all to all.
+func operation(use, short string, do action) spec {
+	name, _, _ := strings.Cut(use, " ")
+	_, verb, _ := strings.Cut(name, ":")
+	s := spec{use: use, short: short, long: "--all does it to all apps, --parallel N to N at a time (-1: one for each CPU)."}
+	s.flags = func(f *pflag.FlagSet) {
+		f.Bool("all", false, "all apps")
+		parallelFlag(f)
+	}
+	s.run = func(c *call) error {
+		workers, err := c.workers()
+		if err != nil {
+			return err
+		}
+		if c.flag("all") {
+			return c.each(verb, workers, do)
+		}
+		err = do(c.server, c.ctx, c.app.Name, c.events().WithApp(c.app.Name))
+		var never *agent.NotDeployedError
+		if errors.As(err, &never) && (verb == "start" || verb == "stop") {
+			// Dokku's exit code is 0: scripts start all apps, deployed or not.
+			c.events().Warn("%s", err)
+			return nil
+		}
+		return err
+	}
+	return s
+}
+
+// overall is an old command that does something to all apps.
+func overall(name, short string, do action) spec {
+	verb := strings.TrimSuffix(strings.TrimPrefix(name, "ps:"), "all")
+	return spec{use: name, short: short, flags: parallelFlag, run: func(c *call) error {
+		workers, err := c.workers()
+		if err != nil {
+			return err
+		}
+		return c.each(verb, workers, do)
+	}}
+}
+
+func parallelFlag(f *pflag.FlagSet) {
+	f.String("parallel", "1", "apps at a time; -1: one for each CPU")
+}
+
+// workers is how many apps --parallel works on at a time.
+func (c *call) workers() (int, error) {
+	value := c.value("parallel")
+	n, err := strconv.Atoi(value)
+	switch {
+	case err != nil || n == 0 || n < -1:
+		return 0, fmt.Errorf("Invalid value %s for --parallel flag", value)
+	case n == -1:
+		return runtime.NumCPU(), nil
+	}
+	return n, nil
+}
+
+// each does something to all apps. One app's failure does not keep the others
+// from their turn; apps that were never deployed are passed over.
+func (c *call) each(verb string, workers int, do action) error {
+	apps, err := c.apps()
+	if err != nil {
+		return err
+	}
+	log := c.events()
+	var mu sync.Mutex
+	var failed []string
+	var wait sync.WaitGroup
+	slots := make(chan struct{}, workers)
+	for _, app := range apps {
+		slots <- struct{}{}
+		if c.ctx.Err() != nil {
+			break
+		}
+		wait.Go(func() {
+			defer func() { <-slots }()
+			log := log.WithApp(app)
+			log.Step("Running %s against app %s", verb, app)
+			err := do(c.server, c.ctx, app, log)
+			var never *agent.NotDeployedError
+			switch {
+			case err == nil:
+			case errors.As(err, &never):
+				log.Detail("%s", err)
+			default:
+				log.Warn("%s", err)
+				mu.Lock()
+				defer mu.Unlock()
+				failed = append(failed, app)
+			}
+		})
+	}
+	wait.Wait()
+	switch {
+	case c.ctx.Err() != nil:
+		return c.ctx.Err()
+	case len(failed) > 0:
+		return fmt.Errorf("Unable to %s %d of %d apps: %s", verb, len(failed), len(apps), strings.Join(failed, ", "))
+	}
+	return nil
+}
+
+func runPS(c *call) error {
+	if c.app == nil {
+		return c.help(c.cmd.Root(), []string{"ps"})
+	}
+	if !c.app.Deployed() {
+		c.warn("%s", c.deployed())
+		return nil
+	}
+	instances, err := c.server.Instances(c.ctx, c.app)
+	if err != nil {
+		return err
+	}
+	host, err := c.server.Host()
+	if err != nil {
+		return err
+	}
+	running := 0
+	for _, i := range instances {
+		if !i.Running() {
+			continue
+		}
+		running++
+		titles, rows, err := host.Processes(c.ctx, i.ID, "auxwww")
+		if err != nil {
+			return fmt.Errorf("cannot list the processes of %s: %w", i.Name, err)
+		}
+		c.print("-----> running processes in container: %s (%s.%d)\n", shortID(i.ID), i.Type, i.Index)
+		c.printProcesses(titles, rows)
+	}
+	if running == 0 {
+		c.warn("App %s is not running", c.app.Name)
+	}
+	return nil
+}
+
+// printProcesses aligns the columns; the last one, the command, is left as it is.
+func (c *call) printProcesses(titles []string, rows [][]string) {
+	width := make([]int, len(titles))
+	all := append([][]string{titles}, rows...)
+	for _, row := range all {
+		for i := range min(len(row), len(width)) {
+			width[i] = max(width[i], len(event.Printable(row[i])))
+		}
+	}
+	for _, row := range all {
+		var b strings.Builder
+		for i, cell := range row {
+			cell = event.Printable(cell)
+			if i == len(row)-1 || i >= len(width) {
+				b.WriteString(cell + " ")
+				continue
+			}
+			fmt.Fprintf(&b, "%-*s ", width[i], cell)
+		}
+		c.print("%s\n", strings.TrimRight(b.String(), " "))
+	}
+}
+
+// shortID is a container's id as Dokku shows it.
+func shortID(id string) string { return id[:min(11, len(id))] }

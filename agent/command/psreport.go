@@ -1,0 +1,141 @@
+package command
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"dokku/agent"
+	"dokku/agent/engine"
+	"dokku/scale"
+)
+
+var processProperties = properties{
+	noun: "ps",
+	list: []property{
+		{name: "restart-policy", fixed: "on-failure:10", check: checkRestartPolicy},
+		{name: "stop-timeout-seconds", fixed: "30", check: whole("stop-timeout-seconds", " of seconds", 0, 3600)},
+	},
+	get:    func(st *agent.State, name string) string { return st.PS[name] },
+	put:    func(st *agent.State, name, value string) { put(&st.PS, name, value) },
+	server: func(set *agent.Settings) *map[string]string { return &set.PS },
+}
+
+func checkRestartPolicy(value string) error {
+	policy, count, limited := strings.Cut(value, ":")
+	n, err := strconv.Atoi(count)
+	switch {
+	case !limited && slices.Contains([]string{"no", "always", "unless-stopped", "on-failure"}, value):
+		return nil
+	case limited && policy == "on-failure" && err == nil && n > 0 && count[0] != '+':
+		return nil
+	}
+	return fmt.Errorf("Invalid restart-policy specified: use no, always, unless-stopped, on-failure or on-failure:N")
+}
+
+// fixedKeys are what ps:report has besides the properties of ps:set. Where a
+// property of Dokku's cannot be set here, its value is the one that holds.
+var fixedKeys = []string{
+	"deployed", "processes", "ps-can-scale", "restore", "running", "status-",
+	"ps-procfile-path", "ps-global-procfile-path", "ps-computed-procfile-path",
+	"ps-skip-deploy", "ps-global-skip-deploy", "ps-computed-skip-deploy",
+	"ps-dockerfile-start-cmd", "ps-computed-dockerfile-start-cmd",
+	"ps-start-cmd", "ps-computed-start-cmd",
+	"release", "revision", "staged",
+}
+
+var processReport = reporter{
+	noun:    "ps",
+	keys:    sorted(append(processProperties.keys(), fixedKeys...)),
+	collect: collectPS,
+}
+
+func sorted(list []string) []string {
+	slices.Sort(list)
+	return list
+}
+
+func collectPS(c *call, app *agent.App, only string) (map[string]string, error) {
+	set, err := c.server.Settings()
+	if err != nil {
+		return nil, err
+	}
+	formation, err := c.server.Formation(app)
+	if err != nil {
+		return nil, err
+	}
+	total := 0
+	for _, e := range formation {
+		total += e.Count
+	}
+	values := map[string]string{
+		"deployed":                  strconv.FormatBool(app.Deployed()),
+		"processes":                 strconv.Itoa(total),
+		"ps-can-scale":              strconv.FormatBool(formation.Shipped(app.Name, "") == nil),
+		"restore":                   strconv.FormatBool(!app.State.Stopped),
+		"ps-procfile-path":          "",
+		"ps-global-procfile-path":   "Procfile",
+		"ps-computed-procfile-path": "Procfile",
+		"ps-skip-deploy":            "", "ps-global-skip-deploy": "false", "ps-computed-skip-deploy": "false",
+		"ps-dockerfile-start-cmd": "", "ps-computed-dockerfile-start-cmd": "",
+		"ps-start-cmd": "", "ps-computed-start-cmd": "",
+		"release": "", "revision": "", "staged": staged(app),
+	}
+	if app.Deployed() {
+		values["release"], values["revision"] = "v"+strconv.Itoa(app.Current.Number), app.Current.Revision
+	}
+	processProperties.report(values, &app.State, set)
+	if needs(only, "running", "status-") {
+		err = c.addStatus(values, app, formation)
+	}
+	return values, err
+}
+
+// staged says what git has been given but does not serve yet.
+func staged(app *agent.App) string {
+	st := app.State.Staged
+	if st == nil {
+		return ""
+	}
+	return fmt.Sprintf("v%d of %s since %s", st.Release, st.New, st.Since.UTC().Format("2006-01-02T15:04:05Z"))
+}
+
+// addStatus adds what runs. Only a deployed app asks the engine.
+func (c *call) addStatus(values map[string]string, app *agent.App, f scale.Formation) error {
+	values["running"] = "false"
+	if !app.Deployed() {
+		return nil
+	}
+	instances, err := c.server.Instances(c.ctx, app)
+	if err != nil {
+		return err
+	}
+	for _, i := range instances {
+		key := fmt.Sprintf("status-%s-%d", i.Type, i.Index)
+		values[key] = fmt.Sprintf("%s (CID: %s)", i.Status, shortID(i.ID))
+	}
+	values["running"] = runningState(instances, f)
+	return nil
+}
+
+// runningState is Dokku's word for how much of the formation runs: true, false
+// or mixed.
+func runningState(instances []engine.Instance, f scale.Formation) string {
+	want, run := 0, 0
+	for _, e := range f {
+		want += e.Count
+	}
+	for _, i := range instances {
+		if i.Running() {
+			run++
+		}
+	}
+	switch {
+	case run == 0:
+		return "false"
+	case run < want || run < len(instances):
+		return "mixed"
+	}
+	return "true"
+}

@@ -1,0 +1,195 @@
+package command
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"dokku/agent"
+)
+
+// A reporter prints a noun's report: "ps:report [APP] [--flag]". Its values
+// have the names of Dokku's flags, without the leading dashes.
+type reporter struct {
+	noun string
+	// keys are the names of the values, sorted; a name that ends in "-" stands
+	// for all names that begin so.
+	keys []string
+	// collect returns the values of an app, or of the one that is asked for, so
+	// that a single flag costs only what it needs.
+	collect func(c *call, app *agent.App, only string) (map[string]string, error)
+}
+
+func (rep reporter) spec(short string) spec {
+	return spec{
+		use: rep.noun + ":report [APP]", short: short, raw: true,
+		long: "Without an app, all apps are reported. One flag prints its value alone:\n  --" +
+			strings.Join(rep.keys, "\n  --"),
+		flags: func(f *pflag.FlagSet) { f.String("format", "stdout", "stdout or json") },
+		words: func(*call) []string {
+			var flags []string
+			for _, k := range rep.keys {
+				flags = append(flags, "--"+k)
+			}
+			return append(flags, "--format")
+		},
+		run: rep.run,
+	}
+}
+
+// reportLine is what the command line of a report asks for.
+type reportLine struct {
+	app    string
+	only   string // a single value
+	format string
+}
+
+func (rep reporter) run(c *call) error {
+	line, help, err := rep.parse(c)
+	if err != nil {
+		return err
+	}
+	if help {
+		c.printUsage(c.cmd)
+		return nil
+	}
+	if line.app != "" {
+		return rep.one(c, line, line.app, false)
+	}
+	apps, err := c.apps()
+	if err != nil {
+		return err
+	}
+	for _, name := range apps {
+		if err := rep.one(c, line, name, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parse reads the words itself: the flags of a report are the names of values,
+// some of which depend on what runs.
+func (rep reporter) parse(c *call) (line reportLine, help bool, err error) {
+	line.format = "stdout"
+	var single []string
+	for args := c.args; len(args) > 0; {
+		arg := args[0]
+		n, err := c.globalFlag(arg, args[1:])
+		if err != nil {
+			return line, false, usageError(c.cmd, "%s", err)
+		}
+		args = args[max(n, 1):]
+		value, joined := strings.CutPrefix(arg, "--format=")
+		switch {
+		case n > 0:
+		case arg == "--help" || arg == "-h":
+			return line, true, nil
+		case joined:
+			line.format = value
+		case arg == "--format" && len(args) == 0:
+			return line, false, usageError(c.cmd, "--format needs a value: stdout or json")
+		case arg == "--format":
+			line.format, args = args[0], args[1:]
+		case strings.HasPrefix(arg, "-"):
+			single = append(single, arg)
+		case line.app != "" || arg == "":
+			return line, false, usageError(c.cmd, "Unexpected argument %q", arg)
+		default:
+			line.app = arg
+		}
+	}
+	return rep.check(c, line, single)
+}
+
+func (rep reporter) check(c *call, line reportLine, single []string) (reportLine, bool, error) {
+	if c.runner.app != "" {
+		if line.app != "" && line.app != c.runner.app {
+			return line, false, usageError(c.cmd, "Unexpected argument %q", line.app)
+		}
+		line.app = c.runner.app
+	}
+	if len(single) > 1 {
+		return line, false, fmt.Errorf("%s:report command allows only a single flag", rep.noun)
+	}
+	if err := oneOf("format", line.format, "stdout", "json"); err != nil {
+		return line, false, err
+	}
+	if len(single) == 0 {
+		return line, false, nil
+	}
+	if line.format == "json" {
+		return line, false, fmt.Errorf("--format flag cannot be specified when specifying an info flag")
+	}
+	line.only = strings.TrimPrefix(single[0], "--")
+	if !rep.has(line.only) {
+		return line, false, rep.invalidFlag()
+	}
+	return line, false, nil
+}
+
+func (rep reporter) has(key string) bool {
+	return slices.ContainsFunc(rep.keys, func(k string) bool {
+		return k == key || strings.HasSuffix(k, "-") && strings.HasPrefix(key, k) && key != k
+	})
+}
+
+func (rep reporter) invalidFlag() error {
+	return fmt.Errorf("Invalid flag passed, valid flags: --%s", strings.Join(rep.keys, ", --"))
+}
+
+func (rep reporter) one(c *call, line reportLine, name string, several bool) error {
+	app, err := c.server.Load(name)
+	if err != nil {
+		return err
+	}
+	values, err := rep.collect(c, app, line.only)
+	if err != nil {
+		return err
+	}
+	switch {
+	case line.only != "":
+		v, ok := values[line.only]
+		if !ok && !several {
+			return rep.invalidFlag()
+		}
+		c.print("%s\n", v)
+		return nil
+	case line.format == "json":
+		if several {
+			values["app"] = name
+		}
+		data, err := json.Marshal(values)
+		c.print("%s\n", data)
+		return err
+	}
+	// Which app a line belongs to is data once there are several.
+	if c.headings() || several {
+		c.print("=====> %s %s information\n", name, rep.noun)
+	}
+	for _, k := range slices.Sorted(maps.Keys(values)) {
+		c.print("       %-30s %s\n", label(k)+":", visibleValue(values[k]))
+	}
+	return nil
+}
+
+// label is a key as a report shows it: "ps-can-scale" as "Ps can scale".
+func label(key string) string {
+	words := strings.ReplaceAll(strings.ReplaceAll(key, "-", " "), ".", " ")
+	return strings.ToUpper(words[:1]) + words[1:]
+}
+
+// needs reports whether a value is wanted.
+func needs(only string, prefixes ...string) bool {
+	if only == "" {
+		return true
+	}
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(only, p) })
+}
+
+// formatFlag adds --format.
+func formatFlag(f *pflag.FlagSet) { f.String("format", "stdout", "stdout or json") }

@@ -1,0 +1,206 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"dokku/agent"
+)
+
+// spec describes a command. Its usage line is the source of its help and of
+// the check of its arguments: "ps:scale APP [TYPE=COUNT...]" takes an app and
+// any number of other words.
+type spec struct {
+	use     string
+	short   string
+	long    string
+	example string
+	// flags adds the command's own flags. A flag "global" or "all" stands in the
+	// place of APP.
+	flags func(*pflag.FlagSet)
+	// missing is the message for a missing word that is not the app; the default
+	// names the word.
+	missing string
+	// excess is the message for a word too many.
+	excess string
+	// raw: the command checks its own words and flags.
+	raw bool
+	// rootless: the command works without a DOKKU_ROOT.
+	rootless bool
+	// words completes the words after the app.
+	words func(*call) []string
+
+	run func(*call) error
+}
+
+// call is one command line, found to be well formed.
+type call struct {
+	*runner
+	ctx  context.Context
+	cmd  *cobra.Command
+	app  *agent.App // nil without an app, with --global and with --all
+	args []string   // the words after the app
+}
+
+func (c *call) flag(name string) bool {
+	on, err := c.cmd.Flags().GetBool(name)
+	return on && err == nil
+}
+
+func (c *call) value(name string) string {
+	v, _ := c.cmd.Flags().GetString(name)
+	return v
+}
+
+// shape is what a usage line says about the words.
+type shape struct {
+	app      bool // the first word is an app, which must exist
+	required []string
+	optional int // -1: any number
+}
+
+func parseUse(use string) shape {
+	var s shape
+	for i, word := range strings.Fields(use)[1:] {
+		name, repeated := strings.CutSuffix(strings.Trim(word, "[]"), "...")
+		switch {
+		case i == 0 && name == "APP":
+			s.app = true
+			if word != "APP" {
+				s.optional++
+				continue
+			}
+			s.required = append(s.required, name)
+			continue
+		case strings.HasPrefix(word, "["):
+			s.optional++
+		default:
+			s.required = append(s.required, name)
+		}
+		if repeated {
+			s.optional = -1
+		}
+	}
+	return s
+}
+
+func (r *runner) cobra(s spec) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: s.use, Short: s.short, Long: s.long, Example: s.example,
+		DisableFlagParsing:    s.raw,
+		DisableFlagsInUseLine: true,
+		Args:                  cobra.ArbitraryArgs,
+	}
+	if s.flags != nil {
+		s.flags(cmd.Flags())
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := r.bind(s, cmd, args)
+		if err != nil {
+			return err
+		}
+		return s.run(c)
+	}
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+		return r.complete(s, cmd, args, prefix)
+	}
+	return cmd
+}
+
+// bind checks the words of a command line and loads the app.
+func (r *runner) bind(s spec, cmd *cobra.Command, args []string) (*call, error) {
+	c := &call{runner: r, ctx: cmd.Context(), cmd: cmd, args: args}
+	if !s.rootless {
+		if err := r.open(); err != nil {
+			return nil, err
+		}
+	}
+	if s.raw {
+		return c, nil
+	}
+	sh := parseUse(s.use)
+	if c.flag("global") || c.flag("all") {
+		return c, c.withoutApp(s, sh)
+	}
+	named := strings.Contains(s.use, " APP") || strings.Contains(s.use, " [APP]")
+	if r.app != "" {
+		if !named {
+			return nil, usageError(cmd, "%s takes no app, but --app %s was given", cmd.Name(), r.app)
+		}
+		c.args = append([]string{r.app}, args...)
+	}
+	if err := c.count(s, sh); err != nil {
+		return nil, err
+	}
+	if !sh.app || len(c.args) == 0 {
+		return c, nil
+	}
+	app, err := r.server.Load(c.args[0])
+	if err != nil {
+		return nil, err
+	}
+	c.app, c.args = app, c.args[1:]
+	return c, nil
+}
+
+// withoutApp checks the words of a command line in which a flag stands for the
+// app.
+func (c *call) withoutApp(s spec, sh shape) error {
+	if c.runner.app != "" {
+		return usageError(c.cmd, "--app %s cannot be used together with --global or --all", c.runner.app)
+	}
+	if sh.app && len(sh.required) > 0 {
+		sh.required = sh.required[1:]
+	}
+	return c.count(s, sh)
+}
+
+func (c *call) count(s spec, sh shape) error {
+	if n := len(c.args); n < len(sh.required) || n > 0 && sh.app && c.args[0] == "" {
+		name := sh.required[min(n, len(sh.required)-1)]
+		switch {
+		case name == "APP" || n > 0 && sh.app && c.args[0] == "":
+			return errNoApp
+		case s.missing != "":
+			return usageError(c.cmd, "%s", s.missing)
+		}
+		return usageError(c.cmd, "Missing %s", name)
+	}
+	if most := len(sh.required) + sh.optional; sh.optional >= 0 && len(c.args) > most {
+		if s.excess != "" {
+			return usageError(c.cmd, "%s", s.excess)
+		}
+		return usageError(c.cmd, "Unexpected argument %q", c.args[most])
+	}
+	return nil
+}
+
+// deployed refuses an app that has no release.
+func (c *call) deployed() error {
+	if !c.app.Deployed() {
+		return &agent.NotDeployedError{App: c.app.Name}
+	}
+	return nil
+}
+
+// apps lists the names of all apps, and says so when there are none.
+func (c *call) apps() ([]string, error) {
+	apps, err := c.server.Apps()
+	if err == nil && len(apps) == 0 {
+		c.warn("You haven't deployed any applications yet")
+	}
+	return apps, err
+}
+
+func oneOf(what, value string, valid ...string) error {
+	for _, v := range valid {
+		if v == value {
+			return nil
+		}
+	}
+	return fmt.Errorf("Invalid %s %q, valid values: %s", what, value, strings.Join(valid, ", "))
+}

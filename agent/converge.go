@@ -1,0 +1,289 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"dokku/agent/engine"
+	"dokku/agent/proxy"
+	"dokku/scale"
+)
+
+// converge brings what runs to what the app's state asks for. It saves the
+// state first: with that, whatever was decided is decided.
+func (x *session) converge(ctx context.Context, restore bool) error {
+	d, err := x.desired(restore)
+	if err != nil {
+		return err
+	}
+	host, err := x.Host()
+	if err != nil {
+		return x.saveAnd(err)
+	}
+	px, err := x.router()
+	if err != nil {
+		return x.saveAnd(err)
+	}
+	w, err := x.observe(ctx, host, px, d)
+	if err != nil {
+		return x.saveAnd(err)
+	}
+	e := &executor{session: x, host: host, proxy: px, desired: d, world: w}
+	return e.execute(ctx, Plan(d, w))
+}
+
+// saveAnd saves the state although err ends the operation: what git accepted is
+// current even while the engine cannot be reached.
+func (x *session) saveAnd(err error) error {
+	if serr := x.save(); serr != nil {
+		return serr
+	}
+	return err
+}
+
+// observe looks at everything of the app that exists.
+func (x *session) observe(ctx context.Context, host engine.Host, px proxy.Proxy, d Desired) (w World, err error) {
+	if w.Observed, err = host.Observe(ctx, x.Name); err != nil {
+		return w, err
+	}
+	live, ok, err := px.Live(ctx, x.Name)
+	if err != nil {
+		return w, err
+	}
+	if ok {
+		w.Live = &live
+	}
+	w.Now = time.Now()
+	if len(d.Want) > 0 {
+		w.Network, err = network(ctx, host, x.Name, w.Networks)
+	}
+	return w, err
+}
+
+// network returns the app's network, creating it only when it is missing.
+func network(ctx context.Context, host engine.Host, app string, seen []engine.Network) (engine.Network, error) {
+	if len(seen) == 1 {
+		return seen[0], nil
+	}
+	return host.Network(ctx, app)
+}
+
+// desired says what the state asks for.
+func (x *session) desired(restore bool) (Desired, error) {
+	d := Desired{App: x.Name, Stopped: x.State.Stopped, Restore: restore,
+		Retiring: x.State.Retiring, Images: map[string]bool{}}
+	numbers, err := x.releaseNumbers(x.Name)
+	if err != nil {
+		return d, err
+	}
+	for _, n := range x.kept(numbers) {
+		r, err := x.release(x.Name, n)
+		if err != nil {
+			return d, err
+		}
+		d.Images[r.Image] = true
+	}
+	if x.Current == nil {
+		return d, nil
+	}
+	d.Release, d.Attempt, d.Port, d.Network = x.Current.Number, x.Current.Attempt, x.Current.Port, true
+	f, err := x.formation(x.App, x.State.Scale)
+	if err != nil {
+		return d, err
+	}
+	d.Want = x.processes(f, x.State.ProxyDisabled)
+	if !x.State.ProxyDisabled {
+		d.Route, err = x.route(x.Current)
+	}
+	return d, err
+}
+
+// processes lists the instances of a formation, sorted by type and index.
+func (x *session) processes(f scale.Formation, bound bool) []Process {
+	var list []Process
+	for _, e := range f {
+		for i := 1; i <= e.Count; i++ {
+			p := Process{Type: e.Type, Index: i}
+			if bound && e.Type == "web" {
+				p.HostPort = x.State.HostPort + i - 1
+			}
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// kept are the releases that stay: the newest ones, and the current one.
+func (x *session) kept(numbers []int) []int {
+	var kept []int
+	first := len(numbers) - x.set.KeepReleases
+	for i, n := range numbers {
+		if i >= first && n <= x.State.Current || n == x.State.Current || x.State.Staged != nil && n == x.State.Staged.Release {
+			kept = append(kept, n)
+		}
+	}
+	return kept
+}
+
+// sweepReleases removes the records of releases that are not kept, among them
+// those of a rejected push.
+func (x *session) sweepReleases() error {
+	numbers, err := x.releaseNumbers(x.Name)
+	if err != nil {
+		return err
+	}
+	kept := x.kept(numbers)
+	for _, n := range numbers {
+		if !slices.Contains(kept, n) {
+			if err := x.removeRelease(x.Name, n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// An executor carries out a plan. It decides nothing: it stops at the first
+// step that fails, and the next converge plans anew.
+type executor struct {
+	*session
+	host    engine.Host
+	proxy   proxy.Proxy
+	desired Desired
+	world   World
+}
+
+// execute runs the steps. All marks are recorded before the first call to the
+// engine, in the same write that commits.
+func (e *executor) execute(ctx context.Context, steps []Step) error {
+	for _, s := range steps {
+		if s.Action == ActMark {
+			e.setRetiring(s.IDs, time.Time{})
+		}
+	}
+	if err := e.save(); err != nil {
+		return err
+	}
+	notified := false
+	for len(steps) > 0 {
+		if a := steps[0].Action; !notified && a != ActStart && a != ActFree && a != ActMark && a != ActPublish && a != ActWithdraw {
+			e.notify(&notified)
+		}
+		n := parallel(steps)
+		if err := e.runAll(ctx, steps[:n]); err != nil {
+			return err
+		}
+		steps = steps[n:]
+	}
+	e.notify(&notified)
+	if err := e.save(); err != nil {
+		return err
+	}
+	return e.sweepReleases()
+}
+
+// notify tells that the new route is live, before the old processes are
+// stopped: that may take as long as their stop timeout.
+func (e *executor) notify(done *bool) {
+	if !*done && e.published != nil {
+		e.published()
+	}
+	*done = true
+}
+
+// parallel returns how many of the first steps may run at the same time: starts
+// and ends are independent of each other, all others keep their order.
+func parallel(steps []Step) int {
+	a := steps[0].Action
+	if a != ActStart && a != ActRetire && a != ActStop {
+		return 1
+	}
+	n := 0
+	for n < len(steps) && steps[n].Action == a && steps[n].Holder == nil {
+		n++
+	}
+	return max(n, 1)
+}
+
+func (e *executor) runAll(ctx context.Context, steps []Step) error {
+	if len(steps) == 1 {
+		return e.run(ctx, steps[0])
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(16)
+	for _, s := range steps {
+		g.Go(func() error { return e.run(ctx, s) })
+	}
+	return g.Wait()
+}
+
+func (e *executor) run(ctx context.Context, s Step) (err error) {
+	if s.Action == ActMark {
+		return nil
+	}
+	done := e.log.Timed(s.String())
+	defer func() { done(err) }()
+	switch s.Action {
+	case ActStart:
+		return e.start(ctx, s)
+	case ActFree, ActStop:
+		return e.host.Stop(ctx, s.ID, e.grace())
+	case ActPublish:
+		return e.proxy.Publish(ctx, *s.Route)
+	case ActWithdraw:
+		return e.proxy.Withdraw(ctx, e.Name)
+	case ActDeadline:
+		e.setRetiring(s.IDs, time.Now().Add(e.waitToRetire()))
+		return e.save()
+	case ActForget:
+		for _, id := range s.IDs {
+			delete(e.State.Retiring, id)
+		}
+		e.dirty = true
+		return nil
+	case ActRename:
+		return e.host.Rename(ctx, s.ID, s.Name)
+	case ActRetire:
+		if err := e.host.Stop(ctx, s.ID, e.grace()); err != nil {
+			return err
+		}
+		return e.host.Remove(ctx, engine.Resource{Kind: engine.Container, ID: s.ID})
+	case ActRemove:
+		return e.host.Remove(ctx, engine.Resource{Kind: s.Kind, ID: s.ID})
+	}
+	return fmt.Errorf("internal error: no such step: %s", s)
+}
+
+// start starts a container; if it held the place of one that served, and does
+// not start, the other one serves again.
+func (e *executor) start(ctx context.Context, s Step) error {
+	spec, err := e.spec(e.Current, s.Process, s.Name, s.Address)
+	if err != nil {
+		return err
+	}
+	_, err = e.host.Start(ctx, spec)
+	if err == nil || s.Holder == nil {
+		return err
+	}
+	h := s.Holder
+	back := engine.Spec{App: e.Name, Kind: h.Kind, Type: h.Type, Index: h.Index, Release: h.Release,
+		Attempt: h.Attempt, Name: h.Name, Image: h.Image, Address: h.Address, HostPort: h.HostPort}
+	if _, berr := e.host.Start(context.WithoutCancel(ctx), back); berr != nil {
+		return fmt.Errorf("%w; and %s, which served before, does not start again: %v", err, h.Name, berr)
+	}
+	return fmt.Errorf("%w; %s of v%d serves again", err, h.Name, h.Release)
+}
+
+func (e *executor) setRetiring(ids []string, due time.Time) {
+	if e.State.Retiring == nil {
+		e.State.Retiring = map[string]time.Time{}
+	}
+	for _, id := range ids {
+		e.State.Retiring[id] = due
+	}
+	e.dirty = true
+}

@@ -1,0 +1,52 @@
+package agent
+
+import (
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"dokku/agent/event"
+)
+
+// keepLogs is how many logs of deploys an app keeps.
+const keepLogs = 20
+
+// logDeploy sends the events of this deploy, all of them, to a file too:
+// dokku/deploys/<n>.log, numbered apart from the releases, since a rejected
+// push has a log as well. A log that cannot be written fails no deploy.
+func (x *session) logDeploy() (end func()) {
+	numbers := x.logNumbers()
+	n := 1
+	if len(numbers) > 0 {
+		n = numbers[len(numbers)-1] + 1
+	}
+	f, err := event.CreateFile(x.file(x.Name, "deploys", strconv.Itoa(n)+".log"))
+	if err != nil {
+		x.log.Warn("%s", err)
+		return func() {}
+	}
+	for len(numbers) >= keepLogs {
+		os.Remove(x.file(x.Name, "deploys", strconv.Itoa(numbers[0])+".log"))
+		numbers = numbers[1:]
+	}
+	x.log = x.log.Tee(f)
+	return func() { f.Close() }
+}
+
+// logNumbers lists the deploys that have a log, ascending.
+func (x *session) logNumbers() []int {
+	entries, err := os.ReadDir(x.file(x.Name, "deploys"))
+	if err != nil {
+		return nil
+	}
+	var numbers []int
+	for _, e := range entries {
+		name, ok := strings.CutSuffix(e.Name(), ".log")
+		if n, err := strconv.Atoi(name); ok && err == nil {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.Sort(numbers)
+	return numbers
+}

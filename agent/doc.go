@@ -1,0 +1,43 @@
+// Package agent deploys apps: it prepares what a push brings, and brings what
+// runs to what was asked for.
+//
+// # A push
+//
+// Prepare runs in git's pre-receive, under the app's lock: it reads the pushed
+// revision, builds its image, starts all its processes beside the running ones,
+// passes them through the gate and tests the proxy's new configuration. Then it
+// writes a staged record and lets git decide. Git moving the ref is the commit
+// point. Reconcile makes the staged release current if the ref's tip is its
+// revision, and drops it if the git that would have moved the ref is gone.
+// Whoever takes the app's lock settles that first, so that no order of kills
+// leaves the two apart.
+//
+// Operations without a push (ps:scale, ps:restart, config:set) start and gate
+// in the same way; their commit point is the rename of state.json.
+//
+// # Convergence
+//
+// What people asked for is stored (State, Release); what runs is observed. Plan
+// is a pure function from both to steps, and an executor carries them out
+// without deciding anything. After a crash the next Plan starts from what is
+// observed then. Failure and success take the same road: a rejected release is
+// one that the state does not name, so that converging removes it.
+//
+// # Retiring
+//
+// Before the route changes, the containers that it names are recorded as
+// retiring without a time; their time to retire begins only once the proxy has
+// been seen to serve without them. A crash between the two ends nobody's
+// request. Nothing that the proxy names is ever stopped, except by ps:stop.
+//
+// # Decisions
+//
+//   - The proxy's route is derived from the state by Plan like everything else;
+//     there is no record of "proxy switched", which could lie.
+//   - Local scale is not part of a release, so that ps:scale does not restart
+//     what it does not change. ps:scale --skip-deploy is kept apart (ScaleNext)
+//     until the next release, since converging would apply it at once.
+//   - ps:start of a stopped app makes a new release from the current one, with
+//     the present config, gated like any other.
+//   - The lock polls: flock(2) cannot be cancelled together with a context.
+package agent

@@ -1,0 +1,167 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/docker/docker/client"
+)
+
+// How long the engine may take for one call before it counts as hung. They are
+// generous: a busy machine needs seconds to start fifty containers at once.
+const (
+	quickCall = 30 * time.Second // looks something up
+	slowCall  = 2 * time.Minute  // makes or removes something
+
+	// settleTime is how long a change that is under way may go on after the
+	// caller's context ended, so that its outcome is known and can be undone.
+	settleTime = 10 * time.Second
+)
+
+// Config says which Docker Engine to use and how. The zero value is right for
+// a host with one engine.
+type Config struct {
+	// Host is the engine's address, "unix:///run/docker.sock". "" means
+	// DOCKER_HOST and its companions, and without them the default socket.
+	Host string
+	// Pool is where the apps' subnets come from; default 10.192.0.0/11.
+	Pool netip.Prefix
+	// SubnetBits is the length of an app's prefix; default 22, which is room for
+	// 510 fixed and 511 automatic addresses.
+	SubnetBits int
+	// LogMaxSize is at what size a container's log is rotated; default "10m".
+	LogMaxSize string
+	// LogMaxFile is how many of them are kept. The default is 2: with 1, the
+	// engine would throw the whole log away each time.
+	LogMaxFile int
+}
+
+// Docker is a Docker Engine, from 20.10 on. It connects at the first call.
+type Docker struct {
+	config Config
+
+	// networks lets one call at a time choose a subnet.
+	networks sync.Mutex
+
+	mu     sync.Mutex
+	client *client.Client
+	// negotiated: client speaks the engine's API version.
+	negotiated bool
+}
+
+var _ Host = (*Docker)(nil)
+
+// NewDocker returns the engine that c names. It fails when c makes no sense,
+// not when the engine is down.
+func NewDocker(c Config) (*Docker, error) {
+	if !c.Pool.IsValid() {
+		c.Pool = netip.MustParsePrefix("10.192.0.0/11")
+	}
+	c.Pool = c.Pool.Masked()
+	c.SubnetBits = cmp.Or(c.SubnetBits, 22)
+	c.LogMaxSize = cmp.Or(c.LogMaxSize, "10m")
+	c.LogMaxFile = cmp.Or(c.LogMaxFile, 2)
+	if !c.Pool.Addr().Is4() || c.SubnetBits < c.Pool.Bits() || c.SubnetBits > 28 {
+		return nil, fmt.Errorf("cannot cut subnets of /%d out of pool %s: the pool has to be IPv4, and a subnet between /%d and /28",
+			c.SubnetBits, c.Pool, c.Pool.Bits())
+	}
+	d := &Docker{config: c}
+	var err error
+	if d.client, err = d.dial(); err != nil {
+		return nil, fmt.Errorf("cannot use Docker Engine %q: %w", c.Host, err)
+	}
+	return d, nil
+}
+
+func (d *Docker) dial() (*client.Client, error) {
+	from := client.FromEnv
+	if d.config.Host != "" {
+		from = client.WithHost(d.config.Host)
+	}
+	return client.NewClientWithOpts(from, client.WithAPIVersionNegotiation())
+}
+
+// Client returns the engine's client, for what this package does not do:
+// builds.
+func (d *Docker) Client() *client.Client {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.client
+}
+
+// Close closes the connections to the engine that nobody uses.
+func (d *Docker) Close() error { return d.Client().Close() }
+
+// connect returns a client that has agreed with the engine on an API version.
+// The client could do so by itself at its first call, but not when its first
+// calls are made side by side.
+func (d *Docker) connect(ctx context.Context) (*client.Client, error) {
+	d.mu.Lock()
+	cli, ready := d.client, d.negotiated
+	d.mu.Unlock()
+	if ready {
+		return cli, nil
+	}
+	ctx, cancel := within(ctx, quickCall)
+	defer cancel()
+	ping, err := cli.Ping(ctx)
+	if err != nil {
+		return nil, d.explain(ctx, err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.client == cli && !d.negotiated {
+		cli.NegotiateAPIVersionPing(ping)
+		d.negotiated = true
+	}
+	return d.client, nil
+}
+
+// reconnect makes the next call agree on an API version anew: the engine that
+// comes back after an upgrade may not speak the old one any longer. Calls that
+// are under way keep the client they have.
+func (d *Docker) reconnect() {
+	fresh, err := d.dial()
+	if err != nil {
+		return
+	}
+	d.mu.Lock()
+	old := d.client
+	d.client, d.negotiated = fresh, false
+	d.mu.Unlock()
+	old.Close()
+}
+
+// within bounds a call to the engine.
+func within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, limit, slow{limit})
+}
+
+// settled bounds a change that must not be left halfway: it outlives ctx by
+// settleTime.
+func settled(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	c, cancelCause := context.WithCancelCause(context.WithoutCancel(ctx))
+	c, cancel := within(c, limit)
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(settleTime, func() { cancelCause(slow{settleTime}) })
+		context.AfterFunc(c, func() { timer.Stop() })
+	})
+	return c, func() {
+		stop()
+		cancel()
+		cancelCause(nil)
+	}
+}
+
+// slow is the cause of a call's end that the engine left without an answer.
+type slow struct{ limit time.Duration }
+
+func (s slow) Error() string {
+	return fmt.Sprintf("the Docker Engine did not answer within %s (try: systemctl status docker)", s.limit)
+}
+
+func (s slow) Is(target error) bool { return target == context.DeadlineExceeded }

@@ -1,0 +1,90 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/containerd/errdefs"
+)
+
+// Image implements Images.
+func (d *Docker) Image(ctx context.Context, ref string) (ImageInfo, error) {
+	i, err := d.image(ctx, ref)
+	if err != nil {
+		return ImageInfo{}, fmt.Errorf("cannot inspect image %s: %w", short(ref), err)
+	}
+	return i, nil
+}
+
+func (d *Docker) image(ctx context.Context, ref string) (ImageInfo, error) {
+	cli, err := d.connect(ctx)
+	if err != nil {
+		return ImageInfo{}, err
+	}
+	ctx, cancel := within(ctx, quickCall)
+	defer cancel()
+	r, err := cli.ImageInspect(ctx, ref)
+	if errdefs.IsNotFound(err) {
+		return ImageInfo{}, fmt.Errorf("%w (%s)", ErrNoImage, short(ref))
+	}
+	if err != nil {
+		return ImageInfo{}, d.explain(ctx, err)
+	}
+	info := ImageInfo{ID: r.ID}
+	if r.Config != nil {
+		info.Entrypoint = r.Config.Entrypoint
+		info.Command = r.Config.Cmd
+		for port := range r.Config.ExposedPorts {
+			info.Ports = append(info.Ports, tcpPorts(port)...)
+		}
+	}
+	slices.Sort(info.Ports)
+	info.Ports = slices.Compact(info.Ports)
+	return info, nil
+}
+
+// tcpPorts reads one entry of an image's exposed ports: "80/tcp", "80" or, by
+// hand-made images, "8000-8002/tcp".
+func tcpPorts(s string) []int {
+	ports, protocol, given := strings.Cut(s, "/")
+	if given && protocol != "tcp" {
+		return nil
+	}
+	from, to, ranged := strings.Cut(ports, "-")
+	if !ranged {
+		to = from
+	}
+	first, err1 := strconv.ParseUint(from, 10, 16)
+	last, err2 := strconv.ParseUint(to, 10, 16)
+	if err1 != nil || err2 != nil || first == 0 {
+		return nil
+	}
+	var all []int
+	for p := first; p <= last; p++ {
+		all = append(all, int(p))
+	}
+	return all
+}
+
+// Tag implements Images.
+func (d *Docker) Tag(ctx context.Context, id, tag string) error {
+	cli, err := d.connect(ctx)
+	if err == nil {
+		var cancel context.CancelFunc
+		ctx, cancel = within(ctx, quickCall)
+		defer cancel()
+		err = cli.ImageTag(ctx, id, tag)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errdefs.IsNotFound(err):
+		err = fmt.Errorf("%w (%s)", ErrNoImage, short(id))
+	default:
+		err = d.explain(ctx, err)
+	}
+	return fmt.Errorf("cannot tag image %s as %s: %w", short(id), tag, err)
+}

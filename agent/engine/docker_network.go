@@ -1,0 +1,156 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/client"
+)
+
+// bridgeOption names the kernel's interface for a bridge network.
+const bridgeOption = "com.docker.network.bridge.name"
+
+// bridgeName is the name of the interface for an app's network. Two networks
+// may have one name in the engine, its check for it is a race, but never one
+// interface: of two processes that make the network of an app, one fails.
+func bridgeName(app string) string {
+	return fmt.Sprintf("dk-%x", sha256.Sum256([]byte(app)))[:15] // IFNAMSIZ
+}
+
+// Network implements Networks.
+func (d *Docker) Network(ctx context.Context, app string) (Network, error) {
+	n, err := d.network(ctx, app)
+	if err != nil {
+		return Network{}, fmt.Errorf("cannot make the network of app %s: %w", app, err)
+	}
+	return n, nil
+}
+
+func (d *Docker) network(ctx context.Context, app string) (Network, error) {
+	if app == "" {
+		return Network{}, errors.New("no app is given")
+	}
+	cli, err := d.connect(ctx)
+	if err != nil {
+		return Network{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return Network{}, err
+	}
+	d.networks.Lock()
+	defer d.networks.Unlock()
+	ctx, cancel := settled(ctx, slowCall)
+	defer cancel()
+	taken := hostPrefixes()
+	for range networkTries {
+		all, err := cli.NetworkList(ctx, network.ListOptions{})
+		if err != nil {
+			return Network{}, d.explain(ctx, err)
+		}
+		if n, found, err := ours(ctx, cli, all, app); found || err != nil {
+			return n, err
+		}
+		subnet, ok := freeSubnet(d.config.Pool, d.config.SubnetBits, append(subnets(all), taken...))
+		if !ok {
+			return Network{}, fmt.Errorf("%w: every /%d of pool %s overlaps a network, an interface or a route of this host; set another pool or remove apps",
+				ErrNoSubnet, d.config.SubnetBits, d.config.Pool)
+		}
+		switch err := create(ctx, cli, app, subnet); {
+		case err == nil: // the next look finds it
+		case overlaps(err):
+			taken = append(taken, subnet)
+		case !madeMeanwhile(err):
+			return Network{}, d.explain(ctx, err)
+		default:
+			pause(ctx, networkPause)
+		}
+	}
+	return Network{}, fmt.Errorf("interface %s belongs to another network: remove that network", bridgeName(app))
+}
+
+const (
+	// A network that another process is making is seen after about 0.1 s.
+	networkTries = 200
+	networkPause = 25 * time.Millisecond
+)
+
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+// overlaps reports that the engine has a network in the subnet that was not
+// listed: another process has just made it.
+func overlaps(err error) bool {
+	return strings.Contains(strings.ToLower(err.Error()), "pool overlaps")
+}
+
+// madeMeanwhile reports that another process makes the network of this app.
+func madeMeanwhile(err error) bool {
+	return strings.Contains(err.Error(), "same bridge name") || strings.Contains(err.Error(), "already exists")
+}
+
+// ours finds the app's network among all. Should there be several, which only
+// other programs can bring about, the oldest counts.
+func ours(ctx context.Context, cli *client.Client, all []network.Summary, app string) (Network, bool, error) {
+	named := slices.DeleteFunc(slices.Clone(all), func(n network.Summary) bool { return n.Name != NetworkName(app) })
+	if len(named) == 0 {
+		return Network{}, false, nil
+	}
+	slices.SortFunc(named, older)
+	for _, n := range named {
+		if n.Labels[LabelApp] != app {
+			return Network{}, false, fmt.Errorf("network %s (%s) exists and is not this app's: remove or rename it",
+				n.Name, short(n.ID))
+		}
+	}
+	for _, n := range named[1:] {
+		// Best effort: containers by the name alone would not start.
+		cli.NetworkRemove(ctx, n.ID)
+	}
+	return appNetwork(named[0]), true, nil
+}
+
+func older(a, b network.Summary) int {
+	if c := a.Created.Compare(b.Created); c != 0 {
+		return c
+	}
+	return strings.Compare(a.ID, b.ID)
+}
+
+func subnets(all []network.Summary) []netip.Prefix {
+	var taken []netip.Prefix
+	for _, n := range all {
+		for _, c := range n.IPAM.Config {
+			if p, err := netip.ParsePrefix(c.Subnet); err == nil {
+				taken = append(taken, p.Masked())
+			}
+		}
+	}
+	return taken
+}
+
+func create(ctx context.Context, cli *client.Client, app string, subnet netip.Prefix) error {
+	automatic, gateway := divide(subnet)
+	_, err := cli.NetworkCreate(ctx, NetworkName(app), network.CreateOptions{
+		Driver: "bridge",
+		IPAM: &network.IPAM{Config: []network.IPAMConfig{{
+			Subnet:  subnet.String(),
+			IPRange: automatic.String(),
+			Gateway: gateway.String(),
+		}}},
+		Options: map[string]string{bridgeOption: bridgeName(app)},
+		Labels:  map[string]string{LabelApp: app},
+	})
+	return err
+}

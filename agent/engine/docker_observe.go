@@ -1,0 +1,212 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/client"
+	"golang.org/x/sync/errgroup"
+)
+
+// inspects is how many containers are inspected side by side.
+const inspects = 16
+
+// labelled selects what carries the label of app, or of any app.
+func labelled(app string) filters.Args {
+	if app == "" {
+		return filters.NewArgs(filters.Arg("label", LabelApp))
+	}
+	return filters.NewArgs(filters.Arg("label", LabelApp+"="+app))
+}
+
+// Observe implements Engine.
+func (d *Docker) Observe(ctx context.Context, app string) (Observed, error) {
+	o, err := d.observe(ctx, app)
+	switch {
+	case err == nil:
+		return o, nil
+	case app == "":
+		return Observed{}, fmt.Errorf("cannot look at the apps' containers: %w", err)
+	}
+	return Observed{}, fmt.Errorf("cannot look at the containers of app %s: %w", app, err)
+}
+
+func (d *Docker) observe(ctx context.Context, app string) (Observed, error) {
+	cli, err := d.connect(ctx)
+	if err != nil {
+		return Observed{}, err
+	}
+	ctx, cancel := within(ctx, quickCall)
+	defer cancel()
+	var o Observed
+	var all errgroup.Group
+	all.Go(func() (err error) {
+		o.Instances, err = instances(ctx, cli, app)
+		return err
+	})
+	all.Go(func() (err error) {
+		o.Networks, err = networks(ctx, cli, app)
+		return err
+	})
+	all.Go(func() (err error) {
+		o.Images, err = images(ctx, cli, app)
+		return err
+	})
+	return o, d.explain(ctx, all.Wait())
+}
+
+func instances(ctx context.Context, cli *client.Client, app string) ([]Instance, error) {
+	filter := labelled(app)
+	// Who runs an app's image by hand gets a container with the image's labels.
+	// It is not one of the app's processes: only ours have a kind.
+	filter.Add("label", LabelContainerType)
+	list, err := cli.ContainerList(ctx, container.ListOptions{All: true, Filters: filter})
+	if err != nil {
+		return nil, err
+	}
+	found := make([]Instance, len(list))
+	var all errgroup.Group
+	all.SetLimit(inspects)
+	for n, c := range list {
+		all.Go(func() error {
+			r, err := cli.ContainerInspect(ctx, c.ID)
+			if errdefs.IsNotFound(err) {
+				return nil // it has gone since it was listed
+			}
+			if err == nil {
+				found[n] = instance(r)
+			}
+			return err
+		})
+	}
+	if err := all.Wait(); err != nil {
+		return nil, err
+	}
+	found = slices.DeleteFunc(found, func(i Instance) bool { return i.App == "" || i.Kind == "" })
+	slices.SortFunc(found, func(a, b Instance) int { return cmp.Compare(a.Name, b.Name) })
+	return found, nil
+}
+
+// instance turns what the engine says of a container into an Instance.
+func instance(r container.InspectResponse) Instance {
+	i := Instance{ID: r.ID, Name: trimSlash(r.Name), Image: r.Image, Restarts: r.RestartCount}
+	if s := r.State; s != nil {
+		i.Status = Status(s.Status)
+		i.ExitCode = s.ExitCode
+		i.OOMKilled = s.OOMKilled
+		i.Started = moment(s.StartedAt)
+		i.Finished = moment(s.FinishedAt)
+	}
+	if r.Config != nil {
+		i.describe(r.Config.Labels)
+	}
+	i.HostPort = hostPort(r.HostConfig)
+	i.Address = address(r.NetworkSettings, NetworkName(i.App))
+	return i
+}
+
+func trimSlash(name string) string {
+	if len(name) > 0 && name[0] == '/' {
+		return name[1:]
+	}
+	return name
+}
+
+// moment reads the engine's time; its year 1 is our zero time.
+func moment(s string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil || t.Year() <= 1 {
+		return time.Time{}
+	}
+	return t
+}
+
+func hostPort(h *container.HostConfig) int {
+	if h == nil {
+		return 0
+	}
+	for _, bindings := range h.PortBindings {
+		for _, b := range bindings {
+			if port, err := netip.ParseAddrPort("0.0.0.0:" + b.HostPort); err == nil {
+				return int(port.Port())
+			}
+		}
+	}
+	return 0
+}
+
+// address finds the address on the app's own network: an admin may have
+// connected the container to others.
+func address(s *container.NetworkSettings, name string) netip.Addr {
+	if s == nil || s.Networks[name] == nil {
+		return netip.Addr{}
+	}
+	end := s.Networks[name]
+	if end.IPAMConfig != nil {
+		if fixed, err := netip.ParseAddr(end.IPAMConfig.IPv4Address); err == nil {
+			return fixed
+		}
+	}
+	automatic, _ := netip.ParseAddr(end.IPAddress)
+	return automatic
+}
+
+func networks(ctx context.Context, cli *client.Client, app string) ([]Network, error) {
+	list, err := cli.NetworkList(ctx, network.ListOptions{Filters: labelled(app)})
+	if err != nil {
+		return nil, err
+	}
+	found := make([]Network, 0, len(list))
+	for _, n := range list {
+		found = append(found, appNetwork(n))
+	}
+	slices.SortFunc(found, func(a, b Network) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	})
+	return found, nil
+}
+
+func appNetwork(n network.Summary) Network {
+	a := Network{ID: n.ID, Name: n.Name, App: n.Labels[LabelApp]}
+	for _, c := range n.IPAM.Config {
+		subnet, err := netip.ParsePrefix(c.Subnet)
+		if err != nil || !subnet.Addr().Is4() {
+			continue
+		}
+		a.Subnet = subnet
+		a.Automatic, _ = netip.ParsePrefix(c.IPRange)
+		a.Gateway, _ = netip.ParseAddr(c.Gateway)
+		break
+	}
+	return a
+}
+
+func images(ctx context.Context, cli *client.Client, app string) ([]Image, error) {
+	list, err := cli.ImageList(ctx, image.ListOptions{Filters: labelled(app)})
+	if err != nil {
+		return nil, err
+	}
+	found := make([]Image, 0, len(list))
+	for _, i := range list {
+		found = append(found, Image{ID: i.ID, App: i.Labels[LabelApp], Tags: tags(i.RepoTags)})
+	}
+	slices.SortFunc(found, func(a, b Image) int { return cmp.Compare(a.ID, b.ID) })
+	return found, nil
+}
+
+// tags sorts an image's names and leaves out the one that old engines make up
+// for an image without any.
+func tags(names []string) []string {
+	names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == "<none>:<none>" })
+	slices.Sort(names)
+	return names
+}

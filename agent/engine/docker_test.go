@@ -1,0 +1,146 @@
+package engine_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/image"
+
+	"dokku/agent/engine"
+	"dokku/agent/engine/enginetest"
+)
+
+func TestDocker(t *testing.T) {
+	d := newDocker(t)
+	enginetest.Run(t, func(t *testing.T) enginetest.Fixture {
+		return enginetest.Fixture{
+			Host: d,
+			Image: func(_ *testing.T, app string, tags ...string) string {
+				return busybox(t, d, app, tags...) // of the run, not of one test
+			},
+			Command: shell,
+		}
+	})
+}
+
+// newDocker returns the engine of this machine. Without one the tests fail:
+// one that is skipped proves nothing.
+func newDocker(t *testing.T) *engine.Docker {
+	t.Helper()
+	d, err := engine.NewDocker(engine.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	if _, err := d.Observe(t.Context(), "none"); err != nil {
+		t.Fatalf("these tests need a Docker Engine: %v", err)
+	}
+	return d
+}
+
+// shell returns a command that does what p says, for an image with busybox.
+func shell(p enginetest.Program) []string {
+	var script strings.Builder
+	for _, port := range p.Ports {
+		fmt.Fprintf(&script, "httpd -p %d; httpd -p 127.0.0.1:%d\n", port, port+1)
+	}
+	if p.IgnoreStop {
+		script.WriteString("trap '' TERM\n")
+	} else {
+		script.WriteString("stop() {\n")
+		for _, line := range p.OnStop {
+			fmt.Fprintf(&script, "echo '%s'\n", line)
+		}
+		script.WriteString("exit 0\n}\ntrap stop TERM\n")
+	}
+	for _, line := range p.Output {
+		fmt.Fprintf(&script, "echo '%s'\n", line)
+	}
+	if p.Exits {
+		fmt.Fprintf(&script, "exit %d\n", p.Code)
+	}
+	script.WriteString("while :; do sleep 1000 & wait $!; done\n")
+	return []string{"sh", "-c", script.String()}
+}
+
+// busybox makes an image that has a shell, without a registry.
+func busybox(t *testing.T, d *engine.Docker, app string, tags ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	changes := []string{"EXPOSE 8080/tcp 80 53/udp", "ENV PATH=/bin", "VOLUME /data",
+		fmt.Sprintf("LABEL %s=%s %s=fake", engine.LabelAttempt, "spoofed", engine.LabelProcessType)}
+	if app != "" {
+		changes = append(changes, fmt.Sprintf("LABEL %s=%s", engine.LabelApp, app))
+	}
+	cli := d.Client()
+	answer, err := cli.ImageImport(ctx, image.ImportSource{Source: bytes.NewReader(root(t)), SourceName: "-"},
+		"", image.ImportOptions{Changes: changes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Close()
+	text, err := io.ReadAll(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(text, []byte("sha256:"))
+	if at < 0 {
+		t.Fatalf("import answers %q", text)
+	}
+	id := string(text[at : at+len("sha256:")+64])
+	t.Cleanup(func() {
+		cli.ImageRemove(context.Background(), id, image.RemoveOptions{Force: true})
+	})
+	for _, tag := range tags {
+		if err := cli.ImageTag(ctx, id, tag); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return id
+}
+
+// root returns the root file system of the images.
+func root(t *testing.T) []byte {
+	t.Helper()
+	files, err := rootOnce()
+	if err != nil {
+		t.Fatalf("these tests need Debian's busybox-static: %v", err)
+	}
+	return files
+}
+
+var rootOnce = sync.OnceValues(func() ([]byte, error) {
+	binary, err := os.ReadFile("/bin/busybox")
+	if err != nil {
+		return nil, err
+	}
+	var buf bytes.Buffer
+	w := tar.NewWriter(&buf)
+	headers := []*tar.Header{
+		{Name: "bin/", Typeflag: tar.TypeDir, Mode: 0o755},
+		{Name: "bin/busybox", Typeflag: tar.TypeReg, Mode: 0o755, Size: int64(len(binary))},
+	}
+	for _, name := range strings.Fields("sh echo sleep httpd nc cat true false yes head") {
+		headers = append(headers, &tar.Header{Name: "bin/" + name, Typeflag: tar.TypeSymlink, Linkname: "busybox"})
+	}
+	for _, h := range headers {
+		if err := w.WriteHeader(h); err != nil {
+			return nil, err
+		}
+		if h.Size > 0 {
+			if _, err := w.Write(binary); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return buf.Bytes(), w.Close()
+})

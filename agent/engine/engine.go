@@ -1,0 +1,265 @@
+package engine
+
+import (
+	"context"
+	"io"
+	"net/netip"
+	"time"
+)
+
+// Labels that every container, network and image of an app carries. The names
+// com.dokku.* are Dokku's own, so that scripts which filter on them keep
+// working; release and attempt are ours. All of them are set on every
+// container, empty where they do not apply, because a container inherits the
+// labels of its image: an image must not be able to claim another app.
+const (
+	LabelApp           = "com.dokku.app-name"
+	LabelContainerType = "com.dokku.container-type"
+	LabelProcessType   = "com.dokku.process-type"
+	LabelDyno          = "com.dokku.dyno"
+	LabelRelease       = "com.dokku.release"
+	LabelAttempt       = "com.dokku.attempt"
+)
+
+// Kind says what a container is for; it is the value of LabelContainerType.
+type Kind string
+
+const (
+	// KindDeploy is a process of the app's formation.
+	KindDeploy Kind = "deploy"
+	// KindRelease runs a release command once.
+	KindRelease Kind = "release"
+	// KindRun is a one-off container.
+	KindRun Kind = "run"
+)
+
+// Spec says what to start. The zero value of an optional field means the
+// image's or the engine's default.
+type Spec struct {
+	App     string
+	Kind    Kind
+	Type    string // process type: "web"
+	Index   int    // 1-based: web.1
+	Release int
+	Attempt string // identifies one preparation of the release; never reused
+
+	Name       string   // container's name
+	Image      string   // image id
+	Entrypoint []string // nil: the image's ENTRYPOINT
+	// Command nil means the image's CMD, and nothing where Entrypoint is set: an
+	// image's CMD belongs to its own ENTRYPOINT.
+	Command []string
+	Env     []string // "KEY=value"
+
+	Address netip.Addr // fixed address on the app's network; zero: an automatic one
+	Port    int        // container's TCP port; with HostPort
+	// HostPort publishes Port on all addresses of the host. 0: not published.
+	HostPort int
+
+	RestartPolicy string        // "no", "always", "unless-stopped", "on-failure[:N]"
+	StopTimeout   time.Duration // between TERM and KILL
+}
+
+// Status is what a container does now, in the engine's words.
+type Status string
+
+const (
+	StatusCreated    Status = "created"
+	StatusRunning    Status = "running"
+	StatusRestarting Status = "restarting"
+	StatusPaused     Status = "paused"
+	StatusExited     Status = "exited"
+	StatusRemoving   Status = "removing"
+	StatusDead       Status = "dead"
+)
+
+// Instance is a container as the engine reports it.
+type Instance struct {
+	ID      string
+	Name    string // without the leading slash
+	App     string
+	Kind    Kind
+	Type    string
+	Index   int
+	Release int
+	Attempt string
+	Image   string // image id
+
+	// Address is the fixed address, also while stopped. Without a fixed one it is
+	// the automatic address, while running.
+	Address  netip.Addr
+	HostPort int
+
+	Status   Status
+	ExitCode int
+	// OOMKilled: the kernel killed it because its memory ran out.
+	OOMKilled bool
+	Restarts  int
+	Started   time.Time
+	Finished  time.Time
+}
+
+// Running reports whether the container's process runs.
+func (i Instance) Running() bool { return i.Status == StatusRunning }
+
+// Network is an app's own bridge network.
+type Network struct {
+	ID     string
+	Name   string
+	App    string
+	Subnet netip.Prefix
+	// Automatic is the part of Subnet from which the engine hands out addresses
+	// to containers that ask for none; fixed addresses are chosen outside it.
+	Automatic netip.Prefix
+	Gateway   netip.Addr
+}
+
+// Image is an image that carries an app's label.
+type Image struct {
+	ID   string
+	App  string
+	Tags []string
+}
+
+// Observed is everything that carries the label of one app (or of all apps).
+type Observed struct {
+	Instances []Instance // sorted by name
+	Networks  []Network
+	Images    []Image
+}
+
+// ResourceKind tells Remove what an id names.
+type ResourceKind string
+
+const (
+	Container   ResourceKind = "container"
+	NetworkKind ResourceKind = "network"
+	ImageKind   ResourceKind = "image"
+)
+
+// Resource names something to remove.
+type Resource struct {
+	Kind ResourceKind
+	ID   string
+}
+
+// Engine runs processes. Every implementation passes the suite in
+// enginetest. All methods are safe for concurrent use, honour ctx and are
+// idempotent: what is already so is not an error.
+type Engine interface {
+	// Observe lists what carries the label of app; "" lists all apps. The
+	// fields of an Instance are complete (they are inspected, not only listed).
+	Observe(ctx context.Context, app string) (Observed, error)
+	// Start creates and starts a container. A stopped container of the same
+	// name, release and attempt is started again instead; a running one is
+	// returned as it is. Any other container of that name is ErrNameInUse. An
+	// address that a running container holds is ErrAddressInUse; a stopped one
+	// holds none. On error nothing that this call made is left behind, also when
+	// ctx ended meanwhile.
+	Start(ctx context.Context, spec Spec) (Instance, error)
+	// Rename gives a container its final name, ErrNameInUse if another one has it.
+	Rename(ctx context.Context, id, name string) error
+	// Stop sends the container's stop signal, waits up to grace, kills, and
+	// returns once it has ended. It is not restarted by its policy afterwards.
+	// A missing or stopped container is not an error.
+	Stop(ctx context.Context, id string, grace time.Duration) error
+	// Remove removes a container (killing it when it runs) with its anonymous
+	// volumes, a network (detaching nothing: one that has containers, running or
+	// not, is ErrInUse) or an image (never by force: one that a container uses
+	// keeps its tags silently, and so does one that somebody tagged outside
+	// TagPrefix). What is missing is not an error.
+	Remove(ctx context.Context, r Resource) error
+}
+
+// Networks keeps one bridge network for each app.
+type Networks interface {
+	// Network returns the app's network and creates it when it is missing, from
+	// the first free subnet of the pool.
+	Network(ctx context.Context, app string) (Network, error)
+}
+
+// LogOptions selects lines of a container's log.
+type LogOptions struct {
+	Tail       int // last N lines; 0: all
+	Follow     bool
+	Timestamps bool // RFC 3339, before each line
+}
+
+// MaxExecOutput bounds what Exec returns, in bytes; the rest is read and dropped.
+const MaxExecOutput = 256 << 10
+
+// Console looks into containers and runs one-off commands.
+type Console interface {
+	// Logs copies stdout and stderr of a container, in order, to w. With Follow
+	// it returns when the container ends (a restart ends it too) or ctx is done.
+	Logs(ctx context.Context, id string, o LogOptions, w io.Writer) error
+	// Wait waits for the container's end and returns its last state. If it is
+	// removed meanwhile, that state has only the id and the exit code.
+	Wait(ctx context.Context, id string) (Instance, error)
+	// Processes returns the container's process table as ps prints it with the
+	// given arguments (for example "auxwww"): titles, then rows.
+	Processes(ctx context.Context, id, args string) (titles []string, rows [][]string, err error)
+	// Exec runs argv in a running container and returns its stdout and stderr,
+	// at most MaxExecOutput bytes, and its exit code.
+	Exec(ctx context.Context, id string, argv []string) (output []byte, exit int, err error)
+	// ListeningPorts returns the TCP ports, ascending, on which the container
+	// listens on any address but loopback.
+	ListeningPorts(ctx context.Context, id string) ([]int, error)
+}
+
+// ImageInfo is what a deploy needs to know of an image.
+type ImageInfo struct {
+	ID         string
+	Ports      []int // exposed TCP ports, ascending
+	Entrypoint []string
+	Command    []string
+}
+
+// TagPrefix is what the names of all images begin with that a deploy made.
+// Remove takes only such names away from an image.
+const TagPrefix = "dokku/"
+
+// Images looks images up.
+type Images interface {
+	// Image inspects an image by id or tag. A missing one is ErrNoImage.
+	Image(ctx context.Context, ref string) (ImageInfo, error)
+	// Tag gives an image another name.
+	Tag(ctx context.Context, id, tag string) error
+}
+
+// Event is a change of a labelled container that the agent did not ask for
+// or at least has to look at.
+type Event struct {
+	App    string // "" where the whole engine is meant (it came back)
+	ID     string
+	Action Action
+}
+
+// Action is what happened to a container, in the engine's words.
+type Action string
+
+const (
+	ActionConnected Action = "connected"
+	ActionStart     Action = "start"
+	ActionDie       Action = "die"
+	ActionOOM       Action = "oom"
+	ActionDestroy   Action = "destroy"
+)
+
+// Watcher follows the engine.
+type Watcher interface {
+	// Watch sends events until ctx is done, whose error it returns, reconnecting
+	// with back-off. The first event, and the first one after each reconnection
+	// and after each gap, is "connected": look at everything.
+	Watch(ctx context.Context, events chan<- Event) error
+}
+
+// Host is all that one machine's engine can do.
+type Host interface {
+	Engine
+	Networks
+	Console
+	Inspector
+	Images
+	Watcher
+}

@@ -1,0 +1,44 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+)
+
+// What callers of an engine tell apart, with errors.Is. The errors that carry
+// them name the thing and the value.
+var (
+	// ErrUnreachable: the engine does not answer at all. What was asked may or
+	// may not have happened if the connection broke halfway.
+	ErrUnreachable = errors.New("the engine cannot be reached")
+	// ErrAddressInUse: another running container, or the gateway, holds the
+	// address on the app's network. Choose another one.
+	ErrAddressInUse = errors.New("the address is already in use on the app's network")
+	// ErrPortInUse: something on the host listens on the host port.
+	ErrPortInUse = errors.New("the host port is already in use")
+	// ErrNameInUse: another container has the name.
+	ErrNameInUse = errors.New("the container name is already in use")
+	// ErrNoImage: the image is not on this engine.
+	ErrNoImage = errors.New("no such image")
+	// ErrNoContainer: the container is not, or no longer, on this engine.
+	ErrNoContainer = errors.New("no such container")
+	// ErrNoNetwork: the app's network has to be made first, with Network.
+	ErrNoNetwork = errors.New("the app has no network yet")
+	// ErrNotRunning: the call needs a container whose process runs.
+	ErrNotRunning = errors.New("the container is not running")
+	// ErrInUse: the network still has containers, running or not.
+	ErrInUse = errors.New("the network still has containers")
+	// ErrNoSubnet: the pool has no subnet left that is free on this host.
+	ErrNoSubnet = errors.New("no free subnet")
+)
+
+// title names what a Spec starts, as error messages do.
+func (s Spec) title() string {
+	switch s.Kind {
+	case KindRelease:
+		return "the release command of app " + s.App
+	case KindRun:
+		return "a one-off container of app " + s.App
+	}
+	return fmt.Sprintf("%s of app %s", s.dyno(), s.App)
+}

@@ -1,0 +1,222 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Logs implements Console.
+func (m *Memory) Logs(ctx context.Context, id string, o LogOptions, w io.Writer) error {
+	_, err := call(ctx, m, func() (none struct{}, err error) {
+		if err := m.logs(ctx, id, o, w); err != nil {
+			return none, fmt.Errorf("cannot read the log of container %s: %w", short(id), err)
+		}
+		return none, nil
+	}, "Logs", id, o)
+	return err
+}
+
+func (m *Memory) logs(ctx context.Context, id string, o LogOptions, w io.Writer) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.find(id)
+	if p == nil {
+		return fmt.Errorf("%w (%s)", ErrNoContainer, short(id))
+	}
+	next, restarts := 0, p.Restarts
+	if o.Tail > 0 {
+		next = max(0, len(p.lines)-o.Tail)
+	}
+	for {
+		fresh := p.lines[next:]
+		next += len(fresh)
+		over := !o.Follow || !p.Running() || p.Restarts != restarts
+		changed := p.changed
+		m.mu.Unlock()
+		err := write(w, fresh, o.Timestamps)
+		if err == nil && !over {
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				err = ctx.Err()
+			}
+		}
+		m.mu.Lock()
+		if err != nil || over {
+			return err
+		}
+	}
+}
+
+func write(w io.Writer, lines []line, timestamps bool) error {
+	for _, l := range lines {
+		text := l.text + "\n"
+		if timestamps {
+			text = l.at.Format(time.RFC3339Nano) + " " + text
+		}
+		if _, err := io.WriteString(w, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Wait implements Console.
+func (m *Memory) Wait(ctx context.Context, id string) (Instance, error) {
+	return call(ctx, m, func() (Instance, error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		p := m.find(id)
+		if p == nil {
+			return Instance{}, fmt.Errorf("cannot wait for container %s: %w (%s)", short(id), ErrNoContainer, short(id))
+		}
+		for p.Running() || p.Status == StatusRestarting {
+			changed := p.changed
+			m.mu.Unlock()
+			select {
+			case <-changed:
+			case <-ctx.Done():
+			}
+			m.mu.Lock()
+			if err := ctx.Err(); err != nil {
+				return Instance{}, fmt.Errorf("cannot wait for container %s: %w", short(id), err)
+			}
+		}
+		if p.Status == StatusRemoving {
+			return Instance{ID: p.ID, Status: StatusExited, ExitCode: p.ExitCode}, nil
+		}
+		return p.Instance, nil
+	}, "Wait", id)
+}
+
+// Processes implements Console: one process, whatever args ask for.
+func (m *Memory) Processes(ctx context.Context, id, args string) ([]string, [][]string, error) {
+	rows, err := call(ctx, m, func() ([][]string, error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		p, err := m.running(id)
+		if err != nil {
+			return nil, fmt.Errorf("cannot list the processes of container %s: %w", short(id), err)
+		}
+		command := strings.Join(append(slices.Clone(p.spec.Entrypoint), p.spec.Command...), " ")
+		return [][]string{{"root", "1", command}}, nil
+	}, "Processes", id, args)
+	if err != nil {
+		return nil, nil, err
+	}
+	return []string{"USER", "PID", "COMMAND"}, rows, nil
+}
+
+// Exec implements Console.
+func (m *Memory) Exec(ctx context.Context, id string, argv []string) ([]byte, int, error) {
+	type answer struct {
+		output string
+		exit   int
+	}
+	a, err := call(ctx, m, func() (answer, error) {
+		m.mu.Lock()
+		p, err := m.running(id)
+		var exec func([]string) (string, int)
+		if err == nil {
+			exec = p.behaviour.Exec
+		}
+		m.mu.Unlock()
+		switch {
+		case err != nil:
+			return answer{}, fmt.Errorf("cannot run %q in container %s: %w", argv, short(id), err)
+		case exec == nil:
+			return answer{exit: 127}, nil
+		}
+		output, exit := exec(argv)
+		return answer{output, exit}, nil
+	}, "Exec", id, argv)
+	return []byte(a.output[:min(len(a.output), MaxExecOutput)]), a.exit, err
+}
+
+// ListeningPorts implements Console.
+func (m *Memory) ListeningPorts(ctx context.Context, id string) ([]int, error) {
+	return call(ctx, m, func() ([]int, error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		p, err := m.running(id)
+		if err != nil {
+			return nil, fmt.Errorf("cannot tell on which ports container %s listens: %w", short(id), err)
+		}
+		return slices.Sorted(slices.Values(p.behaviour.Ports)), nil
+	}, "ListeningPorts", id)
+}
+
+func (m *Memory) running(id string) (*process, error) {
+	p := m.find(id)
+	if p == nil {
+		return nil, fmt.Errorf("%w (%s)", ErrNoContainer, short(id))
+	}
+	if !p.Running() {
+		return nil, fmt.Errorf("%w (%s)", ErrNotRunning, short(id))
+	}
+	return p, nil
+}
+
+// memoryImage is an image of Memory.
+type memoryImage struct {
+	ImageInfo
+	app  string
+	tags []string
+}
+
+// image returns an image by id or tag.
+func (m *Memory) image(ref string) *memoryImage {
+	if ref != "" && !strings.Contains(ref[strings.LastIndex(ref, "/")+1:], ":") {
+		ref += ":latest"
+	}
+	n := slices.IndexFunc(m.images, func(i *memoryImage) bool {
+		return i.ID == ref || slices.Contains(i.tags, ref)
+	})
+	if n < 0 {
+		return nil
+	}
+	return m.images[n]
+}
+
+func (m *Memory) moveTag(to *memoryImage, tag string) {
+	if !strings.Contains(tag[strings.LastIndex(tag, "/")+1:], ":") {
+		tag += ":latest"
+	}
+	for _, i := range m.images {
+		i.tags = slices.DeleteFunc(i.tags, func(t string) bool { return t == tag })
+	}
+	to.tags = append(to.tags, tag)
+	slices.Sort(to.tags)
+}
+
+// Image implements Images.
+func (m *Memory) Image(ctx context.Context, ref string) (ImageInfo, error) {
+	return call(ctx, m, func() (ImageInfo, error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		i := m.image(ref)
+		if i == nil {
+			return ImageInfo{}, fmt.Errorf("cannot inspect image %s: %w (%s)", short(ref), ErrNoImage, short(ref))
+		}
+		return i.ImageInfo, nil
+	}, "Image", ref)
+}
+
+// Tag implements Images.
+func (m *Memory) Tag(ctx context.Context, id, tag string) error {
+	_, err := call(ctx, m, func() (none struct{}, err error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		i := m.image(id)
+		if i == nil {
+			return none, fmt.Errorf("cannot tag image %s as %s: %w (%s)", short(id), tag, ErrNoImage, short(id))
+		}
+		m.moveTag(i, tag)
+		return none, nil
+	}, "Tag", id, tag)
+	return err
+}

@@ -1,0 +1,109 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+)
+
+// restartPolicy is a parsed Spec.RestartPolicy.
+type restartPolicy struct {
+	name string // "no", "always", "unless-stopped" or "on-failure"
+	max  int    // on-failure: how many restarts; 0 means no limit
+}
+
+// parseRestartPolicy reads a policy as `docker run --restart` does; "" is "no".
+func parseRestartPolicy(s string) (restartPolicy, error) {
+	name, count, counted := strings.Cut(s, ":")
+	switch {
+	case s == "":
+		return restartPolicy{name: "no"}, nil
+	case name == "on-failure" && counted:
+		n, err := strconv.Atoi(count)
+		if err == nil && n >= 0 {
+			return restartPolicy{name, n}, nil
+		}
+	case s == "no", s == "always", s == "unless-stopped", s == "on-failure":
+		return restartPolicy{name: s}, nil
+	}
+	return restartPolicy{}, fmt.Errorf(
+		"invalid restart policy %q: use no, always, unless-stopped, on-failure or on-failure:N", s)
+}
+
+// restarts reports whether the policy restarts a process that ended by itself
+// with code after so many restarts.
+func (p restartPolicy) restarts(code, restarts int) bool {
+	switch p.name {
+	case "always", "unless-stopped":
+		return true
+	case "on-failure":
+		return code != 0 && (p.max == 0 || restarts < p.max)
+	}
+	return false
+}
+
+// NetworkName returns the name of an app's network.
+func NetworkName(app string) string { return "dokku-" + app }
+
+// dyno returns the process's name within the app: "web.1".
+func (s Spec) dyno() string {
+	if s.Type == "" {
+		return string(s.Kind)
+	}
+	return s.Type + "." + strconv.Itoa(s.Index)
+}
+
+// labels returns all labels. None may be left out: the image's own value would
+// show through.
+func (s Spec) labels() map[string]string {
+	return map[string]string{
+		LabelApp:           s.App,
+		LabelContainerType: string(s.Kind),
+		LabelProcessType:   s.Type,
+		LabelDyno:          s.dyno(),
+		LabelRelease:       strconv.Itoa(s.Release),
+		LabelAttempt:       s.Attempt,
+	}
+}
+
+// made reports whether labels are those of a container that was started for
+// the same process of the same preparation of the same release.
+func (s Spec) made(labels map[string]string) bool {
+	ours := make(map[string]string, len(labels))
+	for name := range s.labels() {
+		ours[name] = labels[name]
+	}
+	return maps.Equal(ours, s.labels())
+}
+
+// check reports what no engine can start.
+func (s Spec) check() error {
+	switch {
+	case s.App == "":
+		return errors.New("no app is given")
+	case s.Kind == "":
+		return errors.New("no kind of container is given")
+	case s.Name == "":
+		return errors.New("no container name is given")
+	case s.Image == "":
+		return fmt.Errorf("%w (none is given)", ErrNoImage)
+	case s.HostPort != 0 && s.Port == 0:
+		return fmt.Errorf("host port %d has no container port to lead to", s.HostPort)
+	}
+	_, err := parseRestartPolicy(s.RestartPolicy)
+	return err
+}
+
+// describe fills in what an Instance knows from its labels.
+func (i *Instance) describe(labels map[string]string) {
+	i.App = labels[LabelApp]
+	i.Kind = Kind(labels[LabelContainerType])
+	i.Type = labels[LabelProcessType]
+	i.Attempt = labels[LabelAttempt]
+	i.Release, _ = strconv.Atoi(labels[LabelRelease])
+	if n, ok := strings.CutPrefix(labels[LabelDyno], i.Type+"."); ok {
+		i.Index, _ = strconv.Atoi(n)
+	}
+}

@@ -1,0 +1,111 @@
+package event
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// Style says how an event reads on a terminal; it is the event's "style" field.
+type Style string
+
+const (
+	StyleStep    Style = "step"    // "-----> text"
+	StyleResult  Style = "result"  // "=====> text"
+	StyleDetail  Style = "detail"  // seven spaces, text
+	StyleWarning Style = "warning" // " !     text", to stderr
+	StyleOutput  Style = "output"  // a line that a build or an app printed
+	styleNone    Style = "none"    // host's log only
+)
+
+// Log writes events about one app. The zero value discards them.
+type Log struct {
+	z       *zerolog.Logger
+	writers []io.Writer
+}
+
+// New returns a log whose events go to every writer. Writers are a *Host, a
+// *Terminal or anything else that takes zerolog's JSON.
+func New(writers ...io.Writer) Log {
+	z := zerolog.New(zerolog.MultiLevelWriter(writers...)).With().Timestamp().Logger()
+	return Log{&z, writers}
+}
+
+// Tee returns a log whose events go to w too.
+func (l Log) Tee(w io.Writer) Log {
+	writers := append(slices.Clone(l.writers), w)
+	if l.z == nil {
+		return New(w)
+	}
+	z := l.z.Output(zerolog.MultiLevelWriter(writers...))
+	return Log{&z, writers}
+}
+
+// WithApp returns a log whose events name the app.
+func (l Log) WithApp(app string) Log { return l.with("app", app) }
+
+// WithRelease returns a log whose events name the release.
+func (l Log) WithRelease(n int) Log { return l.with("release", n) }
+
+func (l Log) with(key string, value any) Log {
+	if l.z == nil {
+		return l
+	}
+	z := l.z.With().Interface(key, value).Logger()
+	return Log{&z, l.writers}
+}
+
+// Step announces what is done next.
+func (l Log) Step(format string, args ...any) {
+	l.emit(zerolog.InfoLevel, StyleStep, format, args)
+}
+
+// Result says what has been reached, or heads a section.
+func (l Log) Result(format string, args ...any) {
+	l.emit(zerolog.InfoLevel, StyleResult, format, args)
+}
+
+// Detail explains the last step or result.
+func (l Log) Detail(format string, args ...any) {
+	l.emit(zerolog.DebugLevel, StyleDetail, format, args)
+}
+
+// Warn reports what is wrong, or failed.
+func (l Log) Warn(format string, args ...any) {
+	l.emit(zerolog.WarnLevel, StyleWarning, format, args)
+}
+
+// Output passes on a line that a build or an app printed.
+func (l Log) Output(line string) {
+	l.emit(zerolog.TraceLevel, StyleOutput, "%s", []any{line})
+}
+
+// Timed starts a step that only the host's log shows; the returned function
+// ends it and records how long it took and how it ended.
+func (l Log) Timed(step string) func(error) {
+	start := time.Now()
+	return func(err error) {
+		if l.z == nil {
+			return
+		}
+		e := l.z.Info()
+		if err != nil {
+			e = l.z.Error().Err(err)
+		}
+		e.Str("style", string(styleNone)).Str("step", step).
+			Dur("duration", time.Since(start)).Msg(step)
+	}
+}
+
+func (l Log) emit(level zerolog.Level, s Style, format string, args []any) {
+	if l.z == nil {
+		return
+	}
+	for _, line := range strings.Split(fmt.Sprintf(format, args...), "\n") {
+		l.z.WithLevel(level).Str("style", string(s)).Msg(line)
+	}
+}

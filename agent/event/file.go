@@ -1,0 +1,43 @@
+package event
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+)
+
+// File writes every event of one deploy as a line of text with its time.
+type File struct{ f *os.File }
+
+// CreateFile creates the log at path, or replaces it.
+func CreateFile(path string) (*File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot write the deploy's log: %w", err)
+	}
+	return &File{f}, nil
+}
+
+// Write appends one event. What cannot be written is lost: a full disk must not
+// fail a deploy by its log.
+func (l *File) Write(p []byte) (int, error) {
+	var e struct {
+		Style    Style
+		Message  string
+		Duration float64 // milliseconds
+		Error    string
+	}
+	if json.Unmarshal(p, &e) != nil {
+		return len(p), nil
+	}
+	text, ok := Format(e.Style, e.Message)
+	if !ok {
+		text = fmt.Sprintf("(%s took %.1fms) %s", Printable(e.Message), e.Duration, Printable(e.Error))
+	}
+	fmt.Fprintf(l.f, "%s %s\n", time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), text)
+	return len(p), nil
+}
+
+// Close closes the file.
+func (l *File) Close() error { return l.f.Close() }

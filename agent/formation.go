@@ -1,0 +1,189 @@
+package agent
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"dokku/agent/engine"
+	"dokku/scale"
+)
+
+// Control files that a revision may ship, all of them in its root.
+const (
+	fileProcfile   = "Procfile"
+	fileDokkuScale = "DOKKU_SCALE"
+	fileChecks     = "CHECKS"
+	fileAppJSON    = "app.json"
+)
+
+var controlFiles = []string{fileProcfile, fileDokkuScale, fileChecks, fileAppJSON}
+
+// control is what the control files of a release say.
+type control struct {
+	procfile scale.Procfile
+	scale    scale.DokkuScale
+	appJSON  scale.AppJSON
+}
+
+// parse reads a release's control files, within the server's limits.
+func (r *Release) parse(set Settings) (c control, err error) {
+	if src, ok := r.Files[fileProcfile]; ok {
+		if c.procfile, err = scale.ParseProcfile([]byte(src)); err != nil {
+			return c, err
+		}
+	}
+	if src, ok := r.Files[fileDokkuScale]; ok {
+		if c.scale, err = scale.ParseDokkuScale([]byte(src), set.MaxScale); err != nil {
+			return c, err
+		}
+	}
+	if src, ok := r.Files[fileAppJSON]; ok {
+		c.appJSON, err = scale.ParseAppJSON([]byte(src))
+	}
+	return c, err
+}
+
+// resolve decides how many of what the release runs with the local settings.
+func (c control) resolve(local map[string]int) (scale.Formation, []scale.Note, error) {
+	return scale.Resolve(scale.Inputs{Procfile: c.procfile, DokkuScale: c.scale, AppJSON: c.appJSON, Local: local})
+}
+
+// Formation says how many processes of each type people asked for, and where
+// each number comes from. An app that was never deployed has its local
+// settings only.
+func (s *Server) Formation(a *App) (scale.Formation, error) {
+	return s.formation(a, a.State.asked())
+}
+
+// formation is Formation with these local settings.
+func (s *Server) formation(a *App, local map[string]int) (scale.Formation, error) {
+	set, err := s.Settings()
+	if err != nil {
+		return nil, err
+	}
+	if a.Current == nil {
+		var f scale.Formation
+		for _, t := range slices.Sorted(maps.Keys(local)) {
+			f = append(f, scale.Entry{Type: t, Count: local[t], Origin: scale.FromLocal})
+		}
+		return f, nil
+	}
+	c, err := a.Current.parse(set)
+	if err != nil {
+		return nil, err
+	}
+	f, _, err := c.resolve(local)
+	return f, err
+}
+
+// spec says how to start a process of a release.
+func (x *session) spec(r *Release, p Process, name string, at netip.Addr) (engine.Spec, error) {
+	s := engine.Spec{App: x.Name, Kind: engine.KindDeploy, Type: p.Type, Index: p.Index,
+		Release: r.Number, Attempt: r.Attempt, Name: name, Image: r.Image,
+		Address: at, Port: r.Port, HostPort: p.HostPort,
+		RestartPolicy: x.property(propRestartPolicy), StopTimeout: x.grace()}
+	env := r.environment(p)
+	for _, k := range slices.Sorted(maps.Keys(env)) {
+		s.Env = append(s.Env, k+"="+env[k])
+	}
+	c, err := r.parse(x.set)
+	if err != nil {
+		return s, err
+	}
+	declared, _ := c.procfile.Lookup(p.Type)
+	if declared.Command == "" {
+		return s, nil
+	}
+	s.Command, err = scaleCommand(declared.Command, env)
+	return s, err
+}
+
+// environment is what a process finds in its environment: the app's config and
+// what we say about it. PORT is for web only.
+func (r *Release) environment(p Process) map[string]string {
+	env := maps.Clone(r.Config)
+	if env == nil {
+		env = map[string]string{}
+	}
+	env["DYNO"], env["GIT_REV"] = p.String(), r.Revision
+	if p.Type == "web" {
+		env["PORT"] = strconv.Itoa(r.Port)
+	} else {
+		delete(env, "PORT")
+	}
+	return env
+}
+
+// Properties that ps:set sets, for an app or for the server.
+const (
+	propRestartPolicy = "restart-policy"
+	propStopTimeout   = "stop-timeout-seconds"
+)
+
+// PSDefaults are the defaults of the properties that ps:set sets.
+var PSDefaults = map[string]string{
+	propRestartPolicy: "on-failure:10",
+	propStopTimeout:   "30",
+}
+
+// property returns a ps property: the app's, else the server's, else the default.
+func (x *session) property(name string) string {
+	if v := x.State.PS[name]; v != "" {
+		return v
+	}
+	if v := x.set.PS[name]; v != "" {
+		return v
+	}
+	return PSDefaults[name]
+}
+
+// grace is how long a process may take to end after TERM.
+func (x *session) grace() time.Duration {
+	n, err := strconv.Atoi(x.property(propStopTimeout))
+	if err != nil || n < 0 {
+		n = 30
+	}
+	return time.Duration(n) * time.Second
+}
+
+// originOf tells which file of the revision sets the formation; "" if none does.
+func (c control) shippedBy() string {
+	switch {
+	case c.appJSON.Scales():
+		return fileAppJSON
+	case len(c.scale) > 0:
+		return fileDokkuScale
+	}
+	return ""
+}
+
+// RefuseScaling returns an error when the current release ships its own
+// formation, so that a local setting would have no effect.
+func (s *Server) refuseScaling(a *App, set Settings) error {
+	if a.Current == nil {
+		return nil
+	}
+	c, err := a.Current.parse(set)
+	if err != nil {
+		return err
+	}
+	short := a.Current.Revision[:min(7, len(a.Current.Revision))]
+	switch c.shippedBy() {
+	case fileAppJSON:
+		return fmt.Errorf("App %s contains an app.json file with a formations key and cannot be manually scaled\n"+
+			"Revision %s ships it: change the quantities there and push", a.Name, short)
+	case fileDokkuScale:
+		var says []string
+		for _, e := range c.scale {
+			says = append(says, fmt.Sprintf("%s=%d", e.Type, e.Count))
+		}
+		return fmt.Errorf("App %s contains a DOKKU_SCALE file and cannot be manually scaled\n"+
+			"Revision %s ships it, and it says %s: change it and push", a.Name, short, strings.Join(says, " "))
+	}
+	return nil
+}

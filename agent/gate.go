@@ -1,0 +1,155 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+	"time"
+
+	"dokku/agent/checks"
+	"dokku/agent/engine"
+	"dokku/agent/event"
+)
+
+// CheckSettings says how long the gate waits for what, and where each value
+// comes from. App may be nil: the server's own.
+func (s *Server) CheckSettings(a *App) (checks.Settings, error) {
+	set, err := s.Settings()
+	if err != nil {
+		return checks.Settings{}, err
+	}
+	from := checks.Sources{ServerConfig: set.Config, Server: set.Checks}
+	if a != nil {
+		from.AppConfig, from.App = a.State.Config, a.State.Checks
+	}
+	return checks.Resolve(from)
+}
+
+// checkPlan says which checks the types of a release have to pass.
+func (s *Server) checkPlan(a *App, r *Release, c control) (checks.Plan, []checks.Warning, error) {
+	settings, err := s.CheckSettings(a)
+	if err != nil {
+		return checks.Plan{}, nil, err
+	}
+	var file *checks.File
+	var warnings []checks.Warning
+	if src, ok := r.Files[fileChecks]; ok {
+		f, w, err := checks.ParseCHECKS([]byte(src), settings)
+		if err != nil {
+			return checks.Plan{}, nil, err
+		}
+		file, warnings = &f, w
+	}
+	plan, more, err := checks.NewPlan(c.procfile.Types(), file, c.appJSON, settings)
+	if err != nil {
+		return plan, nil, err
+	}
+	plan.Domains, err = s.Domains(a)
+	plan.Dial = s.dial
+	return plan, append(warnings, more...), err
+}
+
+// gate returns nil once every process that was started has passed its checks.
+func (o *rollout) gate(ctx context.Context) (err error) {
+	if len(o.targets) == 0 {
+		return nil
+	}
+	plan, warnings, err := o.checkPlan(o.App, o.release, o.control)
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		o.log.Warn("%s", w)
+	}
+	plan.Exec = o.host
+	done := o.log.Timed("gate")
+	defer func() { done(err) }()
+	return checks.Gate(ctx, plan, o.targets, o.host, o.log)
+}
+
+// waitToRetire is how long old web processes serve what they have after the
+// switch.
+func (x *session) waitToRetire() time.Duration {
+	s, err := x.CheckSettings(x.App)
+	if err != nil {
+		return checks.Defaults().WaitToRetire
+	}
+	return s.WaitToRetire
+}
+
+// report tells why a deploy was rejected.
+func (o *rollout) report(ctx context.Context, err error) {
+	var f *checks.Failure
+	if errors.As(err, &f) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		f.Print(o.log, o.Name, o.lastLines(ctx, f.Target.ID))
+	}
+	if o.released {
+		o.log.Warn("The release command had run by then: what it changed, a database say, stays changed")
+	}
+}
+
+// reportLines is how many lines of a failed process's log a push prints.
+const reportLines = 20
+
+func (o *rollout) lastLines(ctx context.Context, id string) []string {
+	var lines []string
+	w := &lineWriter{emit: func(l string) { lines = append(lines, event.Printable(l)) }}
+	err := o.host.Logs(ctx, id, engine.LogOptions{Tail: reportLines}, w)
+	w.flush()
+	if err != nil {
+		lines = append(lines, "(its log cannot be read: "+strings.TrimSpace(err.Error())+")")
+	}
+	return lines
+}
+
+// RunChecks runs the app's checks against the processes that run.
+func (s *Server) RunChecks(ctx context.Context, app string, log event.Log) error {
+	a, err := s.Load(app)
+	if err != nil {
+		return err
+	}
+	if a.Current == nil {
+		return &NotDeployedError{app}
+	}
+	set, err := s.Settings()
+	if err != nil {
+		return err
+	}
+	c, err := a.Current.parse(set)
+	if err != nil {
+		return err
+	}
+	plan, warnings, err := s.checkPlan(a, a.Current, c)
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		log.Warn("%s", w)
+	}
+	host, err := s.Host()
+	if err != nil {
+		return err
+	}
+	plan.Exec = host
+	instances, err := s.Instances(ctx, a)
+	if err != nil {
+		return err
+	}
+	var targets []checks.Target
+	for _, i := range instances {
+		t := target(i, a.Current.Port)
+		t.Restarts = i.Restarts
+		targets = append(targets, t)
+	}
+	return checks.Gate(ctx, plan, targets, host, log.WithApp(app))
+}
+
+func target(i engine.Instance, port int) checks.Target {
+	p := Process{Type: i.Type, Index: i.Index}
+	return checks.Target{Name: p.String(), Type: i.Type, ID: i.ID, Address: i.Address, Port: port, Started: i.Started}
+}
+
+func addrPort(t checks.Target) netip.AddrPort { return netip.AddrPortFrom(t.Address, uint16(t.Port)) }

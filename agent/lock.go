@@ -1,0 +1,122 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"dokku/agent/event"
+)
+
+// A lock is an flock on <root>/.dokku/locks/<name>. The kernel gives it back
+// when its holder ends, however it ends. The file is never removed: a process
+// that waits on an unlinked file would hold a lock that nobody else can see.
+// What the file says about its holder is for messages only.
+type lock struct {
+	f *os.File
+}
+
+// holder is what a lock's file says about who has it.
+type holder struct {
+	PID   int       `json:"pid"`
+	Step  string    `json:"step"`
+	Since time.Time `json:"since"`
+}
+
+func (h holder) String() string {
+	return fmt.Sprintf("%s, process %d, for %s", h.Step, h.PID, time.Since(h.Since).Round(time.Second))
+}
+
+// lockApp takes the app's lock and says what it waits for, if it has to.
+func (s *Server) lockApp(ctx context.Context, app, step string, log event.Log) (*lock, error) {
+	f, err := s.lockFile(app)
+	if err != nil {
+		return nil, err
+	}
+	l := &lock{f}
+	if l.try() {
+		l.note(step)
+		return l, nil
+	}
+	if h, ok := l.holder(); ok {
+		log.Step("Waiting for %s: it is busy with %s", app, h)
+	}
+	if err := l.wait(ctx); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("gave up waiting for the lock of %s: %w", app, err)
+	}
+	l.note(step)
+	return l, nil
+}
+
+// tryLock takes the app's lock if nobody has it.
+func (s *Server) tryLock(app, step string) (*lock, bool, error) {
+	f, err := s.lockFile(app)
+	if err != nil {
+		return nil, false, err
+	}
+	l := &lock{f}
+	if !l.try() {
+		f.Close()
+		return nil, false, nil
+	}
+	l.note(step)
+	return l, true, nil
+}
+
+func (s *Server) lockFile(name string) (*os.File, error) {
+	if err := os.MkdirAll(s.own("locks"), 0o700); err != nil {
+		return nil, fmt.Errorf("cannot lock %s: %w", name, err)
+	}
+	f, err := os.OpenFile(s.own("locks", name), os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot lock %s: %w", name, err)
+	}
+	return f, nil
+}
+
+func (l *lock) try() bool {
+	return unix.Flock(int(l.f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil
+}
+
+// wait polls: a blocking flock cannot be cancelled together with a context.
+func (l *lock) wait(ctx context.Context) error {
+	t := time.NewTicker(20 * time.Millisecond)
+	defer t.Stop()
+	for {
+		err := unix.Flock(int(l.f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-t.C:
+		}
+	}
+}
+
+// note says in the lock's file what its holder does now.
+func (l *lock) note(step string) {
+	data, _ := json.Marshal(holder{os.Getpid(), step, time.Now().UTC()})
+	if l.f.Truncate(0) == nil {
+		l.f.WriteAt(data, 0)
+	}
+}
+
+func (l *lock) holder() (h holder, ok bool) {
+	buf := make([]byte, 512)
+	n, _ := l.f.ReadAt(buf, 0)
+	return h, json.Unmarshal(buf[:n], &h) == nil
+}
+
+// release gives the lock back.
+func (l *lock) release() { l.f.Close() }

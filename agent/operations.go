@@ -1,0 +1,271 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"dokku/agent/engine"
+	"dokku/agent/event"
+	"dokku/build"
+)
+
+// Restart replaces all processes by new ones from the current image with the
+// present config, gated and without downtime. A stopped app runs afterwards.
+func (s *Server) Restart(ctx context.Context, app string, log event.Log) error {
+	return s.with(ctx, app, "ps:restart", log, func(x *session) error {
+		return x.restart(ctx, "ps:restart", func(*State) {})
+	})
+}
+
+// restart is redeploy of the current release under another number.
+func (x *session) restart(ctx context.Context, cause string, change func(*State)) error {
+	if x.Current == nil {
+		return &NotDeployedError{x.Name}
+	}
+	if err := x.converge(ctx, false); err != nil {
+		x.log.Warn("%s", err)
+	}
+	n, err := x.nextRelease(x.App)
+	if err != nil {
+		return err
+	}
+	r := x.Current.derive(n, cause)
+	next := x.State.clone()
+	change(&next)
+	r.Config = x.config(next)
+	return x.redeploy(ctx, r, change)
+}
+
+// config is the environment that a new release gets: the server's, then the app's.
+func (x *session) config(st State) map[string]string {
+	c := map[string]string{}
+	maps.Copy(c, x.set.Config)
+	maps.Copy(c, st.Config)
+	return c
+}
+
+// Start starts a stopped app, gated as a deploy is, and what has ended of one
+// that runs.
+func (s *Server) Start(ctx context.Context, app string, log event.Log) error {
+	return s.with(ctx, app, "ps:start", log, func(x *session) error {
+		if x.Current == nil {
+			return &NotDeployedError{x.Name}
+		}
+		if x.State.Stopped {
+			x.log.Step("Starting %s ...", app)
+			return x.restart(ctx, "ps:start", func(*State) {})
+		}
+		running, err := x.allRun(ctx)
+		if err != nil {
+			return err
+		}
+		if running {
+			x.log.Step("App %s already running", app)
+			return nil
+		}
+		x.log.Step("Starting what has ended of %s ...", app)
+		return x.converge(ctx, true)
+	})
+}
+
+// allRun reports whether every process of the formation runs.
+func (x *session) allRun(ctx context.Context) (bool, error) {
+	have, err := x.Instances(ctx, x.App)
+	if err != nil {
+		return false, err
+	}
+	f, err := x.formation(x.App, x.State.Scale)
+	if err != nil {
+		return false, err
+	}
+	running := 0
+	for _, i := range have {
+		if i.Running() {
+			running++
+		}
+	}
+	return running == len(x.processes(f, false)), nil
+}
+
+// Stop ends all processes; the app answers 502 until it is started.
+func (s *Server) Stop(ctx context.Context, app string, log event.Log) error {
+	return s.with(ctx, app, "ps:stop", log, func(x *session) error {
+		if x.Current == nil {
+			return &NotDeployedError{x.Name}
+		}
+		if x.State.Stopped {
+			x.log.Step("App %s already stopped", app)
+		} else {
+			x.log.Step("Stopping %s ...", app)
+		}
+		x.State.Stopped, x.State.Retiring, x.dirty = true, nil, true
+		return x.converge(context.WithoutCancel(ctx), false)
+	})
+}
+
+// Scale sets how many processes of some types run. What is missing is started
+// and gated before anything is stored; the surplus is stopped; everything else
+// is left alone. With skipDeploy the counts hold from the next deploy on.
+func (s *Server) Scale(ctx context.Context, app string, counts map[string]int, skipDeploy bool, log event.Log) error {
+	return s.with(ctx, app, "ps:scale", log, func(x *session) error {
+		if err := s.refuseScaling(x.App, x.set); err != nil {
+			return err
+		}
+		if err := x.knowsTypes(counts); err != nil {
+			return err
+		}
+		if skipDeploy && x.Current != nil && !x.State.Stopped {
+			x.State.ScaleNext = merged(x.State.ScaleNext, counts)
+			x.dirty = true
+			return x.save()
+		}
+		return x.scale(ctx, counts)
+	})
+}
+
+// knowsTypes refuses types that the current release does not have, and counts
+// over the server's limit.
+func (x *session) knowsTypes(counts map[string]int) error {
+	var c control
+	if x.Current != nil {
+		var err error
+		if c, err = x.Current.parse(x.set); err != nil {
+			return err
+		}
+	}
+	for t, n := range counts {
+		if _, ok := c.procfile.Lookup(t); x.Current != nil && !ok {
+			return fmt.Errorf("%s is not a valid process name to scale up", t)
+		}
+		if n > x.set.MaxScale {
+			return fmt.Errorf("Invalid count for process type %s: %d is more than %d, the server's limit", t, n, x.set.MaxScale)
+		}
+	}
+	return nil
+}
+
+func (x *session) scale(ctx context.Context, counts map[string]int) error {
+	if x.Current == nil || x.State.Stopped {
+		x.State.Scale, x.dirty = merged(x.State.Scale, counts), true
+		return x.save()
+	}
+	// What an interrupted command has left must not be taken for what runs.
+	if err := x.converge(ctx, false); err != nil {
+		return err
+	}
+	have, err := x.Instances(ctx, x.App)
+	if err != nil {
+		return err
+	}
+	o, err := x.scaling(merged(x.State.Scale, counts))
+	if err != nil {
+		return err
+	}
+	if err := o.run(ctx, o.missing(have)); err != nil {
+		o.report(ctx, err)
+		o.undo(ctx)
+		return err
+	}
+	x.State.Scale, x.dirty = merged(x.State.Scale, counts), true
+	for t := range counts {
+		delete(x.State.ScaleNext, t)
+	}
+	return x.converge(context.WithoutCancel(ctx), false)
+}
+
+// scaling is a rollout of what the current release lacks of a formation.
+func (x *session) scaling(local map[string]int) (*rollout, error) {
+	host, err := x.Host()
+	if err != nil {
+		return nil, err
+	}
+	c, err := x.Current.parse(x.set)
+	if err != nil {
+		return nil, err
+	}
+	f, _, err := c.resolve(local)
+	return &rollout{session: x, host: host, release: x.Current, control: c, formation: f}, err
+}
+
+func merged(a, b map[string]int) map[string]int {
+	m := maps.Clone(a)
+	if m == nil {
+		m = map[string]int{}
+	}
+	maps.Copy(m, b)
+	return m
+}
+
+// Rebuild builds the deployed revision again and deploys it as a push would.
+func (s *Server) Rebuild(ctx context.Context, app string, log event.Log) error {
+	return s.with(ctx, app, "ps:rebuild", log, func(x *session) error {
+		if x.Current == nil {
+			return &NotDeployedError{x.Name}
+		}
+		start := time.Now()
+		defer x.logDeploy()()
+		r, err := x.build(ctx, build.Options{GitDir: x.Dir}, x.Current.Revision, "ps:rebuild")
+		if err != nil {
+			x.discard(ctx)
+			return err
+		}
+		if err := x.redeploy(ctx, r, func(*State) {}); err != nil {
+			return err
+		}
+		x.deployed(start)
+		return nil
+	})
+}
+
+// SetConfig sets and unsets variables of an app, or of the server when app is
+// "". A deployed app that runs is restarted with them unless restart is false;
+// if its processes do not come up, nothing has changed.
+func (s *Server) SetConfig(ctx context.Context, app string, set map[string]string, unset []string, restart bool, log event.Log) error {
+	change := func(c map[string]string) map[string]string {
+		n := maps.Clone(c)
+		if n == nil {
+			n = map[string]string{}
+		}
+		maps.Copy(n, set)
+		for _, k := range unset {
+			delete(n, k)
+		}
+		return n
+	}
+	if app == "" {
+		return s.UpdateSettings(ctx, func(set *Settings) error { set.Config = change(set.Config); return nil })
+	}
+	return s.with(ctx, app, "config:set", log, func(x *session) error {
+		apply := func(st *State) { st.Config = change(st.Config) }
+		if x.Current != nil && !x.State.Stopped && restart {
+			log.Step("Restarting app %s", app)
+			return x.restart(ctx, "config:set", apply)
+		}
+		apply(&x.State)
+		x.dirty = true
+		return x.save()
+	})
+}
+
+// Instances lists the containers of the app's current release, by name. It
+// leaves out those that retire.
+func (s *Server) Instances(ctx context.Context, a *App) ([]engine.Instance, error) {
+	host, err := s.Host()
+	if err != nil {
+		return nil, err
+	}
+	o, err := host.Observe(ctx, a.Name)
+	if err != nil {
+		return nil, err
+	}
+	var list []engine.Instance
+	for _, i := range o.Instances {
+		_, retiring := a.State.Retiring[i.ID]
+		if a.Current != nil && i.Kind == engine.KindDeploy && i.Attempt == a.Current.Attempt && !retiring {
+			list = append(list, i)
+		}
+	}
+	return list, nil
+}

@@ -1,0 +1,192 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Owner names the process that a staged release waits for: the git receive-pack
+// that is about to move the ref. The start time tells it from a later process
+// with the same number, the boot id from one before the last reboot.
+type Owner struct {
+	Boot  string `json:"boot"`
+	PID   int    `json:"pid"`
+	Start uint64 `json:"start"` // clock ticks after boot, /proc/<pid>/stat field 22
+}
+
+// bootID is read once: it does not change while this process lives.
+var bootID = sync.OnceValues(func() (string, error) {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(b)), err
+})
+
+// findOwner returns the nearest ancestor that is git receive-pack. It need not
+// be the parent: an administrator's hook may call ours.
+func findOwner() (Owner, error) {
+	return ownerAbove(os.Getpid())
+}
+
+func ownerAbove(pid int) (Owner, error) {
+	boot, err := bootID()
+	if err != nil {
+		return Owner{}, fmt.Errorf("cannot tell which git this push belongs to: %w", err)
+	}
+	p, err := readProcess(pid)
+	for err == nil && p.parent > 0 {
+		if p, err = readProcess(p.parent); err == nil && gitCommand(p.args) == "receive-pack" {
+			return Owner{Boot: boot, PID: p.pid, Start: p.start}, nil
+		}
+	}
+	return Owner{}, fmt.Errorf("cannot tell which git this push belongs to: no git receive-pack above process %d: "+
+		"hooks run only as part of a push that is still under way", pid)
+}
+
+// Alive reports whether the owner may still move the ref. A zombie cannot.
+func (o Owner) Alive() bool {
+	if boot, err := bootID(); err != nil || boot != o.Boot {
+		return false
+	}
+	p, err := readProcess(o.PID)
+	return err == nil && p.start == o.Start && !p.dead()
+}
+
+// Terminate asks the owner to end. An owner that has ended already is left
+// alone, and so is a process that got its number since.
+func (o Owner) Terminate() error {
+	fd, err := unix.PidfdOpen(o.PID, 0)
+	if errors.Is(err, unix.ESRCH) || err == nil && !o.Alive() {
+		if err == nil {
+			unix.Close(fd)
+		}
+		return nil
+	}
+	if err == nil {
+		defer unix.Close(fd)
+		err = unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0)
+	}
+	if err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("cannot end git receive-pack (process %d): %w", o.PID, err)
+	}
+	return nil
+}
+
+// WatchOwner returns a channel that is closed when the git receive-pack above
+// this process has ended, or when ctx is done. A hook that outlives its git
+// works on a release whose ref nobody will move.
+func WatchOwner(ctx context.Context) (<-chan struct{}, error) {
+	o, err := findOwner()
+	if err != nil {
+		return nil, err
+	}
+	fd, err := unix.PidfdOpen(o.PID, 0)
+	if err == nil && !o.Alive() {
+		unix.Close(fd)
+		err = unix.ESRCH
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot watch git receive-pack (process %d): %w", o.PID, err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer unix.Close(fd)
+		for ctx.Err() == nil {
+			// The timeout is how late a done ctx may be noticed; the end of the
+			// process wakes poll at once.
+			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 1000)
+			if n > 0 || err != nil && !errors.Is(err, unix.EINTR) {
+				return
+			}
+		}
+	}()
+	return ended, nil
+}
+
+// process is what /proc tells about one.
+type process struct {
+	pid, parent int
+	state       byte
+	start       uint64
+	args        []string
+}
+
+// dead reports whether the process only waits for its parent to notice its end.
+func (p process) dead() bool { return p.state == 'Z' || p.state == 'X' || p.state == 'x' }
+
+func readProcess(pid int) (process, error) {
+	dir := filepath.Join("/proc", strconv.Itoa(pid))
+	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
+	if err != nil {
+		return process{}, err
+	}
+	p, err := parseStat(string(stat))
+	if err != nil {
+		return process{}, fmt.Errorf("cannot read %s/stat: %w", dir, err)
+	}
+	line, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+	if err != nil {
+		return process{}, err
+	}
+	for arg := range bytes.SplitSeq(bytes.TrimSuffix(line, []byte{0}), []byte{0}) {
+		p.args = append(p.args, string(arg))
+	}
+	return p, nil
+}
+
+// parseStat reads /proc/<pid>/stat, proc(5). The second field is the program's
+// name in parentheses, and the name may hold spaces and parentheses itself.
+func parseStat(stat string) (process, error) {
+	head, tail, ok := cutLast(stat, ")")
+	fields := strings.Fields(tail)
+	number, _, _ := strings.Cut(head, " ")
+	if !ok || len(fields) < 20 {
+		return process{}, fmt.Errorf("%q is not a process's state", stat)
+	}
+	var p process
+	var errs [3]error
+	p.state = fields[0][0]
+	p.pid, errs[0] = strconv.Atoi(number)
+	p.parent, errs[1] = strconv.Atoi(fields[1])
+	p.start, errs[2] = strconv.ParseUint(fields[19], 10, 64)
+	return p, errors.Join(errs[:]...)
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
+// gitCommand returns the git command that args run: "receive-pack" for
+// git-receive-pack as well as for git -c a=b receive-pack; "" for anything else.
+func gitCommand(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	name := filepath.Base(args[0])
+	if command, ok := strings.CutPrefix(name, "git-"); ok {
+		return command
+	}
+	if name != "git" {
+		return ""
+	}
+	for i := 1; i < len(args); i++ {
+		switch a := args[i]; {
+		case a == "-c" || a == "-C" || a == "--git-dir" || a == "--work-tree" || a == "--namespace" || a == "--config-env":
+			i++
+		case !strings.HasPrefix(a, "-"):
+			return a
+		}
+	}
+	return ""
+}

@@ -1,0 +1,430 @@
+package agent
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"dokku/agent/engine"
+	"dokku/agent/proxy"
+)
+
+// Desired is what people asked for of one app, in the terms of Plan.
+type Desired struct {
+	App string
+	// Release and Attempt name the current release; 0: none serves.
+	Release int
+	Attempt string
+	// Want are the processes that are to run, sorted by type and index.
+	Want []Process
+	// Stopped: nothing is to run; containers stay for their logs.
+	Stopped bool
+	// Restore: processes that have ended are started again (after a reboot, and by
+	// ps:start). Otherwise only what is missing is started: the engine's restart
+	// policy has decided over what ended.
+	Restore bool
+	// Route is what is to be published; its upstreams are filled in by Plan.
+	// nil: no route.
+	Route *proxy.Route
+	Port  int
+	// Retiring: see State.
+	Retiring map[string]time.Time
+	// Images are the ids of the images of all kept releases.
+	Images map[string]bool
+	// Network: the app's network is to exist.
+	Network bool
+}
+
+// Process is one instance that is to run.
+type Process struct {
+	Type     string
+	Index    int
+	HostPort int // 0: not published
+}
+
+func (p Process) String() string { return fmt.Sprintf("%s.%d", p.Type, p.Index) }
+
+// World is what was observed of one app.
+type World struct {
+	engine.Observed
+	// Network is where addresses come from; the zero value when nothing is to run.
+	Network engine.Network
+	// Live is the published route; nil: none.
+	Live *proxy.Route
+	Now  time.Time
+}
+
+// Action is what a step does.
+type Action string
+
+const (
+	ActStart    Action = "start"    // create and start a container, or start it again
+	ActFree     Action = "free"     // stop a container that holds a host port
+	ActMark     Action = "mark"     // record containers as retiring
+	ActPublish  Action = "publish"  // make the route live
+	ActWithdraw Action = "withdraw" // remove the route
+	ActDeadline Action = "deadline" // let wait-to-retire begin
+	ActRename   Action = "rename"
+	ActStop     Action = "stop"   // stop and keep
+	ActRetire   Action = "retire" // stop and remove
+	ActRemove   Action = "remove" // remove an image or network
+	ActForget   Action = "forget" // drop retiring entries whose container is gone
+)
+
+// Step is one call to the engine or the proxy, or one write of the state.
+type Step struct {
+	Action  Action
+	Process Process          // start
+	Name    string           // container's name: start, free, stop, retire; new name: rename
+	Address netip.Addr       // start
+	Holder  *engine.Instance // start: what serves the host port again if this fails
+	ID      string           // container or image or network
+	IDs     []string         // mark, deadline, forget
+	Kind    engine.ResourceKind
+	Route   *proxy.Route // publish
+	Cause   string
+}
+
+func (s Step) String() string {
+	switch s.Action {
+	case ActStart:
+		text := fmt.Sprintf("start %s as %s at %s", s.Process, s.Name, s.Address)
+		if s.Process.HostPort != 0 {
+			text += fmt.Sprintf(" on port %d", s.Process.HostPort)
+		}
+		return text + because(s.Cause)
+	case ActPublish:
+		var up []string
+		for _, u := range s.Route.Upstreams {
+			up = append(up, u.String())
+		}
+		return fmt.Sprintf("publish v%d at [%s]", s.Route.Release, strings.Join(up, " ")) + because(s.Cause)
+	case ActMark, ActDeadline, ActForget:
+		return fmt.Sprintf("%s %s", s.Action, strings.Join(s.IDs, " ")) + because(s.Cause)
+	case ActRename:
+		return fmt.Sprintf("rename %s to %s", s.ID, s.Name)
+	case ActRemove:
+		return fmt.Sprintf("remove %s %s", s.Kind, s.ID) + because(s.Cause)
+	case ActWithdraw:
+		return "withdraw" + because(s.Cause)
+	}
+	return fmt.Sprintf("%s %s", s.Action, s.Name) + because(s.Cause)
+}
+
+func because(cause string) string {
+	if cause == "" {
+		return ""
+	}
+	return ": " + cause
+}
+
+// Plan returns the steps from what is observed to what is desired, in the order
+// in which they have to succeed: first what is missing starts, then the route
+// changes, and only then anything ends. It is pure. Applying all steps and
+// planning again gives no step.
+func Plan(d Desired, w World) []Step {
+	p := &planner{d: d, w: w, chosen: map[string]bool{}, taken: taken(w)}
+	p.choose()
+	p.route()
+	p.retire()
+	p.rename()
+	p.collect()
+	return p.steps
+}
+
+type planner struct {
+	d     Desired
+	w     World
+	steps []Step
+
+	// chosen are the ids of the containers that satisfy a wanted process.
+	chosen map[string]bool
+	// serving are the web processes' addresses once all starts have been made.
+	serving []netip.AddrPort
+	// names are the chosen containers' final names, by id.
+	final []Step
+	taken map[netip.Addr]bool
+	// freed are containers that were stopped for their host port.
+	freed map[string]bool
+}
+
+func (p *planner) add(s Step) { p.steps = append(p.steps, s) }
+
+// current reports whether a container belongs to the current release.
+func (p *planner) current(i engine.Instance) bool {
+	return i.Kind == engine.KindDeploy && p.d.Release != 0 && i.Release == p.d.Release && i.Attempt == p.d.Attempt
+}
+
+// choose finds a container for each wanted process and starts what is missing.
+func (p *planner) choose() {
+	p.freed = map[string]bool{}
+	if p.d.Stopped {
+		return
+	}
+	for _, want := range p.d.Want {
+		i, found := p.find(want)
+		if found {
+			p.chosen[i.ID] = true
+		}
+		switch {
+		case !found:
+			i = p.start(want)
+		case p.d.Restore && !i.Running() && i.Status != engine.StatusRestarting && i.Status != engine.StatusPaused:
+			p.add(Step{Action: ActStart, Process: want, Name: i.Name, Address: i.Address, ID: i.ID, Cause: "it has ended"})
+		}
+		if want.Type == "web" {
+			p.serving = append(p.serving, netip.AddrPortFrom(i.Address, uint16(p.d.Port)))
+		}
+		if final := fmt.Sprintf("%s.%s", p.d.App, want); found && i.Name != final {
+			p.final = append(p.final, Step{Action: ActRename, ID: i.ID, Name: final})
+		}
+	}
+}
+
+// find returns the container that is the wanted process: a running one if
+// there is one.
+func (p *planner) find(want Process) (best engine.Instance, found bool) {
+	for _, i := range p.w.Instances {
+		if !p.current(i) || i.Type != want.Type || i.Index != want.Index || i.HostPort != want.HostPort ||
+			i.Status == engine.StatusRemoving || i.Status == engine.StatusDead {
+			continue
+		}
+		if _, retiring := p.d.Retiring[i.ID]; retiring {
+			continue
+		}
+		if !found || i.Running() && !best.Running() {
+			best, found = i, true
+		}
+	}
+	return best, found
+}
+
+// start plans a new container. Its host port is freed first, since no two
+// containers can hold it; the holder serves again if the start fails.
+func (p *planner) start(want Process) engine.Instance {
+	s := Step{Action: ActStart, Process: want, Address: p.address(want), Cause: "it is missing"}
+	s.Name = p.freeName(want)
+	for _, i := range p.w.Instances {
+		if want.HostPort != 0 && i.HostPort == want.HostPort && i.Running() {
+			p.add(Step{Action: ActFree, ID: i.ID, Name: i.Name, Cause: fmt.Sprintf("port %d", want.HostPort)})
+			p.freed[i.ID] = true
+			holder := i
+			s.Holder = &holder
+		}
+	}
+	p.add(s)
+	return engine.Instance{Address: s.Address}
+}
+
+// freeName returns the process's final name, or one that it has until that is free.
+func (p *planner) freeName(want Process) string {
+	final := fmt.Sprintf("%s.%s", p.d.App, want)
+	name := final
+	for n := 1; slices.ContainsFunc(p.w.Instances, func(i engine.Instance) bool { return i.Name == name }); n++ {
+		name = fmt.Sprintf("%s.%s.%d", final, p.d.Attempt, n)
+	}
+	return name
+}
+
+// address picks the address of a new container: the one that the proxy has
+// for this process already, if it is free, so that nothing has to be reloaded.
+func (p *planner) address(want Process) netip.Addr {
+	if want.Type == "web" && p.w.Live != nil && p.w.Live.Release == p.d.Release && want.Index <= len(p.w.Live.Upstreams) {
+		a := p.w.Live.Upstreams[want.Index-1].Addr()
+		if !held(p.w, a) && p.w.Network.Subnet.Contains(a) {
+			p.taken[a] = true
+			return a
+		}
+	}
+	a := nextAddress(p.w.Network, p.taken)
+	p.taken[a] = true
+	return a
+}
+
+// route publishes when what is live differs from what is to be.
+func (p *planner) route() {
+	p.mark()
+	if p.d.Route == nil {
+		if p.w.Live != nil {
+			p.add(Step{Action: ActWithdraw})
+		}
+		return
+	}
+	r := *p.d.Route
+	r.Upstreams = p.serving
+	if p.w.Live == nil || !sameRoute(*p.w.Live, r) {
+		p.add(Step{Action: ActPublish, Route: &r})
+	}
+}
+
+// mark records, before the route changes, which containers still serve what
+// they have: a crash right after the change must not end them at once.
+func (p *planner) mark() {
+	var ids []string
+	for _, i := range p.w.Instances {
+		if _, known := p.d.Retiring[i.ID]; !known && p.drains(i) {
+			ids = append(ids, i.ID)
+		}
+	}
+	if len(ids) > 0 {
+		p.add(Step{Action: ActMark, IDs: ids, Cause: "the proxy still names them"})
+	}
+}
+
+// drains reports whether a container that is not wanted any longer may still
+// be answering requests.
+func (p *planner) drains(i engine.Instance) bool {
+	if p.chosen[i.ID] || p.d.Stopped || p.freed[i.ID] || !i.Running() {
+		return false
+	}
+	return routed(p.w.Live, i.Address) || i.Type == "web" && i.Kind == engine.KindDeploy && i.HostPort != 0
+}
+
+// retire ends what is not wanted.
+func (p *planner) retire() {
+	var deadline []string
+	for _, i := range p.w.Instances {
+		if due, retiring := p.d.Retiring[i.ID]; p.drains(i) && due.IsZero() || retiring && due.IsZero() && p.waits(i) {
+			deadline = append(deadline, i.ID)
+		}
+	}
+	if len(deadline) > 0 {
+		p.add(Step{Action: ActDeadline, IDs: deadline})
+	}
+	for _, i := range p.w.Instances {
+		due, retiring := p.d.Retiring[i.ID]
+		switch {
+		case p.chosen[i.ID] || i.Kind == engine.KindRun:
+		case p.d.Stopped && p.current(i):
+			if i.Running() || i.Status == engine.StatusRestarting {
+				p.add(Step{Action: ActStop, ID: i.ID, Name: i.Name, Cause: "the app is stopped"})
+			}
+		case p.d.Stopped || !i.Running():
+			p.end(i, "it has ended or the app is stopped")
+		case retiring && !due.IsZero() && !due.After(p.w.Now):
+			p.end(i, "its wait to retire is over")
+		case !retiring && !p.drains(i):
+			p.end(i, "nothing asks for it")
+		}
+	}
+}
+
+// waits reports whether a container that retires has something to wait for.
+func (p *planner) waits(i engine.Instance) bool {
+	return !p.chosen[i.ID] && !p.d.Stopped && i.Running()
+}
+
+func (p *planner) end(i engine.Instance, cause string) {
+	p.add(Step{Action: ActRetire, ID: i.ID, Name: i.Name, Cause: cause})
+}
+
+// rename gives the serving containers their final names; one that still has
+// such a name, but retires, is renamed first.
+func (p *planner) rename() {
+	for _, s := range p.final {
+		for _, i := range p.w.Instances {
+			if i.Name == s.Name && i.ID != s.ID && !p.ends(i.ID) {
+				p.add(Step{Action: ActRename, ID: i.ID, Name: s.Name + "." + retiredSuffix(i)})
+			}
+		}
+		p.add(s)
+	}
+}
+
+// retiredSuffix is unlike any attempt's, so that both can exist.
+func retiredSuffix(i engine.Instance) string {
+	return fmt.Sprintf("v%d-%s", i.Release, i.ID[:min(12, len(i.ID))])
+}
+
+func (p *planner) ends(id string) bool {
+	return slices.ContainsFunc(p.steps, func(s Step) bool { return s.Action == ActRetire && s.ID == id })
+}
+
+// collect removes images and networks that nothing refers to, and forgets
+// retired containers.
+func (p *planner) collect() {
+	for _, i := range p.w.Images {
+		if !p.d.Images[i.ID] {
+			p.add(Step{Action: ActRemove, Kind: engine.ImageKind, ID: i.ID, Cause: "no kept release runs it"})
+		}
+	}
+	if !p.d.Network {
+		for _, n := range p.w.Networks {
+			p.add(Step{Action: ActRemove, Kind: engine.NetworkKind, ID: n.ID, Cause: "the app runs nothing"})
+		}
+	}
+	var gone []string
+	for id := range p.d.Retiring {
+		exists := slices.ContainsFunc(p.w.Instances, func(i engine.Instance) bool { return i.ID == id })
+		if !exists || p.ends(id) {
+			gone = append(gone, id)
+		}
+	}
+	if len(gone) > 0 {
+		slices.Sort(gone)
+		p.add(Step{Action: ActForget, IDs: gone})
+	}
+}
+
+func routed(live *proxy.Route, a netip.Addr) bool {
+	return live != nil && a.IsValid() &&
+		slices.ContainsFunc(live.Upstreams, func(u netip.AddrPort) bool { return u.Addr() == a })
+}
+
+func sameRoute(a, b proxy.Route) bool {
+	return a.App == b.App && a.Release == b.Release && a.Settings == b.Settings &&
+		slices.Equal(a.Domains, b.Domains) && slices.Equal(a.Upstreams, b.Upstreams)
+}
+
+// held reports whether a container has the address.
+func held(w World, a netip.Addr) bool {
+	return slices.ContainsFunc(w.Instances, func(i engine.Instance) bool { return i.Address == a })
+}
+
+// taken are the addresses that new containers must not get: those that
+// containers have, and those that the proxy still sends requests to.
+func taken(w World) map[netip.Addr]bool {
+	t := map[netip.Addr]bool{w.Network.Gateway: true}
+	for _, i := range w.Instances {
+		t[i.Address] = true
+	}
+	if w.Live != nil {
+		for _, u := range w.Live.Upstreams {
+			t[u.Addr()] = true
+		}
+	}
+	return t
+}
+
+// nextAddress returns the first free fixed address after the highest one that
+// is taken, and wraps around: an address that was given back rests as long as
+// possible, since a proxy's old worker may still hold connections to it. It
+// returns the zero Addr when none is free.
+func nextAddress(n engine.Network, taken map[netip.Addr]bool) netip.Addr {
+	if !n.Subnet.IsValid() {
+		return netip.Addr{}
+	}
+	first := n.Subnet.Masked().Addr().Next()
+	fixed := func(a netip.Addr) bool {
+		return n.Subnet.Contains(a) && !n.Automatic.Contains(a) && n.Subnet.Contains(a.Next())
+	}
+	from := first
+	for a := range taken {
+		if fixed(a) && a.Compare(from) >= 0 {
+			from = a.Next()
+		}
+	}
+	for a := from; fixed(a); a = a.Next() {
+		if !taken[a] {
+			return a
+		}
+	}
+	for a := first; fixed(a); a = a.Next() {
+		if !taken[a] {
+			return a
+		}
+	}
+	return netip.Addr{}
+}

@@ -1,0 +1,308 @@
+package agent
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"dokku/agent/engine"
+	"dokku/agent/proxy"
+)
+
+var (
+	testNow     = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	testNetwork = engine.Network{ID: "net", App: "shop", Subnet: netip.MustParsePrefix("10.192.0.0/22"),
+		Automatic: netip.MustParsePrefix("10.192.2.0/23"), Gateway: netip.MustParseAddr("10.192.0.1")}
+)
+
+func at(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 192, 0, byte(n)}) }
+
+func upstreams(ns ...int) (list []netip.AddrPort) {
+	for _, n := range ns {
+		list = append(list, netip.AddrPortFrom(at(n), 5000))
+	}
+	return list
+}
+
+// running is an instance of release v, whose attempt is "a<v>".
+func running(id, name string, v int, address int) engine.Instance {
+	var typ string
+	var index int
+	fmt.Sscanf(strings.ReplaceAll(strings.TrimPrefix(name, "shop."), ".", " "), "%s %d", &typ, &index)
+	return engine.Instance{ID: id, Name: name, App: "shop", Kind: engine.KindDeploy, Type: typ, Index: index,
+		Release: v, Attempt: fmt.Sprint("a", v), Image: fmt.Sprint("img", v), Address: at(address), Status: engine.StatusRunning}
+}
+
+func ended(i engine.Instance) engine.Instance {
+	i.Status = engine.StatusExited
+	return i
+}
+
+func want(v int, procs ...string) Desired {
+	d := Desired{App: "shop", Release: v, Attempt: fmt.Sprint("a", v), Port: 5000, Network: true,
+		Route: &proxy.Route{App: "shop", Release: v}, Images: map[string]bool{fmt.Sprint("img", v): true}}
+	for _, p := range procs {
+		typ, index, _ := strings.Cut(p, ".")
+		q := Process{Type: typ}
+		fmt.Sscan(index, &q.Index)
+		d.Want = append(d.Want, q)
+	}
+	return d
+}
+
+func world(v int, live []netip.AddrPort, instances ...engine.Instance) World {
+	w := World{Network: testNetwork, Now: testNow}
+	w.Instances = instances
+	if v != 0 {
+		w.Live = &proxy.Route{App: "shop", Release: v, Upstreams: live}
+	}
+	return w
+}
+
+func TestPlan(t *testing.T) {
+	stopped := want(2, "web.1")
+	stopped.Stopped = true
+	restore := want(2, "web.1")
+	restore.Restore = true
+	bound := want(2, "web.1")
+	bound.Want[0].HostPort, bound.Route = 20000, nil
+	held := running("old", "shop.web.1", 1, 2)
+	held.HostPort = 20000
+	due := want(2, "web.1")
+	due.Retiring = map[string]time.Time{"old": testNow.Add(-time.Second)}
+	notDue := want(2, "web.1")
+	notDue.Retiring = map[string]time.Time{"old": testNow.Add(time.Minute)}
+	image := world(2, upstreams(3), running("new", "shop.web.1", 2, 3))
+	image.Images = []engine.Image{{ID: "img2"}, {ID: "rejected"}}
+
+	for _, test := range []struct {
+		name string
+		d    Desired
+		w    World
+		want string
+	}{
+		{"nothing to do", want(2, "web.1"), world(2, upstreams(3), running("new", "shop.web.1", 2, 3)), ``},
+		{"switch to what a push has started", want(2, "web.1", "worker.1"),
+			world(1, upstreams(2), running("old", "shop.web.1", 1, 2), running("w1", "shop.worker.1", 1, 4),
+				running("new", "shop.web.1.a2", 2, 3), running("w2", "shop.worker.1.a2", 2, 5)), `
+mark old: the proxy still names them
+publish v2 at [10.192.0.3:5000]
+deadline old
+retire shop.worker.1: nothing asks for it
+rename old to shop.web.1.v1-old
+rename new to shop.web.1
+rename w2 to shop.worker.1`},
+		{"a rejected push leaves nothing", want(1, "web.1"),
+			world(1, upstreams(2), running("old", "shop.web.1", 1, 2), running("new", "shop.web.1.a2", 2, 3)), `
+retire shop.web.1.a2: nothing asks for it`},
+		{"retire when it is time", due, world(2, upstreams(3), running("new", "shop.web.1", 2, 3), running("old", "x", 1, 2)), `
+retire x: its wait to retire is over
+forget old`},
+		{"and not before", notDue, world(2, upstreams(3), running("new", "shop.web.1", 2, 3), running("old", "x", 1, 2)), ``},
+		{"a container was removed by hand: the same address needs no reload", want(2, "web.1", "web.2"),
+			world(2, upstreams(3, 4), running("one", "shop.web.1", 2, 3)), `
+start web.2 as shop.web.2 at 10.192.0.4: it is missing`},
+		{"scaling down drains", want(2, "web.1"),
+			world(2, upstreams(3, 4), running("one", "shop.web.1", 2, 3), running("two", "shop.web.2", 2, 4)), `
+mark two: the proxy still names them
+publish v2 at [10.192.0.3:5000]
+deadline two`},
+		{"what ended stays ended", want(2, "web.1"), world(2, upstreams(3), ended(running("new", "shop.web.1", 2, 3))), ``},
+		{"except after a reboot", restore, world(2, upstreams(3), ended(running("new", "shop.web.1", 2, 3))), `
+start web.1 as shop.web.1 at 10.192.0.3: it has ended`},
+		{"stopping keeps the container", stopped, world(2, upstreams(3), running("new", "shop.web.1", 2, 3)), `
+publish v2 at []
+stop shop.web.1: the app is stopped`},
+		{"a host port changes hands after the gate", bound,
+			world(0, nil, held, running("twin", "shop.web.1.a2", 2, 3)), `
+free shop.web.1: port 20000
+start web.1 as shop.web.1.a2.1 at 10.192.0.4 on port 20000: it is missing
+retire shop.web.1: nothing asks for it
+retire shop.web.1.a2: nothing asks for it`},
+		{"an image that no release runs", want(2, "web.1"), image, `
+remove image rejected: no kept release runs it`},
+	} {
+		var b strings.Builder
+		for _, s := range Plan(test.d, test.w) {
+			fmt.Fprintf(&b, "\n%s", s)
+		}
+		if b.String() != test.want {
+			t.Errorf("%s:\ngot%s\nwant%s", test.name, b.String(), test.want)
+		}
+	}
+}
+
+// TestPlanConverges applies plans to random worlds. Whatever is observed,
+// applying the plan leads to a world whose plan is empty, and no prefix of the
+// steps publishes a route to an instance that does not run or ends one that is
+// published.
+func TestPlanConverges(t *testing.T) {
+	for seed := range uint64(3000) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		d, w := randomDesired(r), randomWorld(r)
+		for round := 0; ; round++ {
+			steps := Plan(d, w)
+			if len(steps) == 0 {
+				break
+			}
+			if round == 4 {
+				t.Fatalf("seed %d: still not converged: %v", seed, steps)
+			}
+			for n, s := range steps {
+				if err := apply(&d, &w, s); err != nil {
+					t.Fatalf("seed %d, round %d, step %d of %v: %v", seed, round, n, steps, err)
+				}
+			}
+			w.Now = w.Now.Add(2 * time.Minute)
+		}
+	}
+}
+
+func randomDesired(r *rand.Rand) Desired {
+	var procs []string
+	for i := range r.IntN(4) {
+		procs = append(procs, fmt.Sprint("web.", i+1))
+	}
+	for i := range r.IntN(3) {
+		procs = append(procs, fmt.Sprint("worker.", i+1))
+	}
+	d := want(2, procs...)
+	d.Restore = true
+	d.Stopped = r.IntN(5) == 0
+	d.Retiring = map[string]time.Time{}
+	if r.IntN(4) == 0 {
+		d.Route = nil
+		for i := range d.Want {
+			if d.Want[i].Type == "web" {
+				d.Want[i].HostPort = 20000 + i
+			}
+		}
+	}
+	if r.IntN(2) == 0 {
+		d.Retiring["c0"] = testNow.Add(time.Duration(r.IntN(3)-1) * time.Minute)
+	}
+	return d
+}
+
+func randomWorld(r *rand.Rand) World {
+	w := world(0, nil)
+	var live []int
+	used := map[string]bool{}
+	for n := range r.IntN(8) {
+		v, typ, index := 1+r.IntN(2), []string{"web", "worker"}[r.IntN(2)], 1+r.IntN(3)
+		i := running(fmt.Sprint("c", n), fmt.Sprintf("shop.%s.%d", typ, index), v, 10+n)
+		if used[i.Name] {
+			i.Name += fmt.Sprint(".n", n)
+		}
+		used[i.Name] = true
+		if r.IntN(4) == 0 {
+			i = ended(i)
+		}
+		if i.Type == "web" && r.IntN(2) == 0 {
+			live = append(live, 10+n)
+		} else if i.Type == "web" && r.IntN(2) == 0 {
+			i.HostPort = 20000 + index - 1
+		}
+		w.Instances = append(w.Instances, i)
+	}
+	if len(live) > 0 {
+		w.Live = &proxy.Route{App: "shop", Release: 1 + r.IntN(2), Upstreams: upstreams(live...)}
+	}
+	w.Images = []engine.Image{{ID: "img1"}, {ID: "img2"}}
+	w.Networks = []engine.Network{testNetwork}
+	return w
+}
+
+// apply does to the world what a step asks for, and says what must never be.
+func apply(d *Desired, w *World, s Step) error {
+	find := func(id string) *engine.Instance {
+		for n := range w.Instances {
+			if w.Instances[n].ID == id {
+				return &w.Instances[n]
+			}
+		}
+		return nil
+	}
+	switch s.Action {
+	case ActStart:
+		if i := find(s.ID); i != nil {
+			i.Status = engine.StatusRunning
+			return nil
+		}
+		for _, i := range w.Instances {
+			if i.Name == s.Name || i.Address == s.Address || i.Running() && i.HostPort != 0 && i.HostPort == s.Process.HostPort {
+				return fmt.Errorf("%s: %s is in the way", s, i.Name)
+			}
+		}
+		i := running(fmt.Sprintf("s%d-%s", len(w.Instances), s.Address), s.Name, d.Release, 0)
+		i.Type, i.Index, i.HostPort, i.Address = s.Process.Type, s.Process.Index, s.Process.HostPort, s.Address
+		w.Instances = append(w.Instances, i)
+	case ActFree, ActStop:
+		find(s.ID).Status = engine.StatusExited
+	case ActRetire:
+		if !d.Stopped && find(s.ID).Running() && routed(w.Live, find(s.ID).Address) {
+			return fmt.Errorf("%s ends what is published", s)
+		}
+		for n := range w.Instances {
+			if w.Instances[n].ID == s.ID {
+				w.Instances = append(w.Instances[:n:n], w.Instances[n+1:]...)
+				break
+			}
+		}
+	case ActPublish:
+		for _, u := range s.Route.Upstreams {
+			ok := false
+			for _, i := range w.Instances {
+				ok = ok || i.Running() && i.Address == u.Addr() && i.Release == d.Release
+			}
+			if !ok {
+				return fmt.Errorf("%s: nothing runs at %s", s, u)
+			}
+		}
+		w.Live = s.Route
+	case ActWithdraw:
+		w.Live = nil
+	case ActMark, ActDeadline:
+		for _, id := range s.IDs {
+			d.Retiring[id] = time.Time{}
+			if s.Action == ActDeadline {
+				d.Retiring[id] = w.Now.Add(time.Minute)
+			}
+		}
+	case ActForget:
+		for _, id := range s.IDs {
+			delete(d.Retiring, id)
+		}
+	case ActRename:
+		for _, i := range w.Instances {
+			if i.Name == s.Name {
+				return fmt.Errorf("%s: the name is taken", s)
+			}
+		}
+		find(s.ID).Name = s.Name
+	case ActRemove:
+		w.Images, w.Networks = dropImage(w.Images, s.ID), dropNetwork(w.Networks, s.ID)
+	}
+	return nil
+}
+
+func dropImage(list []engine.Image, id string) (out []engine.Image) {
+	for _, i := range list {
+		if i.ID != id {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+func dropNetwork(list []engine.Network, id string) (out []engine.Network) {
+	for _, n := range list {
+		if n.ID != id {
+			out = append(out, n)
+		}
+	}
+	return out
+}

@@ -1,0 +1,294 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/client"
+
+	"dokku/agent/engine"
+	"dokku/agent/event"
+	"dokku/build"
+)
+
+// Push is what git hands to pre-receive.
+type Push struct {
+	App  string
+	Refs []Ref
+	// Objects is where the pushed objects are: git's quarantine.
+	Objects build.Options
+}
+
+// Ref is one line of pre-receive's input: a ref's name, and the ids that it had
+// and is to have; all zeros where it does not exist.
+type Ref struct{ Old, New, Name string }
+
+const (
+	zeroID  = "0000000000000000000000000000000000000000"
+	headRef = "refs/heads/"
+)
+
+// Prepare does everything of a push that can fail, so that git moves the ref
+// only when the release is ready to serve. On error nothing is left of the
+// attempt. A push of no ref that deploys does nothing.
+func (s *Server) Prepare(ctx context.Context, p Push, log event.Log) error {
+	return s.with(ctx, p.App, "a push", log, func(x *session) error {
+		ref, adopt, err := x.deployRef(p.Refs)
+		if err != nil || ref == nil {
+			return err
+		}
+		return x.prepare(ctx, p, *ref, adopt)
+	})
+}
+
+// prepare is a push up to the point where git decides.
+func (x *session) prepare(ctx context.Context, p Push, ref Ref, adopt string) error {
+	if err := x.ready(ctx, ref); err != nil {
+		return err
+	}
+	defer x.logDeploy()()
+	start := time.Now()
+	r, err := x.build(ctx, p.Objects, ref.New, "push")
+	if err != nil {
+		x.discard(ctx)
+		return err
+	}
+	x.log.Step("Releasing %s v%d", x.Name, r.Number)
+	o, err := x.rollout(r)
+	if err != nil {
+		x.discard(ctx)
+		return err
+	}
+	if err = o.runRelease(ctx); err == nil {
+		err = o.run(ctx, o.all())
+	}
+	if err == nil {
+		err = x.stageRecord(ref, adopt, r, start)
+	}
+	if err != nil {
+		o.report(ctx, err)
+		o.undo(ctx)
+	}
+	return err
+}
+
+// stageRecord says, durably, what git is about to accept. A crash after this
+// point is settled by the ref: see settle.
+func (x *session) stageRecord(ref Ref, adopt string, r *Release, start time.Time) error {
+	owner, err := x.owner()
+	if err != nil {
+		return err
+	}
+	if err := x.saveRelease(x.Name, r); err != nil {
+		return err
+	}
+	x.State.Staged = &Staged{Release: r.Number, Ref: ref.Name, Old: ref.Old, New: ref.New,
+		Adopt: adopt, Owner: owner, Since: time.Now().UTC(), Started: start.UTC()}
+	x.dirty = true
+	if err := x.save(); err != nil {
+		x.State.Staged, x.dirty = nil, false
+		return err
+	}
+	return nil
+}
+
+// ready refuses what git would refuse after the build, and clears away what an
+// interrupted push left.
+func (x *session) ready(ctx context.Context, ref Ref) error {
+	tip, err := x.tip(ref.Name)
+	if err != nil {
+		return err
+	}
+	branch := strings.TrimPrefix(ref.Name, headRef)
+	if tip == "" {
+		tip = zeroID
+	}
+	if tip != ref.Old {
+		return fmt.Errorf("%s moved while this push waited; fetch and push again", branch)
+	}
+	owner, err := x.owner()
+	if err != nil {
+		return err
+	}
+	if err := sweepRepository(x.Dir, owner); err != nil {
+		x.log.Warn("Cannot clear away what an interrupted push left: %s", err)
+	}
+	if _, err := os.Lstat(filepath.Join(x.Dir, ref.Name+".lock")); err == nil {
+		return fmt.Errorf("%s is locked by another git process (%s.lock exists); push again in a moment", branch, ref.Name)
+	}
+	if err := x.converge(ctx, false); err != nil {
+		x.log.Warn("The app is not what it should be, this push goes on: %s", err)
+	}
+	return nil
+}
+
+// deployRef picks the ref whose push deploys. It is nil when none does; adopt
+// is the branch that becomes the deploy branch with this push.
+func (x *session) deployRef(refs []Ref) (ref *Ref, adopt string, err error) {
+	branch := x.deployBranch()
+	for _, want := range []string{"main", "master"} {
+		if branch == "" && slices.ContainsFunc(refs, func(r Ref) bool { return r.Name == headRef+want && r.New != zeroID }) {
+			branch, adopt = want, want
+		}
+	}
+	other := false
+	for _, r := range refs {
+		if branch == "" || r.Name != headRef+branch {
+			other = other || r.New != zeroID
+			continue
+		}
+		if r.New == zeroID {
+			return nil, "", fmt.Errorf("cannot delete %s, the deploy branch of %s; to remove the app: apps:destroy %[2]s", branch, x.Name)
+		}
+		if adopt != "" {
+			x.log.Step("Set %s as deploy-branch", adopt)
+		}
+		return &r, adopt, nil
+	}
+	if other {
+		if branch == "" {
+			branch = "main"
+		}
+		x.log.Warn("WARNING: deploy did not complete, you must push to %s.", branch)
+		x.log.Step("for example, try 'git push <dokku> %s:%s'", example(refs), branch)
+	}
+	return nil, "", nil
+}
+
+// example names a ref that was pushed, for the line that tells how to deploy it.
+func example(refs []Ref) string {
+	for _, r := range refs {
+		if name, ok := strings.CutPrefix(r.Name, headRef); ok && r.New != zeroID {
+			return name
+		}
+	}
+	return "HEAD"
+}
+
+// deployBranch is the branch that deploys; "" while none has been adopted.
+func (x *session) deployBranch() string {
+	if x.State.DeployBranch != "" {
+		return x.State.DeployBranch
+	}
+	return x.set.Git["deploy-branch"]
+}
+
+// Limits of what a revision may ship in one control file, in bytes.
+const maxControlFile = 1 << 20
+
+// build reads, validates and builds a revision. The release it returns is not
+// saved yet.
+func (x *session) build(ctx context.Context, objects build.Options, revision, cause string) (*Release, error) {
+	src, err := build.Open(objects)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	commit, err := src.Commit(revision)
+	if err != nil {
+		return nil, err
+	}
+	n, err := x.nextRelease(x.App)
+	if err != nil {
+		return nil, err
+	}
+	r := &Release{Number: n, Attempt: newAttempt(), Revision: revision, Cause: cause,
+		Created: time.Now().UTC(), Config: x.config(x.State), Files: map[string]string{}}
+	if err := x.inspect(ctx, src, commit, r); err != nil {
+		return nil, err
+	}
+	return r, x.buildImage(ctx, src, commit, r)
+}
+
+// inspect reads the control files and refuses, before anything is built, a
+// revision that could not be deployed.
+func (x *session) inspect(ctx context.Context, src *build.Source, c build.Commit, r *Release) error {
+	done := x.log.Timed("validate tree")
+	_, err := src.Validate(ctx, c, build.DefaultLimits)
+	done(err)
+	if err != nil {
+		return err
+	}
+	for _, name := range controlFiles {
+		data, ok, err := src.File(c.Hash, name, maxControlFile)
+		if err != nil {
+			return err
+		}
+		if ok {
+			r.Files[name] = string(data)
+		}
+	}
+	control, err := r.parse(x.set)
+	if err == nil {
+		_, _, err = control.resolve(x.State.asked())
+	}
+	if err == nil {
+		_, _, err = x.checkPlan(x.App, r, control)
+	}
+	return err
+}
+
+// buildImage builds the release's image and reads from it what the release
+// needs to know. The labels name the app and never the release: the same content
+// has to give the same image.
+func (x *session) buildImage(ctx context.Context, src *build.Source, c build.Commit, r *Release) (err error) {
+	done := x.log.Timed("build")
+	defer func() { done(err) }()
+	host, err := x.Host()
+	if err != nil {
+		return err
+	}
+	q := build.Request{App: x.Name, Source: src, Commit: c, Manifest: x.file(x.Name, "manifest"),
+		Labels:   map[string]string{engine.LabelApp: x.Name},
+		Header:   func(h build.Header) { x.log.Step("Building %s from %s (%s)", x.Name, h.Builder, h) },
+		Progress: func(l build.Line) { x.log.Output(l.Text) },
+	}
+	if x.Current != nil {
+		q.Old = x.Current.Revision
+	}
+	if d, ok := host.(interface{ Client() *client.Client }); ok {
+		q.Client = d.Client()
+	}
+	result, err := x.image(ctx, q)
+	if err != nil {
+		return err
+	}
+	info, err := host.Image(ctx, result.ImageID)
+	if err != nil {
+		return err
+	}
+	r.Image, r.Port = info.ID, defaultPort
+	if len(info.Ports) > 0 {
+		r.Port = info.Ports[0]
+	}
+	return nil
+}
+
+// defaultPort is the web port of an image that exposes none, as in Dokku.
+const defaultPort = 5000
+
+// discard removes what a failed build left: an image that no release has.
+func (x *session) discard(ctx context.Context) {
+	(&rollout{session: x}).undo(ctx)
+}
+
+// deployed prints what is live now.
+func (x *session) deployed(since time.Time) {
+	urls, err := x.URLs(x.App)
+	if err != nil {
+		x.log.Warn("%s", err)
+	}
+	x.log.Result("Application deployed in %.1fs:", time.Since(since).Seconds())
+	for _, u := range urls {
+		x.log.Detail("%s", u)
+	}
+}
+
+// isCancelled reports whether err only says that somebody gave up.
+func isCancelled(err error) bool { return errors.Is(err, context.Canceled) }

@@ -1,0 +1,71 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+	"unicode"
+)
+
+// said is how much of what a command writes is kept for an error's text.
+const said = 4 << 10
+
+// run runs a command of the configuration. It returns what the command wrote;
+// so does the error.
+func (n *Nginx) run(ctx context.Context, argv []string) (string, error) {
+	if len(argv) == 0 {
+		return "", errors.New("the nginx command is not configured")
+	}
+	ctx, cancel := context.WithTimeout(ctx, n.Timeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
+	cmd.Dir = "/"
+	// sudo passes TERM on to what it runs as root, and could not pass on KILL.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 2 * time.Second
+	out := &head{}
+	cmd.Stdout, cmd.Stderr = out, out
+	err := cmd.Run()
+	text := printable(out.String())
+	switch {
+	case err == nil:
+		return text, nil
+	case ctx.Err() != nil:
+		return text, fmt.Errorf("%s did not end within %s: %w", strings.Join(argv, " "), n.Timeout, ctx.Err())
+	case text == "":
+		return text, fmt.Errorf("%s: %w", strings.Join(argv, " "), err)
+	}
+	return text, fmt.Errorf("%s (%w)", text, err)
+}
+
+// head keeps the beginning of what is written to it.
+type head struct{ bytes.Buffer }
+
+func (h *head) Write(p []byte) (int, error) {
+	h.Buffer.Write(p[:min(len(p), said-h.Len())])
+	return len(p), nil
+}
+
+// printable leaves out what could move a terminal's cursor, and the lines that
+// tell a success.
+func printable(s string) string {
+	var lines []string
+	for line := range strings.Lines(s) {
+		line = strings.TrimSpace(strings.Map(func(r rune) rune {
+			if unicode.IsPrint(r) {
+				return r
+			}
+			return ' '
+		}, line))
+		if line != "" && !strings.HasSuffix(line, "signal process started") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "\n")
+}

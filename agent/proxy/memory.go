@@ -1,0 +1,148 @@
+package proxy
+
+import (
+	"context"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Memory is a Proxy without nginx, for tests of the agent.
+type Memory struct {
+	mu        sync.Mutex
+	live      map[string]Route
+	published []Route
+	fail      func(call, app string) error
+}
+
+var _ Proxy = (*Memory)(nil)
+
+// Fail sets a hook that each call asks first: "stage", "publish", "withdraw" or
+// "live", and the app. What it returns is the call's error, and the call then
+// changes nothing. The hook may call Memory. nil removes it.
+func (m *Memory) Fail(hook func(call, app string) error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail = hook
+}
+
+// Published returns the history: each route as it went live, in order, and for
+// a withdrawal one that has nothing but the app's name. What is live already
+// does not go live again.
+func (m *Memory) Published() []Route {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.published)
+}
+
+// Stage validates the route and looks for its domains among the other apps'.
+func (m *Memory) Stage(ctx context.Context, r Route) error {
+	return m.call(ctx, "stage", r.App, func() error {
+		_, err := m.check(r)
+		return err
+	})
+}
+
+// Publish makes the route live.
+func (m *Memory) Publish(ctx context.Context, r Route) error {
+	return m.call(ctx, "publish", r.App, func() error {
+		r, err := m.check(r)
+		if err != nil {
+			return err
+		}
+		if old, ok := m.live[r.App]; ok && old.equal(r) {
+			return nil
+		}
+		if m.live == nil {
+			m.live = map[string]Route{}
+		}
+		m.live[r.App] = r
+		m.published = append(m.published, r)
+		return nil
+	})
+}
+
+// Withdraw removes the app's route.
+func (m *Memory) Withdraw(ctx context.Context, app string) error {
+	return m.call(ctx, "withdraw", app, func() error {
+		if err := checkApp(app); err != nil {
+			return err
+		}
+		if _, ok := m.live[app]; ok {
+			delete(m.live, app)
+			m.published = append(m.published, Route{App: app})
+		}
+		return nil
+	})
+}
+
+// Live returns the app's route.
+func (m *Memory) Live(ctx context.Context, app string) (r Route, ok bool, err error) {
+	err = m.call(ctx, "live", app, func() error {
+		r, ok = m.live[app]
+		return checkApp(app)
+	})
+	return r, ok, err
+}
+
+// Resolve returns the route that answers a Host header, by nginx's rules: the
+// exact name, the longest wildcard, and by address the app that is alone.
+func (m *Memory) Resolve(host string) (Route, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = lower(strings.Trim(host, "[]"))
+	var best Route
+	length := 0
+	for _, r := range m.live {
+		for _, d := range r.Domains {
+			if d == host {
+				return r, true
+			}
+			if covers(d, host) && len(d) > length {
+				best, length = r, len(d)
+			}
+		}
+		if len(m.live) == 1 && (host == "localhost" || net.ParseIP(host) != nil) {
+			return r, true
+		}
+	}
+	return best, length > 0
+}
+
+func (m *Memory) call(ctx context.Context, name, app string, do func() error) error {
+	m.mu.Lock()
+	hook := m.fail
+	m.mu.Unlock()
+	if hook != nil {
+		if err := hook(name, app); err != nil {
+			return err
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return do()
+}
+
+func (m *Memory) check(r Route) (Route, error) {
+	r, err := checked(r)
+	if err != nil {
+		return r, err
+	}
+	var live []Route
+	for _, o := range m.live {
+		live = append(live, o)
+	}
+	return r, conflict(r, live)
+}
+
+func (r Route) equal(o Route) bool {
+	return r.App == o.App && r.Release == o.Release && r.Settings == o.Settings &&
+		slices.Equal(r.Domains, o.Domains) && slices.Equal(r.Upstreams, o.Upstreams)
+}

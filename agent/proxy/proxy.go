@@ -1,0 +1,47 @@
+package proxy
+
+import (
+	"context"
+	"net/netip"
+	"time"
+)
+
+// Route says under which names an app's web processes are reached. All fields
+// that come from a user are validated by Stage and Publish.
+type Route struct {
+	App     string
+	Release int
+	// Domains are host names; "*.example.com" is allowed as in nginx.
+	Domains []string
+	// Upstreams are the web processes, in order. None: the app answers 502.
+	Upstreams []netip.AddrPort
+	Settings  Settings
+}
+
+// Settings of a route; a zero field means the default.
+type Settings struct {
+	ClientMaxBodySize string        // nginx size: "1m" (default), "0" for no limit
+	ReadTimeout       time.Duration // between two reads of an answer; default 60 s
+	SendTimeout       time.Duration // between two writes of a request; default 60 s
+	// IncludeDir holds *.conf files of the admin's that are included in the
+	// app's server block: <app repository>/nginx.conf.d
+	IncludeDir string
+}
+
+// Proxy is what the web type is reached through. Every implementation passes
+// the suite in proxytest. Methods are safe for concurrent use by several
+// processes.
+type Proxy interface {
+	// Stage tests that the route could be published beside all live ones. It
+	// changes nothing that serves.
+	Stage(ctx context.Context, r Route) error
+	// Publish makes the route live and returns once all new connections are
+	// answered by it. Publishing what is live already does nothing. On error the
+	// previous route is live.
+	Publish(ctx context.Context, r Route) error
+	// Withdraw removes the app's route. A missing one is not an error.
+	Withdraw(ctx context.Context, app string) error
+	// Live returns the route that is live for the app: its release and upstreams
+	// at least.
+	Live(ctx context.Context, app string) (r Route, ok bool, err error)
+}

@@ -1,0 +1,226 @@
+package proxy
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// serverFile sorts before all apps, whose names begin with a letter or a
+	// digit, and cannot be the file of any. It has to be read first: its
+	// generation must never be newer than the routes that are read after it.
+	serverFile = "+server.conf"
+
+	// routeMark begins the line that a route is read back from.
+	routeMark = "# route "
+
+	// connectTimeout leaves a process with a full accept queue two more SYNs.
+	connectTimeout = 5 * time.Second
+
+	// resendTimeout is how old a request may be and still go to another process.
+	resendTimeout = 10 * time.Second
+)
+
+// listener says where all our servers listen.
+type listener struct {
+	port int
+	ipv6 bool
+}
+
+func (l listener) render(w io.Writer) {
+	fmt.Fprintf(w, "    listen %d;\n", l.port)
+	if l.ipv6 {
+		fmt.Fprintf(w, "    listen [::]:%d;\n", l.port)
+	}
+}
+
+// renderApp returns the file of an app. The route must come from checked.
+func renderApp(r Route, l listener) []byte {
+	mark, err := json.Marshal(r)
+	if err != nil {
+		panic(fmt.Sprintf("internal error: a route that cannot be written as JSON: %v", err))
+	}
+	w := &strings.Builder{}
+	fmt.Fprintf(w, "# %s, release %d. dokku writes this file anew at each deploy; settings of your own\n", r.App, r.Release)
+	fmt.Fprintf(w, "# belong into %s.\n", orElse(r.Settings.IncludeDir, "the app's nginx.conf.d")+"/*.conf")
+	fmt.Fprintf(w, "%s%s\n\n", routeMark, mark)
+	fmt.Fprintf(w, "upstream %s {\n", upstream(r.App))
+	for _, u := range r.Upstreams {
+		// No process is put aside because of one failure: where all are, nginx
+		// answers 502 though they may be back. The agent takes dead ones out.
+		fmt.Fprintf(w, "    server %s max_fails=0;\n", u)
+	}
+	if len(r.Upstreams) == 0 {
+		w.WriteString("    server 127.0.0.1:9 down; # no process: 502\n")
+	}
+	w.WriteString("}\n")
+	if len(r.Domains) > 0 {
+		renderServer(w, r, r.Domains, l)
+	}
+	return []byte(w.String())
+}
+
+// renderServer writes a server block that passes all requests for names on to
+// the processes of an app.
+func renderServer(w io.Writer, r Route, names []string, l listener) {
+	s := r.Settings
+	fmt.Fprintf(w, "\nserver {\n")
+	l.render(w)
+	fmt.Fprintf(w, "    server_name %s;\n", strings.Join(names, "\n        "))
+	fmt.Fprintf(w, "    client_max_body_size %s;\n\n", s.ClientMaxBodySize)
+	fmt.Fprintf(w, `    location / {
+        proxy_pass http://%s;
+        proxy_http_version 1.1;
+        proxy_set_header Host $dokku_host;
+        proxy_set_header Upgrade $http_upgrade;
+        proxy_set_header Connection $dokku_connection;
+        proxy_set_header X-Forwarded-For $remote_addr;
+        proxy_set_header X-Forwarded-Port $server_port;
+        proxy_set_header X-Forwarded-Proto $scheme;
+        proxy_set_header X-Request-Start $msec;
+        proxy_connect_timeout %s;
+        proxy_read_timeout %s;
+        proxy_send_timeout %s;
+        proxy_buffer_size 16k;
+        proxy_buffers 8 16k;
+        proxy_busy_buffers_size 32k;
+        proxy_next_upstream error timeout;
+        proxy_next_upstream_tries 2;
+        proxy_next_upstream_timeout %s;
+    }
+`, upstream(r.App), nginxTime(connectTimeout), nginxTime(s.ReadTimeout), nginxTime(s.SendTimeout),
+		nginxTime(min(resendTimeout, s.ReadTimeout)))
+	if s.IncludeDir != "" {
+		fmt.Fprintf(w, "\n    include %s/*.conf;\n", s.IncludeDir)
+	}
+	fmt.Fprintf(w, "}\n")
+}
+
+// renderShared returns serverFile: the variables that all apps use, the server
+// that proves the generation, and the one that answers by the host's address.
+func renderShared(generation string, apps []string, routes []Route, hostnames []string, l listener) []byte {
+	w := &strings.Builder{}
+	fmt.Fprintf(w, `# Shared by all apps. dokku writes this file anew at each deploy.
+
+# A Host header that contradicts the name by which the server was chosen (a
+# request line with a URL in it) is not passed on, nor is a missing one.
+map "$host|$http_host" $dokku_host {
+    default $host;
+    "~*^([^|]+)\|\1(:[0-9]+)?$" $http_host;
+}
+
+map $http_upgrade $dokku_connection {
+    default upgrade;
+    "" close;
+}
+
+# Only this host is told; deny has no effect on return.
+map $remote_addr $dokku_generation {
+    default "";
+    127.0.0.1 %s;
+    ::1 %[1]s;
+}
+
+server {
+`, generation)
+	l.render(w)
+	fmt.Fprintf(w, `    server_name %s;
+    access_log off;
+
+    location = /generation {
+        if ($dokku_generation = "") {
+            return 404;
+        }
+        default_type text/plain;
+        return 200 "$dokku_generation $pid";
+    }
+
+    location / {
+        return 404;
+    }
+}
+`, generationName)
+	names := addressNames(hostnames, routes)
+	if len(apps) == 1 && len(routes) == 1 {
+		renderServer(w, routes[0], names, l)
+		return []byte(w.String())
+	}
+	fmt.Fprintf(w, "\nserver {\n")
+	l.render(w)
+	fmt.Fprintf(w, `    server_name %s;
+
+    location / {
+        default_type text/plain;
+        return 404 "There is nothing at this address. Use the app's own name.\n";
+    }
+}
+`, strings.Join(names, "\n        "))
+	return []byte(w.String())
+}
+
+// addressNames are the server names by which the host itself is reached. A
+// name that an app has is left out: an exact name would win over the app's
+// wildcard, and of two equal ones nginx ignores the second.
+func addressNames(hostnames []string, routes []Route) []string {
+	var names []string
+	for _, h := range append([]string{"localhost"}, hostnames...) {
+		h = lower(h)
+		taken := slices.ContainsFunc(routes, func(r Route) bool {
+			return slices.ContainsFunc(r.Domains, func(d string) bool { return covers(d, h) })
+		})
+		if checkDomain(h) == nil && !taken && !slices.Contains(names, h) {
+			names = append(names, h)
+		}
+	}
+	return append(names, `~^[0-9.]+$`, `~^\[[0-9a-fA-F:.]+\]$`)
+}
+
+// parseApp reads the route back from the file of an app.
+func parseApp(app string, file []byte) (Route, error) {
+	bad := func(why any) (Route, error) {
+		return Route{}, fmt.Errorf("cannot read the route of %s from its nginx file: %v: run ps:restart %[1]s to write it anew", app, why)
+	}
+	var mark string
+	found := 0
+	for line := range strings.Lines(string(file)) {
+		if m, ok := strings.CutPrefix(line, routeMark); ok && strings.HasSuffix(line, "\n") {
+			mark, found = m, found+1
+		}
+	}
+	if found != 1 {
+		return bad(fmt.Sprintf("it has %d lines that begin with %q instead of one", found, routeMark))
+	}
+	var r Route
+	if err := json.Unmarshal([]byte(mark), &r); err != nil {
+		return bad(err)
+	}
+	if r.App != app {
+		return bad(fmt.Sprintf("it is the file of %.80q", r.App))
+	}
+	r, err := checked(r)
+	if err != nil {
+		return bad(err)
+	}
+	return r, nil
+}
+
+func upstream(app string) string { return app + "-web" }
+
+// nginxTime writes whole seconds as such and the rest in milliseconds.
+func nginxTime(d time.Duration) string {
+	if d%time.Second == 0 {
+		return fmt.Sprintf("%ds", d/time.Second)
+	}
+	return fmt.Sprintf("%dms", d.Milliseconds())
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}

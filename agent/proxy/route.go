@@ -1,0 +1,192 @@
+package proxy
+
+import (
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// defaultBodySize, defaultTimeout: the values of a zero Settings.
+	defaultBodySize = "1m"
+	defaultTimeout  = time.Minute
+
+	// maxTimeout is a limit of ours: nginx keeps milliseconds in 32 bits.
+	maxTimeout = 7 * 24 * time.Hour
+
+	// maxBodySize is a limit of ours, far below where nginx overflows.
+	maxBodySize = 1 << 50
+
+	// generationName is the server that proves which generation serves.
+	generationName = "dokku-generation.invalid"
+)
+
+var (
+	appName  = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}$`)
+	label    = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	bodySize = regexp.MustCompile(`^([0-9]{1,15})([kKmMgG]?)$`)
+
+	// folder lists what a path may consist of. nginx reads white space, quotes,
+	// ; { } $ # and \ as syntax, and * ? [ in an include as a pattern.
+	folder = regexp.MustCompile(`^/[A-Za-z0-9/._@+,:=-]*$`)
+)
+
+// checked returns the route as it is rendered: every field validated, defaults
+// filled in, domains in lower case and each of them once.
+func checked(r Route) (Route, error) {
+	if err := checkApp(r.App); err != nil {
+		return Route{}, err
+	}
+	if r.Release < 0 {
+		return Route{}, fmt.Errorf("cannot route %s: release %d is negative", r.App, r.Release)
+	}
+	domains := []string{}
+	for _, d := range r.Domains {
+		d = lower(d)
+		if err := checkDomain(d); err != nil {
+			return Route{}, fmt.Errorf("cannot route %s: %w", r.App, err)
+		}
+		if !slices.Contains(domains, d) {
+			domains = append(domains, d)
+		}
+	}
+	r.Domains = domains
+	r.Upstreams = slices.Clone(r.Upstreams)
+	for _, u := range r.Upstreams {
+		if err := checkUpstream(u); err != nil {
+			return Route{}, fmt.Errorf("cannot route %s: %w", r.App, err)
+		}
+	}
+	s, err := r.Settings.checked()
+	if err != nil {
+		return Route{}, fmt.Errorf("cannot route %s: %w", r.App, err)
+	}
+	r.Settings = s
+	return r, nil
+}
+
+func checkApp(name string) error {
+	if !appName.MatchString(name) || strings.Contains(name, "..") {
+		return fmt.Errorf("invalid app name %.80q: use lower case letters, digits, '.' and '-', at most 63", name)
+	}
+	return nil
+}
+
+// lower knows ASCII only: strings.ToLower makes ASCII letters of others, such as
+// a "k" of the Kelvin sign.
+func lower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
+}
+
+// checkDomain accepts host names (RFC 1123) and, as nginx does, a first label
+// that is "*".
+func checkDomain(d string) error {
+	bad := func(mend string) error { return fmt.Errorf("invalid domain %.80q: %s", d, mend) }
+	if d == generationName {
+		return bad("the name is reserved")
+	}
+	if len(d) > 253 {
+		return bad("a host name has at most 253 characters")
+	}
+	if strings.HasSuffix(d, ".") {
+		return bad("leave out the final dot")
+	}
+	host, wild := strings.CutPrefix(d, "*.")
+	if wild && host == "" {
+		return bad("name the domain after '*.'")
+	}
+	for l := range strings.SplitSeq(host, ".") {
+		if !label.MatchString(l) {
+			return bad("a host name has labels of letters, digits and '-' between dots (international names in their xn-- form)")
+		}
+	}
+	return nil
+}
+
+// checkUpstream refuses zones too: they are free text inside an address.
+func checkUpstream(u netip.AddrPort) error {
+	switch a := u.Addr(); {
+	case !u.IsValid():
+		return fmt.Errorf("an upstream has no address")
+	case a.Zone() != "":
+		return fmt.Errorf("invalid upstream %.80q: an address with a zone", u)
+	case a.IsUnspecified() || a.IsMulticast():
+		return fmt.Errorf("invalid upstream %s: not the address of one process", u)
+	case u.Port() == 0:
+		return fmt.Errorf("invalid upstream %s: port 0", u)
+	}
+	return nil
+}
+
+func (s Settings) checked() (Settings, error) {
+	if s.ClientMaxBodySize == "" {
+		s.ClientMaxBodySize = defaultBodySize
+	}
+	if err := checkSize(s.ClientMaxBodySize); err != nil {
+		return s, err
+	}
+	for _, t := range []struct {
+		name  string
+		value *time.Duration
+	}{{"read timeout", &s.ReadTimeout}, {"send timeout", &s.SendTimeout}} {
+		if *t.value == 0 {
+			*t.value = defaultTimeout
+		}
+		if *t.value < time.Millisecond || *t.value > maxTimeout {
+			return s, fmt.Errorf("invalid %s %s: give 1ms to %s", t.name, *t.value, maxTimeout)
+		}
+	}
+	if s.IncludeDir != "" && (!folder.MatchString(s.IncludeDir) || filepath.Clean(s.IncludeDir) != s.IncludeDir) {
+		return s, fmt.Errorf("invalid include folder %.80q: give an absolute path without spaces and special characters", s.IncludeDir)
+	}
+	return s, nil
+}
+
+func checkSize(size string) error {
+	bad := fmt.Errorf("invalid client-max-body-size %.80q: give a number with k, m or g, such as 50m, or 0 for no limit", size)
+	m := bodySize.FindStringSubmatch(size)
+	if m == nil {
+		return bad
+	}
+	n, err := strconv.ParseInt(m[1], 10, 64)
+	shift := map[string]uint{"": 0, "k": 10, "m": 20, "g": 30}[strings.ToLower(m[2])]
+	if err != nil || n > maxBodySize>>shift {
+		return bad
+	}
+	return nil
+}
+
+// conflict tells whether another app has one of the route's domains already.
+// nginx would only warn, and serve whichever file it reads first.
+func conflict(r Route, others []Route) error {
+	for _, o := range others {
+		if o.App == r.App {
+			continue
+		}
+		for _, d := range r.Domains {
+			if slices.Contains(o.Domains, d) {
+				return fmt.Errorf("cannot route %s: domain %s belongs to app %s already: remove it from one of them", r.App, d, o.App)
+			}
+		}
+	}
+	return nil
+}
+
+// covers tells whether nginx would choose domain for host: the same name, or a
+// wildcard above it.
+func covers(domain, host string) bool {
+	if suffix, wild := strings.CutPrefix(domain, "*"); wild {
+		return len(host) > len(suffix) && strings.HasSuffix(host, suffix)
+	}
+	return domain == host
+}

@@ -1,0 +1,47 @@
+package proxy_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"testing"
+
+	"dokku/agent/proxy"
+	"dokku/agent/proxy/proxytest"
+)
+
+func TestNginx(t *testing.T) {
+	proxytest.Run(t, func(t *testing.T) proxytest.Bench {
+		s := proxytest.NewServer(t, "")
+		return proxytest.Bench{
+			Proxy:   s.Proxy(),
+			Process: func(text string) netip.AddrPort { return proxytest.Process(t, text) },
+			Get:     func(host string) (int, string) { return s.Get(host, "/") },
+		}
+	})
+}
+
+func TestMemory(t *testing.T) {
+	proxytest.Run(t, func(t *testing.T) proxytest.Bench {
+		m := &proxy.Memory{}
+		texts := map[netip.AddrPort]string{}
+		return proxytest.Bench{
+			Proxy: m,
+			Process: func(text string) netip.AddrPort {
+				a := netip.MustParseAddrPort(fmt.Sprintf("10.0.0.1:%d", len(texts)+1))
+				texts[a] = text
+				return a
+			},
+			Get: func(host string) (int, string) {
+				r, ok := m.Resolve(host)
+				if !ok {
+					return http.StatusNotFound, ""
+				}
+				if len(r.Upstreams) == 0 {
+					return http.StatusBadGateway, ""
+				}
+				return http.StatusOK, texts[r.Upstreams[0]]
+			},
+		}
+	})
+}

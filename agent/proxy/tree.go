@@ -1,0 +1,268 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	liveLink   = "live"
+	stagedLink = "staged"
+
+	// What a tree holds beside nginx's files.
+	baseFile   = "base"   // the tree that this one is a change of
+	testedMark = "tested" // nginx accepted it
+	provenMark = "proven" // all of nginx's workers serve it
+)
+
+var generationForm = regexp.MustCompile(`^[a-z0-9]{26}$`)
+
+// store keeps whole configurations: trees/<generation>, and the links live and
+// staged that name two of them. A tree does not change once a link names it,
+// except for its marks.
+type store struct{ dir string }
+
+func (s store) tree(generation string, elem ...string) string {
+	return filepath.Join(append([]string{s.dir, "trees", generation}, elem...)...)
+}
+
+func (s store) has(generation, name string) bool {
+	if generation == "" {
+		return false
+	}
+	_, err := os.Lstat(s.tree(generation, name))
+	return err == nil
+}
+
+// mark is not synced: a mark that is lost costs a check or a reload.
+func (s store) mark(generation, name string) error {
+	return os.WriteFile(s.tree(generation, name), nil, 0o644)
+}
+
+// lock waits for the lock that everything which changes the store holds.
+func (s store) lock(ctx context.Context) (unlock func(), err error) {
+	if err := os.MkdirAll(filepath.Join(s.dir, "trees"), 0o755); err != nil {
+		return nil, fmt.Errorf("cannot make the folder of nginx files: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(s.dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the lock of nginx files: %w", err)
+	}
+	for wait := time.Millisecond; ; wait = min(2*wait, 20*time.Millisecond) {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return func() { f.Close() }, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			f.Close()
+			return nil, fmt.Errorf("cannot lock %s: %w", f.Name(), err)
+		}
+		if err := pause(ctx, wait); err != nil {
+			f.Close()
+			return nil, fmt.Errorf("cannot get the lock of nginx files, which another deploy holds: %w", err)
+		}
+	}
+}
+
+// linked returns the generation that a link names, "" for none.
+func (s store) linked(link string) (string, error) {
+	target, err := os.Readlink(filepath.Join(s.dir, link))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("cannot read which nginx files are %s: %w", link, err)
+	}
+	return filepath.Base(target), nil
+}
+
+// point makes a link name a generation, in one step that survives power loss.
+func (s store) point(link, generation string) error {
+	path := filepath.Join(s.dir, link)
+	temp := path + ".new"
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Symlink(filepath.Join("trees", generation), temp); err != nil {
+		return err
+	}
+	if info, err := os.Lstat(path); err == nil && info.IsDir() {
+		// Made by hand so that nginx finds a folder to include; empty, or it stays.
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return err
+	}
+	return syncDir(s.dir)
+}
+
+// collect removes all trees but those that the links name and those given.
+// It only tidies: what it cannot remove now it will the next time.
+func (s store) collect(keep ...string) {
+	for _, link := range []string{liveLink, stagedLink} {
+		generation, err := s.linked(link)
+		if err != nil {
+			return
+		}
+		keep = append(keep, generation)
+	}
+	entries, _ := os.ReadDir(filepath.Join(s.dir, "trees"))
+	for _, e := range entries {
+		if !slices.Contains(keep, e.Name()) {
+			os.RemoveAll(s.tree(e.Name()))
+		}
+	}
+}
+
+// draft is a tree to be: another one with one app's file put in or left out.
+type draft struct {
+	base   string
+	app    string
+	file   []byte   // nil: the app has none
+	others []string // names of the files taken over as they are
+	apps   []string // all apps of the tree
+	routes []Route  // those of them that can be read
+}
+
+// draft plans a change of the tree base. A file of another app that cannot be
+// read is taken over: nginx may well understand it, and one app's broken file
+// must not keep all others from being deployed.
+func (n *Nginx) draft(base, app string, r *Route) (draft, error) {
+	d := draft{base: base, app: app}
+	entries, err := os.ReadDir(n.tree(base))
+	if err != nil {
+		return d, fmt.Errorf("cannot read the live nginx files: %w", err)
+	}
+	for _, e := range entries {
+		other, ok := strings.CutSuffix(e.Name(), ".conf")
+		if !ok || e.Name() == serverFile || other == app {
+			continue
+		}
+		d.others = append(d.others, e.Name())
+		d.apps = append(d.apps, other)
+		file, err := os.ReadFile(n.tree(base, e.Name()))
+		if err != nil {
+			return d, fmt.Errorf("cannot read the live nginx files: %w", err)
+		}
+		if route, err := parseApp(other, file); err == nil {
+			d.routes = append(d.routes, route)
+		}
+	}
+	if r == nil {
+		return d, nil
+	}
+	if err := conflict(*r, d.routes); err != nil {
+		return d, err
+	}
+	d.file = renderApp(*r, n.listener())
+	d.apps, d.routes = append(d.apps, app), append(d.routes, *r)
+	return d, nil
+}
+
+func (n *Nginx) shared(d draft, generation string) []byte {
+	return renderShared(generation, d.apps, d.routes, n.Hostnames, n.listener())
+}
+
+// is tells whether a tree is what the draft would become.
+func (n *Nginx) is(d draft, generation string) bool {
+	if generation == "" {
+		return false
+	}
+	if generation != d.base {
+		if base, err := os.ReadFile(n.tree(generation, baseFile)); err != nil || string(base) != d.base {
+			return false
+		}
+	}
+	file, err := os.ReadFile(n.tree(generation, d.app+".conf"))
+	if d.file == nil && !errors.Is(err, fs.ErrNotExist) || d.file != nil && !bytes.Equal(file, d.file) {
+		return false
+	}
+	shared, err := os.ReadFile(n.tree(generation, serverFile))
+	return err == nil && bytes.Equal(shared, n.shared(d, generation))
+}
+
+// build writes the draft as a tree of a new generation. A crash on the way
+// leaves a tree that no link names, which collect removes.
+func (n *Nginx) build(d draft) (string, error) {
+	generation := strings.ToLower(rand.Text())
+	err := os.Mkdir(n.tree(generation), 0o755)
+	for _, name := range d.others {
+		if err == nil {
+			err = share(n.tree(d.base, name), n.tree(generation, name))
+		}
+	}
+	write := func(name string, data []byte) {
+		if err == nil {
+			err = writeSynced(n.tree(generation, name), data)
+		}
+	}
+	if d.file != nil {
+		write(d.app+".conf", d.file)
+	}
+	write(serverFile, n.shared(d, generation))
+	write(baseFile, []byte(d.base))
+	if err == nil {
+		err = errors.Join(syncDir(n.tree(generation)), syncDir(filepath.Join(n.Dir, "trees")))
+	}
+	if err != nil {
+		os.RemoveAll(n.tree(generation))
+		return "", fmt.Errorf("cannot write nginx files: %w", err)
+	}
+	return generation, nil
+}
+
+// share makes a file appear in a second tree. Where the kernel forbids hard
+// links (to files that another user wrote) it is copied.
+func share(from, to string) error {
+	if os.Link(from, to) == nil {
+		return nil
+	}
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return writeSynced(to, data)
+}
+
+func writeSynced(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+func syncDir(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// pause waits, unless the context ends first.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

@@ -1,0 +1,186 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"dokku/agent/engine"
+	"dokku/agent/event"
+)
+
+const (
+	// tick is how often the agent looks for changed states and due deadlines.
+	tick = time.Second
+	// sweepEvery is how often each app is looked at although nothing has happened.
+	sweepEvery = 5 * time.Minute
+	// parallelApps is how many apps are reconciled at the same time.
+	parallelApps = 4
+	// firstBackoff and maxBackoff bound the pause after a failure.
+	firstBackoff = 2 * time.Second
+	maxBackoff   = 5 * time.Minute
+)
+
+// Run is the agent: it finishes or undoes what was interrupted, stops what is
+// due to retire, starts everything again when the engine comes back, and goes
+// on until ctx is done. It is level-triggered: an event only says which app to
+// look at. A second agent on the same root is an error.
+func (s *Server) Run(ctx context.Context, log event.Log) error {
+	l, ok, err := s.tryLock("_agent", "the agent")
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return fmt.Errorf("another agent runs on %s; stop it first", s.Root)
+	}
+	defer l.release()
+	host, err := s.Host()
+	if err != nil {
+		return err
+	}
+	os.RemoveAll(s.own("trash"))
+	w := &watchman{Server: s, log: log, apps: map[string]*watched{}, slots: make(chan struct{}, parallelApps)}
+	events := make(chan engine.Event, 256)
+	watching := make(chan error, 1)
+	go func() { watching <- host.Watch(ctx, events) }()
+	err = w.loop(ctx, events)
+	w.wg.Wait()
+	<-watching
+	return err
+}
+
+// A watchman knows when to look at which app.
+type watchman struct {
+	*Server
+	log   event.Log
+	slots chan struct{}
+	wg    sync.WaitGroup
+
+	mu   sync.Mutex
+	apps map[string]*watched
+}
+
+// watched is what the agent remembers of an app; losing it costs a look.
+type watched struct {
+	busy    bool
+	due     time.Time // look again then
+	restore bool      // start what has ended
+	changed time.Time // state.json as it was last seen
+	backoff time.Duration
+}
+
+func (w *watchman) loop(ctx context.Context, events <-chan engine.Event) error {
+	t := time.NewTicker(tick)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case e := <-events:
+			w.note(e)
+		case <-t.C:
+		}
+		if err := w.look(ctx); err != nil {
+			w.log.Warn("%s", err)
+		}
+	}
+}
+
+// note makes the app of an event due. When the engine came back, all are, and
+// what has ended is started: nobody else does that after a reboot.
+func (w *watchman) note(e engine.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if e.Action == engine.ActionConnected {
+		names, _ := w.Apps()
+		for _, name := range names {
+			a := w.app(name)
+			a.due, a.restore, a.backoff = time.Now(), true, 0
+		}
+		return
+	}
+	if e.App != "" && slices.Contains([]engine.Action{engine.ActionDie, engine.ActionOOM, engine.ActionDestroy}, e.Action) {
+		a := w.app(e.App)
+		if next := time.Now().Add(a.backoff); next.Before(a.due) || a.due.IsZero() {
+			a.due = next
+		}
+	}
+}
+
+// app returns what is known of an app; w.mu is held.
+func (w *watchman) app(name string) *watched {
+	if w.apps[name] == nil {
+		w.apps[name] = &watched{}
+	}
+	return w.apps[name]
+}
+
+// look starts to reconcile each app that is due or whose state has changed.
+func (w *watchman) look(ctx context.Context) error {
+	names, err := w.Apps()
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, name := range names {
+		a := w.app(name)
+		if fi, err := os.Stat(w.file(name, "state.json")); err == nil && !fi.ModTime().Equal(a.changed) {
+			a.changed = fi.ModTime()
+			a.due = time.Now()
+		}
+		if a.busy || a.due.After(time.Now()) {
+			continue
+		}
+		select {
+		case w.slots <- struct{}{}:
+			a.busy = true
+			w.wg.Add(1)
+			go w.reconcile(ctx, name, a.restore)
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+// reconcile looks at one app and decides when to look again.
+func (w *watchman) reconcile(ctx context.Context, name string, restore bool) {
+	defer w.wg.Done()
+	done, err := w.tryReconcile(ctx, name, restore, w.log)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	<-w.slots
+	a := w.app(name)
+	a.busy = false
+	switch {
+	case !done:
+		a.due = time.Now().Add(tick)
+	case err != nil:
+		a.backoff = min(max(2*a.backoff, firstBackoff), maxBackoff)
+		a.due = time.Now().Add(a.backoff)
+		w.log.WithApp(name).Warn("cannot reconcile %s, next try in %s: %s", name, a.backoff, err)
+	default:
+		a.backoff, a.restore = 0, false
+		a.due = w.next(name)
+	}
+}
+
+// next is when the app has to be looked at although nothing happens: when its
+// next container is due to retire, or after sweepEvery.
+func (w *watchman) next(name string) time.Time {
+	next := time.Now().Add(sweepEvery)
+	a, err := w.Load(name)
+	if err != nil {
+		return next
+	}
+	for _, due := range a.State.Retiring {
+		if due.Before(next) {
+			next = due
+		}
+	}
+	return next
+}

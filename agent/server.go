@@ -1,0 +1,120 @@
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"dokku/agent/engine"
+	"dokku/agent/event"
+	"dokku/agent/proxy"
+	"dokku/build"
+)
+
+// Server is one DOKKU_ROOT: its apps and settings, and the engine and the
+// proxy behind them. It is safe for concurrent use.
+type Server struct {
+	Root string
+	// Binary is the program that hooks link to.
+	Binary string
+
+	mu    sync.Mutex
+	host  engine.Host
+	proxy proxy.Proxy
+	// image builds an image; tests replace it.
+	image func(context.Context, build.Request) (build.Result, error)
+	// dial opens the gate's connections; nil: a net.Dialer. Tests replace it.
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// owner finds the git that a push belongs to; tests replace it.
+	owner func() (Owner, error)
+}
+
+// Open opens the DOKKU_ROOT at root. It touches neither Docker nor nginx.
+func Open(root string) (*Server, error) {
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(root); err != nil {
+		return nil, fmt.Errorf("cannot open DOKKU_ROOT %s: %w (install.sh install creates it)", root, err)
+	}
+	binary, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("cannot find this program's own file: %w", err)
+	}
+	return &Server{Root: root, Binary: binary, image: build.Image, owner: findOwner}, nil
+}
+
+// Host returns the engine and prepares the connection on first use.
+func (s *Server) Host() (engine.Host, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.host != nil {
+		return s.host, nil
+	}
+	set, err := s.Settings()
+	if err != nil {
+		return nil, err
+	}
+	c := engine.Config{Host: set.Docker}
+	if set.Pool != "" {
+		if c.Pool, err = netip.ParsePrefix(set.Pool); err != nil {
+			return nil, fmt.Errorf("cannot use the pool of addresses %q of %s: %w", set.Pool, s.own("server.json"), err)
+		}
+	}
+	d, err := engine.NewDocker(c)
+	if err != nil {
+		return nil, err
+	}
+	s.host = d
+	return d, nil
+}
+
+// router returns what web is reached through.
+func (s *Server) router() (proxy.Proxy, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.proxy != nil {
+		return s.proxy, nil
+	}
+	set, err := s.Settings()
+	if err != nil {
+		return nil, err
+	}
+	c := proxy.Config{Dir: s.own("nginx"), Port: set.Nginx.Port, Check: set.Nginx.Check, Reload: set.Nginx.Reload}
+	if len(c.Check) == 0 {
+		c.Check = []string{"sudo", "-n", "/usr/local/lib/dokku/nginx-check"}
+	}
+	if len(c.Reload) == 0 {
+		c.Reload = []string{"sudo", "-n", "/usr/local/lib/dokku/nginx-reload"}
+	}
+	if _, err := os.Stat("/proc/net/if_inet6"); err == nil {
+		c.IPv6 = true
+	}
+	s.proxy = proxy.NewNginx(c)
+	return s.proxy, nil
+}
+
+// LogFile is the host's log.
+func (s *Server) LogFile() string { return s.own("log", "dokku.log") }
+
+// Log returns an event log that goes to the host's log and to the writers.
+func (s *Server) Log(term *event.Terminal) event.Log {
+	if term == nil {
+		return event.New(event.NewHost(s.LogFile()))
+	}
+	return event.New(event.NewHost(s.LogFile()), term)
+}
+
+// newAttempt names one preparation of a release.
+func newAttempt() string {
+	var b [6]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}

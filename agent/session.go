@@ -1,0 +1,177 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-git/go-billy/v5/osfs"
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/cache"
+	"github.com/go-git/go-git/v5/storage/filesystem"
+
+	"dokku/agent/event"
+)
+
+// A session is an app under its lock: nothing else changes the app while it
+// lasts.
+type session struct {
+	*Server
+	*App
+	lock *lock
+	log  event.Log
+	set  Settings
+	// dirty: State was changed and not saved yet.
+	dirty bool
+	// accepted is the staged release that git was found to have accepted.
+	accepted *Staged
+	// published is called once the route that the state asks for is live.
+	published func()
+}
+
+// ownerPatience is how long a staged release waits for a git that has neither
+// moved the ref nor ended.
+const ownerPatience = 5 * time.Minute
+
+// errUndecided: git has not moved the ref of a staged release yet, and still may.
+var errUndecided = errors.New("a push is about to be accepted")
+
+// with runs f under the app's lock, after whatever a push had staged is settled.
+func (s *Server) with(ctx context.Context, app, step string, log event.Log, f func(*session) error) error {
+	x, err := s.session(ctx, app, step, log)
+	if err != nil {
+		return err
+	}
+	defer x.close()
+	if x.State.Destroying && step != "apps:destroy" {
+		return fmt.Errorf("App %s is being destroyed; to finish: apps:destroy %[1]s --force", app)
+	}
+	return f(x)
+}
+
+// session takes the app's lock and settles. While git decides over a staged
+// release the lock is given back, since git's hooks may need it.
+func (s *Server) session(ctx context.Context, app, step string, log event.Log) (*session, error) {
+	for {
+		if _, err := s.Load(app); err != nil {
+			return nil, err
+		}
+		l, err := s.lockApp(ctx, app, step, log)
+		if err != nil {
+			return nil, err
+		}
+		x, err := s.open(app, l, log)
+		if err == nil {
+			return x, nil
+		}
+		l.release()
+		if !errors.Is(err, errUndecided) {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// open loads and settles an app whose lock is held.
+func (s *Server) open(app string, l *lock, log event.Log) (*session, error) {
+	a, err := s.Load(app)
+	if err != nil {
+		return nil, err
+	}
+	set, err := s.Settings()
+	if err != nil {
+		return nil, err
+	}
+	x := &session{Server: s, App: a, lock: l, log: log.WithApp(app), set: set}
+	if err := x.settle(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+func (x *session) close() { x.lock.release() }
+
+// settle decides over a staged release. The owner is looked at before the ref:
+// the other order would undo a release whose ref git moved in between. The
+// decision is saved by the next save; until then a crash decides again, alike.
+func (x *session) settle() error {
+	st := x.State.Staged
+	if st == nil {
+		return nil
+	}
+	alive := st.Owner.Alive()
+	tip, err := x.tip(st.Ref)
+	if err != nil {
+		return err
+	}
+	switch {
+	case tip == st.New:
+		return x.forward(st)
+	case !alive:
+		x.back(st)
+		return nil
+	}
+	if time.Since(st.Since) > ownerPatience {
+		st.Owner.Terminate()
+	}
+	return errUndecided
+}
+
+// forward makes the staged release current.
+func (x *session) forward(st *Staged) error {
+	r, err := x.release(x.Name, st.Release)
+	if err != nil {
+		return fmt.Errorf("cannot go on with %s, which git has accepted: %w", st.New[:min(7, len(st.New))], err)
+	}
+	if st.Adopt != "" {
+		x.State.DeployBranch = st.Adopt
+	}
+	x.commit(r)
+	x.State.Staged, x.State.Provisional, x.accepted = nil, false, st
+	return nil
+}
+
+// back drops the staged release; converge removes what it started.
+func (x *session) back(st *Staged) {
+	x.log.Warn("The push of %s was interrupted before git accepted it: undoing it", st.New[:min(7, len(st.New))])
+	x.State.Staged, x.dirty = nil, true
+}
+
+// commit makes r current; the next save is the commit point.
+func (x *session) commit(r *Release) {
+	x.State.Scale, x.State.ScaleNext = x.State.asked(), nil
+	x.Current, x.State.Current, x.State.Stopped, x.dirty = r, r.Number, false, true
+}
+
+// save writes the state if it was changed.
+func (x *session) save() error {
+	if !x.dirty {
+		return nil
+	}
+	if err := x.saveState(x.Name, &x.State); err != nil {
+		return err
+	}
+	x.dirty = false
+	return nil
+}
+
+// tip reads a ref of the app's repository; "" when there is none.
+func (x *session) tip(ref string) (string, error) { return readRef(x.Dir, ref) }
+
+// readRef returns the commit id of a ref, loose or packed; "" when there is none.
+func readRef(dir, ref string) (string, error) {
+	st := filesystem.NewStorage(osfs.New(dir), cache.NewObjectLRU(0))
+	r, err := st.Reference(plumbing.ReferenceName(ref))
+	if errors.Is(err, plumbing.ErrReferenceNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("cannot read %s of %s: %w", ref, dir, err)
+	}
+	return r.Hash().String(), nil
+}

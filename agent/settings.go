@@ -1,0 +1,39 @@
+package agent
+
+// Settings are the server's own: the content of $DOKKU_ROOT/.dokku/server.json.
+// A missing file means the defaults.
+type Settings struct {
+	Version int `json:"version"`
+
+	Domains []string          `json:"domains,omitempty"` // domains:set-global
+	Config  map[string]string `json:"config,omitempty"`  // config:set --global
+	Checks  map[string]string `json:"checks,omitempty"`  // checks:set --global
+	PS      map[string]string `json:"ps,omitempty"`      // ps:set --global
+	Git     map[string]string `json:"git,omitempty"`     // "deploy-branch"
+
+	// MaxScale is the highest count of one process type. Default 100.
+	MaxScale int `json:"max_scale,omitempty"`
+	// KeepReleases is how many releases stay, with their images. Default 3.
+	KeepReleases int `json:"keep_releases,omitempty"`
+	// NoAutoCreate: a push to an unknown app is refused.
+	NoAutoCreate bool `json:"no_auto_create,omitempty"`
+
+	// Docker is the engine's address. Default: DOCKER_HOST or the local socket.
+	Docker string `json:"docker,omitempty"`
+	// Pool is where the apps' subnets are taken from. Default 10.192.0.0/11.
+	Pool string `json:"pool,omitempty"`
+
+	Nginx NginxSettings `json:"nginx,omitzero"`
+}
+
+// NginxSettings say how nginx is reached; install.sh's values are the defaults.
+type NginxSettings struct {
+	Port   int      `json:"port,omitempty"`   // default 80
+	Check  []string `json:"check,omitempty"`  // tests the staged files
+	Reload []string `json:"reload,omitempty"` // makes nginx read the live files
+}
+
+const (
+	defaultMaxScale     = 100
+	defaultKeepReleases = 3
+)

@@ -1,0 +1,124 @@
+package agent
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// stateVersion is the version of state.json that this program writes. A file
+// of a higher version is refused, never overwritten.
+const stateVersion = 1
+
+// State is what people asked for of one app, and where its releases stand:
+// the content of <app>/dokku/state.json. One rename replaces all of it.
+type State struct {
+	Version int `json:"version"`
+
+	Config map[string]string `json:"config,omitempty"`
+	Scale  map[string]int    `json:"scale,omitempty"` // ps:scale, by process type
+	// ScaleNext is what ps:scale --skip-deploy left for the next deploy.
+	ScaleNext map[string]int `json:"scale_next,omitempty"`
+
+	Domains []string          `json:"domains,omitempty"` // none: <app>.<global domain>
+	Checks  map[string]string `json:"checks,omitempty"`  // checks:set
+	PS      map[string]string `json:"ps,omitempty"`      // ps:set
+	Nginx   map[string]string `json:"nginx,omitempty"`   // nginx:set
+
+	// DeployBranch is the branch whose pushes deploy, without refs/heads/.
+	// Empty: the first of main and master that is pushed is adopted.
+	DeployBranch string `json:"deploy_branch,omitempty"`
+
+	// ProxyDisabled: web binds HostPort, HostPort+1, ... of the host instead of
+	// being reached through the proxy. The port is kept once it was given.
+	ProxyDisabled bool `json:"proxy_disabled,omitempty"`
+	HostPort      int  `json:"host_port,omitempty"`
+
+	// Destroying: apps:destroy has begun; the agent finishes it.
+	Destroying bool `json:"destroying,omitempty"`
+
+	// Provisional: the app was made by a push and nothing was accepted yet.
+	Provisional bool `json:"provisional,omitempty"`
+
+	Current int     `json:"current,omitempty"` // release that serves; 0: none
+	Staged  *Staged `json:"staged,omitempty"`
+	Stopped bool    `json:"stopped,omitempty"` // ps:stop
+
+	// Retiring holds containers that still serve what they have, by id, and
+	// when they may be stopped. A zero time: the proxy has not been seen to
+	// serve without them yet.
+	Retiring map[string]time.Time `json:"retiring,omitempty"`
+}
+
+// Staged is a release that a push has prepared and that git is about to
+// accept. The ref decides: once its tip is New the release goes live.
+type Staged struct {
+	Release int    `json:"release"`
+	Ref     string `json:"ref"`
+	Old     string `json:"old"`
+	New     string `json:"new"`
+	// Adopt becomes the deploy branch when the push is accepted.
+	Adopt string    `json:"adopt,omitempty"`
+	Owner Owner     `json:"owner"`
+	Since time.Time `json:"since"`
+	// Started is when the push began.
+	Started time.Time `json:"started"`
+}
+
+// asked is the local scale with what the next deploy brings.
+func (st *State) asked() map[string]int { return merged(st.Scale, st.ScaleNext) }
+
+// clone returns a copy that shares nothing that is changed in place.
+func (st *State) clone() State {
+	c := *st
+	c.Config, c.Scale, c.ScaleNext = maps.Clone(st.Config), maps.Clone(st.Scale), maps.Clone(st.ScaleNext)
+	c.Checks, c.PS, c.Nginx = maps.Clone(st.Checks), maps.Clone(st.PS), maps.Clone(st.Nginx)
+	c.Domains, c.Retiring = slices.Clone(st.Domains), maps.Clone(st.Retiring)
+	return c
+}
+
+// Release is immutable: what a deploy runs. It is kept as
+// <app>/dokku/releases/<number>.json.
+type Release struct {
+	Version int `json:"version"`
+	Number  int `json:"number"`
+	// Attempt tells two preparations that got the same number apart: a rejected
+	// release gives its number back.
+	Attempt  string `json:"attempt"`
+	Revision string `json:"revision"` // full commit id
+	Image    string `json:"image"`    // image id
+	Port     int    `json:"port"`     // of web
+
+	// Config is the environment of all processes, without PORT, DYNO and GIT_REV.
+	Config map[string]string `json:"config,omitempty"`
+	// Files holds the control files that the revision ships, by name.
+	Files map[string]string `json:"files,omitempty"`
+
+	Cause   string    `json:"cause"` // "push", "ps:restart", "config:set", ...
+	Created time.Time `json:"created"`
+}
+
+// derive returns a new release with the number, that runs what r runs.
+func (r *Release) derive(number int, cause string) *Release {
+	d := *r
+	d.Number, d.Cause, d.Attempt, d.Created = number, cause, newAttempt(), time.Now().UTC()
+	d.Config = maps.Clone(r.Config)
+	return &d
+}
+
+// App is one app as it was read: a snapshot that does not change.
+type App struct {
+	Name    string
+	Dir     string // the bare repository
+	State   State
+	Current *Release // nil: never deployed
+}
+
+// Deployed reports whether the app has a current release.
+func (a *App) Deployed() bool { return a.Current != nil }
+
+// container is the name of an instance's container once it serves.
+func (a *App) container(ptype string, index int) string {
+	return fmt.Sprintf("%s.%s.%d", a.Name, ptype, index)
+}

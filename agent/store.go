@@ -1,0 +1,230 @@
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/google/renameio/v2"
+)
+
+// namePattern is what Dokku accepts as the name of an app; ".." is refused
+// besides, since names become paths.
+var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}$`)
+
+// ValidName returns an error unless name can be an app's.
+func ValidName(name string) error {
+	if !namePattern.MatchString(name) || strings.Contains(name, "..") || strings.HasSuffix(name, ".git") {
+		return fmt.Errorf("App name %q is not valid: it must begin with a lowercase letter or a digit and hold "+
+			"only lowercase letters, digits, - and ., 63 characters at most, no ..", name)
+	}
+	return nil
+}
+
+// own is the folder of the server's own files.
+func (s *Server) own(elem ...string) string {
+	return filepath.Join(append([]string{s.Root, ".dokku"}, elem...)...)
+}
+
+// dir is the app's bare repository.
+func (s *Server) dir(app string) string { return filepath.Join(s.Root, app) }
+
+// file is one of the files that we keep beside git's.
+func (s *Server) file(app string, elem ...string) string {
+	return filepath.Join(append([]string{s.dir(app), "dokku"}, elem...)...)
+}
+
+// writeJSON replaces a file so that a crash at any moment leaves either the old
+// or the new content: temporary file, fsync, rename, fsync of the folder. Only
+// after the last one does the new name survive a power loss.
+func writeJSON(path string, v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	return writeFile(path, append(data, '\n'))
+}
+
+func writeFile(path string, data []byte) error {
+	f, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o600), renameio.WithTempDir(filepath.Dir(path)))
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	defer f.Cleanup()
+	if _, err := f.Write(data); err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	if err := f.CloseAtomicallyReplace(); err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// readJSON fills v. A missing file is fs.ErrNotExist; a file that a newer
+// version of this program wrote is refused.
+func readJSON(path string, v any) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	var head struct{ Version int }
+	if err := json.Unmarshal(data, &head); err != nil {
+		return fmt.Errorf("cannot read %s: %w", path, err)
+	}
+	if head.Version > stateVersion {
+		return fmt.Errorf("cannot read %s: it has version %d, this dokku knows up to %d: install the newer dokku again",
+			path, head.Version, stateVersion)
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("cannot read %s: %w", path, err)
+	}
+	return nil
+}
+
+func (s *Server) saveState(app string, st *State) error {
+	st.Version = stateVersion
+	return writeJSON(s.file(app, "state.json"), st)
+}
+
+// Load reads an app. It fails with *NoAppError when there is none.
+func (s *Server) Load(app string) (*App, error) {
+	if err := ValidName(app); err != nil {
+		return nil, err
+	}
+	a := &App{Name: app, Dir: s.dir(app)}
+	err := readJSON(s.file(app, "state.json"), &a.State)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &NoAppError{app}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if n := a.State.Current; n != 0 {
+		if a.Current, err = s.release(app, n); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// Apps lists the names of all apps, sorted.
+func (s *Server) Apps() ([]string, error) {
+	entries, err := os.ReadDir(s.Root)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the apps: %w", err)
+	}
+	var apps []string
+	for _, e := range entries {
+		if ValidName(e.Name()) != nil || !e.IsDir() {
+			continue
+		}
+		if _, err := os.Stat(s.file(e.Name(), "state.json")); err == nil {
+			apps = append(apps, e.Name())
+		}
+	}
+	return apps, nil
+}
+
+func (s *Server) release(app string, n int) (*Release, error) {
+	r := &Release{}
+	if err := readJSON(s.file(app, "releases", strconv.Itoa(n)+".json"), r); err != nil {
+		return nil, fmt.Errorf("cannot read release v%d of %s: %w", n, app, err)
+	}
+	return r, nil
+}
+
+func (s *Server) saveRelease(app string, r *Release) error {
+	r.Version = stateVersion
+	return writeJSON(s.file(app, "releases", strconv.Itoa(r.Number)+".json"), r)
+}
+
+func (s *Server) removeRelease(app string, n int) error {
+	err := os.Remove(s.file(app, "releases", strconv.Itoa(n)+".json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// releaseNumbers lists the kept releases, ascending.
+func (s *Server) releaseNumbers(app string) ([]int, error) {
+	entries, err := os.ReadDir(s.file(app, "releases"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var numbers []int
+	for _, e := range entries {
+		name, ok := strings.CutSuffix(e.Name(), ".json")
+		if n, err := strconv.Atoi(name); ok && err == nil && n > 0 {
+			numbers = append(numbers, n)
+		}
+	}
+	sort.Ints(numbers)
+	return numbers, nil
+}
+
+// Releases lists the kept releases, oldest first.
+func (s *Server) Releases(app string) ([]*Release, error) {
+	numbers, err := s.releaseNumbers(app)
+	if err != nil {
+		return nil, err
+	}
+	var list []*Release
+	for _, n := range numbers {
+		r, err := s.release(app, n)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, r)
+	}
+	return list, nil
+}
+
+// nextRelease is the number after the highest kept one, and after the current
+// one: numbers of releases that were live are never given twice.
+func (s *Server) nextRelease(a *App) (int, error) {
+	numbers, err := s.releaseNumbers(a.Name)
+	if err != nil {
+		return 0, err
+	}
+	next := a.State.Current
+	for _, n := range numbers {
+		next = max(next, n)
+	}
+	return next + 1, nil
+}
+
+// Settings reads the server's settings; a missing file means the defaults.
+func (s *Server) Settings() (Settings, error) {
+	var set Settings
+	err := readJSON(s.own("server.json"), &set)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if set.MaxScale == 0 {
+		set.MaxScale = defaultMaxScale
+	}
+	if set.KeepReleases == 0 {
+		set.KeepReleases = defaultKeepReleases
+	}
+	if set.Nginx.Port == 0 {
+		set.Nginx.Port = 80
+	}
+	return set, err
+}

@@ -1,0 +1,154 @@
+package hooks
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"testing"
+	"time"
+
+	"dokku/agent"
+	"dokku/agent/event"
+)
+
+// TestMain makes the test binary the dokku binary: hooks are links to it, and
+// the forced command of a key runs it.
+func TestMain(m *testing.M) {
+	grace = 2 * time.Second
+	env := OS()
+	env.Open = func(root string) (Server, error) {
+		s, err := agent.Open(root)
+		return &fakeServer{s}, err
+	}
+	env.Run = runFake
+	ctx := context.Background()
+	switch name := filepath.Base(os.Args[0]); {
+	case name == "pre-receive":
+		os.Exit(PreReceive(ctx, env))
+	case name == "post-receive":
+		os.Exit(PostReceive(ctx, env))
+	case len(os.Args) == 3 && os.Args[1] == "shell":
+		env.Key = os.Args[2]
+		os.Exit(Shell(ctx, env))
+	}
+	os.Exit(m.Run())
+}
+
+// runFake is the runner of dokku commands.
+func runFake(_ context.Context, args []string) int {
+	switch args[0] {
+	case "env":
+		env := os.Environ()
+		sort.Strings(env)
+		fmt.Println(strings.Join(env, "\n"))
+	case "exit":
+		return 7
+	default:
+		json.NewEncoder(os.Stdout).Encode(args)
+	}
+	return 0
+}
+
+// fakeServer is the deploy agent without engine and proxy: the two phases of a
+// push ask the test what to do, everything else is real.
+type fakeServer struct{ *agent.Server }
+
+const socketName = "calls.sock"
+
+// A message goes from a fake agent to the test.
+type message struct {
+	Method string
+	App    string
+	PID    int
+	Refs   []agent.Ref
+}
+
+func (s *fakeServer) Prepare(ctx context.Context, p agent.Push, log event.Log) error {
+	log.Step("Preparing %s", p.App)
+	return s.ask(ctx, message{Method: "Prepare", App: p.App, Refs: p.Refs})
+}
+
+func (s *fakeServer) Reconcile(ctx context.Context, app string, log event.Log) error {
+	log.Step("Reconciling %s", app)
+	return s.ask(ctx, message{Method: "Reconcile", App: app})
+}
+
+// ask tells the test of a call and does what it answers, a line at a time.
+func (s *fakeServer) ask(ctx context.Context, m message) error {
+	conn, err := net.Dial("unix", filepath.Join(s.Root, socketName))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	m.PID = os.Getpid()
+	out := json.NewEncoder(conn)
+	if err := out.Encode(m); err != nil {
+		return err
+	}
+	answers := make(chan string)
+	go func() {
+		defer close(answers)
+		for in := bufio.NewScanner(conn); in.Scan(); {
+			answers <- in.Text()
+		}
+	}()
+	done := ctx.Done()
+	for {
+		select {
+		case <-done:
+			out.Encode(message{Method: "cancelled"})
+			return ctx.Err()
+		case a, ok := <-answers:
+			verb, rest, _ := strings.Cut(a, " ")
+			switch {
+			case !ok:
+				return errors.New("the test is over")
+			case verb == "ok":
+				out.Encode(message{Method: "done"})
+				return nil
+			case verb == "fail":
+				return errors.New(rest)
+			case verb == "flood":
+				// Past the event log, which would leave lines out.
+				os.Stdout.Write(bytes.Repeat([]byte(strings.Repeat("x", 79)+"\n"), 8<<20/80))
+				out.Encode(message{Method: "flooded"})
+			case verb == "hang": // like a hook that has a bug
+				done = nil
+				out.Encode(message{Method: "hanging"})
+			}
+		}
+	}
+}
+
+// A call is the test's end of a question.
+type call struct {
+	message
+	t    *testing.T
+	conn net.Conn
+	in   *json.Decoder
+}
+
+func (c *call) reply(line string) {
+	c.t.Helper()
+	if _, err := fmt.Fprintln(c.conn, line); err != nil {
+		c.t.Fatalf("cannot answer %s: %v", c.Method, err)
+	}
+}
+
+// says waits for what the fake agent does next.
+func (c *call) says(want string) {
+	c.t.Helper()
+	c.conn.SetReadDeadline(time.Now().Add(deadline))
+	var m message
+	if err := c.in.Decode(&m); err != nil || m.Method != want {
+		c.t.Fatalf("%s of process %d says %q (%v), want %q", c.Method, c.PID, m.Method, err, want)
+	}
+}

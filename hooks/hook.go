@@ -1,0 +1,179 @@
+package hooks
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"dokku/agent"
+	"dokku/agent/event"
+	"dokku/build"
+)
+
+// A hook is this process when git runs it in an app's repository.
+type hook struct {
+	srv    Server
+	app    string
+	dir    string
+	marker *marker
+	term   *event.Terminal
+	log    event.Log
+}
+
+// PreReceive is git's pre-receive: its exit code 0 lets git move the refs. A
+// signal, the end of git or the end of the wrapper cancels what it does.
+func PreReceive(ctx context.Context, env Env) int {
+	// First of all: from here on a signal ends in a clean-up.
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	cancelOnSignal(ctx, cancel)
+	m := openMarker(env)
+	m.set(markBegun)
+	h, err := openHook(env, m)
+	if err != nil {
+		m.set(markRejected)
+		return complain(env.Stderr, err)
+	}
+	defer h.term.Close()
+	if err := h.prepare(ctx, cancel, env); err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = fmt.Errorf("The push was cancelled: %w", cause)
+		}
+		h.log.Warn("%s", err)
+		m.set(markRejected)
+		return 1
+	}
+	// The last moment at which a lost client cancels the push.
+	m.set(markAccepted)
+	return 0
+}
+
+func (h *hook) prepare(ctx context.Context, cancel context.CancelCauseFunc, env Env) error {
+	refs, err := readRefs(env.Stdin)
+	if err != nil {
+		return err
+	}
+	git, err := agent.WatchOwner(ctx)
+	if err != nil {
+		return err
+	}
+	wrapper := h.marker.wrapperGone(ctx)
+	go func() {
+		select {
+		case <-git:
+			cancel(fmt.Errorf("git receive-pack has ended"))
+		case <-wrapper:
+			cancel(fmt.Errorf("the client is gone"))
+		}
+	}()
+	objects := build.OptionsFromEnv(h.dir, env.Getenv)
+	return h.srv.Prepare(ctx, agent.Push{App: h.app, Refs: refs, Objects: objects}, h.log)
+}
+
+// cancelOnSignal cancels at the first signal. Further ones are ignored: a
+// clean-up is under way.
+func cancelOnSignal(ctx context.Context, cancel context.CancelCauseFunc) {
+	surviveBrokenPipes()
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	go func() {
+		select {
+		case s := <-signals:
+			cancel(fmt.Errorf("it received the signal %s", s))
+		case <-ctx.Done():
+		}
+	}()
+}
+
+// surviveBrokenPipes keeps a write to a reader that is gone from killing this
+// process on the spot; the write fails instead. SIGPIPE decides nothing, since
+// any connection of the process may cause it. It is handled and not ignored:
+// programs that this one starts would inherit that.
+func surviveBrokenPipes() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
+
+// PostReceive is git's post-receive. The ref has moved: that is carried out
+// whatever happens to the client, to git or to the terminal, so it ignores their
+// signals and leaves their process group. Git ignores its exit code; the wrapper
+// hears of a failure through the marker.
+func PostReceive(ctx context.Context, env Env) int {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	surviveBrokenPipes()
+	unix.Setsid() // fails only where this process leads a group already
+	m := openMarker(env)
+	h, err := openHook(env, m)
+	if err != nil {
+		m.set(markFailed)
+		return complain(env.Stderr, err)
+	}
+	defer h.term.Close()
+	io.Copy(io.Discard, env.Stdin)
+	if err := h.srv.Reconcile(context.WithoutCancel(ctx), h.app, h.log); err != nil {
+		h.log.Warn("%s", err)
+		m.set(markFailed)
+		return exitCode(err)
+	}
+	m.set(markSettled)
+	return 0
+}
+
+// openHook finds out which app's repository git works in.
+func openHook(env Env, m *marker) (*hook, error) {
+	dir := env.Getenv("GIT_DIR")
+	if dir == "" {
+		dir = "."
+	}
+	dir, err := filepath.Abs(dir)
+	if err == nil {
+		dir, err = filepath.EvalSymlinks(dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot find the repository of this hook: %w", err)
+	}
+	root := env.Root
+	if root == "" {
+		root = filepath.Dir(dir)
+	}
+	if real, err := filepath.EvalSymlinks(root); err != nil || real != filepath.Dir(dir) {
+		return nil, fmt.Errorf("cannot deploy from %s: apps lie in DOKKU_ROOT, which is %s: unset DOKKU_ROOT or push to the app there", dir, root)
+	}
+	app := filepath.Base(dir)
+	if err := agent.ValidName(app); err != nil {
+		return nil, err
+	}
+	srv, err := env.Open(root)
+	if err != nil {
+		return nil, err
+	}
+	term := event.NewTerminal(env.Stdout, env.Stderr, false)
+	return &hook{srv: srv, app: app, dir: dir, marker: m, term: term, log: srv.Log(term).WithApp(app)}, nil
+}
+
+// objectID is a SHA-1 or SHA-256 in hexadecimal.
+var objectID = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+
+// readRefs reads what git gives to pre-receive: "<old> <new> <ref>" a line.
+func readRefs(in io.Reader) ([]agent.Ref, error) {
+	var refs []agent.Ref
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		f := strings.SplitN(lines.Text(), " ", 3)
+		if len(f) != 3 || !objectID.MatchString(f[0]) || !objectID.MatchString(f[1]) || !strings.HasPrefix(f[2], "refs/") {
+			return nil, fmt.Errorf("cannot read %q: git gives a hook lines of old id, new id and ref", lines.Text())
+		}
+		refs = append(refs, agent.Ref{Old: f[0], New: f[1], Name: f[2]})
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("cannot read which refs are pushed: %w", err)
+	}
+	return refs, nil
+}

@@ -1,0 +1,338 @@
+package hooks
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// deadline bounds every wait of a test.
+const deadline = 20 * time.Second
+
+// A lab is a server with a real sshd in front of it, and one client with a key.
+type lab struct {
+	t    *testing.T
+	root string // DOKKU_ROOT
+	home string // the client's
+	url  string // ssh://user@host:port
+	dest string // user@host
+	ssh  []string
+	// calls are what hooks and wrappers ask of the deploy agent.
+	calls chan *call
+	work  string // the client's repository
+}
+
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	base, err := os.MkdirTemp("", "lab") // short: a socket's path is at most 107 bytes
+	must(t, err)
+	t.Cleanup(func() { os.RemoveAll(base) })
+	l := &lab{t: t, root: filepath.Join(base, "root"), home: filepath.Join(base, "home"), calls: make(chan *call, 64)}
+	l.work = filepath.Join(l.home, "work")
+	must(t, os.MkdirAll(l.root, 0o700))
+	must(t, os.MkdirAll(l.work, 0o700))
+	l.answerCalls()
+	port := l.startSSHD(base)
+	u, err := user.Current()
+	must(t, err)
+	l.dest = u.Username + "@127.0.0.1"
+	l.url = fmt.Sprintf("ssh://%s:%d", l.dest, port)
+	l.ssh = []string{"ssh", "-F", "/dev/null", "-p", strconv.Itoa(port), "-i", filepath.Join(l.home, "key"),
+		"-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", "UserKnownHostsFile=" + filepath.Join(l.home, "known_hosts"),
+		"-o", "SendEnv=*", "-o", "LogLevel=ERROR"}
+	l.git("init", "-q", "-b", "main")
+	l.commit("one")
+	return l
+}
+
+// startSSHD starts an sshd that knows the client's key. It accepts every
+// variable of the client's: what our environment is must not depend on that.
+func (l *lab) startSSHD(base string) int {
+	l.t.Helper()
+	os.MkdirAll("/run/sshd", 0o755) // where sshd, run by root, wants to be locked in
+	hostKey := filepath.Join(base, "host_key")
+	for _, path := range []string{hostKey, filepath.Join(l.home, "key")} {
+		l.mustRun(exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path))
+	}
+	pub, err := os.ReadFile(filepath.Join(l.home, "key.pub"))
+	must(l.t, err)
+	must(l.t, KeysAdd(l.root, "admin", string(pub)))
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	must(l.t, err)
+	port := free.Addr().(*net.TCPAddr).Port
+	must(l.t, free.Close())
+	config := fmt.Sprintf("ListenAddress 127.0.0.1:%d\nHostKey %s\nPidFile none\nAuthorizedKeysFile %s\nStrictModes no\n"+
+		"UsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\nAcceptEnv *\nLogLevel ERROR\nMaxStartups 100\n",
+		port, hostKey, filepath.Join(l.root, ".ssh", "authorized_keys"))
+	path := filepath.Join(base, "sshd_config")
+	must(l.t, os.WriteFile(path, []byte(config), 0o600))
+	sshd := exec.Command("/usr/sbin/sshd", "-D", "-e", "-f", path)
+	var log bytes.Buffer
+	sshd.Stderr = &log
+	must(l.t, sshd.Start())
+	l.t.Cleanup(func() {
+		sshd.Process.Kill()
+		sshd.Wait()
+		if l.t.Failed() {
+			l.t.Logf("sshd: %s", log.String())
+		}
+	})
+	hostPub, err := os.ReadFile(hostKey + ".pub")
+	must(l.t, err)
+	known := fmt.Sprintf("[127.0.0.1]:%d %s", port, hostPub)
+	must(l.t, os.WriteFile(filepath.Join(l.home, "known_hosts"), []byte(known), 0o600))
+	eventually(l.t, "sshd listens", func() bool {
+		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			return false
+		}
+		c.Close()
+		return true
+	})
+	return port
+}
+
+// answerCalls takes the calls of fake agents from the socket.
+func (l *lab) answerCalls() {
+	in, err := net.Listen("unix", filepath.Join(l.root, socketName))
+	must(l.t, err)
+	l.t.Cleanup(func() { in.Close() })
+	go func() {
+		for {
+			conn, err := in.Accept()
+			if err != nil {
+				return
+			}
+			c := &call{t: l.t, conn: conn, in: json.NewDecoder(conn)}
+			if c.in.Decode(&c.message) == nil {
+				l.calls <- c
+			}
+		}
+	}()
+}
+
+// next waits for the next call to the deploy agent.
+func (l *lab) next(method string) *call {
+	l.t.Helper()
+	select {
+	case c := <-l.calls:
+		if c.Method != method {
+			l.t.Fatalf("the deploy agent's next call is %s by process %d, want %s", c.Method, c.PID, method)
+		}
+		l.t.Cleanup(func() { c.conn.Close() })
+		return c
+	case <-time.After(deadline):
+		l.t.Fatalf("nobody calls %s", method)
+		return nil
+	}
+}
+
+// quiet fails if the deploy agent was called again.
+func (l *lab) quiet() {
+	l.t.Helper()
+	select {
+	case c := <-l.calls:
+		l.t.Fatalf("the deploy agent was called once more: %s by process %d", c.Method, c.PID)
+	default:
+	}
+}
+
+// environ is the client's environment.
+func (l *lab) environ(extra ...string) []string {
+	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + l.home, "GIT_CONFIG_NOSYSTEM=1", "GIT_SSH_COMMAND=" + strings.Join(l.ssh, " "),
+		"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.com"}
+	return append(env, extra...)
+}
+
+// git runs git in the client's repository and returns what it prints.
+func (l *lab) git(args ...string) string {
+	l.t.Helper()
+	return l.gitIn(l.work, args...)
+}
+
+func (l *lab) gitIn(dir string, args ...string) string {
+	l.t.Helper()
+	cmd := exec.Command("git", args...)
+	cmd.Dir, cmd.Env = dir, l.environ()
+	return l.mustRun(cmd)
+}
+
+func (l *lab) mustRun(cmd *exec.Cmd) string {
+	l.t.Helper()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		l.t.Fatalf("%v: %v\n%s", cmd.Args, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// commit makes a commit on the present branch and returns its id.
+func (l *lab) commit(text string) string {
+	l.t.Helper()
+	must(l.t, os.WriteFile(filepath.Join(l.work, "file"), []byte(text), 0o600))
+	l.git("add", "file")
+	l.git("commit", "-q", "-m", text)
+	return l.git("rev-parse", "HEAD")
+}
+
+// A client is a git push that runs.
+type client struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	out  bytes.Buffer
+	done chan struct{}
+	err  error
+}
+
+// push starts a git push to the app.
+func (l *lab) push(app string, args ...string) *client {
+	l.t.Helper()
+	return l.start(exec.Command("git", append([]string{"push", l.url + "/" + app}, args...)...))
+}
+
+// start starts a command of the client's in a process group of its own.
+func (l *lab) start(cmd *exec.Cmd, env ...string) *client {
+	l.t.Helper()
+	c := &client{t: l.t, cmd: cmd, done: make(chan struct{})}
+	if cmd.Dir == "" {
+		cmd.Dir = l.work
+	}
+	cmd.Env, cmd.Stdout, cmd.Stderr = l.environ(env...), &c.out, &c.out
+	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+	must(l.t, cmd.Start())
+	go func() {
+		defer close(c.done)
+		c.err = cmd.Wait()
+	}()
+	l.t.Cleanup(func() { c.signal(unix.SIGKILL); <-c.done })
+	return c
+}
+
+// signal reaches git and the ssh that it has started.
+func (c *client) signal(s unix.Signal) { unix.Kill(-c.cmd.Process.Pid, s) }
+
+// wait returns what the client printed, and its exit code.
+func (c *client) wait() (string, int) {
+	c.t.Helper()
+	select {
+	case <-c.done:
+	case <-time.After(deadline):
+		c.t.Fatalf("the client does not end")
+	}
+	return c.out.String(), c.cmd.ProcessState.ExitCode()
+}
+
+// succeed waits for the client's end and returns what it printed.
+func (c *client) succeed() string {
+	c.t.Helper()
+	out, code := c.wait()
+	if code != 0 {
+		c.t.Fatalf("%v ends with %d:\n%s", c.cmd.Args, code, out)
+	}
+	return out
+}
+
+// fail waits for the client's end, which must be a failure.
+func (c *client) fail() string {
+	c.t.Helper()
+	out, code := c.wait()
+	if code == 0 {
+		c.t.Fatalf("%v succeeds:\n%s", c.cmd.Args, out)
+	}
+	return out
+}
+
+// deploy pushes and lets both phases succeed.
+func (l *lab) deploy(app string, args ...string) string {
+	l.t.Helper()
+	c := l.push(app, args...)
+	l.next("Prepare").reply("ok")
+	l.next("Reconcile").reply("ok")
+	return c.succeed()
+}
+
+// tip is where a ref of an app's repository is; "" when it is nowhere.
+func (l *lab) tip(app, ref string) string {
+	cmd := exec.Command("git", "-C", filepath.Join(l.root, app), "rev-parse", "-q", "--verify", ref)
+	cmd.Env = l.environ()
+	out, _ := cmd.Output()
+	return strings.TrimSpace(string(out))
+}
+
+func (l *lab) wantTip(app, want string) {
+	l.t.Helper()
+	if got := l.tip(app, "refs/heads/main"); got != want {
+		l.t.Fatalf("main of %s is %q, want %q", app, got, want)
+	}
+}
+
+func (l *lab) exists(app string) bool {
+	_, err := os.Stat(filepath.Join(l.root, app))
+	return err == nil
+}
+
+// wantGone waits until an app is away.
+func (l *lab) wantGone(app string) {
+	l.t.Helper()
+	eventually(l.t, app+" is removed", func() bool { return !l.exists(app) })
+}
+
+// ended waits until a process has ended.
+func ended(t *testing.T, what string, pid int) {
+	t.Helper()
+	eventually(t, what+" has ended", func() bool {
+		state, _ := processState(pid)
+		return state == 0 || state == 'Z'
+	})
+}
+
+// processState returns the state and the parent of a process; 0 when it is gone.
+func processState(pid int) (state byte, parent int) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, 0
+	}
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	parent, _ = strconv.Atoi(fields[1])
+	return fields[0][0], parent
+}
+
+func parentOf(pid int) int {
+	_, parent := processState(pid)
+	return parent
+}
+
+// eventually looks again and again until a condition holds.
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("not within %s: %s", deadline, what)
+		}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

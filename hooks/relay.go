@@ -1,0 +1,95 @@
+package hooks
+
+import (
+	"io"
+	"sync"
+)
+
+// backlog is how much of git's output waits for a client that does not read.
+// A hook sends at most event.Limit; the rest is git's list of refs and report.
+const backlog = 32 << 20
+
+// A relay passes bytes on through a buffer. A write to it never waits: a client
+// that stalls (Ctrl-Z) must not stop git, or a hook that holds the app's lock.
+// Bytes of git's protocol cannot be left out, so a client that is behind by more
+// than the backlog is given up as if it had gone away.
+type relay struct {
+	to   io.Writer
+	lost func() // called once, when the client cannot be reached any more
+
+	mu      sync.Mutex
+	changed *sync.Cond
+	buf     []byte
+	passing int // bytes being written
+	failed  bool
+	closed  bool
+	done    chan struct{}
+}
+
+func newRelay(to io.Writer, lost func()) *relay {
+	r := &relay{to: to, lost: lost, done: make(chan struct{})}
+	r.changed = sync.NewCond(&r.mu)
+	go r.run()
+	return r
+}
+
+// Write queues p, or drops it once the client is lost. It never fails: git is
+// not told, since what git has begun ends the same with a client or without.
+func (r *relay) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.failed && r.passing+len(r.buf)+len(p) > backlog {
+		r.fail()
+	}
+	if !r.failed {
+		r.buf = append(r.buf, p...)
+		r.changed.Signal()
+	}
+	return len(p), nil
+}
+
+// fail gives the client up. The caller holds mu.
+func (r *relay) fail() {
+	if r.failed {
+		return
+	}
+	r.failed, r.buf = true, nil
+	r.changed.Signal()
+	r.lost()
+}
+
+func (r *relay) run() {
+	defer close(r.done)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for {
+		for len(r.buf) == 0 && !r.closed && !r.failed {
+			r.changed.Wait()
+		}
+		if r.failed || len(r.buf) == 0 {
+			return
+		}
+		chunk := r.buf
+		r.buf, r.passing = nil, len(chunk)
+		r.mu.Unlock()
+		_, err := r.to.Write(chunk)
+		r.mu.Lock()
+		r.passing = 0
+		if err != nil {
+			r.fail()
+		}
+	}
+}
+
+// flush ends the relay and waits until the client has read everything, or
+// until gone is closed.
+func (r *relay) flush(gone <-chan struct{}) {
+	r.mu.Lock()
+	r.closed = true
+	r.changed.Signal()
+	r.mu.Unlock()
+	select {
+	case <-r.done:
+	case <-gone:
+	}
+}

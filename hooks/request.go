@@ -1,0 +1,69 @@
+package hooks
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"dokku/agent"
+)
+
+// A request is what a client asks for over ssh: one of git's services for an
+// app, or a dokku command.
+type request struct {
+	service string // "receive-pack", "upload-pack", "upload-archive", or ""
+	app     string
+	args    []string // of a dokku command; none: help
+}
+
+// services are the commands that a git client runs on a server.
+var services = map[string]bool{"receive-pack": true, "upload-pack": true, "upload-archive": true}
+
+// parseRequest reads SSH_ORIGINAL_COMMAND.
+func parseRequest(line, root string) (request, error) {
+	words, err := splitWords(line)
+	if err != nil {
+		return request{}, err
+	}
+	if len(words) > 0 && words[0] == "dokku" {
+		words = words[1:]
+	}
+	if len(words) == 0 {
+		return request{}, nil
+	}
+	args := words[1:]
+	name, isGit := strings.CutPrefix(words[0], "git-")
+	if words[0] == "git" && len(args) > 0 {
+		name, args, isGit = args[0], args[1:], true
+	}
+	if !isGit {
+		return request{args: words}, nil
+	}
+	if !services[name] {
+		return request{}, fmt.Errorf("cannot run git %q here: git may receive-pack, upload-pack and upload-archive", name)
+	}
+	if len(args) != 1 {
+		return request{}, fmt.Errorf("cannot run git %s with %d arguments: it takes the name of one app", name, len(args))
+	}
+	app, err := AppName(args[0], root)
+	return request{service: name, app: app}, err
+}
+
+// AppName returns the app that a git client means: host:app, ssh://host/app,
+// app.git, ~/app and the repository's path below root are one app.
+func AppName(arg, root string) (string, error) {
+	name := strings.TrimRight(arg, "/")
+	if strings.HasPrefix(name, "/") {
+		name = "/" + strings.TrimLeft(name, "/")
+	}
+	if below, ok := strings.CutPrefix(name, path.Clean(root)+"/"); ok {
+		name = below
+	} else {
+		name = strings.TrimPrefix(strings.TrimPrefix(name, "/"), "~/")
+	}
+	name = strings.TrimSuffix(name, ".git")
+	if err := agent.ValidName(name); err != nil {
+		return "", err
+	}
+	return name, nil
+}

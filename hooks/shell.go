@@ -1,0 +1,101 @@
+package hooks
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"regexp"
+
+	"golang.org/x/sys/unix"
+)
+
+// Shell is what sshd runs for a key, whatever the client asked for: it serves
+// one of git's services or runs a dokku command, and returns the exit code. It
+// replaces the environment of this process (see cleanEnvironment).
+func Shell(ctx context.Context, env Env) int {
+	line := env.Getenv("SSH_ORIGINAL_COMMAND")
+	if err := cleanEnvironment(env); err != nil {
+		return complain(env.Stderr, err)
+	}
+	req, err := parseRequest(line, env.Root)
+	if err != nil {
+		return complain(env.Stderr, err)
+	}
+	switch {
+	case req.service == "receive-pack":
+		return receivePack(ctx, env, req.app)
+	case req.service != "":
+		return complain(env.Stderr, serve(env, req))
+	case len(req.args) == 0:
+		return env.Run(ctx, []string{"help"})
+	}
+	return env.Run(ctx, req.args)
+}
+
+// serve becomes git upload-pack or upload-archive. It returns only on failure.
+func serve(env Env, req request) error {
+	srv, err := env.Open(env.Root)
+	if err != nil {
+		return err
+	}
+	a, err := srv.Load(req.app)
+	if err != nil {
+		return err
+	}
+	git, err := exec.LookPath("git")
+	if err != nil {
+		return fmt.Errorf("cannot serve git %s: %w: install git", req.service, err)
+	}
+	err = unix.Exec(git, []string{"git", req.service, a.Dir}, os.Environ())
+	return fmt.Errorf("cannot run %s %s: %w", git, req.service, err)
+}
+
+// What a client may choose of its environment: git's wire protocol, and the
+// terminal that enter and run show things on.
+var (
+	gitProtocol  = regexp.MustCompile(`^version=[0-2]$`)
+	terminalName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$`)
+)
+
+// cleanEnvironment replaces this process's environment by one built from
+// nothing, for itself and for all it starts: neither the client (sshd's
+// AcceptEnv) nor a file of the host's gets a word in. Git is told who pushes:
+// its log of refs names the key, and it need not ask the DNS for the host's name.
+func cleanEnvironment(env Env) error {
+	root, err := filepath.Abs(env.Root)
+	if err != nil || env.Root == "" {
+		return fmt.Errorf("cannot tell which server this is: DOKKU_ROOT is not set: add the key again with ssh-keys:add")
+	}
+	if !keyName.MatchString(env.Key) {
+		return fmt.Errorf("cannot use %q as the name of a key: add the key again with ssh-keys:add", env.Key)
+	}
+	vars := map[string]string{
+		"PATH":       "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"LANG":       "C.UTF-8",
+		"HOME":       root,
+		"DOKKU_ROOT": root,
+		"DOKKU_USER": env.Key,
+
+		"GIT_COMMITTER_NAME":  env.Key,
+		"GIT_COMMITTER_EMAIL": env.Key + "@dokku",
+	}
+	if u, err := user.Current(); err == nil {
+		vars["HOME"], vars["USER"], vars["LOGNAME"] = u.HomeDir, u.Username, u.Username
+	}
+	if v := env.Getenv("GIT_PROTOCOL"); gitProtocol.MatchString(v) {
+		vars["GIT_PROTOCOL"] = v
+	}
+	if v := env.Getenv("TERM"); terminalName.MatchString(v) {
+		vars["TERM"] = v
+	}
+	os.Clearenv()
+	for name, value := range vars {
+		if err := os.Setenv(name, value); err != nil {
+			return fmt.Errorf("cannot set %s: %w", name, err)
+		}
+	}
+	return nil
+}

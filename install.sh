@@ -1,0 +1,640 @@
+#!/bin/sh
+# Turns a plain Debian or Ubuntu server into one that "git push" deploys to.
+# Run it as often as you like: each step looks at what is there, and files are
+# written beside and renamed, so a run that was interrupted is mended by the next.
+set -eu
+
+BIN=/usr/local/bin/dokku
+LIB=/usr/local/lib/dokku   # only root writes here: sudo runs what is in it
+HOME_DIR=/home/dokku
+CONF=/etc/nginx/conf.d/dokku.conf
+SUDOERS=/etc/sudoers.d/dokku
+UNIT=/etc/systemd/system/dokku-agent.service
+INIT=/etc/init.d/dokku-agent
+ROTATE=/etc/logrotate.d/dokku
+SOCKET=/var/run/docker.sock
+CACHE=/var/cache/dokku
+DEMO=/var/lib/dokku-demo
+LOG=/var/log/dokku-install.log
+SRC=$(cd "$(dirname "$0")" && pwd)
+
+# su without "-" leaves out sbin, sudo leaves out nothing but go's own folder.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/go/bin
+HOME=${HOME:-/root}
+export PATH HOME LC_ALL=C DEBIAN_FRONTEND=noninteractive
+umask 022
+changed=   # the files that this run has written
+
+usage() {
+  cat <<'EOF'
+Usage: sudo ./install.sh COMMAND
+
+  install            make this server deploy what is pushed to it
+  demo               install, then push a sample app and open it
+  hooks REPO [APP]   make an existing bare repository deploy on push
+  test               what the tests need, then all tests
+  uninstall          remove all but the apps; with --purge the apps too
+EOF
+}
+
+step() { printf '%s\n' "-----> $*"; }
+say() { printf '%s\n' "       $*"; }
+warn() { printf '%s\n' " !     $*" >&2; }
+die() { warn "$*"; exit 1; }
+
+# run WHAT MEND COMMAND...: its output goes to the log, and its end to the
+# screen when it fails. Nothing started here may inherit the lock (fd 9).
+run() {
+  what=$1 mend=$2
+  shift 2
+  printf '\n# %s\n' "$*" >>"$LOG"
+  "$@" >>"$LOG" 2>&1 </dev/null 9<&- && return
+  tail -n 12 "$LOG" | sed 's/^/       /' >&2
+  die "cannot $what: $mend (all output is in $LOG)"
+}
+
+# put MODE FILE: standard input becomes FILE, unless that is what it holds.
+# Readers see the old file or the new one; none of them reads dot files.
+put() {
+  new=$(dirname "$2")/.$(basename "$2").new
+  mkdir -p "$(dirname "$2")"
+  (umask 077 && cat >"$new")
+  chmod "$1" "$new"
+  if cmp -s "$new" "$2"; then
+    chmod "$1" "$2"
+    rm -f "$new"
+    return
+  fi
+  sync "$new"
+  mv -f "$new" "$2"
+  changed="$changed $2"
+}
+
+is_changed() { case "$changed " in *" $1 "*) ;; *) return 1 ;; esac }
+
+# wait_for SECONDS COMMAND...: until the command succeeds.
+wait_for() {
+  tries=$(($1 * 5))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    tries=$((tries - 1))
+    [ "$tries" -gt 0 ] || return 1
+    sleep 0.2
+  done
+}
+
+listening() { grep -qs ":$(printf %04X "$1") [0-9A-F]*:0000 0A" /proc/net/tcp /proc/net/tcp6; }
+has() { command -v "$1" >/dev/null 2>&1; }
+systemd_runs() { [ -d /run/systemd/system ]; }
+
+# start NAME: a service of the distribution, now and at boot. Whether it serves
+# is for the caller to see: some init scripts fail where there is no need to.
+start() {
+  if systemd_runs; then
+    run "start $1" "see: systemctl status $1" systemctl enable --now "$1"
+  else
+    service "$1" start >>"$LOG" 2>&1 </dev/null 9<&- || true
+  fi
+}
+
+as_dokku() (cd / && runuser -u dokku -- env HOME="$HOME_DIR" "$BIN" "$@" 9<&-)
+
+# ---- what has to be there ------------------------------------------------
+
+need_root() {
+  [ "$(id -u)" = 0 ] || die "this needs root, run: sudo ./install.sh $*"
+}
+
+# Two runs at once would write the same files; the lock ends with the process.
+lock() {
+  exec 9>/run/dokku-install.lock
+  flock -w 5 9 || die "another ./install.sh is at work on this server: wait for it to end"
+}
+
+check_system() {
+  has apt-get || die "cannot install: this is not Debian or Ubuntu (no apt-get)"
+  # shellcheck disable=SC1091
+  distribution=$(. /etc/os-release && echo "$ID $VERSION_ID")
+  case $distribution in
+    debian\ [1-9] | debian\ 1[01] | ubuntu\ 1* | ubuntu\ 20.* | ubuntu\ 21.*)
+      die "cannot install on $distribution: Debian 12 or Ubuntu 22.04 is the oldest that works" ;;
+  esac
+  case $(dpkg --print-architecture) in
+    amd64 | arm64) ;;
+    *) die "cannot install on $(dpkg --print-architecture): amd64 and arm64 are supported" ;;
+  esac
+  if installed dokku; then
+    die "this server runs the Dokku package already, and both want $HOME_DIR: use another server"
+  fi
+}
+
+installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+packages() {
+  missing=
+  for package; do
+    installed "$package" || missing="$missing $package"
+  done
+  [ -n "$missing" ] || return 0
+  step "Installing$missing"
+  run "read the package lists" "check this server's network and /etc/apt/sources.list" apt_get update
+  # shellcheck disable=SC2086
+  apt_get install $missing >>"$LOG" 2>&1 </dev/null 9<&- && return
+  # dpkg wants to be asked before it goes on with what was interrupted.
+  run "configure packages" "mend what it names, then run this again" dpkg --configure -a
+  # shellcheck disable=SC2086
+  run "install$missing" "mend what it names, then run this again" apt_get install $missing
+}
+
+# Waits while another program, such as unattended-upgrades, installs packages.
+apt_get() {
+  apt-get -y --no-install-recommends -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold "$@"
+}
+
+# The Go that go.mod asks for: one that is there, else its own copy.
+find_go() {
+  want=$(awk '$1 == "toolchain" { sub("go", "", $2); print $2; exit } $1 == "go" && !v { v = $2 } END { if (v) print v }' "$SRC/go.mod" | head -n 1)
+  fetcher=
+  for candidate in "$(command -v go || true)" /usr/local/go/bin/go "$LIB/go/bin/go"; do
+    [ -x "$candidate" ] || continue
+    # Outside the module: an older Go cannot even read its go.mod.
+    found=$(cd / && GOTOOLCHAIN=local "$candidate" env GOVERSION) || continue
+    fetcher=${fetcher:-$candidate}
+    [ "$(printf '%s\n' "$want" "${found#go}" | sort -V | head -n 1)" = "$want" ] || continue
+    use_go "$candidate"
+    return
+  done
+  [ -n "$fetcher" ] || packages golang-go
+  fetch_go "${fetcher:-go}"
+  use_go "$LIB/go/bin/go"
+}
+
+# fetch_go OLD: any Go from 1.18 on can fetch any other as a module, checked
+# against the checksum database as all modules are.
+fetch_go() {
+  step "Fetching Go $want"
+  module=golang.org/toolchain@v0.0.1-go$want.linux-$(dpkg --print-architecture)
+  rm -rf "$LIB/fetch" "$LIB/go"
+  mkdir -p "$LIB/fetch/empty"
+  (cd "$LIB/fetch/empty" && GOTOOLCHAIN=local GOMODCACHE=$LIB/fetch GOFLAGS=-modcacherw \
+    run "fetch Go $want" "check this server's network, and GOPROXY if you set it" "$1" mod download "$module")
+  # A module's files are never executable.
+  chmod +x "$LIB/fetch/$module"/bin/* "$LIB/fetch/$module"/pkg/tool/*/*
+  mv "$LIB/fetch/$module" "$LIB/go"
+  rm -rf "$LIB/fetch"
+}
+
+# use_go GO: puts it first in PATH. Our own copy keeps its caches where
+# uninstall finds them; a Go that was there keeps its own.
+use_go() {
+  PATH=$(dirname "$1"):$PATH
+  case $1 in
+    "$LIB"/*) export GOMODCACHE="${GOMODCACHE:-$CACHE/mod}" GOCACHE="${GOCACHE:-$CACHE/build}" ;;
+  esac
+  # git may refuse to describe a checkout that another user owns.
+  export GOTOOLCHAIN=local GOFLAGS="-buildvcs=false ${GOFLAGS:-}"
+}
+
+build() {
+  version=$(git -C "$SRC" -c safe.directory="$SRC" describe --tags --always --dirty 2>/dev/null || echo unknown)
+  step "Building dokku $version with $(go env GOVERSION) (the first time takes a few minutes)"
+  (cd "$SRC" && CGO_ENABLED=0 run "build dokku" "see above" \
+    go build -trimpath -ldflags "-s -w -X main.version=$version" -o "$LIB/dokku.new" .)
+  put 0755 "$BIN" <"$LIB/dokku.new"
+  rm -f "$LIB/dokku.new"
+}
+
+engine_answers() { curl -fsS -m 5 --noproxy '*' --unix-socket "$SOCKET" http://localhost/_ping; }
+
+# An engine that is there is left as it is.
+engine_up() {
+  if ! has dockerd && ! engine_answers >/dev/null 2>&1; then
+    # Without its parser the engine would leave AppArmor out without a word.
+    case $(cat /sys/module/apparmor/parameters/enabled 2>/dev/null) in
+      Y) packages docker.io apparmor ;;
+      *) packages docker.io ;;
+    esac
+  fi
+  engine_answers >/dev/null 2>&1 && return
+  step "Starting Docker"
+  start docker
+  if ! systemd_runs && ! wait_for 15 engine_answers; then
+    # The init script gives up where it may not raise its limits.
+    start-stop-daemon --start --background --oknodo --pidfile /run/docker.pid --output /var/log/docker.log \
+      --exec "$(command -v dockerd)" >>"$LOG" 2>&1 9<&- || true
+  fi
+  wait_for 60 engine_answers && return
+  tail -n 5 /var/log/docker.log 2>/dev/null | sed 's/^/       /' >&2
+  die "cannot reach Docker at $SOCKET: start it (systemctl start docker, or dockerd), then run this again"
+}
+
+# ---- install -------------------------------------------------------------
+
+nginx_runs() {
+  pid=$(cat /run/nginx.pid 2>/dev/null) && [ "$(cat "/proc/${pid:-0}/comm" 2>/dev/null)" = nginx ]
+}
+
+check_port_80() {
+  if listening 80 && ! nginx_runs; then
+    holder=$(ss -Hltnp 'sport = :80' 2>/dev/null | sed -n 's/.*users:(("\([^"]*\).*/\1/p' | head -n 1)
+    die "cannot use port 80: ${holder:-another program} listens there; stop it, then run this again"
+  fi
+}
+
+make_user() {
+  if ! getent passwd dokku >/dev/null; then
+    step "Adding the user dokku"
+    run "add the user dokku" "mend what it names" useradd --system --user-group --no-create-home \
+      --home-dir "$HOME_DIR" --shell /bin/sh --comment "git push deploys" dokku
+  fi
+  home=$(getent passwd dokku | cut -d : -f 6)
+  [ "$home" = "$HOME_DIR" ] || die "cannot use the user dokku: its home is $home, not $HOME_DIR; rename that user"
+  # No password fits "*", as none fits "!", but sshd without PAM takes "!" for a locked account.
+  case $(getent shadow dokku | cut -d : -f 2) in
+    '*') ;;
+    *) run "lock dokku's password" "mend what it names" usermod -p '*' dokku ;;
+  esac
+  install -d -m 0750 -o dokku -g dokku "$HOME_DIR"
+  install -d -m 0700 -o dokku -g dokku "$HOME_DIR/.ssh" "$HOME_DIR/.dokku"
+}
+
+# Whoever may use the engine's socket is as good as root: that is what the
+# user dokku is trusted with, and why its keys never get a shell.
+join_engine() {
+  group=$(stat -L -c %G "$SOCKET")
+  case $group in
+    root | UNKNOWN) die "cannot let dokku use Docker: $SOCKET belongs to the group $group; make it the group docker, then run this again" ;;
+  esac
+  id -nG dokku | tr ' ' '\n' | grep -qx "$group" && return
+  run "add dokku to the group $group" "mend what it names" usermod -aG "$group" dokku
+  changed="$changed $SOCKET"
+}
+
+# printed NAME MODE FILE: the texts that belong to the binary come from it.
+printed() {
+  text=$("$BIN" install:print "$1") || die "cannot write $3: $BIN does not print it; run this again from a complete checkout"
+  put "$2" "$3" <<EOF
+$text
+EOF
+}
+
+# All that the user dokku may do as root: two scripts, without arguments.
+write_scripts() {
+  printed nginx-check 0755 "$LIB/nginx-check"
+  printed nginx-reload 0755 "$LIB/nginx-reload"
+  printf 'dokku ALL=(root) NOPASSWD: %s "", %s ""\n' "$LIB/nginx-check" "$LIB/nginx-reload" >"$LIB/sudoers.new"
+  # One bad file in sudoers.d would end sudo for everybody.
+  run "check the sudo rule" "report this" visudo -c -q -f "$LIB/sudoers.new"
+  put 0440 "$SUDOERS" <"$LIB/sudoers.new"
+  rm -f "$LIB/sudoers.new"
+}
+
+nginx_up() {
+  step "Setting up nginx"
+  new_conf=1
+  [ ! -e "$CONF" ] || new_conf=
+  printed nginx-conf 0644 "$CONF"
+  if ! nginx -t >>"$LOG" 2>&1; then
+    tail -n 3 "$LOG" | sed 's/^/       /' >&2
+    [ -z "$new_conf" ] || rm -f "$CONF"
+    die "cannot use nginx: it refuses its configuration; mend what it names, then run this again"
+  fi
+  nginx -T 2>/dev/null | grep -q "configuration file $CONF" ||
+    die "cannot use nginx: /etc/nginx/nginx.conf does not include /etc/nginx/conf.d/*.conf; add that line to its http block"
+  if nginx_runs; then
+    ! is_changed "$CONF" || run "reload nginx" "see: nginx -t" "$LIB/nginx-reload"
+  else
+    start nginx
+    wait_for 10 nginx_runs || die "cannot start nginx: see /var/log/nginx/error.log"
+  fi
+}
+
+sshd_settings() { "$(command -v sshd)" -T -C user=dokku,host=localhost,addr=127.0.0.1; }
+
+sshd_up() {
+  mkdir -p /run/sshd
+  run "make ssh host keys" "see above" ssh-keygen -A
+  run "read sshd's settings" "mend /etc/ssh/sshd_config" sshd_settings
+  settings=$(sshd_settings)
+  port=$(printf '%s\n' "$settings" | awk '$1 == "port" { print $2; exit }')
+  if ! listening "$port"; then
+    step "Starting sshd"
+    start ssh
+    wait_for 10 listening "$port" || die "cannot start sshd on port $port: see: service ssh status"
+  fi
+  # Pushes would fail with nothing more than "Permission denied (publickey)".
+  for rule in allowusers allowgroups; do
+    case $(printf '%s\n' "$settings" | grep "^$rule ") in
+      '' | *" dokku"* | *" *"*) ;;
+      *) warn "WARNING: sshd's $rule leaves out dokku, so nobody can push: add it in /etc/ssh/sshd_config" ;;
+    esac
+  done
+  case $settings in
+    *"pubkeyauthentication no"*) warn "WARNING: sshd takes no keys, so nobody can push: set PubkeyAuthentication yes in /etc/ssh/sshd_config" ;;
+  esac
+}
+
+agent_runs() {
+  if systemd_runs; then systemctl -q is-active dokku-agent; else "$INIT" status; fi
+}
+
+agent_up() {
+  put 0644 "$ROTATE" <<EOF
+$HOME_DIR/.dokku/log/*.log {
+  su dokku dokku
+  weekly
+  rotate 8
+  compress
+  missingok
+  notifempty
+}
+/var/log/dokku-agent.log {
+  weekly
+  rotate 4
+  missingok
+  notifempty
+  copytruncate
+}
+EOF
+  if systemd_runs; then write_unit; else write_init; fi
+  if agent_runs >/dev/null 2>&1; then
+    if is_changed "$BIN" || is_changed "$UNIT" || is_changed "$INIT" || is_changed "$SOCKET"; then
+      step "Restarting the agent"
+      agent_do restart
+    fi
+  else
+    step "Starting the agent"
+    agent_do start
+  fi
+  wait_for 10 agent_runs || die "the agent does not stay up: see journalctl -u dokku-agent, or /var/log/dokku-agent.log"
+}
+
+agent_do() {
+  if systemd_runs; then
+    run "$1 the agent" "see: journalctl -u dokku-agent" systemctl "$1" dokku-agent
+  else
+    run "$1 the agent" "see: /var/log/dokku-agent.log" "$INIT" "$1"
+  fi
+}
+
+# It is never given up on: while Docker is down the agent may end again and again.
+write_unit() {
+  put 0644 "$UNIT" <<EOF
+[Unit]
+Description=dokku deploy agent
+After=network.target docker.service nginx.service
+Wants=docker.service nginx.service
+StartLimitIntervalSec=0
+
+[Service]
+User=dokku
+ExecStart=$BIN agent
+Restart=always
+RestartSec=2
+
+[Install]
+WantedBy=multi-user.target
+EOF
+  ! is_changed "$UNIT" || run "load the agent's unit" "see: systemctl status" systemctl daemon-reload
+  run "start the agent at boot" "see: systemctl status dokku-agent" systemctl -q enable dokku-agent
+}
+
+write_init() {
+  put 0755 "$INIT" <<EOF
+#!/bin/sh
+### BEGIN INIT INFO
+# Provides:          dokku-agent
+# Required-Start:    \$remote_fs \$network
+# Required-Stop:     \$remote_fs \$network
+# Should-Start:      docker nginx
+# Should-Stop:       docker nginx
+# Default-Start:     2 3 4 5
+# Default-Stop:      0 1 6
+# Short-Description: dokku deploy agent
+### END INIT INFO
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+daemon="start-stop-daemon --oknodo --pidfile /run/dokku-agent.pid --user dokku"
+case "\${1:-}" in
+  start) \$daemon --start --background --make-pidfile --chuid dokku --chdir / \\
+    --output /var/log/dokku-agent.log --startas "$INIT" -- respawn ;;
+  stop) \$daemon --stop --retry TERM/30/KILL/5 --remove-pidfile ;;
+  restart | force-reload) "\$0" stop && "\$0" start ;;
+  status) \$daemon --status ;;
+  respawn) # runs as dokku: what ends by itself is started again
+    trap 'kill "\$child" 2>/dev/null; wait "\$child"; exit' TERM
+    while :; do
+      HOME=$HOME_DIR $BIN agent &
+      child=\$!
+      wait "\$child"
+      sleep 2
+    done ;;
+  *) echo "Usage: \$0 start|stop|restart|status" >&2; exit 2 ;;
+esac
+EOF
+  run "start the agent at boot" "mend what it names" update-rc.d dokku-agent defaults
+}
+
+install_all() {
+  check_system
+  check_port_80
+  packages ca-certificates curl git nginx openssh-server sudo util-linux
+  find_go
+  mkdir -p "$LIB"
+  build
+  engine_up
+  make_user
+  join_engine
+  write_scripts
+  nginx_up
+  sshd_up
+  agent_up
+  step "This server deploys what is pushed to it ($("$BIN" version 2>/dev/null | head -n 1))"
+}
+
+next_steps() {
+  # The address that other machines see; no packet is sent.
+  address=$(ip -4 route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p')
+  say "Allow a key:   dokku ssh-keys:add admin < id_ed25519.pub"
+  if [ -s /root/.ssh/authorized_keys ]; then
+    say "               (root's are in /root/.ssh/authorized_keys)"
+  fi
+  say "Set a domain:  dokku domains:set-global example.com"
+  say "Then, in an app: git remote add dokku dokku@${address:-this-server}:APP && git push dokku main"
+}
+
+# ---- demo ----------------------------------------------------------------
+
+demo() {
+  app=dokku-demo
+  step "Pushing the sample app to dokku@localhost:$app"
+  install -d -m 0700 "$DEMO"
+  mkdir -p "$DEMO/app"
+  demo_key
+  demo_commit
+  (cd "$DEMO/app" && git push dokku main) || die "the demo's push was rejected: the reason is above"
+  demo_open
+}
+
+demo_key() {
+  if [ ! -s "$DEMO/key" ] || [ ! -s "$DEMO/key.pub" ]; then
+    rm -f "$DEMO/key" "$DEMO/key.pub"
+    run "make the demo's key" "see above" ssh-keygen -q -t ed25519 -N '' -C dokku-demo -f "$DEMO/key"
+  fi
+  # The server is this one, so its keys are known without asking it.
+  sshd_settings | awk '$1 == "hostkey" { print $2 ".pub" }' | while read -r public; do
+    [ ! -s "$public" ] || sed 's/^/dokku-demo /' "$public"
+  done >"$DEMO/known_hosts"
+  as_dokku ssh-keys:remove dokku-demo >>"$LOG" 2>&1 || true
+  as_dokku ssh-keys:add dokku-demo <"$DEMO/key.pub" >>"$LOG" 2>&1 || die "cannot add the demo's key: $(tail -n 1 "$LOG")"
+}
+
+# Each run commits another greeting, so that each push has something to deploy.
+demo_commit() {
+  cp "$SRC"/testdata/app/* "$DEMO/app/"
+  (cd "$SRC" && CGO_ENABLED=0 run "build the sample app" "see above" \
+    go build -trimpath -ldflags '-s -w' -o "$DEMO/app/app" ./testdata/app)
+  greeting="Hello from your own server! ($(date '+%F %T'))"
+  printf '%s\n' "$greeting" >"$DEMO/app/greeting.txt"
+  (
+    cd "$DEMO/app"
+    [ -e .git/HEAD ] || git init -q -b main
+    git config user.name dokku-demo
+    git config user.email dokku-demo@localhost
+    git config commit.gpgSign false
+    # So that "git push dokku main" works there by hand, too.
+    git config core.sshCommand "ssh -F /dev/null -i $DEMO/key -p $port -o IdentitiesOnly=yes -o BatchMode=yes \
+-o HostName=127.0.0.1 -o HostKeyAlias=dokku-demo -o UserKnownHostsFile=$DEMO/known_hosts"
+    git config remote.dokku.url "dokku@localhost:$app"
+    git add -A
+    git commit -q -m "Change the greeting"
+  )
+}
+
+# The request goes through nginx under the app's own name, DNS or not.
+demo_open() {
+  url=$(as_dokku urls "$app" | head -n 1)
+  host=${url#*://}
+  host=${host%%/*}
+  case $host in
+    *:*) at=$host ;;
+    *) at=$host:80 ;;
+  esac
+  step "Opening $url"
+  answer=$(curl -fsS -m 10 --noproxy '*' --resolve "$at:127.0.0.1" "$url") || die "the demo's app does not answer at $url: see: dokku logs $app"
+  printf '%s\n' "$answer" | sed 's/^/       /'
+  case $answer in
+    *"$greeting"*) ;;
+    *) die "the demo's app answers at $url, but not with what was just pushed: see: dokku ps:report $app" ;;
+  esac
+  printf '%s\n' "=====> The push is live: $url"
+  say "Change something in $DEMO/app, commit, and: git push dokku main"
+  say "Remove it with: dokku apps:destroy --force $app"
+}
+
+# ---- test ----------------------------------------------------------------
+
+test_all() {
+  packages ca-certificates curl git nginx openssh-server sudo util-linux busybox-static iproute2 gcc libc6-dev
+  find_go
+  engine_up
+  cd "$SRC"
+  step "gofmt, vet, staticcheck"
+  for script in install.sh .ci/run hooks/*.sh; do
+    [ ! -e "$script" ] || sh -n "$script" || die "$script does not parse"
+  done
+  unformatted=$(gofmt -l .) || die "gofmt failed: see above"
+  [ -z "$unformatted" ] || die "not formatted, run gofmt -w on: $(echo "$unformatted" | tr '\n' ' ')"
+  go vet ./... ./testdata/app || die "go vet failed: see above"
+  go tool staticcheck ./... || die "staticcheck failed: see above"
+  step "go test -race ./..."
+  CGO_ENABLED=1 go test -race -timeout 15m ./... || die "tests failed: see above"
+  printf '%s\n' "=====> All tests passed"
+}
+
+# ---- uninstall -----------------------------------------------------------
+
+# engine METHOD PATH [CURL OPTION...]: the engine's API, as its client is not always installed.
+engine() {
+  method=$1 path=$2
+  shift 2
+  curl -fsS -m 60 --noproxy '*' --unix-socket "$SOCKET" -X "$method" "$@" "http://localhost$path"
+}
+
+# remove_labelled KIND LIST DELETE: removes all of a kind that carry our label.
+remove_labelled() {
+  engine GET "/$1$2" -G --data-urlencode 'filters={"label":["com.dokku.app-name"]}' 2>>"$LOG" |
+    grep -o '"Id":"[^"]*"' | cut -d '"' -f 4 | sort -u | while read -r id; do
+    engine DELETE "/$1/$id$3" >>"$LOG" 2>&1 || warn "could not remove $1/$id: see $LOG"
+  done
+}
+
+uninstall() {
+  step "Stopping the agent"
+  if [ -e "$UNIT" ] && systemd_runs; then systemctl -q disable --now dokku-agent >>"$LOG" 2>&1 || true; fi
+  if [ -x "$INIT" ]; then
+    "$INIT" stop >>"$LOG" 2>&1 || true
+    update-rc.d -f dokku-agent remove >>"$LOG" 2>&1 || true
+  fi
+  [ -z "$1" ] || purge
+  step "Removing dokku"
+  rm -f "$UNIT" "$INIT" "$ROTATE" "$SUDOERS" "$CONF"
+  ! systemd_runs || systemctl daemon-reload
+  if nginx_runs; then
+    run "test nginx's configuration" "mend what it names, then: nginx -s reload" nginx -t
+    run "reload nginx" "see: nginx -t" nginx -s reload
+  fi
+  rm -f "$BIN"
+  rm -rf "$LIB" "$CACHE" /run/dokku-agent.pid
+  step "Done"
+  say "Kept: the packages that were installed (Docker, nginx, git, sshd, Go)"
+  [ -n "$1" ] || say "Kept: the apps in $HOME_DIR and their containers, which still run but are no longer reached through nginx (--purge removes them)"
+}
+
+purge() {
+  step "Removing all apps, their containers, networks and images"
+  if engine_answers >/dev/null 2>&1; then
+    remove_labelled containers '/json?all=true' '?force=true&v=true'
+    remove_labelled networks '' ''
+    remove_labelled images '/json?all=true' '?force=true'
+  elif [ -d "$HOME_DIR" ]; then
+    die "cannot remove the apps' containers: Docker does not answer; start it, then run this again"
+  fi
+  if getent passwd dokku >/dev/null; then
+    userdel dokku >>"$LOG" 2>&1 || die "cannot remove the user dokku: $(tail -n 1 "$LOG")"
+  fi
+  rm -rf "$HOME_DIR" "$DEMO" /var/log/dokku-agent.log*
+}
+
+# --------------------------------------------------------------------------
+
+command=${1:-help}
+case $command in
+  help | -h | --help)
+    usage
+    exit 0 ;;
+  install | demo | test | hooks | uninstall) ;;
+  *)
+    usage >&2
+    die "there is no command $command" ;;
+esac
+need_root "$@"
+shift
+case $command in
+  install)
+    lock
+    install_all
+    next_steps ;;
+  demo)
+    lock
+    install_all
+    demo ;;
+  test) test_all ;;
+  hooks) hooks "$@" ;;
+  uninstall)
+    case ${1:-} in
+      '' | --purge) ;;
+      *) die "uninstall takes --purge or nothing, not $1" ;;
+    esac
+    lock
+    uninstall "${1:-}" ;;
+esac

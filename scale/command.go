@@ -1,0 +1,168 @@
+package scale
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"mvdan.cc/sh/v3/expand"
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// builtins are the commands that only a shell has, or that act on it.
+var builtins = []string{".", ":", "alias", "bg", "break", "builtin", "cd", "command", "continue", "eval",
+	"exec", "exit", "export", "fg", "getopts", "hash", "jobs", "local", "read", "readonly", "return", "set", "shift",
+	"source", "times", "trap", "type", "ulimit", "umask", "unalias", "unset", "wait"}
+
+// Command turns a Procfile command into arguments for a container. env looks up the
+// app's config and PORT. A plain command is split as a POSIX shell splits it,
+// with its variables expanded. One that needs a shell comes back as /bin/sh -c and
+// the command as written; so does one with variables that env does not have,
+// because the image may set them. Nothing is executed here, and the host's
+// environment and files are not looked at. An error names the quote or bracket that
+// is left open.
+func Command(command string, env func(name string) (string, bool)) (argv []string, needsShell bool, err error) {
+	if strings.TrimSpace(command) == "" {
+		return nil, false, errors.New("the command is empty")
+	}
+	words, err := simple(command)
+	if err != nil {
+		return nil, false, err
+	}
+	shell := []string{"/bin/sh", "-c", command}
+	for _, w := range words {
+		if !plainWord(w, env) {
+			return shell, true, nil
+		}
+	}
+	if len(words) == 0 || slices.Contains(builtins, words[0].Lit()) {
+		return shell, true, nil
+	}
+	// Braces, globs and ~ were excluded above; without handlers nothing else can
+	// reach beyond env.
+	argv, err = expand.Fields(&expand.Config{Env: environ(env)}, words...)
+	if err != nil || len(argv) == 0 || argv[0] == "" {
+		return shell, true, nil
+	}
+	return argv, false, nil
+}
+
+// simple returns the words of a single command without assignments and
+// redirections; none for anything else that a shell could read.
+func simple(command string) ([]*syntax.Word, error) {
+	file, err := parse(command, syntax.LangBash)
+	if err != nil {
+		if _, posix := parse(command, syntax.LangPOSIX); posix == nil {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("cannot read the command %s: %s", Quote(command), parseMessage(err))
+	}
+	if len(file.Stmts) != 1 {
+		return nil, nil
+	}
+	s := file.Stmts[0]
+	call, ok := s.Cmd.(*syntax.CallExpr)
+	if !ok || s.Negated || s.Background || s.Coprocess || s.Semicolon.IsValid() || len(s.Redirs) > 0 || len(call.Assigns) > 0 {
+		return nil, nil
+	}
+	return call.Args, nil
+}
+
+func parse(command string, lang syntax.LangVariant) (*syntax.File, error) {
+	return syntax.NewParser(syntax.Variant(lang)).Parse(strings.NewReader(command), "")
+}
+
+func parseMessage(err error) string {
+	var p syntax.ParseError
+	if errors.As(err, &p) {
+		return fmt.Sprintf("column %d: %s", p.Pos.Col(), p.Text)
+	}
+	return err.Error()
+}
+
+// plainWord reports whether every shell reads the word as expand does.
+func plainWord(w *syntax.Word, env func(string) (string, bool)) bool {
+	for i, part := range w.Parts {
+		switch part := part.(type) {
+		case *syntax.Lit:
+			if i == 0 && strings.HasPrefix(part.Value, "~") || special(part.Value) {
+				return false
+			}
+		case *syntax.SglQuoted:
+			if part.Dollar {
+				return false
+			}
+		case *syntax.DblQuoted:
+			if part.Dollar || !plainQuoted(part, env) {
+				return false
+			}
+		case *syntax.ParamExp:
+			// The shell would look for files that an unquoted value matches.
+			value, ok := variable(part, env)
+			if !ok || strings.ContainsAny(value, `*?[\`) {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+func plainQuoted(q *syntax.DblQuoted, env func(string) (string, bool)) bool {
+	for _, part := range q.Parts {
+		switch part := part.(type) {
+		case *syntax.Lit:
+		case *syntax.ParamExp:
+			if _, ok := variable(part, env); !ok {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// variable looks up $NAME or ${NAME}; nothing else is one.
+func variable(p *syntax.ParamExp, env func(string) (string, bool)) (string, bool) {
+	if p.Param == nil || p.Excl || p.Length || p.Width || p.IsSet || p.Flags != nil || p.NestedParam != nil ||
+		p.Index != nil || len(p.Modifiers) > 0 || p.Slice != nil || p.Repl != nil || p.Names != 0 || p.Exp != nil ||
+		!syntax.ValidName(p.Param.Value) {
+		return "", false
+	}
+	return env(p.Param.Value)
+}
+
+// special reports whether an unquoted literal holds, not behind a backslash,
+// what a shell would expand to file names or several words.
+func special(lit string) bool {
+	for i := 0; i < len(lit); i++ {
+		switch lit[i] {
+		case '\\':
+			i++
+		case '*', '?', '[', '{', '}':
+			return true
+		}
+	}
+	// name=~ and a:~ are expanded by some shells.
+	return strings.Contains(lit, "=~") || strings.Contains(lit, ":~")
+}
+
+// environ gives expand the app's variables and nothing else. IFS is not among
+// them: a shell ignores the one it inherits.
+type environ func(string) (string, bool)
+
+func (e environ) Get(name string) expand.Variable {
+	if name == "IFS" {
+		return expand.Variable{}
+	}
+	value, ok := e(name)
+	if !ok {
+		return expand.Variable{}
+	}
+	return expand.Variable{Set: true, Exported: true, Kind: expand.String, Str: value}
+}
+
+func (e environ) Each(func(string, expand.Variable) bool) {}

@@ -1,0 +1,162 @@
+package scale
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// location maps a path in a JSON document, its keys joined by NUL, to its line.
+type location map[string]int
+
+func (l location) has(path ...string) bool {
+	_, ok := l[strings.Join(path, "\x00")]
+	return ok
+}
+
+// line returns the line of a path, or of the nearest object around it.
+func (l location) line(path ...string) int {
+	for ; len(path) > 0; path = path[:len(path)-1] {
+		if n, ok := l[strings.Join(path, "\x00")]; ok {
+			return n
+		}
+	}
+	return 0
+}
+
+// field returns the full name of a field in a line. encoding/json's own leaves
+// out the keys of maps; it is returned where the line has several that fit.
+func (l location) field(line int, name string) string {
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	found := ""
+	for path, n := range l {
+		if n != line || path[strings.LastIndexByte(path, 0)+1:] != last {
+			continue
+		}
+		if found != "" {
+			return name
+		}
+		found = strings.ReplaceAll(path, "\x00", ".")
+	}
+	if found == "" {
+		return name
+	}
+	return found
+}
+
+// level is an object or array that is being read.
+type level struct {
+	delim json.Delim
+	line  int
+	index int    // of the next element of an array
+	key   string // of the value that comes next in an object
+	named bool   // a key was read, its value was not
+}
+
+// maxDepth bounds what a hostile document can nest.
+const maxDepth = 64
+
+// locate reads a document token by token and notes where everything stands. A
+// document that is not JSON, or that has a key twice, is a Problems.
+func locate(src []byte) (location, Problems) {
+	where := location{}
+	var stack []level
+	fail := func(line int, text, message string) (location, Problems) {
+		return nil, Problems{{appJSONName, line, text, message}}
+	}
+	d := json.NewDecoder(bytes.NewReader(src))
+	d.UseNumber()
+	for started := false; !started || len(stack) > 0; started = true {
+		tok, err := d.Token()
+		line := lineAt(src, d.InputOffset())
+		if err != nil {
+			return nil, syntaxProblem(src, err, stack)
+		}
+		if tok == json.Delim('}') || tok == json.Delim(']') {
+			stack = stack[:len(stack)-1]
+			continue
+		}
+		if n := len(stack); n > 0 && stack[n-1].delim == '{' && !stack[n-1].named {
+			stack[n-1].key, stack[n-1].named = tok.(string), true
+			path := pathOf(stack)
+			if where.has(path...) {
+				return fail(line, stack[n-1].key, fmt.Sprintf("this key is in line %d already: keep one of the two", where.line(path...)))
+			}
+			where[strings.Join(path, "\x00")] = line
+			continue
+		}
+		if n := len(stack); n > 0 && stack[n-1].delim == '[' {
+			where[strings.Join(pathOf(stack), "\x00")] = line
+		}
+		if n := len(stack); n > 0 {
+			stack[n-1].named = false
+			stack[n-1].index++
+		}
+		if delim, ok := tok.(json.Delim); ok {
+			stack = append(stack, level{delim: delim, line: line})
+		}
+		if len(stack) > maxDepth {
+			return fail(line, "", "more than 64 levels of nesting")
+		}
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return fail(lineAt(src, d.InputOffset()), "", "something follows the closing }: remove it")
+	}
+	return where, nil
+}
+
+func pathOf(stack []level) []string {
+	path := make([]string, len(stack))
+	for i, l := range stack {
+		path[i] = l.key
+		if l.delim == '[' {
+			path[i] = fmt.Sprint(l.index)
+			if i < len(stack)-1 {
+				path[i] = fmt.Sprint(l.index - 1)
+			}
+		}
+	}
+	return path
+}
+
+// syntaxProblem says where a document stops being JSON.
+func syntaxProblem(src []byte, err error, stack []level) Problems {
+	p := Problem{File: appJSONName}
+	var syntax *json.SyntaxError
+	switch {
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		p.Line = lineAt(src, int64(len(bytes.TrimRight(src, " \t\r\n"))))
+		p.Message = "the file ends too early"
+		if n := len(stack); n > 0 {
+			inner := stack[n-1]
+			closing := map[json.Delim]string{'{': "}", '[': "]"}[inner.delim]
+			p.Message = fmt.Sprintf("the file ends too early: a %s is missing (the %s of line %d is not closed)",
+				closing, inner.delim, inner.line)
+		}
+	case errors.As(err, &syntax):
+		p.Line = lineAt(src, syntax.Offset)
+		p.Text = textAt(src, p.Line)
+		p.Message = "this is not JSON: " + strings.TrimPrefix(syntax.Error(), "json: ")
+	default:
+		p.Message = err.Error()
+	}
+	return Problems{p}
+}
+
+// lineAt returns the line of the byte before offset, 1-based: json's offsets
+// count the bytes that were read.
+func lineAt(src []byte, offset int64) int {
+	at := min(max(int(offset)-1, 0), len(src))
+	return 1 + bytes.Count(src[:at], []byte("\n"))
+}
+
+func textAt(src []byte, line int) string {
+	for ; line > 1; line-- {
+		_, src, _ = bytes.Cut(src, []byte("\n"))
+	}
+	text, _, _ := bytes.Cut(src, []byte("\n"))
+	return strings.TrimSpace(string(text))
+}

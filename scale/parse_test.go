@@ -1,0 +1,169 @@
+package scale
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestParseProcfile(t *testing.T) {
+	tests := []struct{ name, src, want string }{
+		{"one", "web: ./server", "web=./server@1"},
+		{"no space", "web:./server", "web=./server@1"},
+		{"CRLF, BOM, blank lines", "\xef\xbb\xbfweb: a\r\n\r\n  worker:   b  \r\n", "web=a@1 worker=b@3"},
+		{"comments", "# x: y\n// z\nweb: a # b\nworker: c // d # e\nx: http://y/#z", "web=a@3 worker=c@4 x=http://y/#z@5"},
+		{"quoted hash", `web: sh -c "echo # it's" 'a // b' # c`, `web=sh -c "echo # it's" 'a // b'@1`},
+		{"escaped quote", `web: echo don\'t # c`, `web=echo don\'t@1`},
+		{"colons in the command", "web: a -b :$PORT c:d", "web=a -b :$PORT c:d@1"},
+		{"all characters", "A_b-9: x", "A_b-9=x@1"},
+		{"63 characters", strings.Repeat("a", 63) + ": x", strings.Repeat("a", 63) + "=x@1"},
+
+		{"64 characters", strings.Repeat("a", 64) + ": x", "longer than 63"},
+		{"empty", "", "Procfile: the file has no process: write a line such as web: ./server"},
+		{"only comments", "# web: a\n", "the file has no process"},
+		{"duplicate", "web: a\nweb: b", `Procfile:2: "web: b": web is in line 1 already`},
+		{"equal duplicate", "web: a\nweb: a", "in line 1 already"},
+		{"no command", "web:", "web has no command"},
+		{"only a comment", "web: # later", "web has no command"},
+		{"no colon", "web", `Procfile:1: "web": this is not a process: write type: command`},
+		{"space before the colon", "web : a", "no white space before the colon: write web:"},
+		{"bad type", "web.1: a", `"web.1" cannot be the name of a process type`},
+		{"merge conflict", "<<<<<<< HEAD:x\nweb: a", "left over from a merge conflict"},
+		{"UTF-16", "\xff\xfew\x00e\x00", "the file is UTF-16: save it as UTF-8"},
+		{"UTF-16 without a mark", "w\x00e\x00b\x00", "NUL byte"},
+		{"Latin-1", "web: caf\xe9", "Procfile:1: the file is not UTF-8"},
+		{"all bad lines", "a\nweb: b\nc:", `"a": this is not a process: write type: command` + "\nProcfile:3"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p, err := ParseProcfile([]byte(tt.src))
+			check(t, procfileText(p), err, tt.want)
+		})
+	}
+}
+
+// check compares a result in full and an error by the part that matters.
+func check(t *testing.T, got string, err error, want string) {
+	t.Helper()
+	if err == nil && got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if err != nil && (want == "" || !strings.Contains(err.Error(), want)) {
+		t.Errorf("got error %q, want %q", err, want)
+	}
+}
+
+func TestRelease(t *testing.T) {
+	p, err := ParseProcfile([]byte("release: migrate\nweb: a\nclock: b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cmd, ok := p.Release(); !ok || cmd != "migrate" {
+		t.Errorf("release is %q, %v", cmd, ok)
+	}
+	if got := strings.Join(p.Types(), " "); got != "web clock" {
+		t.Errorf("types are %q", got)
+	}
+	if got := strings.Join(Procfile(nil).Types(), " "); got != "web" {
+		t.Errorf("types without a Procfile are %q", got)
+	}
+}
+
+func TestParseDokkuScale(t *testing.T) {
+	tests := []struct{ name, src, want string }{
+		{"two", "web=2\nworker=1\n", "web=2@1 worker=1@2"},
+		{"no final newline", "web=3", "web=3@1"},
+		{"CRLF and BOM", "\xef\xbb\xbfweb=1\r\nworker=2\r\n", "web=1@1 worker=2@2"},
+		{"comments", "# all\n\nweb=1 # one\nworker=2# two\n", "web=1@3 worker=2@4"},
+		{"spaces", "  web = 2 \n", "web=2@1"},
+		{"leading zero", "web=08", "web=8@1"},
+		{"equal duplicates", "web=1\nweb=01", "web=1@1"},
+		{"limit", "web=100", "web=100@1"},
+		{"empty", "", ""},
+		{"only comments", "# web=1\n\n", ""},
+
+		{"colon", "web: 1", `DOKKU_SCALE:1: "web: 1": did you mean web=1?`},
+		{"space", "web 1", "did you mean web=1?"},
+		{"two on a line", "web=1 worker=8", "put web=1 and worker=8 on lines of their own"},
+		{"commas", "web=1, worker=8", "put web=1 and worker=8 on lines of their own"},
+		{"word", "web=two", `"two" is not a count: write a whole number such as web=1`},
+		{"no count", "web=", "web has no count: write web=1, or web=0"},
+		{"no sign", "web", "web has no count"},
+		{"negative", "web=-1", `"-1" is not a count`},
+		{"plus", "web=+1", `"+1" is not a count`},
+		{"sum", "web=1+1", `"1+1" is not a count`},
+		{"fraction", "web=1.5", `"1.5" is not a count`},
+		{"quotes", `web="2"`, "did you mean web=2?"},
+		{"other digits", "web=٣", "is not a count"},
+		{"duplicates", "web=1\nworker=1\nweb=2", `DOKKU_SCALE:3: "web=2": line 1 sets web to 1: keep one`},
+		{"too many", "web=101", "101 of web is more than the 100"},
+		{"overflow", "web=99999999999999999999", "is more than the 100"},
+		{"bad type", "we b=1", "cannot be the name of a process type"},
+		{"no type", "=1", "the name of the process type is missing"},
+		{"command substitution", "web=$(id)", "is not a count"},
+		{"all at once", "web=x\nok=1\nworker: 2", `such as web=1` + "\n" + `DOKKU_SCALE:3: "worker: 2"`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d, err := ParseDokkuScale([]byte(tt.src), 0)
+			check(t, scaleText(d), err, tt.want)
+			if err == nil && tt.want == "" && (d != nil || d.Counts() != nil) {
+				t.Errorf("an empty file is %#v, want nil", d)
+			}
+		})
+	}
+	if _, err := ParseDokkuScale([]byte("web=5"), 4); err == nil || !strings.Contains(err.Error(), "more than the 4") {
+		t.Errorf("limit of 4: %v", err)
+	}
+}
+
+func TestManyProblems(t *testing.T) {
+	_, err := ParseDokkuScale([]byte(strings.Repeat("web=x\n", 1000)), 0)
+	if n := strings.Count(err.Error(), "\n"); n != mostProblems || !strings.Contains(err.Error(), "and 980 more") {
+		t.Errorf("%d lines: %v", n, err)
+	}
+}
+
+func TestParseAppJSON(t *testing.T) {
+	tests := []struct{ name, src, want string }{
+		{"empty object", "{}", ""},
+		{"formation", `{"formation": {"web": {"quantity": 2, "max_parallel": 1}, "worker": {}}}`, "web=2/1 worker"},
+		{"null", `{"formation": {"web": {"quantity": null}}}`, "web"},
+		{"comments", "// a\n{ /* b */ \"formation\": {\"web\": {\"quantity\": 0,},}, }", "web=0"},
+		{"scripts", `{"scripts": {"dokku": {"predeploy": " a ", "postdeploy": "b"}, "test": 1}}`, "predeploy:a postdeploy:b"},
+		{"others' keys", `{"name": 1, "env": [], "buildpacks": {}, "addons": null}`, ""},
+		{"healthchecks", "{\"healthchecks\": {\"web\": [\n{\"path\": \"/a\"},\n{\"uptime\": 3}]}}", "web check@2 web check@3"},
+
+		{"empty file", " \n", "the file is empty: write {}, or remove it"},
+		{"wrong kind", "{\n\"formation\": {\"web\": {\n\"quantity\": \"2\"}}}",
+			"app.json:3: formation.web.quantity has to be a whole number, without quotes"},
+		{"fraction", `{"formation": {"web": {"quantity": 1.5}}}`, "formation.web.quantity has to be a whole number"},
+		{"negative", "{\"formation\": {\n\"web\": {\"quantity\": -1}}}", `app.json:2: "-1": the quantity of web is negative`},
+		{"bad type", `{"formation": {"a.b": {"quantity": 1}}}`, `formation: "a.b" cannot be the name`},
+		{"max_parallel", `{"formation": {"web": {"max_parallel": 0}}}`, "has to be at least 1"},
+		{"twice", "{\"formation\": {\"web\": {\"quantity\": 1},\n\"web\": {\"quantity\": 2}}}", `app.json:2: "web": this key is in line 1 already`},
+		{"brace missing", "{\n\"scripts\": {\n}\n", "app.json:3: the file ends too early: a } is missing (the { of line 1 is not closed)"},
+		{"comma missing", "{\n\"a\": 1\n\"b\": 2}", "app.json:2: `\"a\": 1`: this is not JSON"},
+		{"array", "[]", "the file has to be an object in { }"},
+		{"rest", "{} x", "something follows"},
+		{"deep", strings.Repeat("[", 1000), "more than 64 levels"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			a, err := ParseAppJSON([]byte(tt.src))
+			check(t, appJSONText(a), err, tt.want)
+		})
+	}
+}
+
+func TestAppJSONWarnings(t *testing.T) {
+	a, err := ParseAppJSON([]byte("{\n\"cron\": [{\"command\": \"a\"}],\n\"scripts\": {\"postdeploy\": \"b\"}}"))
+	if err != nil || len(a.Warnings) != 2 {
+		t.Fatalf("%v, %v", a.Warnings, err)
+	}
+	want := []string{"app.json:2: cron is not supported", "app.json:3: scripts.postdeploy is not run: write it as scripts.dokku.postdeploy"}
+	for i, w := range want {
+		if got := a.Warnings[i].String(); !strings.HasPrefix(got, w) {
+			t.Errorf("got %q, want %q", got, w)
+		}
+	}
+}

@@ -1,0 +1,159 @@
+package scale
+
+import (
+	"fmt"
+	"strings"
+)
+
+const (
+	procfileName = "Procfile"
+	releaseType  = "release"
+	// Web is the process type that requests are sent to.
+	Web = "web"
+)
+
+// Process is a line of a Procfile.
+type Process struct {
+	Type    string
+	Command string // as written, without a comment
+	Line    int    // 1-based
+}
+
+// Procfile is what an app can run, in the order of the file. A nil Procfile means
+// that there is none; the image's own command is then its web process.
+type Procfile []Process
+
+// Lookup returns the process of a type.
+func (p Procfile) Lookup(typ string) (Process, bool) {
+	for _, proc := range p {
+		if proc.Type == typ {
+			return proc, true
+		}
+	}
+	return Process{}, false
+}
+
+// Release returns the command that runs once in a new image before anything
+// is started, and whether there is one.
+func (p Procfile) Release() (string, bool) {
+	proc, ok := p.Lookup(releaseType)
+	return proc.Command, ok
+}
+
+// Processes returns the types that can be started: all but release.
+func (p Procfile) Processes() []Process {
+	var list []Process
+	for _, proc := range p {
+		if proc.Type != releaseType {
+			list = append(list, proc)
+		}
+	}
+	return list
+}
+
+// Types returns the names of the types that can be started, in the order of the
+// file; just web where there is no Procfile.
+func (p Procfile) Types() []string {
+	if p == nil {
+		return []string{Web}
+	}
+	types := []string{}
+	for _, proc := range p.Processes() {
+		types = append(types, proc.Type)
+	}
+	return types
+}
+
+// ParseProcfile reads lines of the form "type: command". The error is a
+// Problems with everything that is wrong. The rules are procfile-util's (Dokku
+// 0.38), except that a line which does not parse rejects the file.
+func ParseProcfile(src []byte) (Procfile, error) {
+	lines, err := Lines(procfileName, src)
+	if err != nil {
+		return nil, err
+	}
+	var procs Procfile
+	var bad Problems
+	for _, l := range lines {
+		if comment(l.Text) {
+			continue
+		}
+		proc, message := parseProcess(l.Text)
+		if message == "" {
+			if first, ok := procs.Lookup(proc.Type); ok {
+				message = fmt.Sprintf("%s is in line %d already: give one of them another name", proc.Type, first.Line)
+			}
+		}
+		if message != "" {
+			bad = append(bad, Problem{procfileName, l.Number, l.Text, message})
+			continue
+		}
+		proc.Line = l.Number
+		procs = append(procs, proc)
+	}
+	if len(bad) == 0 && len(procs) == 0 {
+		bad = Problems{{File: procfileName, Message: "the file has no process: " +
+			"write a line such as web: ./server, or remove the file to run the image's own command"}}
+	}
+	if len(bad) > 0 {
+		return nil, bad
+	}
+	return procs, nil
+}
+
+// parseProcess reads one line; the message says what is wrong with it.
+func parseProcess(line string) (Process, string) {
+	for _, marker := range []string{"<<<<<<<", ">>>>>>>", "======"} {
+		if strings.HasPrefix(line, marker) {
+			return Process{}, "this is left over from a merge conflict: resolve it and commit the file again"
+		}
+	}
+	name, command, ok := strings.Cut(line, ":")
+	if !ok {
+		return Process{}, "this is not a process: write type: command"
+	}
+	if trimmed := strings.TrimSpace(name); trimmed != name && badType(trimmed) == "" {
+		return Process{}, fmt.Sprintf("no white space before the colon: write %s:", trimmed)
+	}
+	if message := badType(name); message != "" {
+		return Process{}, message
+	}
+	command = strings.TrimSpace(command)
+	if i := commentAt(command); i >= 0 {
+		command = strings.TrimSpace(command[:i])
+	}
+	if command == "" {
+		return Process{}, fmt.Sprintf("%s has no command: write %[1]s: command, or remove the line", name)
+	}
+	return Process{Type: name, Command: command}, ""
+}
+
+func comment(s string) bool {
+	return strings.HasPrefix(s, "#") || strings.HasPrefix(s, "//")
+}
+
+// commentAt returns where a comment begins: at the start or after white space,
+// and not inside quotes; -1 for none.
+func commentAt(s string) int {
+	var quote byte
+	space := true
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c == '\\' && quote != '\'':
+			i++
+			space = false
+			continue
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case space && comment(s[i:]):
+			return i
+		case c == '\'' || c == '"' || c == '`':
+			quote = c
+		}
+		space = quote == 0 && (c == ' ' || c == '\t')
+	}
+	return -1
+}

@@ -1,0 +1,165 @@
+package scale
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Origin says who asked for a count.
+type Origin string
+
+const (
+	FromDokkuScale Origin = "DOKKU_SCALE"
+	FromAppJSON    Origin = "app.json"
+	FromLocal      Origin = "local" // ps:scale
+	FromDefault    Origin = "default"
+)
+
+// Entry is the formation of one process type.
+type Entry struct {
+	Type   string `json:"process_type"`
+	Count  int    `json:"quantity"`
+	Origin Origin `json:"origin"`
+}
+
+// Formation is how many processes of each type run, sorted by type, with the types
+// that run none.
+type Formation []Entry
+
+// Count returns how many processes of a type run.
+func (f Formation) Count(typ string) int {
+	for _, e := range f {
+		if e.Type == typ {
+			return e.Count
+		}
+	}
+	return 0
+}
+
+// Inputs is everything that decides a formation.
+type Inputs struct {
+	Procfile   Procfile       // nil: there is none, and the image's command is web
+	DokkuScale DokkuScale     // nil: none, or empty
+	AppJSON    AppJSON        // zero: none
+	Local      map[string]int // what ps:scale stored
+}
+
+// Note is a line for the pusher about a decision.
+type Note struct {
+	Text    string
+	Warning bool
+}
+
+// Resolve decides the formation. The notes name every local setting that a file
+// overrides, and what is likely to be a mistake. The error is a Problems: counts for
+// types that the Procfile does not have.
+func Resolve(in Inputs) (Formation, []Note, error) {
+	counts, origin := in.shipped()
+	if err := in.unknownTypes(counts, origin); err != nil {
+		return nil, nil, err
+	}
+	var f Formation
+	for _, typ := range in.Procfile.Types() {
+		f = append(f, in.entry(typ, counts, origin))
+	}
+	slices.SortFunc(f, func(a, b Entry) int { return strings.Compare(a.Type, b.Type) })
+	return f, in.notes(f, counts, origin), nil
+}
+
+// shipped returns the counts of the file that decides, and its name; an empty
+// name where the repository ships none.
+func (in Inputs) shipped() ([]Count, Origin) {
+	if in.AppJSON.Scales() {
+		var counts []Count
+		for _, typ := range slices.Sorted(maps.Keys(in.AppJSON.Formation)) {
+			if q := in.AppJSON.Formation[typ]; q.Quantity != nil {
+				counts = append(counts, Count{typ, *q.Quantity, q.Line})
+			}
+		}
+		return counts, FromAppJSON
+	}
+	if len(in.DokkuScale) > 0 {
+		return in.DokkuScale, FromDokkuScale
+	}
+	return nil, ""
+}
+
+func (in Inputs) entry(typ string, counts []Count, origin Origin) Entry {
+	if origin != "" {
+		c, _ := DokkuScale(counts).Lookup(typ)
+		return Entry{typ, c.Count, origin}
+	}
+	if n, ok := in.Local[typ]; ok {
+		return Entry{typ, n, FromLocal}
+	}
+	if typ == Web {
+		return Entry{typ, 1, FromDefault}
+	}
+	return Entry{typ, 0, FromDefault}
+}
+
+// unknownTypes finds counts for types that cannot be started. A count of 0 is
+// harmless: it says what is so.
+func (in Inputs) unknownTypes(counts []Count, origin Origin) error {
+	types := in.Procfile.Types()
+	var bad Problems
+	for _, c := range counts {
+		if c.Count == 0 || slices.Contains(types, c.Type) {
+			continue
+		}
+		mend := fmt.Sprintf("add a line %s: command to the Procfile, or set %[1]s to 0", c.Type)
+		message := fmt.Sprintf("the Procfile has no %s: %s", c.Type, mend)
+		if similar := sameLetters(c.Type, types); similar != "" {
+			message = fmt.Sprintf("the Procfile has no %s: did you mean %s?", c.Type, similar)
+		}
+		if c.Type == releaseType {
+			message = "release is not a process: its command runs once at each deploy; remove the line"
+		} else if in.Procfile == nil {
+			message = fmt.Sprintf("there is no Procfile, and only web runs without one: %s", mend)
+		}
+		bad = append(bad, Problem{string(origin), c.Line, fmt.Sprintf("%s=%d", c.Type, c.Count), message})
+	}
+	return bad.err()
+}
+
+// sameLetters returns the type that differs from typ only in case, - and _.
+func sameLetters(typ string, types []string) string {
+	key := func(s string) string {
+		return strings.ToLower(strings.NewReplacer("-", "", "_", "").Replace(s))
+	}
+	for _, t := range types {
+		if key(t) == key(typ) {
+			return t
+		}
+	}
+	return ""
+}
+
+func (in Inputs) notes(f Formation, counts []Count, origin Origin) []Note {
+	var notes []Note
+	warn := func(format string, args ...any) {
+		notes = append(notes, Note{fmt.Sprintf(format, args...), true})
+	}
+	if origin == FromAppJSON && len(in.DokkuScale) > 0 {
+		warn("app.json and DOKKU_SCALE both set the formation: app.json wins, DOKKU_SCALE is ignored")
+	}
+	if origin == "" {
+		for _, typ := range slices.Sorted(maps.Keys(in.Local)) {
+			if n := in.Local[typ]; n > 0 && !slices.Contains(in.Procfile.Types(), typ) {
+				warn("local setting %s=%d is ignored: the app has no process type %[1]s any more", typ, n)
+			}
+		}
+		return notes
+	}
+	for _, e := range f {
+		if n, ok := in.Local[e.Type]; ok && n != e.Count {
+			notes = append(notes, Note{Text: fmt.Sprintf("%s sets %s to %d (local setting was %d)", origin, e.Type, e.Count, n)})
+		}
+		if _, listed := DokkuScale(counts).Lookup(e.Type); e.Type == Web && !listed {
+			warn("%s leaves out web, so no web process runs: set web to 1 in it if that is not meant", origin)
+		}
+	}
+	return notes
+}
