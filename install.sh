@@ -21,7 +21,7 @@ SRC=$(cd "$(dirname "$0")" && pwd)
 # su without "-" leaves out sbin, sudo leaves out nothing but go's own folder.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/go/bin
 HOME=${HOME:-/root}
-export PATH HOME LC_ALL=C DEBIAN_FRONTEND=noninteractive
+export PATH HOME DOKKU_ROOT="$HOME_DIR" LC_ALL=C DEBIAN_FRONTEND=noninteractive
 umask 022
 changed=   # the files that this run has written
 
@@ -32,6 +32,7 @@ Usage: sudo ./install.sh COMMAND
   install            make this server deploy what is pushed to it
   demo               install, then push a sample app and open it
   hooks REPO [APP]   make an existing bare repository deploy on push
+                     (hooks --remove REPO undoes it)
   test               what the tests need, then all tests
   uninstall          remove all but the apps; with --purge the apps too
 EOF
@@ -96,8 +97,6 @@ start() {
     service "$1" start >>"$LOG" 2>&1 </dev/null 9<&- || true
   fi
 }
-
-as_dokku() (cd / && runuser -u dokku -- env HOME="$HOME_DIR" "$BIN" "$@" 9<&-)
 
 # ---- what has to be there ------------------------------------------------
 
@@ -311,12 +310,28 @@ nginx_up() {
 
 sshd_settings() { "$(command -v sshd)" -T -C user=dokku,host=localhost,addr=127.0.0.1; }
 
+# ssh_at sets where sshd answers from here: address and port.
+ssh_at() {
+  port=$(sshd_settings | awk '$1 == "port" { print $2; exit }')
+  address=$(sshd_settings | awk '$1 == "listenaddress" { sub(/:[0-9]+$/, "", $2); print $2; exit }')
+  case $address in
+    0.0.0.0 | '[::]' | '') address=127.0.0.1 ;;
+  esac
+}
+
+# host_keys NAME: known_hosts for this very server, whose keys need no asking.
+host_keys() {
+  sshd_settings | awk '$1 == "hostkey" { print $2 ".pub" }' | while read -r public; do
+    [ ! -s "$public" ] || sed "s/^/$1 /" "$public"
+  done
+}
+
 sshd_up() {
   mkdir -p /run/sshd
   run "make ssh host keys" "see above" ssh-keygen -A
   run "read sshd's settings" "mend /etc/ssh/sshd_config" sshd_settings
   settings=$(sshd_settings)
-  port=$(printf '%s\n' "$settings" | awk '$1 == "port" { print $2; exit }')
+  ssh_at
   if ! listening "$port"; then
     step "Starting sshd"
     start ssh
@@ -455,11 +470,14 @@ next_steps() {
   # The address that other machines see; no packet is sent.
   address=$(ip -4 route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p')
   say "Allow a key:   dokku ssh-keys:add admin < id_ed25519.pub"
-  if [ -s /root/.ssh/authorized_keys ]; then
-    say "               (root's are in /root/.ssh/authorized_keys)"
-  fi
+  for keys in "$(getent passwd "${SUDO_USER:-root}" | cut -d : -f 6)/.ssh/authorized_keys" /root/.ssh/authorized_keys; do
+    line=$(grep -sn -m 1 '^\(ssh-\|ecdsa-\|sk-\)' "$keys" | cut -d : -f 1) || continue
+    [ -n "$line" ] || continue
+    say "  or yours:    sed -n ${line}p $keys | dokku ssh-keys:add admin"
+    break
+  done
   say "Set a domain:  dokku domains:set-global example.com"
-  say "Then, in an app: git remote add dokku dokku@${address:-this-server}:APP && git push dokku main"
+  say "Deploy an app: git remote add dokku dokku@${address:-this-server}:APP && git push dokku main"
 }
 
 # ---- demo ----------------------------------------------------------------
@@ -480,12 +498,9 @@ demo_key() {
     rm -f "$DEMO/key" "$DEMO/key.pub"
     run "make the demo's key" "see above" ssh-keygen -q -t ed25519 -N '' -C dokku-demo -f "$DEMO/key"
   fi
-  # The server is this one, so its keys are known without asking it.
-  sshd_settings | awk '$1 == "hostkey" { print $2 ".pub" }' | while read -r public; do
-    [ ! -s "$public" ] || sed 's/^/dokku-demo /' "$public"
-  done >"$DEMO/known_hosts"
-  as_dokku ssh-keys:remove dokku-demo >>"$LOG" 2>&1 || true
-  as_dokku ssh-keys:add dokku-demo <"$DEMO/key.pub" >>"$LOG" 2>&1 || die "cannot add the demo's key: $(tail -n 1 "$LOG")"
+  host_keys dokku-demo >"$DEMO/known_hosts"
+  "$BIN" ssh-keys:remove dokku-demo >>"$LOG" 2>&1 || true
+  "$BIN" ssh-keys:add dokku-demo <"$DEMO/key.pub" >>"$LOG" 2>&1 || die "cannot add the demo's key: $(tail -n 1 "$LOG")"
 }
 
 # Each run commits another greeting, so that each push has something to deploy.
@@ -503,7 +518,7 @@ demo_commit() {
     git config commit.gpgSign false
     # So that "git push dokku main" works there by hand, too.
     git config core.sshCommand "ssh -F /dev/null -i $DEMO/key -p $port -o IdentitiesOnly=yes -o BatchMode=yes \
--o HostName=127.0.0.1 -o HostKeyAlias=dokku-demo -o UserKnownHostsFile=$DEMO/known_hosts"
+-o HostName=$address -o HostKeyAlias=dokku-demo -o UserKnownHostsFile=$DEMO/known_hosts"
     git config remote.dokku.url "dokku@localhost:$app"
     git add -A
     git commit -q -m "Change the greeting"
@@ -512,7 +527,7 @@ demo_commit() {
 
 # The request goes through nginx under the app's own name, DNS or not.
 demo_open() {
-  url=$(as_dokku urls "$app" | head -n 1)
+  url=$("$BIN" urls "$app" | head -n 1)
   host=${url#*://}
   host=${host%%/*}
   case $host in
@@ -529,6 +544,109 @@ demo_open() {
   printf '%s\n' "=====> The push is live: $url"
   say "Change something in $DEMO/app, commit, and: git push dokku main"
   say "Remove it with: dokku apps:destroy --force $app"
+}
+
+# ---- hooks ---------------------------------------------------------------
+
+# All that is done to somebody's repository is done as its owner, below its
+# folder dokku. Its own hooks stay where they are, and as they are: git is told,
+# by core.hooksPath, to look into dokku/hooks first, and from there each of them
+# is called. So whoever writes its hooks anew (Gitea does) takes nothing away.
+# The paths are relative: a repository may be moved.
+hooks() {
+  [ $# -ge 1 ] || die "which repository? ./install.sh hooks REPO [APP]"
+  [ -x "$BIN" ] || die "dokku is not installed: first run ./install.sh install"
+  open_repository "$1"
+  app=${2:-$(basename "$repo" .git | tr '[:upper:]' '[:lower:]')}
+  printf '%s\n' "$app" | grep -Eqx '[a-z0-9][a-z0-9.-]{0,62}' ||
+    die "$app cannot be an app's name (a-z, 0-9, . and -): give one, ./install.sh hooks $1 APP"
+  ssh_at
+  listening "$port" || die "sshd does not listen on port $port: run ./install.sh install again"
+
+  # known_hosts names an address with its port in brackets, without it bare.
+  host=${address#[}
+  host=${host%]}
+  [ "$port" = 22 ] || host="[$host]:$port"
+  own=$(as_owner git config --type=path core.hooksPath || true)
+  # shellcheck disable=SC2016
+  as_owner sh -c 'umask 022 && mkdir -p dokku/hooks && { [ -s dokku/key ] && [ -s dokku/key.pub ] || {
+    rm -f dokku/key dokku/key.pub && ssh-keygen -q -t ed25519 -N "" -C "$1" -f dokku/key; }; }' - "$(key_name)" ||
+    die "cannot write to $repo as its owner $owner: the reason is above"
+  host_keys "$host" | as_owner_put 644 dokku/key.known_hosts
+  as_owner_put 755 dokku/hooks/pre-receive <"$SRC/hooks/foreign.sh"
+  for hook in pre-receive.local update post-receive post-update proc-receive push-to-checkout reference-transaction pre-auto-gc; do
+    as_owner_put 755 "dokku/hooks/$hook" <<'EOF'
+#!/bin/sh
+# Goes on to the repository's own hook of this name, if there is one.
+own=$(git config --type=path dokku.hooksPath || echo hooks)/$(basename "$0" .local)
+[ -x "$own" ] || exit 0
+exec "$own" "$@"
+EOF
+  done
+  allow_key
+  as_owner git config dokku.url "ssh://dokku@$address:$port/$app"
+  as_owner git config dokku.key dokku/key
+  case $own in
+    '' | dokku/hooks) ;;
+    *) as_owner git config dokku.hooksPath "$own" ;;
+  esac
+  grep -sqxF "$repo" "$LIB/repositories" || printf '%s\n' "$repo" >>"$LIB/repositories"
+  # From here on a push deploys.
+  as_owner git config core.hooksPath dokku/hooks
+  [ "$(as_owner git rev-parse --git-path hooks)" = dokku/hooks ] ||
+    die "git does not look into $repo/dokku/hooks: a setting of $owner's goes first (git config --show-origin --get-all core.hooksPath)"
+  step "A push to main or master of $repo now deploys to the app $app"
+  say "Another branch: sudo -u $owner git -C $repo config dokku.branch NAME && dokku git:set $app deploy-branch NAME"
+  say "Undo:           ./install.sh hooks --remove $repo"
+}
+
+open_repository() {
+  repo=$(cd "$1" 2>/dev/null && pwd -P) || die "cannot open the repository $1: there is no such folder"
+  owner=$(stat -c %U "$repo")
+  case $repo in
+    "$HOME_DIR"/*) die "$repo is an app's own repository: what is pushed to it deploys already" ;;
+  esac
+  [ "$(as_owner git rev-parse --is-bare-repository --git-dir 2>/dev/null | tr '\n' ' ')" = 'true . ' ] ||
+    die "$repo is not a bare git repository of its owner $owner: make one with git init --bare"
+  [ "$(as_owner git rev-parse --show-object-format)" = sha1 ] || die "$repo has SHA-256 objects, and apps have SHA-1: it cannot deploy"
+}
+
+as_owner() (cd "$repo" && runuser -u "$owner" -- env HOME="$(getent passwd "$owner" | cut -d : -f 6)" "$@")
+
+# as_owner_put MODE FILE: like put. Root writes nothing where others may put links.
+# shellcheck disable=SC2016
+as_owner_put() { as_owner sh -c 'cat >"$2.new" && chmod "$1" "$2.new" && mv -f "$2.new" "$2"' - "$@"; }
+
+# key_name tells in the list of keys, and in the logs, which repository it is.
+key_name() {
+  printf '%s@%s-%s' "$owner" "$(basename "$(dirname "$repo")")" "$(basename "$repo")" |
+    tr -c 'A-Za-z0-9._@+-' - | sed 's/^[^A-Za-z0-9]*//' | cut -c 1-64
+}
+
+allow_key() {
+  key=$(as_owner cat dokku/key.pub)
+  fingerprint=$(printf '%s\n' "$key" | ssh-keygen -l -f - | awk '{ print $2 }')
+  "$BIN" ssh-keys:list | grep -qF "$fingerprint " && return
+  # One of this name is left over from a repository that was here before.
+  "$BIN" ssh-keys:remove "$(key_name)" >/dev/null 2>&1 || true
+  printf '%s\n' "$key" | "$BIN" ssh-keys:add "$(key_name)" >/dev/null || die "cannot let the key of $repo push: the reason is above"
+}
+
+unhook() {
+  open_repository "$1"
+  own=$(as_owner git config dokku.hooksPath || true)
+  if [ -n "$own" ]; then
+    as_owner git config core.hooksPath "$own"
+  elif [ "$(as_owner git config --local core.hooksPath)" = dokku/hooks ]; then
+    as_owner git config --local --unset core.hooksPath
+  fi
+  as_owner git config --local --remove-section dokku 2>/dev/null || true
+  as_owner rm -rf dokku
+  [ ! -x "$BIN" ] || "$BIN" ssh-keys:remove "$(key_name)" >/dev/null 2>&1 || true
+  if [ -e "$LIB/repositories" ]; then
+    grep -vxF "$repo" "$LIB/repositories" | put 0644 "$LIB/repositories"
+  fi
+  step "A push to $repo no longer deploys"
 }
 
 # ---- test ----------------------------------------------------------------
@@ -574,6 +692,13 @@ uninstall() {
   if [ -x "$INIT" ]; then
     "$INIT" stop >>"$LOG" 2>&1 || true
     update-rc.d -f dokku-agent remove >>"$LOG" 2>&1 || true
+  fi
+  # Their pushes would be refused for want of a server to deploy to.
+  if [ -s "$LIB/repositories" ]; then
+    cp "$LIB/repositories" "$LIB/unhook"
+    while read -r path; do
+      (unhook "$path" </dev/null) || true
+    done <"$LIB/unhook"
   fi
   [ -z "$1" ] || purge
   step "Removing dokku"
@@ -629,7 +754,9 @@ case $command in
     install_all
     demo ;;
   test) test_all ;;
-  hooks) hooks "$@" ;;
+  hooks)
+    lock
+    if [ "${1:-}" = --remove ]; then unhook "${2:-}"; else hooks "$@"; fi ;;
   uninstall)
     case ${1:-} in
       '' | --purge) ;;

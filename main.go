@@ -207,7 +207,7 @@ func readerGone(f *os.File) <-chan struct{} {
 func become(root string) error {
 	info, err := os.Stat(root)
 	if err != nil {
-		return fmt.Errorf("Cannot use %s: %w (install.sh install creates it; DOKKU_ROOT names another folder)", root, err)
+		return fmt.Errorf("cannot use %s: %w (install.sh install creates it; DOKKU_ROOT names another folder)", root, err)
 	}
 	owner := int(info.Sys().(*syscall.Stat_t).Uid)
 	if owner == os.Geteuid() {
@@ -219,10 +219,10 @@ func become(root string) error {
 		name = u.Username
 	}
 	if os.Geteuid() != 0 {
-		return fmt.Errorf("Cannot use %s, which belongs to the user %s: run as root or as %[2]s: sudo dokku ...", root, name)
+		return fmt.Errorf("cannot use %s, which belongs to the user %s: run it as root (sudo dokku COMMAND) or as %[2]s", root, name)
 	}
 	if err != nil {
-		return fmt.Errorf("Cannot become the owner of %s: %w", root, err)
+		return fmt.Errorf("cannot become the owner of %s: %w", root, err)
 	}
 	return switchTo(u)
 }
@@ -232,15 +232,15 @@ func become(root string) error {
 func switchTo(u *user.User) error {
 	uid, err := strconv.Atoi(u.Uid)
 	if err != nil {
-		return fmt.Errorf("Cannot become %s: %w", u.Username, err)
+		return fmt.Errorf("cannot become %s: %w", u.Username, err)
 	}
 	gid, err := strconv.Atoi(u.Gid)
 	if err != nil {
-		return fmt.Errorf("Cannot become %s: %w", u.Username, err)
+		return fmt.Errorf("cannot become %s: %w", u.Username, err)
 	}
 	ids, err := u.GroupIds()
 	if err != nil {
-		return fmt.Errorf("Cannot find the groups of %s: %w", u.Username, err)
+		return fmt.Errorf("cannot find the groups of %s: %w", u.Username, err)
 	}
 	groups := []int{gid}
 	for _, id := range ids {
@@ -250,12 +250,12 @@ func switchTo(u *user.User) error {
 	}
 	for _, err := range []error{syscall.Setgroups(groups), syscall.Setgid(gid), syscall.Setuid(uid)} {
 		if err != nil {
-			return fmt.Errorf("Cannot become %s: %w", u.Username, err)
+			return fmt.Errorf("cannot become %s: %w", u.Username, err)
 		}
 	}
 	// A folder of root's may be unreadable now, and git insists on reading it.
 	if err := os.Chdir("/"); err != nil {
-		return fmt.Errorf("Cannot become %s: %w", u.Username, err)
+		return fmt.Errorf("cannot become %s: %w", u.Username, err)
 	}
 	for k, v := range map[string]string{"HOME": u.HomeDir, "USER": u.Username, "LOGNAME": u.Username} {
 		os.Setenv(k, v)

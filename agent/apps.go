@@ -7,17 +7,18 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
+	"strings"
 
 	"dokku/agent/engine"
 	"dokku/agent/event"
 )
 
-func itoa(n int) string { return strconv.Itoa(n) }
-
 // settingsLock is the name of the lock of the server's settings; it cannot be
 // an app's name.
 const settingsLock = "_server"
+
+// domainsLock is the name of the lock that guards which app has which name.
+const domainsLock = "_domains"
 
 // Create makes an app and its repository. A provisional one was made by a push,
 // and goes away again if nothing of the push is accepted. An app of that name
@@ -33,6 +34,7 @@ func (s *Server) Create(ctx context.Context, app string, provisional bool) error
 	defer l.release()
 	if _, err := os.Lstat(s.dir(app)); err == nil {
 		if _, err := s.Load(app); err == nil {
+			//lint:ignore ST1005 the text is Dokku's
 			return fmt.Errorf("Name is already taken: app %s exists", app)
 		}
 		return fmt.Errorf("cannot create %s: %s is in the way and is not an app; move it away", app, s.dir(app))
@@ -53,7 +55,7 @@ func (s *Server) Create(ctx context.Context, app string, provisional bool) error
 		}
 	}
 	st := &State{Version: stateVersion, Provisional: provisional}
-	if err := writeJSON(filepath.Join(dir, "dokku", "state.json"), st); err != nil {
+	if err := s.writeJSON(filepath.Join(dir, "dokku", "state.json"), st); err != nil {
 		return err
 	}
 	if err := os.Rename(dir, s.dir(app)); err != nil {
@@ -119,10 +121,16 @@ func (x *session) removeFolder() error {
 		return err
 	}
 	to := x.own("trash", x.Name+"."+newAttempt())
+	if err := x.at("rename the app's folder"); err != nil {
+		return err
+	}
 	if err := os.Rename(x.Dir, to); err != nil {
 		return fmt.Errorf("cannot remove %s: %w", x.Dir, err)
 	}
 	if err := syncDir(x.Root); err != nil {
+		return err
+	}
+	if err := x.at("remove the app's folder"); err != nil {
 		return err
 	}
 	return os.RemoveAll(to)
@@ -165,12 +173,20 @@ func (x *session) dropProvisional() error {
 // returns an error, or that the proxy refuses, changes nothing.
 func (s *Server) Update(ctx context.Context, app, what string, log event.Log, change func(*State) error) error {
 	return s.with(ctx, app, what, log, func(x *session) error {
-		next := x.State.clone()
-		if err := change(&next); err != nil {
+		before := x.State
+		x.State = x.State.clone()
+		if strings.HasPrefix(what, "domains") {
+			// Two apps that claim one name at the same moment must not both see it free.
+			l, err := s.lockApp(ctx, domainsLock, what, log)
+			if err != nil {
+				return err
+			}
+			defer l.release()
+		}
+		if err := change(&x.State); err != nil {
+			x.State = before
 			return err
 		}
-		before := x.State
-		x.State = next
 		if x.Current == nil {
 			x.dirty = true
 			return x.save()
@@ -249,5 +265,5 @@ func (s *Server) UpdateSettings(ctx context.Context, change func(*Settings) erro
 		return err
 	}
 	set.Version = stateVersion
-	return writeJSON(s.own("server.json"), set)
+	return s.writeJSON(s.own("server.json"), set)
 }

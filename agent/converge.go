@@ -16,6 +16,14 @@ import (
 // converge brings what runs to what the app's state asks for. It saves the
 // state first: with that, whatever was decided is decided.
 func (x *session) converge(ctx context.Context, restore bool) error {
+	err := x.tryConverge(ctx, restore)
+	if ctx.Err() == nil {
+		x.noteProblem(err)
+	}
+	return err
+}
+
+func (x *session) tryConverge(ctx context.Context, restore bool) error {
 	d, err := x.desired(restore)
 	if err != nil {
 		return err
@@ -34,6 +42,14 @@ func (x *session) converge(ctx context.Context, restore bool) error {
 	}
 	e := &executor{session: x, host: host, proxy: px, desired: d, world: w}
 	return e.execute(ctx, Plan(d, w))
+}
+
+// tidy converges before an operation begins. Nobody waits for what still has to
+// stop, as long as there is an agent to stop it.
+func (x *session) tidy(ctx context.Context) error {
+	defer func(was bool) { x.leaveStops = was }(x.leaveStops)
+	x.leaveStops = x.agentRuns()
+	return x.converge(ctx, false)
 }
 
 // saveAnd saves the state although err ends the operation: what git accepted is
@@ -168,6 +184,9 @@ func (e *executor) execute(ctx context.Context, steps []Step) error {
 	if err := e.save(); err != nil {
 		return err
 	}
+	if e.leaveStops {
+		steps = e.leave(steps)
+	}
 	notified := false
 	for len(steps) > 0 {
 		if a := steps[0].Action; !notified && a != ActStart && a != ActFree && a != ActMark && a != ActPublish && a != ActWithdraw {
@@ -183,7 +202,26 @@ func (e *executor) execute(ctx context.Context, steps []Step) error {
 	if err := e.save(); err != nil {
 		return err
 	}
+	if err := e.followBranch(); err != nil {
+		return err
+	}
 	return e.sweepReleases()
+}
+
+// leave takes the stops out of a plan and records them as due, for the agent.
+func (e *executor) leave(steps []Step) []Step {
+	var due []string
+	steps = slices.DeleteFunc(steps, func(s Step) bool {
+		left := s.Action == ActRetire && s.Running
+		if at, known := e.State.Retiring[s.ID]; left && (!known || at.IsZero()) {
+			due = append(due, s.ID)
+		}
+		return left
+	})
+	if len(due) > 0 {
+		steps = append(steps, Step{Action: ActDue, IDs: due, Cause: "the agent stops them"})
+	}
+	return steps
 }
 
 // notify tells that the new route is live, before the old processes are
@@ -238,6 +276,9 @@ func (e *executor) run(ctx context.Context, s Step) (err error) {
 		return e.proxy.Withdraw(ctx, e.Name)
 	case ActDeadline:
 		e.setRetiring(s.IDs, time.Now().Add(e.waitToRetire()))
+		return e.save()
+	case ActDue:
+		e.setRetiring(s.IDs, time.Now())
 		return e.save()
 	case ActForget:
 		for _, id := range s.IDs {

@@ -1,12 +1,10 @@
 package agent
 
 import (
-	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"dokku/agent/engine"
@@ -151,39 +149,15 @@ func (x *session) grace() time.Duration {
 	return time.Duration(n) * time.Second
 }
 
-// originOf tells which file of the revision sets the formation; "" if none does.
-func (c control) shippedBy() string {
-	switch {
-	case c.appJSON.Scales():
-		return fileAppJSON
-	case len(c.scale) > 0:
-		return fileDokkuScale
-	}
-	return ""
-}
-
-// RefuseScaling returns an error when the current release ships its own
+// refuseScaling returns an error when the current release ships its own
 // formation, so that a local setting would have no effect.
-func (s *Server) refuseScaling(a *App, set Settings) error {
+func (s *Server) refuseScaling(a *App) error {
 	if a.Current == nil {
 		return nil
 	}
-	c, err := a.Current.parse(set)
+	f, err := s.Formation(a)
 	if err != nil {
 		return err
 	}
-	short := a.Current.Revision[:min(7, len(a.Current.Revision))]
-	switch c.shippedBy() {
-	case fileAppJSON:
-		return fmt.Errorf("App %s contains an app.json file with a formations key and cannot be manually scaled\n"+
-			"Revision %s ships it: change the quantities there and push", a.Name, short)
-	case fileDokkuScale:
-		var says []string
-		for _, e := range c.scale {
-			says = append(says, fmt.Sprintf("%s=%d", e.Type, e.Count))
-		}
-		return fmt.Errorf("App %s contains a DOKKU_SCALE file and cannot be manually scaled\n"+
-			"Revision %s ships it, and it says %s: change it and push", a.Name, short, strings.Join(says, " "))
-	}
-	return nil
+	return f.Shipped(a.Name, a.Current.Revision[:min(7, len(a.Current.Revision))])
 }

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -78,17 +79,40 @@ func (x *session) waitToRetire() time.Duration {
 	return s.WaitToRetire
 }
 
-// report tells why a deploy was rejected.
-func (o *rollout) report(ctx context.Context, err error) {
+// report tells why a deploy was rejected, and returns the error that is left to
+// print.
+func (o *rollout) report(ctx context.Context, err error) error {
 	var f *checks.Failure
 	if errors.As(err, &f) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		f.Print(o.log, o.Name, o.lastLines(ctx, f.Target.ID))
+		err = &rejection{o.serves(), err}
 	}
 	if o.released {
 		o.log.Warn("The release command had run by then: what it changed, a database say, stays changed")
 	}
+	return err
+}
+
+// A rejection is an error whose cause has been printed.
+type rejection struct {
+	serves string
+	cause  error
+}
+
+func (r *rejection) Error() string { return "Nothing has changed: " + r.serves }
+func (r *rejection) Unwrap() error { return r.cause }
+
+// serves says what is there while something new is not.
+func (x *session) serves() string {
+	switch {
+	case x.Current == nil:
+		return x.Name + " has not been deployed yet"
+	case x.State.Stopped:
+		return x.Name + " is stopped"
+	}
+	return fmt.Sprintf("v%d (%s) serves", x.Current.Number, x.Current.Revision[:min(7, len(x.Current.Revision))])
 }
 
 // reportLines is how many lines of a failed process's log a push prints.

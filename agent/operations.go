@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"dokku/agent/engine"
@@ -24,7 +25,7 @@ func (x *session) restart(ctx context.Context, cause string, change func(*State)
 	if x.Current == nil {
 		return &NotDeployedError{x.Name}
 	}
-	if err := x.converge(ctx, false); err != nil {
+	if err := x.tidy(ctx); err != nil {
 		x.log.Warn("%s", err)
 	}
 	n, err := x.nextRelease(x.App)
@@ -110,7 +111,7 @@ func (s *Server) Stop(ctx context.Context, app string, log event.Log) error {
 // is left alone. With skipDeploy the counts hold from the next deploy on.
 func (s *Server) Scale(ctx context.Context, app string, counts map[string]int, skipDeploy bool, log event.Log) error {
 	return s.with(ctx, app, "ps:scale", log, func(x *session) error {
-		if err := s.refuseScaling(x.App, x.set); err != nil {
+		if err := s.refuseScaling(x.App); err != nil {
 			return err
 		}
 		if err := x.knowsTypes(counts); err != nil {
@@ -136,10 +137,11 @@ func (x *session) knowsTypes(counts map[string]int) error {
 		}
 	}
 	for t, n := range counts {
-		if _, ok := c.procfile.Lookup(t); x.Current != nil && !ok {
+		if x.Current != nil && !slices.Contains(c.procfile.Types(), t) {
 			return fmt.Errorf("%s is not a valid process name to scale up", t)
 		}
 		if n > x.set.MaxScale {
+			//lint:ignore ST1005 the text is Dokku's
 			return fmt.Errorf("Invalid count for process type %s: %d is more than %d, the server's limit", t, n, x.set.MaxScale)
 		}
 	}
@@ -152,7 +154,7 @@ func (x *session) scale(ctx context.Context, counts map[string]int) error {
 		return x.save()
 	}
 	// What an interrupted command has left must not be taken for what runs.
-	if err := x.converge(ctx, false); err != nil {
+	if err := x.tidy(ctx); err != nil {
 		return err
 	}
 	have, err := x.Instances(ctx, x.App)
@@ -164,7 +166,7 @@ func (x *session) scale(ctx context.Context, counts map[string]int) error {
 		return err
 	}
 	if err := o.run(ctx, o.missing(have)); err != nil {
-		o.report(ctx, err)
+		err = o.report(ctx, err)
 		o.undo(ctx)
 		return err
 	}

@@ -62,21 +62,37 @@ func (o Owner) Alive() bool {
 // Terminate asks the owner to end. An owner that has ended already is left
 // alone, and so is a process that got its number since.
 func (o Owner) Terminate() error {
-	fd, err := unix.PidfdOpen(o.PID, 0)
-	if errors.Is(err, unix.ESRCH) || err == nil && !o.Alive() {
-		if err == nil {
-			unix.Close(fd)
-		}
-		return nil
+	fd, err := o.open()
+	if fd < 0 || err != nil {
+		return err
 	}
-	if err == nil {
-		defer unix.Close(fd)
-		err = unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0)
-	}
+	defer unix.Close(fd)
+	err = unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0)
 	if err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("cannot end git receive-pack (process %d): %w", o.PID, err)
 	}
 	return nil
+}
+
+// open returns a file descriptor of the process, which no other process can
+// take the place of any more; -1 when it has ended.
+func (o Owner) open() (int, error) {
+	if o.PID <= 0 {
+		return -1, nil
+	}
+	fd, err := unix.PidfdOpen(o.PID, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return -1, nil
+	}
+	if err != nil {
+		return -1, fmt.Errorf("cannot look at git receive-pack (process %d): %w", o.PID, err)
+	}
+	// Asked for only now: the descriptor may be of a later process.
+	if !o.Alive() {
+		unix.Close(fd)
+		return -1, nil
+	}
+	return fd, nil
 }
 
 // WatchOwner returns a channel that is closed when the git receive-pack above
@@ -87,15 +103,15 @@ func WatchOwner(ctx context.Context) (<-chan struct{}, error) {
 	if err != nil {
 		return nil, err
 	}
-	fd, err := unix.PidfdOpen(o.PID, 0)
-	if err == nil && !o.Alive() {
-		unix.Close(fd)
-		err = unix.ESRCH
-	}
+	fd, err := o.open()
 	if err != nil {
-		return nil, fmt.Errorf("cannot watch git receive-pack (process %d): %w", o.PID, err)
+		return nil, err
 	}
 	ended := make(chan struct{})
+	if fd < 0 {
+		close(ended)
+		return ended, nil
+	}
 	go func() {
 		defer close(ended)
 		defer unix.Close(fd)

@@ -66,6 +66,7 @@ const (
 	ActPublish  Action = "publish"  // make the route live
 	ActWithdraw Action = "withdraw" // remove the route
 	ActDeadline Action = "deadline" // let wait-to-retire begin
+	ActDue      Action = "due"      // leave stopping to the agent
 	ActRename   Action = "rename"
 	ActStop     Action = "stop"   // stop and keep
 	ActRetire   Action = "retire" // stop and remove
@@ -81,6 +82,7 @@ type Step struct {
 	Address netip.Addr       // start
 	Holder  *engine.Instance // start: what serves the host port again if this fails
 	ID      string           // container or image or network
+	Running bool             // retire: it has to be stopped first
 	IDs     []string         // mark, deadline, forget
 	Kind    engine.ResourceKind
 	Route   *proxy.Route // publish
@@ -101,7 +103,7 @@ func (s Step) String() string {
 			up = append(up, u.String())
 		}
 		return fmt.Sprintf("publish v%d at [%s]", s.Route.Release, strings.Join(up, " ")) + because(s.Cause)
-	case ActMark, ActDeadline, ActForget:
+	case ActMark, ActDeadline, ActDue, ActForget:
 		return fmt.Sprintf("%s %s", s.Action, strings.Join(s.IDs, " ")) + because(s.Cause)
 	case ActRename:
 		return fmt.Sprintf("rename %s to %s", s.ID, s.Name)
@@ -128,8 +130,9 @@ func Plan(d Desired, w World) []Step {
 	p := &planner{d: d, w: w, chosen: map[string]bool{}, taken: taken(w)}
 	p.choose()
 	p.route()
-	p.retire()
+	p.deadlines()
 	p.rename()
+	p.retire()
 	p.collect()
 	return p.steps
 }
@@ -254,7 +257,7 @@ func (p *planner) route() {
 	}
 	r := *p.d.Route
 	r.Upstreams = p.serving
-	if p.w.Live == nil || !sameRoute(*p.w.Live, r) {
+	if p.w.Live == nil || !r.Same(*p.w.Live) {
 		p.add(Step{Action: ActPublish, Route: &r})
 	}
 }
@@ -282,8 +285,9 @@ func (p *planner) drains(i engine.Instance) bool {
 	return routed(p.w.Live, i.Address) || i.Type == "web" && i.Kind == engine.KindDeploy && i.HostPort != 0
 }
 
-// retire ends what is not wanted.
-func (p *planner) retire() {
+// deadlines lets the wait to retire begin for what the proxy has just stopped
+// to name.
+func (p *planner) deadlines() {
 	var deadline []string
 	for _, i := range p.w.Instances {
 		if due, retiring := p.d.Retiring[i.ID]; p.drains(i) && due.IsZero() || retiring && due.IsZero() && p.waits(i) {
@@ -293,6 +297,10 @@ func (p *planner) retire() {
 	if len(deadline) > 0 {
 		p.add(Step{Action: ActDeadline, IDs: deadline})
 	}
+}
+
+// retire ends what is not wanted.
+func (p *planner) retire() {
 	for _, i := range p.w.Instances {
 		due, retiring := p.d.Retiring[i.ID]
 		switch {
@@ -317,7 +325,7 @@ func (p *planner) waits(i engine.Instance) bool {
 }
 
 func (p *planner) end(i engine.Instance, cause string) {
-	p.add(Step{Action: ActRetire, ID: i.ID, Name: i.Name, Cause: cause})
+	p.add(Step{Action: ActRetire, ID: i.ID, Name: i.Name, Running: i.Running(), Cause: cause})
 }
 
 // rename gives the serving containers their final names; one that still has
@@ -325,7 +333,7 @@ func (p *planner) end(i engine.Instance, cause string) {
 func (p *planner) rename() {
 	for _, s := range p.final {
 		for _, i := range p.w.Instances {
-			if i.Name == s.Name && i.ID != s.ID && !p.ends(i.ID) {
+			if i.Name == s.Name && i.ID != s.ID {
 				p.add(Step{Action: ActRename, ID: i.ID, Name: s.Name + "." + retiredSuffix(i)})
 			}
 		}
@@ -371,11 +379,6 @@ func (p *planner) collect() {
 func routed(live *proxy.Route, a netip.Addr) bool {
 	return live != nil && a.IsValid() &&
 		slices.ContainsFunc(live.Upstreams, func(u netip.AddrPort) bool { return u.Addr() == a })
-}
-
-func sameRoute(a, b proxy.Route) bool {
-	return a.App == b.App && a.Release == b.Release && a.Settings == b.Settings &&
-		slices.Equal(a.Domains, b.Domains) && slices.Equal(a.Upstreams, b.Upstreams)
 }
 
 // held reports whether a container has the address.

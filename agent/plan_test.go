@@ -91,10 +91,11 @@ func TestPlan(t *testing.T) {
 mark old: the proxy still names them
 publish v2 at [10.192.0.3:5000]
 deadline old
-retire shop.worker.1: nothing asks for it
 rename old to shop.web.1.v1-old
 rename new to shop.web.1
-rename w2 to shop.worker.1`},
+rename w1 to shop.worker.1.v1-w1
+rename w2 to shop.worker.1
+retire shop.worker.1: nothing asks for it`},
 		{"a rejected push leaves nothing", want(1, "web.1"),
 			world(1, upstreams(2), running("old", "shop.web.1", 1, 2), running("new", "shop.web.1.a2", 2, 3)), `
 retire shop.web.1.a2: nothing asks for it`},

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -72,7 +71,7 @@ func (x *session) prepare(ctx context.Context, p Push, ref Ref, adopt string) er
 		err = x.stageRecord(ref, adopt, r, start)
 	}
 	if err != nil {
-		o.report(ctx, err)
+		err = o.report(ctx, err)
 		o.undo(ctx)
 	}
 	return err
@@ -122,7 +121,7 @@ func (x *session) ready(ctx context.Context, ref Ref) error {
 	if _, err := os.Lstat(filepath.Join(x.Dir, ref.Name+".lock")); err == nil {
 		return fmt.Errorf("%s is locked by another git process (%s.lock exists); push again in a moment", branch, ref.Name)
 	}
-	if err := x.converge(ctx, false); err != nil {
+	if err := x.tidy(ctx); err != nil {
 		x.log.Warn("The app is not what it should be, this push goes on: %s", err)
 	}
 	return nil
@@ -263,6 +262,12 @@ func (x *session) buildImage(ctx context.Context, src *build.Source, c build.Com
 	if err != nil {
 		return err
 	}
+	// A name keeps docker image prune away from what is only kept. It is made
+	// from the id, so that an image never has a stale one.
+	tag := engine.TagPrefix + x.Name + ":" + strings.TrimPrefix(info.ID, "sha256:")[:12]
+	if err := host.Tag(ctx, info.ID, tag); err != nil {
+		return err
+	}
 	r.Image, r.Port = info.ID, defaultPort
 	if len(info.Ports) > 0 {
 		r.Port = info.Ports[0]
@@ -289,6 +294,3 @@ func (x *session) deployed(since time.Time) {
 		x.log.Detail("%s", u)
 	}
 }
-
-// isCancelled reports whether err only says that somebody gave up.
-func isCancelled(err error) bool { return errors.Is(err, context.Canceled) }

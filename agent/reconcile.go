@@ -3,6 +3,10 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"dokku/agent/event"
 )
@@ -20,6 +24,15 @@ func (s *Server) Reconcile(ctx context.Context, app string, log event.Log) error
 	return x.reconcile(ctx, false)
 }
 
+// tend is what the agent does with an app: it stops what is due to retire, and
+// reconciles.
+func (s *Server) tend(ctx context.Context, app string, restore bool, log event.Log) (done bool, err error) {
+	if err := s.stopDue(ctx, app); err != nil {
+		log.WithApp(app).Warn("cannot stop what retires of %s: %s", app, err)
+	}
+	return s.tryReconcile(ctx, app, restore, log)
+}
+
 // tryReconcile is Reconcile that does not wait: done is false when somebody
 // else has the lock, or git has yet to decide.
 func (s *Server) tryReconcile(ctx context.Context, app string, restore bool, log event.Log) (done bool, err error) {
@@ -28,6 +41,9 @@ func (s *Server) tryReconcile(ctx context.Context, app string, restore bool, log
 		return false, err
 	}
 	defer l.release()
+	if a, err := s.Load(app); err == nil && a.State.Staged.ownersTurn() {
+		return false, nil
+	}
 	x, err := s.open(app, l, log)
 	if errors.Is(err, errUndecided) {
 		return false, nil
@@ -35,6 +51,7 @@ func (s *Server) tryReconcile(ctx context.Context, app string, restore bool, log
 	if err != nil {
 		return true, err
 	}
+	x.leaveStops = true
 	return true, x.reconcile(ctx, restore)
 }
 
@@ -51,26 +68,73 @@ func (x *session) reconcile(ctx context.Context, restore bool) error {
 	}
 	if st := x.accepted; st != nil {
 		x.published = func() { x.deployed(st.Started) }
+		x.leaveStops = x.leaveStops || x.agentRuns()
 	}
 	err := x.converge(ctx, restore)
-	if err != nil {
-		x.log.Warn("Cannot finish the deploy of %s yet, the agent goes on trying: %s", x.Name, err)
-		if x.accepted != nil {
-			x.log.Warn("%s", x.fallback())
-		}
+	if err != nil && x.accepted != nil {
+		return fmt.Errorf("cannot put v%d live yet, the agent goes on trying: %w\n%s", x.State.Current, err, x.fallback(ctx))
 	}
 	return err
 }
 
+// agentRuns reports whether an agent works on this root.
+func (s *Server) agentRuns() bool {
+	l, free, err := s.tryLock(agentLock, "looking for the agent")
+	if free {
+		l.release()
+	}
+	return err == nil && !free
+}
+
+// stopDue stops what is due to retire, without the app's lock: a process may
+// take as long as its stop timeout, and nothing that retires is ever wanted
+// again. The next converge finds it ended and removes it.
+func (s *Server) stopDue(ctx context.Context, app string) error {
+	a, err := s.Load(app)
+	if err != nil {
+		return err
+	}
+	set, err := s.Settings()
+	if err != nil {
+		return err
+	}
+	host, err := s.Host()
+	if err != nil {
+		return err
+	}
+	x := &session{Server: s, App: a, set: set}
+	px, err := x.router()
+	if err != nil {
+		return err
+	}
+	live, ok, err := px.Live(ctx, app)
+	if err != nil {
+		return err
+	}
+	o, err := host.Observe(ctx, app)
+	if err != nil {
+		return err
+	}
+	var g errgroup.Group
+	for _, i := range o.Instances {
+		due, retiring := a.State.Retiring[i.ID]
+		if !retiring || due.IsZero() || due.After(time.Now()) || !i.Running() || ok && routed(&live, i.Address) {
+			continue
+		}
+		g.Go(func() error { return host.Stop(ctx, i.ID, x.grace()) })
+	}
+	return g.Wait()
+}
+
 // fallback says what serves while the accepted release does not.
-func (x *session) fallback() string {
+func (x *session) fallback(ctx context.Context) string {
 	px, err := x.router()
 	if err != nil {
 		return err.Error()
 	}
-	live, ok, err := px.Live(context.Background(), x.Name)
+	live, ok, err := px.Live(ctx, x.Name)
 	if err != nil || !ok {
-		return "Nothing serves: this is the first release"
+		return "Nothing serves: there is no release before this one to fall back to"
 	}
-	return "What served before still does: v" + itoa(live.Release)
+	return fmt.Sprintf("What served before still does: v%d", live.Release)
 }

@@ -196,7 +196,7 @@ func (x *session) redeploy(ctx context.Context, r *Release, change func(*State))
 	}
 	if err := o.run(ctx, o.all()); err != nil {
 		x.State = before
-		o.report(ctx, err)
+		err = o.report(ctx, err)
 		o.undo(ctx)
 		return err
 	}

@@ -12,11 +12,16 @@ import (
 	"dokku/agent/event"
 )
 
+// agentLock is the name of the agent's own lock; it cannot be an app's name.
+const agentLock = "_agent"
+
 const (
 	// tick is how often the agent looks for changed states and due deadlines.
 	tick = time.Second
 	// sweepEvery is how often each app is looked at although nothing has happened.
 	sweepEvery = 5 * time.Minute
+	// packEvery is how often git may pack an app's repository.
+	packEvery = time.Hour
 	// parallelApps is how many apps are reconciled at the same time.
 	parallelApps = 4
 	// firstBackoff and maxBackoff bound the pause after a failure.
@@ -29,7 +34,7 @@ const (
 // on until ctx is done. It is level-triggered: an event only says which app to
 // look at. A second agent on the same root is an error.
 func (s *Server) Run(ctx context.Context, log event.Log) error {
-	l, ok, err := s.tryLock("_agent", "the agent")
+	l, ok, err := s.tryLock(agentLock, "the agent")
 	if err != nil {
 		return err
 	}
@@ -69,6 +74,7 @@ type watched struct {
 	due     time.Time // look again then
 	restore bool      // start what has ended
 	changed time.Time // state.json as it was last seen
+	packed  time.Time // the repository was looked at for packing
 	backoff time.Duration
 }
 
@@ -150,7 +156,7 @@ func (w *watchman) look(ctx context.Context) error {
 // reconcile looks at one app and decides when to look again.
 func (w *watchman) reconcile(ctx context.Context, name string, restore bool) {
 	defer w.wg.Done()
-	done, err := w.tryReconcile(ctx, name, restore, w.log)
+	done, err := w.tend(ctx, name, restore, w.log)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	<-w.slots
@@ -166,6 +172,22 @@ func (w *watchman) reconcile(ctx context.Context, name string, restore bool) {
 	default:
 		a.backoff, a.restore = 0, false
 		a.due = w.next(name)
+		if time.Since(a.packed) > packEvery {
+			a.packed = time.Now()
+			w.wg.Go(func() { w.pack(ctx, name) })
+		}
+	}
+}
+
+// pack lets git pack the app's repository, unless somebody is at work there.
+func (w *watchman) pack(ctx context.Context, name string) {
+	l, ok, err := w.tryLock(name, "packing the repository")
+	if err != nil || !ok {
+		return
+	}
+	defer l.release()
+	if err := packRepository(ctx, w.dir(name)); err != nil {
+		w.log.WithApp(name).Warn("%s", err)
 	}
 }
 

@@ -33,6 +33,8 @@ type Server struct {
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// owner finds the git that a push belongs to; tests replace it.
 	owner func() (Owner, error)
+	// fault is asked before every change of a file; tests set it.
+	fault func(what string) error
 }
 
 // Open opens the DOKKU_ROOT at root. It touches neither Docker nor nginx.

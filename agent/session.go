@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/go-git/go-billy/v5/osfs"
@@ -26,6 +29,9 @@ type session struct {
 	dirty bool
 	// accepted is the staged release that git was found to have accepted.
 	accepted *Staged
+	// leaveStops: what has to be stopped is left to the agent, so that nobody
+	// waits for a worker that finishes its job.
+	leaveStops bool
 	// published is called once the route that the state asks for is live.
 	published func()
 }
@@ -33,6 +39,15 @@ type session struct {
 // ownerPatience is how long a staged release waits for a git that has neither
 // moved the ref nor ended.
 const ownerPatience = 5 * time.Minute
+
+// hookPatience is how long the agent leaves a staged release to the git that is
+// about to accept it, or just has: that one tells the pusher how it went.
+const hookPatience = 5 * time.Second
+
+// ownersTurn reports whether the hooks of the push can be expected to go on.
+func (st *Staged) ownersTurn() bool {
+	return st != nil && time.Since(st.Since).Abs() < hookPatience && st.Owner.Alive()
+}
 
 // errUndecided: git has not moved the ref of a staged release yet, and still may.
 var errUndecided = errors.New("a push is about to be accepted")
@@ -146,6 +161,18 @@ func (x *session) back(st *Staged) {
 func (x *session) commit(r *Release) {
 	x.State.Scale, x.State.ScaleNext = x.State.asked(), nil
 	x.Current, x.State.Current, x.State.Stopped, x.dirty = r, r.Number, false, true
+}
+
+// followBranch makes HEAD name the deploy branch, for clones.
+func (x *session) followBranch() error {
+	if x.State.DeployBranch == "" {
+		return nil
+	}
+	head, err := os.ReadFile(filepath.Join(x.Dir, "HEAD"))
+	if err == nil && strings.TrimSpace(string(head)) == "ref: "+headRef+x.State.DeployBranch {
+		return nil
+	}
+	return setHead(x.Dir, x.State.DeployBranch)
 }
 
 // save writes the state if it was changed.

@@ -22,8 +22,8 @@ var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}$`)
 // ValidName returns an error unless name can be an app's.
 func ValidName(name string) error {
 	if !namePattern.MatchString(name) || strings.Contains(name, "..") || strings.HasSuffix(name, ".git") {
-		return fmt.Errorf("App name %q is not valid: it must begin with a lowercase letter or a digit and hold "+
-			"only lowercase letters, digits, - and ., 63 characters at most, no ..", name)
+		return fmt.Errorf("App name %q is not valid: it must begin with a lowercase letter or a digit and hold only "+
+			"lowercase letters, digits, hyphens and single dots, 63 characters at most", name)
 	}
 	return nil
 }
@@ -41,28 +41,55 @@ func (s *Server) file(app string, elem ...string) string {
 	return filepath.Join(append([]string{s.dir(app), "dokku"}, elem...)...)
 }
 
+// at is called before every change of a file, with what is about to happen.
+// Tests stop there.
+func (s *Server) at(what string) error {
+	if s.fault == nil {
+		return nil
+	}
+	return s.fault(what)
+}
+
 // writeJSON replaces a file so that a crash at any moment leaves either the old
 // or the new content: temporary file, fsync, rename, fsync of the folder. Only
 // after the last one does the new name survive a power loss.
-func writeJSON(path string, v any) error {
+func (s *Server) writeJSON(path string, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", path, err)
 	}
-	return writeFile(path, append(data, '\n'))
+	if err := replaceFile(path, append(data, '\n'), s.at); err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	return nil
 }
 
+// writeFile replaces a file as writeJSON does.
 func writeFile(path string, data []byte) error {
+	return replaceFile(path, data, func(string) error { return nil })
+}
+
+func replaceFile(path string, data []byte, at func(string) error) error {
+	name := filepath.Base(path)
+	if err := at("create " + name); err != nil {
+		return err
+	}
 	f, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o600), renameio.WithTempDir(filepath.Dir(path)))
 	if err != nil {
-		return fmt.Errorf("cannot write %s: %w", path, err)
+		return err
 	}
 	defer f.Cleanup()
 	if _, err := f.Write(data); err != nil {
-		return fmt.Errorf("cannot write %s: %w", path, err)
+		return err
+	}
+	if err := at("rename " + name); err != nil {
+		return err
 	}
 	if err := f.CloseAtomicallyReplace(); err != nil {
-		return fmt.Errorf("cannot write %s: %w", path, err)
+		return err
+	}
+	if err := at("sync " + name); err != nil {
+		return err
 	}
 	return syncDir(filepath.Dir(path))
 }
@@ -99,7 +126,7 @@ func readJSON(path string, v any) error {
 
 func (s *Server) saveState(app string, st *State) error {
 	st.Version = stateVersion
-	return writeJSON(s.file(app, "state.json"), st)
+	return s.writeJSON(s.file(app, "state.json"), st)
 }
 
 // Load reads an app. It fails with *NoAppError when there is none.
@@ -151,10 +178,13 @@ func (s *Server) release(app string, n int) (*Release, error) {
 
 func (s *Server) saveRelease(app string, r *Release) error {
 	r.Version = stateVersion
-	return writeJSON(s.file(app, "releases", strconv.Itoa(r.Number)+".json"), r)
+	return s.writeJSON(s.file(app, "releases", strconv.Itoa(r.Number)+".json"), r)
 }
 
 func (s *Server) removeRelease(app string, n int) error {
+	if err := s.at("remove release"); err != nil {
+		return err
+	}
 	err := os.Remove(s.file(app, "releases", strconv.Itoa(n)+".json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -63,6 +63,9 @@ func (p *printer) failure(commit, message string) *Error {
 			}
 		}
 	}
+	if strings.Contains(e.Reason, "401 Unauthorized") || strings.Contains(e.Reason, "pull access denied") {
+		e.Reason += "; check the image's name, or run docker login for its registry as the user that owns the apps"
+	}
 	for _, s := range p.order {
 		if s.err != "" && !canceled(s.err) && s.visible {
 			e.Step, e.Output = s.name, s.tail

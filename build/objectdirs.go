@@ -159,7 +159,7 @@ func unescape(s string) (c byte, used int) {
 		if s[i] < '0' || s[i] > '7' {
 			return 0, 0
 		}
-		c = c<<3 | s[i] - '0'
+		c = c<<3 | (s[i] - '0')
 	}
 	return c, 3
 }

@@ -151,7 +151,7 @@ func (r repo) commit(parent string, f files) string {
 	}
 	for _, path := range slices.Sorted(maps.Keys(f)) {
 		mode, name, ok := strings.Cut(path, " ")
-		if !ok {
+		if !ok || len(mode) != 6 || mode[0] != '1' {
 			mode, name = "100644", path
 		}
 		if f[path] == "" {

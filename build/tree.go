@@ -139,7 +139,8 @@ func (s *Source) tree(ctx context.Context, c Commit, l Limits) (*tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &walker{ctx: ctx, store: s.store, limits: l, tree: &tree{}}
+	w := &walker{ctx: ctx, store: s.store, limits: l, tree: &tree{},
+		folders: map[plumbing.Hash][]gitEntry{}, blobs: map[blobKey]blobInfo{}}
 	if err := w.folder(root, "", 0); err != nil {
 		return nil, fmt.Errorf("cannot deploy %s: %w", c.Short, err)
 	}
@@ -155,6 +156,22 @@ type walker struct {
 	store  *store
 	limits Limits
 	tree   *tree
+
+	// What a tree names many times is read once, or else a hostile tree takes
+	// seconds until it exceeds its budget.
+	folders map[plumbing.Hash][]gitEntry
+	blobs   map[blobKey]blobInfo
+}
+
+// blobKey is a blob in one of its two roles, which are checked differently.
+type blobKey struct {
+	hash plumbing.Hash
+	link bool
+}
+
+type blobInfo struct {
+	size int64
+	link string // target of a link
 }
 
 func (w *walker) folder(h plumbing.Hash, dir string, depth int) error {
@@ -164,11 +181,7 @@ func (w *walker) folder(h plumbing.Hash, dir string, depth int) error {
 	if depth > w.limits.Depth {
 		return pathError(dir, fmt.Errorf("it lies in more than %d folders; move it up", w.limits.Depth))
 	}
-	b, err := w.store.get(h, plumbing.TreeObject, maxTree)
-	if err != nil {
-		return pathError(dir, err)
-	}
-	entries, err := w.entries(b, dir)
+	entries, err := w.entries(h, dir)
 	if err != nil {
 		return err
 	}
@@ -186,7 +199,14 @@ func (w *walker) folder(h plumbing.Hash, dir string, depth int) error {
 
 // entries parses one folder and sorts it by plain names. The count is checked
 // before anything is kept.
-func (w *walker) entries(b []byte, dir string) ([]gitEntry, error) {
+func (w *walker) entries(h plumbing.Hash, dir string) ([]gitEntry, error) {
+	if entries, ok := w.folders[h]; ok {
+		return entries, nil
+	}
+	b, err := w.store.get(h, plumbing.TreeObject, maxTree)
+	if err != nil {
+		return nil, pathError(dir, err)
+	}
 	var entries []gitEntry
 	for e, err := range gitEntries(b) {
 		if err != nil {
@@ -198,6 +218,7 @@ func (w *walker) entries(b []byte, dir string) ([]gitEntry, error) {
 		entries = append(entries, e)
 	}
 	sort.Slice(entries, func(i, j int) bool { return entries[i].name < entries[j].name })
+	w.folders[h] = entries
 	return entries, nil
 }
 
@@ -237,14 +258,18 @@ func (w *walker) blob(f file, h plumbing.Hash) error {
 	if len(w.tree.files)%1024 == 0 && w.ctx.Err() != nil {
 		return w.ctx.Err()
 	}
-	err := w.store.use(func(v *view) (err error) {
-		f.size, err = v.EncodedObjectSize(h)
-		return err
-	})
-	if err != nil {
-		return pathError(f.path, err)
+	key := blobKey{h, f.mode == modeLink}
+	info, known := w.blobs[key]
+	if !known {
+		err := w.store.use(func(v *view) (err error) {
+			info.size, err = v.EncodedObjectSize(h)
+			return err
+		})
+		if err != nil {
+			return pathError(f.path, err)
+		}
 	}
-	f.blob = h
+	f.blob, f.size, f.link = h, info.size, info.link
 	t := w.tree
 	t.stats.Files++
 	t.stats.Bytes += f.size
@@ -256,8 +281,11 @@ func (w *walker) blob(f file, h plumbing.Hash) error {
 		return pathError(f.path, fmt.Errorf("with it the files have more than %s; remove what the app does not need",
 			Bytes(w.limits.Total)))
 	}
-	if err := w.content(&f); err != nil {
-		return pathError(f.path, err)
+	if !known {
+		if err := w.content(&f); err != nil {
+			return pathError(f.path, err)
+		}
+		w.blobs[key] = blobInfo{f.size, f.link}
 	}
 	t.files = append(t.files, f)
 	return nil

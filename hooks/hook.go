@@ -46,7 +46,7 @@ func PreReceive(ctx context.Context, env Env) int {
 	defer h.term.Close()
 	if err := h.prepare(ctx, cancel, env); err != nil {
 		if cause := context.Cause(ctx); cause != nil {
-			err = fmt.Errorf("The push was cancelled: %w", cause)
+			err = fmt.Errorf("this push was cancelled: %w", cause)
 		}
 		h.log.Warn("%s", err)
 		m.set(markRejected)

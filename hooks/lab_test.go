@@ -34,8 +34,10 @@ type lab struct {
 	work  string // the client's repository
 }
 
+// Tests with a lab wait for processes most of the time, so they run in parallel.
 func newLab(t *testing.T) *lab {
 	t.Helper()
+	t.Parallel()
 	base, err := os.MkdirTemp("", "lab") // short: a socket's path is at most 107 bytes
 	must(t, err)
 	t.Cleanup(func() { os.RemoveAll(base) })
@@ -216,7 +218,13 @@ func (l *lab) start(cmd *exec.Cmd, env ...string) *client {
 		defer close(c.done)
 		c.err = cmd.Wait()
 	}()
-	l.t.Cleanup(func() { c.signal(unix.SIGKILL); <-c.done })
+	l.t.Cleanup(func() {
+		c.signal(unix.SIGKILL)
+		<-c.done
+		if l.t.Failed() {
+			l.t.Logf("%v: %s", cmd.Args, c.out.String())
+		}
+	})
 	return c
 }
 

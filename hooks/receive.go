@@ -112,13 +112,20 @@ func (w *wrapper) ensureApp(ctx context.Context) error {
 		return err
 	}
 	if set.NoAutoCreate {
-		return fmt.Errorf("App auto-creation disabled.\nCreate it first: apps:create %s", w.app)
+		return &noAutoCreateError{w.app}
 	}
 	err = w.srv.Create(ctx, w.app, true)
 	if _, other := w.srv.Load(w.app); other == nil {
 		return nil // by this push, or by another one at the same time
 	}
 	return err
+}
+
+// noAutoCreateError has Dokku's own words, which scripts look for.
+type noAutoCreateError struct{ app string }
+
+func (e *noAutoCreateError) Error() string {
+	return "App auto-creation disabled.\nCreate it first: apps:create " + e.app
 }
 
 // runGit runs git receive-pack to its end and returns its exit code and how far
@@ -162,7 +169,7 @@ func (w *wrapper) conclude(ctx context.Context, code int, reached mark) (int, er
 	// A hook was killed, or git refused what pre-receive had accepted, or moved
 	// the ref and was killed before post-receive.
 	if err := w.srv.Reconcile(context.WithoutCancel(ctx), w.app, w.log); err != nil {
-		return 1, fmt.Errorf("cannot bring %s to what was pushed: %w\nThe agent keeps trying; ps:report %[1]s tells how far it is.", w.app, err)
+		return 1, fmt.Errorf("cannot bring %s to what was pushed: %w\nThe agent keeps trying; ps:report %[1]s tells how far it is", w.app, err)
 	}
 	return code, nil
 }

@@ -77,7 +77,7 @@ func (l *lexer) double(b *strings.Builder) error {
 	plain := false // behind a backslash
 	for i, r := range l.rest[1:] {
 		switch {
-		case control(r):
+		case control(r) || plain && r == '\n':
 			return fmt.Errorf("it holds the control character %q", r)
 		case plain:
 			if !strings.ContainsRune("$`\"\\", r) {

@@ -95,7 +95,7 @@ type appJSONFile struct {
 // allowed. The error is a Problems that names the line. What a check means is
 // agent/checks' to say.
 func ParseAppJSON(src []byte) (AppJSON, error) {
-	src, err := plain(appJSONName, src)
+	src, err := plain(appJSONName, src, maxJSON)
 	if err != nil {
 		return AppJSON{}, err
 	}

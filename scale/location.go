@@ -69,9 +69,10 @@ func locate(src []byte) (location, Problems) {
 	}
 	d := json.NewDecoder(bytes.NewReader(src))
 	d.UseNumber()
+	lines := lineCounter{src: src, line: 1}
 	for started := false; !started || len(stack) > 0; started = true {
 		tok, err := d.Token()
-		line := lineAt(src, d.InputOffset())
+		line := lines.at(d.InputOffset())
 		if err != nil {
 			return nil, syntaxProblem(src, err, stack)
 		}
@@ -151,6 +152,20 @@ func syntaxProblem(src []byte, err error, stack []level) Problems {
 func lineAt(src []byte, offset int64) int {
 	at := min(max(int(offset)-1, 0), len(src))
 	return 1 + bytes.Count(src[:at], []byte("\n"))
+}
+
+// lineCounter is lineAt for offsets that only grow: it reads the source once.
+type lineCounter struct {
+	src  []byte
+	read int
+	line int
+}
+
+func (l *lineCounter) at(offset int64) int {
+	end := min(max(int(offset)-1, l.read), len(l.src))
+	l.line += bytes.Count(l.src[l.read:end], []byte("\n"))
+	l.read = end
+	return l.line
 }
 
 func textAt(src []byte, line int) string {

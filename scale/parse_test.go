@@ -116,6 +116,17 @@ func TestParseDokkuScale(t *testing.T) {
 	}
 }
 
+func TestLargeFiles(t *testing.T) {
+	large := []byte(strings.Repeat("#\n", maxLines))
+	if _, err := ParseProcfile(large); err == nil || !strings.Contains(err.Error(), "at most 65536 are read") {
+		t.Errorf("Procfile: %v", err)
+	}
+	// Reading has to stay linear: many tokens within the limit take no time.
+	if _, err := ParseAppJSON([]byte("[" + strings.Repeat("0,\n", maxJSON/3-2) + "0]")); err == nil || !strings.Contains(err.Error(), "an object") {
+		t.Errorf("app.json: %v", err)
+	}
+}
+
 func TestManyProblems(t *testing.T) {
 	_, err := ParseDokkuScale([]byte(strings.Repeat("web=x\n", 1000)), 0)
 	if n := strings.Count(err.Error(), "\n"); n != mostProblems || !strings.Contains(err.Error(), "and 980 more") {

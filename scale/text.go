@@ -2,6 +2,7 @@ package scale
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"unicode/utf8"
 )
@@ -12,11 +13,19 @@ type Line struct {
 	Text   string // without white space around it
 }
 
+// Control files are written by hand. Whatever is larger is something else, or
+// meant to keep the server busy.
+const (
+	maxLines = 64 << 10 // bytes, of a file of lines
+	maxJSON  = 1 << 20  // bytes
+)
+
 // Lines splits a control file. It accepts CRLF, lone CR, a UTF-8 byte order mark
-// and a last line without a newline; blank lines are left out. Text that is not
-// UTF-8, UTF-16 above all (PowerShell's > writes it), is a Problem that says so.
+// and a last line without a newline; blank lines are left out. The error is a
+// Problems: more than 64 KiB, or text that is not UTF-8, UTF-16 above all
+// (PowerShell's > writes it).
 func Lines(file string, src []byte) ([]Line, error) {
-	text, err := plain(file, src)
+	text, err := plain(file, src, maxLines)
 	if err != nil {
 		return nil, err
 	}
@@ -32,8 +41,11 @@ func Lines(file string, src []byte) ([]Line, error) {
 }
 
 // plain returns src as UTF-8 without a byte order mark.
-func plain(file string, src []byte) ([]byte, error) {
+func plain(file string, src []byte, most int) ([]byte, error) {
 	whole := func(message string) error { return Problems{{File: file, Message: message}} }
+	if len(src) > most {
+		return nil, whole(fmt.Sprintf("the file has %d bytes; at most %d are read: is it the right file?", len(src), most))
+	}
 	if bytes.HasPrefix(src, []byte{0xff, 0xfe}) || bytes.HasPrefix(src, []byte{0xfe, 0xff}) {
 		return nil, whole("the file is UTF-16: save it as UTF-8 (in PowerShell: Set-Content -Encoding utf8)")
 	}

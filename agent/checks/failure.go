@@ -82,7 +82,7 @@ func (f *Failure) state() string {
 		return ""
 	case in.OOMKilled:
 		return fmt.Sprintf("%s: exit code %d, memory ran out", f.Target.Name, in.ExitCode)
-	case in.Running():
+	case in.Running() && !f.ended:
 		return fmt.Sprintf("%s still runs, memory did not run out", f.Target.Name)
 	}
 	return fmt.Sprintf("%s: exit code %d, memory did not run out", f.Target.Name, in.ExitCode)

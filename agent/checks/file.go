@@ -67,6 +67,9 @@ func ParseCHECKS(src []byte, defaults Settings) (File, []Warning, error) {
 			warnings = append(warnings, p)
 		}
 	}
+	if n := len(f.Checks); n > maxChecks {
+		bad = append(bad, scale.Problem{File: fileName, Message: tooMany(n)})
+	}
 	if err := f.Settings.fits(); err != nil && len(bad) == 0 {
 		bad = append(bad, scale.Problem{File: fileName, Message: err.Error()})
 	}
@@ -78,6 +81,10 @@ func ParseCHECKS(src []byte, defaults Settings) (File, []Warning, error) {
 		c.Wait, c.Timeout, c.Attempts = f.Settings.Wait, f.Settings.Timeout, f.Settings.Attempts
 	}
 	return f, warnings, nil
+}
+
+func tooMany(n int) string {
+	return fmt.Sprintf("there are %d checks, which all run at once for each process: keep at most %d", n, maxChecks)
 }
 
 // set takes a line NAME=VALUE.
@@ -132,7 +139,7 @@ func parseCheck(line string) (c Check, warning string, err error) {
 	if u.Path == "" {
 		target = u.Scheme + "://" + u.Host + "/" + strings.TrimPrefix(target, u.Scheme+"://"+u.Host)
 	}
-	if n := len(content); n > 2 && content[0] == '"' && content[n-1] == '"' {
+	if bare := strings.Trim(content, `"`); bare != "" && content == `"`+bare+`"` && !strings.Contains(bare, `"`) {
 		warning = "the quotes are part of the expected text: leave them out if the page does not have them"
 	}
 	return Check{Kind: HTTP, Source: fileName, URL: target, Content: content}, warning, nil

@@ -68,6 +68,7 @@ func TestParseCHECKS(t *testing.T) {
 		{"bad URL", "http:///a", "is not a URL that can be asked for"},
 		{"bad escape", "/%zz", "is not a URL that can be asked for"},
 		{"password", "http://u:p@h/", "is not a URL that can be asked for"},
+		{"many", strings.Repeat("/\n", 101), "there are 101 checks"},
 		{"UTF-16", "\xff\xfe/\x00", "UTF-16"},
 	}
 	for _, tt := range tests {

@@ -48,6 +48,9 @@ func FromHealthchecks(typ string, list []scale.Healthcheck) ([]Check, []Warning,
 		}
 		checks = append(checks, c)
 	}
+	if n := len(checks); n > maxChecks {
+		bad = append(bad, scale.Problem{File: appJSONName, Line: checks[0].Line, Message: "healthchecks." + typ + ": " + tooMany(n)})
+	}
 	if len(bad) > 0 {
 		return nil, warnings, bad
 	}

@@ -12,6 +12,7 @@ import (
 const (
 	maxAttempts = 100
 	maxBudget   = 10 * time.Minute
+	maxChecks   = 100 // of one process type
 )
 
 // Settings say how long the gate waits for what. The names of their origins are
@@ -103,7 +104,6 @@ func CheckProperty(property, value string) error {
 // first value that cannot be used and how to correct it.
 func Resolve(from Sources) (Settings, error) {
 	s := Defaults()
-	s.Origin["skip"] = "default"
 	for _, src := range []struct {
 		values  map[string]string
 		origin  string
@@ -153,7 +153,7 @@ func (s Settings) Skips(typ string) bool {
 // ParseDuration reads "5" (seconds), "0.5", "5s" or "1m30s".
 func ParseDuration(value string) (time.Duration, error) {
 	text := value
-	if strings.Trim(value, "0123456789.") == "" {
+	if strings.Trim(value, "-0123456789.") == "" {
 		text += "s"
 	}
 	d, err := time.ParseDuration(text)

@@ -3,7 +3,6 @@ package command
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -13,8 +12,8 @@ import (
 
 var appCommands = []spec{
 	{
-		use: "apps:create NAME", short: "Create an app; its first push would too",
-		missing: errNoApp.Error(), run: runCreate,
+		use: "apps:create APP", short: "Create an app; its first push would too",
+		newApp: true, run: runCreate,
 	},
 	{
 		use: "apps:destroy APP", short: "Remove an app, with all it has",
@@ -40,7 +39,7 @@ func runCreate(c *call) error {
 	var none *agent.NoAppError
 	switch {
 	case err == nil:
-		return fmt.Errorf("Name is already taken: app %s exists", name)
+		return refuse("Name is already taken: app %s exists", name)
 	case !errors.As(err, &none):
 		return err
 	}
@@ -63,7 +62,7 @@ func runDestroy(c *call) error {
 // confirm has the app's name typed.
 func confirm(c *call, name string) error {
 	if !c.env.Terminal {
-		return fmt.Errorf("Cannot ask whether to destroy %s, since there is no terminal: use --force", name)
+		return refuse("Cannot ask whether to destroy %s, since there is no terminal: use --force", name)
 	}
 	c.warn("WARNING: Potentially Destructive Action")
 	c.warn("This command will destroy app %s, with its containers, images, settings and repository.", name)
@@ -79,7 +78,7 @@ func confirm(c *call, name string) error {
 		return c.ctx.Err()
 	case line := <-typed:
 		if strings.TrimSpace(line) != name {
-			return fmt.Errorf("Confirmation did not match %s. Aborted.", name)
+			return refuse("Confirmation did not match %s. Aborted.", name)
 		}
 	}
 	return nil

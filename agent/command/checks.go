@@ -52,9 +52,7 @@ func collectChecks(c *call, app *agent.App, _ string) (map[string]string, error)
 	if err != nil {
 		return nil, err
 	}
-	s, err := checks.Resolve(checks.Sources{
-		ServerConfig: set.Config, Server: set.Checks, AppConfig: app.State.Config, App: app.State.Checks,
-	})
+	s, err := c.server.CheckSettings(app)
 	if err != nil {
 		return nil, err
 	}

@@ -40,6 +40,8 @@ type runner struct {
 	trace bool
 	force bool
 	app   string // --app
+	// completing: a shell asks how to complete a command line.
+	completing bool
 
 	server   *agent.Server
 	terminal *event.Terminal
@@ -63,13 +65,14 @@ func (r *runner) execute(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	root := r.tree()
 	if len(args) == 0 {
-		return r.help(root, nil)
+		return r.help(r.tree(""), nil)
 	}
+	r.completing = isCompletion(args[0])
+	root := r.tree(args[0])
 	if noun, ok := helpNoun(root, args[0]); ok {
 		if len(args) > 1 {
-			return fmt.Errorf("Unexpected argument %q after %s, which prints help", args[1], args[0])
+			return refuse("Unexpected argument %q after %s, which prints help", args[1], args[0])
 		}
 		return r.help(root, []string{noun})
 	}
@@ -98,7 +101,7 @@ func (r *runner) leading(args []string) ([]string, error) {
 		case "--version", "-v":
 			return append([]string{"version"}, rest...), nil
 		}
-		return nil, fmt.Errorf("Invalid flag %s before the command, valid flags: --quiet, --trace, --force, --app NAME", flag)
+		return nil, refuse("Invalid flag %s before the command, valid flags: --quiet, --trace, --force, --app NAME", flag)
 	}
 	return args, nil
 }
@@ -106,6 +109,7 @@ func (r *runner) leading(args []string) ([]string, error) {
 // globalFlag applies a global flag and says how many words it takes; 0: it is
 // none.
 func (r *runner) globalFlag(flag string, rest []string) (int, error) {
+	words := 1
 	name, value, joined := strings.Cut(flag, "=")
 	switch {
 	case flag == "--quiet":
@@ -114,24 +118,23 @@ func (r *runner) globalFlag(flag string, rest []string) (int, error) {
 		r.trace = true
 	case flag == "--force":
 		r.force = true
-	case name == "--app" && joined:
+	case name == "--app":
+		if !joined && len(rest) > 0 {
+			value, words = rest[0], 2
+		}
+		if value == "" {
+			return 0, fmt.Errorf("--app needs the name of an app")
+		}
 		r.app = value
-	case flag == "--app" && len(rest) > 0:
-		r.app = rest[0]
-		return 2, nil
-	case flag == "--app":
-		return 0, fmt.Errorf("--app needs the name of an app")
 	default:
 		return 0, nil
 	}
-	if name == "--app" && value == "" {
-		return 0, fmt.Errorf("--app needs the name of an app")
-	}
-	return 1, nil
+	return words, nil
 }
 
-// tree builds all commands. It must stay cheap: each command line builds it.
-func (r *runner) tree() *cobra.Command {
+// tree builds the commands, or the only one that a command line needs: each
+// command line pays for it.
+func (r *runner) tree(only string) *cobra.Command {
 	root := &cobra.Command{
 		Use:               "dokku",
 		SilenceErrors:     true,
@@ -148,20 +151,36 @@ func (r *runner) tree() *cobra.Command {
 	flags.BoolVar(&r.trace, "trace", r.trace, "print each event as JSON to stderr")
 	flags.BoolVar(&r.force, "force", r.force, "do not ask")
 	flags.StringVar(&r.app, "app", r.app, "the app, instead of as the first argument")
-	for _, commands := range [][]spec{
+	r.add(root, only)
+	help := find(root, "help")
+	if help == nil {
+		// cobra would add its own.
+		help = &cobra.Command{Hidden: true}
+	}
+	root.SetHelpCommand(help)
+	return root
+}
+
+// add adds the commands. Help, completion and a word that is no command need
+// all of them.
+func (r *runner) add(root *cobra.Command, only string) {
+	lists := [][]spec{
 		processCommands, scaleCommands, appCommands, configCommands, domainCommands, checkCommands,
-		proxyCommands, gitCommands, logCommands, keyCommands,
-	} {
-		for _, s := range commands {
-			root.AddCommand(r.cobra(s))
+		proxyCommands, gitCommands, logCommands, keyCommands, otherCommands,
+	}
+	var all []spec
+	for _, list := range lists {
+		for _, s := range list {
+			if s.name() == only && !s.whole {
+				root.AddCommand(r.cobra(s))
+				return
+			}
+			all = append(all, s)
 		}
 	}
-	for _, s := range otherCommands {
-		s.rootless = true
+	for _, s := range all {
 		root.AddCommand(r.cobra(s))
 	}
-	root.SetHelpCommand(find(root, "help"))
-	return root
 }
 
 // open opens the DOKKU_ROOT. What needs none works without: help, version.

@@ -31,6 +31,7 @@ func (r *runner) complete(s spec, cmd *cobra.Command, args []string, prefix stri
 	substituted := c.flag("global") || c.flag("all") || r.app != ""
 	var words []string
 	switch {
+	case s.newApp:
 	case sh.app && len(args) == 0 && !substituted:
 		words, _ = r.server.Apps()
 	case s.words != nil:
@@ -42,12 +43,35 @@ func (r *runner) complete(s spec, cmd *cobra.Command, args []string, prefix stri
 		}
 		words = s.words(c)
 	}
-	words = slices.DeleteFunc(slices.Clone(words), func(w string) bool { return !strings.HasPrefix(w, prefix) })
+	words = withPrefix(words, prefix)
 	directive := cobra.ShellCompDirectiveNoFileComp
 	if len(words) == 1 && strings.HasSuffix(words[0], "=") {
 		directive |= cobra.ShellCompDirectiveNoSpace
 	}
 	return words, directive
+}
+
+func withPrefix(words []string, prefix string) []string {
+	return slices.DeleteFunc(slices.Clone(words), func(w string) bool { return !strings.HasPrefix(w, prefix) })
+}
+
+// completeFlags registers the values of flags. cobra keeps them in a variable of
+// its own, so that only completions do this.
+func (r *runner) completeFlags(s spec, cmd *cobra.Command) {
+	for name, values := range s.values {
+		cmd.RegisterFlagCompletionFunc(name, func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+			c := &call{runner: r, ctx: cmd.Context(), cmd: cmd}
+			if name := first(append([]string{r.app}, args...)...); name != "" && r.open() == nil {
+				c.app, _ = r.server.Load(name)
+			}
+			return withPrefix(values(c), prefix), cobra.ShellCompDirectiveNoFileComp
+		})
+	}
+}
+
+// oneOfWords completes one of a few words.
+func oneOfWords(words ...string) func(*call) []string {
+	return func(*call) []string { return words }
 }
 
 // types are the process types of the app.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 
@@ -25,7 +26,8 @@ var configCommands = []spec{
 			readFlags(f)
 			f.String("format", "exports", strings.Join(exportFormats, ", "))
 		},
-		run: exportConfig,
+		values: map[string]func(*call) []string{"format": oneOfWords(exportFormats...)},
+		run:    exportConfig,
 	},
 	{
 		use: "config:get APP KEY", short: "Print the value of a variable; exit 1 if it is not set",
@@ -105,7 +107,7 @@ func setConfig(c *call) error {
 	for _, pair := range c.args {
 		key, value, ok := strings.Cut(pair, "=")
 		if !ok {
-			return fmt.Errorf("Invalid env pair: %s", oneLine(pair))
+			return refuse("Invalid env pair: %s", oneLine(pair))
 		}
 		if err := checkKey(key); err != nil {
 			return err
@@ -117,13 +119,13 @@ func setConfig(c *call) error {
 			}
 			value = string(plain)
 		}
-		if strings.Contains(value, "\x00") {
-			return fmt.Errorf("Invalid value for key '%s': it has a NUL byte, which an environment cannot hold", key)
+		if err := checkValue(key, value); err != nil {
+			return err
 		}
 		set[key] = value
 	}
+	c.events().Step("Setting config vars")
 	log := c.private()
-	log.Step("Setting config vars")
 	for line := range strings.SplitSeq(strings.TrimSuffix(pairs(set), "\n"), "\n") {
 		log.Detail("%s", line)
 	}
@@ -173,7 +175,17 @@ func (c *call) changeConfig(set map[string]string, unset []string) error {
 func checkKey(key string) error {
 	ok := key != "" && (key[0] < '0' || key[0] > '9') && strings.Trim(key, keyLetters) == ""
 	if !ok {
-		return fmt.Errorf("Invalid key name: '%s'", oneLine(key))
+		return refuse("Invalid key name: '%s'", oneLine(key))
+	}
+	return nil
+}
+
+func checkValue(key, value string) error {
+	switch {
+	case strings.Contains(value, "\x00"):
+		return refuse("Invalid value for key '%s': it has a NUL byte, which an environment cannot hold", key)
+	case !utf8.ValidString(value):
+		return refuse("Invalid value for key '%s': it is not valid UTF-8, and could not be stored as it is", key)
 	}
 	return nil
 }

@@ -87,11 +87,11 @@ func (c *call) domainArgs() ([]string, error) {
 func checkDomain(d string) error {
 	host := strings.TrimPrefix(d, "*.")
 	if len(d) > 253 {
-		return fmt.Errorf("Invalid domain %q: it has more than 253 characters", oneLine(d))
+		return refuse("Invalid domain %q: it has more than 253 characters", oneLine(d))
 	}
 	for part := range strings.SplitSeq(host, ".") {
 		if part == "" || len(part) > 63 || strings.Trim(part, domainLetters) != "" || strings.Trim(part, "-") != part {
-			return fmt.Errorf("Invalid domain %q: it needs parts of letters, digits and - between dots "+
+			return refuse("Invalid domain %q: it needs parts of letters, digits and - between dots "+
 				"(international names in their xn-- form)", oneLine(d))
 		}
 	}
@@ -156,10 +156,10 @@ func (c *call) addDomain(list []string, d string) ([]string, string, error) {
 
 func (c *call) removeDomain(list []string, d string) ([]string, string, error) {
 	if !slices.Contains(list, d) {
-		return nil, "", fmt.Errorf("Domain %s is not one of app %s, which has: %s", d, c.app.Name, first(strings.Join(list, " "), "none"))
+		return nil, "", refuse("Domain %s is not one of app %s, which has: %s", d, c.app.Name, first(strings.Join(list, " "), "none"))
 	}
 	if len(list) == 1 {
-		return nil, "", fmt.Errorf("Domain %s is the only one of %s: domains:set gives it another one, domains:clear the default one",
+		return nil, "", refuse("Domain %s is the only one of %s: domains:set gives it another one, domains:clear the default one",
 			d, c.app.Name)
 	}
 	rest := slices.DeleteFunc(slices.Clone(list), func(x string) bool { return x == d })
@@ -206,7 +206,7 @@ func (c *call) free(d string) error {
 			return err
 		}
 		if slices.Contains(taken, d) {
-			return fmt.Errorf("Domain %s belongs to app %s: remove it there first (domains:remove %s %s)", d, name, name, d)
+			return refuse("Domain %s belongs to app %s: remove it there first (domains:remove %s %s)", d, name, name, d)
 		}
 	}
 	return nil
@@ -219,7 +219,7 @@ func setGlobalDomains(c *call) error {
 	}
 	for _, d := range domains {
 		if strings.HasPrefix(d, "*.") {
-			return fmt.Errorf("Invalid domain %q: apps get names below it, so leave out the *.", d)
+			return refuse("Invalid domain %q: apps get names below it, so leave out the *.", d)
 		}
 	}
 	apps, err := c.server.Apps()
@@ -256,7 +256,7 @@ func (c *call) defaultsFree(apps, domains []string) error {
 	for _, name := range apps {
 		for _, d := range domains {
 			if owner := taken[name+"."+d]; owner != "" && owner != name {
-				return fmt.Errorf("Domain %s.%s of app %s would belong to app %s too: remove it there first", name, d, owner, name)
+				return refuse("Domain %s.%s of app %s would belong to app %s too: remove it there first", name, d, owner, name)
 			}
 		}
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // errNoApp is Dokku's message for a command line without an app.
-var errNoApp = errors.New("Please specify an app to run the command on")
+var errNoApp = refuse("Please specify an app to run the command on")
 
 // errSilent ends a command with exit code 1 and without a message: the code is
 // the answer.
@@ -57,6 +57,10 @@ func warnTo(w io.Writer, text string) {
 	}
 	io.WriteString(w, b.String())
 }
+
+// refuse returns an error in the words of Dokku's messages, which begin with a
+// capital letter: they are what a person reads, with nothing before them.
+func refuse(format string, args ...any) error { return fmt.Errorf(format, args...) }
 
 // usageError says what is wrong with a command line, and how it would be right.
 func usageError(cmd *cobra.Command, format string, args ...any) error {

@@ -27,7 +27,7 @@ var gitProperties = properties{
 func checkBranch(name string) error {
 	ref := plumbing.NewBranchReferenceName(name)
 	if name[0] == '-' || name == "HEAD" || ref.Validate() != nil {
-		return fmt.Errorf("Invalid deploy-branch specified: %q is not the name of a branch", oneLine(name))
+		return refuse("Invalid deploy-branch specified: %q is not the name of a branch", oneLine(name))
 	}
 	return nil
 }

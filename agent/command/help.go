@@ -25,7 +25,7 @@ var nouns = []struct{ name, title string }{
 
 var otherCommands = []spec{
 	{
-		use: "help [COMMAND]", short: "List the commands, or explain one",
+		use: "help [COMMAND]", short: "List the commands, or explain one", rootless: true, whole: true,
 		run: func(c *call) error { return c.help(c.cmd.Root(), c.args) },
 		words: func(c *call) []string {
 			var names []string
@@ -36,14 +36,14 @@ var otherCommands = []spec{
 		},
 	},
 	{
-		use: "version", short: "Print the version",
+		use: "version", short: "Print the version", rootless: true,
 		run: func(c *call) error {
 			c.print("dokku version %s\n", c.env.Version)
 			return nil
 		},
 	},
 	{
-		use: "completion SHELL", short: "Print the completion script for bash, zsh or fish",
+		use: "completion SHELL", short: "Print the completion script for bash, zsh or fish", rootless: true, whole: true,
 		example: "dokku completion bash > /etc/bash_completion.d/dokku",
 		missing: "Missing SHELL: bash, zsh or fish",
 		words:   func(*call) []string { return []string{"bash", "zsh", "fish"} },
@@ -88,7 +88,7 @@ func (r *runner) help(root *cobra.Command, words []string) error {
 			noun = word
 		}
 		r.print("Usage: dokku %s[:COMMAND]\n\n", noun)
-		r.printGroup(root, noun)
+		r.printGroup(root, noun, useWidth(group(root, noun)))
 		r.print("\nSee `dokku help COMMAND` for one of them.\n")
 		return nil
 	}
@@ -97,24 +97,29 @@ func (r *runner) help(root *cobra.Command, words []string) error {
 
 func (r *runner) printAll(root *cobra.Command) {
 	r.print("Usage: dokku [--quiet|--trace|--force|--app NAME] COMMAND [APP] [ARGUMENTS]\n")
+	width := useWidth(visible(root))
 	for _, n := range nouns {
 		if len(group(root, n.name)) > 0 {
 			r.print("\n%s\n", n.title)
-			r.printGroup(root, n.name)
+			r.printGroup(root, n.name, width)
 		}
 	}
 	r.print("\nSee `dokku help COMMAND` or `dokku COMMAND --help` for one of them.\n")
 }
 
-func (r *runner) printGroup(root *cobra.Command, noun string) {
-	commands := group(root, noun)
+func (r *runner) printGroup(root *cobra.Command, noun string, width int) {
+	for _, cmd := range group(root, noun) {
+		r.print("    %-*s  %s\n", width, cmd.Use, cmd.Short)
+	}
+}
+
+// useWidth is how wide the usage lines of the commands are.
+func useWidth(commands []*cobra.Command) int {
 	width := 0
 	for _, cmd := range commands {
 		width = max(width, len(cmd.Use))
 	}
-	for _, cmd := range commands {
-		r.print("    %-*s  %s\n", width, cmd.Use, cmd.Short)
-	}
+	return width
 }
 
 // printUsage is the help of one command.
@@ -157,7 +162,11 @@ func find(root *cobra.Command, name string) *cobra.Command {
 // known reports whether a command has this exact name; the completion scripts
 // call the commands that cobra adds by itself.
 func known(root *cobra.Command, name string) bool {
-	return name == cobra.ShellCompRequestCmd || name == cobra.ShellCompNoDescRequestCmd || find(root, name) != nil
+	return isCompletion(name) || find(root, name) != nil
+}
+
+func isCompletion(name string) bool {
+	return name == cobra.ShellCompRequestCmd || name == cobra.ShellCompNoDescRequestCmd
 }
 
 func unknown(root *cobra.Command, word string) error {
@@ -200,24 +209,28 @@ func normal(s string) string {
 	return strings.NewReplacer("-", ":", "_", ":", ".", ":", " ", ":").Replace(strings.ToLower(s))
 }
 
-// distance is Levenshtein's: the least number of bytes to insert, delete or
-// replace.
+// distance is the least number of bytes to insert, delete, replace or swap with
+// the next.
 func distance(a, b string) int {
+	var before []int
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
+		next := make([]int, len(b)+1)
+		next[0] = i + 1
 		for j := range len(b) {
-			cost := diagonal
+			cost := row[j]
 			if a[i] != b[j] {
 				cost++
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+			next[j+1] = min(cost, next[j]+1, row[j+1]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				next[j+1] = min(next[j+1], before[j-1]+1)
+			}
 		}
+		before, row = row, next
 	}
 	return row[len(b)]
 }

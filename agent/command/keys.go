@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"fmt"
 	"io"
 
 	"github.com/spf13/pflag"
@@ -21,7 +20,7 @@ var keyCommands = []spec{
 		run: func(c *call) error {
 			// A client's path means a file of the client's, which is not here.
 			if len(c.args) > 1 && c.env.User != "" {
-				return fmt.Errorf("Cannot read %q over ssh: send the key on standard input", oneLine(c.args[1]))
+				return refuse("Cannot read %q over ssh: send the key on standard input", oneLine(c.args[1]))
 			}
 			return c.keys(c.args...)
 		},
@@ -50,7 +49,7 @@ var keyCommands = []spec{
 
 func (c *call) keys(args ...string) error {
 	if c.env.Keys == nil {
-		return fmt.Errorf("Cannot manage ssh keys here: run the command on the server")
+		return refuse("Cannot manage ssh keys here: run the command on the server")
 	}
 	return c.env.Keys(c.ctx, c.env.Root, append([]string{c.cmd.Name()}, args...), c.env.Stdin, c.env.Stdout)
 }

@@ -27,7 +27,8 @@ var logCommands = []spec{
 			f.StringP("num", "n", "100", "how many lines of each process; 0: all")
 			f.StringP("ps", "p", "", "only this process type (web) or process (web.1)")
 		},
-		run: runLogs,
+		values: map[string]func(*call) []string{"ps": (*call).types},
+		run:    runLogs,
 	},
 	{
 		use: "urls APP", short: "Print the URLs of the app",
@@ -44,7 +45,7 @@ var logCommands = []spec{
 func runLogs(c *call) error {
 	tail, err := strconv.Atoi(c.value("num"))
 	if err != nil || tail < 0 {
-		return fmt.Errorf("Invalid value %q for --num: it is how many lines to show", oneLine(c.value("num")))
+		return refuse("Invalid value %q for --num: it is how many lines to show", oneLine(c.value("num")))
 	}
 	if err := c.deployed(); err != nil {
 		return err
@@ -52,14 +53,14 @@ func runLogs(c *call) error {
 	if p := c.value("ps"); p != "" {
 		kind, _, _ := strings.Cut(p, ".")
 		if types := c.types(); !slices.Contains(types, kind) {
-			return fmt.Errorf("App %s has no process type %q, it has: %s", c.app.Name, oneLine(kind), strings.Join(types, ", "))
+			return refuse("App %s has no process type %q, it has: %s", c.app.Name, oneLine(kind), strings.Join(types, ", "))
 		}
 	}
 	host, err := c.server.Host()
 	if err != nil {
 		return err
 	}
-	l := &logReader{call: c, console: host, process: c.value("ps"), read: map[string]time.Time{}}
+	l := &logReader{call: c, console: host, find: c.server.Instances, process: c.value("ps"), read: map[string]time.Time{}}
 	if err := l.history(tail); err != nil {
 		return err
 	}
@@ -78,6 +79,7 @@ func runLogs(c *call) error {
 type logReader struct {
 	*call
 	console engine.Console
+	find    func(context.Context, *agent.App) ([]engine.Instance, error)
 	process string // "" is all
 
 	mu   sync.Mutex
@@ -94,7 +96,7 @@ type logLine struct {
 
 // instances are the containers whose lines are wanted.
 func (l *logReader) instances(app *agent.App) ([]engine.Instance, error) {
-	all, err := l.server.Instances(l.ctx, app)
+	all, err := l.find(l.ctx, app)
 	return slices.DeleteFunc(all, func(i engine.Instance) bool {
 		return l.process != "" && l.process != i.Type && l.process != processName(i)
 	}), err

@@ -61,7 +61,7 @@ func (p properties) set(c *call) error {
 		value = c.args[1]
 	}
 	if name == "" {
-		return fmt.Errorf("No property specified")
+		return refuse("No property specified")
 	}
 	var q *property
 	for i := range p.list {
@@ -70,10 +70,10 @@ func (p properties) set(c *call) error {
 		}
 	}
 	if q == nil {
-		return fmt.Errorf("Invalid property specified, valid properties include: %s", p.names())
+		return refuse("Invalid property specified, valid properties include: %s", p.names())
 	}
 	if q.onlyApp && c.app == nil {
-		return fmt.Errorf("Property cannot be specified globally")
+		return refuse("Property cannot be specified globally")
 	}
 	if value != "" {
 		if err := q.check(value); err != nil {
@@ -156,7 +156,7 @@ func whole(name, unit string, least, most int) func(string) error {
 	return func(value string) error {
 		n, err := strconv.Atoi(value)
 		if err != nil || n < least || n > most || strings.HasPrefix(value, "+") {
-			return fmt.Errorf("Invalid %s specified: %q is not a whole number%s from %d to %d", name, value, unit, least, most)
+			return refuse("Invalid %s specified: %q is not a whole number%s from %d to %d", name, value, unit, least, most)
 		}
 		return nil
 	}

@@ -18,8 +18,8 @@ import (
 var processCommands = []spec{
 	{
 		use: "ps [APP]", short: "List the processes that run in each of the app's containers",
-		long: "Without an app, the ps commands are listed.",
-		run:  runPS,
+		long:  "Without an app, the ps commands are listed.",
+		whole: true, run: runPS,
 	},
 	operation("ps:start APP", "Start the app, if it does not run", (*agent.Server).Start),
 	operation("ps:stop APP", "Stop the app", (*agent.Server).Stop),
@@ -49,7 +49,8 @@ type action func(*agent.Server, context.Context, string, event.Log) error
 func operation(use, short string, do action) spec {
 	name, _, _ := strings.Cut(use, " ")
 	_, verb, _ := strings.Cut(name, ":")
-	s := spec{use: use, short: short, long: "--all does it to all apps, --parallel N to N at a time (-1: one for each CPU)."}
+	s := spec{use: use, short: short, withoutApp: "Unable to " + verb + " all apps when specifying a process name",
+		long: "--all does it to all apps, --parallel N to N at a time (-1: one for each CPU)."}
 	s.flags = func(f *pflag.FlagSet) {
 		f.Bool("all", false, "all apps")
 		parallelFlag(f)
@@ -62,11 +63,13 @@ func operation(use, short string, do action) spec {
 		if c.flag("all") {
 			return c.each(verb, workers, do)
 		}
-		err = do(c.server, c.ctx, c.app.Name, c.events().WithApp(c.app.Name))
+		if err = c.deployed(); err == nil {
+			err = do(c.server, c.ctx, c.app.Name, c.events().WithApp(c.app.Name))
+		}
 		var never *agent.NotDeployedError
 		if errors.As(err, &never) && (verb == "start" || verb == "stop") {
 			// Dokku's exit code is 0: scripts start all apps, deployed or not.
-			c.events().Warn("%s", err)
+			c.warn("%s", err)
 			return nil
 		}
 		return err
@@ -96,7 +99,7 @@ func (c *call) workers() (int, error) {
 	n, err := strconv.Atoi(value)
 	switch {
 	case err != nil || n == 0 || n < -1:
-		return 0, fmt.Errorf("Invalid value %s for --parallel flag", value)
+		return 0, refuse("Invalid value %s for --parallel flag", value)
 	case n == -1:
 		return runtime.NumCPU(), nil
 	}
@@ -143,7 +146,7 @@ func (c *call) each(verb string, workers int, do action) error {
 	case c.ctx.Err() != nil:
 		return c.ctx.Err()
 	case len(failed) > 0:
-		return fmt.Errorf("Unable to %s %d of %d apps: %s", verb, len(failed), len(apps), strings.Join(failed, ", "))
+		return refuse("Unable to %s %d of %d apps: %s", verb, len(failed), len(apps), strings.Join(failed, ", "))
 	}
 	return nil
 }
@@ -152,8 +155,8 @@ func runPS(c *call) error {
 	if c.app == nil {
 		return c.help(c.cmd.Root(), []string{"ps"})
 	}
-	if !c.app.Deployed() {
-		c.warn("%s", c.deployed())
+	if err := c.deployed(); err != nil {
+		c.warn("%s", err)
 		return nil
 	}
 	instances, err := c.server.Instances(c.ctx, c.app)

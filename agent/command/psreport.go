@@ -31,7 +31,7 @@ func checkRestartPolicy(value string) error {
 	case limited && policy == "on-failure" && err == nil && n > 0 && count[0] != '+':
 		return nil
 	}
-	return fmt.Errorf("Invalid restart-policy specified: use no, always, unless-stopped, on-failure or on-failure:N")
+	return refuse("Invalid restart-policy specified: use no, always, unless-stopped, on-failure or on-failure:N")
 }
 
 // fixedKeys are what ps:report has besides the properties of ps:set. Where a

@@ -134,12 +134,15 @@ func (rep reporter) check(c *call, line reportLine, single []string) (reportLine
 
 func (rep reporter) has(key string) bool {
 	return slices.ContainsFunc(rep.keys, func(k string) bool {
-		return k == key || strings.HasSuffix(k, "-") && strings.HasPrefix(key, k) && key != k
+		if strings.HasSuffix(k, "-") {
+			return strings.HasPrefix(key, k) && key != k
+		}
+		return k == key
 	})
 }
 
 func (rep reporter) invalidFlag() error {
-	return fmt.Errorf("Invalid flag passed, valid flags: --%s", strings.Join(rep.keys, ", --"))
+	return refuse("Invalid flag passed, valid flags: --%s", strings.Join(rep.keys, ", --"))
 }
 
 func (rep reporter) one(c *call, line reportLine, name string, several bool) error {

@@ -26,7 +26,8 @@ var scaleCommands = []spec{{
 		}
 		return words
 	},
-	run: runScale,
+	values: map[string]func(*call) []string{"format": oneOfWords("stdout", "json")},
+	run:    runScale,
 }}
 
 func runScale(c *call) error {

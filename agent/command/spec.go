@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,19 +21,30 @@ type spec struct {
 	// flags adds the command's own flags. A flag "global" or "all" stands in the
 	// place of APP.
 	flags func(*pflag.FlagSet)
+	// newApp: the app need not exist; its name is the first word.
+	newApp bool
 	// missing is the message for a missing word that is not the app; the default
 	// names the word.
 	missing string
-	// excess is the message for a word too many.
-	excess string
+	// withoutApp is the message for a word too many after --all.
+	withoutApp string
 	// raw: the command checks its own words and flags.
 	raw bool
+	// whole: the command needs the tree of all commands.
+	whole bool
 	// rootless: the command works without a DOKKU_ROOT.
 	rootless bool
 	// words completes the words after the app.
 	words func(*call) []string
+	// values completes the values of flags, by name.
+	values map[string]func(*call) []string
 
 	run func(*call) error
+}
+
+func (s spec) name() string {
+	name, _, _ := strings.Cut(s.use, " ")
+	return name
 }
 
 // call is one command line, found to be well formed.
@@ -98,6 +108,9 @@ func (r *runner) cobra(s spec) *cobra.Command {
 	if s.flags != nil {
 		s.flags(cmd.Flags())
 	}
+	// cobra's own flag would be in each list of flags.
+	cmd.Flags().BoolP("help", "h", false, "")
+	cmd.Flags().Lookup("help").Hidden = true
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := r.bind(s, cmd, args)
 		if err != nil {
@@ -107,6 +120,9 @@ func (r *runner) cobra(s spec) *cobra.Command {
 	}
 	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
 		return r.complete(s, cmd, args, prefix)
+	}
+	if r.completing {
+		r.completeFlags(s, cmd)
 	}
 	return cmd
 }
@@ -124,11 +140,10 @@ func (r *runner) bind(s spec, cmd *cobra.Command, args []string) (*call, error) 
 	}
 	sh := parseUse(s.use)
 	if c.flag("global") || c.flag("all") {
-		return c, c.withoutApp(s, sh)
+		return c, c.bare(s, sh)
 	}
-	named := strings.Contains(s.use, " APP") || strings.Contains(s.use, " [APP]")
 	if r.app != "" {
-		if !named {
+		if !sh.app {
 			return nil, usageError(cmd, "%s takes no app, but --app %s was given", cmd.Name(), r.app)
 		}
 		c.args = append([]string{r.app}, args...)
@@ -136,7 +151,7 @@ func (r *runner) bind(s spec, cmd *cobra.Command, args []string) (*call, error) 
 	if err := c.count(s, sh); err != nil {
 		return nil, err
 	}
-	if !sh.app || len(c.args) == 0 {
+	if !sh.app || s.newApp || len(c.args) == 0 {
 		return c, nil
 	}
 	app, err := r.server.Load(c.args[0])
@@ -147,9 +162,9 @@ func (r *runner) bind(s spec, cmd *cobra.Command, args []string) (*call, error) 
 	return c, nil
 }
 
-// withoutApp checks the words of a command line in which a flag stands for the
+// bare checks the words of a command line in which a flag stands for the
 // app.
-func (c *call) withoutApp(s spec, sh shape) error {
+func (c *call) bare(s spec, sh shape) error {
 	if c.runner.app != "" {
 		return usageError(c.cmd, "--app %s cannot be used together with --global or --all", c.runner.app)
 	}
@@ -171,17 +186,18 @@ func (c *call) count(s spec, sh shape) error {
 		return usageError(c.cmd, "Missing %s", name)
 	}
 	if most := len(sh.required) + sh.optional; sh.optional >= 0 && len(c.args) > most {
-		if s.excess != "" {
-			return usageError(c.cmd, "%s", s.excess)
+		if s.withoutApp != "" && c.flag("all") {
+			return usageError(c.cmd, "%s", s.withoutApp)
 		}
 		return usageError(c.cmd, "Unexpected argument %q", c.args[most])
 	}
 	return nil
 }
 
-// deployed refuses an app that has no release.
+// deployed refuses an app that has no release. A push that git has accepted and
+// nobody has finished yet counts: the agent settles it first.
 func (c *call) deployed() error {
-	if !c.app.Deployed() {
+	if !c.app.Deployed() && c.app.State.Staged == nil {
 		return &agent.NotDeployedError{App: c.app.Name}
 	}
 	return nil
@@ -202,5 +218,5 @@ func oneOf(what, value string, valid ...string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("Invalid %s %q, valid values: %s", what, value, strings.Join(valid, ", "))
+	return refuse("Invalid %s %q, valid values: %s", what, value, strings.Join(valid, ", "))
 }

@@ -43,6 +43,7 @@ type Config struct {
 // Docker is a Docker Engine, from 20.10 on. It connects at the first call.
 type Docker struct {
 	config Config
+	proc   string // where this machine's processes are seen: /proc
 
 	// networks lets one call at a time choose a subnet.
 	networks sync.Mutex
@@ -69,7 +70,7 @@ func NewDocker(c Config) (*Docker, error) {
 		return nil, fmt.Errorf("cannot cut subnets of /%d out of pool %s: the pool has to be IPv4, and a subnet between /%d and /28",
 			c.SubnetBits, c.Pool, c.Pool.Bits())
 	}
-	d := &Docker{config: c}
+	d := &Docker{config: c, proc: "/proc"}
 	var err error
 	if d.client, err = d.dial(); err != nil {
 		return nil, fmt.Errorf("cannot use Docker Engine %q: %w", c.Host, err)

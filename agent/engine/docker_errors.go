@@ -101,7 +101,7 @@ func (d *Docker) explainStart(ctx context.Context, spec Spec, err error) error {
 		return fmt.Errorf("%w (%s)", ErrAddressInUse, spec.Address)
 	case errdefs.IsNotFound(err) && has("No such image"):
 		return fmt.Errorf("%w (%s): build the app again, with ps:rebuild", ErrNoImage, spec.Image)
-	case errdefs.IsNotFound(err) && has(NetworkName(spec.App)):
+	case errdefs.IsNotFound(err) && has("network "):
 		return fmt.Errorf("%w (%s)", ErrNoNetwork, NetworkName(spec.App))
 	case has("executable file not found"), strings.HasPrefix(text, "exec: ") && has("no such file or directory"):
 		return fmt.Errorf("%w (does the image have that command?)", err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -26,6 +27,14 @@ func labelled(app string) filters.Args {
 		return filters.NewArgs(filters.Arg("label", LabelApp))
 	}
 	return filters.NewArgs(filters.Arg("label", LabelApp+"="+app))
+}
+
+// processes selects the containers of app, or of any app. Who runs an app's
+// image by hand gets a container with the image's labels, but without a kind.
+func processes(app string) filters.Args {
+	selected := labelled(app)
+	selected.Add("label", LabelContainerType)
+	return selected
 }
 
 // Observe implements Engine.
@@ -65,11 +74,7 @@ func (d *Docker) observe(ctx context.Context, app string) (Observed, error) {
 }
 
 func instances(ctx context.Context, cli *client.Client, app string) ([]Instance, error) {
-	filter := labelled(app)
-	// Who runs an app's image by hand gets a container with the image's labels.
-	// It is not one of the app's processes: only ours have a kind.
-	filter.Add("label", LabelContainerType)
-	list, err := cli.ContainerList(ctx, container.ListOptions{All: true, Filters: filter})
+	list, err := cli.ContainerList(ctx, container.ListOptions{All: true, Filters: processes(app)})
 	if err != nil {
 		return nil, err
 	}
@@ -136,8 +141,8 @@ func hostPort(h *container.HostConfig) int {
 	}
 	for _, bindings := range h.PortBindings {
 		for _, b := range bindings {
-			if port, err := netip.ParseAddrPort("0.0.0.0:" + b.HostPort); err == nil {
-				return int(port.Port())
+			if port, err := strconv.Atoi(b.HostPort); err == nil {
+				return port
 			}
 		}
 	}

@@ -33,7 +33,7 @@ func (d *Docker) listening(ctx context.Context, id string) ([]int, error) {
 	if r.State == nil || !r.State.Running || r.State.Pid == 0 {
 		return nil, fmt.Errorf("%w (%s)", ErrNotRunning, short(id))
 	}
-	if text, ok := sockets("/proc", r.State.Pid, r.ID); ok {
+	if text, ok := sockets(d.proc, r.State.Pid, r.ID); ok {
 		return parseListening(text), nil
 	}
 	// The engine's processes are not this machine's: it is remote, or its

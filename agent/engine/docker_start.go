@@ -137,7 +137,12 @@ func (d *Docker) container(spec Spec) (*container.Config, *container.HostConfig,
 	if spec.StopTimeout > 0 {
 		config.StopTimeout = new(seconds(spec.StopTimeout))
 	}
+	// The kernel ignores a TERM that the first process of a container has no
+	// handler for, and most programs have none: each stop would take its whole
+	// timeout. Dokku runs an init too.
+	init := true
 	host := &container.HostConfig{
+		Init:        &init,
 		NetworkMode: container.NetworkMode(name),
 		LogConfig: container.LogConfig{Type: "json-file", Config: map[string]string{
 			"max-size": d.config.LogMaxSize,

@@ -24,7 +24,7 @@ func TestDocker(t *testing.T) {
 		return enginetest.Fixture{
 			Host: d,
 			Image: func(_ *testing.T, app string, tags ...string) string {
-				return busybox(t, d, app, tags...) // of the run, not of one test
+				return busybox(t, d, app, nil, tags...) // of the run, not of one test
 			},
 			Command: shell,
 		}
@@ -71,13 +71,14 @@ func shell(p enginetest.Program) []string {
 	return []string{"sh", "-c", script.String()}
 }
 
-// busybox makes an image that has a shell, without a registry.
-func busybox(t *testing.T, d *engine.Docker, app string, tags ...string) string {
+// busybox makes an image that has a shell, without a registry. Changes are lines
+// of a Dockerfile.
+func busybox(t *testing.T, d *engine.Docker, app string, changes []string, tags ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	changes := []string{"EXPOSE 8080/tcp 80 53/udp", "ENV PATH=/bin", "VOLUME /data",
-		fmt.Sprintf("LABEL %s=%s %s=fake", engine.LabelAttempt, "spoofed", engine.LabelProcessType)}
+	changes = append(changes, "EXPOSE 8080/tcp 80 53/udp", "ENV PATH=/bin",
+		fmt.Sprintf("LABEL %s=fake %s=fake", engine.LabelAttempt, engine.LabelProcessType))
 	if app != "" {
 		changes = append(changes, fmt.Sprintf("LABEL %s=%s", engine.LabelApp, app))
 	}

@@ -20,15 +20,17 @@ const (
 // Watch implements Watcher.
 func (d *Docker) Watch(ctx context.Context, out chan<- Event) error {
 	wait := firstRetry
-	for ctx.Err() == nil {
+	for {
 		if d.follow(ctx, out) {
 			wait = firstRetry
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 		d.reconnect()
 		pause(ctx, wait)
 		wait = min(2*wait, lastRetry)
 	}
-	return ctx.Err()
 }
 
 // follow passes events on until the connection or ctx ends. It reports whether
@@ -40,7 +42,7 @@ func (d *Docker) follow(ctx context.Context, out chan<- Event) (connected bool) 
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	filter := labelled("")
+	filter := processes("")
 	filter.Add("type", string(events.ContainerEventType))
 	for _, a := range []Action{ActionStart, ActionDie, ActionOOM, ActionDestroy} {
 		filter.Add("event", string(a))

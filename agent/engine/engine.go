@@ -90,7 +90,8 @@ type Instance struct {
 	Address  netip.Addr
 	HostPort int
 
-	Status   Status
+	Status Status
+	// ExitCode is of the last end, if it is known.
 	ExitCode int
 	// OOMKilled: the kernel killed it because its memory ran out.
 	OOMKilled bool

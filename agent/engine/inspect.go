@@ -3,6 +3,12 @@ package engine
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/docker/docker/api/types/events"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/client"
 )
 
 // Inspector looks at one container.
@@ -23,7 +29,34 @@ func (d *Docker) Instance(ctx context.Context, id string) (Instance, error) {
 	if err != nil {
 		return Instance{}, fmt.Errorf("cannot inspect container %s: %w", short(id), d.explainContainer(ctx, id, err))
 	}
-	return instance(r), nil
+	i := instance(r)
+	if i.Restarts > 0 && i.Running() {
+		lastEnd(ctx, cli, &i)
+	}
+	return i, nil
+}
+
+// lastEnd tells of a process that the engine has started again how it had ended:
+// the engine forgets that when it starts it. Its recent events still know; where
+// they do not any longer, nothing changes.
+func lastEnd(ctx context.Context, cli *client.Client, i *Instance) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	messages, failed := cli.Events(ctx, events.ListOptions{
+		Since: "1", Until: time.Now().UTC().Format(time.RFC3339Nano),
+		Filters: filters.NewArgs(filters.Arg("container", i.ID), filters.Arg("event", string(ActionDie)), filters.Arg("event", string(ActionOOM))),
+	})
+	for {
+		select {
+		case m := <-messages:
+			if code, err := strconv.Atoi(m.Actor.Attributes["exitCode"]); err == nil {
+				i.ExitCode = code
+			}
+			i.OOMKilled = i.OOMKilled || Action(m.Action) == ActionOOM
+		case <-failed:
+			return
+		}
+	}
 }
 
 // Instance implements Inspector.

@@ -1,6 +1,10 @@
 package engine_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -50,4 +54,122 @@ func (p *programs) behaviour(s engine.Spec) engine.Behaviour {
 			return "", 1
 		},
 	}
+}
+
+// onMemory returns an engine with the network and the image of app hello, and
+// what starts its nth web process.
+func onMemory(t *testing.T) (*engine.Memory, func(n int) engine.Spec) {
+	t.Helper()
+	m := engine.NewMemory()
+	id := m.SetImage("hello", engine.ImageInfo{}, "dokku/hello:1").ID
+	if _, err := m.Network(t.Context(), "hello"); err != nil {
+		t.Fatal(err)
+	}
+	return m, func(n int) engine.Spec {
+		return engine.Spec{
+			App: "hello", Kind: engine.KindDeploy, Type: "web", Index: n, Release: 1, Attempt: "a",
+			Name: fmt.Sprintf("hello.web.%d", n), Image: id, RestartPolicy: "on-failure:1",
+		}
+	}
+}
+
+func count(t *testing.T, m *engine.Memory) int {
+	t.Helper()
+	o, err := m.Observe(t.Context(), "hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(o.Instances)
+}
+
+func TestMemoryFail(t *testing.T) {
+	m, spec := onMemory(t)
+	broken := errors.New("broken")
+	var calls []string
+	answer := broken
+	m.Fail(func(call string, args ...any) error {
+		calls = append(calls, call)
+		if call != "Start" || args[0].(engine.Spec).Index != 1 {
+			return nil
+		}
+		return answer
+	})
+	if _, err := m.Start(t.Context(), spec(1)); err != broken || count(t, m) != 0 {
+		t.Errorf("got %v and %d containers", err, count(t, m))
+	}
+	answer = fmt.Errorf("%w: %w", broken, engine.ErrAnswerLost)
+	if _, err := m.Start(t.Context(), spec(1)); !errors.Is(err, broken) || count(t, m) != 1 {
+		t.Errorf("got %v and %d containers", err, count(t, m))
+	}
+	if _, err := m.Start(t.Context(), spec(2)); err != nil {
+		t.Error(err)
+	}
+	if want := []string{"Start", "Observe", "Start", "Observe", "Start"}; !slices.Equal(calls, want) {
+		t.Errorf("calls %v, want %v", calls, want)
+	}
+	m.Fail(nil)
+	if _, err := m.Start(t.Context(), spec(1)); err != nil || count(t, m) != 2 {
+		t.Errorf("got %v and %d containers", err, count(t, m))
+	}
+}
+
+func TestMemoryIsDeterministic(t *testing.T) {
+	id := func() string {
+		m, spec := onMemory(t)
+		i, err := m.Start(t.Context(), spec(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return i.ID + i.Address.String()
+	}
+	if one, two := id(), id(); one != two {
+		t.Errorf("got %s and %s", one, two)
+	}
+}
+
+func TestMemoryExitAndRestart(t *testing.T) {
+	m, spec := onMemory(t)
+	m.Behave(func(s engine.Spec) engine.Behaviour {
+		return engine.Behaviour{IgnoreStop: s.Index == 2}
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	events, ended := make(chan engine.Event, 100), make(chan error, 1)
+	go func() { ended <- m.Watch(ctx, events) }()
+	<-events
+	for n := range 2 {
+		if _, err := m.Start(t.Context(), spec(n+1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	state := func() string {
+		o, err := m.Observe(t.Context(), "hello")
+		if err != nil {
+			t.Fatal(err)
+		}
+		one, two := o.Instances[0], o.Instances[1]
+		return fmt.Sprintf("%s %d %d %s %d %d",
+			one.Status, one.ExitCode, one.Restarts, two.Status, two.ExitCode, two.Restarts)
+	}
+	m.Exit("hello.web.1", 1)
+	if got, want := state(), "running 0 1 running 0 0"; got != want {
+		t.Errorf("after a failure: got %s, want %s", got, want)
+	}
+	m.Restart()
+	if got, want := state(), "exited 0 1 running 0 1"; got != want {
+		t.Errorf("after a restart: got %s, want %s", got, want)
+	}
+	m.Exit("hello.web.2", 7)
+	if got, want := state(), "exited 0 1 exited 7 1"; got != want {
+		t.Errorf("after the last restart: got %s, want %s", got, want)
+	}
+	var actions []string
+	for range 9 {
+		actions = append(actions, string((<-events).Action))
+	}
+	got := strings.Join(actions, " ")
+	if want := "start start die start die die start connected die"; got != want {
+		t.Errorf("events: got %s, want %s", got, want)
+	}
+	cancel()
+	<-ended
 }

@@ -35,11 +35,39 @@ func RunOnce(ctx context.Context, r Runner, spec Spec, output io.Writer) (Instan
 	return last, nil
 }
 
-// finish is through with the log before it asks for the end, which is kept
-// until the container is removed.
+// finish copies the log to output while the container runs and waits for its
+// end. An engine may end a log that is followed before its last lines, so the
+// whole log is read again at the end.
 func finish(ctx context.Context, c Console, id string, output io.Writer) (Instance, error) {
-	if err := c.Logs(ctx, id, LogOptions{Follow: true}, output); err != nil {
+	rest := &remainder{to: output}
+	if err := c.Logs(ctx, id, LogOptions{Follow: true}, rest); err != nil {
 		return Instance{}, err
 	}
-	return c.Wait(ctx, id)
+	last, err := c.Wait(ctx, id)
+	if err != nil {
+		return Instance{}, err
+	}
+	rest.again()
+	return last, c.Logs(ctx, id, LogOptions{}, rest)
+}
+
+// remainder passes on what is written to it. After again, it leaves out as much
+// as it has passed on.
+type remainder struct {
+	to     io.Writer
+	passed int64
+	skip   int64
+}
+
+func (r *remainder) again() { r.skip = r.passed }
+
+func (r *remainder) Write(p []byte) (int, error) {
+	skipped := int(min(r.skip, int64(len(p))))
+	r.skip -= int64(skipped)
+	if skipped == len(p) {
+		return len(p), nil
+	}
+	n, err := r.to.Write(p[skipped:])
+	r.passed += int64(n)
+	return skipped + n, err
 }

@@ -26,13 +26,14 @@ const (
 type Log struct {
 	z       *zerolog.Logger
 	writers []io.Writer
+	app     string
 }
 
 // New returns a log whose events go to every writer. Writers are a *Host, a
 // *Terminal or anything else that takes zerolog's JSON.
 func New(writers ...io.Writer) Log {
 	z := zerolog.New(zerolog.MultiLevelWriter(writers...)).With().Timestamp().Logger()
-	return Log{&z, writers}
+	return Log{z: &z, writers: writers}
 }
 
 // Tee returns a log whose events go to w too.
@@ -42,11 +43,18 @@ func (l Log) Tee(w io.Writer) Log {
 		return New(w)
 	}
 	z := l.z.Output(zerolog.MultiLevelWriter(writers...))
-	return Log{&z, writers}
+	return Log{&z, writers, l.app}
 }
 
 // WithApp returns a log whose events name the app.
-func (l Log) WithApp(app string) Log { return l.with("app", app) }
+func (l Log) WithApp(app string) Log {
+	if l.app == app {
+		return l
+	}
+	l = l.with("app", app)
+	l.app = app
+	return l
+}
 
 // WithRelease returns a log whose events name the release.
 func (l Log) WithRelease(n int) Log { return l.with("release", n) }
@@ -56,7 +64,7 @@ func (l Log) with(key string, value any) Log {
 		return l
 	}
 	z := l.z.With().Interface(key, value).Logger()
-	return Log{&z, l.writers}
+	return Log{&z, l.writers, l.app}
 }
 
 // Step announces what is done next.

@@ -12,8 +12,8 @@ import (
 	"unicode"
 )
 
-// said is how much of what a command writes is kept for an error's text.
-const said = 4 << 10
+// maxSaid is how much of what a command writes is kept, in bytes.
+const maxSaid = 4 << 10
 
 // run runs a command of the configuration. It returns what the command wrote;
 // so does the error.
@@ -21,7 +21,7 @@ func (n *Nginx) run(ctx context.Context, argv []string) (string, error) {
 	if len(argv) == 0 {
 		return "", errors.New("the nginx command is not configured")
 	}
-	ctx, cancel := context.WithTimeout(ctx, n.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, n.config.Timeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
@@ -37,7 +37,7 @@ func (n *Nginx) run(ctx context.Context, argv []string) (string, error) {
 	case err == nil:
 		return text, nil
 	case ctx.Err() != nil:
-		return text, fmt.Errorf("%s did not end within %s: %w", strings.Join(argv, " "), n.Timeout, ctx.Err())
+		return text, fmt.Errorf("%s did not end within %s: %w", strings.Join(argv, " "), n.config.Timeout, ctx.Err())
 	case text == "":
 		return text, fmt.Errorf("%s: %w", strings.Join(argv, " "), err)
 	}
@@ -48,7 +48,7 @@ func (n *Nginx) run(ctx context.Context, argv []string) (string, error) {
 type head struct{ bytes.Buffer }
 
 func (h *head) Write(p []byte) (int, error) {
-	h.Buffer.Write(p[:min(len(p), said-h.Len())])
+	h.Buffer.Write(p[:min(len(p), maxSaid-h.Len())])
 	return len(p), nil
 }
 

@@ -15,6 +15,7 @@ import (
 // nginx refuses a file of the admin's, in Stage, in Publish without Stage, and
 // when it turned bad between the two: the previous route stays.
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	s := proxytest.NewServer(t, "")
 	p := s.Proxy()
 	one, two := route(t, "hello", 1), route(t, "hello", 2)
@@ -27,6 +28,8 @@ func TestRefused(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), `unknown directive "nonsense"`) || !strings.Contains(err.Error(), include) {
 			t.Errorf("%s: got error %v, want nginx's message", name, err)
 		}
+		s.Kill()
+		s.Start() // with the files that the failure left
 		answers(t, s, "hello", 1)
 		check(t, p.Publish(t.Context(), one))
 	}
@@ -35,9 +38,6 @@ func TestRefused(t *testing.T) {
 	refused("publish what was staged", p.Publish(t.Context(), two))
 	refused("stage", p.Stage(t.Context(), two))
 	refused("publish", p.Publish(t.Context(), two))
-	s.Kill()
-	s.Start()
-	answers(t, s, "hello", 1)
 
 	check(t, os.WriteFile(include, []byte("add_header X-Mine yes;\n"), 0o644))
 	check(t, p.Publish(t.Context(), two))
@@ -46,6 +46,7 @@ func TestRefused(t *testing.T) {
 
 // nginx is told to reload and never does: Publish says so, and goes back.
 func TestNoProof(t *testing.T) {
+	t.Parallel()
 	s := proxytest.NewServer(t, "")
 	check(t, s.Proxy().Publish(t.Context(), route(t, "hello", 1)))
 	c := s.Config()
@@ -64,6 +65,7 @@ func TestNoProof(t *testing.T) {
 }
 
 func TestNginxDown(t *testing.T) {
+	t.Parallel()
 	s := proxytest.NewServer(t, "")
 	p := s.Proxy()
 	check(t, p.Publish(t.Context(), route(t, "hello", 1)))
@@ -91,6 +93,7 @@ func TestNginxDown(t *testing.T) {
 
 // A process dies at three instructions; whatever is called next mends it.
 func TestCrash(t *testing.T) {
+	t.Parallel()
 	s := proxytest.NewServer(t, "")
 	p := s.Proxy()
 	release := 1
@@ -128,6 +131,14 @@ func TestCrash(t *testing.T) {
 			answers(t, s, "other", r.Release)
 			answers(t, s, "hello", r.Release-1)
 		}},
+		{"before the reload, then another app is staged and nginx restarts", "reload", "", 0, func(t *testing.T, r proxy.Route) {
+			other := route(t, "other", r.Release)
+			check(t, p.Stage(t.Context(), other))
+			restart(t, r)
+			check(t, p.Publish(t.Context(), other))
+			answers(t, s, "other", r.Release)
+			answers(t, s, "hello", r.Release)
+		}},
 		{"before the reload, then the old one again", "reload", "", 0, func(t *testing.T, r proxy.Route) {
 			check(t, p.Publish(t.Context(), route(t, "hello", r.Release-1)))
 			restart(t, r)
@@ -159,6 +170,7 @@ func TestCrash(t *testing.T) {
 
 // Processes take turns: each one's Publish holds when it returns.
 func TestTwoProcesses(t *testing.T) {
+	t.Parallel()
 	s := proxytest.NewServer(t, "")
 	var all sync.WaitGroup
 	for _, app := range []string{"a", "b"} {
@@ -180,6 +192,7 @@ func TestTwoProcesses(t *testing.T) {
 
 // A file that was damaged concerns its own app only.
 func TestDamagedFile(t *testing.T) {
+	t.Parallel()
 	s := proxytest.NewServer(t, "")
 	p := s.Proxy()
 	check(t, p.Publish(t.Context(), route(t, "hello", 1)))
@@ -200,6 +213,7 @@ func TestDamagedFile(t *testing.T) {
 
 // The folder is lost or was made by hand; nginx still serves what it read.
 func TestLostFolder(t *testing.T) {
+	t.Parallel()
 	s := proxytest.NewServer(t, "")
 	p := s.Proxy()
 	check(t, p.Publish(t.Context(), route(t, "hello", 1)))

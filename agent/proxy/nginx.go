@@ -42,8 +42,8 @@ type Config struct {
 // Nginx publishes routes through the nginx of the host. All processes of one
 // Dir take turns by its lock.
 type Nginx struct {
-	Config
 	store
+	config Config
 }
 
 var _ Proxy = (*Nginx)(nil)
@@ -61,10 +61,10 @@ func NewNginx(c Config) *Nginx {
 			c.Hostnames = []string{name}
 		}
 	}
-	return &Nginx{Config: c, store: store{dir: c.Dir}}
+	return &Nginx{store: store{dir: c.Dir}, config: c}
 }
 
-func (n *Nginx) listener() listener { return listener{port: n.Port, ipv6: n.IPv6} }
+func (n *Nginx) listener() listener { return listener{port: n.config.Port, ipv6: n.config.IPv6} }
 
 // Stage tests, with nginx itself, the configuration that Publish would make
 // live. nginx need not run.
@@ -186,7 +186,7 @@ func (n *Nginx) test(ctx context.Context, d draft) (string, error) {
 	if err := n.point(stagedLink, generation); err != nil {
 		return "", fmt.Errorf("cannot stage nginx files: %w", err)
 	}
-	said, err := n.run(ctx, n.Check)
+	said, err := n.run(ctx, n.config.Check)
 	if err != nil {
 		return "", fmt.Errorf("cannot route %s: nginx refuses the configuration: %w", d.app, err)
 	}

@@ -29,7 +29,7 @@ var errRefused = errors.New("connection refused")
 type refusal struct{ error }
 
 func (n *Nginx) errDown() error {
-	return fmt.Errorf("nginx is not running (nothing listens on 127.0.0.1:%d): start it with 'systemctl start nginx' or 'nginx'", n.Port)
+	return fmt.Errorf("nginx is not running (nothing listens on 127.0.0.1:%d): start it with 'systemctl start nginx' or 'nginx'", n.config.Port)
 }
 
 // answer is what nginx says about the generation that serves; both are zero
@@ -42,7 +42,7 @@ type answer struct {
 // ask opens a fresh connection to nginx and asks which generation answers it.
 // It tries again for a while unless nginx is down or answers.
 func (n *Nginx) ask(ctx context.Context) (answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, n.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, n.config.Timeout)
 	defer cancel()
 	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
 		a, err := n.askOnce(ctx)
@@ -50,7 +50,7 @@ func (n *Nginx) ask(ctx context.Context) (answer, error) {
 			return a, err
 		}
 		if pause(ctx, wait) != nil {
-			return answer{}, fmt.Errorf("cannot ask nginx on 127.0.0.1:%d what it serves: %w", n.Port, err)
+			return answer{}, fmt.Errorf("cannot ask nginx on 127.0.0.1:%d what it serves: %w", n.config.Port, err)
 		}
 	}
 }
@@ -58,7 +58,7 @@ func (n *Nginx) ask(ctx context.Context) (answer, error) {
 func (n *Nginx) askOnce(ctx context.Context) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(n.Port))
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(n.config.Port))
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/generation", nil)
 	if err != nil {
 		return answer{}, err
@@ -107,7 +107,7 @@ func (n *Nginx) observe(ctx context.Context) (state, error) {
 		if linked, err = n.build(draft{}); err != nil {
 			return s, err
 		}
-		if err := n.point(liveLink, linked); err != nil {
+		if err := n.pointLive(linked); err != nil {
 			return s, fmt.Errorf("cannot link the first nginx files: %w", err)
 		}
 	}
@@ -138,7 +138,7 @@ func (n *Nginx) switchTo(ctx context.Context, generation string, now state, with
 	if down && withdrawal {
 		return nil
 	}
-	if back := n.point(liveLink, now.base); back != nil {
+	if back := n.pointLive(now.base); back != nil {
 		return fmt.Errorf("%w; and cannot put the previous nginx files back: %v", err, back)
 	}
 	switch {
@@ -158,11 +158,11 @@ func (n *Nginx) reloadTo(ctx context.Context, generation string, worker int) err
 	if err := os.Remove(n.tree(generation, provenMark)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return refusal{err}
 	}
-	if err := n.point(liveLink, generation); err != nil {
+	if err := n.pointLive(generation); err != nil {
 		return refusal{fmt.Errorf("cannot link nginx files: %w", err)}
 	}
 	old, known := accepting(worker)
-	if _, err := n.run(ctx, n.Reload); err != nil {
+	if _, err := n.run(ctx, n.config.Reload); err != nil {
 		err = fmt.Errorf("cannot reload nginx: %w", err)
 		if exit := new(exec.ExitError); errors.As(err, &exit) && exit.Exited() {
 			return refusal{err}
@@ -179,7 +179,7 @@ func (n *Nginx) reloadTo(ctx context.Context, generation string, worker int) err
 // the generation: a fresh one was, after all workers that accepted before the
 // reload have stopped accepting.
 func (n *Nginx) prove(ctx context.Context, generation string, old []int, known bool) error {
-	ctx, cancel := context.WithTimeout(ctx, n.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, n.config.Timeout)
 	defer cancel()
 	var since time.Time // of an unbroken run of the right answer
 	said := "nothing"
@@ -199,7 +199,7 @@ func (n *Nginx) prove(ctx context.Context, generation string, old []int, known b
 		}
 		if pause(ctx, wait) != nil {
 			return fmt.Errorf("nginx does not serve what it was told to after %s (it answers %s): "+
-				"look into /var/log/nginx/error.log, and whether nginx includes %s/live/*.conf", n.Timeout, said, n.Dir)
+				"look into /var/log/nginx/error.log, and whether nginx includes %s/live/*.conf", n.config.Timeout, said, n.config.Dir)
 		}
 	}
 }
@@ -207,10 +207,11 @@ func (n *Nginx) prove(ctx context.Context, generation string, old []int, known b
 const workerTitle = "nginx: worker process"
 
 // accepting returns the given worker and its master's other children. They are
-// not known where /proc hides other users' processes.
+// not known where /proc hides other users' processes, or counts them otherwise
+// than nginx does.
 func accepting(worker int) (pids []int, known bool) {
 	master, ok := parent(worker)
-	if !ok {
+	if !ok || !strings.HasPrefix(title(worker), workerTitle) {
 		return nil, false
 	}
 	entries, err := os.ReadDir("/proc")
@@ -248,10 +249,16 @@ func parent(pid int) (int, bool) {
 // gives a worker another title in the same step that closes its sockets.
 func allStopped(pids []int) bool {
 	for _, pid := range pids {
-		title, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		if strings.HasPrefix(string(title), workerTitle) && !strings.HasPrefix(string(title), workerTitle+" is shutting down") {
+		t := title(pid)
+		if strings.HasPrefix(t, workerTitle) && !strings.HasPrefix(t, workerTitle+" is shutting down") {
 			return false
 		}
 	}
 	return true
+}
+
+// title is what ps shows of a process; "" when it is gone.
+func title(pid int) string {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return string(text)
 }

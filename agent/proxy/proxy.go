@@ -39,9 +39,11 @@ type Proxy interface {
 	// answered by it. Publishing what is live already does nothing. On error the
 	// previous route is live.
 	Publish(ctx context.Context, r Route) error
-	// Withdraw removes the app's route. A missing one is not an error.
+	// Withdraw removes the app's route. A missing one is not an error, nor is a
+	// proxy that does not run: it will start without the route.
 	Withdraw(ctx context.Context, app string) error
-	// Live returns the route that is live for the app: its release and upstreams
-	// at least.
+	// Live returns the route by which the proxy answers for the app now, whatever
+	// an interrupted Publish meant to change: all of it, defaults filled in. While
+	// the proxy does not run it is the one that the proxy will start with.
 	Live(ctx context.Context, app string) (r Route, ok bool, err error)
 }

@@ -28,7 +28,7 @@ func sites(n int) string {
 // New connections at full speed during 30 publications: each one is answered,
 // by a release that was live at some moment between its begin and its end.
 func TestSwitchUnderLoad(t *testing.T) {
-	s := proxytest.NewServer(t, sites(300))
+	s := proxytest.NewServer(t, sites(150))
 	p := s.Proxy()
 	var begun, done atomic.Int64 // releases
 	next := func() {
@@ -40,7 +40,7 @@ func TestSwitchUnderLoad(t *testing.T) {
 	stop := make(chan struct{})
 	var clients sync.WaitGroup
 	var requests, wrong atomic.Int64
-	for range 4 {
+	for range 2 {
 		clients.Go(func() {
 			for wrong.Load() < 10 {
 				select {
@@ -74,6 +74,7 @@ func TestSwitchUnderLoad(t *testing.T) {
 // A request that is under way at the switch is answered by the process that
 // has it.
 func TestRequestInFlight(t *testing.T) {
+	t.Parallel()
 	s := proxytest.NewServer(t, "")
 	p := s.Proxy()
 	begun, end := make(chan struct{}), make(chan struct{})
@@ -102,6 +103,7 @@ func TestRequestInFlight(t *testing.T) {
 
 // nginx is reloaded once for each change, and a staged route tested once.
 func TestCommandsRun(t *testing.T) {
+	t.Parallel()
 	s := proxytest.NewServer(t, "")
 	c := s.Config()
 	log := s.Dir + "/log"

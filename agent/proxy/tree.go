@@ -88,7 +88,7 @@ func (s store) linked(link string) (string, error) {
 	return filepath.Base(target), nil
 }
 
-// point makes a link name a generation, in one step that survives power loss.
+// point makes a link name a generation, in one step. The caller syncs.
 func (s store) point(link, generation string) error {
 	path := filepath.Join(s.dir, link)
 	temp := path + ".new"
@@ -104,10 +104,15 @@ func (s store) point(link, generation string) error {
 			return err
 		}
 	}
-	if err := os.Rename(temp, path); err != nil {
+	return os.Rename(temp, path)
+}
+
+// pointLive makes a generation live in a way that survives power loss.
+func (s store) pointLive(generation string) error {
+	if err := s.point(liveLink, generation); err != nil {
 		return err
 	}
-	return syncDir(s.dir)
+	return flush(s.dir)
 }
 
 // collect removes all trees but those that the links name and those given.
@@ -174,7 +179,7 @@ func (n *Nginx) draft(base, app string, r *Route) (draft, error) {
 }
 
 func (n *Nginx) shared(d draft, generation string) []byte {
-	return renderShared(generation, d.apps, d.routes, n.Hostnames, n.listener())
+	return renderShared(generation, d.apps, d.routes, n.config.Hostnames, n.listener())
 }
 
 // is tells whether a tree is what the draft would become.
@@ -195,34 +200,37 @@ func (n *Nginx) is(d draft, generation string) bool {
 	return err == nil && bytes.Equal(shared, n.shared(d, generation))
 }
 
-// build writes the draft as a tree of a new generation. A crash on the way
-// leaves a tree that no link names, which collect removes.
-func (n *Nginx) build(d draft) (string, error) {
-	generation := strings.ToLower(rand.Text())
-	err := os.Mkdir(n.tree(generation), 0o755)
+// build writes the draft as a tree of a new generation, synced. A crash on the
+// way leaves a tree that no link names, which collect removes.
+func (n *Nginx) build(d draft) (generation string, err error) {
+	generation = strings.ToLower(rand.Text())
+	defer func() {
+		if err != nil {
+			os.RemoveAll(n.tree(generation))
+			generation, err = "", fmt.Errorf("cannot write nginx files: %w", err)
+		}
+	}()
+	if err := os.Mkdir(n.tree(generation), 0o755); err != nil {
+		return "", err
+	}
 	for _, name := range d.others {
-		if err == nil {
-			err = share(n.tree(d.base, name), n.tree(generation, name))
+		if err := share(n.tree(d.base, name), n.tree(generation, name)); err != nil {
+			return "", err
 		}
 	}
-	write := func(name string, data []byte) {
-		if err == nil {
-			err = writeSynced(n.tree(generation, name), data)
-		}
-	}
+	files := map[string][]byte{serverFile: n.shared(d, generation), baseFile: []byte(d.base)}
 	if d.file != nil {
-		write(d.app+".conf", d.file)
+		files[d.app+".conf"] = d.file
 	}
-	write(serverFile, n.shared(d, generation))
-	write(baseFile, []byte(d.base))
-	if err == nil {
-		err = errors.Join(syncDir(n.tree(generation)), syncDir(filepath.Join(n.Dir, "trees")))
+	written := []string{n.tree(generation), filepath.Join(n.config.Dir, "trees")}
+	for name, data := range files {
+		path := n.tree(generation, name)
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			return "", err
+		}
+		written = append(written, path)
 	}
-	if err != nil {
-		os.RemoveAll(n.tree(generation))
-		return "", fmt.Errorf("cannot write nginx files: %w", err)
-	}
-	return generation, nil
+	return generation, flush(written...)
 }
 
 // share makes a file appear in a second tree. Where the kernel forbids hard
@@ -235,24 +243,30 @@ func share(from, to string) error {
 	if err != nil {
 		return err
 	}
-	return writeSynced(to, data)
-}
-
-func writeSynced(path string, data []byte) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if err != nil {
+	if err := os.WriteFile(to, data, 0o644); err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	return errors.Join(err, f.Sync(), f.Close())
+	return flush(to)
 }
 
-func syncDir(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
+// flush waits until files and folders are on disk, all at once: file systems
+// commit together what waits together.
+func flush(paths ...string) error {
+	errs := make(chan error, len(paths))
+	for _, path := range paths {
+		go func() {
+			f, err := os.Open(path)
+			if err == nil {
+				err = errors.Join(f.Sync(), f.Close())
+			}
+			errs <- err
+		}()
 	}
-	return errors.Join(f.Sync(), f.Close())
+	var err error
+	for range paths {
+		err = errors.Join(err, <-errs)
+	}
+	return err
 }
 
 // pause waits, unless the context ends first.

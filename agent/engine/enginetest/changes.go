@@ -68,7 +68,7 @@ func stopKills(t *testing.T, r *run) {
 	i := a.start(a.spec(1, Program{IgnoreStop: true}))
 	began := time.Now()
 	a.ok(a.Host.Stop(a.ctx, i.ID, 500*time.Millisecond))
-	if took := time.Since(began); took < 500*time.Millisecond || took > patience/2 {
+	if took := time.Since(began); took < 500*time.Millisecond || took > patience {
 		t.Errorf("stopped after %s, want at least 500ms", took)
 	}
 	i = a.instance(i.ID)
@@ -87,23 +87,13 @@ func stopPolicy(t *testing.T, r *run) {
 	a.ok(err)
 	a.until(looping.ID, func(i engine.Instance) bool { return i.Status == engine.StatusRestarting })
 
-	events := a.watch()
 	a.ok(a.Host.Stop(a.ctx, running.ID, 0))
 	a.ok(a.Host.Stop(a.ctx, looping.ID, 0))
-	// The looping one may have been started until it was stopped, not after.
-	first, second := a.start(a.spec(3, Program{})), a.start(a.spec(4, Program{}))
-	started := func() string {
-		for {
-			if e := a.next(events); e.Action == engine.ActionStart {
-				return e.ID
-			}
-		}
-	}
-	for started() != first.ID {
-	}
-	equal(t, "what was started next", started(), second.ID)
+	before := a.instance(looping.ID)
 	equal(t, "status", a.instance(running.ID).Status, engine.StatusExited)
-	equal(t, "status of the looping one", a.instance(looping.ID).Status, engine.StatusExited)
+	equal(t, "status of the looping one", before.Status, engine.StatusExited)
+	a.remove(engine.Container, running.ID) // takes the engine a while
+	equal(t, "the looping one later", a.instance(looping.ID), before)
 }
 
 func removeContainer(t *testing.T, r *run) {

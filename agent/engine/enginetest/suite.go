@@ -13,6 +13,7 @@ import (
 // Run runs the suite on the engine that fixture returns.
 func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 	r := &run{Fixture: fixture(t), prefix: "et" + random() + "-"}
+	r.image = r.Image(t, r.spoofed())
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, *run)
@@ -78,6 +79,12 @@ func startAndObserve(t *testing.T, r *run) {
 	})
 	equal(t, "networks", len(o.Networks), 1)
 	equal(t, "network", o.Networks[0], a.network())
+
+	alone, err := a.Host.Instance(a.ctx, i.ID)
+	a.ok(err)
+	equal(t, "the instance alone", alone, i)
+	_, err = a.Host.Instance(a.ctx, a.name+".missing")
+	a.fails(err, engine.ErrNoContainer, a.name+".missing")
 
 	all, err := a.Host.Observe(a.ctx, "")
 	a.ok(err)
@@ -172,7 +179,7 @@ func spoofedLabels(t *testing.T, r *run) {
 	equal(t, "kind", i.Kind, engine.KindRun)
 	equal(t, "type", i.Type, "")
 	equal(t, "attempt", i.Attempt, "")
-	o, err := a.Host.Observe(a.ctx, a.name+"-spoofed")
+	o, err := a.Host.Observe(a.ctx, r.spoofed())
 	a.ok(err)
 	equal(t, "containers of the app that the image claims", len(o.Instances), 0)
 }

@@ -3,6 +3,7 @@ package proxytest
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,7 +52,7 @@ func Hostile(good proxy.Route) map[string]proxy.Route {
 		{}, netip.AddrPortFrom(zone, 80), netip.MustParseAddrPort("10.0.0.1:0"), netip.MustParseAddrPort("0.0.0.0:80"),
 		netip.MustParseAddrPort("[::]:80"), netip.MustParseAddrPort("224.0.0.1:80"), netip.MustParseAddrPort("[ff02::1]:80"),
 	} {
-		add(fmt.Sprintf("upstream %q", v), func(r *proxy.Route) { r.Upstreams = append(r.Upstreams[:1:1], v) })
+		add(fmt.Sprintf("upstream %q", v), func(r *proxy.Route) { r.Upstreams = append(slices.Clone(r.Upstreams), v) })
 	}
 	add("release -1", func(r *proxy.Route) { r.Release = -1 })
 	return all

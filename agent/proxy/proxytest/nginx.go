@@ -49,7 +49,11 @@ func NewServer(t testing.TB, extra string) *Server {
 	}
 	must(t, os.MkdirAll(filepath.Join(s.Etc, "conf.d"), 0o755))
 	s.write("etc/conf.d/dokku.conf", proxy.ConfD(s.Dir))
-	s.write("etc/nginx.conf", fmt.Sprintf(`worker_processes 2;
+	user := ""
+	if os.Geteuid() == 0 {
+		user = "user root;\n" // nobody's workers could not enter a test's folders
+	}
+	s.write("etc/nginx.conf", user+fmt.Sprintf(`worker_processes 2;
 pid %s;
 error_log %s/error.log;
 events { worker_connections 8192; }

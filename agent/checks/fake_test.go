@@ -1,0 +1,176 @@
+package checks
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"dokku/agent/engine"
+	"dokku/agent/event"
+	"dokku/scale"
+)
+
+// printed collects what a pusher sees.
+type printed struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (p *printed) Write(b []byte) (int, error) {
+	var e struct {
+		Style   event.Style
+		Message string
+	}
+	if err := json.Unmarshal(b, &e); err != nil {
+		return 0, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if text, ok := event.Format(e.Style, e.Message); ok {
+		p.lines = append(p.lines, text)
+	}
+	return len(b), nil
+}
+
+func (p *printed) text() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return strings.Join(p.lines, "\n")
+}
+
+// host is an engine that reports what a test sets.
+type host struct {
+	mu        sync.Mutex
+	instances map[string]engine.Instance
+	ports     []int
+	err       error
+}
+
+func (h *host) Instance(_ context.Context, id string) (engine.Instance, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	in, ok := h.instances[id]
+	if !ok {
+		in = engine.Instance{ID: id, Status: engine.StatusRunning}
+	}
+	return in, h.err
+}
+
+func (h *host) ListeningPorts(context.Context, string) ([]int, error) { return h.ports, nil }
+
+func (h *host) set(id string, in engine.Instance) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.instances == nil {
+		h.instances = map[string]engine.Instance{}
+	}
+	in.ID = id
+	h.instances[id] = in
+}
+
+func target(name string) Target {
+	typ, _, _ := strings.Cut(name, ".")
+	t := Target{Name: name, Type: typ, ID: name, Started: time.Now()}
+	if typ == scale.Web {
+		t.Address, t.Port = netip.MustParseAddr("10.0.0.2"), 5000
+	}
+	return t
+}
+
+// serving returns a target that a handler answers for, on loopback.
+func serving(t *testing.T, name string, h http.HandlerFunc) Target {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return at(name, s.Listener.Addr())
+}
+
+func at(name string, addr net.Addr) Target {
+	ap := netip.MustParseAddrPort(addr.String())
+	tg := target(name)
+	tg.Address, tg.Port = ap.Addr(), int(ap.Port())
+	return tg
+}
+
+// planFor returns the plan for a CHECKS file; "" for none.
+func planFor(t *testing.T, checks string, types ...string) Plan {
+	t.Helper()
+	var file *File
+	if checks != "" {
+		f, _, err := ParseCHECKS([]byte(checks), Defaults())
+		if err != nil {
+			t.Fatal(err)
+		}
+		file = &f
+	}
+	p, _, err := NewPlan(types, file, scale.AppJSON{}, Defaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// pipes dials handlers inside a synctest bubble: connections that are refused until
+// a moment, then served by h.
+type pipes struct {
+	from time.Time
+	h    http.Handler
+	mu   sync.Mutex
+	n    int
+	to   map[string]bool
+}
+
+func (p *pipes) dial(_ context.Context, _, address string) (net.Conn, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.n++
+	if p.to == nil {
+		p.to = map[string]bool{}
+	}
+	p.to[address] = true
+	if time.Now().Before(p.from) || p.h == nil {
+		return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	}
+	client, server := net.Pipe()
+	go (&http.Server{Handler: p.h}).Serve(&oneConn{conn: server, done: make(chan struct{})})
+	return client, nil
+}
+
+// oneConn is a listener with a single connection.
+type oneConn struct {
+	conn net.Conn
+	once bool
+	done chan struct{}
+}
+
+func (l *oneConn) Accept() (net.Conn, error) {
+	if l.once {
+		return nil, errors.New("closed")
+	}
+	l.once = true
+	return l.conn, nil
+}
+func (l *oneConn) Close() error   { return nil }
+func (l *oneConn) Addr() net.Addr { return l.conn.LocalAddr() }
+
+func says(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(text)) }
+}
+
+func failure(t *testing.T, err error) *Failure {
+	t.Helper()
+	var f *Failure
+	if !errors.As(err, &f) {
+		t.Fatalf("got %v, want a *Failure", err)
+	}
+	return f
+}

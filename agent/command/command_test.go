@@ -1,0 +1,169 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"dokku/agent"
+)
+
+// A fixture is a DOKKU_ROOT with apps that were made without Docker:
+//
+//	fresh    never deployed
+//	hello    web and worker, no formation of its own
+//	shipped  a DOKKU_SCALE file: web=2 worker=1
+//	stopped  deployed and stopped
+//	taken    has the domain taken.example.com
+type fixture struct {
+	t        *testing.T
+	root     string
+	terminal bool
+	stdin    string
+	user     string
+	keys     KeyManager
+}
+
+const revision = "3f2c1d9aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+// master is a root with the apps of a fixture, which tests copy: to create an app
+// takes several writes to disk.
+var master string
+
+func TestMain(m *testing.M) {
+	os.Exit(testMain(m))
+}
+
+func testMain(m *testing.M) int {
+	var err error
+	if master, err = os.MkdirTemp("", "command"); err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(master)
+	server, err := agent.Open(master)
+	if err != nil {
+		panic(err)
+	}
+	for _, app := range []string{"fresh", "hello", "shipped", "stopped", "taken"} {
+		if err := server.Create(context.Background(), app, false); err != nil {
+			panic(err)
+		}
+	}
+	return m.Run()
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{t: t, root: filepath.Join(t.TempDir(), "root")}
+	if err := os.CopyFS(f.root, os.DirFS(master)); err != nil {
+		t.Fatal(err)
+	}
+	procfile := map[string]string{"Procfile": "web: ./server\nworker: ./work\n"}
+	f.release("hello", procfile, agent.State{Config: map[string]string{"GREETING": "good 'day'", "N": "1"}})
+	f.release("stopped", procfile, agent.State{Stopped: true})
+	f.release("shipped", map[string]string{"Procfile": procfile["Procfile"], "DOKKU_SCALE": "web=2\nworker=1\n"}, agent.State{})
+	f.state("taken", agent.State{Domains: []string{"taken.example.com"}})
+	// Nothing here may need Docker.
+	f.write(".dokku/server.json", agent.Settings{Version: 1, Docker: "unix:///nowhere.sock", Domains: []string{"example.com"}})
+	return f
+}
+
+func (f *fixture) write(name string, v any) {
+	f.t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	path := filepath.Join(f.root, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		f.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *fixture) state(app string, st agent.State) {
+	f.t.Helper()
+	st.Version = 1
+	f.write(app+"/dokku/state.json", st)
+}
+
+func (f *fixture) release(app string, files map[string]string, st agent.State) {
+	f.t.Helper()
+	f.write(app+"/dokku/releases/1.json", agent.Release{Version: 1, Number: 1, Attempt: "a1", Revision: revision,
+		Image: "sha256:0", Port: 5000, Files: files, Cause: "push"})
+	st.Current = 1
+	f.state(app, st)
+}
+
+// result is what a command line came to.
+type result struct {
+	stdout, stderr string
+	code           int
+}
+
+func (f *fixture) run(args ...string) result {
+	f.t.Helper()
+	var out, errs bytes.Buffer
+	code := Execute(f.t.Context(), Env{Root: f.root, Stdin: strings.NewReader(f.stdin), Stdout: &out, Stderr: &errs,
+		Terminal: f.terminal, Version: "1.2.3", User: f.user, Keys: f.keys}, args)
+	return result{out.String(), errs.String(), code}
+}
+
+// expect runs a command line, given as one string without quotes.
+func (f *fixture) expect(line string, want result) {
+	f.t.Helper()
+	if got := f.run(strings.Fields(line)...); got != want {
+		f.t.Errorf("dokku %s\n got %d\n%s%s\nwant %d\n%s%s", line, got.code, got.stdout, got.stderr, want.code, want.stdout, want.stderr)
+	}
+}
+
+// snapshot has a line for each file below root: name, mode and content.
+func (f *fixture) snapshot() string {
+	f.t.Helper()
+	var b strings.Builder
+	err := filepath.WalkDir(f.root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		var data []byte
+		switch {
+		case d.Type()&fs.ModeSymlink != 0:
+			var to string
+			to, err = os.Readlink(path)
+			data = []byte(to)
+		case d.Type().IsRegular():
+			data, err = os.ReadFile(path)
+		}
+		fmt.Fprintf(&b, "%s %s %s %x\n", path, info.Mode(), info.ModTime(), sha256.Sum256(data))
+		return err
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var errs bytes.Buffer
+	if code := report(ctx, &errs, fmt.Errorf("cannot wait: %w", context.Canceled)); code != 130 {
+		t.Errorf("exit code %d", code)
+	}
+	if errs.String() != " !     Interrupted\n" {
+		t.Errorf("%q", errs.String())
+	}
+}

@@ -1,0 +1,105 @@
+package command
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// commands are the names that help lists.
+func commands(f *fixture) []string {
+	var names []string
+	for line := range strings.SplitSeq(f.run("help").stdout, "\n") {
+		if rest, ok := strings.CutPrefix(line, "    "); ok {
+			names = append(names, strings.Fields(rest)[0])
+		}
+	}
+	return names
+}
+
+func TestHelpListsEveryCommandOnce(t *testing.T) {
+	f := newFixture(t)
+	names := commands(f)
+	for _, name := range []string{"ps", "ps:start", "ps:stop", "ps:restart", "ps:restartall", "ps:rebuild", "ps:rebuildall",
+		"ps:scale", "ps:report", "ps:set", "deploy:all", "apps:create", "apps:destroy", "apps:exists", "apps:list",
+		"config:set", "config:get", "config:unset", "config:show", "config:export", "config:keys", "config:clear",
+		"domains:add", "domains:remove", "domains:set", "domains:clear", "domains:report", "domains:set-global",
+		"checks:run", "checks:set", "checks:report", "proxy:enable", "proxy:disable", "proxy:report", "git:set", "git:report",
+		"logs", "urls", "ssh-keys:add", "ssh-keys:list", "ssh-keys:remove", "version", "help", "completion"} {
+		if n := count(names, name); n != 1 {
+			t.Errorf("help lists %s %d times", name, n)
+		}
+	}
+	for _, name := range names {
+		short := f.run("help", name)
+		long := f.run(name, "--help")
+		if name == "ps" {
+			short = long // `help ps` is about all of ps
+		}
+		if short != long || short.code != 0 || short.stderr != "" || !strings.HasPrefix(short.stdout, "Usage: dokku "+name) {
+			t.Errorf("help of %s:\n%+v\n%+v", name, short, long)
+		}
+	}
+}
+
+func count(list []string, s string) int {
+	return len(list) - len(slices.DeleteFunc(slices.Clone(list), func(x string) bool { return x == s }))
+}
+
+func TestHelpOfANoun(t *testing.T) {
+	f := newFixture(t)
+	want := f.run("ps:help")
+	if want.code != 0 || !strings.Contains(want.stdout, "ps:scale APP [TYPE=COUNT...]") || strings.Contains(want.stdout, "apps:") {
+		t.Errorf("%+v", want)
+	}
+	f.expect("ps", want)
+	f.expect("help ps", want)
+	config := f.run("config")
+	if config.code != 0 || !strings.Contains(config.stdout, "config:set APP KEY=VALUE...") {
+		t.Errorf("%+v", config)
+	}
+	f.expect("config:help", config)
+	f.expect("", f.run("help"))
+	f.expect("--help", f.run("help"))
+	f.expect("-h", f.run("help"))
+	f.expect("--version", ok("dokku version 1.2.3\n"))
+	f.expect("-v", ok("dokku version 1.2.3\n"))
+	f.expect("version", ok("dokku version 1.2.3\n"))
+}
+
+func TestCompletion(t *testing.T) {
+	f := newFixture(t)
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		if got := f.run("completion", shell); got.code != 0 || !strings.Contains(got.stdout, "dokku") {
+			t.Errorf("%s: %+v", shell, got)
+		}
+	}
+	for line, want := range map[string]string{
+		"ps:scale ?":                     "fresh hello shipped stopped taken",
+		"ps:scale h?":                    "hello",
+		"ps:scale hello ?":               "web= worker=",
+		"ps:scale hello web=1 wo?":       "worker=",
+		"apps:create ?":                  "",
+		"apps:list ?":                    "",
+		"config:get hello ?":             "GREETING N",
+		"ps:set hello ?":                 "restart-policy stop-timeout-seconds",
+		"ps:set --global ?":              "restart-policy stop-timeout-seconds",
+		"completion ?":                   "bash zsh fish",
+		"help ps:sc?":                    "ps:scale",
+		"domains:remove taken ?":         "taken.example.com",
+		"proxy:report hello --proxy-en?": "--proxy-enabled",
+		"logs hello -p ?":                "web worker",
+		"config:export hello --format ?": "exports shell envfile json",
+		"ps:scal?":                       "ps:scale",
+	} {
+		words := strings.Fields(strings.TrimSuffix(line, "?"))
+		if strings.HasSuffix(line, " ?") {
+			words = append(words, "")
+		}
+		got := f.run(append([]string{"__completeNoDesc"}, words...)...)
+		list := strings.Split(strings.TrimSpace(got.stdout), "\n")
+		if have := strings.Join(list[:len(list)-1], " "); have != want {
+			t.Errorf("%s completes to %q, want %q (%s)", line, have, want, got.stderr)
+		}
+	}
+}

@@ -1,0 +1,236 @@
+package command
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"dokku/agent"
+)
+
+func ok(stdout string) result { return result{stdout: stdout} }
+
+func fails(code int, stderr string) result { return result{stderr: stderr, code: code} }
+
+func TestUnknownCommand(t *testing.T) {
+	f := newFixture(t)
+	f.expect("foo", fails(1, " !     `foo` is not a dokku command.\n !     See `dokku help` for a list of available commands.\n"))
+	for typed, meant := range map[string]string{
+		"ps:scal": "ps:scale", "ps-scale": "ps:scale", "scale": "ps:scale", "config:sett": "config:set", "verison": "version",
+		"log": "logs", "domains:ad": "domains:add", "PS:RESTART": "ps:restart", "destroy": "apps:destroy", "hlep": "help",
+	} {
+		f.expect(typed, fails(1, " !     `"+typed+"` is not a dokku command.\n"+
+			" !     See `dokku help` for a list of available commands.\n !     Did you mean `"+meant+"`?\n"))
+	}
+}
+
+func TestNoApp(t *testing.T) {
+	f := newFixture(t)
+	f.expect("ps:start", fails(1, " !     Please specify an app to run the command on\n"))
+	f.expect("ps:start nosuch", fails(20, " !     App nosuch does not exist\n"))
+	f.expect("apps:exists nosuch", fails(20, " !     App nosuch does not exist\n"))
+	f.expect("apps:exists hello", ok(""))
+	f.expect("ps:start fresh", result{stderr: " !     App fresh has not been deployed\n"})
+	f.expect("ps fresh", result{stderr: " !     App fresh has not been deployed\n"})
+}
+
+func TestScaleTable(t *testing.T) {
+	f := newFixture(t)
+	data := "web:  1\nworker: 0\n"
+	heading := "-----> Scaling for hello\nproctype: qty\n--------: ---\n"
+	f.expect("ps:scale hello", ok(data))
+	f.expect("--app hello ps:scale", ok(data))
+	f.expect("ps:scale --app hello", ok(data))
+	f.expect("ps:scale fresh", ok(""))
+	f.expect("ps:scale fresh --format json", ok("[]\n"))
+	f.expect("ps:scale hello --format json", ok(`[{"process_type":"web","quantity":1,"origin":"default"},`+
+		`{"process_type":"worker","quantity":0,"origin":"default"}]`+"\n"))
+	f.expect("ps:scale --format json shipped", ok(`[{"process_type":"web","quantity":2,"origin":"DOKKU_SCALE"},`+
+		`{"process_type":"worker","quantity":1,"origin":"DOKKU_SCALE"}]`+"\n"))
+	f.terminal = true
+	f.expect("ps:scale hello", ok(heading+data))
+	f.expect("--quiet ps:scale hello", ok(data))
+	f.expect("ps:scale hello --quiet", ok(data))
+}
+
+func TestScaleRefused(t *testing.T) {
+	f := newFixture(t)
+	got := f.run("ps:scale", "shipped", "web=3")
+	want := " !     App shipped contains a DOKKU_SCALE file and cannot be manually scaled\n"
+	if got.code != 1 || got.stdout != "" || !strings.HasPrefix(got.stderr, want) {
+		t.Errorf("%+v", got)
+	}
+	for _, word := range []string{"3f2c1d9", "web=2 worker=1"} {
+		if !strings.Contains(got.stderr, word) {
+			t.Errorf("%q is missing in\n%s", word, got.stderr)
+		}
+	}
+}
+
+func TestScaleStored(t *testing.T) {
+	f := newFixture(t)
+	f.expect("ps:scale fresh worker=2 web=08", ok("-----> Scaling fresh processes: worker=2 web=8\n"))
+	f.expect("ps:scale fresh", ok("web:  8\nworker: 2\n"))
+	f.expect("--quiet ps:scale stopped worker=1", ok(""))
+	f.expect("ps:scale stopped", ok("web:  1\nworker: 1\n"))
+	f.expect("ps:report stopped --processes", ok("2\n"))
+}
+
+func TestReport(t *testing.T) {
+	f := newFixture(t)
+	body := `       Deployed:                      false
+       Processes:                     0
+       Ps can scale:                  true
+       Ps computed dockerfile start cmd: 
+       Ps computed procfile path:     Procfile
+       Ps computed restart policy:    on-failure:10
+       Ps computed skip deploy:       false
+       Ps computed start cmd:         
+       Ps computed stop timeout seconds: 30
+       Ps dockerfile start cmd:       
+       Ps global procfile path:       Procfile
+       Ps global restart policy:      
+       Ps global skip deploy:         false
+       Ps global stop timeout seconds: 
+       Ps procfile path:              
+       Ps restart policy:             
+       Ps skip deploy:                
+       Ps start cmd:                  
+       Ps stop timeout seconds:       
+       Release:                       
+       Restore:                       true
+       Revision:                      
+       Running:                       false
+       Staged:                        
+`
+	f.expect("ps:report fresh", ok(body))
+	f.terminal = true
+	f.expect("ps:report fresh", ok("=====> fresh ps information\n"+body))
+	f.expect("--quiet ps:report fresh", ok(body))
+}
+
+func TestReportFlags(t *testing.T) {
+	f := newFixture(t)
+	f.expect("ps:report hello --deployed", ok("true\n"))
+	f.expect("ps:report --deployed hello", ok("true\n"))
+	f.expect("ps:report --deployed", ok("false\ntrue\ntrue\ntrue\nfalse\n"))
+	f.expect("ps:report hello --ps-computed-restart-policy", ok("on-failure:10\n"))
+	f.expect("ps:report shipped --ps-can-scale", ok("false\n"))
+	f.expect("ps:report hello --revision", ok(revision+"\n"))
+	f.expect("ps:report hello --deployed --running", fails(1, " !     ps:report command allows only a single flag\n"))
+	f.expect("proxy:report hello --proxy-enabled", ok("true\n"))
+	f.expect("domains:report hello --domains-app-vhosts", ok("hello.example.com\n"))
+	f.expect("domains:report taken --format json", ok(`{"domains-app-enabled":"true","domains-app-vhosts":"taken.example.com",`+
+		`"domains-global-enabled":"true","domains-global-vhosts":"example.com"}`+"\n"))
+	f.expect("git:report hello --git-sha", ok(revision+"\n"))
+	f.expect("checks:report hello --checks-computed-wait-to-retire", ok("60\n"))
+	f.expect("proxy:report hello --nosuch", fails(1, " !     Invalid flag passed, valid flags: "+
+		"--proxy-computed-type, --proxy-enabled, --proxy-host-port, --proxy-type\n"))
+	f.expect("urls hello", ok("http://hello.example.com\n"))
+}
+
+func TestProperties(t *testing.T) {
+	f := newFixture(t)
+	f.expect("ps:set fresh restart-policy always", ok("=====> Setting restart-policy to always\n"))
+	f.expect("ps:report fresh --ps-restart-policy", ok("always\n"))
+	f.expect("ps:set --global restart-policy no", ok("=====> Setting restart-policy to no\n"))
+	f.expect("ps:report fresh --ps-global-restart-policy", ok("no\n"))
+	f.expect("ps:report fresh --ps-computed-restart-policy", ok("always\n"))
+	f.expect("ps:set fresh restart-policy", ok("=====> Unsetting restart-policy\n"))
+	f.expect("ps:report fresh --ps-computed-restart-policy", ok("no\n"))
+	f.expect("ps:set --global restart-policy", ok("=====> Unsetting restart-policy\n"))
+	f.expect("ps:report fresh --ps-computed-restart-policy", ok("on-failure:10\n"))
+	f.expect("checks:set fresh wait-to-retire 30", ok("=====> Setting wait-to-retire to 30\n"))
+	f.expect("checks:report fresh --checks-computed-wait-to-retire", ok("30\n"))
+	f.expect("config:set fresh DOKKU_CHECKS_ATTEMPTS=7 --no-restart", ok("-----> Setting config vars\n       DOKKU_CHECKS_ATTEMPTS:  7\n"))
+	f.expect("checks:report fresh --checks-computed-attempts", ok("7\n"))
+	f.expect("git:set fresh deploy-branch release/1", ok("=====> Setting deploy-branch to release/1\n"))
+	f.expect("git:report fresh --git-computed-deploy-branch", ok("release/1\n"))
+	f.expect("ps:set fresh", fails(1, " !     No property specified\n !     Usage: dokku ps:set APP KEY [VALUE]\n"))
+}
+
+func TestApps(t *testing.T) {
+	f := newFixture(t)
+	list := "fresh\nhello\nshipped\nstopped\ntaken\n"
+	f.expect("apps:list", ok(list))
+	f.terminal = true
+	f.expect("apps:list", ok("=====> My Apps\n"+list))
+	f.expect("--quiet apps:list", ok(list))
+	f.expect("apps:create new", ok("-----> Creating new...\n"))
+	f.expect("apps:create new", fails(1, " !     Name is already taken: app new exists\n"))
+	f.expect("--app newer apps:create", ok("-----> Creating newer...\n"))
+	f.expect("apps:exists newer", ok(""))
+	asked := " !     WARNING: Potentially Destructive Action\n" +
+		" !     This command will destroy app hello, with its containers, images, settings and repository.\n" +
+		" !     To proceed, type \"hello\"\n"
+	for _, typed := range []string{"", "\n", "fresh\n", "y\n"} {
+		f.stdin = typed
+		f.expect("apps:destroy hello", result{"> ", asked + " !     Confirmation did not match hello. Aborted.\n", 1})
+	}
+	f.expect("apps:exists hello", ok(""))
+}
+
+func TestNoApps(t *testing.T) {
+	f := &fixture{t: t, root: t.TempDir()}
+	f.expect("apps:list", result{stderr: " !     You haven't deployed any applications yet\n"})
+	f.expect("ps:report", result{stderr: " !     You haven't deployed any applications yet\n"})
+	f.expect("ps:restartall", result{stderr: " !     You haven't deployed any applications yet\n"})
+	f.root += "/missing"
+	if got := f.run("apps:list"); got.code != 1 || !strings.Contains(got.stderr, "install.sh") {
+		t.Errorf("%+v", got)
+	}
+	f.expect("version", ok("dokku version 1.2.3\n"))
+	if got := f.run("help"); got.code != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestAllApps(t *testing.T) {
+	f := newFixture(t)
+	for _, app := range []string{"hello", "shipped", "stopped"} {
+		if err := os.RemoveAll(f.root + "/" + app); err != nil {
+			t.Fatal(err)
+		}
+	}
+	each := "-----> Running restart against app fresh\n       App fresh has not been deployed\n" +
+		"-----> Running restart against app taken\n       App taken has not been deployed\n"
+	f.expect("ps:restart --all", ok(each))
+	f.expect("ps:restartall", ok(each))
+	f.expect("--quiet ps:restartall", ok(""))
+	f.expect("deploy:all", result{stdout: each, stderr: " !     Deprecated: deploy:all is the old name of ps:restartall\n"})
+	f.expect("ps:rebuildall", ok(strings.ReplaceAll(each, "restart", "rebuild")))
+	f.expect("ps:restart --all --parallel x", fails(1, " !     Invalid value x for --parallel flag\n"))
+	if got := f.run("ps:stop", "--all", "--parallel", "-1"); got.code != 0 || strings.Count(got.stdout, "Running stop against app") != 2 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestDomains(t *testing.T) {
+	f := newFixture(t)
+	f.expect("domains:add hello taken.example.com", fails(1,
+		" !     Domain taken.example.com belongs to app taken: remove it there first (domains:remove taken taken.example.com)\n"))
+	f.expect("domains:add fresh hello.example.com", fails(1,
+		" !     Domain hello.example.com belongs to app hello: remove it there first (domains:remove hello hello.example.com)\n"))
+	f.expect("domains:add fresh WWW.example.org *.example.org", ok("-----> Added www.example.org to fresh\n-----> Added *.example.org to fresh\n"))
+	f.expect("domains:report fresh --domains-app-vhosts", ok("fresh.example.com www.example.org *.example.org\n"))
+	f.expect("domains:add fresh www.example.org", ok("-----> Skipping: www.example.org already added to fresh\n"))
+	f.expect("domains:remove fresh fresh.example.com *.example.org", ok("-----> Removed fresh.example.com from fresh\n-----> Removed *.example.org from fresh\n"))
+	f.expect("domains:remove fresh nosuch.org", fails(1, " !     Domain nosuch.org is not one of app fresh, which has: www.example.org\n"))
+	f.expect("domains:remove fresh www.example.org", fails(1, " !     Domain www.example.org is the only one of fresh: "+
+		"domains:set gives it another one, domains:clear the default one\n"))
+	f.expect("domains:set fresh a.org b.org", ok("-----> Set a.org b.org for fresh\n"))
+	f.expect("domains:clear fresh", ok("-----> Cleared domains for fresh\n"))
+	f.expect("domains:report fresh --domains-app-vhosts", ok("fresh.example.com\n"))
+}
+
+func TestGlobalDomains(t *testing.T) {
+	f := newFixture(t)
+	f.expect("domains:set taken fresh.example.net", ok("-----> Set fresh.example.net for taken\n"))
+	f.expect("domains:set-global example.net", fails(1,
+		" !     Domain fresh.example.net of app taken would belong to app fresh too: remove it there first\n"))
+	for _, app := range []string{"hello", "shipped", "stopped"} {
+		f.state(app, agent.State{})
+	}
+	f.expect("domains:set-global a.net b.net", ok("-----> Set a.net b.net\n"))
+	f.expect("domains:report hello --domains-app-vhosts", ok("hello.a.net hello.b.net\n"))
+}

@@ -1,0 +1,367 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"dokku/agent/engine"
+	"dokku/agent/event"
+	"dokku/agent/proxy"
+	"dokku/build"
+)
+
+// A machine is a server with an engine and a proxy in memory. It can lose its
+// power before any change that the server makes: of a file, by the engine, or
+// of the route. From then on nothing works until it is turned on again.
+type machine struct {
+	t      *testing.T
+	root   string
+	engine *engine.Memory
+	proxy  *proxy.Memory
+	server *Server
+
+	mu    sync.Mutex
+	count int      // changes so far
+	names []string // what they were
+	kill  int      // dies before this change; 0: never
+	dead  bool
+}
+
+var errDead = errors.New("the machine has no power")
+
+// history is a repository with two revisions of an app.
+type history struct{ dir, one, two string }
+
+func newHistory(t *testing.T) history {
+	t.Helper()
+	h := history{dir: t.TempDir()}
+	git(t, h.dir, "init", "-q", "-b", "main")
+	commit := func(files map[string]string) string {
+		for name, content := range files {
+			if err := os.WriteFile(filepath.Join(h.dir, name), []byte(content), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		git(t, h.dir, "add", "-A")
+		git(t, h.dir, "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-qm", "x")
+		return git(t, h.dir, "rev-parse", "HEAD")
+	}
+	h.one = commit(map[string]string{"Dockerfile": "FROM scratch\n", "Procfile": "web: serve\nworker: work\nrelease: migrate\n"})
+	h.two = commit(map[string]string{"Dockerfile": "FROM scratch\n#\n"})
+	return h
+}
+
+func git(t *testing.T, dir string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("git", append([]string{"-C", dir}, args...)...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("git %v: %v\n%s", args, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// newMachine has an app whose first revision is deployed.
+func newMachine(t *testing.T, h history) *machine {
+	t.Helper()
+	m := &machine{t: t, root: inMemory(t), engine: engine.NewMemory(), proxy: &proxy.Memory{}}
+	m.engine.Behave(func(s engine.Spec) engine.Behaviour {
+		return engine.Behaviour{Exits: s.Kind == engine.KindRelease}
+	})
+	m.turnOn()
+	ctx := context.Background()
+	if err := m.server.UpdateSettings(ctx, func(s *Settings) error {
+		s.Checks, s.KeepReleases = map[string]string{"default-wait": "0", "wait-to-retire": "0"}, 2
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.server.Create(ctx, "shop", false); err != nil {
+		t.Fatal(err)
+	}
+	git(t, m.server.dir("shop"), "fetch", "-q", h.dir, "main")
+	if err := m.push(zeroID, h.one); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.server.Scale(ctx, "shop", map[string]int{"web": 2, "worker": 1}, false, event.Log{}); err != nil {
+		t.Fatal(err)
+	}
+	m.settle()
+	m.count, m.names = 0, nil
+	return m
+}
+
+// inMemory is a folder where fsync costs nothing, if the host has one: the
+// kills are made between the calls, not in the middle of a disk's cache.
+func inMemory(t *testing.T) string {
+	dir, err := os.MkdirTemp("/dev/shm", "dokku-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// turnOn starts the server anew: what was in memory is gone.
+func (m *machine) turnOn() {
+	m.mu.Lock()
+	m.dead, m.kill = false, 0
+	m.mu.Unlock()
+	s := &Server{Root: m.root, Binary: "/bin/true", host: m.engine, proxy: m.proxy, image: m.build, dial: dialNothing,
+		owner: func() (Owner, error) { return Owner{Boot: "before the last reboot"}, nil },
+		fault: m.change}
+	m.server = s
+	m.engine.Fail(func(call string, _ ...any) error {
+		switch call {
+		case "Start", "Rename", "Stop", "Remove", "Network", "Tag":
+			return m.change(call)
+		}
+		return m.powered()
+	})
+	m.proxy.Fail(func(call, _ string) error {
+		if call == "publish" || call == "withdraw" {
+			return m.change(call)
+		}
+		return m.powered()
+	})
+}
+
+func (m *machine) powered() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.dead {
+		return errDead
+	}
+	return nil
+}
+
+// change counts a change, and turns the machine off before the chosen one.
+func (m *machine) change(name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.dead {
+		return errDead
+	}
+	m.count++
+	m.names = append(m.names, name)
+	if m.count == m.kill {
+		m.dead = true
+		return errDead
+	}
+	return nil
+}
+
+func dialNothing(context.Context, string, string) (net.Conn, error) {
+	a, b := net.Pipe()
+	b.Close()
+	return a, nil
+}
+
+// build stands for an image build: the image carries the label of the app.
+func (m *machine) build(_ context.Context, r build.Request) (build.Result, error) {
+	if err := m.change("build"); err != nil {
+		return build.Result{}, err
+	}
+	info := m.engine.SetImage(r.App, engine.ImageInfo{ID: "sha256:" + r.Commit.Tree, Ports: []int{8080}})
+	return build.Result{ImageID: info.ID}, nil
+}
+
+// push is what git does: pre-receive, the move of the ref, post-receive.
+func (m *machine) push(old, new string) error { return m.pushLogged(old, new, event.Log{}) }
+
+func (m *machine) pushLogged(old, new string, log event.Log) error {
+	ctx := context.Background()
+	p := Push{App: "shop", Refs: []Ref{{Old: old, New: new, Name: "refs/heads/main"}},
+		Objects: build.Options{GitDir: m.server.dir("shop")}}
+	if err := m.server.Prepare(ctx, p, log); err != nil {
+		return err
+	}
+	if err := m.change("move the ref"); err != nil {
+		return err
+	}
+	ref := filepath.Join(m.server.dir("shop"), "refs/heads/main")
+	if err := os.MkdirAll(filepath.Dir(ref), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(ref, []byte(new+"\n"), 0o644); err != nil {
+		return err
+	}
+	return m.server.Reconcile(ctx, "shop", log)
+}
+
+// settle does what the agent does until there is nothing left to do.
+func (m *machine) settle() {
+	m.t.Helper()
+	for range 4 {
+		if done, err := m.server.tend(context.Background(), "shop", false, event.Log{}); !done || err != nil {
+			m.t.Fatalf("the agent cannot reconcile: done=%v, %v", done, err)
+		}
+	}
+}
+
+// serving checks that each address that the proxy names is a running process.
+func (m *machine) serving() error {
+	m.proxy.Fail(nil)
+	m.engine.Fail(nil)
+	ctx := context.Background()
+	live, ok, _ := m.proxy.Live(ctx, "shop")
+	o, _ := m.engine.Observe(ctx, "shop")
+	if !ok || len(live.Upstreams) == 0 {
+		return fmt.Errorf("nothing is published")
+	}
+	for _, u := range live.Upstreams {
+		if !slices.ContainsFunc(o.Instances, func(i engine.Instance) bool { return i.Running() && i.Address == u.Addr() }) {
+			return fmt.Errorf("v%d is published at %s, where nothing runs", live.Release, u)
+		}
+	}
+	return nil
+}
+
+// atRest checks the invariants I2, I3 and I5: all processes run the current
+// release, what serves is what the ref says, and nothing else exists.
+func (m *machine) atRest() error {
+	ctx := context.Background()
+	a, err := m.server.Load("shop")
+	if err != nil {
+		return err
+	}
+	ref, err := readRef(a.Dir, "refs/heads/main")
+	if err != nil || a.Current.Revision != ref {
+		return fmt.Errorf("the ref says %s, v%d runs %s (%v)", ref, a.State.Current, a.Current.Revision, err)
+	}
+	f, err := m.server.Formation(a)
+	if err != nil {
+		return err
+	}
+	want := []string{}
+	for _, e := range f {
+		for n := range e.Count {
+			want = append(want, fmt.Sprintf("shop.%s.%d v%d", e.Type, n+1, a.State.Current))
+		}
+	}
+	o, err := m.engine.Observe(ctx, "shop")
+	if err != nil {
+		return err
+	}
+	got := []string{}
+	for _, i := range o.Instances {
+		got = append(got, fmt.Sprintf("%s v%d", i.Name, i.Release))
+		if i.Attempt != a.Current.Attempt || i.Running() == a.State.Stopped {
+			return fmt.Errorf("%s is %s, of attempt %s; stopped is %v", i.Name, i.Status, i.Attempt, a.State.Stopped)
+		}
+	}
+	if !slices.Equal(got, want) {
+		return fmt.Errorf("containers %v, want %v", got, want)
+	}
+	if a.State.Staged != nil || len(a.State.Retiring) != 0 {
+		return fmt.Errorf("the state still has staged %v, retiring %v", a.State.Staged, a.State.Retiring)
+	}
+	return m.onlyKept(o)
+}
+
+func (m *machine) onlyKept(o engine.Observed) error {
+	releases, err := m.server.Releases("shop")
+	if err != nil {
+		return err
+	}
+	kept := map[string]bool{}
+	for _, r := range releases {
+		kept[r.Image] = true
+	}
+	for _, i := range o.Images {
+		if !kept[i.ID] {
+			return fmt.Errorf("image %s is of no kept release", i.ID)
+		}
+	}
+	if len(releases) > 2 || len(o.Networks) != 1 {
+		return fmt.Errorf("%d releases, %d networks", len(releases), len(o.Networks))
+	}
+	return nil
+}
+
+// TestKilledAnywhere kills each operation before every change that it makes,
+// one at a time, and lets the agent recover. least is the number of changes
+// that were counted when this test was written: fewer mean that changes go
+// uncounted.
+func TestKilledAnywhere(t *testing.T) {
+	h := newHistory(t)
+	ctx := context.Background()
+	none := event.Log{}
+	total := 0
+	for _, test := range []struct {
+		name  string
+		least int
+		stops bool
+		do    func(*machine) error
+	}{
+		{"push", 39, false, func(m *machine) error { return m.push(h.one, h.two) }},
+		{"ps:restart", 30, false, func(m *machine) error { return m.server.Restart(ctx, "shop", none) }},
+		{"ps:rebuild", 32, false, func(m *machine) error { return m.server.Rebuild(ctx, "shop", none) }},
+		{"config:set", 30, false, func(m *machine) error {
+			return m.server.SetConfig(ctx, "shop", map[string]string{"A": "b"}, nil, true, none)
+		}},
+		{"scale up", 10, false, func(m *machine) error {
+			return m.server.Scale(ctx, "shop", map[string]int{"web": 4, "worker": 2}, false, none)
+		}},
+		{"scale down", 15, false, func(m *machine) error {
+			return m.server.Scale(ctx, "shop", map[string]int{"web": 1, "worker": 0}, false, none)
+		}},
+		{"ps:stop", 7, true, func(m *machine) error { return m.server.Stop(ctx, "shop", none) }},
+		{"ps:stop and ps:start", 29, true, func(m *machine) error {
+			return errors.Join(m.server.Stop(ctx, "shop", none), m.server.Start(ctx, "shop", none))
+		}},
+		{"proxy:disable and proxy:enable", 65, true, func(m *machine) error {
+			return errors.Join(m.server.SetProxy(ctx, "shop", false, none), m.server.SetProxy(ctx, "shop", true, none))
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			whole := newMachine(t, h)
+			if err := test.do(whole); err != nil {
+				t.Fatalf("cannot do it undisturbed: %v", err)
+			}
+			whole.settle()
+			if err := whole.atRest(); err != nil {
+				t.Fatalf("undisturbed: %v", err)
+			}
+			n := whole.count
+			if n < test.least {
+				t.Errorf("%d changes were counted, there were %d once: %v", n, test.least, whole.names)
+			}
+			for k := 1; k <= n; k++ {
+				killed(t, h, k, test.stops, test.do)
+			}
+			total += n
+			t.Logf("killed before each of %d changes", n)
+		})
+	}
+	t.Logf("%d kills", total)
+}
+
+// killed does one kill and the recovery from it.
+func killed(t *testing.T, h history, k int, stops bool, do func(*machine) error) {
+	m := newMachine(t, h)
+	m.kill = k
+	do(m)
+	where := fmt.Sprintf("killed before change %d (%s)", k, m.names[len(m.names)-1])
+	if err := m.serving(); err != nil && !stops {
+		t.Fatalf("%s: an outage: %v", where, err)
+	}
+	m.turnOn()
+	m.settle()
+	if err := m.atRest(); err != nil {
+		t.Fatalf("%s: after recovery: %v\n%v", where, err, m.names)
+	}
+	a, _ := m.server.Load("shop")
+	if err := m.serving(); err != nil && !a.State.Stopped && !a.State.ProxyDisabled {
+		t.Fatalf("%s: after recovery: %v", where, err)
+	}
+}

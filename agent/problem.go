@@ -1,0 +1,40 @@
+package agent
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// Problem is why an app is not what it should be: what the last attempt to
+// bring it there ended with. It is a file of its own, dokku/problem.json,
+// since a change of state.json says that somebody asked for something else.
+type Problem struct {
+	Version int       `json:"version"`
+	Since   time.Time `json:"since"`
+	Text    string    `json:"text"`
+}
+
+// Problem returns why the app is not what it should be; nil if it is.
+func (s *Server) Problem(app string) (*Problem, error) {
+	p := &Problem{}
+	err := readJSON(s.file(app, "problem.json"), p)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return p, err
+}
+
+// noteProblem records how an attempt to converge ended. What cannot be
+// recorded is in the host's log all the same.
+func (x *session) noteProblem(err error) {
+	path := x.file(x.Name, "problem.json")
+	if err == nil {
+		os.Remove(path)
+		return
+	}
+	if old, _ := x.Problem(x.Name); old == nil || old.Text != err.Error() {
+		x.writeJSON(path, Problem{Version: stateVersion, Since: time.Now().UTC(), Text: err.Error()})
+	}
+}

@@ -1,0 +1,89 @@
+package proxy_test
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"dokku/agent/proxy"
+	"dokku/agent/proxy/proxytest"
+)
+
+func TestMemoryRecordsAndFails(t *testing.T) {
+	m := &proxy.Memory{}
+	var calls []string
+	refuse := ""
+	m.Fail(func(call, app string) error {
+		calls = append(calls, call+" "+app)
+		if call == refuse {
+			return errors.New("refused")
+		}
+		return nil
+	})
+	r := proxy.Route{App: "hello", Release: 1, Upstreams: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:80")}}
+	check(t, m.Stage(t.Context(), r))
+	check(t, m.Publish(t.Context(), r))
+	check(t, m.Publish(t.Context(), r))
+	second := r
+	second.Release = 2
+	refuse = "publish"
+	if err := m.Publish(t.Context(), second); err == nil {
+		t.Error("the hook's error is lost")
+	}
+	if live, ok, err := m.Live(t.Context(), "hello"); !ok || err != nil || live.Release != 1 {
+		t.Errorf("after a refusal live is %+v, %t, %v", live, ok, err)
+	}
+	refuse = ""
+	check(t, m.Withdraw(t.Context(), "hello"))
+	check(t, m.Withdraw(t.Context(), "hello"))
+	var history []string
+	for _, r := range m.Published() {
+		history = append(history, fmt.Sprint(r.App, r.Release, len(r.Upstreams)))
+	}
+	if got := strings.Join(history, ", "); got != "hello1 1, hello0 0" {
+		t.Errorf("history %s", got)
+	}
+	want := "stage hello, publish hello, publish hello, publish hello, live hello, withdraw hello, withdraw hello"
+	if got := strings.Join(calls, ", "); got != want {
+		t.Errorf("the hook was asked %s, want %s", got, want)
+	}
+}
+
+func TestBound(t *testing.T) {
+	var b proxy.Bound
+	good := proxy.Route{App: "hello", Release: 1, Domains: []string{"hello.example.com"}}
+	check(t, publish(t.Context(), b, good))
+	if r, ok, err := b.Live(t.Context(), "hello"); ok || err != nil {
+		t.Errorf("live is %+v, %v", r, err)
+	}
+	check(t, b.Withdraw(t.Context(), "hello"))
+	for name, r := range proxytest.Hostile(good) {
+		if b.Stage(t.Context(), r) == nil || b.Publish(t.Context(), r) == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+func TestSame(t *testing.T) {
+	a := proxy.Route{App: "hello", Release: 1, Domains: []string{"Hello.example.com", "hello.example.com"}}
+	b := proxy.Route{App: "hello", Release: 1, Domains: []string{"hello.example.com"}, Settings: proxy.Settings{ClientMaxBodySize: "1m", ReadTimeout: 60e9}}
+	if !a.Same(b) {
+		t.Error("defaults and spelling make a difference")
+	}
+	for name, change := range map[string]func(*proxy.Route){
+		"app":      func(r *proxy.Route) { r.App = "other" },
+		"release":  func(r *proxy.Route) { r.Release = 2 },
+		"domain":   func(r *proxy.Route) { r.Domains = nil },
+		"upstream": func(r *proxy.Route) { r.Upstreams = []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:80")} },
+		"setting":  func(r *proxy.Route) { r.Settings.ClientMaxBodySize = "2m" },
+		"invalid":  func(r *proxy.Route) { r.App = "" },
+	} {
+		c := a
+		change(&c)
+		if a.Same(c) || c.Same(a) {
+			t.Errorf("another %s makes no difference", name)
+		}
+	}
+}

@@ -1,0 +1,9 @@
+package proxy
+
+// Same reports whether publishing r where o is live changes nothing: defaults
+// and spelling of names do not count.
+func (r Route) Same(o Route) bool {
+	a, aerr := checked(r)
+	b, berr := checked(o)
+	return aerr == nil && berr == nil && a.equal(b)
+}

@@ -1,0 +1,132 @@
+package agent
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"dokku/agent/engine"
+	"dokku/agent/event"
+)
+
+// files returns every file below the app's dokku folder by name, with its content.
+func (m *machine) files() map[string]string {
+	m.t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(m.server.file("shop"), func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasSuffix(path, ".log") || filepath.Base(path) == "manifest" {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		all[path] = string(b)
+		return err
+	})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return all
+}
+
+// TestRejectedPush breaks each thing that a push can fail of. The push must be
+// refused, and everything must be as it was: settings, releases, containers,
+// images, route (I4, I8).
+func TestRejectedPush(t *testing.T) {
+	h := newHistory(t)
+	isNew := func(s engine.Spec) bool { return s.Release > 1 }
+	for _, test := range []struct {
+		name   string
+		behave func(engine.Spec) engine.Behaviour
+		want   string
+	}{
+		{"the release command fails", func(s engine.Spec) engine.Behaviour {
+			return engine.Behaviour{Exits: s.Kind == engine.KindRelease, Code: 3}
+		}, "the release command failed with exit code 3"},
+		{"a worker ends at once", func(s engine.Spec) engine.Behaviour {
+			return engine.Behaviour{Exits: s.Kind == engine.KindRelease || isNew(s) && s.Type == "worker"}
+		}, "worker.1 exited with code 0"},
+		{"web runs out of memory", func(s engine.Spec) engine.Behaviour {
+			if isNew(s) && s.Type == "web" {
+				return engine.Behaviour{Exits: true, Code: 137, OOMKilled: true}
+			}
+			return engine.Behaviour{Exits: s.Kind == engine.KindRelease}
+		}, "ran out of memory"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			m := newMachine(t, h)
+			files := m.files()
+			before, _ := m.engine.Observe(context.Background(), "shop")
+			published := len(m.proxy.Published())
+			m.engine.Behave(test.behave)
+			var printed strings.Builder
+			term := event.NewTerminal(&printed, &printed, false)
+			err := m.pushLogged(h.one, h.two, event.New(term))
+			term.Close()
+			if err == nil {
+				t.Fatal("the push was accepted")
+			}
+			if all := printed.String() + err.Error(); !strings.Contains(all, test.want) {
+				t.Errorf("it prints\n%s\nwant %q", all, test.want)
+			}
+			after, _ := m.engine.Observe(context.Background(), "shop")
+			same := slices.EqualFunc(before.Instances, after.Instances, func(a, b engine.Instance) bool { return a.ID == b.ID })
+			if !same || len(before.Images) != len(after.Images) {
+				t.Errorf("before: %v\nafter: %v", before, after)
+			}
+			if len(m.proxy.Published()) != published {
+				t.Error("the route was changed")
+			}
+			for path, content := range m.files() {
+				if files[path] != content {
+					t.Errorf("%s has changed:\n%s", path, content)
+				}
+			}
+			if err := m.atRest(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestDeployRef picks the ref that deploys.
+func TestDeployRef(t *testing.T) {
+	const a, b = "1111111111111111111111111111111111111111", "2222222222222222222222222222222222222222"
+	for _, test := range []struct {
+		branch string
+		refs   []Ref
+		want   string // ref, adopted branch
+		prints string
+		err    string
+	}{
+		{"", []Ref{{zeroID, a, "refs/heads/main"}}, "refs/heads/main main", "-----> Set main as deploy-branch\n", ""},
+		{"", []Ref{{zeroID, a, "refs/heads/master"}, {zeroID, b, "refs/heads/main"}}, "refs/heads/main main",
+			"-----> Set main as deploy-branch\n", ""},
+		{"", []Ref{{zeroID, a, "refs/heads/master"}}, "refs/heads/master master", "-----> Set master as deploy-branch\n", ""},
+		{"live", []Ref{{a, b, "refs/heads/main"}, {a, b, "refs/heads/live"}}, "refs/heads/live ", "", ""},
+		{"main", []Ref{{zeroID, a, "refs/heads/feature"}}, " ", " !     WARNING: deploy did not complete, you must push to main.\n" +
+			"-----> for example, try 'git push <dokku> feature:main'\n", ""},
+		{"main", []Ref{{a, zeroID, "refs/heads/feature"}}, " ", "", ""},
+		{"main", []Ref{{a, zeroID, "refs/heads/main"}}, "", "", "apps:destroy shop"},
+	} {
+		var printed strings.Builder
+		term := event.NewTerminal(&printed, &printed, false)
+		x := &session{App: &App{Name: "shop", State: State{DeployBranch: test.branch}}, log: event.New(term)}
+		ref, adopt, err := x.deployRef(test.refs)
+		term.Close()
+		got := " " + adopt
+		if ref != nil {
+			got = ref.Name + got
+		}
+		if test.err != "" {
+			if err == nil || !strings.Contains(err.Error(), test.err) {
+				t.Errorf("%v: error %v, want %q", test.refs, err, test.err)
+			}
+			continue
+		}
+		if err != nil || got != test.want || printed.String() != test.prints {
+			t.Errorf("%v: got %q, %v and\n%swant %q and\n%s", test.refs, got, err, printed.String(), test.want, test.prints)
+		}
+	}
+}

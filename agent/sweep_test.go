@@ -1,0 +1,140 @@
+package agent
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// litter is what a killed git leaves.
+var litter = []string{
+	"objects/tmp_objdir-incoming-Zz1234/pack/tmp_pack_x", "refs/heads/main.lock", "refs/heads/a/b.lock", "refs/tags/v1.lock",
+	"packed-refs.lock", "packed-refs.new", "shallow.lock", "HEAD.lock", "config.lock",
+}
+
+func leave(t *testing.T, dir string, files ...string) {
+	t.Helper()
+	for _, f := range files {
+		path := filepath.Join(dir, f)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func present(dir string, files []string) (found []string) {
+	for _, f := range files {
+		if _, err := os.Lstat(filepath.Join(dir, f)); err == nil {
+			found = append(found, f)
+		}
+	}
+	return found
+}
+
+func TestSweepRemovesWhatAKilledGitLeft(t *testing.T) {
+	dir := newRepository(t)
+	kept := []string{"refs/heads/main", "refs/heads/lock", "objects/pack/pack-1.pack", "objects/ab/cd", "packed-refs", "shallow", "HEAD"}
+	leave(t, dir, kept...)
+	leave(t, dir, litter...)
+	if err := sweepRepository(dir, Owner{}); err != nil {
+		t.Fatal(err)
+	}
+	if left := present(dir, litter); left != nil {
+		t.Errorf("%v are left", left)
+	}
+	if got := present(dir, kept); !slices.Equal(got, kept) {
+		t.Errorf("of %v only %v are left", kept, got)
+	}
+}
+
+// A push that waits for the app's lock has a quarantine too.
+func TestSweepLeavesALivePushAlone(t *testing.T) {
+	dir := newRepository(t)
+	w := startPush(t, dir)
+	leave(t, dir, litter...)
+	if err := sweepRepository(dir, Owner{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := present(dir, litter); !slices.Equal(got, litter) {
+		t.Errorf("of %v only %v are left while a push is under way", litter, got)
+	}
+
+	own, err := ownerAbove(w.hook)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GIT_QUARANTINE_PATH", w.quarantine)
+	if err := sweepRepository(dir, own); err != nil {
+		t.Fatal(err)
+	}
+	if left := present(dir, litter); left != nil {
+		t.Errorf("the push itself does not remove %v", left)
+	}
+	w.reply("0")
+	<-w.done
+	if w.err != nil {
+		t.Errorf("the push fails after a sweep: %v", w.err)
+	}
+}
+
+// After kill -9 of git its quarantine and its lock stay; both go, and the next
+// push is accepted.
+func TestSweepAfterKill(t *testing.T) {
+	dir := newRepository(t)
+	w := startPush(t, dir)
+	own, err := ownerAbove(w.hook)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.Kill(own.PID, unix.SIGKILL)
+	<-w.done
+	leave(t, dir, "refs/heads/main.lock")
+	if found, _ := filepath.Glob(filepath.Join(dir, "objects", "tmp_objdir-incoming-*")); len(found) == 0 {
+		t.Fatal("a killed git leaves no quarantine: this test tests nothing")
+	}
+	w.reply("1")
+	if err := sweepRepository(dir, Owner{}); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := leftovers(dir); left != nil {
+		t.Errorf("%v are left", left)
+	}
+	next := startPush(t, dir)
+	next.reply("0")
+	select {
+	case <-next.done:
+	case <-time.After(30 * time.Second):
+		t.Fatal("the next push does not end")
+	}
+	if next.err != nil {
+		t.Errorf("the next push fails: %v", next.err)
+	}
+}
+
+func TestWorksIn(t *testing.T) {
+	dir := newRepository(t)
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]bool{
+		"git -C " + dir + " gc":         true,
+		"git -C " + link + " gc":        true,
+		"git --git-dir=" + dir + " gc":  true,
+		"git receive-pack " + dir + "/": true,
+		"git receive-pack " + dir + "2": false,
+		"git gc":                        false, // somewhere else
+	} {
+		if got := worksIn(process{pid: os.Getpid(), args: strings.Split(line, " ")}, dir); got != want {
+			t.Errorf("worksIn(%q) = %v, want %v", line, got, want)
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// twoTypes is a Procfile with a web type and a worker.
+const twoTypes = "web: /server\nworker: /server -port=\n"
+
+// A repository that ships its formation and its checks is deployed as it says,
+// whatever was set on the server before.
+func TestShippedFormation(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	a := l.app(files{"Procfile": twoTypes, "DOKKU_SCALE": "web=2\nworker=1\n", "CHECKS": "WAIT=2\nATTEMPTS=5\n\n/health web.\n"})
+	l.dokku("apps:create", a.name)
+	l.dokku("ps:scale", a.name, "web=3", "worker=4")
+	out := a.push(nil)
+	a.runs("web.1", "web.2", "worker.1")
+	a.serves(a.tip("main"))
+	contains(t, out, "-----> DOKKU_SCALE sets web to 2 (local setting was 3)", "-----> DOKKU_SCALE sets worker to 1 (local setting was 4)",
+		"-----> Starting web.1 web.2 worker.1", `http://localhost/health => "web."`, "-----> All checks successful!",
+		"=====> Application deployed in", fmt.Sprintf("http://%s.e2e.test:%d", a.name, l.nginx.Port))
+	if got := a.formation(); got != "web=2 DOKKU_SCALE, worker=1 DOKKU_SCALE" {
+		t.Errorf("ps:scale shows %s", got)
+	}
+
+	before := a.everything()
+	out = l.refused("ps:scale", a.name, "web=3")
+	if a.everything() != before {
+		t.Errorf("a refused ps:scale changes something")
+	}
+	contains(t, out, "App "+a.name+" contains a DOKKU_SCALE file and cannot be manually scaled", a.tip("main")[:7], "web=2")
+
+	// The file gone, what people have set counts again.
+	a.push(files{"DOKKU_SCALE": ""})
+	a.runs("web.1", "web.2", "web.3", "worker.1", "worker.2", "worker.3", "worker.4")
+	if got := a.formation(); got != "web=3 local, worker=4 local" {
+		t.Errorf("without the file ps:scale shows %s", got)
+	}
+}
+
+// Scaling starts what is missing, stops what is too much, and leaves every other
+// process alone.
+func TestScale(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	a := l.deployed(files{"Procfile": twoTypes})
+	a.runs("web.1")
+	first := a.instances()["web.1"]
+	out := l.dokku("ps:scale", a.name, "web=3", "worker=2")
+	a.runs("web.1", "web.2", "web.3", "worker.1", "worker.2")
+	if a.instances()["web.1"] != first {
+		t.Errorf("web.1 was replaced: %s", a.resources())
+	}
+	contains(t, out, "-----> Scaling "+a.name+" processes: web=3 worker=2", "-----> Starting web.2 web.3 worker.1 worker.2")
+	if n := len(a.upstreams()); n != 3 {
+		t.Errorf("nginx has %d upstreams, want 3", n)
+	}
+
+	before := a.instances()
+	l.dokku("ps:scale", a.name, "worker=1", "web=3")
+	a.runs("web.1", "web.2", "web.3", "worker.1")
+	delete(before, "worker.2")
+	if !maps.Equal(a.instances(), before) {
+		t.Errorf("ps:scale worker=1 replaces a process: %v, before %v", a.instances(), before)
+	}
+
+	before = a.instances()
+	l.dokku("ps:scale", a.name, "web=1")
+	if st := a.state(); st.Retiring[before["web.2"]].IsZero() || st.Retiring[before["web.3"]].IsZero() || len(a.upstreams()) != 1 {
+		t.Errorf("web.2 and web.3 should finish what they have: retiring are %v, nginx has %v", st.Retiring, a.upstreams())
+	}
+	for args, text := range map[string]string{
+		"web":    "Missing count for process type web",
+		"web=x":  "Invalid count for process type web",
+		"nope=1": "nope is not a valid process name to scale up",
+	} {
+		contains(t, l.refused("ps:scale", a.name, args), text)
+	}
+}
+
+// formation is what ps:scale --format json says, in one line.
+func (a *app) formation() string {
+	a.t.Helper()
+	var list []struct {
+		Type     string `json:"process_type"`
+		Quantity int
+		Origin   string
+	}
+	must(a.t, json.Unmarshal([]byte(a.dokku("ps:scale", a.name, "--format", "json")), &list))
+	var words []string
+	for _, e := range list {
+		words = append(words, fmt.Sprintf("%s=%d %s", e.Type, e.Quantity, e.Origin))
+	}
+	slices.Sort(words)
+	return strings.Join(words, ", ")
+}

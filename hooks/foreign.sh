@@ -1,0 +1,90 @@
+#!/bin/sh
+# pre-receive of a repository that belongs to somebody else (Gitea, gitolite, a
+# plain folder): deploys what is pushed to it, and refuses the push if that fails.
+#
+# It runs as the repository's owner, and pushes the new revision of the branch
+# that deploys, out of git's quarantine, to the app's own repository: over ssh,
+# with a key of its own, as any other client does. What that push prints is shown,
+# and its verdict is taken over. Other branches, tags and deletions pass.
+#
+# Whatever else may refuse the push goes first, since a deploy is not taken back:
+# the pre-receive that was here before, now pre-receive.local (it goes on to run
+# its own pre-receive.d, if it does), and the update hook, which git itself runs
+# once more afterwards.
+#
+# install.sh puts this file here and the settings into the repository's
+# configuration:
+#   dokku.url     ssh://dokku@localhost:22/APP
+#   dokku.key     the private key; beside it lies <key>.known_hosts with the
+#                 server's host key
+#   dokku.branch  the branch that deploys; without it main, else master
+set -u
+
+hooks=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd) || exit 1
+zero=0000000000000000000000000000000000000000
+
+refuse() {
+	printf ' !     %s\n' "$@" >&2
+	exit 1
+}
+
+quote() {
+	printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")"
+}
+
+# pushed BRANCH sets old and new, and fails unless the branch gets a revision.
+pushed() {
+	while read -r old new ref; do
+		if [ "$ref" = "refs/heads/$1" ] && [ "${new#"$zero"}" = "$new" ]; then
+			return 0
+		fi
+	done <<-END
+	$input
+	END
+	return 1
+}
+
+input=$(cat)
+
+if [ -x "$hooks/pre-receive.local" ]; then
+	printf '%s\n' "$input" | "$hooks/pre-receive.local" || exit 1
+fi
+
+if branch=$(git config dokku.branch); then
+	pushed "$branch" || exit 0
+elif pushed main; then
+	branch=main
+elif pushed master; then
+	branch=master
+else
+	exit 0
+fi
+
+if ! url=$(git config dokku.url) || ! key=$(git config dokku.key); then
+	refuse 'This repository cannot deploy: dokku.url or dokku.key is not set in its configuration.' \
+		'Run install.sh hooks on it again.'
+fi
+if [ -x "$hooks/update" ]; then
+	"$hooks/update" "refs/heads/$branch" "$old" "$new" || exit 1
+fi
+if [ "$(git config --type=bool receive.denyNonFastForwards)" = true ] && [ "${old#"$zero"}" = "$old" ]; then
+	git merge-base --is-ancestor "$old" "$new" ||
+		refuse "$branch was rewritten, which this repository denies (receive.denyNonFastForwards)."
+fi
+
+# -F: whatever the owner's own configuration says about this host.
+GIT_SSH_COMMAND="ssh -F /dev/null -i $(quote "$key") -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=20 \
+-o ServerAliveInterval=30 -o StrictHostKeyChecking=yes -o UserKnownHostsFile=$(quote "\"$key.known_hosts\"") -o LogLevel=ERROR"
+export GIT_SSH_COMMAND
+
+# The quarantine stays in the environment: the new objects are there, and git
+# moves no ref of this repository for it. The first "remote: " is taken off, since
+# the git above this hook puts one in front.
+status=$(
+	exec 3>&1
+	{
+		git push --quiet --no-verify "$url" "+$new:refs/heads/$branch" 2>&1 3>&-
+		echo $? >&3
+	} | sed -u -e 's/^remote: //' -e 's/[[:space:]]*$//' >&2 3>&-
+)
+[ "$status" = 0 ] || refuse "$branch was not deployed, so it is not accepted here either."

@@ -1,0 +1,167 @@
+package hooks
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// newKey makes a key and returns its public half.
+func newKey(t *testing.T, args ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "key")
+	if out, err := exec.Command("ssh-keygen", append([]string{"-q", "-N", "", "-C", "a comment", "-f", path}, args...)...).CombinedOutput(); err != nil {
+		t.Fatalf("ssh-keygen: %v: %s", err, out)
+	}
+	pub, err := os.ReadFile(path + ".pub")
+	must(t, err)
+	return string(pub)
+}
+
+// keys runs an ssh-keys command and returns what it prints.
+func keys(t *testing.T, root, stdin string, args ...string) (string, error) {
+	t.Helper()
+	var out bytes.Buffer
+	err := SSHKeys(t.Context(), root, args, strings.NewReader(stdin), &out)
+	return out.String(), err
+}
+
+func TestKeys(t *testing.T) {
+	root := t.TempDir()
+	path := filepath.Join(root, ".ssh", "authorized_keys")
+	foreign := "# mine\n\nno-pty,command=\"/bin/date shell x\" " + newKey(t, "-t", "ed25519") + "not a key at all\n"
+	must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	must(t, os.WriteFile(path, []byte(strings.TrimSuffix(foreign, "\n")), 0o644)) // no final newline
+
+	a, b := newKey(t, "-t", "ed25519"), newKey(t, "-t", "ecdsa")
+	added, err := keys(t, root, a, "ssh-keys:add", "admin")
+	must(t, err)
+	file := filepath.Join(t.TempDir(), "b.pub")
+	must(t, os.WriteFile(file, []byte(b), 0o600))
+	_, err = keys(t, root, "", "ssh-keys:add", "deploy-1", file)
+	must(t, err)
+
+	text, err := os.ReadFile(path)
+	must(t, err)
+	binary, _ := os.Executable()
+	want := foreign + `command="DOKKU_ROOT=` + root + " " + binary + ` shell admin",restrict,pty ` + strings.TrimSuffix(a, "a comment\n") + "admin\n"
+	if !strings.HasPrefix(string(text), want) || strings.Count(string(text), "\n") != strings.Count(want, "\n")+1 {
+		t.Errorf("authorized_keys is\n%s\nwant it to begin\n%s", text, want)
+	}
+	if fi, err := os.Stat(path); err != nil || fi.Mode().Perm() != 0o600 {
+		t.Errorf("authorized_keys has mode %v, want 0600", fi.Mode())
+	}
+
+	list, err := keys(t, root, "", "ssh-keys:list", "admin")
+	must(t, err)
+	if want := strings.TrimSpace(added) + ` NAME="admin" SSHCOMMAND_ALLOWED_KEYS="restrict,pty"` + "\n"; list != want {
+		t.Errorf("ssh-keys:list prints %q, want %q", list, want)
+	}
+	list, err = keys(t, root, "", "ssh-keys:list", "--format", "json")
+	must(t, err)
+	if !strings.HasPrefix(list, `[{"name":"admin","fingerprint":"SHA256:`) || strings.Count(list, `"name"`) != 2 {
+		t.Errorf("ssh-keys:list --format json prints %s", list)
+	}
+
+	_, err = keys(t, root, "", "ssh-keys:remove", "admin")
+	must(t, err)
+	_, err = keys(t, root, "", "ssh-keys:remove", "deploy-1")
+	must(t, err)
+	if text, _ := os.ReadFile(path); string(text) != foreign {
+		t.Errorf("the lines of others are now\n%s\nthey were\n%s", text, foreign)
+	}
+}
+
+func TestKeysRefused(t *testing.T) {
+	root := t.TempDir()
+	a, b := newKey(t, "-t", "ed25519"), newKey(t, "-t", "ed25519")
+	must(t, KeysAdd(root, "admin", a))
+	path := filepath.Join(root, ".ssh", "authorized_keys")
+	before, err := os.ReadFile(path)
+	must(t, err)
+	for _, c := range []struct{ name, key, want string }{
+		{"admin", b, "a key of this name exists"},
+		{"other", a, "line 1 has the same key"},
+		{"", b, "cannot add a key named"},
+		{"a b", b, "cannot add a key named"},
+		{"-x", b, "cannot add a key named"},
+		{"a;id", b, "cannot add a key named"},
+		{`a"b`, b, "cannot add a key named"},
+		{"a\nb", b, "cannot add a key named"},
+		{"other", "", "not an OpenSSH public key"},
+		{"other", "hello", "not an OpenSSH public key"},
+		{"other", b[:len(b)/2], "not an OpenSSH public key"},
+		{"other", "-----BEGIN OPENSSH PRIVATE KEY-----\n", "private key"},
+		{"other", `command="id" ` + b, "begins with options"},
+		{"other", b + a, "too many keys"},
+	} {
+		err := KeysAdd(root, c.name, c.key)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("KeysAdd(%q, %q): error %v, want one with %q", c.name, c.key, err, c.want)
+		}
+	}
+	for _, args := range [][]string{
+		{"ssh-keys:remove", "nobody"}, {"ssh-keys:remove"}, {"ssh-keys:add"}, {"ssh-keys:add", "x", "/nonexistent"},
+		{"ssh-keys:list", "nobody"}, {"ssh-keys:list", "--format", "xml"}, {"ssh-keys:foo"},
+	} {
+		if out, err := keys(t, root, b, args...); err == nil {
+			t.Errorf("%v succeeds: %s", args, out)
+		}
+	}
+	if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
+		t.Errorf("refused commands changed authorized_keys to\n%s", after)
+	}
+}
+
+func TestKeysRemoveByFingerprint(t *testing.T) {
+	root := t.TempDir()
+	out, err := keys(t, root, newKey(t, "-t", "ed25519"), "ssh-keys:add", "admin")
+	must(t, err)
+	_, err = keys(t, root, "", "ssh-keys:remove", "--fingerprint", strings.TrimSpace(out))
+	must(t, err)
+	if list, _ := KeysList(root); len(list) != 0 {
+		t.Errorf("%v is left", list)
+	}
+}
+
+// Paths with blanks and quotes pass sshd's quoting and the login shell's.
+func TestKeyCommandIsQuoted(t *testing.T) {
+	root := filepath.Join(t.TempDir(), `a "b" 'c' $d`)
+	must(t, os.Mkdir(root, 0o700))
+	must(t, KeysAdd(root, "admin", newKey(t, "-t", "ed25519")))
+	list, err := KeysList(root)
+	must(t, err)
+	if len(list) != 1 || list[0].Name != "admin" {
+		t.Fatalf("the key is not found again: %v", list)
+	}
+	command, err := forcedCommand(root, "admin")
+	must(t, err)
+	command = strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(command, `command="`), `"`), `\"`, `"`)
+	assignment, _, _ := strings.Cut(command, " /")
+	out, err := exec.Command("dash", "-c", assignment+`; printf %s "$DOKKU_ROOT"`).Output()
+	if err != nil || string(out) != root {
+		t.Errorf("a shell reads %s as the root %q (%v), want %q", assignment, out, err, root)
+	}
+}
+
+func TestKeysAddedAtTheSameTime(t *testing.T) {
+	root := t.TempDir()
+	names := []string{"a", "b", "c", "d", "e"}
+	var wg sync.WaitGroup
+	for _, name := range names {
+		key := newKey(t, "-t", "ed25519")
+		wg.Go(func() {
+			if err := KeysAdd(root, name, key); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if list, _ := KeysList(root); len(list) != len(names) {
+		t.Errorf("of %v only %v were added", names, list)
+	}
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// rejections are pushes of which nothing may remain, each with what the pusher
+// has to be told.
+var rejections = []struct {
+	name  string
+	files files
+	says  []string
+}{
+	{"failing check", files{"Procfile": "web: /server -unhealthy -say=almost-there\nworker: /server -port=\n"},
+		[]string{"500", "container output", "almost-there", "Could not start due to 2 failed checks.", "Nothing has changed: v1"}},
+	{"checks that want another answer", files{"CHECKS": "WAIT=1\nATTEMPTS=2\n/health  another answer\n"},
+		[]string{"Attempt 1/2", "another answer", "Attempt 2/2", "Could not start due to 2 failed checks."}},
+	{"web that listens elsewhere", files{"Procfile": "web: /server -port=5001\nworker: /server -port=\n"},
+		[]string{"refused", "5001"}},
+	{"failing build step", files{"Dockerfile": "FROM BASE\nCOPY . /app/\nRUN [\"/server\", \"-say=no-space-left\", \"-exit=7\"]\n"},
+		[]string{"RUN", "no-space-left", "7"}},
+	{"Dockerfile that does not parse", files{"Dockerfile": "FROM BASE\nCOPPY . /app/\n"}, []string{"Dockerfile", "COPPY"}},
+	{"failing release command", files{"Procfile": "web: /server\nworker: /server -port=\nrelease: /server -say=migrating -exit=3\n"},
+		[]string{"Running release command", "migrating", "release command failed with exit code 3"}},
+	{"worker that dies at once", files{"Procfile": "web: /server\nworker: /server -say=no-queue -exit=4\n"},
+		[]string{"worker.1", "exit code 4", "no-queue"}},
+	{"web that dies at once", files{"Procfile": "web: /server -say=no-database -exit=1\nworker: /server -port=\n"},
+		[]string{"web.1", "exit code 1", "no-database"}},
+	{"bad line in DOKKU_SCALE", files{"DOKKU_SCALE": "web: 1\nworker=x\n"},
+		[]string{"DOKKU_SCALE", "1", "web: 1", "web=1", "worker=x"}},
+	{"count for a type that does not exist", files{"DOKKU_SCALE": "web=1\nclock=1\n"}, []string{"DOKKU_SCALE", "clock"}},
+	{"Procfile without a command", files{"Procfile": "web:\n"}, []string{"Procfile", "web"}},
+	{"command that the image lacks", files{"Procfile": "web: /server\nworker: /nothing\n"}, []string{"/nothing"}},
+	{"submodule", files{".gitmodules": "[submodule \"lib\"]\n\tpath = lib\n\turl = ../lib\n"}, []string{"lib"}},
+	{"LFS pointer", files{"big.bin": "version https://git-lfs.github.com/spec/v1\noid sha256:" + strings.Repeat("a", 64) + "\nsize 12345\n"},
+		[]string{"big.bin", "LFS"}},
+}
+
+// A push that cannot go live is rejected with its cause, and nothing of it
+// remains: not a ref, a setting, a container, a network or an image.
+func TestRejectedPush(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	a := l.deployed(files{"Procfile": twoTypes, "DOKKU_SCALE": "web=2\nworker=1\n", "CHECKS": "WAIT=1\nATTEMPTS=2\n/health\n"})
+	live := a.tip("main")
+	for _, c := range rejections {
+		t.Run(c.name, func(t *testing.T) {
+			a := a.with(t)
+			a.git("reset", "-q", "--hard", live)
+			for name, text := range c.files {
+				c.files[name] = strings.ReplaceAll(text, "BASE", l.tools.base)
+			}
+			if c.name == "submodule" {
+				a.addSubmodule("lib")
+			}
+			out := a.rejected(c.files)
+			os.RemoveAll(filepath.Join(a.work, "lib"))
+			a.serves(live)
+			a.runs("web.1", "web.2", "worker.1")
+			contains(t, out, c.says...)
+			contains(t, out, "pre-receive hook declined")
+		})
+	}
+	// What was rejected can be mended and pushed.
+	a.push(files{"DOKKU_SCALE": "web=1\nworker=1\n"})
+	a.runs("web.1", "worker.1")
+}
+
+// addSubmodule makes a repository inside of the app's, which the next commit
+// takes for a submodule.
+func (a *app) addSubmodule(path string) {
+	a.t.Helper()
+	a.git("init", "-q", path)
+	a.git("-C", path, "commit", "-q", "--allow-empty", "-m", "one")
+}
+
+// Whatever is done right after a push was rejected late, when its image existed
+// and its processes ran, is done with the deployed release's image, commands,
+// config and checks.
+func TestRejectedPushStaysDead(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	a := l.deployed(files{"Procfile": twoTypes, "CHECKS": "WAIT=1\nATTEMPTS=2\n/health\n"})
+	l.dokku("config:set", a.name, "GREETING=hello")
+	live, first := a.tip("main"), a.image("web.1")
+	dead := files{"Procfile": "web: /server -unhealthy\nworker: /server -exit=1\n", "CHECKS": "WAIT=1\nATTEMPTS=1\n/health never\n",
+		"DOKKU_SCALE": "web=1\nworker=1\n", "version": "dead"}
+	check := func(t *testing.T, processes ...string) {
+		t.Helper()
+		a := a.with(t)
+		a.serves(live)
+		a.runs(processes...)
+		for _, p := range processes {
+			if got := a.image(p); got != first {
+				t.Errorf("%s runs the image %s, want %s", p, got, first)
+			}
+		}
+		if _, body := a.get("/"); !strings.HasSuffix(body, " hello\n") {
+			t.Errorf("the app has another config: %q", body)
+		}
+	}
+	for _, c := range []struct {
+		name string
+		do   func()
+	}{
+		{"ps:scale", func() { l.dokku("ps:scale", a.name, "web=2", "worker=1") }},
+		{"ps:restart", func() { l.dokku("ps:restart", a.name) }},
+		{"ps:stop and ps:start", func() { l.dokku("ps:stop", a.name); l.dokku("ps:start", a.name) }},
+		{"ps:rebuild", func() { l.dokku("ps:rebuild", a.name) }},
+		{"a start of the agent", func() { l.startAgent(); a.rests(); l.stopAgent(unix.SIGTERM) }},
+		{"a reboot", func() {
+			a.stopAll()
+			l.startAgent()
+			waitFor(t, "the app is back", func() bool { status, _ := a.get("/"); return status == 200 && len(a.instances()) == 3 })
+			a.rests()
+			l.stopAgent(unix.SIGKILL)
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a.with(t).rejected(dead)
+			c.do()
+			check(t, "web.1", "web.2", "worker.1")
+		})
+	}
+}
+
+// image is the id of the image that a process runs.
+func (a *app) image(dyno string) string {
+	a.t.Helper()
+	i, err := a.tools.docker.ContainerInspect(a.t.Context(), a.instances()[dyno])
+	must(a.t, err)
+	return i.Image
+}
+
+// stopAll ends all processes as a reboot does: behind everybody's back.
+func (a *app) stopAll() {
+	a.t.Helper()
+	for _, id := range a.instances() {
+		must(a.t, a.tools.docker.ContainerKill(a.t.Context(), id, "TERM"))
+	}
+	waitFor(a.t, "all processes have ended", func() bool { return len(a.instances()) == 0 })
+}

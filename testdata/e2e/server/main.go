@@ -1,0 +1,96 @@
+// The program that the end-to-end tests deploy. Its flags, from the Procfile or
+// from SERVER_FLAGS, make it behave in all the ways in which an app can fail.
+package main
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+)
+
+var (
+	port      = flag.String("port", cmp.Or(os.Getenv("PORT"), "5000"), "where to listen; empty: nowhere")
+	exit      = flag.Int("exit", -1, "end at once with this code")
+	say       = flag.String("say", "", "print this first")
+	sleep     = flag.Duration("sleep", 0, "wait this long before anything else")
+	warmUp    = flag.Duration("warm-up", 0, "answer 503 for this long")
+	unhealthy = flag.Bool("unhealthy", false, "answer 500 to /health")
+	stubborn  = flag.Bool("stubborn", false, "ignore TERM")
+)
+
+func main() {
+	log.SetFlags(0)
+	log.SetOutput(os.Stdout)
+	args := append(os.Args[1:], strings.Fields(os.Getenv("SERVER_FLAGS"))...)
+	if err := flag.CommandLine.Parse(args); err != nil {
+		log.Fatal(err)
+	}
+	// Whoever is to end at TERM ends at once, whatever it is doing: only somebody
+	// who waits for the requests in flight keeps them from failing.
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM)
+	go func() {
+		for range signals {
+			log.Print("received TERM")
+			if !*stubborn {
+				os.Exit(0)
+			}
+		}
+	}()
+	if *say != "" {
+		log.Print(*say)
+	}
+	time.Sleep(*sleep)
+	if *exit >= 0 {
+		os.Exit(*exit)
+	}
+	log.Printf("%s has started", os.Getenv("DYNO"))
+	if *port == "" {
+		select {}
+	}
+	log.Fatal(http.ListenAndServe(":"+*port, handler(time.Now().Add(*warmUp))))
+}
+
+// handler answers every path with the revision, the process and GREETING.
+func handler(warm time.Time) http.Handler {
+	mux := http.NewServeMux()
+	answer := func(w http.ResponseWriter, r *http.Request) {
+		if time.Now().Before(warm) {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		fmt.Fprintf(w, "%s %s %s\n", os.Getenv("GIT_REV"), os.Getenv("DYNO"), os.Getenv("GREETING"))
+	}
+	mux.HandleFunc("/", answer)
+	mux.HandleFunc("/health", func(w http.ResponseWriter, r *http.Request) {
+		if *unhealthy {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+		answer(w, r)
+	})
+	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
+		d, _ := time.ParseDuration(r.FormValue("for"))
+		time.Sleep(d)
+		answer(w, r)
+	})
+	mux.HandleFunc("/say", func(w http.ResponseWriter, r *http.Request) {
+		log.Print(r.FormValue("text"))
+	})
+	mux.HandleFunc("/dial", func(w http.ResponseWriter, r *http.Request) {
+		conn, err := net.DialTimeout("tcp", r.FormValue("to"), time.Second)
+		if err != nil {
+			fmt.Fprintf(w, "not reached: %s\n", err)
+			return
+		}
+		conn.Close()
+		fmt.Fprintln(w, "reached")
+	})
+	return mux
+}
