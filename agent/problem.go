@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -24,6 +25,23 @@ func (s *Server) Problem(app string) (*Problem, error) {
 		return nil, nil
 	}
 	return p, err
+}
+
+// Serving returns the number of the release that the proxy leads to now; 0: none,
+// or the app is not behind the proxy.
+func (s *Server) Serving(ctx context.Context, a *App) (int, error) {
+	if a.Current == nil || a.State.ProxyDisabled {
+		return 0, nil
+	}
+	px, err := s.router()
+	if err != nil {
+		return 0, err
+	}
+	live, ok, err := px.Live(ctx, a.Name)
+	if !ok || err != nil {
+		return 0, err
+	}
+	return live.Release, nil
 }
 
 // noteProblem records how an attempt to converge ended. What cannot be

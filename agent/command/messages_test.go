@@ -79,6 +79,7 @@ func TestScaleStored(t *testing.T) {
 func TestReport(t *testing.T) {
 	f := newFixture(t)
 	body := `       Deployed:                      false
+       Problem:                       
        Processes:                     0
        Ps can scale:                  true
        Ps computed dockerfile start cmd: 
@@ -101,6 +102,7 @@ func TestReport(t *testing.T) {
        Restore:                       true
        Revision:                      
        Running:                       false
+       Serving:                       
        Staged:                        
 `
 	f.expect("ps:report fresh", ok(body))

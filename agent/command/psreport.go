@@ -42,7 +42,7 @@ var fixedKeys = []string{
 	"ps-skip-deploy", "ps-global-skip-deploy", "ps-computed-skip-deploy",
 	"ps-dockerfile-start-cmd", "ps-computed-dockerfile-start-cmd",
 	"ps-start-cmd", "ps-computed-start-cmd",
-	"release", "revision", "staged",
+	"problem", "release", "revision", "serving", "staged",
 }
 
 var processReport = reporter{
@@ -86,6 +86,14 @@ func collectPS(c *call, app *agent.App, only string) (map[string]string, error) 
 		values["release"], values["revision"] = "v"+strconv.Itoa(app.Current.Number), app.Current.Revision
 	}
 	processProperties.report(values, &app.State, set)
+	if values["problem"], err = problem(c.server, app.Name); err != nil {
+		return nil, err
+	}
+	if values["serving"] = ""; needs(only, "serving") {
+		if values["serving"], err = serving(c, app); err != nil {
+			return nil, err
+		}
+	}
 	if needs(only, "running", "status-") {
 		err = c.addStatus(values, app, formation)
 	}
@@ -99,6 +107,24 @@ func staged(app *agent.App) string {
 		return ""
 	}
 	return fmt.Sprintf("v%d of %s since %s", st.Release, st.New, st.Since.UTC().Format("2006-01-02T15:04:05Z"))
+}
+
+// problem says why the app is not what was pushed or asked for.
+func problem(s *agent.Server, app string) (string, error) {
+	p, err := s.Problem(app)
+	if p == nil || err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s (since %s)", strings.ReplaceAll(p.Text, "\n", "; "), p.Since.UTC().Format("2006-01-02T15:04:05Z")), nil
+}
+
+// serving names the release that the proxy leads to.
+func serving(c *call, app *agent.App) (string, error) {
+	n, err := c.server.Serving(c.ctx, app)
+	if n == 0 || err != nil {
+		return "", err
+	}
+	return "v" + strconv.Itoa(n), nil
 }
 
 // addStatus adds what runs. Only a deployed app asks the engine.

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// slowBuild and slowGate are pushes that stay at their step until they are
+// cancelled.
+var (
+	slowBuild = files{"Dockerfile": "FROM BASE\nCOPY . /app/\nRUN [\"/server\", \"-say=building\", \"-sleep=60s\", \"-exit=0\"]\n"}
+	slowGate  = files{"CHECKS": "WAIT=20\nATTEMPTS=3\n/ never\n"}
+)
+
+// victims are what can end in the middle of a push.
+var victims = []struct {
+	name string
+	end  func(l *lab, push *process)
+}{
+	{"Ctrl-C", func(_ *lab, push *process) { push.signal(unix.SIGINT) }},
+	{"kill -9 of the client", func(_ *lab, push *process) { push.signal(unix.SIGKILL) }},
+	{"kill -9 of the wrapper", func(l *lab, _ *process) { l.kill("shell") }},
+	{"kill -9 of receive-pack", func(l *lab, _ *process) { l.kill("receive-pack") }},
+	{"kill -9 of the hook", func(l *lab, _ *process) { l.kill("pre-receive", "post-receive") }},
+	{"kill -9 of all of them", func(l *lab, _ *process) { l.kill("shell", "receive-pack", "pre-receive", "post-receive") }},
+}
+
+// kill kills all processes of these kinds, of which there has to be one.
+func (l *lab) kill(kinds ...string) {
+	l.t.Helper()
+	var pids []int
+	for _, kind := range kinds {
+		pids = append(pids, l.processes(kind)...)
+	}
+	if len(pids) == 0 {
+		l.t.Fatalf("none of %v runs", kinds)
+	}
+	for _, pid := range pids {
+		unix.Kill(pid, unix.SIGKILL)
+	}
+}
+
+// A push that loses one of its processes before git has decided leaves nothing
+// behind; afterwards it is carried out. The next command or the agent sees to it.
+func TestKilledPush(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	a := l.deployed(files{"Procfile": twoTypes, "DOKKU_SCALE": "web=1\nworker=1\n"})
+	for n, v := range victims {
+		// Half of them have an agent that runs, the others are mended by a command.
+		mend := func() { l.dokku("config:set", "--no-restart", a.name, fmt.Sprintf("N=%d", n)) }
+		if n == len(victims)/2 {
+			mend = func() {}
+			l.startAgent()
+		}
+		if n >= len(victims)/2 {
+			mend = func() {}
+		}
+		t.Run(v.name, func(t *testing.T) {
+			a := a.with(t)
+			t.Run("build", func(t *testing.T) {
+				a.with(t).killedEarly(v.end, mend, slowBuild, "building")
+			})
+			t.Run("gate", func(t *testing.T) {
+				a.with(t).killedEarly(v.end, mend, slowGate, "pre-flight checks")
+			})
+			t.Run("after the ref moved", func(t *testing.T) {
+				a.with(t).killedLate(v.end, mend)
+			})
+		})
+	}
+}
+
+// killedEarly ends a process of a push that has printed text, and sees to it
+// that everything is as it was.
+func (a *app) killedEarly(end func(*lab, *process), mend func(), f files, text string) {
+	a.t.Helper()
+	live, before := a.tip("main"), a.everything()
+	for name, text := range f {
+		f[name] = strings.ReplaceAll(text, "BASE", a.tools.base)
+	}
+	a.commit(f)
+	push := a.pushing()
+	push.prints(text)
+	end(a.lab, push)
+	out := push.fails()
+	a.git("reset", "-q", "--hard", "HEAD~1")
+	mend()
+	waitFor(a.t, "nothing is left of the push", func() bool { return a.resources() == a.last(before) && a.idle() })
+	a.serves(live)
+	if tip := a.tip("main"); tip != live {
+		a.t.Errorf("main is at %s, want %s:\n%s", tip, live, out)
+	}
+	a.repositoryIsClean()
+}
+
+// last is the part of everything that resources gives.
+func (a *app) last(everything string) string {
+	return everything[strings.Index(everything, "container "):]
+}
+
+// idle reports whether no process of a push is left.
+func (a *app) idle() bool {
+	return len(a.processes("shell"))+len(a.processes("receive-pack"))+len(a.processes("pre-receive"))+len(a.processes("post-receive")) == 0
+}
+
+// killedLate ends a process of a push whose ref has moved and whose version does
+// not serve yet.
+func (a *app) killedLate(end func(*lab, *process), mend func()) {
+	a.t.Helper()
+	arrived, release := a.hold(afterCommit)
+	rev := a.commit(files{"version": a.t.Name()})
+	push := a.pushing()
+	arrived()
+	if tip := a.tip("main"); tip != rev {
+		a.t.Fatalf("main is at %s, want %s", tip, rev)
+	}
+	end(a.lab, push)
+	release()
+	push.wait()
+	mend()
+	waitFor(a.t, "the pushed version serves", func() bool { _, body := a.get("/"); return strings.HasPrefix(body, rev) })
+	waitFor(a.t, "no process of the push is left", a.idle)
+	waitFor(a.t, "the new processes have their names", func() bool { return len(a.instances()) == 2 && a.state().Staged == nil })
+	a.runs("web.1", "worker.1")
+	a.repositoryIsClean()
+	a.push(files{"version": "after " + a.t.Name()})
+}
+
+// repositoryIsClean fails the test if git has left locks or quarantines that
+// stay: those of a killed one may wait for the next push.
+func (a *app) repositoryIsClean() {
+	a.t.Helper()
+	if exists(a.dir("refs", "heads", "main.lock")) {
+		a.t.Errorf("git left main.lock")
+	}
+}
+
+// Commands that end the wrong way, at every moment of theirs, lose no request,
+// and nothing that nginx passes requests to is ever taken away.
+func TestKilledCommand(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	l.startAgent()
+	a := l.deployed(files{"Procfile": twoTypes, "DOKKU_CHECKS": "-"})
+	l.dokku("ps:scale", a.name, "web=2", "worker=1")
+	for _, c := range []struct{ name, there, back string }{
+		{"ps:restart", "ps:restart APP", ""},
+		{"ps:scale up and down", "ps:scale APP web=3", "ps:scale APP web=2"},
+		{"config:set", "config:set APP GREETING=hello", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a := a.with(t)
+			a.rests()
+			h := a.watch()
+			long := a.traffic("/slow?for=1s", 5)
+			quick := a.traffic("/slow?for=20ms", 50)
+			events := a.killAtEvery(c.there, c.back)
+			t.Logf("killed after each of %d events", events)
+			versions := h.stop()
+			quick.check(versions)
+			long.check(versions)
+			a.rests()
+			a.serves(a.tip("main"))
+			a.routed()
+		})
+	}
+}
+
+// killAtEvery runs a command again and again, and kills it after the first
+// event that it logs, after the second, and so on until it ends by itself. The
+// other command, if there is one, undoes what it did. It returns the number of
+// events.
+func (a *app) killAtEvery(there, back string) int {
+	a.t.Helper()
+	words := func(line string) []string { return strings.Fields(strings.ReplaceAll(line, "APP", a.name)) }
+	for n := 1; ; n++ {
+		if n > 60 {
+			a.t.Fatalf("%s never ends by itself", there)
+		}
+		command := a.start(a.command(words(there)...))
+		killed := command.killedAfter(a.lab, n)
+		waitFor(a.t, "the agent has settled", func() bool {
+			a.routed()
+			return a.settled()
+		})
+		if !killed {
+			return n - 1
+		}
+		if back != "" {
+			a.dokku(words(back)...)
+		}
+	}
+}
+
+// killedAfter kills the command once it has logged n events; it is false when
+// the command has ended before.
+func (c *process) killedAfter(l *lab, n int) bool {
+	mark := fmt.Appendf(nil, `"pid":%d,`, c.cmd.Process.Pid)
+	begun := time.Now()
+	for {
+		log, _ := os.ReadFile(l.log("dokku.log"))
+		if bytes.Count(log, mark) >= n {
+			c.signal(unix.SIGKILL)
+			<-c.done
+			return true
+		}
+		select {
+		case <-c.done:
+			return false
+		case <-time.After(time.Millisecond):
+		}
+		if time.Since(begun) > patience {
+			c.t.Fatalf("%v does not end", c.cmd.Args)
+		}
+	}
+}
+
+// settled reports whether what runs is what the app's state asks for, beside
+// what retires.
+func (a *app) settled() bool {
+	st, count := a.state(), 0
+	for _, n := range st.Scale {
+		count += n
+	}
+	left := 0
+	for _, c := range a.containers() {
+		if _, retires := st.Retiring[c.ID]; !retires {
+			left++
+		}
+	}
+	return left == count && len(a.instances()) == count && len(a.upstreams()) == st.Scale["web"]
+}
+
+// routed fails the test unless every address that nginx knows belongs to a
+// process that runs.
+func (a *app) routed() {
+	a.t.Helper()
+	upstreams := a.upstreams()
+	var have []string
+	for _, c := range a.containers() {
+		if n := c.NetworkSettings.Networks; c.State == "running" {
+			for _, e := range n {
+				have = append(have, e.IPAddress)
+			}
+		}
+	}
+	for _, u := range upstreams {
+		if !slices.Contains(have, u.Addr().String()) && fmt.Sprint(a.upstreams()) == fmt.Sprint(upstreams) {
+			a.t.Errorf("nginx passes requests to %s, where nothing runs: %v", u, have)
+		}
+	}
+}
