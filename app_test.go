@@ -200,14 +200,7 @@ func (a *app) serves(rev string) {
 func (a *app) resources() string {
 	a.t.Helper()
 	var lines []string
-	var retiring map[string]time.Time
-	if exists(a.dir()) {
-		retiring = a.state().Retiring
-	}
-	for _, i := range a.containers() {
-		if _, retires := retiring[i.ID]; retires {
-			continue
-		}
+	for _, i := range a.serving() {
 		lines = append(lines, "container "+i.ID+" "+i.Names[0]+" "+i.State)
 	}
 	networks, err := a.tools.docker.NetworkList(a.t.Context(), network.ListOptions{Filters: a.label()})
@@ -237,6 +230,19 @@ func (a *app) containers() []container.Summary {
 	return list
 }
 
+// serving are the containers but for those that only finish what they have.
+func (a *app) serving() []container.Summary {
+	a.t.Helper()
+	if !exists(a.dir()) {
+		return a.containers()
+	}
+	retiring := a.state().Retiring
+	return slices.DeleteFunc(a.containers(), func(c container.Summary) bool {
+		_, retires := retiring[c.ID]
+		return retires
+	})
+}
+
 // instances returns the ids of the running containers by their process: "web.1".
 // Those that retire have another name.
 func (a *app) instances() map[string]string {
@@ -254,12 +260,9 @@ func (a *app) instances() map[string]string {
 // only finish what they have.
 func (a *app) runs(processes ...string) {
 	a.t.Helper()
-	retiring := a.state().Retiring
 	var have []string
-	for _, c := range a.containers() {
-		if _, retires := retiring[c.ID]; !retires {
-			have = append(have, strings.TrimPrefix(c.Names[0], "/"+a.name+".")+" "+c.State)
-		}
+	for _, c := range a.serving() {
+		have = append(have, strings.TrimPrefix(c.Names[0], "/"+a.name+".")+" "+c.State)
 	}
 	var want []string
 	for _, p := range processes {

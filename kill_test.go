@@ -54,14 +54,13 @@ func TestKilledPush(t *testing.T) {
 	l := newLab(t, nil)
 	a := l.deployed(files{"Procfile": twoTypes, "DOKKU_SCALE": "web=1\nworker=1\n"})
 	for n, v := range victims {
-		// Half of them have an agent that runs, the others are mended by a command.
+		// Half of them are mended by a command, the others by the agent.
 		mend := func() { l.dokku("config:set", "--no-restart", a.name, fmt.Sprintf("N=%d", n)) }
-		if n == len(victims)/2 {
-			mend = func() {}
-			l.startAgent()
-		}
 		if n >= len(victims)/2 {
 			mend = func() {}
+		}
+		if n == len(victims)/2 {
+			l.startAgent()
 		}
 		t.Run(v.name, func(t *testing.T) {
 			a := a.with(t)
@@ -82,6 +81,9 @@ func TestKilledPush(t *testing.T) {
 // that everything is as it was.
 func (a *app) killedEarly(end func(*lab, *process), mend func(), f files, text string) {
 	a.t.Helper()
+	if a.agent != nil {
+		a.rests()
+	}
 	live, before := a.tip("main"), a.everything()
 	for name, text := range f {
 		f[name] = strings.ReplaceAll(text, "BASE", a.tools.base)
@@ -128,8 +130,9 @@ func (a *app) killedLate(end func(*lab, *process), mend func()) {
 	mend()
 	waitFor(a.t, "the pushed version serves", func() bool { _, body := a.get("/"); return strings.HasPrefix(body, rev) })
 	waitFor(a.t, "no process of the push is left", a.idle)
-	waitFor(a.t, "the new processes have their names", func() bool { return len(a.instances()) == 2 && a.state().Staged == nil })
-	a.runs("web.1", "worker.1")
+	waitFor(a.t, "only web.1 and worker.1 are left", func() bool {
+		return len(a.instances()) == 2 && len(a.serving()) == 2 && a.state().Staged == nil
+	})
 	a.repositoryIsClean()
 	a.push(files{"version": "after " + a.t.Name()})
 }
@@ -149,7 +152,7 @@ func TestKilledCommand(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, nil)
 	l.startAgent()
-	a := l.deployed(files{"Procfile": twoTypes, "DOKKU_CHECKS": "-"})
+	a := l.deployed(files{"Procfile": twoTypes, "CHECKS": "WAIT=5\nATTEMPTS=2\n/\n"})
 	l.dokku("ps:scale", a.name, "web=2", "worker=1")
 	for _, c := range []struct{ name, there, back string }{
 		{"ps:restart", "ps:restart APP", ""},
@@ -230,13 +233,7 @@ func (a *app) settled() bool {
 	for _, n := range st.Scale {
 		count += n
 	}
-	left := 0
-	for _, c := range a.containers() {
-		if _, retires := st.Retiring[c.ID]; !retires {
-			left++
-		}
-	}
-	return left == count && len(a.instances()) == count && len(a.upstreams()) == st.Scale["web"]
+	return len(a.serving()) == count && len(a.instances()) == count && len(a.upstreams()) == st.Scale["web"]
 }
 
 // routed fails the test unless every address that nginx knows belongs to a

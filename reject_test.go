@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 // rejections are pushes of which nothing may remain, each with what the pusher
@@ -90,41 +88,39 @@ func TestRejectedPushStaysDead(t *testing.T) {
 	live, first := a.tip("main"), a.image("web.1")
 	dead := files{"Procfile": "web: /server -unhealthy\nworker: /server -exit=1\n", "CHECKS": "WAIT=1\nATTEMPTS=1\n/health never\n",
 		"DOKKU_SCALE": "web=1\nworker=1\n", "version": "dead"}
-	check := func(t *testing.T, processes ...string) {
-		t.Helper()
-		a := a.with(t)
+	check := func(a *app, processes ...string) {
+		a.t.Helper()
 		a.serves(live)
 		a.runs(processes...)
 		for _, p := range processes {
 			if got := a.image(p); got != first {
-				t.Errorf("%s runs the image %s, want %s", p, got, first)
+				a.t.Errorf("%s runs the image %s, want %s", p, got, first)
 			}
 		}
 		if _, body := a.get("/"); !strings.HasSuffix(body, " hello\n") {
-			t.Errorf("the app has another config: %q", body)
+			a.t.Errorf("the app has another config: %q", body)
 		}
 	}
 	for _, c := range []struct {
 		name string
-		do   func()
+		do   func(a *app)
 	}{
-		{"ps:scale", func() { l.dokku("ps:scale", a.name, "web=2", "worker=1") }},
-		{"ps:restart", func() { l.dokku("ps:restart", a.name) }},
-		{"ps:stop and ps:start", func() { l.dokku("ps:stop", a.name); l.dokku("ps:start", a.name) }},
-		{"ps:rebuild", func() { l.dokku("ps:rebuild", a.name) }},
-		{"a start of the agent", func() { l.startAgent(); a.rests(); l.stopAgent(unix.SIGTERM) }},
-		{"a reboot", func() {
+		{"ps:scale", func(a *app) { a.dokku("ps:scale", a.name, "web=2", "worker=1") }},
+		{"ps:restart", func(a *app) { a.dokku("ps:restart", a.name) }},
+		{"ps:stop and ps:start", func(a *app) { a.dokku("ps:stop", a.name); a.dokku("ps:start", a.name) }},
+		{"ps:rebuild", func(a *app) { a.dokku("ps:rebuild", a.name) }},
+		{"a start of the agent", func(a *app) { a.startAgent(); a.rests() }},
+		{"a reboot", func(a *app) {
 			a.stopAll()
-			l.startAgent()
-			waitFor(t, "the app is back", func() bool { status, _ := a.get("/"); return status == 200 && len(a.instances()) == 3 })
-			a.rests()
-			l.stopAgent(unix.SIGKILL)
+			a.startAgent()
+			waitFor(a.t, "the app is back", func() bool { status, _ := a.get("/"); return status == 200 && len(a.instances()) == 3 })
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			a.with(t).rejected(dead)
-			c.do()
-			check(t, "web.1", "web.2", "worker.1")
+			a := a.with(t)
+			a.rejected(dead)
+			c.do(a)
+			check(a, "web.1", "web.2", "worker.1")
 		})
 	}
 }

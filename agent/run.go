@@ -71,6 +71,7 @@ type watchman struct {
 // watched is what the agent remembers of an app; losing it costs a look.
 type watched struct {
 	busy    bool
+	again   bool      // something has happened while busy
 	due     time.Time // look again then
 	restore bool      // start what has ended
 	changed time.Time // state.json as it was last seen
@@ -104,12 +105,15 @@ func (w *watchman) note(e engine.Event) {
 		names, _ := w.Apps()
 		for _, name := range names {
 			a := w.app(name)
-			a.due, a.restore, a.backoff = time.Now(), true, 0
+			a.due, a.restore, a.backoff, a.again = time.Now(), true, 0, a.busy
 		}
 		return
 	}
-	if e.App != "" && slices.Contains([]engine.Action{engine.ActionDie, engine.ActionOOM, engine.ActionDestroy}, e.Action) {
+	// A start counts too: whoever made it may be killed before anything else shows
+	// that it was made. While its command lives the app's lock keeps the agent out.
+	if e.App != "" && slices.Contains([]engine.Action{engine.ActionStart, engine.ActionDie, engine.ActionOOM, engine.ActionDestroy}, e.Action) {
 		a := w.app(e.App)
+		a.again = a.again || a.busy
 		if next := time.Now().Add(a.backoff); next.Before(a.due) || a.due.IsZero() {
 			a.due = next
 		}
@@ -170,13 +174,17 @@ func (w *watchman) reconcile(ctx context.Context, name string, restore bool) {
 		a.due = time.Now().Add(a.backoff)
 		w.log.WithApp(name).Warn("cannot reconcile %s, next try in %s: %s", name, a.backoff, err)
 	default:
-		a.backoff, a.restore = 0, false
+		a.backoff, a.restore = 0, a.restore && a.again
 		a.due = w.next(name)
 		if time.Since(a.packed) > packEvery {
 			a.packed = time.Now()
 			w.wg.Go(func() { w.pack(ctx, name) })
 		}
+		if a.again {
+			a.due = time.Now()
+		}
 	}
+	a.again = false
 }
 
 // pack lets git pack the app's repository, unless somebody is at work there.

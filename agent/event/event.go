@@ -3,6 +3,7 @@ package event
 import (
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -29,10 +30,11 @@ type Log struct {
 	app     string
 }
 
-// New returns a log whose events go to every writer. Writers are a *Host, a
+// New returns a log whose events go to every writer. They name the process, since
+// hooks, commands and the agent write to one host's log. Writers are a *Host, a
 // *Terminal or anything else that takes zerolog's JSON.
 func New(writers ...io.Writer) Log {
-	z := zerolog.New(zerolog.MultiLevelWriter(writers...)).With().Timestamp().Logger()
+	z := zerolog.New(zerolog.MultiLevelWriter(writers...)).With().Timestamp().Int("pid", os.Getpid()).Logger()
 	return Log{z: &z, writers: writers}
 }
 
