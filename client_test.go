@@ -51,7 +51,7 @@ func (f *front) start(l *lab, base string) {
 	sshd := exec.Command("/usr/sbin/sshd", "-D", "-e", "-f", path)
 	sshd.Stderr = l.logFile("sshd.log")
 	must(l.t, sshd.Start())
-	l.t.Cleanup(func() { endProcess(sshd, unix.SIGKILL) })
+	l.t.Cleanup(func() { endProcess(sshd) })
 	hostPub, err := os.ReadFile(hostKey + ".pub")
 	must(l.t, err)
 	known := filepath.Join(f.home, "known_hosts")

@@ -55,9 +55,9 @@ func TestKilledPush(t *testing.T) {
 	a := l.deployed(files{"Procfile": twoTypes, "DOKKU_SCALE": "web=1\nworker=1\n"})
 	for n, v := range victims {
 		// Half of them are mended by a command, the others by the agent.
-		mend := func() { l.dokku("config:set", "--no-restart", a.name, fmt.Sprintf("N=%d", n)) }
+		mend := func(a *app) { a.dokku("config:set", "--no-restart", a.name, "NUMBER=1") }
 		if n >= len(victims)/2 {
-			mend = func() {}
+			mend = func(*app) {}
 		}
 		if n == len(victims)/2 {
 			l.startAgent()
@@ -79,7 +79,7 @@ func TestKilledPush(t *testing.T) {
 
 // killedEarly ends a process of a push that has printed text, and sees to it
 // that everything is as it was.
-func (a *app) killedEarly(end func(*lab, *process), mend func(), f files, text string) {
+func (a *app) killedEarly(end func(*lab, *process), mend func(*app), f files, text string) {
 	a.t.Helper()
 	if a.agent != nil {
 		a.rests()
@@ -94,7 +94,7 @@ func (a *app) killedEarly(end func(*lab, *process), mend func(), f files, text s
 	end(a.lab, push)
 	out := push.fails()
 	a.git("reset", "-q", "--hard", "HEAD~1")
-	mend()
+	mend(a)
 	waitFor(a.t, "nothing is left of the push", func() bool { return a.resources() == a.last(before) && a.idle() })
 	a.serves(live)
 	if tip := a.tip("main"); tip != live {
@@ -115,7 +115,7 @@ func (a *app) idle() bool {
 
 // killedLate ends a process of a push whose ref has moved and whose version does
 // not serve yet.
-func (a *app) killedLate(end func(*lab, *process), mend func()) {
+func (a *app) killedLate(end func(*lab, *process), mend func(*app)) {
 	a.t.Helper()
 	arrived, release := a.hold(afterCommit)
 	rev := a.commit(files{"version": a.t.Name()})
@@ -127,7 +127,7 @@ func (a *app) killedLate(end func(*lab, *process), mend func()) {
 	end(a.lab, push)
 	release()
 	push.wait()
-	mend()
+	mend(a)
 	waitFor(a.t, "the pushed version serves", func() bool { _, body := a.get("/"); return strings.HasPrefix(body, rev) })
 	waitFor(a.t, "no process of the push is left", a.idle)
 	waitFor(a.t, "only web.1 and worker.1 are left", func() bool {

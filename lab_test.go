@@ -249,24 +249,19 @@ func (l *lab) try(args ...string) (out string, code int) {
 	return l.start(l.command(args...)).wait()
 }
 
-// startAgent starts the deploy agent; it runs until stopAgent or the test's end.
+// startAgent starts the deploy agent; it runs until the test's end.
 func (l *lab) startAgent() {
 	l.t.Helper()
 	l.agent = l.command("agent")
 	l.agent.Stderr = l.logFile("agent.log")
 	must(l.t, l.agent.Start())
 	agent := l.agent
-	l.t.Cleanup(func() { endProcess(agent, unix.SIGKILL) })
+	l.t.Cleanup(func() { endProcess(agent) })
 }
 
-func (l *lab) stopAgent(s unix.Signal) {
-	l.t.Helper()
-	endProcess(l.agent, s)
-}
-
-func endProcess(cmd *exec.Cmd, s unix.Signal) {
+func endProcess(cmd *exec.Cmd) {
 	if cmd.ProcessState == nil {
-		cmd.Process.Signal(s)
+		cmd.Process.Kill()
 		cmd.Wait()
 	}
 }
@@ -274,7 +269,7 @@ func endProcess(cmd *exec.Cmd, s unix.Signal) {
 // clear removes everything of this lab's apps, and tells what still ran.
 func (l *lab) clear() {
 	if l.agent != nil {
-		endProcess(l.agent, unix.SIGKILL)
+		endProcess(l.agent)
 	}
 	for _, pid := range l.processes("") {
 		unix.Kill(pid, unix.SIGKILL)

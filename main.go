@@ -25,6 +25,7 @@ import (
 	"dokku/agent"
 	"dokku/agent/command"
 	"dokku/agent/event"
+	"dokku/agent/proxy"
 	"dokku/hooks"
 )
 
@@ -55,6 +56,9 @@ func run(name string, args []string) int {
 	if word == "shell" && len(args) == 2 {
 		return shell(root, args[1])
 	}
+	if word == "install:print" && len(args) == 2 {
+		return printInstalled(root, args[1])
+	}
 	if !rootless(firstWord(args)) {
 		if err := become(root); err != nil {
 			return fail(err)
@@ -69,6 +73,19 @@ func run(name string, args []string) int {
 		return fail(fmt.Errorf("dokku shell is for sshd, which gives it the name of one key"))
 	}
 	return command.Execute(ctx, environment(root, ""), args)
+}
+
+// printInstalled prints a file that install.sh installs for root, before there
+// is a DOKKU_ROOT. The texts stand beside the code that relies on them.
+func printInstalled(root, name string) int {
+	dir := filepath.Join(root, ".dokku", "nginx")
+	text, ok := map[string]string{"nginx-conf": proxy.ConfD(dir), "nginx-check": proxy.CheckScript(dir),
+		"nginx-reload": proxy.ReloadScript()}[name]
+	if !ok {
+		return fail(fmt.Errorf("install:print knows nginx-conf, nginx-check and nginx-reload, not %q", name))
+	}
+	fmt.Print(text)
+	return 0
 }
 
 // shell serves an ssh client. Whoever it lets in has dokku's rights already.
