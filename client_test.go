@@ -21,6 +21,7 @@ import (
 type front struct {
 	home string // the client's
 	url  string // ssh://user@host:port
+	dest string // user@host
 	ssh  []string
 }
 
@@ -58,7 +59,8 @@ func (f *front) start(l *lab, base string) {
 	must(l.t, os.WriteFile(known, fmt.Appendf(nil, "[127.0.0.1]:%d %s", port, hostPub), 0o600))
 	u, err := user.Current()
 	must(l.t, err)
-	f.url = fmt.Sprintf("ssh://%s@127.0.0.1:%d", u.Username, port)
+	f.dest = u.Username + "@127.0.0.1"
+	f.url = fmt.Sprintf("ssh://%s:%d", f.dest, port)
 	f.ssh = []string{"ssh", "-F", "/dev/null", "-p", strconv.Itoa(port), "-i", key, "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes",
 		"-o", "UserKnownHostsFile=" + known, "-o", "LogLevel=ERROR"}
 	waitFor(l.t, "sshd listens", func() bool {
@@ -73,8 +75,7 @@ func (f *front) start(l *lab, base string) {
 // overSSH runs a dokku command as the client.
 func (l *lab) overSSH(line string) (out string, code int) {
 	l.t.Helper()
-	u, _, _ := strings.Cut(strings.TrimPrefix(l.front.url, "ssh://"), ":")
-	return l.start(exec.Command(l.front.ssh[0], append(l.front.ssh[1:], u, line)...)).wait()
+	return l.start(exec.Command(l.front.ssh[0], append(l.front.ssh[1:], l.front.dest, line)...)).wait()
 }
 
 // A process is a command that runs: a git push, mostly.

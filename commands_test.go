@@ -100,7 +100,6 @@ func TestBoundPort(t *testing.T) {
 	}
 	a.push(files{"version": "2"})
 	check("after a push")
-	a.runs("web.1")
 	if again := strings.TrimSpace(l.dokku("urls", a.name)); again != url {
 		t.Errorf("a push moves the app from %s to %s", url, again)
 	}
@@ -112,6 +111,7 @@ func TestBoundPort(t *testing.T) {
 	a.serves(a.tip("main"))
 	l.startAgent()
 	a.rests()
+	a.runs("web.1")
 	if status, _, err := a.ask(url[len("http://"):], "/"); err == nil {
 		t.Errorf("the host's port still answers: %d", status)
 	}
@@ -125,7 +125,7 @@ func TestLogs(t *testing.T) {
 	l.dokku("ps:scale", a.name, "worker=1")
 	a.get("/say?text=one")
 	a.get("/say?text=two")
-	contains(t, l.dokku("logs", a.name, "-p", "web"), "app[web.1]: one\n", "app[web.1]: two\n")
+	contains(t, l.dokku("logs", a.name, "-p", "web"), "[web.1]: one\n", "[web.1]: two\n")
 	lacks(t, l.dokku("logs", a.name, "-p", "worker"), "web.1")
 	contains(t, l.dokku("logs", a.name, "-p", "worker.1"), "[worker.1]: worker.1 has started\n")
 	if out := l.dokku("logs", a.name, "-n", "1", "-p", "web"); strings.Count(out, "\n") != 1 || !strings.HasSuffix(out, ": two\n") {
@@ -181,8 +181,7 @@ func TestIsolation(t *testing.T) {
 	// A process that the engine starts again has its address again, and whatever
 	// is started meanwhile has another one.
 	before := a.upstreams()
-	docker := l.tools.docker
-	must(t, docker.ContainerKill(t.Context(), a.instances()["web.1"], "KILL"))
+	a.ask(before[0].String(), "/crash")
 	l.dokku("ps:scale", a.name, "web=3")
 	waitFor(t, "web.1 is back", func() bool { return len(a.instances()) == 3 })
 	if after := a.upstreams(); len(after) != 3 || after[0] != before[0] {

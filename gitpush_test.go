@@ -33,7 +33,7 @@ func TestFirstPush(t *testing.T) {
 	contains(t, out, "Nothing new was pushed: "+a.name+" serves v1", "ps:rebuild", "Everything up-to-date")
 
 	// One app, however its name is written.
-	for _, url := range []string{a.remote() + ".git", l.front.url + "/~/" + a.name, l.front.url + a.dir()} {
+	for _, url := range []string{a.remote() + ".git", l.front.dest + ":" + a.name, l.front.url + a.dir()} {
 		rev := a.commit(files{"version": url})
 		out := a.start(a.client("push", url, "main")).succeeds()
 		if a.tip("main") != rev {

@@ -127,6 +127,7 @@ func because(cause string) string {
 // changes, and only then anything ends. It is pure. Applying all steps and
 // planning again gives no step.
 func Plan(d Desired, w World) []Step {
+	w.Instances = slices.Clone(w.Instances) // renamed in place by start
 	p := &planner{d: d, w: w, chosen: map[string]bool{}, taken: taken(w)}
 	p.choose()
 	p.route()
@@ -204,31 +205,30 @@ func (p *planner) find(want Process) (best engine.Instance, found bool) {
 	return best, found
 }
 
-// start plans a new container. Its host port is freed first, since no two
-// containers can hold it; the holder serves again if the start fails.
+// start plans a new container. Its name and its host port are freed first, since
+// no two containers can have either; the holder of the port serves again if the
+// start fails.
 func (p *planner) start(want Process) engine.Instance {
 	s := Step{Action: ActStart, Process: want, Address: p.address(want), Cause: "it is missing"}
-	s.Name = p.freeName(want)
-	for _, i := range p.w.Instances {
+	s.Name = fmt.Sprintf("%s.%s", p.d.App, want)
+	for n, i := range p.w.Instances {
+		switch {
+		case i.Name != s.Name:
+		case i.Status == engine.StatusRemoving || i.Status == engine.StatusDead: // the engine does not rename it
+			s.Name += "." + p.d.Attempt + ".1"
+		default:
+			i.Name = s.Name + "." + retiredSuffix(i)
+			p.w.Instances[n] = i
+			p.add(Step{Action: ActRename, ID: i.ID, Name: i.Name})
+		}
 		if want.HostPort != 0 && i.HostPort == want.HostPort && i.Running() {
 			p.add(Step{Action: ActFree, ID: i.ID, Name: i.Name, Cause: fmt.Sprintf("port %d", want.HostPort)})
 			p.freed[i.ID] = true
-			holder := i
-			s.Holder = &holder
+			s.Holder = &i
 		}
 	}
 	p.add(s)
 	return engine.Instance{Address: s.Address}
-}
-
-// freeName returns the process's final name, or one that it has until that is free.
-func (p *planner) freeName(want Process) string {
-	final := fmt.Sprintf("%s.%s", p.d.App, want)
-	name := final
-	for n := 1; slices.ContainsFunc(p.w.Instances, func(i engine.Instance) bool { return i.Name == name }); n++ {
-		name = fmt.Sprintf("%s.%s.%d", final, p.d.Attempt, n)
-	}
-	return name
 }
 
 // address picks the address of a new container: the one that the proxy has

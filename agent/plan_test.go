@@ -119,9 +119,10 @@ publish v2 at []
 stop shop.web.1: the app is stopped`},
 		{"a host port changes hands after the gate", bound,
 			world(0, nil, held, running("twin", "shop.web.1.a2", 2, 3)), `
-free shop.web.1: port 20000
-start web.1 as shop.web.1.a2.1 at 10.192.0.4 on port 20000: it is missing
-retire shop.web.1: nothing asks for it
+rename old to shop.web.1.v1-old
+free shop.web.1.v1-old: port 20000
+start web.1 as shop.web.1 at 10.192.0.4 on port 20000: it is missing
+retire shop.web.1.v1-old: nothing asks for it
 retire shop.web.1.a2: nothing asks for it`},
 		{"an image that no release runs", want(2, "web.1"), image, `
 remove image rejected: no kept release runs it`},

@@ -102,9 +102,15 @@ func (x *session) route(r *Release) (*proxy.Route, error) {
 		return nil, err
 	}
 	route := &proxy.Route{App: x.Name, Release: r.Number, Domains: domains}
-	route.Settings.ClientMaxBodySize = x.State.Nginx["client-max-body-size"]
-	route.Settings.ReadTimeout = seconds(x.State.Nginx["proxy-read-timeout"])
-	route.Settings.SendTimeout = seconds(x.State.Nginx["proxy-send-timeout"])
+	property := func(name string) string {
+		if v := x.State.Nginx[name]; v != "" {
+			return v
+		}
+		return x.set.Nginx.Properties[name]
+	}
+	route.Settings.ClientMaxBodySize = property("client-max-body-size")
+	route.Settings.ReadTimeout = seconds(property("proxy-read-timeout"))
+	route.Settings.SendTimeout = seconds(property("proxy-send-timeout"))
 	if dir := filepath.Join(x.Dir, "nginx.conf.d"); isDir(dir) {
 		route.Settings.IncludeDir = dir
 	}

@@ -31,6 +31,8 @@ type NginxSettings struct {
 	Port   int      `json:"port,omitempty"`   // default 80
 	Check  []string `json:"check,omitempty"`  // tests the staged files
 	Reload []string `json:"reload,omitempty"` // makes nginx read the live files
+	// Properties are what nginx:set --global set.
+	Properties map[string]string `json:"properties,omitempty"`
 }
 
 const (

@@ -18,6 +18,7 @@ var nouns = []struct{ name, title string }{
 	{"domains", "Domains"},
 	{"checks", "Checks"},
 	{"proxy", "Proxy"},
+	{"nginx", "nginx"},
 	{"git", "Git"},
 	{"ssh-keys", "SSH keys"},
 	{"", "Other"},

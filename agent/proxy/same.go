@@ -7,3 +7,6 @@ func (r Route) Same(o Route) bool {
 	b, berr := checked(o)
 	return aerr == nil && berr == nil && a.equal(b)
 }
+
+// CheckSize says whether a value can be Settings.ClientMaxBodySize.
+func CheckSize(value string) error { return checkSize(value) }

@@ -83,6 +83,7 @@ func handler(warm time.Time) http.Handler {
 	mux.HandleFunc("/say", func(w http.ResponseWriter, r *http.Request) {
 		log.Print(r.FormValue("text"))
 	})
+	mux.HandleFunc("/crash", func(http.ResponseWriter, *http.Request) { os.Exit(1) })
 	mux.HandleFunc("/dial", func(w http.ResponseWriter, r *http.Request) {
 		conn, err := net.DialTimeout("tcp", r.FormValue("to"), time.Second)
 		if err != nil {
