@@ -102,19 +102,19 @@ func TestStalledReader(t *testing.T) {
 	}
 	close(stalled)
 	term.Close()
-	if got := strings.Count(r.String(), "a line"); got == 0 || got > queued+1 {
+	if got := strings.Count(r.buf.String(), "a line"); got == 0 || got > queued+1 {
 		t.Errorf("%d lines of %d were passed on", got, 3*queued)
 	}
 }
 
 type slowWriter struct {
-	bytes.Buffer
 	wait chan struct{}
+	buf  bytes.Buffer
 }
 
 func (w *slowWriter) Write(p []byte) (int, error) {
 	<-w.wait
-	return w.Buffer.Write(p)
+	return w.buf.Write(p)
 }
 
 // TestLimit passes on Limit bytes of output and then warnings only.
