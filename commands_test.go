@@ -100,6 +100,7 @@ func TestBoundPort(t *testing.T) {
 	}
 	a.push(files{"version": "2"})
 	check("after a push")
+	a.runs("web.1")
 	if again := strings.TrimSpace(l.dokku("urls", a.name)); again != url {
 		t.Errorf("a push moves the app from %s to %s", url, again)
 	}

@@ -147,7 +147,8 @@ func (a *app) repositoryIsClean() {
 }
 
 // Commands that end the wrong way, at every moment of theirs, lose no request,
-// and nothing that nginx passes requests to is ever taken away.
+// and nothing that nginx passes requests to is ever taken away. It goes red when
+// processes are not marked before the switch (setRetiring in executor.execute).
 func TestKilledCommand(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, map[string]any{"checks": map[string]string{"default-wait": "0.1", "wait-to-retire": "2"}})
@@ -156,7 +157,8 @@ func TestKilledCommand(t *testing.T) {
 	l.dokku("ps:scale", a.name, "web=2", "worker=1")
 	for _, c := range []struct{ name, there, back string }{
 		{"ps:restart", "ps:restart APP", ""},
-		{"ps:scale up and down", "ps:scale APP web=3", "ps:scale APP web=2"},
+		{"ps:scale up", "ps:scale APP web=3", "ps:scale APP web=2"},
+		{"ps:scale down", "ps:scale APP web=1", "ps:scale APP web=2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := a.with(t)
@@ -164,6 +166,7 @@ func TestKilledCommand(t *testing.T) {
 			h := a.watch()
 			long := a.traffic("/slow?for=1s", 5)
 			quick := a.traffic("/slow?for=20ms", 50)
+			a.killedInReload(c.there, c.back)
 			events := a.killAtEvery(c.there, c.back)
 			t.Logf("killed after each of %d events", events)
 			versions := h.stop()
@@ -182,23 +185,47 @@ func TestKilledCommand(t *testing.T) {
 // events.
 func (a *app) killAtEvery(there, back string) int {
 	a.t.Helper()
-	words := func(line string) []string { return strings.Fields(strings.ReplaceAll(line, "APP", a.name)) }
 	for n := 1; ; n++ {
 		if n > 60 {
 			a.t.Fatalf("%s never ends by itself", there)
 		}
-		command := a.start(a.command(words(there)...))
+		command := a.start(a.command(a.words(there)...))
 		killed := command.killedAfter(a.lab, n)
-		waitFor(a.t, "the agent has settled", func() bool {
-			a.routed()
-			return a.settled()
-		})
+		a.settles(back)
 		if !killed {
 			return n - 1
 		}
-		if back != "" {
-			a.dokku(words(back)...)
-		}
+	}
+}
+
+// killedInReload kills a command while nginx is told of its new processes: that
+// goes on, and nobody waits for it.
+func (a *app) killedInReload(there, back string) {
+	a.t.Helper()
+	arrived, release := a.hold(afterCommit)
+	command := a.start(a.command(a.words(there)...))
+	arrived()
+	command.cmd.Process.Kill()
+	release()
+	<-command.done
+	a.settles(back)
+}
+
+// words are the arguments of a command about the app.
+func (a *app) words(line string) []string {
+	return strings.Fields(strings.ReplaceAll(line, "APP", a.name))
+}
+
+// settles waits until the agent has cleaned up behind a command, and runs the one
+// that undoes it.
+func (a *app) settles(back string) {
+	a.t.Helper()
+	waitFor(a.t, "the agent has settled", func() bool {
+		a.routed()
+		return a.settled()
+	})
+	if back != "" {
+		a.dokku(a.words(back)...)
 	}
 }
 
@@ -210,7 +237,7 @@ func (c *process) killedAfter(l *lab, n int) bool {
 	for {
 		log, _ := os.ReadFile(l.log("dokku.log"))
 		if bytes.Count(log, mark) >= n {
-			c.signal(unix.SIGKILL)
+			c.cmd.Process.Kill()
 			<-c.done
 			return true
 		}

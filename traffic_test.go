@@ -181,12 +181,11 @@ func (a answer) wrong(versions []pushedVersion) string {
 // 200 requests a second lose nothing while versions are pushed and processes
 // added and taken away, and get no answer of a version that was never accepted.
 //
-// Every version needs a moment after it has started to listen, and ends at once
+// Every version needs a moment after it has begun to listen, and ends at once
 // when it is told to; requests are under way at every moment, some for seconds.
-// So it was seen to fail with each of these taken out: the gate (o.gate in
-// rollout.run; 503), the wait to retire (wait-to-retire 0: connections reset), the
-// mark before the switch (planner.mark: the same), the proof that nginx's new
-// workers serve (Nginx.switchTo: answers of the old version after the push).
+// So it goes red with the gate taken out (o.gate in rollout.run: 503, and the bad
+// version is accepted) and with the wait to retire taken out (waitToRetire 0: 502
+// for the long requests).
 func TestNoRequestIsLost(t *testing.T) {
 	l := newLab(t, map[string]any{"checks": map[string]string{"default-wait": "0.1", "wait-to-retire": "4"}})
 	l.startAgent()

@@ -30,7 +30,8 @@ func (x *session) logDeploy() (end func()) {
 		os.Remove(x.file(x.Name, "deploys", strconv.Itoa(numbers[0])+".log"))
 		numbers = numbers[1:]
 	}
-	x.log = x.log.Tee(f)
+	x.base = x.base.Tee(f)
+	x.about(x.State.Current)
 	return func() { f.Close() }
 }
 

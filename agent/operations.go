@@ -32,6 +32,7 @@ func (x *session) restart(ctx context.Context, cause string, change func(*State)
 	if err != nil {
 		return err
 	}
+	x.about(n)
 	r := x.Current.derive(n, cause)
 	next := x.State.clone()
 	change(&next)

@@ -199,6 +199,7 @@ func (x *session) build(ctx context.Context, objects build.Options, revision, ca
 	}
 	r := &Release{Number: n, Attempt: newAttempt(), Revision: revision, Cause: cause,
 		Created: time.Now().UTC(), Config: x.config(x.State), Files: map[string]string{}}
+	x.about(n)
 	if err := x.inspect(ctx, src, commit, r); err != nil {
 		return nil, err
 	}

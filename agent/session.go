@@ -24,6 +24,8 @@ type session struct {
 	*App
 	lock *lock
 	log  event.Log
+	// base is log without the release that it is about.
+	base event.Log
 	set  Settings
 	// dirty: State was changed and not saved yet.
 	dirty bool
@@ -102,11 +104,20 @@ func (s *Server) open(app string, l *lock, log event.Log) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &session{Server: s, App: a, lock: l, log: log.WithApp(app), set: set}
+	log = log.WithApp(app)
+	x := &session{Server: s, App: a, lock: l, log: log, base: log, set: set}
+	x.about(a.State.Current)
 	if err := x.settle(); err != nil {
 		return nil, err
 	}
 	return x, nil
+}
+
+// about makes the events name a release; 0: none.
+func (x *session) about(release int) {
+	if x.log = x.base; release != 0 {
+		x.log = x.base.WithRelease(release)
+	}
 }
 
 func (x *session) close() { x.lock.release() }
@@ -159,6 +170,7 @@ func (x *session) back(st *Staged) {
 
 // commit makes r current; the next save is the commit point.
 func (x *session) commit(r *Release) {
+	x.about(r.Number)
 	x.State.Scale, x.State.ScaleNext = x.State.asked(), nil
 	x.Current, x.State.Current, x.State.Stopped, x.dirty = r, r.Number, false, true
 }
