@@ -20,6 +20,9 @@ const settingsLock = "_server"
 // domainsLock is the name of the lock that guards which app has which name.
 const domainsLock = "_domains"
 
+// newPrefix begins the names of folders in which apps are made.
+const newPrefix = ".new-"
+
 // Create makes an app and its repository. A provisional one was made by a push,
 // and goes away again if nothing of the push is accepted. An app of that name
 // is an error.
@@ -40,7 +43,7 @@ func (s *Server) Create(ctx context.Context, app string, provisional bool) error
 		return fmt.Errorf("cannot create %s: %s is in the way and is not an app; move it away", app, s.dir(app))
 	}
 	// Everything is made beside and appears with one rename.
-	temp, err := os.MkdirTemp(s.Root, ".new-")
+	temp, err := os.MkdirTemp(s.Root, newPrefix)
 	if err != nil {
 		return fmt.Errorf("cannot create %s: %w", app, err)
 	}

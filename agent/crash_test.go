@@ -291,8 +291,7 @@ func (m *machine) onlyKept(o engine.Observed) error {
 // TestKilledAnywhere kills each operation before every change that it makes,
 // one at a time, and lets the agent recover. least is the number of changes
 // that were counted when this test was written, less a few that depend on which
-// of several starts is first: fewer mean that changes go
-// uncounted.
+// of several starts is first: fewer mean that changes go uncounted.
 func TestKilledAnywhere(t *testing.T) {
 	h := newHistory(t)
 	ctx := context.Background()

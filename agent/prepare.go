@@ -6,10 +6,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/docker/docker/client"
+	"github.com/go-git/go-billy/v5/osfs"
+	"github.com/go-git/go-git/v5/plumbing/cache"
+	"github.com/go-git/go-git/v5/storage/filesystem"
 
 	"dokku/agent/engine"
 	"dokku/agent/event"
@@ -49,6 +53,9 @@ func (s *Server) Prepare(ctx context.Context, p Push, log event.Log) error {
 // prepare is a push up to the point where git decides.
 func (x *session) prepare(ctx context.Context, p Push, ref Ref, adopt string) error {
 	if err := x.ready(ctx, ref); err != nil {
+		return err
+	}
+	if err := x.fastForward(p, ref); err != nil {
 		return err
 	}
 	defer x.logDeploy()()
@@ -125,6 +132,33 @@ func (x *session) ready(ctx context.Context, ref Ref) error {
 		x.log.Warn("The app is not what it should be, this push goes on: %s", err)
 	}
 	return nil
+}
+
+// fastForward refuses a forced push where the repository's configuration makes
+// git refuse it, which git would do only after the build.
+func (x *session) fastForward(p Push, ref Ref) error {
+	if ref.Old == zeroID {
+		return nil
+	}
+	cfg, err := filesystem.NewStorage(osfs.New(x.Dir), cache.NewObjectLRU(0)).Config()
+	if err != nil {
+		return fmt.Errorf("cannot read the configuration of %s: %w", x.Dir, err)
+	}
+	deny := cfg.Raw.Section("receive").Option("denyNonFastForwards")
+	if on, err := strconv.ParseBool(deny); !on && (err == nil || deny != "yes" && deny != "on") {
+		return nil
+	}
+	src, err := build.Open(p.Objects)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	forward, err := src.IsAncestor(ref.Old, ref.New)
+	if err == nil && !forward {
+		err = fmt.Errorf("cannot force a push to %s: receive.denyNonFastForwards is set in %s/config; merge %s and push again",
+			strings.TrimPrefix(ref.Name, headRef), x.Dir, ref.Old[:7])
+	}
+	return err
 }
 
 // deployRef picks the ref whose push deploys. It is nil when none does; adopt

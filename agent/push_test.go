@@ -130,3 +130,23 @@ func TestDeployRef(t *testing.T) {
 		}
 	}
 }
+
+// TestDeniedForcePush refuses before the build what git would refuse after it.
+func TestDeniedForcePush(t *testing.T) {
+	h := newHistory(t)
+	m := newMachine(t, h)
+	if err := m.push(h.one, h.two); err != nil {
+		t.Fatal(err)
+	}
+	git(t, m.server.dir("shop"), "config", "receive.denyNonFastForwards", "true")
+	m.settle()
+	m.count = 0
+	err := m.push(h.two, h.one)
+	if err == nil || !strings.Contains(err.Error(), "receive.denyNonFastForwards") || m.count != 0 {
+		t.Errorf("%d changes, error %v", m.count, err)
+	}
+	git(t, m.server.dir("shop"), "config", "receive.denyNonFastForwards", "false")
+	if err := m.push(h.two, h.one); err != nil {
+		t.Errorf("a force push that is allowed: %v", err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -46,7 +47,7 @@ func (s *Server) Run(ctx context.Context, log event.Log) error {
 	if err != nil {
 		return err
 	}
-	os.RemoveAll(s.own("trash"))
+	s.sweepRoot()
 	w := &watchman{Server: s, log: log, apps: map[string]*watched{}, slots: make(chan struct{}, parallelApps)}
 	events := make(chan engine.Event, 256)
 	watching := make(chan error, 1)
@@ -55,6 +56,17 @@ func (s *Server) Run(ctx context.Context, log event.Log) error {
 	w.wg.Wait()
 	<-watching
 	return err
+}
+
+// sweepRoot removes what a create or a destroy left that was killed halfway.
+func (s *Server) sweepRoot() {
+	os.RemoveAll(s.own("trash"))
+	begun, _ := filepath.Glob(filepath.Join(s.Root, newPrefix+"*"))
+	for _, dir := range begun {
+		if fi, err := os.Stat(dir); err == nil && time.Since(fi.ModTime()) > time.Hour {
+			os.RemoveAll(dir)
+		}
+	}
 }
 
 // A watchman knows when to look at which app.
