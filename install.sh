@@ -18,10 +18,10 @@ DEMO=/var/lib/dokku-demo
 LOG=/var/log/dokku-install.log
 SRC=$(cd "$(dirname "$0")" && pwd)
 
-# su without "-" leaves out sbin, sudo leaves out nothing but go's own folder.
+# su without "-" leaves out sbin, and sudo the folder that Go suggests for itself.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/go/bin
 HOME=${HOME:-/root}
-export PATH HOME DOKKU_ROOT="$HOME_DIR" LC_ALL=C DEBIAN_FRONTEND=noninteractive
+export PATH HOME LC_ALL=C DEBIAN_FRONTEND=noninteractive
 umask 022
 changed=   # the files that this run has written
 
@@ -85,6 +85,7 @@ wait_for() {
 }
 
 listening() { grep -qs ":$(printf %04X "$1") [0-9A-F]*:0000 0A" /proc/net/tcp /proc/net/tcp6; }
+dokku() { DOKKU_ROOT=$HOME_DIR "$BIN" "$@"; }
 has() { command -v "$1" >/dev/null 2>&1; }
 systemd_runs() { [ -d /run/systemd/system ]; }
 
@@ -271,7 +272,7 @@ join_engine() {
 
 # printed NAME MODE FILE: the texts that belong to the binary come from it.
 printed() {
-  text=$("$BIN" install:print "$1") || die "cannot write $3: $BIN does not print it; run this again from a complete checkout"
+  text=$(dokku install:print "$1") || die "cannot write $3: $BIN does not print it; run this again from a complete checkout"
   put "$2" "$3" <<EOF
 $text
 EOF
@@ -463,7 +464,7 @@ install_all() {
   nginx_up
   sshd_up
   agent_up
-  step "This server deploys what is pushed to it ($("$BIN" version 2>/dev/null | head -n 1))"
+  step "This server deploys what is pushed to it ($(dokku version 2>/dev/null | head -n 1))"
 }
 
 next_steps() {
@@ -499,8 +500,8 @@ demo_key() {
     run "make the demo's key" "see above" ssh-keygen -q -t ed25519 -N '' -C dokku-demo -f "$DEMO/key"
   fi
   host_keys dokku-demo >"$DEMO/known_hosts"
-  "$BIN" ssh-keys:remove dokku-demo >>"$LOG" 2>&1 || true
-  "$BIN" ssh-keys:add dokku-demo <"$DEMO/key.pub" >>"$LOG" 2>&1 || die "cannot add the demo's key: $(tail -n 1 "$LOG")"
+  dokku ssh-keys:remove dokku-demo >>"$LOG" 2>&1 || true
+  dokku ssh-keys:add dokku-demo <"$DEMO/key.pub" >>"$LOG" 2>&1 || die "cannot add the demo's key: $(tail -n 1 "$LOG")"
 }
 
 # Each run commits another greeting, so that each push has something to deploy.
@@ -527,7 +528,7 @@ demo_commit() {
 
 # The request goes through nginx under the app's own name, DNS or not.
 demo_open() {
-  url=$("$BIN" urls "$app" | head -n 1)
+  url=$(dokku urls "$app" | head -n 1)
   host=${url#*://}
   host=${host%%/*}
   case $host in
@@ -626,10 +627,10 @@ key_name() {
 allow_key() {
   key=$(as_owner cat dokku/key.pub)
   fingerprint=$(printf '%s\n' "$key" | ssh-keygen -l -f - | awk '{ print $2 }')
-  "$BIN" ssh-keys:list | grep -qF "$fingerprint " && return
+  dokku ssh-keys:list | grep -qF "$fingerprint " && return
   # One of this name is left over from a repository that was here before.
-  "$BIN" ssh-keys:remove "$(key_name)" >/dev/null 2>&1 || true
-  printf '%s\n' "$key" | "$BIN" ssh-keys:add "$(key_name)" >/dev/null || die "cannot let the key of $repo push: the reason is above"
+  dokku ssh-keys:remove "$(key_name)" >/dev/null 2>&1 || true
+  printf '%s\n' "$key" | dokku ssh-keys:add "$(key_name)" >/dev/null || die "cannot let the key of $repo push: the reason is above"
 }
 
 unhook() {
@@ -642,7 +643,7 @@ unhook() {
   fi
   as_owner git config --local --remove-section dokku 2>/dev/null || true
   as_owner rm -rf dokku
-  [ ! -x "$BIN" ] || "$BIN" ssh-keys:remove "$(key_name)" >/dev/null 2>&1 || true
+  [ ! -x "$BIN" ] || dokku ssh-keys:remove "$(key_name)" >/dev/null 2>&1 || true
   if [ -e "$LIB/repositories" ]; then
     grep -vxF "$repo" "$LIB/repositories" | put 0644 "$LIB/repositories"
   fi
@@ -655,6 +656,7 @@ test_all() {
   packages ca-certificates curl git nginx openssh-server sudo util-linux busybox-static iproute2 gcc libc6-dev
   find_go
   engine_up
+  unset LC_ALL DEBIAN_FRONTEND
   cd "$SRC"
   step "gofmt, vet, staticcheck"
   for script in install.sh .ci/run hooks/*.sh; do

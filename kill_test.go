@@ -28,8 +28,10 @@ var victims = []struct {
 	{"kill -9 of the client", func(_ *lab, push *process) { push.signal(unix.SIGKILL) }},
 	{"kill -9 of the wrapper", func(l *lab, _ *process) { l.kill("shell") }},
 	{"kill -9 of receive-pack", func(l *lab, _ *process) { l.kill("receive-pack") }},
-	{"kill -9 of the hook", func(l *lab, _ *process) { l.kill("pre-receive", "post-receive") }},
-	{"kill -9 of all of them", func(l *lab, _ *process) { l.kill("shell", "receive-pack", "pre-receive", "post-receive") }},
+	{"kill -9 of the hook", func(l *lab, _ *process) { l.kill("pre-receive", "post-receive", "reference-transaction") }},
+	{"kill -9 of all of them", func(l *lab, _ *process) {
+		l.kill("shell", "receive-pack", "pre-receive", "post-receive", "reference-transaction")
+	}},
 }
 
 // kill kills all processes of these kinds, of which there has to be one.
@@ -69,6 +71,9 @@ func TestKilledPush(t *testing.T) {
 			})
 			t.Run("gate", func(t *testing.T) {
 				a.with(t).killedEarly(v.end, mend, slowGate, "pre-flight checks")
+			})
+			t.Run("in git's transaction", func(t *testing.T) {
+				a.with(t).killedBetween(v.end, mend)
 			})
 			t.Run("after the ref moved", func(t *testing.T) {
 				a.with(t).killedLate(v.end, mend)
@@ -113,6 +118,33 @@ func (a *app) idle() bool {
 	return len(a.processes("shell"))+len(a.processes("receive-pack"))+len(a.processes("pre-receive"))+len(a.processes("post-receive")) == 0
 }
 
+// killedBetween ends a process of a push that pre-receive has accepted, while git
+// moves the ref. Whether it still does is git's affair; the app follows.
+func (a *app) killedBetween(end func(*lab, *process), mend func(*app)) {
+	a.t.Helper()
+	hook := a.dir("hooks", "reference-transaction")
+	a.script(hook, atCommit, "")
+	arrived, release := a.hold(atCommit)
+	rev := a.commit(files{"version": a.t.Name()})
+	push := a.pushing()
+	arrived()
+	if a.state().Staged == nil || a.tip("main") == rev {
+		a.t.Fatalf("nothing is staged, or main has moved already")
+	}
+	end(a.lab, push)
+	release()
+	push.wait()
+	waitFor(a.t, "no process of the push is left", a.idle)
+	must(a.t, os.Remove(hook))
+	mend(a)
+	waitFor(a.t, "nothing is staged", func() bool { return a.state().Staged == nil })
+	waitFor(a.t, "only web.1 and worker.1 are left", func() bool { return len(a.instances()) == 2 && len(a.serving()) == 2 })
+	a.serves(a.tip("main"))
+	a.commit(files{"version": "after " + a.t.Name()})
+	a.pushing("+main").succeeds()
+	a.serves(a.git("rev-parse", "HEAD"))
+}
+
 // killedLate ends a process of a push whose ref has moved and whose version does
 // not serve yet.
 func (a *app) killedLate(end func(*lab, *process), mend func(*app)) {
@@ -151,7 +183,7 @@ func (a *app) repositoryIsClean() {
 // processes are not marked before the switch (setRetiring in executor.execute).
 func TestKilledCommand(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, map[string]any{"checks": map[string]string{"default-wait": "0.1", "wait-to-retire": "2"}})
+	l := newLab(t, map[string]any{"checks": map[string]string{"default-wait": "0.1", "wait-to-retire": "4"}})
 	l.startAgent()
 	a := l.deployed(files{"Procfile": twoTypes, "CHECKS": "WAIT=5\nATTEMPTS=2\n/\n"})
 	l.dokku("ps:scale", a.name, "web=2", "worker=1")
@@ -164,7 +196,7 @@ func TestKilledCommand(t *testing.T) {
 			a := a.with(t)
 			a.rests()
 			h := a.watch()
-			long := a.traffic("/slow?for=1s", 5)
+			long := a.traffic("/slow?for=2s", 10)
 			quick := a.traffic("/slow?for=20ms", 50)
 			a.killedInReload(c.there, c.back)
 			events := a.killAtEvery(c.there, c.back)

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -181,17 +182,22 @@ func (l *lab) configure(settings map[string]any) {
 type step string
 
 const (
-	beforeCommit step = "check"  // everything has been started, nothing accepted
-	afterCommit  step = "reload" // the ref has moved, or the release is current; the old version serves
+	beforeCommit step = "check"       // everything has been started, nothing accepted
+	atCommit     step = "transaction" // pre-receive has accepted, git has locked the ref
+	afterCommit  step = "reload"      // the ref has moved, or the release is current; the old version serves
 )
 
 // stoppable wraps a command of nginx so that hold can stop it.
 func (l *lab) stoppable(at step, command []string) []string {
-	text := fmt.Sprintf("#!/bin/sh\nwhile [ -e %[1]s ]; do : > %[1]s.reached; sleep 0.02; done\nexec %[2]s\n",
-		l.holdFile(at), strings.Join(command, " "))
 	path := filepath.Join(l.root, ".dokku", string(at))
-	must(l.t, os.WriteFile(path, []byte(text), 0o755))
+	l.script(path, at, "exec "+strings.Join(command, " "))
 	return []string{"sh", path}
+}
+
+// script writes a shell script that goes on with rest when nothing holds the step.
+func (l *lab) script(path string, at step, rest string) {
+	text := fmt.Sprintf("#!/bin/sh\nwhile [ -e %[1]s ]; do : > %[1]s.reached; sleep 0.02; done\n%[2]s\n", l.holdFile(at), rest)
+	must(l.t, os.WriteFile(path, []byte(text), 0o755))
 }
 
 func (l *lab) holdFile(at step) string { return filepath.Join(l.root, ".dokku", "hold-"+string(at)) }
@@ -207,7 +213,7 @@ func (l *lab) hold(at step) (arrived, release func()) {
 	l.t.Cleanup(release)
 	return func() {
 		l.t.Helper()
-		waitFor(l.t, "nginx's "+string(at)+" is run", func() bool { return exists(path + ".reached") })
+		waitFor(l.t, "something arrives at the step "+string(at), func() bool { return exists(path + ".reached") })
 	}, release
 }
 
@@ -302,7 +308,7 @@ func (l *lab) appName(n int) string {
 }
 
 // processes lists the lab's processes of one kind: "shell" (the wrapper around
-// git), "pre-receive", "post-receive", "receive-pack"; "" for all of them.
+// git), "receive-pack", "pre-receive" or another hook; "" for all of them.
 func (l *lab) processes(kind string) []int {
 	entries, err := os.ReadDir("/proc")
 	must(l.t, err)
@@ -318,8 +324,8 @@ func (l *lab) processes(kind string) []int {
 		}
 		line, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
 		args := strings.Split(string(line), "\x00")
-		name := strings.TrimPrefix(filepath.Base(args[0]), "git-")
-		if kind == "" && len(line) > 0 || name == kind || len(args) > 1 && args[1] == kind {
+		is := func(arg string) bool { return strings.TrimPrefix(filepath.Base(arg), "git-") == kind }
+		if kind == "" && len(line) > 0 || slices.ContainsFunc(args[:min(2, len(args))], is) {
 			found = append(found, pid)
 		}
 	}

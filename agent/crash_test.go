@@ -55,7 +55,8 @@ func newHistory(t *testing.T) history {
 		git(t, h.dir, "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-qm", "x")
 		return git(t, h.dir, "rev-parse", "HEAD")
 	}
-	h.one = commit(map[string]string{"Dockerfile": "FROM scratch\n", "Procfile": "web: serve\nworker: work\nrelease: migrate\n"})
+	h.one = commit(map[string]string{"Dockerfile": "FROM scratch\n", "Procfile": "web: serve\nworker: work\nrelease: migrate\n",
+		"app.json": `{"scripts": {"dokku": {"predeploy": "prepare", "postdeploy": "tell"}}}`})
 	h.two = commit(map[string]string{"Dockerfile": "FROM scratch\n#\n"})
 	return h
 }
@@ -75,7 +76,7 @@ func newMachine(t *testing.T, h history) *machine {
 	t.Helper()
 	m := &machine{t: t, root: inMemory(t), engine: engine.NewMemory(), proxy: &proxy.Memory{}}
 	m.engine.Behave(func(s engine.Spec) engine.Behaviour {
-		return engine.Behaviour{Exits: s.Kind == engine.KindRelease}
+		return engine.Behaviour{Output: []string{s.Type + " ran"}, Exits: s.Kind == engine.KindRelease}
 	})
 	m.turnOn()
 	ctx := context.Background()
@@ -303,9 +304,9 @@ func TestKilledAnywhere(t *testing.T) {
 		stops bool
 		do    func(*machine) error
 	}{
-		{"push", 37, false, func(m *machine) error { return m.push(h.one, h.two) }},
+		{"push", 43, false, func(m *machine) error { return m.push(h.one, h.two) }},
 		{"ps:restart", 28, false, func(m *machine) error { return m.server.Restart(ctx, "shop", none) }},
-		{"ps:rebuild", 30, false, func(m *machine) error { return m.server.Rebuild(ctx, "shop", none) }},
+		{"ps:rebuild", 33, false, func(m *machine) error { return m.server.Rebuild(ctx, "shop", none) }},
 		{"config:set", 28, false, func(m *machine) error {
 			return m.server.SetConfig(ctx, "shop", map[string]string{"A": "b"}, nil, true, none)
 		}},

@@ -11,26 +11,43 @@ import (
 	"dokku/scale"
 )
 
-// runRelease runs the Procfile's release command once, in the new image and
-// before anything is started. Its failure ends the deploy.
+// runRelease runs the Procfile's release command and then app.json's predeploy
+// once, in the new image and before anything is started. A failure ends the
+// deploy.
 func (o *rollout) runRelease(ctx context.Context) error {
-	command, ok := o.control.procfile.Release()
-	if !ok {
-		return nil
-	}
-	o.log.Step("Running release command: %s", command)
-	done := o.log.Timed("release command")
-	err := o.runOnce(ctx, "release", command)
-	done(err)
-	if err == nil {
+	release, _ := o.control.procfile.Release()
+	for _, c := range []struct{ what, command string }{
+		{"release", release}, {"predeploy", o.control.appJSON.Predeploy},
+	} {
+		if c.command == "" {
+			continue
+		}
+		if err := o.runOnce(ctx, c.what, c.command); err != nil {
+			return err
+		}
 		o.released = true
 	}
-	return err
+	return nil
+}
+
+// postdeploy runs app.json's postdeploy once, after the switch. The release is
+// live by then: a failure is reported and changes nothing.
+func (x *session) postdeploy(ctx context.Context) {
+	o, err := x.scaling(x.State.Scale)
+	if err == nil && o.control.appJSON.Postdeploy != "" {
+		err = o.runOnce(ctx, "postdeploy", o.control.appJSON.Postdeploy)
+	}
+	if err != nil {
+		x.log.Warn("%s; v%d serves all the same", err, x.State.Current)
+	}
 }
 
 // runOnce runs a command in the release's image, with its environment, on the
 // app's network, and passes on what it prints.
-func (o *rollout) runOnce(ctx context.Context, what, command string) error {
+func (o *rollout) runOnce(ctx context.Context, what, command string) (err error) {
+	o.log.Step("Running %s command: %s", what, command)
+	done := o.log.Timed(what + " command")
+	defer func() { done(err) }()
 	p := Process{Type: what, Index: 1}
 	env := o.release.environment(p)
 	argv, err := scaleCommand(command, env)

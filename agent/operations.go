@@ -218,6 +218,7 @@ func (s *Server) Rebuild(ctx context.Context, app string, log event.Log) error {
 			return err
 		}
 		x.deployed(start)
+		x.postdeploy(ctx)
 		return nil
 	})
 }

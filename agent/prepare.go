@@ -259,6 +259,9 @@ func (x *session) inspect(ctx context.Context, src *build.Source, c build.Commit
 		}
 	}
 	control, err := r.parse(x.set)
+	for _, w := range control.appJSON.Warnings {
+		x.log.Warn("%s", w)
+	}
 	if err == nil {
 		_, _, err = control.resolve(x.State.asked())
 	}

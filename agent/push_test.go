@@ -150,3 +150,29 @@ func TestDeniedForcePush(t *testing.T) {
 		t.Errorf("a force push that is allowed: %v", err)
 	}
 }
+
+// TestOneOffCommands runs the commands of a revision once each, in their order.
+func TestOneOffCommands(t *testing.T) {
+	h := newHistory(t)
+	m := newMachine(t, h)
+	var printed strings.Builder
+	term := event.NewTerminal(&printed, &printed, false)
+	err := m.pushLogged(h.one, h.two, event.New(term))
+	term.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest := printed.String()
+	for _, want := range []string{"Running release command: migrate", "release ran", "Running predeploy command: prepare", "predeploy ran",
+		"Starting web.1 web.2 worker.1", "Application deployed", "Running postdeploy command: tell", "postdeploy ran"} {
+		_, after, ok := strings.Cut(rest, want)
+		if !ok {
+			t.Fatalf("%q is missing, or not in its place:\n%s", want, printed.String())
+		}
+		rest = after
+	}
+	m.settle()
+	if err := m.atRest(); err != nil {
+		t.Error(err)
+	}
+}

@@ -71,6 +71,9 @@ func (x *session) reconcile(ctx context.Context, restore bool) error {
 		x.leaveStops = x.leaveStops || x.agentRuns()
 	}
 	err := x.converge(ctx, restore)
+	if err == nil && x.accepted != nil {
+		x.postdeploy(ctx)
+	}
 	if err != nil && x.accepted != nil {
 		return fmt.Errorf("cannot put v%d live yet, the agent goes on trying: %w\n%s", x.State.Current, err, x.fallback(ctx))
 	}

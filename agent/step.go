@@ -74,4 +74,3 @@ func because(cause string) string {
 	}
 	return ": " + cause
 }
-
