@@ -166,7 +166,6 @@ func (a *app) killedLate(end func(*lab, *process), mend func(*app)) {
 		return len(a.instances()) == 2 && len(a.serving()) == 2 && a.state().Staged == nil
 	})
 	a.repositoryIsClean()
-	a.push(files{"version": "after " + a.t.Name()})
 }
 
 // repositoryIsClean fails the test if git has left locks or quarantines that
@@ -185,8 +184,8 @@ func TestKilledCommand(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, map[string]any{"checks": map[string]string{"default-wait": "0.1", "wait-to-retire": "4"}})
 	l.startAgent()
-	a := l.deployed(files{"Procfile": twoTypes, "CHECKS": "WAIT=5\nATTEMPTS=2\n/\n"})
-	l.dokku("ps:scale", a.name, "web=2", "worker=1")
+	a := l.deployed(files{"CHECKS": "WAIT=5\nATTEMPTS=2\n/\n"})
+	l.dokku("ps:scale", a.name, "web=2")
 	for _, c := range []struct{ name, there, back string }{
 		{"ps:restart", "ps:restart APP", ""},
 		{"ps:scale up", "ps:scale APP web=3", "ps:scale APP web=2"},

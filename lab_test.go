@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -51,6 +52,11 @@ var shared = sync.OnceValues(makeTools)
 var made *tools
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	// Most of their time the tests wait, for checks and for what retires.
+	if n := flag.Lookup("test.parallel"); n.Value.String() == n.DefValue {
+		flag.Set("test.parallel", "4")
+	}
 	code := m.Run()
 	if t := made; t != nil {
 		t.docker.ImageRemove(context.Background(), t.base, image.RemoveOptions{})
@@ -165,7 +171,7 @@ func (l *lab) configure(settings map[string]any) {
 		"domains": []string{"e2e.test"},
 		"pool":    fmt.Sprintf("10.%d.0.0/16", 96+n[0]%64),
 		"docker":  os.Getenv("DOCKER_HOST"),
-		"checks":  map[string]string{"default-wait": "1", "wait-to-retire": "2"},
+		"checks":  map[string]string{"default-wait": "0.5", "wait-to-retire": "1"},
 		"ps":      map[string]string{"stop-timeout-seconds": "5"},
 		"nginx": map[string]any{"port": l.nginx.Port,
 			"check": l.stoppable(beforeCommit, l.nginx.Config().Check), "reload": l.stoppable(afterCommit, l.nginx.Config().Reload)},

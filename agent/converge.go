@@ -36,12 +36,24 @@ func (x *session) tryConverge(ctx context.Context, restore bool) error {
 	if err != nil {
 		return x.saveAnd(err)
 	}
-	w, err := x.observe(ctx, host, px, d)
-	if err != nil {
-		return x.saveAnd(err)
+	for {
+		w, err := x.observe(ctx, host, px, d)
+		if err != nil {
+			return x.saveAnd(err)
+		}
+		e := &executor{session: x, host: host, proxy: px, desired: d, world: w}
+		steps := Plan(d, w)
+		if err := e.execute(ctx, steps); err != nil {
+			return err
+		}
+		// What was started under another name, because its own was taken, gets that
+		// now. A process that ends as soon as it is started again gets no third try.
+		started := slices.ContainsFunc(steps, func(s Step) bool { return s.Action == ActStart })
+		if !started {
+			return nil
+		}
+		d.Restore, d.Retiring = false, x.State.Retiring
 	}
-	e := &executor{session: x, host: host, proxy: px, desired: d, world: w}
-	return e.execute(ctx, Plan(d, w))
 }
 
 // tidy converges before an operation begins. Nobody waits for what still has to
@@ -229,6 +241,7 @@ func (e *executor) leave(steps []Step) []Step {
 func (e *executor) notify(done *bool) {
 	if !*done && e.published != nil {
 		e.published()
+		e.session.published = nil
 	}
 	*done = true
 }
