@@ -230,15 +230,25 @@ func (a *app) killAtEvery(there, back string) int {
 }
 
 // killedInReload kills a command while nginx is told of its new processes: that
-// goes on, and nobody waits for it.
+// goes on, and the agent finds what nobody has waited for.
 func (a *app) killedInReload(there, back string) {
 	a.t.Helper()
 	arrived, release := a.hold(afterCommit)
 	command := a.start(a.command(a.words(there)...))
 	arrived()
+	a.agent.Process.Signal(unix.SIGSTOP)
 	command.cmd.Process.Kill()
-	release()
 	<-command.done
+	release()
+	told := 0
+	waitFor(a.t, "nginx passes requests to the new processes", func() bool {
+		told++
+		if live, _, err := a.nginx.Proxy().Live(a.t.Context(), a.name); err != nil || !slices.Equal(live.Upstreams, a.upstreams()) {
+			told = 0
+		}
+		return told == 20
+	})
+	a.agent.Process.Signal(unix.SIGCONT)
 	a.settles(back)
 }
 

@@ -34,8 +34,16 @@ type Log struct {
 // hooks, commands and the agent write to one host's log. Writers are a *Host, a
 // *Terminal or anything else that takes zerolog's JSON.
 func New(writers ...io.Writer) Log {
-	z := zerolog.New(zerolog.MultiLevelWriter(writers...)).With().Timestamp().Int("pid", os.Getpid()).Logger()
+	z := zerolog.New(zerolog.MultiLevelWriter(writers...)).With().Int("pid", os.Getpid()).Logger().Hook(stamp{})
 	return Log{z: &z, writers: writers}
+}
+
+// stamp sets an event's time, in UTC and to the microsecond: steps of a deploy
+// take milliseconds.
+type stamp struct{}
+
+func (stamp) Run(e *zerolog.Event, _ zerolog.Level, _ string) {
+	e.Str(zerolog.TimestampFieldName, time.Now().UTC().Format("2006-01-02T15:04:05.000000Z"))
 }
 
 // Tee returns a log whose events go to w too.
