@@ -123,7 +123,7 @@ func (a *app) idle() bool {
 func (a *app) killedBetween(end func(*lab, *process), mend func(*app)) {
 	a.t.Helper()
 	hook := a.dir("hooks", "reference-transaction")
-	a.script(hook, atCommit, "")
+	a.script(hook, atCommit, "", "")
 	arrived, release := a.hold(atCommit)
 	rev := a.commit(files{"version": a.t.Name()})
 	push := a.pushing()
@@ -197,7 +197,7 @@ func TestKilledCommand(t *testing.T) {
 			h := a.watch()
 			long := a.traffic("/slow?for=2s", 10)
 			quick := a.traffic("/slow?for=20ms", 50)
-			a.killedInReload(c.there, c.back)
+			a.killedAtSwitch(c.there, c.back)
 			events := a.killAtEvery(c.there, c.back)
 			t.Logf("killed after each of %d events", events)
 			versions := h.stop()
@@ -229,17 +229,13 @@ func (a *app) killAtEvery(there, back string) int {
 	}
 }
 
-// killedInReload kills a command while nginx is told of its new processes: that
-// goes on, and the agent finds what nobody has waited for.
-func (a *app) killedInReload(there, back string) {
+// killedAtSwitch kills a command that has told nginx of its new processes, and
+// has written nothing about that yet.
+func (a *app) killedAtSwitch(there, back string) {
 	a.t.Helper()
-	arrived, release := a.hold(afterCommit)
+	arrived, release := a.hold(afterSwitch)
 	command := a.start(a.command(a.words(there)...))
 	arrived()
-	a.agent.Process.Signal(unix.SIGSTOP)
-	command.cmd.Process.Kill()
-	<-command.done
-	release()
 	told := 0
 	waitFor(a.t, "nginx passes requests to the new processes", func() bool {
 		told++
@@ -248,7 +244,9 @@ func (a *app) killedInReload(there, back string) {
 		}
 		return told == 20
 	})
-	a.agent.Process.Signal(unix.SIGCONT)
+	command.cmd.Process.Kill()
+	<-command.done
+	release()
 	a.settles(back)
 }
 

@@ -174,7 +174,8 @@ func (l *lab) configure(settings map[string]any) {
 		"checks":  map[string]string{"default-wait": "0.5", "wait-to-retire": "1"},
 		"ps":      map[string]string{"stop-timeout-seconds": "5"},
 		"nginx": map[string]any{"port": l.nginx.Port,
-			"check": l.stoppable(beforeCommit, l.nginx.Config().Check), "reload": l.stoppable(afterCommit, l.nginx.Config().Reload)},
+			"check":  l.stoppable(beforeCommit, l.nginx.Config().Check, ""),
+			"reload": l.stoppable(afterCommit, l.nginx.Config().Reload, afterSwitch)},
 	}
 	for k, v := range settings {
 		s[k] = v
@@ -191,19 +192,22 @@ const (
 	beforeCommit step = "check"       // everything has been started, nothing accepted
 	atCommit     step = "transaction" // pre-receive has accepted, git has locked the ref
 	afterCommit  step = "reload"      // the ref has moved, or the release is current; the old version serves
+	afterSwitch  step = "reloaded"    // nginx has been told, and nobody knows yet
 )
 
-// stoppable wraps a command of nginx so that hold can stop it.
-func (l *lab) stoppable(at step, command []string) []string {
-	path := filepath.Join(l.root, ".dokku", string(at))
-	l.script(path, at, "exec "+strings.Join(command, " "))
+// stoppable wraps a command of nginx so that hold can stop it, before and after.
+func (l *lab) stoppable(before step, command []string, after step) []string {
+	path := filepath.Join(l.root, ".dokku", string(before))
+	l.script(path, before, strings.Join(command, " ")+" || exit", after)
 	return []string{"sh", path}
 }
 
-// script writes a shell script that goes on with rest when nothing holds the step.
-func (l *lab) script(path string, at step, rest string) {
-	text := fmt.Sprintf("#!/bin/sh\nwhile [ -e %[1]s ]; do : > %[1]s.reached; sleep 0.02; done\n%[2]s\n", l.holdFile(at), rest)
-	must(l.t, os.WriteFile(path, []byte(text), 0o755))
+// script writes a shell script of one line that hold can stop before and after it.
+func (l *lab) script(path string, before step, line string, after step) {
+	wait := func(at step) string {
+		return fmt.Sprintf("while [ -e %[1]s ]; do : > %[1]s.reached; sleep 0.02; done\n", l.holdFile(at))
+	}
+	must(l.t, os.WriteFile(path, []byte("#!/bin/sh\n"+wait(before)+line+"\n"+wait(after)), 0o755))
 }
 
 func (l *lab) holdFile(at step) string { return filepath.Join(l.root, ".dokku", "hold-"+string(at)) }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -175,5 +174,3 @@ func target(i engine.Instance, port int) checks.Target {
 	p := Process{Type: i.Type, Index: i.Index}
 	return checks.Target{Name: p.String(), Type: i.Type, ID: i.ID, Address: i.Address, Port: port, Started: i.Started}
 }
-
-func addrPort(t checks.Target) netip.AddrPort { return netip.AddrPortFrom(t.Address, uint16(t.Port)) }

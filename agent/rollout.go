@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -59,25 +60,27 @@ func (x *session) rollout(r *Release) (*rollout, error) {
 // route that they are to get is tested; their addresses are known before they
 // start.
 func (o *rollout) run(ctx context.Context, procs []Process) error {
-	if err := o.start(ctx, procs); err != nil {
-		return err
-	}
-	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return o.stage(gctx) })
-	g.Go(func() error { return o.gate(gctx) })
-	return g.Wait()
-}
-
-// start starts all processes at the same time, each at an address of its own.
-func (o *rollout) start(ctx context.Context, procs []Process) error {
 	if len(procs) == 0 {
-		return nil
+		return o.stage(ctx, nil)
 	}
-	done := o.log.Timed("start")
 	specs, err := o.specs(ctx, procs)
 	if err != nil {
 		return err
 	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return o.stage(gctx, specs) })
+	g.Go(func() error {
+		if err := o.start(gctx, procs, specs); err != nil {
+			return err
+		}
+		return o.gate(gctx)
+	})
+	return g.Wait()
+}
+
+// start starts all processes at the same time, each at an address of its own.
+func (o *rollout) start(ctx context.Context, procs []Process, specs []engine.Spec) error {
+	done := o.log.Timed("start")
 	o.log.Step("Starting %s", names(procs))
 	targets := make([]checks.Target, len(specs))
 	g, gctx := errgroup.WithContext(ctx)
@@ -91,7 +94,7 @@ func (o *rollout) start(ctx context.Context, procs []Process) error {
 			return nil
 		})
 	}
-	err = g.Wait()
+	err := g.Wait()
 	done(err)
 	if err != nil {
 		return err
@@ -128,7 +131,7 @@ func (o *rollout) specs(ctx context.Context, procs []Process) ([]engine.Spec, er
 }
 
 // stage tests the route that is published once the release is current.
-func (o *rollout) stage(ctx context.Context) error {
+func (o *rollout) stage(ctx context.Context, specs []engine.Spec) error {
 	if o.State.ProxyDisabled {
 		return nil
 	}
@@ -140,9 +143,9 @@ func (o *rollout) stage(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, t := range o.targets {
-		if t.Type == "web" {
-			route.Upstreams = append(route.Upstreams, addrPort(t))
+	for _, s := range specs {
+		if s.Type == "web" {
+			route.Upstreams = append(route.Upstreams, netip.AddrPortFrom(s.Address, uint16(o.release.Port)))
 		}
 	}
 	done := o.log.Timed("stage proxy")
