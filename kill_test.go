@@ -195,7 +195,7 @@ func TestKilledCommand(t *testing.T) {
 			a := a.with(t)
 			a.rests()
 			h := a.watch()
-			long := a.traffic("/slow?for=2s", 10)
+			long := a.traffic("/slow?for=3s", 10)
 			quick := a.traffic("/slow?for=20ms", 50)
 			a.killedAtSwitch(c.there, c.back)
 			events := a.killAtEvery(c.there, c.back)
@@ -247,6 +247,8 @@ func (a *app) killedAtSwitch(there, back string) {
 	command.cmd.Process.Kill()
 	<-command.done
 	release()
+	a.settles("")
+	a.rests() // nothing that comes later may put off the end of the old processes
 	a.settles(back)
 }
 
