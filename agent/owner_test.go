@@ -127,8 +127,10 @@ type waitingPush struct {
 	hook       int    // pid
 	quarantine string
 	answer     string // FIFO
-	done       chan struct{}
-	err        error
+	// reply ends the hook with an exit code.
+	reply func(code string)
+	done  chan struct{}
+	err   error
 }
 
 // startPush pushes to a repository of initRepository's, and returns while
@@ -144,6 +146,12 @@ func startPush(t *testing.T, dir string) *waitingPush {
 			t.Fatal(err)
 		}
 	}
+	// Open for both, so that an answer waits for a hook that has yet to ask.
+	answer, err := os.OpenFile(w.answer, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.reply = func(code string) { answer.WriteString(code + "\n") }
 	inner := filepath.Join(base, "inner")
 	hook := filepath.Join(dir, "hooks", "pre-receive")
 	os.Remove(hook)
@@ -165,6 +173,7 @@ func startPush(t *testing.T, dir string) *waitingPush {
 	t.Cleanup(func() {
 		w.reply("1")
 		<-w.done
+		answer.Close()
 		if t.Failed() {
 			t.Log(out.String())
 		}
@@ -187,15 +196,6 @@ func startPush(t *testing.T, dir string) *waitingPush {
 		t.Fatal("pre-receive is not run")
 	}
 	return w
-}
-
-// reply ends the hook with an exit code, unless it has ended already.
-func (w *waitingPush) reply(code string) {
-	f, err := os.OpenFile(w.answer, os.O_WRONLY|unix.O_NONBLOCK, 0)
-	if err == nil {
-		f.WriteString(code + "\n")
-		f.Close()
-	}
 }
 
 func writeScript(t *testing.T, path, text string) {

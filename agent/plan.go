@@ -111,7 +111,9 @@ func (p *planner) choose() {
 		case p.d.Restore && !i.Running() && i.Status != engine.StatusRestarting && i.Status != engine.StatusPaused:
 			p.add(Step{Action: ActStart, Process: want, Name: i.Name, Address: i.Address, ID: i.ID, Cause: "it has ended"})
 		}
-		if want.Type == "web" {
+		// nginx would wait seconds for the address of a container that has ended.
+		ended := found && !p.d.Restore && (i.Status == engine.StatusExited || i.Status == engine.StatusCreated)
+		if want.Type == "web" && !ended {
 			p.serving = append(p.serving, netip.AddrPortFrom(i.Address, uint16(p.d.Port)))
 		}
 		if final := fmt.Sprintf("%s.%s", p.d.App, want); found && i.Name != final {

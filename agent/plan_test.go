@@ -111,7 +111,9 @@ start web.2 as shop.web.2 at 10.192.0.4: it is missing`},
 mark two: the proxy still names them
 publish v2 at [10.192.0.3:5000]
 deadline two`},
-		{"what ended stays ended", want(2, "web.1"), world(2, upstreams(3), ended(running("new", "shop.web.1", 2, 3))), ``},
+		{"what ended stays ended, and gets no requests", want(2, "web.1", "web.2"),
+			world(2, upstreams(3, 4), running("one", "shop.web.1", 2, 3), ended(running("two", "shop.web.2", 2, 4))), `
+publish v2 at [10.192.0.3:5000]`},
 		{"except after a reboot", restore, world(2, upstreams(3), ended(running("new", "shop.web.1", 2, 3))), `
 start web.1 as shop.web.1 at 10.192.0.3: it has ended`},
 		{"stopping keeps the container", stopped, world(2, upstreams(3), running("new", "shop.web.1", 2, 3)), `

@@ -159,7 +159,7 @@ func (l *logReader) printLines(lines []logLine) {
 	slices.SortStableFunc(lines, func(a, b logLine) int { return a.at.Compare(b.at) })
 	var b strings.Builder
 	for _, line := range lines {
-		fmt.Fprintf(&b, "%s %s[%s]: %s\n", line.stamp, l.app.Name, line.process, event.Printable(line.text))
+		fmt.Fprintf(&b, "%s app[%s]: %s\n", line.stamp, line.process, event.Printable(line.text))
 	}
 	l.print("%s", b.String())
 }

@@ -83,13 +83,13 @@ func TestLogsAreMergedByTime(t *testing.T) {
 	if err := l.history(100); err != nil {
 		t.Fatal(err)
 	}
-	want := `2026-11-22T09:00:00Z hello[worker.1]: worker
-2026-11-22T10:00:00.000000001Z hello[web.1]: first
-2026-11-22T10:00:00.000000002Z hello[web.2]: second
-2026-11-22T10:00:00.000000003Z hello[web.2]: 
-2026-11-22T10:00:00.000000004Z hello[web.1]: fourth
-2026-11-22T10:00:00.000000005Z hello[web.2]: fifth
-2026-11-22T10:00:09Z hello[web.1]: no end
+	want := `2026-11-22T09:00:00Z app[worker.1]: worker
+2026-11-22T10:00:00.000000001Z app[web.1]: first
+2026-11-22T10:00:00.000000002Z app[web.2]: second
+2026-11-22T10:00:00.000000003Z app[web.2]: 
+2026-11-22T10:00:00.000000004Z app[web.1]: fourth
+2026-11-22T10:00:00.000000005Z app[web.2]: fifth
+2026-11-22T10:00:09Z app[web.1]: no end
 `
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
@@ -160,12 +160,12 @@ func TestLogsFollow(t *testing.T) {
 				t.Errorf("got %q, want %q", got, want)
 			}
 		}
-		expect("2026-11-22T10:00:00Z hello[web.1]: old\n")
+		expect("2026-11-22T10:00:00Z app[web.1]: old\n")
 
 		// Lines that come together are sorted, whoever was faster.
 		console.more["b"] <- "2026-11-22T10:00:02Z two\n"
 		console.more["a"] <- "2026-11-22T10:00:01Z one\n"
-		expect("2026-11-22T10:00:01Z hello[web.1]: one\n2026-11-22T10:00:02Z hello[web.2]: two\n")
+		expect("2026-11-22T10:00:01Z app[web.1]: one\n2026-11-22T10:00:02Z app[web.2]: two\n")
 
 		// A container that was restarted goes on, without its old lines.
 		mu.Lock()
@@ -175,7 +175,7 @@ func TestLogsFollow(t *testing.T) {
 		console.more["a"] = make(chan string)
 		close(was)
 		<-time.After(2 * lookInterval)
-		expect("2026-11-22T10:00:03Z hello[web.1]: again\n")
+		expect("2026-11-22T10:00:03Z app[web.1]: again\n")
 
 		// The next release's processes are found.
 		mu.Lock()
@@ -187,7 +187,7 @@ func TestLogsFollow(t *testing.T) {
 		st.Stopped = true
 		(&fixture{t: t, root: l.env.Root}).state("hello", st)
 		<-time.After(2 * lookInterval)
-		expect("2026-11-22T10:00:04Z hello[web.1]: new\n")
+		expect("2026-11-22T10:00:04Z app[web.1]: new\n")
 
 		cancel()
 		if err := <-done; err == nil {
