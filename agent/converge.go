@@ -221,15 +221,26 @@ func (e *executor) execute(ctx context.Context, steps []Step) error {
 }
 
 // leave takes the stops out of a plan and records them as due, for the agent.
+// What is left to it stays recorded: a container that is forgotten while the
+// agent stops it would be taken for one that may serve again.
 func (e *executor) leave(steps []Step) []Step {
-	var due []string
+	var due, left []string
 	steps = slices.DeleteFunc(steps, func(s Step) bool {
-		left := s.Action == ActRetire && s.Running
-		if at, known := e.State.Retiring[s.ID]; left && (!known || at.IsZero()) {
+		if s.Action != ActRetire || !s.Running {
+			return false
+		}
+		left = append(left, s.ID)
+		if at, known := e.State.Retiring[s.ID]; !known || at.IsZero() {
 			due = append(due, s.ID)
 		}
-		return left
+		return true
 	})
+	for n := range steps {
+		if steps[n].Action == ActForget {
+			steps[n].IDs = slices.DeleteFunc(steps[n].IDs, func(id string) bool { return slices.Contains(left, id) })
+		}
+	}
+	steps = slices.DeleteFunc(steps, func(s Step) bool { return s.Action == ActForget && len(s.IDs) == 0 })
 	if len(due) > 0 {
 		steps = append(steps, Step{Action: ActDue, IDs: due, Cause: "the agent stops them"})
 	}
