@@ -43,6 +43,9 @@ func (x *session) tryConverge(ctx context.Context, restore bool) error {
 		}
 		e := &executor{session: x, host: host, proxy: px, desired: d, world: w}
 		steps := Plan(d, w)
+		if x.rest = nil; len(steps) == 0 {
+			x.rest = &w
+		}
 		if err := e.execute(ctx, steps); err != nil {
 			return err
 		}

@@ -6,8 +6,10 @@ import (
 	"context"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,30 +27,26 @@ type floor struct {
 	last   string
 }
 
-func newFloor(b *testing.B, bare, url string) *floor {
+func newFloor(b *testing.B, bare string) *floor {
 	cli, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
 	if err != nil {
 		b.Fatal(err)
 	}
 	run(b, "", "git", "init", "-q", "--bare", bare)
 	f := &floor{docker: cli}
-	b.Cleanup(func() { f.remove(); cli.Close() })
+	b.Cleanup(f.remove)
 	return f
 }
 
 func (f *floor) remove() {
-	if f.last != "" {
-		f.docker.ContainerRemove(context.Background(), f.last, container.RemoveOptions{Force: true})
-	}
+	f.docker.ContainerRemove(context.Background(), f.last, container.RemoveOptions{Force: true})
 }
 
 // deploy returns how long it took until the new version answered.
 func (f *floor) deploy(b *testing.B, work, url, want string) time.Duration {
-	ctx := context.Background()
-	start := time.Now()
+	ctx, start := context.Background(), time.Now()
 	run(b, work, "git", "push", "-q", url, "main")
-	tree := archive(b, work)
-	built, err := f.docker.ImageBuild(ctx, tree, build.ImageBuildOptions{Version: build.BuilderBuildKit, Tags: []string{"floor"}})
+	built, err := f.docker.ImageBuild(ctx, archive(b, work), build.ImageBuildOptions{Version: build.BuilderBuildKit, Tags: []string{"floor"}})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -65,11 +63,26 @@ func (f *floor) deploy(b *testing.B, work, url, want string) time.Duration {
 	if err != nil {
 		b.Fatal(err)
 	}
-	answered(b, net.JoinHostPort(info.NetworkSettings.Networks["bridge"].IPAddress, "5000"), "floor", want)
+	answers(b, net.JoinHostPort(info.NetworkSettings.Networks["bridge"].IPAddress, "5000"), want)
 	took := time.Since(start)
 	f.remove()
 	f.last = made.ID
 	return took
+}
+
+// answers connects until somebody listens, and reads one answer.
+func answers(b *testing.B, address, want string) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+		resp, err := http.Get("http://" + address + "/")
+		if err == nil {
+			body, _ := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if strings.TrimSpace(string(body)) == want {
+				return
+			}
+		}
+	}
+	b.Fatalf("%s does not answer %q", address, want)
 }
 
 // archive is the build context: the files of the work tree.

@@ -34,6 +34,8 @@ type session struct {
 	// leaveStops: what has to be stopped is left to the agent, so that nobody
 	// waits for a worker that finishes its job.
 	leaveStops bool
+	// rest is what was last observed, if there was nothing to do about it.
+	rest *World
 	// published is called once the route that the state asks for is live.
 	published func()
 }
