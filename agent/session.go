@@ -77,7 +77,9 @@ func (s *Server) with(ctx context.Context, app, step string, log event.Log, f fu
 
 // session takes the app's lock and settles. While git decides over a staged
 // release the lock is given back, since git's hooks may need it.
-func (s *Server) session(ctx context.Context, app, step string, log event.Log) (*session, error) {
+func (s *Server) session(ctx context.Context, app, step string, log event.Log) (x *session, err error) {
+	done := log.WithApp(app).Timed("lock")
+	defer func() { done(err) }()
 	for {
 		if _, err := s.Load(app); err != nil {
 			return nil, err
