@@ -16,9 +16,12 @@ import (
 // A lock is an flock on <root>/.dokku/locks/<name>. The kernel gives it back
 // when its holder ends, however it ends. The file is never removed: a process
 // that waits on an unlinked file would hold a lock that nobody else can see.
-// What the file says about its holder is for messages only.
+// The file says who has it, for messages, and is empty once that one has given
+// it back: a free lock with a holder's name was left by somebody who was killed.
 type lock struct {
 	f *os.File
+	// abandoned: who had the lock before did not give it back.
+	abandoned bool
 }
 
 // holder is what a lock's file says about who has it.
@@ -38,7 +41,7 @@ func (s *Server) lockApp(ctx context.Context, app, step string, log event.Log) (
 	if err != nil {
 		return nil, err
 	}
-	l := &lock{f}
+	l := &lock{f: f}
 	if l.try() {
 		l.note(step)
 		return l, nil
@@ -60,7 +63,7 @@ func (s *Server) tryLock(app, step string) (*lock, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
-	l := &lock{f}
+	l := &lock{f: f}
 	if !l.try() {
 		f.Close()
 		return nil, false, nil
@@ -106,6 +109,7 @@ func (l *lock) wait(ctx context.Context) error {
 
 // note says in the lock's file what its holder does now.
 func (l *lock) note(step string) {
+	_, l.abandoned = l.holder()
 	data, _ := json.Marshal(holder{os.Getpid(), step, time.Now().UTC()})
 	if l.f.Truncate(0) == nil {
 		l.f.WriteAt(data, 0)
@@ -119,4 +123,13 @@ func (l *lock) holder() (h holder, ok bool) {
 }
 
 // release gives the lock back.
-func (l *lock) release() { l.f.Close() }
+func (l *lock) release() {
+	l.f.Truncate(0)
+	l.f.Close()
+}
+
+// held reports whether somebody has the app's lock, or was killed while having it.
+func (s *Server) held(app string) bool {
+	fi, err := os.Stat(s.own("locks", app))
+	return err == nil && fi.Size() > 0
+}

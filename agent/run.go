@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -121,9 +120,9 @@ func (w *watchman) note(e engine.Event) {
 		}
 		return
 	}
-	// A start counts too: whoever made it may be killed before anything else shows
-	// that it was made. While its command lives the app's lock keeps the agent out.
-	if e.App != "" && slices.Contains([]engine.Action{engine.ActionStart, engine.ActionDie, engine.ActionOOM, engine.ActionDestroy}, e.Action) {
+	// What is made counts too: the engine finishes making it when whoever asked for
+	// it is killed. While its command lives the app's lock keeps the agent out.
+	if e.App != "" {
 		a := w.app(e.App)
 		a.again = a.again || a.busy
 		if next := time.Now().Add(a.backoff); next.Before(a.due) || a.due.IsZero() {
@@ -152,6 +151,10 @@ func (w *watchman) look(ctx context.Context) error {
 		a := w.app(name)
 		if fi, err := os.Stat(w.file(name, "state.json")); err == nil && !fi.ModTime().Equal(a.changed) {
 			a.changed = fi.ModTime()
+			a.due = time.Now()
+		}
+		// Who has the lock may be killed and leave what shows in nothing else.
+		if a.backoff == 0 && w.held(name) {
 			a.due = time.Now()
 		}
 		if a.busy || a.due.After(time.Now()) {

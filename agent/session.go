@@ -64,8 +64,9 @@ func (s *Server) with(ctx context.Context, app, step string, log event.Log, f fu
 	if x.State.Destroying && step != "apps:destroy" {
 		return fmt.Errorf("App %s is being destroyed; to finish: apps:destroy %[1]s --force", app)
 	}
-	// Not every f converges by itself, and what was settled is to be carried out.
-	if x.dirty && !x.State.Destroying {
+	// Not every f converges by itself, and what was settled is to be carried out,
+	// or what somebody left who was killed.
+	if (x.dirty || x.lock.abandoned) && !x.State.Destroying {
 		if err := x.tidy(ctx); err != nil {
 			x.log.Warn("%s is not what it should be, the agent goes on trying: %s", app, err)
 		}

@@ -44,7 +44,7 @@ func (d *Docker) follow(ctx context.Context, out chan<- Event) (connected bool) 
 	defer cancel()
 	filter := processes("")
 	filter.Add("type", string(events.ContainerEventType))
-	for _, a := range []Action{ActionStart, ActionDie, ActionOOM, ActionDestroy} {
+	for _, a := range []Action{ActionCreate, ActionStart, ActionDie, ActionOOM, ActionDestroy} {
 		filter.Add("event", string(a))
 	}
 	messages, failed := cli.Events(ctx, events.ListOptions{

@@ -241,6 +241,7 @@ type Action string
 
 const (
 	ActionConnected Action = "connected"
+	ActionCreate    Action = "create"
 	ActionStart     Action = "start"
 	ActionDie       Action = "die"
 	ActionOOM       Action = "oom"

@@ -54,6 +54,7 @@ func (m *Memory) create(spec Spec, image *memoryImage) *process {
 	}
 	p.describe(spec.labels())
 	m.containers = append(m.containers, p)
+	m.emit(Event{App: p.App, ID: p.ID, Action: ActionCreate})
 	return p
 }
 

@@ -192,7 +192,7 @@ func watch(t *testing.T, r *run) {
 	a.ok(err)
 	a.remove(engine.Container, i.ID)
 	for _, want := range []engine.Action{
-		engine.ActionStart, engine.ActionDie, engine.ActionStart, engine.ActionDie, engine.ActionDestroy,
+		engine.ActionCreate, engine.ActionStart, engine.ActionDie, engine.ActionStart, engine.ActionDie, engine.ActionDestroy,
 	} {
 		got := a.next(events)
 		equal(t, "event", got, engine.Event{App: a.name, ID: i.ID, Action: want})
