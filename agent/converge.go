@@ -43,6 +43,9 @@ func (x *session) tryConverge(ctx context.Context, restore bool) error {
 		}
 		e := &executor{session: x, host: host, proxy: px, desired: d, world: w}
 		steps := Plan(d, w)
+		if x.rest = nil; len(steps) == 0 {
+			x.rest = &w
+		}
 		if err := e.execute(ctx, steps); err != nil {
 			return err
 		}
@@ -61,7 +64,10 @@ func (x *session) tryConverge(ctx context.Context, restore bool) error {
 func (x *session) tidy(ctx context.Context) error {
 	defer func(was bool) { x.leaveStops = was }(x.leaveStops)
 	x.leaveStops = x.agentRuns()
-	return x.converge(ctx, false)
+	done := x.log.Timed("converge")
+	err := x.converge(ctx, false)
+	done(err)
+	return err
 }
 
 // saveAnd saves the state although err ends the operation: what git accepted is

@@ -289,7 +289,9 @@ func (p *planner) ends(id string) bool {
 // retired containers.
 func (p *planner) collect() {
 	for _, i := range p.w.Images {
-		if !p.d.Images[i.ID] {
+		// The engine keeps an image while a container uses it.
+		used := slices.ContainsFunc(p.w.Instances, func(c engine.Instance) bool { return c.Image == i.ID && !p.ends(c.ID) })
+		if !p.d.Images[i.ID] && !used {
 			p.add(Step{Action: ActRemove, Kind: engine.ImageKind, ID: i.ID, Cause: "no kept release runs it"})
 		}
 	}

@@ -78,6 +78,9 @@ func TestPlan(t *testing.T) {
 	image := world(2, upstreams(3), running("new", "shop.web.1", 2, 3))
 	image.Images = []engine.Image{{ID: "img2"}, {ID: "rejected"}}
 
+	retiringImage := world(2, upstreams(3), running("new", "shop.web.1", 2, 3), running("old", "x", 1, 2))
+	retiringImage.Images = []engine.Image{{ID: "img1"}, {ID: "img2"}}
+
 	for _, test := range []struct {
 		name string
 		d    Desired
@@ -126,6 +129,7 @@ free shop.web.1.v1-old: port 20000
 start web.1 as shop.web.1 at 10.192.0.4 on port 20000: it is missing
 retire shop.web.1.v1-old: nothing asks for it
 retire shop.web.1.a2: nothing asks for it`},
+		{"an image that a retiring container still runs", notDue, retiringImage, ``},
 		{"an image that no release runs", want(2, "web.1"), image, `
 remove image rejected: no kept release runs it`},
 	} {

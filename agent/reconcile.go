@@ -97,6 +97,14 @@ func (s *Server) stopDue(ctx context.Context, app string) error {
 	if err != nil {
 		return err
 	}
+	// Most looks at an app are at one that is being pushed to: they cost nothing.
+	pending := false
+	for _, at := range a.State.Retiring {
+		pending = pending || !at.IsZero() && !at.After(time.Now())
+	}
+	if !pending {
+		return nil
+	}
 	set, err := s.Settings()
 	if err != nil {
 		return err

@@ -105,11 +105,7 @@ func (o *rollout) start(ctx context.Context, procs []Process, specs []engine.Spe
 
 // specs gives each process an address and a name that nothing has.
 func (o *rollout) specs(ctx context.Context, procs []Process) ([]engine.Spec, error) {
-	px, err := o.router()
-	if err != nil {
-		return nil, err
-	}
-	w, err := o.observe(ctx, o.host, px, Desired{Want: procs})
+	w, err := o.world(ctx, procs)
 	if err != nil {
 		return nil, err
 	}
@@ -128,6 +124,19 @@ func (o *rollout) specs(ctx context.Context, procs []Process) ([]engine.Spec, er
 		specs = append(specs, s)
 	}
 	return specs, nil
+}
+
+// world is what there is before anything of the rollout starts: what tidy saw,
+// unless that had no network yet, or something was done since.
+func (o *rollout) world(ctx context.Context, procs []Process) (World, error) {
+	if o.rest != nil && o.rest.Network.Subnet.IsValid() {
+		return *o.rest, nil
+	}
+	px, err := o.router()
+	if err != nil {
+		return World{}, err
+	}
+	return o.observe(ctx, o.host, px, Desired{Want: procs})
 }
 
 // stage tests the route that is published once the release is current.

@@ -34,6 +34,8 @@ type session struct {
 	// leaveStops: what has to be stopped is left to the agent, so that nobody
 	// waits for a worker that finishes its job.
 	leaveStops bool
+	// rest is what was last observed, if there was nothing to do about it.
+	rest *World
 	// published is called once the route that the state asks for is live.
 	published func()
 }
@@ -76,7 +78,9 @@ func (s *Server) with(ctx context.Context, app, step string, log event.Log, f fu
 
 // session takes the app's lock and settles. While git decides over a staged
 // release the lock is given back, since git's hooks may need it.
-func (s *Server) session(ctx context.Context, app, step string, log event.Log) (*session, error) {
+func (s *Server) session(ctx context.Context, app, step string, log event.Log) (x *session, err error) {
+	done := log.WithApp(app).Timed("lock")
+	defer func() { done(err) }()
 	for {
 		if _, err := s.Load(app); err != nil {
 			return nil, err

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -29,6 +30,9 @@ func sweepRepository(dir string, own Owner) error {
 	if err != nil {
 		return fmt.Errorf("cannot clean up after git in %s: %w", dir, err)
 	}
+	// A push always has its own quarantine: only what else is left is worth a look
+	// at every process of the host.
+	left = slices.DeleteFunc(left, func(path string) bool { return own.PID != 0 && isOwnQuarantine(path) })
 	if len(left) == 0 {
 		return nil
 	}
@@ -41,9 +45,7 @@ func sweepRepository(dir string, own Owner) error {
 	}
 	var errs []error
 	for _, path := range left {
-		if own.PID == 0 || !isOwnQuarantine(path) {
-			errs = append(errs, os.RemoveAll(path))
-		}
+		errs = append(errs, os.RemoveAll(path))
 	}
 	return errors.Join(errs...)
 }
