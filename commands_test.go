@@ -126,6 +126,8 @@ func TestLogs(t *testing.T) {
 	l.dokku("ps:scale", a.name, "worker=1")
 	a.get("/say?text=one")
 	a.get("/say?text=two")
+	// The engine writes a log a moment after the process.
+	waitFor(t, "the log has both lines", func() bool { return strings.Contains(l.dokku("logs", a.name), "two\n") })
 	contains(t, l.dokku("logs", a.name, "-p", "web"), "[web.1]: one\n", "[web.1]: two\n")
 	lacks(t, l.dokku("logs", a.name, "-p", "worker"), "web.1")
 	contains(t, l.dokku("logs", a.name, "-p", "worker.1"), "[worker.1]: worker.1 has started\n")

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/docker/docker/api/types/container"
 	"golang.org/x/sys/unix"
 )
 
@@ -208,6 +209,28 @@ func TestKilledCommand(t *testing.T) {
 			a.routed()
 		})
 	}
+}
+
+// A command that is killed while the engine creates a container for it leaves
+// one that never starts. No event tells of its end: the agent has to look by
+// itself, long before it would look at all apps.
+func TestKilledWhileCreating(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	l.startAgent()
+	a := l.deployed(nil)
+	l.dokku("ps:scale", a.name, "web=1")
+	for range 3 {
+		a.rests()
+		command := a.start(a.command("ps:restart", a.name))
+		waitFor(t, "a container is being created", func() bool {
+			return slices.ContainsFunc(a.containers(), func(c container.Summary) bool { return c.State == "created" })
+		})
+		command.cmd.Process.Kill()
+		<-command.done
+		a.settles("")
+	}
+	a.serves(a.tip("main"))
 }
 
 // killAtEvery runs a command again and again, and kills it after the first
