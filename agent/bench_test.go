@@ -34,6 +34,7 @@ func newBench(b *testing.B) *bench {
 	m := &bench{root: filepath.Join(dir, "root"), binary: filepath.Join(dir, "dokku"),
 		nginx: proxytest.NewServer(b, "server { listen PORT default_server; return 404; }")}
 	must(b, os.Chmod(dir, 0o755))
+	b.Setenv("CGO_ENABLED", "0")
 	run(b, "", "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", m.binary, "dokku")
 	must(b, os.MkdirAll(filepath.Join(m.root, ".dokku"), 0o755))
 	must(b, os.Symlink(m.nginx.Dir, filepath.Join(m.root, ".dokku", "nginx")))

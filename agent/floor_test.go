@@ -29,9 +29,7 @@ type floor struct {
 
 func newFloor(b *testing.B, bare string) *floor {
 	cli, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
-	if err != nil {
-		b.Fatal(err)
-	}
+	must(b, err)
 	run(b, "", "git", "init", "-q", "--bare", bare)
 	f := &floor{docker: cli}
 	b.Cleanup(f.remove)
@@ -47,22 +45,14 @@ func (f *floor) deploy(b *testing.B, work, url, want string) time.Duration {
 	ctx, start := context.Background(), time.Now()
 	run(b, work, "git", "push", "-q", url, "main")
 	built, err := f.docker.ImageBuild(ctx, archive(b, work), build.ImageBuildOptions{Version: build.BuilderBuildKit, Tags: []string{"floor"}})
-	if err != nil {
-		b.Fatal(err)
-	}
+	must(b, err)
 	io.Copy(io.Discard, built.Body)
 	built.Body.Close()
 	made, err := f.docker.ContainerCreate(ctx, &container.Config{Image: "floor"}, nil, nil, nil, "")
-	if err == nil {
-		err = f.docker.ContainerStart(ctx, made.ID, container.StartOptions{})
-	}
-	if err != nil {
-		b.Fatal(err)
-	}
+	must(b, err)
+	must(b, f.docker.ContainerStart(ctx, made.ID, container.StartOptions{}))
 	info, err := f.docker.ContainerInspect(ctx, made.ID)
-	if err != nil {
-		b.Fatal(err)
-	}
+	must(b, err)
 	answers(b, net.JoinHostPort(info.NetworkSettings.Networks["bridge"].IPAddress, "5000"), want)
 	took := time.Since(start)
 	f.remove()
@@ -91,9 +81,7 @@ func archive(b *testing.B, work string) io.Reader {
 	w := tar.NewWriter(&buf)
 	for _, name := range []string{"Dockerfile", "busybox", "index.html"} {
 		data, err := os.ReadFile(filepath.Join(work, name))
-		if err != nil {
-			b.Fatal(err)
-		}
+		must(b, err)
 		w.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(data))})
 		w.Write(data)
 	}

@@ -63,11 +63,14 @@ exit "$status"
 }
 
 // ReloadScript returns the text of the script for Config.Reload, to be owned
-// by root like CheckScript. It needs no systemd. It does not start nginx, which
+// by root like CheckScript. It needs no systemd. nginx -s reload would test the
+// configuration before nginx is told, on the way of every deploy, which a test
+// of the same files precedes anyway. It does not start nginx, which
 // may be stopped on purpose; its exit status is then 3.
 func ReloadScript() string {
 	return `#!/bin/sh
-# Makes nginx read its configuration again. nginx -s tests it first.
+# Makes nginx read its configuration again. What is wrong with it is found out
+# meanwhile: nginx itself says that only in its log, and keeps what it serves.
 set -u
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
@@ -78,7 +81,8 @@ if [ -z "$pid" ] || [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != nginx ]; then
     echo "nginx is not running: start it with 'systemctl start nginx' or 'nginx'" >&2
     exit 3
 fi
-exec timeout 30 nginx -q -s reload
+kill -HUP "$pid" || exit 3
+exec timeout 30 nginx -t -q
 `
 }
 

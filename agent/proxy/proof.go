@@ -183,7 +183,7 @@ func (n *Nginx) prove(ctx context.Context, generation string, old []int, known b
 	defer cancel()
 	var since time.Time // of an unbroken run of the right answer
 	said := "nothing"
-	for wait := time.Millisecond; ; wait = min(2*wait, 10*time.Millisecond) {
+	for wait := time.Millisecond; ; wait = min(2*wait, 4*time.Millisecond) {
 		stopped := known && allStopped(old)
 		start := time.Now()
 		a, err := n.askOnce(ctx)

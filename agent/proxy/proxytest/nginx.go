@@ -86,7 +86,6 @@ func (s *Server) Script(name, text string) string {
 		"/etc/nginx", s.Etc,
 		copied, copied,
 		"nginx -t -q", "nginx -t -q -c "+s.conf,
-		"nginx -q -s reload", "nginx -q -s reload -c "+s.conf,
 	).Replace(text)
 	return s.write(name, text)
 }
