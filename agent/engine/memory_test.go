@@ -163,11 +163,11 @@ func TestMemoryExitAndRestart(t *testing.T) {
 		t.Errorf("after the last restart: got %s, want %s", got, want)
 	}
 	var actions []string
-	for range 9 {
+	for range 11 {
 		actions = append(actions, string((<-events).Action))
 	}
 	got := strings.Join(actions, " ")
-	if want := "start start die start die die start connected die"; got != want {
+	if want := "create start create start die start die die start connected die"; got != want {
 		t.Errorf("events: got %s, want %s", got, want)
 	}
 	cancel()
