@@ -125,6 +125,7 @@ func (x *session) desired(restore bool) (Desired, error) {
 		return d, nil
 	}
 	d.Release, d.Attempt, d.Port, d.Network = x.Current.Number, x.Current.Attempt, x.Current.Port, true
+	d.Kept = x.Current.Kept
 	f, err := x.formation(x.App, x.State.Scale)
 	if err != nil {
 		return d, err
@@ -138,10 +139,12 @@ func (x *session) desired(restore bool) (Desired, error) {
 
 // processes lists the instances of a formation, sorted by type and index.
 func (x *session) processes(f scale.Formation, bound bool) []Process {
+	// Settings that cannot be read disable nothing; a deploy refuses them.
+	set, _ := x.CheckSettings(x.App)
 	var list []Process
 	for _, e := range f {
 		for i := 1; i <= e.Count; i++ {
-			p := Process{Type: e.Type, Index: i}
+			p := Process{Type: e.Type, Index: i, Exclusive: set.Disables(e.Type)}
 			if bound && e.Type == "web" {
 				p.HostPort = x.State.HostPort + i - 1
 			}
@@ -267,7 +270,7 @@ func (e *executor) notify(done *bool) {
 // and ends are independent of each other, all others keep their order.
 func parallel(steps []Step) int {
 	a := steps[0].Action
-	if a != ActStart && a != ActRetire && a != ActStop {
+	if a != ActStart && a != ActFree && a != ActRetire && a != ActStop {
 		return 1
 	}
 	n := 0

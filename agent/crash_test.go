@@ -246,7 +246,7 @@ func (m *machine) atRest() error {
 	want := []string{}
 	for _, e := range f {
 		for n := range e.Count {
-			want = append(want, fmt.Sprintf("shop.%s.%d v%d", e.Type, n+1, a.State.Current))
+			want = append(want, fmt.Sprintf("shop.%s.%d v%d", e.Type, n+1, a.Current.identity(e.Type).Release))
 		}
 	}
 	o, err := m.engine.Observe(ctx, "shop")
@@ -256,7 +256,7 @@ func (m *machine) atRest() error {
 	got := []string{}
 	for _, i := range o.Instances {
 		got = append(got, fmt.Sprintf("%s v%d", i.Name, i.Release))
-		if i.Attempt != a.Current.Attempt || i.Running() == a.State.Stopped {
+		if i.Attempt != a.Current.identity(i.Type).Attempt || i.Running() == a.State.Stopped {
 			return fmt.Errorf("%s is %s, of attempt %s; stopped is %v", i.Name, i.Status, i.Attempt, a.State.Stopped)
 		}
 	}
@@ -306,6 +306,11 @@ func TestKilledAnywhere(t *testing.T) {
 	}{
 		{"push", 43, false, func(m *machine) error { return m.push(h.one, h.two) }},
 		{"ps:restart", 28, false, func(m *machine) error { return m.server.Restart(ctx, "shop", none) }},
+		{"ps:restart web", 25, false, func(m *machine) error { return m.server.RestartType(ctx, "shop", "web", none) }},
+		{"ps:restart with workers one after the other", 25, false, func(m *machine) error {
+			disable := func(set *Settings) error { set.Checks["disabled"] = "worker"; return nil }
+			return errors.Join(m.server.UpdateSettings(ctx, disable), m.server.Restart(ctx, "shop", none))
+		}},
 		{"ps:rebuild", 33, false, func(m *machine) error { return m.server.Rebuild(ctx, "shop", none) }},
 		{"config:set", 28, false, func(m *machine) error {
 			return m.server.SetConfig(ctx, "shop", map[string]string{"A": "b"}, nil, true, none)

@@ -81,8 +81,9 @@ func (s *Server) formation(a *App, local map[string]int) (scale.Formation, error
 
 // spec says how to start a process of a release.
 func (x *session) spec(r *Release, p Process, name string, at netip.Addr) (engine.Spec, error) {
+	id := r.identity(p.Type)
 	s := engine.Spec{App: x.Name, Kind: engine.KindDeploy, Type: p.Type, Index: p.Index,
-		Release: r.Number, Attempt: r.Attempt, Name: name, Image: r.Image,
+		Release: id.Release, Attempt: id.Attempt, Name: name, Image: r.Image,
 		Address: at, Port: r.Port, HostPort: p.HostPort,
 		RestartPolicy: x.property(propRestartPolicy), StopTimeout: x.grace()}
 	env := r.environment(p)

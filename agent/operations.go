@@ -10,6 +10,7 @@ import (
 	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/build"
+	"dokku/scale"
 )
 
 // Restart replaces all processes by new ones from the current image with the
@@ -20,8 +21,40 @@ func (s *Server) Restart(ctx context.Context, app string, log event.Log) error {
 	})
 }
 
+// RestartType is Restart of the processes of one type; the others go on. If the
+// app is stopped, all of it is started.
+func (s *Server) RestartType(ctx context.Context, app, typ string, log event.Log) error {
+	return s.with(ctx, app, "ps:restart", log, func(x *session) error {
+		if x.Current == nil {
+			return &NotDeployedError{x.Name}
+		}
+		f, err := x.formation(x.App, x.State.Scale)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(f, func(e scale.Entry) bool { return e.Type == typ }) {
+			return fmt.Errorf("%s is not a valid process name to restart", typ)
+		}
+		if x.State.Stopped {
+			return x.restart(ctx, "ps:restart", func(*State) {})
+		}
+		kept := map[string]Identity{}
+		for _, e := range f {
+			if e.Type != typ {
+				kept[e.Type] = x.Current.identity(e.Type)
+			}
+		}
+		return x.replace(ctx, "ps:restart "+typ, kept, func(*State) {})
+	})
+}
+
 // restart is redeploy of the current release under another number.
 func (x *session) restart(ctx context.Context, cause string, change func(*State)) error {
+	return x.replace(ctx, cause, nil, change)
+}
+
+// replace is restart of all types but the kept ones.
+func (x *session) replace(ctx context.Context, cause string, kept map[string]Identity, change func(*State)) error {
 	if x.Current == nil {
 		return &NotDeployedError{x.Name}
 	}
@@ -34,6 +67,7 @@ func (x *session) restart(ctx context.Context, cause string, change func(*State)
 	}
 	x.about(n)
 	r := x.Current.derive(n, cause)
+	r.Kept = kept
 	next := x.State.clone()
 	change(&next)
 	r.Config = x.config(next)
@@ -267,7 +301,7 @@ func (s *Server) Instances(ctx context.Context, a *App) ([]engine.Instance, erro
 	var list []engine.Instance
 	for _, i := range o.Instances {
 		_, retiring := a.State.Retiring[i.ID]
-		if a.Current != nil && i.Kind == engine.KindDeploy && i.Attempt == a.Current.Attempt && !retiring {
+		if a.Current != nil && i.Kind == engine.KindDeploy && i.Attempt == a.Current.identity(i.Type).Attempt && !retiring {
 			list = append(list, i)
 		}
 	}

@@ -16,6 +16,8 @@ type Desired struct {
 	// Release and Attempt name the current release; 0: none serves.
 	Release int
 	Attempt string
+	// Kept are the types whose processes go on from an earlier release.
+	Kept map[string]Identity
 	// Want are the processes that are to run, sorted by type and index.
 	Want []Process
 	// Stopped: nothing is to run; containers stay for their logs.
@@ -41,6 +43,8 @@ type Process struct {
 	Type     string
 	Index    int
 	HostPort int // 0: not published
+	// Exclusive: none of its type from another release may run beside it.
+	Exclusive bool
 }
 
 func (p Process) String() string { return fmt.Sprintf("%s.%d", p.Type, p.Index) }
@@ -83,7 +87,7 @@ type planner struct {
 	// names are the chosen containers' final names, by id.
 	final []Step
 	taken map[netip.Addr]bool
-	// freed are containers that were stopped for their host port.
+	// freed are containers that were stopped so that others can start.
 	freed map[string]bool
 }
 
@@ -91,7 +95,11 @@ func (p *planner) add(s Step) { p.steps = append(p.steps, s) }
 
 // current reports whether a container belongs to the current release.
 func (p *planner) current(i engine.Instance) bool {
-	return i.Kind == engine.KindDeploy && p.d.Release != 0 && i.Release == p.d.Release && i.Attempt == p.d.Attempt
+	id, kept := p.d.Kept[i.Type]
+	if !kept {
+		id = Identity{p.d.Release, p.d.Attempt}
+	}
+	return i.Kind == engine.KindDeploy && id.Release != 0 && i.Release == id.Release && i.Attempt == id.Attempt
 }
 
 // choose finds a container for each wanted process and starts what is missing.
@@ -138,47 +146,6 @@ func (p *planner) find(want Process) (best engine.Instance, found bool) {
 		}
 	}
 	return best, found
-}
-
-// start plans a new container. Its name and its host port are freed first, since
-// no two containers can have either; the holder of the port serves again if the
-// start fails.
-func (p *planner) start(want Process) engine.Instance {
-	s := Step{Action: ActStart, Process: want, Address: p.address(want), Cause: "it is missing"}
-	s.Name = fmt.Sprintf("%s.%s", p.d.App, want)
-	for n, i := range p.w.Instances {
-		switch {
-		case i.Name != s.Name:
-		case i.Status == engine.StatusRemoving || i.Status == engine.StatusDead: // the engine does not rename it
-			s.Name += "." + p.d.Attempt + ".1"
-		default:
-			i.Name = s.Name + "." + retiredSuffix(i)
-			p.w.Instances[n] = i
-			p.add(Step{Action: ActRename, ID: i.ID, Name: i.Name})
-		}
-		if want.HostPort != 0 && i.HostPort == want.HostPort && i.Running() {
-			p.add(Step{Action: ActFree, ID: i.ID, Name: i.Name, Cause: fmt.Sprintf("port %d", want.HostPort)})
-			p.freed[i.ID] = true
-			s.Holder = &i
-		}
-	}
-	p.add(s)
-	return engine.Instance{Address: s.Address}
-}
-
-// address picks the address of a new container: the one that the proxy has
-// for this process already, if it is free, so that nothing has to be reloaded.
-func (p *planner) address(want Process) netip.Addr {
-	if want.Type == "web" && p.w.Live != nil && p.w.Live.Release == p.d.Release && want.Index <= len(p.w.Live.Upstreams) {
-		a := p.w.Live.Upstreams[want.Index-1].Addr()
-		if !held(p.w, a) && p.w.Network.Subnet.Contains(a) {
-			p.taken[a] = true
-			return a
-		}
-	}
-	a := nextAddress(p.w.Network, p.taken)
-	p.taken[a] = true
-	return a
 }
 
 // route publishes when what is live differs from what is to be.

@@ -75,6 +75,12 @@ func TestPlan(t *testing.T) {
 	due.Retiring = map[string]time.Time{"old": testNow.Add(-time.Second)}
 	notDue := want(2, "web.1")
 	notDue.Retiring = map[string]time.Time{"old": testNow.Add(time.Minute)}
+	kept := want(3, "web.1", "worker.1")
+	kept.Kept = map[string]Identity{"worker": {2, "a2"}}
+
+	exclusive := want(2, "web.1", "worker.1", "worker.2")
+	exclusive.Want[1].Exclusive, exclusive.Want[2].Exclusive = true, true
+
 	image := world(2, upstreams(3), running("new", "shop.web.1", 2, 3))
 	image.Images = []engine.Image{{ID: "img2"}, {ID: "rejected"}}
 
@@ -129,6 +135,31 @@ free shop.web.1.v1-old: port 20000
 start web.1 as shop.web.1 at 10.192.0.4 on port 20000: it is missing
 retire shop.web.1.v1-old: nothing asks for it
 retire shop.web.1.a2: nothing asks for it`},
+		{"a type that goes on from an earlier release", kept,
+			world(2, upstreams(2), running("w2", "shop.web.1", 2, 2), running("w3", "shop.web.1.a3", 3, 4), running("k", "shop.worker.1", 2, 3)), `
+mark w2: the proxy still names them
+publish v3 at [10.192.0.4:5000]
+deadline w2
+rename w2 to shop.web.1.v2-w2
+rename w3 to shop.web.1`},
+		{"an exclusive type stops before it starts", exclusive,
+			world(1, upstreams(2), running("w2", "shop.web.1.a2", 2, 3), running("w1", "shop.web.1", 1, 2),
+				running("k1", "shop.worker.1", 1, 4), running("k2", "shop.worker.2", 1, 5), running("k3", "shop.worker.3", 1, 6)), `
+free shop.worker.1: zero downtime is disabled for worker
+free shop.worker.2: zero downtime is disabled for worker
+free shop.worker.3: zero downtime is disabled for worker
+rename k1 to shop.worker.1.v1-k1
+start worker.1 as shop.worker.1 at 10.192.0.7: it is missing
+rename k2 to shop.worker.2.v1-k2
+start worker.2 as shop.worker.2 at 10.192.0.8: it is missing
+mark w1: the proxy still names them
+publish v2 at [10.192.0.3:5000]
+deadline w1
+rename w1 to shop.web.1.v1-w1
+rename w2 to shop.web.1
+retire shop.worker.1.v1-k1: nothing asks for it
+retire shop.worker.2.v1-k2: nothing asks for it
+retire shop.worker.3: nothing asks for it`},
 		{"an image that a retiring container still runs", notDue, retiringImage, ``},
 		{"an image that no release runs", want(2, "web.1"), image, `
 remove image rejected: no kept release runs it`},
@@ -178,6 +209,11 @@ func randomDesired(r *rand.Rand) Desired {
 		procs = append(procs, fmt.Sprint("worker.", i+1))
 	}
 	d := want(2, procs...)
+	if r.IntN(4) == 0 {
+		for n := range d.Want {
+			d.Want[n].Exclusive = d.Want[n].Type == "worker"
+		}
+	}
 	d.Restore = true
 	d.Stopped = r.IntN(5) == 0
 	d.Retiring = map[string]time.Time{}
@@ -241,6 +277,9 @@ func apply(d *Desired, w *World, s Step) error {
 			return nil
 		}
 		for _, i := range w.Instances {
+			if s.Process.Exclusive && i.Type == s.Process.Type && i.Release != d.Release && i.Running() {
+				return fmt.Errorf("%s beside %s", s, i.Name)
+			}
 			if i.Name == s.Name || i.Address == s.Address || i.Running() && i.HostPort != 0 && i.HostPort == s.Process.HostPort {
 				return fmt.Errorf("%s: %s is in the way", s, i.Name)
 			}

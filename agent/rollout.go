@@ -60,6 +60,7 @@ func (x *session) rollout(r *Release) (*rollout, error) {
 // route that they are to get is tested; their addresses are known before they
 // start.
 func (o *rollout) run(ctx context.Context, procs []Process) error {
+	procs = o.withoutExclusive(procs)
 	if len(procs) == 0 {
 		return o.stage(ctx, nil)
 	}
@@ -70,16 +71,61 @@ func (o *rollout) run(ctx context.Context, procs []Process) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return o.stage(gctx, specs) })
 	g.Go(func() error {
-		if err := o.start(gctx, procs, specs); err != nil {
-			return err
+		for _, round := range o.rounds(specs) {
+			if err := o.start(gctx, round); err != nil {
+				return err
+			}
+			if err := o.gate(gctx); err != nil {
+				return err
+			}
 		}
-		return o.gate(gctx)
+		return nil
 	})
 	return g.Wait()
 }
 
-// start starts all processes at the same time, each at an address of its own.
-func (o *rollout) start(ctx context.Context, procs []Process, specs []engine.Spec) error {
+// withoutExclusive leaves out what starts only once the release is current and
+// the old processes have ended.
+func (o *rollout) withoutExclusive(procs []Process) []Process {
+	var rest, exclusive []Process
+	for _, p := range procs {
+		if p.Exclusive {
+			exclusive = append(exclusive, p)
+		} else {
+			rest = append(rest, p)
+		}
+	}
+	if len(exclusive) > 0 {
+		o.log.Warn("Zero downtime is disabled for %s: stopped and started without checks once the deploy is accepted", names(exclusive))
+	}
+	return rest
+}
+
+// rounds divides the processes so that of no type more start at a time than its
+// max_parallel in app.json. A round starts when the one before has passed.
+func (o *rollout) rounds(specs []engine.Spec) [][]engine.Spec {
+	var rounds [][]engine.Spec
+	before := map[string]int{}
+	for _, s := range specs {
+		n := 0
+		if most := o.control.appJSON.Formation[s.Type].MaxParallel; most > 0 {
+			n = before[s.Type] / most
+		}
+		before[s.Type]++
+		for len(rounds) <= n {
+			rounds = append(rounds, nil)
+		}
+		rounds[n] = append(rounds[n], s)
+	}
+	return rounds
+}
+
+// start starts processes at the same time, each at an address of its own.
+func (o *rollout) start(ctx context.Context, specs []engine.Spec) error {
+	var procs []Process
+	for _, s := range specs {
+		procs = append(procs, Process{Type: s.Type, Index: s.Index})
+	}
 	done := o.log.Timed("start")
 	o.log.Step("Starting %s", names(procs))
 	targets := make([]checks.Target, len(specs))
@@ -183,9 +229,15 @@ func (o *rollout) missing(have []engine.Instance) []Process {
 	return procs
 }
 
-// all are the processes of the rollout's formation. None is published on the
-// host: a host port cannot be held twice, so it changes hands after the gate.
-func (o *rollout) all() []Process { return o.processes(o.formation, false) }
+// all are the processes of the rollout's formation, but for those that go on. None
+// is published on the host: a host port cannot be held twice, so it changes hands
+// after the gate.
+func (o *rollout) all() []Process {
+	return slices.DeleteFunc(o.processes(o.formation, false), func(p Process) bool {
+		_, kept := o.release.Kept[p.Type]
+		return kept
+	})
+}
 
 func names(procs []Process) string {
 	var list []string

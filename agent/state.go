@@ -85,10 +85,13 @@ type Release struct {
 	Number  int `json:"number"`
 	// Attempt tells two preparations that got the same number apart: a rejected
 	// release gives its number back.
-	Attempt  string `json:"attempt"`
-	Revision string `json:"revision"` // full commit id
-	Image    string `json:"image"`    // image id
-	Port     int    `json:"port"`     // of web
+	Attempt string `json:"attempt"`
+	// Kept are the process types that go on from an earlier release, since only
+	// others were restarted (ps:restart APP TYPE).
+	Kept     map[string]Identity `json:"kept,omitempty"`
+	Revision string              `json:"revision"` // full commit id
+	Image    string              `json:"image"`    // image id
+	Port     int                 `json:"port"`     // of web
 
 	// Config is the environment of all processes, without PORT, DYNO and GIT_REV.
 	Config map[string]string `json:"config,omitempty"`
@@ -99,10 +102,24 @@ type Release struct {
 	Created time.Time `json:"created"`
 }
 
+// Identity is what the labels of a container say about the release it is of.
+type Identity struct {
+	Release int    `json:"release"`
+	Attempt string `json:"attempt"`
+}
+
+// identity is that of the containers of a type.
+func (r *Release) identity(typ string) Identity {
+	if id, kept := r.Kept[typ]; kept {
+		return id
+	}
+	return Identity{r.Number, r.Attempt}
+}
+
 // derive returns a new release with the number, that runs what r runs.
 func (r *Release) derive(number int, cause string) *Release {
 	d := *r
-	d.Number, d.Cause, d.Attempt, d.Created = number, cause, newAttempt(), time.Now().UTC()
+	d.Number, d.Cause, d.Attempt, d.Created, d.Kept = number, cause, newAttempt(), time.Now().UTC(), nil
 	d.Config = maps.Clone(r.Config)
 	return &d
 }

@@ -77,6 +77,9 @@ func invalid(src []byte) int {
 // container's host name (RFC 1123, as in Dokku).
 const maxType = 63
 
+// ValidType reports whether a process type can have the name.
+func ValidType(name string) bool { return badType(name) == "" }
+
 // badType says what is wrong with the name of a process type, or "".
 func badType(s string) string {
 	for i := 0; i < len(s); i++ {

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"dokku/scale"
 )
 
 // Limits of what a file or a setting may ask for.
@@ -27,6 +29,9 @@ type Settings struct {
 	SkipDefault  bool          // no default checks
 	// Skip are the process types whose checks are skipped (checks:skip).
 	Skip []string
+	// Disabled are the process types whose old processes stop before the new ones
+	// start, without checks (checks:disable).
+	Disabled []string
 	// Origin says for each name where its value is from: "default", "server",
 	// "app", "server config", "app config", "CHECKS".
 	Origin map[string]string
@@ -70,7 +75,8 @@ var knobs = []knob{
 	{"wait-to-retire", "DOKKU_WAIT_TO_RETIRE", func(s *Settings, v string) error { return setDuration(&s.WaitToRetire, v, 24*time.Hour) }},
 	{"skip-all", "DOKKU_SKIP_ALL_CHECKS", func(s *Settings, v string) error { return setBool(&s.SkipAll, v) }},
 	{"skip-default", "DOKKU_SKIP_DEFAULT_CHECKS", func(s *Settings, v string) error { return setBool(&s.SkipDefault, v) }},
-	{"skip", "DOKKU_CHECKS_SKIPPED", setSkip},
+	{"skip", "DOKKU_CHECKS_SKIPPED", func(s *Settings, v string) error { return setTypes(&s.Skip, v) }},
+	{"disabled", "DOKKU_CHECKS_DISABLED", func(s *Settings, v string) error { return setTypes(&s.Disabled, v) }},
 }
 
 // Properties are the names that checks:set accepts, in the order of a report.
@@ -147,7 +153,12 @@ func (s Settings) fits() error {
 
 // Skips reports whether a process type has no checks.
 func (s Settings) Skips(typ string) bool {
-	return s.SkipAll || slices.Contains(s.Skip, typ) || slices.Contains(s.Skip, "_all_")
+	return s.SkipAll || s.Disables(typ) || slices.Contains(s.Skip, typ) || slices.Contains(s.Skip, AllTypes)
+}
+
+// Disables reports whether a process type is replaced with a gap.
+func (s Settings) Disables(typ string) bool {
+	return slices.Contains(s.Disabled, typ) || slices.Contains(s.Disabled, AllTypes)
 }
 
 // ParseDuration reads "5" (seconds), "0.5", "5s" or "1m30s".
@@ -211,8 +222,18 @@ func setBool(b *bool, value string) error {
 	return nil
 }
 
-func setSkip(s *Settings, value string) error {
-	s.Skip = strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
+// AllTypes stands for every process type in a list of them.
+const AllTypes = "_all_"
+
+// setTypes reads a list of process types, or AllTypes.
+func setTypes(list *[]string, value string) error {
+	types := strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
+	for _, t := range types {
+		if t != AllTypes && !scale.ValidType(t) {
+			return fmt.Errorf("%q is not a process type: write types with commas between them, or %s", t, AllTypes)
+		}
+	}
+	*list = types
 	return nil
 }
 
