@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"cmp"
+	"errors"
 	"maps"
 	"net/netip"
 	"slices"
@@ -32,7 +34,7 @@ type control struct {
 func (r *Release) parse(set Settings) (c control, err error) {
 	if src, ok := r.Files[fileProcfile]; ok {
 		if c.procfile, err = scale.ParseProcfile([]byte(src)); err != nil {
-			return c, err
+			return c, r.nameProcfile(err)
 		}
 	}
 	if src, ok := r.Files[fileDokkuScale]; ok {
@@ -44,6 +46,19 @@ func (r *Release) parse(set Settings) (c control, err error) {
 		c.appJSON, err = scale.ParseAppJSON([]byte(src))
 	}
 	return c, err
+}
+
+// nameProcfile makes a problem of the Procfile name the file that it is in.
+func (r *Release) nameProcfile(err error) error {
+	var problems scale.Problems
+	if r.ProcfilePath == "" || !errors.As(err, &problems) {
+		return err
+	}
+	problems = slices.Clone(problems)
+	for n := range problems {
+		problems[n].File = r.ProcfilePath
+	}
+	return problems
 }
 
 // resolve decides how many of what the release runs with the local settings.
@@ -94,12 +109,21 @@ func (x *session) spec(r *Release, p Process, name string, at netip.Addr) (engin
 	if err != nil {
 		return s, err
 	}
-	declared, _ := c.procfile.Lookup(p.Type)
-	if declared.Command == "" {
+	command := c.command(p.Type)
+	if c.procfile == nil && p.Type == scale.Web {
+		command = r.StartCommand
+	}
+	if command == "" {
 		return s, nil
 	}
-	s.Command, err = scaleCommand(declared.Command, env)
+	s.Command, err = scaleCommand(command, env)
 	return s, err
+}
+
+// command is what the Procfile declares for a type; "" where it does not.
+func (c control) command(typ string) string {
+	declared, _ := c.procfile.Lookup(typ)
+	return declared.Command
 }
 
 // environment is what a process finds in its environment: the app's config and
@@ -120,14 +144,25 @@ func (r *Release) environment(p Process) map[string]string {
 
 // Properties that ps:set sets, for an app or for the server.
 const (
-	propRestartPolicy = "restart-policy"
-	propStopTimeout   = "stop-timeout-seconds"
+	propDockerfileStart = "dockerfile-start-cmd"
+	propProcfilePath    = "procfile-path"
+	propRestartPolicy   = "restart-policy"
+	propSkipDeploy      = "skip-deploy"
+	propStart           = "start-cmd"
+	propStopTimeout     = "stop-timeout-seconds"
 )
 
 // PSDefaults are the defaults of the properties that ps:set sets.
 var PSDefaults = map[string]string{
+	propProcfilePath:  fileProcfile,
 	propRestartPolicy: "on-failure:10",
+	propSkipDeploy:    "false",
 	propStopTimeout:   "30",
+}
+
+// startCommand is what web runs in an image whose revision has no Procfile.
+func (st *State) startCommand() string {
+	return cmp.Or(st.PS[propDockerfileStart], st.PS[propStart])
 }
 
 // property returns a ps property: the app's, else the server's, else the default.

@@ -26,6 +26,21 @@ func (s *Server) CheckSettings(a *App) (checks.Settings, error) {
 	return checks.Resolve(from)
 }
 
+// EffectiveChecks is CheckSettings with what the current release's CHECKS file
+// sets, which wins.
+func (s *Server) EffectiveChecks(a *App) (checks.Settings, error) {
+	settings, err := s.CheckSettings(a)
+	if err != nil || a.Current == nil {
+		return settings, err
+	}
+	src, ok := a.Current.Files[fileChecks]
+	if !ok {
+		return settings, nil
+	}
+	f, _, err := checks.ParseCHECKS([]byte(src), settings)
+	return f.Settings, err
+}
+
 // checkPlan says which checks the types of a release have to pass.
 func (s *Server) checkPlan(a *App, r *Release, c control) (checks.Plan, []checks.Warning, error) {
 	settings, err := s.CheckSettings(a)
@@ -128,8 +143,9 @@ func (o *rollout) lastLines(ctx context.Context, id string) []string {
 	return lines
 }
 
-// RunChecks runs the app's checks against the processes that run.
-func (s *Server) RunChecks(ctx context.Context, app string, log event.Log) error {
+// RunChecks runs the app's checks against the processes that run: those that
+// match one of only, "web" or "web.1", or all of them.
+func (s *Server) RunChecks(ctx context.Context, app string, only []string, log event.Log) error {
 	a, err := s.Load(app)
 	if err != nil {
 		return err
@@ -161,13 +177,37 @@ func (s *Server) RunChecks(ctx context.Context, app string, log event.Log) error
 	if err != nil {
 		return err
 	}
-	var targets []checks.Target
-	for _, i := range instances {
-		t := target(i, a.Current.Port)
-		t.Restarts = i.Restarts
-		targets = append(targets, t)
+	targets, err := chosen(instances, only, a.Current.Port)
+	if err != nil {
+		return err
 	}
 	return checks.Gate(ctx, plan, targets, host, log.WithApp(app))
+}
+
+// chosen are the processes that match one of only.
+func chosen(instances []engine.Instance, only []string, port int) ([]checks.Target, error) {
+	var targets []checks.Target
+	matched := map[string]bool{}
+	for _, i := range instances {
+		t := target(i, port)
+		t.Restarts = i.Restarts
+		wanted := len(only) == 0
+		for _, o := range only {
+			if o == t.Type || o == t.Name {
+				matched[o], wanted = true, true
+			}
+		}
+		if wanted {
+			targets = append(targets, t)
+		}
+	}
+	for _, o := range only {
+		if !matched[o] {
+			//lint:ignore ST1005 the text is Dokku's
+			return nil, fmt.Errorf("Invalid process type specified (%s): none of it runs", o)
+		}
+	}
+	return targets, nil
 }
 
 func target(i engine.Instance, port int) checks.Target {

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -70,8 +71,13 @@ func (x *session) replace(ctx context.Context, cause string, kept map[string]Ide
 	r.Kept = kept
 	next := x.State.clone()
 	change(&next)
-	r.Config = x.config(next)
+	x.settings(r, next)
 	return x.redeploy(ctx, r, change)
+}
+
+// settings gives a new release what it takes over from the present settings.
+func (x *session) settings(r *Release, st State) {
+	r.Config, r.StartCommand = x.config(st), st.startCommand()
 }
 
 // config is the environment that a new release gets: the server's, then the app's.
@@ -102,6 +108,21 @@ func (s *Server) Start(ctx context.Context, app string, log event.Log) error {
 			return nil
 		}
 		x.log.Step("Starting what has ended of %s ...", app)
+		return x.converge(ctx, true)
+	})
+}
+
+// Restore starts what has ended of an app that is to run, as the agent does when
+// the engine comes back.
+func (s *Server) Restore(ctx context.Context, app string, log event.Log) error {
+	return s.with(ctx, app, "ps:restore", log, func(x *session) error {
+		if x.Current == nil {
+			return &NotDeployedError{x.Name}
+		}
+		if x.State.Stopped {
+			x.log.Step("App %s is stopped, and stays so: ps:start %[1]s starts it", app)
+			return nil
+		}
 		return x.converge(ctx, true)
 	})
 }
@@ -235,20 +256,29 @@ func merged(a, b map[string]int) map[string]int {
 	return m
 }
 
-// Rebuild builds the deployed revision again and deploys it as a push would.
+// Rebuild builds the deployed revision again and deploys it as a push would. If
+// another one was pushed while deploys were skipped (ps:set skip-deploy), it is
+// that one.
 func (s *Server) Rebuild(ctx context.Context, app string, log event.Log) error {
 	return s.with(ctx, app, "ps:rebuild", log, func(x *session) error {
-		if x.Current == nil {
+		branch, revision, err := x.pushed(x.App)
+		if err != nil {
+			return err
+		}
+		if revision == "" && x.Current != nil {
+			revision = x.Current.Revision // of a branch that deployed before
+		}
+		if revision == "" {
 			return &NotDeployedError{x.Name}
 		}
 		start := time.Now()
 		defer x.logDeploy()()
-		r, err := x.build(ctx, build.Options{GitDir: x.Dir}, x.Current.Revision, "ps:rebuild")
+		r, err := x.build(ctx, build.Options{GitDir: x.Dir}, revision, "ps:rebuild")
 		if err != nil {
 			x.discard(ctx)
 			return err
 		}
-		if err := x.redeploy(ctx, r, func(*State) {}); err != nil {
+		if err := x.redeploy(ctx, r, func(st *State) { st.DeployBranch = cmp.Or(st.DeployBranch, branch) }); err != nil {
 			return err
 		}
 		x.deployed(start)

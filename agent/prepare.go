@@ -46,6 +46,10 @@ func (s *Server) Prepare(ctx context.Context, p Push, log event.Log) error {
 		if err != nil || ref == nil {
 			return err
 		}
+		if x.property(propSkipDeploy) == "true" {
+			x.log.Warn("%s is not deployed, since skip-deploy is set; to deploy it: ps:rebuild %s", ref.New[:7], x.Name)
+			return nil
+		}
 		return x.prepare(ctx, p, *ref, adopt)
 	})
 }
@@ -164,7 +168,7 @@ func (x *session) fastForward(p Push, ref Ref) error {
 // deployRef picks the ref whose push deploys. It is nil when none does; adopt
 // is the branch that becomes the deploy branch with this push.
 func (x *session) deployRef(refs []Ref) (ref *Ref, adopt string, err error) {
-	branch := x.deployBranch()
+	branch := x.set.deployBranch(x.App)
 	for _, want := range []string{"main", "master"} {
 		if branch == "" && slices.ContainsFunc(refs, func(r Ref) bool { return r.Name == headRef+want && r.New != zeroID }) {
 			branch, adopt = want, want
@@ -204,14 +208,6 @@ func example(refs []Ref) string {
 	return "HEAD"
 }
 
-// deployBranch is the branch that deploys; "" while none has been adopted.
-func (x *session) deployBranch() string {
-	if x.State.DeployBranch != "" {
-		return x.State.DeployBranch
-	}
-	return x.set.Git["deploy-branch"]
-}
-
 // Limits of what a revision may ship in one control file, in bytes.
 const maxControlFile = 1 << 20
 
@@ -232,7 +228,8 @@ func (x *session) build(ctx context.Context, objects build.Options, revision, ca
 		return nil, err
 	}
 	r := &Release{Number: n, Attempt: newAttempt(), Revision: revision, Cause: cause,
-		Created: time.Now().UTC(), Config: x.config(x.State), Files: map[string]string{}}
+		Created: time.Now().UTC(), Files: map[string]string{}}
+	x.settings(r, x.State)
 	x.about(n)
 	if err := x.inspect(ctx, src, commit, r); err != nil {
 		return nil, err
@@ -249,14 +246,8 @@ func (x *session) inspect(ctx context.Context, src *build.Source, c build.Commit
 	if err != nil {
 		return err
 	}
-	for _, name := range controlFiles {
-		data, ok, err := src.File(c.Hash, name, maxControlFile)
-		if err != nil {
-			return err
-		}
-		if ok {
-			r.Files[name] = string(data)
-		}
+	if err := x.readControlFiles(src, c, r); err != nil {
+		return err
 	}
 	control, err := r.parse(x.set)
 	for _, w := range control.appJSON.Warnings {
@@ -269,6 +260,28 @@ func (x *session) inspect(ctx context.Context, src *build.Source, c build.Commit
 		_, _, err = x.checkPlan(x.App, r, control)
 	}
 	return err
+}
+
+// readControlFiles reads what the revision ships about how it is to run.
+func (x *session) readControlFiles(src *build.Source, c build.Commit, r *Release) error {
+	for _, name := range controlFiles {
+		path := name
+		if name == fileProcfile {
+			if path = x.property(propProcfilePath); path != name {
+				r.ProcfilePath = path
+			}
+		}
+		data, ok, err := src.File(c.Hash, path, maxControlFile)
+		if err != nil {
+			return err
+		}
+		if ok {
+			r.Files[name] = string(data)
+		} else if r.ProcfilePath != "" && name == fileProcfile {
+			x.log.Warn("There is no %s, which procfile-path names: web runs the image's own command", path)
+		}
+	}
+	return nil
 }
 
 // buildImage builds the release's image and reads from it what the release

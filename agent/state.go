@@ -97,6 +97,10 @@ type Release struct {
 	Config map[string]string `json:"config,omitempty"`
 	// Files holds the control files that the revision ships, by name.
 	Files map[string]string `json:"files,omitempty"`
+	// ProcfilePath is where the revision has its Procfile; empty: in its root.
+	ProcfilePath string `json:"procfile_path,omitempty"`
+	// StartCommand is what web runs where there is no Procfile; empty: the image's.
+	StartCommand string `json:"start_command,omitempty"`
 
 	Cause   string    `json:"cause"` // "push", "ps:restart", "config:set", ...
 	Created time.Time `json:"created"`

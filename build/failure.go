@@ -66,13 +66,43 @@ func (p *printer) failure(commit, message string) *Error {
 	if strings.Contains(e.Reason, "401 Unauthorized") || strings.Contains(e.Reason, "pull access denied") {
 		e.Reason += "; check the image's name, or run docker login for its registry as the user that owns the apps"
 	}
+	var unfinished *step
 	for _, s := range p.order {
-		if s.err != "" && !canceled(s.err) && s.visible {
-			e.Step, e.Output = s.name, s.tail
-			if m := exitCode.FindStringSubmatch(s.err); m != nil {
-				e.ExitCode, _ = strconv.Atoi(m[1])
-			}
+		switch {
+		case !s.visible:
+		case s.err != "" && !canceled(s.err):
+			e.in(s, s.err)
+		case !s.first.IsZero() && !s.ended:
+			unfinished = s
 		}
 	}
+	// The engine may end the answer before it has told of the step's end.
+	if e.Step == "" && exitCode.MatchString(message) {
+		if unfinished == nil {
+			unfinished = &step{name: failedCommand(message)}
+		}
+		e.in(unfinished, message)
+	}
 	return e
+}
+
+// commandFailed are the forms in which engines name a command that failed.
+var commandFailed = regexp.MustCompile(`executor failed running \[(?:/bin/sh -c )?(.*)\]: exit code|process "(?:/bin/sh -c )?(.*)" did not complete`)
+
+// failedCommand names the step that a message is about, as far as it does; "" if
+// it does not.
+func failedCommand(message string) string {
+	m := commandFailed.FindStringSubmatch(message)
+	if m == nil {
+		return ""
+	}
+	return "RUN " + m[1] + m[2]
+}
+
+// in says which step failed, and how.
+func (e *Error) in(s *step, message string) {
+	e.Step, e.Output = s.name, s.tail
+	if m := exitCode.FindStringSubmatch(message); m != nil {
+		e.ExitCode, _ = strconv.Atoi(m[1])
+	}
 }

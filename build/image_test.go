@@ -142,9 +142,10 @@ func TestImageFails(t *testing.T) {
 		t.Fatalf("error is %#v", err)
 	}
 	for dockerfile, want := range map[string]string{
-		"FROM scratch\nCOPY none /\n":  "[1/1] COPY none /: ",
-		"FROM scratch\nNONSENSE x\n":   "unknown instruction: NONSENSE",
-		"FROM scratch\nRUN [\"/x\"]\n": "[1/1] RUN [\"/x\"]",
+		"FROM scratch\nCOPY none /\n": "[1/1] COPY none /: ",
+		"FROM scratch\nNONSENSE x\n":  "unknown instruction: NONSENSE",
+		// The engine may end its answer before it has told of the step.
+		"FROM scratch\nRUN [\"/x\"]\n": "ended with exit code 1; correct the command",
 		"":                             "it has no Dockerfile in its root",
 	} {
 		f := files{"x": "1"}
@@ -155,7 +156,7 @@ func TestImageFails(t *testing.T) {
 		if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "rpc error") || strings.Contains(err.Error(), "frontend") {
 			t.Errorf("%q: %v, want %q", dockerfile, err, want)
 		}
-		if ok := errors.As(err, &e); ok != (dockerfile != "") {
+		if ok := errors.As(err, &e); ok != (dockerfile != "") || strings.Contains(dockerfile, "RUN") && !strings.Contains(e.Step, "/x") {
 			t.Errorf("%q: a %T", dockerfile, err)
 		}
 	}

@@ -126,6 +126,27 @@ header, sending false
 	}
 }
 
+// The engine's last words about a step may be lost when the step fails.
+func TestProgressUntoldEnd(t *testing.T) {
+	s := newScreen()
+	s.vertex(0.1, "[1/2] COPY . .", 0.1, 0.2)
+	s.vertex(0.2, "[2/2] RUN test", 0.2, 0)
+	s.log(0.3, "[2/2] RUN test", "bad\n")
+	e := s.failure("3f2c1d9", "executor failed running [/bin/sh -c test]: exit code: 3")
+	if e.Step != "[2/2] RUN test" || e.ExitCode != 3 || len(e.Output) != 1 {
+		t.Errorf("error is %+v", e)
+	}
+	for _, message := range []string{"executor failed running [/bin/sh -c npm ci]: exit code: 3",
+		`failed to solve: process "/bin/sh -c npm ci" did not complete successfully: exit code: 3`} {
+		if e := newScreen().failure("3f2c1d9", message); e.Step != "RUN npm ci" || e.ExitCode != 3 {
+			t.Errorf("error is %+v", e)
+		}
+	}
+	if e := s.failure("3f2c1d9", "failed to solve: rpc error: no such file"); e.Step != "" {
+		t.Errorf("error is %+v", e)
+	}
+}
+
 // Nothing is silent for longer than 15 s, not even what the push leaves out.
 func TestProgressAlive(t *testing.T) {
 	s := newScreen()

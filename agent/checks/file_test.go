@@ -130,7 +130,7 @@ func TestCheckProperty(t *testing.T) {
 		{"wait", "5", "<nil>"},
 		{"wait", "", "<nil>"},
 		{"wait", "x", `wait cannot be "x": write seconds (5) or a duration (1m30s)`},
-		{"foo", "1", "Invalid property specified, valid properties include: wait, timeout, attempts, default-wait, wait-to-retire, skip-all, skip-default, skip"},
+		{"foo", "1", "Invalid property specified, valid properties include: wait, timeout, attempts, default-wait, wait-to-retire, skip-all, skip-default, skip, disabled"},
 	} {
 		if got := fmt.Sprint(CheckProperty(tt.property, tt.value)); got != tt.want {
 			t.Errorf("%s=%s: %s", tt.property, tt.value, got)

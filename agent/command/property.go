@@ -105,7 +105,7 @@ func (p properties) store(c *call, name, value string) error {
 }
 
 // report adds the raw, the server's and the effective value of each property
-// to a report's values.
+// to a report's values, and where the effective one is from.
 func (p properties) report(values map[string]string, st *agent.State, set agent.Settings) {
 	for _, q := range p.list {
 		own, server := p.get(st, q.name), (*p.server(&set))[q.name]
@@ -114,14 +114,28 @@ func (p properties) report(values map[string]string, st *agent.State, set agent.
 			values[p.noun+"-global-"+q.name] = server
 		}
 		values[p.noun+"-computed-"+q.name] = first(own, server, q.fixed)
+		values[p.noun+"-origin-"+q.name] = origin(own, server, q.fixed)
 	}
+}
+
+// origin says whose value holds; "" where there is none.
+func origin(own, server, fixed string) string {
+	switch {
+	case own != "":
+		return "app"
+	case server != "":
+		return "server"
+	case fixed != "":
+		return "default"
+	}
+	return ""
 }
 
 // keys are the names under which report adds values.
 func (p properties) keys() []string {
 	var keys []string
 	for _, q := range p.list {
-		keys = append(keys, p.noun+"-"+q.name, p.noun+"-computed-"+q.name)
+		keys = append(keys, p.noun+"-"+q.name, p.noun+"-computed-"+q.name, p.noun+"-origin-"+q.name)
 		if !q.onlyApp {
 			keys = append(keys, p.noun+"-global-"+q.name)
 		}

@@ -23,7 +23,7 @@ var processCommands = []spec{
 	},
 	operation("ps:start APP", "Start the app, if it does not run", (*agent.Server).Start),
 	operation("ps:stop APP", "Stop the app", (*agent.Server).Stop),
-	operation("ps:restart APP", "Replace the app's processes by new ones, with the present config", (*agent.Server).Restart),
+	operation("ps:restart APP [TYPE]", "Replace the app's processes, or those of a type, by new ones, with the present config", (*agent.Server).Restart),
 	operation("ps:rebuild APP", "Build and deploy the deployed revision again", (*agent.Server).Rebuild),
 	overall("ps:restartall", "Restart all apps", (*agent.Server).Restart),
 	overall("ps:rebuildall", "Rebuild all apps", (*agent.Server).Rebuild),
@@ -36,6 +36,23 @@ var processCommands = []spec{
 			}
 			c.events().Warn("Deprecated: deploy:all is the old name of ps:restartall")
 			return c.each("restart", workers, (*agent.Server).Restart)
+		},
+	},
+	{
+		use: "ps:inspect APP", short: "Show the engine's description of the app's containers, without the environment's values",
+		run: runInspect,
+	},
+	{
+		use: "ps:restore [APP]", short: "Start what has ended of the app, or of all apps, unless it was stopped",
+		long: "The agent does this by itself when the engine comes back.",
+		run: func(c *call) error {
+			if c.app == nil {
+				return c.each("restore", 1, (*agent.Server).Restore)
+			}
+			if err := c.deployed(); err != nil {
+				return err
+			}
+			return c.server.Restore(c.ctx, c.app.Name, c.events().WithApp(c.app.Name))
 		},
 	},
 	processReport.spec("Show what the app runs, and its process settings"),
@@ -60,10 +77,19 @@ func operation(use, short string, do action) spec {
 		if err != nil {
 			return err
 		}
+		if c.flag("all") && len(c.args) > 0 {
+			return usageError(c.cmd, "%s", s.withoutApp)
+		}
 		if c.flag("all") {
 			return c.each(verb, workers, do)
 		}
-		if err = c.deployed(); err == nil {
+		if len(c.args) > 0 {
+			do = c.restartOnly()
+		}
+		if err = c.deployed(); err != nil && verb == "rebuild" {
+			err = c.pushed()
+		}
+		if err == nil {
 			err = do(c.server, c.ctx, c.app.Name, c.events().WithApp(c.app.Name))
 		}
 		var never *agent.NotDeployedError
@@ -75,6 +101,13 @@ func operation(use, short string, do action) spec {
 		return err
 	}
 	return s
+}
+
+// restartOnly is ps:restart APP TYPE.
+func (c *call) restartOnly() action {
+	return func(s *agent.Server, ctx context.Context, app string, log event.Log) error {
+		return s.RestartType(ctx, app, c.args[0], log)
+	}
 }
 
 // overall is an old command that does something to all apps.

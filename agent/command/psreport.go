@@ -2,19 +2,25 @@ package command
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
 
 	"dokku/agent"
 	"dokku/agent/engine"
+	"dokku/agent/event"
 	"dokku/scale"
 )
 
 var processProperties = properties{
 	noun: "ps",
 	list: []property{
+		{name: "dockerfile-start-cmd", onlyApp: true, check: checkCommand("dockerfile-start-cmd")},
+		{name: "procfile-path", fixed: "Procfile", check: checkProcfilePath},
 		{name: "restart-policy", fixed: "on-failure:10", check: checkRestartPolicy},
+		{name: "skip-deploy", fixed: "false", check: trueOrFalse("skip-deploy")},
+		{name: "start-cmd", onlyApp: true, check: checkCommand("start-cmd")},
 		{name: "stop-timeout-seconds", fixed: "30", check: whole("stop-timeout-seconds", " of seconds", 0, 3600)},
 	},
 	get:    func(st *agent.State, name string) string { return st.PS[name] },
@@ -34,15 +40,38 @@ func checkRestartPolicy(value string) error {
 	return refuse("Invalid restart-policy specified: use no, always, unless-stopped, on-failure or on-failure:N")
 }
 
-// fixedKeys are what ps:report has besides the properties of ps:set. Where a
-// property of Dokku's cannot be set here, its value is the one that holds.
+// checkProcfilePath accepts the path of a file in a repository.
+func checkProcfilePath(value string) error {
+	if path.IsAbs(value) || path.Clean(value) != value || strings.HasPrefix(value, "..") || event.Printable(value) != value || len(value) > 255 {
+		return refuse("Invalid procfile-path specified: %q is not the path of a file below the repository's root, such as deploy/Procfile", oneLine(value))
+	}
+	return nil
+}
+
+// checkCommand accepts what a Procfile does for a command.
+func checkCommand(name string) func(string) error {
+	return func(value string) error {
+		if _, _, err := scale.Command(value, func(string) (string, bool) { return "", true }); err != nil {
+			return refuse("Invalid %s specified: %s", name, err)
+		}
+		return nil
+	}
+}
+
+// trueOrFalse returns a check for a switch.
+func trueOrFalse(name string) func(string) error {
+	return func(value string) error {
+		if value != "true" && value != "false" {
+			return refuse("Invalid %s specified: %q is neither true nor false", name, oneLine(value))
+		}
+		return nil
+	}
+}
+
+// fixedKeys are what ps:report has besides the properties of ps:set.
 var fixedKeys = []string{
 	"deployed", "processes", "ps-can-scale", "restore", "running", "status-",
-	"ps-procfile-path", "ps-global-procfile-path", "ps-computed-procfile-path",
-	"ps-skip-deploy", "ps-global-skip-deploy", "ps-computed-skip-deploy",
-	"ps-dockerfile-start-cmd", "ps-computed-dockerfile-start-cmd",
-	"ps-start-cmd", "ps-computed-start-cmd",
-	"problem", "release", "revision", "serving", "staged",
+	"problem", "release", "revision", "serving", "staged", "undeployed",
 }
 
 var processReport = reporter{
@@ -70,23 +99,23 @@ func collectPS(c *call, app *agent.App, only string) (map[string]string, error) 
 		total += e.Count
 	}
 	values := map[string]string{
-		"deployed":                  strconv.FormatBool(app.Deployed()),
-		"processes":                 strconv.Itoa(total),
-		"ps-can-scale":              strconv.FormatBool(formation.Shipped(app.Name, "") == nil),
-		"restore":                   strconv.FormatBool(!app.State.Stopped),
-		"ps-procfile-path":          "",
-		"ps-global-procfile-path":   "Procfile",
-		"ps-computed-procfile-path": "Procfile",
-		"ps-skip-deploy":            "", "ps-global-skip-deploy": "false", "ps-computed-skip-deploy": "false",
-		"ps-dockerfile-start-cmd": "", "ps-computed-dockerfile-start-cmd": "",
-		"ps-start-cmd": "", "ps-computed-start-cmd": "",
-		"release": "", "revision": "", "staged": staged(app),
+		"deployed":     strconv.FormatBool(app.Deployed()),
+		"processes":    strconv.Itoa(total),
+		"ps-can-scale": strconv.FormatBool(formation.Shipped(app.Name, "") == nil),
+		"restore":      strconv.FormatBool(!app.State.Stopped),
+		"release":      "", "revision": "", "staged": staged(app),
 	}
 	if app.Deployed() {
 		values["release"], values["revision"] = "v"+strconv.Itoa(app.Current.Number), app.Current.Revision
 	}
 	processProperties.report(values, &app.State, set)
+	for _, name := range []string{"procfile-path", "skip-deploy"} { // as Dokku does
+		values["ps-global-"+name] = first(set.PS[name], agent.PSDefaults[name])
+	}
 	if values["problem"], err = problem(c.server, app.Name); err != nil {
+		return nil, err
+	}
+	if values["undeployed"], err = c.server.Undeployed(app); err != nil {
 		return nil, err
 	}
 	if values["serving"] = ""; needs(only, "serving") {

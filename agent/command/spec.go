@@ -203,6 +203,15 @@ func (c *call) deployed() error {
 	return nil
 }
 
+// pushed refuses an app of which there is nothing to build.
+func (c *call) pushed() error {
+	revision, err := c.server.Undeployed(c.app)
+	if err == nil && revision == "" {
+		return &agent.NotDeployedError{App: c.app.Name}
+	}
+	return err
+}
+
 // apps lists the names of all apps, and says so when there are none.
 func (c *call) apps() ([]string, error) {
 	apps, err := c.server.Apps()

@@ -89,8 +89,8 @@ func TestDockerIsolation(t *testing.T) {
 	}
 	conn.Close()
 	dial := []string{"nc", "-w", "1", serving.Address.String(), "8080", "-e", "true"}
-	if _, exit, err := d.Exec(t.Context(), serving.ID, dial); err != nil || exit != 0 {
-		t.Errorf("the app reaches itself: exit %d, %v", exit, err)
+	if out, exit, err := d.Exec(t.Context(), serving.ID, dial); err != nil || exit != 0 {
+		t.Errorf("the app reaches itself: exit %d, %v: %s", exit, err, out)
 	}
 	if _, exit, err := d.Exec(t.Context(), other.ID, dial); err != nil || exit == 0 {
 		t.Errorf("another app reaches it: exit %d, %v", exit, err)

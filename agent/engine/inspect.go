@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
@@ -15,6 +16,24 @@ import (
 type Inspector interface {
 	// Instance returns the state of a container; ErrNoContainer when it is gone.
 	Instance(ctx context.Context, id string) (Instance, error)
+	// Describe returns the engine's own description, a JSON object as docker
+	// inspect prints it; ErrNoContainer when the container is gone.
+	Describe(ctx context.Context, id string) ([]byte, error)
+}
+
+// Describe implements Inspector.
+func (d *Docker) Describe(ctx context.Context, id string) ([]byte, error) {
+	cli, err := d.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := within(ctx, quickCall)
+	defer cancel()
+	_, raw, err := cli.ContainerInspectWithRaw(ctx, id, false)
+	if err != nil {
+		return nil, fmt.Errorf("cannot inspect container %s: %w", short(id), d.explainContainer(ctx, id, err))
+	}
+	return raw, nil
 }
 
 // Instance implements Inspector.
@@ -70,4 +89,19 @@ func (m *Memory) Instance(ctx context.Context, id string) (Instance, error) {
 		}
 		return p.Instance, nil
 	}, "Instance", id)
+}
+
+// Describe implements Inspector.
+func (m *Memory) Describe(ctx context.Context, id string) ([]byte, error) {
+	return call(ctx, m, func() ([]byte, error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		p := m.find(id)
+		if p == nil {
+			return nil, fmt.Errorf("cannot inspect container %s: %w", short(id), ErrNoContainer)
+		}
+		return json.Marshal(map[string]any{"Id": p.ID, "Name": "/" + p.Name,
+			"State":  map[string]any{"Status": p.Status, "Running": p.Running()},
+			"Config": map[string]any{"Env": p.spec.Env, "Labels": p.spec.labels()}})
+	}, "Describe", id)
 }
