@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"dokku/agent/engine"
@@ -190,17 +191,27 @@ func (s *Server) Update(ctx context.Context, app, what string, log event.Log, ch
 			x.State = before
 			return err
 		}
-		if x.Current == nil {
+		if x.Current != nil && changesRoute(what) {
+			if err := x.stageLive(ctx); err != nil {
+				x.State = before
+				return err
+			}
 			x.dirty = true
-			return x.save()
+			return x.converge(ctx, false)
 		}
-		if err := x.stageLive(ctx); err != nil {
-			x.State = before
+		// The rest needs neither the engine nor the proxy.
+		x.dirty = true
+		if err := x.save(); err != nil {
 			return err
 		}
-		x.dirty = true
-		return x.converge(ctx, false)
+		return x.followBranch()
 	})
+}
+
+// changesRoute reports whether what a command sets is part of the app's route.
+func changesRoute(command string) bool {
+	noun, _, _ := strings.Cut(command, ":")
+	return slices.Contains([]string{"domains", "nginx", "ports"}, noun)
 }
 
 // stageLive tests the route with the present settings and the processes that

@@ -50,24 +50,30 @@ func (a AppJSON) Scales() bool {
 // one that the file leaves out. Durations are in seconds. The fields are those
 // of docker-container-healthchecker, which Dokku 0.38 runs.
 type Healthcheck struct {
-	Type         string          `json:"type"` // startup, readiness, liveness
-	Name         string          `json:"name"`
-	Path         string          `json:"path"`
-	Content      string          `json:"content"`
-	Command      []string        `json:"command"`
-	Uptime       int             `json:"uptime"`
-	Listening    bool            `json:"listening"`
-	Port         int             `json:"port"`
-	Scheme       string          `json:"scheme"`
-	HTTPHeaders  []Header        `json:"httpHeaders"`
-	InitialDelay int             `json:"initialDelay"`
-	Attempts     *int            `json:"attempts"`
-	Wait         *int            `json:"wait"`
-	Timeout      *int            `json:"timeout"`
-	Warn         bool            `json:"warn"`
-	OnFailure    json.RawMessage `json:"onFailure"`
+	Type         string    `json:"type"` // startup, readiness, liveness
+	Name         string    `json:"name"`
+	Path         string    `json:"path"`
+	Content      string    `json:"content"`
+	Command      []string  `json:"command"`
+	Uptime       int       `json:"uptime"`
+	Listening    bool      `json:"listening"`
+	Port         int       `json:"port"`
+	Scheme       string    `json:"scheme"`
+	HTTPHeaders  []Header  `json:"httpHeaders"`
+	InitialDelay int       `json:"initialDelay"`
+	Attempts     *int      `json:"attempts"`
+	Wait         *int      `json:"wait"`
+	Timeout      *int      `json:"timeout"`
+	Warn         bool      `json:"warn"`
+	OnFailure    OnFailure `json:"onFailure"`
 
 	Line int `json:"-"` // 1-based, where the check begins
+}
+
+// OnFailure is what is done when a check fails.
+type OnFailure struct {
+	Command []string `json:"command"`
+	URL     string   `json:"url"`
 }
 
 // Header is a header that a check sends.

@@ -39,6 +39,8 @@ type Check struct {
 	Attempts     int
 	Timeout      time.Duration // of one request or command
 	Warn         bool          // a failure is only reported
+	// OnFailure is run inside the container when the check has failed; nil: nothing.
+	OnFailure []string
 }
 
 // String describes the check as a push prints it: http://localhost/ => "Welcome".

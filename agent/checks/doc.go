@@ -39,6 +39,7 @@
 // a connection (one that does not but stays up is accepted with a warning, as
 // Dokku does), others have to stay up.
 //
-// onFailure of app.json is not run: its command and URL would be the pusher's,
-// run on or called from the host.
+// onFailure.command of app.json runs inside the container whose check failed.
+// onFailure.url is not called: an address that a pusher chooses, and that the host
+// reaches, may be none that the pusher could reach.
 package checks

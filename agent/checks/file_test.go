@@ -176,7 +176,7 @@ func TestFromHealthchecks(t *testing.T) {
 		{"listening", "web", `{"type": "startup", "listening": true, "warn": true}`, "accepts connections" + std + " warn"},
 		{"uptime", "worker", `{"type": "startup", "uptime": 90}`, "up for 1m30s" + std},
 		{"command", "worker", `{"type": "startup", "command": ["a", "b"]}`, "runs a b" + std},
-		{"onFailure", "worker", `{"type": "startup", "uptime": 1, "onFailure": {"url": "http://x"}}`, "up for 1s" + std + "; ! app.json:1: healthchecks.worker: onFailure is not run"},
+		{"onFailure", "worker", `{"type": "startup", "uptime": 1, "onFailure": {"url": "http://x"}}`, "up for 1s" + std + "; ! app.json:1: healthchecks.worker: onFailure.url is not called, since the server sends nothing for an app: let onFailure.command do it"},
 
 		{"two kinds", "web", `{"type": "startup", "name": "n", "path": "/", "uptime": 1}`, `app.json:1: healthchecks.web "n": path and uptime exclude each other`},
 		{"bad type", "web", `{"type": "start"}`, `type is "start": write startup`},

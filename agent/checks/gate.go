@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -106,12 +107,36 @@ func (g *gate) run(ctx context.Context, probes []*probe, targets []Target) error
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	g.onFailure(ctx, probes)
 	err := context.Cause(inner)
 	var failure *Failure
 	if errors.As(err, &failure) {
 		return g.complete(ctx, failure, probes)
 	}
 	return err
+}
+
+// onFailure runs what checks that have failed ask for, and prints what it
+// prints. It changes nothing about the outcome.
+func (g *gate) onFailure(ctx context.Context, probes []*probe) {
+	for _, p := range probes {
+		if !p.failed || len(p.check.OnFailure) == 0 || g.plan.Exec == nil {
+			continue
+		}
+		g.log.Step("Running onFailure command in %s: %s", p.target.Name, strings.Join(p.check.OnFailure, " "))
+		limited, cancel := context.WithTimeout(ctx, p.check.Timeout)
+		output, code, err := g.plan.Exec.Exec(limited, p.target.ID, p.check.OnFailure)
+		cancel()
+		for line := range strings.Lines(string(output)) {
+			g.log.Output(strings.TrimRight(line, "\r\n"))
+		}
+		switch {
+		case err != nil:
+			g.log.Warn("onFailure command: %s", err)
+		case code != 0:
+			g.log.Warn("onFailure command: exit code %d", code)
+		}
+	}
 }
 
 // watchTarget looks at a process until all checks have passed, and once more

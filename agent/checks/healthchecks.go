@@ -43,9 +43,10 @@ func FromHealthchecks(typ string, list []scale.Healthcheck) ([]Check, []Warning,
 			bad = append(bad, problem(err.Error()))
 			continue
 		}
-		if len(h.OnFailure) > 0 && string(h.OnFailure) != "null" {
-			warnings = append(warnings, problem("onFailure is not run"))
+		if h.OnFailure.URL != "" {
+			warnings = append(warnings, problem("onFailure.url is not called, since the server sends nothing for an app: let onFailure.command do it"))
 		}
+		c.OnFailure = h.OnFailure.Command
 		checks = append(checks, c)
 	}
 	if n := len(checks); n > maxChecks {

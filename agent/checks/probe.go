@@ -38,6 +38,7 @@ type probe struct {
 	window *window // nil for checks without attempts
 
 	passed   bool
+	failed   bool // also a check that only warns
 	failure  *Failure
 	since    time.Time     // of the try in flight; zero: none
 	last     AttemptResult // of the last try that ended
@@ -137,6 +138,7 @@ func (p *probe) fail(r AttemptResult) error {
 		r.Attempt = p.attempts[n-1].Attempt
 		p.attempts[n-1] = r
 	}
+	p.failed = true
 	if p.check.Warn {
 		p.passed = true
 		p.gate.log.Warn("%s: %s, which is accepted (warn)", p.title(), r)

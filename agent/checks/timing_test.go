@@ -248,6 +248,22 @@ func TestCommandCheck(t *testing.T) {
 	})
 }
 
+// TestOnFailure: the command runs once in the process that failed, also when the
+// failure is only warned of, and decides nothing.
+func TestOnFailure(t *testing.T) {
+	for _, warn := range []string{"true", "false"} {
+		synctest.Test(t, func(t *testing.T) {
+			plan := jsonPlan(t, "web", `{"type": "startup", "listening": true, "attempts": 1, "warn": `+warn+`, "onFailure": {"command": ["tell", "me"]}}`)
+			plan.Dial, plan.Exec = (&pipes{}).dial, &exec{[]int{4}}
+			out, _, err := outcome(t, plan, &host{}, target("web.1"))
+			if (err == nil) != (warn == "true") || strings.Count(out, "-----> Running onFailure command in web.1: tell me\n") != 1 ||
+				!strings.Contains(out, "not tell") || !strings.Contains(out, "onFailure command: exit code 4") {
+				t.Errorf("%v:\n%s", err, out)
+			}
+		})
+	}
+}
+
 func TestWarnOnlyCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		plan := jsonPlan(t, "web", `{"type": "startup", "listening": true, "warn": true, "attempts": 1}`)

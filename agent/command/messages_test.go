@@ -93,6 +93,12 @@ func TestReport(t *testing.T) {
        Ps global restart policy:      
        Ps global skip deploy:         false
        Ps global stop timeout seconds: 
+       Ps origin dockerfile start cmd: 
+       Ps origin procfile path:       default
+       Ps origin restart policy:      default
+       Ps origin skip deploy:         default
+       Ps origin start cmd:           
+       Ps origin stop timeout seconds: default
        Ps procfile path:              
        Ps restart policy:             
        Ps skip deploy:                
@@ -104,6 +110,7 @@ func TestReport(t *testing.T) {
        Running:                       false
        Serving:                       
        Staged:                        
+       Undeployed:                    
 `
 	f.expect("ps:report fresh", ok(body))
 	f.terminal = true
@@ -149,6 +156,46 @@ func TestProperties(t *testing.T) {
 	f.expect("git:set fresh deploy-branch release/1", ok("=====> Setting deploy-branch to release/1\n"))
 	f.expect("git:report fresh --git-computed-deploy-branch", ok("release/1\n"))
 	f.expect("ps:set fresh", fails(1, " !     No property specified\n !     Usage: dokku ps:set APP KEY [VALUE]\n"))
+}
+
+func TestOrigins(t *testing.T) {
+	f := newFixture(t)
+	f.expect("ps:report hello --ps-origin-restart-policy", ok("default\n"))
+	f.run("ps:set", "--global", "restart-policy", "no")
+	f.expect("ps:report hello --ps-origin-restart-policy", ok("server\n"))
+	f.run("ps:set", "hello", "skip-deploy", "true")
+	f.expect("ps:report hello --ps-origin-skip-deploy", ok("app\n"))
+	f.run("config:set", "--global", "DOKKU_CHECKS_WAIT=7")
+	f.expect("checks:report hello --checks-origin-wait", ok("server config\n"))
+	f.release("hello", map[string]string{"Procfile": "web: x\n", "CHECKS": "ATTEMPTS=3\n/\n"}, agent.State{Checks: map[string]string{"timeout": "4"}})
+	f.expect("checks:report hello --checks-origin-attempts", ok("CHECKS of 3f2c1d9\n"))
+	f.expect("checks:report hello --checks-computed-attempts", ok("3\n"))
+	f.expect("checks:report hello --checks-origin-timeout", ok("app\n"))
+	f.expect("ps:scale shipped --format json", ok(`[{"process_type":"web","quantity":2,"origin":"DOKKU_SCALE"},`+
+		`{"process_type":"worker","quantity":1,"origin":"DOKKU_SCALE"}]`+"\n"))
+}
+
+// The texts are Dokku's, of plugins/checks.
+func TestCheckSwitches(t *testing.T) {
+	f := newFixture(t)
+	lists := func(disabled, skipped string) {
+		t.Helper()
+		f.expect("checks:report stopped --checks-disabled-list", ok(disabled+"\n"))
+		f.expect("checks:report stopped --checks-skipped-list", ok(skipped+"\n"))
+	}
+	lists("none", "none")
+	f.expect("checks:disable stopped", ok("-----> Disabling zero downtime for app (stopped)\n"))
+	lists("_all_", "none")
+	f.expect("checks:skip stopped worker,web", ok("-----> Skipping zero downtime for app's (stopped) proctypes (worker,web)\n"))
+	lists("none", "web,worker")
+	f.expect("checks:disable stopped worker", ok("-----> Disabling zero downtime for app's (stopped) proctypes (worker)\n"))
+	lists("worker", "web")
+	f.expect("checks:enable stopped web", ok("-----> Enabling zero downtime for app's (stopped) proctypes (web)\n"))
+	lists("worker", "none")
+	f.expect("checks:skip stopped", ok("-----> Skipping zero downtime for app (stopped)\n"))
+	lists("none", "_all_")
+	f.expect("checks:enable stopped", ok("-----> Enabling zero downtime for app (stopped)\n"))
+	lists("none", "none")
 }
 
 func TestApps(t *testing.T) {
