@@ -48,7 +48,9 @@ func TestScaleTable(t *testing.T) {
 	f.expect("ps:scale --format json shipped", ok(`[{"process_type":"web","quantity":2,"origin":"DOKKU_SCALE"},`+
 		`{"process_type":"worker","quantity":1,"origin":"DOKKU_SCALE"}]`+"\n"))
 	f.terminal = true
-	f.expect("ps:scale hello", ok(heading+data))
+	f.expect("ps:scale hello", ok(heading+data+"       default: web, worker\n"))
+	f.expect("ps:scale shipped", ok("-----> Scaling for shipped\nproctype: qty\n--------: ---\nweb:  2\nworker: 1\n"+
+		"       DOKKU_SCALE of 3f2c1d9: web, worker\n"))
 	f.expect("--quiet ps:scale hello", ok(data))
 	f.expect("ps:scale hello --quiet", ok(data))
 }
@@ -108,6 +110,7 @@ func TestReport(t *testing.T) {
        Restore:                       true
        Revision:                      
        Running:                       false
+       Scale origin:                  
        Serving:                       
        Staged:                        
        Undeployed:                    

@@ -70,7 +70,7 @@ func trueOrFalse(name string) func(string) error {
 
 // fixedKeys are what ps:report has besides the properties of ps:set.
 var fixedKeys = []string{
-	"deployed", "processes", "ps-can-scale", "restore", "running", "status-",
+	"deployed", "processes", "ps-can-scale", "restore", "running", "scale-origin", "status-",
 	"problem", "release", "revision", "serving", "staged", "undeployed",
 }
 
@@ -103,6 +103,7 @@ func collectPS(c *call, app *agent.App, only string) (map[string]string, error) 
 		"processes":    strconv.Itoa(total),
 		"ps-can-scale": strconv.FormatBool(formation.Shipped(app.Name, "") == nil),
 		"restore":      strconv.FormatBool(!app.State.Stopped),
+		"scale-origin": strings.Join(scaleOrigins(app, formation), "; "),
 		"release":      "", "revision": "", "staged": staged(app),
 	}
 	if app.Deployed() {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"dokku/agent"
 	"dokku/scale"
 )
 
@@ -104,5 +105,35 @@ func printScale(c *call, format string) error {
 		c.print("%s\n", data)
 		return nil
 	}
-	return f.WriteTable(c.env.Stdout, c.app.Name, !c.headings())
+	if err := f.WriteTable(c.env.Stdout, c.app.Name, !c.headings()); err != nil || !c.headings() {
+		return err
+	}
+	// A person is told; a script that reads the table asks for json.
+	for _, o := range scaleOrigins(c.app, f) {
+		c.print("       %s\n", o)
+	}
+	return nil
+}
+
+// scaleOrigins says where the counts are from, by origin: "DOKKU_SCALE of
+// 3f2c1d9: web, worker".
+func scaleOrigins(app *agent.App, f scale.Formation) []string {
+	var list []string
+	for _, o := range []scale.Origin{scale.FromAppJSON, scale.FromDokkuScale, scale.FromLocal, scale.FromDefault} {
+		var types []string
+		for _, e := range f {
+			if e.Origin == o {
+				types = append(types, e.Type)
+			}
+		}
+		if len(types) == 0 {
+			continue
+		}
+		from := map[scale.Origin]string{scale.FromLocal: "ps:scale", scale.FromDefault: "default"}[o]
+		if from == "" {
+			from = fmt.Sprintf("%s of %s", o, shortRevision(app.Current.Revision))
+		}
+		list = append(list, from+": "+strings.Join(types, ", "))
+	}
+	return list
 }
