@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -19,6 +18,7 @@ import (
 	"time"
 
 	"dokku/agent/proxy/proxytest"
+	"dokku/hooks/sshtest"
 )
 
 // A bench is a server as install.sh makes one, on loopback: the built program,
@@ -26,6 +26,7 @@ import (
 type bench struct {
 	root, binary, url string
 	nginx             *proxytest.Server
+	ssh               *sshtest.Server
 }
 
 func newBench(b *testing.B) *bench {
@@ -43,51 +44,35 @@ func newBench(b *testing.B) *bench {
 		"nginx":  map[string]any{"port": m.nginx.Port, "check": m.nginx.Config().Check, "reload": m.nginx.Config().Reload}})
 	must(b, err)
 	must(b, os.WriteFile(filepath.Join(m.root, ".dokku", "server.json"), settings, 0o600))
-	m.sshd(b, dir)
-	b.Setenv("DOKKU_ROOT", m.root)
+	m.serve(b, dir)
 	agent := exec.Command(m.binary, "agent")
 	must(b, agent.Start())
 	b.Cleanup(func() { agent.Process.Signal(os.Interrupt); agent.Wait() })
 	return m
 }
 
-func (m *bench) sshd(b *testing.B, dir string) {
-	os.MkdirAll("/run/sshd", 0o755)
-	for _, key := range []string{"host", "key"} {
-		run(b, dir, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
-	}
+// serve starts the sshd: one key is the admin's, and one reaches git itself, for
+// the floor, which pushes over the same sshd.
+func (m *bench) serve(b *testing.B, dir string) {
 	b.Setenv("DOKKU_ROOT", m.root)
-	run(b, dir, m.binary, "ssh-keys:add", "bench", filepath.Join(dir, "key.pub"))
-	// The floor pushes over the same sshd, with a key that reaches git itself.
-	run(b, dir, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "plain")
-	plain, err := os.ReadFile(filepath.Join(dir, "plain.pub"))
+	key, plain := sshtest.Key(b, filepath.Join(dir, "key")), sshtest.Key(b, filepath.Join(dir, "plain"))
+	run(b, dir, m.binary, "ssh-keys:add", "bench", key+".pub")
+	pub, err := os.ReadFile(plain + ".pub")
 	must(b, err)
-	keys, err := os.OpenFile(filepath.Join(m.root, ".ssh", "authorized_keys"), os.O_APPEND|os.O_WRONLY, 0)
+	authorized := filepath.Join(m.root, ".ssh", "authorized_keys")
+	keys, err := os.OpenFile(authorized, os.O_APPEND|os.O_WRONLY, 0)
 	must(b, err)
-	keys.Write(plain)
+	keys.Write(pub)
 	must(b, keys.Close())
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	must(b, err)
-	port := free.Addr().(*net.TCPAddr).Port
-	free.Close()
-	config := fmt.Sprintf("ListenAddress 127.0.0.1:%d\nHostKey %s/host\nPidFile none\nAuthorizedKeysFile %s/.ssh/authorized_keys\n"+
-		// A shell that reads no start-up files, as the user dokku's.
-		"StrictModes no\nUsePAM no\nPermitRootLogin yes\nMaxStartups 100\nSetEnv HOME=%s\n", port, dir, m.root, dir)
-	must(b, os.WriteFile(filepath.Join(dir, "sshd_config"), []byte(config), 0o600))
-	sshd := exec.Command("/usr/sbin/sshd", "-D", "-f", filepath.Join(dir, "sshd_config"))
-	must(b, sshd.Start())
-	b.Cleanup(func() { sshd.Process.Kill(); sshd.Wait() })
-	u, err := user.Current()
-	must(b, err)
-	m.url = fmt.Sprintf("ssh://%s@127.0.0.1:%d", u.Username, port)
+	// A shell that reads no start-up files, as the user dokku's.
+	m.ssh = sshtest.Start(b, dir, authorized, "SetEnv HOME="+dir)
+	m.url = m.ssh.URL
 	m.as(b, "key")
 }
 
 // as makes git use a key.
 func (m *bench) as(b *testing.B, key string) {
-	dir := filepath.Dir(m.root)
-	b.Setenv("GIT_SSH_COMMAND", fmt.Sprintf("ssh -F /dev/null -i %s/%s -o IdentitiesOnly=yes -o StrictHostKeyChecking=no "+
-		"-o UserKnownHostsFile=/dev/null -o LogLevel=ERROR", dir, key))
+	b.Setenv("GIT_SSH_COMMAND", strings.Join(m.ssh.Client(filepath.Join(filepath.Dir(m.root), key)), " "))
 }
 
 // newWork is an app of one file, served by busybox.

@@ -17,10 +17,9 @@ func newForeign(l *lab) string {
 	script, err := os.ReadFile("foreign.sh")
 	must(l.t, err)
 	must(l.t, os.WriteFile(filepath.Join(dir, "hooks", "pre-receive"), script, 0o700))
-	for _, f := range []string{"key", "known_hosts"} {
-		data, err := os.ReadFile(filepath.Join(l.home, f))
+	for name, from := range map[string]string{"id": filepath.Join(l.home, "key"), "id.known_hosts": l.known} {
+		data, err := os.ReadFile(from)
 		must(l.t, err)
-		name := map[string]string{"key": "id", "known_hosts": "id.known_hosts"}[f]
 		must(l.t, os.WriteFile(filepath.Join(dir, name), data, 0o600))
 	}
 	l.git("-C", dir, "config", "dokku.url", l.url+"/hello")

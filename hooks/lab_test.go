@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -16,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"dokku/hooks/sshtest"
 )
 
 // deadline bounds every wait of a test.
@@ -29,6 +30,8 @@ type lab struct {
 	url  string // ssh://user@host:port
 	dest string // user@host
 	ssh  []string
+	// known is the file by which a client knows the server.
+	known string
 	// calls are what hooks and wrappers ask of the deploy agent.
 	calls chan *call
 	work  string // the client's repository
@@ -46,64 +49,17 @@ func newLab(t *testing.T) *lab {
 	must(t, os.MkdirAll(l.root, 0o700))
 	must(t, os.MkdirAll(l.work, 0o700))
 	l.answerCalls()
-	port := l.startSSHD(base)
-	u, err := user.Current()
+	key := sshtest.Key(t, filepath.Join(l.home, "key"))
+	pub, err := os.ReadFile(key + ".pub")
 	must(t, err)
-	l.dest = u.Username + "@127.0.0.1"
-	l.url = fmt.Sprintf("ssh://%s:%d", l.dest, port)
-	l.ssh = []string{"ssh", "-F", "/dev/null", "-p", strconv.Itoa(port), "-i", filepath.Join(l.home, "key"),
-		"-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", "UserKnownHostsFile=" + filepath.Join(l.home, "known_hosts"),
-		"-o", "SendEnv=*", "-o", "LogLevel=ERROR"}
+	must(t, KeysAdd(l.root, "admin", string(pub)))
+	// It accepts every variable of the client's: what our environment is must not
+	// depend on that.
+	sshd := sshtest.Start(t, base, filepath.Join(l.root, ".ssh", "authorized_keys"), "AcceptEnv *")
+	l.dest, l.url, l.known, l.ssh = sshd.Dest, sshd.URL, sshd.Known, sshd.Client(key, "SendEnv=*")
 	l.git("init", "-q", "-b", "main")
 	l.commit("one")
 	return l
-}
-
-// startSSHD starts an sshd that knows the client's key. It accepts every
-// variable of the client's: what our environment is must not depend on that.
-func (l *lab) startSSHD(base string) int {
-	l.t.Helper()
-	os.MkdirAll("/run/sshd", 0o755) // where sshd, run by root, wants to be locked in
-	hostKey := filepath.Join(base, "host_key")
-	for _, path := range []string{hostKey, filepath.Join(l.home, "key")} {
-		l.mustRun(exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path))
-	}
-	pub, err := os.ReadFile(filepath.Join(l.home, "key.pub"))
-	must(l.t, err)
-	must(l.t, KeysAdd(l.root, "admin", string(pub)))
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	must(l.t, err)
-	port := free.Addr().(*net.TCPAddr).Port
-	must(l.t, free.Close())
-	config := fmt.Sprintf("ListenAddress 127.0.0.1:%d\nHostKey %s\nPidFile none\nAuthorizedKeysFile %s\nStrictModes no\n"+
-		"UsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\nAcceptEnv *\nLogLevel ERROR\nMaxStartups 100\n",
-		port, hostKey, filepath.Join(l.root, ".ssh", "authorized_keys"))
-	path := filepath.Join(base, "sshd_config")
-	must(l.t, os.WriteFile(path, []byte(config), 0o600))
-	sshd := exec.Command("/usr/sbin/sshd", "-D", "-e", "-f", path)
-	var log bytes.Buffer
-	sshd.Stderr = &log
-	must(l.t, sshd.Start())
-	l.t.Cleanup(func() {
-		sshd.Process.Kill()
-		sshd.Wait()
-		if l.t.Failed() {
-			l.t.Logf("sshd: %s", log.String())
-		}
-	})
-	hostPub, err := os.ReadFile(hostKey + ".pub")
-	must(l.t, err)
-	known := fmt.Sprintf("[127.0.0.1]:%d %s", port, hostPub)
-	must(l.t, os.WriteFile(filepath.Join(l.home, "known_hosts"), []byte(known), 0o600))
-	eventually(l.t, "sshd listens", func() bool {
-		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			return false
-		}
-		c.Close()
-		return true
-	})
-	return port
 }
 
 // answerCalls takes the calls of fake agents from the socket.
