@@ -20,6 +20,9 @@ func (x *session) converge(ctx context.Context, restore bool) error {
 	if ctx.Err() == nil {
 		x.noteProblem(err)
 	}
+	if err == nil {
+		x.lock.abandoned = false
+	}
 	return err
 }
 

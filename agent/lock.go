@@ -20,7 +20,8 @@ import (
 // it back: a free lock with a holder's name was left by somebody who was killed.
 type lock struct {
 	f *os.File
-	// abandoned: who had the lock before did not give it back.
+	// abandoned: who had the lock before did not give it back, and nobody has
+	// cleaned up since.
 	abandoned bool
 }
 
@@ -122,9 +123,12 @@ func (l *lock) holder() (h holder, ok bool) {
 	return h, json.Unmarshal(buf[:n], &h) == nil
 }
 
-// release gives the lock back.
+// release gives the lock back. As long as nobody has cleaned up behind one who did
+// not, it still looks like that to the next one.
 func (l *lock) release() {
-	l.f.Truncate(0)
+	if !l.abandoned {
+		l.f.Truncate(0)
+	}
 	l.f.Close()
 }
 

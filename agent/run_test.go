@@ -71,6 +71,30 @@ func TestAbandonedLock(t *testing.T) {
 	}
 }
 
+// TestAbandonedLockIsPassedOn: one who takes an abandoned lock for something else
+// than the app's processes does not hide it from the agent.
+func TestAbandonedLockIsPassedOn(t *testing.T) {
+	m := newMachine(t, newHistory(t))
+	l, ok, err := m.server.tryLock("shop", "ps:rebuild")
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	l.f.Close()
+	for range 2 {
+		if l, ok, err = m.server.tryLock("shop", "packing the repository"); err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		l.release()
+		if !m.server.held("shop") {
+			t.Fatal("the agent has no cause to look")
+		}
+	}
+	m.settle()
+	if m.server.held("shop") {
+		t.Error("the agent looks again and again")
+	}
+}
+
 // eventually waits until ok holds.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
