@@ -161,7 +161,7 @@ func (x *session) dropProvisional() error {
 	if err != nil {
 		return err
 	}
-	if refs || len(x.State.Config)+len(x.State.Domains)+len(x.State.Scale) > 0 {
+	if refs || len(x.State.Config)+len(x.State.Domains)+len(x.State.Scale)+len(x.State.Mounts)+len(x.State.Network)+len(x.State.Resources) > 0 {
 		x.State.Provisional, x.dirty = false, true
 		return x.save()
 	}

@@ -36,7 +36,7 @@ func (x *session) restart(ctx context.Context, cause string, change func(*State)
 	r := x.Current.derive(n, cause)
 	next := x.State.clone()
 	change(&next)
-	r.Config = x.config(next)
+	r.Config, r.Attached = x.config(next), x.attached(next)
 	return x.redeploy(ctx, r, change)
 }
 

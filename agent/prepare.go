@@ -232,8 +232,11 @@ func (x *session) build(ctx context.Context, objects build.Options, revision, ca
 		return nil, err
 	}
 	r := &Release{Number: n, Attempt: newAttempt(), Revision: revision, Cause: cause,
-		Created: time.Now().UTC(), Config: x.config(x.State), Files: map[string]string{}}
+		Created: time.Now().UTC(), Config: x.config(x.State), Attached: x.attached(x.State), Files: map[string]string{}}
 	x.about(n)
+	if err := x.attachable(ctx, r.Attached); err != nil {
+		return nil, err
+	}
 	if err := x.inspect(ctx, src, commit, r); err != nil {
 		return nil, err
 	}

@@ -63,6 +63,9 @@ func (o *rollout) run(ctx context.Context, procs []Process) error {
 	if len(procs) == 0 {
 		return o.stage(ctx, nil)
 	}
+	if err := o.attachable(ctx, o.release.Attached); err != nil {
+		return err
+	}
 	specs, err := o.specs(ctx, procs)
 	if err != nil {
 		return err

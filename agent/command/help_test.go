@@ -24,7 +24,11 @@ func TestHelpListsEveryCommandOnce(t *testing.T) {
 		"ps:scale", "ps:report", "ps:set", "deploy:all", "apps:create", "apps:destroy", "apps:exists", "apps:list",
 		"config:set", "config:get", "config:unset", "config:show", "config:export", "config:keys", "config:clear",
 		"domains:add", "domains:remove", "domains:set", "domains:clear", "domains:report", "domains:set-global",
-		"checks:run", "checks:set", "checks:report", "proxy:enable", "proxy:disable", "proxy:report", "git:set", "git:report",
+		"checks:run", "checks:set", "checks:report", "proxy:enable", "proxy:disable", "proxy:report",
+		"storage:ensure-directory", "storage:list", "storage:mount", "storage:report", "storage:unmount",
+		"network:create", "network:destroy", "network:exists", "network:info", "network:list", "network:rebuild",
+		"network:report", "network:set", "resource:limit", "resource:limit-clear", "resource:report", "resource:reserve",
+		"resource:reserve-clear", "git:set", "git:report",
 		"logs", "urls", "ssh-keys:add", "ssh-keys:list", "ssh-keys:remove", "version", "help", "completion"} {
 		if n := count(names, name); n != 1 {
 			t.Errorf("help lists %s %d times", name, n)
@@ -75,22 +79,25 @@ func TestCompletion(t *testing.T) {
 		}
 	}
 	for line, want := range map[string]string{
-		"ps:scale ?":                     "fresh hello shipped stopped taken",
-		"ps:scale h?":                    "hello",
-		"ps:scale hello ?":               "web= worker=",
-		"ps:scale hello web=1 wo?":       "worker=",
-		"apps:create ?":                  "",
-		"apps:list ?":                    "",
-		"config:get hello ?":             "GREETING N",
-		"ps:set hello ?":                 "restart-policy stop-timeout-seconds",
-		"ps:set --global ?":              "restart-policy stop-timeout-seconds",
-		"completion ?":                   "bash zsh fish",
-		"help ps:sc?":                    "ps:scale",
-		"domains:remove taken ?":         "taken.example.com",
-		"proxy:report hello --proxy-en?": "--proxy-enabled",
-		"logs hello -p ?":                "web worker",
-		"config:export hello --format ?": "exports shell envfile json",
-		"ps:scal?":                       "ps:scale",
+		"ps:scale ?":                                 "fresh hello shipped stopped taken",
+		"ps:scale h?":                                "hello",
+		"ps:scale hello ?":                           "web= worker=",
+		"ps:scale hello web=1 wo?":                   "worker=",
+		"apps:create ?":                              "",
+		"apps:list ?":                                "",
+		"config:get hello ?":                         "GREETING N",
+		"ps:set hello ?":                             "restart-policy stop-timeout-seconds",
+		"ps:set --global ?":                          "restart-policy stop-timeout-seconds",
+		"completion ?":                               "bash zsh fish",
+		"help ps:sc?":                                "ps:scale",
+		"domains:remove taken ?":                     "taken.example.com",
+		"proxy:report hello --proxy-en?":             "--proxy-enabled",
+		"logs hello -p ?":                            "web worker",
+		"resource:limit hello --process-type ?":      "web worker",
+		"storage:ensure-directory data --chown her?": "herokuish heroku",
+		"network:set hello ?":                        "attach-post-create attach-post-deploy bind-all-interfaces initial-network tld",
+		"config:export hello --format ?":             "exports shell envfile json",
+		"ps:scal?":                                   "ps:scale",
 	} {
 		words := strings.Fields(strings.TrimSuffix(line, "?"))
 		if strings.HasSuffix(line, " ?") {
