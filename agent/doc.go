@@ -50,6 +50,9 @@
 //     engine (engine.Storage): no rule of sudo is needed for it.
 //   - initial-network, attach-post-create and attach-post-deploy do the same: the
 //     networks are joined before a process starts, beside the app's own network,
-//     which has the fixed address that the proxy uses.
+//     which has the fixed address that the proxy uses. The app's name there leads
+//     to every container of it that runs, as in Dokku: while a release is gated,
+//     and while the one before retires, to both. The engine takes names only
+//     when a container joins, and to join again would cut connections.
 //   - The lock polls: flock(2) cannot be cancelled together with a context.
 package agent
