@@ -12,14 +12,15 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/client"
 )
 
-// chownContainer is the name of the container through which Chown reaches a
-// folder, and its label. Only one exists at a time.
-const chownContainer = "dokku-storage"
+// labelChown is carried by the container through which Chown reaches a folder;
+// its value is dir.
+const labelChown = "com.dokku.storage-root"
 
 // Chown implements Storage. It unpacks an archive with the folder alone into a
 // container that has dir mounted and is never started: the engine makes the
@@ -50,21 +51,32 @@ func (d *Docker) chown(ctx context.Context, dir, name string, uid int) (err erro
 		_, failed := cli.ImageRemove(ctx, empty, image.RemoveOptions{})
 		err = errors.Join(err, d.explain(ctx, failed))
 	}()
-	// One that a killed process has left is in the way of its successor.
-	if left, err := cli.ContainerInspect(ctx, chownContainer); err == nil && left.Config.Labels[chownContainer] != "" {
-		if err := removeContainer(ctx, cli, left.ID); err != nil {
-			return d.explain(ctx, err)
-		}
+	if err := sweepChown(ctx, cli, dir); err != nil {
+		return d.explain(ctx, err)
 	}
 	made, err := cli.ContainerCreate(ctx,
-		&container.Config{Image: empty, Cmd: []string{"none"}, Labels: map[string]string{chownContainer: "true"}},
+		&container.Config{Image: empty, Cmd: []string{"none"}, Labels: map[string]string{labelChown: dir}},
 		&container.HostConfig{NetworkMode: "none", Mounts: []mount.Mount{{Type: mount.TypeBind, Source: dir, Target: "/storage"}}},
-		nil, nil, chownContainer)
+		nil, nil, "")
 	if err != nil {
 		return d.explain(ctx, err)
 	}
 	defer func() { err = errors.Join(err, d.explain(ctx, removeContainer(ctx, cli, made.ID))) }()
 	return d.explain(ctx, cli.CopyToContainer(ctx, made.ID, "/storage", folder(name, uid), container.CopyToContainerOptions{}))
+}
+
+// sweepChown removes what a call left that was killed.
+func sweepChown(ctx context.Context, cli *client.Client, dir string) error {
+	left, err := cli.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", labelChown+"="+dir))})
+	if err != nil {
+		return err
+	}
+	for _, c := range left {
+		if err := removeContainer(ctx, cli, c.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // folder is an archive that holds one folder.

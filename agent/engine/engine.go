@@ -233,7 +233,7 @@ type Storage interface {
 	// Chown makes the folder dir/name when it is missing, in dir, which has to
 	// exist, and gives it, and nothing in it, to a user and the group of the same number, with mode 0755. The
 	// engine has the rights for that where its caller has not. Nothing may call it
-	// twice at the same time.
+	// twice at the same time for one dir.
 	Chown(ctx context.Context, dir, name string, uid int) error
 }
 
