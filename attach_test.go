@@ -46,7 +46,8 @@ func (l *lab) network(name string) string {
 func TestDatabaseOnANetwork(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, nil)
-	network := l.network(l.appName(1) + "-net")
+	// Named so, it comes before the app's own, and has the default route.
+	network := l.network("a-" + l.appName(1))
 	db := l.database(network)
 	a := l.deployed(nil)
 	fetch := func(what, want string) {
@@ -84,6 +85,11 @@ func TestDatabaseOnANetwork(t *testing.T) {
 	b.push(nil)
 	if _, body := b.get("/fetch?from=" + a.name + ".web:5000"); !strings.Contains(body, " web.") || strings.HasPrefix(body, b.tip("main")) {
 		t.Errorf("another app gets %q", body)
+	}
+	l.dokku("proxy:disable", b.name)
+	address := strings.TrimPrefix(strings.TrimSpace(l.dokku("urls", b.name)), "http://")
+	if _, body, err := b.ask(address, "/fetch?from="+db+":5000"); !strings.Contains(body, "data") {
+		t.Errorf("at its port of the host the other app answers %q, error %v", body, err)
 	}
 
 	contains(t, l.refused("network:destroy", "--force", network), "in use by app "+a.name)
