@@ -79,25 +79,26 @@ func TestCompletion(t *testing.T) {
 		}
 	}
 	for line, want := range map[string]string{
-		"ps:scale ?":                                 "fresh hello shipped stopped taken",
-		"ps:scale h?":                                "hello",
-		"ps:scale hello ?":                           "web= worker=",
-		"ps:scale hello web=1 wo?":                   "worker=",
-		"apps:create ?":                              "",
-		"apps:list ?":                                "",
-		"config:get hello ?":                         "GREETING N",
-		"ps:set hello ?":                             "restart-policy stop-timeout-seconds",
-		"ps:set --global ?":                          "restart-policy stop-timeout-seconds",
-		"completion ?":                               "bash zsh fish",
-		"help ps:sc?":                                "ps:scale",
-		"domains:remove taken ?":                     "taken.example.com",
-		"proxy:report hello --proxy-en?":             "--proxy-enabled",
-		"logs hello -p ?":                            "web worker",
+		"ps:scale ?":                     "fresh hello shipped stopped taken",
+		"ps:scale h?":                    "hello",
+		"ps:scale hello ?":               "web= worker=",
+		"ps:scale hello web=1 wo?":       "worker=",
+		"apps:create ?":                  "",
+		"apps:list ?":                    "",
+		"config:get hello ?":             "GREETING N",
+		"ps:set hello ?":                 "restart-policy stop-timeout-seconds",
+		"ps:set --global ?":              "restart-policy stop-timeout-seconds",
+		"completion ?":                   "bash zsh fish",
+		"help ps:sc?":                    "ps:scale",
+		"domains:remove taken ?":         "taken.example.com",
+		"proxy:report hello --proxy-en?": "--proxy-enabled",
+		"logs hello -p ?":                "web worker",
+		"config:export hello --format ?": "exports shell envfile json",
+		"ps:scal?":                       "ps:scale",
+
 		"resource:limit hello --process-type ?":      "web worker",
 		"storage:ensure-directory data --chown her?": "herokuish heroku",
 		"network:set hello ?":                        "attach-post-create attach-post-deploy bind-all-interfaces initial-network tld",
-		"config:export hello --format ?":             "exports shell envfile json",
-		"ps:scal?":                                   "ps:scale",
 	} {
 		words := strings.Fields(strings.TrimSuffix(line, "?"))
 		if strings.HasSuffix(line, " ?") {
