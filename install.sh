@@ -7,6 +7,7 @@ set -eu
 BIN=/usr/local/bin/dokku
 LIB=/usr/local/lib/dokku   # only root writes here: sudo runs what is in it
 HOME_DIR=/home/dokku
+DATA=/var/lib/dokku/data/storage   # folders that apps mount: storage:ensure-directory
 CONF=/etc/nginx/conf.d/dokku.conf
 SUDOERS=/etc/sudoers.d/dokku
 UNIT=/etc/systemd/system/dokku-agent.service
@@ -256,6 +257,7 @@ make_user() {
   esac
   install -d -m 0750 -o dokku -g dokku "$HOME_DIR"
   install -d -m 0700 -o dokku -g dokku "$HOME_DIR/.ssh" "$HOME_DIR/.dokku"
+  install -d -m 0755 -o dokku -g dokku "$DATA"
 }
 
 # Whoever may use the engine's socket is as good as root: that is what the
@@ -730,6 +732,7 @@ purge() {
     userdel dokku >>"$LOG" 2>&1 || die "cannot remove the user dokku: $(tail -n 1 "$LOG")"
   fi
   rm -rf "$HOME_DIR" "$DEMO" /var/log/dokku-agent.log*
+  [ ! -d "$DATA" ] || rmdir "$DATA" 2>/dev/null || warn "Kept: what apps have stored in $DATA; to remove it: rm -rf $DATA"
 }
 
 # --------------------------------------------------------------------------

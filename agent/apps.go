@@ -162,7 +162,7 @@ func (x *session) dropProvisional() error {
 	if err != nil {
 		return err
 	}
-	if refs || len(x.State.Config)+len(x.State.Domains)+len(x.State.Scale) > 0 {
+	if refs || len(x.State.Config)+len(x.State.Domains)+len(x.State.Scale)+len(x.State.Mounts)+len(x.State.Network)+len(x.State.Resources) > 0 {
 		x.State.Provisional, x.dirty = false, true
 		return x.save()
 	}
@@ -174,8 +174,17 @@ func (x *session) dropProvisional() error {
 
 // Update changes an app's settings under its lock, and applies what takes
 // effect without new processes (names, the proxy's limits). A change that
-// returns an error, or that the proxy refuses, changes nothing.
+// returns an error, or that the proxy refuses, changes nothing. It is made twice:
+// what it refuses is to be refused before anything is touched, the lock included.
 func (s *Server) Update(ctx context.Context, app, what string, log event.Log, change func(*State) error) error {
+	a, err := s.Load(app)
+	if err != nil {
+		return err
+	}
+	trial := a.State.clone()
+	if err := change(&trial); err != nil {
+		return err
+	}
 	return s.with(ctx, app, what, log, func(x *session) error {
 		before := x.State
 		x.State = x.State.clone()

@@ -39,5 +39,20 @@
 //     until the next release, since converging would apply it at once.
 //   - ps:start of a stopped app makes a new release from the current one, with
 //     the present config, gated like any other.
+//   - Mounts, networks and limits are part of a release, as the config is
+//     (Attached): ps:scale gives a new container what its siblings have, and a
+//     change waits for the next release.
+//   - Mounts of the host lie below one folder, the data root, and are looked up
+//     anew for each container, so that a link in a folder that an app writes to
+//     leads nobody out of it. Between that look and the engine's own a moment
+//     remains: whoever mounts a folder inside another app's trusts that app.
+//   - A folder is made by this program, a plain user, and given away by the
+//     engine (engine.Storage): no rule of sudo is needed for it.
+//   - initial-network, attach-post-create and attach-post-deploy do the same: the
+//     networks are joined before a process starts, beside the app's own network,
+//     which has the fixed address that the proxy uses. The app's name there leads
+//     to every container of it that runs, as in Dokku: while a release is gated,
+//     and while the one before retires, to both. The engine takes names only
+//     when a container joins, and to join again would cut connections.
 //   - The lock polls: flock(2) cannot be cancelled together with a context.
 package agent

@@ -105,6 +105,9 @@ func (x *session) spec(r *Release, p Process, name string, at netip.Addr) (engin
 	for _, k := range slices.Sorted(maps.Keys(env)) {
 		s.Env = append(s.Env, k+"="+env[k])
 	}
+	if err := x.attach(&s, r); err != nil {
+		return s, err
+	}
 	c, err := r.parse(x.set)
 	if err != nil {
 		return s, err

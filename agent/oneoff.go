@@ -63,6 +63,9 @@ func (o *rollout) runOnce(ctx context.Context, what, command string) (err error)
 	for _, k := range slices.Sorted(maps.Keys(env)) {
 		s.Env = append(s.Env, k+"="+env[k])
 	}
+	if err := o.attach(&s, o.release); err != nil {
+		return err
+	}
 	w := &lineWriter{emit: o.log.Output}
 	last, err := engine.RunOnce(ctx, o.host, s, w)
 	w.flush()

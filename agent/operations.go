@@ -77,7 +77,7 @@ func (x *session) replace(ctx context.Context, cause string, kept map[string]Ide
 
 // settings gives a new release what it takes over from the present settings.
 func (x *session) settings(r *Release, st State) {
-	r.Config, r.StartCommand = x.config(st), st.startCommand()
+	r.Config, r.StartCommand, r.Attached = x.config(st), st.startCommand(), x.attached(st)
 }
 
 // config is the environment that a new release gets: the server's, then the app's.

@@ -231,6 +231,9 @@ func (x *session) build(ctx context.Context, objects build.Options, revision, ca
 		Created: time.Now().UTC(), Files: map[string]string{}}
 	x.settings(r, x.State)
 	x.about(n)
+	if err := x.attachable(ctx, r.Attached); err != nil {
+		return nil, err
+	}
 	if err := x.inspect(ctx, src, commit, r); err != nil {
 		return nil, err
 	}

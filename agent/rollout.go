@@ -60,6 +60,9 @@ func (x *session) rollout(r *Release) (*rollout, error) {
 // route that they are to get is tested; their addresses are known before they
 // start.
 func (o *rollout) run(ctx context.Context, procs []Process) error {
+	if err := o.attachable(ctx, o.release.Attached); err != nil {
+		return err
+	}
 	procs = o.withoutExclusive(procs)
 	if len(procs) == 0 {
 		return o.stage(ctx, nil)

@@ -10,6 +10,7 @@ type Settings struct {
 	Checks  map[string]string `json:"checks,omitempty"`  // checks:set --global
 	PS      map[string]string `json:"ps,omitempty"`      // ps:set --global
 	Git     map[string]string `json:"git,omitempty"`     // "deploy-branch"
+	Network map[string]string `json:"network,omitempty"` // network:set --global
 
 	// MaxScale is the highest count of one process type. Default 100.
 	MaxScale int `json:"max_scale,omitempty"`
@@ -22,6 +23,9 @@ type Settings struct {
 	Docker string `json:"docker,omitempty"`
 	// Pool is where the apps' subnets are taken from. Default 10.192.0.0/11.
 	Pool string `json:"pool,omitempty"`
+	// StorageRoot is the folder below which apps may have folders of the host.
+	// Default DefaultStorageRoot.
+	StorageRoot string `json:"storage_root,omitempty"`
 
 	Nginx NginxSettings `json:"nginx,omitzero"`
 }

@@ -26,6 +26,11 @@ type State struct {
 	PS      map[string]string `json:"ps,omitempty"`      // ps:set
 	Nginx   map[string]string `json:"nginx,omitempty"`   // nginx:set
 
+	// What the next release takes up: see Attached.
+	Mounts    []Mount           `json:"mounts,omitempty"`    // storage:mount
+	Network   map[string]string `json:"network,omitempty"`   // network:set
+	Resources map[string]string `json:"resources,omitempty"` // resource:limit, resource:reserve
+
 	// DeployBranch is the branch whose pushes deploy, without refs/heads/.
 	// Empty: the first of main and master that is pushed is adopted.
 	DeployBranch string `json:"deploy_branch,omitempty"`
@@ -74,6 +79,7 @@ func (st *State) clone() State {
 	c := *st
 	c.Config, c.Scale, c.ScaleNext = maps.Clone(st.Config), maps.Clone(st.Scale), maps.Clone(st.ScaleNext)
 	c.Checks, c.PS, c.Nginx = maps.Clone(st.Checks), maps.Clone(st.PS), maps.Clone(st.Nginx)
+	c.Mounts, c.Network, c.Resources = slices.Clone(st.Mounts), maps.Clone(st.Network), maps.Clone(st.Resources)
 	c.Domains, c.Retiring = slices.Clone(st.Domains), maps.Clone(st.Retiring)
 	return c
 }
@@ -95,6 +101,7 @@ type Release struct {
 
 	// Config is the environment of all processes, without PORT, DYNO and GIT_REV.
 	Config map[string]string `json:"config,omitempty"`
+	Attached
 	// Files holds the control files that the revision ships, by name.
 	Files map[string]string `json:"files,omitempty"`
 	// ProcfilePath is where the revision has its Procfile; empty: in its root.

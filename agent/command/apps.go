@@ -50,22 +50,28 @@ func runCreate(c *call) error {
 func runDestroy(c *call) error {
 	name := c.app.Name
 	if !c.force && !c.flag("force") {
-		if err := confirm(c, name); err != nil {
+		if err := confirm(c, name, "app "+name+", with its containers, images, settings and repository"); err != nil {
 			return err
 		}
 	}
 	log := c.events().WithApp(name)
 	log.Step("Destroying %s (including all add-ons)", name)
-	return c.server.Destroy(c.ctx, name, log)
+	if err := c.server.Destroy(c.ctx, name, log); err != nil {
+		return err
+	}
+	for _, what := range c.kept(c.app) {
+		log.Detail("Kept: %s", what)
+	}
+	return nil
 }
 
-// confirm has the app's name typed.
-func confirm(c *call, name string) error {
+// confirm has the name of what is to be destroyed typed.
+func confirm(c *call, name, what string) error {
 	if !c.env.Terminal {
 		return refuse("Cannot ask whether to destroy %s, since there is no terminal: use --force", name)
 	}
 	c.warn("WARNING: Potentially Destructive Action")
-	c.warn("This command will destroy app %s, with its containers, images, settings and repository.", name)
+	c.warn("This command will destroy %s.", what)
 	c.warn("To proceed, type \"%s\"", name)
 	c.print("> ")
 	typed := make(chan string, 1)

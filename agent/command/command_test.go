@@ -71,9 +71,13 @@ func newFixture(t *testing.T) *fixture {
 	f.release("shipped", map[string]string{"Procfile": procfile["Procfile"], "DOKKU_SCALE": "web=2\nworker=1\n"}, agent.State{})
 	f.state("taken", agent.State{Domains: []string{"taken.example.com"}})
 	// Nothing here may need Docker.
-	f.write(".dokku/server.json", agent.Settings{Version: 1, Docker: "unix:///nowhere.sock", Domains: []string{"example.com"}})
+	f.write(".dokku/server.json", agent.Settings{Version: 1, Docker: "unix:///nowhere.sock", Domains: []string{"example.com"},
+		StorageRoot: f.storage()})
 	return f
 }
+
+// storage is the data root; a test that needs one makes it.
+func (f *fixture) storage() string { return filepath.Join(filepath.Dir(f.root), "storage") }
 
 func (f *fixture) write(name string, v any) {
 	f.t.Helper()

@@ -24,7 +24,11 @@ func TestHelpListsEveryCommandOnce(t *testing.T) {
 		"ps:scale", "ps:report", "ps:set", "deploy:all", "apps:create", "apps:destroy", "apps:exists", "apps:list",
 		"config:set", "config:get", "config:unset", "config:show", "config:export", "config:keys", "config:clear",
 		"domains:add", "domains:remove", "domains:set", "domains:clear", "domains:report", "domains:set-global",
-		"checks:run", "checks:set", "checks:report", "proxy:enable", "proxy:disable", "proxy:report", "git:set", "git:report",
+		"checks:run", "checks:set", "checks:report", "proxy:enable", "proxy:disable", "proxy:report",
+		"storage:ensure-directory", "storage:list", "storage:mount", "storage:report", "storage:unmount",
+		"network:create", "network:destroy", "network:exists", "network:info", "network:list", "network:rebuild",
+		"network:report", "network:set", "resource:limit", "resource:limit-clear", "resource:report", "resource:reserve",
+		"resource:reserve-clear", "git:set", "git:report",
 		"logs", "urls", "ssh-keys:add", "ssh-keys:list", "ssh-keys:remove", "version", "help", "completion"} {
 		if n := count(names, name); n != 1 {
 			t.Errorf("help lists %s %d times", name, n)
@@ -91,6 +95,10 @@ func TestCompletion(t *testing.T) {
 		"logs hello -p ?":                "web worker",
 		"config:export hello --format ?": "exports shell envfile json",
 		"ps:scal?":                       "ps:scale",
+
+		"resource:limit hello --process-type ?":      "web worker",
+		"storage:ensure-directory data --chown her?": "herokuish heroku",
+		"network:set hello ?":                        "attach-post-create attach-post-deploy bind-all-interfaces initial-network tld",
 	} {
 		words := strings.Fields(strings.TrimSuffix(line, "?"))
 		if strings.HasSuffix(line, " ?") {

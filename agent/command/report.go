@@ -22,6 +22,9 @@ type reporter struct {
 	// collect returns the values of an app, or of the one that is asked for, so
 	// that a single flag costs only what it needs.
 	collect func(c *call, app *agent.App, only string) (map[string]string, error)
+	// plain: lines begin with the value's own name ("web limit memory"), not with
+	// the noun and a capital letter.
+	plain bool
 }
 
 func (rep reporter) spec(short string) spec {
@@ -175,7 +178,11 @@ func (rep reporter) one(c *call, line reportLine, name string, several bool) err
 		c.print("=====> %s %s information\n", name, rep.noun)
 	}
 	for _, k := range slices.Sorted(maps.Keys(values)) {
-		c.print("       %-30s %s\n", label(k)+":", visibleValue(values[k]))
+		name := label(k)
+		if rep.plain {
+			name = strings.TrimPrefix(strings.ReplaceAll(strings.ReplaceAll(k, "-", " "), ".", " "), rep.noun+" ")
+		}
+		c.print("       %-30s %s\n", name+":", visibleValue(values[k]))
 	}
 	return nil
 }

@@ -338,7 +338,7 @@ func TestWrongCommandLines(t *testing.T) {
 	f := newFixture(t)
 	before := f.snapshot()
 	count := 0
-	for line := range strings.SplitSeq(wrongLines, "\n") {
+	for line := range strings.SplitSeq(wrongLines+wrongAttachLines, "\n") {
 		if line == "" || line[0] == '#' {
 			continue
 		}

@@ -33,6 +33,16 @@
 // from a pool and keep clear of the host's interfaces and routes, of which the
 // engine's own choice knows only a part.
 //
+// Other networks are joined between a container's creation and its start, by
+// any API version: a process may look for its database as the first thing it
+// does, and a process must never run that could not join. The app's own network
+// stays the one with the fixed address.
+//
+// A folder's owner is changed without a program that runs as root: Chown unpacks
+// an archive with the folder alone into a container that is made for it, of an
+// empty image, and never started. Whoever may use the engine can do that, so no
+// rule of sudo is needed for it.
+//
 // Images are never removed by force. Remove takes only names away that a deploy
 // gave (TagPrefix), and leaves an image alone that a container, running or not,
 // was made from. The engine would take all names but one from an image in use

@@ -94,6 +94,8 @@ func (d *Docker) explainStart(ctx context.Context, spec Spec, err error) error {
 	text := err.Error()
 	has := func(part string) bool { return strings.Contains(text, part) }
 	switch {
+	case errors.Is(err, ErrNoJoin):
+		return err
 	case spec.HostPort != 0 &&
 		(has("port is already allocated") || has("address already in use")):
 		return fmt.Errorf("%w (%d): stop what listens on it, or choose another one", ErrPortInUse, spec.HostPort)
@@ -101,8 +103,17 @@ func (d *Docker) explainStart(ctx context.Context, spec Spec, err error) error {
 		return fmt.Errorf("%w (%s)", ErrAddressInUse, spec.Address)
 	case errdefs.IsNotFound(err) && has("No such image"):
 		return fmt.Errorf("%w (%s): build the app again, with ps:rebuild", ErrNoImage, spec.Image)
+	case errdefs.IsNotFound(err) && has("network ") && len(spec.Joins) > 0 && !has(NetworkName(spec.App)):
+		for _, name := range spec.Joins {
+			if has("network " + name + " not found") {
+				return noJoin(name)
+			}
+		}
+		return fmt.Errorf("a network that this container was made on is gone: make the container anew, with ps:restart (%w)", err)
 	case errdefs.IsNotFound(err) && has("network "):
 		return fmt.Errorf("%w (%s)", ErrNoNetwork, NetworkName(spec.App))
+	case has("Range of CPUs"):
+		return fmt.Errorf("a limit of %g CPUs is more than this host has: %w", float64(spec.Limits.NanoCPUs)/1e9, err)
 	case has("executable file not found"), strings.HasPrefix(text, "exec: ") && has("no such file or directory"):
 		return fmt.Errorf("%w (does the image have that command?)", err)
 	}

@@ -115,6 +115,7 @@ func instance(r container.InspectResponse) Instance {
 		i.describe(r.Config.Labels)
 	}
 	i.HostPort = hostPort(r.HostConfig)
+	i.Limits = limits(r.HostConfig)
 	i.Address = address(r.NetworkSettings, NetworkName(i.App))
 	return i
 }

@@ -38,6 +38,9 @@ func (d *Docker) start(ctx context.Context, spec Spec) (Instance, error) {
 	defer cancel()
 	id, made, err := d.create(c, cli, spec)
 	if err == nil {
+		err = join(c, cli, spec, id)
+	}
+	if err == nil {
 		err = cli.ContainerStart(c, id, container.StartOptions{})
 	}
 	if err == nil && made {
@@ -143,6 +146,8 @@ func (d *Docker) container(spec Spec) (*container.Config, *container.HostConfig,
 	init := true
 	host := &container.HostConfig{
 		Init:        &init,
+		Mounts:      mounts(spec),
+		Resources:   resources(spec.Limits),
 		NetworkMode: container.NetworkMode(name),
 		LogConfig: container.LogConfig{Type: "json-file", Config: map[string]string{
 			"max-size": d.config.LogMaxSize,

@@ -26,6 +26,11 @@ func TestDocker(t *testing.T) {
 			Image: func(_ *testing.T, app string, tags ...string) string {
 				return busybox(t, d, app, nil, tags...) // of the run, not of one test
 			},
+			RemoveVolume: func(t *testing.T, name string) {
+				if err := d.Client().VolumeRemove(context.Background(), name, false); err != nil {
+					t.Error(err)
+				}
+			},
 			Command: shell,
 		}
 	})
@@ -61,8 +66,21 @@ func shell(p enginetest.Program) []string {
 		}
 		script.WriteString("exit 0\n}\ntrap stop TERM\n")
 	}
+	for _, to := range p.Dials {
+		host, port, _ := strings.Cut(to, ":")
+		fmt.Fprintf(&script, "if nc -w 5 %s %s </dev/null >/dev/null 2>&1; then echo 'reached %s'; else echo 'cannot reach %[3]s'; fi\n", host, port, to)
+	}
+	for _, name := range p.Writes {
+		fmt.Fprintf(&script, "if (echo written >%s) 2>/dev/null; then echo 'wrote %[1]s'; else echo 'cannot write %[1]s'; fi\n", name)
+	}
+	for _, name := range p.Reads {
+		fmt.Fprintf(&script, "if text=$(cat %s 2>/dev/null); then echo \"read $text from %[1]s\"; else echo 'cannot read %[1]s'; fi\n", name)
+	}
 	for _, line := range p.Output {
 		fmt.Fprintf(&script, "echo '%s'\n", line)
+	}
+	if p.Allocates > 0 {
+		fmt.Fprintf(&script, "memory=$(yes | head -c %d)\n", p.Allocates)
 	}
 	if p.Exits {
 		fmt.Fprintf(&script, "exit %d\n", p.Code)

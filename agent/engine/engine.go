@@ -21,6 +21,10 @@ const (
 	LabelAttempt       = "com.dokku.attempt"
 )
 
+// LabelNetwork is carried by the networks that CreateNetwork made; its value is
+// the network's name. Dokku gives its networks the same one.
+const LabelNetwork = "com.dokku.network-name"
+
 // Kind says what a container is for; it is the value of LabelContainerType.
 type Kind string
 
@@ -58,6 +62,30 @@ type Spec struct {
 
 	RestartPolicy string        // "no", "always", "unless-stopped", "on-failure[:N]"
 	StopTimeout   time.Duration // between TERM and KILL
+
+	Mounts []Mount
+	// Joins are the networks, by name, that the container joins beside the app's
+	// own before its process starts. There it has Aliases beside its own name.
+	Joins   []string
+	Aliases []string
+	Limits  Limits
+}
+
+// Mount is a folder or file of the host, or a volume, that a container sees.
+type Mount struct {
+	// Source is an absolute path, which has to exist, or the name of a volume,
+	// which is made when it is missing.
+	Source   string
+	Target   string // absolute path in the container
+	ReadOnly bool
+}
+
+// Limits bound what a container may use. 0: no limit.
+type Limits struct {
+	Memory            int64 // bytes; a process that needs more is killed
+	MemorySwap        int64 // bytes of memory and swap together, at least Memory
+	MemoryReservation int64 // bytes that the container keeps when the host's memory runs short
+	NanoCPUs          int64 // billionths of a CPU
 }
 
 // Status is what a container does now, in the engine's words.
@@ -98,6 +126,8 @@ type Instance struct {
 	Restarts  int
 	Started   time.Time
 	Finished  time.Time
+
+	Limits Limits
 }
 
 // Running reports whether the container's process runs.
@@ -172,11 +202,39 @@ type Engine interface {
 	Remove(ctx context.Context, r Resource) error
 }
 
-// Networks keeps one bridge network for each app.
+// Networks keeps one bridge network for each app, and those that several join.
 type Networks interface {
 	// Network returns the app's network and creates it when it is missing, from
 	// the first free subnet of the pool.
 	Network(ctx context.Context, app string) (Network, error)
+	// CreateNetwork makes a bridge network with LabelNetwork that any container
+	// may join. A network of that name is ErrNetworkExists. Remove removes it.
+	CreateNetwork(ctx context.Context, name string) (AnyNetwork, error)
+	// AllNetworks lists all of the engine's networks, whoever made them, sorted by
+	// name.
+	AllNetworks(ctx context.Context) ([]AnyNetwork, error)
+}
+
+// AnyNetwork is a network of the engine, whoever made it.
+type AnyNetwork struct {
+	ID       string
+	Name     string
+	Driver   string
+	Scope    string
+	Internal bool
+	App      string // not empty: the app's own
+	Made     bool   // by CreateNetwork
+	Labels   map[string]string
+	Created  time.Time
+}
+
+// Storage prepares folders of the host for mounts.
+type Storage interface {
+	// Chown makes the folder dir/name when it is missing, in dir, which has to
+	// exist, and gives it, and nothing in it, to a user and the group of the same number, with mode 0755. The
+	// engine has the rights for that where its caller has not. Nothing may call it
+	// twice at the same time for one dir.
+	Chown(ctx context.Context, dir, name string, uid int) error
 }
 
 // LogOptions selects lines of a container's log.
@@ -260,6 +318,7 @@ type Watcher interface {
 type Host interface {
 	Engine
 	Networks
+	Storage
 	Console
 	Inspector
 	Images

@@ -24,6 +24,10 @@ var (
 	ErrNoContainer = errors.New("no such container")
 	// ErrNoNetwork: the app's network has to be made first, with Network.
 	ErrNoNetwork = errors.New("the app has no network yet")
+	// ErrNoJoin: a network that the container is to join does not exist.
+	ErrNoJoin = errors.New("no such network")
+	// ErrNetworkExists: another network has the name.
+	ErrNetworkExists = errors.New("the network exists already")
 	// ErrNotRunning: the call needs a container whose process runs.
 	ErrNotRunning = errors.New("the container is not running")
 	// ErrInUse: the network still has containers, running or not.
@@ -31,6 +35,11 @@ var (
 	// ErrNoSubnet: the pool has no subnet left that is free on this host.
 	ErrNoSubnet = errors.New("no free subnet")
 )
+
+// noJoin says that a network is missing, and what to do.
+func noJoin(name string) error {
+	return fmt.Errorf("%w (%s): make it with network:create, or leave it with network:set", ErrNoJoin, name)
+}
 
 // title names what a Spec starts, as error messages do.
 func (s Spec) title() string {

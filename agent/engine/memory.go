@@ -26,6 +26,8 @@ type Memory struct {
 	script     func(Spec) Behaviour
 	containers []*process
 	nets       []Network
+	shared     []AnyNetwork
+	volumes    map[string]string // content of files in volumes, by volume/path
 	images     []*memoryImage
 	watchers   []*watcher
 }
@@ -45,6 +47,11 @@ type Behaviour struct {
 	IgnoreStop bool     // it has to be killed once the grace is over
 
 	Ports []int // where it listens
+	// What it does first, and prints about it: "reached db:5432", "wrote /data/x",
+	// "read written from /data/x", or that it cannot.
+	Dials, Writes, Reads []string
+	// Allocates: with less memory than that, in bytes, it is killed after Output.
+	Allocates int64
 	// Exec answers Console.Exec; nil: there is no command.
 	Exec func(argv []string) (output string, exit int)
 }

@@ -39,7 +39,11 @@ func (m *Memory) start(spec Spec) (Instance, error) {
 	case p.Running(), p.Status == StatusRestarting:
 		return p.Instance, nil
 	}
-	if err := m.connect(p); err != nil {
+	err := m.attach(spec)
+	if err == nil {
+		err = m.connect(p)
+	}
+	if err != nil {
 		if made {
 			m.drop(p)
 		}
@@ -143,13 +147,14 @@ func (m *Memory) removeContainer(id string) {
 }
 
 func (m *Memory) removeNetwork(id string) error {
-	n := slices.IndexFunc(m.nets, func(n Network) bool { return n.ID == id || n.Name == id })
+	every := m.everyNetwork()
+	n := slices.IndexFunc(every, func(n AnyNetwork) bool { return n.ID == id || n.Name == id })
 	if n < 0 {
 		return nil
 	}
 	var users []string
 	for _, p := range m.containers {
-		if p.App == m.nets[n].App {
+		if every[n].App != "" && p.App == every[n].App || slices.Contains(p.spec.Joins, every[n].Name) {
 			users = append(users, p.Name)
 		}
 	}
@@ -157,7 +162,8 @@ func (m *Memory) removeNetwork(id string) error {
 		slices.Sort(users)
 		return fmt.Errorf("%w (%s)", ErrInUse, strings.Join(users, ", "))
 	}
-	m.nets = slices.Delete(m.nets, n, n+1)
+	m.nets = slices.DeleteFunc(m.nets, func(o Network) bool { return o.ID == every[n].ID })
+	m.shared = slices.DeleteFunc(m.shared, func(o AnyNetwork) bool { return o.ID == every[n].ID })
 	return nil
 }
 

@@ -51,6 +51,7 @@ func (m *Memory) create(spec Spec, image *memoryImage) *process {
 	p.Instance = Instance{
 		ID: m.newID("container"), Name: spec.Name, Image: image.ID,
 		Address: spec.Address, HostPort: spec.HostPort, Status: StatusCreated,
+		Limits: spec.Limits,
 	}
 	p.describe(spec.labels())
 	m.containers = append(m.containers, p)
@@ -99,10 +100,14 @@ func (m *Memory) run(p *process) {
 	p.Status, p.ExitCode, p.OOMKilled = StatusRunning, 0, false
 	p.Started, p.Finished = now(), time.Time{}
 	m.emit(Event{App: p.App, ID: p.ID, Action: ActionStart})
-	for _, text := range p.behaviour.Output {
+	for _, text := range append(m.use(p), p.behaviour.Output...) {
 		p.print(text)
 	}
 	p.notify()
+	if limit := p.Limits.Memory; limit != 0 && p.behaviour.Allocates > limit {
+		m.exit(p, 137, true)
+		return
+	}
 	if p.behaviour.Exits {
 		m.exit(p, p.behaviour.Code, p.behaviour.OOMKilled)
 	}

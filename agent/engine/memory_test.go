@@ -24,7 +24,8 @@ func TestMemory(t *testing.T) {
 			Image: func(_ *testing.T, app string, tags ...string) string {
 				return m.SetImage(app, engine.ImageInfo{Ports: []int{80, 8080}}, tags...).ID
 			},
-			Command: programs.command,
+			RemoveVolume: func(*testing.T, string) {},
+			Command:      programs.command,
 		}
 	})
 }
@@ -46,6 +47,7 @@ func (p *programs) behaviour(s engine.Spec) engine.Behaviour {
 	program := found.(enginetest.Program)
 	return engine.Behaviour{
 		Output: program.Output, Exits: program.Exits, Code: program.Code,
+		Dials: program.Dials, Writes: program.Writes, Reads: program.Reads, Allocates: program.Allocates,
 		OnStop: program.OnStop, IgnoreStop: program.IgnoreStop, Ports: program.Ports,
 		Exec: func(argv []string) (string, int) {
 			if argv[0] == "echo" {

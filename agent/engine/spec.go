@@ -96,6 +96,9 @@ func (s Spec) check() error {
 	return err
 }
 
+// bind reports whether the source is a path of the host.
+func (m Mount) bind() bool { return strings.HasPrefix(m.Source, "/") }
+
 // describe fills in what an Instance knows from its labels.
 func (i *Instance) describe(labels map[string]string) {
 	i.App = labels[LabelApp]

@@ -24,6 +24,8 @@ type Fixture struct {
 	// Image makes an image that carries the label of app ("": none) and exposes
 	// TCP ports 8080 and 80 and UDP port 53. It is removed after the run.
 	Image func(t *testing.T, app string, tags ...string) (id string)
+	// RemoveVolume removes a volume that a test has mounted.
+	RemoveVolume func(t *testing.T, name string)
 	// Command returns a command for that image that does what p says.
 	Command func(p Program) []string
 }
@@ -31,9 +33,14 @@ type Fixture struct {
 // Program is what a test's process does, in this order.
 type Program struct {
 	Ports  []int    // listens on all addresses, and on loopback one port above each
+	Dials  []string // connects to "host:port" and prints "reached host:port" or "cannot reach host:port"
+	Writes []string // writes "written" into these files and prints "wrote NAME" or "cannot write NAME"
+	Reads  []string // prints "read CONTENT from NAME" or "cannot read NAME"
 	Output []string // prints
-	Exits  bool     // ends with Code; else it runs until it is stopped,
-	Code   int
+	// Allocates: takes this many bytes of memory, unless it is killed for it.
+	Allocates int64
+	Exits     bool // ends with Code; else it runs until it is stopped,
+	Code      int
 
 	OnStop     []string // prints, and ends with code 0; or
 	IgnoreStop bool     // goes on.

@@ -48,6 +48,14 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 		{"run once fails", runOnceFails},
 		{"run once and cancel", runOnceCancel},
 		{"watch", watch},
+		{"mounts", mounts},
+		{"mount of a folder that is missing", mountMissing},
+		{"joined networks", joined},
+		{"join a network that is missing", joinMissing},
+		{"networks that apps join", sharedNetworks},
+		{"limits", limits},
+		{"memory limit", memoryLimit},
+		{"folders for mounts", folders},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"net/http"
@@ -23,6 +24,7 @@ var (
 	sleep     = flag.Duration("sleep", 0, "wait this long before anything else")
 	warmUp    = flag.Duration("warm-up", 0, "answer 503 for this long")
 	unhealthy = flag.Bool("unhealthy", false, "answer 500 to /health")
+	needs     = flag.String("needs", "", "end at once with code 7 unless this address answers")
 	stubborn  = flag.Bool("stubborn", false, "ignore TERM")
 )
 
@@ -47,6 +49,12 @@ func main() {
 	}()
 	if *say != "" {
 		log.Print(*say)
+	}
+	if *needs != "" {
+		if _, err := fetch(*needs); err != nil {
+			log.Print(err)
+			os.Exit(7)
+		}
 	}
 	time.Sleep(*sleep)
 	if *exit >= 0 {
@@ -93,5 +101,35 @@ func handler(warm time.Time) http.Handler {
 		conn.Close()
 		fmt.Fprintln(w, "reached")
 	})
+	mux.HandleFunc("/fetch", func(w http.ResponseWriter, r *http.Request) {
+		text, err := fetch(r.FormValue("from"))
+		tell(w, text, err)
+	})
+	mux.HandleFunc("/read", func(w http.ResponseWriter, r *http.Request) {
+		data, err := os.ReadFile(r.FormValue("path"))
+		tell(w, string(data), err)
+	})
+	mux.HandleFunc("/write", func(w http.ResponseWriter, r *http.Request) {
+		tell(w, "written", os.WriteFile(r.FormValue("path"), []byte(r.FormValue("text")), 0o644))
+	})
 	return mux
+}
+
+func tell(w io.Writer, text string, err error) {
+	if err != nil {
+		text = "error: " + err.Error() + "\n"
+	}
+	io.WriteString(w, text)
+}
+
+// fetch returns what another server answers at an address, "db:5000".
+func fetch(address string) (string, error) {
+	client := http.Client{Timeout: 3 * time.Second}
+	resp, err := client.Get("http://" + address + "/")
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	return string(data), err
 }
