@@ -2,19 +2,17 @@ package main
 
 import (
 	"bytes"
-	"fmt"
-	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"dokku/hooks/sshtest"
 )
 
 // front is the lab's sshd, and what a client needs to come in.
@@ -29,47 +27,12 @@ type front struct {
 // would.
 func (f *front) start(l *lab, base string) {
 	l.t.Helper()
-	os.MkdirAll("/run/sshd", 0o755) // where sshd, run by root, wants to be locked in
 	f.home = filepath.Join(base, "home")
 	must(l.t, os.MkdirAll(f.home, 0o700))
-	key, hostKey := filepath.Join(f.home, "key"), filepath.Join(base, "host_key")
-	for _, path := range []string{key, hostKey} {
-		out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path).CombinedOutput()
-		if err != nil {
-			l.t.Fatalf("ssh-keygen: %v\n%s", err, out)
-		}
-	}
+	key := sshtest.Key(l.t, filepath.Join(f.home, "key"))
 	l.dokku("ssh-keys:add", "alice", key+".pub")
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	must(l.t, err)
-	port := free.Addr().(*net.TCPAddr).Port
-	must(l.t, free.Close())
-	config := fmt.Sprintf("ListenAddress 127.0.0.1:%d\nHostKey %s\nPidFile none\nAuthorizedKeysFile %s\nStrictModes no\n"+
-		"UsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\nLogLevel ERROR\nMaxStartups 100\n",
-		port, hostKey, filepath.Join(l.root, ".ssh", "authorized_keys"))
-	path := filepath.Join(base, "sshd_config")
-	must(l.t, os.WriteFile(path, []byte(config), 0o600))
-	sshd := exec.Command("/usr/sbin/sshd", "-D", "-e", "-f", path)
-	sshd.Stderr = l.logFile("sshd.log")
-	must(l.t, sshd.Start())
-	l.t.Cleanup(func() { endProcess(sshd) })
-	hostPub, err := os.ReadFile(hostKey + ".pub")
-	must(l.t, err)
-	known := filepath.Join(f.home, "known_hosts")
-	must(l.t, os.WriteFile(known, fmt.Appendf(nil, "[127.0.0.1]:%d %s", port, hostPub), 0o600))
-	u, err := user.Current()
-	must(l.t, err)
-	f.dest = u.Username + "@127.0.0.1"
-	f.url = fmt.Sprintf("ssh://%s:%d", f.dest, port)
-	f.ssh = []string{"ssh", "-F", "/dev/null", "-p", strconv.Itoa(port), "-i", key, "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes",
-		"-o", "UserKnownHostsFile=" + known, "-o", "LogLevel=ERROR"}
-	waitFor(l.t, "sshd listens", func() bool {
-		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
+	sshd := sshtest.Start(l.t, base, filepath.Join(l.root, ".ssh", "authorized_keys"))
+	f.dest, f.url, f.ssh = sshd.Dest, sshd.URL, sshd.Client(key)
 }
 
 // overSSH runs a dokku command as the client.

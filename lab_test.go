@@ -293,7 +293,7 @@ func (l *lab) clear() {
 	for n := range *l.apps {
 		l.removeAll(l.appName(n + 1))
 	}
-	for _, name := range []string{"dokku.log", "agent.log", "sshd.log"} {
+	for _, name := range []string{"dokku.log", "agent.log"} {
 		if log, err := os.ReadFile(l.log(name)); err == nil && l.t.Failed() {
 			l.t.Logf("%s ends with:\n%s", name, log[max(0, len(log)-8000):])
 		}
