@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"dokku/agent"
 )
@@ -62,16 +63,7 @@ checks:run hello
 func TestReadingAsksNoEngine(t *testing.T) {
 	f := newFixture(t)
 	asked := f.listen()
-	lines := strings.Split(strings.TrimSpace(reading), "\n")
-	for _, name := range commands(f) {
-		if strings.HasSuffix(name, ":report") && name != "ps:report" {
-			lines = append(lines, name+" hello")
-		}
-	}
-	if len(lines) < 35 {
-		t.Fatalf("only %d command lines", len(lines))
-	}
-	for _, line := range lines {
+	for _, line := range f.reading() {
 		got := f.run(strings.Fields(line)...)
 		if got.code != 0 || got.stderr != "" && !strings.HasPrefix(line, "__complete") {
 			t.Errorf("dokku %s: %+v", line, got)
@@ -85,6 +77,42 @@ func TestReadingAsksNoEngine(t *testing.T) {
 			t.Errorf("dokku %s does not ask the engine: %+v", line, got)
 		}
 	}
+}
+
+// Nor does reading take long: 20 ms more than the version at most. One try of
+// many is enough, on a machine that has other things to do.
+func TestReadingIsQuick(t *testing.T) {
+	f := newFixture(t)
+	for _, line := range f.reading() {
+		least := time.Hour
+		for tries := 0; tries < 50 && least > 20*time.Millisecond; tries++ {
+			least = min(least, f.time(strings.Fields(line)...)-f.time("version"))
+		}
+		if least > 20*time.Millisecond {
+			t.Errorf("dokku %s takes %s more than dokku version", line, least)
+		}
+	}
+}
+
+func (f *fixture) time(args ...string) time.Duration {
+	start := time.Now()
+	f.run(args...)
+	return time.Since(start)
+}
+
+// reading is every line of reading, and all reports.
+func (f *fixture) reading() []string {
+	f.t.Helper()
+	lines := strings.Split(strings.TrimSpace(reading), "\n")
+	for _, name := range commands(f) {
+		if strings.HasSuffix(name, ":report") && name != "ps:report" {
+			lines = append(lines, name+" hello")
+		}
+	}
+	if len(lines) < 35 {
+		f.t.Fatalf("only %d command lines", len(lines))
+	}
+	return lines
 }
 
 // listen makes the engine of the fixture one that hangs up on everybody, and
