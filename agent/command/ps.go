@@ -16,6 +16,7 @@ import (
 	"dokku/agent"
 	"dokku/agent/engine"
 	"dokku/agent/event"
+	"dokku/scale"
 )
 
 var processCommands = []spec{
@@ -92,6 +93,9 @@ func operation(use, short string, do action) spec {
 		if err = c.deployed(); err != nil && verb == "rebuild" {
 			err = c.pushed()
 		}
+		if err == nil && len(c.args) > 0 && c.app.Deployed() {
+			err = c.knownType(c.args[0])
+		}
 		if err == nil {
 			err = do(c.server, c.ctx, c.app.Name, c.events().WithApp(c.app.Name))
 		}
@@ -111,6 +115,16 @@ func (c *call) restartOnly() action {
 	return func(s *agent.Server, ctx context.Context, app string, log event.Log) error {
 		return s.RestartType(ctx, app, c.args[0], log)
 	}
+}
+
+// knownType refuses a process type that the app does not have, before anything
+// is locked or printed.
+func (c *call) knownType(name string) error {
+	f, err := c.server.Formation(c.app)
+	if err == nil && !slices.ContainsFunc(f, func(e scale.Entry) bool { return e.Type == name }) {
+		err = refuse("%s is not a valid process name to restart", oneLine(name))
+	}
+	return err
 }
 
 // overall is an old command that does something to all apps.
