@@ -15,7 +15,7 @@ import (
 
 // terminal [-type TEXT] COMMAND... runs a command in front of a person: its
 // streams are a terminal, on which TEXT is typed. The file screen gets what the
-// terminal shows.
+// terminal shows; nothing may be coloured.
 func terminal(ts *testscript.TestScript, neg bool, args []string) {
 	typed := ""
 	if len(args) > 1 && args[0] == "-type" {
@@ -31,6 +31,9 @@ func terminal(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	shown, err := onTerminal(cmd, typed)
 	ts.Logf("[terminal]\n%s", shown)
+	if strings.Contains(shown, "\x1b") {
+		ts.Fatalf("%v colours what it prints: %q", args, shown)
+	}
 	ts.Check(os.WriteFile(ts.MkAbs("screen"), []byte(shown), 0o600))
 	var ended *exec.ExitError
 	if err != nil && !errors.As(err, &ended) {
