@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +30,7 @@ func TestSettings(t *testing.T) {
 		if a.instances()["web.1"] == before {
 			t.Errorf("web.1 was not replaced")
 		}
-		contains(t, out, "-----> Setting config vars", "GREETING", "-----> Restarting app "+a.name)
+		contains(t, out, "-----> Setting config vars\n       GREETING:  hello world\n-----> Restarting app "+a.name+"\n")
 		if got := a.dokku("config:get", a.name, "GREETING"); got != "hello world\n" {
 			t.Errorf("config:get prints %q", got)
 		}
@@ -74,7 +75,7 @@ func TestSettings(t *testing.T) {
 		if a.runs("web.1", "worker.1"); code != 0 {
 			t.Errorf("ps:scale over ssh ends with %d:\n%s", code, out)
 		}
-		if out, code := a.overSSH("ps:report nothing"); code != 20 {
+		if out, code := a.overSSH("ps:report nothing"); code != 20 || out != " !     App nothing does not exist\n" {
 			t.Errorf("a command on an app that does not exist ends with %d:\n%s", code, out)
 		}
 	})
@@ -128,7 +129,15 @@ func TestLogs(t *testing.T) {
 	a.get("/say?text=two")
 	// The engine writes a log a moment after the process.
 	waitFor(t, "the log has both lines", func() bool { return strings.Contains(l.dokku("logs", a.name), "two\n") })
-	contains(t, l.dokku("logs", a.name, "-p", "web"), "[web.1]: one\n", "[web.1]: two\n")
+	out := l.dokku("logs", a.name, "-p", "web")
+	contains(t, out, "[web.1]: one\n", "[web.1]: two\n")
+	// Scripts read these lines.
+	form := regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z app\[web\.1\]: \S.*$`)
+	for line := range strings.Lines(out) {
+		if !form.MatchString(strings.TrimSuffix(line, "\n")) {
+			t.Errorf("logs prints the line %q", line)
+		}
+	}
 	lacks(t, l.dokku("logs", a.name, "-p", "worker"), "web.1")
 	contains(t, l.dokku("logs", a.name, "-p", "worker.1"), "[worker.1]: worker.1 has started\n")
 	if out := l.dokku("logs", a.name, "-n", "1", "-p", "web"); strings.Count(out, "\n") != 1 || !strings.HasSuffix(out, ": two\n") {

@@ -23,9 +23,10 @@ func TestShippedFormation(t *testing.T) {
 	out := a.push(nil)
 	a.runs("web.1", "web.2", "worker.1")
 	a.serves(a.tip("main"))
-	contains(t, out, "-----> DOKKU_SCALE sets web to 2 (local setting was 3)", "-----> DOKKU_SCALE sets worker to 1 (local setting was 4)",
-		"-----> Starting web.1 web.2 worker.1", `http://localhost/health => "web."`, "-----> All checks successful!",
-		"=====> Application deployed in", fmt.Sprintf("http://%s.e2e.test:%d", a.name, l.nginx.Port))
+	contains(t, out, "-----> Set main as deploy-branch", "-----> Building "+a.name, "-----> Releasing "+a.name+" v1",
+		"-----> DOKKU_SCALE sets web to 2 (local setting was 3)", "-----> DOKKU_SCALE sets worker to 1 (local setting was 4)",
+		"-----> Starting web.1 web.2 worker.1", "-----> Running pre-flight checks: CHECKS", `http://localhost/health => "web."`,
+		"-----> All checks successful!", "=====> Application deployed", fmt.Sprintf("       http://%s.e2e.test:%d", a.name, l.nginx.Port))
 	if got := a.formation(); got != "web=2 DOKKU_SCALE, worker=1 DOKKU_SCALE" {
 		t.Errorf("ps:scale shows %s", got)
 	}
@@ -35,7 +36,7 @@ func TestShippedFormation(t *testing.T) {
 	if a.everything() != before {
 		t.Errorf("a refused ps:scale changes something")
 	}
-	contains(t, out, "App "+a.name+" contains a DOKKU_SCALE file and cannot be manually scaled", a.tip("main")[:7], "web=2")
+	contains(t, out, " !     App "+a.name+" contains a DOKKU_SCALE file and cannot be manually scaled\n", a.tip("main")[:7], "web=2")
 
 	// The file gone, what people have set counts again.
 	a.push(files{"DOKKU_SCALE": ""})
@@ -81,7 +82,9 @@ func TestScale(t *testing.T) {
 		"web=x":  "Invalid count for process type web",
 		"nope=1": "nope is not a valid process name to scale up",
 	} {
-		contains(t, l.refused("ps:scale", a.name, args), text)
+		if out := l.refused("ps:scale", a.name, args); out != " !     "+text+"\n" {
+			t.Errorf("ps:scale %s prints %q", args, out)
+		}
 	}
 }
 

@@ -32,13 +32,24 @@ func TestFirstPush(t *testing.T) {
 	out = a.pushing().succeeds()
 	contains(t, out, "Nothing new was pushed: "+a.name+" serves v1", "ps:rebuild", "Everything up-to-date")
 
-	// One app, however its name is written.
-	for _, url := range []string{a.remote() + ".git", l.front.dest + ":" + a.name, l.front.url + a.dir()} {
-		rev := a.commit(files{"version": url})
-		out := a.start(a.client("push", url, "main")).succeeds()
+	// One app, however its name is written; and the port that web is to listen on.
+	for _, c := range []struct {
+		url, end string // of the Dockerfile
+		port     uint16
+	}{
+		{a.remote() + ".git", "EXPOSE 7000/udp 7001 7002\nCMD [\"/server\"]\n", 7001},
+		{l.front.dest + ":" + a.name, "CMD [\"/server\"]\n", 5000},
+		{l.front.url + a.dir(), "ENTRYPOINT [\"/server\"]\nCMD [\"-say=by-entrypoint\"]\n", 5000},
+	} {
+		rev := a.commit(files{"Dockerfile": "FROM " + l.tools.base + "\nCOPY . /app/\n" + c.end})
+		out := a.start(a.client("push", c.url, "main")).succeeds()
 		if a.tip("main") != rev {
-			t.Errorf("a push to %s does not arrive:\n%s", url, out)
+			t.Errorf("a push to %s does not arrive:\n%s", c.url, out)
 		}
+		if up := a.upstreams(); len(up) != 1 || up[0].Port() != c.port {
+			t.Errorf("nginx passes requests to %v, want port %d", up, c.port)
+		}
+		a.serves(rev)
 	}
 }
 
@@ -107,7 +118,7 @@ func TestRefs(t *testing.T) {
 		a := a.with(t)
 		out := a.pushing(":main").fails()
 		a.serves(first)
-		contains(t, out, "main", "apps:destroy")
+		contains(t, out, " !     ", "main", "apps:destroy "+a.name)
 	})
 	t.Run("deletion of another branch", func(t *testing.T) {
 		a := a.with(t)
@@ -150,14 +161,18 @@ func TestStoppedApp(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, nil)
 	a := l.deployed(nil)
-	contains(t, l.dokku("ps:stop", a.name), "Stopping "+a.name+" ...")
+	if out := l.dokku("ps:stop", a.name); out != "-----> Stopping "+a.name+" ...\n" {
+		t.Errorf("ps:stop prints %q", out)
+	}
 	if n := len(a.instances()); n != 0 {
 		t.Errorf("%d processes run in a stopped app", n)
 	}
 	if status, body := a.get("/"); status != 502 {
 		t.Errorf("a stopped app answers %d %q, want 502", status, body)
 	}
-	contains(t, l.dokku("ps:stop", a.name), "App "+a.name+" already stopped")
+	if out := l.dokku("ps:stop", a.name); out != "-----> App "+a.name+" already stopped\n" {
+		t.Errorf("ps:stop prints %q the second time", out)
+	}
 	l.dokku("ps:scale", a.name, "web=2")
 	l.dokku("config:set", a.name, "GREETING=hello")
 	if n := len(a.instances()); n != 0 {
@@ -170,7 +185,9 @@ func TestStoppedApp(t *testing.T) {
 	if _, body := a.get("/"); !strings.HasSuffix(body, " hello\n") {
 		t.Errorf("the stored config is not used: %q", body)
 	}
-	contains(t, l.dokku("ps:start", a.name), "App "+a.name+" already running")
+	if out := l.dokku("ps:start", a.name); out != "-----> App "+a.name+" already running\n" {
+		t.Errorf("ps:start prints %q of an app that runs", out)
+	}
 	l.dokku("ps:stop", a.name)
 	l.dokku("ps:start", a.name)
 	a.runs("web.1", "web.2")
@@ -227,7 +244,7 @@ func TestNoAutoCreation(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, map[string]any{"no_auto_create": true})
 	a := l.app(nil)
-	contains(t, a.rejected(nil), "App auto-creation disabled.", "apps:create "+a.name)
+	contains(t, a.rejected(nil), " !     App auto-creation disabled.\n", "apps:create "+a.name)
 	l.dokku("apps:create", a.name)
 	a.push(nil)
 	a.serves(a.tip("main"))

@@ -54,16 +54,41 @@ func TestProcesses(t *testing.T) {
 			t.Errorf("%d containers, the first with %v", len(list), list[0].Config.Env)
 		}
 		lacks(t, out, "hidden-value")
+		labels := list[0].Config.Labels
+		for key, want := range map[string]string{"com.dokku.app-name": a.name, "com.dokku.container-type": "deploy",
+			"com.dokku.process-type": "web", "com.dokku.dyno": "web.1"} {
+			if labels[key] != want {
+				t.Errorf("the label %s is %q, want %q", key, labels[key], want)
+			}
+		}
+	})
+	t.Run("what runs", func(t *testing.T) {
+		a := a.with(t)
+		out := a.dokku("ps", a.name)
+		contains(t, out, "USER", "PID", "%CPU", "%MEM", "VSZ", "RSS", "TTY", "STAT", "START", "TIME", "COMMAND", "/server\n")
+		if n := strings.Count(out, "-----> running processes in container: "); n != 3 {
+			t.Errorf("ps lists %d containers:\n%s", n, out)
+		}
+		status := "running (CID: " + a.instances()["web.1"][:11] + ")\n"
+		if got := a.dokku("ps:report", a.name, "--status-web-1"); got != status {
+			t.Errorf("the status is %q, want %q", got, status)
+		}
+		contains(t, a.dokku("ps:report", a.name), "       Deployed:                      true\n", "       Processes:                     3\n",
+			"       Running:                       true\n", "       Status web 1:                  "+status)
 	})
 	t.Run("restore", func(t *testing.T) {
 		a := a.with(t)
 		id := a.instances()["web.1"]
 		must(t, a.tools.docker.ContainerStop(t.Context(), id, container.StopOptions{}))
+		if got := a.dokku("ps:report", a.name, "--running"); got != "mixed\n" {
+			t.Errorf("of an app of which some runs, running is %q", got)
+		}
 		a.dokku("ps:restore", a.name)
 		a.runs("web.1", "worker.1", "worker.2")
 		a.serves(rev)
 		a.dokku("ps:stop", a.name)
 		contains(t, a.dokku("ps:restore", a.name), "is stopped")
+		contains(t, a.dokku("ps:report", a.name), "       Restore:                       false\n", "       Running:                       false\n")
 		if got := a.instances(); len(got) != 0 {
 			t.Errorf("a stopped app is restored: %v", got)
 		}
@@ -174,7 +199,11 @@ func TestAppJSON(t *testing.T) {
 	l := newLab(t, nil)
 	a := l.deployed(files{"Procfile": twoTypes, "app.json": `{"formation": {"web": {"quantity": 3, "max_parallel": 2}, "worker": {"quantity": 1}}}`})
 	a.runs("web.1", "web.2", "web.3", "worker.1")
-	out := a.push(files{"version": "2"})
+	out := a.push(files{"DOKKU_SCALE": "web=1\n"})
+	contains(t, out, " !     app.json and DOKKU_SCALE both set the formation: app.json wins")
+	a.runs("web.1", "web.2", "web.3", "worker.1")
+	contains(t, l.refused("ps:scale", a.name, "web=1"),
+		" !     App "+a.name+" contains an app.json file with a formations key and cannot be manually scaled\n")
 	first, second := strings.Index(out, "Starting web.1 web.2 worker.1 "), strings.Index(out, "Starting web.3 ")
 	if passed := strings.Index(out, "All checks successful!"); first < 0 || second < passed || passed < first {
 		t.Errorf("web.3 does not wait for the others:\n%s", out)

@@ -15,9 +15,13 @@ var rejections = []struct {
 	says  []string
 }{
 	{"failing check", files{"Procfile": "web: /server -unhealthy -say=almost-there\nworker: /server -port=\n"},
-		[]string{"500", "container output", "almost-there", "Could not start due to 2 failed checks.", "Nothing has changed: v1"}},
-	{"checks that want another answer", files{"CHECKS": "WAIT=1\nATTEMPTS=2\n/health  another answer\n"},
-		[]string{"Attempt 1/2", "another answer", "Attempt 2/2", "Could not start due to 2 failed checks."}},
+		[]string{"-----> Attempt 1/2 ...", "       CHECKS expected result:", "http://localhost/health", "500", " !     Check attempt 1/2 failed.",
+			"=====> APP container output:", "       almost-there", "=====> end APP container output",
+			" !     Could not start due to 2 failed checks.", "Nothing has changed: v1"}},
+	{"checks that want another answer", files{"CHECKS": "WAIT=1\nATTEMPTS=2\n/health  another answer\nhealth ok\n"},
+		[]string{" !     CHECKS:4: \"health ok\"", "-----> Attempt 1/2 ...", `http://localhost/health => "another answer"`,
+			" !     Check attempt 1/2 failed.", "-----> Attempt 2/2 ...", " !     Check attempt 2/2 failed.",
+			" !     Could not start due to 2 failed checks."}},
 	{"web that listens elsewhere", files{"Procfile": "web: /server -port=5001\nworker: /server -port=\n"},
 		[]string{"refused", "5001"}},
 	{"failing build step", files{"Dockerfile": "FROM BASE\nCOPY . /app/\nRUN [\"/server\", \"-say=no-space-left\", \"-exit=7\"]\n"},
@@ -25,8 +29,9 @@ var rejections = []struct {
 	{"Dockerfile that does not parse", files{"Dockerfile": "FROM BASE\nCOPPY . /app/\n"}, []string{"Dockerfile", "COPPY"}},
 	{"failing release command", files{"Procfile": "web: /server\nworker: /server -port=\nrelease: /server -say=migrating -exit=3\n"},
 		[]string{"Running release command", "migrating", "release command failed with exit code 3"}},
-	{"worker that dies at once", files{"Procfile": "web: /server\nworker: /server -say=no-queue -exit=4\n"},
-		[]string{"worker.1", "exit code 4", "no-queue"}},
+	{"worker that dies at once after the release command", files{"Procfile": "web: /server\nworker: /server -say=no-queue -exit=4\nrelease: /server -exit=0\n"},
+		[]string{"Running release command", " !     worker.1 exited with code 4", "exit code 4", "no-queue",
+			" !     Could not start due to 1 failed checks.", " !     The release command had run by then"}},
 	{"web that dies at once", files{"Procfile": "web: /server -say=no-database -exit=1\nworker: /server -port=\n"},
 		[]string{"web.1", "exit code 1", "no-database"}},
 	{"bad line in DOKKU_SCALE", files{"DOKKU_SCALE": "web: 1\nworker=x\n"},
@@ -60,6 +65,9 @@ func TestRejectedPush(t *testing.T) {
 			os.RemoveAll(filepath.Join(a.work, "lib"))
 			a.serves(live)
 			a.runs("web.1", "web.2", "worker.1")
+			for n, text := range c.says {
+				c.says[n] = strings.ReplaceAll(text, "APP", a.name)
+			}
 			contains(t, out, c.says...)
 			contains(t, out, "pre-receive hook declined")
 		})

@@ -129,21 +129,32 @@ func BenchmarkPush(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkRead times commands that only read, in turn with dokku version.
+// reading are the commands that only read, by what they may cost: the last ones
+// show what runs, and have to ask the engine.
+var reading = []string{"help", "apps:list", "apps:exists bench", "ps:scale bench", "ps:scale bench --format json", "ps:report bench --deployed",
+	"config:show bench", "config:keys bench", "config:export bench", "config:get bench KEY", "domains:report bench", "checks:report bench",
+	"proxy:report bench", "nginx:report bench", "git:report bench", "urls bench", "ssh-keys:list",
+	"ps:report bench", "ps bench", "ps:inspect bench", "logs bench"}
+
+// BenchmarkRead times commands that only read, in turn with dokku version. Report:
+// the medians of what each takes more than version, and of the ratios.
 func BenchmarkRead(b *testing.B) {
 	m := newBench(b)
 	work := newWork(b)
 	commit(b, work, "one")
 	run(b, work, "git", "push", "-q", m.url+"/bench", "main")
 	b.Cleanup(func() { exec.Command(m.binary, "--force", "apps:destroy", "bench").Run() })
-	for _, command := range []string{"ps:scale bench", "ps:report bench"} {
+	run(b, "", m.binary, "config:set", "--no-restart", "bench", "KEY=value")
+	for _, command := range reading {
 		b.Run(strings.ReplaceAll(command, " ", "_"), func(b *testing.B) {
-			var more []float64
+			var more, ratios []float64
 			for b.Loop() {
-				version := timed(b, m.binary, "version")
-				more = append(more, (timed(b, m.binary, strings.Fields(command)...)-version).Seconds()*1000)
+				version := timed(b, m.binary, "version").Seconds()
+				took := timed(b, m.binary, strings.Fields(command)...).Seconds()
+				more, ratios = append(more, (took-version)*1000), append(ratios, took/version)
 			}
 			b.ReportMetric(median(more), "ms-over-version")
+			b.ReportMetric(median(ratios), "x-version")
 			b.ReportMetric(0, "ns/op")
 		})
 	}

@@ -42,6 +42,11 @@ func (x *session) postdeploy(ctx context.Context) {
 	}
 }
 
+func (x *session) hasPostdeploy() bool {
+	c, err := x.Current.parse(x.set)
+	return err == nil && c.appJSON.Postdeploy != ""
+}
+
 // runOnce runs a command in the release's image, with its environment, on the
 // app's network, and passes on what it prints.
 func (o *rollout) runOnce(ctx context.Context, what, command string) (err error) {

@@ -278,11 +278,13 @@ func (s *Server) Rebuild(ctx context.Context, app string, log event.Log) error {
 			x.discard(ctx)
 			return err
 		}
-		if err := x.redeploy(ctx, r, func(st *State) { st.DeployBranch = cmp.Or(st.DeployBranch, branch) }); err != nil {
+		x.log.Step("Releasing %s v%d", x.Name, r.Number)
+		adopt := func(st *State) { st.DeployBranch = cmp.Or(st.DeployBranch, branch) }
+		if err := x.roll(ctx, r, adopt, func(o *rollout) error { return o.deploy(ctx) }); err != nil {
 			return err
 		}
-		x.deployed(start)
 		x.postdeploy(ctx)
+		x.deployed(start)
 		return nil
 	})
 }

@@ -75,10 +75,7 @@ func (x *session) prepare(ctx context.Context, p Push, ref Ref, adopt string) er
 		x.discard(ctx)
 		return err
 	}
-	if err = o.runRelease(ctx); err == nil {
-		err = o.run(ctx, o.all())
-	}
-	if err == nil {
+	if err = o.deploy(ctx); err == nil {
 		err = x.stageRecord(ref, adopt, r, start)
 	}
 	if err != nil {

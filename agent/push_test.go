@@ -39,20 +39,20 @@ func TestRejectedPush(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		behave func(engine.Spec) engine.Behaviour
-		want   string
+		want   []string
 	}{
 		{"the release command fails", func(s engine.Spec) engine.Behaviour {
 			return engine.Behaviour{Exits: s.Kind == engine.KindRelease, Code: 3}
-		}, "the release command failed with exit code 3"},
+		}, []string{"the release command failed with exit code 3"}},
 		{"a worker ends at once", func(s engine.Spec) engine.Behaviour {
 			return engine.Behaviour{Exits: s.Kind == engine.KindRelease || isNew(s) && s.Type == "worker"}
-		}, "worker.1 exited with code 0"},
+		}, []string{"worker.1 exited with code 0", " !     The release command had run by then"}},
 		{"web runs out of memory", func(s engine.Spec) engine.Behaviour {
 			if isNew(s) && s.Type == "web" {
 				return engine.Behaviour{Exits: true, Code: 137, OOMKilled: true}
 			}
 			return engine.Behaviour{Exits: s.Kind == engine.KindRelease}
-		}, "ran out of memory"},
+		}, []string{"ran out of memory", " !     The release command had run by then"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			m := newMachine(t, h)
@@ -67,8 +67,11 @@ func TestRejectedPush(t *testing.T) {
 			if err == nil {
 				t.Fatal("the push was accepted")
 			}
-			if all := printed.String() + err.Error(); !strings.Contains(all, test.want) {
-				t.Errorf("it prints\n%s\nwant %q", all, test.want)
+			all := printed.String() + err.Error()
+			for _, want := range test.want {
+				if !strings.Contains(all, want) {
+					t.Errorf("it prints\n%s\nwant %q", all, want)
+				}
 			}
 			after, _ := m.engine.Observe(context.Background(), "shop")
 			same := slices.EqualFunc(before.Instances, after.Instances, func(a, b engine.Instance) bool { return a.ID == b.ID })
@@ -151,28 +154,34 @@ func TestDeniedForcePush(t *testing.T) {
 	}
 }
 
-// TestOneOffCommands runs the commands of a revision once each, in their order.
+// TestOneOffCommands runs the commands of a revision once each, in their order;
+// that it is deployed comes last, as in Dokku.
 func TestOneOffCommands(t *testing.T) {
 	h := newHistory(t)
 	m := newMachine(t, h)
-	var printed strings.Builder
-	term := event.NewTerminal(&printed, &printed, false)
-	err := m.pushLogged(h.one, h.two, event.New(term))
-	term.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	rest := printed.String()
-	for _, want := range []string{"Running release command: migrate", "release ran", "Running predeploy command: prepare", "predeploy ran",
-		"Starting web.1 web.2 worker.1", "Application deployed", "Running postdeploy command: tell", "postdeploy ran"} {
-		_, after, ok := strings.Cut(rest, want)
-		if !ok {
-			t.Fatalf("%q is missing, or not in its place:\n%s", want, printed.String())
+	for name, deploy := range map[string]func(event.Log) error{
+		"a push":     func(log event.Log) error { return m.pushLogged(h.one, h.two, log) },
+		"ps:rebuild": func(log event.Log) error { return m.server.Rebuild(t.Context(), "shop", log) },
+	} {
+		var printed strings.Builder
+		term := event.NewTerminal(&printed, &printed, false)
+		err := deploy(event.New(term))
+		term.Close()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
 		}
-		rest = after
-	}
-	m.settle()
-	if err := m.atRest(); err != nil {
-		t.Error(err)
+		rest := printed.String()
+		for _, want := range []string{"Running release command: migrate", "release ran", "Running predeploy command: prepare", "predeploy ran",
+			"Starting web.1 web.2 worker.1", "Running postdeploy command: tell", "postdeploy ran", "=====> Application deployed"} {
+			_, after, ok := strings.Cut(rest, want)
+			if !ok {
+				t.Fatalf("%s: %q is missing, or not in its place:\n%s", name, want, printed.String())
+			}
+			rest = after
+		}
+		m.settle()
+		if err := m.atRest(); err != nil {
+			t.Error(err)
+		}
 	}
 }

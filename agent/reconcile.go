@@ -66,13 +66,18 @@ func (x *session) reconcile(ctx context.Context, restore bool) error {
 		}
 		return x.dropProvisional()
 	}
+	postdeploy := false
 	if st := x.accepted; st != nil {
-		x.published = func() { x.deployed(st.Started) }
+		// That it is deployed is said at once, or after postdeploy, as in Dokku.
+		if postdeploy = x.hasPostdeploy(); !postdeploy {
+			x.published = func() { x.deployed(st.Started) }
+		}
 		x.leaveStops = x.leaveStops || x.agentRuns()
 	}
 	err := x.converge(ctx, restore)
-	if err == nil && x.accepted != nil {
+	if err == nil && postdeploy {
 		x.postdeploy(ctx)
+		x.deployed(x.accepted.Started)
 	}
 	if err != nil && x.accepted != nil {
 		return fmt.Errorf("cannot put v%d live yet, the agent goes on trying: %w\n%s", x.State.Current, err, x.fallback(ctx))

@@ -87,6 +87,14 @@ func (o *rollout) run(ctx context.Context, procs []Process) error {
 	return g.Wait()
 }
 
+// deploy runs what a new image is to run once, and then starts all processes.
+func (o *rollout) deploy(ctx context.Context) error {
+	if err := o.runRelease(ctx); err != nil {
+		return err
+	}
+	return o.run(ctx, o.all())
+}
+
 // withoutExclusive leaves out what starts only once the release is current and
 // the old processes have ended.
 func (o *rollout) withoutExclusive(procs []Process) []Process {
@@ -253,7 +261,12 @@ func names(procs []Process) string {
 // redeploy replaces all processes with those of a new release that runs what
 // the current one runs, with the present settings. The release becomes current
 // with one rename; change is part of it.
-func (x *session) redeploy(ctx context.Context, r *Release, change func(*State)) (err error) {
+func (x *session) redeploy(ctx context.Context, r *Release, change func(*State)) error {
+	return x.roll(ctx, r, change, func(o *rollout) error { return o.run(ctx, o.all()) })
+}
+
+// roll is redeploy with another way to find out whether the release may serve.
+func (x *session) roll(ctx context.Context, r *Release, change func(*State), prove func(*rollout) error) (err error) {
 	before := x.State.clone()
 	change(&x.State)
 	o, err := x.rollout(r)
@@ -261,7 +274,7 @@ func (x *session) redeploy(ctx context.Context, r *Release, change func(*State))
 		x.State = before
 		return err
 	}
-	if err := o.run(ctx, o.all()); err != nil {
+	if err := prove(o); err != nil {
 		x.State = before
 		err = o.report(ctx, err)
 		o.undo(ctx)

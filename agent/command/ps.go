@@ -5,14 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/spf13/pflag"
+	"golang.org/x/sync/errgroup"
 
 	"dokku/agent"
+	"dokku/agent/engine"
 	"dokku/agent/event"
+	"dokku/scale"
 )
 
 var processCommands = []spec{
@@ -89,6 +93,9 @@ func operation(use, short string, do action) spec {
 		if err = c.deployed(); err != nil && verb == "rebuild" {
 			err = c.pushed()
 		}
+		if err == nil && len(c.args) > 0 && c.app.Deployed() {
+			err = c.knownType(c.args[0])
+		}
 		if err == nil {
 			err = do(c.server, c.ctx, c.app.Name, c.events().WithApp(c.app.Name))
 		}
@@ -108,6 +115,16 @@ func (c *call) restartOnly() action {
 	return func(s *agent.Server, ctx context.Context, app string, log event.Log) error {
 		return s.RestartType(ctx, app, c.args[0], log)
 	}
+}
+
+// knownType refuses a process type that the app does not have, before anything
+// is locked or printed.
+func (c *call) knownType(name string) error {
+	f, err := c.server.Formation(c.app)
+	if err == nil && !slices.ContainsFunc(f, func(e scale.Entry) bool { return e.Type == name }) {
+		err = refuse("%s is not a valid process name to restart", oneLine(name))
+	}
+	return err
 }
 
 // overall is an old command that does something to all apps.
@@ -200,29 +217,39 @@ func runPS(c *call) error {
 	if err != nil {
 		return err
 	}
-	running := 0
-	for _, i := range instances {
-		if !i.Running() {
-			continue
-		}
-		running++
-		titles, rows, err := host.Processes(c.ctx, i.ID, "auxwww")
-		if err != nil {
-			return fmt.Errorf("cannot list the processes of %s: %w", i.Name, err)
-		}
-		c.print("-----> running processes in container: %s (%s.%d)\n", shortID(i.ID), i.Type, i.Index)
-		c.printProcesses(titles, rows)
-	}
-	if running == 0 {
+	instances = slices.DeleteFunc(instances, func(i engine.Instance) bool { return !i.Running() })
+	if len(instances) == 0 {
 		c.warn("App %s is not running", c.app.Name)
+		return nil
+	}
+	// The engine takes its time for each: it runs ps on the host.
+	tables := make([][][]string, len(instances))
+	g, ctx := errgroup.WithContext(c.ctx)
+	g.SetLimit(8)
+	for n, i := range instances {
+		g.Go(func() error {
+			titles, rows, err := host.Processes(ctx, i.ID, "auxwww")
+			if err != nil {
+				return fmt.Errorf("cannot list the processes of %s: %w", i.Name, err)
+			}
+			tables[n] = append([][]string{titles}, rows...)
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for n, i := range instances {
+		c.print("-----> running processes in container: %s (%s.%d)\n", shortID(i.ID), i.Type, i.Index)
+		c.printTable(tables[n])
 	}
 	return nil
 }
 
-// printProcesses aligns the columns; the last one, the command, is left as it is.
-func (c *call) printProcesses(titles []string, rows [][]string) {
-	width := make([]int, len(titles))
-	all := append([][]string{titles}, rows...)
+// printTable aligns the columns, below their titles; the last one, the command,
+// is left as it is.
+func (c *call) printTable(all [][]string) {
+	width := make([]int, len(all[0]))
 	for _, row := range all {
 		for i := range min(len(row), len(width)) {
 			width[i] = max(width[i], len(event.Printable(row[i])))

@@ -1,12 +1,17 @@
 package command_test
 
 import (
+	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"dokku/agent"
 )
 
 // TestScripts runs the scripts that need neither Docker nor nginx against the
@@ -24,7 +29,63 @@ func TestScripts(t *testing.T) {
 			root := filepath.Join(e.WorkDir, "root")
 			e.Setenv("DOKKU_ROOT", root)
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
-			return os.MkdirAll(root, 0o700)
+			// An author for what scripts commit.
+			e.Setenv("GIT_CONFIG_NOSYSTEM", "1")
+			e.Setenv("GIT_CONFIG_COUNT", "2")
+			for n, pair := range [][2]string{{"user.name", "a"}, {"user.email", "a@example.com"}} {
+				e.Setenv("GIT_CONFIG_KEY_"+strconv.Itoa(n), pair[0])
+				e.Setenv("GIT_CONFIG_VALUE_"+strconv.Itoa(n), pair[1])
+			}
+			// An engine that nobody can reach: nothing here may need one.
+			return writeJSON(filepath.Join(root, ".dokku", "server.json"),
+				agent.Settings{Version: 1, Docker: "unix:///nowhere.sock", Domains: []string{"example.com"}})
 		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"deployed": deployed, "exits": exits, "terminal": terminal},
 	})
+}
+
+// deployed [-stopped] APP [FILE...] makes the app's first release, whose
+// repository ships the files.
+func deployed(ts *testscript.TestScript, neg bool, args []string) {
+	var st agent.State
+	if len(args) > 0 && args[0] == "-stopped" {
+		st.Stopped, args = true, args[1:]
+	}
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: deployed [-stopped] APP [FILE...]")
+	}
+	dir := filepath.Join(ts.Getenv("DOKKU_ROOT"), args[0], "dokku")
+	r := agent.Release{Version: 1, Number: 1, Attempt: "a1", Revision: "3f2c1d9aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		Image: "sha256:0", Port: 5000, Cause: "push", Files: map[string]string{}}
+	for _, name := range args[1:] {
+		r.Files[filepath.Base(name)] = ts.ReadFile(name)
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(filepath.Join(dir, "state.json"))), &st))
+	st.Current = 1
+	ts.Check(writeJSON(filepath.Join(dir, "releases", "1.json"), r))
+	ts.Check(writeJSON(filepath.Join(dir, "state.json"), st))
+}
+
+func writeJSON(path string, v any) error {
+	data, err := json.Marshal(v)
+	return errors.Join(err, os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, data, 0o600))
+}
+
+// exits CODE COMMAND... runs a command that has to end with this exit code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND...")
+	}
+	code := 0
+	err := ts.Exec(args[1], args[2:]...)
+	var ended *exec.ExitError
+	switch {
+	case errors.As(err, &ended):
+		code = ended.ExitCode()
+	case err != nil:
+		ts.Check(err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("%v ends with %d, want %s", args[1:], code, args[0])
+	}
 }

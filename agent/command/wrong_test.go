@@ -146,6 +146,7 @@ ps:restart --all web               => Unable to restart all apps when specifying
 ps:restart hello fresh taken       => Unexpected argument "taken"
 ps:restart hello --all             => Unable to restart all apps when specifying a process name
 ps:restart fresh web               => App fresh has not been deployed
+ps:restart hello clock             => clock is not a valid process name to restart
 ps:inspect                         => Please specify an app to run the command on
 ps:inspect nosuch                  => 20 App nosuch does not exist
 ps:inspect fresh                   => App fresh has not been deployed
