@@ -54,6 +54,7 @@ ps hello
 ps:report hello
 ps:report hello --running
 ps:inspect hello
+network:report hello
 logs hello
 checks:run hello
 `
