@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"dokku/agent/engine"
 	"dokku/agent/event"
@@ -35,12 +36,8 @@ func (s *Server) Create(ctx context.Context, app string, provisional bool) error
 		return err
 	}
 	defer l.release()
-	if _, err := os.Lstat(s.dir(app)); err == nil {
-		if _, err := s.Load(app); err == nil {
-			//lint:ignore ST1005 the text is Dokku's
-			return fmt.Errorf("Name is already taken: app %s exists", app)
-		}
-		return fmt.Errorf("cannot create %s: %s is in the way and is not an app; move it away", app, s.dir(app))
+	if err := s.nameFree(app); err != nil {
+		return err
 	}
 	// Everything is made beside and appears with one rename.
 	temp, err := os.MkdirTemp(s.Root, newPrefix)
@@ -57,7 +54,7 @@ func (s *Server) Create(ctx context.Context, app string, provisional bool) error
 			return fmt.Errorf("cannot create %s: %w", app, err)
 		}
 	}
-	st := &State{Version: stateVersion, Provisional: provisional}
+	st := &State{Version: stateVersion, Provisional: provisional, CreatedAt: time.Now().UTC().Truncate(time.Second)}
 	if err := s.writeJSON(filepath.Join(dir, "dokku", "state.json"), st); err != nil {
 		return err
 	}
@@ -94,7 +91,12 @@ func (x *session) destroy(ctx context.Context) error {
 	if err := px.Withdraw(ctx, x.Name); err != nil {
 		return err
 	}
-	o, err := host.Observe(ctx, x.Name)
+	if former := x.former(); former != "" {
+		if err := px.Withdraw(ctx, former); err != nil {
+			return err
+		}
+	}
+	o, err := x.observed(ctx, host, x.App)
 	if err != nil {
 		return err
 	}
@@ -107,7 +109,7 @@ func (x *session) destroy(ctx context.Context) error {
 		}
 	}
 	for _, i := range o.Images {
-		if err := host.Remove(ctx, engine.Resource{Kind: engine.ImageKind, ID: i.ID}); err != nil {
+		if err := host.Remove(ctx, engine.Resource{Kind: engine.ImageKind, ID: i.ID, App: i.App}); err != nil {
 			return err
 		}
 	}
@@ -176,8 +178,6 @@ func (x *session) dropProvisional() error {
 // returns an error, or that the proxy refuses, changes nothing.
 func (s *Server) Update(ctx context.Context, app, what string, log event.Log, change func(*State) error) error {
 	return s.with(ctx, app, what, log, func(x *session) error {
-		before := x.State
-		x.State = x.State.clone()
 		if strings.HasPrefix(what, "domains") {
 			// Two apps that claim one name at the same moment must not both see it free.
 			l, err := s.lockApp(ctx, domainsLock, what, log)
@@ -186,21 +186,43 @@ func (s *Server) Update(ctx context.Context, app, what string, log event.Log, ch
 			}
 			defer l.release()
 		}
-		if err := change(&x.State); err != nil {
-			x.State = before
-			return err
-		}
-		if x.Current == nil {
-			x.dirty = true
-			return x.save()
-		}
-		if err := x.stageLive(ctx); err != nil {
-			x.State = before
-			return err
-		}
-		x.dirty = true
-		return x.converge(ctx, false)
+		return x.update(ctx, change)
 	})
+}
+
+// update is Update under the app's lock.
+func (x *session) update(ctx context.Context, change func(*State) error) error {
+	before := x.State
+	x.State = x.State.clone()
+	if err := change(&x.State); err != nil {
+		x.State = before
+		return err
+	}
+	if x.Current == nil {
+		x.dirty = true
+		return x.save()
+	}
+	if err := x.stageLive(ctx); err != nil {
+		x.State = before
+		return err
+	}
+	x.dirty = true
+	return x.converge(ctx, false)
+}
+
+// SetLocked locks an app against deploys, or unlocks it. It waits for the deploy
+// that is under way.
+func (s *Server) SetLocked(ctx context.Context, app string, locked bool, log event.Log) error {
+	return s.with(ctx, app, "apps:lock", log, func(x *session) error {
+		x.State.Locked, x.dirty = locked, true
+		return x.save()
+	})
+}
+
+// lockedError refuses a deploy in Dokku's own words.
+func lockedError(app string) error {
+	//lint:ignore ST1005 the text is Dokku's
+	return fmt.Errorf("%s currently has a deploy lock in place. Exiting...\nRun 'apps:unlock %[1]s' to release the existing deploy lock", app)
 }
 
 // stageLive tests the route with the present settings and the processes that
@@ -217,7 +239,7 @@ func (x *session) stageLive(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if live, ok, err := px.Live(ctx, x.Name); err != nil {
+	if live, ok, err := x.live(ctx, px); err != nil {
 		return err
 	} else if ok {
 		route.Upstreams = live.Upstreams

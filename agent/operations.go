@@ -36,7 +36,9 @@ func (x *session) restart(ctx context.Context, cause string, change func(*State)
 	r := x.Current.derive(n, cause)
 	next := x.State.clone()
 	change(&next)
-	r.Config = x.config(next)
+	r.Config, r.RevEnvVar = x.config(next), x.revEnvVar(next)
+	r.Detected = x.Current.detected()
+	r.Port = next.webPort(r.Detected)
 	return x.redeploy(ctx, r, change)
 }
 
@@ -207,6 +209,9 @@ func (s *Server) Rebuild(ctx context.Context, app string, log event.Log) error {
 		if x.Current == nil {
 			return &NotDeployedError{x.Name}
 		}
+		if x.State.Locked {
+			return lockedError(app)
+		}
 		start := time.Now()
 		defer x.logDeploy()()
 		r, err := x.build(ctx, build.Options{GitDir: x.Dir}, x.Current.Revision, "ps:rebuild")
@@ -260,7 +265,7 @@ func (s *Server) Instances(ctx context.Context, a *App) ([]engine.Instance, erro
 	if err != nil {
 		return nil, err
 	}
-	o, err := host.Observe(ctx, a.Name)
+	o, err := s.observed(ctx, host, a)
 	if err != nil {
 		return nil, err
 	}

@@ -71,6 +71,9 @@ func (x *session) reconcile(ctx context.Context, restore bool) error {
 		x.leaveStops = x.leaveStops || x.agentRuns()
 	}
 	err := x.converge(ctx, restore)
+	if err == nil {
+		err = x.redeployRenamed(ctx)
+	}
 	if err == nil && x.accepted != nil {
 		x.postdeploy(ctx)
 	}
@@ -118,11 +121,11 @@ func (s *Server) stopDue(ctx context.Context, app string) error {
 	if err != nil {
 		return err
 	}
-	live, ok, err := px.Live(ctx, app)
+	live, ok, err := x.live(ctx, px)
 	if err != nil {
 		return err
 	}
-	o, err := host.Observe(ctx, app)
+	o, err := s.observed(ctx, host, a)
 	if err != nil {
 		return err
 	}
