@@ -221,7 +221,6 @@ func (s *Server) SetLocked(ctx context.Context, app string, locked bool, log eve
 
 // lockedError refuses a deploy in Dokku's own words.
 func lockedError(app string) error {
-	//lint:ignore ST1005 the text is Dokku's
 	return fmt.Errorf("%s currently has a deploy lock in place. Exiting...\nRun 'apps:unlock %[1]s' to release the existing deploy lock", app)
 }
 
@@ -291,4 +290,17 @@ func (s *Server) UpdateSettings(ctx context.Context, change func(*Settings) erro
 	}
 	set.Version = stateVersion
 	return s.writeJSON(s.own("server.json"), set)
+}
+
+// Created is when the app was made; of an app of an older version, when its
+// repository was.
+func (s *Server) Created(a *App) (time.Time, error) {
+	if !a.State.CreatedAt.IsZero() {
+		return a.State.CreatedAt, nil
+	}
+	fi, err := os.Stat(filepath.Join(a.Dir, "config"))
+	if err != nil {
+		return time.Time{}, fmt.Errorf("cannot tell when %s was made: %w", a.Name, err)
+	}
+	return fi.ModTime(), nil
 }

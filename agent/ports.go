@@ -95,14 +95,9 @@ func (st *State) routePorts(r *Release) []proxy.Port {
 // host cannot listen on is refused first.
 func (s *Server) SetPorts(ctx context.Context, app, what string, log event.Log, change func([]PortMap) ([]PortMap, error)) error {
 	return s.with(ctx, app, what, log, func(x *session) error {
-		want, err := x.wantedPorts(change)
+		want, err := x.wantedPorts(ctx, change)
 		if err != nil {
 			return err
-		}
-		for _, m := range want {
-			if err := x.portTaken(ctx, m.Host); err != nil {
-				return err
-			}
 		}
 		next := x.State.clone()
 		next.Ports = want
@@ -114,8 +109,19 @@ func (s *Server) SetPorts(ctx context.Context, app, what string, log event.Log, 
 	})
 }
 
-// wantedPorts applies a change, and sorts.
-func (x *session) wantedPorts(change func([]PortMap) ([]PortMap, error)) ([]PortMap, error) {
+// CheckPorts returns the error that SetPorts would, as far as it can be known
+// without the app's lock. It changes nothing.
+func (s *Server) CheckPorts(ctx context.Context, a *App, change func([]PortMap) ([]PortMap, error)) error {
+	set, err := s.Settings()
+	if err != nil {
+		return err
+	}
+	_, err = (&session{Server: s, App: a, set: set}).wantedPorts(ctx, change)
+	return err
+}
+
+// wantedPorts applies a change, sorts, and refuses what cannot be.
+func (x *session) wantedPorts(ctx context.Context, change func([]PortMap) ([]PortMap, error)) ([]PortMap, error) {
 	have := slices.Clone(x.State.Ports)
 	if len(have) == 0 {
 		have = []PortMap{{Scheme: "http", Host: x.set.Nginx.Port}}
@@ -127,11 +133,23 @@ func (x *session) wantedPorts(change func([]PortMap) ([]PortMap, error)) ([]Port
 	slices.SortFunc(want, func(a, b PortMap) int { return a.Host - b.Host })
 	for i := 1; i < len(want); i++ {
 		if want[i].Host == want[i-1].Host {
-			//lint:ignore ST1005 the text is what a person reads
-			return nil, fmt.Errorf("Host port %d cannot be mapped twice (%s, %s)", want[i].Host, want[i-1], want[i])
+			return nil, fmt.Errorf("Host port %d cannot be mapped twice (%s, %s)", want[i].Host, x.shown(want[i-1]), x.shown(want[i]))
+		}
+	}
+	for _, m := range want {
+		if err := x.portTaken(ctx, m.Host); err != nil {
+			return nil, err
 		}
 	}
 	return want, nil
+}
+
+// shown is a mapping as people see it.
+func (x *session) shown(m PortMap) PortMap {
+	if m.Container == 0 {
+		m.Container = DetectedPort(x.App)
+	}
+	return m
 }
 
 // portTaken returns an error when the proxy cannot listen on a port of the host
@@ -142,7 +160,6 @@ func (x *session) portTaken(ctx context.Context, port int) error {
 		return nil
 	}
 	if port == sshPort {
-		//lint:ignore ST1005 the text is what a person reads
 		return fmt.Errorf("Host port %d is ssh's: choose another one", port)
 	}
 	mapped, err := x.mapped(ctx, port)
@@ -150,7 +167,6 @@ func (x *session) portTaken(ctx context.Context, port int) error {
 		return err
 	}
 	if listens(port) {
-		//lint:ignore ST1005 the text is what a person reads
 		return fmt.Errorf("Host port %d is taken: another program on this host listens on it; choose another one, or stop that program", port)
 	}
 	return nil
@@ -173,7 +189,6 @@ func (x *session) mapped(ctx context.Context, port int) (bool, error) {
 			return false, err
 		}
 		if first := a.State.HostPort; first != 0 && port >= first && port < first+portsPerApp {
-			//lint:ignore ST1005 the text is what a person reads
 			return false, fmt.Errorf("Host port %d belongs to app %s (%d to %d, see proxy:disable): choose another one",
 				port, name, first, first+portsPerApp-1)
 		}

@@ -166,7 +166,7 @@ func (r *runner) tree(only string) *cobra.Command {
 func (r *runner) add(root *cobra.Command, only string) {
 	lists := [][]spec{
 		processCommands, scaleCommands, appCommands, configCommands, domainCommands, checkCommands,
-		proxyCommands, nginxCommands, gitCommands, logCommands, keyCommands, otherCommands,
+		portCommands, proxyCommands, nginxCommands, gitCommands, logCommands, keyCommands, cleanupCommands, otherCommands,
 	}
 	var all []spec
 	for _, list := range lists {

@@ -300,7 +300,7 @@ func TestWrongCommandLines(t *testing.T) {
 	f := newFixture(t)
 	before := f.snapshot()
 	count := 0
-	for line := range strings.SplitSeq(wrongLines, "\n") {
+	for line := range strings.SplitSeq(wrongLines+wrongAppLines, "\n") {
 		if line == "" || line[0] == '#' {
 			continue
 		}
@@ -333,7 +333,7 @@ func TestWrongCommandLines(t *testing.T) {
 	if after := f.snapshot(); after != before {
 		t.Errorf("the state has changed:\n%s\nbefore:\n%s", after, before)
 	}
-	if count < 150 {
+	if count < 330 {
 		t.Errorf("only %d command lines", count)
 	}
 }

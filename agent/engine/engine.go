@@ -219,6 +219,7 @@ type ImageInfo struct {
 	Ports      []int // exposed TCP ports, ascending
 	Entrypoint []string
 	Command    []string
+	Size       int64 // in bytes, of all layers
 }
 
 // TagPrefix is what the names of all images begin with that a deploy made.
