@@ -199,16 +199,6 @@ func (m *machine) pushLogged(old, new string, log event.Log) error {
 	return m.server.Reconcile(ctx, "shop", log)
 }
 
-// app is the app's name: an operation may rename it.
-func (m *machine) app() string {
-	m.t.Helper()
-	apps, err := m.server.Apps()
-	if err != nil || len(apps) != 1 {
-		m.t.Fatalf("the apps are %v (%v), want one", apps, err)
-	}
-	return apps[0]
-}
-
 // settle does what the agent does until there is nothing left to do.
 func (m *machine) settle() {
 	m.t.Helper()
@@ -351,6 +341,12 @@ func TestKilledAnywhere(t *testing.T) {
 			return errors.Join(m.server.SetProxy(ctx, "shop", false, none), m.server.SetProxy(ctx, "shop", true, none))
 		}},
 		{"apps:rename", 40, false, func(m *machine) error { return m.server.Rename(ctx, "shop", "store", false, none) }},
+		{"apps:rename without the proxy", 50, true, func(m *machine) error {
+			return errors.Join(m.server.SetProxy(ctx, "shop", false, none), m.server.Rename(ctx, "shop", "store", false, none))
+		}},
+		{"ports:set with another web port", 28, false, func(m *machine) error {
+			return m.mapping(PortMap{"http", 80, 9000}, PortMap{"http", 10080, 0})
+		}},
 		{"apps:rename of a stopped app", 20, true, func(m *machine) error {
 			return errors.Join(m.server.Stop(ctx, "shop", none), m.server.Rename(ctx, "shop", "store", false, none))
 		}},

@@ -75,7 +75,7 @@ func (s *Server) Rename(ctx context.Context, old, name string, skipDeploy bool, 
 		return err
 	}
 	defer release()
-	return x.rename(ctx, name, skipDeploy)
+	return x.rename(ctx, name, skipDeploy, log)
 }
 
 // bothNames takes the locks of both names, in the same order for everybody, and
@@ -117,7 +117,7 @@ func (s *Server) bothNames(ctx context.Context, old, name string, log event.Log)
 	}
 }
 
-func (x *session) rename(ctx context.Context, name string, skipDeploy bool) error {
+func (x *session) rename(ctx context.Context, name string, skipDeploy bool, log event.Log) error {
 	if err := x.renamable(name); err != nil {
 		return err
 	}
@@ -143,6 +143,8 @@ func (x *session) rename(ctx context.Context, name string, skipDeploy bool) erro
 	if err := x.commitName(name, &Renamed{From: x.Name, Domains: domains, Redeploy: redeploy}); err != nil {
 		return err
 	}
+	x.base = log.WithApp(name)
+	x.about(x.State.Current)
 	return x.finishRename(context.WithoutCancel(ctx))
 }
 
@@ -258,8 +260,6 @@ func (x *session) commitName(name string, r *Renamed) error {
 		return x.saveAnd(fmt.Errorf("cannot rename %s to %s: %w", x.Name, name, err))
 	}
 	x.Name, x.Dir = name, x.dir(name)
-	x.base = x.base.WithApp(name)
-	x.about(x.State.Current)
 	if err := x.at("sync the folder of all apps"); err != nil {
 		return err
 	}

@@ -14,6 +14,16 @@ import (
 	"dokku/agent/proxy"
 )
 
+// app is the app's name: an operation may rename it.
+func (m *machine) app() string {
+	m.t.Helper()
+	apps, err := m.server.Apps()
+	if err != nil || len(apps) != 1 {
+		m.t.Fatalf("the apps are %v (%v), want one", apps, err)
+	}
+	return apps[0]
+}
+
 // ids are the ids of all containers that exist.
 func (m *machine) ids() []string {
 	m.t.Helper()
