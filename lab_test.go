@@ -290,8 +290,9 @@ func (l *lab) clear() {
 	for _, pid := range l.processes("") {
 		unix.Kill(pid, unix.SIGKILL)
 	}
-	for n := range *l.apps {
-		l.removeAll(l.appName(n + 1))
+	// The last first: an app that was renamed runs images of its former name.
+	for n := *l.apps; n > 0; n-- {
+		l.removeAll(l.appName(n))
 	}
 	for _, name := range []string{"dokku.log", "agent.log"} {
 		if log, err := os.ReadFile(l.log(name)); err == nil && l.t.Failed() {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"dokku/agent/engine"
 	"dokku/agent/event"
@@ -36,12 +37,8 @@ func (s *Server) Create(ctx context.Context, app string, provisional bool) error
 		return err
 	}
 	defer l.release()
-	if _, err := os.Lstat(s.dir(app)); err == nil {
-		if _, err := s.Load(app); err == nil {
-			//lint:ignore ST1005 the text is Dokku's
-			return fmt.Errorf("Name is already taken: app %s exists", app)
-		}
-		return fmt.Errorf("cannot create %s: %s is in the way and is not an app; move it away", app, s.dir(app))
+	if err := s.nameFree(app); err != nil {
+		return err
 	}
 	// Everything is made beside and appears with one rename.
 	temp, err := os.MkdirTemp(s.Root, newPrefix)
@@ -58,7 +55,7 @@ func (s *Server) Create(ctx context.Context, app string, provisional bool) error
 			return fmt.Errorf("cannot create %s: %w", app, err)
 		}
 	}
-	st := &State{Version: stateVersion, Provisional: provisional}
+	st := &State{Version: stateVersion, Provisional: provisional, CreatedAt: time.Now().UTC().Truncate(time.Second)}
 	if err := s.writeJSON(filepath.Join(dir, "dokku", "state.json"), st); err != nil {
 		return err
 	}
@@ -95,7 +92,12 @@ func (x *session) destroy(ctx context.Context) error {
 	if err := px.Withdraw(ctx, x.Name); err != nil {
 		return err
 	}
-	o, err := host.Observe(ctx, x.Name)
+	if former := x.former(); former != "" {
+		if err := px.Withdraw(ctx, former); err != nil {
+			return err
+		}
+	}
+	o, err := x.observed(ctx, host, x.App)
 	if err != nil {
 		return err
 	}
@@ -108,7 +110,7 @@ func (x *session) destroy(ctx context.Context) error {
 		}
 	}
 	for _, i := range o.Images {
-		if err := host.Remove(ctx, engine.Resource{Kind: engine.ImageKind, ID: i.ID}); err != nil {
+		if err := host.Remove(ctx, engine.Resource{Kind: engine.ImageKind, ID: i.ID, App: i.App}); err != nil {
 			return err
 		}
 	}
@@ -186,8 +188,6 @@ func (s *Server) Update(ctx context.Context, app, what string, log event.Log, ch
 		return err
 	}
 	return s.with(ctx, app, what, log, func(x *session) error {
-		before := x.State
-		x.State = x.State.clone()
 		if strings.HasPrefix(what, "domains") {
 			// Two apps that claim one name at the same moment must not both see it free.
 			l, err := s.lockApp(ctx, domainsLock, what, log)
@@ -196,31 +196,52 @@ func (s *Server) Update(ctx context.Context, app, what string, log event.Log, ch
 			}
 			defer l.release()
 		}
-		if err := change(&x.State); err != nil {
+		return x.update(ctx, what, change)
+	})
+}
+
+// update is Update under the app's lock.
+func (x *session) update(ctx context.Context, what string, change func(*State) error) error {
+	before := x.State
+	x.State = x.State.clone()
+	if err := change(&x.State); err != nil {
+		x.State = before
+		return err
+	}
+	if x.Current != nil && changesRoute(what) {
+		if err := x.stageLive(ctx); err != nil {
 			x.State = before
 			return err
 		}
-		if x.Current != nil && changesRoute(what) {
-			if err := x.stageLive(ctx); err != nil {
-				x.State = before
-				return err
-			}
-			x.dirty = true
-			return x.converge(ctx, false)
-		}
-		// The rest needs neither the engine nor the proxy.
 		x.dirty = true
-		if err := x.save(); err != nil {
-			return err
-		}
-		return x.followBranch()
-	})
+		return x.converge(ctx, false)
+	}
+	// The rest needs neither the engine nor the proxy.
+	x.dirty = true
+	if err := x.save(); err != nil {
+		return err
+	}
+	return x.followBranch()
 }
 
 // changesRoute reports whether what a command sets is part of the app's route.
 func changesRoute(command string) bool {
 	noun, _, _ := strings.Cut(command, ":")
 	return slices.Contains([]string{"domains", "nginx", "ports"}, noun)
+}
+
+// SetLocked locks an app against deploys, or unlocks it. It waits for the deploy
+// that is under way.
+func (s *Server) SetLocked(ctx context.Context, app string, locked bool, log event.Log) error {
+	return s.with(ctx, app, "apps:lock", log, func(x *session) error {
+		x.State.Locked, x.dirty = locked, true
+		return x.save()
+	})
+}
+
+// lockedError refuses a deploy in Dokku's own words.
+func lockedError(app string) error {
+	return fmt.Errorf("%s currently has a deploy lock in place. Exiting...\nRun 'apps:unlock %[1]s' to release the existing deploy lock", app)
 }
 
 // stageLive tests the route with the present settings and the processes that
@@ -237,7 +258,7 @@ func (x *session) stageLive(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if live, ok, err := px.Live(ctx, x.Name); err != nil {
+	if live, ok, err := x.live(ctx, px); err != nil {
 		return err
 	} else if ok {
 		route.Upstreams = live.Upstreams
@@ -289,4 +310,17 @@ func (s *Server) UpdateSettings(ctx context.Context, change func(*Settings) erro
 	}
 	set.Version = stateVersion
 	return s.writeJSON(s.own("server.json"), set)
+}
+
+// Created is when the app was made; of an app of an older version, when its
+// repository was.
+func (s *Server) Created(a *App) (time.Time, error) {
+	if !a.State.CreatedAt.IsZero() {
+		return a.State.CreatedAt, nil
+	}
+	fi, err := os.Stat(filepath.Join(a.Dir, "config"))
+	if err != nil {
+		return time.Time{}, fmt.Errorf("cannot tell when %s was made: %w", a.Name, err)
+	}
+	return fi.ModTime(), nil
 }

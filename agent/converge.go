@@ -44,6 +44,7 @@ func (x *session) tryConverge(ctx context.Context, restore bool) error {
 		if err != nil {
 			return x.saveAnd(err)
 		}
+		x.forgetFormer(w)
 		e := &executor{session: x, host: host, proxy: px, desired: d, world: w}
 		steps := Plan(d, w)
 		if x.rest = nil; len(steps) == 0 {
@@ -84,10 +85,10 @@ func (x *session) saveAnd(err error) error {
 
 // observe looks at everything of the app that exists.
 func (x *session) observe(ctx context.Context, host engine.Host, px proxy.Proxy, d Desired) (w World, err error) {
-	if w.Observed, err = host.Observe(ctx, x.Name); err != nil {
+	if w.Observed, err = x.observed(ctx, host, x.App); err != nil {
 		return w, err
 	}
-	live, ok, err := px.Live(ctx, x.Name)
+	live, ok, err := x.live(ctx, px)
 	if err != nil {
 		return w, err
 	}
@@ -103,6 +104,7 @@ func (x *session) observe(ctx context.Context, host engine.Host, px proxy.Proxy,
 
 // network returns the app's network, creating it only when it is missing.
 func network(ctx context.Context, host engine.Host, app string, seen []engine.Network) (engine.Network, error) {
+	seen = slices.DeleteFunc(slices.Clone(seen), func(n engine.Network) bool { return n.App != app })
 	if len(seen) == 1 {
 		return seen[0], nil
 	}
@@ -112,7 +114,7 @@ func network(ctx context.Context, host engine.Host, app string, seen []engine.Ne
 // desired says what the state asks for.
 func (x *session) desired(restore bool) (Desired, error) {
 	d := Desired{App: x.Name, Stopped: x.State.Stopped, Restore: restore,
-		Retiring: x.State.Retiring, Images: map[string]bool{}}
+		Retiring: x.State.Retiring, Images: map[string]bool{}, Former: x.former()}
 	numbers, err := x.releaseNumbers(x.Name)
 	if err != nil {
 		return d, err
@@ -247,6 +249,10 @@ func (e *executor) leave(steps []Step) []Step {
 		}
 		return true
 	})
+	if len(left) > 0 {
+		// What is left to be stopped may still need its network.
+		steps = slices.DeleteFunc(steps, func(s Step) bool { return s.Action == ActRemove && s.Kind == engine.NetworkKind })
+	}
 	for n := range steps {
 		if steps[n].Action == ActForget {
 			steps[n].IDs = slices.DeleteFunc(steps[n].IDs, func(id string) bool { return slices.Contains(left, id) })
@@ -309,6 +315,11 @@ func (e *executor) run(ctx context.Context, s Step) (err error) {
 	case ActPublish:
 		return e.proxy.Publish(ctx, *s.Route)
 	case ActWithdraw:
+		if former := e.former(); former != "" {
+			if err := e.proxy.Withdraw(ctx, former); err != nil {
+				return err
+			}
+		}
 		return e.proxy.Withdraw(ctx, e.Name)
 	case ActDeadline:
 		e.setRetiring(s.IDs, time.Now().Add(e.waitToRetire()))
@@ -329,8 +340,10 @@ func (e *executor) run(ctx context.Context, s Step) (err error) {
 			return err
 		}
 		return e.host.Remove(ctx, engine.Resource{Kind: engine.Container, ID: s.ID})
+	case ActAdopt:
+		return e.adopt(ctx, s.ID)
 	case ActRemove:
-		return e.host.Remove(ctx, engine.Resource{Kind: s.Kind, ID: s.ID})
+		return e.host.Remove(ctx, engine.Resource{Kind: s.Kind, ID: s.ID, App: s.App})
 	}
 	return fmt.Errorf("internal error: no such step: %s", s)
 }
@@ -347,7 +360,7 @@ func (e *executor) start(ctx context.Context, s Step) error {
 		return err
 	}
 	h := s.Holder
-	back := engine.Spec{App: e.Name, Kind: h.Kind, Type: h.Type, Index: h.Index, Release: h.Release,
+	back := engine.Spec{App: h.App, Kind: h.Kind, Type: h.Type, Index: h.Index, Release: h.Release,
 		Attempt: h.Attempt, Name: h.Name, Image: h.Image, Address: h.Address, HostPort: h.HostPort}
 	if _, berr := e.host.Start(context.WithoutCancel(ctx), back); berr != nil {
 		return fmt.Errorf("%w; and %s, which served before, does not start again: %v", err, h.Name, berr)

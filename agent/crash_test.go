@@ -203,7 +203,7 @@ func (m *machine) pushLogged(old, new string, log event.Log) error {
 func (m *machine) settle() {
 	m.t.Helper()
 	for range 4 {
-		if done, err := m.server.tend(context.Background(), "shop", false, event.Log{}); !done || err != nil {
+		if done, err := m.server.tend(context.Background(), m.app(), false, event.Log{}); !done || err != nil {
 			m.t.Fatalf("the agent cannot reconcile: done=%v, %v", done, err)
 		}
 	}
@@ -215,7 +215,13 @@ func (m *machine) serving() error {
 	m.engine.Fail(nil)
 	ctx := context.Background()
 	live, ok, _ := m.proxy.Live(ctx, "shop")
-	o, _ := m.engine.Observe(ctx, "shop")
+	if other, renamed, _ := m.proxy.Live(ctx, "store"); renamed {
+		if ok {
+			return fmt.Errorf("both names are published: %+v, %+v", live, other)
+		}
+		live, ok = other, true
+	}
+	o, _ := m.engine.Observe(ctx, "")
 	if !ok || len(live.Upstreams) == 0 {
 		return fmt.Errorf("nothing is published")
 	}
@@ -231,7 +237,8 @@ func (m *machine) serving() error {
 // release, what serves is what the ref says, and nothing else exists.
 func (m *machine) atRest() error {
 	ctx := context.Background()
-	a, err := m.server.Load("shop")
+	name := m.app()
+	a, err := m.server.Load(name)
 	if err != nil {
 		return err
 	}
@@ -246,10 +253,13 @@ func (m *machine) atRest() error {
 	want := []string{}
 	for _, e := range f {
 		for n := range e.Count {
-			want = append(want, fmt.Sprintf("shop.%s.%d v%d", e.Type, n+1, a.Current.identity(e.Type).Release))
+			want = append(want, fmt.Sprintf("%s.%s.%d v%d", name, e.Type, n+1, a.Current.identity(e.Type).Release))
 		}
 	}
-	o, err := m.engine.Observe(ctx, "shop")
+	if a.State.Stopped && name != "shop" {
+		want = want[:0] // a rename keeps no container that does not run
+	}
+	o, err := m.engine.Observe(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -263,6 +273,13 @@ func (m *machine) atRest() error {
 	if !slices.Equal(got, want) {
 		return fmt.Errorf("containers %v, want %v", got, want)
 	}
+	if all, err := m.engine.Observe(ctx, ""); err != nil || len(all.Instances)+len(all.Networks)+len(all.Images) !=
+		len(o.Instances)+len(o.Networks)+len(o.Images) {
+		return fmt.Errorf("something belongs to no app: %+v (%v)", all, err)
+	}
+	if a.State.Renamed != nil {
+		return fmt.Errorf("the state still has renamed %+v", a.State.Renamed)
+	}
 	if a.State.Staged != nil || len(a.State.Retiring) != 0 {
 		return fmt.Errorf("the state still has staged %v, retiring %v", a.State.Staged, a.State.Retiring)
 	}
@@ -270,7 +287,7 @@ func (m *machine) atRest() error {
 }
 
 func (m *machine) onlyKept(o engine.Observed) error {
-	releases, err := m.server.Releases("shop")
+	releases, err := m.server.Releases(m.app())
 	if err != nil {
 		return err
 	}
@@ -328,6 +345,16 @@ func TestKilledAnywhere(t *testing.T) {
 		{"proxy:disable and proxy:enable", 60, true, func(m *machine) error {
 			return errors.Join(m.server.SetProxy(ctx, "shop", false, none), m.server.SetProxy(ctx, "shop", true, none))
 		}},
+		{"apps:rename", 40, false, func(m *machine) error { return m.server.Rename(ctx, "shop", "store", false, none) }},
+		{"apps:rename without the proxy", 50, true, func(m *machine) error {
+			return errors.Join(m.server.SetProxy(ctx, "shop", false, none), m.server.Rename(ctx, "shop", "store", false, none))
+		}},
+		{"ports:set with another web port", 28, false, func(m *machine) error {
+			return m.mapping(PortMap{"http", 80, 9000}, PortMap{"http", 10080, 0})
+		}},
+		{"apps:rename of a stopped app", 20, true, func(m *machine) error {
+			return errors.Join(m.server.Stop(ctx, "shop", none), m.server.Rename(ctx, "shop", "store", false, none))
+		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			whole := newMachine(t, h)
@@ -366,7 +393,7 @@ func killed(t *testing.T, h history, k int, stops bool, do func(*machine) error)
 	if err := m.atRest(); err != nil {
 		t.Fatalf("%s: after recovery: %v\n%v", where, err, m.names)
 	}
-	a, _ := m.server.Load("shop")
+	a, _ := m.server.Load(m.app())
 	if err := m.serving(); err != nil && !a.State.Stopped && !a.State.ProxyDisabled {
 		t.Fatalf("%s: after recovery: %v", where, err)
 	}

@@ -30,6 +30,15 @@
 // been seen to serve without them. A crash between the two ends nobody's
 // request. Nothing that the proxy names is ever stopped, except by ps:stop.
 //
+// # Another name
+//
+// The labels of what runs cannot be changed. So an app that is renamed keeps
+// what carries its former name (State.Renamed), serves with it, and replaces it
+// by a restart; the rename of the folder commits. Everything that observes an app
+// looks under both names until nothing is left under the former one, and nobody
+// else can have that until then. Images are not built again: whose an image is,
+// its name says, and not its label.
+//
 // # Decisions
 //
 //   - The proxy's route is derived from the state by Plan like everything else;

@@ -136,13 +136,40 @@ func (r *Release) environment(p Process) map[string]string {
 	if env == nil {
 		env = map[string]string{}
 	}
-	env["DYNO"], env["GIT_REV"] = p.String(), r.Revision
+	env["DYNO"], env[r.revVar()] = p.String(), r.Revision
 	if p.Type == "web" {
 		env["PORT"] = strconv.Itoa(r.Port)
 	} else {
 		delete(env, "PORT")
 	}
 	return env
+}
+
+// DefaultRevEnvVar is the variable that holds the revision unless git:set names
+// another one.
+const DefaultRevEnvVar = "GIT_REV"
+
+// revVar is the variable that holds the release's revision.
+func (r *Release) revVar() string { return cmp.Or(r.RevEnvVar, DefaultRevEnvVar) }
+
+// revEnvVar is the variable that a new release gets: the app's, else the
+// server's; "" is the default.
+func (x *session) revEnvVar(st State) string {
+	return cmp.Or(st.RevEnvVar, x.set.Git["rev-env-var"])
+}
+
+// OwnEnvironment is what dokku itself puts into the environment of the app's web
+// processes, whatever the config says. It is empty before the first deploy.
+func (s *Server) OwnEnvironment(a *App) map[string]string {
+	if a.Current == nil {
+		return nil
+	}
+	env := a.Current.environment(Process{Type: "web", Index: 1})
+	own := map[string]string{}
+	for _, k := range []string{"DYNO", "PORT", a.Current.revVar()} {
+		own[k] = env[k]
+	}
+	return own
 }
 
 // Properties that ps:set sets, for an app or for the server.

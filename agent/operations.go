@@ -72,12 +72,17 @@ func (x *session) replace(ctx context.Context, cause string, kept map[string]Ide
 	next := x.State.clone()
 	change(&next)
 	x.settings(r, next)
+	r.Detected = x.Current.detected()
+	if _, on := kept[scale.Web]; !on { // what goes on listens where it did
+		r.Port = next.webPort(r.Detected)
+	}
 	return x.redeploy(ctx, r, change)
 }
 
 // settings gives a new release what it takes over from the present settings.
 func (x *session) settings(r *Release, st State) {
 	r.Config, r.StartCommand, r.Attached = x.config(st), st.startCommand(), x.attached(st)
+	r.RevEnvVar = x.revEnvVar(st)
 }
 
 // config is the environment that a new release gets: the server's, then the app's.
@@ -271,6 +276,9 @@ func (s *Server) Rebuild(ctx context.Context, app string, log event.Log) error {
 		if revision == "" {
 			return &NotDeployedError{x.Name}
 		}
+		if x.State.Locked {
+			return lockedError(app)
+		}
 		start := time.Now()
 		defer x.logDeploy()()
 		r, err := x.build(ctx, build.Options{GitDir: x.Dir}, revision, "ps:rebuild")
@@ -326,7 +334,7 @@ func (s *Server) Instances(ctx context.Context, a *App) ([]engine.Instance, erro
 	if err != nil {
 		return nil, err
 	}
-	o, err := host.Observe(ctx, a.Name)
+	o, err := s.observed(ctx, host, a)
 	if err != nil {
 		return nil, err
 	}

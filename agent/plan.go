@@ -36,6 +36,9 @@ type Desired struct {
 	Images map[string]bool
 	// Network: the app's network is to exist.
 	Network bool
+	// Former is the name that the app had, while something still carries it: what
+	// was started under it serves until other processes take over. "": none.
+	Former string
 }
 
 // Process is one instance that is to run.
@@ -102,6 +105,9 @@ func (p *planner) current(i engine.Instance) bool {
 	return i.Kind == engine.KindDeploy && id.Release != 0 && i.Release == id.Release && i.Attempt == id.Attempt
 }
 
+// former reports whether a resource carries the app's former name.
+func (p *planner) former(app string) bool { return p.d.Former != "" && app == p.d.Former }
+
 // choose finds a container for each wanted process and starts what is missing.
 func (p *planner) choose() {
 	p.freed = map[string]bool{}
@@ -110,6 +116,9 @@ func (p *planner) choose() {
 	}
 	for _, want := range p.d.Want {
 		i, found := p.find(want)
+		if found && p.d.Restore && !i.Running() && p.former(i.App) {
+			found = false // it can only be started again as what it was
+		}
 		if found {
 			p.chosen[i.ID] = true
 		}
@@ -207,7 +216,7 @@ func (p *planner) retire() {
 		due, retiring := p.d.Retiring[i.ID]
 		switch {
 		case p.chosen[i.ID] || i.Kind == engine.KindRun:
-		case p.d.Stopped && p.current(i):
+		case p.d.Stopped && p.current(i) && !p.former(i.App):
 			if i.Running() || i.Status == engine.StatusRestarting {
 				p.add(Step{Action: ActStop, ID: i.ID, Name: i.Name, Cause: "the app is stopped"})
 			}
@@ -258,15 +267,14 @@ func (p *planner) collect() {
 	for _, i := range p.w.Images {
 		// The engine keeps an image while a container uses it.
 		used := slices.ContainsFunc(p.w.Instances, func(c engine.Instance) bool { return c.Image == i.ID && !p.ends(c.ID) })
-		if !p.d.Images[i.ID] && !used {
-			p.add(Step{Action: ActRemove, Kind: engine.ImageKind, ID: i.ID, Cause: "no kept release runs it"})
+		switch {
+		case !p.d.Images[i.ID] && !used:
+			p.add(Step{Action: ActRemove, Kind: engine.ImageKind, ID: i.ID, App: i.App, Cause: "no kept release runs it"})
+		case p.d.Images[i.ID] && p.former(i.App):
+			p.add(Step{Action: ActAdopt, ID: i.ID, Cause: "it has the app's former name"})
 		}
 	}
-	if !p.d.Network {
-		for _, n := range p.w.Networks {
-			p.add(Step{Action: ActRemove, Kind: engine.NetworkKind, ID: n.ID, Cause: "the app runs nothing"})
-		}
-	}
+	p.networks()
 	var gone []string
 	for id := range p.d.Retiring {
 		exists := slices.ContainsFunc(p.w.Instances, func(i engine.Instance) bool { return i.ID == id })
@@ -277,6 +285,20 @@ func (p *planner) collect() {
 	if len(gone) > 0 {
 		slices.Sort(gone)
 		p.add(Step{Action: ActForget, IDs: gone})
+	}
+}
+
+// networks removes the app's network when it runs nothing, and the one of its
+// former name when nothing of that is left.
+func (p *planner) networks() {
+	left := slices.ContainsFunc(p.w.Instances, func(i engine.Instance) bool { return p.former(i.App) && !p.ends(i.ID) })
+	for _, n := range p.w.Networks {
+		switch {
+		case !p.d.Network:
+			p.add(Step{Action: ActRemove, Kind: engine.NetworkKind, ID: n.ID, Cause: "the app runs nothing"})
+		case p.former(n.App) && !left:
+			p.add(Step{Action: ActRemove, Kind: engine.NetworkKind, ID: n.ID, Cause: "it has the app's former name"})
+		}
 	}
 }
 

@@ -87,12 +87,40 @@ func TestPlan(t *testing.T) {
 	retiringImage := world(2, upstreams(3), running("new", "shop.web.1", 2, 3), running("old", "x", 1, 2))
 	retiringImage.Images = []engine.Image{{ID: "img1"}, {ID: "img2"}}
 
+	renamed := func(d Desired) Desired { d.Former = "was"; return d }
+	was := func(i engine.Instance) engine.Instance { i.App = "was"; return i } // its name may be the new one already
+	former := func(w World) World {
+		w.Networks = []engine.Network{{ID: "net", App: "shop"}, {ID: "oldnet", App: "was"}}
+		w.Images = []engine.Image{{ID: "img1", App: "was"}, {ID: "img2", App: "was"}}
+		return w
+	}
+	begun := former(world(2, upstreams(3), was(running("one", "shop.web.1.x", 2, 3))))
+	begun.Live.App = "was"
+
 	for _, test := range []struct {
 		name string
 		d    Desired
 		w    World
 		want string
 	}{
+		{"a new name: what runs serves under it", renamed(want(2, "web.1")), begun, `
+publish v2 at [10.192.0.3:5000]
+rename one to shop.web.1
+remove image img1: no kept release runs it
+adopt image img2: it has the app's former name`},
+		{"and what takes over ends the old one", renamed(want(3, "web.1")),
+			former(world(2, upstreams(3), was(running("one", "shop.web.1", 2, 3)), running("new", "shop.web.1.a3", 3, 5))), `
+mark one: the proxy still names them
+publish v3 at [10.192.0.5:5000]
+deadline one
+rename one to shop.web.1.v2-one
+rename new to shop.web.1
+remove image img1: no kept release runs it`},
+		{"nothing of it is left but its network", renamed(want(3, "web.1")),
+			World{Observed: engine.Observed{Instances: []engine.Instance{running("new", "shop.web.1", 3, 5)},
+				Networks: []engine.Network{{ID: "net", App: "shop"}, {ID: "oldnet", App: "was"}}},
+				Network: testNetwork, Now: testNow, Live: &proxy.Route{App: "shop", Release: 3, Upstreams: upstreams(5)}}, `
+remove network oldnet: it has the app's former name`},
 		{"nothing to do", want(2, "web.1"), world(2, upstreams(3), running("new", "shop.web.1", 2, 3)), ``},
 		{"switch to what a push has started", want(2, "web.1", "worker.1"),
 			world(1, upstreams(2), running("old", "shop.web.1", 1, 2), running("w1", "shop.worker.1", 1, 4),

@@ -41,7 +41,14 @@ const (
 // only when the release is ready to serve. On error nothing is left of the
 // attempt. A push of no ref that deploys does nothing.
 func (s *Server) Prepare(ctx context.Context, p Push, log event.Log) error {
+	// A push to a locked app is not to wait for whoever is at work there.
+	if a, err := s.Load(p.App); err == nil && a.State.Locked {
+		return lockedError(p.App)
+	}
 	return s.with(ctx, p.App, "a push", log, func(x *session) error {
+		if x.State.Locked {
+			return lockedError(p.App)
+		}
 		ref, adopt, err := x.deployRef(p.Refs)
 		if err != nil || ref == nil {
 			return err
@@ -313,16 +320,15 @@ func (x *session) buildImage(ctx context.Context, src *build.Source, c build.Com
 	if err != nil {
 		return err
 	}
-	// A name keeps docker image prune away from what is only kept. It is made
-	// from the id, so that an image never has a stale one.
-	tag := engine.TagPrefix + x.Name + ":" + strings.TrimPrefix(info.ID, "sha256:")[:12]
-	if err := host.Tag(ctx, info.ID, tag); err != nil {
+	if err := host.Tag(ctx, info.ID, imageTag(x.Name, info.ID)); err != nil {
 		return err
 	}
 	r.Image, r.Port = info.ID, defaultPort
 	if len(info.Ports) > 0 {
 		r.Port = info.Ports[0]
 	}
+	r.Detected = r.Port
+	r.Port = x.State.webPort(r.Detected)
 	return nil
 }
 

@@ -75,6 +75,9 @@ func (x *session) reconcile(ctx context.Context, restore bool) error {
 		x.leaveStops = x.leaveStops || x.agentRuns()
 	}
 	err := x.converge(ctx, restore)
+	if err == nil {
+		err = x.redeployRenamed(ctx)
+	}
 	if err == nil && postdeploy {
 		x.postdeploy(ctx)
 		x.deployed(x.accepted.Started)
@@ -123,11 +126,11 @@ func (s *Server) stopDue(ctx context.Context, app string) error {
 	if err != nil {
 		return err
 	}
-	live, ok, err := px.Live(ctx, app)
+	live, ok, err := x.live(ctx, px)
 	if err != nil {
 		return err
 	}
-	o, err := host.Observe(ctx, app)
+	o, err := s.observed(ctx, host, a)
 	if err != nil {
 		return err
 	}

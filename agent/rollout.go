@@ -205,6 +205,9 @@ func (o *rollout) stage(ctx context.Context, specs []engine.Spec) error {
 	if err != nil {
 		return err
 	}
+	if err := o.checkPorts(ctx); err != nil {
+		return err
+	}
 	route, err := o.route(o.release)
 	if err != nil {
 		return err

@@ -14,8 +14,12 @@ import (
 )
 
 // Domains are the host names that the app answers to: its own, or one below
-// each global domain, or one below the server's name.
+// each global domain, or one below the server's name. Where they are
+// disabled there are none.
 func (s *Server) Domains(a *App) ([]string, error) {
+	if a.State.DomainsDisabled {
+		return nil, nil
+	}
 	if len(a.State.Domains) > 0 {
 		return slices.Clone(a.State.Domains), nil
 	}
@@ -46,18 +50,27 @@ func (s *Server) URLs(a *App) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var port string
-	if set.Nginx.Port != 80 {
-		port = fmt.Sprintf(":%d", set.Nginx.Port)
+	if len(domains) == 0 {
+		domains = []string{hostAddress()}
 	}
-	var urls []string
-	for _, d := range domains {
-		urls = append(urls, "http://"+d+port)
+	ports, err := s.Ports(a)
+	if err != nil {
+		return nil, err
 	}
 	// Nobody has said which names lead here, so a name may not lead anywhere; the
 	// address answers for the only app.
-	if len(a.State.Domains) == 0 && len(set.Domains) == 0 && s.only(a.Name) {
-		urls = append([]string{"http://" + hostAddress() + port}, urls...)
+	if !a.State.DomainsDisabled && len(a.State.Domains) == 0 && len(set.Domains) == 0 && s.only(a.Name) {
+		domains = append([]string{hostAddress()}, domains...)
+	}
+	var urls []string
+	for _, d := range domains {
+		for _, m := range ports {
+			url := "http://" + d
+			if m.Host != 80 {
+				url += fmt.Sprintf(":%d", m.Host)
+			}
+			urls = append(urls, url)
+		}
 	}
 	return urls, nil
 }
@@ -101,7 +114,7 @@ func (x *session) route(r *Release) (*proxy.Route, error) {
 	if err != nil {
 		return nil, err
 	}
-	route := &proxy.Route{App: x.Name, Release: r.Number, Domains: domains}
+	route := &proxy.Route{App: x.Name, Release: r.Number, Domains: domains, Ports: x.State.routePorts(r), Replaces: x.former()}
 	property := func(name string) string {
 		if v := x.State.Nginx[name]; v != "" {
 			return v
@@ -152,6 +165,9 @@ func (s *Server) allotPort(ctx context.Context, app string) (int, error) {
 			return 0, err
 		}
 		taken[a.State.HostPort] = true
+		for _, m := range a.State.Ports {
+			taken[m.Host-(m.Host-firstHostPort)%portsPerApp] = true
+		}
 	}
 	for p := firstHostPort; p+portsPerApp <= 32768; p += portsPerApp {
 		if !taken[p] && portFree(ctx, p) {

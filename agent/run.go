@@ -123,12 +123,23 @@ func (w *watchman) note(e engine.Event) {
 	// What is made counts too: the engine finishes making it when whoever asked for
 	// it is killed. While its command lives the app's lock keeps the agent out.
 	if e.App != "" {
-		a := w.app(e.App)
+		a := w.app(w.present(e.App))
 		a.again = a.again || a.busy
 		if next := time.Now().Add(a.backoff); next.Before(a.due) || a.due.IsZero() {
 			a.due = next
 		}
 	}
+}
+
+// present is the name of an app whose container may carry its former one.
+func (w *watchman) present(name string) string {
+	if _, err := os.Stat(w.file(name, "state.json")); err == nil {
+		return name
+	}
+	if now, err := w.nowCalled(name); err == nil && now != "" {
+		return now
+	}
+	return name
 }
 
 // app returns what is known of an app; w.mu is held.

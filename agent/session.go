@@ -118,6 +118,7 @@ func (s *Server) open(app string, l *lock, log event.Log) (*session, error) {
 	log = log.WithApp(app)
 	x := &session{Server: s, App: a, lock: l, log: log, base: log, set: set}
 	x.about(a.State.Current)
+	x.settleRename()
 	if err := x.settle(); err != nil {
 		return nil, err
 	}
@@ -184,6 +185,9 @@ func (x *session) commit(r *Release) {
 	x.about(r.Number)
 	x.State.Scale, x.State.ScaleNext = x.State.asked(), nil
 	x.Current, x.State.Current, x.State.Stopped, x.dirty = r, r.Number, false, true
+	if f := x.State.Renamed; f != nil {
+		x.State.Renamed = &Renamed{From: f.From, Domains: f.Domains} // what is new carries the new name
+	}
 }
 
 // followBranch makes HEAD name the deploy branch, for clones.

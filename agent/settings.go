@@ -9,7 +9,8 @@ type Settings struct {
 	Config  map[string]string `json:"config,omitempty"`  // config:set --global
 	Checks  map[string]string `json:"checks,omitempty"`  // checks:set --global
 	PS      map[string]string `json:"ps,omitempty"`      // ps:set --global
-	Git     map[string]string `json:"git,omitempty"`     // "deploy-branch"
+	Git     map[string]string `json:"git,omitempty"`     // git:set --global
+	Proxy   map[string]string `json:"proxy,omitempty"`   // proxy:set --global
 	Network map[string]string `json:"network,omitempty"` // network:set --global
 
 	// MaxScale is the highest count of one process type. Default 100.

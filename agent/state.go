@@ -40,6 +40,26 @@ type State struct {
 	ProxyDisabled bool `json:"proxy_disabled,omitempty"`
 	HostPort      int  `json:"host_port,omitempty"`
 
+	// Ports are what ports:set set, ascending by the host's port. None: the
+	// proxy's own port leads to the port that the image exposes.
+	Ports []PortMap `json:"ports,omitempty"`
+
+	// DomainsDisabled: the app has no names (domains:disable).
+	DomainsDisabled bool              `json:"domains_disabled,omitempty"`
+	Proxy           map[string]string `json:"proxy,omitempty"` // proxy:set
+
+	// RevEnvVar is the variable that holds the revision. Default: GIT_REV.
+	RevEnvVar string `json:"rev_env_var,omitempty"`
+
+	// Locked: deploys are refused (apps:lock).
+	Locked bool `json:"locked,omitempty"`
+
+	// CreatedAt is zero for an app of an older version.
+	CreatedAt time.Time `json:"created_at,omitzero"`
+
+	// Renamed is set while something still carries the app's former name.
+	Renamed *Renamed `json:"renamed,omitempty"`
+
 	// Destroying: apps:destroy has begun; the agent finishes it.
 	Destroying bool `json:"destroying,omitempty"`
 
@@ -81,6 +101,11 @@ func (st *State) clone() State {
 	c.Checks, c.PS, c.Nginx = maps.Clone(st.Checks), maps.Clone(st.PS), maps.Clone(st.Nginx)
 	c.Mounts, c.Network, c.Resources = slices.Clone(st.Mounts), maps.Clone(st.Network), maps.Clone(st.Resources)
 	c.Domains, c.Retiring = slices.Clone(st.Domains), maps.Clone(st.Retiring)
+	c.Ports, c.Proxy = slices.Clone(st.Ports), maps.Clone(st.Proxy)
+	if st.Renamed != nil {
+		r := *st.Renamed
+		c.Renamed = &r
+	}
 	return c
 }
 
@@ -98,6 +123,11 @@ type Release struct {
 	Revision string              `json:"revision"` // full commit id
 	Image    string              `json:"image"`    // image id
 	Port     int                 `json:"port"`     // of web
+	// Detected is the port that the image exposes; Port is another one where
+	// ports:set asked for it. 0 in releases of older versions: see detected.
+	Detected int `json:"detected_port,omitempty"`
+	// RevEnvVar: see State.
+	RevEnvVar string `json:"rev_env_var,omitempty"`
 
 	// Config is the environment of all processes, without PORT, DYNO and GIT_REV.
 	Config map[string]string `json:"config,omitempty"`

@@ -24,6 +24,7 @@ const (
 	ActStop     Action = "stop"   // stop and keep
 	ActRetire   Action = "retire" // stop and remove
 	ActRemove   Action = "remove" // remove an image or network
+	ActAdopt    Action = "adopt"  // give an image of the former name the app's own
 	ActForget   Action = "forget" // drop retiring entries whose container is gone
 )
 
@@ -38,6 +39,7 @@ type Step struct {
 	Running bool             // retire: it has to be stopped first
 	IDs     []string         // mark, deadline, forget
 	Kind    engine.ResourceKind
+	App     string       // remove: whose image
 	Route   *proxy.Route // publish
 	Cause   string
 }
@@ -62,6 +64,8 @@ func (s Step) String() string {
 		return fmt.Sprintf("rename %s to %s", s.ID, s.Name)
 	case ActRemove:
 		return fmt.Sprintf("remove %s %s", s.Kind, s.ID) + because(s.Cause)
+	case ActAdopt:
+		return "adopt image " + s.ID + because(s.Cause)
 	case ActWithdraw:
 		return "withdraw" + because(s.Cause)
 	}

@@ -166,7 +166,8 @@ func (r *runner) tree(only string) *cobra.Command {
 func (r *runner) add(root *cobra.Command, only string) {
 	lists := [][]spec{
 		processCommands, scaleCommands, appCommands, configCommands, domainCommands, checkCommands,
-		storageCommands, networkCommands, resourceCommands, proxyCommands, nginxCommands, gitCommands, logCommands, keyCommands, otherCommands,
+		storageCommands, networkCommands, resourceCommands, portCommands, proxyCommands, nginxCommands, gitCommands,
+		logCommands, keyCommands, cleanupCommands, otherCommands,
 	}
 	var all []spec
 	for _, list := range lists {

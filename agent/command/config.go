@@ -40,7 +40,7 @@ var configCommands = []spec{
 	},
 	{
 		use: "config:keys APP", short: "List the names of the variables",
-		flags: readFlags, run: listConfigKeys,
+		flags: originFlags, run: listConfigKeys,
 	},
 	{
 		use: "config:set APP KEY=VALUE...", short: "Set variables and restart the app",
@@ -55,7 +55,9 @@ var configCommands = []spec{
 	},
 	{
 		use: "config:show APP", short: "Show the variables",
-		flags: readFlags, run: showConfig,
+		long: "--origin shows all that the app's processes find, and where each value comes from: app (config:set),\n" +
+			"server (config:set --global), or dokku, which sets it itself.",
+		flags: originFlags, run: showConfig,
 	},
 	{
 		use: "config:unset APP KEY...", short: "Unset variables and restart the app",
@@ -74,6 +76,59 @@ func changeFlags(f *pflag.FlagSet) {
 func readFlags(f *pflag.FlagSet) {
 	globalFlag(f)
 	f.Bool("merged", false, "with the variables of all apps")
+}
+
+func originFlags(f *pflag.FlagSet) {
+	readFlags(f)
+	f.Bool("origin", false, "all variables that processes find, and where each comes from")
+}
+
+// variable is a variable that an app's processes find, and who set it.
+type variable struct{ key, origin, value string }
+
+// variables are all of them, sorted by name. What dokku sets wins over the app's
+// config, and that over the server's.
+func (c *call) variables() ([]variable, error) {
+	set, err := c.server.Settings()
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]variable{}
+	add := func(origin string, config map[string]string) {
+		for k, v := range config {
+			all[k] = variable{k, origin, v}
+		}
+	}
+	add("server", set.Config)
+	if c.app != nil {
+		add("app", c.app.State.Config)
+		add("dokku", c.server.OwnEnvironment(c.app))
+	}
+	var list []variable
+	for _, k := range slices.Sorted(maps.Keys(all)) {
+		list = append(list, all[k])
+	}
+	return list, nil
+}
+
+// printOrigins prints the variables in aligned columns.
+func (c *call) printOrigins(values bool) error {
+	list, err := c.variables()
+	if err != nil {
+		return err
+	}
+	width := 0
+	for _, v := range list {
+		width = max(width, len(v.key)+1)
+	}
+	for _, v := range list {
+		line := fmt.Sprintf("%-*s  %-6s", width, v.key+":", v.origin)
+		if values {
+			line += "  " + visibleValue(v.value)
+		}
+		c.print("%s\n", strings.TrimRight(line, " "))
+	}
+	return nil
 }
 
 // config returns the variables of the app, or with --global the server's.
@@ -212,6 +267,9 @@ func getConfig(c *call) error {
 }
 
 func listConfigKeys(c *call) error {
+	if c.flag("origin") {
+		return c.printOrigins(false)
+	}
 	config, err := c.config()
 	if err != nil {
 		return err
@@ -233,6 +291,9 @@ func showConfig(c *call) error {
 			name = c.app.Name
 		}
 		c.print("=====> %s env vars\n", name)
+	}
+	if c.flag("origin") {
+		return c.printOrigins(true)
 	}
 	c.print("%s", pairs(config))
 	return nil

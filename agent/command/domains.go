@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"dokku/agent"
-	"dokku/agent/event"
 )
 
 var domainCommands = []spec{
@@ -19,17 +18,7 @@ var domainCommands = []spec{
 	},
 	{
 		use: "domains:clear APP", short: "Go back to the app's default domain",
-		run: func(c *call) error {
-			log := c.events().WithApp(c.app.Name)
-			err := c.server.Update(c.ctx, c.app.Name, "domains:clear", log, func(st *agent.State) error {
-				st.Domains = nil
-				return nil
-			})
-			if err == nil {
-				log.Step("Cleared domains for %s", c.app.Name)
-			}
-			return err
-		},
+		run: func(c *call) error { return c.clearDomains("domains:clear", "Cleared domains for %s") },
 	},
 	{
 		use: "domains:remove APP DOMAIN...", short: "Remove domains of the app",
@@ -40,18 +29,81 @@ var domainCommands = []spec{
 	},
 	domainReport.spec("Show the app's domains"),
 	{
+		use: "domains:add-global DOMAIN...", short: "Add domains below which apps get theirs",
+		run: func(c *call) error {
+			return c.changeGlobal(func(have, given []string) ([]string, []string, error) {
+				var said []string
+				for _, d := range given {
+					if slices.Contains(have, d) {
+						said = append(said, fmt.Sprintf("Skipping: %s already added", d))
+						continue
+					}
+					have, said = append(have, d), append(said, "Added "+d)
+				}
+				return have, said, nil
+			})
+		},
+	},
+	{
+		use: "domains:clear-global", short: "Remove the domains below which apps get theirs",
+		long: "An app without domains of its own answers to APP.HOSTNAME then.",
+		run: func(c *call) error {
+			return c.changeGlobal(func(_, _ []string) ([]string, []string, error) {
+				return nil, []string{"Cleared global domains"}, nil
+			})
+		},
+	},
+	{
+		use: "domains:disable APP", short: "Take all names away from the app",
+		long: "Its own domains stay stored for domains:enable. Where it is the only app, it is still reached by the host's address.",
+		run:  func(c *call) error { return c.enableDomains(false) },
+	},
+	{
+		use: "domains:enable APP", short: "Give the app its names again",
+		run: func(c *call) error { return c.enableDomains(true) },
+	},
+	{
+		use: "domains:remove-global DOMAIN...", short: "Remove domains below which apps get theirs",
+		words: func(c *call) []string { set, _ := c.server.Settings(); return set.Domains },
+		run: func(c *call) error {
+			return c.changeGlobal(func(have, given []string) ([]string, []string, error) {
+				var said []string
+				for _, d := range given {
+					if !slices.Contains(have, d) {
+						return nil, nil, refuse("Domain %s is not a global one, there are: %s", d, first(strings.Join(have, " "), "none"))
+					}
+					have = slices.DeleteFunc(have, func(x string) bool { return x == d })
+					said = append(said, "Removed "+d)
+				}
+				return have, said, nil
+			})
+		},
+	},
+	{
+		use: "domains:reset APP", short: "Go back to the app's domains below the global ones",
+		run: func(c *call) error { return c.clearDomains("domains:reset", "Reset domains for %s") },
+	},
+	{
 		use: "domains:set APP DOMAIN...", short: "Set the app's domains to exactly these",
 		run: setDomains,
 	},
 	{
 		use: "domains:set-global DOMAIN...", short: "Set the domains below which apps get theirs",
 		long: "An app without domains of its own answers to APP.DOMAIN.",
-		run:  setGlobalDomains,
+		run: func(c *call) error {
+			return c.changeGlobal(func(_, given []string) ([]string, []string, error) {
+				return given, []string{"Set " + strings.Join(given, " ")}, nil
+			})
+		},
 	},
 }
 
 var domainReport = reporter{
 	noun: "domains",
+	global: func(c *call) (map[string]string, error) {
+		set, err := c.server.Settings()
+		return globalDomains(set), err
+	},
 	keys: []string{"domains-app-enabled", "domains-app-vhosts", "domains-global-enabled", "domains-global-vhosts"},
 	collect: func(c *call, app *agent.App, _ string) (map[string]string, error) {
 		set, err := c.server.Settings()
@@ -59,13 +111,18 @@ var domainReport = reporter{
 			return nil, err
 		}
 		domains, err := c.server.Domains(app)
-		return map[string]string{
-			"domains-app-enabled":    fmt.Sprint(len(domains) > 0 && !app.State.ProxyDisabled),
-			"domains-app-vhosts":     strings.Join(domains, " "),
-			"domains-global-enabled": fmt.Sprint(len(set.Domains) > 0),
-			"domains-global-vhosts":  strings.Join(set.Domains, " "),
-		}, err
+		values := globalDomains(set)
+		values["domains-app-enabled"] = fmt.Sprint(len(domains) > 0 && !app.State.ProxyDisabled)
+		values["domains-app-vhosts"] = strings.Join(domains, " ")
+		return values, err
 	},
+}
+
+func globalDomains(set agent.Settings) map[string]string {
+	return map[string]string{
+		"domains-global-enabled": fmt.Sprint(len(set.Domains) > 0),
+		"domains-global-vhosts":  strings.Join(set.Domains, " "),
+	}
 }
 
 // domainArgs are the domains of the command line, each once and in lower case.
@@ -124,6 +181,9 @@ func (c *call) changeDomains(what string, change func(list []string, d string) (
 			said = append(said, text)
 		}
 		st.Domains = list
+		if what == "domains:add" {
+			return c.enableAgain(st)
+		}
 		return nil
 	})
 	if err != nil {
@@ -141,7 +201,9 @@ func (c *call) ownDomains(st *agent.State) ([]string, error) {
 	if err != nil || len(st.Domains) == 0 && len(set.Domains) == 0 {
 		return nil, err
 	}
-	return c.server.Domains(&agent.App{Name: c.app.Name, Dir: c.app.Dir, State: *st})
+	named := *st
+	named.DomainsDisabled = false
+	return c.server.Domains(&agent.App{Name: c.app.Name, Dir: c.app.Dir, State: named})
 }
 
 func (c *call) addDomain(list []string, d string) ([]string, string, error) {
@@ -179,7 +241,7 @@ func setDomains(c *call) error {
 			}
 		}
 		st.Domains = domains
-		return nil
+		return c.enableAgain(st)
 	})
 	if err == nil {
 		log.Step("Set %s for %s", strings.Join(domains, " "), c.app.Name)
@@ -207,75 +269,6 @@ func (c *call) free(d string) error {
 		}
 		if slices.Contains(taken, d) {
 			return refuse("Domain %s belongs to app %s: remove it there first (domains:remove %s %s)", d, name, name, d)
-		}
-	}
-	return nil
-}
-
-func setGlobalDomains(c *call) error {
-	domains, err := c.domainArgs()
-	if err != nil {
-		return err
-	}
-	for _, d := range domains {
-		if strings.HasPrefix(d, "*.") {
-			return refuse("Invalid domain %q: apps get names below it, so leave out the *.", d)
-		}
-	}
-	apps, err := c.server.Apps()
-	if err != nil {
-		return err
-	}
-	if err := c.defaultsFree(apps, domains); err != nil {
-		return err
-	}
-	log := c.events()
-	if err := c.server.UpdateSettings(c.ctx, func(set *agent.Settings) error {
-		set.Domains = domains
-		return nil
-	}); err != nil {
-		return err
-	}
-	log.Step("Set %s", strings.Join(domains, " "))
-	return c.routeAgain(apps, log)
-}
-
-// defaultsFree refuses global domains that would give an app the name that
-// another app has.
-func (c *call) defaultsFree(apps, domains []string) error {
-	taken := map[string]string{}
-	for _, name := range apps {
-		app, err := c.server.Load(name)
-		if err != nil {
-			return err
-		}
-		for _, d := range app.State.Domains {
-			taken[d] = name
-		}
-	}
-	for _, name := range apps {
-		for _, d := range domains {
-			if owner := taken[name+"."+d]; owner != "" && owner != name {
-				return refuse("Domain %s.%s of app %s would belong to app %s too: remove it there first", name, d, owner, name)
-			}
-		}
-	}
-	return nil
-}
-
-// routeAgain publishes the new names of the apps that have none of their own.
-func (c *call) routeAgain(apps []string, log event.Log) error {
-	for _, name := range apps {
-		app, err := c.server.Load(name)
-		if err != nil {
-			return err
-		}
-		if len(app.State.Domains) > 0 || !app.Deployed() {
-			continue
-		}
-		same := func(*agent.State) error { return nil }
-		if err := c.server.Update(c.ctx, name, "domains:set-global", log.WithApp(name), same); err != nil {
-			return fmt.Errorf("cannot give %s its new names: %w", name, err)
 		}
 	}
 	return nil

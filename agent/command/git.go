@@ -10,17 +10,39 @@ import (
 
 var gitCommands = []spec{
 	gitReport.spec("Show the app's git settings"),
-	gitProperties.spec("Set or unset the deploy branch"),
+	gitProperties.spec("Set or unset the deploy branch, or the variable that holds the revision"),
 }
 
 var gitProperties = properties{
 	noun: "git",
-	list: []property{{name: "deploy-branch", check: checkBranch}},
-	get:  func(st *agent.State, _ string) string { return st.DeployBranch },
-	put:  func(st *agent.State, _, value string) { st.DeployBranch = value },
+	list: []property{
+		{name: "deploy-branch", check: checkBranch},
+		{name: "rev-env-var", fixed: agent.DefaultRevEnvVar, check: checkRevVar},
+	},
+	get: func(st *agent.State, name string) string {
+		if name == "rev-env-var" {
+			return st.RevEnvVar
+		}
+		return st.DeployBranch
+	},
+	put: func(st *agent.State, name, value string) {
+		if name == "rev-env-var" {
+			st.RevEnvVar = value
+		} else {
+			st.DeployBranch = value
+		}
+	},
 	server: func(set *agent.Settings) *map[string]string {
 		return &set.Git
 	},
+}
+
+// checkRevVar accepts the names of variables that dokku does not use otherwise.
+func checkRevVar(name string) error {
+	if name == "PORT" || name == "DYNO" {
+		return refuse("Invalid rev-env-var specified: %s is what dokku tells each process otherwise", name)
+	}
+	return checkKey(name)
 }
 
 // checkBranch accepts what git does for a branch; the value has no refs/heads/.
@@ -34,17 +56,18 @@ func checkBranch(name string) error {
 
 var gitReport = reporter{
 	noun: "git",
-	keys: sorted(append(gitProperties.keys(), "git-keep-git-dir", "git-last-updated-at", "git-rev-env-var", "git-sha")),
+	keys: sorted(append(gitProperties.keys(), "git-keep-git-dir", "git-last-updated-at", "git-sha")),
 	collect: func(c *call, app *agent.App, _ string) (map[string]string, error) {
 		set, err := c.server.Settings()
 		if err != nil {
 			return nil, err
 		}
 		values := map[string]string{
-			"git-keep-git-dir": "false", "git-rev-env-var": "GIT_REV",
+			"git-keep-git-dir":    "false",
 			"git-last-updated-at": "", "git-sha": "",
 		}
 		gitProperties.report(values, &app.State, set)
+		values["git-rev-env-var"] = values["git-computed-rev-env-var"] // as Dokku does
 		if app.Deployed() {
 			values["git-sha"] = app.Current.Revision
 			values["git-last-updated-at"] = fmt.Sprint(app.Current.Created.Unix())

@@ -22,6 +22,9 @@ func TestHelpListsEveryCommandOnce(t *testing.T) {
 	names := commands(f)
 	for _, name := range []string{"ps", "ps:start", "ps:stop", "ps:restart", "ps:restartall", "ps:rebuild", "ps:rebuildall",
 		"ps:scale", "ps:report", "ps:set", "deploy:all", "apps:create", "apps:destroy", "apps:exists", "apps:list",
+		"apps:lock", "apps:locked", "apps:rename", "apps:report", "apps:unlock", "cleanup", "url", "proxy:set",
+		"ports:add", "ports:clear", "ports:list", "ports:remove", "ports:report", "ports:set",
+		"domains:add-global", "domains:remove-global", "domains:clear-global", "domains:disable", "domains:enable", "domains:reset",
 		"config:set", "config:get", "config:unset", "config:show", "config:export", "config:keys", "config:clear",
 		"domains:add", "domains:remove", "domains:set", "domains:clear", "domains:report", "domains:set-global",
 		"checks:run", "checks:set", "checks:report", "proxy:enable", "proxy:disable", "proxy:report",

@@ -137,7 +137,7 @@ func TestReportFlags(t *testing.T) {
 	f.expect("git:report hello --git-sha", ok(revision+"\n"))
 	f.expect("checks:report hello --checks-computed-wait-to-retire", ok("60\n"))
 	f.expect("proxy:report hello --nosuch", fails(1, " !     Invalid flag passed, valid flags: "+
-		"--proxy-computed-type, --proxy-enabled, --proxy-host-port, --proxy-type\n"))
+		"--proxy-computed-type, --proxy-enabled, --proxy-global-type, --proxy-host-port, --proxy-origin-type, --proxy-type\n"))
 	f.expect("urls hello", ok("http://hello.example.com\n"))
 }
 

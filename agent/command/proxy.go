@@ -17,6 +17,20 @@ var proxyCommands = []spec{
 		run: func(c *call) error { return c.setProxy(true) },
 	},
 	proxyReport.spec("Show how the app's web is reached"),
+	proxyProperties.spec("Set or unset the kind of proxy"),
+}
+
+var proxyProperties = properties{
+	noun: "proxy",
+	list: []property{{name: "type", fixed: "nginx", check: func(value string) error {
+		if value != "nginx" {
+			return refuse("Invalid type specified: %q, the only proxy that is supported is nginx", oneLine(value))
+		}
+		return nil
+	}}},
+	get:    func(st *agent.State, name string) string { return st.Proxy[name] },
+	put:    func(st *agent.State, name, value string) { put(&st.Proxy, name, value) },
+	server: func(set *agent.Settings) *map[string]string { return &set.Proxy },
 }
 
 func (c *call) setProxy(enabled bool) error {
@@ -36,17 +50,18 @@ func (c *call) setProxy(enabled bool) error {
 
 var proxyReport = reporter{
 	noun: "proxy",
-	keys: []string{"proxy-computed-type", "proxy-enabled", "proxy-host-port", "proxy-type"},
+	keys: sorted(append(proxyProperties.keys(), "proxy-enabled", "proxy-host-port")),
 	collect: func(c *call, app *agent.App, _ string) (map[string]string, error) {
+		set, err := c.server.Settings()
+		if err != nil {
+			return nil, err
+		}
 		port := ""
 		if app.State.HostPort != 0 {
 			port = strconv.Itoa(app.State.HostPort)
 		}
-		return map[string]string{
-			"proxy-computed-type": "nginx",
-			"proxy-enabled":       strconv.FormatBool(!app.State.ProxyDisabled),
-			"proxy-host-port":     port,
-			"proxy-type":          "nginx",
-		}, nil
+		values := map[string]string{"proxy-enabled": strconv.FormatBool(!app.State.ProxyDisabled), "proxy-host-port": port}
+		proxyProperties.report(values, &app.State, set)
+		return values, nil
 	},
 }

@@ -16,6 +16,10 @@ import (
 // have the names of Dokku's flags, without the leading dashes.
 type reporter struct {
 	noun string
+	// about is what a heading calls the report; the default is the noun.
+	about string
+	// global collects what "NOUN:report --global" shows; nil: there is no such report.
+	global func(c *call) (map[string]string, error)
 	// keys are the names of the values, sorted; a name that ends in "-" stands
 	// for all names that begin so.
 	keys []string
@@ -49,6 +53,7 @@ type reportLine struct {
 	app    string
 	only   string // a single value
 	format string
+	global bool
 }
 
 func (rep reporter) run(c *call) error {
@@ -59,6 +64,13 @@ func (rep reporter) run(c *call) error {
 	if help {
 		c.printUsage(c.cmd)
 		return nil
+	}
+	if line.global {
+		values, err := rep.global(c)
+		if err != nil {
+			return err
+		}
+		return rep.show(c, line, "Global", values, false)
 	}
 	if line.app != "" {
 		return rep.one(c, line, line.app, false)
@@ -98,6 +110,8 @@ func (rep reporter) parse(c *call) (line reportLine, help bool, err error) {
 			return line, false, usageError(c.cmd, "--format needs a value: stdout or json")
 		case arg == "--format":
 			line.format, args = args[0], args[1:]
+		case arg == "--global" && rep.global != nil:
+			line.global = true
 		case strings.HasPrefix(arg, "-"):
 			single = append(single, arg)
 		case line.app != "" || arg == "":
@@ -115,6 +129,9 @@ func (rep reporter) check(c *call, line reportLine, single []string) (reportLine
 			return line, false, usageError(c.cmd, "Unexpected argument %q", line.app)
 		}
 		line.app = c.runner.app
+	}
+	if line.global && line.app != "" {
+		return line, false, usageError(c.cmd, "--global cannot be used together with an app (%s)", oneLine(line.app))
 	}
 	if len(single) > 1 {
 		return line, false, fmt.Errorf("%s:report command allows only a single flag", rep.noun)
@@ -157,6 +174,11 @@ func (rep reporter) one(c *call, line reportLine, name string, several bool) err
 	if err != nil {
 		return err
 	}
+	return rep.show(c, line, name, values, several)
+}
+
+// show prints the values of an app, or one of them.
+func (rep reporter) show(c *call, line reportLine, name string, values map[string]string, several bool) error {
 	switch {
 	case line.only != "":
 		v, ok := values[line.only]
@@ -175,7 +197,7 @@ func (rep reporter) one(c *call, line reportLine, name string, several bool) err
 	}
 	// Which app a line belongs to is data once there are several.
 	if c.headings() || several {
-		c.print("=====> %s %s information\n", name, rep.noun)
+		c.print("=====> %s %s information\n", name, first(rep.about, rep.noun))
 	}
 	for _, k := range slices.Sorted(maps.Keys(values)) {
 		name := label(k)

@@ -339,7 +339,7 @@ func TestWrongCommandLines(t *testing.T) {
 	f := newFixture(t)
 	before := f.snapshot()
 	count := 0
-	for line := range strings.SplitSeq(wrongLines+wrongAttachLines, "\n") {
+	for line := range strings.SplitSeq(wrongLines+wrongAttachLines+wrongAppLines, "\n") {
 		if line == "" || line[0] == '#' {
 			continue
 		}
@@ -372,7 +372,7 @@ func TestWrongCommandLines(t *testing.T) {
 	if after := f.snapshot(); after != before {
 		t.Errorf("the state has changed:\n%s\nbefore:\n%s", after, before)
 	}
-	if count < 150 {
+	if count < 330 {
 		t.Errorf("only %d command lines", count)
 	}
 }

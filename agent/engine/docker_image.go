@@ -33,7 +33,7 @@ func (d *Docker) image(ctx context.Context, ref string) (ImageInfo, error) {
 	if err != nil {
 		return ImageInfo{}, d.explain(ctx, err)
 	}
-	info := ImageInfo{ID: r.ID}
+	info := ImageInfo{ID: r.ID, Size: r.Size}
 	if r.Config != nil {
 		info.Entrypoint = r.Config.Entrypoint
 		info.Command = r.Config.Cmd

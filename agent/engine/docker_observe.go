@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -198,15 +199,73 @@ func appNetwork(n network.Summary) Network {
 
 func images(ctx context.Context, cli *client.Client, app string) ([]Image, error) {
 	list, err := cli.ImageList(ctx, image.ListOptions{Filters: labelled(app)})
+	if err == nil && app != "" {
+		list, err = addNamed(ctx, cli, list, app)
+	}
 	if err != nil {
 		return nil, err
 	}
 	found := make([]Image, 0, len(list))
 	for _, i := range list {
-		found = append(found, Image{ID: i.ID, App: i.Labels[LabelApp], Tags: tags(i.RepoTags)})
+		owners := owners(i.Labels[LabelApp], i.RepoTags)
+		if app != "" && !slices.Contains(owners, app) {
+			continue
+		}
+		found = append(found, Image{ID: i.ID, App: cmp.Or(app, owners[0]), Tags: tags(i.RepoTags)})
 	}
 	slices.SortFunc(found, func(a, b Image) int { return cmp.Compare(a.ID, b.ID) })
 	return found, nil
+}
+
+// addNamed adds the images that have a name of the app but another app's label.
+// The engine lists of them only the names that were asked for.
+func addNamed(ctx context.Context, cli *client.Client, list []image.Summary, app string) ([]image.Summary, error) {
+	named, err := cli.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("reference", TagPrefix+app))})
+	for _, i := range named {
+		if slices.ContainsFunc(list, func(o image.Summary) bool { return o.ID == i.ID }) {
+			continue
+		}
+		r, err := cli.ImageInspect(ctx, i.ID)
+		if errdefs.IsNotFound(err) {
+			continue // it has gone since it was listed
+		}
+		if err != nil {
+			return nil, err
+		}
+		i.RepoTags = r.RepoTags
+		list = append(list, i)
+	}
+	return list, err
+}
+
+// owners are the apps that an image belongs to; see Image. It is never empty.
+func owners(label string, names []string) []string {
+	var apps []string
+	for _, name := range names {
+		rest, ours := strings.CutPrefix(name, TagPrefix)
+		app, _, _ := strings.Cut(rest, ":")
+		if ours && app != "" && !strings.Contains(app, "/") && !slices.Contains(apps, app) {
+			apps = append(apps, app)
+		}
+	}
+	if len(apps) == 0 {
+		return []string{label}
+	}
+	slices.Sort(apps)
+	return apps
+}
+
+// namesOf parts an image's names into those of an app and the rest; without an
+// app all are its own.
+func namesOf(app string, names []string) (own, rest []string) {
+	for _, name := range names {
+		if app == "" || strings.HasPrefix(name, TagPrefix+app+":") {
+			own = append(own, name)
+		} else {
+			rest = append(rest, name)
+		}
+	}
+	return own, rest
 }
 
 // tags sorts an image's names and leaves out the one that old engines make up

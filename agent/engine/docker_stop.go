@@ -90,7 +90,7 @@ func (d *Docker) remove(ctx context.Context, r Resource) error {
 	case NetworkKind:
 		err = removeNetwork(ctx, cli, r.ID)
 	case ImageKind:
-		err = removeImage(ctx, cli, r.ID)
+		err = removeImage(ctx, cli, r.ID, r.App)
 	default:
 		return fmt.Errorf("there is no kind of resource %q", r.Kind)
 	}
@@ -151,14 +151,22 @@ func containerNames(list []container.Summary) string {
 
 // removeImage removes our names from an image and with the last name the
 // image. By id, the engine refuses an image with several names. It would take
-// all names but one away from an image in use, so that is looked up first.
-func removeImage(ctx context.Context, cli *client.Client, id string) error {
+// all names but one away from an image in use, so that is looked up first. An
+// image that keeps somebody else's name stays, so that nobody can miss it.
+func removeImage(ctx context.Context, cli *client.Client, id, app string) error {
 	i, err := cli.ImageInspect(ctx, id)
 	if errdefs.IsNotFound(err) {
 		return nil
 	}
 	if err != nil {
 		return err
+	}
+	names := tags(i.RepoTags)
+	if slices.ContainsFunc(names, func(n string) bool { return !strings.HasPrefix(n, TagPrefix) }) {
+		return nil
+	}
+	if own, rest := namesOf(app, names); len(rest) > 0 {
+		return removeNames(ctx, cli, own)
 	}
 	users, err := cli.ContainerList(ctx, container.ListOptions{All: true})
 	if err != nil {
@@ -167,13 +175,13 @@ func removeImage(ctx context.Context, cli *client.Client, id string) error {
 	if slices.ContainsFunc(users, func(c container.Summary) bool { return c.ImageID == i.ID }) {
 		return nil
 	}
-	names := tags(i.RepoTags)
-	if slices.ContainsFunc(names, func(n string) bool { return !strings.HasPrefix(n, TagPrefix) }) {
-		return nil
-	}
 	if len(names) == 0 {
 		names = []string{i.ID}
 	}
+	return removeNames(ctx, cli, names)
+}
+
+func removeNames(ctx context.Context, cli *client.Client, names []string) error {
 	for _, name := range names {
 		_, err := cli.ImageRemove(ctx, name, image.RemoveOptions{PruneChildren: true})
 		// A conflict: a container took it up meanwhile, or it has children.

@@ -145,10 +145,12 @@ type Network struct {
 	Gateway   netip.Addr
 }
 
-// Image is an image that carries an app's label.
+// Image is an image of an app. Whose it is, its names say: an app has the images
+// that are called TagPrefix and its name. One without such a name belongs to
+// the app of its label, which cannot be changed as a name can.
 type Image struct {
 	ID   string
-	App  string
+	App  string // the app that was asked for; one of several when none was
 	Tags []string
 }
 
@@ -172,6 +174,9 @@ const (
 type Resource struct {
 	Kind ResourceKind
 	ID   string
+	// App is whose image to remove: one that other apps have too loses only this
+	// app's names. "" is everybody's.
+	App string
 }
 
 // Engine runs processes. Every implementation passes the suite in
@@ -272,6 +277,7 @@ type ImageInfo struct {
 	Ports      []int // exposed TCP ports, ascending
 	Entrypoint []string
 	Command    []string
+	Size       int64 // in bytes, of all layers
 }
 
 // TagPrefix is what the names of all images begin with that a deploy made.

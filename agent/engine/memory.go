@@ -181,8 +181,9 @@ func (m *Memory) Observe(ctx context.Context, app string) (Observed, error) {
 			}
 		}
 		for _, i := range m.images {
-			if i.app != "" && (app == "" || i.app == app) {
-				o.Images = append(o.Images, Image{ID: i.ID, App: i.app, Tags: slices.Clone(i.tags)})
+			owners := owners(i.app, i.tags)
+			if app == "" && i.app != "" || app != "" && slices.Contains(owners, app) {
+				o.Images = append(o.Images, Image{ID: i.ID, App: cmp.Or(app, owners[0]), Tags: slices.Clone(i.tags)})
 			}
 		}
 		slices.SortFunc(o.Instances, func(a, b Instance) int { return cmp.Compare(a.Name, b.Name) })

@@ -122,7 +122,7 @@ func (m *Memory) Remove(ctx context.Context, r Resource) error {
 		case NetworkKind:
 			err = m.removeNetwork(r.ID)
 		case ImageKind:
-			m.removeImage(r.ID)
+			m.removeImage(r.ID, r.App)
 		default:
 			err = fmt.Errorf("there is no kind of resource %q", r.Kind)
 		}
@@ -167,12 +167,19 @@ func (m *Memory) removeNetwork(id string) error {
 	return nil
 }
 
-func (m *Memory) removeImage(ref string) {
+func (m *Memory) removeImage(ref, app string) {
 	i := m.image(ref)
-	if i == nil || slices.ContainsFunc(m.containers, func(p *process) bool { return p.Image == i.ID }) {
+	if i == nil {
 		return
 	}
 	if slices.ContainsFunc(i.tags, func(tag string) bool { return !strings.HasPrefix(tag, TagPrefix) }) {
+		return
+	}
+	if _, rest := namesOf(app, i.tags); len(rest) > 0 {
+		i.tags = rest
+		return
+	}
+	if slices.ContainsFunc(m.containers, func(p *process) bool { return p.Image == i.ID }) {
 		return
 	}
 	m.images = slices.DeleteFunc(m.images, func(o *memoryImage) bool { return o == i })

@@ -26,7 +26,7 @@ func RunOnce(ctx context.Context, r Runner, spec Spec, output io.Writer) (Instan
 	last, err := finish(ctx, r, i.ID, output)
 	after, cancel := settled(ctx, slowCall)
 	defer cancel()
-	if removed := r.Remove(after, Resource{Container, i.ID}); removed != nil {
+	if removed := r.Remove(after, Resource{Kind: Container, ID: i.ID}); removed != nil {
 		err = errors.Join(err, removed)
 	}
 	if err != nil {

@@ -69,6 +69,19 @@
 // patterns for names comes before it. The first server in our files knows no app
 // either, in case there is no default server, as nginx then takes the first.
 //
+// # Other ports
+//
+// A route may have ports of the host beside the main one, each leading to a port
+// of its processes. The first server that nginx reads for such a port knows no
+// app, so that a name which is not mapped there reaches nobody else's app. An app
+// that is alone on a port answers there by the host's address too.
+//
+// # Another name
+//
+// A route may replace another app's, for an app that is renamed: the tree that
+// goes live has the one and lacks the other, so that a domain which both have
+// is answered at every moment.
+//
 // # Root
 //
 // The agent is not root. Two scripts without arguments are: [CheckScript] and

@@ -51,6 +51,8 @@ func (m *Memory) Publish(ctx context.Context, r Route) error {
 		if err != nil {
 			return err
 		}
+		delete(m.live, r.Replaces)
+		r.Replaces = ""
 		if old, ok := m.live[r.App]; ok && old.equal(r) {
 			return nil
 		}
@@ -144,5 +146,5 @@ func (m *Memory) check(r Route) (Route, error) {
 
 func (r Route) equal(o Route) bool {
 	return r.App == o.App && r.Release == o.Release && r.Settings == o.Settings &&
-		slices.Equal(r.Domains, o.Domains) && slices.Equal(r.Upstreams, o.Upstreams)
+		slices.Equal(r.Domains, o.Domains) && slices.Equal(r.Ports, o.Ports) && slices.Equal(r.Upstreams, o.Upstreams)
 }

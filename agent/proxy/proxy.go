@@ -15,7 +15,20 @@ type Route struct {
 	Domains []string
 	// Upstreams are the web processes, in order. None: the app answers 502.
 	Upstreams []netip.AddrPort
-	Settings  Settings
+	// Ports says on which ports of the host the names are answered, and by which
+	// port of the processes. None: the proxy's own port, by the upstreams' port.
+	Ports    []Port `json:",omitempty"`
+	Settings Settings
+	// Replaces is an app whose route ends in the same step in which this one
+	// begins: the app's former name. It is no part of what is live.
+	Replaces string `json:"-"`
+}
+
+// Port is a port of the host at which the proxy listens for an app.
+type Port struct {
+	Host int
+	// Container is the port of the processes; 0: the one that Upstreams have.
+	Container int `json:",omitempty"`
 }
 
 // Settings of a route; a zero field means the default.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -38,6 +39,9 @@ func (l listener) render(w io.Writer) {
 	}
 }
 
+// at is the listener for another port.
+func (l listener) at(port int) listener { return listener{port: port, ipv6: l.ipv6} }
+
 // renderApp returns the file of an app. The route must come from checked.
 func renderApp(r Route, l listener) []byte {
 	mark, err := json.Marshal(r)
@@ -48,25 +52,44 @@ func renderApp(r Route, l listener) []byte {
 	fmt.Fprintf(w, "# %s, release %d. dokku writes this file anew at each deploy; settings of your own\n", r.App, r.Release)
 	fmt.Fprintf(w, "# belong into %s.\n", orElse(r.Settings.IncludeDir, "the app's nginx.conf.d")+"/*.conf")
 	fmt.Fprintf(w, "%s%s\n\n", routeMark, mark)
-	fmt.Fprintf(w, "upstream %s {\n", upstream(r.App))
+	renderUpstream(w, r, 0)
+	known := []int{0}
+	for _, p := range r.Ports {
+		if !slices.Contains(known, p.Container) {
+			w.WriteString("\n")
+			renderUpstream(w, r, p.Container)
+			known = append(known, p.Container)
+		}
+	}
+	if len(r.Domains) > 0 {
+		for _, p := range r.ports(l.port) {
+			renderServer(w, r, r.Domains, l.at(p.Host), p.Container)
+		}
+	}
+	return []byte(w.String())
+}
+
+// renderUpstream lists the processes of an app at one of their ports; 0: the
+// port that the upstreams have.
+func renderUpstream(w io.Writer, r Route, port int) {
+	fmt.Fprintf(w, "upstream %s {\n", upstream(r.App, port))
 	for _, u := range r.Upstreams {
+		if port != 0 {
+			u = netip.AddrPortFrom(u.Addr(), uint16(port))
+		}
 		// No process is put aside because of one failure: where all are, nginx
 		// answers 502 though they may be back. The agent takes dead ones out.
 		fmt.Fprintf(w, "    server %s max_fails=0;\n", u)
 	}
 	if len(r.Upstreams) == 0 {
-		w.WriteString("    server 127.0.0.1:9 down; # no process: 502\n")
+		io.WriteString(w, "    server 127.0.0.1:9 down; # no process: 502\n")
 	}
-	w.WriteString("}\n")
-	if len(r.Domains) > 0 {
-		renderServer(w, r, r.Domains, l)
-	}
-	return []byte(w.String())
+	io.WriteString(w, "}\n")
 }
 
 // renderServer writes a server block that passes all requests for names on to
-// the processes of an app.
-func renderServer(w io.Writer, r Route, names []string, l listener) {
+// a port of the processes of an app.
+func renderServer(w io.Writer, r Route, names []string, l listener, port int) {
 	s := r.Settings
 	fmt.Fprintf(w, "\nserver {\n")
 	l.render(w)
@@ -92,7 +115,7 @@ func renderServer(w io.Writer, r Route, names []string, l listener) {
         proxy_next_upstream_tries 2;
         proxy_next_upstream_timeout %s;
     }
-`, upstream(r.App), nginxTime(connectTimeout), nginxTime(s.ReadTimeout), nginxTime(s.SendTimeout),
+`, upstream(r.App, port), nginxTime(connectTimeout), nginxTime(s.ReadTimeout), nginxTime(s.SendTimeout),
 		nginxTime(min(resendTimeout, s.ReadTimeout)))
 	if s.IncludeDir != "" {
 		fmt.Fprintf(w, "\n    include %s/*.conf;\n", s.IncludeDir)
@@ -144,14 +167,14 @@ server {
     }
 }
 `, generationName)
+	renderOthers(w, routes, l)
 	names := addressNames(hostnames, routes)
-	if len(apps) == 1 && len(routes) == 1 {
-		renderServer(w, routes[0], names, l)
-		return []byte(w.String())
-	}
-	fmt.Fprintf(w, "\nserver {\n")
-	l.render(w)
-	fmt.Fprintf(w, `    server_name %s;
+	if len(apps) == 1 && len(routes) == 1 && routes[0].listens(l.port, l.port) {
+		renderPort(w, routes[0], names, l)
+	} else {
+		fmt.Fprintf(w, "\nserver {\n")
+		l.render(w)
+		fmt.Fprintf(w, `    server_name %s;
 
     location / {
         default_type text/plain;
@@ -159,7 +182,65 @@ server {
     }
 }
 `, strings.Join(names, "\n        "))
+	}
+	for _, port := range otherPorts(routes, l) {
+		on := listening(routes, port, l)
+		if len(on) == 1 {
+			renderPort(w, on[0], names, l.at(port))
+		}
+	}
 	return []byte(w.String())
+}
+
+// renderPort writes the server block of an app for one port of the host.
+func renderPort(w io.Writer, r Route, names []string, l listener) {
+	for _, p := range r.ports(l.port) {
+		if p.Host == l.port {
+			renderServer(w, r, names, l, p.Container)
+		}
+	}
+}
+
+// renderOthers writes the server that is read first of all that listen on the
+// ports beside the main one: nginx chooses it for each name that no app has on
+// that port, so that a request for one app never reaches another one.
+func renderOthers(w io.Writer, routes []Route, l listener) {
+	ports := otherPorts(routes, l)
+	if len(ports) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\nserver {\n")
+	for _, port := range ports {
+		l.at(port).render(w)
+	}
+	fmt.Fprintf(w, `    server_name _;
+
+    location / {
+        default_type text/plain;
+        return 404 "There is no such app on this port.\n";
+    }
+}
+`)
+}
+
+// otherPorts are the ports of the host, ascending, that apps have beside the
+// main one.
+func otherPorts(routes []Route, l listener) []int {
+	var ports []int
+	for _, r := range routes {
+		for _, p := range r.Ports {
+			if p.Host != l.port && !slices.Contains(ports, p.Host) {
+				ports = append(ports, p.Host)
+			}
+		}
+	}
+	slices.Sort(ports)
+	return ports
+}
+
+// listening are the routes that have a port of the host.
+func listening(routes []Route, port int, l listener) []Route {
+	return slices.DeleteFunc(slices.Clone(routes), func(r Route) bool { return !r.listens(port, l.port) })
 }
 
 // addressNames are the server names by which the host itself is reached. A
@@ -208,7 +289,14 @@ func parseApp(app string, file []byte) (Route, error) {
 	return r, nil
 }
 
-func upstream(app string) string { return app + "-web" }
+// upstream names an app's processes at one of their ports. No app's name has an
+// underscore, so that no other app's upstream has this name.
+func upstream(app string, port int) string {
+	if port == 0 {
+		return app + "-web"
+	}
+	return fmt.Sprintf("%s-web_%d", app, port)
+}
 
 // nginxTime writes whole seconds as such and the rest in milliseconds.
 func nginxTime(d time.Duration) string {

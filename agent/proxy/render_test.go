@@ -46,10 +46,15 @@ func TestGolden(t *testing.T) {
 		ClientMaxBodySize: "50m", ReadTimeout: 1500 * time.Millisecond, SendTimeout: 2 * time.Minute, IncludeDir: "/home/dokku/set.up/nginx.conf.d"}}
 	stopped := Route{App: "stopped", Domains: []string{strings.Repeat("a", 60) + ".example.com"}}
 	hidden := Route{App: "hidden", Release: 1, Upstreams: addresses("172.30.1.2:5000")}
+	ports := Route{App: "ports", Release: 4, Domains: []string{"ports.example.com"}, Upstreams: addresses("172.30.1.2:5000", "172.30.1.3:5000"),
+		Ports: []Port{{Host: 8080}, {Host: 80}, {Host: 9000, Container: 3000}, {Host: 9001, Container: 3000}}}
+	only := Route{App: "only", Domains: []string{"only.example.com"}, Upstreams: addresses("172.30.1.4:5000"), Ports: []Port{{Host: 9001}}}
 	for name, c := range map[string]struct {
 		routes []Route
 		l      listener
 	}{
+		"ports":   {[]Route{hello, only, ports}, listener{port: 80, ipv6: true}},
+		"moved":   {[]Route{only}, listener{port: 80}},
 		"none":    {nil, listener{port: 80, ipv6: true}},
 		"alone":   {[]Route{set}, listener{port: 80, ipv6: true}},
 		"hidden":  {[]Route{hidden}, listener{port: 8080}},

@@ -62,12 +62,50 @@ func checked(r Route) (Route, error) {
 			return Route{}, fmt.Errorf("cannot route %s: %w", r.App, err)
 		}
 	}
+	if err := checkPorts(&r); err != nil {
+		return Route{}, fmt.Errorf("cannot route %s: %w", r.App, err)
+	}
 	s, err := r.Settings.checked()
 	if err != nil {
 		return Route{}, fmt.Errorf("cannot route %s: %w", r.App, err)
 	}
 	r.Settings = s
 	return r, nil
+}
+
+// checkPorts sorts the ports, and refuses what no server can listen on.
+func checkPorts(r *Route) error {
+	if r.Replaces != "" {
+		if err := checkApp(r.Replaces); err != nil {
+			return err
+		}
+	}
+	r.Ports = slices.Clone(r.Ports)
+	slices.SortFunc(r.Ports, func(a, b Port) int { return a.Host - b.Host })
+	for i, p := range r.Ports {
+		switch {
+		case p.Host < 1 || p.Host > 65535:
+			return fmt.Errorf("invalid port %d of the host: give 1 to 65535", p.Host)
+		case p.Container < 0 || p.Container > 65535:
+			return fmt.Errorf("invalid port %d of a process: give 1 to 65535", p.Container)
+		case i > 0 && r.Ports[i-1].Host == p.Host:
+			return fmt.Errorf("port %d of the host is mapped twice", p.Host)
+		}
+	}
+	return nil
+}
+
+// ports are where the route's servers listen, main being the proxy's own port.
+func (r Route) ports(main int) []Port {
+	if len(r.Ports) == 0 {
+		return []Port{{Host: main}}
+	}
+	return r.Ports
+}
+
+// listens reports whether the route's names are answered on a port of the host.
+func (r Route) listens(port, main int) bool {
+	return slices.ContainsFunc(r.ports(main), func(p Port) bool { return p.Host == port })
 }
 
 func checkApp(name string) error {
@@ -170,7 +208,7 @@ func checkSize(size string) error {
 // nginx would only warn, and serve whichever file it reads first.
 func conflict(r Route, others []Route) error {
 	for _, o := range others {
-		if o.App == r.App {
+		if o.App == r.App || o.App == r.Replaces {
 			continue
 		}
 		for _, d := range r.Domains {

@@ -137,6 +137,7 @@ func (s store) collect(keep ...string) {
 type draft struct {
 	base   string
 	app    string
+	gone   string   // another app whose file is left out: see Route.Replaces
 	file   []byte   // nil: the app has none
 	others []string // names of the files taken over as they are
 	apps   []string // all apps of the tree
@@ -148,13 +149,16 @@ type draft struct {
 // must not keep all others from being deployed.
 func (n *Nginx) draft(base, app string, r *Route) (draft, error) {
 	d := draft{base: base, app: app}
+	if r != nil {
+		d.gone = r.Replaces
+	}
 	entries, err := os.ReadDir(n.tree(base))
 	if err != nil {
 		return d, fmt.Errorf("cannot read the live nginx files: %w", err)
 	}
 	for _, e := range entries {
 		other, ok := strings.CutSuffix(e.Name(), ".conf")
-		if !ok || e.Name() == serverFile || other == app {
+		if !ok || e.Name() == serverFile || other == app || other == d.gone {
 			continue
 		}
 		d.others = append(d.others, e.Name())
@@ -194,6 +198,9 @@ func (n *Nginx) is(d draft, generation string) bool {
 	}
 	file, err := os.ReadFile(n.tree(generation, d.app+".conf"))
 	if d.file == nil && !errors.Is(err, fs.ErrNotExist) || d.file != nil && !bytes.Equal(file, d.file) {
+		return false
+	}
+	if d.gone != "" && n.has(generation, d.gone+".conf") {
 		return false
 	}
 	shared, err := os.ReadFile(n.tree(generation, serverFile))

@@ -61,3 +61,33 @@ func imageNames(t *testing.T, r *run) {
 	_, err = a.Host.Image(a.ctx, untagged)
 	a.fails(err, engine.ErrNoImage)
 }
+
+// imageOfTwo: an image belongs to the apps that its names say, whatever its
+// label says, and each of them gives up only its own.
+func imageOfTwo(t *testing.T, r *run) {
+	a, b := r.app(t), r.app(t)
+	id := r.Image(t, a.name)
+	images := func(x *app, want ...engine.Image) {
+		t.Helper()
+		equal(t, "images of "+x.name, fmt.Sprint(x.observe().Images), fmt.Sprint(want))
+	}
+	one, two := "dokku/"+a.name+":1", "dokku/"+b.name+":1"
+	images(a, engine.Image{ID: id, App: a.name, Tags: nil})
+	images(b)
+	a.ok(a.Host.Tag(a.ctx, id, one))
+	a.ok(a.Host.Tag(a.ctx, id, two))
+	images(a, engine.Image{ID: id, App: a.name, Tags: []string{one, two}})
+	images(b, engine.Image{ID: id, App: b.name, Tags: []string{one, two}})
+
+	b.image = id
+	i := b.start(b.spec(1, Program{OnStop: []string{"bye"}}))
+	a.ok(a.Host.Remove(a.ctx, engine.Resource{Kind: engine.ImageKind, ID: id, App: a.name}))
+	images(a)
+	images(b, engine.Image{ID: id, App: b.name, Tags: []string{two}})
+	b.stop(i.ID)
+	b.remove(engine.Container, i.ID)
+	a.ok(a.Host.Remove(a.ctx, engine.Resource{Kind: engine.ImageKind, ID: id, App: b.name}))
+	images(b)
+	_, err := a.Host.Image(a.ctx, id)
+	a.fails(err, engine.ErrNoImage)
+}

@@ -39,6 +39,7 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 		{"image", image},
 		{"image in use", imageInUse},
 		{"image with names", imageNames},
+		{"image of two apps", imageOfTwo},
 		{"logs", logs},
 		{"follow logs", followLogs},
 		{"wait", wait},

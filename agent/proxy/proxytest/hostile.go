@@ -54,6 +54,13 @@ func Hostile(good proxy.Route) map[string]proxy.Route {
 	} {
 		add(fmt.Sprintf("upstream %q", v), func(r *proxy.Route) { r.Upstreams = append(slices.Clone(r.Upstreams), v) })
 	}
+	for _, v := range [][]proxy.Port{{{Host: 0}}, {{Host: -1}}, {{Host: 65536}}, {{Host: 80, Container: -1}}, {{Host: 80, Container: 65536}},
+		{{Host: 80}, {Host: 80, Container: 1}}} {
+		add(fmt.Sprintf("ports %v", v), func(r *proxy.Route) { r.Ports = v })
+	}
+	for _, v := range []string{"..", "a/b", "../a", "a b", "+server"} {
+		add(fmt.Sprintf("replaces %q", v), func(r *proxy.Route) { r.Replaces = v })
+	}
 	add("release -1", func(r *proxy.Route) { r.Release = -1 })
 	return all
 }

@@ -35,6 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) Bench) {
 		{"withdraw", testWithdraw},
 		{"no process", testNoProcess},
 		{"a domain belongs to one app", testConflict},
+		{"one app takes another one's place", testReplaces},
 		{"wildcards", testWildcards},
 		{"by address", testAddress},
 		{"long names", testLongNames},
@@ -121,6 +122,32 @@ func testConflict(t *testing.T, b Bench) {
 	must(t, b.Proxy.Publish(t.Context(), thief))
 	b.answers(t, "hello.example.com", "thief 1")
 	b.answers(t, "new.example.com", "hello 2")
+}
+
+func testReplaces(t *testing.T, b Bench) {
+	old := b.route("hello", 1, "hello.example.com", "www.example.com")
+	must(t, b.Proxy.Publish(t.Context(), old))
+	must(t, b.Proxy.Publish(t.Context(), b.route("other", 1, "other.example.com")))
+	r := b.route("world", 1, "world.example.com", "www.example.com")
+	if err := b.Proxy.Stage(t.Context(), r); err == nil {
+		t.Error("another app's domain is staged")
+	}
+	r.Replaces = "hello"
+	must(t, b.Proxy.Stage(t.Context(), r))
+	b.live(t, old)
+	b.notLive(t, "world")
+	for range 2 {
+		must(t, b.Proxy.Publish(t.Context(), r))
+		b.live(t, r)
+		b.notLive(t, "hello")
+		b.answers(t, "www.example.com", "world 1")
+		b.answers(t, "world.example.com", "world 1")
+		b.silent(t, "hello.example.com")
+		b.answers(t, "other.example.com", "other 1")
+	}
+	must(t, b.Proxy.Publish(t.Context(), b.route("hello", 1, "hello.example.com")))
+	b.answers(t, "hello.example.com", "hello 1")
+	b.answers(t, "www.example.com", "world 1")
 }
 
 func testWildcards(t *testing.T, b Bench) {

@@ -1,0 +1,261 @@
+package command
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"dokku/agent"
+)
+
+const noMapping = "No port mapping specified"
+
+var portCommands = []spec{
+	{
+		use: "ports:add APP MAPPING...", short: "Add port mappings to the app", missing: noMapping,
+		long:    portsLong,
+		example: "dokku ports:add hello http:8080:5000",
+		run:     func(c *call) error { return c.changePorts("ports:add", addPorts) },
+	},
+	{
+		use: "ports:clear APP", short: "Go back to the default port mapping",
+		run: func(c *call) error {
+			log := c.events().WithApp(c.app.Name)
+			err := c.server.SetPorts(c.ctx, c.app.Name, "ports:clear", log, func([]agent.PortMap) ([]agent.PortMap, error) { return nil, nil })
+			if err == nil {
+				log.Step("Cleared port mappings for %s", c.app.Name)
+			}
+			return err
+		},
+	},
+	{
+		use: "ports:list APP", short: "List the app's port mappings",
+		flags: formatFlag, values: map[string]func(*call) []string{"format": oneOfWords("stdout", "json")},
+		run: listPorts,
+	},
+	{
+		use: "ports:remove APP MAPPING...", short: "Remove port mappings of the app", missing: noMapping,
+		long:    "A mapping may be given in full, by its scheme and host port, or by its host port.",
+		example: "dokku ports:remove hello 8080",
+		words:   portWords,
+		run:     removePorts,
+	},
+	portsReport.spec("Show the app's port mappings, and the port that its image exposes"),
+	{
+		use: "ports:set APP MAPPING...", short: "Set the app's port mappings to exactly these", missing: noMapping,
+		long:    portsLong,
+		example: "dokku ports:set hello http:80:5000 http:8080:9000",
+		run: func(c *call) error {
+			return c.changePorts("ports:set", func(_, given []agent.PortMap) ([]agent.PortMap, error) { return given, nil })
+		},
+	},
+}
+
+const portsLong = "A mapping is http:HOST-PORT:CONTAINER-PORT: nginx listens on the host's port for the app's names, and\n" +
+	"leads to that port of the web processes. The mapping with the lowest host port decides on which port web\n" +
+	"is checked, and which PORT it is given: when that changes, the app is restarted."
+
+func portWords(c *call) []string {
+	if c.app == nil {
+		return nil
+	}
+	var words []string
+	for _, m := range c.app.State.Ports {
+		words = append(words, m.String())
+	}
+	return words
+}
+
+// parsePorts reads the mappings of a command line.
+func parsePorts(words []string) ([]agent.PortMap, error) {
+	var list []agent.PortMap
+	for _, word := range words {
+		m, err := parsePort(word)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(list, m) {
+			list = append(list, m)
+		}
+	}
+	return list, nil
+}
+
+func parsePort(word string) (m agent.PortMap, err error) {
+	bad := func(format string, args ...any) error {
+		return refuse("Invalid port map %s: %s", oneLine(word), fmt.Sprintf(format, args...))
+	}
+	parts := strings.Split(word, ":")
+	if len(parts) != 3 {
+		return m, bad("give SCHEME:HOST-PORT:CONTAINER-PORT, such as http:8080:5000")
+	}
+	m.Scheme = parts[0]
+	if err := checkScheme(m.Scheme); err != "" {
+		return m, bad("%s", err)
+	}
+	for i, to := range []*int{&m.Host, &m.Container} {
+		if *to, err = parsePortNumber(parts[i+1]); err != nil {
+			return m, bad("%s", err)
+		}
+	}
+	return m, nil
+}
+
+// checkScheme says what is wrong with a scheme; "" is nothing.
+func checkScheme(scheme string) string {
+	switch scheme {
+	case "http":
+		return ""
+	case "https", "grpcs":
+		return "TLS is not supported yet, only http is"
+	case "grpc":
+		return "grpc is not supported yet, only http is"
+	}
+	return fmt.Sprintf("there is no scheme %q, only http is supported", oneLine(scheme))
+}
+
+func parsePortNumber(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > 65535 || s[0] == '+' {
+		return 0, refuse("%q is not a port from 1 to 65535", oneLine(s))
+	}
+	return n, nil
+}
+
+// changePorts applies a change with the mappings of the command line.
+func (c *call) changePorts(what string, change func(have, given []agent.PortMap) ([]agent.PortMap, error)) error {
+	given, err := parsePorts(c.args)
+	if err != nil {
+		return err
+	}
+	apply := func(have []agent.PortMap) ([]agent.PortMap, error) { return change(have, given) }
+	// What is wrong by now is found before anything is locked or written.
+	if err := c.server.CheckPorts(c.ctx, c.app, apply); err != nil {
+		return err
+	}
+	log := c.events().WithApp(c.app.Name)
+	if err := c.server.SetPorts(c.ctx, c.app.Name, what, log, apply); err != nil {
+		return err
+	}
+	app, err := c.server.Load(c.app.Name)
+	if err != nil {
+		return err
+	}
+	ports, err := c.server.Ports(app)
+	if err == nil {
+		log.Step("Set port mappings for %s: %s", app.Name, joined(ports))
+	}
+	return err
+}
+
+func addPorts(have, given []agent.PortMap) ([]agent.PortMap, error) {
+	for _, m := range given {
+		if !slices.Contains(have, m) {
+			have = append(have, m)
+		}
+	}
+	return have, nil
+}
+
+// removePorts takes mappings away, each given in full, as http:8080 or as 8080.
+func removePorts(c *call) error {
+	for _, word := range c.args {
+		if err := checkRemoval(word); err != nil {
+			return err
+		}
+	}
+	shown, err := c.server.Ports(c.app)
+	if err != nil {
+		return err
+	}
+	words := c.args
+	c.args = nil
+	return c.changePorts("ports:remove", func(have, _ []agent.PortMap) ([]agent.PortMap, error) {
+		for _, word := range words {
+			n := slices.IndexFunc(have, func(m agent.PortMap) bool {
+				full := m
+				if full.Container == 0 {
+					full.Container = agent.DetectedPort(c.app)
+				}
+				return slices.Contains([]string{full.String(), fmt.Sprintf("%s:%d", m.Scheme, m.Host), strconv.Itoa(m.Host)}, word)
+			})
+			switch {
+			case n < 0:
+				return nil, refuse("Port mapping %s is not one of app %s, which has: %s", oneLine(word), c.app.Name, joined(shown))
+			case len(have) == 1:
+				return nil, refuse("Port mapping %s is the only one of %s: ports:set gives it another one, ports:clear the default one",
+					oneLine(word), c.app.Name)
+			}
+			have = slices.Delete(have, n, n+1)
+		}
+		return have, nil
+	})
+}
+
+func checkRemoval(word string) error {
+	parts := strings.Split(word, ":")
+	var err error
+	switch len(parts) {
+	case 1:
+		_, err = parsePortNumber(parts[0])
+	case 2:
+		_, err = parsePortNumber(parts[1])
+	default:
+		_, err = parsePort(word)
+		return err
+	}
+	if err != nil {
+		return refuse("Invalid port map %s: %s", oneLine(word), err)
+	}
+	return nil
+}
+
+func joined(ports []agent.PortMap) string {
+	var list []string
+	for _, m := range ports {
+		list = append(list, m.String())
+	}
+	return strings.Join(list, " ")
+}
+
+func listPorts(c *call) error {
+	format := c.value("format")
+	if err := oneOf("format", format, "stdout", "json"); err != nil {
+		return err
+	}
+	ports, err := c.server.Ports(c.app)
+	if err != nil {
+		return err
+	}
+	if format == "json" {
+		data, err := json.Marshal(ports)
+		c.print("%s\n", data)
+		return err
+	}
+	if c.headings() {
+		c.print("-----> Port mappings for %s\n", c.app.Name)
+		c.print("%-26s%-26s%s\n", "-----> scheme", "host port", "container port")
+	}
+	for _, m := range ports {
+		c.print("%-26s%-26d%d\n", m.Scheme, m.Host, m.Container)
+	}
+	return nil
+}
+
+var portsReport = reporter{
+	noun: "ports",
+	keys: []string{"ports-map", "ports-map-detected"},
+	collect: func(c *call, app *agent.App, _ string) (map[string]string, error) {
+		set, err := c.server.Settings()
+		detected := agent.PortMap{Scheme: "http", Host: set.Nginx.Port, Container: agent.DetectedPort(app)}
+		own := ""
+		if len(app.State.Ports) > 0 && err == nil {
+			var ports []agent.PortMap
+			ports, err = c.server.Ports(app)
+			own = joined(ports)
+		}
+		return map[string]string{"ports-map": own, "ports-map-detected": detected.String()}, err
+	},
+}
