@@ -103,8 +103,9 @@ func (d *Docker) explainStart(ctx context.Context, spec Spec, err error) error {
 		return fmt.Errorf("%w (%s): build the app again, with ps:rebuild", ErrNoImage, spec.Image)
 	case errdefs.IsNotFound(err) && has("network "):
 		return fmt.Errorf("%w (%s)", ErrNoNetwork, NetworkName(spec.App))
-	case has("executable file not found"), strings.HasPrefix(text, "exec: ") && has("no such file or directory"):
-		return fmt.Errorf("%w (does the image have that command?)", err)
+	case has("executable file not found"),
+		strings.HasPrefix(text, "exec: ") && (has("no such file or directory") || has("permission denied")):
+		return fmt.Errorf("%w (%w)", err, ErrNoCommand)
 	}
 	return err
 }

@@ -19,6 +19,11 @@ const (
 	LabelDyno          = "com.dokku.dyno"
 	LabelRelease       = "com.dokku.release"
 	LabelAttempt       = "com.dokku.attempt"
+	// Of one-off containers: until when it may run (RFC 3339), the process that
+	// started it, and whether it ends with that process.
+	LabelDeadline = "com.dokku.deadline"
+	LabelClient   = "com.dokku.client"
+	LabelAttached = "com.dokku.attached"
 )
 
 // Kind says what a container is for; it is the value of LabelContainerType.
@@ -58,6 +63,17 @@ type Spec struct {
 
 	RestartPolicy string        // "no", "always", "unless-stopped", "on-failure[:N]"
 	StopTimeout   time.Duration // between TERM and KILL
+
+	// TTY gives the process a terminal. Its stop signal is HUP then: an interactive
+	// shell ignores TERM.
+	TTY bool
+	// Deadline is until when a one-off container may run; zero: no limit. Client
+	// names the process that started it. The engine only keeps them.
+	Deadline time.Time
+	Client   string
+
+	// attached and stdin are of RunAttached.
+	attached, stdin bool
 }
 
 // Status is what a container does now, in the engine's words.
@@ -84,6 +100,14 @@ type Instance struct {
 	Release int
 	Attempt string
 	Image   string // image id
+	// Command is what its process was started as, quoted for a shell.
+	Command string
+
+	// Deadline and Client are of a one-off container, see Spec. Attached: its
+	// streams are its client's.
+	Deadline time.Time
+	Client   string
+	Attached bool
 
 	// Address is the fixed address, also while stopped. Without a fixed one it is
 	// the automatic address, while running.
@@ -96,6 +120,7 @@ type Instance struct {
 	// OOMKilled: the kernel killed it because its memory ran out.
 	OOMKilled bool
 	Restarts  int
+	Created   time.Time
 	Started   time.Time
 	Finished  time.Time
 }
@@ -261,6 +286,7 @@ type Host interface {
 	Engine
 	Networks
 	Console
+	Terminal
 	Inspector
 	Images
 	Watcher

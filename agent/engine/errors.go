@@ -24,6 +24,8 @@ var (
 	ErrNoContainer = errors.New("no such container")
 	// ErrNoNetwork: the app's network has to be made first, with Network.
 	ErrNoNetwork = errors.New("the app has no network yet")
+	// ErrNoCommand: the image does not have the command, or may not run it.
+	ErrNoCommand = errors.New("does the image have that command?")
 	// ErrNotRunning: the call needs a container whose process runs.
 	ErrNotRunning = errors.New("the container is not running")
 	// ErrInUse: the network still has containers, running or not.
