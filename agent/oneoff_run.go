@@ -48,7 +48,11 @@ func (s *Server) RunAttached(ctx context.Context, app string, o OneOff, st engin
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	st.TTY = o.TTY
-	st.Started = func(engine.Instance) {
+	also := st.Started
+	st.Started = func(i engine.Instance) {
+		if also != nil {
+			also(i)
+		}
 		if err := s.standing(app); err != nil {
 			cancel(err)
 		}
@@ -238,8 +242,8 @@ func oneOffs(all []engine.Instance) []engine.Instance {
 	return slices.DeleteFunc(slices.Clone(all), func(i engine.Instance) bool { return i.Kind != engine.KindRun })
 }
 
-// StopOneOffs stops one-off containers of an app and removes them. A client that
-// waits for one sees its command end.
+// StopOneOffs stops one-off containers of an app and removes them, but for those
+// whose clients do: these see their command end.
 func (s *Server) StopOneOffs(ctx context.Context, a *App, list []engine.Instance, log event.Log) error {
 	host, err := s.Host()
 	if err != nil {
@@ -253,7 +257,12 @@ func (s *Server) StopOneOffs(ctx context.Context, a *App, list []engine.Instance
 	var g errgroup.Group
 	for _, i := range list {
 		log.Step("Stopping %s", i.Name)
-		g.Go(func() error { return discardOneOff(ctx, host, i, x.grace(), true) })
+		g.Go(func() error {
+			if i.Attached && parseOwner(i.Client).Alive() {
+				return host.Stop(ctx, i.ID, x.grace())
+			}
+			return discardOneOff(ctx, host, i, x.grace(), true)
+		})
 	}
 	return g.Wait()
 }

@@ -24,6 +24,8 @@ type Env struct {
 	Stderr io.Writer
 	// Terminal: Stdout is a terminal that a person looks at.
 	Terminal bool
+	// Console is the terminal that Stdin and Stdout both are; nil: they are none.
+	Console Console
 	// Version is what the command version prints.
 	Version string
 	// User is the name of the ssh key that the command came with; empty on the
@@ -166,7 +168,7 @@ func (r *runner) tree(only string) *cobra.Command {
 func (r *runner) add(root *cobra.Command, only string) {
 	lists := [][]spec{
 		processCommands, scaleCommands, appCommands, configCommands, domainCommands, checkCommands,
-		proxyCommands, nginxCommands, gitCommands, logCommands, keyCommands, otherCommands,
+		proxyCommands, nginxCommands, gitCommands, logCommands, runCommands, keyCommands, otherCommands,
 	}
 	var all []spec
 	for _, list := range lists {

@@ -14,6 +14,7 @@ import (
 var nouns = []struct{ name, title string }{
 	{"apps", "Apps"},
 	{"ps", "Processes"},
+	{"run", "Run"},
 	{"config", "Configuration"},
 	{"domains", "Domains"},
 	{"checks", "Checks"},
@@ -55,6 +56,9 @@ var otherCommands = []spec{
 // nounOf is the group of a command.
 func nounOf(name string) string {
 	noun, _, _ := strings.Cut(name, ":")
+	if noun == "enter" {
+		noun = "run"
+	}
 	for _, n := range nouns {
 		if n.name == noun {
 			return noun

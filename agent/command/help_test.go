@@ -25,7 +25,7 @@ func TestHelpListsEveryCommandOnce(t *testing.T) {
 		"config:set", "config:get", "config:unset", "config:show", "config:export", "config:keys", "config:clear",
 		"domains:add", "domains:remove", "domains:set", "domains:clear", "domains:report", "domains:set-global",
 		"checks:run", "checks:set", "checks:report", "proxy:enable", "proxy:disable", "proxy:report", "git:set", "git:report",
-		"logs", "urls", "ssh-keys:add", "ssh-keys:list", "ssh-keys:remove", "version", "help", "completion"} {
+		"run", "run:detached", "run:list", "run:logs", "run:stop", "enter", "logs", "urls", "ssh-keys:add", "ssh-keys:list", "ssh-keys:remove", "version", "help", "completion"} {
 		if n := count(names, name); n != 1 {
 			t.Errorf("help lists %s %d times", name, n)
 		}
@@ -89,6 +89,12 @@ func TestCompletion(t *testing.T) {
 		"domains:remove taken ?":         "taken.example.com",
 		"proxy:report hello --proxy-en?": "--proxy-enabled",
 		"logs hello -p ?":                "web worker",
+		"run ?":                          "fresh hello shipped stopped taken",
+		"run -e A=1 h?":                  "hello",
+		"run hello ?":                    "web worker",
+		"run hello web ?":                "",
+		"enter hello w?":                 "web worker",
+		"run:list hello --format ?":      "stdout json",
 		"config:export hello --format ?": "exports shell envfile json",
 		"ps:scal?":                       "ps:scale",
 	} {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -43,9 +42,9 @@ var logCommands = []spec{
 }
 
 func runLogs(c *call) error {
-	tail, err := strconv.Atoi(c.value("num"))
-	if err != nil || tail < 0 {
-		return refuse("Invalid value %q for --num: it is how many lines to show", oneLine(c.value("num")))
+	tail, err := parseTail(c.value("num"))
+	if err != nil {
+		return err
 	}
 	if err := c.deployed(); err != nil {
 		return err

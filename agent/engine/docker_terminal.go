@@ -156,6 +156,9 @@ func (d *Docker) execAttached(ctx context.Context, id string, argv, env []string
 		return 0, d.explainContainer(c, id, err)
 	}
 	answered()
+	if s.Started != nil {
+		s.Started(Instance{ID: id})
+	}
 	refusal := &refusal{to: s.Stdout}
 	s.Stdout = refusal
 	err = d.relay(ctx, conn, s, func(ctx context.Context, o container.ResizeOptions) error {

@@ -89,6 +89,9 @@ func (m *Memory) execAttached(ctx context.Context, id string, argv []string, s S
 		defer m.mu.Unlock()
 		p.execs = slices.DeleteFunc(p.execs, func(e []string) bool { return &e[0] == &argv[0] })
 	}()
+	if s.Started != nil {
+		s.Started(Instance{ID: p.ID})
+	}
 	switch {
 	case talk != nil:
 		exit, ended := m.converse(ctx, p, argv, s, talk)

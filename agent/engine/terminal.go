@@ -20,8 +20,8 @@ type Streams struct {
 	TTY bool
 	// Sizes are the sizes of that terminal, from the first one on; nil: unknown.
 	Sizes <-chan Size
-	// Started is told of the container as soon as its process runs; it may be nil.
-	// RunAttached waits for it.
+	// Started is told of the container as soon as the command runs, of an exec only
+	// the id, and is waited for; it may be nil.
 	Started func(Instance)
 }
 
