@@ -52,6 +52,13 @@ func (d *Docker) runAttached(ctx context.Context, spec Spec, s Streams) (Instanc
 	if s.Started != nil {
 		s.Started(i)
 	}
+	// The init of the container reports what it cannot start, in the command's place.
+	refusal := &refusal{to: s.Stderr, begins: "[FATAL tini ("}
+	if s.TTY {
+		refusal.to, s.Stdout = s.Stdout, refusal
+	} else {
+		s.Stderr = refusal
+	}
 	err = d.relay(ctx, conn, s, func(ctx context.Context, o container.ResizeOptions) error {
 		return d.Client().ContainerResize(ctx, i.ID, o)
 	})
@@ -62,7 +69,7 @@ func (d *Docker) runAttached(ctx context.Context, spec Spec, s Streams) (Instanc
 	if err != nil {
 		return i, err
 	}
-	return last, nil
+	return last, refusal.verdict(last.ExitCode)
 }
 
 // relay copies between the caller and a command until that has ended.
@@ -159,7 +166,7 @@ func (d *Docker) execAttached(ctx context.Context, id string, argv, env []string
 	if s.Started != nil {
 		s.Started(Instance{ID: id})
 	}
-	refusal := &refusal{to: s.Stdout}
+	refusal := &refusal{to: s.Stdout, begins: "OCI runtime exec failed: "}
 	s.Stdout = refusal
 	err = d.relay(ctx, conn, s, func(ctx context.Context, o container.ResizeOptions) error {
 		return cli.ContainerExecResize(ctx, made.ID, o)
@@ -178,16 +185,14 @@ func (d *Docker) execAttached(ctx context.Context, id string, argv, env []string
 // refusal holds back the engine's own words on a command that it could not start:
 // it writes them where the command would have written.
 type refusal struct {
-	to   io.Writer
-	said bool // something has been written
-	text bytes.Buffer
+	to     io.Writer
+	begins string // how those words begin
+	said   bool   // something has been written
+	text   bytes.Buffer
 }
 
-// refused is how those words begin.
-const refused = "OCI runtime exec failed: "
-
 func (r *refusal) Write(p []byte) (int, error) {
-	if r.said && r.text.Len() == 0 || !r.said && !bytes.HasPrefix(p, []byte(refused)) {
+	if r.said && r.text.Len() == 0 || !r.said && !bytes.HasPrefix(p, []byte(r.begins)) {
 		r.said = true
 		return r.to.Write(p)
 	}

@@ -51,10 +51,17 @@ func (m *Memory) runAttached(ctx context.Context, spec Spec, s Streams) (Instanc
 			return i, ctx.Err()
 		}
 		m.mu.Lock()
+		none := !ended && exit < 0
+		if none {
+			exit = 127
+		}
 		if !ended && p.Running() {
 			m.exit(p, exit, false)
 		}
 		m.mu.Unlock()
+		if none {
+			return i, fmt.Errorf("%q (%w)", p.argv[0], ErrNoCommand)
+		}
 	}
 	last, err := m.Wait(ctx, i.ID)
 	if err != nil {

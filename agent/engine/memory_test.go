@@ -44,7 +44,7 @@ func (p *programs) command(program enginetest.Program) []string {
 
 func (p *programs) behaviour(s engine.Spec) engine.Behaviour {
 	found, _ := p.byNumber.Load(s.Command[1])
-	program := found.(enginetest.Program)
+	program, _ := found.(enginetest.Program)
 	return engine.Behaviour{
 		Output: program.Output, Exits: program.Exits && len(program.Errors) == 0, Code: program.Code,
 		OnStop: program.OnStop, IgnoreStop: program.IgnoreStop, Ports: program.Ports,

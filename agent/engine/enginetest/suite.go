@@ -51,6 +51,7 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 		{"run attached without input", runAttachedSilent},
 		{"run attached to a terminal", runAttachedTTY},
 		{"run attached and leave", runAttachedLeave},
+		{"run attached what does not exist", runAttachedMissing},
 		{"run attached under a taken name", runAttachedTaken},
 		{"run attached what prints to nobody", runAttachedUnheard},
 		{"exec attached", execAttached},

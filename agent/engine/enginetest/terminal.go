@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -167,6 +168,19 @@ func runAttachedTaken(t *testing.T, r *run) {
 	a.fails(err, engine.ErrNameInUse, s.Name)
 	equal(t, "id of the name's holder", i.ID, "")
 	a.instances("run.4711")
+}
+
+func runAttachedMissing(t *testing.T, r *run) {
+	a := r.app(t)
+	for n, tty := range []bool{false, true} {
+		s := a.oneOff(Program{})
+		s.Command, s.Name = []string{"nosuch", "x"}, s.Name+strconv.Itoa(n)
+		var out, errs bytes.Buffer
+		i, err := a.Host.RunAttached(a.ctx, s, engine.Streams{Stdout: &out, Stderr: &errs, TTY: tty})
+		a.fails(err, engine.ErrNoCommand, "nosuch")
+		equal(t, "output", out.String()+errs.String(), "")
+		equal(t, "exit code", a.instance(i.ID).ExitCode, 127)
+	}
 }
 
 // unheard is who has gone away.
