@@ -106,11 +106,15 @@ func TestRunOnTerminal(t *testing.T) {
 				p.types("stty size\n")
 				return strings.Contains(p.output(), "\n43 132\r\n")
 			})
-			p.types("exec 2>&1; sleep 1000\n")
-			p.types("\x03") // Ctrl-C is the command's
-			p.types("echo al''ive; exit 3\n")
+			p.types("sh -c 'trap \"echo c\"aught INT; echo rea\"\"dy; sleep 1000'\n")
+			p.prints("ready\r\n")
+			waitFor(t, "Ctrl-C is the command's", func() bool {
+				p.types("\x03")
+				return strings.Contains(p.output(), "caught\r\n")
+			})
+			p.types("exit 3\n")
 			out, code := p.wait()
-			if contains(t, out, "alive\r\n"); code != 3 {
+			if code != 3 {
 				t.Errorf("the command's exit code arrives as %d:\n%s", code, out)
 			}
 			if after := p.settings(); after != before {
