@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -283,15 +284,34 @@ func TestAgentWatchesOneOffs(t *testing.T) {
 		t.Fatal(err)
 	}
 	self, _ := thisProcess()
-	go func() { running <- m.server.Run(ctx, event.Log{}) }()
 	m.foreign(Owner{Boot: self.Boot, PID: p.pid, Start: p.start}, "stay")
-	if _, err := m.server.RunDetached(ctx, "shop", OneOff{Words: []string{"stay"}, TTL: 3 * time.Second}, event.Log{}); err != nil {
-		t.Fatal(err)
+	var looked atomic.Int64
+	m.engine.Fail(func(call string, _ ...any) error {
+		if call == "Observe" {
+			looked.Store(time.Now().UnixNano())
+		}
+		return nil
+	})
+	go func() { running <- m.server.Run(ctx, event.Log{}) }()
+	// At rest the agent does not look at the app at each tick.
+	rests := func() bool {
+		at := looked.Load()
+		return at != 0 && time.Since(time.Unix(0, at)) > 2*tick+tick/2
 	}
-	eventually(t, "one of the two is over", func() bool { return len(m.oneOffs()) == 1 })
+	eventually(t, "the agent rests", rests)
 	client.Process.Kill()
 	client.Wait()
-	eventually(t, "both are over", func() bool { return m.oneOffs() == nil })
+	eventually(t, "the container of the killed client is gone", func() bool { return m.oneOffs() == nil })
+
+	if _, err := m.server.RunDetached(ctx, "shop", OneOff{Words: []string{"stay"}, TTL: 5 * time.Second}, event.Log{}); err != nil {
+		t.Fatal(err)
+	}
+	looked.Store(0)
+	eventually(t, "the agent rests", rests)
+	if n := len(m.oneOffs()); n != 1 {
+		t.Errorf("%d one-off containers before the deadline", n)
+	}
+	eventually(t, "the time to live is over", func() bool { return m.oneOffs() == nil })
 }
 
 func TestStopOneOffs(t *testing.T) {
@@ -307,8 +327,14 @@ func TestStopOneOffs(t *testing.T) {
 		t.Fatal(err)
 	}
 	a, _ := m.server.Load("shop")
+	var calls []string
+	m.engine.Fail(func(call string, _ ...any) error { calls = append(calls, call); return nil })
 	if err := m.server.StopOneOffs(t.Context(), a, list[:1], event.Log{}); err != nil {
 		t.Fatal(err)
+	}
+	m.engine.Fail(nil)
+	if fmt.Sprint(calls) != "[Stop Remove]" { // to remove it would kill it
+		t.Errorf("the engine is asked for %v", calls)
 	}
 	if left := m.oneOffs(); !slices.Equal(left, []string{list[1].Name}) {
 		t.Errorf("%v are left, want %s", left, list[1].Name)
