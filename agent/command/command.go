@@ -76,7 +76,8 @@ func (r *runner) execute(ctx context.Context, args []string) error {
 		if len(args) > 1 {
 			return refuse("Unexpected argument %q after %s, which prints help", args[1], args[0])
 		}
-		return r.help(root, []string{noun})
+		r.printNoun(root, noun)
+		return nil
 	}
 	if !known(root, args[0]) {
 		return unknown(root, args[0])

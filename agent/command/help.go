@@ -92,12 +92,16 @@ func (r *runner) help(root *cobra.Command, words []string) error {
 		if word == "ps" {
 			noun = word
 		}
-		r.print("Usage: dokku %s[:COMMAND]\n\n", noun)
-		r.printGroup(root, noun, useWidth(group(root, noun)))
-		r.print("\nSee `dokku help COMMAND` for one of them.\n")
+		r.printNoun(root, noun)
 		return nil
 	}
 	return unknown(root, word)
+}
+
+func (r *runner) printNoun(root *cobra.Command, noun string) {
+	r.print("Usage: dokku %s[:COMMAND]\n\n", noun)
+	r.printGroup(root, noun, useWidth(group(root, noun)))
+	r.print("\nSee `dokku help COMMAND` for one of them.\n")
 }
 
 func (r *runner) printAll(root *cobra.Command) {

@@ -59,6 +59,9 @@ func TestHelpOfANoun(t *testing.T) {
 		t.Errorf("%+v", config)
 	}
 	f.expect("config:help", config)
+	if run := f.run("run:help"); !strings.Contains(run.stdout, "run:stop [APP]") || !strings.Contains(run.stdout, "enter APP") {
+		t.Errorf("%+v", run)
+	}
 	f.expect("", f.run("help"))
 	f.expect("--help", f.run("help"))
 	f.expect("-h", f.run("help"))

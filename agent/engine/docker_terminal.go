@@ -207,7 +207,11 @@ func (r *refusal) verdict(exit int) error {
 		return nil
 	}
 	if exit == 126 || exit == 127 {
-		return fmt.Errorf("%s (%w)", plain(strings.TrimSpace(r.text.String())), ErrNoCommand)
+		text := strings.TrimSpace(r.text.String())
+		if _, reason, ok := strings.Cut(text, "] exec "); ok {
+			text = reason // without the name of the init
+		}
+		return fmt.Errorf("%s (%w)", plain(text), ErrNoCommand)
 	}
 	_, err := r.to.Write(r.text.Bytes())
 	return err
