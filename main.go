@@ -122,6 +122,7 @@ func environment(root, key string) command.Env {
 	return command.Env{
 		Root: root, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Terminal: term.IsTerminal(int(os.Stdout.Fd())),
+		Console:  command.NewConsole(os.Stdin, os.Stdout, os.Getenv("TERM")),
 		Version:  versionText(), User: key, Keys: hooks.SSHKeys,
 	}
 }

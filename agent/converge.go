@@ -95,11 +95,23 @@ func (x *session) observe(ctx context.Context, host engine.Host, px proxy.Proxy,
 	if ok {
 		w.Live = &live
 	}
-	w.Now = time.Now()
+	w.Now, w.Clients = time.Now(), clients(w.Instances)
+	x.oneOffs = oneOffs(w.Instances)
 	if len(d.Want) > 0 {
 		w.Network, err = network(ctx, host, x.Name, w.Networks)
 	}
 	return w, err
+}
+
+// clients are the labels of the clients of one-off containers that still live.
+func clients(instances []engine.Instance) map[string]bool {
+	alive := map[string]bool{}
+	for _, i := range oneOffs(instances) {
+		if _, known := alive[i.Client]; !known {
+			alive[i.Client] = parseOwner(i.Client).Alive()
+		}
+	}
+	return alive
 }
 
 // network returns the app's network, creating it only when it is missing.

@@ -203,7 +203,7 @@ func (m *machine) pushLogged(old, new string, log event.Log) error {
 func (m *machine) settle() {
 	m.t.Helper()
 	for range 4 {
-		if done, err := m.server.tend(context.Background(), m.app(), false, event.Log{}); !done || err != nil {
+		if _, done, err := m.server.tend(context.Background(), m.app(), false, event.Log{}); !done || err != nil {
 			m.t.Fatalf("the agent cannot reconcile: done=%v, %v", done, err)
 		}
 	}

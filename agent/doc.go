@@ -39,6 +39,16 @@
 // else can have that until then. Images are not built again: whose an image is,
 // its name says, and not its label.
 //
+// # One-off containers
+//
+// A command of run has a container of its own and never the app's lock: deploys go
+// on, and nobody waits for one to look at a database. Its container says in
+// labels until when it may run and which process started it; an attached one
+// ends with that process. A client that can clean up does; the agent compares
+// the labels with the clock and with /proc and removes the rest, so that a kill
+// at any moment leaves nothing. An apps:destroy at the same time is found out by
+// either side, since both write before they look.
+//
 // # Decisions
 //
 //   - The proxy's route is derived from the state by Plan like everything else;
@@ -63,5 +73,9 @@
 //     to every container of it that runs, as in Dokku: while a release is gated,
 //     and while the one before retires, to both. The engine takes names only
 //     when a container joins, and to join again would cut connections.
+//   - run has the present config, also what config:set --no-restart left, as in
+//     Dokku: that is how a change is tried. The release's own was rejected.
+//   - The host's log names a one-off command's first word, how many arguments it
+//     has and which variables were set: arguments and values may be secrets.
 //   - The lock polls: flock(2) cannot be cancelled together with a context.
 package agent

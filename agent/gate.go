@@ -134,9 +134,13 @@ const reportLines = 20
 
 func (o *rollout) lastLines(ctx context.Context, id string) []string {
 	var lines []string
-	w := &lineWriter{emit: func(l string) { lines = append(lines, event.Printable(l)) }}
+	w := &event.Lines{Longest: maxLine, Line: func(l string) {
+		if l != "" {
+			lines = append(lines, event.Printable(l))
+		}
+	}}
 	err := o.host.Logs(ctx, id, engine.LogOptions{Tail: reportLines}, w)
-	w.flush()
+	w.Flush()
 	if err != nil {
 		lines = append(lines, "(its log cannot be read: "+strings.TrimSpace(err.Error())+")")
 	}

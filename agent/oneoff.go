@@ -3,11 +3,11 @@ package agent
 import (
 	"context"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 
 	"dokku/agent/engine"
+	"dokku/agent/event"
 	"dokku/scale"
 )
 
@@ -71,9 +71,13 @@ func (o *rollout) runOnce(ctx context.Context, what, command string) (err error)
 	if err := o.attach(&s, o.release); err != nil {
 		return err
 	}
-	w := &lineWriter{emit: o.log.Output}
+	w := &event.Lines{Longest: maxLine, Line: func(line string) {
+		if line != "" {
+			o.log.Output(line)
+		}
+	}}
 	last, err := engine.RunOnce(ctx, o.host, s, w)
-	w.flush()
+	w.Flush()
 	if err != nil {
 		return err
 	}
@@ -97,32 +101,5 @@ func scaleCommand(command string, env map[string]string) ([]string, error) {
 	return argv, err
 }
 
-// lineWriter cuts what a process prints into lines. A line that does not end
-// is passed on in pieces of maxLine bytes.
-type lineWriter struct {
-	emit func(string)
-	buf  []byte
-}
-
+// maxLine is where a line of a command that has no end is cut, in bytes.
 const maxLine = 16 << 10
-
-var _ io.Writer = (*lineWriter)(nil)
-
-func (w *lineWriter) Write(p []byte) (int, error) {
-	for _, b := range p {
-		if b == '\n' || len(w.buf) >= maxLine {
-			w.flush()
-		}
-		if b != '\n' && b != '\r' {
-			w.buf = append(w.buf, b)
-		}
-	}
-	return len(p), nil
-}
-
-func (w *lineWriter) flush() {
-	if len(w.buf) > 0 {
-		w.emit(string(w.buf))
-		w.buf = w.buf[:0]
-	}
-}

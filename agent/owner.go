@@ -50,6 +50,36 @@ func ownerAbove(pid int) (Owner, error) {
 		"hooks run only as part of a push that is still under way", pid)
 }
 
+// thisProcess is the owner of what this process starts.
+func thisProcess() (Owner, error) {
+	boot, err := bootID()
+	if err != nil {
+		return Owner{}, fmt.Errorf("cannot tell which process this is: %w", err)
+	}
+	p, err := readProcess(os.Getpid())
+	if err != nil {
+		return Owner{}, fmt.Errorf("cannot tell which process this is: %w", err)
+	}
+	return Owner{Boot: boot, PID: p.pid, Start: p.start}, nil
+}
+
+// label is the owner as a container's label holds it.
+func (o Owner) label() string { return fmt.Sprintf("%s/%d/%d", o.Boot, o.PID, o.Start) }
+
+// parseOwner reads a label; anything else is an owner who does not live.
+func parseOwner(label string) (o Owner) {
+	boot, rest, _ := strings.Cut(label, "/")
+	pid, start, _ := strings.Cut(rest, "/")
+	o.Boot = boot
+	var errs [2]error
+	o.PID, errs[0] = strconv.Atoi(pid)
+	o.Start, errs[1] = strconv.ParseUint(start, 10, 64)
+	if errors.Join(errs[:]...) != nil {
+		return Owner{}
+	}
+	return o
+}
+
 // Alive reports whether the owner may still move the ref. A zombie cannot.
 func (o Owner) Alive() bool {
 	if boot, err := bootID(); err != nil || boot != o.Boot {

@@ -60,6 +60,8 @@ type World struct {
 	// Live is the published route; nil: none.
 	Live *proxy.Route
 	Now  time.Time
+	// Clients are those of one-off containers that are still there, by their label.
+	Clients map[string]bool
 }
 
 // Plan returns the steps from what is observed to what is desired, in the order
@@ -190,7 +192,7 @@ func (p *planner) mark() {
 // drains reports whether a container that is not wanted any longer may still
 // be answering requests.
 func (p *planner) drains(i engine.Instance) bool {
-	if p.chosen[i.ID] || p.d.Stopped || p.freed[i.ID] || !i.Running() {
+	if p.chosen[i.ID] || p.d.Stopped || p.freed[i.ID] || !i.Running() || i.Kind == engine.KindRun {
 		return false
 	}
 	return routed(p.w.Live, i.Address) || i.Type == "web" && i.Kind == engine.KindDeploy && i.HostPort != 0
@@ -215,7 +217,11 @@ func (p *planner) retire() {
 	for _, i := range p.w.Instances {
 		due, retiring := p.d.Retiring[i.ID]
 		switch {
-		case p.chosen[i.ID] || i.Kind == engine.KindRun:
+		case i.Kind == engine.KindRun:
+			if cause := p.over(i); cause != "" {
+				p.end(i, cause)
+			}
+		case p.chosen[i.ID]:
 		case p.d.Stopped && p.current(i) && !p.former(i.App):
 			if i.Running() || i.Status == engine.StatusRestarting {
 				p.add(Step{Action: ActStop, ID: i.ID, Name: i.Name, Cause: "the app is stopped"})
@@ -228,6 +234,24 @@ func (p *planner) retire() {
 			p.end(i, "nothing asks for it")
 		}
 	}
+}
+
+// over says why a one-off container is to go; "" leaves it alone. While the client
+// of an attached one lives, that removes it; and whoever starts one may not have
+// come to start what he has made.
+func (p *planner) over(i engine.Instance) string {
+	served := p.w.Clients[i.Client] && (i.Attached || i.Status == engine.StatusCreated)
+	switch {
+	case !i.Deadline.IsZero() && !p.w.Now.Before(i.Deadline):
+		return "its time to live is over"
+	case served:
+		return ""
+	case i.Status == engine.StatusExited || i.Status == engine.StatusDead:
+		return "it has ended"
+	case i.Attached || i.Status == engine.StatusCreated:
+		return "its client is gone"
+	}
+	return ""
 }
 
 // waits reports whether a container that retires has something to wait for.

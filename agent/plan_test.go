@@ -96,6 +96,26 @@ func TestPlan(t *testing.T) {
 	}
 	begun := former(world(2, upstreams(3), was(running("one", "shop.web.1.x", 2, 3))))
 	begun.Live.App = "was"
+	oneOff := func(id, client string, status engine.Status, attached bool, deadline time.Duration) engine.Instance {
+		return engine.Instance{ID: id, Name: id, App: "shop", Kind: engine.KindRun, Type: "run", Status: status, Client: client,
+			Attached: attached, Deadline: testNow.Add(deadline), Image: "img2"}
+	}
+	oneOffs := world(2, upstreams(3), running("new", "shop.web.1", 2, 3),
+		oneOff("attached", "here", engine.StatusRunning, true, time.Second),
+		oneOff("detached", "gone", engine.StatusRunning, false, time.Second),
+		oneOff("being started", "here", engine.StatusCreated, false, time.Second),
+		oneOff("being removed", "here", engine.StatusExited, true, time.Second),
+		oneOff("deserted", "gone", engine.StatusRunning, true, time.Second),
+		oneOff("never started", "gone", engine.StatusCreated, false, time.Second),
+		oneOff("ended", "here", engine.StatusExited, false, time.Second),
+		oneOff("left", "gone", engine.StatusExited, true, time.Second),
+		oneOff("late", "here", engine.StatusRunning, true, 0))
+	oneOffs.Clients = map[string]bool{"here": true}
+	whileStopped := oneOffs
+	whileStopped.Instances = oneOffs.Instances[1:3]
+	whileStopped.Live = nil
+	halted := stopped
+	halted.Route = nil
 
 	for _, test := range []struct {
 		name string
@@ -189,6 +209,13 @@ retire shop.worker.1.v1-k1: nothing asks for it
 retire shop.worker.2.v1-k2: nothing asks for it
 retire shop.worker.3: nothing asks for it`},
 		{"an image that a retiring container still runs", notDue, retiringImage, ``},
+		{"one-off containers have a time and a client", want(2, "web.1"), oneOffs, `
+retire deserted: its client is gone
+retire never started: its client is gone
+retire ended: it has ended
+retire left: it has ended
+retire late: its time to live is over`},
+		{"one-off containers of a stopped app", halted, whileStopped, ``},
 		{"an image that no release runs", want(2, "web.1"), image, `
 remove image rejected: no kept release runs it`},
 	} {

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"dokku/agent/engine"
 	"dokku/agent/event"
 )
 
@@ -25,8 +26,8 @@ func (s *Server) Reconcile(ctx context.Context, app string, log event.Log) error
 }
 
 // tend is what the agent does with an app: it stops what is due to retire, and
-// reconciles.
-func (s *Server) tend(ctx context.Context, app string, restore bool, log event.Log) (done bool, err error) {
+// reconciles. left are the one-off containers, which have deadlines and clients.
+func (s *Server) tend(ctx context.Context, app string, restore bool, log event.Log) (left []engine.Instance, done bool, err error) {
 	if err := s.stopDue(ctx, app); err != nil {
 		log.WithApp(app).Warn("cannot stop what retires of %s: %s", app, err)
 	}
@@ -35,24 +36,25 @@ func (s *Server) tend(ctx context.Context, app string, restore bool, log event.L
 
 // tryReconcile is Reconcile that does not wait: done is false when somebody
 // else has the lock, or git has yet to decide.
-func (s *Server) tryReconcile(ctx context.Context, app string, restore bool, log event.Log) (done bool, err error) {
+func (s *Server) tryReconcile(ctx context.Context, app string, restore bool, log event.Log) (left []engine.Instance, done bool, err error) {
 	l, ok, err := s.tryLock(app, "the agent")
 	if err != nil || !ok {
-		return false, err
+		return nil, false, err
 	}
 	defer l.release()
 	if a, err := s.Load(app); err == nil && a.State.Staged.ownersTurn() {
-		return false, nil
+		return nil, false, nil
 	}
 	x, err := s.open(app, l, log)
 	if errors.Is(err, errUndecided) {
-		return false, nil
+		return nil, false, nil
 	}
 	if err != nil {
-		return true, err
+		return nil, true, err
 	}
 	x.leaveStops = true
-	return true, x.reconcile(ctx, restore)
+	err = x.reconcile(ctx, restore)
+	return x.oneOffs, true, err
 }
 
 // reconcile goes forward to what git has accepted, or converges.

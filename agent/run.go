@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -87,6 +88,7 @@ type watched struct {
 	restore bool      // start what has ended
 	changed time.Time // state.json as it was last seen
 	packed  time.Time // the repository was looked at for packing
+	oneOffs []engine.Instance
 	backoff time.Duration
 }
 
@@ -165,7 +167,7 @@ func (w *watchman) look(ctx context.Context) error {
 			a.due = time.Now()
 		}
 		// Who has the lock may be killed and leave what shows in nothing else.
-		if a.backoff == 0 && w.held(name) {
+		if a.backoff == 0 && (w.held(name) || a.deserted()) {
 			a.due = time.Now()
 		}
 		if a.busy || a.due.After(time.Now()) {
@@ -186,7 +188,7 @@ func (w *watchman) look(ctx context.Context) error {
 // reconcile looks at one app and decides when to look again.
 func (w *watchman) reconcile(ctx context.Context, name string, restore bool) {
 	defer w.wg.Done()
-	done, err := w.tend(ctx, name, restore, w.log)
+	left, done, err := w.tend(ctx, name, restore, w.log)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	<-w.slots
@@ -201,7 +203,8 @@ func (w *watchman) reconcile(ctx context.Context, name string, restore bool) {
 		w.log.WithApp(name).Warn("cannot reconcile %s, next try in %s: %s", name, a.backoff, err)
 	default:
 		a.backoff, a.restore = 0, a.restore && a.again
-		a.due = w.next(name)
+		a.oneOffs = left
+		a.due = w.next(name, left)
 		if time.Since(a.packed) > packEvery {
 			a.packed = time.Now()
 			w.wg.Go(func() { w.pack(ctx, name) })
@@ -225,10 +228,24 @@ func (w *watchman) pack(ctx context.Context, name string) {
 	}
 }
 
+// deserted reports whether a one-off container has lost its client since it was
+// looked at. The engine does not tell when one is killed.
+func (a *watched) deserted() bool {
+	return slices.ContainsFunc(a.oneOffs, func(i engine.Instance) bool {
+		return i.Attached && !parseOwner(i.Client).Alive()
+	})
+}
+
 // next is when the app has to be looked at although nothing happens: when its
-// next container is due to retire, or after sweepEvery.
-func (w *watchman) next(name string) time.Time {
+// next container is due to retire, the time of one that runs once is over, or
+// after sweepEvery.
+func (w *watchman) next(name string, oneOffs []engine.Instance) time.Time {
 	next := time.Now().Add(sweepEvery)
+	for _, i := range oneOffs {
+		if !i.Deadline.IsZero() && i.Deadline.Before(next) {
+			next = i.Deadline
+		}
+	}
 	a, err := w.Load(name)
 	if err != nil {
 		return next

@@ -14,6 +14,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/cache"
 	"github.com/go-git/go-git/v5/storage/filesystem"
 
+	"dokku/agent/engine"
 	"dokku/agent/event"
 )
 
@@ -36,6 +37,8 @@ type session struct {
 	leaveStops bool
 	// rest is what was last observed, if there was nothing to do about it.
 	rest *World
+	// oneOffs are the one-off containers that were last observed.
+	oneOffs []engine.Instance
 	// published is called once the route that the state asks for is live.
 	published func()
 }

@@ -24,6 +24,8 @@ type Env struct {
 	Stderr io.Writer
 	// Terminal: Stdout is a terminal that a person looks at.
 	Terminal bool
+	// Console is the terminal that Stdin and Stdout both are; nil: they are none.
+	Console Console
 	// Version is what the command version prints.
 	Version string
 	// User is the name of the ssh key that the command came with; empty on the
@@ -74,7 +76,8 @@ func (r *runner) execute(ctx context.Context, args []string) error {
 		if len(args) > 1 {
 			return refuse("Unexpected argument %q after %s, which prints help", args[1], args[0])
 		}
-		return r.help(root, []string{noun})
+		r.printNoun(root, noun)
+		return nil
 	}
 	if !known(root, args[0]) {
 		return unknown(root, args[0])
@@ -167,7 +170,7 @@ func (r *runner) add(root *cobra.Command, only string) {
 	lists := [][]spec{
 		processCommands, scaleCommands, appCommands, configCommands, domainCommands, checkCommands,
 		storageCommands, networkCommands, resourceCommands, portCommands, proxyCommands, nginxCommands, gitCommands,
-		logCommands, keyCommands, cleanupCommands, otherCommands,
+		logCommands, runCommands, keyCommands, cleanupCommands, otherCommands,
 	}
 	var all []spec
 	for _, list := range lists {

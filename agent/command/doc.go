@@ -12,4 +12,8 @@
 // event.Log, so that the host's log tells the same story; data (tables,
 // reports, values) is written to stdout directly and never left out. Headings
 // are left out with --quiet and without a terminal.
+//
+// What run and enter pass on is the app's own, byte for byte, also to a terminal:
+// whoever runs a program there wants its colours and its cursor. Everything else
+// that an app has written is made printable before it is shown.
 package command

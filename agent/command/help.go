@@ -14,6 +14,7 @@ import (
 var nouns = []struct{ name, title string }{
 	{"apps", "Apps"},
 	{"ps", "Processes"},
+	{"run", "Run"},
 	{"config", "Configuration"},
 	{"domains", "Domains"},
 	{"checks", "Checks"},
@@ -74,6 +75,9 @@ var otherCommands = []spec{
 // nounOf is the group of a command.
 func nounOf(name string) string {
 	noun, _, _ := strings.Cut(name, ":")
+	if noun == "enter" {
+		noun = "run"
+	}
 	for _, n := range nouns {
 		if n.name == noun {
 			return noun
@@ -107,12 +111,16 @@ func (r *runner) help(root *cobra.Command, words []string) error {
 		if word == "ps" {
 			noun = word
 		}
-		r.print("Usage: dokku %s[:COMMAND]\n\n", noun)
-		r.printGroup(root, noun, useWidth(group(root, noun)))
-		r.print("\nSee `dokku help COMMAND` for one of them.\n")
+		r.printNoun(root, noun)
 		return nil
 	}
 	return unknown(root, word)
+}
+
+func (r *runner) printNoun(root *cobra.Command, noun string) {
+	r.print("Usage: dokku %s[:COMMAND]\n\n", noun)
+	r.printGroup(root, noun, useWidth(group(root, noun)))
+	r.print("\nSee `dokku help COMMAND` for one of them.\n")
 }
 
 func (r *runner) printAll(root *cobra.Command) {

@@ -32,6 +32,7 @@ func TestHelpListsEveryCommandOnce(t *testing.T) {
 		"network:create", "network:destroy", "network:exists", "network:info", "network:list", "network:rebuild",
 		"network:report", "network:set", "resource:limit", "resource:limit-clear", "resource:report", "resource:reserve",
 		"resource:reserve-clear", "git:set", "git:report",
+		"run", "run:detached", "run:list", "run:logs", "run:stop", "enter",
 		"logs", "urls", "ssh-keys:add", "ssh-keys:list", "ssh-keys:remove", "version", "help", "completion"} {
 		if n := count(names, name); n != 1 {
 			t.Errorf("help lists %s %d times", name, n)
@@ -66,6 +67,9 @@ func TestHelpOfANoun(t *testing.T) {
 		t.Errorf("%+v", config)
 	}
 	f.expect("config:help", config)
+	if run := f.run("run:help"); !strings.Contains(run.stdout, "run:stop [APP]") || !strings.Contains(run.stdout, "enter APP") {
+		t.Errorf("%+v", run)
+	}
 	f.expect("", f.run("help"))
 	f.expect("--help", f.run("help"))
 	f.expect("-h", f.run("help"))
@@ -96,6 +100,12 @@ func TestCompletion(t *testing.T) {
 		"domains:remove taken ?":         "taken.example.com",
 		"proxy:report hello --proxy-en?": "--proxy-enabled",
 		"logs hello -p ?":                "web worker",
+		"run ?":                          "fresh hello shipped stopped taken",
+		"run -e A=1 h?":                  "hello",
+		"run hello ?":                    "web worker",
+		"run hello web ?":                "",
+		"enter hello w?":                 "web worker",
+		"run:list hello --format ?":      "stdout json",
 		"config:export hello --format ?": "exports shell envfile json",
 		"ps:scal?":                       "ps:scale",
 

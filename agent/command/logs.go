@@ -1,11 +1,9 @@
 package command
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -53,9 +51,9 @@ var logCommands = []spec{
 }
 
 func runLogs(c *call) error {
-	tail, err := strconv.Atoi(c.value("num"))
-	if err != nil || tail < 0 {
-		return refuse("Invalid value %q for --num: it is how many lines to show", oneLine(c.value("num")))
+	tail, err := parseTail(c.value("num"))
+	if err != nil {
+		return err
 	}
 	if err := c.deployed(); err != nil {
 		return err
@@ -137,7 +135,7 @@ func (l *logReader) lines(ctx context.Context, i engine.Instance, o engine.LogOp
 	after := l.read[i.ID]
 	l.read[i.ID] = after
 	l.mu.Unlock()
-	w := &lineWriter{line: func(raw string) {
+	w := &event.Lines{Line: func(raw string) {
 		line := parseLogLine(processName(i), raw)
 		if line.at.IsZero() {
 			line.at = after
@@ -151,7 +149,7 @@ func (l *logReader) lines(ctx context.Context, i engine.Instance, o engine.LogOp
 		each(line)
 	}}
 	err := l.console.Logs(ctx, i.ID, o, w)
-	w.flush()
+	w.Flush()
 	return err
 }
 
@@ -183,36 +181,4 @@ func parseLogLine(process, raw string) logLine {
 		return logLine{process: process, text: raw}
 	}
 	return logLine{process, stamp, at, text}
-}
-
-// longestLine is where a line without an end is cut, in bytes.
-const longestLine = 64 << 10
-
-// lineWriter calls line with each line that is written, without its newline.
-type lineWriter struct {
-	line func(string)
-	rest []byte
-}
-
-func (w *lineWriter) Write(p []byte) (int, error) {
-	w.rest = append(w.rest, p...)
-	for {
-		n := bytes.IndexByte(w.rest, '\n')
-		if n < 0 && len(w.rest) < longestLine {
-			return len(p), nil
-		}
-		if n < 0 {
-			w.flush()
-			return len(p), nil
-		}
-		w.line(strings.TrimSuffix(string(w.rest[:n]), "\r"))
-		w.rest = w.rest[n+1:]
-	}
-}
-
-func (w *lineWriter) flush() {
-	if len(w.rest) > 0 {
-		w.line(string(w.rest))
-		w.rest = nil
-	}
 }

@@ -195,16 +195,3 @@ func TestLogsFollow(t *testing.T) {
 		}
 	})
 }
-
-func TestLongLinesAreCut(t *testing.T) {
-	var lines []string
-	w := &lineWriter{line: func(s string) { lines = append(lines, s) }}
-	for range 10 {
-		io.WriteString(w, strings.Repeat("x", longestLine/4))
-	}
-	io.WriteString(w, "\nlast")
-	w.flush()
-	if len(lines) != 4 || len(lines[0]) != longestLine || lines[3] != "last" {
-		t.Errorf("%d lines", len(lines))
-	}
-}

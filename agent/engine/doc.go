@@ -59,6 +59,13 @@
 // had to be dropped. After a reconnection the API version is agreed on anew,
 // because the engine may have been upgraded meanwhile.
 //
+// RunAttached connects the streams before it starts the container, so that no
+// output is lost, and never asks the engine to remove it: a removed container has
+// no exit code. With a terminal the stop signal is HUP, since interactive shells
+// ignore TERM. A command that was started by ExecAttached would outlive its
+// caller: it is sent a HUP from inside the container, the only place from which a
+// user of the engine can reach it.
+//
 // Logs are json-file, rotated, whatever the engine's default is: Logs can read
 // them, and they do not fill the disk.
 //

@@ -41,11 +41,17 @@ func (d *Docker) logs(ctx context.Context, id string, o LogOptions, w io.Writer)
 		return d.explainContainer(ctx, id, err)
 	}
 	defer log.Close()
-	answered()
-	if _, err = stdcopy.StdCopy(w, w, log); err != nil {
-		return d.explain(ctx, err)
+	r, err := cli.ContainerInspect(ctx, id)
+	if err != nil {
+		return d.explainContainer(ctx, id, err)
 	}
-	return nil
+	answered()
+	if r.Config != nil && r.Config.Tty { // one stream only
+		_, err = io.Copy(w, log)
+	} else {
+		_, err = stdcopy.StdCopy(w, w, log)
+	}
+	return d.explain(ctx, err)
 }
 
 // answering bounds the time until a call's answer begins, not how long it then

@@ -114,8 +114,9 @@ func (d *Docker) explainStart(ctx context.Context, spec Spec, err error) error {
 		return fmt.Errorf("%w (%s)", ErrNoNetwork, NetworkName(spec.App))
 	case has("Range of CPUs"):
 		return fmt.Errorf("a limit of %g CPUs is more than this host has: %w", float64(spec.Limits.NanoCPUs)/1e9, err)
-	case has("executable file not found"), strings.HasPrefix(text, "exec: ") && has("no such file or directory"):
-		return fmt.Errorf("%w (does the image have that command?)", err)
+	case has("executable file not found"),
+		strings.HasPrefix(text, "exec: ") && (has("no such file or directory") || has("permission denied")):
+		return fmt.Errorf("%w (%w)", err, ErrNoCommand)
 	}
 	return err
 }

@@ -104,7 +104,8 @@ func instances(ctx context.Context, cli *client.Client, app string) ([]Instance,
 
 // instance turns what the engine says of a container into an Instance.
 func instance(r container.InspectResponse) Instance {
-	i := Instance{ID: r.ID, Name: trimSlash(r.Name), Image: r.Image, Restarts: r.RestartCount}
+	i := Instance{ID: r.ID, Name: trimSlash(r.Name), Image: r.Image, Restarts: r.RestartCount,
+		Created: moment(r.Created), Command: commandLine(append([]string{r.Path}, r.Args...))}
 	if s := r.State; s != nil {
 		i.Status = Status(s.Status)
 		i.ExitCode = s.ExitCode

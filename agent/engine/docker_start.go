@@ -15,14 +15,16 @@ import (
 
 // Start implements Engine.
 func (d *Docker) Start(ctx context.Context, spec Spec) (Instance, error) {
-	i, err := d.start(ctx, spec)
+	i, err := d.start(ctx, spec, nil)
 	if err != nil {
 		return Instance{}, fmt.Errorf("cannot start %s: %w", spec.title(), err)
 	}
 	return i, nil
 }
 
-func (d *Docker) start(ctx context.Context, spec Spec) (Instance, error) {
+// start calls before, if there is one, when the container is made and not yet
+// started; a container that exists already is then an error.
+func (d *Docker) start(ctx context.Context, spec Spec, before func(ctx context.Context, cli *client.Client, id string) error) (Instance, error) {
 	if err := spec.check(); err != nil {
 		return Instance{}, err
 	}
@@ -37,6 +39,11 @@ func (d *Docker) start(ctx context.Context, spec Spec) (Instance, error) {
 	c, cancel := settled(ctx, slowCall)
 	defer cancel()
 	id, made, err := d.create(c, cli, spec)
+	if err == nil && before != nil {
+		if err = fmt.Errorf("%w (%s): remove or rename that container", ErrNameInUse, spec.Name); made {
+			err = before(c, cli, id)
+		}
+	}
 	if err == nil {
 		err = join(c, cli, spec, id)
 	}
@@ -136,6 +143,13 @@ func (d *Docker) container(spec Spec) (*container.Config, *container.HostConfig,
 		Cmd:        spec.Command,
 		Env:        spec.Env,
 		Labels:     spec.labels(),
+		Tty:        spec.TTY,
+
+		AttachStdin: spec.stdin, OpenStdin: spec.stdin, StdinOnce: spec.stdin,
+		AttachStdout: spec.attached, AttachStderr: spec.attached,
+	}
+	if spec.TTY {
+		config.StopSignal = "SIGHUP"
 	}
 	if spec.StopTimeout > 0 {
 		config.StopTimeout = new(seconds(spec.StopTimeout))

@@ -82,7 +82,16 @@ func shell(p enginetest.Program) []string {
 	if p.Allocates > 0 {
 		fmt.Fprintf(&script, "memory=$(yes | head -c %d)\n", p.Allocates)
 	}
-	if p.Exits {
+	for _, line := range p.Errors {
+		fmt.Fprintf(&script, "echo '%s' >&2\n", line)
+	}
+	if p.Sizes {
+		script.WriteString("trap 'stty size' WINCH\nstty size\n")
+	}
+	if p.Cat {
+		script.WriteString("cat\n")
+	}
+	if p.Exits || p.Cat {
 		fmt.Fprintf(&script, "exit %d\n", p.Code)
 	}
 	script.WriteString("while :; do sleep 1000 & wait $!; done\n")
@@ -148,7 +157,7 @@ var rootOnce = sync.OnceValues(func() ([]byte, error) {
 		{Name: "bin/", Typeflag: tar.TypeDir, Mode: 0o755},
 		{Name: "bin/busybox", Typeflag: tar.TypeReg, Mode: 0o755, Size: int64(len(binary))},
 	}
-	for _, name := range strings.Fields("sh echo sleep httpd nc cat true false yes head") {
+	for _, name := range strings.Fields("sh echo sleep httpd nc cat true false yes head stty env") {
 		headers = append(headers, &tar.Header{Name: "bin/" + name, Typeflag: tar.TypeSymlink, Linkname: "busybox"})
 	}
 	for _, h := range headers {

@@ -19,6 +19,11 @@ const (
 	LabelDyno          = "com.dokku.dyno"
 	LabelRelease       = "com.dokku.release"
 	LabelAttempt       = "com.dokku.attempt"
+	// Of one-off containers: until when it may run (RFC 3339), the process that
+	// started it, and whether it ends with that process.
+	LabelDeadline = "com.dokku.deadline"
+	LabelClient   = "com.dokku.client"
+	LabelAttached = "com.dokku.attached"
 )
 
 // LabelNetwork is carried by the networks that CreateNetwork made; its value is
@@ -69,6 +74,17 @@ type Spec struct {
 	Joins   []string
 	Aliases []string
 	Limits  Limits
+
+	// TTY gives the process a terminal. Its stop signal is HUP then: an interactive
+	// shell ignores TERM.
+	TTY bool
+	// Deadline is until when a one-off container may run; zero: no limit. Client
+	// names the process that started it. The engine only keeps them.
+	Deadline time.Time
+	Client   string
+
+	// attached and stdin are of RunAttached.
+	attached, stdin bool
 }
 
 // Mount is a folder or file of the host, or a volume, that a container sees.
@@ -112,6 +128,14 @@ type Instance struct {
 	Release int
 	Attempt string
 	Image   string // image id
+	// Command is what its process was started as, quoted for a shell.
+	Command string
+
+	// Deadline and Client are of a one-off container, see Spec. Attached: its
+	// streams are its client's.
+	Deadline time.Time
+	Client   string
+	Attached bool
 
 	// Address is the fixed address, also while stopped. Without a fixed one it is
 	// the automatic address, while running.
@@ -124,6 +148,7 @@ type Instance struct {
 	// OOMKilled: the kernel killed it because its memory ran out.
 	OOMKilled bool
 	Restarts  int
+	Created   time.Time
 	Started   time.Time
 	Finished  time.Time
 
@@ -326,6 +351,7 @@ type Host interface {
 	Networks
 	Storage
 	Console
+	Terminal
 	Inspector
 	Images
 	Watcher

@@ -28,6 +28,8 @@ var (
 	ErrNoJoin = errors.New("no such network")
 	// ErrNetworkExists: another network has the name.
 	ErrNetworkExists = errors.New("the network exists already")
+	// ErrNoCommand: the image does not have the command, or may not run it.
+	ErrNoCommand = errors.New("does the image have that command?")
 	// ErrNotRunning: the call needs a container whose process runs.
 	ErrNotRunning = errors.New("the container is not running")
 	// ErrInUse: the network still has containers, running or not.

@@ -54,6 +54,10 @@ type Behaviour struct {
 	Allocates int64
 	// Exec answers Console.Exec; nil: there is no command.
 	Exec func(argv []string) (output string, exit int)
+	// Talk is what a command does with the streams of its caller (Terminal) until
+	// ctx ends, after Output; it returns its exit code, and less than 0 when there
+	// is no such command. nil: a container only prints Output, and Exec answers.
+	Talk func(ctx context.Context, argv []string, s Streams) (exit int)
 }
 
 // NewMemory returns an engine that has nothing.

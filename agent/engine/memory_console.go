@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -93,7 +94,7 @@ func (m *Memory) Wait(ctx context.Context, id string) (Instance, error) {
 	}, "Wait", id)
 }
 
-// Processes implements Console: one process, whatever args ask for.
+// Processes implements Console: all processes, whatever args ask for.
 func (m *Memory) Processes(ctx context.Context, id, args string) ([]string, [][]string, error) {
 	rows, err := call(ctx, m, func() ([][]string, error) {
 		m.mu.Lock()
@@ -102,8 +103,11 @@ func (m *Memory) Processes(ctx context.Context, id, args string) ([]string, [][]
 		if err != nil {
 			return nil, fmt.Errorf("cannot list the processes of container %s: %w", short(id), err)
 		}
-		command := strings.Join(append(slices.Clone(p.spec.Entrypoint), p.spec.Command...), " ")
-		return [][]string{{"root", "1", command}}, nil
+		rows := [][]string{{"root", "1", strings.Join(p.argv, " ")}}
+		for n, argv := range p.execs {
+			rows = append(rows, []string{"root", strconv.Itoa(n + 2), strings.Join(argv, " ")})
+		}
+		return rows, nil
 	}, "Processes", id, args)
 	if err != nil {
 		return nil, nil, err

@@ -11,6 +11,8 @@ import (
 type process struct {
 	Instance
 	spec      Spec
+	argv      []string   // what its process was started as
+	execs     [][]string // what else runs in it
 	policy    restartPolicy
 	behaviour Behaviour
 	// fixed: Address was asked for.
@@ -48,8 +50,9 @@ func (p *process) notify() {
 func (m *Memory) create(spec Spec, image *memoryImage) *process {
 	p := &process{spec: spec, fixed: spec.Address.IsValid(), changed: make(chan struct{})}
 	p.policy, _ = parseRestartPolicy(spec.RestartPolicy)
+	p.argv = argv(spec, image)
 	p.Instance = Instance{
-		ID: m.newID("container"), Name: spec.Name, Image: image.ID,
+		ID: m.newID("container"), Name: spec.Name, Image: image.ID, Command: commandLine(p.argv), Created: now(),
 		Address: spec.Address, HostPort: spec.HostPort, Status: StatusCreated,
 		Limits: spec.Limits,
 	}
@@ -57,6 +60,18 @@ func (m *Memory) create(spec Spec, image *memoryImage) *process {
 	m.containers = append(m.containers, p)
 	m.emit(Event{App: p.App, ID: p.ID, Action: ActionCreate})
 	return p
+}
+
+// argv is what a container's process is started as.
+func argv(spec Spec, image *memoryImage) []string {
+	entrypoint, command := spec.Entrypoint, spec.Command
+	if entrypoint == nil {
+		entrypoint = image.Entrypoint
+		if command == nil {
+			command = image.Command
+		}
+	}
+	return slices.Concat(entrypoint, command)
 }
 
 // connect gives a container that starts its address and host port.

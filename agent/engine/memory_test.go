@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,17 +45,55 @@ func (p *programs) command(program enginetest.Program) []string {
 
 func (p *programs) behaviour(s engine.Spec) engine.Behaviour {
 	found, _ := p.byNumber.Load(s.Command[1])
-	program := found.(enginetest.Program)
+	program, _ := found.(enginetest.Program)
 	return engine.Behaviour{
-		Output: program.Output, Exits: program.Exits, Code: program.Code,
+		Output: program.Output, Exits: program.Exits && len(program.Errors) == 0, Code: program.Code,
 		Dials: program.Dials, Writes: program.Writes, Reads: program.Reads, Allocates: program.Allocates,
 		OnStop: program.OnStop, IgnoreStop: program.IgnoreStop, Ports: program.Ports,
+		Talk: talk(program),
 		Exec: func(argv []string) (string, int) {
 			if argv[0] == "echo" {
 				return strings.Join(argv[1:], " ") + "\n", 0
 			}
 			return "", 1
 		},
+	}
+}
+
+// talk does what a program does with its caller, and what the tests' commands do
+// that are run in its container.
+func talk(program enginetest.Program) func(context.Context, []string, engine.Streams) int {
+	return func(ctx context.Context, argv []string, s engine.Streams) int {
+		if argv[0] != "program" {
+			number := strings.Join(argv, " ")
+			switch {
+			case strings.HasPrefix(number, "sh -c cat"):
+				program = enginetest.Program{Cat: true, Errors: []string{"hello"}, Code: 9}
+			case strings.HasPrefix(number, "sh -c trap"):
+				program = enginetest.Program{Sizes: true}
+			case number != "sleep 1234":
+				return -1
+			}
+		}
+		for _, line := range program.Errors {
+			fmt.Fprintln(s.Stderr, line)
+		}
+		if program.Cat {
+			io.Copy(s.Stdout, s.Stdin)
+		}
+		if program.Exits || program.Cat {
+			return program.Code
+		}
+		for {
+			select {
+			case <-ctx.Done():
+				return 129
+			case size := <-s.Sizes:
+				if program.Sizes {
+					fmt.Fprintf(s.Stdout, "%d %d\r\n", size.Height, size.Width)
+				}
+			}
+		}
 	}
 }
 

@@ -6,6 +6,9 @@ import (
 	"maps"
 	"strconv"
 	"strings"
+	"time"
+
+	"mvdan.cc/sh/v3/syntax"
 )
 
 // restartPolicy is a parsed Spec.RestartPolicy.
@@ -65,7 +68,24 @@ func (s Spec) labels() map[string]string {
 		LabelDyno:          s.dyno(),
 		LabelRelease:       strconv.Itoa(s.Release),
 		LabelAttempt:       s.Attempt,
+		LabelDeadline:      deadline(s.Deadline),
+		LabelClient:        s.Client,
+		LabelAttached:      attached(s.attached),
 	}
+}
+
+func deadline(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+func attached(yes bool) string {
+	if yes {
+		return "true"
+	}
+	return ""
 }
 
 // made reports whether labels are those of a container that was started for
@@ -109,4 +129,19 @@ func (i *Instance) describe(labels map[string]string) {
 	if n, ok := strings.CutPrefix(labels[LabelDyno], i.Type+"."); ok {
 		i.Index, _ = strconv.Atoi(n)
 	}
+	i.Deadline = moment(labels[LabelDeadline])
+	i.Client, i.Attached = labels[LabelClient], labels[LabelAttached] != ""
+}
+
+// commandLine is argv as one would type it.
+func commandLine(argv []string) string {
+	words := make([]string, len(argv))
+	for n, word := range argv {
+		quoted, err := syntax.Quote(word, syntax.LangBash)
+		if err != nil {
+			quoted = strconv.Quote(word)
+		}
+		words[n] = quoted
+	}
+	return strings.Join(words, " ")
 }

@@ -119,6 +119,11 @@ func (l Log) Timed(step string) func(error) {
 	}
 }
 
+// Note records something in the host's log only.
+func (l Log) Note(format string, args ...any) {
+	l.emit(zerolog.InfoLevel, styleNone, format, args)
+}
+
 func (l Log) emit(level zerolog.Level, s Style, format string, args []any) {
 	if l.z == nil {
 		return

@@ -44,6 +44,11 @@ type Program struct {
 
 	OnStop     []string // prints, and ends with code 0; or
 	IgnoreStop bool     // goes on.
+
+	// Of one that is run attached, after Output:
+	Errors []string // prints to its standard error
+	Cat    bool     // copies its input to its output, and ends with Code at the end
+	Sizes  bool     // prints "ROWS COLUMNS" at first and at each change
 }
 
 // run is one run of a suite on one engine.

@@ -48,6 +48,16 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 		{"run once", runOnce},
 		{"run once fails", runOnceFails},
 		{"run once and cancel", runOnceCancel},
+		{"run attached", runAttached},
+		{"run attached without input", runAttachedSilent},
+		{"run attached to a terminal", runAttachedTTY},
+		{"run attached and leave", runAttachedLeave},
+		{"run attached what does not exist", runAttachedMissing},
+		{"run attached under a taken name", runAttachedTaken},
+		{"run attached what prints to nobody", runAttachedUnheard},
+		{"exec attached", execAttached},
+		{"exec attached to a terminal", execAttachedTTY},
+		{"exec attached and leave", execAttachedLeave},
 		{"watch", watch},
 		{"mounts", mounts},
 		{"mount of a folder that is missing", mountMissing},
@@ -84,8 +94,11 @@ func startAndObserve(t *testing.T, r *run) {
 	equal(t, "instance", i, engine.Instance{
 		ID: i.ID, Name: a.name + ".web.2", App: a.name, Kind: engine.KindDeploy, Type: "web", Index: 2,
 		Release: 12, Attempt: "0f3a", Image: a.image, Address: s.Address,
-		Status: engine.StatusRunning, Started: i.Started,
+		Status: engine.StatusRunning, Started: i.Started, Created: i.Created, Command: i.Command,
 	})
+	if i.Created.Before(began) || i.Created.After(i.Started) || !strings.HasPrefix(i.Command, s.Command[0]+" ") {
+		t.Errorf("created at %s, started at %s as %s", i.Created, i.Started, i.Command)
+	}
 	equal(t, "networks", len(o.Networks), 1)
 	equal(t, "network", o.Networks[0], a.network())
 

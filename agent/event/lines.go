@@ -1,0 +1,44 @@
+package event
+
+import (
+	"bytes"
+	"strings"
+)
+
+// Lines cuts what is written to it into lines and calls Line with each, without
+// its end ("\n" or "\r\n"). A line of Longest bytes without an end is cut there;
+// 0 means 64 KiB. It is not safe for concurrent use.
+type Lines struct {
+	Line    func(string)
+	Longest int
+	rest    []byte
+}
+
+func (w *Lines) Write(p []byte) (int, error) {
+	longest := w.Longest
+	if longest == 0 {
+		longest = 64 << 10
+	}
+	w.rest = append(w.rest, p...)
+	for {
+		n := bytes.IndexByte(w.rest[:min(len(w.rest), longest)], '\n')
+		switch {
+		case n >= 0:
+			w.Line(strings.TrimSuffix(string(w.rest[:n]), "\r"))
+			w.rest = w.rest[n+1:]
+		case len(w.rest) >= longest:
+			w.Line(string(w.rest[:longest]))
+			w.rest = w.rest[longest:]
+		default:
+			return len(p), nil
+		}
+	}
+}
+
+// Flush passes on a last line that has no end.
+func (w *Lines) Flush() {
+	if len(w.rest) > 0 {
+		w.Line(string(w.rest))
+		w.rest = nil
+	}
+}

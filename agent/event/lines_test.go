@@ -1,0 +1,28 @@
+package event
+
+import (
+	"fmt"
+	"io"
+	"testing"
+)
+
+func TestLines(t *testing.T) {
+	const text = "one\r\n\ntwo\rthree\n123456789012\nlast"
+	want := fmt.Sprintf("%q", []string{"one", "", "two\rthree", "1234567890", "12", "last"})
+	for size := 1; size <= len(text); size++ {
+		var got []string
+		w := &Lines{Line: func(s string) { got = append(got, s) }, Longest: 10}
+		for rest := text; rest != ""; {
+			n := min(size, len(rest))
+			if written, err := io.WriteString(w, rest[:n]); written != n || err != nil {
+				t.Fatal(written, err)
+			}
+			rest = rest[n:]
+		}
+		w.Flush()
+		w.Flush()
+		if fmt.Sprintf("%q", got) != want {
+			t.Errorf("in pieces of %d: %q, want %s", size, got, want)
+		}
+	}
+}
