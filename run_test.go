@@ -99,8 +99,11 @@ func TestRunOnTerminal(t *testing.T) {
 			p := a.onTerminal(cmd)
 			before := p.settings()
 			p.prints(test.prompt)
-			p.types("echo size=$(stty size) term=$TERM\n")
-			p.prints("size=24 80 term=vt220\r\n")
+			// As with docker exec, the size follows once the command runs.
+			waitFor(t, "the shell has the terminal's size and kind", func() bool {
+				p.types("echo size=$(stty size) term=$TERM\n")
+				return strings.Contains(p.output(), "size=24 80 term=vt220\r\n")
+			})
 			p.resize(132, 43)
 			waitFor(t, "the shell sees the new size", func() bool {
 				p.types("stty size\n")
