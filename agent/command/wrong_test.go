@@ -372,7 +372,7 @@ func TestWrongCommandLines(t *testing.T) {
 	if after := f.snapshot(); after != before {
 		t.Errorf("the state has changed:\n%s\nbefore:\n%s", after, before)
 	}
-	if count < 330 {
+	if count < 500 {
 		t.Errorf("only %d command lines", count)
 	}
 }
