@@ -69,6 +69,7 @@ type doctor struct {
 type surroundings struct {
 	sshConfig string
 	statfs    func(string, *unix.Statfs_t) error
+	patience  time.Duration
 }
 
 // Examine checks the server and all apps, or with app not "" that one. It changes
@@ -78,6 +79,7 @@ type surroundings struct {
 func (s *Server) Examine(ctx context.Context, app string) []Finding {
 	around := s.around
 	around.sshConfig = cmp.Or(around.sshConfig, "/etc/ssh/sshd_config")
+	around.patience = cmp.Or(around.patience, checkPatience)
 	if around.statfs == nil {
 		around.statfs = unix.Statfs
 	}
@@ -86,7 +88,7 @@ func (s *Server) Examine(ctx context.Context, app string) []Finding {
 
 func (d *doctor) examine(ctx context.Context, app string) []Finding {
 	d.engine = sync.OnceValues(func() (engine.Info, error) {
-		ctx, cancel := patience(ctx)
+		ctx, cancel := d.limited(ctx)
 		defer cancel()
 		host, err := d.Host()
 		if err != nil {
@@ -95,7 +97,7 @@ func (d *doctor) examine(ctx context.Context, app string) []Finding {
 		return host.Info(ctx)
 	})
 	d.condition = sync.OnceValues(func() (c proxy.Condition, err error) {
-		ctx, cancel := patience(ctx)
+		ctx, cancel := d.limited(ctx)
 		defer cancel()
 		px, err := d.router()
 		if err != nil {
@@ -126,7 +128,7 @@ func (d *doctor) examine(ctx context.Context, app string) []Finding {
 	all.SetLimit(16)
 	for i, check := range checks {
 		all.Go(func() error {
-			ctx, cancel := patience(ctx)
+			ctx, cancel := d.limited(ctx)
 			defer cancel()
 			results[i] = check(ctx)
 			return nil
@@ -136,8 +138,9 @@ func (d *doctor) examine(ctx context.Context, app string) []Finding {
 	return slices.Concat(results...)
 }
 
-func patience(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, checkPatience, fmt.Errorf("no answer within %s", checkPatience))
+// limited is the context of one check.
+func (d *doctor) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, d.patience, fmt.Errorf("no answer within %s", d.patience))
 }
 
 // Mend does what is safe about the findings, and examines again. It starts
