@@ -100,7 +100,7 @@ func (d *doctor) checkProblem(app string) []Finding {
 func (d *doctor) checkProcesses(ctx context.Context, a *App) []Finding {
 	const check = "processes"
 	if _, err := d.engine(); err != nil {
-		return []Finding{wrong(check, HealthWarning, "see engine above", "cannot be told while the engine does not answer")}
+		return []Finding{wrong(check, HealthWarning, service("start", "docker"), "cannot be told while the engine does not answer")}
 	}
 	if d.moving(a) {
 		return fine(check, "a deploy is under way")
@@ -185,7 +185,7 @@ func (d *doctor) surplus(ctx context.Context, x *session, want Desired, o engine
 	}
 	live, ok, err := x.live(ctx, px)
 	if err != nil {
-		return []Finding{wrong("route", HealthWarning, "see nginx above", "%s", err)}
+		return []Finding{wrong("route", HealthWarning, "dokku doctor", "%s", err)}
 	}
 	if ok {
 		w.Live = &live

@@ -48,7 +48,7 @@ func (d *doctor) checkNginx(context.Context) []Finding {
 	add(HealthProblem, service("start", "nginx"), c.Down)
 	add(HealthProblem, "./install.sh install", c.Foreign)
 	add(HealthWarning, service("reload", "nginx"), c.Behind)
-	add(HealthProblem, "dokku ps:restart the apps that are named", c.Files)
+	add(HealthProblem, "remove the file that is named, then: dokku doctor --fix", c.Files)
 	for _, err := range c.Rules {
 		add(HealthProblem, "./install.sh install", err)
 	}

@@ -29,7 +29,7 @@ func (d *doctor) checkOrphans(ctx context.Context) []Finding {
 	}
 	if _, err := d.engine(); err != nil {
 		if len(gone) == 0 {
-			return []Finding{wrong(check, HealthWarning, "see engine above", "cannot be told while the engine does not answer")}
+			return []Finding{wrong(check, HealthWarning, service("start", "docker"), "cannot be told while the engine does not answer")}
 		}
 	} else if err := d.orphans(ctx, gone); err != nil {
 		return []Finding{wrong(check, HealthWarning, "", "%s", err)}

@@ -99,7 +99,7 @@ func (n *Nginx) examineTree(generation string) (apps []string, err error) {
 			_, failed = parseApp(app, file)
 		}
 		if failed != nil {
-			err = errors.Join(err, fmt.Errorf("cannot read the route of %s: %w", app, failed))
+			err = errors.Join(err, fmt.Errorf("cannot read the route of %s (%s): %w", app, filepath.Join(n.dir, liveLink, e.Name()), failed))
 		}
 	}
 	return apps, err
