@@ -25,6 +25,10 @@ func TestDoctor(t *testing.T) {
 	other := newLab(t, nil).deployed(nil)
 	a := l.deployed(nil)
 	l.startAgent()
+	waitFor(t, "the agent runs", func() bool {
+		info, err := os.Stat(filepath.Join(l.root, ".dokku", "locks", "_agent"))
+		return err == nil && info.Size() > 0
+	})
 	a.rests()
 	out := l.dokku("doctor")
 	lacks(t, out, " !     ")
