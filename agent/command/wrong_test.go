@@ -317,17 +317,6 @@ git:set hello deploy-branch x.lock => Invalid deploy-branch specified: "x.lock" 
 git:set hello deploy-branch -- -x  => Invalid deploy-branch specified: "-x" is not the name of a branch
 git:report hello --nosuch          => Invalid flag passed, valid flags: --git-computed-deploy-branch
 
-# doctor
-doctor nosuch                      => 20 App nosuch does not exist
-doctor HELLO                       => App name "HELLO" is not valid
-doctor hello web                   => Unexpected argument "web"
-doctor hello --format xml          => Invalid format "xml", valid values: stdout, json
-doctor --format                    => --format needs a value
-doctor --fix=maybe                 => Invalid value "maybe" for --fix
-doctor --mend                      => Invalid flag --mend for doctor, valid flags: --app, --fix, --force, --format
-doctor --global                    => Invalid flag --global for doctor
-doctor:fix                         => ${"\x60doctor:fix\x60 is not a dokku command."}
-
 # logs, urls, keys
 logs hello web                     => Unexpected argument "web"
 logs hello -n                      => --num needs a value
