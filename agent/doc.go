@@ -49,6 +49,26 @@
 // at any moment leaves nothing. An apps:destroy at the same time is found out by
 // either side, since both write before they look.
 //
+// # The doctor
+//
+// Examine looks and changes nothing; Mend does what the agent would do anyway, and
+// what an administrator would do with chmod, ln and rm. What somebody may have
+// stopped on purpose stays stopped: nginx, sshd, the agent, a process that ended.
+// What an app needs is not judged by rules of the doctor's own: it makes the plan
+// of a converge and does not carry it out. While somebody has the app's lock, or
+// git decides, what runs is on its way and not left over.
+//
+// An engine may serve several roots, and no label says which root a container is
+// of. Of the apps that a root has, all that carries their names is its own: names of
+// containers and networks exist once on an engine, so two roots cannot have the
+// same app. What carries another name is somebody else's, unless this root's own
+// proxy still leads that name to an address of that name's network: only the root
+// that deployed it can have published that, and destroying an app ends its route
+// first. So an app whose folder was removed by hand is found and can be cleared
+// away, and another root's is neither reported nor touched. A lock of that name is
+// no evidence: a push that was refused leaves one. What is left of an app without a
+// route stays unseen; that is the safe side.
+//
 // # Decisions
 //
 //   - The proxy's route is derived from the state by Plan like everything else;

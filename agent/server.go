@@ -35,6 +35,8 @@ type Server struct {
 	owner func() (Owner, error)
 	// fault is asked before every change of a file; tests set it.
 	fault func(what string) error
+	// around is what the doctor looks at outside of the root; tests replace it.
+	around surroundings
 }
 
 // Open opens the DOKKU_ROOT at root. It touches neither Docker nor nginx.

@@ -28,6 +28,9 @@ type Settings struct {
 	// Default DefaultStorageRoot.
 	StorageRoot string `json:"storage_root,omitempty"`
 
+	// SSHPort is where sshd answers on this host. Default: what sshd_config says.
+	SSHPort int `json:"ssh_port,omitempty"`
+
 	Nginx NginxSettings `json:"nginx,omitzero"`
 }
 

@@ -45,6 +45,7 @@ var cleanupCommands = []spec{{
 }}
 
 var otherCommands = []spec{
+	doctorCommand,
 	{
 		use: "help [COMMAND]", short: "List the commands, or explain one", rootless: true, whole: true,
 		run: func(c *call) error { return c.help(c.cmd.Root(), c.args) },

@@ -33,7 +33,7 @@ func TestHelpListsEveryCommandOnce(t *testing.T) {
 		"network:report", "network:set", "resource:limit", "resource:limit-clear", "resource:report", "resource:reserve",
 		"resource:reserve-clear", "git:set", "git:report",
 		"run", "run:detached", "run:list", "run:logs", "run:stop", "enter",
-		"logs", "urls", "ssh-keys:add", "ssh-keys:list", "ssh-keys:remove", "version", "help", "completion"} {
+		"logs", "urls", "ssh-keys:add", "ssh-keys:list", "ssh-keys:remove", "doctor", "version", "help", "completion"} {
 		if n := count(names, name); n != 1 {
 			t.Errorf("help lists %s %d times", name, n)
 		}
@@ -108,6 +108,8 @@ func TestCompletion(t *testing.T) {
 		"run:list hello --format ?":      "stdout json",
 		"config:export hello --format ?": "exports shell envfile json",
 		"ps:scal?":                       "ps:scale",
+		"doctor h?":                      "hello",
+		"doctor --format ?":              "stdout json",
 
 		"resource:limit hello --process-type ?":      "web worker",
 		"storage:ensure-directory data --chown her?": "herokuish heroku",

@@ -138,4 +138,15 @@ git:set --global rev-env-var 1A    => Invalid key name: '1A'
 url                                => Please specify an app to run the command on
 url nosuch                         => 20 App nosuch does not exist
 url hello web                      => Unexpected argument "web"
+
+# doctor
+doctor nosuch                      => 20 App nosuch does not exist
+doctor HELLO                       => App name "HELLO" is not valid
+doctor hello web                   => Unexpected argument "web"
+doctor hello --format xml          => Invalid format "xml", valid values: stdout, json
+doctor --format                    => --format needs a value
+doctor --fix=maybe                 => Invalid value "maybe" for --fix
+doctor --mend                      => Invalid flag --mend for doctor, valid flags: --app, --fix, --force, --format
+doctor --global                    => Invalid flag --global for doctor
+doctor:fix                         => ${"\x60doctor:fix\x60 is not a dokku command."}
 `

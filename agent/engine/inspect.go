@@ -12,8 +12,10 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// Inspector looks at one container.
+// Inspector looks at one container, and at the engine itself.
 type Inspector interface {
+	// Info says which engine it is; ErrUnreachable when it is down.
+	Info(ctx context.Context) (Info, error)
 	// Instance returns the state of a container; ErrNoContainer when it is gone.
 	Instance(ctx context.Context, id string) (Instance, error)
 	// Describe returns the engine's own description, a JSON object as docker

@@ -67,11 +67,27 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 		{"limits", limits},
 		{"memory limit", memoryLimit},
 		{"folders for mounts", folders},
+		{"about itself", aboutItself},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			test.run(t, r)
 		})
+	}
+}
+
+func aboutItself(t *testing.T, r *run) {
+	info, err := r.Host.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Version == "" || info.API == "" || !strings.HasPrefix(info.DataRoot, "/") {
+		t.Errorf("the engine says of itself: %+v", info)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := r.Host.Info(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("with a context that ended: %v", err)
 	}
 }
 

@@ -1,0 +1,187 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"dokku/agent/engine"
+	"dokku/agent/proxy"
+)
+
+// checkOrphans looks for containers, networks, images and routes of apps that
+// this root does not have any longer. Labels do not say which root they are of, and
+// an engine may serve several: see the package comment for how it is told.
+func (d *doctor) checkOrphans(ctx context.Context) []Finding {
+	const check = "orphans"
+	c, err := d.condition()
+	if err != nil {
+		return nil // checkNginx tells
+	}
+	gone := map[string]engine.Observed{}
+	for _, app := range c.Apps {
+		if d.absent(app) {
+			gone[app] = engine.Observed{}
+		}
+	}
+	if _, err := d.engine(); err != nil {
+		if len(gone) == 0 {
+			return []Finding{wrong(check, HealthWarning, service("start", "docker"), "cannot be told while the engine does not answer")}
+		}
+	} else if err := d.orphans(ctx, gone); err != nil {
+		return []Finding{wrong(check, HealthWarning, "", "%s", err)}
+	}
+	var list []Finding
+	for _, app := range slices.Sorted(maps.Keys(gone)) {
+		list = append(list, wrong(check, HealthWarning, "dokku doctor --fix", "App %s does not exist, but %s", app, whatIsLeft(gone[app])).
+			fixed("orphan "+app, func(ctx context.Context) error { return d.removeOrphan(ctx, app) }))
+	}
+	if list == nil {
+		return fine(check, "none")
+	}
+	return list
+}
+
+// orphans adds what the engine has of apps that are gone, as far as it is this
+// root's for certain.
+func (d *doctor) orphans(ctx context.Context, gone map[string]engine.Observed) error {
+	host, err := d.Host()
+	if err != nil {
+		return err
+	}
+	px, err := d.router()
+	if err != nil {
+		return err
+	}
+	all, err := host.Observe(ctx, "")
+	if err != nil {
+		return err
+	}
+	for _, n := range all.Networks {
+		if !d.absent(n.App) {
+			continue
+		}
+		if _, ours, err := orphaned(ctx, px, n); err != nil || !ours {
+			continue
+		}
+		o, err := host.Observe(ctx, n.App)
+		if err != nil {
+			return err
+		}
+		gone[n.App] = o
+	}
+	return nil
+}
+
+// absent reports whether this root has no app of that name, and none that had it.
+func (d *doctor) absent(app string) bool {
+	if ValidName(app) != nil {
+		return false
+	}
+	var none *NoAppError
+	if _, err := d.Load(app); !errors.As(err, &none) {
+		return false
+	}
+	now, err := d.nowCalled(app)
+	return err == nil && now == ""
+}
+
+// orphaned reports whether a network is the one into which our own proxy still
+// leads the app's name.
+func orphaned(ctx context.Context, px proxy.Proxy, n engine.Network) (proxy.Route, bool, error) {
+	live, ok, err := px.Live(ctx, n.App)
+	if !ok || err != nil {
+		return live, false, err
+	}
+	for _, u := range live.Upstreams {
+		if n.Subnet.Contains(u.Addr()) {
+			return live, true, nil
+		}
+	}
+	return live, false, nil
+}
+
+// whatIsLeft counts what is there of an app.
+func whatIsLeft(o engine.Observed) string {
+	list := []string{"its route"}
+	for _, part := range []struct {
+		n    int
+		what string
+	}{{len(o.Instances), "container"}, {len(o.Networks), "network"}, {len(o.Images), "image"}} {
+		if part.n > 0 {
+			list = append(list, count(part.n, part.what))
+		}
+	}
+	if len(list) == 1 {
+		return list[0] + " does"
+	}
+	return strings.Join(list, ", ") + " do"
+}
+
+// removeOrphan removes what is left of an app, after another look under the lock of
+// its name: it may have been created again. The route goes last, since it is what
+// tells that the rest is ours: a crash in between is finished by the next one.
+func (d *doctor) removeOrphan(ctx context.Context, app string) error {
+	l, ok, err := d.tryLock(app, "doctor")
+	if err != nil || !ok {
+		return err
+	}
+	defer l.release()
+	if !d.absent(app) {
+		return nil
+	}
+	host, err := d.Host()
+	if err != nil {
+		return err
+	}
+	px, err := d.router()
+	if err != nil {
+		return err
+	}
+	o, err := host.Observe(ctx, app)
+	if err != nil {
+		return err
+	}
+	ours := false
+	for _, n := range o.Networks {
+		_, leads, err := orphaned(ctx, px, n)
+		if err != nil {
+			return err
+		}
+		ours = ours || leads
+	}
+	if ours {
+		if err := removeAll(ctx, host, app, o); err != nil {
+			return fmt.Errorf("cannot remove what is left of %s: %w", app, err)
+		}
+	}
+	return px.Withdraw(ctx, app)
+}
+
+// removeAll removes everything of an app: containers first, since they use the
+// rest.
+func removeAll(ctx context.Context, host engine.Engine, app string, o engine.Observed) error {
+	x := session{App: &App{Name: app}}
+	for _, i := range o.Instances {
+		if err := host.Stop(ctx, i.ID, x.grace()); err != nil {
+			return err
+		}
+		if err := host.Remove(ctx, engine.Resource{Kind: engine.Container, ID: i.ID}); err != nil {
+			return err
+		}
+	}
+	for _, i := range o.Images {
+		if err := host.Remove(ctx, engine.Resource{Kind: engine.ImageKind, ID: i.ID, App: i.App}); err != nil {
+			return err
+		}
+	}
+	for _, n := range o.Networks {
+		if err := host.Remove(ctx, engine.Resource{Kind: engine.NetworkKind, ID: n.ID}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
