@@ -50,8 +50,8 @@ func (s *Server) Create(ctx context.Context, app string, provisional bool) error
 	if err := initRepository(dir, s.Binary); err != nil {
 		return fmt.Errorf("cannot create %s: %w", app, err)
 	}
-	for _, sub := range []string{"releases", "deploys"} {
-		if err := os.MkdirAll(filepath.Join(dir, "dokku", sub), 0o700); err != nil {
+	for _, sub := range []string{"dokku/releases", "dokku/deploys", "nginx.conf.d"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
 			return fmt.Errorf("cannot create %s: %w", app, err)
 		}
 	}
@@ -139,7 +139,10 @@ func (x *session) removeFolder() error {
 	if err := x.at("remove the app's folder"); err != nil {
 		return err
 	}
-	return os.RemoveAll(to)
+	if err := os.RemoveAll(to); err != nil {
+		return fmt.Errorf("%s is destroyed, but some files of it cannot be removed: %w; as root: rm -rf %s", x.Name, err, to)
+	}
+	return nil
 }
 
 // DropProvisional removes an app that a push created, if nothing of that push

@@ -14,8 +14,9 @@ const keepLogs = 20
 
 // logDeploy sends the events of this deploy, all of them, to a file too:
 // dokku/deploys/<n>.log, numbered apart from the releases, since a rejected
-// push has a log as well. A log that cannot be written fails no deploy.
-func (x *session) logDeploy() (end func()) {
+// push has a log as well. It ends with the error that ended the deploy. A log that
+// cannot be written fails no deploy.
+func (x *session) logDeploy() (end func(error)) {
 	numbers := x.logNumbers()
 	n := 1
 	if len(numbers) > 0 {
@@ -24,7 +25,7 @@ func (x *session) logDeploy() (end func()) {
 	f, err := event.CreateFile(x.file(x.Name, "deploys", strconv.Itoa(n)+".log"))
 	if err != nil {
 		x.log.Warn("%s", err)
-		return func() {}
+		return func(error) {}
 	}
 	for len(numbers) >= keepLogs {
 		os.Remove(x.file(x.Name, "deploys", strconv.Itoa(numbers[0])+".log"))
@@ -32,7 +33,12 @@ func (x *session) logDeploy() (end func()) {
 	}
 	x.base = x.base.Tee(f)
 	x.about(x.State.Current)
-	return func() { f.Close() }
+	return func(err error) {
+		if err != nil {
+			event.New(f).Warn("%s", err) // whoever called prints it elsewhere
+		}
+		f.Close()
+	}
 }
 
 // logNumbers lists the deploys that have a log, ascending.

@@ -36,7 +36,10 @@ func (h holder) String() string {
 	return fmt.Sprintf("%s, process %d, for %s", h.Step, h.PID, time.Since(h.Since).Round(time.Second))
 }
 
-// lockApp takes the app's lock and says what it waits for, if it has to.
+// shortWait is how long a wait for a lock is silent.
+const shortWait = time.Second
+
+// lockApp takes the app's lock and says what it waits for, if that takes a while.
 func (s *Server) lockApp(ctx context.Context, app, step string, log event.Log) (*lock, error) {
 	f, err := s.lockFile(app)
 	if err != nil {
@@ -47,10 +50,17 @@ func (s *Server) lockApp(ctx context.Context, app, step string, log event.Log) (
 		l.note(step)
 		return l, nil
 	}
-	if h, ok := l.holder(); ok {
-		log.Step("Waiting for %s: it is busy with %s", app, h)
+	// Most waits are for a look of the agent's, and not worth a word.
+	short, cancel := context.WithTimeout(ctx, shortWait)
+	err = l.wait(short)
+	cancel()
+	if err != nil && ctx.Err() == nil {
+		if h, ok := l.holder(); ok {
+			log.Step("Waiting for %s: it is busy with %s", app, h)
+		}
+		err = l.wait(ctx)
 	}
-	if err := l.wait(ctx); err != nil {
+	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("gave up waiting for the lock of %s: %w", app, err)
 	}

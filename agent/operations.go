@@ -265,7 +265,7 @@ func merged(a, b map[string]int) map[string]int {
 // another one was pushed while deploys were skipped (ps:set skip-deploy), it is
 // that one.
 func (s *Server) Rebuild(ctx context.Context, app string, log event.Log) error {
-	return s.with(ctx, app, "ps:rebuild", log, func(x *session) error {
+	return s.with(ctx, app, "ps:rebuild", log, func(x *session) (err error) {
 		branch, revision, err := x.pushed(x.App)
 		if err != nil {
 			return err
@@ -280,7 +280,8 @@ func (s *Server) Rebuild(ctx context.Context, app string, log event.Log) error {
 			return lockedError(app)
 		}
 		start := time.Now()
-		defer x.logDeploy()()
+		end := x.logDeploy()
+		defer func() { end(err) }()
 		r, err := x.build(ctx, build.Options{GitDir: x.Dir}, revision, "ps:rebuild")
 		if err != nil {
 			x.discard(ctx)

@@ -62,14 +62,15 @@ func (s *Server) Prepare(ctx context.Context, p Push, log event.Log) error {
 }
 
 // prepare is a push up to the point where git decides.
-func (x *session) prepare(ctx context.Context, p Push, ref Ref, adopt string) error {
+func (x *session) prepare(ctx context.Context, p Push, ref Ref, adopt string) (err error) {
 	if err := x.ready(ctx, ref); err != nil {
 		return err
 	}
 	if err := x.fastForward(p, ref); err != nil {
 		return err
 	}
-	defer x.logDeploy()()
+	end := x.logDeploy()
+	defer func() { end(err) }()
 	start := time.Now()
 	r, err := x.build(ctx, p.Objects, ref.New, "push")
 	if err != nil {

@@ -153,5 +153,5 @@ func suggestEnded(f *Failure) string {
 	case in.ExitCode == 139:
 		return "It crashed (signal 11): is the image built for this machine?"
 	}
-	return "The cause is most likely in its output; dokku config shows what it is configured with."
+	return "The cause is most likely in its output; dokku config:show shows what it is configured with."
 }

@@ -170,7 +170,8 @@ func (p *probe) runDefault(ctx context.Context) error {
 		r := p.try(limited)
 		cancel()
 		if r.Err == nil {
-			p.pass(AttemptResult{Latency: time.Since(p.target.Started)})
+			// Of a process that has run for long, only the answer is new.
+			p.pass(AttemptResult{Latency: time.Since(later(p.target.Started, p.gate.start))})
 			return nil
 		}
 		left := time.Until(deadline)

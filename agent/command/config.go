@@ -16,6 +16,16 @@ import (
 
 var configCommands = []spec{
 	{
+		use: "config [APP]", short: "Show the app's variables, as config:show does",
+		long: "Without an app, the config commands are listed.", whole: true,
+		run: func(c *call) error {
+			if c.app == nil {
+				return c.help(c.cmd.Root(), []string{"config"})
+			}
+			return showConfig(c)
+		},
+	},
+	{
 		use: "config:clear APP", short: "Unset all variables",
 		flags: changeFlags, run: clearConfig,
 	},

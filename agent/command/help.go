@@ -104,12 +104,13 @@ func (r *runner) help(root *cobra.Command, words []string) error {
 		return nil
 	}
 	word := words[0]
-	if cmd := find(root, word); cmd != nil && word != "ps" {
+	bare := word == "ps" || word == "config" // with an app they are commands
+	if cmd := find(root, word); cmd != nil && !bare {
 		r.printUsage(cmd)
 		return nil
 	}
-	if noun, ok := helpNoun(root, word); ok || word == "ps" {
-		if word == "ps" {
+	if noun, ok := helpNoun(root, word); ok || bare {
+		if bare {
 			noun = word
 		}
 		r.printNoun(root, noun)
@@ -200,10 +201,38 @@ func isCompletion(name string) bool {
 
 func unknown(root *cobra.Command, word string) error {
 	text := fmt.Sprintf("`%s` is not a dokku command.\nSee `dokku help` for a list of available commands.", oneLine(word))
+	if why := unsupported(word); why != "" {
+		return fmt.Errorf("%s\n%s", text, why)
+	}
 	if near := nearest(word, visible(root)); near != "" {
 		text += fmt.Sprintf("\nDid you mean `%s`?", near)
 	}
 	return fmt.Errorf("%s", text)
+}
+
+// elsewhere says what there is in the place of commands of Dokku's that are not
+// here, by noun or command.
+var elsewhere = map[string]string{
+	"buildpacks": "an app is built from its Dockerfile", "builder": "an app is built from its Dockerfile",
+	"builder-dockerfile": "an app is built from its Dockerfile", "builder-pack": "an app is built from its Dockerfile",
+	"certs": "let another nginx site or a load balancer end TLS", "letsencrypt": "let another nginx site or a load balancer end TLS",
+	"cron":           "let the host's cron call dokku run",
+	"docker-options": "see resource:, storage: and network:",
+	"git:from-image": "push a Dockerfile that names the image", "git:sync": "push the repository",
+	"git:from-archive": "push the repository", "maintenance": "ps:stop stops an app",
+	"plugin":   "there are no plugins; databases run in containers on a network of yours (network:create)",
+	"registry": "images are built and run on this server", "scheduler": "apps run on this server",
+	"apps:clone": "create an app and push the repository to it", "logs:set": "logs are kept by the engine, 10 MB of each process",
+}
+
+// unsupported says so of a command of Dokku's; "" where word is none.
+func unsupported(word string) string {
+	noun, _, _ := strings.Cut(word, ":")
+	instead := first(elsewhere[word], elsewhere[noun])
+	if instead == "" {
+		return ""
+	}
+	return "Dokku has it, and it is not supported here: " + instead
 }
 
 // oneLine shows what somebody typed: on one line, harmless and not too long.
