@@ -31,6 +31,9 @@ func (x *session) tryConverge(ctx context.Context, restore bool) error {
 	if err != nil {
 		return err
 	}
+	if x.lock.abandoned || restore {
+		sweepTemporary(x.file(x.Name), x.file(x.Name, "releases"))
+	}
 	host, err := x.Host()
 	if err != nil {
 		return x.saveAnd(err)

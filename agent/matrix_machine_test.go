@@ -359,7 +359,7 @@ func (r *rig) bare(app string) error {
 	return nil
 }
 
-// clean returns an error when a lock is held, or a folder half made is left.
+// clean returns an error when a lock is held, or a temporary file is left.
 func (r *rig) clean(app string) (err error) {
 	for _, name := range []string{app, settingsLock, domainsLock} {
 		l, free, lerr := r.server.tryLock(name, "a test")
@@ -379,4 +379,4 @@ func (r *rig) clean(app string) (err error) {
 	return err
 }
 
-var temporary = regexp.MustCompile(`^\.new-`)
+var temporary = regexp.MustCompile(`^\..*\.json[0-9]+$|^\.new-`)

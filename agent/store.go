@@ -94,6 +94,17 @@ func replaceFile(path string, data []byte, at func(string) error) error {
 	return syncDir(filepath.Dir(path))
 }
 
+// sweepTemporary removes what writers left who were killed before they could rename
+// it. The caller holds the lock under which the folders are written to.
+func sweepTemporary(dirs ...string) {
+	for _, dir := range dirs {
+		left, _ := filepath.Glob(filepath.Join(dir, ".*.json[0-9]*"))
+		for _, path := range left {
+			os.Remove(path)
+		}
+	}
+}
+
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
