@@ -35,6 +35,9 @@ const (
 	matrixFloor = 1700
 )
 
+// tells matches an error that says that something has changed nevertheless.
+var tells = regexp.MustCompile(`the agent goes on trying|a power loss may bring back|is called store now`)
+
 // twoCommands matches operations of which one half may fail and the other not.
 var twoCommands = regexp.MustCompile(` and | one after the other|without the proxy|of a stopped app`)
 
@@ -140,6 +143,8 @@ func (c cell) outcome(r *rig, w whole, failed error) error {
 	case two: // the first may be done and the second not
 	case c.fault.kills && got != w.before && got != w.after:
 		return fmt.Errorf("it is neither done nor undone: %s, before %s, done %s", got, w.before, w.after)
+	case !c.fault.kills && failed != nil && got != w.before && !tells.MatchString(failed.Error()):
+		return fmt.Errorf("it failed, is %s, was %s, and does not say so", got, w.before)
 	}
 	return nil
 }
