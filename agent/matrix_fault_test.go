@@ -104,9 +104,17 @@ func killedAgain(r *rig, h history) error {
 	return recovers(r, h)
 }
 
-// proxyReturns lets the agent look once, and fail perhaps, before the proxy is back.
+// proxyReturns lets the agent look once before the proxy is back: what it cannot
+// do then it has to record.
 func proxyReturns(r *rig, h history) error {
-	r.look(false)
+	err := r.look(false)
+	app, oerr := r.only()
+	if oerr != nil || app == "" {
+		return errors.Join(oerr, recovers(r, h))
+	}
+	if p, perr := r.server.Problem(app); (err != nil) != (p != nil) || perr != nil {
+		return fmt.Errorf("the agent ends with %w, and records %+v (%w)", err, p, perr)
+	}
 	r.mu.Lock()
 	r.down = false
 	r.mu.Unlock()
