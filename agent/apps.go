@@ -217,7 +217,7 @@ func (x *session) update(ctx context.Context, what string, change func(*State) e
 			return err
 		}
 		x.dirty = true
-		return x.decide(ctx, fmt.Sprintf("what %s asks for is stored", what))
+		return x.decide(context.WithoutCancel(ctx), fmt.Sprintf("what %s asks for is stored", what))
 	}
 	// The rest needs neither the engine nor the proxy.
 	x.dirty = true

@@ -171,7 +171,7 @@ func (m *machine) pushTo(ctx context.Context, app, old, new string, log event.Lo
 	if err := os.WriteFile(ref, []byte(new+"\n"), 0o644); err != nil {
 		return err
 	}
-	return m.server.Reconcile(ctx, app, log)
+	return m.server.Reconcile(context.WithoutCancel(ctx), app, log) // as post-receive does
 }
 
 // settle does what the agent does until there is nothing left to do.

@@ -143,7 +143,7 @@ func (c cell) outcome(r *rig, w whole, failed error) error {
 	case two: // the first may be done and the second not
 	case c.fault.kills && got != w.before && got != w.after:
 		return fmt.Errorf("it is neither done nor undone: %s, before %s, done %s", got, w.before, w.after)
-	case !c.fault.kills && failed != nil && got != w.before && !tells.MatchString(failed.Error()):
+	case !c.fault.kills && failed != nil && got != w.before && (errors.Is(failed, context.Canceled) || !tells.MatchString(failed.Error())):
 		return fmt.Errorf("it failed, is %s, was %s, and does not say so", got, w.before)
 	}
 	return nil
