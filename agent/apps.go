@@ -73,7 +73,10 @@ func (s *Server) Destroy(ctx context.Context, app string, log event.Log) error {
 		if err := x.save(); err != nil {
 			return err
 		}
-		return x.destroy(context.WithoutCancel(ctx))
+		if err := x.destroy(context.WithoutCancel(ctx)); err != nil {
+			return fmt.Errorf("%s is to be destroyed, and some of it may be gone already; the agent goes on trying: %w", app, err)
+		}
+		return nil
 	})
 }
 
@@ -217,7 +220,7 @@ func (x *session) update(ctx context.Context, what string, change func(*State) e
 			return err
 		}
 		x.dirty = true
-		return x.converge(ctx, false)
+		return x.decide(context.WithoutCancel(ctx), fmt.Sprintf("what %s asks for is stored", what))
 	}
 	// The rest needs neither the engine nor the proxy.
 	x.dirty = true

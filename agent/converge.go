@@ -26,10 +26,25 @@ func (x *session) converge(ctx context.Context, restore bool) error {
 	return err
 }
 
+// decide converges after a change of the state. Once that is saved it stands,
+// whatever fails afterwards, and whoever asked for it has to know: decided says
+// what does.
+func (x *session) decide(ctx context.Context, decided string) error {
+	x.decided = false
+	err := x.converge(ctx, false)
+	if err == nil || !x.decided {
+		return err
+	}
+	return fmt.Errorf("%s, but not everything follows yet; the agent goes on trying: %w", decided, err)
+}
+
 func (x *session) tryConverge(ctx context.Context, restore bool) error {
 	d, err := x.desired(restore)
 	if err != nil {
 		return err
+	}
+	if x.lock.abandoned || restore {
+		sweepTemporary(x.file(x.Name), x.file(x.Name, "releases"))
 	}
 	host, err := x.Host()
 	if err != nil {

@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 
@@ -34,42 +32,11 @@ type machine struct {
 	names []string // what they were
 	kill  int      // dies before this change; 0: never
 	dead  bool
+	// visit is asked instead of counting, if it is set.
+	visit func(name string) error
 }
 
 var errDead = errors.New("the machine has no power")
-
-// history is a repository with two revisions of an app.
-type history struct{ dir, one, two string }
-
-func newHistory(t *testing.T) history {
-	t.Helper()
-	h := history{dir: t.TempDir()}
-	git(t, h.dir, "init", "-q", "-b", "main")
-	commit := func(files map[string]string) string {
-		for name, content := range files {
-			if err := os.WriteFile(filepath.Join(h.dir, name), []byte(content), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		git(t, h.dir, "add", "-A")
-		git(t, h.dir, "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-qm", "x")
-		return git(t, h.dir, "rev-parse", "HEAD")
-	}
-	h.one = commit(map[string]string{"Dockerfile": "FROM scratch\n", "Procfile": "web: serve\nworker: work\nrelease: migrate\n",
-		"app.json": `{"scripts": {"dokku": {"predeploy": "prepare", "postdeploy": "tell"}}}`})
-	h.two = commit(map[string]string{"Dockerfile": "FROM scratch\n#\n"})
-	return h
-}
-
-func git(t *testing.T, dir string, args ...string) string {
-	t.Helper()
-	cmd := exec.Command("git", append([]string{"-C", dir}, args...)...)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("git %v: %v\n%s", args, err, out)
-	}
-	return strings.TrimSpace(string(out))
-}
 
 // newMachine has an app whose first revision is deployed.
 func newMachine(t *testing.T, h history) *machine {
@@ -147,6 +114,9 @@ func (m *machine) powered() error {
 
 // change counts a change, and turns the machine off before the chosen one.
 func (m *machine) change(name string) error {
+	if m.visit != nil {
+		return m.visit(name)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.dead {
@@ -177,26 +147,31 @@ func (m *machine) build(_ context.Context, r build.Request) (build.Result, error
 }
 
 // push is what git does: pre-receive, the move of the ref, post-receive.
-func (m *machine) push(old, new string) error { return m.pushLogged(old, new, event.Log{}) }
+func (m *machine) push(old, new string) error {
+	return m.pushTo(context.Background(), "shop", old, new, event.Log{})
+}
 
 func (m *machine) pushLogged(old, new string, log event.Log) error {
-	ctx := context.Background()
-	p := Push{App: "shop", Refs: []Ref{{Old: old, New: new, Name: "refs/heads/main"}},
-		Objects: build.Options{GitDir: m.server.dir("shop")}}
+	return m.pushTo(context.Background(), "shop", old, new, log)
+}
+
+func (m *machine) pushTo(ctx context.Context, app, old, new string, log event.Log) error {
+	p := Push{App: app, Refs: []Ref{{Old: old, New: new, Name: "refs/heads/main"}},
+		Objects: build.Options{GitDir: m.server.dir(app)}}
 	if err := m.server.Prepare(ctx, p, log); err != nil {
 		return err
 	}
 	if err := m.change("move the ref"); err != nil {
 		return err
 	}
-	ref := filepath.Join(m.server.dir("shop"), "refs/heads/main")
+	ref := filepath.Join(m.server.dir(app), "refs/heads/main")
 	if err := os.MkdirAll(filepath.Dir(ref), 0o755); err != nil {
 		return err
 	}
 	if err := os.WriteFile(ref, []byte(new+"\n"), 0o644); err != nil {
 		return err
 	}
-	return m.server.Reconcile(ctx, "shop", log)
+	return m.server.Reconcile(context.WithoutCancel(ctx), app, log) // as post-receive does
 }
 
 // settle does what the agent does until there is nothing left to do.
@@ -306,22 +281,21 @@ func (m *machine) onlyKept(o engine.Observed) error {
 	return nil
 }
 
-// TestKilledAnywhere kills each operation before every change that it makes,
-// one at a time, and lets the agent recover. least is the number of changes
-// that were counted when this test was written, less a few that depend on which
-// of several starts is first: fewer mean that changes go uncounted.
-func TestKilledAnywhere(t *testing.T) {
-	h := newHistory(t)
-	ctx := context.Background()
+// An operation is what people ask of an app.
+type operation struct {
+	name string
+	// least is the number of changes that were counted when this was written, less
+	// a few that depend on which of several starts is first: fewer mean that
+	// changes go uncounted.
+	least int
+	stops bool // the app may be away meanwhile
+	do    func(*machine) error
+}
+
+func operations(ctx context.Context, h history) []operation {
 	none := event.Log{}
-	total := 0
-	for _, test := range []struct {
-		name  string
-		least int
-		stops bool
-		do    func(*machine) error
-	}{
-		{"push", 43, false, func(m *machine) error { return m.push(h.one, h.two) }},
+	return []operation{
+		{"push", 43, false, func(m *machine) error { return m.pushTo(ctx, "shop", h.one, h.two, none) }},
 		{"ps:restart", 28, false, func(m *machine) error { return m.server.Restart(ctx, "shop", none) }},
 		{"ps:restart web", 25, false, func(m *machine) error { return m.server.RestartType(ctx, "shop", "web", none) }},
 		{"ps:restart with workers one after the other", 25, false, func(m *machine) error {
@@ -355,7 +329,15 @@ func TestKilledAnywhere(t *testing.T) {
 		{"apps:rename of a stopped app", 20, true, func(m *machine) error {
 			return errors.Join(m.server.Stop(ctx, "shop", none), m.server.Rename(ctx, "shop", "store", false, none))
 		}},
-	} {
+	}
+}
+
+// TestKilledAnywhere kills each operation before every change that it makes,
+// one at a time, and lets the agent recover.
+func TestKilledAnywhere(t *testing.T) {
+	h := newHistory(t)
+	total := 0
+	for _, test := range operations(context.Background(), h) {
 		t.Run(test.name, func(t *testing.T) {
 			whole := newMachine(t, h)
 			if err := test.do(whole); err != nil {

@@ -163,7 +163,7 @@ func (s *Server) Stop(ctx context.Context, app string, log event.Log) error {
 			x.log.Step("Stopping %s ...", app)
 		}
 		x.State.Stopped, x.State.Retiring, x.dirty = true, nil, true
-		return x.converge(context.WithoutCancel(ctx), false)
+		return x.decide(context.WithoutCancel(ctx), app+" is to be stopped now")
 	})
 }
 
@@ -235,7 +235,7 @@ func (x *session) scale(ctx context.Context, counts map[string]int) error {
 	for t := range counts {
 		delete(x.State.ScaleNext, t)
 	}
-	return x.converge(context.WithoutCancel(ctx), false)
+	return x.decide(context.WithoutCancel(ctx), "the processes of "+x.Name+" are set")
 }
 
 // scaling is a rollout of what the current release lacks of a formation.

@@ -60,7 +60,9 @@ func (s *Server) tryReconcile(ctx context.Context, app string, restore bool, log
 // reconcile goes forward to what git has accepted, or converges.
 func (x *session) reconcile(ctx context.Context, restore bool) error {
 	if x.State.Destroying {
-		return x.destroy(ctx)
+		err := x.destroy(ctx)
+		x.noteProblem(err)
+		return err
 	}
 	if x.State.Provisional {
 		if x.young() {
@@ -78,7 +80,9 @@ func (x *session) reconcile(ctx context.Context, restore bool) error {
 	}
 	err := x.converge(ctx, restore)
 	if err == nil {
-		err = x.redeployRenamed(ctx)
+		if err = x.redeployRenamed(ctx); err != nil {
+			x.noteProblem(err)
+		}
 	}
 	if err == nil && postdeploy {
 		x.postdeploy(ctx)

@@ -260,10 +260,13 @@ func (x *session) commitName(name string, r *Renamed) error {
 		return x.saveAnd(fmt.Errorf("cannot rename %s to %s: %w", x.Name, name, err))
 	}
 	x.Name, x.Dir = name, x.dir(name)
-	if err := x.at("sync the folder of all apps"); err != nil {
-		return err
+	if err = x.at("sync the folder of all apps"); err == nil {
+		err = syncDir(x.Root)
 	}
-	return syncDir(x.Root)
+	if err != nil {
+		return fmt.Errorf("%s is called %s now, but a power loss may bring back the old name; the agent goes on trying: %w", r.From, name, err)
+	}
+	return nil
 }
 
 // finishRename does what follows the commit.
@@ -276,7 +279,10 @@ func (x *session) finishRename(ctx context.Context) error {
 		return err
 	}
 	// What nothing carries any longer is found by looking.
-	return x.converge(ctx, false)
+	if err := x.converge(ctx, false); err != nil {
+		return fmt.Errorf("%s is called that now, but what has its former name is not all gone; the agent goes on trying: %w", x.Name, err)
+	}
+	return nil
 }
 
 // redeployRenamed replaces the processes that carry the former name. It is tried

@@ -289,5 +289,5 @@ func (x *session) roll(ctx context.Context, r *Release, change func(*State), pro
 		return err
 	}
 	x.commit(r)
-	return x.converge(context.WithoutCancel(ctx), false)
+	return x.decide(context.WithoutCancel(ctx), fmt.Sprintf("v%d of %s is current now", r.Number, x.Name))
 }

@@ -30,6 +30,8 @@ type session struct {
 	set  Settings
 	// dirty: State was changed and not saved yet.
 	dirty bool
+	// decided: state.json has what was changed last, see decide.
+	decided bool
 	// accepted is the staged release that git was found to have accepted.
 	accepted *Staged
 	// leaveStops: what has to be stopped is left to the agent, so that nobody
@@ -210,11 +212,15 @@ func (x *session) save() error {
 	if !x.dirty {
 		return nil
 	}
-	if err := x.saveState(x.Name, &x.State); err != nil {
-		return err
+	err := x.saveState(x.Name, &x.State)
+	var unsynced *unsyncedError
+	if err == nil || errors.As(err, &unsynced) {
+		x.decided = true
 	}
-	x.dirty = false
-	return nil
+	if err == nil {
+		x.dirty = false
+	}
+	return err
 }
 
 // tip reads a ref of the app's repository; "" when there is none.

@@ -93,9 +93,33 @@ func replaceFile(path string, data []byte, at func(string) error) error {
 		return err
 	}
 	if err := at("sync " + name); err != nil {
-		return err
+		return &unsyncedError{err}
 	}
-	return syncDir(filepath.Dir(path))
+	if err := syncDir(filepath.Dir(path)); err != nil {
+		return &unsyncedError{err}
+	}
+	return nil
+}
+
+// An unsyncedError says that a file was replaced, and that a power loss may bring
+// the one before back.
+type unsyncedError struct{ error }
+
+func (e *unsyncedError) Error() string {
+	return "it was replaced, but a power loss may bring back what it was: " + e.error.Error()
+}
+
+func (e *unsyncedError) Unwrap() error { return e.error }
+
+// sweepTemporary removes what writers left who were killed before they could rename
+// it. The caller holds the lock under which the folders are written to.
+func sweepTemporary(dirs ...string) {
+	for _, dir := range dirs {
+		left, _ := filepath.Glob(filepath.Join(dir, ".*.json[0-9]*"))
+		for _, path := range left {
+			os.Remove(path)
+		}
+	}
 }
 
 func syncDir(dir string) error {

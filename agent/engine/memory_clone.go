@@ -1,0 +1,27 @@
+package engine
+
+import (
+	"maps"
+	"slices"
+)
+
+// Clone returns an engine that has what m has, without m's hook and watchers, and
+// of which nothing leads back to m. Containers keep their ids.
+func (m *Memory) Clone() *Memory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := &Memory{serial: m.serial, script: m.script, nets: slices.Clone(m.nets), shared: slices.Clone(m.shared),
+		volumes: maps.Clone(m.volumes)}
+	for _, p := range m.containers {
+		q := *p
+		q.lines, q.execs = slices.Clone(p.lines), slices.Clone(p.execs)
+		q.changed = make(chan struct{})
+		c.containers = append(c.containers, &q)
+	}
+	for _, i := range m.images {
+		j := *i
+		j.tags = slices.Clone(i.tags)
+		c.images = append(c.images, &j)
+	}
+	return c
+}
