@@ -23,7 +23,6 @@ var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}$`)
 func ValidName(name string) error {
 	if !namePattern.MatchString(name) || strings.Contains(name, "..") || strings.HasSuffix(name, ".git") {
 		if strings.Contains(name, "=") {
-			//lint:ignore ST1005 the text is Dokku's
 			return fmt.Errorf("App name %q is not valid: the app comes first, then what is set", name)
 		}
 		return fmt.Errorf("App name %q is not valid: it must begin with a lowercase letter or a digit and hold only "+
