@@ -104,8 +104,17 @@ func (x *session) destroy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := removeAll(ctx, host, o, x.grace()); err != nil {
+		return err
+	}
+	return x.removeFolder()
+}
+
+// removeAll removes everything of an app: containers first, since they use the
+// rest. Grace is the time between TERM and KILL.
+func removeAll(ctx context.Context, host engine.Engine, o engine.Observed, grace time.Duration) error {
 	for _, i := range o.Instances {
-		if err := host.Stop(ctx, i.ID, x.grace()); err != nil {
+		if err := host.Stop(ctx, i.ID, grace); err != nil {
 			return err
 		}
 		if err := host.Remove(ctx, engine.Resource{Kind: engine.Container, ID: i.ID}); err != nil {
@@ -122,7 +131,7 @@ func (x *session) destroy(ctx context.Context) error {
 			return err
 		}
 	}
-	return x.removeFolder()
+	return nil
 }
 
 func (x *session) removeFolder() error {

@@ -154,34 +154,9 @@ func (d *doctor) removeOrphan(ctx context.Context, app string) error {
 		ours = ours || leads
 	}
 	if ours {
-		if err := removeAll(ctx, host, app, o); err != nil {
+		if err := removeAll(ctx, host, o, (&session{App: &App{Name: app}}).grace()); err != nil {
 			return fmt.Errorf("cannot remove what is left of %s: %w", app, err)
 		}
 	}
 	return px.Withdraw(ctx, app)
-}
-
-// removeAll removes everything of an app: containers first, since they use the
-// rest.
-func removeAll(ctx context.Context, host engine.Engine, app string, o engine.Observed) error {
-	x := session{App: &App{Name: app}}
-	for _, i := range o.Instances {
-		if err := host.Stop(ctx, i.ID, x.grace()); err != nil {
-			return err
-		}
-		if err := host.Remove(ctx, engine.Resource{Kind: engine.Container, ID: i.ID}); err != nil {
-			return err
-		}
-	}
-	for _, i := range o.Images {
-		if err := host.Remove(ctx, engine.Resource{Kind: engine.ImageKind, ID: i.ID, App: i.App}); err != nil {
-			return err
-		}
-	}
-	for _, n := range o.Networks {
-		if err := host.Remove(ctx, engine.Resource{Kind: engine.NetworkKind, ID: n.ID}); err != nil {
-			return err
-		}
-	}
-	return nil
 }

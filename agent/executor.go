@@ -1,0 +1,202 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"dokku/agent/engine"
+	"dokku/agent/proxy"
+)
+
+// An executor carries out a plan. It decides nothing: it stops at the first
+// step that fails, and the next converge plans anew.
+type executor struct {
+	*session
+	host    engine.Host
+	proxy   proxy.Proxy
+	desired Desired
+	world   World
+}
+
+// execute runs the steps. All marks are recorded before the first call to the
+// engine, in the same write that commits.
+func (e *executor) execute(ctx context.Context, steps []Step) error {
+	for _, s := range steps {
+		if s.Action == ActMark {
+			e.setRetiring(s.IDs, time.Time{})
+		}
+	}
+	if err := e.save(); err != nil {
+		return err
+	}
+	if e.leaveStops {
+		steps = e.leave(steps)
+	}
+	notified := false
+	for len(steps) > 0 {
+		if a := steps[0].Action; !notified && a != ActStart && a != ActFree && a != ActMark && a != ActPublish && a != ActWithdraw {
+			e.notify(&notified)
+		}
+		n := parallel(steps)
+		if err := e.runAll(ctx, steps[:n]); err != nil {
+			return err
+		}
+		steps = steps[n:]
+	}
+	e.notify(&notified)
+	if err := e.save(); err != nil {
+		return err
+	}
+	if err := e.followBranch(); err != nil {
+		return err
+	}
+	return e.sweepReleases()
+}
+
+// leave takes the stops out of a plan and records them as due, for the agent.
+// What is left to it stays recorded: a container that is forgotten while the
+// agent stops it would be taken for one that may serve again.
+func (e *executor) leave(steps []Step) []Step {
+	var due, left []string
+	steps = slices.DeleteFunc(steps, func(s Step) bool {
+		if s.Action != ActRetire || !s.Running {
+			return false
+		}
+		left = append(left, s.ID)
+		if at, known := e.State.Retiring[s.ID]; !known || at.IsZero() {
+			due = append(due, s.ID)
+		}
+		return true
+	})
+	if len(left) > 0 {
+		// What is left to be stopped may still need its network.
+		steps = slices.DeleteFunc(steps, func(s Step) bool { return s.Action == ActRemove && s.Kind == engine.NetworkKind })
+	}
+	for n := range steps {
+		if steps[n].Action == ActForget {
+			steps[n].IDs = slices.DeleteFunc(steps[n].IDs, func(id string) bool { return slices.Contains(left, id) })
+		}
+	}
+	steps = slices.DeleteFunc(steps, func(s Step) bool { return s.Action == ActForget && len(s.IDs) == 0 })
+	if len(due) > 0 {
+		steps = append(steps, Step{Action: ActDue, IDs: due, Cause: "the agent stops them"})
+	}
+	return steps
+}
+
+// notify tells that the new route is live, before the old processes are
+// stopped: that may take as long as their stop timeout.
+func (e *executor) notify(done *bool) {
+	if !*done && e.published != nil {
+		e.published()
+		e.session.published = nil
+	}
+	*done = true
+}
+
+// parallel returns how many of the first steps may run at the same time: starts
+// and ends are independent of each other, all others keep their order.
+func parallel(steps []Step) int {
+	a := steps[0].Action
+	if a != ActStart && a != ActFree && a != ActRetire && a != ActStop {
+		return 1
+	}
+	n := 0
+	for n < len(steps) && steps[n].Action == a && steps[n].Holder == nil {
+		n++
+	}
+	return max(n, 1)
+}
+
+func (e *executor) runAll(ctx context.Context, steps []Step) error {
+	if len(steps) == 1 {
+		return e.run(ctx, steps[0])
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(16)
+	for _, s := range steps {
+		g.Go(func() error { return e.run(ctx, s) })
+	}
+	return g.Wait()
+}
+
+func (e *executor) run(ctx context.Context, s Step) (err error) {
+	if s.Action == ActMark {
+		return nil
+	}
+	done := e.log.Timed(s.String())
+	defer func() { done(err) }()
+	switch s.Action {
+	case ActStart:
+		return e.start(ctx, s)
+	case ActFree, ActStop:
+		return e.host.Stop(ctx, s.ID, e.grace())
+	case ActPublish:
+		return e.proxy.Publish(ctx, *s.Route)
+	case ActWithdraw:
+		if former := e.former(); former != "" {
+			if err := e.proxy.Withdraw(ctx, former); err != nil {
+				return err
+			}
+		}
+		return e.proxy.Withdraw(ctx, e.Name)
+	case ActDeadline:
+		e.setRetiring(s.IDs, time.Now().Add(e.waitToRetire()))
+		return e.save()
+	case ActDue:
+		e.setRetiring(s.IDs, time.Now())
+		return e.save()
+	case ActForget:
+		for _, id := range s.IDs {
+			delete(e.State.Retiring, id)
+		}
+		e.dirty = true
+		return nil
+	case ActRename:
+		return e.host.Rename(ctx, s.ID, s.Name)
+	case ActRetire:
+		if err := e.host.Stop(ctx, s.ID, e.grace()); err != nil {
+			return err
+		}
+		return e.host.Remove(ctx, engine.Resource{Kind: engine.Container, ID: s.ID})
+	case ActAdopt:
+		return e.adopt(ctx, s.ID)
+	case ActRemove:
+		return e.host.Remove(ctx, engine.Resource{Kind: s.Kind, ID: s.ID, App: s.App})
+	}
+	return fmt.Errorf("internal error: no such step: %s", s)
+}
+
+// start starts a container; if it held the place of one that served, and does
+// not start, the other one serves again.
+func (e *executor) start(ctx context.Context, s Step) error {
+	spec, err := e.spec(e.Current, s.Process, s.Name, s.Address)
+	if err != nil {
+		return err
+	}
+	_, err = e.host.Start(ctx, spec)
+	if err == nil || s.Holder == nil {
+		return err
+	}
+	h := s.Holder
+	back := engine.Spec{App: h.App, Kind: h.Kind, Type: h.Type, Index: h.Index, Release: h.Release,
+		Attempt: h.Attempt, Name: h.Name, Image: h.Image, Address: h.Address, HostPort: h.HostPort}
+	if _, berr := e.host.Start(context.WithoutCancel(ctx), back); berr != nil {
+		return fmt.Errorf("%w; and %s, which served before, does not start again: %v", err, h.Name, berr)
+	}
+	return fmt.Errorf("%w; %s of v%d serves again", err, h.Name, h.Release)
+}
+
+func (e *executor) setRetiring(ids []string, due time.Time) {
+	if e.State.Retiring == nil {
+		e.State.Retiring = map[string]time.Time{}
+	}
+	for _, id := range ids {
+		e.State.Retiring[id] = due
+	}
+	e.dirty = true
+}
