@@ -161,6 +161,19 @@ func TestProperties(t *testing.T) {
 	f.expect("ps:set fresh", fails(1, " !     No property specified\n !     Usage: dokku ps:set APP KEY [VALUE]\n"))
 }
 
+func TestConfigOfAnApp(t *testing.T) {
+	f := newFixture(t)
+	f.expect("config hello", f.run("config:show", "hello"))
+}
+
+// A command of Dokku's that is not here names what there is instead.
+func TestUnsupported(t *testing.T) {
+	f := newFixture(t)
+	f.expect("docker-options:add hello build x", fails(1, " !     `docker-options:add` is not a dokku command.\n"+
+		" !     See `dokku help` for a list of available commands.\n"+
+		" !     Dokku has it, and it is not supported here: see resource:, storage: and network:\n"))
+}
+
 func TestOrigins(t *testing.T) {
 	f := newFixture(t)
 	f.expect("ps:report hello --ps-origin-restart-policy", ok("default\n"))
