@@ -356,6 +356,12 @@ agent_runs() {
   if systemd_runs; then systemctl -q is-active dokku-agent; else "$INIT" status; fi
 }
 
+# What the init system calls running may be a process that starts one agent after
+# the other: the agent is at work when it has its lock.
+agent_works() {
+  agent_runs && lock=$(stat -c %i "$HOME_DIR/.dokku/locks/_agent") && grep -q "FLOCK .*:$lock " /proc/locks
+}
+
 agent_up() {
   put 0644 "$ROTATE" <<EOF
 $HOME_DIR/.dokku/log/*.log {
@@ -384,7 +390,7 @@ EOF
     step "Starting the agent"
     agent_do start
   fi
-  wait_for 10 agent_runs || die "the agent does not stay up: see journalctl -u dokku-agent, or /var/log/dokku-agent.log"
+  wait_for 10 agent_works || die "the agent does not stay up: see journalctl -u dokku-agent, or /var/log/dokku-agent.log"
 }
 
 agent_do() {

@@ -17,7 +17,7 @@ var rejections = []struct {
 	{"failing check", files{"Procfile": "web: /server -unhealthy -say=almost-there\nworker: /server -port=\n"},
 		[]string{"-----> Attempt 1/2 ...", "       CHECKS expected result:", "http://localhost/health", "500", " !     Check attempt 1/2 failed.",
 			"=====> APP container output:", "       almost-there", "=====> end APP container output",
-			" !     Could not start due to 2 failed checks.", "Nothing has changed: v1"}},
+			" !     Could not start due to 2 failed checks."}},
 	{"checks that want another answer", files{"CHECKS": "WAIT=1\nATTEMPTS=2\n/health  another answer\nhealth ok\n"},
 		[]string{" !     CHECKS:4: \"health ok\"", "-----> Attempt 1/2 ...", `http://localhost/health => "another answer"`,
 			" !     Check attempt 1/2 failed.", "-----> Attempt 2/2 ...", " !     Check attempt 2/2 failed.",
@@ -28,7 +28,7 @@ var rejections = []struct {
 		[]string{"RUN", "no-space-left", "7"}},
 	{"Dockerfile that does not parse", files{"Dockerfile": "FROM BASE\nCOPPY . /app/\n"}, []string{"Dockerfile", "COPPY"}},
 	{"failing release command", files{"Procfile": "web: /server\nworker: /server -port=\nrelease: /server -say=migrating -exit=3\n"},
-		[]string{"Running release command", "migrating", "release command failed with exit code 3"}},
+		[]string{"Running release command", "migrating", "release command failed with exit code 3", " !     The release command had run by then"}},
 	{"worker that dies at once after the release command", files{"Procfile": "web: /server\nworker: /server -say=no-queue -exit=4\nrelease: /server -exit=0\n"},
 		[]string{"Running release command", " !     worker.1 exited with code 4", "exit code 4", "no-queue",
 			" !     Could not start due to 1 failed checks.", " !     The release command had run by then"}},
@@ -69,11 +69,12 @@ func TestRejectedPush(t *testing.T) {
 				c.says[n] = strings.ReplaceAll(text, "APP", a.name)
 			}
 			contains(t, out, c.says...)
-			contains(t, out, "pre-receive hook declined")
+			contains(t, out, "Nothing has changed: v1 (", "pre-receive hook declined")
 		})
 	}
 	// What was rejected can be mended and pushed.
-	a.push(files{"DOKKU_SCALE": "web=1\nworker=1\n"})
+	out := a.push(files{"DOKKU_SCALE": "web=1\nworker=1\n"})
+	contains(t, out, "-----> Shutting down old containers in 1 seconds", "=====> Application deployed in ")
 	a.runs("web.1", "worker.1")
 }
 

@@ -97,16 +97,31 @@ func (x *session) waitToRetire() time.Duration {
 // print.
 func (o *rollout) report(ctx context.Context, err error) error {
 	var f *checks.Failure
-	if errors.As(err, &f) {
+	failed := errors.As(err, &f)
+	if failed {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		f.Print(o.log, o.Name, o.lastLines(ctx, f.Target.ID))
 		err = &rejection{o.serves(), err}
 	}
-	if o.released {
-		o.log.Warn("The release command had run by then: what it changed, a database say, stays changed")
+	for _, what := range o.ran {
+		text := fmt.Sprintf("The %s command had run by then: what it changed, a database say, stays changed", what)
+		if failed {
+			o.log.Warn("%s", text)
+		} else { // below what is left to print
+			err = fmt.Errorf("%w\n%s", err, text)
+		}
 	}
 	return err
+}
+
+// unchanged adds to the error that ended a deploy what it has left.
+func (x *session) unchanged(err error) error {
+	var r *rejection
+	if err == nil || errors.As(err, &r) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return fmt.Errorf("%w\nNothing has changed: %s", err, x.serves())
 }
 
 // A rejection is an error whose cause has been printed.

@@ -25,7 +25,6 @@ func (o *rollout) runRelease(ctx context.Context) error {
 		if err := o.runOnce(ctx, c.what, c.command); err != nil {
 			return err
 		}
-		o.released = true
 	}
 	return nil
 }
@@ -81,6 +80,7 @@ func (o *rollout) runOnce(ctx context.Context, what, command string) (err error)
 	if err != nil {
 		return err
 	}
+	o.ran = append(o.ran, what)
 	if last.ExitCode != 0 {
 		return fmt.Errorf("the %s command failed%s: %s", what, ending(last), command)
 	}

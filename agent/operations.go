@@ -285,7 +285,7 @@ func (s *Server) Rebuild(ctx context.Context, app string, log event.Log) error {
 		r, err := x.build(ctx, build.Options{GitDir: x.Dir}, revision, "ps:rebuild")
 		if err != nil {
 			x.discard(ctx)
-			return err
+			return x.unchanged(err)
 		}
 		x.log.Step("Releasing %s v%d", x.Name, r.Number)
 		adopt := func(st *State) { st.DeployBranch = cmp.Or(st.DeployBranch, branch) }

@@ -70,7 +70,10 @@ func (x *session) prepare(ctx context.Context, p Push, ref Ref, adopt string) (e
 		return err
 	}
 	end := x.logDeploy()
-	defer func() { end(err) }()
+	defer func() {
+		err = x.unchanged(err)
+		end(err)
+	}()
 	start := time.Now()
 	r, err := x.build(ctx, p.Objects, ref.New, "push")
 	if err != nil {
@@ -346,6 +349,9 @@ func (x *session) deployed(since time.Time) {
 	urls, err := x.URLs(x.App)
 	if err != nil {
 		x.log.Warn("%s", err)
+	}
+	if wait := x.waitToRetire(); len(x.State.Retiring) > 0 && wait > 0 {
+		x.log.Step("Shutting down old containers in %g seconds", wait.Seconds())
 	}
 	x.log.Result("Application deployed in %.1fs:", time.Since(since).Seconds())
 	for _, u := range urls {

@@ -174,8 +174,8 @@ func (s *Server) nameFree(name string) error {
 	now, err := s.nowCalled(name)
 	if err == nil && now != "" {
 		//lint:ignore ST1005 the text is Dokku's
-		err = fmt.Errorf("Name is already taken: %s is called %s now, and processes from before still run: try again once they have finished "+
-			"(ps:restart %[2]s replaces them)", name, now)
+		err = fmt.Errorf("Name is already taken: %s is called %s now: use that name, or free this one with ps:restart %[2]s "+
+			"(processes from before the rename still run)", name, now)
 	}
 	return err
 }

@@ -26,8 +26,8 @@ type rollout struct {
 	// formation is what the release runs once it is current.
 	formation scale.Formation
 	targets   []checks.Target
-	// released: the release command has run, and cannot be undone.
-	released bool
+	// ran are the commands, release and predeploy, that have run, which cannot be undone.
+	ran []string
 }
 
 // rollout begins one. Its formation counts what ps:scale --skip-deploy left for

@@ -35,7 +35,7 @@ func (rep reporter) spec(short string) spec {
 	return spec{
 		use: rep.noun + ":report [APP]", short: short, raw: true,
 		long: "Without an app, all apps are reported. One flag prints its value alone:\n  --" +
-			strings.Join(rep.keys, "\n  --"),
+			strings.Join(rep.flags(), "\n  --"),
 		flags: func(f *pflag.FlagSet) { f.String("format", "stdout", "stdout or json") },
 		words: func(*call) []string {
 			var flags []string
@@ -162,7 +162,18 @@ func (rep reporter) has(key string) bool {
 }
 
 func (rep reporter) invalidFlag() error {
-	return refuse("Invalid flag passed, valid flags: --%s", strings.Join(rep.keys, ", --"))
+	return refuse("Invalid flag passed, valid flags: --%s", strings.Join(rep.flags(), ", --"))
+}
+
+// flags are the keys as a person reads them.
+func (rep reporter) flags() (list []string) {
+	for _, k := range rep.keys {
+		if strings.HasSuffix(k, "-") {
+			k += "TYPE-N"
+		}
+		list = append(list, k)
+	}
+	return list
 }
 
 func (rep reporter) one(c *call, line reportLine, name string, several bool) error {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/client"
+	"golang.org/x/sync/singleflight"
 )
 
 // How long the engine may take for one call before it counts as hung. They are
@@ -47,6 +48,8 @@ type Docker struct {
 
 	// networks lets one call at a time choose a subnet.
 	networks sync.Mutex
+
+	ps singleflight.Group // runs of the host's ps, by arguments
 
 	mu     sync.Mutex
 	client *client.Client

@@ -106,30 +106,6 @@ func ended(ctx context.Context, cli *client.Client, id string, c container.WaitC
 	}
 }
 
-// Processes implements Console.
-func (d *Docker) Processes(ctx context.Context, id, args string) ([]string, [][]string, error) {
-	top, err := d.top(ctx, id, args)
-	if err != nil {
-		return nil, nil, fmt.Errorf("cannot list the processes of container %s: %w", short(id), err)
-	}
-	return top.Titles, top.Processes, nil
-}
-
-func (d *Docker) top(ctx context.Context, id, args string) (container.TopResponse, error) {
-	cli, err := d.connect(ctx)
-	if err != nil {
-		return container.TopResponse{}, err
-	}
-	ctx, cancel := within(ctx, quickCall)
-	defer cancel()
-	var arguments []string
-	if args != "" {
-		arguments = []string{args}
-	}
-	top, err := cli.ContainerTop(ctx, id, arguments)
-	return top, d.explainContainer(ctx, id, err)
-}
-
 // Exec implements Console.
 func (d *Docker) Exec(ctx context.Context, id string, argv []string) ([]byte, int, error) {
 	output, exit, err := d.exec(ctx, id, argv)

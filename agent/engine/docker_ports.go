@@ -54,8 +54,7 @@ func (d *Docker) listening(ctx context.Context, id string) ([]int, error) {
 // somebody else's by now.
 func sockets(proc string, pid int, id string) (string, bool) {
 	dir := filepath.Join(proc, strconv.Itoa(pid))
-	groups, err := os.ReadFile(filepath.Join(dir, "cgroup"))
-	if err != nil || !strings.Contains(string(groups), id) {
+	if !inContainer(dir, id) {
 		return "", false
 	}
 	v4, err := os.ReadFile(filepath.Join(dir, "net/tcp"))
@@ -64,6 +63,13 @@ func sockets(proc string, pid int, id string) (string, bool) {
 	}
 	v6, _ := os.ReadFile(filepath.Join(dir, "net/tcp6")) // absent without IPv6
 	return string(v4) + string(v6), true
+}
+
+// inContainer reports whether the process with this folder below /proc is one of
+// the container's, which its control group tells.
+func inContainer(dir, id string) bool {
+	groups, err := os.ReadFile(filepath.Join(dir, "cgroup"))
+	return err == nil && strings.Contains(string(groups), id)
 }
 
 // parseListening reads /proc/net/tcp and tcp6 (proc_pid_net(5)): the ports of

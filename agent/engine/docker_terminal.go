@@ -236,9 +236,8 @@ func (d *Docker) hangUp(ctx context.Context, cli *client.Client, exec string) {
 // that pid is that process, as sockets does.
 func inner(proc string, pid int, id string) (int, error) {
 	dir := filepath.Join(proc, strconv.Itoa(pid))
-	groups, err := os.ReadFile(filepath.Join(dir, "cgroup"))
-	if err != nil || !strings.Contains(string(groups), id) {
-		return 0, errors.Join(err, errors.New("not the container's process"))
+	if !inContainer(dir, id) {
+		return 0, errors.New("not the container's process")
 	}
 	status, err := os.ReadFile(filepath.Join(dir, "status"))
 	if err != nil {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"flag"
 	"fmt"
@@ -92,6 +93,11 @@ func handler(warm time.Time) http.Handler {
 		log.Print(r.FormValue("text"))
 	})
 	mux.HandleFunc("/crash", func(http.ResponseWriter, *http.Request) { os.Exit(1) })
+	mux.HandleFunc("/eat", func(http.ResponseWriter, *http.Request) {
+		for all := [][]byte{}; ; {
+			all = append(all, bytes.Repeat([]byte{1}, 1<<20))
+		}
+	})
 	mux.HandleFunc("/dial", func(w http.ResponseWriter, r *http.Request) {
 		conn, err := net.DialTimeout("tcp", r.FormValue("to"), time.Second)
 		if err != nil {
