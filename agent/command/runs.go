@@ -139,19 +139,25 @@ func (c *call) oneOffJSON(list []engine.Instance) error {
 }
 
 func stopOneOffs(c *call) error {
-	name, err := c.named()
-	if err != nil {
+	list, err := c.chosenOneOffs()
+	if err != nil || len(list) == 0 {
 		return err
-	}
-	list, err := c.oneOffs(name)
-	if err != nil {
-		return err
-	}
-	if len(list) == 0 {
-		c.noOneOffs()
-		return nil
 	}
 	return c.server.StopOneOffs(c.ctx, c.app, list, c.events().WithApp(c.app.Name))
+}
+
+// chosenOneOffs are those that the command line names, or all; it says so if
+// there are none.
+func (c *call) chosenOneOffs() ([]engine.Instance, error) {
+	name, err := c.named()
+	if err != nil {
+		return nil, err
+	}
+	list, err := c.oneOffs(name)
+	if err == nil && len(list) == 0 {
+		c.noOneOffs()
+	}
+	return list, err
 }
 
 func (c *call) noOneOffs() {
@@ -165,17 +171,9 @@ func oneOffLogs(c *call) error {
 	if err != nil {
 		return err
 	}
-	name, err := c.named()
-	if err != nil {
+	list, err := c.chosenOneOffs()
+	if err != nil || len(list) == 0 {
 		return err
-	}
-	list, err := c.oneOffs(name)
-	if err != nil {
-		return err
-	}
-	if len(list) == 0 {
-		c.noOneOffs()
-		return nil
 	}
 	host, err := c.server.Host()
 	if err != nil {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -82,50 +83,31 @@ func (d *Docker) CreateNetwork(ctx context.Context, name string) (AnyNetwork, er
 	return n, nil
 }
 
-func (d *Docker) createNetwork(ctx context.Context, name string) (AnyNetwork, error) {
-	cli, err := d.connect(ctx)
-	if err != nil {
-		return AnyNetwork{}, err
-	}
-	d.networks.Lock()
-	defer d.networks.Unlock()
-	ctx, cancel := settled(ctx, slowCall)
-	defer cancel()
-	taken := hostPrefixes()
-	for range networkTries {
-		all, err := cli.NetworkList(ctx, network.ListOptions{})
-		if err != nil {
-			return AnyNetwork{}, d.explain(ctx, err)
-		}
+func (d *Docker) createNetwork(ctx context.Context, name string) (made AnyNetwork, err error) {
+	// No two networks of one name come about: see bridgeName. No app has a name
+	// with a blank.
+	bridge := bridgeName("network " + name)
+	err = d.onSubnet(ctx, bridge, func(_ context.Context, _ *client.Client, all []network.Summary) (bool, error) {
 		if slices.ContainsFunc(all, func(n network.Summary) bool { return n.Name == name }) {
-			return AnyNetwork{}, ErrNetworkExists
+			return false, ErrNetworkExists
 		}
-		subnet, ok := freeSubnet(d.config.Pool, d.config.SubnetBits, append(subnets(all), taken...))
-		if !ok {
-			return AnyNetwork{}, fmt.Errorf("%w in pool %s: set another pool or remove networks", ErrNoSubnet, d.config.Pool)
-		}
-		made, err := cli.NetworkCreate(ctx, name, network.CreateOptions{
+		return false, nil
+	}, func(ctx context.Context, cli *client.Client, subnet netip.Prefix) (bool, error) {
+		r, err := cli.NetworkCreate(ctx, name, network.CreateOptions{
 			Driver:     "bridge",
 			Attachable: true,
 			IPAM:       &network.IPAM{Config: []network.IPAMConfig{{Subnet: subnet.String()}}},
-			// No two networks of one name come about: see bridgeName. No app has a name
-			// with a blank.
-			Options: map[string]string{bridgeOption: bridgeName("network " + name)},
-			Labels:  map[string]string{LabelNetwork: name},
+			Options:    map[string]string{bridgeOption: bridge},
+			Labels:     map[string]string{LabelNetwork: name},
 		})
-		switch {
-		case err == nil:
-			n, err := cli.NetworkInspect(ctx, made.ID, network.InspectOptions{})
-			return anyNetwork(n), d.explain(ctx, err)
-		case overlaps(err):
-			taken = append(taken, subnet)
-		case !madeMeanwhile(err):
-			return AnyNetwork{}, d.explain(ctx, err)
-		default:
-			pause(ctx, networkPause)
+		if err != nil {
+			return false, err
 		}
-	}
-	return AnyNetwork{}, fmt.Errorf("interface %s belongs to another network: remove that network", bridgeName("network "+name))
+		n, err := cli.NetworkInspect(ctx, r.ID, network.InspectOptions{})
+		made = anyNetwork(n)
+		return true, err
+	})
+	return made, err
 }
 
 // AllNetworks implements Networks.

@@ -33,16 +33,31 @@ func (d *Docker) Network(ctx context.Context, app string) (Network, error) {
 	return n, nil
 }
 
-func (d *Docker) network(ctx context.Context, app string) (Network, error) {
+func (d *Docker) network(ctx context.Context, app string) (n Network, err error) {
 	if app == "" {
 		return Network{}, errors.New("no app is given")
 	}
+	err = d.onSubnet(ctx, bridgeName(app), func(ctx context.Context, cli *client.Client, all []network.Summary) (found bool, err error) {
+		n, found, err = ours(ctx, cli, all, app)
+		return found, err
+	}, func(ctx context.Context, cli *client.Client, subnet netip.Prefix) (bool, error) {
+		return false, create(ctx, cli, app, subnet) // the next look finds it
+	})
+	return n, err
+}
+
+// onSubnet makes a network with the interface bridge on a free subnet of the pool.
+// Other processes may do the same at the same time: look finds what exists already,
+// among all networks, and attempt either returns the engine's error or tells whether
+// that was all.
+func (d *Docker) onSubnet(ctx context.Context, bridge string, look func(context.Context, *client.Client, []network.Summary) (found bool, err error),
+	attempt func(context.Context, *client.Client, netip.Prefix) (done bool, err error)) error {
 	cli, err := d.connect(ctx)
 	if err != nil {
-		return Network{}, err
+		return err
 	}
 	if err := ctx.Err(); err != nil {
-		return Network{}, err
+		return err
 	}
 	d.networks.Lock()
 	defer d.networks.Unlock()
@@ -52,27 +67,29 @@ func (d *Docker) network(ctx context.Context, app string) (Network, error) {
 	for range networkTries {
 		all, err := cli.NetworkList(ctx, network.ListOptions{})
 		if err != nil {
-			return Network{}, d.explain(ctx, err)
+			return d.explain(ctx, err)
 		}
-		if n, found, err := ours(ctx, cli, all, app); found || err != nil {
-			return n, err
+		if found, err := look(ctx, cli, all); found || err != nil {
+			return err
 		}
 		subnet, ok := freeSubnet(d.config.Pool, d.config.SubnetBits, append(subnets(all), taken...))
 		if !ok {
-			return Network{}, fmt.Errorf("%w: every /%d of pool %s overlaps a network, an interface or a route of this host; set another pool or remove apps",
+			return fmt.Errorf("%w: every /%d of pool %s overlaps a network, an interface or a route of this host; set another pool or remove networks",
 				ErrNoSubnet, d.config.SubnetBits, d.config.Pool)
 		}
-		switch err := create(ctx, cli, app, subnet); {
-		case err == nil: // the next look finds it
+		switch done, err := attempt(ctx, cli, subnet); {
+		case err == nil && done:
+			return nil
+		case err == nil:
 		case overlaps(err):
 			taken = append(taken, subnet)
 		case !madeMeanwhile(err):
-			return Network{}, d.explain(ctx, err)
+			return d.explain(ctx, err)
 		default:
 			pause(ctx, networkPause)
 		}
 	}
-	return Network{}, fmt.Errorf("interface %s belongs to another network: remove that network", bridgeName(app))
+	return fmt.Errorf("interface %s belongs to another network: remove that network", bridge)
 }
 
 const (
