@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -13,18 +14,18 @@ import (
 )
 
 // checkOrphans looks for containers, networks, images and routes of apps that
-// this root does not have any longer. Labels do not say which root they are of, and
-// an engine may serve several: see the package comment for how it is told.
+// this root does not have any longer. An engine may serve several roots: see the
+// package comment for how it is told whose they are.
 func (d *doctor) checkOrphans(ctx context.Context) []Finding {
 	const check = "orphans"
 	c, err := d.condition()
 	if err != nil {
 		return nil // checkNginx tells
 	}
-	gone := map[string]engine.Observed{}
+	gone := map[string]remains{}
 	for _, app := range c.Apps {
 		if d.absent(app) {
-			gone[app] = engine.Observed{}
+			gone[app] = remains{routed: true}
 		}
 	}
 	if _, err := d.engine(); err != nil {
@@ -36,7 +37,7 @@ func (d *doctor) checkOrphans(ctx context.Context) []Finding {
 	}
 	var list []Finding
 	for _, app := range slices.Sorted(maps.Keys(gone)) {
-		list = append(list, wrong(check, HealthWarning, "dokku doctor --fix", "App %s does not exist, but %s", app, whatIsLeft(gone[app])).
+		list = append(list, wrong(check, HealthWarning, "dokku doctor --fix", "App %s does not exist, but %s", app, gone[app]).
 			fixed("orphan "+app, func(ctx context.Context) error { return d.removeOrphan(ctx, app) }))
 	}
 	if list == nil {
@@ -47,7 +48,7 @@ func (d *doctor) checkOrphans(ctx context.Context) []Finding {
 
 // orphans adds what the engine has of apps that are gone, as far as it is this
 // root's for certain.
-func (d *doctor) orphans(ctx context.Context, gone map[string]engine.Observed) error {
+func (d *doctor) orphans(ctx context.Context, gone map[string]remains) error {
 	host, err := d.Host()
 	if err != nil {
 		return err
@@ -64,14 +65,14 @@ func (d *doctor) orphans(ctx context.Context, gone map[string]engine.Observed) e
 		if !d.absent(n.App) {
 			continue
 		}
-		if _, ours, err := orphaned(ctx, px, n); err != nil || !ours {
+		if ours, err := d.orphaned(ctx, px, n); err != nil || !ours {
 			continue
 		}
 		o, err := host.Observe(ctx, n.App)
 		if err != nil {
 			return err
 		}
-		gone[n.App] = o
+		gone[n.App] = remains{o, gone[n.App].routed}
 	}
 	return nil
 }
@@ -89,24 +90,30 @@ func (d *doctor) absent(app string) bool {
 	return err == nil && now == ""
 }
 
-// orphaned reports whether a network is the one into which our own proxy still
-// leads the app's name.
-func orphaned(ctx context.Context, px proxy.Proxy, n engine.Network) (proxy.Route, bool, error) {
+// orphaned reports whether the network of an app is this root's: it says so, or our
+// own proxy still leads the app's name into it.
+func (d *doctor) orphaned(ctx context.Context, px proxy.Proxy, n engine.Network) (bool, error) {
+	if n.Root != "" {
+		return n.Root == d.knownIdentity(), nil
+	}
 	live, ok, err := px.Live(ctx, n.App)
 	if !ok || err != nil {
-		return live, false, err
+		return false, err
 	}
-	for _, u := range live.Upstreams {
-		if n.Subnet.Contains(u.Addr()) {
-			return live, true, nil
-		}
-	}
-	return live, false, nil
+	return slices.ContainsFunc(live.Upstreams, func(u netip.AddrPort) bool { return n.Subnet.Contains(u.Addr()) }), nil
 }
 
-// whatIsLeft counts what is there of an app.
-func whatIsLeft(o engine.Observed) string {
-	list := []string{"its route"}
+// remains are what is there of an app that is gone.
+type remains struct {
+	engine.Observed
+	routed bool
+}
+
+func (o remains) String() string {
+	var list []string
+	if o.routed {
+		list = append(list, "its route")
+	}
 	for _, part := range []struct {
 		n    int
 		what string
@@ -115,7 +122,7 @@ func whatIsLeft(o engine.Observed) string {
 			list = append(list, count(part.n, part.what))
 		}
 	}
-	if len(list) == 1 {
+	if len(list) == 1 && o.routed {
 		return list[0] + " does"
 	}
 	return strings.Join(list, ", ") + " do"
@@ -123,7 +130,7 @@ func whatIsLeft(o engine.Observed) string {
 
 // removeOrphan removes what is left of an app, after another look under the lock of
 // its name: it may have been created again. The route goes last, since it is what
-// tells that the rest is ours: a crash in between is finished by the next one.
+// may tell that the rest is ours: a crash in between is finished by the next one.
 func (d *doctor) removeOrphan(ctx context.Context, app string) error {
 	l, ok, err := d.tryLock(app, "doctor")
 	if err != nil || !ok {
@@ -147,11 +154,11 @@ func (d *doctor) removeOrphan(ctx context.Context, app string) error {
 	}
 	ours := false
 	for _, n := range o.Networks {
-		_, leads, err := orphaned(ctx, px, n)
+		one, err := d.orphaned(ctx, px, n)
 		if err != nil {
 			return err
 		}
-		ours = ours || leads
+		ours = ours || one
 	}
 	if ours {
 		if err := removeAll(ctx, host, o, (&session{App: &App{Name: app}}).grace()); err != nil {

@@ -120,6 +120,18 @@ var doctorTests = []struct {
 		p.engine.SetImage("shop", engine.ImageInfo{ID: "sha256:left"})
 	}, want: []string{"shop leftovers: container shop.worker.strange", "shop leftovers: image sha256:left is not needed"}},
 	{name: "another root's app", damage: foreigners, stays: true},
+	{name: "the folder and the route of an app have gone", damage: func(p *patient) {
+		p.write("this-root\n", ".dokku", "id")
+		p.engine.SetRoot("this-root")
+		foreign(p, "gone")
+		p.engine.SetRoot("another-root")
+		foreigners(p)
+	}, want: []string{"orphans: App gone does not exist, but 1 container, 1 network, 1 image do"},
+		after: func(p *patient) {
+			if o, _ := p.engine.Observe(context.Background(), "theirs"); len(o.Instances) != 1 || len(o.Networks) != 1 {
+				p.t.Errorf("of another root's app, there is %+v", o)
+			}
+		}},
 	{name: "the app's folder has gone", damage: func(p *patient) { foreigners(p); os.RemoveAll(p.path("shop")) },
 		want: []string{"orphans: App shop does not exist, but its route, 3 containers, 1 network, 1 image do"},
 		after: func(p *patient) {

@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"dokku/agent/engine"
@@ -66,7 +68,7 @@ func (s *Server) Host() (engine.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := engine.Config{Host: set.Docker}
+	c := engine.Config{Host: set.Docker, Root: s.identity()}
 	if set.Pool != "" {
 		if c.Pool, err = netip.ParsePrefix(set.Pool); err != nil {
 			return nil, fmt.Errorf("cannot use the pool of addresses %q of %s: %w", set.Pool, s.own("server.json"), err)
@@ -78,6 +80,30 @@ func (s *Server) Host() (engine.Host, error) {
 	}
 	s.host = d
 	return d, nil
+}
+
+// identity names this root among all that use one engine. It is made once, by
+// whoever needs it first. Without one, which only a full disk brings about, nothing
+// is labelled.
+func (s *Server) identity() string {
+	if id := s.knownIdentity(); id != "" {
+		return id
+	}
+	f, err := os.CreateTemp(s.own(), ".id")
+	if err != nil {
+		return ""
+	}
+	defer os.Remove(f.Name())
+	_, err = f.WriteString(strings.ToLower(rand.Text()) + "\n")
+	if err = errors.Join(err, f.Close()); err == nil {
+		os.Link(f.Name(), s.own("id")) // unless somebody was quicker
+	}
+	return s.knownIdentity()
+}
+
+func (s *Server) knownIdentity() string {
+	id, _ := os.ReadFile(s.own("id"))
+	return strings.TrimSpace(string(id))
 }
 
 // router returns what web is reached through.

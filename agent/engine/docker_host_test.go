@@ -363,3 +363,25 @@ func TestDockerHangs(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestDockerRoot: an app's network says which root it is of, and one that was made
+// before there was such a label goes on to be the app's.
+func TestDockerRoot(t *testing.T) {
+	t.Parallel()
+	d := newDocker(t)
+	app := appName(t)
+	t.Cleanup(func() { clean(t, d, app+"-old"); clean(t, d, app) })
+	if _, err := d.Network(t.Context(), app+"-old"); err != nil {
+		t.Fatal(err)
+	}
+	rooted, err := engine.NewDocker(engine.Config{Root: "this"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{app: "this", app + "-old": ""} {
+		n, err := rooted.Network(t.Context(), name)
+		if err != nil || n.Root != want {
+			t.Errorf("the network of %s is of %q, want %q (%v)", name, n.Root, want, err)
+		}
+	}
+}

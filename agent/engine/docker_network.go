@@ -41,7 +41,7 @@ func (d *Docker) network(ctx context.Context, app string) (n Network, err error)
 		n, found, err = ours(ctx, cli, all, app)
 		return found, err
 	}, func(ctx context.Context, cli *client.Client, subnet netip.Prefix) (bool, error) {
-		return false, create(ctx, cli, app, subnet) // the next look finds it
+		return false, create(ctx, cli, app, d.config.Root, subnet) // the next look finds it
 	})
 	return n, err
 }
@@ -157,8 +157,12 @@ func subnets(all []network.Summary) []netip.Prefix {
 	return taken
 }
 
-func create(ctx context.Context, cli *client.Client, app string, subnet netip.Prefix) error {
+func create(ctx context.Context, cli *client.Client, app, root string, subnet netip.Prefix) error {
 	automatic, gateway := divide(subnet)
+	labels := map[string]string{LabelApp: app}
+	if root != "" {
+		labels[LabelRoot] = root
+	}
 	_, err := cli.NetworkCreate(ctx, NetworkName(app), network.CreateOptions{
 		Driver: "bridge",
 		IPAM: &network.IPAM{Config: []network.IPAMConfig{{
@@ -167,7 +171,7 @@ func create(ctx context.Context, cli *client.Client, app string, subnet netip.Pr
 			Gateway: gateway.String(),
 		}}},
 		Options: map[string]string{bridgeOption: bridgeName(app)},
-		Labels:  map[string]string{LabelApp: app},
+		Labels:  labels,
 	})
 	return err
 }

@@ -184,7 +184,7 @@ func networks(ctx context.Context, cli *client.Client, app string) ([]Network, e
 }
 
 func appNetwork(n network.Summary) Network {
-	a := Network{ID: n.ID, Name: n.Name, App: n.Labels[LabelApp]}
+	a := Network{ID: n.ID, Name: n.Name, App: n.Labels[LabelApp], Root: n.Labels[LabelRoot]}
 	for _, c := range n.IPAM.Config {
 		subnet, err := netip.ParsePrefix(c.Subnet)
 		if err != nil || !subnet.Addr().Is4() {

@@ -30,6 +30,10 @@ const (
 // the network's name. Dokku gives its networks the same one.
 const LabelNetwork = "com.dokku.network-name"
 
+// LabelRoot is carried by the networks of apps: which DOKKU_ROOT the app is of. An
+// engine may serve several.
+const LabelRoot = "com.dokku.root"
+
 // Kind says what a container is for; it is the value of LabelContainerType.
 type Kind string
 
@@ -163,6 +167,7 @@ type Network struct {
 	ID     string
 	Name   string
 	App    string
+	Root   string // what its maker was configured with; "" before there was such a label
 	Subnet netip.Prefix
 	// Automatic is the part of Subnet from which the engine hands out addresses
 	// to containers that ask for none; fixed addresses are chosen outside it.

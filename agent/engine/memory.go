@@ -30,6 +30,7 @@ type Memory struct {
 	volumes    map[string]string // content of files in volumes, by volume/path
 	images     []*memoryImage
 	watchers   []*watcher
+	root       string
 }
 
 var _ Host = (*Memory)(nil)
@@ -71,6 +72,13 @@ func (m *Memory) Fail(hook func(call string, args ...any) error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.hook = hook
+}
+
+// SetRoot is Config.Root of what calls m from now on.
+func (m *Memory) SetRoot(root string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.root = root
 }
 
 // Behave scripts what is started, or started again, from now on.
@@ -216,7 +224,7 @@ func (m *Memory) Network(ctx context.Context, app string) (Network, error) {
 		if !ok {
 			return Network{}, fmt.Errorf("cannot make the network of app %s: %w", app, ErrNoSubnet)
 		}
-		n := Network{ID: m.newID("network"), Name: NetworkName(app), App: app, Subnet: subnet}
+		n := Network{ID: m.newID("network"), Name: NetworkName(app), App: app, Root: m.root, Subnet: subnet}
 		n.Automatic, n.Gateway = divide(subnet)
 		m.nets = append(m.nets, n)
 		return n, nil

@@ -11,7 +11,7 @@ func (m *Memory) Clone() *Memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c := &Memory{serial: m.serial, script: m.script, nets: slices.Clone(m.nets), shared: slices.Clone(m.shared),
-		volumes: maps.Clone(m.volumes)}
+		volumes: maps.Clone(m.volumes), root: m.root}
 	for _, p := range m.containers {
 		q := *p
 		q.lines, q.execs = slices.Clone(p.lines), slices.Clone(p.execs)
