@@ -43,8 +43,9 @@ var backupCommands = []spec{
 		long: "Without names: all apps of the backup, the settings and ssh keys that the server does not have; with names of\n" +
 			"apps: those apps. The backup comes from standard input, also over ssh, or with --input from a file.\n" +
 			"All of it is checked before anything changes. Apps that exist are refused, or with --force replaced with all they\n" +
-			"have. Each app is deployed as a push would be, its release command included; an app that does not come up is\n" +
-			"left stopped, with all it has, and the others go on. What was stopped stays stopped.\n" +
+			"have; they are down until the new ones are up. Each app passes its checks as at a push. Without its image it is\n" +
+			"built first, as ps:rebuild does, and its release command runs. An app that does not come up is left stopped, with\n" +
+			"all it has, and the others go on. What was stopped stays stopped.\n" +
 			"After an interruption the same command does the rest.",
 		example: "ssh dokku@server restore < backup.tar.gz\ndokku restore --input backup.tar.gz hello",
 		flags: func(f *pflag.FlagSet) {
