@@ -59,6 +59,7 @@ func run(name string, args []string) int {
 	if word == "install:print" && len(args) == 2 {
 		return printInstalled(root, args[1])
 	}
+	dir, _ := os.Getwd() // become leaves it
 	if !rootless(firstWord(args)) {
 		if err := become(root); err != nil {
 			return fail(err)
@@ -72,7 +73,9 @@ func run(name string, args []string) int {
 	case "shell":
 		return fail(fmt.Errorf("dokku shell is for sshd, which gives it the name of one key"))
 	}
-	return command.Execute(ctx, environment(root, ""), args)
+	env := environment(root, "")
+	env.Dir = dir
+	return command.Execute(ctx, env, args)
 }
 
 // printInstalled prints a file that install.sh installs for root, before there

@@ -32,6 +32,9 @@ func (s *Server) Create(ctx context.Context, app string, provisional bool) error
 	if err := ValidName(app); err != nil {
 		return err
 	}
+	if _, err := s.Settings(); err != nil {
+		return err
+	}
 	l, err := s.lockApp(ctx, app, "apps:create", event.Log{})
 	if err != nil {
 		return err
@@ -316,8 +319,8 @@ func (s *Server) UpdateSettings(ctx context.Context, change func(*Settings) erro
 		return err
 	}
 	defer l.release()
-	var set Settings
-	if err := readJSON(s.own("server.json"), &set); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	set, err := s.storedSettings()
+	if err != nil {
 		return err
 	}
 	if err := change(&set); err != nil {

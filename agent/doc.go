@@ -68,6 +68,37 @@
 // found and can be cleared away, and another root's is neither reported nor touched. A
 // lock of that name is no evidence: a push that was refused leaves one.
 //
+// # Backup and restore
+//
+// A backup holds what people asked for, and what they pushed: each app's repository,
+// state and releases as they are between two operations, under the app's lock. What
+// is observed is not in it, nor what the engine or the host keeps for an app
+// (volumes, folders, logs): that is named. Package backup has the file.
+//
+// A restore unpacks the whole file into a folder of the root, checks it and makes
+// each app's folder ready there. One rename then makes the app, or exchanges it with
+// the one that it replaces: a kill leaves the one or the other. The app appears
+// stopped, with a mark that it is to be started (Restored); a stopped app is one
+// that every command already knows how to treat. Its first release comes up as any
+// does, from the image that was restored or by a build of the deployed revision.
+// That is tried once: an app that does not come up stays stopped. Who is killed in
+// between leaves the mark to the agent. The id of the backup stays in the state, so
+// that the same command again passes over what it has done and does the rest.
+//
+// What the server has itself wins over a backup's settings and keys, since both say
+// who may do what here. What describes the machine (the engine's address, the pool,
+// nginx's commands) is never taken over.
+//
+// # Files of other versions
+//
+// A file that a newer version wrote is never overwritten or removed. Since an
+// operation may touch any file of an app, whoever opens the app looks at the version
+// of each of them first, problem.json and the releases too. A newer server.json stops
+// everything, the agent as well. One that a person has edited badly stops commands and
+// pushes, which say so; the agent has apps to keep up and goes on with its own copy of
+// the last good one. A key that is no setting counts as a bad edit: misspelt, it
+// would leave the default in force, and the default of keep_releases removes images.
+//
 // # Decisions
 //
 //   - The proxy's route is derived from the state by Plan like everything else;

@@ -111,7 +111,7 @@ func (d *doctor) examine(ctx context.Context, app string) []Finding {
 	var err error
 	if d.set, err = d.Settings(); err != nil {
 		return []Finding{{Check: "settings", Status: HealthProblem, Text: err.Error(),
-			Mend: "restore " + d.own("server.json") + " from a backup"}}
+			Mend: "correct " + d.own("server.json") + ", or restore it from a backup"}}
 	}
 	var checks []func(context.Context) []Finding
 	if app == "" {

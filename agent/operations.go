@@ -18,7 +18,7 @@ import (
 // present config, gated and without downtime. A stopped app runs afterwards.
 func (s *Server) Restart(ctx context.Context, app string, log event.Log) error {
 	return s.with(ctx, app, "ps:restart", log, func(x *session) error {
-		return x.restart(ctx, "ps:restart", func(*State) {})
+		return x.wake(ctx, "ps:restart")
 	})
 }
 
@@ -37,7 +37,7 @@ func (s *Server) RestartType(ctx context.Context, app, typ string, log event.Log
 			return fmt.Errorf("%s is not a valid process name to restart", typ)
 		}
 		if x.State.Stopped {
-			return x.restart(ctx, "ps:restart", func(*State) {})
+			return x.wake(ctx, "ps:restart")
 		}
 		kept := map[string]Identity{}
 		for _, e := range f {
@@ -102,7 +102,7 @@ func (s *Server) Start(ctx context.Context, app string, log event.Log) error {
 		}
 		if x.State.Stopped {
 			x.log.Step("Starting %s ...", app)
-			return x.restart(ctx, "ps:start", func(*State) {})
+			return x.wake(ctx, "ps:start")
 		}
 		running, err := x.allRun(ctx)
 		if err != nil {
@@ -163,6 +163,7 @@ func (s *Server) Stop(ctx context.Context, app string, log event.Log) error {
 			x.log.Step("Stopping %s ...", app)
 		}
 		x.State.Stopped, x.State.Retiring, x.dirty = true, nil, true
+		x.State.Restored = x.State.Restored.left()
 		return x.decide(context.WithoutCancel(ctx), app+" is to be stopped now")
 	})
 }
@@ -265,7 +266,7 @@ func merged(a, b map[string]int) map[string]int {
 // another one was pushed while deploys were skipped (ps:set skip-deploy), it is
 // that one.
 func (s *Server) Rebuild(ctx context.Context, app string, log event.Log) error {
-	return s.with(ctx, app, "ps:rebuild", log, func(x *session) (err error) {
+	return s.with(ctx, app, "ps:rebuild", log, func(x *session) error {
 		branch, revision, err := x.pushed(x.App)
 		if err != nil {
 			return err
@@ -279,23 +280,27 @@ func (s *Server) Rebuild(ctx context.Context, app string, log event.Log) error {
 		if x.State.Locked {
 			return lockedError(app)
 		}
-		start := time.Now()
-		end := x.logDeploy()
-		defer func() { end(err) }()
-		r, err := x.build(ctx, build.Options{GitDir: x.Dir}, revision, "ps:rebuild")
-		if err != nil {
-			x.discard(ctx)
-			return x.unchanged(err)
-		}
-		x.log.Step("Releasing %s v%d", x.Name, r.Number)
-		adopt := func(st *State) { st.DeployBranch = cmp.Or(st.DeployBranch, branch) }
-		if err := x.roll(ctx, r, adopt, func(o *rollout) error { return o.deploy(ctx) }); err != nil {
-			return err
-		}
-		x.postdeploy(ctx)
-		x.deployed(start)
-		return nil
+		return x.rebuild(ctx, revision, "ps:rebuild", func(st *State) { st.DeployBranch = cmp.Or(st.DeployBranch, branch) })
 	})
+}
+
+// rebuild builds a revision and deploys it; change is part of what it commits.
+func (x *session) rebuild(ctx context.Context, revision, cause string, change func(*State)) (err error) {
+	start := time.Now()
+	end := x.logDeploy()
+	defer func() { end(err) }()
+	r, err := x.build(ctx, build.Options{GitDir: x.Dir}, revision, cause)
+	if err != nil {
+		x.discard(ctx)
+		return x.unchanged(err)
+	}
+	x.log.Step("Releasing %s v%d", x.Name, r.Number)
+	if err := x.roll(ctx, r, change, func(o *rollout) error { return o.deploy(ctx) }); err != nil {
+		return err
+	}
+	x.postdeploy(ctx)
+	x.deployed(start)
+	return nil
 }
 
 // SetConfig sets and unsets variables of an app, or of the server when app is

@@ -70,6 +70,11 @@ func (x *session) reconcile(ctx context.Context, restore bool) error {
 		}
 		return x.dropProvisional()
 	}
+	if x.State.Restored.starts() {
+		err := x.revive(ctx)
+		x.noteProblem(err)
+		return err
+	}
 	postdeploy := false
 	if st := x.accepted; st != nil {
 		// That it is deployed is said at once, or after postdeploy, as in Dokku.

@@ -43,6 +43,7 @@ func (s *Server) Run(ctx context.Context, log event.Log) error {
 		return fmt.Errorf("another agent runs on %s; stop it first", s.Root)
 	}
 	defer l.release()
+	s.good = &goodSettings{path: s.own(goodSettingsFile)}
 	host, err := s.Host()
 	if err != nil {
 		return err
@@ -61,6 +62,7 @@ func (s *Server) Run(ctx context.Context, log event.Log) error {
 // sweepRoot removes what a create or a destroy left that was killed halfway.
 func (s *Server) sweepRoot() {
 	os.RemoveAll(s.own("trash"))
+	s.sweepStaging()
 	if l, free, err := s.tryLock(settingsLock, "cleaning up"); free && err == nil {
 		sweepTemporary(s.own())
 		l.release()
@@ -79,6 +81,8 @@ type watchman struct {
 	log   event.Log
 	slots chan struct{}
 	wg    sync.WaitGroup
+
+	settings time.Time // server.json as it was last seen
 
 	mu   sync.Mutex
 	apps map[string]*watched
@@ -107,10 +111,24 @@ func (w *watchman) loop(ctx context.Context, events <-chan engine.Event) error {
 			w.note(e)
 		case <-t.C:
 		}
+		w.lookAtSettings()
 		if err := w.look(ctx); err != nil {
 			w.log.Warn("%s", err)
 		}
 	}
+}
+
+// lookAtSettings says so, once, when somebody has made server.json unusable.
+func (w *watchman) lookAtSettings() {
+	fi, err := os.Stat(w.own("server.json"))
+	if err != nil || fi.ModTime().Equal(w.settings) {
+		return
+	}
+	w.settings = fi.ModTime()
+	if _, err := w.storedSettings(); err != nil {
+		w.log.Warn("The agent goes on with the settings from before: %s", err)
+	}
+	w.Settings() // keeps a good one
 }
 
 // note makes the app of an event due. When the engine came back, all are, and

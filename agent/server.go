@@ -37,6 +37,9 @@ type Server struct {
 	owner func() (Owner, error)
 	// fault is asked before every change of a file; tests set it.
 	fault func(what string) error
+	// good is what the agent goes on with when server.json cannot be used; nil
+	// elsewhere.
+	good *goodSettings
 	// around is what the doctor looks at outside of the root; tests replace it.
 	around surroundings
 }

@@ -116,6 +116,9 @@ func (s *Server) open(app string, l *lock, log event.Log) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.refuseNewer(app); err != nil {
+		return nil, err
+	}
 	set, err := s.Settings()
 	if err != nil {
 		return nil, err
@@ -192,6 +195,9 @@ func (x *session) commit(r *Release) {
 	x.Current, x.State.Current, x.State.Stopped, x.dirty = r, r.Number, false, true
 	if f := x.State.Renamed; f != nil {
 		x.State.Renamed = &Renamed{From: f.From, Domains: f.Domains} // what is new carries the new name
+	}
+	if f := x.State.Restored; f != nil {
+		x.State.Restored = &Restored{Backup: f.Backup}
 	}
 }
 

@@ -60,6 +60,9 @@ type State struct {
 	// Renamed is set while something still carries the app's former name.
 	Renamed *Renamed `json:"renamed,omitempty"`
 
+	// Restored is set in an app that came from a backup.
+	Restored *Restored `json:"restored,omitempty"`
+
 	// Destroying: apps:destroy has begun; the agent finishes it.
 	Destroying bool `json:"destroying,omitempty"`
 
@@ -105,6 +108,10 @@ func (st *State) clone() State {
 	if st.Renamed != nil {
 		r := *st.Renamed
 		c.Renamed = &r
+	}
+	if st.Restored != nil {
+		r := *st.Restored
+		c.Restored = &r
 	}
 	return c
 }

@@ -142,13 +142,42 @@ func readJSON(path string, v any) error {
 		return fmt.Errorf("cannot read %s: %w", path, err)
 	}
 	if head.Version > stateVersion {
-		return fmt.Errorf("cannot read %s: it has version %d, this dokku knows up to %d: install the newer dokku again",
-			path, head.Version, stateVersion)
+		return &newerError{path, head.Version}
 	}
 	if err := json.Unmarshal(data, v); err != nil {
 		return fmt.Errorf("cannot read %s: %w", path, err)
 	}
 	return nil
+}
+
+// A newerError says that a newer version of this program wrote a file.
+type newerError struct {
+	path    string
+	version int
+}
+
+func (e *newerError) Error() string {
+	return fmt.Sprintf("cannot read %s: it has version %d, this dokku knows up to %d: install the newer dokku again",
+		e.path, e.version, stateVersion)
+}
+
+// refuseNewer refuses an app of which a newer version of this program wrote any file:
+// whoever works on the app may replace or remove each of them. What cannot be read
+// for another reason is found by whoever needs it.
+func (s *Server) refuseNewer(app string) error {
+	paths := []string{s.file(app, "problem.json")}
+	numbers, err := s.releaseNumbers(app)
+	for _, n := range numbers {
+		paths = append(paths, s.file(app, "releases", strconv.Itoa(n)+".json"))
+	}
+	for _, path := range paths {
+		var newer *newerError
+		var head struct{}
+		if errors.As(readJSON(path, &head), &newer) {
+			return newer
+		}
+	}
+	return err
 }
 
 func (s *Server) saveState(app string, st *State) error {
@@ -265,23 +294,4 @@ func (s *Server) nextRelease(a *App) (int, error) {
 		next = max(next, n)
 	}
 	return next + 1, nil
-}
-
-// Settings reads the server's settings; a missing file means the defaults.
-func (s *Server) Settings() (Settings, error) {
-	var set Settings
-	err := readJSON(s.own("server.json"), &set)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	if set.MaxScale == 0 {
-		set.MaxScale = defaultMaxScale
-	}
-	if set.KeepReleases == 0 {
-		set.KeepReleases = defaultKeepReleases
-	}
-	if set.Nginx.Port == 0 {
-		set.Nginx.Port = 80
-	}
-	return set, err
 }

@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -194,7 +196,8 @@ func (d *decoder) path(last string) string {
 }
 
 // readManifest reads the manifest at path. A missing and a damaged one are the
-// same: every file is then new, which costs one full transfer.
+// same: every file is then new, which costs one full transfer. One that a newer
+// version of this program wrote is refused, never overwritten.
 func readManifest(path string) (manifest, error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -203,11 +206,26 @@ func readManifest(path string) (manifest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the manifest: %w", err)
 	}
+	if v := manifestVersion(b); v > 1 {
+		return nil, fmt.Errorf("cannot read %s: it has version %d, this dokku knows up to 1: install the newer dokku again", path, v)
+	}
 	m, err := decodeManifest(b)
 	if err != nil {
 		return nil, nil
 	}
 	return m, nil
+}
+
+// manifestVersion is the number in a manifest's magic; 0: it has none.
+func manifestVersion(b []byte) int {
+	name, _, _ := strings.Cut(manifestMagic, "1\n")
+	rest, ok := bytes.CutPrefix(b, []byte(name))
+	line, _, ended := bytes.Cut(rest[:min(len(rest), 12)], []byte("\n"))
+	v, err := strconv.Atoi(string(line))
+	if !ok || !ended || err != nil {
+		return 0
+	}
+	return v
 }
 
 // writeManifest replaces the manifest at path. It must be on the disk before

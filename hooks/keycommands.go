@@ -9,7 +9,10 @@ import (
 )
 
 // SSHKeys runs ssh-keys:add, ssh-keys:list, ssh-keys:remove and ssh-keys:help;
-// args begin with that word. A key comes from stdin unless a file is named.
+// args begin with that word. A key comes from stdin unless a file is named. For
+// backup there are ssh-keys:export, which prints the keys, a name and a public key a
+// line, ssh-keys:check, which says whether it could import stdin, and ssh-keys:import,
+// which adds those that are missing and prints which ones it did not.
 func SSHKeys(_ context.Context, root string, args []string, stdin io.Reader, stdout io.Writer) error {
 	switch command, args := args[0], args[1:]; {
 	case command == "ssh-keys:add" && (len(args) == 1 || len(args) == 2):
@@ -20,6 +23,10 @@ func SSHKeys(_ context.Context, root string, args []string, stdin io.Reader, std
 		return KeysRemove(root, args[0])
 	case command == "ssh-keys:remove" && len(args) == 2 && args[0] == "--fingerprint":
 		return KeysRemove(root, args[1])
+	case command == "ssh-keys:export" && len(args) == 0:
+		return exportKeys(root, stdout)
+	case (command == "ssh-keys:import" || command == "ssh-keys:check") && len(args) == 0:
+		return importKeys(root, command == "ssh-keys:check", stdin, stdout)
 	case command == "ssh-keys" || command == "ssh-keys:help":
 		_, err := io.WriteString(stdout, keysHelp)
 		return err

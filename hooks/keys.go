@@ -64,7 +64,7 @@ func KeysAdd(root, name, key string) error {
 	if err != nil {
 		return err
 	}
-	line := fmt.Sprintf("%s,%s %s %s", command, keyOptions, bytes.TrimSpace(ssh.MarshalAuthorizedKey(pub)), name)
+	line := keyText(command, name, pub)
 	return changeKeys(root, func(f *keyFile) error {
 		fingerprint := ssh.FingerprintSHA256(pub)
 		for i, l := range f.lines {
@@ -78,6 +78,11 @@ func KeysAdd(root, name, key string) error {
 		f.lines = append(f.lines, keyLine{text: line})
 		return nil
 	})
+}
+
+// keyText is a key's line of authorized_keys.
+func keyText(command, name string, pub ssh.PublicKey) string {
+	return fmt.Sprintf("%s,%s %s %s", command, keyOptions, bytes.TrimSpace(ssh.MarshalAuthorizedKey(pub)), name)
 }
 
 // KeysList returns the keys that KeysAdd added, in their order.

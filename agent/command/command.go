@@ -28,6 +28,8 @@ type Env struct {
 	Console Console
 	// Version is what the command version prints.
 	Version string
+	// Dir is where the command was called; relative names of files begin there.
+	Dir string
 	// User is the name of the ssh key that the command came with; empty on the
 	// host itself.
 	User string
@@ -170,7 +172,7 @@ func (r *runner) add(root *cobra.Command, only string) {
 	lists := [][]spec{
 		processCommands, scaleCommands, appCommands, configCommands, domainCommands, checkCommands,
 		storageCommands, networkCommands, resourceCommands, portCommands, proxyCommands, nginxCommands, gitCommands,
-		logCommands, runCommands, keyCommands, cleanupCommands, otherCommands,
+		logCommands, runCommands, keyCommands, backupCommands, cleanupCommands, otherCommands,
 	}
 	var all []spec
 	for _, list := range lists {

@@ -81,7 +81,9 @@ func parseUse(use string) shape {
 		case i == 0 && name == "APP":
 			s.app = true
 			if word != "APP" {
-				s.optional++
+				if s.optional++; repeated {
+					s.optional = -1
+				}
 				continue
 			}
 			s.required = append(s.required, name)
@@ -175,10 +177,14 @@ func (c *call) bare(s spec, sh shape) error {
 }
 
 func (c *call) count(s spec, sh shape) error {
-	if n := len(c.args); n < len(sh.required) || n > 0 && sh.app && c.args[0] == "" {
-		name := sh.required[min(n, len(sh.required)-1)]
+	n := len(c.args)
+	if n > 0 && sh.app && c.args[0] == "" {
+		return errNoApp
+	}
+	if n < len(sh.required) {
+		name := sh.required[n]
 		switch {
-		case name == "APP" || n > 0 && sh.app && c.args[0] == "":
+		case name == "APP":
 			return errNoApp
 		case s.missing != "":
 			return usageError(c.cmd, "%s", s.missing)

@@ -340,7 +340,7 @@ func TestWrongCommandLines(t *testing.T) {
 	f := newFixture(t)
 	before := f.snapshot()
 	count := 0
-	for line := range strings.SplitSeq(wrongLines+wrongAttachLines+wrongAppLines+wrongRunLines, "\n") {
+	for line := range strings.SplitSeq(wrongLines+wrongAttachLines+wrongAppLines+wrongRunLines+wrongBackupLines, "\n") {
 		if line == "" || line[0] == '#' {
 			continue
 		}

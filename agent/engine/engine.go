@@ -314,12 +314,18 @@ type ImageInfo struct {
 // Remove takes only such names away from an image.
 const TagPrefix = "dokku/"
 
-// Images looks images up.
+// Images looks images up, and carries them from one engine to another.
 type Images interface {
 	// Image inspects an image by id or tag. A missing one is ErrNoImage.
 	Image(ctx context.Context, ref string) (ImageInfo, error)
 	// Tag gives an image another name.
 	Tag(ctx context.Context, id, tag string) error
+	// Save writes images, by id, so that Load of this or another engine of the same
+	// kind makes them again with the same ids. Their names stay behind. One that is
+	// missing is ErrNoImage, and nothing is written then.
+	Save(ctx context.Context, ids []string, w io.Writer) error
+	// Load makes the images that Save wrote; those that exist stay as they are.
+	Load(ctx context.Context, r io.Reader) error
 }
 
 // Event is a change of a labelled container that the agent did not ask for

@@ -1,7 +1,9 @@
 package enginetest
 
 import (
+	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 
 	"dokku/agent/engine"
@@ -90,4 +92,42 @@ func imageOfTwo(t *testing.T, r *run) {
 	images(b)
 	_, err := a.Host.Image(a.ctx, id)
 	a.fails(err, engine.ErrNoImage)
+}
+
+// saveImages: an image that was saved, and removed since, is there again, with its
+// id and what it exposes, and belongs to the app of its label.
+func saveImages(t *testing.T, r *run) {
+	a := r.app(t)
+	tag := "dokku/" + a.name + ":1"
+	id := r.Image(t, a.name, tag)
+	var saved bytes.Buffer
+	a.ok(a.Host.Save(a.ctx, []string{id}, &saved))
+	// While it exists, nothing changes.
+	a.ok(a.Host.Load(a.ctx, bytes.NewReader(saved.Bytes())))
+	equal(t, "images", fmt.Sprint(a.observe().Images), fmt.Sprint([]engine.Image{{ID: id, App: a.name, Tags: []string{tag}}}))
+
+	a.remove(engine.ImageKind, id)
+	_, err := a.Host.Image(a.ctx, id)
+	a.fails(err, engine.ErrNoImage)
+	a.ok(a.Host.Load(a.ctx, bytes.NewReader(saved.Bytes())))
+	info, err := a.Host.Image(a.ctx, id)
+	a.ok(err)
+	equal(t, "ports", fmt.Sprint(info.Ports), "[80 8080]")
+	equal(t, "images", fmt.Sprint(a.observe().Images), fmt.Sprint([]engine.Image{{ID: id, App: a.name}}))
+	a.image = id
+	i := a.start(a.spec(1, Program{OnStop: []string{"bye"}}))
+	a.stop(i.ID)
+	a.remove(engine.Container, i.ID)
+	a.remove(engine.ImageKind, id)
+}
+
+func saveNothing(t *testing.T, r *run) {
+	a := r.app(t)
+	var saved bytes.Buffer
+	missing := "sha256:" + strings.Repeat("0", 64)
+	a.fails(a.Host.Save(a.ctx, []string{a.image, missing}, &saved), engine.ErrNoImage)
+	equal(t, "bytes of a save that failed", saved.Len(), 0)
+	if err := a.Host.Load(a.ctx, strings.NewReader("no image at all")); err == nil {
+		t.Error("what is no image was loaded")
+	}
 }

@@ -40,6 +40,8 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 		{"image in use", imageInUse},
 		{"image with names", imageNames},
 		{"image of two apps", imageOfTwo},
+		{"save and load images", saveImages},
+		{"save and load what is no image", saveNothing},
 		{"logs", logs},
 		{"follow logs", followLogs},
 		{"wait", wait},

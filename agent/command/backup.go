@@ -1,0 +1,271 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/docker/go-units"
+	"github.com/google/renameio/v2"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"dokku/agent"
+	"dokku/agent/backup"
+	"dokku/agent/event"
+)
+
+var backupCommands = []spec{
+	{
+		use: "backup [APP...]", short: "Write apps, config, releases, repositories, settings and ssh keys to one file",
+		long: "Without names: all apps, the server's settings and the ssh keys; with names of apps: those apps.\n" +
+			"The backup goes to standard output, also over ssh, or with --output to a file that only its owner can read.\n" +
+			"It holds secrets: all config variables. Any tar lists it: tar tzf FILE.\n" +
+			"Each app is read between two operations; a push to it waits meanwhile. Restore builds the images again from\n" +
+			"the deployed revisions, unless --images puts them in, which makes the file as large as they are.\n" +
+			"Not in it: volumes and folders of the host (what an app has of these is named at the end), logs, containers.",
+		example: "ssh dokku@server backup > backup.tar.gz\ndokku backup --output /var/backups/dokku.tar.gz hello",
+		flags: func(f *pflag.FlagSet) {
+			f.Bool("images", false, "with the images of all kept releases")
+			f.StringP("output", "o", "", "write to this file, which must not exist (--force replaces it)")
+		},
+		newApp: true, run: runBackup,
+	},
+	{
+		use: "restore [APP...]", short: "Make apps again from a backup",
+		long: "Without names: all apps of the backup, the settings and ssh keys that the server does not have; with names of\n" +
+			"apps: those apps. The backup comes from standard input, also over ssh, or with --input from a file.\n" +
+			"All of it is checked before anything changes. Apps that exist are refused, or with --force replaced with all they\n" +
+			"have; they are down until the new ones are up. Each app passes its checks as at a push. Without its image it is\n" +
+			"built first, as ps:rebuild does, and its release command runs. An app that does not come up is left stopped, with\n" +
+			"all it has, and the others go on. What was stopped stays stopped.\n" +
+			"After an interruption the same command does the rest.",
+		example: "ssh dokku@server restore < backup.tar.gz\ndokku restore --input backup.tar.gz hello",
+		flags: func(f *pflag.FlagSet) {
+			f.StringP("input", "i", "", "read this file")
+		},
+		newApp: true, run: runRestore,
+	},
+}
+
+func runBackup(c *call) error {
+	if err := c.given(true); err != nil {
+		return err
+	}
+	path, err := c.path("output", "write", "> FILE")
+	if err != nil {
+		return err
+	}
+	if path == "" && c.env.Terminal {
+		return refuse("A backup is not for a terminal: dokku backup > FILE, or dokku backup --output FILE")
+	}
+	log, stop := c.aside()
+	defer stop()
+	var m backup.Manifest
+	var left []string
+	size := &counter{}
+	write := func(w io.Writer) (err error) {
+		size.w = w
+		m, left, err = c.server.Backup(c.ctx, agent.BackupOptions{Apps: c.args, Images: c.flag("images"), Dokku: c.env.Version,
+			Keys: c.exportKeys()}, size, log)
+		return err
+	}
+	if path == "" {
+		err = write(c.env.Stdout)
+	} else {
+		err = c.writeNew(path, write)
+	}
+	if err != nil {
+		return err
+	}
+	to := ""
+	if path != "" {
+		to = " in " + path
+	}
+	log.Result("Backed up %s: %s%s", plural(len(m.Apps), "app"), units.HumanSize(float64(size.n)), to)
+	log.Detail("It holds secrets (config variables): keep it where only you can read it")
+	for _, line := range left {
+		log.Warn("%s", line)
+	}
+	return nil
+}
+
+// given checks the words: names of apps, each of which has to exist where exist is
+// set. A word that can only be a file's name says how to give one.
+func (c *call) given(exist bool) error {
+	for _, name := range c.args {
+		if strings.ContainsAny(name, "/") || strings.HasSuffix(name, ".gz") || strings.HasSuffix(name, ".tar") || strings.HasSuffix(name, ".tgz") {
+			if exist {
+				return usageError(c.cmd, "%q is no app: to write a file: --output FILE", oneLine(name))
+			}
+			return usageError(c.cmd, "%q is no app: to read a file: --input FILE", oneLine(name))
+		}
+		if err := agent.ValidName(name); err != nil {
+			return err
+		}
+		if exist {
+			if _, err := c.server.Load(name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// path is the file that a flag names. A client's file is not here.
+func (c *call) path(flag, verb, instead string) (string, error) {
+	name := c.value(flag)
+	switch {
+	case name == "" && c.cmd.Flags().Changed(flag):
+		return "", usageError(c.cmd, "--%s needs the name of a file", flag)
+	case name == "":
+		return "", nil
+	case c.env.User != "":
+		return "", refuse("Cannot %s %q over ssh: it would be a file of the server: use %s", verb, oneLine(name), instead)
+	case !filepath.IsAbs(name):
+		name = filepath.Join(c.env.Dir, name)
+	}
+	return filepath.Clean(name), nil
+}
+
+// aside is the log of operations whose standard output is for data alone.
+func (c *call) aside() (event.Log, func()) {
+	t := event.NewTerminal(c.env.Stderr, c.env.Stderr, c.quiet)
+	writers := []io.Writer{event.NewHost(filepath.Join(c.env.Root, ".dokku", "log", "dokku.log")), t}
+	if c.trace {
+		writers = append(writers, c.env.Stderr)
+	}
+	return event.New(writers...), t.Close
+}
+
+// writeNew makes a file in one step, whole and on the disk, for its owner alone.
+func (c *call) writeNew(path string, write func(io.Writer) error) error {
+	if err := c.vacant(path); err != nil {
+		return err
+	}
+	f, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o600), renameio.WithTempDir(filepath.Dir(path)), renameio.IgnoreUmask())
+	if err != nil {
+		return refuse("Cannot write %s as the user that owns %s: %s; dokku backup > FILE writes anywhere", path, c.env.Root, reason(err))
+	}
+	defer f.Cleanup()
+	if err := write(f); err != nil {
+		return err
+	}
+	if err := c.vacant(path); err != nil {
+		return err
+	}
+	if err := f.CloseAtomicallyReplace(); err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	d, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// vacant refuses a file that exists, unless it is to be replaced.
+func (c *call) vacant(path string) error {
+	fi, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return refuse("Cannot write %s: %s", path, reason(err))
+	case !fi.Mode().IsRegular():
+		return refuse("Cannot write %s: it exists and is no file", path)
+	case !c.force:
+		return refuse("Cannot write %s: it exists already; --force replaces it", path)
+	}
+	return nil
+}
+
+// reason is why, without the path again.
+func reason(err error) string {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err.Error()
+	}
+	return err.Error()
+}
+
+func runRestore(c *call) error {
+	if err := c.given(false); err != nil {
+		return err
+	}
+	path, err := c.path("input", "read", "< FILE")
+	if err != nil {
+		return err
+	}
+	from := c.env.Stdin
+	if path != "" {
+		f, err := os.Open(path)
+		if err != nil {
+			return refuse("Cannot read %s: %s; dokku restore < FILE reads any file of yours", path, reason(err))
+		}
+		defer f.Close()
+		from = f
+	} else if f, ok := from.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return refuse("A backup does not come from a terminal: dokku restore < FILE, or dokku restore --input FILE")
+	}
+	n, err := c.server.RestoreBackup(c.ctx, from, agent.RestoreOptions{Apps: slices.Clone(c.args), Force: c.force, Keys: c.importKeys()}, c.events())
+	if err != nil {
+		return err
+	}
+	c.events().Result("Restored %s", plural(n, "app"))
+	return nil
+}
+
+// exportKeys reads the ssh keys for a backup; nil where there are none to manage.
+func (c *call) exportKeys() func(context.Context) ([]byte, error) {
+	if c.env.Keys == nil {
+		return nil
+	}
+	return func(ctx context.Context) ([]byte, error) {
+		var b bytes.Buffer
+		err := c.env.Keys(ctx, c.env.Root, []string{"ssh-keys:export"}, strings.NewReader(""), &b)
+		return b.Bytes(), err
+	}
+}
+
+func (c *call) importKeys() func(context.Context, []byte, bool) (string, error) {
+	if c.env.Keys == nil {
+		return nil
+	}
+	return func(ctx context.Context, keys []byte, check bool) (string, error) {
+		command := "ssh-keys:import"
+		if check {
+			command = "ssh-keys:check"
+		}
+		var b bytes.Buffer
+		err := c.env.Keys(ctx, c.env.Root, []string{command}, bytes.NewReader(keys), &b)
+		return b.String(), err
+	}
+}
+
+// A counter counts what it passes on.
+type counter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
