@@ -71,7 +71,7 @@ func (s *Server) Host() (engine.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := engine.Config{Host: set.Docker, Root: s.identity()}
+	c := engine.Config{Host: set.Docker, Root: s.identity}
 	if set.Pool != "" {
 		if c.Pool, err = netip.ParsePrefix(set.Pool); err != nil {
 			return nil, fmt.Errorf("cannot use the pool of addresses %q of %s: %w", set.Pool, s.own("server.json"), err)
@@ -86,7 +86,7 @@ func (s *Server) Host() (engine.Host, error) {
 }
 
 // identity names this root among all that use one engine. It is made once, by
-// whoever needs it first. Without one, which only a full disk brings about, nothing
+// whoever makes the first network. Without one, which only a full disk brings about, nothing
 // is labelled.
 func (s *Server) identity() string {
 	if id := s.knownIdentity(); id != "" {

@@ -29,8 +29,9 @@ type Config struct {
 	// Host is the engine's address, "unix:///run/docker.sock". "" means
 	// DOCKER_HOST and its companions, and without them the default socket.
 	Host string
-	// Root names whose apps they are: see LabelRoot. "" leaves that open.
-	Root string
+	// Root names whose apps they are (LabelRoot); it is asked when a network is
+	// made. nil, or "", leaves that open.
+	Root func() string
 	// Pool is where the apps' subnets come from; default 10.192.0.0/11.
 	Pool netip.Prefix
 	// SubnetBits is the length of an app's prefix; default 22, which is room for

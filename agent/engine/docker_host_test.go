@@ -374,7 +374,7 @@ func TestDockerRoot(t *testing.T) {
 	if _, err := d.Network(t.Context(), app+"-old"); err != nil {
 		t.Fatal(err)
 	}
-	rooted, err := engine.NewDocker(engine.Config{Root: "this"})
+	rooted, err := engine.NewDocker(engine.Config{Root: func() string { return "this" }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func (d *Docker) network(ctx context.Context, app string) (n Network, err error)
 		n, found, err = ours(ctx, cli, all, app)
 		return found, err
 	}, func(ctx context.Context, cli *client.Client, subnet netip.Prefix) (bool, error) {
-		return false, create(ctx, cli, app, d.config.Root, subnet) // the next look finds it
+		return false, create(ctx, cli, app, d.root(), subnet) // the next look finds it
 	})
 	return n, err
 }
@@ -155,6 +155,13 @@ func subnets(all []network.Summary) []netip.Prefix {
 		}
 	}
 	return taken
+}
+
+func (d *Docker) root() string {
+	if d.config.Root == nil {
+		return ""
+	}
+	return d.config.Root()
 }
 
 func create(ctx context.Context, cli *client.Client, app, root string, subnet netip.Prefix) error {
