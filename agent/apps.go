@@ -13,6 +13,7 @@ import (
 
 	"dokku/agent/engine"
 	"dokku/agent/event"
+	"dokku/agent/failpoint"
 )
 
 // settingsLock is the name of the lock of the server's settings; it cannot be
@@ -59,6 +60,9 @@ func (s *Server) Create(ctx context.Context, app string, provisional bool) error
 	if err := s.writeJSON(filepath.Join(dir, "dokku", "state.json"), st); err != nil {
 		return err
 	}
+	if err := failpoint.Reach(failpoint.AppMade); err != nil {
+		return err
+	}
 	if err := os.Rename(dir, s.dir(app)); err != nil {
 		return fmt.Errorf("cannot create %s: %w", app, err)
 	}
@@ -100,11 +104,17 @@ func (x *session) destroy(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := failpoint.Reach(failpoint.RouteWithdrawn); err != nil {
+		return err
+	}
 	o, err := x.observed(ctx, host, x.App)
 	if err != nil {
 		return err
 	}
 	if err := removeAll(ctx, host, o, x.grace()); err != nil {
+		return err
+	}
+	if err := failpoint.Reach(failpoint.ResourcesRemoved); err != nil {
 		return err
 	}
 	return x.removeFolder()
@@ -146,6 +156,9 @@ func (x *session) removeFolder() error {
 		return fmt.Errorf("cannot remove %s: %w", x.Dir, err)
 	}
 	if err := syncDir(x.Root); err != nil {
+		return err
+	}
+	if err := failpoint.Reach(failpoint.FolderMoved); err != nil {
 		return err
 	}
 	if err := x.at("remove the app's folder"); err != nil {

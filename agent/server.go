@@ -76,8 +76,8 @@ func (s *Server) Host() (engine.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.host = d
-	return d, nil
+	s.host = counted(d)
+	return s.host, nil
 }
 
 // router returns what web is reached through.
