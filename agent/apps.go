@@ -167,6 +167,7 @@ func (x *session) removeFolder() error {
 	if err := os.RemoveAll(to); err != nil {
 		return fmt.Errorf("%s is destroyed, but some files of it cannot be removed: %w; as root: rm -rf %s", x.Name, err, to)
 	}
+	x.lock.abandoned = false // nothing is left of what its holder had begun
 	return nil
 }
 
