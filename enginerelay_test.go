@@ -148,9 +148,7 @@ func (r *engineRelay) lets(c *relayed, answer bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for r.mode == relayStall {
-		if !answer {
-			r.met++
-		}
+		r.met++
 		changed := r.changed
 		r.mu.Unlock()
 		<-changed

@@ -178,9 +178,3 @@ func pointName(point string) string {
 	_, name, _ := strings.Cut(point, "/")
 	return name[:strings.LastIndex(name, "#")]
 }
-
-// pointRole is the process of a point.
-func pointRole(point string) string {
-	role, _, _ := strings.Cut(point, "/")
-	return role
-}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"testing"
+	"time"
 )
 
 // An operation of the matrix: what somebody does with an app.
@@ -121,12 +123,20 @@ func (a *app) restsNow() {
 // a minute (I9); meanwhile it does something again and again.
 func (a *app) waitForRest(do func()) {
 	a.t.Helper()
-	var err error
-	ok := func() bool { do(); err = a.unrest(); return err == nil }
-	defer func() {
-		if err != nil {
-			a.t.Logf("the app is not at rest: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
+	waitSlowly(a.t, func() error { do(); return a.unrest() })
+}
+
+// waitSlowly waits until ok returns nil. What it asks takes the machine some work.
+func waitSlowly(t *testing.T, ok func() error) {
+	t.Helper()
+	late := time.After(patience)
+	tick := time.NewTicker(150 * time.Millisecond)
+	defer tick.Stop()
+	for err := ok(); err != nil; err = ok() {
+		select {
+		case <-late:
+			t.Fatalf("after %s: %s", patience, err)
+		case <-tick.C:
 		}
-	}()
-	waitFor(a.t, "the app is at rest", ok)
+	}
 }

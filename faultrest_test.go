@@ -22,8 +22,8 @@ import (
 // interrupted is left, and what runs is what was asked for. An app that is not
 // there has nothing at all.
 func (a *app) unrest() error {
-	if !a.idle() {
-		return errors.New("processes of a push are left")
+	if err := a.busy(); err != nil {
+		return err
 	}
 	if !exists(a.dir()) {
 		if left := a.left(); left != "" || a.upstreams() != nil {
@@ -36,6 +36,16 @@ func (a *app) unrest() error {
 		return fmt.Errorf("staged is %v, retiring are %v", st.Staged, st.Retiring)
 	}
 	return errors.Join(a.processesRest(), a.resourcesRest(), a.filesRest(), a.unlocked())
+}
+
+// busy returns an error while a process of a push is left.
+func (a *app) busy() error {
+	for _, kind := range everybody {
+		if pids := a.processes(kind); len(pids) > 0 {
+			return fmt.Errorf("of the push are left: %s %v", kind, pids)
+		}
+	}
+	return nil
 }
 
 // processesRest compares the containers with the formation (I2, I5), and the
@@ -126,7 +136,7 @@ func (a *app) filesRest() error {
 	for _, dir := range []string{a.dir("dokku"), a.dir("dokku", "releases"), filepath.Join(a.root, ".dokku")} {
 		left, err := filepath.Glob(filepath.Join(dir, ".*.json[0-9]*"))
 		if err != nil || len(left) > 0 {
-			return fmt.Errorf("left are %v (%w)", left, err)
+			return fmt.Errorf("left are %v, %v", left, err)
 		}
 	}
 	return nil
@@ -137,7 +147,7 @@ func (a *app) gitRest() error {
 	for _, pattern := range []string{"refs/heads/*.lock", "*.lock", "packed-refs.new", "objects/tmp_objdir-*", "objects/incoming-*"} {
 		left, err := filepath.Glob(a.dir(pattern))
 		if err != nil || len(left) > 0 {
-			return fmt.Errorf("left are %v (%w)", left, err)
+			return fmt.Errorf("left are %v, %v", left, err)
 		}
 	}
 	return nil
@@ -157,8 +167,8 @@ func (a *app) unlocked() error {
 		held := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) != nil
 		info, err := f.Stat()
 		f.Close()
-		if held || err != nil || info.Size() > 0 && name == "locks/"+a.name {
-			return fmt.Errorf("the lock %s is held, or was left by somebody who was killed (%w)", name, err)
+		if held || err != nil || info.Size() > 0 && name == "locks/"+a.name && exists(a.dir()) {
+			return fmt.Errorf("the lock %s: held %t, its file has %d bytes, %v", name, held, info.Size(), err)
 		}
 	}
 	return nil
