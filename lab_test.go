@@ -89,8 +89,8 @@ func makeTools() (*tools, error) {
 	return t, errors.Join(goBuild(t.binary, "."), goBuild(server, "./testdata/e2e/server"), t.importBase(server))
 }
 
-func goBuild(to, from string) error {
-	cmd := exec.Command("go", "build", "-o", to, from)
+func goBuild(to, from string, flags ...string) error {
+	cmd := exec.Command("go", append(append([]string{"build", "-o", to}, flags...), from)...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("cannot build %s: %w\n%s", from, err, out)
@@ -140,6 +140,12 @@ func newLab(t *testing.T, settings map[string]any) *lab {
 	t.Helper()
 	tools, err := shared()
 	must(t, err)
+	return newLabOf(t, tools, settings)
+}
+
+// newLabOf is newLab with another build of the program.
+func newLabOf(t *testing.T, tools *tools, settings map[string]any) *lab {
+	t.Helper()
 	base, err := os.MkdirTemp("", "lab") // short, unlike t.TempDir
 	must(t, err)
 	must(t, os.Chmod(base, 0o755))

@@ -13,6 +13,7 @@ import (
 
 	"dokku/agent/engine"
 	"dokku/agent/event"
+	"dokku/agent/failpoint"
 )
 
 // settingsLock is the name of the lock of the server's settings; it cannot be
@@ -62,6 +63,9 @@ func (s *Server) Create(ctx context.Context, app string, provisional bool) error
 	if err := s.writeJSON(filepath.Join(dir, "dokku", "state.json"), st); err != nil {
 		return err
 	}
+	if err := failpoint.Reach(failpoint.AppMade); err != nil {
+		return err
+	}
 	if err := os.Rename(dir, s.dir(app)); err != nil {
 		return fmt.Errorf("cannot create %s: %w", app, err)
 	}
@@ -103,11 +107,17 @@ func (x *session) destroy(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := failpoint.Reach(failpoint.RouteWithdrawn); err != nil {
+		return err
+	}
 	o, err := x.observed(ctx, host, x.App)
 	if err != nil {
 		return err
 	}
 	if err := removeAll(ctx, host, o, x.grace()); err != nil {
+		return err
+	}
+	if err := failpoint.Reach(failpoint.ResourcesRemoved); err != nil {
 		return err
 	}
 	return x.removeFolder()
@@ -151,12 +161,16 @@ func (x *session) removeFolder() error {
 	if err := syncDir(x.Root); err != nil {
 		return err
 	}
+	if err := failpoint.Reach(failpoint.FolderMoved); err != nil {
+		return err
+	}
 	if err := x.at("remove the app's folder"); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(to); err != nil {
 		return fmt.Errorf("%s is destroyed, but some files of it cannot be removed: %w; as root: rm -rf %s", x.Name, err, to)
 	}
+	x.lock.abandoned = false // nothing is left of what its holder had begun
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"dokku/agent/engine"
+	"dokku/agent/failpoint"
 	"dokku/agent/proxy"
 	"dokku/scale"
 )
@@ -133,7 +134,11 @@ func network(ctx context.Context, host engine.Host, app string, seen []engine.Ne
 	if len(seen) == 1 {
 		return seen[0], nil
 	}
-	return host.Network(ctx, app)
+	n, err := host.Network(ctx, app)
+	if err == nil {
+		err = failpoint.Reach(failpoint.NetworkMade)
+	}
+	return n, err
 }
 
 // desired says what the state asks for.

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"dokku/agent/engine"
+	"dokku/agent/failpoint"
 	"dokku/agent/proxy"
 )
 
@@ -54,7 +55,10 @@ func (e *executor) execute(ctx context.Context, steps []Step) error {
 	if err := e.followBranch(); err != nil {
 		return err
 	}
-	return e.sweepReleases()
+	if err := e.sweepReleases(); err != nil {
+		return err
+	}
+	return failpoint.Reach(failpoint.Cleaned)
 }
 
 // leave takes the stops out of a plan and records them as due, for the agent.
@@ -136,7 +140,10 @@ func (e *executor) run(ctx context.Context, s Step) (err error) {
 	case ActFree, ActStop:
 		return e.host.Stop(ctx, s.ID, e.grace())
 	case ActPublish:
-		return e.proxy.Publish(ctx, *s.Route)
+		if err := e.proxy.Publish(ctx, *s.Route); err != nil {
+			return err
+		}
+		return failpoint.Reach(failpoint.Published)
 	case ActWithdraw:
 		if former := e.former(); former != "" {
 			if err := e.proxy.Withdraw(ctx, former); err != nil {
@@ -162,7 +169,10 @@ func (e *executor) run(ctx context.Context, s Step) (err error) {
 		if err := e.host.Stop(ctx, s.ID, e.grace()); err != nil {
 			return err
 		}
-		return e.host.Remove(ctx, engine.Resource{Kind: engine.Container, ID: s.ID})
+		if err := e.host.Remove(ctx, engine.Resource{Kind: engine.Container, ID: s.ID}); err != nil {
+			return err
+		}
+		return failpoint.Reach(failpoint.OldRetired)
 	case ActAdopt:
 		return e.adopt(ctx, s.ID)
 	case ActRemove:

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dokku/agent/event"
+	"dokku/agent/failpoint"
 )
 
 // A lock is an flock on <root>/.dokku/locks/<name>. The kernel gives it back
@@ -46,9 +47,12 @@ func (s *Server) lockApp(ctx context.Context, app, step string, log event.Log) (
 		return nil, err
 	}
 	l := &lock{f: f}
+	if err := failpoint.Reach(failpoint.LockAsked); err != nil {
+		f.Close()
+		return nil, err
+	}
 	if l.try() {
-		l.note(step)
-		return l, nil
+		return l.taken(step)
 	}
 	// Most waits are for a look of the agent's, and not worth a word.
 	short, cancel := context.WithTimeout(ctx, shortWait)
@@ -64,7 +68,15 @@ func (s *Server) lockApp(ctx context.Context, app, step string, log event.Log) (
 		f.Close()
 		return nil, fmt.Errorf("gave up waiting for the lock of %s: %w", app, err)
 	}
+	return l.taken(step)
+}
+
+func (l *lock) taken(step string) (*lock, error) {
 	l.note(step)
+	if err := failpoint.Reach(failpoint.LockTaken); err != nil {
+		l.release()
+		return nil, err
+	}
 	return l, nil
 }
 

@@ -185,6 +185,9 @@ func thenDestroy(r *rig, _ history) error {
 		if err := r.server.Destroy(context.Background(), app, event.Log{}); err != nil {
 			return fmt.Errorf("apps:destroy: %w", err)
 		}
+		if h, _, abandoned := r.server.peek(app); abandoned {
+			return fmt.Errorf("the lock of %s looks abandoned by %s, and nothing is left of what that one began", app, h)
+		}
 	}
 	return r.gone()
 }

@@ -8,6 +8,7 @@ import (
 
 	"dokku/agent/engine"
 	"dokku/agent/event"
+	"dokku/agent/failpoint"
 	"dokku/scale"
 )
 
@@ -23,6 +24,9 @@ func (o *rollout) runRelease(ctx context.Context) error {
 			continue
 		}
 		if err := o.runOnce(ctx, c.what, c.command); err != nil {
+			return err
+		}
+		if err := failpoint.Reach(failpoint.ReleaseCommandRun); err != nil {
 			return err
 		}
 	}
@@ -59,6 +63,9 @@ func (o *rollout) runOnce(ctx context.Context, what, command string) (err error)
 		return err
 	}
 	if _, err := o.host.Network(ctx, o.Name); err != nil {
+		return err
+	}
+	if err := failpoint.Reach(failpoint.NetworkMade); err != nil {
 		return err
 	}
 	s := engine.Spec{App: o.Name, Kind: engine.KindRelease, Type: what, Index: 1, Release: o.release.Number,

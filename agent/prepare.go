@@ -17,6 +17,7 @@ import (
 
 	"dokku/agent/engine"
 	"dokku/agent/event"
+	"dokku/agent/failpoint"
 	"dokku/build"
 )
 
@@ -106,6 +107,9 @@ func (x *session) stageRecord(ref Ref, adopt string, r *Release, start time.Time
 	if err := x.saveRelease(x.Name, r); err != nil {
 		return err
 	}
+	if err := failpoint.Reach(failpoint.ReleaseWritten); err != nil {
+		return err
+	}
 	x.State.Staged = &Staged{Release: r.Number, Ref: ref.Name, Old: ref.Old, New: ref.New,
 		Adopt: adopt, Owner: owner, Since: time.Now().UTC(), Started: start.UTC()}
 	x.dirty = true
@@ -113,6 +117,7 @@ func (x *session) stageRecord(ref Ref, adopt string, r *Release, start time.Time
 		x.State.Staged, x.dirty = nil, false
 		return err
 	}
+	_ = failpoint.Reach(failpoint.StagedWritten) // what is left of Prepare cannot fail
 	return nil
 }
 
@@ -227,6 +232,9 @@ func (x *session) build(ctx context.Context, objects build.Options, revision, ca
 		return nil, err
 	}
 	defer src.Close()
+	if err := failpoint.Count("git", "read a commit"); err != nil {
+		return nil, err
+	}
 	commit, err := src.Commit(revision)
 	if err != nil {
 		return nil, err
@@ -254,10 +262,16 @@ func (x *session) inspect(ctx context.Context, src *build.Source, c build.Commit
 	done := x.log.Timed("validate tree")
 	_, err := src.Validate(ctx, c, build.DefaultLimits)
 	done(err)
-	if err != nil {
-		return err
+	if err == nil {
+		err = failpoint.Reach(failpoint.TreeValidated)
 	}
-	if err := x.readControlFiles(src, c, r); err != nil {
+	if err == nil {
+		err = x.readControlFiles(src, c, r)
+	}
+	if err == nil {
+		err = failpoint.Reach(failpoint.FilesRead)
+	}
+	if err != nil {
 		return err
 	}
 	control, err := r.parse(x.set)
@@ -316,6 +330,9 @@ func (x *session) buildImage(ctx context.Context, src *build.Source, c build.Com
 	if d, ok := host.(interface{ Client() *client.Client }); ok {
 		q.Client = d.Client()
 	}
+	if err := failpoint.Reach(failpoint.BuildStarted); err != nil {
+		return err
+	}
 	result, err := x.image(ctx, q)
 	if err != nil {
 		return err
@@ -333,7 +350,7 @@ func (x *session) buildImage(ctx context.Context, src *build.Source, c build.Com
 	}
 	r.Detected = r.Port
 	r.Port = x.State.webPort(r.Detected)
-	return nil
+	return failpoint.Reach(failpoint.ImageKnown)
 }
 
 // defaultPort is the web port of an image that exposes none, as in Dokku.

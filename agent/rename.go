@@ -12,6 +12,7 @@ import (
 
 	"dokku/agent/engine"
 	"dokku/agent/event"
+	"dokku/agent/failpoint"
 	"dokku/agent/proxy"
 )
 
@@ -260,6 +261,7 @@ func (x *session) commitName(name string, r *Renamed) error {
 		return x.saveAnd(fmt.Errorf("cannot rename %s to %s: %w", x.Name, name, err))
 	}
 	x.Name, x.Dir = name, x.dir(name)
+	_ = failpoint.Reach(failpoint.NameCommitted)
 	if err = x.at("sync the folder of all apps"); err == nil {
 		err = syncDir(x.Root)
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
+
+	"dokku/agent/failpoint"
 )
 
 // repositoryConfig is the configuration of an app's repository.
@@ -60,7 +62,10 @@ func initRepository(dir, binary string) error {
 		os.RemoveAll(tmp)
 		return fmt.Errorf("cannot create the repository %s: %w", dir, err)
 	}
-	err := os.Rename(tmp, dir)
+	err := failpoint.Count("git", "rename a new repository")
+	if err == nil {
+		err = os.Rename(tmp, dir)
+	}
 	if err != nil {
 		os.RemoveAll(tmp)
 		return fmt.Errorf("cannot create the repository %s: %w (a folder that is no repository may be in the way)", dir, err)
@@ -121,6 +126,9 @@ func linkHooks(dir, binary string) error {
 // names another branch comes out empty. The lock file is git's own protocol; a
 // crash leaves HEAD.lock, which sweepRepository removes.
 func setHead(dir, branch string) error {
+	if err := failpoint.Count("git", "set HEAD"); err != nil {
+		return err
+	}
 	ref := plumbing.NewBranchReferenceName(branch)
 	if err := ref.Validate(); err != nil {
 		return fmt.Errorf("cannot make %q the branch of %s: %w", branch, dir, err)

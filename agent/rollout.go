@@ -12,6 +12,7 @@ import (
 
 	"dokku/agent/checks"
 	"dokku/agent/engine"
+	"dokku/agent/failpoint"
 	"dokku/scale"
 )
 
@@ -82,7 +83,7 @@ func (o *rollout) run(ctx context.Context, procs []Process) error {
 				return err
 			}
 		}
-		return nil
+		return failpoint.Reach(failpoint.AllHealthy)
 	})
 	return g.Wait()
 }
@@ -220,6 +221,9 @@ func (o *rollout) stage(ctx context.Context, specs []engine.Spec) error {
 	done := o.log.Timed("stage proxy")
 	err = px.Stage(ctx, *route)
 	done(err)
+	if err == nil {
+		err = failpoint.Reach(failpoint.ProxyStaged)
+	}
 	return err
 }
 
@@ -227,7 +231,11 @@ func (o *rollout) stage(ctx context.Context, specs []engine.Spec) error {
 func (o *rollout) undo(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
 	defer cancel()
-	if err := o.converge(ctx, false); err != nil {
+	err := failpoint.Reach(failpoint.UndoBegins)
+	if err == nil {
+		err = o.converge(ctx, false)
+	}
+	if err != nil {
 		o.log.Warn("Not everything of the attempt could be removed, the agent goes on trying: %s", err)
 	}
 }
@@ -283,7 +291,10 @@ func (x *session) roll(ctx context.Context, r *Release, change func(*State), pro
 		o.undo(ctx)
 		return err
 	}
-	if err := x.saveRelease(x.Name, r); err != nil {
+	if err = x.saveRelease(x.Name, r); err == nil {
+		err = failpoint.Reach(failpoint.ReleaseWritten)
+	}
+	if err != nil {
 		x.State = before
 		o.undo(ctx)
 		return err

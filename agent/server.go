@@ -81,8 +81,8 @@ func (s *Server) Host() (engine.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.host = d
-	return d, nil
+	s.host = counted(d)
+	return s.host, nil
 }
 
 // identity names this root among all that use one engine. It is made once, by

@@ -16,6 +16,7 @@ import (
 
 	"dokku/agent/engine"
 	"dokku/agent/event"
+	"dokku/agent/failpoint"
 )
 
 // A session is an app under its lock: nothing else changes the app while it
@@ -218,6 +219,9 @@ func (x *session) save() error {
 	if !x.dirty {
 		return nil
 	}
+	if err := failpoint.Reach(failpoint.CommitBegins); err != nil {
+		return err
+	}
 	err := x.saveState(x.Name, &x.State)
 	var unsynced *unsyncedError
 	if err == nil || errors.As(err, &unsynced) {
@@ -225,6 +229,7 @@ func (x *session) save() error {
 	}
 	if err == nil {
 		x.dirty = false
+		_ = failpoint.Reach(failpoint.CurrentWritten) // to fail here would be a lie
 	}
 	return err
 }
@@ -234,6 +239,9 @@ func (x *session) tip(ref string) (string, error) { return readRef(x.Dir, ref) }
 
 // readRef returns the commit id of a ref, loose or packed; "" when there is none.
 func readRef(dir, ref string) (string, error) {
+	if err := failpoint.Count("git", "read a ref"); err != nil {
+		return "", err
+	}
 	st := filesystem.NewStorage(osfs.New(dir), cache.NewObjectLRU(0))
 	r, err := st.Reference(plumbing.ReferenceName(ref))
 	if errors.Is(err, plumbing.ErrReferenceNotFound) {

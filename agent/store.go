@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/google/renameio/v2"
+
+	"dokku/agent/failpoint"
 )
 
 // namePattern is what Dokku accepts as the name of an app; ".." is refused
@@ -48,7 +50,7 @@ func (s *Server) file(app string, elem ...string) string {
 // Tests stop there.
 func (s *Server) at(what string) error {
 	if s.fault == nil {
-		return nil
+		return failpoint.Count("file", what)
 	}
 	return s.fault(what)
 }
@@ -69,7 +71,7 @@ func (s *Server) writeJSON(path string, v any) error {
 
 // writeFile replaces a file as writeJSON does.
 func writeFile(path string, data []byte) error {
-	return replaceFile(path, data, func(string) error { return nil })
+	return replaceFile(path, data, (&Server{}).at)
 }
 
 func replaceFile(path string, data []byte, at func(string) error) error {

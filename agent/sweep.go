@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"dokku/agent/failpoint"
 )
 
 // sweepRepository removes what git leaves in a bare repository when it is
@@ -22,6 +24,9 @@ import (
 // processes afterwards must find it. A crash in between leaves the rest for the
 // next sweep.
 func sweepRepository(dir string, own Owner) error {
+	if err := failpoint.Count("git", "clear away what a killed git left"); err != nil {
+		return err
+	}
 	dir, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		return fmt.Errorf("cannot clean up after git: %w", err)

@@ -16,6 +16,7 @@ import (
 
 	"dokku/agent"
 	"dokku/agent/event"
+	"dokku/agent/failpoint"
 	"dokku/build"
 )
 
@@ -54,12 +55,19 @@ func PreReceive(ctx context.Context, env Env) int {
 	}
 	// The last moment at which a lost client cancels the push.
 	m.set(markAccepted)
+	_ = failpoint.Reach(failpoint.HookExits) // nothing can fail any more
 	return 0
 }
 
 func (h *hook) prepare(ctx context.Context, cancel context.CancelCauseFunc, env Env) error {
+	if err := failpoint.Reach(failpoint.PackReceived); err != nil {
+		return err
+	}
 	refs, err := readRefs(env.Stdin)
 	if err != nil {
+		return err
+	}
+	if err := failpoint.Reach(failpoint.RefsParsed); err != nil {
 		return err
 	}
 	git, err := agent.WatchOwner(ctx)
@@ -116,12 +124,17 @@ func PostReceive(ctx context.Context, env Env) int {
 	}
 	defer h.term.Close()
 	io.Copy(io.Discard, env.Stdin)
-	if err := h.srv.Reconcile(context.WithoutCancel(ctx), h.app, h.log); err != nil {
+	err = failpoint.Reach(failpoint.RefMoved)
+	if err == nil {
+		err = h.srv.Reconcile(context.WithoutCancel(ctx), h.app, h.log)
+	}
+	if err != nil {
 		h.log.Warn("%s", err)
 		m.set(markFailed)
 		return exitCode(err)
 	}
 	m.set(markSettled)
+	_ = failpoint.Reach(failpoint.HookExits)
 	return 0
 }
 

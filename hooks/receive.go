@@ -13,6 +13,7 @@ import (
 
 	"dokku/agent"
 	"dokku/agent/event"
+	"dokku/agent/failpoint"
 )
 
 // A wrapper stands between sshd and git receive-pack for one push.
@@ -93,7 +94,13 @@ func (w *wrapper) serve(ctx context.Context) (int, error) {
 	if err := w.ensureApp(ctx); err != nil {
 		return 1, err
 	}
+	if err := failpoint.Reach(failpoint.GitStarts); err != nil {
+		return 1, errors.Join(err, w.dropProvisional(ctx, h))
+	}
 	code, reached, err := w.runGit()
+	if err == nil {
+		err = failpoint.Reach(failpoint.GitEnded)
+	}
 	if err == nil {
 		code, err = w.conclude(ctx, code, reached)
 	}

@@ -10,6 +10,8 @@ import (
 	"regexp"
 
 	"golang.org/x/sys/unix"
+
+	"dokku/agent/failpoint"
 )
 
 // Shell is what sshd runs for a key, whatever the client asked for: it serves
@@ -21,6 +23,9 @@ func Shell(ctx context.Context, env Env) int {
 		return complain(env.Stderr, err)
 	}
 	req, err := parseRequest(line, env.Root)
+	if err == nil {
+		err = failpoint.Reach(failpoint.CommandParsed)
+	}
 	if err != nil {
 		return complain(env.Stderr, err)
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"dokku/agent/failpoint"
 )
 
 // AttemptResult is what one attempt came to: the last answer in its window.
@@ -96,11 +98,12 @@ func (p *probe) try(ctx context.Context) AttemptResult {
 	p.set(func() { p.since = began })
 	inner, cancel := context.WithTimeout(ctx, p.check.Timeout)
 	defer cancel()
-	var r AttemptResult
-	switch p.check.Kind {
-	case HTTP:
+	r := AttemptResult{Err: failpoint.Reach(failpoint.CheckAttempt)}
+	switch {
+	case r.Err != nil:
+	case p.check.Kind == HTTP:
 		r.Status, r.Err = p.request(inner)
-	case Command:
+	case p.check.Kind == Command:
 		r.Err = p.command(inner)
 	default:
 		r.Err = p.connect(inner)

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"dokku/agent"
+	"dokku/agent/failpoint"
 )
 
 // spec describes a command. Its usage line is the source of its help and of
@@ -116,6 +117,9 @@ func (r *runner) cobra(s spec) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := r.bind(s, cmd, args)
 		if err != nil {
+			return err
+		}
+		if err := failpoint.Reach(failpoint.CommandParsed); err != nil {
 			return err
 		}
 		return s.run(c)

@@ -11,6 +11,8 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/client"
 	"github.com/docker/go-connections/nat"
+
+	"dokku/agent/failpoint"
 )
 
 // Start implements Engine.
@@ -39,6 +41,9 @@ func (d *Docker) start(ctx context.Context, spec Spec, before func(ctx context.C
 	c, cancel := settled(ctx, slowCall)
 	defer cancel()
 	id, made, err := d.create(c, cli, spec)
+	if err == nil {
+		err = failpoint.Reach(failpoint.ContainerCreated)
+	}
 	if err == nil && before != nil {
 		if err = fmt.Errorf("%w (%s): remove or rename that container", ErrNameInUse, spec.Name); made {
 			err = before(c, cli, id)
@@ -49,6 +54,9 @@ func (d *Docker) start(ctx context.Context, spec Spec, before func(ctx context.C
 	}
 	if err == nil {
 		err = cli.ContainerStart(c, id, container.StartOptions{})
+	}
+	if err == nil {
+		err = failpoint.Reach(failpoint.ContainerStarted)
 	}
 	if err == nil && made {
 		err = ctx.Err()

@@ -229,3 +229,24 @@ func TestLostFolder(t *testing.T) {
 	check(t, publish(t.Context(), p, route(t, "other", 1)))
 	answers(t, s, "other", 1)
 }
+
+// Somebody has removed the files that nginx serves. It is not known what they said,
+// so nothing counts as live, and publishing writes and reads them anew.
+func TestFilesRemoved(t *testing.T) {
+	t.Parallel()
+	s := proxytest.NewServer(t, "")
+	p, one := s.Proxy(), route(t, "hello", 1)
+	check(t, p.Publish(t.Context(), one))
+	check(t, os.RemoveAll(filepath.Join(s.Dir, "trees")))
+	if r, ok, err := p.Live(t.Context(), "hello"); ok || err != nil {
+		t.Errorf("live is %+v, %t, %v", r, ok, err)
+	}
+	check(t, p.Publish(t.Context(), one))
+	answers(t, s, "hello", 1)
+	if _, ok, err := p.Live(t.Context(), "hello"); !ok || err != nil {
+		t.Errorf("after publishing again: %t, %v", ok, err)
+	}
+	s.Kill()
+	s.Start()
+	answers(t, s, "hello", 1)
+}

@@ -209,11 +209,17 @@ func (n *Nginx) Live(ctx context.Context, app string) (Route, bool, error) {
 	if err := checkApp(app); err != nil {
 		return Route{}, false, err
 	}
+	seen := ""
 	for range 5 {
 		generation, err := n.liveGeneration(ctx)
 		if err != nil || generation == "" {
 			return Route{}, false, err
 		}
+		if _, gone := os.Stat(n.tree(generation)); generation == seen && errors.Is(gone, fs.ErrNotExist) {
+			// Not replaced, but removed under nginx: what it said nobody knows.
+			return Route{}, false, nil
+		}
+		seen = generation
 		file, err := os.ReadFile(n.tree(generation, app+".conf"))
 		if errors.Is(err, fs.ErrNotExist) {
 			if n.has(generation, serverFile) {

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"dokku/agent/failpoint"
 )
 
 // quiet is how long fresh connections must reach the new generation alone when
@@ -161,6 +163,9 @@ func (n *Nginx) reloadTo(ctx context.Context, generation string, worker int) err
 	if err := n.pointLive(generation); err != nil {
 		return refusal{fmt.Errorf("cannot link nginx files: %w", err)}
 	}
+	if err := failpoint.Reach(failpoint.ProxyRenamed); err != nil {
+		return refusal{err}
+	}
 	old, known := accepting(worker)
 	if _, err := n.run(ctx, n.config.Reload); err != nil {
 		err = fmt.Errorf("cannot reload nginx: %w", err)
@@ -169,7 +174,13 @@ func (n *Nginx) reloadTo(ctx context.Context, generation string, worker int) err
 		}
 		return err
 	}
+	if err := failpoint.Reach(failpoint.ProxyReloaded); err != nil {
+		return err
+	}
 	if err := n.prove(ctx, generation, old, known); err != nil {
+		return err
+	}
+	if err := failpoint.Reach(failpoint.ProxyProven); err != nil {
 		return err
 	}
 	return n.mark(generation, provenMark)

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"dokku/agent/failpoint"
 )
 
 const (
@@ -90,6 +92,9 @@ func (s store) linked(link string) (string, error) {
 
 // point makes a link name a generation, in one step. The caller syncs.
 func (s store) point(link, generation string) error {
+	if err := failpoint.Count("file", link); err != nil {
+		return err
+	}
 	path := filepath.Join(s.dir, link)
 	temp := path + ".new"
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -209,20 +214,25 @@ func (n *Nginx) is(d draft, generation string) bool {
 
 // build writes the draft as a tree of a new generation, synced. A crash on the
 // way leaves a tree that no link names, which collect removes.
-func (n *Nginx) build(d draft) (generation string, err error) {
-	generation = strings.ToLower(rand.Text())
-	defer func() {
-		if err != nil {
-			os.RemoveAll(n.tree(generation))
-			generation, err = "", fmt.Errorf("cannot write nginx files: %w", err)
-		}
-	}()
+func (n *Nginx) build(d draft) (string, error) {
+	generation := strings.ToLower(rand.Text())
+	if err := n.write(d, generation); err != nil {
+		os.RemoveAll(n.tree(generation))
+		return "", fmt.Errorf("cannot write nginx files: %w", err)
+	}
+	return generation, nil
+}
+
+func (n *Nginx) write(d draft, generation string) error {
+	if err := failpoint.Count("file", "nginx tree"); err != nil {
+		return err
+	}
 	if err := os.Mkdir(n.tree(generation), 0o755); err != nil {
-		return "", err
+		return err
 	}
 	for _, name := range d.others {
 		if err := share(n.tree(d.base, name), n.tree(generation, name)); err != nil {
-			return "", err
+			return err
 		}
 	}
 	files := map[string][]byte{serverFile: n.shared(d, generation), baseFile: []byte(d.base)}
@@ -233,11 +243,11 @@ func (n *Nginx) build(d draft) (generation string, err error) {
 	for name, data := range files {
 		path := n.tree(generation, name)
 		if err := os.WriteFile(path, data, 0o644); err != nil {
-			return "", err
+			return err
 		}
 		written = append(written, path)
 	}
-	return generation, flush(written...)
+	return flush(written...)
 }
 
 // share makes a file appear in a second tree. Where the kernel forbids hard
