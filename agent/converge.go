@@ -42,7 +42,7 @@ func (x *session) tryConverge(ctx context.Context, restore bool) error {
 		return err
 	}
 	if x.lock.abandoned || restore {
-		sweepTemporary(x.file(x.Name), x.file(x.Name, "releases"))
+		x.sweepTemporary(x.file(x.Name), x.file(x.Name, "releases"))
 	}
 	host, err := x.Host()
 	if err != nil {

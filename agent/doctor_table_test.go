@@ -67,7 +67,7 @@ var doctorTests = []struct {
 	{name: "a release that cannot be read", stays: true, damage: func(p *patient) { p.write("x", "shop", "dokku", "releases", "1.json") },
 		want: []string{"shop state: cannot read release v1"}},
 	{name: "a repository without a state", stays: true, damage: func(p *patient) {
-		if err := initRepository(p.path("stray"), "/bin/true"); err != nil {
+		if err := initRepository(p.server.disk, p.path("stray"), "/bin/true"); err != nil {
 			p.t.Fatal(err)
 		}
 	}, want: []string{"half-made apps: is a repository, but"}},

@@ -204,7 +204,7 @@ func (x *session) followBranch() error {
 	if err == nil && strings.TrimSpace(string(head)) == "ref: "+headRef+x.State.DeployBranch {
 		return nil
 	}
-	return setHead(x.Dir, x.State.DeployBranch)
+	return setHead(x.disk, x.Dir, x.State.DeployBranch)
 }
 
 // save writes the state if it was changed.
