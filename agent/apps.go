@@ -41,7 +41,7 @@ func (s *Server) Create(ctx context.Context, app string, provisional bool) error
 		return err
 	}
 	// Everything is made beside and appears with one rename.
-	temp, err := os.MkdirTemp(s.Root, newPrefix)
+	temp, err := s.disk.MkdirTemp(s.Root, newPrefix)
 	if err != nil {
 		return fmt.Errorf("cannot create %s: %w", app, err)
 	}

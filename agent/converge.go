@@ -43,6 +43,9 @@ func (x *session) tryConverge(ctx context.Context, restore bool) error {
 	}
 	if x.lock.abandoned || restore {
 		x.sweepTemporary(x.file(x.Name), x.file(x.Name, "releases"))
+		if err := sweepRepository(x.Dir, Owner{}); err != nil {
+			x.log.Warn("Cannot clear away what an interrupted push left: %s", err)
+		}
 	}
 	host, err := x.Host()
 	if err != nil {

@@ -68,6 +68,11 @@ func (x *session) reconcile(ctx context.Context, restore bool) error {
 		if x.young() {
 			return nil
 		}
+		// The push may have ended, with its machine, before it could remove what it
+		// had started.
+		if err := x.converge(ctx, restore); err != nil {
+			return err
+		}
 		return x.dropProvisional()
 	}
 	postdeploy := false

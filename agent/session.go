@@ -149,11 +149,18 @@ func (x *session) settle() error {
 	}
 	alive := st.Owner.Alive()
 	tip, err := x.tip(st.Ref)
+	if err == nil && !alive {
+		tip, err = x.mendRef(st, tip)
+	}
 	if err != nil {
 		return err
 	}
 	switch {
 	case tip == st.New:
+		// Before the state says so: nobody is told of what may be gone tomorrow.
+		if err := x.secure(st.Ref); err != nil {
+			return err
+		}
 		return x.forward(st)
 	case !alive:
 		x.back(st)

@@ -131,6 +131,12 @@ func (d Disk) Mkdir(path string, mode fs.FileMode) error {
 	return d.done(os.Mkdir(path, mode), Op{Kind: Mkdir, Path: path})
 }
 
+// MkdirTemp makes a folder whose name begins with prefix and was free.
+func (d Disk) MkdirTemp(dir, prefix string) (path string, err error) {
+	path, err = os.MkdirTemp(dir, prefix)
+	return path, d.done(err, Op{Kind: Mkdir, Path: path})
+}
+
 // MkdirAll makes a folder and those above it that are missing. The names of those
 // that it has made are durable.
 func (d Disk) MkdirAll(path string, mode fs.FileMode) error {
