@@ -46,6 +46,9 @@ func (x *session) tryConverge(ctx context.Context, restore bool) error {
 		if err := sweepRepository(x.Dir, Owner{}); err != nil {
 			x.log.Warn("Cannot clear away what an interrupted push left: %s", err)
 		}
+		if err := harden(x.disk, x.Dir, false); err != nil {
+			x.log.Warn("%s", err)
+		}
 	}
 	host, err := x.Host()
 	if err != nil {

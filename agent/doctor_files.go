@@ -207,6 +207,7 @@ func (d *doctor) checkRepository(app string) []Finding {
 		list = append(list, wrong(check, HealthProblem, "dokku doctor "+app+" --fix", "%s", text).
 			fixed("hooks "+app, func(context.Context) error { return linkHooks(d.disk, d.dir(app), d.Binary) }))
 	}
+	list = append(list, d.checkDurable(app)...)
 	left, err := leftovers(d.dir(app))
 	if err != nil {
 		return append(list, wrong(check, HealthProblem, "", "cannot look for what git has left: %s", err))

@@ -23,16 +23,22 @@ import (
 // start it behind a push, where it removes packs that another push's build is
 // reading. packRepository does it under the app's lock instead. The log of refs
 // keeps what kept releases were built from for as long as git's default says.
+//
+// Git's default loses the ref of a push when the power goes (fsync), and a push of
+// up to a hundred objects comes as a file for each, of which each would have to be
+// synced: one pack is two files (unpackLimit). See harden for older repositories.
 const repositoryConfig = `[core]
 	repositoryformatversion = 0
 	filemode = true
 	bare = true
 	logAllRefUpdates = true
+	fsync = committed,reference
 [receive]
 	shallowUpdate = true
 	fsckObjects = true
 	advertisePushOptions = true
 	autogc = false
+	unpackLimit = 1
 [gc]
 	auto = 0
 [maintenance]
