@@ -33,7 +33,7 @@ const (
 	crashSample = 3
 	// crashFloor and crashOps are how many states were checked and operations on files
 	// recorded once, less a tenth: fewer mean that some go unseen.
-	crashFloor, crashOps = 850, 450
+	crashFloor, crashOps = 730, 450
 )
 
 // unrecorded matches what may be lost: locks, which a loss of power frees, and logs.

@@ -7,9 +7,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"dokku/agent/disk"
+	"dokku/agent/event"
 )
 
 // flushes pushes to a repository and returns how many files git has synced there.
@@ -94,5 +96,26 @@ func TestHarden(t *testing.T) {
 	os.Rename(filepath.Join(dir, "other"), filepath.Join(dir, "config"))
 	if err := harden(disk.Disk{}, dir, false); err == nil || !strings.Contains(err.Error(), "config.lock") {
 		t.Errorf("a configuration that git holds is changed: %v", err)
+	}
+}
+
+// TestReconcileSecures: a ref that does not deploy is made durable as well.
+func TestReconcileSecures(t *testing.T) {
+	m := newMachine(t, newHistory(t))
+	leave(t, m.server.dir("shop"), "refs/heads/feature/x")
+	synced := map[string]bool{}
+	var mu sync.Mutex
+	m.server.disk.Watch = func(op disk.Op) {
+		mu.Lock()
+		defer mu.Unlock()
+		if op.Kind == disk.Sync {
+			synced[strings.TrimPrefix(op.Path, m.server.dir("shop"))] = true
+		}
+	}
+	check(t, m.server.Reconcile(t.Context(), "shop", event.Log{}))
+	for _, folder := range []string{"", "/objects/pack", "/refs", "/refs/heads", "/refs/heads/feature"} {
+		if !synced[folder] {
+			t.Errorf("%q is not synced, only %v", folder, synced)
+		}
 	}
 }

@@ -22,6 +22,11 @@ func (s *Server) Reconcile(ctx context.Context, app string, log event.Log) error
 		return err
 	}
 	defer x.close()
+	if x.accepted == nil { // what does not deploy was accepted too
+		if err := x.secure(""); err != nil {
+			return err
+		}
+	}
 	return x.reconcile(ctx, false)
 }
 

@@ -157,7 +157,8 @@ func (x *session) settle() error {
 	}
 	switch {
 	case tip == st.New:
-		// Before the state says so: nobody is told of what may be gone tomorrow.
+		// Before the state says so: nobody is to be told of what may be gone after a
+		// loss of power.
 		if err := x.secure(st.Ref); err != nil {
 			return err
 		}

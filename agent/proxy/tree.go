@@ -205,6 +205,12 @@ func (n *Nginx) is(d draft, generation string) bool {
 	if d.file == nil && !errors.Is(err, fs.ErrNotExist) || d.file != nil && !bytes.Equal(file, d.file) {
 		return false
 	}
+	// A loss of power may have kept half of the removal of a tree.
+	for _, other := range d.others {
+		if !n.has(generation, other) {
+			return false
+		}
+	}
 	if d.gone != "" && n.has(generation, d.gone+".conf") {
 		return false
 	}

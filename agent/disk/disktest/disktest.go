@@ -4,8 +4,8 @@
 // Nothing is certain but what was synced: the content of a file by a sync of the
 // file, a name in a folder by a sync of that folder. All else may have reached the
 // disk or not, each by itself and in any order, so far as it can be told apart: a
-// name is not changed a second time without the first, and nothing appears in a
-// folder that does not. A rename is one step, also between two folders, and a sync
+// name is not changed a second time without the first. To sync a folder does not keep
+// its own name, in the folder above. A rename is one step, also between two folders, and a sync
 // of either keeps it, as file systems with a journal do. Of a file that was written
 // and not synced, all, the first half or nothing may be there.
 package disktest

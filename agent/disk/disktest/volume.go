@@ -183,11 +183,12 @@ func (v *volume) closed(chosen func(int) bool) []bool {
 }
 
 // needs reports whether a change cannot be told from one that was made before, and
-// not taken back: of the same name, of the same inode, of what is in a folder.
+// not taken back: of the same name, of the same inode. What is kept in a folder whose
+// own name is not is there, and nothing leads to it.
 func (c change) needs(before change) bool {
 	for _, e := range c {
 		for _, b := range before {
-			if e.dir == b.dir && e.name == b.name || e.to != nil && e.to == b.to || e.dir == b.to {
+			if e.dir == b.dir && e.name == b.name || e.to != nil && e.to == b.to {
 				return true
 			}
 			// A folder is removed when nothing is in it any longer.
