@@ -38,6 +38,9 @@ func TestStates(t *testing.T) {
 		"in a new folder that is not synced": {func(d disk.Disk, dir, file string) error {
 			return errors.Join(d.Mkdir(dir+"/x", 0o700), d.Rename(file, dir+"/x/file"), d.Symlink("x/file", file), d.Sync(dir+"/x"))
 		}, "- ->x/file"},
+		"in a folder that is renamed, and its name synced": {func(d disk.Disk, dir, file string) error {
+			return errors.Join(d.Remove(file), d.Rename(dir, dir+"2"), d.Rename(dir+"2", dir), d.Sync(filepath.Dir(dir)))
+		}, "- old"},
 		"linked elsewhere": {func(d disk.Disk, dir, file string) error {
 			return errors.Join(d.Link(file, file+"2"), d.Sync(dir), d.Remove(file), d.Sync(dir), d.Rename(file+"2", file))
 		}, "- old"},

@@ -191,8 +191,8 @@ func (c change) needs(before change) bool {
 			if e.dir == b.dir && e.name == b.name || e.to != nil && e.to == b.to {
 				return true
 			}
-			// A folder is removed when nothing is in it any longer.
-			if e.to == nil && e.dir.kept[e.name] == b.dir {
+			// A folder is removed, not renamed, when nothing is in it any longer.
+			if len(c) == 1 && e.to == nil && e.dir.kept[e.name] == b.dir {
 				return true
 			}
 		}
