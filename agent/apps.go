@@ -45,17 +45,17 @@ func (s *Server) Create(ctx context.Context, app string, provisional bool) error
 		return err
 	}
 	// Everything is made beside and appears with one rename.
-	temp, err := os.MkdirTemp(s.Root, newPrefix)
+	temp, err := s.disk.MkdirTemp(s.Root, newPrefix)
 	if err != nil {
 		return fmt.Errorf("cannot create %s: %w", app, err)
 	}
-	defer os.RemoveAll(temp)
+	defer s.disk.RemoveAll(temp)
 	dir := filepath.Join(temp, app)
-	if err := initRepository(dir, s.Binary); err != nil {
+	if err := initRepository(s.disk, dir, s.Binary); err != nil {
 		return fmt.Errorf("cannot create %s: %w", app, err)
 	}
-	for _, sub := range []string{"dokku/releases", "dokku/deploys", "nginx.conf.d"} {
-		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
+	for _, sub := range []string{"dokku", "dokku/releases", "dokku/deploys", "nginx.conf.d"} {
+		if err := s.disk.Mkdir(filepath.Join(dir, sub), 0o700); err != nil {
 			return fmt.Errorf("cannot create %s: %w", app, err)
 		}
 	}
@@ -66,10 +66,13 @@ func (s *Server) Create(ctx context.Context, app string, provisional bool) error
 	if err := failpoint.Reach(failpoint.AppMade); err != nil {
 		return err
 	}
-	if err := os.Rename(dir, s.dir(app)); err != nil {
+	if err = s.disk.Sync(dir); err == nil {
+		err = s.disk.Rename(dir, s.dir(app))
+	}
+	if err != nil {
 		return fmt.Errorf("cannot create %s: %w", app, err)
 	}
-	return syncDir(s.Root)
+	return s.disk.Sync(s.Root)
 }
 
 // Destroy removes an app with everything of it: processes, images, network,
@@ -148,17 +151,17 @@ func removeAll(ctx context.Context, host engine.Engine, o engine.Observed, grace
 }
 
 func (x *session) removeFolder() error {
-	if err := os.MkdirAll(x.own("trash"), 0o700); err != nil {
+	if err := x.disk.MkdirAll(x.own("trash"), 0o700); err != nil {
 		return err
 	}
 	to := x.own("trash", x.Name+"."+newAttempt())
 	if err := x.at("rename the app's folder"); err != nil {
 		return err
 	}
-	if err := os.Rename(x.Dir, to); err != nil {
+	if err := x.disk.Rename(x.Dir, to); err != nil {
 		return fmt.Errorf("cannot remove %s: %w", x.Dir, err)
 	}
-	if err := syncDir(x.Root); err != nil {
+	if err := x.disk.Sync(x.Root); err != nil {
 		return err
 	}
 	if err := failpoint.Reach(failpoint.FolderMoved); err != nil {
@@ -167,7 +170,7 @@ func (x *session) removeFolder() error {
 	if err := x.at("remove the app's folder"); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(to); err != nil {
+	if err := x.disk.RemoveAll(to); err != nil {
 		return fmt.Errorf("%s is destroyed, but some files of it cannot be removed: %w; as root: rm -rf %s", x.Name, err, to)
 	}
 	x.lock.abandoned = false // nothing is left of what its holder had begun

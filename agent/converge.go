@@ -43,7 +43,13 @@ func (x *session) tryConverge(ctx context.Context, restore bool) error {
 		return err
 	}
 	if x.lock.abandoned || restore {
-		sweepTemporary(x.file(x.Name), x.file(x.Name, "releases"))
+		x.sweepTemporary(x.file(x.Name), x.file(x.Name, "releases"))
+		if err := sweepRepository(x.Dir, Owner{}); err != nil {
+			x.log.Warn("Cannot clear away what an interrupted push left: %s", err)
+		}
+		if err := harden(x.disk, x.Dir, false); err != nil {
+			x.log.Warn("%s", err)
+		}
 	}
 	host, err := x.Host()
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -32,6 +31,9 @@ type machine struct {
 	names []string // what they were
 	kill  int      // dies before this change; 0: never
 	dead  bool
+	// packs are what pushes bring, by revision.
+	packs  map[string]pack
+	oldGit bool // git before 2.36, which syncs no reference
 	// visit is asked instead of counting, if it is set.
 	visit func(name string) error
 }
@@ -42,9 +44,7 @@ var errDead = errors.New("the machine has no power")
 func newMachine(t *testing.T, h history) *machine {
 	t.Helper()
 	m := &machine{t: t, root: inMemory(t), engine: engine.NewMemory(), proxy: &proxy.Memory{}}
-	m.engine.Behave(func(s engine.Spec) engine.Behaviour {
-		return engine.Behaviour{Output: []string{s.Type + " ran"}, Exits: s.Kind == engine.KindRelease}
-	})
+	m.engine.Behave(behaviour)
 	m.turnOn()
 	ctx := context.Background()
 	if err := m.server.UpdateSettings(ctx, func(s *Settings) error {
@@ -66,6 +66,11 @@ func newMachine(t *testing.T, h history) *machine {
 	m.settle()
 	m.count, m.names = 0, nil
 	return m
+}
+
+// behaviour is the one of an app that works.
+func behaviour(s engine.Spec) engine.Behaviour {
+	return engine.Behaviour{Output: []string{s.Type + " ran"}, Exits: s.Kind == engine.KindRelease}
 }
 
 // inMemory is a folder where fsync costs nothing, if the host has one: the
@@ -156,19 +161,21 @@ func (m *machine) pushLogged(old, new string, log event.Log) error {
 }
 
 func (m *machine) pushTo(ctx context.Context, app, old, new string, log event.Log) error {
-	p := Push{App: app, Refs: []Ref{{Old: old, New: new, Name: "refs/heads/main"}},
-		Objects: build.Options{GitDir: m.server.dir(app)}}
+	objects, err := m.receive(app, new)
+	if err != nil {
+		return err
+	}
+	p := Push{App: app, Refs: []Ref{{Old: old, New: new, Name: "refs/heads/main"}}, Objects: objects}
 	if err := m.server.Prepare(ctx, p, log); err != nil {
+		if objects.ObjectDir != "" && m.powered() == nil {
+			m.server.disk.RemoveAll(objects.ObjectDir)
+		}
 		return err
 	}
 	if err := m.change("move the ref"); err != nil {
 		return err
 	}
-	ref := filepath.Join(m.server.dir(app), "refs/heads/main")
-	if err := os.MkdirAll(filepath.Dir(ref), 0o755); err != nil {
-		return err
-	}
-	if err := os.WriteFile(ref, []byte(new+"\n"), 0o644); err != nil {
+	if err := m.accept(app, new, objects); err != nil {
 		return err
 	}
 	return m.server.Reconcile(context.WithoutCancel(ctx), app, log) // as post-receive does

@@ -30,6 +30,18 @@
 // been seen to serve without them. A crash between the two ends nobody's
 // request. Nothing that the proxy names is ever stopped, except by ps:stop.
 //
+// # Loss of power
+//
+// What was reported done survives it: all that changes files for good goes through
+// package disk, and what is renamed was synced before, and its folder is after. Git
+// syncs the contents of packs and of refs because the repository's configuration
+// tells it to, and no folder ever: Reconcile syncs those before the state says that
+// a push is deployed, so before anybody is told. What git had accepted when the power
+// went may be there in part, a ref without content or without its objects; the
+// staged record has the ref's former value, and the push is undone with it. Only
+// after a boot: a process that is killed takes nothing from the disk. TestPowerLoss
+// plays back what a disk may have kept at every moment of every operation.
+//
 // # Another name
 //
 // The labels of what runs cannot be changed. So an app that is renamed keeps

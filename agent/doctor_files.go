@@ -205,8 +205,9 @@ func (d *doctor) checkRepository(app string) []Finding {
 			text = fmt.Sprintf("the hook %s runs %s, not %s", name, target, d.Binary)
 		}
 		list = append(list, wrong(check, HealthProblem, "dokku doctor "+app+" --fix", "%s", text).
-			fixed("hooks "+app, func(context.Context) error { return linkHooks(d.dir(app), d.Binary) }))
+			fixed("hooks "+app, func(context.Context) error { return linkHooks(d.disk, d.dir(app), d.Binary) }))
 	}
+	list = append(list, d.checkDurable(app)...)
 	left, err := leftovers(d.dir(app))
 	if err != nil {
 		return append(list, wrong(check, HealthProblem, "", "cannot look for what git has left: %s", err))

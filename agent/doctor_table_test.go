@@ -67,7 +67,7 @@ var doctorTests = []struct {
 	{name: "a release that cannot be read", stays: true, damage: func(p *patient) { p.write("x", "shop", "dokku", "releases", "1.json") },
 		want: []string{"shop state: cannot read release v1"}},
 	{name: "a repository without a state", stays: true, damage: func(p *patient) {
-		if err := initRepository(p.path("stray"), "/bin/true"); err != nil {
+		if err := initRepository(p.server.disk, p.path("stray"), "/bin/true"); err != nil {
 			p.t.Fatal(err)
 		}
 	}, want: []string{"half-made apps: is a repository, but"}},
@@ -86,6 +86,13 @@ var doctorTests = []struct {
 		os.Remove(p.path("shop", "hooks", "pre-receive"))
 		p.write("#!/bin/sh\n", "shop", "hooks", "pre-receive")
 	}, want: []string{"shop repository: is not a link to"}},
+	{name: "git that loses a ref when the power goes", damage: func(p *patient) { git(p.t, p.path("shop"), "config", "--unset", "core.fsync") },
+		want: []string{"shop repository: warning: core.fsync is not committed,reference: when the power goes"}},
+	{name: "git that syncs nothing", damage: func(p *patient) {
+		git(p.t, p.path("shop"), "config", "core.fsync", "none")
+		git(p.t, p.path("shop"), "config", "receive.unpackLimit", "100")
+	}, want: []string{"shop repository: warning: core.fsync is not committed,reference: when",
+		"shop repository: warning: receive.unpackLimit is not 1: when"}},
 	{name: "git was killed", damage: func(p *patient) { leave(p.t, p.path("shop"), litter...) },
 		want: []string{"shop repository: (and 8 more) was left by a git that was killed"}},
 	{name: "a staged release", damage: func(p *patient) {

@@ -53,7 +53,7 @@ func newPatient(t *testing.T, h history) *patient {
 	binary, err := os.Executable()
 	check(t, err)
 	p.server.Binary = binary
-	check(t, linkHooks(p.server.dir("shop"), binary))
+	check(t, linkHooks(p.server.disk, p.server.dir("shop"), binary))
 	p.nginx.Memory = p.proxy
 	p.server.proxy = &p.nginx
 	p.agent, _, err = p.server.tryLock(agentLock, "the agent")

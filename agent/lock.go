@@ -96,7 +96,7 @@ func (s *Server) tryLock(app, step string) (*lock, bool, error) {
 }
 
 func (s *Server) lockFile(name string) (*os.File, error) {
-	if err := os.MkdirAll(s.own("locks"), 0o700); err != nil {
+	if err := s.disk.MkdirAll(s.own("locks"), 0o700); err != nil {
 		return nil, fmt.Errorf("cannot lock %s: %w", name, err)
 	}
 	f, err := os.OpenFile(s.own("locks", name), os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC, 0o600)

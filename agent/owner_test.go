@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"dokku/agent/disk"
 )
 
 func TestParseStat(t *testing.T) {
@@ -213,7 +215,7 @@ func gitEnv(home string) []string {
 func newRepository(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "hello")
-	if err := initRepository(dir, "/bin/true"); err != nil {
+	if err := initRepository(disk.Disk{}, dir, "/bin/true"); err != nil {
 		t.Fatal(err)
 	}
 	return dir

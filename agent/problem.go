@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"time"
 )
 
@@ -49,7 +48,7 @@ func (s *Server) Serving(ctx context.Context, a *App) (int, error) {
 func (x *session) noteProblem(err error) {
 	path := x.file(x.Name, "problem.json")
 	if err == nil {
-		os.Remove(path)
+		x.disk.Remove(path)
 		return
 	}
 	if old, _ := x.Problem(x.Name); old == nil || old.Text != err.Error() {

@@ -22,6 +22,11 @@ func (s *Server) Reconcile(ctx context.Context, app string, log event.Log) error
 		return err
 	}
 	defer x.close()
+	if x.accepted == nil { // what does not deploy was accepted too
+		if err := x.secure(""); err != nil {
+			return err
+		}
+	}
 	return x.reconcile(ctx, false)
 }
 
@@ -67,6 +72,11 @@ func (x *session) reconcile(ctx context.Context, restore bool) error {
 	if x.State.Provisional {
 		if x.young() {
 			return nil
+		}
+		// The push may have ended, with its machine, before it could remove what it
+		// had started.
+		if err := x.converge(ctx, restore); err != nil {
+			return err
 		}
 		return x.dropProvisional()
 	}

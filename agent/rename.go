@@ -254,7 +254,7 @@ func (x *session) commitName(name string, r *Renamed) error {
 		err = x.at("rename the app's folder")
 	}
 	if err == nil {
-		err = os.Rename(x.Dir, x.dir(name))
+		err = x.disk.Rename(x.Dir, x.dir(name))
 	}
 	if err != nil {
 		x.State.Renamed, x.dirty = nil, true
@@ -263,7 +263,7 @@ func (x *session) commitName(name string, r *Renamed) error {
 	x.Name, x.Dir = name, x.dir(name)
 	_ = failpoint.Reach(failpoint.NameCommitted)
 	if err = x.at("sync the folder of all apps"); err == nil {
-		err = syncDir(x.Root)
+		err = x.disk.Sync(x.Root)
 	}
 	if err != nil {
 		return fmt.Errorf("%s is called %s now, but a power loss may bring back the old name; the agent goes on trying: %w", r.From, name, err)

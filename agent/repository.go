@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 
+	"dokku/agent/disk"
 	"dokku/agent/failpoint"
 )
 
@@ -23,16 +24,22 @@ import (
 // start it behind a push, where it removes packs that another push's build is
 // reading. packRepository does it under the app's lock instead. The log of refs
 // keeps what kept releases were built from for as long as git's default says.
+//
+// Git's default loses the ref of a push when the power goes (fsync), and a push of
+// up to a hundred objects comes as a file for each, of which each would have to be
+// synced: one pack is two files (unpackLimit). See harden for older repositories.
 const repositoryConfig = `[core]
 	repositoryformatversion = 0
 	filemode = true
 	bare = true
 	logAllRefUpdates = true
+	fsync = committed,reference
 [receive]
 	shallowUpdate = true
 	fsckObjects = true
 	advertisePushOptions = true
 	autogc = false
+	unpackLimit = 1
 [gc]
 	auto = 0
 [maintenance]
@@ -50,55 +57,54 @@ var hookNames = []string{"pre-receive", "post-receive"}
 //
 // It is made beside dir and renamed: a crash leaves the folder .NAME.new, which
 // the next call replaces. In a repository that exists it only mends the hooks.
-func initRepository(dir, binary string) error {
+func initRepository(d disk.Disk, dir, binary string) error {
 	if _, err := os.Stat(filepath.Join(dir, "HEAD")); err == nil {
-		return linkHooks(dir, binary)
+		return linkHooks(d, dir, binary)
 	}
 	tmp := filepath.Join(filepath.Dir(dir), "."+filepath.Base(dir)+".new")
-	if err := os.RemoveAll(tmp); err != nil {
+	if err := d.RemoveAll(tmp); err != nil {
 		return fmt.Errorf("cannot create the repository %s: %w", dir, err)
 	}
-	if err := fillRepository(tmp, binary); err != nil {
-		os.RemoveAll(tmp)
+	if err := fillRepository(d, tmp, binary); err != nil {
+		d.RemoveAll(tmp)
 		return fmt.Errorf("cannot create the repository %s: %w", dir, err)
 	}
 	err := failpoint.Count("git", "rename a new repository")
 	if err == nil {
-		err = os.Rename(tmp, dir)
+		err = d.Rename(tmp, dir)
 	}
 	if err != nil {
-		os.RemoveAll(tmp)
+		d.RemoveAll(tmp)
 		return fmt.Errorf("cannot create the repository %s: %w (a folder that is no repository may be in the way)", dir, err)
 	}
-	return syncDir(filepath.Dir(dir))
+	return d.Sync(filepath.Dir(dir))
 }
 
-func fillRepository(dir, binary string) error {
-	folders := []string{"objects/info", "objects/pack", "refs/heads", "refs/tags", "hooks", "info"}
-	for _, f := range folders {
-		if err := os.MkdirAll(filepath.Join(dir, f), 0o700); err != nil {
+func fillRepository(d disk.Disk, dir, binary string) error {
+	folders := []string{"", "objects", "objects/info", "objects/pack", "refs", "refs/heads", "refs/tags", "hooks", "info"}
+	for n, f := range folders {
+		folders[n] = filepath.Join(dir, f)
+		if err := d.Mkdir(folders[n], 0o700); err != nil {
 			return err
 		}
 	}
-	if err := writeFile(filepath.Join(dir, "config"), []byte(repositoryConfig)); err != nil {
+	if err := d.Replace(filepath.Join(dir, "config"), []byte(repositoryConfig), 0o600); err != nil {
 		return err
 	}
-	if err := linkHooks(dir, binary); err != nil {
+	if err := linkHooks(d, dir, binary); err != nil {
 		return err
 	}
-	for _, f := range append(folders, "objects", "refs") {
-		if err := syncDir(filepath.Join(dir, f)); err != nil {
-			return err
-		}
+	if err := d.SyncAll(folders...); err != nil {
+		return err
 	}
 	// Last: HEAD is what makes the folder a repository.
-	return writeFile(filepath.Join(dir, "HEAD"), []byte("ref: refs/heads/main\n"))
+	return d.Replace(filepath.Join(dir, "HEAD"), []byte("ref: refs/heads/main\n"), 0o600)
 }
 
 // linkHooks points the hooks at binary. What else an administrator put into the
 // folder stays; a pre-receive of theirs is an error, since without ours a push
 // would be accepted and never deployed.
-func linkHooks(dir, binary string) error {
+func linkHooks(d disk.Disk, dir, binary string) error {
 	for _, name := range hookNames {
 		path := filepath.Join(dir, "hooks", name)
 		if target, err := os.Readlink(path); err == nil && target == binary {
@@ -108,14 +114,14 @@ func linkHooks(dir, binary string) error {
 			return fmt.Errorf("cannot replace the hook %s: it is not a link that dokku made: move it away", path)
 		}
 		tmp := path + ".new"
-		os.Remove(tmp)
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		d.Remove(tmp)
+		if err := d.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return err
 		}
-		if err := os.Symlink(binary, tmp); err != nil {
+		if err := d.Symlink(binary, tmp); err != nil {
 			return err
 		}
-		if err := os.Rename(tmp, path); err != nil {
+		if err := d.Rename(tmp, path); err != nil {
 			return err
 		}
 	}
@@ -125,7 +131,7 @@ func linkHooks(dir, binary string) error {
 // setHead makes HEAD name the branch, since a clone of a repository whose HEAD
 // names another branch comes out empty. The lock file is git's own protocol; a
 // crash leaves HEAD.lock, which sweepRepository removes.
-func setHead(dir, branch string) error {
+func setHead(d disk.Disk, dir, branch string) error {
 	if err := failpoint.Count("git", "set HEAD"); err != nil {
 		return err
 	}
@@ -137,23 +143,31 @@ func setHead(dir, branch string) error {
 	if old, err := os.ReadFile(path); err == nil && string(old) == content {
 		return nil
 	}
-	f, err := os.OpenFile(path+".lock", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err := replaceLocked(d, path, []byte(content)); err != nil {
+		return fmt.Errorf("cannot make %s the branch of %s: %w", branch, dir, err)
+	}
+	return nil
+}
+
+// replaceLocked replaces one of git's own files by git's own protocol: whoever
+// makes the lock file may.
+func replaceLocked(d disk.Disk, path string, data []byte) error {
+	lock := path + ".lock"
+	err := d.Create(lock, data, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("cannot make %s the branch of %s: git holds HEAD.lock there: try again", branch, dir)
+		return fmt.Errorf("git holds %s there: try again", filepath.Base(lock))
 	}
-	if err != nil {
-		return fmt.Errorf("cannot make %s the branch of %s: %w", branch, dir, err)
-	}
-	_, err = f.WriteString(content)
-	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
-		err = os.Rename(path+".lock", path)
+		err = d.Sync(lock)
+	}
+	if err == nil {
+		err = d.Rename(lock, path)
 	}
 	if err != nil {
-		os.Remove(path + ".lock")
-		return fmt.Errorf("cannot make %s the branch of %s: %w", branch, dir, err)
+		d.Remove(lock)
+		return err
 	}
-	return syncDir(dir)
+	return d.Sync(filepath.Dir(path))
 }
 
 // packRepository lets git pack what many pushes left behind, if it is much. The

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"dokku/agent/disk"
 )
 
 // gitIn runs the real git in dir.
@@ -48,7 +50,7 @@ func TestRepositoryIsMadeOnce(t *testing.T) {
 	dir := filepath.Join(root, "hello")
 	// What a crash left, and a template that says something else.
 	leave(t, root, ".hello.new/HEAD", ".hello.new/refs/heads/x")
-	if err := initRepository(dir, "/bin/true"); err != nil {
+	if err := initRepository(disk.Disk{}, dir, "/bin/true"); err != nil {
 		t.Fatal(err)
 	}
 	entries, _ := os.ReadDir(root)
@@ -56,7 +58,7 @@ func TestRepositoryIsMadeOnce(t *testing.T) {
 		t.Errorf("beside the repository lie %v", entries)
 	}
 	leave(t, dir, "refs/heads/mine")
-	if err := initRepository(dir, "/bin/false"); err != nil { // an upgrade moved the program
+	if err := initRepository(disk.Disk{}, dir, "/bin/false"); err != nil { // an upgrade moved the program
 		t.Fatal(err)
 	}
 	for _, name := range hookNames {
@@ -69,11 +71,11 @@ func TestRepositoryIsMadeOnce(t *testing.T) {
 	}
 	os.Remove(filepath.Join(dir, "hooks", "pre-receive"))
 	writeScript(t, filepath.Join(dir, "hooks", "pre-receive"), "exit 0")
-	if err := initRepository(dir, "/bin/true"); err == nil || !strings.Contains(err.Error(), "pre-receive") {
+	if err := initRepository(disk.Disk{}, dir, "/bin/true"); err == nil || !strings.Contains(err.Error(), "pre-receive") {
 		t.Errorf("a hook of somebody else's is taken over: %v", err)
 	}
 	leave(t, root, "folder/file")
-	if err := initRepository(filepath.Join(root, "folder"), "/bin/true"); err == nil {
+	if err := initRepository(disk.Disk{}, filepath.Join(root, "folder"), "/bin/true"); err == nil {
 		t.Error("a folder with something in it is taken over")
 	}
 }
@@ -81,7 +83,7 @@ func TestRepositoryIsMadeOnce(t *testing.T) {
 func TestSetHead(t *testing.T) {
 	dir := newRepository(t)
 	for _, branch := range []string{"master", "master", "feature/x"} {
-		if err := setHead(dir, branch); err != nil {
+		if err := setHead(disk.Disk{}, dir, branch); err != nil {
 			t.Fatal(err)
 		}
 		if got := gitIn(t, dir, "symbolic-ref", "HEAD"); got != "refs/heads/"+branch {
@@ -89,12 +91,12 @@ func TestSetHead(t *testing.T) {
 		}
 	}
 	for _, branch := range []string{"", "a..b", "a b", "x.lock", "a\nb", "/a"} {
-		if err := setHead(dir, branch); err == nil {
+		if err := setHead(disk.Disk{}, dir, branch); err == nil {
 			t.Errorf("%q can be a branch", branch)
 		}
 	}
 	leave(t, dir, "HEAD.lock")
-	if err := setHead(dir, "main"); err == nil || !strings.Contains(err.Error(), "HEAD.lock") {
+	if err := setHead(disk.Disk{}, dir, "main"); err == nil || !strings.Contains(err.Error(), "HEAD.lock") {
 		t.Errorf("a HEAD that git holds is changed: %v", err)
 	}
 }

@@ -241,7 +241,7 @@ func (x *restore) prepareApp(ctx context.Context, name string) (*App, error) {
 	deployed := a.Current != nil
 	st.Restored = &Restored{Backup: x.m.ID, Pending: deployed, Start: deployed && !st.Stopped}
 	st.Version, st.Stopped = stateVersion, deployed
-	if err := errors.Join(x.writeJSON(x.app(name, "dokku", "state.json"), st), linkHooks(dir, x.Binary)); err != nil {
+	if err := errors.Join(x.writeJSON(x.app(name, "dokku", "state.json"), st), linkHooks(x.disk, dir, x.Binary)); err != nil {
 		return nil, err
 	}
 	err = os.Rename(x.app(name, backupImages), x.images(name))

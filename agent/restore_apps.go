@@ -133,9 +133,12 @@ func (x *restore) move(ctx context.Context, name string) error {
 	if err := x.at("place the app's folder"); err != nil {
 		return err
 	}
+	if err := x.disk.SyncFileSystem(x.app(name)); err != nil {
+		return fmt.Errorf("cannot put %s on the disk: %w", name, err)
+	}
 	err = unix.Renameat2(unix.AT_FDCWD, x.app(name), unix.AT_FDCWD, x.Server.dir(name), unix.RENAME_EXCHANGE)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = os.Rename(x.app(name), x.Server.dir(name))
+		err = x.disk.Rename(x.app(name), x.Server.dir(name))
 	}
 	if err != nil {
 		return fmt.Errorf("cannot put %s in its place: %w", name, err)
@@ -143,7 +146,7 @@ func (x *restore) move(ctx context.Context, name string) error {
 	if err := x.at("sync the folder of all apps"); err != nil {
 		return err
 	}
-	return syncDir(x.Root)
+	return x.disk.Sync(x.Root)
 }
 
 // loadImages gives the engine the images that the backup has of an app.

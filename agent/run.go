@@ -61,16 +61,16 @@ func (s *Server) Run(ctx context.Context, log event.Log) error {
 
 // sweepRoot removes what a create or a destroy left that was killed halfway.
 func (s *Server) sweepRoot() {
-	os.RemoveAll(s.own("trash"))
+	s.disk.RemoveAll(s.own("trash"))
 	s.sweepStaging()
 	if l, free, err := s.tryLock(settingsLock, "cleaning up"); free && err == nil {
-		sweepTemporary(s.own())
+		s.sweepTemporary(s.own())
 		l.release()
 	}
 	begun, _ := filepath.Glob(filepath.Join(s.Root, newPrefix+"*"))
 	for _, dir := range begun {
 		if fi, err := os.Stat(dir); err == nil && time.Since(fi.ModTime()) > time.Hour {
-			os.RemoveAll(dir)
+			s.disk.RemoveAll(dir)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 
+	"dokku/agent/disk"
 	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
@@ -35,6 +36,8 @@ type Server struct {
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// owner finds the git that a push belongs to; tests replace it.
 	owner func() (Owner, error)
+	// disk is what files are changed through; tests watch it.
+	disk disk.Disk
 	// fault is asked before every change of a file; tests set it.
 	fault func(what string) error
 	// good is what the agent goes on with when server.json cannot be used; nil
@@ -120,7 +123,7 @@ func (s *Server) router() (proxy.Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := proxy.Config{Dir: s.own("nginx"), Port: set.Nginx.Port, Check: set.Nginx.Check, Reload: set.Nginx.Reload}
+	c := proxy.Config{Dir: s.own("nginx"), Disk: s.disk, Port: set.Nginx.Port, Check: set.Nginx.Check, Reload: set.Nginx.Reload}
 	if len(c.Check) == 0 {
 		c.Check = []string{"sudo", "-n", "/usr/local/lib/dokku/nginx-check"}
 	}

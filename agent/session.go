@@ -153,11 +153,19 @@ func (x *session) settle() error {
 	}
 	alive := st.Owner.Alive()
 	tip, err := x.tip(st.Ref)
+	if err == nil && !alive {
+		tip, err = x.mendRef(st, tip)
+	}
 	if err != nil {
 		return err
 	}
 	switch {
 	case tip == st.New:
+		// Before the state says so: nobody is to be told of what may be gone after a
+		// loss of power.
+		if err := x.secure(st.Ref); err != nil {
+			return err
+		}
 		return x.forward(st)
 	case !alive:
 		x.back(st)
@@ -211,7 +219,7 @@ func (x *session) followBranch() error {
 	if err == nil && strings.TrimSpace(string(head)) == "ref: "+headRef+x.State.DeployBranch {
 		return nil
 	}
-	return setHead(x.Dir, x.State.DeployBranch)
+	return setHead(x.disk, x.Dir, x.State.DeployBranch)
 }
 
 // save writes the state if it was changed.

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"dokku/agent/disk"
 )
 
 // Settings reads the server's settings; a missing file means the defaults. People
@@ -85,7 +87,7 @@ func (g *goodSettings) instead(path string, set Settings, err error) (Settings, 
 	}
 	// It was replaced since it was read, if it cannot be used; and what cannot be
 	// kept costs only the way back.
-	if unknownKeys(path, data) == nil && json.Valid(data) && writeFile(g.path, data) == nil {
+	if unknownKeys(path, data) == nil && json.Valid(data) && (disk.Disk{}).Replace(g.path, data, 0o600) == nil {
 		g.last = data
 	}
 	return set, nil

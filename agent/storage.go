@@ -119,7 +119,7 @@ func (s *Server) EnsureDirectory(ctx context.Context, name string, uid int, log 
 	}
 	dir := filepath.Join(root, name)
 	log.Step("Ensuring %s exists", dir)
-	if err := makeFolder(dir); err != nil {
+	if err := s.makeFolder(dir); err != nil {
 		return err
 	}
 	if uid >= 0 {
@@ -128,12 +128,20 @@ func (s *Server) EnsureDirectory(ctx context.Context, name string, uid int, log 
 			return fmt.Errorf("%w; or run as root: chown %d:%[2]d %s", err, uid, dir)
 		}
 	}
+	// Whose it is; an app may have closed a folder that it has had for long.
+	err = s.disk.Sync(dir)
+	if err == nil || errors.Is(err, fs.ErrPermission) {
+		err = s.disk.Sync(root)
+	}
+	if err != nil {
+		return fmt.Errorf("made %s, which a power loss may take back: %w", dir, err)
+	}
 	log.Detail("Directory ready for mounting")
 	return nil
 }
 
-func makeFolder(dir string) error {
-	err := os.Mkdir(dir, 0o755)
+func (s *Server) makeFolder(dir string) error {
+	err := s.disk.Mkdir(dir, 0o755)
 	switch {
 	case err == nil:
 		return os.Chmod(dir, 0o755) // whatever the umask

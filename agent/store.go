@@ -12,8 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/google/renameio/v2"
-
+	"dokku/agent/disk"
 	"dokku/agent/failpoint"
 )
 
@@ -63,40 +62,33 @@ func (s *Server) writeJSON(path string, v any) error {
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", path, err)
 	}
-	if err := replaceFile(path, append(data, '\n'), s.at); err != nil {
+	if err := replaceFile(s.disk, path, append(data, '\n'), s.at); err != nil {
 		return fmt.Errorf("cannot write %s: %w", path, err)
 	}
 	return nil
 }
 
-// writeFile replaces a file as writeJSON does.
-func writeFile(path string, data []byte) error {
-	return replaceFile(path, data, (&Server{}).at)
-}
-
-func replaceFile(path string, data []byte, at func(string) error) error {
+// replaceFile is disk.Replace that tells where it is.
+func replaceFile(d disk.Disk, path string, data []byte, at func(string) error) error {
 	name := filepath.Base(path)
 	if err := at("create " + name); err != nil {
 		return err
 	}
-	f, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o600), renameio.WithTempDir(filepath.Dir(path)))
+	temp, err := d.Temporary(path, data, 0o600)
 	if err != nil {
 		return err
 	}
-	defer f.Cleanup()
-	if _, err := f.Write(data); err != nil {
-		return err
+	if err = at("rename " + name); err == nil {
+		err = d.Rename(temp, path)
 	}
-	if err := at("rename " + name); err != nil {
-		return err
-	}
-	if err := f.CloseAtomicallyReplace(); err != nil {
+	if err != nil {
+		d.Remove(temp)
 		return err
 	}
 	if err := at("sync " + name); err != nil {
 		return &unsyncedError{err}
 	}
-	if err := syncDir(filepath.Dir(path)); err != nil {
+	if err := d.Sync(filepath.Dir(path)); err != nil {
 		return &unsyncedError{err}
 	}
 	return nil
@@ -114,22 +106,13 @@ func (e *unsyncedError) Unwrap() error { return e.error }
 
 // sweepTemporary removes what writers left who were killed before they could rename
 // it. The caller holds the lock under which the folders are written to.
-func sweepTemporary(dirs ...string) {
+func (s *Server) sweepTemporary(dirs ...string) {
 	for _, dir := range dirs {
 		left, _ := filepath.Glob(filepath.Join(dir, ".*.json[0-9]*"))
 		for _, path := range left {
-			os.Remove(path)
+			s.disk.Remove(path)
 		}
 	}
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }
 
 // readJSON fills v. A missing file is fs.ErrNotExist; a file that a newer
@@ -243,7 +226,7 @@ func (s *Server) removeRelease(app string, n int) error {
 	if err := s.at("remove release"); err != nil {
 		return err
 	}
-	err := os.Remove(s.file(app, "releases", strconv.Itoa(n)+".json"))
+	err := s.disk.Remove(s.file(app, "releases", strconv.Itoa(n)+".json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -10,10 +10,11 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/google/renameio/v2"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
 	"mvdan.cc/sh/v3/syntax"
+
+	"dokku/agent/disk"
 )
 
 // A Key is one that may push and run dokku commands.
@@ -186,7 +187,7 @@ func readKeyLine(text string) keyLine {
 // or the new one and a crash loses nobody's key. Lines of others stay as they are.
 func changeKeys(root string, change func(*keyFile) error) error {
 	dir := filepath.Join(root, ".ssh")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := (disk.Disk{}).MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("cannot change the ssh keys: %w", err)
 	}
 	d, err := os.Open(dir)
@@ -217,22 +218,23 @@ func changeKeys(root string, change func(*keyFile) error) error {
 // writeKeys gives the file to the owner of root: sshd reads it as that user,
 // also when an administrator added the key as root.
 func writeKeys(root, path, text string) error {
-	f, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o600), renameio.WithTempDir(filepath.Dir(path)))
-	if err != nil {
-		return err
-	}
-	defer f.Cleanup()
-	if _, err := f.WriteString(text); err != nil {
-		return err
-	}
+	var d disk.Disk
 	var st unix.Stat_t
 	if err := unix.Stat(root, &st); err != nil {
 		return err
 	}
-	if os.Geteuid() == 0 {
-		if err := errors.Join(f.Chown(int(st.Uid), int(st.Gid)), os.Chown(filepath.Dir(path), int(st.Uid), int(st.Gid))); err != nil {
-			return err
-		}
+	temp, err := d.Temporary(path, []byte(text), 0o600)
+	if err != nil {
+		return err
 	}
-	return f.CloseAtomicallyReplace()
+	if os.Geteuid() == 0 {
+		err = errors.Join(os.Chown(temp, int(st.Uid), int(st.Gid)), os.Chown(filepath.Dir(path), int(st.Uid), int(st.Gid)), d.Sync(temp))
+	}
+	if err == nil {
+		err = d.Rename(temp, path)
+	}
+	if err != nil {
+		d.Remove(temp)
+	}
+	return err
 }

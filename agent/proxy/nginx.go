@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"dokku/agent/disk"
 )
 
 // Config says how the host's nginx is reached. Dir, Check and Reload are
@@ -16,6 +18,9 @@ type Config struct {
 	// Dir holds the links live and staged, the trees they name, and the lock.
 	// It belongs to the agent's user. ConfD makes nginx include live.
 	Dir string
+
+	// Disk is what files are changed through; tests watch it.
+	Disk disk.Disk
 
 	// Check is the command that tests, as root, the whole configuration of nginx
 	// with staged in the place of live: CheckScript. It exits other than 0, with
@@ -61,7 +66,7 @@ func NewNginx(c Config) *Nginx {
 			c.Hostnames = []string{name}
 		}
 	}
-	return &Nginx{store: store{dir: c.Dir}, config: c}
+	return &Nginx{store: store{dir: c.Dir, disk: c.Disk}, config: c}
 }
 
 func (n *Nginx) listener() listener { return listener{port: n.config.Port, ipv6: n.config.IPv6} }

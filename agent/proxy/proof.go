@@ -157,7 +157,7 @@ func (n *Nginx) switchTo(ctx context.Context, generation string, now state, with
 
 // reloadTo points live at a tree, reloads, and proves that it serves.
 func (n *Nginx) reloadTo(ctx context.Context, generation string, worker int) error {
-	if err := os.Remove(n.tree(generation, provenMark)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := n.disk.Remove(n.tree(generation, provenMark)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return refusal{err}
 	}
 	if err := n.pointLive(generation); err != nil {

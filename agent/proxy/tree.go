@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dokku/agent/disk"
 	"dokku/agent/failpoint"
 )
 
@@ -34,7 +35,10 @@ var generationForm = regexp.MustCompile(`^[a-z0-9]{26}$`)
 // store keeps whole configurations: trees/<generation>, and the links live and
 // staged that name two of them. A tree does not change once a link names it,
 // except for its marks.
-type store struct{ dir string }
+type store struct {
+	dir  string
+	disk disk.Disk
+}
 
 func (s store) tree(generation string, elem ...string) string {
 	return filepath.Join(append([]string{s.dir, "trees", generation}, elem...)...)
@@ -50,12 +54,12 @@ func (s store) has(generation, name string) bool {
 
 // mark is not synced: a mark that is lost costs a check or a reload.
 func (s store) mark(generation, name string) error {
-	return os.WriteFile(s.tree(generation, name), nil, 0o644)
+	return s.disk.Write(s.tree(generation, name), nil, 0o644)
 }
 
 // lock waits for the lock that everything which changes the store holds.
 func (s store) lock(ctx context.Context) (unlock func(), err error) {
-	if err := os.MkdirAll(filepath.Join(s.dir, "trees"), 0o755); err != nil {
+	if err := s.disk.MkdirAll(filepath.Join(s.dir, "trees"), 0o755); err != nil {
 		return nil, fmt.Errorf("cannot make the folder of nginx files: %w", err)
 	}
 	f, err := os.OpenFile(filepath.Join(s.dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
@@ -97,19 +101,19 @@ func (s store) point(link, generation string) error {
 	}
 	path := filepath.Join(s.dir, link)
 	temp := path + ".new"
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.disk.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := os.Symlink(filepath.Join("trees", generation), temp); err != nil {
+	if err := s.disk.Symlink(filepath.Join("trees", generation), temp); err != nil {
 		return err
 	}
 	if info, err := os.Lstat(path); err == nil && info.IsDir() {
 		// Made by hand so that nginx finds a folder to include; empty, or it stays.
-		if err := os.Remove(path); err != nil {
+		if err := s.disk.Remove(path); err != nil {
 			return err
 		}
 	}
-	return os.Rename(temp, path)
+	return s.disk.Rename(temp, path)
 }
 
 // pointLive makes a generation live in a way that survives power loss.
@@ -117,7 +121,7 @@ func (s store) pointLive(generation string) error {
 	if err := s.point(liveLink, generation); err != nil {
 		return err
 	}
-	return flush(s.dir)
+	return s.disk.Sync(s.dir)
 }
 
 // collect removes all trees but those that the links name and those given.
@@ -133,7 +137,7 @@ func (s store) collect(keep ...string) {
 	entries, _ := os.ReadDir(filepath.Join(s.dir, "trees"))
 	for _, e := range entries {
 		if !slices.Contains(keep, e.Name()) {
-			os.RemoveAll(s.tree(e.Name()))
+			s.disk.RemoveAll(s.tree(e.Name()))
 		}
 	}
 }
@@ -205,6 +209,12 @@ func (n *Nginx) is(d draft, generation string) bool {
 	if d.file == nil && !errors.Is(err, fs.ErrNotExist) || d.file != nil && !bytes.Equal(file, d.file) {
 		return false
 	}
+	// A loss of power may have kept half of the removal of a tree.
+	for _, other := range d.others {
+		if !n.has(generation, other) {
+			return false
+		}
+	}
 	if d.gone != "" && n.has(generation, d.gone+".conf") {
 		return false
 	}
@@ -217,7 +227,7 @@ func (n *Nginx) is(d draft, generation string) bool {
 func (n *Nginx) build(d draft) (string, error) {
 	generation := strings.ToLower(rand.Text())
 	if err := n.write(d, generation); err != nil {
-		os.RemoveAll(n.tree(generation))
+		n.disk.RemoveAll(n.tree(generation))
 		return "", fmt.Errorf("cannot write nginx files: %w", err)
 	}
 	return generation, nil
@@ -227,11 +237,11 @@ func (n *Nginx) write(d draft, generation string) error {
 	if err := failpoint.Count("file", "nginx tree"); err != nil {
 		return err
 	}
-	if err := os.Mkdir(n.tree(generation), 0o755); err != nil {
+	if err := n.disk.Mkdir(n.tree(generation), 0o755); err != nil {
 		return err
 	}
 	for _, name := range d.others {
-		if err := share(n.tree(d.base, name), n.tree(generation, name)); err != nil {
+		if err := n.share(n.tree(d.base, name), n.tree(generation, name)); err != nil {
 			return err
 		}
 	}
@@ -242,48 +252,28 @@ func (n *Nginx) write(d draft, generation string) error {
 	written := []string{n.tree(generation), filepath.Join(n.config.Dir, "trees")}
 	for name, data := range files {
 		path := n.tree(generation, name)
-		if err := os.WriteFile(path, data, 0o644); err != nil {
+		if err := n.disk.Write(path, data, 0o644); err != nil {
 			return err
 		}
 		written = append(written, path)
 	}
-	return flush(written...)
+	return n.disk.SyncAll(written...)
 }
 
 // share makes a file appear in a second tree. Where the kernel forbids hard
 // links (to files that another user wrote) it is copied.
-func share(from, to string) error {
-	if os.Link(from, to) == nil {
+func (s store) share(from, to string) error {
+	if s.disk.Link(from, to) == nil {
 		return nil
 	}
 	data, err := os.ReadFile(from)
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(to, data, 0o644); err != nil {
+	if err := s.disk.Write(to, data, 0o644); err != nil {
 		return err
 	}
-	return flush(to)
-}
-
-// flush waits until files and folders are on disk, all at once: file systems
-// commit together what waits together.
-func flush(paths ...string) error {
-	errs := make(chan error, len(paths))
-	for _, path := range paths {
-		go func() {
-			f, err := os.Open(path)
-			if err == nil {
-				err = errors.Join(f.Sync(), f.Close())
-			}
-			errs <- err
-		}()
-	}
-	var err error
-	for range paths {
-		err = errors.Join(err, <-errs)
-	}
-	return err
+	return s.disk.Sync(to)
 }
 
 // pause waits, unless the context ends first.
