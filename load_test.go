@@ -40,7 +40,7 @@ var refusals = []struct {
 	files files
 	says  string
 }{
-	{files{"CHECKS": "WAIT=1\nATTEMPTS=1\n/ never\n"}, "Could not start due to 1 failed checks."},
+	{files{"CHECKS": "WAIT=1\nATTEMPTS=1\n/ never\n"}, "the answer does not hold \"never\""},
 	{files{"Dockerfile": "FROM BASE\nCOPY . /app/\nRUN [\"/server\", \"-exit=7\"]\n"}, "ended with exit code 7"},
 	{files{"DOKKU_SCALE": "web: 1\n"}, "web: 1"},
 	{files{"Procfile": "web: /server -name=NAME\nworker: /server -port= -exit=4\n"}, "worker.1 exited with code 4"},
