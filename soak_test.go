@@ -20,8 +20,7 @@ const soakKept = 2
 // behind but what is kept: so many releases with their images, the logs of so many
 // deploys, and in git what was pushed.
 //
-// It goes red with releases that stay (executor.sweepReleases) and with locks that
-// stay open (lock.release).
+// It goes red with releases that stay (executor.sweepReleases).
 func TestNothingGrows(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, map[string]any{"keep_releases": soakKept})
