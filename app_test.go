@@ -279,8 +279,18 @@ func (a *app) rests() {
 	a.t.Helper()
 	waitFor(a.t, "no process retires", func() bool {
 		st := a.state()
-		return len(st.Retiring) == 0 && st.Staged == nil && len(a.instances()) == len(a.containers())
+		return len(st.Retiring) == 0 && st.Staged == nil && len(a.instances()) == len(a.containers()) && a.keepsImages()
 	})
+}
+
+// keepsImages reports whether there are no more images than kept releases.
+func (a *app) keepsImages() bool {
+	a.t.Helper()
+	images, err := a.tools.docker.ImageList(a.t.Context(), image.ListOptions{Filters: a.label()})
+	must(a.t, err)
+	releases, err := filepath.Glob(a.dir("dokku", "releases", "*.json"))
+	must(a.t, err)
+	return len(images) <= len(releases)
 }
 
 // upstreams are the addresses that nginx passes the app's requests to.

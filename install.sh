@@ -672,7 +672,7 @@ test_all() {
   done
   unformatted=$(gofmt -l .) || die "gofmt failed: see above"
   [ -z "$unformatted" ] || die "not formatted, run gofmt -w on: $(echo "$unformatted" | tr '\n' ' ')"
-  go vet ./... ./testdata/app || die "go vet failed: see above"
+  go vet ./... ./testdata/app ./testdata/load ./testdata/e2e/server || die "go vet failed: see above"
   go tool staticcheck ./... || die "staticcheck failed: see above"
   step "go test -race ./..."
   CGO_ENABLED=1 go test -race -timeout 15m ./... || die "tests failed: see above"

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"flag"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,8 +8,6 @@ import (
 	"testing"
 	"time"
 )
-
-var rounds = flag.Int("e2e.rounds", 10, "how many pushes, and how many times ps:scale, TestNoRequestIsLost makes")
 
 // An answer is what one request got.
 type answer struct {
@@ -72,9 +69,10 @@ func (c *traffic) stop() {
 	c.wait.Wait()
 }
 
-// A pushed version is one that git has accepted.
+// A pushed version is one that git has accepted, or one of its with another
+// config.
 type pushedVersion struct {
-	rev string
+	rev, config string
 	// accepted is when main was last seen without it: no answer of the version may
 	// have come by then.
 	accepted time.Time
@@ -116,9 +114,18 @@ func (h *history) look(a *app) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if tip != "" && tip != h.versions[len(h.versions)-1].rev {
-		h.versions = append(h.versions, pushedVersion{rev: tip, accepted: h.last})
+		config := h.versions[len(h.versions)-1].config
+		h.versions = append(h.versions, pushedVersion{rev: tip, config: config, accepted: h.last})
 	}
 	h.last = now
+}
+
+// configured notes that the last version is about to get another config.
+func (h *history) configured(config string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	rev := h.versions[len(h.versions)-1].rev
+	h.versions = append(h.versions, pushedVersion{rev: rev, config: config, accepted: time.Now()})
 }
 
 // returned notes that the push of the last version has returned.
@@ -176,43 +183,4 @@ func (a answer) wrong(versions []pushedVersion) string {
 		}
 	}
 	return ""
-}
-
-// 200 requests a second lose nothing while versions are pushed and processes
-// added and taken away, and get no answer of a version that was never accepted.
-//
-// Every version needs a moment after it has begun to listen, and ends at once
-// when it is told to; requests are under way at every moment, some for seconds.
-// So it goes red with the gate taken out (o.gate in rollout.run: 503, and the bad
-// version is accepted) and with the wait to retire taken out (waitToRetire 0: 502
-// for the long requests).
-func TestNoRequestIsLost(t *testing.T) {
-	l := newLab(t, map[string]any{"checks": map[string]string{"default-wait": "0.1", "wait-to-retire": "4"}})
-	l.startAgent()
-	a := l.deployed(files{"Procfile": "web: /server -warm-up=200ms\n", "CHECKS": "WAIT=5\nATTEMPTS=2\n/\n"})
-	l.dokku("ps:scale", a.name, "web=2")
-	h := a.watch()
-	quick, long := a.traffic("/slow?for=40ms", 200), a.traffic("/slow?for=3s", 5)
-	for n := range *rounds {
-		out := a.push(files{"version": fmt.Sprint(n)})
-		h.returned(a)
-		contains(t, out, "Application deployed")
-		l.dokku("ps:scale", a.name, fmt.Sprintf("web=%d", 1+n%3))
-		if n == *rounds/2 {
-			a.commit(files{"CHECKS": "WAIT=1\nATTEMPTS=1\n/ never\n", "version": "dead"})
-			if out, code := a.pushing().wait(); code == 0 {
-				t.Errorf("a version whose check fails is accepted:\n%s", out)
-			} else {
-				a.git("reset", "-q", "--hard", "HEAD~1")
-			}
-		}
-	}
-	versions := h.stop()
-	if len(versions) != *rounds+1 {
-		t.Errorf("main had %d versions, want %d", len(versions), *rounds+1)
-	}
-	quick.check(versions)
-	long.check(versions)
-	a.rests()
-	a.serves(a.tip("main"))
 }

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -38,14 +39,17 @@ func (e *executor) execute(ctx context.Context, steps []Step) error {
 		steps = e.leave(steps)
 	}
 	notified := false
+	var unremoved error
 	for len(steps) > 0 {
 		if a := steps[0].Action; !notified && a != ActStart && a != ActFree && a != ActMark && a != ActPublish && a != ActWithdraw {
 			e.notify(&notified)
 		}
 		n := parallel(steps)
-		if err := e.runAll(ctx, steps[:n]); err != nil {
+		err := e.runAll(ctx, steps[:n])
+		if err != nil && !removesImage(steps[0]) {
 			return err
 		}
+		unremoved = errors.Join(unremoved, err)
 		steps = steps[n:]
 	}
 	e.notify(&notified)
@@ -58,8 +62,24 @@ func (e *executor) execute(ctx context.Context, steps []Step) error {
 	if err := e.sweepReleases(); err != nil {
 		return err
 	}
-	return failpoint.Reach(failpoint.Cleaned)
+	if err := failpoint.Reach(failpoint.Cleaned); err != nil {
+		return err
+	}
+	return e.tellUnremoved(unremoved)
 }
+
+// tellUnremoved says that images are left. All that serves is as it should be by
+// then: that is an error only for the agent, which tries again, and where the app
+// itself goes, since nobody could find them afterwards.
+func (e *executor) tellUnremoved(err error) error {
+	if err == nil || e.tends || e.State.Destroying || e.State.Provisional {
+		return err
+	}
+	e.log.Warn("Not all old images could be removed, the agent goes on trying: %s", err)
+	return nil
+}
+
+func removesImage(s Step) bool { return s.Action == ActRemove && s.Kind == engine.ImageKind }
 
 // leave takes the stops out of a plan and records them as due, for the agent.
 // What is left to it stays recorded: a container that is forgotten while the
@@ -67,6 +87,10 @@ func (e *executor) execute(ctx context.Context, steps []Step) error {
 func (e *executor) leave(steps []Step) []Step {
 	var due, left []string
 	steps = slices.DeleteFunc(steps, func(s Step) bool {
+		// An engine that is busy takes long to remove an image.
+		if removesImage(s) && !e.tends && !e.State.Destroying && !e.State.Provisional {
+			return true
+		}
 		if s.Action != ActRetire || !s.Running {
 			return false
 		}

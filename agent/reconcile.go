@@ -57,7 +57,7 @@ func (s *Server) tryReconcile(ctx context.Context, app string, restore bool, log
 	if err != nil {
 		return nil, true, err
 	}
-	x.leaveStops = true
+	x.leaveStops, x.tends = true, true
 	err = x.reconcile(ctx, restore)
 	return x.oneOffs, true, err
 }

@@ -185,9 +185,14 @@ func removeNames(ctx context.Context, cli *client.Client, names []string) error 
 	for _, name := range names {
 		_, err := cli.ImageRemove(ctx, name, image.RemoveOptions{PruneChildren: true})
 		// A conflict: a container took it up meanwhile, or it has children.
-		if err != nil && !errdefs.IsNotFound(err) && !errdefs.IsConflict(err) {
+		if err != nil && !errdefs.IsNotFound(err) && !errdefs.IsConflict(err) && !removedMeanwhile(err) {
 			return err
 		}
 	}
 	return nil
 }
+
+// removedMeanwhile reports whether an image was not there any more when its turn
+// came: a removal goes on in the engine when whoever asked for it has given up
+// waiting, and the next one finds that only halfway.
+func removedMeanwhile(err error) bool { return strings.Contains(err.Error(), "unrecognized image ID") }

@@ -27,6 +27,7 @@ var (
 	unhealthy = flag.Bool("unhealthy", false, "answer 500 to /health")
 	needs     = flag.String("needs", "", "end at once with code 7 unless this address answers")
 	stubborn  = flag.Bool("stubborn", false, "ignore TERM")
+	name      = flag.String("name", "", "what to be called in answers below /load")
 )
 
 func main() {
@@ -118,6 +119,7 @@ func handler(warm time.Time) http.Handler {
 	mux.HandleFunc("/write", func(w http.ResponseWriter, r *http.Request) {
 		tell(w, "written", os.WriteFile(r.FormValue("path"), []byte(r.FormValue("text")), 0o644))
 	})
+	handleLoad(mux, func() bool { return !time.Now().Before(warm) })
 	return mux
 }
 

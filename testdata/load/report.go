@@ -1,0 +1,163 @@
+package main
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"time"
+)
+
+// A kind of request.
+type kind string
+
+const (
+	get     kind = "GET"
+	post    kind = "POST"
+	slowGet kind = "slow GET"
+	keptGet kind = "GET, kept connection"
+	upgrade kind = "websocket"
+	frame   kind = "websocket frame"
+)
+
+// A report is what load prints. Times are milliseconds.
+type report struct {
+	Seconds  float64           // for how long requests were sent
+	Late     float64           // how far the latest request was behind its schedule
+	Kinds    map[kind]*outcome // the requests
+	Versions []version         // who answered
+	Failures []failure         // the first of them
+	Broken   []broken          // websockets that were closed before their time
+	Survived map[string]int    // websockets that were not, by their life
+}
+
+type outcome struct {
+	Sent, Failed, Resets int
+	P50, P99, Max        float64
+
+	took []time.Duration
+}
+
+// A version is one of an app, that has given answers.
+type version struct {
+	App, Rev, Config string
+	Kind             kind
+	Answers          int
+	First            time.Time // when the first answer had come
+	Last             time.Time // when the last request that it answered was begun
+}
+
+type failure struct {
+	Kind  kind
+	App   string
+	Due   time.Time
+	After float64
+	Error string
+}
+
+type broken struct {
+	App, Rev, Config string
+	Opened, Broke    time.Time
+	Life             time.Duration
+}
+
+// mostFailures is how many failures a report tells about.
+const mostFailures = 40
+
+// A record collects what comes back.
+type record struct {
+	mu       sync.Mutex
+	behind   time.Duration
+	kinds    map[kind]*outcome
+	versions map[versionKey]*version
+	failures []failure
+	broken   []broken
+	alive    map[string]int
+}
+
+type versionKey struct {
+	identity
+	kind kind
+}
+
+func newRecord() *record {
+	return &record{kinds: map[kind]*outcome{}, versions: map[versionKey]*version{}, alive: map[string]int{}}
+}
+
+func (r *record) late(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.behind = max(r.behind, d)
+}
+
+// done notes what became of a request that was due at a time.
+func (r *record) done(k kind, app string, due time.Time, err error) {
+	took := time.Since(due)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	o := r.kinds[k]
+	if o == nil {
+		o = &outcome{}
+		r.kinds[k] = o
+	}
+	o.Sent++
+	switch {
+	case err == nil:
+		o.took = append(o.took, took)
+	case errors.Is(err, errReset):
+		o.Resets++
+	default:
+		o.Failed++
+		if len(r.failures) < mostFailures {
+			r.failures = append(r.failures, failure{k, app, due, milliseconds(took), err.Error()})
+		}
+	}
+}
+
+// answered notes who answered a request.
+func (r *record) answered(k kind, id identity, begun, ended time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := versionKey{id, k}
+	v := r.versions[key]
+	if v == nil {
+		v = &version{App: id.app, Rev: id.rev, Config: id.config, Kind: k, First: ended, Last: begun}
+		r.versions[key] = v
+	}
+	v.Answers++
+	if ended.Before(v.First) {
+		v.First = ended
+	}
+	if begun.After(v.Last) {
+		v.Last = begun
+	}
+}
+
+func (r *record) brokenSocket(b broken) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.broken = append(r.broken, b)
+}
+
+func (r *record) survived(life time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.alive[life.String()]++
+}
+
+// report sums up, once nothing is under way.
+func (r *record) report(sending time.Duration) *report {
+	p := &report{Seconds: sending.Seconds(), Late: milliseconds(r.behind), Kinds: r.kinds,
+		Failures: r.failures, Broken: r.broken, Survived: r.alive}
+	for _, v := range r.versions {
+		p.Versions = append(p.Versions, *v)
+	}
+	for _, o := range r.kinds {
+		if n := len(o.took); n > 0 {
+			slices.Sort(o.took)
+			o.P50, o.P99, o.Max = milliseconds(o.took[n/2]), milliseconds(o.took[n*99/100]), milliseconds(o.took[n-1])
+		}
+	}
+	return p
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/net/websocket"
+)
+
+// pause is how long a websocket rests between two frames.
+const pause = 250 * time.Millisecond
+
+// keepSocket keeps a websocket to the app open until stop is closed: one after
+// the other, the even ones for a short time.
+func (g *generator) keepSocket(app string, n int, stop <-chan struct{}) {
+	life := *longLife
+	if n%2 == 0 {
+		life = *shortLife
+	}
+	for turn := 0; ; turn++ {
+		select {
+		case <-stop:
+			return
+		default:
+			g.socket(app, n+turn, life, stop)
+		}
+	}
+}
+
+// socket opens a websocket and sends frames over it, which must come back, until
+// its life is over.
+func (g *generator) socket(app string, n int, life time.Duration, stop <-chan struct{}) {
+	begun := time.Now()
+	ws, id, err := open(app, n)
+	g.done(upgrade, app, begun, err)
+	if err != nil {
+		wait(pause, stop)
+		return
+	}
+	defer ws.Close()
+	g.answered(upgrade, id, begun, time.Now())
+	for k := 0; time.Since(begun) < life; k++ {
+		if !wait(pause, stop) {
+			return
+		}
+		sent := time.Now()
+		err := echo(ws, fmt.Sprintf("frame %d of %d", k, n))
+		if closed(err) {
+			// Its process may have ended: whoever knows when it was replaced decides.
+			g.brokenSocket(broken{App: app, Rev: id.rev, Config: id.config, Opened: begun, Broke: time.Now(), Life: life})
+			return
+		}
+		g.done(frame, app, sent, err)
+		if err != nil {
+			return
+		}
+	}
+	g.survived(life)
+}
+
+// open opens a websocket; the app says first who it is.
+func open(app string, n int) (*websocket.Conn, identity, error) {
+	config, err := websocket.NewConfig("ws://"+app+"."+*domain+"/load/ws", "http://localhost")
+	if err != nil {
+		return nil, identity{}, err
+	}
+	conn, err := dial(n)
+	if err != nil {
+		return nil, identity{}, err
+	}
+	conn.SetDeadline(time.Now().Add(patience))
+	ws, err := websocket.NewClient(config, conn)
+	if err != nil {
+		conn.Close()
+		return nil, identity{}, err
+	}
+	var text string
+	err = websocket.Message.Receive(ws, &text)
+	id, perr := parseIdentity(text, app)
+	if err == nil {
+		err = perr
+	}
+	if err != nil {
+		conn.Close()
+	}
+	return ws, id, err
+}
+
+// echo sends a frame and waits for it.
+func echo(ws *websocket.Conn, text string) error {
+	ws.SetDeadline(time.Now().Add(patience))
+	if err := websocket.Message.Send(ws, text); err != nil {
+		return err
+	}
+	var got string
+	if err := websocket.Message.Receive(ws, &got); err != nil {
+		return err
+	}
+	if got != text {
+		return fmt.Errorf("the frame %q came back as %q", text, strings.ToValidUTF8(got, "?"))
+	}
+	return nil
+}
+
+// wait is false when stop was closed meanwhile.
+func wait(d time.Duration, stop <-chan struct{}) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-stop:
+		return false
+	case <-t.C:
+		return true
+	}
+}
