@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -113,5 +114,40 @@ func TestScaleTrustsNothingLeft(t *testing.T) {
 	}
 	if err := m.atRest(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestRejectedConfig: what a config:set asked for whose processes did not come up
+// is not stored with something else, here with what is cleaned up behind a
+// container that has ended meanwhile.
+func TestRejectedConfig(t *testing.T) {
+	m := newMachine(t, newHistory(t))
+	ctx := context.Background()
+	err := m.server.UpdateSettings(ctx, func(s *Settings) error { s.Checks["wait-to-retire"] = "60"; return nil })
+	if err = errors.Join(err, m.server.Restart(ctx, "shop", event.Log{})); err != nil {
+		t.Fatal(err)
+	}
+	a, err := m.server.Load("shop")
+	if err != nil || len(a.State.Retiring) == 0 {
+		t.Fatalf("nothing retires: %+v, %v", a, err)
+	}
+	m.engine.Behave(func(s engine.Spec) engine.Behaviour { return engine.Behaviour{Exits: true, Code: 1} })
+	var once sync.Once
+	m.visit = func(name string) error {
+		if name == "Start" {
+			once.Do(func() {
+				for id := range a.State.Retiring {
+					m.engine.Exit(id, 0)
+				}
+			})
+		}
+		return nil
+	}
+	if err := m.server.SetConfig(ctx, "shop", map[string]string{"A": "b"}, nil, true, event.Log{}); err == nil {
+		t.Error("it is done, although nothing came up")
+	}
+	after, err := m.server.Load("shop")
+	if err != nil || len(after.State.Config) > 0 || len(after.State.Retiring) > 0 {
+		t.Errorf("stored are the config %v and retiring %v (%v)", after.State.Config, after.State.Retiring, err)
 	}
 }
