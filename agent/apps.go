@@ -269,6 +269,10 @@ func changesRoute(command string) bool {
 // that is under way.
 func (s *Server) SetLocked(ctx context.Context, app string, locked bool, log event.Log) error {
 	return s.with(ctx, app, "apps:lock", log, func(x *session) error {
+		if !locked && !x.State.Locked {
+			//lint:ignore ST1005 the text is Dokku's
+			return errors.New("Unable to remove deploy lock: there is none")
+		}
 		x.State.Locked, x.dirty = locked, true
 		return x.save()
 	})

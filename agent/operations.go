@@ -212,7 +212,7 @@ func (x *session) knowsTypes(counts map[string]int) error {
 
 func (x *session) scale(ctx context.Context, counts map[string]int) error {
 	if x.Current == nil || x.State.Stopped {
-		x.State.Scale, x.dirty = merged(x.State.Scale, counts), true
+		x.setScale(counts)
 		return x.save()
 	}
 	// What an interrupted command has left must not be taken for what runs.
@@ -232,11 +232,17 @@ func (x *session) scale(ctx context.Context, counts map[string]int) error {
 		o.undo(ctx)
 		return err
 	}
+	x.setScale(counts)
+	return x.decide(context.WithoutCancel(ctx), "the processes of "+x.Name+" are set")
+}
+
+// setScale stores counts. They take the place of what --skip-deploy left for these
+// types: otherwise the next deploy would bring back an older number.
+func (x *session) setScale(counts map[string]int) {
 	x.State.Scale, x.dirty = merged(x.State.Scale, counts), true
 	for t := range counts {
 		delete(x.State.ScaleNext, t)
 	}
-	return x.decide(context.WithoutCancel(ctx), "the processes of "+x.Name+" are set")
 }
 
 // scaling is a rollout of what the current release lacks of a formation.

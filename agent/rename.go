@@ -222,6 +222,9 @@ func (x *session) renamedDomains(name string) ([]string, error) {
 			continue
 		}
 		a, err := x.Load(other)
+		if errors.As(err, new(*NoAppError)) {
+			continue // since it was listed
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -170,25 +170,34 @@ func (s *Server) saveState(app string, st *State) error {
 	return s.writeJSON(s.file(app, "state.json"), st)
 }
 
-// Load reads an app. It fails with *NoAppError when there is none.
+// Load reads an app. It fails with *NoAppError when there is none. Who has not its
+// lock may find that the release which its state named has been replaced and
+// removed since, or that the app has been renamed, and then reads again.
 func (s *Server) Load(app string) (*App, error) {
 	if err := ValidName(app); err != nil {
 		return nil, err
 	}
-	a := &App{Name: app, Dir: s.dir(app)}
-	err := readJSON(s.file(app, "state.json"), &a.State)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &NoAppError{app}
-	}
-	if err != nil {
-		return nil, err
-	}
-	if n := a.State.Current; n != 0 {
-		if a.Current, err = s.release(app, n); err != nil {
+	for missing := 0; ; {
+		a := &App{Name: app, Dir: s.dir(app)}
+		err := readJSON(s.file(app, "state.json"), &a.State)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, &NoAppError{app}
+		}
+		n := a.State.Current
+		if err != nil {
 			return nil, err
 		}
+		if n == 0 {
+			return a, nil
+		}
+		if a.Current, err = s.release(app, n); err == nil {
+			return a, nil
+		}
+		if n == missing || !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		missing = n
 	}
-	return a, nil
 }
 
 // Apps lists the names of all apps, sorted.

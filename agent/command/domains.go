@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -260,6 +261,9 @@ func (c *call) free(d string) error {
 			continue
 		}
 		other, err := c.server.Load(name)
+		if errors.As(err, new(*agent.NoAppError)) {
+			continue // since it was listed
+		}
 		if err != nil {
 			return err
 		}

@@ -76,6 +76,10 @@ func TestScaleStored(t *testing.T) {
 	f.expect("--quiet ps:scale stopped worker=1", ok(""))
 	f.expect("ps:scale stopped", ok("web:  1\nworker: 1\n"))
 	f.expect("ps:report stopped --processes", ok("2\n"))
+	// What was left for the next deploy does not win over what was said later.
+	f.state("stopped", agent.State{Current: 1, Stopped: true, ScaleNext: map[string]int{"web": 4, "worker": 4}})
+	f.expect("--quiet ps:scale stopped web=2", ok(""))
+	f.expect("ps:scale stopped", ok("web:  2\nworker: 4\n"))
 }
 
 func TestReport(t *testing.T) {

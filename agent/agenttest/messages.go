@@ -1,0 +1,45 @@
+package agenttest
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// messages are what a command may say that lost against another one. The groups
+// are what it names.
+var messages = map[string]*regexp.Regexp{
+	"gone":       regexp.MustCompile(`^App (\S+) does not exist$`),
+	"undeployed": regexp.MustCompile(`^App (\S+) has not been deployed$`),
+	"taken":      regexp.MustCompile(`^Name is already taken: app (\S+) exists$`),
+	"former": regexp.MustCompile(`^Name is already taken: (\S+) is called (\S+) now, and processes from before still run: ` +
+		`try again once they have finished \(ps:restart \S+ replaces them\)$`),
+	"busy": regexp.MustCompile(`^cannot rename (\S+) yet: processes from when it was (\S+) still run: ` +
+		`try again once they have finished \(ps:restart \S+ replaces them\)$`),
+	"moved": regexp.MustCompile(`^main moved while this push waited; fetch and push again$`),
+	// Dokku's own words, the second line says what mends it.
+	"locked":   regexp.MustCompile(`^(\S+) currently has a deploy lock in place. Exiting...` + "\n" + `Run 'apps:unlock \S+' to release the existing deploy lock$`),
+	"unlocked": regexp.MustCompile(`^Unable to remove deploy lock: there is none$`),
+	"domain":   regexp.MustCompile(`^Domain (\S+) belongs to app (\S+): remove it there first \(domains:remove \S+ \S+\)$`),
+}
+
+// is returns a refusal: the message of that kind which names these.
+func is(kind string, named ...string) refusal {
+	return func(message string) bool {
+		found := messages[kind].FindStringSubmatch(message)
+		return found != nil && slices.Equal(found[1:], named)
+	}
+}
+
+// never matches nothing: the command cannot be at this place of the order.
+func never(string) bool { return false }
+
+// Understood reports whether a message is a known one, and one line.
+func Understood(message string) bool {
+	for kind, m := range messages {
+		if m.MatchString(message) {
+			return kind == "locked" || !strings.Contains(message, "\n")
+		}
+	}
+	return false
+}
