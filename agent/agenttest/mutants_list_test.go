@@ -6,7 +6,18 @@ var together = []string{"-crowd.commands=240", "-crowd.patience=20s"}
 // matrix are the arguments of a part of the fault matrix.
 func matrix(cells string) []string { return []string{"-matrix.only=" + cells} }
 
+// powerLoss are the arguments of a part of the playback of a loss of power.
+func powerLoss(states string) []string { return []string{"-crash.only=" + states} }
+
 var mutants = []mutant{
+	{name: "a file is not synced", file: "agent/disk/disk.go", pkg: "agent", run: "TestPowerLoss", args: powerLoss("^config:set"),
+		old: "	if err == nil {\n		err = d.Sync(name)\n	}", new: ""},
+	{name: "a file is renamed before it is synced", file: "agent/store.go", pkg: "agent", run: "TestPowerLoss", args: powerLoss("^config:set"),
+		old: "	temp, err := d.Temporary(path, data, 0o600)\n", new: "	temp := path + \".new\"\n	err := d.Write(temp, data, 0o600)\n	defer d.Sync(path)\n"},
+	{name: "a folder is not synced", file: "agent/store.go", pkg: "agent", run: "TestPowerLoss", args: powerLoss("^config:set"),
+		old: "if err := d.Sync(filepath.Dir(path)); err != nil {", new: "if err := error(nil); err != nil {"},
+	{name: "what was pushed is not synced", file: "agent/durable.go", pkg: "agent", run: "TestPowerLoss", args: powerLoss("^push /|^a push with git before"),
+		old: "err = x.disk.SyncAll(paths...)", new: "_ = paths"},
 	{name: "the lock is not waited for", file: "agent/lock.go", pkg: "agent", run: "TestCommandsAtTheSameTime", args: together,
 		old: "return unix.Flock(int(l.f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil", new: "return true"},
 	{name: "the lock is given back early", file: "agent/session.go", pkg: "agent", run: "TestCommandsAtTheSameTime", args: together,
