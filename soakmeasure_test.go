@@ -34,7 +34,7 @@ const (
 // What a push that is accepted adds to an app's repository: a commit, a tree and
 // a file, and a line of the log of refs.
 const (
-	soakObjects = 3
+	soakObjects = 4
 	soakReflog  = 250 // bytes
 	soakState   = 512 // bytes by which the numbers and times in files may get longer
 )

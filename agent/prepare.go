@@ -145,6 +145,9 @@ func (x *session) ready(ctx context.Context, ref Ref) error {
 	if _, err := os.Lstat(filepath.Join(x.Dir, ref.Name+".lock")); err == nil {
 		return fmt.Errorf("%s is locked by another git process (%s.lock exists); push again in a moment", branch, ref.Name)
 	}
+	if x.agentRuns() {
+		return nil // it looks after the app, and what was abandoned is cleaned up by now
+	}
 	if err := x.tidy(ctx); err != nil {
 		x.log.Warn("The app is not what it should be, this push goes on: %s", err)
 	}
