@@ -31,8 +31,9 @@ const (
 	soakMarks = 2
 )
 
-// What a push that is accepted adds to an app's repository: a commit, a tree and
-// a file, and a line of the log of refs.
+// What a push that is accepted adds to an app's repository: a commit, a tree, a file and
+// what one of them is a difference to, since packs are kept as they come,
+// and a line of the log of refs.
 const (
 	soakObjects = 4
 	soakReflog  = 250 // bytes
