@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-var soakDeploys = flag.Int("soak.deploys", 10, "how many deploys TestNothingGrows makes, of at most five apps")
+var soakDeploys = flag.Int("soak.deploys", 6, "how many deploys TestNothingGrows makes, of at most five apps")
 
 // soakKept is how many releases the test's server keeps.
 const soakKept = 2

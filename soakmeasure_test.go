@@ -144,7 +144,7 @@ func (a *soaked) measure(m amounts, prefix string) {
 	objects := soakObjects * a.deploys
 	m[prefix+"git objects"] = amount{value: git["count"] + git["in-pack"], slack: objects}
 	m[prefix+"loose git objects"] = amount{value: git["count"], slack: objects, most: 3000}
-	m[prefix+"git packs"] = amount{value: git["packs"], slack: 1, most: 51}
+	m[prefix+"git packs"] = amount{value: git["packs"], slack: a.deploys, most: 80}
 	m[prefix+"git garbage"] = amount{value: git["garbage"]}
 	m[prefix+"releases"] = amount{value: entries(a.dir("dokku", "releases")), most: soakKept}
 	m[prefix+"logs of deploys"] = amount{value: entries(a.dir("dokku", "deploys")), slack: a.deploys + a.rejects, most: 20}

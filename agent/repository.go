@@ -173,7 +173,7 @@ func replaceLocked(d disk.Disk, path string, data []byte) error {
 // packRepository lets git pack what many pushes left behind, if it is much. The
 // caller holds the app's lock: what a push reads must not vanish meanwhile.
 func packRepository(ctx context.Context, dir string) error {
-	cmd := exec.CommandContext(ctx, "git", "-c", "gc.auto=2000", "-c", "gc.autoPackLimit=50", "-c", "gc.autoDetach=false",
+	cmd := exec.CommandContext(ctx, "git", "-c", "gc.auto=2000", "-c", fmt.Sprintf("gc.autoPackLimit=%d", packLimit), "-c", "gc.autoDetach=false",
 		"gc", "--auto", "--quiet")
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {

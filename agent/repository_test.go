@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -106,10 +107,18 @@ func TestPackRepository(t *testing.T) {
 	os.Remove(filepath.Join(dir, "hooks", "pre-receive"))
 	work := filepath.Join(t.TempDir(), "work")
 	gitIn(t, "/", "init", "-q", "-b", "main", work)
-	gitIn(t, work, "commit", "-q", "--allow-empty", "-m", "one")
-	gitIn(t, work, "push", "-q", dir, "main")
+	for n := range packLimit + 2 {
+		gitIn(t, work, "commit", "-q", "--allow-empty", "-m", fmt.Sprint(n))
+		gitIn(t, work, "push", "-q", dir, "main")
+	}
+	if n := packs(dir); n <= packLimit {
+		t.Fatalf("%d pushes make %d packs", packLimit+2, n)
+	}
 	if err := packRepository(context.Background(), dir); err != nil {
 		t.Fatal(err)
+	}
+	if n := packs(dir); n > 2 {
+		t.Errorf("there are still %d packs", n)
 	}
 	if got, want := gitIn(t, dir, "rev-parse", "main"), gitIn(t, work, "rev-parse", "main"); got != want {
 		t.Errorf("main is %s, want %s", got, want)

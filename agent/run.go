@@ -21,8 +21,9 @@ const (
 	tick = time.Second
 	// sweepEvery is how often each app is looked at although nothing has happened.
 	sweepEvery = 5 * time.Minute
-	// packEvery is how often git may pack an app's repository.
-	packEvery = time.Hour
+	// packEvery is how often git may pack an app's repository, packPause how often
+	// while it has more than packLimit packs: each push brings one.
+	packEvery, packPause, packLimit = time.Hour, time.Minute, 50
 	// parallelApps is how many apps are reconciled at the same time.
 	parallelApps = 4
 	// firstBackoff and maxBackoff bound the pause after a failure.
@@ -227,7 +228,7 @@ func (w *watchman) reconcile(ctx context.Context, name string, restore bool) {
 		a.backoff, a.restore = 0, a.restore && a.again
 		a.oneOffs = left
 		a.due = w.next(name, left)
-		if time.Since(a.packed) > packEvery {
+		if since := time.Since(a.packed); since > packEvery || since > packPause && packs(w.dir(name)) > packLimit {
 			a.packed = time.Now()
 			w.wg.Go(func() { w.pack(ctx, name) })
 		}
@@ -236,6 +237,12 @@ func (w *watchman) reconcile(ctx context.Context, name string, restore bool) {
 		}
 	}
 	a.again = false
+}
+
+// packs counts the packs of a repository.
+func packs(dir string) int {
+	list, _ := filepath.Glob(filepath.Join(dir, "objects", "pack", "*.pack"))
+	return len(list)
 }
 
 // pack lets git pack the app's repository, unless somebody is at work there.

@@ -12,8 +12,8 @@ var messages = map[string]*regexp.Regexp{
 	"gone":       regexp.MustCompile(`^App (\S+) does not exist$`),
 	"undeployed": regexp.MustCompile(`^App (\S+) has not been deployed$`),
 	"taken":      regexp.MustCompile(`^Name is already taken: app (\S+) exists$`),
-	"former": regexp.MustCompile(`^Name is already taken: (\S+) is called (\S+) now, and processes from before still run: ` +
-		`try again once they have finished \(ps:restart \S+ replaces them\)$`),
+	"former": regexp.MustCompile(`^Name is already taken: (\S+) is called (\S+) now: use that name, or free this one with ps:restart \S+ ` +
+		`\(processes from before the rename still run\)$`),
 	"busy": regexp.MustCompile(`^cannot rename (\S+) yet: processes from when it was (\S+) still run: ` +
 		`try again once they have finished \(ps:restart \S+ replaces them\)$`),
 	"moved": regexp.MustCompile(`^main moved while this push waited; fetch and push again$`),
