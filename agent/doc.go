@@ -70,15 +70,16 @@
 // of a converge and does not carry it out. While somebody has the app's lock, or
 // git decides, what runs is on its way and not left over.
 //
-// An engine may serve several roots. An app's network says in a label which one it
-// is of, by a name that each root makes up for itself. Of the apps that a root has, all that carries their names is its own: names of
-// containers and networks exist once on an engine, so two roots cannot have the
-// same app. What carries another name is somebody else's, unless its network has
-// this root's label, or, where an older version made it without one, this root's own
-// proxy still leads that name to an address of that network: only the root that
-// deployed it can have published that. So an app whose folder was removed by hand is
-// found and can be cleared away, and another root's is neither reported nor touched. A
-// lock of that name is no evidence: a push that was refused leaves one.
+// An engine may serve several roots. An app's network says in a label which one it is
+// of, by a name that each root makes up for itself. Of the apps that a root has, all
+// that carries their names is its own: names of containers and networks exist once on
+// an engine, so two roots cannot have the same app. What carries another name is
+// somebody else's, unless its network has this root's label, or, where an older
+// version made it without one, this root's own proxy still leads that name to an
+// address of that network: only the root that deployed it can have published that. So
+// an app whose folder was removed by hand is found and can be cleared away, and
+// another root's is neither reported nor touched. A lock of that name is no evidence:
+// a push that was refused leaves one.
 //
 // # Backup and restore
 //
