@@ -29,10 +29,10 @@ var (
 const (
 	// matrixSample: without -matrix.full, one cell of so many runs, chosen by the
 	// seed: what all take is too long for every run of the tests.
-	matrixSample = 6
+	matrixSample = 8
 	// matrixFloor is how many cells a sample has at least: fewer mean that points go
 	// unseen.
-	matrixFloor = 1150
+	matrixFloor = 850
 )
 
 // tells matches an error that says that something has changed nevertheless.
