@@ -443,7 +443,14 @@ case "\${1:-}" in
     --output /var/log/dokku-agent.log --startas "$INIT" -- respawn ;;
   stop) \$daemon --stop --retry TERM/30/KILL/5 --remove-pidfile ;;
   restart | force-reload) "\$0" stop && "\$0" start ;;
-  status) \$daemon --status ;;
+  status)
+    if \$daemon --status; then
+      echo "dokku-agent is running"
+    else
+      code=\$?
+      echo "dokku-agent is not running"
+      exit \$code
+    fi ;;
   respawn) # runs as dokku: what ends by itself is started again
     trap 'kill "\$child" 2>/dev/null; wait "\$child"; exit' TERM
     while :; do
@@ -721,7 +728,7 @@ uninstall() {
   rm -f "$BIN"
   rm -rf "$LIB" "$CACHE" /run/dokku-agent.pid
   step "Done"
-  say "Kept: the packages that were installed (Docker, nginx, git, sshd, Go)"
+  say "Kept: the packages that were installed (Docker, nginx, git, sshd, Go); another install builds the program anew, which takes minutes"
   [ -n "$1" ] || say "Kept: the apps in $HOME_DIR and their containers, which still run but are no longer reached through nginx (--purge removes them)"
 }
 

@@ -210,6 +210,8 @@ func unknown(root *cobra.Command, word string) error {
 	return fmt.Errorf("%s", text)
 }
 
+const databases = "databases run in containers on a network of yours (network:create)"
+
 // elsewhere says what there is in the place of commands of Dokku's that are not
 // here, by noun or command.
 var elsewhere = map[string]string{
@@ -220,8 +222,15 @@ var elsewhere = map[string]string{
 	"docker-options": "see resource:, storage: and network:",
 	"git:from-image": "push a Dockerfile that names the image", "git:sync": "push the repository",
 	"git:from-archive": "push the repository", "maintenance": "ps:stop stops an app",
-	"plugin":   "there are no plugins; databases run in containers on a network of yours (network:create)",
+	"plugin":   "there are no plugins; " + databases,
 	"registry": "images are built and run on this server", "scheduler": "apps run on this server",
+	"proxy:ports": "ports:list", "proxy:ports-add": "ports:add", "proxy:ports-set": "ports:set",
+	"proxy:ports-remove": "ports:remove", "proxy:ports-clear": "ports:clear",
+	"proxy:build-config": "ps:restart writes nginx's files anew", "nginx:build-config": "ps:restart writes nginx's files anew",
+	"nginx:validate-config": "doctor", "nginx:show-config": "nginx -T shows it on the server",
+	"nginx:access-logs": "they are in /var/log/nginx", "nginx:error-logs": "they are in /var/log/nginx",
+	"config:bundle": "config:export", "config:import": "config:set",
+	"postgres": databases, "mysql": databases, "mariadb": databases, "redis": databases, "mongo": databases,
 	"apps:clone": "create an app and push the repository to it", "logs:set": "logs are kept by the engine, 10 MB of each process",
 }
 

@@ -176,6 +176,9 @@ func TestUnsupported(t *testing.T) {
 	f.expect("docker-options:add hello build x", fails(1, " !     `docker-options:add` is not a dokku command.\n"+
 		" !     See `dokku help` for a list of available commands.\n"+
 		" !     Dokku has it, and it is not supported here: see resource:, storage: and network:\n"))
+	f.expect("postgres:create db", fails(1, " !     `postgres:create` is not a dokku command.\n"+
+		" !     See `dokku help` for a list of available commands.\n"+
+		" !     Dokku has it, and it is not supported here: databases run in containers on a network of yours (network:create)\n"))
 }
 
 func TestOrigins(t *testing.T) {
