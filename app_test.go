@@ -312,17 +312,30 @@ func (a *app) upstreams() []netip.AddrPort {
 	return list
 }
 
-// state reads the app's state.json.
-func (a *app) state() (st struct {
+// appState is what the tests look at of state.json.
+type appState struct {
 	Current  int
 	Staged   *struct{ Release int }
 	Retiring map[string]time.Time
 	Scale    map[string]int
 	Stopped  bool
-}) {
+}
+
+// state reads the app's state.json.
+func (a *app) state() appState {
 	a.t.Helper()
-	must(a.t, json.Unmarshal(a.read("dokku", "state.json"), &st))
+	st, err := a.readState()
+	must(a.t, err)
 	return st
+}
+
+// readState is state of an app that may go away at any moment.
+func (a *app) readState() (st appState, err error) {
+	data, err := os.ReadFile(a.dir("dokku", "state.json"))
+	if err != nil {
+		return st, err
+	}
+	return st, json.Unmarshal(data, &st)
 }
 
 // ask opens a connection of its own to address, and sends one request for path

@@ -31,11 +31,14 @@ func (a *app) unrest() error {
 		}
 		return a.unlocked()
 	}
-	st := a.state()
+	st, err := a.readState()
+	if err != nil {
+		return err // it is being destroyed
+	}
 	if st.Staged != nil || len(st.Retiring) > 0 {
 		return fmt.Errorf("staged is %v, retiring are %v", st.Staged, st.Retiring)
 	}
-	return errors.Join(a.processesRest(), a.resourcesRest(), a.filesRest(), a.unlocked())
+	return errors.Join(a.processesRest(st), a.resourcesRest(st.Current), a.filesRest(), a.unlocked())
 }
 
 // busy returns an error while a process of a push is left.
@@ -50,8 +53,7 @@ func (a *app) busy() error {
 
 // processesRest compares the containers with the formation (I2, I5), and the
 // addresses that nginx has with theirs (I1).
-func (a *app) processesRest() error {
-	st := a.state()
+func (a *app) processesRest(st appState) error {
 	want := map[string]bool{}
 	if _, set := st.Scale["web"]; !set {
 		st.Scale = maps.Clone(st.Scale)
@@ -94,9 +96,9 @@ func (a *app) processesRest() error {
 
 // resourcesRest compares the engine's images and networks with the kept releases'
 // (I5).
-func (a *app) resourcesRest() error {
+func (a *app) resourcesRest(current int) error {
 	ctx, docker := a.t.Context(), a.tools.docker
-	current, want, have := a.state().Current, map[string]bool{}, map[string]bool{}
+	want, have := map[string]bool{}, map[string]bool{}
 	files, err := filepath.Glob(a.dir("dokku", "releases", "*.json"))
 	for _, path := range files {
 		var r struct {

@@ -2,7 +2,9 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -252,6 +254,9 @@ func (w *watchman) pack(ctx context.Context, name string) {
 		return
 	}
 	defer l.release()
+	if _, err := os.Stat(w.dir(name)); errors.Is(err, fs.ErrNotExist) {
+		return // it was destroyed or renamed meanwhile
+	}
 	if err := packRepository(ctx, w.dir(name)); err != nil {
 		w.log.WithApp(name).Warn("%s", err)
 	}
