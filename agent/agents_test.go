@@ -19,7 +19,7 @@ func TestOneAgent(t *testing.T) {
 		first := make(chan error, 1)
 		go func() { first <- m.server.Run(ctx, event.Log{}) }()
 		synctest.Wait()
-		second := &Server{Root: m.root, host: m.engine, proxy: m.proxy}
+		second := &Server{Env: &Env{Store: &Store{Root: m.root}, host: m.engine, proxy: m.proxy}}
 		if err := second.Run(ctx, event.Log{}); err == nil || !strings.Contains(err.Error(), "another agent runs on "+m.root) {
 			t.Errorf("a second agent: %v", err)
 		}

@@ -7,8 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"dokku/agent/engine"
@@ -78,8 +76,8 @@ func (s *Server) Create(ctx context.Context, app string, provisional bool) error
 // Destroy removes an app with everything of it: processes, images, network,
 // route, repository.
 func (s *Server) Destroy(ctx context.Context, app string, log event.Log) error {
-	return s.with(ctx, app, "apps:destroy", log, func(x *session) error {
-		x.State.Destroying, x.dirty = true, true
+	return s.with(ctx, app, Op{"apps:destroy", ChangesExistence}, log, func(x *session) error {
+		x.change(func(st *State) { st.Destroying = true })
 		if err := x.save(); err != nil {
 			return err
 		}
@@ -94,18 +92,15 @@ func (s *Server) Destroy(ctx context.Context, app string, log event.Log) error {
 // one rename: as long as it is there, everybody sees an app that is being
 // destroyed.
 func (x *session) destroy(ctx context.Context) error {
-	host, err := x.Host()
+	host, err := x.Engine(x.settings)
 	if err != nil {
 		return err
 	}
-	px, err := x.router()
-	if err != nil {
-		return err
-	}
+	px := x.Proxy(x.settings)
 	if err := px.Withdraw(ctx, x.Name); err != nil {
 		return err
 	}
-	if former := x.former(); former != "" {
+	if former := x.App.former(); former != "" {
 		if err := px.Withdraw(ctx, former); err != nil {
 			return err
 		}
@@ -113,11 +108,11 @@ func (x *session) destroy(ctx context.Context) error {
 	if err := failpoint.Reach(failpoint.RouteWithdrawn); err != nil {
 		return err
 	}
-	o, err := x.observed(ctx, host, x.App)
+	o, err := observed(ctx, host, x.App)
 	if err != nil {
 		return err
 	}
-	if err := removeAll(ctx, host, o, x.grace()); err != nil {
+	if err := removeAll(ctx, host, o, x.view().Grace()); err != nil {
 		return err
 	}
 	if err := failpoint.Reach(failpoint.ResourcesRemoved); err != nil {
@@ -180,7 +175,7 @@ func (x *session) removeFolder() error {
 // DropProvisional removes an app that a push created, if nothing of that push
 // was accepted. The front door calls it after git has ended.
 func (s *Server) DropProvisional(ctx context.Context, app string, log event.Log) (dropped bool, err error) {
-	err = s.with(ctx, app, "a push", log, func(x *session) error {
+	err = s.with(ctx, app, Op{Name: "a push"}, log, func(x *session) error {
 		if !x.State.Provisional {
 			return nil
 		}
@@ -200,7 +195,7 @@ func (x *session) dropProvisional() error {
 		return err
 	}
 	if refs || len(x.State.Config)+len(x.State.Domains)+len(x.State.Scale)+len(x.State.Mounts)+len(x.State.Network)+len(x.State.Resources) > 0 {
-		x.State.Provisional, x.dirty = false, true
+		x.change(func(st *State) { st.Provisional = false })
 		return x.save()
 	}
 	if pushing(x.Dir) {
@@ -213,7 +208,7 @@ func (x *session) dropProvisional() error {
 // effect without new processes (names, the proxy's limits). A change that
 // returns an error, or that the proxy refuses, changes nothing. It is made twice:
 // what it refuses is to be refused before anything is touched, the lock included.
-func (s *Server) Update(ctx context.Context, app, what string, log event.Log, change func(*State) error) error {
+func (s *Server) UpdateAs(ctx context.Context, app string, op Op, log event.Log, change func(*State) error) error {
 	a, err := s.Load(app)
 	if err != nil {
 		return err
@@ -222,36 +217,35 @@ func (s *Server) Update(ctx context.Context, app, what string, log event.Log, ch
 	if err := change(&trial); err != nil {
 		return err
 	}
-	return s.with(ctx, app, what, log, func(x *session) error {
-		if strings.HasPrefix(what, "domains") {
+	return s.with(ctx, app, op, log, func(x *session) error {
+		if op.Changes == ChangesNames {
 			// Two apps that claim one name at the same moment must not both see it free.
-			l, err := s.lockApp(ctx, domainsLock, what, log)
+			l, err := s.lockApp(ctx, domainsLock, op.Name, log)
 			if err != nil {
 				return err
 			}
 			defer l.release()
 		}
-		return x.update(ctx, what, change)
+		return x.update(ctx, op, change)
 	})
 }
 
 // update is Update under the app's lock.
-func (x *session) update(ctx context.Context, what string, change func(*State) error) error {
+func (x *session) update(ctx context.Context, op Op, change func(*State) error) error {
 	before := x.State
-	x.State = x.State.clone()
-	if err := change(&x.State); err != nil {
-		x.State = before
+	after := x.State.clone()
+	if err := change(&after); err != nil {
 		return err
 	}
-	if x.Current != nil && changesRoute(what) {
+	x.State = after
+	if x.Current != nil && op.Changes != ChangesSettings {
 		if err := x.stageLive(ctx); err != nil {
 			x.State = before
 			return err
 		}
 		x.dirty = true
-		return x.decide(context.WithoutCancel(ctx), fmt.Sprintf("what %s asks for is stored", what))
+		return x.decide(context.WithoutCancel(ctx), fmt.Sprintf("what %s asks for is stored", op.Name))
 	}
-	// The rest needs neither the engine nor the proxy.
 	x.dirty = true
 	if err := x.save(); err != nil {
 		return err
@@ -259,21 +253,15 @@ func (x *session) update(ctx context.Context, what string, change func(*State) e
 	return x.followBranch()
 }
 
-// changesRoute reports whether what a command sets is part of the app's route.
-func changesRoute(command string) bool {
-	noun, _, _ := strings.Cut(command, ":")
-	return slices.Contains([]string{"domains", "nginx", "ports"}, noun)
-}
-
 // SetLocked locks an app against deploys, or unlocks it. It waits for the deploy
 // that is under way.
 func (s *Server) SetLocked(ctx context.Context, app string, locked bool, log event.Log) error {
-	return s.with(ctx, app, "apps:lock", log, func(x *session) error {
+	return s.with(ctx, app, Op{Name: "apps:lock"}, log, func(x *session) error {
 		if !locked && !x.State.Locked {
 			//lint:ignore ST1005 the text is Dokku's
 			return errors.New("Unable to remove deploy lock: there is none")
 		}
-		x.State.Locked, x.dirty = locked, true
+		x.change(func(st *State) { st.Locked = locked })
 		return x.save()
 	})
 }
@@ -289,15 +277,9 @@ func (x *session) stageLive(ctx context.Context) error {
 	if x.State.ProxyDisabled {
 		return nil
 	}
-	px, err := x.router()
-	if err != nil {
-		return err
-	}
-	route, err := x.route(x.Current)
-	if err != nil {
-		return err
-	}
-	if live, ok, err := x.live(ctx, px); err != nil {
+	px := x.Proxy(x.settings)
+	route := routeOf(x.view(), x.Current)
+	if live, ok, err := liveRoute(ctx, px, x.App); err != nil {
 		return err
 	} else if ok {
 		route.Upstreams = live.Upstreams
@@ -307,7 +289,7 @@ func (x *session) stageLive(ctx context.Context) error {
 
 // SetProxy puts web behind the proxy, or binds it to a kept port of the host.
 func (s *Server) SetProxy(ctx context.Context, app string, enabled bool, log event.Log) error {
-	return s.with(ctx, app, "proxy", log, func(x *session) error {
+	return s.with(ctx, app, Op{Name: "proxy"}, log, func(x *session) error {
 		if x.State.ProxyDisabled == !enabled {
 			return nil
 		}
@@ -324,17 +306,16 @@ func (s *Server) SetProxy(ctx context.Context, app string, enabled bool, log eve
 		}
 		change := func(st *State) { st.ProxyDisabled, st.HostPort = !enabled, port }
 		if x.Current == nil || x.State.Stopped {
-			change(&x.State)
-			x.dirty = true
+			x.change(change)
 			return x.save()
 		}
-		return x.restart(ctx, "proxy", change)
+		return x.restart(ctx, "proxy", nil, change)
 	})
 }
 
 // UpdateSettings changes the server's settings under their lock. A change that
 // returns an error changes nothing.
-func (s *Server) UpdateSettings(ctx context.Context, change func(*Settings) error) error {
+func (s *Store) UpdateSettings(ctx context.Context, change func(*Settings) error) error {
 	l, err := s.lockApp(ctx, settingsLock, "changing the server's settings", event.Log{})
 	if err != nil {
 		return err
@@ -353,7 +334,7 @@ func (s *Server) UpdateSettings(ctx context.Context, change func(*Settings) erro
 
 // Created is when the app was made; of an app of an older version, when its
 // repository was.
-func (s *Server) Created(a *App) (time.Time, error) {
+func (s *Store) Created(a *App) (time.Time, error) {
 	if !a.State.CreatedAt.IsZero() {
 		return a.State.CreatedAt, nil
 	}

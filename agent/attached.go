@@ -23,30 +23,10 @@ type Attached struct {
 	Resources map[string]string `json:"resources,omitempty"`
 }
 
-// attached is what a new release gets with these settings of the app.
-func (x *session) attached(st State) Attached {
-	c := st.clone()
-	network := func(name string) string {
-		if v := st.Network[name]; v != "" {
-			return v
-		}
-		return x.set.Network[name]
-	}
-	a := Attached{Mounts: c.Mounts, Resources: c.Resources, NetworkTLD: network(NetworkTLD)}
-	for _, property := range networkLists {
-		for _, name := range SplitNetworks(network(property)) {
-			if !slices.Contains(a.Networks, name) {
-				a.Networks = append(a.Networks, name)
-			}
-		}
-	}
-	return a
-}
-
 // attach completes what a container of the release is started with.
-func (x *session) attach(s *engine.Spec, r *Release) error {
+func attach(v View, s *engine.Spec, r *Release) error {
 	for _, m := range r.Mounts {
-		source, err := x.set.source(m)
+		source, err := v.Settings.source(m)
 		if err != nil {
 			return err
 		}
@@ -55,7 +35,7 @@ func (x *session) attach(s *engine.Spec, r *Release) error {
 	s.Joins = slices.Clone(r.Networks)
 	// A one-off container answers nobody.
 	if s.Kind == engine.KindDeploy && len(s.Joins) > 0 {
-		s.Aliases = []string{strings.TrimSuffix(x.Name+"."+s.Type+"."+r.NetworkTLD, ".")}
+		s.Aliases = []string{strings.TrimSuffix(v.Name+"."+s.Type+"."+r.NetworkTLD, ".")}
 	}
 	var err error
 	s.Limits, err = Limits(r.Resources, s.Type)
@@ -66,14 +46,18 @@ func (x *session) attach(s *engine.Spec, r *Release) error {
 // attached.
 func (x *session) attachable(ctx context.Context, a Attached) error {
 	for _, m := range a.Mounts {
-		if _, err := x.set.source(m); err != nil {
+		if _, err := x.settings.source(m); err != nil {
 			return err
 		}
 	}
 	if len(a.Networks) == 0 {
 		return nil
 	}
-	if err := x.Joinable(ctx, a.Networks); err != nil {
+	host, err := x.Engine(x.settings)
+	if err != nil {
+		return err
+	}
+	if err := joinable(ctx, host, a.Networks); err != nil {
 		return fmt.Errorf("%w; network:report %s shows who asks for it", err, x.Name)
 	}
 	return nil

@@ -56,7 +56,7 @@ func (s *Server) Backup(ctx context.Context, o BackupOptions, w io.Writer, log e
 	defer done()
 	m = backup.Manifest{Dokku: o.Dokku, Host: hostName(), Images: o.Images, Apps: []backup.App{}}
 	for _, name := range names {
-		err := s.with(ctx, name, "backup", log, func(x *session) error {
+		err := s.with(ctx, name, Op{Name: "backup"}, log, func(x *session) error {
 			a, lacks, err := x.backUp(ctx, filepath.Join(dir, backupApps, name), o.Images)
 			m.Apps = append(m.Apps, a)
 			left = append(left, lacks...)
@@ -106,7 +106,7 @@ func (s *Server) backupNames(asked []string, log event.Log) ([]string, error) {
 
 // staging makes a folder that is this process's alone: with the lock on it goes the
 // claim, so that others can clear away what somebody left who was killed.
-func (s *Server) staging(prefix string) (dir string, done func(), err error) {
+func (s *Store) staging(prefix string) (dir string, done func(), err error) {
 	s.sweepStaging()
 	if dir, err = os.MkdirTemp(s.own(), prefix); err != nil {
 		return "", nil, fmt.Errorf("cannot make a folder for the backup: %w", err)
@@ -122,7 +122,7 @@ func (s *Server) staging(prefix string) (dir string, done func(), err error) {
 }
 
 // sweepStaging removes the folders of backups and restores that were killed.
-func (s *Server) sweepStaging() {
+func (s *Store) sweepStaging() {
 	for _, prefix := range []string{"backup-", "restore-"} {
 		found, _ := filepath.Glob(s.own(prefix + "*"))
 		for _, dir := range found {
@@ -161,7 +161,7 @@ func (x *session) backUp(ctx context.Context, dir string, images bool) (a backup
 	about := "never deployed"
 	if x.Current != nil {
 		a.Revision = x.Current.Revision
-		about = fmt.Sprintf("v%d, %s", a.Release, a.Revision[:min(7, len(a.Revision))])
+		about = fmt.Sprintf("v%d, %s", a.Release, Short(a.Revision))
 	}
 	x.log.Step("Backing up %s (%s)", x.Name, about)
 	if err := copyRepository(x.Dir, dir); err != nil {
@@ -200,7 +200,7 @@ func (x *session) backUpReleases(ctx context.Context, dir string, images bool) (
 		return nil, err
 	}
 	var list []*Release
-	for _, n := range x.kept(numbers) {
+	for _, n := range x.view().KeptReleases(numbers) {
 		if n != x.State.Current && !images {
 			continue
 		}
@@ -209,7 +209,7 @@ func (x *session) backUpReleases(ctx context.Context, dir string, images bool) (
 			return nil, err
 		}
 		if n != x.State.Current {
-			host, err := x.Host()
+			host, err := x.Engine(x.settings)
 			if err != nil {
 				return nil, err
 			}
@@ -228,7 +228,7 @@ func (x *session) backUpReleases(ctx context.Context, dir string, images bool) (
 }
 
 func (x *session) backUpImages(ctx context.Context, path string, releases []*Release) error {
-	host, err := x.Host()
+	host, err := x.Engine(x.settings)
 	if err != nil {
 		return err
 	}
@@ -260,7 +260,7 @@ func (x *session) leftBehind() []string {
 		}
 		what = append(what, kind+" "+m.String())
 	}
-	for _, n := range x.attached(x.State).Networks {
+	for _, n := range x.view().Attached().Networks {
 		what = append(what, "the network "+n)
 	}
 	hooks, _ := os.ReadDir(filepath.Join(x.Dir, "hooks"))
@@ -276,7 +276,7 @@ func (x *session) leftBehind() []string {
 }
 
 // stageJSON writes a file that counts only once all of a folder does.
-func (s *Server) stageJSON(path string, v any) error {
+func (s *Store) stageJSON(path string, v any) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}

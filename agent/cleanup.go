@@ -24,18 +24,18 @@ func (s *Server) Cleanup(ctx context.Context, app string, log event.Log) error {
 	}
 	var errs []error
 	for _, name := range apps {
-		errs = append(errs, s.with(ctx, name, "cleanup", log, func(x *session) error { return x.cleanup(ctx) }))
+		errs = append(errs, s.with(ctx, name, Op{Name: "cleanup"}, log, func(x *session) error { return x.cleanup(ctx) }))
 	}
 	return errors.Join(errs...)
 }
 
 func (x *session) cleanup(ctx context.Context) error {
 	x.log.Step("Cleaning up %s", x.Name)
-	host, err := x.Host()
+	host, err := x.Engine(x.settings)
 	if err != nil {
 		return err
 	}
-	before, err := x.observed(ctx, host, x.App)
+	before, err := observed(ctx, host, x.App)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (x *session) cleanup(ctx context.Context) error {
 	if err := x.converge(ctx, false); err != nil {
 		return err
 	}
-	after, err := x.observed(ctx, host, x.App)
+	after, err := observed(ctx, host, x.App)
 	if err == nil {
 		x.tellFreed(before, after, sizes)
 	}

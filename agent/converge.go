@@ -38,10 +38,11 @@ func (x *session) decide(ctx context.Context, decided string) error {
 }
 
 func (x *session) tryConverge(ctx context.Context, restore bool) error {
-	d, err := x.desired(restore)
+	d, err := x.desiredOf(x.view())
 	if err != nil {
 		return err
 	}
+	d.Restore = restore
 	if x.lock.abandoned || restore {
 		x.sweepTemporary(x.file(x.Name), x.file(x.Name, "releases"))
 		if err := sweepRepository(x.Dir, Owner{}); err != nil {
@@ -51,14 +52,11 @@ func (x *session) tryConverge(ctx context.Context, restore bool) error {
 			x.log.Warn("%s", err)
 		}
 	}
-	host, err := x.Host()
+	host, err := x.Engine(x.settings)
 	if err != nil {
 		return x.saveAnd(err)
 	}
-	px, err := x.router()
-	if err != nil {
-		return x.saveAnd(err)
-	}
+	px := x.Proxy(x.settings)
 	for {
 		w, err := x.observe(ctx, host, px, d)
 		if err != nil {
@@ -105,10 +103,10 @@ func (x *session) saveAnd(err error) error {
 
 // observe looks at everything of the app that exists.
 func (x *session) observe(ctx context.Context, host engine.Host, px proxy.Proxy, d Desired) (w World, err error) {
-	if w.Observed, err = x.observed(ctx, host, x.App); err != nil {
+	if w.Observed, err = observed(ctx, host, x.App); err != nil {
 		return w, err
 	}
-	live, ok, err := x.live(ctx, px)
+	live, ok, err := liveRoute(ctx, px, x.App)
 	if err != nil {
 		return w, err
 	}
@@ -147,64 +145,52 @@ func network(ctx context.Context, host engine.Host, app string, seen []engine.Ne
 	return n, err
 }
 
-// desired says what the state asks for.
-func (x *session) desired(restore bool) (Desired, error) {
-	d := Desired{App: x.Name, Stopped: x.State.Stopped, Restore: restore,
-		Retiring: x.State.Retiring, Images: map[string]bool{}, Former: x.former()}
-	numbers, err := x.releaseNumbers(x.Name)
+// desiredOf says what the app's state asks for.
+func (s *Store) desiredOf(v View) (Desired, error) {
+	d := Desired{App: v.Name, Stopped: v.State.Stopped,
+		Retiring: v.State.Retiring, Images: map[string]bool{}, Former: v.former()}
+	numbers, err := s.releaseNumbers(v.Name)
 	if err != nil {
 		return d, err
 	}
-	for _, n := range x.kept(numbers) {
-		r, err := x.release(x.Name, n)
+	for _, n := range v.KeptReleases(numbers) {
+		r, err := s.release(v.Name, n)
 		if err != nil {
 			return d, err
 		}
 		d.Images[r.Image] = true
 	}
-	if x.Current == nil {
+	if v.Current == nil {
 		return d, nil
 	}
-	d.Release, d.Attempt, d.Port, d.Network = x.Current.Number, x.Current.Attempt, x.Current.Port, true
-	d.Kept = x.Current.Kept
-	f, err := x.formation(x.App, x.State.Scale)
+	d.Release, d.Attempt, d.Port, d.Network = v.Current.Number, v.Current.Attempt, v.Current.Port, true
+	d.Kept = v.Current.Kept
+	f, err := v.FormationWith(v.State.Scale)
 	if err != nil {
 		return d, err
 	}
-	d.Want = x.processes(f, x.State.ProxyDisabled)
-	if !x.State.ProxyDisabled {
-		d.Route, err = x.route(x.Current)
+	d.Want = processes(v, f, v.State.ProxyDisabled)
+	if !v.State.ProxyDisabled {
+		d.Route = routeOf(v, v.Current)
 	}
 	return d, err
 }
 
 // processes lists the instances of a formation, sorted by type and index.
-func (x *session) processes(f scale.Formation, bound bool) []Process {
+func processes(v View, f scale.Formation, bound bool) []Process {
 	// Settings that cannot be read disable nothing; a deploy refuses them.
-	set, _ := x.CheckSettings(x.App)
+	set, _ := CheckSettings(v)
 	var list []Process
 	for _, e := range f {
 		for i := 1; i <= e.Count; i++ {
 			p := Process{Type: e.Type, Index: i, Exclusive: set.Disables(e.Type)}
 			if bound && e.Type == "web" {
-				p.HostPort = x.State.HostPort + i - 1
+				p.HostPort = v.State.HostPort + i - 1
 			}
 			list = append(list, p)
 		}
 	}
 	return list
-}
-
-// kept are the releases that stay: the newest ones, and the current one.
-func (x *session) kept(numbers []int) []int {
-	var kept []int
-	first := len(numbers) - x.set.KeepReleases
-	for i, n := range numbers {
-		if i >= first && n <= x.State.Current || n == x.State.Current || x.State.Staged != nil && n == x.State.Staged.Release {
-			kept = append(kept, n)
-		}
-	}
-	return kept
 }
 
 // sweepReleases removes the records of releases that are not kept, among them
@@ -214,7 +200,7 @@ func (x *session) sweepReleases() error {
 	if err != nil {
 		return err
 	}
-	kept := x.kept(numbers)
+	kept := x.view().KeptReleases(numbers)
 	for _, n := range numbers {
 		if !slices.Contains(kept, n) {
 			if err := x.removeRelease(x.Name, n); err != nil {

@@ -89,9 +89,8 @@ func (m *machine) turnOn() {
 	m.mu.Lock()
 	m.dead, m.kill = false, 0
 	m.mu.Unlock()
-	s := &Server{Root: m.root, Binary: "/bin/true", host: m.engine, proxy: m.proxy, image: m.build, dial: dialNothing,
-		owner: func() (Owner, error) { return Owner{Boot: "before the last reboot"}, nil },
-		fault: m.change}
+	s := &Server{Env: &Env{Store: &Store{Root: m.root, fault: m.change}, host: m.engine, proxy: m.proxy, image: m.build, dial: dialNothing,
+		owner: func() (Owner, error) { return Owner{Boot: "before the last reboot"}, nil }}, Binary: "/bin/true"}
 	m.server = s
 	m.engine.Fail(func(call string, _ ...any) error {
 		switch call {

@@ -127,9 +127,10 @@ func (c *crowd) deployed(a *App, live proxy.Route, rest map[string]bool) error {
 	if ref, err := readRef(a.Dir, headRef+"main"); err != nil || ref != a.Current.Revision {
 		return fmt.Errorf("the ref says %s, v%d runs %s (%w)", ref, a.State.Current, a.Current.Revision, err)
 	}
-	f, err := s.formation(a, a.State.Scale)
+	set, serr := s.Settings()
+	f, err := View{a, set}.FormationWith(a.State.Scale)
 	releases, rerr := s.Releases(a.Name)
-	if err = errors.Join(err, rerr); err != nil || len(releases) > 2 {
+	if err = errors.Join(serr, err, rerr); err != nil || len(releases) > 2 {
 		return fmt.Errorf("%d releases (%w)", len(releases), err)
 	}
 	webs, processes, missing := 0, 0, []string{}

@@ -91,9 +91,10 @@ func newCrowd(t *testing.T) *crowd {
 
 func (c *crowd) member(id int) *member {
 	l := &member{crowd: c, id: id, rand: rand.New(rand.NewPCG(*crowdSeed, uint64(id))), seen: map[string]string{}}
-	l.server = &Server{Root: c.root, Binary: "/bin/true", host: c.engine, proxy: c.proxy, image: c.build, dial: dialNothing,
-		owner: func() (Owner, error) { return l.owner, nil },
-		fault: func(string) error { l.begun.CompareAndSwap(0, c.history.Now()); return nil }}
+	l.server = &Server{Env: &Env{Store: &Store{Root: c.root,
+		fault: func(string) error { l.begun.CompareAndSwap(0, c.history.Now()); return nil }},
+		host: c.engine, proxy: c.proxy, image: c.build, dial: dialNothing,
+		owner: func() (Owner, error) { return l.owner, nil }}, Binary: "/bin/true"}
 	return l
 }
 

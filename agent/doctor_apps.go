@@ -109,17 +109,17 @@ func (d *doctor) checkProcesses(ctx context.Context, a *App) []Finding {
 	if err != nil {
 		return []Finding{wrong(check, HealthProblem, "", "%s", err)}
 	}
-	o, err := d.observed(ctx, host, a)
+	o, err := observed(ctx, host, a)
 	if err != nil {
 		return []Finding{wrong(check, HealthProblem, "", "%s", err)}
 	}
-	x := &session{Server: d.Server, App: a, set: d.set}
-	want, err := x.desired(false)
+	v := View{a, d.set}
+	want, err := d.desiredOf(v)
 	if err != nil {
 		return []Finding{wrong(check, HealthProblem, "", "cannot tell what is to run: %s", err)}
 	}
 	list := d.compareProcesses(a, want, o)
-	list = append(list, d.surplus(ctx, x, want, o)...)
+	list = append(list, d.surplus(ctx, v, want, o)...)
 	if list != nil && d.moving(a) {
 		return fine(check, "a deploy is under way")
 	}
@@ -172,7 +172,7 @@ func (d *doctor) compareProcesses(a *App, want Desired, o engine.Observed) []Fin
 
 // surplus is what converging would remove, or lead nginx to: a plan is made and
 // not carried out. What ended or was due to retire only just now is the agent's.
-func (d *doctor) surplus(ctx context.Context, x *session, want Desired, o engine.Observed) []Finding {
+func (d *doctor) surplus(ctx context.Context, x View, want Desired, o engine.Observed) []Finding {
 	w := World{Observed: o, Now: time.Now().Add(-time.Minute), Clients: clients(o.Instances)}
 	for _, n := range o.Networks {
 		if n.App == x.Name {
@@ -183,7 +183,7 @@ func (d *doctor) surplus(ctx context.Context, x *session, want Desired, o engine
 	if err != nil {
 		return nil // checkNginx tells
 	}
-	live, ok, err := x.live(ctx, px)
+	live, ok, err := liveRoute(ctx, px, x.App)
 	if err != nil {
 		return []Finding{wrong("route", HealthWarning, "dokku doctor", "%s", err)}
 	}
@@ -215,7 +215,7 @@ func (d *doctor) surplus(ctx context.Context, x *session, want Desired, o engine
 }
 
 // retiresNow reports whether a container is about to be removed by the agent.
-func retiresNow(x *session, o engine.Observed, id string) bool {
+func retiresNow(x View, o engine.Observed, id string) bool {
 	due, retiring := x.State.Retiring[id]
 	if retiring {
 		return time.Since(due) < time.Minute

@@ -161,7 +161,7 @@ func (d *doctor) removeOrphan(ctx context.Context, app string) error {
 		ours = ours || one
 	}
 	if ours {
-		if err := removeAll(ctx, host, o, (&session{App: &App{Name: app}}).grace()); err != nil {
+		if err := removeAll(ctx, host, o, View{App: &App{Name: app}}.Grace()); err != nil {
 			return fmt.Errorf("cannot remove what is left of %s: %w", app, err)
 		}
 	}

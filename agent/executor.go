@@ -162,35 +162,36 @@ func (e *executor) run(ctx context.Context, s Step) (err error) {
 	case ActStart:
 		return e.start(ctx, s)
 	case ActFree, ActStop:
-		return e.host.Stop(ctx, s.ID, e.grace())
+		return e.host.Stop(ctx, s.ID, e.view().Grace())
 	case ActPublish:
 		if err := e.proxy.Publish(ctx, *s.Route); err != nil {
 			return err
 		}
 		return failpoint.Reach(failpoint.Published)
 	case ActWithdraw:
-		if former := e.former(); former != "" {
+		if former := e.App.former(); former != "" {
 			if err := e.proxy.Withdraw(ctx, former); err != nil {
 				return err
 			}
 		}
 		return e.proxy.Withdraw(ctx, e.Name)
 	case ActDeadline:
-		e.setRetiring(s.IDs, time.Now().Add(e.waitToRetire()))
+		e.setRetiring(s.IDs, time.Now().Add(waitToRetire(e.view())))
 		return e.save()
 	case ActDue:
 		e.setRetiring(s.IDs, time.Now())
 		return e.save()
 	case ActForget:
-		for _, id := range s.IDs {
-			delete(e.State.Retiring, id)
-		}
-		e.dirty = true
+		e.change(func(st *State) {
+			for _, id := range s.IDs {
+				delete(st.Retiring, id)
+			}
+		})
 		return nil
 	case ActRename:
 		return e.host.Rename(ctx, s.ID, s.Name)
 	case ActRetire:
-		if err := e.host.Stop(ctx, s.ID, e.grace()); err != nil {
+		if err := e.host.Stop(ctx, s.ID, e.view().Grace()); err != nil {
 			return err
 		}
 		if err := e.host.Remove(ctx, engine.Resource{Kind: engine.Container, ID: s.ID}); err != nil {
@@ -208,7 +209,7 @@ func (e *executor) run(ctx context.Context, s Step) (err error) {
 // start starts a container; if it held the place of one that served, and does
 // not start, the other one serves again.
 func (e *executor) start(ctx context.Context, s Step) error {
-	spec, err := e.spec(e.Current, s.Process, s.Name, s.Address)
+	spec, err := spec(e.view(), e.Current, s.Process, s.Name, s.Address)
 	if err != nil {
 		return err
 	}
@@ -226,11 +227,12 @@ func (e *executor) start(ctx context.Context, s Step) error {
 }
 
 func (e *executor) setRetiring(ids []string, due time.Time) {
-	if e.State.Retiring == nil {
-		e.State.Retiring = map[string]time.Time{}
-	}
-	for _, id := range ids {
-		e.State.Retiring[id] = due
-	}
-	e.dirty = true
+	e.change(func(st *State) {
+		if st.Retiring == nil {
+			st.Retiring = map[string]time.Time{}
+		}
+		for _, id := range ids {
+			st.Retiring[id] = due
+		}
+	})
 }

@@ -13,14 +13,10 @@ import (
 )
 
 // CheckSettings says how long the gate waits for what, and where each value
-// comes from. App may be nil: the server's own.
-func (s *Server) CheckSettings(a *App) (checks.Settings, error) {
-	set, err := s.Settings()
-	if err != nil {
-		return checks.Settings{}, err
-	}
-	from := checks.Sources{ServerConfig: set.Config, Server: set.Checks}
-	if a != nil {
+// comes from. A view without an app has the server's own.
+func CheckSettings(a View) (checks.Settings, error) {
+	from := checks.Sources{ServerConfig: a.Settings.Config, Server: a.Settings.Checks}
+	if a.App != nil {
 		from.AppConfig, from.App = a.State.Config, a.State.Checks
 	}
 	return checks.Resolve(from)
@@ -28,8 +24,8 @@ func (s *Server) CheckSettings(a *App) (checks.Settings, error) {
 
 // EffectiveChecks is CheckSettings with what the current release's CHECKS file
 // sets, which wins.
-func (s *Server) EffectiveChecks(a *App) (checks.Settings, error) {
-	settings, err := s.CheckSettings(a)
+func EffectiveChecks(a View) (checks.Settings, error) {
+	settings, err := CheckSettings(a)
 	if err != nil || a.Current == nil {
 		return settings, err
 	}
@@ -42,8 +38,8 @@ func (s *Server) EffectiveChecks(a *App) (checks.Settings, error) {
 }
 
 // checkPlan says which checks the types of a release have to pass.
-func (s *Server) checkPlan(a *App, r *Release, c control) (checks.Plan, []checks.Warning, error) {
-	settings, err := s.CheckSettings(a)
+func (s *Env) checkPlan(a View, r *Release, c control) (checks.Plan, []checks.Warning, error) {
+	settings, err := CheckSettings(a)
 	if err != nil {
 		return checks.Plan{}, nil, err
 	}
@@ -60,7 +56,7 @@ func (s *Server) checkPlan(a *App, r *Release, c control) (checks.Plan, []checks
 	if err != nil {
 		return plan, nil, err
 	}
-	plan.Domains, err = s.Domains(a)
+	plan.Domains = a.Domains()
 	plan.Dial = s.dial
 	return plan, append(warnings, more...), err
 }
@@ -70,7 +66,7 @@ func (o *rollout) gate(ctx context.Context) (err error) {
 	if len(o.targets) == 0 {
 		return nil
 	}
-	plan, warnings, err := o.checkPlan(o.App, o.release, o.control)
+	plan, warnings, err := o.checkPlan(o.view(), o.release, o.control)
 	if err != nil {
 		return err
 	}
@@ -85,8 +81,8 @@ func (o *rollout) gate(ctx context.Context) (err error) {
 
 // waitToRetire is how long old web processes serve what they have after the
 // switch.
-func (x *session) waitToRetire() time.Duration {
-	s, err := x.CheckSettings(x.App)
+func waitToRetire(v View) time.Duration {
+	s, err := CheckSettings(v)
 	if err != nil {
 		return checks.Defaults().WaitToRetire
 	}
@@ -102,7 +98,7 @@ func (o *rollout) report(ctx context.Context, err error) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		f.Print(o.log, o.Name, o.lastLines(ctx, f.Target.ID))
-		err = &rejection{o.serves(), err}
+		err = &rejection{o.view().Serves(), err}
 	}
 	for _, what := range o.ran {
 		text := fmt.Sprintf("The %s command had run by then: what it changed, a database say, stays changed", what)
@@ -121,7 +117,7 @@ func (x *session) unchanged(err error) error {
 	if err == nil || errors.As(err, &r) || errors.Is(err, context.Canceled) {
 		return err
 	}
-	return fmt.Errorf("%w\nNothing has changed: %s", err, x.serves())
+	return fmt.Errorf("%w\nNothing has changed: %s", err, x.view().Serves())
 }
 
 // A rejection is an error whose cause has been printed.
@@ -132,17 +128,6 @@ type rejection struct {
 
 func (r *rejection) Error() string { return "Nothing has changed: " + r.serves }
 func (r *rejection) Unwrap() error { return r.cause }
-
-// serves says what is there while something new is not.
-func (x *session) serves() string {
-	switch {
-	case x.Current == nil:
-		return x.Name + " has not been deployed yet"
-	case x.State.Stopped:
-		return x.Name + " is stopped"
-	}
-	return fmt.Sprintf("v%d (%s) serves", x.Current.Number, x.Current.Revision[:min(7, len(x.Current.Revision))])
-}
 
 // reportLines is how many lines of a failed process's log a push prints.
 const reportLines = 20
@@ -165,18 +150,14 @@ func (o *rollout) lastLines(ctx context.Context, id string) []string {
 // RunChecks runs the app's checks against the processes that run: those that
 // match one of only, "web" or "web.1", or all of them.
 func (s *Server) RunChecks(ctx context.Context, app string, only []string, log event.Log) error {
-	a, err := s.Load(app)
+	a, err := s.View(app)
 	if err != nil {
 		return err
 	}
 	if a.Current == nil {
 		return &NotDeployedError{app}
 	}
-	set, err := s.Settings()
-	if err != nil {
-		return err
-	}
-	c, err := a.Current.parse(set)
+	c, err := a.Current.parse(a.Settings)
 	if err != nil {
 		return err
 	}
@@ -187,12 +168,12 @@ func (s *Server) RunChecks(ctx context.Context, app string, only []string, log e
 	for _, w := range warnings {
 		log.Warn("%s", w)
 	}
-	host, err := s.Host()
+	host, err := s.Engine(a.Settings)
 	if err != nil {
 		return err
 	}
 	plan.Exec = host
-	instances, err := s.Instances(ctx, a)
+	instances, err := s.InstancesOf(ctx, a)
 	if err != nil {
 		return err
 	}

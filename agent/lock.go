@@ -41,7 +41,7 @@ func (h holder) String() string {
 const shortWait = time.Second
 
 // lockApp takes the app's lock and says what it waits for, if that takes a while.
-func (s *Server) lockApp(ctx context.Context, app, step string, log event.Log) (*lock, error) {
+func (s *Store) lockApp(ctx context.Context, app, step string, log event.Log) (*lock, error) {
 	f, err := s.lockFile(app)
 	if err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func (l *lock) taken(step string) (*lock, error) {
 }
 
 // tryLock takes the app's lock if nobody has it.
-func (s *Server) tryLock(app, step string) (*lock, bool, error) {
+func (s *Store) tryLock(app, step string) (*lock, bool, error) {
 	f, err := s.lockFile(app)
 	if err != nil {
 		return nil, false, err
@@ -95,7 +95,7 @@ func (s *Server) tryLock(app, step string) (*lock, bool, error) {
 	return l, true, nil
 }
 
-func (s *Server) lockFile(name string) (*os.File, error) {
+func (s *Store) lockFile(name string) (*os.File, error) {
 	if err := s.disk.MkdirAll(s.own("locks"), 0o700); err != nil {
 		return nil, fmt.Errorf("cannot lock %s: %w", name, err)
 	}
@@ -155,14 +155,14 @@ func (l *lock) release() {
 }
 
 // held reports whether somebody has the app's lock, or was killed while having it.
-func (s *Server) held(app string) bool {
+func (s *Store) held(app string) bool {
 	fi, err := os.Stat(s.own("locks", app))
 	return err == nil && fi.Size() > 0
 }
 
 // peek tells who has a lock without changing its file. abandoned: nobody has it,
 // and who had it last was killed. For the moment of the look nobody else gets it.
-func (s *Server) peek(name string) (h holder, busy, abandoned bool) {
+func (s *Store) peek(name string) (h holder, busy, abandoned bool) {
 	f, err := os.Open(s.own("locks", name))
 	if err != nil {
 		return h, false, false

@@ -51,6 +51,10 @@ func (s *Server) Networks(ctx context.Context) ([]engine.AnyNetwork, error) {
 	if err != nil {
 		return nil, err
 	}
+	return sharedNetworks(ctx, host)
+}
+
+func sharedNetworks(ctx context.Context, host engine.Networks) ([]engine.AnyNetwork, error) {
 	all, err := host.AllNetworks(ctx)
 	return slices.DeleteFunc(all, func(n engine.AnyNetwork) bool { return n.App != "" }), err
 }
@@ -65,7 +69,15 @@ func (e *NoNetworkError) Error() string {
 // Joinable returns an error unless all of the networks exist; *NoNetworkError
 // names the first that does not.
 func (s *Server) Joinable(ctx context.Context, names []string) error {
-	all, err := s.Networks(ctx)
+	host, err := s.Host()
+	if err != nil {
+		return err
+	}
+	return joinable(ctx, host, names)
+}
+
+func joinable(ctx context.Context, host engine.Networks, names []string) error {
+	all, err := sharedNetworks(ctx, host)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (x *session) postdeploy(ctx context.Context) {
 }
 
 func (x *session) hasPostdeploy() bool {
-	c, err := x.Current.parse(x.set)
+	c, err := x.Current.parse(x.settings)
 	return err == nil && c.appJSON.Postdeploy != ""
 }
 
@@ -70,11 +70,11 @@ func (o *rollout) runOnce(ctx context.Context, what, command string) (err error)
 	}
 	s := engine.Spec{App: o.Name, Kind: engine.KindRelease, Type: what, Index: 1, Release: o.release.Number,
 		Attempt: o.release.Attempt, Name: o.container(what, 1) + "." + o.release.Attempt,
-		Image: o.release.Image, Command: argv, StopTimeout: o.grace()}
+		Image: o.release.Image, Command: argv, StopTimeout: o.view().Grace()}
 	for _, k := range slices.Sorted(maps.Keys(env)) {
 		s.Env = append(s.Env, k+"="+env[k])
 	}
-	if err := o.attach(&s, o.release); err != nil {
+	if err := attach(o.view(), &s, o.release); err != nil {
 		return err
 	}
 	w := &event.Lines{Longest: maxLine, Line: func(line string) {

@@ -143,7 +143,7 @@ func (s *Server) oneOff(ctx context.Context, app string, o OneOff) (engine.Spec,
 	p := Process{Type: oneOffType, Index: 10000 + rand.IntN(90000)}
 	spec := engine.Spec{App: app, Kind: engine.KindRun, Type: p.Type, Index: p.Index, Release: r.Number,
 		Attempt: newAttempt(), Name: x.container(p.Type, p.Index), Image: r.Image, TTY: o.TTY,
-		RestartPolicy: "no", StopTimeout: x.grace()}
+		RestartPolicy: "no", StopTimeout: x.Grace()}
 	if o.TTL > 0 {
 		spec.Deadline = time.Now().Add(o.TTL)
 	}
@@ -152,19 +152,19 @@ func (s *Server) oneOff(ctx context.Context, app string, o OneOff) (engine.Spec,
 		return spec, err
 	}
 	spec.Client = self.label()
-	if err := x.attach(&spec, r); err != nil {
+	if err := attach(x, &spec, r); err != nil {
 		return spec, err
 	}
-	present := Release{Config: x.config(x.State), Revision: r.Revision, RevEnvVar: r.RevEnvVar}
+	present := Release{Config: x.Config(), Revision: r.Revision, RevEnvVar: r.RevEnvVar}
 	env := present.environment(p)
-	if spec.Command, err = o.argv(r, x.set, env); err != nil {
+	if spec.Command, err = o.argv(r, x.Settings, env); err != nil {
 		return spec, err
 	}
 	for _, k := range slices.Sorted(maps.Keys(env)) {
 		spec.Env = append(spec.Env, k+"="+env[k])
 	}
 	spec.Env = append(spec.Env, o.Env...)
-	host, err := s.Host()
+	host, err := s.Engine(x.Settings)
 	if err != nil {
 		return spec, err
 	}
@@ -174,21 +174,20 @@ func (s *Server) oneOff(ctx context.Context, app string, o OneOff) (engine.Spec,
 
 // current reads an app that has a release. The lock is taken only for what git
 // has accepted and nobody has finished yet.
-func (s *Server) current(ctx context.Context, app string) (*session, error) {
-	a, err := s.Load(app)
-	if err == nil && a.Current == nil && a.State.Staged != nil {
-		err = s.with(ctx, app, "run", event.Log{}, func(x *session) error { a = x.App; return nil })
+func (s *Server) current(ctx context.Context, app string) (View, error) {
+	v, err := s.View(app)
+	if err == nil && v.Current == nil && v.State.Staged != nil {
+		err = s.with(ctx, app, Op{Name: "run"}, event.Log{}, func(x *session) error { v = x.view(); return nil })
 	}
 	switch {
 	case err != nil:
-		return nil, err
-	case a.State.Destroying:
-		return nil, fmt.Errorf("App %s is being destroyed", app)
-	case a.Current == nil:
-		return nil, &NotDeployedError{app}
+		return v, err
+	case v.State.Destroying:
+		return v, fmt.Errorf("App %s is being destroyed", app)
+	case v.Current == nil:
+		return v, &NotDeployedError{app}
 	}
-	set, err := s.Settings()
-	return &session{Server: s, App: a, set: set}, err
+	return v, nil
 }
 
 // argv is the command of a process type of the Procfile, or the words as they are.
@@ -216,18 +215,6 @@ func (o OneOff) argv(r *Release, set Settings, env map[string]string) ([]string,
 	return append(argv, o.Words[1:]...), nil
 }
 
-// Declares reports whether the app's Procfile has a process type of that name, so
-// that running it runs that type's command.
-func (s *Server) Declares(a *App, name string) bool {
-	set, err := s.Settings()
-	if err != nil || a.Current == nil {
-		return false
-	}
-	c, err := a.Current.parse(set)
-	_, found := c.procfile.Lookup(name)
-	return err == nil && found
-}
-
 // OneOffs lists the app's one-off containers, by name.
 func (s *Server) OneOffs(ctx context.Context, app string) ([]engine.Instance, error) {
 	host, err := s.Host()
@@ -248,23 +235,23 @@ func oneOffs(all []engine.Instance) []engine.Instance {
 // StopOneOffs stops one-off containers of an app and removes them, but for those
 // whose clients do: these see their command end.
 func (s *Server) StopOneOffs(ctx context.Context, a *App, list []engine.Instance, log event.Log) error {
-	host, err := s.Host()
-	if err != nil {
-		return err
-	}
 	set, err := s.Settings()
 	if err != nil {
 		return err
 	}
-	x := &session{Server: s, App: a, set: set}
+	host, err := s.Engine(set)
+	if err != nil {
+		return err
+	}
+	grace := View{a, set}.Grace()
 	var g errgroup.Group
 	for _, i := range list {
 		log.Step("Stopping %s", i.Name)
 		g.Go(func() error {
 			if i.Attached && parseOwner(i.Client).Alive() {
-				return host.Stop(ctx, i.ID, x.grace())
+				return host.Stop(ctx, i.ID, grace)
 			}
-			return discardOneOff(ctx, host, i, x.grace(), true)
+			return discardOneOff(ctx, host, i, grace, true)
 		})
 	}
 	return g.Wait()

@@ -111,7 +111,7 @@ func TestPortsRefused(t *testing.T) {
 		t.Errorf("the route is %+v, was %+v; the state has %v", after, before, a.State.Ports)
 	}
 	// What somebody else took since is found before anything is started.
-	err = m.server.with(t.Context(), "shop", "test", event.Log{}, func(x *session) error {
+	err = m.server.with(t.Context(), "shop", Op{Name: "test"}, event.Log{}, func(x *session) error {
 		x.State.Ports = []PortMap{{"http", taken, 0}}
 		o, err := x.rollout(x.Current)
 		if err != nil {

@@ -46,7 +46,7 @@ func (s *Server) Prepare(ctx context.Context, p Push, log event.Log) error {
 	if a, err := s.Load(p.App); err == nil && a.State.Locked {
 		return lockedError(p.App)
 	}
-	return s.with(ctx, p.App, "a push", log, func(x *session) error {
+	return s.with(ctx, p.App, Op{Name: "a push"}, log, func(x *session) error {
 		if x.State.Locked {
 			return lockedError(p.App)
 		}
@@ -54,8 +54,8 @@ func (s *Server) Prepare(ctx context.Context, p Push, log event.Log) error {
 		if err != nil || ref == nil {
 			return err
 		}
-		if x.property(propSkipDeploy) == "true" {
-			x.log.Warn("%s is not deployed, since skip-deploy is set; to deploy it: ps:rebuild %s", ref.New[:7], x.Name)
+		if x.view().Property(propSkipDeploy) == "true" {
+			x.log.Warn("%s is not deployed, since skip-deploy is set; to deploy it: ps:rebuild %s", Short(ref.New), x.Name)
 			return nil
 		}
 		return x.prepare(ctx, p, *ref, adopt)
@@ -110,9 +110,10 @@ func (x *session) stageRecord(ref Ref, adopt string, r *Release, start time.Time
 	if err := failpoint.Reach(failpoint.ReleaseWritten); err != nil {
 		return err
 	}
-	x.State.Staged = &Staged{Release: r.Number, Ref: ref.Name, Old: ref.Old, New: ref.New,
-		Adopt: adopt, Owner: owner, Since: time.Now().UTC(), Started: start.UTC()}
-	x.dirty = true
+	x.change(func(st *State) {
+		st.Staged = &Staged{Release: r.Number, Ref: ref.Name, Old: ref.Old, New: ref.New,
+			Adopt: adopt, Owner: owner, Since: time.Now().UTC(), Started: start.UTC()}
+	})
 	if err := x.save(); err != nil {
 		x.State.Staged, x.dirty = nil, false
 		return err
@@ -176,7 +177,7 @@ func (x *session) fastForward(p Push, ref Ref) error {
 	forward, err := src.IsAncestor(ref.Old, ref.New)
 	if err == nil && !forward {
 		err = fmt.Errorf("cannot force a push to %s: receive.denyNonFastForwards is set in %s/config; merge %s and push again",
-			strings.TrimPrefix(ref.Name, headRef), x.Dir, ref.Old[:7])
+			strings.TrimPrefix(ref.Name, headRef), x.Dir, Short(ref.Old))
 	}
 	return err
 }
@@ -184,7 +185,7 @@ func (x *session) fastForward(p Push, ref Ref) error {
 // deployRef picks the ref whose push deploys. It is nil when none does; adopt
 // is the branch that becomes the deploy branch with this push.
 func (x *session) deployRef(refs []Ref) (ref *Ref, adopt string, err error) {
-	branch := x.set.deployBranch(x.App)
+	branch := x.view().DeployBranch()
 	for _, want := range []string{"main", "master"} {
 		if branch == "" && slices.ContainsFunc(refs, func(r Ref) bool { return r.Name == headRef+want && r.New != zeroID }) {
 			branch, adopt = want, want
@@ -248,7 +249,7 @@ func (x *session) build(ctx context.Context, objects build.Options, revision, ca
 	}
 	r := &Release{Number: n, Attempt: newAttempt(), Revision: revision, Cause: cause,
 		Created: time.Now().UTC(), Files: map[string]string{}}
-	x.settings(r, x.State)
+	x.view().Provide(r)
 	x.about(n)
 	if err := x.attachable(ctx, r.Attached); err != nil {
 		return nil, err
@@ -277,7 +278,7 @@ func (x *session) inspect(ctx context.Context, src *build.Source, c build.Commit
 	if err != nil {
 		return err
 	}
-	control, err := r.parse(x.set)
+	control, err := r.parse(x.settings)
 	for _, w := range control.appJSON.Warnings {
 		x.log.Warn("%s", w)
 	}
@@ -285,7 +286,7 @@ func (x *session) inspect(ctx context.Context, src *build.Source, c build.Commit
 		_, _, err = control.resolve(x.State.asked())
 	}
 	if err == nil {
-		_, _, err = x.checkPlan(x.App, r, control)
+		_, _, err = x.checkPlan(x.view(), r, control)
 	}
 	return err
 }
@@ -295,7 +296,7 @@ func (x *session) readControlFiles(src *build.Source, c build.Commit, r *Release
 	for _, name := range controlFiles {
 		path := name
 		if name == fileProcfile {
-			if path = x.property(propProcfilePath); path != name {
+			if path = x.view().Property(propProcfilePath); path != name {
 				r.ProcfilePath = path
 			}
 		}
@@ -318,7 +319,7 @@ func (x *session) readControlFiles(src *build.Source, c build.Commit, r *Release
 func (x *session) buildImage(ctx context.Context, src *build.Source, c build.Commit, r *Release) (err error) {
 	done := x.log.Timed("build")
 	defer func() { done(err) }()
-	host, err := x.Host()
+	host, err := x.Engine(x.settings)
 	if err != nil {
 		return err
 	}
@@ -356,9 +357,6 @@ func (x *session) buildImage(ctx context.Context, src *build.Source, c build.Com
 	return failpoint.Reach(failpoint.ImageKnown)
 }
 
-// defaultPort is the web port of an image that exposes none, as in Dokku.
-const defaultPort = 5000
-
 // discard removes what a failed build left: an image that no release has.
 func (x *session) discard(ctx context.Context) {
 	(&rollout{session: x}).undo(ctx)
@@ -366,11 +364,8 @@ func (x *session) discard(ctx context.Context) {
 
 // deployed prints what is live now.
 func (x *session) deployed(since time.Time) {
-	urls, err := x.URLs(x.App)
-	if err != nil {
-		x.log.Warn("%s", err)
-	}
-	if wait := x.waitToRetire(); len(x.State.Retiring) > 0 && wait > 0 {
+	urls := x.URLsOf(x.view())
+	if wait := waitToRetire(x.view()); len(x.State.Retiring) > 0 && wait > 0 {
 		x.log.Step("Shutting down old containers in %g seconds", wait.Seconds())
 	}
 	x.log.Result("Application deployed in %.1fs:", time.Since(since).Seconds())

@@ -17,7 +17,7 @@ type Problem struct {
 }
 
 // Problem returns why the app is not what it should be; nil if it is.
-func (s *Server) Problem(app string) (*Problem, error) {
+func (s *Store) Problem(app string) (*Problem, error) {
 	p := &Problem{}
 	err := readJSON(s.file(app, "problem.json"), p)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -32,10 +32,11 @@ func (s *Server) Serving(ctx context.Context, a *App) (int, error) {
 	if a.Current == nil || a.State.ProxyDisabled {
 		return 0, nil
 	}
-	px, err := s.router()
+	set, err := s.Settings()
 	if err != nil {
 		return 0, err
 	}
+	px := s.Proxy(set)
 	live, ok, err := px.Live(ctx, a.Name)
 	if !ok || err != nil {
 		return 0, err

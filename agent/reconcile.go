@@ -110,7 +110,7 @@ func (x *session) reconcile(ctx context.Context, restore bool) error {
 }
 
 // agentRuns reports whether an agent works on this root.
-func (s *Server) agentRuns() bool {
+func (s *Store) agentRuns() bool {
 	l, free, err := s.tryLock(agentLock, "looking for the agent")
 	if free {
 		l.release()
@@ -121,7 +121,7 @@ func (s *Server) agentRuns() bool {
 // stopDue stops what is due to retire, without the app's lock: a process may
 // take as long as its stop timeout, and nothing that retires is ever wanted
 // again. The next converge finds it ended and removes it.
-func (s *Server) stopDue(ctx context.Context, app string) error {
+func (s *Env) stopDue(ctx context.Context, app string) error {
 	a, err := s.Load(app)
 	if err != nil {
 		return err
@@ -138,20 +138,16 @@ func (s *Server) stopDue(ctx context.Context, app string) error {
 	if err != nil {
 		return err
 	}
-	host, err := s.Host()
+	host, err := s.Engine(set)
 	if err != nil {
 		return err
 	}
-	x := &session{Server: s, App: a, set: set}
-	px, err := x.router()
+	live, ok, err := liveRoute(ctx, s.Proxy(set), a)
 	if err != nil {
 		return err
 	}
-	live, ok, err := x.live(ctx, px)
-	if err != nil {
-		return err
-	}
-	o, err := s.observed(ctx, host, a)
+	grace := View{a, set}.Grace()
+	o, err := observed(ctx, host, a)
 	if err != nil {
 		return err
 	}
@@ -161,17 +157,14 @@ func (s *Server) stopDue(ctx context.Context, app string) error {
 		if !retiring || due.IsZero() || due.After(time.Now()) || !i.Running() || ok && routed(&live, i.Address) {
 			continue
 		}
-		g.Go(func() error { return host.Stop(ctx, i.ID, x.grace()) })
+		g.Go(func() error { return host.Stop(ctx, i.ID, grace) })
 	}
 	return g.Wait()
 }
 
 // fallback says what serves while the accepted release does not.
 func (x *session) fallback(ctx context.Context) string {
-	px, err := x.router()
-	if err != nil {
-		return err.Error()
-	}
+	px := x.Proxy(x.settings)
 	live, ok, err := px.Live(ctx, x.Name)
 	if err != nil || !ok {
 		return "Nothing serves: there is no release before this one to fall back to"

@@ -16,34 +16,6 @@ import (
 	"dokku/agent/proxy"
 )
 
-// Renamed says that an app had another name, which some of its containers, its
-// network or its images still carry: the engine cannot change the labels of what
-// exists. As long as it is set no other app can get that name.
-//
-// It is written into the app's folder before the folder is renamed, and means
-// nothing as long as From is the folder's own name: the rename of the folder is
-// what commits.
-type Renamed struct {
-	From string `json:"from"`
-	// Domains become the app's own: those below a global domain change with the
-	// name.
-	Domains []string `json:"domains,omitempty"`
-	// Redeploy: the processes are to be replaced by new ones, which carry the new
-	// name.
-	Redeploy bool `json:"redeploy,omitempty"`
-}
-
-// former is the name that the app had, while something still carries it; "" when
-// there is none.
-func (x *session) former() string { return x.App.former() }
-
-func (a *App) former() string {
-	if r := a.State.Renamed; r != nil && r.From != a.Name {
-		return r.From
-	}
-	return ""
-}
-
 // settleRename carries out what a committed rename has left to the state, and
 // drops what one that never was has left.
 func (x *session) settleRename() {
@@ -51,10 +23,11 @@ func (x *session) settleRename() {
 	switch {
 	case r == nil:
 	case r.From == x.Name:
-		x.State.Renamed, x.dirty = nil, true
+		x.change(func(st *State) { st.Renamed = nil })
 	case r.Domains != nil:
-		x.State.Domains = r.Domains
-		x.State.Renamed, x.dirty = &Renamed{From: r.From, Redeploy: r.Redeploy}, true
+		x.change(func(st *State) {
+			st.Domains, st.Renamed = r.Domains, &Renamed{From: r.From, Redeploy: r.Redeploy}
+		})
 	}
 }
 
@@ -155,7 +128,7 @@ func (x *session) renamable(name string) error {
 	if x.State.Destroying {
 		return fmt.Errorf("App %s is being destroyed; to finish: apps:destroy %[1]s --force", x.Name)
 	}
-	if former := x.former(); former != "" {
+	if former := x.App.former(); former != "" {
 		return fmt.Errorf("cannot rename %s yet: processes from when it was %s still run: try again once they have finished "+
 			"(ps:restart %[1]s replaces them)", x.Name, former)
 	}
@@ -164,7 +137,7 @@ func (x *session) renamable(name string) error {
 
 // nameFree refuses the name of an app that exists, or that has had this name and
 // still has processes from then. The caller holds the name's lock.
-func (s *Server) nameFree(name string) error {
+func (s *Store) nameFree(name string) error {
 	if _, err := os.Lstat(s.dir(name)); err == nil {
 		if _, err := s.Load(name); err == nil {
 			//lint:ignore ST1005 the text is Dokku's
@@ -183,7 +156,7 @@ func (s *Server) nameFree(name string) error {
 
 // nowCalled returns the app that still has something of its former name; "" when
 // there is none.
-func (s *Server) nowCalled(former string) (string, error) {
+func (s *Store) nowCalled(former string) (string, error) {
 	apps, err := s.Apps()
 	if err != nil {
 		return "", err
@@ -202,42 +175,19 @@ func (s *Server) nowCalled(former string) (string, error) {
 func (x *session) renamedDomains(name string) ([]string, error) {
 	var own []string
 	for _, d := range x.State.Domains {
-		if base, ok := strings.CutPrefix(d, x.Name+"."); ok && slices.Contains(x.set.Domains, base) {
+		if base, ok := strings.CutPrefix(d, x.Name+"."); ok && slices.Contains(x.settings.Domains, base) {
 			d = name + "." + base
 		}
 		if !slices.Contains(own, d) {
 			own = append(own, d)
 		}
 	}
-	asked, err := x.Domains(&App{Name: name, State: State{Domains: own, DomainsDisabled: x.State.DomainsDisabled}})
-	if err != nil {
+	asked := View{&App{Name: name, State: State{Domains: own, DomainsDisabled: x.State.DomainsDisabled}}, x.settings}.Domains()
+	if d, other, err := x.domainTaken(x.settings, asked, x.Name); err != nil {
 		return nil, err
-	}
-	apps, err := x.Apps()
-	if err != nil {
-		return nil, err
-	}
-	for _, other := range apps {
-		if other == x.Name {
-			continue
-		}
-		a, err := x.Load(other)
-		if errors.As(err, new(*NoAppError)) {
-			continue // since it was listed
-		}
-		if err != nil {
-			return nil, err
-		}
-		taken, err := x.Domains(a)
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range asked {
-			if slices.Contains(taken, d) {
-				return nil, fmt.Errorf("cannot rename %s to %s: domain %s belongs to app %s: remove it there first (domains:remove %[4]s %[3]s)",
-					x.Name, name, d, other)
-			}
-		}
+	} else if other != "" {
+		return nil, fmt.Errorf("cannot rename %s to %s: domain %s belongs to app %s: remove it there first (domains:remove %[4]s %[3]s)",
+			x.Name, name, d, other)
 	}
 	return own, nil
 }
@@ -246,12 +196,12 @@ func (x *session) renamedDomains(name string) ([]string, error) {
 func (x *session) stageRenamed(ctx context.Context, name string, domains []string) error {
 	a := &App{Name: name, Dir: x.Dir, State: x.State.clone(), Current: x.Current}
 	a.State.Domains, a.State.Renamed = domains, &Renamed{From: x.Name}
-	return (&session{Server: x.Server, App: a, set: x.set, log: x.log}).stageLive(ctx)
+	return (&session{Env: x.Env, App: a, settings: x.settings, log: x.log}).stageLive(ctx)
 }
 
 // commitName renames the folder.
 func (x *session) commitName(name string, r *Renamed) error {
-	x.State.Renamed, x.State.Provisional, x.dirty = r, false, true
+	x.change(func(st *State) { st.Renamed, st.Provisional = r, false })
 	err := x.save()
 	if err == nil {
 		err = x.at("rename the app's folder")
@@ -260,7 +210,7 @@ func (x *session) commitName(name string, r *Renamed) error {
 		err = x.disk.Rename(x.Dir, x.dir(name))
 	}
 	if err != nil {
-		x.State.Renamed, x.dirty = nil, true
+		x.change(func(st *State) { st.Renamed = nil })
 		return x.saveAnd(fmt.Errorf("cannot rename %s to %s: %w", x.Name, name, err))
 	}
 	x.Name, x.Dir = name, x.dir(name)
@@ -278,7 +228,7 @@ func (x *session) commitName(name string, r *Renamed) error {
 func (x *session) finishRename(ctx context.Context) error {
 	x.settleRename()
 	if err := x.converge(ctx, false); err != nil {
-		return fmt.Errorf("%s is called %s now, but not everything follows yet; the agent goes on trying: %w", x.former(), x.Name, err)
+		return fmt.Errorf("%s is called %s now, but not everything follows yet; the agent goes on trying: %w", x.App.former(), x.Name, err)
 	}
 	if err := x.redeployRenamed(ctx); err != nil {
 		return err
@@ -298,7 +248,7 @@ func (x *session) redeployRenamed(ctx context.Context) error {
 		return nil
 	}
 	x.log.Step("Restarting app %s", x.Name)
-	err := x.restart(ctx, "apps:rename", func(*State) {})
+	err := x.restart(ctx, "apps:rename", nil, func(*State) {})
 	var rejected *rejection
 	switch {
 	case err == nil:
@@ -307,13 +257,13 @@ func (x *session) redeployRenamed(ctx context.Context) error {
 		return fmt.Errorf("%s is called %s now, and the processes that it had serve it, but they could not be replaced yet; "+
 			"the agent goes on trying: %w", r.From, x.Name, err)
 	}
-	x.State.Renamed, x.dirty = &Renamed{From: r.From}, true
+	x.change(func(st *State) { st.Renamed = &Renamed{From: r.From} })
 	return x.saveAnd(fmt.Errorf("%s is called %s now, and the processes that it had serve it: new ones did not come up: %w\n"+
 		"To try again: ps:restart %[2]s", r.From, x.Name, err))
 }
 
 // observed is what exists of an app, under its former name too.
-func (s *Server) observed(ctx context.Context, host engine.Engine, a *App) (engine.Observed, error) {
+func observed(ctx context.Context, host engine.Engine, a *App) (engine.Observed, error) {
 	o, err := host.Observe(ctx, a.Name)
 	former := a.former()
 	if former == "" || err != nil {
@@ -329,9 +279,9 @@ func (s *Server) observed(ctx context.Context, host engine.Engine, a *App) (engi
 
 // live is the app's route, or the one of its former name until the new one takes
 // its place.
-func (x *session) live(ctx context.Context, px proxy.Proxy) (proxy.Route, bool, error) {
-	r, ok, err := px.Live(ctx, x.Name)
-	if former := x.former(); former != "" && !ok && err == nil {
+func liveRoute(ctx context.Context, px proxy.Proxy, a *App) (proxy.Route, bool, error) {
+	r, ok, err := px.Live(ctx, a.Name)
+	if former := a.former(); former != "" && !ok && err == nil {
 		return px.Live(ctx, former)
 	}
 	return r, ok, err
@@ -339,7 +289,7 @@ func (x *session) live(ctx context.Context, px proxy.Proxy) (proxy.Route, bool, 
 
 // forgetFormer ends a rename of which nothing is left to do.
 func (x *session) forgetFormer(w World) {
-	former := x.former()
+	former := x.App.former()
 	if former == "" || x.State.Renamed.Redeploy || w.Live != nil && w.Live.App == former {
 		return
 	}
@@ -347,7 +297,7 @@ func (x *session) forgetFormer(w World) {
 		slices.ContainsFunc(w.Networks, func(n engine.Network) bool { return n.App == former }) ||
 		slices.ContainsFunc(w.Images, func(i engine.Image) bool { return i.App == former })
 	if !left {
-		x.State.Renamed, x.dirty = nil, true
+		x.change(func(st *State) { st.Renamed = nil })
 	}
 }
 
@@ -357,7 +307,7 @@ func (e *executor) adopt(ctx context.Context, id string) error {
 	if err := e.host.Tag(ctx, id, imageTag(e.Name, id)); err != nil {
 		return err
 	}
-	return e.host.Remove(ctx, engine.Resource{Kind: engine.ImageKind, ID: id, App: e.former()})
+	return e.host.Remove(ctx, engine.Resource{Kind: engine.ImageKind, ID: id, App: e.App.former()})
 }
 
 // imageTag is what an app's image is called. A name keeps docker image prune away

@@ -162,7 +162,8 @@ func (x *restore) inTheWay() error {
 // verify reads all that was unpacked, and makes it ready: from here on an app is one
 // rename away.
 func (x *restore) verify(ctx context.Context) error {
-	if _, err := x.Settings(); err != nil {
+	set, err := x.Settings()
+	if err != nil {
 		return err
 	}
 	if len(x.o.Apps) == 0 {
@@ -182,7 +183,7 @@ func (x *restore) verify(ctx context.Context) error {
 		states = append(states, a)
 	}
 	for _, a := range states {
-		if err := x.conflict(a, x.names()); err != nil {
+		if err := x.conflict(View{a, set}, x.names()); err != nil {
 			return err
 		}
 	}
@@ -264,10 +265,11 @@ func inBackup(dir string, err error) error {
 }
 
 // conflict refuses an app whose names or host ports another app has that stays.
-func (s *Server) conflict(a *App, replaced []string) error {
-	asked, err := s.Domains(a)
-	if err != nil {
+func (s *Store) conflict(v View, replaced []string) error {
+	if d, owner, err := s.domainTaken(v.Settings, v.Domains(), replaced...); err != nil {
 		return err
+	} else if owner != "" {
+		return fmt.Errorf("domain %s of app %s belongs to app %s: remove it there first (domains:remove %[3]s %[1]s)", d, v.Name, owner)
 	}
 	apps, err := s.Apps()
 	if err != nil {
@@ -281,17 +283,8 @@ func (s *Server) conflict(a *App, replaced []string) error {
 		if err != nil {
 			return err
 		}
-		taken, err := s.Domains(other)
-		if err != nil {
-			return err
-		}
-		for _, d := range asked {
-			if slices.Contains(taken, d) {
-				return fmt.Errorf("domain %s of app %s belongs to app %s: remove it there first (domains:remove %[3]s %[1]s)", d, a.Name, name)
-			}
-		}
-		if p := a.State.HostPort; p != 0 && p == other.State.HostPort {
-			return fmt.Errorf("the host port %d of app %s belongs to app %s", p, a.Name, name)
+		if p := v.State.HostPort; p != 0 && p == other.State.HostPort {
+			return fmt.Errorf("the host port %d of app %s belongs to app %s", p, v.Name, name)
 		}
 	}
 	return nil

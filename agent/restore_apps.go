@@ -48,7 +48,7 @@ func (x *restore) restoreApp(ctx context.Context, name string) error {
 	if a.Release == 0 {
 		x.log.WithApp(name).Step("Restoring %s (never deployed)", name)
 	} else {
-		x.log.WithApp(name).Step("Restoring %s (v%d, %s)", name, a.Release, a.Revision[:min(7, len(a.Revision))])
+		x.log.WithApp(name).Step("Restoring %s (v%d, %s)", name, a.Release, Short(a.Revision))
 	}
 	s, err := x.place(ctx, name)
 	if err != nil {
@@ -67,13 +67,13 @@ func (x *restore) restoreApp(ctx context.Context, name string) error {
 // restoreRest goes on with an app that a restore of this backup has left, which was
 // interrupted.
 func (x *restore) restoreRest(ctx context.Context, name string) error {
-	return x.with(ctx, name, restoring, x.log, func(s *session) error {
+	return x.with(ctx, name, Op{Name: restoring}, x.log, func(s *session) error {
 		if r := s.State.Restored; r == nil || !r.Pending || x.about(name).Stopped {
 			s.log.Step("%s was restored from this backup before, and stays as it is: restore --force replaces it", name)
 			return nil
 		}
 		s.log.Step("Restoring %s, which was begun before", name)
-		s.State.Restored.Start, s.dirty = true, true
+		s.change(func(st *State) { st.Restored.Start = true })
 		return s.revive(ctx)
 	})
 }
@@ -127,7 +127,11 @@ func (x *restore) move(ctx context.Context, name string) error {
 	if err := readJSON(x.app(name, "dokku", "state.json"), &a.State); err != nil {
 		return err
 	}
-	if err := x.conflict(a, []string{name}); err != nil {
+	set, err := x.Settings()
+	if err != nil {
+		return err
+	}
+	if err := x.conflict(View{a, set}, []string{name}); err != nil {
 		return err
 	}
 	if err := x.at("place the app's folder"); err != nil {
@@ -159,7 +163,7 @@ func (x *restore) loadImages(ctx context.Context, s *session) error {
 		return err
 	}
 	defer f.Close()
-	host, err := s.Host()
+	host, err := s.Engine(s.settings)
 	if err != nil {
 		return err
 	}

@@ -34,12 +34,12 @@ type rollout struct {
 // rollout begins one. Its formation counts what ps:scale --skip-deploy left for
 // the next deploy.
 func (x *session) rollout(r *Release) (*rollout, error) {
-	host, err := x.Host()
+	host, err := x.Engine(x.settings)
 	if err != nil {
 		return nil, err
 	}
 	o := &rollout{session: x, host: host, release: r}
-	if o.control, err = r.parse(x.set); err != nil {
+	if o.control, err = r.parse(x.settings); err != nil {
 		return nil, err
 	}
 	local := x.State.asked()
@@ -175,7 +175,7 @@ func (o *rollout) specs(ctx context.Context, procs []Process) ([]engine.Spec, er
 			return nil, fmt.Errorf("cannot start %s of %s: no address is left in %s", p, o.Name, w.Network.Subnet)
 		}
 		taken[at] = true
-		s, err := o.spec(o.release, p, o.container(p.Type, p.Index)+"."+o.release.Attempt, at)
+		s, err := spec(o.view(), o.release, p, o.container(p.Type, p.Index)+"."+o.release.Attempt, at)
 		if err != nil {
 			return nil, err
 		}
@@ -190,10 +190,7 @@ func (o *rollout) world(ctx context.Context, procs []Process) (World, error) {
 	if o.rest != nil && o.rest.Network.Subnet.IsValid() {
 		return *o.rest, nil
 	}
-	px, err := o.router()
-	if err != nil {
-		return World{}, err
-	}
+	px := o.Proxy(o.settings)
 	return o.observe(ctx, o.host, px, Desired{Want: procs})
 }
 
@@ -202,24 +199,18 @@ func (o *rollout) stage(ctx context.Context, specs []engine.Spec) error {
 	if o.State.ProxyDisabled {
 		return nil
 	}
-	px, err := o.router()
-	if err != nil {
-		return err
-	}
+	px := o.Proxy(o.settings)
 	if err := o.checkPorts(ctx); err != nil {
 		return err
 	}
-	route, err := o.route(o.release)
-	if err != nil {
-		return err
-	}
+	route := routeOf(o.view(), o.release)
 	for _, s := range specs {
 		if s.Type == "web" {
 			route.Upstreams = append(route.Upstreams, netip.AddrPortFrom(s.Address, uint16(o.release.Port)))
 		}
 	}
 	done := o.log.Timed("stage proxy")
-	err = px.Stage(ctx, *route)
+	err := px.Stage(ctx, *route)
 	done(err)
 	if err == nil {
 		err = failpoint.Reach(failpoint.ProxyStaged)
@@ -243,7 +234,7 @@ func (o *rollout) undo(ctx context.Context) {
 // missing are the processes of the rollout's formation that are not in have.
 func (o *rollout) missing(have []engine.Instance) []Process {
 	var procs []Process
-	for _, p := range o.processes(o.formation, o.State.ProxyDisabled) {
+	for _, p := range processes(o.view(), o.formation, o.State.ProxyDisabled) {
 		if !slices.ContainsFunc(have, func(i engine.Instance) bool { return i.Type == p.Type && i.Index == p.Index }) {
 			procs = append(procs, p)
 		}
@@ -255,7 +246,7 @@ func (o *rollout) missing(have []engine.Instance) []Process {
 // is published on the host: a host port cannot be held twice, so it changes hands
 // after the gate.
 func (o *rollout) all() []Process {
-	return slices.DeleteFunc(o.processes(o.formation, false), func(p Process) bool {
+	return slices.DeleteFunc(processes(o.view(), o.formation, false), func(p Process) bool {
 		_, kept := o.release.Kept[p.Type]
 		return kept
 	})
@@ -269,15 +260,9 @@ func names(procs []Process) string {
 	return strings.Join(list, " ")
 }
 
-// redeploy replaces all processes with those of a new release that runs what
-// the current one runs, with the present settings. The release becomes current
-// with one rename; change is part of it.
-func (x *session) redeploy(ctx context.Context, r *Release, change func(*State)) error {
-	return x.roll(ctx, r, change, func(o *rollout) error { return o.run(ctx, o.all()) })
-}
-
-// roll is redeploy with another way to find out whether the release may serve.
-func (x *session) roll(ctx context.Context, r *Release, change func(*State), prove func(*rollout) error) (err error) {
+// promote finds out with prove whether a release may serve, and makes it current
+// with one rename. change is part of that. If it may not serve, nothing has changed.
+func (x *session) promote(ctx context.Context, r *Release, change func(*State), prove func(*rollout) error) (err error) {
 	before := x.State.clone()
 	change(&x.State)
 	o, err := x.rollout(r)

@@ -6,65 +6,29 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"dokku/agent/proxy"
 )
 
-// Domains are the host names that the app answers to: its own, or one below
-// each global domain, or one below the server's name. Where they are
-// disabled there are none.
-func (s *Server) Domains(a *App) ([]string, error) {
-	if a.State.DomainsDisabled {
-		return nil, nil
-	}
-	if len(a.State.Domains) > 0 {
-		return slices.Clone(a.State.Domains), nil
-	}
-	set, err := s.Settings()
-	if err != nil {
-		return nil, err
-	}
-	var list []string
-	for _, d := range set.Domains {
-		list = append(list, a.Name+"."+d)
-	}
-	if len(list) == 0 {
-		list = []string{a.Name + "." + hostName()}
-	}
-	return list, nil
-}
-
 // URLs are the addresses at which the app's web processes can be reached.
-func (s *Server) URLs(a *App) ([]string, error) {
+func (s *Store) URLsOf(a View) []string {
 	if a.State.ProxyDisabled {
-		return []string{fmt.Sprintf("http://%s:%d", hostAddress(), a.State.HostPort)}, nil
+		return []string{fmt.Sprintf("http://%s:%d", hostAddress(), a.State.HostPort)}
 	}
-	set, err := s.Settings()
-	if err != nil {
-		return nil, err
-	}
-	domains, err := s.Domains(a)
-	if err != nil {
-		return nil, err
-	}
+	domains := a.Domains()
 	if len(domains) == 0 {
 		domains = []string{hostAddress()}
 	}
-	ports, err := s.Ports(a)
-	if err != nil {
-		return nil, err
-	}
 	// Nobody has said which names lead here, so a name may not lead anywhere; the
 	// address answers for the only app.
-	if !a.State.DomainsDisabled && len(a.State.Domains) == 0 && len(set.Domains) == 0 && s.only(a.Name) {
+	if !a.State.DomainsDisabled && len(a.State.Domains) == 0 && len(a.Settings.Domains) == 0 && s.only(a.Name) {
 		domains = append([]string{hostAddress()}, domains...)
 	}
 	var urls []string
 	for _, d := range domains {
-		for _, m := range ports {
+		for _, m := range a.Ports() {
 			url := "http://" + d
 			if m.Host != 80 {
 				url += fmt.Sprintf(":%d", m.Host)
@@ -72,11 +36,11 @@ func (s *Server) URLs(a *App) ([]string, error) {
 			urls = append(urls, url)
 		}
 	}
-	return urls, nil
+	return urls
 }
 
 // only reports whether no other app is deployed behind the proxy.
-func (s *Server) only(app string) bool {
+func (s *Store) only(app string) bool {
 	apps, err := s.Apps()
 	if err != nil {
 		return false
@@ -108,26 +72,16 @@ func hostAddress() string {
 	return c.LocalAddr().(*net.UDPAddr).IP.String()
 }
 
-// route is what is published of a release, without its upstreams.
-func (x *session) route(r *Release) (*proxy.Route, error) {
-	domains, err := x.Domains(x.App)
-	if err != nil {
-		return nil, err
-	}
-	route := &proxy.Route{App: x.Name, Release: r.Number, Domains: domains, Ports: x.State.routePorts(r), Replaces: x.former()}
-	property := func(name string) string {
-		if v := x.State.Nginx[name]; v != "" {
-			return v
-		}
-		return x.set.Nginx.Properties[name]
-	}
-	route.Settings.ClientMaxBodySize = property("client-max-body-size")
-	route.Settings.ReadTimeout = seconds(property("proxy-read-timeout"))
-	route.Settings.SendTimeout = seconds(property("proxy-send-timeout"))
-	if dir := filepath.Join(x.Dir, "nginx.conf.d"); isDir(dir) {
+// routeOf is what is published of a release, without its upstreams.
+func routeOf(v View, r *Release) *proxy.Route {
+	route := &proxy.Route{App: v.Name, Release: r.Number, Domains: v.Domains(), Ports: routePorts(v.State.Ports, r), Replaces: v.former()}
+	route.Settings.ClientMaxBodySize = v.NginxProperty("client-max-body-size")
+	route.Settings.ReadTimeout = seconds(v.NginxProperty("proxy-read-timeout"))
+	route.Settings.SendTimeout = seconds(v.NginxProperty("proxy-send-timeout"))
+	if dir := filepath.Join(v.Dir, "nginx.conf.d"); isDir(dir) {
 		route.Settings.IncludeDir = dir
 	}
-	return route, nil
+	return route
 }
 
 // seconds reads a duration as nginx writes it, "60s" or "60"; 0 when it is empty.

@@ -63,7 +63,7 @@ func (s *Server) Run(ctx context.Context, log event.Log) error {
 }
 
 // sweepRoot removes what a create or a destroy left that was killed halfway.
-func (s *Server) sweepRoot() {
+func (s *Store) sweepRoot() {
 	s.disk.RemoveAll(s.own("trash"))
 	s.sweepStaging()
 	if l, free, err := s.tryLock(settingsLock, "cleaning up"); free && err == nil {

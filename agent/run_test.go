@@ -62,7 +62,7 @@ func TestAbandonedLock(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := m.server.with(t.Context(), "shop", "a test", event.Log{}, nothing); err != nil {
+		if err := m.server.with(t.Context(), "shop", Op{Name: "a test"}, event.Log{}, nothing); err != nil {
 			t.Fatal(err)
 		}
 		if o, _ := m.engine.Observe(t.Context(), "shop"); len(o.Images) != test.want {

@@ -13,19 +13,16 @@ import (
 	"strings"
 	"sync"
 
-	"dokku/agent/disk"
 	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
 	"dokku/build"
 )
 
-// Server is one DOKKU_ROOT: its apps and settings, and the engine and the
-// proxy behind them. It is safe for concurrent use.
-type Server struct {
-	Root string
-	// Binary is the program that hooks link to.
-	Binary string
+// Env is what all deploys of one DOKKU_ROOT share: the store, the engine, the proxy
+// and the builder. It is safe for concurrent use.
+type Env struct {
+	*Store
 
 	mu    sync.Mutex
 	host  engine.Host
@@ -36,13 +33,14 @@ type Server struct {
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// owner finds the git that a push belongs to; tests replace it.
 	owner func() (Owner, error)
-	// disk is what files are changed through; tests watch it.
-	disk disk.Disk
-	// fault is asked before every change of a file; tests set it.
-	fault func(what string) error
-	// good is what the agent goes on with when server.json cannot be used; nil
-	// elsewhere.
-	good *goodSettings
+}
+
+// Server is one DOKKU_ROOT: its apps and settings, and the engine and the
+// proxy behind them. It is safe for concurrent use.
+type Server struct {
+	*Env
+	// Binary is the program that hooks link to.
+	Binary string
 	// around is what the doctor looks at outside of the root; tests replace it.
 	around surroundings
 }
@@ -60,20 +58,18 @@ func Open(root string) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot find this program's own file: %w", err)
 	}
-	return &Server{Root: root, Binary: binary, image: build.Image, owner: findOwner}, nil
+	return &Server{Env: &Env{Store: &Store{Root: root}, image: build.Image, owner: findOwner}, Binary: binary}, nil
 }
 
-// Host returns the engine and prepares the connection on first use.
-func (s *Server) Host() (engine.Host, error) {
+// Engine returns the engine that the settings name. It prepares the connection on
+// first use.
+func (s *Env) Engine(set Settings) (engine.Host, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.host != nil {
 		return s.host, nil
 	}
-	set, err := s.Settings()
-	if err != nil {
-		return nil, err
-	}
+	var err error
 	c := engine.Config{Host: set.Docker, Root: s.identity}
 	if set.Pool != "" {
 		if c.Pool, err = netip.ParsePrefix(set.Pool); err != nil {
@@ -91,7 +87,7 @@ func (s *Server) Host() (engine.Host, error) {
 // identity names this root among all that use one engine. It is made once, by
 // whoever makes the first network. Without one, which only a full disk brings about, nothing
 // is labelled.
-func (s *Server) identity() string {
+func (s *Store) identity() string {
 	if id := s.knownIdentity(); id != "" {
 		return id
 	}
@@ -107,21 +103,17 @@ func (s *Server) identity() string {
 	return s.knownIdentity()
 }
 
-func (s *Server) knownIdentity() string {
+func (s *Store) knownIdentity() string {
 	id, _ := os.ReadFile(s.own("id"))
 	return strings.TrimSpace(string(id))
 }
 
-// router returns what web is reached through.
-func (s *Server) router() (proxy.Proxy, error) {
+// Proxy returns the proxy that the settings name.
+func (s *Env) Proxy(set Settings) proxy.Proxy {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.proxy != nil {
-		return s.proxy, nil
-	}
-	set, err := s.Settings()
-	if err != nil {
-		return nil, err
+		return s.proxy
 	}
 	c := proxy.Config{Dir: s.own("nginx"), Disk: s.disk, Port: set.Nginx.Port, Check: set.Nginx.Check, Reload: set.Nginx.Reload}
 	if len(c.Check) == 0 {
@@ -134,11 +126,11 @@ func (s *Server) router() (proxy.Proxy, error) {
 		c.IPv6 = true
 	}
 	s.proxy = proxy.NewNginx(c)
-	return s.proxy, nil
+	return s.proxy
 }
 
 // LogFile is the host's log.
-func (s *Server) LogFile() string { return s.own("log", "dokku.log") }
+func (s *Store) LogFile() string { return s.own("log", "dokku.log") }
 
 // Log returns an event log that goes to the host's log and to the writers.
 func (s *Server) Log(term *event.Terminal) event.Log {

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,14 +23,14 @@ import (
 // A session is an app under its lock: nothing else changes the app while it
 // lasts.
 type session struct {
-	*Server
+	*Env
 	*App
-	lock *lock
-	log  event.Log
+	settings Settings
+	lock     *lock
+	log      event.Log
 	// base is log without the release that it is about.
 	base event.Log
-	set  Settings
-	// dirty: State was changed and not saved yet.
+	// dirty: State was changed and not saved yet, see change.
 	dirty bool
 	// decided: state.json has what was changed last, see decide.
 	decided bool
@@ -65,13 +66,13 @@ func (st *Staged) ownersTurn() bool {
 var errUndecided = errors.New("a push is about to be accepted")
 
 // with runs f under the app's lock, after whatever a push had staged is settled.
-func (s *Server) with(ctx context.Context, app, step string, log event.Log, f func(*session) error) error {
-	x, err := s.session(ctx, app, step, log)
+func (s *Env) with(ctx context.Context, app string, op Op, log event.Log, f func(*session) error) error {
+	x, err := s.session(ctx, app, op.Name, log)
 	if err != nil {
 		return err
 	}
 	defer x.close()
-	if x.State.Destroying && step != "apps:destroy" {
+	if x.State.Destroying && op.Changes != ChangesExistence {
 		return fmt.Errorf("App %s is being destroyed; to finish: apps:destroy %[1]s --force", app)
 	}
 	// Not every f converges by itself, and what was settled is to be carried out,
@@ -86,7 +87,7 @@ func (s *Server) with(ctx context.Context, app, step string, log event.Log, f fu
 
 // session takes the app's lock and settles. While git decides over a staged
 // release the lock is given back, since git's hooks may need it.
-func (s *Server) session(ctx context.Context, app, step string, log event.Log) (x *session, err error) {
+func (s *Env) session(ctx context.Context, app, step string, log event.Log) (x *session, err error) {
 	done := log.WithApp(app).Timed("lock")
 	defer func() { done(err) }()
 	for {
@@ -114,7 +115,7 @@ func (s *Server) session(ctx context.Context, app, step string, log event.Log) (
 }
 
 // open loads and settles an app whose lock is held.
-func (s *Server) open(app string, l *lock, log event.Log) (*session, error) {
+func (s *Env) open(app string, l *lock, log event.Log) (*session, error) {
 	a, err := s.Load(app)
 	if err != nil {
 		return nil, err
@@ -127,7 +128,7 @@ func (s *Server) open(app string, l *lock, log event.Log) (*session, error) {
 		return nil, err
 	}
 	log = log.WithApp(app)
-	x := &session{Server: s, App: a, lock: l, log: log, base: log, set: set}
+	x := &session{Env: s, App: a, settings: set, lock: l, log: log, base: log}
 	x.about(a.State.Current)
 	x.settleRename()
 	if err := x.settle(); err != nil {
@@ -183,33 +184,37 @@ func (x *session) settle() error {
 func (x *session) forward(st *Staged) error {
 	r, err := x.release(x.Name, st.Release)
 	if err != nil {
-		return fmt.Errorf("cannot go on with %s, which git has accepted: %w", st.New[:min(7, len(st.New))], err)
-	}
-	if st.Adopt != "" {
-		x.State.DeployBranch = st.Adopt
+		return fmt.Errorf("cannot go on with %s, which git has accepted: %w", Short(st.New), err)
 	}
 	x.commit(r)
-	x.State.Staged, x.State.Provisional, x.accepted = nil, false, st
+	x.change(func(s *State) {
+		s.DeployBranch = cmp.Or(st.Adopt, s.DeployBranch)
+		s.Staged, s.Provisional = nil, false
+	})
+	x.accepted = st
 	return nil
 }
 
 // back drops the staged release; converge removes what it started.
 func (x *session) back(st *Staged) {
-	x.log.Warn("The push of %s was interrupted before git accepted it: undoing it", st.New[:min(7, len(st.New))])
-	x.State.Staged, x.dirty = nil, true
+	x.log.Warn("The push of %s was interrupted before git accepted it: undoing it", Short(st.New))
+	x.change(func(s *State) { s.Staged = nil })
 }
 
 // commit makes r current; the next save is the commit point.
 func (x *session) commit(r *Release) {
 	x.about(r.Number)
-	x.State.Scale, x.State.ScaleNext = x.State.asked(), nil
-	x.Current, x.State.Current, x.State.Stopped, x.dirty = r, r.Number, false, true
-	if f := x.State.Renamed; f != nil {
-		x.State.Renamed = &Renamed{From: f.From, Domains: f.Domains} // what is new carries the new name
-	}
-	if f := x.State.Restored; f != nil {
-		x.State.Restored = &Restored{Backup: f.Backup}
-	}
+	x.Current = r
+	x.change(func(st *State) {
+		st.Scale, st.ScaleNext = st.asked(), nil
+		st.Current, st.Stopped = r.Number, false
+		if f := st.Renamed; f != nil {
+			st.Renamed = &Renamed{From: f.From, Domains: f.Domains} // new containers carry the new name
+		}
+		if f := st.Restored; f != nil {
+			st.Restored = &Restored{Backup: f.Backup}
+		}
+	})
 }
 
 // followBranch makes HEAD name the deploy branch, for clones.
@@ -222,6 +227,15 @@ func (x *session) followBranch() error {
 		return nil
 	}
 	return setHead(x.disk, x.Dir, x.State.DeployBranch)
+}
+
+// view answers questions about the app as it is now.
+func (x *session) view() View { return View{x.App, x.settings} }
+
+// change changes the state; the next save writes it.
+func (x *session) change(f func(*State)) {
+	f(&x.State)
+	x.dirty = true
 }
 
 // save writes the state if it was changed.

@@ -20,7 +20,7 @@ import (
 // edit that file by hand: a key that is no setting is an error, since what it was
 // to set would silently be something else. The agent, which has apps to keep up,
 // goes on with the last settings that it could read.
-func (s *Server) Settings() (Settings, error) {
+func (s *Store) Settings() (Settings, error) {
 	set, err := s.storedSettings()
 	if s.good != nil {
 		set, err = s.good.instead(s.own("server.json"), set, err)
@@ -32,7 +32,7 @@ func (s *Server) Settings() (Settings, error) {
 }
 
 // storedSettings are the settings without their defaults.
-func (s *Server) storedSettings() (Settings, error) {
+func (s *Store) storedSettings() (Settings, error) {
 	set, err := readSettings(s.own("server.json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil

@@ -1,9 +1,11 @@
 package agent
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -156,6 +158,12 @@ type Identity struct {
 	Attempt string `json:"attempt"`
 }
 
+// Short is the beginning of the revision, as people see it.
+func (r *Release) Short() string { return Short(r.Revision) }
+
+// Short is the beginning of a revision, as people see it.
+func Short(revision string) string { return revision[:min(7, len(revision))] }
+
 // identity is that of the containers of a type.
 func (r *Release) identity(typ string) Identity {
 	if id, kept := r.Kept[typ]; kept {
@@ -180,10 +188,127 @@ type App struct {
 	Current *Release // nil: never deployed
 }
 
+// DetectedPort is the port that the app's image exposes, or the default.
+func (a *App) DetectedPort() int {
+	if a.Current == nil {
+		return defaultPort
+	}
+	return a.Current.detected()
+}
+
+// OwnEnvironment is what dokku itself puts into the environment of the app's web
+// processes, whatever the config says. It is empty before the first deploy.
+func (a *App) OwnEnvironment() map[string]string {
+	if a.Current == nil {
+		return nil
+	}
+	env := a.Current.environment(Process{Type: "web", Index: 1})
+	own := map[string]string{}
+	for _, k := range []string{"DYNO", "PORT", a.Current.revVar()} {
+		own[k] = env[k]
+	}
+	return own
+}
+
 // Deployed reports whether the app has a current release.
 func (a *App) Deployed() bool { return a.Current != nil }
 
 // container is the name of an instance's container once it serves.
 func (a *App) container(ptype string, index int) string {
 	return fmt.Sprintf("%s.%s.%d", a.Name, ptype, index)
+}
+
+// environment is what a process finds in its environment: the app's config and
+// what we say about it. PORT is for web only.
+func (r *Release) environment(p Process) map[string]string {
+	env := maps.Clone(r.Config)
+	if env == nil {
+		env = map[string]string{}
+	}
+	env["DYNO"], env[r.revVar()] = p.String(), r.Revision
+	if p.Type == "web" {
+		env["PORT"] = strconv.Itoa(r.Port)
+	} else {
+		delete(env, "PORT")
+	}
+	return env
+}
+
+// DefaultRevEnvVar is the variable that holds the revision unless git:set names
+// another one.
+const DefaultRevEnvVar = "GIT_REV"
+
+// revVar is the variable that holds the release's revision.
+func (r *Release) revVar() string { return cmp.Or(r.RevEnvVar, DefaultRevEnvVar) }
+
+// startCommand is what web runs in an image whose revision has no Procfile.
+func (st *State) startCommand() string {
+	return cmp.Or(st.PS[propDockerfileStart], st.PS[propStart])
+}
+
+// detected is the web port of the release's image. Releases from before there
+// were port mappings have it as their only port.
+func (r *Release) detected() int {
+	if r.Detected != 0 {
+		return r.Detected
+	}
+	return r.Port
+}
+
+// webPort is the port of web with these settings.
+func (st *State) webPort(detected int) int {
+	if len(st.Ports) > 0 && st.Ports[0].Container != 0 {
+		return st.Ports[0].Container
+	}
+	return detected
+}
+
+// defaultPort is the web port of an image that exposes none, as in Dokku.
+const defaultPort = 5000
+
+func (a *App) former() string {
+	if r := a.State.Renamed; r != nil && r.From != a.Name {
+		return r.From
+	}
+	return ""
+}
+
+// Renamed says that an app had another name, which some of its containers, its
+// network or its images still carry: the engine cannot change the labels of what
+// exists. As long as it is set no other app can get that name.
+//
+// It is written into the app's folder before the folder is renamed, and means
+// nothing as long as From is the folder's own name: the rename of the folder is
+// what commits.
+type Renamed struct {
+	From string `json:"from"`
+	// Domains become the app's own: those below a global domain change with the
+	// name.
+	Domains []string `json:"domains,omitempty"`
+	// Redeploy: the processes are to be replaced by new ones, which carry the new
+	// name.
+	Redeploy bool `json:"redeploy,omitempty"`
+}
+
+// Restored says that an app came from a backup. It appears stopped, in one rename
+// with all it has, and is started then: whoever is killed in between leaves a whole
+// app, which the agent starts.
+type Restored struct {
+	Backup string `json:"backup"` // which one
+	// Pending: nothing was released since, so that the image of the current release
+	// may not exist here.
+	Pending bool `json:"pending,omitempty"`
+	// Start: it ran when it was backed up, and is to run again.
+	Start bool `json:"start,omitempty"`
+}
+
+// starts reports whether the app is to be started.
+func (r *Restored) starts() bool { return r != nil && r.Start }
+
+// left is r of an app that is not to be started by itself any longer.
+func (r *Restored) left() *Restored {
+	if !r.starts() {
+		return r
+	}
+	return &Restored{Backup: r.Backup, Pending: r.Pending}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -32,22 +33,36 @@ func ValidName(name string) error {
 	return nil
 }
 
+// A Store is what a DOKKU_ROOT keeps in files: apps with their states and releases,
+// the server's settings, and the locks. It is safe for concurrent use.
+type Store struct {
+	Root string
+
+	// disk is what files are changed through; tests watch it.
+	disk disk.Disk
+	// fault is asked before every change of a file; tests set it.
+	fault func(what string) error
+	// good are the settings that the agent falls back to when server.json cannot be
+	// used; nil elsewhere.
+	good *goodSettings
+}
+
 // own is the folder of the server's own files.
-func (s *Server) own(elem ...string) string {
+func (s *Store) own(elem ...string) string {
 	return filepath.Join(append([]string{s.Root, ".dokku"}, elem...)...)
 }
 
 // dir is the app's bare repository.
-func (s *Server) dir(app string) string { return filepath.Join(s.Root, app) }
+func (s *Store) dir(app string) string { return filepath.Join(s.Root, app) }
 
 // file is one of the files that we keep beside git's.
-func (s *Server) file(app string, elem ...string) string {
+func (s *Store) file(app string, elem ...string) string {
 	return filepath.Join(append([]string{s.dir(app), "dokku"}, elem...)...)
 }
 
 // at is called before every change of a file, with what is about to happen.
 // Tests stop there.
-func (s *Server) at(what string) error {
+func (s *Store) at(what string) error {
 	if s.fault == nil {
 		return failpoint.Count("file", what)
 	}
@@ -57,7 +72,7 @@ func (s *Server) at(what string) error {
 // writeJSON replaces a file so that a crash at any moment leaves either the old
 // or the new content: temporary file, fsync, rename, fsync of the folder. Only
 // after the last one does the new name survive a power loss.
-func (s *Server) writeJSON(path string, v any) error {
+func (s *Store) writeJSON(path string, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", path, err)
@@ -106,7 +121,7 @@ func (e *unsyncedError) Unwrap() error { return e.error }
 
 // sweepTemporary removes what writers left who were killed before they could rename
 // it. The caller holds the lock under which the folders are written to.
-func (s *Server) sweepTemporary(dirs ...string) {
+func (s *Store) sweepTemporary(dirs ...string) {
 	for _, dir := range dirs {
 		left, _ := filepath.Glob(filepath.Join(dir, ".*.json[0-9]*"))
 		for _, path := range left {
@@ -149,7 +164,7 @@ func (e *newerError) Error() string {
 // refuseNewer refuses an app of which a newer version of this program wrote any file:
 // whoever works on the app may replace or remove each of them. What cannot be read
 // for another reason is found by whoever needs it.
-func (s *Server) refuseNewer(app string) error {
+func (s *Store) refuseNewer(app string) error {
 	paths := []string{s.file(app, "problem.json")}
 	numbers, err := s.releaseNumbers(app)
 	for _, n := range numbers {
@@ -165,7 +180,7 @@ func (s *Server) refuseNewer(app string) error {
 	return err
 }
 
-func (s *Server) saveState(app string, st *State) error {
+func (s *Store) saveState(app string, st *State) error {
 	st.Version = stateVersion
 	return s.writeJSON(s.file(app, "state.json"), st)
 }
@@ -173,7 +188,7 @@ func (s *Server) saveState(app string, st *State) error {
 // Load reads an app. It fails with *NoAppError when there is none. Who has not its
 // lock may find that the release which its state named has been replaced and
 // removed since, or that the app has been renamed, and then reads again.
-func (s *Server) Load(app string) (*App, error) {
+func (s *Store) Load(app string) (*App, error) {
 	if err := ValidName(app); err != nil {
 		return nil, err
 	}
@@ -201,7 +216,7 @@ func (s *Server) Load(app string) (*App, error) {
 }
 
 // Apps lists the names of all apps, sorted.
-func (s *Server) Apps() ([]string, error) {
+func (s *Store) Apps() ([]string, error) {
 	entries, err := os.ReadDir(s.Root)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the apps: %w", err)
@@ -218,7 +233,7 @@ func (s *Server) Apps() ([]string, error) {
 	return apps, nil
 }
 
-func (s *Server) release(app string, n int) (*Release, error) {
+func (s *Store) release(app string, n int) (*Release, error) {
 	r := &Release{}
 	if err := readJSON(s.file(app, "releases", strconv.Itoa(n)+".json"), r); err != nil {
 		return nil, fmt.Errorf("cannot read release v%d of %s: %w", n, app, err)
@@ -226,12 +241,12 @@ func (s *Server) release(app string, n int) (*Release, error) {
 	return r, nil
 }
 
-func (s *Server) saveRelease(app string, r *Release) error {
+func (s *Store) saveRelease(app string, r *Release) error {
 	r.Version = stateVersion
 	return s.writeJSON(s.file(app, "releases", strconv.Itoa(r.Number)+".json"), r)
 }
 
-func (s *Server) removeRelease(app string, n int) error {
+func (s *Store) removeRelease(app string, n int) error {
 	if err := s.at("remove release"); err != nil {
 		return err
 	}
@@ -243,7 +258,7 @@ func (s *Server) removeRelease(app string, n int) error {
 }
 
 // releaseNumbers lists the kept releases, ascending.
-func (s *Server) releaseNumbers(app string) ([]int, error) {
+func (s *Store) releaseNumbers(app string) ([]int, error) {
 	entries, err := os.ReadDir(s.file(app, "releases"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -260,7 +275,7 @@ func (s *Server) releaseNumbers(app string) ([]int, error) {
 }
 
 // Releases lists the kept releases, oldest first.
-func (s *Server) Releases(app string) ([]*Release, error) {
+func (s *Store) Releases(app string) ([]*Release, error) {
 	numbers, err := s.releaseNumbers(app)
 	if err != nil {
 		return nil, err
@@ -278,7 +293,7 @@ func (s *Server) Releases(app string) ([]*Release, error) {
 
 // nextRelease is the number after the highest kept one, and after the current
 // one: numbers of releases that were live are never given twice.
-func (s *Server) nextRelease(a *App) (int, error) {
+func (s *Store) nextRelease(a *App) (int, error) {
 	numbers, err := s.releaseNumbers(a.Name)
 	if err != nil {
 		return 0, err
@@ -288,4 +303,33 @@ func (s *Server) nextRelease(a *App) (int, error) {
 		next = max(next, n)
 	}
 	return next + 1, nil
+}
+
+// domainTaken returns the first of the names that another app answers to, and that
+// app; "" when all are free. The apps in except do not count. The caller holds the
+// lock of all names.
+func (s *Store) domainTaken(set Settings, names []string, except ...string) (name, owner string, err error) {
+	apps, err := s.Apps()
+	if err != nil {
+		return "", "", err
+	}
+	for _, app := range apps {
+		if slices.Contains(except, app) {
+			continue
+		}
+		a, err := s.Load(app)
+		if errors.As(err, new(*NoAppError)) {
+			continue // since it was listed
+		}
+		if err != nil {
+			return "", "", err
+		}
+		taken := View{a, set}.Domains()
+		for _, name := range names {
+			if slices.Contains(taken, name) {
+				return name, app, nil
+			}
+		}
+	}
+	return "", "", nil
 }

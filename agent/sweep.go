@@ -103,7 +103,7 @@ var writing = map[string]bool{
 // writersOf lists the processes that write to the repository at dir as git,
 // except own and what own started.
 func writersOf(dir string, own Owner) ([]int, error) {
-	pids, err := processes()
+	pids, err := processIDs()
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func writersOf(dir string, own Owner) ([]int, error) {
 	return writers, nil
 }
 
-func processes() ([]int, error) {
+func processIDs() ([]int, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil, err

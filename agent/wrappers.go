@@ -1,0 +1,127 @@
+package agent
+
+import (
+	"context"
+	"dokku/agent/checks"
+	"dokku/agent/engine"
+	"dokku/agent/event"
+	"dokku/agent/proxy"
+	"dokku/scale"
+	"strings"
+)
+
+// View is an app as it is now.
+func (s *Server) View(app string) (View, error) {
+	a, err := s.Load(app)
+	if err != nil {
+		return View{}, err
+	}
+	set, err := s.Settings()
+	return View{a, set}, err
+}
+
+func (s *Server) viewOf(a *App) (View, error) {
+	set, err := s.Settings()
+	return View{a, set}, err
+}
+
+func (s *Server) Formation(a *App) (scale.Formation, error) {
+	v, err := s.viewOf(a)
+	if err != nil {
+		return nil, err
+	}
+	return v.Formation()
+}
+
+func (s *Server) OwnEnvironment(a *App) map[string]string { return a.OwnEnvironment() }
+
+func (s *Server) Domains(a *App) ([]string, error) {
+	v, err := s.viewOf(a)
+	return v.Domains(), err
+}
+
+func (s *Server) Ports(a *App) ([]PortMap, error) {
+	v, err := s.viewOf(a)
+	return v.Ports(), err
+}
+
+func DetectedPort(a *App) int { return a.DetectedPort() }
+
+func (s *Server) Declares(a *App, name string) bool {
+	v, err := s.viewOf(a)
+	return err == nil && v.Declares(name)
+}
+
+// Update is UpdateAs.
+func (s *Server) Update(ctx context.Context, app, what string, log event.Log, change func(*State) error) error {
+	op := Op{Name: what}
+	switch noun, _, _ := strings.Cut(what, ":"); noun {
+	case "domains":
+		op.Changes = ChangesNames
+	case "nginx", "ports":
+		op.Changes = ChangesRoute
+	}
+	return s.UpdateAs(ctx, app, op, log, change)
+}
+
+// Instances is InstancesOf.
+func (s *Server) Instances(ctx context.Context, a *App) ([]engine.Instance, error) {
+	v, err := s.viewOf(a)
+	if err != nil {
+		return nil, err
+	}
+	return s.InstancesOf(ctx, v)
+}
+
+// URLs is URLsOf.
+func (s *Server) URLs(a *App) ([]string, error) {
+	v, err := s.viewOf(a)
+	if err != nil {
+		return nil, err
+	}
+	return s.URLsOf(v), nil
+}
+
+// EffectiveChecks is for the commands.
+func (s *Server) EffectiveChecks(a *App) (checks.Settings, error) {
+	v, err := s.viewOf(a)
+	if err != nil {
+		return checks.Settings{}, err
+	}
+	return EffectiveChecks(v)
+}
+
+// CheckSettings is for the commands.
+func (s *Server) CheckSettings(a *App) (checks.Settings, error) {
+	v, err := s.viewOf(a)
+	if err != nil {
+		return checks.Settings{}, err
+	}
+	return CheckSettings(v)
+}
+
+// Undeployed is for the commands.
+func (s *Server) Undeployed(a *App) (string, error) {
+	v, err := s.viewOf(a)
+	if err != nil {
+		return "", err
+	}
+	return Undeployed(v)
+}
+
+// Host returns the engine.
+func (s *Server) Host() (engine.Host, error) {
+	set, err := s.Settings()
+	if err != nil {
+		return nil, err
+	}
+	return s.Engine(set)
+}
+
+func (s *Server) router() (proxy.Proxy, error) {
+	set, err := s.Settings()
+	if err != nil {
+		return nil, err
+	}
+	return s.Proxy(set), nil
+}
