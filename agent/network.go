@@ -11,24 +11,6 @@ import (
 	"dokku/agent/engine"
 )
 
-// Properties of network:set.
-const (
-	NetworkInitial    = "initial-network"
-	NetworkPostCreate = "attach-post-create"
-	NetworkPostDeploy = "attach-post-deploy"
-	NetworkTLD        = "tld"
-)
-
-// networkLists are the properties that name networks to join. Here all of them
-// mean the same: an app has its own network anyway, and joins the others before
-// its processes start.
-var networkLists = []string{NetworkInitial, NetworkPostCreate, NetworkPostDeploy}
-
-// SplitNetworks cuts a list of networks, "a,b".
-func SplitNetworks(list string) []string {
-	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' })
-}
-
 var networkPattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$`)
 
 // ValidNetworkName returns an error unless the engine takes name for a network,
@@ -54,18 +36,6 @@ func (s *Server) Networks(ctx context.Context) ([]engine.AnyNetwork, error) {
 	return sharedNetworks(ctx, host)
 }
 
-func sharedNetworks(ctx context.Context, host engine.Networks) ([]engine.AnyNetwork, error) {
-	all, err := host.AllNetworks(ctx)
-	return slices.DeleteFunc(all, func(n engine.AnyNetwork) bool { return n.App != "" }), err
-}
-
-// NoNetworkError says that the engine has no such network.
-type NoNetworkError struct{ Name string }
-
-func (e *NoNetworkError) Error() string {
-	return fmt.Sprintf("Network %s does not exist: make it with network:create %[1]s", e.Name)
-}
-
 // Joinable returns an error unless all of the networks exist; *NoNetworkError
 // names the first that does not.
 func (s *Server) Joinable(ctx context.Context, names []string) error {
@@ -74,19 +44,6 @@ func (s *Server) Joinable(ctx context.Context, names []string) error {
 		return err
 	}
 	return joinable(ctx, host, names)
-}
-
-func joinable(ctx context.Context, host engine.Networks, names []string) error {
-	all, err := sharedNetworks(ctx, host)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if !slices.ContainsFunc(all, func(n engine.AnyNetwork) bool { return n.Name == name }) {
-			return &NoNetworkError{name}
-		}
-	}
-	return nil
 }
 
 // CreateNetwork makes a network that apps, and any other container, can join.

@@ -5,15 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"dokku/agent/backup"
 	"dokku/agent/engine"
@@ -102,40 +98,6 @@ func (s *Server) backupNames(asked []string, log event.Log) ([]string, error) {
 	}
 	slices.Sort(list)
 	return list, nil
-}
-
-// staging makes a folder that is this process's alone: with the lock on it goes the
-// claim, so that others can clear away what somebody left who was killed.
-func (s *Store) staging(prefix string) (dir string, done func(), err error) {
-	s.sweepStaging()
-	if dir, err = os.MkdirTemp(s.own(), prefix); err != nil {
-		return "", nil, fmt.Errorf("cannot make a folder for the backup: %w", err)
-	}
-	f, err := os.Open(dir)
-	if err == nil {
-		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	}
-	if err != nil {
-		return "", nil, fmt.Errorf("cannot claim %s: %w", dir, err)
-	}
-	return dir, func() { os.RemoveAll(dir); f.Close() }, nil
-}
-
-// sweepStaging removes the folders of backups and restores that were killed.
-func (s *Store) sweepStaging() {
-	for _, prefix := range []string{"backup-", "restore-"} {
-		found, _ := filepath.Glob(s.own(prefix + "*"))
-		for _, dir := range found {
-			f, err := os.Open(dir)
-			if err != nil {
-				continue
-			}
-			if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
-				os.RemoveAll(dir)
-			}
-			f.Close()
-		}
-	}
 }
 
 // backUpServer copies what is no app's.
@@ -273,115 +235,4 @@ func (x *session) leftBehind() []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("Not in the backup of %s: %s", x.Name, strings.Join(what, ", "))}
-}
-
-// stageJSON writes a file that counts only once all of a folder does.
-func (s *Store) stageJSON(path string, v any) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	return s.writeJSON(path, v)
-}
-
-// repositoryFiles are what git keeps beside refs and objects, in the order in which
-// they are copied.
-var repositoryFiles = []string{"packed-refs", "HEAD", "shallow", "config", "info"}
-
-// copyRepository copies a bare repository that git may be writing to. The order
-// matters: see package backup.
-func copyRepository(from, to string) error {
-	for _, name := range append([]string{"refs", "logs"}, repositoryFiles...) {
-		if err := copyFiles(from, to, name); err != nil {
-			return fmt.Errorf("cannot copy the repository: %w", err)
-		}
-	}
-	if err := completeRepository(to); err != nil {
-		return fmt.Errorf("cannot copy the repository: %w", err)
-	}
-	if err := linkObjects(from, to); err != nil {
-		return fmt.Errorf("cannot copy the repository: %w", err)
-	}
-	return nil
-}
-
-// completeRepository makes the folders without which git sees no repository.
-func completeRepository(dir string) error {
-	var errs []error
-	for _, sub := range []string{"objects/info", "objects/pack", "refs/heads", "refs/tags", "info"} {
-		errs = append(errs, os.MkdirAll(filepath.Join(dir, sub), 0o700))
-	}
-	return errors.Join(errs...)
-}
-
-// copyFiles copies a file, or all files below a folder, without git's lock files.
-// What is not there, or goes away meanwhile (a ref that is deleted), is left out.
-func copyFiles(from, to, name string) error {
-	return filepath.WalkDir(filepath.Join(from, name), func(path string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil || d.IsDir() || strings.HasSuffix(path, ".lock") {
-			return err
-		}
-		data, err := os.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		rel, rerr := filepath.Rel(from, path)
-		if err = errors.Join(err, rerr); err != nil {
-			return err
-		}
-		dst := filepath.Join(to, rel)
-		if err := os.MkdirAll(filepath.Dir(dst), 0o700); err != nil {
-			return err
-		}
-		return os.WriteFile(dst, data, 0o600)
-	})
-}
-
-// linkObjects links the objects, which never change, without the ones that a push
-// may still take back.
-func linkObjects(from, to string) error {
-	from, to = filepath.Join(from, "objects"), filepath.Join(to, "objects")
-	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(from, path)
-		if err != nil {
-			return err
-		}
-		temporary := strings.HasPrefix(d.Name(), "tmp_") || strings.HasPrefix(d.Name(), "incoming-")
-		switch {
-		case d.IsDir() && temporary:
-			return filepath.SkipDir
-		case d.IsDir():
-			return os.MkdirAll(filepath.Join(to, rel), 0o700)
-		case temporary || strings.HasSuffix(rel, ".lock") || rel == filepath.Join("info", "alternates"):
-			return nil
-		}
-		if err := os.Link(path, filepath.Join(to, rel)); err == nil || errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		return copyFiles(from, to, rel)
-	})
-}
-
-// fsck lets git read a copy: each ref, and all that it leads to, has to
-// be there.
-func fsck(ctx context.Context, dir string) error {
-	cmd := exec.CommandContext(ctx, "git", "--git-dir="+dir, "fsck", "--connectivity-only", "--no-dangling", "--no-reflogs", "--no-progress")
-	cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null")
-	out, err := cmd.CombinedOutput()
-	if err == nil {
-		return nil
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	first, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-	return fmt.Errorf("git finds the repository damaged: %s (%w): push all branches again to a new app, or name the other apps", first, err)
 }

@@ -1,12 +1,9 @@
 package agent
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"dokku/agent/proxy"
@@ -53,25 +50,6 @@ func (s *Store) only(app string) bool {
 	return true
 }
 
-func hostName() string {
-	name, err := os.Hostname()
-	if err != nil || name == "" {
-		return "localhost"
-	}
-	return strings.ToLower(name)
-}
-
-// hostAddress is the address by which other machines most likely know this one:
-// the one from which it would speak to the outside. Nothing is sent.
-func hostAddress() string {
-	c, err := net.Dial("udp", "192.0.2.1:9")
-	if err != nil {
-		return "127.0.0.1"
-	}
-	defer c.Close()
-	return c.LocalAddr().(*net.UDPAddr).IP.String()
-}
-
 // routeOf is what is published of a release, without its upstreams.
 func routeOf(v View, r *Release) *proxy.Route {
 	route := &proxy.Route{App: v.Name, Release: r.Number, Domains: v.Domains(), Ports: routePorts(v.State.Ports, r), Replaces: v.former()}
@@ -98,45 +76,19 @@ func isDir(path string) bool {
 	return err == nil && fi.IsDir()
 }
 
-// firstHostPort is where host ports for apps without a proxy begin; each app
-// has portsPerApp of them, so that scaling up finds its ports free.
-const (
-	firstHostPort = 20000
-	portsPerApp   = 100
-)
-
-// allotPort gives the app a range of host ports that no other app has. The
-// caller holds the lock of the server's settings.
-func (s *Server) allotPort(ctx context.Context, app string) (int, error) {
-	apps, err := s.Apps()
-	if err != nil {
-		return 0, err
-	}
-	taken := map[int]bool{}
-	for _, name := range apps {
-		a, err := s.Load(name)
-		if err != nil {
-			return 0, err
+// routePorts are the ports of a release's route. The first mapping leads to the
+// port at which the release has been gated, whatever was asked for since.
+func routePorts(mappings []PortMap, r *Release) []proxy.Port {
+	var list []proxy.Port
+	for i, m := range mappings {
+		p := proxy.Port{Host: m.Host, Container: m.Container}
+		if m.Container == 0 {
+			p.Container = r.detected()
 		}
-		taken[a.State.HostPort] = true
-		for _, m := range a.State.Ports {
-			taken[m.Host-(m.Host-firstHostPort)%portsPerApp] = true
+		if i == 0 || p.Container == r.Port {
+			p.Container = 0
 		}
+		list = append(list, p)
 	}
-	for p := firstHostPort; p+portsPerApp <= 32768; p += portsPerApp {
-		if !taken[p] && portFree(ctx, p) {
-			return p, nil
-		}
-	}
-	return 0, fmt.Errorf("cannot give %s a host port: all of %d-32767 are taken", app, firstHostPort)
-}
-
-func portFree(ctx context.Context, port int) bool {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", fmt.Sprintf(":%d", port))
-	if err != nil {
-		return false
-	}
-	l.Close()
-	return true
+	return list
 }

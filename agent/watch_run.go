@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -14,9 +13,6 @@ import (
 	"dokku/agent/engine"
 	"dokku/agent/event"
 )
-
-// agentLock is the name of the agent's own lock; it cannot be an app's name.
-const agentLock = "_agent"
 
 const (
 	// tick is how often the agent looks for changed states and due deadlines.
@@ -60,22 +56,6 @@ func (s *Server) Run(ctx context.Context, log event.Log) error {
 	w.wg.Wait()
 	<-watching
 	return err
-}
-
-// sweepRoot removes what a create or a destroy left that was killed halfway.
-func (s *Store) sweepRoot() {
-	s.disk.RemoveAll(s.own("trash"))
-	s.sweepStaging()
-	if l, free, err := s.tryLock(settingsLock, "cleaning up"); free && err == nil {
-		s.sweepTemporary(s.own())
-		l.release()
-	}
-	begun, _ := filepath.Glob(filepath.Join(s.Root, newPrefix+"*"))
-	for _, dir := range begun {
-		if fi, err := os.Stat(dir); err == nil && time.Since(fi.ModTime()) > time.Hour {
-			s.disk.RemoveAll(dir)
-		}
-	}
 }
 
 // A watchman knows when to look at which app.
@@ -239,12 +219,6 @@ func (w *watchman) reconcile(ctx context.Context, name string, restore bool) {
 		}
 	}
 	a.again = false
-}
-
-// packs counts the packs of a repository.
-func packs(dir string) int {
-	list, _ := filepath.Glob(filepath.Join(dir, "objects", "pack", "*.pack"))
-	return len(list)
 }
 
 // pack lets git pack the app's repository, unless somebody is at work there.

@@ -10,11 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-git/go-billy/v5/osfs"
-	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/cache"
-	"github.com/go-git/go-git/v5/storage/filesystem"
-
 	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/agent/failpoint"
@@ -260,19 +255,3 @@ func (x *session) save() error {
 
 // tip reads a ref of the app's repository; "" when there is none.
 func (x *session) tip(ref string) (string, error) { return readRef(x.Dir, ref) }
-
-// readRef returns the commit id of a ref, loose or packed; "" when there is none.
-func readRef(dir, ref string) (string, error) {
-	if err := failpoint.Count("git", "read a ref"); err != nil {
-		return "", err
-	}
-	st := filesystem.NewStorage(osfs.New(dir), cache.NewObjectLRU(0))
-	r, err := st.Reference(plumbing.ReferenceName(ref))
-	if errors.Is(err, plumbing.ErrReferenceNotFound) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("cannot read %s of %s: %w", ref, dir, err)
-	}
-	return r.Hash().String(), nil
-}

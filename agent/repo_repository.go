@@ -181,3 +181,9 @@ func packRepository(ctx context.Context, dir string) error {
 	}
 	return nil
 }
+
+// packs counts the packs of a repository.
+func packs(dir string) int {
+	list, _ := filepath.Glob(filepath.Join(dir, "objects", "pack", "*.pack"))
+	return len(list)
+}

@@ -7,8 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -16,22 +14,6 @@ import (
 	"dokku/agent/disk"
 	"dokku/agent/failpoint"
 )
-
-// namePattern is what Dokku accepts as the name of an app; ".." is refused
-// besides, since names become paths.
-var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}$`)
-
-// ValidName returns an error unless name can be an app's.
-func ValidName(name string) error {
-	if !namePattern.MatchString(name) || strings.Contains(name, "..") || strings.HasSuffix(name, ".git") {
-		if strings.Contains(name, "=") {
-			return fmt.Errorf("App name %q is not valid: the app comes first, then what is set", name)
-		}
-		return fmt.Errorf("App name %q is not valid: it must begin with a lowercase letter or a digit and hold only "+
-			"lowercase letters, digits, hyphens and single dots, 63 characters at most", name)
-	}
-	return nil
-}
 
 // A Store is what a DOKKU_ROOT keeps in files: apps with their states and releases,
 // the server's settings, and the locks. It is safe for concurrent use.
@@ -303,33 +285,4 @@ func (s *Store) nextRelease(a *App) (int, error) {
 		next = max(next, n)
 	}
 	return next + 1, nil
-}
-
-// domainTaken returns the first of the names that another app answers to, and that
-// app; "" when all are free. The apps in except do not count. The caller holds the
-// lock of all names.
-func (s *Store) domainTaken(set Settings, names []string, except ...string) (name, owner string, err error) {
-	apps, err := s.Apps()
-	if err != nil {
-		return "", "", err
-	}
-	for _, app := range apps {
-		if slices.Contains(except, app) {
-			continue
-		}
-		a, err := s.Load(app)
-		if errors.As(err, new(*NoAppError)) {
-			continue // since it was listed
-		}
-		if err != nil {
-			return "", "", err
-		}
-		taken := View{a, set}.Domains()
-		for _, name := range names {
-			if slices.Contains(taken, name) {
-				return name, app, nil
-			}
-		}
-	}
-	return "", "", nil
 }

@@ -7,10 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"dokku/agent/failpoint"
+
+	"github.com/go-git/go-billy/v5/osfs"
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/cache"
+	"github.com/go-git/go-git/v5/storage/filesystem"
 )
 
 // sweepRepository removes what git leaves in a bare repository when it is
@@ -93,82 +97,24 @@ func leftovers(dir string) ([]string, error) {
 	return left, err
 }
 
-// writing holds the git commands that make what a sweep removes.
-var writing = map[string]bool{
-	"receive-pack": true, "index-pack": true, "unpack-objects": true, "update-ref": true, "fetch": true, "gc": true,
-	"maintenance": true, "repack": true, "pack-refs": true, "prune": true, "symbolic-ref": true, "branch": true,
-	"tag": true, "config": true,
-}
-
-// writersOf lists the processes that write to the repository at dir as git,
-// except own and what own started.
-func writersOf(dir string, own Owner) ([]int, error) {
-	pids, err := processIDs()
+// hasRefs reports whether the repository has a branch, a tag or any other ref.
+func hasRefs(dir string) (bool, error) {
+	st := filesystem.NewStorage(osfs.New(dir), cache.NewObjectLRU(0))
+	refs, err := st.IterReferences()
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	var writers []int
-	for _, pid := range pids {
-		p, err := readProcess(pid)
-		if err != nil || p.dead() || !writing[gitCommand(p.args)] {
-			continue // ended since it was listed, or harmless
-		}
-		if worksIn(p, dir) && !descends(p, own) {
-			writers = append(writers, pid)
-		}
-	}
-	return writers, nil
+	defer refs.Close()
+	found := false
+	err = refs.ForEach(func(r *plumbing.Reference) error {
+		found = found || r.Type() == plumbing.HashReference
+		return nil
+	})
+	return found, err
 }
 
-func processIDs() ([]int, error) {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil, err
-	}
-	var pids []int
-	for _, e := range entries {
-		if pid, err := strconv.Atoi(e.Name()); err == nil {
-			pids = append(pids, pid)
-		}
-	}
-	return pids, nil
-}
-
-// worksIn reports whether the process works in dir, or was told to. Another
-// user's working folder cannot be read: such a process counts unless it was
-// told of another place.
-func worksIn(p process, dir string) bool {
-	cwd, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(p.pid), "cwd"))
-	if err == nil && within(cwd, dir) {
-		return true
-	}
-	elsewhere := false
-	for _, arg := range p.args[1:] {
-		_, value, ok := strings.Cut(arg, "=") // --git-dir=/path
-		if !ok {
-			value = arg
-		}
-		if !filepath.IsAbs(value) {
-			continue
-		}
-		elsewhere = true
-		if real, err := filepath.EvalSymlinks(value); err == nil && within(real, dir) {
-			return true
-		}
-	}
-	return errors.Is(err, fs.ErrPermission) && !elsewhere
-}
-
-func within(path, dir string) bool {
-	return path == dir || strings.HasPrefix(path, dir+string(filepath.Separator))
-}
-
-// descends reports whether p is the owner or was started below it.
-func descends(p process, own Owner) bool {
-	for err := error(nil); own.PID > 0 && err == nil && p.pid > 1; p, err = readProcess(p.parent) {
-		if p.pid == own.PID {
-			return p.start == own.Start
-		}
-	}
-	return false
+// pushing reports whether a git works in the repository that may move a ref.
+func pushing(dir string) bool {
+	writers, err := writersOf(dir, Owner{})
+	return err != nil || len(writers) > 0
 }

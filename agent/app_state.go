@@ -1,0 +1,23 @@
+package agent
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"maps"
+)
+
+func merged(a, b map[string]int) map[string]int {
+	m := maps.Clone(a)
+	if m == nil {
+		m = map[string]int{}
+	}
+	maps.Copy(m, b)
+	return m
+}
+
+// newAttempt names one preparation of a release.
+func newAttempt() string {
+	var b [6]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
