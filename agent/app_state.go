@@ -21,3 +21,12 @@ func newAttempt() string {
 	rand.Read(b[:])
 	return hex.EncodeToString(b[:])
 }
+
+// scaleTo stores counts. They replace those that --skip-deploy left for these types:
+// otherwise the next deploy would bring back an older number.
+func (st *State) scaleTo(counts map[string]int) {
+	st.Scale = merged(st.Scale, counts)
+	for t := range counts {
+		delete(st.ScaleNext, t)
+	}
+}

@@ -11,7 +11,7 @@ import (
 func TestCleanup(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	ctx := t.Context()
-	a, err := m.server.Load("shop")
+	a, err := m.server.Store.Load("shop")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func newMachine(t *testing.T, h history) *machine {
 	m.engine.Behave(behaviour)
 	m.turnOn()
 	ctx := context.Background()
-	if err := m.server.UpdateSettings(ctx, func(s *Settings) error {
+	if err := m.server.Store.UpdateSettings(ctx, func(s *Settings) error {
 		s.Checks, s.KeepReleases = map[string]string{"default-wait": "0", "wait-to-retire": "0"}, 2
 		return nil
 	}); err != nil {
@@ -56,7 +56,7 @@ func newMachine(t *testing.T, h history) *machine {
 	if err := m.server.Create(ctx, "shop", false); err != nil {
 		t.Fatal(err)
 	}
-	git(t, m.server.dir("shop"), "fetch", "-q", h.dir, "main")
+	git(t, m.server.Store.dir("shop"), "fetch", "-q", h.dir, "main")
 	if err := m.push(zeroID, h.one); err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func (m *machine) pushTo(ctx context.Context, app, old, new string, log event.Lo
 	p := Push{App: app, Refs: []Ref{{Old: old, New: new, Name: "refs/heads/main"}}, Objects: objects}
 	if err := m.server.Prepare(ctx, p, log); err != nil {
 		if objects.ObjectDir != "" && m.powered() == nil {
-			m.server.disk.RemoveAll(objects.ObjectDir)
+			m.server.Store.disk.RemoveAll(objects.ObjectDir)
 		}
 		return err
 	}
@@ -219,7 +219,7 @@ func (m *machine) serving() error {
 func (m *machine) atRest() error {
 	ctx := context.Background()
 	name := m.app()
-	a, err := m.server.Load(name)
+	a, err := m.server.Store.Load(name)
 	if err != nil {
 		return err
 	}
@@ -268,7 +268,7 @@ func (m *machine) atRest() error {
 }
 
 func (m *machine) onlyKept(o engine.Observed) error {
-	releases, err := m.server.Releases(m.app())
+	releases, err := m.server.Store.Releases(m.app())
 	if err != nil {
 		return err
 	}
@@ -306,7 +306,7 @@ func operations(ctx context.Context, h history) []operation {
 		{"ps:restart web", 25, false, func(m *machine) error { return m.server.RestartType(ctx, "shop", "web", none) }},
 		{"ps:restart with workers one after the other", 25, false, func(m *machine) error {
 			disable := func(set *Settings) error { set.Checks["disabled"] = "worker"; return nil }
-			return errors.Join(m.server.UpdateSettings(ctx, disable), m.server.Restart(ctx, "shop", none))
+			return errors.Join(m.server.Store.UpdateSettings(ctx, disable), m.server.Restart(ctx, "shop", none))
 		}},
 		{"ps:rebuild", 33, false, func(m *machine) error { return m.server.Rebuild(ctx, "shop", none) }},
 		{"config:set", 28, false, func(m *machine) error {
@@ -381,7 +381,7 @@ func killed(t *testing.T, h history, k int, stops bool, do func(*machine) error)
 	if err := m.atRest(); err != nil {
 		t.Fatalf("%s: after recovery: %v\n%v", where, err, m.names)
 	}
-	a, _ := m.server.Load(m.app())
+	a, _ := m.server.Store.Load(m.app())
 	if err := m.serving(); err != nil && !a.State.Stopped && !a.State.ProxyDisabled {
 		t.Fatalf("%s: after recovery: %v", where, err)
 	}

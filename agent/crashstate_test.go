@@ -77,8 +77,8 @@ func record(t *testing.T, base *machine, op operation) (*take, error) {
 	}
 	r.packs, r.oldGit = base.packs, base.oldGit
 	r.machine.visit = func(string) error { return nil }
-	r.server.proxy, r.server.fault = r.machine.proxy, nil
-	r.server.disk = disk.Disk{Watch: func(o disk.Op) { k.Watch(o); k.cut(fmt.Sprintf("what follows %s %s", o.Kind, o.Path)) }}
+	r.server.proxy, r.server.Store.fault = r.machine.proxy, nil
+	r.server.Store.disk = disk.Disk{Watch: func(o disk.Op) { k.Watch(o); k.cut(fmt.Sprintf("what follows %s %s", o.Kind, o.Path)) }}
 	r.engine.Fail(func(call string, _ ...any) error {
 		if changing[call] {
 			k.cut(call)
@@ -162,7 +162,7 @@ func (c cut) turnedOn(t *testing.T, s disktest.State) (*rig, error) {
 func (r *rig) startUp() (changes int, err error) {
 	r.turnOn()
 	r.machine.visit = func(string) error { return nil }
-	r.server.fault = nil
+	r.server.Store.fault = nil
 	count := func(call string) error {
 		if changing[call] {
 			changes++
@@ -172,14 +172,14 @@ func (r *rig) startUp() (changes int, err error) {
 	var mu sync.Mutex
 	r.engine.Fail(func(call string, _ ...any) error { mu.Lock(); defer mu.Unlock(); return count(call) })
 	r.machine.proxy.Fail(func(call, _ string) error { return count(call) })
-	r.server.sweepRoot()
+	r.server.Store.sweepRoot()
 	r.aMinuteLater()
 	for n := range 3 {
 		if err := r.lookFree(n == 0); err != nil {
 			return changes, fmt.Errorf("the agent's look %d: %w", n+1, err)
 		}
 	}
-	r.server.sweepRoot() // removes the folder that a destroy has gone through
+	r.server.Store.sweepRoot() // removes the folder that a destroy has gone through
 	return changes, nil
 }
 
@@ -243,8 +243,8 @@ func (k *take) outcome(r *rig, c cut) error {
 func (r *rig) aMinuteLater() {
 	then := time.Now().Add(-2 * provisionalAge)
 	app, _ := r.only()
-	if a, err := r.server.Load(app); err == nil && a.State.Provisional {
-		os.Chtimes(r.server.file(app, "state.json"), then, then)
+	if a, err := r.server.Store.Load(app); err == nil && a.State.Provisional {
+		os.Chtimes(r.server.Store.file(app, "state.json"), then, then)
 	}
 }
 
@@ -264,7 +264,7 @@ func (r *rig) connected() error {
 	if err != nil || app == "" {
 		return err
 	}
-	cmd := exec.Command("git", "-C", r.server.dir(app), "rev-list", "--objects", "--quiet", "--all")
+	cmd := exec.Command("git", "-C", r.server.Store.dir(app), "rev-list", "--objects", "--quiet", "--all")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("the repository lacks objects: %w: %s", err, out)
 	}

@@ -80,7 +80,7 @@ func newCrowd(t *testing.T) *crowd {
 		c.commits = append(c.commits, git(t, dir, "rev-parse", "HEAD"))
 	}
 	git(t, dir, "repack", "-adq")
-	if err := c.member(0).server.UpdateSettings(t.Context(), func(s *Settings) error {
+	if err := c.member(0).server.Store.UpdateSettings(t.Context(), func(s *Settings) error {
 		s.Checks, s.KeepReleases = map[string]string{"default-wait": "0", "wait-to-retire": "0"}, 2
 		return nil
 	}); err != nil {
@@ -180,7 +180,7 @@ func (l *member) command() agenttest.Command {
 	case "push", agenttest.Lost:
 		c.New = some(l.commits...)
 		if _, looked := l.seen[c.App]; !looked || l.rand.IntN(3) > 0 {
-			l.seen[c.App], _ = readRef(l.server.dir(c.App), headRef+"main")
+			l.seen[c.App], _ = readRef(l.server.Store.dir(c.App), headRef+"main")
 		}
 		if c.Old = l.seen[c.App]; c.Old == c.New { // git pushes nothing then
 			c.New = l.commits[(slices.Index(l.commits, c.New)+1)%len(l.commits)]
@@ -230,7 +230,7 @@ func text(err error) string {
 
 // look reads an app without its lock, as reports do.
 func (l *member) look(app string) (map[string]string, error) {
-	a, err := l.server.Load(app)
+	a, err := l.server.Store.Load(app)
 	var none *NoAppError
 	if errors.As(err, &none) {
 		return map[string]string{"exists": "false"}, nil
@@ -300,12 +300,12 @@ func (l *member) domains(c agenttest.Command, st *State) error {
 	if slices.Contains(st.Domains, c.Domain) {
 		return nil
 	}
-	apps, err := l.server.Apps()
+	apps, err := l.server.Store.Apps()
 	if err != nil {
 		return err
 	}
 	for _, name := range apps {
-		other, err := l.server.Load(name)
+		other, err := l.server.Store.Load(name)
 		var gone *NoAppError
 		switch {
 		case name == c.App || errors.As(err, &gone):
@@ -335,7 +335,7 @@ func (l *member) push(ctx context.Context, c agenttest.Command) (err error) {
 	if old == "" {
 		old = zeroID
 	}
-	dir := l.server.dir(c.App)
+	dir := l.server.Store.dir(c.App)
 	err = l.server.Prepare(ctx, Push{App: c.App, Refs: []Ref{{old, c.New, headRef + "main"}},
 		Objects: build.Options{GitDir: dir, ObjectDir: l.objects}}, event.Log{})
 	if err != nil || c.Verb == agenttest.Lost {

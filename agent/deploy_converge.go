@@ -15,7 +15,7 @@ import (
 func (x *session) converge(ctx context.Context, restore bool) error {
 	err := x.tryConverge(ctx, restore)
 	if ctx.Err() == nil {
-		x.noteProblem(err)
+		x.Env.Store.noteProblem(x.Name, err)
 	}
 	if err == nil {
 		x.lock.abandoned = false
@@ -36,25 +36,25 @@ func (x *session) decide(ctx context.Context, decided string) error {
 }
 
 func (x *session) tryConverge(ctx context.Context, restore bool) error {
-	d, err := x.desiredOf(x.view())
+	d, err := x.Env.Store.desiredOf(x.view())
 	if err != nil {
 		return err
 	}
 	d.Restore = restore
 	if x.lock.abandoned || restore {
-		x.sweepTemporary(x.file(x.Name), x.file(x.Name, "releases"))
+		x.Env.Store.sweepTemporary(x.Env.Store.file(x.Name), x.Env.Store.file(x.Name, "releases"))
 		if err := sweepRepository(x.Dir, Owner{}); err != nil {
 			x.log.Warn("Cannot clear away what an interrupted push left: %s", err)
 		}
-		if err := harden(x.disk, x.Dir, false); err != nil {
+		if err := harden(x.Env.Store.disk, x.Dir, false); err != nil {
 			x.log.Warn("%s", err)
 		}
 	}
-	host, err := x.Engine(x.settings)
+	host, err := x.Env.Engine(x.settings)
 	if err != nil {
 		return x.saveAnd(err)
 	}
-	px := x.Proxy(x.settings)
+	px := x.Env.Proxy(x.settings)
 	for {
 		w, err := x.observe(ctx, host, px, d)
 		if err != nil {
@@ -83,7 +83,7 @@ func (x *session) tryConverge(ctx context.Context, restore bool) error {
 // stop, as long as there is an agent to stop it.
 func (x *session) tidy(ctx context.Context) error {
 	defer func(was bool) { x.leaveStops = was }(x.leaveStops)
-	x.leaveStops = x.agentRuns()
+	x.leaveStops = x.Env.Store.agentRuns()
 	done := x.log.Timed("converge")
 	err := x.converge(ctx, false)
 	done(err)
@@ -122,14 +122,14 @@ func (x *session) observe(ctx context.Context, host engine.Host, px proxy.Proxy,
 // sweepReleases removes the records of releases that are not kept, among them
 // those of a rejected push.
 func (x *session) sweepReleases() error {
-	numbers, err := x.releaseNumbers(x.Name)
+	numbers, err := x.Env.Store.releaseNumbers(x.Name)
 	if err != nil {
 		return err
 	}
 	kept := x.view().KeptReleases(numbers)
 	for _, n := range numbers {
 		if !slices.Contains(kept, n) {
-			if err := x.removeRelease(x.Name, n); err != nil {
+			if err := x.Env.Store.removeRelease(x.Name, n); err != nil {
 				return err
 			}
 		}

@@ -30,21 +30,21 @@ func attach(v View, s *engine.Spec, r *Release) error {
 
 // attachable refuses, before anything is built or started, what could not be
 // attached.
-func (x *session) attachable(ctx context.Context, a Attached) error {
+func (e *Env) attachable(ctx context.Context, v View, a Attached) error {
 	for _, m := range a.Mounts {
-		if _, err := x.settings.source(m); err != nil {
+		if _, err := v.Settings.source(m); err != nil {
 			return err
 		}
 	}
 	if len(a.Networks) == 0 {
 		return nil
 	}
-	host, err := x.Engine(x.settings)
+	host, err := e.Engine(v.Settings)
 	if err != nil {
 		return err
 	}
 	if err := joinable(ctx, host, a.Networks); err != nil {
-		return fmt.Errorf("%w; network:report %s shows who asks for it", err, x.Name)
+		return fmt.Errorf("%w; network:report %s shows who asks for it", err, v.Name)
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ const (
 
 // A doctor examines a server once. What several checks need is asked once.
 type doctor struct {
-	*Server
+	Server *Server
 	set Settings
 	// engine says whether the engine answers.
 	engine func() (engine.Info, error)
@@ -90,7 +90,7 @@ func (d *doctor) examine(ctx context.Context, app string) []Finding {
 	d.engine = sync.OnceValues(func() (engine.Info, error) {
 		ctx, cancel := d.limited(ctx)
 		defer cancel()
-		host, err := d.Host()
+		host, err := d.Server.Host()
 		if err != nil {
 			return engine.Info{}, err
 		}
@@ -99,7 +99,7 @@ func (d *doctor) examine(ctx context.Context, app string) []Finding {
 	d.condition = sync.OnceValues(func() (c proxy.Condition, err error) {
 		ctx, cancel := d.limited(ctx)
 		defer cancel()
-		px, err := d.router()
+		px, err := d.Server.router()
 		if err != nil {
 			return c, err
 		}
@@ -109,9 +109,9 @@ func (d *doctor) examine(ctx context.Context, app string) []Finding {
 		return c, nil
 	})
 	var err error
-	if d.set, err = d.Settings(); err != nil {
+	if d.set, err = d.Server.Store.Settings(); err != nil {
 		return []Finding{{Check: "settings", Status: HealthProblem, Text: err.Error(),
-			Mend: "correct " + d.own("server.json") + ", or restore it from a backup"}}
+			Mend: "correct " + d.Server.Store.own("server.json") + ", or restore it from a backup"}}
 	}
 	var checks []func(context.Context) []Finding
 	if app == "" {

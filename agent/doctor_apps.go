@@ -13,7 +13,7 @@ import (
 
 // folders are the apps, readable or not.
 func (d *doctor) folders() []string {
-	apps, _ := d.Apps() // checkStray tells why not
+	apps, _ := d.Server.Store.Apps() // checkStray tells why not
 	return apps
 }
 
@@ -37,10 +37,10 @@ func (d *doctor) reconciled(app string, f Finding) Finding {
 		f.Mend = "dokku doctor " + app + " --fix"
 	}
 	return f.fixed("reconcile "+app, func(ctx context.Context) error {
-		if _, busy, _ := d.peek(app); busy {
+		if _, busy, _ := d.Server.Store.peek(app); busy {
 			return fmt.Errorf("%s is being worked on", app)
 		}
-		return d.Reconcile(ctx, app, event.Log{})
+		return d.Server.Reconcile(ctx, app, event.Log{})
 	})
 }
 
@@ -48,7 +48,7 @@ func (d *doctor) reconciled(app string, f Finding) Finding {
 // work on it.
 func (d *doctor) checkDeploy(a *App) []Finding {
 	const check = "deploy"
-	h, busy, abandoned := d.peek(a.Name)
+	h, busy, abandoned := d.Server.Store.peek(a.Name)
 	if busy {
 		return fine(check, "under way (%s)", h)
 	}
@@ -65,7 +65,7 @@ func (d *doctor) checkDeploy(a *App) []Finding {
 			st.Staged.Release, st.Staged.Since.Format(time.RFC3339))
 	}
 	add(st.Destroying, "apps:destroy has begun and was not finished")
-	fi, err := os.Stat(d.file(a.Name, "state.json"))
+	fi, err := os.Stat(d.Server.Store.file(a.Name, "state.json"))
 	old := err == nil && time.Since(fi.ModTime()) > halfDone
 	add(st.Provisional && old && !pushing(a.Dir), "the app was made by a push of which nothing was accepted")
 	if r := st.Renamed; r != nil && old {
@@ -85,7 +85,7 @@ func (d *doctor) checkDeploy(a *App) []Finding {
 // ended with.
 func (d *doctor) checkProblem(app string) []Finding {
 	const check = "problem"
-	p, err := d.Problem(app)
+	p, err := d.Server.Store.Problem(app)
 	switch {
 	case err != nil:
 		return []Finding{d.reconciled(app, wrong(check, HealthProblem, "", "%s", err))}
@@ -105,7 +105,7 @@ func (d *doctor) checkProcesses(ctx context.Context, a *App) []Finding {
 	if d.moving(a) {
 		return fine(check, "a deploy is under way")
 	}
-	host, err := d.Host()
+	host, err := d.Server.Host()
 	if err != nil {
 		return []Finding{wrong(check, HealthProblem, "", "%s", err)}
 	}
@@ -114,7 +114,7 @@ func (d *doctor) checkProcesses(ctx context.Context, a *App) []Finding {
 		return []Finding{wrong(check, HealthProblem, "", "%s", err)}
 	}
 	v := View{a, d.set}
-	want, err := d.desiredOf(v)
+	want, err := d.Server.Store.desiredOf(v)
 	if err != nil {
 		return []Finding{wrong(check, HealthProblem, "", "cannot tell what is to run: %s", err)}
 	}
@@ -138,8 +138,8 @@ func (d *doctor) checkProcesses(ctx context.Context, a *App) []Finding {
 // moving reports whether somebody is changing what runs: whoever has the lock, or
 // the git that is about to accept a release.
 func (d *doctor) moving(a *App) bool {
-	_, busy, _ := d.peek(a.Name)
-	now, err := d.Load(a.Name)
+	_, busy, _ := d.Server.Store.peek(a.Name)
+	now, err := d.Server.Store.Load(a.Name)
 	return busy || err != nil || now.State.Staged != nil || now.State.Current != a.State.Current
 }
 
@@ -179,7 +179,7 @@ func (d *doctor) surplus(ctx context.Context, x View, want Desired, o engine.Obs
 			w.Network = n
 		}
 	}
-	px, err := d.router()
+	px, err := d.Server.router()
 	if err != nil {
 		return nil // checkNginx tells
 	}

@@ -23,7 +23,7 @@ func (d *doctor) checkEngine(context.Context) []Finding {
 	case errors.Is(err, engine.ErrUnreachable), errors.Is(err, context.DeadlineExceeded):
 		return []Finding{wrong(check, HealthProblem, service("start", "docker"), "%s", err)}
 	case err != nil:
-		return []Finding{wrong(check, HealthProblem, "mend the engine's settings in "+d.own("server.json"), "%s", err)}
+		return []Finding{wrong(check, HealthProblem, "mend the engine's settings in "+d.Server.Store.own("server.json"), "%s", err)}
 	}
 	return fine(check, "%s, API %s", i.Version, i.API)
 }
@@ -72,7 +72,7 @@ func count(n int, what string) string {
 // agent goes on with the program that it was started as.
 func (d *doctor) checkAgent(context.Context) []Finding {
 	const check = "agent"
-	h, busy, _ := d.peek(agentLock)
+	h, busy, _ := d.Server.Store.peek(agentLock)
 	if !busy {
 		return []Finding{wrong(check, HealthProblem, service("start", "dokku-agent"),
 			"the agent does not run: nothing that is interrupted is finished, and nothing that retires is stopped")}
@@ -81,9 +81,9 @@ func (d *doctor) checkAgent(context.Context) []Finding {
 	if err != nil {
 		return fine(check, "runs as process %d (its program cannot be looked at)", h.PID)
 	}
-	if own, err := os.Stat(d.Binary); err == nil && !os.SameFile(running, own) {
+	if own, err := os.Stat(d.Server.Binary); err == nil && !os.SameFile(running, own) {
 		return []Finding{wrong(check, HealthWarning, service("restart", "dokku-agent"),
-			"process %d runs another program than %s: it was started before that was installed", h.PID, d.Binary)}
+			"process %d runs another program than %s: it was started before that was installed", h.PID, d.Server.Binary)}
 	}
 	return fine(check, "runs as process %d since %s, of this program", h.PID, h.Since.Format(time.RFC3339))
 }
@@ -112,7 +112,7 @@ const (
 )
 
 func (d *doctor) checkDisk(context.Context) []Finding {
-	list := d.space("disk", d.Root, d.Root)
+	list := d.space("disk", d.Server.Store.Root, d.Server.Store.Root)
 	if i, err := d.engine(); err == nil && i.DataRoot != "" {
 		list = append(list, d.space("disk of the engine", i.DataRoot, i.DataRoot)...)
 	}

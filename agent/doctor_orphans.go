@@ -49,11 +49,11 @@ func (d *doctor) checkOrphans(ctx context.Context) []Finding {
 // orphans adds what the engine has of apps that are gone, as far as it is this
 // root's for certain.
 func (d *doctor) orphans(ctx context.Context, gone map[string]remains) error {
-	host, err := d.Host()
+	host, err := d.Server.Host()
 	if err != nil {
 		return err
 	}
-	px, err := d.router()
+	px, err := d.Server.router()
 	if err != nil {
 		return err
 	}
@@ -83,10 +83,10 @@ func (d *doctor) absent(app string) bool {
 		return false
 	}
 	var none *NoAppError
-	if _, err := d.Load(app); !errors.As(err, &none) {
+	if _, err := d.Server.Store.Load(app); !errors.As(err, &none) {
 		return false
 	}
-	now, err := d.nowCalled(app)
+	now, err := d.Server.Store.nowCalled(app)
 	return err == nil && now == ""
 }
 
@@ -94,7 +94,7 @@ func (d *doctor) absent(app string) bool {
 // own proxy still leads the app's name into it.
 func (d *doctor) orphaned(ctx context.Context, px proxy.Proxy, n engine.Network) (bool, error) {
 	if n.Root != "" {
-		return n.Root == d.knownIdentity(), nil
+		return n.Root == d.Server.Store.knownIdentity(), nil
 	}
 	live, ok, err := px.Live(ctx, n.App)
 	if !ok || err != nil {
@@ -132,7 +132,7 @@ func (o remains) String() string {
 // its name: it may have been created again. The route goes last, since it is what
 // may tell that the rest is ours: a crash in between is finished by the next one.
 func (d *doctor) removeOrphan(ctx context.Context, app string) error {
-	l, ok, err := d.tryLock(app, "doctor")
+	l, ok, err := d.Server.Store.tryLock(app, "doctor")
 	if err != nil || !ok {
 		return err
 	}
@@ -140,11 +140,11 @@ func (d *doctor) removeOrphan(ctx context.Context, app string) error {
 	if !d.absent(app) {
 		return nil
 	}
-	host, err := d.Host()
+	host, err := d.Server.Host()
 	if err != nil {
 		return err
 	}
-	px, err := d.router()
+	px, err := d.Server.router()
 	if err != nil {
 		return err
 	}

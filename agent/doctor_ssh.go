@@ -108,7 +108,7 @@ func parseSSHConfig(data []byte) (ports, hosts []string) {
 // a key without our command has a shell, with all that the user dokku may do.
 func (d *doctor) checkKeys(context.Context) []Finding {
 	const check = "ssh keys"
-	path := filepath.Join(d.Root, ".ssh", "authorized_keys")
+	path := filepath.Join(d.Server.Store.Root, ".ssh", "authorized_keys")
 	list := d.modes(check, entry{filepath.Dir(path), 0o700, 0o022}, entry{path, 0o600, 0o022})
 	data, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -160,7 +160,7 @@ func oddCommand(options []string, want string) string {
 // forcedCommand is what our own lines of authorized_keys begin with.
 func (d *doctor) forcedCommand() (string, error) {
 	var quoted [2]string
-	for i, path := range []string{d.Root, d.Binary} {
+	for i, path := range []string{d.Server.Store.Root, d.Server.Binary} {
 		var err error
 		if quoted[i], err = syntax.Quote(path, syntax.LangPOSIX); err != nil {
 			return "", fmt.Errorf("cannot name %q in authorized_keys: %w", path, err)

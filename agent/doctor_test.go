@@ -53,10 +53,10 @@ func newPatient(t *testing.T, h history) *patient {
 	binary, err := os.Executable()
 	check(t, err)
 	p.server.Binary = binary
-	check(t, linkHooks(p.server.disk, p.server.dir("shop"), binary))
+	check(t, linkHooks(p.server.Store.disk, p.server.Store.dir("shop"), binary))
 	p.nginx.Memory = p.proxy
 	p.server.proxy = &p.nginx
-	p.agent, _, err = p.server.tryLock(agentLock, "the agent")
+	p.agent, _, err = p.server.Store.tryLock(agentLock, "the agent")
 	check(t, err)
 	t.Cleanup(p.agent.release)
 	p.sshd, err = net.Listen("tcp", "127.0.0.1:0")
@@ -111,10 +111,10 @@ func (p *patient) age(elem ...string) {
 // state changes the state of the app behind everybody's back.
 func (p *patient) state(change func(*State)) {
 	p.t.Helper()
-	a, err := p.server.Load("shop")
+	a, err := p.server.Store.Load("shop")
 	check(p.t, err)
 	change(&a.State)
-	check(p.t, p.server.saveState("shop", &a.State))
+	check(p.t, p.server.Store.saveState("shop", &a.State))
 }
 
 // container returns the id of a process's container.
@@ -244,7 +244,7 @@ func TestDoctorHangingEngine(t *testing.T) {
 // TestDoctorDuringDeploy: what a deploy has started is nothing left over.
 func TestDoctorDuringDeploy(t *testing.T) {
 	p := newPatient(t, newHistory(t))
-	l, _, err := p.server.tryLock("shop", "ps:scale")
+	l, _, err := p.server.Store.tryLock("shop", "ps:scale")
 	check(t, err)
 	p.strange("worker", 9)
 	if lines := bad(p.server.Examine(t.Context(), "")); lines != nil {
@@ -259,7 +259,7 @@ func TestDoctorDuringDeploy(t *testing.T) {
 // strange starts a container of a release that the app does not have.
 func (p *patient) strange(typ string, release int) {
 	p.t.Helper()
-	a, err := p.server.Load("shop")
+	a, err := p.server.Store.Load("shop")
 	check(p.t, err)
 	_, err = p.engine.Start(p.t.Context(), engine.Spec{App: "shop", Kind: engine.KindDeploy, Type: typ, Index: 1, Release: release,
 		Attempt: "strange", Name: "shop." + typ + ".strange", Image: a.Current.Image})

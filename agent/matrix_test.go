@@ -112,7 +112,7 @@ func (c cell) run(t *testing.T, base *machine, h history, n int, w whole) (struc
 				r.holdLocks()
 			}
 			r.on()
-			r.server.sweepRoot() // the agent's first act
+			r.server.Store.sweepRoot() // the agent's first act
 		}
 		if err = c.fault.recover(r, h); err == nil {
 			err = r.outage
@@ -164,13 +164,13 @@ func newMatrix(t *testing.T) *matrix {
 	t.Helper()
 	h := newHistory(t)
 	x := &matrix{h: h, deployed: newMachine(t, h), retiring: newMachine(t, h), fresh: newMachine(t, h)}
-	if err := errors.Join(x.retiring.server.UpdateSettings(t.Context(), func(s *Settings) error {
+	if err := errors.Join(x.retiring.server.Store.UpdateSettings(t.Context(), func(s *Settings) error {
 		s.Checks["wait-to-retire"] = "60"
 		return nil
 	}), x.fresh.server.Destroy(t.Context(), "shop", event.Log{}), x.fresh.server.Create(t.Context(), "shop", false)); err != nil {
 		t.Fatal(err)
 	}
-	git(t, x.fresh.server.dir("shop"), "fetch", "-q", h.dir, "main")
+	git(t, x.fresh.server.Store.dir("shop"), "fetch", "-q", h.dir, "main")
 	return x
 }
 

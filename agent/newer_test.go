@@ -106,7 +106,7 @@ func TestNewerFiles(t *testing.T) {
 			ops := everyOperation(h, data)
 			if name == ".dokku/server.json" {
 				ops["domains:set-global"] = func(m *machine) error {
-					return m.server.UpdateSettings(t.Context(), func(set *Settings) error { set.Domains = nil; return nil })
+					return m.server.Store.UpdateSettings(t.Context(), func(set *Settings) error { set.Domains = nil; return nil })
 				}
 				ops["apps:create"] = func(m *machine) error { return m.server.Create(t.Context(), "blog", false) }
 			}

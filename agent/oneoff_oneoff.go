@@ -92,7 +92,7 @@ func (s *Server) RunDetached(ctx context.Context, app string, o OneOff, log even
 // before he looks for its containers, so that either he finds a new one or its
 // starter finds this.
 func (s *Server) standing(app string) error {
-	a, err := s.Load(app)
+	a, err := s.Store.Load(app)
 	if err == nil && a.State.Destroying {
 		err = fmt.Errorf("App %s is being destroyed", app)
 	}
@@ -235,7 +235,7 @@ func oneOffs(all []engine.Instance) []engine.Instance {
 // StopOneOffs stops one-off containers of an app and removes them, but for those
 // whose clients do: these see their command end.
 func (s *Server) StopOneOffs(ctx context.Context, a *App, list []engine.Instance, log event.Log) error {
-	set, err := s.Settings()
+	set, err := s.Store.Settings()
 	if err != nil {
 		return err
 	}

@@ -69,12 +69,12 @@ func TestRunAttached(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A deploy holds the lock meanwhile.
-	l, ok, err := m.server.tryLock("shop", "a push")
+	l, ok, err := m.server.Store.tryLock("shop", "a push")
 	if !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	defer l.release()
-	a, _ := m.server.Load("shop")
+	a, _ := m.server.Store.Load("shop")
 
 	out, code, err := m.attached(ctx, "spec", "-l", "a b")
 	if err != nil || code != 0 {
@@ -160,18 +160,18 @@ func TestRunRefused(t *testing.T) {
 	// It is destroyed while its container is made.
 	m.engine.Fail(func(call string, _ ...any) error {
 		if call == "Start" || call == "RunAttached" {
-			a, _ := m.server.Load("shop")
+			a, _ := m.server.Store.Load("shop")
 			a.State.Destroying = true
-			return m.server.saveState("shop", &a.State)
+			return m.server.Store.saveState("shop", &a.State)
 		}
 		return nil
 	})
 	if _, err := m.server.RunDetached(ctx, "shop", o, event.Log{}); err == nil || err.Error() != "App shop is being destroyed" {
 		t.Errorf("got %v", err)
 	}
-	a, _ := m.server.Load("shop")
+	a, _ := m.server.Store.Load("shop")
 	a.State.Destroying = false
-	if err := m.server.saveState("shop", &a.State); err != nil {
+	if err := m.server.Store.saveState("shop", &a.State); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := m.attached(ctx, "stay"); err == nil || err.Error() != "App shop is being destroyed" {
@@ -326,7 +326,7 @@ func TestStopOneOffs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, _ := m.server.Load("shop")
+	a, _ := m.server.Store.Load("shop")
 	var calls []string
 	m.engine.Fail(func(call string, _ ...any) error { calls = append(calls, call); return nil })
 	if err := m.server.StopOneOffs(t.Context(), a, list[:1], event.Log{}); err != nil {

@@ -112,7 +112,7 @@ func (s *Server) Scale(ctx context.Context, app string, counts map[string]int, s
 		if err := x.view().RefuseScaling(); err != nil {
 			return err
 		}
-		if err := x.knowsTypes(counts); err != nil {
+		if err := knowsTypes(x.view(), counts); err != nil {
 			return err
 		}
 		if skipDeploy && x.Current != nil && !x.State.Stopped {
@@ -161,7 +161,7 @@ func (s *Server) SetConfig(ctx context.Context, app string, set map[string]strin
 		return n
 	}
 	if app == "" {
-		return s.UpdateSettings(ctx, func(set *Settings) error { set.Config = change(set.Config); return nil })
+		return s.Store.UpdateSettings(ctx, func(set *Settings) error { set.Config = change(set.Config); return nil })
 	}
 	return s.with(ctx, app, Op{Name: "config:set"}, log, func(x *session) error {
 		apply := func(st *State) { st.Config = change(st.Config) }

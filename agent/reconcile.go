@@ -18,7 +18,7 @@ func (s *Server) Reconcile(ctx context.Context, app string, log event.Log) error
 	}
 	defer x.close()
 	if x.accepted == nil { // what does not deploy was accepted too
-		if err := x.secure(""); err != nil {
+		if err := syncRefs(x.Env.Store.disk, x.Dir, ""); err != nil {
 			return err
 		}
 	}
@@ -37,12 +37,12 @@ func (s *Server) tend(ctx context.Context, app string, restore bool, log event.L
 // tryReconcile is Reconcile that does not wait: done is false when somebody
 // else has the lock, or git has yet to decide.
 func (s *Server) tryReconcile(ctx context.Context, app string, restore bool, log event.Log) (left []engine.Instance, done bool, err error) {
-	l, ok, err := s.tryLock(app, "the agent")
+	l, ok, err := s.Store.tryLock(app, "the agent")
 	if err != nil || !ok {
 		return nil, false, err
 	}
 	defer l.release()
-	if a, err := s.Load(app); err == nil && a.State.Staged.ownersTurn() {
+	if a, err := s.Store.Load(app); err == nil && a.State.Staged.ownersTurn() {
 		return nil, false, nil
 	}
 	x, err := s.open(app, l, log)

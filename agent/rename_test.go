@@ -17,7 +17,7 @@ import (
 // app is the app's name: an operation may rename it.
 func (m *machine) app() string {
 	m.t.Helper()
-	apps, err := m.server.Apps()
+	apps, err := m.server.Store.Apps()
 	if err != nil || len(apps) != 1 {
 		m.t.Fatalf("the apps are %v (%v), want one", apps, err)
 	}
@@ -56,7 +56,7 @@ func TestRenameKeepsServing(t *testing.T) {
 	h := newHistory(t)
 	m := newMachine(t, h)
 	ctx, none := t.Context(), event.Log{}
-	if err := m.server.UpdateSettings(ctx, func(s *Settings) error { s.Domains = []string{"example.com"}; return nil }); err != nil {
+	if err := m.server.Store.UpdateSettings(ctx, func(s *Settings) error { s.Domains = []string{"example.com"}; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.server.Update(ctx, "shop", "domains:set", none, func(st *State) error {
@@ -79,7 +79,7 @@ func TestRenameKeepsServing(t *testing.T) {
 	if want := []string{"store.example.com", "www.example.org"}; !slices.Equal(live.Domains, want) {
 		t.Errorf("the route has the domains %v, want %v", live.Domains, want)
 	}
-	a, err := m.server.Load("store")
+	a, err := m.server.Store.Load("store")
 	if err != nil || !slices.Equal(a.State.Domains, live.Domains) || a.State.Renamed == nil {
 		t.Fatalf("%+v, %v", a, err)
 	}
@@ -134,7 +134,7 @@ func TestRenameWithoutNewProcesses(t *testing.T) {
 	if err := m.serving(); err != nil {
 		t.Error(err)
 	}
-	if a, err := m.server.Load("store"); err != nil || a.State.Renamed == nil || a.State.Renamed.Redeploy {
+	if a, err := m.server.Store.Load("store"); err != nil || a.State.Renamed == nil || a.State.Renamed.Redeploy {
 		t.Errorf("%+v, %v", a, err)
 	}
 }
@@ -178,7 +178,7 @@ func TestRenameRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	state := func() string {
-		data, err := os.ReadFile(m.server.file("shop", "state.json"))
+		data, err := os.ReadFile(m.server.Store.file("shop", "state.json"))
 		return fmt.Sprint(string(data), err, m.ids())
 	}
 	before := state()
@@ -215,7 +215,7 @@ func TestRenamesCross(t *testing.T) {
 			t.Error("an app got a name that another one has")
 		}
 	}
-	if apps, err := m.server.Apps(); err != nil || !slices.Equal(apps, []string{"other", "shop"}) {
+	if apps, err := m.server.Store.Apps(); err != nil || !slices.Equal(apps, []string{"other", "shop"}) {
 		t.Errorf("%v, %v", apps, err)
 	}
 }

@@ -63,7 +63,7 @@ func (m *machine) furnish() {
 		err = m.server.SetLocked(ctx, "shop", true, event.Log{})
 	}
 	if err == nil {
-		err = os.WriteFile(filepath.Join(m.server.dir("shop"), "nginx.conf.d", "a.conf"), []byte("# mine\n"), 0o600)
+		err = os.WriteFile(filepath.Join(m.server.Store.dir("shop"), "nginx.conf.d", "a.conf"), []byte("# mine\n"), 0o600)
 	}
 	if err != nil {
 		m.t.Fatal(err)
@@ -78,7 +78,7 @@ func TestRestoreElsewhere(t *testing.T) {
 		t.Run(fmt.Sprintf("images=%v", images), func(t *testing.T) {
 			old := newMachine(t, h)
 			old.furnish()
-			was, _ := old.server.Load("shop")
+			was, _ := old.server.Store.Load("shop")
 			data := old.backedUp(BackupOptions{Images: images})
 
 			m := old.another()
@@ -93,7 +93,7 @@ func TestRestoreElsewhere(t *testing.T) {
 			if err := m.serving(); err != nil {
 				t.Error(err)
 			}
-			a, err := m.server.Load("shop")
+			a, err := m.server.Store.Load("shop")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -108,11 +108,11 @@ func TestRestoreElsewhere(t *testing.T) {
 			if built == images {
 				t.Errorf("built: %v, with images: %v", built, images)
 			}
-			set, _ := m.server.Settings()
+			set, _ := m.server.Store.Settings()
 			if set.Checks["default-wait"] != "0" || set.KeepReleases != 2 {
 				t.Errorf("the settings are %+v", set)
 			}
-			if _, err := os.Stat(filepath.Join(m.server.dir("shop"), "nginx.conf.d", "a.conf")); err != nil {
+			if _, err := os.Stat(filepath.Join(m.server.Store.dir("shop"), "nginx.conf.d", "a.conf")); err != nil {
 				t.Error(err)
 			}
 
@@ -120,7 +120,7 @@ func TestRestoreElsewhere(t *testing.T) {
 			if err := m.server.SetLocked(t.Context(), "shop", false, event.Log{}); err != nil {
 				t.Fatal(err)
 			}
-			git(t, m.server.dir("shop"), "fetch", "-q", h.dir, "main")
+			git(t, m.server.Store.dir("shop"), "fetch", "-q", h.dir, "main")
 			if err := m.push(h.one, h.two); err != nil {
 				t.Fatal(err)
 			}
@@ -170,7 +170,7 @@ func TestRestoreOneFails(t *testing.T) {
 	if err := old.server.Create(t.Context(), "blog", false); err != nil {
 		t.Fatal(err)
 	}
-	git(t, old.server.dir("blog"), "fetch", "-q", h.dir, "main")
+	git(t, old.server.Store.dir("blog"), "fetch", "-q", h.dir, "main")
 	if err := old.pushTo(t.Context(), "blog", zeroID, h.one, event.Log{}); err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestRestoreOneFails(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	a, _ := m.server.Load("blog")
+	a, _ := m.server.Store.Load("blog")
 	if !a.State.Stopped || a.State.Restored.Start || a.State.Current != 1 {
 		t.Errorf("%+v", a.State)
 	}
@@ -203,14 +203,14 @@ func TestRestoreOneFails(t *testing.T) {
 	// The same backup again goes on with what failed, and leaves the rest alone.
 	m.turnOn()
 	m.engine.Behave(func(s engine.Spec) engine.Behaviour { return engine.Behaviour{Exits: s.Kind != engine.KindDeploy} })
-	shop, _ := m.server.Load("shop")
+	shop, _ := m.server.Store.Load("shop")
 	if printed, err := m.restored(data, RestoreOptions{}); err != nil {
 		t.Fatalf("%v\n%s", err, printed)
 	}
-	if a, _ := m.server.Load("blog"); a.State.Stopped || a.State.Current != 2 {
+	if a, _ := m.server.Store.Load("blog"); a.State.Stopped || a.State.Current != 2 {
 		t.Errorf("%+v", a.State)
 	}
-	if again, _ := m.server.Load("shop"); again.State.Current != shop.State.Current {
+	if again, _ := m.server.Store.Load("shop"); again.State.Current != shop.State.Current {
 		t.Error("the app that was there was deployed again")
 	}
 }
@@ -236,7 +236,7 @@ func TestRestoreExisting(t *testing.T) {
 	if err := m.atRest(); err != nil {
 		t.Error(err)
 	}
-	if a, _ := m.server.Load("shop"); a.Current.Revision != h.one {
+	if a, _ := m.server.Store.Load("shop"); a.Current.Revision != h.one {
 		t.Errorf("%s runs", a.Current.Revision)
 	}
 }
@@ -271,8 +271,8 @@ func TestRestoreKilled(t *testing.T) {
 					m.restored(data, RestoreOptions{Force: force})
 					where := fmt.Sprintf("killed before change %d (%s)", k, m.names[len(m.names)-1])
 					m.turnOn()
-					m.server.sweepRoot()
-					_, err := m.server.Load("shop")
+					m.server.Store.sweepRoot()
+					_, err := m.server.Store.Load("shop")
 					if err == nil {
 						m.settle()
 						if err := m.atRest(); err != nil {
@@ -312,7 +312,7 @@ func TestRestoreDamaged(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "nothing has changed") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", what, err)
 		}
-		if apps, _ := m.server.Apps(); len(apps) > 0 {
+		if apps, _ := m.server.Store.Apps(); len(apps) > 0 {
 			t.Fatalf("%s: %v exist", what, apps)
 		}
 		if left, _ := filepath.Glob(filepath.Join(m.root, ".dokku", "*")); len(left) != 0 {

@@ -38,7 +38,7 @@ func Open(root string) (*Server, error) {
 // Log returns an event log that goes to the host's log and to the writers.
 func (s *Server) Log(term *event.Terminal) event.Log {
 	if term == nil {
-		return event.New(event.NewHost(s.LogFile()))
+		return event.New(event.NewHost(s.Store.LogFile()))
 	}
-	return event.New(event.NewHost(s.LogFile()), term)
+	return event.New(event.NewHost(s.Store.LogFile()), term)
 }

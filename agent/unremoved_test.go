@@ -74,7 +74,7 @@ func TestPushLeavesImagesToTheAgent(t *testing.T) {
 		o, err := m.engine.Observe(t.Context(), "shop")
 		return err == nil && slices.ContainsFunc(o.Images, func(i engine.Image) bool { return i.ID == "sha256:old" })
 	}
-	agent, ok, err := m.server.tryLock(agentLock, "the agent")
+	agent, ok, err := m.server.Store.tryLock(agentLock, "the agent")
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}

@@ -34,20 +34,20 @@ const (
 // on until ctx is done. It is level-triggered: an event only says which app to
 // look at. A second agent on the same root is an error.
 func (s *Server) Run(ctx context.Context, log event.Log) error {
-	l, ok, err := s.tryLock(agentLock, "the agent")
+	l, ok, err := s.Store.tryLock(agentLock, "the agent")
 	if err != nil {
 		return err
 	}
 	if !ok {
-		return fmt.Errorf("another agent runs on %s; stop it first", s.Root)
+		return fmt.Errorf("another agent runs on %s; stop it first", s.Store.Root)
 	}
 	defer l.release()
-	s.good = &goodSettings{path: s.own(goodSettingsFile)}
+	s.Store.good = &goodSettings{path: s.Store.own(goodSettingsFile)}
 	host, err := s.Host()
 	if err != nil {
 		return err
 	}
-	s.sweepRoot()
+	s.Store.sweepRoot()
 	w := &watchman{Server: s, log: log, apps: map[string]*watched{}, slots: make(chan struct{}, parallelApps)}
 	events := make(chan engine.Event, 256)
 	watching := make(chan error, 1)
@@ -60,7 +60,7 @@ func (s *Server) Run(ctx context.Context, log event.Log) error {
 
 // A watchman knows when to look at which app.
 type watchman struct {
-	*Server
+	Server *Server
 	log   event.Log
 	slots chan struct{}
 	wg    sync.WaitGroup
@@ -103,15 +103,15 @@ func (w *watchman) loop(ctx context.Context, events <-chan engine.Event) error {
 
 // lookAtSettings says so, once, when somebody has made server.json unusable.
 func (w *watchman) lookAtSettings() {
-	fi, err := os.Stat(w.own("server.json"))
+	fi, err := os.Stat(w.Server.Store.own("server.json"))
 	if err != nil || fi.ModTime().Equal(w.settings) {
 		return
 	}
 	w.settings = fi.ModTime()
-	if _, err := w.storedSettings(); err != nil {
+	if _, err := w.Server.Store.storedSettings(); err != nil {
 		w.log.Warn("The agent goes on with the settings from before: %s", err)
 	}
-	w.Settings() // keeps a good one
+	w.Server.Store.Settings() // keeps a good one
 }
 
 // note makes the app of an event due. When the engine came back, all are, and
@@ -120,7 +120,7 @@ func (w *watchman) note(e engine.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if e.Action == engine.ActionConnected {
-		names, _ := w.Apps()
+		names, _ := w.Server.Store.Apps()
 		for _, name := range names {
 			a := w.app(name)
 			a.due, a.restore, a.backoff, a.again = time.Now(), true, 0, a.busy
@@ -140,10 +140,10 @@ func (w *watchman) note(e engine.Event) {
 
 // present is the name of an app whose container may carry its former one.
 func (w *watchman) present(name string) string {
-	if _, err := os.Stat(w.file(name, "state.json")); err == nil {
+	if _, err := os.Stat(w.Server.Store.file(name, "state.json")); err == nil {
 		return name
 	}
-	if now, err := w.nowCalled(name); err == nil && now != "" {
+	if now, err := w.Server.Store.nowCalled(name); err == nil && now != "" {
 		return now
 	}
 	return name
@@ -159,7 +159,7 @@ func (w *watchman) app(name string) *watched {
 
 // look starts to reconcile each app that is due or whose state has changed.
 func (w *watchman) look(ctx context.Context) error {
-	names, err := w.Apps()
+	names, err := w.Server.Store.Apps()
 	if err != nil {
 		return err
 	}
@@ -167,12 +167,12 @@ func (w *watchman) look(ctx context.Context) error {
 	defer w.mu.Unlock()
 	for _, name := range names {
 		a := w.app(name)
-		if fi, err := os.Stat(w.file(name, "state.json")); err == nil && !fi.ModTime().Equal(a.changed) {
+		if fi, err := os.Stat(w.Server.Store.file(name, "state.json")); err == nil && !fi.ModTime().Equal(a.changed) {
 			a.changed = fi.ModTime()
 			a.due = time.Now()
 		}
 		// Who has the lock may be killed and leave what shows in nothing else.
-		if a.backoff == 0 && (w.held(name) || a.deserted()) {
+		if a.backoff == 0 && (w.Server.Store.held(name) || a.deserted()) {
 			a.due = time.Now()
 		}
 		if a.busy || a.due.After(time.Now()) {
@@ -193,7 +193,7 @@ func (w *watchman) look(ctx context.Context) error {
 // reconcile looks at one app and decides when to look again.
 func (w *watchman) reconcile(ctx context.Context, name string, restore bool) {
 	defer w.wg.Done()
-	left, done, err := w.tend(ctx, name, restore, w.log)
+	left, done, err := w.Server.tend(ctx, name, restore, w.log)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	<-w.slots
@@ -210,7 +210,7 @@ func (w *watchman) reconcile(ctx context.Context, name string, restore bool) {
 		a.backoff, a.restore = 0, a.restore && a.again
 		a.oneOffs = left
 		a.due = w.next(name, left)
-		if since := time.Since(a.packed); since > packEvery || since > packPause && packs(w.dir(name)) > packLimit {
+		if since := time.Since(a.packed); since > packEvery || since > packPause && packs(w.Server.Store.dir(name)) > packLimit {
 			a.packed = time.Now()
 			w.wg.Go(func() { w.pack(ctx, name) })
 		}
@@ -223,15 +223,15 @@ func (w *watchman) reconcile(ctx context.Context, name string, restore bool) {
 
 // pack lets git pack the app's repository, unless somebody is at work there.
 func (w *watchman) pack(ctx context.Context, name string) {
-	l, ok, err := w.tryLock(name, "packing the repository")
+	l, ok, err := w.Server.Store.tryLock(name, "packing the repository")
 	if err != nil || !ok {
 		return
 	}
 	defer l.release()
-	if _, err := os.Stat(w.dir(name)); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(w.Server.Store.dir(name)); errors.Is(err, fs.ErrNotExist) {
 		return // it was destroyed or renamed meanwhile
 	}
-	if err := packRepository(ctx, w.dir(name)); err != nil {
+	if err := packRepository(ctx, w.Server.Store.dir(name)); err != nil {
 		w.log.WithApp(name).Warn("%s", err)
 	}
 }
@@ -254,7 +254,7 @@ func (w *watchman) next(name string, oneOffs []engine.Instance) time.Time {
 			next = i.Deadline
 		}
 	}
-	a, err := w.Load(name)
+	a, err := w.Server.Store.Load(name)
 	if err != nil {
 		return next
 	}

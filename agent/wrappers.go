@@ -8,20 +8,21 @@ import (
 	"dokku/agent/proxy"
 	"dokku/scale"
 	"strings"
+	"time"
 )
 
 // View is an app as it is now.
 func (s *Server) View(app string) (View, error) {
-	a, err := s.Load(app)
+	a, err := s.Store.Load(app)
 	if err != nil {
 		return View{}, err
 	}
-	set, err := s.Settings()
+	set, err := s.Store.Settings()
 	return View{a, set}, err
 }
 
 func (s *Server) viewOf(a *App) (View, error) {
-	set, err := s.Settings()
+	set, err := s.Store.Settings()
 	return View{a, set}, err
 }
 
@@ -79,7 +80,7 @@ func (s *Server) URLs(a *App) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.URLsOf(v), nil
+	return s.Store.URLsOf(v), nil
 }
 
 // EffectiveChecks is for the commands.
@@ -111,7 +112,7 @@ func (s *Server) Undeployed(a *App) (string, error) {
 
 // Host returns the engine.
 func (s *Server) Host() (engine.Host, error) {
-	set, err := s.Settings()
+	set, err := s.Store.Settings()
 	if err != nil {
 		return nil, err
 	}
@@ -119,9 +120,18 @@ func (s *Server) Host() (engine.Host, error) {
 }
 
 func (s *Server) router() (proxy.Proxy, error) {
-	set, err := s.Settings()
+	set, err := s.Store.Settings()
 	if err != nil {
 		return nil, err
 	}
 	return s.Proxy(set), nil
+}
+
+func (s *Server) Load(app string) (*App, error)        { return s.Store.Load(app) }
+func (s *Server) Apps() ([]string, error)              { return s.Store.Apps() }
+func (s *Server) Settings() (Settings, error)          { return s.Store.Settings() }
+func (s *Server) Problem(app string) (*Problem, error) { return s.Store.Problem(app) }
+func (s *Server) Created(a *App) (time.Time, error)    { return s.Store.Created(a) }
+func (s *Server) UpdateSettings(ctx context.Context, f func(*Settings) error) error {
+	return s.Store.UpdateSettings(ctx, f)
 }

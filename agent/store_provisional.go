@@ -10,7 +10,7 @@ import (
 const provisionalAge = time.Minute
 
 // young reports whether the app was made only just now.
-func (x *session) young() bool {
-	fi, err := os.Stat(x.file(x.Name, "state.json"))
+func (s *Store) young(app string) bool {
+	fi, err := os.Stat(s.file(app, "state.json"))
 	return err == nil && time.Since(fi.ModTime()).Abs() < provisionalAge
 }
