@@ -17,7 +17,7 @@ import (
 // DefaultType stands for all process types without a value of their own.
 const DefaultType = "_default_"
 
-// Kinds of what a process can be given, in the keys of Attached.Resources.
+// Kinds of what a process can be given, in the keys of ContainerOptions.Resources.
 const (
 	ResourceLimit   = "limit"
 	ResourceReserve = "reserve"

@@ -222,7 +222,7 @@ func leftBehind(x *session) []string {
 		}
 		what = append(what, kind+" "+m.String())
 	}
-	for _, n := range x.view().Attached().Networks {
+	for _, n := range x.view().ContainerOptions().Networks {
 		what = append(what, "the network "+n)
 	}
 	hooks, _ := os.ReadDir(filepath.Join(x.Dir, "hooks"))

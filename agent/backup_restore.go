@@ -33,10 +33,10 @@ type RestoreOptions struct {
 // A restore is a backup that was unpacked, and found to be whole.
 type restore struct {
 	Server *Server
-	o   RestoreOptions
-	m   backup.Manifest
-	dir string
-	log event.Log
+	o      RestoreOptions
+	m      backup.Manifest
+	dir    string
+	log    event.Log
 	// done are apps that came from this backup before; ran are those that were
 	// replaced and may have left something in the engine.
 	done, ran map[string]bool

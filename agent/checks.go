@@ -18,11 +18,7 @@ func (s *Server) RunChecks(ctx context.Context, app string, only []string, log e
 	if a.Current == nil {
 		return &NotDeployedError{app}
 	}
-	c, err := a.Current.parse(a.Settings)
-	if err != nil {
-		return err
-	}
-	plan, warnings, err := s.checkPlan(a, a.Current, c)
+	plan, warnings, err := s.checkPlan(a, a.Current)
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func (x *session) build(ctx context.Context, objects build.Options, revision, ca
 		Created: time.Now().UTC(), Files: map[string]string{}}
 	x.view().Provide(r)
 	x.about(n)
-	if err := x.Env.attachable(ctx, x.view(), r.Attached); err != nil {
+	if err := x.Env.checkOptions(ctx, x.view(), r.ContainerOptions); err != nil {
 		return nil, err
 	}
 	b := &building{session: x, source: src, commit: commit, release: r}
@@ -74,15 +74,16 @@ func (b *building) inspect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	control, err := b.release.parse(x.settings)
-	for _, w := range control.appJSON.Warnings {
+	err = b.release.ReadFiles(x.settings.MaxScale)
+	control := b.release.Control
+	for _, w := range control.AppJSON.Warnings {
 		x.log.Warn("%s", w)
 	}
 	if err == nil {
-		_, _, err = control.resolve(x.State.asked())
+		_, _, err = control.Resolve(x.State.asked())
 	}
 	if err == nil {
-		_, _, err = x.Env.checkPlan(x.view(), b.release, control)
+		_, _, err = x.Env.checkPlan(x.view(), b.release)
 	}
 	return err
 }
@@ -90,9 +91,9 @@ func (b *building) inspect(ctx context.Context) error {
 // readControlFiles reads what the revision ships about how it is to run.
 func (b *building) readControlFiles() error {
 	x, r := b.session, b.release
-	for _, name := range controlFiles {
+	for _, name := range ControlFiles {
 		path := name
-		if name == fileProcfile {
+		if name == FileProcfile {
 			if path = x.view().Property(propProcfilePath); path != name {
 				r.ProcfilePath = path
 			}
@@ -103,7 +104,7 @@ func (b *building) readControlFiles() error {
 		}
 		if ok {
 			r.Files[name] = string(data)
-		} else if r.ProcfilePath != "" && name == fileProcfile {
+		} else if r.ProcfilePath != "" && name == FileProcfile {
 			x.log.Warn("There is no %s, which procfile-path names: web runs the image's own command", path)
 		}
 	}

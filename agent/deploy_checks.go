@@ -22,7 +22,7 @@ func EffectiveChecks(a View) (checks.Settings, error) {
 	if err != nil || a.Current == nil {
 		return settings, err
 	}
-	src, ok := a.Current.Files[fileChecks]
+	src, ok := a.Current.Files[FileChecks]
 	if !ok {
 		return settings, nil
 	}
@@ -31,21 +31,21 @@ func EffectiveChecks(a View) (checks.Settings, error) {
 }
 
 // checkPlan says which checks the types of a release have to pass.
-func (s *Env) checkPlan(a View, r *Release, c control) (checks.Plan, []checks.Warning, error) {
+func (s *Env) checkPlan(a View, r *Release) (checks.Plan, []checks.Warning, error) {
 	settings, err := CheckSettings(a)
 	if err != nil {
 		return checks.Plan{}, nil, err
 	}
 	var file *checks.File
 	var warnings []checks.Warning
-	if src, ok := r.Files[fileChecks]; ok {
+	if src, ok := r.Files[FileChecks]; ok {
 		f, w, err := checks.ParseCHECKS([]byte(src), settings)
 		if err != nil {
 			return checks.Plan{}, nil, err
 		}
 		file, warnings = &f, w
 	}
-	plan, more, err := checks.NewPlan(c.procfile.Types(), file, c.appJSON, settings)
+	plan, more, err := checks.NewPlan(r.Control.Procfile.Types(), file, r.Control.AppJSON, settings)
 	if err != nil {
 		return plan, nil, err
 	}

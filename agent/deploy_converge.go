@@ -12,8 +12,8 @@ import (
 
 // converge brings what runs to what the app's state asks for. It saves the
 // state first: with that, whatever was decided is decided.
-func (x *session) converge(ctx context.Context, restore bool) error {
-	err := x.tryConverge(ctx, restore)
+func (x *session) converge(ctx context.Context, startEnded bool) error {
+	err := x.tryConverge(ctx, startEnded)
 	if ctx.Err() == nil {
 		x.Env.Store.noteProblem(x.Name, err)
 	}
@@ -35,13 +35,13 @@ func (x *session) decide(ctx context.Context, decided string) error {
 	return fmt.Errorf("%s, but not everything follows yet; the agent goes on trying: %w", decided, err)
 }
 
-func (x *session) tryConverge(ctx context.Context, restore bool) error {
+func (x *session) tryConverge(ctx context.Context, startEnded bool) error {
 	d, err := x.Env.Store.desiredOf(x.view())
 	if err != nil {
 		return err
 	}
-	d.Restore = restore
-	if x.lock.abandoned || restore {
+	d.StartEnded = startEnded
+	if x.lock.abandoned || startEnded {
 		x.Env.Store.sweepTemporary(x.Env.Store.file(x.Name), x.Env.Store.file(x.Name, "releases"))
 		if err := sweepRepository(x.Dir, Owner{}); err != nil {
 			x.log.Warn("Cannot clear away what an interrupted push left: %s", err)
@@ -75,7 +75,7 @@ func (x *session) tryConverge(ctx context.Context, restore bool) error {
 		if !started {
 			return nil
 		}
-		d.Restore, d.Retiring = false, x.State.Retiring
+		d.StartEnded, d.Retiring = false, x.State.Retiring
 	}
 }
 
@@ -100,7 +100,7 @@ func (x *session) saveAnd(err error) error {
 }
 
 // observe looks at everything of the app that exists.
-func (x *session) observe(ctx context.Context, host engine.Host, px proxy.Proxy, d Desired) (w World, err error) {
+func (x *session) observe(ctx context.Context, host engine.Host, px proxy.Proxy, d Desired) (w Observation, err error) {
 	if w.Observed, err = observed(ctx, host, x.App); err != nil {
 		return w, err
 	}

@@ -21,7 +21,7 @@ type executor struct {
 	host    engine.Host
 	proxy   proxy.Proxy
 	desired Desired
-	world   World
+	world   Observation
 }
 
 // execute runs the steps. All marks are recorded before the first call to the
@@ -72,7 +72,7 @@ func (e *executor) execute(ctx context.Context, steps []Step) error {
 // then: that is an error only for the agent, which tries again, and where the app
 // itself goes, since nobody could find them afterwards.
 func (e *executor) tellUnremoved(err error) error {
-	if err == nil || e.session.tends || e.session.State.Destroying || e.session.State.Provisional {
+	if err == nil || e.session.byAgent || e.session.State.Destroying || e.session.State.Provisional {
 		return err
 	}
 	e.session.log.Warn("Not all old images could be removed, the agent goes on trying: %s", err)
@@ -88,7 +88,7 @@ func (e *executor) leave(steps []Step) []Step {
 	var due, left []string
 	steps = slices.DeleteFunc(steps, func(s Step) bool {
 		// An engine that is busy takes long to remove an image.
-		if removesImage(s) && !e.session.tends && !e.session.State.Destroying && !e.session.State.Provisional {
+		if removesImage(s) && !e.session.byAgent && !e.session.State.Destroying && !e.session.State.Provisional {
 			return true
 		}
 		if s.Action != ActRetire || !s.Running {

@@ -73,7 +73,7 @@ func liveRoute(ctx context.Context, px proxy.Proxy, a *App) (proxy.Route, bool, 
 }
 
 // forgetFormer ends a rename of which nothing is left to do.
-func (x *session) forgetFormer(w World) {
+func (x *session) forgetFormer(w Observation) {
 	former := x.App.former()
 	if former == "" || x.State.Renamed.Redeploy || w.Live != nil && w.Live.App == former {
 		return

@@ -17,7 +17,7 @@ func (o *rollout) gate(ctx context.Context) (err error) {
 	if len(o.targets) == 0 {
 		return nil
 	}
-	plan, warnings, err := o.session.Env.checkPlan(o.session.view(), o.release, o.control)
+	plan, warnings, err := o.session.Env.checkPlan(o.session.view(), o.release)
 	if err != nil {
 		return err
 	}

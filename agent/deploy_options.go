@@ -9,8 +9,8 @@ import (
 	"dokku/agent/engine"
 )
 
-// attach completes what a container of the release is started with.
-func attach(v View, s *engine.Spec, r *Release) error {
+// applyOptions completes what a container of the release is started with.
+func applyOptions(v View, s *engine.Spec, r *Release) error {
 	for _, m := range r.Mounts {
 		source, err := v.Settings.source(m)
 		if err != nil {
@@ -28,9 +28,9 @@ func attach(v View, s *engine.Spec, r *Release) error {
 	return err
 }
 
-// attachable refuses, before anything is built or started, what could not be
+// checkOptions refuses, before anything is built or started, what could not be
 // attached.
-func (e *Env) attachable(ctx context.Context, v View, a Attached) error {
+func (e *Env) checkOptions(ctx context.Context, v View, a ContainerOptions) error {
 	for _, m := range a.Mounts {
 		if _, err := v.Settings.source(m); err != nil {
 			return err

@@ -9,7 +9,7 @@ import (
 )
 
 // reconcile goes forward to what git has accepted, or converges.
-func (x *session) reconcile(ctx context.Context, restore bool) error {
+func (x *session) reconcile(ctx context.Context, startEnded bool) error {
 	if x.State.Destroying {
 		err := x.destroy(ctx)
 		x.Env.Store.noteProblem(x.Name, err)
@@ -21,7 +21,7 @@ func (x *session) reconcile(ctx context.Context, restore bool) error {
 		}
 		// The push may have ended, with its machine, before it could remove what it
 		// had started.
-		if err := x.converge(ctx, restore); err != nil {
+		if err := x.converge(ctx, startEnded); err != nil {
 			return err
 		}
 		return x.dropProvisional()
@@ -39,7 +39,7 @@ func (x *session) reconcile(ctx context.Context, restore bool) error {
 		}
 		x.leaveStops = x.leaveStops || x.Env.Store.agentRuns()
 	}
-	err := x.converge(ctx, restore)
+	err := x.converge(ctx, startEnded)
 	if err == nil {
 		if err = x.redeployRenamed(ctx); err != nil {
 			x.Env.Store.noteProblem(x.Name, err)

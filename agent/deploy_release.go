@@ -16,9 +16,9 @@ import (
 // once, in the new image and before anything is started. A failure ends the
 // deploy.
 func (o *rollout) runRelease(ctx context.Context) error {
-	release, _ := o.control.procfile.Release()
+	release, _ := o.release.Control.Procfile.Release()
 	for _, c := range []struct{ what, command string }{
-		{"release", release}, {"predeploy", o.control.appJSON.Predeploy},
+		{"release", release}, {"predeploy", o.release.Control.AppJSON.Predeploy},
 	} {
 		if c.command == "" {
 			continue
@@ -37,18 +37,15 @@ func (o *rollout) runRelease(ctx context.Context) error {
 // live by then: a failure is reported and changes nothing.
 func (x *session) postdeploy(ctx context.Context) {
 	o, err := x.scaling(x.State.Scale)
-	if err == nil && o.control.appJSON.Postdeploy != "" {
-		err = o.runOnce(ctx, "postdeploy", o.control.appJSON.Postdeploy)
+	if err == nil && o.release.Control.AppJSON.Postdeploy != "" {
+		err = o.runOnce(ctx, "postdeploy", o.release.Control.AppJSON.Postdeploy)
 	}
 	if err != nil {
 		x.log.Warn("%s; v%d serves all the same", err, x.State.Current)
 	}
 }
 
-func hasPostdeploy(v View) bool {
-	c, err := v.Current.parse(v.Settings)
-	return err == nil && c.appJSON.Postdeploy != ""
-}
+func hasPostdeploy(v View) bool { return v.Current.Control.AppJSON.Postdeploy != "" }
 
 // runOnce runs a command in the release's image, with its environment, on the
 // app's network, and passes on what it prints.
@@ -74,7 +71,7 @@ func (o *rollout) runOnce(ctx context.Context, what, command string) (err error)
 	for _, k := range slices.Sorted(maps.Keys(env)) {
 		s.Env = append(s.Env, k+"="+env[k])
 	}
-	if err := attach(o.session.view(), &s, o.release); err != nil {
+	if err := applyOptions(o.session.view(), &s, o.release); err != nil {
 		return err
 	}
 	w := &event.Lines{Longest: maxLine, Line: func(line string) {

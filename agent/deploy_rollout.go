@@ -23,7 +23,6 @@ type rollout struct {
 	session *session
 	host    engine.Host
 	release *Release
-	control control
 	// formation is what the release runs once it is current.
 	formation scale.Formation
 	targets   []checks.Target
@@ -39,12 +38,9 @@ func (x *session) rollout(r *Release) (*rollout, error) {
 		return nil, err
 	}
 	o := &rollout{session: x, host: host, release: r}
-	if o.control, err = r.parse(x.settings); err != nil {
-		return nil, err
-	}
 	local := x.State.asked()
 	var notes []scale.Note
-	if o.formation, notes, err = o.control.resolve(local); err != nil {
+	if o.formation, notes, err = r.Control.Resolve(local); err != nil {
 		return nil, err
 	}
 	for _, n := range notes {
@@ -61,7 +57,7 @@ func (x *session) rollout(r *Release) (*rollout, error) {
 // route that they are to get is tested; their addresses are known before they
 // start.
 func (o *rollout) run(ctx context.Context, procs []Process) error {
-	if err := o.session.Env.attachable(ctx, o.session.view(), o.release.Attached); err != nil {
+	if err := o.session.Env.checkOptions(ctx, o.session.view(), o.release.ContainerOptions); err != nil {
 		return err
 	}
 	procs = o.withoutExclusive(procs)
@@ -120,7 +116,7 @@ func (o *rollout) rounds(specs []engine.Spec) [][]engine.Spec {
 	before := map[string]int{}
 	for _, s := range specs {
 		n := 0
-		if most := o.control.appJSON.Formation[s.Type].MaxParallel; most > 0 {
+		if most := o.release.Control.AppJSON.Formation[s.Type].MaxParallel; most > 0 {
 			n = before[s.Type] / most
 		}
 		before[s.Type]++
@@ -186,7 +182,7 @@ func (o *rollout) specs(ctx context.Context, procs []Process) ([]engine.Spec, er
 
 // world is what there is before anything of the rollout starts: what tidy saw,
 // unless that had no network yet, or something was done since.
-func (o *rollout) world(ctx context.Context, procs []Process) (World, error) {
+func (o *rollout) world(ctx context.Context, procs []Process) (Observation, error) {
 	if o.session.rest != nil && o.session.rest.Network.Subnet.IsValid() {
 		return *o.session.rest, nil
 	}

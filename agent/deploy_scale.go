@@ -10,15 +10,8 @@ import (
 // knowsTypes refuses types that the current release does not have, and counts
 // over the server's limit.
 func knowsTypes(v View, counts map[string]int) error {
-	var c control
-	if v.Current != nil {
-		var err error
-		if c, err = v.Current.parse(v.Settings); err != nil {
-			return err
-		}
-	}
 	for t, n := range counts {
-		if v.Current != nil && !slices.Contains(c.procfile.Types(), t) {
+		if v.Current != nil && !slices.Contains(v.Current.Control.Procfile.Types(), t) {
 			return fmt.Errorf("%s is not a valid process name to scale up", t)
 		}
 		if n > v.Settings.MaxScale {
@@ -61,12 +54,8 @@ func (x *session) scaling(local map[string]int) (*rollout, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := x.Current.parse(x.settings)
-	if err != nil {
-		return nil, err
-	}
-	f, _, err := c.resolve(local)
-	return &rollout{session: x, host: host, release: x.Current, control: c, formation: f}, err
+	f, _, err := x.Current.Control.Resolve(local)
+	return &rollout{session: x, host: host, release: x.Current, formation: f}, err
 }
 
 // Instances lists the containers of the app's current release, by name. It

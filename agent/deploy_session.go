@@ -34,10 +34,10 @@ type session struct {
 	// leaveStops: what has to be stopped is left to the agent, so that nobody
 	// waits for a worker that finishes its job.
 	leaveStops bool
-	// tends: this is the agent's own look, which tries again what fails.
-	tends bool
+	// byAgent: this is the agent's own look, which tries again what fails.
+	byAgent bool
 	// rest is what was last observed, if there was nothing to do about it.
-	rest *World
+	rest *Observation
 	// oneOffs are the one-off containers that were last observed.
 	oneOffs []engine.Instance
 	// published is called once the route that the state asks for is live.

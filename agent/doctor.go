@@ -56,7 +56,7 @@ const (
 // A doctor examines a server once. What several checks need is asked once.
 type doctor struct {
 	Server *Server
-	set Settings
+	set    Settings
 	// engine says whether the engine answers.
 	engine func() (engine.Info, error)
 	// condition is the proxy's; one that cannot be examined has nothing to say.

@@ -151,7 +151,7 @@ func (d *doctor) compareProcesses(a *App, want Desired, o engine.Observed) []Fin
 	if want.Stopped {
 		return nil
 	}
-	p := &planner{d: want, w: World{Observed: o}}
+	p := &planner{d: want, w: Observation{Observed: o}}
 	var list []Finding
 	for _, process := range want.Want {
 		logs := fmt.Sprintf("dokku logs %s -p %s", a.Name, process)
@@ -173,7 +173,7 @@ func (d *doctor) compareProcesses(a *App, want Desired, o engine.Observed) []Fin
 // surplus is what converging would remove, or lead nginx to: a plan is made and
 // not carried out. What ended or was due to retire only just now is the agent's.
 func (d *doctor) surplus(ctx context.Context, x View, want Desired, o engine.Observed) []Finding {
-	w := World{Observed: o, Now: time.Now().Add(-time.Minute), Clients: clients(o.Instances)}
+	w := Observation{Observed: o, Now: time.Now().Add(-time.Minute), Clients: clients(o.Instances)}
 	for _, n := range o.Networks {
 		if n.App == x.Name {
 			w.Network = n

@@ -12,17 +12,27 @@ func (d *doctor) checkDurable(app string) (list []Finding) {
 	for _, g := range lacks {
 		list = append(list, wrong(check, HealthWarning, "dokku doctor "+app+" --fix",
 			"%s is not %s: when the power goes, git may lose what was just pushed", g.name(), g.value).
-			fixed("harden "+app, func(context.Context) error { return d.Server.harden(app) }))
+			fixed("harden "+app, func(context.Context) error { return d.hardenGit(app) }))
 	}
 	return list
 }
 
-// harden is harden under the app's lock, unless somebody is at work there.
-func (s *Server) harden(app string) error {
-	l, ok, err := s.Store.tryLock(app, "doctor")
+// hardenGit makes git sync what is pushed, under the app's lock, unless somebody is at work there.
+func (d *doctor) hardenGit(app string) error {
+	l, ok, err := d.Server.Store.tryLock(app, "doctor")
 	if err != nil || !ok {
 		return err
 	}
 	defer l.release()
-	return harden(s.Store.disk, s.Store.dir(app), true)
+	return harden(d.Server.Store.disk, d.Server.Store.dir(app), true)
+}
+
+// sweep removes what git has left, unless somebody is at work there.
+func (d *doctor) sweep(app string) error {
+	l, ok, err := d.Server.Store.tryLock(app, "doctor")
+	if err != nil || !ok {
+		return err
+	}
+	defer l.release()
+	return sweepRepository(d.Server.Store.dir(app), Owner{})
 }

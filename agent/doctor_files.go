@@ -217,7 +217,7 @@ func (d *doctor) checkRepository(app string) []Finding {
 	if _, busy, _ := d.Server.Store.peek(app); len(left) > 0 && !busy && !pushing(d.Server.Store.dir(app)) {
 		list = append(list, wrong(check, HealthProblem, "dokku doctor "+app+" --fix",
 			"%s was left by a git that was killed, and may block pushes", several(left)).
-			fixed("sweep "+app, func(context.Context) error { return d.Server.sweep(app) }))
+			fixed("sweep "+app, func(context.Context) error { return d.sweep(app) }))
 	}
 	if list == nil {
 		return fine(check, "its hooks run %s", d.Server.Binary)

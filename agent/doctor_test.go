@@ -268,7 +268,7 @@ func (p *patient) strange(typ string, release int) {
 
 // What processes do that the engine in memory cannot be made to do.
 func TestDoctorCompareProcesses(t *testing.T) {
-	d := &doctor{Server: &Server{}}
+	d := &doctor{Server: &Server{Env: &Env{Store: &Store{}}}}
 	want := Desired{App: "shop", Release: 1, Attempt: "a", Want: []Process{{Type: "web", Index: 1}, {Type: "web", Index: 2}}}
 	of := func(index int, status engine.Status) engine.Instance {
 		return engine.Instance{ID: fmt.Sprint(index), Name: fmt.Sprintf("shop.web.%d", index), App: "shop", Kind: engine.KindDeploy,
@@ -284,7 +284,7 @@ func TestDoctorCompareProcesses(t *testing.T) {
 }
 
 func TestParseSSHConfig(t *testing.T) {
-	d := &doctor{Server: &Server{}, surroundings: surroundings{sshConfig: filepath.Join(t.TempDir(), "sshd_config")}}
+	d := &doctor{Server: &Server{Env: &Env{Store: &Store{}}}, surroundings: surroundings{sshConfig: filepath.Join(t.TempDir(), "sshd_config")}}
 	for text, want := range map[string]string{
 		"":                                  "127.0.0.1:22",
 		"Port 2222\nport=22\n":              "127.0.0.1:2222 127.0.0.1:22",

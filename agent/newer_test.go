@@ -53,11 +53,11 @@ func everyOperation(h history, data []byte) map[string]func(*machine) error {
 		"apps:lock":    func(m *machine) error { return m.server.SetLocked(ctx, "shop", true, none) },
 		"apps:destroy": func(m *machine) error { return m.server.Destroy(ctx, "shop", none) },
 		"apps:rename":  func(m *machine) error { return m.server.Rename(ctx, "shop", "store", true, none) },
-		"ps:restore":   func(m *machine) error { return m.server.Restore(ctx, "shop", none) },
+		"ps:restore":   func(m *machine) error { return m.server.StartEnded(ctx, "shop", none) },
 		"cleanup":      func(m *machine) error { return m.server.Cleanup(ctx, "shop", none) },
 		"post-receive": func(m *machine) error { return m.server.Reconcile(ctx, "shop", none) },
 		"the agent": func(m *machine) error {
-			_, _, err := m.server.tend(ctx, "shop", true, none)
+			_, _, err := m.server.Tend(ctx, "shop", true, none)
 			return err
 		},
 		"the push's end": func(m *machine) error { _, err := m.server.DropProvisional(ctx, "shop", none); return err },

@@ -152,12 +152,12 @@ func (s *Server) oneOff(ctx context.Context, app string, o OneOff) (engine.Spec,
 		return spec, err
 	}
 	spec.Client = self.label()
-	if err := attach(x, &spec, r); err != nil {
+	if err := applyOptions(x, &spec, r); err != nil {
 		return spec, err
 	}
 	present := Release{Config: x.Config(), Revision: r.Revision, RevEnvVar: r.RevEnvVar}
 	env := present.environment(p)
-	if spec.Command, err = o.argv(r, x.Settings, env); err != nil {
+	if spec.Command, err = o.argv(r, env); err != nil {
 		return spec, err
 	}
 	for _, k := range slices.Sorted(maps.Keys(env)) {
@@ -191,12 +191,8 @@ func (s *Server) current(ctx context.Context, app string) (View, error) {
 }
 
 // argv is the command of a process type of the Procfile, or the words as they are.
-func (o OneOff) argv(r *Release, set Settings, env map[string]string) ([]string, error) {
-	c, err := r.parse(set)
-	if err != nil {
-		return nil, err
-	}
-	declared, found := c.procfile.Lookup(o.Words[0])
+func (o OneOff) argv(r *Release, env map[string]string) ([]string, error) {
+	declared, found := r.Control.Procfile.Lookup(o.Words[0])
 	if !found {
 		return o.Words, nil
 	}

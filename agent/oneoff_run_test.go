@@ -102,7 +102,10 @@ func TestRunAttached(t *testing.T) {
 // TestRunProcfile runs the command of a process type, with its arguments.
 func TestRunProcfile(t *testing.T) {
 	r := &Release{Port: 8080, Files: map[string]string{
-		fileProcfile: "web: serve -p $PORT -x '$HOME'\nconsole: rails console\nboth: one && two $A\nrelease: migrate\n"}}
+		FileProcfile: "web: serve -p $PORT -x '$HOME'\nconsole: rails console\nboth: one && two $A\nrelease: migrate\n"}}
+	if err := r.ReadFiles(1); err != nil {
+		t.Fatal(err)
+	}
 	for words, want := range map[string]string{
 		"web":          `["serve" "-p" "8080" "-x" "$HOME"]`,
 		"console -e x": `["rails" "console" "-e" "x"]`,
@@ -112,7 +115,7 @@ func TestRunProcfile(t *testing.T) {
 		"web.1":        `["web.1"]`,
 		"ls web $A":    `["ls" "web" "$A"]`,
 	} {
-		argv, err := OneOff{Words: strings.Fields(words)}.argv(r, Settings{MaxScale: 1}, map[string]string{})
+		argv, err := OneOff{Words: strings.Fields(words)}.argv(r, map[string]string{})
 		if got := fmt.Sprintf("%q", argv); got != want || err != nil {
 			t.Errorf("%s: %s, %v; want %s", words, got, err, want)
 		}

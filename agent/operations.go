@@ -70,9 +70,9 @@ func (s *Server) Start(ctx context.Context, app string, log event.Log) error {
 	})
 }
 
-// Restore starts what has ended of an app that is to run, as the agent does when
+// StartEnded starts what has ended of an app that is to run, as the agent does when
 // the engine comes back.
-func (s *Server) Restore(ctx context.Context, app string, log event.Log) error {
+func (s *Server) StartEnded(ctx context.Context, app string, log event.Log) error {
 	return s.with(ctx, app, Op{Name: "ps:restore"}, log, func(x *session) error {
 		if x.Current == nil {
 			return &NotDeployedError{x.Name}

@@ -52,8 +52,8 @@ func want(v int, procs ...string) Desired {
 	return d
 }
 
-func world(v int, live []netip.AddrPort, instances ...engine.Instance) World {
-	w := World{Network: testNetwork, Now: testNow}
+func world(v int, live []netip.AddrPort, instances ...engine.Instance) Observation {
+	w := Observation{Network: testNetwork, Now: testNow}
 	w.Instances = instances
 	if v != 0 {
 		w.Live = &proxy.Route{App: "shop", Release: v, Upstreams: live}
@@ -65,7 +65,7 @@ func TestPlan(t *testing.T) {
 	stopped := want(2, "web.1")
 	stopped.Stopped = true
 	restore := want(2, "web.1")
-	restore.Restore = true
+	restore.StartEnded = true
 	bound := want(2, "web.1")
 	bound.Want[0].HostPort, bound.Route = 20000, nil
 	held := running("old", "shop.web.1", 1, 2)
@@ -88,7 +88,7 @@ func TestPlan(t *testing.T) {
 
 	renamed := func(d Desired) Desired { d.Former = "was"; return d }
 	was := func(i engine.Instance) engine.Instance { i.App = "was"; return i } // its name may be the new one already
-	former := func(w World) World {
+	former := func(w Observation) Observation {
 		w.Networks = []engine.Network{{ID: "net", App: "shop"}, {ID: "oldnet", App: "was"}}
 		w.Images = []engine.Image{{ID: "img1", App: "was"}, {ID: "img2", App: "was"}}
 		return w
@@ -119,7 +119,7 @@ func TestPlan(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		d    Desired
-		w    World
+		w    Observation
 		want string
 	}{
 		{"a new name: what runs serves under it", renamed(want(2, "web.1")), begun, `
@@ -136,7 +136,7 @@ rename one to shop.web.1.v2-one
 rename new to shop.web.1
 remove image img1: no kept release runs it`},
 		{"nothing of it is left but its network", renamed(want(3, "web.1")),
-			World{Observed: engine.Observed{Instances: []engine.Instance{running("new", "shop.web.1", 3, 5)},
+			Observation{Observed: engine.Observed{Instances: []engine.Instance{running("new", "shop.web.1", 3, 5)},
 				Networks: []engine.Network{{ID: "net", App: "shop"}, {ID: "oldnet", App: "was"}}},
 				Network: testNetwork, Now: testNow, Live: &proxy.Route{App: "shop", Release: 3, Upstreams: upstreams(5)}}, `
 remove network oldnet: it has the app's former name`},

@@ -50,11 +50,11 @@ func TestValidName(t *testing.T) {
 // a success.
 func TestBackoff(t *testing.T) {
 	m := newMachine(t, newHistory(t))
-	w := &watchman{Server: m.server, apps: map[string]*watched{}, slots: make(chan struct{}, 1)}
+	w := &controller{Server: m.server, apps: map[string]*watched{}, slots: make(chan struct{}, 1)}
 	look := func() time.Duration {
 		w.slots <- struct{}{}
 		w.wg.Add(1)
-		w.reconcile(t.Context(), "shop", false)
+		w.reconcileApp(t.Context(), "shop", false)
 		w.wg.Wait()
 		return time.Until(w.apps["shop"].due).Round(time.Second)
 	}

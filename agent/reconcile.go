@@ -25,18 +25,18 @@ func (s *Server) Reconcile(ctx context.Context, app string, log event.Log) error
 	return x.reconcile(ctx, false)
 }
 
-// tend is what the agent does with an app: it stops what is due to retire, and
+// Tend is what the agent does with an app: it stops what is due to retire, and
 // reconciles. left are the one-off containers, which have deadlines and clients.
-func (s *Server) tend(ctx context.Context, app string, restore bool, log event.Log) (left []engine.Instance, done bool, err error) {
+func (s *Server) Tend(ctx context.Context, app string, startEnded bool, log event.Log) (left []engine.Instance, done bool, err error) {
 	if err := s.stopDue(ctx, app); err != nil {
 		log.WithApp(app).Warn("cannot stop what retires of %s: %s", app, err)
 	}
-	return s.tryReconcile(ctx, app, restore, log)
+	return s.tryReconcile(ctx, app, startEnded, log)
 }
 
 // tryReconcile is Reconcile that does not wait: done is false when somebody
 // else has the lock, or git has yet to decide.
-func (s *Server) tryReconcile(ctx context.Context, app string, restore bool, log event.Log) (left []engine.Instance, done bool, err error) {
+func (s *Server) tryReconcile(ctx context.Context, app string, startEnded bool, log event.Log) (left []engine.Instance, done bool, err error) {
 	l, ok, err := s.Store.tryLock(app, "the agent")
 	if err != nil || !ok {
 		return nil, false, err
@@ -52,7 +52,7 @@ func (s *Server) tryReconcile(ctx context.Context, app string, restore bool, log
 	if err != nil {
 		return nil, true, err
 	}
-	x.leaveStops, x.tends = true, true
-	err = x.reconcile(ctx, restore)
+	x.leaveStops, x.byAgent = true, true
+	err = x.reconcile(ctx, startEnded)
 	return x.oneOffs, true, err
 }

@@ -13,7 +13,7 @@ import (
 // TestAgentMendsWhatWasAbandoned: a command that is killed while it has the
 // app's lock, and leaves what neither a file nor an event tells of, is cleaned
 // up behind by the agent at its next look, not only at the next sweep of all
-// apps. It goes red without Server.held in watchman.look.
+// apps. It goes red without Server.held in controller.look.
 func TestAgentMendsWhatWasAbandoned(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -44,7 +44,7 @@ func TestAgentMendsWhatWasAbandoned(t *testing.T) {
 	m.engine.SetImage("shop", engine.ImageInfo{ID: "sha256:second"})
 	l.f.Close() // what the kernel does when its process is killed
 	eventually(t, "the image of the killed command is gone", func() bool { return images() == kept })
-	eventually(t, "the agent has given back the lock", func() bool { return !m.server.Store.held("shop") })
+	eventually(t, "the agent has given back the lock", func() bool { return !m.server.Store.lockInUse("shop") })
 }
 
 // TestAbandonedLock: whoever takes a lock that was never given back cleans up
@@ -85,12 +85,12 @@ func TestAbandonedLockIsPassedOn(t *testing.T) {
 			t.Fatal(ok, err)
 		}
 		l.release()
-		if !m.server.Store.held("shop") {
+		if !m.server.Store.lockInUse("shop") {
 			t.Fatal("the agent has no cause to look")
 		}
 	}
 	m.settle()
-	if m.server.Store.held("shop") {
+	if m.server.Store.lockInUse("shop") {
 		t.Error("the agent looks again and again")
 	}
 }
