@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"archive/tar"
@@ -89,8 +89,12 @@ func makeTools() (*tools, error) {
 	return t, errors.Join(goBuild(t.binary, "."), goBuild(server, "./testdata/e2e/server"), t.importBase(server))
 }
 
+// root is the root of the repository.
+const root = "../.."
+
 func goBuild(to, from string, flags ...string) error {
 	cmd := exec.Command("go", append(append([]string{"build", "-o", to}, flags...), from)...)
+	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("cannot build %s: %w\n%s", from, err, out)

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"fmt"
@@ -73,7 +73,7 @@ func TestEveryFailpointIsPlaced(t *testing.T) {
 // failpointNames are the constants of names.go.
 func failpointNames(t *testing.T) map[string]failpoint.Name {
 	t.Helper()
-	f, err := parser.ParseFile(token.NewFileSet(), "agent/failpoint/names.go", nil, 0)
+	f, err := parser.ParseFile(token.NewFileSet(), root+"/agent/failpoint/names.go", nil, 0)
 	must(t, err)
 	names := map[string]failpoint.Name{}
 	ast.Inspect(f, func(n ast.Node) bool {
@@ -99,7 +99,7 @@ func failpointNames(t *testing.T) map[string]failpoint.Name {
 func placedFailpoints(t *testing.T) map[string]bool {
 	t.Helper()
 	placed := map[string]bool{}
-	must(t, filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+	must(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
 		}
