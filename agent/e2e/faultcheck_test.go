@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"net/http"
 	"path/filepath"
 	"regexp"
 
@@ -131,21 +130,5 @@ func (r *cellRun) outcome() {
 		a.t.Errorf("it was reported done, and is not")
 	case code != 0 && done && !c.fault.kills && r.recovery != "command" && !tellsMore.MatchString(out):
 		a.t.Errorf("it failed, is done all the same, and does not say so")
-	}
-}
-
-// answered fails the test unless every request was answered, by a version that git
-// had accepted.
-func (c *traffic) answered(versions []pushedVersion) {
-	c.t.Helper()
-	c.stop()
-	for _, a := range c.answers {
-		if text := a.wrong(versions); text != "" || a.status != http.StatusOK {
-			c.t.Errorf("at %s: %s", a.begun.Format("05.000"), text)
-			return
-		}
-	}
-	if len(c.answers) == 0 {
-		c.t.Error("nobody asked")
 	}
 }

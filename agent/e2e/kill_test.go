@@ -1,13 +1,11 @@
 package e2e
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"golang.org/x/sys/unix"
@@ -33,21 +31,6 @@ var victims = []struct {
 	{"kill -9 of all of them", func(l *lab, _ *process) {
 		l.kill("shell", "receive-pack", "pre-receive", "post-receive", "reference-transaction")
 	}},
-}
-
-// kill kills all processes of these kinds, of which there has to be one.
-func (l *lab) kill(kinds ...string) {
-	l.t.Helper()
-	var pids []int
-	for _, kind := range kinds {
-		pids = append(pids, l.processes(kind)...)
-	}
-	if len(pids) == 0 {
-		l.t.Fatalf("none of %v runs", kinds)
-	}
-	for _, pid := range pids {
-		unix.Kill(pid, unix.SIGKILL)
-	}
 }
 
 // A push that loses one of its processes before git has decided leaves nothing
@@ -112,11 +95,6 @@ func (a *app) killedEarly(end func(*lab, *process), mend func(*app), f files, te
 // last is the part of everything that resources gives.
 func (a *app) last(everything string) string {
 	return everything[strings.Index(everything, "container "):]
-}
-
-// idle reports whether no process of a push is left.
-func (a *app) idle() bool {
-	return len(a.processes("shell"))+len(a.processes("receive-pack"))+len(a.processes("pre-receive"))+len(a.processes("post-receive")) == 0
 }
 
 // killedBetween ends a process of a push that pre-receive has accepted, while git
@@ -275,11 +253,6 @@ func (a *app) killedAtSwitch(there, back string) {
 	a.settles(back)
 }
 
-// words are the arguments of a command about the app.
-func (a *app) words(line string) []string {
-	return strings.Fields(strings.ReplaceAll(line, "APP", a.name))
-}
-
 // settles waits until the agent has cleaned up behind a command, and runs the one
 // that undoes it.
 func (a *app) settles(back string) {
@@ -290,29 +263,6 @@ func (a *app) settles(back string) {
 	})
 	if back != "" {
 		a.dokku(a.words(back)...)
-	}
-}
-
-// killedAfter kills the command once it has logged n events; it is false when
-// the command has ended before.
-func (c *process) killedAfter(l *lab, n int) bool {
-	mark := fmt.Appendf(nil, `"pid":%d,`, c.cmd.Process.Pid)
-	begun := time.Now()
-	for {
-		log, _ := os.ReadFile(l.log("dokku.log"))
-		if bytes.Count(log, mark) >= n {
-			c.cmd.Process.Kill()
-			<-c.done
-			return true
-		}
-		select {
-		case <-c.done:
-			return false
-		case <-time.After(time.Millisecond):
-		}
-		if time.Since(begun) > patience {
-			c.t.Fatalf("%v does not end", c.cmd.Args)
-		}
 	}
 }
 

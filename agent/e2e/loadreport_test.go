@@ -1,52 +1,13 @@
 package e2e
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 )
-
-// load is testdata/load while it runs.
-type load struct {
-	t     *testing.T
-	cmd   *exec.Cmd
-	stdin io.Closer
-	out   bytes.Buffer
-	err   bytes.Buffer
-}
-
-func (l *lab) startLoad(binary string, args ...string) *load {
-	l.t.Helper()
-	c := &load{t: l.t, cmd: exec.Command(binary, args...)}
-	c.cmd.Stdout, c.cmd.Stderr = &c.out, &c.err
-	in, err := c.cmd.StdinPipe()
-	must(l.t, err)
-	c.stdin = in
-	must(l.t, c.cmd.Start())
-	l.t.Cleanup(func() { endProcess(c.cmd) })
-	return c
-}
-
-// stop lets what is under way end, and returns what came back.
-func (c *load) stop() *loadReport {
-	c.t.Helper()
-	c.stdin.Close()
-	if err := c.cmd.Wait(); err != nil {
-		c.t.Fatalf("the load generator ends with %v:\n%s", err, c.err.String())
-	}
-	r := &loadReport{}
-	d := json.NewDecoder(&c.out)
-	d.DisallowUnknownFields()
-	must(c.t, d.Decode(r))
-	return r
-}
 
 // A loadReport is what testdata/load prints; see there.
 type loadReport struct {
@@ -180,17 +141,4 @@ func (a *loadedApp) ended(b brokenSocket) bool {
 	return b.Life > loadRetire && slices.ContainsFunc(a.changes, func(c change) bool {
 		return c.ended.After(b.Opened) && b.Broke.After(c.begun.Add(loadRetire))
 	})
-}
-
-func names(apps []*loadedApp) string {
-	var list []string
-	for _, a := range apps {
-		list = append(list, a.name)
-	}
-	return strings.Join(list, ",")
-}
-
-// filled puts the lab's base image and the app's name into a file's text.
-func (a *app) filled(text string) string {
-	return strings.NewReplacer("BASE", a.tools.base, "NAME", a.name).Replace(text)
 }

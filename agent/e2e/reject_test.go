@@ -133,20 +133,3 @@ func TestRejectedPushStaysDead(t *testing.T) {
 		})
 	}
 }
-
-// image is the id of the image that a process runs.
-func (a *app) image(dyno string) string {
-	a.t.Helper()
-	i, err := a.tools.docker.ContainerInspect(a.t.Context(), a.instances()[dyno])
-	must(a.t, err)
-	return i.Image
-}
-
-// stopAll ends all processes as a reboot does: behind everybody's back.
-func (a *app) stopAll() {
-	a.t.Helper()
-	for _, id := range a.instances() {
-		must(a.t, a.tools.docker.ContainerKill(a.t.Context(), id, "TERM"))
-	}
-	waitFor(a.t, "all processes have ended", func() bool { return len(a.instances()) == 0 })
-}

@@ -6,34 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-
-	"github.com/docker/docker/api/types/filters"
-	"github.com/docker/docker/api/types/image"
 )
-
-// renamed is the app under its new name; the lab removes both names' leftovers.
-func (a *app) renamed() *app {
-	*a.apps++
-	return &app{a.lab, a.appName(*a.apps), a.work}
-}
-
-// left are the containers and networks that carry the app's label, and the
-// images that are called by its name; what they were built as stays in them.
-func (a *app) left() string {
-	a.t.Helper()
-	var lines []string
-	for line := range strings.SplitSeq(a.resources(), "\n") {
-		if line != "" && !strings.HasPrefix(line, "image ") {
-			lines = append(lines, line)
-		}
-	}
-	named, err := a.tools.docker.ImageList(a.t.Context(), image.ListOptions{Filters: filters.NewArgs(filters.Arg("reference", "dokku/"+a.name))})
-	must(a.t, err)
-	for _, i := range named {
-		lines = append(lines, "image "+i.ID)
-	}
-	return strings.Join(lines, "\n")
-}
 
 // A rename under traffic: the app's own domain is answered at every moment, the
 // new name at once, and nothing of the old one is left.

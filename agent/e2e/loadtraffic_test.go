@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -183,4 +184,20 @@ func (a answer) wrong(versions []pushedVersion) string {
 		}
 	}
 	return ""
+}
+
+// answered fails the test unless every request was answered, by a version that git
+// had accepted.
+func (c *traffic) answered(versions []pushedVersion) {
+	c.t.Helper()
+	c.stop()
+	for _, a := range c.answers {
+		if text := a.wrong(versions); text != "" || a.status != http.StatusOK {
+			c.t.Errorf("at %s: %s", a.begun.Format("05.000"), text)
+			return
+		}
+	}
+	if len(c.answers) == 0 {
+		c.t.Error("nobody asked")
+	}
 }

@@ -148,13 +148,3 @@ func (b *bench) countReached(text string) int {
 		}
 	}))
 }
-
-// ended reports whether the process has.
-func (c *process) ended() bool {
-	select {
-	case <-c.done:
-		return true
-	default:
-		return false
-	}
-}

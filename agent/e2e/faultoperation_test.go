@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"strings"
-	"testing"
-	"time"
 )
 
 // An operation of the matrix: what somebody does with an app.
@@ -111,32 +109,4 @@ func (a *app) asked() string {
 	data, err := json.Marshal(st)
 	must(a.t, err)
 	return string(data)
-}
-
-// restsNow runs commands until the app is at rest, without an agent.
-func (a *app) restsNow() {
-	a.t.Helper()
-	a.waitForRest(func() { a.try("ps:restore", a.name) })
-}
-
-// waitForRest waits until the app is at rest, as the agent has to see to within half
-// a minute (I9); meanwhile it does something again and again.
-func (a *app) waitForRest(do func()) {
-	a.t.Helper()
-	waitSlowly(a.t, func() error { do(); return a.unrest() })
-}
-
-// waitSlowly waits until ok returns nil. What it asks takes the machine some work.
-func waitSlowly(t *testing.T, ok func() error) {
-	t.Helper()
-	late := time.After(patience)
-	tick := time.NewTicker(150 * time.Millisecond)
-	defer tick.Stop()
-	for err := ok(); err != nil; err = ok() {
-		select {
-		case <-late:
-			t.Fatalf("after %s: %s", patience, err)
-		case <-tick.C:
-		}
-	}
 }

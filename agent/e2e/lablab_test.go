@@ -1,28 +1,19 @@
 package e2e
 
 import (
-	"archive/tar"
 	"bytes"
-	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	"github.com/docker/docker/api/types/image"
-	"github.com/docker/docker/client"
 	"golang.org/x/sys/unix"
 
 	"dokku/agent/proxy/proxytest"
@@ -31,101 +22,6 @@ import (
 // The end-to-end tests run the built program against a real git, sshd, nginx
 // and Docker Engine: what is missing fails them. They run as whoever starts
 // them, and leave the machine's own nginx, sshd and DOKKU_ROOT alone.
-
-// patience bounds every wait of a test.
-const patience = 60 * time.Second
-
-// runID is in the name of every app of this run: the engine is shared.
-var runID = strings.ToLower(rand.Text()[:6])
-
-// tools are what all labs of a run have in common.
-type tools struct {
-	dir    string
-	binary string // the program under test
-	base   string // an image with the server of testdata/e2e/server
-	docker *client.Client
-}
-
-var shared = sync.OnceValues(makeTools)
-
-// made are the tools that TestMain clears away.
-var made *tools
-
-func TestMain(m *testing.M) {
-	flag.Parse()
-	// Most of their time the tests wait, for checks and for what retires.
-	if n := flag.Lookup("test.parallel"); n.Value.String() == n.DefValue {
-		flag.Set("test.parallel", "4")
-	}
-	code := m.Run()
-	if t := made; t != nil {
-		t.docker.ImageRemove(context.Background(), t.base, image.RemoveOptions{})
-		t.docker.Close()
-		os.RemoveAll(t.dir)
-	}
-	os.Exit(code)
-}
-
-func makeTools() (*tools, error) {
-	for _, name := range []string{"git", "ssh", "ssh-keygen", "nginx", "unshare"} {
-		if _, err := exec.LookPath(name); err != nil {
-			return nil, fmt.Errorf("the end-to-end tests need %s: %w (install.sh test installs it)", name, err)
-		}
-	}
-	cli, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
-	if err != nil {
-		return nil, err
-	}
-	if _, err := cli.Ping(context.Background()); err != nil {
-		return nil, fmt.Errorf("the end-to-end tests need a Docker Engine: %w", err)
-	}
-	dir, err := os.MkdirTemp("", "e2e")
-	if err != nil {
-		return nil, err
-	}
-	t := &tools{dir: dir, binary: filepath.Join(dir, "dokku"), base: "dokku-e2e:" + runID, docker: cli}
-	made = t
-	server := filepath.Join(dir, "server")
-	return t, errors.Join(goBuild(t.binary, "."), goBuild(server, "./testdata/e2e/server"), t.importBase(server))
-}
-
-// root is the root of the repository.
-const root = "../.."
-
-func goBuild(to, from string, flags ...string) error {
-	cmd := exec.Command("go", append(append([]string{"build", "-o", to}, flags...), from)...)
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("cannot build %s: %w\n%s", from, err, out)
-	}
-	return nil
-}
-
-// importBase makes an image of the server alone, so that no push has to carry it.
-func (t *tools) importBase(server string) error {
-	data, err := os.ReadFile(server)
-	if err != nil {
-		return err
-	}
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	err = w.WriteHeader(&tar.Header{Name: "server", Mode: 0o755, Size: int64(len(data))})
-	if err == nil {
-		_, err = w.Write(data)
-	}
-	if err = errors.Join(err, w.Close()); err != nil {
-		return err
-	}
-	source := image.ImportSource{Source: &b, SourceName: "-"}
-	answer, err := t.docker.ImageImport(context.Background(), source, t.base, image.ImportOptions{})
-	if err != nil {
-		return fmt.Errorf("cannot make the image %s: %w", t.base, err)
-	}
-	defer answer.Close()
-	_, err = io.Copy(io.Discard, answer)
-	return err
-}
 
 // A lab is a server of a test's own: a DOKKU_ROOT with the program, nginx and
 // sshd around it, and one client with a key.
@@ -193,48 +89,6 @@ func (l *lab) configure(settings map[string]any) {
 	data, err := json.Marshal(s)
 	must(l.t, err)
 	must(l.t, os.WriteFile(filepath.Join(l.root, ".dokku", "server.json"), data, 0o600))
-}
-
-// A step of a deploy at which a test can make it wait.
-type step string
-
-const (
-	beforeCommit step = "check"       // everything has been started, nothing accepted
-	atCommit     step = "transaction" // pre-receive has accepted, git has locked the ref
-	afterCommit  step = "reload"      // the ref has moved, or the release is current; the old version serves
-	afterSwitch  step = "reloaded"    // nginx has been told, and nobody knows yet
-)
-
-// stoppable wraps a command of nginx so that hold can stop it, before and after.
-func (l *lab) stoppable(before step, command []string, after step) []string {
-	path := filepath.Join(l.root, ".dokku", string(before))
-	l.script(path, before, strings.Join(command, " ")+" || exit", after)
-	return []string{"sh", path}
-}
-
-// script writes a shell script of one line that hold can stop before and after it.
-func (l *lab) script(path string, before step, line string, after step) {
-	wait := func(at step) string {
-		return fmt.Sprintf("while [ -e %[1]s ]; do : > %[1]s.reached; sleep 0.02; done\n", l.holdFile(at))
-	}
-	must(l.t, os.WriteFile(path, []byte("#!/bin/sh\n"+wait(before)+line+"\n"+wait(after)), 0o755))
-}
-
-func (l *lab) holdFile(at step) string { return filepath.Join(l.root, ".dokku", "hold-"+string(at)) }
-
-// hold makes whatever comes to the step wait there, for less than the ten
-// seconds after which it would give up. arrived waits until something does.
-func (l *lab) hold(at step) (arrived, release func()) {
-	l.t.Helper()
-	path := l.holdFile(at)
-	os.Remove(path + ".reached")
-	must(l.t, os.WriteFile(path, nil, 0o600))
-	release = func() { os.Remove(path) }
-	l.t.Cleanup(release)
-	return func() {
-		l.t.Helper()
-		waitFor(l.t, "something arrives at the step "+string(at), func() bool { return exists(path + ".reached") })
-	}, release
 }
 
 // environment is what the program finds where it is called on the server.
@@ -351,31 +205,4 @@ func (l *lab) processes(kind string) []int {
 		}
 	}
 	return found
-}
-
-// waitFor waits until ok holds.
-func waitFor(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	late := time.After(patience)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-late:
-			t.Fatalf("waited in vain until %s", what)
-		case <-tick.C:
-		}
-	}
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
 }

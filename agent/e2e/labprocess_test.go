@@ -2,44 +2,14 @@ package e2e
 
 import (
 	"bytes"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"dokku/hooks/sshtest"
 )
-
-// front is the lab's sshd, and what a client needs to come in.
-type front struct {
-	home string // the client's
-	url  string // ssh://user@host:port
-	dest string // user@host
-	ssh  []string
-}
-
-// start starts an sshd whose one key is the client's, added as an administrator
-// would.
-func (f *front) start(l *lab, base string) {
-	l.t.Helper()
-	f.home = filepath.Join(base, "home")
-	must(l.t, os.MkdirAll(f.home, 0o700))
-	key := sshtest.Key(l.t, filepath.Join(f.home, "key"))
-	l.dokku("ssh-keys:add", "alice", key+".pub")
-	sshd := sshtest.Start(l.t, base, filepath.Join(l.root, ".ssh", "authorized_keys"))
-	f.dest, f.url, f.ssh = sshd.Dest, sshd.URL, sshd.Client(key)
-}
-
-// overSSH runs a dokku command as the client.
-func (l *lab) overSSH(line string) (out string, code int) {
-	l.t.Helper()
-	return l.start(exec.Command(l.front.ssh[0], append(l.front.ssh[1:], l.front.dest, line)...)).wait()
-}
 
 // A process is a command that runs: a git push, mostly.
 type process struct {
@@ -134,26 +104,12 @@ func (c *process) fails() string {
 	return out
 }
 
-// contains fails the test unless text has all the parts, in their order.
-func contains(t *testing.T, text string, parts ...string) {
-	t.Helper()
-	rest := text
-	for _, p := range parts {
-		_, after, found := strings.Cut(rest, p)
-		if !found {
-			t.Errorf("%q is missing, or in the wrong place, in:\n%s", p, text)
-			return
-		}
-		rest = after
-	}
-}
-
-// lacks fails the test if text has one of the parts.
-func lacks(t *testing.T, text string, parts ...string) {
-	t.Helper()
-	for _, p := range parts {
-		if strings.Contains(text, p) {
-			t.Errorf("%q should not be in:\n%s", p, text)
-		}
+// ended reports whether the process has.
+func (c *process) ended() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
 	}
 }

@@ -1,0 +1,98 @@
+package e2e
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"dokku/agent/failpoint"
+)
+
+// failing are the tools with a build of the program that has failpoints.
+var failing = sync.OnceValues(func() (*tools, error) {
+	t, err := shared()
+	if err != nil {
+		return nil, err
+	}
+	f := *t
+	f.binary = filepath.Join(t.dir, "failing", "dokku")
+	return &f, goBuild(f.binary, ".", "-tags", "failpoints")
+})
+
+// failpointNames are the constants of names.go.
+func failpointNames(t *testing.T) map[string]failpoint.Name {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), root+"/agent/failpoint/names.go", nil, 0)
+	must(t, err)
+	names := map[string]failpoint.Name{}
+	ast.Inspect(f, func(n ast.Node) bool {
+		v, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		for i, ident := range v.Names {
+			text, err := strconv.Unquote(v.Values[i].(*ast.BasicLit).Value)
+			must(t, err)
+			names[ident.Name] = failpoint.Name(text)
+		}
+		return true
+	})
+	if len(names) == 0 {
+		t.Fatal("names.go has no constants")
+	}
+	return names
+}
+
+// failpoints is the folder that the program looks into; see agent/failpoint.
+func (l *lab) failpoints(elem ...string) string {
+	return filepath.Join(append([]string{l.root, ".dokku", "failpoints"}, elem...)...)
+}
+
+// plan lets an action happen at a point; "" for none. It begins a new record of the
+// points that are reached.
+func (l *lab) plan(point, action string) {
+	l.t.Helper()
+	must(l.t, os.MkdirAll(l.failpoints(), 0o700))
+	for _, name := range []string{"plan", "struck"} {
+		os.Remove(l.failpoints(name))
+	}
+	must(l.t, os.WriteFile(l.failpoints("reached"), nil, 0o600))
+	if action != "" {
+		must(l.t, os.WriteFile(l.failpoints("plan.new"), fmt.Appendf(nil, "%s %s\n", point, action), 0o600))
+		must(l.t, os.Rename(l.failpoints("plan.new"), l.failpoints("plan")))
+	}
+}
+
+// release lets what is held go on, and plans nothing more.
+func (l *lab) release() { os.Remove(l.failpoints("plan")) }
+
+// struck reports whether the planned action has happened.
+func (l *lab) struck() bool { return exists(l.failpoints("struck")) }
+
+// reached are the points that were reached since plan, in their order, each once.
+func (l *lab) reached() (points []string) {
+	l.t.Helper()
+	data, err := os.ReadFile(l.failpoints("reached"))
+	must(l.t, err)
+	for line := range strings.Lines(string(data)) {
+		_, point, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if !slices.Contains(points, point) {
+			points = append(points, point)
+		}
+	}
+	return points
+}
+
+// pointName is the part of "pre-receive/lock-taken#1" that says what was reached.
+func pointName(point string) string {
+	_, name, _ := strings.Cut(point, "/")
+	return name[:strings.LastIndex(name, "#")]
+}

@@ -1,0 +1,100 @@
+package e2e
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/client"
+)
+
+// The end-to-end tests run the built program against a real git, sshd, nginx
+// and Docker Engine: what is missing fails them. They run as whoever starts
+// them, and leave the machine's own nginx, sshd and DOKKU_ROOT alone.
+
+// runID is in the name of every app of this run: the engine is shared.
+var runID = strings.ToLower(rand.Text()[:6])
+
+// tools are what all labs of a run have in common.
+type tools struct {
+	dir    string
+	binary string // the program under test
+	base   string // an image with the server of testdata/e2e/server
+	docker *client.Client
+}
+
+var shared = sync.OnceValues(makeTools)
+
+// made are the tools that TestMain clears away.
+var made *tools
+
+func makeTools() (*tools, error) {
+	for _, name := range []string{"git", "ssh", "ssh-keygen", "nginx", "unshare"} {
+		if _, err := exec.LookPath(name); err != nil {
+			return nil, fmt.Errorf("the end-to-end tests need %s: %w (install.sh test installs it)", name, err)
+		}
+	}
+	cli, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	if err != nil {
+		return nil, err
+	}
+	if _, err := cli.Ping(context.Background()); err != nil {
+		return nil, fmt.Errorf("the end-to-end tests need a Docker Engine: %w", err)
+	}
+	dir, err := os.MkdirTemp("", "e2e")
+	if err != nil {
+		return nil, err
+	}
+	t := &tools{dir: dir, binary: filepath.Join(dir, "dokku"), base: "dokku-e2e:" + runID, docker: cli}
+	made = t
+	server := filepath.Join(dir, "server")
+	return t, errors.Join(goBuild(t.binary, "."), goBuild(server, "./testdata/e2e/server"), t.importBase(server))
+}
+
+// root is the root of the repository.
+const root = "../.."
+
+func goBuild(to, from string, flags ...string) error {
+	cmd := exec.Command("go", append(append([]string{"build", "-o", to}, flags...), from)...)
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("cannot build %s: %w\n%s", from, err, out)
+	}
+	return nil
+}
+
+// importBase makes an image of the server alone, so that no push has to carry it.
+func (t *tools) importBase(server string) error {
+	data, err := os.ReadFile(server)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	err = w.WriteHeader(&tar.Header{Name: "server", Mode: 0o755, Size: int64(len(data))})
+	if err == nil {
+		_, err = w.Write(data)
+	}
+	if err = errors.Join(err, w.Close()); err != nil {
+		return err
+	}
+	source := image.ImportSource{Source: &b, SourceName: "-"}
+	answer, err := t.docker.ImageImport(context.Background(), source, t.base, image.ImportOptions{})
+	if err != nil {
+		return fmt.Errorf("cannot make the image %s: %w", t.base, err)
+	}
+	defer answer.Close()
+	_, err = io.Copy(io.Discard, answer)
+	return err
+}

@@ -1,0 +1,66 @@
+package e2e
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The end-to-end tests run the built program against a real git, sshd, nginx
+// and Docker Engine: what is missing fails them. They run as whoever starts
+// them, and leave the machine's own nginx, sshd and DOKKU_ROOT alone.
+
+// patience bounds every wait of a test.
+const patience = 60 * time.Second
+
+// waitFor waits until ok holds.
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	late := time.After(patience)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-late:
+			t.Fatalf("waited in vain until %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// contains fails the test unless text has all the parts, in their order.
+func contains(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	rest := text
+	for _, p := range parts {
+		_, after, found := strings.Cut(rest, p)
+		if !found {
+			t.Errorf("%q is missing, or in the wrong place, in:\n%s", p, text)
+			return
+		}
+		rest = after
+	}
+}
+
+// lacks fails the test if text has one of the parts.
+func lacks(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, p := range parts {
+		if strings.Contains(text, p) {
+			t.Errorf("%q should not be in:\n%s", p, text)
+		}
+	}
+}
