@@ -59,7 +59,7 @@ func TestEveryFailpointIsPlaced(t *testing.T) {
 func placedFailpoints(t *testing.T) map[string]bool {
 	t.Helper()
 	placed := map[string]bool{}
-	must(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	must(t, filepath.WalkDir(root(), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
 		}

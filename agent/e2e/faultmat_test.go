@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 const (
@@ -20,6 +21,15 @@ const (
 	// benches is how many cells run at the same time.
 	benches = 4
 )
+
+// options choose the cells.
+type options struct {
+	Seed  uint64        // chooses the cells, and who recovers
+	Full  bool          // all cells, not one for each point
+	Cells int           // so many of all cells; 0: as Full says
+	For   time.Duration // begin no cell later than this; 0: no limit
+	Only  string        // only the cells whose names match
+}
 
 // A faultCell is an operation, a point and a fault.
 type faultCell struct {
@@ -33,9 +43,9 @@ func (c faultCell) String() string {
 }
 
 // chance is a number that the seed chooses for a text.
-func chance(texts ...string) uint64 {
+func (o options) chance(texts ...string) uint64 {
 	h := fnv.New64a()
-	fmt.Fprint(h, *faultSeed, strings.Join(texts, "\x00"))
+	fmt.Fprint(h, o.Seed, strings.Join(texts, "\x00"))
 	return h.Sum64()
 }
 
@@ -54,6 +64,7 @@ var faultFiles = files{
 
 // A faultMatrix is where the cells run, and how they went.
 type faultMatrix struct {
+	options
 	pool chan *bench
 
 	mu         sync.Mutex
@@ -61,11 +72,11 @@ type faultMatrix struct {
 	ran, wrong int
 }
 
-func newFaultMatrix(t *testing.T) *faultMatrix {
+func newFaultMatrix(t *testing.T, o options) *faultMatrix {
 	t.Helper()
 	tools, err := failing()
 	must(t, err)
-	x := &faultMatrix{pool: make(chan *bench, benches), points: map[string][]string{}}
+	x := &faultMatrix{options: o, pool: make(chan *bench, benches), points: map[string][]string{}}
 	for range benches {
 		relay := newEngineRelay(t, tools.docker, t.TempDir())
 		l := newLabOf(t, tools, map[string]any{"docker": "unix://" + relay.path,
@@ -121,17 +132,17 @@ func (x *faultMatrix) all() (cells []faultCell) {
 func (x *faultMatrix) chosen(t *testing.T) []faultCell {
 	t.Helper()
 	cells := x.all()
-	if *faultOnly != "" {
-		only, err := regexp.Compile(*faultOnly)
+	if x.Only != "" {
+		only, err := regexp.Compile(x.Only)
 		must(t, err)
 		cells = slices.DeleteFunc(cells, func(c faultCell) bool { return !only.MatchString(c.String()) })
 	}
 	t.Logf("there are %d cells", len(cells))
-	slices.SortFunc(cells, func(c, d faultCell) int { return cmp.Compare(chance(c.String()), chance(d.String())) })
-	if *faultCells > 0 {
-		return cells[:min(*faultCells, len(cells))]
+	slices.SortFunc(cells, func(c, d faultCell) int { return cmp.Compare(x.chance(c.String()), x.chance(d.String())) })
+	if x.Cells > 0 {
+		return cells[:min(x.Cells, len(cells))]
 	}
-	if *faultFull || *faultOnly != "" {
+	if x.Full || x.Only != "" {
 		return cells
 	}
 	seen, counted := map[string]bool{}, 0
@@ -180,14 +191,14 @@ func (b *bench) subject(op *operation) *app {
 var recoveries = []string{"agent that runs", "agent that is started", "command", "push"}
 
 // recovery chooses one that can do it.
-func (c faultCell) recovery() string {
+func (o options) recovery(c faultCell) string {
 	switch {
 	case c.op.name == "first push": // an app that nobody pushes to again is left alone for a minute
 		return "push"
 	case c.op.name == "apps:destroy":
-		return recoveries[chance("recovery", c.String())%3]
+		return recoveries[o.chance("recovery", c.String())%3]
 	}
-	return recoveries[chance("recovery", c.String())%4]
+	return recoveries[o.chance("recovery", c.String())%4]
 }
 
 // run runs a cell; without a fault it notes the points.
@@ -204,7 +215,7 @@ func (x *faultMatrix) run(t *testing.T, c faultCell) {
 	if c.op.prepare != nil {
 		c.op.prepare(a)
 	}
-	r := &cellRun{bench: b, app: a, cell: c, recovery: c.recovery(), before: a.asked(), first: a.tip("main")}
+	r := &cellRun{bench: b, app: a, cell: c, recovery: x.recovery(c), before: a.asked(), first: a.tip("main")}
 	if r.recovery == "agent that runs" && c.point != "" {
 		b.startAgent()
 	}
@@ -231,5 +242,38 @@ func (x *faultMatrix) note(op operation, points []string) {
 			continue // how many there are is chance
 		}
 		x.points[op.name] = append(x.points[op.name], p)
+	}
+}
+
+// runAll runs the chosen cells as subtests. It fails the test when fewer run than once did.
+func (x *faultMatrix) runAll(t *testing.T) {
+	begun := time.Now()
+	t.Run("undisturbed", func(t *testing.T) {
+		for _, op := range matrixOperations {
+			t.Run(op.name, func(t *testing.T) {
+				t.Parallel()
+				x.run(t, faultCell{op: op})
+			})
+		}
+	})
+	x.complete(t)
+	cells := x.chosen(t)
+	t.Run("cells", func(t *testing.T) {
+		for _, c := range cells {
+			t.Run(c.String(), func(t *testing.T) {
+				t.Parallel()
+				if x.For == 0 || time.Since(begun) < x.For {
+					x.run(t, c)
+				}
+			})
+		}
+	})
+	t.Logf("points: %d; cells run: %d, failed: %d, in %s", len(failpointNames(t)), x.ran, x.wrong, time.Since(begun).Round(time.Second))
+	floor := faultFloor
+	if x.Full {
+		floor = faultFullFloor
+	}
+	if x.Only == "" && x.Cells == 0 && x.For == 0 && x.ran < floor {
+		t.Errorf("%d cells were run, there were %d once", x.ran, floor)
 	}
 }

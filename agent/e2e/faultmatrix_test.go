@@ -3,7 +3,6 @@ package e2e
 import (
 	"flag"
 	"testing"
-	"time"
 )
 
 var (
@@ -22,34 +21,5 @@ var (
 // -faults.full runs all, -faults.cells=N a sample of them.
 func TestFaultMatrixReal(t *testing.T) {
 	t.Parallel()
-	x := newFaultMatrix(t)
-	begun := time.Now()
-	t.Run("undisturbed", func(t *testing.T) {
-		for _, op := range matrixOperations {
-			t.Run(op.name, func(t *testing.T) {
-				t.Parallel()
-				x.run(t, faultCell{op: op})
-			})
-		}
-	})
-	x.complete(t)
-	cells := x.chosen(t)
-	t.Run("cells", func(t *testing.T) {
-		for _, c := range cells {
-			t.Run(c.String(), func(t *testing.T) {
-				t.Parallel()
-				if *faultFor == 0 || time.Since(begun) < *faultFor {
-					x.run(t, c)
-				}
-			})
-		}
-	})
-	t.Logf("points: %d; cells run: %d, failed: %d, in %s", len(failpointNames(t)), x.ran, x.wrong, time.Since(begun).Round(time.Second))
-	floor := faultFloor
-	if *faultFull {
-		floor = faultFullFloor
-	}
-	if *faultOnly == "" && *faultCells == 0 && *faultFor == 0 && x.ran < floor {
-		t.Errorf("%d cells were run, there were %d once", x.ran, floor)
-	}
+	newFaultMatrix(t, options{Seed: *faultSeed, Full: *faultFull, Cells: *faultCells, For: *faultFor, Only: *faultOnly}).runAll(t)
 }

@@ -30,7 +30,7 @@ var failing = sync.OnceValues(func() (*tools, error) {
 // failpointNames are the constants of names.go.
 func failpointNames(t *testing.T) map[string]failpoint.Name {
 	t.Helper()
-	f, err := parser.ParseFile(token.NewFileSet(), root+"/agent/failpoint/names.go", nil, 0)
+	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root(), "agent", "failpoint", "names.go"), nil, 0)
 	must(t, err)
 	names := map[string]failpoint.Name{}
 	ast.Inspect(f, func(n ast.Node) bool {
@@ -52,36 +52,36 @@ func failpointNames(t *testing.T) map[string]failpoint.Name {
 }
 
 // failpoints is the folder that the program looks into; see agent/failpoint.
-func (l *lab) failpoints(elem ...string) string {
-	return filepath.Join(append([]string{l.root, ".dokku", "failpoints"}, elem...)...)
+func (b *bench) failpoints(elem ...string) string {
+	return filepath.Join(append([]string{b.root, ".dokku", "failpoints"}, elem...)...)
 }
 
 // plan lets an action happen at a point; "" for none. It begins a new record of the
 // points that are reached.
-func (l *lab) plan(point, action string) {
-	l.t.Helper()
-	must(l.t, os.MkdirAll(l.failpoints(), 0o700))
+func (b *bench) plan(point, action string) {
+	b.t.Helper()
+	must(b.t, os.MkdirAll(b.failpoints(), 0o700))
 	for _, name := range []string{"plan", "struck"} {
-		os.Remove(l.failpoints(name))
+		os.Remove(b.failpoints(name))
 	}
-	must(l.t, os.WriteFile(l.failpoints("reached"), nil, 0o600))
+	must(b.t, os.WriteFile(b.failpoints("reached"), nil, 0o600))
 	if action != "" {
-		must(l.t, os.WriteFile(l.failpoints("plan.new"), fmt.Appendf(nil, "%s %s\n", point, action), 0o600))
-		must(l.t, os.Rename(l.failpoints("plan.new"), l.failpoints("plan")))
+		must(b.t, os.WriteFile(b.failpoints("plan.new"), fmt.Appendf(nil, "%s %s\n", point, action), 0o600))
+		must(b.t, os.Rename(b.failpoints("plan.new"), b.failpoints("plan")))
 	}
 }
 
 // release lets what is held go on, and plans nothing more.
-func (l *lab) release() { os.Remove(l.failpoints("plan")) }
+func (b *bench) release() { os.Remove(b.failpoints("plan")) }
 
 // struck reports whether the planned action has happened.
-func (l *lab) struck() bool { return exists(l.failpoints("struck")) }
+func (b *bench) struck() bool { return exists(b.failpoints("struck")) }
 
 // reached are the points that were reached since plan, in their order, each once.
-func (l *lab) reached() (points []string) {
-	l.t.Helper()
-	data, err := os.ReadFile(l.failpoints("reached"))
-	must(l.t, err)
+func (b *bench) reached() (points []string) {
+	b.t.Helper()
+	data, err := os.ReadFile(b.failpoints("reached"))
+	must(b.t, err)
 	for line := range strings.Lines(string(data)) {
 		_, point, _ := strings.Cut(strings.TrimSpace(line), " ")
 		if !slices.Contains(points, point) {

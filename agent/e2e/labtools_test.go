@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"testing"
 
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
@@ -35,7 +37,7 @@ type tools struct {
 
 var shared = sync.OnceValues(makeTools)
 
-// made are the tools that TestMain clears away.
+// made are the tools that runTests removes.
 var made *tools
 
 func makeTools() (*tools, error) {
@@ -61,12 +63,20 @@ func makeTools() (*tools, error) {
 	return t, errors.Join(goBuild(t.binary, "."), goBuild(server, "./testdata/e2e/server"), t.importBase(server))
 }
 
-// root is the root of the repository.
-const root = "../.."
+// root is the folder of go.mod, above the folder of the test.
+var root = sync.OnceValue(func() string {
+	dir, err := os.Getwd()
+	for ; err == nil && dir != "/"; dir = filepath.Dir(dir) {
+		if exists(filepath.Join(dir, "go.mod")) {
+			return dir
+		}
+	}
+	panic(fmt.Sprintf("no go.mod above the working folder (%v)", err))
+})
 
 func goBuild(to, from string, flags ...string) error {
 	cmd := exec.Command("go", append(append([]string{"build", "-o", to}, flags...), from)...)
-	cmd.Dir = root
+	cmd.Dir = root()
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("cannot build %s: %w\n%s", from, err, out)
@@ -97,4 +107,21 @@ func (t *tools) importBase(server string) error {
 	defer answer.Close()
 	_, err = io.Copy(io.Discard, answer)
 	return err
+}
+
+// runTests runs the tests of a package, and removes what Shared has made. It returns
+// the process's exit code.
+func runTests(m *testing.M) int {
+	flag.Parse()
+	// The tests spend most of their time waiting for checks and for old processes to end.
+	if n := flag.Lookup("test.parallel"); n.Value.String() == n.DefValue {
+		flag.Set("test.parallel", "4")
+	}
+	code := m.Run()
+	if t := made; t != nil {
+		t.docker.ImageRemove(context.Background(), t.base, image.RemoveOptions{})
+		t.docker.Close()
+		os.RemoveAll(t.dir)
+	}
+	return code
 }

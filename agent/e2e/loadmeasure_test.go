@@ -156,9 +156,9 @@ func (a *soaked) measure(m amounts, prefix string) {
 // buildCache is the size of the engine's, which all that build there share. An
 // engine before API 1.42 measures all its images, too, to answer that: other tests
 // would wait for it.
-func (l *lab) buildCache() string {
+func (l *lab) buildCache(always bool) string {
 	l.t.Helper()
-	if v := l.tools.docker.ClientVersion(); *soakDeploys < 100 && versions.LessThan(v, "1.42") {
+	if v := l.tools.docker.ClientVersion(); !always && versions.LessThan(v, "1.42") {
 		return "not measured (API " + v + ")"
 	}
 	du, err := l.tools.docker.DiskUsage(l.t.Context(), types.DiskUsageOptions{Types: []types.DiskUsageObject{types.BuildCacheObject}})
