@@ -13,59 +13,59 @@ import (
 // next push from the old clone goes on.
 func TestBackup(t *testing.T) {
 	t.Parallel()
-	old := newLab(t, nil)
-	a := old.deployed(files{"Procfile": twoTypes, "DOKKU_SCALE": "web=2\nworker=1\n"})
-	old.dokku("config:set", a.name, "GREETING=hello")
-	old.dokku("domains:add", a.name, a.name+".e2e.test", "own.example.com")
-	rev := a.tip("main")
+	old := New(t, nil)
+	a := old.Deployed(Files{"Procfile": twoTypes, "DOKKU_SCALE": "web=2\nworker=1\n"})
+	old.Dokku("config:set", a.Name, "GREETING=hello")
+	old.Dokku("domains:add", a.Name, a.Name+".e2e.test", "own.example.com")
+	rev := a.Tip("main")
 	var saved, said bytes.Buffer
-	cmd := exec.Command(old.front.ssh[0], append(old.front.ssh[1:], old.front.dest, "backup --images "+a.name)...)
+	cmd := exec.Command(old.Front.SSH[0], append(old.Front.SSH[1:], old.Front.Dest, "backup --images "+a.Name)...)
 	cmd.Stdout, cmd.Stderr = &saved, &said
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%v\n%s", err, &said)
 	}
-	contains(t, said.String(), "-----> Backing up "+a.name+" (v2, "+rev[:7]+")", "-----> Reading 1 image of "+a.name, "=====> Backed up 1 app: ")
+	Contains(t, said.String(), "-----> Backing up "+a.Name+" (v2, "+rev[:7]+")", "-----> Reading 1 image of "+a.Name, "=====> Backed up 1 app: ")
 	plain := filepath.Join(t.TempDir(), "plain.tar.gz")
-	old.dokku("backup", "--output", plain)
-	old.dokku("apps:destroy", "--force", a.name)
-	if left := a.resources(); left != "" {
+	old.Dokku("backup", "--output", plain)
+	old.Dokku("apps:destroy", "--force", a.Name)
+	if left := a.Resources(); left != "" {
 		t.Fatalf("the destroyed app left\n%s", left)
 	}
 
-	l := newLab(t, nil)
-	l.startAgent()
-	restore := exec.Command(l.front.ssh[0], append(l.front.ssh[1:], l.front.dest, "restore")...)
+	l := New(t, nil)
+	l.StartAgent()
+	restore := exec.Command(l.Front.SSH[0], append(l.Front.SSH[1:], l.Front.Dest, "restore")...)
 	restore.Stdin = bytes.NewReader(saved.Bytes())
-	out := l.start(restore).succeeds()
-	contains(t, out, "-----> Restoring "+a.name+" (v2, "+rev[:7]+")", "-----> Starting web.1 web.2 worker.1", "=====> Restored 1 app")
+	out := l.Start(restore).Succeeds()
+	Contains(t, out, "-----> Restoring "+a.Name+" (v2, "+rev[:7]+")", "-----> Starting web.1 web.2 worker.1", "=====> Restored 1 app")
 	if strings.Contains(out, "Building") {
 		t.Errorf("it was built although its image was there:\n%s", out)
 	}
-	b := &app{l, a.name, a.work}
-	b.serves(rev)
-	b.runs("web.1", "web.2", "worker.1")
-	if b.state().Current != 3 || l.dokku("config:get", b.name, "GREETING") != "hello\n" {
-		t.Errorf("the state is %+v", b.state())
+	b := &App{l, a.Name, a.Work}
+	b.Serves(rev)
+	b.Runs("web.1", "web.2", "worker.1")
+	if b.State().Current != 3 || l.Dokku("config:get", b.Name, "GREETING") != "hello\n" {
+		t.Errorf("the state is %+v", b.State())
 	}
-	if status, body := l.nginx.Get("own.example.com", "/"); status != 200 || !strings.HasPrefix(body, rev) {
+	if status, body := l.Nginx.Get("own.example.com", "/"); status != 200 || !strings.HasPrefix(body, rev) {
 		t.Errorf("its own domain is answered %d %q", status, body)
 	}
-	b.push(files{"version": "2"})
-	b.serves(b.tip("main"))
-	b.rests()
+	b.Push(Files{"version": "2"})
+	b.Serves(b.Tip("main"))
+	b.Rests()
 
 	// Without images it is built again. What exists is not replaced unasked.
-	if out := l.refused("restore", "--input", plain); !strings.Contains(out, "these apps exist already: "+a.name) {
+	if out := l.Refused("restore", "--input", plain); !strings.Contains(out, "these apps exist already: "+a.Name) {
 		t.Errorf("%s", out)
 	}
-	b.serves(b.tip("main"))
-	l.dokku("apps:destroy", "--force", a.name)
-	out = l.dokku("restore", "--input", plain, a.name)
-	contains(t, out, "-----> Restoring "+a.name+" (v2, "+rev[:7]+")", "-----> Building "+a.name, "=====> Restored 1 app")
-	b.serves(rev)
-	b.rests()
+	b.Serves(b.Tip("main"))
+	l.Dokku("apps:destroy", "--force", a.Name)
+	out = l.Dokku("restore", "--input", plain, a.Name)
+	Contains(t, out, "-----> Restoring "+a.Name+" (v2, "+rev[:7]+")", "-----> Building "+a.Name, "=====> Restored 1 app")
+	b.Serves(rev)
+	b.Rests()
 	if fi, err := os.Stat(plain); err != nil || fi.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", fi, err)
 	}
-	l.dokku("apps:destroy", "--force", a.name)
+	l.Dokku("apps:destroy", "--force", a.Name)
 }

@@ -16,32 +16,32 @@ const twoTypes = "web: /server\nworker: /server -port=\n"
 // whatever was set on the server before.
 func TestShippedFormation(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	a := l.app(files{"Procfile": twoTypes, "DOKKU_SCALE": "web=2\nworker=1\n", "CHECKS": "WAIT=2\nATTEMPTS=5\n\n/health web.\n"})
-	l.dokku("apps:create", a.name)
-	l.dokku("ps:scale", a.name, "web=3", "worker=4")
-	out := a.push(nil)
-	a.runs("web.1", "web.2", "worker.1")
-	a.serves(a.tip("main"))
-	contains(t, out, "-----> Set main as deploy-branch", "-----> Building "+a.name, "-----> Releasing "+a.name+" v1",
+	l := New(t, nil)
+	a := l.App(Files{"Procfile": twoTypes, "DOKKU_SCALE": "web=2\nworker=1\n", "CHECKS": "WAIT=2\nATTEMPTS=5\n\n/health web.\n"})
+	l.Dokku("apps:create", a.Name)
+	l.Dokku("ps:scale", a.Name, "web=3", "worker=4")
+	out := a.Push(nil)
+	a.Runs("web.1", "web.2", "worker.1")
+	a.Serves(a.Tip("main"))
+	Contains(t, out, "-----> Set main as deploy-branch", "-----> Building "+a.Name, "-----> Releasing "+a.Name+" v1",
 		"-----> DOKKU_SCALE sets web to 2 (local setting was 3)", "-----> DOKKU_SCALE sets worker to 1 (local setting was 4)",
 		"-----> Starting web.1 web.2 worker.1", "-----> Running pre-flight checks: CHECKS", `http://localhost/health => "web."`,
-		"-----> All checks successful!", "=====> Application deployed", fmt.Sprintf("       http://%s.e2e.test:%d", a.name, l.nginx.Port))
-	if got := a.formation(); got != "web=2 DOKKU_SCALE, worker=1 DOKKU_SCALE" {
+		"-----> All checks successful!", "=====> Application deployed", fmt.Sprintf("       http://%s.e2e.test:%d", a.Name, l.Nginx.Port))
+	if got := formation(a); got != "web=2 DOKKU_SCALE, worker=1 DOKKU_SCALE" {
 		t.Errorf("ps:scale shows %s", got)
 	}
 
-	before := a.everything()
-	out = l.refused("ps:scale", a.name, "web=3")
-	if a.everything() != before {
+	before := a.Everything()
+	out = l.Refused("ps:scale", a.Name, "web=3")
+	if a.Everything() != before {
 		t.Errorf("a refused ps:scale changes something")
 	}
-	contains(t, out, " !     App "+a.name+" contains a DOKKU_SCALE file and cannot be manually scaled\n", a.tip("main")[:7], "web=2")
+	Contains(t, out, " !     App "+a.Name+" contains a DOKKU_SCALE file and cannot be manually scaled\n", a.Tip("main")[:7], "web=2")
 
 	// The file gone, what people have set counts again.
-	a.push(files{"DOKKU_SCALE": ""})
-	a.runs("web.1", "web.2", "web.3", "worker.1", "worker.2", "worker.3", "worker.4")
-	if got := a.formation(); got != "web=3 local, worker=4 local" {
+	a.Push(Files{"DOKKU_SCALE": ""})
+	a.Runs("web.1", "web.2", "web.3", "worker.1", "worker.2", "worker.3", "worker.4")
+	if got := formation(a); got != "web=3 local, worker=4 local" {
 		t.Errorf("without the file ps:scale shows %s", got)
 	}
 }
@@ -50,53 +50,53 @@ func TestShippedFormation(t *testing.T) {
 // process alone.
 func TestScale(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	a := l.deployed(files{"Procfile": twoTypes})
-	a.runs("web.1")
-	first := a.instances()["web.1"]
-	out := l.dokku("ps:scale", a.name, "web=3", "worker=2")
-	a.runs("web.1", "web.2", "web.3", "worker.1", "worker.2")
-	if a.instances()["web.1"] != first {
-		t.Errorf("web.1 was replaced: %s", a.resources())
+	l := New(t, nil)
+	a := l.Deployed(Files{"Procfile": twoTypes})
+	a.Runs("web.1")
+	first := a.Instances()["web.1"]
+	out := l.Dokku("ps:scale", a.Name, "web=3", "worker=2")
+	a.Runs("web.1", "web.2", "web.3", "worker.1", "worker.2")
+	if a.Instances()["web.1"] != first {
+		t.Errorf("web.1 was replaced: %s", a.Resources())
 	}
-	contains(t, out, "-----> Scaling "+a.name+" processes: web=3 worker=2", "-----> Starting web.2 web.3 worker.1 worker.2")
-	if n := len(a.upstreams()); n != 3 {
+	Contains(t, out, "-----> Scaling "+a.Name+" processes: web=3 worker=2", "-----> Starting web.2 web.3 worker.1 worker.2")
+	if n := len(a.Upstreams()); n != 3 {
 		t.Errorf("nginx has %d upstreams, want 3", n)
 	}
 
-	before := a.instances()
-	l.dokku("ps:scale", a.name, "worker=1", "web=3")
-	a.runs("web.1", "web.2", "web.3", "worker.1")
+	before := a.Instances()
+	l.Dokku("ps:scale", a.Name, "worker=1", "web=3")
+	a.Runs("web.1", "web.2", "web.3", "worker.1")
 	delete(before, "worker.2")
-	if !maps.Equal(a.instances(), before) {
-		t.Errorf("ps:scale worker=1 replaces a process: %v, before %v", a.instances(), before)
+	if !maps.Equal(a.Instances(), before) {
+		t.Errorf("ps:scale worker=1 replaces a process: %v, before %v", a.Instances(), before)
 	}
 
-	before = a.instances()
-	l.dokku("ps:scale", a.name, "web=1")
-	if st := a.state(); st.Retiring[before["web.2"]].IsZero() || st.Retiring[before["web.3"]].IsZero() || len(a.upstreams()) != 1 {
-		t.Errorf("web.2 and web.3 should finish what they have: retiring are %v, nginx has %v", st.Retiring, a.upstreams())
+	before = a.Instances()
+	l.Dokku("ps:scale", a.Name, "web=1")
+	if st := a.State(); st.Retiring[before["web.2"]].IsZero() || st.Retiring[before["web.3"]].IsZero() || len(a.Upstreams()) != 1 {
+		t.Errorf("web.2 and web.3 should finish what they have: retiring are %v, nginx has %v", st.Retiring, a.Upstreams())
 	}
 	for args, text := range map[string]string{
 		"web":    "Missing count for process type web",
 		"web=x":  "Invalid count for process type web",
 		"nope=1": "nope is not a valid process name to scale up",
 	} {
-		if out := l.refused("ps:scale", a.name, args); out != " !     "+text+"\n" {
+		if out := l.Refused("ps:scale", a.Name, args); out != " !     "+text+"\n" {
 			t.Errorf("ps:scale %s prints %q", args, out)
 		}
 	}
 }
 
 // formation is what ps:scale --format json says, in one line.
-func (a *app) formation() string {
-	a.t.Helper()
+func formation(a *App) string {
+	a.T.Helper()
 	var list []struct {
 		Type     string `json:"process_type"`
 		Quantity int
 		Origin   string
 	}
-	must(a.t, json.Unmarshal([]byte(a.dokku("ps:scale", a.name, "--format", "json")), &list))
+	Must(a.T, json.Unmarshal([]byte(a.Dokku("ps:scale", a.Name, "--format", "json")), &list))
 	var words []string
 	for _, e := range list {
 		words = append(words, fmt.Sprintf("%s=%d %s", e.Type, e.Quantity, e.Origin))

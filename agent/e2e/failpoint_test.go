@@ -17,13 +17,13 @@ import (
 // calls them. The one of the tests has.
 func TestNormalBuildHasNoFailpoints(t *testing.T) {
 	t.Parallel()
-	normal, err := shared()
-	must(t, err)
-	tagged, err := failing()
-	must(t, err)
-	for binary, want := range map[string]bool{normal.binary: false, tagged.binary: true} {
+	normal, err := Shared()
+	Must(t, err)
+	tagged, err := Failing()
+	Must(t, err)
+	for binary, want := range map[string]bool{normal.Binary: false, tagged.Binary: true} {
 		symbols, err := exec.Command("go", "tool", "nm", binary).Output()
-		must(t, err)
+		Must(t, err)
 		if !strings.Contains(string(symbols), "dokku/agent.") {
 			t.Fatalf("%s has no symbols", binary)
 		}
@@ -36,7 +36,7 @@ func TestNormalBuildHasNoFailpoints(t *testing.T) {
 // Every failpoint that has a name stands somewhere in the program, and has a name
 // of its own.
 func TestEveryFailpointIsPlaced(t *testing.T) {
-	placed, names := placedFailpoints(t), failpointNames(t)
+	placed, names := placedFailpoints(t), Names(t)
 	seen := map[failpoint.Name]string{}
 	for ident, name := range names {
 		if !placed[ident] {
@@ -59,7 +59,7 @@ func TestEveryFailpointIsPlaced(t *testing.T) {
 func placedFailpoints(t *testing.T) map[string]bool {
 	t.Helper()
 	placed := map[string]bool{}
-	must(t, filepath.WalkDir(root(), func(path string, d fs.DirEntry, err error) error {
+	Must(t, filepath.WalkDir(Root(), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
 		}

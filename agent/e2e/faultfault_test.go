@@ -15,9 +15,9 @@ type fault struct {
 	// action is what the program does itself; see agent/failpoint. "hold": held
 	// does it while the program waits at the point.
 	action string
-	held   func(b *bench, a *app, p *attempt)
+	held   func(b *bench, a *App, p *attempt)
 	// ended mends the surroundings once the operation has ended.
-	ended func(b *bench, a *app)
+	ended func(b *bench, a *App)
 	// on says where it can happen.
 	on func(op operation, point string) bool
 	// kills: the operation cannot tell how it ended.
@@ -54,20 +54,20 @@ func inFiles(op operation, point string) bool {
 // everybody are the processes of a push.
 var everybody = []string{"shell", "receive-pack", "pre-receive", "post-receive"}
 
-var matrixFaults = []fault{
+var faults = []fault{
 	{name: "kill -9", action: "kill", on: anywhere, kills: true},
-	{name: "kill -9 of the wrapper", action: "hold", on: inPush, kills: true, held: func(b *bench, _ *app, _ *attempt) { b.killAll("shell") }},
-	{name: "kill -9 of receive-pack", action: "hold", on: inPush, kills: true, held: func(b *bench, _ *app, _ *attempt) { b.killAll("receive-pack") }},
-	{name: "kill -9 of all", action: "hold", on: inPush, kills: true, held: func(b *bench, _ *app, _ *attempt) { b.killAll(everybody...) }},
-	{name: "client gone", action: "hold", on: inPush, kills: true, held: func(_ *bench, _ *app, p *attempt) { p.signal(unix.SIGKILL); <-p.process.done }},
-	{name: "client stalls, then gone", action: "hold", on: inPush, kills: true, held: func(b *bench, a *app, p *attempt) {
-		p.signal(unix.SIGSTOP)
+	{name: "kill -9 of the wrapper", action: "hold", on: inPush, kills: true, held: func(b *bench, _ *App, _ *attempt) { b.killAll("shell") }},
+	{name: "kill -9 of receive-pack", action: "hold", on: inPush, kills: true, held: func(b *bench, _ *App, _ *attempt) { b.killAll("receive-pack") }},
+	{name: "kill -9 of all", action: "hold", on: inPush, kills: true, held: func(b *bench, _ *App, _ *attempt) { b.killAll(everybody...) }},
+	{name: "client gone", action: "hold", on: inPush, kills: true, held: func(_ *bench, _ *App, p *attempt) { p.Signal(unix.SIGKILL); <-p.Process.Done }},
+	{name: "client stalls, then gone", action: "hold", on: inPush, kills: true, held: func(b *bench, a *App, p *attempt) {
+		p.Signal(unix.SIGSTOP)
 		b.release()
-		waitFor(a.t, "no hook runs", func() bool { return len(b.processes("pre-receive"))+len(b.processes("post-receive")) == 0 })
-		p.signal(unix.SIGKILL)
-		<-p.process.done
+		WaitFor(a.T, "no hook runs", func() bool { return len(b.Processes("pre-receive"))+len(b.Processes("post-receive")) == 0 })
+		p.Signal(unix.SIGKILL)
+		<-p.Process.Done
 	}},
-	{name: "TERM", action: "hold", on: inCommand, held: func(_ *bench, _ *app, p *attempt) { p.signal(unix.SIGTERM) }},
+	{name: "TERM", action: "hold", on: inCommand, held: func(_ *bench, _ *App, p *attempt) { p.Signal(unix.SIGTERM) }},
 	{name: "error", action: "error", on: anywhere},
 	{name: "disk full", action: "full", on: inFiles},
 	{name: "I/O error", action: "io", on: inFiles},
@@ -75,21 +75,21 @@ var matrixFaults = []fault{
 	{name: "engine answer lost", action: "lost", on: inEngine},
 	{name: "engine refuses", action: "hold", on: named, held: relaying(relayRefuse), ended: passing},
 	{name: "engine drops an answer", action: "hold", on: named, held: relaying(relayDrop), ended: passing},
-	{name: "engine paused", action: "hold", on: named, ended: passing, held: func(b *bench, a *app, p *attempt) {
+	{name: "engine paused", action: "hold", on: named, ended: passing, held: func(b *bench, a *App, p *attempt) {
 		b.relay.set(relayStall)
 		b.release()
-		waitFor(a.t, "somebody waits for the engine", func() bool { return b.relay.struck() || p.ended() })
+		WaitFor(a.T, "somebody waits for the engine", func() bool { return b.relay.struck() || p.Ended() })
 		b.relay.set(relayPass)
 	}},
-	{name: "nginx down", action: "hold", on: named, outage: true, held: func(b *bench, _ *app, _ *attempt) { b.nginx.Kill() },
-		ended: func(b *bench, _ *app) { b.nginx.Start() }},
+	{name: "nginx down", action: "hold", on: named, outage: true, held: func(b *bench, _ *App, _ *attempt) { b.Nginx.Kill() },
+		ended: func(b *bench, _ *App) { b.Nginx.Start() }},
 	{name: "nginx rejects", action: "hold", on: named,
-		held: func(b *bench, a *app, _ *attempt) {
-			must(a.t, os.WriteFile(b.badConfig(), []byte("no such directive;\n"), 0o644))
+		held: func(b *bench, a *App, _ *attempt) {
+			Must(a.T, os.WriteFile(b.badConfig(), []byte("no such directive;\n"), 0o644))
 		},
-		ended: func(b *bench, a *app) { must(a.t, os.Remove(b.badConfig())) }},
-	{name: "another push", action: "hold", on: existing, other: true, held: func(b *bench, a *app, p *attempt) {
-		b.meanwhile(a, p, func() *process { return a.pushes(files{"version": "another " + a.t.Name()}).process })
+		ended: func(b *bench, a *App) { Must(a.T, os.Remove(b.badConfig())) }},
+	{name: "another push", action: "hold", on: existing, other: true, held: func(b *bench, a *App, p *attempt) {
+		b.meanwhile(a, p, func() *Process { return pushes(a, Files{"version": "another " + a.T.Name()}).Process })
 	}},
 	{name: "ps:scale at the same time", action: "hold", on: existing, other: true, held: besides("ps:scale", "APP", "worker=2")},
 	{name: "config:set at the same time", action: "hold", on: existing, other: true, held: besides("config:set", "APP", "OTHER=1")},
@@ -102,44 +102,44 @@ func existing(op operation, point string) bool { return named(op, point) && !op.
 // killAll kills all processes of these kinds that there are.
 func (b *bench) killAll(kinds ...string) {
 	for _, kind := range kinds {
-		for _, pid := range b.processes(kind) {
+		for _, pid := range b.Processes(kind) {
 			unix.Kill(pid, unix.SIGKILL)
 		}
 	}
 }
 
-func relaying(m relayMode) func(*bench, *app, *attempt) {
-	return func(b *bench, _ *app, _ *attempt) { b.relay.set(m) }
+func relaying(m relayMode) func(*bench, *App, *attempt) {
+	return func(b *bench, _ *App, _ *attempt) { b.relay.set(m) }
 }
 
-func passing(b *bench, _ *app) { b.relay.set(relayPass) }
+func passing(b *bench, _ *App) { b.relay.set(relayPass) }
 
-func (b *bench) badConfig() string { return filepath.Join(b.nginx.Etc, "conf.d", "bad.conf") }
+func (b *bench) badConfig() string { return filepath.Join(b.Nginx.Etc, "conf.d", "bad.conf") }
 
 // besides runs a command while the operation is held.
-func besides(words ...string) func(*bench, *app, *attempt) {
-	return func(b *bench, a *app, p *attempt) {
-		b.meanwhile(a, p, func() *process { return a.start(a.command(a.words(strings.Join(words, " "))...)) })
+func besides(words ...string) func(*bench, *App, *attempt) {
+	return func(b *bench, a *App, p *attempt) {
+		b.meanwhile(a, p, func() *Process { return a.Start(a.Command(a.Words(strings.Join(words, " "))...)) })
 	}
 }
 
 // meanwhile starts something else, and lets the operation go on once that has come
 // to the app's lock, or has ended. It waits for both.
-func (b *bench) meanwhile(a *app, p *attempt, start func() *process) {
+func (b *bench) meanwhile(a *App, p *attempt, start func() *Process) {
 	asking := func() int { return b.countReached("/lock-asked#1") }
 	before := asking()
 	other := start()
-	waitFor(a.t, "the other one waits for the lock, or has ended", func() bool { return asking() > before || other.ended() })
+	WaitFor(a.T, "the other one waits for the lock, or has ended", func() bool { return asking() > before || other.Ended() })
 	b.release()
-	p.wait()
-	other.wait()
+	p.Wait()
+	other.Wait()
 }
 
 // countReached counts how often points were reached that end with text, by any
 // process.
 func (b *bench) countReached(text string) int {
 	data, err := os.ReadFile(b.failpoints("reached"))
-	must(b.t, err)
+	Must(b.T, err)
 	return len(slices.Collect(func(yield func(string) bool) {
 		for line := range strings.Lines(string(data)) {
 			if strings.HasSuffix(strings.TrimSpace(line), text) && !yield(line) {

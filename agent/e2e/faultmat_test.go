@@ -13,17 +13,17 @@ import (
 )
 
 const (
-	// faultFloor is how many cells an ordinary run has at least, faultFullFloor a
+	// floor is how many cells an ordinary run has at least, faultFullFloor a
 	// full one: fewer mean that points go unseen.
-	faultFloor, faultFullFloor = 40, 4000
-	// faultNumbered is how many of the points without a name an ordinary run strikes.
-	faultNumbered = 8
+	floor, fullFloor = 40, 4000
+	// numberedCells is how many of the points without a name an ordinary run strikes.
+	numberedCells = 8
 	// benches is how many cells run at the same time.
 	benches = 4
 )
 
-// options choose the cells.
-type options struct {
+// Options choose the cells.
+type Options struct {
 	Seed  uint64        // chooses the cells, and who recovers
 	Full  bool          // all cells, not one for each point
 	Cells int           // so many of all cells; 0: as Full says
@@ -32,18 +32,18 @@ type options struct {
 }
 
 // A faultCell is an operation, a point and a fault.
-type faultCell struct {
+type cell struct {
 	op    operation
 	point string
 	fault fault
 }
 
-func (c faultCell) String() string {
+func (c cell) String() string {
 	return fmt.Sprintf("%s / %s / %s", c.op.name, c.point, c.fault.name)
 }
 
 // chance is a number that the seed chooses for a text.
-func (o options) chance(texts ...string) uint64 {
+func (o Options) chance(texts ...string) uint64 {
 	h := fnv.New64a()
 	fmt.Fprint(h, o.Seed, strings.Join(texts, "\x00"))
 	return h.Sum64()
@@ -51,20 +51,20 @@ func (o options) chance(texts ...string) uint64 {
 
 // A bench is a server on which one cell after the other runs.
 type bench struct {
-	*lab
-	relay *engineRelay
-	app   *app // what most operations work on; nil: none is at rest
+	*Lab
+	relay *relay
+	app   *App // what most operations work on; nil: none is at rest
 }
 
-// faultFiles are the app of the matrix: two types, a check and a release command.
-var faultFiles = files{
+// appFiles are the app of the matrix: two types, a check and a release command.
+var appFiles = Files{
 	"Procfile": "web: /server\nworker: /server -port=\nrelease: /server -exit=0\n",
 	"CHECKS":   "WAIT=3\nATTEMPTS=5\n/\n",
 }
 
 // A faultMatrix is where the cells run, and how they went.
-type faultMatrix struct {
-	options
+type Matrix struct {
+	Options
 	pool chan *bench
 
 	mu         sync.Mutex
@@ -72,22 +72,22 @@ type faultMatrix struct {
 	ran, wrong int
 }
 
-func newFaultMatrix(t *testing.T, o options) *faultMatrix {
+func NewMatrix(t *testing.T, o Options) *Matrix {
 	t.Helper()
-	tools, err := failing()
-	must(t, err)
-	x := &faultMatrix{options: o, pool: make(chan *bench, benches), points: map[string][]string{}}
+	tools, err := Failing()
+	Must(t, err)
+	x := &Matrix{Options: o, pool: make(chan *bench, benches), points: map[string][]string{}}
 	for range benches {
-		relay := newEngineRelay(t, tools.docker, t.TempDir())
-		l := newLabOf(t, tools, map[string]any{"docker": "unix://" + relay.path,
+		relay := newRelay(t, tools.Docker, t.TempDir())
+		l := NewOf(t, tools, map[string]any{"docker": "unix://" + relay.path,
 			"checks": map[string]string{"default-wait": "0.2", "wait-to-retire": "0.3"}})
-		x.pool <- &bench{lab: l, relay: relay}
+		x.pool <- &bench{Lab: l, relay: relay}
 	}
 	return x
 }
 
 // count counts a cell at its test's end.
-func (x *faultMatrix) count(t *testing.T, struck bool) {
+func (x *Matrix) count(t *testing.T, struck bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if struck {
@@ -99,7 +99,7 @@ func (x *faultMatrix) count(t *testing.T, struck bool) {
 }
 
 // complete fails the test unless the operations have come to every point.
-func (x *faultMatrix) complete(t *testing.T) {
+func (x *Matrix) complete(t *testing.T) {
 	t.Helper()
 	reached := map[string]bool{}
 	for _, points := range x.points {
@@ -107,7 +107,7 @@ func (x *faultMatrix) complete(t *testing.T) {
 			reached[pointName(p)] = true
 		}
 	}
-	for ident, name := range failpointNames(t) {
+	for ident, name := range Names(t) {
 		if !reached[string(name)] {
 			t.Errorf("no operation comes to failpoint.%s", ident)
 		}
@@ -115,12 +115,12 @@ func (x *faultMatrix) complete(t *testing.T) {
 }
 
 // all are all cells.
-func (x *faultMatrix) all() (cells []faultCell) {
-	for _, op := range matrixOperations {
+func (x *Matrix) all() (cells []cell) {
+	for _, op := range operations {
 		for _, point := range x.points[op.name] {
-			for _, f := range matrixFaults {
+			for _, f := range faults {
 				if f.on(op, point) {
-					cells = append(cells, faultCell{op, point, f})
+					cells = append(cells, cell{op, point, f})
 				}
 			}
 		}
@@ -129,16 +129,16 @@ func (x *faultMatrix) all() (cells []faultCell) {
 }
 
 // chosen are the cells that run this time.
-func (x *faultMatrix) chosen(t *testing.T) []faultCell {
+func (x *Matrix) chosen(t *testing.T) []cell {
 	t.Helper()
 	cells := x.all()
 	if x.Only != "" {
 		only, err := regexp.Compile(x.Only)
-		must(t, err)
-		cells = slices.DeleteFunc(cells, func(c faultCell) bool { return !only.MatchString(c.String()) })
+		Must(t, err)
+		cells = slices.DeleteFunc(cells, func(c cell) bool { return !only.MatchString(c.String()) })
 	}
 	t.Logf("there are %d cells", len(cells))
-	slices.SortFunc(cells, func(c, d faultCell) int { return cmp.Compare(x.chance(c.String()), x.chance(d.String())) })
+	slices.SortFunc(cells, func(c, d cell) int { return cmp.Compare(x.chance(c.String()), x.chance(d.String())) })
 	if x.Cells > 0 {
 		return cells[:min(x.Cells, len(cells))]
 	}
@@ -146,10 +146,10 @@ func (x *faultMatrix) chosen(t *testing.T) []faultCell {
 		return cells
 	}
 	seen, counted := map[string]bool{}, 0
-	return slices.DeleteFunc(cells, func(c faultCell) bool {
+	return slices.DeleteFunc(cells, func(c cell) bool {
 		if numbered(c.point) {
 			counted++
-			return counted > faultNumbered
+			return counted > numberedCells
 		}
 		was := seen[pointName(c.point)]
 		seen[pointName(c.point)] = true
@@ -158,9 +158,9 @@ func (x *faultMatrix) chosen(t *testing.T) []faultCell {
 }
 
 // take returns a bench, and gives it back at the test's end.
-func (x *faultMatrix) take(t *testing.T) (*bench, *app) {
+func (x *Matrix) take(t *testing.T) (*bench, *App) {
 	b := <-x.pool
-	own := &bench{lab: b.lab.with(t), relay: b.relay}
+	own := &bench{Lab: b.Lab.With(t), relay: b.relay}
 	t.Cleanup(func() {
 		if t.Failed() {
 			b.app = nil
@@ -168,21 +168,21 @@ func (x *faultMatrix) take(t *testing.T) (*bench, *app) {
 		}
 		x.pool <- b
 	})
-	if b.app == nil || !exists(b.app.dir()) {
+	if b.app == nil || !Exists(b.app.Dir()) {
 		b.app = own.subject(nil)
 	}
-	return own, b.app.with(t)
+	return own, b.app.With(t)
 }
 
 // subject deploys an app; push, if it is not nil, does so some time later.
-func (b *bench) subject(op *operation) *app {
-	b.t.Helper()
+func (b *bench) subject(op *operation) *App {
+	b.T.Helper()
 	b.plan("", "")
-	a := b.lab.app(faultFiles)
+	a := b.Lab.App(appFiles)
 	if op == nil || !op.push {
-		a.push(nil)
-		a.dokku("ps:scale", a.name, "worker=1")
-		a.restsNow()
+		a.Push(nil)
+		a.Dokku("ps:scale", a.Name, "worker=1")
+		restsNow(a)
 	}
 	return a
 }
@@ -191,7 +191,7 @@ func (b *bench) subject(op *operation) *app {
 var recoveries = []string{"agent that runs", "agent that is started", "command", "push"}
 
 // recovery chooses one that can do it.
-func (o options) recovery(c faultCell) string {
+func (o Options) recovery(c cell) string {
 	switch {
 	case c.op.name == "first push": // an app that nobody pushes to again is left alone for a minute
 		return "push"
@@ -202,7 +202,7 @@ func (o options) recovery(c faultCell) string {
 }
 
 // run runs a cell; without a fault it notes the points.
-func (x *faultMatrix) run(t *testing.T, c faultCell) {
+func (x *Matrix) run(t *testing.T, c cell) {
 	struck := false
 	if c.point != "" {
 		t.Cleanup(func() { x.count(t, struck) })
@@ -210,17 +210,17 @@ func (x *faultMatrix) run(t *testing.T, c faultCell) {
 	b, a := x.take(t)
 	if c.op.own {
 		a = b.subject(&c.op)
-		defer func() { a.try("apps:destroy", a.name, "--force") }()
+		defer func() { a.Try("apps:destroy", a.Name, "--force") }()
 	}
 	if c.op.prepare != nil {
 		c.op.prepare(a)
 	}
-	r := &cellRun{bench: b, app: a, cell: c, recovery: x.recovery(c), before: a.asked(), first: a.tip("main")}
+	r := &cellRun{bench: b, app: a, cell: c, recovery: x.recovery(c), before: asked(a), first: a.Tip("main")}
 	if r.recovery == "agent that runs" && c.point != "" {
-		b.startAgent()
+		b.StartAgent()
 	}
 	if !c.op.quiet && !c.fault.outage {
-		r.versions, r.traffic = a.watch(), a.traffic("/", 20)
+		r.versions, r.traffic = Watch(a), Ask(a, "/", 20)
 	}
 	b.plan(c.point, c.fault.action)
 	r.attempt = c.op.start(a)
@@ -233,7 +233,7 @@ func (x *faultMatrix) run(t *testing.T, c faultCell) {
 }
 
 // note keeps the points at which faults may strike.
-func (x *faultMatrix) note(op operation, points []string) {
+func (x *Matrix) note(op operation, points []string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, p := range points {
@@ -245,14 +245,14 @@ func (x *faultMatrix) note(op operation, points []string) {
 	}
 }
 
-// runAll runs the chosen cells as subtests. It fails the test when fewer run than once did.
-func (x *faultMatrix) runAll(t *testing.T) {
+// Run runs the chosen cells as subtests. It fails the test when fewer run than once did.
+func (x *Matrix) Run(t *testing.T) {
 	begun := time.Now()
 	t.Run("undisturbed", func(t *testing.T) {
-		for _, op := range matrixOperations {
+		for _, op := range operations {
 			t.Run(op.name, func(t *testing.T) {
 				t.Parallel()
-				x.run(t, faultCell{op: op})
+				x.run(t, cell{op: op})
 			})
 		}
 	})
@@ -268,10 +268,10 @@ func (x *faultMatrix) runAll(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("points: %d; cells run: %d, failed: %d, in %s", len(failpointNames(t)), x.ran, x.wrong, time.Since(begun).Round(time.Second))
-	floor := faultFloor
+	t.Logf("points: %d; cells run: %d, failed: %d, in %s", len(Names(t)), x.ran, x.wrong, time.Since(begun).Round(time.Second))
+	floor := floor
 	if x.Full {
-		floor = faultFullFloor
+		floor = fullFloor
 	}
 	if x.Only == "" && x.Cells == 0 && x.For == 0 && x.ran < floor {
 		t.Errorf("%d cells were run, there were %d once", x.ran, floor)

@@ -21,5 +21,5 @@ var (
 // -faults.full runs all, -faults.cells=N a sample of them.
 func TestFaultMatrixReal(t *testing.T) {
 	t.Parallel()
-	newFaultMatrix(t, options{Seed: *faultSeed, Full: *faultFull, Cells: *faultCells, For: *faultFor, Only: *faultOnly}).runAll(t)
+	NewMatrix(t, Options{Seed: *faultSeed, Full: *faultFull, Cells: *faultCells, For: *faultFor, Only: *faultOnly}).Run(t)
 }

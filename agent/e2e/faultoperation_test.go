@@ -16,97 +16,97 @@ type operation struct {
 	quiet bool
 	push  bool
 	// prepare makes the app ready for it, before anything goes wrong.
-	prepare func(a *app)
+	prepare func(a *App)
 	// start starts it on an app that is at rest, and returns what it is to come to.
-	start func(a *app) *attempt
+	start func(a *App) *attempt
 }
 
 // An attempt is an operation that was started.
 type attempt struct {
-	*process
+	*Process
 	rev string // what a push pushes
 	// done reports whether the app is what was asked for.
 	done func() bool
 	// rejects: it has to fail.
 	rejects bool
 	// other has the name that the app may have afterwards.
-	other *app
+	other *App
 }
 
-var matrixOperations = []operation{
-	{name: "push", push: true, start: func(a *app) *attempt {
-		return a.pushes(files{"version": a.t.Name()})
+var operations = []operation{
+	{name: "push", push: true, start: func(a *App) *attempt {
+		return pushes(a, Files{"version": a.T.Name()})
 	}},
-	{name: "rejected push", push: true, start: func(a *app) *attempt {
-		p := a.pushes(files{"Procfile": "web: /server -exit=1\nworker: /server -port=\n", "version": a.t.Name()})
+	{name: "rejected push", push: true, start: func(a *App) *attempt {
+		p := pushes(a, Files{"Procfile": "web: /server -exit=1\nworker: /server -port=\n", "version": a.T.Name()})
 		p.rejects = true
 		return p
 	}},
-	{name: "first push", push: true, own: true, quiet: true, start: func(a *app) *attempt {
-		return a.pushes(files{"version": a.t.Name()})
+	{name: "first push", push: true, own: true, quiet: true, start: func(a *App) *attempt {
+		return pushes(a, Files{"version": a.T.Name()})
 	}},
-	{name: "ps:scale up", prepare: func(a *app) { a.has("web=1") }, start: func(a *app) *attempt { return a.scales("web=2") }},
-	{name: "ps:scale down", prepare: func(a *app) { a.has("web=2") }, start: func(a *app) *attempt { return a.scales("web=1") }},
-	{name: "config:set", start: func(a *app) *attempt {
-		value := fmt.Sprint(a.state().Current)
-		return &attempt{process: a.start(a.command("config:set", a.name, "NUMBER="+value)),
-			done: func() bool { return a.config()["NUMBER"] == value }}
+	{name: "ps:scale up", prepare: func(a *App) { has(a, "web=1") }, start: func(a *App) *attempt { return scales(a, "web=2") }},
+	{name: "ps:scale down", prepare: func(a *App) { has(a, "web=2") }, start: func(a *App) *attempt { return scales(a, "web=1") }},
+	{name: "config:set", start: func(a *App) *attempt {
+		value := fmt.Sprint(a.State().Current)
+		return &attempt{Process: a.Start(a.Command("config:set", a.Name, "NUMBER="+value)),
+			done: func() bool { return config(a)["NUMBER"] == value }}
 	}},
-	{name: "apps:rename", own: true, quiet: true, start: func(a *app) *attempt {
-		now := a.renamed()
-		return &attempt{process: a.start(a.command("apps:rename", a.name, now.name)), other: now,
-			done: func() bool { return exists(now.dir()) }}
+	{name: "apps:rename", own: true, quiet: true, start: func(a *App) *attempt {
+		now := a.Renamed()
+		return &attempt{Process: a.Start(a.Command("apps:rename", a.Name, now.Name)), other: now,
+			done: func() bool { return Exists(now.Dir()) }}
 	}},
-	{name: "apps:destroy", own: true, quiet: true, start: func(a *app) *attempt {
-		return &attempt{process: a.start(a.command("apps:destroy", a.name, "--force")), done: func() bool { return !exists(a.dir()) }}
+	{name: "apps:destroy", own: true, quiet: true, start: func(a *App) *attempt {
+		return &attempt{Process: a.Start(a.Command("apps:destroy", a.Name, "--force")), done: func() bool { return !Exists(a.Dir()) }}
 	}},
 }
 
 // pushes starts a push of a commit on top of what the server has.
-func (a *app) pushes(f files) *attempt {
-	a.t.Helper()
-	if tip := a.tip("main"); tip != "" {
-		a.git("reset", "-q", "--hard", tip)
+func pushes(a *App, f Files) *attempt {
+	a.T.Helper()
+	if tip := a.Tip("main"); tip != "" {
+		a.Git("reset", "-q", "--hard", tip)
 	}
-	rev := a.commit(f)
-	return &attempt{process: a.pushing(rev + ":refs/heads/main"), rev: rev, done: func() bool { return a.tip("main") == rev }}
+	rev := a.Commit(f)
+	return &attempt{Process: a.Pushing(rev + ":refs/heads/main"), rev: rev, done: func() bool { return a.Tip("main") == rev }}
 }
 
 // has sees to it that so many processes of a type run, "web=1".
-func (a *app) has(count string) {
-	a.t.Helper()
+func has(a *App, count string) {
+	a.T.Helper()
 	typ, n, _ := strings.Cut(count, "=")
-	if fmt.Sprint(a.state().Scale[typ]) != n {
-		a.dokku("ps:scale", a.name, count)
-		a.restsNow()
+	if fmt.Sprint(a.State().Scale[typ]) != n {
+		a.Dokku("ps:scale", a.Name, count)
+		restsNow(a)
 	}
 }
 
-func (a *app) scales(to string) *attempt {
-	a.t.Helper()
+func scales(a *App, to string) *attempt {
+	a.T.Helper()
 	typ, n, _ := strings.Cut(to, "=")
-	return &attempt{process: a.start(a.command("ps:scale", a.name, to)),
-		done: func() bool { return fmt.Sprint(a.state().Scale[typ]) == n }}
+	return &attempt{Process: a.Start(a.Command("ps:scale", a.Name, to)),
+		done: func() bool { return fmt.Sprint(a.State().Scale[typ]) == n }}
 }
 
 // config is the app's own.
-func (a *app) config() map[string]string {
-	a.t.Helper()
+func config(a *App) map[string]string {
+	a.T.Helper()
 	var st struct{ Config map[string]string }
-	must(a.t, json.Unmarshal(a.read("dokku", "state.json"), &st))
+	Must(a.T, json.Unmarshal(a.Read("dokku", "state.json"), &st))
 	return st.Config
 }
 
 // asked is what a push must leave as it is that is not accepted (I8), as text.
-func (a *app) asked() string {
-	a.t.Helper()
-	if !exists(a.dir()) {
+func asked(a *App) string {
+	a.T.Helper()
+	if !Exists(a.Dir()) {
 		return ""
 	}
 	var st map[string]any
-	must(a.t, json.Unmarshal(a.read("dokku", "state.json"), &st))
+	Must(a.T, json.Unmarshal(a.Read("dokku", "state.json"), &st))
 	maps.DeleteFunc(st, func(k string, _ any) bool { return k == "staged" || k == "retiring" || k == "version" })
 	data, err := json.Marshal(st)
-	must(a.t, err)
+	Must(a.T, err)
 	return string(data)
 }

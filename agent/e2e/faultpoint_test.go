@@ -16,22 +16,22 @@ import (
 	"dokku/agent/failpoint"
 )
 
-// failing are the tools with a build of the program that has failpoints.
-var failing = sync.OnceValues(func() (*tools, error) {
-	t, err := shared()
+// Failing are the tools with a build of the program that has failpoints.
+var Failing = sync.OnceValues(func() (*Tools, error) {
+	t, err := Shared()
 	if err != nil {
 		return nil, err
 	}
 	f := *t
-	f.binary = filepath.Join(t.dir, "failing", "dokku")
-	return &f, goBuild(f.binary, ".", "-tags", "failpoints")
+	f.Binary = filepath.Join(t.Dir, "failing", "dokku")
+	return &f, GoBuild(f.Binary, ".", "-tags", "failpoints")
 })
 
-// failpointNames are the constants of names.go.
-func failpointNames(t *testing.T) map[string]failpoint.Name {
+// Names are the constants of names.go.
+func Names(t *testing.T) map[string]failpoint.Name {
 	t.Helper()
-	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root(), "agent", "failpoint", "names.go"), nil, 0)
-	must(t, err)
+	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(Root(), "agent", "failpoint", "names.go"), nil, 0)
+	Must(t, err)
 	names := map[string]failpoint.Name{}
 	ast.Inspect(f, func(n ast.Node) bool {
 		v, ok := n.(*ast.ValueSpec)
@@ -40,7 +40,7 @@ func failpointNames(t *testing.T) map[string]failpoint.Name {
 		}
 		for i, ident := range v.Names {
 			text, err := strconv.Unquote(v.Values[i].(*ast.BasicLit).Value)
-			must(t, err)
+			Must(t, err)
 			names[ident.Name] = failpoint.Name(text)
 		}
 		return true
@@ -53,21 +53,21 @@ func failpointNames(t *testing.T) map[string]failpoint.Name {
 
 // failpoints is the folder that the program looks into; see agent/failpoint.
 func (b *bench) failpoints(elem ...string) string {
-	return filepath.Join(append([]string{b.root, ".dokku", "failpoints"}, elem...)...)
+	return filepath.Join(append([]string{b.Root, ".dokku", "failpoints"}, elem...)...)
 }
 
 // plan lets an action happen at a point; "" for none. It begins a new record of the
 // points that are reached.
 func (b *bench) plan(point, action string) {
-	b.t.Helper()
-	must(b.t, os.MkdirAll(b.failpoints(), 0o700))
+	b.T.Helper()
+	Must(b.T, os.MkdirAll(b.failpoints(), 0o700))
 	for _, name := range []string{"plan", "struck"} {
 		os.Remove(b.failpoints(name))
 	}
-	must(b.t, os.WriteFile(b.failpoints("reached"), nil, 0o600))
+	Must(b.T, os.WriteFile(b.failpoints("reached"), nil, 0o600))
 	if action != "" {
-		must(b.t, os.WriteFile(b.failpoints("plan.new"), fmt.Appendf(nil, "%s %s\n", point, action), 0o600))
-		must(b.t, os.Rename(b.failpoints("plan.new"), b.failpoints("plan")))
+		Must(b.T, os.WriteFile(b.failpoints("plan.new"), fmt.Appendf(nil, "%s %s\n", point, action), 0o600))
+		Must(b.T, os.Rename(b.failpoints("plan.new"), b.failpoints("plan")))
 	}
 }
 
@@ -75,13 +75,13 @@ func (b *bench) plan(point, action string) {
 func (b *bench) release() { os.Remove(b.failpoints("plan")) }
 
 // struck reports whether the planned action has happened.
-func (b *bench) struck() bool { return exists(b.failpoints("struck")) }
+func (b *bench) struck() bool { return Exists(b.failpoints("struck")) }
 
 // reached are the points that were reached since plan, in their order, each once.
 func (b *bench) reached() (points []string) {
-	b.t.Helper()
+	b.T.Helper()
 	data, err := os.ReadFile(b.failpoints("reached"))
-	must(b.t, err)
+	Must(b.T, err)
 	for line := range strings.Lines(string(data)) {
 		_, point, _ := strings.Cut(strings.TrimSpace(line), " ")
 		if !slices.Contains(points, point) {

@@ -13,7 +13,7 @@ import (
 
 // An engineRelay stands between a lab and the machine's engine, which other tests
 // use too, and makes it fail for the lab alone.
-type engineRelay struct {
+type relay struct {
 	path   string
 	docker *client.Client
 
@@ -41,12 +41,12 @@ type relayed struct {
 
 func (c *relayed) close() { c.down.Close(); c.up.Close() }
 
-// newEngineRelay listens in dir until the test ends.
-func newEngineRelay(t *testing.T, docker *client.Client, dir string) *engineRelay {
+// newRelay listens in dir until the test ends.
+func newRelay(t *testing.T, docker *client.Client, dir string) *relay {
 	t.Helper()
-	r := &engineRelay{path: filepath.Join(dir, "engine.sock"), docker: docker, changed: make(chan struct{}), conns: map[*relayed]bool{}}
+	r := &relay{path: filepath.Join(dir, "engine.sock"), docker: docker, changed: make(chan struct{}), conns: map[*relayed]bool{}}
 	l, err := net.Listen("unix", r.path)
-	must(t, err)
+	Must(t, err)
 	var wait sync.WaitGroup
 	t.Cleanup(func() { l.Close(); r.set(relayRefuse); wait.Wait() })
 	wait.Go(func() {
@@ -62,7 +62,7 @@ func newEngineRelay(t *testing.T, docker *client.Client, dir string) *engineRela
 }
 
 // set changes how the relay behaves from now on.
-func (r *engineRelay) set(m relayMode) {
+func (r *relay) set(m relayMode) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	close(r.changed)
@@ -76,13 +76,13 @@ func (r *engineRelay) set(m relayMode) {
 }
 
 // struck reports whether a call has met what set asked for.
-func (r *engineRelay) struck() bool {
+func (r *relay) struck() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.met > 0
 }
 
-func (r *engineRelay) serve(down net.Conn) {
+func (r *relay) serve(down net.Conn) {
 	defer down.Close()
 	if !r.admits() {
 		return
@@ -109,7 +109,7 @@ func (r *engineRelay) serve(down net.Conn) {
 
 // admits reports whether a new connection is let in; while the engine stalls it
 // waits.
-func (r *engineRelay) admits() bool {
+func (r *relay) admits() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.mode == relayRefuse {
@@ -118,7 +118,7 @@ func (r *engineRelay) admits() bool {
 	return r.mode != relayRefuse
 }
 
-func (r *engineRelay) copy(c *relayed, to, from net.Conn, answer bool) {
+func (r *relay) copy(c *relayed, to, from net.Conn, answer bool) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
@@ -144,7 +144,7 @@ func write(to net.Conn, data []byte) error {
 
 // lets waits while the engine stalls, and is false when bytes are to be dropped,
 // with their connection.
-func (r *engineRelay) lets(c *relayed, answer bool) bool {
+func (r *relay) lets(c *relayed, answer bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for r.mode == relayStall {

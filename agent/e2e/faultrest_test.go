@@ -23,30 +23,30 @@ import (
 // unrest says what keeps an app from being at rest; nil: nothing of what was
 // interrupted is left, and what runs is what was asked for. An app that is not
 // there has nothing at all.
-func (a *app) unrest() error {
-	if err := a.busy(); err != nil {
+func unrest(a *App) error {
+	if err := busy(a); err != nil {
 		return err
 	}
-	if !exists(a.dir()) {
-		if left := a.left(); left != "" || a.upstreams() != nil {
-			return fmt.Errorf("the app is gone, and this is left: %s, routes %v", left, a.upstreams())
+	if !Exists(a.Dir()) {
+		if left := a.Left(); left != "" || a.Upstreams() != nil {
+			return fmt.Errorf("the app is gone, and this is left: %s, routes %v", left, a.Upstreams())
 		}
-		return a.unlocked()
+		return unlocked(a)
 	}
-	st, err := a.readState()
+	st, err := a.ReadState()
 	if err != nil {
 		return err // it is being destroyed
 	}
 	if st.Staged != nil || len(st.Retiring) > 0 {
 		return fmt.Errorf("staged is %v, retiring are %v", st.Staged, st.Retiring)
 	}
-	return errors.Join(a.processesRest(st), a.resourcesRest(st.Current), a.filesRest(), a.unlocked())
+	return errors.Join(processesRest(a, st), resourcesRest(a, st.Current), filesRest(a), unlocked(a))
 }
 
 // busy returns an error while a process of a push is left.
-func (a *app) busy() error {
+func busy(a *App) error {
 	for _, kind := range everybody {
-		if pids := a.processes(kind); len(pids) > 0 {
+		if pids := a.Processes(kind); len(pids) > 0 {
 			return fmt.Errorf("of the push are left: %s %v", kind, pids)
 		}
 	}
@@ -55,7 +55,7 @@ func (a *app) busy() error {
 
 // processesRest compares the containers with the formation (I2, I5), and the
 // addresses that nginx has with theirs (I1).
-func (a *app) processesRest(st appState) error {
+func processesRest(a *App, st AppState) error {
 	want := map[string]bool{}
 	if _, set := st.Scale["web"]; !set {
 		st.Scale = maps.Clone(st.Scale)
@@ -67,12 +67,12 @@ func (a *app) processesRest(st appState) error {
 	for typ, n := range st.Scale {
 		for i := range n {
 			if st.Current != 0 && !st.Stopped {
-				want[fmt.Sprintf("/%s.%s.%d running", a.name, typ, i+1)] = true
+				want[fmt.Sprintf("/%s.%s.%d running", a.Name, typ, i+1)] = true
 			}
 		}
 	}
 	have, web := map[string]bool{}, map[string]bool{}
-	for _, c := range a.containers() {
+	for _, c := range a.Containers() {
 		have[c.Names[0]+" "+c.State] = true
 		if r := c.Labels[engine.LabelRelease]; r != fmt.Sprint(st.Current) {
 			return fmt.Errorf("%s is of v%s, and v%d is current", c.Names[0], r, st.Current)
@@ -87,7 +87,7 @@ func (a *app) processesRest(st appState) error {
 		return fmt.Errorf("the containers are %v, want %v", slices.Sorted(maps.Keys(have)), slices.Sorted(maps.Keys(want)))
 	}
 	up := map[string]bool{}
-	for _, u := range a.upstreams() {
+	for _, u := range a.Upstreams() {
 		up[u.Addr().String()] = true
 	}
 	if !maps.Equal(up, web) {
@@ -98,10 +98,10 @@ func (a *app) processesRest(st appState) error {
 
 // resourcesRest compares the engine's images and networks with the kept releases'
 // (I5).
-func (a *app) resourcesRest(current int) error {
-	ctx, docker := a.t.Context(), a.tools.docker
+func resourcesRest(a *App, current int) error {
+	ctx, docker := a.T.Context(), a.Tools.Docker
 	want, have := map[string]bool{}, map[string]bool{}
-	files, err := filepath.Glob(a.dir("dokku", "releases", "*.json"))
+	files, err := filepath.Glob(a.Dir("dokku", "releases", "*.json"))
 	for _, path := range files {
 		var r struct {
 			Number int
@@ -117,9 +117,9 @@ func (a *app) resourcesRest(current int) error {
 		want[r.Image] = true
 	}
 	// An image goes on to carry the label of an app's former name.
-	named, nierr := docker.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("reference", "dokku/"+a.name))})
-	images, ierr := docker.ImageList(ctx, image.ListOptions{Filters: a.label()})
-	networks, nerr := docker.NetworkList(ctx, network.ListOptions{Filters: a.label()})
+	named, nierr := docker.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("reference", "dokku/"+a.Name))})
+	images, ierr := docker.ImageList(ctx, image.ListOptions{Filters: a.Label()})
+	networks, nerr := docker.NetworkList(ctx, network.ListOptions{Filters: a.Label()})
 	if err := errors.Join(err, nierr, ierr, nerr); err != nil {
 		return err
 	}
@@ -136,8 +136,8 @@ func (a *app) resourcesRest(current int) error {
 }
 
 // filesRest looks for what writers leave who are killed.
-func (a *app) filesRest() error {
-	for _, dir := range []string{a.dir("dokku"), a.dir("dokku", "releases"), filepath.Join(a.root, ".dokku")} {
+func filesRest(a *App) error {
+	for _, dir := range []string{a.Dir("dokku"), a.Dir("dokku", "releases"), filepath.Join(a.Root, ".dokku")} {
 		left, err := filepath.Glob(filepath.Join(dir, ".*.json[0-9]*"))
 		if err != nil || len(left) > 0 {
 			return fmt.Errorf("left are %v, %v", left, err)
@@ -147,9 +147,9 @@ func (a *app) filesRest() error {
 }
 
 // gitRest looks for what git leaves that is killed; the next push takes it away.
-func (a *app) gitRest() error {
+func gitRest(a *App) error {
 	for _, pattern := range []string{"refs/heads/*.lock", "*.lock", "packed-refs.new", "objects/tmp_objdir-*", "objects/incoming-*"} {
-		left, err := filepath.Glob(a.dir(pattern))
+		left, err := filepath.Glob(a.Dir(pattern))
 		if err != nil || len(left) > 0 {
 			return fmt.Errorf("left are %v, %v", left, err)
 		}
@@ -159,9 +159,9 @@ func (a *app) gitRest() error {
 
 // unlocked returns an error when somebody has one of the app's locks, or seems to
 // have died with it (I9).
-func (a *app) unlocked() error {
-	for _, name := range []string{"locks/" + a.name, "locks/_domains", "locks/_server", "pushes/" + a.name, "nginx/lock"} {
-		f, err := os.Open(filepath.Join(a.root, ".dokku", name))
+func unlocked(a *App) error {
+	for _, name := range []string{"locks/" + a.Name, "locks/_domains", "locks/_server", "pushes/" + a.Name, "nginx/lock"} {
+		f, err := os.Open(filepath.Join(a.Root, ".dokku", name))
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}
@@ -171,7 +171,7 @@ func (a *app) unlocked() error {
 		held := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) != nil
 		info, err := f.Stat()
 		f.Close()
-		if held || err != nil || info.Size() > 0 && name == "locks/"+a.name && exists(a.dir()) {
+		if held || err != nil || info.Size() > 0 && name == "locks/"+a.Name && Exists(a.Dir()) {
 			return fmt.Errorf("the lock %s: held %t, its file has %d bytes, %v", name, held, info.Size(), err)
 		}
 	}
@@ -179,28 +179,28 @@ func (a *app) unlocked() error {
 }
 
 // restsNow runs commands until the app is at rest, without an agent.
-func (a *app) restsNow() {
-	a.t.Helper()
-	a.waitForRest(func() { a.try("ps:restore", a.name) })
+func restsNow(a *App) {
+	a.T.Helper()
+	waitForRest(a, func() { a.Try("ps:restore", a.Name) })
 }
 
 // waitForRest waits until the app is at rest, as the agent has to see to within half
 // a minute (I9); meanwhile it does something again and again.
-func (a *app) waitForRest(do func()) {
-	a.t.Helper()
-	waitSlowly(a.t, func() error { do(); return a.unrest() })
+func waitForRest(a *App, do func()) {
+	a.T.Helper()
+	waitSlowly(a.T, func() error { do(); return unrest(a) })
 }
 
 // waitSlowly waits until ok returns nil. What it asks takes the machine some work.
 func waitSlowly(t *testing.T, ok func() error) {
 	t.Helper()
-	late := time.After(patience)
+	late := time.After(Patience)
 	tick := time.NewTicker(150 * time.Millisecond)
 	defer tick.Stop()
 	for err := ok(); err != nil; err = ok() {
 		select {
 		case <-late:
-			t.Fatalf("after %s: %s", patience, err)
+			t.Fatalf("after %s: %s", Patience, err)
 		case <-tick.C:
 		}
 	}

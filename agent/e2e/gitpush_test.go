@@ -10,60 +10,60 @@ import (
 // The first push makes the app; one of which nothing is accepted leaves none.
 func TestFirstPush(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	a := l.app(files{"Procfile": "web: /server -exit=1\n"})
-	out := a.rejected(nil)
-	if exists(a.dir()) {
-		t.Errorf("the rejected first push leaves the app %s", a.dir())
+	l := New(t, nil)
+	a := l.App(Files{"Procfile": "web: /server -exit=1\n"})
+	out := a.Rejected(nil)
+	if Exists(a.Dir()) {
+		t.Errorf("the rejected first push leaves the app %s", a.Dir())
 	}
-	contains(t, out, "exit code 1")
+	Contains(t, out, "exit code 1")
 
-	out = a.push(files{"Procfile": ""})
-	a.runs("web.1")
-	a.serves(a.tip("main"))
-	contains(t, out, "-----> Set main as deploy-branch", "Releasing "+a.name+" v1")
+	out = a.Push(Files{"Procfile": ""})
+	a.Runs("web.1")
+	a.Serves(a.Tip("main"))
+	Contains(t, out, "-----> Set main as deploy-branch", "Releasing "+a.Name+" v1")
 
-	clone := filepath.Join(l.front.home, "clone")
-	a.git("clone", "-q", a.remote(), clone)
-	if !exists(filepath.Join(clone, "Dockerfile")) {
+	clone := filepath.Join(l.Front.Home, "clone")
+	a.Git("clone", "-q", a.Remote(), clone)
+	if !Exists(filepath.Join(clone, "Dockerfile")) {
 		t.Errorf("a clone of the app is empty")
 	}
 
-	out = a.pushing().succeeds()
-	contains(t, out, "Nothing new was pushed: "+a.name+" serves v1", "ps:rebuild", "Everything up-to-date")
+	out = a.Pushing().Succeeds()
+	Contains(t, out, "Nothing new was pushed: "+a.Name+" serves v1", "ps:rebuild", "Everything up-to-date")
 
 	// One app, however its name is written; and the port that web is to listen on.
 	for _, c := range []struct {
 		url, end string // of the Dockerfile
 		port     uint16
 	}{
-		{a.remote() + ".git", "EXPOSE 7000/udp 7001 7002\nCMD [\"/server\"]\n", 7001},
-		{l.front.dest + ":" + a.name, "CMD [\"/server\"]\n", 5000},
-		{l.front.url + a.dir(), "ENTRYPOINT [\"/server\"]\nCMD [\"-say=by-entrypoint\"]\n", 5000},
+		{a.Remote() + ".git", "EXPOSE 7000/udp 7001 7002\nCMD [\"/server\"]\n", 7001},
+		{l.Front.Dest + ":" + a.Name, "CMD [\"/server\"]\n", 5000},
+		{l.Front.URL + a.Dir(), "ENTRYPOINT [\"/server\"]\nCMD [\"-say=by-entrypoint\"]\n", 5000},
 	} {
-		rev := a.commit(files{"Dockerfile": "FROM " + l.tools.base + "\nCOPY . /app/\n" + c.end})
-		out := a.start(a.client("push", c.url, "main")).succeeds()
-		if a.tip("main") != rev {
+		rev := a.Commit(Files{"Dockerfile": "FROM " + l.Tools.Base + "\nCOPY . /app/\n" + c.end})
+		out := a.Start(a.Client("push", c.url, "main")).Succeeds()
+		if a.Tip("main") != rev {
 			t.Errorf("a push to %s does not arrive:\n%s", c.url, out)
 		}
-		if up := a.upstreams(); len(up) != 1 || up[0].Port() != c.port {
+		if up := a.Upstreams(); len(up) != 1 || up[0].Port() != c.port {
 			t.Errorf("nginx passes requests to %v, want port %d", up, c.port)
 		}
-		a.serves(rev)
+		a.Serves(rev)
 	}
 }
 
 // An app of a master branch deploys that, and its clones have it.
 func TestMasterIsAdopted(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	a := l.app(nil)
-	a.git("branch", "-m", "master")
-	contains(t, a.pushing("master").succeeds(), "Set master as deploy-branch")
-	a.serves(a.tip("master"))
-	clone := filepath.Join(l.front.home, "clone")
-	a.git("clone", "-q", a.remote(), clone)
-	if !exists(filepath.Join(clone, "Dockerfile")) {
+	l := New(t, nil)
+	a := l.App(nil)
+	a.Git("branch", "-m", "master")
+	Contains(t, a.Pushing("master").Succeeds(), "Set master as deploy-branch")
+	a.Serves(a.Tip("master"))
+	clone := filepath.Join(l.Front.Home, "clone")
+	a.Git("clone", "-q", a.Remote(), clone)
+	if !Exists(filepath.Join(clone, "Dockerfile")) {
 		t.Errorf("a clone of the app is empty")
 	}
 }
@@ -71,68 +71,68 @@ func TestMasterIsAdopted(t *testing.T) {
 // Which refs of a push deploy, and what is said about the others.
 func TestRefs(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	a := l.deployed(nil)
-	first := a.tip("main")
+	l := New(t, nil)
+	a := l.Deployed(nil)
+	first := a.Tip("main")
 
 	t.Run("other branch", func(t *testing.T) {
-		a := a.with(t)
-		a.git("checkout", "-q", "-b", "feature")
-		rev := a.commit(files{"version": "feature"})
-		out := a.pushing("feature").succeeds()
-		a.serves(first)
-		if a.tip("feature") != rev {
+		a := a.With(t)
+		a.Git("checkout", "-q", "-b", "feature")
+		rev := a.Commit(Files{"version": "feature"})
+		out := a.Pushing("feature").Succeeds()
+		a.Serves(first)
+		if a.Tip("feature") != rev {
 			t.Errorf("the branch was not stored")
 		}
-		contains(t, out, " !     WARNING: deploy did not complete, you must push to main.",
+		Contains(t, out, " !     WARNING: deploy did not complete, you must push to main.",
 			"-----> for example, try 'git push <dokku> feature:main'")
-		a.git("checkout", "-q", "main")
+		a.Git("checkout", "-q", "main")
 	})
 	t.Run("tag", func(t *testing.T) {
-		a := a.with(t)
-		a.git("tag", "v1")
-		contains(t, a.pushing("v1").succeeds(), "WARNING: deploy did not complete", ":main'")
-		a.serves(first)
+		a := a.With(t)
+		a.Git("tag", "v1")
+		Contains(t, a.Pushing("v1").Succeeds(), "WARNING: deploy did not complete", ":main'")
+		a.Serves(first)
 	})
 	t.Run("several refs", func(t *testing.T) {
-		a := a.with(t)
-		rev := a.commit(files{"version": "2"})
-		a.git("tag", "v2")
-		out := a.pushing("main", "v2", "HEAD:refs/heads/copy").succeeds()
-		a.serves(rev)
-		lacks(t, out, "WARNING")
-		if a.tip("copy") != rev {
+		a := a.With(t)
+		rev := a.Commit(Files{"version": "2"})
+		a.Git("tag", "v2")
+		out := a.Pushing("main", "v2", "HEAD:refs/heads/copy").Succeeds()
+		a.Serves(rev)
+		Lacks(t, out, "WARNING")
+		if a.Tip("copy") != rev {
 			t.Errorf("the other branch was not stored:\n%s", out)
 		}
 	})
 	t.Run("force push to an old revision", func(t *testing.T) {
-		a := a.with(t)
-		contains(t, a.pushing(first+":main").fails(), "rejected")
-		a.pushing("+" + first + ":refs/heads/main").succeeds()
-		a.serves(first)
-		if a.tip("main") != first {
-			t.Errorf("main is at %s, want %s", a.tip("main"), first)
+		a := a.With(t)
+		Contains(t, a.Pushing(first+":main").Fails(), "rejected")
+		a.Pushing("+" + first + ":refs/heads/main").Succeeds()
+		a.Serves(first)
+		if a.Tip("main") != first {
+			t.Errorf("main is at %s, want %s", a.Tip("main"), first)
 		}
 	})
 	t.Run("deletion of the deploy branch", func(t *testing.T) {
-		a := a.with(t)
-		out := a.pushing(":main").fails()
-		a.serves(first)
-		contains(t, out, " !     ", "main", "apps:destroy "+a.name)
+		a := a.With(t)
+		out := a.Pushing(":main").Fails()
+		a.Serves(first)
+		Contains(t, out, " !     ", "main", "apps:destroy "+a.Name)
 	})
 	t.Run("deletion of another branch", func(t *testing.T) {
-		a := a.with(t)
-		out := a.pushing(":feature").succeeds()
-		lacks(t, out, "WARNING")
-		a.serves(first)
+		a := a.With(t)
+		out := a.Pushing(":feature").Succeeds()
+		Lacks(t, out, "WARNING")
+		a.Serves(first)
 	})
 	t.Run("a tag on the deploy branch", func(t *testing.T) {
-		a := a.with(t)
-		a.git("tag", "-a", "-m", "annotated", "v3", "main")
-		a.commit(files{"version": "3"})
-		before := a.everything()
-		a.pushing("+v3:refs/heads/main").fails()
-		if after := a.everything(); after != before {
+		a := a.With(t)
+		a.Git("tag", "-a", "-m", "annotated", "v3", "main")
+		a.Commit(Files{"version": "3"})
+		before := a.Everything()
+		a.Pushing("+v3:refs/heads/main").Fails()
+		if after := a.Everything(); after != before {
 			t.Errorf("before:\n%s\nafter:\n%s", before, after)
 		}
 	})
@@ -141,99 +141,99 @@ func TestRefs(t *testing.T) {
 // A shallow clone, which is what CI services have, can push.
 func TestShallowClone(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	a := l.app(nil)
+	l := New(t, nil)
+	a := l.App(nil)
 	for i := range 3 {
-		a.commit(files{"version": strings.Repeat("x", i+1)})
+		a.Commit(Files{"version": strings.Repeat("x", i+1)})
 	}
-	shallow := filepath.Join(l.front.home, "shallow")
-	a.git("clone", "-q", "--depth", "1", "file://"+a.work, shallow)
-	a.work = shallow
-	out := a.push(nil)
-	a.serves(a.tip("main"))
-	lacks(t, out, "shallow update not allowed")
-	a.push(files{"version": "again"})
-	a.serves(a.tip("main"))
+	shallow := filepath.Join(l.Front.Home, "shallow")
+	a.Git("clone", "-q", "--depth", "1", "file://"+a.Work, shallow)
+	a.Work = shallow
+	out := a.Push(nil)
+	a.Serves(a.Tip("main"))
+	Lacks(t, out, "shallow update not allowed")
+	a.Push(Files{"version": "again"})
+	a.Serves(a.Tip("main"))
 }
 
 // What is asked of a stopped app is stored, and a push starts it.
 func TestStoppedApp(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	a := l.deployed(nil)
-	if out := l.dokku("ps:stop", a.name); out != "-----> Stopping "+a.name+" ...\n" {
+	l := New(t, nil)
+	a := l.Deployed(nil)
+	if out := l.Dokku("ps:stop", a.Name); out != "-----> Stopping "+a.Name+" ...\n" {
 		t.Errorf("ps:stop prints %q", out)
 	}
-	if n := len(a.instances()); n != 0 {
+	if n := len(a.Instances()); n != 0 {
 		t.Errorf("%d processes run in a stopped app", n)
 	}
-	if status, body := a.get("/"); status != 502 {
+	if status, body := a.Get("/"); status != 502 {
 		t.Errorf("a stopped app answers %d %q, want 502", status, body)
 	}
-	if out := l.dokku("ps:stop", a.name); out != "-----> App "+a.name+" already stopped\n" {
+	if out := l.Dokku("ps:stop", a.Name); out != "-----> App "+a.Name+" already stopped\n" {
 		t.Errorf("ps:stop prints %q the second time", out)
 	}
-	l.dokku("ps:scale", a.name, "web=2")
-	l.dokku("config:set", a.name, "GREETING=hello")
-	if n := len(a.instances()); n != 0 {
+	l.Dokku("ps:scale", a.Name, "web=2")
+	l.Dokku("config:set", a.Name, "GREETING=hello")
+	if n := len(a.Instances()); n != 0 {
 		t.Errorf("%d processes run in an app that is still stopped", n)
 	}
-	contains(t, a.pushing().succeeds(), a.name+" is stopped", "ps:start")
-	a.push(files{"version": "2"})
-	a.runs("web.1", "web.2")
-	a.serves(a.tip("main"))
-	if _, body := a.get("/"); !strings.HasSuffix(body, " hello\n") {
+	Contains(t, a.Pushing().Succeeds(), a.Name+" is stopped", "ps:start")
+	a.Push(Files{"version": "2"})
+	a.Runs("web.1", "web.2")
+	a.Serves(a.Tip("main"))
+	if _, body := a.Get("/"); !strings.HasSuffix(body, " hello\n") {
 		t.Errorf("the stored config is not used: %q", body)
 	}
-	if out := l.dokku("ps:start", a.name); out != "-----> App "+a.name+" already running\n" {
+	if out := l.Dokku("ps:start", a.Name); out != "-----> App "+a.Name+" already running\n" {
 		t.Errorf("ps:start prints %q of an app that runs", out)
 	}
-	l.dokku("ps:stop", a.name)
-	l.dokku("ps:start", a.name)
-	a.runs("web.1", "web.2")
-	a.serves(a.tip("main"))
+	l.Dokku("ps:stop", a.Name)
+	l.Dokku("ps:start", a.Name)
+	a.Runs("web.1", "web.2")
+	a.Serves(a.Tip("main"))
 }
 
 // Of two pushes at once one deploys, and the other one is told why it did not.
 func TestTwoPushesAtOnce(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	a := l.deployed(nil)
-	base := a.tip("main")
-	winner := a.commit(files{"version": "winner"})
-	arrived, release := l.hold(beforeCommit)
-	first := a.pushing()
+	l := New(t, nil)
+	a := l.Deployed(nil)
+	base := a.Tip("main")
+	winner := a.Commit(Files{"version": "winner"})
+	arrived, release := l.Hold(BeforeCommit)
+	first := a.Pushing()
 	arrived()
-	a.git("reset", "-q", "--hard", base)
-	a.commit(files{"version": "loser"})
-	second := a.pushing()
-	second.prints("Waiting for " + a.name + ": it is busy with a push")
+	a.Git("reset", "-q", "--hard", base)
+	a.Commit(Files{"version": "loser"})
+	second := a.Pushing()
+	second.Prints("Waiting for " + a.Name + ": it is busy with a push")
 	release()
-	out := second.fails()
-	first.succeeds()
-	a.serves(winner)
-	if a.tip("main") != winner {
-		t.Errorf("main is at %s, want the first push's %s", a.tip("main"), winner)
+	out := second.Fails()
+	first.Succeeds()
+	a.Serves(winner)
+	if a.Tip("main") != winner {
+		t.Errorf("main is at %s, want the first push's %s", a.Tip("main"), winner)
 	}
-	contains(t, out, "main moved while this push waited; fetch and push again")
-	lacks(t, out, "Building")
+	Contains(t, out, "main moved while this push waited; fetch and push again")
+	Lacks(t, out, "Building")
 }
 
 // The deploy branch can be chosen.
 func TestDeployBranch(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	a := l.deployed(nil)
-	first := a.tip("main")
-	l.dokku("git:set", a.name, "deploy-branch", "release")
-	a.commit(files{"version": "2"})
-	contains(t, a.pushing("main").succeeds(), "WARNING: deploy did not complete, you must push to release.")
-	a.serves(first)
-	out := a.pushing("main:release").succeeds()
-	a.serves(a.tip("release"))
-	lacks(t, out, "WARNING")
-	clone := filepath.Join(l.front.home, "clone")
-	a.git("clone", "-q", a.remote(), clone)
+	l := New(t, nil)
+	a := l.Deployed(nil)
+	first := a.Tip("main")
+	l.Dokku("git:set", a.Name, "deploy-branch", "release")
+	a.Commit(Files{"version": "2"})
+	Contains(t, a.Pushing("main").Succeeds(), "WARNING: deploy did not complete, you must push to release.")
+	a.Serves(first)
+	out := a.Pushing("main:release").Succeeds()
+	a.Serves(a.Tip("release"))
+	Lacks(t, out, "WARNING")
+	clone := filepath.Join(l.Front.Home, "clone")
+	a.Git("clone", "-q", a.Remote(), clone)
 	if head, _ := os.ReadFile(filepath.Join(clone, ".git", "HEAD")); string(head) != "ref: refs/heads/release\n" {
 		t.Errorf("a clone has %q", head)
 	}
@@ -242,10 +242,10 @@ func TestDeployBranch(t *testing.T) {
 // Where apps are not made by pushes, a push says how to make one.
 func TestNoAutoCreation(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, map[string]any{"no_auto_create": true})
-	a := l.app(nil)
-	contains(t, a.rejected(nil), " !     App auto-creation disabled.\n", "apps:create "+a.name)
-	l.dokku("apps:create", a.name)
-	a.push(nil)
-	a.serves(a.tip("main"))
+	l := New(t, map[string]any{"no_auto_create": true})
+	a := l.App(nil)
+	Contains(t, a.Rejected(nil), " !     App auto-creation disabled.\n", "apps:create "+a.Name)
+	l.Dokku("apps:create", a.Name)
+	a.Push(nil)
+	a.Serves(a.Tip("main"))
 }

@@ -14,22 +14,22 @@ import (
 // slowBuild and slowGate are pushes that stay at their step until they are
 // cancelled.
 var (
-	slowBuild = files{"Dockerfile": "FROM BASE\nCOPY . /app/\nRUN [\"/server\", \"-say=building\", \"-sleep=60s\", \"-exit=0\"]\n"}
-	slowGate  = files{"CHECKS": "WAIT=20\nATTEMPTS=3\n/ never\n"}
+	slowBuild = Files{"Dockerfile": "FROM BASE\nCOPY . /app/\nRUN [\"/server\", \"-say=building\", \"-sleep=60s\", \"-exit=0\"]\n"}
+	slowGate  = Files{"CHECKS": "WAIT=20\nATTEMPTS=3\n/ never\n"}
 )
 
 // victims are what can end in the middle of a push.
 var victims = []struct {
 	name string
-	end  func(l *lab, push *process)
+	end  func(l *Lab, push *Process)
 }{
-	{"Ctrl-C", func(_ *lab, push *process) { push.signal(unix.SIGINT) }},
-	{"kill -9 of the client", func(_ *lab, push *process) { push.signal(unix.SIGKILL) }},
-	{"kill -9 of the wrapper", func(l *lab, _ *process) { l.kill("shell") }},
-	{"kill -9 of receive-pack", func(l *lab, _ *process) { l.kill("receive-pack") }},
-	{"kill -9 of the hook", func(l *lab, _ *process) { l.kill("pre-receive", "post-receive", "reference-transaction") }},
-	{"kill -9 of all of them", func(l *lab, _ *process) {
-		l.kill("shell", "receive-pack", "pre-receive", "post-receive", "reference-transaction")
+	{"Ctrl-C", func(_ *Lab, push *Process) { push.Signal(unix.SIGINT) }},
+	{"kill -9 of the client", func(_ *Lab, push *Process) { push.Signal(unix.SIGKILL) }},
+	{"kill -9 of the wrapper", func(l *Lab, _ *Process) { Kill(l, "shell") }},
+	{"kill -9 of receive-pack", func(l *Lab, _ *Process) { Kill(l, "receive-pack") }},
+	{"kill -9 of the hook", func(l *Lab, _ *Process) { Kill(l, "pre-receive", "post-receive", "reference-transaction") }},
+	{"kill -9 of all of them", func(l *Lab, _ *Process) {
+		Kill(l, "shell", "receive-pack", "pre-receive", "post-receive", "reference-transaction")
 	}},
 }
 
@@ -37,30 +37,30 @@ var victims = []struct {
 // behind; afterwards it is carried out. The next command or the agent sees to it.
 func TestKilledPush(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	a := l.deployed(files{"Procfile": twoTypes, "DOKKU_SCALE": "web=1\nworker=1\n"})
+	l := New(t, nil)
+	a := l.Deployed(Files{"Procfile": twoTypes, "DOKKU_SCALE": "web=1\nworker=1\n"})
 	for n, v := range victims {
 		// Half of them are mended by a command, the others by the agent.
-		mend := func(a *app) { a.dokku("config:set", "--no-restart", a.name, "NUMBER=1") }
+		mend := func(a *App) { a.Dokku("config:set", "--no-restart", a.Name, "NUMBER=1") }
 		if n >= len(victims)/2 {
-			mend = func(*app) {}
+			mend = func(*App) {}
 		}
 		if n == len(victims)/2 {
-			l.startAgent()
+			l.StartAgent()
 		}
 		t.Run(v.name, func(t *testing.T) {
-			a := a.with(t)
+			a := a.With(t)
 			t.Run("build", func(t *testing.T) {
-				a.with(t).killedEarly(v.end, mend, slowBuild, "building")
+				killedEarly(a.With(t), v.end, mend, slowBuild, "building")
 			})
 			t.Run("gate", func(t *testing.T) {
-				a.with(t).killedEarly(v.end, mend, slowGate, "pre-flight checks")
+				killedEarly(a.With(t), v.end, mend, slowGate, "pre-flight checks")
 			})
 			t.Run("in git's transaction", func(t *testing.T) {
-				a.with(t).killedBetween(v.end, mend)
+				killedBetween(a.With(t), v.end, mend)
 			})
 			t.Run("after the ref moved", func(t *testing.T) {
-				a.with(t).killedLate(v.end, mend)
+				killedLate(a.With(t), v.end, mend)
 			})
 		})
 	}
@@ -68,91 +68,91 @@ func TestKilledPush(t *testing.T) {
 
 // killedEarly ends a process of a push that has printed text, and sees to it
 // that everything is as it was.
-func (a *app) killedEarly(end func(*lab, *process), mend func(*app), f files, text string) {
-	a.t.Helper()
-	if a.agent != nil {
-		a.rests()
+func killedEarly(a *App, end func(*Lab, *Process), mend func(*App), f Files, text string) {
+	a.T.Helper()
+	if a.Agent != nil {
+		a.Rests()
 	}
-	live, before := a.tip("main"), a.everything()
+	live, before := a.Tip("main"), a.Everything()
 	for name, text := range f {
-		f[name] = strings.ReplaceAll(text, "BASE", a.tools.base)
+		f[name] = strings.ReplaceAll(text, "BASE", a.Tools.Base)
 	}
-	a.commit(f)
-	push := a.pushing()
-	push.prints(text)
-	end(a.lab, push)
-	out := push.fails()
-	a.git("reset", "-q", "--hard", "HEAD~1")
+	a.Commit(f)
+	push := a.Pushing()
+	push.Prints(text)
+	end(a.Lab, push)
+	out := push.Fails()
+	a.Git("reset", "-q", "--hard", "HEAD~1")
 	mend(a)
-	waitFor(a.t, "nothing is left of the push", func() bool { return a.resources() == a.last(before) && a.idle() })
-	a.serves(live)
-	if tip := a.tip("main"); tip != live {
-		a.t.Errorf("main is at %s, want %s:\n%s", tip, live, out)
+	WaitFor(a.T, "nothing is left of the push", func() bool { return a.Resources() == last(a, before) && Idle(a) })
+	a.Serves(live)
+	if tip := a.Tip("main"); tip != live {
+		a.T.Errorf("main is at %s, want %s:\n%s", tip, live, out)
 	}
-	a.repositoryIsClean()
+	repositoryIsClean(a)
 }
 
 // last is the part of everything that resources gives.
-func (a *app) last(everything string) string {
+func last(a *App, everything string) string {
 	return everything[strings.Index(everything, "container "):]
 }
 
 // killedBetween ends a process of a push that pre-receive has accepted, while git
 // moves the ref. Whether it still does is git's affair; the app follows.
-func (a *app) killedBetween(end func(*lab, *process), mend func(*app)) {
-	a.t.Helper()
-	hook := a.dir("hooks", "reference-transaction")
-	a.script(hook, atCommit, "", "")
-	arrived, release := a.hold(atCommit)
-	rev := a.commit(files{"version": a.t.Name()})
-	push := a.pushing()
+func killedBetween(a *App, end func(*Lab, *Process), mend func(*App)) {
+	a.T.Helper()
+	hook := a.Dir("hooks", "reference-transaction")
+	a.Script(hook, AtCommit, "", "")
+	arrived, release := a.Hold(AtCommit)
+	rev := a.Commit(Files{"version": a.T.Name()})
+	push := a.Pushing()
 	arrived()
-	if a.state().Staged == nil || a.tip("main") == rev {
-		a.t.Fatalf("nothing is staged, or main has moved already")
+	if a.State().Staged == nil || a.Tip("main") == rev {
+		a.T.Fatalf("nothing is staged, or main has moved already")
 	}
-	end(a.lab, push)
+	end(a.Lab, push)
 	release()
-	push.wait()
-	waitFor(a.t, "no process of the push is left", a.idle)
-	must(a.t, os.Remove(hook))
+	push.Wait()
+	WaitFor(a.T, "no process of the push is left", func() bool { return Idle(a) })
+	Must(a.T, os.Remove(hook))
 	mend(a)
-	waitFor(a.t, "nothing is staged", func() bool { return a.state().Staged == nil })
-	waitFor(a.t, "only web.1 and worker.1 are left", func() bool { return len(a.instances()) == 2 && len(a.serving()) == 2 })
-	a.serves(a.tip("main"))
-	a.commit(files{"version": "after " + a.t.Name()})
-	a.pushing("+main").succeeds()
-	a.serves(a.git("rev-parse", "HEAD"))
+	WaitFor(a.T, "nothing is staged", func() bool { return a.State().Staged == nil })
+	WaitFor(a.T, "only web.1 and worker.1 are left", func() bool { return len(a.Instances()) == 2 && len(a.Serving()) == 2 })
+	a.Serves(a.Tip("main"))
+	a.Commit(Files{"version": "after " + a.T.Name()})
+	a.Pushing("+main").Succeeds()
+	a.Serves(a.Git("rev-parse", "HEAD"))
 }
 
 // killedLate ends a process of a push whose ref has moved and whose version does
 // not serve yet.
-func (a *app) killedLate(end func(*lab, *process), mend func(*app)) {
-	a.t.Helper()
-	arrived, release := a.hold(afterCommit)
-	rev := a.commit(files{"version": a.t.Name()})
-	push := a.pushing()
+func killedLate(a *App, end func(*Lab, *Process), mend func(*App)) {
+	a.T.Helper()
+	arrived, release := a.Hold(AfterCommit)
+	rev := a.Commit(Files{"version": a.T.Name()})
+	push := a.Pushing()
 	arrived()
-	if tip := a.tip("main"); tip != rev {
-		a.t.Fatalf("main is at %s, want %s", tip, rev)
+	if tip := a.Tip("main"); tip != rev {
+		a.T.Fatalf("main is at %s, want %s", tip, rev)
 	}
-	end(a.lab, push)
+	end(a.Lab, push)
 	release()
-	push.wait()
+	push.Wait()
 	mend(a)
-	waitFor(a.t, "the pushed version serves", func() bool { _, body := a.get("/"); return strings.HasPrefix(body, rev) })
-	waitFor(a.t, "no process of the push is left", a.idle)
-	waitFor(a.t, "only web.1 and worker.1 are left", func() bool {
-		return len(a.instances()) == 2 && len(a.serving()) == 2 && a.state().Staged == nil
+	WaitFor(a.T, "the pushed version serves", func() bool { _, body := a.Get("/"); return strings.HasPrefix(body, rev) })
+	WaitFor(a.T, "no process of the push is left", func() bool { return Idle(a) })
+	WaitFor(a.T, "only web.1 and worker.1 are left", func() bool {
+		return len(a.Instances()) == 2 && len(a.Serving()) == 2 && a.State().Staged == nil
 	})
-	a.repositoryIsClean()
+	repositoryIsClean(a)
 }
 
 // repositoryIsClean fails the test if git has left locks or quarantines that
 // stay: those of a killed one may wait for the next push.
-func (a *app) repositoryIsClean() {
-	a.t.Helper()
-	if exists(a.dir("refs", "heads", "main.lock")) {
-		a.t.Errorf("git left main.lock")
+func repositoryIsClean(a *App) {
+	a.T.Helper()
+	if Exists(a.Dir("refs", "heads", "main.lock")) {
+		a.T.Errorf("git left main.lock")
 	}
 }
 
@@ -161,30 +161,30 @@ func (a *app) repositoryIsClean() {
 // processes are not marked before the switch (setRetiring in executor.execute).
 func TestKilledCommand(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, map[string]any{"checks": map[string]string{"default-wait": "0.1", "wait-to-retire": "4"}})
-	l.startAgent()
-	a := l.deployed(files{"CHECKS": "WAIT=5\nATTEMPTS=2\n/\n"})
-	l.dokku("ps:scale", a.name, "web=2")
+	l := New(t, map[string]any{"checks": map[string]string{"default-wait": "0.1", "wait-to-retire": "4"}})
+	l.StartAgent()
+	a := l.Deployed(Files{"CHECKS": "WAIT=5\nATTEMPTS=2\n/\n"})
+	l.Dokku("ps:scale", a.Name, "web=2")
 	for _, c := range []struct{ name, there, back string }{
 		{"ps:restart", "ps:restart APP", ""},
 		{"ps:scale up", "ps:scale APP web=3", "ps:scale APP web=2"},
 		{"ps:scale down", "ps:scale APP web=1", "ps:scale APP web=2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			a := a.with(t)
-			a.rests()
-			h := a.watch()
-			long := a.traffic("/slow?for=3s", 10)
-			quick := a.traffic("/slow?for=20ms", 50)
-			a.killedAtSwitch(c.there, c.back)
-			events := a.killAtEvery(c.there, c.back)
+			a := a.With(t)
+			a.Rests()
+			h := Watch(a)
+			long := Ask(a, "/slow?for=3s", 10)
+			quick := Ask(a, "/slow?for=20ms", 50)
+			killedAtSwitch(a, c.there, c.back)
+			events := killAtEvery(a, c.there, c.back)
 			t.Logf("killed after each of %d events", events)
-			versions := h.stop()
-			quick.check(versions)
-			long.check(versions)
-			a.rests()
-			a.serves(a.tip("main"))
-			a.routed()
+			versions := h.Stop()
+			quick.Check(versions)
+			long.Check(versions)
+			a.Rests()
+			a.Serves(a.Tip("main"))
+			routed(a)
 		})
 	}
 }
@@ -194,36 +194,36 @@ func TestKilledCommand(t *testing.T) {
 // itself, long before it would look at all apps.
 func TestKilledWhileCreating(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	l.startAgent()
-	a := l.deployed(nil)
-	l.dokku("ps:scale", a.name, "web=1")
+	l := New(t, nil)
+	l.StartAgent()
+	a := l.Deployed(nil)
+	l.Dokku("ps:scale", a.Name, "web=1")
 	for range 3 {
-		a.rests()
-		command := a.start(a.command("ps:restart", a.name))
-		waitFor(t, "a container is being created", func() bool {
-			return slices.ContainsFunc(a.containers(), func(c container.Summary) bool { return c.State == "created" })
+		a.Rests()
+		command := a.Start(a.Command("ps:restart", a.Name))
+		WaitFor(t, "a container is being created", func() bool {
+			return slices.ContainsFunc(a.Containers(), func(c container.Summary) bool { return c.State == "created" })
 		})
-		command.cmd.Process.Kill()
-		<-command.done
-		a.settles("")
+		command.Cmd.Process.Kill()
+		<-command.Done
+		settles(a, "")
 	}
-	a.serves(a.tip("main"))
+	a.Serves(a.Tip("main"))
 }
 
 // killAtEvery runs a command again and again, and kills it after the first
 // event that it logs, after the second, and so on until it ends by itself. The
 // other command, if there is one, undoes what it did. It returns the number of
 // events.
-func (a *app) killAtEvery(there, back string) int {
-	a.t.Helper()
+func killAtEvery(a *App, there, back string) int {
+	a.T.Helper()
 	for n := 1; ; n++ {
 		if n > 60 {
-			a.t.Fatalf("%s never ends by itself", there)
+			a.T.Fatalf("%s never ends by itself", there)
 		}
-		command := a.start(a.command(a.words(there)...))
-		killed := command.killedAfter(a.lab, n)
-		a.settles(back)
+		command := a.Start(a.Command(a.Words(there)...))
+		killed := KilledAfter(command, a.Lab, n)
+		settles(a, back)
 		if !killed {
 			return n - 1
 		}
@@ -232,57 +232,57 @@ func (a *app) killAtEvery(there, back string) int {
 
 // killedAtSwitch kills a command that has told nginx of its new processes, and
 // has written nothing about that yet.
-func (a *app) killedAtSwitch(there, back string) {
-	a.t.Helper()
-	arrived, release := a.hold(afterSwitch)
-	command := a.start(a.command(a.words(there)...))
+func killedAtSwitch(a *App, there, back string) {
+	a.T.Helper()
+	arrived, release := a.Hold(AfterSwitch)
+	command := a.Start(a.Command(a.Words(there)...))
 	arrived()
 	told := 0
-	waitFor(a.t, "nginx passes requests to the new processes", func() bool {
+	WaitFor(a.T, "nginx passes requests to the new processes", func() bool {
 		told++
-		if live, _, err := a.nginx.Proxy().Live(a.t.Context(), a.name); err != nil || !slices.Equal(live.Upstreams, a.upstreams()) {
+		if live, _, err := a.Nginx.Proxy().Live(a.T.Context(), a.Name); err != nil || !slices.Equal(live.Upstreams, a.Upstreams()) {
 			told = 0
 		}
 		return told == 20
 	})
-	command.cmd.Process.Kill()
-	<-command.done
+	command.Cmd.Process.Kill()
+	<-command.Done
 	release()
-	a.settles("")
-	a.rests() // nothing that comes later may put off the end of the old processes
-	a.settles(back)
+	settles(a, "")
+	a.Rests() // nothing that comes later may put off the end of the old processes
+	settles(a, back)
 }
 
 // settles waits until the agent has cleaned up behind a command, and runs the one
 // that undoes it.
-func (a *app) settles(back string) {
-	a.t.Helper()
-	waitFor(a.t, "the agent has settled", func() bool {
-		a.routed()
-		return a.settled()
+func settles(a *App, back string) {
+	a.T.Helper()
+	WaitFor(a.T, "the agent has settled", func() bool {
+		routed(a)
+		return settled(a)
 	})
 	if back != "" {
-		a.dokku(a.words(back)...)
+		a.Dokku(a.Words(back)...)
 	}
 }
 
 // settled reports whether what runs is what the app's state asks for, beside
 // what retires.
-func (a *app) settled() bool {
-	st, count := a.state(), 0
+func settled(a *App) bool {
+	st, count := a.State(), 0
 	for _, n := range st.Scale {
 		count += n
 	}
-	return len(a.serving()) == count && len(a.instances()) == count && len(a.upstreams()) == st.Scale["web"]
+	return len(a.Serving()) == count && len(a.Instances()) == count && len(a.Upstreams()) == st.Scale["web"]
 }
 
 // routed fails the test unless every address that nginx knows belongs to a
 // process that runs.
-func (a *app) routed() {
-	a.t.Helper()
-	upstreams := a.upstreams()
+func routed(a *App) {
+	a.T.Helper()
+	upstreams := a.Upstreams()
 	var have []string
-	for _, c := range a.containers() {
+	for _, c := range a.Containers() {
 		if n := c.NetworkSettings.Networks; c.State == "running" {
 			for _, e := range n {
 				have = append(have, e.IPAddress)
@@ -290,8 +290,8 @@ func (a *app) routed() {
 		}
 	}
 	for _, u := range upstreams {
-		if !slices.Contains(have, u.Addr().String()) && fmt.Sprint(a.upstreams()) == fmt.Sprint(upstreams) {
-			a.t.Errorf("nginx passes requests to %s, where nothing runs: %v", u, have)
+		if !slices.Contains(have, u.Addr().String()) && fmt.Sprint(a.Upstreams()) == fmt.Sprint(upstreams) {
+			a.T.Errorf("nginx passes requests to %s, where nothing runs: %v", u, have)
 		}
 	}
 }

@@ -18,178 +18,178 @@ import (
 )
 
 // An app is one of the lab's, with the client's repository of it.
-type app struct {
-	*lab
-	name string
-	work string
+type App struct {
+	*Lab
+	Name string
+	Work string
 }
 
-// files are what a commit changes, by path; "" removes the file.
-type files map[string]string
+// Files are what a commit changes, by path; "" removes the file.
+type Files map[string]string
 
-// app makes a repository for an app that no push has made yet. Its image has
+// App makes a repository for an app that no push has made yet. Its image has
 // the test's server and all files in /app.
-func (l *lab) app(f files) *app {
-	l.t.Helper()
-	*l.apps++
-	a := &app{lab: l, name: l.appName(*l.apps), work: filepath.Join(l.front.home, "work"+strconv.Itoa(*l.apps))}
-	must(l.t, os.MkdirAll(a.work, 0o700))
-	a.git("init", "-q", "-b", "main")
-	a.commit(files{"Dockerfile": "FROM " + l.tools.base + "\nCOPY . /app/\nEXPOSE 5000\nCMD [\"/server\"]\n"})
-	a.commit(f)
+func (l *Lab) App(f Files) *App {
+	l.T.Helper()
+	*l.Apps++
+	a := &App{Lab: l, Name: l.AppName(*l.Apps), Work: filepath.Join(l.Front.Home, "work"+strconv.Itoa(*l.Apps))}
+	Must(l.T, os.MkdirAll(a.Work, 0o700))
+	a.Git("init", "-q", "-b", "main")
+	a.Commit(Files{"Dockerfile": "FROM " + l.Tools.Base + "\nCOPY . /app/\nEXPOSE 5000\nCMD [\"/server\"]\n"})
+	a.Commit(f)
 	return a
 }
 
-// deployed is app, pushed.
-func (l *lab) deployed(f files) *app {
-	l.t.Helper()
-	a := l.app(f)
-	a.push(nil)
+// Deployed is app, pushed.
+func (l *Lab) Deployed(f Files) *App {
+	l.T.Helper()
+	a := l.App(f)
+	a.Push(nil)
 	return a
 }
 
-func (a *app) with(t *testing.T) *app { return &app{a.lab.with(t), a.name, a.work} }
+func (a *App) With(t *testing.T) *App { return &App{a.Lab.With(t), a.Name, a.Work} }
 
-// client prepares a git command of the client's.
-func (a *app) client(args ...string) *exec.Cmd {
+// Client prepares a git command of the client's.
+func (a *App) Client(args ...string) *exec.Cmd {
 	cmd := exec.Command("git", args...)
-	cmd.Dir = a.work
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + a.front.home, "GIT_CONFIG_NOSYSTEM=1",
-		"GIT_SSH_COMMAND=" + strings.Join(a.front.ssh, " "), "GIT_ALLOW_PROTOCOL=file:ssh",
+	cmd.Dir = a.Work
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + a.Front.Home, "GIT_CONFIG_NOSYSTEM=1",
+		"GIT_SSH_COMMAND=" + strings.Join(a.Front.SSH, " "), "GIT_ALLOW_PROTOCOL=file:ssh",
 		"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.com"}
 	return cmd
 }
 
-// git runs a git command of the client's, which must succeed.
-func (a *app) git(args ...string) string {
-	a.t.Helper()
-	out, err := a.client(args...).CombinedOutput()
+// Git runs a git command of the client's, which must succeed.
+func (a *App) Git(args ...string) string {
+	a.T.Helper()
+	out, err := a.Client(args...).CombinedOutput()
 	if err != nil {
-		a.t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
+		a.T.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 	return strings.TrimSpace(string(out))
 }
 
-// commit commits the files and returns the new revision.
-func (a *app) commit(f files) string {
-	a.t.Helper()
+// Commit commits the files and returns the new revision.
+func (a *App) Commit(f Files) string {
+	a.T.Helper()
 	for name, text := range f {
-		path := filepath.Join(a.work, name)
+		path := filepath.Join(a.Work, name)
 		if text == "" {
-			must(a.t, os.Remove(path))
+			Must(a.T, os.Remove(path))
 			continue
 		}
-		must(a.t, os.MkdirAll(filepath.Dir(path), 0o700))
-		must(a.t, os.WriteFile(path, []byte(text), 0o600))
+		Must(a.T, os.MkdirAll(filepath.Dir(path), 0o700))
+		Must(a.T, os.WriteFile(path, []byte(text), 0o600))
 	}
-	a.git("add", "-A")
-	a.git("commit", "-q", "--allow-empty", "-m", "change")
-	return a.git("rev-parse", "HEAD")
+	a.Git("add", "-A")
+	a.Git("commit", "-q", "--allow-empty", "-m", "change")
+	return a.Git("rev-parse", "HEAD")
 }
 
-func (a *app) remote() string { return a.front.url + "/" + a.name }
+func (a *App) Remote() string { return a.Front.URL + "/" + a.Name }
 
-// pushing starts a push to the app.
-func (a *app) pushing(args ...string) *process {
-	a.t.Helper()
+// Pushing starts a push to the app.
+func (a *App) Pushing(args ...string) *Process {
+	a.T.Helper()
 	if len(args) == 0 {
 		args = []string{"main"}
 	}
-	return a.start(a.client(append([]string{"push", a.remote()}, args...)...))
+	return a.Start(a.Client(append([]string{"push", a.Remote()}, args...)...))
 }
 
-// push commits the files and pushes them, which must deploy them.
-func (a *app) push(f files) string {
-	a.t.Helper()
-	rev := a.git("rev-parse", "HEAD")
+// Push commits the files and pushes them, which must deploy them.
+func (a *App) Push(f Files) string {
+	a.T.Helper()
+	rev := a.Git("rev-parse", "HEAD")
 	if f != nil {
-		rev = a.commit(f)
+		rev = a.Commit(f)
 	}
-	out := a.pushing().succeeds()
-	if tip := a.tip("main"); tip != rev {
-		a.t.Fatalf("main is at %s after the push of %s:\n%s", tip, rev, out)
+	out := a.Pushing().Succeeds()
+	if tip := a.Tip("main"); tip != rev {
+		a.T.Fatalf("main is at %s after the push of %s:\n%s", tip, rev, out)
 	}
 	return out
 }
 
-// rejected commits the files and pushes them, which must change nothing at all.
+// Rejected commits the files and pushes them, which must change nothing at all.
 // It takes the commit back and returns what was printed.
-func (a *app) rejected(f files) string {
-	a.t.Helper()
-	before := a.everything()
-	a.commit(f)
-	out := a.pushing().fails()
-	if after := a.everything(); after != before {
-		a.t.Fatalf("a rejected push changes something. Before:\n%s\nafter:\n%s\nit printed:\n%s", before, after, out)
+func (a *App) Rejected(f Files) string {
+	a.T.Helper()
+	before := a.Everything()
+	a.Commit(f)
+	out := a.Pushing().Fails()
+	if after := a.Everything(); after != before {
+		a.T.Fatalf("a rejected push changes something. Before:\n%s\nafter:\n%s\nit printed:\n%s", before, after, out)
 	}
-	a.git("reset", "-q", "--hard", "HEAD~1")
+	a.Git("reset", "-q", "--hard", "HEAD~1")
 	return out
 }
 
-// everything is all that a rejected push must leave as it was, as text.
-func (a *app) everything() string {
-	a.t.Helper()
-	if !exists(a.dir()) {
-		return "no app\n" + a.resources()
+// Everything is all that a rejected push must leave as it was, as text.
+func (a *App) Everything() string {
+	a.T.Helper()
+	if !Exists(a.Dir()) {
+		return "no app\n" + a.Resources()
 	}
 	var state map[string]any
-	must(a.t, json.Unmarshal(a.read("dokku", "state.json"), &state))
+	Must(a.T, json.Unmarshal(a.Read("dokku", "state.json"), &state))
 	delete(state, "retiring")
 	asked, err := json.Marshal(state)
-	must(a.t, err)
-	route, _ := os.ReadFile(filepath.Join(a.root, ".dokku", "nginx", "live", a.name+".conf"))
-	releases, err := filepath.Glob(a.dir("dokku", "releases", "*"))
-	must(a.t, err)
-	return fmt.Sprintf("main %s\n%s\n%s%s\n%s", a.tip("main"), asked, route, strings.Join(releases, "\n"), a.resources())
+	Must(a.T, err)
+	route, _ := os.ReadFile(filepath.Join(a.Root, ".dokku", "nginx", "live", a.Name+".conf"))
+	releases, err := filepath.Glob(a.Dir("dokku", "releases", "*"))
+	Must(a.T, err)
+	return fmt.Sprintf("main %s\n%s\n%s%s\n%s", a.Tip("main"), asked, route, strings.Join(releases, "\n"), a.Resources())
 }
 
-// dir is a path in the app's folder on the server.
-func (a *app) dir(elem ...string) string {
-	return filepath.Join(append([]string{a.root, a.name}, elem...)...)
+// Dir is a path in the app's folder on the server.
+func (a *App) Dir(elem ...string) string {
+	return filepath.Join(append([]string{a.Root, a.Name}, elem...)...)
 }
 
-// read reads a file of the app's on the server.
-func (a *app) read(elem ...string) []byte {
-	a.t.Helper()
-	data, err := os.ReadFile(a.dir(elem...))
-	must(a.t, err)
+// Read reads a file of the app's on the server.
+func (a *App) Read(elem ...string) []byte {
+	a.T.Helper()
+	data, err := os.ReadFile(a.Dir(elem...))
+	Must(a.T, err)
 	return data
 }
 
-// tip returns a branch's revision on the server; "" if there is none.
-func (a *app) tip(branch string) string {
-	out, _ := exec.Command("git", "--git-dir", a.dir(), "rev-parse", "-q", "--verify", "refs/heads/"+branch).Output()
+// Tip returns a branch's revision on the server; "" if there is none.
+func (a *App) Tip(branch string) string {
+	out, _ := exec.Command("git", "--git-dir", a.Dir(), "rev-parse", "-q", "--verify", "refs/heads/"+branch).Output()
 	return strings.TrimSpace(string(out))
 }
 
-// readTip reads main without starting git; "" when it is not in a file of its own.
-func readTip(a *app) string {
-	data, err := os.ReadFile(a.dir("refs", "heads", "main"))
+// ReadTip reads main without starting git; "" when it is not in a file of its own.
+func ReadTip(a *App) string {
+	data, err := os.ReadFile(a.Dir("refs", "heads", "main"))
 	if err != nil {
 		return ""
 	}
 	return strings.TrimSpace(string(data))
 }
 
-// get asks the app for a path through nginx, by its name.
-func (a *app) get(path string) (status int, body string) {
-	a.t.Helper()
-	return a.nginx.Get(a.name+".e2e.test", path)
+// Get asks the app for a path through nginx, by its name.
+func (a *App) Get(path string) (status int, body string) {
+	a.T.Helper()
+	return a.Nginx.Get(a.Name+".e2e.test", path)
 }
 
-// serves fails the test unless the app answers with the revision.
-func (a *app) serves(rev string) {
-	a.t.Helper()
-	status, body := a.get("/")
+// Serves fails the test unless the app answers with the revision.
+func (a *App) Serves(rev string) {
+	a.T.Helper()
+	status, body := a.Get("/")
 	if status != 200 || !strings.HasPrefix(body, rev+" web.") {
-		a.t.Fatalf("the app answers %d %q, want revision %s", status, body, rev)
+		a.T.Fatalf("the app answers %d %q, want revision %s", status, body, rev)
 	}
 }
 
-// upstreams are the addresses that nginx passes the app's requests to.
-func (a *app) upstreams() []netip.AddrPort {
-	a.t.Helper()
-	f, err := os.Open(filepath.Join(a.root, ".dokku", "nginx", "live", a.name+".conf"))
+// Upstreams are the addresses that nginx passes the app's requests to.
+func (a *App) Upstreams() []netip.AddrPort {
+	a.T.Helper()
+	f, err := os.Open(filepath.Join(a.Root, ".dokku", "nginx", "live", a.Name+".conf"))
 	if err != nil {
 		return nil
 	}
@@ -198,15 +198,15 @@ func (a *app) upstreams() []netip.AddrPort {
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		if mark, ok := strings.CutPrefix(lines.Text(), "# route "); ok {
 			var r struct{ Upstreams []netip.AddrPort }
-			must(a.t, json.Unmarshal([]byte(mark), &r))
+			Must(a.T, json.Unmarshal([]byte(mark), &r))
 			list = r.Upstreams
 		}
 	}
 	return list
 }
 
-// appState is what the tests look at of state.json.
-type appState struct {
+// AppState is what the tests look at of state.json.
+type AppState struct {
 	Current  int
 	Staged   *struct{ Release int }
 	Retiring map[string]time.Time
@@ -214,33 +214,33 @@ type appState struct {
 	Stopped  bool
 }
 
-// state reads the app's state.json.
-func (a *app) state() appState {
-	a.t.Helper()
-	st, err := a.readState()
-	must(a.t, err)
+// State reads the app's state.json.
+func (a *App) State() AppState {
+	a.T.Helper()
+	st, err := a.ReadState()
+	Must(a.T, err)
 	return st
 }
 
-// readState is state of an app that may go away at any moment.
-func (a *app) readState() (st appState, err error) {
-	data, err := os.ReadFile(a.dir("dokku", "state.json"))
+// ReadState is state of an app that may go away at any moment.
+func (a *App) ReadState() (st AppState, err error) {
+	data, err := os.ReadFile(a.Dir("dokku", "state.json"))
 	if err != nil {
 		return st, err
 	}
 	return st, json.Unmarshal(data, &st)
 }
 
-// ask opens a connection of its own to address, and sends one request for path
+// Ask opens a connection of its own to address, and sends one request for path
 // under the app's name. Nothing is ever sent again.
-func (a *app) ask(address, path string) (status int, body string, err error) {
+func (a *App) Ask(address, path string) (status int, body string, err error) {
 	conn, err := net.DialTimeout("tcp", address, 10*time.Second)
 	if err != nil {
 		return 0, "", err
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
-	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s.e2e.test\r\nConnection: close\r\n\r\n", path, a.name); err != nil {
+	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s.e2e.test\r\nConnection: close\r\n\r\n", path, a.Name); err != nil {
 		return 0, "", err
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -252,13 +252,13 @@ func (a *app) ask(address, path string) (status int, body string, err error) {
 	return resp.StatusCode, string(data), err
 }
 
-// renamed is the app under its new name; the lab removes both names' leftovers.
-func (a *app) renamed() *app {
-	*a.apps++
-	return &app{a.lab, a.appName(*a.apps), a.work}
+// Renamed is the app under its new name; the lab removes both names' leftovers.
+func (a *App) Renamed() *App {
+	*a.Apps++
+	return &App{a.Lab, a.AppName(*a.Apps), a.Work}
 }
 
-// words are the arguments of a command about the app.
-func (a *app) words(line string) []string {
-	return strings.Fields(strings.ReplaceAll(line, "APP", a.name))
+// Words are the arguments of a command about the app.
+func (a *App) Words(line string) []string {
+	return strings.Fields(strings.ReplaceAll(line, "APP", a.Name))
 }

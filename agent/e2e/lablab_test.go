@@ -25,51 +25,51 @@ import (
 
 // A lab is a server of a test's own: a DOKKU_ROOT with the program, nginx and
 // sshd around it, and one client with a key.
-type lab struct {
-	t     *testing.T
-	tools *tools
-	root  string
-	nginx *proxytest.Server
-	front front
-	agent *exec.Cmd
-	apps  *int // how many were named
+type Lab struct {
+	T     *testing.T
+	Tools *Tools
+	Root  string
+	Nginx *proxytest.Server
+	Front Front
+	Agent *exec.Cmd
+	Apps  *int // how many were named
 }
 
-// newLab starts a server. settings go into its server.json.
-func newLab(t *testing.T, settings map[string]any) *lab {
+// New starts a server. settings go into its server.json.
+func New(t *testing.T, settings map[string]any) *Lab {
 	t.Helper()
-	tools, err := shared()
-	must(t, err)
-	return newLabOf(t, tools, settings)
+	tools, err := Shared()
+	Must(t, err)
+	return NewOf(t, tools, settings)
 }
 
-// newLabOf is newLab with another build of the program.
-func newLabOf(t *testing.T, tools *tools, settings map[string]any) *lab {
+// NewOf is newLab with another build of the program.
+func NewOf(t *testing.T, tools *Tools, settings map[string]any) *Lab {
 	t.Helper()
 	base, err := os.MkdirTemp("", "lab") // short, unlike t.TempDir
-	must(t, err)
-	must(t, os.Chmod(base, 0o755))
-	l := &lab{t: t, tools: tools, root: filepath.Join(base, "root"), apps: new(int)}
+	Must(t, err)
+	Must(t, os.Chmod(base, 0o755))
+	l := &Lab{T: t, Tools: tools, Root: filepath.Join(base, "root"), Apps: new(int)}
 	t.Cleanup(func() { os.RemoveAll(base) })
-	must(t, os.MkdirAll(filepath.Join(l.root, ".dokku"), 0o755))
-	l.nginx = proxytest.NewServer(t, "server { listen PORT default_server; return 404; }")
-	must(t, os.Symlink(l.nginx.Dir, filepath.Join(l.root, ".dokku", "nginx")))
-	l.configure(settings)
-	l.front.start(l, base)
+	Must(t, os.MkdirAll(filepath.Join(l.Root, ".dokku"), 0o755))
+	l.Nginx = proxytest.NewServer(t, "server { listen PORT default_server; return 404; }")
+	Must(t, os.Symlink(l.Nginx.Dir, filepath.Join(l.Root, ".dokku", "nginx")))
+	l.Configure(settings)
+	l.Front.start(l, base)
 	t.Cleanup(l.clear)
 	return l
 }
 
-// with returns the lab for a subtest.
-func (l *lab) with(t *testing.T) *lab {
+// With returns the lab for a subtest.
+func (l *Lab) With(t *testing.T) *Lab {
 	c := *l
-	c.t = t
+	c.T = t
 	return &c
 }
 
-// configure writes server.json. Nothing waits long in a test unless it asks to.
-func (l *lab) configure(settings map[string]any) {
-	l.t.Helper()
+// Configure writes server.json. Nothing waits long in a test unless it asks to.
+func (l *Lab) Configure(settings map[string]any) {
+	l.T.Helper()
 	var n [1]byte
 	rand.Read(n[:])
 	s := map[string]any{
@@ -79,67 +79,67 @@ func (l *lab) configure(settings map[string]any) {
 		"docker":  os.Getenv("DOCKER_HOST"),
 		"checks":  map[string]string{"default-wait": "0.5", "wait-to-retire": "1"},
 		"ps":      map[string]string{"stop-timeout-seconds": "5"},
-		"nginx": map[string]any{"port": l.nginx.Port,
-			"check":  l.stoppable(beforeCommit, l.nginx.Config().Check, ""),
-			"reload": l.stoppable(afterCommit, l.nginx.Config().Reload, afterSwitch)},
+		"nginx": map[string]any{"port": l.Nginx.Port,
+			"check":  l.stoppable(BeforeCommit, l.Nginx.Config().Check, ""),
+			"reload": l.stoppable(AfterCommit, l.Nginx.Config().Reload, AfterSwitch)},
 	}
 	for k, v := range settings {
 		s[k] = v
 	}
 	data, err := json.Marshal(s)
-	must(l.t, err)
-	must(l.t, os.WriteFile(filepath.Join(l.root, ".dokku", "server.json"), data, 0o600))
+	Must(l.T, err)
+	Must(l.T, os.WriteFile(filepath.Join(l.Root, ".dokku", "server.json"), data, 0o600))
 }
 
 // environment is what the program finds where it is called on the server.
-func (l *lab) environment() []string {
-	return []string{"DOKKU_ROOT=" + l.root, "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
+func (l *Lab) environment() []string {
+	return []string{"DOKKU_ROOT=" + l.Root, "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
 }
 
-// command prepares a dokku command on the server.
-func (l *lab) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(l.tools.binary, args...)
+// Command prepares a dokku command on the server.
+func (l *Lab) Command(args ...string) *exec.Cmd {
+	cmd := exec.Command(l.Tools.Binary, args...)
 	cmd.Env = l.environment()
 	return cmd
 }
 
-// dokku runs a command on the server, which must succeed, and returns what it
+// Dokku runs a command on the server, which must succeed, and returns what it
 // prints.
-func (l *lab) dokku(args ...string) string {
-	l.t.Helper()
-	out, code := l.try(args...)
+func (l *Lab) Dokku(args ...string) string {
+	l.T.Helper()
+	out, code := l.Try(args...)
 	if code != 0 {
-		l.t.Fatalf("dokku %s ends with %d:\n%s", strings.Join(args, " "), code, out)
+		l.T.Fatalf("dokku %s ends with %d:\n%s", strings.Join(args, " "), code, out)
 	}
 	return out
 }
 
-// refused runs a command that must fail with exit code 1.
-func (l *lab) refused(args ...string) string {
-	l.t.Helper()
-	out, code := l.try(args...)
+// Refused runs a command that must fail with exit code 1.
+func (l *Lab) Refused(args ...string) string {
+	l.T.Helper()
+	out, code := l.Try(args...)
 	if code != 1 {
-		l.t.Fatalf("dokku %s ends with %d, want 1:\n%s", strings.Join(args, " "), code, out)
+		l.T.Fatalf("dokku %s ends with %d, want 1:\n%s", strings.Join(args, " "), code, out)
 	}
 	return out
 }
 
-func (l *lab) try(args ...string) (out string, code int) {
-	l.t.Helper()
-	return l.start(l.command(args...)).wait()
+func (l *Lab) Try(args ...string) (out string, code int) {
+	l.T.Helper()
+	return l.Start(l.Command(args...)).Wait()
 }
 
-// startAgent starts the deploy agent; it runs until the test's end.
-func (l *lab) startAgent() {
-	l.t.Helper()
-	l.agent = l.command("agent")
-	l.agent.Stderr = l.logFile("agent.log")
-	must(l.t, l.agent.Start())
-	agent := l.agent
-	l.t.Cleanup(func() { endProcess(agent) })
+// StartAgent starts the deploy agent; it runs until the test's end.
+func (l *Lab) StartAgent() {
+	l.T.Helper()
+	l.Agent = l.Command("agent")
+	l.Agent.Stderr = l.logFile("agent.log")
+	Must(l.T, l.Agent.Start())
+	agent := l.Agent
+	l.T.Cleanup(func() { EndProcess(agent) })
 }
 
-func endProcess(cmd *exec.Cmd) {
+func EndProcess(cmd *exec.Cmd) {
 	if cmd.ProcessState == nil {
 		cmd.Process.Kill()
 		cmd.Wait()
@@ -147,46 +147,46 @@ func endProcess(cmd *exec.Cmd) {
 }
 
 // clear removes everything of this lab's apps, and tells what still ran.
-func (l *lab) clear() {
-	if l.agent != nil {
-		endProcess(l.agent)
+func (l *Lab) clear() {
+	if l.Agent != nil {
+		EndProcess(l.Agent)
 	}
-	for _, pid := range l.processes("") {
+	for _, pid := range l.Processes("") {
 		unix.Kill(pid, unix.SIGKILL)
 	}
 	// The last first: an app that was renamed runs images of its former name.
-	for n := *l.apps; n > 0; n-- {
-		l.removeAll(l.appName(n))
+	for n := *l.Apps; n > 0; n-- {
+		l.RemoveAll(l.AppName(n))
 	}
 	for _, name := range []string{"dokku.log", "agent.log"} {
-		if log, err := os.ReadFile(l.log(name)); err == nil && l.t.Failed() {
-			l.t.Logf("%s ends with:\n%s", name, log[max(0, len(log)-8000):])
+		if log, err := os.ReadFile(l.Log(name)); err == nil && l.T.Failed() {
+			l.T.Logf("%s ends with:\n%s", name, log[max(0, len(log)-8000):])
 		}
 	}
 }
 
-// log is the path of a log; "dokku.log" is the host's.
-func (l *lab) log(name string) string { return filepath.Join(l.root, ".dokku", "log", name) }
+// Log is the path of a log; "dokku.log" is the host's.
+func (l *Lab) Log(name string) string { return filepath.Join(l.Root, ".dokku", "log", name) }
 
-func (l *lab) logFile(name string) *os.File {
-	l.t.Helper()
-	must(l.t, os.MkdirAll(filepath.Dir(l.log(name)), 0o700))
-	f, err := os.OpenFile(l.log(name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	must(l.t, err)
-	l.t.Cleanup(func() { f.Close() })
+func (l *Lab) logFile(name string) *os.File {
+	l.T.Helper()
+	Must(l.T, os.MkdirAll(filepath.Dir(l.Log(name)), 0o700))
+	f, err := os.OpenFile(l.Log(name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	Must(l.T, err)
+	l.T.Cleanup(func() { f.Close() })
 	return f
 }
 
-func (l *lab) appName(n int) string {
-	id := hex.EncodeToString([]byte{byte(l.nginx.Port >> 8), byte(l.nginx.Port)})
+func (l *Lab) AppName(n int) string {
+	id := hex.EncodeToString([]byte{byte(l.Nginx.Port >> 8), byte(l.Nginx.Port)})
 	return "e2e-" + runID + "-" + id + "-" + strconv.Itoa(n)
 }
 
-// processes lists the lab's processes of one kind: "shell" (the wrapper around
+// Processes lists the lab's processes of one kind: "shell" (the wrapper around
 // git), "receive-pack", "pre-receive" or another hook; "" for all of them.
-func (l *lab) processes(kind string) []int {
+func (l *Lab) Processes(kind string) []int {
 	entries, err := os.ReadDir("/proc")
-	must(l.t, err)
+	Must(l.T, err)
 	var found []int
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
@@ -194,7 +194,7 @@ func (l *lab) processes(kind string) []int {
 			continue
 		}
 		env, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
-		if !bytes.Contains(env, []byte("DOKKU_ROOT="+l.root+"\x00")) {
+		if !bytes.Contains(env, []byte("DOKKU_ROOT="+l.Root+"\x00")) {
 			continue
 		}
 		line, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))

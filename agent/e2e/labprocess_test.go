@@ -12,102 +12,102 @@ import (
 )
 
 // A process is a command that runs: a git push, mostly.
-type process struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	done chan struct{}
+type Process struct {
+	T    *testing.T
+	Cmd  *exec.Cmd
+	Done chan struct{}
 
 	mu  sync.Mutex
 	out bytes.Buffer
 }
 
-// start starts a command in a process group of its own.
-func (l *lab) start(cmd *exec.Cmd) *process {
-	l.t.Helper()
-	c := &process{t: l.t, cmd: cmd, done: make(chan struct{})}
+// Start starts a command in a process group of its own.
+func (l *Lab) Start(cmd *exec.Cmd) *Process {
+	l.T.Helper()
+	c := &Process{T: l.T, Cmd: cmd, Done: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = c, c
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = 5 * time.Second // a process that outlives a killed client may hold its output
-	must(l.t, cmd.Start())
+	Must(l.T, cmd.Start())
 	go func() {
-		defer close(c.done)
+		defer close(c.Done)
 		cmd.Wait()
 	}()
-	l.t.Cleanup(func() { c.signal(unix.SIGKILL); <-c.done })
+	l.T.Cleanup(func() { c.Signal(unix.SIGKILL); <-c.Done })
 	return c
 }
 
 // Write keeps what is printed; it is the command's standard output.
-func (c *process) Write(p []byte) (int, error) {
+func (c *Process) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.out.Write(p)
 }
 
-func (c *process) output() string {
+func (c *Process) Output() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.out.String()
 }
 
-// signal reaches git and the ssh that it has started.
-func (c *process) signal(s unix.Signal) { unix.Kill(-c.cmd.Process.Pid, s) }
+// Signal reaches git and the ssh that it has started.
+func (c *Process) Signal(s unix.Signal) { unix.Kill(-c.Cmd.Process.Pid, s) }
 
-// prints waits until text has been printed.
-func (c *process) prints(text string) {
-	c.t.Helper()
-	deadline := time.After(patience)
+// Prints waits until text has been printed.
+func (c *Process) Prints(text string) {
+	c.T.Helper()
+	deadline := time.After(Patience)
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	for !strings.Contains(c.output(), text) {
+	for !strings.Contains(c.Output(), text) {
 		select {
-		case <-c.done:
-			if !strings.Contains(c.output(), text) {
-				c.t.Fatalf("%v ends without printing %q:\n%s", c.cmd.Args, text, c.output())
+		case <-c.Done:
+			if !strings.Contains(c.Output(), text) {
+				c.T.Fatalf("%v ends without printing %q:\n%s", c.Cmd.Args, text, c.Output())
 			}
 			return
 		case <-deadline:
-			c.t.Fatalf("%v does not print %q:\n%s", c.cmd.Args, text, c.output())
+			c.T.Fatalf("%v does not print %q:\n%s", c.Cmd.Args, text, c.Output())
 		case <-tick.C:
 		}
 	}
 }
 
-// wait returns what was printed, and its exit code; -1: a signal.
-func (c *process) wait() (string, int) {
-	c.t.Helper()
+// Wait returns what was printed, and its exit code; -1: a signal.
+func (c *Process) Wait() (string, int) {
+	c.T.Helper()
 	select {
-	case <-c.done:
-	case <-time.After(2 * patience):
-		c.t.Fatalf("%v does not end:\n%s", c.cmd.Args, c.output())
+	case <-c.Done:
+	case <-time.After(2 * Patience):
+		c.T.Fatalf("%v does not end:\n%s", c.Cmd.Args, c.Output())
 	}
-	return c.output(), c.cmd.ProcessState.ExitCode()
+	return c.Output(), c.Cmd.ProcessState.ExitCode()
 }
 
-// succeeds waits for the end and returns what was printed.
-func (c *process) succeeds() string {
-	c.t.Helper()
-	out, code := c.wait()
+// Succeeds waits for the end and returns what was printed.
+func (c *Process) Succeeds() string {
+	c.T.Helper()
+	out, code := c.Wait()
 	if code != 0 {
-		c.t.Fatalf("%v ends with %d:\n%s", c.cmd.Args, code, out)
+		c.T.Fatalf("%v ends with %d:\n%s", c.Cmd.Args, code, out)
 	}
 	return out
 }
 
-// fails waits for the end, which must be a failure.
-func (c *process) fails() string {
-	c.t.Helper()
-	out, code := c.wait()
+// Fails waits for the end, which must be a failure.
+func (c *Process) Fails() string {
+	c.T.Helper()
+	out, code := c.Wait()
 	if code == 0 {
-		c.t.Fatalf("%v succeeds:\n%s", c.cmd.Args, out)
+		c.T.Fatalf("%v succeeds:\n%s", c.Cmd.Args, out)
 	}
 	return out
 }
 
-// ended reports whether the process has.
-func (c *process) ended() bool {
+// Ended reports whether the process has.
+func (c *Process) Ended() bool {
 	select {
-	case <-c.done:
+	case <-c.Done:
 		return true
 	default:
 		return false

@@ -15,43 +15,43 @@ import (
 )
 
 // A typist is a person at a terminal on which a command runs.
-type typist struct {
-	*process
+type Typist struct {
+	*Process
 	master *os.File
 	screen *os.File // the terminal's other end, which the command has
 }
 
-// onTerminal starts a command on a terminal of its own, of 24 lines of 80 columns.
-func (l *lab) onTerminal(cmd *exec.Cmd) *typist {
-	l.t.Helper()
+// OnTerminal starts a command on a terminal of its own, of 24 lines of 80 columns.
+func (l *Lab) OnTerminal(cmd *exec.Cmd) *Typist {
+	l.T.Helper()
 	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-	must(l.t, err)
+	Must(l.T, err)
 	master := os.NewFile(uintptr(fd), "/dev/ptmx")
-	must(l.t, unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0))
+	Must(l.T, unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0))
 	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	must(l.t, err)
+	Must(l.T, err)
 	screen, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	must(l.t, err)
-	p := &typist{process: &process{t: l.t, cmd: cmd, done: make(chan struct{})}, master: master, screen: screen}
-	p.resize(80, 24)
+	Must(l.T, err)
+	p := &Typist{Process: &Process{T: l.T, Cmd: cmd, Done: make(chan struct{})}, master: master, screen: screen}
+	p.Resize(80, 24)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = screen, screen, screen
 	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true, Setctty: true}
-	must(l.t, cmd.Start())
+	Must(l.T, cmd.Start())
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
-		_, err := io.Copy(p.process, master)
+		_, err := io.Copy(p.Process, master)
 		if err != nil && !errors.Is(err, syscall.EIO) && !errors.Is(err, fs.ErrClosed) {
-			l.t.Errorf("reading the terminal: %v", err)
+			l.T.Errorf("reading the terminal: %v", err)
 		}
 	}()
 	go func() {
-		defer close(p.done)
+		defer close(p.Done)
 		cmd.Wait()
 	}()
-	l.t.Cleanup(func() {
-		p.signal(unix.SIGKILL)
-		<-p.done
+	l.T.Cleanup(func() {
+		p.Signal(unix.SIGKILL)
+		<-p.Done
 		screen.Close()
 		<-read
 		master.Close()
@@ -59,44 +59,44 @@ func (l *lab) onTerminal(cmd *exec.Cmd) *typist {
 	return p
 }
 
-func (p *typist) resize(width, height uint16) {
-	p.t.Helper()
-	must(p.t, unix.IoctlSetWinsize(int(p.master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: height, Col: width}))
+func (p *Typist) Resize(width, height uint16) {
+	p.T.Helper()
+	Must(p.T, unix.IoctlSetWinsize(int(p.master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: height, Col: width}))
 }
 
-// types types keys.
-func (p *typist) types(line string) {
-	p.t.Helper()
+// Types types keys.
+func (p *Typist) Types(line string) {
+	p.T.Helper()
 	_, err := io.WriteString(p.master, line)
-	must(p.t, err)
+	Must(p.T, err)
 }
 
-// settings are what the terminal does with keys.
-func (p *typist) settings() unix.Termios {
-	p.t.Helper()
+// Settings are what the terminal does with keys.
+func (p *Typist) Settings() unix.Termios {
+	p.T.Helper()
 	s, err := unix.IoctlGetTermios(int(p.screen.Fd()), unix.TCGETS)
-	must(p.t, err)
+	Must(p.T, err)
 	return *s
 }
 
-// ssh prepares a client.
-func (l *lab) ssh(args ...string) *exec.Cmd {
-	return exec.Command(l.front.ssh[0], append(l.front.ssh[1:], args...)...)
+// SSH prepares a client.
+func (l *Lab) SSH(args ...string) *exec.Cmd {
+	return exec.Command(l.Front.SSH[0], append(l.Front.SSH[1:], args...)...)
 }
 
-// withShell are files of an app whose image has a shell.
-func withShell(t *testing.T, l *lab) files {
+// WithShell are files of an app whose image has a shell.
+func WithShell(t *testing.T, l *Lab) Files {
 	t.Helper()
 	busybox, err := os.ReadFile("/bin/busybox")
-	must(t, err)
-	return files{"sh": string(busybox), "Procfile": "web: /server\nworker: /server -port=\nconsole: /bin/sh\n",
-		"Dockerfile": "FROM " + l.tools.base + "\nCOPY --chmod=755 sh /bin/sh\nRUN [\"/bin/sh\", \"-c\", \"for n in env printf echo true sleep; do ln -s sh /bin/$n; done\"]\nEXPOSE 5000\nENV PATH=/bin\nCMD [\"/server\"]\n"}
+	Must(t, err)
+	return Files{"sh": string(busybox), "Procfile": "web: /server\nworker: /server -port=\nconsole: /bin/sh\n",
+		"Dockerfile": "FROM " + l.Tools.Base + "\nCOPY --chmod=755 sh /bin/sh\nRUN [\"/bin/sh\", \"-c\", \"for n in env printf echo true sleep; do ln -s sh /bin/$n; done\"]\nEXPOSE 5000\nENV PATH=/bin\nCMD [\"/server\"]\n"}
 }
 
-// oneOffs are the names of the one-off containers that exist.
-func (a *app) oneOffs() (names []string) {
-	a.t.Helper()
-	for _, c := range a.containers() {
+// OneOffs are the names of the one-off containers that exist.
+func (a *App) OneOffs() (names []string) {
+	a.T.Helper()
+	for _, c := range a.Containers() {
 		if c.Labels["com.dokku.container-type"] == "run" {
 			names = append(names, strings.TrimPrefix(c.Names[0], "/"))
 		}
@@ -104,13 +104,13 @@ func (a *app) oneOffs() (names []string) {
 	return names
 }
 
-func (a *app) noOneOffs() {
-	a.t.Helper()
-	waitFor(a.t, "no one-off container is left", func() bool { return len(a.oneOffs()) == 0 })
+func (a *App) NoOneOffs() {
+	a.T.Helper()
+	WaitFor(a.T, "no one-off container is left", func() bool { return len(a.OneOffs()) == 0 })
 }
 
-// split runs a command whose streams stay apart.
-func split(t *testing.T, cmd *exec.Cmd, stdin string) (stdout, stderr string, code int) {
+// Split runs a command whose streams stay apart.
+func Split(t *testing.T, cmd *exec.Cmd, stdin string) (stdout, stderr string, code int) {
 	t.Helper()
 	var out, errs strings.Builder
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errs

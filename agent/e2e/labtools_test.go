@@ -27,20 +27,20 @@ import (
 // runID is in the name of every app of this run: the engine is shared.
 var runID = strings.ToLower(rand.Text()[:6])
 
-// tools are what all labs of a run have in common.
-type tools struct {
-	dir    string
-	binary string // the program under test
-	base   string // an image with the server of testdata/e2e/server
-	docker *client.Client
+// Tools are what all labs of a run have in common.
+type Tools struct {
+	Dir    string
+	Binary string // the program under test
+	Base   string // an image with the server of testdata/e2e/server
+	Docker *client.Client
 }
 
-var shared = sync.OnceValues(makeTools)
+var Shared = sync.OnceValues(makeTools)
 
 // made are the tools that runTests removes.
-var made *tools
+var made *Tools
 
-func makeTools() (*tools, error) {
+func makeTools() (*Tools, error) {
 	for _, name := range []string{"git", "ssh", "ssh-keygen", "nginx", "unshare"} {
 		if _, err := exec.LookPath(name); err != nil {
 			return nil, fmt.Errorf("the end-to-end tests need %s: %w (install.sh test installs it)", name, err)
@@ -57,26 +57,26 @@ func makeTools() (*tools, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &tools{dir: dir, binary: filepath.Join(dir, "dokku"), base: "dokku-e2e:" + runID, docker: cli}
+	t := &Tools{Dir: dir, Binary: filepath.Join(dir, "dokku"), Base: "dokku-e2e:" + runID, Docker: cli}
 	made = t
 	server := filepath.Join(dir, "server")
-	return t, errors.Join(goBuild(t.binary, "."), goBuild(server, "./testdata/e2e/server"), t.importBase(server))
+	return t, errors.Join(GoBuild(t.Binary, "."), GoBuild(server, "./testdata/e2e/server"), t.importBase(server))
 }
 
-// root is the folder of go.mod, above the folder of the test.
-var root = sync.OnceValue(func() string {
+// Root is the folder of go.mod, above the folder of the test.
+var Root = sync.OnceValue(func() string {
 	dir, err := os.Getwd()
 	for ; err == nil && dir != "/"; dir = filepath.Dir(dir) {
-		if exists(filepath.Join(dir, "go.mod")) {
+		if Exists(filepath.Join(dir, "go.mod")) {
 			return dir
 		}
 	}
 	panic(fmt.Sprintf("no go.mod above the working folder (%v)", err))
 })
 
-func goBuild(to, from string, flags ...string) error {
+func GoBuild(to, from string, flags ...string) error {
 	cmd := exec.Command("go", append(append([]string{"build", "-o", to}, flags...), from)...)
-	cmd.Dir = root()
+	cmd.Dir = Root()
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("cannot build %s: %w\n%s", from, err, out)
@@ -85,7 +85,7 @@ func goBuild(to, from string, flags ...string) error {
 }
 
 // importBase makes an image of the server alone, so that no push has to carry it.
-func (t *tools) importBase(server string) error {
+func (t *Tools) importBase(server string) error {
 	data, err := os.ReadFile(server)
 	if err != nil {
 		return err
@@ -100,18 +100,18 @@ func (t *tools) importBase(server string) error {
 		return err
 	}
 	source := image.ImportSource{Source: &b, SourceName: "-"}
-	answer, err := t.docker.ImageImport(context.Background(), source, t.base, image.ImportOptions{})
+	answer, err := t.Docker.ImageImport(context.Background(), source, t.Base, image.ImportOptions{})
 	if err != nil {
-		return fmt.Errorf("cannot make the image %s: %w", t.base, err)
+		return fmt.Errorf("cannot make the image %s: %w", t.Base, err)
 	}
 	defer answer.Close()
 	_, err = io.Copy(io.Discard, answer)
 	return err
 }
 
-// runTests runs the tests of a package, and removes what Shared has made. It returns
+// Main runs the tests of a package, and removes what Shared has made. It returns
 // the process's exit code.
-func runTests(m *testing.M) int {
+func Main(m *testing.M) int {
 	flag.Parse()
 	// The tests spend most of their time waiting for checks and for old processes to end.
 	if n := flag.Lookup("test.parallel"); n.Value.String() == n.DefValue {
@@ -119,9 +119,9 @@ func runTests(m *testing.M) int {
 	}
 	code := m.Run()
 	if t := made; t != nil {
-		t.docker.ImageRemove(context.Background(), t.base, image.RemoveOptions{})
-		t.docker.Close()
-		os.RemoveAll(t.dir)
+		t.Docker.ImageRemove(context.Background(), t.Base, image.RemoveOptions{})
+		t.Docker.Close()
+		os.RemoveAll(t.Dir)
 	}
 	return code
 }

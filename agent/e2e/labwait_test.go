@@ -11,13 +11,13 @@ import (
 // and Docker Engine: what is missing fails them. They run as whoever starts
 // them, and leave the machine's own nginx, sshd and DOKKU_ROOT alone.
 
-// patience bounds every wait of a test.
-const patience = 60 * time.Second
+// Patience bounds every wait of a test.
+const Patience = 60 * time.Second
 
-// waitFor waits until ok holds.
-func waitFor(t *testing.T, what string, ok func() bool) {
+// WaitFor waits until ok holds.
+func WaitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	late := time.After(patience)
+	late := time.After(Patience)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
@@ -29,20 +29,20 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func must(t *testing.T, err error) {
+func Must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func exists(path string) bool {
+func Exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
 }
 
-// contains fails the test unless text has all the parts, in their order.
-func contains(t *testing.T, text string, parts ...string) {
+// Contains fails the test unless text has all the parts, in their order.
+func Contains(t *testing.T, text string, parts ...string) {
 	t.Helper()
 	rest := text
 	for _, p := range parts {
@@ -55,8 +55,8 @@ func contains(t *testing.T, text string, parts ...string) {
 	}
 }
 
-// lacks fails the test if text has one of the parts.
-func lacks(t *testing.T, text string, parts ...string) {
+// Lacks fails the test if text has one of the parts.
+func Lacks(t *testing.T, text string, parts ...string) {
 	t.Helper()
 	for _, p := range parts {
 		if strings.Contains(text, p) {

@@ -23,38 +23,38 @@ var (
 // versions are accepted) and with the wait to retire taken out (waitToRetire 0: 502
 // for what is under way, and websockets that end early).
 func TestNoRequestIsLost(t *testing.T) {
-	l := newLab(t, map[string]any{"checks": map[string]string{"default-wait": "0.1", "wait-to-retire": fmt.Sprint(loadRetire.Seconds())}})
-	l.startAgent()
-	var apps []*loadedApp
+	l := New(t, map[string]any{"checks": map[string]string{"default-wait": "0.1", "wait-to-retire": fmt.Sprint(Retire.Seconds())}})
+	l.StartAgent()
+	var apps []*LoadedApp
 	for range 2 {
-		apps = append(apps, l.loadedApp())
+		apps = append(apps, NewApp(l))
 	}
 	rounds := *loadRounds
-	load := l.load(*loadRate, apps)
+	running := Generate(l, *loadRate, apps)
 	// A group of its own: it ends when both apps' rounds have.
 	t.Run("operations", func(t *testing.T) {
 		for n, a := range apps {
 			t.Run(fmt.Sprint("app ", n+1), func(t *testing.T) {
 				t.Parallel()
-				a := a.with(t)
+				a := a.With(t)
 				for round := range rounds {
 					if round/2%len(apps) == n {
-						a.round(round)
+						a.Round(round)
 					}
 				}
 			})
 		}
 	})
 	for _, a := range apps {
-		a.with(t).rests() // what retires is stopped under load, too
+		a.With(t).Rests() // what retires is stopped under load, too
 	}
-	report := load.stop()
-	report.print(t)
-	report.check(t, *loadRate, apps)
+	report := running.Stop()
+	report.Print(t)
+	report.Check(t, *loadRate, apps)
 	done := map[string]int{}
 	for _, a := range apps {
-		a.serves(a.tip("main"))
-		for what, n := range a.done {
+		a.Serves(a.Tip("main"))
+		for what, n := range a.Done {
 			done[what] += n
 		}
 	}

@@ -29,7 +29,7 @@ func (a amounts) exceed(before amounts) error {
 	return errors.Join(errs...)
 }
 
-func compared(before, after amounts) string {
+func Compared(before, after amounts) string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(after)) {
 		fmt.Fprintf(&b, "%-50s %9d %9d\n", name, before[name].value, after[name].value)

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// load is testdata/load while it runs.
-type load struct {
+// Generator is testdata/load while it runs.
+type Generator struct {
 	t     *testing.T
 	cmd   *exec.Cmd
 	stdin io.Closer
@@ -19,37 +19,37 @@ type load struct {
 	err   bytes.Buffer
 }
 
-func (l *lab) startLoad(binary string, args ...string) *load {
-	l.t.Helper()
-	c := &load{t: l.t, cmd: exec.Command(binary, args...)}
+func startLoad(l *Lab, binary string, args ...string) *Generator {
+	l.T.Helper()
+	c := &Generator{t: l.T, cmd: exec.Command(binary, args...)}
 	c.cmd.Stdout, c.cmd.Stderr = &c.out, &c.err
 	in, err := c.cmd.StdinPipe()
-	must(l.t, err)
+	Must(l.T, err)
 	c.stdin = in
-	must(l.t, c.cmd.Start())
-	l.t.Cleanup(func() { endProcess(c.cmd) })
+	Must(l.T, c.cmd.Start())
+	l.T.Cleanup(func() { EndProcess(c.cmd) })
 	return c
 }
 
-// stop lets what is under way end, and returns what came back.
-func (c *load) stop() *loadReport {
+// Stop lets what is under way end, and returns what came back.
+func (c *Generator) Stop() *Report {
 	c.t.Helper()
 	c.stdin.Close()
 	if err := c.cmd.Wait(); err != nil {
 		c.t.Fatalf("the load generator ends with %v:\n%s", err, c.err.String())
 	}
-	r := &loadReport{}
+	r := &Report{}
 	d := json.NewDecoder(&c.out)
 	d.DisallowUnknownFields()
-	must(c.t, d.Decode(r))
+	Must(c.t, d.Decode(r))
 	return r
 }
 
-// load starts testdata/load.
-func (l *lab) load(rate int, apps []*loadedApp) *load {
-	l.t.Helper()
-	binary := filepath.Join(l.tools.dir, "load")
-	must(l.t, goBuild(binary, "./testdata/load"))
-	return l.startLoad(binary, "-rate="+fmt.Sprint(rate), "-port="+fmt.Sprint(l.nginx.Port), "-apps="+names(apps),
-		"-slow="+loadSlow.String(), "-short="+loadSlow.String(), "-long="+loadLong.String())
+// Generate starts testdata/load.
+func Generate(l *Lab, rate int, apps []*LoadedApp) *Generator {
+	l.T.Helper()
+	binary := filepath.Join(l.Tools.Dir, "load")
+	Must(l.T, GoBuild(binary, "./testdata/load"))
+	return startLoad(l, binary, "-rate="+fmt.Sprint(rate), "-port="+fmt.Sprint(l.Nginx.Port), "-apps="+names(apps),
+		"-slow="+slow.String(), "-short="+slow.String(), "-long="+long.String())
 }

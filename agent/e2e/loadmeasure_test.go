@@ -41,16 +41,16 @@ const (
 )
 
 // measure counts all that the lab and its apps have on this host.
-func (l *lab) measure(apps []*soaked) amounts {
-	l.t.Helper()
+func measure(l *Lab, apps []*Soaked) amounts {
+	l.T.Helper()
 	m := amounts{}
-	l.measureProcesses(m)
-	l.measureEngine(m, apps)
-	server, _ := usage(filepath.Join(l.root, ".dokku"), "log")
+	measureProcesses(l, m)
+	measureEngine(l, m, apps)
+	server, _ := usage(filepath.Join(l.Root, ".dokku"), "log")
 	m["files of the server"] = amount{value: server}
-	nginx, _ := usage(l.nginx.Dir)
+	nginx, _ := usage(l.Nginx.Dir)
 	m["files for nginx"] = amount{value: nginx, slack: soakMarks}
-	locks, _ := usage(filepath.Join(l.root, ".dokku", "locks"))
+	locks, _ := usage(filepath.Join(l.Root, ".dokku", "locks"))
 	m["locks"] = amount{value: locks}
 	for n, a := range apps {
 		a.measure(m, fmt.Sprintf("app %d: ", n+1))
@@ -58,37 +58,37 @@ func (l *lab) measure(apps []*soaked) amounts {
 	return m
 }
 
-func (l *lab) measureProcesses(m amounts) {
-	l.t.Helper()
-	proc := filepath.Join("/proc", strconv.Itoa(l.agent.Process.Pid))
+func measureProcesses(l *Lab, m amounts) {
+	l.T.Helper()
+	proc := filepath.Join("/proc", strconv.Itoa(l.Agent.Process.Pid))
 	m["agent: open files"] = amount{value: entries(filepath.Join(proc, "fd")), slack: soakFiles}
 	m["agent: threads"] = amount{value: entries(filepath.Join(proc, "task")), slack: soakThreads}
 	status, err := os.ReadFile(filepath.Join(proc, "status"))
-	must(l.t, err)
+	Must(l.T, err)
 	_, rss, _ := strings.Cut(string(status), "VmRSS:")
 	kB, err := strconv.Atoi(strings.Fields(rss)[0])
-	must(l.t, err)
+	Must(l.T, err)
 	m["agent: memory in kB"] = amount{value: kB, slack: soakMemory}
-	m["processes of the lab"] = amount{value: len(l.processes(""))}
-	pid, err := os.ReadFile(filepath.Join(filepath.Dir(l.nginx.Etc), "nginx.pid"))
-	must(l.t, err)
+	m["processes of the lab"] = amount{value: len(l.Processes(""))}
+	pid, err := os.ReadFile(filepath.Join(filepath.Dir(l.Nginx.Etc), "nginx.pid"))
+	Must(l.T, err)
 	id := strings.TrimSpace(string(pid))
 	children, err := os.ReadFile(filepath.Join("/proc", id, "task", id, "children"))
-	must(l.t, err)
+	Must(l.T, err)
 	m["nginx workers"] = amount{value: len(strings.Fields(string(children)))}
 }
 
-func (l *lab) measureEngine(m amounts, apps []*soaked) {
-	l.t.Helper()
+func measureEngine(l *Lab, m amounts, apps []*Soaked) {
+	l.T.Helper()
 	var containers, images, links, rules int
 	var bridges []string
 	for _, a := range apps {
-		containers += len(a.containers())
-		labelled, err := l.tools.docker.ImageList(l.t.Context(), image.ListOptions{Filters: a.label()})
-		must(l.t, err)
+		containers += len(a.Containers())
+		labelled, err := l.Tools.Docker.ImageList(l.T.Context(), image.ListOptions{Filters: a.Label()})
+		Must(l.T, err)
 		images += len(labelled)
-		networks, err := l.tools.docker.NetworkList(l.t.Context(), network.ListOptions{Filters: a.label()})
-		must(l.t, err)
+		networks, err := l.Tools.Docker.NetworkList(l.T.Context(), network.ListOptions{Filters: a.Label()})
+		Must(l.T, err)
 		for _, n := range networks {
 			bridges = append(bridges, n.Options["com.docker.network.bridge.name"])
 		}
@@ -107,24 +107,24 @@ func (l *lab) measureEngine(m amounts, apps []*soaked) {
 	}
 	m["containers"] = amount{value: containers}
 	m["networks"] = amount{value: len(bridges)}
-	m["images"] = amount{value: images, most: soakKept * len(apps)}
-	m["images without a name"] = amount{value: l.dangling(apps)}
+	m["images"] = amount{value: images, most: Kept * len(apps)}
+	m["images without a name"] = amount{value: dangling(l, apps)}
 	m["interfaces of the apps' networks"] = amount{value: links}
 }
 
 // dangling counts images that nothing names, and that were built for one of the
 // apps: they have its layer.
-func (l *lab) dangling(apps []*soaked) int {
-	l.t.Helper()
-	list, err := l.tools.docker.ImageList(l.t.Context(), image.ListOptions{Filters: filters.NewArgs(filters.Arg("dangling", "true"))})
-	must(l.t, err)
+func dangling(l *Lab, apps []*Soaked) int {
+	l.T.Helper()
+	list, err := l.Tools.Docker.ImageList(l.T.Context(), image.ListOptions{Filters: filters.NewArgs(filters.Arg("dangling", "true"))})
+	Must(l.T, err)
 	count := 0
 	for _, i := range list {
-		info, err := l.tools.docker.ImageInspect(l.t.Context(), i.ID)
+		info, err := l.Tools.Docker.ImageInspect(l.T.Context(), i.ID)
 		if err != nil {
 			continue // another test's, removed meanwhile
 		}
-		if slices.ContainsFunc(apps, func(a *soaked) bool { return slices.Contains(info.RootFS.Layers, a.layer) }) {
+		if slices.ContainsFunc(apps, func(a *Soaked) bool { return slices.Contains(info.RootFS.Layers, a.layer) }) {
 			count++
 		}
 	}
@@ -132,37 +132,37 @@ func (l *lab) dangling(apps []*soaked) int {
 }
 
 // measure counts what the app has below the root.
-func (a *soaked) measure(m amounts, prefix string) {
-	a.t.Helper()
-	out, err := exec.Command("git", "--git-dir", a.dir(), "count-objects", "-v").Output()
-	must(a.t, err)
+func (a *Soaked) measure(m amounts, prefix string) {
+	a.T.Helper()
+	out, err := exec.Command("git", "--git-dir", a.Dir(), "count-objects", "-v").Output()
+	Must(a.T, err)
 	git := map[string]int{}
 	for line := range strings.Lines(string(out)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
 		git[name], _ = strconv.Atoi(value)
 	}
-	objects := soakObjects * a.deploys
+	objects := soakObjects * a.Deploys
 	m[prefix+"git objects"] = amount{value: git["count"] + git["in-pack"], slack: objects}
 	m[prefix+"loose git objects"] = amount{value: git["count"], slack: objects, most: 3000}
-	m[prefix+"git packs"] = amount{value: git["packs"], slack: a.deploys, most: 80}
+	m[prefix+"git packs"] = amount{value: git["packs"], slack: a.Deploys, most: 80}
 	m[prefix+"git garbage"] = amount{value: git["garbage"]}
-	m[prefix+"releases"] = amount{value: entries(a.dir("dokku", "releases")), most: soakKept}
-	m[prefix+"logs of deploys"] = amount{value: entries(a.dir("dokku", "deploys")), slack: a.deploys + a.rejects, most: 20}
-	files, size := usage(a.dir(), "objects", "deploys")
+	m[prefix+"releases"] = amount{value: entries(a.Dir("dokku", "releases")), most: Kept}
+	m[prefix+"logs of deploys"] = amount{value: entries(a.Dir("dokku", "deploys")), slack: a.Deploys + a.Rejects, most: 20}
+	files, size := usage(a.Dir(), "objects", "deploys")
 	m[prefix+"other files"] = amount{value: files, slack: 2} // packed-refs and info/refs, once git has packed
-	m[prefix+"bytes of other files"] = amount{value: size, slack: soakReflog*a.deploys + soakState}
+	m[prefix+"bytes of other files"] = amount{value: size, slack: soakReflog*a.Deploys + soakState}
 }
 
-// buildCache is the size of the engine's, which all that build there share. An
+// BuildCache is the size of the engine's, which all that build there share. An
 // engine before API 1.42 measures all its images, too, to answer that: other tests
 // would wait for it.
-func (l *lab) buildCache(always bool) string {
-	l.t.Helper()
-	if v := l.tools.docker.ClientVersion(); !always && versions.LessThan(v, "1.42") {
+func BuildCache(l *Lab, always bool) string {
+	l.T.Helper()
+	if v := l.Tools.Docker.ClientVersion(); !always && versions.LessThan(v, "1.42") {
 		return "not measured (API " + v + ")"
 	}
-	du, err := l.tools.docker.DiskUsage(l.t.Context(), types.DiskUsageOptions{Types: []types.DiskUsageObject{types.BuildCacheObject}})
-	must(l.t, err)
+	du, err := l.Tools.Docker.DiskUsage(l.T.Context(), types.DiskUsageOptions{Types: []types.DiskUsageObject{types.BuildCacheObject}})
+	Must(l.T, err)
 	var size int64
 	for _, c := range du.BuildCache {
 		size += c.Size

@@ -10,13 +10,13 @@ import (
 )
 
 // A loadReport is what testdata/load prints; see there.
-type loadReport struct {
+type Report struct {
 	Seconds, Late float64
 	Kinds         map[string]struct {
 		Sent, Failed, Resets int
 		P50, P99, Max        float64
 	}
-	Versions []loadVersion
+	Versions []versionReport
 	Failures []struct {
 		Kind, App string
 		Due       time.Time
@@ -27,7 +27,7 @@ type loadReport struct {
 	Survived map[string]int
 }
 
-type loadVersion struct {
+type versionReport struct {
 	App, Rev, Config, Kind string
 	Answers                int
 	First, Last            time.Time
@@ -40,7 +40,7 @@ type brokenSocket struct {
 }
 
 // rate is how many requests a second were answered, beside websockets.
-func (r *loadReport) rate() float64 {
+func (r *Report) rate() float64 {
 	answered := 0
 	for name, k := range r.Kinds {
 		if !strings.HasPrefix(name, "websocket") {
@@ -50,7 +50,7 @@ func (r *loadReport) rate() float64 {
 	return float64(answered) / r.Seconds
 }
 
-func (r *loadReport) print(t *testing.T) {
+func (r *Report) Print(t *testing.T) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%.0f answers a second for %.0f s, the latest request %.0f ms behind its schedule\n", r.rate(), r.Seconds, r.Late)
 	fmt.Fprintf(&b, "%-22s %8s %6s %6s %8s %8s %8s\n", "", "sent", "failed", "resets", "p50 ms", "p99 ms", "max ms")
@@ -62,9 +62,9 @@ func (r *loadReport) print(t *testing.T) {
 	t.Log(b.String())
 }
 
-// check fails the test for everything that may not happen. A kept connection
+// Check fails the test for everything that may not happen. A kept connection
 // that nginx closes between two requests may.
-func (r *loadReport) check(t *testing.T, rate int, apps []*loadedApp) {
+func (r *Report) Check(t *testing.T, rate int, apps []*LoadedApp) {
 	t.Helper()
 	if got := r.rate(); got < 0.9*float64(rate) {
 		t.Errorf("%.0f requests a second were answered, want %d", got, rate)
@@ -88,17 +88,17 @@ func (r *loadReport) check(t *testing.T, rate int, apps []*loadedApp) {
 }
 
 // judge holds what an app answered against when which version of it was accepted.
-func (a *loadedApp) judge(t *testing.T, r *loadReport) {
+func (a *LoadedApp) judge(t *testing.T, r *Report) {
 	t.Helper()
-	versions := a.history.stop()
+	versions := a.History.Stop()
 	served := make([]int, len(versions))
 	for _, v := range r.Versions {
-		if v.App != a.name {
+		if v.App != a.Name {
 			continue
 		}
 		n, text := v.wrong(versions)
 		if text != "" {
-			t.Errorf("%s: %d answers to %s: %s", a.name, v.Answers, v.Kind, text)
+			t.Errorf("%s: %d answers to %s: %s", a.Name, v.Answers, v.Kind, text)
 		}
 		if n >= 0 {
 			served[n] += v.Answers
@@ -106,19 +106,19 @@ func (a *loadedApp) judge(t *testing.T, r *loadReport) {
 	}
 	for n, v := range versions {
 		if served[n] == 0 {
-			t.Errorf("revision %s of %s with the config %s never answered: the load proves nothing about it", v.rev, a.name, v.config)
+			t.Errorf("revision %s of %s with the config %s never answered: the load proves nothing about it", v.rev, a.Name, v.config)
 		}
 	}
 	for _, b := range r.Broken {
-		if b.App == a.name && !a.ended(b) {
+		if b.App == a.Name && !a.ended(b) {
 			t.Errorf("a websocket to %s of %s broke at %s, %s after it was opened, and its process was to be kept for %s",
-				b.Rev, a.name, b.Broke.Format("05.000"), b.Broke.Sub(b.Opened), loadRetire)
+				b.Rev, a.Name, b.Broke.Format("05.000"), b.Broke.Sub(b.Opened), Retire)
 		}
 	}
 }
 
 // wrong says which of the versions answered, and what is wrong about that.
-func (v loadVersion) wrong(versions []pushedVersion) (n int, text string) {
+func (v versionReport) wrong(versions []pushedVersion) (n int, text string) {
 	n = slices.IndexFunc(versions, func(p pushedVersion) bool { return p.rev == v.Rev && p.config == v.Config })
 	if n < 0 {
 		return n, fmt.Sprintf("revision %s with the config %s was never accepted", v.Rev, v.Config)
@@ -137,8 +137,8 @@ func (v loadVersion) wrong(versions []pushedVersion) (n int, text string) {
 
 // ended reports whether the process at the other end of a websocket was due to
 // end when it broke: kept for as long as it has to be since a change.
-func (a *loadedApp) ended(b brokenSocket) bool {
-	return b.Life > loadRetire && slices.ContainsFunc(a.changes, func(c change) bool {
-		return c.ended.After(b.Opened) && b.Broke.After(c.begun.Add(loadRetire))
+func (a *LoadedApp) ended(b brokenSocket) bool {
+	return b.Life > Retire && slices.ContainsFunc(a.changes, func(c change) bool {
+		return c.ended.After(b.Opened) && b.Broke.After(c.begun.Add(Retire))
 	})
 }

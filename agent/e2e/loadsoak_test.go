@@ -7,69 +7,69 @@ import (
 	"time"
 )
 
-// soakKept is how many releases the test's server keeps.
-const soakKept = 2
+// Kept is how many releases the test's server keeps.
+const Kept = 2
 
 // A soaked app counts what is done to it.
-type soaked struct {
-	*app
-	deploys, rejects int
+type Soaked struct {
+	*App
+	Deploys, Rejects int
 	layer            string // of all its images and of no other lab's
 }
 
-func (l *lab) soaked() *soaked {
-	l.t.Helper()
-	a := l.app(files{"lab.txt": l.root, "Dockerfile": "FROM " + l.tools.base +
+func NewSoaked(l *Lab) *Soaked {
+	l.T.Helper()
+	a := l.App(Files{"lab.txt": l.Root, "Dockerfile": "FROM " + l.Tools.Base +
 		"\nCOPY lab.txt /lab.txt\nCOPY . /app/\nEXPOSE 5000\nCMD [\"/server\"]\n"})
-	a.push(nil)
-	info, err := l.tools.docker.ImageInspect(l.t.Context(), a.image("web.1"))
-	must(l.t, err)
-	return &soaked{app: a, layer: info.RootFS.Layers[1]}
+	a.Push(nil)
+	info, err := l.Tools.Docker.ImageInspect(l.T.Context(), a.Image("web.1"))
+	Must(l.T, err)
+	return &Soaked{App: a, layer: info.RootFS.Layers[1]}
 }
 
-// each does something with all apps at the same time.
-func each(t *testing.T, apps []*soaked, do func(*soaked)) {
+// Each does something with all apps at the same time.
+func Each(t *testing.T, apps []*Soaked, do func(*Soaked)) {
 	t.Helper()
 	t.Run("apps", func(t *testing.T) {
 		for n, a := range apps {
 			t.Run(fmt.Sprint(n+1), func(t *testing.T) {
 				t.Parallel()
-				a.app = a.with(t)
+				a.App = a.With(t)
 				do(a)
 			})
 		}
 	})
 	for _, a := range apps {
-		a.app = a.with(t)
+		a.App = a.With(t)
 	}
 	if t.Failed() {
 		t.FailNow()
 	}
 }
 
-func (a *soaked) deploy() {
-	a.t.Helper()
-	a.push(files{"version": a.t.Name() + fmt.Sprint(a.deploys)})
-	a.deploys++
+func (a *Soaked) Deploy() {
+	a.T.Helper()
+	a.Push(Files{"version": a.T.Name() + fmt.Sprint(a.Deploys)})
+	a.Deploys++
 }
 
-func (a *soaked) reject() {
-	a.t.Helper()
-	a.commit(files{"Procfile": "web: /server -exit=1\n"})
-	contains(a.t, a.pushing().fails(), "exit code 1")
-	a.git("reset", "-q", "--hard", "HEAD~1")
-	a.rejects++
+func (a *Soaked) Reject() {
+	a.T.Helper()
+	a.Commit(Files{"Procfile": "web: /server -exit=1\n"})
+	Contains(a.T, a.Pushing().Fails(), "exit code 1")
+	a.Git("reset", "-q", "--hard", "HEAD~1")
+	a.Rejects++
 }
 
-// atRest measures until nothing changes any more.
-func (l *lab) atRest(apps []*soaked) amounts {
-	l.t.Helper()
-	last := l.measure(apps)
+// AtRest measures until nothing changes any more.
+func AtRest(l *Lab, apps []*Soaked) amounts {
+	l.T.Helper()
+	last := measure(l, apps)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	waitFor(l.t, "nothing changes any more", func() bool {
+	WaitFor(l.T, "nothing changes any more", func() bool {
 		<-tick.C
-		now := l.measure(apps)
+		now := measure(l, apps)
 		same := maps.EqualFunc(last, now, func(x, y amount) bool { return x.value == y.value || x.slack > 0 })
 		last = now
 		return same
@@ -77,22 +77,22 @@ func (l *lab) atRest(apps []*soaked) amounts {
 	return last
 }
 
-// grown measures until nothing has grown more than it may; if that takes too long
+// Grown measures until nothing has grown more than it may; if that takes too long
 // it fails the test, naming what has.
-func (l *lab) grown(apps []*soaked, before amounts) amounts {
-	l.t.Helper()
-	late := time.After(patience)
+func Grown(l *Lab, apps []*Soaked, before amounts) amounts {
+	l.T.Helper()
+	late := time.After(Patience)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		after := l.measure(apps)
+		after := measure(l, apps)
 		err := after.exceed(before)
 		if err == nil {
 			return after
 		}
 		select {
 		case <-late:
-			l.t.Errorf("%s", err)
+			l.T.Errorf("%s", err)
 			return after
 		case <-tick.C:
 		}

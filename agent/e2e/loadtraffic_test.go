@@ -20,7 +20,7 @@ type answer struct {
 
 // Traffic asks an app for a path so many times a second, each time over a
 // connection of its own, and never again.
-type traffic struct {
+type Traffic struct {
 	t    *testing.T
 	end  chan struct{}
 	wait sync.WaitGroup
@@ -29,12 +29,12 @@ type traffic struct {
 	answers []answer
 }
 
-func (a *app) traffic(path string, perSecond int) *traffic {
-	c := &traffic{t: a.t, end: make(chan struct{})}
-	address := fmt.Sprintf("127.0.0.1:%d", a.nginx.Port)
+func Ask(a *App, path string, perSecond int) *Traffic {
+	c := &Traffic{t: a.T, end: make(chan struct{})}
+	address := fmt.Sprintf("127.0.0.1:%d", a.Nginx.Port)
 	one := func() {
 		begun := time.Now()
-		status, body, err := a.ask(address, path)
+		status, body, err := a.Ask(address, path)
 		rev, _, _ := strings.Cut(body, " ")
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -56,12 +56,12 @@ func (a *app) traffic(path string, perSecond int) *traffic {
 			}
 		}
 	})
-	a.t.Cleanup(c.stop)
+	a.T.Cleanup(c.stop)
 	return c
 }
 
 // stop ends the traffic and waits for all answers.
-func (c *traffic) stop() {
+func (c *Traffic) stop() {
 	select {
 	case <-c.end:
 	default:
@@ -82,8 +82,8 @@ type pushedVersion struct {
 	live time.Time
 }
 
-// history watches main while versions are pushed.
-type history struct {
+// History watches main while versions are pushed.
+type History struct {
 	versions []pushedVersion
 	last     time.Time // main had not moved yet
 	end      chan struct{}
@@ -91,8 +91,8 @@ type history struct {
 	mu       sync.Mutex
 }
 
-func (a *app) watch() *history {
-	h := &history{versions: []pushedVersion{{rev: a.tip("main")}}, end: make(chan struct{}), done: make(chan struct{})}
+func Watch(a *App) *History {
+	h := &History{versions: []pushedVersion{{rev: a.Tip("main")}}, end: make(chan struct{}), done: make(chan struct{})}
 	go func() {
 		defer close(h.done)
 		tick := time.NewTicker(2 * time.Millisecond)
@@ -109,9 +109,9 @@ func (a *app) watch() *history {
 	return h
 }
 
-func (h *history) look(a *app) {
+func (h *History) look(a *App) {
 	now := time.Now()
-	tip := readTip(a)
+	tip := ReadTip(a)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if tip != "" && tip != h.versions[len(h.versions)-1].rev {
@@ -122,7 +122,7 @@ func (h *history) look(a *app) {
 }
 
 // configured notes that the last version is about to get another config.
-func (h *history) configured(config string) {
+func (h *History) configured(config string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	rev := h.versions[len(h.versions)-1].rev
@@ -130,22 +130,22 @@ func (h *history) configured(config string) {
 }
 
 // returned notes that the push of the last version has returned.
-func (h *history) returned(a *app) {
+func (h *History) returned(a *App) {
 	h.look(a)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.versions[len(h.versions)-1].live = time.Now()
 }
 
-func (h *history) stop() []pushedVersion {
+func (h *History) Stop() []pushedVersion {
 	close(h.end)
 	<-h.done
 	return h.versions
 }
 
-// check fails the test unless every request was answered by a version that was
+// Check fails the test unless every request was answered by a version that was
 // accepted by then, and not by one that had been replaced before it began.
-func (c *traffic) check(versions []pushedVersion) {
+func (c *Traffic) Check(versions []pushedVersion) {
 	c.t.Helper()
 	c.stop()
 	var wrong []string
@@ -186,9 +186,9 @@ func (a answer) wrong(versions []pushedVersion) string {
 	return ""
 }
 
-// answered fails the test unless every request was answered, by a version that git
+// Answered fails the test unless every request was answered, by a version that git
 // had accepted.
-func (c *traffic) answered(versions []pushedVersion) {
+func (c *Traffic) Answered(versions []pushedVersion) {
 	c.t.Helper()
 	c.stop()
 	for _, a := range c.answers {

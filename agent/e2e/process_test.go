@@ -17,45 +17,45 @@ import (
 // What can be done to an app's processes without a push.
 func TestProcesses(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	a := l.deployed(files{"Procfile": twoTypes})
-	l.dokku("ps:scale", a.name, "worker=2")
-	rev := a.tip("main")
+	l := New(t, nil)
+	a := l.Deployed(Files{"Procfile": twoTypes})
+	l.Dokku("ps:scale", a.Name, "worker=2")
+	rev := a.Tip("main")
 
 	t.Run("restart one type", func(t *testing.T) {
-		a := a.with(t)
-		before := a.instances()
-		a.dokku("ps:restart", a.name, "worker")
-		a.runs("web.1", "worker.1", "worker.2")
-		after := a.instances()
+		a := a.With(t)
+		before := a.Instances()
+		a.Dokku("ps:restart", a.Name, "worker")
+		a.Runs("web.1", "worker.1", "worker.2")
+		after := a.Instances()
 		if after["web.1"] != before["web.1"] || after["worker.1"] == before["worker.1"] || after["worker.2"] == before["worker.2"] {
 			t.Errorf("before %v, after %v", before, after)
 		}
-		a.dokku("ps:scale", a.name, "web=2")
-		a.runs("web.1", "web.2", "worker.1", "worker.2")
-		if now := a.instances(); now["web.1"] != before["web.1"] || now["worker.1"] != after["worker.1"] {
+		a.Dokku("ps:scale", a.Name, "web=2")
+		a.Runs("web.1", "web.2", "worker.1", "worker.2")
+		if now := a.Instances(); now["web.1"] != before["web.1"] || now["worker.1"] != after["worker.1"] {
 			t.Errorf("scaling web restarts others: %v, then %v", after, now)
 		}
-		a.serves(rev)
-		a.dokku("ps:restart", a.name)
-		if now := a.instances(); now["web.1"] == before["web.1"] || now["worker.1"] == after["worker.1"] {
+		a.Serves(rev)
+		a.Dokku("ps:restart", a.Name)
+		if now := a.Instances(); now["web.1"] == before["web.1"] || now["worker.1"] == after["worker.1"] {
 			t.Errorf("a restart leaves some alone: %v, then %v", after, now)
 		}
-		a.dokku("ps:scale", a.name, "web=1")
+		a.Dokku("ps:scale", a.Name, "web=1")
 	})
 	t.Run("inspect", func(t *testing.T) {
-		a := a.with(t)
-		a.dokku("config:set", "--no-restart", a.name, "SECRET=hidden-value")
-		a.dokku("ps:restart", a.name)
-		out := a.dokku("ps:inspect", a.name)
+		a := a.With(t)
+		a.Dokku("config:set", "--no-restart", a.Name, "SECRET=hidden-value")
+		a.Dokku("ps:restart", a.Name)
+		out := a.Dokku("ps:inspect", a.Name)
 		var list []container.InspectResponse
-		must(t, json.Unmarshal([]byte(out), &list))
+		Must(t, json.Unmarshal([]byte(out), &list))
 		if len(list) != 3 || !slices.Contains(list[0].Config.Env, "SECRET=XXXXXX") {
 			t.Errorf("%d containers, the first with %v", len(list), list[0].Config.Env)
 		}
-		lacks(t, out, "hidden-value")
+		Lacks(t, out, "hidden-value")
 		labels := list[0].Config.Labels
-		for key, want := range map[string]string{"com.dokku.app-name": a.name, "com.dokku.container-type": "deploy",
+		for key, want := range map[string]string{"com.dokku.app-name": a.Name, "com.dokku.container-type": "deploy",
 			"com.dokku.process-type": "web", "com.dokku.dyno": "web.1"} {
 			if labels[key] != want {
 				t.Errorf("the label %s is %q, want %q", key, labels[key], want)
@@ -63,92 +63,92 @@ func TestProcesses(t *testing.T) {
 		}
 	})
 	t.Run("what runs", func(t *testing.T) {
-		a := a.with(t)
-		out := a.dokku("ps", a.name)
-		contains(t, out, "USER", "PID", "%CPU", "%MEM", "VSZ", "RSS", "TTY", "STAT", "START", "TIME", "COMMAND", "/server\n")
+		a := a.With(t)
+		out := a.Dokku("ps", a.Name)
+		Contains(t, out, "USER", "PID", "%CPU", "%MEM", "VSZ", "RSS", "TTY", "STAT", "START", "TIME", "COMMAND", "/server\n")
 		if n := strings.Count(out, "-----> running processes in container: "); n != 3 {
 			t.Errorf("ps lists %d containers:\n%s", n, out)
 		}
-		status := "running (CID: " + a.instances()["web.1"][:11] + ")\n"
-		if got := a.dokku("ps:report", a.name, "--status-web-1"); got != status {
+		status := "running (CID: " + a.Instances()["web.1"][:11] + ")\n"
+		if got := a.Dokku("ps:report", a.Name, "--status-web-1"); got != status {
 			t.Errorf("the status is %q, want %q", got, status)
 		}
-		contains(t, a.dokku("ps:report", a.name), "       Deployed:                      true\n", "       Processes:                     3\n",
+		Contains(t, a.Dokku("ps:report", a.Name), "       Deployed:                      true\n", "       Processes:                     3\n",
 			"       Running:                       true\n", "       Status web 1:                  "+status)
 	})
 	t.Run("restore", func(t *testing.T) {
-		a := a.with(t)
-		id := a.instances()["web.1"]
-		must(t, a.tools.docker.ContainerStop(t.Context(), id, container.StopOptions{}))
-		if got := a.dokku("ps:report", a.name, "--running"); got != "mixed\n" {
+		a := a.With(t)
+		id := a.Instances()["web.1"]
+		Must(t, a.Tools.Docker.ContainerStop(t.Context(), id, container.StopOptions{}))
+		if got := a.Dokku("ps:report", a.Name, "--running"); got != "mixed\n" {
 			t.Errorf("of an app of which some runs, running is %q", got)
 		}
-		a.dokku("ps:restore", a.name)
-		a.runs("web.1", "worker.1", "worker.2")
-		a.serves(rev)
-		a.dokku("ps:stop", a.name)
-		contains(t, a.dokku("ps:restore", a.name), "is stopped")
-		contains(t, a.dokku("ps:report", a.name), "       Restore:                       false\n", "       Running:                       false\n")
-		if got := a.instances(); len(got) != 0 {
+		a.Dokku("ps:restore", a.Name)
+		a.Runs("web.1", "worker.1", "worker.2")
+		a.Serves(rev)
+		a.Dokku("ps:stop", a.Name)
+		Contains(t, a.Dokku("ps:restore", a.Name), "is stopped")
+		Contains(t, a.Dokku("ps:report", a.Name), "       Restore:                       false\n", "       Running:                       false\n")
+		if got := a.Instances(); len(got) != 0 {
 			t.Errorf("a stopped app is restored: %v", got)
 		}
-		a.dokku("ps:start", a.name)
+		a.Dokku("ps:start", a.Name)
 	})
 	t.Run("a pushed revision that is not deployed", func(t *testing.T) {
-		a := a.with(t)
-		a.dokku("ps:set", a.name, "skip-deploy", "true")
-		pushed := a.commit(files{"version": "2"})
-		contains(t, a.pushing().succeeds(), pushed[:7]+" is not deployed, since skip-deploy is set", "ps:rebuild "+a.name)
-		a.serves(rev)
-		if got := a.dokku("ps:report", a.name, "--undeployed"); got != pushed+"\n" {
+		a := a.With(t)
+		a.Dokku("ps:set", a.Name, "skip-deploy", "true")
+		pushed := a.Commit(Files{"version": "2"})
+		Contains(t, a.Pushing().Succeeds(), pushed[:7]+" is not deployed, since skip-deploy is set", "ps:rebuild "+a.Name)
+		a.Serves(rev)
+		if got := a.Dokku("ps:report", a.Name, "--undeployed"); got != pushed+"\n" {
 			t.Errorf("undeployed: %q", got)
 		}
-		a.dokku("ps:rebuild", a.name)
-		a.serves(pushed)
-		if got := a.dokku("ps:report", a.name, "--undeployed"); got != "\n" {
+		a.Dokku("ps:rebuild", a.Name)
+		a.Serves(pushed)
+		if got := a.Dokku("ps:report", a.Name, "--undeployed"); got != "\n" {
 			t.Errorf("undeployed after ps:rebuild: %q", got)
 		}
-		a.dokku("ps:set", a.name, "skip-deploy")
-		a.push(files{"version": "3"})
-		a.serves(a.tip("main"))
+		a.Dokku("ps:set", a.Name, "skip-deploy")
+		a.Push(Files{"version": "3"})
+		a.Serves(a.Tip("main"))
 	})
 	t.Run("commands", func(t *testing.T) {
-		a := a.with(t)
-		a.dokku("ps:set", a.name, "procfile-path", "deploy/Procfile")
-		contains(t, a.rejected(files{"deploy/Procfile": "web /server\n"}), "deploy/Procfile:1")
-		a.push(files{"deploy/Procfile": "web: /server -say=elsewhere\n"})
-		a.runs("web.1")
-		a.says("elsewhere")
-		a.dokku("ps:set", a.name, "dockerfile-start-cmd", "/server -say=by-setting")
-		contains(t, a.push(files{"deploy/Procfile": ""}), "There is no deploy/Procfile")
-		a.says("by-setting")
-		a.dokku("ps:set", a.name, "dockerfile-start-cmd")
-		a.dokku("ps:restart", a.name)
-		a.serves(a.tip("main"))
-		lacks(t, a.dokku("logs", a.name), "by-setting")
+		a := a.With(t)
+		a.Dokku("ps:set", a.Name, "procfile-path", "deploy/Procfile")
+		Contains(t, a.Rejected(Files{"deploy/Procfile": "web /server\n"}), "deploy/Procfile:1")
+		a.Push(Files{"deploy/Procfile": "web: /server -say=elsewhere\n"})
+		a.Runs("web.1")
+		says(a, "elsewhere")
+		a.Dokku("ps:set", a.Name, "dockerfile-start-cmd", "/server -say=by-setting")
+		Contains(t, a.Push(Files{"deploy/Procfile": ""}), "There is no deploy/Procfile")
+		says(a, "by-setting")
+		a.Dokku("ps:set", a.Name, "dockerfile-start-cmd")
+		a.Dokku("ps:restart", a.Name)
+		a.Serves(a.Tip("main"))
+		Lacks(t, a.Dokku("logs", a.Name), "by-setting")
 	})
 }
 
 // says waits until a process of the app has printed a line.
-func (a *app) says(line string) {
-	a.t.Helper()
-	waitFor(a.t, "the log says "+line, func() bool { return strings.Contains(a.dokku("logs", a.name), ": "+line+"\n") })
+func says(a *App, line string) {
+	a.T.Helper()
+	WaitFor(a.T, "the log says "+line, func() bool { return strings.Contains(a.Dokku("logs", a.Name), ": "+line+"\n") })
 }
 
 // Of a type whose zero downtime is disabled, two releases never run side by side.
 func TestDisabledChecks(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	l.startAgent()
-	a := l.deployed(files{"Procfile": twoTypes, "DOKKU_SCALE": "web=1\nworker=2\n"})
-	contains(t, l.dokku("checks:disable", a.name, "worker"), "-----> Disabling zero downtime for app's ("+a.name+") proctypes (worker)\n")
+	l := New(t, nil)
+	l.StartAgent()
+	a := l.Deployed(Files{"Procfile": twoTypes, "DOKKU_SCALE": "web=1\nworker=2\n"})
+	Contains(t, l.Dokku("checks:disable", a.Name, "worker"), "-----> Disabling zero downtime for app's ("+a.Name+") proctypes (worker)\n")
 	begun := time.Now()
-	out := a.push(files{"version": "2"})
-	contains(t, out, "Zero downtime is disabled for worker.1 worker.2", "Starting web.1 ")
-	a.rests()
-	a.runs("web.1", "worker.1", "worker.2")
+	out := a.Push(Files{"version": "2"})
+	Contains(t, out, "Zero downtime is disabled for worker.1 worker.2", "Starting web.1 ")
+	a.Rests()
+	a.Runs("web.1", "worker.1", "worker.2")
 	running := map[string]string{} // worker's attempt by container
-	for _, e := range a.events(begun) {
+	for _, e := range eventsOf(a, begun) {
 		id, attempt := e.Actor.ID, e.Actor.Attributes[engine.LabelAttempt]
 		switch {
 		case e.Actor.Attributes[engine.LabelProcessType] != "worker":
@@ -166,22 +166,22 @@ func TestDisabledChecks(t *testing.T) {
 	if len(running) != 2 {
 		t.Errorf("workers were started: %v", running)
 	}
-	if got := l.dokku("checks:report", a.name, "--checks-disabled-list"); got != "worker\n" {
+	if got := l.Dokku("checks:report", a.Name, "--checks-disabled-list"); got != "worker\n" {
 		t.Errorf("disabled list: %q", got)
 	}
-	l.dokku("checks:disable", a.name)
-	a.push(files{"version": "3"})
-	waitFor(t, "the new version serves", func() bool { _, body := a.get("/"); return strings.HasPrefix(body, a.tip("main")) })
-	a.rests()
-	a.runs("web.1", "worker.1", "worker.2")
+	l.Dokku("checks:disable", a.Name)
+	a.Push(Files{"version": "3"})
+	WaitFor(t, "the new version serves", func() bool { _, body := a.Get("/"); return strings.HasPrefix(body, a.Tip("main")) })
+	a.Rests()
+	a.Runs("web.1", "worker.1", "worker.2")
 }
 
-// events are the engine's about the app's containers, from a moment until now.
-func (a *app) events(since time.Time) []events.Message {
-	a.t.Helper()
+// eventsOf are the engine's about the app's containers, from a moment until now.
+func eventsOf(a *App, since time.Time) []events.Message {
+	a.T.Helper()
 	unix := func(at time.Time) string { return strconv.FormatFloat(float64(at.UnixNano())/1e9, 'f', 9, 64) }
-	messages, failed := a.tools.docker.Events(a.t.Context(), events.ListOptions{
-		Since: unix(since), Until: unix(time.Now()), Filters: a.label()})
+	messages, failed := a.Tools.Docker.Events(a.T.Context(), events.ListOptions{
+		Since: unix(since), Until: unix(time.Now()), Filters: a.Label()})
 	var list []events.Message
 	for {
 		select {
@@ -196,19 +196,19 @@ func (a *app) events(since time.Time) []events.Message {
 // app.json's limit of starts at a time, and its command for a failed check.
 func TestAppJSON(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	a := l.deployed(files{"Procfile": twoTypes, "app.json": `{"formation": {"web": {"quantity": 3, "max_parallel": 2}, "worker": {"quantity": 1}}}`})
-	a.runs("web.1", "web.2", "web.3", "worker.1")
-	out := a.push(files{"DOKKU_SCALE": "web=1\n"})
-	contains(t, out, " !     app.json and DOKKU_SCALE both set the formation: app.json wins")
-	a.runs("web.1", "web.2", "web.3", "worker.1")
-	contains(t, l.refused("ps:scale", a.name, "web=1"),
-		" !     App "+a.name+" contains an app.json file with a formations key and cannot be manually scaled\n")
+	l := New(t, nil)
+	a := l.Deployed(Files{"Procfile": twoTypes, "app.json": `{"formation": {"web": {"quantity": 3, "max_parallel": 2}, "worker": {"quantity": 1}}}`})
+	a.Runs("web.1", "web.2", "web.3", "worker.1")
+	out := a.Push(Files{"DOKKU_SCALE": "web=1\n"})
+	Contains(t, out, " !     app.json and DOKKU_SCALE both set the formation: app.json wins")
+	a.Runs("web.1", "web.2", "web.3", "worker.1")
+	Contains(t, l.Refused("ps:scale", a.Name, "web=1"),
+		" !     App "+a.Name+" contains an app.json file with a formations key and cannot be manually scaled\n")
 	first, second := strings.Index(out, "Starting web.1 web.2 worker.1 "), strings.Index(out, "Starting web.3 ")
 	if passed := strings.Index(out, "All checks successful!"); first < 0 || second < passed || passed < first {
 		t.Errorf("web.3 does not wait for the others:\n%s", out)
 	}
-	out = a.rejected(files{"app.json": `{"healthchecks": {"web": [{"type": "startup", "path": "/", "content": "never", "attempts": 1, "wait": 1,
+	out = a.Rejected(Files{"app.json": `{"healthchecks": {"web": [{"type": "startup", "path": "/", "content": "never", "attempts": 1, "wait": 1,
 		"onFailure": {"command": ["/server", "-say=called", "-exit=3"]}}]}}`})
-	contains(t, out, "Running onFailure command in web.1: /server -say=called -exit=3", "remote:        called", "exit code 3")
+	Contains(t, out, "Running onFailure command in web.1: /server -say=called -exit=3", "remote:        called", "exit code 3")
 }

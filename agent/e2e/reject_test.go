@@ -11,36 +11,36 @@ import (
 // has to be told.
 var rejections = []struct {
 	name  string
-	files files
+	files Files
 	says  []string
 }{
-	{"failing check", files{"Procfile": "web: /server -unhealthy -say=almost-there\nworker: /server -port=\n"},
+	{"failing check", Files{"Procfile": "web: /server -unhealthy -say=almost-there\nworker: /server -port=\n"},
 		[]string{"-----> Attempt 1/2 ...", "       CHECKS expected result:", "http://localhost/health", "500", " !     Check attempt 1/2 failed.",
 			"=====> APP container output:", "       almost-there", "=====> end APP container output",
 			" !     Could not start due to 2 failed checks."}},
-	{"checks that want another answer", files{"CHECKS": "WAIT=1\nATTEMPTS=2\n/health  another answer\nhealth ok\n"},
+	{"checks that want another answer", Files{"CHECKS": "WAIT=1\nATTEMPTS=2\n/health  another answer\nhealth ok\n"},
 		[]string{" !     CHECKS:4: \"health ok\"", "-----> Attempt 1/2 ...", `http://localhost/health => "another answer"`,
 			" !     Check attempt 1/2 failed.", "-----> Attempt 2/2 ...", " !     Check attempt 2/2 failed.",
 			" !     Could not start due to 2 failed checks."}},
-	{"web that listens elsewhere", files{"Procfile": "web: /server -port=5001\nworker: /server -port=\n"},
+	{"web that listens elsewhere", Files{"Procfile": "web: /server -port=5001\nworker: /server -port=\n"},
 		[]string{"refused", "5001"}},
-	{"failing build step", files{"Dockerfile": "FROM BASE\nCOPY . /app/\nRUN [\"/server\", \"-say=no-space-left\", \"-exit=7\"]\n"},
+	{"failing build step", Files{"Dockerfile": "FROM BASE\nCOPY . /app/\nRUN [\"/server\", \"-say=no-space-left\", \"-exit=7\"]\n"},
 		[]string{"RUN", "no-space-left", "7"}},
-	{"Dockerfile that does not parse", files{"Dockerfile": "FROM BASE\nCOPPY . /app/\n"}, []string{"Dockerfile", "COPPY"}},
-	{"failing release command", files{"Procfile": "web: /server\nworker: /server -port=\nrelease: /server -say=migrating -exit=3\n"},
+	{"Dockerfile that does not parse", Files{"Dockerfile": "FROM BASE\nCOPPY . /app/\n"}, []string{"Dockerfile", "COPPY"}},
+	{"failing release command", Files{"Procfile": "web: /server\nworker: /server -port=\nrelease: /server -say=migrating -exit=3\n"},
 		[]string{"Running release command", "migrating", "release command failed with exit code 3", " !     The release command had run by then"}},
-	{"worker that dies at once after the release command", files{"Procfile": "web: /server\nworker: /server -say=no-queue -exit=4\nrelease: /server -exit=0\n"},
+	{"worker that dies at once after the release command", Files{"Procfile": "web: /server\nworker: /server -say=no-queue -exit=4\nrelease: /server -exit=0\n"},
 		[]string{"Running release command", " !     worker.1 exited with code 4", "exit code 4", "no-queue",
 			" !     Could not start due to 1 failed checks.", " !     The release command had run by then"}},
-	{"web that dies at once", files{"Procfile": "web: /server -say=no-database -exit=1\nworker: /server -port=\n"},
+	{"web that dies at once", Files{"Procfile": "web: /server -say=no-database -exit=1\nworker: /server -port=\n"},
 		[]string{"web.1", "exit code 1", "no-database"}},
-	{"bad line in DOKKU_SCALE", files{"DOKKU_SCALE": "web: 1\nworker=x\n"},
+	{"bad line in DOKKU_SCALE", Files{"DOKKU_SCALE": "web: 1\nworker=x\n"},
 		[]string{"DOKKU_SCALE", "1", "web: 1", "web=1", "worker=x"}},
-	{"count for a type that does not exist", files{"DOKKU_SCALE": "web=1\nclock=1\n"}, []string{"DOKKU_SCALE", "clock"}},
-	{"Procfile without a command", files{"Procfile": "web:\n"}, []string{"Procfile", "web"}},
-	{"command that the image lacks", files{"Procfile": "web: /server\nworker: /nothing\n"}, []string{"/nothing"}},
-	{"submodule", files{".gitmodules": "[submodule \"lib\"]\n\tpath = lib\n\turl = ../lib\n"}, []string{"lib"}},
-	{"LFS pointer", files{"big.bin": "version https://git-lfs.github.com/spec/v1\noid sha256:" + strings.Repeat("a", 64) + "\nsize 12345\n"},
+	{"count for a type that does not exist", Files{"DOKKU_SCALE": "web=1\nclock=1\n"}, []string{"DOKKU_SCALE", "clock"}},
+	{"Procfile without a command", Files{"Procfile": "web:\n"}, []string{"Procfile", "web"}},
+	{"command that the image lacks", Files{"Procfile": "web: /server\nworker: /nothing\n"}, []string{"/nothing"}},
+	{"submodule", Files{".gitmodules": "[submodule \"lib\"]\n\tpath = lib\n\turl = ../lib\n"}, []string{"lib"}},
+	{"LFS pointer", Files{"big.bin": "version https://git-lfs.github.com/spec/v1\noid sha256:" + strings.Repeat("a", 64) + "\nsize 12345\n"},
 		[]string{"big.bin", "LFS"}},
 }
 
@@ -48,42 +48,42 @@ var rejections = []struct {
 // remains: not a ref, a setting, a container, a network or an image.
 func TestRejectedPush(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	a := l.deployed(files{"Procfile": twoTypes, "DOKKU_SCALE": "web=2\nworker=1\n", "CHECKS": "WAIT=1\nATTEMPTS=2\n/health\n"})
-	live := a.tip("main")
+	l := New(t, nil)
+	a := l.Deployed(Files{"Procfile": twoTypes, "DOKKU_SCALE": "web=2\nworker=1\n", "CHECKS": "WAIT=1\nATTEMPTS=2\n/health\n"})
+	live := a.Tip("main")
 	for _, c := range rejections {
 		t.Run(c.name, func(t *testing.T) {
-			a := a.with(t)
-			a.git("reset", "-q", "--hard", live)
+			a := a.With(t)
+			a.Git("reset", "-q", "--hard", live)
 			for name, text := range c.files {
-				c.files[name] = strings.ReplaceAll(text, "BASE", l.tools.base)
+				c.files[name] = strings.ReplaceAll(text, "BASE", l.Tools.Base)
 			}
 			if c.name == "submodule" {
-				a.addSubmodule("lib")
+				addSubmodule(a, "lib")
 			}
-			out := a.rejected(c.files)
-			os.RemoveAll(filepath.Join(a.work, "lib"))
-			a.serves(live)
-			a.runs("web.1", "web.2", "worker.1")
+			out := a.Rejected(c.files)
+			os.RemoveAll(filepath.Join(a.Work, "lib"))
+			a.Serves(live)
+			a.Runs("web.1", "web.2", "worker.1")
 			for n, text := range c.says {
-				c.says[n] = strings.ReplaceAll(text, "APP", a.name)
+				c.says[n] = strings.ReplaceAll(text, "APP", a.Name)
 			}
-			contains(t, out, c.says...)
-			contains(t, out, "Nothing has changed: v1 (", "pre-receive hook declined")
+			Contains(t, out, c.says...)
+			Contains(t, out, "Nothing has changed: v1 (", "pre-receive hook declined")
 		})
 	}
 	// What was rejected can be mended and pushed.
-	out := a.push(files{"DOKKU_SCALE": "web=1\nworker=1\n"})
-	contains(t, out, "-----> Shutting down old containers in 1 seconds", "=====> Application deployed in ")
-	a.runs("web.1", "worker.1")
+	out := a.Push(Files{"DOKKU_SCALE": "web=1\nworker=1\n"})
+	Contains(t, out, "-----> Shutting down old containers in 1 seconds", "=====> Application deployed in ")
+	a.Runs("web.1", "worker.1")
 }
 
 // addSubmodule makes a repository inside of the app's, which the next commit
 // takes for a submodule.
-func (a *app) addSubmodule(path string) {
-	a.t.Helper()
-	a.git("init", "-q", path)
-	a.git("-C", path, "commit", "-q", "--allow-empty", "-m", "one")
+func addSubmodule(a *App, path string) {
+	a.T.Helper()
+	a.Git("init", "-q", path)
+	a.Git("-C", path, "commit", "-q", "--allow-empty", "-m", "one")
 }
 
 // Whatever is done right after a push was rejected late, when its image existed
@@ -91,43 +91,43 @@ func (a *app) addSubmodule(path string) {
 // config and checks.
 func TestRejectedPushStaysDead(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	a := l.deployed(files{"Procfile": twoTypes, "CHECKS": "WAIT=1\nATTEMPTS=2\n/health\n"})
-	l.dokku("config:set", a.name, "GREETING=hello")
-	live, first := a.tip("main"), a.image("web.1")
-	dead := files{"Procfile": "web: /server -unhealthy\nworker: /server -exit=1\n", "CHECKS": "WAIT=1\nATTEMPTS=1\n/health never\n",
+	l := New(t, nil)
+	a := l.Deployed(Files{"Procfile": twoTypes, "CHECKS": "WAIT=1\nATTEMPTS=2\n/health\n"})
+	l.Dokku("config:set", a.Name, "GREETING=hello")
+	live, first := a.Tip("main"), a.Image("web.1")
+	dead := Files{"Procfile": "web: /server -unhealthy\nworker: /server -exit=1\n", "CHECKS": "WAIT=1\nATTEMPTS=1\n/health never\n",
 		"DOKKU_SCALE": "web=1\nworker=1\n", "version": "dead"}
-	check := func(a *app, processes ...string) {
-		a.t.Helper()
-		a.serves(live)
-		a.runs(processes...)
+	check := func(a *App, processes ...string) {
+		a.T.Helper()
+		a.Serves(live)
+		a.Runs(processes...)
 		for _, p := range processes {
-			if got := a.image(p); got != first {
-				a.t.Errorf("%s runs the image %s, want %s", p, got, first)
+			if got := a.Image(p); got != first {
+				a.T.Errorf("%s runs the image %s, want %s", p, got, first)
 			}
 		}
-		if _, body := a.get("/"); !strings.HasSuffix(body, " hello\n") {
-			a.t.Errorf("the app has another config: %q", body)
+		if _, body := a.Get("/"); !strings.HasSuffix(body, " hello\n") {
+			a.T.Errorf("the app has another config: %q", body)
 		}
 	}
 	for _, c := range []struct {
 		name string
-		do   func(a *app)
+		do   func(a *App)
 	}{
-		{"ps:scale", func(a *app) { a.dokku("ps:scale", a.name, "web=2", "worker=1") }},
-		{"ps:restart", func(a *app) { a.dokku("ps:restart", a.name) }},
-		{"ps:stop and ps:start", func(a *app) { a.dokku("ps:stop", a.name); a.dokku("ps:start", a.name) }},
-		{"ps:rebuild", func(a *app) { a.dokku("ps:rebuild", a.name) }},
-		{"a start of the agent", func(a *app) { a.startAgent(); a.rests() }},
-		{"a reboot", func(a *app) {
-			a.stopAll()
-			a.startAgent()
-			waitFor(a.t, "the app is back", func() bool { status, _ := a.get("/"); return status == 200 && len(a.instances()) == 3 })
+		{"ps:scale", func(a *App) { a.Dokku("ps:scale", a.Name, "web=2", "worker=1") }},
+		{"ps:restart", func(a *App) { a.Dokku("ps:restart", a.Name) }},
+		{"ps:stop and ps:start", func(a *App) { a.Dokku("ps:stop", a.Name); a.Dokku("ps:start", a.Name) }},
+		{"ps:rebuild", func(a *App) { a.Dokku("ps:rebuild", a.Name) }},
+		{"a start of the agent", func(a *App) { a.StartAgent(); a.Rests() }},
+		{"a reboot", func(a *App) {
+			a.StopAll()
+			a.StartAgent()
+			WaitFor(a.T, "the app is back", func() bool { status, _ := a.Get("/"); return status == 200 && len(a.Instances()) == 3 })
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			a := a.with(t)
-			a.rejected(dead)
+			a := a.With(t)
+			a.Rejected(dead)
 			c.do(a)
 			check(a, "web.1", "web.2", "worker.1")
 		})

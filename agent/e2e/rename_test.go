@@ -12,13 +12,13 @@ import (
 // new name at once, and nothing of the old one is left.
 func TestRename(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	l.startAgent()
-	old := l.deployed(files{"Procfile": twoTypes, "DOKKU_SCALE": "web=2\nworker=1\n"})
-	app := old.renamed()
-	l.dokku("domains:add", old.name, "own.example.com")
-	l.dokku("config:set", old.name, "GREETING=hello")
-	rev := old.tip("main")
+	l := New(t, nil)
+	l.StartAgent()
+	old := l.Deployed(Files{"Procfile": twoTypes, "DOKKU_SCALE": "web=2\nworker=1\n"})
+	app := old.Renamed()
+	l.Dokku("domains:add", old.Name, "own.example.com")
+	l.Dokku("config:set", old.Name, "GREETING=hello")
+	rev := old.Tip("main")
 
 	end, asked := make(chan struct{}), make(chan string)
 	go func() {
@@ -30,7 +30,7 @@ func TestRename(t *testing.T) {
 				return
 			default:
 			}
-			req, _ := http.NewRequest(http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/", l.nginx.Port), nil)
+			req, _ := http.NewRequest(http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/", l.Nginx.Port), nil)
 			req.Host = "own.example.com"
 			resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
 			if err != nil || resp.StatusCode != http.StatusOK {
@@ -40,73 +40,73 @@ func TestRename(t *testing.T) {
 			resp.Body.Close()
 		}
 	}()
-	contains(t, l.dokku("apps:rename", old.name, app.name), "-----> Renaming "+old.name+" to "+app.name, "All checks successful!")
-	app.serves(rev)
-	app.runs("web.1", "web.2", "worker.1")
-	if status, _ := old.get("/"); status == http.StatusOK {
+	Contains(t, l.Dokku("apps:rename", old.Name, app.Name), "-----> Renaming "+old.Name+" to "+app.Name, "All checks successful!")
+	app.Serves(rev)
+	app.Runs("web.1", "web.2", "worker.1")
+	if status, _ := old.Get("/"); status == http.StatusOK {
 		t.Errorf("the old name is still answered")
 	}
-	if app.tip("main") != rev || l.dokku("config:get", app.name, "GREETING") != "hello\n" {
+	if app.Tip("main") != rev || l.Dokku("config:get", app.Name, "GREETING") != "hello\n" {
 		t.Errorf("the repository or the config is not what it was")
 	}
-	if out, code := l.try("ps:report", old.name); code != 20 {
+	if out, code := l.Try("ps:report", old.Name); code != 20 {
 		t.Errorf("the old name still exists (%d):\n%s", code, out)
 	}
-	waitFor(t, "nothing carries the old name", func() bool { return old.left() == "" })
-	app.rests()
+	WaitFor(t, "nothing carries the old name", func() bool { return old.Left() == "" })
+	app.Rests()
 	close(end)
 	if got := <-asked; !strings.HasSuffix(got, " requests") || strings.HasPrefix(got, "0 ") {
 		t.Errorf("own.example.com: %s", got)
 	}
 
 	// Pushes go to the new name, and the old one is free for another app.
-	app.push(files{"version": "2"})
-	app.serves(app.tip("main"))
-	waitFor(t, "the old name is free", func() bool { _, code := l.try("apps:create", old.name); return code == 0 })
-	l.dokku("apps:lock", app.name)
-	contains(t, app.rejected(files{"version": "3"}), "currently has a deploy lock in place", "apps:unlock "+app.name)
+	app.Push(Files{"version": "2"})
+	app.Serves(app.Tip("main"))
+	WaitFor(t, "the old name is free", func() bool { _, code := l.Try("apps:create", old.Name); return code == 0 })
+	l.Dokku("apps:lock", app.Name)
+	Contains(t, app.Rejected(Files{"version": "3"}), "currently has a deploy lock in place", "apps:unlock "+app.Name)
 }
 
 // Mapped ports of the host lead to the app at once; another web port is what
 // new processes find as PORT.
 func TestPorts(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	a := l.deployed(nil)
+	l := New(t, nil)
+	a := l.Deployed(nil)
 	free, err := net.Listen("tcp", ":0")
-	must(t, err)
+	Must(t, err)
 	port := free.Addr().(*net.TCPAddr).Port
-	main := fmt.Sprintf("http:%d:5000", l.nginx.Port)
-	before := a.everything()
-	contains(t, a.refused("ports:set", a.name, main, fmt.Sprintf("http:%d:5000", port)), "is taken: another program")
-	if after := a.everything(); after != before {
+	main := fmt.Sprintf("http:%d:5000", l.Nginx.Port)
+	before := a.Everything()
+	Contains(t, a.Refused("ports:set", a.Name, main, fmt.Sprintf("http:%d:5000", port)), "is taken: another program")
+	if after := a.Everything(); after != before {
 		t.Errorf("before:\n%s\nafter:\n%s", before, after)
 	}
-	must(t, free.Close())
+	Must(t, free.Close())
 
-	one := a.instances()["web.1"]
-	l.dokku("ports:add", a.name, fmt.Sprintf("http:%d:5000", port))
+	one := a.Instances()["web.1"]
+	l.Dokku("ports:add", a.Name, fmt.Sprintf("http:%d:5000", port))
 	check := func(what string) {
 		t.Helper()
-		status, body, err := a.ask(fmt.Sprintf("127.0.0.1:%d", port), "/")
-		if err != nil || status != http.StatusOK || !strings.HasPrefix(body, a.tip("main")) {
+		status, body, err := a.Ask(fmt.Sprintf("127.0.0.1:%d", port), "/")
+		if err != nil || status != http.StatusOK || !strings.HasPrefix(body, a.Tip("main")) {
 			t.Errorf("%s: the port answers %d %q, %v", what, status, body, err)
 		}
 	}
 	check("after ports:add")
-	if a.instances()["web.1"] != one {
+	if a.Instances()["web.1"] != one {
 		t.Error("ports:add replaces web.1")
 	}
-	l.dokku("ports:set", a.name, fmt.Sprintf("http:%d:7777", port))
+	l.Dokku("ports:set", a.Name, fmt.Sprintf("http:%d:7777", port))
 	check("after another web port")
-	if up := a.upstreams(); len(up) != 1 || up[0].Port() != 7777 {
+	if up := a.Upstreams(); len(up) != 1 || up[0].Port() != 7777 {
 		t.Errorf("the upstreams are %v", up)
 	}
-	if status, _ := a.get("/"); status == http.StatusOK {
+	if status, _ := a.Get("/"); status == http.StatusOK {
 		t.Error("the main port still answers for the app")
 	}
-	a.push(files{"version": "2"})
+	a.Push(Files{"version": "2"})
 	check("after a push")
-	l.dokku("ports:clear", a.name)
-	a.serves(a.tip("main"))
+	l.Dokku("ports:clear", a.Name)
+	a.Serves(a.Tip("main"))
 }

@@ -13,142 +13,142 @@ import (
 // One-off commands with their streams and exit codes, on the server and over ssh.
 func TestRun(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	a := l.deployed(withShell(t, l))
-	l.dokku("config:set", "--no-restart", a.name, "COLOUR=blue")
+	l := New(t, nil)
+	a := l.Deployed(WithShell(t, l))
+	l.Dokku("config:set", "--no-restart", a.Name, "COLOUR=blue")
 
 	t.Run("streams and exit code", func(t *testing.T) {
-		out, errs, code := split(t, l.command("run", a.name, "sh", "-c", "cat; echo oops >&2; exit 7"), "one\ntwo")
+		out, errs, code := Split(t, l.Command("run", a.Name, "sh", "-c", "cat; echo oops >&2; exit 7"), "one\ntwo")
 		if out != "one\ntwo" || errs != "oops\n" || code != 7 {
 			t.Errorf("got %q, %q and %d", out, errs, code)
 		}
-		line := "run " + a.name + " sh -c 'cat; echo oops >&2; exit 7'"
-		out, errs, code = split(t, l.ssh(l.front.dest, line), strings.Repeat("x", 1<<20))
+		line := "run " + a.Name + " sh -c 'cat; echo oops >&2; exit 7'"
+		out, errs, code = Split(t, l.SSH(l.Front.Dest, line), strings.Repeat("x", 1<<20))
 		if len(out) != 1<<20 || errs != "oops\n" || code != 7 {
 			t.Errorf("over ssh got %d bytes, %q and %d", len(out), errs, code)
 		}
-		a.with(t).noOneOffs()
+		a.With(t).NoOneOffs()
 	})
 	t.Run("environment", func(t *testing.T) {
-		a := a.with(t)
-		out := a.dokku("run", "-e", "GREETING=hello world", "--env", "A=b", a.name, "env")
-		for _, want := range []string{"COLOUR=blue\n", "GREETING=hello world\n", "A=b\n", "GIT_REV=" + a.tip("main") + "\n", "DYNO=run."} {
-			contains(t, out, want)
+		a := a.With(t)
+		out := a.Dokku("run", "-e", "GREETING=hello world", "--env", "A=b", a.Name, "env")
+		for _, want := range []string{"COLOUR=blue\n", "GREETING=hello world\n", "A=b\n", "GIT_REV=" + a.Tip("main") + "\n", "DYNO=run."} {
+			Contains(t, out, want)
 		}
-		lacks(t, out, "PORT=")
+		Lacks(t, out, "PORT=")
 	})
 	t.Run("words are arguments", func(t *testing.T) {
-		a := a.with(t)
-		got := a.dokku("run", a.name, "printf", "%s|", "-la", "a  b", "$HOME", "*", "--no-tty", "")
+		a := a.With(t)
+		got := a.Dokku("run", a.Name, "printf", "%s|", "-la", "a  b", "$HOME", "*", "--no-tty", "")
 		if got != "-la|a  b|$HOME|*|--no-tty||" {
 			t.Errorf("arguments arrive as %q", got)
 		}
-		if got := a.dokku("run", a.name, "console", "-c", "echo of the Procfile"); got != "of the Procfile\n" {
+		if got := a.Dokku("run", a.Name, "console", "-c", "echo of the Procfile"); got != "of the Procfile\n" {
 			t.Errorf("the Procfile's command prints %q", got)
 		}
 	})
 	t.Run("what cannot run", func(t *testing.T) {
-		a := a.with(t)
-		out, code := a.try("run", a.name, "/nosuch")
-		if contains(t, out, "does the image have that command?"); code != 127 {
+		a := a.With(t)
+		out, code := a.Try("run", a.Name, "/nosuch")
+		if Contains(t, out, "does the image have that command?"); code != 127 {
 			t.Errorf("a command that does not exist ends with %d", code)
 		}
-		out, code = a.try("enter", a.name, "web", "/nosuch")
-		if contains(t, out, "does the image have that command?"); code != 127 || strings.Contains(out, "OCI") {
+		out, code = a.Try("enter", a.Name, "web", "/nosuch")
+		if Contains(t, out, "does the image have that command?"); code != 127 || strings.Contains(out, "OCI") {
 			t.Errorf("a command that does not exist ends with %d:\n%s", code, out)
 		}
-		a.noOneOffs()
+		a.NoOneOffs()
 	})
 	t.Run("enter", func(t *testing.T) {
-		a := a.with(t)
-		out, errs, code := split(t, l.command("enter", a.name), "echo $DYNO; echo oops >&2; exit 4\n")
+		a := a.With(t)
+		out, errs, code := Split(t, l.Command("enter", a.Name), "echo $DYNO; echo oops >&2; exit 4\n")
 		if out != "web.1\n" || errs != "oops\n" || code != 4 {
 			t.Errorf("got %q, %q and %d", out, errs, code)
 		}
-		if out := a.dokku("enter", a.name, "web.1", "echo", "-n", "a  b"); out != "a  b" {
+		if out := a.Dokku("enter", a.Name, "web.1", "echo", "-n", "a  b"); out != "a  b" {
 			t.Errorf("got %q", out)
 		}
-		id := a.instances()["web.1"]
-		if out := a.dokku("enter", a.name, "--container-id", id[:11], "echo", "x"); out != "x\n" {
+		id := a.Instances()["web.1"]
+		if out := a.Dokku("enter", a.Name, "--container-id", id[:11], "echo", "x"); out != "x\n" {
 			t.Errorf("got %q", out)
 		}
-		contains(t, a.refused("enter", a.name, "worker"), "No containers found for type 'worker'", "Available types for app ("+a.name+"): web.1")
-		contains(t, a.refused("enter", a.name, "--container-id", "ffffffffffffffff"), "Invalid container id for app", id[:11])
+		Contains(t, a.Refused("enter", a.Name, "worker"), "No containers found for type 'worker'", "Available types for app ("+a.Name+"): web.1")
+		Contains(t, a.Refused("enter", a.Name, "--container-id", "ffffffffffffffff"), "Invalid container id for app", id[:11])
 	})
 	t.Run("a stopped app", func(t *testing.T) {
-		a := a.with(t)
-		a.dokku("ps:stop", a.name)
-		if out := a.dokku("run", a.name, "echo", "still"); out != "still\n" {
+		a := a.With(t)
+		a.Dokku("ps:stop", a.Name)
+		if out := a.Dokku("run", a.Name, "echo", "still"); out != "still\n" {
 			t.Errorf("got %q", out)
 		}
-		contains(t, a.refused("enter", a.name), "App "+a.name+" is not running", "ps:start")
+		Contains(t, a.Refused("enter", a.Name), "App "+a.Name+" is not running", "ps:start")
 	})
 }
 
 // A terminal on both sides: keys, sizes and how it is given back.
 func TestRunOnTerminal(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	a := l.deployed(withShell(t, l))
+	l := New(t, nil)
+	a := l.Deployed(WithShell(t, l))
 	for _, test := range []struct{ name, prompt string }{{"run", "# "}, {"enter", "# "}} {
 		t.Run(test.name, func(t *testing.T) {
-			a := a.with(t)
-			words := map[string][]string{"run": {"run", a.name, "sh"}, "enter": {"enter", a.name}}[test.name]
-			cmd := a.ssh(append([]string{"-t", a.front.dest}, words...)...)
+			a := a.With(t)
+			words := map[string][]string{"run": {"run", a.Name, "sh"}, "enter": {"enter", a.Name}}[test.name]
+			cmd := a.SSH(append([]string{"-t", a.Front.Dest}, words...)...)
 			cmd.Env = append(os.Environ(), "TERM=vt220")
-			p := a.onTerminal(cmd)
-			before := p.settings()
-			p.prints(test.prompt)
+			p := a.OnTerminal(cmd)
+			before := p.Settings()
+			p.Prints(test.prompt)
 			// As with docker exec, the size follows once the command runs.
-			waitFor(t, "the shell has the terminal's size and kind", func() bool {
-				p.types("echo size=$(stty size) term=$TERM\n")
-				return strings.Contains(p.output(), "size=24 80 term=vt220\r\n")
+			WaitFor(t, "the shell has the terminal's size and kind", func() bool {
+				p.Types("echo size=$(stty size) term=$TERM\n")
+				return strings.Contains(p.Output(), "size=24 80 term=vt220\r\n")
 			})
-			p.resize(132, 43)
-			waitFor(t, "the shell sees the new size", func() bool {
-				p.types("stty size\n")
-				return strings.Contains(p.output(), "\n43 132\r\n")
+			p.Resize(132, 43)
+			WaitFor(t, "the shell sees the new size", func() bool {
+				p.Types("stty size\n")
+				return strings.Contains(p.Output(), "\n43 132\r\n")
 			})
-			p.types("sh -c 'trap \"echo c\"aught INT; echo rea\"\"dy; sleep 1000'\n")
-			p.prints("ready\r\n")
-			waitFor(t, "Ctrl-C is the command's", func() bool {
-				p.types("\x03")
-				return strings.Contains(p.output(), "caught\r\n")
+			p.Types("sh -c 'trap \"echo c\"aught INT; echo rea\"\"dy; sleep 1000'\n")
+			p.Prints("ready\r\n")
+			WaitFor(t, "Ctrl-C is the command's", func() bool {
+				p.Types("\x03")
+				return strings.Contains(p.Output(), "caught\r\n")
 			})
-			p.types("exit 3\n")
-			out, code := p.wait()
+			p.Types("exit 3\n")
+			out, code := p.Wait()
 			if code != 3 {
 				t.Errorf("the command's exit code arrives as %d:\n%s", code, out)
 			}
-			if after := p.settings(); after != before {
+			if after := p.Settings(); after != before {
 				t.Errorf("the terminal was %+v, is %+v", before, after)
 			}
-			a.noOneOffs()
+			a.NoOneOffs()
 		})
 	}
 	t.Run("a signal ends it", func(t *testing.T) {
-		a := a.with(t)
-		p := a.onTerminal(a.command("run", a.name, "sh"))
-		before := p.settings()
-		p.prints("# ")
-		if during := p.settings(); during == before {
+		a := a.With(t)
+		p := a.OnTerminal(a.Command("run", a.Name, "sh"))
+		before := p.Settings()
+		p.Prints("# ")
+		if during := p.Settings(); during == before {
 			t.Errorf("the terminal is not raw")
 		}
-		p.signal(unix.SIGTERM)
-		if out, code := p.wait(); code != 130 {
+		p.Signal(unix.SIGTERM)
+		if out, code := p.Wait(); code != 130 {
 			t.Errorf("ends with %d:\n%s", code, out)
 		}
-		if after := p.settings(); after != before {
+		if after := p.Settings(); after != before {
 			t.Errorf("the terminal was %+v, is %+v", before, after)
 		}
-		a.noOneOffs()
+		a.NoOneOffs()
 	})
 	t.Run("flags", func(t *testing.T) {
-		a := a.with(t)
+		a := a.With(t)
 		tty := []string{"sh", "-c", "test -t 0 && test -t 1 && echo is a terminal || echo is none"}
-		p := a.onTerminal(a.command(append([]string{"run", "--no-tty", a.name}, tty...)...))
-		contains(t, p.succeeds(), "is none")
-		out, _, code := split(t, a.command(append([]string{"run", "--force-tty", a.name}, tty...)...), "")
+		p := a.OnTerminal(a.Command(append([]string{"run", "--no-tty", a.Name}, tty...)...))
+		Contains(t, p.Succeeds(), "is none")
+		out, _, code := Split(t, a.Command(append([]string{"run", "--force-tty", a.Name}, tty...)...), "")
 		if out != "is a terminal\r\n" || code != 0 {
 			t.Errorf("got %q and %d", out, code)
 		}
@@ -158,84 +158,84 @@ func TestRunOnTerminal(t *testing.T) {
 // Whoever goes away leaves nothing, however he goes.
 func TestRunClientGoes(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	a := l.deployed(withShell(t, l))
+	l := New(t, nil)
+	a := l.Deployed(WithShell(t, l))
 	runs := func(what string) {
 		t.Helper()
-		waitFor(t, what+" runs", func() bool { return len(a.oneOffs()) == 1 })
+		WaitFor(t, what+" runs", func() bool { return len(a.OneOffs()) == 1 })
 	}
 	// The agent has nothing to do with a client that has time to say goodbye.
-	p := l.onTerminal(l.ssh("-t", l.front.dest, "run "+a.name+" sh"))
-	p.prints("# ")
-	p.signal(unix.SIGKILL)
-	a.noOneOffs()
+	p := l.OnTerminal(l.SSH("-t", l.Front.Dest, "run "+a.Name+" sh"))
+	p.Prints("# ")
+	p.Signal(unix.SIGKILL)
+	a.NoOneOffs()
 
-	c := l.start(l.ssh(l.front.dest, "run "+a.name+" sh -c 'trap exit TERM; echo up; while :; do sleep 1; done'"))
-	c.prints("up")
-	c.signal(unix.SIGKILL)
-	a.noOneOffs()
+	c := l.Start(l.SSH(l.Front.Dest, "run "+a.Name+" sh -c 'trap exit TERM; echo up; while :; do sleep 1; done'"))
+	c.Prints("up")
+	c.Signal(unix.SIGKILL)
+	a.NoOneOffs()
 
-	l.startAgent()
-	c = l.start(l.command("run", a.name, "sh", "-c", "echo up; sleep 1000"))
-	c.prints("up")
+	l.StartAgent()
+	c = l.Start(l.Command("run", a.Name, "sh", "-c", "echo up; sleep 1000"))
+	c.Prints("up")
 	runs("the command")
-	a.push(files{"version": "2"})
+	a.Push(Files{"version": "2"})
 	runs("the command, after a deploy,")
-	c.signal(unix.SIGKILL)
-	a.noOneOffs()
+	c.Signal(unix.SIGKILL)
+	a.NoOneOffs()
 
 	// A shell that was entered goes with its client, too.
-	p = l.onTerminal(l.ssh("-t", l.front.dest, "enter "+a.name+" web sh"))
-	p.prints("# ")
-	p.types("exec sleep 4321\n")
-	waitFor(t, "the shell runs", func() bool { return strings.Contains(l.dokku("ps", a.name), "sleep 4321") })
-	p.signal(unix.SIGKILL)
-	waitFor(t, "the shell is gone", func() bool { return !strings.Contains(l.dokku("ps", a.name), "sleep 4321") })
-	a.serves(a.tip("main"))
+	p = l.OnTerminal(l.SSH("-t", l.Front.Dest, "enter "+a.Name+" web sh"))
+	p.Prints("# ")
+	p.Types("exec sleep 4321\n")
+	WaitFor(t, "the shell runs", func() bool { return strings.Contains(l.Dokku("ps", a.Name), "sleep 4321") })
+	p.Signal(unix.SIGKILL)
+	WaitFor(t, "the shell is gone", func() bool { return !strings.Contains(l.Dokku("ps", a.Name), "sleep 4321") })
+	a.Serves(a.Tip("main"))
 }
 
 // Detached commands go on by themselves, up to their time to live.
 func TestRunDetached(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	l.startAgent()
-	a := l.deployed(withShell(t, l))
-	long := strings.TrimSpace(l.dokku("run:detached", a.name, "sh", "-c", "echo hello; echo $DYNO; trap exit TERM; while :; do sleep 1; done"))
-	if !strings.HasPrefix(long, a.name+".run.") {
+	l := New(t, nil)
+	l.StartAgent()
+	a := l.Deployed(WithShell(t, l))
+	long := strings.TrimSpace(l.Dokku("run:detached", a.Name, "sh", "-c", "echo hello; echo $DYNO; trap exit TERM; while :; do sleep 1; done"))
+	if !strings.HasPrefix(long, a.Name+".run.") {
 		t.Fatalf("run:detached prints %q", long)
 	}
-	waitFor(t, "the log has both lines", func() bool { return strings.Contains(l.dokku("run:logs", a.name), ": run.") })
-	contains(t, l.dokku("run:logs", "--container", long), "app["+strings.TrimPrefix(long, a.name+".")+"]: hello\n")
+	WaitFor(t, "the log has both lines", func() bool { return strings.Contains(l.Dokku("run:logs", a.Name), ": run.") })
+	Contains(t, l.Dokku("run:logs", "--container", long), "app["+strings.TrimPrefix(long, a.Name+".")+"]: hello\n")
 
 	// What has ended, and what has lived too long, is removed.
-	l.dokku("run:detached", a.name, "true")
-	l.dokku("run:detached", "--ttl-seconds", "2", a.name, "sh", "-c", "trap exit TERM; while :; do sleep 1; done")
-	waitFor(t, "only the long one is left", func() bool { return fmt.Sprint(a.oneOffs()) == "["+long+"]" })
+	l.Dokku("run:detached", a.Name, "true")
+	l.Dokku("run:detached", "--ttl-seconds", "2", a.Name, "sh", "-c", "trap exit TERM; while :; do sleep 1; done")
+	WaitFor(t, "only the long one is left", func() bool { return fmt.Sprint(a.OneOffs()) == "["+long+"]" })
 
-	l.dokku("ps:restart", a.name)
-	a.push(files{"version": "2"})
-	l.dokku("ps:scale", a.name, "web=2")
-	l.dokku("ps:stop", a.name)
+	l.Dokku("ps:restart", a.Name)
+	a.Push(Files{"version": "2"})
+	l.Dokku("ps:scale", a.Name, "web=2")
+	l.Dokku("ps:stop", a.Name)
 	var list []struct{ Name, State, Command, Deadline string }
-	must(t, json.Unmarshal([]byte(l.dokku("run:list", a.name, "--format", "json")), &list))
+	Must(t, json.Unmarshal([]byte(l.Dokku("run:list", a.Name, "--format", "json")), &list))
 	if len(list) != 1 || list[0].Name != long || list[0].State != "running" || !strings.HasPrefix(list[0].Command, "sh -c 'echo hello") ||
 		list[0].Deadline == "" {
 		t.Errorf("run:list prints %+v", list)
 	}
-	contains(t, l.dokku("run:list", a.name), long+"   sh -c ")
-	contains(t, l.refused("run:stop", a.name, "--container", a.name+".run.1"), "Specified container does not exist")
-	follow := l.start(l.command("run:logs", a.name, "-t", "-n", "1"))
-	follow.prints("run.")
-	contains(t, l.dokku("run:stop", a.name), "-----> Stopping "+long)
-	follow.succeeds()
-	if left := a.oneOffs(); len(left) > 0 {
+	Contains(t, l.Dokku("run:list", a.Name), long+"   sh -c ")
+	Contains(t, l.Refused("run:stop", a.Name, "--container", a.Name+".run.1"), "Specified container does not exist")
+	follow := l.Start(l.Command("run:logs", a.Name, "-t", "-n", "1"))
+	follow.Prints("run.")
+	Contains(t, l.Dokku("run:stop", a.Name), "-----> Stopping "+long)
+	follow.Succeeds()
+	if left := a.OneOffs(); len(left) > 0 {
 		t.Errorf("run:stop leaves %v", left)
 	}
 
-	l.dokku("run:detached", "--force-tty", a.name, "sh", "-c", "echo on $(tty); sleep 1000")
-	waitFor(t, "the log of a terminal can be read", func() bool { return strings.Contains(l.dokku("run:logs", a.name), ": on /dev/") })
-	l.dokku("apps:destroy", "--force", a.name)
-	if left := a.resources(); left != "" {
+	l.Dokku("run:detached", "--force-tty", a.Name, "sh", "-c", "echo on $(tty); sleep 1000")
+	WaitFor(t, "the log of a terminal can be read", func() bool { return strings.Contains(l.Dokku("run:logs", a.Name), ": on /dev/") })
+	l.Dokku("apps:destroy", "--force", a.Name)
+	if left := a.Resources(); left != "" {
 		t.Errorf("apps:destroy leaves:\n%s", left)
 	}
 }
@@ -243,10 +243,10 @@ func TestRunDetached(t *testing.T) {
 // An image without a shell says so.
 func TestEnterWithoutShell(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	a := l.deployed(nil)
-	contains(t, l.refused("enter", a.name), "neither /bin/bash nor /bin/sh", "dokku enter "+a.name+" web.1 COMMAND")
-	if out, code := l.try("run", a.name, "/server", "-say=hi", "-exit=5"); code != 5 || out != "hi\n" {
+	l := New(t, nil)
+	a := l.Deployed(nil)
+	Contains(t, l.Refused("enter", a.Name), "neither /bin/bash nor /bin/sh", "dokku enter "+a.Name+" web.1 COMMAND")
+	if out, code := l.Try("run", a.Name, "/server", "-say=hi", "-exit=5"); code != 5 || out != "hi\n" {
 		t.Errorf("got %d and %q", code, out)
 	}
 }

@@ -15,43 +15,43 @@ var soakDeploys = flag.Int("soak.deploys", 6, "how many deploys TestNothingGrows
 // It goes red with releases that stay (executor.sweepReleases).
 func TestNothingGrows(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, map[string]any{"keep_releases": soakKept})
-	l.startAgent()
-	var apps []*soaked
+	l := New(t, map[string]any{"keep_releases": Kept})
+	l.StartAgent()
+	var apps []*Soaked
 	for range max(2, min(5, *soakDeploys/10)) {
-		apps = append(apps, l.soaked())
+		apps = append(apps, NewSoaked(l))
 	}
 	// As many as are kept, and one more that takes the place of the first.
-	each(t, apps, func(a *soaked) {
-		for range soakKept + 1 {
-			a.deploy()
+	Each(t, apps, func(a *Soaked) {
+		for range Kept + 1 {
+			a.Deploy()
 		}
-		a.reject()
-		a.rests()
+		a.Reject()
+		a.Rests()
 	})
-	before := l.atRest(apps)
-	begun, cache := time.Now(), l.buildCache(*soakDeploys >= 100)
+	before := AtRest(l, apps)
+	begun, cache := time.Now(), BuildCache(l, *soakDeploys >= 100)
 	for _, a := range apps {
-		a.deploys, a.rejects = 0, 0
+		a.Deploys, a.Rejects = 0, 0
 	}
-	each(t, apps, func(a *soaked) {
+	Each(t, apps, func(a *Soaked) {
 		for n := range (*soakDeploys + len(apps) - 1) / len(apps) {
-			a.deploy()
+			a.Deploy()
 			if n%5 == 4 {
-				a.reject()
+				a.Reject()
 			}
 		}
-		a.rests()
+		a.Rests()
 	})
-	after := l.grown(apps, before)
+	after := Grown(l, apps, before)
 	total := 0
 	for _, a := range apps {
-		total += a.deploys
-		a.serves(a.tip("main"))
+		total += a.Deploys
+		a.Serves(a.Tip("main"))
 	}
 	t.Logf("%d deploys of %d apps took %s; build cache before: %s, after: %s", total, len(apps),
-		time.Since(begun).Round(time.Second), cache, l.buildCache(*soakDeploys >= 100))
-	t.Logf("measured before and after:\n%s", compared(before, after))
+		time.Since(begun).Round(time.Second), cache, BuildCache(l, *soakDeploys >= 100))
+	t.Logf("measured before and after:\n%s", Compared(before, after))
 	if total < *soakDeploys {
 		t.Errorf("%d deploys were made, want %d", total, *soakDeploys)
 	}
