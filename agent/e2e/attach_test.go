@@ -11,25 +11,27 @@ import (
 	"testing"
 
 	"github.com/docker/docker/api/types/container"
+
+	"dokku/agent/e2e/lab"
 )
 
 // newDatabase starts a container of the user's own on a network, which no command of
 // ours knows of. It answers "data" at port 5000.
-func newDatabase(l *Lab, network string) (name string) {
+func newDatabase(l *lab.Lab, network string) (name string) {
 	l.T.Helper()
 	ctx, docker := context.Background(), l.Tools.Docker
 	name = network + "-server"
 	made, err := docker.ContainerCreate(ctx,
 		&container.Config{Image: l.Tools.Base, Cmd: []string{"/server"}, Env: []string{"GREETING=data"}},
 		&container.HostConfig{NetworkMode: container.NetworkMode(network)}, nil, nil, name)
-	Must(l.T, err)
+	lab.Must(l.T, err)
 	l.T.Cleanup(func() { docker.ContainerRemove(ctx, made.ID, container.RemoveOptions{Force: true}) })
-	Must(l.T, docker.ContainerStart(ctx, made.ID, container.StartOptions{}))
+	lab.Must(l.T, docker.ContainerStart(ctx, made.ID, container.StartOptions{}))
 	return name
 }
 
 // newNetwork makes a network with our command; it goes after what is in it.
-func newNetwork(l *Lab, name string) string {
+func newNetwork(l *lab.Lab, name string) string {
 	l.T.Helper()
 	l.Dokku("network:create", name)
 	l.T.Cleanup(func() {
@@ -45,7 +47,7 @@ func newNetwork(l *Lab, name string) string {
 // does, and keeps reaching it whatever is deployed.
 func TestDatabaseOnANetwork(t *testing.T) {
 	t.Parallel()
-	l := New(t, nil)
+	l := lab.New(t, nil)
 	// Named so, it comes before the app's own, and has the default route.
 	network := newNetwork(l, "a-"+l.AppName(1))
 	db := newDatabase(l, network)
@@ -57,13 +59,13 @@ func TestDatabaseOnANetwork(t *testing.T) {
 		}
 	}
 	fetch("outside of the network", "error")
-	Contains(t, a.Rejected(Files{"Procfile": "web: /server -needs " + db + ":5000\n"}), "exit code 7")
+	lab.Contains(t, a.Rejected(lab.Files{"Procfile": "web: /server -needs " + db + ":5000\n"}), "exit code 7")
 
-	Contains(t, l.Dokku("network:set", a.Name, "attach-post-create", network), "=====> Setting attach-post-create to "+network)
+	lab.Contains(t, l.Dokku("network:set", a.Name, "attach-post-create", network), "=====> Setting attach-post-create to "+network)
 	fetch("before its next release", "error")
 	l.Dokku("ps:restart", a.Name)
 	fetch("after a restart", "data")
-	a.Push(Files{"Procfile": "web: /server -needs " + db + ":5000\n"})
+	a.Push(lab.Files{"Procfile": "web: /server -needs " + db + ":5000\n"})
 	fetch("after a push", "data")
 	l.Dokku("ps:scale", a.Name, "web=2")
 	fetch("scaled", "data")
@@ -92,33 +94,33 @@ func TestDatabaseOnANetwork(t *testing.T) {
 		t.Errorf("at its port of the host the other app answers %q, error %v", body, err)
 	}
 
-	Contains(t, l.Refused("network:destroy", "--force", network), "in use by app "+a.Name)
+	lab.Contains(t, l.Refused("network:destroy", "--force", network), "in use by app "+a.Name)
 	gone := newNetwork(l, l.AppName(1)+"-gone")
 	l.Dokku("network:set", a.Name, "attach-post-deploy", gone)
-	Must(t, l.Tools.Docker.NetworkRemove(context.Background(), gone))
-	Contains(t, a.Rejected(Files{"version": "2"}), "Network "+gone+" does not exist: make it with network:create "+gone)
+	lab.Must(t, l.Tools.Docker.NetworkRemove(context.Background(), gone))
+	lab.Contains(t, a.Rejected(lab.Files{"version": "2"}), "Network "+gone+" does not exist: make it with network:create "+gone)
 	fetch("after a rejected push", "data")
 
 	l.Dokku("apps:destroy", "--force", b.Name)
-	Contains(t, l.Dokku("apps:destroy", "--force", a.Name), "Kept: network "+network)
-	Contains(t, l.Refused("network:destroy", "--force", network), db)
-	Contains(t, l.Dokku("network:list"), network+"\n")
+	lab.Contains(t, l.Dokku("apps:destroy", "--force", a.Name), "Kept: network "+network)
+	lab.Contains(t, l.Refused("network:destroy", "--force", network), db)
+	lab.Contains(t, l.Dokku("network:list"), network+"\n")
 }
 
 // What one release writes into its storage is what the next one reads, and is
 // still there when the app is not.
 func TestStorageAndLimits(t *testing.T) {
 	t.Parallel()
-	l := New(t, nil)
+	l := lab.New(t, nil)
 	root, err := filepath.EvalSymlinks(t.TempDir())
-	Must(t, err)
+	lab.Must(t, err)
 	l.Configure(map[string]any{"storage_root": root})
 	a := l.Deployed(nil)
 	dir := filepath.Join(root, "uploads")
-	Contains(t, l.Dokku("storage:ensure-directory", "uploads"), "-----> Ensuring "+dir+" exists",
+	lab.Contains(t, l.Dokku("storage:ensure-directory", "uploads"), "-----> Ensuring "+dir+" exists",
 		"       Setting directory ownership to 32767:32767", "       Directory ready for mounting")
 	fi, err := os.Stat(dir)
-	Must(t, err)
+	lab.Must(t, err)
 	if st := fi.Sys().(*syscall.Stat_t); st.Uid != 32767 || st.Gid != 32767 {
 		t.Errorf("the folder belongs to %d:%d", st.Uid, st.Gid)
 	}
@@ -148,13 +150,13 @@ func TestStorageAndLimits(t *testing.T) {
 	if limit != "50331648\n" {
 		t.Errorf("the limit of memory in the container is %q", limit)
 	}
-	a.Push(Files{"version": "2"})
+	a.Push(lab.Files{"version": "2"})
 	for _, name := range []string{"/uploads/file", "/read-only/file"} {
 		if body := ask("/read", name, ""); body != "one" {
 			t.Errorf("after a push %s holds %q", name, body)
 		}
 	}
-	Contains(t, l.Dokku("apps:destroy", "--force", a.Name), "Kept: folder "+dir)
+	lab.Contains(t, l.Dokku("apps:destroy", "--force", a.Name), "Kept: folder "+dir)
 	if data, err := os.ReadFile(filepath.Join(dir, "file")); string(data) != "one" {
 		t.Errorf("after apps:destroy the file holds %q, error %v", data, err)
 	}

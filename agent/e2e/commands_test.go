@@ -10,13 +10,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"dokku/agent/e2e/lab"
 )
 
 // Settings change what runs at once, under traffic or not.
 func TestSettings(t *testing.T) {
 	t.Parallel()
-	l := New(t, nil)
-	a := l.Deployed(Files{"Procfile": twoTypes})
+	l := lab.New(t, nil)
+	a := l.Deployed(lab.Files{"Procfile": twoTypes})
 	rev := a.Tip("main")
 
 	t.Run("config:set", func(t *testing.T) {
@@ -30,7 +32,7 @@ func TestSettings(t *testing.T) {
 		if a.Instances()["web.1"] == before {
 			t.Errorf("web.1 was not replaced")
 		}
-		Contains(t, out, "-----> Setting config vars\n       GREETING:  hello world\n-----> Restarting app "+a.Name+"\n")
+		lab.Contains(t, out, "-----> Setting config vars\n       GREETING:  hello world\n-----> Restarting app "+a.Name+"\n")
 		if got := a.Dokku("config:get", a.Name, "GREETING"); got != "hello world\n" {
 			t.Errorf("config:get prints %q", got)
 		}
@@ -38,11 +40,11 @@ func TestSettings(t *testing.T) {
 	t.Run("config that keeps the app from starting", func(t *testing.T) {
 		a := a.With(t)
 		before := a.Everything()
-		Contains(t, a.Refused("config:set", a.Name, "SERVER_FLAGS=-exit=9"), "exit code 9")
+		lab.Contains(t, a.Refused("config:set", a.Name, "SERVER_FLAGS=-exit=9"), "exit code 9")
 		if after := a.Everything(); after != before {
 			t.Errorf("before:\n%s\nafter:\n%s", before, after)
 		}
-		Contains(t, a.Refused("config:get", a.Name, "SERVER_FLAGS"), "")
+		lab.Contains(t, a.Refused("config:get", a.Name, "SERVER_FLAGS"), "")
 		a.Serves(rev)
 	})
 	t.Run("domains", func(t *testing.T) {
@@ -84,7 +86,7 @@ func TestSettings(t *testing.T) {
 // Without the proxy, web binds a port of the host that it keeps.
 func TestBoundPort(t *testing.T) {
 	t.Parallel()
-	l := New(t, nil)
+	l := lab.New(t, nil)
 	a := l.Deployed(nil)
 	l.Dokku("proxy:disable", a.Name)
 	url := strings.TrimSpace(l.Dokku("urls", a.Name))
@@ -99,15 +101,15 @@ func TestBoundPort(t *testing.T) {
 	if status, _ := a.Get("/"); status == 200 {
 		t.Errorf("nginx still answers for the app")
 	}
-	a.Push(Files{"version": "2"})
+	a.Push(lab.Files{"version": "2"})
 	check("after a push")
 	a.Runs("web.1")
 	if again := strings.TrimSpace(l.Dokku("urls", a.Name)); again != url {
 		t.Errorf("a push moves the app from %s to %s", url, again)
 	}
-	out := a.Rejected(Files{"Procfile": "web: /server -exit=1\n"})
+	out := a.Rejected(lab.Files{"Procfile": "web: /server -exit=1\n"})
 	check("after a rejected push")
-	Contains(t, out, "exit code 1")
+	lab.Contains(t, out, "exit code 1")
 
 	l.Dokku("proxy:enable", a.Name)
 	a.Serves(a.Tip("main"))
@@ -122,15 +124,15 @@ func TestBoundPort(t *testing.T) {
 // The logs of all processes, or of some, as they are or as they come.
 func TestLogs(t *testing.T) {
 	t.Parallel()
-	l := New(t, nil)
-	a := l.Deployed(Files{"Procfile": twoTypes})
+	l := lab.New(t, nil)
+	a := l.Deployed(lab.Files{"Procfile": twoTypes})
 	l.Dokku("ps:scale", a.Name, "worker=1")
 	a.Get("/say?text=one")
 	a.Get("/say?text=two")
 	// The engine writes a log a moment after the process.
-	WaitFor(t, "the log has both lines", func() bool { return strings.Contains(l.Dokku("logs", a.Name), "two\n") })
+	lab.WaitFor(t, "the log has both lines", func() bool { return strings.Contains(l.Dokku("logs", a.Name), "two\n") })
 	out := l.Dokku("logs", a.Name, "-p", "web")
-	Contains(t, out, "[web.1]: one\n", "[web.1]: two\n")
+	lab.Contains(t, out, "[web.1]: one\n", "[web.1]: two\n")
 	// Scripts read these lines.
 	form := regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z app\[web\.1\]: \S.*$`)
 	for line := range strings.Lines(out) {
@@ -138,8 +140,8 @@ func TestLogs(t *testing.T) {
 			t.Errorf("logs prints the line %q", line)
 		}
 	}
-	Lacks(t, l.Dokku("logs", a.Name, "-p", "worker"), "web.1")
-	Contains(t, l.Dokku("logs", a.Name, "-p", "worker.1"), "[worker.1]: worker.1 has started\n")
+	lab.Lacks(t, l.Dokku("logs", a.Name, "-p", "worker"), "web.1")
+	lab.Contains(t, l.Dokku("logs", a.Name, "-p", "worker.1"), "[worker.1]: worker.1 has started\n")
 	if out := l.Dokku("logs", a.Name, "-n", "1", "-p", "web"); strings.Count(out, "\n") != 1 || !strings.HasSuffix(out, ": two\n") {
 		t.Errorf("logs -n 1 prints %q", out)
 	}
@@ -147,7 +149,7 @@ func TestLogs(t *testing.T) {
 	tail.Prints(": two\n")
 	a.Get("/say?text=three")
 	tail.Prints("[web.1]: three\n")
-	a.Push(Files{"version": "2"})
+	a.Push(lab.Files{"version": "2"})
 	a.Get("/say?text=four")
 	tail.Prints("[web.1]: four\n")
 	tail.Signal(unix.SIGINT)
@@ -159,11 +161,11 @@ func TestLogs(t *testing.T) {
 // What is destroyed leaves nothing.
 func TestDestroy(t *testing.T) {
 	t.Parallel()
-	l := New(t, nil)
-	a := l.Deployed(Files{"Procfile": twoTypes, "DOKKU_SCALE": "web=2\nworker=1\n"})
-	a.Push(Files{"version": "2"})
+	l := lab.New(t, nil)
+	a := l.Deployed(lab.Files{"Procfile": twoTypes, "DOKKU_SCALE": "web=2\nworker=1\n"})
+	a.Push(lab.Files{"version": "2"})
 	l.Dokku("apps:destroy", "--force", a.Name)
-	if left := a.Resources(); left != "" || Exists(a.Dir()) {
+	if left := a.Resources(); left != "" || lab.Exists(a.Dir()) {
 		t.Errorf("apps:destroy leaves:\n%s", left)
 	}
 	if status, _ := a.Get("/"); status == 200 {
@@ -172,16 +174,16 @@ func TestDestroy(t *testing.T) {
 	if out, code := l.Try("ps:report", a.Name); code != 20 {
 		t.Errorf("ps:report of a destroyed app ends with %d:\n%s", code, out)
 	}
-	Contains(t, a.Push(nil), "Releasing "+a.Name+" v1")
+	lab.Contains(t, a.Push(nil), "Releasing "+a.Name+" v1")
 	a.Serves(a.Tip("main"))
 }
 
 // Apps cannot reach each other, and no address of one ever answers for another.
 func TestIsolation(t *testing.T) {
 	t.Parallel()
-	l := New(t, nil)
+	l := lab.New(t, nil)
 	l.StartAgent()
-	a, b := l.Deployed(nil), l.Deployed(Files{"version": "another"})
+	a, b := l.Deployed(nil), l.Deployed(lab.Files{"version": "another"})
 	target := b.Upstreams()[0].String()
 	if _, body := b.Get("/dial?to=" + target); body != "reached\n" {
 		t.Errorf("an app does not reach itself at %s: %s", target, body)
@@ -195,7 +197,7 @@ func TestIsolation(t *testing.T) {
 	before := a.Upstreams()
 	a.Ask(before[0].String(), "/crash")
 	l.Dokku("ps:scale", a.Name, "web=3")
-	WaitFor(t, "web.1 is back", func() bool { return len(a.Instances()) == 3 })
+	lab.WaitFor(t, "web.1 is back", func() bool { return len(a.Instances()) == 3 })
 	if after := a.Upstreams(); len(after) != 3 || after[0] != before[0] {
 		t.Errorf("upstreams are %v, were %v", after, before)
 	}
@@ -216,11 +218,11 @@ func TestIsolation(t *testing.T) {
 // once nginx is back.
 func TestNginxIsDown(t *testing.T) {
 	t.Parallel()
-	l := New(t, nil)
+	l := lab.New(t, nil)
 	a := l.Deployed(nil)
 	first := a.Tip("main")
-	arrived, release := l.Hold(AfterCommit)
-	rev := a.Commit(Files{"version": "2"})
+	arrived, release := l.Hold(lab.AfterCommit)
+	rev := a.Commit(lab.Files{"version": "2"})
 	push := a.Pushing()
 	arrived()
 	l.Nginx.Kill()
@@ -229,13 +231,13 @@ func TestNginxIsDown(t *testing.T) {
 	if a.Tip("main") != rev {
 		t.Fatalf("main is at %s, want %s:\n%s", a.Tip("main"), rev, out)
 	}
-	Contains(t, out, "nginx")
+	lab.Contains(t, out, "nginx")
 	l.Nginx.Start()
 	if _, body := a.Get("/"); !strings.HasPrefix(body, rev) && !strings.HasPrefix(body, first) {
 		t.Errorf("the app answers %q", body)
 	}
 	l.StartAgent()
-	WaitFor(t, "the pushed version serves", func() bool { _, body := a.Get("/"); return strings.HasPrefix(body, rev) })
+	lab.WaitFor(t, "the pushed version serves", func() bool { _, body := a.Get("/"); return strings.HasPrefix(body, rev) })
 	a.Rests()
 	a.Runs("web.1")
 }
@@ -244,15 +246,15 @@ func TestNginxIsDown(t *testing.T) {
 // they have after a reboot.
 func TestReboot(t *testing.T) {
 	t.Parallel()
-	l := New(t, nil)
-	a := l.Deployed(Files{"Procfile": twoTypes, "DOKKU_SCALE": "web=2\nworker=1\n"})
-	stopped := l.Deployed(Files{"version": "stopped"})
+	l := lab.New(t, nil)
+	a := l.Deployed(lab.Files{"Procfile": twoTypes, "DOKKU_SCALE": "web=2\nworker=1\n"})
+	stopped := l.Deployed(lab.Files{"version": "stopped"})
 	l.Dokku("ps:stop", stopped.Name)
 	before := a.Upstreams()
 	a.StopAll()
 	begun := time.Now()
 	l.StartAgent()
-	WaitFor(t, "all processes run", func() bool { return len(a.Instances()) == 3 })
+	lab.WaitFor(t, "all processes run", func() bool { return len(a.Instances()) == 3 })
 	a.Serves(a.Tip("main"))
 	if took := time.Since(begun); took > 30*time.Second {
 		t.Errorf("it took %s", took)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"dokku/agent/e2e/lab"
 )
 
 // twoTypes is a Procfile with a web type and a worker.
@@ -16,14 +18,14 @@ const twoTypes = "web: /server\nworker: /server -port=\n"
 // whatever was set on the server before.
 func TestShippedFormation(t *testing.T) {
 	t.Parallel()
-	l := New(t, nil)
-	a := l.App(Files{"Procfile": twoTypes, "DOKKU_SCALE": "web=2\nworker=1\n", "CHECKS": "WAIT=2\nATTEMPTS=5\n\n/health web.\n"})
+	l := lab.New(t, nil)
+	a := l.App(lab.Files{"Procfile": twoTypes, "DOKKU_SCALE": "web=2\nworker=1\n", "CHECKS": "WAIT=2\nATTEMPTS=5\n\n/health web.\n"})
 	l.Dokku("apps:create", a.Name)
 	l.Dokku("ps:scale", a.Name, "web=3", "worker=4")
 	out := a.Push(nil)
 	a.Runs("web.1", "web.2", "worker.1")
 	a.Serves(a.Tip("main"))
-	Contains(t, out, "-----> Set main as deploy-branch", "-----> Building "+a.Name, "-----> Releasing "+a.Name+" v1",
+	lab.Contains(t, out, "-----> Set main as deploy-branch", "-----> Building "+a.Name, "-----> Releasing "+a.Name+" v1",
 		"-----> DOKKU_SCALE sets web to 2 (local setting was 3)", "-----> DOKKU_SCALE sets worker to 1 (local setting was 4)",
 		"-----> Starting web.1 web.2 worker.1", "-----> Running pre-flight checks: CHECKS", `http://localhost/health => "web."`,
 		"-----> All checks successful!", "=====> Application deployed", fmt.Sprintf("       http://%s.e2e.test:%d", a.Name, l.Nginx.Port))
@@ -36,10 +38,10 @@ func TestShippedFormation(t *testing.T) {
 	if a.Everything() != before {
 		t.Errorf("a refused ps:scale changes something")
 	}
-	Contains(t, out, " !     App "+a.Name+" contains a DOKKU_SCALE file and cannot be manually scaled\n", a.Tip("main")[:7], "web=2")
+	lab.Contains(t, out, " !     App "+a.Name+" contains a DOKKU_SCALE file and cannot be manually scaled\n", a.Tip("main")[:7], "web=2")
 
 	// The file gone, what people have set counts again.
-	a.Push(Files{"DOKKU_SCALE": ""})
+	a.Push(lab.Files{"DOKKU_SCALE": ""})
 	a.Runs("web.1", "web.2", "web.3", "worker.1", "worker.2", "worker.3", "worker.4")
 	if got := formation(a); got != "web=3 local, worker=4 local" {
 		t.Errorf("without the file ps:scale shows %s", got)
@@ -50,8 +52,8 @@ func TestShippedFormation(t *testing.T) {
 // process alone.
 func TestScale(t *testing.T) {
 	t.Parallel()
-	l := New(t, nil)
-	a := l.Deployed(Files{"Procfile": twoTypes})
+	l := lab.New(t, nil)
+	a := l.Deployed(lab.Files{"Procfile": twoTypes})
 	a.Runs("web.1")
 	first := a.Instances()["web.1"]
 	out := l.Dokku("ps:scale", a.Name, "web=3", "worker=2")
@@ -59,7 +61,7 @@ func TestScale(t *testing.T) {
 	if a.Instances()["web.1"] != first {
 		t.Errorf("web.1 was replaced: %s", a.Resources())
 	}
-	Contains(t, out, "-----> Scaling "+a.Name+" processes: web=3 worker=2", "-----> Starting web.2 web.3 worker.1 worker.2")
+	lab.Contains(t, out, "-----> Scaling "+a.Name+" processes: web=3 worker=2", "-----> Starting web.2 web.3 worker.1 worker.2")
 	if n := len(a.Upstreams()); n != 3 {
 		t.Errorf("nginx has %d upstreams, want 3", n)
 	}
@@ -89,14 +91,14 @@ func TestScale(t *testing.T) {
 }
 
 // formation is what ps:scale --format json says, in one line.
-func formation(a *App) string {
+func formation(a *lab.App) string {
 	a.T.Helper()
 	var list []struct {
 		Type     string `json:"process_type"`
 		Quantity int
 		Origin   string
 	}
-	Must(a.T, json.Unmarshal([]byte(a.Dokku("ps:scale", a.Name, "--format", "json")), &list))
+	lab.Must(a.T, json.Unmarshal([]byte(a.Dokku("ps:scale", a.Name, "--format", "json")), &list))
 	var words []string
 	for _, e := range list {
 		words = append(words, fmt.Sprintf("%s=%d %s", e.Type, e.Quantity, e.Origin))

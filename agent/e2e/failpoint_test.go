@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"dokku/agent/e2e/fault"
+	"dokku/agent/e2e/lab"
 	"dokku/agent/failpoint"
 )
 
@@ -17,13 +19,13 @@ import (
 // calls them. The one of the tests has.
 func TestNormalBuildHasNoFailpoints(t *testing.T) {
 	t.Parallel()
-	normal, err := Shared()
-	Must(t, err)
-	tagged, err := Failing()
-	Must(t, err)
+	normal, err := lab.Shared()
+	lab.Must(t, err)
+	tagged, err := fault.Tools()
+	lab.Must(t, err)
 	for binary, want := range map[string]bool{normal.Binary: false, tagged.Binary: true} {
 		symbols, err := exec.Command("go", "tool", "nm", binary).Output()
-		Must(t, err)
+		lab.Must(t, err)
 		if !strings.Contains(string(symbols), "dokku/agent.") {
 			t.Fatalf("%s has no symbols", binary)
 		}
@@ -36,7 +38,7 @@ func TestNormalBuildHasNoFailpoints(t *testing.T) {
 // Every failpoint that has a name stands somewhere in the program, and has a name
 // of its own.
 func TestEveryFailpointIsPlaced(t *testing.T) {
-	placed, names := placedFailpoints(t), Names(t)
+	placed, names := placedFailpoints(t), fault.Names(t)
 	seen := map[failpoint.Name]string{}
 	for ident, name := range names {
 		if !placed[ident] {
@@ -59,7 +61,7 @@ func TestEveryFailpointIsPlaced(t *testing.T) {
 func placedFailpoints(t *testing.T) map[string]bool {
 	t.Helper()
 	placed := map[string]bool{}
-	Must(t, filepath.WalkDir(Root(), func(path string, d fs.DirEntry, err error) error {
+	lab.Must(t, filepath.WalkDir(lab.Root(), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
 		}

@@ -3,6 +3,8 @@ package e2e
 import (
 	"flag"
 	"testing"
+
+	"dokku/agent/e2e/fault"
 )
 
 var (
@@ -21,5 +23,5 @@ var (
 // -faults.full runs all, -faults.cells=N a sample of them.
 func TestFaultMatrixReal(t *testing.T) {
 	t.Parallel()
-	NewMatrix(t, Options{Seed: *faultSeed, Full: *faultFull, Cells: *faultCells, For: *faultFor, Only: *faultOnly}).Run(t)
+	fault.NewMatrix(t, fault.Options{Seed: *faultSeed, Full: *faultFull, Cells: *faultCells, For: *faultFor, Only: *faultOnly}).Run(t)
 }

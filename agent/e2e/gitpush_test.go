@@ -5,32 +5,34 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"dokku/agent/e2e/lab"
 )
 
 // The first push makes the app; one of which nothing is accepted leaves none.
 func TestFirstPush(t *testing.T) {
 	t.Parallel()
-	l := New(t, nil)
-	a := l.App(Files{"Procfile": "web: /server -exit=1\n"})
+	l := lab.New(t, nil)
+	a := l.App(lab.Files{"Procfile": "web: /server -exit=1\n"})
 	out := a.Rejected(nil)
-	if Exists(a.Dir()) {
+	if lab.Exists(a.Dir()) {
 		t.Errorf("the rejected first push leaves the app %s", a.Dir())
 	}
-	Contains(t, out, "exit code 1")
+	lab.Contains(t, out, "exit code 1")
 
-	out = a.Push(Files{"Procfile": ""})
+	out = a.Push(lab.Files{"Procfile": ""})
 	a.Runs("web.1")
 	a.Serves(a.Tip("main"))
-	Contains(t, out, "-----> Set main as deploy-branch", "Releasing "+a.Name+" v1")
+	lab.Contains(t, out, "-----> Set main as deploy-branch", "Releasing "+a.Name+" v1")
 
 	clone := filepath.Join(l.Front.Home, "clone")
 	a.Git("clone", "-q", a.Remote(), clone)
-	if !Exists(filepath.Join(clone, "Dockerfile")) {
+	if !lab.Exists(filepath.Join(clone, "Dockerfile")) {
 		t.Errorf("a clone of the app is empty")
 	}
 
 	out = a.Pushing().Succeeds()
-	Contains(t, out, "Nothing new was pushed: "+a.Name+" serves v1", "ps:rebuild", "Everything up-to-date")
+	lab.Contains(t, out, "Nothing new was pushed: "+a.Name+" serves v1", "ps:rebuild", "Everything up-to-date")
 
 	// One app, however its name is written; and the port that web is to listen on.
 	for _, c := range []struct {
@@ -41,7 +43,7 @@ func TestFirstPush(t *testing.T) {
 		{l.Front.Dest + ":" + a.Name, "CMD [\"/server\"]\n", 5000},
 		{l.Front.URL + a.Dir(), "ENTRYPOINT [\"/server\"]\nCMD [\"-say=by-entrypoint\"]\n", 5000},
 	} {
-		rev := a.Commit(Files{"Dockerfile": "FROM " + l.Tools.Base + "\nCOPY . /app/\n" + c.end})
+		rev := a.Commit(lab.Files{"Dockerfile": "FROM " + l.Tools.Base + "\nCOPY . /app/\n" + c.end})
 		out := a.Start(a.Client("push", c.url, "main")).Succeeds()
 		if a.Tip("main") != rev {
 			t.Errorf("a push to %s does not arrive:\n%s", c.url, out)
@@ -56,14 +58,14 @@ func TestFirstPush(t *testing.T) {
 // An app of a master branch deploys that, and its clones have it.
 func TestMasterIsAdopted(t *testing.T) {
 	t.Parallel()
-	l := New(t, nil)
+	l := lab.New(t, nil)
 	a := l.App(nil)
 	a.Git("branch", "-m", "master")
-	Contains(t, a.Pushing("master").Succeeds(), "Set master as deploy-branch")
+	lab.Contains(t, a.Pushing("master").Succeeds(), "Set master as deploy-branch")
 	a.Serves(a.Tip("master"))
 	clone := filepath.Join(l.Front.Home, "clone")
 	a.Git("clone", "-q", a.Remote(), clone)
-	if !Exists(filepath.Join(clone, "Dockerfile")) {
+	if !lab.Exists(filepath.Join(clone, "Dockerfile")) {
 		t.Errorf("a clone of the app is empty")
 	}
 }
@@ -71,43 +73,43 @@ func TestMasterIsAdopted(t *testing.T) {
 // Which refs of a push deploy, and what is said about the others.
 func TestRefs(t *testing.T) {
 	t.Parallel()
-	l := New(t, nil)
+	l := lab.New(t, nil)
 	a := l.Deployed(nil)
 	first := a.Tip("main")
 
 	t.Run("other branch", func(t *testing.T) {
 		a := a.With(t)
 		a.Git("checkout", "-q", "-b", "feature")
-		rev := a.Commit(Files{"version": "feature"})
+		rev := a.Commit(lab.Files{"version": "feature"})
 		out := a.Pushing("feature").Succeeds()
 		a.Serves(first)
 		if a.Tip("feature") != rev {
 			t.Errorf("the branch was not stored")
 		}
-		Contains(t, out, " !     WARNING: deploy did not complete, you must push to main.",
+		lab.Contains(t, out, " !     WARNING: deploy did not complete, you must push to main.",
 			"-----> for example, try 'git push <dokku> feature:main'")
 		a.Git("checkout", "-q", "main")
 	})
 	t.Run("tag", func(t *testing.T) {
 		a := a.With(t)
 		a.Git("tag", "v1")
-		Contains(t, a.Pushing("v1").Succeeds(), "WARNING: deploy did not complete", ":main'")
+		lab.Contains(t, a.Pushing("v1").Succeeds(), "WARNING: deploy did not complete", ":main'")
 		a.Serves(first)
 	})
 	t.Run("several refs", func(t *testing.T) {
 		a := a.With(t)
-		rev := a.Commit(Files{"version": "2"})
+		rev := a.Commit(lab.Files{"version": "2"})
 		a.Git("tag", "v2")
 		out := a.Pushing("main", "v2", "HEAD:refs/heads/copy").Succeeds()
 		a.Serves(rev)
-		Lacks(t, out, "WARNING")
+		lab.Lacks(t, out, "WARNING")
 		if a.Tip("copy") != rev {
 			t.Errorf("the other branch was not stored:\n%s", out)
 		}
 	})
 	t.Run("force push to an old revision", func(t *testing.T) {
 		a := a.With(t)
-		Contains(t, a.Pushing(first+":main").Fails(), "rejected")
+		lab.Contains(t, a.Pushing(first+":main").Fails(), "rejected")
 		a.Pushing("+" + first + ":refs/heads/main").Succeeds()
 		a.Serves(first)
 		if a.Tip("main") != first {
@@ -118,18 +120,18 @@ func TestRefs(t *testing.T) {
 		a := a.With(t)
 		out := a.Pushing(":main").Fails()
 		a.Serves(first)
-		Contains(t, out, " !     ", "main", "apps:destroy "+a.Name)
+		lab.Contains(t, out, " !     ", "main", "apps:destroy "+a.Name)
 	})
 	t.Run("deletion of another branch", func(t *testing.T) {
 		a := a.With(t)
 		out := a.Pushing(":feature").Succeeds()
-		Lacks(t, out, "WARNING")
+		lab.Lacks(t, out, "WARNING")
 		a.Serves(first)
 	})
 	t.Run("a tag on the deploy branch", func(t *testing.T) {
 		a := a.With(t)
 		a.Git("tag", "-a", "-m", "annotated", "v3", "main")
-		a.Commit(Files{"version": "3"})
+		a.Commit(lab.Files{"version": "3"})
 		before := a.Everything()
 		a.Pushing("+v3:refs/heads/main").Fails()
 		if after := a.Everything(); after != before {
@@ -141,25 +143,25 @@ func TestRefs(t *testing.T) {
 // A shallow clone, which is what CI services have, can push.
 func TestShallowClone(t *testing.T) {
 	t.Parallel()
-	l := New(t, nil)
+	l := lab.New(t, nil)
 	a := l.App(nil)
 	for i := range 3 {
-		a.Commit(Files{"version": strings.Repeat("x", i+1)})
+		a.Commit(lab.Files{"version": strings.Repeat("x", i+1)})
 	}
 	shallow := filepath.Join(l.Front.Home, "shallow")
 	a.Git("clone", "-q", "--depth", "1", "file://"+a.Work, shallow)
 	a.Work = shallow
 	out := a.Push(nil)
 	a.Serves(a.Tip("main"))
-	Lacks(t, out, "shallow update not allowed")
-	a.Push(Files{"version": "again"})
+	lab.Lacks(t, out, "shallow update not allowed")
+	a.Push(lab.Files{"version": "again"})
 	a.Serves(a.Tip("main"))
 }
 
 // What is asked of a stopped app is stored, and a push starts it.
 func TestStoppedApp(t *testing.T) {
 	t.Parallel()
-	l := New(t, nil)
+	l := lab.New(t, nil)
 	a := l.Deployed(nil)
 	if out := l.Dokku("ps:stop", a.Name); out != "-----> Stopping "+a.Name+" ...\n" {
 		t.Errorf("ps:stop prints %q", out)
@@ -178,8 +180,8 @@ func TestStoppedApp(t *testing.T) {
 	if n := len(a.Instances()); n != 0 {
 		t.Errorf("%d processes run in an app that is still stopped", n)
 	}
-	Contains(t, a.Pushing().Succeeds(), a.Name+" is stopped", "ps:start")
-	a.Push(Files{"version": "2"})
+	lab.Contains(t, a.Pushing().Succeeds(), a.Name+" is stopped", "ps:start")
+	a.Push(lab.Files{"version": "2"})
 	a.Runs("web.1", "web.2")
 	a.Serves(a.Tip("main"))
 	if _, body := a.Get("/"); !strings.HasSuffix(body, " hello\n") {
@@ -197,15 +199,15 @@ func TestStoppedApp(t *testing.T) {
 // Of two pushes at once one deploys, and the other one is told why it did not.
 func TestTwoPushesAtOnce(t *testing.T) {
 	t.Parallel()
-	l := New(t, nil)
+	l := lab.New(t, nil)
 	a := l.Deployed(nil)
 	base := a.Tip("main")
-	winner := a.Commit(Files{"version": "winner"})
-	arrived, release := l.Hold(BeforeCommit)
+	winner := a.Commit(lab.Files{"version": "winner"})
+	arrived, release := l.Hold(lab.BeforeCommit)
 	first := a.Pushing()
 	arrived()
 	a.Git("reset", "-q", "--hard", base)
-	a.Commit(Files{"version": "loser"})
+	a.Commit(lab.Files{"version": "loser"})
 	second := a.Pushing()
 	second.Prints("Waiting for " + a.Name + ": it is busy with a push")
 	release()
@@ -215,23 +217,23 @@ func TestTwoPushesAtOnce(t *testing.T) {
 	if a.Tip("main") != winner {
 		t.Errorf("main is at %s, want the first push's %s", a.Tip("main"), winner)
 	}
-	Contains(t, out, "main moved while this push waited; fetch and push again")
-	Lacks(t, out, "Building")
+	lab.Contains(t, out, "main moved while this push waited; fetch and push again")
+	lab.Lacks(t, out, "Building")
 }
 
 // The deploy branch can be chosen.
 func TestDeployBranch(t *testing.T) {
 	t.Parallel()
-	l := New(t, nil)
+	l := lab.New(t, nil)
 	a := l.Deployed(nil)
 	first := a.Tip("main")
 	l.Dokku("git:set", a.Name, "deploy-branch", "release")
-	a.Commit(Files{"version": "2"})
-	Contains(t, a.Pushing("main").Succeeds(), "WARNING: deploy did not complete, you must push to release.")
+	a.Commit(lab.Files{"version": "2"})
+	lab.Contains(t, a.Pushing("main").Succeeds(), "WARNING: deploy did not complete, you must push to release.")
 	a.Serves(first)
 	out := a.Pushing("main:release").Succeeds()
 	a.Serves(a.Tip("release"))
-	Lacks(t, out, "WARNING")
+	lab.Lacks(t, out, "WARNING")
 	clone := filepath.Join(l.Front.Home, "clone")
 	a.Git("clone", "-q", a.Remote(), clone)
 	if head, _ := os.ReadFile(filepath.Join(clone, ".git", "HEAD")); string(head) != "ref: refs/heads/release\n" {
@@ -242,9 +244,9 @@ func TestDeployBranch(t *testing.T) {
 // Where apps are not made by pushes, a push says how to make one.
 func TestNoAutoCreation(t *testing.T) {
 	t.Parallel()
-	l := New(t, map[string]any{"no_auto_create": true})
+	l := lab.New(t, map[string]any{"no_auto_create": true})
 	a := l.App(nil)
-	Contains(t, a.Rejected(nil), " !     App auto-creation disabled.\n", "apps:create "+a.Name)
+	lab.Contains(t, a.Rejected(nil), " !     App auto-creation disabled.\n", "apps:create "+a.Name)
 	l.Dokku("apps:create", a.Name)
 	a.Push(nil)
 	a.Serves(a.Tip("main"))

@@ -4,6 +4,9 @@ import (
 	"flag"
 	"fmt"
 	"testing"
+
+	"dokku/agent/e2e/lab"
+	"dokku/agent/e2e/load"
 )
 
 var (
@@ -23,14 +26,14 @@ var (
 // versions are accepted) and with the wait to retire taken out (waitToRetire 0: 502
 // for what is under way, and websockets that end early).
 func TestNoRequestIsLost(t *testing.T) {
-	l := New(t, map[string]any{"checks": map[string]string{"default-wait": "0.1", "wait-to-retire": fmt.Sprint(Retire.Seconds())}})
+	l := lab.New(t, map[string]any{"checks": map[string]string{"default-wait": "0.1", "wait-to-retire": fmt.Sprint(load.Retire.Seconds())}})
 	l.StartAgent()
-	var apps []*LoadedApp
+	var apps []*load.App
 	for range 2 {
-		apps = append(apps, NewApp(l))
+		apps = append(apps, load.NewApp(l))
 	}
 	rounds := *loadRounds
-	running := Generate(l, *loadRate, apps)
+	running := load.Generate(l, *loadRate, apps)
 	// A group of its own: it ends when both apps' rounds have.
 	t.Run("operations", func(t *testing.T) {
 		for n, a := range apps {

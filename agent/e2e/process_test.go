@@ -11,14 +11,15 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/events"
 
+	"dokku/agent/e2e/lab"
 	"dokku/agent/engine"
 )
 
 // What can be done to an app's processes without a push.
 func TestProcesses(t *testing.T) {
 	t.Parallel()
-	l := New(t, nil)
-	a := l.Deployed(Files{"Procfile": twoTypes})
+	l := lab.New(t, nil)
+	a := l.Deployed(lab.Files{"Procfile": twoTypes})
 	l.Dokku("ps:scale", a.Name, "worker=2")
 	rev := a.Tip("main")
 
@@ -49,11 +50,11 @@ func TestProcesses(t *testing.T) {
 		a.Dokku("ps:restart", a.Name)
 		out := a.Dokku("ps:inspect", a.Name)
 		var list []container.InspectResponse
-		Must(t, json.Unmarshal([]byte(out), &list))
+		lab.Must(t, json.Unmarshal([]byte(out), &list))
 		if len(list) != 3 || !slices.Contains(list[0].Config.Env, "SECRET=XXXXXX") {
 			t.Errorf("%d containers, the first with %v", len(list), list[0].Config.Env)
 		}
-		Lacks(t, out, "hidden-value")
+		lab.Lacks(t, out, "hidden-value")
 		labels := list[0].Config.Labels
 		for key, want := range map[string]string{"com.dokku.app-name": a.Name, "com.dokku.container-type": "deploy",
 			"com.dokku.process-type": "web", "com.dokku.dyno": "web.1"} {
@@ -65,7 +66,7 @@ func TestProcesses(t *testing.T) {
 	t.Run("what runs", func(t *testing.T) {
 		a := a.With(t)
 		out := a.Dokku("ps", a.Name)
-		Contains(t, out, "USER", "PID", "%CPU", "%MEM", "VSZ", "RSS", "TTY", "STAT", "START", "TIME", "COMMAND", "/server\n")
+		lab.Contains(t, out, "USER", "PID", "%CPU", "%MEM", "VSZ", "RSS", "TTY", "STAT", "START", "TIME", "COMMAND", "/server\n")
 		if n := strings.Count(out, "-----> running processes in container: "); n != 3 {
 			t.Errorf("ps lists %d containers:\n%s", n, out)
 		}
@@ -73,13 +74,13 @@ func TestProcesses(t *testing.T) {
 		if got := a.Dokku("ps:report", a.Name, "--status-web-1"); got != status {
 			t.Errorf("the status is %q, want %q", got, status)
 		}
-		Contains(t, a.Dokku("ps:report", a.Name), "       Deployed:                      true\n", "       Processes:                     3\n",
+		lab.Contains(t, a.Dokku("ps:report", a.Name), "       Deployed:                      true\n", "       Processes:                     3\n",
 			"       Running:                       true\n", "       Status web 1:                  "+status)
 	})
 	t.Run("restore", func(t *testing.T) {
 		a := a.With(t)
 		id := a.Instances()["web.1"]
-		Must(t, a.Tools.Docker.ContainerStop(t.Context(), id, container.StopOptions{}))
+		lab.Must(t, a.Tools.Docker.ContainerStop(t.Context(), id, container.StopOptions{}))
 		if got := a.Dokku("ps:report", a.Name, "--running"); got != "mixed\n" {
 			t.Errorf("of an app of which some runs, running is %q", got)
 		}
@@ -87,8 +88,8 @@ func TestProcesses(t *testing.T) {
 		a.Runs("web.1", "worker.1", "worker.2")
 		a.Serves(rev)
 		a.Dokku("ps:stop", a.Name)
-		Contains(t, a.Dokku("ps:restore", a.Name), "is stopped")
-		Contains(t, a.Dokku("ps:report", a.Name), "       Restore:                       false\n", "       Running:                       false\n")
+		lab.Contains(t, a.Dokku("ps:restore", a.Name), "is stopped")
+		lab.Contains(t, a.Dokku("ps:report", a.Name), "       Restore:                       false\n", "       Running:                       false\n")
 		if got := a.Instances(); len(got) != 0 {
 			t.Errorf("a stopped app is restored: %v", got)
 		}
@@ -97,8 +98,8 @@ func TestProcesses(t *testing.T) {
 	t.Run("a pushed revision that is not deployed", func(t *testing.T) {
 		a := a.With(t)
 		a.Dokku("ps:set", a.Name, "skip-deploy", "true")
-		pushed := a.Commit(Files{"version": "2"})
-		Contains(t, a.Pushing().Succeeds(), pushed[:7]+" is not deployed, since skip-deploy is set", "ps:rebuild "+a.Name)
+		pushed := a.Commit(lab.Files{"version": "2"})
+		lab.Contains(t, a.Pushing().Succeeds(), pushed[:7]+" is not deployed, since skip-deploy is set", "ps:rebuild "+a.Name)
 		a.Serves(rev)
 		if got := a.Dokku("ps:report", a.Name, "--undeployed"); got != pushed+"\n" {
 			t.Errorf("undeployed: %q", got)
@@ -109,42 +110,42 @@ func TestProcesses(t *testing.T) {
 			t.Errorf("undeployed after ps:rebuild: %q", got)
 		}
 		a.Dokku("ps:set", a.Name, "skip-deploy")
-		a.Push(Files{"version": "3"})
+		a.Push(lab.Files{"version": "3"})
 		a.Serves(a.Tip("main"))
 	})
 	t.Run("commands", func(t *testing.T) {
 		a := a.With(t)
 		a.Dokku("ps:set", a.Name, "procfile-path", "deploy/Procfile")
-		Contains(t, a.Rejected(Files{"deploy/Procfile": "web /server\n"}), "deploy/Procfile:1")
-		a.Push(Files{"deploy/Procfile": "web: /server -say=elsewhere\n"})
+		lab.Contains(t, a.Rejected(lab.Files{"deploy/Procfile": "web /server\n"}), "deploy/Procfile:1")
+		a.Push(lab.Files{"deploy/Procfile": "web: /server -say=elsewhere\n"})
 		a.Runs("web.1")
 		says(a, "elsewhere")
 		a.Dokku("ps:set", a.Name, "dockerfile-start-cmd", "/server -say=by-setting")
-		Contains(t, a.Push(Files{"deploy/Procfile": ""}), "There is no deploy/Procfile")
+		lab.Contains(t, a.Push(lab.Files{"deploy/Procfile": ""}), "There is no deploy/Procfile")
 		says(a, "by-setting")
 		a.Dokku("ps:set", a.Name, "dockerfile-start-cmd")
 		a.Dokku("ps:restart", a.Name)
 		a.Serves(a.Tip("main"))
-		Lacks(t, a.Dokku("logs", a.Name), "by-setting")
+		lab.Lacks(t, a.Dokku("logs", a.Name), "by-setting")
 	})
 }
 
 // says waits until a process of the app has printed a line.
-func says(a *App, line string) {
+func says(a *lab.App, line string) {
 	a.T.Helper()
-	WaitFor(a.T, "the log says "+line, func() bool { return strings.Contains(a.Dokku("logs", a.Name), ": "+line+"\n") })
+	lab.WaitFor(a.T, "the log says "+line, func() bool { return strings.Contains(a.Dokku("logs", a.Name), ": "+line+"\n") })
 }
 
 // Of a type whose zero downtime is disabled, two releases never run side by side.
 func TestDisabledChecks(t *testing.T) {
 	t.Parallel()
-	l := New(t, nil)
+	l := lab.New(t, nil)
 	l.StartAgent()
-	a := l.Deployed(Files{"Procfile": twoTypes, "DOKKU_SCALE": "web=1\nworker=2\n"})
-	Contains(t, l.Dokku("checks:disable", a.Name, "worker"), "-----> Disabling zero downtime for app's ("+a.Name+") proctypes (worker)\n")
+	a := l.Deployed(lab.Files{"Procfile": twoTypes, "DOKKU_SCALE": "web=1\nworker=2\n"})
+	lab.Contains(t, l.Dokku("checks:disable", a.Name, "worker"), "-----> Disabling zero downtime for app's ("+a.Name+") proctypes (worker)\n")
 	begun := time.Now()
-	out := a.Push(Files{"version": "2"})
-	Contains(t, out, "Zero downtime is disabled for worker.1 worker.2", "Starting web.1 ")
+	out := a.Push(lab.Files{"version": "2"})
+	lab.Contains(t, out, "Zero downtime is disabled for worker.1 worker.2", "Starting web.1 ")
 	a.Rests()
 	a.Runs("web.1", "worker.1", "worker.2")
 	running := map[string]string{} // worker's attempt by container
@@ -170,14 +171,14 @@ func TestDisabledChecks(t *testing.T) {
 		t.Errorf("disabled list: %q", got)
 	}
 	l.Dokku("checks:disable", a.Name)
-	a.Push(Files{"version": "3"})
-	WaitFor(t, "the new version serves", func() bool { _, body := a.Get("/"); return strings.HasPrefix(body, a.Tip("main")) })
+	a.Push(lab.Files{"version": "3"})
+	lab.WaitFor(t, "the new version serves", func() bool { _, body := a.Get("/"); return strings.HasPrefix(body, a.Tip("main")) })
 	a.Rests()
 	a.Runs("web.1", "worker.1", "worker.2")
 }
 
 // eventsOf are the engine's about the app's containers, from a moment until now.
-func eventsOf(a *App, since time.Time) []events.Message {
+func eventsOf(a *lab.App, since time.Time) []events.Message {
 	a.T.Helper()
 	unix := func(at time.Time) string { return strconv.FormatFloat(float64(at.UnixNano())/1e9, 'f', 9, 64) }
 	messages, failed := a.Tools.Docker.Events(a.T.Context(), events.ListOptions{
@@ -196,19 +197,19 @@ func eventsOf(a *App, since time.Time) []events.Message {
 // app.json's limit of starts at a time, and its command for a failed check.
 func TestAppJSON(t *testing.T) {
 	t.Parallel()
-	l := New(t, nil)
-	a := l.Deployed(Files{"Procfile": twoTypes, "app.json": `{"formation": {"web": {"quantity": 3, "max_parallel": 2}, "worker": {"quantity": 1}}}`})
+	l := lab.New(t, nil)
+	a := l.Deployed(lab.Files{"Procfile": twoTypes, "app.json": `{"formation": {"web": {"quantity": 3, "max_parallel": 2}, "worker": {"quantity": 1}}}`})
 	a.Runs("web.1", "web.2", "web.3", "worker.1")
-	out := a.Push(Files{"DOKKU_SCALE": "web=1\n"})
-	Contains(t, out, " !     app.json and DOKKU_SCALE both set the formation: app.json wins")
+	out := a.Push(lab.Files{"DOKKU_SCALE": "web=1\n"})
+	lab.Contains(t, out, " !     app.json and DOKKU_SCALE both set the formation: app.json wins")
 	a.Runs("web.1", "web.2", "web.3", "worker.1")
-	Contains(t, l.Refused("ps:scale", a.Name, "web=1"),
+	lab.Contains(t, l.Refused("ps:scale", a.Name, "web=1"),
 		" !     App "+a.Name+" contains an app.json file with a formations key and cannot be manually scaled\n")
 	first, second := strings.Index(out, "Starting web.1 web.2 worker.1 "), strings.Index(out, "Starting web.3 ")
 	if passed := strings.Index(out, "All checks successful!"); first < 0 || second < passed || passed < first {
 		t.Errorf("web.3 does not wait for the others:\n%s", out)
 	}
-	out = a.Rejected(Files{"app.json": `{"healthchecks": {"web": [{"type": "startup", "path": "/", "content": "never", "attempts": 1, "wait": 1,
+	out = a.Rejected(lab.Files{"app.json": `{"healthchecks": {"web": [{"type": "startup", "path": "/", "content": "never", "attempts": 1, "wait": 1,
 		"onFailure": {"command": ["/server", "-say=called", "-exit=3"]}}]}}`})
-	Contains(t, out, "Running onFailure command in web.1: /server -say=called -exit=3", "remote:        called", "exit code 3")
+	lab.Contains(t, out, "Running onFailure command in web.1: /server -say=called -exit=3", "remote:        called", "exit code 3")
 }

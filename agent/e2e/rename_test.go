@@ -6,15 +6,17 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"dokku/agent/e2e/lab"
 )
 
 // A rename under traffic: the app's own domain is answered at every moment, the
 // new name at once, and nothing of the old one is left.
 func TestRename(t *testing.T) {
 	t.Parallel()
-	l := New(t, nil)
+	l := lab.New(t, nil)
 	l.StartAgent()
-	old := l.Deployed(Files{"Procfile": twoTypes, "DOKKU_SCALE": "web=2\nworker=1\n"})
+	old := l.Deployed(lab.Files{"Procfile": twoTypes, "DOKKU_SCALE": "web=2\nworker=1\n"})
 	app := old.Renamed()
 	l.Dokku("domains:add", old.Name, "own.example.com")
 	l.Dokku("config:set", old.Name, "GREETING=hello")
@@ -40,7 +42,7 @@ func TestRename(t *testing.T) {
 			resp.Body.Close()
 		}
 	}()
-	Contains(t, l.Dokku("apps:rename", old.Name, app.Name), "-----> Renaming "+old.Name+" to "+app.Name, "All checks successful!")
+	lab.Contains(t, l.Dokku("apps:rename", old.Name, app.Name), "-----> Renaming "+old.Name+" to "+app.Name, "All checks successful!")
 	app.Serves(rev)
 	app.Runs("web.1", "web.2", "worker.1")
 	if status, _ := old.Get("/"); status == http.StatusOK {
@@ -52,7 +54,7 @@ func TestRename(t *testing.T) {
 	if out, code := l.Try("ps:report", old.Name); code != 20 {
 		t.Errorf("the old name still exists (%d):\n%s", code, out)
 	}
-	WaitFor(t, "nothing carries the old name", func() bool { return old.Left() == "" })
+	lab.WaitFor(t, "nothing carries the old name", func() bool { return old.Left() == "" })
 	app.Rests()
 	close(end)
 	if got := <-asked; !strings.HasSuffix(got, " requests") || strings.HasPrefix(got, "0 ") {
@@ -60,29 +62,29 @@ func TestRename(t *testing.T) {
 	}
 
 	// Pushes go to the new name, and the old one is free for another app.
-	app.Push(Files{"version": "2"})
+	app.Push(lab.Files{"version": "2"})
 	app.Serves(app.Tip("main"))
-	WaitFor(t, "the old name is free", func() bool { _, code := l.Try("apps:create", old.Name); return code == 0 })
+	lab.WaitFor(t, "the old name is free", func() bool { _, code := l.Try("apps:create", old.Name); return code == 0 })
 	l.Dokku("apps:lock", app.Name)
-	Contains(t, app.Rejected(Files{"version": "3"}), "currently has a deploy lock in place", "apps:unlock "+app.Name)
+	lab.Contains(t, app.Rejected(lab.Files{"version": "3"}), "currently has a deploy lock in place", "apps:unlock "+app.Name)
 }
 
 // Mapped ports of the host lead to the app at once; another web port is what
 // new processes find as PORT.
 func TestPorts(t *testing.T) {
 	t.Parallel()
-	l := New(t, nil)
+	l := lab.New(t, nil)
 	a := l.Deployed(nil)
 	free, err := net.Listen("tcp", ":0")
-	Must(t, err)
+	lab.Must(t, err)
 	port := free.Addr().(*net.TCPAddr).Port
 	main := fmt.Sprintf("http:%d:5000", l.Nginx.Port)
 	before := a.Everything()
-	Contains(t, a.Refused("ports:set", a.Name, main, fmt.Sprintf("http:%d:5000", port)), "is taken: another program")
+	lab.Contains(t, a.Refused("ports:set", a.Name, main, fmt.Sprintf("http:%d:5000", port)), "is taken: another program")
 	if after := a.Everything(); after != before {
 		t.Errorf("before:\n%s\nafter:\n%s", before, after)
 	}
-	Must(t, free.Close())
+	lab.Must(t, free.Close())
 
 	one := a.Instances()["web.1"]
 	l.Dokku("ports:add", a.Name, fmt.Sprintf("http:%d:5000", port))
@@ -105,7 +107,7 @@ func TestPorts(t *testing.T) {
 	if status, _ := a.Get("/"); status == http.StatusOK {
 		t.Error("the main port still answers for the app")
 	}
-	a.Push(Files{"version": "2"})
+	a.Push(lab.Files{"version": "2"})
 	check("after a push")
 	l.Dokku("ports:clear", a.Name)
 	a.Serves(a.Tip("main"))

@@ -1,4 +1,4 @@
-package e2e
+package load
 
 import (
 	"fmt"
@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"dokku/agent/e2e/lab"
 )
 
 // An answer is what one request got.
@@ -29,7 +31,7 @@ type Traffic struct {
 	answers []answer
 }
 
-func Ask(a *App, path string, perSecond int) *Traffic {
+func Ask(a *lab.App, path string, perSecond int) *Traffic {
 	c := &Traffic{t: a.T, end: make(chan struct{})}
 	address := fmt.Sprintf("127.0.0.1:%d", a.Nginx.Port)
 	one := func() {
@@ -91,7 +93,7 @@ type History struct {
 	mu       sync.Mutex
 }
 
-func Watch(a *App) *History {
+func Watch(a *lab.App) *History {
 	h := &History{versions: []pushedVersion{{rev: a.Tip("main")}}, end: make(chan struct{}), done: make(chan struct{})}
 	go func() {
 		defer close(h.done)
@@ -109,9 +111,9 @@ func Watch(a *App) *History {
 	return h
 }
 
-func (h *History) look(a *App) {
+func (h *History) look(a *lab.App) {
 	now := time.Now()
-	tip := ReadTip(a)
+	tip := lab.ReadTip(a)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if tip != "" && tip != h.versions[len(h.versions)-1].rev {
@@ -130,7 +132,7 @@ func (h *History) configured(config string) {
 }
 
 // returned notes that the push of the last version has returned.
-func (h *History) returned(a *App) {
+func (h *History) returned(a *lab.App) {
 	h.look(a)
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -1,4 +1,4 @@
-package e2e
+package load
 
 import (
 	"bytes"
@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"dokku/agent/e2e/lab"
 )
 
 // Generator is testdata/load while it runs.
@@ -19,15 +21,15 @@ type Generator struct {
 	err   bytes.Buffer
 }
 
-func startLoad(l *Lab, binary string, args ...string) *Generator {
+func startLoad(l *lab.Lab, binary string, args ...string) *Generator {
 	l.T.Helper()
 	c := &Generator{t: l.T, cmd: exec.Command(binary, args...)}
 	c.cmd.Stdout, c.cmd.Stderr = &c.out, &c.err
 	in, err := c.cmd.StdinPipe()
-	Must(l.T, err)
+	lab.Must(l.T, err)
 	c.stdin = in
-	Must(l.T, c.cmd.Start())
-	l.T.Cleanup(func() { EndProcess(c.cmd) })
+	lab.Must(l.T, c.cmd.Start())
+	l.T.Cleanup(func() { lab.EndProcess(c.cmd) })
 	return c
 }
 
@@ -41,15 +43,15 @@ func (c *Generator) Stop() *Report {
 	r := &Report{}
 	d := json.NewDecoder(&c.out)
 	d.DisallowUnknownFields()
-	Must(c.t, d.Decode(r))
+	lab.Must(c.t, d.Decode(r))
 	return r
 }
 
 // Generate starts testdata/load.
-func Generate(l *Lab, rate int, apps []*LoadedApp) *Generator {
+func Generate(l *lab.Lab, rate int, apps []*App) *Generator {
 	l.T.Helper()
 	binary := filepath.Join(l.Tools.Dir, "load")
-	Must(l.T, GoBuild(binary, "./testdata/load"))
+	lab.Must(l.T, lab.GoBuild(binary, "./testdata/load"))
 	return startLoad(l, binary, "-rate="+fmt.Sprint(rate), "-port="+fmt.Sprint(l.Nginx.Port), "-apps="+names(apps),
 		"-slow="+slow.String(), "-short="+slow.String(), "-long="+long.String())
 }

@@ -1,4 +1,4 @@
-package e2e
+package fault
 
 import (
 	"cmp"
@@ -10,6 +10,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"dokku/agent/e2e/lab"
+	"dokku/agent/e2e/load"
 )
 
 const (
@@ -51,13 +54,13 @@ func (o Options) chance(texts ...string) uint64 {
 
 // A bench is a server on which one cell after the other runs.
 type bench struct {
-	*Lab
+	*lab.Lab
 	relay *relay
-	app   *App // what most operations work on; nil: none is at rest
+	app   *lab.App // what most operations work on; nil: none is at rest
 }
 
 // appFiles are the app of the matrix: two types, a check and a release command.
-var appFiles = Files{
+var appFiles = lab.Files{
 	"Procfile": "web: /server\nworker: /server -port=\nrelease: /server -exit=0\n",
 	"CHECKS":   "WAIT=3\nATTEMPTS=5\n/\n",
 }
@@ -74,12 +77,12 @@ type Matrix struct {
 
 func NewMatrix(t *testing.T, o Options) *Matrix {
 	t.Helper()
-	tools, err := Failing()
-	Must(t, err)
+	tools, err := Tools()
+	lab.Must(t, err)
 	x := &Matrix{Options: o, pool: make(chan *bench, benches), points: map[string][]string{}}
 	for range benches {
 		relay := newRelay(t, tools.Docker, t.TempDir())
-		l := NewOf(t, tools, map[string]any{"docker": "unix://" + relay.path,
+		l := lab.NewOf(t, tools, map[string]any{"docker": "unix://" + relay.path,
 			"checks": map[string]string{"default-wait": "0.2", "wait-to-retire": "0.3"}})
 		x.pool <- &bench{Lab: l, relay: relay}
 	}
@@ -134,7 +137,7 @@ func (x *Matrix) chosen(t *testing.T) []cell {
 	cells := x.all()
 	if x.Only != "" {
 		only, err := regexp.Compile(x.Only)
-		Must(t, err)
+		lab.Must(t, err)
 		cells = slices.DeleteFunc(cells, func(c cell) bool { return !only.MatchString(c.String()) })
 	}
 	t.Logf("there are %d cells", len(cells))
@@ -158,7 +161,7 @@ func (x *Matrix) chosen(t *testing.T) []cell {
 }
 
 // take returns a bench, and gives it back at the test's end.
-func (x *Matrix) take(t *testing.T) (*bench, *App) {
+func (x *Matrix) take(t *testing.T) (*bench, *lab.App) {
 	b := <-x.pool
 	own := &bench{Lab: b.Lab.With(t), relay: b.relay}
 	t.Cleanup(func() {
@@ -168,14 +171,14 @@ func (x *Matrix) take(t *testing.T) (*bench, *App) {
 		}
 		x.pool <- b
 	})
-	if b.app == nil || !Exists(b.app.Dir()) {
+	if b.app == nil || !lab.Exists(b.app.Dir()) {
 		b.app = own.subject(nil)
 	}
 	return own, b.app.With(t)
 }
 
 // subject deploys an app; push, if it is not nil, does so some time later.
-func (b *bench) subject(op *operation) *App {
+func (b *bench) subject(op *operation) *lab.App {
 	b.T.Helper()
 	b.plan("", "")
 	a := b.Lab.App(appFiles)
@@ -220,7 +223,7 @@ func (x *Matrix) run(t *testing.T, c cell) {
 		b.StartAgent()
 	}
 	if !c.op.quiet && !c.fault.outage {
-		r.versions, r.traffic = Watch(a), Ask(a, "/", 20)
+		r.versions, r.traffic = load.Watch(a), load.Ask(a, "/", 20)
 	}
 	b.plan(c.point, c.fault.action)
 	r.attempt = c.op.start(a)

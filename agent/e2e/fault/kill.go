@@ -1,4 +1,4 @@
-package e2e
+package fault
 
 import (
 	"bytes"
@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"dokku/agent/e2e/lab"
 )
 
 // Kill kills all processes of these kinds, of which there has to be one.
-func Kill(l *Lab, kinds ...string) {
+func Kill(l *lab.Lab, kinds ...string) {
 	l.T.Helper()
 	var pids []int
 	for _, kind := range kinds {
@@ -26,7 +28,7 @@ func Kill(l *Lab, kinds ...string) {
 
 // KilledAfter kills the command once it has logged n events; it is false when
 // the command has ended before.
-func KilledAfter(c *Process, l *Lab, n int) bool {
+func KilledAfter(c *lab.Process, l *lab.Lab, n int) bool {
 	mark := fmt.Appendf(nil, `"pid":%d,`, c.Cmd.Process.Pid)
 	begun := time.Now()
 	for {
@@ -41,13 +43,13 @@ func KilledAfter(c *Process, l *Lab, n int) bool {
 			return false
 		case <-time.After(time.Millisecond):
 		}
-		if time.Since(begun) > Patience {
+		if time.Since(begun) > lab.Patience {
 			c.T.Fatalf("%v does not end", c.Cmd.Args)
 		}
 	}
 }
 
 // Idle reports whether no process of a push is left.
-func Idle(a *App) bool {
+func Idle(a *lab.App) bool {
 	return len(a.Processes("shell"))+len(a.Processes("receive-pack"))+len(a.Processes("pre-receive"))+len(a.Processes("post-receive")) == 0
 }

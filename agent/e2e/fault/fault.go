@@ -1,4 +1,4 @@
-package e2e
+package fault
 
 import (
 	"os"
@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"dokku/agent/e2e/lab"
 )
 
 // A fault is what goes wrong at a point of an operation.
@@ -15,9 +17,9 @@ type fault struct {
 	// action is what the program does itself; see agent/failpoint. "hold": held
 	// does it while the program waits at the point.
 	action string
-	held   func(b *bench, a *App, p *attempt)
+	held   func(b *bench, a *lab.App, p *attempt)
 	// ended mends the surroundings once the operation has ended.
-	ended func(b *bench, a *App)
+	ended func(b *bench, a *lab.App)
 	// on says where it can happen.
 	on func(op operation, point string) bool
 	// kills: the operation cannot tell how it ended.
@@ -56,18 +58,18 @@ var everybody = []string{"shell", "receive-pack", "pre-receive", "post-receive"}
 
 var faults = []fault{
 	{name: "kill -9", action: "kill", on: anywhere, kills: true},
-	{name: "kill -9 of the wrapper", action: "hold", on: inPush, kills: true, held: func(b *bench, _ *App, _ *attempt) { b.killAll("shell") }},
-	{name: "kill -9 of receive-pack", action: "hold", on: inPush, kills: true, held: func(b *bench, _ *App, _ *attempt) { b.killAll("receive-pack") }},
-	{name: "kill -9 of all", action: "hold", on: inPush, kills: true, held: func(b *bench, _ *App, _ *attempt) { b.killAll(everybody...) }},
-	{name: "client gone", action: "hold", on: inPush, kills: true, held: func(_ *bench, _ *App, p *attempt) { p.Signal(unix.SIGKILL); <-p.Process.Done }},
-	{name: "client stalls, then gone", action: "hold", on: inPush, kills: true, held: func(b *bench, a *App, p *attempt) {
+	{name: "kill -9 of the wrapper", action: "hold", on: inPush, kills: true, held: func(b *bench, _ *lab.App, _ *attempt) { b.killAll("shell") }},
+	{name: "kill -9 of receive-pack", action: "hold", on: inPush, kills: true, held: func(b *bench, _ *lab.App, _ *attempt) { b.killAll("receive-pack") }},
+	{name: "kill -9 of all", action: "hold", on: inPush, kills: true, held: func(b *bench, _ *lab.App, _ *attempt) { b.killAll(everybody...) }},
+	{name: "client gone", action: "hold", on: inPush, kills: true, held: func(_ *bench, _ *lab.App, p *attempt) { p.Signal(unix.SIGKILL); <-p.Process.Done }},
+	{name: "client stalls, then gone", action: "hold", on: inPush, kills: true, held: func(b *bench, a *lab.App, p *attempt) {
 		p.Signal(unix.SIGSTOP)
 		b.release()
-		WaitFor(a.T, "no hook runs", func() bool { return len(b.Processes("pre-receive"))+len(b.Processes("post-receive")) == 0 })
+		lab.WaitFor(a.T, "no hook runs", func() bool { return len(b.Processes("pre-receive"))+len(b.Processes("post-receive")) == 0 })
 		p.Signal(unix.SIGKILL)
 		<-p.Process.Done
 	}},
-	{name: "TERM", action: "hold", on: inCommand, held: func(_ *bench, _ *App, p *attempt) { p.Signal(unix.SIGTERM) }},
+	{name: "TERM", action: "hold", on: inCommand, held: func(_ *bench, _ *lab.App, p *attempt) { p.Signal(unix.SIGTERM) }},
 	{name: "error", action: "error", on: anywhere},
 	{name: "disk full", action: "full", on: inFiles},
 	{name: "I/O error", action: "io", on: inFiles},
@@ -75,21 +77,21 @@ var faults = []fault{
 	{name: "engine answer lost", action: "lost", on: inEngine},
 	{name: "engine refuses", action: "hold", on: named, held: relaying(relayRefuse), ended: passing},
 	{name: "engine drops an answer", action: "hold", on: named, held: relaying(relayDrop), ended: passing},
-	{name: "engine paused", action: "hold", on: named, ended: passing, held: func(b *bench, a *App, p *attempt) {
+	{name: "engine paused", action: "hold", on: named, ended: passing, held: func(b *bench, a *lab.App, p *attempt) {
 		b.relay.set(relayStall)
 		b.release()
-		WaitFor(a.T, "somebody waits for the engine", func() bool { return b.relay.struck() || p.Ended() })
+		lab.WaitFor(a.T, "somebody waits for the engine", func() bool { return b.relay.struck() || p.Ended() })
 		b.relay.set(relayPass)
 	}},
-	{name: "nginx down", action: "hold", on: named, outage: true, held: func(b *bench, _ *App, _ *attempt) { b.Nginx.Kill() },
-		ended: func(b *bench, _ *App) { b.Nginx.Start() }},
+	{name: "nginx down", action: "hold", on: named, outage: true, held: func(b *bench, _ *lab.App, _ *attempt) { b.Nginx.Kill() },
+		ended: func(b *bench, _ *lab.App) { b.Nginx.Start() }},
 	{name: "nginx rejects", action: "hold", on: named,
-		held: func(b *bench, a *App, _ *attempt) {
-			Must(a.T, os.WriteFile(b.badConfig(), []byte("no such directive;\n"), 0o644))
+		held: func(b *bench, a *lab.App, _ *attempt) {
+			lab.Must(a.T, os.WriteFile(b.badConfig(), []byte("no such directive;\n"), 0o644))
 		},
-		ended: func(b *bench, a *App) { Must(a.T, os.Remove(b.badConfig())) }},
-	{name: "another push", action: "hold", on: existing, other: true, held: func(b *bench, a *App, p *attempt) {
-		b.meanwhile(a, p, func() *Process { return pushes(a, Files{"version": "another " + a.T.Name()}).Process })
+		ended: func(b *bench, a *lab.App) { lab.Must(a.T, os.Remove(b.badConfig())) }},
+	{name: "another push", action: "hold", on: existing, other: true, held: func(b *bench, a *lab.App, p *attempt) {
+		b.meanwhile(a, p, func() *lab.Process { return pushes(a, lab.Files{"version": "another " + a.T.Name()}).Process })
 	}},
 	{name: "ps:scale at the same time", action: "hold", on: existing, other: true, held: besides("ps:scale", "APP", "worker=2")},
 	{name: "config:set at the same time", action: "hold", on: existing, other: true, held: besides("config:set", "APP", "OTHER=1")},
@@ -108,28 +110,28 @@ func (b *bench) killAll(kinds ...string) {
 	}
 }
 
-func relaying(m relayMode) func(*bench, *App, *attempt) {
-	return func(b *bench, _ *App, _ *attempt) { b.relay.set(m) }
+func relaying(m relayMode) func(*bench, *lab.App, *attempt) {
+	return func(b *bench, _ *lab.App, _ *attempt) { b.relay.set(m) }
 }
 
-func passing(b *bench, _ *App) { b.relay.set(relayPass) }
+func passing(b *bench, _ *lab.App) { b.relay.set(relayPass) }
 
 func (b *bench) badConfig() string { return filepath.Join(b.Nginx.Etc, "conf.d", "bad.conf") }
 
 // besides runs a command while the operation is held.
-func besides(words ...string) func(*bench, *App, *attempt) {
-	return func(b *bench, a *App, p *attempt) {
-		b.meanwhile(a, p, func() *Process { return a.Start(a.Command(a.Words(strings.Join(words, " "))...)) })
+func besides(words ...string) func(*bench, *lab.App, *attempt) {
+	return func(b *bench, a *lab.App, p *attempt) {
+		b.meanwhile(a, p, func() *lab.Process { return a.Start(a.Command(a.Words(strings.Join(words, " "))...)) })
 	}
 }
 
 // meanwhile starts something else, and lets the operation go on once that has come
 // to the app's lock, or has ended. It waits for both.
-func (b *bench) meanwhile(a *App, p *attempt, start func() *Process) {
+func (b *bench) meanwhile(a *lab.App, p *attempt, start func() *lab.Process) {
 	asking := func() int { return b.countReached("/lock-asked#1") }
 	before := asking()
 	other := start()
-	WaitFor(a.T, "the other one waits for the lock, or has ended", func() bool { return asking() > before || other.Ended() })
+	lab.WaitFor(a.T, "the other one waits for the lock, or has ended", func() bool { return asking() > before || other.Ended() })
 	b.release()
 	p.Wait()
 	other.Wait()
@@ -139,7 +141,7 @@ func (b *bench) meanwhile(a *App, p *attempt, start func() *Process) {
 // process.
 func (b *bench) countReached(text string) int {
 	data, err := os.ReadFile(b.failpoints("reached"))
-	Must(b.T, err)
+	lab.Must(b.T, err)
 	return len(slices.Collect(func(yield func(string) bool) {
 		for line := range strings.Lines(string(data)) {
 			if strings.HasSuffix(strings.TrimSpace(line), text) && !yield(line) {

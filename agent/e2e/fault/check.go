@@ -1,24 +1,27 @@
-package e2e
+package fault
 
 import (
 	"path/filepath"
 	"regexp"
 
 	"golang.org/x/sys/unix"
+
+	"dokku/agent/e2e/lab"
+	"dokku/agent/e2e/load"
 )
 
 // A cellRun is a cell while it runs.
 type cellRun struct {
 	*bench
 	*attempt
-	app      *App
+	app      *lab.App
 	cell     cell
 	recovery string
 	before   string // what was asked for
 	first    string // where main was
 	accepted bool   // git has moved main
-	versions *History
-	traffic  *Traffic
+	versions *load.History
+	traffic  *load.Traffic
 }
 
 // strike lets the fault happen, and the operation end.
@@ -26,7 +29,7 @@ func (r *cellRun) strike() bool {
 	f := r.cell.fault
 	t := r.app.T
 	if f.action != "" {
-		WaitFor(t, "the point is reached", func() bool { return r.struck() || r.attempt.Ended() })
+		lab.WaitFor(t, "the point is reached", func() bool { return r.struck() || r.attempt.Ended() })
 	}
 	struck := r.struck()
 	if struck && f.held != nil {
@@ -61,12 +64,12 @@ func (r *cellRun) recover() {
 		next = func() {}
 	case r.recovery == "agent that runs":
 		next = func() {}
-	case r.recovery == "push" && (r.cell.op.name == "first push" || Exists(a.Dir())):
-		if r.traffic != nil && r.cell.fault.other && !Exists(a.Dir()) {
+	case r.recovery == "push" && (r.cell.op.name == "first push" || lab.Exists(a.Dir())):
+		if r.traffic != nil && r.cell.fault.other && !lab.Exists(a.Dir()) {
 			return
 		}
 		next := *a
-		p := pushes(&next, Files{"version": "the next of " + a.T.Name(), "Procfile": appFiles["Procfile"]})
+		p := pushes(&next, lab.Files{"version": "the next of " + a.T.Name(), "Procfile": appFiles["Procfile"]})
 		p.Succeeds()
 		if err := gitRest(a); err != nil {
 			a.T.Error(err)
@@ -96,7 +99,7 @@ func (r *cellRun) check() {
 		a.Serves(tip)
 	}
 	if o := r.attempt.other; o != nil {
-		if left := o.Left(); left != "" || Exists(o.Dir()) {
+		if left := o.Left(); left != "" || lab.Exists(o.Dir()) {
 			a.T.Errorf("of the other name is left: %s", left)
 		}
 	}

@@ -1,10 +1,12 @@
-package e2e
+package load
 
 import (
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"dokku/agent/e2e/lab"
 )
 
 const (
@@ -16,8 +18,8 @@ const (
 )
 
 // A loadedApp is one that things are done to while it is under load.
-type LoadedApp struct {
-	*App
+type App struct {
+	*lab.App
 	*History
 	config  int
 	scales  int
@@ -30,39 +32,39 @@ type change struct{ begun, ended time.Time }
 
 // refusals are pushes that must be rejected, and what has to be said of them.
 var refusals = []struct {
-	files Files
+	files lab.Files
 	says  string
 }{
-	{Files{"CHECKS": "WAIT=1\nATTEMPTS=1\n/ never\n"}, "the answer does not hold \"never\""},
-	{Files{"Dockerfile": "FROM BASE\nCOPY . /app/\nRUN [\"/server\", \"-exit=7\"]\n"}, "ended with exit code 7"},
-	{Files{"DOKKU_SCALE": "web: 1\n"}, "web: 1"},
-	{Files{"Procfile": "web: /server -name=NAME\nworker: /server -port= -exit=4\n"}, "worker.1 exited with code 4"},
+	{lab.Files{"CHECKS": "WAIT=1\nATTEMPTS=1\n/ never\n"}, "the answer does not hold \"never\""},
+	{lab.Files{"Dockerfile": "FROM BASE\nCOPY . /app/\nRUN [\"/server\", \"-exit=7\"]\n"}, "ended with exit code 7"},
+	{lab.Files{"DOKKU_SCALE": "web: 1\n"}, "web: 1"},
+	{lab.Files{"Procfile": "web: /server -name=NAME\nworker: /server -port= -exit=4\n"}, "worker.1 exited with code 4"},
 }
 
 // NewApp deploys an app of two web processes and a worker.
-func NewApp(l *Lab) *LoadedApp {
+func NewApp(l *lab.Lab) *App {
 	l.T.Helper()
-	a := l.App(Files{"CHECKS": "WAIT=5\nATTEMPTS=2\n/\n"})
-	a.Commit(Files{"Procfile": fmt.Sprintf("web: /server -warm-up=200ms -name=%s\nworker: /server -port=\n", a.Name)})
+	a := l.App(lab.Files{"CHECKS": "WAIT=5\nATTEMPTS=2\n/\n"})
+	a.Commit(lab.Files{"Procfile": fmt.Sprintf("web: /server -warm-up=200ms -name=%s\nworker: /server -port=\n", a.Name)})
 	a.Push(nil)
 	a.Dokku("ps:scale", a.Name, "web=2", "worker=1")
 	a.Dokku("config:set", a.Name, "GREETING=0")
 	h := Watch(a)
 	h.versions[0].config = "0"
-	return &LoadedApp{App: a, History: h, Done: map[string]int{}}
+	return &App{App: a, History: h, Done: map[string]int{}}
 }
 
 // With returns the app for a subtest, with the same record of what is done.
-func (a *LoadedApp) With(t *testing.T) *LoadedApp {
+func (a *App) With(t *testing.T) *App {
 	a.App = a.App.With(t)
 	return a
 }
 
 // Round is a deploy, a rejected one or a ps:scale, and at times a config:set.
-func (a *LoadedApp) Round(n int) {
+func (a *App) Round(n int) {
 	a.T.Helper()
 	a.change("deploys", func() {
-		Contains(a.T, a.Push(Files{"version": fmt.Sprint(n)}), "Application deployed")
+		lab.Contains(a.T, a.Push(lab.Files{"version": fmt.Sprint(n)}), "Application deployed")
 		a.returned(a.App)
 	})
 	if n%2 == 1 {
@@ -84,7 +86,7 @@ func (a *LoadedApp) Round(n int) {
 }
 
 // change does what replaces processes or takes some away.
-func (a *LoadedApp) change(kind string, do func()) {
+func (a *App) change(kind string, do func()) {
 	a.T.Helper()
 	begun := time.Now()
 	do()
@@ -93,17 +95,17 @@ func (a *LoadedApp) change(kind string, do func()) {
 }
 
 // refuse pushes what has to be rejected.
-func (a *LoadedApp) refuse(n int) {
+func (a *App) refuse(n int) {
 	a.T.Helper()
 	r := refusals[n%len(refusals)]
-	f := Files{"version": fmt.Sprint("rejected ", n)}
+	f := lab.Files{"version": fmt.Sprint("rejected ", n)}
 	for name, text := range r.files {
 		f[name] = filled(a.App, text)
 	}
 	live := a.Tip("main")
 	a.Commit(f)
 	out := a.Pushing().Fails()
-	Contains(a.T, out, r.says)
+	lab.Contains(a.T, out, r.says)
 	if tip := a.Tip("main"); tip != live {
 		a.T.Fatalf("a rejected push moves main:\n%s", out)
 	}
@@ -112,11 +114,11 @@ func (a *LoadedApp) refuse(n int) {
 }
 
 // filled puts the lab's base image and the app's name into a file's text.
-func filled(a *App, text string) string {
+func filled(a *lab.App, text string) string {
 	return strings.NewReplacer("BASE", a.Tools.Base, "NAME", a.Name).Replace(text)
 }
 
-func names(apps []*LoadedApp) string {
+func names(apps []*App) string {
 	var list []string
 	for _, a := range apps {
 		list = append(list, a.Name)

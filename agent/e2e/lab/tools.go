@@ -1,4 +1,4 @@
-package e2e
+package lab
 
 import (
 	"archive/tar"
@@ -19,10 +19,6 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
 )
-
-// The end-to-end tests run the built program against a real git, sshd, nginx
-// and Docker Engine: what is missing fails them. They run as whoever starts
-// them, and leave the machine's own nginx, sshd and DOKKU_ROOT alone.
 
 // runID is in the name of every app of this run: the engine is shared.
 var runID = strings.ToLower(rand.Text()[:6])

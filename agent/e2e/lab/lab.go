@@ -1,4 +1,4 @@
-package e2e
+package lab
 
 import (
 	"bytes"
@@ -18,10 +18,6 @@ import (
 
 	"dokku/agent/proxy/proxytest"
 )
-
-// The end-to-end tests run the built program against a real git, sshd, nginx
-// and Docker Engine: what is missing fails them. They run as whoever starts
-// them, and leave the machine's own nginx, sshd and DOKKU_ROOT alone.
 
 // A lab is a server of a test's own: a DOKKU_ROOT with the program, nginx and
 // sshd around it, and one client with a key.

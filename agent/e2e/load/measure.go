@@ -1,4 +1,4 @@
-package e2e
+package load
 
 import (
 	"bufio"
@@ -18,6 +18,8 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/versions"
+
+	"dokku/agent/e2e/lab"
 )
 
 // What the agent's runtime decides over: connections to the engine that it keeps
@@ -41,7 +43,7 @@ const (
 )
 
 // measure counts all that the lab and its apps have on this host.
-func measure(l *Lab, apps []*Soaked) amounts {
+func measure(l *lab.Lab, apps []*Soaked) amounts {
 	l.T.Helper()
 	m := amounts{}
 	measureProcesses(l, m)
@@ -58,37 +60,37 @@ func measure(l *Lab, apps []*Soaked) amounts {
 	return m
 }
 
-func measureProcesses(l *Lab, m amounts) {
+func measureProcesses(l *lab.Lab, m amounts) {
 	l.T.Helper()
 	proc := filepath.Join("/proc", strconv.Itoa(l.Agent.Process.Pid))
 	m["agent: open files"] = amount{value: entries(filepath.Join(proc, "fd")), slack: soakFiles}
 	m["agent: threads"] = amount{value: entries(filepath.Join(proc, "task")), slack: soakThreads}
 	status, err := os.ReadFile(filepath.Join(proc, "status"))
-	Must(l.T, err)
+	lab.Must(l.T, err)
 	_, rss, _ := strings.Cut(string(status), "VmRSS:")
 	kB, err := strconv.Atoi(strings.Fields(rss)[0])
-	Must(l.T, err)
+	lab.Must(l.T, err)
 	m["agent: memory in kB"] = amount{value: kB, slack: soakMemory}
 	m["processes of the lab"] = amount{value: len(l.Processes(""))}
 	pid, err := os.ReadFile(filepath.Join(filepath.Dir(l.Nginx.Etc), "nginx.pid"))
-	Must(l.T, err)
+	lab.Must(l.T, err)
 	id := strings.TrimSpace(string(pid))
 	children, err := os.ReadFile(filepath.Join("/proc", id, "task", id, "children"))
-	Must(l.T, err)
+	lab.Must(l.T, err)
 	m["nginx workers"] = amount{value: len(strings.Fields(string(children)))}
 }
 
-func measureEngine(l *Lab, m amounts, apps []*Soaked) {
+func measureEngine(l *lab.Lab, m amounts, apps []*Soaked) {
 	l.T.Helper()
 	var containers, images, links, rules int
 	var bridges []string
 	for _, a := range apps {
 		containers += len(a.Containers())
 		labelled, err := l.Tools.Docker.ImageList(l.T.Context(), image.ListOptions{Filters: a.Label()})
-		Must(l.T, err)
+		lab.Must(l.T, err)
 		images += len(labelled)
 		networks, err := l.Tools.Docker.NetworkList(l.T.Context(), network.ListOptions{Filters: a.Label()})
-		Must(l.T, err)
+		lab.Must(l.T, err)
 		for _, n := range networks {
 			bridges = append(bridges, n.Options["com.docker.network.bridge.name"])
 		}
@@ -114,10 +116,10 @@ func measureEngine(l *Lab, m amounts, apps []*Soaked) {
 
 // dangling counts images that nothing names, and that were built for one of the
 // apps: they have its layer.
-func dangling(l *Lab, apps []*Soaked) int {
+func dangling(l *lab.Lab, apps []*Soaked) int {
 	l.T.Helper()
 	list, err := l.Tools.Docker.ImageList(l.T.Context(), image.ListOptions{Filters: filters.NewArgs(filters.Arg("dangling", "true"))})
-	Must(l.T, err)
+	lab.Must(l.T, err)
 	count := 0
 	for _, i := range list {
 		info, err := l.Tools.Docker.ImageInspect(l.T.Context(), i.ID)
@@ -135,7 +137,7 @@ func dangling(l *Lab, apps []*Soaked) int {
 func (a *Soaked) measure(m amounts, prefix string) {
 	a.T.Helper()
 	out, err := exec.Command("git", "--git-dir", a.Dir(), "count-objects", "-v").Output()
-	Must(a.T, err)
+	lab.Must(a.T, err)
 	git := map[string]int{}
 	for line := range strings.Lines(string(out)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
@@ -156,13 +158,13 @@ func (a *Soaked) measure(m amounts, prefix string) {
 // BuildCache is the size of the engine's, which all that build there share. An
 // engine before API 1.42 measures all its images, too, to answer that: other tests
 // would wait for it.
-func BuildCache(l *Lab, always bool) string {
+func BuildCache(l *lab.Lab, always bool) string {
 	l.T.Helper()
 	if v := l.Tools.Docker.ClientVersion(); !always && versions.LessThan(v, "1.42") {
 		return "not measured (API " + v + ")"
 	}
 	du, err := l.Tools.Docker.DiskUsage(l.T.Context(), types.DiskUsageOptions{Types: []types.DiskUsageObject{types.BuildCacheObject}})
-	Must(l.T, err)
+	lab.Must(l.T, err)
 	var size int64
 	for _, c := range du.BuildCache {
 		size += c.Size

@@ -1,4 +1,4 @@
-package e2e
+package lab
 
 import (
 	"os"
@@ -6,10 +6,6 @@ import (
 	"testing"
 	"time"
 )
-
-// The end-to-end tests run the built program against a real git, sshd, nginx
-// and Docker Engine: what is missing fails them. They run as whoever starts
-// them, and leave the machine's own nginx, sshd and DOKKU_ROOT alone.
 
 // Patience bounds every wait of a test.
 const Patience = 60 * time.Second

@@ -1,4 +1,4 @@
-package e2e
+package load
 
 import (
 	"fmt"
@@ -64,7 +64,7 @@ func (r *Report) Print(t *testing.T) {
 
 // Check fails the test for everything that may not happen. A kept connection
 // that nginx closes between two requests may.
-func (r *Report) Check(t *testing.T, rate int, apps []*LoadedApp) {
+func (r *Report) Check(t *testing.T, rate int, apps []*App) {
 	t.Helper()
 	if got := r.rate(); got < 0.9*float64(rate) {
 		t.Errorf("%.0f requests a second were answered, want %d", got, rate)
@@ -88,7 +88,7 @@ func (r *Report) Check(t *testing.T, rate int, apps []*LoadedApp) {
 }
 
 // judge holds what an app answered against when which version of it was accepted.
-func (a *LoadedApp) judge(t *testing.T, r *Report) {
+func (a *App) judge(t *testing.T, r *Report) {
 	t.Helper()
 	versions := a.History.Stop()
 	served := make([]int, len(versions))
@@ -137,7 +137,7 @@ func (v versionReport) wrong(versions []pushedVersion) (n int, text string) {
 
 // ended reports whether the process at the other end of a websocket was due to
 // end when it broke: kept for as long as it has to be since a change.
-func (a *LoadedApp) ended(b brokenSocket) bool {
+func (a *App) ended(b brokenSocket) bool {
 	return b.Life > Retire && slices.ContainsFunc(a.changes, func(c change) bool {
 		return c.ended.After(b.Opened) && b.Broke.After(c.begun.Add(Retire))
 	})

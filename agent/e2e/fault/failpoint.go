@@ -1,4 +1,4 @@
-package e2e
+package fault
 
 import (
 	"fmt"
@@ -13,25 +13,26 @@ import (
 	"sync"
 	"testing"
 
+	"dokku/agent/e2e/lab"
 	"dokku/agent/failpoint"
 )
 
-// Failing are the tools with a build of the program that has failpoints.
-var Failing = sync.OnceValues(func() (*Tools, error) {
-	t, err := Shared()
+// Tools are the tools with a build of the program that has failpoints.
+var Tools = sync.OnceValues(func() (*lab.Tools, error) {
+	t, err := lab.Shared()
 	if err != nil {
 		return nil, err
 	}
 	f := *t
 	f.Binary = filepath.Join(t.Dir, "failing", "dokku")
-	return &f, GoBuild(f.Binary, ".", "-tags", "failpoints")
+	return &f, lab.GoBuild(f.Binary, ".", "-tags", "failpoints")
 })
 
 // Names are the constants of names.go.
 func Names(t *testing.T) map[string]failpoint.Name {
 	t.Helper()
-	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(Root(), "agent", "failpoint", "names.go"), nil, 0)
-	Must(t, err)
+	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(lab.Root(), "agent", "failpoint", "names.go"), nil, 0)
+	lab.Must(t, err)
 	names := map[string]failpoint.Name{}
 	ast.Inspect(f, func(n ast.Node) bool {
 		v, ok := n.(*ast.ValueSpec)
@@ -40,7 +41,7 @@ func Names(t *testing.T) map[string]failpoint.Name {
 		}
 		for i, ident := range v.Names {
 			text, err := strconv.Unquote(v.Values[i].(*ast.BasicLit).Value)
-			Must(t, err)
+			lab.Must(t, err)
 			names[ident.Name] = failpoint.Name(text)
 		}
 		return true
@@ -60,14 +61,14 @@ func (b *bench) failpoints(elem ...string) string {
 // points that are reached.
 func (b *bench) plan(point, action string) {
 	b.T.Helper()
-	Must(b.T, os.MkdirAll(b.failpoints(), 0o700))
+	lab.Must(b.T, os.MkdirAll(b.failpoints(), 0o700))
 	for _, name := range []string{"plan", "struck"} {
 		os.Remove(b.failpoints(name))
 	}
-	Must(b.T, os.WriteFile(b.failpoints("reached"), nil, 0o600))
+	lab.Must(b.T, os.WriteFile(b.failpoints("reached"), nil, 0o600))
 	if action != "" {
-		Must(b.T, os.WriteFile(b.failpoints("plan.new"), fmt.Appendf(nil, "%s %s\n", point, action), 0o600))
-		Must(b.T, os.Rename(b.failpoints("plan.new"), b.failpoints("plan")))
+		lab.Must(b.T, os.WriteFile(b.failpoints("plan.new"), fmt.Appendf(nil, "%s %s\n", point, action), 0o600))
+		lab.Must(b.T, os.Rename(b.failpoints("plan.new"), b.failpoints("plan")))
 	}
 }
 
@@ -75,13 +76,13 @@ func (b *bench) plan(point, action string) {
 func (b *bench) release() { os.Remove(b.failpoints("plan")) }
 
 // struck reports whether the planned action has happened.
-func (b *bench) struck() bool { return Exists(b.failpoints("struck")) }
+func (b *bench) struck() bool { return lab.Exists(b.failpoints("struck")) }
 
 // reached are the points that were reached since plan, in their order, each once.
 func (b *bench) reached() (points []string) {
 	b.T.Helper()
 	data, err := os.ReadFile(b.failpoints("reached"))
-	Must(b.T, err)
+	lab.Must(b.T, err)
 	for line := range strings.Lines(string(data)) {
 		_, point, _ := strings.Cut(strings.TrimSpace(line), " ")
 		if !slices.Contains(points, point) {

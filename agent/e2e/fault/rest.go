@@ -1,4 +1,4 @@
-package e2e
+package fault
 
 import (
 	"encoding/json"
@@ -17,17 +17,18 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"golang.org/x/sys/unix"
 
+	"dokku/agent/e2e/lab"
 	"dokku/agent/engine"
 )
 
 // unrest says what keeps an app from being at rest; nil: nothing of what was
 // interrupted is left, and what runs is what was asked for. An app that is not
 // there has nothing at all.
-func unrest(a *App) error {
+func unrest(a *lab.App) error {
 	if err := busy(a); err != nil {
 		return err
 	}
-	if !Exists(a.Dir()) {
+	if !lab.Exists(a.Dir()) {
 		if left := a.Left(); left != "" || a.Upstreams() != nil {
 			return fmt.Errorf("the app is gone, and this is left: %s, routes %v", left, a.Upstreams())
 		}
@@ -44,7 +45,7 @@ func unrest(a *App) error {
 }
 
 // busy returns an error while a process of a push is left.
-func busy(a *App) error {
+func busy(a *lab.App) error {
 	for _, kind := range everybody {
 		if pids := a.Processes(kind); len(pids) > 0 {
 			return fmt.Errorf("of the push are left: %s %v", kind, pids)
@@ -55,7 +56,7 @@ func busy(a *App) error {
 
 // processesRest compares the containers with the formation (I2, I5), and the
 // addresses that nginx has with theirs (I1).
-func processesRest(a *App, st AppState) error {
+func processesRest(a *lab.App, st lab.AppState) error {
 	want := map[string]bool{}
 	if _, set := st.Scale["web"]; !set {
 		st.Scale = maps.Clone(st.Scale)
@@ -98,7 +99,7 @@ func processesRest(a *App, st AppState) error {
 
 // resourcesRest compares the engine's images and networks with the kept releases'
 // (I5).
-func resourcesRest(a *App, current int) error {
+func resourcesRest(a *lab.App, current int) error {
 	ctx, docker := a.T.Context(), a.Tools.Docker
 	want, have := map[string]bool{}, map[string]bool{}
 	files, err := filepath.Glob(a.Dir("dokku", "releases", "*.json"))
@@ -136,7 +137,7 @@ func resourcesRest(a *App, current int) error {
 }
 
 // filesRest looks for what writers leave who are killed.
-func filesRest(a *App) error {
+func filesRest(a *lab.App) error {
 	for _, dir := range []string{a.Dir("dokku"), a.Dir("dokku", "releases"), filepath.Join(a.Root, ".dokku")} {
 		left, err := filepath.Glob(filepath.Join(dir, ".*.json[0-9]*"))
 		if err != nil || len(left) > 0 {
@@ -147,7 +148,7 @@ func filesRest(a *App) error {
 }
 
 // gitRest looks for what git leaves that is killed; the next push takes it away.
-func gitRest(a *App) error {
+func gitRest(a *lab.App) error {
 	for _, pattern := range []string{"refs/heads/*.lock", "*.lock", "packed-refs.new", "objects/tmp_objdir-*", "objects/incoming-*"} {
 		left, err := filepath.Glob(a.Dir(pattern))
 		if err != nil || len(left) > 0 {
@@ -159,7 +160,7 @@ func gitRest(a *App) error {
 
 // unlocked returns an error when somebody has one of the app's locks, or seems to
 // have died with it (I9).
-func unlocked(a *App) error {
+func unlocked(a *lab.App) error {
 	for _, name := range []string{"locks/" + a.Name, "locks/_domains", "locks/_server", "pushes/" + a.Name, "nginx/lock"} {
 		f, err := os.Open(filepath.Join(a.Root, ".dokku", name))
 		if errors.Is(err, os.ErrNotExist) {
@@ -171,7 +172,7 @@ func unlocked(a *App) error {
 		held := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) != nil
 		info, err := f.Stat()
 		f.Close()
-		if held || err != nil || info.Size() > 0 && name == "locks/"+a.Name && Exists(a.Dir()) {
+		if held || err != nil || info.Size() > 0 && name == "locks/"+a.Name && lab.Exists(a.Dir()) {
 			return fmt.Errorf("the lock %s: held %t, its file has %d bytes, %v", name, held, info.Size(), err)
 		}
 	}
@@ -179,14 +180,14 @@ func unlocked(a *App) error {
 }
 
 // restsNow runs commands until the app is at rest, without an agent.
-func restsNow(a *App) {
+func restsNow(a *lab.App) {
 	a.T.Helper()
 	waitForRest(a, func() { a.Try("ps:restore", a.Name) })
 }
 
 // waitForRest waits until the app is at rest, as the agent has to see to within half
 // a minute (I9); meanwhile it does something again and again.
-func waitForRest(a *App, do func()) {
+func waitForRest(a *lab.App, do func()) {
 	a.T.Helper()
 	waitSlowly(a.T, func() error { do(); return unrest(a) })
 }
@@ -194,13 +195,13 @@ func waitForRest(a *App, do func()) {
 // waitSlowly waits until ok returns nil. What it asks takes the machine some work.
 func waitSlowly(t *testing.T, ok func() error) {
 	t.Helper()
-	late := time.After(Patience)
+	late := time.After(lab.Patience)
 	tick := time.NewTicker(150 * time.Millisecond)
 	defer tick.Stop()
 	for err := ok(); err != nil; err = ok() {
 		select {
 		case <-late:
-			t.Fatalf("after %s: %s", Patience, err)
+			t.Fatalf("after %s: %s", lab.Patience, err)
 		case <-tick.C:
 		}
 	}

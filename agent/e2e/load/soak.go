@@ -1,10 +1,12 @@
-package e2e
+package load
 
 import (
 	"fmt"
 	"maps"
 	"testing"
 	"time"
+
+	"dokku/agent/e2e/lab"
 )
 
 // Kept is how many releases the test's server keeps.
@@ -12,18 +14,18 @@ const Kept = 2
 
 // A soaked app counts what is done to it.
 type Soaked struct {
-	*App
+	*lab.App
 	Deploys, Rejects int
 	layer            string // of all its images and of no other lab's
 }
 
-func NewSoaked(l *Lab) *Soaked {
+func NewSoaked(l *lab.Lab) *Soaked {
 	l.T.Helper()
-	a := l.App(Files{"lab.txt": l.Root, "Dockerfile": "FROM " + l.Tools.Base +
+	a := l.App(lab.Files{"lab.txt": l.Root, "Dockerfile": "FROM " + l.Tools.Base +
 		"\nCOPY lab.txt /lab.txt\nCOPY . /app/\nEXPOSE 5000\nCMD [\"/server\"]\n"})
 	a.Push(nil)
 	info, err := l.Tools.Docker.ImageInspect(l.T.Context(), a.Image("web.1"))
-	Must(l.T, err)
+	lab.Must(l.T, err)
 	return &Soaked{App: a, layer: info.RootFS.Layers[1]}
 }
 
@@ -49,25 +51,25 @@ func Each(t *testing.T, apps []*Soaked, do func(*Soaked)) {
 
 func (a *Soaked) Deploy() {
 	a.T.Helper()
-	a.Push(Files{"version": a.T.Name() + fmt.Sprint(a.Deploys)})
+	a.Push(lab.Files{"version": a.T.Name() + fmt.Sprint(a.Deploys)})
 	a.Deploys++
 }
 
 func (a *Soaked) Reject() {
 	a.T.Helper()
-	a.Commit(Files{"Procfile": "web: /server -exit=1\n"})
-	Contains(a.T, a.Pushing().Fails(), "exit code 1")
+	a.Commit(lab.Files{"Procfile": "web: /server -exit=1\n"})
+	lab.Contains(a.T, a.Pushing().Fails(), "exit code 1")
 	a.Git("reset", "-q", "--hard", "HEAD~1")
 	a.Rejects++
 }
 
 // AtRest measures until nothing changes any more.
-func AtRest(l *Lab, apps []*Soaked) amounts {
+func AtRest(l *lab.Lab, apps []*Soaked) amounts {
 	l.T.Helper()
 	last := measure(l, apps)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	WaitFor(l.T, "nothing changes any more", func() bool {
+	lab.WaitFor(l.T, "nothing changes any more", func() bool {
 		<-tick.C
 		now := measure(l, apps)
 		same := maps.EqualFunc(last, now, func(x, y amount) bool { return x.value == y.value || x.slack > 0 })
@@ -79,9 +81,9 @@ func AtRest(l *Lab, apps []*Soaked) amounts {
 
 // Grown measures until nothing has grown more than it may; if that takes too long
 // it fails the test, naming what has.
-func Grown(l *Lab, apps []*Soaked, before amounts) amounts {
+func Grown(l *lab.Lab, apps []*Soaked, before amounts) amounts {
 	l.T.Helper()
-	late := time.After(Patience)
+	late := time.After(lab.Patience)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {

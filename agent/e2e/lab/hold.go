@@ -1,4 +1,4 @@
-package e2e
+package lab
 
 import (
 	"fmt"
@@ -6,10 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 )
-
-// The end-to-end tests run the built program against a real git, sshd, nginx
-// and Docker Engine: what is missing fails them. They run as whoever starts
-// them, and leave the machine's own nginx, sshd and DOKKU_ROOT alone.
 
 // A step of a deploy at which a test can make it wait.
 type Step string

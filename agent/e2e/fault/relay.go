@@ -1,4 +1,4 @@
-package e2e
+package fault
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/docker/docker/client"
+
+	"dokku/agent/e2e/lab"
 )
 
 // An engineRelay stands between a lab and the machine's engine, which other tests
@@ -46,7 +48,7 @@ func newRelay(t *testing.T, docker *client.Client, dir string) *relay {
 	t.Helper()
 	r := &relay{path: filepath.Join(dir, "engine.sock"), docker: docker, changed: make(chan struct{}), conns: map[*relayed]bool{}}
 	l, err := net.Listen("unix", r.path)
-	Must(t, err)
+	lab.Must(t, err)
 	var wait sync.WaitGroup
 	t.Cleanup(func() { l.Close(); r.set(relayRefuse); wait.Wait() })
 	wait.Go(func() {
