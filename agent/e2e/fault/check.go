@@ -55,7 +55,7 @@ func (r *cellRun) recover() {
 	next := func() { a.Try("ps:restore", a.Name) }
 	switch {
 	case r.cell.point == "":
-	case r.cell.op.name == "apps:destroy" && r.recovery == "command":
+	case r.cell.op.verb() == "apps:destroy" && r.recovery == "command":
 		if out, code := a.Try("apps:destroy", a.Name, "--force"); code != 0 && code != 20 {
 			a.T.Fatalf("apps:destroy cannot be repeated:\n%s", out)
 		}
@@ -64,7 +64,7 @@ func (r *cellRun) recover() {
 		next = func() {}
 	case r.recovery == "agent that runs":
 		next = func() {}
-	case r.recovery == "push" && (r.cell.op.name == "first push" || lab.Exists(a.Dir())):
+	case r.recovery == "push" && (r.cell.op.first() || lab.Exists(a.Dir())):
 		if r.traffic != nil && r.cell.fault.other && !lab.Exists(a.Dir()) {
 			return
 		}
@@ -117,7 +117,7 @@ func (r *cellRun) outcome() {
 	a, c := r.app, r.cell
 	a.T.Helper()
 	out, code := r.attempt.Output(), r.attempt.Cmd.ProcessState.ExitCode()
-	if c.op.push {
+	if c.op.pushes() {
 		switch {
 		case r.rejects && (code == 0 || r.accepted):
 			a.T.Errorf("a version that does not start is accepted (%d)", code)

@@ -35,9 +35,9 @@ func anywhere(operation, string) bool { return true }
 // named: it strikes a point that has a name.
 func named(_ operation, point string) bool { return !numbered(point) }
 
-func inPush(op operation, point string) bool { return op.push && named(op, point) }
+func inPush(op operation, point string) bool { return op.pushes() && named(op, point) }
 
-func inCommand(op operation, point string) bool { return !op.push && named(op, point) }
+func inCommand(op operation, point string) bool { return !op.pushes() && named(op, point) }
 
 // numbered reports whether a point is one of those that are only counted.
 func numbered(point string) bool {
@@ -99,7 +99,7 @@ var faults = []fault{
 }
 
 // existing: it strikes a named point of an operation on an app that is there.
-func existing(op operation, point string) bool { return named(op, point) && !op.own }
+func existing(op operation, point string) bool { return named(op, point) && !op.own() }
 
 // killAll kills all processes of these kinds that there are.
 func (b *bench) killAll(kinds ...string) {

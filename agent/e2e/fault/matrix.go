@@ -42,7 +42,7 @@ type cell struct {
 }
 
 func (c cell) String() string {
-	return fmt.Sprintf("%s / %s / %s", c.op.name, c.point, c.fault.name)
+	return fmt.Sprintf("%s / %s / %s", c.op.Name, c.point, c.fault.name)
 }
 
 // chance is a number that the seed chooses for a text.
@@ -119,8 +119,8 @@ func (x *Matrix) complete(t *testing.T) {
 
 // all are all cells.
 func (x *Matrix) all() (cells []cell) {
-	for _, op := range operations {
-		for _, point := range x.points[op.name] {
+	for _, op := range operations() {
+		for _, point := range x.points[op.Name] {
 			for _, f := range faults {
 				if f.on(op, point) {
 					cells = append(cells, cell{op, point, f})
@@ -182,7 +182,7 @@ func (b *bench) subject(op *operation) *lab.App {
 	b.T.Helper()
 	b.plan("", "")
 	a := b.Lab.App(appFiles)
-	if op == nil || !op.push {
+	if op == nil || !op.pushes() {
 		a.Push(nil)
 		a.Dokku("ps:scale", a.Name, "worker=1")
 		restsNow(a)
@@ -196,9 +196,9 @@ var recoveries = []string{"agent that runs", "agent that is started", "command",
 // recovery chooses one that can do it.
 func (o Options) recovery(c cell) string {
 	switch {
-	case c.op.name == "first push": // an app that nobody pushes to again is left alone for a minute
+	case c.op.first(): // an app that nobody pushes to again is left alone for a minute
 		return "push"
-	case c.op.name == "apps:destroy":
+	case c.op.verb() == "apps:destroy":
 		return recoveries[o.chance("recovery", c.String())%3]
 	}
 	return recoveries[o.chance("recovery", c.String())%4]
@@ -211,18 +211,18 @@ func (x *Matrix) run(t *testing.T, c cell) {
 		t.Cleanup(func() { x.count(t, struck) })
 	}
 	b, a := x.take(t)
-	if c.op.own {
+	if c.op.own() {
 		a = b.subject(&c.op)
 		defer func() { a.Try("apps:destroy", a.Name, "--force") }()
 	}
-	if c.op.prepare != nil {
-		c.op.prepare(a)
+	if c.op.Before != "" {
+		has(a, c.op.Before)
 	}
 	r := &cellRun{bench: b, app: a, cell: c, recovery: x.recovery(c), before: asked(a), first: a.Tip("main")}
 	if r.recovery == "agent that runs" && c.point != "" {
 		b.StartAgent()
 	}
-	if !c.op.quiet && !c.fault.outage {
+	if !c.op.own() && !c.fault.outage {
 		r.versions, r.traffic = load.Watch(a), load.Ask(a, "/", 20)
 	}
 	b.plan(c.point, c.fault.action)
@@ -244,7 +244,7 @@ func (x *Matrix) note(op operation, points []string) {
 		if name == "any" || name == "check-attempt" && !strings.HasSuffix(p, "#1") {
 			continue // how many there are is chance
 		}
-		x.points[op.name] = append(x.points[op.name], p)
+		x.points[op.Name] = append(x.points[op.Name], p)
 	}
 }
 
@@ -252,8 +252,8 @@ func (x *Matrix) note(op operation, points []string) {
 func (x *Matrix) Run(t *testing.T) {
 	begun := time.Now()
 	t.Run("undisturbed", func(t *testing.T) {
-		for _, op := range operations {
-			t.Run(op.name, func(t *testing.T) {
+		for _, op := range operations() {
+			t.Run(op.Name, func(t *testing.T) {
 				t.Parallel()
 				x.run(t, cell{op: op})
 			})

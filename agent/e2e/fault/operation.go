@@ -4,23 +4,35 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"strings"
 
+	"dokku/agent/agenttest"
 	"dokku/agent/e2e/lab"
 )
 
-// An operation of the matrix: what somebody does with an app.
-type operation struct {
-	name string
-	// own: it needs an app of its own, since that is made, renamed or destroyed.
-	own bool
-	// quiet: the app is not answered all the time, whatever goes wrong.
-	quiet bool
-	push  bool
-	// prepare makes the app ready for it, before anything goes wrong.
-	prepare func(a *lab.App)
-	// start starts it on an app that is at rest, and returns what it is to come to.
-	start func(a *lab.App) *attempt
+// An operation is a row of agenttest's table.
+type operation struct{ agenttest.Operation }
+
+// operations are those of this matrix.
+func operations() (list []operation) {
+	for _, o := range agenttest.Operations(agenttest.RealMatrix) {
+		list = append(list, operation{o})
+	}
+	return list
+}
+
+func (o operation) verb() string { return agenttest.Verb(o.Line()) }
+
+func (o operation) pushes() bool { return o.verb() == "push" }
+
+// first reports whether the operation is the first push of an app, which makes it.
+func (o operation) first() bool { return o.From == agenttest.None }
+
+// own reports whether the operation needs an app of its own, because it makes,
+// renames or destroys it. Requests to such an app may go unanswered.
+func (o operation) own() bool {
+	return o.first() || o.verb() == "apps:rename" || o.verb() == "apps:destroy"
 }
 
 // An attempt is an operation that was started.
@@ -35,33 +47,46 @@ type attempt struct {
 	other *lab.App
 }
 
-var operations = []operation{
-	{name: "push", push: true, start: func(a *lab.App) *attempt {
+// start starts the operation on an app that is at rest.
+func (o operation) start(a *lab.App) *attempt {
+	a.T.Helper()
+	switch o.Line() {
+	case "push next":
 		return pushes(a, lab.Files{"version": a.T.Name()})
-	}},
-	{name: "rejected push", push: true, start: func(a *lab.App) *attempt {
+	case "push broken":
 		p := pushes(a, lab.Files{"Procfile": "web: /server -exit=1\nworker: /server -port=\n", "version": a.T.Name()})
 		p.rejects = true
 		return p
-	}},
-	{name: "first push", push: true, own: true, quiet: true, start: func(a *lab.App) *attempt {
-		return pushes(a, lab.Files{"version": a.T.Name()})
-	}},
-	{name: "ps:scale up", prepare: func(a *lab.App) { has(a, "web=1") }, start: func(a *lab.App) *attempt { return scales(a, "web=2") }},
-	{name: "ps:scale down", prepare: func(a *lab.App) { has(a, "web=2") }, start: func(a *lab.App) *attempt { return scales(a, "web=1") }},
-	{name: "config:set", start: func(a *lab.App) *attempt {
-		value := fmt.Sprint(a.State().Current)
-		return &attempt{Process: a.Start(a.Command("config:set", a.Name, "NUMBER="+value)),
-			done: func() bool { return config(a)["NUMBER"] == value }}
-	}},
-	{name: "apps:rename", own: true, quiet: true, start: func(a *lab.App) *attempt {
-		now := a.Renamed()
-		return &attempt{Process: a.Start(a.Command("apps:rename", a.Name, now.Name)), other: now,
-			done: func() bool { return lab.Exists(now.Dir()) }}
-	}},
-	{name: "apps:destroy", own: true, quiet: true, start: func(a *lab.App) *attempt {
-		return &attempt{Process: a.Start(a.Command("apps:destroy", a.Name, "--force")), done: func() bool { return !lab.Exists(a.Dir()) }}
-	}},
+	}
+	p := &attempt{}
+	name := ""
+	if o.verb() == "apps:rename" {
+		p.other = a.Renamed()
+		name = p.other.Name
+	}
+	words := agenttest.Words(o.Line(), a.Name, name, fmt.Sprint(a.State().Current))
+	p.done = func() bool { return holds(a, words) }
+	p.Process = a.Start(a.Command(words...))
+	return p
+}
+
+// holds reports whether the app is as a command has asked for.
+func holds(a *lab.App, words []string) bool {
+	a.T.Helper()
+	switch words[0] {
+	case "apps:destroy":
+		return !lab.Exists(a.Dir())
+	case "apps:rename":
+		return lab.Exists(filepath.Join(a.Root, words[2]))
+	case "ps:scale":
+		typ, n, _ := strings.Cut(words[2], "=")
+		return fmt.Sprint(a.State().Scale[typ]) == n
+	case "config:set":
+		key, value, _ := strings.Cut(words[2], "=")
+		return config(a)[key] == value
+	}
+	a.T.Fatalf("the matrix cannot tell whether %v is done", words)
+	return false
 }
 
 // pushes starts a push of a commit on top of what the server has.
@@ -82,13 +107,6 @@ func has(a *lab.App, count string) {
 		a.Dokku("ps:scale", a.Name, count)
 		restsNow(a)
 	}
-}
-
-func scales(a *lab.App, to string) *attempt {
-	a.T.Helper()
-	typ, n, _ := strings.Cut(to, "=")
-	return &attempt{Process: a.Start(a.Command("ps:scale", a.Name, to)),
-		done: func() bool { return fmt.Sprint(a.State().Scale[typ]) == n }}
 }
 
 // config is the app's own.
