@@ -28,7 +28,7 @@ var Tools = sync.OnceValues(func() (*lab.Tools, error) {
 	return &f, lab.GoBuild(f.Binary, ".", "-tags", "failpoints")
 })
 
-// Names are the constants of names.go.
+// Names are the constants of agent/failpoint, by their identifier.
 func Names(t *testing.T) map[string]failpoint.Name {
 	t.Helper()
 	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(lab.Root(), "agent", "failpoint", "names.go"), nil, 0)

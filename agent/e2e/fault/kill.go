@@ -11,7 +11,7 @@ import (
 	"dokku/agent/e2e/lab"
 )
 
-// Kill kills all processes of these kinds, of which there has to be one.
+// Kill kills all processes of these kinds. At least one has to run.
 func Kill(l *lab.Lab, kinds ...string) {
 	l.T.Helper()
 	var pids []int
@@ -26,8 +26,8 @@ func Kill(l *lab.Lab, kinds ...string) {
 	}
 }
 
-// KilledAfter kills the command once it has logged n events; it is false when
-// the command has ended before.
+// KilledAfter kills the command once it has logged n events. It returns false when the
+// command has ended before.
 func KilledAfter(c *lab.Process, l *lab.Lab, n int) bool {
 	mark := fmt.Appendf(nil, `"pid":%d,`, c.Cmd.Process.Pid)
 	begun := time.Now()

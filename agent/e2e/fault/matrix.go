@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// floor is how many cells an ordinary run has at least, faultFullFloor a
-	// full one: fewer mean that points go unseen.
+	// floor is how many cells an ordinary run has at least, fullFloor a
+	// full one. Fewer mean that points go unseen.
 	floor, fullFloor = 40, 4000
 	// numberedCells is how many of the points without a name an ordinary run strikes.
 	numberedCells = 8
@@ -34,7 +34,7 @@ type Options struct {
 	Only  string        // only the cells whose names match
 }
 
-// A faultCell is an operation, a point and a fault.
+// A cell is an operation, a point and a fault.
 type cell struct {
 	op    operation
 	point string
@@ -65,7 +65,7 @@ var appFiles = lab.Files{
 	"CHECKS":   "WAIT=3\nATTEMPTS=5\n/\n",
 }
 
-// A faultMatrix is where the cells run, and how they went.
+// A Matrix runs cells on its benches and counts them.
 type Matrix struct {
 	Options
 	pool chan *bench
@@ -75,6 +75,7 @@ type Matrix struct {
 	ran, wrong int
 }
 
+// NewMatrix starts the servers on which the cells run.
 func NewMatrix(t *testing.T, o Options) *Matrix {
 	t.Helper()
 	tools, err := Tools()

@@ -35,7 +35,7 @@ func (o operation) own() bool {
 	return o.first() || o.verb() == "apps:rename" || o.verb() == "apps:destroy"
 }
 
-// An attempt is an operation that was started.
+// An attempt is an operation that has been started.
 type attempt struct {
 	*lab.Process
 	rev string // what a push pushes

@@ -17,18 +17,18 @@ import (
 	"time"
 )
 
-// An app is one of the lab's, with the client's repository of it.
+// An App is an app of the lab, with the client's clone of its repository.
 type App struct {
 	*Lab
 	Name string
-	Work string
+	Work string // the clone
 }
 
 // Files are what a commit changes, by path; "" removes the file.
 type Files map[string]string
 
-// App makes a repository for an app that no push has made yet. Its image has
-// the test's server and all files in /app.
+// App makes a clone for an app that does not exist yet: its first push makes it. Its
+// image has the test's server, and all files of the commit in /app.
 func (l *Lab) App(f Files) *App {
 	l.T.Helper()
 	*l.Apps++
@@ -40,7 +40,7 @@ func (l *Lab) App(f Files) *App {
 	return a
 }
 
-// Deployed is app, pushed.
+// Deployed is App with the files deployed.
 func (l *Lab) Deployed(f Files) *App {
 	l.T.Helper()
 	a := l.App(f)
@@ -48,9 +48,10 @@ func (l *Lab) Deployed(f Files) *App {
 	return a
 }
 
+// With returns the app for a subtest.
 func (a *App) With(t *testing.T) *App { return &App{a.Lab.With(t), a.Name, a.Work} }
 
-// Client prepares a git command of the client's.
+// Client prepares a git command in the clone.
 func (a *App) Client(args ...string) *exec.Cmd {
 	cmd := exec.Command("git", args...)
 	cmd.Dir = a.Work
@@ -60,7 +61,8 @@ func (a *App) Client(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Git runs a git command of the client's, which must succeed.
+// Git runs a git command in the clone and returns its trimmed output. The command must
+// succeed.
 func (a *App) Git(args ...string) string {
 	a.T.Helper()
 	out, err := a.Client(args...).CombinedOutput()
@@ -87,6 +89,7 @@ func (a *App) Commit(f Files) string {
 	return a.Git("rev-parse", "HEAD")
 }
 
+// Remote is the ssh URL of the app.
 func (a *App) Remote() string { return a.Front.URL + "/" + a.Name }
 
 // Pushing starts a push to the app.
@@ -98,7 +101,8 @@ func (a *App) Pushing(args ...string) *Process {
 	return a.Start(a.Client(append([]string{"push", a.Remote()}, args...)...))
 }
 
-// Push commits the files and pushes them, which must deploy them.
+// Push commits the files, unless they are nil, and pushes. The push must move main. Push
+// returns its output.
 func (a *App) Push(f Files) string {
 	a.T.Helper()
 	rev := a.Git("rev-parse", "HEAD")
@@ -112,8 +116,8 @@ func (a *App) Push(f Files) string {
 	return out
 }
 
-// Rejected commits the files and pushes them, which must change nothing at all.
-// It takes the commit back and returns what was printed.
+// Rejected commits the files and pushes them. The push must fail and change nothing.
+// Rejected takes the commit back and returns the push's output.
 func (a *App) Rejected(f Files) string {
 	a.T.Helper()
 	before := a.Everything()
@@ -126,7 +130,8 @@ func (a *App) Rejected(f Files) string {
 	return out
 }
 
-// Everything is all that a rejected push must leave as it was, as text.
+// Everything is the state that a rejected push must not change, as text: main, settings,
+// route, releases and resources.
 func (a *App) Everything() string {
 	a.T.Helper()
 	if !Exists(a.Dir()) {
@@ -186,7 +191,7 @@ func (a *App) Serves(rev string) {
 	}
 }
 
-// Upstreams are the addresses that nginx passes the app's requests to.
+// Upstreams are the addresses to which nginx passes the app's requests.
 func (a *App) Upstreams() []netip.AddrPort {
 	a.T.Helper()
 	f, err := os.Open(filepath.Join(a.Root, ".dokku", "nginx", "live", a.Name+".conf"))
@@ -205,7 +210,7 @@ func (a *App) Upstreams() []netip.AddrPort {
 	return list
 }
 
-// AppState is what the tests look at of state.json.
+// AppState holds the fields of state.json that the tests read.
 type AppState struct {
 	Current  int
 	Staged   *struct{ Release int }
@@ -214,7 +219,7 @@ type AppState struct {
 	Stopped  bool
 }
 
-// State reads the app's state.json.
+// State reads the app's state.json, which must exist.
 func (a *App) State() AppState {
 	a.T.Helper()
 	st, err := a.ReadState()
@@ -222,7 +227,7 @@ func (a *App) State() AppState {
 	return st
 }
 
-// ReadState is state of an app that may go away at any moment.
+// ReadState is State of an app that may go away at any moment.
 func (a *App) ReadState() (st AppState, err error) {
 	data, err := os.ReadFile(a.Dir("dokku", "state.json"))
 	if err != nil {
@@ -231,8 +236,8 @@ func (a *App) ReadState() (st AppState, err error) {
 	return st, json.Unmarshal(data, &st)
 }
 
-// Ask opens a connection of its own to address, and sends one request for path
-// under the app's name. Nothing is ever sent again.
+// Ask opens a new connection to address and sends one request for path, with the app's
+// domain as its host. It never retries.
 func (a *App) Ask(address, path string) (status int, body string, err error) {
 	conn, err := net.DialTimeout("tcp", address, 10*time.Second)
 	if err != nil {
@@ -252,13 +257,14 @@ func (a *App) Ask(address, path string) (status int, body string, err error) {
 	return resp.StatusCode, string(data), err
 }
 
-// Renamed is the app under its new name; the lab removes both names' leftovers.
+// Renamed returns the app under a new name, without renaming it on the server. The lab
+// removes the resources of both names.
 func (a *App) Renamed() *App {
 	*a.Apps++
 	return &App{a.Lab, a.AppName(*a.Apps), a.Work}
 }
 
-// Words are the arguments of a command about the app.
+// Words splits a command line into arguments; APP stands for the app's name.
 func (a *App) Words(line string) []string {
 	return strings.Fields(strings.ReplaceAll(line, "APP", a.Name))
 }

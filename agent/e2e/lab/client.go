@@ -8,12 +8,12 @@ import (
 	"dokku/hooks/sshtest"
 )
 
-// Front is the lab's sshd, and what a client needs to come in.
+// Front is the lab's sshd, with a client's key and addresses.
 type Front struct {
-	Home string // the client's
-	URL  string // ssh://user@host:port
-	Dest string // user@host
-	SSH  []string
+	Home string   // the client's
+	URL  string   // ssh://user@host:port
+	Dest string   // user@host
+	SSH  []string // the client's ssh command, without a destination
 }
 
 // start starts an sshd whose one key is the client's, added as an administrator
@@ -28,7 +28,7 @@ func (f *Front) start(l *Lab, base string) {
 	f.Dest, f.URL, f.SSH = sshd.Dest, sshd.URL, sshd.Client(key)
 }
 
-// OverSSH runs a dokku command as the client.
+// OverSSH runs a dokku command as the client, and returns its output and exit code.
 func (l *Lab) OverSSH(line string) (out string, code int) {
 	l.T.Helper()
 	return l.Start(exec.Command(l.Front.SSH[0], append(l.Front.SSH[1:], l.Front.Dest, line)...)).Wait()

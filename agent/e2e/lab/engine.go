@@ -14,8 +14,8 @@ import (
 	"dokku/agent/engine"
 )
 
-// Resources lists the containers, networks and images that carry the app's
-// label, a line each, but for containers that only finish what they have.
+// Resources lists the containers, networks and images with the app's label, a line
+// each, without the containers that retire.
 func (a *App) Resources() string {
 	a.T.Helper()
 	var lines []string
@@ -36,6 +36,7 @@ func (a *App) Resources() string {
 	return strings.Join(lines, "\n")
 }
 
+// Label is the engine's filter for the app's resources.
 func (a *App) Label() filters.Args {
 	return filters.NewArgs(filters.Arg("label", engine.LabelApp+"="+a.Name))
 }
@@ -49,7 +50,7 @@ func (a *App) Containers() []container.Summary {
 	return list
 }
 
-// Serving are the containers but for those that only finish what they have.
+// Serving lists the containers without those that retire.
 func (a *App) Serving() []container.Summary {
 	a.T.Helper()
 	if !Exists(a.Dir()) {
@@ -62,8 +63,8 @@ func (a *App) Serving() []container.Summary {
 	})
 }
 
-// Instances returns the ids of the running containers by their process: "web.1".
-// Those that retire have another name.
+// Instances returns the ids of the running containers by their process, "web.1". A
+// container that retires has another name and is not among them.
 func (a *App) Instances() map[string]string {
 	a.T.Helper()
 	ids := map[string]string{}
@@ -75,8 +76,7 @@ func (a *App) Instances() map[string]string {
 	return ids
 }
 
-// Runs fails the test unless exactly these processes run, beside those that
-// only finish what they have.
+// Runs fails the test unless exactly these processes run, beside those that retire.
 func (a *App) Runs(processes ...string) {
 	a.T.Helper()
 	var have []string
@@ -93,7 +93,7 @@ func (a *App) Runs(processes ...string) {
 	}
 }
 
-// Rests waits until nothing is left of older releases but their kept images.
+// Rests waits until only the kept images are left of older releases.
 func (a *App) Rests() {
 	a.T.Helper()
 	WaitFor(a.T, "no process retires", func() bool {
@@ -112,7 +112,7 @@ func (a *App) keepsImages() bool {
 	return len(images) <= len(releases)
 }
 
-// RemoveAll removes what is left of an app in the engine.
+// RemoveAll removes all resources of an app from the engine.
 func (l *Lab) RemoveAll(name string) {
 	a := &App{Lab: l, Name: name}
 	ctx, docker := context.Background(), l.Tools.Docker
@@ -130,8 +130,8 @@ func (l *Lab) RemoveAll(name string) {
 	}
 }
 
-// Left are the containers and networks that carry the app's label, and the
-// images that are called by its name; what they were built as stays in them.
+// Left lists the containers and networks with the app's label, and the images with its
+// name. Images keep the label of a former name, so their label does not count.
 func (a *App) Left() string {
 	a.T.Helper()
 	var lines []string
@@ -156,7 +156,7 @@ func (a *App) Image(dyno string) string {
 	return i.Image
 }
 
-// StopAll ends all processes as a reboot does: behind everybody's back.
+// StopAll ends all processes through the engine, as a reboot does.
 func (a *App) StopAll() {
 	a.T.Helper()
 	for _, id := range a.Instances() {

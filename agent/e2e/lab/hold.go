@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// A step of a deploy at which a test can make it wait.
+// A Step is a moment of a deploy at which a test can hold it.
 type Step string
 
 const (
-	BeforeCommit Step = "check"       // everything has been started, nothing accepted
+	BeforeCommit Step = "check"       // all processes run, nothing is accepted
 	AtCommit     Step = "transaction" // pre-receive has accepted, git has locked the ref
 	AfterCommit  Step = "reload"      // the ref has moved, or the release is current; the old version serves
-	AfterSwitch  Step = "reloaded"    // nginx has been told, and nobody knows yet
+	AfterSwitch  Step = "reloaded"    // nginx has the new configuration, dokku has not noticed yet
 )
 
 // stoppable wraps a command of nginx so that hold can stop it, before and after.
@@ -24,7 +24,7 @@ func (l *Lab) stoppable(before Step, command []string, after Step) []string {
 	return []string{"sh", path}
 }
 
-// Script writes a shell script of one line that hold can stop before and after it.
+// Script writes a shell script of one line that Hold can stop before and after the line.
 func (l *Lab) Script(path string, before Step, line string, after Step) {
 	wait := func(at Step) string {
 		return fmt.Sprintf("while [ -e %[1]s ]; do : > %[1]s.reached; sleep 0.02; done\n", l.holdFile(at))
@@ -34,8 +34,8 @@ func (l *Lab) Script(path string, before Step, line string, after Step) {
 
 func (l *Lab) holdFile(at Step) string { return filepath.Join(l.Root, ".dokku", "hold-"+string(at)) }
 
-// Hold makes whatever comes to the step wait there, for less than the ten
-// seconds after which it would give up. arrived waits until something does.
+// Hold stops the next deploy at a step. arrived waits until a process is there, release
+// lets it continue. Release within ten seconds: the commands of nginx time out then.
 func (l *Lab) Hold(at Step) (arrived, release func()) {
 	l.T.Helper()
 	path := l.holdFile(at)

@@ -19,8 +19,8 @@ import (
 	"dokku/agent/proxy/proxytest"
 )
 
-// A lab is a server of a test's own: a DOKKU_ROOT with the program, nginx and
-// sshd around it, and one client with a key.
+// A Lab is a server for one test: a DOKKU_ROOT, an nginx, an sshd, and one client with
+// a key.
 type Lab struct {
 	T     *testing.T
 	Tools *Tools
@@ -28,10 +28,11 @@ type Lab struct {
 	Nginx *proxytest.Server
 	Front Front
 	Agent *exec.Cmd
-	Apps  *int // how many were named
+	Apps  *int // the number of names given to apps
 }
 
-// New starts a server. settings go into its server.json.
+// New starts a server with these additional settings in server.json. Everything of it
+// ends with the test.
 func New(t *testing.T, settings map[string]any) *Lab {
 	t.Helper()
 	tools, err := Shared()
@@ -39,7 +40,7 @@ func New(t *testing.T, settings map[string]any) *Lab {
 	return NewOf(t, tools, settings)
 }
 
-// NewOf is newLab with another build of the program.
+// NewOf is New with another build of the program.
 func NewOf(t *testing.T, tools *Tools, settings map[string]any) *Lab {
 	t.Helper()
 	base, err := os.MkdirTemp("", "lab") // short, unlike t.TempDir
@@ -63,7 +64,7 @@ func (l *Lab) With(t *testing.T) *Lab {
 	return &c
 }
 
-// Configure writes server.json. Nothing waits long in a test unless it asks to.
+// Configure writes server.json: these settings over defaults with short waits.
 func (l *Lab) Configure(settings map[string]any) {
 	l.T.Helper()
 	var n [1]byte
@@ -99,8 +100,7 @@ func (l *Lab) Command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Dokku runs a command on the server, which must succeed, and returns what it
-// prints.
+// Dokku runs a command on the server and returns its output. The command must succeed.
 func (l *Lab) Dokku(args ...string) string {
 	l.T.Helper()
 	out, code := l.Try(args...)
@@ -110,7 +110,7 @@ func (l *Lab) Dokku(args ...string) string {
 	return out
 }
 
-// Refused runs a command that must fail with exit code 1.
+// Refused runs a command that must fail with exit code 1, and returns its output.
 func (l *Lab) Refused(args ...string) string {
 	l.T.Helper()
 	out, code := l.Try(args...)
@@ -120,6 +120,7 @@ func (l *Lab) Refused(args ...string) string {
 	return out
 }
 
+// Try runs a command on the server, and returns its output and exit code.
 func (l *Lab) Try(args ...string) (out string, code int) {
 	l.T.Helper()
 	return l.Start(l.Command(args...)).Wait()
@@ -135,6 +136,7 @@ func (l *Lab) StartAgent() {
 	l.T.Cleanup(func() { EndProcess(agent) })
 }
 
+// EndProcess kills a process that still runs, and waits for it.
 func EndProcess(cmd *exec.Cmd) {
 	if cmd.ProcessState == nil {
 		cmd.Process.Kill()
@@ -161,7 +163,7 @@ func (l *Lab) clear() {
 	}
 }
 
-// Log is the path of a log; "dokku.log" is the host's.
+// Log is the path of a log of the server: "dokku.log" or "agent.log".
 func (l *Lab) Log(name string) string { return filepath.Join(l.Root, ".dokku", "log", name) }
 
 func (l *Lab) logFile(name string) *os.File {
@@ -173,6 +175,7 @@ func (l *Lab) logFile(name string) *os.File {
 	return f
 }
 
+// AppName is the name of the lab's nth app. No other lab of any run has it.
 func (l *Lab) AppName(n int) string {
 	id := hex.EncodeToString([]byte{byte(l.Nginx.Port >> 8), byte(l.Nginx.Port)})
 	return "e2e-" + runID + "-" + id + "-" + strconv.Itoa(n)

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A process is a command that runs: a git push, mostly.
+// A Process is a command that runs, for example a git push.
 type Process struct {
 	T    *testing.T
 	Cmd  *exec.Cmd
@@ -21,7 +21,8 @@ type Process struct {
 	out bytes.Buffer
 }
 
-// Start starts a command in a process group of its own.
+// Start starts a command in a process group of its own, which is killed at the test's
+// end.
 func (l *Lab) Start(cmd *exec.Cmd) *Process {
 	l.T.Helper()
 	c := &Process{T: l.T, Cmd: cmd, Done: make(chan struct{})}
@@ -37,23 +38,24 @@ func (l *Lab) Start(cmd *exec.Cmd) *Process {
 	return c
 }
 
-// Write keeps what is printed; it is the command's standard output.
+// Write keeps the command's output.
 func (c *Process) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.out.Write(p)
 }
 
+// Output is the output so far.
 func (c *Process) Output() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.out.String()
 }
 
-// Signal reaches git and the ssh that it has started.
+// Signal signals the process group: git, and the ssh that it has started.
 func (c *Process) Signal(s unix.Signal) { unix.Kill(-c.Cmd.Process.Pid, s) }
 
-// Prints waits until text has been printed.
+// Prints waits until the output contains text.
 func (c *Process) Prints(text string) {
 	c.T.Helper()
 	deadline := time.After(Patience)
@@ -73,7 +75,7 @@ func (c *Process) Prints(text string) {
 	}
 }
 
-// Wait returns what was printed, and its exit code; -1: a signal.
+// Wait waits for the end, and returns the output and the exit code; -1 is a signal.
 func (c *Process) Wait() (string, int) {
 	c.T.Helper()
 	select {
@@ -84,7 +86,7 @@ func (c *Process) Wait() (string, int) {
 	return c.Output(), c.Cmd.ProcessState.ExitCode()
 }
 
-// Succeeds waits for the end and returns what was printed.
+// Succeeds waits for the end, which must be a success, and returns the output.
 func (c *Process) Succeeds() string {
 	c.T.Helper()
 	out, code := c.Wait()
@@ -94,7 +96,7 @@ func (c *Process) Succeeds() string {
 	return out
 }
 
-// Fails waits for the end, which must be a failure.
+// Fails waits for the end, which must be a failure, and returns the output.
 func (c *Process) Fails() string {
 	c.T.Helper()
 	out, code := c.Wait()
@@ -104,7 +106,7 @@ func (c *Process) Fails() string {
 	return out
 }
 
-// Ended reports whether the process has.
+// Ended reports whether the process has ended.
 func (c *Process) Ended() bool {
 	select {
 	case <-c.Done:

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A typist is a person at a terminal on which a command runs.
+// A Typist is a person at a terminal on which a command runs.
 type Typist struct {
 	*Process
 	master *os.File
@@ -59,19 +59,20 @@ func (l *Lab) OnTerminal(cmd *exec.Cmd) *Typist {
 	return p
 }
 
+// Resize changes the size of the terminal.
 func (p *Typist) Resize(width, height uint16) {
 	p.T.Helper()
 	Must(p.T, unix.IoctlSetWinsize(int(p.master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: height, Col: width}))
 }
 
-// Types types keys.
+// Types sends keys to the terminal.
 func (p *Typist) Types(line string) {
 	p.T.Helper()
 	_, err := io.WriteString(p.master, line)
 	Must(p.T, err)
 }
 
-// Settings are what the terminal does with keys.
+// Settings are the terminal's modes.
 func (p *Typist) Settings() unix.Termios {
 	p.T.Helper()
 	s, err := unix.IoctlGetTermios(int(p.screen.Fd()), unix.TCGETS)
@@ -79,7 +80,7 @@ func (p *Typist) Settings() unix.Termios {
 	return *s
 }
 
-// SSH prepares a client.
+// SSH prepares a call of the client's ssh.
 func (l *Lab) SSH(args ...string) *exec.Cmd {
 	return exec.Command(l.Front.SSH[0], append(l.Front.SSH[1:], args...)...)
 }
@@ -104,12 +105,13 @@ func (a *App) OneOffs() (names []string) {
 	return names
 }
 
+// NoOneOffs waits until no one-off container is left.
 func (a *App) NoOneOffs() {
 	a.T.Helper()
 	WaitFor(a.T, "no one-off container is left", func() bool { return len(a.OneOffs()) == 0 })
 }
 
-// Split runs a command whose streams stay apart.
+// Split runs a command and returns its standard output and standard error apart.
 func Split(t *testing.T, cmd *exec.Cmd, stdin string) (stdout, stderr string, code int) {
 	t.Helper()
 	var out, errs strings.Builder

@@ -23,7 +23,7 @@ import (
 // runID is in the name of every app of this run: the engine is shared.
 var runID = strings.ToLower(rand.Text()[:6])
 
-// Tools are what all labs of a run have in common.
+// Tools are shared by all labs of a run.
 type Tools struct {
 	Dir    string
 	Binary string // the program under test
@@ -31,9 +31,11 @@ type Tools struct {
 	Docker *client.Client
 }
 
+// Shared builds the program and the base image once. It fails when a tool or the engine
+// is missing.
 var Shared = sync.OnceValues(makeTools)
 
-// made are the tools that runTests removes.
+// made are the tools that Main removes.
 var made *Tools
 
 func makeTools() (*Tools, error) {
@@ -70,6 +72,7 @@ var Root = sync.OnceValue(func() string {
 	panic(fmt.Sprintf("no go.mod above the working folder (%v)", err))
 })
 
+// GoBuild builds a package of this module, "./testdata/load", into a file.
 func GoBuild(to, from string, flags ...string) error {
 	cmd := exec.Command("go", append(append([]string{"build", "-o", to}, flags...), from)...)
 	cmd.Dir = Root()
@@ -105,8 +108,8 @@ func (t *Tools) importBase(server string) error {
 	return err
 }
 
-// Main runs the tests of a package, and removes what Shared has made. It returns
-// the process's exit code.
+// Main runs a package's tests, and removes the results of Shared. It returns the exit
+// code for TestMain.
 func Main(m *testing.M) int {
 	flag.Parse()
 	// The tests spend most of their time waiting for checks and for old processes to end.

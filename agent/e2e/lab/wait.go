@@ -10,7 +10,7 @@ import (
 // Patience bounds every wait of a test.
 const Patience = 60 * time.Second
 
-// WaitFor waits until ok holds.
+// WaitFor waits until ok holds, and fails the test after Patience.
 func WaitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	late := time.After(Patience)
@@ -25,6 +25,7 @@ func WaitFor(t *testing.T, what string, ok func() bool) {
 	}
 }
 
+// Must fails the test if err is not nil.
 func Must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -32,6 +33,7 @@ func Must(t *testing.T, err error) {
 	}
 }
 
+// Exists reports whether a file or folder exists.
 func Exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// amounts are what was measured, by name.
+// amounts are measurements by name.
 type amounts map[string]amount
 
-// An amount may grow by slack, and never above most if that is not 0.
+// An amount may grow by slack, and not above most if that is not 0.
 type amount struct{ value, slack, most int }
 
 func (a amounts) exceed(before amounts) error {
@@ -29,6 +29,7 @@ func (a amounts) exceed(before amounts) error {
 	return errors.Join(errs...)
 }
 
+// Compared is a table of the amounts before and after.
 func Compared(before, after amounts) string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(after)) {

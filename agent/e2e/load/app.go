@@ -17,13 +17,13 @@ const (
 	long   = 20 * time.Second
 )
 
-// A loadedApp is one that things are done to while it is under load.
+// An App changes while it is under load, and records how.
 type App struct {
 	*lab.App
 	*History
 	config  int
 	scales  int
-	Done    map[string]int // operations, by their kind
+	Done    map[string]int // operations by their kind
 	changes []change       // those that replaced or took away processes
 }
 
@@ -54,13 +54,14 @@ func NewApp(l *lab.Lab) *App {
 	return &App{App: a, History: h, Done: map[string]int{}}
 }
 
-// With returns the app for a subtest, with the same record of what is done.
+// With returns the app for a subtest, with the same record.
 func (a *App) With(t *testing.T) *App {
 	a.App = a.App.With(t)
 	return a
 }
 
-// Round is a deploy, a rejected one or a ps:scale, and at times a config:set.
+// Round does the nth round of changes: a deploy, then a rejected one or a ps:scale, and
+// every fifth time a config:set.
 func (a *App) Round(n int) {
 	a.T.Helper()
 	a.change("deploys", func() {

@@ -12,7 +12,7 @@ import (
 	"dokku/agent/e2e/lab"
 )
 
-// Generator is testdata/load while it runs.
+// A Generator is testdata/load while it runs.
 type Generator struct {
 	t     *testing.T
 	cmd   *exec.Cmd
@@ -33,7 +33,7 @@ func startLoad(l *lab.Lab, binary string, args ...string) *Generator {
 	return c
 }
 
-// Stop lets what is under way end, and returns what came back.
+// Stop lets the requests under way end, and returns the report.
 func (c *Generator) Stop() *Report {
 	c.t.Helper()
 	c.stdin.Close()
@@ -47,7 +47,7 @@ func (c *Generator) Stop() *Report {
 	return r
 }
 
-// Generate starts testdata/load.
+// Generate starts testdata/load with so many requests a second, to all apps together.
 func Generate(l *lab.Lab, rate int, apps []*App) *Generator {
 	l.T.Helper()
 	binary := filepath.Join(l.Tools.Dir, "load")

@@ -155,9 +155,9 @@ func (a *Soaked) measure(m amounts, prefix string) {
 	m[prefix+"bytes of other files"] = amount{value: size, slack: soakReflog*a.Deploys + soakState}
 }
 
-// BuildCache is the size of the engine's, which all that build there share. An
-// engine before API 1.42 measures all its images, too, to answer that: other tests
-// would wait for it.
+// BuildCache is the size of the engine's build cache, as text. An engine before API 1.42
+// measures all its images to answer, which delays other tests: it is asked if always is
+// set.
 func BuildCache(l *lab.Lab, always bool) string {
 	l.T.Helper()
 	if v := l.Tools.Docker.ClientVersion(); !always && versions.LessThan(v, "1.42") {

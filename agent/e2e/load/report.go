@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A loadReport is what testdata/load prints; see there.
+// A Report is the output of testdata/load; see there.
 type Report struct {
 	Seconds, Late float64
 	Kinds         map[string]struct {
@@ -50,6 +50,7 @@ func (r *Report) rate() float64 {
 	return float64(answered) / r.Seconds
 }
 
+// Print logs the report as a table.
 func (r *Report) Print(t *testing.T) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%.0f answers a second for %.0f s, the latest request %.0f ms behind its schedule\n", r.rate(), r.Seconds, r.Late)
@@ -62,8 +63,9 @@ func (r *Report) Print(t *testing.T) {
 	t.Log(b.String())
 }
 
-// Check fails the test for everything that may not happen. A kept connection
-// that nginx closes between two requests may.
+// Check fails the test for each failed request, each answer of a wrong version, and a
+// rate that was not kept. A kept connection that nginx closes between two requests is no
+// failure.
 func (r *Report) Check(t *testing.T, rate int, apps []*App) {
 	t.Helper()
 	if got := r.rate(); got < 0.9*float64(rate) {

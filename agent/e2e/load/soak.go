@@ -12,13 +12,14 @@ import (
 // Kept is how many releases the test's server keeps.
 const Kept = 2
 
-// A soaked app counts what is done to it.
+// A Soaked app counts its deploys.
 type Soaked struct {
 	*lab.App
 	Deploys, Rejects int
 	layer            string // of all its images and of no other lab's
 }
 
+// NewSoaked deploys an app whose images can be told from those of other labs.
 func NewSoaked(l *lab.Lab) *Soaked {
 	l.T.Helper()
 	a := l.App(lab.Files{"lab.txt": l.Root, "Dockerfile": "FROM " + l.Tools.Base +
@@ -29,7 +30,7 @@ func NewSoaked(l *lab.Lab) *Soaked {
 	return &Soaked{App: a, layer: info.RootFS.Layers[1]}
 }
 
-// Each does something with all apps at the same time.
+// Each runs do for all apps at the same time, each in a subtest.
 func Each(t *testing.T, apps []*Soaked, do func(*Soaked)) {
 	t.Helper()
 	t.Run("apps", func(t *testing.T) {
@@ -49,12 +50,14 @@ func Each(t *testing.T, apps []*Soaked, do func(*Soaked)) {
 	}
 }
 
+// Deploy pushes a new version.
 func (a *Soaked) Deploy() {
 	a.T.Helper()
 	a.Push(lab.Files{"version": a.T.Name() + fmt.Sprint(a.Deploys)})
 	a.Deploys++
 }
 
+// Reject pushes a version that does not start, and takes the commit back.
 func (a *Soaked) Reject() {
 	a.T.Helper()
 	a.Commit(lab.Files{"Procfile": "web: /server -exit=1\n"})
@@ -63,7 +66,7 @@ func (a *Soaked) Reject() {
 	a.Rejects++
 }
 
-// AtRest measures until nothing changes any more.
+// AtRest measures until two measurements agree.
 func AtRest(l *lab.Lab, apps []*Soaked) amounts {
 	l.T.Helper()
 	last := measure(l, apps)
@@ -79,8 +82,8 @@ func AtRest(l *lab.Lab, apps []*Soaked) amounts {
 	return last
 }
 
-// Grown measures until nothing has grown more than it may; if that takes too long
-// it fails the test, naming what has.
+// Grown measures until no amount has grown more than allowed. After lab.Patience it fails
+// the test and names the amounts.
 func Grown(l *lab.Lab, apps []*Soaked, before amounts) amounts {
 	l.T.Helper()
 	late := time.After(lab.Patience)

@@ -20,8 +20,8 @@ type answer struct {
 	err          error
 }
 
-// Traffic asks an app for a path so many times a second, each time over a
-// connection of its own, and never again.
+// Traffic requests a path of an app at a fixed rate, each time over a new connection,
+// without a retry.
 type Traffic struct {
 	t    *testing.T
 	end  chan struct{}
@@ -31,6 +31,7 @@ type Traffic struct {
 	answers []answer
 }
 
+// Ask starts traffic, which ends with Check, Answered or the test.
 func Ask(a *lab.App, path string, perSecond int) *Traffic {
 	c := &Traffic{t: a.T, end: make(chan struct{})}
 	address := fmt.Sprintf("127.0.0.1:%d", a.Nginx.Port)
@@ -84,7 +85,7 @@ type pushedVersion struct {
 	live time.Time
 }
 
-// History watches main while versions are pushed.
+// History records when git accepted which version, while versions are pushed.
 type History struct {
 	versions []pushedVersion
 	last     time.Time // main had not moved yet
@@ -93,6 +94,7 @@ type History struct {
 	mu       sync.Mutex
 }
 
+// Watch starts a history of the app.
 func Watch(a *lab.App) *History {
 	h := &History{versions: []pushedVersion{{rev: a.Tip("main")}}, end: make(chan struct{}), done: make(chan struct{})}
 	go func() {
@@ -139,14 +141,15 @@ func (h *History) returned(a *lab.App) {
 	h.versions[len(h.versions)-1].live = time.Now()
 }
 
+// Stop ends the history and returns the versions in their order.
 func (h *History) Stop() []pushedVersion {
 	close(h.end)
 	<-h.done
 	return h.versions
 }
 
-// Check fails the test unless every request was answered by a version that was
-// accepted by then, and not by one that had been replaced before it began.
+// Check fails the test unless an accepted version answered every request, and no version
+// that was replaced before the request began. Every version must have answered.
 func (c *Traffic) Check(versions []pushedVersion) {
 	c.t.Helper()
 	c.stop()
@@ -188,8 +191,7 @@ func (a answer) wrong(versions []pushedVersion) string {
 	return ""
 }
 
-// Answered fails the test unless every request was answered, by a version that git
-// had accepted.
+// Answered fails the test unless an accepted version answered every request.
 func (c *Traffic) Answered(versions []pushedVersion) {
 	c.t.Helper()
 	c.stop()
