@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"dokku/agent/agenttest"
 	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
@@ -287,64 +288,13 @@ func (m *machine) onlyKept(o engine.Observed) error {
 	return nil
 }
 
-// An operation is what people ask of an app.
-type operation struct {
-	name string
-	// least is the number of changes that were counted when this was written, less
-	// a few that depend on which of several starts is first: fewer mean that
-	// changes go uncounted.
-	least int
-	stops bool // the app may be away meanwhile
-	do    func(*machine) error
-}
-
-func operations(ctx context.Context, h history) []operation {
-	none := event.Log{}
-	return []operation{
-		{"push", 43, false, func(m *machine) error { return m.pushTo(ctx, "shop", h.one, h.two, none) }},
-		{"ps:restart", 28, false, func(m *machine) error { return m.server.Restart(ctx, "shop", none) }},
-		{"ps:restart web", 25, false, func(m *machine) error { return m.server.RestartType(ctx, "shop", "web", none) }},
-		{"ps:restart with workers one after the other", 25, false, func(m *machine) error {
-			disable := func(set *Settings) error { set.Checks["disabled"] = "worker"; return nil }
-			return errors.Join(m.server.Store.UpdateSettings(ctx, disable), m.server.Restart(ctx, "shop", none))
-		}},
-		{"ps:rebuild", 33, false, func(m *machine) error { return m.server.Rebuild(ctx, "shop", none) }},
-		{"config:set", 28, false, func(m *machine) error {
-			return m.server.SetConfig(ctx, "shop", map[string]string{"A": "b"}, nil, true, none)
-		}},
-		{"scale up", 10, false, func(m *machine) error {
-			return m.server.Scale(ctx, "shop", map[string]int{"web": 4, "worker": 2}, false, none)
-		}},
-		{"scale down", 15, false, func(m *machine) error {
-			return m.server.Scale(ctx, "shop", map[string]int{"web": 1, "worker": 0}, false, none)
-		}},
-		{"ps:stop", 7, true, func(m *machine) error { return m.server.Stop(ctx, "shop", none) }},
-		{"ps:stop and ps:start", 27, true, func(m *machine) error {
-			return errors.Join(m.server.Stop(ctx, "shop", none), m.server.Start(ctx, "shop", none))
-		}},
-		{"proxy:disable and proxy:enable", 60, true, func(m *machine) error {
-			return errors.Join(m.server.SetProxy(ctx, "shop", false, none), m.server.SetProxy(ctx, "shop", true, none))
-		}},
-		{"apps:rename", 40, false, func(m *machine) error { return m.server.Rename(ctx, "shop", "store", false, none) }},
-		{"apps:rename without the proxy", 50, true, func(m *machine) error {
-			return errors.Join(m.server.SetProxy(ctx, "shop", false, none), m.server.Rename(ctx, "shop", "store", false, none))
-		}},
-		{"ports:set with another web port", 28, false, func(m *machine) error {
-			return m.mapping(PortMap{"http", 80, 9000}, PortMap{"http", 10080, 0})
-		}},
-		{"apps:rename of a stopped app", 20, true, func(m *machine) error {
-			return errors.Join(m.server.Stop(ctx, "shop", none), m.server.Rename(ctx, "shop", "store", false, none))
-		}},
-	}
-}
-
 // TestKilledAnywhere kills each operation before every change that it makes,
 // one at a time, and lets the agent recover.
 func TestKilledAnywhere(t *testing.T) {
 	h := newHistory(t)
 	total := 0
-	for _, test := range operations(context.Background(), h) {
-		t.Run(test.name, func(t *testing.T) {
+	for _, test := range operations(context.Background(), h, agenttest.Killed) {
+		t.Run(test.Name, func(t *testing.T) {
 			whole := newMachine(t, h)
 			if err := test.do(whole); err != nil {
 				t.Fatalf("cannot do it undisturbed: %v", err)
@@ -354,11 +304,11 @@ func TestKilledAnywhere(t *testing.T) {
 				t.Fatalf("undisturbed: %v", err)
 			}
 			n := whole.count
-			if n < test.least {
-				t.Errorf("%d changes were counted, there were %d once: %v", n, test.least, whole.names)
+			if n < test.Changes {
+				t.Errorf("%d changes were counted, there were %d once: %v", n, test.Changes, whole.names)
 			}
 			for k := 1; k <= n; k++ {
-				killed(t, h, k, test.stops, test.do)
+				killed(t, h, k, test.Away, test.do)
 			}
 			total += n
 			t.Logf("killed before each of %d changes", n)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"dokku/agent/agenttest"
 	"dokku/agent/disk"
 	"dokku/agent/disk/disktest"
 	"dokku/agent/engine"
@@ -233,7 +234,7 @@ func (k *take) outcome(r *rig, c cut) error {
 		return err
 	case c.done && got != k.w.after:
 		return fmt.Errorf("it was reported done and is %s, want %s", got, k.w.after)
-	case got != k.w.before && got != k.w.after && !twoCommands.MatchString(k.op.name):
+	case got != k.w.before && got != k.w.after && !twoCommands.MatchString(k.op.Name):
 		return fmt.Errorf("it is neither done nor undone: %s, before %s, done %s", got, k.w.before, k.w.after)
 	}
 	return r.rest()
@@ -278,10 +279,10 @@ func TestPowerLoss(t *testing.T) {
 	var mu sync.Mutex
 	ops, checked, wrong := 0, 0, 0
 	t.Run("operations", func(t *testing.T) {
-		for _, op := range crashOperations(h) {
-			t.Run(op.name, func(t *testing.T) {
+		for _, op := range operations(context.Background(), h, agenttest.PowerLoss) {
+			t.Run(op.Name, func(t *testing.T) {
 				t.Parallel()
-				k, err := record(t, bases[op.base], op.operation)
+				k, err := record(t, bases[string(op.From)], op)
 				if err != nil {
 					t.Fatalf("undisturbed: %v", err)
 				}
@@ -311,7 +312,7 @@ func (k *take) replay(t *testing.T) (checked, wrong int) {
 	var failed []string
 	for n, c := range k.cuts {
 		for _, s := range k.States(c.ops, mixed, *crashSeed) {
-			name := fmt.Sprintf("%s / %d, before %s / %s", k.op.name, n, strings.ReplaceAll(c.next, k.m.root+"/", ""), s.Name)
+			name := fmt.Sprintf("%s / %d, before %s / %s", k.op.Name, n, strings.ReplaceAll(c.next, k.m.root+"/", ""), s.Name)
 			chosen := *crashFull || *crashOnly != "" || c.done || hash(*crashSeed, name)%crashSample == 0
 			if !chosen || !only.MatchString(name) {
 				continue

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"dokku/agent/agenttest"
 	"dokku/agent/event"
 )
 
@@ -80,9 +81,9 @@ func everyOperation(h history, data []byte) map[string]func(*machine) error {
 			return err
 		},
 	}
-	for _, op := range operations(ctx, h) {
-		if !strings.HasPrefix(op.name, "ps:restart with") { // changes the server's settings first
-			ops[op.name] = op.do
+	for _, op := range operations(ctx, h, agenttest.Killed) {
+		if !strings.HasPrefix(op.Name, "ps:restart with") { // changes the server's settings first
+			ops[op.Name] = op.do
 		}
 	}
 	return ops
