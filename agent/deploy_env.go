@@ -47,7 +47,7 @@ func (s *Env) Engine(set Settings) (engine.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.host = counted(d)
+	s.host = engine.Counted(d)
 	return s.host, nil
 }
 

@@ -86,7 +86,7 @@ func runLogs(c *call) error {
 // logReader reads the logs of an app's containers.
 type logReader struct {
 	*call
-	console engine.Console
+	console engine.Prober
 	find    func(context.Context, *agent.App) ([]engine.Instance, error)
 	process string // "" is all
 

@@ -234,17 +234,17 @@ func destroyNetwork(c *call) error {
 }
 
 // network finds a network by its name.
-func (c *call) network(name string) (engine.AnyNetwork, error) {
+func (c *call) network(name string) (engine.NetworkInfo, error) {
 	if name == "" {
-		return engine.AnyNetwork{}, refuse("No network name specified")
+		return engine.NetworkInfo{}, refuse("No network name specified")
 	}
 	all, err := c.server.Networks(c.ctx)
 	if err != nil {
-		return engine.AnyNetwork{}, err
+		return engine.NetworkInfo{}, err
 	}
-	at := slices.IndexFunc(all, func(n engine.AnyNetwork) bool { return n.Name == name })
+	at := slices.IndexFunc(all, func(n engine.NetworkInfo) bool { return n.Name == name })
 	if at < 0 {
-		return engine.AnyNetwork{}, refuse("Network does not exist")
+		return engine.NetworkInfo{}, refuse("Network does not exist")
 	}
 	return all[at], nil
 }
@@ -270,7 +270,7 @@ type networkEntry struct {
 	Scope     string            `json:"Scope"`
 }
 
-func newNetworkEntry(n engine.AnyNetwork) networkEntry {
+func newNetworkEntry(n engine.NetworkInfo) networkEntry {
 	return networkEntry{n.Created.UTC(), n.Driver, n.ID, n.Internal, n.Labels, n.Name, n.Scope}
 }
 

@@ -15,8 +15,6 @@ import (
 // How long the engine may take for one call before it counts as hung. They are
 // generous: a busy machine needs seconds to start fifty containers at once.
 const (
-	quickCall = 30 * time.Second // looks something up
-	slowCall  = 2 * time.Minute  // makes or removes something
 
 	// settleTime is how long a change that is under way may go on after the
 	// caller's context ended, so that its outcome is known and can be undone.
@@ -141,27 +139,6 @@ func (d *Docker) reconnect() {
 	d.client, d.negotiated = fresh, false
 	d.mu.Unlock()
 	old.Close()
-}
-
-// within bounds a call to the engine.
-func within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, limit, slow{limit})
-}
-
-// settled bounds a change that must not be left halfway: it outlives ctx by
-// settleTime.
-func settled(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
-	c, cancelCause := context.WithCancelCause(context.WithoutCancel(ctx))
-	c, cancel := within(c, limit)
-	stop := context.AfterFunc(ctx, func() {
-		timer := time.AfterFunc(settleTime, func() { cancelCause(slow{settleTime}) })
-		context.AfterFunc(c, func() { timer.Stop() })
-	})
-	return c, func() {
-		stop()
-		cancel()
-		cancelCause(nil)
-	}
 }
 
 // slow is the cause of a call's end that the engine left without an answer.

@@ -75,15 +75,15 @@ func limits(h *container.HostConfig) Limits {
 }
 
 // CreateNetwork implements Networks.
-func (d *Docker) CreateNetwork(ctx context.Context, name string) (AnyNetwork, error) {
+func (d *Docker) CreateNetwork(ctx context.Context, name string) (NetworkInfo, error) {
 	n, err := d.createNetwork(ctx, name)
 	if err != nil {
-		return AnyNetwork{}, fmt.Errorf("cannot create network %s: %w", name, err)
+		return NetworkInfo{}, fmt.Errorf("cannot create network %s: %w", name, err)
 	}
 	return n, nil
 }
 
-func (d *Docker) createNetwork(ctx context.Context, name string) (made AnyNetwork, err error) {
+func (d *Docker) createNetwork(ctx context.Context, name string) (made NetworkInfo, err error) {
 	// No two networks of one name come about: see bridgeName. No app has a name
 	// with a blank.
 	bridge := bridgeName("network " + name)
@@ -111,7 +111,7 @@ func (d *Docker) createNetwork(ctx context.Context, name string) (made AnyNetwor
 }
 
 // AllNetworks implements Networks.
-func (d *Docker) AllNetworks(ctx context.Context) ([]AnyNetwork, error) {
+func (d *Docker) AllNetworks(ctx context.Context) ([]NetworkInfo, error) {
 	cli, err := d.connect(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the networks: %w", err)
@@ -122,16 +122,16 @@ func (d *Docker) AllNetworks(ctx context.Context) ([]AnyNetwork, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the networks: %w", d.explain(ctx, err))
 	}
-	var all []AnyNetwork
+	var all []NetworkInfo
 	for _, n := range list {
 		all = append(all, anyNetwork(n))
 	}
-	slices.SortFunc(all, func(a, b AnyNetwork) int { return strings.Compare(a.Name+" "+a.ID, b.Name+" "+b.ID) })
+	slices.SortFunc(all, func(a, b NetworkInfo) int { return strings.Compare(a.Name+" "+a.ID, b.Name+" "+b.ID) })
 	return all, nil
 }
 
-func anyNetwork(n network.Inspect) AnyNetwork {
+func anyNetwork(n network.Inspect) NetworkInfo {
 	_, made := n.Labels[LabelNetwork]
-	return AnyNetwork{ID: n.ID, Name: n.Name, Driver: n.Driver, Scope: n.Scope, Internal: n.Internal,
-		App: n.Labels[LabelApp], Made: made, Labels: n.Labels, Created: n.Created}
+	return NetworkInfo{ID: n.ID, Name: n.Name, Driver: n.Driver, Scope: n.Scope, Internal: n.Internal,
+		App: n.Labels[LabelApp], Managed: made, Labels: n.Labels, Created: n.Created}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/docker/docker/pkg/stdcopy"
 )
 
-// Logs implements Console.
+// Logs implements Prober.
 func (d *Docker) Logs(ctx context.Context, id string, o LogOptions, w io.Writer) error {
 	if err := d.logs(ctx, id, o, w); err != nil {
 		return fmt.Errorf("cannot read the log of container %s: %w", short(id), err)
@@ -62,7 +62,7 @@ func answering(ctx context.Context) (c context.Context, answered, cancel func())
 	return c, func() { timer.Stop() }, func() { timer.Stop(); stop(nil) }
 }
 
-// Wait implements Console.
+// Wait implements Prober.
 func (d *Docker) Wait(ctx context.Context, id string) (Instance, error) {
 	i, err := d.wait(ctx, id)
 	if err != nil {
@@ -106,7 +106,7 @@ func ended(ctx context.Context, cli *client.Client, id string, c container.WaitC
 	}
 }
 
-// Exec implements Console.
+// Exec implements Prober.
 func (d *Docker) Exec(ctx context.Context, id string, argv []string) ([]byte, int, error) {
 	output, exit, err := d.exec(ctx, id, argv)
 	if err != nil {

@@ -134,12 +134,3 @@ func (d *Docker) explainContainer(ctx context.Context, id string, err error) err
 	}
 	return err
 }
-
-// short shortens an id as docker ps does; names stay as they are.
-func short(id string) string {
-	id = strings.TrimPrefix(id, "sha256:")
-	if len(id) == 64 {
-		return id[:12]
-	}
-	return id
-}

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// ListeningPorts implements Console.
+// ListeningPorts implements Prober.
 func (d *Docker) ListeningPorts(ctx context.Context, id string) ([]int, error) {
 	ports, err := d.listening(ctx, id)
 	if err != nil {

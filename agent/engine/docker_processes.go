@@ -11,7 +11,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 )
 
-// Processes implements Console.
+// Processes implements Inspector.
 func (d *Docker) Processes(ctx context.Context, id, args string) ([]string, [][]string, error) {
 	top, err := d.top(ctx, id, args)
 	if err != nil {

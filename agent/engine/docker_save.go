@@ -8,7 +8,7 @@ import (
 	"io"
 )
 
-// Save implements Images. It writes what docker save writes. All are looked up
+// Save implements Archives. It writes what docker save writes. All are looked up
 // first, since the engine says only in the middle of its answer that one is
 // missing. How long it takes is for ctx to bound: an image may have gigabytes.
 func (d *Docker) Save(ctx context.Context, ids []string, w io.Writer) error {
@@ -38,7 +38,7 @@ func (d *Docker) save(ctx context.Context, ids []string, w io.Writer) error {
 	return err
 }
 
-// Load implements Images: docker load.
+// Load implements Archives: docker load.
 func (d *Docker) Load(ctx context.Context, r io.Reader) error {
 	if err := d.load(ctx, r); err != nil {
 		return fmt.Errorf("cannot load images: %w", err)

@@ -26,7 +26,7 @@ type Memory struct {
 	script     func(Spec) Behaviour
 	containers []*process
 	nets       []Network
-	shared     []AnyNetwork
+	shared     []NetworkInfo
 	volumes    map[string]string // content of files in volumes, by volume/path
 	images     []*memoryImage
 	watchers   []*watcher

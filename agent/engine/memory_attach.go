@@ -15,14 +15,14 @@ import (
 )
 
 // CreateNetwork implements Networks.
-func (m *Memory) CreateNetwork(ctx context.Context, name string) (AnyNetwork, error) {
-	return call(ctx, m, func() (AnyNetwork, error) {
+func (m *Memory) CreateNetwork(ctx context.Context, name string) (NetworkInfo, error) {
+	return call(ctx, m, func() (NetworkInfo, error) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		if slices.ContainsFunc(m.everyNetwork(), func(n AnyNetwork) bool { return n.Name == name }) {
-			return AnyNetwork{}, fmt.Errorf("cannot create network %s: %w", name, ErrNetworkExists)
+		if slices.ContainsFunc(m.everyNetwork(), func(n NetworkInfo) bool { return n.Name == name }) {
+			return NetworkInfo{}, fmt.Errorf("cannot create network %s: %w", name, ErrNetworkExists)
 		}
-		n := AnyNetwork{ID: m.newID("network"), Name: name, Driver: "bridge", Scope: "local", Made: true,
+		n := NetworkInfo{ID: m.newID("network"), Name: name, Driver: "bridge", Scope: "local", Managed: true,
 			Labels: map[string]string{LabelNetwork: name}, Created: now()}
 		m.shared = append(m.shared, n)
 		return n, nil
@@ -30,21 +30,21 @@ func (m *Memory) CreateNetwork(ctx context.Context, name string) (AnyNetwork, er
 }
 
 // AllNetworks implements Networks.
-func (m *Memory) AllNetworks(ctx context.Context) ([]AnyNetwork, error) {
-	return call(ctx, m, func() ([]AnyNetwork, error) {
+func (m *Memory) AllNetworks(ctx context.Context) ([]NetworkInfo, error) {
+	return call(ctx, m, func() ([]NetworkInfo, error) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		all := m.everyNetwork()
-		slices.SortFunc(all, func(a, b AnyNetwork) int { return strings.Compare(a.Name, b.Name) })
+		slices.SortFunc(all, func(a, b NetworkInfo) int { return strings.Compare(a.Name, b.Name) })
 		return all, nil
 	}, "AllNetworks")
 }
 
 // everyNetwork lists the networks that containers join and the apps' own.
-func (m *Memory) everyNetwork() []AnyNetwork {
+func (m *Memory) everyNetwork() []NetworkInfo {
 	all := slices.Clone(m.shared)
 	for _, n := range m.nets {
-		all = append(all, AnyNetwork{ID: n.ID, Name: n.Name, Driver: "bridge", Scope: "local", App: n.App,
+		all = append(all, NetworkInfo{ID: n.ID, Name: n.Name, Driver: "bridge", Scope: "local", App: n.App,
 			Labels: map[string]string{LabelApp: n.App}})
 	}
 	return all
@@ -71,7 +71,7 @@ func (m *Memory) Chown(ctx context.Context, dir, name string, uid int) error {
 // attach checks what a container that starts is given.
 func (m *Memory) attach(s Spec) error {
 	for _, name := range s.Joins {
-		if !slices.ContainsFunc(m.everyNetwork(), func(n AnyNetwork) bool { return n.Name == name }) {
+		if !slices.ContainsFunc(m.everyNetwork(), func(n NetworkInfo) bool { return n.Name == name }) {
 			return noJoin(name)
 		}
 	}

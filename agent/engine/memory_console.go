@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Logs implements Console.
+// Logs implements Prober.
 func (m *Memory) Logs(ctx context.Context, id string, o LogOptions, w io.Writer) error {
 	_, err := call(ctx, m, func() (none struct{}, err error) {
 		if err := m.logs(ctx, id, o, w); err != nil {
@@ -66,7 +66,7 @@ func write(w io.Writer, lines []line, timestamps bool) error {
 	return nil
 }
 
-// Wait implements Console.
+// Wait implements Prober.
 func (m *Memory) Wait(ctx context.Context, id string) (Instance, error) {
 	return call(ctx, m, func() (Instance, error) {
 		m.mu.Lock()
@@ -94,7 +94,7 @@ func (m *Memory) Wait(ctx context.Context, id string) (Instance, error) {
 	}, "Wait", id)
 }
 
-// Processes implements Console: all processes, whatever args ask for.
+// Processes implements Inspector: all processes, whatever args ask for.
 func (m *Memory) Processes(ctx context.Context, id, args string) ([]string, [][]string, error) {
 	rows, err := call(ctx, m, func() ([][]string, error) {
 		m.mu.Lock()
@@ -115,7 +115,7 @@ func (m *Memory) Processes(ctx context.Context, id, args string) ([]string, [][]
 	return []string{"USER", "PID", "COMMAND"}, rows, nil
 }
 
-// Exec implements Console.
+// Exec implements Prober.
 func (m *Memory) Exec(ctx context.Context, id string, argv []string) ([]byte, int, error) {
 	type answer struct {
 		output string
@@ -141,7 +141,7 @@ func (m *Memory) Exec(ctx context.Context, id string, argv []string) ([]byte, in
 	return []byte(a.output[:min(len(a.output), MaxExecOutput)]), a.exit, err
 }
 
-// ListeningPorts implements Console.
+// ListeningPorts implements Prober.
 func (m *Memory) ListeningPorts(ctx context.Context, id string) ([]int, error) {
 	return call(ctx, m, func() ([]int, error) {
 		m.mu.Lock()

@@ -148,7 +148,7 @@ func (m *Memory) removeContainer(id string) {
 
 func (m *Memory) removeNetwork(id string) error {
 	every := m.everyNetwork()
-	n := slices.IndexFunc(every, func(n AnyNetwork) bool { return n.ID == id || n.Name == id })
+	n := slices.IndexFunc(every, func(n NetworkInfo) bool { return n.ID == id || n.Name == id })
 	if n < 0 {
 		return nil
 	}
@@ -163,7 +163,7 @@ func (m *Memory) removeNetwork(id string) error {
 		return fmt.Errorf("%w (%s)", ErrInUse, strings.Join(users, ", "))
 	}
 	m.nets = slices.DeleteFunc(m.nets, func(o Network) bool { return o.ID == every[n].ID })
-	m.shared = slices.DeleteFunc(m.shared, func(o AnyNetwork) bool { return o.ID == every[n].ID })
+	m.shared = slices.DeleteFunc(m.shared, func(o NetworkInfo) bool { return o.ID == every[n].ID })
 	return nil
 }
 

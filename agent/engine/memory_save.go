@@ -13,7 +13,7 @@ type savedImage struct {
 	App string
 }
 
-// Save implements Images.
+// Save implements Archives.
 func (m *Memory) Save(ctx context.Context, ids []string, w io.Writer) error {
 	saved, err := call(ctx, m, func() (saved []savedImage, err error) {
 		m.mu.Lock()
@@ -39,7 +39,7 @@ func (m *Memory) Save(ctx context.Context, ids []string, w io.Writer) error {
 	return nil
 }
 
-// Load implements Images.
+// Load implements Archives.
 func (m *Memory) Load(ctx context.Context, r io.Reader) error {
 	_, err := call(ctx, m, func() (none struct{}, err error) {
 		var all []savedImage

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"testing"
 )
 
@@ -60,14 +59,6 @@ tun0	0000C00A	00000000	0001	0	0	0	0000F0FF	0	0	0
 eth0	000200C0	00000000	0001	0	0	0	00FFFFFF	0	0	0
 `
 
-func TestParseRoutes(t *testing.T) {
-	got := parseRoutes(routes)
-	want := prefixes("172.17.0.0/16", "10.192.0.0/12", "192.0.2.0/24")
-	if !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-}
-
 const listening = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0B00007F:92DB 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 22731 1
    1: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 22732 1
@@ -79,12 +70,6 @@ const listening = `  sl  local_address rem_address   st tx_queue rx_queue tr tm-
    2: 0000000000000000FFFF00000100007F:138A 00000000000000000000000000000000:0000 0A 00000000:00000000
    3: 00000000000000000000000000000000:1F90 00000000000000000000000000000000:0000 0A 00000000:00000000
 `
-
-func TestParseListening(t *testing.T) {
-	if got := parseListening(listening); !slices.Equal(got, []int{3000, 5000, 8080}) {
-		t.Errorf("got %v", got)
-	}
-}
 
 func FuzzProcNet(f *testing.F) {
 	f.Add(routes)
@@ -114,31 +99,5 @@ func TestParseRestartPolicy(t *testing.T) {
 		if (err == nil) != (want != "") || err == nil && got != want {
 			t.Errorf("%q: got %s, %v, want %q", s, got, err, want)
 		}
-	}
-}
-
-func TestTCPPorts(t *testing.T) {
-	for s, want := range map[string]string{
-		"80/tcp": "[80]", "80": "[80]", "53/udp": "[]", "8000-8002/tcp": "[8000 8001 8002]",
-		"": "[]", "0/tcp": "[]", "70000/tcp": "[]", "9-8/tcp": "[]", "x/tcp": "[]",
-	} {
-		if got := fmt.Sprint(tcpPorts(s)); got != want {
-			t.Errorf("%q: got %s, want %s", s, got, want)
-		}
-	}
-}
-
-func TestPlain(t *testing.T) {
-	got := plain(`Error response from daemon: failed to create shim task: OCI runtime create failed: ` +
-		`runc create failed: unable to start container process: exec: "nosuch": executable file not found in $PATH: unknown`)
-	if want := `exec: "nosuch": executable file not found in $PATH`; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
-}
-
-func TestBridgeName(t *testing.T) {
-	one, two := bridgeName("hello"), bridgeName("hello"+strings.Repeat("-long", 11))
-	if one == two || len(one) > 15 || len(two) > 15 {
-		t.Errorf("got %s and %s", one, two)
 	}
 }

@@ -9,8 +9,8 @@ import (
 
 // Runner is what RunOnce needs of an engine.
 type Runner interface {
-	Engine
-	Console
+	Processes
+	Prober
 }
 
 // RunOnce runs a container to its end, copies what it prints to output while it
@@ -38,7 +38,7 @@ func RunOnce(ctx context.Context, r Runner, spec Spec, output io.Writer) (Instan
 // finish copies the log to output while the container runs and waits for its
 // end. An engine may end a log that is followed before its last lines, so the
 // whole log is read again at the end.
-func finish(ctx context.Context, c Console, id string, output io.Writer) (Instance, error) {
+func finish(ctx context.Context, c Prober, id string, output io.Writer) (Instance, error) {
 	rest := &remainder{to: output}
 	if err := c.Logs(ctx, id, LogOptions{Follow: true}, rest); err != nil {
 		return Instance{}, err

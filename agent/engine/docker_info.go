@@ -1,0 +1,100 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/docker/docker/api/types/events"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/client"
+	"golang.org/x/sync/errgroup"
+)
+
+// Info implements Inspector.
+func (d *Docker) Info(ctx context.Context) (Info, error) {
+	i, err := d.info(ctx)
+	if err != nil {
+		return Info{}, fmt.Errorf("cannot ask the engine about itself: %w", err)
+	}
+	return i, nil
+}
+
+func (d *Docker) info(ctx context.Context) (i Info, err error) {
+	cli, err := d.connect(ctx)
+	if err != nil {
+		return i, err
+	}
+	ctx, cancel := within(ctx, quickCall)
+	defer cancel()
+	var both errgroup.Group
+	both.Go(func() error {
+		v, err := cli.ServerVersion(ctx)
+		i.Version, i.API = v.Version, v.APIVersion
+		return err
+	})
+	both.Go(func() error {
+		about, err := cli.Info(ctx)
+		i.DataRoot = about.DockerRootDir
+		return err
+	})
+	return i, d.explain(ctx, both.Wait())
+}
+
+// Describe implements Inspector.
+func (d *Docker) Describe(ctx context.Context, id string) ([]byte, error) {
+	cli, err := d.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := within(ctx, quickCall)
+	defer cancel()
+	_, raw, err := cli.ContainerInspectWithRaw(ctx, id, false)
+	if err != nil {
+		return nil, fmt.Errorf("cannot inspect container %s: %w", short(id), d.explainContainer(ctx, id, err))
+	}
+	return raw, nil
+}
+
+// Instance implements Inspector.
+func (d *Docker) Instance(ctx context.Context, id string) (Instance, error) {
+	cli, err := d.connect(ctx)
+	if err != nil {
+		return Instance{}, err
+	}
+	ctx, cancel := within(ctx, quickCall)
+	defer cancel()
+	r, err := cli.ContainerInspect(ctx, id)
+	if err != nil {
+		return Instance{}, fmt.Errorf("cannot inspect container %s: %w", short(id), d.explainContainer(ctx, id, err))
+	}
+	i := instance(r)
+	if i.Restarts > 0 && i.Running() {
+		lastEnd(ctx, cli, &i)
+	}
+	return i, nil
+}
+
+// lastEnd tells of a process that the engine has started again how it had ended:
+// the engine forgets that when it starts it. Its recent events still know; where
+// they do not any longer, nothing changes.
+func lastEnd(ctx context.Context, cli *client.Client, i *Instance) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	messages, failed := cli.Events(ctx, events.ListOptions{
+		Since: "1", Until: time.Now().UTC().Format(time.RFC3339Nano),
+		Filters: filters.NewArgs(filters.Arg("container", i.ID), filters.Arg("event", string(ActionDie)), filters.Arg("event", string(ActionOOM))),
+	})
+	for {
+		select {
+		case m := <-messages:
+			if code, err := strconv.Atoi(m.Actor.Attributes["exitCode"]); err == nil {
+				i.ExitCode = code
+			}
+			i.OOMKilled = i.OOMKilled || Action(m.Action) == ActionOOM
+		case <-failed:
+			return
+		}
+	}
+}
