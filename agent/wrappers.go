@@ -135,3 +135,7 @@ func (s *Server) Created(a *App) (time.Time, error)    { return s.Store.Created(
 func (s *Server) UpdateSettings(ctx context.Context, f func(*Settings) error) error {
 	return s.Store.UpdateSettings(ctx, f)
 }
+
+func (s *Server) Restore(ctx context.Context, app string, log event.Log) error {
+	return s.StartEnded(ctx, app, log)
+}
