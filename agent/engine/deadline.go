@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -10,6 +11,9 @@ import (
 const (
 	quickCall = 30 * time.Second // looks something up
 	slowCall  = 2 * time.Minute  // makes or removes something
+	// settleTime is how long a change that is under way may go on after the context
+	// of its caller has ended.
+	settleTime = 10 * time.Second
 )
 
 // within bounds a call to the engine.
@@ -40,4 +44,11 @@ func short(id string) string {
 		return id[:12]
 	}
 	return id
+}
+
+// slow is the cause of a call's end that the engine left without an answer.
+type slow struct{ limit time.Duration }
+
+func (s slow) Error() string {
+	return fmt.Sprintf("the Docker Engine did not answer within %s (try: systemctl status docker)", s.limit)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
-	"time"
 
 	"github.com/docker/docker/client"
 	"golang.org/x/sync/singleflight"
@@ -14,12 +13,7 @@ import (
 
 // How long the engine may take for one call before it counts as hung. They are
 // generous: a busy machine needs seconds to start fifty containers at once.
-const (
-
-	// settleTime is how long a change that is under way may go on after the
-	// caller's context ended, so that its outcome is known and can be undone.
-	settleTime = 10 * time.Second
-)
+const ()
 
 // Config says which Docker Engine to use and how. The zero value is right for
 // a host with one engine.
@@ -139,13 +133,6 @@ func (d *Docker) reconnect() {
 	d.client, d.negotiated = fresh, false
 	d.mu.Unlock()
 	old.Close()
-}
-
-// slow is the cause of a call's end that the engine left without an answer.
-type slow struct{ limit time.Duration }
-
-func (s slow) Error() string {
-	return fmt.Sprintf("the Docker Engine did not answer within %s (try: systemctl status docker)", s.limit)
 }
 
 func (s slow) Is(target error) bool { return target == context.DeadlineExceeded }

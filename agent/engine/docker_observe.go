@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -127,15 +126,6 @@ func trimSlash(name string) string {
 		return name[1:]
 	}
 	return name
-}
-
-// moment reads the engine's time; its year 1 is our zero time.
-func moment(s string) time.Time {
-	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil || t.Year() <= 1 {
-		return time.Time{}
-	}
-	return t
 }
 
 func hostPort(h *container.HostConfig) int {

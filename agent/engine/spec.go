@@ -145,3 +145,12 @@ func commandLine(argv []string) string {
 	}
 	return strings.Join(words, " ")
 }
+
+// moment reads the engine's time; its year 1 is our zero time.
+func moment(s string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil || t.Year() <= 1 {
+		return time.Time{}
+	}
+	return t
+}
