@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 )
 
@@ -82,7 +83,7 @@ func TestAbortedScaling(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.engine.Behave(func(s engine.Spec) engine.Behaviour { return engine.Behaviour{Exits: s.Index > 2, Code: 1} })
+	m.engine.Behave(func(s engine.Spec) memory.Behaviour { return memory.Behaviour{Exits: s.Index > 2, Code: 1} })
 	if err := m.server.Scale(t.Context(), "shop", map[string]int{"web": 4}, false, event.Log{}); err == nil {
 		t.Fatal("processes that end at once are accepted")
 	}

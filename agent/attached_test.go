@@ -12,15 +12,16 @@ import (
 	"testing"
 
 	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 )
 
 // starts collects what is started from now on, by container type and index.
 func (m *machine) starts() map[string]engine.Spec {
 	specs := map[string]engine.Spec{}
-	m.engine.Behave(func(s engine.Spec) engine.Behaviour {
+	m.engine.Behave(func(s engine.Spec) memory.Behaviour {
 		specs[fmt.Sprintf("%s.%d", s.Type, s.Index)] = s
-		return engine.Behaviour{Exits: s.Kind == engine.KindRelease}
+		return memory.Behaviour{Exits: s.Kind == engine.KindRelease}
 	})
 	return specs
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 )
 
@@ -16,7 +17,7 @@ func TestCleanup(t *testing.T) {
 		t.Fatal(err)
 	}
 	once := func(name string, exits bool) string {
-		m.engine.Behave(func(engine.Spec) engine.Behaviour { return engine.Behaviour{Exits: exits} })
+		m.engine.Behave(func(engine.Spec) memory.Behaviour { return memory.Behaviour{Exits: exits} })
 		i, err := m.engine.Start(ctx, engine.Spec{App: "shop", Kind: engine.KindRun, Type: "run", Index: 1, Name: name, Image: a.Current.Image})
 		if err != nil {
 			t.Fatal(err)

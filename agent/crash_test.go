@@ -12,6 +12,7 @@ import (
 
 	"dokku/agent/agenttest"
 	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
 	"dokku/build"
@@ -23,7 +24,7 @@ import (
 type machine struct {
 	t      *testing.T
 	root   string
-	engine *engine.Memory
+	engine *memory.Engine
 	proxy  *proxy.Memory
 	server *Server
 
@@ -44,7 +45,7 @@ var errDead = errors.New("the machine has no power")
 // newMachine has an app whose first revision is deployed.
 func newMachine(t *testing.T, h history) *machine {
 	t.Helper()
-	m := &machine{t: t, root: inMemory(t), engine: engine.NewMemory(), proxy: &proxy.Memory{}}
+	m := &machine{t: t, root: inMemory(t), engine: memory.New(), proxy: &proxy.Memory{}}
 	m.engine.Behave(behaviour)
 	m.turnOn()
 	ctx := context.Background()
@@ -70,8 +71,8 @@ func newMachine(t *testing.T, h history) *machine {
 }
 
 // behaviour is the one of an app that works.
-func behaviour(s engine.Spec) engine.Behaviour {
-	return engine.Behaviour{Output: []string{s.Type + " ran"}, Exits: s.Kind == engine.KindRelease}
+func behaviour(s engine.Spec) memory.Behaviour {
+	return memory.Behaviour{Output: []string{s.Type + " ran"}, Exits: s.Kind == engine.KindRelease}
 }
 
 // inMemory is a folder where fsync costs nothing, if the host has one: the

@@ -17,7 +17,7 @@ import (
 	"dokku/agent/agenttest"
 	"dokku/agent/disk"
 	"dokku/agent/disk/disktest"
-	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
 )
@@ -44,7 +44,7 @@ var unrecorded = regexp.MustCompile(`^\.dokku/(locks|log)$|/deploys/[0-9]+\.log$
 // with what the engine and the proxy have then.
 type cut struct {
 	ops    int
-	engine *engine.Memory
+	engine *memory.Engine
 	routes []proxy.Route
 	// done: the operation has been reported done.
 	done bool

@@ -20,6 +20,7 @@ import (
 
 	"dokku/agent/agenttest"
 	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
 	"dokku/build"
@@ -41,7 +42,7 @@ var crowdNames = []string{"a", "b", "c", "d", "e", "f"}
 type crowd struct {
 	t        *testing.T
 	root     string
-	engine   *engine.Memory
+	engine   *memory.Engine
 	proxy    *proxy.Memory
 	objects  string   // where the pushed revisions are
 	commits  []string // the revisions
@@ -63,8 +64,8 @@ type member struct {
 
 func newCrowd(t *testing.T) *crowd {
 	t.Helper()
-	c := &crowd{t: t, root: inMemory(t), engine: engine.NewMemory(), proxy: &proxy.Memory{}, history: agenttest.NewHistory()}
-	c.engine.Behave(func(s engine.Spec) engine.Behaviour { return engine.Behaviour{Exits: s.Kind == engine.KindRelease} })
+	c := &crowd{t: t, root: inMemory(t), engine: memory.New(), proxy: &proxy.Memory{}, history: agenttest.NewHistory()}
+	c.engine.Behave(func(s engine.Spec) memory.Behaviour { return memory.Behaviour{Exits: s.Kind == engine.KindRelease} })
 	dir := t.TempDir()
 	c.objects = filepath.Join(dir, ".git", "objects")
 	git(t, dir, "init", "-q", "-b", "main")

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"dokku/agent/engine"
+	"dokku/agent/engine/docker"
 	"dokku/agent/proxy"
 	"dokku/build"
 	"fmt"
@@ -37,17 +38,17 @@ func (s *Env) Engine(set Settings) (engine.Host, error) {
 		return s.host, nil
 	}
 	var err error
-	c := engine.Config{Host: set.Docker, Root: s.Store.identity}
+	c := docker.Config{Host: set.Docker, Root: s.Store.identity}
 	if set.Pool != "" {
 		if c.Pool, err = netip.ParsePrefix(set.Pool); err != nil {
 			return nil, fmt.Errorf("cannot use the pool of addresses %q of %s: %w", set.Pool, s.Store.own("server.json"), err)
 		}
 	}
-	d, err := engine.NewDocker(c)
+	d, err := docker.New(c)
 	if err != nil {
 		return nil, err
 	}
-	s.host = engine.Counted(d)
+	s.host = docker.Counted(d)
 	return s.host, nil
 }
 

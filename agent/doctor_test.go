@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dokku/agent/engine"
+	"dokku/agent/engine/docker"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
 )
@@ -226,7 +227,7 @@ func TestDoctorHangingEngine(t *testing.T) {
 	mute, err := net.Listen("unix", socket)
 	check(t, err)
 	defer mute.Close()
-	p.server.host, err = engine.NewDocker(engine.Config{Host: "unix://" + socket})
+	p.server.host, err = docker.New(docker.Config{Host: "unix://" + socket})
 	check(t, err)
 	p.server.around.patience = 2 * time.Second
 	begun := time.Now()

@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 )
 
@@ -43,7 +43,7 @@ var faults = []fault{
 	{name: "killed after", at: changes, kills: true, recover: recovers, strike: func(r *rig, label string) error {
 		r.dying = true
 		if strings.HasPrefix(label, "engine") {
-			return engine.ErrAnswerLost
+			return memory.ErrAnswerLost
 		}
 		return nil
 	}},
@@ -56,10 +56,10 @@ var faults = []fault{
 		}
 		return errors.New("it fails")
 	}},
-	{name: "answer lost", at: effects, recover: recovers, strike: func(*rig, string) error { return engine.ErrAnswerLost }},
+	{name: "answer lost", at: effects, recover: recovers, strike: func(*rig, string) error { return memory.ErrAnswerLost }},
 	{name: "times out", at: calls, recover: recovers, strike: func(*rig, string) error { return context.DeadlineExceeded }},
 	{name: "times out done", at: effects, recover: recovers, strike: func(*rig, string) error {
-		return fmt.Errorf("%w: %w", engine.ErrAnswerLost, context.DeadlineExceeded)
+		return fmt.Errorf("%w: %w", memory.ErrAnswerLost, context.DeadlineExceeded)
 	}},
 	{name: "client gone", at: every, recover: recovers, strike: func(r *rig, _ string) error { r.cancel(); return nil }},
 	{name: "engine restarts", at: every, away: true, strike: func(r *rig, _ string) error { r.engine.Restart(); return nil },

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
 )
@@ -96,7 +97,7 @@ var errProxyDown = errors.New("nginx does not answer")
 
 func (p *faultyProxy) call(name string, do func() error) error {
 	err := p.r.visit("proxy: " + name)
-	if err != nil && !errors.Is(err, engine.ErrAnswerLost) {
+	if err != nil && !errors.Is(err, memory.ErrAnswerLost) {
 		return err
 	}
 	if p.r.refuses() {

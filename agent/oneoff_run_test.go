@@ -16,17 +16,18 @@ import (
 	"time"
 
 	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 )
 
 // consoles gives the machine's engine commands for one-off containers: "spec"
 // prints how it was started, "fail" ends with 7, "cat" copies, and "stay" stays.
 func (m *machine) consoles() {
-	m.engine.Behave(func(s engine.Spec) engine.Behaviour {
+	m.engine.Behave(func(s engine.Spec) memory.Behaviour {
 		if s.Kind != engine.KindRun {
-			return engine.Behaviour{Exits: s.Kind == engine.KindRelease}
+			return memory.Behaviour{Exits: s.Kind == engine.KindRelease}
 		}
-		return engine.Behaviour{Exits: s.Command[0] == "end", Talk: func(ctx context.Context, argv []string, st engine.Streams) int {
+		return memory.Behaviour{Exits: s.Command[0] == "end", Talk: func(ctx context.Context, argv []string, st engine.Streams) int {
 			switch argv[0] {
 			case "fail":
 				return 7

@@ -9,6 +9,7 @@ import (
 
 	"dokku/agent/agenttest"
 	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 )
 
@@ -106,7 +107,7 @@ func portMaps(words []string) (list []PortMap) {
 // broken one has to be rejected.
 func (m *machine) pushNext(ctx context.Context, h history, broken bool) error {
 	if broken {
-		m.engine.Behave(func(s engine.Spec) engine.Behaviour { return engine.Behaviour{Exits: s.Release > 1, Code: 1} })
+		m.engine.Behave(func(s engine.Spec) memory.Behaviour { return memory.Behaviour{Exits: s.Release > 1, Code: 1} })
 		err := m.pushTo(ctx, "shop", h.one, h.two, event.Log{})
 		m.engine.Behave(behaviour)
 		if err == nil {

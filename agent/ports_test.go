@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
 )
@@ -22,11 +23,11 @@ func (m *machine) mapping(ports ...PortMap) error {
 func TestPortMappings(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	var env []string
-	m.engine.Behave(func(s engine.Spec) engine.Behaviour {
+	m.engine.Behave(func(s engine.Spec) memory.Behaviour {
 		if s.Type == "web" {
 			env = append(env, slices.DeleteFunc(slices.Clone(s.Env), func(v string) bool { return !strings.HasPrefix(v, "PORT=") })...)
 		}
-		return engine.Behaviour{Exits: s.Kind == engine.KindRelease}
+		return memory.Behaviour{Exits: s.Kind == engine.KindRelease}
 	})
 	before := m.ids()
 	if err := m.mapping(PortMap{"http", 10080, 0}, PortMap{"http", 80, 0}, PortMap{"http", 10081, 9000}); err != nil {

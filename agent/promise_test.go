@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 )
 
@@ -131,7 +132,7 @@ func TestRejectedConfig(t *testing.T) {
 	if err != nil || len(a.State.Retiring) == 0 {
 		t.Fatalf("nothing retires: %+v, %v", a, err)
 	}
-	m.engine.Behave(func(s engine.Spec) engine.Behaviour { return engine.Behaviour{Exits: true, Code: 1} })
+	m.engine.Behave(func(s engine.Spec) memory.Behaviour { return memory.Behaviour{Exits: true, Code: 1} })
 	var once sync.Once
 	m.visit = func(name string) error {
 		if name == "Start" {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
 )
@@ -122,7 +123,7 @@ func TestRenameWithoutNewProcesses(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	ctx, none := t.Context(), event.Log{}
 	before := m.ids()
-	m.engine.Behave(func(s engine.Spec) engine.Behaviour { return engine.Behaviour{Exits: true, Code: 3} })
+	m.engine.Behave(func(s engine.Spec) memory.Behaviour { return memory.Behaviour{Exits: true, Code: 3} })
 	err := m.server.Rename(ctx, "shop", "store", false, none)
 	if err == nil || !strings.Contains(err.Error(), "shop is called store now") {
 		t.Fatalf("%v", err)

@@ -12,6 +12,7 @@ import (
 
 	"dokku/agent/backup"
 	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
 )
@@ -37,9 +38,9 @@ func (m *machine) restored(data []byte, o RestoreOptions) (string, error) {
 
 // another is a machine that has nothing yet.
 func (m *machine) another() *machine {
-	n := &machine{t: m.t, root: inMemory(m.t), engine: engine.NewMemory(), proxy: &proxy.Memory{}}
-	n.engine.Behave(func(s engine.Spec) engine.Behaviour {
-		return engine.Behaviour{Output: []string{s.Type + " ran"}, Exits: s.Kind == engine.KindRelease}
+	n := &machine{t: m.t, root: inMemory(m.t), engine: memory.New(), proxy: &proxy.Memory{}}
+	n.engine.Behave(func(s engine.Spec) memory.Behaviour {
+		return memory.Behaviour{Output: []string{s.Type + " ran"}, Exits: s.Kind == engine.KindRelease}
 	})
 	if err := os.Mkdir(filepath.Join(n.root, ".dokku"), 0o700); err != nil {
 		m.t.Fatal(err)
@@ -176,8 +177,8 @@ func TestRestoreOneFails(t *testing.T) {
 	}
 	data := old.backedUp(BackupOptions{})
 	m := old.another()
-	m.engine.Behave(func(s engine.Spec) engine.Behaviour {
-		return engine.Behaviour{Exits: s.App == "blog" || s.Kind != engine.KindDeploy}
+	m.engine.Behave(func(s engine.Spec) memory.Behaviour {
+		return memory.Behaviour{Exits: s.App == "blog" || s.Kind != engine.KindDeploy}
 	})
 	printed, err := m.restored(data, RestoreOptions{})
 	if err == nil || !strings.Contains(err.Error(), "Unable to restore 1 of 2 apps: blog") {
@@ -202,7 +203,7 @@ func TestRestoreOneFails(t *testing.T) {
 	}
 	// The same backup again goes on with what failed, and leaves the rest alone.
 	m.turnOn()
-	m.engine.Behave(func(s engine.Spec) engine.Behaviour { return engine.Behaviour{Exits: s.Kind != engine.KindDeploy} })
+	m.engine.Behave(func(s engine.Spec) memory.Behaviour { return memory.Behaviour{Exits: s.Kind != engine.KindDeploy} })
 	shop, _ := m.server.Store.Load("shop")
 	if printed, err := m.restored(data, RestoreOptions{}); err != nil {
 		t.Fatalf("%v\n%s", err, printed)

@@ -9,25 +9,25 @@ import (
 
 // Deadlines of calls to an engine.
 const (
-	quickCall = 30 * time.Second // looks something up
-	slowCall  = 2 * time.Minute  // makes or removes something
+	QuickCall = 30 * time.Second // looks something up
+	SlowCall  = 2 * time.Minute  // makes or removes something
 	// settleTime is how long a change that is under way may go on after the context
 	// of its caller has ended.
 	settleTime = 10 * time.Second
 )
 
-// within bounds a call to the engine.
-func within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, limit, slow{limit})
+// Within bounds a call to the engine.
+func Within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, limit, SlowError{limit})
 }
 
-// settled bounds a change that must not be left halfway: it outlives ctx by
+// Settled bounds a change that must not be left halfway: it outlives ctx by
 // settleTime.
-func settled(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+func Settled(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	c, cancelCause := context.WithCancelCause(context.WithoutCancel(ctx))
-	c, cancel := within(c, limit)
+	c, cancel := Within(c, limit)
 	stop := context.AfterFunc(ctx, func() {
-		timer := time.AfterFunc(settleTime, func() { cancelCause(slow{settleTime}) })
+		timer := time.AfterFunc(settleTime, func() { cancelCause(SlowError{settleTime}) })
 		context.AfterFunc(c, func() { timer.Stop() })
 	})
 	return c, func() {
@@ -37,8 +37,8 @@ func settled(ctx context.Context, limit time.Duration) (context.Context, context
 	}
 }
 
-// short shortens an id as docker ps does; names stay as they are.
-func short(id string) string {
+// Short shortens an id as docker ps does; names stay as they are.
+func Short(id string) string {
 	id = strings.TrimPrefix(id, "sha256:")
 	if len(id) == 64 {
 		return id[:12]
@@ -46,9 +46,13 @@ func short(id string) string {
 	return id
 }
 
-// slow is the cause of a call's end that the engine left without an answer.
-type slow struct{ limit time.Duration }
+// SlowError says that the engine has not answered in time. It is a
+// context.DeadlineExceeded.
+type SlowError struct{ Limit time.Duration }
 
-func (s slow) Error() string {
-	return fmt.Sprintf("the Docker Engine did not answer within %s (try: systemctl status docker)", s.limit)
+func (e SlowError) Error() string {
+	return fmt.Sprintf("the Docker Engine did not answer within %s (try: systemctl status docker)", e.Limit)
 }
+
+// Is makes the error a context.DeadlineExceeded.
+func (e SlowError) Is(target error) bool { return target == context.DeadlineExceeded }

@@ -87,8 +87,9 @@ type Spec struct {
 	Deadline time.Time
 	Client   string
 
-	// attached and stdin are of RunAttached.
-	attached, stdin bool
+	// Attached: the streams are the caller's; Stdin: its standard input too. RunAttached
+	// sets them.
+	Attached, Stdin bool
 }
 
 // Mount is a folder or file of the host, or a volume, that a container sees.

@@ -32,7 +32,7 @@ func TestFreeSubnet(t *testing.T) {
 		{"192.168.7.0/24", 24, nil, "192.168.7.0/24"},
 		{"192.168.7.0/24", 24, prefixes("192.168.7.9/32"), ""},
 	} {
-		got, ok := freeSubnet(netip.MustParsePrefix(test.pool), test.length, test.taken)
+		got, ok := FreeSubnet(netip.MustParsePrefix(test.pool), test.length, test.taken)
 		if ok != (test.want != "") || ok && got.String() != test.want {
 			t.Errorf("/%d of %s without %v: got %v, want %q", test.length, test.pool, test.taken, got, test.want)
 		}
@@ -44,7 +44,7 @@ func TestDivide(t *testing.T) {
 		"10.192.4.0/22":    "10.192.6.0/23 10.192.4.1",
 		"192.168.7.192/28": "192.168.7.200/29 192.168.7.193",
 	} {
-		automatic, gateway := divide(netip.MustParsePrefix(subnet))
+		automatic, gateway := Divide(netip.MustParsePrefix(subnet))
 		if got := fmt.Sprint(automatic, gateway); got != want {
 			t.Errorf("%s: got %s, want %s", subnet, got, want)
 		}
@@ -57,8 +57,8 @@ func TestParseRestartPolicy(t *testing.T) {
 		"on-failure": "on-failure 0", "on-failure:10": "on-failure 10", "on-failure:0": "on-failure 0",
 		"on-failure:": "", "on-failure:-1": "", "on-failure:x": "", "always:3": "", "No": "", "sometimes": "",
 	} {
-		p, err := parseRestartPolicy(s)
-		got := fmt.Sprintf("%s %d", p.name, p.max)
+		p, err := ParseRestartPolicy(s)
+		got := fmt.Sprintf("%s %d", p.Name, p.Max)
 		if (err == nil) != (want != "") || err == nil && got != want {
 			t.Errorf("%q: got %s, %v, want %q", s, got, err, want)
 		}

@@ -24,13 +24,13 @@ func RunOnce(ctx context.Context, r Runner, spec Spec, output io.Writer) (Instan
 		return Instance{}, err
 	}
 	last, err := finish(ctx, r, i.ID, output)
-	after, cancel := settled(ctx, slowCall)
+	after, cancel := Settled(ctx, SlowCall)
 	defer cancel()
 	if removed := r.Remove(after, Resource{Kind: Container, ID: i.ID}); removed != nil {
 		err = errors.Join(err, removed)
 	}
 	if err != nil {
-		return Instance{}, fmt.Errorf("cannot run %s to its end: %w", spec.title(), err)
+		return Instance{}, fmt.Errorf("cannot run %s to its end: %w", spec.Title(), err)
 	}
 	return last, nil
 }

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// freeSubnet returns the first subnet of the pool that overlaps nothing taken.
-func freeSubnet(pool netip.Prefix, length int, taken []netip.Prefix) (netip.Prefix, bool) {
+// FreeSubnet returns the first subnet of the pool that overlaps nothing taken.
+func FreeSubnet(pool netip.Prefix, length int, taken []netip.Prefix) (netip.Prefix, bool) {
 	first := binary.BigEndian.Uint32(pool.Addr().AsSlice())
 	for n := range uint32(1) << (length - pool.Bits()) {
 		var a [4]byte
@@ -20,9 +20,9 @@ func freeSubnet(pool netip.Prefix, length int, taken []netip.Prefix) (netip.Pref
 	return netip.Prefix{}, false
 }
 
-// divide says who gives out which addresses of a subnet: the engine the upper
+// Divide says who gives out which addresses of a subnet: the engine the upper
 // half, the agent the lower one, whose first address is the gateway.
-func divide(subnet netip.Prefix) (automatic netip.Prefix, gateway netip.Addr) {
+func Divide(subnet netip.Prefix) (automatic netip.Prefix, gateway netip.Addr) {
 	length := subnet.Bits() + 1
 	a := subnet.Addr().As4()
 	upper := binary.BigEndian.Uint32(a[:]) | 1<<(32-length)
