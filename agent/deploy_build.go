@@ -83,7 +83,7 @@ func (b *building) inspect(ctx context.Context) error {
 		_, _, err = control.Resolve(x.State.asked())
 	}
 	if err == nil {
-		_, _, err = x.Env.checkPlan(x.view(), b.release)
+		_, _, err = x.checkPlan(b.release)
 	}
 	return err
 }

@@ -17,7 +17,7 @@ func (o *rollout) gate(ctx context.Context) (err error) {
 	if len(o.targets) == 0 {
 		return nil
 	}
-	plan, warnings, err := o.session.Env.checkPlan(o.session.view(), o.release)
+	plan, warnings, err := o.session.checkPlan(o.release)
 	if err != nil {
 		return err
 	}
@@ -27,7 +27,7 @@ func (o *rollout) gate(ctx context.Context) (err error) {
 	plan.Exec = o.host
 	done := o.session.log.Timed("gate")
 	defer func() { done(err) }()
-	return checks.Gate(ctx, plan, o.targets, o.host, o.session.log)
+	return checks.Gate(ctx, plan, o.targets, gatekeeper{o.host}, o.session.log)
 }
 
 // report tells why a deploy was rejected, and returns the error that is left to

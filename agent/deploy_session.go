@@ -40,6 +40,10 @@ type session struct {
 	rest *Observation
 	// oneOffs are the one-off containers that were last observed.
 	oneOffs []engine.Instance
+	// checks is the CHECKS file that was parsed last, and checksOf the attempt of the
+	// release that has it.
+	checks   *checksFile
+	checksOf string
 	// published is called once the route that the state asks for is live.
 	published func()
 }
