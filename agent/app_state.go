@@ -3,6 +3,7 @@ package agent
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"maps"
 )
 
@@ -30,3 +31,14 @@ func (st *State) scaleTo(counts map[string]int) {
 		delete(st.ScaleNext, t)
 	}
 }
+
+// Process is one instance that is to run.
+type Process struct {
+	Type     string
+	Index    int
+	HostPort int // 0: not published
+	// Exclusive: none of its type from another release may run beside it.
+	Exclusive bool
+}
+
+func (p Process) String() string { return fmt.Sprintf("%s.%d", p.Type, p.Index) }

@@ -37,11 +37,11 @@ const (
 	backupImages   = "images.tar"
 )
 
-// Backup writes apps, settings and keys to w. Each app is read as it is between two
+// Write writes apps, settings and keys to w. Each app is read as it is between two
 // operations; nothing is written before all is read. Left says what was left behind,
 // a line for each app that has something of the kind.
-func (s *Server) Backup(ctx context.Context, o BackupOptions, w io.Writer, log event.Log) (m backup.Manifest, left []string, err error) {
-	names, err := s.backupNames(o.Apps, log)
+func Write(ctx context.Context, s *Server, o BackupOptions, w io.Writer, log event.Log) (m backup.Manifest, left []string, err error) {
+	names, err := appNames(s, o.Apps, log)
 	if err != nil {
 		return m, nil, err
 	}
@@ -63,7 +63,7 @@ func (s *Server) Backup(ctx context.Context, o BackupOptions, w io.Writer, log e
 		}
 	}
 	if len(o.Apps) == 0 {
-		if err := s.backUpServer(ctx, o, dir); err != nil {
+		if err := backUpServer(ctx, s, o, dir); err != nil {
 			return m, nil, err
 		}
 	}
@@ -73,9 +73,9 @@ func (s *Server) Backup(ctx context.Context, o BackupOptions, w io.Writer, log e
 	return m, left, nil
 }
 
-// backupNames are the apps that a backup is of. All apps are those that stand: one
+// appNames are the apps that a backup is of. All apps are those that stand: one
 // that is being destroyed, or was never pushed to, is none.
-func (s *Server) backupNames(asked []string, log event.Log) ([]string, error) {
+func appNames(s *Server, asked []string, log event.Log) ([]string, error) {
 	names := asked
 	if len(asked) == 0 {
 		var err error
@@ -101,7 +101,7 @@ func (s *Server) backupNames(asked []string, log event.Log) ([]string, error) {
 }
 
 // backUpServer copies what is no app's.
-func (s *Server) backUpServer(ctx context.Context, o BackupOptions, dir string) error {
+func backUpServer(ctx context.Context, s *Server, o BackupOptions, dir string) error {
 	set, err := s.Store.storedSettings()
 	if err != nil {
 		return err

@@ -42,12 +42,12 @@ type restore struct {
 	done, ran map[string]bool
 }
 
-// RestoreBackup takes apps, settings and keys from a backup. All of it is read and
+// Restore takes apps, settings and keys from a backup. All of it is read and
 // checked before anything changes. Each app appears whole, in one rename, and is
 // started then; one that does not come up keeps no other from its turn, and stays
 // stopped. Whoever is killed leaves each app whole or absent: the agent starts what
 // is there, and the same command does the rest. It returns how many apps there were.
-func (s *Server) RestoreBackup(ctx context.Context, r io.Reader, o RestoreOptions, log event.Log) (n int, err error) {
+func Restore(ctx context.Context, s *Server, r io.Reader, o RestoreOptions, log event.Log) (n int, err error) {
 	const refused = "cannot restore the backup, nothing has changed: %w"
 	in := bufio.NewReaderSize(r, 1<<16)
 	if err := backup.Begins(in); err != nil {

@@ -251,7 +251,7 @@ func (r *rig) aMinuteLater() {
 
 // halfMade returns an error when there is a repository that is no app.
 func (r *rig) halfMade() error {
-	for _, f := range (&doctor{Server: r.server}).checkStray(context.Background()) {
+	for _, f := range (&examination{Server: r.server}).checkStray(context.Background()) {
 		if f.Status != HealthOK {
 			return errors.New(f.Text)
 		}

@@ -123,7 +123,7 @@ func TestCommandsAtTheSameTime(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	agent := make(chan error, 1)
-	go func() { agent <- c.member(-1).server.Run(ctx, event.Log{}) }()
+	go func() { agent <- Run(ctx, c.member(-1).server, event.Log{}) }()
 	begun := time.Now()
 	c.within(*crowdPatience, func() {
 		var all sync.WaitGroup

@@ -23,8 +23,8 @@ func applyOptions(v View, s *engine.Spec, r *Release) error {
 	if s.Kind == engine.KindDeploy && len(s.Joins) > 0 {
 		s.Aliases = []string{strings.TrimSuffix(v.Name+"."+s.Type+"."+r.NetworkTLD, ".")}
 	}
-	var err error
-	s.Limits, err = Limits(r.Resources, s.Type)
+	l, err := LimitsOf(r.Resources, s.Type)
+	s.Limits = engine.Limits(l)
 	return err
 }
 

@@ -111,7 +111,7 @@ func (x *session) fallback(ctx context.Context) string {
 
 // Serving returns the number of the release that the proxy leads to now; 0: none,
 // or the app is not behind the proxy.
-func (s *Server) Serving(ctx context.Context, a *App) (int, error) {
+func (s *Env) Serving(ctx context.Context, a *App) (int, error) {
 	if a.Current == nil || a.State.ProxyDisabled {
 		return 0, nil
 	}

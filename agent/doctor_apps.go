@@ -12,14 +12,14 @@ import (
 )
 
 // folders are the apps, readable or not.
-func (d *doctor) folders() []string {
+func (d *examination) folders() []string {
 	apps, _ := d.Server.Store.Apps() // checkStray tells why not
 	return apps
 }
 
 // checkApp looks at one app. What cannot be read cannot be compared with what
 // runs.
-func (d *doctor) checkApp(ctx context.Context, app string) []Finding {
+func (d *examination) checkApp(ctx context.Context, app string) []Finding {
 	a, list := d.checkState(app)
 	list = slices.Concat(list, d.checkModes(app), d.checkRepository(app))
 	if a != nil {
@@ -32,7 +32,7 @@ func (d *doctor) checkApp(ctx context.Context, app string) []Finding {
 }
 
 // reconciled makes a finding one that reconciling the app mends.
-func (d *doctor) reconciled(app string, f Finding) Finding {
+func (d *examination) reconciled(app string, f Finding) Finding {
 	if f.Mend == "" {
 		f.Mend = "dokku doctor " + app + " --fix"
 	}
@@ -46,7 +46,7 @@ func (d *doctor) reconciled(app string, f Finding) Finding {
 
 // checkDeploy looks for what was begun and is not finished, although nobody is at
 // work on it.
-func (d *doctor) checkDeploy(a *App) []Finding {
+func (d *examination) checkDeploy(a *App) []Finding {
 	const check = "deploy"
 	h, busy, abandoned := d.Server.Store.peek(a.Name)
 	if busy {
@@ -83,7 +83,7 @@ func (d *doctor) checkDeploy(a *App) []Finding {
 
 // checkProblem repeats what the last attempt to bring the app where it should be
 // ended with.
-func (d *doctor) checkProblem(app string) []Finding {
+func (d *examination) checkProblem(app string) []Finding {
 	const check = "problem"
 	p, err := d.Server.Store.Problem(app)
 	switch {
@@ -97,7 +97,7 @@ func (d *doctor) checkProblem(app string) []Finding {
 
 // checkProcesses compares what runs with what was asked for, and with what
 // converging would do. An app that somebody works on is on its way.
-func (d *doctor) checkProcesses(ctx context.Context, a *App) []Finding {
+func (d *examination) checkProcesses(ctx context.Context, a *App) []Finding {
 	const check = "processes"
 	if _, err := d.engine(); err != nil {
 		return []Finding{wrong(check, HealthWarning, service("start", "docker"), "cannot be told while the engine does not answer")}
@@ -137,7 +137,7 @@ func (d *doctor) checkProcesses(ctx context.Context, a *App) []Finding {
 
 // moving reports whether somebody is changing what runs: whoever has the lock, or
 // the git that is about to accept a release.
-func (d *doctor) moving(a *App) bool {
+func (d *examination) moving(a *App) bool {
 	_, busy, _ := d.Server.Store.peek(a.Name)
 	now, err := d.Server.Store.Load(a.Name)
 	return busy || err != nil || now.State.Staged != nil || now.State.Current != a.State.Current
@@ -146,7 +146,7 @@ func (d *doctor) moving(a *App) bool {
 // compareProcesses says of each process that should run why it does not. What is
 // missing is made by reconciling; what has ended stays so, since its restart
 // policy has decided, or somebody has stopped it.
-func (d *doctor) compareProcesses(a *App, want Desired, o engine.Observed) []Finding {
+func (d *examination) compareProcesses(a *App, want Desired, o engine.Observed) []Finding {
 	const check = "processes"
 	if want.Stopped {
 		return nil
@@ -172,7 +172,7 @@ func (d *doctor) compareProcesses(a *App, want Desired, o engine.Observed) []Fin
 
 // surplus is what converging would remove, or lead nginx to: a plan is made and
 // not carried out. What ended or was due to retire only just now is the agent's.
-func (d *doctor) surplus(ctx context.Context, x View, want Desired, o engine.Observed) []Finding {
+func (d *examination) surplus(ctx context.Context, x View, want Desired, o engine.Observed) []Finding {
 	w := Observation{Observed: o, Now: time.Now().Add(-time.Minute), Clients: clients(o.Instances)}
 	for _, n := range o.Networks {
 		if n.App == x.Name {

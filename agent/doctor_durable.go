@@ -3,7 +3,7 @@ package agent
 import "context"
 
 // checkDurable looks whether git syncs what is pushed.
-func (d *doctor) checkDurable(app string) (list []Finding) {
+func (d *examination) checkDurable(app string) (list []Finding) {
 	const check = "repository"
 	lacks, err := lacking(d.Server.Store.dir(app), false)
 	if err != nil {
@@ -18,7 +18,7 @@ func (d *doctor) checkDurable(app string) (list []Finding) {
 }
 
 // hardenGit makes git sync what is pushed, under the app's lock, unless somebody is at work there.
-func (d *doctor) hardenGit(app string) error {
+func (d *examination) hardenGit(app string) error {
 	l, ok, err := d.Server.Store.tryLock(app, "doctor")
 	if err != nil || !ok {
 		return err
@@ -28,7 +28,7 @@ func (d *doctor) hardenGit(app string) error {
 }
 
 // sweep removes what git has left, unless somebody is at work there.
-func (d *doctor) sweep(app string) error {
+func (d *examination) sweep(app string) error {
 	l, ok, err := d.Server.Store.tryLock(app, "doctor")
 	if err != nil || !ok {
 		return err

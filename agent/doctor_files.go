@@ -23,7 +23,7 @@ type entry struct {
 }
 
 // modes compares owners and modes. What is not there has no finding.
-func (d *doctor) modes(check string, entries ...entry) []Finding {
+func (d *examination) modes(check string, entries ...entry) []Finding {
 	var foreign, open []string
 	wanted := map[string]fs.FileMode{}
 	for _, e := range entries {
@@ -95,7 +95,7 @@ func secrets(dir string) []entry {
 	return list
 }
 
-func (d *doctor) checkPermissions(context.Context) []Finding {
+func (d *examination) checkPermissions(context.Context) []Finding {
 	const check = "permissions"
 	// sshd refuses keys below a folder that others may write.
 	entries := []entry{{d.Server.Store.Root, 0o700, 0o022}, secret(d.Server.Store.own()), secret(d.Server.Store.own("server.json"))}
@@ -106,7 +106,7 @@ func (d *doctor) checkPermissions(context.Context) []Finding {
 	return fine(check, "only %s may read what is below %s", ownName(), d.Server.Store.own())
 }
 
-func (d *doctor) checkModes(app string) []Finding {
+func (d *examination) checkModes(app string) []Finding {
 	const check = "permissions"
 	entries := secrets(d.Server.Store.file(app))
 	for _, sub := range []string{"releases", "deploys"} {
@@ -120,7 +120,7 @@ func (d *doctor) checkModes(app string) []Finding {
 
 // checkStray looks for what a create or a destroy left that was killed, and for
 // repositories that are no app.
-func (d *doctor) checkStray(context.Context) []Finding {
+func (d *examination) checkStray(context.Context) []Finding {
 	const check = "half-made apps"
 	var list []Finding
 	entries, err := os.ReadDir(d.Server.Store.Root)
@@ -164,7 +164,7 @@ func olderThan(pattern string, age time.Duration) (old []string) {
 }
 
 // checkState reads all that is kept of an app.
-func (d *doctor) checkState(app string) (*App, []Finding) {
+func (d *examination) checkState(app string) (*App, []Finding) {
 	const check = "state"
 	bad := func(err error) []Finding {
 		mend := "restore it from a backup"
@@ -186,7 +186,7 @@ func (d *doctor) checkState(app string) (*App, []Finding) {
 
 // checkRepository looks at the hooks, without which a push is accepted and never
 // deployed, and for what a killed git has left.
-func (d *doctor) checkRepository(app string) []Finding {
+func (d *examination) checkRepository(app string) []Finding {
 	const check = "repository"
 	var list []Finding
 	for _, name := range hookNames {

@@ -17,7 +17,7 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-func (d *doctor) checkSSH(ctx context.Context) []Finding {
+func (d *examination) checkSSH(ctx context.Context) []Finding {
 	const check = "sshd"
 	var errs []error
 	for _, at := range d.sshAddresses() {
@@ -49,13 +49,13 @@ func greeting(ctx context.Context, at string) (string, error) {
 
 // sshAddresses are where this host's sshd should answer: its configuration can be
 // read by everybody, while asking sshd itself (sshd -T) takes root.
-func (d *doctor) sshAddresses() []string {
+func (d *examination) sshAddresses() []string {
 	if d.set.SSHPort != 0 {
 		return []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(d.set.SSHPort))}
 	}
-	files, _ := filepath.Glob(filepath.Join(filepath.Dir(d.sshConfig), "sshd_config.d", "*.conf"))
+	files, _ := filepath.Glob(filepath.Join(filepath.Dir(d.SSHConfig), "sshd_config.d", "*.conf"))
 	var ports, hosts, list []string
-	for _, file := range append(files, d.sshConfig) {
+	for _, file := range append(files, d.SSHConfig) {
 		data, _ := os.ReadFile(file)
 		p, h := parseSSHConfig(data)
 		ports, hosts = append(ports, p...), append(hosts, h...)
@@ -106,7 +106,7 @@ func parseSSHConfig(data []byte) (ports, hosts []string) {
 
 // checkKeys reads authorized_keys: sshd ignores a file that others may write, and
 // a key without our command has a shell, with all that the user dokku may do.
-func (d *doctor) checkKeys(context.Context) []Finding {
+func (d *examination) checkKeys(context.Context) []Finding {
 	const check = "ssh keys"
 	path := filepath.Join(d.Server.Store.Root, ".ssh", "authorized_keys")
 	list := d.modes(check, entry{filepath.Dir(path), 0o700, 0o022}, entry{path, 0o600, 0o022})
@@ -158,7 +158,7 @@ func oddCommand(options []string, want string) string {
 }
 
 // forcedCommand is what our own lines of authorized_keys begin with.
-func (d *doctor) forcedCommand() (string, error) {
+func (d *examination) forcedCommand() (string, error) {
 	var quoted [2]string
 	for i, path := range []string{d.Server.Store.Root, d.Server.Binary} {
 		var err error

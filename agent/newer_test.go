@@ -63,9 +63,9 @@ func everyOperation(h history, data []byte) map[string]func(*machine) error {
 		},
 		"the push's end": func(m *machine) error { _, err := m.server.DropProvisional(ctx, "shop", none); return err },
 		"doctor --fix": func(m *machine) error {
-			m.server.around.sshConfig = "/dev/null"
+			d := Doctor{m.server, Surroundings{SSHConfig: "/dev/null"}}
 			var texts []string
-			for _, f := range m.server.Mend(ctx, "shop", m.server.Examine(ctx, "shop"), none) {
+			for _, f := range d.Fix(ctx, "shop", d.Examine(ctx, "shop"), none) {
 				if f.Status != HealthOK {
 					texts = append(texts, f.Text)
 				}
@@ -73,11 +73,11 @@ func everyOperation(h history, data []byte) map[string]func(*machine) error {
 			return errors.New(strings.Join(texts, "\n"))
 		},
 		"backup": func(m *machine) error {
-			_, _, err := m.server.Backup(ctx, BackupOptions{}, &bytes.Buffer{}, none)
+			_, _, err := Write(ctx, m.server, BackupOptions{}, &bytes.Buffer{}, none)
 			return err
 		},
 		"restore --force": func(m *machine) error {
-			_, err := m.server.RestoreBackup(ctx, bytes.NewReader(data), RestoreOptions{Force: true}, none)
+			_, err := Restore(ctx, m.server, bytes.NewReader(data), RestoreOptions{Force: true}, none)
 			return err
 		},
 	}

@@ -45,7 +45,7 @@ func (m *machine) consoles() {
 
 func (m *machine) oneOffs() (names []string) {
 	m.t.Helper()
-	list, err := m.server.OneOffs(m.t.Context(), "shop")
+	list, err := List(m.t.Context(), m.server, "shop")
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func (m *machine) oneOffs() (names []string) {
 
 func (m *machine) attached(ctx context.Context, words ...string) (string, int, error) {
 	var out bytes.Buffer
-	last, err := m.server.RunAttached(ctx, "shop", OneOff{Words: words, Env: []string{"GREETING=hi"}},
+	last, err := RunAttached(ctx, m.server, "shop", OneOff{Words: words, Env: []string{"GREETING=hi"}},
 		engine.Streams{Stdin: strings.NewReader("typed"), Stdout: &out, Stderr: &out}, event.Log{})
 	return out.String(), last.ExitCode, err
 }
@@ -155,10 +155,10 @@ func TestRunRefused(t *testing.T) {
 	if err := m.server.Create(ctx, "empty", false); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.server.RunDetached(ctx, "empty", o, event.Log{}); err == nil || err.Error() != "App empty has not been deployed" {
+	if _, err := RunDetached(ctx, m.server, "empty", o, event.Log{}); err == nil || err.Error() != "App empty has not been deployed" {
 		t.Errorf("got %v", err)
 	}
-	if _, err := m.server.RunDetached(ctx, "nosuch", o, event.Log{}); err == nil || err.Error() != "App nosuch does not exist" {
+	if _, err := RunDetached(ctx, m.server, "nosuch", o, event.Log{}); err == nil || err.Error() != "App nosuch does not exist" {
 		t.Errorf("got %v", err)
 	}
 	// It is destroyed while its container is made.
@@ -170,7 +170,7 @@ func TestRunRefused(t *testing.T) {
 		}
 		return nil
 	})
-	if _, err := m.server.RunDetached(ctx, "shop", o, event.Log{}); err == nil || err.Error() != "App shop is being destroyed" {
+	if _, err := RunDetached(ctx, m.server, "shop", o, event.Log{}); err == nil || err.Error() != "App shop is being destroyed" {
 		t.Errorf("got %v", err)
 	}
 	a, _ := m.server.Store.Load("shop")
@@ -190,7 +190,7 @@ func TestRunRefused(t *testing.T) {
 // foreign starts a one-off container of another process.
 func (m *machine) foreign(client Owner, words ...string) string {
 	m.t.Helper()
-	spec, err := m.server.oneOff(m.t.Context(), "shop", OneOff{Words: words})
+	spec, err := specOf(m.t.Context(), m.server, "shop", OneOff{Words: words})
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -216,7 +216,7 @@ func TestOneOffsOverTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	mine := m.foreign(self, "stay")
-	detached, err := m.server.RunDetached(ctx, "shop", OneOff{Words: []string{"stay"}, TTL: time.Hour}, event.Log{})
+	detached, err := RunDetached(ctx, m.server, "shop", OneOff{Words: []string{"stay"}, TTL: time.Hour}, event.Log{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,10 +240,10 @@ func TestOneOffsOverTime(t *testing.T) {
 	}
 
 	m.foreign(Owner{Boot: self.Boot, PID: self.PID, Start: self.Start + 1}, "stay")
-	if _, err := m.server.RunDetached(ctx, "shop", OneOff{Words: []string{"end"}}, event.Log{}); err != nil {
+	if _, err := RunDetached(ctx, m.server, "shop", OneOff{Words: []string{"end"}}, event.Log{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.server.RunDetached(ctx, "shop", OneOff{Words: []string{"stay"}, TTL: time.Nanosecond}, event.Log{}); err != nil {
+	if _, err := RunDetached(ctx, m.server, "shop", OneOff{Words: []string{"stay"}, TTL: time.Nanosecond}, event.Log{}); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(m.oneOffs()); n != 5 {
@@ -296,7 +296,7 @@ func TestAgentWatchesOneOffs(t *testing.T) {
 		}
 		return nil
 	})
-	go func() { running <- m.server.Run(ctx, event.Log{}) }()
+	go func() { running <- Run(ctx, m.server, event.Log{}) }()
 	// At rest the agent does not look at the app at each tick.
 	rests := func() bool {
 		at := looked.Load()
@@ -307,7 +307,7 @@ func TestAgentWatchesOneOffs(t *testing.T) {
 	client.Wait()
 	eventually(t, "the container of the killed client is gone", func() bool { return m.oneOffs() == nil })
 
-	if _, err := m.server.RunDetached(ctx, "shop", OneOff{Words: []string{"stay"}, TTL: 5 * time.Second}, event.Log{}); err != nil {
+	if _, err := RunDetached(ctx, m.server, "shop", OneOff{Words: []string{"stay"}, TTL: 5 * time.Second}, event.Log{}); err != nil {
 		t.Fatal(err)
 	}
 	looked.Store(0)
@@ -322,18 +322,18 @@ func TestStopOneOffs(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	m.consoles()
 	for range 2 {
-		if _, err := m.server.RunDetached(t.Context(), "shop", OneOff{Words: []string{"stay"}}, event.Log{}); err != nil {
+		if _, err := RunDetached(t.Context(), m.server, "shop", OneOff{Words: []string{"stay"}}, event.Log{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	list, err := m.server.OneOffs(t.Context(), "shop")
+	list, err := List(t.Context(), m.server, "shop")
 	if err != nil {
 		t.Fatal(err)
 	}
 	a, _ := m.server.Store.Load("shop")
 	var calls []string
 	m.engine.Fail(func(call string, _ ...any) error { calls = append(calls, call); return nil })
-	if err := m.server.StopOneOffs(t.Context(), a, list[:1], event.Log{}); err != nil {
+	if err := StopAll(t.Context(), m.server, a, list[:1], event.Log{}); err != nil {
 		t.Fatal(err)
 	}
 	m.engine.Fail(nil)
@@ -351,7 +351,7 @@ func TestRunIsLogged(t *testing.T) {
 	m.consoles()
 	path := filepath.Join(t.TempDir(), "dokku.log")
 	o := OneOff{Words: []string{"KEY=secret", "--password", "secret"}, Env: []string{"TOKEN=secret"}, By: "alice"}
-	if _, err := m.server.RunAttached(t.Context(), "shop", o, engine.Streams{Stdout: io.Discard, Stderr: io.Discard},
+	if _, err := RunAttached(t.Context(), m.server, "shop", o, engine.Streams{Stdout: io.Discard, Stderr: io.Discard},
 		event.New(event.NewHost(path))); err != nil {
 		t.Fatal(err)
 	}

@@ -41,17 +41,6 @@ type Desired struct {
 	Former string
 }
 
-// Process is one instance that is to run.
-type Process struct {
-	Type     string
-	Index    int
-	HostPort int // 0: not published
-	// Exclusive: none of its type from another release may run beside it.
-	Exclusive bool
-}
-
-func (p Process) String() string { return fmt.Sprintf("%s.%d", p.Type, p.Index) }
-
 // Observation is what was observed of one app.
 type Observation struct {
 	engine.Observed
@@ -380,4 +369,8 @@ func nextAddress(n engine.Network, taken map[netip.Addr]bool) netip.Addr {
 		}
 	}
 	return netip.Addr{}
+}
+
+func oneOffs(all []engine.Instance) []engine.Instance {
+	return slices.DeleteFunc(slices.Clone(all), func(i engine.Instance) bool { return i.Kind != engine.KindRun })
 }

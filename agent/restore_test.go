@@ -21,7 +21,7 @@ import (
 func (m *machine) backedUp(o BackupOptions) []byte {
 	m.t.Helper()
 	var b bytes.Buffer
-	if _, _, err := m.server.Backup(context.Background(), o, &b, event.Log{}); err != nil {
+	if _, _, err := Write(context.Background(), m.server, o, &b, event.Log{}); err != nil {
 		m.t.Fatal(err)
 	}
 	return b.Bytes()
@@ -31,7 +31,7 @@ func (m *machine) backedUp(o BackupOptions) []byte {
 func (m *machine) restored(data []byte, o RestoreOptions) (string, error) {
 	var printed strings.Builder
 	term := event.NewTerminal(&printed, &printed, false)
-	_, err := m.server.RestoreBackup(context.Background(), bytes.NewReader(data), o, event.New(term))
+	_, err := Restore(context.Background(), m.server, bytes.NewReader(data), o, event.New(term))
 	term.Close()
 	return printed.String(), err
 }

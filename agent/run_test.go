@@ -33,7 +33,7 @@ func TestAgentMendsWhatWasAbandoned(t *testing.T) {
 	}
 	kept := images()
 	m.engine.SetImage("shop", engine.ImageInfo{ID: "sha256:first"})
-	go func() { ended <- m.server.Run(ctx, event.Log{}) }()
+	go func() { ended <- Run(ctx, m.server, event.Log{}) }()
 	eventually(t, "the agent has looked at all apps", func() bool { return images() == kept })
 
 	var l *lock

@@ -15,8 +15,6 @@ type Server struct {
 	*Env
 	// Binary is the program that hooks link to.
 	Binary string
-	// around is what the doctor looks at outside of the root; tests replace it.
-	around surroundings
 }
 
 // Open opens the DOKKU_ROOT at root. It touches neither Docker nor nginx.

@@ -68,7 +68,7 @@ func TestBadSettings(t *testing.T) {
 		if m.count != 0 || len(everyFile(t, m.root)) != len(before) {
 			t.Errorf("with %s: %v", bad, m.names)
 		}
-		found := m.server.Examine(t.Context(), "")
+		found := Doctor{Server: m.server}.Examine(t.Context(), "")
 		if len(found) != 1 || found[0].Check != "settings" || !strings.Contains(found[0].Mend, "correct "+path) {
 			t.Errorf("doctor: %+v", found)
 		}

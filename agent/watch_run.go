@@ -20,8 +20,8 @@ const (
 	// sweepEvery is how often each app is looked at although nothing has happened.
 	sweepEvery = 5 * time.Minute
 	// packEvery is how often git may pack an app's repository, packPause how often
-	// while it has more than packLimit packs: each push brings one.
-	packEvery, packPause, packLimit = time.Hour, time.Minute, 50
+	// while it has more than packLimit packs.
+	packEvery, packPause = time.Hour, time.Minute
 	// parallelApps is how many apps are reconciled at the same time.
 	parallelApps = 4
 	// firstBackoff and maxBackoff bound the pause after a failure.
@@ -33,7 +33,7 @@ const (
 // due to retire, starts everything again when the engine comes back, and goes
 // on until ctx is done. It is level-triggered: an event only says which app to
 // look at. A second agent on the same root is an error.
-func (s *Server) Run(ctx context.Context, log event.Log) error {
+func Run(ctx context.Context, s *Server, log event.Log) error {
 	l, ok, err := s.Store.tryLock(agentLock, "the agent")
 	if err != nil {
 		return err

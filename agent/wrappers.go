@@ -2,11 +2,13 @@ package agent
 
 import (
 	"context"
+	"dokku/agent/backup"
 	"dokku/agent/checks"
 	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
 	"dokku/scale"
+	"io"
 	"strings"
 	"time"
 )
@@ -138,4 +140,38 @@ func (s *Server) UpdateSettings(ctx context.Context, f func(*Settings) error) er
 
 func (s *Server) Restore(ctx context.Context, app string, log event.Log) error {
 	return s.StartEnded(ctx, app, log)
+}
+
+func (s *Server) Examine(ctx context.Context, app string) []Finding {
+	return Doctor{Server: s}.Examine(ctx, app)
+}
+
+func (s *Server) Mend(ctx context.Context, app string, found []Finding, log event.Log) []Finding {
+	return Doctor{Server: s}.Fix(ctx, app, found, log)
+}
+
+func (s *Server) Backup(ctx context.Context, o BackupOptions, w io.Writer, log event.Log) (backup.Manifest, []string, error) {
+	return Write(ctx, s, o, w, log)
+}
+
+func (s *Server) RestoreBackup(ctx context.Context, r io.Reader, o RestoreOptions, log event.Log) (int, error) {
+	return Restore(ctx, s, r, o, log)
+}
+
+func (s *Server) Run(ctx context.Context, log event.Log) error { return Run(ctx, s, log) }
+
+func (s *Server) RunAttached(ctx context.Context, app string, o OneOff, st engine.Streams, log event.Log) (engine.Instance, error) {
+	return RunAttached(ctx, s, app, o, st, log)
+}
+
+func (s *Server) RunDetached(ctx context.Context, app string, o OneOff, log event.Log) (engine.Instance, error) {
+	return RunDetached(ctx, s, app, o, log)
+}
+
+func (s *Server) OneOffs(ctx context.Context, app string) ([]engine.Instance, error) {
+	return List(ctx, s, app)
+}
+
+func (s *Server) StopOneOffs(ctx context.Context, a *App, list []engine.Instance, log event.Log) error {
+	return StopAll(ctx, s, a, list, log)
 }

@@ -72,7 +72,7 @@ func (h *host) set(id string, in Process) {
 	if h.instances == nil {
 		h.instances = map[string]Process{}
 	}
-	
+
 	h.instances[id] = in
 }
 

@@ -56,3 +56,11 @@ func (e SlowError) Error() string {
 
 // Is makes the error a context.DeadlineExceeded.
 func (e SlowError) Is(target error) bool { return target == context.DeadlineExceeded }
+
+// Pause waits for d, or until ctx ends.
+func Pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}

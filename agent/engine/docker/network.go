@@ -87,7 +87,7 @@ func (d *Engine) onSubnet(ctx context.Context, bridge string, look func(context.
 		case !madeMeanwhile(err):
 			return d.explain(ctx, err)
 		default:
-			Pause(ctx, networkPause)
+			engine.Pause(ctx, networkPause)
 		}
 	}
 	return fmt.Errorf("interface %s belongs to another network: remove that network", bridge)
@@ -98,14 +98,6 @@ const (
 	networkTries = 200
 	networkPause = 25 * time.Millisecond
 )
-
-// Pause waits for d, or until ctx ends.
-func Pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
-	}
-}
 
 // overlaps reports that the engine has a network in the subnet that was not
 // listed: another process has just made it.

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -199,7 +198,7 @@ func images(ctx context.Context, cli *client.Client, app string) ([]engine.Image
 	}
 	found := make([]engine.Image, 0, len(list))
 	for _, i := range list {
-		owners := Owners(i.Labels[engine.LabelApp], i.RepoTags)
+		owners := engine.Owners(i.Labels[engine.LabelApp], i.RepoTags)
 		if app != "" && !slices.Contains(owners, app) {
 			continue
 		}
@@ -228,36 +227,6 @@ func addNamed(ctx context.Context, cli *client.Client, list []image.Summary, app
 		list = append(list, i)
 	}
 	return list, err
-}
-
-// Owners are the apps that an image belongs to; see Image. It is never empty.
-func Owners(label string, names []string) []string {
-	var apps []string
-	for _, name := range names {
-		rest, ours := strings.CutPrefix(name, engine.TagPrefix)
-		app, _, _ := strings.Cut(rest, ":")
-		if ours && app != "" && !strings.Contains(app, "/") && !slices.Contains(apps, app) {
-			apps = append(apps, app)
-		}
-	}
-	if len(apps) == 0 {
-		return []string{label}
-	}
-	slices.Sort(apps)
-	return apps
-}
-
-// NamesOf parts an image's names into those of an app and the rest; without an
-// app all are its own.
-func NamesOf(app string, names []string) (own, rest []string) {
-	for _, name := range names {
-		if app == "" || strings.HasPrefix(name, engine.TagPrefix+app+":") {
-			own = append(own, name)
-		} else {
-			rest = append(rest, name)
-		}
-	}
-	return own, rest
 }
 
 // tags sorts an image's names and leaves out the one that old engines make up

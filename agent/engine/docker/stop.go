@@ -166,7 +166,7 @@ func removeImage(ctx context.Context, cli *client.Client, id, app string) error 
 	if slices.ContainsFunc(names, func(n string) bool { return !strings.HasPrefix(n, engine.TagPrefix) }) {
 		return nil
 	}
-	if own, rest := NamesOf(app, names); len(rest) > 0 {
+	if own, rest := engine.NamesOf(app, names); len(rest) > 0 {
 		return removeNames(ctx, cli, own)
 	}
 	users, err := cli.ContainerList(ctx, container.ListOptions{All: true})

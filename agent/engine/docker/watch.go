@@ -29,7 +29,7 @@ func (d *Engine) Watch(ctx context.Context, out chan<- engine.Event) error {
 			return ctx.Err()
 		}
 		d.reconnect()
-		Pause(ctx, wait)
+		engine.Pause(ctx, wait)
 		wait = min(2*wait, lastRetry)
 	}
 }

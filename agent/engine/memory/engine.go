@@ -3,7 +3,6 @@ package memory
 import (
 	"context"
 	"dokku/agent/engine"
-	"dokku/agent/engine/docker"
 	"fmt"
 	"slices"
 	"strings"
@@ -99,7 +98,7 @@ func (m *Engine) Stop(ctx context.Context, id string, grace time.Duration) error
 		}
 		if p.behaviour.IgnoreStop {
 			m.mu.Unlock()
-			docker.Pause(ctx, grace)
+			engine.Pause(ctx, grace)
 			m.mu.Lock()
 			if err := ctx.Err(); err != nil {
 				return none, fmt.Errorf("cannot stop container %s: %w", engine.Short(id), err)
@@ -177,7 +176,7 @@ func (m *Engine) removeImage(ref, app string) {
 	if slices.ContainsFunc(i.tags, func(tag string) bool { return !strings.HasPrefix(tag, engine.TagPrefix) }) {
 		return
 	}
-	if _, rest := docker.NamesOf(app, i.tags); len(rest) > 0 {
+	if _, rest := engine.NamesOf(app, i.tags); len(rest) > 0 {
 		i.tags = rest
 		return
 	}

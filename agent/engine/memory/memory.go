@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"dokku/agent/engine"
-	"dokku/agent/engine/docker"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -195,7 +194,7 @@ func (m *Engine) Observe(ctx context.Context, app string) (engine.Observed, erro
 			}
 		}
 		for _, i := range m.images {
-			owners := docker.Owners(i.app, i.tags)
+			owners := engine.Owners(i.app, i.tags)
 			if app == "" && i.app != "" || app != "" && slices.Contains(owners, app) {
 				o.Images = append(o.Images, engine.Image{ID: i.ID, App: cmp.Or(app, owners[0]), Tags: slices.Clone(i.tags)})
 			}
