@@ -25,6 +25,7 @@ import (
 	"dokku/agent"
 	"dokku/agent/command"
 	"dokku/agent/event"
+	"dokku/agent/keys"
 	"dokku/agent/proxy"
 	"dokku/hooks"
 )
@@ -126,7 +127,7 @@ func environment(root, key string) command.Env {
 		Root: root, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Terminal: term.IsTerminal(int(os.Stdout.Fd())),
 		Console:  command.NewConsole(os.Stdin, os.Stdout, os.Getenv("TERM")),
-		Version:  versionText(), User: key, Keys: hooks.SSHKeys,
+		Version:  versionText(), User: key, Keys: keys.SSHKeys,
 	}
 }
 

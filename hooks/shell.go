@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dokku/agent/failpoint"
+	"dokku/agent/keys"
 )
 
 // Shell is what sshd runs for a key, whatever the client asked for: it serves
@@ -74,7 +75,7 @@ func cleanEnvironment(env Env) error {
 	if err != nil || env.Root == "" {
 		return fmt.Errorf("cannot tell which server this is: DOKKU_ROOT is not set: add the key again with ssh-keys:add")
 	}
-	if !keyName.MatchString(env.Key) {
+	if !keys.ValidName(env.Key) {
 		return fmt.Errorf("cannot use %q as the name of a key: add the key again with ssh-keys:add", env.Key)
 	}
 	vars := map[string]string{

@@ -1,4 +1,4 @@
-package hooks
+package keys
 
 import (
 	"bytes"
@@ -36,6 +36,9 @@ const keyOptions = "restrict,pty"
 // keyName is what a key may be called: the name becomes a word of a command line.
 var keyName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}$`)
 
+// ValidName reports whether a key may be called name.
+func ValidName(name string) bool { return keyName.MatchString(name) }
+
 // ownLine recognizes the command of a line that KeysAdd wrote.
 var ownLine = regexp.MustCompile(`^command="DOKKU_ROOT=.* shell ([A-Za-z0-9][A-Za-z0-9._@+-]*)"$`)
 
@@ -54,7 +57,7 @@ type keyLine struct {
 // KeysAdd lets the key push and run commands under the name. It fails when the
 // name or the key is there already.
 func KeysAdd(root, name, key string) error {
-	if !keyName.MatchString(name) {
+	if !ValidName(name) {
 		return fmt.Errorf("cannot add a key named %q: a name holds letters, digits and . _ @ + -, 64 at most, and begins with a letter or a digit", name)
 	}
 	pub, err := parseKey(key)

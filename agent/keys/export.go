@@ -1,4 +1,4 @@
-package hooks
+package keys
 
 import (
 	"fmt"
@@ -73,7 +73,7 @@ func parseExport(r io.Reader) (keys []namedKey, err error) {
 	}
 	for line := range strings.Lines(string(data)) {
 		name, text, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if !keyName.MatchString(name) {
+		if !ValidName(name) {
 			return nil, fmt.Errorf("cannot add a key named %q", name)
 		}
 		pub, err := parseKey(text)

@@ -1,4 +1,4 @@
-package hooks
+package keys
 
 import (
 	"bytes"
@@ -9,6 +9,13 @@ import (
 	"sync"
 	"testing"
 )
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
 
 // newKey makes a key and returns its public half.
 func newKey(t *testing.T, args ...string) string {
