@@ -20,9 +20,9 @@ func SSHKeys(_ context.Context, root string, args []string, stdin io.Reader, std
 	case command == "ssh-keys:list" && len(args) <= 3:
 		return listKeys(root, args, stdout)
 	case command == "ssh-keys:remove" && len(args) == 1:
-		return KeysRemove(root, args[0])
+		return Remove(root, args[0])
 	case command == "ssh-keys:remove" && len(args) == 2 && args[0] == "--fingerprint":
-		return KeysRemove(root, args[1])
+		return Remove(root, args[1])
 	case command == "ssh-keys:export" && len(args) == 0:
 		return exportKeys(root, stdout)
 	case (command == "ssh-keys:import" || command == "ssh-keys:check") && len(args) == 0:
@@ -57,10 +57,10 @@ func addKey(root string, args []string, stdin io.Reader, stdout io.Writer) error
 	if err != nil {
 		return fmt.Errorf("cannot read the key %s: %w", args[0], err)
 	}
-	if err := KeysAdd(root, args[0], string(key)); err != nil {
+	if err := Add(root, args[0], string(key)); err != nil {
 		return err
 	}
-	keys, err := KeysList(root)
+	keys, err := List(root)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func listKeys(root string, args []string, stdout io.Writer) error {
 			return fmt.Errorf("cannot list keys: %q is one word too many\n%s", args[i], keysHelp)
 		}
 	}
-	all, err := KeysList(root)
+	all, err := List(root)
 	if err != nil {
 		return err
 	}

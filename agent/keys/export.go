@@ -17,7 +17,7 @@ type namedKey struct {
 	pub  ssh.PublicKey
 }
 
-// exportKeys prints the keys that KeysAdd added.
+// exportKeys prints the keys that Add added.
 func exportKeys(root string, w io.Writer) error {
 	f, err := readKeys(root)
 	if err != nil {
@@ -100,7 +100,7 @@ func (f *keyFile) adds(root string, k namedKey) (added bool, why string, err err
 			return false, fmt.Sprintf("The key %s is not added: another key of this name exists (ssh-keys:remove %[1]s removes it)", k.name), nil
 		}
 	}
-	command, err := forcedCommand(root, k.name)
+	command, err := commandOption(root, k.name)
 	if err != nil {
 		return false, "", err
 	}

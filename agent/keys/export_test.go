@@ -22,7 +22,7 @@ func TestKeysElsewhere(t *testing.T) {
 	}
 	old, server := t.TempDir(), t.TempDir()
 	for name, key := range map[string]string{"alice": one, "bob": two, "carol": three} {
-		if err := KeysAdd(old, name, key); err != nil {
+		if err := Add(old, name, key); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -33,10 +33,10 @@ func TestKeysElsewhere(t *testing.T) {
 	if kept := keys(server, "ssh-keys:check", export); kept != "" {
 		t.Errorf("%s", kept)
 	}
-	if list, _ := KeysList(server); len(list) != 0 {
+	if list, _ := List(server); len(list) != 0 {
 		t.Errorf("a check has added %v", list)
 	}
-	if err := KeysAdd(server, "bob", one); err != nil {
+	if err := Add(server, "bob", one); err != nil {
 		t.Fatal(err)
 	}
 	kept := keys(server, "ssh-keys:import", export)
@@ -45,12 +45,12 @@ func TestKeysElsewhere(t *testing.T) {
 			t.Errorf("%q is not in\n%s", want, kept)
 		}
 	}
-	list, err := KeysList(server)
+	list, err := List(server)
 	if err != nil || len(list) != 2 || list[0].Name != "bob" || list[1].Name != "carol" {
 		t.Errorf("%v, %v", list, err)
 	}
 	again := keys(server, "ssh-keys:import", export)
-	if list, _ := KeysList(server); len(list) != 2 || again != kept {
+	if list, _ := List(server); len(list) != 2 || again != kept {
 		t.Errorf("%v\n%s", list, again)
 	}
 	for _, bad := range []string{"alice " + one + "\n../x " + two + "\n", "alice nonsense\n", "alice\n", "\n"} {

@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
-	"mvdan.cc/sh/v3/syntax"
 
 	"dokku/agent/disk"
 )
@@ -39,7 +38,7 @@ var keyName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}$`)
 // ValidName reports whether a key may be called name.
 func ValidName(name string) bool { return keyName.MatchString(name) }
 
-// ownLine recognizes the command of a line that KeysAdd wrote.
+// ownLine recognizes the command of a line that Add wrote.
 var ownLine = regexp.MustCompile(`^command="DOKKU_ROOT=.* shell ([A-Za-z0-9][A-Za-z0-9._@+-]*)"$`)
 
 // keyFile is authorized_keys as it was read: lines, of which some are ours.
@@ -54,9 +53,9 @@ type keyLine struct {
 	key         *Key   // nil where the line is not ours
 }
 
-// KeysAdd lets the key push and run commands under the name. It fails when the
+// Add lets the key push and run commands under the name. It fails when the
 // name or the key is there already.
-func KeysAdd(root, name, key string) error {
+func Add(root, name, key string) error {
 	if !ValidName(name) {
 		return fmt.Errorf("cannot add a key named %q: a name holds letters, digits and . _ @ + -, 64 at most, and begins with a letter or a digit", name)
 	}
@@ -64,7 +63,7 @@ func KeysAdd(root, name, key string) error {
 	if err != nil {
 		return fmt.Errorf("cannot add the key %s: %w", name, err)
 	}
-	command, err := forcedCommand(root, name)
+	command, err := commandOption(root, name)
 	if err != nil {
 		return err
 	}
@@ -89,8 +88,8 @@ func keyText(command, name string, pub ssh.PublicKey) string {
 	return fmt.Sprintf("%s,%s %s %s", command, keyOptions, bytes.TrimSpace(ssh.MarshalAuthorizedKey(pub)), name)
 }
 
-// KeysList returns the keys that KeysAdd added, in their order.
-func KeysList(root string) ([]Key, error) {
+// List returns the keys that Add added, in their order.
+func List(root string) ([]Key, error) {
 	f, err := readKeys(root)
 	if err != nil {
 		return nil, err
@@ -104,9 +103,9 @@ func KeysList(root string) ([]Key, error) {
 	return keys, nil
 }
 
-// KeysRemove takes the key of that name, or with that fingerprint, away. What it
+// Remove takes the key of that name, or with that fingerprint, away. What it
 // has open goes on.
-func KeysRemove(root, name string) error {
+func Remove(root, name string) error {
 	return changeKeys(root, func(f *keyFile) error {
 		for i, l := range f.lines {
 			if l.key != nil && (l.key.Name == name || l.key.Fingerprint == name) {
@@ -138,21 +137,18 @@ func parseKey(text string) (ssh.PublicKey, error) {
 	return pub, nil
 }
 
-// forcedCommand is the option that makes sshd run Shell, whatever is asked for.
-// sshd gives it to the login shell, so its words are quoted.
-func forcedCommand(root, name string) (string, error) {
+// commandOption is the option of authorized_keys that makes sshd run this program
+// for the key called name.
+func commandOption(root, name string) (string, error) {
 	binary, err := os.Executable()
 	if err != nil {
 		return "", fmt.Errorf("cannot find this program's own file: %w", err)
 	}
-	var quoted [2]string
-	for i, path := range []string{root, binary} {
-		if quoted[i], err = syntax.Quote(path, syntax.LangPOSIX); err != nil {
-			return "", fmt.Errorf("cannot name %q in authorized_keys: %w", path, err)
-		}
+	command, err := ForcedCommand(root, binary)
+	if err != nil {
+		return "", err
 	}
-	command := fmt.Sprintf("DOKKU_ROOT=%s %s shell %s", quoted[0], quoted[1], name)
-	return `command="` + strings.ReplaceAll(command, `"`, `\"`) + `"`, nil
+	return `command="` + strings.ReplaceAll(command+name, `"`, `\"`) + `"`, nil
 }
 
 func readKeys(root string) (*keyFile, error) {

@@ -86,7 +86,7 @@ func TestKeys(t *testing.T) {
 func TestKeysRefused(t *testing.T) {
 	root := t.TempDir()
 	a, b := newKey(t, "-t", "ed25519"), newKey(t, "-t", "ed25519")
-	must(t, KeysAdd(root, "admin", a))
+	must(t, Add(root, "admin", a))
 	path := filepath.Join(root, ".ssh", "authorized_keys")
 	before, err := os.ReadFile(path)
 	must(t, err)
@@ -106,9 +106,9 @@ func TestKeysRefused(t *testing.T) {
 		{"other", `command="id" ` + b, "begins with options"},
 		{"other", b + a, "too many keys"},
 	} {
-		err := KeysAdd(root, c.name, c.key)
+		err := Add(root, c.name, c.key)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("KeysAdd(%q, %q): error %v, want one with %q", c.name, c.key, err, c.want)
+			t.Errorf("Add(%q, %q): error %v, want one with %q", c.name, c.key, err, c.want)
 		}
 	}
 	for _, args := range [][]string{
@@ -130,7 +130,7 @@ func TestKeysRemoveByFingerprint(t *testing.T) {
 	must(t, err)
 	_, err = keys(t, root, "", "ssh-keys:remove", "--fingerprint", strings.TrimSpace(out))
 	must(t, err)
-	if list, _ := KeysList(root); len(list) != 0 {
+	if list, _ := List(root); len(list) != 0 {
 		t.Errorf("%v is left", list)
 	}
 }
@@ -139,13 +139,13 @@ func TestKeysRemoveByFingerprint(t *testing.T) {
 func TestKeyCommandIsQuoted(t *testing.T) {
 	root := filepath.Join(t.TempDir(), `a "b" 'c' $d`)
 	must(t, os.Mkdir(root, 0o700))
-	must(t, KeysAdd(root, "admin", newKey(t, "-t", "ed25519")))
-	list, err := KeysList(root)
+	must(t, Add(root, "admin", newKey(t, "-t", "ed25519")))
+	list, err := List(root)
 	must(t, err)
 	if len(list) != 1 || list[0].Name != "admin" {
 		t.Fatalf("the key is not found again: %v", list)
 	}
-	command, err := forcedCommand(root, "admin")
+	command, err := commandOption(root, "admin")
 	must(t, err)
 	command = strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(command, `command="`), `"`), `\"`, `"`)
 	assignment, _, _ := strings.Cut(command, " /")
@@ -162,13 +162,13 @@ func TestKeysAddedAtTheSameTime(t *testing.T) {
 	for _, name := range names {
 		key := newKey(t, "-t", "ed25519")
 		wg.Go(func() {
-			if err := KeysAdd(root, name, key); err != nil {
+			if err := Add(root, name, key); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	wg.Wait()
-	if list, _ := KeysList(root); len(list) != len(names) {
+	if list, _ := List(root); len(list) != len(names) {
 		t.Errorf("of %v only %v were added", names, list)
 	}
 }
