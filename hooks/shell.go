@@ -13,6 +13,7 @@ import (
 
 	"dokku/agent/failpoint"
 	"dokku/agent/keys"
+	"dokku/agent/proc"
 )
 
 // Shell is what sshd runs for a key, whatever the client asked for: it serves
@@ -59,12 +60,9 @@ func serve(env Env, req request) error {
 	return fmt.Errorf("cannot run %s %s: %w", git, req.service, err)
 }
 
-// What a client may choose of its environment: git's wire protocol, and the
-// terminal that enter and run show things on.
-var (
-	gitProtocol  = regexp.MustCompile(`^version=[0-2]$`)
-	terminalName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$`)
-)
+// gitProtocol and proc.TerminalType are all that a client may choose of its
+// environment: git's wire protocol, and the terminal that enter and run write to.
+var gitProtocol = regexp.MustCompile(`^version=[0-2]$`)
 
 // cleanEnvironment replaces this process's environment by one built from
 // nothing, for itself and for all it starts: neither the client (sshd's
@@ -94,7 +92,7 @@ func cleanEnvironment(env Env) error {
 	if v := env.Getenv("GIT_PROTOCOL"); gitProtocol.MatchString(v) {
 		vars["GIT_PROTOCOL"] = v
 	}
-	if v := env.Getenv("TERM"); terminalName.MatchString(v) {
+	if v := proc.TerminalType(env.Getenv("TERM")); v != "" {
 		vars["TERM"] = v
 	}
 	os.Clearenv()
