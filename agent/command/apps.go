@@ -1,11 +1,10 @@
 package command
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -148,33 +147,8 @@ func runDestroy(c *call) error {
 	if err := c.server.Destroy(c.ctx, name, log); err != nil {
 		return err
 	}
-	for _, what := range c.kept(c.app) {
+	for _, what := range kept(c.app) {
 		log.Detail("Kept: %s", what)
-	}
-	return nil
-}
-
-// confirm has the name of what is to be destroyed typed.
-func confirm(c *call, name, what string) error {
-	if !c.env.Terminal {
-		return refuse("Cannot ask whether to destroy %s, since there is no terminal: use --force", name)
-	}
-	c.warn("WARNING: Potentially Destructive Action")
-	c.warn("This command will destroy %s.", what)
-	c.warn("To proceed, type \"%s\"", name)
-	c.print("> ")
-	typed := make(chan string, 1)
-	go func() {
-		line, _ := bufio.NewReader(c.env.Stdin).ReadString('\n')
-		typed <- line
-	}()
-	select {
-	case <-c.ctx.Done():
-		return c.ctx.Err()
-	case line := <-typed:
-		if strings.TrimSpace(line) != name {
-			return refuse("Confirmation did not match %s. Aborted.", name)
-		}
 	}
 	return nil
 }
@@ -200,4 +174,26 @@ func runList(c *call) error {
 		c.print("%s\n", app)
 	}
 	return nil
+}
+
+// kept says what apps:destroy leaves: the app's data, and networks that it shared.
+func kept(app *agent.App) []string {
+	mounts, networks := slices.Clone(app.State.Mounts), []string(nil)
+	if app.Deployed() {
+		mounts, networks = append(mounts, app.Current.Mounts...), app.Current.Networks
+	}
+	var list []string
+	for _, m := range mounts {
+		what := "folder "
+		if m.Volume() {
+			what = "volume "
+		}
+		if !slices.Contains(list, what+m.Source) {
+			list = append(list, what+m.Source)
+		}
+	}
+	for _, n := range networks {
+		list = append(list, "network "+n)
+	}
+	return list
 }

@@ -20,6 +20,7 @@ import (
 	"dokku/agent"
 	"dokku/agent/backup"
 	"dokku/agent/event"
+	"dokku/agent/text"
 )
 
 var backupCommands = []spec{
@@ -89,7 +90,7 @@ func runBackup(c *call) error {
 	if path != "" {
 		to = " in " + path
 	}
-	log.Result("Backed up %s: %s%s", plural(len(m.Apps), "app"), units.HumanSize(float64(size.n)), to)
+	log.Result("Backed up %s: %s%s", text.Plural(len(m.Apps), "app"), units.HumanSize(float64(size.n)), to)
 	log.Detail("It holds secrets (config variables): keep it where only you can read it")
 	for _, line := range left {
 		log.Warn("%s", line)
@@ -103,9 +104,9 @@ func (c *call) given(exist bool) error {
 	for _, name := range c.args {
 		if strings.ContainsAny(name, "/") || strings.HasSuffix(name, ".gz") || strings.HasSuffix(name, ".tar") || strings.HasSuffix(name, ".tgz") {
 			if exist {
-				return usageError(c.cmd, "%q is no app: to write a file: --output FILE", oneLine(name))
+				return c.usageError("%q is no app: to write a file: --output FILE", oneLine(name))
 			}
-			return usageError(c.cmd, "%q is no app: to read a file: --input FILE", oneLine(name))
+			return c.usageError("%q is no app: to read a file: --input FILE", oneLine(name))
 		}
 		if err := agent.ValidName(name); err != nil {
 			return err
@@ -123,8 +124,8 @@ func (c *call) given(exist bool) error {
 func (c *call) path(flag, verb, instead string) (string, error) {
 	name := c.value(flag)
 	switch {
-	case name == "" && c.cmd.Flags().Changed(flag):
-		return "", usageError(c.cmd, "--%s needs the name of a file", flag)
+	case name == "" && c.changed(flag):
+		return "", c.usageError("--%s needs the name of a file", flag)
 	case name == "":
 		return "", nil
 	case c.env.User != "":
@@ -220,7 +221,7 @@ func runRestore(c *call) error {
 	if err != nil {
 		return err
 	}
-	c.events().Result("Restored %s", plural(n, "app"))
+	c.events().Result("Restored %s", text.Plural(n, "app"))
 	return nil
 }
 
@@ -261,11 +262,4 @@ func (c *counter) Write(p []byte) (int, error) {
 	n, err := c.w.Write(p)
 	c.n += int64(n)
 	return n, err
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

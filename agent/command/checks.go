@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -145,11 +146,11 @@ func collectChecks(c *call, app *agent.App, _ string) (map[string]string, error)
 	if err != nil {
 		return nil, err
 	}
-	skipped := first(strings.Join(s.Skip, ","), "none")
+	skipped := cmp.Or(strings.Join(s.Skip, ","), "none")
 	if s.SkipAll {
 		skipped = checks.AllTypes
 	}
-	values := map[string]string{"checks-disabled-list": first(strings.Join(s.Disabled, ","), "none"), "checks-skipped-list": skipped}
+	values := map[string]string{"checks-disabled-list": cmp.Or(strings.Join(s.Disabled, ","), "none"), "checks-skipped-list": skipped}
 	checkProperties.report(values, &app.State, set)
 	// The variables of older versions (DOKKU_CHECKS_WAIT) count too.
 	for name, value := range map[string]string{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -28,6 +29,9 @@ type Env struct {
 	Console Console
 	// Version is what the command version prints.
 	Version string
+	// Become makes the process the owner of Root, before a command that needs that;
+	// nil: it is that already.
+	Become func() error
 	// Dir is where the command was called; relative names of files begin there.
 	Dir string
 	// User is the name of the ssh key that the command came with; empty on the
@@ -39,11 +43,12 @@ type Env struct {
 
 // runner runs one command line.
 type runner struct {
-	env   Env
-	quiet bool
-	trace bool
-	force bool
-	app   string // --app
+	env    Env
+	groups [][]spec
+	quiet  bool
+	trace  bool
+	force  bool
+	app    string // --app
 	// completing: a shell asks how to complete a command line.
 	completing bool
 
@@ -52,16 +57,16 @@ type runner struct {
 	log      event.Log
 }
 
-// Execute runs one command line, without the program's name, and returns its
-// exit code: 0, 1 for an error, 20 for an app that does not exist. It returns
-// when the command has ended or ctx is done.
-func Execute(ctx context.Context, env Env, args []string) int {
+// run runs one command line, without the program's name, with the commands of
+// some groups, and returns its exit code: 0, 1 for an error, 20 for an app that
+// does not exist. It returns when the command has ended or ctx is done.
+func run(ctx context.Context, env Env, groups [][]spec, args []string) int {
 	var mu sync.Mutex
 	env.Stdout, env.Stderr = &serial{&mu, env.Stdout}, &serial{&mu, env.Stderr}
-	r := &runner{env: env}
+	r := &runner{env: env, groups: groups}
 	err := r.execute(ctx, args)
 	r.close()
-	return report(ctx, env.Stderr, err)
+	return Report(ctx, env.Stderr, err)
 }
 
 func (r *runner) execute(ctx context.Context, args []string) error {
@@ -71,6 +76,9 @@ func (r *runner) execute(ctx context.Context, args []string) error {
 	}
 	if len(args) == 0 {
 		return r.help(r.tree(""), nil)
+	}
+	if err := r.become(args[0]); err != nil {
+		return err
 	}
 	r.completing = isCompletion(args[0])
 	root := r.tree(args[0])
@@ -86,6 +94,30 @@ func (r *runner) execute(ctx context.Context, args []string) error {
 	}
 	root.SetArgs(args)
 	return root.ExecuteContext(ctx)
+}
+
+// become makes the process the owner of the DOKKU_ROOT, unless the command needs
+// none, or root's rights.
+func (r *runner) become(word string) error {
+	if r.env.Become == nil || strings.HasSuffix(word, ":help") {
+		return nil
+	}
+	if s, ok := r.find(word); ok && (s.rootless || s.asRoot && os.Geteuid() == 0) {
+		return nil
+	}
+	return r.env.Become()
+}
+
+// find returns the description of a command.
+func (r *runner) find(name string) (spec, bool) {
+	for _, group := range r.groups {
+		for _, s := range group {
+			if s.name() == name {
+				return s, true
+			}
+		}
+	}
+	return spec{}, false
 }
 
 // leading takes Dokku's global flags off the front of a command line.
@@ -169,23 +201,14 @@ func (r *runner) tree(only string) *cobra.Command {
 // add adds the commands. Help, completion and a word that is no command need
 // all of them.
 func (r *runner) add(root *cobra.Command, only string) {
-	lists := [][]spec{
-		processCommands, scaleCommands, appCommands, configCommands, domainCommands, checkCommands,
-		storageCommands, networkCommands, resourceCommands, portCommands, proxyCommands, nginxCommands, gitCommands,
-		logCommands, runCommands, keyCommands, backupCommands, cleanupCommands, otherCommands,
-	}
-	var all []spec
-	for _, list := range lists {
-		for _, s := range list {
-			if s.name() == only && !s.whole {
-				root.AddCommand(r.cobra(s))
-				return
-			}
-			all = append(all, s)
-		}
-	}
-	for _, s := range all {
+	if s, ok := r.find(only); ok && !s.whole {
 		root.AddCommand(r.cobra(s))
+		return
+	}
+	for _, group := range r.groups {
+		for _, s := range group {
+			root.AddCommand(r.cobra(s))
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -61,7 +62,7 @@ func (r *runner) completeFlags(s spec, cmd *cobra.Command) {
 	for name, values := range s.values {
 		cmd.RegisterFlagCompletionFunc(name, func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
 			c := &call{runner: r, ctx: cmd.Context(), cmd: cmd}
-			if name := first(append([]string{r.app}, args...)...); name != "" && r.open() == nil {
+			if name := cmp.Or(append([]string{r.app}, args...)...); name != "" && r.open() == nil {
 				c.app, _ = r.server.Load(name)
 			}
 			return withPrefix(values(c), prefix), cobra.ShellCompDirectiveNoFileComp

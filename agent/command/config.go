@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 
-	"dokku/agent/event"
+	"dokku/agent/text"
 )
 
 var configCommands = []spec{
@@ -20,7 +18,7 @@ var configCommands = []spec{
 		long: "Without an app, the config commands are listed.", whole: true,
 		run: func(c *call) error {
 			if c.app == nil {
-				return c.help(c.cmd.Root(), []string{"config"})
+				return c.listNoun("config")
 			}
 			return showConfig(c)
 		},
@@ -127,16 +125,16 @@ func (c *call) printOrigins(values bool) error {
 	if err != nil {
 		return err
 	}
-	width := 0
+	var rows [][]string
 	for _, v := range list {
-		width = max(width, len(v.key)+1)
-	}
-	for _, v := range list {
-		line := fmt.Sprintf("%-*s  %-6s", width, v.key+":", v.origin)
+		row := []string{v.key + ":", fmt.Sprintf("%-6s", v.origin)}
 		if values {
-			line += "  " + visibleValue(v.value)
+			row = append(row, visibleValue(v.value))
 		}
-		c.print("%s\n", strings.TrimRight(line, " "))
+		rows = append(rows, row)
+	}
+	for _, line := range text.Columns(rows, 2) {
+		c.print("%s\n", line)
 	}
 	return nil
 }
@@ -236,27 +234,6 @@ func (c *call) changeConfig(set map[string]string, unset []string) error {
 	return nil
 }
 
-// checkKey accepts what a POSIX shell takes for the name of a variable.
-func checkKey(key string) error {
-	ok := key != "" && (key[0] < '0' || key[0] > '9') && strings.Trim(key, keyLetters) == ""
-	if !ok {
-		return refuse("Invalid key name: '%s'", oneLine(key))
-	}
-	return nil
-}
-
-func checkValue(key, value string) error {
-	switch {
-	case strings.Contains(value, "\x00"):
-		return refuse("Invalid value for key '%s': it has a NUL byte, which an environment cannot hold", key)
-	case !utf8.ValidString(value):
-		return refuse("Invalid value for key '%s': it is not valid UTF-8, and could not be stored as it is", key)
-	}
-	return nil
-}
-
-const keyLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
-
 func getConfig(c *call) error {
 	if err := checkKey(c.args[0]); err != nil {
 		return err
@@ -311,23 +288,13 @@ func showConfig(c *call) error {
 
 // pairs shows variables in two columns, as Dokku does.
 func pairs(config map[string]string) string {
-	width := 0
-	for key := range config {
-		width = max(width, len(key)+1)
+	var rows [][]string
+	for _, key := range slices.Sorted(maps.Keys(config)) {
+		rows = append(rows, []string{key + ":", visibleValue(config[key])})
 	}
 	var b strings.Builder
-	for _, key := range slices.Sorted(maps.Keys(config)) {
-		line := fmt.Sprintf("%-*s  %s", width, key+":", visibleValue(config[key]))
-		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	for _, line := range text.Columns(rows, 2) {
+		b.WriteString(line + "\n")
 	}
 	return b.String()
-}
-
-// visibleValue shows a value on one line; one that would act on a terminal is
-// quoted as in Go.
-func visibleValue(v string) string {
-	if event.Printable(v) != v {
-		return strconv.Quote(v)
-	}
-	return v
 }

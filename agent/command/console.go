@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"regexp"
-	"sync"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"dokku/agent/engine"
+	"dokku/agent/proc"
 )
 
 // Console is the terminal that a person types on and reads from.
@@ -30,13 +29,8 @@ func NewConsole(in, out *os.File, kind string) Console {
 	if !term.IsTerminal(int(in.Fd())) || !term.IsTerminal(int(out.Fd())) {
 		return nil
 	}
-	if !terminalType.MatchString(kind) {
-		kind = ""
-	}
-	return tty{in, out, kind}
+	return tty{in, out, proc.TerminalType(kind)}
 }
-
-var terminalType = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$`)
 
 type tty struct {
 	in, out *os.File
@@ -76,48 +70,4 @@ func (t tty) Sizes(ctx context.Context) <-chan engine.Size {
 		}
 	}()
 	return sizes
-}
-
-// streams connect a command with the caller. The terminal is raw from the moment
-// that the command runs until release is called, or the caller goes away: stopping
-// the command may take a while then.
-func (c *call) streams(tty bool) (st engine.Streams, release func()) {
-	st = engine.Streams{Stdin: c.env.Stdin, Stdout: c.env.Stdout, Stderr: c.env.Stderr, TTY: tty}
-	console := c.env.Console
-	if !tty || console == nil {
-		return st, func() {}
-	}
-	ctx, stop := context.WithCancel(c.ctx)
-	st.Sizes = console.Sizes(ctx)
-	var mu sync.Mutex
-	restore, released := func() {}, false
-	release = func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if !released {
-			released = true
-			restore()
-		}
-		stop()
-	}
-	st.Started = func(engine.Instance) {
-		mu.Lock()
-		defer mu.Unlock()
-		if released {
-			return
-		}
-		if undo, err := console.Raw(); err == nil {
-			restore = undo
-		}
-	}
-	context.AfterFunc(ctx, release)
-	return st, release
-}
-
-// terminalEnv tells a command with a terminal what that is.
-func (c *call) terminalEnv(tty bool) []string {
-	if tty && c.env.Console != nil && c.env.Console.Type() != "" {
-		return []string{"TERM=" + c.env.Console.Type()}
-	}
-	return nil
 }

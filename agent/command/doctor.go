@@ -10,7 +10,7 @@ import (
 	"dokku/agent/event"
 )
 
-var doctorCommand = spec{
+var doctorCommands = []spec{{
 	use: "doctor [APP]", short: "Check the server and its apps, or one app, and say how to mend what is wrong",
 	long: "It exits with 0 when all is fine, or was mended. Without --fix it changes nothing.\n" +
 		"--fix mends what is safe to mend: permissions, hooks, what a killed git or command has left, apps that are not\n" +
@@ -23,7 +23,7 @@ var doctorCommand = spec{
 	},
 	values: map[string]func(*call) []string{"format": oneOfWords("stdout", "json")},
 	run:    runDoctor,
-}
+}}
 
 func runDoctor(c *call) error {
 	format := c.value("format")

@@ -1,7 +1,7 @@
 package command
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -71,7 +71,7 @@ var domainCommands = []spec{
 				var said []string
 				for _, d := range given {
 					if !slices.Contains(have, d) {
-						return nil, nil, refuse("Domain %s is not a global one, there are: %s", d, first(strings.Join(have, " "), "none"))
+						return nil, nil, refuse("Domain %s is not a global one, there are: %s", d, cmp.Or(strings.Join(have, " "), "none"))
 					}
 					have = slices.DeleteFunc(have, func(x string) bool { return x == d })
 					said = append(said, "Removed "+d)
@@ -141,23 +141,6 @@ func (c *call) domainArgs() ([]string, error) {
 	return list, nil
 }
 
-// checkDomain accepts host names (RFC 1123), the first part may be "*".
-func checkDomain(d string) error {
-	host := strings.TrimPrefix(d, "*.")
-	if len(d) > 253 {
-		return refuse("Invalid domain %q: it has more than 253 characters", oneLine(d))
-	}
-	for part := range strings.SplitSeq(host, ".") {
-		if part == "" || len(part) > 63 || strings.Trim(part, domainLetters) != "" || strings.Trim(part, "-") != part {
-			return refuse("Invalid domain %q: it needs parts of letters, digits and - between dots "+
-				"(international names in their xn-- form)", oneLine(d))
-		}
-	}
-	return nil
-}
-
-const domainLetters = "abcdefghijklmnopqrstuvwxyz0123456789-"
-
 // changeDomains applies a change to the app's list, domain by domain, and then
 // says what was done. The list starts with the app's names below the global
 // domains: an app that gets another name keeps those it answers to, as in Dokku.
@@ -196,17 +179,6 @@ func (c *call) changeDomains(what string, change func(list []string, d string) (
 	return nil
 }
 
-// ownDomains are the app's domains, without one that is only the machine's name.
-func (c *call) ownDomains(st *agent.State) ([]string, error) {
-	set, err := c.server.Settings()
-	if err != nil || len(st.Domains) == 0 && len(set.Domains) == 0 {
-		return nil, err
-	}
-	named := *st
-	named.DomainsDisabled = false
-	return c.server.Domains(&agent.App{Name: c.app.Name, Dir: c.app.Dir, State: named})
-}
-
 func (c *call) addDomain(list []string, d string) ([]string, string, error) {
 	if slices.Contains(list, d) {
 		return list, fmt.Sprintf("Skipping: %s already added to %s", d, c.app.Name), nil
@@ -219,7 +191,7 @@ func (c *call) addDomain(list []string, d string) ([]string, string, error) {
 
 func (c *call) removeDomain(list []string, d string) ([]string, string, error) {
 	if !slices.Contains(list, d) {
-		return nil, "", refuse("Domain %s is not one of app %s, which has: %s", d, c.app.Name, first(strings.Join(list, " "), "none"))
+		return nil, "", refuse("Domain %s is not one of app %s, which has: %s", d, c.app.Name, cmp.Or(strings.Join(list, " "), "none"))
 	}
 	if len(list) == 1 {
 		return nil, "", refuse("Domain %s is the only one of %s: domains:set gives it another one, domains:clear the default one",
@@ -250,30 +222,13 @@ func setDomains(c *call) error {
 	return err
 }
 
-// free refuses a domain that another app answers to.
-func (c *call) free(d string) error {
-	apps, err := c.server.Apps()
-	if err != nil {
-		return err
+// ownDomains are the app's domains, without one that is only the machine's name.
+func (c *call) ownDomains(st *agent.State) ([]string, error) {
+	set, err := c.server.Settings()
+	if err != nil || len(st.Domains) == 0 && len(set.Domains) == 0 {
+		return nil, err
 	}
-	for _, name := range apps {
-		if name == c.app.Name {
-			continue
-		}
-		other, err := c.server.Load(name)
-		if errors.As(err, new(*agent.NoAppError)) {
-			continue // since it was listed
-		}
-		if err != nil {
-			return err
-		}
-		taken, err := c.server.Domains(other)
-		if err != nil {
-			return err
-		}
-		if slices.Contains(taken, d) {
-			return refuse("Domain %s belongs to app %s: remove it there first (domains:remove %s %s)", d, name, name, d)
-		}
-	}
-	return nil
+	named := *st
+	named.DomainsDisabled = false
+	return c.server.Domains(&agent.App{Name: c.app.Name, Dir: c.app.Dir, State: named})
 }

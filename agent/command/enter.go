@@ -42,7 +42,7 @@ func enter(c *call) error {
 // containerID takes --container-id off the words after the app, where Dokku has
 // it.
 func (c *call) containerID() (id string, given bool, err error) {
-	id, given = c.value("container-id"), c.cmd.Flags().Changed("container-id")
+	id, given = c.value("container-id"), c.changed("container-id")
 	if !given && len(c.args) > 0 {
 		if value, joined := strings.CutPrefix(c.args[0], "--container-id="); joined {
 			id, given, c.args = value, true, c.args[1:]
@@ -57,7 +57,7 @@ func (c *call) containerID() (id string, given bool, err error) {
 		return "", true, refuse("No container id specified.")
 	}
 	if len(c.args) > 0 && strings.HasPrefix(c.args[0], "-") && !given {
-		return "", false, usageError(c.cmd, "Invalid flag %s for enter, valid flags: --container-id", oneLine(c.args[0]))
+		return "", false, c.usageError("Invalid flag %s for enter, valid flags: --container-id", oneLine(c.args[0]))
 	}
 	return id, given, nil
 }

@@ -24,8 +24,8 @@ var errSilent = errors.New("")
 // interrupted is the exit code of a command that a signal ended, as of a shell.
 const interrupted = 130
 
-// report is the one place that turns an error into text and an exit code.
-func report(ctx context.Context, stderr io.Writer, err error) int {
+// Report is the one place that turns an error into text and an exit code.
+func Report(ctx context.Context, stderr io.Writer, err error) int {
 	if err == nil {
 		return 0
 	}

@@ -93,48 +93,6 @@ func (c *call) enableDomains(on bool) error {
 	return err
 }
 
-// enableAgain gives an app whose names were taken away all of them back, unless
-// others have got them meanwhile.
-func (c *call) enableAgain(st *agent.State) error {
-	if !st.DomainsDisabled {
-		return nil
-	}
-	st.DomainsDisabled = false
-	names, err := c.server.Domains(&agent.App{Name: c.app.Name, State: *st})
-	if err != nil {
-		return err
-	}
-	for _, d := range names {
-		if err := c.free(d); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// defaultsFree refuses global domains that would give an app the name that
-// another app has.
-func (c *call) defaultsFree(apps, domains []string) error {
-	taken := map[string]string{}
-	for _, name := range apps {
-		app, err := c.server.Load(name)
-		if err != nil {
-			return err
-		}
-		for _, d := range app.State.Domains {
-			taken[d] = name
-		}
-	}
-	for _, name := range apps {
-		for _, d := range domains {
-			if owner := taken[name+"."+d]; owner != "" && owner != name {
-				return refuse("Domain %s.%s of app %s would belong to app %s too: remove it there first", name, d, owner, name)
-			}
-		}
-	}
-	return nil
-}
-
 // routeAgain publishes the new names of the apps that have none of their own.
 func (c *call) routeAgain(apps []string, log event.Log) error {
 	for _, name := range apps {

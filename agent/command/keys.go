@@ -14,7 +14,7 @@ type KeyManager func(ctx context.Context, root string, args []string, stdin io.R
 
 var keyCommands = []spec{
 	{
-		use: "ssh-keys:add NAME [FILE]", short: "Let a public key push and run commands",
+		use: "ssh-keys:add NAME [FILE]", short: "Let a public key push and run commands", asRoot: true,
 		long:    "The key is read from FILE, or from standard input.",
 		example: "cat ~/.ssh/id_ed25519.pub | ssh root@server dokku ssh-keys:add laptop",
 		run: func(c *call) error {

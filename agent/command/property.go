@@ -1,8 +1,8 @@
 package command
 
 import (
+	"cmp"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -113,7 +113,7 @@ func (p properties) report(values map[string]string, st *agent.State, set agent.
 		if !q.onlyApp {
 			values[p.noun+"-global-"+q.name] = server
 		}
-		values[p.noun+"-computed-"+q.name] = first(own, server, q.fixed)
+		values[p.noun+"-computed-"+q.name] = cmp.Or(own, server, q.fixed)
 		values[p.noun+"-origin-"+q.name] = origin(own, server, q.fixed)
 	}
 }
@@ -143,15 +143,6 @@ func (p properties) keys() []string {
 	return keys
 }
 
-func first(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
-}
-
 // put stores a value in a map, which is made when it is missing; an empty value
 // removes it.
 func put(m *map[string]string, name, value string) {
@@ -163,15 +154,4 @@ func put(m *map[string]string, name, value string) {
 		*m = map[string]string{}
 	}
 	(*m)[name] = value
-}
-
-// whole returns a check for whole numbers.
-func whole(name, unit string, least, most int) func(string) error {
-	return func(value string) error {
-		n, err := strconv.Atoi(value)
-		if err != nil || n < least || n > most || strings.HasPrefix(value, "+") {
-			return refuse("Invalid %s specified: %q is not a whole number%s from %d to %d", name, value, unit, least, most)
-		}
-		return nil
-	}
 }

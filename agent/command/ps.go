@@ -16,6 +16,7 @@ import (
 	"dokku/agent"
 	"dokku/agent/engine"
 	"dokku/agent/event"
+	"dokku/agent/text"
 	"dokku/scale"
 )
 
@@ -82,7 +83,7 @@ func operation(use, short string, do action) spec {
 			return err
 		}
 		if c.flag("all") && len(c.args) > 0 {
-			return usageError(c.cmd, "%s", s.withoutApp)
+			return c.usageError("%s", s.withoutApp)
 		}
 		if c.flag("all") {
 			return c.each(verb, workers, do)
@@ -203,7 +204,7 @@ func (c *call) each(verb string, workers int, do action) error {
 
 func runPS(c *call) error {
 	if c.app == nil {
-		return c.help(c.cmd.Root(), []string{"ps"})
+		return c.listNoun("ps")
 	}
 	if err := c.deployed(); err != nil {
 		c.warn("%s", err)
@@ -223,7 +224,11 @@ func runPS(c *call) error {
 		return nil
 	}
 	// The engine takes its time for each: it runs ps on the host.
-	tables := make([][][]string, len(instances))
+	type table struct {
+		titles []string
+		rows   [][]string
+	}
+	tables := make([]table, len(instances))
 	g, ctx := errgroup.WithContext(c.ctx)
 	g.SetLimit(8)
 	for n, i := range instances {
@@ -232,7 +237,7 @@ func runPS(c *call) error {
 			if err != nil {
 				return fmt.Errorf("cannot list the processes of %s: %w", i.Name, err)
 			}
-			tables[n] = append([][]string{titles}, rows...)
+			tables[n] = table{titles, rows}
 			return nil
 		})
 	}
@@ -241,33 +246,22 @@ func runPS(c *call) error {
 	}
 	for n, i := range instances {
 		c.print("-----> running processes in container: %s (%s.%d)\n", shortID(i.ID), i.Type, i.Index)
-		c.printTable(tables[n])
+		c.printTable(tables[n].titles, tables[n].rows)
 	}
 	return nil
 }
 
-// printTable aligns the columns, below their titles; the last one, the command,
-// is left as it is.
-func (c *call) printTable(all [][]string) {
-	width := make([]int, len(all[0]))
-	for _, row := range all {
-		for i := range min(len(row), len(width)) {
-			width[i] = max(width[i], len(event.Printable(row[i])))
+// printTable aligns the columns, below their titles.
+func (c *call) printTable(titles []string, rows [][]string) {
+	all := [][]string{}
+	for _, row := range append([][]string{titles}, rows...) {
+		cells := make([]string, len(titles))
+		for i, cell := range row[:min(len(row), len(cells))] {
+			cells[i] = event.Printable(cell)
 		}
+		all = append(all, cells)
 	}
-	for _, row := range all {
-		var b strings.Builder
-		for i, cell := range row {
-			cell = event.Printable(cell)
-			if i == len(row)-1 || i >= len(width) {
-				b.WriteString(cell + " ")
-				continue
-			}
-			fmt.Fprintf(&b, "%-*s ", width[i], cell)
-		}
-		c.print("%s\n", strings.TrimRight(b.String(), " "))
+	for _, line := range text.Columns(all, 1) {
+		c.print("%s\n", line)
 	}
 }
-
-// shortID is a container's id as Dokku shows it.
-func shortID(id string) string { return id[:min(11, len(id))] }

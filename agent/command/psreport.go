@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -17,11 +18,11 @@ var processProperties = properties{
 	noun: "ps",
 	list: []property{
 		{name: "dockerfile-start-cmd", onlyApp: true, check: checkCommand("dockerfile-start-cmd")},
-		{name: "procfile-path", fixed: "Procfile", check: checkProcfilePath},
-		{name: "restart-policy", fixed: "on-failure:10", check: checkRestartPolicy},
-		{name: "skip-deploy", fixed: "false", check: trueOrFalse("skip-deploy")},
+		{name: "procfile-path", fixed: agent.PSDefaults["procfile-path"], check: checkProcfilePath},
+		{name: "restart-policy", fixed: agent.PSDefaults["restart-policy"], check: checkRestartPolicy},
+		{name: "skip-deploy", fixed: agent.PSDefaults["skip-deploy"], check: trueOrFalse("skip-deploy")},
 		{name: "start-cmd", onlyApp: true, check: checkCommand("start-cmd")},
-		{name: "stop-timeout-seconds", fixed: "30", check: whole("stop-timeout-seconds", " of seconds", 0, 3600)},
+		{name: "stop-timeout-seconds", fixed: agent.PSDefaults["stop-timeout-seconds"], check: whole("stop-timeout-seconds", " of seconds", 0, 3600)},
 	},
 	get:    func(st *agent.State, name string) string { return st.PS[name] },
 	put:    func(st *agent.State, name, value string) { put(&st.PS, name, value) },
@@ -80,11 +81,6 @@ var processReport = reporter{
 	collect: collectPS,
 }
 
-func sorted(list []string) []string {
-	slices.Sort(list)
-	return list
-}
-
 func collectPS(c *call, app *agent.App, only string) (map[string]string, error) {
 	set, err := c.server.Settings()
 	if err != nil {
@@ -111,7 +107,7 @@ func collectPS(c *call, app *agent.App, only string) (map[string]string, error) 
 	}
 	processProperties.report(values, &app.State, set)
 	for _, name := range []string{"procfile-path", "skip-deploy"} { // as Dokku does
-		values["ps-global-"+name] = first(set.PS[name], agent.PSDefaults[name])
+		values["ps-global-"+name] = cmp.Or(set.PS[name], agent.PSDefaults[name])
 	}
 	if values["problem"], err = problem(c.server, app.Name); err != nil {
 		return nil, err
@@ -194,4 +190,15 @@ func runningState(instances []engine.Instance, f scale.Formation) string {
 		return "mixed"
 	}
 	return "true"
+}
+
+// whole returns a check for whole numbers.
+func whole(name, unit string, least, most int) func(string) error {
+	return func(value string) error {
+		n, err := strconv.Atoi(value)
+		if err != nil || n < least || n > most || strings.HasPrefix(value, "+") {
+			return refuse("Invalid %s specified: %q is not a whole number%s from %d to %d", name, value, unit, least, most)
+		}
+		return nil
+	}
 }

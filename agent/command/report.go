@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -208,7 +209,7 @@ func (rep reporter) show(c *call, line reportLine, name string, values map[strin
 	}
 	// Which app a line belongs to is data once there are several.
 	if c.headings() || several {
-		c.print("=====> %s %s information\n", name, first(rep.about, rep.noun))
+		c.print("=====> %s %s information\n", name, cmp.Or(rep.about, rep.noun))
 	}
 	for _, k := range slices.Sorted(maps.Keys(values)) {
 		name := label(k)
@@ -236,3 +237,8 @@ func needs(only string, prefixes ...string) bool {
 
 // formatFlag adds --format.
 func formatFlag(f *pflag.FlagSet) { f.String("format", "stdout", "stdout or json") }
+
+func sorted(list []string) []string {
+	slices.Sort(list)
+	return list
+}

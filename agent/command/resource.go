@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"dokku/agent"
+	"dokku/scale"
 )
 
 var resourceCommands = []spec{
@@ -61,7 +61,7 @@ func resourceSet(k resourceKind) spec {
 				f.String(r.name, "", r.help)
 			}
 		},
-		values: map[string]func(*call) []string{"process-type": appTypes},
+		values: map[string]func(*call) []string{"process-type": (*call).types},
 		run:    func(c *call) error { return k.set(c) },
 	}
 	if k.kind == agent.ResourceReserve {
@@ -75,7 +75,7 @@ func resourceClear(k resourceKind) spec {
 	return spec{
 		use: "resource:" + k.kind + "-clear APP", short: "Unset the app's " + strings.TrimSuffix(k.noun, "s") + "s",
 		long:  "It takes effect with the next deploy or restart.",
-		flags: processTypeFlag, values: map[string]func(*call) []string{"process-type": appTypes},
+		flags: processTypeFlag, values: map[string]func(*call) []string{"process-type": (*call).types},
 		run: func(c *call) error { return k.clear(c) },
 	}
 }
@@ -84,28 +84,13 @@ func processTypeFlag(f *pflag.FlagSet) {
 	f.String("process-type", "", "only this process type; "+agent.DefaultType+" stands for those without values of their own")
 }
 
-func appTypes(c *call) []string {
-	f, err := c.server.Formation(c.app)
-	if err != nil {
-		return nil
-	}
-	var types []string
-	for _, e := range f {
-		types = append(types, e.Type)
-	}
-	return types
-}
-
-// typePattern is what a Procfile takes as the name of a process type.
-var typePattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,63}$`)
-
 // processType returns the value of --process-type, "" without one.
 func (c *call) processType() (string, error) {
 	t := c.value("process-type")
-	if !c.cmd.Flags().Changed("process-type") {
+	if !c.changed("process-type") {
 		return "", nil
 	}
-	if !typePattern.MatchString(t) {
+	if !scale.ValidType(t) {
 		return "", refuse("Invalid process type %q: it needs letters, digits, _ and -", oneLine(t))
 	}
 	return t, nil
@@ -128,7 +113,7 @@ func (k resourceKind) set(c *call) error {
 	if err := agent.CheckResources(after); err != nil {
 		return refuse("Invalid resources: %s", err)
 	}
-	if known := appTypes(c); c.app.Deployed() && ptype != agent.DefaultType && !slices.Contains(known, ptype) &&
+	if known := c.types(); c.app.Deployed() && ptype != agent.DefaultType && !slices.Contains(known, ptype) &&
 		!slices.Contains([]string{"release", "predeploy", "postdeploy", "run"}, ptype) {
 		c.warn("App %s has no process type %s yet, it has: %s", c.app.Name, ptype, strings.Join(known, ", "))
 	}
@@ -148,7 +133,7 @@ func (k resourceKind) set(c *call) error {
 func (k resourceKind) values(c *call) (map[string]string, error) {
 	change := map[string]string{}
 	for _, r := range k.list {
-		if !c.cmd.Flags().Changed(r.name) {
+		if !c.changed(r.name) {
 			continue
 		}
 		value := c.value(r.name)

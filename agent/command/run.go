@@ -144,10 +144,7 @@ func (c *call) oneOff(tty bool) (agent.OneOff, error) {
 		return o, err
 	}
 	o.TTL = ttl
-	own, err := c.cmd.Flags().GetStringArray("env")
-	if err != nil {
-		return o, err
-	}
+	own := c.list("env")
 	for _, pair := range own {
 		key, value, ok := strings.Cut(pair, "=")
 		if !ok {

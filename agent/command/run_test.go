@@ -194,7 +194,7 @@ func TestExitCodes(t *testing.T) {
 		{coded(fmt.Errorf("cannot run x: %w", engine.ErrNoCommand)), 127, " !     cannot run x: does the image have that command?\n"},
 	} {
 		var errs strings.Builder
-		if code := report(t.Context(), &errs, test.err); code != test.code || errs.String() != test.text {
+		if code := Report(t.Context(), &errs, test.err); code != test.code || errs.String() != test.text {
 			t.Errorf("%v: %d %q", test.err, code, errs.String())
 		}
 	}

@@ -14,23 +14,27 @@ import (
 
 	"dokku/agent"
 	"dokku/agent/engine"
+	"dokku/agent/text"
 )
 
 // named loads the app of a command whose app may be left out when --container
 // names one of its containers, and returns that name.
 func (c *call) named() (container string, err error) {
 	container = c.value("container")
-	given := c.cmd.Flags().Changed("container")
+	given := c.changed("container")
 	if !given && c.app == nil {
 		return "", refuse("No container or app specified")
 	}
 	if !given {
 		return "", nil
 	}
-	rest, number, _ := cutLast(container, ".")
-	app, kind, ok := cutLast(rest, ".")
+	var app, kind, number string // hello.run.4711
+	if parts := strings.Split(container, "."); len(parts) > 2 {
+		n := len(parts) - 2
+		app, kind, number = strings.Join(parts[:n], "."), parts[n], parts[n+1]
+	}
 	switch _, err := strconv.ParseUint(number, 10, 32); {
-	case !ok || app == "" || err != nil:
+	case app == "" || err != nil:
 		return "", refuse("Invalid container name specified: %s", oneLine(container))
 	case kind != "run":
 		return "", refuse("Specified container must be a run container: %s", oneLine(container))
@@ -41,13 +45,6 @@ func (c *call) named() (container string, err error) {
 		c.app, err = c.server.Load(app)
 	}
 	return container, err
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return "", s, false
 }
 
 // oneOffs are the app's one-off containers, or the one that is named, which has
@@ -102,14 +99,8 @@ func listOneOffs(c *call) error {
 	for _, i := range list {
 		rows = append(rows, []string{i.Name, oneLine(i.Command), units.HumanDuration(time.Since(i.Created)) + " ago"})
 	}
-	var width [2]int
-	for _, row := range rows {
-		for n := range width {
-			width[n] = max(width[n], len([]rune(row[n])))
-		}
-	}
-	for _, row := range rows {
-		c.print("%-*s   %-*s   %s\n", width[0], row[0], width[1], row[1], row[2])
+	for _, line := range text.Columns(rows, 3) {
+		c.print("%s\n", line)
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func runScale(c *call) error {
 		return printScale(c, format)
 	}
 	if format == "json" {
-		return usageError(c.cmd, "--format json shows the formation and cannot be used to change it")
+		return c.usageError("--format json shows the formation and cannot be used to change it")
 	}
 	set, err := c.server.Settings()
 	if err != nil {
@@ -91,7 +91,7 @@ func shortRevision(id string) string { return id[:min(7, len(id))] }
 
 func printScale(c *call, format string) error {
 	if c.flag("skip-deploy") {
-		return usageError(c.cmd, "--skip-deploy needs counts to store")
+		return c.usageError("--skip-deploy needs counts to store")
 	}
 	f, err := c.server.Formation(c.app)
 	if err != nil {

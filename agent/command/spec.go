@@ -35,6 +35,8 @@ type spec struct {
 	whole bool
 	// rootless: the command works without a DOKKU_ROOT.
 	rootless bool
+	// asRoot: the command keeps root's rights, to read files that only root can.
+	asRoot bool
 	// words completes the words after the app.
 	words func(*call) []string
 	// values completes the values of flags, by name.
@@ -66,6 +68,23 @@ func (c *call) value(name string) string {
 	v, _ := c.cmd.Flags().GetString(name)
 	return v
 }
+
+// list is the value of a flag that may be given several times.
+func (c *call) list(name string) []string {
+	v, _ := c.cmd.Flags().GetStringArray(name)
+	return v
+}
+
+// changed reports whether the command line has the flag.
+func (c *call) changed(name string) bool { return c.cmd.Flags().Changed(name) }
+
+// usageError is what is wrong with the command line, and the command's usage.
+func (c *call) usageError(format string, args ...any) error {
+	return usageError(c.cmd, format, args...)
+}
+
+// listNoun prints the commands of a noun, whose command has all of the tree.
+func (c *call) listNoun(noun string) error { return c.help(c.cmd.Root(), []string{noun}) }
 
 // shape is what a usage line says about the words.
 type shape struct {
@@ -238,4 +257,14 @@ func oneOf(what, value string, valid ...string) error {
 		}
 	}
 	return refuse("Invalid %s %q, valid values: %s", what, value, strings.Join(valid, ", "))
+}
+
+// changeNext changes what the app's next release takes up, and says when that is.
+func (c *call) changeNext(what string, change func(*agent.State) error) error {
+	log := c.events().WithApp(c.app.Name)
+	err := c.server.Update(c.ctx, c.app.Name, what, log, change)
+	if err == nil && c.app.Deployed() {
+		log.Detail("It takes effect with the next deploy or restart (ps:restart %s)", c.app.Name)
+	}
+	return err
 }

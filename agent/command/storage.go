@@ -177,16 +177,6 @@ func unmountStorage(c *call) error {
 	})
 }
 
-// changeNext changes what the app's next release takes up, and says when that is.
-func (c *call) changeNext(what string, change func(*agent.State) error) error {
-	log := c.events().WithApp(c.app.Name)
-	err := c.server.Update(c.ctx, c.app.Name, what, log, change)
-	if err == nil && c.app.Deployed() {
-		log.Detail("It takes effect with the next deploy or restart (ps:restart %s)", c.app.Name)
-	}
-	return err
-}
-
 func listMounts(c *call) error {
 	format := c.value("format")
 	if err := oneOf("format", format, "text", "json"); err != nil {
@@ -227,28 +217,6 @@ func texts(mounts []agent.Mount) []string {
 	var list []string
 	for _, m := range mounts {
 		list = append(list, m.String())
-	}
-	return list
-}
-
-// kept says what apps:destroy leaves: the app's data, and networks that it shared.
-func (c *call) kept(app *agent.App) []string {
-	mounts, networks := slices.Clone(app.State.Mounts), []string(nil)
-	if app.Deployed() {
-		mounts, networks = append(mounts, app.Current.Mounts...), app.Current.Networks
-	}
-	var list []string
-	for _, m := range mounts {
-		what := "folder "
-		if m.Volume() {
-			what = "volume "
-		}
-		if !slices.Contains(list, what+m.Source) {
-			list = append(list, what+m.Source)
-		}
-	}
-	for _, n := range networks {
-		list = append(list, "network "+n)
 	}
 	return list
 }

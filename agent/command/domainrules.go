@@ -1,0 +1,96 @@
+package command
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"dokku/agent"
+)
+
+// checkDomain accepts host names (RFC 1123), the first part may be "*".
+func checkDomain(d string) error {
+	host := strings.TrimPrefix(d, "*.")
+	if len(d) > 253 {
+		return refuse("Invalid domain %q: it has more than 253 characters", oneLine(d))
+	}
+	for part := range strings.SplitSeq(host, ".") {
+		if part == "" || len(part) > 63 || strings.Trim(part, domainLetters) != "" || strings.Trim(part, "-") != part {
+			return refuse("Invalid domain %q: it needs parts of letters, digits and - between dots "+
+				"(international names in their xn-- form)", oneLine(d))
+		}
+	}
+	return nil
+}
+
+const domainLetters = "abcdefghijklmnopqrstuvwxyz0123456789-"
+
+// free refuses a domain that another app answers to.
+func (c *call) free(d string) error {
+	apps, err := c.server.Apps()
+	if err != nil {
+		return err
+	}
+	for _, name := range apps {
+		if name == c.app.Name {
+			continue
+		}
+		other, err := c.server.Load(name)
+		if errors.As(err, new(*agent.NoAppError)) {
+			continue // since it was listed
+		}
+		if err != nil {
+			return err
+		}
+		taken, err := c.server.Domains(other)
+		if err != nil {
+			return err
+		}
+		if slices.Contains(taken, d) {
+			return refuse("Domain %s belongs to app %s: remove it there first (domains:remove %s %s)", d, name, name, d)
+		}
+	}
+	return nil
+}
+
+// enableAgain gives an app whose names were taken away all of them back, unless
+// others have got them meanwhile.
+func (c *call) enableAgain(st *agent.State) error {
+	if !st.DomainsDisabled {
+		return nil
+	}
+	st.DomainsDisabled = false
+	names, err := c.server.Domains(&agent.App{Name: c.app.Name, State: *st})
+	if err != nil {
+		return err
+	}
+	for _, d := range names {
+		if err := c.free(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// defaultsFree refuses global domains that would give an app the name that
+// another app has.
+func (c *call) defaultsFree(apps, domains []string) error {
+	taken := map[string]string{}
+	for _, name := range apps {
+		app, err := c.server.Load(name)
+		if err != nil {
+			return err
+		}
+		for _, d := range app.State.Domains {
+			taken[d] = name
+		}
+	}
+	for _, name := range apps {
+		for _, d := range domains {
+			if owner := taken[name+"."+d]; owner != "" && owner != name {
+				return refuse("Domain %s.%s of app %s would belong to app %s too: remove it there first", name, d, owner, name)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,52 @@
+package command
+
+import (
+	"context"
+	"sync"
+
+	"dokku/agent/engine"
+)
+
+// streams connect a command with the caller. The terminal is raw from the moment
+// that the command runs until release is called, or the caller goes away: stopping
+// the command may take a while then.
+func (c *call) streams(tty bool) (st engine.Streams, release func()) {
+	st = engine.Streams{Stdin: c.env.Stdin, Stdout: c.env.Stdout, Stderr: c.env.Stderr, TTY: tty}
+	console := c.env.Console
+	if !tty || console == nil {
+		return st, func() {}
+	}
+	ctx, stop := context.WithCancel(c.ctx)
+	st.Sizes = console.Sizes(ctx)
+	var mu sync.Mutex
+	restore, released := func() {}, false
+	release = func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !released {
+			released = true
+			restore()
+		}
+		stop()
+	}
+	st.Started = func(engine.Instance) {
+		mu.Lock()
+		defer mu.Unlock()
+		if released {
+			return
+		}
+		if undo, err := console.Raw(); err == nil {
+			restore = undo
+		}
+	}
+	context.AfterFunc(ctx, release)
+	return st, release
+}
+
+// terminalEnv tells a command with a terminal what that is.
+func (c *call) terminalEnv(tty bool) []string {
+	if tty && c.env.Console != nil && c.env.Console.Type() != "" {
+		return []string{"TERM=" + c.env.Console.Type()}
+	}
+	return nil
+}
