@@ -17,7 +17,6 @@ import (
 	"dokku/agent"
 	"dokku/agent/command"
 	"dokku/agent/event"
-	"dokku/agent/keys"
 	"dokku/agent/proc"
 	"dokku/agent/proxy"
 	"dokku/hooks"
@@ -114,7 +113,7 @@ func environment(root, key string) command.Env {
 		Root: root, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Terminal: term.IsTerminal(int(os.Stdout.Fd())),
 		Console:  command.NewConsole(os.Stdin, os.Stdout, os.Getenv("TERM")),
-		Version:  command.VersionText(version), Dir: dir, User: key, Keys: keys.SSHKeys,
+		Version:  command.VersionText(version), Dir: dir, User: key,
 	}
 }
 

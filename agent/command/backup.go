@@ -1,7 +1,6 @@
 package command
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +19,7 @@ import (
 	"dokku/agent"
 	"dokku/agent/backup"
 	"dokku/agent/event"
+	"dokku/agent/keys"
 	"dokku/agent/text"
 )
 
@@ -75,7 +75,7 @@ func runBackup(c *call) error {
 	write := func(w io.Writer) (err error) {
 		size.w = w
 		m, left, err = c.server.Backup(c.ctx, agent.BackupOptions{Apps: c.args, Images: c.flag("images"), Dokku: c.env.Version,
-			Keys: c.exportKeys()}, size, log)
+			Keys: func(context.Context) ([]byte, error) { return keys.Export(c.env.Root) }}, size, log)
 		return err
 	}
 	if path == "" {
@@ -217,39 +217,18 @@ func runRestore(c *call) error {
 	} else if f, ok := from.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return refuse("A backup does not come from a terminal: dokku restore < FILE, or dokku restore --input FILE")
 	}
-	n, err := c.server.RestoreBackup(c.ctx, from, agent.RestoreOptions{Apps: slices.Clone(c.args), Force: c.force, Keys: c.importKeys()}, c.events())
+	n, err := c.server.RestoreBackup(c.ctx, from, agent.RestoreOptions{Apps: slices.Clone(c.args), Force: c.force,
+		Keys: func(_ context.Context, list []byte, check bool) (string, error) {
+			if check {
+				return "", keys.Check(list)
+			}
+			return keys.Import(c.env.Root, list)
+		}}, c.events())
 	if err != nil {
 		return err
 	}
 	c.events().Result("Restored %s", text.Plural(n, "app"))
 	return nil
-}
-
-// exportKeys reads the ssh keys for a backup; nil where there are none to manage.
-func (c *call) exportKeys() func(context.Context) ([]byte, error) {
-	if c.env.Keys == nil {
-		return nil
-	}
-	return func(ctx context.Context) ([]byte, error) {
-		var b bytes.Buffer
-		err := c.env.Keys(ctx, c.env.Root, []string{"ssh-keys:export"}, strings.NewReader(""), &b)
-		return b.Bytes(), err
-	}
-}
-
-func (c *call) importKeys() func(context.Context, []byte, bool) (string, error) {
-	if c.env.Keys == nil {
-		return nil
-	}
-	return func(ctx context.Context, keys []byte, check bool) (string, error) {
-		command := "ssh-keys:import"
-		if check {
-			command = "ssh-keys:check"
-		}
-		var b bytes.Buffer
-		err := c.env.Keys(ctx, c.env.Root, []string{command}, bytes.NewReader(keys), &b)
-		return b.String(), err
-	}
 }
 
 // A counter counts what it passes on.

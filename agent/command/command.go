@@ -37,8 +37,6 @@ type Env struct {
 	// User is the name of the ssh key that the command came with; empty on the
 	// host itself.
 	User string
-	// Keys runs the ssh-keys commands; nil where keys cannot be managed.
-	Keys KeyManager
 }
 
 // runner runs one command line.

@@ -28,7 +28,6 @@ type fixture struct {
 	terminal bool
 	stdin    string
 	user     string
-	keys     KeyManager
 }
 
 const revision = "3f2c1d9aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -118,7 +117,7 @@ func (f *fixture) run(args ...string) result {
 	f.t.Helper()
 	var out, errs bytes.Buffer
 	code := Execute(f.t.Context(), Env{Root: f.root, Stdin: strings.NewReader(f.stdin), Stdout: &out, Stderr: &errs,
-		Terminal: f.terminal, Version: "1.2.3", User: f.user, Keys: f.keys}, args)
+		Terminal: f.terminal, Version: "1.2.3", User: f.user}, args)
 	return result{out.String(), errs.String(), code}
 }
 

@@ -14,7 +14,7 @@ var domainCommands = []spec{
 		use: "domains:add APP DOMAIN...", short: "Add domains to the app",
 		example: "dokku domains:add hello www.example.com example.com",
 		run: func(c *call) error {
-			return c.changeDomains("domains:add", c.addDomain)
+			return c.changeDomains("domains:add", (*call).addDomain)
 		},
 	},
 	{
@@ -25,7 +25,7 @@ var domainCommands = []spec{
 		use: "domains:remove APP DOMAIN...", short: "Remove domains of the app",
 		words: func(c *call) []string { return c.app.State.Domains },
 		run: func(c *call) error {
-			return c.changeDomains("domains:remove", c.removeDomain)
+			return c.changeDomains("domains:remove", (*call).removeDomain)
 		},
 	},
 	domainReport.spec("Show the app's domains"),
@@ -144,7 +144,7 @@ func (c *call) domainArgs() ([]string, error) {
 // changeDomains applies a change to the app's list, domain by domain, and then
 // says what was done. The list starts with the app's names below the global
 // domains: an app that gets another name keeps those it answers to, as in Dokku.
-func (c *call) changeDomains(what string, change func(list []string, d string) ([]string, string, error)) error {
+func (c *call) changeDomains(what string, change func(c *call, list []string, d string) ([]string, string, error)) error {
 	domains, err := c.domainArgs()
 	if err != nil {
 		return err
@@ -159,7 +159,7 @@ func (c *call) changeDomains(what string, change func(list []string, d string) (
 		}
 		for _, d := range domains {
 			var text string
-			if list, text, err = change(list, d); err != nil {
+			if list, text, err = change(c, list, d); err != nil {
 				return err
 			}
 			said = append(said, text)

@@ -1,15 +1,12 @@
 package keys
 
 import (
+	"bytes"
 	"fmt"
-	"io"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
 )
-
-// maxKeys bounds what is imported, in bytes.
-const maxKeys = 16 << 20
 
 // A namedKey is a line of an export.
 type namedKey struct {
@@ -17,62 +14,60 @@ type namedKey struct {
 	pub  ssh.PublicKey
 }
 
-// exportKeys prints the keys that Add added.
-func exportKeys(root string, w io.Writer) error {
+// Export returns the keys that Add has added: a name and a public key a line.
+func Export(root string) ([]byte, error) {
 	f, err := readKeys(root)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var b bytes.Buffer
 	for _, l := range f.lines {
 		if l.key == nil {
 			continue
 		}
 		pub, _, _, _, err := ssh.ParseAuthorizedKey([]byte(l.text))
 		if err != nil {
-			return fmt.Errorf("cannot read the key %s: %w", l.key.Name, err)
+			return nil, fmt.Errorf("cannot read the key %s: %w", l.key.Name, err)
 		}
-		if _, err := fmt.Fprintf(w, "%s %s", l.key.Name, ssh.MarshalAuthorizedKey(pub)); err != nil {
-			return err
-		}
+		fmt.Fprintf(&b, "%s %s", l.key.Name, ssh.MarshalAuthorizedKey(pub))
 	}
-	return nil
+	return b.Bytes(), nil
 }
 
-// importKeys adds the keys of an export in one rename, but for those whose name or
-// key is there: what a server lets in is not changed. With check nothing is added.
-func importKeys(root string, check bool, r io.Reader, w io.Writer) error {
-	keys, err := parseExport(r)
-	if err != nil || check {
-		return err
+// Check reports whether Import can read an export. It changes nothing.
+func Check(export []byte) error {
+	_, err := parseExport(export)
+	return err
+}
+
+// Import adds the keys of an export with one rename. A key whose name or public
+// half the server knows is left out, and so the keys that the server lets in stay
+// the same; notes has a line about each such key that differs.
+func Import(root string, export []byte) (notes string, err error) {
+	list, err := parseExport(export)
+	if err != nil {
+		return "", err
 	}
-	var kept []string
 	err = changeKeys(root, func(f *keyFile) error {
-		kept = nil
-		for _, k := range keys {
+		notes = ""
+		for _, k := range list {
 			added, why, err := f.adds(root, k)
 			if err != nil {
 				return err
 			}
 			if !added && why != "" {
-				kept = append(kept, why)
+				notes += why + "\n"
 			}
 		}
 		return nil
 	})
-	for _, why := range kept {
-		fmt.Fprintln(w, why)
-	}
-	return err
+	return notes, err
 }
 
 // parseExport reads all of an export, or none of it.
-func parseExport(r io.Reader) (keys []namedKey, err error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxKeys))
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the ssh keys: %w", err)
-	}
-	for line := range strings.Lines(string(data)) {
-		name, text, _ := strings.Cut(strings.TrimSpace(line), " ")
+func parseExport(export []byte) (list []namedKey, err error) {
+	for line := range bytes.Lines(export) {
+		name, text, _ := strings.Cut(strings.TrimSpace(string(line)), " ")
 		if !ValidName(name) {
 			return nil, fmt.Errorf("cannot add a key named %q", name)
 		}
@@ -80,9 +75,9 @@ func parseExport(r io.Reader) (keys []namedKey, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("cannot add the key %s: %w", name, err)
 		}
-		keys = append(keys, namedKey{name, pub})
+		list = append(list, namedKey{name, pub})
 	}
-	return keys, nil
+	return list, nil
 }
 
 // adds adds a key, unless its name or the key itself is there; why says which, of a

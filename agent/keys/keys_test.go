@@ -29,14 +29,6 @@ func newKey(t *testing.T, args ...string) string {
 	return string(pub)
 }
 
-// keys runs an ssh-keys command and returns what it prints.
-func keys(t *testing.T, root, stdin string, args ...string) (string, error) {
-	t.Helper()
-	var out bytes.Buffer
-	err := SSHKeys(t.Context(), root, args, strings.NewReader(stdin), &out)
-	return out.String(), err
-}
-
 func TestKeys(t *testing.T) {
 	root := t.TempDir()
 	path := filepath.Join(root, ".ssh", "authorized_keys")
@@ -45,12 +37,8 @@ func TestKeys(t *testing.T) {
 	must(t, os.WriteFile(path, []byte(strings.TrimSuffix(foreign, "\n")), 0o644)) // no final newline
 
 	a, b := newKey(t, "-t", "ed25519"), newKey(t, "-t", "ecdsa")
-	added, err := keys(t, root, a, "ssh-keys:add", "admin")
-	must(t, err)
-	file := filepath.Join(t.TempDir(), "b.pub")
-	must(t, os.WriteFile(file, []byte(b), 0o600))
-	_, err = keys(t, root, "", "ssh-keys:add", "deploy-1", file)
-	must(t, err)
+	must(t, Add(root, "admin", a))
+	must(t, Add(root, "deploy-1", b))
 
 	text, err := os.ReadFile(path)
 	must(t, err)
@@ -63,21 +51,17 @@ func TestKeys(t *testing.T) {
 		t.Errorf("authorized_keys has mode %v, want 0600", fi.Mode())
 	}
 
-	list, err := keys(t, root, "", "ssh-keys:list", "admin")
+	list, err := List(root)
 	must(t, err)
-	if want := strings.TrimSpace(added) + ` NAME="admin" SSHCOMMAND_ALLOWED_KEYS="restrict,pty"` + "\n"; list != want {
-		t.Errorf("ssh-keys:list prints %q, want %q", list, want)
+	if len(list) != 2 || list[0].Name != "admin" || list[1].Name != "deploy-1" || !strings.HasPrefix(list[0].Fingerprint, "SHA256:") {
+		t.Errorf("the keys are %v", list)
 	}
-	list, err = keys(t, root, "", "ssh-keys:list", "--format", "json")
-	must(t, err)
-	if !strings.HasPrefix(list, `[{"name":"admin","fingerprint":"SHA256:`) || strings.Count(list, `"name"`) != 2 {
-		t.Errorf("ssh-keys:list --format json prints %s", list)
+	if want := list[0].Fingerprint + ` NAME="admin" SSHCOMMAND_ALLOWED_KEYS="restrict,pty"`; list[0].String() != want {
+		t.Errorf("a key is shown as %q, want %q", list[0], want)
 	}
 
-	_, err = keys(t, root, "", "ssh-keys:remove", "admin")
-	must(t, err)
-	_, err = keys(t, root, "", "ssh-keys:remove", "deploy-1")
-	must(t, err)
+	must(t, Remove(root, "admin"))
+	must(t, Remove(root, "deploy-1"))
 	if text, _ := os.ReadFile(path); string(text) != foreign {
 		t.Errorf("the lines of others are now\n%s\nthey were\n%s", text, foreign)
 	}
@@ -111,13 +95,8 @@ func TestKeysRefused(t *testing.T) {
 			t.Errorf("Add(%q, %q): error %v, want one with %q", c.name, c.key, err, c.want)
 		}
 	}
-	for _, args := range [][]string{
-		{"ssh-keys:remove", "nobody"}, {"ssh-keys:remove"}, {"ssh-keys:add"}, {"ssh-keys:add", "x", "/nonexistent"},
-		{"ssh-keys:list", "nobody"}, {"ssh-keys:list", "--format", "xml"}, {"ssh-keys:foo"},
-	} {
-		if out, err := keys(t, root, b, args...); err == nil {
-			t.Errorf("%v succeeds: %s", args, out)
-		}
+	if err := Remove(root, "nobody"); err == nil {
+		t.Error("a key that is not there is removed")
 	}
 	if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
 		t.Errorf("refused commands changed authorized_keys to\n%s", after)
@@ -126,10 +105,10 @@ func TestKeysRefused(t *testing.T) {
 
 func TestKeysRemoveByFingerprint(t *testing.T) {
 	root := t.TempDir()
-	out, err := keys(t, root, newKey(t, "-t", "ed25519"), "ssh-keys:add", "admin")
+	must(t, Add(root, "admin", newKey(t, "-t", "ed25519")))
+	list, err := List(root)
 	must(t, err)
-	_, err = keys(t, root, "", "ssh-keys:remove", "--fingerprint", strings.TrimSpace(out))
-	must(t, err)
+	must(t, Remove(root, list[0].Fingerprint))
 	if list, _ := List(root); len(list) != 0 {
 		t.Errorf("%v is left", list)
 	}
