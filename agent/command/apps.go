@@ -11,69 +11,69 @@ import (
 	"dokku/agent"
 )
 
-var appCommands = []spec{
+var appCommands = []Spec{
 	{
-		use: "apps:create APP", short: "Create an app; its first push would too",
-		newApp: true, run: runCreate,
+		Use: "apps:create APP", Short: "Create an app; its first push would too",
+		NewApp: true, Run: runCreate,
 	},
 	{
-		use: "apps:destroy APP", short: "Remove an app, with all it has",
-		long: "The app's name has to be typed, unless --force is given.",
-		flags: func(f *pflag.FlagSet) {
+		Use: "apps:destroy APP", Short: "Remove an app, with all it has",
+		Long: "The app's name has to be typed, unless --force is given.",
+		Flags: func(f *pflag.FlagSet) {
 			f.Bool("force", false, "do not ask")
 		},
-		run: runDestroy,
+		Run: runDestroy,
 	},
 	{
-		use: "apps:exists APP", short: "Exit with 0 if the app exists, else with 20",
-		run: func(*call) error { return nil },
+		Use: "apps:exists APP", Short: "Exit with 0 if the app exists, else with 20",
+		Run: func(*Call) error { return nil },
 	},
-	{use: "apps:list", short: "List all apps", flags: formatFlag, run: runList,
-		values: map[string]func(*call) []string{"format": oneOfWords("stdout", "json")}},
+	{Use: "apps:list", Short: "List all apps", Flags: FormatFlag, Run: runList,
+		Values: map[string]func(*Call) []string{"format": OneOfWords("stdout", "json")}},
 	{
-		use: "apps:lock APP", short: "Refuse deploys of the app",
-		long: "Pushes and ps:rebuild are refused; everything else works. A deploy that is under way is waited for.",
-		run:  func(c *call) error { return c.setLocked(true) },
+		Use: "apps:lock APP", Short: "Refuse deploys of the app",
+		Long: "Pushes and ps:rebuild are refused; everything else works. A deploy that is under way is waited for.",
+		Run:  func(c *Call) error { return setLocked(c, true) },
 	},
 	{
-		use: "apps:locked APP", short: "Exit with 0 if deploys of the app are refused, else with 1",
-		run: func(c *call) error {
-			if !c.app.State.Locked {
-				return refuse("Deploy lock does not exist")
+		Use: "apps:locked APP", Short: "Exit with 0 if deploys of the app are refused, else with 1",
+		Run: func(c *Call) error {
+			if !c.App.State.Locked {
+				return Refuse("Deploy lock does not exist")
 			}
-			if !c.quiet {
-				c.print("Deploy lock exists\n")
+			if !c.Quiet {
+				c.Print("Deploy lock exists\n")
 			}
 			return nil
 		},
 	},
 	{
-		use: "apps:rename APP NEW-NAME", short: "Give the app another name, with all it has",
-		long: "The new name is answered at once, and the app's own domains all the time. Then the processes are\n" +
+		Use: "apps:rename APP NEW-NAME", Short: "Give the app another name, with all it has",
+		Long: "The new name is answered at once, and the app's own domains all the time. Then the processes are\n" +
 			"replaced, as ps:restart does. With --skip-deploy those that run go on until the next deploy or restart;\n" +
 			"until they have ended no other app can have the old name.",
-		example: "dokku apps:rename hello world",
-		missing: "Please specify an new app name",
-		flags: func(f *pflag.FlagSet) {
+		Example: "dokku apps:rename hello world",
+		Missing: "Please specify an new app name",
+		Flags: func(f *pflag.FlagSet) {
 			f.Bool("skip-deploy", false, "leave the processes that run")
 		},
-		run: runRename,
+		Run: runRename,
 	},
-	appReport.spec("Show where the app comes from, and whether it is locked"),
+	appReport.Spec("Show where the app comes from, and whether it is locked"),
 	{
-		use: "apps:unlock APP", short: "Allow deploys of the app again",
-		run: func(c *call) error {
-			if !c.app.State.Locked {
-				return refuse("Unable to remove deploy lock: there is none")
+		Use: "apps:unlock APP", Short: "Allow deploys of the app again",
+		Run: func(c *Call) error {
+			if !c.App.State.Locked {
+				return Refuse("Unable to remove deploy lock: there is none")
 			}
-			return c.setLocked(false)
+			return setLocked(c, false)
 		},
 	},
 }
 
-func (c *call) setLocked(locked bool) error {
-	log := c.events().WithApp(c.app.Name)
-	if err := c.server.SetLocked(c.ctx, c.app.Name, locked, log); err != nil {
+func setLocked(c *Call, locked bool) error {
+	log := c.Events().WithApp(c.App.Name)
+	if err := c.Server.SetLocked(c.Ctx, c.App.Name, locked, log); err != nil {
 		return err
 	}
 	if locked {
@@ -84,28 +84,28 @@ func (c *call) setLocked(locked bool) error {
 	return nil
 }
 
-func runRename(c *call) error {
-	name := c.args[0]
+func runRename(c *Call) error {
+	name := c.Args[0]
 	if name == "" {
-		return refuse("Please specify an new app name")
+		return Refuse("Please specify an new app name")
 	}
 	if err := agent.ValidName(name); err != nil {
 		return err
 	}
 	var none *agent.NoAppError
-	if _, err := c.server.Load(name); !errors.As(err, &none) {
-		return refuse("Name is already taken: app %s exists", name)
+	if _, err := c.Server.Load(name); !errors.As(err, &none) {
+		return Refuse("Name is already taken: app %s exists", name)
 	}
-	log := c.events()
-	log.WithApp(c.app.Name).Step("Renaming %s to %s", c.app.Name, name)
-	return c.server.Rename(c.ctx, c.app.Name, name, c.flag("skip-deploy"), log)
+	log := c.Events()
+	log.WithApp(c.App.Name).Step("Renaming %s to %s", c.App.Name, name)
+	return c.Server.Rename(c.Ctx, c.App.Name, name, c.Flag("skip-deploy"), log)
 }
 
-var appReport = reporter{
-	noun: "apps", about: "app",
-	keys: []string{"app-created-at", "app-deploy-source", "app-deploy-source-metadata", "app-dir", "app-locked"},
-	collect: func(c *call, app *agent.App, _ string) (map[string]string, error) {
-		created, err := c.server.Created(app)
+var appReport = Reporter{
+	Noun: "apps", About: "app",
+	Keys: []string{"app-created-at", "app-deploy-source", "app-deploy-source-metadata", "app-dir", "app-locked"},
+	Collect: func(c *Call, app *agent.App, _ string) (map[string]string, error) {
+		created, err := c.Server.Created(app)
 		values := map[string]string{
 			"app-created-at": strconv.FormatInt(created.Unix(), 10), "app-dir": app.Dir,
 			"app-locked":        strconv.FormatBool(app.State.Locked),
@@ -118,60 +118,60 @@ var appReport = reporter{
 	},
 }
 
-func runCreate(c *call) error {
-	name := c.args[0]
+func runCreate(c *Call) error {
+	name := c.Args[0]
 	if err := agent.ValidName(name); err != nil {
 		return err
 	}
-	_, err := c.server.Load(name)
+	_, err := c.Server.Load(name)
 	var none *agent.NoAppError
 	switch {
 	case err == nil:
-		return refuse("Name is already taken: app %s exists", name)
+		return Refuse("Name is already taken: app %s exists", name)
 	case !errors.As(err, &none):
 		return err
 	}
-	c.events().WithApp(name).Step("Creating %s...", name)
-	return c.server.Create(c.ctx, name, false)
+	c.Events().WithApp(name).Step("Creating %s...", name)
+	return c.Server.Create(c.Ctx, name, false)
 }
 
-func runDestroy(c *call) error {
-	name := c.app.Name
-	if !c.force && !c.flag("force") {
-		if err := confirm(c, name, "app "+name+", with its containers, images, settings and repository"); err != nil {
+func runDestroy(c *Call) error {
+	name := c.App.Name
+	if !c.Force && !c.Flag("force") {
+		if err := c.Confirm(name, "app "+name+", with its containers, images, settings and repository"); err != nil {
 			return err
 		}
 	}
-	log := c.events().WithApp(name)
+	log := c.Events().WithApp(name)
 	log.Step("Destroying %s (including all add-ons)", name)
-	if err := c.server.Destroy(c.ctx, name, log); err != nil {
+	if err := c.Server.Destroy(c.Ctx, name, log); err != nil {
 		return err
 	}
-	for _, what := range kept(c.app) {
+	for _, what := range kept(c.App) {
 		log.Detail("Kept: %s", what)
 	}
 	return nil
 }
 
-func runList(c *call) error {
-	format := c.value("format")
-	if err := oneOf("format", format, "stdout", "json"); err != nil {
+func runList(c *Call) error {
+	format := c.Value("format")
+	if err := OneOf("format", format, "stdout", "json"); err != nil {
 		return err
 	}
-	apps, err := c.apps()
+	apps, err := c.Apps()
 	if err != nil {
 		return err
 	}
 	if format == "json" {
 		data, err := json.Marshal(append([]string{}, apps...))
-		c.print("%s\n", data)
+		c.Print("%s\n", data)
 		return err
 	}
-	if c.headings() {
-		c.print("=====> My Apps\n")
+	if c.Headings() {
+		c.Print("=====> My Apps\n")
 	}
 	for _, app := range apps {
-		c.print("%s\n", app)
+		c.Print("%s\n", app)
 	}
 	return nil
 }

@@ -23,65 +23,65 @@ import (
 	"dokku/agent/text"
 )
 
-var backupCommands = []spec{
+var backupCommands = []Spec{
 	{
-		use: "backup [APP...]", short: "Write apps, config, releases, repositories, settings and ssh keys to one file",
-		long: "Without names: all apps, the server's settings and the ssh keys; with names of apps: those apps.\n" +
+		Use: "backup [APP...]", Short: "Write apps, config, releases, repositories, settings and ssh keys to one file",
+		Long: "Without names: all apps, the server's settings and the ssh keys; with names of apps: those apps.\n" +
 			"The backup goes to standard output, also over ssh, or with --output to a file that only its owner can read.\n" +
 			"It holds secrets: all config variables. Any tar lists it: tar tzf FILE.\n" +
 			"Each app is read between two operations; a push to it waits meanwhile. Restore builds the images again from\n" +
 			"the deployed revisions, unless --images puts them in, which makes the file as large as they are.\n" +
 			"Not in it: volumes and folders of the host (what an app has of these is named at the end), logs, containers.",
-		example: "ssh dokku@server backup > backup.tar.gz\ndokku backup --output /var/backups/dokku.tar.gz hello",
-		flags: func(f *pflag.FlagSet) {
+		Example: "ssh dokku@server backup > backup.tar.gz\ndokku backup --output /var/backups/dokku.tar.gz hello",
+		Flags: func(f *pflag.FlagSet) {
 			f.Bool("images", false, "with the images of all kept releases")
 			f.StringP("output", "o", "", "write to this file, which must not exist (--force replaces it)")
 		},
-		newApp: true, run: runBackup,
+		NewApp: true, Run: runBackup,
 	},
 	{
-		use: "restore [APP...]", short: "Make apps again from a backup",
-		long: "Without names: all apps of the backup, the settings and ssh keys that the server does not have; with names of\n" +
+		Use: "restore [APP...]", Short: "Make apps again from a backup",
+		Long: "Without names: all apps of the backup, the settings and ssh keys that the server does not have; with names of\n" +
 			"apps: those apps. The backup comes from standard input, also over ssh, or with --input from a file.\n" +
 			"All of it is checked before anything changes. Apps that exist are refused, or with --force replaced with all they\n" +
 			"have; they are down until the new ones are up. Each app passes its checks as at a push. Without its image it is\n" +
 			"built first, as ps:rebuild does, and its release command runs. An app that does not come up is left stopped, with\n" +
 			"all it has, and the others go on. What was stopped stays stopped.\n" +
 			"After an interruption the same command does the rest.",
-		example: "ssh dokku@server restore < backup.tar.gz\ndokku restore --input backup.tar.gz hello",
-		flags: func(f *pflag.FlagSet) {
+		Example: "ssh dokku@server restore < backup.tar.gz\ndokku restore --input backup.tar.gz hello",
+		Flags: func(f *pflag.FlagSet) {
 			f.StringP("input", "i", "", "read this file")
 		},
-		newApp: true, run: runRestore,
+		NewApp: true, Run: runRestore,
 	},
 }
 
-func runBackup(c *call) error {
-	if err := c.given(true); err != nil {
+func runBackup(c *Call) error {
+	if err := checkApps(c, true); err != nil {
 		return err
 	}
-	path, err := c.path("output", "write", "> FILE")
+	path, err := fileFlag(c, "output", "write", "> FILE")
 	if err != nil {
 		return err
 	}
-	if path == "" && c.env.Terminal {
-		return refuse("A backup is not for a terminal: dokku backup > FILE, or dokku backup --output FILE")
+	if path == "" && c.Env.Terminal {
+		return Refuse("A backup is not for a terminal: dokku backup > FILE, or dokku backup --output FILE")
 	}
-	log, stop := c.aside()
+	log, stop := aside(c)
 	defer stop()
 	var m backup.Manifest
 	var left []string
 	size := &counter{}
 	write := func(w io.Writer) (err error) {
 		size.w = w
-		m, left, err = c.server.Backup(c.ctx, agent.BackupOptions{Apps: c.args, Images: c.flag("images"), Dokku: c.env.Version,
-			Keys: func(context.Context) ([]byte, error) { return keys.Export(c.env.Root) }}, size, log)
+		m, left, err = c.Server.Backup(c.Ctx, agent.BackupOptions{Apps: c.Args, Images: c.Flag("images"), Dokku: c.Env.Version,
+			Keys: func(context.Context) ([]byte, error) { return keys.Export(c.Env.Root) }}, size, log)
 		return err
 	}
 	if path == "" {
-		err = write(c.env.Stdout)
+		err = write(c.Env.Stdout)
 	} else {
-		err = c.writeNew(path, write)
+		err = writeNew(c, path, write)
 	}
 	if err != nil {
 		return err
@@ -98,21 +98,21 @@ func runBackup(c *call) error {
 	return nil
 }
 
-// given checks the words: names of apps, each of which has to exist where exist is
+// checkApps checks the words: names of apps, each of which has to exist where exist is
 // set. A word that can only be a file's name says how to give one.
-func (c *call) given(exist bool) error {
-	for _, name := range c.args {
+func checkApps(c *Call, exist bool) error {
+	for _, name := range c.Args {
 		if strings.ContainsAny(name, "/") || strings.HasSuffix(name, ".gz") || strings.HasSuffix(name, ".tar") || strings.HasSuffix(name, ".tgz") {
 			if exist {
-				return c.usageError("%q is no app: to write a file: --output FILE", oneLine(name))
+				return c.UsageError("%q is no app: to write a file: --output FILE", OneLine(name))
 			}
-			return c.usageError("%q is no app: to read a file: --input FILE", oneLine(name))
+			return c.UsageError("%q is no app: to read a file: --input FILE", OneLine(name))
 		}
 		if err := agent.ValidName(name); err != nil {
 			return err
 		}
 		if exist {
-			if _, err := c.server.Load(name); err != nil {
+			if _, err := c.Server.Load(name); err != nil {
 				return err
 			}
 		}
@@ -120,46 +120,46 @@ func (c *call) given(exist bool) error {
 	return nil
 }
 
-// path is the file that a flag names. A client's file is not here.
-func (c *call) path(flag, verb, instead string) (string, error) {
-	name := c.value(flag)
+// fileFlag is the file that a flag names. A client's file is not here.
+func fileFlag(c *Call, flag, verb, instead string) (string, error) {
+	name := c.Value(flag)
 	switch {
-	case name == "" && c.changed(flag):
-		return "", c.usageError("--%s needs the name of a file", flag)
+	case name == "" && c.Changed(flag):
+		return "", c.UsageError("--%s needs the name of a file", flag)
 	case name == "":
 		return "", nil
-	case c.env.User != "":
-		return "", refuse("Cannot %s %q over ssh: it would be a file of the server: use %s", verb, oneLine(name), instead)
+	case c.Env.User != "":
+		return "", Refuse("Cannot %s %q over ssh: it would be a file of the server: use %s", verb, OneLine(name), instead)
 	case !filepath.IsAbs(name):
-		name = filepath.Join(c.env.Dir, name)
+		name = filepath.Join(c.Env.Dir, name)
 	}
 	return filepath.Clean(name), nil
 }
 
 // aside is the log of operations whose standard output is for data alone.
-func (c *call) aside() (event.Log, func()) {
-	t := event.NewTerminal(c.env.Stderr, c.env.Stderr, c.quiet)
-	writers := []io.Writer{event.NewHost(filepath.Join(c.env.Root, ".dokku", "log", "dokku.log")), t}
-	if c.trace {
-		writers = append(writers, c.env.Stderr)
+func aside(c *Call) (event.Log, func()) {
+	t := event.NewTerminal(c.Env.Stderr, c.Env.Stderr, c.Quiet)
+	writers := []io.Writer{event.NewHost(filepath.Join(c.Env.Root, ".dokku", "log", "dokku.log")), t}
+	if c.Trace {
+		writers = append(writers, c.Env.Stderr)
 	}
 	return event.New(writers...), t.Close
 }
 
 // writeNew makes a file in one step, whole and on the disk, for its owner alone.
-func (c *call) writeNew(path string, write func(io.Writer) error) error {
-	if err := c.vacant(path); err != nil {
+func writeNew(c *Call, path string, write func(io.Writer) error) error {
+	if err := vacant(c, path); err != nil {
 		return err
 	}
 	f, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o600), renameio.WithTempDir(filepath.Dir(path)), renameio.IgnoreUmask())
 	if err != nil {
-		return refuse("Cannot write %s as the user that owns %s: %s; dokku backup > FILE writes anywhere", path, c.env.Root, reason(err))
+		return Refuse("Cannot write %s as the user that owns %s: %s; dokku backup > FILE writes anywhere", path, c.Env.Root, reason(err))
 	}
 	defer f.Cleanup()
 	if err := write(f); err != nil {
 		return err
 	}
-	if err := c.vacant(path); err != nil {
+	if err := vacant(c, path); err != nil {
 		return err
 	}
 	if err := f.CloseAtomicallyReplace(); err != nil {
@@ -174,17 +174,17 @@ func (c *call) writeNew(path string, write func(io.Writer) error) error {
 }
 
 // vacant refuses a file that exists, unless it is to be replaced.
-func (c *call) vacant(path string) error {
+func vacant(c *Call, path string) error {
 	fi, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
-		return refuse("Cannot write %s: %s", path, reason(err))
+		return Refuse("Cannot write %s: %s", path, reason(err))
 	case !fi.Mode().IsRegular():
-		return refuse("Cannot write %s: it exists and is no file", path)
-	case !c.force:
-		return refuse("Cannot write %s: it exists already; --force replaces it", path)
+		return Refuse("Cannot write %s: it exists and is no file", path)
+	case !c.Force:
+		return Refuse("Cannot write %s: it exists already; --force replaces it", path)
 	}
 	return nil
 }
@@ -198,36 +198,36 @@ func reason(err error) string {
 	return err.Error()
 }
 
-func runRestore(c *call) error {
-	if err := c.given(false); err != nil {
+func runRestore(c *Call) error {
+	if err := checkApps(c, false); err != nil {
 		return err
 	}
-	path, err := c.path("input", "read", "< FILE")
+	path, err := fileFlag(c, "input", "read", "< FILE")
 	if err != nil {
 		return err
 	}
-	from := c.env.Stdin
+	from := c.Env.Stdin
 	if path != "" {
 		f, err := os.Open(path)
 		if err != nil {
-			return refuse("Cannot read %s: %s; dokku restore < FILE reads any file of yours", path, reason(err))
+			return Refuse("Cannot read %s: %s; dokku restore < FILE reads any file of yours", path, reason(err))
 		}
 		defer f.Close()
 		from = f
 	} else if f, ok := from.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return refuse("A backup does not come from a terminal: dokku restore < FILE, or dokku restore --input FILE")
+		return Refuse("A backup does not come from a terminal: dokku restore < FILE, or dokku restore --input FILE")
 	}
-	n, err := c.server.RestoreBackup(c.ctx, from, agent.RestoreOptions{Apps: slices.Clone(c.args), Force: c.force,
+	n, err := c.Server.RestoreBackup(c.Ctx, from, agent.RestoreOptions{Apps: slices.Clone(c.Args), Force: c.Force,
 		Keys: func(_ context.Context, list []byte, check bool) (string, error) {
 			if check {
 				return "", keys.Check(list)
 			}
-			return keys.Import(c.env.Root, list)
-		}}, c.events())
+			return keys.Import(c.Env.Root, list)
+		}}, c.Events())
 	if err != nil {
 		return err
 	}
-	c.events().Result("Restored %s", text.Plural(n, "app"))
+	c.Events().Result("Restored %s", text.Plural(n, "app"))
 	return nil
 }
 

@@ -12,57 +12,57 @@ import (
 	"dokku/scale"
 )
 
-var checkCommands = []spec{
+var checkCommands = []Spec{
 	checkSwitch("disable", "Replace processes with a gap and without checks",
 		"From the next deploy on, the old processes stop before the new ones start. This is a gap in the service of web;\n"+
 			"for workers it keeps two releases from working at the same time."),
 	checkSwitch("enable", "Check new processes before the old ones stop", ""),
-	checkReport.spec("Show the settings of the checks, and where they come from"),
+	checkReport.Spec("Show the settings of the checks, and where they come from"),
 	{
-		use: "checks:run APP [TYPE[,TYPE...]]", short: "Run the app's checks against what runs now",
-		long: "TYPE is a process type (web) or one process (web.1).", example: "dokku checks:run hello web.1",
-		words: func(c *call) []string { return c.types() },
-		run: func(c *call) error {
-			if err := c.deployed(); err != nil {
+		Use: "checks:run APP [TYPE[,TYPE...]]", Short: "Run the app's checks against what runs now",
+		Long: "TYPE is a process type (web) or one process (web.1).", Example: "dokku checks:run hello web.1",
+		Words: func(c *Call) []string { return c.Types() },
+		Run: func(c *Call) error {
+			if err := c.Deployed(); err != nil {
 				return err
 			}
-			only, err := c.typeArgs(true)
+			only, err := typeArgs(c, true)
 			if err != nil {
 				return err
 			}
-			return c.server.RunChecks(c.ctx, c.app.Name, only, c.events().WithApp(c.app.Name))
+			return c.Server.RunChecks(c.Ctx, c.App.Name, only, c.Events().WithApp(c.App.Name))
 		},
 	},
-	checkProperties.spec("Set or unset a setting of the checks"),
+	checkProperties.Spec("Set or unset a setting of the checks"),
 	checkSwitch("skip", "Replace processes without checks, and without a gap", ""),
 }
 
 // checkSwitch is checks:disable, checks:enable or checks:skip: for each type one
 // of them holds.
-func checkSwitch(verb, short, long string) spec {
+func checkSwitch(verb, short, long string) Spec {
 	doing := map[string]string{"disable": "Disabling", "enable": "Enabling", "skip": "Skipping"}[verb]
-	return spec{
-		use: "checks:" + verb + " APP [TYPE[,TYPE...]]", short: short, long: long,
-		example: "dokku checks:" + verb + " hello worker",
-		words:   func(c *call) []string { return c.types() },
-		run: func(c *call) error {
-			types, err := c.typeArgs(false)
+	return Spec{
+		Use: "checks:" + verb + " APP [TYPE[,TYPE...]]", Short: short, Long: long,
+		Example: "dokku checks:" + verb + " hello worker",
+		Words:   func(c *Call) []string { return c.Types() },
+		Run: func(c *Call) error {
+			types, err := typeArgs(c, false)
 			if err != nil {
 				return err
 			}
-			log := c.events().WithApp(c.app.Name)
-			if err := c.server.Update(c.ctx, c.app.Name, "checks:"+verb, log, func(st *agent.State) error {
+			log := c.Events().WithApp(c.App.Name)
+			if err := c.Server.Update(c.Ctx, c.App.Name, "checks:"+verb, log, func(st *agent.State) error {
 				for list, on := range map[string]bool{"disabled": verb == "disable", "skip": verb == "skip"} {
-					put(&st.Checks, list, listed(st.Checks[list], types, on))
+					Put(&st.Checks, list, listed(st.Checks[list], types, on))
 				}
 				return nil
 			}); err != nil {
 				return err
 			}
 			if len(types) == 0 {
-				log.Step("%s zero downtime for app (%s)", doing, c.app.Name)
+				log.Step("%s zero downtime for app (%s)", doing, c.App.Name)
 			} else {
-				log.Step("%s zero downtime for app's (%s) proctypes (%s)", doing, c.app.Name, strings.Join(types, ","))
+				log.Step("%s zero downtime for app's (%s) proctypes (%s)", doing, c.App.Name, strings.Join(types, ","))
 			}
 			return nil
 		},
@@ -71,18 +71,18 @@ func checkSwitch(verb, short, long string) spec {
 
 // typeArgs reads process types: in one word with commas, or in several. Single
 // processes (web.1) are allowed where processes says so.
-func (c *call) typeArgs(processes bool) ([]string, error) {
+func typeArgs(c *Call, processes bool) ([]string, error) {
 	var types []string
-	for _, t := range strings.Split(strings.Join(c.args, ","), ",") {
-		if t == "" && len(c.args) == 0 || slices.Contains(types, t) {
+	for _, t := range strings.Split(strings.Join(c.Args, ","), ",") {
+		if t == "" && len(c.Args) == 0 || slices.Contains(types, t) {
 			continue
 		}
 		name, index, single := strings.Cut(t, ".")
 		if n, err := strconv.Atoi(index); single && (!processes || err != nil || n < 1) || !scale.ValidType(name) && t != checks.AllTypes {
-			return nil, refuse("Invalid process type specified (%s)", oneLine(t))
+			return nil, Refuse("Invalid process type specified (%s)", OneLine(t))
 		}
-		if known := c.types(); c.app.Deployed() && t != checks.AllTypes && !slices.Contains(known, name) {
-			return nil, refuse("Invalid process type specified (%s): %s has %s", oneLine(t), c.app.Name, strings.Join(known, ", "))
+		if known := c.Types(); c.App.Deployed() && t != checks.AllTypes && !slices.Contains(known, name) {
+			return nil, Refuse("Invalid process type specified (%s): %s has %s", OneLine(t), c.App.Name, strings.Join(known, ", "))
 		}
 		types = append(types, t)
 	}
@@ -115,34 +115,34 @@ func listed(list string, types []string, on bool) string {
 }
 
 // The CHECKS file of a revision wins over these.
-var checkProperties = properties{
-	noun:   "checks",
-	list:   checkList(),
-	get:    func(st *agent.State, name string) string { return st.Checks[name] },
-	put:    func(st *agent.State, name, value string) { put(&st.Checks, name, value) },
-	server: func(set *agent.Settings) *map[string]string { return &set.Checks },
+var checkProperties = Properties{
+	Noun:   "checks",
+	List:   checkList(),
+	Get:    func(st *agent.State, name string) string { return st.Checks[name] },
+	Put:    func(st *agent.State, name, value string) { Put(&st.Checks, name, value) },
+	Server: func(set *agent.Settings) *map[string]string { return &set.Checks },
 }
 
-func checkList() []property {
-	var list []property
+func checkList() []Property {
+	var list []Property
 	for _, name := range checks.Properties() {
-		list = append(list, property{name: name, check: func(value string) error { return checks.CheckProperty(name, value) }})
+		list = append(list, Property{Name: name, Check: func(value string) error { return checks.CheckProperty(name, value) }})
 	}
 	return list
 }
 
-var checkReport = reporter{
-	noun:    "checks",
-	keys:    sorted(slices.Concat(checkProperties.keys(), []string{"checks-disabled-list", "checks-skipped-list"})),
-	collect: collectChecks,
+var checkReport = Reporter{
+	Noun:    "checks",
+	Keys:    Sorted(slices.Concat(checkProperties.Keys(), []string{"checks-disabled-list", "checks-skipped-list"})),
+	Collect: collectChecks,
 }
 
-func collectChecks(c *call, app *agent.App, _ string) (map[string]string, error) {
-	set, err := c.server.Settings()
+func collectChecks(c *Call, app *agent.App, _ string) (map[string]string, error) {
+	set, err := c.Server.Settings()
 	if err != nil {
 		return nil, err
 	}
-	s, err := c.server.EffectiveChecks(app)
+	s, err := c.Server.EffectiveChecks(app)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func collectChecks(c *call, app *agent.App, _ string) (map[string]string, error)
 		skipped = checks.AllTypes
 	}
 	values := map[string]string{"checks-disabled-list": cmp.Or(strings.Join(s.Disabled, ","), "none"), "checks-skipped-list": skipped}
-	checkProperties.report(values, &app.State, set)
+	checkProperties.Report(values, &app.State, set)
 	// The variables of older versions (DOKKU_CHECKS_WAIT) count too.
 	for name, value := range map[string]string{
 		"wait": inSeconds(s.Wait), "timeout": inSeconds(s.Timeout), "attempts": strconv.Itoa(s.Attempts),

@@ -1,16 +1,16 @@
 package command
 
-var cleanupCommands = []spec{{
-	use: "cleanup [APP]", short: "Remove what no app needs: ended containers, images of no kept release",
-	long: "Only what dokku has made for the apps of this server is removed. The engine's build cache is left alone,\n" +
+var cleanupCommands = []Spec{{
+	Use: "cleanup [APP]", Short: "Remove what no app needs: ended containers, images of no kept release",
+	Long: "Only what dokku has made for the apps of this server is removed. The engine's build cache is left alone,\n" +
 		"since it does not say whose it is.",
-	run: func(c *call) error {
+	Run: func(c *Call) error {
 		name := ""
-		if c.app != nil {
-			name = c.app.Name
-		} else if apps, err := c.apps(); err != nil || len(apps) == 0 {
+		if c.App != nil {
+			name = c.App.Name
+		} else if apps, err := c.Apps(); err != nil || len(apps) == 0 {
 			return err
 		}
-		return c.server.Cleanup(c.ctx, name, c.events())
+		return c.Server.Cleanup(c.Ctx, name, c.Events())
 	},
 }}

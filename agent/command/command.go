@@ -39,35 +39,35 @@ type Env struct {
 	User string
 }
 
-// runner runs one command line.
-type runner struct {
-	env    Env
-	groups [][]spec
-	quiet  bool
-	trace  bool
-	force  bool
+// Runner runs one command line.
+type Runner struct {
+	Env    Env
+	groups [][]Spec
+	Quiet  bool
+	Trace  bool
+	Force  bool
 	app    string // --app
 	// completing: a shell asks how to complete a command line.
 	completing bool
 
-	server   *agent.Server
+	Server   *agent.Server
 	terminal *event.Terminal
 	log      event.Log
 }
 
-// run runs one command line, without the program's name, with the commands of
+// Run runs one command line, without the program's name, with the commands of
 // some groups, and returns its exit code: 0, 1 for an error, 20 for an app that
 // does not exist. It returns when the command has ended or ctx is done.
-func run(ctx context.Context, env Env, groups [][]spec, args []string) int {
+func Run(ctx context.Context, env Env, groups [][]Spec, args []string) int {
 	var mu sync.Mutex
 	env.Stdout, env.Stderr = &serial{&mu, env.Stdout}, &serial{&mu, env.Stderr}
-	r := &runner{env: env, groups: groups}
+	r := &Runner{Env: env, groups: groups}
 	err := r.execute(ctx, args)
 	r.close()
 	return Report(ctx, env.Stderr, err)
 }
 
-func (r *runner) execute(ctx context.Context, args []string) error {
+func (r *Runner) execute(ctx context.Context, args []string) error {
 	args, err := r.leading(args)
 	if err != nil {
 		return err
@@ -82,7 +82,7 @@ func (r *runner) execute(ctx context.Context, args []string) error {
 	root := r.tree(args[0])
 	if noun, ok := helpNoun(root, args[0]); ok {
 		if len(args) > 1 {
-			return refuse("Unexpected argument %q after %s, which prints help", args[1], args[0])
+			return Refuse("Unexpected argument %q after %s, which prints help", args[1], args[0])
 		}
 		r.printNoun(root, noun)
 		return nil
@@ -96,18 +96,18 @@ func (r *runner) execute(ctx context.Context, args []string) error {
 
 // become makes the process the owner of the DOKKU_ROOT, unless the command needs
 // none, or root's rights.
-func (r *runner) become(word string) error {
-	if r.env.Become == nil || strings.HasSuffix(word, ":help") {
+func (r *Runner) become(word string) error {
+	if r.Env.Become == nil || strings.HasSuffix(word, ":help") {
 		return nil
 	}
-	if s, ok := r.find(word); ok && (s.rootless || s.asRoot && os.Geteuid() == 0) {
+	if s, ok := r.find(word); ok && (s.Rootless || s.AsRoot && os.Geteuid() == 0) {
 		return nil
 	}
-	return r.env.Become()
+	return r.Env.Become()
 }
 
 // find returns the description of a command.
-func (r *runner) find(name string) (spec, bool) {
+func (r *Runner) find(name string) (Spec, bool) {
 	for _, group := range r.groups {
 		for _, s := range group {
 			if s.name() == name {
@@ -115,11 +115,11 @@ func (r *runner) find(name string) (spec, bool) {
 			}
 		}
 	}
-	return spec{}, false
+	return Spec{}, false
 }
 
 // leading takes Dokku's global flags off the front of a command line.
-func (r *runner) leading(args []string) ([]string, error) {
+func (r *Runner) leading(args []string) ([]string, error) {
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
 		flag, rest := args[0], args[1:]
 		n, err := r.globalFlag(flag, rest)
@@ -136,23 +136,23 @@ func (r *runner) leading(args []string) ([]string, error) {
 		case "--version", "-v":
 			return append([]string{"version"}, rest...), nil
 		}
-		return nil, refuse("Invalid flag %s before the command, valid flags: --quiet, --trace, --force, --app NAME", flag)
+		return nil, Refuse("Invalid flag %s before the command, valid flags: --quiet, --trace, --force, --app NAME", flag)
 	}
 	return args, nil
 }
 
 // globalFlag applies a global flag and says how many words it takes; 0: it is
 // none.
-func (r *runner) globalFlag(flag string, rest []string) (int, error) {
+func (r *Runner) globalFlag(flag string, rest []string) (int, error) {
 	words := 1
 	name, value, joined := strings.Cut(flag, "=")
 	switch {
 	case flag == "--quiet":
-		r.quiet = true
+		r.Quiet = true
 	case flag == "--trace":
-		r.trace = true
+		r.Trace = true
 	case flag == "--force":
-		r.force = true
+		r.Force = true
 	case name == "--app":
 		if !joined && len(rest) > 0 {
 			value, words = rest[0], 2
@@ -169,22 +169,22 @@ func (r *runner) globalFlag(flag string, rest []string) (int, error) {
 
 // tree builds the commands, or the only one that a command line needs: each
 // command line pays for it.
-func (r *runner) tree(only string) *cobra.Command {
+func (r *Runner) tree(only string) *cobra.Command {
 	root := &cobra.Command{
 		Use:               "dokku",
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
-	root.SetIn(r.env.Stdin)
-	root.SetOut(r.env.Stdout)
-	root.SetErr(r.env.Stderr)
+	root.SetIn(r.Env.Stdin)
+	root.SetOut(r.Env.Stdout)
+	root.SetErr(r.Env.Stderr)
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { r.printUsage(cmd) })
 	flags := root.PersistentFlags()
-	flags.BoolVar(&r.quiet, "quiet", r.quiet, "leave out headings and progress")
-	flags.BoolVar(&r.trace, "trace", r.trace, "print each event as JSON to stderr")
-	flags.BoolVar(&r.force, "force", r.force, "do not ask")
+	flags.BoolVar(&r.Quiet, "quiet", r.Quiet, "leave out headings and progress")
+	flags.BoolVar(&r.Trace, "trace", r.Trace, "print each event as JSON to stderr")
+	flags.BoolVar(&r.Force, "force", r.Force, "do not ask")
 	flags.StringVar(&r.app, "app", r.app, "the app, instead of as the first argument")
 	r.add(root, only)
 	help := find(root, "help")
@@ -198,8 +198,8 @@ func (r *runner) tree(only string) *cobra.Command {
 
 // add adds the commands. Help, completion and a word that is no command need
 // all of them.
-func (r *runner) add(root *cobra.Command, only string) {
-	if s, ok := r.find(only); ok && !s.whole {
+func (r *Runner) add(root *cobra.Command, only string) {
+	if s, ok := r.find(only); ok && !s.Whole {
 		root.AddCommand(r.cobra(s))
 		return
 	}
@@ -211,53 +211,53 @@ func (r *runner) add(root *cobra.Command, only string) {
 }
 
 // open opens the DOKKU_ROOT. What needs none works without: help, version.
-func (r *runner) open() error {
-	if r.server != nil {
+func (r *Runner) open() error {
+	if r.Server != nil {
 		return nil
 	}
-	server, err := agent.Open(r.env.Root)
-	r.server = server
+	server, err := agent.Open(r.Env.Root)
+	r.Server = server
 	return err
 }
 
-// events is the log of operations: the host's log and this command's streams.
-func (r *runner) events() event.Log {
+// Events is the log of operations: the host's log and this command's streams.
+func (r *Runner) Events() event.Log {
 	if r.terminal != nil {
 		return r.log
 	}
-	r.terminal = event.NewTerminal(r.env.Stdout, r.env.Stderr, r.quiet)
-	writers := []io.Writer{event.NewHost(filepath.Join(r.env.Root, ".dokku", "log", "dokku.log")), r.terminal}
-	if r.trace {
-		writers = append(writers, r.env.Stderr)
+	r.terminal = event.NewTerminal(r.Env.Stdout, r.Env.Stderr, r.Quiet)
+	writers := []io.Writer{event.NewHost(filepath.Join(r.Env.Root, ".dokku", "log", "dokku.log")), r.terminal}
+	if r.Trace {
+		writers = append(writers, r.Env.Stderr)
 	}
 	r.log = event.New(writers...)
 	return r.log
 }
 
-// private is a log that only the terminal shows: secrets stay out of the
+// Private is a log that only the terminal shows: secrets stay out of the
 // host's log.
-func (r *runner) private() event.Log {
-	r.events()
+func (r *Runner) Private() event.Log {
+	r.Events()
 	return event.New(r.terminal)
 }
 
-func (r *runner) close() {
+func (r *Runner) close() {
 	if r.terminal != nil {
 		r.terminal.Close()
 	}
 }
 
-// headings reports whether headings are printed; data is printed in any case.
-func (r *runner) headings() bool { return r.env.Terminal && !r.quiet }
+// Headings reports whether headings are printed; data is printed in any case.
+func (r *Runner) Headings() bool { return r.Env.Terminal && !r.Quiet }
 
-// print writes data.
-func (r *runner) print(format string, args ...any) {
-	fmt.Fprintf(r.env.Stdout, format, args...)
+// Print writes data.
+func (r *Runner) Print(format string, args ...any) {
+	fmt.Fprintf(r.Env.Stdout, format, args...)
 }
 
-// warn writes a warning that belongs to no operation.
-func (r *runner) warn(format string, args ...any) {
-	warnTo(r.env.Stderr, fmt.Sprintf(format, args...))
+// Warn writes a warning that belongs to no operation.
+func (r *Runner) Warn(format string, args ...any) {
+	warnTo(r.Env.Stderr, fmt.Sprintf(format, args...))
 }
 
 // serial lets several goroutines write; both streams share the lock since they

@@ -8,41 +8,41 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func runCompletion(c *call) error {
+func runCompletion(c *Call) error {
 	root := c.cmd.Root()
-	switch c.args[0] {
+	switch c.Args[0] {
 	case "bash":
-		return root.GenBashCompletionV2(c.env.Stdout, true)
+		return root.GenBashCompletionV2(c.Env.Stdout, true)
 	case "zsh":
-		return root.GenZshCompletion(c.env.Stdout)
+		return root.GenZshCompletion(c.Env.Stdout)
 	case "fish":
-		return root.GenFishCompletion(c.env.Stdout, true)
+		return root.GenFishCompletion(c.Env.Stdout, true)
 	}
-	return oneOf("shell", c.args[0], "bash", "zsh", "fish")
+	return OneOf("shell", c.Args[0], "bash", "zsh", "fish")
 }
 
 // complete offers app names for the first word and, after it, what the command
 // takes. What cannot be read offers nothing: a completion never fails aloud.
-func (r *runner) complete(s spec, cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
-	if !s.rootless && r.open() != nil {
+func (r *Runner) complete(s Spec, cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+	if !s.Rootless && r.open() != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
-	c := &call{runner: r, ctx: cmd.Context(), cmd: cmd, args: args}
-	sh := parseUse(s.use)
-	substituted := c.flag("global") || c.flag("all") || r.app != ""
+	c := &Call{Runner: r, Ctx: cmd.Context(), cmd: cmd, Args: args}
+	sh := parseUse(s.Use)
+	substituted := c.Flag("global") || c.Flag("all") || r.app != ""
 	var words []string
 	switch {
-	case s.newApp:
+	case s.NewApp:
 	case sh.app && len(args) == 0 && !substituted:
-		words, _ = r.server.Apps()
-	case s.words != nil:
+		words, _ = r.Server.Apps()
+	case s.Words != nil:
 		if sh.app && !substituted {
-			c.app, _ = r.server.Load(args[0])
-			c.args = args[1:]
+			c.App, _ = r.Server.Load(args[0])
+			c.Args = args[1:]
 		} else if r.app != "" {
-			c.app, _ = r.server.Load(r.app)
+			c.App, _ = r.Server.Load(r.app)
 		}
-		words = s.words(c)
+		words = s.Words(c)
 	}
 	words = withPrefix(words, prefix)
 	directive := cobra.ShellCompDirectiveNoFileComp
@@ -58,29 +58,29 @@ func withPrefix(words []string, prefix string) []string {
 
 // completeFlags registers the values of flags. cobra keeps them in a variable of
 // its own, so that only completions do this.
-func (r *runner) completeFlags(s spec, cmd *cobra.Command) {
-	for name, values := range s.values {
+func (r *Runner) completeFlags(s Spec, cmd *cobra.Command) {
+	for name, values := range s.Values {
 		cmd.RegisterFlagCompletionFunc(name, func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
-			c := &call{runner: r, ctx: cmd.Context(), cmd: cmd}
+			c := &Call{Runner: r, Ctx: cmd.Context(), cmd: cmd}
 			if name := cmp.Or(append([]string{r.app}, args...)...); name != "" && r.open() == nil {
-				c.app, _ = r.server.Load(name)
+				c.App, _ = r.Server.Load(name)
 			}
 			return withPrefix(values(c), prefix), cobra.ShellCompDirectiveNoFileComp
 		})
 	}
 }
 
-// oneOfWords completes one of a few words.
-func oneOfWords(words ...string) func(*call) []string {
-	return func(*call) []string { return words }
+// OneOfWords completes one of a few words.
+func OneOfWords(words ...string) func(*Call) []string {
+	return func(*Call) []string { return words }
 }
 
-// types are the process types of the app.
-func (c *call) types() []string {
-	if c.app == nil {
+// Types are the process types of the app.
+func (c *Call) Types() []string {
+	if c.App == nil {
 		return nil
 	}
-	f, err := c.server.Formation(c.app)
+	f, err := c.Server.Formation(c.App)
 	if err != nil {
 		return nil
 	}

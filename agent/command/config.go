@@ -12,65 +12,65 @@ import (
 	"dokku/agent/text"
 )
 
-var configCommands = []spec{
+var configCommands = []Spec{
 	{
-		use: "config [APP]", short: "Show the app's variables, as config:show does",
-		long: "Without an app, the config commands are listed.", whole: true,
-		run: func(c *call) error {
-			if c.app == nil {
-				return c.listNoun("config")
+		Use: "config [APP]", Short: "Show the app's variables, as config:show does",
+		Long: "Without an app, the config commands are listed.", Whole: true,
+		Run: func(c *Call) error {
+			if c.App == nil {
+				return c.ListNoun("config")
 			}
 			return showConfig(c)
 		},
 	},
 	{
-		use: "config:clear APP", short: "Unset all variables",
-		flags: changeFlags, run: clearConfig,
+		Use: "config:clear APP", Short: "Unset all variables",
+		Flags: changeFlags, Run: clearConfig,
 	},
 	{
-		use: "config:export APP", short: "Print the variables for a program to read",
-		long: "Formats: exports (export lines for a shell), shell (one line), envfile and json.",
-		flags: func(f *pflag.FlagSet) {
+		Use: "config:export APP", Short: "Print the variables for a program to read",
+		Long: "Formats: exports (export lines for a shell), shell (one line), envfile and json.",
+		Flags: func(f *pflag.FlagSet) {
 			readFlags(f)
 			f.String("format", "exports", strings.Join(exportFormats, ", "))
 		},
-		values: map[string]func(*call) []string{"format": oneOfWords(exportFormats...)},
-		run:    exportConfig,
+		Values: map[string]func(*Call) []string{"format": OneOfWords(exportFormats...)},
+		Run:    exportConfig,
 	},
 	{
-		use: "config:get APP KEY", short: "Print the value of a variable; exit 1 if it is not set",
-		missing: "Expected: key", words: configKeys,
-		flags: func(f *pflag.FlagSet) {
+		Use: "config:get APP KEY", Short: "Print the value of a variable; exit 1 if it is not set",
+		Missing: "Expected: key", Words: configKeys,
+		Flags: func(f *pflag.FlagSet) {
 			globalFlag(f)
 			f.Bool("quoted", false, "quote the value for a shell")
 		},
-		run: getConfig,
+		Run: getConfig,
 	},
 	{
-		use: "config:keys APP", short: "List the names of the variables",
-		flags: originFlags, run: listConfigKeys,
+		Use: "config:keys APP", Short: "List the names of the variables",
+		Flags: originFlags, Run: listConfigKeys,
 	},
 	{
-		use: "config:set APP KEY=VALUE...", short: "Set variables and restart the app",
-		long:    "A value that does not start keeps the app as it was: nothing is set.",
-		example: "dokku config:set hello GREETING='good morning' WORKERS=4",
-		missing: "At least one env pair must be given",
-		flags: func(f *pflag.FlagSet) {
+		Use: "config:set APP KEY=VALUE...", Short: "Set variables and restart the app",
+		Long:    "A value that does not start keeps the app as it was: nothing is set.",
+		Example: "dokku config:set hello GREETING='good morning' WORKERS=4",
+		Missing: "At least one env pair must be given",
+		Flags: func(f *pflag.FlagSet) {
 			changeFlags(f)
 			f.Bool("encoded", false, "the values are base64")
 		},
-		run: setConfig,
+		Run: setConfig,
 	},
 	{
-		use: "config:show APP", short: "Show the variables",
-		long: "--origin shows all that the app's processes find, and where each value comes from: app (config:set),\n" +
+		Use: "config:show APP", Short: "Show the variables",
+		Long: "--origin shows all that the app's processes find, and where each value comes from: app (config:set),\n" +
 			"server (config:set --global), or dokku, which sets it itself.",
-		flags: originFlags, run: showConfig,
+		Flags: originFlags, Run: showConfig,
 	},
 	{
-		use: "config:unset APP KEY...", short: "Unset variables and restart the app",
-		missing: "At least one key must be given", words: configKeys,
-		flags: changeFlags, run: unsetConfig,
+		Use: "config:unset APP KEY...", Short: "Unset variables and restart the app",
+		Missing: "At least one key must be given", Words: configKeys,
+		Flags: changeFlags, Run: unsetConfig,
 	},
 }
 
@@ -96,8 +96,8 @@ type variable struct{ key, origin, value string }
 
 // variables are all of them, sorted by name. What dokku sets wins over the app's
 // config, and that over the server's.
-func (c *call) variables() ([]variable, error) {
-	set, err := c.server.Settings()
+func variables(c *Call) ([]variable, error) {
+	set, err := c.Server.Settings()
 	if err != nil {
 		return nil, err
 	}
@@ -108,9 +108,9 @@ func (c *call) variables() ([]variable, error) {
 		}
 	}
 	add("server", set.Config)
-	if c.app != nil {
-		add("app", c.app.State.Config)
-		add("dokku", c.server.OwnEnvironment(c.app))
+	if c.App != nil {
+		add("app", c.App.State.Config)
+		add("dokku", c.Server.OwnEnvironment(c.App))
 	}
 	var list []variable
 	for _, k := range slices.Sorted(maps.Keys(all)) {
@@ -120,8 +120,8 @@ func (c *call) variables() ([]variable, error) {
 }
 
 // printOrigins prints the variables in aligned columns.
-func (c *call) printOrigins(values bool) error {
-	list, err := c.variables()
+func printOrigins(c *Call, values bool) error {
+	list, err := variables(c)
 	if err != nil {
 		return err
 	}
@@ -129,160 +129,160 @@ func (c *call) printOrigins(values bool) error {
 	for _, v := range list {
 		row := []string{v.key + ":", fmt.Sprintf("%-6s", v.origin)}
 		if values {
-			row = append(row, visibleValue(v.value))
+			row = append(row, VisibleValue(v.value))
 		}
 		rows = append(rows, row)
 	}
 	for _, line := range text.Columns(rows, 2) {
-		c.print("%s\n", line)
+		c.Print("%s\n", line)
 	}
 	return nil
 }
 
-// config returns the variables of the app, or with --global the server's.
-func (c *call) config() (map[string]string, error) {
-	set, err := c.server.Settings()
+// configOf returns the variables of the app, or with --global the server's.
+func configOf(c *Call) (map[string]string, error) {
+	set, err := c.Server.Settings()
 	if err != nil {
 		return nil, err
 	}
-	if c.app == nil {
+	if c.App == nil {
 		return set.Config, nil
 	}
-	if !c.flag("merged") {
-		return c.app.State.Config, nil
+	if !c.Flag("merged") {
+		return c.App.State.Config, nil
 	}
 	merged := map[string]string{}
 	maps.Copy(merged, set.Config)
-	maps.Copy(merged, c.app.State.Config)
+	maps.Copy(merged, c.App.State.Config)
 	return merged, nil
 }
 
-func configKeys(c *call) []string {
-	config, err := c.config()
+func configKeys(c *Call) []string {
+	config, err := configOf(c)
 	if err != nil {
 		return nil
 	}
 	return slices.Sorted(maps.Keys(config))
 }
 
-func setConfig(c *call) error {
+func setConfig(c *Call) error {
 	set := map[string]string{}
-	for _, pair := range c.args {
+	for _, pair := range c.Args {
 		key, value, ok := strings.Cut(pair, "=")
 		if !ok {
-			return refuse("Invalid env pair: %s", oneLine(pair))
+			return Refuse("Invalid env pair: %s", OneLine(pair))
 		}
-		if err := checkKey(key); err != nil {
+		if err := CheckKey(key); err != nil {
 			return err
 		}
-		if c.flag("encoded") {
+		if c.Flag("encoded") {
 			plain, err := base64.StdEncoding.DecodeString(value)
 			if err != nil {
 				return fmt.Errorf("%s for key '%s'", err, key)
 			}
 			value = string(plain)
 		}
-		if err := checkValue(key, value); err != nil {
+		if err := CheckValue(key, value); err != nil {
 			return err
 		}
 		set[key] = value
 	}
-	c.events().Step("Setting config vars")
-	log := c.private()
+	c.Events().Step("Setting config vars")
+	log := c.Private()
 	for line := range strings.SplitSeq(strings.TrimSuffix(pairs(set), "\n"), "\n") {
 		log.Detail("%s", line)
 	}
-	return c.changeConfig(set, nil)
+	return changeConfig(c, set, nil)
 }
 
-func unsetConfig(c *call) error {
-	for _, key := range c.args {
-		if err := checkKey(key); err != nil {
+func unsetConfig(c *Call) error {
+	for _, key := range c.Args {
+		if err := CheckKey(key); err != nil {
 			return err
 		}
 	}
-	return c.unset(c.args)
+	return unsetKeys(c, c.Args)
 }
 
-func clearConfig(c *call) error {
-	config, err := c.config()
+func clearConfig(c *Call) error {
+	config, err := configOf(c)
 	if err != nil || len(config) == 0 {
 		return err
 	}
-	return c.unset(slices.Sorted(maps.Keys(config)))
+	return unsetKeys(c, slices.Sorted(maps.Keys(config)))
 }
 
-func (c *call) unset(keys []string) error {
+func unsetKeys(c *Call, keys []string) error {
 	for _, key := range keys {
-		c.events().Step("Unsetting %s", key)
+		c.Events().Step("Unsetting %s", key)
 	}
-	return c.changeConfig(nil, keys)
+	return changeConfig(c, nil, keys)
 }
 
-func (c *call) changeConfig(set map[string]string, unset []string) error {
-	log, app := c.events(), ""
-	if c.app != nil {
-		app = c.app.Name
+func changeConfig(c *Call, set map[string]string, unset []string) error {
+	log, app := c.Events(), ""
+	if c.App != nil {
+		app = c.App.Name
 		log = log.WithApp(app)
 	}
-	if err := c.server.SetConfig(c.ctx, app, set, unset, !c.flag("no-restart"), log); err != nil {
+	if err := c.Server.SetConfig(c.Ctx, app, set, unset, !c.Flag("no-restart"), log); err != nil {
 		return err
 	}
-	if apps, err := c.server.Apps(); app == "" && err == nil && len(apps) > 0 {
+	if apps, err := c.Server.Apps(); app == "" && err == nil && len(apps) > 0 {
 		log.Detail("Apps get it with their next deploy or restart (ps:restart --all)")
 	}
 	return nil
 }
 
-func getConfig(c *call) error {
-	if err := checkKey(c.args[0]); err != nil {
+func getConfig(c *Call) error {
+	if err := CheckKey(c.Args[0]); err != nil {
 		return err
 	}
-	config, err := c.config()
+	config, err := configOf(c)
 	if err != nil {
 		return err
 	}
-	value, ok := config[c.args[0]]
+	value, ok := config[c.Args[0]]
 	if !ok {
-		return errSilent
+		return ErrSilent
 	}
-	if c.flag("quoted") {
+	if c.Flag("quoted") {
 		value = singleQuoted(value)
 	}
-	c.print("%s\n", value)
+	c.Print("%s\n", value)
 	return nil
 }
 
-func listConfigKeys(c *call) error {
-	if c.flag("origin") {
-		return c.printOrigins(false)
+func listConfigKeys(c *Call) error {
+	if c.Flag("origin") {
+		return printOrigins(c, false)
 	}
-	config, err := c.config()
+	config, err := configOf(c)
 	if err != nil {
 		return err
 	}
 	for _, key := range slices.Sorted(maps.Keys(config)) {
-		c.print("%s\n", key)
+		c.Print("%s\n", key)
 	}
 	return nil
 }
 
-func showConfig(c *call) error {
-	config, err := c.config()
+func showConfig(c *Call) error {
+	config, err := configOf(c)
 	if err != nil {
 		return err
 	}
-	if c.headings() {
+	if c.Headings() {
 		name := "global"
-		if c.app != nil {
-			name = c.app.Name
+		if c.App != nil {
+			name = c.App.Name
 		}
-		c.print("=====> %s env vars\n", name)
+		c.Print("=====> %s env vars\n", name)
 	}
-	if c.flag("origin") {
-		return c.printOrigins(true)
+	if c.Flag("origin") {
+		return printOrigins(c, true)
 	}
-	c.print("%s", pairs(config))
+	c.Print("%s", pairs(config))
 	return nil
 }
 
@@ -290,7 +290,7 @@ func showConfig(c *call) error {
 func pairs(config map[string]string) string {
 	var rows [][]string
 	for _, key := range slices.Sorted(maps.Keys(config)) {
-		rows = append(rows, []string{key + ":", visibleValue(config[key])})
+		rows = append(rows, []string{key + ":", VisibleValue(config[key])})
 	}
 	var b strings.Builder
 	for _, line := range text.Columns(rows, 2) {

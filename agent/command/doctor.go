@@ -10,35 +10,35 @@ import (
 	"dokku/agent/event"
 )
 
-var doctorCommands = []spec{{
-	use: "doctor [APP]", short: "Check the server and its apps, or one app, and say how to mend what is wrong",
-	long: "It exits with 0 when all is fine, or was mended. Without --fix it changes nothing.\n" +
+var doctorCommands = []Spec{{
+	Use: "doctor [APP]", Short: "Check the server and its apps, or one app, and say how to mend what is wrong",
+	Long: "It exits with 0 when all is fine, or was mended. Without --fix it changes nothing.\n" +
 		"--fix mends what is safe to mend: permissions, hooks, what a killed git or command has left, apps that are not\n" +
 		"what they should be, and what is left in the engine of apps that are gone. It starts nothing that somebody may\n" +
 		"have stopped: for nginx, sshd, the agent and processes that have ended it names the command.",
-	example: "dokku doctor --fix",
-	flags: func(f *pflag.FlagSet) {
+	Example: "dokku doctor --fix",
+	Flags: func(f *pflag.FlagSet) {
 		f.Bool("fix", false, "mend what is safe to mend")
-		formatFlag(f)
+		FormatFlag(f)
 	},
-	values: map[string]func(*call) []string{"format": oneOfWords("stdout", "json")},
-	run:    runDoctor,
+	Values: map[string]func(*Call) []string{"format": OneOfWords("stdout", "json")},
+	Run:    runDoctor,
 }}
 
-func runDoctor(c *call) error {
-	format := c.value("format")
-	if err := oneOf("format", format, "stdout", "json"); err != nil {
+func runDoctor(c *Call) error {
+	format := c.Value("format")
+	if err := OneOf("format", format, "stdout", "json"); err != nil {
 		return err
 	}
 	name := ""
-	if c.app != nil {
-		name = c.app.Name
+	if c.App != nil {
+		name = c.App.Name
 	}
-	found := c.server.Examine(c.ctx, name)
-	if c.flag("fix") {
-		found = c.server.Mend(c.ctx, name, found, c.server.Log(nil))
+	found := c.Server.Examine(c.Ctx, name)
+	if c.Flag("fix") {
+		found = c.Server.Mend(c.Ctx, name, found, c.Server.Log(nil))
 	}
-	if err := c.ctx.Err(); err != nil {
+	if err := c.Ctx.Err(); err != nil {
 		return err
 	}
 	if format == "json" {
@@ -46,13 +46,13 @@ func runDoctor(c *call) error {
 		if err != nil {
 			return err
 		}
-		c.print("%s\n", data)
+		c.Print("%s\n", data)
 	} else {
-		c.printFindings(found)
+		printFindings(c, found)
 	}
 	for _, f := range found {
 		if f.Status != agent.HealthOK {
-			return errSilent
+			return ErrSilent
 		}
 	}
 	return nil
@@ -60,28 +60,28 @@ func runDoctor(c *call) error {
 
 // printFindings prints a line for each. What is not fine goes to stderr, as
 // warnings do.
-func (c *call) printFindings(found []agent.Finding) {
+func printFindings(c *Call, found []agent.Finding) {
 	heading := ""
 	for _, f := range found {
-		if title := "the server"; c.headings() {
+		if title := "the server"; c.Headings() {
 			if f.App != "" {
 				title = f.App
 			}
 			if title != heading {
 				heading = title
-				c.print("=====> Health of %s\n", title)
+				c.Print("=====> Health of %s\n", title)
 			}
 		}
 		text := asLine(f.Text)
 		switch {
 		case f.Mended:
-			c.print("       %-29s mended: %s\n", f.Title(), text)
+			c.Print("       %-29s mended: %s\n", f.Title(), text)
 		case f.Status == agent.HealthOK:
-			c.print("       %-29s fine: %s\n", f.Title(), text)
+			c.Print("       %-29s fine: %s\n", f.Title(), text)
 		case f.Mend == "":
-			c.warn("%-29s %s", f.Title(), text)
+			c.Warn("%-29s %s", f.Title(), text)
 		default:
-			c.warn("%-29s %s; to mend: %s", f.Title(), text, f.Mend)
+			c.Warn("%-29s %s; to mend: %s", f.Title(), text, f.Mend)
 		}
 	}
 }

@@ -12,12 +12,12 @@ import (
 func checkDomain(d string) error {
 	host := strings.TrimPrefix(d, "*.")
 	if len(d) > 253 {
-		return refuse("Invalid domain %q: it has more than 253 characters", oneLine(d))
+		return Refuse("Invalid domain %q: it has more than 253 characters", OneLine(d))
 	}
 	for part := range strings.SplitSeq(host, ".") {
 		if part == "" || len(part) > 63 || strings.Trim(part, domainLetters) != "" || strings.Trim(part, "-") != part {
-			return refuse("Invalid domain %q: it needs parts of letters, digits and - between dots "+
-				"(international names in their xn-- form)", oneLine(d))
+			return Refuse("Invalid domain %q: it needs parts of letters, digits and - between dots "+
+				"(international names in their xn-- form)", OneLine(d))
 		}
 	}
 	return nil
@@ -25,29 +25,29 @@ func checkDomain(d string) error {
 
 const domainLetters = "abcdefghijklmnopqrstuvwxyz0123456789-"
 
-// free refuses a domain that another app answers to.
-func (c *call) free(d string) error {
-	apps, err := c.server.Apps()
+// checkFree refuses a domain that another app answers to.
+func checkFree(c *Call, d string) error {
+	apps, err := c.Server.Apps()
 	if err != nil {
 		return err
 	}
 	for _, name := range apps {
-		if name == c.app.Name {
+		if name == c.App.Name {
 			continue
 		}
-		other, err := c.server.Load(name)
+		other, err := c.Server.Load(name)
 		if errors.As(err, new(*agent.NoAppError)) {
 			continue // since it was listed
 		}
 		if err != nil {
 			return err
 		}
-		taken, err := c.server.Domains(other)
+		taken, err := c.Server.Domains(other)
 		if err != nil {
 			return err
 		}
 		if slices.Contains(taken, d) {
-			return refuse("Domain %s belongs to app %s: remove it there first (domains:remove %s %s)", d, name, name, d)
+			return Refuse("Domain %s belongs to app %s: remove it there first (domains:remove %s %s)", d, name, name, d)
 		}
 	}
 	return nil
@@ -55,17 +55,17 @@ func (c *call) free(d string) error {
 
 // enableAgain gives an app whose names were taken away all of them back, unless
 // others have got them meanwhile.
-func (c *call) enableAgain(st *agent.State) error {
+func enableAgain(c *Call, st *agent.State) error {
 	if !st.DomainsDisabled {
 		return nil
 	}
 	st.DomainsDisabled = false
-	names, err := c.server.Domains(&agent.App{Name: c.app.Name, State: *st})
+	names, err := c.Server.Domains(&agent.App{Name: c.App.Name, State: *st})
 	if err != nil {
 		return err
 	}
 	for _, d := range names {
-		if err := c.free(d); err != nil {
+		if err := checkFree(c, d); err != nil {
 			return err
 		}
 	}
@@ -74,10 +74,10 @@ func (c *call) enableAgain(st *agent.State) error {
 
 // defaultsFree refuses global domains that would give an app the name that
 // another app has.
-func (c *call) defaultsFree(apps, domains []string) error {
+func defaultsFree(c *Call, apps, domains []string) error {
 	taken := map[string]string{}
 	for _, name := range apps {
-		app, err := c.server.Load(name)
+		app, err := c.Server.Load(name)
 		if err != nil {
 			return err
 		}
@@ -88,7 +88,7 @@ func (c *call) defaultsFree(apps, domains []string) error {
 	for _, name := range apps {
 		for _, d := range domains {
 			if owner := taken[name+"."+d]; owner != "" && owner != name {
-				return refuse("Domain %s.%s of app %s would belong to app %s too: remove it there first", name, d, owner, name)
+				return Refuse("Domain %s.%s of app %s would belong to app %s too: remove it there first", name, d, owner, name)
 			}
 		}
 	}

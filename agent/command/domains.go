@@ -9,30 +9,30 @@ import (
 	"dokku/agent"
 )
 
-var domainCommands = []spec{
+var domainCommands = []Spec{
 	{
-		use: "domains:add APP DOMAIN...", short: "Add domains to the app",
-		example: "dokku domains:add hello www.example.com example.com",
-		run: func(c *call) error {
-			return c.changeDomains("domains:add", (*call).addDomain)
+		Use: "domains:add APP DOMAIN...", Short: "Add domains to the app",
+		Example: "dokku domains:add hello www.example.com example.com",
+		Run: func(c *Call) error {
+			return changeDomains(c, "domains:add", addDomain)
 		},
 	},
 	{
-		use: "domains:clear APP", short: "Go back to the app's default domain",
-		run: func(c *call) error { return c.clearDomains("domains:clear", "Cleared domains for %s") },
+		Use: "domains:clear APP", Short: "Go back to the app's default domain",
+		Run: func(c *Call) error { return clearDomains(c, "domains:clear", "Cleared domains for %s") },
 	},
 	{
-		use: "domains:remove APP DOMAIN...", short: "Remove domains of the app",
-		words: func(c *call) []string { return c.app.State.Domains },
-		run: func(c *call) error {
-			return c.changeDomains("domains:remove", (*call).removeDomain)
+		Use: "domains:remove APP DOMAIN...", Short: "Remove domains of the app",
+		Words: func(c *Call) []string { return c.App.State.Domains },
+		Run: func(c *Call) error {
+			return changeDomains(c, "domains:remove", removeDomain)
 		},
 	},
-	domainReport.spec("Show the app's domains"),
+	domainReport.Spec("Show the app's domains"),
 	{
-		use: "domains:add-global DOMAIN...", short: "Add domains below which apps get theirs",
-		run: func(c *call) error {
-			return c.changeGlobal(func(have, given []string) ([]string, []string, error) {
+		Use: "domains:add-global DOMAIN...", Short: "Add domains below which apps get theirs",
+		Run: func(c *Call) error {
+			return changeGlobal(c, func(have, given []string) ([]string, []string, error) {
 				var said []string
 				for _, d := range given {
 					if slices.Contains(have, d) {
@@ -46,32 +46,32 @@ var domainCommands = []spec{
 		},
 	},
 	{
-		use: "domains:clear-global", short: "Remove the domains below which apps get theirs",
-		long: "An app without domains of its own answers to APP.HOSTNAME then.",
-		run: func(c *call) error {
-			return c.changeGlobal(func(_, _ []string) ([]string, []string, error) {
+		Use: "domains:clear-global", Short: "Remove the domains below which apps get theirs",
+		Long: "An app without domains of its own answers to APP.HOSTNAME then.",
+		Run: func(c *Call) error {
+			return changeGlobal(c, func(_, _ []string) ([]string, []string, error) {
 				return nil, []string{"Cleared global domains"}, nil
 			})
 		},
 	},
 	{
-		use: "domains:disable APP", short: "Take all names away from the app",
-		long: "Its own domains stay stored for domains:enable. Where it is the only app, it is still reached by the host's address.",
-		run:  func(c *call) error { return c.enableDomains(false) },
+		Use: "domains:disable APP", Short: "Take all names away from the app",
+		Long: "Its own domains stay stored for domains:enable. Where it is the only app, it is still reached by the host's address.",
+		Run:  func(c *Call) error { return enableDomains(c, false) },
 	},
 	{
-		use: "domains:enable APP", short: "Give the app its names again",
-		run: func(c *call) error { return c.enableDomains(true) },
+		Use: "domains:enable APP", Short: "Give the app its names again",
+		Run: func(c *Call) error { return enableDomains(c, true) },
 	},
 	{
-		use: "domains:remove-global DOMAIN...", short: "Remove domains below which apps get theirs",
-		words: func(c *call) []string { set, _ := c.server.Settings(); return set.Domains },
-		run: func(c *call) error {
-			return c.changeGlobal(func(have, given []string) ([]string, []string, error) {
+		Use: "domains:remove-global DOMAIN...", Short: "Remove domains below which apps get theirs",
+		Words: func(c *Call) []string { set, _ := c.Server.Settings(); return set.Domains },
+		Run: func(c *Call) error {
+			return changeGlobal(c, func(have, given []string) ([]string, []string, error) {
 				var said []string
 				for _, d := range given {
 					if !slices.Contains(have, d) {
-						return nil, nil, refuse("Domain %s is not a global one, there are: %s", d, cmp.Or(strings.Join(have, " "), "none"))
+						return nil, nil, Refuse("Domain %s is not a global one, there are: %s", d, cmp.Or(strings.Join(have, " "), "none"))
 					}
 					have = slices.DeleteFunc(have, func(x string) bool { return x == d })
 					said = append(said, "Removed "+d)
@@ -81,37 +81,37 @@ var domainCommands = []spec{
 		},
 	},
 	{
-		use: "domains:reset APP", short: "Go back to the app's domains below the global ones",
-		run: func(c *call) error { return c.clearDomains("domains:reset", "Reset domains for %s") },
+		Use: "domains:reset APP", Short: "Go back to the app's domains below the global ones",
+		Run: func(c *Call) error { return clearDomains(c, "domains:reset", "Reset domains for %s") },
 	},
 	{
-		use: "domains:set APP DOMAIN...", short: "Set the app's domains to exactly these",
-		run: setDomains,
+		Use: "domains:set APP DOMAIN...", Short: "Set the app's domains to exactly these",
+		Run: setDomains,
 	},
 	{
-		use: "domains:set-global DOMAIN...", short: "Set the domains below which apps get theirs",
-		long: "An app without domains of its own answers to APP.DOMAIN.",
-		run: func(c *call) error {
-			return c.changeGlobal(func(_, given []string) ([]string, []string, error) {
+		Use: "domains:set-global DOMAIN...", Short: "Set the domains below which apps get theirs",
+		Long: "An app without domains of its own answers to APP.DOMAIN.",
+		Run: func(c *Call) error {
+			return changeGlobal(c, func(_, given []string) ([]string, []string, error) {
 				return given, []string{"Set " + strings.Join(given, " ")}, nil
 			})
 		},
 	},
 }
 
-var domainReport = reporter{
-	noun: "domains",
-	global: func(c *call) (map[string]string, error) {
-		set, err := c.server.Settings()
+var domainReport = Reporter{
+	Noun: "domains",
+	Global: func(c *Call) (map[string]string, error) {
+		set, err := c.Server.Settings()
 		return globalDomains(set), err
 	},
-	keys: []string{"domains-app-enabled", "domains-app-vhosts", "domains-global-enabled", "domains-global-vhosts"},
-	collect: func(c *call, app *agent.App, _ string) (map[string]string, error) {
-		set, err := c.server.Settings()
+	Keys: []string{"domains-app-enabled", "domains-app-vhosts", "domains-global-enabled", "domains-global-vhosts"},
+	Collect: func(c *Call, app *agent.App, _ string) (map[string]string, error) {
+		set, err := c.Server.Settings()
 		if err != nil {
 			return nil, err
 		}
-		domains, err := c.server.Domains(app)
+		domains, err := c.Server.Domains(app)
 		values := globalDomains(set)
 		values["domains-app-enabled"] = fmt.Sprint(len(domains) > 0 && !app.State.ProxyDisabled)
 		values["domains-app-vhosts"] = strings.Join(domains, " ")
@@ -127,9 +127,9 @@ func globalDomains(set agent.Settings) map[string]string {
 }
 
 // domainArgs are the domains of the command line, each once and in lower case.
-func (c *call) domainArgs() ([]string, error) {
+func domainArgs(c *Call) ([]string, error) {
 	var list []string
-	for _, arg := range c.args {
+	for _, arg := range c.Args {
 		d := strings.ToLower(arg)
 		if err := checkDomain(d); err != nil {
 			return nil, err
@@ -144,16 +144,16 @@ func (c *call) domainArgs() ([]string, error) {
 // changeDomains applies a change to the app's list, domain by domain, and then
 // says what was done. The list starts with the app's names below the global
 // domains: an app that gets another name keeps those it answers to, as in Dokku.
-func (c *call) changeDomains(what string, change func(c *call, list []string, d string) ([]string, string, error)) error {
-	domains, err := c.domainArgs()
+func changeDomains(c *Call, what string, change func(c *Call, list []string, d string) ([]string, string, error)) error {
+	domains, err := domainArgs(c)
 	if err != nil {
 		return err
 	}
 	var said []string
-	log := c.events().WithApp(c.app.Name)
-	err = c.server.Update(c.ctx, c.app.Name, what, log, func(st *agent.State) error {
+	log := c.Events().WithApp(c.App.Name)
+	err = c.Server.Update(c.Ctx, c.App.Name, what, log, func(st *agent.State) error {
 		said = nil
-		list, err := c.ownDomains(st)
+		list, err := ownDomains(c, st)
 		if err != nil {
 			return err
 		}
@@ -166,7 +166,7 @@ func (c *call) changeDomains(what string, change func(c *call, list []string, d 
 		}
 		st.Domains = list
 		if what == "domains:add" {
-			return c.enableAgain(st)
+			return enableAgain(c, st)
 		}
 		return nil
 	})
@@ -179,56 +179,56 @@ func (c *call) changeDomains(what string, change func(c *call, list []string, d 
 	return nil
 }
 
-func (c *call) addDomain(list []string, d string) ([]string, string, error) {
+func addDomain(c *Call, list []string, d string) ([]string, string, error) {
 	if slices.Contains(list, d) {
-		return list, fmt.Sprintf("Skipping: %s already added to %s", d, c.app.Name), nil
+		return list, fmt.Sprintf("Skipping: %s already added to %s", d, c.App.Name), nil
 	}
-	if err := c.free(d); err != nil {
+	if err := checkFree(c, d); err != nil {
 		return nil, "", err
 	}
-	return append(list, d), fmt.Sprintf("Added %s to %s", d, c.app.Name), nil
+	return append(list, d), fmt.Sprintf("Added %s to %s", d, c.App.Name), nil
 }
 
-func (c *call) removeDomain(list []string, d string) ([]string, string, error) {
+func removeDomain(c *Call, list []string, d string) ([]string, string, error) {
 	if !slices.Contains(list, d) {
-		return nil, "", refuse("Domain %s is not one of app %s, which has: %s", d, c.app.Name, cmp.Or(strings.Join(list, " "), "none"))
+		return nil, "", Refuse("Domain %s is not one of app %s, which has: %s", d, c.App.Name, cmp.Or(strings.Join(list, " "), "none"))
 	}
 	if len(list) == 1 {
-		return nil, "", refuse("Domain %s is the only one of %s: domains:set gives it another one, domains:clear the default one",
-			d, c.app.Name)
+		return nil, "", Refuse("Domain %s is the only one of %s: domains:set gives it another one, domains:clear the default one",
+			d, c.App.Name)
 	}
 	rest := slices.DeleteFunc(slices.Clone(list), func(x string) bool { return x == d })
-	return rest, fmt.Sprintf("Removed %s from %s", d, c.app.Name), nil
+	return rest, fmt.Sprintf("Removed %s from %s", d, c.App.Name), nil
 }
 
-func setDomains(c *call) error {
-	domains, err := c.domainArgs()
+func setDomains(c *Call) error {
+	domains, err := domainArgs(c)
 	if err != nil {
 		return err
 	}
-	log := c.events().WithApp(c.app.Name)
-	err = c.server.Update(c.ctx, c.app.Name, "domains:set", log, func(st *agent.State) error {
+	log := c.Events().WithApp(c.App.Name)
+	err = c.Server.Update(c.Ctx, c.App.Name, "domains:set", log, func(st *agent.State) error {
 		for _, d := range domains {
-			if err := c.free(d); err != nil {
+			if err := checkFree(c, d); err != nil {
 				return err
 			}
 		}
 		st.Domains = domains
-		return c.enableAgain(st)
+		return enableAgain(c, st)
 	})
 	if err == nil {
-		log.Step("Set %s for %s", strings.Join(domains, " "), c.app.Name)
+		log.Step("Set %s for %s", strings.Join(domains, " "), c.App.Name)
 	}
 	return err
 }
 
 // ownDomains are the app's domains, without one that is only the machine's name.
-func (c *call) ownDomains(st *agent.State) ([]string, error) {
-	set, err := c.server.Settings()
+func ownDomains(c *Call, st *agent.State) ([]string, error) {
+	set, err := c.Server.Settings()
 	if err != nil || len(st.Domains) == 0 && len(set.Domains) == 0 {
 		return nil, err
 	}
 	named := *st
 	named.DomainsDisabled = false
-	return c.server.Domains(&agent.App{Name: c.app.Name, Dir: c.app.Dir, State: named})
+	return c.Server.Domains(&agent.App{Name: c.App.Name, Dir: c.App.Dir, State: named})
 }

@@ -14,12 +14,12 @@ import (
 	"dokku/agent/event"
 )
 
-// errNoApp is Dokku's message for a command line without an app.
-var errNoApp = refuse("Please specify an app to run the command on")
+// ErrNoApp is Dokku's message for a command line without an app.
+var ErrNoApp = Refuse("Please specify an app to run the command on")
 
-// errSilent ends a command with exit code 1 and without a message: the code is
+// ErrSilent ends a command with exit code 1 and without a message: the code is
 // the answer.
-var errSilent = errors.New("")
+var ErrSilent = errors.New("")
 
 // interrupted is the exit code of a command that a signal ended, as of a shell.
 const interrupted = 130
@@ -58,9 +58,9 @@ func warnTo(w io.Writer, text string) {
 	io.WriteString(w, b.String())
 }
 
-// refuse returns an error in the words of Dokku's messages, which begin with a
+// Refuse returns an error in the words of Dokku's messages, which begin with a
 // capital letter: they are what a person reads, with nothing before them.
-func refuse(format string, args ...any) error { return fmt.Errorf(format, args...) }
+func Refuse(format string, args ...any) error { return fmt.Errorf(format, args...) }
 
 // usageError says what is wrong with a command line, and how it would be right.
 func usageError(cmd *cobra.Command, format string, args ...any) error {

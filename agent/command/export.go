@@ -9,17 +9,17 @@ import (
 
 var exportFormats = []string{"exports", "shell", "envfile", "json"}
 
-func exportConfig(c *call) error {
-	format := c.value("format")
-	if err := oneOf("format", format, exportFormats...); err != nil {
+func exportConfig(c *Call) error {
+	format := c.Value("format")
+	if err := OneOf("format", format, exportFormats...); err != nil {
 		return err
 	}
-	config, err := c.config()
+	config, err := configOf(c)
 	if err != nil {
 		return err
 	}
 	text, err := export(config, format)
-	c.print("%s", text)
+	c.Print("%s", text)
 	return err
 }
 

@@ -8,31 +8,31 @@ import (
 	"dokku/agent"
 )
 
-var gitCommands = []spec{
-	gitReport.spec("Show the app's git settings"),
-	gitProperties.spec("Set or unset the deploy branch, or the variable that holds the revision"),
+var gitCommands = []Spec{
+	gitReport.Spec("Show the app's git settings"),
+	gitProperties.Spec("Set or unset the deploy branch, or the variable that holds the revision"),
 }
 
-var gitProperties = properties{
-	noun: "git",
-	list: []property{
-		{name: "deploy-branch", check: checkBranch},
-		{name: "rev-env-var", fixed: agent.DefaultRevEnvVar, check: checkRevVar},
+var gitProperties = Properties{
+	Noun: "git",
+	List: []Property{
+		{Name: "deploy-branch", Check: checkBranch},
+		{Name: "rev-env-var", Default: agent.DefaultRevEnvVar, Check: checkRevVar},
 	},
-	get: func(st *agent.State, name string) string {
+	Get: func(st *agent.State, name string) string {
 		if name == "rev-env-var" {
 			return st.RevEnvVar
 		}
 		return st.DeployBranch
 	},
-	put: func(st *agent.State, name, value string) {
+	Put: func(st *agent.State, name, value string) {
 		if name == "rev-env-var" {
 			st.RevEnvVar = value
 		} else {
 			st.DeployBranch = value
 		}
 	},
-	server: func(set *agent.Settings) *map[string]string {
+	Server: func(set *agent.Settings) *map[string]string {
 		return &set.Git
 	},
 }
@@ -40,25 +40,25 @@ var gitProperties = properties{
 // checkRevVar accepts the names of variables that dokku does not use otherwise.
 func checkRevVar(name string) error {
 	if name == "PORT" || name == "DYNO" {
-		return refuse("Invalid rev-env-var specified: %s is what dokku tells each process otherwise", name)
+		return Refuse("Invalid rev-env-var specified: %s is what dokku tells each process otherwise", name)
 	}
-	return checkKey(name)
+	return CheckKey(name)
 }
 
 // checkBranch accepts what git does for a branch; the value has no refs/heads/.
 func checkBranch(name string) error {
 	ref := plumbing.NewBranchReferenceName(name)
 	if name[0] == '-' || name == "HEAD" || ref.Validate() != nil {
-		return refuse("Invalid deploy-branch specified: %q is not the name of a branch", oneLine(name))
+		return Refuse("Invalid deploy-branch specified: %q is not the name of a branch", OneLine(name))
 	}
 	return nil
 }
 
-var gitReport = reporter{
-	noun: "git",
-	keys: sorted(append(gitProperties.keys(), "git-keep-git-dir", "git-last-updated-at", "git-sha")),
-	collect: func(c *call, app *agent.App, _ string) (map[string]string, error) {
-		set, err := c.server.Settings()
+var gitReport = Reporter{
+	Noun: "git",
+	Keys: Sorted(append(gitProperties.Keys(), "git-keep-git-dir", "git-last-updated-at", "git-sha")),
+	Collect: func(c *Call, app *agent.App, _ string) (map[string]string, error) {
+		set, err := c.Server.Settings()
 		if err != nil {
 			return nil, err
 		}
@@ -66,7 +66,7 @@ var gitReport = reporter{
 			"git-keep-git-dir":    "false",
 			"git-last-updated-at": "", "git-sha": "",
 		}
-		gitProperties.report(values, &app.State, set)
+		gitProperties.Report(values, &app.State, set)
 		values["git-rev-env-var"] = values["git-computed-rev-env-var"] // as Dokku does
 		if app.Deployed() {
 			values["git-sha"] = app.Current.Revision

@@ -12,40 +12,40 @@ import (
 // changeGlobal changes the domains below which apps get theirs, and gives the
 // apps that have none of their own their new names. change gets a copy of what
 // they are, and returns what to say once they are others.
-func (c *call) changeGlobal(change func(have, given []string) (domains, said []string, err error)) error {
-	given, err := c.domainArgs()
+func changeGlobal(c *Call, change func(have, given []string) (domains, said []string, err error)) error {
+	given, err := domainArgs(c)
 	if err != nil {
 		return err
 	}
 	for _, d := range given {
 		if strings.HasPrefix(d, "*.") {
-			return refuse("Invalid domain %q: apps get names below it, so leave out the *.", d)
+			return Refuse("Invalid domain %q: apps get names below it, so leave out the *.", d)
 		}
 	}
-	apps, err := c.server.Apps()
+	apps, err := c.Server.Apps()
 	if err != nil {
 		return err
 	}
-	set, err := c.server.Settings()
+	set, err := c.Server.Settings()
 	if err != nil {
 		return err
 	}
 	// What is wrong by now is found before anything is locked or written.
 	domains, said, err := change(slices.Clone(set.Domains), given)
 	if err == nil {
-		err = c.defaultsFree(apps, domains)
+		err = defaultsFree(c, apps, domains)
 	}
 	if err != nil {
 		return err
 	}
-	log := c.events()
-	err = c.server.UpdateSettings(c.ctx, func(set *agent.Settings) error {
+	log := c.Events()
+	err = c.Server.UpdateSettings(c.Ctx, func(set *agent.Settings) error {
 		domains, text, err := change(slices.Clone(set.Domains), given)
 		if err != nil {
 			return err
 		}
 		said, set.Domains = text, domains
-		return c.defaultsFree(apps, domains)
+		return defaultsFree(c, apps, domains)
 	})
 	if err != nil {
 		return err
@@ -53,50 +53,50 @@ func (c *call) changeGlobal(change func(have, given []string) (domains, said []s
 	for _, text := range said {
 		log.Step("%s", text)
 	}
-	return c.routeAgain(apps, log)
+	return routeAgain(c, apps, log)
 }
 
 // clearDomains forgets the app's own domains.
-func (c *call) clearDomains(what, text string) error {
-	log := c.events().WithApp(c.app.Name)
-	err := c.server.Update(c.ctx, c.app.Name, what, log, func(st *agent.State) error {
+func clearDomains(c *Call, what, text string) error {
+	log := c.Events().WithApp(c.App.Name)
+	err := c.Server.Update(c.Ctx, c.App.Name, what, log, func(st *agent.State) error {
 		st.Domains = nil
 		return nil
 	})
 	if err == nil {
-		log.Step(text, c.app.Name)
+		log.Step(text, c.App.Name)
 	}
 	return err
 }
 
 // enableDomains gives the app its names, or takes them away.
-func (c *call) enableDomains(on bool) error {
-	log := c.events().WithApp(c.app.Name)
+func enableDomains(c *Call, on bool) error {
+	log := c.Events().WithApp(c.App.Name)
 	word, said := "disabled", "Disabling domains (VHOST) support for app (%s)"
 	if on {
 		word, said = "enabled", "Enabling domains (VHOST) support for app (%s)"
 	}
-	if c.app.State.DomainsDisabled != on {
-		log.Step("Domains (VHOST) support is already %s for app (%s)", word, c.app.Name)
+	if c.App.State.DomainsDisabled != on {
+		log.Step("Domains (VHOST) support is already %s for app (%s)", word, c.App.Name)
 		return nil
 	}
-	err := c.server.Update(c.ctx, c.app.Name, "domains", log, func(st *agent.State) error {
+	err := c.Server.Update(c.Ctx, c.App.Name, "domains", log, func(st *agent.State) error {
 		if on {
-			return c.enableAgain(st)
+			return enableAgain(c, st)
 		}
 		st.DomainsDisabled = true
 		return nil
 	})
 	if err == nil {
-		log.Step(said, c.app.Name)
+		log.Step(said, c.App.Name)
 	}
 	return err
 }
 
 // routeAgain publishes the new names of the apps that have none of their own.
-func (c *call) routeAgain(apps []string, log event.Log) error {
+func routeAgain(c *Call, apps []string, log event.Log) error {
 	for _, name := range apps {
-		app, err := c.server.Load(name)
+		app, err := c.Server.Load(name)
 		if err != nil {
 			return err
 		}
@@ -104,7 +104,7 @@ func (c *call) routeAgain(apps []string, log event.Log) error {
 			continue
 		}
 		same := func(*agent.State) error { return nil }
-		if err := c.server.Update(c.ctx, name, "domains:set-global", log.WithApp(name), same); err != nil {
+		if err := c.Server.Update(c.Ctx, name, "domains:set-global", log.WithApp(name), same); err != nil {
 			return fmt.Errorf("cannot give %s its new names: %w", name, err)
 		}
 	}

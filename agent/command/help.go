@@ -53,7 +53,7 @@ func helpNoun(root *cobra.Command, word string) (string, bool) {
 }
 
 // help prints the list of commands, those of a noun, or one command's usage.
-func (r *runner) help(root *cobra.Command, words []string) error {
+func (r *Runner) help(root *cobra.Command, words []string) error {
 	if len(words) == 0 {
 		r.printAll(root)
 		return nil
@@ -74,16 +74,16 @@ func (r *runner) help(root *cobra.Command, words []string) error {
 	return unknown(root, word)
 }
 
-func (r *runner) printNoun(root *cobra.Command, noun string) {
-	r.print("Usage: dokku %s[:COMMAND]\n\n", noun)
+func (r *Runner) printNoun(root *cobra.Command, noun string) {
+	r.Print("Usage: dokku %s[:COMMAND]\n\n", noun)
 	for _, line := range usageLines(group(root, noun)) {
-		r.print("%s\n", line)
+		r.Print("%s\n", line)
 	}
-	r.print("\nSee `dokku help COMMAND` for one of them.\n")
+	r.Print("\nSee `dokku help COMMAND` for one of them.\n")
 }
 
-func (r *runner) printAll(root *cobra.Command) {
-	r.print("Usage: dokku [--quiet|--trace|--force|--app NAME] COMMAND [APP] [ARGUMENTS]\n")
+func (r *Runner) printAll(root *cobra.Command) {
+	r.Print("Usage: dokku [--quiet|--trace|--force|--app NAME] COMMAND [APP] [ARGUMENTS]\n")
 	var list []*cobra.Command
 	for _, n := range nouns {
 		list = append(list, group(root, n.name)...)
@@ -94,13 +94,13 @@ func (r *runner) printAll(root *cobra.Command) {
 		if count == 0 {
 			continue
 		}
-		r.print("\n%s\n", n.title)
+		r.Print("\n%s\n", n.title)
 		for _, line := range lines[:count] {
-			r.print("%s\n", line)
+			r.Print("%s\n", line)
 		}
 		lines = lines[count:]
 	}
-	r.print("\nSee `dokku help COMMAND` or `dokku COMMAND --help` for one of them.\n")
+	r.Print("\nSee `dokku help COMMAND` or `dokku COMMAND --help` for one of them.\n")
 }
 
 // usageLines is the list of commands, in two columns.
@@ -113,16 +113,16 @@ func usageLines(commands []*cobra.Command) []string {
 }
 
 // printUsage is the help of one command.
-func (r *runner) printUsage(cmd *cobra.Command) {
-	r.print("Usage: dokku %s\n\n%s\n", cmd.Use, cmd.Short)
+func (r *Runner) printUsage(cmd *cobra.Command) {
+	r.Print("Usage: dokku %s\n\n%s\n", cmd.Use, cmd.Short)
 	if cmd.Long != "" {
-		r.print("\n%s\n", cmd.Long)
+		r.Print("\n%s\n", cmd.Long)
 	}
 	if usage := cmd.LocalNonPersistentFlags().FlagUsages(); usage != "" {
-		r.print("\nFlags:\n%s", usage)
+		r.Print("\nFlags:\n%s", usage)
 	}
 	if cmd.Example != "" {
-		r.print("\nExample:\n  %s\n", strings.ReplaceAll(cmd.Example, "\n", "\n  "))
+		r.Print("\nExample:\n  %s\n", strings.ReplaceAll(cmd.Example, "\n", "\n  "))
 	}
 }
 
@@ -159,12 +159,12 @@ func isCompletion(name string) bool {
 	return name == cobra.ShellCompRequestCmd || name == cobra.ShellCompNoDescRequestCmd
 }
 
-// helpCommands are about the tree of all commands.
-var helpCommands = []spec{
+// HelpCommands are about the tree of all commands.
+var HelpCommands = []Spec{
 	{
-		use: "help [COMMAND]", short: "List the commands, or explain one", rootless: true, whole: true,
-		run: func(c *call) error { return c.help(c.cmd.Root(), c.args) },
-		words: func(c *call) []string {
+		Use: "help [COMMAND]", Short: "List the commands, or explain one", Rootless: true, Whole: true,
+		Run: func(c *Call) error { return c.help(c.cmd.Root(), c.Args) },
+		Words: func(c *Call) []string {
 			var names []string
 			for _, cmd := range visible(c.cmd.Root()) {
 				names = append(names, cmd.Name())
@@ -173,10 +173,10 @@ var helpCommands = []spec{
 		},
 	},
 	{
-		use: "completion SHELL", short: "Print the completion script for bash, zsh or fish", rootless: true, whole: true,
-		example: "dokku completion bash > /etc/bash_completion.d/dokku",
-		missing: "Missing SHELL: bash, zsh or fish",
-		words:   func(*call) []string { return []string{"bash", "zsh", "fish"} },
-		run:     runCompletion,
+		Use: "completion SHELL", Short: "Print the completion script for bash, zsh or fish", Rootless: true, Whole: true,
+		Example: "dokku completion bash > /etc/bash_completion.d/dokku",
+		Missing: "Missing SHELL: bash, zsh or fish",
+		Words:   func(*Call) []string { return []string{"bash", "zsh", "fish"} },
+		Run:     runCompletion,
 	},
 }

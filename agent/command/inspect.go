@@ -11,21 +11,21 @@ const redacted = "XXXXXX"
 
 // runInspect prints a list of what the engine says of each container, without
 // the values of its environment, which may be secrets.
-func runInspect(c *call) error {
-	if err := c.deployed(); err != nil {
+func runInspect(c *Call) error {
+	if err := c.Deployed(); err != nil {
 		return err
 	}
-	host, err := c.server.Host()
+	host, err := c.Server.Host()
 	if err != nil {
 		return err
 	}
-	instances, err := c.server.Instances(c.ctx, c.app)
+	instances, err := c.Server.Instances(c.Ctx, c.App)
 	if err != nil {
 		return err
 	}
 	list := []map[string]any{}
 	for _, i := range instances {
-		data, err := host.Describe(c.ctx, i.ID)
+		data, err := host.Describe(c.Ctx, i.ID)
 		if err != nil {
 			return err
 		}
@@ -37,7 +37,7 @@ func runInspect(c *call) error {
 		list = append(list, described)
 	}
 	data, err := json.MarshalIndent(list, "", "    ")
-	c.print("%s\n", data)
+	c.Print("%s\n", data)
 	return err
 }
 

@@ -12,36 +12,36 @@ import (
 	"dokku/agent/keys"
 )
 
-var keyCommands = []spec{
+var keyCommands = []Spec{
 	{
-		use: "ssh-keys:add NAME [FILE]", short: "Let a public key push and run commands", asRoot: true,
-		long:    "The key is read from FILE, or from standard input.",
-		example: "cat ~/.ssh/id_ed25519.pub | ssh root@server dokku ssh-keys:add laptop",
-		run:     addKey,
+		Use: "ssh-keys:add NAME [FILE]", Short: "Let a public key push and run commands", AsRoot: true,
+		Long:    "The key is read from FILE, or from standard input.",
+		Example: "cat ~/.ssh/id_ed25519.pub | ssh root@server dokku ssh-keys:add laptop",
+		Run:     addKey,
 	},
 	{
-		use: "ssh-keys:list [NAME]", short: "List the keys that may push",
-		flags: func(f *pflag.FlagSet) { f.String("format", "text", "text or json") },
-		run:   listKeys,
+		Use: "ssh-keys:list [NAME]", Short: "List the keys that may push",
+		Flags: func(f *pflag.FlagSet) { f.String("format", "text", "text or json") },
+		Run:   listKeys,
 	},
 	{
-		use: "ssh-keys:remove NAME", short: "Take a key's access away",
-		flags: func(f *pflag.FlagSet) { f.Bool("fingerprint", false, "NAME is the key's fingerprint") },
-		run:   func(c *call) error { return keys.Remove(c.env.Root, c.args[0]) },
+		Use: "ssh-keys:remove NAME", Short: "Take a key's access away",
+		Flags: func(f *pflag.FlagSet) { f.Bool("fingerprint", false, "NAME is the key's fingerprint") },
+		Run:   func(c *Call) error { return keys.Remove(c.Env.Root, c.Args[0]) },
 	},
 }
 
 // maxKey is more than any public key needs, in bytes.
 const maxKey = 64 << 10
 
-func addKey(c *call) error {
+func addKey(c *Call) error {
 	// A client's path means a file of the client's, which is not here.
-	if len(c.args) > 1 && c.env.User != "" {
-		return refuse("Cannot read %q over ssh: send the key on standard input", oneLine(c.args[1]))
+	if len(c.Args) > 1 && c.Env.User != "" {
+		return Refuse("Cannot read %q over ssh: send the key on standard input", OneLine(c.Args[1]))
 	}
-	name, from := c.args[0], c.env.Stdin
-	if len(c.args) > 1 {
-		f, err := os.Open(c.args[1])
+	name, from := c.Args[0], c.Env.Stdin
+	if len(c.Args) > 1 {
+		f, err := os.Open(c.Args[1])
 		if err != nil {
 			return fmt.Errorf("cannot read the key %s: %w", name, err)
 		}
@@ -52,29 +52,29 @@ func addKey(c *call) error {
 	if err != nil {
 		return fmt.Errorf("cannot read the key %s: %w", name, err)
 	}
-	if err := keys.Add(c.env.Root, name, string(key)); err != nil {
+	if err := keys.Add(c.Env.Root, name, string(key)); err != nil {
 		return err
 	}
-	all, err := keys.List(c.env.Root)
+	all, err := keys.List(c.Env.Root)
 	for _, k := range all {
 		if k.Name == name {
-			c.print("%s\n", k.Fingerprint)
+			c.Print("%s\n", k.Fingerprint)
 		}
 	}
 	return err
 }
 
-func listKeys(c *call) error {
-	format := c.value("format")
-	if err := oneOf("format", format, "text", "json"); err != nil {
+func listKeys(c *Call) error {
+	format := c.Value("format")
+	if err := OneOf("format", format, "text", "json"); err != nil {
 		return err
 	}
-	all, err := keys.List(c.env.Root)
+	all, err := keys.List(c.Env.Root)
 	if err != nil {
 		return err
 	}
-	if len(c.args) > 0 && c.args[0] != "" {
-		name := c.args[0]
+	if len(c.Args) > 0 && c.Args[0] != "" {
+		name := c.Args[0]
 		all = slices.DeleteFunc(all, func(k keys.Key) bool { return k.Name != name })
 		if len(all) == 0 {
 			return fmt.Errorf("cannot list the key %q: there is none of this name", name)
@@ -84,13 +84,13 @@ func listKeys(c *call) error {
 		return printKeys(c, all)
 	}
 	for _, k := range all {
-		c.print("%s\n", k)
+		c.Print("%s\n", k)
 	}
 	return nil
 }
 
 // printKeys uses the names that Dokku's own JSON has.
-func printKeys(c *call, all []keys.Key) error {
+func printKeys(c *Call, all []keys.Key) error {
 	type entry struct {
 		Name        string `json:"name"`
 		Fingerprint string `json:"fingerprint"`
@@ -100,5 +100,5 @@ func printKeys(c *call, all []keys.Key) error {
 	for _, k := range all {
 		list = append(list, entry(k))
 	}
-	return json.NewEncoder(c.env.Stdout).Encode(list)
+	return json.NewEncoder(c.Env.Stdout).Encode(list)
 }

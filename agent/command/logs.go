@@ -15,48 +15,48 @@ import (
 	"dokku/agent/event"
 )
 
-var logCommands = []spec{
+var logCommands = []Spec{
 	{
-		use: "logs APP", short: "Show what the app's processes print",
-		long:    "Lines of all processes are merged by time. With -t new ones are shown as they come, also those of\nlater deploys, until the command is interrupted.",
-		example: "dokku logs hello -t -p worker",
-		flags: func(f *pflag.FlagSet) {
+		Use: "logs APP", Short: "Show what the app's processes print",
+		Long:    "Lines of all processes are merged by time. With -t new ones are shown as they come, also those of\nlater deploys, until the command is interrupted.",
+		Example: "dokku logs hello -t -p worker",
+		Flags: func(f *pflag.FlagSet) {
 			f.BoolP("tail", "t", false, "go on with new lines")
 			f.StringP("num", "n", "100", "how many lines of each process; 0: all")
 			f.StringP("ps", "p", "", "only this process type (web) or process (web.1)")
 		},
-		values: map[string]func(*call) []string{"ps": (*call).types},
-		run:    runLogs,
+		Values: map[string]func(*Call) []string{"ps": (*Call).Types},
+		Run:    runLogs,
 	},
 }
 
-func runLogs(c *call) error {
-	tail, err := parseTail(c.value("num"))
+func runLogs(c *Call) error {
+	tail, err := parseTail(c.Value("num"))
 	if err != nil {
 		return err
 	}
-	if err := c.deployed(); err != nil {
+	if err := c.Deployed(); err != nil {
 		return err
 	}
-	if p := c.value("ps"); p != "" {
+	if p := c.Value("ps"); p != "" {
 		kind, _, _ := strings.Cut(p, ".")
-		if types := c.types(); !slices.Contains(types, kind) {
-			return refuse("App %s has no process type %q, it has: %s", c.app.Name, oneLine(kind), strings.Join(types, ", "))
+		if types := c.Types(); !slices.Contains(types, kind) {
+			return Refuse("App %s has no process type %q, it has: %s", c.App.Name, OneLine(kind), strings.Join(types, ", "))
 		}
 	}
-	host, err := c.server.Host()
+	host, err := c.Server.Host()
 	if err != nil {
 		return err
 	}
-	l := &logReader{call: c, console: host, find: c.server.Instances, process: c.value("ps"), read: map[string]time.Time{}}
+	l := &logReader{Call: c, console: host, find: c.Server.Instances, process: c.Value("ps"), read: map[string]time.Time{}}
 	if err := l.history(tail); err != nil {
 		return err
 	}
-	if !c.flag("tail") {
+	if !c.Flag("tail") {
 		return nil
 	}
 	err = l.follow()
-	if c.ctx.Err() != nil {
+	if c.Ctx.Err() != nil {
 		// The client went, which is how this command ends.
 		return nil
 	}
@@ -65,7 +65,7 @@ func runLogs(c *call) error {
 
 // logReader reads the logs of an app's containers.
 type logReader struct {
-	*call
+	*Call
 	console engine.Console
 	find    func(context.Context, *agent.App) ([]engine.Instance, error)
 	process string // "" is all
@@ -84,7 +84,7 @@ type logLine struct {
 
 // instances are the containers whose lines are wanted.
 func (l *logReader) instances(app *agent.App) ([]engine.Instance, error) {
-	all, err := l.find(l.ctx, app)
+	all, err := l.find(l.Ctx, app)
 	return slices.DeleteFunc(all, func(i engine.Instance) bool {
 		return l.process != "" && l.process != i.Type && l.process != processName(i)
 	}), err
@@ -94,14 +94,14 @@ func processName(i engine.Instance) string { return fmt.Sprintf("%s.%d", i.Type,
 
 // history prints the last lines of each process, merged by time.
 func (l *logReader) history(tail int) error {
-	instances, err := l.instances(l.app)
+	instances, err := l.instances(l.App)
 	if err != nil {
 		return err
 	}
 	var lines []logLine
 	for _, i := range instances {
 		o := engine.LogOptions{Tail: tail, Timestamps: true}
-		if err := l.lines(l.ctx, i, o, func(line logLine) { lines = append(lines, line) }); err != nil {
+		if err := l.lines(l.Ctx, i, o, func(line logLine) { lines = append(lines, line) }); err != nil {
 			return fmt.Errorf("cannot read the log of %s: %w", i.Name, err)
 		}
 	}
@@ -149,7 +149,7 @@ func (l *logReader) printLines(lines []logLine) {
 	for _, line := range lines {
 		fmt.Fprintf(&b, "%s app[%s]: %s\n", line.stamp, line.process, event.Printable(line.text))
 	}
-	l.print("%s", b.String())
+	l.Print("%s", b.String())
 }
 
 // parseLogLine splits the engine's timestamp off a line. A line without one (the

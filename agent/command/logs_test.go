@@ -60,9 +60,9 @@ func reader(t *testing.T, ctx context.Context, out io.Writer, console engine.Con
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &runner{env: Env{Root: f.root, Stdout: out}, server: server}
+	r := &Runner{Env: Env{Root: f.root, Stdout: out}, Server: server}
 	return &logReader{
-		call: &call{runner: r, ctx: ctx, app: app}, console: console, read: map[string]time.Time{},
+		Call: &Call{Runner: r, Ctx: ctx, App: app}, console: console, read: map[string]time.Time{},
 		find: func(context.Context, *agent.App) ([]engine.Instance, error) { return find(), nil },
 	}
 }
@@ -183,9 +183,9 @@ func TestLogsFollow(t *testing.T) {
 		console.more["c"] = make(chan string)
 		running = append(running, instance("c", "web", 1, engine.StatusRunning))
 		mu.Unlock()
-		st := l.app.State
+		st := l.App.State
 		st.Stopped = true
-		(&fixture{t: t, root: l.env.Root}).state("hello", st)
+		(&fixture{t: t, root: l.Env.Root}).state("hello", st)
 		<-time.After(2 * lookInterval)
 		expect("2026-11-22T10:00:04Z app[web.1]: new\n")
 

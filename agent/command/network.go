@@ -16,101 +16,101 @@ import (
 	"dokku/agent/engine"
 )
 
-var networkCommands = []spec{
+var networkCommands = []Spec{
 	{
-		use: "network:create NAME", short: "Make a network that apps and other containers can join",
-		missing: "No network name specified", run: createNetwork,
+		Use: "network:create NAME", Short: "Make a network that apps and other containers can join",
+		Missing: "No network name specified", Run: createNetwork,
 	},
 	{
-		use: "network:destroy NAME", short: "Remove a network that nothing uses",
-		long:    "The network's name has to be typed, unless --force is given.",
-		missing: "No network name specified", words: networkNames,
-		flags: func(f *pflag.FlagSet) { f.Bool("force", false, "do not ask") },
-		run:   destroyNetwork,
+		Use: "network:destroy NAME", Short: "Remove a network that nothing uses",
+		Long:    "The network's name has to be typed, unless --force is given.",
+		Missing: "No network name specified", Words: networkNames,
+		Flags: func(f *pflag.FlagSet) { f.Bool("force", false, "do not ask") },
+		Run:   destroyNetwork,
 	},
 	{
-		use: "network:exists NAME", short: "Exit with 0 if the network exists, else with 1",
-		missing: "No network name specified", words: networkNames,
-		run: func(c *call) error {
-			if _, err := c.network(c.args[0]); err != nil {
+		Use: "network:exists NAME", Short: "Exit with 0 if the network exists, else with 1",
+		Missing: "No network name specified", Words: networkNames,
+		Run: func(c *Call) error {
+			if _, err := findNetwork(c, c.Args[0]); err != nil {
 				return err
 			}
-			c.events().Step("Network exists")
+			c.Events().Step("Network exists")
 			return nil
 		},
 	},
 	{
-		use: "network:info NAME", short: "Show a network",
-		missing: "No network name specified", words: networkNames,
-		flags:  func(f *pflag.FlagSet) { f.String("format", "text", "text or json") },
-		values: map[string]func(*call) []string{"format": oneOfWords("text", "json")},
-		run:    showNetwork,
+		Use: "network:info NAME", Short: "Show a network",
+		Missing: "No network name specified", Words: networkNames,
+		Flags:  func(f *pflag.FlagSet) { f.String("format", "text", "text or json") },
+		Values: map[string]func(*Call) []string{"format": OneOfWords("text", "json")},
+		Run:    showNetwork,
 	},
 	{
-		use: "network:list", short: "List the engine's networks, except those of single apps",
-		flags:  func(f *pflag.FlagSet) { f.String("format", "text", "text or json") },
-		values: map[string]func(*call) []string{"format": oneOfWords("text", "json")},
-		run:    listNetworks,
+		Use: "network:list", Short: "List the engine's networks, except those of single apps",
+		Flags:  func(f *pflag.FlagSet) { f.String("format", "text", "text or json") },
+		Values: map[string]func(*Call) []string{"format": OneOfWords("text", "json")},
+		Run:    listNetworks,
 	},
 	{
-		use: "network:rebuild APP", short: "Look at the app's network and route, and mend what is not as it should be",
-		run: func(c *call) error {
-			return c.server.Reconcile(c.ctx, c.app.Name, c.events().WithApp(c.app.Name))
+		Use: "network:rebuild APP", Short: "Look at the app's network and route, and mend what is not as it should be",
+		Run: func(c *Call) error {
+			return c.Server.Reconcile(c.Ctx, c.App.Name, c.Events().WithApp(c.App.Name))
 		},
 	},
-	networkReport.spec("Show the networks that the app joins"),
+	networkReport.Spec("Show the networks that the app joins"),
 	networkSet(),
 }
 
 // networkProperties are Dokku's. Those that name networks take several, and do
 // the same: see agent.Attached.
-var networkProperties = properties{
-	noun: "network",
-	list: []property{
-		{name: agent.NetworkPostCreate}, {name: agent.NetworkPostDeploy},
-		{name: "bind-all-interfaces", fixed: "false"},
-		{name: agent.NetworkInitial}, {name: agent.NetworkTLD},
+var networkProperties = Properties{
+	Noun: "network",
+	List: []Property{
+		{Name: agent.NetworkPostCreate}, {Name: agent.NetworkPostDeploy},
+		{Name: "bind-all-interfaces", Default: "false"},
+		{Name: agent.NetworkInitial}, {Name: agent.NetworkTLD},
 	},
-	get:    func(st *agent.State, name string) string { return st.Network[name] },
-	put:    func(st *agent.State, name, value string) { put(&st.Network, name, value) },
-	server: func(set *agent.Settings) *map[string]string { return &set.Network },
+	Get:    func(st *agent.State, name string) string { return st.Network[name] },
+	Put:    func(st *agent.State, name, value string) { Put(&st.Network, name, value) },
+	Server: func(set *agent.Settings) *map[string]string { return &set.Network },
 }
 
-func networkSet() spec {
-	s := networkProperties.spec("Set or unset a network setting")
-	s.use = "network:set APP KEY [VALUE...]"
-	s.long = "Properties: " + networkProperties.names() + ".\n" +
+func networkSet() Spec {
+	s := networkProperties.Spec("Set or unset a network setting")
+	s.Use = "network:set APP KEY [VALUE...]"
+	s.Long = "Properties: " + networkProperties.Names() + ".\n" +
 		"The app's processes join the networks before they start, beside the app's own network, and are\n" +
 		"known there as APP.TYPE, such as hello.web. It takes effect with the next deploy or restart.\n" +
 		"Without a value the property is unset. --global sets the default of all apps."
-	s.example = "dokku network:set hello attach-post-create databases"
-	s.run = setNetwork
+	s.Example = "dokku network:set hello attach-post-create databases"
+	s.Run = setNetwork
 	return s
 }
 
-var networkReport = reporter{
-	noun: "network",
-	keys: sorted(append(networkProperties.keys(), "network-web-listeners")),
-	collect: func(c *call, app *agent.App, only string) (map[string]string, error) {
-		set, err := c.server.Settings()
+var networkReport = Reporter{
+	Noun: "network",
+	Keys: Sorted(append(networkProperties.Keys(), "network-web-listeners")),
+	Collect: func(c *Call, app *agent.App, only string) (map[string]string, error) {
+		set, err := c.Server.Settings()
 		if err != nil {
 			return nil, err
 		}
 		values := map[string]string{}
-		networkProperties.report(values, &app.State, set)
-		if needs(only, "network-web-listeners") {
-			values["network-web-listeners"], err = c.listeners(app)
+		networkProperties.Report(values, &app.State, set)
+		if Needs(only, "network-web-listeners") {
+			values["network-web-listeners"], err = listeners(c, app)
 		}
 		return values, err
 	},
 }
 
 // listeners are the addresses of the app's web processes.
-func (c *call) listeners(app *agent.App) (string, error) {
+func listeners(c *Call, app *agent.App) (string, error) {
 	if !app.Deployed() {
 		return "", nil
 	}
-	instances, err := c.server.Instances(c.ctx, app)
+	instances, err := c.Server.Instances(c.Ctx, app)
 	if err != nil {
 		return "", err
 	}
@@ -123,16 +123,16 @@ func (c *call) listeners(app *agent.App) (string, error) {
 	return strings.Join(list, " "), nil
 }
 
-func setNetwork(c *call) error {
-	name, value := c.args[0], strings.Join(c.args[1:], ",")
-	known := slices.ContainsFunc(networkProperties.list, func(p property) bool { return p.name == name })
+func setNetwork(c *Call) error {
+	name, value := c.Args[0], strings.Join(c.Args[1:], ",")
+	known := slices.ContainsFunc(networkProperties.List, func(p Property) bool { return p.Name == name })
 	switch {
 	case name == "":
-		return refuse("No property specified")
+		return Refuse("No property specified")
 	case !known:
-		return refuse("Invalid property specified, valid properties include: %s", networkProperties.names())
+		return Refuse("Invalid property specified, valid properties include: %s", networkProperties.Names())
 	}
-	value, err := c.checkNetworkProperty(name, value)
+	value, err := checkNetworkProperty(c, name, value)
 	if err != nil {
 		return err
 	}
@@ -140,25 +140,25 @@ func setNetwork(c *call) error {
 	if value == "" {
 		said = "Unsetting " + name
 	}
-	c.events().Result("%s", said)
-	if c.app != nil {
-		return c.changeNext("network:set", func(st *agent.State) error {
-			networkProperties.put(st, name, value)
+	c.Events().Result("%s", said)
+	if c.App != nil {
+		return c.ChangeNext("network:set", func(st *agent.State) error {
+			networkProperties.Put(st, name, value)
 			return nil
 		})
 	}
-	err = c.server.UpdateSettings(c.ctx, func(set *agent.Settings) error {
-		put(&set.Network, name, value)
+	err = c.Server.UpdateSettings(c.Ctx, func(set *agent.Settings) error {
+		Put(&set.Network, name, value)
 		return nil
 	})
 	if err == nil {
-		c.events().Detail("Apps get it with their next deploy or restart (ps:restart --all)")
+		c.Events().Detail("Apps get it with their next deploy or restart (ps:restart --all)")
 	}
 	return err
 }
 
 // checkNetworkProperty returns the value as it is stored.
-func (c *call) checkNetworkProperty(name, value string) (string, error) {
+func checkNetworkProperty(c *Call, name, value string) (string, error) {
 	switch {
 	case value == "":
 		return "", nil
@@ -167,38 +167,38 @@ func (c *call) checkNetworkProperty(name, value string) (string, error) {
 		return value, checkTLD(value)
 	case name == "bind-all-interfaces":
 		if value == "true" {
-			return "", refuse("Invalid bind-all-interfaces specified: proxy:disable gives web a port of the host")
+			return "", Refuse("Invalid bind-all-interfaces specified: proxy:disable gives web a port of the host")
 		}
-		return value, oneOf("bind-all-interfaces", value, "false")
+		return value, OneOf("bind-all-interfaces", value, "false")
 	}
 	names := agent.SplitNetworks(value)
 	if len(names) == 0 {
-		return "", refuse("Invalid network name specified for attach: %q", oneLine(value))
+		return "", Refuse("Invalid network name specified for attach: %q", OneLine(value))
 	}
 	for i, n := range names {
 		if err := agent.ValidNetworkName(n); err != nil {
-			return "", refuse("Invalid network name specified for attach: %s", err)
+			return "", Refuse("Invalid network name specified for attach: %s", err)
 		}
-		if slices.Contains(names[:i], n) || c.joinsElsewhere(name, n) {
-			return "", refuse("Network name already associated with this app: %s", n)
+		if slices.Contains(names[:i], n) || joinsElsewhere(c, name, n) {
+			return "", Refuse("Network name already associated with this app: %s", n)
 		}
 	}
-	return strings.Join(names, ","), c.server.Joinable(c.ctx, names)
+	return strings.Join(names, ","), c.Server.Joinable(c.Ctx, names)
 }
 
 func checkTLD(value string) error {
 	if err := checkDomain(value); err != nil || strings.HasPrefix(value, "*") {
-		return refuse("Invalid tld specified: %q is not the end of a host name, such as svc.cluster.local", oneLine(value))
+		return Refuse("Invalid tld specified: %q is not the end of a host name, such as svc.cluster.local", OneLine(value))
 	}
 	return nil
 }
 
 // joinsElsewhere reports whether another property of the app names the network.
-func (c *call) joinsElsewhere(property, network string) bool {
-	if c.app == nil {
+func joinsElsewhere(c *Call, property, network string) bool {
+	if c.App == nil {
 		return false
 	}
-	for name, list := range c.app.State.Network {
+	for name, list := range c.App.State.Network {
 		if name != property && slices.Contains(agent.SplitNetworks(list), network) {
 			return true
 		}
@@ -206,52 +206,52 @@ func (c *call) joinsElsewhere(property, network string) bool {
 	return false
 }
 
-func createNetwork(c *call) error {
-	name := c.args[0]
+func createNetwork(c *Call) error {
+	name := c.Args[0]
 	if err := agent.ValidNetworkName(name); err != nil {
-		return refuse("Invalid network name: %s", err)
+		return Refuse("Invalid network name: %s", err)
 	}
-	c.events().Step("Creating network %s", name)
-	err := c.server.CreateNetwork(c.ctx, name)
+	c.Events().Step("Creating network %s", name)
+	err := c.Server.CreateNetwork(c.Ctx, name)
 	if errors.Is(err, engine.ErrNetworkExists) {
-		return refuse("Network %s already exists", name)
+		return Refuse("Network %s already exists", name)
 	}
 	return err
 }
 
-func destroyNetwork(c *call) error {
-	name := c.args[0]
+func destroyNetwork(c *Call) error {
+	name := c.Args[0]
 	if err := agent.ValidNetworkName(name); err != nil {
-		return refuse("Invalid network name: %s", err)
+		return Refuse("Invalid network name: %s", err)
 	}
-	if !c.force && !c.flag("force") {
-		if err := confirm(c, name, "network "+name); err != nil {
+	if !c.Force && !c.Flag("force") {
+		if err := c.Confirm(name, "network "+name); err != nil {
 			return err
 		}
 	}
-	c.events().Step("Destroying network %s", name)
-	return c.server.DestroyNetwork(c.ctx, name)
+	c.Events().Step("Destroying network %s", name)
+	return c.Server.DestroyNetwork(c.Ctx, name)
 }
 
-// network finds a network by its name.
-func (c *call) network(name string) (engine.AnyNetwork, error) {
+// findNetwork finds a network by its name.
+func findNetwork(c *Call, name string) (engine.AnyNetwork, error) {
 	if name == "" {
-		return engine.AnyNetwork{}, refuse("No network name specified")
+		return engine.AnyNetwork{}, Refuse("No network name specified")
 	}
-	all, err := c.server.Networks(c.ctx)
+	all, err := c.Server.Networks(c.Ctx)
 	if err != nil {
 		return engine.AnyNetwork{}, err
 	}
 	at := slices.IndexFunc(all, func(n engine.AnyNetwork) bool { return n.Name == name })
 	if at < 0 {
-		return engine.AnyNetwork{}, refuse("Network does not exist")
+		return engine.AnyNetwork{}, Refuse("Network does not exist")
 	}
 	return all[at], nil
 }
 
-func networkNames(c *call) []string {
+func networkNames(c *Call) []string {
 	var names []string
-	if all, err := c.server.Networks(c.ctx); err == nil {
+	if all, err := c.Server.Networks(c.Ctx); err == nil {
 		for _, n := range all {
 			names = append(names, n.Name)
 		}
@@ -274,35 +274,35 @@ func newNetworkEntry(n engine.AnyNetwork) networkEntry {
 	return networkEntry{n.Created.UTC(), n.Driver, n.ID, n.Internal, n.Labels, n.Name, n.Scope}
 }
 
-func showNetwork(c *call) error {
-	format := c.value("format")
-	if err := oneOf("format", format, "text", "json"); err != nil {
+func showNetwork(c *Call) error {
+	format := c.Value("format")
+	if err := OneOf("format", format, "text", "json"); err != nil {
 		return err
 	}
-	n, err := c.network(c.args[0])
+	n, err := findNetwork(c, c.Args[0])
 	if err != nil {
 		return err
 	}
 	if format == "json" {
 		data, err := json.Marshal(newNetworkEntry(n))
-		c.print("%s\n", data)
+		c.Print("%s\n", data)
 		return err
 	}
-	if c.headings() {
-		c.print("=====> %s network information\n", n.Name)
+	if c.Headings() {
+		c.Print("=====> %s network information\n", n.Name)
 	}
 	for _, line := range [][2]string{{"ID:", n.ID}, {"Name:", n.Name}, {"Driver:", n.Driver}, {"Scope:", n.Scope}} {
-		c.print("       %-10s%s\n", line[0], line[1])
+		c.Print("       %-10s%s\n", line[0], line[1])
 	}
 	return nil
 }
 
-func listNetworks(c *call) error {
-	format := c.value("format")
-	if err := oneOf("format", format, "text", "json"); err != nil {
+func listNetworks(c *Call) error {
+	format := c.Value("format")
+	if err := OneOf("format", format, "text", "json"); err != nil {
 		return err
 	}
-	all, err := c.server.Networks(c.ctx)
+	all, err := c.Server.Networks(c.Ctx)
 	if err != nil {
 		return err
 	}
@@ -312,14 +312,14 @@ func listNetworks(c *call) error {
 			list = append(list, newNetworkEntry(n))
 		}
 		data, err := json.Marshal(list)
-		c.print("%s\n", data)
+		c.Print("%s\n", data)
 		return err
 	}
-	if c.headings() {
-		c.print("=====> Networks\n")
+	if c.Headings() {
+		c.Print("=====> Networks\n")
 	}
 	for _, n := range all {
-		c.print("%s\n", visibleValue(n.Name))
+		c.Print("%s\n", VisibleValue(n.Name))
 	}
 	return nil
 }

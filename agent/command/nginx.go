@@ -8,21 +8,21 @@ import (
 	"dokku/agent/proxy"
 )
 
-var nginxCommands = []spec{
-	nginxReport.spec("Show the app's nginx settings"),
-	nginxProperties.spec("Set or unset an nginx setting"),
+var nginxCommands = []Spec{
+	nginxReport.Spec("Show the app's nginx settings"),
+	nginxProperties.Spec("Set or unset an nginx setting"),
 }
 
-var nginxProperties = properties{
-	noun: "nginx",
-	list: []property{
-		{name: "client-max-body-size", fixed: "1m", check: proxy.CheckSize},
-		{name: "proxy-read-timeout", fixed: "60s", check: checkTimeout("proxy-read-timeout")},
-		{name: "proxy-send-timeout", fixed: "60s", check: checkTimeout("proxy-send-timeout")},
+var nginxProperties = Properties{
+	Noun: "nginx",
+	List: []Property{
+		{Name: "client-max-body-size", Default: "1m", Check: proxy.CheckSize},
+		{Name: "proxy-read-timeout", Default: "60s", Check: checkTimeout("proxy-read-timeout")},
+		{Name: "proxy-send-timeout", Default: "60s", Check: checkTimeout("proxy-send-timeout")},
 	},
-	get:    func(st *agent.State, name string) string { return st.Nginx[name] },
-	put:    func(st *agent.State, name, value string) { put(&st.Nginx, name, value) },
-	server: func(set *agent.Settings) *map[string]string { return &set.Nginx.Properties },
+	Get:    func(st *agent.State, name string) string { return st.Nginx[name] },
+	Put:    func(st *agent.State, name, value string) { Put(&st.Nginx, name, value) },
+	Server: func(set *agent.Settings) *map[string]string { return &set.Nginx.Properties },
 }
 
 // checkTimeout accepts what nginx does: 60, 60s, 10m.
@@ -30,22 +30,22 @@ func checkTimeout(name string) func(string) error {
 	return func(value string) error {
 		d, err := checks.ParseDuration(value)
 		if err != nil || d < time.Second || d > 24*time.Hour {
-			return refuse("Invalid %s specified: %q is not a time from 1s to 24h, such as 90s", name, oneLine(value))
+			return Refuse("Invalid %s specified: %q is not a time from 1s to 24h, such as 90s", name, OneLine(value))
 		}
 		return nil
 	}
 }
 
-var nginxReport = reporter{
-	noun: "nginx",
-	keys: sorted(nginxProperties.keys()),
-	collect: func(c *call, app *agent.App, _ string) (map[string]string, error) {
-		set, err := c.server.Settings()
+var nginxReport = Reporter{
+	Noun: "nginx",
+	Keys: Sorted(nginxProperties.Keys()),
+	Collect: func(c *Call, app *agent.App, _ string) (map[string]string, error) {
+		set, err := c.Server.Settings()
 		if err != nil {
 			return nil, err
 		}
 		values := map[string]string{}
-		nginxProperties.report(values, &app.State, set)
+		nginxProperties.Report(values, &app.State, set)
 		return values, nil
 	},
 }

@@ -12,43 +12,43 @@ import (
 
 const noMapping = "No port mapping specified"
 
-var portCommands = []spec{
+var portCommands = []Spec{
 	{
-		use: "ports:add APP MAPPING...", short: "Add port mappings to the app", missing: noMapping,
-		long:    portsLong,
-		example: "dokku ports:add hello http:8080:5000",
-		run:     func(c *call) error { return c.changePorts("ports:add", addPorts) },
+		Use: "ports:add APP MAPPING...", Short: "Add port mappings to the app", Missing: noMapping,
+		Long:    portsLong,
+		Example: "dokku ports:add hello http:8080:5000",
+		Run:     func(c *Call) error { return changePorts(c, "ports:add", addPorts) },
 	},
 	{
-		use: "ports:clear APP", short: "Go back to the default port mapping",
-		run: func(c *call) error {
-			log := c.events().WithApp(c.app.Name)
-			err := c.server.SetPorts(c.ctx, c.app.Name, "ports:clear", log, func([]agent.PortMap) ([]agent.PortMap, error) { return nil, nil })
+		Use: "ports:clear APP", Short: "Go back to the default port mapping",
+		Run: func(c *Call) error {
+			log := c.Events().WithApp(c.App.Name)
+			err := c.Server.SetPorts(c.Ctx, c.App.Name, "ports:clear", log, func([]agent.PortMap) ([]agent.PortMap, error) { return nil, nil })
 			if err == nil {
-				log.Step("Cleared port mappings for %s", c.app.Name)
+				log.Step("Cleared port mappings for %s", c.App.Name)
 			}
 			return err
 		},
 	},
 	{
-		use: "ports:list APP", short: "List the app's port mappings",
-		flags: formatFlag, values: map[string]func(*call) []string{"format": oneOfWords("stdout", "json")},
-		run: listPorts,
+		Use: "ports:list APP", Short: "List the app's port mappings",
+		Flags: FormatFlag, Values: map[string]func(*Call) []string{"format": OneOfWords("stdout", "json")},
+		Run: listPorts,
 	},
 	{
-		use: "ports:remove APP MAPPING...", short: "Remove port mappings of the app", missing: noMapping,
-		long:    "A mapping may be given in full, by its scheme and host port, or by its host port.",
-		example: "dokku ports:remove hello 8080",
-		words:   portWords,
-		run:     removePorts,
+		Use: "ports:remove APP MAPPING...", Short: "Remove port mappings of the app", Missing: noMapping,
+		Long:    "A mapping may be given in full, by its scheme and host port, or by its host port.",
+		Example: "dokku ports:remove hello 8080",
+		Words:   portWords,
+		Run:     removePorts,
 	},
-	portsReport.spec("Show the app's port mappings, and the port that its image exposes"),
+	portsReport.Spec("Show the app's port mappings, and the port that its image exposes"),
 	{
-		use: "ports:set APP MAPPING...", short: "Set the app's port mappings to exactly these", missing: noMapping,
-		long:    portsLong,
-		example: "dokku ports:set hello http:80:5000 http:8080:9000",
-		run: func(c *call) error {
-			return c.changePorts("ports:set", func(_, given []agent.PortMap) ([]agent.PortMap, error) { return given, nil })
+		Use: "ports:set APP MAPPING...", Short: "Set the app's port mappings to exactly these", Missing: noMapping,
+		Long:    portsLong,
+		Example: "dokku ports:set hello http:80:5000 http:8080:9000",
+		Run: func(c *Call) error {
+			return changePorts(c, "ports:set", func(_, given []agent.PortMap) ([]agent.PortMap, error) { return given, nil })
 		},
 	},
 }
@@ -57,12 +57,12 @@ const portsLong = "A mapping is http:HOST-PORT:CONTAINER-PORT: nginx listens on 
 	"leads to that port of the web processes. The mapping with the lowest host port decides on which port web\n" +
 	"is checked, and which PORT it is given: when that changes, the app is restarted."
 
-func portWords(c *call) []string {
-	if c.app == nil {
+func portWords(c *Call) []string {
+	if c.App == nil {
 		return nil
 	}
 	var words []string
-	for _, m := range c.app.State.Ports {
+	for _, m := range c.App.State.Ports {
 		words = append(words, m.String())
 	}
 	return words
@@ -85,7 +85,7 @@ func parsePorts(words []string) ([]agent.PortMap, error) {
 
 func parsePort(word string) (m agent.PortMap, err error) {
 	bad := func(format string, args ...any) error {
-		return refuse("Invalid port map %s: %s", oneLine(word), fmt.Sprintf(format, args...))
+		return Refuse("Invalid port map %s: %s", OneLine(word), fmt.Sprintf(format, args...))
 	}
 	parts := strings.Split(word, ":")
 	if len(parts) != 3 {
@@ -113,37 +113,37 @@ func checkScheme(scheme string) string {
 	case "grpc":
 		return "grpc is not supported yet, only http is"
 	}
-	return fmt.Sprintf("there is no scheme %q, only http is supported", oneLine(scheme))
+	return fmt.Sprintf("there is no scheme %q, only http is supported", OneLine(scheme))
 }
 
 func parsePortNumber(s string) (int, error) {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1 || n > 65535 || s[0] == '+' {
-		return 0, refuse("%q is not a port from 1 to 65535", oneLine(s))
+		return 0, Refuse("%q is not a port from 1 to 65535", OneLine(s))
 	}
 	return n, nil
 }
 
 // changePorts applies a change with the mappings of the command line.
-func (c *call) changePorts(what string, change func(have, given []agent.PortMap) ([]agent.PortMap, error)) error {
-	given, err := parsePorts(c.args)
+func changePorts(c *Call, what string, change func(have, given []agent.PortMap) ([]agent.PortMap, error)) error {
+	given, err := parsePorts(c.Args)
 	if err != nil {
 		return err
 	}
 	apply := func(have []agent.PortMap) ([]agent.PortMap, error) { return change(have, given) }
 	// What is wrong by now is found before anything is locked or written.
-	if err := c.server.CheckPorts(c.ctx, c.app, apply); err != nil {
+	if err := c.Server.CheckPorts(c.Ctx, c.App, apply); err != nil {
 		return err
 	}
-	log := c.events().WithApp(c.app.Name)
-	if err := c.server.SetPorts(c.ctx, c.app.Name, what, log, apply); err != nil {
+	log := c.Events().WithApp(c.App.Name)
+	if err := c.Server.SetPorts(c.Ctx, c.App.Name, what, log, apply); err != nil {
 		return err
 	}
-	app, err := c.server.Load(c.app.Name)
+	app, err := c.Server.Load(c.App.Name)
 	if err != nil {
 		return err
 	}
-	ports, err := c.server.Ports(app)
+	ports, err := c.Server.Ports(app)
 	if err == nil {
 		log.Step("Set port mappings for %s: %s", app.Name, joined(ports))
 	}
@@ -160,33 +160,33 @@ func addPorts(have, given []agent.PortMap) ([]agent.PortMap, error) {
 }
 
 // removePorts takes mappings away, each given in full, as http:8080 or as 8080.
-func removePorts(c *call) error {
-	for _, word := range c.args {
+func removePorts(c *Call) error {
+	for _, word := range c.Args {
 		if err := checkRemoval(word); err != nil {
 			return err
 		}
 	}
-	shown, err := c.server.Ports(c.app)
+	shown, err := c.Server.Ports(c.App)
 	if err != nil {
 		return err
 	}
-	words := c.args
-	c.args = nil
-	return c.changePorts("ports:remove", func(have, _ []agent.PortMap) ([]agent.PortMap, error) {
+	words := c.Args
+	c.Args = nil
+	return changePorts(c, "ports:remove", func(have, _ []agent.PortMap) ([]agent.PortMap, error) {
 		for _, word := range words {
 			n := slices.IndexFunc(have, func(m agent.PortMap) bool {
 				full := m
 				if full.Container == 0 {
-					full.Container = agent.DetectedPort(c.app)
+					full.Container = agent.DetectedPort(c.App)
 				}
 				return slices.Contains([]string{full.String(), fmt.Sprintf("%s:%d", m.Scheme, m.Host), strconv.Itoa(m.Host)}, word)
 			})
 			switch {
 			case n < 0:
-				return nil, refuse("Port mapping %s is not one of app %s, which has: %s", oneLine(word), c.app.Name, joined(shown))
+				return nil, Refuse("Port mapping %s is not one of app %s, which has: %s", OneLine(word), c.App.Name, joined(shown))
 			case len(have) == 1:
-				return nil, refuse("Port mapping %s is the only one of %s: ports:set gives it another one, ports:clear the default one",
-					oneLine(word), c.app.Name)
+				return nil, Refuse("Port mapping %s is the only one of %s: ports:set gives it another one, ports:clear the default one",
+					OneLine(word), c.App.Name)
 			}
 			have = slices.Delete(have, n, n+1)
 		}
@@ -207,7 +207,7 @@ func checkRemoval(word string) error {
 		return err
 	}
 	if err != nil {
-		return refuse("Invalid port map %s: %s", oneLine(word), err)
+		return Refuse("Invalid port map %s: %s", OneLine(word), err)
 	}
 	return nil
 }
@@ -220,40 +220,40 @@ func joined(ports []agent.PortMap) string {
 	return strings.Join(list, " ")
 }
 
-func listPorts(c *call) error {
-	format := c.value("format")
-	if err := oneOf("format", format, "stdout", "json"); err != nil {
+func listPorts(c *Call) error {
+	format := c.Value("format")
+	if err := OneOf("format", format, "stdout", "json"); err != nil {
 		return err
 	}
-	ports, err := c.server.Ports(c.app)
+	ports, err := c.Server.Ports(c.App)
 	if err != nil {
 		return err
 	}
 	if format == "json" {
 		data, err := json.Marshal(ports)
-		c.print("%s\n", data)
+		c.Print("%s\n", data)
 		return err
 	}
-	if c.headings() {
-		c.print("-----> Port mappings for %s\n", c.app.Name)
-		c.print("%-26s%-26s%s\n", "-----> scheme", "host port", "container port")
+	if c.Headings() {
+		c.Print("-----> Port mappings for %s\n", c.App.Name)
+		c.Print("%-26s%-26s%s\n", "-----> scheme", "host port", "container port")
 	}
 	for _, m := range ports {
-		c.print("%-26s%-26d%d\n", m.Scheme, m.Host, m.Container)
+		c.Print("%-26s%-26d%d\n", m.Scheme, m.Host, m.Container)
 	}
 	return nil
 }
 
-var portsReport = reporter{
-	noun: "ports",
-	keys: []string{"ports-map", "ports-map-detected"},
-	collect: func(c *call, app *agent.App, _ string) (map[string]string, error) {
-		set, err := c.server.Settings()
+var portsReport = Reporter{
+	Noun: "ports",
+	Keys: []string{"ports-map", "ports-map-detected"},
+	Collect: func(c *Call, app *agent.App, _ string) (map[string]string, error) {
+		set, err := c.Server.Settings()
 		detected := agent.PortMap{Scheme: "http", Host: set.Nginx.Port, Container: agent.DetectedPort(app)}
 		own := ""
 		if len(app.State.Ports) > 0 && err == nil {
 			var ports []agent.PortMap
-			ports, err = c.server.Ports(app)
+			ports, err = c.Server.Ports(app)
 			own = joined(ports)
 		}
 		return map[string]string{"ports-map": own, "ports-map-detected": detected.String()}, err

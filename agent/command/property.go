@@ -12,109 +12,111 @@ import (
 
 // A property is a value that NOUN:set sets, for an app or for the server. The
 // app's wins, then the server's, then the default.
-type property struct {
-	name    string
-	fixed   string // default
-	onlyApp bool   // cannot be set for the server
-	check   func(value string) error
+type Property struct {
+	Name    string
+	Default string
+	OnlyApp bool   // cannot be set for the server
+	Check   func(value string) error
 }
 
-// properties are those of a noun, and where they are kept.
-type properties struct {
-	noun string
-	list []property
-	// get and put reach a value of the app; "" is unset.
-	get func(st *agent.State, name string) string
-	put func(st *agent.State, name, value string)
-	// server is where the server's values are kept.
-	server func(*agent.Settings) *map[string]string
+// Properties are those of a noun, and where they are kept.
+type Properties struct {
+	Noun string
+	List []Property
+	// Get and put reach a value of the app; "" is unset.
+	Get func(st *agent.State, name string) string
+	Put func(st *agent.State, name, value string)
+	// Server is where the server's values are kept.
+	Server func(*agent.Settings) *map[string]string
 }
 
-func (p properties) spec(short string) spec {
-	return spec{
-		use: p.noun + ":set APP KEY [VALUE]", short: short,
-		long: "Properties: " + p.names() + ".\nWithout a value the property is unset. --global sets the default of all apps:\n" +
-			"  dokku " + p.noun + ":set --global KEY [VALUE]",
-		missing: "No property specified",
-		flags:   func(f *pflag.FlagSet) { f.Bool("global", false, "set the default of all apps") },
-		words: func(c *call) []string {
-			if len(c.args) > 0 {
+// Spec is the command NOUN:set.
+func (p Properties) Spec(short string) Spec {
+	return Spec{
+		Use: p.Noun + ":set APP KEY [VALUE]", Short: short,
+		Long: "Properties: " + p.Names() + ".\nWithout a value the property is unset. --global sets the default of all apps:\n" +
+			"  dokku " + p.Noun + ":set --global KEY [VALUE]",
+		Missing: "No property specified",
+		Flags:   func(f *pflag.FlagSet) { f.Bool("global", false, "set the default of all apps") },
+		Words: func(c *Call) []string {
+			if len(c.Args) > 0 {
 				return nil
 			}
-			return strings.Split(p.names(), ", ")
+			return strings.Split(p.Names(), ", ")
 		},
-		run: p.set,
+		Run: p.set,
 	}
 }
 
-func (p properties) names() string {
+// Names lists the properties for a message: "a, b, c".
+func (p Properties) Names() string {
 	var names []string
-	for _, q := range p.list {
-		names = append(names, q.name)
+	for _, q := range p.List {
+		names = append(names, q.Name)
 	}
 	return strings.Join(names, ", ")
 }
 
-func (p properties) set(c *call) error {
-	name, value := c.args[0], ""
-	if len(c.args) > 1 {
-		value = c.args[1]
+func (p Properties) set(c *Call) error {
+	name, value := c.Args[0], ""
+	if len(c.Args) > 1 {
+		value = c.Args[1]
 	}
 	if name == "" {
-		return refuse("No property specified")
+		return Refuse("No property specified")
 	}
-	var q *property
-	for i := range p.list {
-		if p.list[i].name == name {
-			q = &p.list[i]
+	var q *Property
+	for i := range p.List {
+		if p.List[i].Name == name {
+			q = &p.List[i]
 		}
 	}
 	if q == nil {
-		return refuse("Invalid property specified, valid properties include: %s", p.names())
+		return Refuse("Invalid property specified, valid properties include: %s", p.Names())
 	}
-	if q.onlyApp && c.app == nil {
-		return refuse("Property cannot be specified globally")
+	if q.OnlyApp && c.App == nil {
+		return Refuse("Property cannot be specified globally")
 	}
 	if value != "" {
-		if err := q.check(value); err != nil {
+		if err := q.Check(value); err != nil {
 			return err
 		}
 	}
 	return p.store(c, name, value)
 }
 
-func (p properties) store(c *call, name, value string) error {
-	log := c.events()
+func (p Properties) store(c *Call, name, value string) error {
+	log := c.Events()
 	said := fmt.Sprintf("Setting %s to %s", name, value)
 	if value == "" {
 		said = "Unsetting " + name
 	}
-	if c.app == nil {
+	if c.App == nil {
 		log.Result("%s", said)
-		return c.server.UpdateSettings(c.ctx, func(set *agent.Settings) error {
-			put(p.server(set), name, value)
+		return c.Server.UpdateSettings(c.Ctx, func(set *agent.Settings) error {
+			Put(p.Server(set), name, value)
 			return nil
 		})
 	}
-	log = log.WithApp(c.app.Name)
+	log = log.WithApp(c.App.Name)
 	log.Result("%s", said)
-	return c.server.Update(c.ctx, c.app.Name, p.noun+":set", log, func(st *agent.State) error {
-		p.put(st, name, value)
+	return c.Server.Update(c.Ctx, c.App.Name, p.Noun+":set", log, func(st *agent.State) error {
+		p.Put(st, name, value)
 		return nil
 	})
 }
 
-// report adds the raw, the server's and the effective value of each property
+// Report adds the raw, the server's and the effective value of each property
 // to a report's values, and where the effective one is from.
-func (p properties) report(values map[string]string, st *agent.State, set agent.Settings) {
-	for _, q := range p.list {
-		own, server := p.get(st, q.name), (*p.server(&set))[q.name]
-		values[p.noun+"-"+q.name] = own
-		if !q.onlyApp {
-			values[p.noun+"-global-"+q.name] = server
+func (p Properties) Report(values map[string]string, st *agent.State, set agent.Settings) {
+	for _, q := range p.List {
+		own, server := p.Get(st, q.Name), (*p.Server(&set))[q.Name]
+		values[p.Noun+"-"+q.Name] = own
+		if !q.OnlyApp {
+			values[p.Noun+"-global-"+q.Name] = server
 		}
-		values[p.noun+"-computed-"+q.name] = cmp.Or(own, server, q.fixed)
-		values[p.noun+"-origin-"+q.name] = origin(own, server, q.fixed)
+		values[p.Noun+"-computed-"+q.Name] = cmp.Or(own, server, q.Default)
+		values[p.Noun+"-origin-"+q.Name] = origin(own, server, q.Default)
 	}
 }
 
@@ -131,21 +133,21 @@ func origin(own, server, fixed string) string {
 	return ""
 }
 
-// keys are the names under which report adds values.
-func (p properties) keys() []string {
+// Keys are the names under which report adds values.
+func (p Properties) Keys() []string {
 	var keys []string
-	for _, q := range p.list {
-		keys = append(keys, p.noun+"-"+q.name, p.noun+"-computed-"+q.name, p.noun+"-origin-"+q.name)
-		if !q.onlyApp {
-			keys = append(keys, p.noun+"-global-"+q.name)
+	for _, q := range p.List {
+		keys = append(keys, p.Noun+"-"+q.Name, p.Noun+"-computed-"+q.Name, p.Noun+"-origin-"+q.Name)
+		if !q.OnlyApp {
+			keys = append(keys, p.Noun+"-global-"+q.Name)
 		}
 	}
 	return keys
 }
 
-// put stores a value in a map, which is made when it is missing; an empty value
+// Put stores a value in a map, which is made when it is missing; an empty value
 // removes it.
-func put(m *map[string]string, name, value string) {
+func Put(m *map[string]string, name, value string) {
 	if value == "" {
 		delete(*m, name)
 		return

@@ -6,53 +6,53 @@ import (
 	"dokku/agent"
 )
 
-var proxyCommands = []spec{
+var proxyCommands = []Spec{
 	{
-		use: "proxy:disable APP", short: "Bind web to a port of the host instead",
-		long: "The app keeps its port. Deploys have a short gap then, since a port cannot be held twice.",
-		run:  func(c *call) error { return c.setProxy(false) },
+		Use: "proxy:disable APP", Short: "Bind web to a port of the host instead",
+		Long: "The app keeps its port. Deploys have a short gap then, since a port cannot be held twice.",
+		Run:  func(c *Call) error { return setProxy(c, false) },
 	},
 	{
-		use: "proxy:enable APP", short: "Reach web through the proxy",
-		run: func(c *call) error { return c.setProxy(true) },
+		Use: "proxy:enable APP", Short: "Reach web through the proxy",
+		Run: func(c *Call) error { return setProxy(c, true) },
 	},
-	proxyReport.spec("Show how the app's web is reached"),
-	proxyProperties.spec("Set or unset the kind of proxy"),
+	proxyReport.Spec("Show how the app's web is reached"),
+	proxyProperties.Spec("Set or unset the kind of proxy"),
 }
 
-var proxyProperties = properties{
-	noun: "proxy",
-	list: []property{{name: "type", fixed: "nginx", check: func(value string) error {
+var proxyProperties = Properties{
+	Noun: "proxy",
+	List: []Property{{Name: "type", Default: "nginx", Check: func(value string) error {
 		if value != "nginx" {
-			return refuse("Invalid type specified: %q, the only proxy that is supported is nginx", oneLine(value))
+			return Refuse("Invalid type specified: %q, the only proxy that is supported is nginx", OneLine(value))
 		}
 		return nil
 	}}},
-	get:    func(st *agent.State, name string) string { return st.Proxy[name] },
-	put:    func(st *agent.State, name, value string) { put(&st.Proxy, name, value) },
-	server: func(set *agent.Settings) *map[string]string { return &set.Proxy },
+	Get:    func(st *agent.State, name string) string { return st.Proxy[name] },
+	Put:    func(st *agent.State, name, value string) { Put(&st.Proxy, name, value) },
+	Server: func(set *agent.Settings) *map[string]string { return &set.Proxy },
 }
 
-func (c *call) setProxy(enabled bool) error {
-	log := c.events().WithApp(c.app.Name)
+func setProxy(c *Call, enabled bool) error {
+	log := c.Events().WithApp(c.App.Name)
 	switch {
-	case enabled != c.app.State.ProxyDisabled && enabled:
-		log.Step("Proxy is already enabled for app (%s)", c.app.Name)
-	case enabled != c.app.State.ProxyDisabled:
-		log.Step("Proxy is already disabled for app (%s)", c.app.Name)
+	case enabled != c.App.State.ProxyDisabled && enabled:
+		log.Step("Proxy is already enabled for app (%s)", c.App.Name)
+	case enabled != c.App.State.ProxyDisabled:
+		log.Step("Proxy is already disabled for app (%s)", c.App.Name)
 	case enabled:
-		log.Step("Enabling proxy for app (%s)", c.app.Name)
+		log.Step("Enabling proxy for app (%s)", c.App.Name)
 	default:
-		log.Step("Disabling proxy for app (%s)", c.app.Name)
+		log.Step("Disabling proxy for app (%s)", c.App.Name)
 	}
-	return c.server.SetProxy(c.ctx, c.app.Name, enabled, log)
+	return c.Server.SetProxy(c.Ctx, c.App.Name, enabled, log)
 }
 
-var proxyReport = reporter{
-	noun: "proxy",
-	keys: sorted(append(proxyProperties.keys(), "proxy-enabled", "proxy-host-port")),
-	collect: func(c *call, app *agent.App, _ string) (map[string]string, error) {
-		set, err := c.server.Settings()
+var proxyReport = Reporter{
+	Noun: "proxy",
+	Keys: Sorted(append(proxyProperties.Keys(), "proxy-enabled", "proxy-host-port")),
+	Collect: func(c *Call, app *agent.App, _ string) (map[string]string, error) {
+		set, err := c.Server.Settings()
 		if err != nil {
 			return nil, err
 		}
@@ -61,7 +61,7 @@ var proxyReport = reporter{
 			port = strconv.Itoa(app.State.HostPort)
 		}
 		values := map[string]string{"proxy-enabled": strconv.FormatBool(!app.State.ProxyDisabled), "proxy-host-port": port}
-		proxyProperties.report(values, &app.State, set)
+		proxyProperties.Report(values, &app.State, set)
 		return values, nil
 	},
 }

@@ -20,11 +20,11 @@ import (
 	"dokku/scale"
 )
 
-var processCommands = []spec{
+var processCommands = []Spec{
 	{
-		use: "ps [APP]", short: "List the processes that run in each of the app's containers",
-		long:  "Without an app, the ps commands are listed.",
-		whole: true, run: runPS,
+		Use: "ps [APP]", Short: "List the processes that run in each of the app's containers",
+		Long:  "Without an app, the ps commands are listed.",
+		Whole: true, Run: runPS,
 	},
 	operation("ps:start APP", "Start the app, if it does not run", (*agent.Server).Start),
 	operation("ps:stop APP", "Stop the app", (*agent.Server).Stop),
@@ -33,77 +33,77 @@ var processCommands = []spec{
 	overall("ps:restartall", "Restart all apps", (*agent.Server).Restart),
 	overall("ps:rebuildall", "Rebuild all apps", (*agent.Server).Rebuild),
 	{
-		use: "deploy:all", short: "Deprecated: restart all apps", flags: parallelFlag,
-		run: func(c *call) error {
-			workers, err := c.workers()
+		Use: "deploy:all", Short: "Deprecated: restart all apps", Flags: parallelFlag,
+		Run: func(c *Call) error {
+			workers, err := workers(c)
 			if err != nil {
 				return err
 			}
-			c.events().Warn("Deprecated: deploy:all is the old name of ps:restartall")
-			return c.each("restart", workers, (*agent.Server).Restart)
+			c.Events().Warn("Deprecated: deploy:all is the old name of ps:restartall")
+			return eachApp(c, "restart", workers, (*agent.Server).Restart)
 		},
 	},
 	{
-		use: "ps:inspect APP", short: "Show the engine's description of the app's containers, without the environment's values",
-		run: runInspect,
+		Use: "ps:inspect APP", Short: "Show the engine's description of the app's containers, without the environment's values",
+		Run: runInspect,
 	},
 	{
-		use: "ps:restore [APP]", short: "Start what has ended of the app, or of all apps, unless it was stopped",
-		long: "The agent does this by itself when the engine comes back.",
-		run: func(c *call) error {
-			if c.app == nil {
-				return c.each("restore", 1, (*agent.Server).Restore)
+		Use: "ps:restore [APP]", Short: "Start what has ended of the app, or of all apps, unless it was stopped",
+		Long: "The agent does this by itself when the engine comes back.",
+		Run: func(c *Call) error {
+			if c.App == nil {
+				return eachApp(c, "restore", 1, (*agent.Server).Restore)
 			}
-			if err := c.deployed(); err != nil {
+			if err := c.Deployed(); err != nil {
 				return err
 			}
-			return c.server.Restore(c.ctx, c.app.Name, c.events().WithApp(c.app.Name))
+			return c.Server.Restore(c.Ctx, c.App.Name, c.Events().WithApp(c.App.Name))
 		},
 	},
-	processReport.spec("Show what the app runs, and its process settings"),
-	processProperties.spec("Set or unset a process setting"),
+	processReport.Spec("Show what the app runs, and its process settings"),
+	processProperties.Spec("Set or unset a process setting"),
 }
 
 // An action is an operation of the agent on one app.
 type action func(*agent.Server, context.Context, string, event.Log) error
 
 // operation is a command that does something to one app, or with --all to all.
-func operation(use, short string, do action) spec {
+func operation(use, short string, do action) Spec {
 	name, _, _ := strings.Cut(use, " ")
 	_, verb, _ := strings.Cut(name, ":")
-	s := spec{use: use, short: short, withoutApp: "Unable to " + verb + " all apps when specifying a process name",
-		long: "--all does it to all apps, --parallel N to N at a time (-1: one for each CPU)."}
-	s.flags = func(f *pflag.FlagSet) {
+	s := Spec{Use: use, Short: short, WithoutApp: "Unable to " + verb + " all apps when specifying a process name",
+		Long: "--all does it to all apps, --parallel N to N at a time (-1: one for each CPU)."}
+	s.Flags = func(f *pflag.FlagSet) {
 		f.Bool("all", false, "all apps")
 		parallelFlag(f)
 	}
-	s.run = func(c *call) error {
-		workers, err := c.workers()
+	s.Run = func(c *Call) error {
+		workers, err := workers(c)
 		if err != nil {
 			return err
 		}
-		if c.flag("all") && len(c.args) > 0 {
-			return c.usageError("%s", s.withoutApp)
+		if c.Flag("all") && len(c.Args) > 0 {
+			return c.UsageError("%s", s.WithoutApp)
 		}
-		if c.flag("all") {
-			return c.each(verb, workers, do)
+		if c.Flag("all") {
+			return eachApp(c, verb, workers, do)
 		}
-		if len(c.args) > 0 {
-			do = c.restartOnly()
+		if len(c.Args) > 0 {
+			do = restartOnly(c)
 		}
-		if err = c.deployed(); err != nil && verb == "rebuild" {
-			err = c.pushed()
+		if err = c.Deployed(); err != nil && verb == "rebuild" {
+			err = c.Pushed()
 		}
-		if err == nil && len(c.args) > 0 && c.app.Deployed() {
-			err = c.knownType(c.args[0])
+		if err == nil && len(c.Args) > 0 && c.App.Deployed() {
+			err = knownType(c, c.Args[0])
 		}
 		if err == nil {
-			err = do(c.server, c.ctx, c.app.Name, c.events().WithApp(c.app.Name))
+			err = do(c.Server, c.Ctx, c.App.Name, c.Events().WithApp(c.App.Name))
 		}
 		var never *agent.NotDeployedError
 		if errors.As(err, &never) && (verb == "start" || verb == "stop") {
 			// Dokku's exit code is 0: scripts start all apps, deployed or not.
-			c.warn("%s", err)
+			c.Warn("%s", err)
 			return nil
 		}
 		return err
@@ -112,31 +112,31 @@ func operation(use, short string, do action) spec {
 }
 
 // restartOnly is ps:restart APP TYPE.
-func (c *call) restartOnly() action {
+func restartOnly(c *Call) action {
 	return func(s *agent.Server, ctx context.Context, app string, log event.Log) error {
-		return s.RestartType(ctx, app, c.args[0], log)
+		return s.RestartType(ctx, app, c.Args[0], log)
 	}
 }
 
 // knownType refuses a process type that the app does not have, before anything
 // is locked or printed.
-func (c *call) knownType(name string) error {
-	f, err := c.server.Formation(c.app)
+func knownType(c *Call, name string) error {
+	f, err := c.Server.Formation(c.App)
 	if err == nil && !slices.ContainsFunc(f, func(e scale.Entry) bool { return e.Type == name }) {
-		err = refuse("%s is not a valid process name to restart", oneLine(name))
+		err = Refuse("%s is not a valid process name to restart", OneLine(name))
 	}
 	return err
 }
 
 // overall is an old command that does something to all apps.
-func overall(name, short string, do action) spec {
+func overall(name, short string, do action) Spec {
 	verb := strings.TrimSuffix(strings.TrimPrefix(name, "ps:"), "all")
-	return spec{use: name, short: short, flags: parallelFlag, run: func(c *call) error {
-		workers, err := c.workers()
+	return Spec{Use: name, Short: short, Flags: parallelFlag, Run: func(c *Call) error {
+		workers, err := workers(c)
 		if err != nil {
 			return err
 		}
-		return c.each(verb, workers, do)
+		return eachApp(c, verb, workers, do)
 	}}
 }
 
@@ -145,40 +145,40 @@ func parallelFlag(f *pflag.FlagSet) {
 }
 
 // workers is how many apps --parallel works on at a time.
-func (c *call) workers() (int, error) {
-	value := c.value("parallel")
+func workers(c *Call) (int, error) {
+	value := c.Value("parallel")
 	n, err := strconv.Atoi(value)
 	switch {
 	case err != nil || n == 0 || n < -1:
-		return 0, refuse("Invalid value %s for --parallel flag", value)
+		return 0, Refuse("Invalid value %s for --parallel flag", value)
 	case n == -1:
 		return runtime.NumCPU(), nil
 	}
 	return n, nil
 }
 
-// each does something to all apps. One app's failure does not keep the others
+// eachApp does something to all apps. One app's failure does not keep the others
 // from their turn; apps that were never deployed are passed over.
-func (c *call) each(verb string, workers int, do action) error {
-	apps, err := c.apps()
+func eachApp(c *Call, verb string, workers int, do action) error {
+	apps, err := c.Apps()
 	if err != nil {
 		return err
 	}
-	log := c.events()
+	log := c.Events()
 	var mu sync.Mutex
 	var failed []string
 	var wait sync.WaitGroup
 	slots := make(chan struct{}, workers)
 	for _, app := range apps {
 		slots <- struct{}{}
-		if c.ctx.Err() != nil {
+		if c.Ctx.Err() != nil {
 			break
 		}
 		wait.Go(func() {
 			defer func() { <-slots }()
 			log := log.WithApp(app)
 			log.Step("Running %s against app %s", verb, app)
-			err := do(c.server, c.ctx, app, log)
+			err := do(c.Server, c.Ctx, app, log)
 			var never *agent.NotDeployedError
 			switch {
 			case err == nil:
@@ -194,33 +194,33 @@ func (c *call) each(verb string, workers int, do action) error {
 	}
 	wait.Wait()
 	switch {
-	case c.ctx.Err() != nil:
-		return c.ctx.Err()
+	case c.Ctx.Err() != nil:
+		return c.Ctx.Err()
 	case len(failed) > 0:
-		return refuse("Unable to %s %d of %d apps: %s", verb, len(failed), len(apps), strings.Join(failed, ", "))
+		return Refuse("Unable to %s %d of %d apps: %s", verb, len(failed), len(apps), strings.Join(failed, ", "))
 	}
 	return nil
 }
 
-func runPS(c *call) error {
-	if c.app == nil {
-		return c.listNoun("ps")
+func runPS(c *Call) error {
+	if c.App == nil {
+		return c.ListNoun("ps")
 	}
-	if err := c.deployed(); err != nil {
-		c.warn("%s", err)
+	if err := c.Deployed(); err != nil {
+		c.Warn("%s", err)
 		return nil
 	}
-	instances, err := c.server.Instances(c.ctx, c.app)
+	instances, err := c.Server.Instances(c.Ctx, c.App)
 	if err != nil {
 		return err
 	}
-	host, err := c.server.Host()
+	host, err := c.Server.Host()
 	if err != nil {
 		return err
 	}
 	instances = slices.DeleteFunc(instances, func(i engine.Instance) bool { return !i.Running() })
 	if len(instances) == 0 {
-		c.warn("App %s is not running", c.app.Name)
+		c.Warn("App %s is not running", c.App.Name)
 		return nil
 	}
 	// The engine takes its time for each: it runs ps on the host.
@@ -229,7 +229,7 @@ func runPS(c *call) error {
 		rows   [][]string
 	}
 	tables := make([]table, len(instances))
-	g, ctx := errgroup.WithContext(c.ctx)
+	g, ctx := errgroup.WithContext(c.Ctx)
 	g.SetLimit(8)
 	for n, i := range instances {
 		g.Go(func() error {
@@ -245,14 +245,14 @@ func runPS(c *call) error {
 		return err
 	}
 	for n, i := range instances {
-		c.print("-----> running processes in container: %s (%s.%d)\n", shortID(i.ID), i.Type, i.Index)
-		c.printTable(tables[n].titles, tables[n].rows)
+		c.Print("-----> running processes in container: %s (%s.%d)\n", ShortID(i.ID), i.Type, i.Index)
+		printTable(c, tables[n].titles, tables[n].rows)
 	}
 	return nil
 }
 
 // printTable aligns the columns, below their titles.
-func (c *call) printTable(titles []string, rows [][]string) {
+func printTable(c *Call, titles []string, rows [][]string) {
 	all := [][]string{}
 	for _, row := range append([][]string{titles}, rows...) {
 		cells := make([]string, len(titles))
@@ -262,6 +262,6 @@ func (c *call) printTable(titles []string, rows [][]string) {
 		all = append(all, cells)
 	}
 	for _, line := range text.Columns(all, 1) {
-		c.print("%s\n", line)
+		c.Print("%s\n", line)
 	}
 }

@@ -14,19 +14,19 @@ import (
 	"dokku/scale"
 )
 
-var processProperties = properties{
-	noun: "ps",
-	list: []property{
-		{name: "dockerfile-start-cmd", onlyApp: true, check: checkCommand("dockerfile-start-cmd")},
-		{name: "procfile-path", fixed: agent.PSDefaults["procfile-path"], check: checkProcfilePath},
-		{name: "restart-policy", fixed: agent.PSDefaults["restart-policy"], check: checkRestartPolicy},
-		{name: "skip-deploy", fixed: agent.PSDefaults["skip-deploy"], check: trueOrFalse("skip-deploy")},
-		{name: "start-cmd", onlyApp: true, check: checkCommand("start-cmd")},
-		{name: "stop-timeout-seconds", fixed: agent.PSDefaults["stop-timeout-seconds"], check: whole("stop-timeout-seconds", " of seconds", 0, 3600)},
+var processProperties = Properties{
+	Noun: "ps",
+	List: []Property{
+		{Name: "dockerfile-start-cmd", OnlyApp: true, Check: checkCommand("dockerfile-start-cmd")},
+		{Name: "procfile-path", Default: agent.PSDefaults["procfile-path"], Check: checkProcfilePath},
+		{Name: "restart-policy", Default: agent.PSDefaults["restart-policy"], Check: checkRestartPolicy},
+		{Name: "skip-deploy", Default: agent.PSDefaults["skip-deploy"], Check: trueOrFalse("skip-deploy")},
+		{Name: "start-cmd", OnlyApp: true, Check: checkCommand("start-cmd")},
+		{Name: "stop-timeout-seconds", Default: agent.PSDefaults["stop-timeout-seconds"], Check: whole("stop-timeout-seconds", " of seconds", 0, 3600)},
 	},
-	get:    func(st *agent.State, name string) string { return st.PS[name] },
-	put:    func(st *agent.State, name, value string) { put(&st.PS, name, value) },
-	server: func(set *agent.Settings) *map[string]string { return &set.PS },
+	Get:    func(st *agent.State, name string) string { return st.PS[name] },
+	Put:    func(st *agent.State, name, value string) { Put(&st.PS, name, value) },
+	Server: func(set *agent.Settings) *map[string]string { return &set.PS },
 }
 
 func checkRestartPolicy(value string) error {
@@ -38,13 +38,13 @@ func checkRestartPolicy(value string) error {
 	case limited && policy == "on-failure" && err == nil && n > 0 && count[0] != '+':
 		return nil
 	}
-	return refuse("Invalid restart-policy specified: use no, always, unless-stopped, on-failure or on-failure:N")
+	return Refuse("Invalid restart-policy specified: use no, always, unless-stopped, on-failure or on-failure:N")
 }
 
 // checkProcfilePath accepts the path of a file in a repository.
 func checkProcfilePath(value string) error {
 	if path.IsAbs(value) || path.Clean(value) != value || strings.HasPrefix(value, "..") || event.Printable(value) != value || len(value) > 255 {
-		return refuse("Invalid procfile-path specified: %q is not the path of a file below the repository's root, such as deploy/Procfile", oneLine(value))
+		return Refuse("Invalid procfile-path specified: %q is not the path of a file below the repository's root, such as deploy/Procfile", OneLine(value))
 	}
 	return nil
 }
@@ -53,7 +53,7 @@ func checkProcfilePath(value string) error {
 func checkCommand(name string) func(string) error {
 	return func(value string) error {
 		if _, _, err := scale.Command(value, func(string) (string, bool) { return "", true }); err != nil {
-			return refuse("Invalid %s specified: %s", name, err)
+			return Refuse("Invalid %s specified: %s", name, err)
 		}
 		return nil
 	}
@@ -63,7 +63,7 @@ func checkCommand(name string) func(string) error {
 func trueOrFalse(name string) func(string) error {
 	return func(value string) error {
 		if value != "true" && value != "false" {
-			return refuse("Invalid %s specified: %q is neither true nor false", name, oneLine(value))
+			return Refuse("Invalid %s specified: %q is neither true nor false", name, OneLine(value))
 		}
 		return nil
 	}
@@ -75,18 +75,18 @@ var fixedKeys = []string{
 	"problem", "release", "revision", "serving", "staged", "undeployed",
 }
 
-var processReport = reporter{
-	noun:    "ps",
-	keys:    sorted(append(processProperties.keys(), fixedKeys...)),
-	collect: collectPS,
+var processReport = Reporter{
+	Noun:    "ps",
+	Keys:    Sorted(append(processProperties.Keys(), fixedKeys...)),
+	Collect: collectPS,
 }
 
-func collectPS(c *call, app *agent.App, only string) (map[string]string, error) {
-	set, err := c.server.Settings()
+func collectPS(c *Call, app *agent.App, only string) (map[string]string, error) {
+	set, err := c.Server.Settings()
 	if err != nil {
 		return nil, err
 	}
-	formation, err := c.server.Formation(app)
+	formation, err := c.Server.Formation(app)
 	if err != nil {
 		return nil, err
 	}
@@ -105,23 +105,23 @@ func collectPS(c *call, app *agent.App, only string) (map[string]string, error) 
 	if app.Deployed() {
 		values["release"], values["revision"] = "v"+strconv.Itoa(app.Current.Number), app.Current.Revision
 	}
-	processProperties.report(values, &app.State, set)
+	processProperties.Report(values, &app.State, set)
 	for _, name := range []string{"procfile-path", "skip-deploy"} { // as Dokku does
 		values["ps-global-"+name] = cmp.Or(set.PS[name], agent.PSDefaults[name])
 	}
-	if values["problem"], err = problem(c.server, app.Name); err != nil {
+	if values["problem"], err = problem(c.Server, app.Name); err != nil {
 		return nil, err
 	}
-	if values["undeployed"], err = c.server.Undeployed(app); err != nil {
+	if values["undeployed"], err = c.Server.Undeployed(app); err != nil {
 		return nil, err
 	}
-	if values["serving"] = ""; needs(only, "serving") {
+	if values["serving"] = ""; Needs(only, "serving") {
 		if values["serving"], err = serving(c, app); err != nil {
 			return nil, err
 		}
 	}
-	if needs(only, "running", "status-") {
-		err = c.addStatus(values, app, formation)
+	if Needs(only, "running", "status-") {
+		err = addStatus(c, values, app, formation)
 	}
 	return values, err
 }
@@ -145,8 +145,8 @@ func problem(s *agent.Server, app string) (string, error) {
 }
 
 // serving names the release that the proxy leads to.
-func serving(c *call, app *agent.App) (string, error) {
-	n, err := c.server.Serving(c.ctx, app)
+func serving(c *Call, app *agent.App) (string, error) {
+	n, err := c.Server.Serving(c.Ctx, app)
 	if n == 0 || err != nil {
 		return "", err
 	}
@@ -154,18 +154,18 @@ func serving(c *call, app *agent.App) (string, error) {
 }
 
 // addStatus adds what runs. Only a deployed app asks the engine.
-func (c *call) addStatus(values map[string]string, app *agent.App, f scale.Formation) error {
+func addStatus(c *Call, values map[string]string, app *agent.App, f scale.Formation) error {
 	values["running"] = "false"
 	if !app.Deployed() {
 		return nil
 	}
-	instances, err := c.server.Instances(c.ctx, app)
+	instances, err := c.Server.Instances(c.Ctx, app)
 	if err != nil {
 		return err
 	}
 	for _, i := range instances {
 		key := fmt.Sprintf("status-%s-%d", i.Type, i.Index)
-		values[key] = fmt.Sprintf("%s (CID: %s)", i.Status, shortID(i.ID))
+		values[key] = fmt.Sprintf("%s (CID: %s)", i.Status, ShortID(i.ID))
 	}
 	values["running"] = runningState(instances, f)
 	return nil
@@ -197,7 +197,7 @@ func whole(name, unit string, least, most int) func(string) error {
 	return func(value string) error {
 		n, err := strconv.Atoi(value)
 		if err != nil || n < least || n > most || strings.HasPrefix(value, "+") {
-			return refuse("Invalid %s specified: %q is not a whole number%s from %d to %d", name, value, unit, least, most)
+			return Refuse("Invalid %s specified: %q is not a whole number%s from %d to %d", name, value, unit, least, most)
 		}
 		return nil
 	}

@@ -15,37 +15,38 @@ import (
 
 // A reporter prints a noun's report: "ps:report [APP] [--flag]". Its values
 // have the names of Dokku's flags, without the leading dashes.
-type reporter struct {
-	noun string
-	// about is what a heading calls the report; the default is the noun.
-	about string
-	// global collects what "NOUN:report --global" shows; nil: there is no such report.
-	global func(c *call) (map[string]string, error)
-	// keys are the names of the values, sorted; a name that ends in "-" stands
+type Reporter struct {
+	Noun string
+	// About is what a heading calls the report; the default is the noun.
+	About string
+	// Global collects what "NOUN:report --global" shows; nil: there is no such report.
+	Global func(c *Call) (map[string]string, error)
+	// Keys are the names of the values, sorted; a name that ends in "-" stands
 	// for all names that begin so.
-	keys []string
-	// collect returns the values of an app, or of the one that is asked for, so
+	Keys []string
+	// Collect returns the values of an app, or of the one that is asked for, so
 	// that a single flag costs only what it needs.
-	collect func(c *call, app *agent.App, only string) (map[string]string, error)
-	// plain: lines begin with the value's own name ("web limit memory"), not with
+	Collect func(c *Call, app *agent.App, only string) (map[string]string, error)
+	// Plain: lines begin with the value's own name ("web limit memory"), not with
 	// the noun and a capital letter.
-	plain bool
+	Plain bool
 }
 
-func (rep reporter) spec(short string) spec {
-	return spec{
-		use: rep.noun + ":report [APP]", short: short, raw: true,
-		long: "Without an app, all apps are reported. One flag prints its value alone:\n  --" +
+// Spec is the command NOUN:report.
+func (rep Reporter) Spec(short string) Spec {
+	return Spec{
+		Use: rep.Noun + ":report [APP]", Short: short, Raw: true,
+		Long: "Without an app, all apps are reported. One flag prints its value alone:\n  --" +
 			strings.Join(rep.flags(), "\n  --"),
-		flags: func(f *pflag.FlagSet) { f.String("format", "stdout", "stdout or json") },
-		words: func(*call) []string {
+		Flags: func(f *pflag.FlagSet) { f.String("format", "stdout", "stdout or json") },
+		Words: func(*Call) []string {
 			var flags []string
-			for _, k := range rep.keys {
+			for _, k := range rep.Keys {
 				flags = append(flags, "--"+k)
 			}
 			return append(flags, "--format")
 		},
-		run: rep.run,
+		Run: rep.run,
 	}
 }
 
@@ -57,7 +58,7 @@ type reportLine struct {
 	global bool
 }
 
-func (rep reporter) run(c *call) error {
+func (rep Reporter) run(c *Call) error {
 	line, help, err := rep.parse(c)
 	if err != nil {
 		return err
@@ -67,7 +68,7 @@ func (rep reporter) run(c *call) error {
 		return nil
 	}
 	if line.global {
-		values, err := rep.global(c)
+		values, err := rep.Global(c)
 		if err != nil {
 			return err
 		}
@@ -76,7 +77,7 @@ func (rep reporter) run(c *call) error {
 	if line.app != "" {
 		return rep.one(c, line, line.app, false)
 	}
-	apps, err := c.apps()
+	apps, err := c.Apps()
 	if err != nil {
 		return err
 	}
@@ -90,10 +91,10 @@ func (rep reporter) run(c *call) error {
 
 // parse reads the words itself: the flags of a report are the names of values,
 // some of which depend on what runs.
-func (rep reporter) parse(c *call) (line reportLine, help bool, err error) {
+func (rep Reporter) parse(c *Call) (line reportLine, help bool, err error) {
 	line.format = "stdout"
 	var single []string
-	for args := c.args; len(args) > 0; {
+	for args := c.Args; len(args) > 0; {
 		arg := args[0]
 		n, err := c.globalFlag(arg, args[1:])
 		if err != nil {
@@ -111,7 +112,7 @@ func (rep reporter) parse(c *call) (line reportLine, help bool, err error) {
 			return line, false, usageError(c.cmd, "--format needs a value: stdout or json")
 		case arg == "--format":
 			line.format, args = args[0], args[1:]
-		case arg == "--global" && rep.global != nil:
+		case arg == "--global" && rep.Global != nil:
 			line.global = true
 		case strings.HasPrefix(arg, "-"):
 			single = append(single, arg)
@@ -124,20 +125,20 @@ func (rep reporter) parse(c *call) (line reportLine, help bool, err error) {
 	return rep.check(c, line, single)
 }
 
-func (rep reporter) check(c *call, line reportLine, single []string) (reportLine, bool, error) {
-	if c.runner.app != "" {
-		if line.app != "" && line.app != c.runner.app {
+func (rep Reporter) check(c *Call, line reportLine, single []string) (reportLine, bool, error) {
+	if c.Runner.app != "" {
+		if line.app != "" && line.app != c.Runner.app {
 			return line, false, usageError(c.cmd, "Unexpected argument %q", line.app)
 		}
-		line.app = c.runner.app
+		line.app = c.Runner.app
 	}
 	if line.global && line.app != "" {
-		return line, false, usageError(c.cmd, "--global cannot be used together with an app (%s)", oneLine(line.app))
+		return line, false, usageError(c.cmd, "--global cannot be used together with an app (%s)", OneLine(line.app))
 	}
 	if len(single) > 1 {
-		return line, false, fmt.Errorf("%s:report command allows only a single flag", rep.noun)
+		return line, false, fmt.Errorf("%s:report command allows only a single flag", rep.Noun)
 	}
-	if err := oneOf("format", line.format, "stdout", "json"); err != nil {
+	if err := OneOf("format", line.format, "stdout", "json"); err != nil {
 		return line, false, err
 	}
 	if len(single) == 0 {
@@ -153,8 +154,8 @@ func (rep reporter) check(c *call, line reportLine, single []string) (reportLine
 	return line, false, nil
 }
 
-func (rep reporter) has(key string) bool {
-	return slices.ContainsFunc(rep.keys, func(k string) bool {
+func (rep Reporter) has(key string) bool {
+	return slices.ContainsFunc(rep.Keys, func(k string) bool {
 		if strings.HasSuffix(k, "-") {
 			return strings.HasPrefix(key, k) && key != k
 		}
@@ -162,13 +163,13 @@ func (rep reporter) has(key string) bool {
 	})
 }
 
-func (rep reporter) invalidFlag() error {
-	return refuse("Invalid flag passed, valid flags: --%s", strings.Join(rep.flags(), ", --"))
+func (rep Reporter) invalidFlag() error {
+	return Refuse("Invalid flag passed, valid flags: --%s", strings.Join(rep.flags(), ", --"))
 }
 
 // flags are the keys as a person reads them.
-func (rep reporter) flags() (list []string) {
-	for _, k := range rep.keys {
+func (rep Reporter) flags() (list []string) {
+	for _, k := range rep.Keys {
 		if strings.HasSuffix(k, "-") {
 			k += "TYPE-N"
 		}
@@ -177,12 +178,12 @@ func (rep reporter) flags() (list []string) {
 	return list
 }
 
-func (rep reporter) one(c *call, line reportLine, name string, several bool) error {
-	app, err := c.server.Load(name)
+func (rep Reporter) one(c *Call, line reportLine, name string, several bool) error {
+	app, err := c.Server.Load(name)
 	if err != nil {
 		return err
 	}
-	values, err := rep.collect(c, app, line.only)
+	values, err := rep.Collect(c, app, line.only)
 	if err != nil {
 		return err
 	}
@@ -190,33 +191,33 @@ func (rep reporter) one(c *call, line reportLine, name string, several bool) err
 }
 
 // show prints the values of an app, or one of them.
-func (rep reporter) show(c *call, line reportLine, name string, values map[string]string, several bool) error {
+func (rep Reporter) show(c *Call, line reportLine, name string, values map[string]string, several bool) error {
 	switch {
 	case line.only != "":
 		v, ok := values[line.only]
 		if !ok && !several {
 			return rep.invalidFlag()
 		}
-		c.print("%s\n", v)
+		c.Print("%s\n", v)
 		return nil
 	case line.format == "json":
 		if several {
 			values["app"] = name
 		}
 		data, err := json.Marshal(values)
-		c.print("%s\n", data)
+		c.Print("%s\n", data)
 		return err
 	}
 	// Which app a line belongs to is data once there are several.
-	if c.headings() || several {
-		c.print("=====> %s %s information\n", name, cmp.Or(rep.about, rep.noun))
+	if c.Headings() || several {
+		c.Print("=====> %s %s information\n", name, cmp.Or(rep.About, rep.Noun))
 	}
 	for _, k := range slices.Sorted(maps.Keys(values)) {
 		name := label(k)
-		if rep.plain {
-			name = strings.TrimPrefix(strings.ReplaceAll(strings.ReplaceAll(k, "-", " "), ".", " "), rep.noun+" ")
+		if rep.Plain {
+			name = strings.TrimPrefix(strings.ReplaceAll(strings.ReplaceAll(k, "-", " "), ".", " "), rep.Noun+" ")
 		}
-		c.print("       %-30s %s\n", name+":", visibleValue(values[k]))
+		c.Print("       %-30s %s\n", name+":", VisibleValue(values[k]))
 	}
 	return nil
 }
@@ -227,18 +228,20 @@ func label(key string) string {
 	return strings.ToUpper(words[:1]) + words[1:]
 }
 
-// needs reports whether a value is wanted.
-func needs(only string, prefixes ...string) bool {
+// Needs reports whether a report shows a value whose name has one of the prefixes.
+// only is the single value that it shows; "" is all.
+func Needs(only string, prefixes ...string) bool {
 	if only == "" {
 		return true
 	}
 	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(only, p) })
 }
 
-// formatFlag adds --format.
-func formatFlag(f *pflag.FlagSet) { f.String("format", "stdout", "stdout or json") }
+// FormatFlag adds --format.
+func FormatFlag(f *pflag.FlagSet) { f.String("format", "stdout", "stdout or json") }
 
-func sorted(list []string) []string {
+// Sorted sorts a list and returns it.
+func Sorted(list []string) []string {
 	slices.Sort(list)
 	return list
 }

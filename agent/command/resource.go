@@ -13,10 +13,10 @@ import (
 	"dokku/scale"
 )
 
-var resourceCommands = []spec{
+var resourceCommands = []Spec{
 	resourceSet(limitResources),
 	resourceClear(limitResources),
-	resourceReport.spec("Show the limits and reservations of the app's processes"),
+	resourceReport.Spec("Show the limits and reservations of the app's processes"),
 	resourceSet(reserveResources),
 	resourceClear(reserveResources),
 }
@@ -48,35 +48,35 @@ var reserveResources = resourceKind{agent.ResourceReserve, "reservation", []reso
 func checkCPU(value string) error    { _, err := agent.ParseCPU(value); return err }
 func checkMemory(value string) error { _, err := agent.ParseMemory(value); return err }
 
-func resourceSet(k resourceKind) spec {
-	s := spec{
-		use: "resource:" + k.kind + " APP", short: "Set or show what the app's processes may use at most",
-		long: "Without values, those that are set are shown. The value \"clear\" unsets one.\n" +
+func resourceSet(k resourceKind) Spec {
+	s := Spec{
+		Use: "resource:" + k.kind + " APP", Short: "Set or show what the app's processes may use at most",
+		Long: "Without values, those that are set are shown. The value \"clear\" unsets one.\n" +
 			"They hold for all process types that have none of their own, or with --process-type for that one,\n" +
 			"and take effect with the next deploy or restart.",
-		example: "dokku resource:limit --memory 512 --cpu 0.5 --process-type worker hello",
-		flags: func(f *pflag.FlagSet) {
+		Example: "dokku resource:limit --memory 512 --cpu 0.5 --process-type worker hello",
+		Flags: func(f *pflag.FlagSet) {
 			processTypeFlag(f)
 			for _, r := range k.list {
 				f.String(r.name, "", r.help)
 			}
 		},
-		values: map[string]func(*call) []string{"process-type": (*call).types},
-		run:    func(c *call) error { return k.set(c) },
+		Values: map[string]func(*Call) []string{"process-type": (*Call).Types},
+		Run:    func(c *Call) error { return k.set(c) },
 	}
 	if k.kind == agent.ResourceReserve {
-		s.short = "Set or show how much memory the app's processes keep when it runs short"
-		s.example = "dokku resource:reserve --memory 256 hello"
+		s.Short = "Set or show how much memory the app's processes keep when it runs short"
+		s.Example = "dokku resource:reserve --memory 256 hello"
 	}
 	return s
 }
 
-func resourceClear(k resourceKind) spec {
-	return spec{
-		use: "resource:" + k.kind + "-clear APP", short: "Unset the app's " + strings.TrimSuffix(k.noun, "s") + "s",
-		long:  "It takes effect with the next deploy or restart.",
-		flags: processTypeFlag, values: map[string]func(*call) []string{"process-type": (*call).types},
-		run: func(c *call) error { return k.clear(c) },
+func resourceClear(k resourceKind) Spec {
+	return Spec{
+		Use: "resource:" + k.kind + "-clear APP", Short: "Unset the app's " + strings.TrimSuffix(k.noun, "s") + "s",
+		Long:  "It takes effect with the next deploy or restart.",
+		Flags: processTypeFlag, Values: map[string]func(*Call) []string{"process-type": (*Call).Types},
+		Run: func(c *Call) error { return k.clear(c) },
 	}
 }
 
@@ -85,19 +85,19 @@ func processTypeFlag(f *pflag.FlagSet) {
 }
 
 // processType returns the value of --process-type, "" without one.
-func (c *call) processType() (string, error) {
-	t := c.value("process-type")
-	if !c.changed("process-type") {
+func processType(c *Call) (string, error) {
+	t := c.Value("process-type")
+	if !c.Changed("process-type") {
 		return "", nil
 	}
 	if !scale.ValidType(t) {
-		return "", refuse("Invalid process type %q: it needs letters, digits, _ and -", oneLine(t))
+		return "", Refuse("Invalid process type %q: it needs letters, digits, _ and -", OneLine(t))
 	}
 	return t, nil
 }
 
-func (k resourceKind) set(c *call) error {
-	ptype, err := c.processType()
+func (k resourceKind) set(c *Call) error {
+	ptype, err := processType(c)
 	if err != nil {
 		return err
 	}
@@ -109,20 +109,20 @@ func (k resourceKind) set(c *call) error {
 	if len(change) == 0 {
 		return k.show(c, ptype)
 	}
-	after := k.apply(c.app.State.Resources, ptype, change)
+	after := k.apply(c.App.State.Resources, ptype, change)
 	if err := agent.CheckResources(after); err != nil {
-		return refuse("Invalid resources: %s", err)
+		return Refuse("Invalid resources: %s", err)
 	}
-	if known := c.types(); c.app.Deployed() && ptype != agent.DefaultType && !slices.Contains(known, ptype) &&
+	if known := c.Types(); c.App.Deployed() && ptype != agent.DefaultType && !slices.Contains(known, ptype) &&
 		!slices.Contains([]string{"release", "predeploy", "postdeploy", "run"}, ptype) {
-		c.warn("App %s has no process type %s yet, it has: %s", c.app.Name, ptype, strings.Join(known, ", "))
+		c.Warn("App %s has no process type %s yet, it has: %s", c.App.Name, ptype, strings.Join(known, ", "))
 	}
 	k.announce(c, ptype, change)
-	return c.changeNext("resource:"+k.kind, func(st *agent.State) error {
+	return c.ChangeNext("resource:"+k.kind, func(st *agent.State) error {
 		// The state may have changed since it was looked at.
 		next := k.apply(st.Resources, ptype, change)
 		if err := agent.CheckResources(next); err != nil {
-			return refuse("Invalid resources: %s", err)
+			return Refuse("Invalid resources: %s", err)
 		}
 		st.Resources = next
 		return nil
@@ -130,19 +130,19 @@ func (k resourceKind) set(c *call) error {
 }
 
 // values are those that the command line sets, by name, "" for what it clears.
-func (k resourceKind) values(c *call) (map[string]string, error) {
+func (k resourceKind) values(c *Call) (map[string]string, error) {
 	change := map[string]string{}
 	for _, r := range k.list {
-		if !c.changed(r.name) {
+		if !c.Changed(r.name) {
 			continue
 		}
-		value := c.value(r.name)
+		value := c.Value(r.name)
 		if value == "clear" {
 			change[r.name] = ""
 			continue
 		}
 		if err := r.check(value); err != nil {
-			return nil, refuse("Invalid --%s: %s", r.name, err)
+			return nil, Refuse("Invalid --%s: %s", r.name, err)
 		}
 		change[r.name] = value
 	}
@@ -152,18 +152,18 @@ func (k resourceKind) values(c *call) (map[string]string, error) {
 func (k resourceKind) apply(resources map[string]string, ptype string, change map[string]string) map[string]string {
 	next := maps.Clone(resources)
 	for name, value := range change {
-		put(&next, agent.ResourceKey(ptype, k.kind, name), value)
+		Put(&next, agent.ResourceKey(ptype, k.kind, name), value)
 	}
 	return next
 }
 
-func (k resourceKind) announce(c *call, ptype string, change map[string]string) {
-	log := c.events().WithApp(c.app.Name)
+func (k resourceKind) announce(c *Call, ptype string, change map[string]string) {
+	log := c.Events().WithApp(c.App.Name)
 	of := ""
 	if ptype != agent.DefaultType {
 		of = fmt.Sprintf(" (%s)", ptype)
 	}
-	log.Result("Setting resource %s for %s%s", k.noun, c.app.Name, of)
+	log.Result("Setting resource %s for %s%s", k.noun, c.App.Name, of)
 	for _, name := range slices.Sorted(maps.Keys(change)) {
 		value := change[name]
 		if value == "" {
@@ -173,23 +173,23 @@ func (k resourceKind) announce(c *call, ptype string, change map[string]string) 
 	}
 }
 
-func (k resourceKind) show(c *call, ptype string) error {
-	if c.headings() {
+func (k resourceKind) show(c *Call, ptype string) error {
+	if c.Headings() {
 		of := " [defaults]"
 		if ptype != agent.DefaultType {
 			of = fmt.Sprintf(" (%s)", ptype)
 		}
-		c.print("=====> resource %s %s information%s\n", k.noun, c.app.Name, of)
+		c.Print("=====> resource %s %s information%s\n", k.noun, c.App.Name, of)
 	}
 	for _, r := range k.list {
-		line := fmt.Sprintf("       %s: %s", r.name, c.app.State.Resources[agent.ResourceKey(ptype, k.kind, r.name)])
-		c.print("%s\n", strings.TrimRight(line, " "))
+		line := fmt.Sprintf("       %s: %s", r.name, c.App.State.Resources[agent.ResourceKey(ptype, k.kind, r.name)])
+		c.Print("%s\n", strings.TrimRight(line, " "))
 	}
 	return nil
 }
 
-func (k resourceKind) clear(c *call) error {
-	ptype, err := c.processType()
+func (k resourceKind) clear(c *Call) error {
+	ptype, err := processType(c)
 	if err != nil {
 		return err
 	}
@@ -201,28 +201,28 @@ func (k resourceKind) clear(c *call) error {
 		next := maps.Clone(resources)
 		maps.DeleteFunc(next, goes)
 		if err := agent.CheckResources(next); err != nil {
-			return nil, refuse("Invalid resources: %s", err)
+			return nil, Refuse("Invalid resources: %s", err)
 		}
 		return next, nil
 	}
-	if _, err := cleared(c.app.State.Resources); err != nil {
+	if _, err := cleared(c.App.State.Resources); err != nil {
 		return err
 	}
-	said := fmt.Sprintf("clearing %s %s", c.app.Name, k.noun)
+	said := fmt.Sprintf("clearing %s %s", c.App.Name, k.noun)
 	if ptype != "" && ptype != agent.DefaultType {
 		said += fmt.Sprintf(" (%s)", ptype)
 	}
-	c.events().WithApp(c.app.Name).Result("%s", said)
-	return c.changeNext("resource:"+k.kind+"-clear", func(st *agent.State) (err error) {
+	c.Events().WithApp(c.App.Name).Result("%s", said)
+	return c.ChangeNext("resource:"+k.kind+"-clear", func(st *agent.State) (err error) {
 		st.Resources, err = cleared(st.Resources)
 		return err
 	})
 }
 
-var resourceReport = reporter{
-	noun: "resource",
-	keys: []string{"resource-"},
-	collect: func(_ *call, app *agent.App, only string) (map[string]string, error) {
+var resourceReport = Reporter{
+	Noun: "resource",
+	Keys: []string{"resource-"},
+	Collect: func(_ *Call, app *agent.App, only string) (map[string]string, error) {
 		values := map[string]string{}
 		for key, value := range app.State.Resources {
 			values["resource-"+key] = value
@@ -233,7 +233,7 @@ var resourceReport = reporter{
 		}
 		return values, nil
 	},
-	plain: true,
+	Plain: true,
 }
 
 func knownResource(kind, name string) bool {

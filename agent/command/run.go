@@ -19,68 +19,68 @@ const oneOffTTL = "86400"
 // longestTTL is the longest time to live: a year.
 const longestTTL = 365 * 24 * time.Hour
 
-var runCommands = []spec{
+var runCommands = []Spec{
 	{
-		use: "run APP COMMAND [ARG...]", short: "Run a command in a new container of the app's image",
-		long: "The container has the app's config and network, and is removed when the command ends; its exit code is\n" +
+		Use: "run APP COMMAND [ARG...]", Short: "Run a command in a new container of the app's image",
+		Long: "The container has the app's config and network, and is removed when the command ends; its exit code is\n" +
 			"the command's. On a terminal the command has one too. What follows APP is the command's, flags too. If\n" +
 			"COMMAND is a process type of the Procfile, that type's command is run with the arguments.",
-		example: "dokku run hello ls -la\nssh -t dokku@server run hello sh\ndokku run -e DEBUG=1 hello ./migrate --dry-run < data.sql",
-		flags: func(f *pflag.FlagSet) {
+		Example: "dokku run hello ls -la\nssh -t dokku@server run hello sh\ndokku run -e DEBUG=1 hello ./migrate --dry-run < data.sql",
+		Flags: func(f *pflag.FlagSet) {
 			runFlags(f, "")
 			f.Bool("no-tty", false, "give the command no terminal")
 			f.Bool("force-tty", false, "give the command a terminal in any case")
 		},
-		words: (*call).firstType, run: runAttached,
+		Words: firstType, Run: runAttached,
 	},
 	{
-		use: "run:detached APP COMMAND [ARG...]", short: "Start a command in a new container, and print its name",
-		long: "It goes on when the client has gone, until the command ends or its time to live is over; then the agent\n" +
+		Use: "run:detached APP COMMAND [ARG...]", Short: "Start a command in a new container, and print its name",
+		Long: "It goes on when the client has gone, until the command ends or its time to live is over; then the agent\n" +
 			"removes it.",
-		example: "dokku run:detached --ttl-seconds 600 hello ./report",
-		flags: func(f *pflag.FlagSet) {
+		Example: "dokku run:detached --ttl-seconds 600 hello ./report",
+		Flags: func(f *pflag.FlagSet) {
 			runFlags(f, oneOffTTL)
 			f.Bool("no-tty", false, "give the command no terminal; the default")
 			f.Bool("force-tty", false, "give the command a terminal")
 		},
-		words: (*call).firstType, run: runDetached,
+		Words: firstType, Run: runDetached,
 	},
 	{
-		use: "run:list [APP]", short: "List the app's one-off containers",
-		flags: func(f *pflag.FlagSet) { f.String("format", "stdout", "stdout or json") },
-		values: map[string]func(*call) []string{
-			"format": oneOfWords("stdout", "json"),
+		Use: "run:list [APP]", Short: "List the app's one-off containers",
+		Flags: func(f *pflag.FlagSet) { f.String("format", "stdout", "stdout or json") },
+		Values: map[string]func(*Call) []string{
+			"format": OneOfWords("stdout", "json"),
 		},
-		run: listOneOffs,
+		Run: listOneOffs,
 	},
 	{
-		use: "run:logs [APP]", short: "Show what the app's one-off containers print",
-		example: "dokku run:logs hello -t",
-		flags: func(f *pflag.FlagSet) {
+		Use: "run:logs [APP]", Short: "Show what the app's one-off containers print",
+		Example: "dokku run:logs hello -t",
+		Flags: func(f *pflag.FlagSet) {
 			f.BoolP("tail", "t", false, "go on with new lines until the containers end")
 			f.StringP("num", "n", "100", "how many lines of each container; 0: all")
 			f.String("container", "", "only this container; APP may be left out then")
 		},
-		values: map[string]func(*call) []string{"container": (*call).oneOffNames},
-		run:    oneOffLogs,
+		Values: map[string]func(*Call) []string{"container": oneOffNames},
+		Run:    oneOffLogs,
 	},
 	{
-		use: "run:stop [APP]", short: "Stop the app's one-off containers, or one of them",
-		example: "dokku run:stop hello --container hello.run.28689",
-		flags:   func(f *pflag.FlagSet) { f.String("container", "", "only this container; APP may be left out then") },
-		values:  map[string]func(*call) []string{"container": (*call).oneOffNames},
-		run:     stopOneOffs,
+		Use: "run:stop [APP]", Short: "Stop the app's one-off containers, or one of them",
+		Example: "dokku run:stop hello --container hello.run.28689",
+		Flags:   func(f *pflag.FlagSet) { f.String("container", "", "only this container; APP may be left out then") },
+		Values:  map[string]func(*Call) []string{"container": oneOffNames},
+		Run:     stopOneOffs,
 	},
 	{
-		use: "enter APP [PROCESS] [COMMAND...]", short: "Open a shell in a running container, or run a command in it",
-		long: "PROCESS is a process type (worker) or a process (worker.2); web if it is left out. --container-id ID\n" +
+		Use: "enter APP [PROCESS] [COMMAND...]", Short: "Open a shell in a running container, or run a command in it",
+		Long: "PROCESS is a process type (worker) or a process (worker.2); web if it is left out. --container-id ID\n" +
 			"in its place names a container. Without COMMAND it is /bin/bash, or /bin/sh where the image has no bash.",
-		example: "dokku enter hello\ndokku enter hello worker.2 ps aux",
-		flags: func(f *pflag.FlagSet) {
+		Example: "dokku enter hello\ndokku enter hello worker.2 ps aux",
+		Flags: func(f *pflag.FlagSet) {
 			f.SetInterspersed(false)
 			f.String("container-id", "", "the container with this id or name")
 		},
-		words: (*call).firstType, run: enter,
+		Words: firstType, Run: enter,
 	},
 }
 
@@ -92,73 +92,73 @@ func runFlags(f *pflag.FlagSet, ttl string) {
 }
 
 // firstType completes the word after the app.
-func (c *call) firstType() []string {
-	if len(c.args) > 0 {
+func firstType(c *Call) []string {
+	if len(c.Args) > 0 {
 		return nil
 	}
-	return c.types()
+	return c.Types()
 }
 
-func runAttached(c *call) error {
-	o, err := c.oneOff(c.env.Console != nil)
+func runAttached(c *Call) error {
+	o, err := oneOff(c, c.Env.Console != nil)
 	if err != nil {
 		return err
 	}
-	if c.headings() && c.server.Declares(c.app, c.args[0]) {
-		c.print("-----> Found '%s' in Procfile, running that command\n", c.args[0])
+	if c.Headings() && c.Server.Declares(c.App, c.Args[0]) {
+		c.Print("-----> Found '%s' in Procfile, running that command\n", c.Args[0])
 	}
-	st, release := c.streams(o.TTY)
-	last, err := c.server.RunAttached(c.ctx, c.app.Name, o, st, c.events())
+	st, release := streams(c, o.TTY)
+	last, err := c.Server.RunAttached(c.Ctx, c.App.Name, o, st, c.Events())
 	release()
 	switch {
 	case err != nil:
 		return coded(err)
 	case last.OOMKilled:
-		c.warn("The command was killed because its memory ran out")
+		c.Warn("The command was killed because its memory ran out")
 	}
 	return exited(last.ExitCode)
 }
 
-func runDetached(c *call) error {
-	o, err := c.oneOff(false)
+func runDetached(c *Call) error {
+	o, err := oneOff(c, false)
 	if err != nil {
 		return err
 	}
-	i, err := c.server.RunDetached(c.ctx, c.app.Name, o, c.events())
+	i, err := c.Server.RunDetached(c.Ctx, c.App.Name, o, c.Events())
 	if err != nil {
 		return coded(err)
 	}
-	c.print("%s\n", i.Name)
+	c.Print("%s\n", i.Name)
 	return nil
 }
 
 // oneOff checks a command line of run. tty is whether the command gets a terminal
 // if no flag says so.
-func (c *call) oneOff(tty bool) (agent.OneOff, error) {
-	o := agent.OneOff{Words: c.args, By: c.env.User, TTY: tty && !c.flag("no-tty") || c.flag("force-tty")}
-	if c.flag("no-tty") && c.flag("force-tty") {
-		return o, refuse("Cannot specify both --force-tty and --no-tty")
+func oneOff(c *Call, tty bool) (agent.OneOff, error) {
+	o := agent.OneOff{Words: c.Args, By: c.Env.User, TTY: tty && !c.Flag("no-tty") || c.Flag("force-tty")}
+	if c.Flag("no-tty") && c.Flag("force-tty") {
+		return o, Refuse("Cannot specify both --force-tty and --no-tty")
 	}
-	ttl, err := parseTTL(c.value("ttl-seconds"))
+	ttl, err := parseTTL(c.Value("ttl-seconds"))
 	if err != nil {
 		return o, err
 	}
 	o.TTL = ttl
-	own := c.list("env")
+	own := c.List("env")
 	for _, pair := range own {
 		key, value, ok := strings.Cut(pair, "=")
 		if !ok {
-			return o, refuse("Invalid env pair: %s", oneLine(pair))
+			return o, Refuse("Invalid env pair: %s", OneLine(pair))
 		}
-		if err := errors.Join(checkKey(key), checkValue(key, value)); err != nil {
+		if err := errors.Join(CheckKey(key), CheckValue(key, value)); err != nil {
 			return o, err
 		}
 	}
-	o.Env = append(c.terminalEnv(o.TTY), own...)
+	o.Env = append(terminalEnv(c, o.TTY), own...)
 	if err := checkWords(o.Words); err != nil {
 		return o, err
 	}
-	return o, c.deployed()
+	return o, c.Deployed()
 }
 
 // parseTTL reads --ttl-seconds; "" is no limit.
@@ -168,7 +168,7 @@ func parseTTL(value string) (time.Duration, error) {
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 1 || n > int(longestTTL/time.Second) {
-		return 0, refuse("--ttl-seconds must be a positive integer, of at most %d: it is %q", int(longestTTL/time.Second), oneLine(value))
+		return 0, Refuse("--ttl-seconds must be a positive integer, of at most %d: it is %q", int(longestTTL/time.Second), OneLine(value))
 	}
 	return time.Duration(n) * time.Second, nil
 }
@@ -178,11 +178,11 @@ func checkWords(words []string) error {
 	for n, word := range words {
 		switch {
 		case n == 0 && strings.TrimSpace(word) == "":
-			return refuse("No command specified: the first word after the app is empty")
+			return Refuse("No command specified: the first word after the app is empty")
 		case strings.Contains(word, "\x00"):
-			return refuse("Invalid argument %q: it has a NUL byte, which a command line cannot hold", oneLine(word))
+			return Refuse("Invalid argument %q: it has a NUL byte, which a command line cannot hold", OneLine(word))
 		case !utf8.ValidString(word):
-			return refuse("Invalid argument %q: it is not valid UTF-8, and could not be passed on as it is", oneLine(word))
+			return Refuse("Invalid argument %q: it is not valid UTF-8, and could not be passed on as it is", OneLine(word))
 		}
 	}
 	return nil

@@ -98,8 +98,8 @@ func TestTerminalIsRestored(t *testing.T) {
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		console := &fakeTerminal{sizes: make(chan engine.Size)}
-		c := &call{ctx: ctx, runner: &runner{env: Env{Console: console}}}
-		st, release := c.streams(true)
+		c := &Call{Ctx: ctx, Runner: &Runner{Env: Env{Console: console}}}
+		st, release := streams(c, true)
 		if st.Sizes == nil || !st.TTY {
 			t.Errorf("%s: streams %+v", name, st)
 		}
@@ -135,13 +135,13 @@ func TestStreamsWithoutATerminal(t *testing.T) {
 		console Console
 		tty     bool
 	}{{console, false}, {nil, true}, {nil, false}} {
-		c := &call{ctx: t.Context(), runner: &runner{env: Env{Console: test.console}}}
-		st, release := c.streams(test.tty)
+		c := &Call{Ctx: t.Context(), Runner: &Runner{Env: Env{Console: test.console}}}
+		st, release := streams(c, test.tty)
 		release()
 		if st.Sizes != nil || st.Started != nil || st.TTY != test.tty || console.raw != 0 {
 			t.Errorf("%+v: %+v", test, st)
 		}
-		if env := c.terminalEnv(test.tty); env != nil {
+		if env := terminalEnv(c, test.tty); env != nil {
 			t.Errorf("%+v: environment %q", test, env)
 		}
 	}

@@ -17,13 +17,13 @@ import (
 	"dokku/agent/text"
 )
 
-// named loads the app of a command whose app may be left out when --container
+// namedContainer loads the app of a command whose app may be left out when --container
 // names one of its containers, and returns that name.
-func (c *call) named() (container string, err error) {
-	container = c.value("container")
-	given := c.changed("container")
-	if !given && c.app == nil {
-		return "", refuse("No container or app specified")
+func namedContainer(c *Call) (container string, err error) {
+	container = c.Value("container")
+	given := c.Changed("container")
+	if !given && c.App == nil {
+		return "", Refuse("No container or app specified")
 	}
 	if !given {
 		return "", nil
@@ -35,38 +35,38 @@ func (c *call) named() (container string, err error) {
 	}
 	switch _, err := strconv.ParseUint(number, 10, 32); {
 	case app == "" || err != nil:
-		return "", refuse("Invalid container name specified: %s", oneLine(container))
+		return "", Refuse("Invalid container name specified: %s", OneLine(container))
 	case kind != "run":
-		return "", refuse("Specified container must be a run container: %s", oneLine(container))
-	case c.app != nil && c.app.Name != app:
-		return "", refuse("Specified container %s is not one of app %s", oneLine(container), c.app.Name)
+		return "", Refuse("Specified container must be a run container: %s", OneLine(container))
+	case c.App != nil && c.App.Name != app:
+		return "", Refuse("Specified container %s is not one of app %s", OneLine(container), c.App.Name)
 	}
-	if c.app == nil {
-		c.app, err = c.server.Load(app)
+	if c.App == nil {
+		c.App, err = c.Server.Load(app)
 	}
 	return container, err
 }
 
 // oneOffs are the app's one-off containers, or the one that is named, which has
 // to exist.
-func (c *call) oneOffs(name string) ([]engine.Instance, error) {
-	list, err := c.server.OneOffs(c.ctx, c.app.Name)
+func oneOffs(c *Call, name string) ([]engine.Instance, error) {
+	list, err := c.Server.OneOffs(c.Ctx, c.App.Name)
 	if err != nil || name == "" {
 		return list, err
 	}
 	n := slices.IndexFunc(list, func(i engine.Instance) bool { return i.Name == name })
 	if n < 0 {
-		return nil, refuse("Specified container does not exist: %s", name)
+		return nil, Refuse("Specified container does not exist: %s", name)
 	}
 	return list[n : n+1], nil
 }
 
 // oneOffNames completes --container.
-func (c *call) oneOffNames() []string {
-	if c.app == nil {
+func oneOffNames(c *Call) []string {
+	if c.App == nil {
 		return nil
 	}
-	list, err := c.oneOffs("")
+	list, err := oneOffs(c, "")
 	if err != nil {
 		return nil
 	}
@@ -77,36 +77,36 @@ func (c *call) oneOffNames() []string {
 	return names
 }
 
-func listOneOffs(c *call) error {
-	if err := oneOf("format", c.value("format"), "stdout", "json"); err != nil {
+func listOneOffs(c *Call) error {
+	if err := OneOf("format", c.Value("format"), "stdout", "json"); err != nil {
 		return err
 	}
-	if c.app == nil {
-		return errNoApp
+	if c.App == nil {
+		return ErrNoApp
 	}
-	list, err := c.oneOffs("")
+	list, err := oneOffs(c, "")
 	if err != nil {
 		return err
 	}
-	if c.value("format") == "json" {
-		return c.oneOffJSON(list)
+	if c.Value("format") == "json" {
+		return oneOffJSON(c, list)
 	}
 	rows := [][]string{}
-	if c.headings() {
-		c.print("=====> %s run containers\n", c.app.Name)
+	if c.Headings() {
+		c.Print("=====> %s run containers\n", c.App.Name)
 		rows = append(rows, []string{"NAMES", "COMMAND", "CREATED"})
 	}
 	for _, i := range list {
-		rows = append(rows, []string{i.Name, oneLine(i.Command), units.HumanDuration(time.Since(i.Created)) + " ago"})
+		rows = append(rows, []string{i.Name, OneLine(i.Command), units.HumanDuration(time.Since(i.Created)) + " ago"})
 	}
 	for _, line := range text.Columns(rows, 3) {
-		c.print("%s\n", line)
+		c.Print("%s\n", line)
 	}
 	return nil
 }
 
 // oneOffJSON prints what Dokku does, and the deadline, if there is one.
-func (c *call) oneOffJSON(list []engine.Instance) error {
+func oneOffJSON(c *Call, list []engine.Instance) error {
 	type item struct {
 		Name     string `json:"name"`
 		State    string `json:"state"`
@@ -124,59 +124,59 @@ func (c *call) oneOffJSON(list []engine.Instance) error {
 	}
 	data, err := json.Marshal(items)
 	if err == nil {
-		c.print("%s\n", data)
+		c.Print("%s\n", data)
 	}
 	return err
 }
 
-func stopOneOffs(c *call) error {
-	list, err := c.chosenOneOffs()
+func stopOneOffs(c *Call) error {
+	list, err := chosenOneOffs(c)
 	if err != nil || len(list) == 0 {
 		return err
 	}
-	return c.server.StopOneOffs(c.ctx, c.app, list, c.events().WithApp(c.app.Name))
+	return c.Server.StopOneOffs(c.Ctx, c.App, list, c.Events().WithApp(c.App.Name))
 }
 
 // chosenOneOffs are those that the command line names, or all; it says so if
 // there are none.
-func (c *call) chosenOneOffs() ([]engine.Instance, error) {
-	name, err := c.named()
+func chosenOneOffs(c *Call) ([]engine.Instance, error) {
+	name, err := namedContainer(c)
 	if err != nil {
 		return nil, err
 	}
-	list, err := c.oneOffs(name)
+	list, err := oneOffs(c, name)
 	if err == nil && len(list) == 0 {
-		c.noOneOffs()
+		noOneOffs(c)
 	}
 	return list, err
 }
 
-func (c *call) noOneOffs() {
-	if c.headings() {
-		c.print("No run containers exist\n")
+func noOneOffs(c *Call) {
+	if c.Headings() {
+		c.Print("No run containers exist\n")
 	}
 }
 
-func oneOffLogs(c *call) error {
-	tail, err := parseTail(c.value("num"))
+func oneOffLogs(c *Call) error {
+	tail, err := parseTail(c.Value("num"))
 	if err != nil {
 		return err
 	}
-	list, err := c.chosenOneOffs()
+	list, err := chosenOneOffs(c)
 	if err != nil || len(list) == 0 {
 		return err
 	}
-	host, err := c.server.Host()
+	host, err := c.Server.Host()
 	if err != nil {
 		return err
 	}
-	l := &logReader{call: c, console: host, read: map[string]time.Time{},
+	l := &logReader{Call: c, console: host, read: map[string]time.Time{},
 		find: func(context.Context, *agent.App) ([]engine.Instance, error) { return slices.Clone(list), nil }}
-	if !c.flag("tail") {
+	if !c.Flag("tail") {
 		return l.history(tail)
 	}
 	err = l.toTheirEnd(list, tail)
-	if c.ctx.Err() != nil {
+	if c.Ctx.Err() != nil {
 		return nil // the client went, which is how this command may end
 	}
 	return err
@@ -185,7 +185,7 @@ func oneOffLogs(c *call) error {
 func parseTail(value string) (int, error) {
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 0 {
-		return 0, refuse("Invalid value %q for --num: it is how many lines to show", oneLine(value))
+		return 0, Refuse("Invalid value %q for --num: it is how many lines to show", OneLine(value))
 	}
 	return n, nil
 }
@@ -198,10 +198,10 @@ func (l *logReader) toTheirEnd(list []engine.Instance, tail int) error {
 	for _, i := range list {
 		wait.Go(func() {
 			o := engine.LogOptions{Follow: true, Timestamps: true, Tail: tail}
-			err := l.lines(l.ctx, i, o, func(line logLine) {
+			err := l.lines(l.Ctx, i, o, func(line logLine) {
 				select {
 				case lines <- line:
-				case <-l.ctx.Done():
+				case <-l.Ctx.Done():
 				}
 			})
 			if err != nil {
@@ -215,5 +215,5 @@ func (l *logReader) toTheirEnd(list []engine.Instance, tail int) error {
 		failed <- nil
 		ended <- <-failed
 	}()
-	return l.order(l.ctx, lines, ended)
+	return l.order(l.Ctx, lines, ended)
 }

@@ -11,68 +11,68 @@ import (
 	"dokku/scale"
 )
 
-var scaleCommands = []spec{{
-	use: "ps:scale APP [TYPE=COUNT...]", short: "Show how many processes of each type run, or change it",
-	long: "All types are changed at once and without a build: what is missing is started and checked,\n" +
+var scaleCommands = []Spec{{
+	Use: "ps:scale APP [TYPE=COUNT...]", Short: "Show how many processes of each type run, or change it",
+	Long: "All types are changed at once and without a build: what is missing is started and checked,\n" +
 		"what is surplus is stopped, the rest is left alone.",
-	example: "dokku ps:scale hello web=2 worker=1",
-	flags: func(f *pflag.FlagSet) {
+	Example: "dokku ps:scale hello web=2 worker=1",
+	Flags: func(f *pflag.FlagSet) {
 		f.Bool("skip-deploy", false, "store the counts, apply them with the next deploy or restart")
-		formatFlag(f)
+		FormatFlag(f)
 	},
-	words: func(c *call) []string {
+	Words: func(c *Call) []string {
 		var words []string
-		for _, t := range c.types() {
+		for _, t := range c.Types() {
 			words = append(words, t+"=")
 		}
 		return words
 	},
-	values: map[string]func(*call) []string{"format": oneOfWords("stdout", "json")},
-	run:    runScale,
+	Values: map[string]func(*Call) []string{"format": OneOfWords("stdout", "json")},
+	Run:    runScale,
 }}
 
-func runScale(c *call) error {
-	format := c.value("format")
-	if err := oneOf("format", format, "stdout", "json"); err != nil {
+func runScale(c *Call) error {
+	format := c.Value("format")
+	if err := OneOf("format", format, "stdout", "json"); err != nil {
 		return err
 	}
-	if len(c.args) == 0 {
+	if len(c.Args) == 0 {
 		return printScale(c, format)
 	}
 	if format == "json" {
-		return c.usageError("--format json shows the formation and cannot be used to change it")
+		return c.UsageError("--format json shows the formation and cannot be used to change it")
 	}
-	set, err := c.server.Settings()
+	set, err := c.Server.Settings()
 	if err != nil {
 		return err
 	}
 	var known []string
-	if c.app.Deployed() {
-		known = c.types()
+	if c.App.Deployed() {
+		known = c.Types()
 	}
-	counts, err := scale.ParseCounts(c.args, known, set.MaxScale)
+	counts, err := scale.ParseCounts(c.Args, known, set.MaxScale)
 	if err != nil {
 		return err
 	}
-	if err := c.shipped(); err != nil {
+	if err := shipped(c); err != nil {
 		return err
 	}
-	log := c.events().WithApp(c.app.Name)
-	log.Step("Scaling %s processes: %s", c.app.Name, asTyped(c.args, counts))
-	return c.server.Scale(c.ctx, c.app.Name, counts, c.flag("skip-deploy"), log)
+	log := c.Events().WithApp(c.App.Name)
+	log.Step("Scaling %s processes: %s", c.App.Name, asTyped(c.Args, counts))
+	return c.Server.Scale(c.Ctx, c.App.Name, counts, c.Flag("skip-deploy"), log)
 }
 
 // shipped refuses to scale an app whose release ships its formation. The agent
 // refuses it too, under the lock; here it is found before anything is printed.
-func (c *call) shipped() error {
-	if !c.app.Deployed() {
+func shipped(c *Call) error {
+	if !c.App.Deployed() {
 		return nil
 	}
-	f, err := c.server.Formation(c.app)
+	f, err := c.Server.Formation(c.App)
 	if err != nil {
 		return err
 	}
-	return f.Shipped(c.app.Name, shortRevision(c.app.Current.Revision))
+	return f.Shipped(c.App.Name, shortRevision(c.App.Current.Revision))
 }
 
 // asTyped lists the counts in the order of the command line.
@@ -89,28 +89,28 @@ func asTyped(args []string, counts map[string]int) string {
 
 func shortRevision(id string) string { return id[:min(7, len(id))] }
 
-func printScale(c *call, format string) error {
-	if c.flag("skip-deploy") {
-		return c.usageError("--skip-deploy needs counts to store")
+func printScale(c *Call, format string) error {
+	if c.Flag("skip-deploy") {
+		return c.UsageError("--skip-deploy needs counts to store")
 	}
-	f, err := c.server.Formation(c.app)
+	f, err := c.Server.Formation(c.App)
 	if err != nil {
 		return err
 	}
 	if format == "json" {
 		data, err := f.JSON()
 		if err != nil {
-			return fmt.Errorf("cannot print the formation of %s: %w", c.app.Name, err)
+			return fmt.Errorf("cannot print the formation of %s: %w", c.App.Name, err)
 		}
-		c.print("%s\n", data)
+		c.Print("%s\n", data)
 		return nil
 	}
-	if err := f.WriteTable(c.env.Stdout, c.app.Name, !c.headings()); err != nil || !c.headings() {
+	if err := f.WriteTable(c.Env.Stdout, c.App.Name, !c.Headings()); err != nil || !c.Headings() {
 		return err
 	}
 	// A person is told; a script that reads the table asks for json.
-	for _, o := range scaleOrigins(c.app, f) {
-		c.print("       %s\n", o)
+	for _, o := range scaleOrigins(c.App, f) {
+		c.Print("       %s\n", o)
 	}
 	return nil
 }

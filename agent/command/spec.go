@@ -11,80 +11,85 @@ import (
 	"dokku/agent/failpoint"
 )
 
-// spec describes a command. Its usage line is the source of its help and of
+// Spec describes a command. Its usage line is the source of its help and of
 // the check of its arguments: "ps:scale APP [TYPE=COUNT...]" takes an app and
 // any number of other words.
-type spec struct {
-	use     string
-	short   string
-	long    string
-	example string
-	// flags adds the command's own flags. A flag "global" or "all" stands in the
+type Spec struct {
+	// Use is the usage line, Short the line in lists of commands; Long and Example
+	// appear in the command's own help.
+	Use     string
+	Short   string
+	Long    string
+	Example string
+	// Flags adds the command's own flags. A flag "global" or "all" stands in the
 	// place of APP.
-	flags func(*pflag.FlagSet)
-	// newApp: the app need not exist; its name is the first word.
-	newApp bool
-	// missing is the message for a missing word that is not the app; the default
+	Flags func(*pflag.FlagSet)
+	// NewApp: the app need not exist; its name is the first word.
+	NewApp bool
+	// Missing is the message for a missing word that is not the app; the default
 	// names the word.
-	missing string
-	// withoutApp is the message for a word too many after --all.
-	withoutApp string
-	// raw: the command checks its own words and flags.
-	raw bool
-	// whole: the command needs the tree of all commands.
-	whole bool
-	// rootless: the command works without a DOKKU_ROOT.
-	rootless bool
-	// asRoot: the command keeps root's rights, to read files that only root can.
-	asRoot bool
-	// words completes the words after the app.
-	words func(*call) []string
-	// values completes the values of flags, by name.
-	values map[string]func(*call) []string
+	Missing string
+	// WithoutApp is the message for a word too many after --all.
+	WithoutApp string
+	// Raw: the command checks its own words and flags.
+	Raw bool
+	// Whole: the command needs the tree of all commands.
+	Whole bool
+	// Rootless: the command works without a DOKKU_ROOT.
+	Rootless bool
+	// AsRoot: the command keeps root's rights, to read files that only root can.
+	AsRoot bool
+	// Words completes the words after the app.
+	Words func(*Call) []string
+	// Values completes the values of flags, by name.
+	Values map[string]func(*Call) []string
 
-	run func(*call) error
+	// Run carries the command out, after all words were checked.
+	Run func(*Call) error
 }
 
-func (s spec) name() string {
-	name, _, _ := strings.Cut(s.use, " ")
+func (s Spec) name() string {
+	name, _, _ := strings.Cut(s.Use, " ")
 	return name
 }
 
-// call is one command line, found to be well formed.
-type call struct {
-	*runner
-	ctx  context.Context
+// Call is one command line, found to be well formed.
+type Call struct {
+	*Runner
+	Ctx  context.Context // ends when the client goes away
 	cmd  *cobra.Command
-	app  *agent.App // nil without an app, with --global and with --all
-	args []string   // the words after the app
+	App  *agent.App // nil without an app, with --global and with --all
+	Args []string   // the words after the app
 }
 
-func (c *call) flag(name string) bool {
+// Flag reports whether a switch is on; a command without that flag has it off.
+func (c *Call) Flag(name string) bool {
 	on, err := c.cmd.Flags().GetBool(name)
 	return on && err == nil
 }
 
-func (c *call) value(name string) string {
+// Value is the value of a flag; "" if the command has no such flag.
+func (c *Call) Value(name string) string {
 	v, _ := c.cmd.Flags().GetString(name)
 	return v
 }
 
-// list is the value of a flag that may be given several times.
-func (c *call) list(name string) []string {
+// List is the value of a flag that may be given several times.
+func (c *Call) List(name string) []string {
 	v, _ := c.cmd.Flags().GetStringArray(name)
 	return v
 }
 
-// changed reports whether the command line has the flag.
-func (c *call) changed(name string) bool { return c.cmd.Flags().Changed(name) }
+// Changed reports whether the command line has the flag.
+func (c *Call) Changed(name string) bool { return c.cmd.Flags().Changed(name) }
 
-// usageError is what is wrong with the command line, and the command's usage.
-func (c *call) usageError(format string, args ...any) error {
+// UsageError is what is wrong with the command line, and the command's usage.
+func (c *Call) UsageError(format string, args ...any) error {
 	return usageError(c.cmd, format, args...)
 }
 
-// listNoun prints the commands of a noun, whose command has all of the tree.
-func (c *call) listNoun(noun string) error { return c.help(c.cmd.Root(), []string{noun}) }
+// ListNoun prints the commands of a noun, whose command has all of the tree.
+func (c *Call) ListNoun(noun string) error { return c.help(c.cmd.Root(), []string{noun}) }
 
 // shape is what a usage line says about the words.
 type shape struct {
@@ -120,15 +125,15 @@ func parseUse(use string) shape {
 	return s
 }
 
-func (r *runner) cobra(s spec) *cobra.Command {
+func (r *Runner) cobra(s Spec) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: s.use, Short: s.short, Long: s.long, Example: s.example,
-		DisableFlagParsing:    s.raw,
+		Use: s.Use, Short: s.Short, Long: s.Long, Example: s.Example,
+		DisableFlagParsing:    s.Raw,
 		DisableFlagsInUseLine: true,
 		Args:                  cobra.ArbitraryArgs,
 	}
-	if s.flags != nil {
-		s.flags(cmd.Flags())
+	if s.Flags != nil {
+		s.Flags(cmd.Flags())
 	}
 	// cobra's own flag would be in each list of flags.
 	cmd.Flags().BoolP("help", "h", false, "")
@@ -141,7 +146,7 @@ func (r *runner) cobra(s spec) *cobra.Command {
 		if err := failpoint.Reach(failpoint.CommandParsed); err != nil {
 			return err
 		}
-		return s.run(c)
+		return s.Run(c)
 	}
 	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
 		return r.complete(s, cmd, args, prefix)
@@ -153,45 +158,45 @@ func (r *runner) cobra(s spec) *cobra.Command {
 }
 
 // bind checks the words of a command line and loads the app.
-func (r *runner) bind(s spec, cmd *cobra.Command, args []string) (*call, error) {
-	c := &call{runner: r, ctx: cmd.Context(), cmd: cmd, args: args}
-	if !s.rootless {
+func (r *Runner) bind(s Spec, cmd *cobra.Command, args []string) (*Call, error) {
+	c := &Call{Runner: r, Ctx: cmd.Context(), cmd: cmd, Args: args}
+	if !s.Rootless {
 		if err := r.open(); err != nil {
 			return nil, err
 		}
 	}
-	if s.raw {
+	if s.Raw {
 		return c, nil
 	}
-	sh := parseUse(s.use)
-	if c.flag("global") || c.flag("all") {
+	sh := parseUse(s.Use)
+	if c.Flag("global") || c.Flag("all") {
 		return c, c.bare(s, sh)
 	}
 	if r.app != "" {
 		if !sh.app {
 			return nil, usageError(cmd, "%s takes no app, but --app %s was given", cmd.Name(), r.app)
 		}
-		c.args = append([]string{r.app}, args...)
+		c.Args = append([]string{r.app}, args...)
 	}
 	if err := c.count(s, sh); err != nil {
 		return nil, err
 	}
-	if !sh.app || s.newApp || len(c.args) == 0 {
+	if !sh.app || s.NewApp || len(c.Args) == 0 {
 		return c, nil
 	}
-	app, err := r.server.Load(c.args[0])
+	app, err := r.Server.Load(c.Args[0])
 	if err != nil {
 		return nil, err
 	}
-	c.app, c.args = app, c.args[1:]
+	c.App, c.Args = app, c.Args[1:]
 	return c, nil
 }
 
 // bare checks the words of a command line in which a flag stands for the
 // app.
-func (c *call) bare(s spec, sh shape) error {
-	if c.runner.app != "" {
-		return usageError(c.cmd, "--app %s cannot be used together with --global or --all", c.runner.app)
+func (c *Call) bare(s Spec, sh shape) error {
+	if c.Runner.app != "" {
+		return usageError(c.cmd, "--app %s cannot be used together with --global or --all", c.Runner.app)
 	}
 	if sh.app && len(sh.required) > 0 {
 		sh.required = sh.required[1:]
@@ -199,72 +204,73 @@ func (c *call) bare(s spec, sh shape) error {
 	return c.count(s, sh)
 }
 
-func (c *call) count(s spec, sh shape) error {
-	n := len(c.args)
-	if n > 0 && sh.app && c.args[0] == "" {
-		return errNoApp
+func (c *Call) count(s Spec, sh shape) error {
+	n := len(c.Args)
+	if n > 0 && sh.app && c.Args[0] == "" {
+		return ErrNoApp
 	}
 	if n < len(sh.required) {
 		name := sh.required[n]
 		switch {
 		case name == "APP":
-			return errNoApp
-		case s.missing != "":
-			return usageError(c.cmd, "%s", s.missing)
+			return ErrNoApp
+		case s.Missing != "":
+			return usageError(c.cmd, "%s", s.Missing)
 		}
 		return usageError(c.cmd, "Missing %s", name)
 	}
-	if most := len(sh.required) + sh.optional; sh.optional >= 0 && len(c.args) > most {
-		if s.withoutApp != "" && c.flag("all") {
-			return usageError(c.cmd, "%s", s.withoutApp)
+	if most := len(sh.required) + sh.optional; sh.optional >= 0 && len(c.Args) > most {
+		if s.WithoutApp != "" && c.Flag("all") {
+			return usageError(c.cmd, "%s", s.WithoutApp)
 		}
-		return usageError(c.cmd, "Unexpected argument %q", c.args[most])
+		return usageError(c.cmd, "Unexpected argument %q", c.Args[most])
 	}
 	return nil
 }
 
-// deployed refuses an app that has no release. A push that git has accepted and
+// Deployed refuses an app that has no release. A push that git has accepted and
 // nobody has finished yet counts: the agent settles it first.
-func (c *call) deployed() error {
-	if !c.app.Deployed() && c.app.State.Staged == nil {
-		return &agent.NotDeployedError{App: c.app.Name}
+func (c *Call) Deployed() error {
+	if !c.App.Deployed() && c.App.State.Staged == nil {
+		return &agent.NotDeployedError{App: c.App.Name}
 	}
 	return nil
 }
 
-// pushed refuses an app of which there is nothing to build.
-func (c *call) pushed() error {
-	revision, err := c.server.Undeployed(c.app)
+// Pushed refuses an app of which there is nothing to build.
+func (c *Call) Pushed() error {
+	revision, err := c.Server.Undeployed(c.App)
 	if err == nil && revision == "" {
-		return &agent.NotDeployedError{App: c.app.Name}
+		return &agent.NotDeployedError{App: c.App.Name}
 	}
 	return err
 }
 
-// apps lists the names of all apps, and says so when there are none.
-func (c *call) apps() ([]string, error) {
-	apps, err := c.server.Apps()
+// Apps lists the names of all apps, and says so when there are none.
+func (c *Call) Apps() ([]string, error) {
+	apps, err := c.Server.Apps()
 	if err == nil && len(apps) == 0 {
-		c.warn("You haven't deployed any applications yet")
+		c.Warn("You haven't deployed any applications yet")
 	}
 	return apps, err
 }
 
-func oneOf(what, value string, valid ...string) error {
+// OneOf refuses a value that is none of the valid ones.
+func OneOf(what, value string, valid ...string) error {
 	for _, v := range valid {
 		if v == value {
 			return nil
 		}
 	}
-	return refuse("Invalid %s %q, valid values: %s", what, value, strings.Join(valid, ", "))
+	return Refuse("Invalid %s %q, valid values: %s", what, value, strings.Join(valid, ", "))
 }
 
-// changeNext changes what the app's next release takes up, and says when that is.
-func (c *call) changeNext(what string, change func(*agent.State) error) error {
-	log := c.events().WithApp(c.app.Name)
-	err := c.server.Update(c.ctx, c.app.Name, what, log, change)
-	if err == nil && c.app.Deployed() {
-		log.Detail("It takes effect with the next deploy or restart (ps:restart %s)", c.app.Name)
+// ChangeNext changes what the app's next release takes up, and says when that is.
+func (c *Call) ChangeNext(what string, change func(*agent.State) error) error {
+	log := c.Events().WithApp(c.App.Name)
+	err := c.Server.Update(c.Ctx, c.App.Name, what, log, change)
+	if err == nil && c.App.Deployed() {
+		log.Detail("It takes effect with the next deploy or restart (ps:restart %s)", c.App.Name)
 	}
 	return err
 }

@@ -14,48 +14,48 @@ import (
 	"dokku/agent"
 )
 
-var storageCommands = []spec{
+var storageCommands = []Spec{
 	{
-		use: "storage:ensure-directory NAME", short: "Make a folder for apps to mount",
-		long: "It is made in the data root, " + agent.DefaultStorageRoot + " unless the server's settings say otherwise,\n" +
+		Use: "storage:ensure-directory NAME", Short: "Make a folder for apps to mount",
+		Long: "It is made in the data root, " + agent.DefaultStorageRoot + " unless the server's settings say otherwise,\n" +
 			"and given to the user that the app's processes run as; what is in it stays as it is.",
-		example: "dokku storage:ensure-directory hello --chown false",
-		flags: func(f *pflag.FlagSet) {
+		Example: "dokku storage:ensure-directory hello --chown false",
+		Flags: func(f *pflag.FlagSet) {
 			f.String("chown", "herokuish", "whose it is: herokuish (32767), heroku (1000), paketo (2000), root (0) or false, as it is")
 		},
-		values: map[string]func(*call) []string{"chown": oneOfWords("herokuish", "heroku", "paketo", "root", "false")},
-		run:    ensureDirectory,
+		Values: map[string]func(*Call) []string{"chown": OneOfWords("herokuish", "heroku", "paketo", "root", "false")},
+		Run:    ensureDirectory,
 	},
 	{
-		use: "storage:list APP", short: "List the app's mounts",
-		flags:  func(f *pflag.FlagSet) { f.String("format", "text", "text or json") },
-		values: map[string]func(*call) []string{"format": oneOfWords("text", "json")},
-		run:    listMounts,
+		Use: "storage:list APP", Short: "List the app's mounts",
+		Flags:  func(f *pflag.FlagSet) { f.String("format", "text", "text or json") },
+		Values: map[string]func(*Call) []string{"format": OneOfWords("text", "json")},
+		Run:    listMounts,
 	},
 	{
-		use: "storage:mount APP SOURCE:DIR[:ro]", short: "Mount a folder below the data root, or a volume",
-		long: "It takes effect with the next deploy or restart. A volume that does not exist is made then.\n" +
+		Use: "storage:mount APP SOURCE:DIR[:ro]", Short: "Mount a folder below the data root, or a volume",
+		Long: "It takes effect with the next deploy or restart. A volume that does not exist is made then.\n" +
 			"Neither apps:destroy nor storage:unmount removes what was mounted.",
-		example: "dokku storage:mount hello " + agent.DefaultStorageRoot + "/hello:/app/storage",
-		missing: "Please specify two paths delimited by colon.",
-		run:     mountStorage,
+		Example: "dokku storage:mount hello " + agent.DefaultStorageRoot + "/hello:/app/storage",
+		Missing: "Please specify two paths delimited by colon.",
+		Run:     mountStorage,
 	},
-	storageReport.spec("Show the app's mounts"),
+	storageReport.Spec("Show the app's mounts"),
 	{
-		use: "storage:unmount APP SOURCE:DIR[:ro]", short: "Take a mount away from the app",
-		long:    "It takes effect with the next deploy or restart, and removes nothing.",
-		missing: "Please specify two paths delimited by colon.",
-		words: func(c *call) []string {
-			return texts(c.app.State.Mounts)
+		Use: "storage:unmount APP SOURCE:DIR[:ro]", Short: "Take a mount away from the app",
+		Long:    "It takes effect with the next deploy or restart, and removes nothing.",
+		Missing: "Please specify two paths delimited by colon.",
+		Words: func(c *Call) []string {
+			return texts(c.App.State.Mounts)
 		},
-		run: unmountStorage,
+		Run: unmountStorage,
 	},
 }
 
-var storageReport = reporter{
-	noun: "storage",
-	keys: []string{"storage-build-mounts", "storage-deploy-mounts", "storage-run-mounts"},
-	collect: func(_ *call, app *agent.App, _ string) (map[string]string, error) {
+var storageReport = Reporter{
+	Noun: "storage",
+	Keys: []string{"storage-build-mounts", "storage-deploy-mounts", "storage-run-mounts"},
+	Collect: func(_ *Call, app *agent.App, _ string) (map[string]string, error) {
 		var list []string
 		for _, m := range texts(app.State.Mounts) {
 			list = append(list, "-v "+m)
@@ -73,29 +73,29 @@ var (
 	volumePattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
 )
 
-func ensureDirectory(c *call) error {
-	name := c.args[0]
+func ensureDirectory(c *Call) error {
+	name := c.Args[0]
 	if !folderPattern.MatchString(name) {
-		return refuse("Invalid directory name %q: it needs letters, digits, _, . and -, and begins with a letter or digit", oneLine(name))
+		return Refuse("Invalid directory name %q: it needs letters, digits, _, . and -, and begins with a letter or digit", OneLine(name))
 	}
-	uid, ok := chownUsers[c.value("chown")]
+	uid, ok := chownUsers[c.Value("chown")]
 	if !ok {
-		return refuse("Unsupported chown permissions %q, use one of: herokuish, heroku, paketo, root, false", oneLine(c.value("chown")))
+		return Refuse("Unsupported chown permissions %q, use one of: herokuish, heroku, paketo, root, false", OneLine(c.Value("chown")))
 	}
-	return c.server.EnsureDirectory(c.ctx, name, uid, c.events())
+	return c.Server.EnsureDirectory(c.Ctx, name, uid, c.Events())
 }
 
 // parseMount reads a mount as docker run -v does. mode is "" where none is given.
 func parseMount(text string) (m agent.Mount, mode string, err error) {
 	parts := strings.Split(text, ":")
 	if len(parts) < 2 || len(parts) > 3 || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return m, "", refuse("Storage path must be two valid paths divided by colon.")
+		return m, "", Refuse("Storage path must be two valid paths divided by colon.")
 	}
 	m.Source, m.Target = parts[0], parts[1]
 	if len(parts) == 3 {
 		mode = parts[2]
 		if mode != "ro" && mode != "rw" {
-			return m, "", refuse("Invalid mount option %q, valid values: ro, rw", oneLine(mode))
+			return m, "", Refuse("Invalid mount option %q, valid values: ro, rw", OneLine(mode))
 		}
 		m.ReadOnly = mode == "ro"
 	}
@@ -105,10 +105,10 @@ func parseMount(text string) (m agent.Mount, mode string, err error) {
 	m.Target = path.Clean(m.Target)
 	switch {
 	case m.Volume() && (strings.ContainsAny(m.Source, "/\\") || strings.HasPrefix(m.Source, ".")):
-		return m, "", refuse("Storage path %q is not absolute: it has to begin with /, or be the name of a volume", oneLine(m.Source))
+		return m, "", Refuse("Storage path %q is not absolute: it has to begin with /, or be the name of a volume", OneLine(m.Source))
 	case m.Volume() && (!volumePattern.MatchString(m.Source) || len(m.Source) > 200):
-		return m, "", refuse("Invalid volume name %q: it needs at least two letters, digits, _, . and -, and begins with a letter or digit",
-			oneLine(m.Source))
+		return m, "", Refuse("Invalid volume name %q: it needs at least two letters, digits, _, . and -, and begins with a letter or digit",
+			OneLine(m.Source))
 	case !m.Volume():
 		m.Source = filepath.Clean(m.Source)
 	}
@@ -119,25 +119,25 @@ func parseMount(text string) (m agent.Mount, mode string, err error) {
 func checkTarget(target string) error {
 	clean := path.Clean(target)
 	if !path.IsAbs(target) {
-		return refuse("Container path %q is not absolute: it has to begin with /", oneLine(target))
+		return Refuse("Container path %q is not absolute: it has to begin with /", OneLine(target))
 	}
 	for _, taken := range []string{"/proc", "/sys"} {
 		if clean == taken || strings.HasPrefix(clean, taken+"/") {
-			return refuse("Container path %s cannot be mounted: %s is the kernel's", clean, taken)
+			return Refuse("Container path %s cannot be mounted: %s is the kernel's", clean, taken)
 		}
 	}
 	if clean == "/" {
-		return refuse("Container path / cannot be mounted: that is the image's own root")
+		return Refuse("Container path / cannot be mounted: that is the image's own root")
 	}
 	return nil
 }
 
-func mountStorage(c *call) error {
-	m, _, err := parseMount(c.args[0])
+func mountStorage(c *Call) error {
+	m, _, err := parseMount(c.Args[0])
 	if err != nil {
 		return err
 	}
-	set, err := c.server.Settings()
+	set, err := c.Server.Settings()
 	if err != nil {
 		return err
 	}
@@ -146,13 +146,13 @@ func mountStorage(c *call) error {
 			return err
 		}
 	}
-	return c.changeNext("storage:mount", func(st *agent.State) error {
+	return c.ChangeNext("storage:mount", func(st *agent.State) error {
 		for _, have := range st.Mounts {
 			switch {
 			case have.Target == m.Target && have.Source == m.Source:
-				return refuse("Mount path already exists.")
+				return Refuse("Mount path already exists.")
 			case have.Target == m.Target:
-				return refuse("Container path %s is taken by %s: storage:unmount that first", m.Target, have)
+				return Refuse("Container path %s is taken by %s: storage:unmount that first", m.Target, have)
 			}
 		}
 		st.Mounts = append(st.Mounts, m)
@@ -160,26 +160,26 @@ func mountStorage(c *call) error {
 	})
 }
 
-func unmountStorage(c *call) error {
-	m, mode, err := parseMount(c.args[0])
+func unmountStorage(c *Call) error {
+	m, mode, err := parseMount(c.Args[0])
 	if err != nil {
 		return err
 	}
-	return c.changeNext("storage:unmount", func(st *agent.State) error {
+	return c.ChangeNext("storage:unmount", func(st *agent.State) error {
 		same := func(have agent.Mount) bool {
 			return have.Source == m.Source && have.Target == m.Target && (mode == "" || have.ReadOnly == m.ReadOnly)
 		}
 		if !slices.ContainsFunc(st.Mounts, same) {
-			return refuse("Mount path does not exist.")
+			return Refuse("Mount path does not exist.")
 		}
 		st.Mounts = slices.DeleteFunc(st.Mounts, same)
 		return nil
 	})
 }
 
-func listMounts(c *call) error {
-	format := c.value("format")
-	if err := oneOf("format", format, "text", "json"); err != nil {
+func listMounts(c *Call) error {
+	format := c.Value("format")
+	if err := OneOf("format", format, "text", "json"); err != nil {
 		return err
 	}
 	if format == "json" {
@@ -189,7 +189,7 @@ func listMounts(c *call) error {
 			Options string `json:"volume_options"`
 		}
 		list := []entry{}
-		for _, m := range c.app.State.Mounts {
+		for _, m := range c.App.State.Mounts {
 			options := ""
 			if m.ReadOnly {
 				options = "ro"
@@ -197,18 +197,18 @@ func listMounts(c *call) error {
 			list = append(list, entry{m.Source, m.Target, options})
 		}
 		data, err := json.Marshal(list)
-		c.print("%s\n", data)
+		c.Print("%s\n", data)
 		return err
 	}
-	if c.headings() {
-		c.print("-----> %s volume bind-mounts:\n", c.app.Name)
+	if c.Headings() {
+		c.Print("-----> %s volume bind-mounts:\n", c.App.Name)
 	}
 	indent := "     "
-	if c.quiet {
+	if c.Quiet {
 		indent = ""
 	}
-	for _, m := range texts(c.app.State.Mounts) {
-		c.print("%s%s\n", indent, m)
+	for _, m := range texts(c.App.State.Mounts) {
+		c.Print("%s%s\n", indent, m)
 	}
 	return nil
 }

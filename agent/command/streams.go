@@ -10,13 +10,13 @@ import (
 // streams connect a command with the caller. The terminal is raw from the moment
 // that the command runs until release is called, or the caller goes away: stopping
 // the command may take a while then.
-func (c *call) streams(tty bool) (st engine.Streams, release func()) {
-	st = engine.Streams{Stdin: c.env.Stdin, Stdout: c.env.Stdout, Stderr: c.env.Stderr, TTY: tty}
-	console := c.env.Console
+func streams(c *Call, tty bool) (st engine.Streams, release func()) {
+	st = engine.Streams{Stdin: c.Env.Stdin, Stdout: c.Env.Stdout, Stderr: c.Env.Stderr, TTY: tty}
+	console := c.Env.Console
 	if !tty || console == nil {
 		return st, func() {}
 	}
-	ctx, stop := context.WithCancel(c.ctx)
+	ctx, stop := context.WithCancel(c.Ctx)
 	st.Sizes = console.Sizes(ctx)
 	var mu sync.Mutex
 	restore, released := func() {}, false
@@ -44,9 +44,9 @@ func (c *call) streams(tty bool) (st engine.Streams, release func()) {
 }
 
 // terminalEnv tells a command with a terminal what that is.
-func (c *call) terminalEnv(tty bool) []string {
-	if tty && c.env.Console != nil && c.env.Console.Type() != "" {
-		return []string{"TERM=" + c.env.Console.Type()}
+func terminalEnv(c *Call, tty bool) []string {
+	if tty && c.Env.Console != nil && c.Env.Console.Type() != "" {
+		return []string{"TERM=" + c.Env.Console.Type()}
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func unknown(root *cobra.Command, word string) error {
-	text := fmt.Sprintf("`%s` is not a dokku command.\nSee `dokku help` for a list of available commands.", oneLine(word))
+	text := fmt.Sprintf("`%s` is not a dokku command.\nSee `dokku help` for a list of available commands.", OneLine(word))
 	if why := unsupported(word); why != "" {
 		return fmt.Errorf("%s\n%s", text, why)
 	}

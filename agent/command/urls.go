@@ -1,22 +1,22 @@
 package command
 
-var urlCommands = []spec{
+var urlCommands = []Spec{
 	{
-		use: "url APP", short: "Print the first URL of the app",
-		run: func(c *call) error {
-			urls, err := c.server.URLs(c.app)
+		Use: "url APP", Short: "Print the first URL of the app",
+		Run: func(c *Call) error {
+			urls, err := c.Server.URLs(c.App)
 			if len(urls) > 0 {
-				c.print("%s\n", urls[0])
+				c.Print("%s\n", urls[0])
 			}
 			return err
 		},
 	},
 	{
-		use: "urls APP", short: "Print the URLs of the app",
-		run: func(c *call) error {
-			urls, err := c.server.URLs(c.app)
+		Use: "urls APP", Short: "Print the URLs of the app",
+		Run: func(c *Call) error {
+			urls, err := c.Server.URLs(c.App)
 			for _, u := range urls {
-				c.print("%s\n", u)
+				c.Print("%s\n", u)
 			}
 			return err
 		},

@@ -5,10 +5,11 @@ import (
 	"strings"
 )
 
-var versionCommands = []spec{{
-	use: "version", short: "Print the version", rootless: true,
-	run: func(c *call) error {
-		c.print("dokku version %s\n", c.env.Version)
+// VersionCommands is the command version.
+var VersionCommands = []Spec{{
+	Use: "version", Short: "Print the version", Rootless: true,
+	Run: func(c *Call) error {
+		c.Print("dokku version %s\n", c.Env.Version)
 		return nil
 	},
 }}
