@@ -16,6 +16,7 @@ import (
 
 	"dokku/agent"
 	"dokku/agent/command"
+	"dokku/agent/command/cli"
 	"dokku/agent/event"
 	"dokku/agent/proc"
 	"dokku/agent/proxy"
@@ -107,15 +108,15 @@ func runAgent(ctx context.Context, root string, args []string) int {
 	return 0
 }
 
-func environment(root, key string) command.Env {
+func environment(root, key string) cli.Env {
 	dir, _ := os.Getwd() // proc.Become leaves it
-	return command.Env{
+	return cli.Env{
 		Root: root, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Terminal: term.IsTerminal(int(os.Stdout.Fd())),
-		Console:  command.NewConsole(os.Stdin, os.Stdout, os.Getenv("TERM")),
-		Version:  command.VersionText(version), Dir: dir, User: key,
+		Console:  cli.NewConsole(os.Stdin, os.Stdout, os.Getenv("TERM")),
+		Version:  cli.VersionText(version), Dir: dir, User: key,
 	}
 }
 
 // fail prints an error as Dokku does, and returns the exit code.
-func fail(err error) int { return command.Report(context.Background(), os.Stderr, err) }
+func fail(err error) int { return cli.Report(context.Background(), os.Stderr, err) }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"dokku/agent/command/cli"
 )
 
 // TestBecome: a command runs as the owner of the root, unless it needs none.
@@ -33,7 +35,7 @@ func TestBecome(t *testing.T) {
 		{"ssh-keys:add", os.Geteuid() != 0},
 	} {
 		asked := false
-		env := Env{Root: t.TempDir(), Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard, Version: "1",
+		env := cli.Env{Root: t.TempDir(), Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard, Version: "1",
 			Become: func() error {
 				asked = true
 				return errors.New("no")
