@@ -3,13 +3,14 @@ package docker
 import (
 	"cmp"
 	"context"
-	"dokku/agent/engine"
 	"fmt"
 	"net/netip"
 	"sync"
 
 	"github.com/docker/docker/client"
 	"golang.org/x/sync/singleflight"
+
+	"dokku/agent/engine"
 )
 
 // How long the engine may take for one call before it counts as hung. They are

@@ -3,7 +3,6 @@ package docker
 import (
 	"cmp"
 	"context"
-	"dokku/agent/engine"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -16,6 +15,8 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/client"
 	"golang.org/x/sync/errgroup"
+
+	"dokku/agent/engine"
 )
 
 // inspects is how many containers are inspected side by side.

@@ -2,7 +2,6 @@ package docker
 
 import (
 	"context"
-	"dokku/agent/engine"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/docker/docker/api/types/container"
+
+	"dokku/agent/engine"
 )
 
 // Processes implements Inspector.

@@ -2,11 +2,12 @@ package docker
 
 import (
 	"context"
-	"dokku/agent/engine"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+
+	"dokku/agent/engine"
 )
 
 // Save implements Archives. It writes what docker save writes. All are looked up

@@ -3,7 +3,6 @@ package docker
 import (
 	"bytes"
 	"context"
-	"dokku/agent/engine"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +17,8 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/client"
 	"github.com/docker/docker/pkg/stdcopy"
+
+	"dokku/agent/engine"
 )
 
 // detachKeys is what one would have to type to leave a command alone. The engine

@@ -2,11 +2,12 @@ package docker
 
 import (
 	"context"
-	"dokku/agent/engine"
 	"slices"
 	"time"
 
 	"github.com/docker/docker/api/types/events"
+
+	"dokku/agent/engine"
 )
 
 const (

@@ -2,7 +2,6 @@ package memory
 
 import (
 	"context"
-	"dokku/agent/engine"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"dokku/agent/engine"
 )
 
 // CreateNetwork implements Networks.

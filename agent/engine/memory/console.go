@@ -2,13 +2,14 @@ package memory
 
 import (
 	"context"
-	"dokku/agent/engine"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"dokku/agent/engine"
 )
 
 // Logs implements Prober.

@@ -2,11 +2,12 @@ package memory
 
 import (
 	"context"
-	"dokku/agent/engine"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"dokku/agent/engine"
 )
 
 // Start implements Engine.

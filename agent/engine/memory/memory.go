@@ -4,13 +4,14 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"dokku/agent/engine"
 	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
 	"time"
+
+	"dokku/agent/engine"
 )
 
 // ErrAnswerLost makes a hook of Memory.Fail lose a call's answer: the call takes

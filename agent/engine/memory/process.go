@@ -1,11 +1,12 @@
 package memory
 
 import (
-	"dokku/agent/engine"
 	"fmt"
 	"net/netip"
 	"slices"
 	"time"
+
+	"dokku/agent/engine"
 )
 
 // process is a container of Memory. Its fields belong to Memory.mu.

@@ -2,10 +2,11 @@ package memory
 
 import (
 	"context"
-	"dokku/agent/engine"
 	"encoding/json"
 	"fmt"
 	"io"
+
+	"dokku/agent/engine"
 )
 
 // savedImage is an image as Memory saves it, a line each.

@@ -2,12 +2,13 @@ package memory
 
 import (
 	"context"
-	"dokku/agent/engine"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"sync"
+
+	"dokku/agent/engine"
 )
 
 // RunAttached implements Terminal.

@@ -2,8 +2,9 @@ package memory
 
 import (
 	"context"
-	"dokku/agent/engine"
 	"slices"
+
+	"dokku/agent/engine"
 )
 
 // watcher is one call of Watch; its queue belongs to Memory.mu.
