@@ -74,10 +74,10 @@ func (d *Engine) onSubnet(ctx context.Context, bridge string, look func(context.
 		if found, err := look(ctx, cli, all); found || err != nil {
 			return err
 		}
-		subnet, ok := engine.FreeSubnet(d.config.Pool, d.config.SubnetBits, append(subnets(all), taken...))
+		subnet, ok := engine.FreeSubnet(d.config.Pool, subnetBits, append(subnets(all), taken...))
 		if !ok {
 			return fmt.Errorf("%w: every /%d of pool %s overlaps a network, an interface or a route of this host; set another pool or remove networks",
-				engine.ErrNoSubnet, d.config.SubnetBits, d.config.Pool)
+				engine.ErrNoSubnet, subnetBits, d.config.Pool)
 		}
 		switch done, err := attempt(ctx, cli, subnet); {
 		case err == nil && done:

@@ -173,8 +173,8 @@ func (d *Engine) container(spec engine.Spec) (*container.Config, *container.Host
 		Resources:   resources(spec.Limits),
 		NetworkMode: container.NetworkMode(name),
 		LogConfig: container.LogConfig{Type: "json-file", Config: map[string]string{
-			"max-size": d.config.LogMaxSize,
-			"max-file": strconv.Itoa(d.config.LogMaxFile),
+			"max-size": logSize,
+			"max-file": logFiles,
 		}},
 		RestartPolicy: container.RestartPolicy{
 			Name:              container.RestartPolicyMode(policy.Name),
