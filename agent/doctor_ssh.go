@@ -13,8 +13,7 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/crypto/ssh"
-	"mvdan.cc/sh/v3/syntax"
+	"dokku/agent/keys"
 )
 
 func (d *examination) checkSSH(ctx context.Context) []Finding {
@@ -114,57 +113,19 @@ func (d *examination) checkKeys(context.Context) []Finding {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return append(list, wrong(check, HealthProblem, "", "cannot read the keys: %s", err))
 	}
-	want, err := d.forcedCommand()
+	found, faults, err := keys.Inspect(data, d.Server.Store.Root, d.Server.Binary)
 	if err != nil {
 		return append(list, wrong(check, HealthProblem, "", "%s", err))
 	}
-	keys, number := 0, 0
-	for line := range bytes.Lines(data) {
-		number++
-		_, comment, options, _, err := ssh.ParseAuthorizedKey(line)
-		if err != nil {
-			continue // empty, or a comment
-		}
-		keys++
-		if text := oddCommand(options, want); text != "" {
-			list = append(list, wrong(check, HealthWarning, "take the line away, then: dokku ssh-keys:add NAME KEY.pub",
-				"line %d of %s (%q) %s", number, path, comment, text))
-		}
+	for _, f := range faults {
+		list = append(list, wrong(check, HealthWarning, "take the line away, then: dokku ssh-keys:add NAME KEY.pub",
+			"line %d of %s (%q) %s", f.Line, path, f.Comment, f.Text))
 	}
-	if keys == 0 {
+	if found == 0 {
 		list = append(list, wrong(check, HealthWarning, "dokku ssh-keys:add NAME KEY.pub", "no key may push yet"))
 	}
 	if list == nil {
-		return fine(check, "%s may push", count(keys, "key"))
+		return fine(check, "%s may push", count(found, "key"))
 	}
 	return list
-}
-
-// oddCommand says what is wrong with a key's options; "" when nothing is.
-func oddCommand(options []string, want string) string {
-	for _, o := range options {
-		command, ok := strings.CutPrefix(o, `command="`)
-		switch command = strings.ReplaceAll(command, `\"`, `"`); {
-		case !ok:
-		case strings.HasPrefix(command, want):
-			return ""
-		case strings.Contains(command, " shell "):
-			return "runs dokku from another place, or for another root, than " + want
-		default:
-			return "" // an administrator's own
-		}
-	}
-	return "has no forced command: that key gets a shell"
-}
-
-// forcedCommand is what our own lines of authorized_keys begin with.
-func (d *examination) forcedCommand() (string, error) {
-	var quoted [2]string
-	for i, path := range []string{d.Server.Store.Root, d.Server.Binary} {
-		var err error
-		if quoted[i], err = syntax.Quote(path, syntax.LangPOSIX); err != nil {
-			return "", fmt.Errorf("cannot name %q in authorized_keys: %w", path, err)
-		}
-	}
-	return fmt.Sprintf("DOKKU_ROOT=%s %s shell ", quoted[0], quoted[1]), nil
 }
