@@ -1,8 +1,6 @@
 package engine
 
-import (
-	"context"
-)
+import "context"
 
 // Inspector describes one container, and the engine itself.
 type Inspector interface {
@@ -14,4 +12,12 @@ type Inspector interface {
 	// Processes returns the container's process table as ps prints it with the
 	// given arguments (for example "auxwww"): titles, then rows.
 	Processes(ctx context.Context, id, args string) (titles []string, rows [][]string, err error)
+}
+
+// Info is what an engine says about itself.
+type Info struct {
+	Version string // "20.10.24"
+	API     string // the highest version of the API that it speaks: "1.41"
+	// DataRoot is the folder of the engine's host that holds images and containers.
+	DataRoot string
 }

@@ -4,12 +4,88 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
 
 	"mvdan.cc/sh/v3/syntax"
 )
+
+// Kind says what a container is for; it is the value of LabelContainerType.
+type Kind string
+
+const (
+	// KindDeploy is a process of the app's formation.
+	KindDeploy Kind = "deploy"
+	// KindRelease runs a release command once.
+	KindRelease Kind = "release"
+	// KindRun is a one-off container.
+	KindRun Kind = "run"
+)
+
+// Spec says what to start. The zero value of an optional field means the
+// image's or the engine's default.
+type Spec struct {
+	App     string
+	Kind    Kind
+	Type    string // process type: "web"
+	Index   int    // 1-based: web.1
+	Release int
+	Attempt string // identifies one preparation of the release; never reused
+
+	Name       string   // container's name
+	Image      string   // image id
+	Entrypoint []string // nil: the image's ENTRYPOINT
+	// Command nil means the image's CMD, and nothing where Entrypoint is set: an
+	// image's CMD belongs to its own ENTRYPOINT.
+	Command []string
+	Env     []string // "KEY=value"
+
+	Address netip.Addr // fixed address on the app's network; zero: an automatic one
+	Port    int        // container's TCP port; with HostPort
+	// HostPort publishes Port on all addresses of the host. 0: not published.
+	HostPort int
+
+	RestartPolicy string        // "no", "always", "unless-stopped", "on-failure[:N]"
+	StopTimeout   time.Duration // between TERM and KILL
+
+	Mounts []Mount
+	// Joins are the networks, by name, that the container joins beside the app's
+	// own before its process starts. There it has Aliases beside its own name.
+	Joins   []string
+	Aliases []string
+	Limits  Limits
+
+	// TTY gives the process a terminal. Its stop signal is HUP then: an interactive
+	// shell ignores TERM.
+	TTY bool
+	// Deadline is until when a one-off container may run; zero: no limit. Client
+	// names the process that started it. The engine only keeps them.
+	Deadline time.Time
+	Client   string
+
+	// Attached: the streams are the caller's; Stdin: its standard input too. RunAttached
+	// sets them.
+	Attached, Stdin bool
+}
+
+// Mount is a folder or file of the host, or a volume, that a container sees.
+type Mount struct {
+	// Source is an absolute path, which has to exist, or the name of a volume,
+	// which is made when it is missing.
+	Source   string
+	Target   string // absolute path in the container
+	ReadOnly bool
+}
+
+// Limits bound what a container may use. 0: no limit.
+type Limits struct {
+	Memory            int64 // bytes; a process that needs more is killed
+	MemorySwap        int64 // bytes of memory and swap together, at least Memory
+	MemoryReservation int64 // bytes that the container keeps when the host's memory runs short
+	NanoCPUs          int64 // billionths of a CPU
+}
 
 // RestartPolicy is a parsed Spec.RestartPolicy.
 type RestartPolicy struct {
