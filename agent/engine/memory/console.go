@@ -167,19 +167,19 @@ func (m *Engine) running(id string) (*process, error) {
 	return p, nil
 }
 
-// memoryImage is an image of Memory.
-type memoryImage struct {
+// localImage is an image of Engine.
+type localImage struct {
 	engine.ImageInfo
 	app  string
 	tags []string
 }
 
 // image returns an image by id or tag.
-func (m *Engine) image(ref string) *memoryImage {
+func (m *Engine) image(ref string) *localImage {
 	if ref != "" && !strings.Contains(ref[strings.LastIndex(ref, "/")+1:], ":") {
 		ref += ":latest"
 	}
-	n := slices.IndexFunc(m.images, func(i *memoryImage) bool {
+	n := slices.IndexFunc(m.images, func(i *localImage) bool {
 		return i.ID == ref || slices.Contains(i.tags, ref)
 	})
 	if n < 0 {
@@ -188,7 +188,7 @@ func (m *Engine) image(ref string) *memoryImage {
 	return m.images[n]
 }
 
-func (m *Engine) moveTag(to *memoryImage, tag string) {
+func (m *Engine) moveTag(to *localImage, tag string) {
 	if !strings.Contains(tag[strings.LastIndex(tag, "/")+1:], ":") {
 		tag += ":latest"
 	}

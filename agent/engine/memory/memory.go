@@ -14,7 +14,7 @@ import (
 	"dokku/agent/engine"
 )
 
-// ErrAnswerLost makes a hook of Memory.Fail lose a call's answer: the call takes
+// ErrAnswerLost makes a hook of Engine.Fail lose a call's answer: the call takes
 // effect and fails nevertheless, as one does whose connection breaks.
 var ErrAnswerLost = errors.New("the engine's answer was lost")
 
@@ -30,7 +30,7 @@ type Engine struct {
 	nets       []engine.Network
 	shared     []engine.NetworkInfo
 	volumes    map[string]string // content of files in volumes, by volume/path
-	images     []*memoryImage
+	images     []*localImage
 	watchers   []*watcher
 	root       string
 }
@@ -98,8 +98,8 @@ func (m *Engine) SetImage(app string, info engine.ImageInfo, tags ...string) eng
 	if info.ID == "" {
 		info.ID = "sha256:" + m.newID("image")
 	}
-	m.images = slices.DeleteFunc(m.images, func(i *memoryImage) bool { return i.ID == info.ID })
-	i := &memoryImage{ImageInfo: info, app: app}
+	m.images = slices.DeleteFunc(m.images, func(i *localImage) bool { return i.ID == info.ID })
+	i := &localImage{ImageInfo: info, app: app}
 	m.images = append(m.images, i)
 	for _, tag := range tags {
 		m.moveTag(i, tag)

@@ -9,7 +9,7 @@ import (
 	"dokku/agent/engine"
 )
 
-// process is a container of Memory. Its fields belong to Memory.mu.
+// process is a container of Engine. Its fields belong to Engine.mu.
 type process struct {
 	engine.Instance
 	spec      engine.Spec
@@ -49,7 +49,7 @@ func (p *process) notify() {
 }
 
 // create adds a container without starting it.
-func (m *Engine) create(spec engine.Spec, image *memoryImage) *process {
+func (m *Engine) create(spec engine.Spec, image *localImage) *process {
 	p := &process{spec: spec, fixed: spec.Address.IsValid(), changed: make(chan struct{})}
 	p.policy, _ = engine.ParseRestartPolicy(spec.RestartPolicy)
 	p.argv = argv(spec, image)
@@ -65,7 +65,7 @@ func (m *Engine) create(spec engine.Spec, image *memoryImage) *process {
 }
 
 // argv is what a container's process is started as.
-func argv(spec engine.Spec, image *memoryImage) []string {
+func argv(spec engine.Spec, image *localImage) []string {
 	entrypoint, command := spec.Entrypoint, spec.Command
 	if entrypoint == nil {
 		entrypoint = image.Entrypoint
