@@ -4,7 +4,8 @@ import "context"
 
 // Inspector describes one container, and the engine itself.
 type Inspector interface {
-	// Info says which engine it is; ErrUnreachable when it is down.
+	// Info returns the engine's version and its data folder; ErrUnreachable when it
+	// is down.
 	Info(ctx context.Context) (Info, error)
 	// Describe returns the engine's own description, a JSON object as docker
 	// inspect prints it; ErrNoContainer when the container is gone.
@@ -14,7 +15,7 @@ type Inspector interface {
 	Processes(ctx context.Context, id, args string) (titles []string, rows [][]string, err error)
 }
 
-// Info is what an engine says about itself.
+// Info is an engine's description of itself.
 type Info struct {
 	Version string // "20.10.24"
 	API     string // the highest version of the API that it speaks: "1.41"

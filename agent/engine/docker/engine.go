@@ -92,7 +92,7 @@ func (d *Engine) Client() *client.Client {
 	return d.client
 }
 
-// Close closes the connections to the engine that nobody uses.
+// Close closes the idle connections to the engine.
 func (d *Engine) Close() error { return d.Client().Close() }
 
 // connect returns a client that has agreed with the engine on an API version.

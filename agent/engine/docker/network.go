@@ -49,9 +49,8 @@ func (d *Engine) network(ctx context.Context, app string) (n engine.Network, err
 }
 
 // onSubnet makes a network with the interface bridge on a free subnet of the pool.
-// Other processes may do the same at the same time: look finds what exists already,
-// among all networks, and attempt either returns the engine's error or tells whether
-// that was all.
+// Other processes may do the same at the same time: look finds the network among all
+// that exist, and attempt returns the engine's error or whether the work is done.
 func (d *Engine) onSubnet(ctx context.Context, bridge string, look func(context.Context, *client.Client, []network.Summary) (found bool, err error),
 	attempt func(context.Context, *client.Client, netip.Prefix) (done bool, err error)) error {
 	cli, err := d.connect(ctx)

@@ -54,8 +54,8 @@ func (d *Engine) listening(ctx context.Context, id string) ([]int, error) {
 
 // sockets reads the table of TCP sockets in the network namespace of a
 // container's first process, which any user may. It makes sure that pid is that
-// process: the engine may number them in another machine, and a pid may be
-// somebody else's by now.
+// process: the engine may number processes of another machine, and the kernel may have
+// given the pid to another process since.
 func sockets(root string, pid int, id string) (string, bool) {
 	dir := filepath.Join(root, strconv.Itoa(pid))
 	if !inContainer(dir, id) {
@@ -69,8 +69,8 @@ func sockets(root string, pid int, id string) (string, bool) {
 	return string(v4) + string(v6), true
 }
 
-// inContainer reports whether the process with this folder below /proc is one of
-// the container's, which its control group tells.
+// inContainer reports whether the process with this folder below /proc is one of the
+// container's. Its control group tells.
 func inContainer(dir, id string) bool {
 	groups, err := os.ReadFile(filepath.Join(dir, "cgroup"))
 	return err == nil && strings.Contains(string(groups), id)

@@ -20,8 +20,8 @@ import (
 	"dokku/agent/engine"
 )
 
-// labelChown is carried by the container through which Chown reaches a folder;
-// its value is dir.
+// labelChown is the label of the container through which Chown reaches a folder; its
+// value is dir.
 const labelChown = "com.dokku.storage-root"
 
 // Chown implements Storage. It unpacks an archive with the folder alone into a
@@ -67,7 +67,7 @@ func (d *Engine) chown(ctx context.Context, dir, name string, uid int) (err erro
 	return d.explain(ctx, cli.CopyToContainer(ctx, made.ID, "/storage", folder(name, uid), container.CopyToContainerOptions{}))
 }
 
-// sweepChown removes what a call left that was killed.
+// sweepChown removes the container that a killed call has left.
 func sweepChown(ctx context.Context, cli *client.Client, dir string) error {
 	left, err := cli.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", labelChown+"="+dir))})
 	if err != nil {

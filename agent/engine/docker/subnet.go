@@ -8,9 +8,9 @@ import (
 	"dokku/agent/proc"
 )
 
-// hostPrefixes returns what the host itself can reach, through its interfaces
-// and routes: an app's subnet there would cut the host off from it. What cannot
-// be read is left out; the engine still refuses overlaps with its own networks.
+// hostPrefixes returns the prefixes that the host itself reaches through its interfaces
+// and routes: an app's subnet there would cut the host off from them. It leaves out
+// those that it cannot read; the engine still refuses overlaps with its own networks.
 func hostPrefixes() []netip.Prefix {
 	var found []netip.Prefix
 	addrs, _ := net.InterfaceAddrs()

@@ -96,7 +96,7 @@ func (m *Engine) Wait(ctx context.Context, id string) (engine.Instance, error) {
 	}, "Wait", id)
 }
 
-// Processes implements Inspector: all processes, whatever args ask for.
+// Processes implements Inspector: all processes, for any args.
 func (m *Engine) Processes(ctx context.Context, id, args string) ([]string, [][]string, error) {
 	rows, err := call(ctx, m, func() ([][]string, error) {
 		m.mu.Lock()

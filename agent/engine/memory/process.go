@@ -13,8 +13,8 @@ import (
 type process struct {
 	engine.Instance
 	spec      engine.Spec
-	argv      []string   // what its process was started as
-	execs     [][]string // what else runs in it
+	argv      []string   // of its process
+	execs     [][]string // commands that run in it
 	policy    engine.RestartPolicy
 	behaviour Behaviour
 	// fixed: Address was asked for.
@@ -64,7 +64,7 @@ func (m *Engine) create(spec engine.Spec, image *localImage) *process {
 	return p
 }
 
-// argv is what a container's process is started as.
+// argv returns the command of a container's process.
 func argv(spec engine.Spec, image *localImage) []string {
 	entrypoint, command := spec.Entrypoint, spec.Command
 	if entrypoint == nil {
