@@ -1,14 +1,12 @@
 package agent
 
 import (
-	"bufio"
 	"context"
-	"dokku/agent/proxy"
 	"fmt"
-	"os"
 	"slices"
-	"strconv"
-	"strings"
+
+	"dokku/agent/proc"
+	"dokku/agent/proxy"
 )
 
 // sshPort is where everybody reaches the host.
@@ -28,7 +26,7 @@ func (s *Env) portTaken(ctx context.Context, set Settings, port int) error {
 	if mapped || err != nil {
 		return err
 	}
-	if listens(port) {
+	if proc.Listens(port) {
 		return fmt.Errorf("Host port %d is taken: another program on this host listens on it; choose another one, or stop that program", port)
 	}
 	return nil
@@ -67,30 +65,4 @@ func (e *Env) checkPorts(ctx context.Context, v View) error {
 		}
 	}
 	return nil
-}
-
-// listens reports whether any program of this host listens on a TCP port, on
-// whatever address. To try and listen would not tell: a plain user may not on
-// low ports, taken or not.
-func listens(port int) bool {
-	for _, path := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		f, err := os.Open(path)
-		if err != nil {
-			continue
-		}
-		defer f.Close()
-		for lines := bufio.NewScanner(f); lines.Scan(); {
-			// "sl local_address rem_address st ...": addresses are HEX:PORT, and
-			// the state 0A is LISTEN.
-			fields := strings.Fields(lines.Text())
-			if len(fields) < 4 || fields[3] != "0A" {
-				continue
-			}
-			_, hex, _ := strings.Cut(fields[1], ":")
-			if n, err := strconv.ParseUint(hex, 16, 16); err == nil && int(n) == port {
-				return true
-			}
-		}
-	}
-	return false
 }

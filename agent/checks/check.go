@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Kind says what a check does.
+// Kind is the action of a check.
 type Kind int
 
 const (
@@ -17,14 +17,14 @@ const (
 	Command               // runs a command inside the container
 )
 
-// Check is one thing that a process has to pass, whatever file it is from.
+// Check is one thing that a process has to pass, from any file.
 type Check struct {
 	Kind   Kind
 	Source string // "CHECKS", "app.json", "" for a default check
 	Line   int    // in Source, 1-based
 	Name   string // given in app.json
 
-	// URL is what an HTTP check asks for: its host is sent as the Host header,
+	// URL is the address of an HTTP check: its host is sent as the Host header,
 	// its port does not change where the connection goes.
 	URL     string
 	Content string // has to be in the answer, literally; empty: anything
@@ -67,18 +67,18 @@ func (c Check) String() string {
 	}
 }
 
-// byDefault reports whether no file asked for the check.
+// byDefault reports whether the check is a default one, of no file.
 func (c Check) byDefault() bool { return c.Source == "" }
 
 // shortestWindow keeps an attempt with WAIT=0 from being over before it began.
-// Nobody waits for it: a process that answers at once passes at once.
+// It delays no deploy: a process that answers at once passes at once.
 const shortestWindow = time.Second
 
 // window is the length of an attempt.
 func (c Check) window() time.Duration { return max(c.Wait, shortestWindow) }
 
-// duration prints how long something took, or has to, with what precision a
-// reader has use for: 12ms, 1.2s, 10s, 1m30s.
+// duration prints a duration with as much precision as a reader needs: 12ms, 1.2s, 10s,
+// 1m30s.
 func duration(d time.Duration) string {
 	switch {
 	case d < time.Millisecond && d > 0:

@@ -1,7 +1,7 @@
 // Package checks decides whether new processes are healthy enough to serve: it
 // reads CHECKS and the healthchecks of app.json, and gates a deploy on them.
 //
-// # Nobody sleeps through a WAIT
+// # A WAIT is a budget, not a sleep
 //
 // Dokku 0.3.26 sleeps WAIT seconds before each attempt. Here WAIT x ATTEMPTS is a
 // budget: probing starts at once, repeats after 5 ms growing to 250 ms, and ends
@@ -21,15 +21,14 @@
 // port of a check's URL are sent as the Host header, and redirects are followed by
 // asking the same process again; one to a host that is neither the check's nor
 // the app's fails. One to https on the same host is asked in plain text with
-// X-Forwarded-Proto: https, which is what the process sees behind a proxy that
-// ends TLS. Proxies of the environment are not used, cookies are not kept, every
+// X-Forwarded-Proto: https, as the process sees it behind a proxy that ends TLS. Proxies of the environment are not used, cookies are not kept, every
 // request has a connection of its own, and of an answer no more is read than the
 // expected text needs.
 //
 // # A process that ends
 //
 // A process that exits, restarts or runs out of memory while the gate is open
-// fails it at once, whatever its checks said before. Every process is looked at
+// fails it at once, even if its checks have passed. The gate looks at every process
 // once more after the last check has passed.
 //
 // # Which checks
@@ -42,4 +41,12 @@
 // onFailure.command of app.json runs inside the container whose check failed.
 // onFailure.url is not called: an address that a pusher chooses, and that the host
 // reaches, may be none that the pusher could reach.
+//
+// # Dependencies
+//
+// The gate knows no engine. It asks an Observer for the state of a process and an
+// Execer to run a command; the caller adapts its engine to both. A File knows no
+// settings: it is parsed once for a release, and Over merges it with the settings of
+// the moment and checks the budget. Parsing with the settings was rejected: a changed
+// setting would need the text of the file again.
 package checks

@@ -9,26 +9,26 @@ import (
 	"dokku/agent/event"
 )
 
-// Failure is why a deploy was rejected by the gate.
+// Failure is the reason for which the gate rejected a deploy.
 type Failure struct {
 	Target Target
-	// Check is the one that failed; the zero Check where the process ended and had
-	// no other check than to stay up.
+	// Check is the failed check; the zero Check if the process ended and only had to
+	// stay up.
 	Check Check
-	// Attempts of Check, the last answer of each.
+	// Attempts are those of Check, each with its last answer.
 	Attempts []AttemptResult
 	// Process is the process as it was afterwards: exit code, memory. The zero
 	// Process where it could not be looked at.
 	Process Process
 	// Reason is the last answer, or how the process ended.
 	Reason string
-	// Suggestion is one line about what to do.
+	// Suggestion is the one thing to try first, in one line.
 	Suggestion string
 	// Also are the other checks that had failed by then.
 	Also []*Failure
 
 	ended bool
-	ports []int // what the process listened on
+	ports []int // that the process listened on
 }
 
 // Error says which process failed which check and how, in one line.
@@ -42,9 +42,9 @@ func (f *Failure) Error() string {
 // Ended reports whether the process itself ended, rather than failed a check.
 func (f *Failure) Ended() bool { return f.ended }
 
-// Print writes the report of a rejected deploy: what failed, the state of the
-// process, the last lines of its log, Dokku's closing line and one suggestion. The
-// attempts were printed while they were made.
+// Print writes the report of a rejected deploy: the failed checks, the state of the
+// process, the last lines of its log, Dokku's closing line and one suggestion. The gate
+// has printed the attempts already.
 func (f *Failure) Print(log event.Log, app string, output []string) {
 	log.Warn("%s", f.Error())
 	for _, other := range f.Also {
@@ -73,7 +73,7 @@ func (f *Failure) Print(log event.Log, app string, output []string) {
 	}
 }
 
-// state says what the process was doing, or how it ended.
+// state describes the process: running, or how it ended.
 func (f *Failure) state() string {
 	in := f.Process
 	switch {

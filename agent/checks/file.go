@@ -13,8 +13,8 @@ import (
 
 const fileName = "CHECKS"
 
-// File is a CHECKS file. It is parsed once for a release; the settings that it
-// overrides may be others whenever it is used, see Over.
+// File is a parsed CHECKS file. A release carries it. It knows no settings: Over merges
+// it with those of the moment.
 type File struct {
 	Checks    []Check // in the order of the file; none: the default check applies
 	overrides []override
@@ -23,7 +23,7 @@ type File struct {
 // override is a setting of the file.
 type override struct{ property, value string }
 
-// Warning is about a line that does not do what it seems to; its String is one
+// Warning is about a line with another effect than it seems to have; its String is one
 // line of text.
 type Warning = scale.Problem
 
@@ -80,8 +80,9 @@ func ParseCHECKS(src []byte) (File, []Warning, error) {
 	return f, warnings, nil
 }
 
-// Over returns the checks with their settings: those of the file, else the defaults.
-// The error says that the checks would take too long.
+// Over merges the file with resolved defaults. It returns the checks, each with its
+// waiting times, and the settings, where the file's values win. The error is a
+// scale.Problems: with these defaults, WAIT x ATTEMPTS exceeds the budget.
 func (f File) Over(defaults Settings) ([]Check, Settings, error) {
 	s := defaults
 	s.Origin = maps.Clone(defaults.Origin)

@@ -23,9 +23,9 @@ const (
 
 // Gate returns nil once every target has passed the checks of its type and none
 // has ended. It returns a *Failure for a process that did not pass, ctx's error when
-// the deploy was cancelled, and other errors where a process could not be looked
-// at. It prints what passes and each attempt that does not. The same call on running
-// processes is checks:run.
+// the deploy was cancelled, and other errors where a process could not be looked at. It
+// prints the checks that pass and each attempt that does not. checks:run makes the same
+// call on running processes.
 func Gate(ctx context.Context, plan Plan, targets []Target, watch Observer, log event.Log) error {
 	var probes []*probe
 	g := &gate{plan: plan, watch: watch, log: log, start: time.Now()}
@@ -115,8 +115,8 @@ func (g *gate) run(ctx context.Context, probes []*probe, targets []Target) error
 	return err
 }
 
-// onFailure runs what checks that have failed ask for, and prints what it
-// prints. It changes nothing about the outcome.
+// onFailure runs the onFailure commands of failed checks and prints their output. It
+// does not change the outcome.
 func (g *gate) onFailure(ctx context.Context, probes []*probe) {
 	for _, p := range probes {
 		if !p.failed || len(p.check.OnFailure) == 0 || g.plan.Exec == nil {
@@ -185,7 +185,7 @@ func (g *gate) look(ctx context.Context, id string) (Process, error) {
 	return g.watch.Process(ctx, id)
 }
 
-// ended says how a process has ended, or "".
+// ended describes the end of a process; "" if it has not ended.
 func ended(t Target, in Process) string {
 	lived := ""
 	if in.Finished.After(t.Started) {
@@ -206,8 +206,8 @@ func ended(t Target, in Process) string {
 	return ""
 }
 
-// complete adds to the first failure what else had failed by then and what the
-// process looks like now.
+// complete adds to the first failure the other failures so far and the present state of
+// the process.
 func (g *gate) complete(ctx context.Context, f *Failure, probes []*probe) error {
 	if !f.ended {
 		if in, err := g.look(ctx, f.Target.ID); err == nil {

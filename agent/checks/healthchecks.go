@@ -99,7 +99,7 @@ func fromHealthcheck(typ string, h scale.Healthcheck) (Check, error) {
 	return c, nil
 }
 
-// request fills in what an HTTP check sends.
+// request fills in the request of an HTTP check.
 func request(c *Check, h scale.Healthcheck) error {
 	scheme, path := strings.ToLower(h.Scheme), h.Path
 	if scheme == "" {

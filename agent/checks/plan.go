@@ -28,30 +28,31 @@ type Target struct {
 	Restarts int
 }
 
-// Observer looks at processes from outside.
+// Observer looks at processes from outside. It is all that the gate asks of an engine
+// beside Execer; id is a Target's.
 type Observer interface {
 	// Process returns the state of a process.
 	Process(ctx context.Context, id string) (Process, error)
-	// ListeningPorts returns the TCP ports on which the container listens on any
-	// address, loopback too.
+	// ListeningPorts returns the TCP ports on which the process listens on any
+	// address but loopback, ascending.
 	ListeningPorts(ctx context.Context, id string) ([]int, error)
 }
 
 // Execer runs a command inside a container.
 type Execer interface {
-	// Exec returns what the command printed, which may be cut, and its exit code.
-	// An error means that it could not be run.
+	// Exec returns the command's output, which may be cut, and its exit code. An
+	// error means that the command could not run.
 	Exec(ctx context.Context, id string, argv []string) (output []byte, exitCode int, err error)
 }
 
-// Plan is what the gate checks.
+// Plan lists the checks of the gate.
 type Plan struct {
 	// Checks are the checks by process type, of the files and by default. A type
 	// that is missing is not checked.
 	Checks map[string][]Check
 	// Domains are the names of the app; a redirect to one of them stays on it.
 	Domains []string
-	// Skipped says why checks are left out, if any are.
+	// Skipped names the types without checks and the reason; "" if there are none.
 	Skipped string
 
 	Settings Settings
@@ -98,8 +99,8 @@ func NewPlan(types []string, file *File, app scale.AppJSON, settings Settings) (
 	return p, warnings, nil
 }
 
-// addDefaults gives every type that has no checks its default one, and takes away
-// what the settings skip.
+// addDefaults gives every type without checks its default check, and removes the checks
+// that the settings skip.
 func (p *Plan) addDefaults(types []string) {
 	var skipped []string
 	for _, typ := range types {
@@ -128,7 +129,7 @@ func (p *Plan) addDefaults(types []string) {
 	}
 }
 
-// Summary says what is checked on the targets: "CHECKS, 2 checks for web".
+// Summary names the checks of the targets: "CHECKS, 2 checks for web".
 func (p Plan) Summary(targets []Target) string {
 	counts := map[string]int{}
 	sources := map[string]string{}

@@ -10,12 +10,12 @@ import (
 	"dokku/agent/failpoint"
 )
 
-// AttemptResult is what one attempt came to: the last answer in its window.
+// AttemptResult is the outcome of one attempt: the last answer in its window.
 type AttemptResult struct {
 	Attempt int           // 1-based
 	Status  int           // of the HTTP answer; 0: none
 	Latency time.Duration // of the last try
-	Err     error         // what was wrong
+	Err     error         // nil: it passed
 }
 
 // String is "500 in 3ms: ..." or the error.
@@ -83,8 +83,8 @@ func (p *probe) run(ctx context.Context) error {
 	}
 }
 
-// stop ends the check because the gate has failed elsewhere. One whose own budget
-// was used up in the same moment has failed too.
+// stop ends the check because the gate has failed elsewhere. A check whose own budget
+// ended at the same moment has failed too.
 func (p *probe) stop() error {
 	if !closed(p.window.over) {
 		return nil
@@ -225,7 +225,7 @@ func (p *probe) results() []AttemptResult {
 	return list
 }
 
-// current says what an attempt has come to by now; gate.mu is held.
+// current returns the outcome of an attempt so far; gate.mu is held.
 func (p *probe) current(attempt int) AttemptResult {
 	r := p.last
 	switch flight := time.Since(p.since); {

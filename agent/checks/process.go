@@ -2,7 +2,7 @@ package checks
 
 import "time"
 
-// Process is what the gate asks of a process.
+// Process is the state of a process, as far as the gate looks at it.
 type Process struct {
 	Status   Status
 	ExitCode int // of its last end
@@ -15,7 +15,7 @@ type Process struct {
 // Running reports whether the process runs.
 func (p Process) Running() bool { return p.Status == StatusRunning }
 
-// Status is what a process does now, in the words of container engines.
+// Status is the state of a process, in the words of container engines.
 type Status string
 
 // The states of a process.

@@ -141,7 +141,7 @@ func (p *probe) ask(ctx context.Context, u *url.URL, secure bool) (*http.Respons
 		DialContext:            dial,
 		DisableKeepAlives:      true,
 		MaxResponseHeaderBytes: 64 << 10,
-		// Nobody signs certificates for a container's address.
+		// No authority signs certificates for a container's address.
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, ServerName: u.Hostname()},
 	}
 	return transport.RoundTrip(req)
@@ -169,7 +169,7 @@ func answer(resp *http.Response, content string) error {
 	return contentError{content, read}
 }
 
-// search reads until it has found what is wanted, keeping little in memory.
+// search reads until it has found the wanted text, with little memory.
 func search(r io.Reader, want []byte) (read int64, found bool, err error) {
 	buf := make([]byte, 0, len(want)+32<<10)
 	for {
@@ -192,7 +192,7 @@ func search(r io.Reader, want []byte) (read int64, found bool, err error) {
 	}
 }
 
-// readable shortens the errors of net to what a reader of a deploy needs.
+// readable shortens the errors of net for the reader of a deploy.
 func readable(err error) error {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -209,7 +209,7 @@ func readable(err error) error {
 	return err
 }
 
-// clip cuts what a process or a file said to a line's length.
+// clip cuts the text of a process or a file to a line's length.
 func clip(s string) string {
 	const most = 120
 	if len(s) > most {
@@ -218,7 +218,7 @@ func clip(s string) string {
 	return s
 }
 
-// listening says which ports a process listens on, and what to do about it.
+// listening names the ports that a process listens on, and the fix.
 func listening(ports []int, want int) string {
 	if slices.Contains(ports, want) {
 		return fmt.Sprintf("it listens on port %d of its loopback address only; bind it to 0.0.0.0", want)

@@ -10,15 +10,15 @@ import (
 	"dokku/scale"
 )
 
-// Limits of what a file or a setting may ask for.
+// Limits of the values in files and settings.
 const (
 	maxAttempts = 100
 	maxBudget   = 10 * time.Minute
 	maxChecks   = 100 // of one process type
 )
 
-// Settings say how long the gate waits for what. The names of their origins are
-// the property names of checks:set.
+// Settings are the waiting times of the gate. The keys of Origin are the property names
+// of checks:set.
 type Settings struct {
 	Wait         time.Duration // of one attempt
 	Timeout      time.Duration // of one request or command
@@ -32,7 +32,7 @@ type Settings struct {
 	// Disabled are the process types whose old processes stop before the new ones
 	// start, without checks (checks:disable).
 	Disabled []string
-	// Origin says for each name where its value is from: "default", "server",
+	// Origin is the source of each value: "default", "server",
 	// "app", "server config", "app config", "CHECKS".
 	Origin map[string]string
 }
@@ -50,9 +50,9 @@ func Defaults() Settings {
 	return s
 }
 
-// Sources are where settings come from. A later field wins over an earlier one:
-// what is set for the app over what is set for the server, and a property of
-// checks:set over the config variable that it replaced.
+// Sources are the places that settings come from. A later field wins over an earlier
+// one: settings of the app over settings of the server, and a property of checks:set
+// over the config variable that it replaced.
 type Sources struct {
 	ServerConfig map[string]string // config:set --global DOKKU_CHECKS_WAIT=5
 	Server       map[string]string // checks:set --global wait 5

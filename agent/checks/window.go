@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// quiet is how long the first attempt goes on before it is announced: what
-// passes at once prints no attempts.
+// quiet is how long the first attempt goes on before it is announced: checks that pass
+// at once print no attempts.
 const quiet = time.Second
 
 // schedule is when attempts begin and end. Checks with the same schedule share
@@ -84,8 +84,8 @@ func (w *window) open() []*probe {
 	return list
 }
 
-// close ends an attempt: it prints what was expected and what came instead, then
-// announces the next attempt.
+// close ends an attempt: it prints the expected and the actual results, then announces
+// the next attempt.
 func (w *window) close(n int, announced bool) {
 	open := w.open()
 	g := w.gate

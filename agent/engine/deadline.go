@@ -16,13 +16,13 @@ const (
 	settleTime = 10 * time.Second
 )
 
-// Within bounds a call to the engine.
+// Within bounds a call to the engine. The cause of the context's end is a SlowError.
 func Within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, limit, SlowError{limit})
 }
 
-// Settled bounds a change that must not be left halfway: it outlives ctx by
-// settleTime.
+// Settled bounds a change that must not stop halfway. The returned context outlives
+// ctx by 10 seconds, so that the caller learns the outcome and can undo it.
 func Settled(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	c, cancelCause := context.WithCancelCause(context.WithoutCancel(ctx))
 	c, cancel := Within(c, limit)

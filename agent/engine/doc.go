@@ -1,81 +1,70 @@
-// Package engine is where an app's processes run, behind one interface: Host
-// for all that one machine's engine can do, in parts that a larger engine can
-// offer one by one. Docker is a Docker Engine, Memory is one for tests, and
-// enginetest is the contract as tests that both pass.
+// Package engine is the contract of the software that runs an app's processes.
+// Its implementations are packages below it: engine/docker for a Docker Engine,
+// engine/memory for tests. Both pass the conformance suite in enginetest.
+//
+// # Two contracts
+//
+// Engine is all that a rollout asks for: observe, start, stop and remove processes
+// (Processes), look into them (Prober: the gate and release commands), and find and
+// name images (Images). One machine can do that, and so can a cluster. Each group
+// has at most five methods; a function asks for the smallest group that does.
+//
+// Machine is what only one machine can do: rename a container, give it a fixed
+// address, make folders on the host, connect a terminal, show the ps table, archive
+// images. An engine whose scheduler chooses names, addresses and hosts is no
+// Machine. A rollout uses Names and Networks where the engine has them, since only
+// fixed addresses need an address before the start; the commands for storage,
+// networks, terminals and backups ask for the rest.
+//
+// Watcher stands beside both: a deploy never watches, the agent always does. Host
+// is Engine, Machine and Watcher together, the whole of a single server.
+//
+// A capability is an interface, never a type assertion on an implementation. A build
+// needs the Docker API itself, which is no part of this contract: docker.NewClient
+// makes a client for the builder.
+//
+// A single interface with all methods was rejected: a second engine would have to
+// fail in half of them, and a test double of a deploy would have to write them all.
 //
 // # Decisions
 //
-// What runs is observed, never stored. Every container, network and image
-// carries its app's label, and Observe asks the engine. A container inherits
-// the labels of its image, so all of ours are set on every container, empty
-// where they do not apply: an image cannot claim to be another app. A container
-// that somebody runs by hand from an app's image inherits the app's label; it is
-// none of the app's processes, and Observe and Watch leave it out because it has
-// no kind.
+// Running processes are observed, never stored. Every container, network and image
+// carries its app's label, and Observe asks the engine. A container inherits the
+// labels of its image. Start therefore sets all of our labels on every container,
+// empty where they do not apply: an image cannot claim to be another app. A
+// container that somebody runs by hand from an app's image inherits the app's label
+// too. It has no kind, so Observe and Watch leave it out.
 //
-// Start is one call that makes, connects and starts. The container's name, its
-// release and its attempt identify it, so that a start that was interrupted is
-// continued by the same call. A change that is under way goes on for some
-// seconds after its context has ended: a create whose answer nobody waits for
-// would leave a container that nobody knows of. A start that is given up removes
-// what it made.
+// Start is one call that creates, connects and starts. The container's name, its
+// release and its attempt identify it: the same call continues an interrupted start.
+// A change that is under way goes on for some seconds after its context has ended
+// (Settled), because an unanswered create would leave an unknown container. A failed
+// start removes the container that it made.
 //
-// Each app has a bridge network of its own. The engine checks that a network's
-// name is new, but not atomically: six calls at once make six networks of one
-// name. It never gives one interface to two networks, so the interface's name is
-// derived from the app's, and of two processes that make the network one fails
-// and finds the other's. A lock file was rejected: it would not hold against
-// another machine's agent on the same engine.
+// The agent chooses fixed addresses from the lower half of an app's subnet, the
+// engine hands out automatic ones from the upper half (Divide). With one range, the
+// engine would give a stopped container's fixed address to the next container that
+// asks for none.
 //
-// Fixed addresses are chosen by the agent from the lower half of the subnet, the
-// engine gives out automatic ones from the upper half: it would give a stopped
-// container's fixed address to the next one that asks for none. Subnets come
-// from a pool and keep clear of the host's interfaces and routes, of which the
-// engine's own choice knows only a part.
+// A container joins other networks between its creation and its start. A process may
+// look for its database first of all, and a process that could not join must never
+// run. The app's own network stays the one with the fixed address.
 //
-// Other networks are joined between a container's creation and its start, by
-// any API version: a process may look for its database as the first thing it
-// does, and a process must never run that could not join. The app's own network
-// stays the one with the fixed address.
+// Remove never removes an image by force. It takes only names away that a deploy gave
+// (TagPrefix), and leaves an image alone that any container, running or not, was made
+// from. A network that only stopped containers use stays as well: without it they
+// could never start again.
 //
-// A folder's owner is changed without a program that runs as root: Chown unpacks
-// an archive with the folder alone into a container that is made for it, of an
-// empty image, and never started. Whoever may use the engine can do that, so no
-// rule of sudo is needed for it.
+// Watch is level-triggered. "connected" means: look at everything. Watch sends it
+// first, after each reconnection, and after it had to drop events for a slow
+// receiver.
 //
-// Images are never removed by force. Remove takes only names away that a deploy
-// gave (TagPrefix), and leaves an image alone that a container, running or not,
-// was made from. The engine would take all names but one from an image in use
-// before it refuses. A network that only stopped containers use is kept as well:
-// the engine would remove it, and they could never be started again.
+// Every call has a deadline beside its context's (Within, Settled). Errors that a
+// caller tells apart are values (see ErrAddressInUse). Every error names the thing,
+// the value and, where there is one, the fix.
 //
-// ListeningPorts reads the table of sockets of the container's network namespace
-// from /proc, which any user may, and asks cat in the container only where the
-// engine's processes are not this machine's. The control group of the process
-// proves that it is the container's. Processes runs the host's ps in the same way,
-// as the engine does, without the engine's detour of 20 ms, and asks the engine where
-// it finds none.
-//
-// Watch is level-triggered. "connected" means: look at everything. It is sent
-// first, after each reconnection, and when the receiver was so slow that events
-// had to be dropped. After a reconnection the API version is agreed on anew,
-// because the engine may have been upgraded meanwhile.
-//
-// RunAttached connects the streams before it starts the container, so that no
-// output is lost, and never asks the engine to remove it: a removed container has
-// no exit code. With a terminal the stop signal is HUP, since interactive shells
-// ignore TERM. A command that was started by ExecAttached would outlive its
-// caller: it is sent a HUP from inside the container, the only place from which a
-// user of the engine can reach it.
-//
-// Logs are json-file, rotated, whatever the engine's default is: Logs can read
-// them, and they do not fill the disk.
-//
-// Every call has a deadline beside its context's. The engine's errors lose the
-// layers they went through; those that a caller tells apart are values (see
-// ErrAddressInUse), and each names the thing, the value and, where there is one,
-// the mend.
-//
-// The client is docker/docker/client, the last release of that module path. Only
-// the files docker*.go know it.
+// The rules that every engine has to follow are written here once, and the
+// implementations call them: the labels of a Spec, its validation, the restart
+// policies, the owners of an image, the division of a subnet. A package internal to
+// the engines was rejected: a Spec's rules belong to the Spec.
 package engine

@@ -26,90 +26,15 @@ const (
 	LabelAttached = "com.dokku.attached"
 )
 
-// LabelNetwork is carried by the networks that CreateNetwork made; its value is
-// the network's name. Dokku gives its networks the same one.
+// LabelNetwork is the label of networks made by CreateNetwork; its value is the
+// network's name. Dokku gives its networks the same one.
 const LabelNetwork = "com.dokku.network-name"
 
-// LabelRoot is carried by the networks of apps: which DOKKU_ROOT the app is of. An
+// LabelRoot is the label of apps' networks that names the DOKKU_ROOT of the app: one
 // engine may serve several.
 const LabelRoot = "com.dokku.root"
 
-// Kind says what a container is for; it is the value of LabelContainerType.
-type Kind string
-
-const (
-	// KindDeploy is a process of the app's formation.
-	KindDeploy Kind = "deploy"
-	// KindRelease runs a release command once.
-	KindRelease Kind = "release"
-	// KindRun is a one-off container.
-	KindRun Kind = "run"
-)
-
-// Spec says what to start. The zero value of an optional field means the
-// image's or the engine's default.
-type Spec struct {
-	App     string
-	Kind    Kind
-	Type    string // process type: "web"
-	Index   int    // 1-based: web.1
-	Release int
-	Attempt string // identifies one preparation of the release; never reused
-
-	Name       string   // container's name
-	Image      string   // image id
-	Entrypoint []string // nil: the image's ENTRYPOINT
-	// Command nil means the image's CMD, and nothing where Entrypoint is set: an
-	// image's CMD belongs to its own ENTRYPOINT.
-	Command []string
-	Env     []string // "KEY=value"
-
-	Address netip.Addr // fixed address on the app's network; zero: an automatic one
-	Port    int        // container's TCP port; with HostPort
-	// HostPort publishes Port on all addresses of the host. 0: not published.
-	HostPort int
-
-	RestartPolicy string        // "no", "always", "unless-stopped", "on-failure[:N]"
-	StopTimeout   time.Duration // between TERM and KILL
-
-	Mounts []Mount
-	// Joins are the networks, by name, that the container joins beside the app's
-	// own before its process starts. There it has Aliases beside its own name.
-	Joins   []string
-	Aliases []string
-	Limits  Limits
-
-	// TTY gives the process a terminal. Its stop signal is HUP then: an interactive
-	// shell ignores TERM.
-	TTY bool
-	// Deadline is until when a one-off container may run; zero: no limit. Client
-	// names the process that started it. The engine only keeps them.
-	Deadline time.Time
-	Client   string
-
-	// Attached: the streams are the caller's; Stdin: its standard input too. RunAttached
-	// sets them.
-	Attached, Stdin bool
-}
-
-// Mount is a folder or file of the host, or a volume, that a container sees.
-type Mount struct {
-	// Source is an absolute path, which has to exist, or the name of a volume,
-	// which is made when it is missing.
-	Source   string
-	Target   string // absolute path in the container
-	ReadOnly bool
-}
-
-// Limits bound what a container may use. 0: no limit.
-type Limits struct {
-	Memory            int64 // bytes; a process that needs more is killed
-	MemorySwap        int64 // bytes of memory and swap together, at least Memory
-	MemoryReservation int64 // bytes that the container keeps when the host's memory runs short
-	NanoCPUs          int64 // billionths of a CPU
-}
-
-// Status is what a container does now, in the engine's words.
+// Status is the state of a container, in the engine's words.
 type Status string
 
 const (
@@ -133,7 +58,7 @@ type Instance struct {
 	Release int
 	Attempt string
 	Image   string // image id
-	// Command is what its process was started as, quoted for a shell.
+	// Command is the command line of its process, quoted for a shell.
 	Command string
 
 	// Deadline and Client are of a one-off container, see Spec. Attached: its
@@ -168,17 +93,17 @@ type Network struct {
 	ID     string
 	Name   string
 	App    string
-	Root   string // what its maker was configured with; "" before there was such a label
+	Root   string // value of LabelRoot; "" for networks older than that label
 	Subnet netip.Prefix
 	// Automatic is the part of Subnet from which the engine hands out addresses
-	// to containers that ask for none; fixed addresses are chosen outside it.
+	// to containers that ask for none. Fixed addresses lie outside it.
 	Automatic netip.Prefix
 	Gateway   netip.Addr
 }
 
-// Image is an image of an app. Whose it is, its names say: an app has the images
-// that are called TagPrefix and its name. One without such a name belongs to
-// the app of its label, which cannot be changed as a name can.
+// Image is an image of an app. An app owns the images whose names begin with TagPrefix
+// and its own name. An image without such a name belongs to the app of its label; a
+// label cannot change as names can.
 type Image struct {
 	ID   string
 	App  string // the app that was asked for; one of several when none was
@@ -192,7 +117,7 @@ type Observed struct {
 	Images    []Image
 }
 
-// ResourceKind tells Remove what an id names.
+// ResourceKind is the kind of a Resource.
 type ResourceKind string
 
 const (
@@ -205,8 +130,8 @@ const (
 type Resource struct {
 	Kind ResourceKind
 	ID   string
-	// App is whose image to remove: one that other apps have too loses only this
-	// app's names. "" is everybody's.
+	// App limits the removal of an image: an image that other apps own too loses only
+	// the names of this app. "" removes the names of all apps.
 	App string
 }
 
@@ -222,15 +147,15 @@ type Engine interface {
 
 // Processes starts and ends processes.
 type Processes interface {
-	// Observe lists what carries the label of app; "" lists all apps. The
-	// fields of an Instance are complete (they are inspected, not only listed).
+	// Observe lists the containers, networks and images with the label of app; ""
+	// lists those of all apps. All fields of an Instance are filled in.
 	Observe(ctx context.Context, app string) (Observed, error)
 	// Start creates and starts a container. A stopped container of the same
 	// name, release and attempt is started again instead; a running one is
 	// returned as it is. Any other container of that name is ErrNameInUse. An
 	// address that a running container holds is ErrAddressInUse; a stopped one
 	// holds none. On error nothing that this call made is left behind, also when
-	// ctx ended meanwhile.
+	// ctx ended during the call.
 	Start(ctx context.Context, spec Spec) (Instance, error)
 	// Stop sends the container's stop signal, waits up to grace, kills, and
 	// returns once it has ended. It is not restarted by its policy afterwards.
@@ -239,8 +164,8 @@ type Processes interface {
 	// Remove removes a container (killing it when it runs) with its anonymous
 	// volumes, a network (detaching nothing: one that has containers, running or
 	// not, is ErrInUse) or an image (never by force: one that a container uses
-	// keeps its tags silently, and so does one that somebody tagged outside
-	// TagPrefix). What is missing is not an error.
+	// keeps its tags silently, and so does one that has a name outside TagPrefix).
+	// A missing resource is not an error.
 	Remove(ctx context.Context, r Resource) error
 	// Instance returns the state of a container; ErrNoContainer when it is gone.
 	Instance(ctx context.Context, id string) (Instance, error)
@@ -272,12 +197,12 @@ type Networks interface {
 	// CreateNetwork makes a bridge network with LabelNetwork that any container
 	// may join. A network of that name is ErrNetworkExists. Remove removes it.
 	CreateNetwork(ctx context.Context, name string) (NetworkInfo, error)
-	// AllNetworks lists all of the engine's networks, whoever made them, sorted by
-	// name.
+	// AllNetworks lists all networks of the engine, also those of other programs,
+	// sorted by name.
 	AllNetworks(ctx context.Context) ([]NetworkInfo, error)
 }
 
-// NetworkInfo is a network of the engine, whoever made it.
+// NetworkInfo is any network of the engine, also one of another program.
 type NetworkInfo struct {
 	ID       string
 	Name     string
@@ -292,10 +217,10 @@ type NetworkInfo struct {
 
 // Storage prepares folders of the host for mounts.
 type Storage interface {
-	// Chown makes the folder dir/name when it is missing, in dir, which has to
-	// exist, and gives it, and nothing in it, to a user and the group of the same number, with mode 0755. The
-	// engine has the rights for that where its caller has not. Nothing may call it
-	// twice at the same time for one dir.
+	// Chown creates the folder dir/name if it is missing, and gives it to a user and
+	// the group of the same number, with mode 0755. The contents keep their owners.
+	// dir has to exist. The engine has the rights for that even where its caller has
+	// not. Calls for one dir must not overlap.
 	Chown(ctx context.Context, dir, name string, uid int) error
 }
 
@@ -306,7 +231,7 @@ type LogOptions struct {
 	Timestamps bool // RFC 3339, before each line
 }
 
-// MaxExecOutput bounds what Exec returns, in bytes; the rest is read and dropped.
+// MaxExecOutput is the most that Exec returns, in bytes; it reads and drops the rest.
 const MaxExecOutput = 256 << 10
 
 // Prober looks into containers: the gate and commands that run once need it.
@@ -314,8 +239,8 @@ type Prober interface {
 	// Logs copies stdout and stderr of a container, in order, to w. With Follow
 	// it returns when the container ends (a restart ends it too) or ctx is done.
 	Logs(ctx context.Context, id string, o LogOptions, w io.Writer) error
-	// Wait waits for the container's end and returns its last state. If it is
-	// removed meanwhile, that state has only the id and the exit code.
+	// Wait waits for the container's end and returns its last state. The state of a
+	// container that was removed during the wait has only the id and the exit code.
 	Wait(ctx context.Context, id string) (Instance, error)
 	// Exec runs argv in a running container and returns its stdout and stderr,
 	// at most MaxExecOutput bytes, and its exit code.
@@ -325,7 +250,7 @@ type Prober interface {
 	ListeningPorts(ctx context.Context, id string) ([]int, error)
 }
 
-// ImageInfo is what a deploy needs to know of an image.
+// ImageInfo describes an image to a deploy.
 type ImageInfo struct {
 	ID         string
 	Ports      []int // exposed TCP ports, ascending
@@ -334,8 +259,8 @@ type ImageInfo struct {
 	Size       int64 // in bytes, of all layers
 }
 
-// TagPrefix is what the names of all images begin with that a deploy made.
-// Remove takes only such names away from an image.
+// TagPrefix begins the names of all images that deploys make. Remove takes only such
+// names away from an image.
 const TagPrefix = "dokku/"
 
 // Images looks images up.
@@ -356,15 +281,15 @@ type Archives interface {
 	Load(ctx context.Context, r io.Reader) error
 }
 
-// Event is a change of a labelled container that the agent did not ask for
-// or at least has to look at.
+// Event is a change of a labelled container. The agent has to look at it, even if it
+// asked for it.
 type Event struct {
-	App    string // "" where the whole engine is meant (it came back)
+	App    string // "" for the whole engine (it came back)
 	ID     string
 	Action Action
 }
 
-// Action is what happened to a container, in the engine's words.
+// Action is the kind of an Event, in the engine's words.
 type Action string
 
 const (
@@ -378,13 +303,13 @@ const (
 
 // Watcher follows the engine.
 type Watcher interface {
-	// Watch sends events until ctx is done, whose error it returns, reconnecting
-	// with back-off. The first event, and the first one after each reconnection
-	// and after each gap, is "connected": look at everything.
+	// Watch sends events until ctx ends and returns ctx's error. It reconnects with
+	// back-off. The first event, and the first one after each reconnection and each
+	// gap, is "connected": look at everything.
 	Watch(ctx context.Context, events chan<- Event) error
 }
 
-// Host is all that one machine's engine can do.
+// Host is the whole engine of a single server.
 type Host interface {
 	Engine
 	Machine

@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// What callers of an engine tell apart, with errors.Is. The errors that carry
+// Errors that callers of an engine tell apart with errors.Is. The errors that wrap
 // them name the thing and the value.
 var (
-	// ErrUnreachable: the engine does not answer at all. What was asked may or
-	// may not have happened if the connection broke halfway.
+	// ErrUnreachable: the engine does not answer at all. If the connection broke
+	// during a call, the call may or may not have taken effect.
 	ErrUnreachable = errors.New("the engine cannot be reached")
 	// ErrAddressInUse: another running container, or the gateway, holds the
 	// address on the app's network. Choose another one.
@@ -38,12 +38,12 @@ var (
 	ErrNoSubnet = errors.New("no free subnet")
 )
 
-// NoJoin says that a network is missing, and what to do.
+// NoJoin returns an ErrNoJoin that names the network and the fix.
 func NoJoin(name string) error {
 	return fmt.Errorf("%w (%s): make it with network:create, or leave it with network:set", ErrNoJoin, name)
 }
 
-// Title names what a Spec starts, as error messages do.
+// Title names the process of a Spec as error messages do.
 func (s Spec) Title() string {
 	switch s.Kind {
 	case KindRelease:

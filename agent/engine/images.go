@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Owners are the apps that an image belongs to; see Image. It is never empty.
+// Owners returns the apps that own an image with these names and the app label, sorted;
+// see Image. The list is never empty.
 func Owners(label string, names []string) []string {
 	var apps []string
 	for _, name := range names {
@@ -22,8 +23,8 @@ func Owners(label string, names []string) []string {
 	return apps
 }
 
-// NamesOf parts an image's names into those of an app and the rest; without an
-// app all are its own.
+// NamesOf splits an image's names into those of an app and the rest. For app "" all
+// names are own.
 func NamesOf(app string, names []string) (own, rest []string) {
 	for _, name := range names {
 		if app == "" || strings.HasPrefix(name, TagPrefix+app+":") {

@@ -1,12 +1,11 @@
 package engine
 
-import (
-	"context"
-)
+import "context"
 
 // Inspector describes one container, and the engine itself.
 type Inspector interface {
-	// Info says which engine it is; ErrUnreachable when it is down.
+	// Info returns the engine's version and its data folder; ErrUnreachable when it
+	// is down.
 	Info(ctx context.Context) (Info, error)
 	// Describe returns the engine's own description, a JSON object as docker
 	// inspect prints it; ErrNoContainer when the container is gone.
@@ -14,4 +13,12 @@ type Inspector interface {
 	// Processes returns the container's process table as ps prints it with the
 	// given arguments (for example "auxwww"): titles, then rows.
 	Processes(ctx context.Context, id, args string) (titles []string, rows [][]string, err error)
+}
+
+// Info is an engine's description of itself.
+type Info struct {
+	Version string // "20.10.24"
+	API     string // the highest version of the API that it speaks: "1.41"
+	// DataRoot is the folder of the engine's host that holds images and containers.
+	DataRoot string
 }

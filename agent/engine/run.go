@@ -7,14 +7,14 @@ import (
 	"io"
 )
 
-// Runner is what RunOnce needs of an engine.
+// Runner is the part of an Engine that RunOnce needs.
 type Runner interface {
 	Processes
 	Prober
 }
 
-// RunOnce runs a container to its end, copies what it prints to output while it
-// runs, removes it, and returns its last state. When ctx ends, the container is
+// RunOnce runs a container to its end, copies its log to output while it runs, removes
+// it, and returns its last state. When ctx ends, the container is
 // killed and removed. A command that fails is not an error: see ExitCode and
 // OOMKilled.
 func RunOnce(ctx context.Context, r Runner, spec Spec, output io.Writer) (Instance, error) {
@@ -51,8 +51,7 @@ func finish(ctx context.Context, c Prober, id string, output io.Writer) (Instanc
 	return last, c.Logs(ctx, id, LogOptions{}, rest)
 }
 
-// remainder passes on what is written to it. After again, it leaves out as much
-// as it has passed on.
+// remainder passes writes on. After again, it drops as many bytes as it has passed on.
 type remainder struct {
 	to     io.Writer
 	passed int64

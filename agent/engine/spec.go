@@ -4,12 +4,88 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
 
 	"mvdan.cc/sh/v3/syntax"
 )
+
+// Kind is the purpose of a container; it is the value of LabelContainerType.
+type Kind string
+
+const (
+	// KindDeploy is a process of the app's formation.
+	KindDeploy Kind = "deploy"
+	// KindRelease runs a release command once.
+	KindRelease Kind = "release"
+	// KindRun is a one-off container.
+	KindRun Kind = "run"
+)
+
+// Spec describes a container to start. The zero value of an optional field means the
+// image's or the engine's default.
+type Spec struct {
+	App     string
+	Kind    Kind
+	Type    string // process type: "web"
+	Index   int    // 1-based: web.1
+	Release int
+	Attempt string // identifies one preparation of the release; never reused
+
+	Name       string   // container's name
+	Image      string   // image id
+	Entrypoint []string // nil: the image's ENTRYPOINT
+	// Command nil means the image's CMD, and nothing where Entrypoint is set: an
+	// image's CMD belongs to its own ENTRYPOINT.
+	Command []string
+	Env     []string // "KEY=value"
+
+	Address netip.Addr // fixed address on the app's network; zero: an automatic one
+	Port    int        // container's TCP port; with HostPort
+	// HostPort publishes Port on all addresses of the host. 0: not published.
+	HostPort int
+
+	RestartPolicy string        // "no", "always", "unless-stopped", "on-failure[:N]"
+	StopTimeout   time.Duration // between TERM and KILL
+
+	Mounts []Mount
+	// Joins are the names of the networks that the container joins beside the app's
+	// own, before its process starts. There it has Aliases beside its own name.
+	Joins   []string
+	Aliases []string
+	Limits  Limits
+
+	// TTY gives the process a terminal. Its stop signal is HUP then: an interactive
+	// shell ignores TERM.
+	TTY bool
+	// Deadline is the time until which a one-off container may run; zero: no limit.
+	// Client names the process that started it. The engine only keeps them.
+	Deadline time.Time
+	Client   string
+
+	// Attached: the streams are the caller's; Stdin: the standard input too. Only
+	// RunAttached sets them.
+	Attached, Stdin bool
+}
+
+// Mount is a folder or file of the host, or a volume, that a container sees.
+type Mount struct {
+	// Source is an absolute path, which has to exist, or the name of a volume. The
+	// engine creates a missing volume.
+	Source   string
+	Target   string // absolute path in the container
+	ReadOnly bool
+}
+
+// Limits bound the memory and the CPUs of a container. 0: no limit.
+type Limits struct {
+	Memory            int64 // bytes; a process that needs more is killed
+	MemorySwap        int64 // bytes of memory and swap together, at least Memory
+	MemoryReservation int64 // bytes that the container keeps when the host's memory runs short
+	NanoCPUs          int64 // billionths of a CPU
+}
 
 // RestartPolicy is a parsed Spec.RestartPolicy.
 type RestartPolicy struct {
@@ -58,8 +134,8 @@ func (s Spec) dyno() string {
 	return s.Type + "." + strconv.Itoa(s.Index)
 }
 
-// Labels returns all labels. None may be left out: the image's own value would
-// show through.
+// Labels returns the container's labels. An engine has to set all of them, the empty
+// ones too: else the image's own value would show through.
 func (s Spec) Labels() map[string]string {
 	return map[string]string{
 		LabelApp:           s.App,
@@ -88,8 +164,8 @@ func attached(yes bool) string {
 	return ""
 }
 
-// Made reports whether labels are those of a container that was started for
-// the same process of the same preparation of the same release.
+// Made reports whether a container with these labels was started from a Spec of the
+// same process, release and attempt.
 func (s Spec) Made(labels map[string]string) bool {
 	ours := make(map[string]string, len(labels))
 	for name := range s.Labels() {
@@ -98,7 +174,7 @@ func (s Spec) Made(labels map[string]string) bool {
 	return maps.Equal(ours, s.Labels())
 }
 
-// Check reports what no engine can start.
+// Check returns the error of a Spec that no engine can start.
 func (s Spec) Check() error {
 	switch {
 	case s.App == "":
@@ -116,10 +192,10 @@ func (s Spec) Check() error {
 	return err
 }
 
-// Bind reports whether the source is a path of the host.
+// Bind reports whether the source is a path of the host, and not a volume.
 func (m Mount) Bind() bool { return strings.HasPrefix(m.Source, "/") }
 
-// Describe fills in what an Instance knows from its labels.
+// Describe fills in the fields that the labels tell.
 func (i *Instance) Describe(labels map[string]string) {
 	i.App = labels[LabelApp]
 	i.Kind = Kind(labels[LabelContainerType])
@@ -133,7 +209,7 @@ func (i *Instance) Describe(labels map[string]string) {
 	i.Client, i.Attached = labels[LabelClient], labels[LabelAttached] != ""
 }
 
-// CommandLine is argv as one would type it.
+// CommandLine returns argv quoted for a shell, as one would type it.
 func CommandLine(argv []string) string {
 	words := make([]string, len(argv))
 	for n, word := range argv {
@@ -146,7 +222,8 @@ func CommandLine(argv []string) string {
 	return strings.Join(words, " ")
 }
 
-// Moment reads the engine's time; its year 1 is our zero time.
+// Moment parses a time of the engine's. The engine's year 1, and text that is no time,
+// give the zero time.
 func Moment(s string) time.Time {
 	t, err := time.Parse(time.RFC3339Nano, s)
 	if err != nil || t.Year() <= 1 {

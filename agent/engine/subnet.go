@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-// FreeSubnet returns the first subnet of the pool that overlaps nothing taken.
+// FreeSubnet returns the first subnet of that length in the pool that overlaps none of
+// the taken prefixes. The pool has to be IPv4; false means that it is used up.
 func FreeSubnet(pool netip.Prefix, length int, taken []netip.Prefix) (netip.Prefix, bool) {
 	first := binary.BigEndian.Uint32(pool.Addr().AsSlice())
 	for n := range uint32(1) << (length - pool.Bits()) {
@@ -20,8 +21,8 @@ func FreeSubnet(pool netip.Prefix, length int, taken []netip.Prefix) (netip.Pref
 	return netip.Prefix{}, false
 }
 
-// Divide says who gives out which addresses of a subnet: the engine the upper
-// half, the agent the lower one, whose first address is the gateway.
+// Divide splits a subnet: the engine hands out addresses of the upper half, the agent
+// chooses addresses of the lower half, whose first address is the gateway.
 func Divide(subnet netip.Prefix) (automatic netip.Prefix, gateway netip.Addr) {
 	length := subnet.Bits() + 1
 	a := subnet.Addr().As4()

@@ -2,7 +2,6 @@ package docker
 
 import (
 	"context"
-	"dokku/agent/engine"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -13,6 +12,8 @@ import (
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/client"
+
+	"dokku/agent/engine"
 )
 
 // join connects a container that does not run yet to the networks of spec that

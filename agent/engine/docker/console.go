@@ -2,7 +2,6 @@ package docker
 
 import (
 	"context"
-	"dokku/agent/engine"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,8 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/client"
 	"github.com/docker/docker/pkg/stdcopy"
+
+	"dokku/agent/engine"
 )
 
 // Logs implements Prober.

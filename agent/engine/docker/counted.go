@@ -13,10 +13,10 @@ import (
 	"dokku/agent/failpoint"
 )
 
-// A countedHost is an engine each call of which is a point at which a test can
-// strike.
+// A countedHost counts its calls as failpoints.
 type countedHost struct{ *Engine }
 
+// Counted makes every call of d a point at which a test can strike.
 func Counted(d *Engine) engine.Host { return countedHost{d} }
 
 // counting makes a call, unless the test wants it to fail.

@@ -1,20 +1,27 @@
 package docker
 
 import (
-	"cmp"
 	"context"
-	"dokku/agent/engine"
 	"fmt"
 	"net/netip"
 	"sync"
 
 	"github.com/docker/docker/client"
 	"golang.org/x/sync/singleflight"
+
+	"dokku/agent/engine"
 )
 
-// How long the engine may take for one call before it counts as hung. They are
-// generous: a busy machine needs seconds to start fifty containers at once.
-const ()
+const (
+	// subnetBits is the length of an app's prefix: room for 510 fixed and 511
+	// automatic addresses.
+	subnetBits = 22
+
+	// A container keeps logFiles files of its log, of at most logSize each. With one
+	// file, the engine would drop the whole log at each rotation.
+	logSize  = "10m"
+	logFiles = "2"
+)
 
 // Config says which Docker Engine to use and how. The zero value is right for
 // a host with one engine.
@@ -22,19 +29,12 @@ type Config struct {
 	// Host is the engine's address, "unix:///run/docker.sock". "" means
 	// DOCKER_HOST and its companions, and without them the default socket.
 	Host string
-	// Root names whose apps they are (LabelRoot); it is asked when a network is
-	// made. nil, or "", leaves that open.
+	// Root returns the value of engine.LabelRoot for new networks; it is called for
+	// each of them. A nil Root, or "", leaves the label out.
 	Root func() string
-	// Pool is where the apps' subnets come from; default 10.192.0.0/11.
+	// Pool is the IPv4 prefix that the apps' subnets are cut from, a /22 or larger;
+	// default 10.192.0.0/11.
 	Pool netip.Prefix
-	// SubnetBits is the length of an app's prefix; default 22, which is room for
-	// 510 fixed and 511 automatic addresses.
-	SubnetBits int
-	// LogMaxSize is at what size a container's log is rotated; default "10m".
-	LogMaxSize string
-	// LogMaxFile is how many of them are kept. The default is 2: with 1, the
-	// engine would throw the whole log away each time.
-	LogMaxFile int
 }
 
 // Engine is a Docker Engine, from 20.10 on. It connects at the first call.
@@ -55,45 +55,44 @@ type Engine struct {
 
 var _ engine.Host = (*Engine)(nil)
 
-// New returns the engine that c names. It fails when c makes no sense,
-// not when the engine is down.
+// New returns the engine that c names. It fails when c is invalid, not when the
+// engine is down.
 func New(c Config) (*Engine, error) {
 	if !c.Pool.IsValid() {
 		c.Pool = netip.MustParsePrefix("10.192.0.0/11")
 	}
 	c.Pool = c.Pool.Masked()
-	c.SubnetBits = cmp.Or(c.SubnetBits, 22)
-	c.LogMaxSize = cmp.Or(c.LogMaxSize, "10m")
-	c.LogMaxFile = cmp.Or(c.LogMaxFile, 2)
-	if !c.Pool.Addr().Is4() || c.SubnetBits < c.Pool.Bits() || c.SubnetBits > 28 {
-		return nil, fmt.Errorf("cannot cut subnets of /%d out of pool %s: the pool has to be IPv4, and a subnet between /%d and /28",
-			c.SubnetBits, c.Pool, c.Pool.Bits())
+	if !c.Pool.Addr().Is4() || c.Pool.Bits() > subnetBits {
+		return nil, fmt.Errorf("cannot cut subnets of /%d out of pool %s: the pool has to be IPv4, and a /%[1]d or larger", subnetBits, c.Pool)
 	}
 	d := &Engine{config: c, proc: "/proc"}
 	var err error
-	if d.client, err = d.dial(); err != nil {
+	if d.client, err = NewClient(c); err != nil {
 		return nil, fmt.Errorf("cannot use Docker Engine %q: %w", c.Host, err)
 	}
 	return d, nil
 }
 
-func (d *Engine) dial() (*client.Client, error) {
+// NewClient returns a client of the engine that c names, for calls that are no part
+// of engine.Host: builds. It does not connect. The caller closes it.
+func NewClient(c Config) (*client.Client, error) {
 	from := client.FromEnv
-	if d.config.Host != "" {
-		from = client.WithHost(d.config.Host)
+	if c.Host != "" {
+		from = client.WithHost(c.Host)
 	}
 	return client.NewClientWithOpts(from, client.WithAPIVersionNegotiation())
 }
 
-// Client returns the engine's client, for what this package does not do:
-// builds.
+// Client returns the engine's own client, for calls that are no part of engine.Host:
+// builds. It stays the engine's: the caller does not close it, and asks again for
+// each build, because the engine replaces it when it reconnects.
 func (d *Engine) Client() *client.Client {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.client
 }
 
-// Close closes the connections to the engine that nobody uses.
+// Close closes the idle connections to the engine.
 func (d *Engine) Close() error { return d.Client().Close() }
 
 // connect returns a client that has agreed with the engine on an API version.
@@ -125,7 +124,7 @@ func (d *Engine) connect(ctx context.Context) (*client.Client, error) {
 // comes back after an upgrade may not speak the old one any longer. Calls that
 // are under way keep the client they have.
 func (d *Engine) reconnect() {
-	fresh, err := d.dial()
+	fresh, err := NewClient(d.config)
 	if err != nil {
 		return
 	}

@@ -2,7 +2,6 @@ package docker
 
 import (
 	"context"
-	"dokku/agent/engine"
 	"errors"
 	"fmt"
 	"net"
@@ -12,10 +11,12 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/client"
+
+	"dokku/agent/engine"
 )
 
 // engineError is an error of the engine without the engine's decoration. It
-// keeps what the engine said for errdefs.
+// keeps the engine's error for errdefs.
 type engineError struct {
 	text  string
 	cause error
@@ -85,8 +86,8 @@ func dialError(host string) error {
 	return err
 }
 
-// explainStart is explain for what goes wrong when a container is created or
-// started. The engine tells these apart only in its texts.
+// explainStart is explain for the creation and the start of a container. The engine
+// tells their errors apart only in its texts.
 func (d *Engine) explainStart(ctx context.Context, spec engine.Spec, err error) error {
 	err = d.explain(ctx, err)
 	if err == nil || errors.Is(err, engine.ErrUnreachable) || ctx.Err() != nil {

@@ -303,8 +303,8 @@ func TestNewDockerRefuses(t *testing.T) {
 	for _, c := range []docker.Config{
 		{Host: "nonsense"},
 		{Pool: netip.MustParsePrefix("fd00::/48")},
-		{Pool: netip.MustParsePrefix("10.0.0.0/24"), SubnetBits: 22},
-		{SubnetBits: 30},
+		{Pool: netip.MustParsePrefix("10.0.0.0/24")},
+		{Pool: netip.MustParsePrefix("10.0.0.0/23")},
 	} {
 		if _, err := docker.New(c); err == nil {
 			t.Errorf("%+v is accepted", c)

@@ -2,13 +2,14 @@ package docker
 
 import (
 	"context"
-	"dokku/agent/engine"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/containerd/errdefs"
+
+	"dokku/agent/engine"
 )
 
 // Image implements Images.

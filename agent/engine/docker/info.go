@@ -2,7 +2,6 @@ package docker
 
 import (
 	"context"
-	"dokku/agent/engine"
 	"fmt"
 	"strconv"
 	"time"
@@ -11,6 +10,8 @@ import (
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/client"
 	"golang.org/x/sync/errgroup"
+
+	"dokku/agent/engine"
 )
 
 // Info implements Inspector.

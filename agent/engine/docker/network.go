@@ -3,7 +3,6 @@ package docker
 import (
 	"context"
 	"crypto/sha256"
-	"dokku/agent/engine"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -13,6 +12,8 @@ import (
 
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/client"
+
+	"dokku/agent/engine"
 )
 
 // bridgeOption names the kernel's interface for a bridge network.
@@ -48,9 +49,8 @@ func (d *Engine) network(ctx context.Context, app string) (n engine.Network, err
 }
 
 // onSubnet makes a network with the interface bridge on a free subnet of the pool.
-// Other processes may do the same at the same time: look finds what exists already,
-// among all networks, and attempt either returns the engine's error or tells whether
-// that was all.
+// Other processes may do the same at the same time: look finds the network among all
+// that exist, and attempt returns the engine's error or whether the work is done.
 func (d *Engine) onSubnet(ctx context.Context, bridge string, look func(context.Context, *client.Client, []network.Summary) (found bool, err error),
 	attempt func(context.Context, *client.Client, netip.Prefix) (done bool, err error)) error {
 	cli, err := d.connect(ctx)
@@ -73,10 +73,10 @@ func (d *Engine) onSubnet(ctx context.Context, bridge string, look func(context.
 		if found, err := look(ctx, cli, all); found || err != nil {
 			return err
 		}
-		subnet, ok := engine.FreeSubnet(d.config.Pool, d.config.SubnetBits, append(subnets(all), taken...))
+		subnet, ok := engine.FreeSubnet(d.config.Pool, subnetBits, append(subnets(all), taken...))
 		if !ok {
 			return fmt.Errorf("%w: every /%d of pool %s overlaps a network, an interface or a route of this host; set another pool or remove networks",
-				engine.ErrNoSubnet, d.config.SubnetBits, d.config.Pool)
+				engine.ErrNoSubnet, subnetBits, d.config.Pool)
 		}
 		switch done, err := attempt(ctx, cli, subnet); {
 		case err == nil && done:

@@ -3,7 +3,6 @@ package docker
 import (
 	"cmp"
 	"context"
-	"dokku/agent/engine"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -16,12 +15,14 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/client"
 	"golang.org/x/sync/errgroup"
+
+	"dokku/agent/engine"
 )
 
 // inspects is how many containers are inspected side by side.
 const inspects = 16
 
-// labelled selects what carries the label of app, or of any app.
+// labelled selects resources with the label of app, or of any app.
 func labelled(app string) filters.Args {
 	if app == "" {
 		return filters.NewArgs(filters.Arg("label", engine.LabelApp))
@@ -29,8 +30,8 @@ func labelled(app string) filters.Args {
 	return filters.NewArgs(filters.Arg("label", engine.LabelApp+"="+app))
 }
 
-// processes selects the containers of app, or of any app. Who runs an app's
-// image by hand gets a container with the image's labels, but without a kind.
+// processes selects the containers of app, or of any app. A container that was run by
+// hand from an app's image has the image's labels, but no kind.
 func processes(app string) filters.Args {
 	selected := labelled(app)
 	selected.Add("label", engine.LabelContainerType)
@@ -101,7 +102,7 @@ func instances(ctx context.Context, cli *client.Client, app string) ([]engine.In
 	return found, nil
 }
 
-// instance turns what the engine says of a container into an Instance.
+// instance converts the engine's description of a container.
 func instance(r container.InspectResponse) engine.Instance {
 	i := engine.Instance{ID: r.ID, Name: trimSlash(r.Name), Image: r.Image, Restarts: r.RestartCount,
 		Created: engine.Moment(r.Created), Command: engine.CommandLine(append([]string{r.Path}, r.Args...))}

@@ -2,13 +2,16 @@ package docker
 
 import (
 	"context"
-	"dokku/agent/engine"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"dokku/agent/engine"
+	"dokku/agent/proc"
 )
 
 // ListeningPorts implements Prober.
@@ -35,7 +38,7 @@ func (d *Engine) listening(ctx context.Context, id string) ([]int, error) {
 		return nil, fmt.Errorf("%w (%s)", engine.ErrNotRunning, engine.Short(id))
 	}
 	if text, ok := sockets(d.proc, r.State.Pid, r.ID); ok {
-		return parseListening(text), nil
+		return outside(proc.ParseListening(text)), nil
 	}
 	// The engine's processes are not this machine's: it is remote, or its
 	// containers live in a virtual machine. An image without cat cannot answer.
@@ -46,15 +49,15 @@ func (d *Engine) listening(ctx context.Context, id string) ([]int, error) {
 	if !strings.Contains(string(output), "local_address") {
 		return nil, fmt.Errorf("the image has no way to read /proc/net/tcp: %s", firstLine(string(output)))
 	}
-	return parseListening(string(output)), nil
+	return outside(proc.ParseListening(string(output))), nil
 }
 
 // sockets reads the table of TCP sockets in the network namespace of a
 // container's first process, which any user may. It makes sure that pid is that
-// process: the engine may number them in another machine, and a pid may be
-// somebody else's by now.
-func sockets(proc string, pid int, id string) (string, bool) {
-	dir := filepath.Join(proc, strconv.Itoa(pid))
+// process: the engine may number processes of another machine, and the kernel may have
+// given the pid to another process since.
+func sockets(root string, pid int, id string) (string, bool) {
+	dir := filepath.Join(root, strconv.Itoa(pid))
 	if !inContainer(dir, id) {
 		return "", false
 	}
@@ -66,28 +69,20 @@ func sockets(proc string, pid int, id string) (string, bool) {
 	return string(v4) + string(v6), true
 }
 
-// inContainer reports whether the process with this folder below /proc is one of
-// the container's, which its control group tells.
+// inContainer reports whether the process with this folder below /proc is one of the
+// container's. Its control group tells.
 func inContainer(dir, id string) bool {
 	groups, err := os.ReadFile(filepath.Join(dir, "cgroup"))
 	return err == nil && strings.Contains(string(groups), id)
 }
 
-// parseListening reads /proc/net/tcp and tcp6 (proc_pid_net(5)): the ports of
-// the sockets that listen on any address but loopback, ascending.
-func parseListening(text string) []int {
-	const listen = "0A" // TCP_LISTEN
+// outside returns the ports that are reached from outside of the container,
+// ascending: those of sockets that listen on any address but loopback.
+func outside(sockets []netip.AddrPort) []int {
 	var ports []int
-	for line := range strings.Lines(text) {
-		fields := strings.Fields(line)
-		if len(fields) < 4 || fields[3] != listen {
-			continue
-		}
-		host, port, _ := strings.Cut(fields[1], ":")
-		addr, ok := kernelAddr(host)
-		n, err := strconv.ParseUint(port, 16, 16)
-		if ok && err == nil && !addr.IsLoopback() {
-			ports = append(ports, int(n))
+	for _, a := range sockets {
+		if !a.Addr().IsLoopback() {
+			ports = append(ports, int(a.Port()))
 		}
 	}
 	slices.Sort(ports)

@@ -2,7 +2,6 @@ package docker
 
 import (
 	"context"
-	"dokku/agent/engine"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/docker/docker/api/types/container"
+
+	"dokku/agent/engine"
 )
 
 // Processes implements Inspector.
@@ -41,11 +42,10 @@ func (d *Engine) top(ctx context.Context, id, args string) (container.TopRespons
 	return top, d.explainContainer(ctx, id, err)
 }
 
-// hostTop does what the engine does to answer the same question, without its
-// way over containerd, which takes three times as long: it runs the host's ps and
-// keeps the container's processes, which their control group tells. It finds none
-// where the engine's processes are not this machine's, or are hidden from this
-// user, or the container does not run.
+// hostTop runs the host's ps and keeps the container's processes, which it knows by
+// their control groups. The engine does the same, but by way of containerd, which takes
+// three times as long. hostTop finds none if the engine's processes are not this
+// machine's, are hidden from this user, or if the container does not run.
 func (d *Engine) hostTop(ctx context.Context, id, args string) (top container.TopResponse, ok bool) {
 	if len(id) < fullID {
 		return top, false

@@ -2,16 +2,17 @@ package docker
 
 import (
 	"context"
-	"dokku/agent/engine"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+
+	"dokku/agent/engine"
 )
 
-// Save implements Archives. It writes what docker save writes. All are looked up
-// first, since the engine says only in the middle of its answer that one is
-// missing. How long it takes is for ctx to bound: an image may have gigabytes.
+// Save implements Archives. The format is that of docker save. It looks all images
+// up first, since the engine reports a missing one only in the middle of its answer.
+// Only ctx bounds its time: an image may have gigabytes.
 func (d *Engine) Save(ctx context.Context, ids []string, w io.Writer) error {
 	for _, id := range ids {
 		if _, err := d.image(ctx, id); err != nil {
@@ -57,7 +58,7 @@ func (d *Engine) load(ctx context.Context, r io.Reader) error {
 		return d.explain(ctx, err)
 	}
 	defer answer.Body.Close()
-	// What went wrong stands in the answer, whose status is a success by then.
+	// Errors stand in the answer, whose status is a success by then.
 	for lines := json.NewDecoder(answer.Body); ; {
 		var line struct {
 			Stream string `json:"stream"`

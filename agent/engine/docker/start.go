@@ -38,7 +38,7 @@ func (d *Engine) start(ctx context.Context, spec engine.Spec, before func(ctx co
 	if err := ctx.Err(); err != nil {
 		return engine.Instance{}, err
 	}
-	// A create whose answer nobody waits for would leave a container behind.
+	// An unanswered create would leave a container behind.
 	c, cancel := engine.Settled(ctx, engine.SlowCall)
 	defer cancel()
 	id, made, err := d.create(c, cli, spec)
@@ -76,8 +76,8 @@ func (d *Engine) start(ctx context.Context, spec engine.Spec, before func(ctx co
 	return instance(r), nil
 }
 
-// create returns the container that spec asks for, and whether it made it. One
-// that was made but whose creation has no known outcome has spec's name as id.
+// create returns the id of spec's container, and whether it made it. If the outcome of
+// the creation is unknown, the id is spec's name.
 func (d *Engine) create(ctx context.Context, cli *client.Client, spec engine.Spec) (id string, made bool, err error) {
 	config, host, ends := d.container(spec)
 	retry := time.NewTicker(100 * time.Millisecond)
@@ -120,8 +120,8 @@ func reuse(spec engine.Spec, held container.InspectResponse) (id string, err err
 	return held.ID, nil
 }
 
-// discard removes a container that this call made. It returns what to add to
-// the error that led here.
+// discard removes a container that this call made. It returns a text to add to the
+// error that led here.
 func (d *Engine) discard(ctx context.Context, cli *client.Client, spec engine.Spec, id string) string {
 	ctx, cancel := engine.Within(context.WithoutCancel(ctx), engine.SlowCall)
 	defer cancel()
@@ -173,8 +173,8 @@ func (d *Engine) container(spec engine.Spec) (*container.Config, *container.Host
 		Resources:   resources(spec.Limits),
 		NetworkMode: container.NetworkMode(name),
 		LogConfig: container.LogConfig{Type: "json-file", Config: map[string]string{
-			"max-size": d.config.LogMaxSize,
-			"max-file": strconv.Itoa(d.config.LogMaxFile),
+			"max-size": logSize,
+			"max-file": logFiles,
 		}},
 		RestartPolicy: container.RestartPolicy{
 			Name:              container.RestartPolicyMode(policy.Name),

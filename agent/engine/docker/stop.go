@@ -2,7 +2,6 @@ package docker
 
 import (
 	"context"
-	"dokku/agent/engine"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,6 +13,8 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/client"
+
+	"dokku/agent/engine"
 )
 
 // Rename implements Engine.
@@ -98,7 +99,7 @@ func (d *Engine) remove(ctx context.Context, r engine.Resource) error {
 	return d.explain(ctx, err)
 }
 
-// removeContainer returns once the container has gone, whoever removes it.
+// removeContainer returns once the container has gone, even if another call removes it.
 func removeContainer(ctx context.Context, cli *client.Client, id string) error {
 	err := cli.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
 	if errdefs.IsConflict(err) { // its removal is already under way
@@ -153,7 +154,7 @@ func containerNames(list []container.Summary) string {
 // removeImage removes our names from an image and with the last name the
 // image. By id, the engine refuses an image with several names. It would take
 // all names but one away from an image in use, so that is looked up first. An
-// image that keeps somebody else's name stays, so that nobody can miss it.
+// image with a name outside TagPrefix stays: another program may need it.
 func removeImage(ctx context.Context, cli *client.Client, id, app string) error {
 	i, err := cli.ImageInspect(ctx, id)
 	if errdefs.IsNotFound(err) {
@@ -193,7 +194,7 @@ func removeNames(ctx context.Context, cli *client.Client, names []string) error 
 	return nil
 }
 
-// removedMeanwhile reports whether an image was not there any more when its turn
-// came: a removal goes on in the engine when whoever asked for it has given up
-// waiting, and the next one finds that only halfway.
+// removedMeanwhile reports whether the image had gone when its turn came: a removal goes
+// on in the engine after its caller has stopped waiting, and the next removal notices
+// only halfway.
 func removedMeanwhile(err error) bool { return strings.Contains(err.Error(), "unrecognized image ID") }

@@ -4,7 +4,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
-	"dokku/agent/engine"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,10 +16,12 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/client"
+
+	"dokku/agent/engine"
 )
 
-// labelChown is carried by the container through which Chown reaches a folder;
-// its value is dir.
+// labelChown is the label of the container through which Chown reaches a folder; its
+// value is dir.
 const labelChown = "com.dokku.storage-root"
 
 // Chown implements Storage. It unpacks an archive with the folder alone into a
@@ -66,7 +67,7 @@ func (d *Engine) chown(ctx context.Context, dir, name string, uid int) (err erro
 	return d.explain(ctx, cli.CopyToContainer(ctx, made.ID, "/storage", folder(name, uid), container.CopyToContainerOptions{}))
 }
 
-// sweepChown removes what a call left that was killed.
+// sweepChown removes the container that a killed call has left.
 func sweepChown(ctx context.Context, cli *client.Client, dir string) error {
 	left, err := cli.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", labelChown+"="+dir))})
 	if err != nil {

@@ -3,7 +3,6 @@ package docker
 import (
 	"bytes"
 	"context"
-	"dokku/agent/engine"
 	"errors"
 	"fmt"
 	"io"
@@ -18,11 +17,13 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/client"
 	"github.com/docker/docker/pkg/stdcopy"
+
+	"dokku/agent/engine"
 )
 
-// detachKeys is what one would have to type to leave a command alone. The engine
-// always has such keys, and holds back what they begin with: Ctrl-P by default,
-// which every shell's user types.
+// detachKeys are the keys that detach a terminal from its command. The engine always
+// has such keys, and holds back the first of them: by default Ctrl-P, which users of
+// shells type.
 const detachKeys = "ctrl-@,ctrl-_,ctrl-@,ctrl-_"
 
 // RunAttached implements Terminal.
@@ -53,7 +54,8 @@ func (d *Engine) runAttached(ctx context.Context, spec engine.Spec, s engine.Str
 	if s.Started != nil {
 		s.Started(i)
 	}
-	// The init of the container reports what it cannot start, in the command's place.
+	// The init of the container reports a command that it cannot start, in the
+	// command's place.
 	refusal := &refusal{to: s.Stderr, begins: "[FATAL tini ("}
 	if s.TTY {
 		refusal.to, s.Stdout = s.Stdout, refusal
@@ -99,8 +101,8 @@ func (d *Engine) relay(ctx context.Context, conn types.HijackedResponse, s engin
 }
 
 // feed passes the caller's input on. The engine would close a terminal's output
-// together with its input, so a terminal is told of the end by what Ctrl-D
-// types: the first one ends a line that has begun.
+// together with its input, so a terminal gets a typed Ctrl-D at the end: the first one
+// ends a line that has begun.
 func feed(conn types.HijackedResponse, s engine.Streams) {
 	io.Copy(conn.Conn, s.Stdin)
 	if s.TTY {
@@ -183,8 +185,8 @@ func (d *Engine) execAttached(ctx context.Context, id string, argv, env []string
 	return exit, refusal.verdict(exit)
 }
 
-// refusal holds back the engine's own words on a command that it could not start:
-// it writes them where the command would have written.
+// refusal holds back the engine's own message about a command that it could not start.
+// The engine writes it to the command's output.
 type refusal struct {
 	to     io.Writer
 	begins string // how those words begin
@@ -201,8 +203,8 @@ func (r *refusal) Write(p []byte) (int, error) {
 	return r.text.Write(p)
 }
 
-// verdict is ErrNoCommand if the command was never started; otherwise what was
-// held back is the command's.
+// verdict is ErrNoCommand if the command never started. Otherwise the held back text is
+// the command's, and verdict passes it on.
 func (r *refusal) verdict(exit int) error {
 	if r.text.Len() == 0 {
 		return nil
@@ -220,7 +222,7 @@ func (r *refusal) verdict(exit int) error {
 
 // hangUp ends a command in a container whose caller is gone: the engine would let
 // it run. A signal can only be sent from inside, and there the process has
-// another number. What cannot be done ends with the container.
+// another number. A command that cannot be reached ends with the container.
 func (d *Engine) hangUp(ctx context.Context, cli *client.Client, exec string) {
 	ctx, cancel := engine.Within(context.WithoutCancel(ctx), engine.QuickCall)
 	defer cancel()

@@ -2,11 +2,12 @@ package docker
 
 import (
 	"context"
-	"dokku/agent/engine"
 	"slices"
 	"time"
 
 	"github.com/docker/docker/api/types/events"
+
+	"dokku/agent/engine"
 )
 
 const (
@@ -62,9 +63,9 @@ func (d *Engine) follow(ctx context.Context, out chan<- engine.Event) (connected
 	return true
 }
 
-// deliver empties the connection whether or not somebody receives: the engine
-// drops events for a reader that lags. More than it can keep become one
-// "connected", which tells the receiver to look for itself.
+// deliver reads the connection even while the receiver does not: the engine drops events
+// for a slow reader. A full queue becomes one "connected", which tells the receiver to
+// look at everything.
 func deliver(ctx context.Context, in <-chan events.Message, failed <-chan error, out chan<- engine.Event) {
 	queue := []engine.Event{{Action: engine.ActionConnected}}
 	for {

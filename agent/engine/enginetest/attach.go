@@ -11,7 +11,7 @@ import (
 	"dokku/agent/engine"
 )
 
-// printed waits for the process to be ready and returns what it has printed.
+// printed waits for the process to be ready and returns its output.
 func (a *app) printed(s engine.Spec) string {
 	a.t.Helper()
 	return a.log(a.start(s).ID, engine.LogOptions{})
@@ -56,7 +56,7 @@ func mounts(t *testing.T, r *run) {
 		t.Errorf("the host's file holds %q, error %v", data, err)
 	}
 
-	// What is written stays, with the container gone and another one in its place.
+	// The written data stays when another container replaces the first.
 	a.remove(engine.Container, s.Name)
 	next := a.spec(2, Program{Reads: []string{"/data/x", "/volume/z"}})
 	next.Mounts = s.Mounts

@@ -14,11 +14,11 @@ import (
 	"dokku/agent/engine"
 )
 
-// patience is how long a test waits for what has to happen at once. A busy
+// patience is how long a test waits for something that has to happen at once. A busy
 // machine needs seconds for each start.
 const patience = time.Minute
 
-// Fixture is an engine under test and what the tests need beside it.
+// Fixture is an engine under test with the helpers of its tests.
 type Fixture struct {
 	Host engine.Host
 	// Image makes an image that carries the label of app ("": none) and exposes
@@ -26,11 +26,11 @@ type Fixture struct {
 	Image func(t *testing.T, app string, tags ...string) (id string)
 	// RemoveVolume removes a volume that a test has mounted.
 	RemoveVolume func(t *testing.T, name string)
-	// Command returns a command for that image that does what p says.
+	// Command returns a command for that image that acts as p.
 	Command func(p Program) []string
 }
 
-// Program is what a test's process does, in this order.
+// Program lists the actions of a test's process, in this order.
 type Program struct {
 	Ports  []int    // listens on all addresses, and on loopback one port above each
 	Dials  []string // connects to "host:port" and prints "reached host:port" or "cannot reach host:port"
@@ -115,7 +115,7 @@ func (a *app) address(n int) netip.Addr {
 	return addr
 }
 
-// spec returns what starts the nth web process, which prints "ready" last.
+// spec returns the Spec of the nth web process, which prints "ready" last.
 func (a *app) spec(n int, p Program) engine.Spec {
 	if !p.Exits {
 		p.Output = append(p.Output, "ready")
@@ -221,7 +221,7 @@ func equal[T comparable](t *testing.T, what string, got, want T) {
 	}
 }
 
-// spoofed is the app whose label the image has.
+// spoofed is the app that the image's label claims.
 func (r *run) spoofed() string { return r.prefix + "spoofed" }
 
 func random() string {

@@ -14,7 +14,7 @@ import (
 	"dokku/agent/engine"
 )
 
-// oneOff returns what starts a one-off container.
+// oneOff returns the Spec of a one-off container.
 func (a *app) oneOff(p Program) engine.Spec {
 	s := a.spec(4711, Program{Exits: true})
 	s.Kind, s.Type, s.Name, s.Attempt = engine.KindRun, "run", a.name+".run.4711", random()
@@ -68,7 +68,7 @@ func runAttachedSilent(t *testing.T, r *run) {
 	equal(t, "standard output", out.String(), "two\n")
 }
 
-// screen is what a terminal shows.
+// screen is the output of a terminal.
 type screen struct {
 	mu    sync.Mutex
 	text  strings.Builder
@@ -130,7 +130,7 @@ func runAttachedTTY(t *testing.T, r *run) {
 	a.stop(last.ID)
 	a.log(last.ID, engine.LogOptions{})
 
-	// The end of the input is the end of what is typed.
+	// The end of the input ends the typing.
 	s := a.oneOff(Program{Cat: true, Code: 5})
 	s.Name += "2"
 	last, err := a.Host.RunAttached(a.ctx, s, engine.Streams{
@@ -183,7 +183,7 @@ func runAttachedMissing(t *testing.T, r *run) {
 	}
 }
 
-// unheard is who has gone away.
+// unheard is a writer whose reader has gone away.
 type unheard struct{}
 
 var errUnheard = errors.New("nobody reads this")
@@ -239,7 +239,7 @@ func execAttachedTTY(t *testing.T, r *run) {
 	a.fails(<-ended, context.Canceled)
 }
 
-// execAttachedLeave: nothing is left of a command whose caller is gone.
+// execAttachedLeave: a command ends when its caller has gone.
 func execAttachedLeave(t *testing.T, r *run) {
 	a := r.app(t)
 	i := a.start(a.spec(1, Program{}))

@@ -2,7 +2,6 @@ package memory
 
 import (
 	"context"
-	"dokku/agent/engine"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"dokku/agent/engine"
 )
 
 // CreateNetwork implements Networks.
@@ -69,7 +70,7 @@ func (m *Engine) Chown(ctx context.Context, dir, name string, uid int) error {
 	return err
 }
 
-// attach checks what a container that starts is given.
+// attach checks the networks and mounts of a container that starts.
 func (m *Engine) attach(s engine.Spec) error {
 	for _, name := range s.Joins {
 		if !slices.ContainsFunc(m.everyNetwork(), func(n engine.NetworkInfo) bool { return n.Name == name }) {
@@ -86,8 +87,8 @@ func (m *Engine) attach(s engine.Spec) error {
 	return nil
 }
 
-// use does what a process does with its networks and mounts, and returns what it
-// prints about that.
+// use dials, writes and reads as the process's behaviour says, and returns the lines
+// that it prints about that.
 func (m *Engine) use(p *process) []string {
 	var lines []string
 	tell := func(ok bool, done, failed, what string) {
@@ -148,7 +149,7 @@ func (m *Engine) write(s engine.Spec, name string) bool {
 	return true
 }
 
-// fileText is what processes write.
+// fileText is the text that processes write.
 const fileText = "written\n"
 
 func (m *Engine) read(s engine.Spec, name string) (text string, ok bool) {

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Clone returns an engine that has what m has, without m's hook and watchers, and
-// of which nothing leads back to m. Containers keep their ids.
+// Clone returns a deep copy of m without its hook and watchers. Containers keep their
+// ids.
 func (m *Engine) Clone() *Engine {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -2,13 +2,14 @@ package memory
 
 import (
 	"context"
-	"dokku/agent/engine"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"dokku/agent/engine"
 )
 
 // Logs implements Prober.
@@ -95,7 +96,7 @@ func (m *Engine) Wait(ctx context.Context, id string) (engine.Instance, error) {
 	}, "Wait", id)
 }
 
-// Processes implements Inspector: all processes, whatever args ask for.
+// Processes implements Inspector: all processes, for any args.
 func (m *Engine) Processes(ctx context.Context, id, args string) ([]string, [][]string, error) {
 	rows, err := call(ctx, m, func() ([][]string, error) {
 		m.mu.Lock()
@@ -166,19 +167,19 @@ func (m *Engine) running(id string) (*process, error) {
 	return p, nil
 }
 
-// memoryImage is an image of Memory.
-type memoryImage struct {
+// localImage is an image of Engine.
+type localImage struct {
 	engine.ImageInfo
 	app  string
 	tags []string
 }
 
 // image returns an image by id or tag.
-func (m *Engine) image(ref string) *memoryImage {
+func (m *Engine) image(ref string) *localImage {
 	if ref != "" && !strings.Contains(ref[strings.LastIndex(ref, "/")+1:], ":") {
 		ref += ":latest"
 	}
-	n := slices.IndexFunc(m.images, func(i *memoryImage) bool {
+	n := slices.IndexFunc(m.images, func(i *localImage) bool {
 		return i.ID == ref || slices.Contains(i.tags, ref)
 	})
 	if n < 0 {
@@ -187,7 +188,7 @@ func (m *Engine) image(ref string) *memoryImage {
 	return m.images[n]
 }
 
-func (m *Engine) moveTag(to *memoryImage, tag string) {
+func (m *Engine) moveTag(to *localImage, tag string) {
 	if !strings.Contains(tag[strings.LastIndex(tag, "/")+1:], ":") {
 		tag += ":latest"
 	}

@@ -2,11 +2,12 @@ package memory
 
 import (
 	"context"
-	"dokku/agent/engine"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"dokku/agent/engine"
 )
 
 // Start implements Engine.
@@ -183,5 +184,5 @@ func (m *Engine) removeImage(ref, app string) {
 	if slices.ContainsFunc(m.containers, func(p *process) bool { return p.Image == i.ID }) {
 		return
 	}
-	m.images = slices.DeleteFunc(m.images, func(o *memoryImage) bool { return o == i })
+	m.images = slices.DeleteFunc(m.images, func(o *localImage) bool { return o == i })
 }

@@ -2,9 +2,10 @@ package memory
 
 import (
 	"context"
-	"dokku/agent/engine"
 	"encoding/json"
 	"fmt"
+
+	"dokku/agent/engine"
 )
 
 // Info implements Inspector.

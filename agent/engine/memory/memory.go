@@ -4,22 +4,23 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"dokku/agent/engine"
 	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
 	"time"
+
+	"dokku/agent/engine"
 )
 
-// ErrAnswerLost makes a hook of Memory.Fail lose a call's answer: the call takes
-// effect and fails nevertheless, as one does whose connection breaks.
+// ErrAnswerLost makes a hook of Engine.Fail lose a call's answer: the call takes effect
+// and fails nevertheless, as if its connection had broken.
 var ErrAnswerLost = errors.New("the engine's answer was lost")
 
-// Engine is an engine without containers, for tests. Its processes do what
-// Behave scripts, else they run until they are stopped; it keeps the whole
-// contract of Host otherwise. Ids depend only on the order of the calls.
+// Engine is an engine without containers. Its processes follow the script of Behave,
+// else they run until they are stopped. Ids depend only on the order of the calls. It is
+// safe for concurrent use.
 type Engine struct {
 	mu         sync.Mutex
 	serial     int
@@ -29,14 +30,14 @@ type Engine struct {
 	nets       []engine.Network
 	shared     []engine.NetworkInfo
 	volumes    map[string]string // content of files in volumes, by volume/path
-	images     []*memoryImage
+	images     []*localImage
 	watchers   []*watcher
 	root       string
 }
 
 var _ engine.Host = (*Engine)(nil)
 
-// Behaviour is what a container's process does.
+// Behaviour scripts a container's process.
 type Behaviour struct {
 	Output []string // lines it prints at once
 	// Exits: it ends by itself after Output, with Code, or killed for its memory.
@@ -49,16 +50,16 @@ type Behaviour struct {
 	IgnoreStop bool     // it has to be killed once the grace is over
 
 	Ports []int // where it listens
-	// What it does first, and prints about it: "reached db:5432", "wrote /data/x",
-	// "read written from /data/x", or that it cannot.
+	// It first dials, writes and reads these, and prints the results: "reached
+	// db:5432", "wrote /data/x", "read written from /data/x", or "cannot ...".
 	Dials, Writes, Reads []string
 	// Allocates: with less memory than that, in bytes, it is killed after Output.
 	Allocates int64
 	// Exec answers Console.Exec; nil: there is no command.
 	Exec func(argv []string) (output string, exit int)
-	// Talk is what a command does with the streams of its caller (Terminal) until
-	// ctx ends, after Output; it returns its exit code, and less than 0 when there
-	// is no such command. nil: a container only prints Output, and Exec answers.
+	// Talk is called after Output with the streams of the caller (Terminal), until
+	// ctx ends. It returns the exit code, and less than 0 when there is no such
+	// command. nil: a container only prints Output, and Exec answers.
 	Talk func(ctx context.Context, argv []string, s engine.Streams) (exit int)
 }
 
@@ -75,14 +76,14 @@ func (m *Engine) Fail(hook func(call string, args ...any) error) {
 	m.hook = hook
 }
 
-// SetRoot is Config.Root of what calls m from now on.
+// SetRoot sets Network.Root of networks that are made from now on.
 func (m *Engine) SetRoot(root string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.root = root
 }
 
-// Behave scripts what is started, or started again, from now on.
+// Behave scripts the containers that start, or start again, from now on.
 func (m *Engine) Behave(script func(engine.Spec) Behaviour) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -97,8 +98,8 @@ func (m *Engine) SetImage(app string, info engine.ImageInfo, tags ...string) eng
 	if info.ID == "" {
 		info.ID = "sha256:" + m.newID("image")
 	}
-	m.images = slices.DeleteFunc(m.images, func(i *memoryImage) bool { return i.ID == info.ID })
-	i := &memoryImage{ImageInfo: info, app: app}
+	m.images = slices.DeleteFunc(m.images, func(i *localImage) bool { return i.ID == info.ID })
+	i := &localImage{ImageInfo: info, app: app}
 	m.images = append(m.images, i)
 	for _, tag := range tags {
 		m.moveTag(i, tag)
@@ -127,9 +128,9 @@ func (m *Engine) Print(id, line string) {
 	}
 }
 
-// Restart does what a restart of the engine, or of its host, does: every process
-// ends with its StopCode (137 if it ignores the signal), those whose policy says
-// so are started again, and watchers are told that the engine is back.
+// Restart acts as a restart of the engine or of its host: every process ends with its
+// StopCode (137 if it ignores the signal), restart policies apply, and watchers learn
+// that the engine is back.
 func (m *Engine) Restart() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -148,7 +149,7 @@ func (b Behaviour) stopCode() int {
 	return b.StopCode
 }
 
-// call does what every method of an interface begins and ends with.
+// call is the common beginning and end of every method of an interface.
 func call[T any](ctx context.Context, m *Engine, do func() (T, error), name string, args ...any) (T, error) {
 	var none T
 	m.mu.Lock()

@@ -1,19 +1,20 @@
 package memory
 
 import (
-	"dokku/agent/engine"
 	"fmt"
 	"net/netip"
 	"slices"
 	"time"
+
+	"dokku/agent/engine"
 )
 
-// process is a container of Memory. Its fields belong to Memory.mu.
+// process is a container of Engine. Its fields belong to Engine.mu.
 type process struct {
 	engine.Instance
 	spec      engine.Spec
-	argv      []string   // what its process was started as
-	execs     [][]string // what else runs in it
+	argv      []string   // of its process
+	execs     [][]string // commands that run in it
 	policy    engine.RestartPolicy
 	behaviour Behaviour
 	// fixed: Address was asked for.
@@ -48,7 +49,7 @@ func (p *process) notify() {
 }
 
 // create adds a container without starting it.
-func (m *Engine) create(spec engine.Spec, image *memoryImage) *process {
+func (m *Engine) create(spec engine.Spec, image *localImage) *process {
 	p := &process{spec: spec, fixed: spec.Address.IsValid(), changed: make(chan struct{})}
 	p.policy, _ = engine.ParseRestartPolicy(spec.RestartPolicy)
 	p.argv = argv(spec, image)
@@ -63,8 +64,8 @@ func (m *Engine) create(spec engine.Spec, image *memoryImage) *process {
 	return p
 }
 
-// argv is what a container's process is started as.
-func argv(spec engine.Spec, image *memoryImage) []string {
+// argv returns the command of a container's process.
+func argv(spec engine.Spec, image *localImage) []string {
 	entrypoint, command := spec.Entrypoint, spec.Command
 	if entrypoint == nil {
 		entrypoint = image.Entrypoint

@@ -2,13 +2,14 @@ package memory
 
 import (
 	"context"
-	"dokku/agent/engine"
 	"encoding/json"
 	"fmt"
 	"io"
+
+	"dokku/agent/engine"
 )
 
-// savedImage is an image as Memory saves it, a line each.
+// savedImage is an image as Engine saves it, a line each.
 type savedImage struct {
 	engine.ImageInfo
 	App string
@@ -59,7 +60,7 @@ func (m *Engine) Load(ctx context.Context, r io.Reader) error {
 		defer m.mu.Unlock()
 		for _, i := range all {
 			if m.image(i.ID) == nil {
-				m.images = append(m.images, &memoryImage{ImageInfo: i.ImageInfo, app: i.App})
+				m.images = append(m.images, &localImage{ImageInfo: i.ImageInfo, app: i.App})
 			}
 		}
 		return none, nil

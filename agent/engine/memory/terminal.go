@@ -2,12 +2,13 @@ package memory
 
 import (
 	"context"
-	"dokku/agent/engine"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"sync"
+
+	"dokku/agent/engine"
 )
 
 // RunAttached implements Terminal.
@@ -120,8 +121,8 @@ func (m *Engine) execAttached(ctx context.Context, id string, argv []string, s e
 	return 0, fmt.Errorf("%q (%w)", argv[0], engine.ErrNoCommand)
 }
 
-// converse lets a command talk with its caller until it has said all, its
-// container has ended, or ctx. Afterwards it reaches nobody any longer.
+// converse lets a command talk with its caller until the command, its container or ctx
+// has ended. Afterwards the streams are cut.
 func (m *Engine) converse(ctx context.Context, p *process, argv []string, s engine.Streams, talk func(context.Context, []string, engine.Streams) int) (exit int, ended bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -2,11 +2,12 @@ package memory
 
 import (
 	"context"
-	"dokku/agent/engine"
 	"slices"
+
+	"dokku/agent/engine"
 )
 
-// watcher is one call of Watch; its queue belongs to Memory.mu.
+// watcher is one call of Watch; its queue belongs to Engine.mu.
 type watcher struct {
 	queue []engine.Event
 	wake  chan struct{} // holds one token while queue has something new
