@@ -1,8 +1,7 @@
 // Package proxy puts an app's web processes behind its names: one route for
 // each app, staged while a push can still be rejected and published after it
-// was accepted. [Nginx] is the implementation for hosts, [Bound] the one for
-// apps without a proxy, [Memory] the one for tests; all that route pass the
-// suite in proxytest.
+// was accepted. [Nginx] is the implementation for hosts, [Memory] the one for
+// tests; both pass the suite in proxytest.
 //
 // # Files
 //

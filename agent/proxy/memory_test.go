@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"dokku/agent/proxy"
-	"dokku/agent/proxy/proxytest"
 )
 
 func TestMemoryRecordsAndFails(t *testing.T) {
@@ -48,21 +47,6 @@ func TestMemoryRecordsAndFails(t *testing.T) {
 	want := "stage hello, publish hello, publish hello, publish hello, live hello, withdraw hello, withdraw hello"
 	if got := strings.Join(calls, ", "); got != want {
 		t.Errorf("the hook was asked %s, want %s", got, want)
-	}
-}
-
-func TestBound(t *testing.T) {
-	var b proxy.Bound
-	good := proxy.Route{App: "hello", Release: 1, Domains: []string{"hello.example.com"}}
-	check(t, publish(t.Context(), b, good))
-	if r, ok, err := b.Live(t.Context(), "hello"); ok || err != nil {
-		t.Errorf("live is %+v, %v", r, err)
-	}
-	check(t, b.Withdraw(t.Context(), "hello"))
-	for name, r := range proxytest.Hostile(good) {
-		if b.Stage(t.Context(), r) == nil || b.Publish(t.Context(), r) == nil {
-			t.Errorf("%s: accepted", name)
-		}
 	}
 }
 
