@@ -53,7 +53,7 @@ func (m *Memory) Publish(ctx context.Context, r Route) error {
 		}
 		delete(m.live, r.Replaces)
 		r.Replaces = ""
-		if old, ok := m.live[r.App]; ok && old.equal(r) {
+		if old, ok := m.live[r.App]; ok && old.Same(r) {
 			return nil
 		}
 		if m.live == nil {
@@ -68,7 +68,7 @@ func (m *Memory) Publish(ctx context.Context, r Route) error {
 // Withdraw removes the app's route.
 func (m *Memory) Withdraw(ctx context.Context, app string) error {
 	return m.call(ctx, "withdraw", app, func() error {
-		if err := checkApp(app); err != nil {
+		if err := CheckApp(app); err != nil {
 			return err
 		}
 		if _, ok := m.live[app]; ok {
@@ -83,7 +83,7 @@ func (m *Memory) Withdraw(ctx context.Context, app string) error {
 func (m *Memory) Live(ctx context.Context, app string) (r Route, ok bool, err error) {
 	err = m.call(ctx, "live", app, func() error {
 		r, ok = m.live[app]
-		return checkApp(app)
+		return CheckApp(app)
 	})
 	return r, ok, err
 }
@@ -96,7 +96,7 @@ func (m *Memory) Resolve(host string) (Route, bool) {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
-	host = lower(strings.Trim(host, "[]"))
+	host = Lower(strings.Trim(host, "[]"))
 	var best Route
 	length := 0
 	for _, r := range m.live {
@@ -104,7 +104,7 @@ func (m *Memory) Resolve(host string) (Route, bool) {
 			if d == host {
 				return r, true
 			}
-			if covers(d, host) && len(d) > length {
+			if Covers(d, host) && len(d) > length {
 				best, length = r, len(d)
 			}
 		}
@@ -133,7 +133,7 @@ func (m *Memory) call(ctx context.Context, name, app string, do func() error) er
 }
 
 func (m *Memory) check(r Route) (Route, error) {
-	r, err := checked(r)
+	r, err := r.Checked()
 	if err != nil {
 		return r, err
 	}
@@ -141,10 +141,5 @@ func (m *Memory) check(r Route) (Route, error) {
 	for _, o := range m.live {
 		live = append(live, o)
 	}
-	return r, conflict(r, live)
-}
-
-func (r Route) equal(o Route) bool {
-	return r.App == o.App && r.Release == o.Release && r.Settings == o.Settings &&
-		slices.Equal(r.Domains, o.Domains) && slices.Equal(r.Ports, o.Ports) && slices.Equal(r.Upstreams, o.Upstreams)
+	return r, Conflict(r, live)
 }

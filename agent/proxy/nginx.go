@@ -74,7 +74,7 @@ func (n *Nginx) listener() listener { return listener{port: n.config.Port, ipv6:
 // Stage tests, with nginx itself, the configuration that Publish would make
 // live. nginx need not run.
 func (n *Nginx) Stage(ctx context.Context, r Route) error {
-	r, err := checked(r)
+	r, err := r.Checked()
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func (n *Nginx) Stage(ctx context.Context, r Route) error {
 // changed, or when an earlier call was cut short. Once nginx has been told, a
 // context that ends no longer stops it.
 func (n *Nginx) Publish(ctx context.Context, r Route) error {
-	r, err := checked(r)
+	r, err := r.Checked()
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (n *Nginx) Publish(ctx context.Context, r Route) error {
 
 // Withdraw removes the app's route, with or without nginx running.
 func (n *Nginx) Withdraw(ctx context.Context, app string) error {
-	if err := checkApp(app); err != nil {
+	if err := CheckApp(app); err != nil {
 		return err
 	}
 	return n.change(ctx, app, nil)
@@ -211,7 +211,7 @@ func (n *Nginx) test(ctx context.Context, d draft) (string, error) {
 // Live returns the route by which nginx answers now, whatever the files say.
 // While nginx is down it is the one that nginx will start with.
 func (n *Nginx) Live(ctx context.Context, app string) (Route, bool, error) {
-	if err := checkApp(app); err != nil {
+	if err := CheckApp(app); err != nil {
 		return Route{}, false, err
 	}
 	seen := ""

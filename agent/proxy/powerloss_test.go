@@ -46,8 +46,8 @@ func lossConfig(dir string, port int) Config {
 }
 
 func lossRoute(app string, release int) Route {
-	r, err := checked(Route{App: app, Release: release, Domains: []string{app + ".example.com"},
-		Upstreams: []netip.AddrPort{netip.MustParseAddrPort(fmt.Sprintf("10.0.0.%d:80", release))}})
+	r, err := Route{App: app, Release: release, Domains: []string{app + ".example.com"},
+		Upstreams: []netip.AddrPort{netip.MustParseAddrPort(fmt.Sprintf("10.0.0.%d:80", release))}}.Checked()
 	if err != nil {
 		panic(err)
 	}
@@ -156,7 +156,7 @@ func afterLoss(t *testing.T, s disktest.State, may []map[string]Route, port int)
 			got[app] = r
 		}
 	}
-	same := func(m map[string]Route) bool { return maps.EqualFunc(m, got, Route.equal) }
+	same := func(m map[string]Route) bool { return maps.EqualFunc(m, got, Route.Same) }
 	if !slices.ContainsFunc(may, same) {
 		return fmt.Errorf("live are %v, want one of %v", got, may)
 	}
@@ -190,7 +190,7 @@ func whole(n *Nginx, generation string, routes map[string]Route) error {
 
 		file, err := os.ReadFile(n.tree(generation, app+".conf"))
 		back, perr := parseApp(app, file)
-		if err != nil || perr != nil || !back.equal(r) {
+		if err != nil || perr != nil || !back.Same(r) {
 			return fmt.Errorf("tree %s has of %s %q (%w)", generation, app, file, err)
 		}
 	}

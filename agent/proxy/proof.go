@@ -65,7 +65,7 @@ func (n *Nginx) askOnce(ctx context.Context) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	req.Host = generationName
+	req.Host = ReservedDomain
 	// Not a client of its own: no proxy of the environment, no redirects, and
 	// a connection that lives for this one request.
 	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)

@@ -42,7 +42,20 @@ func (l listener) render(w io.Writer) {
 // at is the listener for another port.
 func (l listener) at(port int) listener { return listener{port: port, ipv6: l.ipv6} }
 
-// renderApp returns the file of an app. The route must come from checked.
+// portsOf are the ports that a route's servers listen on; main is the proxy's own.
+func portsOf(r Route, main int) []Port {
+	if len(r.Ports) == 0 {
+		return []Port{{Host: main}}
+	}
+	return r.Ports
+}
+
+// listens reports whether the route's names are answered on a port of the host.
+func listens(r Route, port, main int) bool {
+	return slices.ContainsFunc(portsOf(r, main), func(p Port) bool { return p.Host == port })
+}
+
+// renderApp returns the file of an app. The route must come from Route.Checked.
 func renderApp(r Route, l listener) []byte {
 	mark, err := json.Marshal(r)
 	if err != nil {
@@ -62,7 +75,7 @@ func renderApp(r Route, l listener) []byte {
 		}
 	}
 	if len(r.Domains) > 0 {
-		for _, p := range r.ports(l.port) {
+		for _, p := range portsOf(r, l.port) {
 			renderServer(w, r, r.Domains, l.at(p.Host), p.Container)
 		}
 	}
@@ -166,10 +179,10 @@ server {
         return 404;
     }
 }
-`, generationName)
+`, ReservedDomain)
 	renderOthers(w, routes, l)
 	names := addressNames(hostnames, routes)
-	if len(apps) == 1 && len(routes) == 1 && routes[0].listens(l.port, l.port) {
+	if len(apps) == 1 && len(routes) == 1 && listens(routes[0], l.port, l.port) {
 		renderPort(w, routes[0], names, l)
 	} else {
 		fmt.Fprintf(w, "\nserver {\n")
@@ -194,7 +207,7 @@ server {
 
 // renderPort writes the server block of an app for one port of the host.
 func renderPort(w io.Writer, r Route, names []string, l listener) {
-	for _, p := range r.ports(l.port) {
+	for _, p := range portsOf(r, l.port) {
 		if p.Host == l.port {
 			renderServer(w, r, names, l, p.Container)
 		}
@@ -240,7 +253,7 @@ func otherPorts(routes []Route, l listener) []int {
 
 // listening are the routes that have a port of the host.
 func listening(routes []Route, port int, l listener) []Route {
-	return slices.DeleteFunc(slices.Clone(routes), func(r Route) bool { return !r.listens(port, l.port) })
+	return slices.DeleteFunc(slices.Clone(routes), func(r Route) bool { return !listens(r, port, l.port) })
 }
 
 // addressNames are the server names by which the host itself is reached. A
@@ -249,11 +262,11 @@ func listening(routes []Route, port int, l listener) []Route {
 func addressNames(hostnames []string, routes []Route) []string {
 	var names []string
 	for _, h := range append([]string{"localhost"}, hostnames...) {
-		h = lower(h)
+		h = Lower(h)
 		taken := slices.ContainsFunc(routes, func(r Route) bool {
-			return slices.ContainsFunc(r.Domains, func(d string) bool { return covers(d, h) })
+			return slices.ContainsFunc(r.Domains, func(d string) bool { return Covers(d, h) })
 		})
-		if checkDomain(h) == nil && !taken && !slices.Contains(names, h) {
+		if CheckDomain(h) == nil && !taken && !slices.Contains(names, h) {
 			names = append(names, h)
 		}
 	}
@@ -282,7 +295,7 @@ func parseApp(app string, file []byte) (Route, error) {
 	if r.App != app {
 		return bad(fmt.Sprintf("it is the file of %.80q", r.App))
 	}
-	r, err := checked(r)
+	r, err := r.Checked()
 	if err != nil {
 		return bad(err)
 	}

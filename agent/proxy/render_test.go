@@ -64,7 +64,7 @@ func TestGolden(t *testing.T) {
 			var routes []Route
 			var apps []string
 			for _, r := range c.routes {
-				r, err := checked(r)
+				r, err := r.Checked()
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -110,7 +110,7 @@ func FuzzRoute(f *testing.F) {
 	f.Add("hello", "hello.example.com", "1m", "/home/dokku", int64(time.Second), int64(0))
 	f.Add("a", "*.a", "0", "/", int64(1), int64(-1))
 	f.Add("a\n", "a;}", "1;", "/a b", int64(0), int64(1<<62))
-	plain, err := checked(Route{App: "a", Domains: []string{"a"}, Settings: Settings{IncludeDir: "/a"}})
+	plain, err := Route{App: "a", Domains: []string{"a"}, Settings: Settings{IncludeDir: "/a"}}.Checked()
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -121,8 +121,8 @@ func FuzzRoute(f *testing.F) {
 		return [5]int{count("\n"), count("{"), count("}"), count(";"), count("#") + count(`"`)}
 	}
 	f.Fuzz(func(t *testing.T, app, domain, size, include string, read, send int64) {
-		r, err := checked(Route{App: app, Domains: []string{domain}, Upstreams: nil, Settings: Settings{
-			ClientMaxBodySize: size, IncludeDir: include, ReadTimeout: time.Duration(read), SendTimeout: time.Duration(send)}})
+		r, err := Route{App: app, Domains: []string{domain}, Upstreams: nil, Settings: Settings{
+			ClientMaxBodySize: size, IncludeDir: include, ReadTimeout: time.Duration(read), SendTimeout: time.Duration(send)}}.Checked()
 		if err != nil {
 			return
 		}
@@ -137,7 +137,7 @@ func FuzzRoute(f *testing.F) {
 }
 
 func FuzzParse(f *testing.F) {
-	r, err := checked(Route{App: "a", Domains: []string{"a"}, Upstreams: addresses("10.0.0.1:80")})
+	r, err := Route{App: "a", Domains: []string{"a"}, Upstreams: addresses("10.0.0.1:80")}.Checked()
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if again, err := checked(r); err != nil || !reflect.DeepEqual(again, r) {
+		if again, err := r.Checked(); err != nil || !reflect.DeepEqual(again, r) {
 			t.Errorf("%+v is valid only once: %+v, %v", r, again, err)
 		}
 	})

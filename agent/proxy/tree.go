@@ -183,7 +183,7 @@ func (n *Nginx) draft(base, app string, r *Route) (draft, error) {
 	if r == nil {
 		return d, nil
 	}
-	if err := conflict(*r, d.routes); err != nil {
+	if err := Conflict(*r, d.routes); err != nil {
 		return d, err
 	}
 	d.file = renderApp(*r, n.listener())
