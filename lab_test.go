@@ -25,7 +25,7 @@ import (
 	"github.com/docker/docker/client"
 	"golang.org/x/sys/unix"
 
-	"dokku/agent/proxy/proxytest"
+	"dokku/agent/proxy/nginx/nginxtest"
 )
 
 // The end-to-end tests run the built program against a real git, sshd, nginx
@@ -129,7 +129,7 @@ type lab struct {
 	t     *testing.T
 	tools *tools
 	root  string
-	nginx *proxytest.Server
+	nginx *nginxtest.Server
 	front front
 	agent *exec.Cmd
 	apps  *int // how many were named
@@ -152,7 +152,7 @@ func newLabOf(t *testing.T, tools *tools, settings map[string]any) *lab {
 	l := &lab{t: t, tools: tools, root: filepath.Join(base, "root"), apps: new(int)}
 	t.Cleanup(func() { os.RemoveAll(base) })
 	must(t, os.MkdirAll(filepath.Join(l.root, ".dokku"), 0o755))
-	l.nginx = proxytest.NewServer(t, "server { listen PORT default_server; return 404; }")
+	l.nginx = nginxtest.NewServer(t, "server { listen PORT default_server; return 404; }")
 	must(t, os.Symlink(l.nginx.Dir, filepath.Join(l.root, ".dokku", "nginx")))
 	l.configure(settings)
 	l.front.start(l, base)

@@ -12,7 +12,7 @@ import (
 
 	"dokku/agent/engine"
 	"dokku/agent/event"
-	"dokku/agent/proxy"
+	proxymemory "dokku/agent/proxy/memory"
 	"dokku/build"
 )
 
@@ -23,7 +23,7 @@ type machine struct {
 	t      *testing.T
 	root   string
 	engine *engine.Memory
-	proxy  *proxy.Memory
+	proxy  *proxymemory.Memory
 	server *Server
 
 	mu    sync.Mutex
@@ -43,7 +43,7 @@ var errDead = errors.New("the machine has no power")
 // newMachine has an app whose first revision is deployed.
 func newMachine(t *testing.T, h history) *machine {
 	t.Helper()
-	m := &machine{t: t, root: inMemory(t), engine: engine.NewMemory(), proxy: &proxy.Memory{}}
+	m := &machine{t: t, root: inMemory(t), engine: engine.NewMemory(), proxy: &proxymemory.Memory{}}
 	m.engine.Behave(behaviour)
 	m.turnOn()
 	ctx := context.Background()

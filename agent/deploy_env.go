@@ -4,6 +4,7 @@ import (
 	"context"
 	"dokku/agent/engine"
 	"dokku/agent/proxy"
+	"dokku/agent/proxy/nginx"
 	"dokku/build"
 	"fmt"
 	"net"
@@ -58,7 +59,7 @@ func (s *Env) Proxy(set Settings) proxy.Proxy {
 	if s.proxy != nil {
 		return s.proxy
 	}
-	c := proxy.Config{Dir: s.own("nginx"), Disk: s.disk, Port: set.Nginx.Port, Check: set.Nginx.Check, Reload: set.Nginx.Reload}
+	c := nginx.Config{Dir: s.own("nginx"), Disk: s.disk, Port: set.Nginx.Port, Check: set.Nginx.Check, Reload: set.Nginx.Reload}
 	if len(c.Check) == 0 {
 		c.Check = []string{"sudo", "-n", "/usr/local/lib/dokku/nginx-check"}
 	}
@@ -68,6 +69,6 @@ func (s *Env) Proxy(set Settings) proxy.Proxy {
 	if _, err := os.Stat("/proc/net/if_inet6"); err == nil {
 		c.IPv6 = true
 	}
-	s.proxy = proxy.NewNginx(c)
+	s.proxy = nginx.NewNginx(c)
 	return s.proxy
 }

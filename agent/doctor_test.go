@@ -17,6 +17,7 @@ import (
 	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
+	proxymemory "dokku/agent/proxy/memory"
 )
 
 // A patient is a machine of which everything is as it should be, also what the
@@ -31,7 +32,7 @@ type patient struct {
 
 // examined is a proxy in memory that can be examined.
 type examined struct {
-	*proxy.Memory
+	*proxymemory.Memory
 	proxy.Condition
 }
 

@@ -21,6 +21,7 @@ import (
 	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
+	proxymemory "dokku/agent/proxy/memory"
 )
 
 // A rig is a machine in which one fault strikes at one point of an operation. It
@@ -52,7 +53,7 @@ type rig struct {
 
 // newRig is a rig with a copy of what base has.
 func newRig(t *testing.T, base *machine, seed uint64, at string, f fault) (*rig, error) {
-	m := &machine{t: t, root: inMemory(t), engine: base.engine.Clone(), proxy: &proxy.Memory{}}
+	m := &machine{t: t, root: inMemory(t), engine: base.engine.Clone(), proxy: &proxymemory.Memory{}}
 	r := &rig{machine: m, seed: seed, at: at, fault: f, seen: map[string]int{}}
 	if err := copyTree(base.root, m.root); err != nil {
 		return nil, err
@@ -88,7 +89,7 @@ func (r *rig) on() {
 
 // A faultyProxy asks the rig before each call.
 type faultyProxy struct {
-	*proxy.Memory
+	*proxymemory.Memory
 	r *rig
 }
 

@@ -13,7 +13,7 @@ import (
 	"dokku/agent/backup"
 	"dokku/agent/engine"
 	"dokku/agent/event"
-	"dokku/agent/proxy"
+	proxymemory "dokku/agent/proxy/memory"
 )
 
 // backedUp is a backup of all that the machine has.
@@ -37,7 +37,7 @@ func (m *machine) restored(data []byte, o RestoreOptions) (string, error) {
 
 // another is a machine that has nothing yet.
 func (m *machine) another() *machine {
-	n := &machine{t: m.t, root: inMemory(m.t), engine: engine.NewMemory(), proxy: &proxy.Memory{}}
+	n := &machine{t: m.t, root: inMemory(m.t), engine: engine.NewMemory(), proxy: &proxymemory.Memory{}}
 	n.engine.Behave(func(s engine.Spec) engine.Behaviour {
 		return engine.Behaviour{Output: []string{s.Type + " ran"}, Exits: s.Kind == engine.KindRelease}
 	})

@@ -13,13 +13,14 @@ import (
 	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
+	proxymemory "dokku/agent/proxy/memory"
 )
 
 // firstLayout is a machine with the files of the first released layout, in
 // testdata/upgrade, and what ran with them.
 func firstLayout(t *testing.T, h history) *machine {
 	t.Helper()
-	m := &machine{t: t, root: inMemory(t), engine: engine.NewMemory(), proxy: &proxy.Memory{}}
+	m := &machine{t: t, root: inMemory(t), engine: engine.NewMemory(), proxy: &proxymemory.Memory{}}
 	m.engine.Behave(func(s engine.Spec) engine.Behaviour { return engine.Behaviour{Exits: s.Kind != engine.KindDeploy} })
 	m.turnOn()
 	ctx := context.Background()

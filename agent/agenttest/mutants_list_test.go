@@ -64,6 +64,6 @@ var mutants = []mutant{
 		old: `if r == '\t' || r >= ' ' && r != 0x7f && (r < 0x80 || r > 0x9f) {`, new: "if true {"},
 	{name: "a domain is given to two apps", file: "agent/command/domains.go", pkg: "agent/command", run: "TestDomains",
 		old: "if slices.Contains(taken, d) {", new: "if len(taken) < 0 {"},
-	{name: "nobody waits for nginx's proof", file: "agent/proxy/proof.go", pkg: "agent/proxy", run: "TestNoProof", slow: true,
+	{name: "nobody waits for nginx's proof", file: "agent/proxy/nginx/proof.go", pkg: "agent/proxy/nginx", run: "TestNoProof", slow: true,
 		old: "if err := n.prove(ctx, generation, old, known); err != nil {", new: "_, _ = old, known\n	if err := ctx.Err(); err != nil {"},
 }

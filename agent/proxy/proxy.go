@@ -60,3 +60,28 @@ type Proxy interface {
 	// the proxy does not run it is the one that the proxy will start with.
 	Live(ctx context.Context, app string) (r Route, ok bool, err error)
 }
+
+// Examiner is a Proxy that can say what is wrong with it. The doctor asks it.
+type Examiner interface {
+	// Examine works while the proxy is down, and changes nothing that serves.
+	Examine(ctx context.Context) Condition
+}
+
+// Condition is what Examine finds: nil errors and no rules mean that all is well.
+type Condition struct {
+	// Apps are those that the live files have, sorted.
+	Apps []string
+	// Down: nothing listens on nginx's port.
+	Down error
+	// Foreign: what listens does not serve our files. It cannot be told before the
+	// first app is published.
+	Foreign error
+	// Behind: it serves older files than the live ones.
+	Behind error
+	// Files: the live files are not what was written there.
+	Files error
+	// Rules: Check or Reload cannot be run.
+	Rules []error
+	// Refused: nginx would not start with the present configuration.
+	Refused error
+}

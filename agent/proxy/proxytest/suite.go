@@ -303,3 +303,10 @@ func (b Bench) silent(t *testing.T, host string) {
 		t.Errorf("%s answers %q, want no app to", host, body)
 	}
 }
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,4 +1,4 @@
-package proxy_test
+package memory_test
 
 import (
 	"fmt"
@@ -6,24 +6,13 @@ import (
 	"net/netip"
 	"testing"
 
-	"dokku/agent/proxy"
+	"dokku/agent/proxy/memory"
 	"dokku/agent/proxy/proxytest"
 )
 
-func TestNginx(t *testing.T) {
-	proxytest.Run(t, func(t *testing.T) proxytest.Bench {
-		s := proxytest.NewServer(t, "")
-		return proxytest.Bench{
-			Proxy:   s.Proxy(),
-			Process: func(text string) netip.AddrPort { return proxytest.Process(t, text) },
-			Get:     func(host string) (int, string) { return s.Get(host, "/") },
-		}
-	})
-}
-
 func TestMemory(t *testing.T) {
 	proxytest.Run(t, func(t *testing.T) proxytest.Bench {
-		m := &proxy.Memory{}
+		m := &memory.Memory{}
 		texts := map[netip.AddrPort]string{}
 		return proxytest.Bench{
 			Proxy: m,

@@ -1,4 +1,4 @@
-package proxy_test
+package nginx_test
 
 import (
 	"fmt"
@@ -12,8 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"dokku/agent/proxy"
-	"dokku/agent/proxy/proxytest"
+	"dokku/agent/proxy/nginx"
+	"dokku/agent/proxy/nginx/nginxtest"
 )
 
 // sites makes nginx's reload slow enough for a missing proof to show.
@@ -28,7 +28,7 @@ func sites(n int) string {
 // New connections at full speed during 30 publications: each one is answered,
 // by a release that was live at some moment between its begin and its end.
 func TestSwitchUnderLoad(t *testing.T) {
-	s := proxytest.NewServer(t, sites(150))
+	s := nginxtest.NewServer(t, sites(150))
 	p := s.Proxy()
 	var begun, done atomic.Int64 // releases
 	next := func() {
@@ -75,11 +75,11 @@ func TestSwitchUnderLoad(t *testing.T) {
 // has it.
 func TestRequestInFlight(t *testing.T) {
 	t.Parallel()
-	s := proxytest.NewServer(t, "")
+	s := nginxtest.NewServer(t, "")
 	p := s.Proxy()
 	begun, end := make(chan struct{}), make(chan struct{})
 	slow := route(t, "hello", 1)
-	slow.Upstreams = []netip.AddrPort{proxytest.Handler(t, func(w http.ResponseWriter, _ *http.Request) {
+	slow.Upstreams = []netip.AddrPort{nginxtest.Handler(t, func(w http.ResponseWriter, _ *http.Request) {
 		close(begun)
 		<-end
 		io.WriteString(w, "slow")
@@ -104,12 +104,12 @@ func TestRequestInFlight(t *testing.T) {
 // nginx is reloaded once for each change, and a staged route tested once.
 func TestCommandsRun(t *testing.T) {
 	t.Parallel()
-	s := proxytest.NewServer(t, "")
+	s := nginxtest.NewServer(t, "")
 	c := s.Config()
 	log := s.Dir + "/log"
 	c.Check = []string{"sh", "-c", "printf c >> " + log + "; exec sh " + c.Check[1]}
 	c.Reload = []string{"sh", "-c", "printf r >> " + log + "; exec sh " + c.Reload[1]}
-	p := proxy.NewNginx(c)
+	p := nginx.NewNginx(c)
 	one, two, other := route(t, "hello", 1), route(t, "hello", 2), route(t, "other", 1)
 	for _, step := range []struct {
 		name string
@@ -140,7 +140,7 @@ func TestCommandsRun(t *testing.T) {
 
 // get requests "/" under a name over a connection of its own; unlike
 // Server.Get it may be called from any goroutine.
-func get(s *proxytest.Server, host string) (string, error) {
+func get(s *nginxtest.Server, host string) (string, error) {
 	req, err := http.NewRequest(http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/", s.Port), nil)
 	if err != nil {
 		return "", err

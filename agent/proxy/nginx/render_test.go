@@ -1,4 +1,4 @@
-package proxy
+package nginx
 
 import (
 	"bytes"
@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"dokku/agent/proxy"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -41,27 +43,27 @@ func addresses(list ...string) []netip.AddrPort {
 }
 
 func TestGolden(t *testing.T) {
-	hello := Route{App: "hello", Release: 12, Domains: []string{"hello.example.com", "www.example.com"}, Upstreams: addresses("172.30.1.2:5000", "172.30.1.3:5000")}
-	set := Route{App: "set.up", Release: 3, Domains: []string{"*.example.org"}, Upstreams: addresses("[fd00::2]:5000"), Settings: Settings{
+	hello := proxy.Route{App: "hello", Release: 12, Domains: []string{"hello.example.com", "www.example.com"}, Upstreams: addresses("172.30.1.2:5000", "172.30.1.3:5000")}
+	set := proxy.Route{App: "set.up", Release: 3, Domains: []string{"*.example.org"}, Upstreams: addresses("[fd00::2]:5000"), Settings: proxy.Settings{
 		ClientMaxBodySize: "50m", ReadTimeout: 1500 * time.Millisecond, SendTimeout: 2 * time.Minute, IncludeDir: "/home/dokku/set.up/nginx.conf.d"}}
-	stopped := Route{App: "stopped", Domains: []string{strings.Repeat("a", 60) + ".example.com"}}
-	hidden := Route{App: "hidden", Release: 1, Upstreams: addresses("172.30.1.2:5000")}
-	ports := Route{App: "ports", Release: 4, Domains: []string{"ports.example.com"}, Upstreams: addresses("172.30.1.2:5000", "172.30.1.3:5000"),
-		Ports: []Port{{Host: 8080}, {Host: 80}, {Host: 9000, Container: 3000}, {Host: 9001, Container: 3000}}}
-	only := Route{App: "only", Domains: []string{"only.example.com"}, Upstreams: addresses("172.30.1.4:5000"), Ports: []Port{{Host: 9001}}}
+	stopped := proxy.Route{App: "stopped", Domains: []string{strings.Repeat("a", 60) + ".example.com"}}
+	hidden := proxy.Route{App: "hidden", Release: 1, Upstreams: addresses("172.30.1.2:5000")}
+	ports := proxy.Route{App: "ports", Release: 4, Domains: []string{"ports.example.com"}, Upstreams: addresses("172.30.1.2:5000", "172.30.1.3:5000"),
+		Ports: []proxy.Port{{Host: 8080}, {Host: 80}, {Host: 9000, Container: 3000}, {Host: 9001, Container: 3000}}}
+	only := proxy.Route{App: "only", Domains: []string{"only.example.com"}, Upstreams: addresses("172.30.1.4:5000"), Ports: []proxy.Port{{Host: 9001}}}
 	for name, c := range map[string]struct {
-		routes []Route
+		routes []proxy.Route
 		l      listener
 	}{
-		"ports":   {[]Route{hello, only, ports}, listener{port: 80, ipv6: true}},
-		"moved":   {[]Route{only}, listener{port: 80}},
+		"ports":   {[]proxy.Route{hello, only, ports}, listener{port: 80, ipv6: true}},
+		"moved":   {[]proxy.Route{only}, listener{port: 80}},
 		"none":    {nil, listener{port: 80, ipv6: true}},
-		"alone":   {[]Route{set}, listener{port: 80, ipv6: true}},
-		"hidden":  {[]Route{hidden}, listener{port: 8080}},
-		"several": {[]Route{hello, set, stopped}, listener{port: 80}},
+		"alone":   {[]proxy.Route{set}, listener{port: 80, ipv6: true}},
+		"hidden":  {[]proxy.Route{hidden}, listener{port: 8080}},
+		"several": {[]proxy.Route{hello, set, stopped}, listener{port: 80}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var routes []Route
+			var routes []proxy.Route
 			var apps []string
 			for _, r := range c.routes {
 				r, err := r.Checked()
@@ -110,18 +112,18 @@ func FuzzRoute(f *testing.F) {
 	f.Add("hello", "hello.example.com", "1m", "/home/dokku", int64(time.Second), int64(0))
 	f.Add("a", "*.a", "0", "/", int64(1), int64(-1))
 	f.Add("a\n", "a;}", "1;", "/a b", int64(0), int64(1<<62))
-	plain, err := Route{App: "a", Domains: []string{"a"}, Settings: Settings{IncludeDir: "/a"}}.Checked()
+	plain, err := proxy.Route{App: "a", Domains: []string{"a"}, Settings: proxy.Settings{IncludeDir: "/a"}}.Checked()
 	if err != nil {
 		f.Fatal(err)
 	}
-	shape := func(r Route) [5]int {
+	shape := func(r proxy.Route) [5]int {
 		text := string(renderApp(r, listener{port: 80}))
 		_, text, _ = strings.Cut(text, "\n\n") // the comment may hold JSON's braces
 		count := func(what string) int { return strings.Count(text, what) }
 		return [5]int{count("\n"), count("{"), count("}"), count(";"), count("#") + count(`"`)}
 	}
 	f.Fuzz(func(t *testing.T, app, domain, size, include string, read, send int64) {
-		r, err := Route{App: app, Domains: []string{domain}, Upstreams: nil, Settings: Settings{
+		r, err := proxy.Route{App: app, Domains: []string{domain}, Upstreams: nil, Settings: proxy.Settings{
 			ClientMaxBodySize: size, IncludeDir: include, ReadTimeout: time.Duration(read), SendTimeout: time.Duration(send)}}.Checked()
 		if err != nil {
 			return
@@ -137,7 +139,7 @@ func FuzzRoute(f *testing.F) {
 }
 
 func FuzzParse(f *testing.F) {
-	r, err := Route{App: "a", Domains: []string{"a"}, Upstreams: addresses("10.0.0.1:80")}.Checked()
+	r, err := proxy.Route{App: "a", Domains: []string{"a"}, Upstreams: addresses("10.0.0.1:80")}.Checked()
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package proxy
+package nginx
 
 import (
 	"bytes"
@@ -17,6 +17,7 @@ import (
 
 	"dokku/agent/disk"
 	"dokku/agent/disk/disktest"
+	"dokku/agent/proxy"
 )
 
 // unrecorded is what of the proxy's folder a loss of power frees.
@@ -45,8 +46,8 @@ func lossConfig(dir string, port int) Config {
 	return Config{Dir: dir, Port: port, Check: []string{"true"}, Reload: []string{"true"}, Hostnames: []string{"host"}}
 }
 
-func lossRoute(app string, release int) Route {
-	r, err := Route{App: app, Release: release, Domains: []string{app + ".example.com"},
+func lossRoute(app string, release int) proxy.Route {
+	r, err := proxy.Route{App: app, Release: release, Domains: []string{app + ".example.com"},
 		Upstreams: []netip.AddrPort{netip.MustParseAddrPort(fmt.Sprintf("10.0.0.%d:80", release))}}.Checked()
 	if err != nil {
 		panic(err)
@@ -58,7 +59,7 @@ func lossRoute(app string, release int) Route {
 // as they were reported.
 type published struct {
 	ops    int
-	routes map[string]Route
+	routes map[string]proxy.Route
 }
 
 // TestPowerLoss lets the power go at every moment of some publications. What nginx
@@ -75,8 +76,8 @@ func TestPowerLoss(t *testing.T) {
 	c := lossConfig(dir, port)
 	c.Disk = disk.Disk{Watch: rec.Watch}
 	n := NewNginx(c)
-	steps := []published{{0, map[string]Route{}}}
-	do := func(err error, change func(map[string]Route)) {
+	steps := []published{{0, map[string]proxy.Route{}}}
+	do := func(err error, change func(map[string]proxy.Route)) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,9 +85,9 @@ func TestPowerLoss(t *testing.T) {
 		change(routes)
 		steps = append(steps, published{len(rec.Ops()), routes})
 	}
-	publish := func(r Route) {
-		do(n.Stage(t.Context(), r), func(map[string]Route) {})
-		do(n.Publish(t.Context(), r), func(m map[string]Route) {
+	publish := func(r proxy.Route) {
+		do(n.Stage(t.Context(), r), func(map[string]proxy.Route) {})
+		do(n.Publish(t.Context(), r), func(m map[string]proxy.Route) {
 			delete(m, r.Replaces)
 			r.Replaces = ""
 			m[r.App] = r
@@ -95,13 +96,13 @@ func TestPowerLoss(t *testing.T) {
 	publish(lossRoute("hello", 1))
 	publish(lossRoute("shop", 1))
 	for release := 2; release < 4; release++ { // rejected after they were staged
-		do(n.Stage(t.Context(), lossRoute("hello", release)), func(map[string]Route) {})
+		do(n.Stage(t.Context(), lossRoute("hello", release)), func(map[string]proxy.Route) {})
 	}
 	publish(lossRoute("hello", 4))
 	store := lossRoute("store", 1)
 	store.Replaces = "shop"
 	publish(store)
-	do(n.Withdraw(t.Context(), "hello"), func(m map[string]Route) { delete(m, "hello") })
+	do(n.Withdraw(t.Context(), "hello"), func(m map[string]proxy.Route) { delete(m, "hello") })
 	if err := rec.Complete(); err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +112,7 @@ func TestPowerLoss(t *testing.T) {
 		for step+1 < len(steps) && steps[step+1].ops <= ops {
 			step++
 		}
-		may := []map[string]Route{steps[step].routes}
+		may := []map[string]proxy.Route{steps[step].routes}
 		if step+1 < len(steps) {
 			may = append(may, steps[step+1].routes)
 		}
@@ -131,7 +132,7 @@ func TestPowerLoss(t *testing.T) {
 
 // afterLoss looks at what is left as nginx does when it starts, and as the next
 // deploy of each app does.
-func afterLoss(t *testing.T, s disktest.State, may []map[string]Route, port int) error {
+func afterLoss(t *testing.T, s disktest.State, may []map[string]proxy.Route, port int) error {
 	dir := inMemory(t)
 	defer os.RemoveAll(dir)
 	err := s.Tree.Write(dir)
@@ -146,7 +147,7 @@ func afterLoss(t *testing.T, s disktest.State, may []map[string]Route, port int)
 		}
 		return err
 	}
-	got := map[string]Route{}
+	got := map[string]proxy.Route{}
 	for _, app := range []string{"hello", "shop", "store"} {
 		r, ok, err := n.Live(t.Context(), app)
 		if err != nil {
@@ -156,7 +157,7 @@ func afterLoss(t *testing.T, s disktest.State, may []map[string]Route, port int)
 			got[app] = r
 		}
 	}
-	same := func(m map[string]Route) bool { return maps.EqualFunc(m, got, Route.Same) }
+	same := func(m map[string]proxy.Route) bool { return maps.EqualFunc(m, got, proxy.Route.Same) }
 	if !slices.ContainsFunc(may, same) {
 		return fmt.Errorf("live are %v, want one of %v", got, may)
 	}
@@ -184,7 +185,7 @@ func afterLoss(t *testing.T, s disktest.State, may []map[string]Route, port int)
 
 // whole returns an error unless a tree has the files of the routes and no others,
 // each as it is to be.
-func whole(n *Nginx, generation string, routes map[string]Route) error {
+func whole(n *Nginx, generation string, routes map[string]proxy.Route) error {
 
 	for app, r := range routes {
 

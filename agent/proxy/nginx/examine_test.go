@@ -1,4 +1,4 @@
-package proxy_test
+package nginx_test
 
 import (
 	"net/netip"
@@ -8,25 +8,26 @@ import (
 	"testing"
 
 	"dokku/agent/proxy"
-	"dokku/agent/proxy/proxytest"
+	"dokku/agent/proxy/nginx"
+	"dokku/agent/proxy/nginx/nginxtest"
 )
 
 // TestExamine breaks each thing that nginx needs, and sees exactly that.
 func TestExamine(t *testing.T) {
 	for _, test := range []struct {
 		name   string
-		damage func(s *proxytest.Server, c *proxy.Config) error
+		damage func(s *nginxtest.Server, c *nginx.Config) error
 		want   string // "FIELD: part of its text"; "" for none
 	}{
-		{"nothing", func(*proxytest.Server, *proxy.Config) error { return nil }, ""},
-		{"nginx is down", func(s *proxytest.Server, _ *proxy.Config) error { s.Kill(); return nil }, "Down: nothing listens on port"},
-		{"the include has gone", func(s *proxytest.Server, _ *proxy.Config) error {
+		{"nothing", func(*nginxtest.Server, *nginx.Config) error { return nil }, ""},
+		{"nginx is down", func(s *nginxtest.Server, _ *nginx.Config) error { s.Kill(); return nil }, "Down: nothing listens on port"},
+		{"the include has gone", func(s *nginxtest.Server, _ *nginx.Config) error {
 			err := os.Remove(filepath.Join(s.Etc, "conf.d", "dokku.conf"))
 			s.Kill()
 			s.Start()
 			return err
 		}, "Foreign: does not serve the files of"},
-		{"nginx was not told", func(s *proxytest.Server, c *proxy.Config) error {
+		{"nginx was not told", func(s *nginxtest.Server, c *nginx.Config) error {
 			trees := filepath.Join(s.Dir, "trees")
 			now, err := os.Readlink(filepath.Join(s.Dir, "live"))
 			if err != nil {
@@ -39,26 +40,26 @@ func TestExamine(t *testing.T) {
 			os.Remove(filepath.Join(s.Dir, "live"))
 			return os.Symlink(filepath.Join("trees", other), filepath.Join(s.Dir, "live"))
 		}, "Behind: older files"},
-		{"an app's file is broken", func(s *proxytest.Server, _ *proxy.Config) error {
+		{"an app's file is broken", func(s *nginxtest.Server, _ *nginx.Config) error {
 			return os.WriteFile(filepath.Join(s.Dir, "live", "shop.conf"), []byte("# nothing\n"), 0o644)
 		}, "Files: cannot read the route of shop"},
-		{"the shared file has gone", func(s *proxytest.Server, _ *proxy.Config) error {
+		{"the shared file has gone", func(s *nginxtest.Server, _ *nginx.Config) error {
 			return os.Remove(filepath.Join(s.Dir, "live", "+server.conf"))
 		}, "Files: is missing"},
-		{"an admin's file is broken", func(s *proxytest.Server, _ *proxy.Config) error {
+		{"an admin's file is broken", func(s *nginxtest.Server, _ *nginx.Config) error {
 			return os.WriteFile(filepath.Join(s.Etc, "conf.d", "mine.conf"), []byte("nonsense on;\n"), 0o644)
 		}, `Refused: unknown directive "nonsense"`},
-		{"the script has gone", func(s *proxytest.Server, c *proxy.Config) error { return os.Remove(c.Reload[1]) }, "Rules: is missing"},
-		{"sudo does not allow it", func(s *proxytest.Server, c *proxy.Config) error {
+		{"the script has gone", func(s *nginxtest.Server, c *nginx.Config) error { return os.Remove(c.Reload[1]) }, "Rules: is missing"},
+		{"sudo does not allow it", func(s *nginxtest.Server, c *nginx.Config) error {
 			c.Check = []string{"sudo", "-n", "/nonexistent/nginx-check"}
 			return nil
 		}, "Rules: sudo does not allow /nonexistent/nginx-check"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := proxytest.NewServer(t, "server { listen PORT default_server; return 404; }")
+			s := nginxtest.NewServer(t, "server { listen PORT default_server; return 404; }")
 			config := s.Config()
-			err := proxy.NewNginx(config).Publish(t.Context(), proxy.Route{App: "shop", Release: 1, Domains: []string{"shop.example.com"},
+			err := nginx.NewNginx(config).Publish(t.Context(), proxy.Route{App: "shop", Release: 1, Domains: []string{"shop.example.com"},
 				Upstreams: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:1")}})
 			if err == nil {
 				err = test.damage(s, &config)
@@ -67,7 +68,7 @@ func TestExamine(t *testing.T) {
 				t.Fatal(err)
 			}
 			staged, _ := os.Readlink(filepath.Join(s.Dir, "staged"))
-			c := proxy.NewNginx(config).Examine(t.Context())
+			c := nginx.NewNginx(config).Examine(t.Context())
 			var got []string
 			add := func(field string, err error) {
 				if err != nil {

@@ -1,4 +1,4 @@
-package proxy_test
+package nginx_test
 
 import (
 	"os"
@@ -9,14 +9,15 @@ import (
 	"time"
 
 	"dokku/agent/proxy"
-	"dokku/agent/proxy/proxytest"
+	"dokku/agent/proxy/nginx"
+	"dokku/agent/proxy/nginx/nginxtest"
 )
 
 // nginx refuses a file of the admin's, in Stage, in Publish without Stage, and
 // when it turned bad between the two: the previous route stays.
 func TestRefused(t *testing.T) {
 	t.Parallel()
-	s := proxytest.NewServer(t, "")
+	s := nginxtest.NewServer(t, "")
 	p := s.Proxy()
 	one, two := route(t, "hello", 1), route(t, "hello", 2)
 	check(t, p.Publish(t.Context(), one))
@@ -47,12 +48,12 @@ func TestRefused(t *testing.T) {
 // nginx is told to reload and never does: Publish says so, and goes back.
 func TestNoProof(t *testing.T) {
 	t.Parallel()
-	s := proxytest.NewServer(t, "")
+	s := nginxtest.NewServer(t, "")
 	check(t, s.Proxy().Publish(t.Context(), route(t, "hello", 1)))
 	c := s.Config()
 	c.Timeout = 3 * time.Second // the check has to fit in, on a busy machine too
 	c.Reload = []string{"true"}
-	err := proxy.NewNginx(c).Publish(t.Context(), route(t, "hello", 2))
+	err := nginx.NewNginx(c).Publish(t.Context(), route(t, "hello", 2))
 	if err == nil || !strings.Contains(err.Error(), "nginx does not serve what it was told to") {
 		t.Errorf("publish without an effect: got error %v", err)
 	}
@@ -66,7 +67,7 @@ func TestNoProof(t *testing.T) {
 
 func TestNginxDown(t *testing.T) {
 	t.Parallel()
-	s := proxytest.NewServer(t, "")
+	s := nginxtest.NewServer(t, "")
 	p := s.Proxy()
 	check(t, p.Publish(t.Context(), route(t, "hello", 1)))
 	check(t, p.Publish(t.Context(), route(t, "other", 1)))
@@ -94,7 +95,7 @@ func TestNginxDown(t *testing.T) {
 // A process dies at three instructions; whatever is called next mends it.
 func TestCrash(t *testing.T) {
 	t.Parallel()
-	s := proxytest.NewServer(t, "")
+	s := nginxtest.NewServer(t, "")
 	p := s.Proxy()
 	release := 1
 	check(t, p.Publish(t.Context(), route(t, "hello", release)))
@@ -171,7 +172,7 @@ func TestCrash(t *testing.T) {
 // Processes take turns: each one's Publish holds when it returns.
 func TestTwoProcesses(t *testing.T) {
 	t.Parallel()
-	s := proxytest.NewServer(t, "")
+	s := nginxtest.NewServer(t, "")
 	var all sync.WaitGroup
 	for _, app := range []string{"a", "b"} {
 		var routes []proxy.Route
@@ -193,7 +194,7 @@ func TestTwoProcesses(t *testing.T) {
 // A file that was damaged concerns its own app only.
 func TestDamagedFile(t *testing.T) {
 	t.Parallel()
-	s := proxytest.NewServer(t, "")
+	s := nginxtest.NewServer(t, "")
 	p := s.Proxy()
 	check(t, p.Publish(t.Context(), route(t, "hello", 1)))
 	check(t, p.Publish(t.Context(), route(t, "other", 1)))
@@ -214,7 +215,7 @@ func TestDamagedFile(t *testing.T) {
 // The folder is lost or was made by hand; nginx still serves what it read.
 func TestLostFolder(t *testing.T) {
 	t.Parallel()
-	s := proxytest.NewServer(t, "")
+	s := nginxtest.NewServer(t, "")
 	p := s.Proxy()
 	check(t, p.Publish(t.Context(), route(t, "hello", 1)))
 	check(t, os.RemoveAll(s.Dir))
@@ -234,7 +235,7 @@ func TestLostFolder(t *testing.T) {
 // so nothing counts as live, and publishing writes and reads them anew.
 func TestFilesRemoved(t *testing.T) {
 	t.Parallel()
-	s := proxytest.NewServer(t, "")
+	s := nginxtest.NewServer(t, "")
 	p, one := s.Proxy(), route(t, "hello", 1)
 	check(t, p.Publish(t.Context(), one))
 	check(t, os.RemoveAll(filepath.Join(s.Dir, "trees")))

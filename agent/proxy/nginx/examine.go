@@ -1,4 +1,4 @@
-package proxy
+package nginx
 
 import (
 	"context"
@@ -12,33 +12,16 @@ import (
 	"strings"
 	"syscall"
 	"time"
-)
 
-// Condition is what Examine finds: nil errors and no rules mean that all is well.
-type Condition struct {
-	// Apps are those that the live files have, sorted.
-	Apps []string
-	// Down: nothing listens on nginx's port.
-	Down error
-	// Foreign: what listens does not serve our files. It cannot be told before the
-	// first app is published.
-	Foreign error
-	// Behind: it serves older files than the live ones.
-	Behind error
-	// Files: the live files are not what was written there.
-	Files error
-	// Rules: Check or Reload cannot be run.
-	Rules []error
-	// Refused: nginx would not start with the present configuration.
-	Refused error
-}
+	"dokku/agent/proxy"
+)
 
 // Examine looks whether nginx does its part. It works while nginx is down. The
 // live files are tested where a deploy's are: for a moment, and under the lock,
 // staged names the live tree; a crash leaves it so, and the next deploy stages
 // anew. While a deploy holds the lock that test is left out.
-func (n *Nginx) Examine(ctx context.Context) Condition {
-	var c Condition
+func (n *Nginx) Examine(ctx context.Context) proxy.Condition {
+	var c proxy.Condition
 	live, err := n.linked(liveLink)
 	if errors.Is(err, syscall.EINVAL) { // a folder that the first deploy replaces
 		live, err = "", nil
@@ -58,7 +41,7 @@ func (n *Nginx) Examine(ctx context.Context) Condition {
 	return c
 }
 
-func (n *Nginx) examineServing(ctx context.Context, c *Condition, live string) {
+func (n *Nginx) examineServing(ctx context.Context, c *proxy.Condition, live string) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	a, err := n.ask(ctx)

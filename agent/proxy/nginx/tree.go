@@ -1,4 +1,4 @@
-package proxy
+package nginx
 
 import (
 	"bytes"
@@ -18,6 +18,7 @@ import (
 
 	"dokku/agent/disk"
 	"dokku/agent/failpoint"
+	"dokku/agent/proxy"
 )
 
 const (
@@ -146,17 +147,17 @@ func (s store) collect(keep ...string) {
 type draft struct {
 	base   string
 	app    string
-	gone   string   // another app whose file is left out: see Route.Replaces
-	file   []byte   // nil: the app has none
-	others []string // names of the files taken over as they are
-	apps   []string // all apps of the tree
-	routes []Route  // those of them that can be read
+	gone   string        // another app whose file is left out: see Route.Replaces
+	file   []byte        // nil: the app has none
+	others []string      // names of the files taken over as they are
+	apps   []string      // all apps of the tree
+	routes []proxy.Route // those of them that can be read
 }
 
 // draft plans a change of the tree base. A file of another app that cannot be
 // read is taken over: nginx may well understand it, and one app's broken file
 // must not keep all others from being deployed.
-func (n *Nginx) draft(base, app string, r *Route) (draft, error) {
+func (n *Nginx) draft(base, app string, r *proxy.Route) (draft, error) {
 	d := draft{base: base, app: app}
 	if r != nil {
 		d.gone = r.Replaces
@@ -183,7 +184,7 @@ func (n *Nginx) draft(base, app string, r *Route) (draft, error) {
 	if r == nil {
 		return d, nil
 	}
-	if err := Conflict(*r, d.routes); err != nil {
+	if err := proxy.Conflict(*r, d.routes); err != nil {
 		return d, err
 	}
 	d.file = renderApp(*r, n.listener())

@@ -1,4 +1,4 @@
-package proxytest
+package nginxtest
 
 import (
 	"bytes"
@@ -20,12 +20,13 @@ import (
 	"time"
 
 	"dokku/agent/proxy"
+	"dokku/agent/proxy/nginx"
 )
 
 // Server is an nginx of a test's own, with its own folder and port. Its check
 // and reload scripts are those of an installation, with other paths in them.
 type Server struct {
-	Dir  string // proxy.Config.Dir
+	Dir  string // nginx.Config.Dir
 	Etc  string // in the place of /etc/nginx
 	Port int
 
@@ -48,7 +49,7 @@ func NewServer(t testing.TB, extra string) *Server {
 		pid:  filepath.Join(root, "nginx.pid"),
 	}
 	must(t, os.MkdirAll(filepath.Join(s.Etc, "conf.d"), 0o755))
-	s.write("etc/conf.d/dokku.conf", proxy.ConfD(s.Dir))
+	s.write("etc/conf.d/dokku.conf", nginx.ConfD(s.Dir))
 	user := ""
 	if os.Geteuid() == 0 {
 		user = "user root;\n" // nobody's workers could not enter a test's folders
@@ -68,8 +69,8 @@ http {
 %[4]s
 }
 `, s.pid, root, s.Etc, strings.ReplaceAll(extra, "PORT", strconv.Itoa(s.Port))))
-	s.Script("check", proxy.CheckScript(s.Dir))
-	s.Script("reload", proxy.ReloadScript())
+	s.Script("check", nginx.CheckScript(s.Dir))
+	s.Script("reload", nginx.ReloadScript())
 	// Makes the first tree, so that nginx starts with a generation.
 	must(t, s.Proxy().Withdraw(t.Context(), "none"))
 	s.Start()
@@ -96,10 +97,10 @@ func (s *Server) write(name, text string) string {
 	return path
 }
 
-// Config is what proxy.NewNginx needs for this server.
-func (s *Server) Config() proxy.Config {
+// Config is what nginx.NewNginx needs for this server.
+func (s *Server) Config() nginx.Config {
 	root := filepath.Dir(s.Etc)
-	return proxy.Config{
+	return nginx.Config{
 		Dir: s.Dir, Port: s.Port, IPv6: true, Hostnames: []string{"box.example.net"},
 		Check:  []string{"sh", filepath.Join(root, "check")},
 		Reload: []string{"sh", filepath.Join(root, "reload")},
@@ -107,7 +108,7 @@ func (s *Server) Config() proxy.Config {
 }
 
 // Proxy returns a proxy for this server.
-func (s *Server) Proxy() *proxy.Nginx { return proxy.NewNginx(s.Config()) }
+func (s *Server) Proxy() *nginx.Nginx { return nginx.NewNginx(s.Config()) }
 
 // Start starts nginx and waits until it accepts connections.
 func (s *Server) Start() {

@@ -1,4 +1,4 @@
-package proxy
+package nginx
 
 import (
 	"encoding/json"
@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"dokku/agent/proxy"
 )
 
 const (
@@ -43,20 +45,20 @@ func (l listener) render(w io.Writer) {
 func (l listener) at(port int) listener { return listener{port: port, ipv6: l.ipv6} }
 
 // portsOf are the ports that a route's servers listen on; main is the proxy's own.
-func portsOf(r Route, main int) []Port {
+func portsOf(r proxy.Route, main int) []proxy.Port {
 	if len(r.Ports) == 0 {
-		return []Port{{Host: main}}
+		return []proxy.Port{{Host: main}}
 	}
 	return r.Ports
 }
 
 // listens reports whether the route's names are answered on a port of the host.
-func listens(r Route, port, main int) bool {
-	return slices.ContainsFunc(portsOf(r, main), func(p Port) bool { return p.Host == port })
+func listens(r proxy.Route, port, main int) bool {
+	return slices.ContainsFunc(portsOf(r, main), func(p proxy.Port) bool { return p.Host == port })
 }
 
 // renderApp returns the file of an app. The route must come from Route.Checked.
-func renderApp(r Route, l listener) []byte {
+func renderApp(r proxy.Route, l listener) []byte {
 	mark, err := json.Marshal(r)
 	if err != nil {
 		panic(fmt.Sprintf("internal error: a route that cannot be written as JSON: %v", err))
@@ -84,7 +86,7 @@ func renderApp(r Route, l listener) []byte {
 
 // renderUpstream lists the processes of an app at one of their ports; 0: the
 // port that the upstreams have.
-func renderUpstream(w io.Writer, r Route, port int) {
+func renderUpstream(w io.Writer, r proxy.Route, port int) {
 	fmt.Fprintf(w, "upstream %s {\n", upstream(r.App, port))
 	for _, u := range r.Upstreams {
 		if port != 0 {
@@ -102,7 +104,7 @@ func renderUpstream(w io.Writer, r Route, port int) {
 
 // renderServer writes a server block that passes all requests for names on to
 // a port of the processes of an app.
-func renderServer(w io.Writer, r Route, names []string, l listener, port int) {
+func renderServer(w io.Writer, r proxy.Route, names []string, l listener, port int) {
 	s := r.Settings
 	fmt.Fprintf(w, "\nserver {\n")
 	l.render(w)
@@ -138,7 +140,7 @@ func renderServer(w io.Writer, r Route, names []string, l listener, port int) {
 
 // renderShared returns serverFile: the variables that all apps use, the server
 // that proves the generation, and the one that answers by the host's address.
-func renderShared(generation string, apps []string, routes []Route, hostnames []string, l listener) []byte {
+func renderShared(generation string, apps []string, routes []proxy.Route, hostnames []string, l listener) []byte {
 	w := &strings.Builder{}
 	fmt.Fprintf(w, `# Shared by all apps. dokku writes this file anew at each deploy.
 
@@ -179,7 +181,7 @@ server {
         return 404;
     }
 }
-`, ReservedDomain)
+`, proxy.ReservedDomain)
 	renderOthers(w, routes, l)
 	names := addressNames(hostnames, routes)
 	if len(apps) == 1 && len(routes) == 1 && listens(routes[0], l.port, l.port) {
@@ -206,7 +208,7 @@ server {
 }
 
 // renderPort writes the server block of an app for one port of the host.
-func renderPort(w io.Writer, r Route, names []string, l listener) {
+func renderPort(w io.Writer, r proxy.Route, names []string, l listener) {
 	for _, p := range portsOf(r, l.port) {
 		if p.Host == l.port {
 			renderServer(w, r, names, l, p.Container)
@@ -217,7 +219,7 @@ func renderPort(w io.Writer, r Route, names []string, l listener) {
 // renderOthers writes the server that is read first of all that listen on the
 // ports beside the main one: nginx chooses it for each name that no app has on
 // that port, so that a request for one app never reaches another one.
-func renderOthers(w io.Writer, routes []Route, l listener) {
+func renderOthers(w io.Writer, routes []proxy.Route, l listener) {
 	ports := otherPorts(routes, l)
 	if len(ports) == 0 {
 		return
@@ -238,7 +240,7 @@ func renderOthers(w io.Writer, routes []Route, l listener) {
 
 // otherPorts are the ports of the host, ascending, that apps have beside the
 // main one.
-func otherPorts(routes []Route, l listener) []int {
+func otherPorts(routes []proxy.Route, l listener) []int {
 	var ports []int
 	for _, r := range routes {
 		for _, p := range r.Ports {
@@ -252,21 +254,21 @@ func otherPorts(routes []Route, l listener) []int {
 }
 
 // listening are the routes that have a port of the host.
-func listening(routes []Route, port int, l listener) []Route {
-	return slices.DeleteFunc(slices.Clone(routes), func(r Route) bool { return !listens(r, port, l.port) })
+func listening(routes []proxy.Route, port int, l listener) []proxy.Route {
+	return slices.DeleteFunc(slices.Clone(routes), func(r proxy.Route) bool { return !listens(r, port, l.port) })
 }
 
 // addressNames are the server names by which the host itself is reached. A
 // name that an app has is left out: an exact name would win over the app's
 // wildcard, and of two equal ones nginx ignores the second.
-func addressNames(hostnames []string, routes []Route) []string {
+func addressNames(hostnames []string, routes []proxy.Route) []string {
 	var names []string
 	for _, h := range append([]string{"localhost"}, hostnames...) {
-		h = Lower(h)
-		taken := slices.ContainsFunc(routes, func(r Route) bool {
-			return slices.ContainsFunc(r.Domains, func(d string) bool { return Covers(d, h) })
+		h = proxy.Lower(h)
+		taken := slices.ContainsFunc(routes, func(r proxy.Route) bool {
+			return slices.ContainsFunc(r.Domains, func(d string) bool { return proxy.Covers(d, h) })
 		})
-		if CheckDomain(h) == nil && !taken && !slices.Contains(names, h) {
+		if proxy.CheckDomain(h) == nil && !taken && !slices.Contains(names, h) {
 			names = append(names, h)
 		}
 	}
@@ -274,9 +276,9 @@ func addressNames(hostnames []string, routes []Route) []string {
 }
 
 // parseApp reads the route back from the file of an app.
-func parseApp(app string, file []byte) (Route, error) {
-	bad := func(why any) (Route, error) {
-		return Route{}, fmt.Errorf("cannot read the route of %s from its nginx file: %v: run ps:restart %[1]s to write it anew", app, why)
+func parseApp(app string, file []byte) (proxy.Route, error) {
+	bad := func(why any) (proxy.Route, error) {
+		return proxy.Route{}, fmt.Errorf("cannot read the route of %s from its nginx file: %v: run ps:restart %[1]s to write it anew", app, why)
 	}
 	var mark string
 	found := 0
@@ -288,7 +290,7 @@ func parseApp(app string, file []byte) (Route, error) {
 	if found != 1 {
 		return bad(fmt.Sprintf("it has %d lines that begin with %q instead of one", found, routeMark))
 	}
-	var r Route
+	var r proxy.Route
 	if err := json.Unmarshal([]byte(mark), &r); err != nil {
 		return bad(err)
 	}

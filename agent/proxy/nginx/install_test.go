@@ -1,4 +1,4 @@
-package proxy_test
+package nginx_test
 
 import (
 	"errors"
@@ -10,16 +10,16 @@ import (
 	"strings"
 	"testing"
 
-	"dokku/agent/proxy"
-	"dokku/agent/proxy/proxytest"
+	"dokku/agent/proxy/nginx"
+	"dokku/agent/proxy/nginx/nginxtest"
 )
 
 // The check of an installation, with a private mount and with a copy.
 func TestCheckScript(t *testing.T) {
 	t.Parallel()
-	s := proxytest.NewServer(t, "")
+	s := nginxtest.NewServer(t, "")
 	check(t, s.Proxy().Publish(t.Context(), route(t, "hello", 1)))
-	text := proxy.CheckScript(s.Dir)
+	text := nginx.CheckScript(s.Dir)
 	copying := strings.Replace(text, "unshare -m true", "false", 1)
 	if copying == text {
 		t.Fatal("the script has no other way")
@@ -27,7 +27,7 @@ func TestCheckScript(t *testing.T) {
 	for name, script := range map[string]string{"mount": s.Script("check", text), "copy": s.Script("check-copy", copying)} {
 		c := s.Config()
 		c.Check = []string{"sh", script}
-		p := proxy.NewNginx(c)
+		p := nginx.NewNginx(c)
 		bad := route(t, "hello", 2)
 		check(t, p.Stage(t.Context(), bad))
 		bad.Settings.IncludeDir = t.TempDir()
@@ -43,7 +43,7 @@ func TestCheckScript(t *testing.T) {
 // nginx -s reload stumbles later.
 func TestCheckLeavesNoPidFile(t *testing.T) {
 	t.Parallel()
-	s := proxytest.NewServer(t, "")
+	s := nginxtest.NewServer(t, "")
 	pid := filepath.Join(filepath.Dir(s.Dir), "nginx.pid")
 	s.Kill()
 	// It accepts connections before it writes the file.
@@ -60,7 +60,7 @@ func TestCheckLeavesNoPidFile(t *testing.T) {
 // a reload must not signal.
 func TestReloadScript(t *testing.T) {
 	t.Parallel()
-	s := proxytest.NewServer(t, "")
+	s := nginxtest.NewServer(t, "")
 	root := filepath.Dir(s.Dir)
 	reload := func() (int, string) {
 		cmd := exec.Command("sh", filepath.Join(root, "reload"))
@@ -97,7 +97,7 @@ func TestReloadScript(t *testing.T) {
 // A folder whose name a shell would read otherwise.
 func TestScriptQuotes(t *testing.T) {
 	t.Parallel()
-	text := proxy.CheckScript("/tmp/it's; exit 0 #")
+	text := nginx.CheckScript("/tmp/it's; exit 0 #")
 	if out, err := exec.Command("sh", "-c", strings.Split(text, "pid=")[0]+"\nprintf %s \"$live\"").Output(); err != nil || string(out) != "/tmp/it's; exit 0 #/live" {
 		t.Errorf("the folder became %q, %v", out, err)
 	}

@@ -1,4 +1,4 @@
-package proxy
+package memory
 
 import (
 	"context"
@@ -6,17 +6,19 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"dokku/agent/proxy"
 )
 
 // Memory is a Proxy without nginx, for tests of the agent.
 type Memory struct {
 	mu        sync.Mutex
-	live      map[string]Route
-	published []Route
+	live      map[string]proxy.Route
+	published []proxy.Route
 	fail      func(call, app string) error
 }
 
-var _ Proxy = (*Memory)(nil)
+var _ proxy.Proxy = (*Memory)(nil)
 
 // Fail sets a hook that each call asks first: "stage", "publish", "withdraw" or
 // "live", and the app. What it returns is the call's error, and the call then
@@ -30,14 +32,14 @@ func (m *Memory) Fail(hook func(call, app string) error) {
 // Published returns the history: each route as it went live, in order, and for
 // a withdrawal one that has nothing but the app's name. What is live already
 // does not go live again.
-func (m *Memory) Published() []Route {
+func (m *Memory) Published() []proxy.Route {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.published)
 }
 
 // Stage validates the route and looks for its domains among the other apps'.
-func (m *Memory) Stage(ctx context.Context, r Route) error {
+func (m *Memory) Stage(ctx context.Context, r proxy.Route) error {
 	return m.call(ctx, "stage", r.App, func() error {
 		_, err := m.check(r)
 		return err
@@ -45,7 +47,7 @@ func (m *Memory) Stage(ctx context.Context, r Route) error {
 }
 
 // Publish makes the route live.
-func (m *Memory) Publish(ctx context.Context, r Route) error {
+func (m *Memory) Publish(ctx context.Context, r proxy.Route) error {
 	return m.call(ctx, "publish", r.App, func() error {
 		r, err := m.check(r)
 		if err != nil {
@@ -57,7 +59,7 @@ func (m *Memory) Publish(ctx context.Context, r Route) error {
 			return nil
 		}
 		if m.live == nil {
-			m.live = map[string]Route{}
+			m.live = map[string]proxy.Route{}
 		}
 		m.live[r.App] = r
 		m.published = append(m.published, r)
@@ -68,43 +70,43 @@ func (m *Memory) Publish(ctx context.Context, r Route) error {
 // Withdraw removes the app's route.
 func (m *Memory) Withdraw(ctx context.Context, app string) error {
 	return m.call(ctx, "withdraw", app, func() error {
-		if err := CheckApp(app); err != nil {
+		if err := proxy.CheckApp(app); err != nil {
 			return err
 		}
 		if _, ok := m.live[app]; ok {
 			delete(m.live, app)
-			m.published = append(m.published, Route{App: app})
+			m.published = append(m.published, proxy.Route{App: app})
 		}
 		return nil
 	})
 }
 
 // Live returns the app's route.
-func (m *Memory) Live(ctx context.Context, app string) (r Route, ok bool, err error) {
+func (m *Memory) Live(ctx context.Context, app string) (r proxy.Route, ok bool, err error) {
 	err = m.call(ctx, "live", app, func() error {
 		r, ok = m.live[app]
-		return CheckApp(app)
+		return proxy.CheckApp(app)
 	})
 	return r, ok, err
 }
 
 // Resolve returns the route that answers a Host header, by nginx's rules: the
 // exact name, the longest wildcard, and by address the app that is alone.
-func (m *Memory) Resolve(host string) (Route, bool) {
+func (m *Memory) Resolve(host string) (proxy.Route, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
-	host = Lower(strings.Trim(host, "[]"))
-	var best Route
+	host = proxy.Lower(strings.Trim(host, "[]"))
+	var best proxy.Route
 	length := 0
 	for _, r := range m.live {
 		for _, d := range r.Domains {
 			if d == host {
 				return r, true
 			}
-			if Covers(d, host) && len(d) > length {
+			if proxy.Covers(d, host) && len(d) > length {
 				best, length = r, len(d)
 			}
 		}
@@ -132,14 +134,14 @@ func (m *Memory) call(ctx context.Context, name, app string, do func() error) er
 	return do()
 }
 
-func (m *Memory) check(r Route) (Route, error) {
+func (m *Memory) check(r proxy.Route) (proxy.Route, error) {
 	r, err := r.Checked()
 	if err != nil {
 		return r, err
 	}
-	var live []Route
+	var live []proxy.Route
 	for _, o := range m.live {
 		live = append(live, o)
 	}
-	return r, Conflict(r, live)
+	return r, proxy.Conflict(r, live)
 }

@@ -1,17 +1,17 @@
-package proxy_test
+package nginx_test
 
 import (
 	"fmt"
 	"testing"
 
 	"dokku/agent/proxy"
-	"dokku/agent/proxy/proxytest"
+	"dokku/agent/proxy/nginx/nginxtest"
 )
 
 // Stage and Publish beside many apps. The numbers are for ratios.
 func BenchmarkNginx(b *testing.B) {
 	for _, apps := range []int{1, 100, 1000} {
-		s := proxytest.NewServer(b, "")
+		s := nginxtest.NewServer(b, "")
 		p := s.Proxy()
 		r := proxy.Route{App: "hello", Domains: []string{"hello.example.com"}}
 		s.Fill(apps - 1)

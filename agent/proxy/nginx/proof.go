@@ -1,4 +1,4 @@
-package proxy
+package nginx
 
 import (
 	"bytes"
@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"dokku/agent/failpoint"
+	"dokku/agent/proxy"
 )
 
 // quiet is how long fresh connections must reach the new generation alone when
@@ -65,7 +66,7 @@ func (n *Nginx) askOnce(ctx context.Context) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	req.Host = ReservedDomain
+	req.Host = proxy.ReservedDomain
 	// Not a client of its own: no proxy of the environment, no redirects, and
 	// a connection that lives for this one request.
 	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)

@@ -1,4 +1,4 @@
-package proxy_test
+package nginx_test
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"dokku/agent/proxy"
-	"dokku/agent/proxy/proxytest"
+	"dokku/agent/proxy/nginx/nginxtest"
 )
 
 // freePort is a port of the host that nothing listens on.
@@ -27,7 +27,7 @@ func freePort(t *testing.T) int {
 // and a name that has no mapping on a port never reaches the app that has one.
 func TestPorts(t *testing.T) {
 	t.Parallel()
-	s := proxytest.NewServer(t, "")
+	s := nginxtest.NewServer(t, "")
 	px := s.Proxy()
 	get := func(port int, host string) string {
 		t.Helper()
@@ -46,7 +46,7 @@ func TestPorts(t *testing.T) {
 		}
 	}
 	nothing := "404 There is no such app on this port.\n"
-	web, admin, other := proxytest.Process(t, "web"), proxytest.Process(t, "admin"), proxytest.Process(t, "other")
+	web, admin, other := nginxtest.Process(t, "web"), nginxtest.Process(t, "admin"), nginxtest.Process(t, "other")
 	one, two := freePort(t), freePort(t)
 	hello := proxy.Route{App: "hello", Release: 1, Domains: []string{"hello.example.com"}, Upstreams: []netip.AddrPort{web},
 		Ports: []proxy.Port{{Host: s.Port}, {Host: one}, {Host: two, Container: int(admin.Port())}}}

@@ -1,4 +1,4 @@
-package proxy_test
+package nginx_test
 
 import (
 	"bufio"
@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"dokku/agent/proxy"
-	"dokku/agent/proxy/proxytest"
+	"dokku/agent/proxy/nginx/nginxtest"
 )
 
 // debianSite is the site that Debian's nginx comes with.
@@ -30,7 +30,7 @@ server {
 
 func TestBesideDefaultSite(t *testing.T) {
 	t.Parallel()
-	s := proxytest.NewServer(t, debianSite)
+	s := nginxtest.NewServer(t, debianSite)
 	p := s.Proxy()
 	expect := func(host, want string) {
 		t.Helper()
@@ -63,7 +63,7 @@ func TestBesideDefaultSite(t *testing.T) {
 // The generation is told to requests from the host itself only.
 func TestGenerationIsPrivate(t *testing.T) {
 	t.Parallel()
-	s := proxytest.NewServer(t, "")
+	s := nginxtest.NewServer(t, "")
 	for from, want := range map[string]int{"127.0.0.1": http.StatusOK, "127.0.0.2": http.StatusNotFound} {
 		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 		req, err := http.NewRequest(http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/generation", s.Port), nil)
@@ -80,7 +80,7 @@ func TestGenerationIsPrivate(t *testing.T) {
 
 func TestForeignSite(t *testing.T) {
 	t.Parallel()
-	s := proxytest.NewServer(t, "server { listen PORT; server_name hello.example.com; }")
+	s := nginxtest.NewServer(t, "server { listen PORT; server_name hello.example.com; }")
 	err := s.Proxy().Stage(t.Context(), route(t, "hello", 1))
 	if err == nil || !strings.Contains(err.Error(), "another site of this nginx has the name hello.example.com") {
 		t.Errorf("a name that the admin's own site has: got error %v", err)
@@ -89,9 +89,9 @@ func TestForeignSite(t *testing.T) {
 
 func TestHeaders(t *testing.T) {
 	t.Parallel()
-	s := proxytest.NewServer(t, "")
+	s := nginxtest.NewServer(t, "")
 	r := route(t, "hello", 1)
-	r.Upstreams = []netip.AddrPort{proxytest.Handler(t, func(w http.ResponseWriter, r *http.Request) {
+	r.Upstreams = []netip.AddrPort{nginxtest.Handler(t, func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%s host=%s up=%q conn=%q for=%s port=%s proto=%s start=%t", r.Proto, r.Host, r.Header.Get("Upgrade"), r.Header.Get("Connection"),
 			r.Header["X-Forwarded-For"], r.Header["X-Forwarded-Port"], r.Header["X-Forwarded-Proto"], r.Header.Get("X-Request-Start") > "1")
 	})}
@@ -119,10 +119,10 @@ func TestHeaders(t *testing.T) {
 // A WebSocket stays with its process over a switch.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
-	s := proxytest.NewServer(t, "")
+	s := nginxtest.NewServer(t, "")
 	p := s.Proxy()
 	r := route(t, "hello", 1)
-	r.Upstreams = []netip.AddrPort{proxytest.Handler(t, func(w http.ResponseWriter, r *http.Request) {
+	r.Upstreams = []netip.AddrPort{nginxtest.Handler(t, func(w http.ResponseWriter, r *http.Request) {
 		conn, rw, err := w.(http.Hijacker).Hijack()
 		if err != nil {
 			return
@@ -153,10 +153,10 @@ func TestUpgrade(t *testing.T) {
 
 func TestBodySize(t *testing.T) {
 	t.Parallel()
-	s := proxytest.NewServer(t, "")
+	s := nginxtest.NewServer(t, "")
 	for size, limit := range map[string]int{"": 1 << 20, "20k": 20 << 10, "0": 8 << 20} {
 		r := route(t, "hello", 1)
-		r.Upstreams = []netip.AddrPort{proxytest.Handler(t, func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) })}
+		r.Upstreams = []netip.AddrPort{nginxtest.Handler(t, func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) })}
 		r.Settings.ClientMaxBodySize = size
 		check(t, s.Proxy().Publish(t.Context(), r))
 		for length, want := range map[int]int{limit: http.StatusOK, limit + 1: http.StatusRequestEntityTooLarge} {
@@ -174,16 +174,16 @@ func TestBodySize(t *testing.T) {
 // it twice may do something twice.
 func TestResend(t *testing.T) {
 	t.Parallel()
-	s := proxytest.NewServer(t, "")
+	s := nginxtest.NewServer(t, "")
 	var seen atomic.Int64
 	dies := func() netip.AddrPort {
-		return proxytest.Handler(t, func(w http.ResponseWriter, r *http.Request) {
+		return nginxtest.Handler(t, func(w http.ResponseWriter, r *http.Request) {
 			seen.Add(1)
 			io.Copy(io.Discard, r.Body)
 			panic(http.ErrAbortHandler)
 		})
 	}
-	lives := proxytest.Handler(t, func(http.ResponseWriter, *http.Request) { seen.Add(1) })
+	lives := nginxtest.Handler(t, func(http.ResponseWriter, *http.Request) { seen.Add(1) })
 	gone := closedPort(t)
 	for _, test := range []struct {
 		name      string
@@ -219,12 +219,12 @@ func TestResend(t *testing.T) {
 // Processes that all failed a request get the next one nevertheless.
 func TestFailureIsForgotten(t *testing.T) {
 	t.Parallel()
-	s := proxytest.NewServer(t, "")
+	s := nginxtest.NewServer(t, "")
 	r := route(t, "hello", 1)
 	r.Upstreams = nil
 	for range 2 {
 		var asked atomic.Bool
-		r.Upstreams = append(r.Upstreams, proxytest.Handler(t, func(http.ResponseWriter, *http.Request) {
+		r.Upstreams = append(r.Upstreams, nginxtest.Handler(t, func(http.ResponseWriter, *http.Request) {
 			if !asked.Swap(true) {
 				panic(http.ErrAbortHandler)
 			}
@@ -244,11 +244,11 @@ func TestFailureIsForgotten(t *testing.T) {
 // Settings of the admin's own apply, also by address.
 func TestSettings(t *testing.T) {
 	t.Parallel()
-	s := proxytest.NewServer(t, "")
+	s := nginxtest.NewServer(t, "")
 	r := route(t, "hello", 1)
 	hang := make(chan struct{})
 	t.Cleanup(func() { close(hang) })
-	r.Upstreams = []netip.AddrPort{proxytest.Handler(t, func(_ http.ResponseWriter, r *http.Request) {
+	r.Upstreams = []netip.AddrPort{nginxtest.Handler(t, func(_ http.ResponseWriter, r *http.Request) {
 		select {
 		case <-hang:
 		case <-r.Context().Done():
@@ -263,7 +263,7 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-func send(t *testing.T, s *proxytest.Server, method, body string) (status int) {
+func send(t *testing.T, s *nginxtest.Server, method, body string) (status int) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(context.Background(), method, fmt.Sprintf("http://127.0.0.1:%d/", s.Port), strings.NewReader(body))
 	check(t, err)

@@ -1,4 +1,4 @@
-package proxy
+package nginx
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dokku/agent/disk"
+	"dokku/agent/proxy"
 )
 
 // Config says how the host's nginx is reached. Dir, Check and Reload are
@@ -51,7 +52,7 @@ type Nginx struct {
 	config Config
 }
 
-var _ Proxy = (*Nginx)(nil)
+var _ proxy.Proxy = (*Nginx)(nil)
 
 // NewNginx touches nothing: folders are made by the first call that writes.
 func NewNginx(c Config) *Nginx {
@@ -73,7 +74,7 @@ func (n *Nginx) listener() listener { return listener{port: n.config.Port, ipv6:
 
 // Stage tests, with nginx itself, the configuration that Publish would make
 // live. nginx need not run.
-func (n *Nginx) Stage(ctx context.Context, r Route) error {
+func (n *Nginx) Stage(ctx context.Context, r proxy.Route) error {
 	r, err := r.Checked()
 	if err != nil {
 		return err
@@ -100,7 +101,7 @@ func (n *Nginx) Stage(ctx context.Context, r Route) error {
 // still accepts connections serves it. It reloads nginx only when something
 // changed, or when an earlier call was cut short. Once nginx has been told, a
 // context that ends no longer stops it.
-func (n *Nginx) Publish(ctx context.Context, r Route) error {
+func (n *Nginx) Publish(ctx context.Context, r proxy.Route) error {
 	r, err := r.Checked()
 	if err != nil {
 		return err
@@ -110,7 +111,7 @@ func (n *Nginx) Publish(ctx context.Context, r Route) error {
 
 // Withdraw removes the app's route, with or without nginx running.
 func (n *Nginx) Withdraw(ctx context.Context, app string) error {
-	if err := CheckApp(app); err != nil {
+	if err := proxy.CheckApp(app); err != nil {
 		return err
 	}
 	return n.change(ctx, app, nil)
@@ -127,7 +128,7 @@ func (n *Nginx) Withdraw(ctx context.Context, app string) error {
 //   - after the reload, before the proof: nginx serves the new tree, or is about
 //     to, and the tree lacks the mark of a proof. The next call proves it again.
 //   - after the proof: trees that are not needed. The next call removes them.
-func (n *Nginx) change(ctx context.Context, app string, r *Route) error {
+func (n *Nginx) change(ctx context.Context, app string, r *proxy.Route) error {
 	unlock, err := n.lock(ctx)
 	if err != nil {
 		return err
@@ -210,35 +211,35 @@ func (n *Nginx) test(ctx context.Context, d draft) (string, error) {
 
 // Live returns the route by which nginx answers now, whatever the files say.
 // While nginx is down it is the one that nginx will start with.
-func (n *Nginx) Live(ctx context.Context, app string) (Route, bool, error) {
-	if err := CheckApp(app); err != nil {
-		return Route{}, false, err
+func (n *Nginx) Live(ctx context.Context, app string) (proxy.Route, bool, error) {
+	if err := proxy.CheckApp(app); err != nil {
+		return proxy.Route{}, false, err
 	}
 	seen := ""
 	for range 5 {
 		generation, err := n.liveGeneration(ctx)
 		if err != nil || generation == "" {
-			return Route{}, false, err
+			return proxy.Route{}, false, err
 		}
 		if _, gone := os.Stat(n.tree(generation)); generation == seen && errors.Is(gone, fs.ErrNotExist) {
 			// Not replaced, but removed under nginx: what it said nobody knows.
-			return Route{}, false, nil
+			return proxy.Route{}, false, nil
 		}
 		seen = generation
 		file, err := os.ReadFile(n.tree(generation, app+".conf"))
 		if errors.Is(err, fs.ErrNotExist) {
 			if n.has(generation, serverFile) {
-				return Route{}, false, nil
+				return proxy.Route{}, false, nil
 			}
 			continue // removed after two switches in the meantime: look again
 		}
 		if err != nil {
-			return Route{}, false, fmt.Errorf("cannot read the route of %s: %w", app, err)
+			return proxy.Route{}, false, fmt.Errorf("cannot read the route of %s: %w", app, err)
 		}
 		r, err := parseApp(app, file)
 		return r, err == nil, err
 	}
-	return Route{}, false, fmt.Errorf("cannot read the route of %s: nginx's files change faster than they can be read", app)
+	return proxy.Route{}, false, fmt.Errorf("cannot read the route of %s: nginx's files change faster than they can be read", app)
 }
 
 // liveGeneration returns the tree that nginx serves, "" for none of ours.

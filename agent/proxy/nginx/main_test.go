@@ -1,4 +1,4 @@
-package proxy_test
+package nginx_test
 
 import (
 	"context"
@@ -10,14 +10,15 @@ import (
 	"testing"
 
 	"dokku/agent/proxy"
-	"dokku/agent/proxy/proxytest"
+	"dokku/agent/proxy/nginx"
+	"dokku/agent/proxy/nginx/nginxtest"
 )
 
 // orders makes the test binary a process of its own that publishes routes.
 const orders = "DOKKU_TEST_PUBLISH"
 
 type order struct {
-	Config proxy.Config
+	Config nginx.Config
 	Routes []proxy.Route
 }
 
@@ -28,7 +29,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		for _, r := range o.Routes {
-			if err := publish(context.Background(), proxy.NewNginx(o.Config), r); err != nil {
+			if err := publish(context.Background(), nginx.NewNginx(o.Config), r); err != nil {
 				fmt.Fprintln(os.Stderr, err)
 				os.Exit(1)
 			}
@@ -47,7 +48,7 @@ func publish(ctx context.Context, p proxy.Proxy, r proxy.Route) error {
 }
 
 // process returns a command that publishes the routes in a process of its own.
-func process(t *testing.T, c proxy.Config, routes ...proxy.Route) *exec.Cmd {
+func process(t *testing.T, c nginx.Config, routes ...proxy.Route) *exec.Cmd {
 	t.Helper()
 	text, err := json.Marshal(order{c, routes})
 	check(t, err)
@@ -61,12 +62,12 @@ func process(t *testing.T, c proxy.Config, routes ...proxy.Route) *exec.Cmd {
 // "app release".
 func route(t *testing.T, app string, release int) proxy.Route {
 	return proxy.Route{App: app, Release: release, Domains: []string{app + ".example.com"},
-		Upstreams: []netip.AddrPort{proxytest.Process(t, fmt.Sprint(app, " ", release))}}
+		Upstreams: []netip.AddrPort{nginxtest.Process(t, fmt.Sprint(app, " ", release))}}
 }
 
 // answers checks by which release an app's name is answered, and that Live
 // says the same.
-func answers(t *testing.T, s *proxytest.Server, app string, release int) {
+func answers(t *testing.T, s *nginxtest.Server, app string, release int) {
 	t.Helper()
 	if _, body := s.Get(app+".example.com", "/"); body != fmt.Sprint(app, " ", release) {
 		t.Errorf("%s answers %q, want release %d", app, body, release)
@@ -74,7 +75,7 @@ func answers(t *testing.T, s *proxytest.Server, app string, release int) {
 	liveIs(t, s, app, release)
 }
 
-func liveIs(t *testing.T, s *proxytest.Server, app string, release int) {
+func liveIs(t *testing.T, s *nginxtest.Server, app string, release int) {
 	t.Helper()
 	if r, ok, err := s.Proxy().Live(t.Context(), app); err != nil || !ok || r.Release != release {
 		t.Errorf("live is release %d of %s, %t, %v; want %d", r.Release, app, ok, err, release)
