@@ -23,7 +23,7 @@ type machine struct {
 	t      *testing.T
 	root   string
 	engine *engine.Memory
-	proxy  *proxymemory.Memory
+	proxy  *proxymemory.Proxy
 	server *Server
 
 	mu    sync.Mutex
@@ -43,7 +43,7 @@ var errDead = errors.New("the machine has no power")
 // newMachine has an app whose first revision is deployed.
 func newMachine(t *testing.T, h history) *machine {
 	t.Helper()
-	m := &machine{t: t, root: inMemory(t), engine: engine.NewMemory(), proxy: &proxymemory.Memory{}}
+	m := &machine{t: t, root: inMemory(t), engine: engine.NewMemory(), proxy: proxymemory.New()}
 	m.engine.Behave(behaviour)
 	m.turnOn()
 	ctx := context.Background()

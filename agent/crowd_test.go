@@ -42,7 +42,7 @@ type crowd struct {
 	t        *testing.T
 	root     string
 	engine   *engine.Memory
-	proxy    *proxymemory.Memory
+	proxy    *proxymemory.Proxy
 	objects  string   // where the pushed revisions are
 	commits  []string // the revisions
 	history  *agenttest.History
@@ -63,7 +63,7 @@ type member struct {
 
 func newCrowd(t *testing.T) *crowd {
 	t.Helper()
-	c := &crowd{t: t, root: inMemory(t), engine: engine.NewMemory(), proxy: &proxymemory.Memory{}, history: agenttest.NewHistory()}
+	c := &crowd{t: t, root: inMemory(t), engine: engine.NewMemory(), proxy: proxymemory.New(), history: agenttest.NewHistory()}
 	c.engine.Behave(func(s engine.Spec) engine.Behaviour { return engine.Behaviour{Exits: s.Kind == engine.KindRelease} })
 	dir := t.TempDir()
 	c.objects = filepath.Join(dir, ".git", "objects")

@@ -69,6 +69,6 @@ func (s *Env) Proxy(set Settings) proxy.Proxy {
 	if _, err := os.Stat("/proc/net/if_inet6"); err == nil {
 		c.IPv6 = true
 	}
-	s.proxy = nginx.NewNginx(c)
+	s.proxy = nginx.New(c)
 	return s.proxy
 }

@@ -103,7 +103,7 @@ func (d *doctor) examine(ctx context.Context, app string) []Finding {
 		if err != nil {
 			return c, err
 		}
-		if e, ok := px.(examiner); ok {
+		if e, ok := px.(proxy.Examiner); ok {
 			c = e.Examine(ctx)
 		}
 		return c, nil

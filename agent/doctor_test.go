@@ -32,7 +32,7 @@ type patient struct {
 
 // examined is a proxy in memory that can be examined.
 type examined struct {
-	*proxymemory.Memory
+	*proxymemory.Proxy
 	proxy.Condition
 }
 
@@ -55,7 +55,7 @@ func newPatient(t *testing.T, h history) *patient {
 	check(t, err)
 	p.server.Binary = binary
 	check(t, linkHooks(p.server.disk, p.server.dir("shop"), binary))
-	p.nginx.Memory = p.proxy
+	p.nginx.Proxy = p.proxy
 	p.server.proxy = &p.nginx
 	p.agent, _, err = p.server.tryLock(agentLock, "the agent")
 	check(t, err)

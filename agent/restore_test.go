@@ -37,7 +37,7 @@ func (m *machine) restored(data []byte, o RestoreOptions) (string, error) {
 
 // another is a machine that has nothing yet.
 func (m *machine) another() *machine {
-	n := &machine{t: m.t, root: inMemory(m.t), engine: engine.NewMemory(), proxy: &proxymemory.Memory{}}
+	n := &machine{t: m.t, root: inMemory(m.t), engine: engine.NewMemory(), proxy: proxymemory.New()}
 	n.engine.Behave(func(s engine.Spec) engine.Behaviour {
 		return engine.Behaviour{Output: []string{s.Type + " ran"}, Exits: s.Kind == engine.KindRelease}
 	})

@@ -20,7 +20,7 @@ import (
 // testdata/upgrade, and what ran with them.
 func firstLayout(t *testing.T, h history) *machine {
 	t.Helper()
-	m := &machine{t: t, root: inMemory(t), engine: engine.NewMemory(), proxy: &proxymemory.Memory{}}
+	m := &machine{t: t, root: inMemory(t), engine: engine.NewMemory(), proxy: proxymemory.New()}
 	m.engine.Behave(func(s engine.Spec) engine.Behaviour { return engine.Behaviour{Exits: s.Kind != engine.KindDeploy} })
 	m.turnOn()
 	ctx := context.Background()

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -10,36 +11,46 @@ import (
 	"dokku/agent/proxy"
 )
 
-// Memory is a Proxy without nginx, for tests of the agent.
-type Memory struct {
+// Proxy is a proxy without nginx, for tests of the agent. Use New.
+type Proxy struct {
 	mu        sync.Mutex
 	live      map[string]proxy.Route
 	published []proxy.Route
 	fail      func(call, app string) error
 }
 
-var _ proxy.Proxy = (*Memory)(nil)
+var _ proxy.Proxy = (*Proxy)(nil)
 
-// Fail sets a hook that each call asks first: "stage", "publish", "withdraw" or
-// "live", and the app. What it returns is the call's error, and the call then
-// changes nothing. The hook may call Memory. nil removes it.
-func (m *Memory) Fail(hook func(call, app string) error) {
+// New returns a proxy without routes.
+func New() *Proxy { return &Proxy{live: map[string]proxy.Route{}} }
+
+// Clone returns a proxy that has the routes of m, without its hook and history.
+func (m *Proxy) Clone() *Proxy {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return &Proxy{live: maps.Clone(m.live)}
+}
+
+// Fail sets a hook that each call asks first, with the call's name ("stage",
+// "publish", "withdraw" or "live") and the app. If the hook returns an error, the
+// call returns it and changes nothing. The hook may call the proxy. nil removes it.
+func (m *Proxy) Fail(hook func(call, app string) error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.fail = hook
 }
 
-// Published returns the history: each route as it went live, in order, and for
-// a withdrawal one that has nothing but the app's name. What is live already
-// does not go live again.
-func (m *Memory) Published() []proxy.Route {
+// Published returns the history: each route as it went live, in order. A
+// withdrawal is a route with nothing but the app's name. Publishing a route that
+// is live already adds nothing.
+func (m *Proxy) Published() []proxy.Route {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.published)
 }
 
 // Stage validates the route and looks for its domains among the other apps'.
-func (m *Memory) Stage(ctx context.Context, r proxy.Route) error {
+func (m *Proxy) Stage(ctx context.Context, r proxy.Route) error {
 	return m.call(ctx, "stage", r.App, func() error {
 		_, err := m.check(r)
 		return err
@@ -47,7 +58,7 @@ func (m *Memory) Stage(ctx context.Context, r proxy.Route) error {
 }
 
 // Publish makes the route live.
-func (m *Memory) Publish(ctx context.Context, r proxy.Route) error {
+func (m *Proxy) Publish(ctx context.Context, r proxy.Route) error {
 	return m.call(ctx, "publish", r.App, func() error {
 		r, err := m.check(r)
 		if err != nil {
@@ -58,9 +69,6 @@ func (m *Memory) Publish(ctx context.Context, r proxy.Route) error {
 		if old, ok := m.live[r.App]; ok && old.Same(r) {
 			return nil
 		}
-		if m.live == nil {
-			m.live = map[string]proxy.Route{}
-		}
 		m.live[r.App] = r
 		m.published = append(m.published, r)
 		return nil
@@ -68,7 +76,7 @@ func (m *Memory) Publish(ctx context.Context, r proxy.Route) error {
 }
 
 // Withdraw removes the app's route.
-func (m *Memory) Withdraw(ctx context.Context, app string) error {
+func (m *Proxy) Withdraw(ctx context.Context, app string) error {
 	return m.call(ctx, "withdraw", app, func() error {
 		if err := proxy.CheckApp(app); err != nil {
 			return err
@@ -82,7 +90,7 @@ func (m *Memory) Withdraw(ctx context.Context, app string) error {
 }
 
 // Live returns the app's route.
-func (m *Memory) Live(ctx context.Context, app string) (r proxy.Route, ok bool, err error) {
+func (m *Proxy) Live(ctx context.Context, app string) (r proxy.Route, ok bool, err error) {
 	err = m.call(ctx, "live", app, func() error {
 		r, ok = m.live[app]
 		return proxy.CheckApp(app)
@@ -91,8 +99,8 @@ func (m *Memory) Live(ctx context.Context, app string) (r proxy.Route, ok bool, 
 }
 
 // Resolve returns the route that answers a Host header, by nginx's rules: the
-// exact name, the longest wildcard, and by address the app that is alone.
-func (m *Memory) Resolve(host string) (proxy.Route, bool) {
+// exact name, then the longest wildcard, and for an address the only app.
+func (m *Proxy) Resolve(host string) (proxy.Route, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if h, _, err := net.SplitHostPort(host); err == nil {
@@ -117,7 +125,7 @@ func (m *Memory) Resolve(host string) (proxy.Route, bool) {
 	return best, length > 0
 }
 
-func (m *Memory) call(ctx context.Context, name, app string, do func() error) error {
+func (m *Proxy) call(ctx context.Context, name, app string, do func() error) error {
 	m.mu.Lock()
 	hook := m.fail
 	m.mu.Unlock()
@@ -134,7 +142,7 @@ func (m *Memory) call(ctx context.Context, name, app string, do func() error) er
 	return do()
 }
 
-func (m *Memory) check(r proxy.Route) (proxy.Route, error) {
+func (m *Proxy) check(r proxy.Route) (proxy.Route, error) {
 	r, err := r.Checked()
 	if err != nil {
 		return r, err

@@ -12,7 +12,7 @@ import (
 )
 
 func TestMemoryRecordsAndFails(t *testing.T) {
-	m := &memory.Memory{}
+	m := memory.New()
 	var calls []string
 	refuse := ""
 	m.Fail(func(call, app string) error {

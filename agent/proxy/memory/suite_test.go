@@ -12,7 +12,7 @@ import (
 
 func TestMemory(t *testing.T) {
 	proxytest.Run(t, func(t *testing.T) proxytest.Bench {
-		m := &memory.Memory{}
+		m := memory.New()
 		texts := map[netip.AddrPort]string{}
 		return proxytest.Bench{
 			Proxy: m,

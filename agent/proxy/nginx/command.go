@@ -17,7 +17,7 @@ const maxSaid = 4 << 10
 
 // run runs a command of the configuration. It returns what the command wrote;
 // so does the error.
-func (n *Nginx) run(ctx context.Context, argv []string) (string, error) {
+func (n *Proxy) run(ctx context.Context, argv []string) (string, error) {
 	if len(argv) == 0 {
 		return "", errors.New("the nginx command is not configured")
 	}

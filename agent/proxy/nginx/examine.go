@@ -16,11 +16,11 @@ import (
 	"dokku/agent/proxy"
 )
 
-// Examine looks whether nginx does its part. It works while nginx is down. The
-// live files are tested where a deploy's are: for a moment, and under the lock,
-// staged names the live tree; a crash leaves it so, and the next deploy stages
-// anew. While a deploy holds the lock that test is left out.
-func (n *Nginx) Examine(ctx context.Context) proxy.Condition {
+// Examine implements [proxy.Examiner]. It tests the live files the way a deploy
+// tests its own: under the lock, staged names the live tree for a moment. A crash
+// leaves it so, and the next deploy stages anew. While a deploy holds the lock,
+// Examine leaves that test out.
+func (n *Proxy) Examine(ctx context.Context) proxy.Condition {
 	var c proxy.Condition
 	live, err := n.linked(liveLink)
 	if errors.Is(err, syscall.EINVAL) { // a folder that the first deploy replaces
@@ -41,7 +41,7 @@ func (n *Nginx) Examine(ctx context.Context) proxy.Condition {
 	return c
 }
 
-func (n *Nginx) examineServing(ctx context.Context, c *proxy.Condition, live string) {
+func (n *Proxy) examineServing(ctx context.Context, c *proxy.Condition, live string) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	a, err := n.ask(ctx)
@@ -60,7 +60,7 @@ func (n *Nginx) examineServing(ctx context.Context, c *proxy.Condition, live str
 }
 
 // examineTree reads a tree as every deploy does.
-func (n *Nginx) examineTree(generation string) (apps []string, err error) {
+func (n *Proxy) examineTree(generation string) (apps []string, err error) {
 	entries, err := os.ReadDir(n.tree(generation))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s names the files %s, which are gone", filepath.Join(n.dir, liveLink), generation)
@@ -90,7 +90,7 @@ func (n *Nginx) examineTree(generation string) (apps []string, err error) {
 
 // runnable reports whether a command can be run, without running it: sudo says
 // whether a rule allows exactly this one.
-func (n *Nginx) runnable(ctx context.Context, argv []string) error {
+func (n *Proxy) runnable(ctx context.Context, argv []string) error {
 	if len(argv) == 0 {
 		return errors.New("the nginx command is not configured")
 	}
@@ -111,7 +111,7 @@ func (n *Nginx) runnable(ctx context.Context, argv []string) error {
 }
 
 // examineConfiguration has nginx test its whole configuration with the live files.
-func (n *Nginx) examineConfiguration(ctx context.Context) error {
+func (n *Proxy) examineConfiguration(ctx context.Context) error {
 	wait, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	unlock, err := n.lock(wait)

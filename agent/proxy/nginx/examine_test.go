@@ -59,7 +59,7 @@ func TestExamine(t *testing.T) {
 			t.Parallel()
 			s := nginxtest.NewServer(t, "server { listen PORT default_server; return 404; }")
 			config := s.Config()
-			err := nginx.NewNginx(config).Publish(t.Context(), proxy.Route{App: "shop", Release: 1, Domains: []string{"shop.example.com"},
+			err := nginx.New(config).Publish(t.Context(), proxy.Route{App: "shop", Release: 1, Domains: []string{"shop.example.com"},
 				Upstreams: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:1")}})
 			if err == nil {
 				err = test.damage(s, &config)
@@ -68,7 +68,7 @@ func TestExamine(t *testing.T) {
 				t.Fatal(err)
 			}
 			staged, _ := os.Readlink(filepath.Join(s.Dir, "staged"))
-			c := nginx.NewNginx(config).Examine(t.Context())
+			c := nginx.New(config).Examine(t.Context())
 			var got []string
 			add := func(field string, err error) {
 				if err != nil {

@@ -27,7 +27,7 @@ func TestCheckScript(t *testing.T) {
 	for name, script := range map[string]string{"mount": s.Script("check", text), "copy": s.Script("check-copy", copying)} {
 		c := s.Config()
 		c.Check = []string{"sh", script}
-		p := nginx.NewNginx(c)
+		p := nginx.New(c)
 		bad := route(t, "hello", 2)
 		check(t, p.Stage(t.Context(), bad))
 		bad.Settings.IncludeDir = t.TempDir()

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		for _, r := range o.Routes {
-			if err := publish(context.Background(), nginx.NewNginx(o.Config), r); err != nil {
+			if err := publish(context.Background(), nginx.New(o.Config), r); err != nil {
 				fmt.Fprintln(os.Stderr, err)
 				os.Exit(1)
 			}

@@ -13,14 +13,13 @@ import (
 	"dokku/agent/proxy"
 )
 
-// Config says how the host's nginx is reached. Dir, Check and Reload are
-// required.
+// Config describes the host's nginx. Dir, Check and Reload are required.
 type Config struct {
 	// Dir holds the links live and staged, the trees they name, and the lock.
 	// It belongs to the agent's user. ConfD makes nginx include live.
 	Dir string
 
-	// Disk is what files are changed through; tests watch it.
+	// Disk changes the files; tests watch it.
 	Disk disk.Disk
 
 	// Check is the command that tests, as root, the whole configuration of nginx
@@ -45,17 +44,20 @@ type Config struct {
 	Timeout time.Duration
 }
 
-// Nginx publishes routes through the nginx of the host. All processes of one
-// Dir take turns by its lock.
-type Nginx struct {
+// Proxy publishes routes through the nginx of the host. All processes that use one
+// Dir take turns under its lock.
+type Proxy struct {
 	store
 	config Config
 }
 
-var _ proxy.Proxy = (*Nginx)(nil)
+var (
+	_ proxy.Proxy    = (*Proxy)(nil)
+	_ proxy.Examiner = (*Proxy)(nil)
+)
 
-// NewNginx touches nothing: folders are made by the first call that writes.
-func NewNginx(c Config) *Nginx {
+// New changes nothing on the host: the first call that writes makes the folders.
+func New(c Config) *Proxy {
 	if c.Port == 0 {
 		c.Port = 80
 	}
@@ -67,14 +69,14 @@ func NewNginx(c Config) *Nginx {
 			c.Hostnames = []string{name}
 		}
 	}
-	return &Nginx{store: store{dir: c.Dir, disk: c.Disk}, config: c}
+	return &Proxy{store: store{dir: c.Dir, disk: c.Disk}, config: c}
 }
 
-func (n *Nginx) listener() listener { return listener{port: n.config.Port, ipv6: n.config.IPv6} }
+func (n *Proxy) listener() listener { return listener{port: n.config.Port, ipv6: n.config.IPv6} }
 
 // Stage tests, with nginx itself, the configuration that Publish would make
 // live. nginx need not run.
-func (n *Nginx) Stage(ctx context.Context, r proxy.Route) error {
+func (n *Proxy) Stage(ctx context.Context, r proxy.Route) error {
 	r, err := r.Checked()
 	if err != nil {
 		return err
@@ -101,7 +103,7 @@ func (n *Nginx) Stage(ctx context.Context, r proxy.Route) error {
 // still accepts connections serves it. It reloads nginx only when something
 // changed, or when an earlier call was cut short. Once nginx has been told, a
 // context that ends no longer stops it.
-func (n *Nginx) Publish(ctx context.Context, r proxy.Route) error {
+func (n *Proxy) Publish(ctx context.Context, r proxy.Route) error {
 	r, err := r.Checked()
 	if err != nil {
 		return err
@@ -110,7 +112,7 @@ func (n *Nginx) Publish(ctx context.Context, r proxy.Route) error {
 }
 
 // Withdraw removes the app's route, with or without nginx running.
-func (n *Nginx) Withdraw(ctx context.Context, app string) error {
+func (n *Proxy) Withdraw(ctx context.Context, app string) error {
 	if err := proxy.CheckApp(app); err != nil {
 		return err
 	}
@@ -128,7 +130,7 @@ func (n *Nginx) Withdraw(ctx context.Context, app string) error {
 //   - after the reload, before the proof: nginx serves the new tree, or is about
 //     to, and the tree lacks the mark of a proof. The next call proves it again.
 //   - after the proof: trees that are not needed. The next call removes them.
-func (n *Nginx) change(ctx context.Context, app string, r *proxy.Route) error {
+func (n *Proxy) change(ctx context.Context, app string, r *proxy.Route) error {
 	unlock, err := n.lock(ctx)
 	if err != nil {
 		return err
@@ -172,7 +174,7 @@ func (n *Nginx) change(ctx context.Context, app string, r *proxy.Route) error {
 // tested returns a tree of the draft that nginx has accepted: the staged one
 // where it is the same change of the same tree. (An admin's file that was
 // included may have changed since; the reload tests once more.)
-func (n *Nginx) tested(ctx context.Context, d draft) (string, error) {
+func (n *Proxy) tested(ctx context.Context, d draft) (string, error) {
 	staged, err := n.linked(stagedLink)
 	if err != nil {
 		return "", err
@@ -184,7 +186,7 @@ func (n *Nginx) tested(ctx context.Context, d draft) (string, error) {
 }
 
 // test builds a tree of the draft, stages it, and has nginx test it.
-func (n *Nginx) test(ctx context.Context, d draft) (string, error) {
+func (n *Proxy) test(ctx context.Context, d draft) (string, error) {
 	generation, err := n.build(d)
 	if err != nil {
 		return "", err
@@ -211,7 +213,7 @@ func (n *Nginx) test(ctx context.Context, d draft) (string, error) {
 
 // Live returns the route by which nginx answers now, whatever the files say.
 // While nginx is down it is the one that nginx will start with.
-func (n *Nginx) Live(ctx context.Context, app string) (proxy.Route, bool, error) {
+func (n *Proxy) Live(ctx context.Context, app string) (proxy.Route, bool, error) {
 	if err := proxy.CheckApp(app); err != nil {
 		return proxy.Route{}, false, err
 	}
@@ -243,7 +245,7 @@ func (n *Nginx) Live(ctx context.Context, app string) (proxy.Route, bool, error)
 }
 
 // liveGeneration returns the tree that nginx serves, "" for none of ours.
-func (n *Nginx) liveGeneration(ctx context.Context) (string, error) {
+func (n *Proxy) liveGeneration(ctx context.Context) (string, error) {
 	linked, err := n.linked(liveLink)
 	if err != nil || linked == "" {
 		return "", err

@@ -75,7 +75,7 @@ func TestPowerLoss(t *testing.T) {
 	}
 	c := lossConfig(dir, port)
 	c.Disk = disk.Disk{Watch: rec.Watch}
-	n := NewNginx(c)
+	n := New(c)
 	steps := []published{{0, map[string]proxy.Route{}}}
 	do := func(err error, change func(map[string]proxy.Route)) {
 		if err != nil {
@@ -139,7 +139,7 @@ func afterLoss(t *testing.T, s disktest.State, may []map[string]proxy.Route, por
 	if err != nil {
 		return err
 	}
-	n := NewNginx(lossConfig(dir, 1)) // nothing listens there
+	n := New(lossConfig(dir, 1)) // nothing listens there
 	live, err := n.linked(liveLink)
 	if err != nil || live == "" {
 		if len(may[0]) > 0 {
@@ -170,7 +170,7 @@ func afterLoss(t *testing.T, s disktest.State, may []map[string]proxy.Route, por
 		if err != nil {
 			return err
 		}
-		generation, err := NewNginx(lossConfig(dir, port)).tested(t.Context(), d)
+		generation, err := New(lossConfig(dir, port)).tested(t.Context(), d)
 		if err != nil {
 			return err
 		}
@@ -185,7 +185,7 @@ func afterLoss(t *testing.T, s disktest.State, may []map[string]proxy.Route, por
 
 // whole returns an error unless a tree has the files of the routes and no others,
 // each as it is to be.
-func whole(n *Nginx, generation string, routes map[string]proxy.Route) error {
+func whole(n *Proxy, generation string, routes map[string]proxy.Route) error {
 
 	for app, r := range routes {
 
@@ -212,7 +212,7 @@ func whole(n *Nginx, generation string, routes map[string]proxy.Route) error {
 // kept half of its removal, does not go live.
 func TestHalfRemoved(t *testing.T) {
 	dir := t.TempDir()
-	n := NewNginx(lossConfig(dir, fakeNginx(t, dir)))
+	n := New(lossConfig(dir, fakeNginx(t, dir)))
 	r := lossRoute("hello", 2)
 	for _, err := range []error{n.Publish(t.Context(), lossRoute("shop", 1)), n.Stage(t.Context(), r)} {
 		if err != nil {

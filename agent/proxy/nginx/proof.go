@@ -31,7 +31,7 @@ var errRefused = errors.New("connection refused")
 // refusal is an error of the reload command: nginx was not told anything.
 type refusal struct{ error }
 
-func (n *Nginx) errDown() error {
+func (n *Proxy) errDown() error {
 	return fmt.Errorf("nginx is not running (nothing listens on 127.0.0.1:%d): start it with 'systemctl start nginx' or 'nginx'", n.config.Port)
 }
 
@@ -44,7 +44,7 @@ type answer struct {
 
 // ask opens a fresh connection to nginx and asks which generation answers it.
 // It tries again for a while unless nginx is down or answers.
-func (n *Nginx) ask(ctx context.Context) (answer, error) {
+func (n *Proxy) ask(ctx context.Context) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, n.config.Timeout)
 	defer cancel()
 	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
@@ -58,7 +58,7 @@ func (n *Nginx) ask(ctx context.Context) (answer, error) {
 	}
 }
 
-func (n *Nginx) askOnce(ctx context.Context) (answer, error) {
+func (n *Proxy) askOnce(ctx context.Context) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(n.config.Port))
@@ -100,7 +100,7 @@ type state struct {
 
 // observe looks at files and nginx. On the first call ever it makes a tree
 // without apps, so that there always is one to go back to.
-func (n *Nginx) observe(ctx context.Context) (state, error) {
+func (n *Proxy) observe(ctx context.Context) (state, error) {
 	var s state
 	linked, err := n.linked(liveLink)
 	if err != nil && !errors.Is(err, syscall.EINVAL) { // a folder: point replaces it
@@ -131,7 +131,7 @@ func (n *Nginx) observe(ctx context.Context) (state, error) {
 
 // switchTo makes nginx serve a tested tree. On error nginx serves what it
 // served, except that a withdrawal stands when nginx turns out to be down.
-func (n *Nginx) switchTo(ctx context.Context, generation string, now state, withdrawal bool) error {
+func (n *Proxy) switchTo(ctx context.Context, generation string, now state, withdrawal bool) error {
 	err := n.reloadTo(ctx, generation, now.worker)
 	if err == nil {
 		return nil
@@ -157,7 +157,7 @@ func (n *Nginx) switchTo(ctx context.Context, generation string, now state, with
 }
 
 // reloadTo points live at a tree, reloads, and proves that it serves.
-func (n *Nginx) reloadTo(ctx context.Context, generation string, worker int) error {
+func (n *Proxy) reloadTo(ctx context.Context, generation string, worker int) error {
 	if err := n.disk.Remove(n.tree(generation, provenMark)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return refusal{err}
 	}
@@ -190,7 +190,7 @@ func (n *Nginx) reloadTo(ctx context.Context, generation string, worker int) err
 // prove waits until every connection that is opened from now on is answered by
 // the generation: a fresh one was, after all workers that accepted before the
 // reload have stopped accepting.
-func (n *Nginx) prove(ctx context.Context, generation string, old []int, known bool) error {
+func (n *Proxy) prove(ctx context.Context, generation string, old []int, known bool) error {
 	ctx, cancel := context.WithTimeout(ctx, n.config.Timeout)
 	defer cancel()
 	var since time.Time // of an unbroken run of the right answer

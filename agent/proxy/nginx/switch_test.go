@@ -109,7 +109,7 @@ func TestCommandsRun(t *testing.T) {
 	log := s.Dir + "/log"
 	c.Check = []string{"sh", "-c", "printf c >> " + log + "; exec sh " + c.Check[1]}
 	c.Reload = []string{"sh", "-c", "printf r >> " + log + "; exec sh " + c.Reload[1]}
-	p := nginx.NewNginx(c)
+	p := nginx.New(c)
 	one, two, other := route(t, "hello", 1), route(t, "hello", 2), route(t, "other", 1)
 	for _, step := range []struct {
 		name string

@@ -157,7 +157,7 @@ type draft struct {
 // draft plans a change of the tree base. A file of another app that cannot be
 // read is taken over: nginx may well understand it, and one app's broken file
 // must not keep all others from being deployed.
-func (n *Nginx) draft(base, app string, r *proxy.Route) (draft, error) {
+func (n *Proxy) draft(base, app string, r *proxy.Route) (draft, error) {
 	d := draft{base: base, app: app}
 	if r != nil {
 		d.gone = r.Replaces
@@ -192,12 +192,12 @@ func (n *Nginx) draft(base, app string, r *proxy.Route) (draft, error) {
 	return d, nil
 }
 
-func (n *Nginx) shared(d draft, generation string) []byte {
+func (n *Proxy) shared(d draft, generation string) []byte {
 	return renderShared(generation, d.apps, d.routes, n.config.Hostnames, n.listener())
 }
 
 // is tells whether a tree is what the draft would become.
-func (n *Nginx) is(d draft, generation string) bool {
+func (n *Proxy) is(d draft, generation string) bool {
 	if generation == "" {
 		return false
 	}
@@ -225,7 +225,7 @@ func (n *Nginx) is(d draft, generation string) bool {
 
 // build writes the draft as a tree of a new generation, synced. A crash on the
 // way leaves a tree that no link names, which collect removes.
-func (n *Nginx) build(d draft) (string, error) {
+func (n *Proxy) build(d draft) (string, error) {
 	generation := strings.ToLower(rand.Text())
 	if err := n.write(d, generation); err != nil {
 		n.disk.RemoveAll(n.tree(generation))
@@ -234,7 +234,7 @@ func (n *Nginx) build(d draft) (string, error) {
 	return generation, nil
 }
 
-func (n *Nginx) write(d draft, generation string) error {
+func (n *Proxy) write(d draft, generation string) error {
 	if err := failpoint.Count("file", "nginx tree"); err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 // full nginx still finds the files that it serves.
 func TestUnwrittenTree(t *testing.T) {
 	t.Parallel()
-	n := NewNginx(Config{Dir: t.TempDir()})
+	n := New(Config{Dir: t.TempDir()})
 	unlock, err := n.lock(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -32,7 +32,7 @@ func TestUnwrittenTree(t *testing.T) {
 }
 
 // trees counts what is in the folder of trees.
-func trees(t *testing.T, n *Nginx) int {
+func trees(t *testing.T, n *Proxy) int {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Join(n.dir, "trees"))
 	if err != nil {

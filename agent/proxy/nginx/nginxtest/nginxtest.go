@@ -97,7 +97,7 @@ func (s *Server) write(name, text string) string {
 	return path
 }
 
-// Config is what nginx.NewNginx needs for this server.
+// Config is the configuration of nginx.New for this server.
 func (s *Server) Config() nginx.Config {
 	root := filepath.Dir(s.Etc)
 	return nginx.Config{
@@ -108,7 +108,7 @@ func (s *Server) Config() nginx.Config {
 }
 
 // Proxy returns a proxy for this server.
-func (s *Server) Proxy() *nginx.Nginx { return nginx.NewNginx(s.Config()) }
+func (s *Server) Proxy() *nginx.Proxy { return nginx.New(s.Config()) }
 
 // Start starts nginx and waits until it accepts connections.
 func (s *Server) Start() {
