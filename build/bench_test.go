@@ -33,9 +33,9 @@ func BenchmarkValidate(b *testing.B) {
 
 // BenchmarkManifest reads, renews and writes the manifest of 20,000 files.
 func BenchmarkManifest(b *testing.B) {
-	tr := &tree{stats: Stats{Files: 20_000}}
+	tr := &Tree{Stats: Stats{Files: 20_000}}
 	for i := range 20_000 {
-		tr.files = append(tr.files, file{path: fmt.Sprintf("some/folder%03d/file%05d.js", i/100, i), mode: 0o100644, size: 1000, blob: blobID(byte(i))})
+		tr.Files = append(tr.Files, Entry{Path: fmt.Sprintf("some/folder%03d/file%05d.js", i/100, i), Mode: 0o100644, Size: 1000, Blob: blobID(byte(i))})
 	}
 	path := b.TempDir() + "/manifest"
 	for b.Loop() {

@@ -27,7 +27,7 @@ const dirTime = 1e18
 // differ from that one.
 type contextFS struct {
 	source   *Source
-	tree     *tree
+	tree     *Tree
 	manifest manifest
 	sent     atomic.Int64 // bytes of files that the engine has asked for
 
@@ -66,19 +66,19 @@ func (c *contextFS) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) 
 	}
 	defer c.active.Done()
 	target = strings.Trim(path.Clean(filepath.ToSlash(target)), "/")
-	files, below := c.tree.files, ""
+	files, below := c.tree.Files, ""
 	if target != "" && target != "." {
-		files, below = files[c.tree.find(target):], target+"/"
+		files, below = files[c.tree.Find(target):], target+"/"
 	}
 	for i := 0; i < len(files); {
 		f := &files[i]
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if below != "" && f.path != target && !strings.HasPrefix(f.path, below) {
+		if below != "" && f.Path != target && !strings.HasPrefix(f.Path, below) {
 			return nil
 		}
-		err := fn(f.path, &fsutil.DirEntryInfo{Stat: c.stat(f)}, nil)
+		err := fn(f.Path, &fsutil.DirEntryInfo{Stat: c.stat(f)}, nil)
 		i++
 		if err == fs.SkipAll {
 			return nil
@@ -94,27 +94,27 @@ func (c *contextFS) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) 
 
 // skip returns the entry after the folder at i, or after the folder that the
 // file at i lies in.
-func skip(files []file, i int) int {
-	dir := files[i].path
-	if !files[i].dir() {
+func skip(files []Entry, i int) int {
+	dir := files[i].Path
+	if !files[i].IsDir() {
 		if dir = path.Dir(dir); dir == "." {
 			return len(files)
 		}
 	}
-	for i++; i < len(files) && strings.HasPrefix(files[i].path, dir+"/"); {
+	for i++; i < len(files) && strings.HasPrefix(files[i].Path, dir+"/"); {
 		i++
 	}
 	return i
 }
 
 // stat makes a new Stat each time: fsutil's filters change what they get.
-func (c *contextFS) stat(f *file) *types.Stat {
-	if f.dir() {
-		return &types.Stat{Path: f.path, Mode: uint32(os.ModeDir | 0o755), ModTime: dirTime}
+func (c *contextFS) stat(f *Entry) *types.Stat {
+	if f.IsDir() {
+		return &types.Stat{Path: f.Path, Mode: uint32(os.ModeDir | 0o755), ModTime: dirTime}
 	}
-	s := &types.Stat{Path: f.path, Mode: f.mode & 0o777, Size: f.size, ModTime: c.manifest[f.path].modTime()}
-	if f.mode == modeLink {
-		s.Mode, s.Linkname = uint32(os.ModeSymlink|0o777), f.link
+	s := &types.Stat{Path: f.Path, Mode: f.Mode & 0o777, Size: f.Size, ModTime: c.manifest[f.Path].modTime()}
+	if f.IsLink() {
+		s.Mode, s.Linkname = uint32(os.ModeSymlink|0o777), f.Link
 	}
 	return s
 }
@@ -122,14 +122,14 @@ func (c *contextFS) stat(f *file) *types.Stat {
 // Open opens a file and counts what is read from it.
 func (c *contextFS) Open(name string) (io.ReadCloser, error) {
 	name = strings.Trim(path.Clean(filepath.ToSlash(name)), "/")
-	i := c.tree.find(name)
-	if i == len(c.tree.files) || c.tree.files[i].path != name || c.tree.files[i].dir() {
+	i := c.tree.Find(name)
+	if i == len(c.tree.Files) || c.tree.Files[i].Path != name || c.tree.Files[i].IsDir() {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
 	if err := c.begin(); err != nil {
 		return nil, err
 	}
-	rc, err := c.source.store.open(c.tree.files[i].blob)
+	rc, err := c.source.Blob(c.tree.Files[i].Blob)
 	if err != nil {
 		c.active.Done()
 		return nil, fmt.Errorf("cannot read %s: %w", name, err)

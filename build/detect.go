@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"path"
 	"strings"
-
-	"github.com/go-git/go-git/v5/plumbing"
 )
 
 // Builder says how an image is made of a tree.
@@ -58,17 +56,13 @@ func dockerfilePath(setting string) (string, error) {
 
 // sibling finds a file beside name that differs in case only.
 func (s *Source) sibling(c Commit, name string) string {
-	dir, ok, err := s.locate(c.Tree, path.Dir(name))
-	if err != nil || !ok || dir.kind() != modeDir {
-		return ""
-	}
-	b, err := s.store.get(dir.hash, plumbing.TreeObject, maxTree)
+	files, err := s.Files(c.Tree, path.Dir(name))
 	if err != nil {
 		return ""
 	}
-	for e, err := range gitEntries(b) {
-		if err == nil && e.kind() == modeFile && strings.EqualFold(e.name, path.Base(name)) {
-			return path.Join(path.Dir(name), e.name)
+	for _, f := range files {
+		if strings.EqualFold(f, path.Base(name)) {
+			return path.Join(path.Dir(name), f)
 		}
 	}
 	return ""

@@ -97,7 +97,7 @@ func Image(ctx context.Context, r Request) (Result, error) {
 	if r.Limits == (Limits{}) {
 		r.Limits = DefaultLimits
 	}
-	t, err := r.Source.tree(ctx, r.Commit, r.Limits)
+	t, err := r.Source.Tree(ctx, r.Commit, r.Limits)
 	if err != nil {
 		return Result{}, err
 	}
@@ -117,7 +117,7 @@ func Image(ctx context.Context, r Request) (Result, error) {
 
 // prepare gives every file its time, keeps the times before the engine can
 // learn of them, and counts the changes.
-func prepare(ctx context.Context, r Request, t *tree, h *Header, now time.Time) (*contextFS, error) {
+func prepare(ctx context.Context, r Request, t *Tree, h *Header, now time.Time) (*contextFS, error) {
 	old, err := readManifest(r.Manifest)
 	if err != nil {
 		return nil, err

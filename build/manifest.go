@@ -58,16 +58,16 @@ func (r record) modTime() int64 {
 // next gives every file of t a time and returns the new manifest, how many
 // files were added, changed or removed, and how many bytes the added and
 // changed ones have. m may be nil.
-func (m manifest) next(t *tree, now time.Time) (n manifest, changed int, bytes int64) {
-	n = make(manifest, t.stats.Files)
+func (m manifest) next(t *Tree, now time.Time) (n manifest, changed int, bytes int64) {
+	n = make(manifest, t.Stats.Files)
 	kept := 0
-	for i := range t.files {
-		f := &t.files[i]
-		if f.dir() {
+	for i := range t.Files {
+		f := &t.Files[i]
+		if f.IsDir() {
 			continue
 		}
-		r := record{blob: f.blob, mode: f.mode, size: f.size, seconds: now.Unix()}
-		old, ok := m[f.path]
+		r := record{blob: f.Blob, mode: f.Mode, size: f.Size, seconds: now.Unix()}
+		old, ok := m[f.Path]
 		switch {
 		case ok && old.blob == r.blob && old.mode == r.mode && old.size == r.size:
 			r.seconds = old.seconds
@@ -76,23 +76,23 @@ func (m manifest) next(t *tree, now time.Time) (n manifest, changed int, bytes i
 			fallthrough
 		default:
 			changed++
-			bytes += f.size
+			bytes += f.Size
 		}
 		if ok {
 			kept++
 		}
-		n[f.path] = r
+		n[f.Path] = r
 	}
 	return n, changed + len(m) - kept, bytes
 }
 
 // encode writes the records of t's files, in t's order.
-func (m manifest) encode(t *tree) []byte {
+func (m manifest) encode(t *Tree) []byte {
 	b := make([]byte, 0, len(m)*40+64)
 	b = binary.AppendUvarint(b, uint64(len(m)))
 	last := ""
-	for i := range t.files {
-		path := t.files[i].path
+	for i := range t.Files {
+		path := t.Files[i].Path
 		r, ok := m[path]
 		if !ok {
 			continue // a folder
@@ -232,7 +232,7 @@ func manifestVersion(b []byte) int {
 // the engine sees the first of its times: a crash may forget a build, but
 // never that the engine may know a time. A crash in between leaves the old
 // manifest, and next never repeats a time for another content.
-func writeManifest(path string, m manifest, t *tree) (err error) {
+func writeManifest(path string, m manifest, t *Tree) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("cannot write the manifest: %w", err)

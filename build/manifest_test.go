@@ -13,13 +13,13 @@ import (
 )
 
 // treeOfFiles makes a tree without objects; a blob's id is 20 times its byte.
-func treeOfFiles(files ...file) *tree {
-	t := &tree{}
+func treeOfFiles(files ...Entry) *Tree {
+	t := &Tree{}
 	for _, f := range files {
-		if !f.dir() {
-			t.stats.Files++
+		if !f.IsDir() {
+			t.Stats.Files++
 		}
-		t.files = append(t.files, f)
+		t.Files = append(t.Files, f)
 	}
 	return t
 }
@@ -29,9 +29,9 @@ func blobID(c byte) plumbing.Hash { return plumbing.Hash(bytes.Repeat([]byte{c},
 func at(sec int64) time.Time { return time.Unix(sec, 999) }
 
 func TestManifestTimes(t *testing.T) {
-	a := file{path: "a", mode: 0o100644, size: 3, blob: blobID(1)}
-	b := file{path: "d/b", mode: 0o100644, size: 3, blob: blobID(2)}
-	d := file{path: "d", mode: modeDir}
+	a := Entry{Path: "a", Mode: 0o100644, Size: 3, Blob: blobID(1)}
+	b := Entry{Path: "d/b", Mode: 0o100644, Size: 3, Blob: blobID(2)}
+	d := Entry{Path: "d", Mode: modeDir}
 	m1, n, size := manifest(nil).next(treeOfFiles(a, d, b), at(1000))
 	if n != 2 || size != 6 || len(m1) != 2 || m1["a"].seconds != 1000 {
 		t.Fatalf("first: %d, %d, %+v", n, size, m1)
@@ -43,7 +43,7 @@ func TestManifestTimes(t *testing.T) {
 	// A change of the same size within the same second, or with the clock set
 	// back, gets a later time.
 	c := a
-	c.blob = blobID(3)
+	c.Blob = blobID(3)
 	for _, now := range []int64{1000, 10} {
 		m3, n, size := m2.next(treeOfFiles(c, d, b), at(now))
 		if n != 1 || size != 3 || m3["a"].seconds != 1001 || m3["d/b"] != m2["d/b"] {
@@ -51,7 +51,7 @@ func TestManifestTimes(t *testing.T) {
 		}
 	}
 	x := a
-	x.mode = 0o100755
+	x.Mode = 0o100755
 	if m, n, _ := m2.next(treeOfFiles(x), at(3000)); n != 2 || m["a"].seconds != 3000 {
 		t.Errorf("mode changed, one removed: %d, %+v", n, m)
 	}
@@ -74,9 +74,9 @@ func TestManifestFile(t *testing.T) {
 	if m, err := readManifest(path); m != nil || err != nil {
 		t.Fatalf("missing: %v, %v", m, err)
 	}
-	var fs []file
+	var fs []Entry
 	for i := range 300 {
-		fs = append(fs, file{path: fmt.Sprintf("dir/é%03d", i), mode: 0o100644, size: int64(i) << 20, blob: blobID(byte(i))})
+		fs = append(fs, Entry{Path: fmt.Sprintf("dir/é%03d", i), Mode: 0o100644, Size: int64(i) << 20, Blob: blobID(byte(i))})
 	}
 	tr := treeOfFiles(fs...)
 	m, _, _ := manifest(nil).next(tr, at(1000))
@@ -117,7 +117,7 @@ func TestManifestFile(t *testing.T) {
 }
 
 func FuzzManifest(f *testing.F) {
-	tr := treeOfFiles(file{path: "a", mode: 0o100644, size: 3, blob: blobID(1)}, file{path: "ab", mode: 0o120000, size: 3, blob: blobID(2)})
+	tr := treeOfFiles(Entry{Path: "a", Mode: 0o100644, Size: 3, Blob: blobID(1)}, Entry{Path: "ab", Mode: 0o120000, Size: 3, Blob: blobID(2)})
 	m, _, _ := manifest(nil).next(tr, at(1000))
 	whole := m.encode(tr)
 	f.Add(whole[len(manifestMagic) : len(whole)-32])
@@ -129,12 +129,12 @@ func FuzzManifest(f *testing.F) {
 		if err != nil {
 			return
 		}
-		var fs []file
+		var fs []Entry
 		for path := range m {
 			if len(path) > maxManifestPath {
 				t.Errorf("a path of %d bytes", len(path))
 			}
-			fs = append(fs, file{path: path})
+			fs = append(fs, Entry{Path: path})
 		}
 		again, err := decodeManifest(m.encode(treeOfFiles(fs...)))
 		if err != nil || !maps.Equal(m, again) {

@@ -3,6 +3,7 @@ package build
 import (
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"strings"
 	"sync"
@@ -25,7 +26,7 @@ type Source struct {
 	store *store
 
 	mu    sync.Mutex
-	trees map[string]*tree // validated, by tree id
+	trees map[string]*Tree // validated, by tree id
 }
 
 // Open opens the objects that o names. The caller closes the Source.
@@ -34,7 +35,7 @@ func Open(o Options) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Source{store: newStore(dirs), trees: map[string]*tree{}}, nil
+	return &Source{store: newStore(dirs), trees: map[string]*Tree{}}, nil
 }
 
 // Close releases the open packs.
@@ -175,6 +176,32 @@ func (s *Source) File(rev, name string, limit int64) ([]byte, bool, error) {
 	}
 	return b, true, nil
 }
+
+// Files returns the names of the files in a folder of the commit or tree id rev,
+// in git's order, without links and folders. A folder that is missing has none.
+func (s *Source) Files(rev, dir string) ([]string, error) {
+	e, ok, err := s.locate(rev, dir)
+	if err != nil || !ok || e.kind() != modeDir {
+		return nil, err
+	}
+	b, err := s.store.get(e.hash, plumbing.TreeObject, maxTree)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the files of %s: %w", short(rev), err)
+	}
+	var names []string
+	for e, err := range gitEntries(b) {
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the files of %s: %w", short(rev), err)
+		}
+		if e.kind() == modeFile {
+			names = append(names, e.name)
+		}
+	}
+	return names, nil
+}
+
+// Blob streams the content of a file, by its id. The caller closes it.
+func (s *Source) Blob(id plumbing.Hash) (io.ReadCloser, error) { return s.store.open(id) }
 
 // locate finds the entry of a path.
 func (s *Source) locate(rev, name string) (gitEntry, bool, error) {

@@ -104,6 +104,20 @@ func TestFile(t *testing.T) {
 	}
 }
 
+func TestFiles(t *testing.T) {
+	r := newRepo(t)
+	rev := r.commit("", files{"a": "1", "100755 b": "1", "120000 c": "a", "d/e": "1", "d/f/g": "1"})
+	s := r.open()
+	for dir, want := range map[string]string{".": "a b", "d": "e", "d/f": "g", "none": "", "a": "", "d/none/x": ""} {
+		if names, err := s.Files(rev, dir); strings.Join(names, " ") != want || err != nil {
+			t.Errorf("%s: %q, %v, want %q", dir, names, err, want)
+		}
+	}
+	if names, err := s.Files(strings.Repeat("1", 40), "."); err == nil {
+		t.Errorf("a missing revision has %q", names)
+	}
+}
+
 func TestDetect(t *testing.T) {
 	r := newRepo(t)
 	rev := r.commit("", files{"Dockerfile": "FROM scratch\n", "deploy/web.dockerfile": "FROM scratch\n"})

@@ -78,28 +78,32 @@ type Stats struct {
 	Bytes int64 // of their contents
 }
 
-// tree is a validated tree, flat, in the order in which BuildKit wants a walk:
+// Tree is a validated tree, flat, in the order in which BuildKit wants a walk:
 // names compare as plain strings within a folder (git compares a folder's name
 // as if it ended in a slash), and a folder comes right before its content.
-type tree struct {
-	files []file
-	stats Stats
+type Tree struct {
+	Files []Entry
+	Stats Stats
 }
 
-// file is a file, a link or a folder of a tree.
-type file struct {
-	path string
-	link string // target of a link
-	blob plumbing.Hash
-	size int64
-	mode uint32 // 0o040000, 0o100644, 0o100755 or 0o120000
+// Entry is a file, a link or a folder of a tree.
+type Entry struct {
+	Path string // from the root
+	Link string // target of a link
+	Blob plumbing.Hash
+	Size int64
+	Mode uint32 // 0o040000, 0o100644, 0o100755 or 0o120000
 }
 
-func (f *file) dir() bool { return f.mode == modeDir }
+// IsDir reports whether the entry is a folder.
+func (e *Entry) IsDir() bool { return e.Mode == modeDir }
 
-// find returns the position of the first entry that is path or comes after it.
-func (t *tree) find(path string) int {
-	return sort.Search(len(t.files), func(i int) bool { return comparePath(t.files[i].path, path) >= 0 })
+// IsLink reports whether the entry is a symbolic link.
+func (e *Entry) IsLink() bool { return e.Mode == modeLink }
+
+// Find returns the position of the first entry that is path or comes after it.
+func (t *Tree) Find(path string) int {
+	return sort.Search(len(t.Files), func(i int) bool { return comparePath(t.Files[i].Path, path) >= 0 })
 }
 
 // comparePath orders paths as a walk meets them: a slash sorts before all.
@@ -120,15 +124,16 @@ func comparePath(a, b string) int {
 // the limits. It reads trees, the sizes of files, the targets of links and the
 // first bytes of small files.
 func (s *Source) Validate(ctx context.Context, c Commit, l Limits) (Stats, error) {
-	t, err := s.tree(ctx, c, l)
+	t, err := s.Tree(ctx, c, l)
 	if err != nil {
 		return Stats{}, err
 	}
-	return t.stats, nil
+	return t.Stats, nil
 }
 
-// tree validates and flattens the tree of c, once.
-func (s *Source) tree(ctx context.Context, c Commit, l Limits) (*tree, error) {
+// Tree validates and flattens the tree of c, once: a second call returns the same
+// Tree, whatever its limits are.
+func (s *Source) Tree(ctx context.Context, c Commit, l Limits) (*Tree, error) {
 	s.mu.Lock()
 	t := s.trees[c.Tree]
 	s.mu.Unlock()
@@ -139,7 +144,7 @@ func (s *Source) tree(ctx context.Context, c Commit, l Limits) (*tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &walker{ctx: ctx, store: s.store, limits: l, tree: &tree{},
+	w := &walker{ctx: ctx, store: s.store, limits: l, tree: &Tree{},
 		folders: map[plumbing.Hash][]gitEntry{}, blobs: map[blobKey]blobInfo{}}
 	if err := w.folder(root, "", 0); err != nil {
 		return nil, fmt.Errorf("cannot deploy %s: %w", c.Short, err)
@@ -155,7 +160,7 @@ type walker struct {
 	ctx    context.Context
 	store  *store
 	limits Limits
-	tree   *tree
+	tree   *Tree
 
 	// What a tree names many times is read once, or else a hostile tree takes
 	// seconds until it exceeds its budget.
@@ -212,7 +217,7 @@ func (w *walker) entries(h plumbing.Hash, dir string) ([]gitEntry, error) {
 		if err != nil {
 			return nil, pathError(dir, err)
 		}
-		if len(w.tree.files)+len(entries) >= w.limits.Files {
+		if len(w.tree.Files)+len(entries) >= w.limits.Files {
 			return nil, fmt.Errorf("it has more than %d files and folders; remove what the app does not need", w.limits.Files)
 		}
 		entries = append(entries, e)
@@ -229,22 +234,22 @@ func (w *walker) entry(e gitEntry, path string, depth int) error {
 	if len(path) > w.limits.Path {
 		return pathError(path, fmt.Errorf("its path has %d bytes, more than %d; shorten it", len(path), w.limits.Path))
 	}
-	if len(w.tree.files) >= w.limits.Files {
+	if len(w.tree.Files) >= w.limits.Files {
 		return fmt.Errorf("it has more than %d files and folders; remove what the app does not need", w.limits.Files)
 	}
-	f := file{path: path}
+	f := Entry{Path: path}
 	switch e.kind() {
 	case modeDir:
-		f.mode = modeDir
-		w.tree.files = append(w.tree.files, f)
+		f.Mode = modeDir
+		w.tree.Files = append(w.tree.Files, f)
 		return w.folder(e.hash, path, depth+1)
 	case modeFile:
-		f.mode = modeFile | 0o644
+		f.Mode = modeFile | 0o644
 		if e.mode&0o100 != 0 {
-			f.mode = modeFile | 0o755
+			f.Mode = modeFile | 0o755
 		}
 	case modeLink:
-		f.mode = modeLink
+		f.Mode = modeLink
 	case modeSub:
 		return pathError(path, errors.New("it is a submodule, and submodules are not supported yet; commit its files instead"))
 	default:
@@ -254,11 +259,11 @@ func (w *walker) entry(e gitEntry, path string, depth int) error {
 }
 
 // blob adds a file or a link.
-func (w *walker) blob(f file, h plumbing.Hash) error {
-	if len(w.tree.files)%1024 == 0 && w.ctx.Err() != nil {
+func (w *walker) blob(f Entry, h plumbing.Hash) error {
+	if len(w.tree.Files)%1024 == 0 && w.ctx.Err() != nil {
 		return w.ctx.Err()
 	}
-	key := blobKey{h, f.mode == modeLink}
+	key := blobKey{h, f.Mode == modeLink}
 	info, known := w.blobs[key]
 	if !known {
 		err := w.store.use(func(v *view) (err error) {
@@ -266,28 +271,28 @@ func (w *walker) blob(f file, h plumbing.Hash) error {
 			return err
 		})
 		if err != nil {
-			return pathError(f.path, err)
+			return pathError(f.Path, err)
 		}
 	}
-	f.blob, f.size, f.link = h, info.size, info.link
+	f.Blob, f.Size, f.Link = h, info.size, info.link
 	t := w.tree
-	t.stats.Files++
-	t.stats.Bytes += f.size
-	if f.size > w.limits.Blob {
-		return pathError(f.path, fmt.Errorf("it has %s, more than %s; keep large files outside the repository",
-			Bytes(f.size), Bytes(w.limits.Blob)))
+	t.Stats.Files++
+	t.Stats.Bytes += f.Size
+	if f.Size > w.limits.Blob {
+		return pathError(f.Path, fmt.Errorf("it has %s, more than %s; keep large files outside the repository",
+			Bytes(f.Size), Bytes(w.limits.Blob)))
 	}
-	if t.stats.Bytes > w.limits.Total {
-		return pathError(f.path, fmt.Errorf("with it the files have more than %s; remove what the app does not need",
+	if t.Stats.Bytes > w.limits.Total {
+		return pathError(f.Path, fmt.Errorf("with it the files have more than %s; remove what the app does not need",
 			Bytes(w.limits.Total)))
 	}
 	if !known {
 		if err := w.content(&f); err != nil {
-			return pathError(f.path, err)
+			return pathError(f.Path, err)
 		}
-		w.blobs[key] = blobInfo{f.size, f.link}
+		w.blobs[key] = blobInfo{f.Size, f.Link}
 	}
-	t.files = append(t.files, f)
+	t.Files = append(t.Files, f)
 	return nil
 }
 
@@ -298,25 +303,25 @@ const (
 )
 
 // content reads the target of a link and refuses LFS pointers.
-func (w *walker) content(f *file) error {
-	if f.mode == modeLink {
-		if f.size == 0 || f.size > 4095 {
-			return fmt.Errorf("its link target has %d bytes; a target has 1 to 4095", f.size)
+func (w *walker) content(f *Entry) error {
+	if f.Mode == modeLink {
+		if f.Size == 0 || f.Size > 4095 {
+			return fmt.Errorf("its link target has %d bytes; a target has 1 to 4095", f.Size)
 		}
-		b, err := w.store.get(f.blob, plumbing.BlobObject, 4095)
+		b, err := w.store.get(f.Blob, plumbing.BlobObject, 4095)
 		if err != nil {
 			return err
 		}
-		f.link = string(b)
+		f.Link = string(b)
 		if !utf8.Valid(b) || bytes.IndexByte(b, 0) >= 0 {
-			return fmt.Errorf("its link target %q is not text in UTF-8; correct it", f.link)
+			return fmt.Errorf("its link target %q is not text in UTF-8; correct it", f.Link)
 		}
 		return nil
 	}
-	if f.size < int64(len(lfsSpec)) || f.size > lfsMax {
+	if f.Size < int64(len(lfsSpec)) || f.Size > lfsMax {
 		return nil
 	}
-	b, err := w.store.get(f.blob, plumbing.BlobObject, lfsMax)
+	b, err := w.store.get(f.Blob, plumbing.BlobObject, lfsMax)
 	if err == nil && strings.HasPrefix(string(b), lfsSpec) {
 		err = errors.New("it is a Git LFS pointer, and LFS is not supported yet; " +
 			"commit the file itself (git lfs migrate export --include=<path>)")

@@ -163,22 +163,22 @@ func TestTreeOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tree, err := s.tree(context.Background(), c, DefaultLimits)
+	tree, err := s.Tree(context.Background(), c, DefaultLimits)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var paths []string
-	for i, f := range tree.files {
-		paths = append(paths, f.path)
-		if tree.find(f.path) != i {
-			t.Errorf("find(%q) = %d, want %d", f.path, tree.find(f.path), i)
+	for i, f := range tree.Files {
+		paths = append(paths, f.Path)
+		if tree.Find(f.Path) != i {
+			t.Errorf("find(%q) = %d, want %d", f.Path, tree.Find(f.Path), i)
 		}
 	}
 	want := strings.Fields("B a a/x a/x-y a/x.y a/x.y/z a-b a-b/x a.b a0 é")
 	if !slices.Equal(paths, want) {
 		t.Errorf("order is %q, want %q", paths, want)
 	}
-	if n := tree.find("zz"); n != len(tree.files)-1 {
+	if n := tree.Find("zz"); n != len(tree.Files)-1 {
 		t.Errorf("find of what is not there: %d", n)
 	}
 }
