@@ -23,6 +23,7 @@ import (
 	"dokku/agent/event"
 	proxymemory "dokku/agent/proxy/memory"
 	"dokku/build"
+	"dokku/build/source"
 )
 
 var (
@@ -337,7 +338,7 @@ func (l *member) push(ctx context.Context, c agenttest.Command) (err error) {
 	}
 	dir := l.server.dir(c.App)
 	err = l.server.Prepare(ctx, Push{App: c.App, Refs: []Ref{{old, c.New, headRef + "main"}},
-		Objects: build.Options{GitDir: dir, ObjectDir: l.objects}}, event.Log{})
+		Objects: source.Options{GitDir: dir, ObjectDir: l.objects}}, event.Log{})
 	if err != nil || c.Verb == agenttest.Lost {
 		return err
 	}

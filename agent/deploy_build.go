@@ -5,6 +5,7 @@ import (
 	"dokku/agent/engine"
 	"dokku/agent/failpoint"
 	"dokku/build"
+	"dokku/build/source"
 	"strings"
 	"time"
 
@@ -16,8 +17,8 @@ const maxControlFile = 1 << 20
 
 // build reads, validates and builds a revision. The release it returns is not
 // saved yet.
-func (x *session) build(ctx context.Context, objects build.Options, revision, cause string) (*Release, error) {
-	src, err := build.Open(objects)
+func (x *session) build(ctx context.Context, objects source.Options, revision, cause string) (*Release, error) {
+	src, err := source.Open(objects)
 	if err != nil {
 		return nil, err
 	}
@@ -48,9 +49,9 @@ func (x *session) build(ctx context.Context, objects build.Options, revision, ca
 
 // inspect reads the control files and refuses, before anything is built, a
 // revision that could not be deployed.
-func (x *session) inspect(ctx context.Context, src *build.Source, c build.Commit, r *Release) error {
+func (x *session) inspect(ctx context.Context, src *source.Source, c source.Commit, r *Release) error {
 	done := x.log.Timed("validate tree")
-	_, err := src.Validate(ctx, c, build.DefaultLimits)
+	_, err := src.Validate(ctx, c, source.DefaultLimits)
 	done(err)
 	if err == nil {
 		err = failpoint.Reach(failpoint.TreeValidated)
@@ -78,7 +79,7 @@ func (x *session) inspect(ctx context.Context, src *build.Source, c build.Commit
 }
 
 // readControlFiles reads what the revision ships about how it is to run.
-func (x *session) readControlFiles(src *build.Source, c build.Commit, r *Release) error {
+func (x *session) readControlFiles(src *source.Source, c source.Commit, r *Release) error {
 	for _, name := range controlFiles {
 		path := name
 		if name == fileProcfile {
@@ -102,7 +103,7 @@ func (x *session) readControlFiles(src *build.Source, c build.Commit, r *Release
 // buildImage builds the release's image and reads from it what the release
 // needs to know. The labels name the app and never the release: the same content
 // has to give the same image.
-func (x *session) buildImage(ctx context.Context, src *build.Source, c build.Commit, r *Release) (err error) {
+func (x *session) buildImage(ctx context.Context, src *source.Source, c source.Commit, r *Release) (err error) {
 	done := x.log.Timed("build")
 	defer func() { done(err) }()
 	host, err := x.Engine(x.settings)

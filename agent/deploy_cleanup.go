@@ -3,7 +3,7 @@ package agent
 import (
 	"context"
 	"dokku/agent/engine"
-	"dokku/build"
+	"dokku/build/source"
 	"slices"
 )
 
@@ -51,7 +51,7 @@ func (x *session) tellFreed(before, after engine.Observed, sizes map[string]int6
 	}
 	for _, i := range before.Images {
 		if !slices.ContainsFunc(after.Images, func(o engine.Image) bool { return o.ID == i.ID }) {
-			x.log.Detail("Removed image %s (%s)", i.ID, build.Bytes(sizes[i.ID]))
+			x.log.Detail("Removed image %s (%s)", i.ID, source.Bytes(sizes[i.ID]))
 			removed++
 		}
 	}

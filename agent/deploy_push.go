@@ -15,7 +15,7 @@ import (
 	"github.com/go-git/go-git/v5/storage/filesystem"
 
 	"dokku/agent/failpoint"
-	"dokku/build"
+	"dokku/build/source"
 )
 
 // Push is what git hands to pre-receive.
@@ -23,7 +23,7 @@ type Push struct {
 	App  string
 	Refs []Ref
 	// Objects is where the pushed objects are: git's quarantine.
-	Objects build.Options
+	Objects source.Options
 }
 
 // Ref is one line of pre-receive's input: a ref's name, and the ids that it had
@@ -142,7 +142,7 @@ func (x *session) fastForward(p Push, ref Ref) error {
 	if on, err := strconv.ParseBool(deny); !on && (err == nil || deny != "yes" && deny != "on") {
 		return nil
 	}
-	src, err := build.Open(p.Objects)
+	src, err := source.Open(p.Objects)
 	if err != nil {
 		return err
 	}

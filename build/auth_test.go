@@ -109,7 +109,7 @@ func TestPrivateBaseImage(t *testing.T) {
 	a := newApp(t)
 	var refused atomic.Int32
 	host := registry(t, &refused)
-	rev := a.repo.commit("", files{"Dockerfile": "FROM " + host + "/private/base\nCOPY Dockerfile /\n"})
+	rev := a.repo.Commit("", files{"Dockerfile": "FROM " + host + "/private/base\nCOPY Dockerfile /\n"})
 	r := a.request(rev)
 	r.DockerConfig = t.TempDir()
 	if _, err := Image(context.Background(), r); err == nil || refused.Load() == 0 || !strings.Contains(err.Error(), "run docker login") {

@@ -1,41 +1,27 @@
 package build
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"dokku/build/buildtest"
+	"dokku/build/source"
 )
 
 // large is an app of 20,001 files and 200 MB.
 func large(b *testing.B) (*app, files, string) {
 	a := newApp(b)
-	f := manyFiles(20_000, 10_000)
-	return a, f, a.repo.commit("", f)
-}
-
-// BenchmarkValidate is the time that a push of 20,000 files waits before its
-// build.
-func BenchmarkValidate(b *testing.B) {
-	a, _, rev := large(b)
-	for b.Loop() {
-		s := a.repo.open()
-		c, err := s.Commit(rev)
-		if err == nil {
-			_, err = s.Validate(context.Background(), c, DefaultLimits)
-		}
-		if err != nil {
-			b.Fatal(err)
-		}
-	}
+	f := buildtest.ManyFiles(20_000, 10_000)
+	return a, f, a.repo.Commit("", f)
 }
 
 // BenchmarkManifest reads, renews and writes the manifest of 20,000 files.
 func BenchmarkManifest(b *testing.B) {
-	tr := &Tree{Stats: Stats{Files: 20_000}}
+	tr := &source.Tree{Stats: source.Stats{Files: 20_000}}
 	for i := range 20_000 {
-		tr.Files = append(tr.Files, Entry{Path: fmt.Sprintf("some/folder%03d/file%05d.js", i/100, i), Mode: 0o100644, Size: 1000, Blob: blobID(byte(i))})
+		tr.Files = append(tr.Files, source.Entry{Path: fmt.Sprintf("some/folder%03d/file%05d.js", i/100, i), Mode: 0o100644, Size: 1000, Blob: blobID(byte(i))})
 	}
 	path := b.TempDir() + "/manifest"
 	for b.Loop() {
@@ -56,7 +42,7 @@ func BenchmarkLarge(b *testing.B) {
 	for b.Loop() {
 		a, f, one := large(b)
 		to := newRepo(b)
-		to.hook()
+		to.Hook()
 		first := a.repo.push(to, a.name, a.manifest)
 		next := files{}
 		for path := range f {
@@ -64,7 +50,7 @@ func BenchmarkLarge(b *testing.B) {
 				next[path] = strings.Repeat("n", len(f[path]))
 			}
 		}
-		a.repo.commit(one, next)
+		a.repo.Commit(one, next)
 		second := a.repo.push(to, a.name, a.manifest)
 		if first.Failed+second.Failed != "" {
 			b.Fatal(first.Failed, second.Failed)
@@ -78,7 +64,7 @@ func BenchmarkLarge(b *testing.B) {
 		b.ReportMetric(float64(second.RSS>>20), "second-MiB-RSS")
 		b.ReportMetric(float64(second.Result.BytesSent), "second-bytes-sent")
 		if first.RSS > 100<<20 {
-			b.Errorf("peak memory is %s", Bytes(first.RSS))
+			b.Errorf("peak memory is %s", source.Bytes(first.RSS))
 		}
 	}
 }

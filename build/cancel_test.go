@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"dokku/build/buildtest"
+
 	"github.com/docker/docker/client"
 )
 
@@ -79,7 +81,7 @@ func TestImageCancel(t *testing.T) {
 // A context that ends before or during the transfer leaves nothing behind.
 func TestImageCancelEarly(t *testing.T) {
 	a := newApp(t)
-	rev := a.repo.commit("", manyFiles(500, 1000))
+	rev := a.repo.Commit("", buildtest.ManyFiles(500, 1000))
 	before := runtime.NumGoroutine()
 	for _, after := range []time.Duration{0, time.Millisecond, 20 * time.Millisecond, 60 * time.Millisecond} {
 		ctx, cancel := context.WithTimeout(context.Background(), after)
@@ -101,7 +103,7 @@ func TestImageWithoutEngine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := a.request(a.repo.commit("", manyFiles(1, 1)))
+	r := a.request(a.repo.Commit("", buildtest.ManyFiles(1, 1)))
 	r.Client = cli
 	if _, err := Image(context.Background(), r); err == nil || !strings.Contains(err.Error(), "cannot build "+r.Commit.Short+": ") {
 		t.Errorf("error is %v", err)

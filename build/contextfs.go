@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"dokku/build/source"
+
 	"github.com/tonistiigi/fsutil"
 	"github.com/tonistiigi/fsutil/types"
 )
@@ -26,8 +28,8 @@ const dirTime = 1e18
 // names what it leaves out in its request; a second reading here could only
 // differ from that one.
 type contextFS struct {
-	source   *Source
-	tree     *Tree
+	source   *source.Source
+	tree     *source.Tree
 	manifest manifest
 	sent     atomic.Int64 // bytes of files that the engine has asked for
 
@@ -94,7 +96,7 @@ func (c *contextFS) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) 
 
 // skip returns the entry after the folder at i, or after the folder that the
 // file at i lies in.
-func skip(files []Entry, i int) int {
+func skip(files []source.Entry, i int) int {
 	dir := files[i].Path
 	if !files[i].IsDir() {
 		if dir = path.Dir(dir); dir == "." {
@@ -108,7 +110,7 @@ func skip(files []Entry, i int) int {
 }
 
 // stat makes a new Stat each time: fsutil's filters change what they get.
-func (c *contextFS) stat(f *Entry) *types.Stat {
+func (c *contextFS) stat(f *source.Entry) *types.Stat {
 	if f.IsDir() {
 		return &types.Stat{Path: f.Path, Mode: uint32(os.ModeDir | 0o755), ModTime: dirTime}
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"path"
 	"strings"
+
+	"dokku/build/source"
 )
 
 // Builder says how an image is made of a tree.
@@ -20,7 +22,7 @@ const maxDockerfile = 1 << 20
 
 // Detect chooses the builder for a commit. dockerfile is the app's setting of
 // the Dockerfile's path; "" means Dockerfile in the root.
-func (s *Source) Detect(c Commit, dockerfile string) (Builder, error) {
+func Detect(s *source.Source, c source.Commit, dockerfile string) (Builder, error) {
 	name, err := dockerfilePath(dockerfile)
 	if err != nil {
 		return Builder{}, err
@@ -32,7 +34,7 @@ func (s *Source) Detect(c Commit, dockerfile string) (Builder, error) {
 	if ok {
 		return Builder{Kind: "Dockerfile", Path: name}, nil
 	}
-	if other := s.sibling(c, name); other != "" {
+	if other := sibling(s, c, name); other != "" {
 		return Builder{}, fmt.Errorf("cannot build %s: it has no %s but %s; rename that and push again", c.Short, name, other)
 	}
 	if dockerfile != "" {
@@ -55,7 +57,7 @@ func dockerfilePath(setting string) (string, error) {
 }
 
 // sibling finds a file beside name that differs in case only.
-func (s *Source) sibling(c Commit, name string) string {
+func sibling(s *source.Source, c source.Commit, name string) string {
 	files, err := s.Files(c.Tree, path.Dir(name))
 	if err != nil {
 		return ""

@@ -161,5 +161,5 @@ func (a *app) shell(scripts ...string) string {
 	for _, s := range scripts {
 		f["Dockerfile"] += "RUN " + s + "\n"
 	}
-	return a.repo.commit("", f)
+	return a.repo.Commit("", f)
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"dokku/build/source"
+
 	dockerbuild "github.com/docker/docker/api/types/build"
 	"github.com/docker/docker/client"
 )
@@ -20,11 +22,11 @@ type Request struct {
 	// decides on version negotiation.
 	Client *client.Client
 	App    string
-	Source *Source
-	Commit Commit
-	// Limits are the budgets of the tree; zero means DefaultLimits. They do not
+	Source *source.Source
+	Commit source.Commit
+	// Limits are the budgets of the tree; zero means source.DefaultLimits. They do not
 	// matter when the commit was validated before.
-	Limits Limits
+	Limits source.Limits
 	// Old is the commit that FilesChanged compares with. "": the files of the
 	// app's last build, accepted or not.
 	Old string
@@ -56,7 +58,7 @@ type Request struct {
 // Header is what a push prints before the steps of its build.
 type Header struct {
 	Builder Builder
-	Commit  Commit
+	Commit  source.Commit
 	// FilesChanged counts added, changed and removed files.
 	FilesChanged int
 	// BytesSent counts the bytes of files that went to the engine.
@@ -71,10 +73,10 @@ type Header struct {
 // String is "3f2c1d9, 14 files changed, 120 kB sent", or "sending 120 MB" at
 // the end while that goes on.
 func (h Header) String() string {
-	sent := Bytes(h.BytesSent) + " sent"
+	sent := source.Bytes(h.BytesSent) + " sent"
 	switch {
 	case h.Sending && h.BytesChanged > h.BytesSent:
-		sent = "sending " + Bytes(h.BytesChanged)
+		sent = "sending " + source.Bytes(h.BytesChanged)
 	case h.Sending:
 		sent = "sending files"
 	}
@@ -94,14 +96,14 @@ type Result struct {
 // the engine kills the running step, and nothing is left running here.
 func Image(ctx context.Context, r Request) (Result, error) {
 	start := time.Now()
-	if r.Limits == (Limits{}) {
-		r.Limits = DefaultLimits
+	if r.Limits == (source.Limits{}) {
+		r.Limits = source.DefaultLimits
 	}
 	t, err := r.Source.Tree(ctx, r.Commit, r.Limits)
 	if err != nil {
 		return Result{}, err
 	}
-	builder, err := r.Source.Detect(r.Commit, r.Dockerfile)
+	builder, err := Detect(r.Source, r.Commit, r.Dockerfile)
 	if err != nil {
 		return Result{}, err
 	}
@@ -117,7 +119,7 @@ func Image(ctx context.Context, r Request) (Result, error) {
 
 // prepare gives every file its time, keeps the times before the engine can
 // learn of them, and counts the changes.
-func prepare(ctx context.Context, r Request, t *Tree, h *Header, now time.Time) (*contextFS, error) {
+func prepare(ctx context.Context, r Request, t *source.Tree, h *Header, now time.Time) (*contextFS, error) {
 	old, err := readManifest(r.Manifest)
 	if err != nil {
 		return nil, err

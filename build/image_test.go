@@ -10,13 +10,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"dokku/build/buildtest"
+	"dokku/build/source"
 )
 
 func TestImageContent(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
 	before := time.Now().Add(-time.Second)
-	rev := a.repo.commit("", files{
+	rev := a.repo.Commit("", files{
 		"Dockerfile": "FROM scratch\nARG WHO\nLABEL who=$WHO\nCOPY . /app/\n",
 		"unique":     a.name, // or the engine takes the layer of an earlier run
 		"plain":      "p", "100755 run": "r", "120000 link": "plain", "120000 broken": "/etc/x", "d/é 1": "x", "a.b": "1", "a/x": "2",
@@ -40,7 +43,7 @@ func TestImageContent(t *testing.T) {
 		t.Errorf("tagged image is %+v, %v", info.Config, err)
 	}
 	// The content that is there already makes the same image again.
-	if again := a.build(a.repo.commit(rev, files{"plain": "p"}), func(r *Request) { r.BuildArgs = map[string]string{"WHO": "me"} }); again.ImageID != res.ImageID || again.FilesChanged != 0 || again.BytesSent != 0 {
+	if again := a.build(a.repo.Commit(rev, files{"plain": "p"}), func(r *Request) { r.BuildArgs = map[string]string{"WHO": "me"} }); again.ImageID != res.ImageID || again.FilesChanged != 0 || again.BytesSent != 0 {
 		t.Errorf("again: %+v, want the id %s", again, res.ImageID)
 	}
 }
@@ -49,7 +52,7 @@ func TestImageContent(t *testing.T) {
 func TestDockerignore(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
-	rev := a.repo.commit("", files{
+	rev := a.repo.Commit("", files{
 		"Dockerfile": "FROM scratch\nCOPY . /app/\n", "other.docker": "FROM scratch\nCOPY . /app/\n",
 		".dockerignore":             "# comment\n*.log\nnode_modules\n!keep.log\nsecret/**\n!secret/public\n*ocker*\n",
 		"other.docker.dockerignore": "plain\n*ocker*\n**/x\n",
@@ -72,14 +75,14 @@ func TestDockerignore(t *testing.T) {
 func TestImageIncremental(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
-	f := manyFiles(400, 1000)
-	one := a.repo.commit("", f)
+	f := buildtest.ManyFiles(400, 1000)
+	one := a.repo.Commit("", f)
 	first := a.build(one)
 	if first.FilesChanged != 401 || first.BytesSent < 400_000 {
 		t.Errorf("first: %s", first)
 	}
 	_, before := a.inside(first.ImageID, "/app")
-	two := a.repo.commit(one, files{"d00/s0/f00000": strings.Repeat("n", 1000), "d01/s1/f00001": strings.Repeat("m", 500), "d02/s0/f00002": ""})
+	two := a.repo.Commit(one, files{"d00/s0/f00000": strings.Repeat("n", 1000), "d01/s1/f00001": strings.Repeat("m", 500), "d02/s0/f00002": ""})
 	res := a.build(two, func(r *Request) { r.Old = one })
 	if res.FilesChanged != 3 || res.BytesSent < 1500 || res.BytesSent > 2000 {
 		t.Errorf("second: %s", res)
@@ -93,7 +96,7 @@ func TestImageIncremental(t *testing.T) {
 			t.Errorf("%s: modification time was %v, is %v", path, before[path], m)
 		}
 	}
-	three := a.repo.commit(two, files{"d00/s0/f00000": strings.Repeat("o", 1000)})
+	three := a.repo.Commit(two, files{"d00/s0/f00000": strings.Repeat("o", 1000)})
 	if found, _ := a.inside(a.build(three).ImageID, "/app"); found["d00/s0/f00000"] != "644 "+strings.Repeat("o", 60) {
 		t.Errorf("third image has %q", found["d00/s0/f00000"])
 	}
@@ -101,7 +104,7 @@ func TestImageIncremental(t *testing.T) {
 	if err := os.WriteFile(a.manifest, []byte("torn"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	four := a.repo.commit(three, files{"d00/s0/f00000": strings.Repeat("p", 1000)})
+	four := a.repo.Commit(three, files{"d00/s0/f00000": strings.Repeat("p", 1000)})
 	if found, _ := a.inside(a.build(four).ImageID, "/app"); found["d00/s0/f00000"] != "644 "+strings.Repeat("p", 60) {
 		t.Errorf("fourth image has %q", found["d00/s0/f00000"])
 	}
@@ -152,7 +155,7 @@ func TestImageFails(t *testing.T) {
 		if dockerfile != "" {
 			f["Dockerfile"] = dockerfile
 		}
-		err := a.failing(a.repo.commit("", f))
+		err := a.failing(a.repo.Commit("", f))
 		if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "rpc error") || strings.Contains(err.Error(), "frontend") {
 			t.Errorf("%q: %v, want %q", dockerfile, err, want)
 		}
@@ -171,9 +174,9 @@ func TestPushImage(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
 	to := newRepo(t)
-	to.hook()
+	to.Hook()
 	for _, n := range []int{1, 5000} {
-		a.repo.commit("", manyFiles(n, 300))
+		a.repo.Commit("", buildtest.ManyFiles(n, 300))
 		p := a.repo.push(to, a.name, a.manifest)
 		found, _ := a.inside(p.Result.ImageID, "/app")
 		if p.Failed != "" || len(found) != n+1 || len(p.Headers) != 1 || len(p.Lines) != 1 {
@@ -188,15 +191,15 @@ func TestPushMemory(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
 	to := newRepo(t)
-	to.hook()
-	a.repo.commit("", manyFiles(2000, 10_000))
+	to.Hook()
+	a.repo.Commit("", buildtest.ManyFiles(2000, 10_000))
 	p := a.repo.push(to, a.name, filepath.Join(t.TempDir(), "manifest"))
 	limit := int64(100 << 20)
 	if raceEnabled {
 		limit *= 5 // the detector's shadow memory
 	}
-	t.Logf("peak %s", Bytes(p.RSS))
+	t.Logf("peak %s", source.Bytes(p.RSS))
 	if p.Failed != "" || p.RSS > limit {
-		t.Errorf("peak is %s, more than %s %s", Bytes(p.RSS), Bytes(limit), p.Failed)
+		t.Errorf("peak is %s, more than %s %s", source.Bytes(p.RSS), source.Bytes(limit), p.Failed)
 	}
 }

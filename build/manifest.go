@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"dokku/build/source"
+
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/google/renameio/v2"
 )
@@ -58,7 +60,7 @@ func (r record) modTime() int64 {
 // next gives every file of t a time and returns the new manifest, how many
 // files were added, changed or removed, and how many bytes the added and
 // changed ones have. m may be nil.
-func (m manifest) next(t *Tree, now time.Time) (n manifest, changed int, bytes int64) {
+func (m manifest) next(t *source.Tree, now time.Time) (n manifest, changed int, bytes int64) {
 	n = make(manifest, t.Stats.Files)
 	kept := 0
 	for i := range t.Files {
@@ -87,7 +89,7 @@ func (m manifest) next(t *Tree, now time.Time) (n manifest, changed int, bytes i
 }
 
 // encode writes the records of t's files, in t's order.
-func (m manifest) encode(t *Tree) []byte {
+func (m manifest) encode(t *source.Tree) []byte {
 	b := make([]byte, 0, len(m)*40+64)
 	b = binary.AppendUvarint(b, uint64(len(m)))
 	last := ""
@@ -232,7 +234,7 @@ func manifestVersion(b []byte) int {
 // the engine sees the first of its times: a crash may forget a build, but
 // never that the engine may know a time. A crash in between leaves the old
 // manifest, and next never repeats a time for another content.
-func writeManifest(path string, m manifest, t *Tree) (err error) {
+func writeManifest(path string, m manifest, t *source.Tree) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("cannot write the manifest: %w", err)

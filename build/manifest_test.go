@@ -9,12 +9,14 @@ import (
 	"testing"
 	"time"
 
+	"dokku/build/source"
+
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
 // treeOfFiles makes a tree without objects; a blob's id is 20 times its byte.
-func treeOfFiles(files ...Entry) *Tree {
-	t := &Tree{}
+func treeOfFiles(files ...source.Entry) *source.Tree {
+	t := &source.Tree{}
 	for _, f := range files {
 		if !f.IsDir() {
 			t.Stats.Files++
@@ -29,9 +31,9 @@ func blobID(c byte) plumbing.Hash { return plumbing.Hash(bytes.Repeat([]byte{c},
 func at(sec int64) time.Time { return time.Unix(sec, 999) }
 
 func TestManifestTimes(t *testing.T) {
-	a := Entry{Path: "a", Mode: 0o100644, Size: 3, Blob: blobID(1)}
-	b := Entry{Path: "d/b", Mode: 0o100644, Size: 3, Blob: blobID(2)}
-	d := Entry{Path: "d", Mode: modeDir}
+	a := source.Entry{Path: "a", Mode: 0o100644, Size: 3, Blob: blobID(1)}
+	b := source.Entry{Path: "d/b", Mode: 0o100644, Size: 3, Blob: blobID(2)}
+	d := source.Entry{Path: "d", Mode: 0o040000}
 	m1, n, size := manifest(nil).next(treeOfFiles(a, d, b), at(1000))
 	if n != 2 || size != 6 || len(m1) != 2 || m1["a"].seconds != 1000 {
 		t.Fatalf("first: %d, %d, %+v", n, size, m1)
@@ -74,9 +76,9 @@ func TestManifestFile(t *testing.T) {
 	if m, err := readManifest(path); m != nil || err != nil {
 		t.Fatalf("missing: %v, %v", m, err)
 	}
-	var fs []Entry
+	var fs []source.Entry
 	for i := range 300 {
-		fs = append(fs, Entry{Path: fmt.Sprintf("dir/é%03d", i), Mode: 0o100644, Size: int64(i) << 20, Blob: blobID(byte(i))})
+		fs = append(fs, source.Entry{Path: fmt.Sprintf("dir/é%03d", i), Mode: 0o100644, Size: int64(i) << 20, Blob: blobID(byte(i))})
 	}
 	tr := treeOfFiles(fs...)
 	m, _, _ := manifest(nil).next(tr, at(1000))
@@ -117,7 +119,7 @@ func TestManifestFile(t *testing.T) {
 }
 
 func FuzzManifest(f *testing.F) {
-	tr := treeOfFiles(Entry{Path: "a", Mode: 0o100644, Size: 3, Blob: blobID(1)}, Entry{Path: "ab", Mode: 0o120000, Size: 3, Blob: blobID(2)})
+	tr := treeOfFiles(source.Entry{Path: "a", Mode: 0o100644, Size: 3, Blob: blobID(1)}, source.Entry{Path: "ab", Mode: 0o120000, Size: 3, Blob: blobID(2)})
 	m, _, _ := manifest(nil).next(tr, at(1000))
 	whole := m.encode(tr)
 	f.Add(whole[len(manifestMagic) : len(whole)-32])
@@ -129,12 +131,12 @@ func FuzzManifest(f *testing.F) {
 		if err != nil {
 			return
 		}
-		var fs []Entry
+		var fs []source.Entry
 		for path := range m {
 			if len(path) > maxManifestPath {
 				t.Errorf("a path of %d bytes", len(path))
 			}
-			fs = append(fs, Entry{Path: path})
+			fs = append(fs, source.Entry{Path: path})
 		}
 		again, err := decodeManifest(m.encode(treeOfFiles(fs...)))
 		if err != nil || !maps.Equal(m, again) {

@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"dokku/build/source"
+
 	control "github.com/moby/buildkit/api/services/control"
 )
 
@@ -128,7 +130,7 @@ func (p *printer) alive(now time.Time) Line {
 	}
 	text := "still running " + shorten(longest.name, stepWidth) + " " + seconds(now.Sub(longest.first))
 	if isContext(longest.name) {
-		text = "still sending files, " + Bytes(p.sent()) + " " + seconds(now.Sub(longest.first))
+		text = "still sending files, " + source.Bytes(p.sent()) + " " + seconds(now.Sub(longest.first))
 	}
 	return Line{Kind: KindAlive, Text: text, Step: longest.name}
 }

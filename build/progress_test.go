@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"dokku/build/source"
+
 	control "github.com/moby/buildkit/api/services/control"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
@@ -202,7 +204,7 @@ func TestProgressHeader(t *testing.T) {
 header, sending true
 [1/2] FROM a                                      0.0s
 `)
-	c := Commit{Short: "3f2c1d9"}
+	c := source.Commit{Short: "3f2c1d9"}
 	for want, h := range map[string]Header{
 		"3f2c1d9, 14 files changed, 120 kB sent":   {Commit: c, FilesChanged: 14, BytesSent: 120_000},
 		"3f2c1d9, 1 file changed, 0 B sent":        {Commit: c, FilesChanged: 1},

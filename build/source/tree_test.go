@@ -1,4 +1,4 @@
-package build
+package source
 
 import (
 	"context"
@@ -15,7 +15,7 @@ var small = Limits{Files: 20, Depth: 3, Name: 30, Path: 40, Blob: 100, Total: 25
 func validate(t *testing.T, r repo, tree string, l Limits) (Stats, error) {
 	t.Helper()
 	s := r.open()
-	c, err := s.Commit(r.commitTree(tree))
+	c, err := s.Commit(r.CommitTree(tree))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +24,7 @@ func validate(t *testing.T, r repo, tree string, l Limits) (Stats, error) {
 
 func TestValidateNames(t *testing.T) {
 	r := newRepo(t)
-	blob := r.object("blob", []byte("x"))
+	blob := r.Object("blob", []byte("x"))
 	bad := []string{
 		"", ".", "..", "a/b", "/etc/passwd", `a\b`, "a\nb", "a\x1b[31mb", "a\x7f", "caf\u0085e", "\xff\xfe",
 		".git", ".GIT", ".Git", ".git ", ".git.", ".git . .", ".git::$INDEX_ALLOCATION", "git~1", "GIT~1",
@@ -55,7 +55,7 @@ func TestValidateNames(t *testing.T) {
 
 func TestValidateTrees(t *testing.T) {
 	r := newRepo(t)
-	blob := func(s string) string { return r.object("blob", []byte(s)) }
+	blob := func(s string) string { return r.Object("blob", []byte(s)) }
 	x, big := blob("x"), blob(strings.Repeat("b", 101))
 	dir := r.rawTree(treeEntry{"100644", "x", x})
 	deep := dir
@@ -93,9 +93,9 @@ func TestValidateTrees(t *testing.T) {
 		{"missing blob", r.rawTree(treeEntry{"100644", "f", strings.Repeat("1", 40)}), "f: the repository does not have it"},
 		{"tree as blob", r.rawTree(treeEntry{"120000", "f", dir}), "f: the repository does not have it"},
 		{"blob as tree", r.rawTree(treeEntry{"40000", "f", x}), "f: the repository does not have it"},
-		{"damaged", r.object("tree", []byte("100644 a\x00short")), "the root folder: a tree is damaged"},
-		{"no mode", r.object("tree", []byte(" a\x0012345678901234567890")), "a tree is damaged"},
-		{"long mode", r.object("tree", []byte("1006440000 a\x0012345678901234567890")), "a tree is damaged"},
+		{"damaged", r.Object("tree", []byte("100644 a\x00short")), "the root folder: a tree is damaged"},
+		{"no mode", r.Object("tree", []byte(" a\x0012345678901234567890")), "a tree is damaged"},
+		{"long mode", r.Object("tree", []byte("1006440000 a\x0012345678901234567890")), "a tree is damaged"},
 	} {
 		l := small
 		if c.name == "LFS" {
@@ -119,7 +119,7 @@ func TestValidateTrees(t *testing.T) {
 func TestValidateBomb(t *testing.T) {
 	r := newRepo(t)
 	for name, tree := range map[string]string{
-		"files":   r.rawTree(treeEntry{"100644", "f", r.object("blob", []byte("x"))}),
+		"files":   r.rawTree(treeEntry{"100644", "f", r.Object("blob", []byte("x"))}),
 		"folders": r.rawTree(),
 	} {
 		for range 10 {
@@ -143,7 +143,7 @@ func TestValidateBomb(t *testing.T) {
 func TestValidateCanceled(t *testing.T) {
 	r := newRepo(t)
 	s := r.open()
-	c, err := s.Commit(r.commit("", files{"a/b": "1"}))
+	c, err := s.Commit(r.Commit("", files{"a/b": "1"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestValidateCanceled(t *testing.T) {
 func TestTreeOrder(t *testing.T) {
 	r := newRepo(t)
 	s := r.open()
-	c, err := s.Commit(r.commit("", files{"a.b": "1", "a/x": "1", "a-b/x": "1", "a0": "1", "B": "1", "é": "1", "a/x.y/z": "1", "a/x-y": "1"}))
+	c, err := s.Commit(r.Commit("", files{"a.b": "1", "a/x": "1", "a-b/x": "1", "a0": "1", "B": "1", "é": "1", "a/x.y/z": "1", "a/x-y": "1"}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package build
+package source
 
 import (
 	"context"
@@ -9,24 +9,24 @@ import (
 
 func TestCommit(t *testing.T) {
 	r := newRepo(t)
-	one := r.commit("", files{"a": "1"})
-	two := r.commit(one, files{"a": "2"})
-	r.git("tag", "-a", "-m", "v", "v1", two)
+	one := r.Commit("", files{"a": "1"})
+	two := r.Commit(one, files{"a": "2"})
+	r.Git("tag", "-a", "-m", "v", "v1", two)
 	s := r.open()
 	c, err := s.Commit(two)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Commit{Hash: two, Short: two[:7], Tree: r.git("rev-parse", two+"^{tree}"),
+	want := Commit{Hash: two, Short: two[:7], Tree: r.Git("rev-parse", two+"^{tree}"),
 		Author: "C <c@example.com>", Subject: "message"}
 	if c.Hash != want.Hash || c.Short != want.Short || c.Tree != want.Tree || c.Author != want.Author ||
 		c.Subject != want.Subject || len(c.Parents) != 1 || c.Parents[0] != one || c.Time.Unix() != 1700000000 {
 		t.Errorf("commit is %+v", c)
 	}
 	for rev, want := range map[string]string{
-		r.git("rev-parse", "v1"):     "it is a tag, not a commit; push the commit that the tag names",
+		r.Git("rev-parse", "v1"):     "it is a tag, not a commit; push the commit that the tag names",
 		c.Tree:                       "it is a tree, not a commit",
-		r.git("rev-parse", two+":a"): "it is a blob, not a commit",
+		r.Git("rev-parse", two+":a"): "it is a blob, not a commit",
 		strings.Repeat("1", 40):      "the repository does not have it",
 		"main":                       `cannot use "main" as a revision`,
 		two[:12]:                     "not a full SHA-1 id",
@@ -39,11 +39,11 @@ func TestCommit(t *testing.T) {
 
 func TestIsAncestor(t *testing.T) {
 	r := newRepo(t)
-	one := r.commit("", files{"a": "1"})
-	two := r.commit(one, files{"a": "2"})
-	side := r.commit(one, files{"a": "3"})
-	other := r.commit("", files{"b": "1"})
-	merge := r.git("commit-tree", "-p", side, "-p", two, "-m", "merge", two+"^{tree}")
+	one := r.Commit("", files{"a": "1"})
+	two := r.Commit(one, files{"a": "2"})
+	side := r.Commit(one, files{"a": "3"})
+	other := r.Commit("", files{"b": "1"})
+	merge := r.Git("commit-tree", "-p", side, "-p", two, "-m", "merge", two+"^{tree}")
 	s := r.open()
 	for _, c := range []struct {
 		old, new string
@@ -64,12 +64,12 @@ func TestIsAncestor(t *testing.T) {
 // A shallow clone's push has no history behind its boundary.
 func TestIsAncestorShallow(t *testing.T) {
 	r := newRepo(t)
-	one := r.commit("", files{"a": "1"})
-	two := r.commit(one, files{"a": "2"})
-	three := r.commit(two, files{"a": "3"})
+	one := r.Commit("", files{"a": "1"})
+	two := r.Commit(one, files{"a": "2"})
+	three := r.Commit(two, files{"a": "3"})
 	clone := filepath.Join(t.TempDir(), "clone.git")
-	r.git("clone", "-q", "--bare", "--depth", "2", "file://"+r.dir, clone)
-	s := repo{t, clone}.open()
+	r.Git("clone", "-q", "--bare", "--depth", "2", "file://"+r.Dir, clone)
+	s := openAt(t, clone)
 	if got, err := s.IsAncestor(two, three); !got || err != nil {
 		t.Errorf("parent: %v, %v", got, err)
 	}
@@ -80,7 +80,7 @@ func TestIsAncestorShallow(t *testing.T) {
 
 func TestFile(t *testing.T) {
 	r := newRepo(t)
-	rev := r.commit("", files{"Procfile": "web: x\n", "120000 CHECKS": "Procfile",
+	rev := r.Commit("", files{"Procfile": "web: x\n", "120000 CHECKS": "Procfile",
 		"app.json/x": "1", "big": strings.Repeat("x", 2000), "sub/deep/f": "y"})
 	s := r.open()
 	for _, name := range []string{"Procfile", "sub/deep/f", "./Procfile"} {
@@ -106,7 +106,7 @@ func TestFile(t *testing.T) {
 
 func TestFiles(t *testing.T) {
 	r := newRepo(t)
-	rev := r.commit("", files{"a": "1", "100755 b": "1", "120000 c": "a", "d/e": "1", "d/f/g": "1"})
+	rev := r.Commit("", files{"a": "1", "100755 b": "1", "120000 c": "a", "d/e": "1", "d/f/g": "1"})
 	s := r.open()
 	for dir, want := range map[string]string{".": "a b", "d": "e", "d/f": "g", "none": "", "a": "", "d/none/x": ""} {
 		if names, err := s.Files(rev, dir); strings.Join(names, " ") != want || err != nil {
@@ -118,36 +118,10 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-func TestDetect(t *testing.T) {
-	r := newRepo(t)
-	rev := r.commit("", files{"Dockerfile": "FROM scratch\n", "deploy/web.dockerfile": "FROM scratch\n"})
-	none := r.commit("", files{"index.html": "x"})
-	lower := r.commit("", files{"dockerfile": "FROM scratch\n"})
-	for _, c := range []struct{ rev, setting, path, err string }{
-		{rev, "", "Dockerfile", ""},
-		{rev, "./deploy/web.dockerfile", "deploy/web.dockerfile", ""},
-		{rev, "../x", "", "not a path inside the repository"},
-		{rev, "/etc/passwd", "", "not a path inside the repository"},
-		{rev, "x/Dockerfile", "", "has no x/Dockerfile, which the app's dockerfile-path names"},
-		{none, "", "", "it has no Dockerfile in its root; add one and push again"},
-		{lower, "", "", "it has no Dockerfile but dockerfile; rename that and push again"},
-	} {
-		s := r.open()
-		commit, err := s.Commit(c.rev)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := s.Detect(commit, c.setting)
-		if b.Path != c.path || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
-			t.Errorf("%.7s %q: %+v, %v", c.rev, c.setting, b, err)
-		}
-	}
-}
-
 func TestChanged(t *testing.T) {
 	r := newRepo(t)
-	one := r.commit("", files{"a": "1", "b": "1", "d/x": "1", "d/y": "1", "e/f/g": "1"})
-	two := r.commit(one, files{"a": "2", "100755 b": "1", "d/x": "", "e/f/g": "", "e/f": "1", "n": "1"})
+	one := r.Commit("", files{"a": "1", "b": "1", "d/x": "1", "d/y": "1", "e/f/g": "1"})
+	two := r.Commit(one, files{"a": "2", "100755 b": "1", "d/x": "", "e/f/g": "", "e/f": "1", "n": "1"})
 	s := r.open()
 	for _, c := range []struct {
 		old, new string
