@@ -4,7 +4,7 @@ import (
 	"context"
 	"dokku/agent/engine"
 	"dokku/agent/failpoint"
-	"dokku/build"
+	"dokku/build/buildkit"
 	"dokku/build/source"
 	"strings"
 	"time"
@@ -110,10 +110,10 @@ func (x *session) buildImage(ctx context.Context, src *source.Source, c source.C
 	if err != nil {
 		return err
 	}
-	q := build.Request{App: x.Name, Source: src, Commit: c, Manifest: x.file(x.Name, "manifest"),
+	q := buildkit.Request{App: x.Name, Source: src, Commit: c, Manifest: x.file(x.Name, "manifest"),
 		Labels:   map[string]string{engine.LabelApp: x.Name},
-		Header:   func(h build.Header) { x.log.Step("Building %s from %s (%s)", x.Name, h.Builder, h) },
-		Progress: func(l build.Line) { x.log.Output(l.Text) },
+		Header:   func(h buildkit.Header) { x.log.Step("Building %s from %s (%s)", x.Name, h.Builder, h) },
+		Progress: func(l buildkit.Line) { x.log.Output(l.Text) },
 	}
 	if x.Current != nil {
 		q.Old = x.Current.Revision

@@ -5,7 +5,7 @@ import (
 	"dokku/agent/engine"
 	"dokku/agent/proxy"
 	"dokku/agent/proxy/nginx"
-	"dokku/build"
+	"dokku/build/buildkit"
 	"fmt"
 	"net"
 	"net/netip"
@@ -22,7 +22,7 @@ type Env struct {
 	host  engine.Host
 	proxy proxy.Proxy
 	// image builds an image; tests replace it.
-	image func(context.Context, build.Request) (build.Result, error)
+	image func(context.Context, buildkit.Request) (buildkit.Result, error)
 	// dial opens the gate's connections; nil: a net.Dialer. Tests replace it.
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// owner finds the git that a push belongs to; tests replace it.

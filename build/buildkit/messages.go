@@ -1,4 +1,4 @@
-package build
+package buildkit
 
 import (
 	"encoding/json"

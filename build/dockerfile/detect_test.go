@@ -1,15 +1,18 @@
-package build
+package dockerfile
 
 import (
 	"strings"
 	"testing"
+
+	"dokku/build/buildtest"
+	"dokku/build/source"
 )
 
 func TestDetect(t *testing.T) {
-	r := newRepo(t)
-	rev := r.Commit("", files{"Dockerfile": "FROM scratch\n", "deploy/web.dockerfile": "FROM scratch\n"})
-	none := r.Commit("", files{"index.html": "x"})
-	lower := r.Commit("", files{"dockerfile": "FROM scratch\n"})
+	r := buildtest.NewRepo(t)
+	rev := r.Commit("", buildtest.Files{"Dockerfile": "FROM scratch\n", "deploy/web.dockerfile": "FROM scratch\n"})
+	none := r.Commit("", buildtest.Files{"index.html": "x"})
+	lower := r.Commit("", buildtest.Files{"dockerfile": "FROM scratch\n"})
 	for _, c := range []struct{ rev, setting, path, err string }{
 		{rev, "", "Dockerfile", ""},
 		{rev, "./deploy/web.dockerfile", "deploy/web.dockerfile", ""},
@@ -19,7 +22,11 @@ func TestDetect(t *testing.T) {
 		{none, "", "", "it has no Dockerfile in its root; add one and push again"},
 		{lower, "", "", "it has no Dockerfile but dockerfile; rename that and push again"},
 	} {
-		s := r.open()
+		s, err := source.Open(source.Options{GitDir: r.Dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
 		commit, err := s.Commit(c.rev)
 		if err != nil {
 			t.Fatal(err)

@@ -1,4 +1,4 @@
-package build
+package buildkit
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"dokku/build/dockerfile"
 	"dokku/build/source"
 
 	dockerbuild "github.com/docker/docker/api/types/build"
@@ -57,7 +58,7 @@ type Request struct {
 
 // Header is what a push prints before the steps of its build.
 type Header struct {
-	Builder Builder
+	Builder dockerfile.Builder
 	Commit  source.Commit
 	// FilesChanged counts added, changed and removed files.
 	FilesChanged int
@@ -103,7 +104,7 @@ func Image(ctx context.Context, r Request) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	builder, err := Detect(r.Source, r.Commit, r.Dockerfile)
+	builder, err := dockerfile.Detect(r.Source, r.Commit, r.Dockerfile)
 	if err != nil {
 		return Result{}, err
 	}
@@ -176,7 +177,7 @@ func run(ctx context.Context, r Request, h Header, files *contextFS) (id string,
 }
 
 // stream sends the request and the engine's answers to messages.
-func stream(ctx context.Context, r Request, b Builder, session string, messages chan<- message) error {
+func stream(ctx context.Context, r Request, b dockerfile.Builder, session string, messages chan<- message) error {
 	o := dockerbuild.ImageBuildOptions{
 		Version:       dockerbuild.BuilderBuildKit,
 		RemoteContext: "client-session",
