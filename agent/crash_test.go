@@ -13,7 +13,7 @@ import (
 	"dokku/agent/engine"
 	"dokku/agent/event"
 	proxymemory "dokku/agent/proxy/memory"
-	"dokku/build/buildkit"
+	"dokku/build"
 )
 
 // A machine is a server with an engine and a proxy in memory. It can lose its
@@ -142,12 +142,12 @@ func dialNothing(context.Context, string, string) (net.Conn, error) {
 }
 
 // build stands for an image build: the image carries the label of the app.
-func (m *machine) build(_ context.Context, r buildkit.Request) (buildkit.Result, error) {
+func (m *machine) build(_ context.Context, r build.Request) (build.Result, error) {
 	if err := m.change("build"); err != nil {
-		return buildkit.Result{}, err
+		return build.Result{}, err
 	}
 	info := m.engine.SetImage(r.App, engine.ImageInfo{ID: "sha256:" + r.Commit.Tree, Ports: []int{8080}})
-	return buildkit.Result{ImageID: info.ID}, nil
+	return build.Result{ImageID: info.ID}, nil
 }
 
 // push is what git does: pre-receive, the move of the ref, post-receive.

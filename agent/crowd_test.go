@@ -22,7 +22,7 @@ import (
 	"dokku/agent/engine"
 	"dokku/agent/event"
 	proxymemory "dokku/agent/proxy/memory"
-	"dokku/build/buildkit"
+	"dokku/build"
 	"dokku/build/source"
 )
 
@@ -100,14 +100,14 @@ func (c *crowd) member(id int) *member {
 }
 
 // build stands for an image build: the same content of an app gives the same image.
-func (c *crowd) build(ctx context.Context, r buildkit.Request) (buildkit.Result, error) {
+func (c *crowd) build(ctx context.Context, r build.Request) (build.Result, error) {
 	c.building.Lock()
 	defer c.building.Unlock()
 	id := fmt.Sprintf("sha256:%016x%s", hash(0, r.App, r.Commit.Tree), r.Commit.Tree)
 	if _, err := c.engine.Image(ctx, id); err != nil {
 		c.engine.SetImage(r.App, engine.ImageInfo{ID: id, Ports: []int{8080}})
 	}
-	return buildkit.Result{ImageID: id}, nil
+	return build.Result{ImageID: id}, nil
 }
 
 // TestCommandsAtTheSameTime lets clients give commands to the same apps at the same

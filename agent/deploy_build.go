@@ -4,12 +4,10 @@ import (
 	"context"
 	"dokku/agent/engine"
 	"dokku/agent/failpoint"
-	"dokku/build/buildkit"
+	"dokku/build"
 	"dokku/build/source"
 	"strings"
 	"time"
-
-	"github.com/docker/docker/client"
 )
 
 // Limits of what a revision may ship in one control file, in bytes.
@@ -110,16 +108,13 @@ func (x *session) buildImage(ctx context.Context, src *source.Source, c source.C
 	if err != nil {
 		return err
 	}
-	q := buildkit.Request{App: x.Name, Source: src, Commit: c, Manifest: x.file(x.Name, "manifest"),
+	q := build.Request{App: x.Name, Source: src, Commit: c, Manifest: x.file(x.Name, "manifest"),
 		Labels:   map[string]string{engine.LabelApp: x.Name},
-		Header:   func(h buildkit.Header) { x.log.Step("Building %s from %s (%s)", x.Name, h.Builder, h) },
-		Progress: func(l buildkit.Line) { x.log.Output(l.Text) },
+		Header:   func(h build.Header) { x.log.Step("Building %s from %s (%s)", x.Name, h.Reason, h) },
+		Progress: func(l build.Line) { x.log.Output(l.Text) },
 	}
 	if x.Current != nil {
 		q.Old = x.Current.Revision
-	}
-	if d, ok := host.(interface{ Client() *client.Client }); ok {
-		q.Client = d.Client()
 	}
 	if err := failpoint.Reach(failpoint.BuildStarted); err != nil {
 		return err

@@ -5,7 +5,8 @@ import (
 	"dokku/agent/engine"
 	"dokku/agent/proxy"
 	"dokku/agent/proxy/nginx"
-	"dokku/build/buildkit"
+	"dokku/build"
+	"dokku/build/dockerfile"
 	"fmt"
 	"net"
 	"net/netip"
@@ -21,8 +22,8 @@ type Env struct {
 	mu    sync.Mutex
 	host  engine.Host
 	proxy proxy.Proxy
-	// image builds an image; tests replace it.
-	image func(context.Context, buildkit.Request) (buildkit.Result, error)
+	// image builds an image. Engine sets it unless a test has; use it after Engine.
+	image func(context.Context, build.Request) (build.Result, error)
 	// dial opens the gate's connections; nil: a net.Dialer. Tests replace it.
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// owner finds the git that a push belongs to; tests replace it.
@@ -47,6 +48,9 @@ func (s *Env) Engine(set Settings) (engine.Host, error) {
 	d, err := engine.NewDocker(c)
 	if err != nil {
 		return nil, err
+	}
+	if s.image == nil {
+		s.image = build.Builders{dockerfile.New(dockerfile.Config{Client: d.Client})}.Build
 	}
 	s.host = counted(d)
 	return s.host, nil

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 
 	"dokku/agent/event"
-	"dokku/build/buildkit"
 )
 
 // Server is one DOKKU_ROOT: its apps and settings, and the engine and the
@@ -32,7 +31,7 @@ func Open(root string) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot find this program's own file: %w", err)
 	}
-	return &Server{Env: &Env{Store: &Store{Root: root}, image: buildkit.Image, owner: findOwner}, Binary: binary}, nil
+	return &Server{Env: &Env{Store: &Store{Root: root}, owner: findOwner}, Binary: binary}, nil
 }
 
 // Log returns an event log that goes to the host's log and to the writers.

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/moby/buildkit/session/auth"
+
+	"dokku/build"
 )
 
 func writeConfig(t *testing.T, text string) string {
@@ -111,12 +113,13 @@ func TestPrivateBaseImage(t *testing.T) {
 	host := registry(t, &refused)
 	rev := a.repo.Commit("", files{"Dockerfile": "FROM " + host + "/private/base\nCOPY Dockerfile /\n"})
 	r := a.request(rev)
-	r.DockerConfig = t.TempDir()
-	if _, err := Image(context.Background(), r); err == nil || refused.Load() == 0 || !strings.Contains(err.Error(), "run docker login") {
+	solve := func(config string) (build.Result, error) {
+		return New(Config{Client: a.client, DockerConfig: config}).Solve(t.Context(), r, "Dockerfile")
+	}
+	if _, err := solve(t.TempDir()); err == nil || refused.Load() == 0 || !strings.Contains(err.Error(), "run docker login") {
 		t.Fatalf("without a password: %v, refused %d times", err, refused.Load())
 	}
-	r.DockerConfig = writeConfig(t, `{"auths": {"`+host+`": {"username": "u", "password": "secret"}}}`)
-	res, err := Image(context.Background(), r)
+	res, err := solve(writeConfig(t, `{"auths": {"`+host+`": {"username": "u", "password": "secret"}}}`))
 	if err != nil {
 		t.Fatal(err)
 	}

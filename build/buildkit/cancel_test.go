@@ -12,9 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"dokku/build/buildtest"
-
 	"github.com/docker/docker/client"
+
+	"dokku/build"
+	"dokku/build/buildtest"
 )
 
 // until waits for a condition, and fails when it takes longer than limit.
@@ -58,14 +59,14 @@ func TestImageCancel(t *testing.T) {
 	gone := errors.New("the client went away")
 	var canceled time.Time
 	r := a.request(rev)
-	r.Progress = func(l Line) {
-		if l.Kind == KindOutput && l.Text == "  | begun" {
+	r.Progress = func(l build.Line) {
+		if l.Kind == build.KindOutput && l.Text == "  | begun" {
 			until(t, 5*time.Second, "the RUN step's start", func() bool { return runs(seconds) })
 			canceled = time.Now()
 			cancel(gone)
 		}
 	}
-	_, err := Image(ctx, r)
+	_, err := a.solve(ctx, r)
 	took := time.Since(canceled)
 	if !errors.Is(err, gone) || !strings.HasPrefix(err.Error(), "cannot build "+rev[:7]+": ") {
 		t.Fatalf("error is %v", err)
@@ -85,7 +86,7 @@ func TestImageCancelEarly(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for _, after := range []time.Duration{0, time.Millisecond, 20 * time.Millisecond, 60 * time.Millisecond} {
 		ctx, cancel := context.WithTimeout(context.Background(), after)
-		_, err := Image(ctx, a.request(rev))
+		_, err := a.solve(ctx, a.request(rev))
 		cancel()
 		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("after %v: %v", after, err)
@@ -104,8 +105,8 @@ func TestImageWithoutEngine(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := a.request(a.repo.Commit("", buildtest.ManyFiles(1, 1)))
-	r.Client = cli
-	if _, err := Image(context.Background(), r); err == nil || !strings.Contains(err.Error(), "cannot build "+r.Commit.Short+": ") {
+	none := New(Config{Client: func() *client.Client { return cli }})
+	if _, err := none.Solve(context.Background(), r, "Dockerfile"); err == nil || !strings.Contains(err.Error(), "cannot build "+r.Commit.Short+": ") {
 		t.Errorf("error is %v", err)
 	}
 }

@@ -12,10 +12,10 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"dokku/build/source"
-
 	"github.com/tonistiigi/fsutil"
 	"github.com/tonistiigi/fsutil/types"
+
+	"dokku/build/source"
 )
 
 // dirTime is the modification time of every folder, 2001-09-09: it must never

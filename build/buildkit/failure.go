@@ -1,45 +1,12 @@
 package buildkit
 
 import (
-	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
+
+	"dokku/build"
 )
-
-// Error is a build that the engine ended: a step failed, or the Dockerfile
-// cannot be used.
-type Error struct {
-	Commit string // short id
-	// Step is the engine's name of the step that failed; "" when no step did.
-	Step string
-	// ExitCode is that of the step's command; 0 when it is not known.
-	ExitCode int
-	// Reason is the engine's message, without its internals.
-	Reason string
-	// Output are the step's last lines, with the pusher's bytes in them.
-	Output []string
-}
-
-// Error says what failed and what helps, in one line.
-func (e *Error) Error() string {
-	if e.Step == "" {
-		return fmt.Sprintf("cannot build %s: %s", e.Commit, e.Reason)
-	}
-	if e.ExitCode == 0 {
-		return fmt.Sprintf("cannot build %s: %s: %s", e.Commit, e.Step, e.Reason)
-	}
-	what, mend := "ended with exit code "+strconv.Itoa(e.ExitCode), "correct the command or the files that it uses and push again"
-	switch e.ExitCode {
-	case 126:
-		what, mend = "could not be executed (exit code 126)", "make its file executable (git update-index --chmod=+x FILE) and push again"
-	case 127:
-		what, mend = "was not found (exit code 127)", "install the command in an earlier step and push again"
-	case 137:
-		what, mend = "was killed (exit code 137), most likely because memory ran out", "let the step need less memory, or give the host more"
-	}
-	return fmt.Sprintf("cannot build %s: %s %s; %s", e.Commit, e.Step, what, mend)
-}
 
 var exitCode = regexp.MustCompile(`exit code: (\d+)`)
 
@@ -52,9 +19,9 @@ var internals = []string{
 	"rpc error: code = NotFound desc = ", "Error response from daemon: ",
 }
 
-// failure makes an Error of the engine's message and of what the steps said.
-func (p *printer) failure(commit, message string) *Error {
-	e := &Error{Commit: commit, Reason: strings.TrimSpace(message)}
+// failure makes an Error of the engine's message and of the output of the steps.
+func (p *printer) failure(commit, message string) *build.Error {
+	e := &build.Error{Commit: commit, Reason: strings.TrimSpace(message)}
 	for again := true; again; {
 		again = false
 		for _, s := range internals {
@@ -71,7 +38,7 @@ func (p *printer) failure(commit, message string) *Error {
 		switch {
 		case !s.visible:
 		case s.err != "" && !canceled(s.err):
-			e.in(s, s.err)
+			failedIn(e, s, s.err)
 		case !s.first.IsZero() && !s.ended:
 			unfinished = s
 		}
@@ -81,7 +48,7 @@ func (p *printer) failure(commit, message string) *Error {
 		if unfinished == nil {
 			unfinished = &step{name: failedCommand(message)}
 		}
-		e.in(unfinished, message)
+		failedIn(e, unfinished, message)
 	}
 	return e
 }
@@ -99,8 +66,8 @@ func failedCommand(message string) string {
 	return "RUN " + m[1] + m[2]
 }
 
-// in says which step failed, and how.
-func (e *Error) in(s *step, message string) {
+// failedIn notes in e which step failed, and how.
+func failedIn(e *build.Error, s *step, message string) {
 	e.Step, e.Output = s.name, s.tail
 	if m := exitCode.FindStringSubmatch(message); m != nil {
 		e.ExitCode, _ = strconv.Atoi(m[1])

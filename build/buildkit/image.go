@@ -9,118 +9,59 @@ import (
 	"slices"
 	"time"
 
-	"dokku/build/dockerfile"
-	"dokku/build/source"
-
 	dockerbuild "github.com/docker/docker/api/types/build"
 	"github.com/docker/docker/client"
+
+	"dokku/build"
+	"dokku/build/source"
 )
 
-// Request says what to build. Client, App, Source, Commit and Manifest are
-// required.
-type Request struct {
-	// Client talks to an engine of API 1.39 or later (BuildKit). Its maker
-	// decides on version negotiation.
-	Client *client.Client
-	App    string
-	Source *source.Source
-	Commit source.Commit
-	// Limits are the budgets of the tree; zero means source.DefaultLimits. They do not
-	// matter when the commit was validated before.
-	Limits source.Limits
-	// Old is the commit that FilesChanged compares with. "": the files of the
-	// app's last build, accepted or not.
-	Old string
-	// Dockerfile is the app's setting; "" means Dockerfile in the root.
-	Dockerfile string
-	// Manifest is the path of the app's manifest, a file that only this package
-	// reads. Its folder exists.
-	Manifest string
-
-	Tags []string
-	// Labels are set on the image. The same content makes the same image id
-	// only while they stay the same, so they name the app, never the release.
-	Labels    map[string]string
-	BuildArgs map[string]string
-	NoCache   bool
-	Pull      bool // ask the registry for newer base images
+// Config says which engine builds.
+type Config struct {
+	// Client returns the client of an engine of API 1.39 or later. It is asked once
+	// for each build: a client is replaced when its engine comes back upgraded.
+	Client func() *client.Client
 	// DockerConfig is the folder of the config.json that has the registries'
 	// credentials. "": $DOCKER_CONFIG, or .docker in the home folder.
 	DockerConfig string
-
-	// Header is called once, before the first line, as soon as all files have
-	// been sent, but a second after the start at the latest.
-	Header func(Header)
-	// Progress is called for every line. Like Header it is called by the
-	// goroutine that called Image, which waits for it.
-	Progress func(Line)
 }
 
-// Header is what a push prints before the steps of its build.
-type Header struct {
-	Builder dockerfile.Builder
-	Commit  source.Commit
-	// FilesChanged counts added, changed and removed files.
-	FilesChanged int
-	// BytesSent counts the bytes of files that went to the engine.
-	BytesSent int64
-	// Sending: the files were still being sent when the header was due.
-	Sending bool
-	// BytesChanged counts the bytes of the added and changed files, which is
-	// about what will have been sent.
-	BytesChanged int64
-}
+// Solver builds with the BuildKit of one Docker Engine.
+type Solver struct{ config Config }
 
-// String is "3f2c1d9, 14 files changed, 120 kB sent", or "sending 120 MB" at
-// the end while that goes on.
-func (h Header) String() string {
-	sent := source.Bytes(h.BytesSent) + " sent"
-	switch {
-	case h.Sending && h.BytesChanged > h.BytesSent:
-		sent = "sending " + source.Bytes(h.BytesChanged)
-	case h.Sending:
-		sent = "sending files"
-	}
-	return fmt.Sprintf("%s, %s changed, %s", h.Commit.Short, count(h.FilesChanged, "file"), sent)
-}
+// New returns a Solver. It does not call the engine.
+func New(c Config) *Solver { return &Solver{c} }
 
-// Result is a built image. Its Header has the final numbers.
-type Result struct {
-	Header
-	ImageID  string // "sha256:..."
-	Duration time.Duration
-}
-
-// Image builds the commit's image. The app's lock is held by the caller: two
-// builds of one app at a time would send every file again. A failure of the
-// build itself, as opposed to one of the host, is an *Error. When ctx is done
+// Solve builds an image of the request's commit by the Dockerfile at a path in it.
+// Two builds of one app at a time would send every file again. When ctx is done
 // the engine kills the running step, and nothing is left running here.
-func Image(ctx context.Context, r Request) (Result, error) {
+func (s *Solver) Solve(ctx context.Context, r build.Request, dockerfile string) (build.Result, error) {
 	start := time.Now()
-	if r.Limits == (source.Limits{}) {
-		r.Limits = source.DefaultLimits
-	}
-	t, err := r.Source.Tree(ctx, r.Commit, r.Limits)
+	t, err := r.Source.Tree(ctx, r.Commit, source.DefaultLimits)
 	if err != nil {
-		return Result{}, err
+		return build.Result{}, err
 	}
-	builder, err := dockerfile.Detect(r.Source, r.Commit, r.Dockerfile)
-	if err != nil {
-		return Result{}, err
-	}
-	h := Header{Builder: builder, Commit: r.Commit}
+	h := build.Header{Commit: r.Commit}
 	files, err := prepare(ctx, r, t, &h, start)
 	if err != nil {
-		return Result{}, fmt.Errorf("cannot build %s: %w", r.Commit.Short, err)
+		return build.Result{}, fmt.Errorf("cannot build %s: %w", r.Commit.Short, err)
 	}
-	id, err := run(ctx, r, h, files)
+	id, err := run(ctx, job{r, s.config.Client(), s.config.DockerConfig, dockerfile}, h, files)
 	h.BytesSent = files.sent.Load()
-	return Result{Header: h, ImageID: id, Duration: time.Since(start)}, err
+	return build.Result{Header: h, ImageID: id, Duration: time.Since(start)}, err
+}
+
+// job is one build.
+type job struct {
+	build.Request
+	client       *client.Client
+	dockerConfig string
+	dockerfile   string
 }
 
 // prepare gives every file its time, keeps the times before the engine can
 // learn of them, and counts the changes.
-func prepare(ctx context.Context, r Request, t *source.Tree, h *Header, now time.Time) (*contextFS, error) {
+func prepare(ctx context.Context, r build.Request, t *source.Tree, h *build.Header, now time.Time) (*contextFS, error) {
 	old, err := readManifest(r.Manifest)
 	if err != nil {
 		return nil, err
@@ -131,15 +72,15 @@ func prepare(ctx context.Context, r Request, t *source.Tree, h *Header, now time
 		return nil, err
 	}
 	if r.Old != "" {
-		if n, err := r.Source.Changed(ctx, r.Old, r.Commit.Hash, r.Limits.Files); err == nil {
+		if n, err := r.Source.Changed(ctx, r.Old, r.Commit.Hash, source.DefaultLimits.Files); err == nil {
 			h.FilesChanged = n // else the old commit is gone, as after a forced push
 		}
 	}
 	return &contextFS{source: r.Source, tree: t, manifest: m}, ctx.Err()
 }
 
-// run has the engine build and follows it to its end.
-func run(ctx context.Context, r Request, h Header, files *contextFS) (id string, err error) {
+// run starts the build and follows it to its end.
+func run(ctx context.Context, r job, h build.Header, files *contextFS) (id string, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	sess, err := startSession(ctx, r, files, cancel)
@@ -150,7 +91,7 @@ func run(ctx context.Context, r Request, h Header, files *contextFS) (id string,
 	messages := make(chan message)
 	streamed := make(chan error, 1)
 	go func() {
-		streamed <- stream(ctx, r, h.Builder, sess.id(), messages)
+		streamed <- stream(ctx, r, sess.id(), messages)
 		close(messages)
 	}()
 	p := newPrinter(time.Now(), r.Progress, func(sending bool) {
@@ -177,24 +118,21 @@ func run(ctx context.Context, r Request, h Header, files *contextFS) (id string,
 }
 
 // stream sends the request and the engine's answers to messages.
-func stream(ctx context.Context, r Request, b dockerfile.Builder, session string, messages chan<- message) error {
+func stream(ctx context.Context, r job, session string, messages chan<- message) error {
 	o := dockerbuild.ImageBuildOptions{
 		Version:       dockerbuild.BuilderBuildKit,
 		RemoteContext: "client-session",
 		SessionID:     session,
 		BuildID:       session,
-		Dockerfile:    b.Path,
-		Tags:          r.Tags,
+		Dockerfile:    r.dockerfile,
 		Labels:        r.Labels,
 		BuildArgs:     map[string]*string{},
-		NoCache:       r.NoCache,
-		PullParent:    r.Pull,
 	}
 	for _, k := range slices.Sorted(maps.Keys(r.BuildArgs)) {
 		v := r.BuildArgs[k]
 		o.BuildArgs[k] = &v
 	}
-	resp, err := r.Client.ImageBuild(ctx, nil, o)
+	resp, err := r.client.ImageBuild(ctx, nil, o)
 	if client.IsErrConnectionFailed(err) {
 		return fmt.Errorf("%w; start it (systemctl start docker) and push again", err)
 	}

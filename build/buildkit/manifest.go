@@ -14,10 +14,10 @@ import (
 	"strings"
 	"time"
 
-	"dokku/build/source"
-
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/google/renameio/v2"
+
+	"dokku/build/source"
 )
 
 // The manifest is what the engine may know of an app's files: path, blob,

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"dokku/build/source"
-
 	"github.com/go-git/go-git/v5/plumbing"
+
+	"dokku/build/source"
 )
 
 // treeOfFiles makes a tree without objects; a blob's id is 20 times its byte.

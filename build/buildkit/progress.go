@@ -8,27 +8,11 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"dokku/build/source"
-
 	control "github.com/moby/buildkit/api/services/control"
+
+	"dokku/build"
+	"dokku/build/source"
 )
-
-// Kind says what a line is about.
-type Kind string
-
-const (
-	KindStep   Kind = "step"   // a step's name, with its time when it has ended
-	KindOutput Kind = "output" // a line that a step printed
-	KindAlive  Kind = "alive"  // nothing has happened for a while
-)
-
-// Line is a line of a build's progress, ready to print after the indent that
-// details have. Its text has the pusher's bytes in it, control characters too.
-type Line struct {
-	Kind Kind
-	Text string
-	Step string // the step's full name; Text may shorten it
-}
 
 const (
 	// aliveEvery is how long a build may be silent: a pusher, and a proxy on
@@ -60,7 +44,7 @@ type step struct {
 // printer turns the engine's progress into lines. Only its creator's goroutine
 // uses it.
 type printer struct {
-	print  func(Line)
+	print  func(build.Line)
 	header func(sending bool)
 	sent   func() int64
 
@@ -68,14 +52,14 @@ type printer struct {
 	last    time.Time // of the last line
 	steps   map[string]*step
 	order   []*step
-	held    []Line // before the header
-	running bool   // the header has been printed
-	current *step  // whose name the output is under
+	held    []build.Line // before the header
+	running bool         // the header has been printed
+	current *step        // whose name the output is under
 }
 
-func newPrinter(now time.Time, print func(Line), header func(sending bool)) *printer {
+func newPrinter(now time.Time, print func(build.Line), header func(sending bool)) *printer {
 	if print == nil {
-		print = func(Line) {}
+		print = func(build.Line) {}
 	}
 	return &printer{print: print, header: header, sent: func() int64 { return 0 },
 		start: now, last: now, steps: map[string]*step{}}
@@ -118,7 +102,7 @@ func (p *printer) tick(now time.Time) time.Duration {
 }
 
 // alive names the step that has run longest, one of the Dockerfile if any is.
-func (p *printer) alive(now time.Time) Line {
+func (p *printer) alive(now time.Time) build.Line {
 	var longest *step
 	for _, s := range p.order {
 		if !s.ended && !s.first.IsZero() && (longest == nil || s.visible && !longest.visible) {
@@ -126,13 +110,13 @@ func (p *printer) alive(now time.Time) Line {
 		}
 	}
 	if longest == nil {
-		return Line{Kind: KindAlive, Text: "still waiting for the engine " + seconds(now.Sub(p.start))}
+		return build.Line{Kind: build.KindAlive, Text: "still waiting for the engine " + seconds(now.Sub(p.start))}
 	}
 	text := "still running " + shorten(longest.name, stepWidth) + " " + seconds(now.Sub(longest.first))
 	if isContext(longest.name) {
 		text = "still sending files, " + source.Bytes(p.sent()) + " " + seconds(now.Sub(longest.first))
 	}
-	return Line{Kind: KindAlive, Text: text, Step: longest.name}
+	return build.Line{Kind: build.KindAlive, Text: text, Step: longest.name}
 }
 
 // begin prints the header and what has waited for it.
@@ -148,7 +132,7 @@ func (p *printer) begin() {
 	p.held = nil
 }
 
-func (p *printer) line(l Line) {
+func (p *printer) line(l build.Line) {
 	if !p.running {
 		p.held = append(p.held, l)
 		return
@@ -217,7 +201,7 @@ func (p *printer) finish(s *step, v *control.Vertex, now time.Time) {
 	name := shorten(s.name, room)
 	p.last, p.current = now, nil
 	pad := strings.Repeat(" ", stepWidth-len(took)-utf8.RuneCountInString(name))
-	p.line(Line{Kind: KindStep, Text: name + pad + took, Step: s.name})
+	p.line(build.Line{Kind: build.KindStep, Text: name + pad + took, Step: s.name})
 }
 
 // output prints the whole lines of msg and keeps the rest. Lines of steps that
@@ -259,9 +243,9 @@ func (p *printer) outputLine(s *step, text string, now time.Time) {
 		if s.announced {
 			name = shorten(s.name, stepWidth-12) + " (continued)"
 		}
-		p.line(Line{Kind: KindStep, Text: name, Step: s.name})
+		p.line(build.Line{Kind: build.KindStep, Text: name, Step: s.name})
 		p.current, s.announced = s, true
 	}
 	p.last = now
-	p.line(Line{Kind: KindOutput, Text: "  | " + text, Step: s.name})
+	p.line(build.Line{Kind: build.KindOutput, Text: "  | " + text, Step: s.name})
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/docker/docker/client"
 
+	"dokku/build"
 	"dokku/build/buildtest"
 	"dokku/build/source"
 )
@@ -17,8 +18,8 @@ func TestMain(m *testing.M) { buildtest.Main(m, receive) }
 type pushed struct {
 	buildtest.Pushed `json:"-"`
 
-	Result  Result
-	Lines   []Line
+	Result  build.Result
+	Lines   []build.Line
 	Headers []string
 }
 
@@ -49,12 +50,12 @@ func receive(revision string) (any, error) {
 	}
 	defer cli.Close()
 	app := os.Getenv(appEnv)
-	out.Result, err = Image(ctx, Request{
-		Client: cli, App: app, Source: s, Commit: c, Manifest: os.Getenv(cacheEnv),
+	out.Result, err = New(Config{Client: func() *client.Client { return cli }}).Solve(ctx, build.Request{
+		App: app, Source: s, Commit: c, Manifest: os.Getenv(cacheEnv),
 		Labels:   map[string]string{labelApp: app},
-		Header:   func(h Header) { out.Headers = append(out.Headers, h.String()) },
-		Progress: func(l Line) { out.Lines = append(out.Lines, l) },
-	})
+		Header:   func(h build.Header) { out.Headers = append(out.Headers, h.String()) },
+		Progress: func(l build.Line) { out.Lines = append(out.Lines, l) },
+	}, "Dockerfile")
 	return out, err
 }
 

@@ -20,26 +20,26 @@ type buildSession struct {
 
 // startSession connects to the engine. A connection that cannot be made ends
 // the build, which would wait for it.
-func startSession(ctx context.Context, r Request, files *contextFS, fail context.CancelCauseFunc) (*buildSession, error) {
+func startSession(ctx context.Context, r job, files *contextFS, fail context.CancelCauseFunc) (*buildSession, error) {
 	// The key makes the engine compare with the files of the app's last build.
-	s, err := session.NewSession(ctx, "app-"+r.App)
+	sess, err := session.NewSession(ctx, "app-"+r.App)
 	if err != nil {
 		return nil, fmt.Errorf("cannot build %s: %w", r.Commit.Short, err)
 	}
-	s.Allow(filesync.NewFSSyncProvider(filesync.StaticDirSource{"context": files, "dockerfile": files}))
-	s.Allow(&credentials{dir: r.DockerConfig})
+	sess.Allow(filesync.NewFSSyncProvider(filesync.StaticDirSource{"context": files, "dockerfile": files}))
+	sess.Allow(&credentials{dir: r.dockerConfig})
 	ctx, cancel := context.WithCancel(ctx)
-	b := &buildSession{s: s, files: files, cancel: cancel, done: make(chan struct{})}
+	running := &buildSession{s: sess, files: files, cancel: cancel, done: make(chan struct{})}
 	go func() {
-		defer close(b.done)
-		err := s.Run(ctx, func(ctx context.Context, proto string, meta map[string][]string) (net.Conn, error) {
-			return r.Client.DialHijack(ctx, "/session", proto, meta)
+		defer close(running.done)
+		err := sess.Run(ctx, func(ctx context.Context, proto string, meta map[string][]string) (net.Conn, error) {
+			return r.client.DialHijack(ctx, "/session", proto, meta)
 		})
 		if err != nil && ctx.Err() == nil {
 			fail(fmt.Errorf("cannot connect to the engine: %w; is it running?", err))
 		}
 	}()
-	return b, nil
+	return running, nil
 }
 
 func (b *buildSession) id() string { return b.s.ID() }

@@ -2,7 +2,9 @@ package source
 
 import "fmt"
 
-// Bytes prints a number of bytes for people, in decimal units: "120 kB".
+// Bytes prints a number of bytes for people, in decimal units and with two
+// digits or more: "1.2 kB", "120 kB". go-units has no such form: it prints
+// "120kB" or "1.234MB", and 999,999 bytes as "1000kB".
 func Bytes(n int64) string {
 	if n < 1000 {
 		return fmt.Sprintf("%d B", n)

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Options says where the objects of a push are.
+// Options are the places of the objects of a push.
 type Options struct {
 	// GitDir is the bare repository.
 	GitDir string
