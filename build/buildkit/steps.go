@@ -1,6 +1,10 @@
 package buildkit
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // stepName is the engine's name of a step without what is the same for every
 // step: Docker Hub's address and the digest of a base image.
@@ -30,3 +34,6 @@ func shorten(s string, n int) string {
 	}
 	return string(r[:n-3]) + "..."
 }
+
+// seconds prints a duration as the push does: "12.3s".
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds()) }
