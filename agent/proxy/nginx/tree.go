@@ -14,8 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"dokku/agent/disk"
 	"dokku/agent/failpoint"
 	"dokku/agent/proxy"
@@ -63,24 +61,18 @@ func (s store) lock(ctx context.Context) (unlock func(), err error) {
 	if err := s.disk.MkdirAll(filepath.Join(s.dir, "trees"), 0o755); err != nil {
 		return nil, fmt.Errorf("cannot make the folder of nginx files: %w", err)
 	}
-	f, err := os.OpenFile(filepath.Join(s.dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := disk.OpenLock(filepath.Join(s.dir, "lock"), 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the lock of nginx files: %w", err)
 	}
-	for wait := time.Millisecond; ; wait = min(2*wait, 20*time.Millisecond) {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return func() { f.Close() }, nil
+	if err := disk.WaitLock(ctx, f, disk.Exclusive); err != nil {
+		f.Close()
+		if ctx.Err() == nil {
+			return nil, fmt.Errorf("cannot %w", err)
 		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			f.Close()
-			return nil, fmt.Errorf("cannot lock %s: %w", f.Name(), err)
-		}
-		if err := pause(ctx, wait); err != nil {
-			f.Close()
-			return nil, fmt.Errorf("cannot get the lock of nginx files, which another deploy holds: %w", err)
-		}
+		return nil, fmt.Errorf("cannot get the lock of nginx files, which another deploy holds: %w", ctx.Err())
 	}
+	return func() { f.Close() }, nil
 }
 
 // linked returns the generation that a link names, "" for none.
