@@ -8,8 +8,8 @@ import (
 	"dokku/build/source"
 )
 
-// Builder makes images in one way: from a Dockerfile, with buildpacks, ... It
-// knows what it builds with (an engine, a cache) from its construction.
+// Builder makes images in one way: from a Dockerfile, with buildpacks, ... It gets
+// the engine or the cache that it uses when it is constructed.
 type Builder interface {
 	// Name is how settings and messages call the builder, such as "dockerfile".
 	Name() string

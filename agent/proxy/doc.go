@@ -1,6 +1,6 @@
-// Package proxy is the contract of what an app's web processes are reached
-// through: one [Route] for each app, staged while a push can still be rejected and
-// published after git has accepted it.
+// Package proxy is the contract of a reverse proxy in front of the apps' web
+// processes: one [Route] for each app, staged while a push can still be rejected
+// and published after git has accepted it.
 //
 // Package nginx publishes routes through the host's nginx, package memory keeps
 // them for tests. Every implementation passes the suite in proxytest.
@@ -10,13 +10,13 @@
 //   - A route is data and is validated here, once for all implementations
 //     ([Route.Checked]), so that no text of a user reaches a configuration file
 //     unseen. Every implementation calls it before anything else.
-//   - Stage and Publish are two calls because a push has two phases: what can fail
-//     fails in Stage, before git moves the ref.
-//   - Live reports what the proxy serves, not what was asked for. A crash between
+//   - Stage and Publish are two calls because a push has two phases: everything that
+//     can fail does so in Stage, before git moves the ref.
+//   - Live reports the route that the proxy serves, not the last one published. A crash between
 //     the two is then seen and repaired by the next call.
 //   - Apps whose processes hold ports of the host (proxy:disable) have no route.
 //     An implementation that does nothing was rejected: the rollout of such an app
 //     differs in more than the proxy.
-//   - What is wrong with a proxy is an interface of its own, [Examiner]: only the
-//     doctor asks, and a proxy that cannot say need not pretend.
+//   - Diagnosis is an interface of its own, [Examiner]: only the doctor needs it, and
+//     a proxy may do without.
 package proxy

@@ -45,8 +45,8 @@ type Settings struct {
 // implementation passes the suite in proxytest. Methods are safe for concurrent
 // use by several processes.
 type Proxy interface {
-	// Stage tests that the route could be published beside all live ones. It does
-	// not change what is served.
+	// Stage tests that the route could be published beside all live ones. It changes
+	// no live route.
 	Stage(ctx context.Context, r Route) error
 	// Publish makes the route live and returns once it answers all new connections.
 	// Publishing a route that is live already does nothing. On error the previous
@@ -63,7 +63,7 @@ type Proxy interface {
 
 // Examiner is a Proxy that can say what is wrong with it. The doctor asks it.
 type Examiner interface {
-	// Examine works while the proxy is down, and does not change what is served.
+	// Examine works while the proxy is down, and changes no route.
 	Examine(ctx context.Context) Condition
 }
 

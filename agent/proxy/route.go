@@ -32,7 +32,7 @@ var (
 	label    = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	bodySize = regexp.MustCompile(`^([0-9]{1,15})([kKmMgG]?)$`)
 
-	// folder lists what a path may consist of. nginx reads white space, quotes,
+	// folder lists the characters that a path may have. nginx reads white space, quotes,
 	// ; { } $ # and \ as syntax, and * ? [ in an include as a pattern.
 	folder = regexp.MustCompile(`^/[A-Za-z0-9/._@+,:=-]*$`)
 )
@@ -74,7 +74,7 @@ func (r Route) Checked() (Route, error) {
 	return r, nil
 }
 
-// checkPorts sorts the ports, and refuses what no server can listen on.
+// checkPorts sorts the ports, and refuses those that no server can listen on.
 func checkPorts(r *Route) error {
 	if r.Replaces != "" {
 		if err := CheckApp(r.Replaces); err != nil {

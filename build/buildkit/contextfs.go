@@ -109,7 +109,7 @@ func skip(files []source.Entry, i int) int {
 	return i
 }
 
-// stat makes a new Stat each time: fsutil's filters change what they get.
+// stat makes a new Stat each time, because fsutil's filters change it.
 func (c *contextFS) stat(f *source.Entry) *types.Stat {
 	if f.IsDir() {
 		return &types.Stat{Path: f.Path, Mode: uint32(os.ModeDir | 0o755), ModTime: dirTime}
@@ -121,7 +121,7 @@ func (c *contextFS) stat(f *source.Entry) *types.Stat {
 	return s
 }
 
-// Open opens a file and counts what is read from it.
+// Open opens a file and counts the bytes that are read from it.
 func (c *contextFS) Open(name string) (io.ReadCloser, error) {
 	name = strings.Trim(path.Clean(filepath.ToSlash(name)), "/")
 	i := c.tree.Find(name)
@@ -139,7 +139,7 @@ func (c *contextFS) Open(name string) (io.ReadCloser, error) {
 	return &countingReader{ReadCloser: rc, fs: c}, nil
 }
 
-// countingReader counts what is read. It is closed once.
+// countingReader counts the bytes that are read. It is closed once.
 type countingReader struct {
 	io.ReadCloser
 	fs *contextFS

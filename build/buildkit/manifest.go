@@ -20,7 +20,7 @@ import (
 	"dokku/build/source"
 )
 
-// The manifest is what the engine may know of an app's files: path, blob,
+// The manifest holds what the engine may know of an app's files: path, blob,
 // mode, size and modification time of each. It is kept because the engine
 // skips a file whose size, time and mode it knows, and git keeps no times: a
 // file must keep its time while it stays the same and get a later one when it

@@ -119,7 +119,7 @@ func (p *printer) alive(now time.Time) build.Line {
 	return build.Line{Kind: build.KindAlive, Text: text, Step: longest.name}
 }
 
-// begin prints the header and what has waited for it.
+// begin prints the header and the lines that have waited for it.
 func (p *printer) begin() {
 	if p.running {
 		return
@@ -140,7 +140,7 @@ func (p *printer) line(l build.Line) {
 	p.print(l)
 }
 
-// update prints what a status says.
+// update prints the news of a status.
 func (p *printer) update(r *control.StatusResponse, now time.Time) {
 	for _, v := range r.GetVertexes() {
 		p.note(v, now)
@@ -233,7 +233,7 @@ func (p *printer) flush(s *step, stream int64, now time.Time) {
 
 func (p *printer) outputLine(s *step, text string, now time.Time) {
 	text = strings.TrimRight(text, "\r")
-	// A progress bar draws over itself; only what it showed last is a line.
+	// A progress bar draws over itself; only its last state is a line.
 	text = text[strings.LastIndexByte(text, '\r')+1:]
 	if s.tail = append(s.tail, text); len(s.tail) > tailLines {
 		s.tail = slices.Delete(s.tail, 0, 1)

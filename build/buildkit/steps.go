@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// stepName is the engine's name of a step without what is the same for every
-// step: Docker Hub's address and the digest of a base image.
+// stepName is the engine's name of a step without the parts that all steps have: Docker Hub's address and the digest of a base image.
 func stepName(name string) string {
 	name = strings.Join(strings.Fields(name), " ")
 	before, image, ok := strings.Cut(name, "] FROM ")

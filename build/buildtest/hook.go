@@ -12,7 +12,7 @@ import (
 // outEnv is where a hook writes its report.
 const outEnv = "DOKKU_BUILD_TEST_OUT"
 
-// Pushed is what a hook reports of every push.
+// Pushed is a hook's report of any push.
 type Pushed struct {
 	RSS    int64  // the hook's peak memory, in bytes
 	Failed string // why it rejected the push
@@ -61,7 +61,7 @@ func (r Repo) Hook() {
 }
 
 // Push pushes main of r to a repository that has the hook, which gets env too, and
-// fills report with what the hook returned.
+// fills report with the hook's report.
 func (r Repo) Push(to Repo, report any, env ...string) (p Pushed) {
 	r.T.Helper()
 	out := filepath.Join(r.T.TempDir(), "out")

@@ -32,7 +32,7 @@ func NewRepoAt(t testing.TB, dir string) Repo {
 // At is the repository that is at dir.
 func At(t testing.TB, dir string) Repo { return Repo{t, dir} }
 
-// run runs git and returns what it prints, without the final newline.
+// run runs git and returns its output, without the final newline.
 func (r Repo) run(dir string, stdin []byte, args ...string) string {
 	r.T.Helper()
 	out, err := r.Try(dir, stdin, nil, args...)
@@ -42,7 +42,7 @@ func (r Repo) run(dir string, stdin []byte, args ...string) string {
 	return out
 }
 
-// Try runs git in dir and returns what it prints.
+// Try runs git in dir and returns its output.
 func (r Repo) Try(dir string, stdin []byte, env []string, args ...string) (string, error) {
 	cmd := exec.Command("git", args...)
 	cmd.Dir = dir
@@ -54,7 +54,7 @@ func (r Repo) Try(dir string, stdin []byte, env []string, args ...string) (strin
 	return strings.TrimSuffix(string(out), "\n"), err
 }
 
-// Git runs git in the repository and returns what it prints.
+// Git runs git in the repository and returns its output.
 func (r Repo) Git(args ...string) string {
 	r.T.Helper()
 	return r.run(r.Dir, nil, args...)

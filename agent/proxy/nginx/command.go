@@ -12,11 +12,11 @@ import (
 	"unicode"
 )
 
-// maxSaid is how much of what a command writes is kept, in bytes.
+// maxSaid is how much of a command's output is kept, in bytes.
 const maxSaid = 4 << 10
 
-// run runs a command of the configuration. It returns what the command wrote;
-// so does the error.
+// run runs a command of the configuration. It returns the output, which is in
+// the error too.
 func (n *Proxy) run(ctx context.Context, argv []string) (string, error) {
 	if len(argv) == 0 {
 		return "", errors.New("the nginx command is not configured")
@@ -26,7 +26,7 @@ func (n *Proxy) run(ctx context.Context, argv []string) (string, error) {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
 	cmd.Dir = "/"
-	// sudo passes TERM on to what it runs as root, and could not pass on KILL.
+	// sudo passes TERM on to the command that it runs as root, and cannot pass on KILL.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 2 * time.Second
 	out := &head{}
@@ -44,7 +44,7 @@ func (n *Proxy) run(ctx context.Context, argv []string) (string, error) {
 	return text, fmt.Errorf("%s (%w)", text, err)
 }
 
-// head keeps the beginning of what is written to it.
+// head keeps the beginning of the text that is written to it.
 type head struct{ bytes.Buffer }
 
 func (h *head) Write(p []byte) (int, error) {
@@ -52,8 +52,8 @@ func (h *head) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// printable leaves out what could move a terminal's cursor, and the lines that
-// tell a success.
+// printable removes characters that could move a terminal's cursor, and lines that
+// report a success.
 func printable(s string) string {
 	var lines []string
 	for line := range strings.Lines(s) {

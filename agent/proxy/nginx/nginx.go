@@ -224,7 +224,7 @@ func (n *Proxy) Live(ctx context.Context, app string) (proxy.Route, bool, error)
 			return proxy.Route{}, false, err
 		}
 		if _, gone := os.Stat(n.tree(generation)); generation == seen && errors.Is(gone, fs.ErrNotExist) {
-			// Not replaced, but removed under nginx: what it said nobody knows.
+			// Not replaced, but removed while nginx serves it: its content is lost.
 			return proxy.Route{}, false, nil
 		}
 		seen = generation

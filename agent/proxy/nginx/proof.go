@@ -35,7 +35,7 @@ func (n *Proxy) errDown() error {
 	return fmt.Errorf("nginx is not running (nothing listens on 127.0.0.1:%d): start it with 'systemctl start nginx' or 'nginx'", n.config.Port)
 }
 
-// answer is what nginx says about the generation that serves; both are zero
+// answer is nginx's answer to the question which generation serves; both are zero
 // when it answers without knowing of one.
 type answer struct {
 	generation string
@@ -89,7 +89,7 @@ func (n *Proxy) askOnce(ctx context.Context) (answer, error) {
 	return answer{generation: generation, worker: worker}, nil
 }
 
-// state is what a change starts from.
+// state is where a change starts.
 type state struct {
 	linked string // the tree that live names
 	served string // the tree that nginx serves; "" for none of ours
@@ -129,8 +129,8 @@ func (n *Proxy) observe(ctx context.Context) (state, error) {
 	return s, nil
 }
 
-// switchTo makes nginx serve a tested tree. On error nginx serves what it
-// served, except that a withdrawal stands when nginx turns out to be down.
+// switchTo makes nginx serve a tested tree. On error nginx serves the tree that it
+// served before, except that a withdrawal stands when nginx turns out to be down.
 func (n *Proxy) switchTo(ctx context.Context, generation string, now state, withdrawal bool) error {
 	err := n.reloadTo(ctx, generation, now.worker)
 	if err == nil {
@@ -269,7 +269,7 @@ func allStopped(pids []int) bool {
 	return true
 }
 
-// title is what ps shows of a process; "" when it is gone.
+// title is a process's title as ps shows it; "" when it is gone.
 func title(pid int) string {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	return string(text)

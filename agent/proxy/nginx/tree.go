@@ -118,7 +118,7 @@ func (s store) pointLive(generation string) error {
 }
 
 // collect removes all trees but those that the links name and those given.
-// It only tidies: what it cannot remove now it will the next time.
+// A tree that it cannot remove now goes the next time.
 func (s store) collect(keep ...string) {
 	for _, link := range []string{liveLink, stagedLink} {
 		generation, err := s.linked(link)
@@ -188,7 +188,7 @@ func (n *Proxy) shared(d draft, generation string) []byte {
 	return renderShared(generation, d.apps, d.routes, n.config.Hostnames, n.listener())
 }
 
-// is tells whether a tree is what the draft would become.
+// is reports whether a tree has exactly the files of the draft.
 func (n *Proxy) is(d draft, generation string) bool {
 	if generation == "" {
 		return false
