@@ -5,26 +5,20 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"os/signal"
-	"os/user"
 	"path/filepath"
-	"runtime/debug"
-	"strconv"
-	"strings"
-	"syscall"
 
-	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"dokku/agent"
 	"dokku/agent/command"
+	"dokku/agent/command/cli"
 	"dokku/agent/event"
+	"dokku/agent/proc"
 	"dokku/agent/proxy/nginx"
 	"dokku/hooks"
 )
@@ -45,36 +39,26 @@ func run(name string, args []string) int {
 	case "post-receive":
 		return hooks.PostReceive(context.Background(), hooks.OS())
 	}
-	root := os.Getenv("DOKKU_ROOT")
-	if root == "" {
-		root = defaultRoot
-	}
+	root := cmp.Or(os.Getenv("DOKKU_ROOT"), defaultRoot)
 	word := ""
 	if len(args) > 0 {
 		word = args[0]
 	}
-	if word == "shell" && len(args) == 2 {
+	switch {
+	case word == "shell" && len(args) == 2:
 		return shell(root, args[1])
-	}
-	if word == "install:print" && len(args) == 2 {
+	case word == "shell":
+		return fail(fmt.Errorf("dokku shell is for sshd, which gives it the name of one key"))
+	case word == "install:print" && len(args) == 2:
 		return printInstalled(root, args[1])
 	}
-	dir, _ := os.Getwd() // become leaves it
-	if !rootless(firstWord(args)) {
-		if err := become(root); err != nil {
-			return fail(err)
-		}
-	}
-	ctx, stop := cancelled()
+	ctx, stop := proc.Cancelled(context.Background())
 	defer stop()
-	switch word {
-	case "agent":
+	if word == "agent" {
 		return runAgent(ctx, root, args[1:])
-	case "shell":
-		return fail(fmt.Errorf("dokku shell is for sshd, which gives it the name of one key"))
 	}
 	env := environment(root, "")
-	env.Dir = dir
+	env.Become = func() error { return proc.Become(root) }
 	return command.Execute(ctx, env, args)
 }
 
@@ -91,12 +75,12 @@ func printInstalled(root, name string) int {
 	return 0
 }
 
-// shell serves an ssh client. Whoever it lets in has dokku's rights already.
+// shell serves an SSH client, whose process has dokku's rights already.
 func shell(root, key string) int {
 	env := hooks.OS()
 	env.Root, env.Key = root, key
 	env.Run = func(ctx context.Context, args []string) int {
-		ctx, stop := cancelledFrom(ctx)
+		ctx, stop := proc.Cancelled(ctx)
 		defer stop()
 		return command.Execute(ctx, environment(root, key), args)
 	}
@@ -105,6 +89,9 @@ func shell(root, key string) int {
 
 // runAgent is the deploy agent, until a signal ends it.
 func runAgent(ctx context.Context, root string, args []string) int {
+	if err := proc.Become(root); err != nil {
+		return fail(err)
+	}
 	if len(args) > 0 {
 		return fail(fmt.Errorf("dokku agent takes no arguments: it runs until a signal ends it"))
 	}
@@ -121,174 +108,15 @@ func runAgent(ctx context.Context, root string, args []string) int {
 	return 0
 }
 
-func environment(root, key string) command.Env {
-	return command.Env{
+func environment(root, key string) cli.Env {
+	dir, _ := os.Getwd() // proc.Become leaves it
+	return cli.Env{
 		Root: root, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Terminal: term.IsTerminal(int(os.Stdout.Fd())),
-		Console:  command.NewConsole(os.Stdin, os.Stdout, os.Getenv("TERM")),
-		Version:  versionText(), User: key, Keys: hooks.SSHKeys,
+		Console:  cli.NewConsole(os.Stdin, os.Stdout, os.Getenv("TERM")),
+		Version:  cli.VersionText(version), Dir: dir, User: key,
 	}
 }
 
-func versionText() string {
-	if version != "" {
-		return version
-	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return "0.0.0-" + s.Value[:min(12, len(s.Value))]
-		}
-	}
-	return strings.Trim(info.Main.Version, "()")
-}
-
-// firstWord is the command, after Dokku's global flags.
-func firstWord(args []string) string {
-	for i := 0; i < len(args); i++ {
-		switch args[i] {
-		case "--app":
-			i++
-		case "--quiet", "--trace", "--force":
-		default:
-			if !strings.HasPrefix(args[i], "--app=") {
-				return args[i]
-			}
-		}
-	}
-	return "help"
-}
-
-// rootless reports whether a command needs no DOKKU_ROOT, or not as its owner.
-func rootless(word string) bool {
-	switch word {
-	case "help", "version", "completion", "--help", "-h", "--version", "-v":
-		return true
-	case "ssh-keys:add":
-		// An administrator's key may be in a file that only root can read; the list
-		// of keys is given to its owner again.
-		return os.Geteuid() == 0
-	}
-	return strings.HasSuffix(word, ":help")
-}
-
-func cancelled() (context.Context, context.CancelFunc) { return cancelledFrom(context.Background()) }
-
-// cancelledFrom returns a context that ends with the first signal, or when
-// nobody reads the output any longer, so that what was begun is cleaned up. A
-// second signal ends the program at once.
-func cancelledFrom(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
-	ctx, cancel := context.WithCancel(ctx)
-	// SIGPIPE stays caught: the clean-up may print too.
-	pipe := make(chan os.Signal, 1)
-	signal.Notify(pipe, unix.SIGPIPE)
-	gone := readerGone(os.Stdout)
-	go func() {
-		select {
-		case <-ctx.Done():
-		case <-pipe:
-		case <-gone:
-		}
-		stop()
-		cancel()
-	}()
-	return ctx, func() { stop(); cancel() }
-}
-
-// readerGone is closed when the other end of a pipe or socket is: a command
-// that waits for output to come would otherwise outlive its client.
-func readerGone(f *os.File) <-chan struct{} {
-	gone := make(chan struct{})
-	info, err := f.Stat()
-	if err != nil || info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket) == 0 {
-		return gone
-	}
-	go func() {
-		for {
-			fds := []unix.PollFd{{Fd: int32(f.Fd())}}
-			n, err := unix.Poll(fds, -1)
-			if errors.Is(err, unix.EINTR) {
-				continue
-			}
-			if err == nil && n > 0 {
-				close(gone)
-			}
-			return
-		}
-	}()
-	return gone
-}
-
-// become makes root the owner of DOKKU_ROOT, so that no file ever belongs to
-// anybody else, and refuses other users.
-func become(root string) error {
-	info, err := os.Stat(root)
-	if err != nil {
-		return fmt.Errorf("cannot use %s: %w (install.sh install creates it; DOKKU_ROOT names another folder)", root, err)
-	}
-	owner := int(info.Sys().(*syscall.Stat_t).Uid)
-	if owner == os.Geteuid() {
-		return nil
-	}
-	name := strconv.Itoa(owner)
-	u, err := user.LookupId(name)
-	if err == nil {
-		name = u.Username
-	}
-	if os.Geteuid() != 0 {
-		return fmt.Errorf("cannot use %s, which belongs to the user %s: run it as root (sudo dokku COMMAND) or as %[2]s", root, name)
-	}
-	if err != nil {
-		return fmt.Errorf("cannot become the owner of %s: %w", root, err)
-	}
-	return switchTo(u)
-}
-
-// switchTo gives up root's rights for those of a user, whose groups give access
-// to Docker.
-func switchTo(u *user.User) error {
-	uid, err := strconv.Atoi(u.Uid)
-	if err != nil {
-		return fmt.Errorf("cannot become %s: %w", u.Username, err)
-	}
-	gid, err := strconv.Atoi(u.Gid)
-	if err != nil {
-		return fmt.Errorf("cannot become %s: %w", u.Username, err)
-	}
-	ids, err := u.GroupIds()
-	if err != nil {
-		return fmt.Errorf("cannot find the groups of %s: %w", u.Username, err)
-	}
-	groups := []int{gid}
-	for _, id := range ids {
-		if g, err := strconv.Atoi(id); err == nil && g != gid {
-			groups = append(groups, g)
-		}
-	}
-	for _, err := range []error{syscall.Setgroups(groups), syscall.Setgid(gid), syscall.Setuid(uid)} {
-		if err != nil {
-			return fmt.Errorf("cannot become %s: %w", u.Username, err)
-		}
-	}
-	// A folder of root's may be unreadable now, and git insists on reading it.
-	if err := os.Chdir("/"); err != nil {
-		return fmt.Errorf("cannot become %s: %w", u.Username, err)
-	}
-	for k, v := range map[string]string{"HOME": u.HomeDir, "USER": u.Username, "LOGNAME": u.Username} {
-		os.Setenv(k, v)
-	}
-	return nil
-}
-
-// fail prints an error as Dokku does.
-func fail(err error) int {
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		text, _ := event.Format(event.StyleWarning, line)
-		fmt.Fprintln(os.Stderr, text)
-	}
-	return 1
-}
+// fail prints an error as Dokku does, and returns the exit code.
+func fail(err error) int { return cli.Report(context.Background(), os.Stderr, err) }

@@ -28,7 +28,7 @@ type State struct {
 	PS      map[string]string `json:"ps,omitempty"`      // ps:set
 	Nginx   map[string]string `json:"nginx,omitempty"`   // nginx:set
 
-	// What the next release takes up: see Attached.
+	// What the next release takes up: see ContainerOptions.
 	Mounts    []Mount           `json:"mounts,omitempty"`    // storage:mount
 	Network   map[string]string `json:"network,omitempty"`   // network:set
 	Resources map[string]string `json:"resources,omitempty"` // resource:limit, resource:reserve
@@ -140,9 +140,11 @@ type Release struct {
 
 	// Config is the environment of all processes, without PORT, DYNO and GIT_REV.
 	Config map[string]string `json:"config,omitempty"`
-	Attached
+	ContainerOptions
 	// Files holds the control files that the revision ships, by name.
 	Files map[string]string `json:"files,omitempty"`
+	// Control is what Files say. The store and a build fill it.
+	Control Control `json:"-"`
 	// ProcfilePath is where the revision has its Procfile; empty: in its root.
 	ProcfilePath string `json:"procfile_path,omitempty"`
 	// StartCommand is what web runs where there is no Procfile; empty: the image's.

@@ -8,37 +8,39 @@ import (
 
 // Control files that a revision may ship, all of them in its root.
 const (
-	fileProcfile   = "Procfile"
-	fileDokkuScale = "DOKKU_SCALE"
-	fileChecks     = "CHECKS"
-	fileAppJSON    = "app.json"
+	FileProcfile   = "Procfile"
+	FileDokkuScale = "DOKKU_SCALE"
+	FileChecks     = "CHECKS"
+	FileAppJSON    = "app.json"
 )
 
-var controlFiles = []string{fileProcfile, fileDokkuScale, fileChecks, fileAppJSON}
+var ControlFiles = []string{FileProcfile, FileDokkuScale, FileChecks, FileAppJSON}
 
-// control is what the control files of a release say.
-type control struct {
-	procfile scale.Procfile
-	scale    scale.DokkuScale
-	appJSON  scale.AppJSON
+// Control is what the control files of a release say, all but CHECKS.
+type Control struct {
+	Procfile scale.Procfile
+	Scale    scale.DokkuScale
+	AppJSON  scale.AppJSON
 }
 
-// parse reads a release's control files, within the server's limits.
-func (r *Release) parse(set Settings) (c control, err error) {
-	if src, ok := r.Files[fileProcfile]; ok {
-		if c.procfile, err = scale.ParseProcfile([]byte(src)); err != nil {
-			return c, r.nameProcfile(err)
+// ReadFiles parses the control files, once for a release: Control carries what they
+// say. Counts above maxScale are errors.
+func (r *Release) ReadFiles(maxScale int) (err error) {
+	r.Control = Control{}
+	if src, ok := r.Files[FileProcfile]; ok {
+		if r.Control.Procfile, err = scale.ParseProcfile([]byte(src)); err != nil {
+			return r.nameProcfile(err)
 		}
 	}
-	if src, ok := r.Files[fileDokkuScale]; ok {
-		if c.scale, err = scale.ParseDokkuScale([]byte(src), set.MaxScale); err != nil {
-			return c, err
+	if src, ok := r.Files[FileDokkuScale]; ok {
+		if r.Control.Scale, err = scale.ParseDokkuScale([]byte(src), maxScale); err != nil {
+			return err
 		}
 	}
-	if src, ok := r.Files[fileAppJSON]; ok {
-		c.appJSON, err = scale.ParseAppJSON([]byte(src))
+	if src, ok := r.Files[FileAppJSON]; ok {
+		r.Control.AppJSON, err = scale.ParseAppJSON([]byte(src))
 	}
-	return c, err
+	return err
 }
 
 // nameProcfile makes a problem of the Procfile name the file that it is in.
@@ -54,13 +56,13 @@ func (r *Release) nameProcfile(err error) error {
 	return problems
 }
 
-// resolve decides how many of what the release runs with the local settings.
-func (c control) resolve(local map[string]int) (scale.Formation, []scale.Note, error) {
-	return scale.Resolve(scale.Inputs{Procfile: c.procfile, DokkuScale: c.scale, AppJSON: c.appJSON, Local: local})
+// Resolve decides how many of what the release runs with the local settings.
+func (c Control) Resolve(local map[string]int) (scale.Formation, []scale.Note, error) {
+	return scale.Resolve(scale.Inputs{Procfile: c.Procfile, DokkuScale: c.Scale, AppJSON: c.AppJSON, Local: local})
 }
 
-// command is what the Procfile declares for a type; "" where it does not.
-func (c control) command(typ string) string {
-	declared, _ := c.procfile.Lookup(typ)
+// Command is what the Procfile declares for a type; "" where it does not.
+func (c Control) Command(typ string) string {
+	declared, _ := c.Procfile.Lookup(typ)
 	return declared.Command
 }

@@ -10,14 +10,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"dokku/agent/engine"
 )
 
 // DefaultType stands for all process types without a value of their own.
 const DefaultType = "_default_"
 
-// Kinds of what a process can be given, in the keys of Attached.Resources.
+// Kinds of what a process can be given, in the keys of ContainerOptions.Resources.
 const (
 	ResourceLimit   = "limit"
 	ResourceReserve = "reserve"
@@ -69,8 +67,16 @@ func ParseCPU(value string) (int64, error) {
 	return int64(math.Round(n * 1e9)), nil
 }
 
-// Limits are those of a process type: its own values, else the defaults.
-func Limits(resources map[string]string, ptype string) (l engine.Limits, err error) {
+// Limits bound what a container may use. 0: no limit.
+type Limits struct {
+	Memory            int64 // bytes; a process that needs more is killed
+	MemorySwap        int64 // bytes of memory and swap together, at least Memory
+	MemoryReservation int64 // bytes that the container keeps when the host's memory runs short
+	NanoCPUs          int64 // billionths of a CPU
+}
+
+// LimitsOf are the limits of a process type: its own values, else the defaults.
+func LimitsOf(resources map[string]string, ptype string) (l Limits, err error) {
 	for _, r := range []struct {
 		kind, name string
 		to         *int64
@@ -105,7 +111,7 @@ func CheckResources(resources map[string]string) error {
 		}
 	}
 	for _, t := range types {
-		l, err := Limits(resources, t)
+		l, err := LimitsOf(resources, t)
 		switch {
 		case err != nil:
 			return err

@@ -12,3 +12,10 @@ type PortMap struct {
 }
 
 func (m PortMap) String() string { return fmt.Sprintf("%s:%d:%d", m.Scheme, m.Host, m.Container) }
+
+// firstHostPort is where host ports for apps without a proxy begin; each app
+// has portsPerApp of them, so that scaling up finds its ports free.
+const (
+	firstHostPort = 20000
+	portsPerApp   = 100
+)

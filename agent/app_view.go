@@ -37,7 +37,7 @@ const (
 
 // PSDefaults are the defaults of the properties that ps:set sets.
 var PSDefaults = map[string]string{
-	propProcfilePath:  fileProcfile,
+	propProcfilePath:  FileProcfile,
 	propRestartPolicy: "on-failure:10",
 	propSkipDeploy:    "false",
 	propStopTimeout:   "30",
@@ -87,10 +87,10 @@ func (v View) Config() map[string]string {
 	return c
 }
 
-// Attached is what the containers of a new release get.
-func (v View) Attached() Attached {
+// ContainerOptions are what the containers of a new release get.
+func (v View) ContainerOptions() ContainerOptions {
 	c := v.State.clone()
-	a := Attached{Mounts: c.Mounts, Resources: c.Resources, NetworkTLD: v.NetworkProperty(NetworkTLD)}
+	a := ContainerOptions{Mounts: c.Mounts, Resources: c.Resources, NetworkTLD: v.NetworkProperty(NetworkTLD)}
 	for _, property := range networkLists {
 		for _, name := range SplitNetworks(v.NetworkProperty(property)) {
 			if !slices.Contains(a.Networks, name) {
@@ -103,7 +103,7 @@ func (v View) Attached() Attached {
 
 // Provide gives a new release its copies of the present settings.
 func (v View) Provide(r *Release) {
-	r.Config, r.StartCommand, r.Attached = v.Config(), v.State.startCommand(), v.Attached()
+	r.Config, r.StartCommand, r.ContainerOptions = v.Config(), v.State.startCommand(), v.ContainerOptions()
 	r.RevEnvVar = v.RevEnvVar()
 }
 
@@ -122,11 +122,7 @@ func (v View) FormationWith(local map[string]int) (scale.Formation, error) {
 		}
 		return f, nil
 	}
-	c, err := v.Current.parse(v.Settings)
-	if err != nil {
-		return nil, err
-	}
-	f, _, err := c.resolve(local)
+	f, _, err := v.Current.Control.Resolve(local)
 	return f, err
 }
 
@@ -148,9 +144,8 @@ func (v View) Declares(typ string) bool {
 	if v.Current == nil {
 		return false
 	}
-	c, err := v.Current.parse(v.Settings)
-	_, found := c.procfile.Lookup(typ)
-	return err == nil && found
+	_, found := v.Current.Control.Procfile.Lookup(typ)
+	return found
 }
 
 // Domains are the host names that the app answers to: its own, or one below each

@@ -20,46 +20,46 @@ func (s *Server) Create(ctx context.Context, app string, provisional bool) error
 	if err := ValidName(app); err != nil {
 		return err
 	}
-	if _, err := s.Settings(); err != nil {
+	if _, err := s.Store.Settings(); err != nil {
 		return err
 	}
-	l, err := s.lockApp(ctx, app, "apps:create", event.Log{})
+	l, err := s.Store.lockApp(ctx, app, "apps:create", event.Log{})
 	if err != nil {
 		return err
 	}
 	defer l.release()
-	if err := s.nameFree(app); err != nil {
+	if err := s.Store.nameFree(app); err != nil {
 		return err
 	}
 	// Everything is made beside and appears with one rename.
-	temp, err := s.disk.MkdirTemp(s.Root, newPrefix)
+	temp, err := s.Store.disk.MkdirTemp(s.Store.Root, newPrefix)
 	if err != nil {
 		return fmt.Errorf("cannot create %s: %w", app, err)
 	}
-	defer s.disk.RemoveAll(temp)
+	defer s.Store.disk.RemoveAll(temp)
 	dir := filepath.Join(temp, app)
-	if err := initRepository(s.disk, dir, s.Binary); err != nil {
+	if err := initRepository(s.Store.disk, dir, s.Binary); err != nil {
 		return fmt.Errorf("cannot create %s: %w", app, err)
 	}
 	for _, sub := range []string{"dokku", "dokku/releases", "dokku/deploys", "nginx.conf.d"} {
-		if err := s.disk.Mkdir(filepath.Join(dir, sub), 0o700); err != nil {
+		if err := s.Store.disk.Mkdir(filepath.Join(dir, sub), 0o700); err != nil {
 			return fmt.Errorf("cannot create %s: %w", app, err)
 		}
 	}
 	st := &State{Version: stateVersion, Provisional: provisional, CreatedAt: time.Now().UTC().Truncate(time.Second)}
-	if err := s.writeJSON(filepath.Join(dir, "dokku", "state.json"), st); err != nil {
+	if err := s.Store.writeJSON(filepath.Join(dir, "dokku", "state.json"), st); err != nil {
 		return err
 	}
 	if err := failpoint.Reach(failpoint.AppMade); err != nil {
 		return err
 	}
-	if err = s.disk.Sync(dir); err == nil {
-		err = s.disk.Rename(dir, s.dir(app))
+	if err = s.Store.disk.Sync(dir); err == nil {
+		err = s.Store.disk.Rename(dir, s.Store.dir(app))
 	}
 	if err != nil {
 		return fmt.Errorf("cannot create %s: %w", app, err)
 	}
-	return s.disk.Sync(s.Root)
+	return s.Store.disk.Sync(s.Store.Root)
 }
 
 // Destroy removes an app with everything of it: processes, images, network,
@@ -97,7 +97,7 @@ func (s *Server) DropProvisional(ctx context.Context, app string, log event.Log)
 // returns an error, or that the proxy refuses, changes nothing. It is made twice:
 // what it refuses is to be refused before anything is touched, the lock included.
 func (s *Server) UpdateAs(ctx context.Context, app string, op Op, log event.Log, change func(*State) error) error {
-	a, err := s.Load(app)
+	a, err := s.Store.Load(app)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (s *Server) UpdateAs(ctx context.Context, app string, op Op, log event.Log,
 	return s.with(ctx, app, op, log, func(x *session) error {
 		if op.Changes == ChangesNames {
 			// Two apps that claim one name at the same moment must not both see it free.
-			l, err := s.lockApp(ctx, domainsLock, op.Name, log)
+			l, err := s.Store.lockApp(ctx, domainsLock, op.Name, log)
 			if err != nil {
 				return err
 			}
@@ -139,7 +139,7 @@ func (s *Server) SetProxy(ctx context.Context, app string, enabled bool, log eve
 		}
 		port := x.State.HostPort
 		if !enabled && port == 0 {
-			l, err := s.lockApp(ctx, settingsLock, "allotting a port", log)
+			l, err := s.Store.lockApp(ctx, settingsLock, "allotting a port", log)
 			if err != nil {
 				return err
 			}

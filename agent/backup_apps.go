@@ -67,7 +67,7 @@ func (x *restore) restoreApp(ctx context.Context, name string) error {
 // restoreRest goes on with an app that a restore of this backup has left, which was
 // interrupted.
 func (x *restore) restoreRest(ctx context.Context, name string) error {
-	return x.with(ctx, name, Op{Name: restoring}, x.log, func(s *session) error {
+	return x.Server.with(ctx, name, Op{Name: restoring}, x.log, func(s *session) error {
 		if r := s.State.Restored; r == nil || !r.Pending || x.about(name).Stopped {
 			s.log.Step("%s was restored from this backup before, and stays as it is: restore --force replaces it", name)
 			return nil
@@ -81,16 +81,16 @@ func (x *restore) restoreRest(ctx context.Context, name string) error {
 // place gives an app its folder, under its lock and that of all names.
 func (x *restore) place(ctx context.Context, name string) (s *session, err error) {
 	var none *NoAppError
-	_, err = x.Load(name)
+	_, err = x.Server.Store.Load(name)
 	switch {
 	case errors.As(err, &none):
-		l, lerr := x.lockApp(ctx, name, restoring, x.log)
+		l, lerr := x.Server.Store.lockApp(ctx, name, restoring, x.log)
 		if err = lerr; err == nil {
 			s = &session{lock: l}
-			err = x.nameFree(name)
+			err = x.Server.Store.nameFree(name)
 		}
 	case err == nil && x.o.Force:
-		if s, err = x.session(ctx, name, restoring, x.log); err == nil {
+		if s, err = x.Server.session(ctx, name, restoring, x.log); err == nil {
 			x.ran[name] = s.Current != nil || s.State.Destroying
 			if pushing(s.Dir) {
 				err = fmt.Errorf("somebody is pushing to %s: try again once that is done", name)
@@ -108,7 +108,7 @@ func (x *restore) place(ctx context.Context, name string) (s *session, err error
 		}
 		return nil, err
 	}
-	opened, err := x.open(name, s.lock, x.log)
+	opened, err := x.Server.open(name, s.lock, x.log)
 	if err != nil {
 		s.close()
 	}
@@ -118,7 +118,7 @@ func (x *restore) place(ctx context.Context, name string) (s *session, err error
 // move puts the prepared folder in the place of the app's, in one rename. A crash
 // before leaves what was there, after it the restored app.
 func (x *restore) move(ctx context.Context, name string) error {
-	l, err := x.lockApp(ctx, domainsLock, restoring, x.log)
+	l, err := x.Server.Store.lockApp(ctx, domainsLock, restoring, x.log)
 	if err != nil {
 		return err
 	}
@@ -127,30 +127,30 @@ func (x *restore) move(ctx context.Context, name string) error {
 	if err := readJSON(x.app(name, "dokku", "state.json"), &a.State); err != nil {
 		return err
 	}
-	set, err := x.Settings()
+	set, err := x.Server.Store.Settings()
 	if err != nil {
 		return err
 	}
-	if err := x.conflict(View{a, set}, []string{name}); err != nil {
+	if err := x.Server.Store.conflict(View{a, set}, []string{name}); err != nil {
 		return err
 	}
-	if err := x.at("place the app's folder"); err != nil {
+	if err := x.Server.Store.at("place the app's folder"); err != nil {
 		return err
 	}
-	if err := x.disk.SyncFileSystem(x.app(name)); err != nil {
+	if err := x.Server.Store.disk.SyncFileSystem(x.app(name)); err != nil {
 		return fmt.Errorf("cannot put %s on the disk: %w", name, err)
 	}
-	err = unix.Renameat2(unix.AT_FDCWD, x.app(name), unix.AT_FDCWD, x.Server.dir(name), unix.RENAME_EXCHANGE)
+	err = unix.Renameat2(unix.AT_FDCWD, x.app(name), unix.AT_FDCWD, x.Server.Store.dir(name), unix.RENAME_EXCHANGE)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = x.disk.Rename(x.app(name), x.Server.dir(name))
+		err = x.Server.Store.disk.Rename(x.app(name), x.Server.Store.dir(name))
 	}
 	if err != nil {
 		return fmt.Errorf("cannot put %s in its place: %w", name, err)
 	}
-	if err := x.at("sync the folder of all apps"); err != nil {
+	if err := x.Server.Store.at("sync the folder of all apps"); err != nil {
 		return err
 	}
-	return x.disk.Sync(x.Root)
+	return x.Server.Store.disk.Sync(x.Server.Store.Root)
 }
 
 // loadImages gives the engine the images that the backup has of an app.
@@ -163,14 +163,14 @@ func (x *restore) loadImages(ctx context.Context, s *session) error {
 		return err
 	}
 	defer f.Close()
-	host, err := s.Engine(s.settings)
+	host, err := s.Env.Engine(s.settings)
 	if err != nil {
 		return err
 	}
 	if err := host.Load(ctx, f); err != nil {
 		return err
 	}
-	releases, err := s.Releases(s.Name)
+	releases, err := s.Env.Store.Releases(s.Name)
 	if err != nil {
 		return err
 	}

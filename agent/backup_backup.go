@@ -37,15 +37,15 @@ const (
 	backupImages   = "images.tar"
 )
 
-// Backup writes apps, settings and keys to w. Each app is read as it is between two
+// Write writes apps, settings and keys to w. Each app is read as it is between two
 // operations; nothing is written before all is read. Left says what was left behind,
 // a line for each app that has something of the kind.
-func (s *Server) Backup(ctx context.Context, o BackupOptions, w io.Writer, log event.Log) (m backup.Manifest, left []string, err error) {
-	names, err := s.backupNames(o.Apps, log)
+func Write(ctx context.Context, s *Server, o BackupOptions, w io.Writer, log event.Log) (m backup.Manifest, left []string, err error) {
+	names, err := appNames(s, o.Apps, log)
 	if err != nil {
 		return m, nil, err
 	}
-	dir, done, err := s.staging("backup-")
+	dir, done, err := s.Store.staging("backup-")
 	if err != nil {
 		return m, nil, err
 	}
@@ -53,7 +53,7 @@ func (s *Server) Backup(ctx context.Context, o BackupOptions, w io.Writer, log e
 	m = backup.Manifest{Dokku: o.Dokku, Host: hostName(), Images: o.Images, Apps: []backup.App{}}
 	for _, name := range names {
 		err := s.with(ctx, name, Op{Name: "backup"}, log, func(x *session) error {
-			a, lacks, err := x.backUp(ctx, filepath.Join(dir, backupApps, name), o.Images)
+			a, lacks, err := backUpApp(ctx, x, filepath.Join(dir, backupApps, name), o.Images)
 			m.Apps = append(m.Apps, a)
 			left = append(left, lacks...)
 			return err
@@ -63,7 +63,7 @@ func (s *Server) Backup(ctx context.Context, o BackupOptions, w io.Writer, log e
 		}
 	}
 	if len(o.Apps) == 0 {
-		if err := s.backUpServer(ctx, o, dir); err != nil {
+		if err := backUpServer(ctx, s, o, dir); err != nil {
 			return m, nil, err
 		}
 	}
@@ -73,19 +73,19 @@ func (s *Server) Backup(ctx context.Context, o BackupOptions, w io.Writer, log e
 	return m, left, nil
 }
 
-// backupNames are the apps that a backup is of. All apps are those that stand: one
+// appNames are the apps that a backup is of. All apps are those that stand: one
 // that is being destroyed, or was never pushed to, is none.
-func (s *Server) backupNames(asked []string, log event.Log) ([]string, error) {
+func appNames(s *Server, asked []string, log event.Log) ([]string, error) {
 	names := asked
 	if len(asked) == 0 {
 		var err error
-		if names, err = s.Apps(); err != nil {
+		if names, err = s.Store.Apps(); err != nil {
 			return nil, err
 		}
 	}
 	var list []string
 	for _, name := range names {
-		a, err := s.Load(name)
+		a, err := s.Store.Load(name)
 		switch {
 		case err != nil:
 			return nil, err
@@ -101,13 +101,13 @@ func (s *Server) backupNames(asked []string, log event.Log) ([]string, error) {
 }
 
 // backUpServer copies what is no app's.
-func (s *Server) backUpServer(ctx context.Context, o BackupOptions, dir string) error {
-	set, err := s.storedSettings()
+func backUpServer(ctx context.Context, s *Server, o BackupOptions, dir string) error {
+	set, err := s.Store.storedSettings()
 	if err != nil {
 		return err
 	}
 	set.Version = stateVersion
-	if err := s.stageJSON(filepath.Join(dir, backupSettings), set); err != nil || o.Keys == nil {
+	if err := s.Store.stageJSON(filepath.Join(dir, backupSettings), set); err != nil || o.Keys == nil {
 		return err
 	}
 	keys, err := o.Keys(ctx)
@@ -117,8 +117,8 @@ func (s *Server) backUpServer(ctx context.Context, o BackupOptions, dir string) 
 	return os.WriteFile(filepath.Join(dir, backupKeys), keys, 0o600)
 }
 
-// backUp copies the app into dir. It is under the app's lock, settled.
-func (x *session) backUp(ctx context.Context, dir string, images bool) (a backup.App, left []string, err error) {
+// backUpApp copies the app into dir. It is under the app's lock, settled.
+func backUpApp(ctx context.Context, x *session, dir string, images bool) (a backup.App, left []string, err error) {
 	a = backup.App{Name: x.Name, Release: x.State.Current, Stopped: x.State.Stopped && !x.State.Restored.starts()}
 	about := "never deployed"
 	if x.Current != nil {
@@ -132,32 +132,32 @@ func (x *session) backUp(ctx context.Context, dir string, images bool) (a backup
 	if err := fsck(ctx, dir); err != nil {
 		return a, nil, err
 	}
-	if err := x.backUpState(filepath.Join(dir, "dokku"), a.Stopped); err != nil {
+	if err := backUpState(x, filepath.Join(dir, "dokku"), a.Stopped); err != nil {
 		return a, nil, err
 	}
-	releases, err := x.backUpReleases(ctx, filepath.Join(dir, "dokku", "releases"), images)
+	releases, err := backUpReleases(ctx, x, filepath.Join(dir, "dokku", "releases"), images)
 	if err == nil && images && len(releases) > 0 {
-		err = x.backUpImages(ctx, filepath.Join(dir, backupImages), releases)
+		err = backUpImages(ctx, x, filepath.Join(dir, backupImages), releases)
 	}
 	if err == nil {
 		err = copyFiles(x.Dir, dir, "nginx.conf.d")
 	}
-	return a, x.leftBehind(), err
+	return a, leftBehind(x), err
 }
 
 // backUpState writes the state without what is about this machine's containers.
-func (x *session) backUpState(dir string, stopped bool) error {
+func backUpState(x *session, dir string, stopped bool) error {
 	st := x.State.clone()
 	st.Version, st.Stopped = stateVersion, stopped
 	st.Staged, st.Retiring, st.Renamed, st.Restored = nil, nil, nil, nil
 	st.Destroying, st.Provisional = false, false
-	return x.stageJSON(filepath.Join(dir, "state.json"), st)
+	return x.Env.Store.stageJSON(filepath.Join(dir, "state.json"), st)
 }
 
 // backUpReleases writes the current release, and with images the other kept ones
 // that still have theirs.
-func (x *session) backUpReleases(ctx context.Context, dir string, images bool) ([]*Release, error) {
-	numbers, err := x.releaseNumbers(x.Name)
+func backUpReleases(ctx context.Context, x *session, dir string, images bool) ([]*Release, error) {
+	numbers, err := x.Env.Store.releaseNumbers(x.Name)
 	if err != nil || x.Current == nil {
 		return nil, err
 	}
@@ -166,12 +166,12 @@ func (x *session) backUpReleases(ctx context.Context, dir string, images bool) (
 		if n != x.State.Current && !images {
 			continue
 		}
-		r, err := x.release(x.Name, n)
+		r, err := x.Env.Store.release(x.Name, n)
 		if err != nil {
 			return nil, err
 		}
 		if n != x.State.Current {
-			host, err := x.Engine(x.settings)
+			host, err := x.Env.Engine(x.settings)
 			if err != nil {
 				return nil, err
 			}
@@ -181,7 +181,7 @@ func (x *session) backUpReleases(ctx context.Context, dir string, images bool) (
 				return nil, err
 			}
 		}
-		if err := x.stageJSON(filepath.Join(dir, strconv.Itoa(n)+".json"), r); err != nil {
+		if err := x.Env.Store.stageJSON(filepath.Join(dir, strconv.Itoa(n)+".json"), r); err != nil {
 			return nil, err
 		}
 		list = append(list, r)
@@ -189,8 +189,8 @@ func (x *session) backUpReleases(ctx context.Context, dir string, images bool) (
 	return list, nil
 }
 
-func (x *session) backUpImages(ctx context.Context, path string, releases []*Release) error {
-	host, err := x.Engine(x.settings)
+func backUpImages(ctx context.Context, x *session, path string, releases []*Release) error {
+	host, err := x.Env.Engine(x.settings)
 	if err != nil {
 		return err
 	}
@@ -213,7 +213,7 @@ func (x *session) backUpImages(ctx context.Context, path string, releases []*Rel
 }
 
 // leftBehind says in one line what the app has that its backup has not.
-func (x *session) leftBehind() []string {
+func leftBehind(x *session) []string {
 	var what []string
 	for _, m := range x.State.Mounts {
 		kind := "the volume"
@@ -222,7 +222,7 @@ func (x *session) leftBehind() []string {
 		}
 		what = append(what, kind+" "+m.String())
 	}
-	for _, n := range x.view().Attached().Networks {
+	for _, n := range x.view().ContainerOptions().Networks {
 		what = append(what, "the network "+n)
 	}
 	hooks, _ := os.ReadDir(filepath.Join(x.Dir, "hooks"))

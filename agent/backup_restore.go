@@ -32,28 +32,28 @@ type RestoreOptions struct {
 
 // A restore is a backup that was unpacked, and found to be whole.
 type restore struct {
-	*Server
-	o   RestoreOptions
-	m   backup.Manifest
-	dir string
-	log event.Log
+	Server *Server
+	o      RestoreOptions
+	m      backup.Manifest
+	dir    string
+	log    event.Log
 	// done are apps that came from this backup before; ran are those that were
 	// replaced and may have left something in the engine.
 	done, ran map[string]bool
 }
 
-// RestoreBackup takes apps, settings and keys from a backup. All of it is read and
+// Restore takes apps, settings and keys from a backup. All of it is read and
 // checked before anything changes. Each app appears whole, in one rename, and is
 // started then; one that does not come up keeps no other from its turn, and stays
 // stopped. Whoever is killed leaves each app whole or absent: the agent starts what
 // is there, and the same command does the rest. It returns how many apps there were.
-func (s *Server) RestoreBackup(ctx context.Context, r io.Reader, o RestoreOptions, log event.Log) (n int, err error) {
+func Restore(ctx context.Context, s *Server, r io.Reader, o RestoreOptions, log event.Log) (n int, err error) {
 	const refused = "cannot restore the backup, nothing has changed: %w"
 	in := bufio.NewReaderSize(r, 1<<16)
 	if err := backup.Begins(in); err != nil {
 		return 0, fmt.Errorf(refused, err)
 	}
-	dir, done, err := s.staging("restore-")
+	dir, done, err := s.Store.staging("restore-")
 	if err != nil {
 		return 0, err
 	}
@@ -112,7 +112,7 @@ func (x *restore) accept(m backup.Manifest) error {
 	}
 	var room unix.Statfs_t
 	if err := unix.Statfs(x.dir, &room); err == nil && uint64(m.Size()) > room.Bavail*uint64(room.Bsize) {
-		return fmt.Errorf("it needs %d MB below %s, where %d MB are free", m.Size()>>20, x.Root, room.Bavail*uint64(room.Bsize)>>20)
+		return fmt.Errorf("it needs %d MB below %s, where %d MB are free", m.Size()>>20, x.Server.Store.Root, room.Bavail*uint64(room.Bsize)>>20)
 	}
 	return x.inTheWay()
 }
@@ -131,11 +131,11 @@ func belongs(name string) bool {
 func (x *restore) inTheWay() error {
 	var exist []string
 	for _, name := range x.names() {
-		a, err := x.Load(name)
+		a, err := x.Server.Store.Load(name)
 		var none *NoAppError
 		switch {
 		case errors.As(err, &none):
-			if err := x.nameFree(name); err != nil {
+			if err := x.Server.Store.nameFree(name); err != nil {
 				return err
 			}
 		case err != nil:
@@ -146,7 +146,7 @@ func (x *restore) inTheWay() error {
 			return fmt.Errorf("cannot replace %s yet: processes from when it was %s still run: try again once they have finished "+
 				"(ps:restart %[1]s replaces them)", name, a.former())
 		default:
-			if err := x.refuseNewer(name); err != nil {
+			if err := x.Server.Store.refuseNewer(name); err != nil {
 				return err
 			}
 			exist = append(exist, name)
@@ -162,7 +162,7 @@ func (x *restore) inTheWay() error {
 // verify reads all that was unpacked, and makes it ready: from here on an app is one
 // rename away.
 func (x *restore) verify(ctx context.Context) error {
-	set, err := x.Settings()
+	set, err := x.Server.Store.Settings()
 	if err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func (x *restore) verify(ctx context.Context) error {
 		states = append(states, a)
 	}
 	for _, a := range states {
-		if err := x.conflict(View{a, set}, x.names()); err != nil {
+		if err := x.Server.Store.conflict(View{a, set}, x.names()); err != nil {
 			return err
 		}
 	}
@@ -242,7 +242,7 @@ func (x *restore) prepareApp(ctx context.Context, name string) (*App, error) {
 	deployed := a.Current != nil
 	st.Restored = &Restored{Backup: x.m.ID, Pending: deployed, Start: deployed && !st.Stopped}
 	st.Version, st.Stopped = stateVersion, deployed
-	if err := errors.Join(x.writeJSON(x.app(name, "dokku", "state.json"), st), linkHooks(x.disk, dir, x.Binary)); err != nil {
+	if err := errors.Join(x.Server.Store.writeJSON(x.app(name, "dokku", "state.json"), st), linkHooks(x.Server.Store.disk, dir, x.Server.Binary)); err != nil {
 		return nil, err
 	}
 	err = os.Rename(x.app(name, backupImages), x.images(name))

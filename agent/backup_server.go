@@ -54,7 +54,7 @@ func (x *restore) restoreServer(ctx context.Context) error {
 	if ok {
 		x.log.Step("Restoring the server's settings")
 		var kept, machine []string
-		if err := x.UpdateSettings(ctx, func(set *Settings) error {
+		if err := x.Server.Store.UpdateSettings(ctx, func(set *Settings) error {
 			kept, machine = mergeSettings(set, from, x.o.Force)
 			return nil
 		}); err != nil {

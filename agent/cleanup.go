@@ -15,7 +15,7 @@ func (s *Server) Cleanup(ctx context.Context, app string, log event.Log) error {
 	apps := []string{app}
 	if app == "" {
 		var err error
-		if apps, err = s.Apps(); err != nil {
+		if apps, err = s.Store.Apps(); err != nil {
 			return err
 		}
 	}

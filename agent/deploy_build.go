@@ -13,6 +13,14 @@ import (
 // Limits of what a revision may ship in one control file, in bytes.
 const maxControlFile = 1 << 20
 
+// A building makes a release of a pushed revision.
+type building struct {
+	session *session
+	source  *source.Source
+	commit  source.Commit
+	release *Release
+}
+
 // build reads, validates and builds a revision. The release it returns is not
 // saved yet.
 func (x *session) build(ctx context.Context, objects source.Options, revision, cause string) (*Release, error) {
@@ -28,7 +36,7 @@ func (x *session) build(ctx context.Context, objects source.Options, revision, c
 	if err != nil {
 		return nil, err
 	}
-	n, err := x.nextRelease(x.App)
+	n, err := x.Env.Store.nextRelease(x.App)
 	if err != nil {
 		return nil, err
 	}
@@ -36,26 +44,28 @@ func (x *session) build(ctx context.Context, objects source.Options, revision, c
 		Created: time.Now().UTC(), Files: map[string]string{}}
 	x.view().Provide(r)
 	x.about(n)
-	if err := x.attachable(ctx, r.Attached); err != nil {
+	if err := x.Env.checkOptions(ctx, x.view(), r.ContainerOptions); err != nil {
 		return nil, err
 	}
-	if err := x.inspect(ctx, src, commit, r); err != nil {
+	b := &building{session: x, source: src, commit: commit, release: r}
+	if err := b.inspect(ctx); err != nil {
 		return nil, err
 	}
-	return r, x.buildImage(ctx, src, commit, r)
+	return r, b.image(ctx)
 }
 
 // inspect reads the control files and refuses, before anything is built, a
 // revision that could not be deployed.
-func (x *session) inspect(ctx context.Context, src *source.Source, c source.Commit, r *Release) error {
+func (b *building) inspect(ctx context.Context) error {
+	x := b.session
 	done := x.log.Timed("validate tree")
-	_, err := src.Validate(ctx, c, source.DefaultLimits)
+	_, err := b.source.Validate(ctx, b.commit, source.DefaultLimits)
 	done(err)
 	if err == nil {
 		err = failpoint.Reach(failpoint.TreeValidated)
 	}
 	if err == nil {
-		err = x.readControlFiles(src, c, r)
+		err = b.readControlFiles()
 	}
 	if err == nil {
 		err = failpoint.Reach(failpoint.FilesRead)
@@ -63,52 +73,55 @@ func (x *session) inspect(ctx context.Context, src *source.Source, c source.Comm
 	if err != nil {
 		return err
 	}
-	control, err := r.parse(x.settings)
-	for _, w := range control.appJSON.Warnings {
+	err = b.release.ReadFiles(x.settings.MaxScale)
+	control := b.release.Control
+	for _, w := range control.AppJSON.Warnings {
 		x.log.Warn("%s", w)
 	}
 	if err == nil {
-		_, _, err = control.resolve(x.State.asked())
+		_, _, err = control.Resolve(x.State.asked())
 	}
 	if err == nil {
-		_, _, err = x.checkPlan(x.view(), r, control)
+		_, _, err = x.checkPlan(b.release)
 	}
 	return err
 }
 
 // readControlFiles reads what the revision ships about how it is to run.
-func (x *session) readControlFiles(src *source.Source, c source.Commit, r *Release) error {
-	for _, name := range controlFiles {
+func (b *building) readControlFiles() error {
+	x, r := b.session, b.release
+	for _, name := range ControlFiles {
 		path := name
-		if name == fileProcfile {
+		if name == FileProcfile {
 			if path = x.view().Property(propProcfilePath); path != name {
 				r.ProcfilePath = path
 			}
 		}
-		data, ok, err := src.File(c.Hash, path, maxControlFile)
+		data, ok, err := b.source.File(b.commit.Hash, path, maxControlFile)
 		if err != nil {
 			return err
 		}
 		if ok {
 			r.Files[name] = string(data)
-		} else if r.ProcfilePath != "" && name == fileProcfile {
+		} else if r.ProcfilePath != "" && name == FileProcfile {
 			x.log.Warn("There is no %s, which procfile-path names: web runs the image's own command", path)
 		}
 	}
 	return nil
 }
 
-// buildImage builds the release's image and reads from it what the release
+// image builds the release's image and reads from it what the release
 // needs to know. The labels name the app and never the release: the same content
 // has to give the same image.
-func (x *session) buildImage(ctx context.Context, src *source.Source, c source.Commit, r *Release) (err error) {
+func (b *building) image(ctx context.Context) (err error) {
+	x, r := b.session, b.release
 	done := x.log.Timed("build")
 	defer func() { done(err) }()
-	host, err := x.Engine(x.settings)
+	host, err := x.Env.Engine(x.settings)
 	if err != nil {
 		return err
 	}
-	q := build.Request{App: x.Name, Source: src, Commit: c, Manifest: x.file(x.Name, "manifest"),
+	q := build.Request{App: x.Name, Source: b.source, Commit: b.commit, Manifest: x.Env.Store.file(x.Name, "manifest"),
 		Labels:   map[string]string{engine.LabelApp: x.Name},
 		Header:   func(h build.Header) { x.log.Step("Building %s from %s (%s)", x.Name, h.Reason, h) },
 		Progress: func(l build.Line) { x.log.Output(l.Text) },
@@ -119,7 +132,7 @@ func (x *session) buildImage(ctx context.Context, src *source.Source, c source.C
 	if err := failpoint.Reach(failpoint.BuildStarted); err != nil {
 		return err
 	}
-	result, err := x.image(ctx, q)
+	result, err := x.Env.image(ctx, q)
 	if err != nil {
 		return err
 	}
@@ -146,7 +159,7 @@ func (x *session) discard(ctx context.Context) {
 
 // deployed prints what is live now.
 func (x *session) deployed(since time.Time) {
-	urls := x.URLsOf(x.view())
+	urls := x.Env.Store.URLsOf(x.view())
 	if wait := waitToRetire(x.view()); len(x.State.Retiring) > 0 && wait > 0 {
 		x.log.Step("Shutting down old containers in %g seconds", wait.Seconds())
 	}

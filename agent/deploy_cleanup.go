@@ -3,13 +3,14 @@ package agent
 import (
 	"context"
 	"dokku/agent/engine"
+	"dokku/agent/event"
 	"dokku/build/source"
 	"slices"
 )
 
 func (x *session) cleanup(ctx context.Context) error {
 	x.log.Step("Cleaning up %s", x.Name)
-	host, err := x.Engine(x.settings)
+	host, err := x.Env.Engine(x.settings)
 	if err != nil {
 		return err
 	}
@@ -35,27 +36,27 @@ func (x *session) cleanup(ctx context.Context) error {
 	}
 	after, err := observed(ctx, host, x.App)
 	if err == nil {
-		x.tellFreed(before, after, sizes)
+		tellFreed(x.log, before, after, sizes)
 	}
 	return err
 }
 
 // tellFreed prints what there was before and is not any longer.
-func (x *session) tellFreed(before, after engine.Observed, sizes map[string]int64) {
+func tellFreed(log event.Log, before, after engine.Observed, sizes map[string]int64) {
 	removed := 0
 	for _, i := range before.Instances {
 		if !slices.ContainsFunc(after.Instances, func(o engine.Instance) bool { return o.ID == i.ID }) {
-			x.log.Detail("Removed container %s", i.Name)
+			log.Detail("Removed container %s", i.Name)
 			removed++
 		}
 	}
 	for _, i := range before.Images {
 		if !slices.ContainsFunc(after.Images, func(o engine.Image) bool { return o.ID == i.ID }) {
-			x.log.Detail("Removed image %s (%s)", i.ID, source.Bytes(sizes[i.ID]))
+			log.Detail("Removed image %s (%s)", i.ID, source.Bytes(sizes[i.ID]))
 			removed++
 		}
 	}
 	if removed == 0 {
-		x.log.Detail("There is nothing to remove")
+		log.Detail("There is nothing to remove")
 	}
 }

@@ -12,10 +12,10 @@ import (
 
 // converge brings what runs to what the app's state asks for. It saves the
 // state first: with that, whatever was decided is decided.
-func (x *session) converge(ctx context.Context, restore bool) error {
-	err := x.tryConverge(ctx, restore)
+func (x *session) converge(ctx context.Context, startEnded bool) error {
+	err := x.tryConverge(ctx, startEnded)
 	if ctx.Err() == nil {
-		x.noteProblem(err)
+		x.Env.Store.noteProblem(x.Name, err)
 	}
 	if err == nil {
 		x.lock.abandoned = false
@@ -35,26 +35,26 @@ func (x *session) decide(ctx context.Context, decided string) error {
 	return fmt.Errorf("%s, but not everything follows yet; the agent goes on trying: %w", decided, err)
 }
 
-func (x *session) tryConverge(ctx context.Context, restore bool) error {
-	d, err := x.desiredOf(x.view())
+func (x *session) tryConverge(ctx context.Context, startEnded bool) error {
+	d, err := x.Env.Store.desiredOf(x.view())
 	if err != nil {
 		return err
 	}
-	d.Restore = restore
-	if x.lock.abandoned || restore {
-		x.sweepTemporary(x.file(x.Name), x.file(x.Name, "releases"))
+	d.StartEnded = startEnded
+	if x.lock.abandoned || startEnded {
+		x.Env.Store.sweepTemporary(x.Env.Store.file(x.Name), x.Env.Store.file(x.Name, "releases"))
 		if err := sweepRepository(x.Dir, Owner{}); err != nil {
 			x.log.Warn("Cannot clear away what an interrupted push left: %s", err)
 		}
-		if err := harden(x.disk, x.Dir, false); err != nil {
+		if err := harden(x.Env.Store.disk, x.Dir, false); err != nil {
 			x.log.Warn("%s", err)
 		}
 	}
-	host, err := x.Engine(x.settings)
+	host, err := x.Env.Engine(x.settings)
 	if err != nil {
 		return x.saveAnd(err)
 	}
-	px := x.Proxy(x.settings)
+	px := x.Env.Proxy(x.settings)
 	for {
 		w, err := x.observe(ctx, host, px, d)
 		if err != nil {
@@ -75,7 +75,7 @@ func (x *session) tryConverge(ctx context.Context, restore bool) error {
 		if !started {
 			return nil
 		}
-		d.Restore, d.Retiring = false, x.State.Retiring
+		d.StartEnded, d.Retiring = false, x.State.Retiring
 	}
 }
 
@@ -83,7 +83,7 @@ func (x *session) tryConverge(ctx context.Context, restore bool) error {
 // stop, as long as there is an agent to stop it.
 func (x *session) tidy(ctx context.Context) error {
 	defer func(was bool) { x.leaveStops = was }(x.leaveStops)
-	x.leaveStops = x.agentRuns()
+	x.leaveStops = x.Env.Store.agentRuns()
 	done := x.log.Timed("converge")
 	err := x.converge(ctx, false)
 	done(err)
@@ -100,7 +100,7 @@ func (x *session) saveAnd(err error) error {
 }
 
 // observe looks at everything of the app that exists.
-func (x *session) observe(ctx context.Context, host engine.Host, px proxy.Proxy, d Desired) (w World, err error) {
+func (x *session) observe(ctx context.Context, host engine.Host, px proxy.Proxy, d Desired) (w Observation, err error) {
 	if w.Observed, err = observed(ctx, host, x.App); err != nil {
 		return w, err
 	}
@@ -122,14 +122,14 @@ func (x *session) observe(ctx context.Context, host engine.Host, px proxy.Proxy,
 // sweepReleases removes the records of releases that are not kept, among them
 // those of a rejected push.
 func (x *session) sweepReleases() error {
-	numbers, err := x.releaseNumbers(x.Name)
+	numbers, err := x.Env.Store.releaseNumbers(x.Name)
 	if err != nil {
 		return err
 	}
 	kept := x.view().KeptReleases(numbers)
 	for _, n := range numbers {
 		if !slices.Contains(kept, n) {
-			if err := x.removeRelease(x.Name, n); err != nil {
+			if err := x.Env.Store.removeRelease(x.Name, n); err != nil {
 				return err
 			}
 		}

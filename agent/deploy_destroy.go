@@ -12,11 +12,11 @@ import (
 // one rename: as long as it is there, everybody sees an app that is being
 // destroyed.
 func (x *session) destroy(ctx context.Context) error {
-	host, err := x.Engine(x.settings)
+	host, err := x.Env.Engine(x.settings)
 	if err != nil {
 		return err
 	}
-	px := x.Proxy(x.settings)
+	px := x.Env.Proxy(x.settings)
 	if err := px.Withdraw(ctx, x.Name); err != nil {
 		return err
 	}
@@ -66,26 +66,26 @@ func removeAll(ctx context.Context, host engine.Engine, o engine.Observed, grace
 }
 
 func (x *session) removeFolder() error {
-	if err := x.disk.MkdirAll(x.own("trash"), 0o700); err != nil {
+	if err := x.Env.Store.disk.MkdirAll(x.Env.Store.own("trash"), 0o700); err != nil {
 		return err
 	}
-	to := x.own("trash", x.Name+"."+newAttempt())
-	if err := x.at("rename the app's folder"); err != nil {
+	to := x.Env.Store.own("trash", x.Name+"."+newAttempt())
+	if err := x.Env.Store.at("rename the app's folder"); err != nil {
 		return err
 	}
-	if err := x.disk.Rename(x.Dir, to); err != nil {
+	if err := x.Env.Store.disk.Rename(x.Dir, to); err != nil {
 		return fmt.Errorf("cannot remove %s: %w", x.Dir, err)
 	}
-	if err := x.disk.Sync(x.Root); err != nil {
+	if err := x.Env.Store.disk.Sync(x.Env.Store.Root); err != nil {
 		return err
 	}
 	if err := failpoint.Reach(failpoint.FolderMoved); err != nil {
 		return err
 	}
-	if err := x.at("remove the app's folder"); err != nil {
+	if err := x.Env.Store.at("remove the app's folder"); err != nil {
 		return err
 	}
-	if err := x.disk.RemoveAll(to); err != nil {
+	if err := x.Env.Store.disk.RemoveAll(to); err != nil {
 		return fmt.Errorf("%s is destroyed, but some files of it cannot be removed: %w; as root: rm -rf %s", x.Name, err, to)
 	}
 	x.lock.abandoned = false // nothing is left of what its holder had begun

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"dokku/agent/engine"
+	"dokku/agent/engine/docker"
 	"dokku/agent/proxy"
 	"dokku/agent/proxy/nginx"
 	"dokku/build"
@@ -17,7 +18,7 @@ import (
 // Env is what all deploys of one DOKKU_ROOT share: the store, the engine, the proxy
 // and the builder. It is safe for concurrent use.
 type Env struct {
-	*Store
+	Store *Store
 
 	mu    sync.Mutex
 	host  engine.Host
@@ -39,20 +40,20 @@ func (s *Env) Engine(set Settings) (engine.Host, error) {
 		return s.host, nil
 	}
 	var err error
-	c := engine.Config{Host: set.Docker, Root: s.identity}
+	c := docker.Config{Host: set.Docker, Root: s.Store.identity}
 	if set.Pool != "" {
 		if c.Pool, err = netip.ParsePrefix(set.Pool); err != nil {
-			return nil, fmt.Errorf("cannot use the pool of addresses %q of %s: %w", set.Pool, s.own("server.json"), err)
+			return nil, fmt.Errorf("cannot use the pool of addresses %q of %s: %w", set.Pool, s.Store.own("server.json"), err)
 		}
 	}
-	d, err := engine.NewDocker(c)
+	d, err := docker.New(c)
 	if err != nil {
 		return nil, err
 	}
 	if s.image == nil {
 		s.image = build.Builders{dockerfile.New(dockerfile.Config{Client: d.Client})}.Build
 	}
-	s.host = counted(d)
+	s.host = docker.Counted(d)
 	return s.host, nil
 }
 
@@ -63,7 +64,7 @@ func (s *Env) Proxy(set Settings) proxy.Proxy {
 	if s.proxy != nil {
 		return s.proxy
 	}
-	c := nginx.Config{Dir: s.own("nginx"), Disk: s.disk, Port: set.Nginx.Port, Check: set.Nginx.Check, Reload: set.Nginx.Reload}
+	c := nginx.Config{Dir: s.Store.own("nginx"), Disk: s.Store.disk, Port: set.Nginx.Port, Check: set.Nginx.Check, Reload: set.Nginx.Reload}
 	if len(c.Check) == 0 {
 		c.Check = []string{"sudo", "-n", "/usr/local/lib/dokku/nginx-check"}
 	}

@@ -17,11 +17,11 @@ import (
 // An executor carries out a plan. It decides nothing: it stops at the first
 // step that fails, and the next converge plans anew.
 type executor struct {
-	*session
+	session *session
 	host    engine.Host
 	proxy   proxy.Proxy
 	desired Desired
-	world   World
+	world   Observation
 }
 
 // execute runs the steps. All marks are recorded before the first call to the
@@ -32,10 +32,10 @@ func (e *executor) execute(ctx context.Context, steps []Step) error {
 			e.setRetiring(s.IDs, time.Time{})
 		}
 	}
-	if err := e.save(); err != nil {
+	if err := e.session.save(); err != nil {
 		return err
 	}
-	if e.leaveStops {
+	if e.session.leaveStops {
 		steps = e.leave(steps)
 	}
 	notified := false
@@ -53,13 +53,13 @@ func (e *executor) execute(ctx context.Context, steps []Step) error {
 		steps = steps[n:]
 	}
 	e.notify(&notified)
-	if err := e.save(); err != nil {
+	if err := e.session.save(); err != nil {
 		return err
 	}
-	if err := e.followBranch(); err != nil {
+	if err := e.session.followBranch(); err != nil {
 		return err
 	}
-	if err := e.sweepReleases(); err != nil {
+	if err := e.session.sweepReleases(); err != nil {
 		return err
 	}
 	if err := failpoint.Reach(failpoint.Cleaned); err != nil {
@@ -72,10 +72,10 @@ func (e *executor) execute(ctx context.Context, steps []Step) error {
 // then: that is an error only for the agent, which tries again, and where the app
 // itself goes, since nobody could find them afterwards.
 func (e *executor) tellUnremoved(err error) error {
-	if err == nil || e.tends || e.State.Destroying || e.State.Provisional {
+	if err == nil || e.session.byAgent || e.session.State.Destroying || e.session.State.Provisional {
 		return err
 	}
-	e.log.Warn("Not all old images could be removed, the agent goes on trying: %s", err)
+	e.session.log.Warn("Not all old images could be removed, the agent goes on trying: %s", err)
 	return nil
 }
 
@@ -88,14 +88,14 @@ func (e *executor) leave(steps []Step) []Step {
 	var due, left []string
 	steps = slices.DeleteFunc(steps, func(s Step) bool {
 		// An engine that is busy takes long to remove an image.
-		if removesImage(s) && !e.tends && !e.State.Destroying && !e.State.Provisional {
+		if removesImage(s) && !e.session.byAgent && !e.session.State.Destroying && !e.session.State.Provisional {
 			return true
 		}
 		if s.Action != ActRetire || !s.Running {
 			return false
 		}
 		left = append(left, s.ID)
-		if at, known := e.State.Retiring[s.ID]; !known || at.IsZero() {
+		if at, known := e.session.State.Retiring[s.ID]; !known || at.IsZero() {
 			due = append(due, s.ID)
 		}
 		return true
@@ -119,8 +119,8 @@ func (e *executor) leave(steps []Step) []Step {
 // notify tells that the new route is live, before the old processes are
 // stopped: that may take as long as their stop timeout.
 func (e *executor) notify(done *bool) {
-	if !*done && e.published != nil {
-		e.published()
+	if !*done && e.session.published != nil {
+		e.session.published()
 		e.session.published = nil
 	}
 	*done = true
@@ -156,33 +156,33 @@ func (e *executor) run(ctx context.Context, s Step) (err error) {
 	if s.Action == ActMark {
 		return nil
 	}
-	done := e.log.Timed(s.String())
+	done := e.session.log.Timed(s.String())
 	defer func() { done(err) }()
 	switch s.Action {
 	case ActStart:
 		return e.start(ctx, s)
 	case ActFree, ActStop:
-		return e.host.Stop(ctx, s.ID, e.view().Grace())
+		return e.host.Stop(ctx, s.ID, e.session.view().Grace())
 	case ActPublish:
 		if err := e.proxy.Publish(ctx, *s.Route); err != nil {
 			return err
 		}
 		return failpoint.Reach(failpoint.Published)
 	case ActWithdraw:
-		if former := e.App.former(); former != "" {
+		if former := e.session.App.former(); former != "" {
 			if err := e.proxy.Withdraw(ctx, former); err != nil {
 				return err
 			}
 		}
-		return e.proxy.Withdraw(ctx, e.Name)
+		return e.proxy.Withdraw(ctx, e.session.Name)
 	case ActDeadline:
-		e.setRetiring(s.IDs, time.Now().Add(waitToRetire(e.view())))
-		return e.save()
+		e.setRetiring(s.IDs, time.Now().Add(waitToRetire(e.session.view())))
+		return e.session.save()
 	case ActDue:
 		e.setRetiring(s.IDs, time.Now())
-		return e.save()
+		return e.session.save()
 	case ActForget:
-		e.change(func(st *State) {
+		e.session.change(func(st *State) {
 			for _, id := range s.IDs {
 				delete(st.Retiring, id)
 			}
@@ -191,7 +191,7 @@ func (e *executor) run(ctx context.Context, s Step) (err error) {
 	case ActRename:
 		return e.host.Rename(ctx, s.ID, s.Name)
 	case ActRetire:
-		if err := e.host.Stop(ctx, s.ID, e.view().Grace()); err != nil {
+		if err := e.host.Stop(ctx, s.ID, e.session.view().Grace()); err != nil {
 			return err
 		}
 		if err := e.host.Remove(ctx, engine.Resource{Kind: engine.Container, ID: s.ID}); err != nil {
@@ -209,7 +209,7 @@ func (e *executor) run(ctx context.Context, s Step) (err error) {
 // start starts a container; if it held the place of one that served, and does
 // not start, the other one serves again.
 func (e *executor) start(ctx context.Context, s Step) error {
-	spec, err := spec(e.view(), e.Current, s.Process, s.Name, s.Address)
+	spec, err := spec(e.session.view(), e.session.Current, s.Process, s.Name, s.Address)
 	if err != nil {
 		return err
 	}
@@ -227,7 +227,7 @@ func (e *executor) start(ctx context.Context, s Step) error {
 }
 
 func (e *executor) setRetiring(ids []string, due time.Time) {
-	e.change(func(st *State) {
+	e.session.change(func(st *State) {
 		if st.Retiring == nil {
 			st.Retiring = map[string]time.Time{}
 		}

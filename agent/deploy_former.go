@@ -73,7 +73,7 @@ func liveRoute(ctx context.Context, px proxy.Proxy, a *App) (proxy.Route, bool, 
 }
 
 // forgetFormer ends a rename of which nothing is left to do.
-func (x *session) forgetFormer(w World) {
+func (x *session) forgetFormer(w Observation) {
 	former := x.App.former()
 	if former == "" || x.State.Renamed.Redeploy || w.Live != nil && w.Live.App == former {
 		return
@@ -89,8 +89,8 @@ func (x *session) forgetFormer(w World) {
 // adopt gives an image of the former name one of the app's own. A crash in
 // between leaves both, and the next converge goes on.
 func (e *executor) adopt(ctx context.Context, id string) error {
-	if err := e.host.Tag(ctx, id, imageTag(e.Name, id)); err != nil {
+	if err := e.host.Tag(ctx, id, imageTag(e.session.Name, id)); err != nil {
 		return err
 	}
-	return e.host.Remove(ctx, engine.Resource{Kind: engine.ImageKind, ID: id, App: e.App.former()})
+	return e.host.Remove(ctx, engine.Resource{Kind: engine.ImageKind, ID: id, App: e.session.App.former()})
 }

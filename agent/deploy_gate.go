@@ -17,17 +17,17 @@ func (o *rollout) gate(ctx context.Context) (err error) {
 	if len(o.targets) == 0 {
 		return nil
 	}
-	plan, warnings, err := o.checkPlan(o.view(), o.release, o.control)
+	plan, warnings, err := o.session.checkPlan(o.release)
 	if err != nil {
 		return err
 	}
 	for _, w := range warnings {
-		o.log.Warn("%s", w)
+		o.session.log.Warn("%s", w)
 	}
 	plan.Exec = o.host
-	done := o.log.Timed("gate")
+	done := o.session.log.Timed("gate")
 	defer func() { done(err) }()
-	return checks.Gate(ctx, plan, o.targets, o.host, o.log)
+	return checks.Gate(ctx, plan, o.targets, gatekeeper{o.host}, o.session.log)
 }
 
 // report tells why a deploy was rejected, and returns the error that is left to
@@ -38,13 +38,13 @@ func (o *rollout) report(ctx context.Context, err error) error {
 	if failed {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
-		f.Print(o.log, o.Name, o.lastLines(ctx, f.Target.ID))
-		err = &rejection{o.view().Serves(), err}
+		f.Print(o.session.log, o.session.Name, o.lastLines(ctx, f.Target.ID))
+		err = &rejection{o.session.view().Serves(), err}
 	}
 	for _, what := range o.ran {
 		text := fmt.Sprintf("The %s command had run by then: what it changed, a database say, stays changed", what)
 		if failed {
-			o.log.Warn("%s", text)
+			o.session.log.Warn("%s", text)
 		} else { // below what is left to print
 			err = fmt.Errorf("%w\n%s", err, text)
 		}

@@ -2,9 +2,7 @@ package agent
 
 import (
 	"os"
-	"slices"
 	"strconv"
-	"strings"
 
 	"dokku/agent/event"
 )
@@ -17,18 +15,18 @@ const keepLogs = 20
 // push has a log as well. It ends with the error that ended the deploy. A log that
 // cannot be written fails no deploy.
 func (x *session) logDeploy() (end func(error)) {
-	numbers := x.logNumbers()
+	numbers := x.Env.Store.deployLogs(x.Name)
 	n := 1
 	if len(numbers) > 0 {
 		n = numbers[len(numbers)-1] + 1
 	}
-	f, err := event.CreateFile(x.file(x.Name, "deploys", strconv.Itoa(n)+".log"))
+	f, err := event.CreateFile(x.Env.Store.file(x.Name, "deploys", strconv.Itoa(n)+".log"))
 	if err != nil {
 		x.log.Warn("%s", err)
 		return func(error) {}
 	}
 	for len(numbers) >= keepLogs {
-		os.Remove(x.file(x.Name, "deploys", strconv.Itoa(numbers[0])+".log"))
+		os.Remove(x.Env.Store.file(x.Name, "deploys", strconv.Itoa(numbers[0])+".log"))
 		numbers = numbers[1:]
 	}
 	x.base = x.base.Tee(f)
@@ -39,21 +37,4 @@ func (x *session) logDeploy() (end func(error)) {
 		}
 		f.Close()
 	}
-}
-
-// logNumbers lists the deploys that have a log, ascending.
-func (x *session) logNumbers() []int {
-	entries, err := os.ReadDir(x.file(x.Name, "deploys"))
-	if err != nil {
-		return nil
-	}
-	var numbers []int
-	for _, e := range entries {
-		name, ok := strings.CutSuffix(e.Name(), ".log")
-		if n, err := strconv.Atoi(name); ok && err == nil {
-			numbers = append(numbers, n)
-		}
-	}
-	slices.Sort(numbers)
-	return numbers
 }

@@ -7,9 +7,9 @@ import (
 	"slices"
 )
 
-func sharedNetworks(ctx context.Context, host engine.Networks) ([]engine.AnyNetwork, error) {
+func sharedNetworks(ctx context.Context, host engine.Networks) ([]engine.NetworkInfo, error) {
 	all, err := host.AllNetworks(ctx)
-	return slices.DeleteFunc(all, func(n engine.AnyNetwork) bool { return n.App != "" }), err
+	return slices.DeleteFunc(all, func(n engine.NetworkInfo) bool { return n.App != "" }), err
 }
 
 func joinable(ctx context.Context, host engine.Networks, names []string) error {
@@ -18,7 +18,7 @@ func joinable(ctx context.Context, host engine.Networks, names []string) error {
 		return err
 	}
 	for _, name := range names {
-		if !slices.ContainsFunc(all, func(n engine.AnyNetwork) bool { return n.Name == name }) {
+		if !slices.ContainsFunc(all, func(n engine.NetworkInfo) bool { return n.Name == name }) {
 			return &NoNetworkError{name}
 		}
 	}

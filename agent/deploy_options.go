@@ -9,8 +9,8 @@ import (
 	"dokku/agent/engine"
 )
 
-// attach completes what a container of the release is started with.
-func attach(v View, s *engine.Spec, r *Release) error {
+// applyOptions completes what a container of the release is started with.
+func applyOptions(v View, s *engine.Spec, r *Release) error {
 	for _, m := range r.Mounts {
 		source, err := v.Settings.source(m)
 		if err != nil {
@@ -23,28 +23,28 @@ func attach(v View, s *engine.Spec, r *Release) error {
 	if s.Kind == engine.KindDeploy && len(s.Joins) > 0 {
 		s.Aliases = []string{strings.TrimSuffix(v.Name+"."+s.Type+"."+r.NetworkTLD, ".")}
 	}
-	var err error
-	s.Limits, err = Limits(r.Resources, s.Type)
+	l, err := LimitsOf(r.Resources, s.Type)
+	s.Limits = engine.Limits(l)
 	return err
 }
 
-// attachable refuses, before anything is built or started, what could not be
+// checkOptions refuses, before anything is built or started, what could not be
 // attached.
-func (x *session) attachable(ctx context.Context, a Attached) error {
+func (e *Env) checkOptions(ctx context.Context, v View, a ContainerOptions) error {
 	for _, m := range a.Mounts {
-		if _, err := x.settings.source(m); err != nil {
+		if _, err := v.Settings.source(m); err != nil {
 			return err
 		}
 	}
 	if len(a.Networks) == 0 {
 		return nil
 	}
-	host, err := x.Engine(x.settings)
+	host, err := e.Engine(v.Settings)
 	if err != nil {
 		return err
 	}
 	if err := joinable(ctx, host, a.Networks); err != nil {
-		return fmt.Errorf("%w; network:report %s shows who asks for it", err, x.Name)
+		return fmt.Errorf("%w; network:report %s shows who asks for it", err, v.Name)
 	}
 	return nil
 }

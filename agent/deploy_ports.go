@@ -38,12 +38,12 @@ func (s *Env) portTaken(ctx context.Context, set Settings, port int) error {
 // one. A port that belongs to an app without a proxy is an error.
 func (s *Env) mapped(ctx context.Context, set Settings, port int) (bool, error) {
 	px := s.Proxy(set)
-	apps, err := s.Apps()
+	apps, err := s.Store.Apps()
 	if err != nil {
 		return false, err
 	}
 	for _, name := range apps {
-		a, err := s.Load(name)
+		a, err := s.Store.Load(name)
 		if err != nil {
 			return false, err
 		}
@@ -60,10 +60,10 @@ func (s *Env) mapped(ctx context.Context, set Settings, port int) (bool, error) 
 }
 
 // checkPorts refuses a deploy whose route the proxy could not listen for.
-func (x *session) checkPorts(ctx context.Context) error {
-	for _, m := range x.State.Ports {
-		if err := x.portTaken(ctx, x.settings, m.Host); err != nil {
-			return fmt.Errorf("%w (ports:set %s changes the app's ports)", err, x.Name)
+func (e *Env) checkPorts(ctx context.Context, v View) error {
+	for _, m := range v.State.Ports {
+		if err := e.portTaken(ctx, v.Settings, m.Host); err != nil {
+			return fmt.Errorf("%w (ports:set %s changes the app's ports)", err, v.Name)
 		}
 	}
 	return nil

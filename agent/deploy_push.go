@@ -35,12 +35,39 @@ const (
 	headRef = "refs/heads/"
 )
 
-// prepare is a push up to the point where git decides.
-func (x *session) prepare(ctx context.Context, p Push, ref Ref, adopt string) (err error) {
-	if err := x.ready(ctx, ref); err != nil {
+// prepare finds the ref of a push that deploys, and prepares its release. Without
+// such a ref there is nothing to do.
+func (x *session) prepare(ctx context.Context, p Push) error {
+	if x.State.Locked {
+		return lockedError(p.App)
+	}
+	ref, adopt, err := x.deployRef(p.Refs)
+	if err != nil || ref == nil {
 		return err
 	}
-	if err := x.fastForward(p, ref); err != nil {
+	if x.view().Property(propSkipDeploy) == "true" {
+		x.log.Warn("%s is not deployed, since skip-deploy is set; to deploy it: ps:rebuild %s", Short(ref.New), x.Name)
+		return nil
+	}
+	return (&push{session: x, ref: *ref, objects: p.Objects, adopt: adopt}).prepare(ctx)
+}
+
+// A push is one that deploys, on its way to the point where git decides.
+type push struct {
+	session *session
+	ref     Ref
+	objects source.Options
+	// adopt becomes the deploy branch when git accepts the push; "": there is one.
+	adopt string
+}
+
+// prepare does all of a push that can fail.
+func (p *push) prepare(ctx context.Context) (err error) {
+	x := p.session
+	if err := p.ready(ctx); err != nil {
+		return err
+	}
+	if err := p.fastForward(); err != nil {
 		return err
 	}
 	end := x.logDeploy()
@@ -49,7 +76,7 @@ func (x *session) prepare(ctx context.Context, p Push, ref Ref, adopt string) (e
 		end(err)
 	}()
 	start := time.Now()
-	r, err := x.build(ctx, p.Objects, ref.New, "push")
+	r, err := x.build(ctx, p.objects, p.ref.New, "push")
 	if err != nil {
 		x.discard(ctx)
 		return err
@@ -61,7 +88,7 @@ func (x *session) prepare(ctx context.Context, p Push, ref Ref, adopt string) (e
 		return err
 	}
 	if err = o.deploy(ctx); err == nil {
-		err = x.stageRecord(ref, adopt, r, start)
+		err = p.stageRecord(r, start)
 	}
 	if err != nil {
 		err = o.report(ctx, err)
@@ -72,20 +99,21 @@ func (x *session) prepare(ctx context.Context, p Push, ref Ref, adopt string) (e
 
 // stageRecord says, durably, what git is about to accept. A crash after this
 // point is settled by the ref: see settle.
-func (x *session) stageRecord(ref Ref, adopt string, r *Release, start time.Time) error {
-	owner, err := x.owner()
+func (p *push) stageRecord(r *Release, start time.Time) error {
+	x := p.session
+	owner, err := x.Env.owner()
 	if err != nil {
 		return err
 	}
-	if err := x.saveRelease(x.Name, r); err != nil {
+	if err := x.Env.Store.saveRelease(x.Name, r); err != nil {
 		return err
 	}
 	if err := failpoint.Reach(failpoint.ReleaseWritten); err != nil {
 		return err
 	}
 	x.change(func(st *State) {
-		st.Staged = &Staged{Release: r.Number, Ref: ref.Name, Old: ref.Old, New: ref.New,
-			Adopt: adopt, Owner: owner, Since: time.Now().UTC(), Started: start.UTC()}
+		st.Staged = &Staged{Release: r.Number, Ref: p.ref.Name, Old: p.ref.Old, New: p.ref.New,
+			Adopt: p.adopt, Owner: owner, Since: time.Now().UTC(), Started: start.UTC()}
 	})
 	if err := x.save(); err != nil {
 		x.State.Staged, x.dirty = nil, false
@@ -97,8 +125,9 @@ func (x *session) stageRecord(ref Ref, adopt string, r *Release, start time.Time
 
 // ready refuses what git would refuse after the build, and clears away what an
 // interrupted push left.
-func (x *session) ready(ctx context.Context, ref Ref) error {
-	tip, err := x.tip(ref.Name)
+func (p *push) ready(ctx context.Context) error {
+	x, ref := p.session, p.ref
+	tip, err := readRef(x.Dir, ref.Name)
 	if err != nil {
 		return err
 	}
@@ -109,7 +138,7 @@ func (x *session) ready(ctx context.Context, ref Ref) error {
 	if tip != ref.Old {
 		return fmt.Errorf("%s moved while this push waited; fetch and push again", branch)
 	}
-	owner, err := x.owner()
+	owner, err := x.Env.owner()
 	if err != nil {
 		return err
 	}
@@ -119,7 +148,7 @@ func (x *session) ready(ctx context.Context, ref Ref) error {
 	if _, err := os.Lstat(filepath.Join(x.Dir, ref.Name+".lock")); err == nil {
 		return fmt.Errorf("%s is locked by another git process (%s.lock exists); push again in a moment", branch, ref.Name)
 	}
-	if x.agentRuns() {
+	if x.Env.Store.agentRuns() {
 		return nil // it looks after the app, and what was abandoned is cleaned up by now
 	}
 	if err := x.tidy(ctx); err != nil {
@@ -130,7 +159,8 @@ func (x *session) ready(ctx context.Context, ref Ref) error {
 
 // fastForward refuses a forced push where the repository's configuration makes
 // git refuse it, which git would do only after the build.
-func (x *session) fastForward(p Push, ref Ref) error {
+func (p *push) fastForward() error {
+	x, ref := p.session, p.ref
 	if ref.Old == zeroID {
 		return nil
 	}
@@ -142,7 +172,7 @@ func (x *session) fastForward(p Push, ref Ref) error {
 	if on, err := strconv.ParseBool(deny); !on && (err == nil || deny != "yes" && deny != "on") {
 		return nil
 	}
-	src, err := source.Open(p.Objects)
+	src, err := source.Open(p.objects)
 	if err != nil {
 		return err
 	}

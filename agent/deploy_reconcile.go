@@ -9,40 +9,40 @@ import (
 )
 
 // reconcile goes forward to what git has accepted, or converges.
-func (x *session) reconcile(ctx context.Context, restore bool) error {
+func (x *session) reconcile(ctx context.Context, startEnded bool) error {
 	if x.State.Destroying {
 		err := x.destroy(ctx)
-		x.noteProblem(err)
+		x.Env.Store.noteProblem(x.Name, err)
 		return err
 	}
 	if x.State.Provisional {
-		if x.young() {
+		if x.Env.Store.young(x.Name) {
 			return nil
 		}
 		// The push may have ended, with its machine, before it could remove what it
 		// had started.
-		if err := x.converge(ctx, restore); err != nil {
+		if err := x.converge(ctx, startEnded); err != nil {
 			return err
 		}
 		return x.dropProvisional()
 	}
 	if x.State.Restored.starts() {
 		err := x.revive(ctx)
-		x.noteProblem(err)
+		x.Env.Store.noteProblem(x.Name, err)
 		return err
 	}
 	postdeploy := false
 	if st := x.accepted; st != nil {
 		// That it is deployed is said at once, or after postdeploy, as in Dokku.
-		if postdeploy = x.hasPostdeploy(); !postdeploy {
+		if postdeploy = hasPostdeploy(x.view()); !postdeploy {
 			x.published = func() { x.deployed(st.Started) }
 		}
-		x.leaveStops = x.leaveStops || x.agentRuns()
+		x.leaveStops = x.leaveStops || x.Env.Store.agentRuns()
 	}
-	err := x.converge(ctx, restore)
+	err := x.converge(ctx, startEnded)
 	if err == nil {
 		if err = x.redeployRenamed(ctx); err != nil {
-			x.noteProblem(err)
+			x.Env.Store.noteProblem(x.Name, err)
 		}
 	}
 	if err == nil && postdeploy {
@@ -59,7 +59,7 @@ func (x *session) reconcile(ctx context.Context, restore bool) error {
 // take as long as its stop timeout, and nothing that retires is ever wanted
 // again. The next converge finds it ended and removes it.
 func (s *Env) stopDue(ctx context.Context, app string) error {
-	a, err := s.Load(app)
+	a, err := s.Store.Load(app)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (s *Env) stopDue(ctx context.Context, app string) error {
 	if !pending {
 		return nil
 	}
-	set, err := s.Settings()
+	set, err := s.Store.Settings()
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func (s *Env) stopDue(ctx context.Context, app string) error {
 
 // fallback says what serves while the accepted release does not.
 func (x *session) fallback(ctx context.Context) string {
-	px := x.Proxy(x.settings)
+	px := x.Env.Proxy(x.settings)
 	live, ok, err := px.Live(ctx, x.Name)
 	if err != nil || !ok {
 		return "Nothing serves: there is no release before this one to fall back to"
@@ -111,11 +111,11 @@ func (x *session) fallback(ctx context.Context) string {
 
 // Serving returns the number of the release that the proxy leads to now; 0: none,
 // or the app is not behind the proxy.
-func (s *Server) Serving(ctx context.Context, a *App) (int, error) {
+func (s *Env) Serving(ctx context.Context, a *App) (int, error) {
 	if a.Current == nil || a.State.ProxyDisabled {
 		return 0, nil
 	}
-	set, err := s.Settings()
+	set, err := s.Store.Settings()
 	if err != nil {
 		return 0, err
 	}

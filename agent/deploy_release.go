@@ -16,9 +16,9 @@ import (
 // once, in the new image and before anything is started. A failure ends the
 // deploy.
 func (o *rollout) runRelease(ctx context.Context) error {
-	release, _ := o.control.procfile.Release()
+	release, _ := o.release.Control.Procfile.Release()
 	for _, c := range []struct{ what, command string }{
-		{"release", release}, {"predeploy", o.control.appJSON.Predeploy},
+		{"release", release}, {"predeploy", o.release.Control.AppJSON.Predeploy},
 	} {
 		if c.command == "" {
 			continue
@@ -37,24 +37,21 @@ func (o *rollout) runRelease(ctx context.Context) error {
 // live by then: a failure is reported and changes nothing.
 func (x *session) postdeploy(ctx context.Context) {
 	o, err := x.scaling(x.State.Scale)
-	if err == nil && o.control.appJSON.Postdeploy != "" {
-		err = o.runOnce(ctx, "postdeploy", o.control.appJSON.Postdeploy)
+	if err == nil && o.release.Control.AppJSON.Postdeploy != "" {
+		err = o.runOnce(ctx, "postdeploy", o.release.Control.AppJSON.Postdeploy)
 	}
 	if err != nil {
 		x.log.Warn("%s; v%d serves all the same", err, x.State.Current)
 	}
 }
 
-func (x *session) hasPostdeploy() bool {
-	c, err := x.Current.parse(x.settings)
-	return err == nil && c.appJSON.Postdeploy != ""
-}
+func hasPostdeploy(v View) bool { return v.Current.Control.AppJSON.Postdeploy != "" }
 
 // runOnce runs a command in the release's image, with its environment, on the
 // app's network, and passes on what it prints.
 func (o *rollout) runOnce(ctx context.Context, what, command string) (err error) {
-	o.log.Step("Running %s command: %s", what, command)
-	done := o.log.Timed(what + " command")
+	o.session.log.Step("Running %s command: %s", what, command)
+	done := o.session.log.Timed(what + " command")
 	defer func() { done(err) }()
 	p := Process{Type: what, Index: 1}
 	env := o.release.environment(p)
@@ -62,24 +59,24 @@ func (o *rollout) runOnce(ctx context.Context, what, command string) (err error)
 	if err != nil {
 		return err
 	}
-	if _, err := o.host.Network(ctx, o.Name); err != nil {
+	if _, err := o.host.Network(ctx, o.session.Name); err != nil {
 		return err
 	}
 	if err := failpoint.Reach(failpoint.NetworkMade); err != nil {
 		return err
 	}
-	s := engine.Spec{App: o.Name, Kind: engine.KindRelease, Type: what, Index: 1, Release: o.release.Number,
-		Attempt: o.release.Attempt, Name: o.container(what, 1) + "." + o.release.Attempt,
-		Image: o.release.Image, Command: argv, StopTimeout: o.view().Grace()}
+	s := engine.Spec{App: o.session.Name, Kind: engine.KindRelease, Type: what, Index: 1, Release: o.release.Number,
+		Attempt: o.release.Attempt, Name: o.session.container(what, 1) + "." + o.release.Attempt,
+		Image: o.release.Image, Command: argv, StopTimeout: o.session.view().Grace()}
 	for _, k := range slices.Sorted(maps.Keys(env)) {
 		s.Env = append(s.Env, k+"="+env[k])
 	}
-	if err := attach(o.view(), &s, o.release); err != nil {
+	if err := applyOptions(o.session.view(), &s, o.release); err != nil {
 		return err
 	}
 	w := &event.Lines{Longest: maxLine, Line: func(line string) {
 		if line != "" {
-			o.log.Output(line)
+			o.session.log.Output(line)
 		}
 	}}
 	last, err := engine.RunOnce(ctx, o.host, s, w)

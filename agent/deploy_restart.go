@@ -17,7 +17,7 @@ func (x *session) restart(ctx context.Context, cause string, kept map[string]Ide
 	if err := x.tidy(ctx); err != nil {
 		x.log.Warn("%s", err)
 	}
-	n, err := x.nextRelease(x.App)
+	n, err := x.Env.Store.nextRelease(x.App)
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func (x *session) restart(ctx context.Context, cause string, kept map[string]Ide
 
 // allRun reports whether every process of the formation runs.
 func (x *session) allRun(ctx context.Context) (bool, error) {
-	have, err := x.InstancesOf(ctx, x.view())
+	have, err := x.Env.InstancesOf(ctx, x.view())
 	if err != nil {
 		return false, err
 	}

@@ -49,7 +49,7 @@ func (x *session) imageMissing(ctx context.Context) (bool, error) {
 	if x.State.Restored == nil || !x.State.Restored.Pending || x.Current == nil {
 		return false, nil
 	}
-	host, err := x.Engine(x.settings)
+	host, err := x.Env.Engine(x.settings)
 	if err != nil {
 		return false, err
 	}

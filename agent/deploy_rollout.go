@@ -20,10 +20,9 @@ import (
 // whether they may take over. Until commit nothing that serves has changed;
 // undo removes what was started.
 type rollout struct {
-	*session
+	session *session
 	host    engine.Host
 	release *Release
-	control control
 	// formation is what the release runs once it is current.
 	formation scale.Formation
 	targets   []checks.Target
@@ -34,17 +33,14 @@ type rollout struct {
 // rollout begins one. Its formation counts what ps:scale --skip-deploy left for
 // the next deploy.
 func (x *session) rollout(r *Release) (*rollout, error) {
-	host, err := x.Engine(x.settings)
+	host, err := x.Env.Engine(x.settings)
 	if err != nil {
 		return nil, err
 	}
 	o := &rollout{session: x, host: host, release: r}
-	if o.control, err = r.parse(x.settings); err != nil {
-		return nil, err
-	}
 	local := x.State.asked()
 	var notes []scale.Note
-	if o.formation, notes, err = o.control.resolve(local); err != nil {
+	if o.formation, notes, err = r.Control.Resolve(local); err != nil {
 		return nil, err
 	}
 	for _, n := range notes {
@@ -61,7 +57,7 @@ func (x *session) rollout(r *Release) (*rollout, error) {
 // route that they are to get is tested; their addresses are known before they
 // start.
 func (o *rollout) run(ctx context.Context, procs []Process) error {
-	if err := o.attachable(ctx, o.release.Attached); err != nil {
+	if err := o.session.Env.checkOptions(ctx, o.session.view(), o.release.ContainerOptions); err != nil {
 		return err
 	}
 	procs = o.withoutExclusive(procs)
@@ -108,7 +104,7 @@ func (o *rollout) withoutExclusive(procs []Process) []Process {
 		}
 	}
 	if len(exclusive) > 0 {
-		o.log.Warn("Zero downtime is disabled for %s: stopped and started without checks once the deploy is accepted", names(exclusive))
+		o.session.log.Warn("Zero downtime is disabled for %s: stopped and started without checks once the deploy is accepted", names(exclusive))
 	}
 	return rest
 }
@@ -120,7 +116,7 @@ func (o *rollout) rounds(specs []engine.Spec) [][]engine.Spec {
 	before := map[string]int{}
 	for _, s := range specs {
 		n := 0
-		if most := o.control.appJSON.Formation[s.Type].MaxParallel; most > 0 {
+		if most := o.release.Control.AppJSON.Formation[s.Type].MaxParallel; most > 0 {
 			n = before[s.Type] / most
 		}
 		before[s.Type]++
@@ -138,8 +134,8 @@ func (o *rollout) start(ctx context.Context, specs []engine.Spec) error {
 	for _, s := range specs {
 		procs = append(procs, Process{Type: s.Type, Index: s.Index})
 	}
-	done := o.log.Timed("start")
-	o.log.Step("Starting %s", names(procs))
+	done := o.session.log.Timed("start")
+	o.session.log.Step("Starting %s", names(procs))
 	targets := make([]checks.Target, len(specs))
 	g, gctx := errgroup.WithContext(ctx)
 	for n, spec := range specs {
@@ -172,10 +168,10 @@ func (o *rollout) specs(ctx context.Context, procs []Process) ([]engine.Spec, er
 	for _, p := range procs {
 		at := nextAddress(w.Network, taken)
 		if !at.IsValid() {
-			return nil, fmt.Errorf("cannot start %s of %s: no address is left in %s", p, o.Name, w.Network.Subnet)
+			return nil, fmt.Errorf("cannot start %s of %s: no address is left in %s", p, o.session.Name, w.Network.Subnet)
 		}
 		taken[at] = true
-		s, err := spec(o.view(), o.release, p, o.container(p.Type, p.Index)+"."+o.release.Attempt, at)
+		s, err := spec(o.session.view(), o.release, p, o.session.container(p.Type, p.Index)+"."+o.release.Attempt, at)
 		if err != nil {
 			return nil, err
 		}
@@ -186,30 +182,30 @@ func (o *rollout) specs(ctx context.Context, procs []Process) ([]engine.Spec, er
 
 // world is what there is before anything of the rollout starts: what tidy saw,
 // unless that had no network yet, or something was done since.
-func (o *rollout) world(ctx context.Context, procs []Process) (World, error) {
-	if o.rest != nil && o.rest.Network.Subnet.IsValid() {
-		return *o.rest, nil
+func (o *rollout) world(ctx context.Context, procs []Process) (Observation, error) {
+	if o.session.rest != nil && o.session.rest.Network.Subnet.IsValid() {
+		return *o.session.rest, nil
 	}
-	px := o.Proxy(o.settings)
-	return o.observe(ctx, o.host, px, Desired{Want: procs})
+	px := o.session.Env.Proxy(o.session.settings)
+	return o.session.observe(ctx, o.host, px, Desired{Want: procs})
 }
 
 // stage tests the route that is published once the release is current.
 func (o *rollout) stage(ctx context.Context, specs []engine.Spec) error {
-	if o.State.ProxyDisabled {
+	if o.session.State.ProxyDisabled {
 		return nil
 	}
-	px := o.Proxy(o.settings)
-	if err := o.checkPorts(ctx); err != nil {
+	px := o.session.Env.Proxy(o.session.settings)
+	if err := o.session.Env.checkPorts(ctx, o.session.view()); err != nil {
 		return err
 	}
-	route := routeOf(o.view(), o.release)
+	route := routeOf(o.session.view(), o.release)
 	for _, s := range specs {
 		if s.Type == "web" {
 			route.Upstreams = append(route.Upstreams, netip.AddrPortFrom(s.Address, uint16(o.release.Port)))
 		}
 	}
-	done := o.log.Timed("stage proxy")
+	done := o.session.log.Timed("stage proxy")
 	err := px.Stage(ctx, *route)
 	done(err)
 	if err == nil {
@@ -224,17 +220,17 @@ func (o *rollout) undo(ctx context.Context) {
 	defer cancel()
 	err := failpoint.Reach(failpoint.UndoBegins)
 	if err == nil {
-		err = o.converge(ctx, false)
+		err = o.session.converge(ctx, false)
 	}
 	if err != nil {
-		o.log.Warn("Not everything of the attempt could be removed, the agent goes on trying: %s", err)
+		o.session.log.Warn("Not everything of the attempt could be removed, the agent goes on trying: %s", err)
 	}
 }
 
 // missing are the processes of the rollout's formation that are not in have.
 func (o *rollout) missing(have []engine.Instance) []Process {
 	var procs []Process
-	for _, p := range processes(o.view(), o.formation, o.State.ProxyDisabled) {
+	for _, p := range processes(o.session.view(), o.formation, o.session.State.ProxyDisabled) {
 		if !slices.ContainsFunc(have, func(i engine.Instance) bool { return i.Type == p.Type && i.Index == p.Index }) {
 			procs = append(procs, p)
 		}
@@ -246,7 +242,7 @@ func (o *rollout) missing(have []engine.Instance) []Process {
 // is published on the host: a host port cannot be held twice, so it changes hands
 // after the gate.
 func (o *rollout) all() []Process {
-	return slices.DeleteFunc(processes(o.view(), o.formation, false), func(p Process) bool {
+	return slices.DeleteFunc(processes(o.session.view(), o.formation, false), func(p Process) bool {
 		_, kept := o.release.Kept[p.Type]
 		return kept
 	})
@@ -276,7 +272,7 @@ func (x *session) promote(ctx context.Context, r *Release, change func(*State), 
 		o.undo(ctx)
 		return err
 	}
-	if err = x.saveRelease(x.Name, r); err == nil {
+	if err = x.Env.Store.saveRelease(x.Name, r); err == nil {
 		err = failpoint.Reach(failpoint.ReleaseWritten)
 	}
 	if err != nil {

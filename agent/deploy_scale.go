@@ -9,21 +9,14 @@ import (
 
 // knowsTypes refuses types that the current release does not have, and counts
 // over the server's limit.
-func (x *session) knowsTypes(counts map[string]int) error {
-	var c control
-	if x.Current != nil {
-		var err error
-		if c, err = x.Current.parse(x.settings); err != nil {
-			return err
-		}
-	}
+func knowsTypes(v View, counts map[string]int) error {
 	for t, n := range counts {
-		if x.Current != nil && !slices.Contains(c.procfile.Types(), t) {
+		if v.Current != nil && !slices.Contains(v.Current.Control.Procfile.Types(), t) {
 			return fmt.Errorf("%s is not a valid process name to scale up", t)
 		}
-		if n > x.settings.MaxScale {
+		if n > v.Settings.MaxScale {
 			//lint:ignore ST1005 the text is Dokku's
-			return fmt.Errorf("Invalid count for process type %s: %d is more than %d, the server's limit", t, n, x.settings.MaxScale)
+			return fmt.Errorf("Invalid count for process type %s: %d is more than %d, the server's limit", t, n, v.Settings.MaxScale)
 		}
 	}
 	return nil
@@ -31,14 +24,14 @@ func (x *session) knowsTypes(counts map[string]int) error {
 
 func (x *session) scale(ctx context.Context, counts map[string]int) error {
 	if x.Current == nil || x.State.Stopped {
-		x.setScale(counts)
+		x.change(func(st *State) { st.scaleTo(counts) })
 		return x.save()
 	}
 	// What an interrupted command has left must not be taken for what runs.
 	if err := x.tidy(ctx); err != nil {
 		return err
 	}
-	have, err := x.InstancesOf(ctx, x.view())
+	have, err := x.Env.InstancesOf(ctx, x.view())
 	if err != nil {
 		return err
 	}
@@ -51,33 +44,18 @@ func (x *session) scale(ctx context.Context, counts map[string]int) error {
 		o.undo(ctx)
 		return err
 	}
-	x.setScale(counts)
+	x.change(func(st *State) { st.scaleTo(counts) })
 	return x.decide(context.WithoutCancel(ctx), "the processes of "+x.Name+" are set")
-}
-
-// setScale stores counts. They take the place of what --skip-deploy left for these
-// types: otherwise the next deploy would bring back an older number.
-func (x *session) setScale(counts map[string]int) {
-	x.change(func(st *State) {
-		st.Scale = merged(st.Scale, counts)
-		for t := range counts {
-			delete(st.ScaleNext, t)
-		}
-	})
 }
 
 // scaling is a rollout of what the current release lacks of a formation.
 func (x *session) scaling(local map[string]int) (*rollout, error) {
-	host, err := x.Engine(x.settings)
+	host, err := x.Env.Engine(x.settings)
 	if err != nil {
 		return nil, err
 	}
-	c, err := x.Current.parse(x.settings)
-	if err != nil {
-		return nil, err
-	}
-	f, _, err := c.resolve(local)
-	return &rollout{session: x, host: host, release: x.Current, control: c, formation: f}, err
+	f, _, err := x.Current.Control.Resolve(local)
+	return &rollout{session: x, host: host, release: x.Current, formation: f}, err
 }
 
 // Instances lists the containers of the app's current release, by name. It

@@ -18,7 +18,7 @@ import (
 // A session is an app under its lock: nothing else changes the app while it
 // lasts.
 type session struct {
-	*Env
+	Env *Env
 	*App
 	settings Settings
 	lock     *lock
@@ -34,12 +34,16 @@ type session struct {
 	// leaveStops: what has to be stopped is left to the agent, so that nobody
 	// waits for a worker that finishes its job.
 	leaveStops bool
-	// tends: this is the agent's own look, which tries again what fails.
-	tends bool
+	// byAgent: this is the agent's own look, which tries again what fails.
+	byAgent bool
 	// rest is what was last observed, if there was nothing to do about it.
-	rest *World
+	rest *Observation
 	// oneOffs are the one-off containers that were last observed.
 	oneOffs []engine.Instance
+	// checks is the CHECKS file that was parsed last, and checksOf the attempt of the
+	// release that has it.
+	checks   *checksFile
+	checksOf string
 	// published is called once the route that the state asks for is live.
 	published func()
 }
@@ -86,10 +90,10 @@ func (s *Env) session(ctx context.Context, app, step string, log event.Log) (x *
 	done := log.WithApp(app).Timed("lock")
 	defer func() { done(err) }()
 	for {
-		if _, err := s.Load(app); err != nil {
+		if _, err := s.Store.Load(app); err != nil {
 			return nil, err
 		}
-		l, err := s.lockApp(ctx, app, step, log)
+		l, err := s.Store.lockApp(ctx, app, step, log)
 		if err != nil {
 			return nil, err
 		}
@@ -111,14 +115,14 @@ func (s *Env) session(ctx context.Context, app, step string, log event.Log) (x *
 
 // open loads and settles an app whose lock is held.
 func (s *Env) open(app string, l *lock, log event.Log) (*session, error) {
-	a, err := s.Load(app)
+	a, err := s.Store.Load(app)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.refuseNewer(app); err != nil {
+	if err := s.Store.refuseNewer(app); err != nil {
 		return nil, err
 	}
-	set, err := s.Settings()
+	set, err := s.Store.Settings()
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +154,7 @@ func (x *session) settle() error {
 		return nil
 	}
 	alive := st.Owner.Alive()
-	tip, err := x.tip(st.Ref)
+	tip, err := readRef(x.Dir, st.Ref)
 	if err == nil && !alive {
 		tip, err = x.mendRef(st, tip)
 	}
@@ -161,7 +165,7 @@ func (x *session) settle() error {
 	case tip == st.New:
 		// Before the state says so: nobody is to be told of what may be gone after a
 		// loss of power.
-		if err := x.secure(st.Ref); err != nil {
+		if err := syncRefs(x.Env.Store.disk, x.Dir, st.Ref); err != nil {
 			return err
 		}
 		return x.forward(st)
@@ -177,7 +181,7 @@ func (x *session) settle() error {
 
 // forward makes the staged release current.
 func (x *session) forward(st *Staged) error {
-	r, err := x.release(x.Name, st.Release)
+	r, err := x.Env.Store.release(x.Name, st.Release)
 	if err != nil {
 		return fmt.Errorf("cannot go on with %s, which git has accepted: %w", Short(st.New), err)
 	}
@@ -221,7 +225,7 @@ func (x *session) followBranch() error {
 	if err == nil && strings.TrimSpace(string(head)) == "ref: "+headRef+x.State.DeployBranch {
 		return nil
 	}
-	return setHead(x.disk, x.Dir, x.State.DeployBranch)
+	return setHead(x.Env.Store.disk, x.Dir, x.State.DeployBranch)
 }
 
 // view answers questions about the app as it is now.
@@ -241,7 +245,7 @@ func (x *session) save() error {
 	if err := failpoint.Reach(failpoint.CommitBegins); err != nil {
 		return err
 	}
-	err := x.saveState(x.Name, &x.State)
+	err := x.Env.Store.saveState(x.Name, &x.State)
 	var unsynced *unsyncedError
 	if err == nil || errors.As(err, &unsynced) {
 		x.decided = true
@@ -252,6 +256,3 @@ func (x *session) save() error {
 	}
 	return err
 }
-
-// tip reads a ref of the app's repository; "" when there is none.
-func (x *session) tip(ref string) (string, error) { return readRef(x.Dir, ref) }

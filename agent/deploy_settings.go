@@ -14,7 +14,7 @@ func (x *session) update(ctx context.Context, op Op, change func(*State) error) 
 	}
 	x.State = after
 	if x.Current != nil && op.Changes != ChangesSettings {
-		if err := x.stageLive(ctx); err != nil {
+		if err := x.Env.stageLive(ctx, x.view()); err != nil {
 			x.State = before
 			return err
 		}
@@ -35,13 +35,13 @@ func lockedError(app string) error {
 
 // stageLive tests the route with the present settings and the processes that
 // serve already.
-func (x *session) stageLive(ctx context.Context) error {
-	if x.State.ProxyDisabled {
+func (e *Env) stageLive(ctx context.Context, v View) error {
+	if v.State.ProxyDisabled {
 		return nil
 	}
-	px := x.Proxy(x.settings)
-	route := routeOf(x.view(), x.Current)
-	if live, ok, err := liveRoute(ctx, px, x.App); err != nil {
+	px := e.Proxy(v.Settings)
+	route := routeOf(v, v.Current)
+	if live, ok, err := liveRoute(ctx, px, v.App); err != nil {
 		return err
 	} else if ok {
 		route.Upstreams = live.Upstreams

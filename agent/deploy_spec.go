@@ -20,20 +20,17 @@ func spec(v View, r *Release, p Process, name string, at netip.Addr) (engine.Spe
 	for _, k := range slices.Sorted(maps.Keys(env)) {
 		s.Env = append(s.Env, k+"="+env[k])
 	}
-	if err := attach(v, &s, r); err != nil {
+	if err := applyOptions(v, &s, r); err != nil {
 		return s, err
 	}
-	c, err := r.parse(v.Settings)
-	if err != nil {
-		return s, err
-	}
-	command := c.command(p.Type)
-	if c.procfile == nil && p.Type == scale.Web {
+	command := r.Control.Command(p.Type)
+	if r.Control.Procfile == nil && p.Type == scale.Web {
 		command = r.StartCommand
 	}
 	if command == "" {
 		return s, nil
 	}
+	var err error
 	s.Command, err = scaleCommand(command, env)
 	return s, err
 }

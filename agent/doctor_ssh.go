@@ -13,11 +13,10 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/crypto/ssh"
-	"mvdan.cc/sh/v3/syntax"
+	"dokku/agent/keys"
 )
 
-func (d *doctor) checkSSH(ctx context.Context) []Finding {
+func (d *examination) checkSSH(ctx context.Context) []Finding {
 	const check = "sshd"
 	var errs []error
 	for _, at := range d.sshAddresses() {
@@ -49,13 +48,13 @@ func greeting(ctx context.Context, at string) (string, error) {
 
 // sshAddresses are where this host's sshd should answer: its configuration can be
 // read by everybody, while asking sshd itself (sshd -T) takes root.
-func (d *doctor) sshAddresses() []string {
+func (d *examination) sshAddresses() []string {
 	if d.set.SSHPort != 0 {
 		return []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(d.set.SSHPort))}
 	}
-	files, _ := filepath.Glob(filepath.Join(filepath.Dir(d.sshConfig), "sshd_config.d", "*.conf"))
+	files, _ := filepath.Glob(filepath.Join(filepath.Dir(d.SSHConfig), "sshd_config.d", "*.conf"))
 	var ports, hosts, list []string
-	for _, file := range append(files, d.sshConfig) {
+	for _, file := range append(files, d.SSHConfig) {
 		data, _ := os.ReadFile(file)
 		p, h := parseSSHConfig(data)
 		ports, hosts = append(ports, p...), append(hosts, h...)
@@ -106,65 +105,27 @@ func parseSSHConfig(data []byte) (ports, hosts []string) {
 
 // checkKeys reads authorized_keys: sshd ignores a file that others may write, and
 // a key without our command has a shell, with all that the user dokku may do.
-func (d *doctor) checkKeys(context.Context) []Finding {
+func (d *examination) checkKeys(context.Context) []Finding {
 	const check = "ssh keys"
-	path := filepath.Join(d.Root, ".ssh", "authorized_keys")
+	path := filepath.Join(d.Server.Store.Root, ".ssh", "authorized_keys")
 	list := d.modes(check, entry{filepath.Dir(path), 0o700, 0o022}, entry{path, 0o600, 0o022})
 	data, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return append(list, wrong(check, HealthProblem, "", "cannot read the keys: %s", err))
 	}
-	want, err := d.forcedCommand()
+	found, faults, err := keys.Inspect(data, d.Server.Store.Root, d.Server.Binary)
 	if err != nil {
 		return append(list, wrong(check, HealthProblem, "", "%s", err))
 	}
-	keys, number := 0, 0
-	for line := range bytes.Lines(data) {
-		number++
-		_, comment, options, _, err := ssh.ParseAuthorizedKey(line)
-		if err != nil {
-			continue // empty, or a comment
-		}
-		keys++
-		if text := oddCommand(options, want); text != "" {
-			list = append(list, wrong(check, HealthWarning, "take the line away, then: dokku ssh-keys:add NAME KEY.pub",
-				"line %d of %s (%q) %s", number, path, comment, text))
-		}
+	for _, f := range faults {
+		list = append(list, wrong(check, HealthWarning, "take the line away, then: dokku ssh-keys:add NAME KEY.pub",
+			"line %d of %s (%q) %s", f.Line, path, f.Comment, f.Text))
 	}
-	if keys == 0 {
+	if found == 0 {
 		list = append(list, wrong(check, HealthWarning, "dokku ssh-keys:add NAME KEY.pub", "no key may push yet"))
 	}
 	if list == nil {
-		return fine(check, "%s may push", count(keys, "key"))
+		return fine(check, "%s may push", count(found, "key"))
 	}
 	return list
-}
-
-// oddCommand says what is wrong with a key's options; "" when nothing is.
-func oddCommand(options []string, want string) string {
-	for _, o := range options {
-		command, ok := strings.CutPrefix(o, `command="`)
-		switch command = strings.ReplaceAll(command, `\"`, `"`); {
-		case !ok:
-		case strings.HasPrefix(command, want):
-			return ""
-		case strings.Contains(command, " shell "):
-			return "runs dokku from another place, or for another root, than " + want
-		default:
-			return "" // an administrator's own
-		}
-	}
-	return "has no forced command: that key gets a shell"
-}
-
-// forcedCommand is what our own lines of authorized_keys begin with.
-func (d *doctor) forcedCommand() (string, error) {
-	var quoted [2]string
-	for i, path := range []string{d.Root, d.Binary} {
-		var err error
-		if quoted[i], err = syntax.Quote(path, syntax.LangPOSIX); err != nil {
-			return "", fmt.Errorf("cannot name %q in authorized_keys: %w", path, err)
-		}
-	}
-	return fmt.Sprintf("DOKKU_ROOT=%s %s shell ", quoted[0], quoted[1]), nil
 }

@@ -6,23 +6,16 @@ import (
 	"net"
 )
 
-// firstHostPort is where host ports for apps without a proxy begin; each app
-// has portsPerApp of them, so that scaling up finds its ports free.
-const (
-	firstHostPort = 20000
-	portsPerApp   = 100
-)
-
 // allotPort gives the app a range of host ports that no other app has. The
 // caller holds the lock of the server's settings.
 func (s *Server) allotPort(ctx context.Context, app string) (int, error) {
-	apps, err := s.Apps()
+	apps, err := s.Store.Apps()
 	if err != nil {
 		return 0, err
 	}
 	taken := map[int]bool{}
 	for _, name := range apps {
-		a, err := s.Load(name)
+		a, err := s.Store.Load(name)
 		if err != nil {
 			return 0, err
 		}

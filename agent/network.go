@@ -28,7 +28,7 @@ func ValidNetworkName(name string) error {
 }
 
 // Networks lists all networks that are not an app's own.
-func (s *Server) Networks(ctx context.Context) ([]engine.AnyNetwork, error) {
+func (s *Server) Networks(ctx context.Context) ([]engine.NetworkInfo, error) {
 	host, err := s.Host()
 	if err != nil {
 		return nil, err
@@ -63,11 +63,11 @@ func (s *Server) DestroyNetwork(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	at := slices.IndexFunc(all, func(n engine.AnyNetwork) bool { return n.Name == name })
+	at := slices.IndexFunc(all, func(n engine.NetworkInfo) bool { return n.Name == name })
 	switch {
 	case at < 0:
 		return &NoNetworkError{name}
-	case !all[at].Made:
+	case !all[at].Managed:
 		//lint:ignore ST1005 a message of network:destroy
 		return fmt.Errorf("Network %s was not made by network:create: remove it where it was made (docker network rm %[1]s)", name)
 	}
@@ -93,7 +93,7 @@ func (s *Server) DestroyNetwork(ctx context.Context, name string) error {
 // networkUsers says who asks for a network: apps, with their next release or the
 // one that runs, and the server's settings.
 func (s *Server) networkUsers(name string) ([]string, error) {
-	set, err := s.Settings()
+	set, err := s.Store.Settings()
 	if err != nil {
 		return nil, err
 	}
@@ -104,12 +104,12 @@ func (s *Server) networkUsers(name string) ([]string, error) {
 	if asks(set.Network) {
 		users = append(users, "all apps (--global)")
 	}
-	apps, err := s.Apps()
+	apps, err := s.Store.Apps()
 	if err != nil {
 		return nil, err
 	}
 	for _, app := range apps {
-		a, err := s.Load(app)
+		a, err := s.Store.Load(app)
 		if err != nil {
 			return nil, err
 		}

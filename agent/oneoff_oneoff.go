@@ -40,7 +40,7 @@ const oneOffType = "run"
 // state; it is removed. The app's lock is never taken: deploys go on, and a
 // command need not wait for one. When ctx ends, or the output reaches nobody,
 // the command is stopped. Who is killed leaves that to the agent.
-func (s *Server) RunAttached(ctx context.Context, app string, o OneOff, st engine.Streams, log event.Log) (engine.Instance, error) {
+func RunAttached(ctx context.Context, s *Server, app string, o OneOff, st engine.Streams, log event.Log) (engine.Instance, error) {
 	host, err := s.Host()
 	if err != nil {
 		return engine.Instance{}, err
@@ -53,11 +53,11 @@ func (s *Server) RunAttached(ctx context.Context, app string, o OneOff, st engin
 		if also != nil {
 			also(i)
 		}
-		if err := s.standing(app); err != nil {
+		if err := standing(s, app); err != nil {
 			cancel(err)
 		}
 	}
-	last, spec, err := s.launch(ctx, app, o, log, func(spec engine.Spec) (engine.Instance, error) {
+	last, spec, err := launch(ctx, s, app, o, log, func(spec engine.Spec) (engine.Instance, error) {
 		return host.RunAttached(ctx, spec, st)
 	})
 	if err != nil && ctx.Err() != nil {
@@ -71,18 +71,18 @@ func (s *Server) RunAttached(ctx context.Context, app string, o OneOff, st engin
 
 // RunDetached starts a command as RunAttached does, and returns its container.
 // The agent removes it once it has ended, or its time to live is over.
-func (s *Server) RunDetached(ctx context.Context, app string, o OneOff, log event.Log) (engine.Instance, error) {
+func RunDetached(ctx context.Context, s *Server, app string, o OneOff, log event.Log) (engine.Instance, error) {
 	host, err := s.Host()
 	if err != nil {
 		return engine.Instance{}, err
 	}
-	i, spec, err := s.launch(ctx, app, o, log, func(spec engine.Spec) (engine.Instance, error) {
+	i, spec, err := launch(ctx, s, app, o, log, func(spec engine.Spec) (engine.Instance, error) {
 		return host.Start(ctx, spec)
 	})
 	if err != nil {
 		return i, err
 	}
-	if err := s.standing(app); err != nil {
+	if err := standing(s, app); err != nil {
 		return i, errors.Join(err, discardOneOff(ctx, host, i, spec.StopTimeout, true))
 	}
 	return i, nil
@@ -91,8 +91,8 @@ func (s *Server) RunDetached(ctx context.Context, app string, o OneOff, log even
 // standing fails when the app is being destroyed. Whoever destroys it says so
 // before he looks for its containers, so that either he finds a new one or its
 // starter finds this.
-func (s *Server) standing(app string) error {
-	a, err := s.Load(app)
+func standing(s *Server, app string) error {
+	a, err := s.Store.Load(app)
 	if err == nil && a.State.Destroying {
 		err = fmt.Errorf("App %s is being destroyed", app)
 	}
@@ -100,9 +100,9 @@ func (s *Server) standing(app string) error {
 }
 
 // launch starts a one-off container under a name that nothing has.
-func (s *Server) launch(ctx context.Context, app string, o OneOff, log event.Log, start func(engine.Spec) (engine.Instance, error)) (i engine.Instance, spec engine.Spec, err error) {
+func launch(ctx context.Context, s *Server, app string, o OneOff, log event.Log, start func(engine.Spec) (engine.Instance, error)) (i engine.Instance, spec engine.Spec, err error) {
 	for range 5 {
-		if spec, err = s.oneOff(ctx, app, o); err != nil {
+		if spec, err = specOf(ctx, s, app, o); err != nil {
 			return i, spec, err
 		}
 		name := fmt.Sprintf("%s: %s", spec.Name, o.summary())
@@ -133,9 +133,9 @@ func (o OneOff) summary() string {
 	return text
 }
 
-// oneOff says how to start a one-off container.
-func (s *Server) oneOff(ctx context.Context, app string, o OneOff) (engine.Spec, error) {
-	x, err := s.current(ctx, app)
+// specOf says how to start a one-off container.
+func specOf(ctx context.Context, s *Server, app string, o OneOff) (engine.Spec, error) {
+	x, err := current(ctx, s, app)
 	if err != nil {
 		return engine.Spec{}, err
 	}
@@ -152,12 +152,12 @@ func (s *Server) oneOff(ctx context.Context, app string, o OneOff) (engine.Spec,
 		return spec, err
 	}
 	spec.Client = self.label()
-	if err := attach(x, &spec, r); err != nil {
+	if err := applyOptions(x, &spec, r); err != nil {
 		return spec, err
 	}
 	present := Release{Config: x.Config(), Revision: r.Revision, RevEnvVar: r.RevEnvVar}
 	env := present.environment(p)
-	if spec.Command, err = o.argv(r, x.Settings, env); err != nil {
+	if spec.Command, err = o.argv(r, env); err != nil {
 		return spec, err
 	}
 	for _, k := range slices.Sorted(maps.Keys(env)) {
@@ -174,7 +174,7 @@ func (s *Server) oneOff(ctx context.Context, app string, o OneOff) (engine.Spec,
 
 // current reads an app that has a release. The lock is taken only for what git
 // has accepted and nobody has finished yet.
-func (s *Server) current(ctx context.Context, app string) (View, error) {
+func current(ctx context.Context, s *Server, app string) (View, error) {
 	v, err := s.View(app)
 	if err == nil && v.Current == nil && v.State.Staged != nil {
 		err = s.with(ctx, app, Op{Name: "run"}, event.Log{}, func(x *session) error { v = x.view(); return nil })
@@ -191,12 +191,8 @@ func (s *Server) current(ctx context.Context, app string) (View, error) {
 }
 
 // argv is the command of a process type of the Procfile, or the words as they are.
-func (o OneOff) argv(r *Release, set Settings, env map[string]string) ([]string, error) {
-	c, err := r.parse(set)
-	if err != nil {
-		return nil, err
-	}
-	declared, found := c.procfile.Lookup(o.Words[0])
+func (o OneOff) argv(r *Release, env map[string]string) ([]string, error) {
+	declared, found := r.Control.Procfile.Lookup(o.Words[0])
 	if !found {
 		return o.Words, nil
 	}
@@ -215,8 +211,8 @@ func (o OneOff) argv(r *Release, set Settings, env map[string]string) ([]string,
 	return append(argv, o.Words[1:]...), nil
 }
 
-// OneOffs lists the app's one-off containers, by name.
-func (s *Server) OneOffs(ctx context.Context, app string) ([]engine.Instance, error) {
+// List lists the app's one-off containers, by name.
+func List(ctx context.Context, s *Server, app string) ([]engine.Instance, error) {
 	host, err := s.Host()
 	if err != nil {
 		return nil, err
@@ -228,14 +224,10 @@ func (s *Server) OneOffs(ctx context.Context, app string) ([]engine.Instance, er
 	return oneOffs(o.Instances), nil
 }
 
-func oneOffs(all []engine.Instance) []engine.Instance {
-	return slices.DeleteFunc(slices.Clone(all), func(i engine.Instance) bool { return i.Kind != engine.KindRun })
-}
-
-// StopOneOffs stops one-off containers of an app and removes them, but for those
+// StopAll stops one-off containers of an app and removes them, but for those
 // whose clients do: these see their command end.
-func (s *Server) StopOneOffs(ctx context.Context, a *App, list []engine.Instance, log event.Log) error {
-	set, err := s.Settings()
+func StopAll(ctx context.Context, s *Server, a *App, list []engine.Instance, log event.Log) error {
+	set, err := s.Store.Settings()
 	if err != nil {
 		return err
 	}

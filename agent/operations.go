@@ -70,9 +70,9 @@ func (s *Server) Start(ctx context.Context, app string, log event.Log) error {
 	})
 }
 
-// Restore starts what has ended of an app that is to run, as the agent does when
+// StartEnded starts what has ended of an app that is to run, as the agent does when
 // the engine comes back.
-func (s *Server) Restore(ctx context.Context, app string, log event.Log) error {
+func (s *Server) StartEnded(ctx context.Context, app string, log event.Log) error {
 	return s.with(ctx, app, Op{Name: "ps:restore"}, log, func(x *session) error {
 		if x.Current == nil {
 			return &NotDeployedError{x.Name}
@@ -112,7 +112,7 @@ func (s *Server) Scale(ctx context.Context, app string, counts map[string]int, s
 		if err := x.view().RefuseScaling(); err != nil {
 			return err
 		}
-		if err := x.knowsTypes(counts); err != nil {
+		if err := knowsTypes(x.view(), counts); err != nil {
 			return err
 		}
 		if skipDeploy && x.Current != nil && !x.State.Stopped {
@@ -161,7 +161,7 @@ func (s *Server) SetConfig(ctx context.Context, app string, set map[string]strin
 		return n
 	}
 	if app == "" {
-		return s.UpdateSettings(ctx, func(set *Settings) error { set.Config = change(set.Config); return nil })
+		return s.Store.UpdateSettings(ctx, func(set *Settings) error { set.Config = change(set.Config); return nil })
 	}
 	return s.with(ctx, app, Op{Name: "config:set"}, log, func(x *session) error {
 		apply := func(st *State) { st.Config = change(st.Config) }

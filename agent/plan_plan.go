@@ -22,10 +22,10 @@ type Desired struct {
 	Want []Process
 	// Stopped: nothing is to run; containers stay for their logs.
 	Stopped bool
-	// Restore: processes that have ended are started again (after a reboot, and by
+	// StartEnded: processes that have ended are started again (after a reboot, and by
 	// ps:start). Otherwise only what is missing is started: the engine's restart
 	// policy has decided over what ended.
-	Restore bool
+	StartEnded bool
 	// Route is what is to be published; its upstreams are filled in by Plan.
 	// nil: no route.
 	Route *proxy.Route
@@ -41,19 +41,8 @@ type Desired struct {
 	Former string
 }
 
-// Process is one instance that is to run.
-type Process struct {
-	Type     string
-	Index    int
-	HostPort int // 0: not published
-	// Exclusive: none of its type from another release may run beside it.
-	Exclusive bool
-}
-
-func (p Process) String() string { return fmt.Sprintf("%s.%d", p.Type, p.Index) }
-
-// World is what was observed of one app.
-type World struct {
+// Observation is what was observed of one app.
+type Observation struct {
 	engine.Observed
 	// Network is where addresses come from; the zero value when nothing is to run.
 	Network engine.Network
@@ -68,7 +57,7 @@ type World struct {
 // in which they have to succeed: first what is missing starts, then the route
 // changes, and only then anything ends. It is pure. Applying all steps and
 // planning again gives no step.
-func Plan(d Desired, w World) []Step {
+func Plan(d Desired, w Observation) []Step {
 	w.Instances = slices.Clone(w.Instances) // renamed in place by start
 	p := &planner{d: d, w: w, chosen: map[string]bool{}, taken: taken(w)}
 	p.choose()
@@ -82,7 +71,7 @@ func Plan(d Desired, w World) []Step {
 
 type planner struct {
 	d     Desired
-	w     World
+	w     Observation
 	steps []Step
 
 	// chosen are the ids of the containers that satisfy a wanted process.
@@ -118,7 +107,7 @@ func (p *planner) choose() {
 	}
 	for _, want := range p.d.Want {
 		i, found := p.find(want)
-		if found && p.d.Restore && !i.Running() && p.former(i.App) {
+		if found && p.d.StartEnded && !i.Running() && p.former(i.App) {
 			found = false // it can only be started again as what it was
 		}
 		if found {
@@ -127,11 +116,11 @@ func (p *planner) choose() {
 		switch {
 		case !found:
 			i = p.start(want)
-		case p.d.Restore && !i.Running() && i.Status != engine.StatusRestarting && i.Status != engine.StatusPaused:
+		case p.d.StartEnded && !i.Running() && i.Status != engine.StatusRestarting && i.Status != engine.StatusPaused:
 			p.add(Step{Action: ActStart, Process: want, Name: i.Name, Address: i.Address, ID: i.ID, Cause: "it has ended"})
 		}
 		// nginx would wait seconds for the address of a container that has ended.
-		ended := found && !p.d.Restore && (i.Status == engine.StatusExited || i.Status == engine.StatusCreated)
+		ended := found && !p.d.StartEnded && (i.Status == engine.StatusExited || i.Status == engine.StatusCreated)
 		if want.Type == "web" && !ended {
 			p.serving = append(p.serving, netip.AddrPortFrom(i.Address, uint16(p.d.Port)))
 		}
@@ -331,14 +320,14 @@ func routed(live *proxy.Route, a netip.Addr) bool {
 		slices.ContainsFunc(live.Upstreams, func(u netip.AddrPort) bool { return u.Addr() == a })
 }
 
-// held reports whether a container has the address.
-func held(w World, a netip.Addr) bool {
+// holdsAddress reports whether a container has the address.
+func holdsAddress(w Observation, a netip.Addr) bool {
 	return slices.ContainsFunc(w.Instances, func(i engine.Instance) bool { return i.Address == a })
 }
 
 // taken are the addresses that new containers must not get: those that
 // containers have, and those that the proxy still sends requests to.
-func taken(w World) map[netip.Addr]bool {
+func taken(w Observation) map[netip.Addr]bool {
 	t := map[netip.Addr]bool{w.Network.Gateway: true}
 	for _, i := range w.Instances {
 		t[i.Address] = true
@@ -380,4 +369,8 @@ func nextAddress(n engine.Network, taken map[netip.Addr]bool) netip.Addr {
 		}
 	}
 	return netip.Addr{}
+}
+
+func oneOffs(all []engine.Instance) []engine.Instance {
+	return slices.DeleteFunc(slices.Clone(all), func(i engine.Instance) bool { return i.Kind != engine.KindRun })
 }

@@ -14,7 +14,7 @@ import (
 // host cannot listen on is refused first.
 func (s *Server) SetPorts(ctx context.Context, app, what string, log event.Log, change func([]PortMap) ([]PortMap, error)) error {
 	return s.with(ctx, app, Op{what, ChangesRoute}, log, func(x *session) error {
-		want, err := x.wantedPorts(ctx, x.view(), change)
+		want, err := x.Env.wantedPorts(ctx, x.view(), change)
 		if err != nil {
 			return err
 		}

@@ -10,21 +10,8 @@ import (
 // attempt. A push of no ref that deploys does nothing.
 func (s *Server) Prepare(ctx context.Context, p Push, log event.Log) error {
 	// A push to a locked app is not to wait for whoever is at work there.
-	if a, err := s.Load(p.App); err == nil && a.State.Locked {
+	if a, err := s.Store.Load(p.App); err == nil && a.State.Locked {
 		return lockedError(p.App)
 	}
-	return s.with(ctx, p.App, Op{Name: "a push"}, log, func(x *session) error {
-		if x.State.Locked {
-			return lockedError(p.App)
-		}
-		ref, adopt, err := x.deployRef(p.Refs)
-		if err != nil || ref == nil {
-			return err
-		}
-		if x.view().Property(propSkipDeploy) == "true" {
-			x.log.Warn("%s is not deployed, since skip-deploy is set; to deploy it: ps:rebuild %s", Short(ref.New), x.Name)
-			return nil
-		}
-		return x.prepare(ctx, p, *ref, adopt)
-	})
+	return s.with(ctx, p.App, Op{Name: "a push"}, log, func(x *session) error { return x.prepare(ctx, p) })
 }

@@ -18,31 +18,31 @@ func (s *Server) Reconcile(ctx context.Context, app string, log event.Log) error
 	}
 	defer x.close()
 	if x.accepted == nil { // what does not deploy was accepted too
-		if err := x.secure(""); err != nil {
+		if err := syncRefs(x.Env.Store.disk, x.Dir, ""); err != nil {
 			return err
 		}
 	}
 	return x.reconcile(ctx, false)
 }
 
-// tend is what the agent does with an app: it stops what is due to retire, and
+// Tend is what the agent does with an app: it stops what is due to retire, and
 // reconciles. left are the one-off containers, which have deadlines and clients.
-func (s *Server) tend(ctx context.Context, app string, restore bool, log event.Log) (left []engine.Instance, done bool, err error) {
+func (s *Server) Tend(ctx context.Context, app string, startEnded bool, log event.Log) (left []engine.Instance, done bool, err error) {
 	if err := s.stopDue(ctx, app); err != nil {
 		log.WithApp(app).Warn("cannot stop what retires of %s: %s", app, err)
 	}
-	return s.tryReconcile(ctx, app, restore, log)
+	return s.tryReconcile(ctx, app, startEnded, log)
 }
 
 // tryReconcile is Reconcile that does not wait: done is false when somebody
 // else has the lock, or git has yet to decide.
-func (s *Server) tryReconcile(ctx context.Context, app string, restore bool, log event.Log) (left []engine.Instance, done bool, err error) {
-	l, ok, err := s.tryLock(app, "the agent")
+func (s *Server) tryReconcile(ctx context.Context, app string, startEnded bool, log event.Log) (left []engine.Instance, done bool, err error) {
+	l, ok, err := s.Store.tryLock(app, "the agent")
 	if err != nil || !ok {
 		return nil, false, err
 	}
 	defer l.release()
-	if a, err := s.Load(app); err == nil && a.State.Staged.ownersTurn() {
+	if a, err := s.Store.Load(app); err == nil && a.State.Staged.ownersTurn() {
 		return nil, false, nil
 	}
 	x, err := s.open(app, l, log)
@@ -52,7 +52,7 @@ func (s *Server) tryReconcile(ctx context.Context, app string, restore bool, log
 	if err != nil {
 		return nil, true, err
 	}
-	x.leaveStops, x.tends = true, true
-	err = x.reconcile(ctx, restore)
+	x.leaveStops, x.byAgent = true, true
+	err = x.reconcile(ctx, startEnded)
 	return x.oneOffs, true, err
 }

@@ -33,7 +33,7 @@ func (s *Server) Rename(ctx context.Context, old, name string, skipDeploy bool, 
 // opens the app.
 func (s *Server) bothNames(ctx context.Context, old, name string, log event.Log) (*session, func(), error) {
 	for {
-		if _, err := s.Load(old); err != nil {
+		if _, err := s.Store.Load(old); err != nil {
 			return nil, nil, err
 		}
 		var locks []*lock
@@ -45,7 +45,7 @@ func (s *Server) bothNames(ctx context.Context, old, name string, log event.Log)
 		names := []string{old, name}
 		slices.Sort(names)
 		for _, n := range slices.Compact(names) {
-			l, err := s.lockApp(ctx, n, "apps:rename", log)
+			l, err := s.Store.lockApp(ctx, n, "apps:rename", log)
 			if err != nil {
 				release()
 				return nil, nil, err

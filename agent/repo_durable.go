@@ -1,10 +1,13 @@
 package agent
 
 import (
+	"dokku/agent/disk"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
@@ -15,9 +18,9 @@ import (
 	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
 )
 
-// complete returns an error unless a repository has a commit and all files of it.
+// hasAllObjects returns an error unless a repository has a commit and all files of it.
 // What else a push brings comes in the same pack.
-func complete(dir, revision string) error {
+func hasAllObjects(dir, revision string) error {
 	st := filesystem.NewStorage(osfs.New(dir), cache.NewObjectLRU(cache.MiByte))
 	c, err := object.GetCommit(st, plumbing.NewHash(revision))
 	if err != nil {
@@ -52,4 +55,33 @@ func missing(err error) bool {
 		}
 	}
 	return false
+}
+
+// syncRefs makes durable what git has accepted. Git syncs the contents of packs and,
+// told to by the repository's configuration, of refs; the folders that it renames
+// them into it never syncs. Git before 2.36 does not sync refs at all.
+func syncRefs(d disk.Disk, dir, ref string) error {
+	paths := []string{dir, filepath.Join(dir, "objects", "pack")}
+	for _, name := range []string{ref, "packed-refs", "shallow"} {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if fi, err := os.Lstat(path); err == nil && fi.Mode().IsRegular() {
+			paths = append(paths, path)
+		}
+	}
+	err := filepath.WalkDir(filepath.Join(dir, "refs"), func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // git removes empty folders of refs
+			return nil
+		case err == nil && e.IsDir():
+			paths = append(paths, path)
+		}
+		return err
+	})
+	if err == nil {
+		err = d.SyncAll(paths...)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot make durable what git has accepted in %s: %w", dir, err)
+	}
+	return nil
 }

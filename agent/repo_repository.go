@@ -170,6 +170,9 @@ func replaceLocked(d disk.Disk, path string, data []byte) error {
 	return d.Sync(filepath.Dir(path))
 }
 
+// packLimit is how many packs a repository may have: each push brings one.
+const packLimit = 50
+
 // packRepository lets git pack what many pushes left behind, if it is much. The
 // caller holds the app's lock: what a push reads must not vanish meanwhile.
 func packRepository(ctx context.Context, dir string) error {

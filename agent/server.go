@@ -14,8 +14,6 @@ type Server struct {
 	*Env
 	// Binary is the program that hooks link to.
 	Binary string
-	// around is what the doctor looks at outside of the root; tests replace it.
-	around surroundings
 }
 
 // Open opens the DOKKU_ROOT at root. It touches neither Docker nor nginx.
@@ -37,7 +35,7 @@ func Open(root string) (*Server, error) {
 // Log returns an event log that goes to the host's log and to the writers.
 func (s *Server) Log(term *event.Terminal) event.Log {
 	if term == nil {
-		return event.New(event.NewHost(s.LogFile()))
+		return event.New(event.NewHost(s.Store.LogFile()))
 	}
-	return event.New(event.NewHost(s.LogFile()), term)
+	return event.New(event.NewHost(s.Store.LogFile()), term)
 }

@@ -21,11 +21,11 @@ const storageLock = "_storage"
 // left alone. Only the engine can give a folder away, since this program runs
 // as a plain user: see engine.Storage.
 func (s *Server) EnsureDirectory(ctx context.Context, name string, uid int, log event.Log) error {
-	set, err := s.Settings()
+	set, err := s.Store.Settings()
 	if err != nil {
 		return err
 	}
-	l, err := s.lockApp(ctx, storageLock, "storage:ensure-directory", log)
+	l, err := s.Store.lockApp(ctx, storageLock, "storage:ensure-directory", log)
 	if err != nil {
 		return err
 	}
@@ -48,9 +48,9 @@ func (s *Server) EnsureDirectory(ctx context.Context, name string, uid int, log 
 		}
 	}
 	// Whose it is; an app may have closed a folder that it has had for long.
-	err = s.disk.Sync(dir)
+	err = s.Store.disk.Sync(dir)
 	if err == nil || errors.Is(err, fs.ErrPermission) {
-		err = s.disk.Sync(root)
+		err = s.Store.disk.Sync(root)
 	}
 	if err != nil {
 		return fmt.Errorf("made %s, which a power loss may take back: %w", dir, err)
@@ -60,7 +60,7 @@ func (s *Server) EnsureDirectory(ctx context.Context, name string, uid int, log 
 }
 
 func (s *Server) makeFolder(dir string) error {
-	err := s.disk.Mkdir(dir, 0o755)
+	err := s.Store.disk.Mkdir(dir, 0o755)
 	switch {
 	case err == nil:
 		return os.Chmod(dir, 0o755) // whatever the umask

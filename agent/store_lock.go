@@ -154,8 +154,8 @@ func (l *lock) release() {
 	l.f.Close()
 }
 
-// held reports whether somebody has the app's lock, or was killed while having it.
-func (s *Store) held(app string) bool {
+// lockInUse reports whether somebody has the app's lock, or was killed while having it.
+func (s *Store) lockInUse(app string) bool {
 	fi, err := os.Stat(s.own("locks", app))
 	return err == nil && fi.Size() > 0
 }

@@ -16,15 +16,15 @@ func (s *Store) Problem(app string) (*Problem, error) {
 	return p, err
 }
 
-// noteProblem records how an attempt to converge ended. What cannot be
-// recorded is in the host's log all the same.
-func (x *session) noteProblem(err error) {
-	path := x.file(x.Name, "problem.json")
+// noteProblem records how an attempt to converge an app ended. A problem that cannot
+// be recorded is in the host's log all the same.
+func (s *Store) noteProblem(app string, err error) {
+	path := s.file(app, "problem.json")
 	if err == nil {
-		x.disk.Remove(path)
+		s.disk.Remove(path)
 		return
 	}
-	if old, _ := x.Problem(x.Name); old == nil || old.Text != err.Error() {
-		x.writeJSON(path, Problem{Version: stateVersion, Since: time.Now().UTC(), Text: err.Error()})
+	if old, _ := s.Problem(app); old == nil || old.Text != err.Error() {
+		s.writeJSON(path, Problem{Version: stateVersion, Since: time.Now().UTC(), Text: err.Error()})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"sort"
@@ -219,6 +220,10 @@ func (s *Store) release(app string, n int) (*Release, error) {
 	r := &Release{}
 	if err := readJSON(s.file(app, "releases", strconv.Itoa(n)+".json"), r); err != nil {
 		return nil, fmt.Errorf("cannot read release v%d of %s: %w", n, app, err)
+	}
+	// A limit that was lowered since holds from the next push on.
+	if err := r.ReadFiles(math.MaxInt); err != nil {
+		return nil, fmt.Errorf("cannot read the control files of v%d of %s: %w", n, app, err)
 	}
 	return r, nil
 }

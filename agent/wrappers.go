@@ -2,26 +2,29 @@ package agent
 
 import (
 	"context"
+	"dokku/agent/backup"
 	"dokku/agent/checks"
 	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
 	"dokku/scale"
+	"io"
 	"strings"
+	"time"
 )
 
 // View is an app as it is now.
 func (s *Server) View(app string) (View, error) {
-	a, err := s.Load(app)
+	a, err := s.Store.Load(app)
 	if err != nil {
 		return View{}, err
 	}
-	set, err := s.Settings()
+	set, err := s.Store.Settings()
 	return View{a, set}, err
 }
 
 func (s *Server) viewOf(a *App) (View, error) {
-	set, err := s.Settings()
+	set, err := s.Store.Settings()
 	return View{a, set}, err
 }
 
@@ -79,7 +82,7 @@ func (s *Server) URLs(a *App) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.URLsOf(v), nil
+	return s.Store.URLsOf(v), nil
 }
 
 // EffectiveChecks is for the commands.
@@ -111,7 +114,7 @@ func (s *Server) Undeployed(a *App) (string, error) {
 
 // Host returns the engine.
 func (s *Server) Host() (engine.Host, error) {
-	set, err := s.Settings()
+	set, err := s.Store.Settings()
 	if err != nil {
 		return nil, err
 	}
@@ -119,9 +122,56 @@ func (s *Server) Host() (engine.Host, error) {
 }
 
 func (s *Server) router() (proxy.Proxy, error) {
-	set, err := s.Settings()
+	set, err := s.Store.Settings()
 	if err != nil {
 		return nil, err
 	}
 	return s.Proxy(set), nil
+}
+
+func (s *Server) Load(app string) (*App, error)        { return s.Store.Load(app) }
+func (s *Server) Apps() ([]string, error)              { return s.Store.Apps() }
+func (s *Server) Settings() (Settings, error)          { return s.Store.Settings() }
+func (s *Server) Problem(app string) (*Problem, error) { return s.Store.Problem(app) }
+func (s *Server) Created(a *App) (time.Time, error)    { return s.Store.Created(a) }
+func (s *Server) UpdateSettings(ctx context.Context, f func(*Settings) error) error {
+	return s.Store.UpdateSettings(ctx, f)
+}
+
+func (s *Server) Restore(ctx context.Context, app string, log event.Log) error {
+	return s.StartEnded(ctx, app, log)
+}
+
+func (s *Server) Examine(ctx context.Context, app string) []Finding {
+	return Doctor{Server: s}.Examine(ctx, app)
+}
+
+func (s *Server) Mend(ctx context.Context, app string, found []Finding, log event.Log) []Finding {
+	return Doctor{Server: s}.Fix(ctx, app, found, log)
+}
+
+func (s *Server) Backup(ctx context.Context, o BackupOptions, w io.Writer, log event.Log) (backup.Manifest, []string, error) {
+	return Write(ctx, s, o, w, log)
+}
+
+func (s *Server) RestoreBackup(ctx context.Context, r io.Reader, o RestoreOptions, log event.Log) (int, error) {
+	return Restore(ctx, s, r, o, log)
+}
+
+func (s *Server) Run(ctx context.Context, log event.Log) error { return Run(ctx, s, log) }
+
+func (s *Server) RunAttached(ctx context.Context, app string, o OneOff, st engine.Streams, log event.Log) (engine.Instance, error) {
+	return RunAttached(ctx, s, app, o, st, log)
+}
+
+func (s *Server) RunDetached(ctx context.Context, app string, o OneOff, log event.Log) (engine.Instance, error) {
+	return RunDetached(ctx, s, app, o, log)
+}
+
+func (s *Server) OneOffs(ctx context.Context, app string) ([]engine.Instance, error) {
+	return List(ctx, s, app)
+}
+
+func (s *Server) StopOneOffs(ctx context.Context, a *App, list []engine.Instance, log event.Log) error {
+	return StopAll(ctx, s, a, list, log)
 }

@@ -1,8 +1,7 @@
 // Package hooks is what git and sshd call: the forced command of a key, the
-// wrapper around git receive-pack, pre-receive, post-receive, and the keys
-// themselves. It decides nothing about deploys: pre-receive is the agent's
-// Prepare, post-receive its Reconcile, and the ref that git moves in between is
-// the commit record.
+// wrapper around git receive-pack, pre-receive, and post-receive. It decides
+// nothing about deploys: pre-receive is the agent's Prepare, post-receive its
+// Reconcile, and the ref that git moves in between is the commit record.
 //
 // # Decisions
 //

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dokku/agent/keys"
 	"dokku/hooks/sshtest"
 )
 
@@ -52,7 +53,7 @@ func newLab(t *testing.T) *lab {
 	key := sshtest.Key(t, filepath.Join(l.home, "key"))
 	pub, err := os.ReadFile(key + ".pub")
 	must(t, err)
-	must(t, KeysAdd(l.root, "admin", string(pub)))
+	must(t, keys.Add(l.root, "admin", string(pub)))
 	// It accepts every variable of the client's: what our environment is must not
 	// depend on that.
 	sshd := sshtest.Start(t, base, filepath.Join(l.root, ".ssh", "authorized_keys"), "AcceptEnv *")

@@ -12,6 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dokku/agent/failpoint"
+	"dokku/agent/keys"
+	"dokku/agent/proc"
 )
 
 // Shell is what sshd runs for a key, whatever the client asked for: it serves
@@ -58,12 +60,9 @@ func serve(env Env, req request) error {
 	return fmt.Errorf("cannot run %s %s: %w", git, req.service, err)
 }
 
-// What a client may choose of its environment: git's wire protocol, and the
-// terminal that enter and run show things on.
-var (
-	gitProtocol  = regexp.MustCompile(`^version=[0-2]$`)
-	terminalName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$`)
-)
+// gitProtocol and proc.TerminalType are all that a client may choose of its
+// environment: git's wire protocol, and the terminal that enter and run write to.
+var gitProtocol = regexp.MustCompile(`^version=[0-2]$`)
 
 // cleanEnvironment replaces this process's environment by one built from
 // nothing, for itself and for all it starts: neither the client (sshd's
@@ -74,7 +73,7 @@ func cleanEnvironment(env Env) error {
 	if err != nil || env.Root == "" {
 		return fmt.Errorf("cannot tell which server this is: DOKKU_ROOT is not set: add the key again with ssh-keys:add")
 	}
-	if !keyName.MatchString(env.Key) {
+	if !keys.ValidName(env.Key) {
 		return fmt.Errorf("cannot use %q as the name of a key: add the key again with ssh-keys:add", env.Key)
 	}
 	vars := map[string]string{
@@ -93,7 +92,7 @@ func cleanEnvironment(env Env) error {
 	if v := env.Getenv("GIT_PROTOCOL"); gitProtocol.MatchString(v) {
 		vars["GIT_PROTOCOL"] = v
 	}
-	if v := env.Getenv("TERM"); terminalName.MatchString(v) {
+	if v := proc.TerminalType(env.Getenv("TERM")); v != "" {
 		vars["TERM"] = v
 	}
 	os.Clearenv()

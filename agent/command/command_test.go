@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"dokku/agent"
+	"dokku/agent/command/cli"
 )
 
 // A fixture is a DOKKU_ROOT with apps that were made without Docker:
@@ -28,7 +29,6 @@ type fixture struct {
 	terminal bool
 	stdin    string
 	user     string
-	keys     KeyManager
 }
 
 const revision = "3f2c1d9aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -117,8 +117,8 @@ type result struct {
 func (f *fixture) run(args ...string) result {
 	f.t.Helper()
 	var out, errs bytes.Buffer
-	code := Execute(f.t.Context(), Env{Root: f.root, Stdin: strings.NewReader(f.stdin), Stdout: &out, Stderr: &errs,
-		Terminal: f.terminal, Version: "1.2.3", User: f.user, Keys: f.keys}, args)
+	code := Execute(f.t.Context(), cli.Env{Root: f.root, Stdin: strings.NewReader(f.stdin), Stdout: &out, Stderr: &errs,
+		Terminal: f.terminal, Version: "1.2.3", User: f.user}, args)
 	return result{out.String(), errs.String(), code}
 }
 
@@ -158,16 +158,4 @@ func (f *fixture) snapshot() string {
 		f.t.Fatal(err)
 	}
 	return b.String()
-}
-
-func TestInterrupted(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	var errs bytes.Buffer
-	if code := report(ctx, &errs, fmt.Errorf("cannot wait: %w", context.Canceled)); code != 130 {
-		t.Errorf("exit code %d", code)
-	}
-	if errs.String() != " !     Interrupted\n" {
-		t.Errorf("%q", errs.String())
-	}
 }

@@ -1,34 +1,48 @@
 package command
 
 import (
-	"context"
-	"fmt"
-	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
 
 func TestKeys(t *testing.T) {
+	const one = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGIzqQ3kkUXJsXmAFeuIUpo2ZNpVEeGYrfEGhD9KlNFr"
+	const two = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHXGwgYHvCgqyOMqQBzbrHHTEPNj5nAWRPTxSxN4L3Zh"
 	f := newFixture(t)
-	f.stdin = "ssh-ed25519 AAAA"
-	f.keys = func(_ context.Context, root string, args []string, stdin io.Reader, stdout io.Writer) error {
-		if root != f.root {
-			t.Errorf("root is %s", root)
-		}
-		key, err := io.ReadAll(stdin)
-		fmt.Fprintf(stdout, "%s: %s\n", strings.Join(args, ","), key)
-		return err
+	f.expect("ssh-keys:list", ok(""))
+	f.expect("ssh-keys:list --format json", ok("[]\n"))
+	f.stdin = one
+	added := f.run("ssh-keys:add", "laptop")
+	fingerprint := strings.TrimSpace(added.stdout)
+	if added.code != 0 || !strings.HasPrefix(fingerprint, "SHA256:") {
+		t.Fatalf("%+v", added)
 	}
-	f.expect("ssh-keys:add laptop", ok("ssh-keys:add,laptop: ssh-ed25519 AAAA\n"))
-	f.expect("ssh-keys:add laptop key.pub", ok("ssh-keys:add,laptop,key.pub: ssh-ed25519 AAAA\n"))
-	f.expect("ssh-keys:list --format json laptop", ok("ssh-keys:list,--format,json,laptop: ssh-ed25519 AAAA\n"))
-	f.expect("ssh-keys:remove laptop", ok("ssh-keys:remove,laptop: ssh-ed25519 AAAA\n"))
-	f.expect("ssh-keys:remove --fingerprint SHA256:x", ok("ssh-keys:remove,--fingerprint,SHA256:x: ssh-ed25519 AAAA\n"))
+	file := filepath.Join(t.TempDir(), "key.pub")
+	if err := os.WriteFile(file, []byte(two), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.run("ssh-keys:add", "desk", file); got.code != 0 || !strings.HasPrefix(got.stdout, "SHA256:") {
+		t.Errorf("%+v", got)
+	}
+	f.expect("ssh-keys:add other /nonexistent", fails(1, " !     cannot read the key other: open /nonexistent: no such file or directory\n"))
+
+	f.expect("ssh-keys:list laptop", ok(fingerprint+` NAME="laptop" SSHCOMMAND_ALLOWED_KEYS="restrict,pty"`+"\n"))
+	f.expect("ssh-keys:list --format json laptop",
+		ok(`[{"name":"laptop","fingerprint":"`+fingerprint+`","SSHCOMMAND_ALLOWED_KEYS":"restrict,pty"}]`+"\n"))
+	if got := f.run("ssh-keys:list"); strings.Count(got.stdout, "\n") != 2 || got.code != 0 {
+		t.Errorf("%+v", got)
+	}
+	f.expect("ssh-keys:list nobody", fails(1, " !     cannot list the key \"nobody\": there is none of this name\n"))
+	f.expect("ssh-keys:remove desk", ok(""))
+	f.expect("ssh-keys:remove --fingerprint "+fingerprint, ok(""))
+	f.expect("ssh-keys:list", ok(""))
 
 	// Over ssh a path would name a file of the server's.
 	f.user = "laptop"
 	f.expect("ssh-keys:add mine /etc/shadow", fails(1, " !     Cannot read \"/etc/shadow\" over ssh: send the key on standard input\n"))
-	f.expect("ssh-keys:add mine", ok("ssh-keys:add,mine: ssh-ed25519 AAAA\n"))
+	f.expect("ssh-keys:add mine", ok(fingerprint+"\n"))
 }
 
 func TestTrace(t *testing.T) {

@@ -333,7 +333,7 @@ ssh-keys:add a b c                 => Unexpected argument "c"
 ssh-keys:remove                    => Missing NAME
 ssh-keys:remove a b                => Unexpected argument "b"
 ssh-keys:list --format xml         => Invalid format "xml", valid values: text, json
-ssh-keys:list                      => Cannot manage ssh keys here: run the command on the server
+ssh-keys:list nobody               => cannot list the key "nobody": there is none of this name
 `
 
 func TestWrongCommandLines(t *testing.T) {

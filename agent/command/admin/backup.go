@@ -1,0 +1,245 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/docker/go-units"
+	"github.com/google/renameio/v2"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"dokku/agent"
+	"dokku/agent/backup"
+	"dokku/agent/command/cli"
+	"dokku/agent/event"
+	"dokku/agent/keys"
+	"dokku/agent/text"
+)
+
+var backupCommands = []cli.Spec{
+	{
+		Use: "backup [APP...]", Short: "Write apps, config, releases, repositories, settings and ssh keys to one file",
+		Long: "Without names: all apps, the server's settings and the ssh keys; with names of apps: those apps.\n" +
+			"The backup goes to standard output, also over ssh, or with --output to a file that only its owner can read.\n" +
+			"It holds secrets: all config variables. Any tar lists it: tar tzf FILE.\n" +
+			"Each app is read between two operations; a push to it waits meanwhile. Restore builds the images again from\n" +
+			"the deployed revisions, unless --images puts them in, which makes the file as large as they are.\n" +
+			"Not in it: volumes and folders of the host (what an app has of these is named at the end), logs, containers.",
+		Example: "ssh dokku@server backup > backup.tar.gz\ndokku backup --output /var/backups/dokku.tar.gz hello",
+		Flags: func(f *pflag.FlagSet) {
+			f.Bool("images", false, "with the images of all kept releases")
+			f.StringP("output", "o", "", "write to this file, which must not exist (--force replaces it)")
+		},
+		NewApp: true, Run: runBackup,
+	},
+	{
+		Use: "restore [APP...]", Short: "Make apps again from a backup",
+		Long: "Without names: all apps of the backup, the settings and ssh keys that the server does not have; with names of\n" +
+			"apps: those apps. The backup comes from standard input, also over ssh, or with --input from a file.\n" +
+			"All of it is checked before anything changes. Apps that exist are refused, or with --force replaced with all they\n" +
+			"have; they are down until the new ones are up. Each app passes its checks as at a push. Without its image it is\n" +
+			"built first, as ps:rebuild does, and its release command runs. An app that does not come up is left stopped, with\n" +
+			"all it has, and the others go on. What was stopped stays stopped.\n" +
+			"After an interruption the same command does the rest.",
+		Example: "ssh dokku@server restore < backup.tar.gz\ndokku restore --input backup.tar.gz hello",
+		Flags: func(f *pflag.FlagSet) {
+			f.StringP("input", "i", "", "read this file")
+		},
+		NewApp: true, Run: runRestore,
+	},
+}
+
+func runBackup(c *cli.Call) error {
+	if err := checkApps(c, true); err != nil {
+		return err
+	}
+	path, err := fileFlag(c, "output", "write", "> FILE")
+	if err != nil {
+		return err
+	}
+	if path == "" && c.Env.Terminal {
+		return cli.Refuse("A backup is not for a terminal: dokku backup > FILE, or dokku backup --output FILE")
+	}
+	log, stop := aside(c)
+	defer stop()
+	var m backup.Manifest
+	var left []string
+	size := &counter{}
+	write := func(w io.Writer) (err error) {
+		size.w = w
+		m, left, err = c.Server.Backup(c.Ctx, agent.BackupOptions{Apps: c.Args, Images: c.Flag("images"), Dokku: c.Env.Version,
+			Keys: func(context.Context) ([]byte, error) { return keys.Export(c.Env.Root) }}, size, log)
+		return err
+	}
+	if path == "" {
+		err = write(c.Env.Stdout)
+	} else {
+		err = writeNew(c, path, write)
+	}
+	if err != nil {
+		return err
+	}
+	to := ""
+	if path != "" {
+		to = " in " + path
+	}
+	log.Result("Backed up %s: %s%s", text.Plural(len(m.Apps), "app"), units.HumanSize(float64(size.n)), to)
+	log.Detail("It holds secrets (config variables): keep it where only you can read it")
+	for _, line := range left {
+		log.Warn("%s", line)
+	}
+	return nil
+}
+
+// checkApps checks the words: names of apps, each of which has to exist where exist is
+// set. A word that can only be a file's name says how to give one.
+func checkApps(c *cli.Call, exist bool) error {
+	for _, name := range c.Args {
+		if strings.ContainsAny(name, "/") || strings.HasSuffix(name, ".gz") || strings.HasSuffix(name, ".tar") || strings.HasSuffix(name, ".tgz") {
+			if exist {
+				return c.UsageError("%q is no app: to write a file: --output FILE", cli.OneLine(name))
+			}
+			return c.UsageError("%q is no app: to read a file: --input FILE", cli.OneLine(name))
+		}
+		if err := agent.ValidName(name); err != nil {
+			return err
+		}
+		if exist {
+			if _, err := c.Server.Load(name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// fileFlag is the file that a flag names. A client's file is not here.
+func fileFlag(c *cli.Call, flag, verb, instead string) (string, error) {
+	name := c.Value(flag)
+	switch {
+	case name == "" && c.Changed(flag):
+		return "", c.UsageError("--%s needs the name of a file", flag)
+	case name == "":
+		return "", nil
+	case c.Env.User != "":
+		return "", cli.Refuse("Cannot %s %q over ssh: it would be a file of the server: use %s", verb, cli.OneLine(name), instead)
+	case !filepath.IsAbs(name):
+		name = filepath.Join(c.Env.Dir, name)
+	}
+	return filepath.Clean(name), nil
+}
+
+// aside is the log of operations whose standard output is for data alone.
+func aside(c *cli.Call) (event.Log, func()) {
+	t := event.NewTerminal(c.Env.Stderr, c.Env.Stderr, c.Quiet)
+	writers := []io.Writer{event.NewHost(filepath.Join(c.Env.Root, ".dokku", "log", "dokku.log")), t}
+	if c.Trace {
+		writers = append(writers, c.Env.Stderr)
+	}
+	return event.New(writers...), t.Close
+}
+
+// writeNew makes a file in one step, whole and on the disk, for its owner alone.
+func writeNew(c *cli.Call, path string, write func(io.Writer) error) error {
+	if err := vacant(c, path); err != nil {
+		return err
+	}
+	f, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o600), renameio.WithTempDir(filepath.Dir(path)), renameio.IgnoreUmask())
+	if err != nil {
+		return cli.Refuse("Cannot write %s as the user that owns %s: %s; dokku backup > FILE writes anywhere", path, c.Env.Root, reason(err))
+	}
+	defer f.Cleanup()
+	if err := write(f); err != nil {
+		return err
+	}
+	if err := vacant(c, path); err != nil {
+		return err
+	}
+	if err := f.CloseAtomicallyReplace(); err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	d, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// vacant refuses a file that exists, unless it is to be replaced.
+func vacant(c *cli.Call, path string) error {
+	fi, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return cli.Refuse("Cannot write %s: %s", path, reason(err))
+	case !fi.Mode().IsRegular():
+		return cli.Refuse("Cannot write %s: it exists and is no file", path)
+	case !c.Force:
+		return cli.Refuse("Cannot write %s: it exists already; --force replaces it", path)
+	}
+	return nil
+}
+
+// reason is why, without the path again.
+func reason(err error) string {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err.Error()
+	}
+	return err.Error()
+}
+
+func runRestore(c *cli.Call) error {
+	if err := checkApps(c, false); err != nil {
+		return err
+	}
+	path, err := fileFlag(c, "input", "read", "< FILE")
+	if err != nil {
+		return err
+	}
+	from := c.Env.Stdin
+	if path != "" {
+		f, err := os.Open(path)
+		if err != nil {
+			return cli.Refuse("Cannot read %s: %s; dokku restore < FILE reads any file of yours", path, reason(err))
+		}
+		defer f.Close()
+		from = f
+	} else if f, ok := from.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return cli.Refuse("A backup does not come from a terminal: dokku restore < FILE, or dokku restore --input FILE")
+	}
+	n, err := c.Server.RestoreBackup(c.Ctx, from, agent.RestoreOptions{Apps: slices.Clone(c.Args), Force: c.Force,
+		Keys: func(_ context.Context, list []byte, check bool) (string, error) {
+			if check {
+				return "", keys.Check(list)
+			}
+			return keys.Import(c.Env.Root, list)
+		}}, c.Events())
+	if err != nil {
+		return err
+	}
+	c.Events().Result("Restored %s", text.Plural(n, "app"))
+	return nil
+}
+
+// A counter counts what it passes on.
+type counter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}

@@ -1,0 +1,97 @@
+package admin
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"dokku/agent"
+	"dokku/agent/command/cli"
+	"dokku/agent/event"
+)
+
+// Commands are the commands of this package.
+var Commands = slices.Concat(doctorCommands, backupCommands, keyCommands)
+
+var doctorCommands = []cli.Spec{{
+	Use: "doctor [APP]", Short: "Check the server and its apps, or one app, and say how to mend what is wrong",
+	Long: "It exits with 0 when all is fine, or was mended. Without --fix it changes nothing.\n" +
+		"--fix mends what is safe to mend: permissions, hooks, what a killed git or command has left, apps that are not\n" +
+		"what they should be, and what is left in the engine of apps that are gone. It starts nothing that somebody may\n" +
+		"have stopped: for nginx, sshd, the agent and processes that have ended it names the command.",
+	Example: "dokku doctor --fix",
+	Flags: func(f *pflag.FlagSet) {
+		f.Bool("fix", false, "mend what is safe to mend")
+		cli.FormatFlag(f)
+	},
+	Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("stdout", "json")},
+	Run:    runDoctor,
+}}
+
+func runDoctor(c *cli.Call) error {
+	format := c.Value("format")
+	if err := cli.OneOf("format", format, "stdout", "json"); err != nil {
+		return err
+	}
+	name := ""
+	if c.App != nil {
+		name = c.App.Name
+	}
+	found := c.Server.Examine(c.Ctx, name)
+	if c.Flag("fix") {
+		found = c.Server.Mend(c.Ctx, name, found, c.Server.Log(nil))
+	}
+	if err := c.Ctx.Err(); err != nil {
+		return err
+	}
+	if format == "json" {
+		data, err := json.Marshal(found)
+		if err != nil {
+			return err
+		}
+		c.Print("%s\n", data)
+	} else {
+		printFindings(c, found)
+	}
+	for _, f := range found {
+		if f.Status != agent.HealthOK {
+			return cli.ErrSilent
+		}
+	}
+	return nil
+}
+
+// printFindings prints a line for each. What is not fine goes to stderr, as
+// warnings do.
+func printFindings(c *cli.Call, found []agent.Finding) {
+	heading := ""
+	for _, f := range found {
+		if title := "the server"; c.Headings() {
+			if f.App != "" {
+				title = f.App
+			}
+			if title != heading {
+				heading = title
+				c.Print("=====> Health of %s\n", title)
+			}
+		}
+		text := asLine(f.Text)
+		switch {
+		case f.Mended:
+			c.Print("       %-29s mended: %s\n", f.Title(), text)
+		case f.Status == agent.HealthOK:
+			c.Print("       %-29s fine: %s\n", f.Title(), text)
+		case f.Mend == "":
+			c.Warn("%-29s %s", f.Title(), text)
+		default:
+			c.Warn("%-29s %s; to mend: %s", f.Title(), text, f.Mend)
+		}
+	}
+}
+
+// asLine shows what programs have said on one line.
+func asLine(s string) string {
+	return event.Printable(strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), " | "))
+}

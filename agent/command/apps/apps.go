@@ -1,0 +1,203 @@
+package apps
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+
+	"github.com/spf13/pflag"
+
+	"dokku/agent"
+	"dokku/agent/command/cli"
+)
+
+// Commands are the commands of this package.
+var Commands = slices.Concat(appCommands, gitCommands, cleanupCommands)
+
+var appCommands = []cli.Spec{
+	{
+		Use: "apps:create APP", Short: "Create an app; its first push would too",
+		NewApp: true, Run: runCreate,
+	},
+	{
+		Use: "apps:destroy APP", Short: "Remove an app, with all it has",
+		Long: "The app's name has to be typed, unless --force is given.",
+		Flags: func(f *pflag.FlagSet) {
+			f.Bool("force", false, "do not ask")
+		},
+		Run: runDestroy,
+	},
+	{
+		Use: "apps:exists APP", Short: "Exit with 0 if the app exists, else with 20",
+		Run: func(*cli.Call) error { return nil },
+	},
+	{Use: "apps:list", Short: "List all apps", Flags: cli.FormatFlag, Run: runList,
+		Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("stdout", "json")}},
+	{
+		Use: "apps:lock APP", Short: "Refuse deploys of the app",
+		Long: "Pushes and ps:rebuild are refused; everything else works. A deploy that is under way is waited for.",
+		Run:  func(c *cli.Call) error { return setLocked(c, true) },
+	},
+	{
+		Use: "apps:locked APP", Short: "Exit with 0 if deploys of the app are refused, else with 1",
+		Run: func(c *cli.Call) error {
+			if !c.App.State.Locked {
+				return cli.Refuse("Deploy lock does not exist")
+			}
+			if !c.Quiet {
+				c.Print("Deploy lock exists\n")
+			}
+			return nil
+		},
+	},
+	{
+		Use: "apps:rename APP NEW-NAME", Short: "Give the app another name, with all it has",
+		Long: "The new name is answered at once, and the app's own domains all the time. Then the processes are\n" +
+			"replaced, as ps:restart does. With --skip-deploy those that run go on until the next deploy or restart;\n" +
+			"until they have ended no other app can have the old name.",
+		Example: "dokku apps:rename hello world",
+		Missing: "Please specify an new app name",
+		Flags: func(f *pflag.FlagSet) {
+			f.Bool("skip-deploy", false, "leave the processes that run")
+		},
+		Run: runRename,
+	},
+	appReport.Spec("Show where the app comes from, and whether it is locked"),
+	{
+		Use: "apps:unlock APP", Short: "Allow deploys of the app again",
+		Run: func(c *cli.Call) error {
+			if !c.App.State.Locked {
+				return cli.Refuse("Unable to remove deploy lock: there is none")
+			}
+			return setLocked(c, false)
+		},
+	},
+}
+
+func setLocked(c *cli.Call, locked bool) error {
+	log := c.Events().WithApp(c.App.Name)
+	if err := c.Server.SetLocked(c.Ctx, c.App.Name, locked, log); err != nil {
+		return err
+	}
+	if locked {
+		log.Step("Deploy lock created")
+	} else {
+		log.Step("Deploy lock removed")
+	}
+	return nil
+}
+
+func runRename(c *cli.Call) error {
+	name := c.Args[0]
+	if name == "" {
+		return cli.Refuse("Please specify an new app name")
+	}
+	if err := agent.ValidName(name); err != nil {
+		return err
+	}
+	var none *agent.NoAppError
+	if _, err := c.Server.Load(name); !errors.As(err, &none) {
+		return cli.Refuse("Name is already taken: app %s exists", name)
+	}
+	log := c.Events()
+	log.WithApp(c.App.Name).Step("Renaming %s to %s", c.App.Name, name)
+	return c.Server.Rename(c.Ctx, c.App.Name, name, c.Flag("skip-deploy"), log)
+}
+
+var appReport = cli.Reporter{
+	Noun: "apps", About: "app",
+	Keys: []string{"app-created-at", "app-deploy-source", "app-deploy-source-metadata", "app-dir", "app-locked"},
+	Collect: func(c *cli.Call, app *agent.App, _ string) (map[string]string, error) {
+		created, err := c.Server.Created(app)
+		values := map[string]string{
+			"app-created-at": strconv.FormatInt(created.Unix(), 10), "app-dir": app.Dir,
+			"app-locked":        strconv.FormatBool(app.State.Locked),
+			"app-deploy-source": "", "app-deploy-source-metadata": "",
+		}
+		if app.Deployed() {
+			values["app-deploy-source"], values["app-deploy-source-metadata"] = "git-push", app.Current.Revision
+		}
+		return values, err
+	},
+}
+
+func runCreate(c *cli.Call) error {
+	name := c.Args[0]
+	if err := agent.ValidName(name); err != nil {
+		return err
+	}
+	_, err := c.Server.Load(name)
+	var none *agent.NoAppError
+	switch {
+	case err == nil:
+		return cli.Refuse("Name is already taken: app %s exists", name)
+	case !errors.As(err, &none):
+		return err
+	}
+	c.Events().WithApp(name).Step("Creating %s...", name)
+	return c.Server.Create(c.Ctx, name, false)
+}
+
+func runDestroy(c *cli.Call) error {
+	name := c.App.Name
+	if !c.Force && !c.Flag("force") {
+		if err := c.Confirm(name, "app "+name+", with its containers, images, settings and repository"); err != nil {
+			return err
+		}
+	}
+	log := c.Events().WithApp(name)
+	log.Step("Destroying %s (including all add-ons)", name)
+	if err := c.Server.Destroy(c.Ctx, name, log); err != nil {
+		return err
+	}
+	for _, what := range kept(c.App) {
+		log.Detail("Kept: %s", what)
+	}
+	return nil
+}
+
+func runList(c *cli.Call) error {
+	format := c.Value("format")
+	if err := cli.OneOf("format", format, "stdout", "json"); err != nil {
+		return err
+	}
+	apps, err := c.Apps()
+	if err != nil {
+		return err
+	}
+	if format == "json" {
+		data, err := json.Marshal(append([]string{}, apps...))
+		c.Print("%s\n", data)
+		return err
+	}
+	if c.Headings() {
+		c.Print("=====> My Apps\n")
+	}
+	for _, app := range apps {
+		c.Print("%s\n", app)
+	}
+	return nil
+}
+
+// kept says what apps:destroy leaves: the app's data, and networks that it shared.
+func kept(app *agent.App) []string {
+	mounts, networks := slices.Clone(app.State.Mounts), []string(nil)
+	if app.Deployed() {
+		mounts, networks = append(mounts, app.Current.Mounts...), app.Current.Networks
+	}
+	var list []string
+	for _, m := range mounts {
+		what := "folder "
+		if m.Volume() {
+			what = "volume "
+		}
+		if !slices.Contains(list, what+m.Source) {
+			list = append(list, what+m.Source)
+		}
+	}
+	for _, n := range networks {
+		list = append(list, "network "+n)
+	}
+	return list
+}

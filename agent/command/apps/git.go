@@ -1,0 +1,78 @@
+package apps
+
+import (
+	"fmt"
+
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"dokku/agent"
+	"dokku/agent/command/cli"
+)
+
+var gitCommands = []cli.Spec{
+	gitReport.Spec("Show the app's git settings"),
+	gitProperties.Spec("Set or unset the deploy branch, or the variable that holds the revision"),
+}
+
+var gitProperties = cli.Properties{
+	Noun: "git",
+	List: []cli.Property{
+		{Name: "deploy-branch", Check: checkBranch},
+		{Name: "rev-env-var", Default: agent.DefaultRevEnvVar, Check: checkRevVar},
+	},
+	Get: func(st *agent.State, name string) string {
+		if name == "rev-env-var" {
+			return st.RevEnvVar
+		}
+		return st.DeployBranch
+	},
+	Put: func(st *agent.State, name, value string) {
+		if name == "rev-env-var" {
+			st.RevEnvVar = value
+		} else {
+			st.DeployBranch = value
+		}
+	},
+	Server: func(set *agent.Settings) *map[string]string {
+		return &set.Git
+	},
+}
+
+// checkRevVar accepts the names of variables that dokku does not use otherwise.
+func checkRevVar(name string) error {
+	if name == "PORT" || name == "DYNO" {
+		return cli.Refuse("Invalid rev-env-var specified: %s is what dokku tells each process otherwise", name)
+	}
+	return cli.CheckKey(name)
+}
+
+// checkBranch accepts what git does for a branch; the value has no refs/heads/.
+func checkBranch(name string) error {
+	ref := plumbing.NewBranchReferenceName(name)
+	if name[0] == '-' || name == "HEAD" || ref.Validate() != nil {
+		return cli.Refuse("Invalid deploy-branch specified: %q is not the name of a branch", cli.OneLine(name))
+	}
+	return nil
+}
+
+var gitReport = cli.Reporter{
+	Noun: "git",
+	Keys: cli.Sorted(append(gitProperties.Keys(), "git-keep-git-dir", "git-last-updated-at", "git-sha")),
+	Collect: func(c *cli.Call, app *agent.App, _ string) (map[string]string, error) {
+		set, err := c.Server.Settings()
+		if err != nil {
+			return nil, err
+		}
+		values := map[string]string{
+			"git-keep-git-dir":    "false",
+			"git-last-updated-at": "", "git-sha": "",
+		}
+		gitProperties.Report(values, &app.State, set)
+		values["git-rev-env-var"] = values["git-computed-rev-env-var"] // as Dokku does
+		if app.Deployed() {
+			values["git-sha"] = app.Current.Revision
+			values["git-last-updated-at"] = fmt.Sprint(app.Current.Created.Unix())
+		}
+		return values, nil
+	},
+}

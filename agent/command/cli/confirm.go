@@ -1,0 +1,31 @@
+package cli
+
+import (
+	"bufio"
+	"strings"
+)
+
+// Confirm has the name of what is to be destroyed typed.
+func (c *Call) Confirm(name, what string) error {
+	if !c.Env.Terminal {
+		return Refuse("Cannot ask whether to destroy %s, since there is no terminal: use --force", name)
+	}
+	c.Warn("WARNING: Potentially Destructive Action")
+	c.Warn("This command will destroy %s.", what)
+	c.Warn("To proceed, type \"%s\"", name)
+	c.Print("> ")
+	typed := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(c.Env.Stdin).ReadString('\n')
+		typed <- line
+	}()
+	select {
+	case <-c.Ctx.Done():
+		return c.Ctx.Err()
+	case line := <-typed:
+		if strings.TrimSpace(line) != name {
+			return Refuse("Confirmation did not match %s. Aborted.", name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"dokku/agent/event"
+)
+
+// ErrNoApp is Dokku's message for a command line without an app.
+var ErrNoApp = Refuse("Please specify an app to run the command on")
+
+// ErrSilent ends a command with exit code 1 and without a message: the code is
+// the answer.
+var ErrSilent = errors.New("")
+
+// interrupted is the exit code of a command that a signal ended, as of a shell.
+const interrupted = 130
+
+// Report is the one place that turns an error into text and an exit code.
+func Report(ctx context.Context, stderr io.Writer, err error) int {
+	if err == nil {
+		return 0
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		warnTo(stderr, "Interrupted")
+		return interrupted
+	}
+	if text := err.Error(); text != "" {
+		warnTo(stderr, text)
+	}
+	var coded interface {
+		error
+		ExitCode() int
+	}
+	if errors.As(err, &coded) {
+		// A program that the agent ran has an exit code too, but not ours.
+		if _, program := coded.(*exec.ExitError); !program {
+			return coded.ExitCode()
+		}
+	}
+	return 1
+}
+
+func warnTo(w io.Writer, text string) {
+	var b strings.Builder
+	for line := range strings.SplitSeq(text, "\n") {
+		out, _ := event.Format(event.StyleWarning, line)
+		b.WriteString(strings.TrimRight(out, " ") + "\n")
+	}
+	io.WriteString(w, b.String())
+}
+
+// Refuse returns an error in the words of Dokku's messages, which begin with a
+// capital letter: they are what a person reads, with nothing before them.
+func Refuse(format string, args ...any) error { return fmt.Errorf(format, args...) }
+
+// usageError says what is wrong with a command line, and how it would be right.
+func usageError(cmd *cobra.Command, format string, args ...any) error {
+	return fmt.Errorf("%s\nUsage: dokku %s", fmt.Sprintf(format, args...), cmd.Use)
+}
+
+// flagError rewrites what pflag says about a flag in our words.
+func flagError(cmd *cobra.Command, err error) error {
+	if errors.Is(err, pflag.ErrHelp) {
+		return err
+	}
+	var missing *pflag.NotExistError
+	var value *pflag.ValueRequiredError
+	var invalid *pflag.InvalidValueError
+	var syntax *pflag.InvalidSyntaxError
+	switch {
+	case errors.As(err, &missing):
+		flag := "--" + missing.GetSpecifiedName()
+		if short := missing.GetSpecifiedShortnames(); short != "" {
+			flag = "-" + short
+		}
+		return usageError(cmd, "Invalid flag %s for %s, valid flags: %s", flag, cmd.Name(), flagNames(cmd))
+	case errors.As(err, &value):
+		return usageError(cmd, "--%s needs a value", value.GetFlag().Name)
+	case errors.As(err, &invalid):
+		return usageError(cmd, "Invalid value %q for --%s", invalid.GetValue(), invalid.GetFlag().Name)
+	case errors.As(err, &syntax):
+		return usageError(cmd, "Invalid flag %q for %s", syntax.GetSpecifiedFlag(), cmd.Name())
+	}
+	return usageError(cmd, "%s", err)
+}
+
+func flagNames(cmd *cobra.Command) string {
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden && f.Name != "help" {
+			names = append(names, "--"+f.Name)
+		}
+	})
+	return strings.Join(names, ", ")
+}

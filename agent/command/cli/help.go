@@ -1,0 +1,182 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"dokku/agent/text"
+)
+
+// nouns are the groups of help, in its order.
+var nouns = []struct{ name, title string }{
+	{"apps", "Apps"},
+	{"ps", "Processes"},
+	{"run", "Run"},
+	{"config", "Configuration"},
+	{"domains", "Domains"},
+	{"checks", "Checks"},
+	{"storage", "Storage"},
+	{"network", "Networks"},
+	{"resource", "Resources"},
+	{"ports", "Ports"},
+	{"proxy", "Proxy"},
+	{"nginx", "nginx"},
+	{"git", "Git"},
+	{"ssh-keys", "SSH keys"},
+	{"", "Other"},
+}
+
+// nounOf is the group of a command.
+func nounOf(name string) string {
+	noun, _, _ := strings.Cut(name, ":")
+	if noun == "enter" {
+		noun = "run"
+	}
+	for _, n := range nouns {
+		if n.name == noun {
+			return noun
+		}
+	}
+	return ""
+}
+
+// helpNoun says whether the word is a noun alone or with ":help"; "ps APP" is a
+// command, so that bare "ps" is left to the caller.
+func helpNoun(root *cobra.Command, word string) (string, bool) {
+	noun, verb, colon := strings.Cut(word, ":")
+	if noun == "" || nounOf(noun) != noun || colon && verb != "help" {
+		return "", false
+	}
+	return noun, !colon && !known(root, noun) || verb == "help"
+}
+
+// help prints the list of commands, those of a noun, or one command's usage.
+func (r *Runner) help(root *cobra.Command, words []string) error {
+	if len(words) == 0 {
+		r.printAll(root)
+		return nil
+	}
+	word := words[0]
+	bare := word == "ps" || word == "config" // with an app they are commands
+	if cmd := find(root, word); cmd != nil && !bare {
+		r.printUsage(cmd)
+		return nil
+	}
+	if noun, ok := helpNoun(root, word); ok || bare {
+		if bare {
+			noun = word
+		}
+		r.printNoun(root, noun)
+		return nil
+	}
+	return unknown(root, word)
+}
+
+func (r *Runner) printNoun(root *cobra.Command, noun string) {
+	r.Print("Usage: dokku %s[:COMMAND]\n\n", noun)
+	for _, line := range usageLines(group(root, noun)) {
+		r.Print("%s\n", line)
+	}
+	r.Print("\nSee `dokku help COMMAND` for one of them.\n")
+}
+
+func (r *Runner) printAll(root *cobra.Command) {
+	r.Print("Usage: dokku [--quiet|--trace|--force|--app NAME] COMMAND [APP] [ARGUMENTS]\n")
+	var list []*cobra.Command
+	for _, n := range nouns {
+		list = append(list, group(root, n.name)...)
+	}
+	lines := usageLines(list)
+	for _, n := range nouns {
+		count := len(group(root, n.name))
+		if count == 0 {
+			continue
+		}
+		r.Print("\n%s\n", n.title)
+		for _, line := range lines[:count] {
+			r.Print("%s\n", line)
+		}
+		lines = lines[count:]
+	}
+	r.Print("\nSee `dokku help COMMAND` or `dokku COMMAND --help` for one of them.\n")
+}
+
+// usageLines is the list of commands, in two columns.
+func usageLines(commands []*cobra.Command) []string {
+	var rows [][]string
+	for _, cmd := range commands {
+		rows = append(rows, []string{"    " + cmd.Use, cmd.Short})
+	}
+	return text.Columns(rows, 2)
+}
+
+// printUsage is the help of one command.
+func (r *Runner) printUsage(cmd *cobra.Command) {
+	r.Print("Usage: dokku %s\n\n%s\n", cmd.Use, cmd.Short)
+	if cmd.Long != "" {
+		r.Print("\n%s\n", cmd.Long)
+	}
+	if usage := cmd.LocalNonPersistentFlags().FlagUsages(); usage != "" {
+		r.Print("\nFlags:\n%s", usage)
+	}
+	if cmd.Example != "" {
+		r.Print("\nExample:\n  %s\n", strings.ReplaceAll(cmd.Example, "\n", "\n  "))
+	}
+}
+
+func group(root *cobra.Command, noun string) []*cobra.Command {
+	var list []*cobra.Command
+	for _, cmd := range visible(root) {
+		if nounOf(cmd.Name()) == noun {
+			list = append(list, cmd)
+		}
+	}
+	return list
+}
+
+func visible(root *cobra.Command) []*cobra.Command {
+	return slices.DeleteFunc(slices.Clone(root.Commands()), func(c *cobra.Command) bool { return c.Hidden })
+}
+
+func find(root *cobra.Command, name string) *cobra.Command {
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == name {
+			return cmd
+		}
+	}
+	return nil
+}
+
+// known reports whether a command has this exact name; the completion scripts
+// call the commands that cobra adds by itself.
+func known(root *cobra.Command, name string) bool {
+	return isCompletion(name) || find(root, name) != nil
+}
+
+func isCompletion(name string) bool {
+	return name == cobra.ShellCompRequestCmd || name == cobra.ShellCompNoDescRequestCmd
+}
+
+// HelpCommands are about the tree of all commands.
+var HelpCommands = []Spec{
+	{
+		Use: "help [COMMAND]", Short: "List the commands, or explain one", Rootless: true, Whole: true,
+		Run: func(c *Call) error { return c.help(c.cmd.Root(), c.Args) },
+		Words: func(c *Call) []string {
+			var names []string
+			for _, cmd := range visible(c.cmd.Root()) {
+				names = append(names, cmd.Name())
+			}
+			return names
+		},
+	},
+	{
+		Use: "completion SHELL", Short: "Print the completion script for bash, zsh or fish", Rootless: true, Whole: true,
+		Example: "dokku completion bash > /etc/bash_completion.d/dokku",
+		Missing: "Missing SHELL: bash, zsh or fish",
+		Words:   func(*Call) []string { return []string{"bash", "zsh", "fish"} },
+		Run:     runCompletion,
+	},
+}

@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"dokku/agent"
+)
+
+// A property is a value that NOUN:set sets, for an app or for the server. The
+// app's wins, then the server's, then the default.
+type Property struct {
+	Name    string
+	Default string
+	OnlyApp bool // cannot be set for the server
+	Check   func(value string) error
+}
+
+// Properties are those of a noun, and where they are kept.
+type Properties struct {
+	Noun string
+	List []Property
+	// Get and put reach a value of the app; "" is unset.
+	Get func(st *agent.State, name string) string
+	Put func(st *agent.State, name, value string)
+	// Server is where the server's values are kept.
+	Server func(*agent.Settings) *map[string]string
+}
+
+// Spec is the command NOUN:set.
+func (p Properties) Spec(short string) Spec {
+	return Spec{
+		Use: p.Noun + ":set APP KEY [VALUE]", Short: short,
+		Long: "Properties: " + p.Names() + ".\nWithout a value the property is unset. --global sets the default of all apps:\n" +
+			"  dokku " + p.Noun + ":set --global KEY [VALUE]",
+		Missing: "No property specified",
+		Flags:   func(f *pflag.FlagSet) { f.Bool("global", false, "set the default of all apps") },
+		Words: func(c *Call) []string {
+			if len(c.Args) > 0 {
+				return nil
+			}
+			return strings.Split(p.Names(), ", ")
+		},
+		Run: p.set,
+	}
+}
+
+// Names lists the properties for a message: "a, b, c".
+func (p Properties) Names() string {
+	var names []string
+	for _, q := range p.List {
+		names = append(names, q.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+func (p Properties) set(c *Call) error {
+	name, value := c.Args[0], ""
+	if len(c.Args) > 1 {
+		value = c.Args[1]
+	}
+	if name == "" {
+		return Refuse("No property specified")
+	}
+	var q *Property
+	for i := range p.List {
+		if p.List[i].Name == name {
+			q = &p.List[i]
+		}
+	}
+	if q == nil {
+		return Refuse("Invalid property specified, valid properties include: %s", p.Names())
+	}
+	if q.OnlyApp && c.App == nil {
+		return Refuse("Property cannot be specified globally")
+	}
+	if value != "" {
+		if err := q.Check(value); err != nil {
+			return err
+		}
+	}
+	return p.store(c, name, value)
+}
+
+func (p Properties) store(c *Call, name, value string) error {
+	log := c.Events()
+	said := fmt.Sprintf("Setting %s to %s", name, value)
+	if value == "" {
+		said = "Unsetting " + name
+	}
+	if c.App == nil {
+		log.Result("%s", said)
+		return c.Server.UpdateSettings(c.Ctx, func(set *agent.Settings) error {
+			Put(p.Server(set), name, value)
+			return nil
+		})
+	}
+	log = log.WithApp(c.App.Name)
+	log.Result("%s", said)
+	return c.Server.Update(c.Ctx, c.App.Name, p.Noun+":set", log, func(st *agent.State) error {
+		p.Put(st, name, value)
+		return nil
+	})
+}
+
+// Report adds the raw, the server's and the effective value of each property
+// to a report's values, and where the effective one is from.
+func (p Properties) Report(values map[string]string, st *agent.State, set agent.Settings) {
+	for _, q := range p.List {
+		own, server := p.Get(st, q.Name), (*p.Server(&set))[q.Name]
+		values[p.Noun+"-"+q.Name] = own
+		if !q.OnlyApp {
+			values[p.Noun+"-global-"+q.Name] = server
+		}
+		values[p.Noun+"-computed-"+q.Name] = cmp.Or(own, server, q.Default)
+		values[p.Noun+"-origin-"+q.Name] = origin(own, server, q.Default)
+	}
+}
+
+// origin says whose value holds; "" where there is none.
+func origin(own, server, fixed string) string {
+	switch {
+	case own != "":
+		return "app"
+	case server != "":
+		return "server"
+	case fixed != "":
+		return "default"
+	}
+	return ""
+}
+
+// Keys are the names under which report adds values.
+func (p Properties) Keys() []string {
+	var keys []string
+	for _, q := range p.List {
+		keys = append(keys, p.Noun+"-"+q.Name, p.Noun+"-computed-"+q.Name, p.Noun+"-origin-"+q.Name)
+		if !q.OnlyApp {
+			keys = append(keys, p.Noun+"-global-"+q.Name)
+		}
+	}
+	return keys
+}
+
+// Put stores a value in a map, which is made when it is missing; an empty value
+// removes it.
+func Put(m *map[string]string, name, value string) {
+	if value == "" {
+		delete(*m, name)
+		return
+	}
+	if *m == nil {
+		*m = map[string]string{}
+	}
+	(*m)[name] = value
+}

@@ -1,0 +1,247 @@
+package cli
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"dokku/agent"
+)
+
+// A reporter prints a noun's report: "ps:report [APP] [--flag]". Its values
+// have the names of Dokku's flags, without the leading dashes.
+type Reporter struct {
+	Noun string
+	// About is what a heading calls the report; the default is the noun.
+	About string
+	// Global collects what "NOUN:report --global" shows; nil: there is no such report.
+	Global func(c *Call) (map[string]string, error)
+	// Keys are the names of the values, sorted; a name that ends in "-" stands
+	// for all names that begin so.
+	Keys []string
+	// Collect returns the values of an app, or of the one that is asked for, so
+	// that a single flag costs only what it needs.
+	Collect func(c *Call, app *agent.App, only string) (map[string]string, error)
+	// Plain: lines begin with the value's own name ("web limit memory"), not with
+	// the noun and a capital letter.
+	Plain bool
+}
+
+// Spec is the command NOUN:report.
+func (rep Reporter) Spec(short string) Spec {
+	return Spec{
+		Use: rep.Noun + ":report [APP]", Short: short, Raw: true,
+		Long: "Without an app, all apps are reported. One flag prints its value alone:\n  --" +
+			strings.Join(rep.flags(), "\n  --"),
+		Flags: func(f *pflag.FlagSet) { f.String("format", "stdout", "stdout or json") },
+		Words: func(*Call) []string {
+			var flags []string
+			for _, k := range rep.Keys {
+				flags = append(flags, "--"+k)
+			}
+			return append(flags, "--format")
+		},
+		Run: rep.run,
+	}
+}
+
+// reportLine is what the command line of a report asks for.
+type reportLine struct {
+	app    string
+	only   string // a single value
+	format string
+	global bool
+}
+
+func (rep Reporter) run(c *Call) error {
+	line, help, err := rep.parse(c)
+	if err != nil {
+		return err
+	}
+	if help {
+		c.printUsage(c.cmd)
+		return nil
+	}
+	if line.global {
+		values, err := rep.Global(c)
+		if err != nil {
+			return err
+		}
+		return rep.show(c, line, "Global", values, false)
+	}
+	if line.app != "" {
+		return rep.one(c, line, line.app, false)
+	}
+	apps, err := c.Apps()
+	if err != nil {
+		return err
+	}
+	for _, name := range apps {
+		if err := rep.one(c, line, name, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parse reads the words itself: the flags of a report are the names of values,
+// some of which depend on what runs.
+func (rep Reporter) parse(c *Call) (line reportLine, help bool, err error) {
+	line.format = "stdout"
+	var single []string
+	for args := c.Args; len(args) > 0; {
+		arg := args[0]
+		n, err := c.globalFlag(arg, args[1:])
+		if err != nil {
+			return line, false, usageError(c.cmd, "%s", err)
+		}
+		args = args[max(n, 1):]
+		value, joined := strings.CutPrefix(arg, "--format=")
+		switch {
+		case n > 0:
+		case arg == "--help" || arg == "-h":
+			return line, true, nil
+		case joined:
+			line.format = value
+		case arg == "--format" && len(args) == 0:
+			return line, false, usageError(c.cmd, "--format needs a value: stdout or json")
+		case arg == "--format":
+			line.format, args = args[0], args[1:]
+		case arg == "--global" && rep.Global != nil:
+			line.global = true
+		case strings.HasPrefix(arg, "-"):
+			single = append(single, arg)
+		case line.app != "" || arg == "":
+			return line, false, usageError(c.cmd, "Unexpected argument %q", arg)
+		default:
+			line.app = arg
+		}
+	}
+	return rep.check(c, line, single)
+}
+
+func (rep Reporter) check(c *Call, line reportLine, single []string) (reportLine, bool, error) {
+	if c.Runner.app != "" {
+		if line.app != "" && line.app != c.Runner.app {
+			return line, false, usageError(c.cmd, "Unexpected argument %q", line.app)
+		}
+		line.app = c.Runner.app
+	}
+	if line.global && line.app != "" {
+		return line, false, usageError(c.cmd, "--global cannot be used together with an app (%s)", OneLine(line.app))
+	}
+	if len(single) > 1 {
+		return line, false, fmt.Errorf("%s:report command allows only a single flag", rep.Noun)
+	}
+	if err := OneOf("format", line.format, "stdout", "json"); err != nil {
+		return line, false, err
+	}
+	if len(single) == 0 {
+		return line, false, nil
+	}
+	if line.format == "json" {
+		return line, false, fmt.Errorf("--format flag cannot be specified when specifying an info flag")
+	}
+	line.only = strings.TrimPrefix(single[0], "--")
+	if !rep.has(line.only) {
+		return line, false, rep.invalidFlag()
+	}
+	return line, false, nil
+}
+
+func (rep Reporter) has(key string) bool {
+	return slices.ContainsFunc(rep.Keys, func(k string) bool {
+		if strings.HasSuffix(k, "-") {
+			return strings.HasPrefix(key, k) && key != k
+		}
+		return k == key
+	})
+}
+
+func (rep Reporter) invalidFlag() error {
+	return Refuse("Invalid flag passed, valid flags: --%s", strings.Join(rep.flags(), ", --"))
+}
+
+// flags are the keys as a person reads them.
+func (rep Reporter) flags() (list []string) {
+	for _, k := range rep.Keys {
+		if strings.HasSuffix(k, "-") {
+			k += "TYPE-N"
+		}
+		list = append(list, k)
+	}
+	return list
+}
+
+func (rep Reporter) one(c *Call, line reportLine, name string, several bool) error {
+	app, err := c.Server.Load(name)
+	if err != nil {
+		return err
+	}
+	values, err := rep.Collect(c, app, line.only)
+	if err != nil {
+		return err
+	}
+	return rep.show(c, line, name, values, several)
+}
+
+// show prints the values of an app, or one of them.
+func (rep Reporter) show(c *Call, line reportLine, name string, values map[string]string, several bool) error {
+	switch {
+	case line.only != "":
+		v, ok := values[line.only]
+		if !ok && !several {
+			return rep.invalidFlag()
+		}
+		c.Print("%s\n", v)
+		return nil
+	case line.format == "json":
+		if several {
+			values["app"] = name
+		}
+		data, err := json.Marshal(values)
+		c.Print("%s\n", data)
+		return err
+	}
+	// Which app a line belongs to is data once there are several.
+	if c.Headings() || several {
+		c.Print("=====> %s %s information\n", name, cmp.Or(rep.About, rep.Noun))
+	}
+	for _, k := range slices.Sorted(maps.Keys(values)) {
+		name := label(k)
+		if rep.Plain {
+			name = strings.TrimPrefix(strings.ReplaceAll(strings.ReplaceAll(k, "-", " "), ".", " "), rep.Noun+" ")
+		}
+		c.Print("       %-30s %s\n", name+":", VisibleValue(values[k]))
+	}
+	return nil
+}
+
+// label is a key as a report shows it: "ps-can-scale" as "Ps can scale".
+func label(key string) string {
+	words := strings.ReplaceAll(strings.ReplaceAll(key, "-", " "), ".", " ")
+	return strings.ToUpper(words[:1]) + words[1:]
+}
+
+// Needs reports whether a report shows a value whose name has one of the prefixes.
+// only is the single value that it shows; "" is all.
+func Needs(only string, prefixes ...string) bool {
+	if only == "" {
+		return true
+	}
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(only, p) })
+}
+
+// FormatFlag adds --format.
+func FormatFlag(f *pflag.FlagSet) { f.String("format", "stdout", "stdout or json") }
+
+// Sorted sorts a list and returns it.
+func Sorted(list []string) []string {
+	slices.Sort(list)
+	return list
+}

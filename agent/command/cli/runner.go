@@ -1,0 +1,274 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"dokku/agent"
+	"dokku/agent/event"
+)
+
+// Env is where a command runs. It is all that a command knows of its
+// surroundings: nothing is taken from the process.
+type Env struct {
+	// Root is the DOKKU_ROOT, the folder with the apps' repositories.
+	Root   string
+	Stdin  io.Reader
+	Stdout io.Writer
+	Stderr io.Writer
+	// Terminal: Stdout is a terminal that a person looks at.
+	Terminal bool
+	// Console is the terminal that Stdin and Stdout both are; nil: they are none.
+	Console Console
+	// Version is what the command version prints.
+	Version string
+	// Become makes the process the owner of Root, before a command that needs that;
+	// nil: it is that already.
+	Become func() error
+	// Dir is where the command was called; relative names of files begin there.
+	Dir string
+	// User is the name of the ssh key that the command came with; empty on the
+	// host itself.
+	User string
+}
+
+// Runner runs one command line.
+type Runner struct {
+	Env    Env
+	groups [][]Spec
+	Quiet  bool
+	Trace  bool
+	Force  bool
+	app    string // --app
+	// completing: a shell asks how to complete a command line.
+	completing bool
+
+	Server   *agent.Server
+	terminal *event.Terminal
+	log      event.Log
+}
+
+// Run runs one command line, without the program's name, with the commands of
+// some groups, and returns its exit code: 0, 1 for an error, 20 for an app that
+// does not exist. It returns when the command has ended or ctx is done.
+func Run(ctx context.Context, env Env, groups [][]Spec, args []string) int {
+	var mu sync.Mutex
+	env.Stdout, env.Stderr = &serial{&mu, env.Stdout}, &serial{&mu, env.Stderr}
+	r := &Runner{Env: env, groups: groups}
+	err := r.execute(ctx, args)
+	r.close()
+	return Report(ctx, env.Stderr, err)
+}
+
+func (r *Runner) execute(ctx context.Context, args []string) error {
+	args, err := r.leading(args)
+	if err != nil {
+		return err
+	}
+	if len(args) == 0 {
+		return r.help(r.tree(""), nil)
+	}
+	if err := r.become(args[0]); err != nil {
+		return err
+	}
+	r.completing = isCompletion(args[0])
+	root := r.tree(args[0])
+	if noun, ok := helpNoun(root, args[0]); ok {
+		if len(args) > 1 {
+			return Refuse("Unexpected argument %q after %s, which prints help", args[1], args[0])
+		}
+		r.printNoun(root, noun)
+		return nil
+	}
+	if !known(root, args[0]) {
+		return unknown(root, args[0])
+	}
+	root.SetArgs(args)
+	return root.ExecuteContext(ctx)
+}
+
+// become makes the process the owner of the DOKKU_ROOT, unless the command needs
+// none, or root's rights.
+func (r *Runner) become(word string) error {
+	if r.Env.Become == nil || strings.HasSuffix(word, ":help") {
+		return nil
+	}
+	if s, ok := r.find(word); ok && (s.Rootless || s.AsRoot && os.Geteuid() == 0) {
+		return nil
+	}
+	return r.Env.Become()
+}
+
+// find returns the description of a command.
+func (r *Runner) find(name string) (Spec, bool) {
+	for _, group := range r.groups {
+		for _, s := range group {
+			if s.name() == name {
+				return s, true
+			}
+		}
+	}
+	return Spec{}, false
+}
+
+// leading takes Dokku's global flags off the front of a command line.
+func (r *Runner) leading(args []string) ([]string, error) {
+	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
+		flag, rest := args[0], args[1:]
+		n, err := r.globalFlag(flag, rest)
+		switch {
+		case err != nil:
+			return nil, err
+		case n > 0:
+			args = args[n:]
+			continue
+		}
+		switch flag {
+		case "--help", "-h":
+			return append([]string{"help"}, rest...), nil
+		case "--version", "-v":
+			return append([]string{"version"}, rest...), nil
+		}
+		return nil, Refuse("Invalid flag %s before the command, valid flags: --quiet, --trace, --force, --app NAME", flag)
+	}
+	return args, nil
+}
+
+// globalFlag applies a global flag and says how many words it takes; 0: it is
+// none.
+func (r *Runner) globalFlag(flag string, rest []string) (int, error) {
+	words := 1
+	name, value, joined := strings.Cut(flag, "=")
+	switch {
+	case flag == "--quiet":
+		r.Quiet = true
+	case flag == "--trace":
+		r.Trace = true
+	case flag == "--force":
+		r.Force = true
+	case name == "--app":
+		if !joined && len(rest) > 0 {
+			value, words = rest[0], 2
+		}
+		if value == "" {
+			return 0, fmt.Errorf("--app needs the name of an app")
+		}
+		r.app = value
+	default:
+		return 0, nil
+	}
+	return words, nil
+}
+
+// tree builds the commands, or the only one that a command line needs: each
+// command line pays for it.
+func (r *Runner) tree(only string) *cobra.Command {
+	root := &cobra.Command{
+		Use:               "dokku",
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SetIn(r.Env.Stdin)
+	root.SetOut(r.Env.Stdout)
+	root.SetErr(r.Env.Stderr)
+	root.SetFlagErrorFunc(flagError)
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { r.printUsage(cmd) })
+	flags := root.PersistentFlags()
+	flags.BoolVar(&r.Quiet, "quiet", r.Quiet, "leave out headings and progress")
+	flags.BoolVar(&r.Trace, "trace", r.Trace, "print each event as JSON to stderr")
+	flags.BoolVar(&r.Force, "force", r.Force, "do not ask")
+	flags.StringVar(&r.app, "app", r.app, "the app, instead of as the first argument")
+	r.add(root, only)
+	help := find(root, "help")
+	if help == nil {
+		// cobra would add its own.
+		help = &cobra.Command{Hidden: true}
+	}
+	root.SetHelpCommand(help)
+	return root
+}
+
+// add adds the commands. Help, completion and a word that is no command need
+// all of them.
+func (r *Runner) add(root *cobra.Command, only string) {
+	if s, ok := r.find(only); ok && !s.Whole {
+		root.AddCommand(r.cobra(s))
+		return
+	}
+	for _, group := range r.groups {
+		for _, s := range group {
+			root.AddCommand(r.cobra(s))
+		}
+	}
+}
+
+// open opens the DOKKU_ROOT. What needs none works without: help, version.
+func (r *Runner) open() error {
+	if r.Server != nil {
+		return nil
+	}
+	server, err := agent.Open(r.Env.Root)
+	r.Server = server
+	return err
+}
+
+// Events is the log of operations: the host's log and this command's streams.
+func (r *Runner) Events() event.Log {
+	if r.terminal != nil {
+		return r.log
+	}
+	r.terminal = event.NewTerminal(r.Env.Stdout, r.Env.Stderr, r.Quiet)
+	writers := []io.Writer{event.NewHost(filepath.Join(r.Env.Root, ".dokku", "log", "dokku.log")), r.terminal}
+	if r.Trace {
+		writers = append(writers, r.Env.Stderr)
+	}
+	r.log = event.New(writers...)
+	return r.log
+}
+
+// Private is a log that only the terminal shows: secrets stay out of the
+// host's log.
+func (r *Runner) Private() event.Log {
+	r.Events()
+	return event.New(r.terminal)
+}
+
+func (r *Runner) close() {
+	if r.terminal != nil {
+		r.terminal.Close()
+	}
+}
+
+// Headings reports whether headings are printed; data is printed in any case.
+func (r *Runner) Headings() bool { return r.Env.Terminal && !r.Quiet }
+
+// Print writes data.
+func (r *Runner) Print(format string, args ...any) {
+	fmt.Fprintf(r.Env.Stdout, format, args...)
+}
+
+// Warn writes a warning that belongs to no operation.
+func (r *Runner) Warn(format string, args ...any) {
+	warnTo(r.Env.Stderr, fmt.Sprintf(format, args...))
+}
+
+// serial lets several goroutines write; both streams share the lock since they
+// are often one terminal.
+type serial struct {
+	mu *sync.Mutex
+	w  io.Writer
+}
+
+func (s *serial) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.w.Write(p)
+}

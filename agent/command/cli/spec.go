@@ -1,0 +1,276 @@
+package cli
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"dokku/agent"
+	"dokku/agent/failpoint"
+)
+
+// Spec describes a command. Its usage line is the source of its help and of
+// the check of its arguments: "ps:scale APP [TYPE=COUNT...]" takes an app and
+// any number of other words.
+type Spec struct {
+	// Use is the usage line, Short the line in lists of commands; Long and Example
+	// appear in the command's own help.
+	Use     string
+	Short   string
+	Long    string
+	Example string
+	// Flags adds the command's own flags. A flag "global" or "all" stands in the
+	// place of APP.
+	Flags func(*pflag.FlagSet)
+	// NewApp: the app need not exist; its name is the first word.
+	NewApp bool
+	// Missing is the message for a missing word that is not the app; the default
+	// names the word.
+	Missing string
+	// WithoutApp is the message for a word too many after --all.
+	WithoutApp string
+	// Raw: the command checks its own words and flags.
+	Raw bool
+	// Whole: the command needs the tree of all commands.
+	Whole bool
+	// Rootless: the command works without a DOKKU_ROOT.
+	Rootless bool
+	// AsRoot: the command keeps root's rights, to read files that only root can.
+	AsRoot bool
+	// Words completes the words after the app.
+	Words func(*Call) []string
+	// Values completes the values of flags, by name.
+	Values map[string]func(*Call) []string
+
+	// Run carries the command out, after all words were checked.
+	Run func(*Call) error
+}
+
+func (s Spec) name() string {
+	name, _, _ := strings.Cut(s.Use, " ")
+	return name
+}
+
+// Call is one command line, found to be well formed.
+type Call struct {
+	*Runner
+	Ctx  context.Context // ends when the client goes away
+	cmd  *cobra.Command
+	App  *agent.App // nil without an app, with --global and with --all
+	Args []string   // the words after the app
+}
+
+// Flag reports whether a switch is on; a command without that flag has it off.
+func (c *Call) Flag(name string) bool {
+	on, err := c.cmd.Flags().GetBool(name)
+	return on && err == nil
+}
+
+// Value is the value of a flag; "" if the command has no such flag.
+func (c *Call) Value(name string) string {
+	v, _ := c.cmd.Flags().GetString(name)
+	return v
+}
+
+// List is the value of a flag that may be given several times.
+func (c *Call) List(name string) []string {
+	v, _ := c.cmd.Flags().GetStringArray(name)
+	return v
+}
+
+// Changed reports whether the command line has the flag.
+func (c *Call) Changed(name string) bool { return c.cmd.Flags().Changed(name) }
+
+// UsageError is what is wrong with the command line, and the command's usage.
+func (c *Call) UsageError(format string, args ...any) error {
+	return usageError(c.cmd, format, args...)
+}
+
+// ListNoun prints the commands of a noun, whose command has all of the tree.
+func (c *Call) ListNoun(noun string) error { return c.help(c.cmd.Root(), []string{noun}) }
+
+// shape is what a usage line says about the words.
+type shape struct {
+	app      bool // the first word is an app, which must exist
+	required []string
+	optional int // -1: any number
+}
+
+func parseUse(use string) shape {
+	var s shape
+	for i, word := range strings.Fields(use)[1:] {
+		name, repeated := strings.CutSuffix(strings.Trim(word, "[]"), "...")
+		switch {
+		case i == 0 && name == "APP":
+			s.app = true
+			if word != "APP" {
+				if s.optional++; repeated {
+					s.optional = -1
+				}
+				continue
+			}
+			s.required = append(s.required, name)
+			continue
+		case strings.HasPrefix(word, "["):
+			s.optional++
+		default:
+			s.required = append(s.required, name)
+		}
+		if repeated {
+			s.optional = -1
+		}
+	}
+	return s
+}
+
+func (r *Runner) cobra(s Spec) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: s.Use, Short: s.Short, Long: s.Long, Example: s.Example,
+		DisableFlagParsing:    s.Raw,
+		DisableFlagsInUseLine: true,
+		Args:                  cobra.ArbitraryArgs,
+	}
+	if s.Flags != nil {
+		s.Flags(cmd.Flags())
+	}
+	// cobra's own flag would be in each list of flags.
+	cmd.Flags().BoolP("help", "h", false, "")
+	cmd.Flags().Lookup("help").Hidden = true
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := r.bind(s, cmd, args)
+		if err != nil {
+			return err
+		}
+		if err := failpoint.Reach(failpoint.CommandParsed); err != nil {
+			return err
+		}
+		return s.Run(c)
+	}
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+		return r.complete(s, cmd, args, prefix)
+	}
+	if r.completing {
+		r.completeFlags(s, cmd)
+	}
+	return cmd
+}
+
+// bind checks the words of a command line and loads the app.
+func (r *Runner) bind(s Spec, cmd *cobra.Command, args []string) (*Call, error) {
+	c := &Call{Runner: r, Ctx: cmd.Context(), cmd: cmd, Args: args}
+	if !s.Rootless {
+		if err := r.open(); err != nil {
+			return nil, err
+		}
+	}
+	if s.Raw {
+		return c, nil
+	}
+	sh := parseUse(s.Use)
+	if c.Flag("global") || c.Flag("all") {
+		return c, c.bare(s, sh)
+	}
+	if r.app != "" {
+		if !sh.app {
+			return nil, usageError(cmd, "%s takes no app, but --app %s was given", cmd.Name(), r.app)
+		}
+		c.Args = append([]string{r.app}, args...)
+	}
+	if err := c.count(s, sh); err != nil {
+		return nil, err
+	}
+	if !sh.app || s.NewApp || len(c.Args) == 0 {
+		return c, nil
+	}
+	app, err := r.Server.Load(c.Args[0])
+	if err != nil {
+		return nil, err
+	}
+	c.App, c.Args = app, c.Args[1:]
+	return c, nil
+}
+
+// bare checks the words of a command line in which a flag stands for the
+// app.
+func (c *Call) bare(s Spec, sh shape) error {
+	if c.Runner.app != "" {
+		return usageError(c.cmd, "--app %s cannot be used together with --global or --all", c.Runner.app)
+	}
+	if sh.app && len(sh.required) > 0 {
+		sh.required = sh.required[1:]
+	}
+	return c.count(s, sh)
+}
+
+func (c *Call) count(s Spec, sh shape) error {
+	n := len(c.Args)
+	if n > 0 && sh.app && c.Args[0] == "" {
+		return ErrNoApp
+	}
+	if n < len(sh.required) {
+		name := sh.required[n]
+		switch {
+		case name == "APP":
+			return ErrNoApp
+		case s.Missing != "":
+			return usageError(c.cmd, "%s", s.Missing)
+		}
+		return usageError(c.cmd, "Missing %s", name)
+	}
+	if most := len(sh.required) + sh.optional; sh.optional >= 0 && len(c.Args) > most {
+		if s.WithoutApp != "" && c.Flag("all") {
+			return usageError(c.cmd, "%s", s.WithoutApp)
+		}
+		return usageError(c.cmd, "Unexpected argument %q", c.Args[most])
+	}
+	return nil
+}
+
+// Deployed refuses an app that has no release. A push that git has accepted and
+// nobody has finished yet counts: the agent settles it first.
+func (c *Call) Deployed() error {
+	if !c.App.Deployed() && c.App.State.Staged == nil {
+		return &agent.NotDeployedError{App: c.App.Name}
+	}
+	return nil
+}
+
+// Pushed refuses an app of which there is nothing to build.
+func (c *Call) Pushed() error {
+	revision, err := c.Server.Undeployed(c.App)
+	if err == nil && revision == "" {
+		return &agent.NotDeployedError{App: c.App.Name}
+	}
+	return err
+}
+
+// Apps lists the names of all apps, and says so when there are none.
+func (c *Call) Apps() ([]string, error) {
+	apps, err := c.Server.Apps()
+	if err == nil && len(apps) == 0 {
+		c.Warn("You haven't deployed any applications yet")
+	}
+	return apps, err
+}
+
+// OneOf refuses a value that is none of the valid ones.
+func OneOf(what, value string, valid ...string) error {
+	for _, v := range valid {
+		if v == value {
+			return nil
+		}
+	}
+	return Refuse("Invalid %s %q, valid values: %s", what, value, strings.Join(valid, ", "))
+}
+
+// ChangeNext changes what the app's next release takes up, and says when that is.
+func (c *Call) ChangeNext(what string, change func(*agent.State) error) error {
+	log := c.Events().WithApp(c.App.Name)
+	err := c.Server.Update(c.Ctx, c.App.Name, what, log, change)
+	if err == nil && c.App.Deployed() {
+		log.Detail("It takes effect with the next deploy or restart (ps:restart %s)", c.App.Name)
+	}
+	return err
+}

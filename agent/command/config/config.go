@@ -1,0 +1,302 @@
+package config
+
+import (
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"dokku/agent/command/cli"
+	"dokku/agent/text"
+)
+
+// Commands are the commands of this package.
+var Commands = []cli.Spec{
+	{
+		Use: "config [APP]", Short: "Show the app's variables, as config:show does",
+		Long: "Without an app, the config commands are listed.", Whole: true,
+		Run: func(c *cli.Call) error {
+			if c.App == nil {
+				return c.ListNoun("config")
+			}
+			return showConfig(c)
+		},
+	},
+	{
+		Use: "config:clear APP", Short: "Unset all variables",
+		Flags: changeFlags, Run: clearConfig,
+	},
+	{
+		Use: "config:export APP", Short: "Print the variables for a program to read",
+		Long: "Formats: exports (export lines for a shell), shell (one line), envfile and json.",
+		Flags: func(f *pflag.FlagSet) {
+			readFlags(f)
+			f.String("format", "exports", strings.Join(exportFormats, ", "))
+		},
+		Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords(exportFormats...)},
+		Run:    exportConfig,
+	},
+	{
+		Use: "config:get APP KEY", Short: "Print the value of a variable; exit 1 if it is not set",
+		Missing: "Expected: key", Words: configKeys,
+		Flags: func(f *pflag.FlagSet) {
+			globalFlag(f)
+			f.Bool("quoted", false, "quote the value for a shell")
+		},
+		Run: getConfig,
+	},
+	{
+		Use: "config:keys APP", Short: "List the names of the variables",
+		Flags: originFlags, Run: listConfigKeys,
+	},
+	{
+		Use: "config:set APP KEY=VALUE...", Short: "Set variables and restart the app",
+		Long:    "A value that does not start keeps the app as it was: nothing is set.",
+		Example: "dokku config:set hello GREETING='good morning' WORKERS=4",
+		Missing: "At least one env pair must be given",
+		Flags: func(f *pflag.FlagSet) {
+			changeFlags(f)
+			f.Bool("encoded", false, "the values are base64")
+		},
+		Run: setConfig,
+	},
+	{
+		Use: "config:show APP", Short: "Show the variables",
+		Long: "--origin shows all that the app's processes find, and where each value comes from: app (config:set),\n" +
+			"server (config:set --global), or dokku, which sets it itself.",
+		Flags: originFlags, Run: showConfig,
+	},
+	{
+		Use: "config:unset APP KEY...", Short: "Unset variables and restart the app",
+		Missing: "At least one key must be given", Words: configKeys,
+		Flags: changeFlags, Run: unsetConfig,
+	},
+}
+
+func globalFlag(f *pflag.FlagSet) { f.Bool("global", false, "the variables of all apps") }
+
+func changeFlags(f *pflag.FlagSet) {
+	globalFlag(f)
+	f.Bool("no-restart", false, "apply the change with the next deploy or restart")
+}
+
+func readFlags(f *pflag.FlagSet) {
+	globalFlag(f)
+	f.Bool("merged", false, "with the variables of all apps")
+}
+
+func originFlags(f *pflag.FlagSet) {
+	readFlags(f)
+	f.Bool("origin", false, "all variables that processes find, and where each comes from")
+}
+
+// variable is a variable that an app's processes find, and who set it.
+type variable struct{ key, origin, value string }
+
+// variables are all of them, sorted by name. What dokku sets wins over the app's
+// config, and that over the server's.
+func variables(c *cli.Call) ([]variable, error) {
+	set, err := c.Server.Settings()
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]variable{}
+	add := func(origin string, config map[string]string) {
+		for k, v := range config {
+			all[k] = variable{k, origin, v}
+		}
+	}
+	add("server", set.Config)
+	if c.App != nil {
+		add("app", c.App.State.Config)
+		add("dokku", c.Server.OwnEnvironment(c.App))
+	}
+	var list []variable
+	for _, k := range slices.Sorted(maps.Keys(all)) {
+		list = append(list, all[k])
+	}
+	return list, nil
+}
+
+// printOrigins prints the variables in aligned columns.
+func printOrigins(c *cli.Call, values bool) error {
+	list, err := variables(c)
+	if err != nil {
+		return err
+	}
+	var rows [][]string
+	for _, v := range list {
+		row := []string{v.key + ":", fmt.Sprintf("%-6s", v.origin)}
+		if values {
+			row = append(row, cli.VisibleValue(v.value))
+		}
+		rows = append(rows, row)
+	}
+	for _, line := range text.Columns(rows, 2) {
+		c.Print("%s\n", line)
+	}
+	return nil
+}
+
+// configOf returns the variables of the app, or with --global the server's.
+func configOf(c *cli.Call) (map[string]string, error) {
+	set, err := c.Server.Settings()
+	if err != nil {
+		return nil, err
+	}
+	if c.App == nil {
+		return set.Config, nil
+	}
+	if !c.Flag("merged") {
+		return c.App.State.Config, nil
+	}
+	merged := map[string]string{}
+	maps.Copy(merged, set.Config)
+	maps.Copy(merged, c.App.State.Config)
+	return merged, nil
+}
+
+func configKeys(c *cli.Call) []string {
+	config, err := configOf(c)
+	if err != nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(config))
+}
+
+func setConfig(c *cli.Call) error {
+	set := map[string]string{}
+	for _, pair := range c.Args {
+		key, value, ok := strings.Cut(pair, "=")
+		if !ok {
+			return cli.Refuse("Invalid env pair: %s", cli.OneLine(pair))
+		}
+		if err := cli.CheckKey(key); err != nil {
+			return err
+		}
+		if c.Flag("encoded") {
+			plain, err := base64.StdEncoding.DecodeString(value)
+			if err != nil {
+				return fmt.Errorf("%s for key '%s'", err, key)
+			}
+			value = string(plain)
+		}
+		if err := cli.CheckValue(key, value); err != nil {
+			return err
+		}
+		set[key] = value
+	}
+	c.Events().Step("Setting config vars")
+	log := c.Private()
+	for line := range strings.SplitSeq(strings.TrimSuffix(pairs(set), "\n"), "\n") {
+		log.Detail("%s", line)
+	}
+	return changeConfig(c, set, nil)
+}
+
+func unsetConfig(c *cli.Call) error {
+	for _, key := range c.Args {
+		if err := cli.CheckKey(key); err != nil {
+			return err
+		}
+	}
+	return unsetKeys(c, c.Args)
+}
+
+func clearConfig(c *cli.Call) error {
+	config, err := configOf(c)
+	if err != nil || len(config) == 0 {
+		return err
+	}
+	return unsetKeys(c, slices.Sorted(maps.Keys(config)))
+}
+
+func unsetKeys(c *cli.Call, keys []string) error {
+	for _, key := range keys {
+		c.Events().Step("Unsetting %s", key)
+	}
+	return changeConfig(c, nil, keys)
+}
+
+func changeConfig(c *cli.Call, set map[string]string, unset []string) error {
+	log, app := c.Events(), ""
+	if c.App != nil {
+		app = c.App.Name
+		log = log.WithApp(app)
+	}
+	if err := c.Server.SetConfig(c.Ctx, app, set, unset, !c.Flag("no-restart"), log); err != nil {
+		return err
+	}
+	if apps, err := c.Server.Apps(); app == "" && err == nil && len(apps) > 0 {
+		log.Detail("Apps get it with their next deploy or restart (ps:restart --all)")
+	}
+	return nil
+}
+
+func getConfig(c *cli.Call) error {
+	if err := cli.CheckKey(c.Args[0]); err != nil {
+		return err
+	}
+	config, err := configOf(c)
+	if err != nil {
+		return err
+	}
+	value, ok := config[c.Args[0]]
+	if !ok {
+		return cli.ErrSilent
+	}
+	if c.Flag("quoted") {
+		value = singleQuoted(value)
+	}
+	c.Print("%s\n", value)
+	return nil
+}
+
+func listConfigKeys(c *cli.Call) error {
+	if c.Flag("origin") {
+		return printOrigins(c, false)
+	}
+	config, err := configOf(c)
+	if err != nil {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(config)) {
+		c.Print("%s\n", key)
+	}
+	return nil
+}
+
+func showConfig(c *cli.Call) error {
+	config, err := configOf(c)
+	if err != nil {
+		return err
+	}
+	if c.Headings() {
+		name := "global"
+		if c.App != nil {
+			name = c.App.Name
+		}
+		c.Print("=====> %s env vars\n", name)
+	}
+	if c.Flag("origin") {
+		return printOrigins(c, true)
+	}
+	c.Print("%s", pairs(config))
+	return nil
+}
+
+// pairs shows variables in two columns, as Dokku does.
+func pairs(config map[string]string) string {
+	var rows [][]string
+	for _, key := range slices.Sorted(maps.Keys(config)) {
+		rows = append(rows, []string{key + ":", cli.VisibleValue(config[key])})
+	}
+	var b strings.Builder
+	for _, line := range text.Columns(rows, 2) {
+		b.WriteString(line + "\n")
+	}
+	return b.String()
+}

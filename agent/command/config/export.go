@@ -1,0 +1,66 @@
+package config
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"dokku/agent/command/cli"
+)
+
+var exportFormats = []string{"exports", "shell", "envfile", "json"}
+
+func exportConfig(c *cli.Call) error {
+	format := c.Value("format")
+	if err := cli.OneOf("format", format, exportFormats...); err != nil {
+		return err
+	}
+	config, err := configOf(c)
+	if err != nil {
+		return err
+	}
+	text, err := export(config, format)
+	c.Print("%s", text)
+	return err
+}
+
+// export renders variables so that a shell, or a reader of env files, gets back
+// each value byte for byte.
+func export(config map[string]string, format string) (string, error) {
+	keys := slices.Sorted(maps.Keys(config))
+	var lines []string
+	switch format {
+	case "json":
+		if config == nil {
+			config = map[string]string{}
+		}
+		data, err := json.Marshal(config)
+		return string(data) + "\n", err
+	case "shell":
+		for _, k := range keys {
+			lines = append(lines, k+"="+singleQuoted(config[k]))
+		}
+		return strings.Join(lines, " ") + "\n", nil
+	case "envfile":
+		for _, k := range keys {
+			lines = append(lines, k+"="+doubleQuoted(config[k])+"\n")
+		}
+	default:
+		for _, k := range keys {
+			lines = append(lines, "export "+k+"="+singleQuoted(config[k])+"\n")
+		}
+	}
+	return strings.Join(lines, ""), nil
+}
+
+// singleQuoted quotes for a POSIX shell: within single quotes nothing but the
+// quote itself is special.
+func singleQuoted(v string) string {
+	return "'" + strings.ReplaceAll(v, "'", `'\''`) + "'"
+}
+
+// doubleQuoted quotes as readers of env files expect, each variable on one line.
+func doubleQuoted(v string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`", "\n", `\n`, "\r", `\r`).Replace(v) + `"`
+}

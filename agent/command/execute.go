@@ -1,0 +1,27 @@
+package command
+
+import (
+	"context"
+
+	"dokku/agent/command/admin"
+	"dokku/agent/command/apps"
+	"dokku/agent/command/cli"
+	"dokku/agent/command/config"
+	"dokku/agent/command/ps"
+	"dokku/agent/command/resources"
+	"dokku/agent/command/routing"
+	"dokku/agent/command/run"
+)
+
+// groups are the commands, by noun.
+var groups = [][]cli.Spec{
+	ps.Commands, apps.Commands, config.Commands, routing.Commands, resources.Commands, run.Commands, admin.Commands,
+	cli.VersionCommands, cli.HelpCommands,
+}
+
+// Execute runs one command line, without the program's name, and returns its
+// exit code: 0, 1 for an error, 20 for an app that does not exist. It returns
+// when the command has ended or ctx is done.
+func Execute(ctx context.Context, env cli.Env, args []string) int {
+	return cli.Run(ctx, env, groups, args)
+}

@@ -1,0 +1,172 @@
+package ps
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"dokku/agent"
+	"dokku/agent/checks"
+	"dokku/agent/command/cli"
+	"dokku/scale"
+)
+
+var checkCommands = []cli.Spec{
+	checkSwitch("disable", "Replace processes with a gap and without checks",
+		"From the next deploy on, the old processes stop before the new ones start. This is a gap in the service of web;\n"+
+			"for workers it keeps two releases from working at the same time."),
+	checkSwitch("enable", "Check new processes before the old ones stop", ""),
+	checkReport.Spec("Show the settings of the checks, and where they come from"),
+	{
+		Use: "checks:run APP [TYPE[,TYPE...]]", Short: "Run the app's checks against what runs now",
+		Long: "TYPE is a process type (web) or one process (web.1).", Example: "dokku checks:run hello web.1",
+		Words: func(c *cli.Call) []string { return c.Types() },
+		Run: func(c *cli.Call) error {
+			if err := c.Deployed(); err != nil {
+				return err
+			}
+			only, err := typeArgs(c, true)
+			if err != nil {
+				return err
+			}
+			return c.Server.RunChecks(c.Ctx, c.App.Name, only, c.Events().WithApp(c.App.Name))
+		},
+	},
+	checkProperties.Spec("Set or unset a setting of the checks"),
+	checkSwitch("skip", "Replace processes without checks, and without a gap", ""),
+}
+
+// checkSwitch is checks:disable, checks:enable or checks:skip: for each type one
+// of them holds.
+func checkSwitch(verb, short, long string) cli.Spec {
+	doing := map[string]string{"disable": "Disabling", "enable": "Enabling", "skip": "Skipping"}[verb]
+	return cli.Spec{
+		Use: "checks:" + verb + " APP [TYPE[,TYPE...]]", Short: short, Long: long,
+		Example: "dokku checks:" + verb + " hello worker",
+		Words:   func(c *cli.Call) []string { return c.Types() },
+		Run: func(c *cli.Call) error {
+			types, err := typeArgs(c, false)
+			if err != nil {
+				return err
+			}
+			log := c.Events().WithApp(c.App.Name)
+			if err := c.Server.Update(c.Ctx, c.App.Name, "checks:"+verb, log, func(st *agent.State) error {
+				for list, on := range map[string]bool{"disabled": verb == "disable", "skip": verb == "skip"} {
+					cli.Put(&st.Checks, list, listed(st.Checks[list], types, on))
+				}
+				return nil
+			}); err != nil {
+				return err
+			}
+			if len(types) == 0 {
+				log.Step("%s zero downtime for app (%s)", doing, c.App.Name)
+			} else {
+				log.Step("%s zero downtime for app's (%s) proctypes (%s)", doing, c.App.Name, strings.Join(types, ","))
+			}
+			return nil
+		},
+	}
+}
+
+// typeArgs reads process types: in one word with commas, or in several. Single
+// processes (web.1) are allowed where processes says so.
+func typeArgs(c *cli.Call, processes bool) ([]string, error) {
+	var types []string
+	for _, t := range strings.Split(strings.Join(c.Args, ","), ",") {
+		if t == "" && len(c.Args) == 0 || slices.Contains(types, t) {
+			continue
+		}
+		name, index, single := strings.Cut(t, ".")
+		if n, err := strconv.Atoi(index); single && (!processes || err != nil || n < 1) || !scale.ValidType(name) && t != checks.AllTypes {
+			return nil, cli.Refuse("Invalid process type specified (%s)", cli.OneLine(t))
+		}
+		if known := c.Types(); c.App.Deployed() && t != checks.AllTypes && !slices.Contains(known, name) {
+			return nil, cli.Refuse("Invalid process type specified (%s): %s has %s", cli.OneLine(t), c.App.Name, strings.Join(known, ", "))
+		}
+		types = append(types, t)
+	}
+	if slices.Contains(types, checks.AllTypes) {
+		return nil, nil
+	}
+	return types, nil
+}
+
+// listed adds types to a list of them, or takes them away; none means all. A
+// list of all that loses some has to be given up: it says nothing of the others.
+func listed(list string, types []string, on bool) string {
+	switch {
+	case len(types) == 0 && on:
+		return checks.AllTypes
+	case len(types) == 0:
+		return ""
+	}
+	var rest []string
+	for _, t := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' }) {
+		if t != checks.AllTypes && !slices.Contains(types, t) {
+			rest = append(rest, t)
+		}
+	}
+	if on {
+		rest = append(rest, types...)
+	}
+	slices.Sort(rest)
+	return strings.Join(rest, ",")
+}
+
+// The CHECKS file of a revision wins over these.
+var checkProperties = cli.Properties{
+	Noun:   "checks",
+	List:   checkList(),
+	Get:    func(st *agent.State, name string) string { return st.Checks[name] },
+	Put:    func(st *agent.State, name, value string) { cli.Put(&st.Checks, name, value) },
+	Server: func(set *agent.Settings) *map[string]string { return &set.Checks },
+}
+
+func checkList() []cli.Property {
+	var list []cli.Property
+	for _, name := range checks.Properties() {
+		list = append(list, cli.Property{Name: name, Check: func(value string) error { return checks.CheckProperty(name, value) }})
+	}
+	return list
+}
+
+var checkReport = cli.Reporter{
+	Noun:    "checks",
+	Keys:    cli.Sorted(slices.Concat(checkProperties.Keys(), []string{"checks-disabled-list", "checks-skipped-list"})),
+	Collect: collectChecks,
+}
+
+func collectChecks(c *cli.Call, app *agent.App, _ string) (map[string]string, error) {
+	set, err := c.Server.Settings()
+	if err != nil {
+		return nil, err
+	}
+	s, err := c.Server.EffectiveChecks(app)
+	if err != nil {
+		return nil, err
+	}
+	skipped := cmp.Or(strings.Join(s.Skip, ","), "none")
+	if s.SkipAll {
+		skipped = checks.AllTypes
+	}
+	values := map[string]string{"checks-disabled-list": cmp.Or(strings.Join(s.Disabled, ","), "none"), "checks-skipped-list": skipped}
+	checkProperties.Report(values, &app.State, set)
+	// The variables of older versions (DOKKU_CHECKS_WAIT) count too.
+	for name, value := range map[string]string{
+		"wait": inSeconds(s.Wait), "timeout": inSeconds(s.Timeout), "attempts": strconv.Itoa(s.Attempts),
+		"default-wait": inSeconds(s.DefaultWait), "wait-to-retire": inSeconds(s.WaitToRetire),
+		"skip-all": strconv.FormatBool(s.SkipAll), "skip-default": strconv.FormatBool(s.SkipDefault),
+		"skip": strings.Join(s.Skip, ","), "disabled": strings.Join(s.Disabled, ","),
+	} {
+		values["checks-computed-"+name] = value
+		values["checks-origin-"+name] = s.Origin[name]
+		if s.Origin[name] == "CHECKS" {
+			values["checks-origin-"+name] += " of " + shortRevision(app.Current.Revision)
+		}
+	}
+	return values, nil
+}
+
+func inSeconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }

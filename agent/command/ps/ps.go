@@ -1,0 +1,271 @@
+package ps
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/sync/errgroup"
+
+	"dokku/agent"
+	"dokku/agent/command/cli"
+	"dokku/agent/engine"
+	"dokku/agent/event"
+	"dokku/agent/text"
+	"dokku/scale"
+)
+
+// Commands are the commands of this package.
+var Commands = slices.Concat(processCommands, scaleCommands, checkCommands)
+
+var processCommands = []cli.Spec{
+	{
+		Use: "ps [APP]", Short: "List the processes that run in each of the app's containers",
+		Long:  "Without an app, the ps commands are listed.",
+		Whole: true, Run: runPS,
+	},
+	operation("ps:start APP", "Start the app, if it does not run", (*agent.Server).Start),
+	operation("ps:stop APP", "Stop the app", (*agent.Server).Stop),
+	operation("ps:restart APP [TYPE]", "Replace the app's processes, or those of a type, by new ones, with the present config", (*agent.Server).Restart),
+	operation("ps:rebuild APP", "Build and deploy the deployed revision again", (*agent.Server).Rebuild),
+	overall("ps:restartall", "Restart all apps", (*agent.Server).Restart),
+	overall("ps:rebuildall", "Rebuild all apps", (*agent.Server).Rebuild),
+	{
+		Use: "deploy:all", Short: "Deprecated: restart all apps", Flags: parallelFlag,
+		Run: func(c *cli.Call) error {
+			workers, err := workers(c)
+			if err != nil {
+				return err
+			}
+			c.Events().Warn("Deprecated: deploy:all is the old name of ps:restartall")
+			return eachApp(c, "restart", workers, (*agent.Server).Restart)
+		},
+	},
+	{
+		Use: "ps:inspect APP", Short: "Show the engine's description of the app's containers, without the environment's values",
+		Run: runInspect,
+	},
+	{
+		Use: "ps:restore [APP]", Short: "Start what has ended of the app, or of all apps, unless it was stopped",
+		Long: "The agent does this by itself when the engine comes back.",
+		Run: func(c *cli.Call) error {
+			if c.App == nil {
+				return eachApp(c, "restore", 1, (*agent.Server).Restore)
+			}
+			if err := c.Deployed(); err != nil {
+				return err
+			}
+			return c.Server.Restore(c.Ctx, c.App.Name, c.Events().WithApp(c.App.Name))
+		},
+	},
+	processReport.Spec("Show what the app runs, and its process settings"),
+	processProperties.Spec("Set or unset a process setting"),
+}
+
+// An action is an operation of the agent on one app.
+type action func(*agent.Server, context.Context, string, event.Log) error
+
+// operation is a command that does something to one app, or with --all to all.
+func operation(use, short string, do action) cli.Spec {
+	name, _, _ := strings.Cut(use, " ")
+	_, verb, _ := strings.Cut(name, ":")
+	s := cli.Spec{Use: use, Short: short, WithoutApp: "Unable to " + verb + " all apps when specifying a process name",
+		Long: "--all does it to all apps, --parallel N to N at a time (-1: one for each CPU)."}
+	s.Flags = func(f *pflag.FlagSet) {
+		f.Bool("all", false, "all apps")
+		parallelFlag(f)
+	}
+	s.Run = func(c *cli.Call) error {
+		workers, err := workers(c)
+		if err != nil {
+			return err
+		}
+		if c.Flag("all") && len(c.Args) > 0 {
+			return c.UsageError("%s", s.WithoutApp)
+		}
+		if c.Flag("all") {
+			return eachApp(c, verb, workers, do)
+		}
+		if len(c.Args) > 0 {
+			do = restartOnly(c)
+		}
+		if err = c.Deployed(); err != nil && verb == "rebuild" {
+			err = c.Pushed()
+		}
+		if err == nil && len(c.Args) > 0 && c.App.Deployed() {
+			err = knownType(c, c.Args[0])
+		}
+		if err == nil {
+			err = do(c.Server, c.Ctx, c.App.Name, c.Events().WithApp(c.App.Name))
+		}
+		var never *agent.NotDeployedError
+		if errors.As(err, &never) && (verb == "start" || verb == "stop") {
+			// Dokku's exit code is 0: scripts start all apps, deployed or not.
+			c.Warn("%s", err)
+			return nil
+		}
+		return err
+	}
+	return s
+}
+
+// restartOnly is ps:restart APP TYPE.
+func restartOnly(c *cli.Call) action {
+	return func(s *agent.Server, ctx context.Context, app string, log event.Log) error {
+		return s.RestartType(ctx, app, c.Args[0], log)
+	}
+}
+
+// knownType refuses a process type that the app does not have, before anything
+// is locked or printed.
+func knownType(c *cli.Call, name string) error {
+	f, err := c.Server.Formation(c.App)
+	if err == nil && !slices.ContainsFunc(f, func(e scale.Entry) bool { return e.Type == name }) {
+		err = cli.Refuse("%s is not a valid process name to restart", cli.OneLine(name))
+	}
+	return err
+}
+
+// overall is an old command that does something to all apps.
+func overall(name, short string, do action) cli.Spec {
+	verb := strings.TrimSuffix(strings.TrimPrefix(name, "ps:"), "all")
+	return cli.Spec{Use: name, Short: short, Flags: parallelFlag, Run: func(c *cli.Call) error {
+		workers, err := workers(c)
+		if err != nil {
+			return err
+		}
+		return eachApp(c, verb, workers, do)
+	}}
+}
+
+func parallelFlag(f *pflag.FlagSet) {
+	f.String("parallel", "1", "apps at a time; -1: one for each CPU")
+}
+
+// workers is how many apps --parallel works on at a time.
+func workers(c *cli.Call) (int, error) {
+	value := c.Value("parallel")
+	n, err := strconv.Atoi(value)
+	switch {
+	case err != nil || n == 0 || n < -1:
+		return 0, cli.Refuse("Invalid value %s for --parallel flag", value)
+	case n == -1:
+		return runtime.NumCPU(), nil
+	}
+	return n, nil
+}
+
+// eachApp does something to all apps. One app's failure does not keep the others
+// from their turn; apps that were never deployed are passed over.
+func eachApp(c *cli.Call, verb string, workers int, do action) error {
+	apps, err := c.Apps()
+	if err != nil {
+		return err
+	}
+	log := c.Events()
+	var mu sync.Mutex
+	var failed []string
+	var wait sync.WaitGroup
+	slots := make(chan struct{}, workers)
+	for _, app := range apps {
+		slots <- struct{}{}
+		if c.Ctx.Err() != nil {
+			break
+		}
+		wait.Go(func() {
+			defer func() { <-slots }()
+			log := log.WithApp(app)
+			log.Step("Running %s against app %s", verb, app)
+			err := do(c.Server, c.Ctx, app, log)
+			var never *agent.NotDeployedError
+			switch {
+			case err == nil:
+			case errors.As(err, &never):
+				log.Detail("%s", err)
+			default:
+				log.Warn("%s", err)
+				mu.Lock()
+				defer mu.Unlock()
+				failed = append(failed, app)
+			}
+		})
+	}
+	wait.Wait()
+	switch {
+	case c.Ctx.Err() != nil:
+		return c.Ctx.Err()
+	case len(failed) > 0:
+		return cli.Refuse("Unable to %s %d of %d apps: %s", verb, len(failed), len(apps), strings.Join(failed, ", "))
+	}
+	return nil
+}
+
+func runPS(c *cli.Call) error {
+	if c.App == nil {
+		return c.ListNoun("ps")
+	}
+	if err := c.Deployed(); err != nil {
+		c.Warn("%s", err)
+		return nil
+	}
+	instances, err := c.Server.Instances(c.Ctx, c.App)
+	if err != nil {
+		return err
+	}
+	host, err := c.Server.Host()
+	if err != nil {
+		return err
+	}
+	instances = slices.DeleteFunc(instances, func(i engine.Instance) bool { return !i.Running() })
+	if len(instances) == 0 {
+		c.Warn("App %s is not running", c.App.Name)
+		return nil
+	}
+	// The engine takes its time for each: it runs ps on the host.
+	type table struct {
+		titles []string
+		rows   [][]string
+	}
+	tables := make([]table, len(instances))
+	g, ctx := errgroup.WithContext(c.Ctx)
+	g.SetLimit(8)
+	for n, i := range instances {
+		g.Go(func() error {
+			titles, rows, err := host.Processes(ctx, i.ID, "auxwww")
+			if err != nil {
+				return fmt.Errorf("cannot list the processes of %s: %w", i.Name, err)
+			}
+			tables[n] = table{titles, rows}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for n, i := range instances {
+		c.Print("-----> running processes in container: %s (%s.%d)\n", cli.ShortID(i.ID), i.Type, i.Index)
+		printTable(c, tables[n].titles, tables[n].rows)
+	}
+	return nil
+}
+
+// printTable aligns the columns, below their titles.
+func printTable(c *cli.Call, titles []string, rows [][]string) {
+	all := [][]string{}
+	for _, row := range append([][]string{titles}, rows...) {
+		cells := make([]string, len(titles))
+		for i, cell := range row[:min(len(row), len(cells))] {
+			cells[i] = event.Printable(cell)
+		}
+		all = append(all, cells)
+	}
+	for _, line := range text.Columns(all, 1) {
+		c.Print("%s\n", line)
+	}
+}

@@ -1,0 +1,205 @@
+package ps
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"dokku/agent"
+	"dokku/agent/command/cli"
+	"dokku/agent/engine"
+	"dokku/agent/event"
+	"dokku/scale"
+)
+
+var processProperties = cli.Properties{
+	Noun: "ps",
+	List: []cli.Property{
+		{Name: "dockerfile-start-cmd", OnlyApp: true, Check: checkCommand("dockerfile-start-cmd")},
+		{Name: "procfile-path", Default: agent.PSDefaults["procfile-path"], Check: checkProcfilePath},
+		{Name: "restart-policy", Default: agent.PSDefaults["restart-policy"], Check: checkRestartPolicy},
+		{Name: "skip-deploy", Default: agent.PSDefaults["skip-deploy"], Check: trueOrFalse("skip-deploy")},
+		{Name: "start-cmd", OnlyApp: true, Check: checkCommand("start-cmd")},
+		{Name: "stop-timeout-seconds", Default: agent.PSDefaults["stop-timeout-seconds"], Check: whole("stop-timeout-seconds", " of seconds", 0, 3600)},
+	},
+	Get:    func(st *agent.State, name string) string { return st.PS[name] },
+	Put:    func(st *agent.State, name, value string) { cli.Put(&st.PS, name, value) },
+	Server: func(set *agent.Settings) *map[string]string { return &set.PS },
+}
+
+func checkRestartPolicy(value string) error {
+	policy, count, limited := strings.Cut(value, ":")
+	n, err := strconv.Atoi(count)
+	switch {
+	case !limited && slices.Contains([]string{"no", "always", "unless-stopped", "on-failure"}, value):
+		return nil
+	case limited && policy == "on-failure" && err == nil && n > 0 && count[0] != '+':
+		return nil
+	}
+	return cli.Refuse("Invalid restart-policy specified: use no, always, unless-stopped, on-failure or on-failure:N")
+}
+
+// checkProcfilePath accepts the path of a file in a repository.
+func checkProcfilePath(value string) error {
+	if path.IsAbs(value) || path.Clean(value) != value || strings.HasPrefix(value, "..") || event.Printable(value) != value || len(value) > 255 {
+		return cli.Refuse("Invalid procfile-path specified: %q is not the path of a file below the repository's root, such as deploy/Procfile", cli.OneLine(value))
+	}
+	return nil
+}
+
+// checkCommand accepts what a Procfile does for a command.
+func checkCommand(name string) func(string) error {
+	return func(value string) error {
+		if _, _, err := scale.Command(value, func(string) (string, bool) { return "", true }); err != nil {
+			return cli.Refuse("Invalid %s specified: %s", name, err)
+		}
+		return nil
+	}
+}
+
+// trueOrFalse returns a check for a switch.
+func trueOrFalse(name string) func(string) error {
+	return func(value string) error {
+		if value != "true" && value != "false" {
+			return cli.Refuse("Invalid %s specified: %q is neither true nor false", name, cli.OneLine(value))
+		}
+		return nil
+	}
+}
+
+// fixedKeys are what ps:report has besides the properties of ps:set.
+var fixedKeys = []string{
+	"deployed", "processes", "ps-can-scale", "restore", "running", "scale-origin", "status-",
+	"problem", "release", "revision", "serving", "staged", "undeployed",
+}
+
+var processReport = cli.Reporter{
+	Noun:    "ps",
+	Keys:    cli.Sorted(append(processProperties.Keys(), fixedKeys...)),
+	Collect: collectPS,
+}
+
+func collectPS(c *cli.Call, app *agent.App, only string) (map[string]string, error) {
+	set, err := c.Server.Settings()
+	if err != nil {
+		return nil, err
+	}
+	formation, err := c.Server.Formation(app)
+	if err != nil {
+		return nil, err
+	}
+	total := 0
+	for _, e := range formation {
+		total += e.Count
+	}
+	values := map[string]string{
+		"deployed":     strconv.FormatBool(app.Deployed()),
+		"processes":    strconv.Itoa(total),
+		"ps-can-scale": strconv.FormatBool(formation.Shipped(app.Name, "") == nil),
+		"restore":      strconv.FormatBool(!app.State.Stopped),
+		"scale-origin": strings.Join(scaleOrigins(app, formation), "; "),
+		"release":      "", "revision": "", "staged": staged(app),
+	}
+	if app.Deployed() {
+		values["release"], values["revision"] = "v"+strconv.Itoa(app.Current.Number), app.Current.Revision
+	}
+	processProperties.Report(values, &app.State, set)
+	for _, name := range []string{"procfile-path", "skip-deploy"} { // as Dokku does
+		values["ps-global-"+name] = cmp.Or(set.PS[name], agent.PSDefaults[name])
+	}
+	if values["problem"], err = problem(c.Server, app.Name); err != nil {
+		return nil, err
+	}
+	if values["undeployed"], err = c.Server.Undeployed(app); err != nil {
+		return nil, err
+	}
+	if values["serving"] = ""; cli.Needs(only, "serving") {
+		if values["serving"], err = serving(c, app); err != nil {
+			return nil, err
+		}
+	}
+	if cli.Needs(only, "running", "status-") {
+		err = addStatus(c, values, app, formation)
+	}
+	return values, err
+}
+
+// staged says what git has been given but does not serve yet.
+func staged(app *agent.App) string {
+	st := app.State.Staged
+	if st == nil {
+		return ""
+	}
+	return fmt.Sprintf("v%d of %s since %s", st.Release, st.New, st.Since.UTC().Format("2006-01-02T15:04:05Z"))
+}
+
+// problem says why the app is not what was pushed or asked for.
+func problem(s *agent.Server, app string) (string, error) {
+	p, err := s.Problem(app)
+	if p == nil || err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s (since %s)", strings.ReplaceAll(p.Text, "\n", "; "), p.Since.UTC().Format("2006-01-02T15:04:05Z")), nil
+}
+
+// serving names the release that the proxy leads to.
+func serving(c *cli.Call, app *agent.App) (string, error) {
+	n, err := c.Server.Serving(c.Ctx, app)
+	if n == 0 || err != nil {
+		return "", err
+	}
+	return "v" + strconv.Itoa(n), nil
+}
+
+// addStatus adds what runs. Only a deployed app asks the engine.
+func addStatus(c *cli.Call, values map[string]string, app *agent.App, f scale.Formation) error {
+	values["running"] = "false"
+	if !app.Deployed() {
+		return nil
+	}
+	instances, err := c.Server.Instances(c.Ctx, app)
+	if err != nil {
+		return err
+	}
+	for _, i := range instances {
+		key := fmt.Sprintf("status-%s-%d", i.Type, i.Index)
+		values[key] = fmt.Sprintf("%s (CID: %s)", i.Status, cli.ShortID(i.ID))
+	}
+	values["running"] = runningState(instances, f)
+	return nil
+}
+
+// runningState is Dokku's word for how much of the formation runs: true, false
+// or mixed.
+func runningState(instances []engine.Instance, f scale.Formation) string {
+	want, run := 0, 0
+	for _, e := range f {
+		want += e.Count
+	}
+	for _, i := range instances {
+		if i.Running() {
+			run++
+		}
+	}
+	switch {
+	case run == 0:
+		return "false"
+	case run < want || run < len(instances):
+		return "mixed"
+	}
+	return "true"
+}
+
+// whole returns a check for whole numbers.
+func whole(name, unit string, least, most int) func(string) error {
+	return func(value string) error {
+		n, err := strconv.Atoi(value)
+		if err != nil || n < least || n > most || strings.HasPrefix(value, "+") {
+			return cli.Refuse("Invalid %s specified: %q is not a whole number%s from %d to %d", name, value, unit, least, most)
+		}
+		return nil
+	}
+}

@@ -1,0 +1,140 @@
+package ps
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"dokku/agent"
+	"dokku/agent/command/cli"
+	"dokku/scale"
+)
+
+var scaleCommands = []cli.Spec{{
+	Use: "ps:scale APP [TYPE=COUNT...]", Short: "Show how many processes of each type run, or change it",
+	Long: "All types are changed at once and without a build: what is missing is started and checked,\n" +
+		"what is surplus is stopped, the rest is left alone.",
+	Example: "dokku ps:scale hello web=2 worker=1",
+	Flags: func(f *pflag.FlagSet) {
+		f.Bool("skip-deploy", false, "store the counts, apply them with the next deploy or restart")
+		cli.FormatFlag(f)
+	},
+	Words: func(c *cli.Call) []string {
+		var words []string
+		for _, t := range c.Types() {
+			words = append(words, t+"=")
+		}
+		return words
+	},
+	Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("stdout", "json")},
+	Run:    runScale,
+}}
+
+func runScale(c *cli.Call) error {
+	format := c.Value("format")
+	if err := cli.OneOf("format", format, "stdout", "json"); err != nil {
+		return err
+	}
+	if len(c.Args) == 0 {
+		return printScale(c, format)
+	}
+	if format == "json" {
+		return c.UsageError("--format json shows the formation and cannot be used to change it")
+	}
+	set, err := c.Server.Settings()
+	if err != nil {
+		return err
+	}
+	var known []string
+	if c.App.Deployed() {
+		known = c.Types()
+	}
+	counts, err := scale.ParseCounts(c.Args, known, set.MaxScale)
+	if err != nil {
+		return err
+	}
+	if err := shipped(c); err != nil {
+		return err
+	}
+	log := c.Events().WithApp(c.App.Name)
+	log.Step("Scaling %s processes: %s", c.App.Name, asTyped(c.Args, counts))
+	return c.Server.Scale(c.Ctx, c.App.Name, counts, c.Flag("skip-deploy"), log)
+}
+
+// shipped refuses to scale an app whose release ships its formation. The agent
+// refuses it too, under the lock; here it is found before anything is printed.
+func shipped(c *cli.Call) error {
+	if !c.App.Deployed() {
+		return nil
+	}
+	f, err := c.Server.Formation(c.App)
+	if err != nil {
+		return err
+	}
+	return f.Shipped(c.App.Name, shortRevision(c.App.Current.Revision))
+}
+
+// asTyped lists the counts in the order of the command line.
+func asTyped(args []string, counts map[string]int) string {
+	var list []string
+	for _, arg := range args {
+		t, _, _ := strings.Cut(arg, "=")
+		if item := fmt.Sprintf("%s=%d", t, counts[t]); !slices.Contains(list, item) {
+			list = append(list, item)
+		}
+	}
+	return strings.Join(list, " ")
+}
+
+func shortRevision(id string) string { return id[:min(7, len(id))] }
+
+func printScale(c *cli.Call, format string) error {
+	if c.Flag("skip-deploy") {
+		return c.UsageError("--skip-deploy needs counts to store")
+	}
+	f, err := c.Server.Formation(c.App)
+	if err != nil {
+		return err
+	}
+	if format == "json" {
+		data, err := f.JSON()
+		if err != nil {
+			return fmt.Errorf("cannot print the formation of %s: %w", c.App.Name, err)
+		}
+		c.Print("%s\n", data)
+		return nil
+	}
+	if err := f.WriteTable(c.Env.Stdout, c.App.Name, !c.Headings()); err != nil || !c.Headings() {
+		return err
+	}
+	// A person is told; a script that reads the table asks for json.
+	for _, o := range scaleOrigins(c.App, f) {
+		c.Print("       %s\n", o)
+	}
+	return nil
+}
+
+// scaleOrigins says where the counts are from, by origin: "DOKKU_SCALE of
+// 3f2c1d9: web, worker".
+func scaleOrigins(app *agent.App, f scale.Formation) []string {
+	var list []string
+	for _, o := range []scale.Origin{scale.FromAppJSON, scale.FromDokkuScale, scale.FromLocal, scale.FromDefault} {
+		var types []string
+		for _, e := range f {
+			if e.Origin == o {
+				types = append(types, e.Type)
+			}
+		}
+		if len(types) == 0 {
+			continue
+		}
+		from := map[scale.Origin]string{scale.FromLocal: "ps:scale", scale.FromDefault: "default"}[o]
+		if from == "" {
+			from = fmt.Sprintf("%s of %s", o, shortRevision(app.Current.Revision))
+		}
+		list = append(list, from+": "+strings.Join(types, ", "))
+	}
+	return list
+}

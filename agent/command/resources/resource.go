@@ -1,0 +1,250 @@
+package resources
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"dokku/agent"
+	"dokku/agent/command/cli"
+	"dokku/scale"
+)
+
+// Commands are the commands of this package.
+var Commands = slices.Concat(storageCommands, resourceCommands)
+
+var resourceCommands = []cli.Spec{
+	resourceSet(limitResources),
+	resourceClear(limitResources),
+	resourceReport.Spec("Show the limits and reservations of the app's processes"),
+	resourceSet(reserveResources),
+	resourceClear(reserveResources),
+}
+
+// A resourceKind is what the commands of a kind have in common.
+type resourceKind struct {
+	kind string // "limit"
+	noun string // in Dokku's messages
+	list []resource
+}
+
+// A resource is one value of a kind.
+type resource struct {
+	name  string
+	help  string
+	check func(value string) error
+}
+
+var limitResources = resourceKind{agent.ResourceLimit, "limits", []resource{
+	{"cpu", "CPUs, such as 0.5", checkCPU},
+	{"memory", "megabytes, or a size such as 512m or 1g; who needs more is killed", checkMemory},
+	{"memory-swap", "memory and swap together, at least as much as --memory", checkMemory},
+}}
+
+var reserveResources = resourceKind{agent.ResourceReserve, "reservation", []resource{
+	{"memory", "megabytes, or a size such as 512m or 1g", checkMemory},
+}}
+
+func checkCPU(value string) error    { _, err := agent.ParseCPU(value); return err }
+func checkMemory(value string) error { _, err := agent.ParseMemory(value); return err }
+
+func resourceSet(k resourceKind) cli.Spec {
+	s := cli.Spec{
+		Use: "resource:" + k.kind + " APP", Short: "Set or show what the app's processes may use at most",
+		Long: "Without values, those that are set are shown. The value \"clear\" unsets one.\n" +
+			"They hold for all process types that have none of their own, or with --process-type for that one,\n" +
+			"and take effect with the next deploy or restart.",
+		Example: "dokku resource:limit --memory 512 --cpu 0.5 --process-type worker hello",
+		Flags: func(f *pflag.FlagSet) {
+			processTypeFlag(f)
+			for _, r := range k.list {
+				f.String(r.name, "", r.help)
+			}
+		},
+		Values: map[string]func(*cli.Call) []string{"process-type": (*cli.Call).Types},
+		Run:    func(c *cli.Call) error { return k.set(c) },
+	}
+	if k.kind == agent.ResourceReserve {
+		s.Short = "Set or show how much memory the app's processes keep when it runs short"
+		s.Example = "dokku resource:reserve --memory 256 hello"
+	}
+	return s
+}
+
+func resourceClear(k resourceKind) cli.Spec {
+	return cli.Spec{
+		Use: "resource:" + k.kind + "-clear APP", Short: "Unset the app's " + strings.TrimSuffix(k.noun, "s") + "s",
+		Long:  "It takes effect with the next deploy or restart.",
+		Flags: processTypeFlag, Values: map[string]func(*cli.Call) []string{"process-type": (*cli.Call).Types},
+		Run: func(c *cli.Call) error { return k.clear(c) },
+	}
+}
+
+func processTypeFlag(f *pflag.FlagSet) {
+	f.String("process-type", "", "only this process type; "+agent.DefaultType+" stands for those without values of their own")
+}
+
+// processType returns the value of --process-type, "" without one.
+func processType(c *cli.Call) (string, error) {
+	t := c.Value("process-type")
+	if !c.Changed("process-type") {
+		return "", nil
+	}
+	if !scale.ValidType(t) {
+		return "", cli.Refuse("Invalid process type %q: it needs letters, digits, _ and -", cli.OneLine(t))
+	}
+	return t, nil
+}
+
+func (k resourceKind) set(c *cli.Call) error {
+	ptype, err := processType(c)
+	if err != nil {
+		return err
+	}
+	ptype = cmp.Or(ptype, agent.DefaultType)
+	change, err := k.values(c)
+	if err != nil {
+		return err
+	}
+	if len(change) == 0 {
+		return k.show(c, ptype)
+	}
+	after := k.apply(c.App.State.Resources, ptype, change)
+	if err := agent.CheckResources(after); err != nil {
+		return cli.Refuse("Invalid resources: %s", err)
+	}
+	if known := c.Types(); c.App.Deployed() && ptype != agent.DefaultType && !slices.Contains(known, ptype) &&
+		!slices.Contains([]string{"release", "predeploy", "postdeploy", "run"}, ptype) {
+		c.Warn("App %s has no process type %s yet, it has: %s", c.App.Name, ptype, strings.Join(known, ", "))
+	}
+	k.announce(c, ptype, change)
+	return c.ChangeNext("resource:"+k.kind, func(st *agent.State) error {
+		// The state may have changed since it was looked at.
+		next := k.apply(st.Resources, ptype, change)
+		if err := agent.CheckResources(next); err != nil {
+			return cli.Refuse("Invalid resources: %s", err)
+		}
+		st.Resources = next
+		return nil
+	})
+}
+
+// values are those that the command line sets, by name, "" for what it clears.
+func (k resourceKind) values(c *cli.Call) (map[string]string, error) {
+	change := map[string]string{}
+	for _, r := range k.list {
+		if !c.Changed(r.name) {
+			continue
+		}
+		value := c.Value(r.name)
+		if value == "clear" {
+			change[r.name] = ""
+			continue
+		}
+		if err := r.check(value); err != nil {
+			return nil, cli.Refuse("Invalid --%s: %s", r.name, err)
+		}
+		change[r.name] = value
+	}
+	return change, nil
+}
+
+func (k resourceKind) apply(resources map[string]string, ptype string, change map[string]string) map[string]string {
+	next := maps.Clone(resources)
+	for name, value := range change {
+		cli.Put(&next, agent.ResourceKey(ptype, k.kind, name), value)
+	}
+	return next
+}
+
+func (k resourceKind) announce(c *cli.Call, ptype string, change map[string]string) {
+	log := c.Events().WithApp(c.App.Name)
+	of := ""
+	if ptype != agent.DefaultType {
+		of = fmt.Sprintf(" (%s)", ptype)
+	}
+	log.Result("Setting resource %s for %s%s", k.noun, c.App.Name, of)
+	for _, name := range slices.Sorted(maps.Keys(change)) {
+		value := change[name]
+		if value == "" {
+			value = "cleared"
+		}
+		log.Detail("%s: %s", name, value)
+	}
+}
+
+func (k resourceKind) show(c *cli.Call, ptype string) error {
+	if c.Headings() {
+		of := " [defaults]"
+		if ptype != agent.DefaultType {
+			of = fmt.Sprintf(" (%s)", ptype)
+		}
+		c.Print("=====> resource %s %s information%s\n", k.noun, c.App.Name, of)
+	}
+	for _, r := range k.list {
+		line := fmt.Sprintf("       %s: %s", r.name, c.App.State.Resources[agent.ResourceKey(ptype, k.kind, r.name)])
+		c.Print("%s\n", strings.TrimRight(line, " "))
+	}
+	return nil
+}
+
+func (k resourceKind) clear(c *cli.Call) error {
+	ptype, err := processType(c)
+	if err != nil {
+		return err
+	}
+	goes := func(key, _ string) bool {
+		parts := strings.SplitN(key, ".", 3)
+		return len(parts) == 3 && parts[1] == k.kind && (ptype == "" || parts[0] == ptype)
+	}
+	cleared := func(resources map[string]string) (map[string]string, error) {
+		next := maps.Clone(resources)
+		maps.DeleteFunc(next, goes)
+		if err := agent.CheckResources(next); err != nil {
+			return nil, cli.Refuse("Invalid resources: %s", err)
+		}
+		return next, nil
+	}
+	if _, err := cleared(c.App.State.Resources); err != nil {
+		return err
+	}
+	said := fmt.Sprintf("clearing %s %s", c.App.Name, k.noun)
+	if ptype != "" && ptype != agent.DefaultType {
+		said += fmt.Sprintf(" (%s)", ptype)
+	}
+	c.Events().WithApp(c.App.Name).Result("%s", said)
+	return c.ChangeNext("resource:"+k.kind+"-clear", func(st *agent.State) (err error) {
+		st.Resources, err = cleared(st.Resources)
+		return err
+	})
+}
+
+var resourceReport = cli.Reporter{
+	Noun: "resource",
+	Keys: []string{"resource-"},
+	Collect: func(_ *cli.Call, app *agent.App, only string) (map[string]string, error) {
+		values := map[string]string{}
+		for key, value := range app.State.Resources {
+			values["resource-"+key] = value
+		}
+		// One that is not set has a name all the same.
+		if parts := strings.Split(only, "."); len(parts) == 3 && values[only] == "" && knownResource(parts[1], parts[2]) {
+			values[only] = ""
+		}
+		return values, nil
+	},
+	Plain: true,
+}
+
+func knownResource(kind, name string) bool {
+	for _, k := range []resourceKind{limitResources, reserveResources} {
+		if k.kind == kind && slices.ContainsFunc(k.list, func(r resource) bool { return r.name == name }) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,223 @@
+package resources
+
+import (
+	"encoding/json"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/spf13/pflag"
+
+	"dokku/agent"
+	"dokku/agent/command/cli"
+)
+
+var storageCommands = []cli.Spec{
+	{
+		Use: "storage:ensure-directory NAME", Short: "Make a folder for apps to mount",
+		Long: "It is made in the data root, " + agent.DefaultStorageRoot + " unless the server's settings say otherwise,\n" +
+			"and given to the user that the app's processes run as; what is in it stays as it is.",
+		Example: "dokku storage:ensure-directory hello --chown false",
+		Flags: func(f *pflag.FlagSet) {
+			f.String("chown", "herokuish", "whose it is: herokuish (32767), heroku (1000), paketo (2000), root (0) or false, as it is")
+		},
+		Values: map[string]func(*cli.Call) []string{"chown": cli.OneOfWords("herokuish", "heroku", "paketo", "root", "false")},
+		Run:    ensureDirectory,
+	},
+	{
+		Use: "storage:list APP", Short: "List the app's mounts",
+		Flags:  func(f *pflag.FlagSet) { f.String("format", "text", "text or json") },
+		Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("text", "json")},
+		Run:    listMounts,
+	},
+	{
+		Use: "storage:mount APP SOURCE:DIR[:ro]", Short: "Mount a folder below the data root, or a volume",
+		Long: "It takes effect with the next deploy or restart. A volume that does not exist is made then.\n" +
+			"Neither apps:destroy nor storage:unmount removes what was mounted.",
+		Example: "dokku storage:mount hello " + agent.DefaultStorageRoot + "/hello:/app/storage",
+		Missing: "Please specify two paths delimited by colon.",
+		Run:     mountStorage,
+	},
+	storageReport.Spec("Show the app's mounts"),
+	{
+		Use: "storage:unmount APP SOURCE:DIR[:ro]", Short: "Take a mount away from the app",
+		Long:    "It takes effect with the next deploy or restart, and removes nothing.",
+		Missing: "Please specify two paths delimited by colon.",
+		Words: func(c *cli.Call) []string {
+			return texts(c.App.State.Mounts)
+		},
+		Run: unmountStorage,
+	},
+}
+
+var storageReport = cli.Reporter{
+	Noun: "storage",
+	Keys: []string{"storage-build-mounts", "storage-deploy-mounts", "storage-run-mounts"},
+	Collect: func(_ *cli.Call, app *agent.App, _ string) (map[string]string, error) {
+		var list []string
+		for _, m := range texts(app.State.Mounts) {
+			list = append(list, "-v "+m)
+		}
+		all := strings.Join(list, " ")
+		return map[string]string{"storage-build-mounts": "", "storage-deploy-mounts": all, "storage-run-mounts": all}, nil
+	},
+}
+
+// chownUsers are who ensure-directory gives a folder to, as in Dokku.
+var chownUsers = map[string]int{"herokuish": 32767, "heroku": 1000, "paketo": 2000, "packeto": 2000, "root": 0, "false": -1}
+
+var (
+	folderPattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$`)
+	volumePattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
+)
+
+func ensureDirectory(c *cli.Call) error {
+	name := c.Args[0]
+	if !folderPattern.MatchString(name) {
+		return cli.Refuse("Invalid directory name %q: it needs letters, digits, _, . and -, and begins with a letter or digit", cli.OneLine(name))
+	}
+	uid, ok := chownUsers[c.Value("chown")]
+	if !ok {
+		return cli.Refuse("Unsupported chown permissions %q, use one of: herokuish, heroku, paketo, root, false", cli.OneLine(c.Value("chown")))
+	}
+	return c.Server.EnsureDirectory(c.Ctx, name, uid, c.Events())
+}
+
+// parseMount reads a mount as docker run -v does. mode is "" where none is given.
+func parseMount(text string) (m agent.Mount, mode string, err error) {
+	parts := strings.Split(text, ":")
+	if len(parts) < 2 || len(parts) > 3 || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return m, "", cli.Refuse("Storage path must be two valid paths divided by colon.")
+	}
+	m.Source, m.Target = parts[0], parts[1]
+	if len(parts) == 3 {
+		mode = parts[2]
+		if mode != "ro" && mode != "rw" {
+			return m, "", cli.Refuse("Invalid mount option %q, valid values: ro, rw", cli.OneLine(mode))
+		}
+		m.ReadOnly = mode == "ro"
+	}
+	if err := checkTarget(m.Target); err != nil {
+		return m, "", err
+	}
+	m.Target = path.Clean(m.Target)
+	switch {
+	case m.Volume() && (strings.ContainsAny(m.Source, "/\\") || strings.HasPrefix(m.Source, ".")):
+		return m, "", cli.Refuse("Storage path %q is not absolute: it has to begin with /, or be the name of a volume", cli.OneLine(m.Source))
+	case m.Volume() && (!volumePattern.MatchString(m.Source) || len(m.Source) > 200):
+		return m, "", cli.Refuse("Invalid volume name %q: it needs at least two letters, digits, _, . and -, and begins with a letter or digit",
+			cli.OneLine(m.Source))
+	case !m.Volume():
+		m.Source = filepath.Clean(m.Source)
+	}
+	return m, mode, nil
+}
+
+// checkTarget refuses places in a container where nothing can be mounted.
+func checkTarget(target string) error {
+	clean := path.Clean(target)
+	if !path.IsAbs(target) {
+		return cli.Refuse("Container path %q is not absolute: it has to begin with /", cli.OneLine(target))
+	}
+	for _, taken := range []string{"/proc", "/sys"} {
+		if clean == taken || strings.HasPrefix(clean, taken+"/") {
+			return cli.Refuse("Container path %s cannot be mounted: %s is the kernel's", clean, taken)
+		}
+	}
+	if clean == "/" {
+		return cli.Refuse("Container path / cannot be mounted: that is the image's own root")
+	}
+	return nil
+}
+
+func mountStorage(c *cli.Call) error {
+	m, _, err := parseMount(c.Args[0])
+	if err != nil {
+		return err
+	}
+	set, err := c.Server.Settings()
+	if err != nil {
+		return err
+	}
+	if !m.Volume() {
+		if _, err := set.HostPath(m.Source); err != nil {
+			return err
+		}
+	}
+	return c.ChangeNext("storage:mount", func(st *agent.State) error {
+		for _, have := range st.Mounts {
+			switch {
+			case have.Target == m.Target && have.Source == m.Source:
+				return cli.Refuse("Mount path already exists.")
+			case have.Target == m.Target:
+				return cli.Refuse("Container path %s is taken by %s: storage:unmount that first", m.Target, have)
+			}
+		}
+		st.Mounts = append(st.Mounts, m)
+		return nil
+	})
+}
+
+func unmountStorage(c *cli.Call) error {
+	m, mode, err := parseMount(c.Args[0])
+	if err != nil {
+		return err
+	}
+	return c.ChangeNext("storage:unmount", func(st *agent.State) error {
+		same := func(have agent.Mount) bool {
+			return have.Source == m.Source && have.Target == m.Target && (mode == "" || have.ReadOnly == m.ReadOnly)
+		}
+		if !slices.ContainsFunc(st.Mounts, same) {
+			return cli.Refuse("Mount path does not exist.")
+		}
+		st.Mounts = slices.DeleteFunc(st.Mounts, same)
+		return nil
+	})
+}
+
+func listMounts(c *cli.Call) error {
+	format := c.Value("format")
+	if err := cli.OneOf("format", format, "text", "json"); err != nil {
+		return err
+	}
+	if format == "json" {
+		type entry struct {
+			Source  string `json:"host_path"`
+			Target  string `json:"container_path"`
+			Options string `json:"volume_options"`
+		}
+		list := []entry{}
+		for _, m := range c.App.State.Mounts {
+			options := ""
+			if m.ReadOnly {
+				options = "ro"
+			}
+			list = append(list, entry{m.Source, m.Target, options})
+		}
+		data, err := json.Marshal(list)
+		c.Print("%s\n", data)
+		return err
+	}
+	if c.Headings() {
+		c.Print("-----> %s volume bind-mounts:\n", c.App.Name)
+	}
+	indent := "     "
+	if c.Quiet {
+		indent = ""
+	}
+	for _, m := range texts(c.App.State.Mounts) {
+		c.Print("%s%s\n", indent, m)
+	}
+	return nil
+}
+
+func texts(mounts []agent.Mount) []string {
+	var list []string
+	for _, m := range mounts {
+		list = append(list, m.String())
+	}
+	return list
+}

@@ -1,0 +1,238 @@
+package routing
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"dokku/agent"
+	"dokku/agent/command/cli"
+)
+
+// Commands are the commands of this package.
+var Commands = slices.Concat(domainCommands, portCommands, proxyCommands, nginxCommands, networkCommands, urlCommands)
+
+var domainCommands = []cli.Spec{
+	{
+		Use: "domains:add APP DOMAIN...", Short: "Add domains to the app",
+		Example: "dokku domains:add hello www.example.com example.com",
+		Run: func(c *cli.Call) error {
+			return changeDomains(c, "domains:add", addDomain)
+		},
+	},
+	{
+		Use: "domains:clear APP", Short: "Go back to the app's default domain",
+		Run: func(c *cli.Call) error { return clearDomains(c, "domains:clear", "Cleared domains for %s") },
+	},
+	{
+		Use: "domains:remove APP DOMAIN...", Short: "Remove domains of the app",
+		Words: func(c *cli.Call) []string { return c.App.State.Domains },
+		Run: func(c *cli.Call) error {
+			return changeDomains(c, "domains:remove", removeDomain)
+		},
+	},
+	domainReport.Spec("Show the app's domains"),
+	{
+		Use: "domains:add-global DOMAIN...", Short: "Add domains below which apps get theirs",
+		Run: func(c *cli.Call) error {
+			return changeGlobal(c, func(have, given []string) ([]string, []string, error) {
+				var said []string
+				for _, d := range given {
+					if slices.Contains(have, d) {
+						said = append(said, fmt.Sprintf("Skipping: %s already added", d))
+						continue
+					}
+					have, said = append(have, d), append(said, "Added "+d)
+				}
+				return have, said, nil
+			})
+		},
+	},
+	{
+		Use: "domains:clear-global", Short: "Remove the domains below which apps get theirs",
+		Long: "An app without domains of its own answers to APP.HOSTNAME then.",
+		Run: func(c *cli.Call) error {
+			return changeGlobal(c, func(_, _ []string) ([]string, []string, error) {
+				return nil, []string{"Cleared global domains"}, nil
+			})
+		},
+	},
+	{
+		Use: "domains:disable APP", Short: "Take all names away from the app",
+		Long: "Its own domains stay stored for domains:enable. Where it is the only app, it is still reached by the host's address.",
+		Run:  func(c *cli.Call) error { return enableDomains(c, false) },
+	},
+	{
+		Use: "domains:enable APP", Short: "Give the app its names again",
+		Run: func(c *cli.Call) error { return enableDomains(c, true) },
+	},
+	{
+		Use: "domains:remove-global DOMAIN...", Short: "Remove domains below which apps get theirs",
+		Words: func(c *cli.Call) []string { set, _ := c.Server.Settings(); return set.Domains },
+		Run: func(c *cli.Call) error {
+			return changeGlobal(c, func(have, given []string) ([]string, []string, error) {
+				var said []string
+				for _, d := range given {
+					if !slices.Contains(have, d) {
+						return nil, nil, cli.Refuse("Domain %s is not a global one, there are: %s", d, cmp.Or(strings.Join(have, " "), "none"))
+					}
+					have = slices.DeleteFunc(have, func(x string) bool { return x == d })
+					said = append(said, "Removed "+d)
+				}
+				return have, said, nil
+			})
+		},
+	},
+	{
+		Use: "domains:reset APP", Short: "Go back to the app's domains below the global ones",
+		Run: func(c *cli.Call) error { return clearDomains(c, "domains:reset", "Reset domains for %s") },
+	},
+	{
+		Use: "domains:set APP DOMAIN...", Short: "Set the app's domains to exactly these",
+		Run: setDomains,
+	},
+	{
+		Use: "domains:set-global DOMAIN...", Short: "Set the domains below which apps get theirs",
+		Long: "An app without domains of its own answers to APP.DOMAIN.",
+		Run: func(c *cli.Call) error {
+			return changeGlobal(c, func(_, given []string) ([]string, []string, error) {
+				return given, []string{"Set " + strings.Join(given, " ")}, nil
+			})
+		},
+	},
+}
+
+var domainReport = cli.Reporter{
+	Noun: "domains",
+	Global: func(c *cli.Call) (map[string]string, error) {
+		set, err := c.Server.Settings()
+		return globalDomains(set), err
+	},
+	Keys: []string{"domains-app-enabled", "domains-app-vhosts", "domains-global-enabled", "domains-global-vhosts"},
+	Collect: func(c *cli.Call, app *agent.App, _ string) (map[string]string, error) {
+		set, err := c.Server.Settings()
+		if err != nil {
+			return nil, err
+		}
+		domains, err := c.Server.Domains(app)
+		values := globalDomains(set)
+		values["domains-app-enabled"] = fmt.Sprint(len(domains) > 0 && !app.State.ProxyDisabled)
+		values["domains-app-vhosts"] = strings.Join(domains, " ")
+		return values, err
+	},
+}
+
+func globalDomains(set agent.Settings) map[string]string {
+	return map[string]string{
+		"domains-global-enabled": fmt.Sprint(len(set.Domains) > 0),
+		"domains-global-vhosts":  strings.Join(set.Domains, " "),
+	}
+}
+
+// domainArgs are the domains of the command line, each once and in lower case.
+func domainArgs(c *cli.Call) ([]string, error) {
+	var list []string
+	for _, arg := range c.Args {
+		d := strings.ToLower(arg)
+		if err := checkDomain(d); err != nil {
+			return nil, err
+		}
+		if !slices.Contains(list, d) {
+			list = append(list, d)
+		}
+	}
+	return list, nil
+}
+
+// changeDomains applies a change to the app's list, domain by domain, and then
+// says what was done. The list starts with the app's names below the global
+// domains: an app that gets another name keeps those it answers to, as in Dokku.
+func changeDomains(c *cli.Call, what string, change func(c *cli.Call, list []string, d string) ([]string, string, error)) error {
+	domains, err := domainArgs(c)
+	if err != nil {
+		return err
+	}
+	var said []string
+	log := c.Events().WithApp(c.App.Name)
+	err = c.Server.Update(c.Ctx, c.App.Name, what, log, func(st *agent.State) error {
+		said = nil
+		list, err := ownDomains(c, st)
+		if err != nil {
+			return err
+		}
+		for _, d := range domains {
+			var text string
+			if list, text, err = change(c, list, d); err != nil {
+				return err
+			}
+			said = append(said, text)
+		}
+		st.Domains = list
+		if what == "domains:add" {
+			return enableAgain(c, st)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, text := range said {
+		log.Step("%s", text)
+	}
+	return nil
+}
+
+func addDomain(c *cli.Call, list []string, d string) ([]string, string, error) {
+	if slices.Contains(list, d) {
+		return list, fmt.Sprintf("Skipping: %s already added to %s", d, c.App.Name), nil
+	}
+	if err := checkFree(c, d); err != nil {
+		return nil, "", err
+	}
+	return append(list, d), fmt.Sprintf("Added %s to %s", d, c.App.Name), nil
+}
+
+func removeDomain(c *cli.Call, list []string, d string) ([]string, string, error) {
+	if !slices.Contains(list, d) {
+		return nil, "", cli.Refuse("Domain %s is not one of app %s, which has: %s", d, c.App.Name, cmp.Or(strings.Join(list, " "), "none"))
+	}
+	if len(list) == 1 {
+		return nil, "", cli.Refuse("Domain %s is the only one of %s: domains:set gives it another one, domains:clear the default one",
+			d, c.App.Name)
+	}
+	rest := slices.DeleteFunc(slices.Clone(list), func(x string) bool { return x == d })
+	return rest, fmt.Sprintf("Removed %s from %s", d, c.App.Name), nil
+}
+
+func setDomains(c *cli.Call) error {
+	domains, err := domainArgs(c)
+	if err != nil {
+		return err
+	}
+	log := c.Events().WithApp(c.App.Name)
+	err = c.Server.Update(c.Ctx, c.App.Name, "domains:set", log, func(st *agent.State) error {
+		for _, d := range domains {
+			if err := checkFree(c, d); err != nil {
+				return err
+			}
+		}
+		st.Domains = domains
+		return enableAgain(c, st)
+	})
+	if err == nil {
+		log.Step("Set %s for %s", strings.Join(domains, " "), c.App.Name)
+	}
+	return err
+}
+
+// ownDomains are the app's domains, without one that is only the machine's name.
+func ownDomains(c *cli.Call, st *agent.State) ([]string, error) {
+	set, err := c.Server.Settings()
+	if err != nil || len(st.Domains) == 0 && len(set.Domains) == 0 {
+		return nil, err
+	}
+	named := *st
+	named.DomainsDisabled = false
+	return c.Server.Domains(&agent.App{Name: c.App.Name, Dir: c.App.Dir, State: named})
+}

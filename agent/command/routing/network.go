@@ -1,0 +1,326 @@
+package routing
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"dokku/agent"
+	"dokku/agent/command/cli"
+	"dokku/agent/engine"
+)
+
+var networkCommands = []cli.Spec{
+	{
+		Use: "network:create NAME", Short: "Make a network that apps and other containers can join",
+		Missing: "No network name specified", Run: createNetwork,
+	},
+	{
+		Use: "network:destroy NAME", Short: "Remove a network that nothing uses",
+		Long:    "The network's name has to be typed, unless --force is given.",
+		Missing: "No network name specified", Words: networkNames,
+		Flags: func(f *pflag.FlagSet) { f.Bool("force", false, "do not ask") },
+		Run:   destroyNetwork,
+	},
+	{
+		Use: "network:exists NAME", Short: "Exit with 0 if the network exists, else with 1",
+		Missing: "No network name specified", Words: networkNames,
+		Run: func(c *cli.Call) error {
+			if _, err := findNetwork(c, c.Args[0]); err != nil {
+				return err
+			}
+			c.Events().Step("Network exists")
+			return nil
+		},
+	},
+	{
+		Use: "network:info NAME", Short: "Show a network",
+		Missing: "No network name specified", Words: networkNames,
+		Flags:  func(f *pflag.FlagSet) { f.String("format", "text", "text or json") },
+		Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("text", "json")},
+		Run:    showNetwork,
+	},
+	{
+		Use: "network:list", Short: "List the engine's networks, except those of single apps",
+		Flags:  func(f *pflag.FlagSet) { f.String("format", "text", "text or json") },
+		Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("text", "json")},
+		Run:    listNetworks,
+	},
+	{
+		Use: "network:rebuild APP", Short: "Look at the app's network and route, and mend what is not as it should be",
+		Run: func(c *cli.Call) error {
+			return c.Server.Reconcile(c.Ctx, c.App.Name, c.Events().WithApp(c.App.Name))
+		},
+	},
+	networkReport.Spec("Show the networks that the app joins"),
+	networkSet(),
+}
+
+// networkProperties are Dokku's. Those that name networks take several, and do
+// the same: see agent.Attached.
+var networkProperties = cli.Properties{
+	Noun: "network",
+	List: []cli.Property{
+		{Name: agent.NetworkPostCreate}, {Name: agent.NetworkPostDeploy},
+		{Name: "bind-all-interfaces", Default: "false"},
+		{Name: agent.NetworkInitial}, {Name: agent.NetworkTLD},
+	},
+	Get:    func(st *agent.State, name string) string { return st.Network[name] },
+	Put:    func(st *agent.State, name, value string) { cli.Put(&st.Network, name, value) },
+	Server: func(set *agent.Settings) *map[string]string { return &set.Network },
+}
+
+func networkSet() cli.Spec {
+	s := networkProperties.Spec("Set or unset a network setting")
+	s.Use = "network:set APP KEY [VALUE...]"
+	s.Long = "Properties: " + networkProperties.Names() + ".\n" +
+		"The app's processes join the networks before they start, beside the app's own network, and are\n" +
+		"known there as APP.TYPE, such as hello.web. It takes effect with the next deploy or restart.\n" +
+		"Without a value the property is unset. --global sets the default of all apps."
+	s.Example = "dokku network:set hello attach-post-create databases"
+	s.Run = setNetwork
+	return s
+}
+
+var networkReport = cli.Reporter{
+	Noun: "network",
+	Keys: cli.Sorted(append(networkProperties.Keys(), "network-web-listeners")),
+	Collect: func(c *cli.Call, app *agent.App, only string) (map[string]string, error) {
+		set, err := c.Server.Settings()
+		if err != nil {
+			return nil, err
+		}
+		values := map[string]string{}
+		networkProperties.Report(values, &app.State, set)
+		if cli.Needs(only, "network-web-listeners") {
+			values["network-web-listeners"], err = listeners(c, app)
+		}
+		return values, err
+	},
+}
+
+// listeners are the addresses of the app's web processes.
+func listeners(c *cli.Call, app *agent.App) (string, error) {
+	if !app.Deployed() {
+		return "", nil
+	}
+	instances, err := c.Server.Instances(c.Ctx, app)
+	if err != nil {
+		return "", err
+	}
+	var list []string
+	for _, i := range instances {
+		if i.Type == "web" && i.Running() {
+			list = append(list, net.JoinHostPort(i.Address.String(), strconv.Itoa(app.Current.Port)))
+		}
+	}
+	return strings.Join(list, " "), nil
+}
+
+func setNetwork(c *cli.Call) error {
+	name, value := c.Args[0], strings.Join(c.Args[1:], ",")
+	known := slices.ContainsFunc(networkProperties.List, func(p cli.Property) bool { return p.Name == name })
+	switch {
+	case name == "":
+		return cli.Refuse("No property specified")
+	case !known:
+		return cli.Refuse("Invalid property specified, valid properties include: %s", networkProperties.Names())
+	}
+	value, err := checkNetworkProperty(c, name, value)
+	if err != nil {
+		return err
+	}
+	said := fmt.Sprintf("Setting %s to %s", name, value)
+	if value == "" {
+		said = "Unsetting " + name
+	}
+	c.Events().Result("%s", said)
+	if c.App != nil {
+		return c.ChangeNext("network:set", func(st *agent.State) error {
+			networkProperties.Put(st, name, value)
+			return nil
+		})
+	}
+	err = c.Server.UpdateSettings(c.Ctx, func(set *agent.Settings) error {
+		cli.Put(&set.Network, name, value)
+		return nil
+	})
+	if err == nil {
+		c.Events().Detail("Apps get it with their next deploy or restart (ps:restart --all)")
+	}
+	return err
+}
+
+// checkNetworkProperty returns the value as it is stored.
+func checkNetworkProperty(c *cli.Call, name, value string) (string, error) {
+	switch {
+	case value == "":
+		return "", nil
+	case name == agent.NetworkTLD:
+		value = strings.ToLower(value)
+		return value, checkTLD(value)
+	case name == "bind-all-interfaces":
+		if value == "true" {
+			return "", cli.Refuse("Invalid bind-all-interfaces specified: proxy:disable gives web a port of the host")
+		}
+		return value, cli.OneOf("bind-all-interfaces", value, "false")
+	}
+	names := agent.SplitNetworks(value)
+	if len(names) == 0 {
+		return "", cli.Refuse("Invalid network name specified for attach: %q", cli.OneLine(value))
+	}
+	for i, n := range names {
+		if err := agent.ValidNetworkName(n); err != nil {
+			return "", cli.Refuse("Invalid network name specified for attach: %s", err)
+		}
+		if slices.Contains(names[:i], n) || joinsElsewhere(c, name, n) {
+			return "", cli.Refuse("Network name already associated with this app: %s", n)
+		}
+	}
+	return strings.Join(names, ","), c.Server.Joinable(c.Ctx, names)
+}
+
+func checkTLD(value string) error {
+	if err := checkDomain(value); err != nil || strings.HasPrefix(value, "*") {
+		return cli.Refuse("Invalid tld specified: %q is not the end of a host name, such as svc.cluster.local", cli.OneLine(value))
+	}
+	return nil
+}
+
+// joinsElsewhere reports whether another property of the app names the network.
+func joinsElsewhere(c *cli.Call, property, network string) bool {
+	if c.App == nil {
+		return false
+	}
+	for name, list := range c.App.State.Network {
+		if name != property && slices.Contains(agent.SplitNetworks(list), network) {
+			return true
+		}
+	}
+	return false
+}
+
+func createNetwork(c *cli.Call) error {
+	name := c.Args[0]
+	if err := agent.ValidNetworkName(name); err != nil {
+		return cli.Refuse("Invalid network name: %s", err)
+	}
+	c.Events().Step("Creating network %s", name)
+	err := c.Server.CreateNetwork(c.Ctx, name)
+	if errors.Is(err, engine.ErrNetworkExists) {
+		return cli.Refuse("Network %s already exists", name)
+	}
+	return err
+}
+
+func destroyNetwork(c *cli.Call) error {
+	name := c.Args[0]
+	if err := agent.ValidNetworkName(name); err != nil {
+		return cli.Refuse("Invalid network name: %s", err)
+	}
+	if !c.Force && !c.Flag("force") {
+		if err := c.Confirm(name, "network "+name); err != nil {
+			return err
+		}
+	}
+	c.Events().Step("Destroying network %s", name)
+	return c.Server.DestroyNetwork(c.Ctx, name)
+}
+
+// findNetwork finds a network by its name.
+func findNetwork(c *cli.Call, name string) (engine.NetworkInfo, error) {
+	if name == "" {
+		return engine.NetworkInfo{}, cli.Refuse("No network name specified")
+	}
+	all, err := c.Server.Networks(c.Ctx)
+	if err != nil {
+		return engine.NetworkInfo{}, err
+	}
+	at := slices.IndexFunc(all, func(n engine.NetworkInfo) bool { return n.Name == name })
+	if at < 0 {
+		return engine.NetworkInfo{}, cli.Refuse("Network does not exist")
+	}
+	return all[at], nil
+}
+
+func networkNames(c *cli.Call) []string {
+	var names []string
+	if all, err := c.Server.Networks(c.Ctx); err == nil {
+		for _, n := range all {
+			names = append(names, n.Name)
+		}
+	}
+	return names
+}
+
+// networkEntry is a network in the JSON of Dokku's commands.
+type networkEntry struct {
+	CreatedAt time.Time         `json:"CreatedAt"`
+	Driver    string            `json:"Driver"`
+	ID        string            `json:"ID"`
+	Internal  bool              `json:"Internal"`
+	Labels    map[string]string `json:"Labels"`
+	Name      string            `json:"Name"`
+	Scope     string            `json:"Scope"`
+}
+
+func newNetworkEntry(n engine.NetworkInfo) networkEntry {
+	return networkEntry{n.Created.UTC(), n.Driver, n.ID, n.Internal, n.Labels, n.Name, n.Scope}
+}
+
+func showNetwork(c *cli.Call) error {
+	format := c.Value("format")
+	if err := cli.OneOf("format", format, "text", "json"); err != nil {
+		return err
+	}
+	n, err := findNetwork(c, c.Args[0])
+	if err != nil {
+		return err
+	}
+	if format == "json" {
+		data, err := json.Marshal(newNetworkEntry(n))
+		c.Print("%s\n", data)
+		return err
+	}
+	if c.Headings() {
+		c.Print("=====> %s network information\n", n.Name)
+	}
+	for _, line := range [][2]string{{"ID:", n.ID}, {"Name:", n.Name}, {"Driver:", n.Driver}, {"Scope:", n.Scope}} {
+		c.Print("       %-10s%s\n", line[0], line[1])
+	}
+	return nil
+}
+
+func listNetworks(c *cli.Call) error {
+	format := c.Value("format")
+	if err := cli.OneOf("format", format, "text", "json"); err != nil {
+		return err
+	}
+	all, err := c.Server.Networks(c.Ctx)
+	if err != nil {
+		return err
+	}
+	if format == "json" {
+		list := []networkEntry{}
+		for _, n := range all {
+			list = append(list, newNetworkEntry(n))
+		}
+		data, err := json.Marshal(list)
+		c.Print("%s\n", data)
+		return err
+	}
+	if c.Headings() {
+		c.Print("=====> Networks\n")
+	}
+	for _, n := range all {
+		c.Print("%s\n", cli.VisibleValue(n.Name))
+	}
+	return nil
+}

@@ -1,0 +1,262 @@
+package routing
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"dokku/agent"
+	"dokku/agent/command/cli"
+)
+
+const noMapping = "No port mapping specified"
+
+var portCommands = []cli.Spec{
+	{
+		Use: "ports:add APP MAPPING...", Short: "Add port mappings to the app", Missing: noMapping,
+		Long:    portsLong,
+		Example: "dokku ports:add hello http:8080:5000",
+		Run:     func(c *cli.Call) error { return changePorts(c, "ports:add", addPorts) },
+	},
+	{
+		Use: "ports:clear APP", Short: "Go back to the default port mapping",
+		Run: func(c *cli.Call) error {
+			log := c.Events().WithApp(c.App.Name)
+			err := c.Server.SetPorts(c.Ctx, c.App.Name, "ports:clear", log, func([]agent.PortMap) ([]agent.PortMap, error) { return nil, nil })
+			if err == nil {
+				log.Step("Cleared port mappings for %s", c.App.Name)
+			}
+			return err
+		},
+	},
+	{
+		Use: "ports:list APP", Short: "List the app's port mappings",
+		Flags: cli.FormatFlag, Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("stdout", "json")},
+		Run: listPorts,
+	},
+	{
+		Use: "ports:remove APP MAPPING...", Short: "Remove port mappings of the app", Missing: noMapping,
+		Long:    "A mapping may be given in full, by its scheme and host port, or by its host port.",
+		Example: "dokku ports:remove hello 8080",
+		Words:   portWords,
+		Run:     removePorts,
+	},
+	portsReport.Spec("Show the app's port mappings, and the port that its image exposes"),
+	{
+		Use: "ports:set APP MAPPING...", Short: "Set the app's port mappings to exactly these", Missing: noMapping,
+		Long:    portsLong,
+		Example: "dokku ports:set hello http:80:5000 http:8080:9000",
+		Run: func(c *cli.Call) error {
+			return changePorts(c, "ports:set", func(_, given []agent.PortMap) ([]agent.PortMap, error) { return given, nil })
+		},
+	},
+}
+
+const portsLong = "A mapping is http:HOST-PORT:CONTAINER-PORT: nginx listens on the host's port for the app's names, and\n" +
+	"leads to that port of the web processes. The mapping with the lowest host port decides on which port web\n" +
+	"is checked, and which PORT it is given: when that changes, the app is restarted."
+
+func portWords(c *cli.Call) []string {
+	if c.App == nil {
+		return nil
+	}
+	var words []string
+	for _, m := range c.App.State.Ports {
+		words = append(words, m.String())
+	}
+	return words
+}
+
+// parsePorts reads the mappings of a command line.
+func parsePorts(words []string) ([]agent.PortMap, error) {
+	var list []agent.PortMap
+	for _, word := range words {
+		m, err := parsePort(word)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(list, m) {
+			list = append(list, m)
+		}
+	}
+	return list, nil
+}
+
+func parsePort(word string) (m agent.PortMap, err error) {
+	bad := func(format string, args ...any) error {
+		return cli.Refuse("Invalid port map %s: %s", cli.OneLine(word), fmt.Sprintf(format, args...))
+	}
+	parts := strings.Split(word, ":")
+	if len(parts) != 3 {
+		return m, bad("give SCHEME:HOST-PORT:CONTAINER-PORT, such as http:8080:5000")
+	}
+	m.Scheme = parts[0]
+	if err := checkScheme(m.Scheme); err != "" {
+		return m, bad("%s", err)
+	}
+	for i, to := range []*int{&m.Host, &m.Container} {
+		if *to, err = parsePortNumber(parts[i+1]); err != nil {
+			return m, bad("%s", err)
+		}
+	}
+	return m, nil
+}
+
+// checkScheme says what is wrong with a scheme; "" is nothing.
+func checkScheme(scheme string) string {
+	switch scheme {
+	case "http":
+		return ""
+	case "https", "grpcs":
+		return "TLS is not supported yet, only http is"
+	case "grpc":
+		return "grpc is not supported yet, only http is"
+	}
+	return fmt.Sprintf("there is no scheme %q, only http is supported", cli.OneLine(scheme))
+}
+
+func parsePortNumber(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > 65535 || s[0] == '+' {
+		return 0, cli.Refuse("%q is not a port from 1 to 65535", cli.OneLine(s))
+	}
+	return n, nil
+}
+
+// changePorts applies a change with the mappings of the command line.
+func changePorts(c *cli.Call, what string, change func(have, given []agent.PortMap) ([]agent.PortMap, error)) error {
+	given, err := parsePorts(c.Args)
+	if err != nil {
+		return err
+	}
+	apply := func(have []agent.PortMap) ([]agent.PortMap, error) { return change(have, given) }
+	// What is wrong by now is found before anything is locked or written.
+	if err := c.Server.CheckPorts(c.Ctx, c.App, apply); err != nil {
+		return err
+	}
+	log := c.Events().WithApp(c.App.Name)
+	if err := c.Server.SetPorts(c.Ctx, c.App.Name, what, log, apply); err != nil {
+		return err
+	}
+	app, err := c.Server.Load(c.App.Name)
+	if err != nil {
+		return err
+	}
+	ports, err := c.Server.Ports(app)
+	if err == nil {
+		log.Step("Set port mappings for %s: %s", app.Name, joined(ports))
+	}
+	return err
+}
+
+func addPorts(have, given []agent.PortMap) ([]agent.PortMap, error) {
+	for _, m := range given {
+		if !slices.Contains(have, m) {
+			have = append(have, m)
+		}
+	}
+	return have, nil
+}
+
+// removePorts takes mappings away, each given in full, as http:8080 or as 8080.
+func removePorts(c *cli.Call) error {
+	for _, word := range c.Args {
+		if err := checkRemoval(word); err != nil {
+			return err
+		}
+	}
+	shown, err := c.Server.Ports(c.App)
+	if err != nil {
+		return err
+	}
+	words := c.Args
+	c.Args = nil
+	return changePorts(c, "ports:remove", func(have, _ []agent.PortMap) ([]agent.PortMap, error) {
+		for _, word := range words {
+			n := slices.IndexFunc(have, func(m agent.PortMap) bool {
+				full := m
+				if full.Container == 0 {
+					full.Container = agent.DetectedPort(c.App)
+				}
+				return slices.Contains([]string{full.String(), fmt.Sprintf("%s:%d", m.Scheme, m.Host), strconv.Itoa(m.Host)}, word)
+			})
+			switch {
+			case n < 0:
+				return nil, cli.Refuse("Port mapping %s is not one of app %s, which has: %s", cli.OneLine(word), c.App.Name, joined(shown))
+			case len(have) == 1:
+				return nil, cli.Refuse("Port mapping %s is the only one of %s: ports:set gives it another one, ports:clear the default one",
+					cli.OneLine(word), c.App.Name)
+			}
+			have = slices.Delete(have, n, n+1)
+		}
+		return have, nil
+	})
+}
+
+func checkRemoval(word string) error {
+	parts := strings.Split(word, ":")
+	var err error
+	switch len(parts) {
+	case 1:
+		_, err = parsePortNumber(parts[0])
+	case 2:
+		_, err = parsePortNumber(parts[1])
+	default:
+		_, err = parsePort(word)
+		return err
+	}
+	if err != nil {
+		return cli.Refuse("Invalid port map %s: %s", cli.OneLine(word), err)
+	}
+	return nil
+}
+
+func joined(ports []agent.PortMap) string {
+	var list []string
+	for _, m := range ports {
+		list = append(list, m.String())
+	}
+	return strings.Join(list, " ")
+}
+
+func listPorts(c *cli.Call) error {
+	format := c.Value("format")
+	if err := cli.OneOf("format", format, "stdout", "json"); err != nil {
+		return err
+	}
+	ports, err := c.Server.Ports(c.App)
+	if err != nil {
+		return err
+	}
+	if format == "json" {
+		data, err := json.Marshal(ports)
+		c.Print("%s\n", data)
+		return err
+	}
+	if c.Headings() {
+		c.Print("-----> Port mappings for %s\n", c.App.Name)
+		c.Print("%-26s%-26s%s\n", "-----> scheme", "host port", "container port")
+	}
+	for _, m := range ports {
+		c.Print("%-26s%-26d%d\n", m.Scheme, m.Host, m.Container)
+	}
+	return nil
+}
+
+var portsReport = cli.Reporter{
+	Noun: "ports",
+	Keys: []string{"ports-map", "ports-map-detected"},
+	Collect: func(c *cli.Call, app *agent.App, _ string) (map[string]string, error) {
+		set, err := c.Server.Settings()
+		detected := agent.PortMap{Scheme: "http", Host: set.Nginx.Port, Container: agent.DetectedPort(app)}
+		own := ""
+		if len(app.State.Ports) > 0 && err == nil {
+			var ports []agent.PortMap
+			ports, err = c.Server.Ports(app)
+			own = joined(ports)
+		}
+		return map[string]string{"ports-map": own, "ports-map-detected": detected.String()}, err
+	},
+}

@@ -1,0 +1,68 @@
+package routing
+
+import (
+	"strconv"
+
+	"dokku/agent"
+	"dokku/agent/command/cli"
+)
+
+var proxyCommands = []cli.Spec{
+	{
+		Use: "proxy:disable APP", Short: "Bind web to a port of the host instead",
+		Long: "The app keeps its port. Deploys have a short gap then, since a port cannot be held twice.",
+		Run:  func(c *cli.Call) error { return setProxy(c, false) },
+	},
+	{
+		Use: "proxy:enable APP", Short: "Reach web through the proxy",
+		Run: func(c *cli.Call) error { return setProxy(c, true) },
+	},
+	proxyReport.Spec("Show how the app's web is reached"),
+	proxyProperties.Spec("Set or unset the kind of proxy"),
+}
+
+var proxyProperties = cli.Properties{
+	Noun: "proxy",
+	List: []cli.Property{{Name: "type", Default: "nginx", Check: func(value string) error {
+		if value != "nginx" {
+			return cli.Refuse("Invalid type specified: %q, the only proxy that is supported is nginx", cli.OneLine(value))
+		}
+		return nil
+	}}},
+	Get:    func(st *agent.State, name string) string { return st.Proxy[name] },
+	Put:    func(st *agent.State, name, value string) { cli.Put(&st.Proxy, name, value) },
+	Server: func(set *agent.Settings) *map[string]string { return &set.Proxy },
+}
+
+func setProxy(c *cli.Call, enabled bool) error {
+	log := c.Events().WithApp(c.App.Name)
+	switch {
+	case enabled != c.App.State.ProxyDisabled && enabled:
+		log.Step("Proxy is already enabled for app (%s)", c.App.Name)
+	case enabled != c.App.State.ProxyDisabled:
+		log.Step("Proxy is already disabled for app (%s)", c.App.Name)
+	case enabled:
+		log.Step("Enabling proxy for app (%s)", c.App.Name)
+	default:
+		log.Step("Disabling proxy for app (%s)", c.App.Name)
+	}
+	return c.Server.SetProxy(c.Ctx, c.App.Name, enabled, log)
+}
+
+var proxyReport = cli.Reporter{
+	Noun: "proxy",
+	Keys: cli.Sorted(append(proxyProperties.Keys(), "proxy-enabled", "proxy-host-port")),
+	Collect: func(c *cli.Call, app *agent.App, _ string) (map[string]string, error) {
+		set, err := c.Server.Settings()
+		if err != nil {
+			return nil, err
+		}
+		port := ""
+		if app.State.HostPort != 0 {
+			port = strconv.Itoa(app.State.HostPort)
+		}
+		values := map[string]string{"proxy-enabled": strconv.FormatBool(!app.State.ProxyDisabled), "proxy-host-port": port}
+		proxyProperties.Report(values, &app.State, set)
+		return values, nil
+	},
+}

@@ -1,0 +1,26 @@
+package routing
+
+import "dokku/agent/command/cli"
+
+var urlCommands = []cli.Spec{
+	{
+		Use: "url APP", Short: "Print the first URL of the app",
+		Run: func(c *cli.Call) error {
+			urls, err := c.Server.URLs(c.App)
+			if len(urls) > 0 {
+				c.Print("%s\n", urls[0])
+			}
+			return err
+		},
+	},
+	{
+		Use: "urls APP", Short: "Print the URLs of the app",
+		Run: func(c *cli.Call) error {
+			urls, err := c.Server.URLs(c.App)
+			for _, u := range urls {
+				c.Print("%s\n", u)
+			}
+			return err
+		},
+	},
+}

@@ -1,0 +1,168 @@
+package run
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"dokku/agent/command/cli"
+	"dokku/agent/engine"
+)
+
+// shells are what enter opens, the first that the container has.
+var shells = []string{"/bin/bash", "/bin/sh"}
+
+func enter(c *cli.Call) error {
+	id, byID, err := containerID(c)
+	if err != nil {
+		return err
+	}
+	if err := c.Deployed(); err != nil {
+		return err
+	}
+	process := "web"
+	if !byID && len(c.Args) > 0 {
+		process, c.Args = c.Args[0], c.Args[1:]
+	}
+	if err := checkWords(c.Args); err != nil {
+		return err
+	}
+	var i engine.Instance
+	if byID {
+		i, err = containerByID(c, id)
+	} else {
+		i, err = runningProcess(c, process)
+	}
+	if err != nil {
+		return err
+	}
+	return execIn(c, i)
+}
+
+// containerID takes --container-id off the words after the app, where Dokku has
+// it.
+func containerID(c *cli.Call) (id string, given bool, err error) {
+	id, given = c.Value("container-id"), c.Changed("container-id")
+	if !given && len(c.Args) > 0 {
+		if value, joined := strings.CutPrefix(c.Args[0], "--container-id="); joined {
+			id, given, c.Args = value, true, c.Args[1:]
+		} else if c.Args[0] == "--container-id" {
+			given = true
+			if c.Args = c.Args[1:]; len(c.Args) > 0 {
+				id, c.Args = c.Args[0], c.Args[1:]
+			}
+		}
+	}
+	if given && id == "" {
+		return "", true, cli.Refuse("No container id specified.")
+	}
+	if len(c.Args) > 0 && strings.HasPrefix(c.Args[0], "-") && !given {
+		return "", false, c.UsageError("Invalid flag %s for enter, valid flags: --container-id", cli.OneLine(c.Args[0]))
+	}
+	return id, given, nil
+}
+
+// containerByID finds a running container of the app, also one that runs once.
+func containerByID(c *cli.Call, id string) (engine.Instance, error) {
+	host, err := c.Server.Host()
+	if err != nil {
+		return engine.Instance{}, err
+	}
+	o, err := host.Observe(c.Ctx, c.App.Name)
+	if err != nil {
+		return engine.Instance{}, err
+	}
+	var found []engine.Instance
+	ids := []string{}
+	for _, i := range o.Instances {
+		if !i.Running() {
+			continue
+		}
+		ids = append(ids, cli.ShortID(i.ID))
+		if i.Name == id || strings.HasPrefix(i.ID, id) {
+			found = append(found, i)
+		}
+	}
+	if len(found) == 1 {
+		return found[0], nil
+	}
+	what := "Invalid container id for app"
+	if len(found) > 1 {
+		what = fmt.Sprintf("Container id %q fits %d containers", cli.OneLine(id), len(found))
+	}
+	return engine.Instance{}, cli.Refuse("%s\nAvailable ids for app (%s): %s", what, c.App.Name, strings.Join(ids, " "))
+}
+
+// runningProcess finds a running process of the app by its type or its name.
+func runningProcess(c *cli.Call, process string) (engine.Instance, error) {
+	all, err := c.Server.Instances(c.Ctx, c.App)
+	if err != nil {
+		return engine.Instance{}, err
+	}
+	all = slices.DeleteFunc(all, func(i engine.Instance) bool { return !i.Running() })
+	if len(all) == 0 {
+		return engine.Instance{}, cli.Refuse("App %s is not running\nps:start %[1]s starts it; run %[1]s COMMAND runs a command in a container of its own", c.App.Name)
+	}
+	slices.SortFunc(all, func(a, b engine.Instance) int { return a.Index - b.Index })
+	kind, number, numbered := strings.Cut(process, ".")
+	var types []string
+	for _, i := range all {
+		if i.Type == kind && (!numbered || strconv.Itoa(i.Index) == number) {
+			return i, nil
+		}
+		types = append(types, processName(i))
+	}
+	slices.Sort(types)
+	return engine.Instance{}, cli.Refuse("No containers found for type '%s'\nAvailable types for app (%s): %s",
+		cli.OneLine(process), c.App.Name, strings.Join(types, " "))
+}
+
+// execIn runs the words, or a shell, in a container.
+func execIn(c *cli.Call, i engine.Instance) error {
+	host, err := c.Server.Host()
+	if err != nil {
+		return err
+	}
+	if len(c.Args) == 0 {
+		if err := bestShell(c, host, i); err != nil {
+			return err
+		}
+	}
+	log := c.Events().WithApp(c.App.Name)
+	what := fmt.Sprintf("%s in %s with %d arguments", firstOf(c.Args[0], "="), i.Name, len(c.Args)-1)
+	if c.Env.User != "" {
+		what += ", by " + c.Env.User
+	}
+	log.Note("starting %s", what)
+	done := log.Timed(what)
+	tty := c.Env.Console != nil
+	st, release := streams(c, tty)
+	exit, err := host.ExecAttached(c.Ctx, i.ID, c.Args, terminalEnv(c, tty), st)
+	release()
+	if done(err); err != nil {
+		return coded(err)
+	}
+	return exited(exit)
+}
+
+func firstOf(s, sep string) string {
+	first, _, _ := strings.Cut(s, sep)
+	return first
+}
+
+// bestShell makes the words the best shell that the container has.
+func bestShell(c *cli.Call, host engine.Host, i engine.Instance) error {
+	for _, shell := range shells {
+		_, exit, err := host.Exec(c.Ctx, i.ID, []string{shell, "-c", ":"})
+		if err != nil {
+			return err
+		}
+		if exit == 0 {
+			c.Args = []string{shell}
+			return nil
+		}
+	}
+	return cli.Refuse("Cannot open a shell in %s: its image has neither %s\nName a command that it has: dokku enter %s %s COMMAND",
+		i.Name, strings.Join(shells, " nor "), c.App.Name, processName(i))
+}

@@ -1,0 +1,127 @@
+package run
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"time"
+
+	"dokku/agent"
+	"dokku/agent/engine"
+)
+
+const (
+	// orderWindow is how long new lines are collected before they are printed in
+	// the order of their times.
+	orderWindow = 100 * time.Millisecond
+	// lookInterval is how often -t looks whether other processes run now.
+	lookInterval = time.Second
+	// reopened is how many lines of a process whose log ended and goes on are
+	// read again, to find those that are new.
+	reopened = 1000
+)
+
+// follow prints new lines of the processes that run, and of those that later
+// deploys start, until ctx is done.
+func (l *logReader) follow() error {
+	ctx, cancel := context.WithCancel(l.Ctx)
+	lines := make(chan logLine, 256)
+	failed := make(chan error, 1)
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	defer cancel()
+	wait.Go(func() { failed <- l.watch(ctx, &wait, lines) })
+	return l.order(ctx, lines, failed)
+}
+
+// order prints the lines that come within a window together, sorted.
+func (l *logReader) order(ctx context.Context, lines <-chan logLine, failed <-chan error) error {
+	var batch []logLine
+	var due <-chan time.Time
+	for {
+		select {
+		case line := <-lines:
+			if batch = append(batch, line); due == nil {
+				due = time.After(orderWindow)
+			}
+		case <-due:
+			l.printLines(batch)
+			batch, due = nil, nil
+		case err := <-failed:
+			l.printLines(batch)
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// watch opens the logs of new processes. It looks at the app's state, a small
+// file, and asks the engine only when that has changed or a log has ended.
+func (l *logReader) watch(ctx context.Context, wait *sync.WaitGroup, lines chan<- logLine) error {
+	tick := time.NewTicker(lookInterval)
+	defer tick.Stop()
+	ended := make(chan string)
+	open := map[string]bool{}
+	app, stale := l.App, true
+	for {
+		if stale {
+			instances, err := l.instances(app)
+			if err != nil {
+				return err
+			}
+			// One that has ended may be started again by its restart policy.
+			stale = false
+			for _, i := range instances {
+				if !open[i.ID] && (i.Running() || !l.wasRead(i.ID)) {
+					open[i.ID] = true
+					wait.Go(func() { l.stream(ctx, i, lines, ended) })
+				}
+				stale = stale || !open[i.ID]
+			}
+		}
+		// Never more often than the ticks: a log may end as soon as it is opened.
+		for waiting := true; waiting; {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case id := <-ended:
+				delete(open, id)
+				stale = true
+			case <-tick.C:
+				waiting = false
+			}
+		}
+		now, err := l.Server.Load(app.Name)
+		if err != nil {
+			return err
+		}
+		stale = stale || changed(app, now)
+		app = now
+	}
+}
+
+// changed reports whether other processes may run than before.
+func changed(before, now *agent.App) bool {
+	a, b := &before.State, &now.State
+	return a.Current != b.Current || a.Stopped != b.Stopped || !maps.Equal(a.Scale, b.Scale)
+}
+
+// stream passes on the lines of one container until its log ends.
+func (l *logReader) stream(ctx context.Context, i engine.Instance, lines chan<- logLine, ended chan<- string) {
+	o := engine.LogOptions{Follow: true, Timestamps: true}
+	if l.wasRead(i.ID) {
+		o.Tail = reopened
+	}
+	// A log that cannot be read is looked at again like one that has ended.
+	l.lines(ctx, i, o, func(line logLine) {
+		select {
+		case lines <- line:
+		case <-ctx.Done():
+		}
+	})
+	select {
+	case ended <- i.ID:
+	case <-ctx.Done():
+	}
+}

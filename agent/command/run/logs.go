@@ -1,0 +1,165 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"dokku/agent"
+	"dokku/agent/command/cli"
+	"dokku/agent/engine"
+	"dokku/agent/event"
+)
+
+var logCommands = []cli.Spec{
+	{
+		Use: "logs APP", Short: "Show what the app's processes print",
+		Long:    "Lines of all processes are merged by time. With -t new ones are shown as they come, also those of\nlater deploys, until the command is interrupted.",
+		Example: "dokku logs hello -t -p worker",
+		Flags: func(f *pflag.FlagSet) {
+			f.BoolP("tail", "t", false, "go on with new lines")
+			f.StringP("num", "n", "100", "how many lines of each process; 0: all")
+			f.StringP("ps", "p", "", "only this process type (web) or process (web.1)")
+		},
+		Values: map[string]func(*cli.Call) []string{"ps": (*cli.Call).Types},
+		Run:    runLogs,
+	},
+}
+
+func runLogs(c *cli.Call) error {
+	tail, err := parseTail(c.Value("num"))
+	if err != nil {
+		return err
+	}
+	if err := c.Deployed(); err != nil {
+		return err
+	}
+	if p := c.Value("ps"); p != "" {
+		kind, _, _ := strings.Cut(p, ".")
+		if types := c.Types(); !slices.Contains(types, kind) {
+			return cli.Refuse("App %s has no process type %q, it has: %s", c.App.Name, cli.OneLine(kind), strings.Join(types, ", "))
+		}
+	}
+	host, err := c.Server.Host()
+	if err != nil {
+		return err
+	}
+	l := &logReader{Call: c, console: host, find: c.Server.Instances, process: c.Value("ps"), read: map[string]time.Time{}}
+	if err := l.history(tail); err != nil {
+		return err
+	}
+	if !c.Flag("tail") {
+		return nil
+	}
+	err = l.follow()
+	if c.Ctx.Err() != nil {
+		// The client went, which is how this command ends.
+		return nil
+	}
+	return err
+}
+
+// logReader reads the logs of an app's containers.
+type logReader struct {
+	*cli.Call
+	console engine.Prober
+	find    func(context.Context, *agent.App) ([]engine.Instance, error)
+	process string // "" is all
+
+	mu   sync.Mutex
+	read map[string]time.Time // newest line that was read, by container
+}
+
+// logLine is a line of a process.
+type logLine struct {
+	process string // "web.1"
+	stamp   string // as the engine wrote it
+	at      time.Time
+	text    string
+}
+
+// instances are the containers whose lines are wanted.
+func (l *logReader) instances(app *agent.App) ([]engine.Instance, error) {
+	all, err := l.find(l.Ctx, app)
+	return slices.DeleteFunc(all, func(i engine.Instance) bool {
+		return l.process != "" && l.process != i.Type && l.process != processName(i)
+	}), err
+}
+
+func processName(i engine.Instance) string { return fmt.Sprintf("%s.%d", i.Type, i.Index) }
+
+// history prints the last lines of each process, merged by time.
+func (l *logReader) history(tail int) error {
+	instances, err := l.instances(l.App)
+	if err != nil {
+		return err
+	}
+	var lines []logLine
+	for _, i := range instances {
+		o := engine.LogOptions{Tail: tail, Timestamps: true}
+		if err := l.lines(l.Ctx, i, o, func(line logLine) { lines = append(lines, line) }); err != nil {
+			return fmt.Errorf("cannot read the log of %s: %w", i.Name, err)
+		}
+	}
+	l.printLines(lines)
+	return nil
+}
+
+// lines calls each with the lines of a container that were not read before.
+func (l *logReader) lines(ctx context.Context, i engine.Instance, o engine.LogOptions, each func(logLine)) error {
+	l.mu.Lock()
+	after := l.read[i.ID]
+	l.read[i.ID] = after
+	l.mu.Unlock()
+	w := &event.Lines{Line: func(raw string) {
+		line := parseLogLine(processName(i), raw)
+		if line.at.IsZero() {
+			line.at = after
+		} else if !line.at.After(after) {
+			return
+		}
+		after = line.at
+		l.mu.Lock()
+		l.read[i.ID] = after
+		l.mu.Unlock()
+		each(line)
+	}}
+	err := l.console.Logs(ctx, i.ID, o, w)
+	w.Flush()
+	return err
+}
+
+// wasRead reports whether the container's log was opened before.
+func (l *logReader) wasRead(id string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, ok := l.read[id]
+	return ok
+}
+
+// printLines prints lines in the order of their times; what an app prints must
+// not act on the reader's terminal.
+func (l *logReader) printLines(lines []logLine) {
+	slices.SortStableFunc(lines, func(a, b logLine) int { return a.at.Compare(b.at) })
+	var b strings.Builder
+	for _, line := range lines {
+		fmt.Fprintf(&b, "%s app[%s]: %s\n", line.stamp, line.process, event.Printable(line.text))
+	}
+	l.Print("%s", b.String())
+}
+
+// parseLogLine splits the engine's timestamp off a line. A line without one (the
+// rest of a very long line) keeps the zero time.
+func parseLogLine(process, raw string) logLine {
+	stamp, text, _ := strings.Cut(raw, " ")
+	at, err := time.Parse(time.RFC3339Nano, stamp)
+	if err != nil {
+		return logLine{process: process, text: raw}
+	}
+	return logLine{process, stamp, at, text}
+}

@@ -1,0 +1,225 @@
+package run
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/pflag"
+
+	"dokku/agent"
+	"dokku/agent/command/cli"
+	"dokku/agent/engine"
+)
+
+// oneOffTTL is how long a detached command may run by default, in seconds; Dokku's.
+const oneOffTTL = "86400"
+
+// longestTTL is the longest time to live: a year.
+const longestTTL = 365 * 24 * time.Hour
+
+// Commands are the commands of this package.
+var Commands = slices.Concat(runCommands, logCommands)
+
+var runCommands = []cli.Spec{
+	{
+		Use: "run APP COMMAND [ARG...]", Short: "Run a command in a new container of the app's image",
+		Long: "The container has the app's config and network, and is removed when the command ends; its exit code is\n" +
+			"the command's. On a terminal the command has one too. What follows APP is the command's, flags too. If\n" +
+			"COMMAND is a process type of the Procfile, that type's command is run with the arguments.",
+		Example: "dokku run hello ls -la\nssh -t dokku@server run hello sh\ndokku run -e DEBUG=1 hello ./migrate --dry-run < data.sql",
+		Flags: func(f *pflag.FlagSet) {
+			runFlags(f, "")
+			f.Bool("no-tty", false, "give the command no terminal")
+			f.Bool("force-tty", false, "give the command a terminal in any case")
+		},
+		Words: firstType, Run: runAttached,
+	},
+	{
+		Use: "run:detached APP COMMAND [ARG...]", Short: "Start a command in a new container, and print its name",
+		Long: "It goes on when the client has gone, until the command ends or its time to live is over; then the agent\n" +
+			"removes it.",
+		Example: "dokku run:detached --ttl-seconds 600 hello ./report",
+		Flags: func(f *pflag.FlagSet) {
+			runFlags(f, oneOffTTL)
+			f.Bool("no-tty", false, "give the command no terminal; the default")
+			f.Bool("force-tty", false, "give the command a terminal")
+		},
+		Words: firstType, Run: runDetached,
+	},
+	{
+		Use: "run:list [APP]", Short: "List the app's one-off containers",
+		Flags: func(f *pflag.FlagSet) { f.String("format", "stdout", "stdout or json") },
+		Values: map[string]func(*cli.Call) []string{
+			"format": cli.OneOfWords("stdout", "json"),
+		},
+		Run: listOneOffs,
+	},
+	{
+		Use: "run:logs [APP]", Short: "Show what the app's one-off containers print",
+		Example: "dokku run:logs hello -t",
+		Flags: func(f *pflag.FlagSet) {
+			f.BoolP("tail", "t", false, "go on with new lines until the containers end")
+			f.StringP("num", "n", "100", "how many lines of each container; 0: all")
+			f.String("container", "", "only this container; APP may be left out then")
+		},
+		Values: map[string]func(*cli.Call) []string{"container": oneOffNames},
+		Run:    oneOffLogs,
+	},
+	{
+		Use: "run:stop [APP]", Short: "Stop the app's one-off containers, or one of them",
+		Example: "dokku run:stop hello --container hello.run.28689",
+		Flags:   func(f *pflag.FlagSet) { f.String("container", "", "only this container; APP may be left out then") },
+		Values:  map[string]func(*cli.Call) []string{"container": oneOffNames},
+		Run:     stopOneOffs,
+	},
+	{
+		Use: "enter APP [PROCESS] [COMMAND...]", Short: "Open a shell in a running container, or run a command in it",
+		Long: "PROCESS is a process type (worker) or a process (worker.2); web if it is left out. --container-id ID\n" +
+			"in its place names a container. Without COMMAND it is /bin/bash, or /bin/sh where the image has no bash.",
+		Example: "dokku enter hello\ndokku enter hello worker.2 ps aux",
+		Flags: func(f *pflag.FlagSet) {
+			f.SetInterspersed(false)
+			f.String("container-id", "", "the container with this id or name")
+		},
+		Words: firstType, Run: enter,
+	},
+}
+
+// runFlags are the flags before APP; what comes after it is the command's.
+func runFlags(f *pflag.FlagSet, ttl string) {
+	f.SetInterspersed(false)
+	f.StringArrayP("env", "e", nil, "a variable beside the app's config, KEY=VALUE; may be repeated")
+	f.String("ttl-seconds", ttl, "stop the command after this many seconds")
+}
+
+// firstType completes the word after the app.
+func firstType(c *cli.Call) []string {
+	if len(c.Args) > 0 {
+		return nil
+	}
+	return c.Types()
+}
+
+func runAttached(c *cli.Call) error {
+	o, err := oneOff(c, c.Env.Console != nil)
+	if err != nil {
+		return err
+	}
+	if c.Headings() && c.Server.Declares(c.App, c.Args[0]) {
+		c.Print("-----> Found '%s' in Procfile, running that command\n", c.Args[0])
+	}
+	st, release := streams(c, o.TTY)
+	last, err := c.Server.RunAttached(c.Ctx, c.App.Name, o, st, c.Events())
+	release()
+	switch {
+	case err != nil:
+		return coded(err)
+	case last.OOMKilled:
+		c.Warn("The command was killed because its memory ran out")
+	}
+	return exited(last.ExitCode)
+}
+
+func runDetached(c *cli.Call) error {
+	o, err := oneOff(c, false)
+	if err != nil {
+		return err
+	}
+	i, err := c.Server.RunDetached(c.Ctx, c.App.Name, o, c.Events())
+	if err != nil {
+		return coded(err)
+	}
+	c.Print("%s\n", i.Name)
+	return nil
+}
+
+// oneOff checks a command line of run. tty is whether the command gets a terminal
+// if no flag says so.
+func oneOff(c *cli.Call, tty bool) (agent.OneOff, error) {
+	o := agent.OneOff{Words: c.Args, By: c.Env.User, TTY: tty && !c.Flag("no-tty") || c.Flag("force-tty")}
+	if c.Flag("no-tty") && c.Flag("force-tty") {
+		return o, cli.Refuse("Cannot specify both --force-tty and --no-tty")
+	}
+	ttl, err := parseTTL(c.Value("ttl-seconds"))
+	if err != nil {
+		return o, err
+	}
+	o.TTL = ttl
+	own := c.List("env")
+	for _, pair := range own {
+		key, value, ok := strings.Cut(pair, "=")
+		if !ok {
+			return o, cli.Refuse("Invalid env pair: %s", cli.OneLine(pair))
+		}
+		if err := errors.Join(cli.CheckKey(key), cli.CheckValue(key, value)); err != nil {
+			return o, err
+		}
+	}
+	o.Env = append(terminalEnv(c, o.TTY), own...)
+	if err := checkWords(o.Words); err != nil {
+		return o, err
+	}
+	return o, c.Deployed()
+}
+
+// parseTTL reads --ttl-seconds; "" is no limit.
+func parseTTL(value string) (time.Duration, error) {
+	if value == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 || n > int(longestTTL/time.Second) {
+		return 0, cli.Refuse("--ttl-seconds must be a positive integer, of at most %d: it is %q", int(longestTTL/time.Second), cli.OneLine(value))
+	}
+	return time.Duration(n) * time.Second, nil
+}
+
+// checkWords accepts what can be a command's arguments.
+func checkWords(words []string) error {
+	for n, word := range words {
+		switch {
+		case n == 0 && strings.TrimSpace(word) == "":
+			return cli.Refuse("No command specified: the first word after the app is empty")
+		case strings.Contains(word, "\x00"):
+			return cli.Refuse("Invalid argument %q: it has a NUL byte, which a command line cannot hold", cli.OneLine(word))
+		case !utf8.ValidString(word):
+			return cli.Refuse("Invalid argument %q: it is not valid UTF-8, and could not be passed on as it is", cli.OneLine(word))
+		}
+	}
+	return nil
+}
+
+// exitError ends a command with a program's exit code, which says all.
+type exitError int
+
+func (exitError) Error() string { return "" }
+
+// ExitCode is the program's.
+func (e exitError) ExitCode() int { return int(e) }
+
+func exited(code int) error {
+	if code == 0 {
+		return nil
+	}
+	return exitError(code)
+}
+
+// missingError is about a command that the image does not have.
+type missingError struct{ error }
+
+func (e missingError) Unwrap() error { return e.error }
+
+// ExitCode is what a shell exits with.
+func (missingError) ExitCode() int { return 127 }
+
+// coded gives an error the exit code that a shell would.
+func coded(err error) error {
+	if errors.Is(err, engine.ErrNoCommand) {
+		return missingError{err}
+	}
+	return err
+}

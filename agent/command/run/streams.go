@@ -1,0 +1,53 @@
+package run
+
+import (
+	"context"
+	"sync"
+
+	"dokku/agent/command/cli"
+	"dokku/agent/engine"
+)
+
+// streams connect a command with the caller. The terminal is raw from the moment
+// that the command runs until release is called, or the caller goes away: stopping
+// the command may take a while then.
+func streams(c *cli.Call, tty bool) (st engine.Streams, release func()) {
+	st = engine.Streams{Stdin: c.Env.Stdin, Stdout: c.Env.Stdout, Stderr: c.Env.Stderr, TTY: tty}
+	console := c.Env.Console
+	if !tty || console == nil {
+		return st, func() {}
+	}
+	ctx, stop := context.WithCancel(c.Ctx)
+	st.Sizes = console.Sizes(ctx)
+	var mu sync.Mutex
+	restore, released := func() {}, false
+	release = func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !released {
+			released = true
+			restore()
+		}
+		stop()
+	}
+	st.Started = func(engine.Instance) {
+		mu.Lock()
+		defer mu.Unlock()
+		if released {
+			return
+		}
+		if undo, err := console.Raw(); err == nil {
+			restore = undo
+		}
+	}
+	context.AfterFunc(ctx, release)
+	return st, release
+}
+
+// terminalEnv tells a command with a terminal what that is.
+func terminalEnv(c *cli.Call, tty bool) []string {
+	if tty && c.Env.Console != nil && c.Env.Console.Type() != "" {
+		return []string{"TERM=" + c.Env.Console.Type()}
+	}
+	return nil
+}

@@ -1,0 +1,239 @@
+package keys
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
+
+	"dokku/agent/disk"
+)
+
+// A Key is one that may push and run dokku commands.
+type Key struct {
+	Name        string
+	Fingerprint string // SHA256:...
+	Options     string // what sshd lets it do, e.g. "restrict,pty"
+}
+
+// String is a key as ssh-keys:list prints it.
+func (k Key) String() string {
+	return fmt.Sprintf("%s NAME=%q SSHCOMMAND_ALLOWED_KEYS=%q", k.Fingerprint, k.Name, k.Options)
+}
+
+// keyOptions forbid what a key for deploys has no use for: forwarding, and
+// ~/.ssh/rc of the server. A terminal is for enter and run.
+const keyOptions = "restrict,pty"
+
+// keyName is what a key may be called: the name becomes a word of a command line.
+var keyName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}$`)
+
+// ValidName reports whether a key may be called name.
+func ValidName(name string) bool { return keyName.MatchString(name) }
+
+// ownLine recognizes the command of a line that Add wrote.
+var ownLine = regexp.MustCompile(`^command="DOKKU_ROOT=.* shell ([A-Za-z0-9][A-Za-z0-9._@+-]*)"$`)
+
+// keyFile is authorized_keys as it was read: lines, of which some are ours.
+type keyFile struct {
+	path  string
+	lines []keyLine
+}
+
+type keyLine struct {
+	text        string
+	fingerprint string // "" where the line holds no key
+	key         *Key   // nil where the line is not ours
+}
+
+// Add lets the key push and run commands under the name. It fails when the
+// name or the key is there already.
+func Add(root, name, key string) error {
+	if !ValidName(name) {
+		return fmt.Errorf("cannot add a key named %q: a name holds letters, digits and . _ @ + -, 64 at most, and begins with a letter or a digit", name)
+	}
+	pub, err := parseKey(key)
+	if err != nil {
+		return fmt.Errorf("cannot add the key %s: %w", name, err)
+	}
+	command, err := commandOption(root, name)
+	if err != nil {
+		return err
+	}
+	line := keyText(command, name, pub)
+	return changeKeys(root, func(f *keyFile) error {
+		fingerprint := ssh.FingerprintSHA256(pub)
+		for i, l := range f.lines {
+			if l.key != nil && l.key.Name == name {
+				return fmt.Errorf("cannot add the key %s: a key of this name exists: ssh-keys:remove %[1]s removes it", name)
+			}
+			if l.fingerprint == fingerprint {
+				return fmt.Errorf("cannot add the key %s: %s line %d has the same key (%s)", name, f.path, i+1, fingerprint)
+			}
+		}
+		f.lines = append(f.lines, keyLine{text: line})
+		return nil
+	})
+}
+
+// keyText is a key's line of authorized_keys.
+func keyText(command, name string, pub ssh.PublicKey) string {
+	return fmt.Sprintf("%s,%s %s %s", command, keyOptions, bytes.TrimSpace(ssh.MarshalAuthorizedKey(pub)), name)
+}
+
+// List returns the keys that Add added, in their order.
+func List(root string) ([]Key, error) {
+	f, err := readKeys(root)
+	if err != nil {
+		return nil, err
+	}
+	var keys []Key
+	for _, l := range f.lines {
+		if l.key != nil {
+			keys = append(keys, *l.key)
+		}
+	}
+	return keys, nil
+}
+
+// Remove takes the key of that name, or with that fingerprint, away. What it
+// has open goes on.
+func Remove(root, name string) error {
+	return changeKeys(root, func(f *keyFile) error {
+		for i, l := range f.lines {
+			if l.key != nil && (l.key.Name == name || l.key.Fingerprint == name) {
+				f.lines = append(f.lines[:i], f.lines[i+1:]...)
+				return nil
+			}
+		}
+		return fmt.Errorf("cannot remove the key %q: there is none of this name: ssh-keys:list shows all", name)
+	})
+}
+
+// parseKey reads one public key as ssh-keygen writes it.
+func parseKey(text string) (ssh.PublicKey, error) {
+	pub, _, options, rest, err := ssh.ParseAuthorizedKey([]byte(text))
+	switch {
+	case strings.Contains(text, "PRIVATE KEY"):
+		return nil, fmt.Errorf("this is a private key: give the file that ends in .pub")
+	case err != nil:
+		return nil, fmt.Errorf("it is not an OpenSSH public key: give the file that ends in .pub")
+	case len(options) > 0:
+		return nil, fmt.Errorf("it begins with options (%s): give the key alone", strings.Join(options, ","))
+	case len(bytes.TrimSpace(rest)) > 0:
+		return nil, fmt.Errorf("too many keys: give one")
+	case pub.Type() == "ssh-dss":
+		return nil, fmt.Errorf("sshd does not accept DSA keys: make one with ssh-keygen -t ed25519")
+	case strings.Contains(pub.Type(), "-cert-"):
+		return nil, fmt.Errorf("it is a certificate: give the key alone")
+	}
+	return pub, nil
+}
+
+// commandOption is the option of authorized_keys that makes sshd run this program
+// for the key called name.
+func commandOption(root, name string) (string, error) {
+	binary, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("cannot find this program's own file: %w", err)
+	}
+	command, err := ForcedCommand(root, binary)
+	if err != nil {
+		return "", err
+	}
+	return `command="` + strings.ReplaceAll(command+name, `"`, `\"`) + `"`, nil
+}
+
+func readKeys(root string) (*keyFile, error) {
+	f := &keyFile{path: filepath.Join(root, ".ssh", "authorized_keys")}
+	data, err := os.ReadFile(f.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the ssh keys: %w", err)
+	}
+	for text := range strings.SplitSeq(strings.TrimSuffix(string(data), "\n"), "\n") {
+		f.lines = append(f.lines, readKeyLine(text))
+	}
+	return f, nil
+}
+
+func readKeyLine(text string) keyLine {
+	l := keyLine{text: text}
+	pub, _, options, _, err := ssh.ParseAuthorizedKey([]byte(text))
+	if err != nil {
+		return l
+	}
+	l.fingerprint = ssh.FingerprintSHA256(pub)
+	if len(options) == 0 {
+		return l
+	}
+	if m := ownLine.FindStringSubmatch(options[0]); m != nil {
+		l.key = &Key{Name: m[1], Fingerprint: l.fingerprint, Options: strings.Join(options[1:], ",")}
+	}
+	return l
+}
+
+// changeKeys replaces authorized_keys by one rename, so that sshd reads the old
+// or the new one and a crash loses nobody's key. Lines of others stay as they are.
+func changeKeys(root string, change func(*keyFile) error) error {
+	dir := filepath.Join(root, ".ssh")
+	if err := (disk.Disk{}).MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("cannot change the ssh keys: %w", err)
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("cannot change the ssh keys: %w", err)
+	}
+	defer d.Close()
+	if err := unix.Flock(int(d.Fd()), unix.LOCK_EX); err != nil {
+		return fmt.Errorf("cannot lock %s: %w", dir, err)
+	}
+	f, err := readKeys(root)
+	if err != nil {
+		return err
+	}
+	if err := change(f); err != nil {
+		return err
+	}
+	var b strings.Builder
+	for _, l := range f.lines {
+		b.WriteString(l.text + "\n")
+	}
+	if err := writeKeys(root, f.path, b.String()); err != nil {
+		return fmt.Errorf("cannot change the ssh keys: %w", err)
+	}
+	return d.Sync()
+}
+
+// writeKeys gives the file to the owner of root: sshd reads it as that user,
+// also when an administrator added the key as root.
+func writeKeys(root, path, text string) error {
+	var d disk.Disk
+	var st unix.Stat_t
+	if err := unix.Stat(root, &st); err != nil {
+		return err
+	}
+	temp, err := d.Temporary(path, []byte(text), 0o600)
+	if err != nil {
+		return err
+	}
+	if os.Geteuid() == 0 {
+		err = errors.Join(os.Chown(temp, int(st.Uid), int(st.Gid)), os.Chown(filepath.Dir(path), int(st.Uid), int(st.Gid)), d.Sync(temp))
+	}
+	if err == nil {
+		err = d.Rename(temp, path)
+	}
+	if err != nil {
+		d.Remove(temp)
+	}
+	return err
+}

@@ -1,0 +1,57 @@
+package proc
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/signal"
+
+	"golang.org/x/sys/unix"
+)
+
+// Cancelled returns a context that ends with the first signal, or when
+// nobody reads the output any longer, so that what was begun is cleaned up. A
+// second signal ends the program at once.
+func Cancelled(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	ctx, cancel := context.WithCancel(ctx)
+	// SIGPIPE stays caught: the clean-up may print too.
+	pipe := make(chan os.Signal, 1)
+	signal.Notify(pipe, unix.SIGPIPE)
+	gone := readerGone(os.Stdout)
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-pipe:
+		case <-gone:
+		}
+		stop()
+		cancel()
+	}()
+	return ctx, func() { stop(); cancel() }
+}
+
+// readerGone is closed when the other end of a pipe or socket is: a command
+// that waits for output to come would otherwise outlive its client.
+func readerGone(f *os.File) <-chan struct{} {
+	gone := make(chan struct{})
+	info, err := f.Stat()
+	if err != nil || info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket) == 0 {
+		return gone
+	}
+	go func() {
+		for {
+			fds := []unix.PollFd{{Fd: int32(f.Fd())}}
+			n, err := unix.Poll(fds, -1)
+			if errors.Is(err, unix.EINTR) {
+				continue
+			}
+			if err == nil && n > 0 {
+				close(gone)
+			}
+			return
+		}
+	}()
+	return gone
+}

@@ -1,0 +1,70 @@
+package proc
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+	"syscall"
+)
+
+// Become makes root the owner of DOKKU_ROOT, so that no file ever belongs to
+// anybody else, and refuses other users.
+func Become(root string) error {
+	info, err := os.Stat(root)
+	if err != nil {
+		return fmt.Errorf("cannot use %s: %w (install.sh install creates it; DOKKU_ROOT names another folder)", root, err)
+	}
+	owner := int(info.Sys().(*syscall.Stat_t).Uid)
+	if owner == os.Geteuid() {
+		return nil
+	}
+	name := strconv.Itoa(owner)
+	u, err := user.LookupId(name)
+	if err == nil {
+		name = u.Username
+	}
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("cannot use %s, which belongs to the user %s: run it as root (sudo dokku COMMAND) or as %[2]s", root, name)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot become the owner of %s: %w", root, err)
+	}
+	return switchTo(u)
+}
+
+// switchTo gives up root's rights for those of a user, whose groups give access
+// to Docker.
+func switchTo(u *user.User) error {
+	uid, err := strconv.Atoi(u.Uid)
+	if err != nil {
+		return fmt.Errorf("cannot become %s: %w", u.Username, err)
+	}
+	gid, err := strconv.Atoi(u.Gid)
+	if err != nil {
+		return fmt.Errorf("cannot become %s: %w", u.Username, err)
+	}
+	ids, err := u.GroupIds()
+	if err != nil {
+		return fmt.Errorf("cannot find the groups of %s: %w", u.Username, err)
+	}
+	groups := []int{gid}
+	for _, id := range ids {
+		if g, err := strconv.Atoi(id); err == nil && g != gid {
+			groups = append(groups, g)
+		}
+	}
+	for _, err := range []error{syscall.Setgroups(groups), syscall.Setgid(gid), syscall.Setuid(uid)} {
+		if err != nil {
+			return fmt.Errorf("cannot become %s: %w", u.Username, err)
+		}
+	}
+	// A folder of root's may be unreadable now, and git insists on reading it.
+	if err := os.Chdir("/"); err != nil {
+		return fmt.Errorf("cannot become %s: %w", u.Username, err)
+	}
+	for k, v := range map[string]string{"HOME": u.HomeDir, "USER": u.Username, "LOGNAME": u.Username} {
+		os.Setenv(k, v)
+	}
+	return nil
+}
