@@ -51,6 +51,7 @@ type Runner struct {
 	completing bool
 
 	Server   *agent.Server
+	settings *agent.Settings // as they were first read
 	terminal *event.Terminal
 	log      event.Log
 }

@@ -5,6 +5,7 @@ import (
 
 	"dokku/agent"
 	"dokku/agent/command/cli"
+	"dokku/agent/event"
 )
 
 var proxyCommands = []cli.Spec{
@@ -25,7 +26,7 @@ var proxyProperties = cli.Properties{
 	Noun: "proxy",
 	List: []cli.Property{{Name: "type", Default: "nginx", Check: func(value string) error {
 		if value != "nginx" {
-			return cli.Refuse("Invalid type specified: %q, the only proxy that is supported is nginx", cli.OneLine(value))
+			return cli.Refuse("Invalid type specified: %q, the only proxy that is supported is nginx", event.OneLine(value))
 		}
 		return nil
 	}}},
@@ -53,7 +54,7 @@ var proxyReport = cli.Reporter{
 	Noun: "proxy",
 	Keys: cli.Sorted(append(proxyProperties.Keys(), "proxy-enabled", "proxy-host-port")),
 	Collect: func(c *cli.Call, app *agent.App, _ string) (map[string]string, error) {
-		set, err := c.Server.Settings()
+		set, err := c.Settings()
 		if err != nil {
 			return nil, err
 		}
