@@ -14,6 +14,7 @@ import (
 	"dokku/agent/backup"
 	"dokku/agent/engine"
 	"dokku/agent/event"
+	"dokku/agent/text"
 )
 
 // BackupOptions say what a backup has.
@@ -200,7 +201,7 @@ func backUpImages(ctx context.Context, x *session, path string, releases []*Rele
 			ids = append(ids, r.Image)
 		}
 	}
-	x.log.Step("Reading %s of %s", count(len(ids), "image"), x.Name)
+	x.log.Step("Reading %s of %s", text.Plural(len(ids), "image"), x.Name)
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err

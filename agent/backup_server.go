@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"dokku/agent/text"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -71,7 +72,7 @@ func (x *restore) restoreServer(ctx context.Context) error {
 	if err != nil || len(keys) == 0 || x.o.Keys == nil {
 		return err
 	}
-	x.log.Step("Restoring %s", count(strings.Count(string(keys), "\n"), "ssh key"))
+	x.log.Step("Restoring %s", text.Plural(strings.Count(string(keys), "\n"), "ssh key"))
 	kept, err := x.o.Keys(ctx, keys, false)
 	for line := range strings.Lines(kept) {
 		x.log.Warn("%s", strings.TrimSuffix(line, "\n"))

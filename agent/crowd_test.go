@@ -209,7 +209,7 @@ func (l *member) do(c agenttest.Command) {
 	called := l.history.Now()
 	if c.Verb == agenttest.Read {
 		seen, err := l.look(c.App)
-		l.history.Add(l.id, called, c, agenttest.Outcome{Seen: seen, Refused: text(err)})
+		l.history.Add(l.id, called, c, agenttest.Outcome{Seen: seen, Refused: errorText(err)})
 		return
 	}
 	l.begun.Store(0)
@@ -217,13 +217,13 @@ func (l *member) do(c agenttest.Command) {
 	if begun := l.begun.Load(); begun != 0 && err == nil {
 		called = begun
 	}
-	l.history.Add(l.id, called, c, agenttest.Outcome{Refused: text(err)})
+	l.history.Add(l.id, called, c, agenttest.Outcome{Refused: errorText(err)})
 	if c.Verb == "apps:rename" && err == nil && !c.Stays {
 		l.history.Add(l.id, called, agenttest.Command{Verb: agenttest.Finish, App: c.To}, agenttest.Outcome{})
 	}
 }
 
-func text(err error) string {
+func errorText(err error) string {
 	if err == nil {
 		return ""
 	}

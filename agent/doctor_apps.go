@@ -9,6 +9,7 @@ import (
 
 	"dokku/agent/engine"
 	"dokku/agent/event"
+	"dokku/agent/text"
 )
 
 // folders are the apps, readable or not.
@@ -159,7 +160,7 @@ func (d *examination) compareProcesses(a *App, want Desired, o engine.Observed) 
 		case !found:
 			list = append(list, d.reconciled(a.Name, wrong(check, HealthProblem, "", "%s is missing", process)))
 		case i.Status == engine.StatusRestarting:
-			list = append(list, wrong(check, HealthProblem, logs, "%s ends again and again%s, %s so far", process, ending(i), count(i.Restarts, "restart")))
+			list = append(list, wrong(check, HealthProblem, logs, "%s ends again and again%s, %s so far", process, ending(i), text.Plural(i.Restarts, "restart")))
 		case i.Status == engine.StatusPaused:
 			list = append(list, wrong(check, HealthProblem, "docker unpause "+i.Name, "%s is paused", process))
 		case !i.Running():

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"dokku/agent/text"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -181,7 +182,7 @@ func (d *examination) checkState(app string) (*App, []Finding) {
 	if err != nil {
 		return nil, bad(err)
 	}
-	return a, fine(check, "can be read, with %s", count(len(releases), "release"))
+	return a, fine(check, "can be read, with %s", text.Plural(len(releases), "release"))
 }
 
 // checkRepository looks at the hooks, without which a push is accepted and never

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dokku/agent/engine"
+	"dokku/agent/text"
 )
 
 func (d *examination) checkEngine(context.Context) []Finding {
@@ -50,16 +51,9 @@ func (d *examination) checkNginx(context.Context) []Finding {
 		add(HealthProblem, "mend what it names, then: nginx -t", fmt.Errorf("refuses its configuration: %w", c.Refused))
 	}
 	if list == nil {
-		return fine(check, "serves %s, its configuration is accepted", count(len(c.Apps), "app"))
+		return fine(check, "serves %s, its configuration is accepted", text.Plural(len(c.Apps), "app"))
 	}
 	return list
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // checkAgent compares the file that the agent was started from with this one: an

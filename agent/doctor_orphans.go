@@ -11,6 +11,7 @@ import (
 
 	"dokku/agent/engine"
 	"dokku/agent/proxy"
+	"dokku/agent/text"
 )
 
 // checkOrphans looks for containers, networks, images and routes of apps that
@@ -116,7 +117,7 @@ func (o remains) String() string {
 		what string
 	}{{len(o.Instances), "container"}, {len(o.Networks), "network"}, {len(o.Images), "image"}} {
 		if part.n > 0 {
-			list = append(list, count(part.n, part.what))
+			list = append(list, text.Plural(part.n, part.what))
 		}
 	}
 	if len(list) == 1 && o.routed {

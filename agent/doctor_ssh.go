@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"dokku/agent/keys"
+	"dokku/agent/text"
 )
 
 func (d *examination) checkSSH(ctx context.Context) []Finding {
@@ -125,7 +126,7 @@ func (d *examination) checkKeys(context.Context) []Finding {
 		list = append(list, wrong(check, HealthWarning, "dokku ssh-keys:add NAME KEY.pub", "no key may push yet"))
 	}
 	if list == nil {
-		return fine(check, "%s may push", count(found, "key"))
+		return fine(check, "%s may push", text.Plural(found, "key"))
 	}
 	return list
 }

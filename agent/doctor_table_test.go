@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"dokku/agent/agenttest"
 	"dokku/agent/engine"
 )
 
@@ -72,7 +73,7 @@ var doctorTests = []struct {
 		}
 	}, want: []string{"half-made apps: is a repository, but"}},
 	{name: "a create that was killed", damage: func(p *patient) {
-		leave(p.t, p.root, newPrefix+"1/app/HEAD", ".dokku/trash/app.1/HEAD")
+		agenttest.Leave(p.t, p.root, newPrefix+"1/app/HEAD", ".dokku/trash/app.1/HEAD")
 		p.age(newPrefix + "1")
 		p.age(".dokku", "trash", "app.1")
 	}, want: []string{"half-made apps: (and 1 more) was left by a command that was killed"}},
@@ -93,7 +94,7 @@ var doctorTests = []struct {
 		git(p.t, p.path("shop"), "config", "receive.unpackLimit", "100")
 	}, want: []string{"shop repository: warning: core.fsync is not committed,reference: when",
 		"shop repository: warning: receive.unpackLimit is not 1: when"}},
-	{name: "git was killed", damage: func(p *patient) { leave(p.t, p.path("shop"), litter...) },
+	{name: "git was killed", damage: func(p *patient) { agenttest.Leave(p.t, p.path("shop"), agenttest.Litter...) },
 		want: []string{"shop repository: (and 8 more) was left by a git that was killed"}},
 	{name: "a staged release", damage: func(p *patient) {
 		p.state(func(st *State) {

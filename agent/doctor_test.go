@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dokku/agent/agenttest"
 	"dokku/agent/engine"
 	"dokku/agent/engine/docker"
 	"dokku/agent/event"
@@ -191,7 +192,7 @@ func TestDoctorChangesNothing(t *testing.T) {
 	p := newPatient(t, newHistory(t))
 	p.write("left", ".dokku", "locks", "shop")
 	p.state(func(st *State) { st.Destroying = true })
-	leave(t, p.path("shop"), litter...)
+	agenttest.Leave(t, p.path("shop"), agenttest.Litter...)
 	list := func() string {
 		var b strings.Builder
 		check(t, filepath.WalkDir(p.root, func(path string, d os.DirEntry, err error) error {

@@ -7,11 +7,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
+	"dokku/agent/agenttest"
 	"dokku/agent/disk"
-	"dokku/agent/event"
 )
 
 // flushes pushes to a repository and returns how many files git has synced there.
@@ -22,7 +21,7 @@ func flushes(t *testing.T, dir string) (n int) {
 	}
 	work, trace := filepath.Join(t.TempDir(), "work"), filepath.Join(t.TempDir(), "trace")
 	gitIn(t, "/", "init", "-q", "-b", "main", work)
-	leave(t, work, "a", "b")
+	agenttest.Leave(t, work, "a", "b")
 	gitIn(t, work, "add", "-A")
 	gitIn(t, work, "commit", "-q", "-m", "one")
 	cmd := exec.Command("git", "push", "-q", dir, "main")
@@ -91,31 +90,10 @@ func TestHarden(t *testing.T) {
 	if got := gitIn(t, dir, "config", "core.fsync"); got != "committed,reference" {
 		t.Errorf("core.fsync is %q", got)
 	}
-	leave(t, dir, "config.lock")
+	agenttest.Leave(t, dir, "config.lock")
 	gitIn(t, dir, "config", "-f", filepath.Join(dir, "other"), "a.b", "c")
 	os.Rename(filepath.Join(dir, "other"), filepath.Join(dir, "config"))
 	if err := harden(disk.Disk{}, dir, false); err == nil || !strings.Contains(err.Error(), "config.lock") {
 		t.Errorf("a configuration that git holds is changed: %v", err)
-	}
-}
-
-// TestReconcileSecures: a ref that does not deploy is made durable as well.
-func TestReconcileSecures(t *testing.T) {
-	m := newMachine(t, newHistory(t))
-	leave(t, m.server.Store.dir("shop"), "refs/heads/feature/x")
-	synced := map[string]bool{}
-	var mu sync.Mutex
-	m.server.Store.disk.Watch = func(op disk.Op) {
-		mu.Lock()
-		defer mu.Unlock()
-		if op.Kind == disk.Sync {
-			synced[strings.TrimPrefix(op.Path, m.server.Store.dir("shop"))] = true
-		}
-	}
-	check(t, m.server.Reconcile(t.Context(), "shop", event.Log{}))
-	for _, folder := range []string{"", "/objects/pack", "/refs", "/refs/heads", "/refs/heads/feature"} {
-		if !synced[folder] {
-			t.Errorf("%q is not synced, only %v", folder, synced)
-		}
 	}
 }

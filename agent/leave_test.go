@@ -10,7 +10,7 @@ import (
 // TestLeave leaves stops to the agent: none may be forgotten before it is done,
 // or a container that is being stopped would be taken for one that may serve.
 func TestLeave(t *testing.T) {
-	past := testNow.Add(-time.Minute)
+	past := time.Now().Add(-time.Minute)
 	for _, test := range []struct {
 		name     string
 		retiring map[string]time.Time

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"dokku/agent/agenttest"
 	"dokku/agent/disk"
 )
 
@@ -50,7 +51,7 @@ func TestRepositoryIsMadeOnce(t *testing.T) {
 	root := t.TempDir()
 	dir := filepath.Join(root, "hello")
 	// What a crash left, and a template that says something else.
-	leave(t, root, ".hello.new/HEAD", ".hello.new/refs/heads/x")
+	agenttest.Leave(t, root, ".hello.new/HEAD", ".hello.new/refs/heads/x")
 	if err := initRepository(disk.Disk{}, dir, "/bin/true"); err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +59,7 @@ func TestRepositoryIsMadeOnce(t *testing.T) {
 	if len(entries) != 1 || len(present(dir, []string{"refs/heads/x"})) != 0 {
 		t.Errorf("beside the repository lie %v", entries)
 	}
-	leave(t, dir, "refs/heads/mine")
+	agenttest.Leave(t, dir, "refs/heads/mine")
 	if err := initRepository(disk.Disk{}, dir, "/bin/false"); err != nil { // an upgrade moved the program
 		t.Fatal(err)
 	}
@@ -75,7 +76,7 @@ func TestRepositoryIsMadeOnce(t *testing.T) {
 	if err := initRepository(disk.Disk{}, dir, "/bin/true"); err == nil || !strings.Contains(err.Error(), "pre-receive") {
 		t.Errorf("a hook of somebody else's is taken over: %v", err)
 	}
-	leave(t, root, "folder/file")
+	agenttest.Leave(t, root, "folder/file")
 	if err := initRepository(disk.Disk{}, filepath.Join(root, "folder"), "/bin/true"); err == nil {
 		t.Error("a folder with something in it is taken over")
 	}
@@ -96,7 +97,7 @@ func TestSetHead(t *testing.T) {
 			t.Errorf("%q can be a branch", branch)
 		}
 	}
-	leave(t, dir, "HEAD.lock")
+	agenttest.Leave(t, dir, "HEAD.lock")
 	if err := setHead(disk.Disk{}, dir, "main"); err == nil || !strings.Contains(err.Error(), "HEAD.lock") {
 		t.Errorf("a HEAD that git holds is changed: %v", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"dokku/agent/disk"
+	"dokku/agent/text"
 )
 
 // Settings reads the server's settings; a missing file means the defaults. People
@@ -162,27 +163,6 @@ func keysOf(data []byte) (keys []jsonKey) {
 // nearestKey is the name that a misspelt one most likely stands for.
 func nearestKey(key string, names []string) string {
 	return slices.MinFunc(names, func(a, b string) int {
-		return cmp.Compare(edits(strings.ToLower(key), a), edits(strings.ToLower(key), b))
+		return cmp.Compare(text.Distance(strings.ToLower(key), a), text.Distance(strings.ToLower(key), b))
 	})
-}
-
-// edits is how many bytes have to be inserted, deleted or replaced.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		last := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := last
-			if a[i] != b[j] {
-				cost++
-			}
-			last = row[j+1]
-			row[j+1] = min(cost, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

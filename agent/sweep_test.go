@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"dokku/agent/agenttest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,25 +11,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// litter is what a killed git leaves.
-var litter = []string{
-	"objects/tmp_objdir-incoming-Zz1234/pack/tmp_pack_x", "refs/heads/main.lock", "refs/heads/a/b.lock", "refs/tags/v1.lock",
-	"packed-refs.lock", "packed-refs.new", "shallow.lock", "HEAD.lock", "config.lock",
-}
-
-func leave(t *testing.T, dir string, files ...string) {
-	t.Helper()
-	for _, f := range files {
-		path := filepath.Join(dir, f)
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
 
 func present(dir string, files []string) (found []string) {
 	for _, f := range files {
@@ -42,12 +24,12 @@ func present(dir string, files []string) (found []string) {
 func TestSweepRemovesWhatAKilledGitLeft(t *testing.T) {
 	dir := newRepository(t)
 	kept := []string{"refs/heads/main", "refs/heads/lock", "objects/pack/pack-1.pack", "objects/ab/cd", "packed-refs", "shallow", "HEAD"}
-	leave(t, dir, kept...)
-	leave(t, dir, litter...)
+	agenttest.Leave(t, dir, kept...)
+	agenttest.Leave(t, dir, agenttest.Litter...)
 	if err := sweepRepository(dir, Owner{}); err != nil {
 		t.Fatal(err)
 	}
-	if left := present(dir, litter); left != nil {
+	if left := present(dir, agenttest.Litter); left != nil {
 		t.Errorf("%v are left", left)
 	}
 	if got := present(dir, kept); !slices.Equal(got, kept) {
@@ -59,12 +41,12 @@ func TestSweepRemovesWhatAKilledGitLeft(t *testing.T) {
 func TestSweepLeavesALivePushAlone(t *testing.T) {
 	dir := newRepository(t)
 	w := startPush(t, dir)
-	leave(t, dir, litter...)
+	agenttest.Leave(t, dir, agenttest.Litter...)
 	if err := sweepRepository(dir, Owner{}); err != nil {
 		t.Fatal(err)
 	}
-	if got := present(dir, litter); !slices.Equal(got, litter) {
-		t.Errorf("of %v only %v are left while a push is under way", litter, got)
+	if got := present(dir, agenttest.Litter); !slices.Equal(got, agenttest.Litter) {
+		t.Errorf("of %v only %v are left while a push is under way", agenttest.Litter, got)
 	}
 
 	own, err := ownerAbove(w.hook)
@@ -75,7 +57,7 @@ func TestSweepLeavesALivePushAlone(t *testing.T) {
 	if err := sweepRepository(dir, own); err != nil {
 		t.Fatal(err)
 	}
-	if left := present(dir, litter); left != nil {
+	if left := present(dir, agenttest.Litter); left != nil {
 		t.Errorf("the push itself does not remove %v", left)
 	}
 	w.reply("0")
@@ -96,7 +78,7 @@ func TestSweepAfterKill(t *testing.T) {
 	}
 	unix.Kill(own.PID, unix.SIGKILL)
 	<-w.done
-	leave(t, dir, "refs/heads/main.lock")
+	agenttest.Leave(t, dir, "refs/heads/main.lock")
 	if found, _ := filepath.Glob(filepath.Join(dir, "objects", "tmp_objdir-incoming-*")); len(found) == 0 {
 		t.Fatal("a killed git leaves no quarantine: this test tests nothing")
 	}
