@@ -19,7 +19,7 @@ import (
 	"dokku/agent/command/cli"
 	"dokku/agent/event"
 	"dokku/agent/proc"
-	"dokku/agent/proxy"
+	"dokku/agent/proxy/nginx"
 	"dokku/hooks"
 )
 
@@ -66,8 +66,8 @@ func run(name string, args []string) int {
 // is a DOKKU_ROOT. The texts stand beside the code that relies on them.
 func printInstalled(root, name string) int {
 	dir := filepath.Join(root, ".dokku", "nginx")
-	text, ok := map[string]string{"nginx-conf": proxy.ConfD(dir), "nginx-check": proxy.CheckScript(dir),
-		"nginx-reload": proxy.ReloadScript()}[name]
+	text, ok := map[string]string{"nginx-conf": nginx.ConfD(dir), "nginx-check": nginx.CheckScript(dir),
+		"nginx-reload": nginx.ReloadScript()}[name]
 	if !ok {
 		return fail(fmt.Errorf("install:print knows nginx-conf, nginx-check and nginx-reload, not %q", name))
 	}

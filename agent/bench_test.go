@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"dokku/agent/proxy/proxytest"
+	"dokku/agent/proxy/nginx/nginxtest"
 	"dokku/hooks/sshtest"
 )
 
@@ -25,7 +25,7 @@ import (
 // an sshd and an nginx.
 type bench struct {
 	root, binary, url string
-	nginx             *proxytest.Server
+	nginx             *nginxtest.Server
 	ssh               *sshtest.Server
 }
 
@@ -33,7 +33,7 @@ func newBench(b *testing.B) *bench {
 	b.Helper()
 	dir := b.TempDir()
 	m := &bench{root: filepath.Join(dir, "root"), binary: filepath.Join(dir, "dokku"),
-		nginx: proxytest.NewServer(b, "server { listen PORT default_server; return 404; }")}
+		nginx: nginxtest.NewServer(b, "server { listen PORT default_server; return 404; }")}
 	must(b, os.Chmod(dir, 0o755))
 	b.Setenv("CGO_ENABLED", "0")
 	run(b, "", "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", m.binary, "dokku")

@@ -14,7 +14,7 @@ import (
 	"dokku/agent/engine"
 	"dokku/agent/engine/memory"
 	"dokku/agent/event"
-	"dokku/agent/proxy"
+	proxymemory "dokku/agent/proxy/memory"
 	"dokku/build"
 )
 
@@ -25,7 +25,7 @@ type machine struct {
 	t      *testing.T
 	root   string
 	engine *memory.Engine
-	proxy  *proxy.Memory
+	proxy  *proxymemory.Proxy
 	server *Server
 
 	mu    sync.Mutex
@@ -45,7 +45,7 @@ var errDead = errors.New("the machine has no power")
 // newMachine has an app whose first revision is deployed.
 func newMachine(t *testing.T, h history) *machine {
 	t.Helper()
-	m := &machine{t: t, root: inMemory(t), engine: memory.New(), proxy: &proxy.Memory{}}
+	m := &machine{t: t, root: inMemory(t), engine: memory.New(), proxy: proxymemory.New()}
 	m.engine.Behave(behaviour)
 	m.turnOn()
 	ctx := context.Background()

@@ -20,6 +20,7 @@ import (
 	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
+	proxymemory "dokku/agent/proxy/memory"
 )
 
 var (
@@ -144,7 +145,7 @@ func (k *take) reported() {
 
 // turnedOn is a rig with what is left after the loss of power.
 func (c cut) turnedOn(t *testing.T, s disktest.State) (*rig, error) {
-	m := &machine{t: t, engine: c.engine.Clone(), proxy: &proxy.Memory{}}
+	m := &machine{t: t, engine: c.engine.Clone(), proxy: proxymemory.New()}
 	var err error
 	if m.root, err = os.MkdirTemp("/dev/shm", "dokku-test-"); err != nil {
 		m.root = t.TempDir()

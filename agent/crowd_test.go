@@ -22,8 +22,9 @@ import (
 	"dokku/agent/engine"
 	"dokku/agent/engine/memory"
 	"dokku/agent/event"
-	"dokku/agent/proxy"
+	proxymemory "dokku/agent/proxy/memory"
 	"dokku/build"
+	"dokku/build/source"
 )
 
 var (
@@ -43,7 +44,7 @@ type crowd struct {
 	t        *testing.T
 	root     string
 	engine   *memory.Engine
-	proxy    *proxy.Memory
+	proxy    *proxymemory.Proxy
 	objects  string   // where the pushed revisions are
 	commits  []string // the revisions
 	history  *agenttest.History
@@ -64,7 +65,7 @@ type member struct {
 
 func newCrowd(t *testing.T) *crowd {
 	t.Helper()
-	c := &crowd{t: t, root: inMemory(t), engine: memory.New(), proxy: &proxy.Memory{}, history: agenttest.NewHistory()}
+	c := &crowd{t: t, root: inMemory(t), engine: memory.New(), proxy: proxymemory.New(), history: agenttest.NewHistory()}
 	c.engine.Behave(func(s engine.Spec) memory.Behaviour { return memory.Behaviour{Exits: s.Kind == engine.KindRelease} })
 	dir := t.TempDir()
 	c.objects = filepath.Join(dir, ".git", "objects")
@@ -338,7 +339,7 @@ func (l *member) push(ctx context.Context, c agenttest.Command) (err error) {
 	}
 	dir := l.server.Store.dir(c.App)
 	err = l.server.Prepare(ctx, Push{App: c.App, Refs: []Ref{{old, c.New, headRef + "main"}},
-		Objects: build.Options{GitDir: dir, ObjectDir: l.objects}}, event.Log{})
+		Objects: source.Options{GitDir: dir, ObjectDir: l.objects}}, event.Log{})
 	if err != nil || c.Verb == agenttest.Lost {
 		return err
 	}

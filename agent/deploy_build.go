@@ -5,10 +5,9 @@ import (
 	"dokku/agent/engine"
 	"dokku/agent/failpoint"
 	"dokku/build"
+	"dokku/build/source"
 	"strings"
 	"time"
-
-	"github.com/docker/docker/client"
 )
 
 // Limits of what a revision may ship in one control file, in bytes.
@@ -17,15 +16,15 @@ const maxControlFile = 1 << 20
 // A building makes a release of a pushed revision.
 type building struct {
 	session *session
-	source  *build.Source
-	commit  build.Commit
+	source  *source.Source
+	commit  source.Commit
 	release *Release
 }
 
 // build reads, validates and builds a revision. The release it returns is not
 // saved yet.
-func (x *session) build(ctx context.Context, objects build.Options, revision, cause string) (*Release, error) {
-	src, err := build.Open(objects)
+func (x *session) build(ctx context.Context, objects source.Options, revision, cause string) (*Release, error) {
+	src, err := source.Open(objects)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +59,7 @@ func (x *session) build(ctx context.Context, objects build.Options, revision, ca
 func (b *building) inspect(ctx context.Context) error {
 	x := b.session
 	done := x.log.Timed("validate tree")
-	_, err := b.source.Validate(ctx, b.commit, build.DefaultLimits)
+	_, err := b.source.Validate(ctx, b.commit, source.DefaultLimits)
 	done(err)
 	if err == nil {
 		err = failpoint.Reach(failpoint.TreeValidated)
@@ -124,14 +123,11 @@ func (b *building) image(ctx context.Context) (err error) {
 	}
 	q := build.Request{App: x.Name, Source: b.source, Commit: b.commit, Manifest: x.Env.Store.file(x.Name, "manifest"),
 		Labels:   map[string]string{engine.LabelApp: x.Name},
-		Header:   func(h build.Header) { x.log.Step("Building %s from %s (%s)", x.Name, h.Builder, h) },
+		Header:   func(h build.Header) { x.log.Step("Building %s from %s (%s)", x.Name, h.Reason, h) },
 		Progress: func(l build.Line) { x.log.Output(l.Text) },
 	}
 	if x.Current != nil {
 		q.Old = x.Current.Revision
-	}
-	if d, ok := host.(interface{ Client() *client.Client }); ok {
-		q.Client = d.Client()
 	}
 	if err := failpoint.Reach(failpoint.BuildStarted); err != nil {
 		return err

@@ -4,7 +4,7 @@ import (
 	"context"
 	"dokku/agent/engine"
 	"dokku/agent/event"
-	"dokku/build"
+	"dokku/build/source"
 	"slices"
 )
 
@@ -52,7 +52,7 @@ func tellFreed(log event.Log, before, after engine.Observed, sizes map[string]in
 	}
 	for _, i := range before.Images {
 		if !slices.ContainsFunc(after.Images, func(o engine.Image) bool { return o.ID == i.ID }) {
-			log.Detail("Removed image %s (%s)", i.ID, build.Bytes(sizes[i.ID]))
+			log.Detail("Removed image %s (%s)", i.ID, source.Bytes(sizes[i.ID]))
 			removed++
 		}
 	}

@@ -5,7 +5,9 @@ import (
 	"dokku/agent/engine"
 	"dokku/agent/engine/docker"
 	"dokku/agent/proxy"
+	"dokku/agent/proxy/nginx"
 	"dokku/build"
+	"dokku/build/dockerfile"
 	"fmt"
 	"net"
 	"net/netip"
@@ -21,7 +23,7 @@ type Env struct {
 	mu    sync.Mutex
 	host  engine.Host
 	proxy proxy.Proxy
-	// image builds an image; tests replace it.
+	// image builds an image. Engine sets it unless a test has; use it after Engine.
 	image func(context.Context, build.Request) (build.Result, error)
 	// dial opens the gate's connections; nil: a net.Dialer. Tests replace it.
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -48,6 +50,9 @@ func (s *Env) Engine(set Settings) (engine.Host, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.image == nil {
+		s.image = build.Builders{dockerfile.New(dockerfile.Config{Client: d.Client})}.Build
+	}
 	s.host = docker.Counted(d)
 	return s.host, nil
 }
@@ -59,7 +64,7 @@ func (s *Env) Proxy(set Settings) proxy.Proxy {
 	if s.proxy != nil {
 		return s.proxy
 	}
-	c := proxy.Config{Dir: s.Store.own("nginx"), Disk: s.Store.disk, Port: set.Nginx.Port, Check: set.Nginx.Check, Reload: set.Nginx.Reload}
+	c := nginx.Config{Dir: s.Store.own("nginx"), Disk: s.Store.disk, Port: set.Nginx.Port, Check: set.Nginx.Check, Reload: set.Nginx.Reload}
 	if len(c.Check) == 0 {
 		c.Check = []string{"sudo", "-n", "/usr/local/lib/dokku/nginx-check"}
 	}
@@ -69,6 +74,6 @@ func (s *Env) Proxy(set Settings) proxy.Proxy {
 	if _, err := os.Stat("/proc/net/if_inet6"); err == nil {
 		c.IPv6 = true
 	}
-	s.proxy = proxy.NewNginx(c)
+	s.proxy = nginx.New(c)
 	return s.proxy
 }

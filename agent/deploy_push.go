@@ -15,7 +15,7 @@ import (
 	"github.com/go-git/go-git/v5/storage/filesystem"
 
 	"dokku/agent/failpoint"
-	"dokku/build"
+	"dokku/build/source"
 )
 
 // Push is what git hands to pre-receive.
@@ -23,7 +23,7 @@ type Push struct {
 	App  string
 	Refs []Ref
 	// Objects is where the pushed objects are: git's quarantine.
-	Objects build.Options
+	Objects source.Options
 }
 
 // Ref is one line of pre-receive's input: a ref's name, and the ids that it had
@@ -56,7 +56,7 @@ func (x *session) prepare(ctx context.Context, p Push) error {
 type push struct {
 	session *session
 	ref     Ref
-	objects build.Options
+	objects source.Options
 	// adopt becomes the deploy branch when git accepts the push; "": there is one.
 	adopt string
 }
@@ -172,7 +172,7 @@ func (p *push) fastForward() error {
 	if on, err := strconv.ParseBool(deny); !on && (err == nil || deny != "yes" && deny != "on") {
 		return nil
 	}
-	src, err := build.Open(p.objects)
+	src, err := source.Open(p.objects)
 	if err != nil {
 		return err
 	}

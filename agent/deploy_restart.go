@@ -2,7 +2,7 @@ package agent
 
 import (
 	"context"
-	"dokku/build"
+	"dokku/build/source"
 	"dokku/scale"
 	"time"
 )
@@ -58,7 +58,7 @@ func (x *session) rebuild(ctx context.Context, revision, cause string, change fu
 	start := time.Now()
 	end := x.logDeploy()
 	defer func() { end(err) }()
-	r, err := x.build(ctx, build.Options{GitDir: x.Dir}, revision, cause)
+	r, err := x.build(ctx, source.Options{GitDir: x.Dir}, revision, cause)
 	if err != nil {
 		x.discard(ctx)
 		return x.unchanged(err)

@@ -109,7 +109,7 @@ func (d *examination) run(ctx context.Context, app string) []Finding {
 		ctx, cancel := d.limited(ctx)
 		defer cancel()
 		px := d.Server.Proxy(d.set)
-		if e, ok := px.(examiner); ok {
+		if e, ok := px.(proxy.Examiner); ok {
 			c = e.Examine(ctx)
 		}
 		return c, nil

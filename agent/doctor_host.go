@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dokku/agent/engine"
-	"dokku/agent/proxy"
 	"dokku/agent/text"
 )
 
@@ -27,11 +26,6 @@ func (d *examination) checkEngine(context.Context) []Finding {
 		return []Finding{wrong(check, HealthProblem, "mend the engine's settings in "+d.Server.Store.own("server.json"), "%s", err)}
 	}
 	return fine(check, "%s, API %s", i.Version, i.API)
-}
-
-// examiner is a proxy that can be examined.
-type examiner interface {
-	Examine(context.Context) proxy.Condition
 }
 
 func (d *examination) checkNginx(context.Context) []Finding {

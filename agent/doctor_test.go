@@ -19,6 +19,7 @@ import (
 	"dokku/agent/engine/docker"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
+	proxymemory "dokku/agent/proxy/memory"
 )
 
 // A patient is a machine of which everything is as it should be, also what the
@@ -34,7 +35,7 @@ type patient struct {
 
 // examined is a proxy in memory that can be examined.
 type examined struct {
-	*proxy.Memory
+	*proxymemory.Proxy
 	proxy.Condition
 }
 
@@ -57,7 +58,7 @@ func newPatient(t *testing.T, h history) *patient {
 	check(t, err)
 	p.server.Binary = binary
 	check(t, linkHooks(p.server.Store.disk, p.server.Store.dir("shop"), binary))
-	p.nginx.Memory = p.proxy
+	p.nginx.Proxy = p.proxy
 	p.server.proxy = &p.nginx
 	p.agent, _, err = p.server.Store.tryLock(agentLock, "the agent")
 	check(t, err)

@@ -22,6 +22,7 @@ import (
 	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
+	proxymemory "dokku/agent/proxy/memory"
 )
 
 // A rig is a machine in which one fault strikes at one point of an operation. It
@@ -53,7 +54,7 @@ type rig struct {
 
 // newRig is a rig with a copy of what base has.
 func newRig(t *testing.T, base *machine, seed uint64, at string, f fault) (*rig, error) {
-	m := &machine{t: t, root: inMemory(t), engine: base.engine.Clone(), proxy: &proxy.Memory{}}
+	m := &machine{t: t, root: inMemory(t), engine: base.engine.Clone(), proxy: proxymemory.New()}
 	r := &rig{machine: m, seed: seed, at: at, fault: f, seen: map[string]int{}}
 	if err := copyTree(base.root, m.root); err != nil {
 		return nil, err
@@ -89,7 +90,7 @@ func (r *rig) on() {
 
 // A faultyProxy asks the rig before each call.
 type faultyProxy struct {
-	*proxy.Memory
+	*proxymemory.Proxy
 	r *rig
 }
 
@@ -107,15 +108,15 @@ func (p *faultyProxy) call(name string, do func() error) error {
 }
 
 func (p *faultyProxy) Stage(ctx context.Context, r proxy.Route) error {
-	return p.call("stage", func() error { return p.Memory.Stage(ctx, r) })
+	return p.call("stage", func() error { return p.Proxy.Stage(ctx, r) })
 }
 
 func (p *faultyProxy) Publish(ctx context.Context, r proxy.Route) error {
-	return p.call("publish", func() error { return p.Memory.Publish(ctx, r) })
+	return p.call("publish", func() error { return p.Proxy.Publish(ctx, r) })
 }
 
 func (p *faultyProxy) Withdraw(ctx context.Context, app string) error {
-	return p.call("withdraw", func() error { return p.Memory.Withdraw(ctx, app) })
+	return p.call("withdraw", func() error { return p.Proxy.Withdraw(ctx, app) })
 }
 
 func (r *rig) refuses() bool {

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"dokku/build"
+	"dokku/build/source"
 )
 
 // A pack is the content of the files that git makes of a push: name, content.
@@ -43,8 +43,8 @@ func newPack(t *testing.T, h history, revision string, not ...string) pack {
 // receive does with files what git receive-pack does before pre-receive: a pack of
 // what is new in a quarantine, its content synced. Git's own name for that would let
 // it be swept, since no git of that push runs.
-func (m *machine) receive(app, revision string) (build.Options, error) {
-	d, o := m.server.Store.disk, build.Options{GitDir: m.server.Store.dir(app)}
+func (m *machine) receive(app, revision string) (source.Options, error) {
+	d, o := m.server.Store.disk, source.Options{GitDir: m.server.Store.dir(app)}
 	p := m.packs[revision]
 	if p == nil { // there already
 		return o, nil
@@ -60,7 +60,7 @@ func (m *machine) receive(app, revision string) (build.Options, error) {
 
 // accept does with files what git receive-pack does after pre-receive, with
 // core.fsync=reference: it syncs no folder.
-func (m *machine) accept(app, revision string, o build.Options) error {
+func (m *machine) accept(app, revision string, o source.Options) error {
 	d := m.server.Store.disk
 	var err error
 	for name := range m.packs[revision] {

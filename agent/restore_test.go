@@ -14,7 +14,7 @@ import (
 	"dokku/agent/engine"
 	"dokku/agent/engine/memory"
 	"dokku/agent/event"
-	"dokku/agent/proxy"
+	proxymemory "dokku/agent/proxy/memory"
 )
 
 // backedUp is a backup of all that the machine has.
@@ -38,7 +38,7 @@ func (m *machine) restored(data []byte, o RestoreOptions) (string, error) {
 
 // another is a machine that has nothing yet.
 func (m *machine) another() *machine {
-	n := &machine{t: m.t, root: inMemory(m.t), engine: memory.New(), proxy: &proxy.Memory{}}
+	n := &machine{t: m.t, root: inMemory(m.t), engine: memory.New(), proxy: proxymemory.New()}
 	n.engine.Behave(func(s engine.Spec) memory.Behaviour {
 		return memory.Behaviour{Output: []string{s.Type + " ran"}, Exits: s.Kind == engine.KindRelease}
 	})

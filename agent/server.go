@@ -7,7 +7,6 @@ import (
 
 	"dokku/agent/engine"
 	"dokku/agent/event"
-	"dokku/build"
 )
 
 // Server is one DOKKU_ROOT: its apps and settings, and the engine and the
@@ -31,7 +30,7 @@ func Open(root string) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot find this program's own file: %w", err)
 	}
-	return &Server{Env: &Env{Store: &Store{Root: root}, image: build.Image, owner: findOwner}, Binary: binary}, nil
+	return &Server{Env: &Env{Store: &Store{Root: root}, owner: findOwner}, Binary: binary}, nil
 }
 
 // Log returns an event log that goes to the host's log and to the writers.

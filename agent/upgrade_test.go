@@ -14,13 +14,14 @@ import (
 	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
+	proxymemory "dokku/agent/proxy/memory"
 )
 
 // firstLayout is a machine with the files of the first released layout, in
 // testdata/upgrade, and what ran with them.
 func firstLayout(t *testing.T, h history) *machine {
 	t.Helper()
-	m := &machine{t: t, root: inMemory(t), engine: memory.New(), proxy: &proxy.Memory{}}
+	m := &machine{t: t, root: inMemory(t), engine: memory.New(), proxy: proxymemory.New()}
 	m.engine.Behave(func(s engine.Spec) memory.Behaviour { return memory.Behaviour{Exits: s.Kind != engine.KindDeploy} })
 	m.turnOn()
 	ctx := context.Background()

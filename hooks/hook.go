@@ -17,7 +17,7 @@ import (
 	"dokku/agent"
 	"dokku/agent/event"
 	"dokku/agent/failpoint"
-	"dokku/build"
+	"dokku/build/source"
 )
 
 // A hook is this process when git runs it in an app's repository.
@@ -83,7 +83,7 @@ func (h *hook) prepare(ctx context.Context, cancel context.CancelCauseFunc, env 
 			cancel(fmt.Errorf("the client is gone"))
 		}
 	}()
-	objects := build.OptionsFromEnv(h.dir, env.Getenv)
+	objects := source.OptionsFromEnv(h.dir, env.Getenv)
 	return h.srv.Prepare(ctx, agent.Push{App: h.app, Refs: refs, Objects: objects}, h.log)
 }
 

@@ -13,8 +13,12 @@
 // see what was asked for and not what was done: the operations here are made by the
 // same code whether somebody watches or not.
 //
-// What may be lost does not go through here: logs, locks, and what is tidied away
+// What may be lost does not go through [Disk]: logs, locks, and what is tidied away
 // and would be tidied away again.
+//
+// Locks are flock(2) on files, by [TryLock] and [WaitLock]: the kernel gives them
+// back when their holder ends, however it ends. gofrs/flock was rejected: it locks
+// what it has opened itself, and our lock files hold a text, or are folders.
 package disk
 
 import (

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Route says under which names an app's web processes are reached. All fields
-// that come from a user are validated by Stage and Publish.
+// Route is how an app's web processes are reached. Stage and Publish validate all
+// fields that come from a user.
 type Route struct {
 	App     string
 	Release int
@@ -15,19 +15,19 @@ type Route struct {
 	Domains []string
 	// Upstreams are the web processes, in order. None: the app answers 502.
 	Upstreams []netip.AddrPort
-	// Ports says on which ports of the host the names are answered, and by which
-	// port of the processes. None: the proxy's own port, by the upstreams' port.
+	// Ports maps ports of the host, on which the names are answered, to ports of the
+	// processes. None: the proxy's own port, to the upstreams' port.
 	Ports    []Port `json:",omitempty"`
 	Settings Settings
-	// Replaces is an app whose route ends in the same step in which this one
-	// begins: the app's former name. It is no part of what is live.
+	// Replaces is an app whose route ends in the step in which this one begins: the
+	// app's former name. Live never returns it.
 	Replaces string `json:"-"`
 }
 
 // Port is a port of the host at which the proxy listens for an app.
 type Port struct {
 	Host int
-	// Container is the port of the processes; 0: the one that Upstreams have.
+	// Container is the port of the processes; 0: the port in Upstreams.
 	Container int `json:",omitempty"`
 }
 
@@ -36,27 +36,53 @@ type Settings struct {
 	ClientMaxBodySize string        // nginx size: "1m" (default), "0" for no limit
 	ReadTimeout       time.Duration // between two reads of an answer; default 60 s
 	SendTimeout       time.Duration // between two writes of a request; default 60 s
-	// IncludeDir holds *.conf files of the admin's that are included in the
-	// app's server block: <app repository>/nginx.conf.d
+	// IncludeDir is a folder whose *.conf files, written by the admin, are included
+	// in the app's server block: <app repository>/nginx.conf.d
 	IncludeDir string
 }
 
-// Proxy is what the web type is reached through. Every implementation passes
-// the suite in proxytest. Methods are safe for concurrent use by several
-// processes.
+// Proxy passes requests from outside to an app's web processes. Every
+// implementation passes the suite in proxytest. Methods are safe for concurrent
+// use by several processes.
 type Proxy interface {
-	// Stage tests that the route could be published beside all live ones. It
-	// changes nothing that serves.
+	// Stage tests that the route could be published beside all live ones. It changes
+	// no live route.
 	Stage(ctx context.Context, r Route) error
-	// Publish makes the route live and returns once all new connections are
-	// answered by it. Publishing what is live already does nothing. On error the
-	// previous route is live.
+	// Publish makes the route live and returns once it answers all new connections.
+	// Publishing a route that is live already does nothing. On error the previous
+	// route is live.
 	Publish(ctx context.Context, r Route) error
-	// Withdraw removes the app's route. A missing one is not an error, nor is a
+	// Withdraw removes the app's route. A missing route is not an error, nor is a
 	// proxy that does not run: it will start without the route.
 	Withdraw(ctx context.Context, app string) error
-	// Live returns the route by which the proxy answers for the app now, whatever
-	// an interrupted Publish meant to change: all of it, defaults filled in. While
-	// the proxy does not run it is the one that the proxy will start with.
+	// Live returns the route by which the proxy answers for the app now, with all
+	// defaults filled in. A Publish that was interrupted does not count. While the
+	// proxy does not run, Live returns the route that it will start with.
 	Live(ctx context.Context, app string) (r Route, ok bool, err error)
+}
+
+// Examiner is a Proxy that can say what is wrong with it. The doctor asks it.
+type Examiner interface {
+	// Examine works while the proxy is down, and changes no route.
+	Examine(ctx context.Context) Condition
+}
+
+// Condition is the result of Examine. All is well if the errors are nil and there
+// are no Rules.
+type Condition struct {
+	// Apps are the apps in the live files, sorted.
+	Apps []string
+	// Down: nothing listens on the proxy's port.
+	Down error
+	// Foreign: the server on that port does not serve our files. Examine cannot tell
+	// before the first app is published.
+	Foreign error
+	// Behind: it serves older files than the live ones.
+	Behind error
+	// Files: the live files are missing or damaged.
+	Files error
+	// Rules: the agent may not run a command that publishing needs.
+	Rules []error
+	// Refused: the proxy would not start with the present configuration.
+	Refused error
 }

@@ -22,8 +22,9 @@ const (
 	// maxBodySize is a limit of ours, far below where nginx overflows.
 	maxBodySize = 1 << 50
 
-	// generationName is the server that proves which generation serves.
-	generationName = "dokku-generation.invalid"
+	// ReservedDomain is a name that no app can have: nginx tells under it which
+	// configuration it serves.
+	ReservedDomain = "dokku-generation.invalid"
 )
 
 var (
@@ -31,15 +32,15 @@ var (
 	label    = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	bodySize = regexp.MustCompile(`^([0-9]{1,15})([kKmMgG]?)$`)
 
-	// folder lists what a path may consist of. nginx reads white space, quotes,
+	// folder lists the characters that a path may have. nginx reads white space, quotes,
 	// ; { } $ # and \ as syntax, and * ? [ in an include as a pattern.
 	folder = regexp.MustCompile(`^/[A-Za-z0-9/._@+,:=-]*$`)
 )
 
-// checked returns the route as it is rendered: every field validated, defaults
-// filled in, domains in lower case and each of them once.
-func checked(r Route) (Route, error) {
-	if err := checkApp(r.App); err != nil {
+// Checked validates every field and returns the route as it goes live: defaults
+// filled in, ports sorted, domains in lower case and each of them once.
+func (r Route) Checked() (Route, error) {
+	if err := CheckApp(r.App); err != nil {
 		return Route{}, err
 	}
 	if r.Release < 0 {
@@ -47,8 +48,8 @@ func checked(r Route) (Route, error) {
 	}
 	domains := []string{}
 	for _, d := range r.Domains {
-		d = lower(d)
-		if err := checkDomain(d); err != nil {
+		d = Lower(d)
+		if err := CheckDomain(d); err != nil {
 			return Route{}, fmt.Errorf("cannot route %s: %w", r.App, err)
 		}
 		if !slices.Contains(domains, d) {
@@ -73,10 +74,10 @@ func checked(r Route) (Route, error) {
 	return r, nil
 }
 
-// checkPorts sorts the ports, and refuses what no server can listen on.
+// checkPorts sorts the ports, and refuses those that no server can listen on.
 func checkPorts(r *Route) error {
 	if r.Replaces != "" {
-		if err := checkApp(r.Replaces); err != nil {
+		if err := CheckApp(r.Replaces); err != nil {
 			return err
 		}
 	}
@@ -95,29 +96,17 @@ func checkPorts(r *Route) error {
 	return nil
 }
 
-// ports are where the route's servers listen, main being the proxy's own port.
-func (r Route) ports(main int) []Port {
-	if len(r.Ports) == 0 {
-		return []Port{{Host: main}}
-	}
-	return r.Ports
-}
-
-// listens reports whether the route's names are answered on a port of the host.
-func (r Route) listens(port, main int) bool {
-	return slices.ContainsFunc(r.ports(main), func(p Port) bool { return p.Host == port })
-}
-
-func checkApp(name string) error {
+// CheckApp reports why name cannot be an app's name.
+func CheckApp(name string) error {
 	if !appName.MatchString(name) || strings.Contains(name, "..") {
 		return fmt.Errorf("invalid app name %.80q: use lower case letters, digits, '.' and '-', at most 63", name)
 	}
 	return nil
 }
 
-// lower knows ASCII only: strings.ToLower makes ASCII letters of others, such as
+// Lower returns a host name in lower case. It knows ASCII only: strings.ToLower makes ASCII letters of others, such as
 // a "k" of the Kelvin sign.
-func lower(s string) string {
+func Lower(s string) string {
 	return strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {
 			return r + 'a' - 'A'
@@ -126,11 +115,11 @@ func lower(s string) string {
 	}, s)
 }
 
-// checkDomain accepts host names (RFC 1123) and, as nginx does, a first label
+// CheckDomain reports why d cannot be a domain of an app. It accepts host names (RFC 1123) and, as nginx does, a first label
 // that is "*".
-func checkDomain(d string) error {
+func CheckDomain(d string) error {
 	bad := func(mend string) error { return fmt.Errorf("invalid domain %.80q: %s", d, mend) }
-	if d == generationName {
+	if d == ReservedDomain {
 		return bad("the name is reserved")
 	}
 	if len(d) > 253 {
@@ -170,7 +159,7 @@ func (s Settings) checked() (Settings, error) {
 	if s.ClientMaxBodySize == "" {
 		s.ClientMaxBodySize = defaultBodySize
 	}
-	if err := checkSize(s.ClientMaxBodySize); err != nil {
+	if err := CheckSize(s.ClientMaxBodySize); err != nil {
 		return s, err
 	}
 	for _, t := range []struct {
@@ -190,7 +179,8 @@ func (s Settings) checked() (Settings, error) {
 	return s, nil
 }
 
-func checkSize(size string) error {
+// CheckSize reports why size cannot be Settings.ClientMaxBodySize.
+func CheckSize(size string) error {
 	bad := fmt.Errorf("invalid client-max-body-size %.80q: give a number with k, m or g, such as 50m, or 0 for no limit", size)
 	m := bodySize.FindStringSubmatch(size)
 	if m == nil {
@@ -204,9 +194,9 @@ func checkSize(size string) error {
 	return nil
 }
 
-// conflict tells whether another app has one of the route's domains already.
-// nginx would only warn, and serve whichever file it reads first.
-func conflict(r Route, others []Route) error {
+// Conflict reports a domain of the route that another app's route has already.
+// nginx would only warn, and serve the file that it reads first.
+func Conflict(r Route, others []Route) error {
 	for _, o := range others {
 		if o.App == r.App || o.App == r.Replaces {
 			continue
@@ -220,11 +210,24 @@ func conflict(r Route, others []Route) error {
 	return nil
 }
 
-// covers tells whether nginx would choose domain for host: the same name, or a
-// wildcard above it.
-func covers(domain, host string) bool {
+// Covers reports whether domain answers requests for host: it is the same name, or
+// a wildcard above it.
+func Covers(domain, host string) bool {
 	if suffix, wild := strings.CutPrefix(domain, "*"); wild {
 		return len(host) > len(suffix) && strings.HasSuffix(host, suffix)
 	}
 	return domain == host
+}
+
+// Same reports whether publishing r where o is live changes nothing. Defaults and
+// the spelling of names do not count, nor does Replaces.
+func (r Route) Same(o Route) bool {
+	a, aerr := r.Checked()
+	b, berr := o.Checked()
+	return aerr == nil && berr == nil && a.equal(b)
+}
+
+func (r Route) equal(o Route) bool {
+	return r.App == o.App && r.Release == o.Release && r.Settings == o.Settings &&
+		slices.Equal(r.Domains, o.Domains) && slices.Equal(r.Ports, o.Ports) && slices.Equal(r.Upstreams, o.Upstreams)
 }

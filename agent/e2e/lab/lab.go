@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"dokku/agent/proxy/proxytest"
+	"dokku/agent/proxy/nginx/nginxtest"
 )
 
 // A Lab is a server for one test: a DOKKU_ROOT, an nginx, an sshd, and one client with
@@ -25,7 +25,7 @@ type Lab struct {
 	T     *testing.T
 	Tools *Tools
 	Root  string
-	Nginx *proxytest.Server
+	Nginx *nginxtest.Server
 	Front Front
 	Agent *exec.Cmd
 	Apps  *int // the number of names given to apps
@@ -49,7 +49,7 @@ func NewOf(t *testing.T, tools *Tools, settings map[string]any) *Lab {
 	l := &Lab{T: t, Tools: tools, Root: filepath.Join(base, "root"), Apps: new(int)}
 	t.Cleanup(func() { os.RemoveAll(base) })
 	Must(t, os.MkdirAll(filepath.Join(l.Root, ".dokku"), 0o755))
-	l.Nginx = proxytest.NewServer(t, "server { listen PORT default_server; return 404; }")
+	l.Nginx = nginxtest.NewServer(t, "server { listen PORT default_server; return 404; }")
 	Must(t, os.Symlink(l.Nginx.Dir, filepath.Join(l.Root, ".dokku", "nginx")))
 	l.Configure(settings)
 	l.Front.start(l, base)

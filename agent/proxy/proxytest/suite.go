@@ -73,7 +73,7 @@ func testStage(t *testing.T, b Bench) {
 	b.live(t, first)
 	b.answers(t, "hello.example.com", "hello 1")
 
-	// Another app in between: what was staged is of yesterday.
+	// Another app in between: the staged tree is out of date.
 	must(t, b.Proxy.Publish(t.Context(), b.route("other", 1, "other.example.com")))
 	must(t, b.Proxy.Publish(t.Context(), second))
 	b.answers(t, "hello.example.com", "hello 2")
@@ -301,5 +301,12 @@ func (b Bench) silent(t *testing.T, host string) {
 	t.Helper()
 	if status, body := b.Get(host); status == http.StatusOK {
 		t.Errorf("%s answers %q, want no app to", host, body)
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -1,0 +1,66 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// LockMode is how a lock is held.
+type LockMode int
+
+// The modes. Several holders can share a lock; an exclusive holder is alone.
+const (
+	Exclusive LockMode = unix.LOCK_EX
+	Shared    LockMode = unix.LOCK_SH
+)
+
+// maxPoll is how long WaitLock sleeps between two attempts at most.
+const maxPoll = 20 * time.Millisecond
+
+// OpenLock opens a lock's file, and creates it with perm if it is missing. Closing
+// the file gives the lock back. So does the end of the process, as programs that it
+// starts do not inherit the file. Nobody may ever remove a lock's file: a process
+// that waits on a removed file would get a lock that nobody else can see.
+func OpenLock(path string, perm fs.FileMode) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC, perm)
+}
+
+// TryLock takes the flock(2) of an open file or folder, unless another open file
+// holds it. It never waits. It also changes the mode of a lock that f holds, but not
+// in one step: another waiter may get the lock in between.
+func TryLock(f *os.File, mode LockMode) (bool, error) {
+	for {
+		err := unix.Flock(int(f.Fd()), int(mode)|unix.LOCK_NB)
+		switch {
+		case err == nil:
+			return true, nil
+		case errors.Is(err, unix.EWOULDBLOCK):
+			return false, nil
+		case !errors.Is(err, unix.EINTR):
+			return false, &fs.PathError{Op: "lock", Path: f.Name(), Err: err}
+		}
+	}
+}
+
+// WaitLock is TryLock until it gets the lock, or until ctx is done; the error is then
+// the cause of ctx. If the lock is free, WaitLock takes it even when ctx is done. It
+// polls, because a blocking flock(2) cannot be cancelled together with a context.
+func WaitLock(ctx context.Context, f *os.File, mode LockMode) error {
+	for wait := time.Millisecond; ; wait = min(2*wait, maxPoll) {
+		if ok, err := TryLock(f, mode); ok || err != nil {
+			return err
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return context.Cause(ctx)
+		case <-timer.C:
+		}
+	}
+}

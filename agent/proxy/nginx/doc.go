@@ -1,0 +1,85 @@
+// Package nginx publishes routes through the nginx of the host.
+//
+// # Files
+//
+// A configuration is a whole folder, trees/<generation>, with one file for each
+// app and one that all apps share. Unchanged files are hard links. The symbolic
+// links live and staged name two of these folders, and nginx includes
+// live/*.conf. So publishing several files is one rename, the tree that goes live
+// is the tree that was tested, and the way back is the previous tree.
+//
+// Rejected: renaming files inside one folder, because a crash between two renames
+// leaves a mixture that nobody tested; exchanging two folders (renameat2), because
+// some file systems lack it.
+//
+// An app's file carries its route as JSON in a comment. Live, the shared file and
+// the check for domains that two apps claim read it from there: nginx only warns
+// of a name that is given twice, and ignores the second. An app's file that cannot
+// be read back is kept, since nginx may understand it, and that app is not live.
+//
+// # Which generation serves
+//
+// The name of a tree is a random word, the generation. nginx tells it to this host
+// under dokku-generation.invalid, on the port of all apps. Each call asks for it
+// first. If nginx does not serve the tree that live names, an earlier call was cut
+// short, and the call starts from the tree that serves. Live reads that tree too.
+//
+// Rejected: counting up, because the count starts again when somebody removes the
+// folder, and old workers then seem to serve the new tree; a unix socket, because
+// nginx leaves it behind when it is killed, and then refuses to start.
+//
+// # Proof
+//
+// nginx reloads in the background. Its master waits 100 ms between starting new
+// workers and telling the old ones to stop, and either may accept a connection
+// meanwhile. A few answers of the new generation therefore prove nothing. Publish
+// lists the workers before the reload, and returns when all of them have stopped
+// accepting (a worker then changes its title) and a fresh connection is answered
+// by the new generation. Where /proc hides other users' processes, 400 ms of
+// nothing but new answers have to do. A Publish that changes something takes a
+// little more than nginx's 100 ms; no request waits for it.
+//
+// # No request lost
+//
+//   - Connections to a web process are not kept for later requests. nginx may send
+//     a request into a connection that the process is just closing (Node.js closes
+//     after 5 s), and a request that must not be sent twice then fails.
+//   - A request goes to a second process when the first one cannot be reached, or
+//     dies before it answers; one that is not idempotent only if no byte of it was
+//     sent. Only once, since a request that kills its process must not kill them
+//     all, and only in the first 10 s, so that slow requests are not run again.
+//   - No process is put aside because of a failure (max_fails=0): with all put
+//     aside, nginx answers 502 even if they are back. The agent takes dead ones out.
+//   - nginx is reloaded only when something changed: a reload closes idle
+//     connections of clients.
+//   - Clients that hold a connection to an old worker (WebSockets) keep that worker
+//     until they leave. worker_shutdown_timeout could end them, but belongs in the
+//     main part of nginx.conf, which is the admin's.
+//
+// # Requests for the host itself
+//
+// If there is only one app, it answers requests for an address of the host, its
+// name or localhost. With none or several, the answer is a 404 that names no app.
+// Debian's default site stays the default server of the port: a server with
+// patterns for names comes before it. Without a default server nginx takes the
+// first one in our files, which knows no app either.
+//
+// # Other ports
+//
+// A route may have ports of the host beside the main one, each leading to a port
+// of its processes. The first server that nginx reads for such a port knows no
+// app, so a name that is not mapped there never reaches another app. An app that
+// is alone on a port answers there by the host's address too.
+//
+// # Another name
+//
+// A route may replace another app's, for an app that is renamed. The tree that
+// goes live has the one and lacks the other, so a domain that both have is
+// answered at every moment.
+//
+// # Root
+//
+// The agent is not root. Two scripts without arguments are: [CheckScript] and
+// [ReloadScript]. Everyone who can write nginx's configuration can read what
+// root's nginx can read; the scripts give the agent's user no more than that.
+package nginx

@@ -1,0 +1,92 @@
+package nginx
+
+import (
+	"fmt"
+	"strings"
+)
+
+// ConfD returns the text of /etc/nginx/conf.d/dokku.conf for the nginx folder
+// dir ($DOKKU_ROOT/.dokku/nginx). The path must not need quoting in nginx.
+//
+// nginx's own 64 bytes a name are too few for domains of more than 50
+// characters. nginx refuses the two settings when they are given twice: an
+// admin's own, in nginx.conf, have to go.
+func ConfD(dir string) string {
+	return fmt.Sprintf(`# Written by dokku's installation. The apps' servers are in %[1]s/live,
+# a link to files that are written anew at each deploy.
+server_names_hash_bucket_size 512;
+server_names_hash_max_size 8192;
+include %[1]s/live/*.conf;
+`, dir)
+}
+
+// CheckScript returns the text of the script for Config.Check. It takes no
+// arguments, so that a sudo rule may name it alone:
+//
+//	dokku ALL=(root) NOPASSWD: /usr/local/lib/dokku/nginx-check ""
+//
+// It has to be owned by root, in folders that root owns. A plain user cannot
+// test nginx's configuration (pid file, port 80, certificates), and root's
+// nginx -t tests the live files; hence the private mount. A container may
+// forbid mounts even to root: there a copy of /etc/nginx is tested that
+// includes the staged files.
+func CheckScript(dir string) string {
+	return fmt.Sprintf(`#!/bin/sh
+# Tests nginx's configuration with the staged apps in the place of the live ones.
+set -u
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+export PATH
+staged=%s
+live=%s
+pid=/run/nginx.pid
+
+# nginx -t leaves an empty pid file behind where nginx is not running, and
+# nginx -s reload would stumble over it.
+had_pid=
+[ -e "$pid" ] && had_pid=yes
+
+if unshare -m true 2>/dev/null; then
+    unshare -m sh -c 'mount --bind "$0" "$1" && exec timeout 30 nginx -t -q' "$staged" "$live"
+    status=$?
+else
+    copy=$(mktemp -d) || exit 1
+    trap 'rm -rf "$copy"' EXIT
+    cp -RP /etc/nginx/. "$copy" &&
+    find "$copy" -type f -exec sed -i "s|$live/|$staged/|g; s|/etc/nginx/|$copy/|g" {} + &&
+    timeout 30 nginx -t -q -c "$copy/nginx.conf"
+    status=$?
+fi
+
+[ -z "$had_pid" ] && [ ! -s "$pid" ] && rm -f "$pid"
+exit "$status"
+`, quoted(dir+"/staged"), quoted(dir+"/live"))
+}
+
+// ReloadScript returns the text of the script for Config.Reload, to be owned
+// by root like CheckScript. It needs no systemd. nginx -s reload would test the
+// configuration before nginx is told, on the way of every deploy, which a test
+// of the same files precedes anyway. It does not start nginx, which
+// may be stopped on purpose; its exit status is then 3.
+func ReloadScript() string {
+	return `#!/bin/sh
+# Makes nginx read its configuration again. What is wrong with it is found out
+# meanwhile: nginx itself says that only in its log, and keeps what it serves.
+set -u
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+export PATH
+
+# After a crash the pid file may name a process that is not nginx.
+pid=$(cat /run/nginx.pid 2>/dev/null)
+if [ -z "$pid" ] || [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != nginx ]; then
+    echo "nginx is not running: start it with 'systemctl start nginx' or 'nginx'" >&2
+    exit 3
+fi
+kill -HUP "$pid" || exit 3
+exec timeout 30 nginx -t -q
+`
+}
+
+// quoted returns s as one word of a shell.
+func quoted(s string) string {
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

@@ -1,0 +1,258 @@
+package nginx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"dokku/agent/disk"
+	"dokku/agent/proxy"
+)
+
+// Config describes the host's nginx. Dir, Check and Reload are required.
+type Config struct {
+	// Dir holds the links live and staged, the trees they name, and the lock.
+	// It belongs to the agent's user. ConfD makes nginx include live.
+	Dir string
+
+	// Disk changes the files; tests watch it.
+	Disk disk.Disk
+
+	// Check is the command that tests, as root, the whole configuration of nginx
+	// with staged in the place of live: CheckScript. It exits other than 0, with
+	// nginx's message on stderr, when nginx would refuse it.
+	Check []string
+
+	// Reload is the command that makes nginx read its configuration again:
+	// ReloadScript. It fails unless nginx was told to.
+	Reload []string
+
+	// Port is where all servers listen; 80 unless set. IPv6 adds [::].
+	Port int
+	IPv6 bool
+
+	// Hostnames are the names of the host itself, beside its addresses and
+	// localhost. An app that is alone answers them. Default: os.Hostname().
+	Hostnames []string
+
+	// Timeout bounds each command, and the wait for nginx to serve what it was
+	// told to; 10 s unless set.
+	Timeout time.Duration
+}
+
+// Proxy publishes routes through the nginx of the host. All processes that use one
+// Dir take turns under its lock.
+type Proxy struct {
+	store
+	config Config
+}
+
+var (
+	_ proxy.Proxy    = (*Proxy)(nil)
+	_ proxy.Examiner = (*Proxy)(nil)
+)
+
+// New changes nothing on the host: the first call that writes makes the folders.
+func New(c Config) *Proxy {
+	if c.Port == 0 {
+		c.Port = 80
+	}
+	if c.Timeout == 0 {
+		c.Timeout = 10 * time.Second
+	}
+	if c.Hostnames == nil {
+		if name, err := os.Hostname(); err == nil {
+			c.Hostnames = []string{name}
+		}
+	}
+	return &Proxy{store: store{dir: c.Dir, disk: c.Disk}, config: c}
+}
+
+func (n *Proxy) listener() listener { return listener{port: n.config.Port, ipv6: n.config.IPv6} }
+
+// Stage tests, with nginx itself, the configuration that Publish would make
+// live. nginx need not run.
+func (n *Proxy) Stage(ctx context.Context, r proxy.Route) error {
+	r, err := r.Checked()
+	if err != nil {
+		return err
+	}
+	unlock, err := n.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	now, err := n.observe(ctx)
+	if err != nil {
+		return err
+	}
+	d, err := n.draft(now.base, r.App, &r)
+	if err != nil {
+		return err
+	}
+	_, err = n.test(ctx, d)
+	n.collect(now.served)
+	return err
+}
+
+// Publish makes the route live. It returns nil once every worker of nginx that
+// still accepts connections serves it. It reloads nginx only when something
+// changed, or when an earlier call was cut short. Once nginx has been told, a
+// context that ends no longer stops it.
+func (n *Proxy) Publish(ctx context.Context, r proxy.Route) error {
+	r, err := r.Checked()
+	if err != nil {
+		return err
+	}
+	return n.change(ctx, r.App, &r)
+}
+
+// Withdraw removes the app's route, with or without nginx running.
+func (n *Proxy) Withdraw(ctx context.Context, app string) error {
+	if err := proxy.CheckApp(app); err != nil {
+		return err
+	}
+	return n.change(ctx, app, nil)
+}
+
+// change compares what nginx serves with what it should, so that it does not
+// matter where an earlier call ended. A crash leaves behind:
+//   - before point: a tree that nothing names, or that is only staged. The next
+//     call removes or uses it.
+//   - after point, before the reload: live names a tree that nginx does not
+//     serve. nginx would serve it after a restart, and accepted it in a test.
+//     The next call sees that the generation is another one, starts from what
+//     serves, and reloads.
+//   - after the reload, before the proof: nginx serves the new tree, or is about
+//     to, and the tree lacks the mark of a proof. The next call proves it again.
+//   - after the proof: trees that are not needed. The next call removes them.
+func (n *Proxy) change(ctx context.Context, app string, r *proxy.Route) error {
+	unlock, err := n.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	now, err := n.observe(ctx)
+	if err != nil {
+		return err
+	}
+	d, err := n.draft(now.base, app, r)
+	if err != nil {
+		return err
+	}
+	if n.is(d, now.linked) {
+		if now.served == now.linked && n.has(now.linked, provenMark) {
+			return nil
+		}
+		// Nothing of ours serves, so the route that must go does not either.
+		if r == nil && now.served == "" {
+			return nil
+		}
+	}
+	if r != nil && now.down {
+		return fmt.Errorf("cannot publish %s: %w", app, n.errDown())
+	}
+	generation, err := n.tested(ctx, d)
+	if err != nil {
+		return err
+	}
+	err = n.switchTo(context.WithoutCancel(ctx), generation, now, r == nil)
+	n.collect(now.served)
+	if err != nil && r == nil {
+		return fmt.Errorf("cannot withdraw %s: %w", app, err)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot publish %s: %w", app, err)
+	}
+	return nil
+}
+
+// tested returns a tree of the draft that nginx has accepted: the staged one
+// where it is the same change of the same tree. (An admin's file that was
+// included may have changed since; the reload tests once more.)
+func (n *Proxy) tested(ctx context.Context, d draft) (string, error) {
+	staged, err := n.linked(stagedLink)
+	if err != nil {
+		return "", err
+	}
+	if n.is(d, staged) && n.has(staged, testedMark) {
+		return staged, nil
+	}
+	return n.test(ctx, d)
+}
+
+// test builds a tree of the draft, stages it, and has nginx test it.
+func (n *Proxy) test(ctx context.Context, d draft) (string, error) {
+	generation, err := n.build(d)
+	if err != nil {
+		return "", err
+	}
+	if err := n.point(stagedLink, generation); err != nil {
+		return "", fmt.Errorf("cannot stage nginx files: %w", err)
+	}
+	said, err := n.run(ctx, n.config.Check)
+	if err != nil {
+		return "", fmt.Errorf("cannot route %s: nginx refuses the configuration: %w", d.app, err)
+	}
+	for _, r := range d.routes {
+		if r.App != d.app {
+			continue
+		}
+		for _, domain := range r.Domains {
+			if strings.Contains(said, fmt.Sprintf("conflicting server name %q", domain)) {
+				return "", fmt.Errorf("cannot route %s: another site of this nginx has the name %s already (nginx -T shows it): remove it from one of them", d.app, domain)
+			}
+		}
+	}
+	return generation, n.mark(generation, testedMark)
+}
+
+// Live returns the route by which nginx answers now, whatever the files say.
+// While nginx is down it is the one that nginx will start with.
+func (n *Proxy) Live(ctx context.Context, app string) (proxy.Route, bool, error) {
+	if err := proxy.CheckApp(app); err != nil {
+		return proxy.Route{}, false, err
+	}
+	seen := ""
+	for range 5 {
+		generation, err := n.liveGeneration(ctx)
+		if err != nil || generation == "" {
+			return proxy.Route{}, false, err
+		}
+		if _, gone := os.Stat(n.tree(generation)); generation == seen && errors.Is(gone, fs.ErrNotExist) {
+			// Not replaced, but removed while nginx serves it: its content is lost.
+			return proxy.Route{}, false, nil
+		}
+		seen = generation
+		file, err := os.ReadFile(n.tree(generation, app+".conf"))
+		if errors.Is(err, fs.ErrNotExist) {
+			if n.has(generation, serverFile) {
+				return proxy.Route{}, false, nil
+			}
+			continue // removed after two switches in the meantime: look again
+		}
+		if err != nil {
+			return proxy.Route{}, false, fmt.Errorf("cannot read the route of %s: %w", app, err)
+		}
+		r, err := parseApp(app, file)
+		return r, err == nil, err
+	}
+	return proxy.Route{}, false, fmt.Errorf("cannot read the route of %s: nginx's files change faster than they can be read", app)
+}
+
+// liveGeneration returns the tree that nginx serves, "" for none of ours.
+func (n *Proxy) liveGeneration(ctx context.Context) (string, error) {
+	linked, err := n.linked(liveLink)
+	if err != nil || linked == "" {
+		return "", err
+	}
+	a, err := n.ask(ctx)
+	if errors.Is(err, errRefused) {
+		return linked, nil
+	}
+	return a.generation, err
+}

@@ -1,0 +1,158 @@
+package nginx
+
+import (
+	"bytes"
+	"flag"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"dokku/agent/proxy"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func golden(t *testing.T, path string, got []byte) {
+	t.Helper()
+	path = filepath.Join("testdata", path)
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%s differs (-update writes it anew), %v; got\n%s", path, err, got)
+	}
+}
+
+func addresses(list ...string) []netip.AddrPort {
+	var all []netip.AddrPort
+	for _, a := range list {
+		all = append(all, netip.MustParseAddrPort(a))
+	}
+	return all
+}
+
+func TestGolden(t *testing.T) {
+	hello := proxy.Route{App: "hello", Release: 12, Domains: []string{"hello.example.com", "www.example.com"}, Upstreams: addresses("172.30.1.2:5000", "172.30.1.3:5000")}
+	set := proxy.Route{App: "set.up", Release: 3, Domains: []string{"*.example.org"}, Upstreams: addresses("[fd00::2]:5000"), Settings: proxy.Settings{
+		ClientMaxBodySize: "50m", ReadTimeout: 1500 * time.Millisecond, SendTimeout: 2 * time.Minute, IncludeDir: "/home/dokku/set.up/nginx.conf.d"}}
+	stopped := proxy.Route{App: "stopped", Domains: []string{strings.Repeat("a", 60) + ".example.com"}}
+	hidden := proxy.Route{App: "hidden", Release: 1, Upstreams: addresses("172.30.1.2:5000")}
+	ports := proxy.Route{App: "ports", Release: 4, Domains: []string{"ports.example.com"}, Upstreams: addresses("172.30.1.2:5000", "172.30.1.3:5000"),
+		Ports: []proxy.Port{{Host: 8080}, {Host: 80}, {Host: 9000, Container: 3000}, {Host: 9001, Container: 3000}}}
+	only := proxy.Route{App: "only", Domains: []string{"only.example.com"}, Upstreams: addresses("172.30.1.4:5000"), Ports: []proxy.Port{{Host: 9001}}}
+	for name, c := range map[string]struct {
+		routes []proxy.Route
+		l      listener
+	}{
+		"ports":   {[]proxy.Route{hello, only, ports}, listener{port: 80, ipv6: true}},
+		"moved":   {[]proxy.Route{only}, listener{port: 80}},
+		"none":    {nil, listener{port: 80, ipv6: true}},
+		"alone":   {[]proxy.Route{set}, listener{port: 80, ipv6: true}},
+		"hidden":  {[]proxy.Route{hidden}, listener{port: 8080}},
+		"several": {[]proxy.Route{hello, set, stopped}, listener{port: 80}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var routes []proxy.Route
+			var apps []string
+			for _, r := range c.routes {
+				r, err := r.Checked()
+				if err != nil {
+					t.Fatal(err)
+				}
+				routes, apps = append(routes, r), append(apps, r.App)
+				file := renderApp(r, c.l)
+				golden(t, filepath.Join(name, r.App+".conf"), file)
+				if back, err := parseApp(r.App, file); err != nil || !reflect.DeepEqual(back, r) {
+					t.Errorf("read back: %+v, %v; want %+v", back, err, r)
+				}
+			}
+			golden(t, filepath.Join(name, serverFile), renderShared("abcdefghijklmnopqrstuvwxyz", apps, routes, []string{"box.example.org", "Box.local"}, c.l))
+			nginxAccepts(t, filepath.Join("testdata", name))
+		})
+	}
+	golden(t, "dokku.conf", []byte(ConfD("/home/dokku/.dokku/nginx")))
+	golden(t, "nginx-check", []byte(CheckScript("/home/dokku/.dokku/nginx")))
+	golden(t, "nginx-reload", []byte(ReloadScript()))
+}
+
+// nginxAccepts tests the files of a folder, without a warning.
+func nginxAccepts(t *testing.T, dir string) {
+	t.Helper()
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	temp := t.TempDir()
+	conf := strings.ReplaceAll(ConfD(temp), temp+"/live", dir)
+	conf = "pid " + temp + "/pid;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\n" + conf + "}\n"
+	path := filepath.Join(temp, "nginx.conf")
+	if err := os.WriteFile(path, []byte(conf), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("nginx", "-t", "-q", "-c", path)
+	cmd.Env = append(os.Environ(), "PATH=/usr/sbin:/sbin:"+os.Getenv("PATH"))
+	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("nginx says of %s: %v\n%s", dir, err, out)
+	}
+}
+
+// Whatever is accepted is read back as it was, and adds no line and no block.
+func FuzzRoute(f *testing.F) {
+	f.Add("hello", "hello.example.com", "1m", "/home/dokku", int64(time.Second), int64(0))
+	f.Add("a", "*.a", "0", "/", int64(1), int64(-1))
+	f.Add("a\n", "a;}", "1;", "/a b", int64(0), int64(1<<62))
+	plain, err := proxy.Route{App: "a", Domains: []string{"a"}, Settings: proxy.Settings{IncludeDir: "/a"}}.Checked()
+	if err != nil {
+		f.Fatal(err)
+	}
+	shape := func(r proxy.Route) [5]int {
+		text := string(renderApp(r, listener{port: 80}))
+		_, text, _ = strings.Cut(text, "\n\n") // the comment may hold JSON's braces
+		count := func(what string) int { return strings.Count(text, what) }
+		return [5]int{count("\n"), count("{"), count("}"), count(";"), count("#") + count(`"`)}
+	}
+	f.Fuzz(func(t *testing.T, app, domain, size, include string, read, send int64) {
+		r, err := proxy.Route{App: app, Domains: []string{domain}, Upstreams: nil, Settings: proxy.Settings{
+			ClientMaxBodySize: size, IncludeDir: include, ReadTimeout: time.Duration(read), SendTimeout: time.Duration(send)}}.Checked()
+		if err != nil {
+			return
+		}
+		file := renderApp(r, listener{port: 80})
+		if back, err := parseApp(app, file); err != nil || !reflect.DeepEqual(back, r) {
+			t.Errorf("read back: %+v, %v; want %+v", back, err, r)
+		}
+		if include != "" && shape(r) != shape(plain) {
+			t.Errorf("another shape than usual:\n%s", file)
+		}
+	})
+}
+
+func FuzzParse(f *testing.F) {
+	r, err := proxy.Route{App: "a", Domains: []string{"a"}, Upstreams: addresses("10.0.0.1:80")}.Checked()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(renderApp(r, listener{port: 80}))
+	f.Add([]byte("# route {\"App\":\"a\"}\n"))
+	f.Add([]byte("# route {\"App\":\"a\"}\n# route {\"App\":\"a\"}\n"))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		r, err := parseApp("a", file)
+		if err != nil {
+			return
+		}
+		if again, err := r.Checked(); err != nil || !reflect.DeepEqual(again, r) {
+			t.Errorf("%+v is valid only once: %+v, %v", r, again, err)
+		}
+	})
+}

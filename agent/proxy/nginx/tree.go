@@ -1,0 +1,282 @@
+package nginx
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"dokku/agent/disk"
+	"dokku/agent/failpoint"
+	"dokku/agent/proxy"
+)
+
+const (
+	liveLink   = "live"
+	stagedLink = "staged"
+
+	// What a tree holds beside nginx's files.
+	baseFile   = "base"   // the tree that this one is a change of
+	testedMark = "tested" // nginx accepted it
+	provenMark = "proven" // all of nginx's workers serve it
+)
+
+var generationForm = regexp.MustCompile(`^[a-z0-9]{26}$`)
+
+// store keeps whole configurations: trees/<generation>, and the links live and
+// staged that name two of them. A tree does not change once a link names it,
+// except for its marks.
+type store struct {
+	dir  string
+	disk disk.Disk
+}
+
+func (s store) tree(generation string, elem ...string) string {
+	return filepath.Join(append([]string{s.dir, "trees", generation}, elem...)...)
+}
+
+func (s store) has(generation, name string) bool {
+	if generation == "" {
+		return false
+	}
+	_, err := os.Lstat(s.tree(generation, name))
+	return err == nil
+}
+
+// mark is not synced: a mark that is lost costs a check or a reload.
+func (s store) mark(generation, name string) error {
+	return s.disk.Write(s.tree(generation, name), nil, 0o644)
+}
+
+// lock waits for the lock that everything which changes the store holds.
+func (s store) lock(ctx context.Context) (unlock func(), err error) {
+	if err := s.disk.MkdirAll(filepath.Join(s.dir, "trees"), 0o755); err != nil {
+		return nil, fmt.Errorf("cannot make the folder of nginx files: %w", err)
+	}
+	f, err := disk.OpenLock(filepath.Join(s.dir, "lock"), 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the lock of nginx files: %w", err)
+	}
+	if err := disk.WaitLock(ctx, f, disk.Exclusive); err != nil {
+		f.Close()
+		if ctx.Err() == nil {
+			return nil, fmt.Errorf("cannot %w", err)
+		}
+		return nil, fmt.Errorf("cannot get the lock of nginx files, which another deploy holds: %w", ctx.Err())
+	}
+	return func() { f.Close() }, nil
+}
+
+// linked returns the generation that a link names, "" for none.
+func (s store) linked(link string) (string, error) {
+	target, err := os.Readlink(filepath.Join(s.dir, link))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("cannot read which nginx files are %s: %w", link, err)
+	}
+	return filepath.Base(target), nil
+}
+
+// point makes a link name a generation, in one step. The caller syncs.
+func (s store) point(link, generation string) error {
+	if err := failpoint.Count("file", link); err != nil {
+		return err
+	}
+	path := filepath.Join(s.dir, link)
+	temp := path + ".new"
+	if err := s.disk.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := s.disk.Symlink(filepath.Join("trees", generation), temp); err != nil {
+		return err
+	}
+	if info, err := os.Lstat(path); err == nil && info.IsDir() {
+		// Made by hand so that nginx finds a folder to include; empty, or it stays.
+		if err := s.disk.Remove(path); err != nil {
+			return err
+		}
+	}
+	return s.disk.Rename(temp, path)
+}
+
+// pointLive makes a generation live in a way that survives power loss.
+func (s store) pointLive(generation string) error {
+	if err := s.point(liveLink, generation); err != nil {
+		return err
+	}
+	return s.disk.Sync(s.dir)
+}
+
+// collect removes all trees but those that the links name and those given.
+// A tree that it cannot remove now goes the next time.
+func (s store) collect(keep ...string) {
+	for _, link := range []string{liveLink, stagedLink} {
+		generation, err := s.linked(link)
+		if err != nil {
+			return
+		}
+		keep = append(keep, generation)
+	}
+	entries, _ := os.ReadDir(filepath.Join(s.dir, "trees"))
+	for _, e := range entries {
+		if !slices.Contains(keep, e.Name()) {
+			s.disk.RemoveAll(s.tree(e.Name()))
+		}
+	}
+}
+
+// draft is a tree to be: another one with one app's file put in or left out.
+type draft struct {
+	base   string
+	app    string
+	gone   string        // another app whose file is left out: see Route.Replaces
+	file   []byte        // nil: the app has none
+	others []string      // names of the files taken over as they are
+	apps   []string      // all apps of the tree
+	routes []proxy.Route // those of them that can be read
+}
+
+// draft plans a change of the tree base. A file of another app that cannot be
+// read is taken over: nginx may well understand it, and one app's broken file
+// must not keep all others from being deployed.
+func (n *Proxy) draft(base, app string, r *proxy.Route) (draft, error) {
+	d := draft{base: base, app: app}
+	if r != nil {
+		d.gone = r.Replaces
+	}
+	entries, err := os.ReadDir(n.tree(base))
+	if err != nil {
+		return d, fmt.Errorf("cannot read the live nginx files: %w", err)
+	}
+	for _, e := range entries {
+		other, ok := strings.CutSuffix(e.Name(), ".conf")
+		if !ok || e.Name() == serverFile || other == app || other == d.gone {
+			continue
+		}
+		d.others = append(d.others, e.Name())
+		d.apps = append(d.apps, other)
+		file, err := os.ReadFile(n.tree(base, e.Name()))
+		if err != nil {
+			return d, fmt.Errorf("cannot read the live nginx files: %w", err)
+		}
+		if route, err := parseApp(other, file); err == nil {
+			d.routes = append(d.routes, route)
+		}
+	}
+	if r == nil {
+		return d, nil
+	}
+	if err := proxy.Conflict(*r, d.routes); err != nil {
+		return d, err
+	}
+	d.file = renderApp(*r, n.listener())
+	d.apps, d.routes = append(d.apps, app), append(d.routes, *r)
+	return d, nil
+}
+
+func (n *Proxy) shared(d draft, generation string) []byte {
+	return renderShared(generation, d.apps, d.routes, n.config.Hostnames, n.listener())
+}
+
+// is reports whether a tree has exactly the files of the draft.
+func (n *Proxy) is(d draft, generation string) bool {
+	if generation == "" {
+		return false
+	}
+	if generation != d.base {
+		if base, err := os.ReadFile(n.tree(generation, baseFile)); err != nil || string(base) != d.base {
+			return false
+		}
+	}
+	file, err := os.ReadFile(n.tree(generation, d.app+".conf"))
+	if d.file == nil && !errors.Is(err, fs.ErrNotExist) || d.file != nil && !bytes.Equal(file, d.file) {
+		return false
+	}
+	// A loss of power may have kept half of the removal of a tree.
+	for _, other := range d.others {
+		if !n.has(generation, other) {
+			return false
+		}
+	}
+	if d.gone != "" && n.has(generation, d.gone+".conf") {
+		return false
+	}
+	shared, err := os.ReadFile(n.tree(generation, serverFile))
+	return err == nil && bytes.Equal(shared, n.shared(d, generation))
+}
+
+// build writes the draft as a tree of a new generation, synced. A crash on the
+// way leaves a tree that no link names, which collect removes.
+func (n *Proxy) build(d draft) (string, error) {
+	generation := strings.ToLower(rand.Text())
+	if err := n.write(d, generation); err != nil {
+		n.disk.RemoveAll(n.tree(generation))
+		return "", fmt.Errorf("cannot write nginx files: %w", err)
+	}
+	return generation, nil
+}
+
+func (n *Proxy) write(d draft, generation string) error {
+	if err := failpoint.Count("file", "nginx tree"); err != nil {
+		return err
+	}
+	if err := n.disk.Mkdir(n.tree(generation), 0o755); err != nil {
+		return err
+	}
+	for _, name := range d.others {
+		if err := n.share(n.tree(d.base, name), n.tree(generation, name)); err != nil {
+			return err
+		}
+	}
+	files := map[string][]byte{serverFile: n.shared(d, generation), baseFile: []byte(d.base)}
+	if d.file != nil {
+		files[d.app+".conf"] = d.file
+	}
+	written := []string{n.tree(generation), filepath.Join(n.config.Dir, "trees")}
+	for name, data := range files {
+		path := n.tree(generation, name)
+		if err := n.disk.Write(path, data, 0o644); err != nil {
+			return err
+		}
+		written = append(written, path)
+	}
+	return n.disk.SyncAll(written...)
+}
+
+// share makes a file appear in a second tree. Where the kernel forbids hard
+// links (to files that another user wrote) it is copied.
+func (s store) share(from, to string) error {
+	if s.disk.Link(from, to) == nil {
+		return nil
+	}
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	if err := s.disk.Write(to, data, 0o644); err != nil {
+		return err
+	}
+	return s.disk.Sync(to)
+}
+
+// pause waits, unless the context ends first.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

@@ -1,0 +1,33 @@
+// Package buildkit has the BuildKit of a Docker Engine build an image of a revision,
+// by a Dockerfile in it.
+//
+// # Times
+//
+// The engine asks for the files whose size, mode or modification time it does not
+// know, and git keeps no times. So an app has a manifest with a time for every path,
+// which changes exactly when the file does. Without the manifest every push would
+// send every file. A constant time is no way out: the engine was seen to keep the
+// old content of a file whose size stayed. The manifest is written before each
+// build, also of a push that is rejected later. A damaged manifest counts as lost.
+//
+// # Building
+//
+// The engine reads the tree over BuildKit's session protocol, straight from git's
+// objects. Rejected: a checkout on the disk, which costs a second copy and the time
+// to compare it; a tar stream, which carries every file every time. The engine's own
+// Dockerfile frontend reads .dockerignore, so its rules cannot differ from those of
+// `docker build`. One key for each app makes the transfer incremental. It assumes
+// one build of an app at a time.
+//
+// # Progress
+//
+// Progress is printed from BuildKit's own trace and not with progressui: a push
+// wants one line for a step, output as it comes, and nothing about transfers; and
+// progressui brings the BuildKit client into the binary. A step's name comes before
+// its first line of output and again, with the time, at its end. Output is passed on
+// with its control characters; the caller removes them before it prints.
+//
+// # Passwords
+//
+// Passwords for private base images come from Docker's config.json.
+package buildkit

@@ -1,0 +1,198 @@
+package buildkit
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"dokku/build"
+	"dokku/build/buildtest"
+	"dokku/build/source"
+)
+
+func TestImageContent(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	before := time.Now().Add(-time.Second)
+	rev := a.repo.Commit("", files{
+		"Dockerfile": "FROM scratch\nARG WHO\nLABEL who=$WHO\nCOPY . /app/\n",
+		"unique":     a.name, // or the engine takes the layer of an earlier run
+		"plain":      "p", "100755 run": "r", "120000 link": "plain", "120000 broken": "/etc/x", "d/é 1": "x", "a.b": "1", "a/x": "2",
+	})
+	res := a.build(rev, func(r *build.Request) {
+		r.BuildArgs = map[string]string{"WHO": "me"}
+	})
+	found, times := a.inside(res.ImageID, "/app")
+	delete(found, "Dockerfile")
+	delete(found, "unique")
+	if want := map[string]string{"plain": "644 p", "run": "755 r", "link": "-> plain", "broken": "-> /etc/x",
+		"d/é 1": "644 x", "a.b": "644 1", "a/x": "644 2"}; !maps.Equal(found, want) {
+		t.Errorf("image has %q", found)
+	}
+	if m := times["plain"]; m.Before(before) || m.After(time.Now()) {
+		t.Errorf("modification time is %v", m)
+	}
+	info, err := a.cli.ImageInspect(context.Background(), res.ImageID)
+	if err != nil || info.ID != res.ImageID || info.Config.Labels[labelApp] != a.name || info.Config.Labels["who"] != "me" {
+		t.Errorf("the image is %+v, %v", info.Config, err)
+	}
+	// The content that is there already makes the same image again.
+	if again := a.build(a.repo.Commit(rev, files{"plain": "p"}), func(r *build.Request) { r.BuildArgs = map[string]string{"WHO": "me"} }); again.ImageID != res.ImageID || again.FilesChanged != 0 || again.BytesSent != 0 {
+		t.Errorf("again: %+v, want the id %s", again, res.ImageID)
+	}
+}
+
+// <Dockerfile>.dockerignore wins over .dockerignore, and ! brings back.
+func TestDockerignore(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	rev := a.repo.Commit("", files{
+		"Dockerfile": "FROM scratch\nCOPY . /app/\n", "other.docker": "FROM scratch\nCOPY . /app/\n",
+		".dockerignore":             "# comment\n*.log\nnode_modules\n!keep.log\nsecret/**\n!secret/public\n*ocker*\n",
+		"other.docker.dockerignore": "plain\n*ocker*\n**/x\n",
+		"a.log":                     "1", "keep.log": "1", "d/b.log": "1", "node_modules/m/x": "1", "secret/key": "1", "secret/public/k": "1", "plain": "1",
+	})
+	for dockerfile, want := range map[string]string{
+		"":             "d/b.log keep.log plain secret/public/k",
+		"other.docker": "a.log d/b.log keep.log secret/key secret/public/k",
+	} {
+		res := a.build(rev, func(r *build.Request) { r.Dockerfile = dockerfile })
+		found, _ := a.inside(res.ImageID, "/app")
+		if got := strings.Join(slices.Sorted(maps.Keys(found)), " "); got != want {
+			t.Errorf("%q: image has %q, want %q", dockerfile, got, want)
+		}
+	}
+}
+
+// Only what changed travels, and what changed always does, also when its size
+// stays and it happens within one second.
+func TestImageIncremental(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	f := buildtest.ManyFiles(400, 1000)
+	one := a.repo.Commit("", f)
+	first := a.build(one)
+	if first.FilesChanged != 401 || first.BytesSent < 400_000 {
+		t.Errorf("first: %s", first)
+	}
+	_, before := a.inside(first.ImageID, "/app")
+	two := a.repo.Commit(one, files{"d00/s0/f00000": strings.Repeat("n", 1000), "d01/s1/f00001": strings.Repeat("m", 500), "d02/s0/f00002": ""})
+	res := a.build(two, func(r *build.Request) { r.Old = one })
+	if res.FilesChanged != 3 || res.BytesSent < 1500 || res.BytesSent > 2000 {
+		t.Errorf("second: %s", res)
+	}
+	found, after := a.inside(res.ImageID, "/app")
+	if found["d00/s0/f00000"] != "644 "+strings.Repeat("n", 60) || found["d02/s0/f00002"] != "" || len(found) != 400 {
+		t.Errorf("second image has %d files, %q", len(found), found["d00/s0/f00000"])
+	}
+	for path, m := range after {
+		if changed := path == "d00/s0/f00000" || path == "d01/s1/f00001"; found[path] != "" && changed == m.Equal(before[path]) {
+			t.Errorf("%s: modification time was %v, is %v", path, before[path], m)
+		}
+	}
+	three := a.repo.Commit(two, files{"d00/s0/f00000": strings.Repeat("o", 1000)})
+	if found, _ := a.inside(a.build(three).ImageID, "/app"); found["d00/s0/f00000"] != "644 "+strings.Repeat("o", 60) {
+		t.Errorf("third image has %q", found["d00/s0/f00000"])
+	}
+	// Losing the manifest costs time, never a change.
+	if err := os.WriteFile(a.manifest, []byte("torn"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	four := a.repo.Commit(three, files{"d00/s0/f00000": strings.Repeat("p", 1000)})
+	if found, _ := a.inside(a.build(four).ImageID, "/app"); found["d00/s0/f00000"] != "644 "+strings.Repeat("p", 60) {
+		t.Errorf("fourth image has %q", found["d00/s0/f00000"])
+	}
+}
+
+func TestImageProgress(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	var lines []string
+	var kinds []build.Kind
+	a.build(a.shell("echo hello; echo world >&2", "true"), func(r *build.Request) {
+		r.Header = func(h build.Header) { lines = append(lines, "header"); kinds = append(kinds, "header") }
+		r.Progress = func(l build.Line) {
+			lines = append(lines, strings.TrimRight(l.Text[:min(len(l.Text), 45)], " "))
+			kinds = append(kinds, l.Kind)
+		}
+	})
+	text := strings.Join(lines, "\n")
+	want := "header\n[1/3] COPY bin /bin/\n[2/3] RUN echo hello; echo world >&2\n"
+	if !strings.HasPrefix(text, want) || !strings.Contains(text, "\n  | hello") || !strings.Contains(text, "\n  | world") ||
+		!strings.HasSuffix(text, "\n[2/3] RUN echo hello; echo world >&2\n[3/3] RUN true") {
+		t.Errorf("printed %q", lines)
+	}
+	if slices.Contains(kinds, build.KindAlive) {
+		t.Errorf("kinds are %q", kinds)
+	}
+}
+
+func TestImageFails(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	err := a.failing(a.shell("true", "for i in 1 2 3; do echo line $i; done; exit 3"))
+	var e *build.Error
+	if !errors.As(err, &e) || e.ExitCode != 3 || !strings.HasPrefix(e.Step, "[3/3] RUN for i in") ||
+		!slices.Equal(e.Output, []string{"line 1", "line 2", "line 3"}) {
+		t.Fatalf("error is %#v", err)
+	}
+	for dockerfile, want := range map[string]string{
+		"FROM scratch\nCOPY none /\n": "[1/1] COPY none /: ",
+		"FROM scratch\nNONSENSE x\n":  "unknown instruction: NONSENSE",
+		// The engine may end its answer before it has told of the step.
+		"FROM scratch\nRUN [\"/x\"]\n": "ended with exit code 1; correct the command",
+	} {
+		err := a.failing(a.repo.Commit("", files{"x": "1", "Dockerfile": dockerfile}))
+		if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "rpc error") || strings.Contains(err.Error(), "frontend") {
+			t.Errorf("%q: %v, want %q", dockerfile, err, want)
+		}
+		if !errors.As(err, &e) || strings.Contains(dockerfile, "RUN") && !strings.Contains(e.Step, "/x") {
+			t.Errorf("%q: a %T", dockerfile, err)
+		}
+	}
+	// The times of a rejected push are known to the engine too.
+	if m, err := readManifest(a.manifest); err != nil || len(m) != 2 {
+		t.Errorf("manifest of a failed build: %v, %v", m, err)
+	}
+}
+
+// A push through git to an image: the quarantine is read while it is one.
+func TestPushImage(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	to := newRepo(t)
+	to.Hook()
+	for _, n := range []int{1, 5000} {
+		a.repo.Commit("", buildtest.ManyFiles(n, 300))
+		p := a.repo.push(to, a.name, a.manifest)
+		found, _ := a.inside(p.Result.ImageID, "/app")
+		if p.Failed != "" || len(found) != n+1 || len(p.Headers) != 1 || len(p.Lines) != 1 {
+			t.Errorf("%d files: %d in the image, printed %q, %v %s", n, len(found), p.Headers, p.Lines, p.Failed)
+		}
+	}
+}
+
+// A hook's memory does not grow with the push; BenchmarkLarge measures it with
+// 200 MB in 20,000 files.
+func TestPushMemory(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	to := newRepo(t)
+	to.Hook()
+	a.repo.Commit("", buildtest.ManyFiles(2000, 10_000))
+	p := a.repo.push(to, a.name, filepath.Join(t.TempDir(), "manifest"))
+	limit := int64(100 << 20)
+	if raceEnabled {
+		limit *= 5 // the detector's shadow memory
+	}
+	t.Logf("peak %s", source.Bytes(p.RSS))
+	if p.Failed != "" || p.RSS > limit {
+		t.Errorf("peak is %s, more than %s %s", source.Bytes(p.RSS), source.Bytes(limit), p.Failed)
+	}
+}

@@ -1,0 +1,53 @@
+package buildkit
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/session/filesync"
+)
+
+// buildSession is the connection over which the engine asks for files and for
+// registry credentials.
+type buildSession struct {
+	s      *session.Session
+	files  *contextFS
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// startSession connects to the engine. A connection that cannot be made ends
+// the build, which would wait for it.
+func startSession(ctx context.Context, r job, files *contextFS, fail context.CancelCauseFunc) (*buildSession, error) {
+	// The key makes the engine compare with the files of the app's last build.
+	sess, err := session.NewSession(ctx, "app-"+r.App)
+	if err != nil {
+		return nil, fmt.Errorf("cannot build %s: %w", r.Commit.Short, err)
+	}
+	sess.Allow(filesync.NewFSSyncProvider(filesync.StaticDirSource{"context": files, "dockerfile": files}))
+	sess.Allow(&credentials{dir: r.dockerConfig})
+	ctx, cancel := context.WithCancel(ctx)
+	running := &buildSession{s: sess, files: files, cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(running.done)
+		err := sess.Run(ctx, func(ctx context.Context, proto string, meta map[string][]string) (net.Conn, error) {
+			return r.client.DialHijack(ctx, "/session", proto, meta)
+		})
+		if err != nil && ctx.Err() == nil {
+			fail(fmt.Errorf("cannot connect to the engine: %w; is it running?", err))
+		}
+	}()
+	return running, nil
+}
+
+func (b *buildSession) id() string { return b.s.ID() }
+
+// close ends the connection and waits until nothing reads files any more.
+func (b *buildSession) close() {
+	b.cancel()
+	b.s.Close()
+	<-b.done
+	b.files.close()
+}

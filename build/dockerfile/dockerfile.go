@@ -1,0 +1,91 @@
+package dockerfile
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/docker/docker/client"
+
+	"dokku/build"
+	"dokku/build/buildkit"
+	"dokku/build/source"
+)
+
+// Config says which engine builds.
+type Config struct {
+	// Client returns the client of an engine of API 1.39 or later. It is asked once
+	// for each build: a client is replaced when its engine comes back upgraded.
+	Client func() *client.Client
+	// DockerConfig is the folder of the config.json that has the registries'
+	// credentials. "": $DOCKER_CONFIG, or .docker in the home folder.
+	DockerConfig string
+}
+
+// Builder builds from a Dockerfile.
+type Builder struct{ solver *buildkit.Solver }
+
+var _ build.Builder = (*Builder)(nil)
+
+// New returns a Builder. It does not call the engine.
+func New(c Config) *Builder { return &Builder{buildkit.New(buildkit.Config(c))} }
+
+// Name is "dockerfile".
+func (*Builder) Name() string { return "dockerfile" }
+
+// maxDockerfile is the size in bytes of the largest Dockerfile.
+const maxDockerfile = 1 << 20
+
+// Detect looks for the Dockerfile that the request names; its path is the reason.
+func (*Builder) Detect(_ context.Context, r build.Request) (reason string, ok bool, err error) {
+	name, err := location(r.Dockerfile)
+	if err != nil {
+		return "", false, err
+	}
+	if _, ok, err = r.Source.File(r.Commit.Tree, name, maxDockerfile); err != nil || ok {
+		return name, ok, err
+	}
+	if other := sibling(r.Source, r.Commit, name); other != "" {
+		return fmt.Sprintf("it has no %s but %s; rename that and push again", name, other), false, nil
+	}
+	if r.Dockerfile != "" {
+		return fmt.Sprintf("it has no %s, which the app's dockerfile-path names; add the file or change the setting", name), false, nil
+	}
+	return "it has no Dockerfile in its root; add one and push again (buildpacks are not supported yet)", false, nil
+}
+
+// Build has the engine's BuildKit build the Dockerfile.
+func (b *Builder) Build(ctx context.Context, r build.Request) (build.Result, error) {
+	name, err := location(r.Dockerfile)
+	if err != nil {
+		return build.Result{}, err
+	}
+	return b.solver.Solve(ctx, r, name)
+}
+
+// location is the path of the Dockerfile in the tree for the app's setting.
+func location(setting string) (string, error) {
+	if setting == "" {
+		return "Dockerfile", nil
+	}
+	clean := path.Clean(setting)
+	if path.IsAbs(setting) || clean == "." || clean == ".." || strings.HasPrefix(clean, "../") {
+		return "", fmt.Errorf("cannot use %q as the path of a Dockerfile: it is not a path inside the repository", setting)
+	}
+	return clean, nil
+}
+
+// sibling finds a file beside name that differs in case only.
+func sibling(s *source.Source, c source.Commit, name string) string {
+	files, err := s.Files(c.Tree, path.Dir(name))
+	if err != nil {
+		return ""
+	}
+	for _, f := range files {
+		if strings.EqualFold(f, path.Base(name)) {
+			return path.Join(path.Dir(name), f)
+		}
+	}
+	return ""
+}

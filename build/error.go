@@ -1,0 +1,40 @@
+package build
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// Error is a build that failed by itself: a step failed, or a file that the builder
+// needs, such as the Dockerfile, cannot be used.
+type Error struct {
+	Commit string // short id
+	// Step is the name of the step that failed; "" when no step did.
+	Step string
+	// ExitCode is that of the step's command; 0 when it is not known.
+	ExitCode int
+	// Reason is the builder's message, without its internals.
+	Reason string
+	// Output are the step's last lines, with the pusher's bytes in them.
+	Output []string
+}
+
+// Error says what failed and what helps, in one line.
+func (e *Error) Error() string {
+	if e.Step == "" {
+		return fmt.Sprintf("cannot build %s: %s", e.Commit, e.Reason)
+	}
+	if e.ExitCode == 0 {
+		return fmt.Sprintf("cannot build %s: %s: %s", e.Commit, e.Step, e.Reason)
+	}
+	what, mend := "ended with exit code "+strconv.Itoa(e.ExitCode), "correct the command or the files that it uses and push again"
+	switch e.ExitCode {
+	case 126:
+		what, mend = "could not be executed (exit code 126)", "make its file executable (git update-index --chmod=+x FILE) and push again"
+	case 127:
+		what, mend = "was not found (exit code 127)", "install the command in an earlier step and push again"
+	case 137:
+		what, mend = "was killed (exit code 137), most likely because memory ran out", "let the step need less memory, or give the host more"
+	}
+	return fmt.Sprintf("cannot build %s: %s %s; %s", e.Commit, e.Step, what, mend)
+}

@@ -1,0 +1,29 @@
+// Package source reads a pushed revision from git's objects before git has accepted
+// it, and refuses trees that cannot be built safely.
+//
+// # Reading
+//
+// A [Source] reads commits, trees and blobs with go-git, from the quarantine of a
+// push and from every alternate, each as a storage of its own: go-git's support for
+// quarantines finds loose objects only, and git keeps a pack from 100 objects on.
+// All storages share one cache of 4 MiB, and objects of more than 1 MiB are
+// streamed: with go-git's defaults a hook peaks at 276 MB on a repository of 200 MB.
+// Two goroutines read at a time, each with a view of its own, because go-git reads
+// garbage when two share an open pack. More views would cost memory, since each has
+// an index of every pack.
+//
+// Raw trees are parsed here: go-git's decoder folds modes that git does not know
+// into modes that it does, and a device would look like a file.
+//
+// A large blob that is stored as a delta is resolved in memory, here as in git's own
+// index-pack, which has done so before the hook runs.
+//
+// # Validation
+//
+// Validate is needed beside receive.fsckObjects, which accepts control characters,
+// backslashes, most spellings of .git, devices, and trees of any size: 839 bytes of
+// pack can name 10^10 files. Names must be UTF-8, which the protocol to the engine
+// demands. Submodules and Git LFS pointers are refused, with their path, because a
+// build would silently go without their content. Validate flattens the tree, and
+// builders build from that list. So nothing is built that was not validated.
+package source

@@ -1,0 +1,262 @@
+package source
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	gitobject "github.com/go-git/go-git/v5/plumbing/object"
+)
+
+// maxCommit is the size in bytes of the largest commit that is read, and
+// maxTree that of the largest single tree.
+const (
+	maxCommit = 1 << 20
+	maxTree   = 32 << 20
+)
+
+// Source reads the objects of a push, also before git has accepted it. Its
+// methods may be called by several goroutines.
+type Source struct {
+	store *store
+
+	mu    sync.Mutex
+	trees map[string]*Tree // validated, by tree id
+}
+
+// Open opens the objects that o names. The caller closes the Source.
+func Open(o Options) (*Source, error) {
+	dirs, err := objectDirs(o)
+	if err != nil {
+		return nil, err
+	}
+	return &Source{store: newStore(dirs), trees: map[string]*Tree{}}, nil
+}
+
+// Close releases the open packs.
+func (s *Source) Close() error {
+	s.store.close()
+	return nil
+}
+
+// Commit is a commit, as far as a deploy needs it. Author and Subject are the
+// pusher's bytes.
+type Commit struct {
+	Hash    string // 40 hexadecimal digits
+	Short   string // the first 7 of them
+	Tree    string
+	Parents []string
+	Author  string // "Name <address>"
+	Subject string // first line of the message
+	Time    time.Time
+}
+
+// Commit reads the commit with the full id rev. What is not a commit (a tag, a
+// tree or a file can be pushed onto a branch too) is an error.
+func (s *Source) Commit(rev string) (Commit, error) {
+	h, err := parseHash(rev)
+	if err != nil {
+		return Commit{}, err
+	}
+	kind, err := s.store.kind(h)
+	if err != nil {
+		return Commit{}, fmt.Errorf("cannot read the commit %s: %w", short(rev), err)
+	}
+	if kind != plumbing.CommitObject {
+		return Commit{}, notACommit(rev, kind)
+	}
+	c, err := s.commit(h)
+	if err != nil {
+		return Commit{}, err
+	}
+	subject, _, _ := strings.Cut(strings.TrimLeft(c.Message, "\n"), "\n")
+	out := Commit{
+		Hash: rev, Short: short(rev), Tree: c.TreeHash.String(),
+		Author:  fmt.Sprintf("%s <%s>", c.Author.Name, c.Author.Email),
+		Subject: strings.TrimSpace(subject), Time: c.Committer.When,
+	}
+	for _, p := range c.ParentHashes {
+		out.Parents = append(out.Parents, p.String())
+	}
+	return out, nil
+}
+
+func notACommit(rev string, kind plumbing.ObjectType) error {
+	mend := "push a commit to this branch"
+	if kind == plumbing.TagObject {
+		mend = "push the commit that the tag names: git push <remote> '<tag>^{commit}:<branch>'"
+	}
+	return fmt.Errorf("cannot deploy %s: it is a %s, not a commit; %s", short(rev), kind, mend)
+}
+
+// commit decodes the commit h.
+func (s *Source) commit(h plumbing.Hash) (*gitobject.Commit, error) {
+	b, err := s.store.get(h, plumbing.CommitObject, maxCommit)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the commit %s: %w", short(h.String()), err)
+	}
+	m := &plumbing.MemoryObject{}
+	m.SetType(plumbing.CommitObject)
+	m.Write(b)
+	c := &gitobject.Commit{}
+	if err := c.Decode(m); err != nil {
+		return nil, fmt.Errorf("cannot read the commit %s: %w", short(h.String()), err)
+	}
+	c.Hash = h
+	return c, nil
+}
+
+// parseHash accepts full ids only: what is deployed is never looked up by a
+// name, which may mean something else a moment later.
+func parseHash(rev string) (plumbing.Hash, error) {
+	if !plumbing.IsHash(rev) || len(rev) != 40 {
+		return plumbing.ZeroHash, fmt.Errorf("cannot use %q as a revision: it is not a full SHA-1 id of 40 digits", rev)
+	}
+	return plumbing.NewHash(rev), nil
+}
+
+func short(rev string) string { return rev[:min(7, len(rev))] }
+
+// IsAncestor reports whether the commit old is new or one of its ancestors,
+// that is, whether a push from old to new is a fast-forward. History that a
+// shallow clone did not bring along does not count.
+func (s *Source) IsAncestor(old, new string) (bool, error) {
+	target, err := parseHash(old)
+	if err != nil {
+		return false, err
+	}
+	start, err := parseHash(new)
+	if err != nil {
+		return false, err
+	}
+	if _, err := s.commit(start); err != nil {
+		return false, err
+	}
+	q := &commitQueue{seen: map[plumbing.Hash]bool{}}
+	q.push(start, time.Time{})
+	for h, ok := q.pop(); ok; h, ok = q.pop() {
+		if h == target {
+			return true, nil
+		}
+		c, err := s.commit(h)
+		if errors.Is(err, errMissing) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		for _, p := range c.ParentHashes {
+			q.push(p, c.Committer.When)
+		}
+	}
+	return false, nil
+}
+
+// File reads the file at path in the tree of the commit or tree id rev, if it
+// is there. A link, a folder and a file of more than limit bytes are errors.
+func (s *Source) File(rev, name string, limit int64) ([]byte, bool, error) {
+	e, ok, err := s.locate(rev, name)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	switch {
+	case e.kind() == modeLink:
+		return nil, false, fmt.Errorf("cannot read %s in %s: it is a symbolic link; commit the file itself", name, short(rev))
+	case e.kind() != modeFile:
+		return nil, false, fmt.Errorf("cannot read %s in %s: it is not a file (mode %06o)", name, short(rev), e.mode)
+	}
+	b, err := s.store.get(e.hash, plumbing.BlobObject, limit)
+	if err != nil {
+		return nil, false, fmt.Errorf("cannot read %s in %s: %w", name, short(rev), err)
+	}
+	return b, true, nil
+}
+
+// Files returns the names of the files in a folder of the commit or tree id rev,
+// in git's order, without links and folders. A folder that is missing has none.
+func (s *Source) Files(rev, dir string) ([]string, error) {
+	e, ok, err := s.locate(rev, dir)
+	if err != nil || !ok || e.kind() != modeDir {
+		return nil, err
+	}
+	b, err := s.store.get(e.hash, plumbing.TreeObject, maxTree)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the files of %s: %w", short(rev), err)
+	}
+	var names []string
+	for e, err := range gitEntries(b) {
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the files of %s: %w", short(rev), err)
+		}
+		if e.kind() == modeFile {
+			names = append(names, e.name)
+		}
+	}
+	return names, nil
+}
+
+// Blob streams the content of a file, by its id. The caller closes it.
+func (s *Source) Blob(id plumbing.Hash) (io.ReadCloser, error) { return s.store.open(id) }
+
+// locate finds the entry of a path.
+func (s *Source) locate(rev, name string) (gitEntry, bool, error) {
+	h, err := s.treeOf(rev)
+	if err != nil {
+		return gitEntry{}, false, err
+	}
+	e := gitEntry{mode: modeDir, hash: h}
+	if name = path.Clean(name); name == "." {
+		return e, true, nil
+	}
+	for part := range strings.SplitSeq(name, "/") {
+		if e.kind() != modeDir {
+			return gitEntry{}, false, nil
+		}
+		b, err := s.store.get(e.hash, plumbing.TreeObject, maxTree)
+		if err != nil {
+			return gitEntry{}, false, fmt.Errorf("cannot read the files of %s: %w", short(rev), err)
+		}
+		found := false
+		for next, err := range gitEntries(b) {
+			if err != nil {
+				return gitEntry{}, false, fmt.Errorf("cannot read the files of %s: %w", short(rev), err)
+			}
+			if found = next.name == part; found {
+				e = next
+				break
+			}
+		}
+		if !found {
+			return gitEntry{}, false, nil
+		}
+	}
+	return e, true, nil
+}
+
+// treeOf returns the tree of a commit or tree id.
+func (s *Source) treeOf(rev string) (plumbing.Hash, error) {
+	h, err := parseHash(rev)
+	if err != nil {
+		return h, err
+	}
+	kind, err := s.store.kind(h)
+	if err != nil {
+		return h, fmt.Errorf("cannot read %s: %w", short(rev), err)
+	}
+	switch kind {
+	case plumbing.TreeObject:
+		return h, nil
+	case plumbing.CommitObject:
+		c, err := s.commit(h)
+		if err != nil {
+			return h, err
+		}
+		return c.TreeHash, nil
+	}
+	return h, notACommit(rev, kind)
+}

@@ -1,0 +1,347 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sort"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// The types of a tree's entries, in git's octal modes.
+const (
+	modeDir  = 0o040000
+	modeFile = 0o100000
+	modeLink = 0o120000
+	modeSub  = 0o160000
+	modeType = 0o170000
+)
+
+// gitEntry is one entry of a git tree.
+type gitEntry struct {
+	name string
+	mode uint32
+	hash plumbing.Hash
+}
+
+func (e gitEntry) kind() uint32 { return e.mode & modeType }
+
+// gitEntries parses a tree object. It takes the modes as they are: go-git's
+// decoder folds unknown ones into known ones.
+func gitEntries(b []byte) iter.Seq2[gitEntry, error] {
+	return func(yield func(gitEntry, error) bool) {
+		for len(b) > 0 {
+			var e gitEntry
+			i := 0
+			for ; i < len(b) && i < 8 && b[i] >= '0' && b[i] <= '7'; i++ {
+				e.mode = e.mode<<3 | uint32(b[i]-'0')
+			}
+			end := bytes.IndexByte(b, 0)
+			if i == 0 || i >= len(b) || b[i] != ' ' || end < i || len(b) < end+21 {
+				yield(e, errors.New("a tree is damaged; run git fsck in the repository"))
+				return
+			}
+			e.name = string(b[i+1 : end])
+			copy(e.hash[:], b[end+1:])
+			b = b[end+21:]
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Limits are the budgets of one pushed tree. Git itself has none: 839 bytes of
+// pack can hold 10^10 files, and 1 MB one file of 1 GiB.
+type Limits struct {
+	Files int   // files, links and folders
+	Depth int   // folders inside one another
+	Name  int   // bytes of one name
+	Path  int   // bytes of one path
+	Blob  int64 // bytes of one file
+	Total int64 // bytes of all files
+}
+
+// DefaultLimits are generous for an app and harmless for the host.
+var DefaultLimits = Limits{
+	Files: 200_000, Depth: 64, Name: 255, Path: 3072, Blob: 2 << 30, Total: 8 << 30,
+}
+
+// Stats counts a validated tree.
+type Stats struct {
+	Files int   // files and links
+	Bytes int64 // of their contents
+}
+
+// Tree is a validated tree, flat, in the order in which BuildKit wants a walk:
+// names compare as plain strings within a folder (git compares a folder's name
+// as if it ended in a slash), and a folder comes right before its content.
+type Tree struct {
+	Files []Entry
+	Stats Stats
+}
+
+// Entry is a file, a link or a folder of a tree.
+type Entry struct {
+	Path string // from the root
+	Link string // target of a link
+	Blob plumbing.Hash
+	Size int64
+	Mode uint32 // 0o040000, 0o100644, 0o100755 or 0o120000
+}
+
+// IsDir reports whether the entry is a folder.
+func (e *Entry) IsDir() bool { return e.Mode == modeDir }
+
+// IsLink reports whether the entry is a symbolic link.
+func (e *Entry) IsLink() bool { return e.Mode == modeLink }
+
+// Find returns the position of the first entry that is path or comes after it.
+func (t *Tree) Find(path string) int {
+	return sort.Search(len(t.Files), func(i int) bool { return comparePath(t.Files[i].Path, path) >= 0 })
+}
+
+// comparePath orders paths as a walk meets them: a slash sorts before all.
+func comparePath(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		switch {
+		case a[i] == b[i]:
+		case b[i] != '/' && a[i] < b[i] || a[i] == '/':
+			return -1
+		default:
+			return 1
+		}
+	}
+	return len(a) - len(b)
+}
+
+// Validate refuses a commit whose tree cannot be built safely or that exceeds
+// the limits. It reads trees, the sizes of files, the targets of links and the
+// first bytes of small files.
+func (s *Source) Validate(ctx context.Context, c Commit, l Limits) (Stats, error) {
+	t, err := s.Tree(ctx, c, l)
+	if err != nil {
+		return Stats{}, err
+	}
+	return t.Stats, nil
+}
+
+// Tree validates and flattens the tree of c, once: a second call returns the same
+// Tree, whatever its limits are.
+func (s *Source) Tree(ctx context.Context, c Commit, l Limits) (*Tree, error) {
+	s.mu.Lock()
+	t := s.trees[c.Tree]
+	s.mu.Unlock()
+	if t != nil {
+		return t, nil
+	}
+	root, err := parseHash(c.Tree)
+	if err != nil {
+		return nil, err
+	}
+	w := &walker{ctx: ctx, store: s.store, limits: l, tree: &Tree{},
+		folders: map[plumbing.Hash][]gitEntry{}, blobs: map[blobKey]blobInfo{}}
+	if err := w.folder(root, "", 0); err != nil {
+		return nil, fmt.Errorf("cannot deploy %s: %w", c.Short, err)
+	}
+	s.mu.Lock()
+	s.trees[c.Tree] = w.tree
+	s.mu.Unlock()
+	return w.tree, nil
+}
+
+// walker flattens one tree.
+type walker struct {
+	ctx    context.Context
+	store  *store
+	limits Limits
+	tree   *Tree
+
+	// What a tree names many times is read once, or else a hostile tree takes
+	// seconds until it exceeds its budget.
+	folders map[plumbing.Hash][]gitEntry
+	blobs   map[blobKey]blobInfo
+}
+
+// blobKey is a blob in one of its two roles, which are checked differently.
+type blobKey struct {
+	hash plumbing.Hash
+	link bool
+}
+
+type blobInfo struct {
+	size int64
+	link string // target of a link
+}
+
+func (w *walker) folder(h plumbing.Hash, dir string, depth int) error {
+	if err := w.ctx.Err(); err != nil {
+		return err
+	}
+	if depth > w.limits.Depth {
+		return pathError(dir, fmt.Errorf("it lies in more than %d folders; move it up", w.limits.Depth))
+	}
+	entries, err := w.entries(h, dir)
+	if err != nil {
+		return err
+	}
+	for i, e := range entries {
+		path := join(dir, e.name)
+		if i > 0 && entries[i-1].name == e.name {
+			return pathError(path, errors.New("the folder has this name twice; remove one"))
+		}
+		if err := w.entry(e, path, depth); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entries parses one folder and sorts it by plain names. The count is checked
+// before anything is kept.
+func (w *walker) entries(h plumbing.Hash, dir string) ([]gitEntry, error) {
+	if entries, ok := w.folders[h]; ok {
+		return entries, nil
+	}
+	b, err := w.store.get(h, plumbing.TreeObject, maxTree)
+	if err != nil {
+		return nil, pathError(dir, err)
+	}
+	var entries []gitEntry
+	for e, err := range gitEntries(b) {
+		if err != nil {
+			return nil, pathError(dir, err)
+		}
+		if len(w.tree.Files)+len(entries) >= w.limits.Files {
+			return nil, fmt.Errorf("it has more than %d files and folders; remove what the app does not need", w.limits.Files)
+		}
+		entries = append(entries, e)
+	}
+	sort.Slice(entries, func(i, j int) bool { return entries[i].name < entries[j].name })
+	w.folders[h] = entries
+	return entries, nil
+}
+
+func (w *walker) entry(e gitEntry, path string, depth int) error {
+	if err := checkName(e.name, w.limits.Name); err != nil {
+		return pathError(path, err)
+	}
+	if len(path) > w.limits.Path {
+		return pathError(path, fmt.Errorf("its path has %d bytes, more than %d; shorten it", len(path), w.limits.Path))
+	}
+	if len(w.tree.Files) >= w.limits.Files {
+		return fmt.Errorf("it has more than %d files and folders; remove what the app does not need", w.limits.Files)
+	}
+	f := Entry{Path: path}
+	switch e.kind() {
+	case modeDir:
+		f.Mode = modeDir
+		w.tree.Files = append(w.tree.Files, f)
+		return w.folder(e.hash, path, depth+1)
+	case modeFile:
+		f.Mode = modeFile | 0o644
+		if e.mode&0o100 != 0 {
+			f.Mode = modeFile | 0o755
+		}
+	case modeLink:
+		f.Mode = modeLink
+	case modeSub:
+		return pathError(path, errors.New("it is a submodule, and submodules are not supported yet; commit its files instead"))
+	default:
+		return pathError(path, fmt.Errorf("its mode %06o is none that a file can have; commit a plain file", e.mode))
+	}
+	return w.blob(f, e.hash)
+}
+
+// blob adds a file or a link.
+func (w *walker) blob(f Entry, h plumbing.Hash) error {
+	if len(w.tree.Files)%1024 == 0 && w.ctx.Err() != nil {
+		return w.ctx.Err()
+	}
+	key := blobKey{h, f.Mode == modeLink}
+	info, known := w.blobs[key]
+	if !known {
+		err := w.store.use(func(v *view) (err error) {
+			info.size, err = v.EncodedObjectSize(h)
+			return err
+		})
+		if err != nil {
+			return pathError(f.Path, err)
+		}
+	}
+	f.Blob, f.Size, f.Link = h, info.size, info.link
+	t := w.tree
+	t.Stats.Files++
+	t.Stats.Bytes += f.Size
+	if f.Size > w.limits.Blob {
+		return pathError(f.Path, fmt.Errorf("it has %s, more than %s; keep large files outside the repository",
+			Bytes(f.Size), Bytes(w.limits.Blob)))
+	}
+	if t.Stats.Bytes > w.limits.Total {
+		return pathError(f.Path, fmt.Errorf("with it the files have more than %s; remove what the app does not need",
+			Bytes(w.limits.Total)))
+	}
+	if !known {
+		if err := w.content(&f); err != nil {
+			return pathError(f.Path, err)
+		}
+		w.blobs[key] = blobInfo{f.Size, f.Link}
+	}
+	t.Files = append(t.Files, f)
+	return nil
+}
+
+// lfsSpec starts a Git LFS pointer, which has at most lfsMax bytes.
+const (
+	lfsSpec = "version https://git-lfs.github.com/spec/"
+	lfsMax  = 1024
+)
+
+// content reads the target of a link and refuses LFS pointers.
+func (w *walker) content(f *Entry) error {
+	if f.Mode == modeLink {
+		if f.Size == 0 || f.Size > 4095 {
+			return fmt.Errorf("its link target has %d bytes; a target has 1 to 4095", f.Size)
+		}
+		b, err := w.store.get(f.Blob, plumbing.BlobObject, 4095)
+		if err != nil {
+			return err
+		}
+		f.Link = string(b)
+		if !utf8.Valid(b) || bytes.IndexByte(b, 0) >= 0 {
+			return fmt.Errorf("its link target %q is not text in UTF-8; correct it", f.Link)
+		}
+		return nil
+	}
+	if f.Size < int64(len(lfsSpec)) || f.Size > lfsMax {
+		return nil
+	}
+	b, err := w.store.get(f.Blob, plumbing.BlobObject, lfsMax)
+	if err == nil && strings.HasPrefix(string(b), lfsSpec) {
+		err = errors.New("it is a Git LFS pointer, and LFS is not supported yet; " +
+			"commit the file itself (git lfs migrate export --include=<path>)")
+	}
+	return err
+}
+
+func join(dir, name string) string {
+	if dir == "" {
+		return name
+	}
+	return dir + "/" + name
+}
+
+// pathError names the path that err is about, so that it can be printed.
+func pathError(path string, err error) error {
+	if path == "" {
+		path = "the root folder"
+	} else if strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r > '~' }) || len(path) > 200 {
+		path = fmt.Sprintf("%.200q", path)
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
