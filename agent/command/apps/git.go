@@ -59,7 +59,7 @@ var gitReport = cli.Reporter{
 	Noun: "git",
 	Keys: cli.Sorted(append(gitProperties.Keys(), "git-keep-git-dir", "git-last-updated-at", "git-sha")),
 	Collect: func(c *cli.Call, app *agent.App, _ string) (map[string]string, error) {
-		set, err := c.Server.Settings()
+		set, err := c.Settings()
 		if err != nil {
 			return nil, err
 		}

@@ -99,7 +99,7 @@ type variable struct{ key, origin, value string }
 // variables are all of them, sorted by name. What dokku sets wins over the app's
 // config, and that over the server's.
 func variables(c *cli.Call) ([]variable, error) {
-	set, err := c.Server.Settings()
+	set, err := c.Settings()
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +143,7 @@ func printOrigins(c *cli.Call, values bool) error {
 
 // configOf returns the variables of the app, or with --global the server's.
 func configOf(c *cli.Call) (map[string]string, error) {
-	set, err := c.Server.Settings()
+	set, err := c.Settings()
 	if err != nil {
 		return nil, err
 	}

@@ -139,7 +139,7 @@ var checkReport = cli.Reporter{
 }
 
 func collectChecks(c *cli.Call, app *agent.App, _ string) (map[string]string, error) {
-	set, err := c.Server.Settings()
+	set, err := c.Settings()
 	if err != nil {
 		return nil, err
 	}

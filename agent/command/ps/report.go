@@ -83,7 +83,7 @@ var processReport = cli.Reporter{
 }
 
 func collectPS(c *cli.Call, app *agent.App, only string) (map[string]string, error) {
-	set, err := c.Server.Settings()
+	set, err := c.Settings()
 	if err != nil {
 		return nil, err
 	}

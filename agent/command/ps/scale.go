@@ -43,7 +43,7 @@ func runScale(c *cli.Call) error {
 	if format == "json" {
 		return c.UsageError("--format json shows the formation and cannot be used to change it")
 	}
-	set, err := c.Server.Settings()
+	set, err := c.Settings()
 	if err != nil {
 		return err
 	}

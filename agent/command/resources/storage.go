@@ -138,7 +138,7 @@ func mountStorage(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	set, err := c.Server.Settings()
+	set, err := c.Settings()
 	if err != nil {
 		return err
 	}

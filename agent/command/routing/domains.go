@@ -69,7 +69,7 @@ var domainCommands = []cli.Spec{
 	},
 	{
 		Use: "domains:remove-global DOMAIN...", Short: "Remove domains below which apps get theirs",
-		Words: func(c *cli.Call) []string { set, _ := c.Server.Settings(); return set.Domains },
+		Words: func(c *cli.Call) []string { set, _ := c.Settings(); return set.Domains },
 		Run: func(c *cli.Call) error {
 			return changeGlobal(c, func(have, given []string) ([]string, []string, error) {
 				var said []string
@@ -106,12 +106,12 @@ var domainCommands = []cli.Spec{
 var domainReport = cli.Reporter{
 	Noun: "domains",
 	Global: func(c *cli.Call) (map[string]string, error) {
-		set, err := c.Server.Settings()
+		set, err := c.Settings()
 		return globalDomains(set), err
 	},
 	Keys: []string{"domains-app-enabled", "domains-app-vhosts", "domains-global-enabled", "domains-global-vhosts"},
 	Collect: func(c *cli.Call, app *agent.App, _ string) (map[string]string, error) {
-		set, err := c.Server.Settings()
+		set, err := c.Settings()
 		if err != nil {
 			return nil, err
 		}

@@ -27,7 +27,7 @@ func changeGlobal(c *cli.Call, change func(have, given []string) (domains, said 
 	if err != nil {
 		return err
 	}
-	set, err := c.Server.Settings()
+	set, err := c.Settings()
 	if err != nil {
 		return err
 	}

@@ -93,7 +93,7 @@ var networkReport = cli.Reporter{
 	Noun: "network",
 	Keys: cli.Sorted(append(networkProperties.Keys(), "network-web-listeners")),
 	Collect: func(c *cli.Call, app *agent.App, only string) (map[string]string, error) {
-		set, err := c.Server.Settings()
+		set, err := c.Settings()
 		if err != nil {
 			return nil, err
 		}

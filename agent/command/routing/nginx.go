@@ -41,7 +41,7 @@ var nginxReport = cli.Reporter{
 	Noun: "nginx",
 	Keys: cli.Sorted(nginxProperties.Keys()),
 	Collect: func(c *cli.Call, app *agent.App, _ string) (map[string]string, error) {
-		set, err := c.Server.Settings()
+		set, err := c.Settings()
 		if err != nil {
 			return nil, err
 		}

@@ -249,7 +249,7 @@ var portsReport = cli.Reporter{
 	Noun: "ports",
 	Keys: []string{"ports-map", "ports-map-detected"},
 	Collect: func(c *cli.Call, app *agent.App, _ string) (map[string]string, error) {
-		set, err := c.Server.Settings()
+		set, err := c.Settings()
 		detected := agent.PortMap{Scheme: "http", Host: set.Nginx.Port, Container: agent.DetectedPort(app)}
 		own := ""
 		if len(app.State.Ports) > 0 && err == nil {

@@ -53,7 +53,7 @@ var proxyReport = cli.Reporter{
 	Noun: "proxy",
 	Keys: cli.Sorted(append(proxyProperties.Keys(), "proxy-enabled", "proxy-host-port")),
 	Collect: func(c *cli.Call, app *agent.App, _ string) (map[string]string, error) {
-		set, err := c.Server.Settings()
+		set, err := c.Settings()
 		if err != nil {
 			return nil, err
 		}
