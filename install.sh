@@ -682,7 +682,8 @@ test_all() {
   go vet ./... ./testdata/app ./testdata/load ./testdata/e2e/server || die "go vet failed: see above"
   go tool staticcheck ./... || die "staticcheck failed: see above"
   step "go test -race ./..."
-  CGO_ENABLED=1 go test -race -timeout 15m ./... || die "tests failed: see above"
+  # The end-to-end tests take longest, so they start first.
+  CGO_ENABLED=1 go test -race -timeout 15m ./agent/e2e ./... || die "tests failed: see above"
   printf '%s\n' "=====> All tests passed"
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 )
 
@@ -20,12 +21,12 @@ func TestLockKeepsItsHolder(t *testing.T) {
 	var printed strings.Builder
 	term := event.NewTerminal(&printed, &printed, false)
 	synctest.Test(t, func(t *testing.T) {
-		l, ok, err := m.server.tryLock("shop", "ps:restart")
+		l, ok, err := m.server.Store.tryLock("shop", "ps:restart")
 		if err != nil || !ok {
 			t.Fatal(ok, err)
 		}
 		defer l.release()
-		before, err := os.ReadFile(m.server.own("locks", "shop"))
+		before, err := os.ReadFile(m.server.Store.own("locks", "shop"))
 		if err != nil || !strings.Contains(string(before), "ps:restart") {
 			t.Fatalf("the lock says %q (%v)", before, err)
 		}
@@ -34,7 +35,7 @@ func TestLockKeepsItsHolder(t *testing.T) {
 		if err := m.pushTo(ctx, "shop", h.one, h.two, event.New(term)); err == nil {
 			t.Error("a push goes through beside a restart")
 		}
-		after, err := os.ReadFile(m.server.own("locks", "shop"))
+		after, err := os.ReadFile(m.server.Store.own("locks", "shop"))
 		if err != nil || string(after) != string(before) {
 			t.Errorf("the lock says %q, and said %q (%v)", after, before, err)
 		}
@@ -51,13 +52,13 @@ func TestShortWaitIsSilent(t *testing.T) {
 	var printed strings.Builder
 	term := event.NewTerminal(&printed, &printed, false)
 	synctest.Test(t, func(t *testing.T) {
-		l, ok, err := m.server.tryLock("shop", "the agent")
+		l, ok, err := m.server.Store.tryLock("shop", "the agent")
 		if err != nil || !ok {
 			t.Fatal(ok, err)
 		}
 		got := make(chan error)
 		go func() {
-			other, err := m.server.lockApp(t.Context(), "shop", "ps:scale", event.New(term))
+			other, err := m.server.Store.lockApp(t.Context(), "shop", "ps:scale", event.New(term))
 			if err == nil {
 				other.release()
 			}
@@ -78,15 +79,15 @@ func TestShortWaitIsSilent(t *testing.T) {
 // TestAbortedScaling: what did not come up is not what ps:scale reports.
 func TestAbortedScaling(t *testing.T) {
 	m := newMachine(t, newHistory(t))
-	before, err := m.server.Load("shop")
+	before, err := m.server.Store.Load("shop")
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.engine.Behave(func(s engine.Spec) engine.Behaviour { return engine.Behaviour{Exits: s.Index > 2, Code: 1} })
+	m.engine.Behave(func(s engine.Spec) memory.Behaviour { return memory.Behaviour{Exits: s.Index > 2, Code: 1} })
 	if err := m.server.Scale(t.Context(), "shop", map[string]int{"web": 4}, false, event.Log{}); err == nil {
 		t.Fatal("processes that end at once are accepted")
 	}
-	after, err := m.server.Load("shop")
+	after, err := m.server.Store.Load("shop")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,10 +17,10 @@ func TestOneAgent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		first := make(chan error, 1)
-		go func() { first <- m.server.Run(ctx, event.Log{}) }()
+		go func() { first <- Run(ctx, m.server, event.Log{}) }()
 		synctest.Wait()
-		second := &Server{Root: m.root, host: m.engine, proxy: m.proxy}
-		if err := second.Run(ctx, event.Log{}); err == nil || !strings.Contains(err.Error(), "another agent runs on "+m.root) {
+		second := &Server{Env: &Env{Store: &Store{Root: m.root}, host: m.engine, proxy: m.proxy}}
+		if err := Run(ctx, second, event.Log{}); err == nil || !strings.Contains(err.Error(), "another agent runs on "+m.root) {
 			t.Errorf("a second agent: %v", err)
 		}
 		select {
@@ -64,7 +64,7 @@ func TestAppsAtTheSameTime(t *testing.T) {
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
-		go func() { ended <- m.server.Run(ctx, event.Log{}) }()
+		go func() { ended <- Run(ctx, m.server, event.Log{}) }()
 		synctest.Wait()
 		if busy != parallelApps {
 			t.Errorf("it works on %d apps at the same time, want %d", busy, parallelApps)

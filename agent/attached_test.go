@@ -12,15 +12,16 @@ import (
 	"testing"
 
 	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 )
 
 // starts collects what is started from now on, by container type and index.
 func (m *machine) starts() map[string]engine.Spec {
 	specs := map[string]engine.Spec{}
-	m.engine.Behave(func(s engine.Spec) engine.Behaviour {
+	m.engine.Behave(func(s engine.Spec) memory.Behaviour {
 		specs[fmt.Sprintf("%s.%d", s.Type, s.Index)] = s
-		return engine.Behaviour{Exits: s.Kind == engine.KindRelease}
+		return memory.Behaviour{Exits: s.Kind == engine.KindRelease}
 	})
 	return specs
 }
@@ -43,7 +44,7 @@ func (m *machine) withData() (folder string) {
 		m.t.Fatal(err)
 	}
 	folder = filepath.Join(root, "data")
-	err = errors.Join(os.Mkdir(folder, 0o755), m.server.CreateNetwork(ctx, "db"), m.server.UpdateSettings(ctx, func(s *Settings) error {
+	err = errors.Join(os.Mkdir(folder, 0o755), m.server.CreateNetwork(ctx, "db"), m.server.Store.UpdateSettings(ctx, func(s *Settings) error {
 		s.StorageRoot, s.Network = root, map[string]string{NetworkInitial: "db"}
 		return nil
 	}))
@@ -182,7 +183,7 @@ func TestNetworkInUse(t *testing.T) {
 	}
 	refused("in use by all apps (--global)")
 	m.next(func(st *State) { st.Network = map[string]string{NetworkPostDeploy: "db"} })
-	if err := m.server.UpdateSettings(ctx, func(s *Settings) error { s.Network = nil; return nil }); err != nil {
+	if err := m.server.Store.UpdateSettings(ctx, func(s *Settings) error { s.Network = nil; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	refused("in use by app shop")
@@ -215,7 +216,7 @@ func TestNetworkInUse(t *testing.T) {
 // image is the id of the app's current image.
 func (m *machine) image() string {
 	m.t.Helper()
-	a, err := m.server.Load("shop")
+	a, err := m.server.Store.Load("shop")
 	if err != nil {
 		m.t.Fatal(err)
 	}

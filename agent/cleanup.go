@@ -3,11 +3,8 @@ package agent
 import (
 	"context"
 	"errors"
-	"slices"
 
-	"dokku/agent/engine"
 	"dokku/agent/event"
-	"dokku/build"
 )
 
 // Cleanup removes what the app, or with "" any app of this server, no longer
@@ -18,66 +15,13 @@ func (s *Server) Cleanup(ctx context.Context, app string, log event.Log) error {
 	apps := []string{app}
 	if app == "" {
 		var err error
-		if apps, err = s.Apps(); err != nil {
+		if apps, err = s.Store.Apps(); err != nil {
 			return err
 		}
 	}
 	var errs []error
 	for _, name := range apps {
-		errs = append(errs, s.with(ctx, name, "cleanup", log, func(x *session) error { return x.cleanup(ctx) }))
+		errs = append(errs, s.with(ctx, name, Op{Name: "cleanup"}, log, func(x *session) error { return x.cleanup(ctx) }))
 	}
 	return errors.Join(errs...)
-}
-
-func (x *session) cleanup(ctx context.Context) error {
-	x.log.Step("Cleaning up %s", x.Name)
-	host, err := x.Host()
-	if err != nil {
-		return err
-	}
-	before, err := x.observed(ctx, host, x.App)
-	if err != nil {
-		return err
-	}
-	sizes := map[string]int64{}
-	for _, i := range before.Images {
-		if info, err := host.Image(ctx, i.ID); err == nil {
-			sizes[i.ID] = info.Size
-		}
-	}
-	for _, i := range before.Instances {
-		if i.Kind == engine.KindRun && (i.Status == engine.StatusExited || i.Status == engine.StatusDead) {
-			if err := host.Remove(ctx, engine.Resource{Kind: engine.Container, ID: i.ID}); err != nil {
-				return err
-			}
-		}
-	}
-	if err := x.converge(ctx, false); err != nil {
-		return err
-	}
-	after, err := x.observed(ctx, host, x.App)
-	if err == nil {
-		x.tellFreed(before, after, sizes)
-	}
-	return err
-}
-
-// tellFreed prints what there was before and is not any longer.
-func (x *session) tellFreed(before, after engine.Observed, sizes map[string]int64) {
-	removed := 0
-	for _, i := range before.Instances {
-		if !slices.ContainsFunc(after.Instances, func(o engine.Instance) bool { return o.ID == i.ID }) {
-			x.log.Detail("Removed container %s", i.Name)
-			removed++
-		}
-	}
-	for _, i := range before.Images {
-		if !slices.ContainsFunc(after.Images, func(o engine.Image) bool { return o.ID == i.ID }) {
-			x.log.Detail("Removed image %s (%s)", i.ID, build.Bytes(sizes[i.ID]))
-			removed++
-		}
-	}
-	if removed == 0 {
-		x.log.Detail("There is nothing to remove")
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 )
 
@@ -11,12 +12,12 @@ import (
 func TestCleanup(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	ctx := t.Context()
-	a, err := m.server.Load("shop")
+	a, err := m.server.Store.Load("shop")
 	if err != nil {
 		t.Fatal(err)
 	}
 	once := func(name string, exits bool) string {
-		m.engine.Behave(func(engine.Spec) engine.Behaviour { return engine.Behaviour{Exits: exits} })
+		m.engine.Behave(func(engine.Spec) memory.Behaviour { return memory.Behaviour{Exits: exits} })
 		i, err := m.engine.Start(ctx, engine.Spec{App: "shop", Kind: engine.KindRun, Type: "run", Index: 1, Name: name, Image: a.Current.Image})
 		if err != nil {
 			t.Fatal(err)

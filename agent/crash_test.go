@@ -10,7 +10,9 @@ import (
 	"sync"
 	"testing"
 
+	"dokku/agent/agenttest"
 	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
 	"dokku/build"
@@ -22,7 +24,7 @@ import (
 type machine struct {
 	t      *testing.T
 	root   string
-	engine *engine.Memory
+	engine *memory.Engine
 	proxy  *proxy.Memory
 	server *Server
 
@@ -43,11 +45,11 @@ var errDead = errors.New("the machine has no power")
 // newMachine has an app whose first revision is deployed.
 func newMachine(t *testing.T, h history) *machine {
 	t.Helper()
-	m := &machine{t: t, root: inMemory(t), engine: engine.NewMemory(), proxy: &proxy.Memory{}}
+	m := &machine{t: t, root: inMemory(t), engine: memory.New(), proxy: &proxy.Memory{}}
 	m.engine.Behave(behaviour)
 	m.turnOn()
 	ctx := context.Background()
-	if err := m.server.UpdateSettings(ctx, func(s *Settings) error {
+	if err := m.server.Store.UpdateSettings(ctx, func(s *Settings) error {
 		s.Checks, s.KeepReleases = map[string]string{"default-wait": "0", "wait-to-retire": "0"}, 2
 		return nil
 	}); err != nil {
@@ -56,7 +58,7 @@ func newMachine(t *testing.T, h history) *machine {
 	if err := m.server.Create(ctx, "shop", false); err != nil {
 		t.Fatal(err)
 	}
-	git(t, m.server.dir("shop"), "fetch", "-q", h.dir, "main")
+	git(t, m.server.Store.dir("shop"), "fetch", "-q", h.dir, "main")
 	if err := m.push(zeroID, h.one); err != nil {
 		t.Fatal(err)
 	}
@@ -69,8 +71,8 @@ func newMachine(t *testing.T, h history) *machine {
 }
 
 // behaviour is the one of an app that works.
-func behaviour(s engine.Spec) engine.Behaviour {
-	return engine.Behaviour{Output: []string{s.Type + " ran"}, Exits: s.Kind == engine.KindRelease}
+func behaviour(s engine.Spec) memory.Behaviour {
+	return memory.Behaviour{Output: []string{s.Type + " ran"}, Exits: s.Kind == engine.KindRelease}
 }
 
 // inMemory is a folder where fsync costs nothing, if the host has one: the
@@ -89,9 +91,8 @@ func (m *machine) turnOn() {
 	m.mu.Lock()
 	m.dead, m.kill = false, 0
 	m.mu.Unlock()
-	s := &Server{Root: m.root, Binary: "/bin/true", host: m.engine, proxy: m.proxy, image: m.build, dial: dialNothing,
-		owner: func() (Owner, error) { return Owner{Boot: "before the last reboot"}, nil },
-		fault: m.change}
+	s := &Server{Env: &Env{Store: &Store{Root: m.root, fault: m.change}, host: m.engine, proxy: m.proxy, image: m.build, dial: dialNothing,
+		owner: func() (Owner, error) { return Owner{Boot: "before the last reboot"}, nil }}, Binary: "/bin/true"}
 	m.server = s
 	m.engine.Fail(func(call string, _ ...any) error {
 		switch call {
@@ -168,7 +169,7 @@ func (m *machine) pushTo(ctx context.Context, app, old, new string, log event.Lo
 	p := Push{App: app, Refs: []Ref{{Old: old, New: new, Name: "refs/heads/main"}}, Objects: objects}
 	if err := m.server.Prepare(ctx, p, log); err != nil {
 		if objects.ObjectDir != "" && m.powered() == nil {
-			m.server.disk.RemoveAll(objects.ObjectDir)
+			m.server.Store.disk.RemoveAll(objects.ObjectDir)
 		}
 		return err
 	}
@@ -185,7 +186,7 @@ func (m *machine) pushTo(ctx context.Context, app, old, new string, log event.Lo
 func (m *machine) settle() {
 	m.t.Helper()
 	for range 4 {
-		if _, done, err := m.server.tend(context.Background(), m.app(), false, event.Log{}); !done || err != nil {
+		if _, done, err := m.server.Tend(context.Background(), m.app(), false, event.Log{}); !done || err != nil {
 			m.t.Fatalf("the agent cannot reconcile: done=%v, %v", done, err)
 		}
 	}
@@ -220,7 +221,7 @@ func (m *machine) serving() error {
 func (m *machine) atRest() error {
 	ctx := context.Background()
 	name := m.app()
-	a, err := m.server.Load(name)
+	a, err := m.server.Store.Load(name)
 	if err != nil {
 		return err
 	}
@@ -269,7 +270,7 @@ func (m *machine) atRest() error {
 }
 
 func (m *machine) onlyKept(o engine.Observed) error {
-	releases, err := m.server.Releases(m.app())
+	releases, err := m.server.Store.Releases(m.app())
 	if err != nil {
 		return err
 	}
@@ -288,64 +289,13 @@ func (m *machine) onlyKept(o engine.Observed) error {
 	return nil
 }
 
-// An operation is what people ask of an app.
-type operation struct {
-	name string
-	// least is the number of changes that were counted when this was written, less
-	// a few that depend on which of several starts is first: fewer mean that
-	// changes go uncounted.
-	least int
-	stops bool // the app may be away meanwhile
-	do    func(*machine) error
-}
-
-func operations(ctx context.Context, h history) []operation {
-	none := event.Log{}
-	return []operation{
-		{"push", 43, false, func(m *machine) error { return m.pushTo(ctx, "shop", h.one, h.two, none) }},
-		{"ps:restart", 28, false, func(m *machine) error { return m.server.Restart(ctx, "shop", none) }},
-		{"ps:restart web", 25, false, func(m *machine) error { return m.server.RestartType(ctx, "shop", "web", none) }},
-		{"ps:restart with workers one after the other", 25, false, func(m *machine) error {
-			disable := func(set *Settings) error { set.Checks["disabled"] = "worker"; return nil }
-			return errors.Join(m.server.UpdateSettings(ctx, disable), m.server.Restart(ctx, "shop", none))
-		}},
-		{"ps:rebuild", 33, false, func(m *machine) error { return m.server.Rebuild(ctx, "shop", none) }},
-		{"config:set", 28, false, func(m *machine) error {
-			return m.server.SetConfig(ctx, "shop", map[string]string{"A": "b"}, nil, true, none)
-		}},
-		{"scale up", 10, false, func(m *machine) error {
-			return m.server.Scale(ctx, "shop", map[string]int{"web": 4, "worker": 2}, false, none)
-		}},
-		{"scale down", 15, false, func(m *machine) error {
-			return m.server.Scale(ctx, "shop", map[string]int{"web": 1, "worker": 0}, false, none)
-		}},
-		{"ps:stop", 7, true, func(m *machine) error { return m.server.Stop(ctx, "shop", none) }},
-		{"ps:stop and ps:start", 27, true, func(m *machine) error {
-			return errors.Join(m.server.Stop(ctx, "shop", none), m.server.Start(ctx, "shop", none))
-		}},
-		{"proxy:disable and proxy:enable", 60, true, func(m *machine) error {
-			return errors.Join(m.server.SetProxy(ctx, "shop", false, none), m.server.SetProxy(ctx, "shop", true, none))
-		}},
-		{"apps:rename", 40, false, func(m *machine) error { return m.server.Rename(ctx, "shop", "store", false, none) }},
-		{"apps:rename without the proxy", 50, true, func(m *machine) error {
-			return errors.Join(m.server.SetProxy(ctx, "shop", false, none), m.server.Rename(ctx, "shop", "store", false, none))
-		}},
-		{"ports:set with another web port", 28, false, func(m *machine) error {
-			return m.mapping(PortMap{"http", 80, 9000}, PortMap{"http", 10080, 0})
-		}},
-		{"apps:rename of a stopped app", 20, true, func(m *machine) error {
-			return errors.Join(m.server.Stop(ctx, "shop", none), m.server.Rename(ctx, "shop", "store", false, none))
-		}},
-	}
-}
-
 // TestKilledAnywhere kills each operation before every change that it makes,
 // one at a time, and lets the agent recover.
 func TestKilledAnywhere(t *testing.T) {
 	h := newHistory(t)
 	total := 0
-	for _, test := range operations(context.Background(), h) {
-		t.Run(test.name, func(t *testing.T) {
+	for _, test := range operations(context.Background(), h, agenttest.Killed) {
+		t.Run(test.Name, func(t *testing.T) {
 			whole := newMachine(t, h)
 			if err := test.do(whole); err != nil {
 				t.Fatalf("cannot do it undisturbed: %v", err)
@@ -355,11 +305,11 @@ func TestKilledAnywhere(t *testing.T) {
 				t.Fatalf("undisturbed: %v", err)
 			}
 			n := whole.count
-			if n < test.least {
-				t.Errorf("%d changes were counted, there were %d once: %v", n, test.least, whole.names)
+			if n < test.Changes {
+				t.Errorf("%d changes were counted, there were %d once: %v", n, test.Changes, whole.names)
 			}
 			for k := 1; k <= n; k++ {
-				killed(t, h, k, test.stops, test.do)
+				killed(t, h, k, test.Away, test.do)
 			}
 			total += n
 			t.Logf("killed before each of %d changes", n)
@@ -382,7 +332,7 @@ func killed(t *testing.T, h history, k int, stops bool, do func(*machine) error)
 	if err := m.atRest(); err != nil {
 		t.Fatalf("%s: after recovery: %v\n%v", where, err, m.names)
 	}
-	a, _ := m.server.Load(m.app())
+	a, _ := m.server.Store.Load(m.app())
 	if err := m.serving(); err != nil && !a.State.Stopped && !a.State.ProxyDisabled {
 		t.Fatalf("%s: after recovery: %v", where, err)
 	}

@@ -14,9 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"dokku/agent/agenttest"
 	"dokku/agent/disk"
 	"dokku/agent/disk/disktest"
-	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
 )
@@ -43,7 +44,7 @@ var unrecorded = regexp.MustCompile(`^\.dokku/(locks|log)$|/deploys/[0-9]+\.log$
 // with what the engine and the proxy have then.
 type cut struct {
 	ops    int
-	engine *engine.Memory
+	engine *memory.Engine
 	routes []proxy.Route
 	// done: the operation has been reported done.
 	done bool
@@ -77,8 +78,8 @@ func record(t *testing.T, base *machine, op operation) (*take, error) {
 	}
 	r.packs, r.oldGit = base.packs, base.oldGit
 	r.machine.visit = func(string) error { return nil }
-	r.server.proxy, r.server.fault = r.machine.proxy, nil
-	r.server.disk = disk.Disk{Watch: func(o disk.Op) { k.Watch(o); k.cut(fmt.Sprintf("what follows %s %s", o.Kind, o.Path)) }}
+	r.server.proxy, r.server.Store.fault = r.machine.proxy, nil
+	r.server.Store.disk = disk.Disk{Watch: func(o disk.Op) { k.Watch(o); k.cut(fmt.Sprintf("what follows %s %s", o.Kind, o.Path)) }}
 	r.engine.Fail(func(call string, _ ...any) error {
 		if changing[call] {
 			k.cut(call)
@@ -162,7 +163,7 @@ func (c cut) turnedOn(t *testing.T, s disktest.State) (*rig, error) {
 func (r *rig) startUp() (changes int, err error) {
 	r.turnOn()
 	r.machine.visit = func(string) error { return nil }
-	r.server.fault = nil
+	r.server.Store.fault = nil
 	count := func(call string) error {
 		if changing[call] {
 			changes++
@@ -172,14 +173,14 @@ func (r *rig) startUp() (changes int, err error) {
 	var mu sync.Mutex
 	r.engine.Fail(func(call string, _ ...any) error { mu.Lock(); defer mu.Unlock(); return count(call) })
 	r.machine.proxy.Fail(func(call, _ string) error { return count(call) })
-	r.server.sweepRoot()
+	r.server.Store.sweepRoot()
 	r.aMinuteLater()
 	for n := range 3 {
 		if err := r.lookFree(n == 0); err != nil {
 			return changes, fmt.Errorf("the agent's look %d: %w", n+1, err)
 		}
 	}
-	r.server.sweepRoot() // removes the folder that a destroy has gone through
+	r.server.Store.sweepRoot() // removes the folder that a destroy has gone through
 	return changes, nil
 }
 
@@ -190,7 +191,7 @@ func (r *rig) lookFree(restore bool) (err error) {
 		if err != nil || app == "" {
 			return err
 		}
-		if _, done, err := r.server.tend(context.Background(), app, restore, event.Log{}); done || err != nil {
+		if _, done, err := r.server.Tend(context.Background(), app, restore, event.Log{}); done || err != nil {
 			return err
 		}
 		runtime.Gosched()
@@ -233,7 +234,7 @@ func (k *take) outcome(r *rig, c cut) error {
 		return err
 	case c.done && got != k.w.after:
 		return fmt.Errorf("it was reported done and is %s, want %s", got, k.w.after)
-	case got != k.w.before && got != k.w.after && !twoCommands.MatchString(k.op.name):
+	case got != k.w.before && got != k.w.after && !twoCommands.MatchString(k.op.Name):
 		return fmt.Errorf("it is neither done nor undone: %s, before %s, done %s", got, k.w.before, k.w.after)
 	}
 	return r.rest()
@@ -243,14 +244,14 @@ func (k *take) outcome(r *rig, c cut) error {
 func (r *rig) aMinuteLater() {
 	then := time.Now().Add(-2 * provisionalAge)
 	app, _ := r.only()
-	if a, err := r.server.Load(app); err == nil && a.State.Provisional {
-		os.Chtimes(r.server.file(app, "state.json"), then, then)
+	if a, err := r.server.Store.Load(app); err == nil && a.State.Provisional {
+		os.Chtimes(r.server.Store.file(app, "state.json"), then, then)
 	}
 }
 
 // halfMade returns an error when there is a repository that is no app.
 func (r *rig) halfMade() error {
-	for _, f := range (&doctor{Server: r.server}).checkStray(context.Background()) {
+	for _, f := range (&examination{Server: r.server}).checkStray(context.Background()) {
 		if f.Status != HealthOK {
 			return errors.New(f.Text)
 		}
@@ -264,7 +265,7 @@ func (r *rig) connected() error {
 	if err != nil || app == "" {
 		return err
 	}
-	cmd := exec.Command("git", "-C", r.server.dir(app), "rev-list", "--objects", "--quiet", "--all")
+	cmd := exec.Command("git", "-C", r.server.Store.dir(app), "rev-list", "--objects", "--quiet", "--all")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("the repository lacks objects: %w: %s", err, out)
 	}
@@ -278,10 +279,10 @@ func TestPowerLoss(t *testing.T) {
 	var mu sync.Mutex
 	ops, checked, wrong := 0, 0, 0
 	t.Run("operations", func(t *testing.T) {
-		for _, op := range crashOperations(h) {
-			t.Run(op.name, func(t *testing.T) {
+		for _, op := range operations(context.Background(), h, agenttest.PowerLoss) {
+			t.Run(op.Name, func(t *testing.T) {
 				t.Parallel()
-				k, err := record(t, bases[op.base], op.operation)
+				k, err := record(t, bases[string(op.From)], op)
 				if err != nil {
 					t.Fatalf("undisturbed: %v", err)
 				}
@@ -311,7 +312,7 @@ func (k *take) replay(t *testing.T) (checked, wrong int) {
 	var failed []string
 	for n, c := range k.cuts {
 		for _, s := range k.States(c.ops, mixed, *crashSeed) {
-			name := fmt.Sprintf("%s / %d, before %s / %s", k.op.name, n, strings.ReplaceAll(c.next, k.m.root+"/", ""), s.Name)
+			name := fmt.Sprintf("%s / %d, before %s / %s", k.op.Name, n, strings.ReplaceAll(c.next, k.m.root+"/", ""), s.Name)
 			chosen := *crashFull || *crashOnly != "" || c.done || hash(*crashSeed, name)%crashSample == 0
 			if !chosen || !only.MatchString(name) {
 				continue

@@ -21,9 +21,9 @@ func (c *crowd) settle() {
 	c.t.Helper()
 	l := c.member(*crowdClients)
 	look := func() {
-		apps, err := l.server.Apps()
+		apps, err := l.server.Store.Apps()
 		for _, app := range apps {
-			_, done, terr := l.server.tend(context.Background(), app, false, event.Log{})
+			_, done, terr := l.server.Tend(context.Background(), app, false, event.Log{})
 			if err = errors.Join(err, terr); !done {
 				err = errors.Join(err, fmt.Errorf("somebody holds the lock of %s, or git has yet to decide", app))
 			}
@@ -36,7 +36,7 @@ func (c *crowd) settle() {
 		look()
 	}
 	for _, app := range crowdNames {
-		if a, err := l.server.Load(app); err == nil && a.State.Renamed != nil && a.Current != nil {
+		if a, err := l.server.Store.Load(app); err == nil && a.State.Renamed != nil && a.Current != nil {
 			l.do(agenttest.Command{Verb: "ps:restart", App: app})
 		}
 	}
@@ -101,7 +101,7 @@ func (c *crowd) atRest() {
 func (c *crowd) accounted(app string, rest map[string]bool) error {
 	ctx, s := context.Background(), c.member(0).server
 	live, published, _ := c.proxy.Live(ctx, app)
-	a, err := s.Load(app)
+	a, err := s.Store.Load(app)
 	var none *NoAppError
 	if errors.As(err, &none) && !published {
 		return nil
@@ -112,7 +112,7 @@ func (c *crowd) accounted(app string, rest map[string]bool) error {
 	if st := a.State; st.Staged != nil || len(st.Retiring) > 0 || st.Renamed != nil || st.Destroying || st.Provisional {
 		return fmt.Errorf("it is not at rest: %+v", st)
 	}
-	if p, err := s.Problem(app); p != nil || err != nil {
+	if p, err := s.Store.Problem(app); p != nil || err != nil {
 		return fmt.Errorf("a problem is recorded: %+v, %w", p, err)
 	}
 	if a.Current == nil {
@@ -127,9 +127,10 @@ func (c *crowd) deployed(a *App, live proxy.Route, rest map[string]bool) error {
 	if ref, err := readRef(a.Dir, headRef+"main"); err != nil || ref != a.Current.Revision {
 		return fmt.Errorf("the ref says %s, v%d runs %s (%w)", ref, a.State.Current, a.Current.Revision, err)
 	}
-	f, err := s.formation(a, a.State.Scale)
-	releases, rerr := s.Releases(a.Name)
-	if err = errors.Join(err, rerr); err != nil || len(releases) > 2 {
+	set, serr := s.Store.Settings()
+	f, err := View{a, set}.FormationWith(a.State.Scale)
+	releases, rerr := s.Store.Releases(a.Name)
+	if err = errors.Join(serr, err, rerr); err != nil || len(releases) > 2 {
 		return fmt.Errorf("%d releases (%w)", len(releases), err)
 	}
 	webs, processes, missing := 0, 0, []string{}

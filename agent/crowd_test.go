@@ -20,6 +20,7 @@ import (
 
 	"dokku/agent/agenttest"
 	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
 	"dokku/build"
@@ -41,7 +42,7 @@ var crowdNames = []string{"a", "b", "c", "d", "e", "f"}
 type crowd struct {
 	t        *testing.T
 	root     string
-	engine   *engine.Memory
+	engine   *memory.Engine
 	proxy    *proxy.Memory
 	objects  string   // where the pushed revisions are
 	commits  []string // the revisions
@@ -63,8 +64,8 @@ type member struct {
 
 func newCrowd(t *testing.T) *crowd {
 	t.Helper()
-	c := &crowd{t: t, root: inMemory(t), engine: engine.NewMemory(), proxy: &proxy.Memory{}, history: agenttest.NewHistory()}
-	c.engine.Behave(func(s engine.Spec) engine.Behaviour { return engine.Behaviour{Exits: s.Kind == engine.KindRelease} })
+	c := &crowd{t: t, root: inMemory(t), engine: memory.New(), proxy: &proxy.Memory{}, history: agenttest.NewHistory()}
+	c.engine.Behave(func(s engine.Spec) memory.Behaviour { return memory.Behaviour{Exits: s.Kind == engine.KindRelease} })
 	dir := t.TempDir()
 	c.objects = filepath.Join(dir, ".git", "objects")
 	git(t, dir, "init", "-q", "-b", "main")
@@ -80,7 +81,7 @@ func newCrowd(t *testing.T) *crowd {
 		c.commits = append(c.commits, git(t, dir, "rev-parse", "HEAD"))
 	}
 	git(t, dir, "repack", "-adq")
-	if err := c.member(0).server.UpdateSettings(t.Context(), func(s *Settings) error {
+	if err := c.member(0).server.Store.UpdateSettings(t.Context(), func(s *Settings) error {
 		s.Checks, s.KeepReleases = map[string]string{"default-wait": "0", "wait-to-retire": "0"}, 2
 		return nil
 	}); err != nil {
@@ -91,9 +92,10 @@ func newCrowd(t *testing.T) *crowd {
 
 func (c *crowd) member(id int) *member {
 	l := &member{crowd: c, id: id, rand: rand.New(rand.NewPCG(*crowdSeed, uint64(id))), seen: map[string]string{}}
-	l.server = &Server{Root: c.root, Binary: "/bin/true", host: c.engine, proxy: c.proxy, image: c.build, dial: dialNothing,
-		owner: func() (Owner, error) { return l.owner, nil },
-		fault: func(string) error { l.begun.CompareAndSwap(0, c.history.Now()); return nil }}
+	l.server = &Server{Env: &Env{Store: &Store{Root: c.root,
+		fault: func(string) error { l.begun.CompareAndSwap(0, c.history.Now()); return nil }},
+		host: c.engine, proxy: c.proxy, image: c.build, dial: dialNothing,
+		owner: func() (Owner, error) { return l.owner, nil }}, Binary: "/bin/true"}
 	return l
 }
 
@@ -121,7 +123,7 @@ func TestCommandsAtTheSameTime(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	agent := make(chan error, 1)
-	go func() { agent <- c.member(-1).server.Run(ctx, event.Log{}) }()
+	go func() { agent <- Run(ctx, c.member(-1).server, event.Log{}) }()
 	begun := time.Now()
 	c.within(*crowdPatience, func() {
 		var all sync.WaitGroup
@@ -179,7 +181,7 @@ func (l *member) command() agenttest.Command {
 	case "push", agenttest.Lost:
 		c.New = some(l.commits...)
 		if _, looked := l.seen[c.App]; !looked || l.rand.IntN(3) > 0 {
-			l.seen[c.App], _ = readRef(l.server.dir(c.App), headRef+"main")
+			l.seen[c.App], _ = readRef(l.server.Store.dir(c.App), headRef+"main")
 		}
 		if c.Old = l.seen[c.App]; c.Old == c.New { // git pushes nothing then
 			c.New = l.commits[(slices.Index(l.commits, c.New)+1)%len(l.commits)]
@@ -229,7 +231,7 @@ func text(err error) string {
 
 // look reads an app without its lock, as reports do.
 func (l *member) look(app string) (map[string]string, error) {
-	a, err := l.server.Load(app)
+	a, err := l.server.Store.Load(app)
 	var none *NoAppError
 	if errors.As(err, &none) {
 		return map[string]string{"exists": "false"}, nil
@@ -299,12 +301,12 @@ func (l *member) domains(c agenttest.Command, st *State) error {
 	if slices.Contains(st.Domains, c.Domain) {
 		return nil
 	}
-	apps, err := l.server.Apps()
+	apps, err := l.server.Store.Apps()
 	if err != nil {
 		return err
 	}
 	for _, name := range apps {
-		other, err := l.server.Load(name)
+		other, err := l.server.Store.Load(name)
 		var gone *NoAppError
 		switch {
 		case name == c.App || errors.As(err, &gone):
@@ -334,7 +336,7 @@ func (l *member) push(ctx context.Context, c agenttest.Command) (err error) {
 	if old == "" {
 		old = zeroID
 	}
-	dir := l.server.dir(c.App)
+	dir := l.server.Store.dir(c.App)
 	err = l.server.Prepare(ctx, Push{App: c.App, Refs: []Ref{{old, c.New, headRef + "main"}},
 		Objects: build.Options{GitDir: dir, ObjectDir: l.objects}}, event.Log{})
 	if err != nil || c.Verb == agenttest.Lost {

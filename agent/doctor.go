@@ -34,9 +34,9 @@ type Finding struct {
 	Text   string `json:"text"`
 	// Mend is the command, or what else a person does about it.
 	Mend string `json:"mend"`
-	// Fixable: Mend of the Server does it.
+	// Fixable: Fix does it.
 	Fixable bool `json:"fixable"`
-	// Mended: Mend has done it; Text says what it was.
+	// Mended: Fix has done it; Text says what it was.
 	Mended bool `json:"mended"`
 
 	// fix mends it; what several findings share has one key and is done once.
@@ -53,44 +53,53 @@ const (
 	halfDone = 5 * time.Minute
 )
 
-// A doctor examines a server once. What several checks need is asked once.
-type doctor struct {
-	*Server
-	set Settings
+// A Doctor looks after a server.
+type Doctor struct {
+	Server *Server
+	// Around is the host outside of the root; the zero value is the host itself.
+	Around Surroundings
+}
+
+// An examination is one look at a server. What several checks need is asked once.
+type examination struct {
+	Server *Server
+	set    Settings
 	// engine says whether the engine answers.
 	engine func() (engine.Info, error)
 	// condition is the proxy's; one that cannot be examined has nothing to say.
 	condition func() (proxy.Condition, error)
-	surroundings
+	Surroundings
 }
 
-// surroundings are the files of the host that the doctor reads; tests replace
-// them.
-type surroundings struct {
-	sshConfig string
-	statfs    func(string, *unix.Statfs_t) error
-	patience  time.Duration
+// Surroundings are the parts of the host that the doctor reads. Tests replace them.
+type Surroundings struct {
+	SSHConfig string                             // default /etc/ssh/sshd_config
+	Statfs    func(string, *unix.Statfs_t) error // default statfs(2)
+	Patience  time.Duration                      // of one check; default 5 s
+}
+
+func (s Surroundings) orDefaults() Surroundings {
+	s.SSHConfig = cmp.Or(s.SSHConfig, "/etc/ssh/sshd_config")
+	s.Patience = cmp.Or(s.Patience, checkPatience)
+	if s.Statfs == nil {
+		s.Statfs = unix.Statfs
+	}
+	return s
 }
 
 // Examine checks the server and all apps, or with app not "" that one. It changes
 // nothing. Each check has its own deadline, so that it works, and says what is
 // wrong, while the engine or nginx is down or hangs. The order of the findings is
 // fixed.
-func (s *Server) Examine(ctx context.Context, app string) []Finding {
-	around := s.around
-	around.sshConfig = cmp.Or(around.sshConfig, "/etc/ssh/sshd_config")
-	around.patience = cmp.Or(around.patience, checkPatience)
-	if around.statfs == nil {
-		around.statfs = unix.Statfs
-	}
-	return (&doctor{Server: s, surroundings: around}).examine(ctx, app)
+func (d Doctor) Examine(ctx context.Context, app string) []Finding {
+	return (&examination{Server: d.Server, Surroundings: d.Around.orDefaults()}).run(ctx, app)
 }
 
-func (d *doctor) examine(ctx context.Context, app string) []Finding {
+func (d *examination) run(ctx context.Context, app string) []Finding {
 	d.engine = sync.OnceValues(func() (engine.Info, error) {
 		ctx, cancel := d.limited(ctx)
 		defer cancel()
-		host, err := d.Host()
+		host, err := d.Server.Host()
 		if err != nil {
 			return engine.Info{}, err
 		}
@@ -99,7 +108,7 @@ func (d *doctor) examine(ctx context.Context, app string) []Finding {
 	d.condition = sync.OnceValues(func() (c proxy.Condition, err error) {
 		ctx, cancel := d.limited(ctx)
 		defer cancel()
-		px, err := d.router()
+		px, err := d.Server.router()
 		if err != nil {
 			return c, err
 		}
@@ -109,9 +118,9 @@ func (d *doctor) examine(ctx context.Context, app string) []Finding {
 		return c, nil
 	})
 	var err error
-	if d.set, err = d.Settings(); err != nil {
+	if d.set, err = d.Server.Store.Settings(); err != nil {
 		return []Finding{{Check: "settings", Status: HealthProblem, Text: err.Error(),
-			Mend: "correct " + d.own("server.json") + ", or restore it from a backup"}}
+			Mend: "correct " + d.Server.Store.own("server.json") + ", or restore it from a backup"}}
 	}
 	var checks []func(context.Context) []Finding
 	if app == "" {
@@ -139,14 +148,14 @@ func (d *doctor) examine(ctx context.Context, app string) []Finding {
 }
 
 // limited is the context of one check.
-func (d *doctor) limited(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, d.patience, fmt.Errorf("no answer within %s", d.patience))
+func (d *examination) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, d.Patience, fmt.Errorf("no answer within %s", d.Patience))
 }
 
-// Mend does what is safe about the findings, and examines again. It starts
+// Fix does what is safe about the findings, and examines again. It starts
 // nothing that an administrator may have stopped: nginx, sshd, the agent, a
 // process that has ended. The findings that are gone come back as mended ones.
-func (s *Server) Mend(ctx context.Context, app string, found []Finding, log event.Log) []Finding {
+func (d Doctor) Fix(ctx context.Context, app string, found []Finding, log event.Log) []Finding {
 	done := map[string]bool{}
 	for _, f := range found {
 		if f.fix == nil || done[f.fixKey] {
@@ -159,7 +168,7 @@ func (s *Server) Mend(ctx context.Context, app string, found []Finding, log even
 		}
 		cancel()
 	}
-	after := s.Examine(ctx, app)
+	after := d.Examine(ctx, app)
 	return mended(found, after)
 }
 
@@ -201,7 +210,7 @@ func wrong(check string, h Health, mend, format string, args ...any) Finding {
 	return Finding{Check: check, Status: h, Mend: mend, Text: fmt.Sprintf(format, args...)}
 }
 
-// fixed makes a finding one that Mend mends.
+// fixed makes a finding one that Fix mends.
 func (f Finding) fixed(key string, fix func(context.Context) error) Finding {
 	f.Fixable, f.fixKey, f.fix = true, key, fix
 	return f

@@ -12,14 +12,14 @@ import (
 )
 
 // folders are the apps, readable or not.
-func (d *doctor) folders() []string {
-	apps, _ := d.Apps() // checkStray tells why not
+func (d *examination) folders() []string {
+	apps, _ := d.Server.Store.Apps() // checkStray tells why not
 	return apps
 }
 
 // checkApp looks at one app. What cannot be read cannot be compared with what
 // runs.
-func (d *doctor) checkApp(ctx context.Context, app string) []Finding {
+func (d *examination) checkApp(ctx context.Context, app string) []Finding {
 	a, list := d.checkState(app)
 	list = slices.Concat(list, d.checkModes(app), d.checkRepository(app))
 	if a != nil {
@@ -32,23 +32,23 @@ func (d *doctor) checkApp(ctx context.Context, app string) []Finding {
 }
 
 // reconciled makes a finding one that reconciling the app mends.
-func (d *doctor) reconciled(app string, f Finding) Finding {
+func (d *examination) reconciled(app string, f Finding) Finding {
 	if f.Mend == "" {
 		f.Mend = "dokku doctor " + app + " --fix"
 	}
 	return f.fixed("reconcile "+app, func(ctx context.Context) error {
-		if _, busy, _ := d.peek(app); busy {
+		if _, busy, _ := d.Server.Store.peek(app); busy {
 			return fmt.Errorf("%s is being worked on", app)
 		}
-		return d.Reconcile(ctx, app, event.Log{})
+		return d.Server.Reconcile(ctx, app, event.Log{})
 	})
 }
 
 // checkDeploy looks for what was begun and is not finished, although nobody is at
 // work on it.
-func (d *doctor) checkDeploy(a *App) []Finding {
+func (d *examination) checkDeploy(a *App) []Finding {
 	const check = "deploy"
-	h, busy, abandoned := d.peek(a.Name)
+	h, busy, abandoned := d.Server.Store.peek(a.Name)
 	if busy {
 		return fine(check, "under way (%s)", h)
 	}
@@ -65,7 +65,7 @@ func (d *doctor) checkDeploy(a *App) []Finding {
 			st.Staged.Release, st.Staged.Since.Format(time.RFC3339))
 	}
 	add(st.Destroying, "apps:destroy has begun and was not finished")
-	fi, err := os.Stat(d.file(a.Name, "state.json"))
+	fi, err := os.Stat(d.Server.Store.file(a.Name, "state.json"))
 	old := err == nil && time.Since(fi.ModTime()) > halfDone
 	add(st.Provisional && old && !pushing(a.Dir), "the app was made by a push of which nothing was accepted")
 	if r := st.Renamed; r != nil && old {
@@ -83,9 +83,9 @@ func (d *doctor) checkDeploy(a *App) []Finding {
 
 // checkProblem repeats what the last attempt to bring the app where it should be
 // ended with.
-func (d *doctor) checkProblem(app string) []Finding {
+func (d *examination) checkProblem(app string) []Finding {
 	const check = "problem"
-	p, err := d.Problem(app)
+	p, err := d.Server.Store.Problem(app)
 	switch {
 	case err != nil:
 		return []Finding{d.reconciled(app, wrong(check, HealthProblem, "", "%s", err))}
@@ -97,7 +97,7 @@ func (d *doctor) checkProblem(app string) []Finding {
 
 // checkProcesses compares what runs with what was asked for, and with what
 // converging would do. An app that somebody works on is on its way.
-func (d *doctor) checkProcesses(ctx context.Context, a *App) []Finding {
+func (d *examination) checkProcesses(ctx context.Context, a *App) []Finding {
 	const check = "processes"
 	if _, err := d.engine(); err != nil {
 		return []Finding{wrong(check, HealthWarning, service("start", "docker"), "cannot be told while the engine does not answer")}
@@ -105,21 +105,21 @@ func (d *doctor) checkProcesses(ctx context.Context, a *App) []Finding {
 	if d.moving(a) {
 		return fine(check, "a deploy is under way")
 	}
-	host, err := d.Host()
+	host, err := d.Server.Host()
 	if err != nil {
 		return []Finding{wrong(check, HealthProblem, "", "%s", err)}
 	}
-	o, err := d.observed(ctx, host, a)
+	o, err := observed(ctx, host, a)
 	if err != nil {
 		return []Finding{wrong(check, HealthProblem, "", "%s", err)}
 	}
-	x := &session{Server: d.Server, App: a, set: d.set}
-	want, err := x.desired(false)
+	v := View{a, d.set}
+	want, err := d.Server.Store.desiredOf(v)
 	if err != nil {
 		return []Finding{wrong(check, HealthProblem, "", "cannot tell what is to run: %s", err)}
 	}
 	list := d.compareProcesses(a, want, o)
-	list = append(list, d.surplus(ctx, x, want, o)...)
+	list = append(list, d.surplus(ctx, v, want, o)...)
 	if list != nil && d.moving(a) {
 		return fine(check, "a deploy is under way")
 	}
@@ -137,21 +137,21 @@ func (d *doctor) checkProcesses(ctx context.Context, a *App) []Finding {
 
 // moving reports whether somebody is changing what runs: whoever has the lock, or
 // the git that is about to accept a release.
-func (d *doctor) moving(a *App) bool {
-	_, busy, _ := d.peek(a.Name)
-	now, err := d.Load(a.Name)
+func (d *examination) moving(a *App) bool {
+	_, busy, _ := d.Server.Store.peek(a.Name)
+	now, err := d.Server.Store.Load(a.Name)
 	return busy || err != nil || now.State.Staged != nil || now.State.Current != a.State.Current
 }
 
 // compareProcesses says of each process that should run why it does not. What is
 // missing is made by reconciling; what has ended stays so, since its restart
 // policy has decided, or somebody has stopped it.
-func (d *doctor) compareProcesses(a *App, want Desired, o engine.Observed) []Finding {
+func (d *examination) compareProcesses(a *App, want Desired, o engine.Observed) []Finding {
 	const check = "processes"
 	if want.Stopped {
 		return nil
 	}
-	p := &planner{d: want, w: World{Observed: o}}
+	p := &planner{d: want, w: Observation{Observed: o}}
 	var list []Finding
 	for _, process := range want.Want {
 		logs := fmt.Sprintf("dokku logs %s -p %s", a.Name, process)
@@ -172,18 +172,18 @@ func (d *doctor) compareProcesses(a *App, want Desired, o engine.Observed) []Fin
 
 // surplus is what converging would remove, or lead nginx to: a plan is made and
 // not carried out. What ended or was due to retire only just now is the agent's.
-func (d *doctor) surplus(ctx context.Context, x *session, want Desired, o engine.Observed) []Finding {
-	w := World{Observed: o, Now: time.Now().Add(-time.Minute), Clients: clients(o.Instances)}
+func (d *examination) surplus(ctx context.Context, x View, want Desired, o engine.Observed) []Finding {
+	w := Observation{Observed: o, Now: time.Now().Add(-time.Minute), Clients: clients(o.Instances)}
 	for _, n := range o.Networks {
 		if n.App == x.Name {
 			w.Network = n
 		}
 	}
-	px, err := d.router()
+	px, err := d.Server.router()
 	if err != nil {
 		return nil // checkNginx tells
 	}
-	live, ok, err := x.live(ctx, px)
+	live, ok, err := liveRoute(ctx, px, x.App)
 	if err != nil {
 		return []Finding{wrong("route", HealthWarning, "dokku doctor", "%s", err)}
 	}
@@ -215,7 +215,7 @@ func (d *doctor) surplus(ctx context.Context, x *session, want Desired, o engine
 }
 
 // retiresNow reports whether a container is about to be removed by the agent.
-func retiresNow(x *session, o engine.Observed, id string) bool {
+func retiresNow(x View, o engine.Observed, id string) bool {
 	due, retiring := x.State.Retiring[id]
 	if retiring {
 		return time.Since(due) < time.Minute

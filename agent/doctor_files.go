@@ -23,7 +23,7 @@ type entry struct {
 }
 
 // modes compares owners and modes. What is not there has no finding.
-func (d *doctor) modes(check string, entries ...entry) []Finding {
+func (d *examination) modes(check string, entries ...entry) []Finding {
 	var foreign, open []string
 	wanted := map[string]fs.FileMode{}
 	for _, e := range entries {
@@ -31,7 +31,7 @@ func (d *doctor) modes(check string, entries ...entry) []Finding {
 		if err != nil || fi.Mode().Type() == fs.ModeSymlink {
 			continue
 		}
-		name, err := filepath.Rel(d.Root, e.path)
+		name, err := filepath.Rel(d.Server.Store.Root, e.path)
 		if err != nil || name == "." {
 			name = e.path
 		}
@@ -45,7 +45,7 @@ func (d *doctor) modes(check string, entries ...entry) []Finding {
 	}
 	var list []Finding
 	if foreign != nil {
-		list = append(list, wrong(check, HealthProblem, "chown -R "+ownName()+" "+d.Root, "%s belongs to somebody else", several(foreign)))
+		list = append(list, wrong(check, HealthProblem, "chown -R "+ownName()+" "+d.Server.Store.Root, "%s belongs to somebody else", several(foreign)))
 	}
 	if open != nil {
 		list = append(list, wrong(check, HealthWarning, "chmod", "%s", several(open)).fixed(check+" "+entries[0].path,
@@ -95,24 +95,24 @@ func secrets(dir string) []entry {
 	return list
 }
 
-func (d *doctor) checkPermissions(context.Context) []Finding {
+func (d *examination) checkPermissions(context.Context) []Finding {
 	const check = "permissions"
 	// sshd refuses keys below a folder that others may write.
-	entries := []entry{{d.Root, 0o700, 0o022}, secret(d.own()), secret(d.own("server.json"))}
-	entries = append(append(entries, secrets(d.own("locks"))...), secrets(d.own("log"))...)
+	entries := []entry{{d.Server.Store.Root, 0o700, 0o022}, secret(d.Server.Store.own()), secret(d.Server.Store.own("server.json"))}
+	entries = append(append(entries, secrets(d.Server.Store.own("locks"))...), secrets(d.Server.Store.own("log"))...)
 	if list := d.modes(check, entries...); list != nil {
 		return list
 	}
-	return fine(check, "only %s may read what is below %s", ownName(), d.own())
+	return fine(check, "only %s may read what is below %s", ownName(), d.Server.Store.own())
 }
 
-func (d *doctor) checkModes(app string) []Finding {
+func (d *examination) checkModes(app string) []Finding {
 	const check = "permissions"
-	entries := secrets(d.file(app))
+	entries := secrets(d.Server.Store.file(app))
 	for _, sub := range []string{"releases", "deploys"} {
-		entries = append(entries, secrets(d.file(app, sub))...)
+		entries = append(entries, secrets(d.Server.Store.file(app, sub))...)
 	}
-	if list := d.modes(check, append(entries, secret(d.dir(app)))...); list != nil {
+	if list := d.modes(check, append(entries, secret(d.Server.Store.dir(app)))...); list != nil {
 		return list
 	}
 	return fine(check, "only %s may read them", ownName())
@@ -120,23 +120,23 @@ func (d *doctor) checkModes(app string) []Finding {
 
 // checkStray looks for what a create or a destroy left that was killed, and for
 // repositories that are no app.
-func (d *doctor) checkStray(context.Context) []Finding {
+func (d *examination) checkStray(context.Context) []Finding {
 	const check = "half-made apps"
 	var list []Finding
-	entries, err := os.ReadDir(d.Root)
+	entries, err := os.ReadDir(d.Server.Store.Root)
 	if err != nil {
 		return []Finding{wrong(check, HealthProblem, "", "cannot list the apps: %s", err)}
 	}
 	for _, e := range entries {
-		dir := d.dir(e.Name())
+		dir := d.Server.Store.dir(e.Name())
 		_, head := os.Stat(filepath.Join(dir, "HEAD"))
-		_, state := os.Stat(d.file(e.Name(), "state.json"))
+		_, state := os.Stat(d.Server.Store.file(e.Name(), "state.json"))
 		if ValidName(e.Name()) == nil && head == nil && errors.Is(state, fs.ErrNotExist) {
-			list = append(list, wrong(check, HealthProblem, "restore "+d.file(e.Name())+" from a backup, or move the folder away",
+			list = append(list, wrong(check, HealthProblem, "restore "+d.Server.Store.file(e.Name())+" from a backup, or move the folder away",
 				"%s is a repository, but dokku/state.json is missing: it is no app", dir))
 		}
 	}
-	old := append(olderThan(d.own("trash", "*"), time.Hour), olderThan(filepath.Join(d.Root, newPrefix+"*"), time.Hour)...)
+	old := append(olderThan(d.Server.Store.own("trash", "*"), time.Hour), olderThan(filepath.Join(d.Server.Store.Root, newPrefix+"*"), time.Hour)...)
 	if old != nil {
 		list = append(list, wrong(check, HealthWarning, service("restart", "dokku-agent"), "%s was left by a command that was killed", several(old)).
 			fixed("trash", func(context.Context) error {
@@ -164,7 +164,7 @@ func olderThan(pattern string, age time.Duration) (old []string) {
 }
 
 // checkState reads all that is kept of an app.
-func (d *doctor) checkState(app string) (*App, []Finding) {
+func (d *examination) checkState(app string) (*App, []Finding) {
 	const check = "state"
 	bad := func(err error) []Finding {
 		mend := "restore it from a backup"
@@ -173,11 +173,11 @@ func (d *doctor) checkState(app string) (*App, []Finding) {
 		}
 		return []Finding{wrong(check, HealthProblem, mend, "%s", err)}
 	}
-	a, err := d.Load(app)
+	a, err := d.Server.Store.Load(app)
 	if err != nil {
 		return nil, bad(err)
 	}
-	releases, err := d.Releases(app)
+	releases, err := d.Server.Store.Releases(app)
 	if err != nil {
 		return nil, bad(err)
 	}
@@ -186,49 +186,41 @@ func (d *doctor) checkState(app string) (*App, []Finding) {
 
 // checkRepository looks at the hooks, without which a push is accepted and never
 // deployed, and for what a killed git has left.
-func (d *doctor) checkRepository(app string) []Finding {
+func (d *examination) checkRepository(app string) []Finding {
 	const check = "repository"
 	var list []Finding
 	for _, name := range hookNames {
-		path := filepath.Join(d.dir(app), "hooks", name)
+		path := filepath.Join(d.Server.Store.dir(app), "hooks", name)
 		target, err := os.Readlink(path)
-		if err == nil && target == d.Binary {
+		if err == nil && target == d.Server.Binary {
 			continue
 		}
 		if _, missing := os.Lstat(path); missing == nil && err != nil {
 			list = append(list, wrong(check, HealthProblem, "mv "+path+" "+path+".mine && dokku doctor "+app+" --fix",
-				"the hook %s is not a link to %s: pushes may not deploy", name, d.Binary))
+				"the hook %s is not a link to %s: pushes may not deploy", name, d.Server.Binary))
 			continue
 		}
 		text := fmt.Sprintf("the hook %s is missing: pushes are accepted and not deployed", name)
 		if err == nil {
-			text = fmt.Sprintf("the hook %s runs %s, not %s", name, target, d.Binary)
+			text = fmt.Sprintf("the hook %s runs %s, not %s", name, target, d.Server.Binary)
 		}
 		list = append(list, wrong(check, HealthProblem, "dokku doctor "+app+" --fix", "%s", text).
-			fixed("hooks "+app, func(context.Context) error { return linkHooks(d.disk, d.dir(app), d.Binary) }))
+			fixed("hooks "+app, func(context.Context) error {
+				return linkHooks(d.Server.Store.disk, d.Server.Store.dir(app), d.Server.Binary)
+			}))
 	}
 	list = append(list, d.checkDurable(app)...)
-	left, err := leftovers(d.dir(app))
+	left, err := leftovers(d.Server.Store.dir(app))
 	if err != nil {
 		return append(list, wrong(check, HealthProblem, "", "cannot look for what git has left: %s", err))
 	}
-	if _, busy, _ := d.peek(app); len(left) > 0 && !busy && !pushing(d.dir(app)) {
+	if _, busy, _ := d.Server.Store.peek(app); len(left) > 0 && !busy && !pushing(d.Server.Store.dir(app)) {
 		list = append(list, wrong(check, HealthProblem, "dokku doctor "+app+" --fix",
 			"%s was left by a git that was killed, and may block pushes", several(left)).
 			fixed("sweep "+app, func(context.Context) error { return d.sweep(app) }))
 	}
 	if list == nil {
-		return fine(check, "its hooks run %s", d.Binary)
+		return fine(check, "its hooks run %s", d.Server.Binary)
 	}
 	return list
-}
-
-// sweep removes what git has left, unless somebody is at work there.
-func (s *Server) sweep(app string) error {
-	l, ok, err := s.tryLock(app, "doctor")
-	if err != nil || !ok {
-		return err
-	}
-	defer l.release()
-	return sweepRepository(s.dir(app), Owner{})
 }

@@ -16,14 +16,14 @@ import (
 	"dokku/agent/proxy"
 )
 
-func (d *doctor) checkEngine(context.Context) []Finding {
+func (d *examination) checkEngine(context.Context) []Finding {
 	const check = "engine"
 	i, err := d.engine()
 	switch {
 	case errors.Is(err, engine.ErrUnreachable), errors.Is(err, context.DeadlineExceeded):
 		return []Finding{wrong(check, HealthProblem, service("start", "docker"), "%s", err)}
 	case err != nil:
-		return []Finding{wrong(check, HealthProblem, "mend the engine's settings in "+d.own("server.json"), "%s", err)}
+		return []Finding{wrong(check, HealthProblem, "mend the engine's settings in "+d.Server.Store.own("server.json"), "%s", err)}
 	}
 	return fine(check, "%s, API %s", i.Version, i.API)
 }
@@ -33,7 +33,7 @@ type examiner interface {
 	Examine(context.Context) proxy.Condition
 }
 
-func (d *doctor) checkNginx(context.Context) []Finding {
+func (d *examination) checkNginx(context.Context) []Finding {
 	const check = "nginx"
 	c, err := d.condition()
 	if err != nil {
@@ -70,9 +70,9 @@ func count(n int, what string) string {
 
 // checkAgent compares the file that the agent was started from with this one: an
 // agent goes on with the program that it was started as.
-func (d *doctor) checkAgent(context.Context) []Finding {
+func (d *examination) checkAgent(context.Context) []Finding {
 	const check = "agent"
-	h, busy, _ := d.peek(agentLock)
+	h, busy, _ := d.Server.Store.peek(agentLock)
 	if !busy {
 		return []Finding{wrong(check, HealthProblem, service("start", "dokku-agent"),
 			"the agent does not run: nothing that is interrupted is finished, and nothing that retires is stopped")}
@@ -81,14 +81,14 @@ func (d *doctor) checkAgent(context.Context) []Finding {
 	if err != nil {
 		return fine(check, "runs as process %d (its program cannot be looked at)", h.PID)
 	}
-	if own, err := os.Stat(d.Binary); err == nil && !os.SameFile(running, own) {
+	if own, err := os.Stat(d.Server.Binary); err == nil && !os.SameFile(running, own) {
 		return []Finding{wrong(check, HealthWarning, service("restart", "dokku-agent"),
-			"process %d runs another program than %s: it was started before that was installed", h.PID, d.Binary)}
+			"process %d runs another program than %s: it was started before that was installed", h.PID, d.Server.Binary)}
 	}
 	return fine(check, "runs as process %d since %s, of this program", h.PID, h.Since.Format(time.RFC3339))
 }
 
-func (d *doctor) checkGit(ctx context.Context) []Finding {
+func (d *examination) checkGit(ctx context.Context) []Finding {
 	const check = "git"
 	mend := "apt-get install git"
 	out, err := exec.CommandContext(ctx, "git", "--version").Output()
@@ -111,8 +111,8 @@ const (
 	fullDisk = 2
 )
 
-func (d *doctor) checkDisk(context.Context) []Finding {
-	list := d.space("disk", d.Root, d.Root)
+func (d *examination) checkDisk(context.Context) []Finding {
+	list := d.space("disk", d.Server.Store.Root, d.Server.Store.Root)
 	if i, err := d.engine(); err == nil && i.DataRoot != "" {
 		list = append(list, d.space("disk of the engine", i.DataRoot, i.DataRoot)...)
 	}
@@ -121,9 +121,9 @@ func (d *doctor) checkDisk(context.Context) []Finding {
 
 // space looks at what is left for a plain user where path is. A folder that
 // cannot be looked at, on another host perhaps, has no finding.
-func (d *doctor) space(check, path, name string) []Finding {
+func (d *examination) space(check, path, name string) []Finding {
 	var st unix.Statfs_t
-	if err := d.statfs(path, &st); err != nil || st.Blocks == 0 {
+	if err := d.Statfs(path, &st); err != nil || st.Blocks == 0 {
 		return nil
 	}
 	blocks := percent(st.Bavail, st.Blocks-st.Bfree+st.Bavail)

@@ -16,7 +16,7 @@ import (
 // checkOrphans looks for containers, networks, images and routes of apps that
 // this root does not have any longer. An engine may serve several roots: see the
 // package comment for how it is told whose they are.
-func (d *doctor) checkOrphans(ctx context.Context) []Finding {
+func (d *examination) checkOrphans(ctx context.Context) []Finding {
 	const check = "orphans"
 	c, err := d.condition()
 	if err != nil {
@@ -48,12 +48,12 @@ func (d *doctor) checkOrphans(ctx context.Context) []Finding {
 
 // orphans adds what the engine has of apps that are gone, as far as it is this
 // root's for certain.
-func (d *doctor) orphans(ctx context.Context, gone map[string]remains) error {
-	host, err := d.Host()
+func (d *examination) orphans(ctx context.Context, gone map[string]remains) error {
+	host, err := d.Server.Host()
 	if err != nil {
 		return err
 	}
-	px, err := d.router()
+	px, err := d.Server.router()
 	if err != nil {
 		return err
 	}
@@ -78,23 +78,23 @@ func (d *doctor) orphans(ctx context.Context, gone map[string]remains) error {
 }
 
 // absent reports whether this root has no app of that name, and none that had it.
-func (d *doctor) absent(app string) bool {
+func (d *examination) absent(app string) bool {
 	if ValidName(app) != nil {
 		return false
 	}
 	var none *NoAppError
-	if _, err := d.Load(app); !errors.As(err, &none) {
+	if _, err := d.Server.Store.Load(app); !errors.As(err, &none) {
 		return false
 	}
-	now, err := d.nowCalled(app)
+	now, err := d.Server.Store.nowCalled(app)
 	return err == nil && now == ""
 }
 
 // orphaned reports whether the network of an app is this root's: it says so, or our
 // own proxy still leads the app's name into it.
-func (d *doctor) orphaned(ctx context.Context, px proxy.Proxy, n engine.Network) (bool, error) {
+func (d *examination) orphaned(ctx context.Context, px proxy.Proxy, n engine.Network) (bool, error) {
 	if n.Root != "" {
-		return n.Root == d.knownIdentity(), nil
+		return n.Root == d.Server.Store.knownIdentity(), nil
 	}
 	live, ok, err := px.Live(ctx, n.App)
 	if !ok || err != nil {
@@ -131,8 +131,8 @@ func (o remains) String() string {
 // removeOrphan removes what is left of an app, after another look under the lock of
 // its name: it may have been created again. The route goes last, since it is what
 // may tell that the rest is ours: a crash in between is finished by the next one.
-func (d *doctor) removeOrphan(ctx context.Context, app string) error {
-	l, ok, err := d.tryLock(app, "doctor")
+func (d *examination) removeOrphan(ctx context.Context, app string) error {
+	l, ok, err := d.Server.Store.tryLock(app, "doctor")
 	if err != nil || !ok {
 		return err
 	}
@@ -140,11 +140,11 @@ func (d *doctor) removeOrphan(ctx context.Context, app string) error {
 	if !d.absent(app) {
 		return nil
 	}
-	host, err := d.Host()
+	host, err := d.Server.Host()
 	if err != nil {
 		return err
 	}
-	px, err := d.router()
+	px, err := d.Server.router()
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (d *doctor) removeOrphan(ctx context.Context, app string) error {
 		ours = ours || one
 	}
 	if ours {
-		if err := removeAll(ctx, host, o, (&session{App: &App{Name: app}}).grace()); err != nil {
+		if err := removeAll(ctx, host, o, View{App: &App{Name: app}}.Grace()); err != nil {
 			return fmt.Errorf("cannot remove what is left of %s: %w", app, err)
 		}
 	}

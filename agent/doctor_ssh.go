@@ -16,7 +16,7 @@ import (
 	"dokku/agent/keys"
 )
 
-func (d *doctor) checkSSH(ctx context.Context) []Finding {
+func (d *examination) checkSSH(ctx context.Context) []Finding {
 	const check = "sshd"
 	var errs []error
 	for _, at := range d.sshAddresses() {
@@ -48,13 +48,13 @@ func greeting(ctx context.Context, at string) (string, error) {
 
 // sshAddresses are where this host's sshd should answer: its configuration can be
 // read by everybody, while asking sshd itself (sshd -T) takes root.
-func (d *doctor) sshAddresses() []string {
+func (d *examination) sshAddresses() []string {
 	if d.set.SSHPort != 0 {
 		return []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(d.set.SSHPort))}
 	}
-	files, _ := filepath.Glob(filepath.Join(filepath.Dir(d.sshConfig), "sshd_config.d", "*.conf"))
+	files, _ := filepath.Glob(filepath.Join(filepath.Dir(d.SSHConfig), "sshd_config.d", "*.conf"))
 	var ports, hosts, list []string
-	for _, file := range append(files, d.sshConfig) {
+	for _, file := range append(files, d.SSHConfig) {
 		data, _ := os.ReadFile(file)
 		p, h := parseSSHConfig(data)
 		ports, hosts = append(ports, p...), append(hosts, h...)
@@ -105,15 +105,15 @@ func parseSSHConfig(data []byte) (ports, hosts []string) {
 
 // checkKeys reads authorized_keys: sshd ignores a file that others may write, and
 // a key without our command has a shell, with all that the user dokku may do.
-func (d *doctor) checkKeys(context.Context) []Finding {
+func (d *examination) checkKeys(context.Context) []Finding {
 	const check = "ssh keys"
-	path := filepath.Join(d.Root, ".ssh", "authorized_keys")
+	path := filepath.Join(d.Server.Store.Root, ".ssh", "authorized_keys")
 	list := d.modes(check, entry{filepath.Dir(path), 0o700, 0o022}, entry{path, 0o600, 0o022})
 	data, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return append(list, wrong(check, HealthProblem, "", "cannot read the keys: %s", err))
 	}
-	found, faults, err := keys.Inspect(data, d.Root, d.Binary)
+	found, faults, err := keys.Inspect(data, d.Server.Store.Root, d.Server.Binary)
 	if err != nil {
 		return append(list, wrong(check, HealthProblem, "", "%s", err))
 	}

@@ -67,7 +67,7 @@ var doctorTests = []struct {
 	{name: "a release that cannot be read", stays: true, damage: func(p *patient) { p.write("x", "shop", "dokku", "releases", "1.json") },
 		want: []string{"shop state: cannot read release v1"}},
 	{name: "a repository without a state", stays: true, damage: func(p *patient) {
-		if err := initRepository(p.server.disk, p.path("stray"), "/bin/true"); err != nil {
+		if err := initRepository(p.server.Store.disk, p.path("stray"), "/bin/true"); err != nil {
 			p.t.Fatal(err)
 		}
 	}, want: []string{"half-made apps: is a repository, but"}},
@@ -179,7 +179,7 @@ func foreign(p *patient, app string) {
 		p.t.Fatal(err)
 	}
 	// A lock of that name: this root had, or was asked for, such an app.
-	if l, ok, err := p.server.tryLock(app, "apps:create"); err == nil && ok {
+	if l, ok, err := p.server.Store.tryLock(app, "apps:create"); err == nil && ok {
 		l.release()
 	}
 }

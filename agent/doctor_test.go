@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dokku/agent/engine"
+	"dokku/agent/engine/docker"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
 )
@@ -23,10 +24,11 @@ import (
 // doctor looks at outside of it.
 type patient struct {
 	*machine
-	nginx examined
-	agent *lock
-	sshd  net.Listener
-	disk  unix.Statfs_t
+	doctor Doctor
+	nginx  examined
+	agent  *lock
+	sshd   net.Listener
+	disk   unix.Statfs_t
 }
 
 // examined is a proxy in memory that can be examined.
@@ -53,10 +55,10 @@ func newPatient(t *testing.T, h history) *patient {
 	binary, err := os.Executable()
 	check(t, err)
 	p.server.Binary = binary
-	check(t, linkHooks(p.server.disk, p.server.dir("shop"), binary))
+	check(t, linkHooks(p.server.Store.disk, p.server.Store.dir("shop"), binary))
 	p.nginx.Memory = p.proxy
 	p.server.proxy = &p.nginx
-	p.agent, _, err = p.server.tryLock(agentLock, "the agent")
+	p.agent, _, err = p.server.Store.tryLock(agentLock, "the agent")
 	check(t, err)
 	t.Cleanup(p.agent.release)
 	p.sshd, err = net.Listen("tcp", "127.0.0.1:0")
@@ -74,7 +76,7 @@ func newPatient(t *testing.T, h history) *patient {
 	}()
 	config := filepath.Join(t.TempDir(), "sshd_config")
 	check(t, os.WriteFile(config, fmt.Appendf(nil, "# nothing\nListenAddress %s\n", p.sshd.Addr()), 0o600))
-	p.server.around = surroundings{sshConfig: config, statfs: func(_ string, st *unix.Statfs_t) error { *st = p.disk; return nil }}
+	p.doctor.Server, p.doctor.Around = p.server, Surroundings{SSHConfig: config, Statfs: func(_ string, st *unix.Statfs_t) error { *st = p.disk; return nil }}
 	check(t, os.Mkdir(filepath.Join(p.root, ".ssh"), 0o700))
 	p.keys(`command="DOKKU_ROOT=` + p.root + " " + binary + ` shell alice",restrict,pty ` + aKey)
 	return p
@@ -111,10 +113,10 @@ func (p *patient) age(elem ...string) {
 // state changes the state of the app behind everybody's back.
 func (p *patient) state(change func(*State)) {
 	p.t.Helper()
-	a, err := p.server.Load("shop")
+	a, err := p.server.Store.Load("shop")
 	check(p.t, err)
 	change(&a.State)
-	check(p.t, p.server.saveState("shop", &a.State))
+	check(p.t, p.server.Store.saveState("shop", &a.State))
 }
 
 // container returns the id of a process's container.
@@ -145,11 +147,11 @@ func TestDoctor(t *testing.T) {
 	for _, test := range doctorTests {
 		t.Run(test.name, func(t *testing.T) {
 			p := newPatient(t, h)
-			if lines := bad(p.server.Examine(t.Context(), "")); lines != nil {
+			if lines := bad(p.doctor.Examine(t.Context(), "")); lines != nil {
 				t.Fatalf("before anything is wrong: %q", lines)
 			}
 			test.damage(p)
-			found := p.server.Examine(t.Context(), "")
+			found := p.doctor.Examine(t.Context(), "")
 			lines := bad(found)
 			if len(lines) != len(test.want) {
 				t.Fatalf("it finds\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(test.want, "\n"))
@@ -160,7 +162,7 @@ func TestDoctor(t *testing.T) {
 					t.Errorf("it finds\n%s\nwant %s", lines[i], want)
 				}
 			}
-			after := p.server.Mend(t.Context(), "", found, event.Log{})
+			after := p.doctor.Fix(t.Context(), "", found, event.Log{})
 			if test.stays {
 				if now := bad(after); !slices.Equal(now, lines) {
 					t.Errorf("--fix changes what it must leave alone:\n%q\nbefore\n%q", now, lines)
@@ -173,7 +175,7 @@ func TestDoctor(t *testing.T) {
 			if !slices.ContainsFunc(after, func(f Finding) bool { return f.Mended }) {
 				t.Errorf("--fix does not say what it has mended: %+v", after)
 			}
-			if lines := bad(p.server.Examine(t.Context(), "")); lines != nil {
+			if lines := bad(p.doctor.Examine(t.Context(), "")); lines != nil {
 				t.Errorf("a second look finds\n%s", strings.Join(lines, "\n"))
 			}
 			if test.after != nil {
@@ -201,8 +203,8 @@ func TestDoctorChangesNothing(t *testing.T) {
 		return b.String()
 	}
 	before, changes := list(), p.count
-	p.server.Examine(t.Context(), "")
-	p.server.Examine(t.Context(), "shop")
+	p.doctor.Examine(t.Context(), "")
+	p.doctor.Examine(t.Context(), "shop")
 	if after := list(); after != before || p.count != changes {
 		t.Errorf("%d changes, and the files are\n%s\nbefore\n%s", p.count-changes, after, before)
 	}
@@ -212,7 +214,7 @@ func TestDoctorChangesNothing(t *testing.T) {
 func TestDoctorOfOneApp(t *testing.T) {
 	p := newPatient(t, newHistory(t))
 	check(t, p.server.Create(t.Context(), "other", false))
-	for _, f := range p.server.Examine(t.Context(), "shop") {
+	for _, f := range p.doctor.Examine(t.Context(), "shop") {
 		if f.App != "shop" {
 			t.Errorf("%+v", f)
 		}
@@ -226,11 +228,11 @@ func TestDoctorHangingEngine(t *testing.T) {
 	mute, err := net.Listen("unix", socket)
 	check(t, err)
 	defer mute.Close()
-	p.server.host, err = engine.NewDocker(engine.Config{Host: "unix://" + socket})
+	p.server.host, err = docker.New(docker.Config{Host: "unix://" + socket})
 	check(t, err)
-	p.server.around.patience = 2 * time.Second
+	p.doctor.Around.Patience = 2 * time.Second
 	begun := time.Now()
-	lines := bad(p.server.Examine(t.Context(), ""))
+	lines := bad(p.doctor.Examine(t.Context(), ""))
 	if took := time.Since(begun); took > 20*time.Second {
 		t.Errorf("it takes %s", took)
 	}
@@ -244,14 +246,14 @@ func TestDoctorHangingEngine(t *testing.T) {
 // TestDoctorDuringDeploy: what a deploy has started is nothing left over.
 func TestDoctorDuringDeploy(t *testing.T) {
 	p := newPatient(t, newHistory(t))
-	l, _, err := p.server.tryLock("shop", "ps:scale")
+	l, _, err := p.server.Store.tryLock("shop", "ps:scale")
 	check(t, err)
 	p.strange("worker", 9)
-	if lines := bad(p.server.Examine(t.Context(), "")); lines != nil {
+	if lines := bad(p.doctor.Examine(t.Context(), "")); lines != nil {
 		t.Errorf("while a deploy is under way it finds %q", lines)
 	}
 	l.release()
-	if lines := bad(p.server.Examine(t.Context(), "")); len(lines) != 1 || !strings.HasPrefix(lines[0], "shop leftovers: ") {
+	if lines := bad(p.doctor.Examine(t.Context(), "")); len(lines) != 1 || !strings.HasPrefix(lines[0], "shop leftovers: ") {
 		t.Errorf("after it, it finds %q", lines)
 	}
 }
@@ -259,7 +261,7 @@ func TestDoctorDuringDeploy(t *testing.T) {
 // strange starts a container of a release that the app does not have.
 func (p *patient) strange(typ string, release int) {
 	p.t.Helper()
-	a, err := p.server.Load("shop")
+	a, err := p.server.Store.Load("shop")
 	check(p.t, err)
 	_, err = p.engine.Start(p.t.Context(), engine.Spec{App: "shop", Kind: engine.KindDeploy, Type: typ, Index: 1, Release: release,
 		Attempt: "strange", Name: "shop." + typ + ".strange", Image: a.Current.Image})
@@ -268,7 +270,7 @@ func (p *patient) strange(typ string, release int) {
 
 // What processes do that the engine in memory cannot be made to do.
 func TestDoctorCompareProcesses(t *testing.T) {
-	d := &doctor{Server: &Server{}}
+	d := &examination{Server: &Server{Env: &Env{Store: &Store{}}}}
 	want := Desired{App: "shop", Release: 1, Attempt: "a", Want: []Process{{Type: "web", Index: 1}, {Type: "web", Index: 2}}}
 	of := func(index int, status engine.Status) engine.Instance {
 		return engine.Instance{ID: fmt.Sprint(index), Name: fmt.Sprintf("shop.web.%d", index), App: "shop", Kind: engine.KindDeploy,
@@ -284,7 +286,7 @@ func TestDoctorCompareProcesses(t *testing.T) {
 }
 
 func TestParseSSHConfig(t *testing.T) {
-	d := &doctor{Server: &Server{}, surroundings: surroundings{sshConfig: filepath.Join(t.TempDir(), "sshd_config")}}
+	d := &examination{Server: &Server{Env: &Env{Store: &Store{}}}, Surroundings: Surroundings{SSHConfig: filepath.Join(t.TempDir(), "sshd_config")}}
 	for text, want := range map[string]string{
 		"":                                  "127.0.0.1:22",
 		"Port 2222\nport=22\n":              "127.0.0.1:2222 127.0.0.1:22",
@@ -294,7 +296,7 @@ func TestParseSSHConfig(t *testing.T) {
 		"ListenAddress 10.0.0.1:25\n":       "10.0.0.1:25",
 		"#Port 1\nMatch User x\n Port 23\n": "127.0.0.1:22",
 	} {
-		check(t, os.WriteFile(d.sshConfig, []byte(text), 0o600))
+		check(t, os.WriteFile(d.SSHConfig, []byte(text), 0o600))
 		if got := strings.Join(d.sshAddresses(), " "); got != want {
 			t.Errorf("%q: %s, want %s", text, got, want)
 		}

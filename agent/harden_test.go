@@ -102,14 +102,14 @@ func TestHarden(t *testing.T) {
 // TestReconcileSecures: a ref that does not deploy is made durable as well.
 func TestReconcileSecures(t *testing.T) {
 	m := newMachine(t, newHistory(t))
-	leave(t, m.server.dir("shop"), "refs/heads/feature/x")
+	leave(t, m.server.Store.dir("shop"), "refs/heads/feature/x")
 	synced := map[string]bool{}
 	var mu sync.Mutex
-	m.server.disk.Watch = func(op disk.Op) {
+	m.server.Store.disk.Watch = func(op disk.Op) {
 		mu.Lock()
 		defer mu.Unlock()
 		if op.Kind == disk.Sync {
-			synced[strings.TrimPrefix(op.Path, m.server.dir("shop"))] = true
+			synced[strings.TrimPrefix(op.Path, m.server.Store.dir("shop"))] = true
 		}
 	}
 	check(t, m.server.Reconcile(t.Context(), "shop", event.Log{}))

@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 )
 
@@ -43,7 +43,7 @@ var faults = []fault{
 	{name: "killed after", at: changes, kills: true, recover: recovers, strike: func(r *rig, label string) error {
 		r.dying = true
 		if strings.HasPrefix(label, "engine") {
-			return engine.ErrAnswerLost
+			return memory.ErrAnswerLost
 		}
 		return nil
 	}},
@@ -56,10 +56,10 @@ var faults = []fault{
 		}
 		return errors.New("it fails")
 	}},
-	{name: "answer lost", at: effects, recover: recovers, strike: func(*rig, string) error { return engine.ErrAnswerLost }},
+	{name: "answer lost", at: effects, recover: recovers, strike: func(*rig, string) error { return memory.ErrAnswerLost }},
 	{name: "times out", at: calls, recover: recovers, strike: func(*rig, string) error { return context.DeadlineExceeded }},
 	{name: "times out done", at: effects, recover: recovers, strike: func(*rig, string) error {
-		return fmt.Errorf("%w: %w", engine.ErrAnswerLost, context.DeadlineExceeded)
+		return fmt.Errorf("%w: %w", memory.ErrAnswerLost, context.DeadlineExceeded)
 	}},
 	{name: "client gone", at: every, recover: recovers, strike: func(r *rig, _ string) error { r.cancel(); return nil }},
 	{name: "engine restarts", at: every, away: true, strike: func(r *rig, _ string) error { r.engine.Restart(); return nil },
@@ -112,7 +112,7 @@ func proxyReturns(r *rig, h history) error {
 	if oerr != nil || app == "" {
 		return errors.Join(oerr, recovers(r, h))
 	}
-	if p, perr := r.server.Problem(app); (err != nil) != (p != nil) || perr != nil {
+	if p, perr := r.server.Store.Problem(app); (err != nil) != (p != nil) || perr != nil {
 		return fmt.Errorf("the agent ends with %w, and records %+v (%w)", err, p, perr)
 	}
 	r.mu.Lock()
@@ -130,7 +130,7 @@ func after(r *rig, h history, do func(app string) error, done func(*App) bool) e
 	if err := do(app); err != nil {
 		return fmt.Errorf("what came then: %w", err)
 	}
-	a, err := r.server.Load(app)
+	a, err := r.server.Store.Load(app)
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func thenPush(r *rig, h history) error {
 	if err != nil {
 		return err
 	}
-	old, err := readRef(r.server.dir(app), "refs/heads/main")
+	old, err := readRef(r.server.Store.dir(app), "refs/heads/main")
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func thenPush(r *rig, h history) error {
 func thenScale(r *rig, h history) error {
 	web := 3
 	return after(r, h, func(app string) error {
-		if a, err := r.server.Load(app); err != nil || a.State.Stopped {
+		if a, err := r.server.Store.Load(app); err != nil || a.State.Stopped {
 			web = 2 // what is stopped gets no container, and keeps those it has
 		}
 		return r.server.Scale(context.Background(), app, map[string]int{"web": web}, false, event.Log{})
@@ -185,7 +185,7 @@ func thenDestroy(r *rig, _ history) error {
 		if err := r.server.Destroy(context.Background(), app, event.Log{}); err != nil {
 			return fmt.Errorf("apps:destroy: %w", err)
 		}
-		if h, _, abandoned := r.server.peek(app); abandoned {
+		if h, _, abandoned := r.server.Store.peek(app); abandoned {
 			return fmt.Errorf("the lock of %s looks abandoned by %s, and nothing is left of what that one began", app, h)
 		}
 	}

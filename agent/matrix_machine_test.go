@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
 )
@@ -72,7 +73,7 @@ func (r *rig) on() {
 	r.mu.Unlock()
 	r.turnOn()
 	r.machine.visit = func(name string) error { return r.visit(name) }
-	r.server.fault = func(what string) error { return r.visit("file: " + what) }
+	r.server.Store.fault = func(what string) error { return r.visit("file: " + what) }
 	r.server.proxy = &faultyProxy{r.machine.proxy, r}
 	r.machine.proxy.Fail(nil)
 	r.engine.Fail(func(call string, args ...any) error {
@@ -96,7 +97,7 @@ var errProxyDown = errors.New("nginx does not answer")
 
 func (p *faultyProxy) call(name string, do func() error) error {
 	err := p.r.visit("proxy: " + name)
-	if err != nil && !errors.Is(err, engine.ErrAnswerLost) {
+	if err != nil && !errors.Is(err, memory.ErrAnswerLost) {
 		return err
 	}
 	if p.r.refuses() {
@@ -202,7 +203,7 @@ func (r *rig) eachFile(f func(path string)) {
 func (r *rig) holdLocks() {
 	note, _ := json.Marshal(holder{PID: 1, Step: "a test"})
 	for _, name := range []string{"shop", "store"} {
-		path := r.server.own("locks", name)
+		path := r.server.Store.own("locks", name)
 		if _, err := os.Stat(path); err == nil {
 			os.WriteFile(path, note, 0o600)
 		}
@@ -259,7 +260,7 @@ func (r *rig) drains() error {
 
 // only is the name of the one app that there is; "" when it was destroyed.
 func (r *rig) only() (string, error) {
-	apps, err := r.server.Apps()
+	apps, err := r.server.Store.Apps()
 	if err != nil || len(apps) > 1 {
 		return "", fmt.Errorf("the apps are %v (%w)", apps, err)
 	}
@@ -268,9 +269,9 @@ func (r *rig) only() (string, error) {
 
 // gone returns an error unless nothing exists of any app.
 func (r *rig) gone() error {
-	r.server.sweepRoot() // the agent's first act
+	r.server.Store.sweepRoot() // the agent's first act
 	ctx := context.Background()
-	apps, err := r.server.Apps()
+	apps, err := r.server.Store.Apps()
 	o, oerr := r.engine.Observe(ctx, "")
 	if err = errors.Join(err, oerr); err != nil || len(apps)+len(o.Instances)+len(o.Networks)+len(o.Images) > 0 {
 		return fmt.Errorf("left are the apps %v and %+v (%w)", apps, o, err)
@@ -280,7 +281,7 @@ func (r *rig) gone() error {
 			return fmt.Errorf("%s is still published (%w)", name, err)
 		}
 	}
-	trash, _ := os.ReadDir(r.server.own("trash"))
+	trash, _ := os.ReadDir(r.server.Store.own("trash"))
 	if len(trash) > 0 {
 		return fmt.Errorf("left in the trash: %v", trash)
 	}
@@ -293,7 +294,7 @@ func (r *rig) look(restore bool) error {
 	if err != nil || app == "" {
 		return err
 	}
-	_, done, err := r.server.tend(context.Background(), app, restore, event.Log{})
+	_, done, err := r.server.Tend(context.Background(), app, restore, event.Log{})
 	if err == nil && !done {
 		err = errors.New("somebody holds the lock, or git has yet to decide")
 	}
@@ -306,7 +307,7 @@ func (r *rig) asked() (string, error) {
 	if err != nil || app == "" {
 		return "destroyed", err
 	}
-	a, err := r.server.Load(app)
+	a, err := r.server.Store.Load(app)
 	if err != nil {
 		return "", err
 	}
@@ -330,7 +331,7 @@ func (r *rig) rest() error {
 	if app == "" {
 		return r.gone()
 	}
-	a, err := r.server.Load(app)
+	a, err := r.server.Store.Load(app)
 	if err != nil {
 		return err
 	}
@@ -340,7 +341,7 @@ func (r *rig) rest() error {
 	if err := r.atRest(); err != nil {
 		return err
 	}
-	if p, err := r.server.Problem(app); p != nil || err != nil {
+	if p, err := r.server.Store.Problem(app); p != nil || err != nil {
 		return fmt.Errorf("a problem is recorded: %+v, %w", p, err)
 	}
 	if err := r.serves(); err != nil && !a.State.Stopped && !a.State.ProxyDisabled {
@@ -351,9 +352,9 @@ func (r *rig) rest() error {
 
 // bare returns an error when something exists of an app that was never deployed.
 func (r *rig) bare(app string) error {
-	ref, err := readRef(r.server.dir(app), "refs/heads/main")
+	ref, err := readRef(r.server.Store.dir(app), "refs/heads/main")
 	o, oerr := r.engine.Observe(context.Background(), "")
-	numbers, nerr := r.server.releaseNumbers(app)
+	numbers, nerr := r.server.Store.releaseNumbers(app)
 	if err = errors.Join(err, oerr, nerr); err != nil || ref != "" || len(o.Instances)+len(o.Networks)+len(o.Images)+len(numbers) > 0 {
 		return fmt.Errorf("the ref is at %q, left are %+v, releases %v (%w)", ref, o, numbers, err)
 	}
@@ -367,10 +368,10 @@ const manyTries = 20000
 // clean returns an error when a lock is held, or a temporary file is left.
 func (r *rig) clean(app string) (err error) {
 	for _, name := range []string{app, settingsLock, domainsLock} {
-		l, free, lerr := r.server.tryLock(name, "a test")
+		l, free, lerr := r.server.Store.tryLock(name, "a test")
 		for n := 0; n < manyTries && !free; n++ {
 			runtime.Gosched()
-			l, free, lerr = r.server.tryLock(name, "a test")
+			l, free, lerr = r.server.Store.tryLock(name, "a test")
 		}
 		if !free {
 			return fmt.Errorf("the lock of %s is held (%w)", name, lerr)

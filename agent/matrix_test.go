@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"dokku/agent/agenttest"
 	"dokku/agent/event"
 )
 
@@ -41,22 +42,7 @@ var tells = regexp.MustCompile(`the agent goes on trying|a power loss may bring 
 // twoCommands matches operations of which one half may fail and the other not.
 var twoCommands = regexp.MustCompile(` and | one after the other|without the proxy|of a stopped app`)
 
-// matrixOperations are operations, and some that end without a deployed app, or
-// do not need one.
-func matrixOperations(ctx context.Context, h history) []operation {
-	none := event.Log{}
-	return append(operations(ctx, h), []operation{
-		{firstPush, 0, true, func(m *machine) error { return m.pushTo(ctx, "shop", zeroID, h.one, none) }},
-		{appsDestroy, 0, true, func(m *machine) error { return m.server.Destroy(ctx, "shop", none) }},
-		{"domains:set", 0, false, func(m *machine) error {
-			return m.server.Update(ctx, "shop", "domains:set", none, func(st *State) error { st.Domains = []string{"a.example"}; return nil })
-		}},
-		{"config:set --no-restart", 0, false, func(m *machine) error {
-			return m.server.SetConfig(ctx, "shop", map[string]string{"A": "b"}, nil, false, none)
-		}},
-	}...)
-}
-
+// firstPush is an operation that needs an app without a push.
 const firstPush, appsDestroy = "a first push", "apps:destroy"
 
 // A cell of the matrix is an operation, a point and a fault.
@@ -66,7 +52,7 @@ type cell struct {
 	fault fault
 }
 
-func (c cell) String() string { return fmt.Sprintf("%s / %s / %s", c.op.name, c.at, c.fault.name) }
+func (c cell) String() string { return fmt.Sprintf("%s / %s / %s", c.op.Name, c.at, c.fault.name) }
 
 // whole are what was asked for before and after an operation that nothing disturbs.
 type whole struct{ before, after string }
@@ -79,7 +65,7 @@ func undisturbed(t *testing.T, base *machine, h history, n int) (points []string
 			return
 		}
 		w.before, err = r.asked()
-		op := matrixOperations(context.Background(), h)[n]
+		op := operations(context.Background(), h, agenttest.Matrix)[n]
 		err = errors.Join(err, op.do(r.machine))
 		points, r.over = slices.Clone(r.trace), true
 		err = errors.Join(err, recovers(r, h))
@@ -101,18 +87,18 @@ func (c cell) run(t *testing.T, base *machine, h history, n int, w whole) (struc
 		ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 		defer cancel()
 		r.cancel = cancel
-		r.watching = !c.op.stops && !c.fault.away
+		r.watching = !c.op.Away && !c.fault.away
 		if c.fault.retires {
 			r.named = map[string]time.Time{}
 		}
-		failed := matrixOperations(ctx, h)[n].do(r.machine)
+		failed := operations(ctx, h, agenttest.Matrix)[n].do(r.machine)
 		r.over, struck = true, r.struck
 		if c.fault.kills {
 			if !strings.HasPrefix(c.at, "move") {
 				r.holdLocks()
 			}
 			r.on()
-			r.server.sweepRoot() // the agent's first act
+			r.server.Store.sweepRoot() // the agent's first act
 		}
 		if err = c.fault.recover(r, h); err == nil {
 			err = r.outage
@@ -130,7 +116,7 @@ func (c cell) run(t *testing.T, base *machine, h history, n int, w whole) (struc
 // outcome returns an error unless the operation is done or has changed nothing,
 // and whoever asked for it knows which.
 func (c cell) outcome(r *rig, w whole, failed error) error {
-	two := twoCommands.MatchString(c.op.name)
+	two := twoCommands.MatchString(c.op.Name)
 	if strings.Contains(c.fault.name, ", then ") {
 		return nil
 	}
@@ -164,20 +150,20 @@ func newMatrix(t *testing.T) *matrix {
 	t.Helper()
 	h := newHistory(t)
 	x := &matrix{h: h, deployed: newMachine(t, h), retiring: newMachine(t, h), fresh: newMachine(t, h)}
-	if err := errors.Join(x.retiring.server.UpdateSettings(t.Context(), func(s *Settings) error {
+	if err := errors.Join(x.retiring.server.Store.UpdateSettings(t.Context(), func(s *Settings) error {
 		s.Checks["wait-to-retire"] = "60"
 		return nil
 	}), x.fresh.server.Destroy(t.Context(), "shop", event.Log{}), x.fresh.server.Create(t.Context(), "shop", false)); err != nil {
 		t.Fatal(err)
 	}
-	git(t, x.fresh.server.dir("shop"), "fetch", "-q", h.dir, "main")
+	git(t, x.fresh.server.Store.dir("shop"), "fetch", "-q", h.dir, "main")
 	return x
 }
 
 // base is the machine from which an operation starts.
 func (x *matrix) base(op operation, f fault) *machine {
 	switch {
-	case op.name == firstPush:
+	case op.Name == firstPush:
 		return x.fresh
 	case f.retires:
 		return x.retiring
@@ -190,8 +176,8 @@ func (x *matrix) base(op operation, f fault) *machine {
 func TestFaultMatrix(t *testing.T) {
 	x := newMatrix(t)
 	t.Run("operations", func(t *testing.T) {
-		for n, op := range matrixOperations(t.Context(), x.h) {
-			t.Run(op.name, func(t *testing.T) {
+		for n, op := range operations(t.Context(), x.h, agenttest.Matrix) {
+			t.Run(op.Name, func(t *testing.T) {
 				t.Parallel()
 				x.row(t, n, op)
 			})
@@ -240,7 +226,7 @@ func sample(op operation, points []string) (cells []cell) {
 		for _, f := range faults {
 			c := cell{op, at, f}
 			chosen := *matrixFull || *matrixOnly != "" || hash(*matrixSeed, c.String())%matrixSample == 0
-			if op.name == appsDestroy && strings.Contains(f.name, ", then ") && !strings.HasSuffix(f.name, appsDestroy) {
+			if op.Name == appsDestroy && strings.Contains(f.name, ", then ") && !strings.HasSuffix(f.name, appsDestroy) {
 				continue // nothing can be done with an app that is being destroyed
 			}
 			if f.at.MatchString(at) && chosen && only.MatchString(c.String()) {

@@ -11,24 +11,6 @@ import (
 	"dokku/agent/engine"
 )
 
-// Properties of network:set.
-const (
-	NetworkInitial    = "initial-network"
-	NetworkPostCreate = "attach-post-create"
-	NetworkPostDeploy = "attach-post-deploy"
-	NetworkTLD        = "tld"
-)
-
-// networkLists are the properties that name networks to join. Here all of them
-// mean the same: an app has its own network anyway, and joins the others before
-// its processes start.
-var networkLists = []string{NetworkInitial, NetworkPostCreate, NetworkPostDeploy}
-
-// SplitNetworks cuts a list of networks, "a,b".
-func SplitNetworks(list string) []string {
-	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' })
-}
-
 var networkPattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$`)
 
 // ValidNetworkName returns an error unless the engine takes name for a network,
@@ -46,35 +28,22 @@ func ValidNetworkName(name string) error {
 }
 
 // Networks lists all networks that are not an app's own.
-func (s *Server) Networks(ctx context.Context) ([]engine.AnyNetwork, error) {
+func (s *Server) Networks(ctx context.Context) ([]engine.NetworkInfo, error) {
 	host, err := s.Host()
 	if err != nil {
 		return nil, err
 	}
-	all, err := host.AllNetworks(ctx)
-	return slices.DeleteFunc(all, func(n engine.AnyNetwork) bool { return n.App != "" }), err
-}
-
-// NoNetworkError says that the engine has no such network.
-type NoNetworkError struct{ Name string }
-
-func (e *NoNetworkError) Error() string {
-	return fmt.Sprintf("Network %s does not exist: make it with network:create %[1]s", e.Name)
+	return sharedNetworks(ctx, host)
 }
 
 // Joinable returns an error unless all of the networks exist; *NoNetworkError
 // names the first that does not.
 func (s *Server) Joinable(ctx context.Context, names []string) error {
-	all, err := s.Networks(ctx)
+	host, err := s.Host()
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		if !slices.ContainsFunc(all, func(n engine.AnyNetwork) bool { return n.Name == name }) {
-			return &NoNetworkError{name}
-		}
-	}
-	return nil
+	return joinable(ctx, host, names)
 }
 
 // CreateNetwork makes a network that apps, and any other container, can join.
@@ -94,11 +63,11 @@ func (s *Server) DestroyNetwork(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	at := slices.IndexFunc(all, func(n engine.AnyNetwork) bool { return n.Name == name })
+	at := slices.IndexFunc(all, func(n engine.NetworkInfo) bool { return n.Name == name })
 	switch {
 	case at < 0:
 		return &NoNetworkError{name}
-	case !all[at].Made:
+	case !all[at].Managed:
 		//lint:ignore ST1005 a message of network:destroy
 		return fmt.Errorf("Network %s was not made by network:create: remove it where it was made (docker network rm %[1]s)", name)
 	}
@@ -124,7 +93,7 @@ func (s *Server) DestroyNetwork(ctx context.Context, name string) error {
 // networkUsers says who asks for a network: apps, with their next release or the
 // one that runs, and the server's settings.
 func (s *Server) networkUsers(name string) ([]string, error) {
-	set, err := s.Settings()
+	set, err := s.Store.Settings()
 	if err != nil {
 		return nil, err
 	}
@@ -135,12 +104,12 @@ func (s *Server) networkUsers(name string) ([]string, error) {
 	if asks(set.Network) {
 		users = append(users, "all apps (--global)")
 	}
-	apps, err := s.Apps()
+	apps, err := s.Store.Apps()
 	if err != nil {
 		return nil, err
 	}
 	for _, app := range apps {
-		a, err := s.Load(app)
+		a, err := s.Store.Load(app)
 		if err != nil {
 			return nil, err
 		}

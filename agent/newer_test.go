@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"dokku/agent/agenttest"
 	"dokku/agent/event"
 )
 
@@ -53,18 +54,18 @@ func everyOperation(h history, data []byte) map[string]func(*machine) error {
 		"apps:lock":    func(m *machine) error { return m.server.SetLocked(ctx, "shop", true, none) },
 		"apps:destroy": func(m *machine) error { return m.server.Destroy(ctx, "shop", none) },
 		"apps:rename":  func(m *machine) error { return m.server.Rename(ctx, "shop", "store", true, none) },
-		"ps:restore":   func(m *machine) error { return m.server.Restore(ctx, "shop", none) },
+		"ps:restore":   func(m *machine) error { return m.server.StartEnded(ctx, "shop", none) },
 		"cleanup":      func(m *machine) error { return m.server.Cleanup(ctx, "shop", none) },
 		"post-receive": func(m *machine) error { return m.server.Reconcile(ctx, "shop", none) },
 		"the agent": func(m *machine) error {
-			_, _, err := m.server.tend(ctx, "shop", true, none)
+			_, _, err := m.server.Tend(ctx, "shop", true, none)
 			return err
 		},
 		"the push's end": func(m *machine) error { _, err := m.server.DropProvisional(ctx, "shop", none); return err },
 		"doctor --fix": func(m *machine) error {
-			m.server.around.sshConfig = "/dev/null"
+			d := Doctor{m.server, Surroundings{SSHConfig: "/dev/null"}}
 			var texts []string
-			for _, f := range m.server.Mend(ctx, "shop", m.server.Examine(ctx, "shop"), none) {
+			for _, f := range d.Fix(ctx, "shop", d.Examine(ctx, "shop"), none) {
 				if f.Status != HealthOK {
 					texts = append(texts, f.Text)
 				}
@@ -72,17 +73,17 @@ func everyOperation(h history, data []byte) map[string]func(*machine) error {
 			return errors.New(strings.Join(texts, "\n"))
 		},
 		"backup": func(m *machine) error {
-			_, _, err := m.server.Backup(ctx, BackupOptions{}, &bytes.Buffer{}, none)
+			_, _, err := Write(ctx, m.server, BackupOptions{}, &bytes.Buffer{}, none)
 			return err
 		},
 		"restore --force": func(m *machine) error {
-			_, err := m.server.RestoreBackup(ctx, bytes.NewReader(data), RestoreOptions{Force: true}, none)
+			_, err := Restore(ctx, m.server, bytes.NewReader(data), RestoreOptions{Force: true}, none)
 			return err
 		},
 	}
-	for _, op := range operations(ctx, h) {
-		if !strings.HasPrefix(op.name, "ps:restart with") { // changes the server's settings first
-			ops[op.name] = op.do
+	for _, op := range operations(ctx, h, agenttest.Killed) {
+		if !strings.HasPrefix(op.Name, "ps:restart with") { // changes the server's settings first
+			ops[op.Name] = op.do
 		}
 	}
 	return ops
@@ -106,7 +107,7 @@ func TestNewerFiles(t *testing.T) {
 			ops := everyOperation(h, data)
 			if name == ".dokku/server.json" {
 				ops["domains:set-global"] = func(m *machine) error {
-					return m.server.UpdateSettings(t.Context(), func(set *Settings) error { set.Domains = nil; return nil })
+					return m.server.Store.UpdateSettings(t.Context(), func(set *Settings) error { set.Domains = nil; return nil })
 				}
 				ops["apps:create"] = func(m *machine) error { return m.server.Create(t.Context(), "blog", false) }
 			}

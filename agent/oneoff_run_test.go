@@ -16,17 +16,18 @@ import (
 	"time"
 
 	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 )
 
 // consoles gives the machine's engine commands for one-off containers: "spec"
 // prints how it was started, "fail" ends with 7, "cat" copies, and "stay" stays.
 func (m *machine) consoles() {
-	m.engine.Behave(func(s engine.Spec) engine.Behaviour {
+	m.engine.Behave(func(s engine.Spec) memory.Behaviour {
 		if s.Kind != engine.KindRun {
-			return engine.Behaviour{Exits: s.Kind == engine.KindRelease}
+			return memory.Behaviour{Exits: s.Kind == engine.KindRelease}
 		}
-		return engine.Behaviour{Exits: s.Command[0] == "end", Talk: func(ctx context.Context, argv []string, st engine.Streams) int {
+		return memory.Behaviour{Exits: s.Command[0] == "end", Talk: func(ctx context.Context, argv []string, st engine.Streams) int {
 			switch argv[0] {
 			case "fail":
 				return 7
@@ -44,7 +45,7 @@ func (m *machine) consoles() {
 
 func (m *machine) oneOffs() (names []string) {
 	m.t.Helper()
-	list, err := m.server.OneOffs(m.t.Context(), "shop")
+	list, err := List(m.t.Context(), m.server, "shop")
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -56,7 +57,7 @@ func (m *machine) oneOffs() (names []string) {
 
 func (m *machine) attached(ctx context.Context, words ...string) (string, int, error) {
 	var out bytes.Buffer
-	last, err := m.server.RunAttached(ctx, "shop", OneOff{Words: words, Env: []string{"GREETING=hi"}},
+	last, err := RunAttached(ctx, m.server, "shop", OneOff{Words: words, Env: []string{"GREETING=hi"}},
 		engine.Streams{Stdin: strings.NewReader("typed"), Stdout: &out, Stderr: &out}, event.Log{})
 	return out.String(), last.ExitCode, err
 }
@@ -69,12 +70,12 @@ func TestRunAttached(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A deploy holds the lock meanwhile.
-	l, ok, err := m.server.tryLock("shop", "a push")
+	l, ok, err := m.server.Store.tryLock("shop", "a push")
 	if !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	defer l.release()
-	a, _ := m.server.Load("shop")
+	a, _ := m.server.Store.Load("shop")
 
 	out, code, err := m.attached(ctx, "spec", "-l", "a b")
 	if err != nil || code != 0 {
@@ -102,7 +103,10 @@ func TestRunAttached(t *testing.T) {
 // TestRunProcfile runs the command of a process type, with its arguments.
 func TestRunProcfile(t *testing.T) {
 	r := &Release{Port: 8080, Files: map[string]string{
-		fileProcfile: "web: serve -p $PORT -x '$HOME'\nconsole: rails console\nboth: one && two $A\nrelease: migrate\n"}}
+		FileProcfile: "web: serve -p $PORT -x '$HOME'\nconsole: rails console\nboth: one && two $A\nrelease: migrate\n"}}
+	if err := r.ReadFiles(1); err != nil {
+		t.Fatal(err)
+	}
 	for words, want := range map[string]string{
 		"web":          `["serve" "-p" "8080" "-x" "$HOME"]`,
 		"console -e x": `["rails" "console" "-e" "x"]`,
@@ -112,7 +116,7 @@ func TestRunProcfile(t *testing.T) {
 		"web.1":        `["web.1"]`,
 		"ls web $A":    `["ls" "web" "$A"]`,
 	} {
-		argv, err := OneOff{Words: strings.Fields(words)}.argv(r, Settings{MaxScale: 1}, map[string]string{})
+		argv, err := OneOff{Words: strings.Fields(words)}.argv(r, map[string]string{})
 		if got := fmt.Sprintf("%q", argv); got != want || err != nil {
 			t.Errorf("%s: %s, %v; want %s", words, got, err, want)
 		}
@@ -151,27 +155,27 @@ func TestRunRefused(t *testing.T) {
 	if err := m.server.Create(ctx, "empty", false); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.server.RunDetached(ctx, "empty", o, event.Log{}); err == nil || err.Error() != "App empty has not been deployed" {
+	if _, err := RunDetached(ctx, m.server, "empty", o, event.Log{}); err == nil || err.Error() != "App empty has not been deployed" {
 		t.Errorf("got %v", err)
 	}
-	if _, err := m.server.RunDetached(ctx, "nosuch", o, event.Log{}); err == nil || err.Error() != "App nosuch does not exist" {
+	if _, err := RunDetached(ctx, m.server, "nosuch", o, event.Log{}); err == nil || err.Error() != "App nosuch does not exist" {
 		t.Errorf("got %v", err)
 	}
 	// It is destroyed while its container is made.
 	m.engine.Fail(func(call string, _ ...any) error {
 		if call == "Start" || call == "RunAttached" {
-			a, _ := m.server.Load("shop")
+			a, _ := m.server.Store.Load("shop")
 			a.State.Destroying = true
-			return m.server.saveState("shop", &a.State)
+			return m.server.Store.saveState("shop", &a.State)
 		}
 		return nil
 	})
-	if _, err := m.server.RunDetached(ctx, "shop", o, event.Log{}); err == nil || err.Error() != "App shop is being destroyed" {
+	if _, err := RunDetached(ctx, m.server, "shop", o, event.Log{}); err == nil || err.Error() != "App shop is being destroyed" {
 		t.Errorf("got %v", err)
 	}
-	a, _ := m.server.Load("shop")
+	a, _ := m.server.Store.Load("shop")
 	a.State.Destroying = false
-	if err := m.server.saveState("shop", &a.State); err != nil {
+	if err := m.server.Store.saveState("shop", &a.State); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := m.attached(ctx, "stay"); err == nil || err.Error() != "App shop is being destroyed" {
@@ -186,7 +190,7 @@ func TestRunRefused(t *testing.T) {
 // foreign starts a one-off container of another process.
 func (m *machine) foreign(client Owner, words ...string) string {
 	m.t.Helper()
-	spec, err := m.server.oneOff(m.t.Context(), "shop", OneOff{Words: words})
+	spec, err := specOf(m.t.Context(), m.server, "shop", OneOff{Words: words})
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -212,7 +216,7 @@ func TestOneOffsOverTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	mine := m.foreign(self, "stay")
-	detached, err := m.server.RunDetached(ctx, "shop", OneOff{Words: []string{"stay"}, TTL: time.Hour}, event.Log{})
+	detached, err := RunDetached(ctx, m.server, "shop", OneOff{Words: []string{"stay"}, TTL: time.Hour}, event.Log{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,10 +240,10 @@ func TestOneOffsOverTime(t *testing.T) {
 	}
 
 	m.foreign(Owner{Boot: self.Boot, PID: self.PID, Start: self.Start + 1}, "stay")
-	if _, err := m.server.RunDetached(ctx, "shop", OneOff{Words: []string{"end"}}, event.Log{}); err != nil {
+	if _, err := RunDetached(ctx, m.server, "shop", OneOff{Words: []string{"end"}}, event.Log{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.server.RunDetached(ctx, "shop", OneOff{Words: []string{"stay"}, TTL: time.Nanosecond}, event.Log{}); err != nil {
+	if _, err := RunDetached(ctx, m.server, "shop", OneOff{Words: []string{"stay"}, TTL: time.Nanosecond}, event.Log{}); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(m.oneOffs()); n != 5 {
@@ -292,7 +296,7 @@ func TestAgentWatchesOneOffs(t *testing.T) {
 		}
 		return nil
 	})
-	go func() { running <- m.server.Run(ctx, event.Log{}) }()
+	go func() { running <- Run(ctx, m.server, event.Log{}) }()
 	// At rest the agent does not look at the app at each tick.
 	rests := func() bool {
 		at := looked.Load()
@@ -303,7 +307,7 @@ func TestAgentWatchesOneOffs(t *testing.T) {
 	client.Wait()
 	eventually(t, "the container of the killed client is gone", func() bool { return m.oneOffs() == nil })
 
-	if _, err := m.server.RunDetached(ctx, "shop", OneOff{Words: []string{"stay"}, TTL: 5 * time.Second}, event.Log{}); err != nil {
+	if _, err := RunDetached(ctx, m.server, "shop", OneOff{Words: []string{"stay"}, TTL: 5 * time.Second}, event.Log{}); err != nil {
 		t.Fatal(err)
 	}
 	looked.Store(0)
@@ -318,18 +322,18 @@ func TestStopOneOffs(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	m.consoles()
 	for range 2 {
-		if _, err := m.server.RunDetached(t.Context(), "shop", OneOff{Words: []string{"stay"}}, event.Log{}); err != nil {
+		if _, err := RunDetached(t.Context(), m.server, "shop", OneOff{Words: []string{"stay"}}, event.Log{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	list, err := m.server.OneOffs(t.Context(), "shop")
+	list, err := List(t.Context(), m.server, "shop")
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, _ := m.server.Load("shop")
+	a, _ := m.server.Store.Load("shop")
 	var calls []string
 	m.engine.Fail(func(call string, _ ...any) error { calls = append(calls, call); return nil })
-	if err := m.server.StopOneOffs(t.Context(), a, list[:1], event.Log{}); err != nil {
+	if err := StopAll(t.Context(), m.server, a, list[:1], event.Log{}); err != nil {
 		t.Fatal(err)
 	}
 	m.engine.Fail(nil)
@@ -347,7 +351,7 @@ func TestRunIsLogged(t *testing.T) {
 	m.consoles()
 	path := filepath.Join(t.TempDir(), "dokku.log")
 	o := OneOff{Words: []string{"KEY=secret", "--password", "secret"}, Env: []string{"TOKEN=secret"}, By: "alice"}
-	if _, err := m.server.RunAttached(t.Context(), "shop", o, engine.Streams{Stdout: io.Discard, Stderr: io.Discard},
+	if _, err := RunAttached(t.Context(), m.server, "shop", o, engine.Streams{Stdout: io.Discard, Stderr: io.Discard},
 		event.New(event.NewHost(path))); err != nil {
 		t.Fatal(err)
 	}

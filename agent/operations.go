@@ -6,30 +6,27 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
-	"dokku/agent/engine"
 	"dokku/agent/event"
-	"dokku/build"
 	"dokku/scale"
 )
 
 // Restart replaces all processes by new ones from the current image with the
 // present config, gated and without downtime. A stopped app runs afterwards.
 func (s *Server) Restart(ctx context.Context, app string, log event.Log) error {
-	return s.with(ctx, app, "ps:restart", log, func(x *session) error {
-		return x.wake(ctx, "ps:restart")
+	return s.with(ctx, app, Op{Name: "ps:restart"}, log, func(x *session) error {
+		return x.bringUp(ctx, "ps:restart")
 	})
 }
 
 // RestartType is Restart of the processes of one type; the others go on. If the
 // app is stopped, all of it is started.
 func (s *Server) RestartType(ctx context.Context, app, typ string, log event.Log) error {
-	return s.with(ctx, app, "ps:restart", log, func(x *session) error {
+	return s.with(ctx, app, Op{Name: "ps:restart"}, log, func(x *session) error {
 		if x.Current == nil {
 			return &NotDeployedError{x.Name}
 		}
-		f, err := x.formation(x.App, x.State.Scale)
+		f, err := x.view().FormationWith(x.State.Scale)
 		if err != nil {
 			return err
 		}
@@ -37,7 +34,7 @@ func (s *Server) RestartType(ctx context.Context, app, typ string, log event.Log
 			return fmt.Errorf("%s is not a valid process name to restart", typ)
 		}
 		if x.State.Stopped {
-			return x.wake(ctx, "ps:restart")
+			return x.bringUp(ctx, "ps:restart")
 		}
 		kept := map[string]Identity{}
 		for _, e := range f {
@@ -45,64 +42,20 @@ func (s *Server) RestartType(ctx context.Context, app, typ string, log event.Log
 				kept[e.Type] = x.Current.identity(e.Type)
 			}
 		}
-		return x.replace(ctx, "ps:restart "+typ, kept, func(*State) {})
+		return x.restart(ctx, "ps:restart "+typ, kept, func(*State) {})
 	})
-}
-
-// restart is redeploy of the current release under another number.
-func (x *session) restart(ctx context.Context, cause string, change func(*State)) error {
-	return x.replace(ctx, cause, nil, change)
-}
-
-// replace is restart of all types but the kept ones.
-func (x *session) replace(ctx context.Context, cause string, kept map[string]Identity, change func(*State)) error {
-	if x.Current == nil {
-		return &NotDeployedError{x.Name}
-	}
-	if err := x.tidy(ctx); err != nil {
-		x.log.Warn("%s", err)
-	}
-	n, err := x.nextRelease(x.App)
-	if err != nil {
-		return err
-	}
-	x.about(n)
-	r := x.Current.derive(n, cause)
-	r.Kept = kept
-	next := x.State.clone()
-	change(&next)
-	x.settings(r, next)
-	r.Detected = x.Current.detected()
-	if _, on := kept[scale.Web]; !on { // what goes on listens where it did
-		r.Port = next.webPort(r.Detected)
-	}
-	return x.redeploy(ctx, r, change)
-}
-
-// settings gives a new release what it takes over from the present settings.
-func (x *session) settings(r *Release, st State) {
-	r.Config, r.StartCommand, r.Attached = x.config(st), st.startCommand(), x.attached(st)
-	r.RevEnvVar = x.revEnvVar(st)
-}
-
-// config is the environment that a new release gets: the server's, then the app's.
-func (x *session) config(st State) map[string]string {
-	c := map[string]string{}
-	maps.Copy(c, x.set.Config)
-	maps.Copy(c, st.Config)
-	return c
 }
 
 // Start starts a stopped app, gated as a deploy is, and what has ended of one
 // that runs.
 func (s *Server) Start(ctx context.Context, app string, log event.Log) error {
-	return s.with(ctx, app, "ps:start", log, func(x *session) error {
+	return s.with(ctx, app, Op{Name: "ps:start"}, log, func(x *session) error {
 		if x.Current == nil {
 			return &NotDeployedError{x.Name}
 		}
 		if x.State.Stopped {
 			x.log.Step("Starting %s ...", app)
-			return x.wake(ctx, "ps:start")
+			return x.bringUp(ctx, "ps:start")
 		}
 		running, err := x.allRun(ctx)
 		if err != nil {
@@ -117,10 +70,10 @@ func (s *Server) Start(ctx context.Context, app string, log event.Log) error {
 	})
 }
 
-// Restore starts what has ended of an app that is to run, as the agent does when
+// StartEnded starts what has ended of an app that is to run, as the agent does when
 // the engine comes back.
-func (s *Server) Restore(ctx context.Context, app string, log event.Log) error {
-	return s.with(ctx, app, "ps:restore", log, func(x *session) error {
+func (s *Server) StartEnded(ctx context.Context, app string, log event.Log) error {
+	return s.with(ctx, app, Op{Name: "ps:restore"}, log, func(x *session) error {
 		if x.Current == nil {
 			return &NotDeployedError{x.Name}
 		}
@@ -132,28 +85,9 @@ func (s *Server) Restore(ctx context.Context, app string, log event.Log) error {
 	})
 }
 
-// allRun reports whether every process of the formation runs.
-func (x *session) allRun(ctx context.Context) (bool, error) {
-	have, err := x.Instances(ctx, x.App)
-	if err != nil {
-		return false, err
-	}
-	f, err := x.formation(x.App, x.State.Scale)
-	if err != nil {
-		return false, err
-	}
-	running := 0
-	for _, i := range have {
-		if i.Running() {
-			running++
-		}
-	}
-	return running == len(x.processes(f, false)), nil
-}
-
 // Stop ends all processes; the app answers 502 until it is started.
 func (s *Server) Stop(ctx context.Context, app string, log event.Log) error {
-	return s.with(ctx, app, "ps:stop", log, func(x *session) error {
+	return s.with(ctx, app, Op{Name: "ps:stop"}, log, func(x *session) error {
 		if x.Current == nil {
 			return &NotDeployedError{x.Name}
 		}
@@ -162,8 +96,10 @@ func (s *Server) Stop(ctx context.Context, app string, log event.Log) error {
 		} else {
 			x.log.Step("Stopping %s ...", app)
 		}
-		x.State.Stopped, x.State.Retiring, x.dirty = true, nil, true
-		x.State.Restored = x.State.Restored.left()
+		x.change(func(st *State) {
+			st.Stopped, st.Retiring = true, nil
+			st.Restored = st.Restored.left()
+		})
 		return x.decide(context.WithoutCancel(ctx), app+" is to be stopped now")
 	})
 }
@@ -172,108 +108,27 @@ func (s *Server) Stop(ctx context.Context, app string, log event.Log) error {
 // and gated before anything is stored; the surplus is stopped; everything else
 // is left alone. With skipDeploy the counts hold from the next deploy on.
 func (s *Server) Scale(ctx context.Context, app string, counts map[string]int, skipDeploy bool, log event.Log) error {
-	return s.with(ctx, app, "ps:scale", log, func(x *session) error {
-		if err := s.refuseScaling(x.App); err != nil {
+	return s.with(ctx, app, Op{Name: "ps:scale"}, log, func(x *session) error {
+		if err := x.view().RefuseScaling(); err != nil {
 			return err
 		}
-		if err := x.knowsTypes(counts); err != nil {
+		if err := knowsTypes(x.view(), counts); err != nil {
 			return err
 		}
 		if skipDeploy && x.Current != nil && !x.State.Stopped {
-			x.State.ScaleNext = merged(x.State.ScaleNext, counts)
-			x.dirty = true
+			x.change(func(st *State) { st.ScaleNext = merged(st.ScaleNext, counts) })
 			return x.save()
 		}
 		return x.scale(ctx, counts)
 	})
 }
 
-// knowsTypes refuses types that the current release does not have, and counts
-// over the server's limit.
-func (x *session) knowsTypes(counts map[string]int) error {
-	var c control
-	if x.Current != nil {
-		var err error
-		if c, err = x.Current.parse(x.set); err != nil {
-			return err
-		}
-	}
-	for t, n := range counts {
-		if x.Current != nil && !slices.Contains(c.procfile.Types(), t) {
-			return fmt.Errorf("%s is not a valid process name to scale up", t)
-		}
-		if n > x.set.MaxScale {
-			//lint:ignore ST1005 the text is Dokku's
-			return fmt.Errorf("Invalid count for process type %s: %d is more than %d, the server's limit", t, n, x.set.MaxScale)
-		}
-	}
-	return nil
-}
-
-func (x *session) scale(ctx context.Context, counts map[string]int) error {
-	if x.Current == nil || x.State.Stopped {
-		x.setScale(counts)
-		return x.save()
-	}
-	// What an interrupted command has left must not be taken for what runs.
-	if err := x.tidy(ctx); err != nil {
-		return err
-	}
-	have, err := x.Instances(ctx, x.App)
-	if err != nil {
-		return err
-	}
-	o, err := x.scaling(merged(x.State.Scale, counts))
-	if err != nil {
-		return err
-	}
-	if err := o.run(ctx, o.missing(have)); err != nil {
-		err = o.report(ctx, err)
-		o.undo(ctx)
-		return err
-	}
-	x.setScale(counts)
-	return x.decide(context.WithoutCancel(ctx), "the processes of "+x.Name+" are set")
-}
-
-// setScale stores counts. They take the place of what --skip-deploy left for these
-// types: otherwise the next deploy would bring back an older number.
-func (x *session) setScale(counts map[string]int) {
-	x.State.Scale, x.dirty = merged(x.State.Scale, counts), true
-	for t := range counts {
-		delete(x.State.ScaleNext, t)
-	}
-}
-
-// scaling is a rollout of what the current release lacks of a formation.
-func (x *session) scaling(local map[string]int) (*rollout, error) {
-	host, err := x.Host()
-	if err != nil {
-		return nil, err
-	}
-	c, err := x.Current.parse(x.set)
-	if err != nil {
-		return nil, err
-	}
-	f, _, err := c.resolve(local)
-	return &rollout{session: x, host: host, release: x.Current, control: c, formation: f}, err
-}
-
-func merged(a, b map[string]int) map[string]int {
-	m := maps.Clone(a)
-	if m == nil {
-		m = map[string]int{}
-	}
-	maps.Copy(m, b)
-	return m
-}
-
 // Rebuild builds the deployed revision again and deploys it as a push would. If
 // another one was pushed while deploys were skipped (ps:set skip-deploy), it is
 // that one.
 func (s *Server) Rebuild(ctx context.Context, app string, log event.Log) error {
-	return s.with(ctx, app, "ps:rebuild", log, func(x *session) error {
-		branch, revision, err := x.pushed(x.App)
+	return s.with(ctx, app, Op{Name: "ps:rebuild"}, log, func(x *session) error {
+		branch, revision, err := pushed(x.view())
 		if err != nil {
 			return err
 		}
@@ -288,25 +143,6 @@ func (s *Server) Rebuild(ctx context.Context, app string, log event.Log) error {
 		}
 		return x.rebuild(ctx, revision, "ps:rebuild", func(st *State) { st.DeployBranch = cmp.Or(st.DeployBranch, branch) })
 	})
-}
-
-// rebuild builds a revision and deploys it; change is part of what it commits.
-func (x *session) rebuild(ctx context.Context, revision, cause string, change func(*State)) (err error) {
-	start := time.Now()
-	end := x.logDeploy()
-	defer func() { end(err) }()
-	r, err := x.build(ctx, build.Options{GitDir: x.Dir}, revision, cause)
-	if err != nil {
-		x.discard(ctx)
-		return x.unchanged(err)
-	}
-	x.log.Step("Releasing %s v%d", x.Name, r.Number)
-	if err := x.roll(ctx, r, change, func(o *rollout) error { return o.deploy(ctx) }); err != nil {
-		return err
-	}
-	x.postdeploy(ctx)
-	x.deployed(start)
-	return nil
 }
 
 // SetConfig sets and unsets variables of an app, or of the server when app is
@@ -325,37 +161,15 @@ func (s *Server) SetConfig(ctx context.Context, app string, set map[string]strin
 		return n
 	}
 	if app == "" {
-		return s.UpdateSettings(ctx, func(set *Settings) error { set.Config = change(set.Config); return nil })
+		return s.Store.UpdateSettings(ctx, func(set *Settings) error { set.Config = change(set.Config); return nil })
 	}
-	return s.with(ctx, app, "config:set", log, func(x *session) error {
+	return s.with(ctx, app, Op{Name: "config:set"}, log, func(x *session) error {
 		apply := func(st *State) { st.Config = change(st.Config) }
 		if x.Current != nil && !x.State.Stopped && restart {
 			log.Step("Restarting app %s", app)
-			return x.restart(ctx, "config:set", apply)
+			return x.restart(ctx, "config:set", nil, apply)
 		}
-		apply(&x.State)
-		x.dirty = true
+		x.change(apply)
 		return x.save()
 	})
-}
-
-// Instances lists the containers of the app's current release, by name. It
-// leaves out those that retire.
-func (s *Server) Instances(ctx context.Context, a *App) ([]engine.Instance, error) {
-	host, err := s.Host()
-	if err != nil {
-		return nil, err
-	}
-	o, err := s.observed(ctx, host, a)
-	if err != nil {
-		return nil, err
-	}
-	var list []engine.Instance
-	for _, i := range o.Instances {
-		_, retiring := a.State.Retiring[i.ID]
-		if a.Current != nil && i.Kind == engine.KindDeploy && i.Attempt == a.Current.identity(i.Type).Attempt && !retiring {
-			list = append(list, i)
-		}
-	}
-	return list, nil
 }

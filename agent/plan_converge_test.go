@@ -50,7 +50,7 @@ func randomDesired(r *rand.Rand) Desired {
 			d.Want[n].Exclusive = d.Want[n].Type == "worker"
 		}
 	}
-	d.Restore = true
+	d.StartEnded = true
 	d.Stopped = r.IntN(5) == 0
 	d.Retiring = map[string]time.Time{}
 	if r.IntN(4) == 0 {
@@ -67,7 +67,7 @@ func randomDesired(r *rand.Rand) Desired {
 	return d
 }
 
-func randomWorld(r *rand.Rand) World {
+func randomWorld(r *rand.Rand) Observation {
 	w := world(0, nil)
 	var live []int
 	used := map[string]bool{}
@@ -97,7 +97,7 @@ func randomWorld(r *rand.Rand) World {
 }
 
 // apply does to the world what a step asks for, and says what must never be.
-func apply(d *Desired, w *World, s Step) error {
+func apply(d *Desired, w *Observation, s Step) error {
 	find := func(id string) *engine.Instance {
 		for n := range w.Instances {
 			if w.Instances[n].ID == id {

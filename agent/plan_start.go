@@ -41,7 +41,7 @@ func (p *planner) start(want Process) engine.Instance {
 func (p *planner) address(want Process) netip.Addr {
 	if want.Type == "web" && p.w.Live != nil && p.w.Live.Release == p.d.Release && want.Index <= len(p.w.Live.Upstreams) {
 		a := p.w.Live.Upstreams[want.Index-1].Addr()
-		if !held(p.w, a) && p.w.Network.Subnet.Contains(a) {
+		if !holdsAddress(p.w, a) && p.w.Network.Subnet.Contains(a) {
 			p.taken[a] = true
 			return a
 		}

@@ -52,8 +52,8 @@ func want(v int, procs ...string) Desired {
 	return d
 }
 
-func world(v int, live []netip.AddrPort, instances ...engine.Instance) World {
-	w := World{Network: testNetwork, Now: testNow}
+func world(v int, live []netip.AddrPort, instances ...engine.Instance) Observation {
+	w := Observation{Network: testNetwork, Now: testNow}
 	w.Instances = instances
 	if v != 0 {
 		w.Live = &proxy.Route{App: "shop", Release: v, Upstreams: live}
@@ -65,7 +65,7 @@ func TestPlan(t *testing.T) {
 	stopped := want(2, "web.1")
 	stopped.Stopped = true
 	restore := want(2, "web.1")
-	restore.Restore = true
+	restore.StartEnded = true
 	bound := want(2, "web.1")
 	bound.Want[0].HostPort, bound.Route = 20000, nil
 	held := running("old", "shop.web.1", 1, 2)
@@ -88,7 +88,7 @@ func TestPlan(t *testing.T) {
 
 	renamed := func(d Desired) Desired { d.Former = "was"; return d }
 	was := func(i engine.Instance) engine.Instance { i.App = "was"; return i } // its name may be the new one already
-	former := func(w World) World {
+	former := func(w Observation) Observation {
 		w.Networks = []engine.Network{{ID: "net", App: "shop"}, {ID: "oldnet", App: "was"}}
 		w.Images = []engine.Image{{ID: "img1", App: "was"}, {ID: "img2", App: "was"}}
 		return w
@@ -119,7 +119,7 @@ func TestPlan(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		d    Desired
-		w    World
+		w    Observation
 		want string
 	}{
 		{"a new name: what runs serves under it", renamed(want(2, "web.1")), begun, `
@@ -136,7 +136,7 @@ rename one to shop.web.1.v2-one
 rename new to shop.web.1
 remove image img1: no kept release runs it`},
 		{"nothing of it is left but its network", renamed(want(3, "web.1")),
-			World{Observed: engine.Observed{Instances: []engine.Instance{running("new", "shop.web.1", 3, 5)},
+			Observation{Observed: engine.Observed{Instances: []engine.Instance{running("new", "shop.web.1", 3, 5)},
 				Networks: []engine.Network{{ID: "net", App: "shop"}, {ID: "oldnet", App: "was"}}},
 				Network: testNetwork, Now: testNow, Live: &proxy.Route{App: "shop", Release: 3, Upstreams: upstreams(5)}}, `
 remove network oldnet: it has the app's former name`},
@@ -220,39 +220,6 @@ remove image rejected: no kept release runs it`},
 	} {
 		var b strings.Builder
 		for _, s := range Plan(test.d, test.w) {
-			fmt.Fprintf(&b, "\n%s", s)
-		}
-		if b.String() != test.want {
-			t.Errorf("%s:\ngot%s\nwant%s", test.name, b.String(), test.want)
-		}
-	}
-}
-
-// TestLeave leaves stops to the agent: none may be forgotten before it is done,
-// or a container that is being stopped would be taken for one that may serve.
-func TestLeave(t *testing.T) {
-	past := testNow.Add(-time.Minute)
-	for _, test := range []struct {
-		name     string
-		retiring map[string]time.Time
-		steps    []Step
-		want     string
-	}{
-		{"a stop that is due already", map[string]time.Time{"a": past},
-			[]Step{{Action: ActRetire, ID: "a", Running: true}, {Action: ActForget, IDs: []string{"a"}}}, ``},
-		{"others are forgotten all the same", map[string]time.Time{"a": past, "b": past},
-			[]Step{{Action: ActRetire, ID: "a", Running: true}, {Action: ActForget, IDs: []string{"a", "b"}}}, `
-forget b`},
-		{"a stop that nobody has recorded", nil, []Step{{Action: ActRetire, ID: "a", Running: true}}, `
-due a: the agent stops them`},
-		{"what has ended is removed at once", map[string]time.Time{"a": past},
-			[]Step{{Action: ActRetire, ID: "a", Name: "x"}, {Action: ActForget, IDs: []string{"a"}}}, `
-retire x
-forget a`},
-	} {
-		e := &executor{session: &session{App: &App{State: State{Retiring: test.retiring}}}}
-		var b strings.Builder
-		for _, s := range e.leave(test.steps) {
 			fmt.Fprintf(&b, "\n%s", s)
 		}
 		if b.String() != test.want {

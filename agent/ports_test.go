@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
 )
@@ -22,11 +23,11 @@ func (m *machine) mapping(ports ...PortMap) error {
 func TestPortMappings(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	var env []string
-	m.engine.Behave(func(s engine.Spec) engine.Behaviour {
+	m.engine.Behave(func(s engine.Spec) memory.Behaviour {
 		if s.Type == "web" {
 			env = append(env, slices.DeleteFunc(slices.Clone(s.Env), func(v string) bool { return !strings.HasPrefix(v, "PORT=") })...)
 		}
-		return engine.Behaviour{Exits: s.Kind == engine.KindRelease}
+		return memory.Behaviour{Exits: s.Kind == engine.KindRelease}
 	})
 	before := m.ids()
 	if err := m.mapping(PortMap{"http", 10080, 0}, PortMap{"http", 80, 0}, PortMap{"http", 10081, 9000}); err != nil {
@@ -39,7 +40,7 @@ func TestPortMappings(t *testing.T) {
 	if after := m.ids(); !slices.Equal(after, before) || len(env) != 0 {
 		t.Errorf("the containers are %v, were %v", after, before)
 	}
-	a, _ := m.server.Load("shop")
+	a, _ := m.server.Store.Load("shop")
 	ports, err := m.server.Ports(a)
 	if want := "[http:80:8080 http:10080:8080 http:10081:9000]"; err != nil || fmt.Sprint(ports) != want {
 		t.Errorf("the ports are %v (%v), want %s", ports, err, want)
@@ -60,11 +61,11 @@ func TestPortMappings(t *testing.T) {
 	}
 	// It stays with what is deployed next, and the image's own comes back.
 	h := newHistory(t)
-	git(t, m.server.dir("shop"), "fetch", "-q", h.dir, "main")
+	git(t, m.server.Store.dir("shop"), "fetch", "-q", h.dir, "main")
 	if err := m.server.Rebuild(t.Context(), "shop", event.Log{}); err != nil {
 		t.Fatal(err)
 	}
-	if a, _ = m.server.Load("shop"); a.Current.Port != 7000 || a.Current.Detected != 8080 {
+	if a, _ = m.server.Store.Load("shop"); a.Current.Port != 7000 || a.Current.Detected != 8080 {
 		t.Errorf("the release has port %d, detected %d", a.Current.Port, a.Current.Detected)
 	}
 	if err := m.mapping(); err != nil {
@@ -90,7 +91,7 @@ func TestPortsRefused(t *testing.T) {
 	if err := m.server.SetProxy(t.Context(), "bound", false, event.Log{}); err != nil {
 		t.Fatal(err)
 	}
-	bound, _ := m.server.Load("bound")
+	bound, _ := m.server.Store.Load("bound")
 	before, _ := m.live("shop")
 	for _, test := range []struct {
 		ports []PortMap
@@ -106,12 +107,12 @@ func TestPortsRefused(t *testing.T) {
 		}
 	}
 	after, _ := m.live("shop")
-	a, _ := m.server.Load("shop")
+	a, _ := m.server.Store.Load("shop")
 	if !after.Same(before) || a.State.Ports != nil {
 		t.Errorf("the route is %+v, was %+v; the state has %v", after, before, a.State.Ports)
 	}
 	// What somebody else took since is found before anything is started.
-	err = m.server.with(t.Context(), "shop", "test", event.Log{}, func(x *session) error {
+	err = m.server.with(t.Context(), "shop", Op{Name: "test"}, event.Log{}, func(x *session) error {
 		x.State.Ports = []PortMap{{"http", taken, 0}}
 		o, err := x.rollout(x.Current)
 		if err != nil {
@@ -138,7 +139,7 @@ func TestLocked(t *testing.T) {
 		}
 	}
 	// It does not wait for whoever has the app's own lock.
-	l, free, err := m.server.tryLock("shop", "test")
+	l, free, err := m.server.Store.tryLock("shop", "test")
 	if !free || err != nil {
 		t.Fatal(free, err)
 	}

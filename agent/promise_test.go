@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 )
 
@@ -18,7 +19,7 @@ import (
 // overwritten.
 func TestNewerState(t *testing.T) {
 	m := newMachine(t, newHistory(t))
-	path := m.server.file("shop", "state.json")
+	path := m.server.Store.file("shop", "state.json")
 	newer := []byte(`{"version": 2, "config": {"A": "b"}, "later": true}`)
 	if err := os.WriteFile(path, newer, 0o600); err != nil {
 		t.Fatal(err)
@@ -50,11 +51,11 @@ func TestValidName(t *testing.T) {
 // a success.
 func TestBackoff(t *testing.T) {
 	m := newMachine(t, newHistory(t))
-	w := &watchman{Server: m.server, apps: map[string]*watched{}, slots: make(chan struct{}, 1)}
+	w := &controller{Server: m.server, apps: map[string]*watched{}, slots: make(chan struct{}, 1)}
 	look := func() time.Duration {
 		w.slots <- struct{}{}
 		w.wg.Add(1)
-		w.reconcile(t.Context(), "shop", false)
+		w.reconcileApp(t.Context(), "shop", false)
 		w.wg.Wait()
 		return time.Until(w.apps["shop"].due).Round(time.Second)
 	}
@@ -83,7 +84,7 @@ func TestBackoff(t *testing.T) {
 func TestScaleTrustsNothingLeft(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	ctx := context.Background()
-	l, err := m.server.lockApp(ctx, "shop", "a test", event.Log{})
+	l, err := m.server.Store.lockApp(ctx, "shop", "a test", event.Log{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,15 +124,15 @@ func TestScaleTrustsNothingLeft(t *testing.T) {
 func TestRejectedConfig(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	ctx := context.Background()
-	err := m.server.UpdateSettings(ctx, func(s *Settings) error { s.Checks["wait-to-retire"] = "60"; return nil })
+	err := m.server.Store.UpdateSettings(ctx, func(s *Settings) error { s.Checks["wait-to-retire"] = "60"; return nil })
 	if err = errors.Join(err, m.server.Restart(ctx, "shop", event.Log{})); err != nil {
 		t.Fatal(err)
 	}
-	a, err := m.server.Load("shop")
+	a, err := m.server.Store.Load("shop")
 	if err != nil || len(a.State.Retiring) == 0 {
 		t.Fatalf("nothing retires: %+v, %v", a, err)
 	}
-	m.engine.Behave(func(s engine.Spec) engine.Behaviour { return engine.Behaviour{Exits: true, Code: 1} })
+	m.engine.Behave(func(s engine.Spec) memory.Behaviour { return memory.Behaviour{Exits: true, Code: 1} })
 	var once sync.Once
 	m.visit = func(name string) error {
 		if name == "Start" {
@@ -146,7 +147,7 @@ func TestRejectedConfig(t *testing.T) {
 	if err := m.server.SetConfig(ctx, "shop", map[string]string{"A": "b"}, nil, true, event.Log{}); err == nil {
 		t.Error("it is done, although nothing came up")
 	}
-	after, err := m.server.Load("shop")
+	after, err := m.server.Store.Load("shop")
 	if err != nil || len(after.State.Config) > 0 || len(after.State.Retiring) > 0 {
 		t.Errorf("stored are the config %v and retiring %v (%v)", after.State.Config, after.State.Retiring, err)
 	}

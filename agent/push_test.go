@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 )
 
@@ -16,7 +17,7 @@ import (
 func (m *machine) files() map[string]string {
 	m.t.Helper()
 	all := map[string]string{}
-	err := filepath.WalkDir(m.server.file("shop"), func(path string, d os.DirEntry, err error) error {
+	err := filepath.WalkDir(m.server.Store.file("shop"), func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() || strings.HasSuffix(path, ".log") || filepath.Base(path) == "manifest" {
 			return err
 		}
@@ -38,20 +39,20 @@ func TestRejectedPush(t *testing.T) {
 	isNew := func(s engine.Spec) bool { return s.Release > 1 }
 	for _, test := range []struct {
 		name   string
-		behave func(engine.Spec) engine.Behaviour
+		behave func(engine.Spec) memory.Behaviour
 		want   []string
 	}{
-		{"the release command fails", func(s engine.Spec) engine.Behaviour {
-			return engine.Behaviour{Exits: s.Kind == engine.KindRelease, Code: 3}
+		{"the release command fails", func(s engine.Spec) memory.Behaviour {
+			return memory.Behaviour{Exits: s.Kind == engine.KindRelease, Code: 3}
 		}, []string{"the release command failed with exit code 3"}},
-		{"a worker ends at once", func(s engine.Spec) engine.Behaviour {
-			return engine.Behaviour{Exits: s.Kind == engine.KindRelease || isNew(s) && s.Type == "worker"}
+		{"a worker ends at once", func(s engine.Spec) memory.Behaviour {
+			return memory.Behaviour{Exits: s.Kind == engine.KindRelease || isNew(s) && s.Type == "worker"}
 		}, []string{"worker.1 exited with code 0", " !     The release command had run by then"}},
-		{"web runs out of memory", func(s engine.Spec) engine.Behaviour {
+		{"web runs out of memory", func(s engine.Spec) memory.Behaviour {
 			if isNew(s) && s.Type == "web" {
-				return engine.Behaviour{Exits: true, Code: 137, OOMKilled: true}
+				return memory.Behaviour{Exits: true, Code: 137, OOMKilled: true}
 			}
-			return engine.Behaviour{Exits: s.Kind == engine.KindRelease}
+			return memory.Behaviour{Exits: s.Kind == engine.KindRelease}
 		}, []string{"ran out of memory", " !     The release command had run by then"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -141,14 +142,14 @@ func TestDeniedForcePush(t *testing.T) {
 	if err := m.push(h.one, h.two); err != nil {
 		t.Fatal(err)
 	}
-	git(t, m.server.dir("shop"), "config", "receive.denyNonFastForwards", "true")
+	git(t, m.server.Store.dir("shop"), "config", "receive.denyNonFastForwards", "true")
 	m.settle()
 	m.count = 0
 	err := m.push(h.two, h.one)
 	if err == nil || !strings.Contains(err.Error(), "receive.denyNonFastForwards") || m.count != 0 {
 		t.Errorf("%d changes, error %v", m.count, err)
 	}
-	git(t, m.server.dir("shop"), "config", "receive.denyNonFastForwards", "false")
+	git(t, m.server.Store.dir("shop"), "config", "receive.denyNonFastForwards", "false")
 	if err := m.push(h.two, h.one); err != nil {
 		t.Errorf("a force push that is allowed: %v", err)
 	}

@@ -2,14 +2,9 @@ package agent
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"time"
-
-	"golang.org/x/sync/errgroup"
-
 	"dokku/agent/engine"
 	"dokku/agent/event"
+	"errors"
 )
 
 // Reconcile settles what a push has staged, and brings the app to what was
@@ -23,31 +18,31 @@ func (s *Server) Reconcile(ctx context.Context, app string, log event.Log) error
 	}
 	defer x.close()
 	if x.accepted == nil { // what does not deploy was accepted too
-		if err := x.secure(""); err != nil {
+		if err := syncRefs(x.Env.Store.disk, x.Dir, ""); err != nil {
 			return err
 		}
 	}
 	return x.reconcile(ctx, false)
 }
 
-// tend is what the agent does with an app: it stops what is due to retire, and
+// Tend is what the agent does with an app: it stops what is due to retire, and
 // reconciles. left are the one-off containers, which have deadlines and clients.
-func (s *Server) tend(ctx context.Context, app string, restore bool, log event.Log) (left []engine.Instance, done bool, err error) {
+func (s *Server) Tend(ctx context.Context, app string, startEnded bool, log event.Log) (left []engine.Instance, done bool, err error) {
 	if err := s.stopDue(ctx, app); err != nil {
 		log.WithApp(app).Warn("cannot stop what retires of %s: %s", app, err)
 	}
-	return s.tryReconcile(ctx, app, restore, log)
+	return s.tryReconcile(ctx, app, startEnded, log)
 }
 
 // tryReconcile is Reconcile that does not wait: done is false when somebody
 // else has the lock, or git has yet to decide.
-func (s *Server) tryReconcile(ctx context.Context, app string, restore bool, log event.Log) (left []engine.Instance, done bool, err error) {
-	l, ok, err := s.tryLock(app, "the agent")
+func (s *Server) tryReconcile(ctx context.Context, app string, startEnded bool, log event.Log) (left []engine.Instance, done bool, err error) {
+	l, ok, err := s.Store.tryLock(app, "the agent")
 	if err != nil || !ok {
 		return nil, false, err
 	}
 	defer l.release()
-	if a, err := s.Load(app); err == nil && a.State.Staged.ownersTurn() {
+	if a, err := s.Store.Load(app); err == nil && a.State.Staged.ownersTurn() {
 		return nil, false, nil
 	}
 	x, err := s.open(app, l, log)
@@ -57,124 +52,7 @@ func (s *Server) tryReconcile(ctx context.Context, app string, restore bool, log
 	if err != nil {
 		return nil, true, err
 	}
-	x.leaveStops, x.tends = true, true
-	err = x.reconcile(ctx, restore)
+	x.leaveStops, x.byAgent = true, true
+	err = x.reconcile(ctx, startEnded)
 	return x.oneOffs, true, err
-}
-
-// reconcile goes forward to what git has accepted, or converges.
-func (x *session) reconcile(ctx context.Context, restore bool) error {
-	if x.State.Destroying {
-		err := x.destroy(ctx)
-		x.noteProblem(err)
-		return err
-	}
-	if x.State.Provisional {
-		if x.young() {
-			return nil
-		}
-		// The push may have ended, with its machine, before it could remove what it
-		// had started.
-		if err := x.converge(ctx, restore); err != nil {
-			return err
-		}
-		return x.dropProvisional()
-	}
-	if x.State.Restored.starts() {
-		err := x.revive(ctx)
-		x.noteProblem(err)
-		return err
-	}
-	postdeploy := false
-	if st := x.accepted; st != nil {
-		// That it is deployed is said at once, or after postdeploy, as in Dokku.
-		if postdeploy = x.hasPostdeploy(); !postdeploy {
-			x.published = func() { x.deployed(st.Started) }
-		}
-		x.leaveStops = x.leaveStops || x.agentRuns()
-	}
-	err := x.converge(ctx, restore)
-	if err == nil {
-		if err = x.redeployRenamed(ctx); err != nil {
-			x.noteProblem(err)
-		}
-	}
-	if err == nil && postdeploy {
-		x.postdeploy(ctx)
-		x.deployed(x.accepted.Started)
-	}
-	if err != nil && x.accepted != nil {
-		return fmt.Errorf("cannot put v%d live yet, the agent goes on trying: %w\n%s", x.State.Current, err, x.fallback(ctx))
-	}
-	return err
-}
-
-// agentRuns reports whether an agent works on this root.
-func (s *Server) agentRuns() bool {
-	l, free, err := s.tryLock(agentLock, "looking for the agent")
-	if free {
-		l.release()
-	}
-	return err == nil && !free
-}
-
-// stopDue stops what is due to retire, without the app's lock: a process may
-// take as long as its stop timeout, and nothing that retires is ever wanted
-// again. The next converge finds it ended and removes it.
-func (s *Server) stopDue(ctx context.Context, app string) error {
-	a, err := s.Load(app)
-	if err != nil {
-		return err
-	}
-	// Most looks at an app are at one that is being pushed to: they cost nothing.
-	pending := false
-	for _, at := range a.State.Retiring {
-		pending = pending || !at.IsZero() && !at.After(time.Now())
-	}
-	if !pending {
-		return nil
-	}
-	set, err := s.Settings()
-	if err != nil {
-		return err
-	}
-	host, err := s.Host()
-	if err != nil {
-		return err
-	}
-	x := &session{Server: s, App: a, set: set}
-	px, err := x.router()
-	if err != nil {
-		return err
-	}
-	live, ok, err := x.live(ctx, px)
-	if err != nil {
-		return err
-	}
-	o, err := s.observed(ctx, host, a)
-	if err != nil {
-		return err
-	}
-	var g errgroup.Group
-	for _, i := range o.Instances {
-		due, retiring := a.State.Retiring[i.ID]
-		if !retiring || due.IsZero() || due.After(time.Now()) || !i.Running() || ok && routed(&live, i.Address) {
-			continue
-		}
-		g.Go(func() error { return host.Stop(ctx, i.ID, x.grace()) })
-	}
-	return g.Wait()
-}
-
-// fallback says what serves while the accepted release does not.
-func (x *session) fallback(ctx context.Context) string {
-	px, err := x.router()
-	if err != nil {
-		return err.Error()
-	}
-	live, ok, err := px.Live(ctx, x.Name)
-	if err != nil || !ok {
-		return "Nothing serves: there is no release before this one to fall back to"
-	}
-	return fmt.Sprintf("What served before still does: v%d", live.Release)
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
 )
@@ -17,7 +18,7 @@ import (
 // app is the app's name: an operation may rename it.
 func (m *machine) app() string {
 	m.t.Helper()
-	apps, err := m.server.Apps()
+	apps, err := m.server.Store.Apps()
 	if err != nil || len(apps) != 1 {
 		m.t.Fatalf("the apps are %v (%v), want one", apps, err)
 	}
@@ -56,7 +57,7 @@ func TestRenameKeepsServing(t *testing.T) {
 	h := newHistory(t)
 	m := newMachine(t, h)
 	ctx, none := t.Context(), event.Log{}
-	if err := m.server.UpdateSettings(ctx, func(s *Settings) error { s.Domains = []string{"example.com"}; return nil }); err != nil {
+	if err := m.server.Store.UpdateSettings(ctx, func(s *Settings) error { s.Domains = []string{"example.com"}; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.server.Update(ctx, "shop", "domains:set", none, func(st *State) error {
@@ -79,7 +80,7 @@ func TestRenameKeepsServing(t *testing.T) {
 	if want := []string{"store.example.com", "www.example.org"}; !slices.Equal(live.Domains, want) {
 		t.Errorf("the route has the domains %v, want %v", live.Domains, want)
 	}
-	a, err := m.server.Load("store")
+	a, err := m.server.Store.Load("store")
 	if err != nil || !slices.Equal(a.State.Domains, live.Domains) || a.State.Renamed == nil {
 		t.Fatalf("%+v, %v", a, err)
 	}
@@ -108,7 +109,7 @@ func TestRenameKeepsServing(t *testing.T) {
 		t.Error(err)
 	}
 	// The new app of the old name drops its images, and not the renamed app's.
-	if _, done, err := m.server.tend(ctx, "shop", false, none); !done || err != nil {
+	if _, done, err := m.server.Tend(ctx, "shop", false, none); !done || err != nil {
 		t.Error(done, err)
 	}
 	if _, err := m.engine.Image(ctx, a.Current.Image); err != nil {
@@ -122,7 +123,7 @@ func TestRenameWithoutNewProcesses(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	ctx, none := t.Context(), event.Log{}
 	before := m.ids()
-	m.engine.Behave(func(s engine.Spec) engine.Behaviour { return engine.Behaviour{Exits: true, Code: 3} })
+	m.engine.Behave(func(s engine.Spec) memory.Behaviour { return memory.Behaviour{Exits: true, Code: 3} })
 	err := m.server.Rename(ctx, "shop", "store", false, none)
 	if err == nil || !strings.Contains(err.Error(), "shop is called store now") {
 		t.Fatalf("%v", err)
@@ -134,7 +135,7 @@ func TestRenameWithoutNewProcesses(t *testing.T) {
 	if err := m.serving(); err != nil {
 		t.Error(err)
 	}
-	if a, err := m.server.Load("store"); err != nil || a.State.Renamed == nil || a.State.Renamed.Redeploy {
+	if a, err := m.server.Store.Load("store"); err != nil || a.State.Renamed == nil || a.State.Renamed.Redeploy {
 		t.Errorf("%+v, %v", a, err)
 	}
 }
@@ -149,7 +150,7 @@ func TestRenameAfterReboot(t *testing.T) {
 	}
 	m.engine.Restart()
 	for range 4 {
-		if _, done, err := m.server.tend(ctx, "store", true, none); !done || err != nil {
+		if _, done, err := m.server.Tend(ctx, "store", true, none); !done || err != nil {
 			t.Fatal(done, err)
 		}
 	}
@@ -178,7 +179,7 @@ func TestRenameRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	state := func() string {
-		data, err := os.ReadFile(m.server.file("shop", "state.json"))
+		data, err := os.ReadFile(m.server.Store.file("shop", "state.json"))
 		return fmt.Sprint(string(data), err, m.ids())
 	}
 	before := state()
@@ -215,7 +216,7 @@ func TestRenamesCross(t *testing.T) {
 			t.Error("an app got a name that another one has")
 		}
 	}
-	if apps, err := m.server.Apps(); err != nil || !slices.Equal(apps, []string{"other", "shop"}) {
+	if apps, err := m.server.Store.Apps(); err != nil || !slices.Equal(apps, []string{"other", "shop"}) {
 		t.Errorf("%v, %v", apps, err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"dokku/agent/backup"
 	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
 )
@@ -20,7 +21,7 @@ import (
 func (m *machine) backedUp(o BackupOptions) []byte {
 	m.t.Helper()
 	var b bytes.Buffer
-	if _, _, err := m.server.Backup(context.Background(), o, &b, event.Log{}); err != nil {
+	if _, _, err := Write(context.Background(), m.server, o, &b, event.Log{}); err != nil {
 		m.t.Fatal(err)
 	}
 	return b.Bytes()
@@ -30,16 +31,16 @@ func (m *machine) backedUp(o BackupOptions) []byte {
 func (m *machine) restored(data []byte, o RestoreOptions) (string, error) {
 	var printed strings.Builder
 	term := event.NewTerminal(&printed, &printed, false)
-	_, err := m.server.RestoreBackup(context.Background(), bytes.NewReader(data), o, event.New(term))
+	_, err := Restore(context.Background(), m.server, bytes.NewReader(data), o, event.New(term))
 	term.Close()
 	return printed.String(), err
 }
 
 // another is a machine that has nothing yet.
 func (m *machine) another() *machine {
-	n := &machine{t: m.t, root: inMemory(m.t), engine: engine.NewMemory(), proxy: &proxy.Memory{}}
-	n.engine.Behave(func(s engine.Spec) engine.Behaviour {
-		return engine.Behaviour{Output: []string{s.Type + " ran"}, Exits: s.Kind == engine.KindRelease}
+	n := &machine{t: m.t, root: inMemory(m.t), engine: memory.New(), proxy: &proxy.Memory{}}
+	n.engine.Behave(func(s engine.Spec) memory.Behaviour {
+		return memory.Behaviour{Output: []string{s.Type + " ran"}, Exits: s.Kind == engine.KindRelease}
 	})
 	if err := os.Mkdir(filepath.Join(n.root, ".dokku"), 0o700); err != nil {
 		m.t.Fatal(err)
@@ -63,7 +64,7 @@ func (m *machine) furnish() {
 		err = m.server.SetLocked(ctx, "shop", true, event.Log{})
 	}
 	if err == nil {
-		err = os.WriteFile(filepath.Join(m.server.dir("shop"), "nginx.conf.d", "a.conf"), []byte("# mine\n"), 0o600)
+		err = os.WriteFile(filepath.Join(m.server.Store.dir("shop"), "nginx.conf.d", "a.conf"), []byte("# mine\n"), 0o600)
 	}
 	if err != nil {
 		m.t.Fatal(err)
@@ -78,7 +79,7 @@ func TestRestoreElsewhere(t *testing.T) {
 		t.Run(fmt.Sprintf("images=%v", images), func(t *testing.T) {
 			old := newMachine(t, h)
 			old.furnish()
-			was, _ := old.server.Load("shop")
+			was, _ := old.server.Store.Load("shop")
 			data := old.backedUp(BackupOptions{Images: images})
 
 			m := old.another()
@@ -93,7 +94,7 @@ func TestRestoreElsewhere(t *testing.T) {
 			if err := m.serving(); err != nil {
 				t.Error(err)
 			}
-			a, err := m.server.Load("shop")
+			a, err := m.server.Store.Load("shop")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -108,11 +109,11 @@ func TestRestoreElsewhere(t *testing.T) {
 			if built == images {
 				t.Errorf("built: %v, with images: %v", built, images)
 			}
-			set, _ := m.server.Settings()
+			set, _ := m.server.Store.Settings()
 			if set.Checks["default-wait"] != "0" || set.KeepReleases != 2 {
 				t.Errorf("the settings are %+v", set)
 			}
-			if _, err := os.Stat(filepath.Join(m.server.dir("shop"), "nginx.conf.d", "a.conf")); err != nil {
+			if _, err := os.Stat(filepath.Join(m.server.Store.dir("shop"), "nginx.conf.d", "a.conf")); err != nil {
 				t.Error(err)
 			}
 
@@ -120,7 +121,7 @@ func TestRestoreElsewhere(t *testing.T) {
 			if err := m.server.SetLocked(t.Context(), "shop", false, event.Log{}); err != nil {
 				t.Fatal(err)
 			}
-			git(t, m.server.dir("shop"), "fetch", "-q", h.dir, "main")
+			git(t, m.server.Store.dir("shop"), "fetch", "-q", h.dir, "main")
 			if err := m.push(h.one, h.two); err != nil {
 				t.Fatal(err)
 			}
@@ -170,14 +171,14 @@ func TestRestoreOneFails(t *testing.T) {
 	if err := old.server.Create(t.Context(), "blog", false); err != nil {
 		t.Fatal(err)
 	}
-	git(t, old.server.dir("blog"), "fetch", "-q", h.dir, "main")
+	git(t, old.server.Store.dir("blog"), "fetch", "-q", h.dir, "main")
 	if err := old.pushTo(t.Context(), "blog", zeroID, h.one, event.Log{}); err != nil {
 		t.Fatal(err)
 	}
 	data := old.backedUp(BackupOptions{})
 	m := old.another()
-	m.engine.Behave(func(s engine.Spec) engine.Behaviour {
-		return engine.Behaviour{Exits: s.App == "blog" || s.Kind != engine.KindDeploy}
+	m.engine.Behave(func(s engine.Spec) memory.Behaviour {
+		return memory.Behaviour{Exits: s.App == "blog" || s.Kind != engine.KindDeploy}
 	})
 	printed, err := m.restored(data, RestoreOptions{})
 	if err == nil || !strings.Contains(err.Error(), "Unable to restore 1 of 2 apps: blog") {
@@ -189,11 +190,11 @@ func TestRestoreOneFails(t *testing.T) {
 		}
 	}
 	for range 2 { // the agent does not try again
-		if _, _, err := m.server.tend(t.Context(), "blog", false, event.Log{}); err != nil {
+		if _, _, err := m.server.Tend(t.Context(), "blog", false, event.Log{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	a, _ := m.server.Load("blog")
+	a, _ := m.server.Store.Load("blog")
 	if !a.State.Stopped || a.State.Restored.Start || a.State.Current != 1 {
 		t.Errorf("%+v", a.State)
 	}
@@ -202,15 +203,15 @@ func TestRestoreOneFails(t *testing.T) {
 	}
 	// The same backup again goes on with what failed, and leaves the rest alone.
 	m.turnOn()
-	m.engine.Behave(func(s engine.Spec) engine.Behaviour { return engine.Behaviour{Exits: s.Kind != engine.KindDeploy} })
-	shop, _ := m.server.Load("shop")
+	m.engine.Behave(func(s engine.Spec) memory.Behaviour { return memory.Behaviour{Exits: s.Kind != engine.KindDeploy} })
+	shop, _ := m.server.Store.Load("shop")
 	if printed, err := m.restored(data, RestoreOptions{}); err != nil {
 		t.Fatalf("%v\n%s", err, printed)
 	}
-	if a, _ := m.server.Load("blog"); a.State.Stopped || a.State.Current != 2 {
+	if a, _ := m.server.Store.Load("blog"); a.State.Stopped || a.State.Current != 2 {
 		t.Errorf("%+v", a.State)
 	}
-	if again, _ := m.server.Load("shop"); again.State.Current != shop.State.Current {
+	if again, _ := m.server.Store.Load("shop"); again.State.Current != shop.State.Current {
 		t.Error("the app that was there was deployed again")
 	}
 }
@@ -236,7 +237,7 @@ func TestRestoreExisting(t *testing.T) {
 	if err := m.atRest(); err != nil {
 		t.Error(err)
 	}
-	if a, _ := m.server.Load("shop"); a.Current.Revision != h.one {
+	if a, _ := m.server.Store.Load("shop"); a.Current.Revision != h.one {
 		t.Errorf("%s runs", a.Current.Revision)
 	}
 }
@@ -271,8 +272,8 @@ func TestRestoreKilled(t *testing.T) {
 					m.restored(data, RestoreOptions{Force: force})
 					where := fmt.Sprintf("killed before change %d (%s)", k, m.names[len(m.names)-1])
 					m.turnOn()
-					m.server.sweepRoot()
-					_, err := m.server.Load("shop")
+					m.server.Store.sweepRoot()
+					_, err := m.server.Store.Load("shop")
 					if err == nil {
 						m.settle()
 						if err := m.atRest(); err != nil {
@@ -312,7 +313,7 @@ func TestRestoreDamaged(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "nothing has changed") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", what, err)
 		}
-		if apps, _ := m.server.Apps(); len(apps) > 0 {
+		if apps, _ := m.server.Store.Apps(); len(apps) > 0 {
 			t.Fatalf("%s: %v exist", what, apps)
 		}
 		if left, _ := filepath.Glob(filepath.Join(m.root, ".dokku", "*")); len(left) != 0 {

@@ -13,7 +13,7 @@ import (
 // TestAgentMendsWhatWasAbandoned: a command that is killed while it has the
 // app's lock, and leaves what neither a file nor an event tells of, is cleaned
 // up behind by the agent at its next look, not only at the next sweep of all
-// apps. It goes red without Server.held in watchman.look.
+// apps. It goes red without Server.held in controller.look.
 func TestAgentMendsWhatWasAbandoned(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -33,18 +33,18 @@ func TestAgentMendsWhatWasAbandoned(t *testing.T) {
 	}
 	kept := images()
 	m.engine.SetImage("shop", engine.ImageInfo{ID: "sha256:first"})
-	go func() { ended <- m.server.Run(ctx, event.Log{}) }()
+	go func() { ended <- Run(ctx, m.server, event.Log{}) }()
 	eventually(t, "the agent has looked at all apps", func() bool { return images() == kept })
 
 	var l *lock
 	eventually(t, "the command has the lock", func() (ok bool) {
-		l, ok, _ = m.server.tryLock("shop", "ps:rebuild")
+		l, ok, _ = m.server.Store.tryLock("shop", "ps:rebuild")
 		return ok
 	})
 	m.engine.SetImage("shop", engine.ImageInfo{ID: "sha256:second"})
 	l.f.Close() // what the kernel does when its process is killed
 	eventually(t, "the image of the killed command is gone", func() bool { return images() == kept })
-	eventually(t, "the agent has given back the lock", func() bool { return !m.server.held("shop") })
+	eventually(t, "the agent has given back the lock", func() bool { return !m.server.Store.lockInUse("shop") })
 }
 
 // TestAbandonedLock: whoever takes a lock that was never given back cleans up
@@ -58,11 +58,11 @@ func TestAbandonedLock(t *testing.T) {
 		want int
 	}{{"", 2}, {`{"pid":1}`, 1}, {"", 1}} {
 		if test.lock != "" {
-			if err := os.WriteFile(m.server.own("locks", "shop"), []byte(test.lock), 0o600); err != nil {
+			if err := os.WriteFile(m.server.Store.own("locks", "shop"), []byte(test.lock), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := m.server.with(t.Context(), "shop", "a test", event.Log{}, nothing); err != nil {
+		if err := m.server.with(t.Context(), "shop", Op{Name: "a test"}, event.Log{}, nothing); err != nil {
 			t.Fatal(err)
 		}
 		if o, _ := m.engine.Observe(t.Context(), "shop"); len(o.Images) != test.want {
@@ -75,22 +75,22 @@ func TestAbandonedLock(t *testing.T) {
 // than the app's processes does not hide it from the agent.
 func TestAbandonedLockIsPassedOn(t *testing.T) {
 	m := newMachine(t, newHistory(t))
-	l, ok, err := m.server.tryLock("shop", "ps:rebuild")
+	l, ok, err := m.server.Store.tryLock("shop", "ps:rebuild")
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
 	l.f.Close()
 	for range 2 {
-		if l, ok, err = m.server.tryLock("shop", "packing the repository"); err != nil || !ok {
+		if l, ok, err = m.server.Store.tryLock("shop", "packing the repository"); err != nil || !ok {
 			t.Fatal(ok, err)
 		}
 		l.release()
-		if !m.server.held("shop") {
+		if !m.server.Store.lockInUse("shop") {
 			t.Fatal("the agent has no cause to look")
 		}
 	}
 	m.settle()
-	if m.server.held("shop") {
+	if m.server.Store.lockInUse("shop") {
 		t.Error("the agent looks again and again")
 	}
 }

@@ -43,10 +43,10 @@ func TestUnknownSettings(t *testing.T) {
 func TestBadSettings(t *testing.T) {
 	h := newHistory(t)
 	m := newMachine(t, h)
-	path := m.server.own("server.json")
+	path := m.server.Store.own("server.json")
 	agent := func() {
 		m.turnOn()
-		m.server.good = &goodSettings{path: m.server.own(goodSettingsFile)}
+		m.server.Store.good = &goodSettings{path: m.server.Store.own(goodSettingsFile)}
 	}
 	agent()
 	m.settle() // the agent has seen the good ones
@@ -58,7 +58,7 @@ func TestBadSettings(t *testing.T) {
 		for what, err := range map[string]error{
 			"push":     m.push(h.one, h.two),
 			"ps:scale": m.server.Scale(t.Context(), "shop", map[string]int{"web": 3}, false, event.Log{}),
-			"settings": m.server.UpdateSettings(t.Context(), func(*Settings) error { return nil }),
+			"settings": m.server.Store.UpdateSettings(t.Context(), func(*Settings) error { return nil }),
 			"create":   m.server.Create(t.Context(), "blog", false),
 		} {
 			if err == nil || !strings.Contains(err.Error(), path) {
@@ -68,7 +68,7 @@ func TestBadSettings(t *testing.T) {
 		if m.count != 0 || len(everyFile(t, m.root)) != len(before) {
 			t.Errorf("with %s: %v", bad, m.names)
 		}
-		found := m.server.Examine(t.Context(), "")
+		found := Doctor{Server: m.server}.Examine(t.Context(), "")
 		if len(found) != 1 || found[0].Check != "settings" || !strings.Contains(found[0].Mend, "correct "+path) {
 			t.Errorf("doctor: %+v", found)
 		}
@@ -81,14 +81,14 @@ func TestBadSettings(t *testing.T) {
 			m.engine.Exit(i.ID, 0)
 		}
 		for range 3 {
-			if _, done, err := m.server.tend(t.Context(), "shop", true, event.Log{}); !done || err != nil {
+			if _, done, err := m.server.Tend(t.Context(), "shop", true, event.Log{}); !done || err != nil {
 				t.Fatalf("the agent with %s: %v, %v", bad, done, err)
 			}
 		}
 		if err := m.serving(); err != nil {
 			t.Errorf("with %s: %v", bad, err)
 		}
-		if set, err := m.server.Settings(); err != nil || set.KeepReleases != 2 {
+		if set, err := m.server.Store.Settings(); err != nil || set.KeepReleases != 2 {
 			t.Errorf("the agent goes on with %+v, %v", set, err)
 		}
 		if data, _ := os.ReadFile(path); string(data) != bad {
@@ -96,7 +96,7 @@ func TestBadSettings(t *testing.T) {
 		}
 	}
 	put(t, path, `{"version": 1, "keep_releases": 4, "checks": {"default-wait": "0"}}`)
-	if set, err := m.server.Settings(); err != nil || set.KeepReleases != 4 {
+	if set, err := m.server.Store.Settings(); err != nil || set.KeepReleases != 4 {
 		t.Errorf("a mended file: %+v, %v", set, err)
 	}
 }

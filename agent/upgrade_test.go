@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
 )
@@ -19,16 +20,16 @@ import (
 // testdata/upgrade, and what ran with them.
 func firstLayout(t *testing.T, h history) *machine {
 	t.Helper()
-	m := &machine{t: t, root: inMemory(t), engine: engine.NewMemory(), proxy: &proxy.Memory{}}
-	m.engine.Behave(func(s engine.Spec) engine.Behaviour { return engine.Behaviour{Exits: s.Kind != engine.KindDeploy} })
+	m := &machine{t: t, root: inMemory(t), engine: memory.New(), proxy: &proxy.Memory{}}
+	m.engine.Behave(func(s engine.Spec) memory.Behaviour { return memory.Behaviour{Exits: s.Kind != engine.KindDeploy} })
 	m.turnOn()
 	ctx := context.Background()
 	// The repository was made alike then.
 	if err := m.server.Create(ctx, "shop", false); err != nil {
 		t.Fatal(err)
 	}
-	git(t, m.server.dir("shop"), "fetch", "-q", h.dir, "main")
-	git(t, m.server.dir("shop"), "update-ref", "refs/heads/main", h.one)
+	git(t, m.server.Store.dir("shop"), "fetch", "-q", h.dir, "main")
+	git(t, m.server.Store.dir("shop"), "update-ref", "refs/heads/main", h.one)
 	for from, to := range map[string]string{"state.json": "shop/dokku/state.json", "release.json": "shop/dokku/releases/7.json",
 		"server.json": ".dokku/server.json"} {
 		data, err := os.ReadFile(filepath.Join("testdata", "upgrade", from))
@@ -52,7 +53,7 @@ func (m *machine) firstContainers(ctx context.Context) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	a, err := m.server.Load("shop")
+	a, err := m.server.Store.Load("shop")
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -122,7 +123,7 @@ func TestUpgrade(t *testing.T) {
 	if err := m.server.SetLocked(ctx, "shop", true, event.Log{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.server.UpdateSettings(ctx, func(*Settings) error { return nil }); err != nil {
+	if err := m.server.Store.UpdateSettings(ctx, func(*Settings) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	for _, text := range append(lost(state, m.json("shop/dokku/state.json"), "state"), lost(server, m.json(".dokku/server.json"), "server")...) {
@@ -153,7 +154,7 @@ func TestUpgrade(t *testing.T) {
 			if err := m.atRest(); err != nil {
 				t.Error(err)
 			}
-			a, err := m.server.Load(m.app())
+			a, err := m.server.Store.Load(m.app())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -12,4 +12,16 @@
 //
 // A refusal is understood when it is one of the messages that are known here, and
 // the model refuses for that reason. Any other error fails the check.
+//
+// # Operations
+//
+// One table has the operations that tests disturb in memory and on the real machine. A row
+// has command lines as data: this package imports nothing of the program, so the tests of
+// every package can carry them out, by a call of the server or by a process.
+//
+// # Mutants
+//
+// Each mutant breaks one promise, and one test has to fail. A mutant names no file and no
+// package: its text and its test are looked for in the whole module, and each has to be
+// there once.
 package agenttest

@@ -36,7 +36,7 @@ func TestCorpus(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, warnings, err := ParseCHECKS(src, Defaults())
+		f, warnings, err := parseWith(src, Defaults())
 		text := fileText(f, warnings)
 		if err != nil {
 			text = "error: " + err.Error()

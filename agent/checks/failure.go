@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 
-	"dokku/agent/engine"
 	"dokku/agent/event"
 )
 
@@ -18,9 +17,9 @@ type Failure struct {
 	Check Check
 	// Attempts of Check, the last answer of each.
 	Attempts []AttemptResult
-	// Instance is the process as it was afterwards: exit code, memory. The zero
-	// Instance where it could not be looked at.
-	Instance engine.Instance
+	// Process is the process as it was afterwards: exit code, memory. The zero
+	// Process where it could not be looked at.
+	Process Process
 	// Reason is the last answer, or how the process ended.
 	Reason string
 	// Suggestion is one line about what to do.
@@ -76,7 +75,7 @@ func (f *Failure) Print(log event.Log, app string, output []string) {
 
 // state says what the process was doing, or how it ended.
 func (f *Failure) state() string {
-	in := f.Instance
+	in := f.Process
 	switch {
 	case in.Status == "":
 		return ""
@@ -138,7 +137,7 @@ func suggestStatus(status int, source string, c Check) string {
 }
 
 func suggestEnded(f *Failure) string {
-	in := f.Instance
+	in := f.Process
 	switch {
 	case in.OOMKilled:
 		return "It needs more memory than it may use: raise its limit, or start fewer workers in it."

@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/scale"
 )
@@ -50,30 +49,30 @@ func (p *printed) text() string {
 // host is an engine that reports what a test sets.
 type host struct {
 	mu        sync.Mutex
-	instances map[string]engine.Instance
+	instances map[string]Process
 	ports     []int
 	err       error
 }
 
-func (h *host) Instance(_ context.Context, id string) (engine.Instance, error) {
+func (h *host) Process(_ context.Context, id string) (Process, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	in, ok := h.instances[id]
 	if !ok {
-		in = engine.Instance{ID: id, Status: engine.StatusRunning}
+		in = Process{Status: StatusRunning}
 	}
 	return in, h.err
 }
 
 func (h *host) ListeningPorts(context.Context, string) ([]int, error) { return h.ports, nil }
 
-func (h *host) set(id string, in engine.Instance) {
+func (h *host) set(id string, in Process) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.instances == nil {
-		h.instances = map[string]engine.Instance{}
+		h.instances = map[string]Process{}
 	}
-	in.ID = id
+
 	h.instances[id] = in
 }
 
@@ -106,7 +105,7 @@ func planFor(t *testing.T, checks string, types ...string) Plan {
 	t.Helper()
 	var file *File
 	if checks != "" {
-		f, _, err := ParseCHECKS([]byte(checks), Defaults())
+		f, _, err := ParseCHECKS([]byte(checks))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"dokku/scale"
@@ -12,11 +13,15 @@ import (
 
 const fileName = "CHECKS"
 
-// File is a CHECKS file.
+// File is a CHECKS file. It is parsed once for a release; the settings that it
+// overrides may be others whenever it is used, see Over.
 type File struct {
-	Checks   []Check  // in the order of the file; none: the default check applies
-	Settings Settings // the defaults, overridden by what the file sets
+	Checks    []Check // in the order of the file; none: the default check applies
+	overrides []override
 }
+
+// override is a setting of the file.
+type override struct{ property, value string }
 
 // Warning is about a line that does not do what it seems to; its String is one
 // line of text.
@@ -28,13 +33,12 @@ var settingLine = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)$`)
 // all checks, wherever they stand; the last of equal names wins. The error is a
 // scale.Problems with every value that cannot be used. Lines that are neither a
 // setting nor a check are warned about and ignored, as Dokku ignores them.
-func ParseCHECKS(src []byte, defaults Settings) (File, []Warning, error) {
+func ParseCHECKS(src []byte) (File, []Warning, error) {
 	lines, err := scale.Lines(fileName, src)
 	if err != nil {
 		return File{}, nil, err
 	}
-	f := File{Settings: defaults}
-	f.Settings.Origin = maps.Clone(defaults.Origin)
+	f := File{}
 	var warnings []Warning
 	var bad scale.Problems
 	for _, l := range lines {
@@ -70,17 +74,34 @@ func ParseCHECKS(src []byte, defaults Settings) (File, []Warning, error) {
 	if n := len(f.Checks); n > maxChecks {
 		bad = append(bad, scale.Problem{File: fileName, Message: tooMany(n)})
 	}
-	if err := f.Settings.fits(); err != nil && len(bad) == 0 {
-		bad = append(bad, scale.Problem{File: fileName, Message: err.Error()})
-	}
 	if len(bad) > 0 {
 		return File{}, warnings, bad
 	}
-	for i := range f.Checks {
-		c := &f.Checks[i]
-		c.Wait, c.Timeout, c.Attempts = f.Settings.Wait, f.Settings.Timeout, f.Settings.Attempts
-	}
 	return f, warnings, nil
+}
+
+// Over returns the checks with their settings: those of the file, else the defaults.
+// The error says that the checks would take too long.
+func (f File) Over(defaults Settings) ([]Check, Settings, error) {
+	s := defaults
+	s.Origin = maps.Clone(defaults.Origin)
+	if s.Origin == nil {
+		s.Origin = map[string]string{}
+	}
+	for _, o := range f.overrides {
+		if err := s.assign(o.property, o.value); err != nil {
+			return nil, s, err // ParseCHECKS has tried it
+		}
+		s.Origin[o.property] = fileName
+	}
+	if err := s.fits(); err != nil {
+		return nil, s, scale.Problems{{File: fileName, Message: err.Error()}}
+	}
+	list := slices.Clone(f.Checks)
+	for i := range list {
+		list[i].Wait, list[i].Timeout, list[i].Attempts = s.Wait, s.Timeout, s.Attempts
+	}
+	return list, s, nil
 }
 
 func tooMany(n int) string {
@@ -100,18 +121,11 @@ func (f *File) set(name, value string) (warning string, err error) {
 	case value == "":
 		return "", fmt.Errorf("%s has no value: write %[1]s=5", name)
 	}
-	for _, k := range knobs {
-		if k.property != property {
-			continue
-		}
-		if err := k.set(&f.Settings, value); err != nil {
-			return "", fmt.Errorf("%s cannot be %s: %w", name, scale.Quote(value), err)
-		}
+	trial := Defaults()
+	if err := trial.assign(property, value); err != nil {
+		return "", fmt.Errorf("%s cannot be %s: %w", name, scale.Quote(value), err)
 	}
-	if f.Settings.Origin == nil {
-		f.Settings.Origin = map[string]string{}
-	}
-	f.Settings.Origin[property] = fileName
+	f.overrides = append(f.overrides, override{property, value})
 	return "", nil
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // fileText is a file in one line: settings, then checks by line.
-func fileText(f File, warnings []Warning) string {
+func fileText(f resolved, warnings []Warning) string {
 	s := fmt.Sprintf("wait=%s timeout=%s attempts=%d", seconds(f.Settings.Wait), seconds(f.Settings.Timeout), f.Settings.Attempts)
 	for _, c := range f.Checks {
 		s += fmt.Sprintf("; %d: %s", c.Line, c)
@@ -73,7 +73,7 @@ func TestParseCHECKS(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f, warnings, err := ParseCHECKS([]byte(tt.src), Defaults())
+			f, warnings, err := parseWith([]byte(tt.src), Defaults())
 			expect(t, fileText(f, warnings), err, tt.want)
 		})
 	}
@@ -81,7 +81,7 @@ func TestParseCHECKS(t *testing.T) {
 
 func TestCHECKSKeepsDefaults(t *testing.T) {
 	s := Defaults()
-	f, _, err := ParseCHECKS([]byte("WAIT=1\n/"), s)
+	f, _, err := parseWith([]byte("WAIT=1\n/"), s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func planText(p Plan) string {
 
 func TestNewPlan(t *testing.T) {
 	types := []string{"web", "worker"}
-	file, _, err := ParseCHECKS([]byte("/a"), Defaults())
+	file, _, err := ParseCHECKS([]byte("/a"))
 	if err != nil {
 		t.Fatal(err)
 	}

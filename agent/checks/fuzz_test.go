@@ -13,7 +13,7 @@ func FuzzParseCHECKS(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
-		file, _, err := ParseCHECKS(src, Defaults())
+		file, _, err := parseWith(src, Defaults())
 		if err != nil {
 			if !strings.HasPrefix(err.Error(), fileName) {
 				t.Errorf("error %q does not name the file", err)

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"dokku/agent/engine"
 	"dokku/agent/event"
 )
 
@@ -154,7 +153,7 @@ func (g *gate) watchTarget(ctx context.Context, t Target, passed <-chan struct{}
 		case err == nil:
 			answered = time.Now()
 			if reason := ended(t, in); reason != "" {
-				return &Failure{Target: t, Instance: in, Reason: reason, ended: true}
+				return &Failure{Target: t, Process: in, Reason: reason, ended: true}
 			}
 			if again == nil {
 				return nil
@@ -180,14 +179,14 @@ func closed(c <-chan struct{}) bool {
 	}
 }
 
-func (g *gate) look(ctx context.Context, id string) (engine.Instance, error) {
+func (g *gate) look(ctx context.Context, id string) (Process, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookFor)
 	defer cancel()
-	return g.watch.Instance(ctx, id)
+	return g.watch.Process(ctx, id)
 }
 
 // ended says how a process has ended, or "".
-func ended(t Target, in engine.Instance) string {
+func ended(t Target, in Process) string {
 	lived := ""
 	if in.Finished.After(t.Started) {
 		lived = " after " + duration(in.Finished.Sub(t.Started))
@@ -195,13 +194,13 @@ func ended(t Target, in engine.Instance) string {
 	switch {
 	case in.OOMKilled:
 		return "ran out of memory" + lived
-	case in.Restarts > t.Restarts, in.Status == engine.StatusRestarting:
+	case in.Restarts > t.Restarts, in.Status == StatusRestarting:
 		return fmt.Sprintf("exited with code %d and was restarted", in.ExitCode)
-	case in.Status == engine.StatusExited, in.Status == engine.StatusDead:
+	case in.Status == StatusExited, in.Status == StatusDead:
 		return fmt.Sprintf("exited with code %d%s", in.ExitCode, lived)
-	case in.Status == engine.StatusRemoving:
+	case in.Status == StatusRemoving:
 		return "was removed"
-	case in.Status == engine.StatusPaused:
+	case in.Status == StatusPaused:
 		return "is paused"
 	}
 	return ""
@@ -212,7 +211,7 @@ func ended(t Target, in engine.Instance) string {
 func (g *gate) complete(ctx context.Context, f *Failure, probes []*probe) error {
 	if !f.ended {
 		if in, err := g.look(ctx, f.Target.ID); err == nil {
-			f.Instance = in
+			f.Process = in
 		}
 		f.ports = g.ports(ctx, f.Target.ID)
 	}

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/scale"
 )
@@ -186,19 +185,19 @@ func TestEnded(t *testing.T) {
 	tg := target("web.1")
 	later := tg.Started.Add(1500 * 1e6)
 	tests := []struct {
-		in   engine.Instance
+		in   Process
 		want string
 	}{
-		{engine.Instance{Status: engine.StatusRunning}, ""},
-		{engine.Instance{Status: engine.StatusCreated}, ""},
-		{engine.Instance{Status: engine.StatusExited, ExitCode: 3, Finished: later}, "exited with code 3 after 1.5s"},
-		{engine.Instance{Status: engine.StatusExited}, "exited with code 0"},
-		{engine.Instance{Status: engine.StatusRunning, OOMKilled: true}, "ran out of memory"},
-		{engine.Instance{Status: engine.StatusExited, OOMKilled: true, ExitCode: 137, Finished: later}, "ran out of memory after 1.5s"},
-		{engine.Instance{Status: engine.StatusRunning, Restarts: 1, ExitCode: 1}, "exited with code 1 and was restarted"},
-		{engine.Instance{Status: engine.StatusRestarting, ExitCode: 1}, "exited with code 1 and was restarted"},
-		{engine.Instance{Status: engine.StatusRemoving}, "was removed"},
-		{engine.Instance{Status: engine.StatusPaused}, "is paused"},
+		{Process{Status: StatusRunning}, ""},
+		{Process{Status: StatusCreated}, ""},
+		{Process{Status: StatusExited, ExitCode: 3, Finished: later}, "exited with code 3 after 1.5s"},
+		{Process{Status: StatusExited}, "exited with code 0"},
+		{Process{Status: StatusRunning, OOMKilled: true}, "ran out of memory"},
+		{Process{Status: StatusExited, OOMKilled: true, ExitCode: 137, Finished: later}, "ran out of memory after 1.5s"},
+		{Process{Status: StatusRunning, Restarts: 1, ExitCode: 1}, "exited with code 1 and was restarted"},
+		{Process{Status: StatusRestarting, ExitCode: 1}, "exited with code 1 and was restarted"},
+		{Process{Status: StatusRemoving}, "was removed"},
+		{Process{Status: StatusPaused}, "is paused"},
 	}
 	for _, tt := range tests {
 		if got := ended(tg, tt.in); got != tt.want {
@@ -206,7 +205,7 @@ func TestEnded(t *testing.T) {
 		}
 	}
 	tg.Restarts = 4
-	if got := ended(tg, engine.Instance{Status: engine.StatusRunning, Restarts: 4}); got != "" {
+	if got := ended(tg, Process{Status: StatusRunning, Restarts: 4}); got != "" {
 		t.Errorf("restarted before: %q", got)
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"dokku/agent/engine"
 	"dokku/scale"
 )
 
@@ -31,8 +30,8 @@ type Target struct {
 
 // Observer looks at processes from outside.
 type Observer interface {
-	// Instance returns the state of a container.
-	Instance(ctx context.Context, id string) (engine.Instance, error)
+	// Process returns the state of a process.
+	Process(ctx context.Context, id string) (Process, error)
 	// ListeningPorts returns the TCP ports on which the container listens on any
 	// address, loopback too.
 	ListeningPorts(ctx context.Context, id string) ([]int, error)
@@ -66,8 +65,12 @@ type Plan struct {
 // repository has no CHECKS. Its settings win over settings.
 func NewPlan(types []string, file *File, app scale.AppJSON, settings Settings) (Plan, []Warning, error) {
 	p := Plan{Checks: map[string][]Check{}, Settings: settings}
+	var fromFile []Check
 	if file != nil {
-		p.Settings = file.Settings
+		var err error
+		if fromFile, p.Settings, err = file.Over(settings); err != nil {
+			return Plan{}, nil, err
+		}
 	}
 	var warnings []Warning
 	var bad scale.Problems
@@ -84,9 +87,9 @@ func NewPlan(types []string, file *File, app scale.AppJSON, settings Settings) (
 	if len(bad) > 0 {
 		return Plan{}, warnings, bad
 	}
-	if file != nil && len(file.Checks) > 0 {
+	if len(fromFile) > 0 {
 		if len(p.Checks[scale.Web]) == 0 {
-			p.Checks[scale.Web] = file.Checks
+			p.Checks[scale.Web] = fromFile
 		} else {
 			warnings = append(warnings, Warning{File: fileName, Message: "app.json has healthchecks for web: they are used, and this file is not"})
 		}

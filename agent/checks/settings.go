@@ -142,6 +142,16 @@ func Resolve(from Sources) (Settings, error) {
 	return s, nil
 }
 
+// assign sets the value of a property.
+func (s *Settings) assign(property, value string) error {
+	for _, k := range knobs {
+		if k.property == property {
+			return k.set(s, value)
+		}
+	}
+	return fmt.Errorf("%s is not a property of checks", property)
+}
+
 // fits checks the budget.
 func (s Settings) fits() error {
 	if b := s.Budget(); b > maxBudget {

@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/scale"
 )
@@ -83,7 +82,7 @@ func TestFailsAfterTheBudget(t *testing.T) {
 		if strings.Count(out, "Check attempt") != 3 || strings.Contains(out, "successful") {
 			t.Errorf("printed\n%s", out)
 		}
-		if len(f.Attempts) != 3 || f.Attempts[2].Status != 404 || f.Attempts[2].Attempt != 3 || len(f.Also) != 1 || !f.Instance.Running() {
+		if len(f.Attempts) != 3 || f.Attempts[2].Status != 404 || f.Attempts[2].Attempt != 3 || len(f.Also) != 1 || !f.Process.Running() {
 			t.Errorf("%+v", f)
 		}
 		if f.Suggestion != "The app has no such page: correct the path in CHECKS:"+map[string]string{"http://localhost/": "3", "http://localhost/b": "4"}[f.Check.URL]+"." {
@@ -149,14 +148,14 @@ func TestWorkerHasToStayUp(t *testing.T) {
 func TestEndedProcessFailsAtOnce(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		in   engine.Instance
+		in   Process
 		want string
 		hint string
 	}{
-		{"exit", engine.Instance{Status: engine.StatusExited, ExitCode: 127}, "worker.1 exited with code 127", "The command was not found"},
-		{"restart", engine.Instance{Status: engine.StatusRunning, Restarts: 1, ExitCode: 1}, "worker.1 exited with code 1 and was restarted", "in its output"},
-		{"memory", engine.Instance{Status: engine.StatusExited, OOMKilled: true, ExitCode: 137}, "worker.1 ran out of memory", "more memory"},
-		{"done", engine.Instance{Status: engine.StatusExited}, "worker.1 exited with code 0", "has to keep running"},
+		{"exit", Process{Status: StatusExited, ExitCode: 127}, "worker.1 exited with code 127", "The command was not found"},
+		{"restart", Process{Status: StatusRunning, Restarts: 1, ExitCode: 1}, "worker.1 exited with code 1 and was restarted", "in its output"},
+		{"memory", Process{Status: StatusExited, OOMKilled: true, ExitCode: 137}, "worker.1 ran out of memory", "more memory"},
+		{"done", Process{Status: StatusExited}, "worker.1 exited with code 0", "has to keep running"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -166,7 +165,7 @@ func TestEndedProcessFailsAtOnce(t *testing.T) {
 				time.AfterFunc(3*time.Second, func() { h.set("worker.1", tt.in) })
 				_, took, err := outcome(t, plan, h, target("web.1"), target("worker.1"))
 				f := failure(t, err)
-				if f.Error() != tt.want || !f.Ended() || f.Instance.ExitCode != tt.in.ExitCode || !strings.Contains(f.Suggestion, tt.hint) {
+				if f.Error() != tt.want || !f.Ended() || f.Process.ExitCode != tt.in.ExitCode || !strings.Contains(f.Suggestion, tt.hint) {
 					t.Errorf("%v: %s", f, f.Suggestion)
 				}
 				if took < 3*time.Second || took > 3*time.Second+lookEvery || len(f.Also) > 0 {
@@ -185,7 +184,7 @@ func TestEndedAfterItPassed(t *testing.T) {
 		plan := planFor(t, "/ ok", "web")
 		plan.Dial = (&pipes{h: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Write([]byte("ok"))
-			h.set("web.1", engine.Instance{Status: engine.StatusExited, ExitCode: 1})
+			h.set("web.1", Process{Status: StatusExited, ExitCode: 1})
 		})}).dial
 		_, _, err := outcome(t, plan, h, target("web.1"))
 		if f := failure(t, err); f.Error() != "web.1 exited with code 1" {

@@ -87,8 +87,9 @@ type Spec struct {
 	Deadline time.Time
 	Client   string
 
-	// attached and stdin are of RunAttached.
-	attached, stdin bool
+	// Attached: the streams are the caller's; Stdin: its standard input too. RunAttached
+	// sets them.
+	Attached, Stdin bool
 }
 
 // Mount is a folder or file of the host, or a volume, that a container sees.
@@ -209,10 +210,18 @@ type Resource struct {
 	App string
 }
 
-// Engine runs processes. Every implementation passes the suite in
-// enginetest. All methods are safe for concurrent use, honour ctx and are
-// idempotent: what is already so is not an error.
+// Engine is all that a rollout asks of the software that runs processes: one machine's
+// engine or a cluster's. Every implementation passes the suite in enginetest. All
+// methods are safe for concurrent use, honour ctx and are idempotent: a call that has
+// nothing left to do is not an error.
 type Engine interface {
+	Processes
+	Prober
+	Images
+}
+
+// Processes starts and ends processes.
+type Processes interface {
 	// Observe lists what carries the label of app; "" lists all apps. The
 	// fields of an Instance are complete (they are inspected, not only listed).
 	Observe(ctx context.Context, app string) (Observed, error)
@@ -223,8 +232,6 @@ type Engine interface {
 	// holds none. On error nothing that this call made is left behind, also when
 	// ctx ended meanwhile.
 	Start(ctx context.Context, spec Spec) (Instance, error)
-	// Rename gives a container its final name, ErrNameInUse if another one has it.
-	Rename(ctx context.Context, id, name string) error
 	// Stop sends the container's stop signal, waits up to grace, kills, and
 	// returns once it has ended. It is not restarted by its policy afterwards.
 	// A missing or stopped container is not an error.
@@ -235,6 +242,26 @@ type Engine interface {
 	// keeps its tags silently, and so does one that somebody tagged outside
 	// TagPrefix). What is missing is not an error.
 	Remove(ctx context.Context, r Resource) error
+	// Instance returns the state of a container; ErrNoContainer when it is gone.
+	Instance(ctx context.Context, id string) (Instance, error)
+}
+
+// Machine is what only the engine of one machine can do: names and addresses that the
+// caller chooses, folders of the host, terminals, archives of images. A rollout uses
+// Names and Networks where it has them, and nothing else of it.
+type Machine interface {
+	Names
+	Networks
+	Storage
+	Terminal
+	Inspector
+	Archives
+}
+
+// Names changes the names of containers.
+type Names interface {
+	// Rename gives a container its final name, ErrNameInUse if another one has it.
+	Rename(ctx context.Context, id, name string) error
 }
 
 // Networks keeps one bridge network for each app, and those that several join.
@@ -244,21 +271,21 @@ type Networks interface {
 	Network(ctx context.Context, app string) (Network, error)
 	// CreateNetwork makes a bridge network with LabelNetwork that any container
 	// may join. A network of that name is ErrNetworkExists. Remove removes it.
-	CreateNetwork(ctx context.Context, name string) (AnyNetwork, error)
+	CreateNetwork(ctx context.Context, name string) (NetworkInfo, error)
 	// AllNetworks lists all of the engine's networks, whoever made them, sorted by
 	// name.
-	AllNetworks(ctx context.Context) ([]AnyNetwork, error)
+	AllNetworks(ctx context.Context) ([]NetworkInfo, error)
 }
 
-// AnyNetwork is a network of the engine, whoever made it.
-type AnyNetwork struct {
+// NetworkInfo is a network of the engine, whoever made it.
+type NetworkInfo struct {
 	ID       string
 	Name     string
 	Driver   string
 	Scope    string
 	Internal bool
 	App      string // not empty: the app's own
-	Made     bool   // by CreateNetwork
+	Managed  bool   // made by CreateNetwork
 	Labels   map[string]string
 	Created  time.Time
 }
@@ -282,17 +309,14 @@ type LogOptions struct {
 // MaxExecOutput bounds what Exec returns, in bytes; the rest is read and dropped.
 const MaxExecOutput = 256 << 10
 
-// Console looks into containers and runs one-off commands.
-type Console interface {
+// Prober looks into containers: the gate and commands that run once need it.
+type Prober interface {
 	// Logs copies stdout and stderr of a container, in order, to w. With Follow
 	// it returns when the container ends (a restart ends it too) or ctx is done.
 	Logs(ctx context.Context, id string, o LogOptions, w io.Writer) error
 	// Wait waits for the container's end and returns its last state. If it is
 	// removed meanwhile, that state has only the id and the exit code.
 	Wait(ctx context.Context, id string) (Instance, error)
-	// Processes returns the container's process table as ps prints it with the
-	// given arguments (for example "auxwww"): titles, then rows.
-	Processes(ctx context.Context, id, args string) (titles []string, rows [][]string, err error)
 	// Exec runs argv in a running container and returns its stdout and stderr,
 	// at most MaxExecOutput bytes, and its exit code.
 	Exec(ctx context.Context, id string, argv []string) (output []byte, exit int, err error)
@@ -314,12 +338,16 @@ type ImageInfo struct {
 // Remove takes only such names away from an image.
 const TagPrefix = "dokku/"
 
-// Images looks images up, and carries them from one engine to another.
+// Images looks images up.
 type Images interface {
 	// Image inspects an image by id or tag. A missing one is ErrNoImage.
 	Image(ctx context.Context, ref string) (ImageInfo, error)
 	// Tag gives an image another name.
 	Tag(ctx context.Context, id, tag string) error
+}
+
+// Archives carries images from one engine to another.
+type Archives interface {
 	// Save writes images, by id, so that Load of this or another engine of the same
 	// kind makes them again with the same ids. Their names stay behind. One that is
 	// missing is ErrNoImage, and nothing is written then.
@@ -359,11 +387,6 @@ type Watcher interface {
 // Host is all that one machine's engine can do.
 type Host interface {
 	Engine
-	Networks
-	Storage
-	Console
-	Terminal
-	Inspector
-	Images
+	Machine
 	Watcher
 }

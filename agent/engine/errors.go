@@ -38,13 +38,13 @@ var (
 	ErrNoSubnet = errors.New("no free subnet")
 )
 
-// noJoin says that a network is missing, and what to do.
-func noJoin(name string) error {
+// NoJoin says that a network is missing, and what to do.
+func NoJoin(name string) error {
 	return fmt.Errorf("%w (%s): make it with network:create, or leave it with network:set", ErrNoJoin, name)
 }
 
-// title names what a Spec starts, as error messages do.
-func (s Spec) title() string {
+// Title names what a Spec starts, as error messages do.
+func (s Spec) Title() string {
 	switch s.Kind {
 	case KindRelease:
 		return "the release command of app " + s.App

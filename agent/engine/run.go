@@ -9,8 +9,8 @@ import (
 
 // Runner is what RunOnce needs of an engine.
 type Runner interface {
-	Engine
-	Console
+	Processes
+	Prober
 }
 
 // RunOnce runs a container to its end, copies what it prints to output while it
@@ -24,13 +24,13 @@ func RunOnce(ctx context.Context, r Runner, spec Spec, output io.Writer) (Instan
 		return Instance{}, err
 	}
 	last, err := finish(ctx, r, i.ID, output)
-	after, cancel := settled(ctx, slowCall)
+	after, cancel := Settled(ctx, SlowCall)
 	defer cancel()
 	if removed := r.Remove(after, Resource{Kind: Container, ID: i.ID}); removed != nil {
 		err = errors.Join(err, removed)
 	}
 	if err != nil {
-		return Instance{}, fmt.Errorf("cannot run %s to its end: %w", spec.title(), err)
+		return Instance{}, fmt.Errorf("cannot run %s to its end: %w", spec.Title(), err)
 	}
 	return last, nil
 }
@@ -38,7 +38,7 @@ func RunOnce(ctx context.Context, r Runner, spec Spec, output io.Writer) (Instan
 // finish copies the log to output while the container runs and waits for its
 // end. An engine may end a log that is followed before its last lines, so the
 // whole log is read again at the end.
-func finish(ctx context.Context, c Console, id string, output io.Writer) (Instance, error) {
+func finish(ctx context.Context, c Prober, id string, output io.Writer) (Instance, error) {
 	rest := &remainder{to: output}
 	if err := c.Logs(ctx, id, LogOptions{Follow: true}, rest); err != nil {
 		return Instance{}, err

@@ -7,21 +7,22 @@ import (
 	"testing"
 
 	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 )
 
 // lossy ends a log that is followed early, as some engines do when the process
 // ends right after its last line.
 type lossy struct {
-	*engine.Memory
+	*memory.Engine
 	lost int
 }
 
 func (l lossy) Logs(ctx context.Context, id string, o engine.LogOptions, w io.Writer) error {
 	if !o.Follow {
-		return l.Memory.Logs(ctx, id, o, w)
+		return l.Engine.Logs(ctx, id, o, w)
 	}
 	var all bytes.Buffer
-	err := l.Memory.Logs(ctx, id, o, &all)
+	err := l.Engine.Logs(ctx, id, o, &all)
 	w.Write(all.Bytes()[:all.Len()-l.lost])
 	return err
 }
@@ -29,10 +30,10 @@ func (l lossy) Logs(ctx context.Context, id string, o engine.LogOptions, w io.Wr
 func TestRunOnceLosesNothing(t *testing.T) {
 	const text = "one\ntwo\nthree\n"
 	for lost := range len(text) + 1 {
-		m := engine.NewMemory()
+		m := memory.New()
 		id := m.SetImage("hello", engine.ImageInfo{}).ID
-		m.Behave(func(engine.Spec) engine.Behaviour {
-			return engine.Behaviour{Output: []string{"one", "two", "three"}, Exits: true}
+		m.Behave(func(engine.Spec) memory.Behaviour {
+			return memory.Behaviour{Output: []string{"one", "two", "three"}, Exits: true}
 		})
 		if _, err := m.Network(t.Context(), "hello"); err != nil {
 			t.Fatal(err)

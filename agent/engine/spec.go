@@ -11,38 +11,38 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// restartPolicy is a parsed Spec.RestartPolicy.
-type restartPolicy struct {
-	name string // "no", "always", "unless-stopped" or "on-failure"
-	max  int    // on-failure: how many restarts; 0 means no limit
+// RestartPolicy is a parsed Spec.RestartPolicy.
+type RestartPolicy struct {
+	Name string // "no", "always", "unless-stopped" or "on-failure"
+	Max  int    // on-failure: how many restarts; 0 means no limit
 }
 
-// parseRestartPolicy reads a policy as `docker run --restart` does; "" is "no".
-func parseRestartPolicy(s string) (restartPolicy, error) {
+// ParseRestartPolicy reads a policy as `docker run --restart` does; "" is "no".
+func ParseRestartPolicy(s string) (RestartPolicy, error) {
 	name, count, counted := strings.Cut(s, ":")
 	switch {
 	case s == "":
-		return restartPolicy{name: "no"}, nil
+		return RestartPolicy{Name: "no"}, nil
 	case name == "on-failure" && counted:
 		n, err := strconv.Atoi(count)
 		if err == nil && n >= 0 {
-			return restartPolicy{name, n}, nil
+			return RestartPolicy{name, n}, nil
 		}
 	case s == "no", s == "always", s == "unless-stopped", s == "on-failure":
-		return restartPolicy{name: s}, nil
+		return RestartPolicy{Name: s}, nil
 	}
-	return restartPolicy{}, fmt.Errorf(
+	return RestartPolicy{}, fmt.Errorf(
 		"invalid restart policy %q: use no, always, unless-stopped, on-failure or on-failure:N", s)
 }
 
-// restarts reports whether the policy restarts a process that ended by itself
+// Restarts reports whether the policy restarts a process that ended by itself
 // with code after so many restarts.
-func (p restartPolicy) restarts(code, restarts int) bool {
-	switch p.name {
+func (p RestartPolicy) Restarts(code, restarts int) bool {
+	switch p.Name {
 	case "always", "unless-stopped":
 		return true
 	case "on-failure":
-		return code != 0 && (p.max == 0 || restarts < p.max)
+		return code != 0 && (p.Max == 0 || restarts < p.Max)
 	}
 	return false
 }
@@ -58,9 +58,9 @@ func (s Spec) dyno() string {
 	return s.Type + "." + strconv.Itoa(s.Index)
 }
 
-// labels returns all labels. None may be left out: the image's own value would
+// Labels returns all labels. None may be left out: the image's own value would
 // show through.
-func (s Spec) labels() map[string]string {
+func (s Spec) Labels() map[string]string {
 	return map[string]string{
 		LabelApp:           s.App,
 		LabelContainerType: string(s.Kind),
@@ -70,7 +70,7 @@ func (s Spec) labels() map[string]string {
 		LabelAttempt:       s.Attempt,
 		LabelDeadline:      deadline(s.Deadline),
 		LabelClient:        s.Client,
-		LabelAttached:      attached(s.attached),
+		LabelAttached:      attached(s.Attached),
 	}
 }
 
@@ -88,18 +88,18 @@ func attached(yes bool) string {
 	return ""
 }
 
-// made reports whether labels are those of a container that was started for
+// Made reports whether labels are those of a container that was started for
 // the same process of the same preparation of the same release.
-func (s Spec) made(labels map[string]string) bool {
+func (s Spec) Made(labels map[string]string) bool {
 	ours := make(map[string]string, len(labels))
-	for name := range s.labels() {
+	for name := range s.Labels() {
 		ours[name] = labels[name]
 	}
-	return maps.Equal(ours, s.labels())
+	return maps.Equal(ours, s.Labels())
 }
 
-// check reports what no engine can start.
-func (s Spec) check() error {
+// Check reports what no engine can start.
+func (s Spec) Check() error {
 	switch {
 	case s.App == "":
 		return errors.New("no app is given")
@@ -112,15 +112,15 @@ func (s Spec) check() error {
 	case s.HostPort != 0 && s.Port == 0:
 		return fmt.Errorf("host port %d has no container port to lead to", s.HostPort)
 	}
-	_, err := parseRestartPolicy(s.RestartPolicy)
+	_, err := ParseRestartPolicy(s.RestartPolicy)
 	return err
 }
 
-// bind reports whether the source is a path of the host.
-func (m Mount) bind() bool { return strings.HasPrefix(m.Source, "/") }
+// Bind reports whether the source is a path of the host.
+func (m Mount) Bind() bool { return strings.HasPrefix(m.Source, "/") }
 
-// describe fills in what an Instance knows from its labels.
-func (i *Instance) describe(labels map[string]string) {
+// Describe fills in what an Instance knows from its labels.
+func (i *Instance) Describe(labels map[string]string) {
 	i.App = labels[LabelApp]
 	i.Kind = Kind(labels[LabelContainerType])
 	i.Type = labels[LabelProcessType]
@@ -129,12 +129,12 @@ func (i *Instance) describe(labels map[string]string) {
 	if n, ok := strings.CutPrefix(labels[LabelDyno], i.Type+"."); ok {
 		i.Index, _ = strconv.Atoi(n)
 	}
-	i.Deadline = moment(labels[LabelDeadline])
+	i.Deadline = Moment(labels[LabelDeadline])
 	i.Client, i.Attached = labels[LabelClient], labels[LabelAttached] != ""
 }
 
-// commandLine is argv as one would type it.
-func commandLine(argv []string) string {
+// CommandLine is argv as one would type it.
+func CommandLine(argv []string) string {
 	words := make([]string, len(argv))
 	for n, word := range argv {
 		quoted, err := syntax.Quote(word, syntax.LangBash)
@@ -144,4 +144,13 @@ func commandLine(argv []string) string {
 		words[n] = quoted
 	}
 	return strings.Join(words, " ")
+}
+
+// Moment reads the engine's time; its year 1 is our zero time.
+func Moment(s string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil || t.Year() <= 1 {
+		return time.Time{}
+	}
+	return t
 }

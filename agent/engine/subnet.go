@@ -2,18 +2,12 @@ package engine
 
 import (
 	"encoding/binary"
-	"encoding/hex"
-	"math/bits"
-	"net"
 	"net/netip"
-	"os"
 	"slices"
-	"strconv"
-	"strings"
 )
 
-// freeSubnet returns the first subnet of the pool that overlaps nothing taken.
-func freeSubnet(pool netip.Prefix, length int, taken []netip.Prefix) (netip.Prefix, bool) {
+// FreeSubnet returns the first subnet of the pool that overlaps nothing taken.
+func FreeSubnet(pool netip.Prefix, length int, taken []netip.Prefix) (netip.Prefix, bool) {
 	first := binary.BigEndian.Uint32(pool.Addr().AsSlice())
 	for n := range uint32(1) << (length - pool.Bits()) {
 		var a [4]byte
@@ -26,59 +20,12 @@ func freeSubnet(pool netip.Prefix, length int, taken []netip.Prefix) (netip.Pref
 	return netip.Prefix{}, false
 }
 
-// divide says who gives out which addresses of a subnet: the engine the upper
+// Divide says who gives out which addresses of a subnet: the engine the upper
 // half, the agent the lower one, whose first address is the gateway.
-func divide(subnet netip.Prefix) (automatic netip.Prefix, gateway netip.Addr) {
+func Divide(subnet netip.Prefix) (automatic netip.Prefix, gateway netip.Addr) {
 	length := subnet.Bits() + 1
 	a := subnet.Addr().As4()
 	upper := binary.BigEndian.Uint32(a[:]) | 1<<(32-length)
 	binary.BigEndian.PutUint32(a[:], upper)
 	return netip.PrefixFrom(netip.AddrFrom4(a), length), subnet.Addr().Next()
-}
-
-// hostPrefixes returns what the host itself can reach, through its interfaces
-// and routes: an app's subnet there would cut the host off from it. What cannot
-// be read is left out; the engine still refuses overlaps with its own networks.
-func hostPrefixes() []netip.Prefix {
-	var found []netip.Prefix
-	addrs, _ := net.InterfaceAddrs()
-	for _, a := range addrs {
-		if p, err := netip.ParsePrefix(a.String()); err == nil {
-			found = append(found, p.Masked())
-		}
-	}
-	routes, _ := os.ReadFile("/proc/net/route")
-	return append(found, parseRoutes(string(routes))...)
-}
-
-// parseRoutes reads /proc/net/route (proc_pid_net(5)) without default routes.
-func parseRoutes(text string) []netip.Prefix {
-	var found []netip.Prefix
-	for line := range strings.Lines(text) {
-		fields := strings.Fields(line)
-		if len(fields) < 8 {
-			continue
-		}
-		to, ok := kernelAddr(fields[1])
-		mask, err := strconv.ParseUint(fields[7], 16, 32)
-		if !ok || !to.Is4() || err != nil || mask == 0 {
-			continue
-		}
-		found = append(found, netip.PrefixFrom(to, bits.OnesCount64(mask)).Masked())
-	}
-	return found
-}
-
-// kernelAddr reads an address as files under /proc/net have it: words of 32
-// bits in the byte order of the machine, in hexadecimal.
-func kernelAddr(s string) (netip.Addr, bool) {
-	words, err := hex.DecodeString(s)
-	if err != nil || len(words)%4 != 0 {
-		return netip.Addr{}, false
-	}
-	for w := words; len(w) > 0; w = w[4:] {
-		binary.BigEndian.PutUint32(w, binary.NativeEndian.Uint32(w))
-	}
-	addr, ok := netip.AddrFromSlice(words)
-	return addr.Unmap(), ok
 }

@@ -235,17 +235,17 @@ func destroyNetwork(c *cli.Call) error {
 }
 
 // findNetwork finds a network by its name.
-func findNetwork(c *cli.Call, name string) (engine.AnyNetwork, error) {
+func findNetwork(c *cli.Call, name string) (engine.NetworkInfo, error) {
 	if name == "" {
-		return engine.AnyNetwork{}, cli.Refuse("No network name specified")
+		return engine.NetworkInfo{}, cli.Refuse("No network name specified")
 	}
 	all, err := c.Server.Networks(c.Ctx)
 	if err != nil {
-		return engine.AnyNetwork{}, err
+		return engine.NetworkInfo{}, err
 	}
-	at := slices.IndexFunc(all, func(n engine.AnyNetwork) bool { return n.Name == name })
+	at := slices.IndexFunc(all, func(n engine.NetworkInfo) bool { return n.Name == name })
 	if at < 0 {
-		return engine.AnyNetwork{}, cli.Refuse("Network does not exist")
+		return engine.NetworkInfo{}, cli.Refuse("Network does not exist")
 	}
 	return all[at], nil
 }
@@ -271,7 +271,7 @@ type networkEntry struct {
 	Scope     string            `json:"Scope"`
 }
 
-func newNetworkEntry(n engine.AnyNetwork) networkEntry {
+func newNetworkEntry(n engine.NetworkInfo) networkEntry {
 	return networkEntry{n.Created.UTC(), n.Driver, n.ID, n.Internal, n.Labels, n.Name, n.Scope}
 }
 

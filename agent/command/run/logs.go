@@ -67,7 +67,7 @@ func runLogs(c *cli.Call) error {
 // logReader reads the logs of an app's containers.
 type logReader struct {
 	*cli.Call
-	console engine.Console
+	console engine.Prober
 	find    func(context.Context, *agent.App) ([]engine.Instance, error)
 	process string // "" is all
 

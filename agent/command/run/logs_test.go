@@ -21,7 +21,7 @@ import (
 // fakeConsole has the logs of containers by id; a followed log goes on with
 // what comes through its channel, and ends when that is closed.
 type fakeConsole struct {
-	engine.Console
+	engine.Prober
 	logs map[string]string
 	more map[string]chan string
 }
@@ -54,7 +54,7 @@ func instance(id, kind string, index int, status engine.Status) engine.Instance 
 }
 
 // reader returns a log reader for the app hello of a new root.
-func reader(t *testing.T, ctx context.Context, out io.Writer, console engine.Console, find func() []engine.Instance) *logReader {
+func reader(t *testing.T, ctx context.Context, out io.Writer, console engine.Prober, find func() []engine.Instance) *logReader {
 	root := t.TempDir()
 	server, err := agent.Open(root)
 	if err != nil {

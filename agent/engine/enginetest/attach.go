@@ -18,7 +18,7 @@ func (a *app) printed(s engine.Spec) string {
 }
 
 // shared makes a network that apps can join, which is gone after the test.
-func (r *run) shared(t *testing.T, a *app, name string) engine.AnyNetwork {
+func (r *run) shared(t *testing.T, a *app, name string) engine.NetworkInfo {
 	t.Helper()
 	n, err := a.Host.CreateNetwork(a.ctx, name)
 	a.ok(err)
@@ -120,7 +120,7 @@ func joinMissing(t *testing.T, r *run) {
 func sharedNetworks(t *testing.T, r *run) {
 	a := r.app(t)
 	net := r.shared(t, a, a.name+"-shared")
-	equal(t, "made", net.Made, true)
+	equal(t, "made", net.Managed, true)
 	equal(t, "app", net.App, "")
 	equal(t, "driver", net.Driver, "bridge")
 	_, err := a.Host.CreateNetwork(a.ctx, net.Name)
@@ -130,15 +130,15 @@ func sharedNetworks(t *testing.T, r *run) {
 
 	all, err := a.Host.AllNetworks(a.ctx)
 	a.ok(err)
-	found := map[string]engine.AnyNetwork{}
+	found := map[string]engine.NetworkInfo{}
 	for _, n := range all {
 		found[n.Name] = n
 	}
 	equal(t, "id in the list", found[net.Name].ID, net.ID)
-	equal(t, "made in the list", found[net.Name].Made, true)
+	equal(t, "made in the list", found[net.Name].Managed, true)
 	equal(t, "app of the app's own", found[engine.NetworkName(a.name)].App, a.name)
-	equal(t, "the app's own was made for all", found[engine.NetworkName(a.name)].Made, false)
-	sorted := slices.IsSortedFunc(all, func(a, b engine.AnyNetwork) int { return strings.Compare(a.Name, b.Name) })
+	equal(t, "the app's own was made for all", found[engine.NetworkName(a.name)].Managed, false)
+	sorted := slices.IsSortedFunc(all, func(a, b engine.NetworkInfo) int { return strings.Compare(a.Name, b.Name) })
 	equal(t, "sorted", sorted, true)
 	equal(t, "the app's networks", len(a.observe().Networks), 1)
 }

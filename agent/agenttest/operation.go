@@ -1,0 +1,117 @@
+package agenttest
+
+import "strings"
+
+// An Operation is a row of the one table of operations that tests disturb: they kill
+// the program, let calls fail, or cut the power, at each of the operation's points.
+type Operation struct {
+	Name string
+	In   Tests
+	From Base
+	// Lines are commands as a person types them, one after the other. APP stands for
+	// the app's name, NEW for an unused one, VALUE for one that differs each time. "push next" pushes a version that
+	// deploys, "push broken" one that does not start. "server checks disabled=worker"
+	// changes server.json.
+	Lines []string
+	// Real is the one line that the real machine runs, instead of Lines[0], where one
+	// app serves many cells. Before is the formation that the app has by then.
+	Real, Before string
+	// Away: while the operation runs, web may not answer.
+	Away bool
+	// Changes is the number of changes that TestKilledAnywhere once counted, less a few
+	// that depend on the order of parallel starts. Fewer mean that some go uncounted.
+	Changes int
+}
+
+// Tests are the tests that an operation is part of.
+type Tests int
+
+const (
+	Killed     Tests = 1 << iota // TestKilledAnywhere
+	Matrix                       // TestFaultMatrix
+	PowerLoss                    // TestPowerLoss
+	RealMatrix                   // TestFaultMatrixReal
+
+	inMemory = Killed | Matrix | PowerLoss
+)
+
+// Base is the machine from which an operation starts.
+type Base string
+
+const (
+	Deployed Base = "deployed" // web=2 and worker=1 run
+	Fresh    Base = "fresh"    // the app exists, without a push
+	None     Base = "none"     // no app exists
+	OldGit   Base = "old git"  // as Deployed, with git before 2.36, which syncs no reference
+)
+
+// operations is the table. Samples of cells are chosen by name, so a new name chooses
+// others.
+var operations = []Operation{
+	{Name: "push", In: inMemory | RealMatrix, From: Deployed, Lines: lines("push next"), Changes: 43},
+	{Name: "ps:restart", In: inMemory, From: Deployed, Lines: lines("ps:restart APP"), Changes: 28},
+	{Name: "ps:restart web", In: inMemory, From: Deployed, Lines: lines("ps:restart APP web"), Changes: 25},
+	{Name: "ps:restart with workers one after the other", In: inMemory, From: Deployed,
+		Lines: lines("server checks disabled=worker", "ps:restart APP"), Changes: 25},
+	{Name: "ps:rebuild", In: inMemory, From: Deployed, Lines: lines("ps:rebuild APP"), Changes: 33},
+	{Name: "config:set", In: inMemory | RealMatrix, From: Deployed, Lines: lines("config:set APP A=b"),
+		Real: "config:set APP A=VALUE", Changes: 28},
+	{Name: "scale up", In: inMemory | RealMatrix, From: Deployed, Lines: lines("ps:scale APP web=4 worker=2"),
+		Before: "web=1", Real: "ps:scale APP web=2", Changes: 10},
+	{Name: "scale down", In: inMemory | RealMatrix, From: Deployed, Lines: lines("ps:scale APP web=1 worker=0"),
+		Before: "web=2", Real: "ps:scale APP web=1", Changes: 15},
+	{Name: "ps:stop", In: inMemory, From: Deployed, Lines: lines("ps:stop APP"), Away: true, Changes: 7},
+	{Name: "ps:stop and ps:start", In: inMemory, From: Deployed, Lines: lines("ps:stop APP", "ps:start APP"), Away: true, Changes: 27},
+	{Name: "proxy:disable and proxy:enable", In: inMemory, From: Deployed, Lines: lines("proxy:disable APP", "proxy:enable APP"),
+		Away: true, Changes: 60},
+	{Name: "apps:rename", In: inMemory | RealMatrix, From: Deployed, Lines: lines("apps:rename APP NEW"), Changes: 40},
+	{Name: "apps:rename without the proxy", In: inMemory, From: Deployed, Lines: lines("proxy:disable APP", "apps:rename APP NEW"),
+		Away: true, Changes: 50},
+	{Name: "ports:set with another web port", In: inMemory, From: Deployed, Lines: lines("ports:set APP http:80:9000 http:10080"), Changes: 28},
+	{Name: "apps:rename of a stopped app", In: inMemory, From: Deployed, Lines: lines("ps:stop APP", "apps:rename APP NEW"),
+		Away: true, Changes: 20},
+
+	{Name: "a first push", In: Matrix | PowerLoss, From: Fresh, Lines: lines("push next"), Away: true},
+	{Name: "apps:destroy", In: Matrix | PowerLoss | RealMatrix, From: Deployed, Lines: lines("apps:destroy APP --force"), Away: true},
+	{Name: "domains:set", In: Matrix | PowerLoss, From: Deployed, Lines: lines("domains:set APP a.example")},
+	{Name: "config:set --no-restart", In: Matrix | PowerLoss, From: Deployed, Lines: lines("config:set --no-restart APP A=b")},
+
+	{Name: "apps:create", In: PowerLoss, From: None, Lines: lines("apps:create APP")},
+	{Name: "a push that makes the app", In: PowerLoss | RealMatrix, From: None, Lines: lines("push next")},
+	{Name: "a push with git before 2.36", In: PowerLoss, From: OldGit, Lines: lines("push next")},
+	{Name: "a rejected push", In: PowerLoss | RealMatrix, From: Deployed, Lines: lines("push broken")},
+	{Name: "nginx:set", In: PowerLoss, From: Deployed, Lines: lines("nginx:set APP client-max-body-size 5m")},
+	{Name: "git:set", In: PowerLoss, From: Deployed, Lines: lines("git:set APP deploy-branch live")},
+	{Name: "apps:lock", In: PowerLoss, From: Deployed, Lines: lines("apps:lock APP")},
+}
+
+func lines(list ...string) []string { return list }
+
+// Operations are those of a test, in the table's order.
+func Operations(of Tests) (list []Operation) {
+	for _, o := range operations {
+		if o.In&of != 0 {
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
+// Line is the line that the real machine runs.
+func (o Operation) Line() string {
+	if o.Real != "" {
+		return o.Real
+	}
+	return o.Lines[0]
+}
+
+// Verb is the command of a line: "push", "ps:scale".
+func Verb(line string) string {
+	verb, _, _ := strings.Cut(line, " ")
+	return verb
+}
+
+// Words are the words of a line, with the names put in.
+func Words(line, app, other, value string) []string {
+	return strings.Fields(strings.NewReplacer("APP", app, "NEW", other, "VALUE", value).Replace(line))
+}

@@ -1,0 +1,30 @@
+package checks
+
+import "time"
+
+// Process is what the gate asks of a process.
+type Process struct {
+	Status   Status
+	ExitCode int // of its last end
+	// OOMKilled: the kernel killed it because its memory ran out.
+	OOMKilled bool
+	Restarts  int
+	Finished  time.Time // its last end
+}
+
+// Running reports whether the process runs.
+func (p Process) Running() bool { return p.Status == StatusRunning }
+
+// Status is what a process does now, in the words of container engines.
+type Status string
+
+// The states of a process.
+const (
+	StatusCreated    Status = "created"
+	StatusRunning    Status = "running"
+	StatusRestarting Status = "restarting"
+	StatusPaused     Status = "paused"
+	StatusExited     Status = "exited"
+	StatusRemoving   Status = "removing"
+	StatusDead       Status = "dead"
+)

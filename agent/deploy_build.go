@@ -1,0 +1,181 @@
+package agent
+
+import (
+	"context"
+	"dokku/agent/engine"
+	"dokku/agent/failpoint"
+	"dokku/build"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/client"
+)
+
+// Limits of what a revision may ship in one control file, in bytes.
+const maxControlFile = 1 << 20
+
+// A building makes a release of a pushed revision.
+type building struct {
+	session *session
+	source  *build.Source
+	commit  build.Commit
+	release *Release
+}
+
+// build reads, validates and builds a revision. The release it returns is not
+// saved yet.
+func (x *session) build(ctx context.Context, objects build.Options, revision, cause string) (*Release, error) {
+	src, err := build.Open(objects)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	if err := failpoint.Count("git", "read a commit"); err != nil {
+		return nil, err
+	}
+	commit, err := src.Commit(revision)
+	if err != nil {
+		return nil, err
+	}
+	n, err := x.Env.Store.nextRelease(x.App)
+	if err != nil {
+		return nil, err
+	}
+	r := &Release{Number: n, Attempt: newAttempt(), Revision: revision, Cause: cause,
+		Created: time.Now().UTC(), Files: map[string]string{}}
+	x.view().Provide(r)
+	x.about(n)
+	if err := x.Env.checkOptions(ctx, x.view(), r.ContainerOptions); err != nil {
+		return nil, err
+	}
+	b := &building{session: x, source: src, commit: commit, release: r}
+	if err := b.inspect(ctx); err != nil {
+		return nil, err
+	}
+	return r, b.image(ctx)
+}
+
+// inspect reads the control files and refuses, before anything is built, a
+// revision that could not be deployed.
+func (b *building) inspect(ctx context.Context) error {
+	x := b.session
+	done := x.log.Timed("validate tree")
+	_, err := b.source.Validate(ctx, b.commit, build.DefaultLimits)
+	done(err)
+	if err == nil {
+		err = failpoint.Reach(failpoint.TreeValidated)
+	}
+	if err == nil {
+		err = b.readControlFiles()
+	}
+	if err == nil {
+		err = failpoint.Reach(failpoint.FilesRead)
+	}
+	if err != nil {
+		return err
+	}
+	err = b.release.ReadFiles(x.settings.MaxScale)
+	control := b.release.Control
+	for _, w := range control.AppJSON.Warnings {
+		x.log.Warn("%s", w)
+	}
+	if err == nil {
+		_, _, err = control.Resolve(x.State.asked())
+	}
+	if err == nil {
+		_, _, err = x.checkPlan(b.release)
+	}
+	return err
+}
+
+// readControlFiles reads what the revision ships about how it is to run.
+func (b *building) readControlFiles() error {
+	x, r := b.session, b.release
+	for _, name := range ControlFiles {
+		path := name
+		if name == FileProcfile {
+			if path = x.view().Property(propProcfilePath); path != name {
+				r.ProcfilePath = path
+			}
+		}
+		data, ok, err := b.source.File(b.commit.Hash, path, maxControlFile)
+		if err != nil {
+			return err
+		}
+		if ok {
+			r.Files[name] = string(data)
+		} else if r.ProcfilePath != "" && name == FileProcfile {
+			x.log.Warn("There is no %s, which procfile-path names: web runs the image's own command", path)
+		}
+	}
+	return nil
+}
+
+// image builds the release's image and reads from it what the release
+// needs to know. The labels name the app and never the release: the same content
+// has to give the same image.
+func (b *building) image(ctx context.Context) (err error) {
+	x, r := b.session, b.release
+	done := x.log.Timed("build")
+	defer func() { done(err) }()
+	host, err := x.Env.Engine(x.settings)
+	if err != nil {
+		return err
+	}
+	q := build.Request{App: x.Name, Source: b.source, Commit: b.commit, Manifest: x.Env.Store.file(x.Name, "manifest"),
+		Labels:   map[string]string{engine.LabelApp: x.Name},
+		Header:   func(h build.Header) { x.log.Step("Building %s from %s (%s)", x.Name, h.Builder, h) },
+		Progress: func(l build.Line) { x.log.Output(l.Text) },
+	}
+	if x.Current != nil {
+		q.Old = x.Current.Revision
+	}
+	if d, ok := host.(interface{ Client() *client.Client }); ok {
+		q.Client = d.Client()
+	}
+	if err := failpoint.Reach(failpoint.BuildStarted); err != nil {
+		return err
+	}
+	result, err := x.Env.image(ctx, q)
+	if err != nil {
+		return err
+	}
+	info, err := host.Image(ctx, result.ImageID)
+	if err != nil {
+		return err
+	}
+	if err := host.Tag(ctx, info.ID, imageTag(x.Name, info.ID)); err != nil {
+		return err
+	}
+	r.Image, r.Port = info.ID, defaultPort
+	if len(info.Ports) > 0 {
+		r.Port = info.Ports[0]
+	}
+	r.Detected = r.Port
+	r.Port = x.State.webPort(r.Detected)
+	return failpoint.Reach(failpoint.ImageKnown)
+}
+
+// discard removes what a failed build left: an image that no release has.
+func (x *session) discard(ctx context.Context) {
+	(&rollout{session: x}).undo(ctx)
+}
+
+// deployed prints what is live now.
+func (x *session) deployed(since time.Time) {
+	urls := x.Env.Store.URLsOf(x.view())
+	if wait := waitToRetire(x.view()); len(x.State.Retiring) > 0 && wait > 0 {
+		x.log.Step("Shutting down old containers in %g seconds", wait.Seconds())
+	}
+	x.log.Result("Application deployed in %.1fs:", time.Since(since).Seconds())
+	for _, u := range urls {
+		x.log.Detail("%s", u)
+	}
+}
+
+// imageTag is what an app's image is called. A name keeps docker image prune away
+// from what is only kept. It is made from the id, so that an image never has a
+// stale one.
+func imageTag(app, id string) string {
+	return engine.TagPrefix + app + ":" + strings.TrimPrefix(id, "sha256:")[:12]
+}

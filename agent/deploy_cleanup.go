@@ -1,0 +1,62 @@
+package agent
+
+import (
+	"context"
+	"dokku/agent/engine"
+	"dokku/agent/event"
+	"dokku/build"
+	"slices"
+)
+
+func (x *session) cleanup(ctx context.Context) error {
+	x.log.Step("Cleaning up %s", x.Name)
+	host, err := x.Env.Engine(x.settings)
+	if err != nil {
+		return err
+	}
+	before, err := observed(ctx, host, x.App)
+	if err != nil {
+		return err
+	}
+	sizes := map[string]int64{}
+	for _, i := range before.Images {
+		if info, err := host.Image(ctx, i.ID); err == nil {
+			sizes[i.ID] = info.Size
+		}
+	}
+	for _, i := range before.Instances {
+		if i.Kind == engine.KindRun && (i.Status == engine.StatusExited || i.Status == engine.StatusDead) {
+			if err := host.Remove(ctx, engine.Resource{Kind: engine.Container, ID: i.ID}); err != nil {
+				return err
+			}
+		}
+	}
+	if err := x.converge(ctx, false); err != nil {
+		return err
+	}
+	after, err := observed(ctx, host, x.App)
+	if err == nil {
+		tellFreed(x.log, before, after, sizes)
+	}
+	return err
+}
+
+// tellFreed prints what there was before and is not any longer.
+func tellFreed(log event.Log, before, after engine.Observed, sizes map[string]int64) {
+	removed := 0
+	for _, i := range before.Instances {
+		if !slices.ContainsFunc(after.Instances, func(o engine.Instance) bool { return o.ID == i.ID }) {
+			log.Detail("Removed container %s", i.Name)
+			removed++
+		}
+	}
+	for _, i := range before.Images {
+		if !slices.ContainsFunc(after.Images, func(o engine.Image) bool { return o.ID == i.ID }) {
+			log.Detail("Removed image %s (%s)", i.ID, build.Bytes(sizes[i.ID]))
+			removed++
+		}
+	}
+	if removed == 0 {
+		log.Detail("There is nothing to remove")
+	}
+}

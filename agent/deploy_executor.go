@@ -1,0 +1,238 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"dokku/agent/engine"
+	"dokku/agent/failpoint"
+	"dokku/agent/proxy"
+)
+
+// An executor carries out a plan. It decides nothing: it stops at the first
+// step that fails, and the next converge plans anew.
+type executor struct {
+	session *session
+	host    engine.Host
+	proxy   proxy.Proxy
+	desired Desired
+	world   Observation
+}
+
+// execute runs the steps. All marks are recorded before the first call to the
+// engine, in the same write that commits.
+func (e *executor) execute(ctx context.Context, steps []Step) error {
+	for _, s := range steps {
+		if s.Action == ActMark {
+			e.setRetiring(s.IDs, time.Time{})
+		}
+	}
+	if err := e.session.save(); err != nil {
+		return err
+	}
+	if e.session.leaveStops {
+		steps = e.leave(steps)
+	}
+	notified := false
+	var unremoved error
+	for len(steps) > 0 {
+		if a := steps[0].Action; !notified && a != ActStart && a != ActFree && a != ActMark && a != ActPublish && a != ActWithdraw {
+			e.notify(&notified)
+		}
+		n := parallel(steps)
+		err := e.runAll(ctx, steps[:n])
+		if err != nil && !removesImage(steps[0]) {
+			return err
+		}
+		unremoved = errors.Join(unremoved, err)
+		steps = steps[n:]
+	}
+	e.notify(&notified)
+	if err := e.session.save(); err != nil {
+		return err
+	}
+	if err := e.session.followBranch(); err != nil {
+		return err
+	}
+	if err := e.session.sweepReleases(); err != nil {
+		return err
+	}
+	if err := failpoint.Reach(failpoint.Cleaned); err != nil {
+		return err
+	}
+	return e.tellUnremoved(unremoved)
+}
+
+// tellUnremoved says that images are left. All that serves is as it should be by
+// then: that is an error only for the agent, which tries again, and where the app
+// itself goes, since nobody could find them afterwards.
+func (e *executor) tellUnremoved(err error) error {
+	if err == nil || e.session.byAgent || e.session.State.Destroying || e.session.State.Provisional {
+		return err
+	}
+	e.session.log.Warn("Not all old images could be removed, the agent goes on trying: %s", err)
+	return nil
+}
+
+func removesImage(s Step) bool { return s.Action == ActRemove && s.Kind == engine.ImageKind }
+
+// leave takes the stops out of a plan and records them as due, for the agent.
+// What is left to it stays recorded: a container that is forgotten while the
+// agent stops it would be taken for one that may serve again.
+func (e *executor) leave(steps []Step) []Step {
+	var due, left []string
+	steps = slices.DeleteFunc(steps, func(s Step) bool {
+		// An engine that is busy takes long to remove an image.
+		if removesImage(s) && !e.session.byAgent && !e.session.State.Destroying && !e.session.State.Provisional {
+			return true
+		}
+		if s.Action != ActRetire || !s.Running {
+			return false
+		}
+		left = append(left, s.ID)
+		if at, known := e.session.State.Retiring[s.ID]; !known || at.IsZero() {
+			due = append(due, s.ID)
+		}
+		return true
+	})
+	if len(left) > 0 {
+		// What is left to be stopped may still need its network.
+		steps = slices.DeleteFunc(steps, func(s Step) bool { return s.Action == ActRemove && s.Kind == engine.NetworkKind })
+	}
+	for n := range steps {
+		if steps[n].Action == ActForget {
+			steps[n].IDs = slices.DeleteFunc(steps[n].IDs, func(id string) bool { return slices.Contains(left, id) })
+		}
+	}
+	steps = slices.DeleteFunc(steps, func(s Step) bool { return s.Action == ActForget && len(s.IDs) == 0 })
+	if len(due) > 0 {
+		steps = append(steps, Step{Action: ActDue, IDs: due, Cause: "the agent stops them"})
+	}
+	return steps
+}
+
+// notify tells that the new route is live, before the old processes are
+// stopped: that may take as long as their stop timeout.
+func (e *executor) notify(done *bool) {
+	if !*done && e.session.published != nil {
+		e.session.published()
+		e.session.published = nil
+	}
+	*done = true
+}
+
+// parallel returns how many of the first steps may run at the same time: starts
+// and ends are independent of each other, all others keep their order.
+func parallel(steps []Step) int {
+	a := steps[0].Action
+	if a != ActStart && a != ActFree && a != ActRetire && a != ActStop {
+		return 1
+	}
+	n := 0
+	for n < len(steps) && steps[n].Action == a && steps[n].Holder == nil {
+		n++
+	}
+	return max(n, 1)
+}
+
+func (e *executor) runAll(ctx context.Context, steps []Step) error {
+	if len(steps) == 1 {
+		return e.run(ctx, steps[0])
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(16)
+	for _, s := range steps {
+		g.Go(func() error { return e.run(ctx, s) })
+	}
+	return g.Wait()
+}
+
+func (e *executor) run(ctx context.Context, s Step) (err error) {
+	if s.Action == ActMark {
+		return nil
+	}
+	done := e.session.log.Timed(s.String())
+	defer func() { done(err) }()
+	switch s.Action {
+	case ActStart:
+		return e.start(ctx, s)
+	case ActFree, ActStop:
+		return e.host.Stop(ctx, s.ID, e.session.view().Grace())
+	case ActPublish:
+		if err := e.proxy.Publish(ctx, *s.Route); err != nil {
+			return err
+		}
+		return failpoint.Reach(failpoint.Published)
+	case ActWithdraw:
+		if former := e.session.App.former(); former != "" {
+			if err := e.proxy.Withdraw(ctx, former); err != nil {
+				return err
+			}
+		}
+		return e.proxy.Withdraw(ctx, e.session.Name)
+	case ActDeadline:
+		e.setRetiring(s.IDs, time.Now().Add(waitToRetire(e.session.view())))
+		return e.session.save()
+	case ActDue:
+		e.setRetiring(s.IDs, time.Now())
+		return e.session.save()
+	case ActForget:
+		e.session.change(func(st *State) {
+			for _, id := range s.IDs {
+				delete(st.Retiring, id)
+			}
+		})
+		return nil
+	case ActRename:
+		return e.host.Rename(ctx, s.ID, s.Name)
+	case ActRetire:
+		if err := e.host.Stop(ctx, s.ID, e.session.view().Grace()); err != nil {
+			return err
+		}
+		if err := e.host.Remove(ctx, engine.Resource{Kind: engine.Container, ID: s.ID}); err != nil {
+			return err
+		}
+		return failpoint.Reach(failpoint.OldRetired)
+	case ActAdopt:
+		return e.adopt(ctx, s.ID)
+	case ActRemove:
+		return e.host.Remove(ctx, engine.Resource{Kind: s.Kind, ID: s.ID, App: s.App})
+	}
+	return fmt.Errorf("internal error: no such step: %s", s)
+}
+
+// start starts a container; if it held the place of one that served, and does
+// not start, the other one serves again.
+func (e *executor) start(ctx context.Context, s Step) error {
+	spec, err := spec(e.session.view(), e.session.Current, s.Process, s.Name, s.Address)
+	if err != nil {
+		return err
+	}
+	_, err = e.host.Start(ctx, spec)
+	if err == nil || s.Holder == nil {
+		return err
+	}
+	h := s.Holder
+	back := engine.Spec{App: h.App, Kind: h.Kind, Type: h.Type, Index: h.Index, Release: h.Release,
+		Attempt: h.Attempt, Name: h.Name, Image: h.Image, Address: h.Address, HostPort: h.HostPort}
+	if _, berr := e.host.Start(context.WithoutCancel(ctx), back); berr != nil {
+		return fmt.Errorf("%w; and %s, which served before, does not start again: %v", err, h.Name, berr)
+	}
+	return fmt.Errorf("%w; %s of v%d serves again", err, h.Name, h.Release)
+}
+
+func (e *executor) setRetiring(ids []string, due time.Time) {
+	e.session.change(func(st *State) {
+		if st.Retiring == nil {
+			st.Retiring = map[string]time.Time{}
+		}
+		for _, id := range ids {
+			st.Retiring[id] = due
+		}
+	})
+}

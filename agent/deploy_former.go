@@ -1,0 +1,96 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"dokku/agent/engine"
+	"dokku/agent/proxy"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// settleRename carries out what a committed rename has left to the state, and
+// drops what one that never was has left.
+func (x *session) settleRename() {
+	r := x.State.Renamed
+	switch {
+	case r == nil:
+	case r.From == x.Name:
+		x.change(func(st *State) { st.Renamed = nil })
+	case r.Domains != nil:
+		x.change(func(st *State) {
+			st.Domains, st.Renamed = r.Domains, &Renamed{From: r.From, Redeploy: r.Redeploy}
+		})
+	}
+}
+
+// redeployRenamed replaces the processes that carry the former name. It is tried
+// once: if new ones do not come up, those go on to serve.
+func (x *session) redeployRenamed(ctx context.Context) error {
+	r := x.State.Renamed
+	if r == nil || !r.Redeploy {
+		return nil
+	}
+	x.log.Step("Restarting app %s", x.Name)
+	err := x.restart(ctx, "apps:rename", nil, func(*State) {})
+	var rejected *rejection
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &rejected):
+		return fmt.Errorf("%s is called %s now, and the processes that it had serve it, but they could not be replaced yet; "+
+			"the agent goes on trying: %w", r.From, x.Name, err)
+	}
+	x.change(func(st *State) { st.Renamed = &Renamed{From: r.From} })
+	return x.saveAnd(fmt.Errorf("%s is called %s now, and the processes that it had serve it: new ones did not come up: %w\n"+
+		"To try again: ps:restart %[2]s", r.From, x.Name, err))
+}
+
+// observed is what exists of an app, under its former name too.
+func observed(ctx context.Context, host engine.Engine, a *App) (engine.Observed, error) {
+	o, err := host.Observe(ctx, a.Name)
+	former := a.former()
+	if former == "" || err != nil {
+		return o, err
+	}
+	f, err := host.Observe(ctx, former)
+	o.Instances = append(o.Instances, f.Instances...)
+	slices.SortFunc(o.Instances, func(a, b engine.Instance) int { return cmp.Compare(a.Name, b.Name) })
+	o.Networks = append(o.Networks, f.Networks...)
+	o.Images = append(o.Images, f.Images...)
+	return o, err
+}
+
+// live is the app's route, or the one of its former name until the new one takes
+// its place.
+func liveRoute(ctx context.Context, px proxy.Proxy, a *App) (proxy.Route, bool, error) {
+	r, ok, err := px.Live(ctx, a.Name)
+	if former := a.former(); former != "" && !ok && err == nil {
+		return px.Live(ctx, former)
+	}
+	return r, ok, err
+}
+
+// forgetFormer ends a rename of which nothing is left to do.
+func (x *session) forgetFormer(w Observation) {
+	former := x.App.former()
+	if former == "" || x.State.Renamed.Redeploy || w.Live != nil && w.Live.App == former {
+		return
+	}
+	left := slices.ContainsFunc(w.Instances, func(i engine.Instance) bool { return i.App == former }) ||
+		slices.ContainsFunc(w.Networks, func(n engine.Network) bool { return n.App == former }) ||
+		slices.ContainsFunc(w.Images, func(i engine.Image) bool { return i.App == former })
+	if !left {
+		x.change(func(st *State) { st.Renamed = nil })
+	}
+}
+
+// adopt gives an image of the former name one of the app's own. A crash in
+// between leaves both, and the next converge goes on.
+func (e *executor) adopt(ctx context.Context, id string) error {
+	if err := e.host.Tag(ctx, id, imageTag(e.session.Name, id)); err != nil {
+		return err
+	}
+	return e.host.Remove(ctx, engine.Resource{Kind: engine.ImageKind, ID: id, App: e.session.App.former()})
+}

@@ -1,0 +1,31 @@
+package agent
+
+import "fmt"
+
+// pushed returns the revision that the deploy branch has, "" while none was
+// pushed, and the branch if it is yet to be adopted.
+func pushed(a View) (adopt, revision string, err error) {
+	if b := a.DeployBranch(); b != "" {
+		revision, err = readRef(a.Dir, headRef+b)
+		return "", revision, err
+	}
+	for _, b := range []string{"main", "master"} {
+		if revision, err = readRef(a.Dir, headRef+b); err != nil || revision != "" {
+			return b, revision, err
+		}
+	}
+	return "", "", nil
+}
+
+// Undeployed returns the revision that was pushed while deploys were skipped; ""
+// when what was pushed is deployed.
+func Undeployed(a View) (string, error) {
+	_, revision, err := pushed(a)
+	if err != nil {
+		return "", fmt.Errorf("cannot tell what was pushed to %s: %w", a.Name, err)
+	}
+	if a.Current != nil && a.Current.Revision == revision || a.State.Staged != nil {
+		return "", nil
+	}
+	return revision, nil
+}

@@ -1,0 +1,73 @@
+package e2e
+
+import (
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/docker/docker/api/types/container"
+
+	"dokku/agent/e2e/lab"
+)
+
+// The doctor finds nothing on a server that works, names what is broken, mends
+// what is safe, and leaves the apps of other servers on this engine alone.
+func TestDoctor(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, nil)
+	u, err := url.Parse(l.Front.URL)
+	lab.Must(t, err)
+	port, err := strconv.Atoi(u.Port())
+	lab.Must(t, err)
+	l.Configure(map[string]any{"ssh_port": port})
+	lab.Must(t, os.Chmod(filepath.Join(l.Root, ".dokku"), 0o700))
+	other := lab.New(t, nil).Deployed(nil)
+	a := l.Deployed(nil)
+	l.StartAgent()
+	lab.WaitFor(t, "the agent runs", func() bool {
+		info, err := os.Stat(filepath.Join(l.Root, ".dokku", "locks", "_agent"))
+		return err == nil && info.Size() > 0
+	})
+	a.Rests()
+	out := l.Dokku("doctor")
+	lab.Lacks(t, out, " !     ")
+	lab.Contains(t, out, "       engine                        fine: ", "       nginx                         fine: serves 1 app, its configuration is accepted\n",
+		"       ssh keys                      fine: 1 key may push\n", "       agent                         fine: runs as process ",
+		"       orphans                       fine: none\n", "       "+a.Name+" processes")
+
+	l.Nginx.Kill()
+	down := " nothing listens on port " + strconv.Itoa(l.Nginx.Port) + "; to mend: "
+	lab.Contains(t, l.Refused("doctor", "--fix"), down)
+	l.Nginx.Start()
+	l.Dokku("doctor")
+
+	lab.EndProcess(l.Agent)
+	lab.Contains(t, l.Refused("doctor"), " !     agent                         the agent does not run")
+	id := a.Instances()["web.1"]
+	lab.Must(t, a.Tools.Docker.ContainerRemove(t.Context(), id, container.RemoveOptions{Force: true}))
+	lab.Contains(t, l.Refused("doctor", a.Name), "web.1 is missing; to mend: dokku doctor "+a.Name+" --fix\n")
+	lab.Contains(t, l.Dokku("doctor", a.Name, "--fix"), " mended: web.1 is missing\n")
+	a.Serves(a.Tip("main"))
+
+	broken := filepath.Join(l.Root, ".dokku", "nginx", "live", a.Name+".conf")
+	lab.Must(t, os.WriteFile(broken, []byte("# nothing\n"), 0o644))
+	lab.Contains(t, l.Refused("doctor"), "cannot read the route of "+a.Name)
+	lab.Must(t, os.Remove(broken))
+	l.Dokku("doctor", a.Name, "--fix")
+	a.Serves(a.Tip("main"))
+
+	lab.Must(t, os.RemoveAll(a.Dir()))
+	lab.Contains(t, l.Refused("doctor"), "App "+a.Name+" does not exist, but its route, 1 container, 1 network, 1 image do")
+	out = l.Refused("doctor", "--fix") // the agent is still down
+	lab.Contains(t, out, "       orphans                       mended: ")
+	if strings.Count(out, " !     ") != 1 {
+		t.Errorf("more than the agent is wrong:\n%s", out)
+	}
+	if left := a.Resources(); left != "" {
+		t.Errorf("doctor --fix leaves:\n%s", left)
+	}
+	other.Serves(other.Tip("main"))
+}

@@ -1,0 +1,137 @@
+package fault
+
+import (
+	"path/filepath"
+	"regexp"
+
+	"golang.org/x/sys/unix"
+
+	"dokku/agent/e2e/lab"
+	"dokku/agent/e2e/load"
+)
+
+// A cellRun is a cell while it runs.
+type cellRun struct {
+	*bench
+	*attempt
+	app      *lab.App
+	cell     cell
+	recovery string
+	before   string // what was asked for
+	first    string // where main was
+	accepted bool   // git has moved main
+	versions *load.History
+	traffic  *load.Traffic
+}
+
+// strike lets the fault happen, and the operation end.
+func (r *cellRun) strike() bool {
+	f := r.cell.fault
+	t := r.app.T
+	if f.action != "" {
+		lab.WaitFor(t, "the point is reached", func() bool { return r.struck() || r.attempt.Ended() })
+	}
+	struck := r.struck()
+	if struck && f.held != nil {
+		f.held(r.bench, r.app, r.attempt)
+	}
+	r.release()
+	r.attempt.Wait()
+	if struck && f.ended != nil {
+		f.ended(r.bench, r.app)
+	}
+	waitSlowly(t, func() error { return busy(r.app) })
+	if r.attempt.other != nil && r.attempt.done() {
+		r.app, r.attempt.other = r.attempt.other, r.app
+	}
+	r.accepted = r.rev != "" && r.app.Tip("main") == r.rev
+	return struck
+}
+
+// recover lets somebody find what the fault has left, until nothing is.
+func (r *cellRun) recover() {
+	a := r.app
+	a.T.Logf("recovers: %s; it ended with %d:\n%s", r.recovery, r.attempt.Cmd.ProcessState.ExitCode(), r.attempt.Output())
+	next := func() { a.Try("ps:restore", a.Name) }
+	switch {
+	case r.cell.point == "":
+	case r.cell.op.verb() == "apps:destroy" && r.recovery == "command":
+		if out, code := a.Try("apps:destroy", a.Name, "--force"); code != 0 && code != 20 {
+			a.T.Fatalf("apps:destroy cannot be repeated:\n%s", out)
+		}
+	case r.recovery == "agent that is started":
+		r.StartAgent()
+		next = func() {}
+	case r.recovery == "agent that runs":
+		next = func() {}
+	case r.recovery == "push" && (r.cell.op.first() || lab.Exists(a.Dir())):
+		if r.traffic != nil && r.cell.fault.other && !lab.Exists(a.Dir()) {
+			return
+		}
+		next := *a
+		p := pushes(&next, lab.Files{"version": "the next of " + a.T.Name(), "Procfile": appFiles["Procfile"]})
+		p.Succeeds()
+		if err := gitRest(a); err != nil {
+			a.T.Error(err)
+		}
+	}
+	waitForRest(a, next)
+	if r.Agent != nil {
+		r.Agent.Process.Signal(unix.SIGTERM)
+		r.Agent.Wait()
+	}
+}
+
+// tellsMore matches what an operation says that failed and has changed something
+// nevertheless.
+var tellsMore = regexp.MustCompile(`the agent goes on trying|The agent keeps trying|a power loss may bring back|is called \S+ now`)
+
+// check fails the test unless what serves is what main says (I3), nothing of
+// another version was ever answered (I1, I4), nothing is left (I5, I9: see
+// unrest), and the operation is done, or has changed nothing and said so (I7, I8).
+func (r *cellRun) check() {
+	a, c := r.app, r.cell
+	a.T.Helper()
+	if r.traffic != nil {
+		r.traffic.Answered(r.versions.Stop())
+	}
+	if tip := a.Tip("main"); tip != "" {
+		a.Serves(tip)
+	}
+	if o := r.attempt.other; o != nil {
+		if left := o.Left(); left != "" || lab.Exists(o.Dir()) {
+			a.T.Errorf("of the other name is left: %s", left)
+		}
+	}
+	trash, _ := filepath.Glob(filepath.Join(a.Root, ".dokku", "trash", "*"))
+	if len(trash) > 0 && r.recovery == "agent that is started" {
+		a.T.Errorf("the trash has %v", trash)
+	}
+	if !c.fault.other {
+		r.outcome()
+	}
+}
+
+// outcome compares what the operation has told with what it has done.
+func (r *cellRun) outcome() {
+	a, c := r.app, r.cell
+	a.T.Helper()
+	out, code := r.attempt.Output(), r.attempt.Cmd.ProcessState.ExitCode()
+	if c.op.pushes() {
+		switch {
+		case r.rejects && (code == 0 || r.accepted):
+			a.T.Errorf("a version that does not start is accepted (%d)", code)
+		case code == 0 && !r.accepted:
+			a.T.Errorf("the push succeeds, and main is not at %s", r.rev)
+		case !r.accepted && r.recovery != "push" && asked(a) != r.before:
+			a.T.Errorf("the push was not accepted, and changed\n%s\ninto\n%s", r.before, asked(a))
+		}
+		return
+	}
+	switch done := r.attempt.done(); {
+	case code == 0 && !done:
+		a.T.Errorf("it was reported done, and is not")
+	case code != 0 && done && !c.fault.kills && r.recovery != "command" && !tellsMore.MatchString(out):
+		a.T.Errorf("it failed, is done all the same, and does not say so")
+	}
+}

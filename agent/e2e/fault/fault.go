@@ -1,0 +1,152 @@
+package fault
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"dokku/agent/e2e/lab"
+)
+
+// A fault is what goes wrong at a point of an operation.
+type fault struct {
+	name string
+	// action is what the program does itself; see agent/failpoint. "hold": held
+	// does it while the program waits at the point.
+	action string
+	held   func(b *bench, a *lab.App, p *attempt)
+	// ended mends the surroundings once the operation has ended.
+	ended func(b *bench, a *lab.App)
+	// on says where it can happen.
+	on func(op operation, point string) bool
+	// kills: the operation cannot tell how it ended.
+	kills bool
+	// outage: while it lasts nobody can be answered.
+	outage bool
+	// other: somebody else changes the app too.
+	other bool
+}
+
+func anywhere(operation, string) bool { return true }
+
+// named: it strikes a point that has a name.
+func named(_ operation, point string) bool { return !numbered(point) }
+
+func inPush(op operation, point string) bool { return op.pushes() && named(op, point) }
+
+func inCommand(op operation, point string) bool { return !op.pushes() && named(op, point) }
+
+// numbered reports whether a point is one of those that are only counted.
+func numbered(point string) bool {
+	name := pointName(point)
+	return name == "any" || strings.Contains(name, ": ")
+}
+
+func inEngine(op operation, point string) bool {
+	return named(op, point) || strings.HasPrefix(pointName(point), "engine")
+}
+
+func inFiles(op operation, point string) bool {
+	return named(op, point) || strings.HasPrefix(pointName(point), "file")
+}
+
+// everybody are the processes of a push.
+var everybody = []string{"shell", "receive-pack", "pre-receive", "post-receive"}
+
+var faults = []fault{
+	{name: "kill -9", action: "kill", on: anywhere, kills: true},
+	{name: "kill -9 of the wrapper", action: "hold", on: inPush, kills: true, held: func(b *bench, _ *lab.App, _ *attempt) { b.killAll("shell") }},
+	{name: "kill -9 of receive-pack", action: "hold", on: inPush, kills: true, held: func(b *bench, _ *lab.App, _ *attempt) { b.killAll("receive-pack") }},
+	{name: "kill -9 of all", action: "hold", on: inPush, kills: true, held: func(b *bench, _ *lab.App, _ *attempt) { b.killAll(everybody...) }},
+	{name: "client gone", action: "hold", on: inPush, kills: true, held: func(_ *bench, _ *lab.App, p *attempt) { p.Signal(unix.SIGKILL); <-p.Process.Done }},
+	{name: "client stalls, then gone", action: "hold", on: inPush, kills: true, held: func(b *bench, a *lab.App, p *attempt) {
+		p.Signal(unix.SIGSTOP)
+		b.release()
+		lab.WaitFor(a.T, "no hook runs", func() bool { return len(b.Processes("pre-receive"))+len(b.Processes("post-receive")) == 0 })
+		p.Signal(unix.SIGKILL)
+		<-p.Process.Done
+	}},
+	{name: "TERM", action: "hold", on: inCommand, held: func(_ *bench, _ *lab.App, p *attempt) { p.Signal(unix.SIGTERM) }},
+	{name: "error", action: "error", on: anywhere},
+	{name: "disk full", action: "full", on: inFiles},
+	{name: "I/O error", action: "io", on: inFiles},
+	{name: "engine call times out", action: "timeout", on: inEngine},
+	{name: "engine answer lost", action: "lost", on: inEngine},
+	{name: "engine refuses", action: "hold", on: named, held: relaying(relayRefuse), ended: passing},
+	{name: "engine drops an answer", action: "hold", on: named, held: relaying(relayDrop), ended: passing},
+	{name: "engine paused", action: "hold", on: named, ended: passing, held: func(b *bench, a *lab.App, p *attempt) {
+		b.relay.set(relayStall)
+		b.release()
+		lab.WaitFor(a.T, "somebody waits for the engine", func() bool { return b.relay.struck() || p.Ended() })
+		b.relay.set(relayPass)
+	}},
+	{name: "nginx down", action: "hold", on: named, outage: true, held: func(b *bench, _ *lab.App, _ *attempt) { b.Nginx.Kill() },
+		ended: func(b *bench, _ *lab.App) { b.Nginx.Start() }},
+	{name: "nginx rejects", action: "hold", on: named,
+		held: func(b *bench, a *lab.App, _ *attempt) {
+			lab.Must(a.T, os.WriteFile(b.badConfig(), []byte("no such directive;\n"), 0o644))
+		},
+		ended: func(b *bench, a *lab.App) { lab.Must(a.T, os.Remove(b.badConfig())) }},
+	{name: "another push", action: "hold", on: existing, other: true, held: func(b *bench, a *lab.App, p *attempt) {
+		b.meanwhile(a, p, func() *lab.Process { return pushes(a, lab.Files{"version": "another " + a.T.Name()}).Process })
+	}},
+	{name: "ps:scale at the same time", action: "hold", on: existing, other: true, held: besides("ps:scale", "APP", "worker=2")},
+	{name: "config:set at the same time", action: "hold", on: existing, other: true, held: besides("config:set", "APP", "OTHER=1")},
+	{name: "apps:destroy at the same time", action: "hold", on: existing, other: true, outage: true, held: besides("apps:destroy", "APP", "--force")},
+}
+
+// existing: it strikes a named point of an operation on an app that is there.
+func existing(op operation, point string) bool { return named(op, point) && !op.own() }
+
+// killAll kills all processes of these kinds that there are.
+func (b *bench) killAll(kinds ...string) {
+	for _, kind := range kinds {
+		for _, pid := range b.Processes(kind) {
+			unix.Kill(pid, unix.SIGKILL)
+		}
+	}
+}
+
+func relaying(m relayMode) func(*bench, *lab.App, *attempt) {
+	return func(b *bench, _ *lab.App, _ *attempt) { b.relay.set(m) }
+}
+
+func passing(b *bench, _ *lab.App) { b.relay.set(relayPass) }
+
+func (b *bench) badConfig() string { return filepath.Join(b.Nginx.Etc, "conf.d", "bad.conf") }
+
+// besides runs a command while the operation is held.
+func besides(words ...string) func(*bench, *lab.App, *attempt) {
+	return func(b *bench, a *lab.App, p *attempt) {
+		b.meanwhile(a, p, func() *lab.Process { return a.Start(a.Command(a.Words(strings.Join(words, " "))...)) })
+	}
+}
+
+// meanwhile starts something else, and lets the operation go on once that has come
+// to the app's lock, or has ended. It waits for both.
+func (b *bench) meanwhile(a *lab.App, p *attempt, start func() *lab.Process) {
+	asking := func() int { return b.countReached("/lock-asked#1") }
+	before := asking()
+	other := start()
+	lab.WaitFor(a.T, "the other one waits for the lock, or has ended", func() bool { return asking() > before || other.Ended() })
+	b.release()
+	p.Wait()
+	other.Wait()
+}
+
+// countReached counts how often points were reached that end with text, by any
+// process.
+func (b *bench) countReached(text string) int {
+	data, err := os.ReadFile(b.failpoints("reached"))
+	lab.Must(b.T, err)
+	return len(slices.Collect(func(yield func(string) bool) {
+		for line := range strings.Lines(string(data)) {
+			if strings.HasSuffix(strings.TrimSpace(line), text) && !yield(line) {
+				return
+			}
+		}
+	}))
+}

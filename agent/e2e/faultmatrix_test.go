@@ -1,0 +1,27 @@
+package e2e
+
+import (
+	"flag"
+	"testing"
+
+	"dokku/agent/e2e/fault"
+)
+
+var (
+	faultSeed  = flag.Uint64("faults.seed", 1, "which cells TestFaultMatrixReal runs, and who recovers")
+	faultFull  = flag.Bool("faults.full", false, "run all cells of TestFaultMatrixReal, not one for each point")
+	faultCells = flag.Int("faults.cells", 0, "run so many of all cells of TestFaultMatrixReal, chosen by the seed")
+	faultFor   = flag.Duration("faults.for", 0, "let TestFaultMatrixReal begin no cell later than this")
+	faultOnly  = flag.String("faults.only", "", "run only the cells of TestFaultMatrixReal whose names match")
+)
+
+// TestFaultMatrixReal lets faults strike at the points of operations of the built
+// program, with a real git, sshd, nginx and engine, and checks what has to hold
+// afterwards (see check). Every point that has a name must be reached.
+//
+// It runs one cell for each of those, and some for points that are only counted;
+// -faults.full runs all, -faults.cells=N a sample of them.
+func TestFaultMatrixReal(t *testing.T) {
+	t.Parallel()
+	fault.NewMatrix(t, fault.Options{Seed: *faultSeed, Full: *faultFull, Cells: *faultCells, For: *faultFor, Only: *faultOnly}).Run(t)
+}

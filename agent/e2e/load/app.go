@@ -1,0 +1,128 @@
+package load
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"dokku/agent/e2e/lab"
+)
+
+const (
+	// slow is how long a slow answer takes, and the shorter websockets live: less
+	// than an old process is kept, so that none of them may end early.
+	slow   = 5 * time.Second
+	Retire = 7 * time.Second
+	long   = 20 * time.Second
+)
+
+// An App changes while it is under load, and records how.
+type App struct {
+	*lab.App
+	*History
+	config  int
+	scales  int
+	Done    map[string]int // operations by their kind
+	changes []change       // those that replaced or took away processes
+}
+
+// A change of an app began and ended then.
+type change struct{ begun, ended time.Time }
+
+// refusals are pushes that must be rejected, and what has to be said of them.
+var refusals = []struct {
+	files lab.Files
+	says  string
+}{
+	{lab.Files{"CHECKS": "WAIT=1\nATTEMPTS=1\n/ never\n"}, "the answer does not hold \"never\""},
+	{lab.Files{"Dockerfile": "FROM BASE\nCOPY . /app/\nRUN [\"/server\", \"-exit=7\"]\n"}, "ended with exit code 7"},
+	{lab.Files{"DOKKU_SCALE": "web: 1\n"}, "web: 1"},
+	{lab.Files{"Procfile": "web: /server -name=NAME\nworker: /server -port= -exit=4\n"}, "worker.1 exited with code 4"},
+}
+
+// NewApp deploys an app of two web processes and a worker.
+func NewApp(l *lab.Lab) *App {
+	l.T.Helper()
+	a := l.App(lab.Files{"CHECKS": "WAIT=5\nATTEMPTS=2\n/\n"})
+	a.Commit(lab.Files{"Procfile": fmt.Sprintf("web: /server -warm-up=200ms -name=%s\nworker: /server -port=\n", a.Name)})
+	a.Push(nil)
+	a.Dokku("ps:scale", a.Name, "web=2", "worker=1")
+	a.Dokku("config:set", a.Name, "GREETING=0")
+	h := Watch(a)
+	h.versions[0].config = "0"
+	return &App{App: a, History: h, Done: map[string]int{}}
+}
+
+// With returns the app for a subtest, with the same record.
+func (a *App) With(t *testing.T) *App {
+	a.App = a.App.With(t)
+	return a
+}
+
+// Round does the nth round of changes: a deploy, then a rejected one or a ps:scale, and
+// every fifth time a config:set.
+func (a *App) Round(n int) {
+	a.T.Helper()
+	a.change("deploys", func() {
+		lab.Contains(a.T, a.Push(lab.Files{"version": fmt.Sprint(n)}), "Application deployed")
+		a.returned(a.App)
+	})
+	if n%2 == 1 {
+		a.refuse(n/2 + n/8)
+	} else {
+		a.change("scalings", func() {
+			a.Dokku("ps:scale", a.Name, fmt.Sprintf("web=%d", []int{3, 1, 2}[a.scales%3]))
+			a.scales++
+		})
+	}
+	if n%5 == 4 {
+		a.change("configs", func() {
+			a.config++
+			a.configured(fmt.Sprint(a.config))
+			a.Dokku("config:set", a.Name, fmt.Sprintf("GREETING=%d", a.config))
+			a.returned(a.App)
+		})
+	}
+}
+
+// change does what replaces processes or takes some away.
+func (a *App) change(kind string, do func()) {
+	a.T.Helper()
+	begun := time.Now()
+	do()
+	a.changes = append(a.changes, change{begun, time.Now()})
+	a.Done[kind]++
+}
+
+// refuse pushes what has to be rejected.
+func (a *App) refuse(n int) {
+	a.T.Helper()
+	r := refusals[n%len(refusals)]
+	f := lab.Files{"version": fmt.Sprint("rejected ", n)}
+	for name, text := range r.files {
+		f[name] = filled(a.App, text)
+	}
+	live := a.Tip("main")
+	a.Commit(f)
+	out := a.Pushing().Fails()
+	lab.Contains(a.T, out, r.says)
+	if tip := a.Tip("main"); tip != live {
+		a.T.Fatalf("a rejected push moves main:\n%s", out)
+	}
+	a.Git("reset", "-q", "--hard", live)
+	a.Done["rejected"]++
+}
+
+// filled puts the lab's base image and the app's name into a file's text.
+func filled(a *lab.App, text string) string {
+	return strings.NewReplacer("BASE", a.Tools.Base, "NAME", a.Name).Replace(text)
+}
+
+func names(apps []*App) string {
+	var list []string
+	for _, a := range apps {
+		list = append(list, a.Name)
+	}
+	return strings.Join(list, ",")
+}

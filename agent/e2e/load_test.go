@@ -1,0 +1,70 @@
+package e2e
+
+import (
+	"flag"
+	"fmt"
+	"testing"
+
+	"dokku/agent/e2e/lab"
+	"dokku/agent/e2e/load"
+)
+
+var (
+	loadRounds = flag.Int("load.rounds", 10, "how many deploys TestNoRequestIsLost makes, with half as many that are rejected,\n"+
+		"half as many ps:scale and a fifth as many config:set")
+	loadRate = flag.Int("load.rate", 500, "how many requests a second TestNoRequestIsLost sends")
+)
+
+// Requests of all kinds, to two apps at once, lose nothing while versions are
+// pushed and rejected, processes added and taken away and the config is changed,
+// and get no answer of another app, nor of a version that was never accepted or
+// that has been replaced. See testdata/load for what is sent.
+//
+// Every version needs a moment after it has begun to listen, and ends at once
+// when it is told to; requests are under way at every moment, some for seconds.
+// So it goes red with the gate taken out (o.gate in rollout.run: 503, and bad
+// versions are accepted) and with the wait to retire taken out (waitToRetire 0: 502
+// for what is under way, and websockets that end early).
+func TestNoRequestIsLost(t *testing.T) {
+	l := lab.New(t, map[string]any{"checks": map[string]string{"default-wait": "0.1", "wait-to-retire": fmt.Sprint(load.Retire.Seconds())}})
+	l.StartAgent()
+	var apps []*load.App
+	for range 2 {
+		apps = append(apps, load.NewApp(l))
+	}
+	rounds := *loadRounds
+	running := load.Generate(l, *loadRate, apps)
+	// A group of its own: it ends when both apps' rounds have.
+	t.Run("operations", func(t *testing.T) {
+		for n, a := range apps {
+			t.Run(fmt.Sprint("app ", n+1), func(t *testing.T) {
+				t.Parallel()
+				a := a.With(t)
+				for round := range rounds {
+					if round/2%len(apps) == n {
+						a.Round(round)
+					}
+				}
+			})
+		}
+	})
+	for _, a := range apps {
+		a.With(t).Rests() // what retires is stopped under load, too
+	}
+	report := running.Stop()
+	report.Print(t)
+	report.Check(t, *loadRate, apps)
+	done := map[string]int{}
+	for _, a := range apps {
+		a.Serves(a.Tip("main"))
+		for what, n := range a.Done {
+			done[what] += n
+		}
+	}
+	t.Logf("operations: %v", done)
+	for what, want := range map[string]int{"deploys": rounds, "rejected": rounds / 2, "scalings": rounds / 2, "configs": rounds / 5} {
+		if done[what] != want {
+			t.Errorf("%d %s were made, want %d", done[what], what, want)
+		}
+	}
+}

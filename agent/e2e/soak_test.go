@@ -1,0 +1,61 @@
+package e2e
+
+import (
+	"flag"
+	"testing"
+	"time"
+
+	"dokku/agent/e2e/lab"
+	"dokku/agent/e2e/load"
+)
+
+var soakDeploys = flag.Int("soak.deploys", 6, "how many deploys TestNothingGrows makes, of at most five apps")
+
+// Deploys, one in five of them followed by one that is rejected, leave nothing
+// behind but what is kept: so many releases with their images, the logs of so many
+// deploys, and in git what was pushed.
+//
+// It goes red with releases that stay (executor.sweepReleases).
+func TestNothingGrows(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, map[string]any{"keep_releases": load.Kept})
+	l.StartAgent()
+	var apps []*load.Soaked
+	for range max(2, min(5, *soakDeploys/10)) {
+		apps = append(apps, load.NewSoaked(l))
+	}
+	// As many as are kept, and one more that takes the place of the first.
+	load.Each(t, apps, func(a *load.Soaked) {
+		for range load.Kept + 1 {
+			a.Deploy()
+		}
+		a.Reject()
+		a.Rests()
+	})
+	before := load.AtRest(l, apps)
+	begun, cache := time.Now(), load.BuildCache(l, *soakDeploys >= 100)
+	for _, a := range apps {
+		a.Deploys, a.Rejects = 0, 0
+	}
+	load.Each(t, apps, func(a *load.Soaked) {
+		for n := range (*soakDeploys + len(apps) - 1) / len(apps) {
+			a.Deploy()
+			if n%5 == 4 {
+				a.Reject()
+			}
+		}
+		a.Rests()
+	})
+	after := load.Grown(l, apps, before)
+	total := 0
+	for _, a := range apps {
+		total += a.Deploys
+		a.Serves(a.Tip("main"))
+	}
+	t.Logf("%d deploys of %d apps took %s; build cache before: %s, after: %s", total, len(apps),
+		time.Since(begun).Round(time.Second), cache, load.BuildCache(l, *soakDeploys >= 100))
+	t.Logf("measured before and after:\n%s", load.Compared(before, after))
+	if total < *soakDeploys {
+		t.Errorf("%d deploys were made, want %d", total, *soakDeploys)
+	}
+}

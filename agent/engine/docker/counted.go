@@ -1,0 +1,84 @@
+//go:build failpoints
+
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"dokku/agent/engine"
+	"dokku/agent/failpoint"
+)
+
+// A countedHost is an engine each call of which is a point at which a test can
+// strike.
+type countedHost struct{ *Engine }
+
+func Counted(d *Engine) engine.Host { return countedHost{d} }
+
+// counting makes a call, unless the test wants it to fail.
+func counting[T any](what string, do func() (T, error)) (T, error) {
+	err := failpoint.Count("engine", what)
+	if err != nil && !errors.Is(err, failpoint.ErrLost) {
+		var none T
+		return none, fmt.Errorf("%w: %w", engine.ErrUnreachable, err)
+	}
+	v, failed := do()
+	if err != nil {
+		var none T
+		return none, errors.Join(err, failed)
+	}
+	return v, failed
+}
+
+func countingError(what string, do func() error) error {
+	_, err := counting(what, func() (struct{}, error) { return struct{}{}, do() })
+	return err
+}
+
+func (h countedHost) Observe(ctx context.Context, app string) (engine.Observed, error) {
+	return counting("Observe", func() (engine.Observed, error) { return h.Engine.Observe(ctx, app) })
+}
+
+func (h countedHost) Start(ctx context.Context, s engine.Spec) (engine.Instance, error) {
+	return counting(fmt.Sprintf("Start %s.%d", s.Type, s.Index), func() (engine.Instance, error) { return h.Engine.Start(ctx, s) })
+}
+
+func (h countedHost) Rename(ctx context.Context, id, name string) error {
+	return countingError("Rename", func() error { return h.Engine.Rename(ctx, id, name) })
+}
+
+func (h countedHost) Stop(ctx context.Context, id string, grace time.Duration) error {
+	return countingError("Stop", func() error { return h.Engine.Stop(ctx, id, grace) })
+}
+
+func (h countedHost) Remove(ctx context.Context, r engine.Resource) error {
+	return countingError("Remove "+string(r.Kind), func() error { return h.Engine.Remove(ctx, r) })
+}
+
+func (h countedHost) Network(ctx context.Context, app string) (engine.Network, error) {
+	return counting("Network", func() (engine.Network, error) { return h.Engine.Network(ctx, app) })
+}
+
+func (h countedHost) Image(ctx context.Context, ref string) (engine.ImageInfo, error) {
+	return counting("Image", func() (engine.ImageInfo, error) { return h.Engine.Image(ctx, ref) })
+}
+
+func (h countedHost) Tag(ctx context.Context, id, tag string) error {
+	return countingError("Tag", func() error { return h.Engine.Tag(ctx, id, tag) })
+}
+
+func (h countedHost) Instance(ctx context.Context, id string) (engine.Instance, error) {
+	return counting("Instance", func() (engine.Instance, error) { return h.Engine.Instance(ctx, id) })
+}
+
+func (h countedHost) Wait(ctx context.Context, id string) (engine.Instance, error) {
+	return counting("Wait", func() (engine.Instance, error) { return h.Engine.Wait(ctx, id) })
+}
+
+func (h countedHost) Logs(ctx context.Context, id string, o engine.LogOptions, w io.Writer) error {
+	return countingError("Logs", func() error { return h.Engine.Logs(ctx, id, o, w) })
+}

@@ -1,0 +1,238 @@
+package docker
+
+import (
+	"cmp"
+	"context"
+	"dokku/agent/engine"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/client"
+	"golang.org/x/sync/errgroup"
+)
+
+// inspects is how many containers are inspected side by side.
+const inspects = 16
+
+// labelled selects what carries the label of app, or of any app.
+func labelled(app string) filters.Args {
+	if app == "" {
+		return filters.NewArgs(filters.Arg("label", engine.LabelApp))
+	}
+	return filters.NewArgs(filters.Arg("label", engine.LabelApp+"="+app))
+}
+
+// processes selects the containers of app, or of any app. Who runs an app's
+// image by hand gets a container with the image's labels, but without a kind.
+func processes(app string) filters.Args {
+	selected := labelled(app)
+	selected.Add("label", engine.LabelContainerType)
+	return selected
+}
+
+// Observe implements Engine.
+func (d *Engine) Observe(ctx context.Context, app string) (engine.Observed, error) {
+	o, err := d.observe(ctx, app)
+	switch {
+	case err == nil:
+		return o, nil
+	case app == "":
+		return engine.Observed{}, fmt.Errorf("cannot look at the apps' containers: %w", err)
+	}
+	return engine.Observed{}, fmt.Errorf("cannot look at the containers of app %s: %w", app, err)
+}
+
+func (d *Engine) observe(ctx context.Context, app string) (engine.Observed, error) {
+	cli, err := d.connect(ctx)
+	if err != nil {
+		return engine.Observed{}, err
+	}
+	ctx, cancel := engine.Within(ctx, engine.QuickCall)
+	defer cancel()
+	var o engine.Observed
+	var all errgroup.Group
+	all.Go(func() (err error) {
+		o.Instances, err = instances(ctx, cli, app)
+		return err
+	})
+	all.Go(func() (err error) {
+		o.Networks, err = networks(ctx, cli, app)
+		return err
+	})
+	all.Go(func() (err error) {
+		o.Images, err = images(ctx, cli, app)
+		return err
+	})
+	return o, d.explain(ctx, all.Wait())
+}
+
+func instances(ctx context.Context, cli *client.Client, app string) ([]engine.Instance, error) {
+	list, err := cli.ContainerList(ctx, container.ListOptions{All: true, Filters: processes(app)})
+	if err != nil {
+		return nil, err
+	}
+	found := make([]engine.Instance, len(list))
+	var all errgroup.Group
+	all.SetLimit(inspects)
+	for n, c := range list {
+		all.Go(func() error {
+			r, err := cli.ContainerInspect(ctx, c.ID)
+			if errdefs.IsNotFound(err) {
+				return nil // it has gone since it was listed
+			}
+			if err == nil {
+				found[n] = instance(r)
+			}
+			return err
+		})
+	}
+	if err := all.Wait(); err != nil {
+		return nil, err
+	}
+	found = slices.DeleteFunc(found, func(i engine.Instance) bool { return i.App == "" || i.Kind == "" })
+	slices.SortFunc(found, func(a, b engine.Instance) int { return cmp.Compare(a.Name, b.Name) })
+	return found, nil
+}
+
+// instance turns what the engine says of a container into an Instance.
+func instance(r container.InspectResponse) engine.Instance {
+	i := engine.Instance{ID: r.ID, Name: trimSlash(r.Name), Image: r.Image, Restarts: r.RestartCount,
+		Created: engine.Moment(r.Created), Command: engine.CommandLine(append([]string{r.Path}, r.Args...))}
+	if s := r.State; s != nil {
+		i.Status = engine.Status(s.Status)
+		i.ExitCode = s.ExitCode
+		i.OOMKilled = s.OOMKilled
+		i.Started = engine.Moment(s.StartedAt)
+		i.Finished = engine.Moment(s.FinishedAt)
+	}
+	if r.Config != nil {
+		i.Describe(r.Config.Labels)
+	}
+	i.HostPort = hostPort(r.HostConfig)
+	i.Limits = limits(r.HostConfig)
+	i.Address = address(r.NetworkSettings, engine.NetworkName(i.App))
+	return i
+}
+
+func trimSlash(name string) string {
+	if len(name) > 0 && name[0] == '/' {
+		return name[1:]
+	}
+	return name
+}
+
+func hostPort(h *container.HostConfig) int {
+	if h == nil {
+		return 0
+	}
+	for _, bindings := range h.PortBindings {
+		for _, b := range bindings {
+			if port, err := strconv.Atoi(b.HostPort); err == nil {
+				return port
+			}
+		}
+	}
+	return 0
+}
+
+// address finds the address on the app's own network: an admin may have
+// connected the container to others.
+func address(s *container.NetworkSettings, name string) netip.Addr {
+	if s == nil || s.Networks[name] == nil {
+		return netip.Addr{}
+	}
+	end := s.Networks[name]
+	if end.IPAMConfig != nil {
+		if fixed, err := netip.ParseAddr(end.IPAMConfig.IPv4Address); err == nil {
+			return fixed
+		}
+	}
+	automatic, _ := netip.ParseAddr(end.IPAddress)
+	return automatic
+}
+
+func networks(ctx context.Context, cli *client.Client, app string) ([]engine.Network, error) {
+	list, err := cli.NetworkList(ctx, network.ListOptions{Filters: labelled(app)})
+	if err != nil {
+		return nil, err
+	}
+	found := make([]engine.Network, 0, len(list))
+	for _, n := range list {
+		found = append(found, appNetwork(n))
+	}
+	slices.SortFunc(found, func(a, b engine.Network) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	})
+	return found, nil
+}
+
+func appNetwork(n network.Summary) engine.Network {
+	a := engine.Network{ID: n.ID, Name: n.Name, App: n.Labels[engine.LabelApp], Root: n.Labels[engine.LabelRoot]}
+	for _, c := range n.IPAM.Config {
+		subnet, err := netip.ParsePrefix(c.Subnet)
+		if err != nil || !subnet.Addr().Is4() {
+			continue
+		}
+		a.Subnet = subnet
+		a.Automatic, _ = netip.ParsePrefix(c.IPRange)
+		a.Gateway, _ = netip.ParseAddr(c.Gateway)
+		break
+	}
+	return a
+}
+
+func images(ctx context.Context, cli *client.Client, app string) ([]engine.Image, error) {
+	list, err := cli.ImageList(ctx, image.ListOptions{Filters: labelled(app)})
+	if err == nil && app != "" {
+		list, err = addNamed(ctx, cli, list, app)
+	}
+	if err != nil {
+		return nil, err
+	}
+	found := make([]engine.Image, 0, len(list))
+	for _, i := range list {
+		owners := engine.Owners(i.Labels[engine.LabelApp], i.RepoTags)
+		if app != "" && !slices.Contains(owners, app) {
+			continue
+		}
+		found = append(found, engine.Image{ID: i.ID, App: cmp.Or(app, owners[0]), Tags: tags(i.RepoTags)})
+	}
+	slices.SortFunc(found, func(a, b engine.Image) int { return cmp.Compare(a.ID, b.ID) })
+	return found, nil
+}
+
+// addNamed adds the images that have a name of the app but another app's label.
+// The engine lists of them only the names that were asked for.
+func addNamed(ctx context.Context, cli *client.Client, list []image.Summary, app string) ([]image.Summary, error) {
+	named, err := cli.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("reference", engine.TagPrefix+app))})
+	for _, i := range named {
+		if slices.ContainsFunc(list, func(o image.Summary) bool { return o.ID == i.ID }) {
+			continue
+		}
+		r, err := cli.ImageInspect(ctx, i.ID)
+		if errdefs.IsNotFound(err) {
+			continue // it has gone since it was listed
+		}
+		if err != nil {
+			return nil, err
+		}
+		i.RepoTags = r.RepoTags
+		list = append(list, i)
+	}
+	return list, err
+}
+
+// tags sorts an image's names and leaves out the one that old engines make up
+// for an image without any.
+func tags(names []string) []string {
+	names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == "<none>:<none>" })
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,165 @@
+package memory
+
+import (
+	"context"
+	"dokku/agent/engine"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// CreateNetwork implements Networks.
+func (m *Engine) CreateNetwork(ctx context.Context, name string) (engine.NetworkInfo, error) {
+	return call(ctx, m, func() (engine.NetworkInfo, error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if slices.ContainsFunc(m.everyNetwork(), func(n engine.NetworkInfo) bool { return n.Name == name }) {
+			return engine.NetworkInfo{}, fmt.Errorf("cannot create network %s: %w", name, engine.ErrNetworkExists)
+		}
+		n := engine.NetworkInfo{ID: m.newID("network"), Name: name, Driver: "bridge", Scope: "local", Managed: true,
+			Labels: map[string]string{engine.LabelNetwork: name}, Created: now()}
+		m.shared = append(m.shared, n)
+		return n, nil
+	}, "CreateNetwork", name)
+}
+
+// AllNetworks implements Networks.
+func (m *Engine) AllNetworks(ctx context.Context) ([]engine.NetworkInfo, error) {
+	return call(ctx, m, func() ([]engine.NetworkInfo, error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		all := m.everyNetwork()
+		slices.SortFunc(all, func(a, b engine.NetworkInfo) int { return strings.Compare(a.Name, b.Name) })
+		return all, nil
+	}, "AllNetworks")
+}
+
+// everyNetwork lists the networks that containers join and the apps' own.
+func (m *Engine) everyNetwork() []engine.NetworkInfo {
+	all := slices.Clone(m.shared)
+	for _, n := range m.nets {
+		all = append(all, engine.NetworkInfo{ID: n.ID, Name: n.Name, Driver: "bridge", Scope: "local", App: n.App,
+			Labels: map[string]string{engine.LabelApp: n.App}})
+	}
+	return all
+}
+
+// Chown implements Storage, as far as the rights of the caller go.
+func (m *Engine) Chown(ctx context.Context, dir, name string, uid int) error {
+	_, err := call(ctx, m, func() (none struct{}, err error) {
+		to := filepath.Join(dir, name)
+		if err = os.Mkdir(to, 0o755); err == nil || errors.Is(err, fs.ErrExist) {
+			err = os.Chmod(to, 0o755)
+		}
+		if err == nil && uid != os.Getuid() {
+			err = os.Chown(to, uid, uid)
+		}
+		if err != nil {
+			err = fmt.Errorf("cannot give %s to user %d: %w", to, uid, err)
+		}
+		return none, err
+	}, "Chown", dir, name, uid)
+	return err
+}
+
+// attach checks what a container that starts is given.
+func (m *Engine) attach(s engine.Spec) error {
+	for _, name := range s.Joins {
+		if !slices.ContainsFunc(m.everyNetwork(), func(n engine.NetworkInfo) bool { return n.Name == name }) {
+			return engine.NoJoin(name)
+		}
+	}
+	for _, mount := range s.Mounts {
+		if mount.Bind() {
+			if _, err := os.Stat(mount.Source); err != nil {
+				return fmt.Errorf("cannot mount %s: %w", mount.Source, err)
+			}
+		}
+	}
+	return nil
+}
+
+// use does what a process does with its networks and mounts, and returns what it
+// prints about that.
+func (m *Engine) use(p *process) []string {
+	var lines []string
+	tell := func(ok bool, done, failed, what string) {
+		if !ok {
+			done = failed
+		}
+		lines = append(lines, done+" "+what)
+	}
+	for _, to := range p.behaviour.Dials {
+		tell(m.reaches(p, to), "reached", "cannot reach", to)
+	}
+	for _, name := range p.behaviour.Writes {
+		tell(m.write(p.spec, name), "wrote", "cannot write", name)
+	}
+	for _, name := range p.behaviour.Reads {
+		text, ok := m.read(p.spec, name)
+		tell(ok, "read "+text+"from", "cannot read", name)
+	}
+	return lines
+}
+
+// reaches reports whether another container that runs listens under the name, on
+// a network that both are in.
+func (m *Engine) reaches(p *process, to string) bool {
+	host, number, _ := net.SplitHostPort(to)
+	port, _ := strconv.Atoi(number)
+	return slices.ContainsFunc(m.containers, func(o *process) bool {
+		joined := func(name string) bool { return slices.Contains(o.spec.Joins, name) }
+		near := o.App == p.App || slices.ContainsFunc(p.spec.Joins, joined)
+		named := o.Name == host || slices.ContainsFunc(p.spec.Joins, joined) && slices.Contains(o.spec.Aliases, host)
+		return o.Running() && near && named && slices.Contains(o.behaviour.Ports, port)
+	})
+}
+
+// place finds where a path of a container is kept: a file of the host, or a key
+// of m.volumes.
+func place(s engine.Spec, name string) (m engine.Mount, at string, ok bool) {
+	for _, c := range s.Mounts {
+		if rest, below := strings.CutPrefix(name, c.Target+"/"); below && len(c.Target) > len(m.Target) {
+			m, at, ok = c, path.Join(c.Source, rest), true
+		}
+	}
+	return m, at, ok
+}
+
+func (m *Engine) write(s engine.Spec, name string) bool {
+	mount, at, ok := place(s, name)
+	switch {
+	case !ok || mount.ReadOnly:
+		return false
+	case mount.Bind():
+		return os.WriteFile(at, []byte(fileText), 0o644) == nil
+	}
+	if m.volumes == nil {
+		m.volumes = map[string]string{}
+	}
+	m.volumes[at] = fileText
+	return true
+}
+
+// fileText is what processes write.
+const fileText = "written\n"
+
+func (m *Engine) read(s engine.Spec, name string) (text string, ok bool) {
+	mount, at, ok := place(s, name)
+	if ok && mount.Bind() {
+		data, err := os.ReadFile(at)
+		return oneLine(string(data)), err == nil
+	}
+	text, ok = m.volumes[at]
+	return oneLine(text), ok
+}
+
+// oneLine ends in a blank, unless the text is empty.
+func oneLine(text string) string { return strings.Join(append(strings.Fields(text), ""), " ") }

@@ -1,0 +1,27 @@
+package memory
+
+import (
+	"maps"
+	"slices"
+)
+
+// Clone returns an engine that has what m has, without m's hook and watchers, and
+// of which nothing leads back to m. Containers keep their ids.
+func (m *Engine) Clone() *Engine {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := &Engine{serial: m.serial, script: m.script, nets: slices.Clone(m.nets), shared: slices.Clone(m.shared),
+		volumes: maps.Clone(m.volumes), root: m.root}
+	for _, p := range m.containers {
+		q := *p
+		q.lines, q.execs = slices.Clone(p.lines), slices.Clone(p.execs)
+		q.changed = make(chan struct{})
+		c.containers = append(c.containers, &q)
+	}
+	for _, i := range m.images {
+		j := *i
+		j.tags = slices.Clone(i.tags)
+		c.images = append(c.images, &j)
+	}
+	return c
+}

@@ -1,0 +1,187 @@
+package memory
+
+import (
+	"context"
+	"dokku/agent/engine"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Start implements Engine.
+func (m *Engine) Start(ctx context.Context, spec engine.Spec) (engine.Instance, error) {
+	return call(ctx, m, func() (engine.Instance, error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		i, err := m.start(spec)
+		if err != nil {
+			return engine.Instance{}, fmt.Errorf("cannot start %s: %w", spec.Title(), err)
+		}
+		return i, nil
+	}, "Start", spec)
+}
+
+func (m *Engine) start(spec engine.Spec) (engine.Instance, error) {
+	if err := spec.Check(); err != nil {
+		return engine.Instance{}, err
+	}
+	image := m.image(spec.Image)
+	if image == nil {
+		return engine.Instance{}, fmt.Errorf("%w (%s): build the app again, with ps:rebuild", engine.ErrNoImage, spec.Image)
+	}
+	p, made := m.find(spec.Name), false
+	switch {
+	case p == nil || p.Name != spec.Name:
+		p, made = m.create(spec, image), true
+	case !spec.Made(p.spec.Labels()):
+		return engine.Instance{}, fmt.Errorf("%w (%s by %s): remove or rename that container",
+			engine.ErrNameInUse, spec.Name, engine.Short(p.ID))
+	case p.Running(), p.Status == engine.StatusRestarting:
+		return p.Instance, nil
+	}
+	err := m.attach(spec)
+	if err == nil {
+		err = m.connect(p)
+	}
+	if err != nil {
+		if made {
+			m.drop(p)
+		}
+		return engine.Instance{}, err
+	}
+	m.run(p)
+	return p.Instance, nil
+}
+
+func (m *Engine) drop(p *process) {
+	m.containers = slices.DeleteFunc(m.containers, func(o *process) bool { return o == p })
+	p.Status = engine.StatusRemoving
+	p.notify()
+}
+
+// Rename implements Engine.
+func (m *Engine) Rename(ctx context.Context, id, name string) error {
+	_, err := call(ctx, m, func() (none struct{}, err error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		p, holder := m.find(id), m.find(name)
+		switch {
+		case p == nil:
+			err = fmt.Errorf("%w (%s)", engine.ErrNoContainer, engine.Short(id))
+		case holder != nil && holder != p:
+			err = fmt.Errorf("%w (%s): remove or rename that container", engine.ErrNameInUse, name)
+		default:
+			p.Name = name
+			return none, nil
+		}
+		return none, fmt.Errorf("cannot rename container %s to %s: %w", engine.Short(id), name, err)
+	}, "Rename", id, name)
+	return err
+}
+
+// Stop implements Engine.
+func (m *Engine) Stop(ctx context.Context, id string, grace time.Duration) error {
+	_, err := call(ctx, m, func() (none struct{}, err error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		p := m.find(id)
+		if p == nil || !p.Running() && p.Status != engine.StatusRestarting {
+			return none, nil
+		}
+		if p.Status == engine.StatusRestarting {
+			m.end(p, p.ExitCode, p.OOMKilled)
+			return none, nil
+		}
+		for _, text := range p.behaviour.OnStop {
+			p.print(text)
+		}
+		if p.behaviour.IgnoreStop {
+			m.mu.Unlock()
+			engine.Pause(ctx, grace)
+			m.mu.Lock()
+			if err := ctx.Err(); err != nil {
+				return none, fmt.Errorf("cannot stop container %s: %w", engine.Short(id), err)
+			}
+		}
+		if p.Running() {
+			m.end(p, p.behaviour.stopCode(), false)
+		}
+		return none, nil
+	}, "Stop", id, grace)
+	return err
+}
+
+// Remove implements Engine.
+func (m *Engine) Remove(ctx context.Context, r engine.Resource) error {
+	_, err := call(ctx, m, func() (none struct{}, err error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		switch r.Kind {
+		case engine.Container:
+			m.removeContainer(r.ID)
+		case engine.NetworkKind:
+			err = m.removeNetwork(r.ID)
+		case engine.ImageKind:
+			m.removeImage(r.ID, r.App)
+		default:
+			err = fmt.Errorf("there is no kind of resource %q", r.Kind)
+		}
+		if err != nil {
+			return none, fmt.Errorf("cannot remove %s %s: %w", r.Kind, engine.Short(r.ID), err)
+		}
+		return none, nil
+	}, "Remove", r)
+	return err
+}
+
+func (m *Engine) removeContainer(id string) {
+	p := m.find(id)
+	if p == nil {
+		return
+	}
+	if p.Running() {
+		m.end(p, 137, false)
+	}
+	m.drop(p)
+	m.emit(engine.Event{App: p.App, ID: p.ID, Action: engine.ActionDestroy})
+}
+
+func (m *Engine) removeNetwork(id string) error {
+	every := m.everyNetwork()
+	n := slices.IndexFunc(every, func(n engine.NetworkInfo) bool { return n.ID == id || n.Name == id })
+	if n < 0 {
+		return nil
+	}
+	var users []string
+	for _, p := range m.containers {
+		if every[n].App != "" && p.App == every[n].App || slices.Contains(p.spec.Joins, every[n].Name) {
+			users = append(users, p.Name)
+		}
+	}
+	if len(users) > 0 {
+		slices.Sort(users)
+		return fmt.Errorf("%w (%s)", engine.ErrInUse, strings.Join(users, ", "))
+	}
+	m.nets = slices.DeleteFunc(m.nets, func(o engine.Network) bool { return o.ID == every[n].ID })
+	m.shared = slices.DeleteFunc(m.shared, func(o engine.NetworkInfo) bool { return o.ID == every[n].ID })
+	return nil
+}
+
+func (m *Engine) removeImage(ref, app string) {
+	i := m.image(ref)
+	if i == nil {
+		return
+	}
+	if slices.ContainsFunc(i.tags, func(tag string) bool { return !strings.HasPrefix(tag, engine.TagPrefix) }) {
+		return
+	}
+	if _, rest := engine.NamesOf(app, i.tags); len(rest) > 0 {
+		i.tags = rest
+		return
+	}
+	if slices.ContainsFunc(m.containers, func(p *process) bool { return p.Image == i.ID }) {
+		return
+	}
+	m.images = slices.DeleteFunc(m.images, func(o *memoryImage) bool { return o == i })
+}

@@ -1,0 +1,41 @@
+package memory
+
+import (
+	"context"
+	"dokku/agent/engine"
+	"encoding/json"
+	"fmt"
+)
+
+// Info implements Inspector.
+func (m *Engine) Info(ctx context.Context) (engine.Info, error) {
+	return call(ctx, m, func() (engine.Info, error) { return engine.Info{Version: "0.0.0", API: "0.0", DataRoot: "/"}, nil }, "Info")
+}
+
+// Instance implements Inspector.
+func (m *Engine) Instance(ctx context.Context, id string) (engine.Instance, error) {
+	return call(ctx, m, func() (engine.Instance, error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		p := m.find(id)
+		if p == nil {
+			return engine.Instance{}, fmt.Errorf("cannot inspect container %s: %w", engine.Short(id), engine.ErrNoContainer)
+		}
+		return p.Instance, nil
+	}, "Instance", id)
+}
+
+// Describe implements Inspector.
+func (m *Engine) Describe(ctx context.Context, id string) ([]byte, error) {
+	return call(ctx, m, func() ([]byte, error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		p := m.find(id)
+		if p == nil {
+			return nil, fmt.Errorf("cannot inspect container %s: %w", engine.Short(id), engine.ErrNoContainer)
+		}
+		return json.Marshal(map[string]any{"Id": p.ID, "Name": "/" + p.Name,
+			"State":  map[string]any{"Status": p.Status, "Running": p.Running()},
+			"Config": map[string]any{"Env": p.spec.Env, "Labels": p.spec.Labels()}})
+	}, "Describe", id)
+}

@@ -1,0 +1,245 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"dokku/agent/engine"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// ErrAnswerLost makes a hook of Memory.Fail lose a call's answer: the call takes
+// effect and fails nevertheless, as one does whose connection breaks.
+var ErrAnswerLost = errors.New("the engine's answer was lost")
+
+// Engine is an engine without containers, for tests. Its processes do what
+// Behave scripts, else they run until they are stopped; it keeps the whole
+// contract of Host otherwise. Ids depend only on the order of the calls.
+type Engine struct {
+	mu         sync.Mutex
+	serial     int
+	hook       func(call string, args ...any) error
+	script     func(engine.Spec) Behaviour
+	containers []*process
+	nets       []engine.Network
+	shared     []engine.NetworkInfo
+	volumes    map[string]string // content of files in volumes, by volume/path
+	images     []*memoryImage
+	watchers   []*watcher
+	root       string
+}
+
+var _ engine.Host = (*Engine)(nil)
+
+// Behaviour is what a container's process does.
+type Behaviour struct {
+	Output []string // lines it prints at once
+	// Exits: it ends by itself after Output, with Code, or killed for its memory.
+	Exits     bool
+	Code      int
+	OOMKilled bool
+
+	OnStop     []string // lines it prints when it is told to stop
+	StopCode   int      // how it ends then
+	IgnoreStop bool     // it has to be killed once the grace is over
+
+	Ports []int // where it listens
+	// What it does first, and prints about it: "reached db:5432", "wrote /data/x",
+	// "read written from /data/x", or that it cannot.
+	Dials, Writes, Reads []string
+	// Allocates: with less memory than that, in bytes, it is killed after Output.
+	Allocates int64
+	// Exec answers Console.Exec; nil: there is no command.
+	Exec func(argv []string) (output string, exit int)
+	// Talk is what a command does with the streams of its caller (Terminal) until
+	// ctx ends, after Output; it returns its exit code, and less than 0 when there
+	// is no such command. nil: a container only prints Output, and Exec answers.
+	Talk func(ctx context.Context, argv []string, s engine.Streams) (exit int)
+}
+
+// New returns an engine that has nothing.
+func New() *Engine { return &Engine{} }
+
+// Fail makes every call of an interface method go through hook first, with the
+// method's name and its arguments after the context. An error fails the call
+// without effect; see ErrAnswerLost. The hook may block: a hanging engine. nil
+// removes it.
+func (m *Engine) Fail(hook func(call string, args ...any) error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.hook = hook
+}
+
+// SetRoot is Config.Root of what calls m from now on.
+func (m *Engine) SetRoot(root string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.root = root
+}
+
+// Behave scripts what is started, or started again, from now on.
+func (m *Engine) Behave(script func(engine.Spec) Behaviour) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.script = script
+}
+
+// SetImage adds an image with the app's label ("": without), or replaces the
+// one with info's id. An empty id is made up. Tags move to it.
+func (m *Engine) SetImage(app string, info engine.ImageInfo, tags ...string) engine.ImageInfo {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if info.ID == "" {
+		info.ID = "sha256:" + m.newID("image")
+	}
+	m.images = slices.DeleteFunc(m.images, func(i *memoryImage) bool { return i.ID == info.ID })
+	i := &memoryImage{ImageInfo: info, app: app}
+	m.images = append(m.images, i)
+	for _, tag := range tags {
+		m.moveTag(i, tag)
+	}
+	return info
+}
+
+// Exit ends a container's process by itself with code; its restart policy
+// applies. It panics when there is no such running container.
+func (m *Engine) Exit(id string, code int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.find(id)
+	if p == nil || !p.Running() {
+		panic(fmt.Sprintf("there is no running container %q", id))
+	}
+	m.exit(p, code, false)
+}
+
+// Print adds a line to a container's log.
+func (m *Engine) Print(id, line string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if p := m.find(id); p != nil {
+		p.print(line)
+	}
+}
+
+// Restart does what a restart of the engine, or of its host, does: every process
+// ends with its StopCode (137 if it ignores the signal), those whose policy says
+// so are started again, and watchers are told that the engine is back.
+func (m *Engine) Restart() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range m.containers {
+		if p.Running() {
+			m.exit(p, p.behaviour.stopCode(), false)
+		}
+	}
+	m.emit(engine.Event{Action: engine.ActionConnected})
+}
+
+func (b Behaviour) stopCode() int {
+	if b.IgnoreStop {
+		return 137
+	}
+	return b.StopCode
+}
+
+// call does what every method of an interface begins and ends with.
+func call[T any](ctx context.Context, m *Engine, do func() (T, error), name string, args ...any) (T, error) {
+	var none T
+	m.mu.Lock()
+	hook := m.hook
+	m.mu.Unlock()
+	var failed error
+	if hook != nil {
+		failed = hook(name, args...)
+	}
+	if failed != nil && !errors.Is(failed, ErrAnswerLost) {
+		return none, failed
+	}
+	if err := ctx.Err(); err != nil {
+		return none, err
+	}
+	result, err := do()
+	if failed != nil {
+		return none, failed
+	}
+	return result, err
+}
+
+// newID makes ids that look like the engine's.
+func (m *Engine) newID(kind string) string {
+	m.serial++
+	return fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%s %d", kind, m.serial)))
+}
+
+// Observe implements Engine.
+func (m *Engine) Observe(ctx context.Context, app string) (engine.Observed, error) {
+	return call(ctx, m, func() (engine.Observed, error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		var o engine.Observed
+		for _, p := range m.containers {
+			if app == "" || p.App == app {
+				o.Instances = append(o.Instances, p.Instance)
+			}
+		}
+		for _, n := range m.nets {
+			if app == "" || n.App == app {
+				o.Networks = append(o.Networks, n)
+			}
+		}
+		for _, i := range m.images {
+			owners := engine.Owners(i.app, i.tags)
+			if app == "" && i.app != "" || app != "" && slices.Contains(owners, app) {
+				o.Images = append(o.Images, engine.Image{ID: i.ID, App: cmp.Or(app, owners[0]), Tags: slices.Clone(i.tags)})
+			}
+		}
+		slices.SortFunc(o.Instances, func(a, b engine.Instance) int { return cmp.Compare(a.Name, b.Name) })
+		slices.SortFunc(o.Networks, func(a, b engine.Network) int { return cmp.Compare(a.Name, b.Name) })
+		slices.SortFunc(o.Images, func(a, b engine.Image) int { return cmp.Compare(a.ID, b.ID) })
+		return o, nil
+	}, "Observe", app)
+}
+
+// Network implements Networks.
+func (m *Engine) Network(ctx context.Context, app string) (engine.Network, error) {
+	return call(ctx, m, func() (engine.Network, error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if app == "" {
+			return engine.Network{}, errors.New("cannot make the network of an app: no app is given")
+		}
+		var taken []netip.Prefix
+		for _, n := range m.nets {
+			if n.App == app {
+				return n, nil
+			}
+			taken = append(taken, n.Subnet)
+		}
+		subnet, ok := engine.FreeSubnet(netip.MustParsePrefix("10.192.0.0/11"), 22, taken)
+		if !ok {
+			return engine.Network{}, fmt.Errorf("cannot make the network of app %s: %w", app, engine.ErrNoSubnet)
+		}
+		n := engine.Network{ID: m.newID("network"), Name: engine.NetworkName(app), App: app, Root: m.root, Subnet: subnet}
+		n.Automatic, n.Gateway = engine.Divide(subnet)
+		m.nets = append(m.nets, n)
+		return n, nil
+	}, "Network", app)
+}
+
+// network returns the app's network.
+func (m *Engine) network(app string) (engine.Network, bool) {
+	n := slices.IndexFunc(m.nets, func(n engine.Network) bool { return n.App == app })
+	if n < 0 {
+		return engine.Network{}, false
+	}
+	return m.nets[n], true
+}
+
+// now has no monotonic clock, as a time that came from an engine.
+func now() time.Time { return time.Now().UTC().Round(0) }

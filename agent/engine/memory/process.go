@@ -1,0 +1,159 @@
+package memory
+
+import (
+	"dokku/agent/engine"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// process is a container of Memory. Its fields belong to Memory.mu.
+type process struct {
+	engine.Instance
+	spec      engine.Spec
+	argv      []string   // what its process was started as
+	execs     [][]string // what else runs in it
+	policy    engine.RestartPolicy
+	behaviour Behaviour
+	// fixed: Address was asked for.
+	fixed bool
+	lines []line
+	// changed is closed and replaced at every change of status or lines.
+	changed chan struct{}
+}
+
+type line struct {
+	at   time.Time
+	text string
+}
+
+// find returns a container by id or name.
+func (m *Engine) find(id string) *process {
+	n := slices.IndexFunc(m.containers, func(p *process) bool { return p.ID == id || p.Name == id })
+	if n < 0 {
+		return nil
+	}
+	return m.containers[n]
+}
+
+func (p *process) print(text string) {
+	p.lines = append(p.lines, line{now(), text})
+	p.notify()
+}
+
+func (p *process) notify() {
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// create adds a container without starting it.
+func (m *Engine) create(spec engine.Spec, image *memoryImage) *process {
+	p := &process{spec: spec, fixed: spec.Address.IsValid(), changed: make(chan struct{})}
+	p.policy, _ = engine.ParseRestartPolicy(spec.RestartPolicy)
+	p.argv = argv(spec, image)
+	p.Instance = engine.Instance{
+		ID: m.newID("container"), Name: spec.Name, Image: image.ID, Command: engine.CommandLine(p.argv), Created: now(),
+		Address: spec.Address, HostPort: spec.HostPort, Status: engine.StatusCreated,
+		Limits: spec.Limits,
+	}
+	p.Describe(spec.Labels())
+	m.containers = append(m.containers, p)
+	m.emit(engine.Event{App: p.App, ID: p.ID, Action: engine.ActionCreate})
+	return p
+}
+
+// argv is what a container's process is started as.
+func argv(spec engine.Spec, image *memoryImage) []string {
+	entrypoint, command := spec.Entrypoint, spec.Command
+	if entrypoint == nil {
+		entrypoint = image.Entrypoint
+		if command == nil {
+			command = image.Command
+		}
+	}
+	return slices.Concat(entrypoint, command)
+}
+
+// connect gives a container that starts its address and host port.
+func (m *Engine) connect(p *process) error {
+	n, ok := m.network(p.App)
+	if !ok {
+		return fmt.Errorf("%w (%s)", engine.ErrNoNetwork, engine.NetworkName(p.App))
+	}
+	held := map[netip.Addr]bool{n.Gateway: true}
+	for _, other := range m.containers {
+		if !other.Running() {
+			continue
+		}
+		if p.HostPort != 0 && other.HostPort == p.HostPort {
+			return fmt.Errorf("%w (%d): stop what listens on it, or choose another one", engine.ErrPortInUse, p.HostPort)
+		}
+		if other.App == p.App {
+			held[other.Address] = true
+		}
+	}
+	if !p.fixed {
+		for p.Address = n.Automatic.Addr(); held[p.Address]; p.Address = p.Address.Next() {
+		}
+		return nil
+	}
+	if !n.Subnet.Contains(p.Address) {
+		return fmt.Errorf("address %s does not belong to subnet %s of network %s", p.Address, n.Subnet, n.Name)
+	}
+	if held[p.Address] {
+		return fmt.Errorf("%w (%s)", engine.ErrAddressInUse, p.Address)
+	}
+	return nil
+}
+
+// run starts a container's process.
+func (m *Engine) run(p *process) {
+	p.behaviour = Behaviour{}
+	if m.script != nil {
+		p.behaviour = m.script(p.spec)
+	}
+	p.Status, p.ExitCode, p.OOMKilled = engine.StatusRunning, 0, false
+	p.Started, p.Finished = now(), time.Time{}
+	m.emit(engine.Event{App: p.App, ID: p.ID, Action: engine.ActionStart})
+	for _, text := range append(m.use(p), p.behaviour.Output...) {
+		p.print(text)
+	}
+	p.notify()
+	if limit := p.Limits.Memory; limit != 0 && p.behaviour.Allocates > limit {
+		m.exit(p, 137, true)
+		return
+	}
+	if p.behaviour.Exits {
+		m.exit(p, p.behaviour.Code, p.behaviour.OOMKilled)
+	}
+}
+
+// exit ends a process by itself and applies its policy.
+func (m *Engine) exit(p *process, code int, oom bool) {
+	if oom {
+		m.emit(engine.Event{App: p.App, ID: p.ID, Action: engine.ActionOOM})
+	}
+	m.end(p, code, oom)
+	// A policy without limit would loop for ever with a process that always
+	// exits at once; the engine's back-off keeps such a one in "restarting".
+	if !p.policy.Restarts(code, p.Restarts) {
+		return
+	}
+	if p.behaviour.Exits && p.policy.Max == 0 {
+		p.Status = engine.StatusRestarting
+		return
+	}
+	p.Restarts++
+	m.run(p)
+}
+
+// end stops a process for good.
+func (m *Engine) end(p *process, code int, oom bool) {
+	p.Status, p.ExitCode, p.OOMKilled, p.Finished = engine.StatusExited, code, oom, now()
+	if !p.fixed {
+		p.Address = netip.Addr{}
+	}
+	m.emit(engine.Event{App: p.App, ID: p.ID, Action: engine.ActionDie})
+	p.notify()
+}

@@ -1,0 +1,43 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"net"
+)
+
+// allotPort gives the app a range of host ports that no other app has. The
+// caller holds the lock of the server's settings.
+func (s *Server) allotPort(ctx context.Context, app string) (int, error) {
+	apps, err := s.Store.Apps()
+	if err != nil {
+		return 0, err
+	}
+	taken := map[int]bool{}
+	for _, name := range apps {
+		a, err := s.Store.Load(name)
+		if err != nil {
+			return 0, err
+		}
+		taken[a.State.HostPort] = true
+		for _, m := range a.State.Ports {
+			taken[m.Host-(m.Host-firstHostPort)%portsPerApp] = true
+		}
+	}
+	for p := firstHostPort; p+portsPerApp <= 32768; p += portsPerApp {
+		if !taken[p] && portFree(ctx, p) {
+			return p, nil
+		}
+	}
+	return 0, fmt.Errorf("cannot give %s a host port: all of %d-32767 are taken", app, firstHostPort)
+}
+
+func portFree(ctx context.Context, port int) bool {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", fmt.Sprintf(":%d", port))
+	if err != nil {
+		return false
+	}
+	l.Close()
+	return true
+}

@@ -1,0 +1,62 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// domainTaken returns the first of the names that another app answers to, and that
+// app; "" when all are free. The apps in except do not count. The caller holds the
+// lock of all names.
+func (s *Store) domainTaken(set Settings, names []string, except ...string) (name, owner string, err error) {
+	apps, err := s.Apps()
+	if err != nil {
+		return "", "", err
+	}
+	for _, app := range apps {
+		if slices.Contains(except, app) {
+			continue
+		}
+		a, err := s.Load(app)
+		if errors.As(err, new(*NoAppError)) {
+			continue // since it was listed
+		}
+		if err != nil {
+			return "", "", err
+		}
+		taken := View{a, set}.Domains()
+		for _, name := range names {
+			if slices.Contains(taken, name) {
+				return name, app, nil
+			}
+		}
+	}
+	return "", "", nil
+}
+
+// conflict refuses an app whose names or host ports another app has that stays.
+func (s *Store) conflict(v View, replaced []string) error {
+	if d, owner, err := s.domainTaken(v.Settings, v.Domains(), replaced...); err != nil {
+		return err
+	} else if owner != "" {
+		return fmt.Errorf("domain %s of app %s belongs to app %s: remove it there first (domains:remove %[3]s %[1]s)", d, v.Name, owner)
+	}
+	apps, err := s.Apps()
+	if err != nil {
+		return err
+	}
+	for _, name := range apps {
+		if slices.Contains(replaced, name) {
+			continue
+		}
+		other, err := s.Load(name)
+		if err != nil {
+			return err
+		}
+		if p := v.State.HostPort; p != 0 && p == other.State.HostPort {
+			return fmt.Errorf("the host port %d of app %s belongs to app %s", p, v.Name, name)
+		}
+	}
+	return nil
+}
