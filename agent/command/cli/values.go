@@ -8,7 +8,7 @@ import (
 	"dokku/agent/event"
 )
 
-// OneLine shows what somebody typed: on one line, harmless and not too long.
+// OneLine shows a typed word: on one line, harmless and not too long.
 func OneLine(s string) string {
 	s = event.Printable(strings.ReplaceAll(s, "\n", " "))
 	if runes := []rune(s); len(runes) > 80 {
@@ -26,7 +26,7 @@ func VisibleValue(v string) string {
 	return v
 }
 
-// CheckKey accepts what a POSIX shell takes for the name of a variable.
+// CheckKey accepts the names that a POSIX shell allows for variables.
 func CheckKey(key string) error {
 	ok := key != "" && (key[0] < '0' || key[0] > '9') && strings.Trim(key, keyLetters) == ""
 	if !ok {

@@ -9,7 +9,7 @@ import (
 	"dokku/agent/command/cli"
 )
 
-// checkDomain accepts host names (RFC 1123), the first part may be "*".
+// checkDomain accepts host names (RFC 1123). The first part may be "*".
 func checkDomain(d string) error {
 	host := strings.TrimPrefix(d, "*.")
 	if len(d) > 253 {
@@ -38,7 +38,7 @@ func checkFree(c *cli.Call, d string) error {
 		}
 		other, err := c.Server.Load(name)
 		if errors.As(err, new(*agent.NoAppError)) {
-			continue // since it was listed
+			continue // destroyed since it was listed
 		}
 		if err != nil {
 			return err
@@ -54,8 +54,8 @@ func checkFree(c *cli.Call, d string) error {
 	return nil
 }
 
-// enableAgain gives an app whose names were taken away all of them back, unless
-// others have got them meanwhile.
+// enableAgain undoes domains:disable. It refuses a name that another app has got
+// meanwhile.
 func enableAgain(c *cli.Call, st *agent.State) error {
 	if !st.DomainsDisabled {
 		return nil

@@ -11,8 +11,8 @@ import (
 )
 
 // changeGlobal changes the domains below which apps get theirs, and gives the
-// apps that have none of their own their new names. change gets a copy of what
-// they are, and returns what to say once they are others.
+// apps that have none of their own their new names. change gets a copy of the
+// present domains; it returns the new ones and the lines to print afterwards.
 func changeGlobal(c *cli.Call, change func(have, given []string) (domains, said []string, err error)) error {
 	given, err := domainArgs(c)
 	if err != nil {
@@ -31,7 +31,7 @@ func changeGlobal(c *cli.Call, change func(have, given []string) (domains, said 
 	if err != nil {
 		return err
 	}
-	// What is wrong by now is found before anything is locked or written.
+	// Errors that show already are reported before anything is locked or written.
 	domains, said, err := change(slices.Clone(set.Domains), given)
 	if err == nil {
 		err = defaultsFree(c, apps, domains)
