@@ -100,7 +100,7 @@ func runAgent(ctx context.Context, root string, args []string) int {
 	// Warnings go to the journal too.
 	terminal := event.NewTerminal(io.Discard, os.Stderr, true)
 	defer terminal.Close()
-	if err := server.Run(ctx, server.Log(terminal)); err != nil && ctx.Err() == nil {
+	if err := agent.Run(ctx, server, server.Log(terminal)); err != nil && ctx.Err() == nil {
 		return fail(err)
 	}
 	return 0

@@ -87,15 +87,15 @@ func TestAbortedScaling(t *testing.T) {
 	if err := m.server.Scale(t.Context(), "shop", map[string]int{"web": 4}, false, event.Log{}); err == nil {
 		t.Fatal("processes that end at once are accepted")
 	}
-	after, err := m.server.Store.Load("shop")
+	after, err := m.server.View("shop")
 	if err != nil {
 		t.Fatal(err)
 	}
-	was, err := m.server.Formation(before)
+	was, err := after.With(before.State).Formation()
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := m.server.Formation(after)
+	f, err := after.Formation()
 	if err != nil || !slices.Equal(f, was) {
 		t.Errorf("the formation is %v, and was %v (%v)", f, was, err)
 	}

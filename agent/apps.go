@@ -96,7 +96,7 @@ func (s *Server) DropProvisional(ctx context.Context, app string, log event.Log)
 // effect without new processes (names, the proxy's limits). A change that
 // returns an error, or that the proxy refuses, changes nothing. It is made twice:
 // what it refuses is to be refused before anything is touched, the lock included.
-func (s *Server) UpdateAs(ctx context.Context, app string, op Op, log event.Log, change func(*State) error) error {
+func (s *Server) Update(ctx context.Context, app string, op Op, log event.Log, change func(*State) error) error {
 	a, err := s.Store.Load(app)
 	if err != nil {
 		return err

@@ -29,7 +29,7 @@ func (m *machine) starts() map[string]engine.Spec {
 // next changes what the next release takes up.
 func (m *machine) next(change func(*State)) {
 	m.t.Helper()
-	err := m.server.Update(context.Background(), "shop", "test", event.Log{}, func(st *State) error { change(st); return nil })
+	err := m.server.Update(context.Background(), "shop", Op{Name: "test"}, event.Log{}, func(st *State) error { change(st); return nil })
 	if err != nil {
 		m.t.Fatal(err)
 	}

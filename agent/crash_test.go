@@ -229,7 +229,9 @@ func (m *machine) atRest() error {
 	if err != nil || a.Current.Revision != ref {
 		return fmt.Errorf("the ref says %s, v%d runs %s (%v)", ref, a.State.Current, a.Current.Revision, err)
 	}
-	f, err := m.server.Formation(a)
+	set, serr := m.server.Store.Settings()
+	f, err := View{a, set}.Formation()
+	err = errors.Join(serr, err)
 	if err != nil {
 		return err
 	}

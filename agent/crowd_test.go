@@ -270,7 +270,7 @@ func (l *member) run(c agenttest.Command) error {
 	case "config:set", "config:unset":
 		return s.SetConfig(ctx, c.App, pairs(c.Pairs), c.Keys, !c.Stays, none)
 	case "domains:add", "domains:clear":
-		return s.Update(ctx, c.App, c.Verb, none, func(st *State) error { return l.domains(c, st) })
+		return s.Update(ctx, c.App, Op{c.Verb, ChangesNames}, none, func(st *State) error { return l.domains(c, st) })
 	case "apps:create":
 		return s.Create(ctx, c.App, false)
 	case "apps:destroy":

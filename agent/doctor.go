@@ -99,7 +99,7 @@ func (d *examination) run(ctx context.Context, app string) []Finding {
 	d.engine = sync.OnceValues(func() (engine.Info, error) {
 		ctx, cancel := d.limited(ctx)
 		defer cancel()
-		host, err := d.Server.Host()
+		host, err := d.Server.Engine(d.set)
 		if err != nil {
 			return engine.Info{}, err
 		}
@@ -108,10 +108,7 @@ func (d *examination) run(ctx context.Context, app string) []Finding {
 	d.condition = sync.OnceValues(func() (c proxy.Condition, err error) {
 		ctx, cancel := d.limited(ctx)
 		defer cancel()
-		px, err := d.Server.router()
-		if err != nil {
-			return c, err
-		}
+		px := d.Server.Proxy(d.set)
 		if e, ok := px.(examiner); ok {
 			c = e.Examine(ctx)
 		}

@@ -105,7 +105,7 @@ func (d *examination) checkProcesses(ctx context.Context, a *App) []Finding {
 	if d.moving(a) {
 		return fine(check, "a deploy is under way")
 	}
-	host, err := d.Server.Host()
+	host, err := d.Server.Engine(d.set)
 	if err != nil {
 		return []Finding{wrong(check, HealthProblem, "", "%s", err)}
 	}
@@ -179,10 +179,7 @@ func (d *examination) surplus(ctx context.Context, x View, want Desired, o engin
 			w.Network = n
 		}
 	}
-	px, err := d.Server.router()
-	if err != nil {
-		return nil // checkNginx tells
-	}
+	px := d.Server.Proxy(d.set)
 	live, ok, err := liveRoute(ctx, px, x.App)
 	if err != nil {
 		return []Finding{wrong("route", HealthWarning, "dokku doctor", "%s", err)}

@@ -49,14 +49,11 @@ func (d *examination) checkOrphans(ctx context.Context) []Finding {
 // orphans adds what the engine has of apps that are gone, as far as it is this
 // root's for certain.
 func (d *examination) orphans(ctx context.Context, gone map[string]remains) error {
-	host, err := d.Server.Host()
+	host, err := d.Server.Engine(d.set)
 	if err != nil {
 		return err
 	}
-	px, err := d.Server.router()
-	if err != nil {
-		return err
-	}
+	px := d.Server.Proxy(d.set)
 	all, err := host.Observe(ctx, "")
 	if err != nil {
 		return err
@@ -140,14 +137,11 @@ func (d *examination) removeOrphan(ctx context.Context, app string) error {
 	if !d.absent(app) {
 		return nil
 	}
-	host, err := d.Server.Host()
+	host, err := d.Server.Engine(d.set)
 	if err != nil {
 		return err
 	}
-	px, err := d.Server.router()
-	if err != nil {
-		return err
-	}
+	px := d.Server.Proxy(d.set)
 	o, err := host.Observe(ctx, app)
 	if err != nil {
 		return err

@@ -49,7 +49,7 @@ func everyOperation(h history, data []byte) map[string]func(*machine) error {
 			return m.server.SetConfig(ctx, "shop", map[string]string{"A": "b"}, nil, false, none)
 		},
 		"domains:set": func(m *machine) error {
-			return m.server.Update(ctx, "shop", "domains:set", none, func(st *State) error { st.Domains = []string{"a.example"}; return nil })
+			return m.server.Update(ctx, "shop", Op{"domains:set", ChangesNames}, none, func(st *State) error { st.Domains = []string{"a.example"}; return nil })
 		},
 		"apps:lock":    func(m *machine) error { return m.server.SetLocked(ctx, "shop", true, none) },
 		"apps:destroy": func(m *machine) error { return m.server.Destroy(ctx, "shop", none) },

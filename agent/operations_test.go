@@ -42,7 +42,7 @@ func (m *machine) command(ctx context.Context, h history, words []string) error 
 	case "push":
 		return m.pushNext(ctx, h, words[1] == "broken")
 	case "server":
-		return s.UpdateSettings(ctx, func(set *Settings) error { set.Checks["disabled"] = pairs(words[2:])["disabled"]; return nil })
+		return s.Store.UpdateSettings(ctx, func(set *Settings) error { set.Checks["disabled"] = pairs(words[2:])["disabled"]; return nil })
 	case "apps:create":
 		return s.Create(ctx, app, false)
 	case "apps:destroy":
@@ -75,7 +75,11 @@ func (m *machine) command(ctx context.Context, h history, words []string) error 
 	case "config:set":
 		return s.SetConfig(ctx, app, pairs(words[2:]), nil, true, none)
 	}
-	return s.Update(ctx, app, words[0], none, func(st *State) error { return set(st, words) })
+	op := Op{Name: words[0]}
+	if strings.HasPrefix(words[0], "domains:") {
+		op.Changes = ChangesNames
+	}
+	return s.Update(ctx, app, op, none, func(st *State) error { return set(st, words) })
 }
 
 // set changes what a command only stores.
@@ -116,7 +120,7 @@ func (m *machine) pushNext(ctx context.Context, h history, broken bool) error {
 		return nil
 	}
 	var made error
-	if apps, err := m.server.Apps(); err != nil || len(apps) == 0 {
+	if apps, err := m.server.Store.Apps(); err != nil || len(apps) == 0 {
 		made = errors.Join(err, m.server.Create(ctx, "shop", true))
 	}
 	tip, err := readRef(m.server.Store.dir("shop"), "refs/heads/main")

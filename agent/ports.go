@@ -31,11 +31,11 @@ func (s *Server) SetPorts(ctx context.Context, app, what string, log event.Log, 
 // CheckPorts returns the error that SetPorts would, as far as it can be known
 // without the app's lock. It changes nothing.
 func (s *Server) CheckPorts(ctx context.Context, a *App, change func([]PortMap) ([]PortMap, error)) error {
-	v, err := s.viewOf(a)
+	set, err := s.Store.Settings()
 	if err != nil {
 		return err
 	}
-	_, err = s.wantedPorts(ctx, v, change)
+	_, err = s.wantedPorts(ctx, View{a, set}, change)
 	return err
 }
 

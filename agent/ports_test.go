@@ -40,13 +40,13 @@ func TestPortMappings(t *testing.T) {
 	if after := m.ids(); !slices.Equal(after, before) || len(env) != 0 {
 		t.Errorf("the containers are %v, were %v", after, before)
 	}
-	a, _ := m.server.Store.Load("shop")
-	ports, err := m.server.Ports(a)
+	a, err := m.server.View("shop")
+	ports := a.Ports()
 	if want := "[http:80:8080 http:10080:8080 http:10081:9000]"; err != nil || fmt.Sprint(ports) != want {
 		t.Errorf("the ports are %v (%v), want %s", ports, err, want)
 	}
-	if urls, err := m.server.URLs(a); err != nil || !strings.HasSuffix(urls[len(urls)-1], ":10081") {
-		t.Errorf("%v, %v", urls, err)
+	if urls := m.server.Store.URLsOf(a); !strings.HasSuffix(urls[len(urls)-1], ":10081") {
+		t.Errorf("%v", urls)
 	}
 
 	if err := m.mapping(PortMap{"http", 80, 7000}); err != nil {
@@ -65,7 +65,7 @@ func TestPortMappings(t *testing.T) {
 	if err := m.server.Rebuild(t.Context(), "shop", event.Log{}); err != nil {
 		t.Fatal(err)
 	}
-	if a, _ = m.server.Store.Load("shop"); a.Current.Port != 7000 || a.Current.Detected != 8080 {
+	if a, _ = m.server.View("shop"); a.Current.Port != 7000 || a.Current.Detected != 8080 {
 		t.Errorf("the release has port %d, detected %d", a.Current.Port, a.Current.Detected)
 	}
 	if err := m.mapping(); err != nil {

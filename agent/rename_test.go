@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -60,7 +61,7 @@ func TestRenameKeepsServing(t *testing.T) {
 	if err := m.server.Store.UpdateSettings(ctx, func(s *Settings) error { s.Domains = []string{"example.com"}; return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.server.Update(ctx, "shop", "domains:set", none, func(st *State) error {
+	if err := m.server.Update(ctx, "shop", Op{"domains:set", ChangesNames}, none, func(st *State) error {
 		st.Domains = []string{"shop.example.com", "www.example.org"}
 		return nil
 	}); err != nil {
@@ -84,7 +85,9 @@ func TestRenameKeepsServing(t *testing.T) {
 	if err != nil || !slices.Equal(a.State.Domains, live.Domains) || a.State.Renamed == nil {
 		t.Fatalf("%+v, %v", a, err)
 	}
-	have, err := m.server.Instances(ctx, a)
+	v, verr := m.server.View(a.Name)
+	have, err := m.server.InstancesOf(ctx, v)
+	err = errors.Join(verr, err)
 	if err != nil || len(have) != 3 || have[0].Name != "store.web.1" {
 		t.Errorf("the app's instances are %v, %v", have, err)
 	}
@@ -169,7 +172,7 @@ func TestRenameRefused(t *testing.T) {
 	if err := m.server.Create(ctx, "other", false); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.server.Update(ctx, "other", "domains:set", none, func(st *State) error {
+	if err := m.server.Update(ctx, "other", Op{"domains:set", ChangesNames}, none, func(st *State) error {
 		st.Domains = []string{"taken." + hostName()}
 		return nil
 	}); err != nil {

@@ -55,7 +55,7 @@ func (m *machine) furnish() {
 	ctx := context.Background()
 	err := m.server.SetConfig(ctx, "shop", map[string]string{"SECRET": "s3cret"}, nil, true, event.Log{})
 	if err == nil {
-		err = m.server.Update(ctx, "shop", "domains:set", event.Log{}, func(st *State) error {
+		err = m.server.Update(ctx, "shop", Op{"domains:set", ChangesNames}, event.Log{}, func(st *State) error {
 			st.Domains, st.DeployBranch = []string{"shop.example.com"}, "main"
 			return nil
 		})

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/build"
 )
@@ -40,3 +41,28 @@ func (s *Server) Log(term *event.Terminal) event.Log {
 	}
 	return event.New(event.NewHost(s.Store.LogFile()), term)
 }
+
+// View is an app as it is now, with the server's settings.
+func (s *Server) View(app string) (View, error) {
+	a, err := s.Store.Load(app)
+	if err != nil {
+		return View{}, err
+	}
+	set, err := s.Store.Settings()
+	return View{a, set}, err
+}
+
+// Host returns the engine that the settings name now.
+func (s *Server) Host() (engine.Host, error) {
+	set, err := s.Store.Settings()
+	if err != nil {
+		return nil, err
+	}
+	return s.Engine(set)
+}
+
+// Load reads an app; *NoAppError when there is none.
+func (s *Server) Load(app string) (*App, error) { return s.Store.Load(app) }
+
+// Settings reads the server's settings.
+func (s *Server) Settings() (Settings, error) { return s.Store.Settings() }

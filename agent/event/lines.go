@@ -42,3 +42,12 @@ func (w *Lines) Flush() {
 		w.rest = nil
 	}
 }
+
+// OneLine shows what somebody typed: on one line, harmless and not too long.
+func OneLine(s string) string {
+	s = Printable(strings.ReplaceAll(s, "\n", " "))
+	if runes := []rune(s); len(runes) > 80 {
+		s = string(runes[:80]) + "..."
+	}
+	return s
+}

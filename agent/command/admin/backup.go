@@ -75,7 +75,7 @@ func runBackup(c *cli.Call) error {
 	size := &counter{}
 	write := func(w io.Writer) (err error) {
 		size.w = w
-		m, left, err = c.Server.Backup(c.Ctx, agent.BackupOptions{Apps: c.Args, Images: c.Flag("images"), Dokku: c.Env.Version,
+		m, left, err = agent.Write(c.Ctx, c.Server, agent.BackupOptions{Apps: c.Args, Images: c.Flag("images"), Dokku: c.Env.Version,
 			Keys: func(context.Context) ([]byte, error) { return keys.Export(c.Env.Root) }}, size, log)
 		return err
 	}
@@ -105,15 +105,15 @@ func checkApps(c *cli.Call, exist bool) error {
 	for _, name := range c.Args {
 		if strings.ContainsAny(name, "/") || strings.HasSuffix(name, ".gz") || strings.HasSuffix(name, ".tar") || strings.HasSuffix(name, ".tgz") {
 			if exist {
-				return c.UsageError("%q is no app: to write a file: --output FILE", cli.OneLine(name))
+				return c.UsageError("%q is no app: to write a file: --output FILE", event.OneLine(name))
 			}
-			return c.UsageError("%q is no app: to read a file: --input FILE", cli.OneLine(name))
+			return c.UsageError("%q is no app: to read a file: --input FILE", event.OneLine(name))
 		}
 		if err := agent.ValidName(name); err != nil {
 			return err
 		}
 		if exist {
-			if _, err := c.Server.Load(name); err != nil {
+			if _, err := c.Server.Store.Load(name); err != nil {
 				return err
 			}
 		}
@@ -131,7 +131,7 @@ func fileFlag(c *cli.Call, flag, verb, instead string) (string, error) {
 	case name == "":
 		return "", nil
 	case c.Env.User != "":
-		return "", cli.Refuse("Cannot %s %q over ssh: it would be a file of the server: use %s", verb, cli.OneLine(name), instead)
+		return "", cli.Refuse("Cannot %s %q over ssh: it would be a file of the server: use %s", verb, event.OneLine(name), instead)
 	case !filepath.IsAbs(name):
 		name = filepath.Join(c.Env.Dir, name)
 	}
@@ -219,7 +219,7 @@ func runRestore(c *cli.Call) error {
 	} else if f, ok := from.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return cli.Refuse("A backup does not come from a terminal: dokku restore < FILE, or dokku restore --input FILE")
 	}
-	n, err := c.Server.RestoreBackup(c.Ctx, from, agent.RestoreOptions{Apps: slices.Clone(c.Args), Force: c.Force,
+	n, err := agent.Restore(c.Ctx, c.Server, from, agent.RestoreOptions{Apps: slices.Clone(c.Args), Force: c.Force,
 		Keys: func(_ context.Context, list []byte, check bool) (string, error) {
 			if check {
 				return "", keys.Check(list)

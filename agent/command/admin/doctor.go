@@ -39,9 +39,9 @@ func runDoctor(c *cli.Call) error {
 	if c.App != nil {
 		name = c.App.Name
 	}
-	found := c.Server.Examine(c.Ctx, name)
+	found := agent.Doctor{Server: c.Server}.Examine(c.Ctx, name)
 	if c.Flag("fix") {
-		found = c.Server.Mend(c.Ctx, name, found, c.Server.Log(nil))
+		found = agent.Doctor{Server: c.Server}.Fix(c.Ctx, name, found, c.Server.Log(nil))
 	}
 	if err := c.Ctx.Err(); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"dokku/agent/command/cli"
+	"dokku/agent/event"
 	"dokku/agent/keys"
 )
 
@@ -38,7 +39,7 @@ const maxKey = 64 << 10
 func addKey(c *cli.Call) error {
 	// A client's path means a file of the client's, which is not here.
 	if len(c.Args) > 1 && c.Env.User != "" {
-		return cli.Refuse("Cannot read %q over ssh: send the key on standard input", cli.OneLine(c.Args[1]))
+		return cli.Refuse("Cannot read %q over ssh: send the key on standard input", event.OneLine(c.Args[1]))
 	}
 	name, from := c.Args[0], c.Env.Stdin
 	if len(c.Args) > 1 {

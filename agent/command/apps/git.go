@@ -7,6 +7,7 @@ import (
 
 	"dokku/agent"
 	"dokku/agent/command/cli"
+	"dokku/agent/event"
 )
 
 var gitCommands = []cli.Spec{
@@ -50,7 +51,7 @@ func checkRevVar(name string) error {
 func checkBranch(name string) error {
 	ref := plumbing.NewBranchReferenceName(name)
 	if name[0] == '-' || name == "HEAD" || ref.Validate() != nil {
-		return cli.Refuse("Invalid deploy-branch specified: %q is not the name of a branch", cli.OneLine(name))
+		return cli.Refuse("Invalid deploy-branch specified: %q is not the name of a branch", event.OneLine(name))
 	}
 	return nil
 }

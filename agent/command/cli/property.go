@@ -23,6 +23,8 @@ type Property struct {
 type Properties struct {
 	Noun string
 	List []Property
+	// Changes says how far a value of an app reaches.
+	Changes agent.Changes
 	// Get and put reach a value of the app; "" is unset.
 	Get func(st *agent.State, name string) string
 	Put func(st *agent.State, name, value string)
@@ -93,14 +95,14 @@ func (p Properties) store(c *Call, name, value string) error {
 	}
 	if c.App == nil {
 		log.Result("%s", said)
-		return c.Server.UpdateSettings(c.Ctx, func(set *agent.Settings) error {
+		return c.Server.Store.UpdateSettings(c.Ctx, func(set *agent.Settings) error {
 			Put(p.Server(set), name, value)
 			return nil
 		})
 	}
 	log = log.WithApp(c.App.Name)
 	log.Result("%s", said)
-	return c.Server.Update(c.Ctx, c.App.Name, p.Noun+":set", log, func(st *agent.State) error {
+	return c.Server.Update(c.Ctx, c.App.Name, agent.Op{Name: p.Noun + ":set", Changes: p.Changes}, log, func(st *agent.State) error {
 		p.Put(st, name, value)
 		return nil
 	})

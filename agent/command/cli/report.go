@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"dokku/agent"
+	"dokku/agent/event"
 )
 
 // A reporter prints a noun's report: "ps:report [APP] [--flag]". Its values
@@ -134,7 +135,7 @@ func (rep Reporter) check(c *Call, line reportLine, single []string) (reportLine
 		line.app = c.Runner.app
 	}
 	if line.global && line.app != "" {
-		return line, false, usageError(c.cmd, "--global cannot be used together with an app (%s)", OneLine(line.app))
+		return line, false, usageError(c.cmd, "--global cannot be used together with an app (%s)", event.OneLine(line.app))
 	}
 	if len(single) > 1 {
 		return line, false, fmt.Errorf("%s:report command allows only a single flag", rep.Noun)
@@ -180,7 +181,7 @@ func (rep Reporter) flags() (list []string) {
 }
 
 func (rep Reporter) one(c *Call, line reportLine, name string, several bool) error {
-	app, err := c.Server.Load(name)
+	app, err := c.Server.Store.Load(name)
 	if err != nil {
 		return err
 	}

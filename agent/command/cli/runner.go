@@ -27,7 +27,7 @@ type Runner struct {
 	completing bool
 
 	Server   *agent.Server
-	settings *agent.Settings // as they were read
+	settings *agent.Settings // as they were first read
 	terminal *event.Terminal
 	log      event.Log
 }
@@ -195,19 +195,6 @@ func (r *Runner) open() error {
 	server, err := agent.Open(r.Env.Root)
 	r.Server = server
 	return err
-}
-
-// Settings are the server's settings, read once for a command line. An operation
-// that changes them reads them again, under their lock.
-func (r *Runner) Settings() (agent.Settings, error) {
-	if r.settings == nil {
-		set, err := r.Server.Settings()
-		if err != nil {
-			return set, err
-		}
-		r.settings = &set
-	}
-	return *r.settings, nil
 }
 
 // Events is the log of operations: the host's log and this command's streams.

@@ -184,7 +184,7 @@ func (r *Runner) bind(s Spec, cmd *cobra.Command, args []string) (*Call, error) 
 	if !sh.app || s.NewApp || len(c.Args) == 0 {
 		return c, nil
 	}
-	app, err := r.Server.Load(c.Args[0])
+	app, err := r.Server.Store.Load(c.Args[0])
 	if err != nil {
 		return nil, err
 	}
@@ -238,7 +238,11 @@ func (c *Call) Deployed() error {
 
 // Pushed refuses an app that has no commit to build.
 func (c *Call) Pushed() error {
-	revision, err := c.Server.Undeployed(c.App)
+	v, err := c.View(c.App)
+	if err != nil {
+		return err
+	}
+	revision, err := agent.Undeployed(v)
 	if err == nil && revision == "" {
 		return &agent.NotDeployedError{App: c.App.Name}
 	}
@@ -247,7 +251,7 @@ func (c *Call) Pushed() error {
 
 // Apps lists the names of all apps, and says so when there are none.
 func (c *Call) Apps() ([]string, error) {
-	apps, err := c.Server.Apps()
+	apps, err := c.Server.Store.Apps()
 	if err == nil && len(apps) == 0 {
 		c.Warn("You haven't deployed any applications yet")
 	}
@@ -267,7 +271,7 @@ func OneOf(what, value string, valid ...string) error {
 // ChangeNext changes settings that the app's next release takes up, and says so.
 func (c *Call) ChangeNext(what string, change func(*agent.State) error) error {
 	log := c.Events().WithApp(c.App.Name)
-	err := c.Server.Update(c.Ctx, c.App.Name, what, log, change)
+	err := c.Server.Update(c.Ctx, c.App.Name, agent.Op{Name: what}, log, change)
 	if err == nil && c.App.Deployed() {
 		log.Detail("It takes effect with the next deploy or restart (ps:restart %s)", c.App.Name)
 	}

@@ -7,11 +7,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dokku/agent/event"
 	"dokku/agent/text"
 )
 
 func unknown(root *cobra.Command, word string) error {
-	text := fmt.Sprintf("`%s` is not a dokku command.\nSee `dokku help` for a list of available commands.", OneLine(word))
+	text := fmt.Sprintf("`%s` is not a dokku command.\nSee `dokku help` for a list of available commands.", event.OneLine(word))
 	if why := unsupported(word); why != "" {
 		return fmt.Errorf("%s\n%s", text, why)
 	}

@@ -8,15 +8,6 @@ import (
 	"dokku/agent/event"
 )
 
-// OneLine shows a typed word: on one line, harmless and not too long.
-func OneLine(s string) string {
-	s = event.Printable(strings.ReplaceAll(s, "\n", " "))
-	if runes := []rune(s); len(runes) > 80 {
-		s = string(runes[:80]) + "..."
-	}
-	return s
-}
-
 // VisibleValue shows a value on one line; one that would act on a terminal is
 // quoted as in Go.
 func VisibleValue(v string) string {
@@ -30,7 +21,7 @@ func VisibleValue(v string) string {
 func CheckKey(key string) error {
 	ok := key != "" && (key[0] < '0' || key[0] > '9') && strings.Trim(key, keyLetters) == ""
 	if !ok {
-		return Refuse("Invalid key name: '%s'", OneLine(key))
+		return Refuse("Invalid key name: '%s'", event.OneLine(key))
 	}
 	return nil
 }

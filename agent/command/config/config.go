@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"dokku/agent/command/cli"
+	"dokku/agent/event"
 	"dokku/agent/text"
 )
 
@@ -112,7 +113,7 @@ func variables(c *cli.Call) ([]variable, error) {
 	add("server", set.Config)
 	if c.App != nil {
 		add("app", c.App.State.Config)
-		add("dokku", c.Server.OwnEnvironment(c.App))
+		add("dokku", c.App.OwnEnvironment())
 	}
 	var list []variable
 	for _, k := range slices.Sorted(maps.Keys(all)) {
@@ -172,7 +173,7 @@ func setConfig(c *cli.Call) error {
 	for _, pair := range c.Args {
 		key, value, ok := strings.Cut(pair, "=")
 		if !ok {
-			return cli.Refuse("Invalid env pair: %s", cli.OneLine(pair))
+			return cli.Refuse("Invalid env pair: %s", event.OneLine(pair))
 		}
 		if err := cli.CheckKey(key); err != nil {
 			return err
@@ -230,7 +231,7 @@ func changeConfig(c *cli.Call, set map[string]string, unset []string) error {
 	if err := c.Server.SetConfig(c.Ctx, app, set, unset, !c.Flag("no-restart"), log); err != nil {
 		return err
 	}
-	if apps, err := c.Server.Apps(); app == "" && err == nil && len(apps) > 0 {
+	if apps, err := c.Server.Store.Apps(); app == "" && err == nil && len(apps) > 0 {
 		log.Detail("Apps get it with their next deploy or restart (ps:restart --all)")
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"dokku/agent"
 	"dokku/agent/checks"
 	"dokku/agent/command/cli"
+	"dokku/agent/event"
 	"dokku/scale"
 )
 
@@ -52,7 +53,7 @@ func checkSwitch(verb, short, long string) cli.Spec {
 				return err
 			}
 			log := c.Events().WithApp(c.App.Name)
-			if err := c.Server.Update(c.Ctx, c.App.Name, "checks:"+verb, log, func(st *agent.State) error {
+			if err := c.Server.Update(c.Ctx, c.App.Name, agent.Op{Name: "checks:" + verb}, log, func(st *agent.State) error {
 				for list, on := range map[string]bool{"disabled": verb == "disable", "skip": verb == "skip"} {
 					cli.Put(&st.Checks, list, listed(st.Checks[list], types, on))
 				}
@@ -80,10 +81,10 @@ func typeArgs(c *cli.Call, processes bool) ([]string, error) {
 		}
 		name, index, single := strings.Cut(t, ".")
 		if n, err := strconv.Atoi(index); single && (!processes || err != nil || n < 1) || !scale.ValidType(name) && t != checks.AllTypes {
-			return nil, cli.Refuse("Invalid process type specified (%s)", cli.OneLine(t))
+			return nil, cli.Refuse("Invalid process type specified (%s)", event.OneLine(t))
 		}
 		if known := c.Types(); c.App.Deployed() && t != checks.AllTypes && !slices.Contains(known, name) {
-			return nil, cli.Refuse("Invalid process type specified (%s): %s has %s", cli.OneLine(t), c.App.Name, strings.Join(known, ", "))
+			return nil, cli.Refuse("Invalid process type specified (%s): %s has %s", event.OneLine(t), c.App.Name, strings.Join(known, ", "))
 		}
 		types = append(types, t)
 	}
@@ -139,11 +140,11 @@ var checkReport = cli.Reporter{
 }
 
 func collectChecks(c *cli.Call, app *agent.App, _ string) (map[string]string, error) {
-	set, err := c.Settings()
+	v, err := c.View(app)
 	if err != nil {
 		return nil, err
 	}
-	s, err := c.Server.EffectiveChecks(app)
+	s, err := agent.EffectiveChecks(v)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +153,7 @@ func collectChecks(c *cli.Call, app *agent.App, _ string) (map[string]string, er
 		skipped = checks.AllTypes
 	}
 	values := map[string]string{"checks-disabled-list": cmp.Or(strings.Join(s.Disabled, ","), "none"), "checks-skipped-list": skipped}
-	checkProperties.Report(values, &app.State, set)
+	checkProperties.Report(values, &app.State, v.Settings)
 	// The variables of older versions (DOKKU_CHECKS_WAIT) count too.
 	for name, value := range map[string]string{
 		"wait": inSeconds(s.Wait), "timeout": inSeconds(s.Timeout), "attempts": strconv.Itoa(s.Attempts),

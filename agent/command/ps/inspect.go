@@ -17,11 +17,11 @@ func runInspect(c *cli.Call) error {
 	if err := c.Deployed(); err != nil {
 		return err
 	}
-	host, err := c.Server.Host()
+	host, err := c.Engine()
 	if err != nil {
 		return err
 	}
-	instances, err := c.Server.Instances(c.Ctx, c.App)
+	instances, err := c.Instances(c.App)
 	if err != nil {
 		return err
 	}

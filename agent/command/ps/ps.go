@@ -56,12 +56,12 @@ var processCommands = []cli.Spec{
 		Long: "The agent does this by itself when the engine comes back.",
 		Run: func(c *cli.Call) error {
 			if c.App == nil {
-				return eachApp(c, "restore", 1, (*agent.Server).Restore)
+				return eachApp(c, "restore", 1, (*agent.Server).StartEnded)
 			}
 			if err := c.Deployed(); err != nil {
 				return err
 			}
-			return c.Server.Restore(c.Ctx, c.App.Name, c.Events().WithApp(c.App.Name))
+			return c.Server.StartEnded(c.Ctx, c.App.Name, c.Events().WithApp(c.App.Name))
 		},
 	},
 	processReport.Spec("Show what the app runs, and its process settings"),
@@ -125,9 +125,9 @@ func restartOnly(c *cli.Call) action {
 // knownType refuses a process type that the app does not have, before anything
 // is locked or printed.
 func knownType(c *cli.Call, name string) error {
-	f, err := c.Server.Formation(c.App)
+	f, err := c.Formation(c.App)
 	if err == nil && !slices.ContainsFunc(f, func(e scale.Entry) bool { return e.Type == name }) {
-		err = cli.Refuse("%s is not a valid process name to restart", cli.OneLine(name))
+		err = cli.Refuse("%s is not a valid process name to restart", event.OneLine(name))
 	}
 	return err
 }
@@ -214,11 +214,11 @@ func runPS(c *cli.Call) error {
 		c.Warn("%s", err)
 		return nil
 	}
-	instances, err := c.Server.Instances(c.Ctx, c.App)
+	instances, err := c.Instances(c.App)
 	if err != nil {
 		return err
 	}
-	host, err := c.Server.Host()
+	host, err := c.Engine()
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func checkRestartPolicy(value string) error {
 // checkProcfilePath accepts the path of a file in a repository.
 func checkProcfilePath(value string) error {
 	if path.IsAbs(value) || path.Clean(value) != value || strings.HasPrefix(value, "..") || event.Printable(value) != value || len(value) > 255 {
-		return cli.Refuse("Invalid procfile-path specified: %q is not the path of a file below the repository's root, such as deploy/Procfile", cli.OneLine(value))
+		return cli.Refuse("Invalid procfile-path specified: %q is not the path of a file below the repository's root, such as deploy/Procfile", event.OneLine(value))
 	}
 	return nil
 }
@@ -64,7 +64,7 @@ func checkCommand(name string) func(string) error {
 func trueOrFalse(name string) func(string) error {
 	return func(value string) error {
 		if value != "true" && value != "false" {
-			return cli.Refuse("Invalid %s specified: %q is neither true nor false", name, cli.OneLine(value))
+			return cli.Refuse("Invalid %s specified: %q is neither true nor false", name, event.OneLine(value))
 		}
 		return nil
 	}
@@ -83,11 +83,11 @@ var processReport = cli.Reporter{
 }
 
 func collectPS(c *cli.Call, app *agent.App, only string) (map[string]string, error) {
-	set, err := c.Settings()
+	v, err := c.View(app)
 	if err != nil {
 		return nil, err
 	}
-	formation, err := c.Server.Formation(app)
+	formation, err := v.Formation()
 	if err != nil {
 		return nil, err
 	}
@@ -106,14 +106,14 @@ func collectPS(c *cli.Call, app *agent.App, only string) (map[string]string, err
 	if app.Deployed() {
 		values["release"], values["revision"] = "v"+strconv.Itoa(app.Current.Number), app.Current.Revision
 	}
-	processProperties.Report(values, &app.State, set)
+	processProperties.Report(values, &app.State, v.Settings)
 	for _, name := range []string{"procfile-path", "skip-deploy"} { // as Dokku does
-		values["ps-global-"+name] = cmp.Or(set.PS[name], agent.PSDefaults[name])
+		values["ps-global-"+name] = cmp.Or(v.Settings.PS[name], agent.PSDefaults[name])
 	}
 	if values["problem"], err = problem(c.Server, app.Name); err != nil {
 		return nil, err
 	}
-	if values["undeployed"], err = c.Server.Undeployed(app); err != nil {
+	if values["undeployed"], err = agent.Undeployed(v); err != nil {
 		return nil, err
 	}
 	if values["serving"] = ""; cli.Needs(only, "serving") {
@@ -138,7 +138,7 @@ func staged(app *agent.App) string {
 
 // problem is the reason why the app differs from its push or its settings.
 func problem(s *agent.Server, app string) (string, error) {
-	p, err := s.Problem(app)
+	p, err := s.Store.Problem(app)
 	if p == nil || err != nil {
 		return "", err
 	}
@@ -161,7 +161,7 @@ func addStatus(c *cli.Call, values map[string]string, app *agent.App, f scale.Fo
 	if !app.Deployed() {
 		return nil
 	}
-	instances, err := c.Server.Instances(c.Ctx, app)
+	instances, err := c.Instances(app)
 	if err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ func shipped(c *cli.Call) error {
 	if !c.App.Deployed() {
 		return nil
 	}
-	f, err := c.Server.Formation(c.App)
+	f, err := c.Formation(c.App)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func printScale(c *cli.Call, format string) error {
 	if c.Flag("skip-deploy") {
 		return c.UsageError("--skip-deploy needs counts to store")
 	}
-	f, err := c.Server.Formation(c.App)
+	f, err := c.Formation(c.App)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"dokku/agent"
 	"dokku/agent/command/cli"
+	"dokku/agent/event"
 	"dokku/scale"
 )
 
@@ -95,7 +96,7 @@ func processType(c *cli.Call) (string, error) {
 		return "", nil
 	}
 	if !scale.ValidType(t) {
-		return "", cli.Refuse("Invalid process type %q: it needs letters, digits, _ and -", cli.OneLine(t))
+		return "", cli.Refuse("Invalid process type %q: it needs letters, digits, _ and -", event.OneLine(t))
 	}
 	return t, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"dokku/agent"
 	"dokku/agent/command/cli"
+	"dokku/agent/event"
 )
 
 var storageCommands = []cli.Spec{
@@ -77,11 +78,11 @@ var (
 func ensureDirectory(c *cli.Call) error {
 	name := c.Args[0]
 	if !folderPattern.MatchString(name) {
-		return cli.Refuse("Invalid directory name %q: it needs letters, digits, _, . and -, and begins with a letter or digit", cli.OneLine(name))
+		return cli.Refuse("Invalid directory name %q: it needs letters, digits, _, . and -, and begins with a letter or digit", event.OneLine(name))
 	}
 	uid, ok := chownUsers[c.Value("chown")]
 	if !ok {
-		return cli.Refuse("Unsupported chown permissions %q, use one of: herokuish, heroku, paketo, root, false", cli.OneLine(c.Value("chown")))
+		return cli.Refuse("Unsupported chown permissions %q, use one of: herokuish, heroku, paketo, root, false", event.OneLine(c.Value("chown")))
 	}
 	return c.Server.EnsureDirectory(c.Ctx, name, uid, c.Events())
 }
@@ -96,7 +97,7 @@ func parseMount(text string) (m agent.Mount, mode string, err error) {
 	if len(parts) == 3 {
 		mode = parts[2]
 		if mode != "ro" && mode != "rw" {
-			return m, "", cli.Refuse("Invalid mount option %q, valid values: ro, rw", cli.OneLine(mode))
+			return m, "", cli.Refuse("Invalid mount option %q, valid values: ro, rw", event.OneLine(mode))
 		}
 		m.ReadOnly = mode == "ro"
 	}
@@ -106,10 +107,10 @@ func parseMount(text string) (m agent.Mount, mode string, err error) {
 	m.Target = path.Clean(m.Target)
 	switch {
 	case m.Volume() && (strings.ContainsAny(m.Source, "/\\") || strings.HasPrefix(m.Source, ".")):
-		return m, "", cli.Refuse("Storage path %q is not absolute: it has to begin with /, or be the name of a volume", cli.OneLine(m.Source))
+		return m, "", cli.Refuse("Storage path %q is not absolute: it has to begin with /, or be the name of a volume", event.OneLine(m.Source))
 	case m.Volume() && (!volumePattern.MatchString(m.Source) || len(m.Source) > 200):
 		return m, "", cli.Refuse("Invalid volume name %q: it needs at least two letters, digits, _, . and -, and begins with a letter or digit",
-			cli.OneLine(m.Source))
+			event.OneLine(m.Source))
 	case !m.Volume():
 		m.Source = filepath.Clean(m.Source)
 	}
@@ -120,7 +121,7 @@ func parseMount(text string) (m agent.Mount, mode string, err error) {
 func checkTarget(target string) error {
 	clean := path.Clean(target)
 	if !path.IsAbs(target) {
-		return cli.Refuse("Container path %q is not absolute: it has to begin with /", cli.OneLine(target))
+		return cli.Refuse("Container path %q is not absolute: it has to begin with /", event.OneLine(target))
 	}
 	for _, taken := range []string{"/proc", "/sys"} {
 		if clean == taken || strings.HasPrefix(clean, taken+"/") {

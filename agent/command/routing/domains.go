@@ -111,12 +111,8 @@ var domainReport = cli.Reporter{
 	},
 	Keys: []string{"domains-app-enabled", "domains-app-vhosts", "domains-global-enabled", "domains-global-vhosts"},
 	Collect: func(c *cli.Call, app *agent.App, _ string) (map[string]string, error) {
-		set, err := c.Settings()
-		if err != nil {
-			return nil, err
-		}
-		domains, err := c.Server.Domains(app)
-		values := globalDomains(set)
+		v, err := c.View(app)
+		domains, values := v.Domains(), globalDomains(v.Settings)
 		values["domains-app-enabled"] = fmt.Sprint(len(domains) > 0 && !app.State.ProxyDisabled)
 		values["domains-app-vhosts"] = strings.Join(domains, " ")
 		return values, err
@@ -135,7 +131,7 @@ func domainArgs(c *cli.Call) ([]string, error) {
 	var list []string
 	for _, arg := range c.Args {
 		d := strings.ToLower(arg)
-		if err := checkDomain(d); err != nil {
+		if err := agent.ValidDomain(d); err != nil {
 			return nil, err
 		}
 		if !slices.Contains(list, d) {
@@ -155,7 +151,7 @@ func changeDomains(c *cli.Call, what string, change func(c *cli.Call, list []str
 	}
 	var said []string
 	log := c.Events().WithApp(c.App.Name)
-	err = c.Server.Update(c.Ctx, c.App.Name, what, log, func(st *agent.State) error {
+	err = c.Server.Update(c.Ctx, c.App.Name, agent.Op{Name: what, Changes: agent.ChangesNames}, log, func(st *agent.State) error {
 		said = nil
 		list, err := ownDomains(c, st)
 		if err != nil {
@@ -170,7 +166,7 @@ func changeDomains(c *cli.Call, what string, change func(c *cli.Call, list []str
 		}
 		st.Domains = list
 		if what == "domains:add" {
-			return enableAgain(c, st)
+			return enable(c, st)
 		}
 		return nil
 	})
@@ -187,7 +183,7 @@ func addDomain(c *cli.Call, list []string, d string) ([]string, string, error) {
 	if slices.Contains(list, d) {
 		return list, fmt.Sprintf("Skipping: %s already added to %s", d, c.App.Name), nil
 	}
-	if err := checkFree(c, d); err != nil {
+	if err := c.Server.DomainsFree(c.App.Name, d); err != nil {
 		return nil, "", err
 	}
 	return append(list, d), fmt.Sprintf("Added %s to %s", d, c.App.Name), nil
@@ -211,14 +207,12 @@ func setDomains(c *cli.Call) error {
 		return err
 	}
 	log := c.Events().WithApp(c.App.Name)
-	err = c.Server.Update(c.Ctx, c.App.Name, "domains:set", log, func(st *agent.State) error {
-		for _, d := range domains {
-			if err := checkFree(c, d); err != nil {
-				return err
-			}
+	err = c.Server.Update(c.Ctx, c.App.Name, agent.Op{Name: "domains:set", Changes: agent.ChangesNames}, log, func(st *agent.State) error {
+		if err := c.Server.DomainsFree(c.App.Name, domains...); err != nil {
+			return err
 		}
 		st.Domains = domains
-		return enableAgain(c, st)
+		return enable(c, st)
 	})
 	if err == nil {
 		log.Step("Set %s for %s", strings.Join(domains, " "), c.App.Name)
@@ -228,11 +222,11 @@ func setDomains(c *cli.Call) error {
 
 // ownDomains are the app's domains, without one that is only the machine's name.
 func ownDomains(c *cli.Call, st *agent.State) ([]string, error) {
-	set, err := c.Server.Settings()
-	if err != nil || len(st.Domains) == 0 && len(set.Domains) == 0 {
+	v, err := c.View(c.App)
+	if err != nil || len(st.Domains) == 0 && len(v.Settings.Domains) == 0 {
 		return nil, err
 	}
 	named := *st
 	named.DomainsDisabled = false
-	return c.Server.Domains(&agent.App{Name: c.App.Name, Dir: c.App.Dir, State: named})
+	return v.With(named).Domains(), nil
 }

@@ -1,13 +1,10 @@
 package routing
 
 import (
-	"fmt"
-	"slices"
 	"strings"
 
 	"dokku/agent"
 	"dokku/agent/command/cli"
-	"dokku/agent/event"
 )
 
 // changeGlobal changes the domains below which apps get theirs, and gives the
@@ -23,44 +20,25 @@ func changeGlobal(c *cli.Call, change func(have, given []string) (domains, said 
 			return cli.Refuse("Invalid domain %q: apps get names below it, so leave out the *.", d)
 		}
 	}
-	apps, err := c.Server.Apps()
-	if err != nil {
-		return err
-	}
-	set, err := c.Settings()
-	if err != nil {
-		return err
-	}
-	// Errors that show already are reported before anything is locked or written.
-	domains, said, err := change(slices.Clone(set.Domains), given)
-	if err == nil {
-		err = defaultsFree(c, apps, domains)
-	}
-	if err != nil {
-		return err
-	}
+	var said []string
 	log := c.Events()
-	err = c.Server.UpdateSettings(c.Ctx, func(set *agent.Settings) error {
-		domains, text, err := change(slices.Clone(set.Domains), given)
-		if err != nil {
-			return err
-		}
-		said, set.Domains = text, domains
-		return defaultsFree(c, apps, domains)
-	})
+	err = c.Server.SetGlobalDomains(c.Ctx, func(have []string) (domains []string, err error) {
+		domains, said, err = change(have, given)
+		return domains, err
+	}, log)
 	if err != nil {
 		return err
 	}
 	for _, text := range said {
 		log.Step("%s", text)
 	}
-	return routeAgain(c, apps, log)
+	return c.Server.PublishDomains(c.Ctx, log)
 }
 
 // clearDomains forgets the app's own domains.
 func clearDomains(c *cli.Call, what, text string) error {
 	log := c.Events().WithApp(c.App.Name)
-	err := c.Server.Update(c.Ctx, c.App.Name, what, log, func(st *agent.State) error {
+	err := c.Server.Update(c.Ctx, c.App.Name, agent.Op{Name: what, Changes: agent.ChangesNames}, log, func(st *agent.State) error {
 		st.Domains = nil
 		return nil
 	})
@@ -81,9 +59,9 @@ func enableDomains(c *cli.Call, on bool) error {
 		log.Step("Domains (VHOST) support is already %s for app (%s)", word, c.App.Name)
 		return nil
 	}
-	err := c.Server.Update(c.Ctx, c.App.Name, "domains", log, func(st *agent.State) error {
+	err := c.Server.Update(c.Ctx, c.App.Name, agent.Op{Name: "domains", Changes: agent.ChangesNames}, log, func(st *agent.State) error {
 		if on {
-			return enableAgain(c, st)
+			return enable(c, st)
 		}
 		st.DomainsDisabled = true
 		return nil
@@ -94,20 +72,11 @@ func enableDomains(c *cli.Call, on bool) error {
 	return err
 }
 
-// routeAgain publishes the new names of the apps that have none of their own.
-func routeAgain(c *cli.Call, apps []string, log event.Log) error {
-	for _, name := range apps {
-		app, err := c.Server.Load(name)
-		if err != nil {
-			return err
-		}
-		if len(app.State.Domains) > 0 || !app.Deployed() {
-			continue
-		}
-		same := func(*agent.State) error { return nil }
-		if err := c.Server.Update(c.Ctx, name, "domains:set-global", log.WithApp(name), same); err != nil {
-			return fmt.Errorf("cannot give %s its new names: %w", name, err)
-		}
+// enable gives the app its names again, where they were taken away.
+func enable(c *cli.Call, st *agent.State) error {
+	v, err := c.View(c.App)
+	if err != nil {
+		return err
 	}
-	return nil
+	return c.Server.EnableDomains(v, st)
 }

@@ -15,6 +15,7 @@ import (
 	"dokku/agent"
 	"dokku/agent/command/cli"
 	"dokku/agent/engine"
+	"dokku/agent/event"
 )
 
 var networkCommands = []cli.Spec{
@@ -111,7 +112,7 @@ func listeners(c *cli.Call, app *agent.App) (string, error) {
 	if !app.Deployed() {
 		return "", nil
 	}
-	instances, err := c.Server.Instances(c.Ctx, app)
+	instances, err := c.Instances(app)
 	if err != nil {
 		return "", err
 	}
@@ -148,7 +149,7 @@ func setNetwork(c *cli.Call) error {
 			return nil
 		})
 	}
-	err = c.Server.UpdateSettings(c.Ctx, func(set *agent.Settings) error {
+	err = c.Server.Store.UpdateSettings(c.Ctx, func(set *agent.Settings) error {
 		cli.Put(&set.Network, name, value)
 		return nil
 	})
@@ -174,7 +175,7 @@ func checkNetworkProperty(c *cli.Call, name, value string) (string, error) {
 	}
 	names := agent.SplitNetworks(value)
 	if len(names) == 0 {
-		return "", cli.Refuse("Invalid network name specified for attach: %q", cli.OneLine(value))
+		return "", cli.Refuse("Invalid network name specified for attach: %q", event.OneLine(value))
 	}
 	for i, n := range names {
 		if err := agent.ValidNetworkName(n); err != nil {
@@ -188,8 +189,8 @@ func checkNetworkProperty(c *cli.Call, name, value string) (string, error) {
 }
 
 func checkTLD(value string) error {
-	if err := checkDomain(value); err != nil || strings.HasPrefix(value, "*") {
-		return cli.Refuse("Invalid tld specified: %q is not the end of a host name, such as svc.cluster.local", cli.OneLine(value))
+	if err := agent.ValidDomain(value); err != nil || strings.HasPrefix(value, "*") {
+		return cli.Refuse("Invalid tld specified: %q is not the end of a host name, such as svc.cluster.local", event.OneLine(value))
 	}
 	return nil
 }

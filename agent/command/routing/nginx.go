@@ -6,6 +6,7 @@ import (
 	"dokku/agent"
 	"dokku/agent/checks"
 	"dokku/agent/command/cli"
+	"dokku/agent/event"
 	"dokku/agent/proxy"
 )
 
@@ -15,7 +16,7 @@ var nginxCommands = []cli.Spec{
 }
 
 var nginxProperties = cli.Properties{
-	Noun: "nginx",
+	Noun: "nginx", Changes: agent.ChangesRoute,
 	List: []cli.Property{
 		{Name: "client-max-body-size", Default: "1m", Check: proxy.CheckSize},
 		{Name: "proxy-read-timeout", Default: "60s", Check: checkTimeout("proxy-read-timeout")},
@@ -31,7 +32,7 @@ func checkTimeout(name string) func(string) error {
 	return func(value string) error {
 		d, err := checks.ParseDuration(value)
 		if err != nil || d < time.Second || d > 24*time.Hour {
-			return cli.Refuse("Invalid %s specified: %q is not a time from 1s to 24h, such as 90s", name, cli.OneLine(value))
+			return cli.Refuse("Invalid %s specified: %q is not a time from 1s to 24h, such as 90s", name, event.OneLine(value))
 		}
 		return nil
 	}

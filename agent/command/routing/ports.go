@@ -9,6 +9,7 @@ import (
 
 	"dokku/agent"
 	"dokku/agent/command/cli"
+	"dokku/agent/event"
 )
 
 const noMapping = "No port mapping specified"
@@ -86,7 +87,7 @@ func parsePorts(words []string) ([]agent.PortMap, error) {
 
 func parsePort(word string) (m agent.PortMap, err error) {
 	bad := func(format string, args ...any) error {
-		return cli.Refuse("Invalid port map %s: %s", cli.OneLine(word), fmt.Sprintf(format, args...))
+		return cli.Refuse("Invalid port map %s: %s", event.OneLine(word), fmt.Sprintf(format, args...))
 	}
 	parts := strings.Split(word, ":")
 	if len(parts) != 3 {
@@ -114,13 +115,13 @@ func checkScheme(scheme string) string {
 	case "grpc":
 		return "grpc is not supported yet, only http is"
 	}
-	return fmt.Sprintf("there is no scheme %q, only http is supported", cli.OneLine(scheme))
+	return fmt.Sprintf("there is no scheme %q, only http is supported", event.OneLine(scheme))
 }
 
 func parsePortNumber(s string) (int, error) {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1 || n > 65535 || s[0] == '+' {
-		return 0, cli.Refuse("%q is not a port from 1 to 65535", cli.OneLine(s))
+		return 0, cli.Refuse("%q is not a port from 1 to 65535", event.OneLine(s))
 	}
 	return n, nil
 }
@@ -140,13 +141,9 @@ func changePorts(c *cli.Call, what string, change func(have, given []agent.PortM
 	if err := c.Server.SetPorts(c.Ctx, c.App.Name, what, log, apply); err != nil {
 		return err
 	}
-	app, err := c.Server.Load(c.App.Name)
-	if err != nil {
-		return err
-	}
-	ports, err := c.Server.Ports(app)
+	v, err := c.Server.View(c.App.Name)
 	if err == nil {
-		log.Step("Set port mappings for %s: %s", app.Name, joined(ports))
+		log.Step("Set port mappings for %s: %s", v.Name, joined(v.Ports()))
 	}
 	return err
 }
@@ -167,10 +164,11 @@ func removePorts(c *cli.Call) error {
 			return err
 		}
 	}
-	shown, err := c.Server.Ports(c.App)
+	v, err := c.View(c.App)
 	if err != nil {
 		return err
 	}
+	shown := v.Ports()
 	words := c.Args
 	c.Args = nil
 	return changePorts(c, "ports:remove", func(have, _ []agent.PortMap) ([]agent.PortMap, error) {
@@ -178,16 +176,16 @@ func removePorts(c *cli.Call) error {
 			n := slices.IndexFunc(have, func(m agent.PortMap) bool {
 				full := m
 				if full.Container == 0 {
-					full.Container = agent.DetectedPort(c.App)
+					full.Container = c.App.DetectedPort()
 				}
 				return slices.Contains([]string{full.String(), fmt.Sprintf("%s:%d", m.Scheme, m.Host), strconv.Itoa(m.Host)}, word)
 			})
 			switch {
 			case n < 0:
-				return nil, cli.Refuse("Port mapping %s is not one of app %s, which has: %s", cli.OneLine(word), c.App.Name, joined(shown))
+				return nil, cli.Refuse("Port mapping %s is not one of app %s, which has: %s", event.OneLine(word), c.App.Name, joined(shown))
 			case len(have) == 1:
 				return nil, cli.Refuse("Port mapping %s is the only one of %s: ports:set gives it another one, ports:clear the default one",
-					cli.OneLine(word), c.App.Name)
+					event.OneLine(word), c.App.Name)
 			}
 			have = slices.Delete(have, n, n+1)
 		}
@@ -208,7 +206,7 @@ func checkRemoval(word string) error {
 		return err
 	}
 	if err != nil {
-		return cli.Refuse("Invalid port map %s: %s", cli.OneLine(word), err)
+		return cli.Refuse("Invalid port map %s: %s", event.OneLine(word), err)
 	}
 	return nil
 }
@@ -226,10 +224,11 @@ func listPorts(c *cli.Call) error {
 	if err := cli.OneOf("format", format, "stdout", "json"); err != nil {
 		return err
 	}
-	ports, err := c.Server.Ports(c.App)
+	v, err := c.View(c.App)
 	if err != nil {
 		return err
 	}
+	ports := v.Ports()
 	if format == "json" {
 		data, err := json.Marshal(ports)
 		c.Print("%s\n", data)
@@ -249,13 +248,11 @@ var portsReport = cli.Reporter{
 	Noun: "ports",
 	Keys: []string{"ports-map", "ports-map-detected"},
 	Collect: func(c *cli.Call, app *agent.App, _ string) (map[string]string, error) {
-		set, err := c.Settings()
-		detected := agent.PortMap{Scheme: "http", Host: set.Nginx.Port, Container: agent.DetectedPort(app)}
+		v, err := c.View(app)
+		detected := agent.PortMap{Scheme: "http", Host: v.Settings.Nginx.Port, Container: app.DetectedPort()}
 		own := ""
-		if len(app.State.Ports) > 0 && err == nil {
-			var ports []agent.PortMap
-			ports, err = c.Server.Ports(app)
-			own = joined(ports)
+		if len(app.State.Ports) > 0 {
+			own = joined(v.Ports())
 		}
 		return map[string]string{"ports-map": own, "ports-map-detected": detected.String()}, err
 	},

@@ -5,6 +5,7 @@ import (
 
 	"dokku/agent"
 	"dokku/agent/command/cli"
+	"dokku/agent/event"
 )
 
 var proxyCommands = []cli.Spec{
@@ -25,7 +26,7 @@ var proxyProperties = cli.Properties{
 	Noun: "proxy",
 	List: []cli.Property{{Name: "type", Default: "nginx", Check: func(value string) error {
 		if value != "nginx" {
-			return cli.Refuse("Invalid type specified: %q, the only proxy that is supported is nginx", cli.OneLine(value))
+			return cli.Refuse("Invalid type specified: %q, the only proxy that is supported is nginx", event.OneLine(value))
 		}
 		return nil
 	}}},

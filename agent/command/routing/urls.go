@@ -6,7 +6,7 @@ var urlCommands = []cli.Spec{
 	{
 		Use: "url APP", Short: "Print the first URL of the app",
 		Run: func(c *cli.Call) error {
-			urls, err := c.Server.URLs(c.App)
+			urls, err := urls(c)
 			if len(urls) > 0 {
 				c.Print("%s\n", urls[0])
 			}
@@ -16,11 +16,19 @@ var urlCommands = []cli.Spec{
 	{
 		Use: "urls APP", Short: "Print the URLs of the app",
 		Run: func(c *cli.Call) error {
-			urls, err := c.Server.URLs(c.App)
+			urls, err := urls(c)
 			for _, u := range urls {
 				c.Print("%s\n", u)
 			}
 			return err
 		},
 	},
+}
+
+func urls(c *cli.Call) ([]string, error) {
+	v, err := c.View(c.App)
+	if err != nil {
+		return nil, err
+	}
+	return c.Server.Store.URLsOf(v), nil
 }

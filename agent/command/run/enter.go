@@ -8,6 +8,7 @@ import (
 
 	"dokku/agent/command/cli"
 	"dokku/agent/engine"
+	"dokku/agent/event"
 )
 
 // shells are the shells that enter tries, in this order.
@@ -58,14 +59,14 @@ func containerID(c *cli.Call) (id string, given bool, err error) {
 		return "", true, cli.Refuse("No container id specified.")
 	}
 	if len(c.Args) > 0 && strings.HasPrefix(c.Args[0], "-") && !given {
-		return "", false, c.UsageError("Invalid flag %s for enter, valid flags: --container-id", cli.OneLine(c.Args[0]))
+		return "", false, c.UsageError("Invalid flag %s for enter, valid flags: --container-id", event.OneLine(c.Args[0]))
 	}
 	return id, given, nil
 }
 
 // containerByID finds a running container of the app, also one that runs once.
 func containerByID(c *cli.Call, id string) (engine.Instance, error) {
-	host, err := c.Server.Host()
+	host, err := c.Engine()
 	if err != nil {
 		return engine.Instance{}, err
 	}
@@ -89,14 +90,14 @@ func containerByID(c *cli.Call, id string) (engine.Instance, error) {
 	}
 	what := "Invalid container id for app"
 	if len(found) > 1 {
-		what = fmt.Sprintf("Container id %q fits %d containers", cli.OneLine(id), len(found))
+		what = fmt.Sprintf("Container id %q fits %d containers", event.OneLine(id), len(found))
 	}
 	return engine.Instance{}, cli.Refuse("%s\nAvailable ids for app (%s): %s", what, c.App.Name, strings.Join(ids, " "))
 }
 
 // runningProcess finds a running process of the app by its type or its name.
 func runningProcess(c *cli.Call, process string) (engine.Instance, error) {
-	all, err := c.Server.Instances(c.Ctx, c.App)
+	all, err := c.Instances(c.App)
 	if err != nil {
 		return engine.Instance{}, err
 	}
@@ -115,12 +116,12 @@ func runningProcess(c *cli.Call, process string) (engine.Instance, error) {
 	}
 	slices.Sort(types)
 	return engine.Instance{}, cli.Refuse("No containers found for type '%s'\nAvailable types for app (%s): %s",
-		cli.OneLine(process), c.App.Name, strings.Join(types, " "))
+		event.OneLine(process), c.App.Name, strings.Join(types, " "))
 }
 
 // execIn runs the words, or a shell, in a container.
 func execIn(c *cli.Call, i engine.Instance) error {
-	host, err := c.Server.Host()
+	host, err := c.Engine()
 	if err != nil {
 		return err
 	}

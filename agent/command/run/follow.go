@@ -92,7 +92,7 @@ func (l *logReader) watch(ctx context.Context, wait *sync.WaitGroup, lines chan<
 				waiting = false
 			}
 		}
-		now, err := l.Server.Load(app.Name)
+		now, err := l.Server.Store.Load(app.Name)
 		if err != nil {
 			return err
 		}

@@ -42,14 +42,14 @@ func runLogs(c *cli.Call) error {
 	if p := c.Value("ps"); p != "" {
 		kind, _, _ := strings.Cut(p, ".")
 		if types := c.Types(); !slices.Contains(types, kind) {
-			return cli.Refuse("App %s has no process type %q, it has: %s", c.App.Name, cli.OneLine(kind), strings.Join(types, ", "))
+			return cli.Refuse("App %s has no process type %q, it has: %s", c.App.Name, event.OneLine(kind), strings.Join(types, ", "))
 		}
 	}
-	host, err := c.Server.Host()
+	host, err := c.Engine()
 	if err != nil {
 		return err
 	}
-	l := &logReader{Call: c, console: host, find: c.Server.Instances, process: c.Value("ps"), read: map[string]time.Time{}}
+	l := &logReader{Call: c, console: host, find: func(_ context.Context, a *agent.App) ([]engine.Instance, error) { return c.Instances(a) }, process: c.Value("ps"), read: map[string]time.Time{}}
 	if err := l.history(tail); err != nil {
 		return err
 	}

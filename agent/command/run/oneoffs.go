@@ -15,6 +15,7 @@ import (
 	"dokku/agent"
 	"dokku/agent/command/cli"
 	"dokku/agent/engine"
+	"dokku/agent/event"
 	"dokku/agent/text"
 )
 
@@ -36,14 +37,14 @@ func namedContainer(c *cli.Call) (container string, err error) {
 	}
 	switch _, err := strconv.ParseUint(number, 10, 32); {
 	case app == "" || err != nil:
-		return "", cli.Refuse("Invalid container name specified: %s", cli.OneLine(container))
+		return "", cli.Refuse("Invalid container name specified: %s", event.OneLine(container))
 	case kind != "run":
-		return "", cli.Refuse("Specified container must be a run container: %s", cli.OneLine(container))
+		return "", cli.Refuse("Specified container must be a run container: %s", event.OneLine(container))
 	case c.App != nil && c.App.Name != app:
-		return "", cli.Refuse("Specified container %s is not one of app %s", cli.OneLine(container), c.App.Name)
+		return "", cli.Refuse("Specified container %s is not one of app %s", event.OneLine(container), c.App.Name)
 	}
 	if c.App == nil {
-		c.App, err = c.Server.Load(app)
+		c.App, err = c.Server.Store.Load(app)
 	}
 	return container, err
 }
@@ -51,7 +52,7 @@ func namedContainer(c *cli.Call) (container string, err error) {
 // oneOffs are the app's one-off containers, or the one that is named, which has
 // to exist.
 func oneOffs(c *cli.Call, name string) ([]engine.Instance, error) {
-	list, err := c.Server.OneOffs(c.Ctx, c.App.Name)
+	list, err := agent.List(c.Ctx, c.Server, c.App.Name)
 	if err != nil || name == "" {
 		return list, err
 	}
@@ -98,7 +99,7 @@ func listOneOffs(c *cli.Call) error {
 		rows = append(rows, []string{"NAMES", "COMMAND", "CREATED"})
 	}
 	for _, i := range list {
-		rows = append(rows, []string{i.Name, cli.OneLine(i.Command), units.HumanDuration(time.Since(i.Created)) + " ago"})
+		rows = append(rows, []string{i.Name, event.OneLine(i.Command), units.HumanDuration(time.Since(i.Created)) + " ago"})
 	}
 	for _, line := range text.Columns(rows, 3) {
 		c.Print("%s\n", line)
@@ -135,7 +136,7 @@ func stopOneOffs(c *cli.Call) error {
 	if err != nil || len(list) == 0 {
 		return err
 	}
-	return c.Server.StopOneOffs(c.Ctx, c.App, list, c.Events().WithApp(c.App.Name))
+	return agent.StopAll(c.Ctx, c.Server, c.App, list, c.Events().WithApp(c.App.Name))
 }
 
 // chosenOneOffs returns the container that the command line names, or all. It
@@ -167,7 +168,7 @@ func oneOffLogs(c *cli.Call) error {
 	if err != nil || len(list) == 0 {
 		return err
 	}
-	host, err := c.Server.Host()
+	host, err := c.Engine()
 	if err != nil {
 		return err
 	}
@@ -186,7 +187,7 @@ func oneOffLogs(c *cli.Call) error {
 func parseTail(value string) (int, error) {
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 0 {
-		return 0, cli.Refuse("Invalid value %q for --num: it is how many lines to show", cli.OneLine(value))
+		return 0, cli.Refuse("Invalid value %q for --num: it is how many lines to show", event.OneLine(value))
 	}
 	return n, nil
 }

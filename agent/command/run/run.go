@@ -13,6 +13,7 @@ import (
 	"dokku/agent"
 	"dokku/agent/command/cli"
 	"dokku/agent/engine"
+	"dokku/agent/event"
 )
 
 // oneOffTTL is how long a detached command may run by default, in seconds; Dokku's.
@@ -109,11 +110,11 @@ func runAttached(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	if c.Headings() && c.Server.Declares(c.App, c.Args[0]) {
+	if v, err := c.View(c.App); err == nil && c.Headings() && v.Declares(c.Args[0]) {
 		c.Print("-----> Found '%s' in Procfile, running that command\n", c.Args[0])
 	}
 	st, release := streams(c, o.TTY)
-	last, err := c.Server.RunAttached(c.Ctx, c.App.Name, o, st, c.Events())
+	last, err := agent.RunAttached(c.Ctx, c.Server, c.App.Name, o, st, c.Events())
 	release()
 	switch {
 	case err != nil:
@@ -129,7 +130,7 @@ func runDetached(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	i, err := c.Server.RunDetached(c.Ctx, c.App.Name, o, c.Events())
+	i, err := agent.RunDetached(c.Ctx, c.Server, c.App.Name, o, c.Events())
 	if err != nil {
 		return coded(err)
 	}
@@ -153,7 +154,7 @@ func oneOff(c *cli.Call, tty bool) (agent.OneOff, error) {
 	for _, pair := range own {
 		key, value, ok := strings.Cut(pair, "=")
 		if !ok {
-			return o, cli.Refuse("Invalid env pair: %s", cli.OneLine(pair))
+			return o, cli.Refuse("Invalid env pair: %s", event.OneLine(pair))
 		}
 		if err := errors.Join(cli.CheckKey(key), cli.CheckValue(key, value)); err != nil {
 			return o, err
@@ -173,7 +174,7 @@ func parseTTL(value string) (time.Duration, error) {
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 1 || n > int(longestTTL/time.Second) {
-		return 0, cli.Refuse("--ttl-seconds must be a positive integer, of at most %d: it is %q", int(longestTTL/time.Second), cli.OneLine(value))
+		return 0, cli.Refuse("--ttl-seconds must be a positive integer, of at most %d: it is %q", int(longestTTL/time.Second), event.OneLine(value))
 	}
 	return time.Duration(n) * time.Second, nil
 }
@@ -185,9 +186,9 @@ func checkWords(words []string) error {
 		case n == 0 && strings.TrimSpace(word) == "":
 			return cli.Refuse("No command specified: the first word after the app is empty")
 		case strings.Contains(word, "\x00"):
-			return cli.Refuse("Invalid argument %q: it has a NUL byte, which a command line cannot hold", cli.OneLine(word))
+			return cli.Refuse("Invalid argument %q: it has a NUL byte, which a command line cannot hold", event.OneLine(word))
 		case !utf8.ValidString(word):
-			return cli.Refuse("Invalid argument %q: it is not valid UTF-8, and could not be passed on as it is", cli.OneLine(word))
+			return cli.Refuse("Invalid argument %q: it is not valid UTF-8, and could not be passed on as it is", event.OneLine(word))
 		}
 	}
 	return nil

@@ -1,0 +1,52 @@
+package cli
+
+import (
+	"dokku/agent"
+	"dokku/agent/engine"
+	"dokku/scale"
+)
+
+// Settings are the server's settings. They are read once for a command line.
+func (r *Runner) Settings() (agent.Settings, error) {
+	if r.settings == nil {
+		set, err := r.Server.Store.Settings()
+		if err != nil {
+			return set, err
+		}
+		r.settings = &set
+	}
+	return *r.settings, nil
+}
+
+// View is an app together with the server's settings.
+func (r *Runner) View(app *agent.App) (agent.View, error) {
+	set, err := r.Settings()
+	return agent.View{App: app, Settings: set}, err
+}
+
+// Engine is the engine that the server's settings name.
+func (r *Runner) Engine() (engine.Host, error) {
+	set, err := r.Settings()
+	if err != nil {
+		return nil, err
+	}
+	return r.Server.Engine(set)
+}
+
+// Formation says how many processes of each type people asked for.
+func (r *Runner) Formation(app *agent.App) (scale.Formation, error) {
+	v, err := r.View(app)
+	if err != nil {
+		return nil, err
+	}
+	return v.Formation()
+}
+
+// Instances lists the containers of the app's current release, by name.
+func (c *Call) Instances(app *agent.App) ([]engine.Instance, error) {
+	v, err := c.View(app)
+	if err != nil {
+		return nil, err
+	}
+	return c.Server.InstancesOf(c.Ctx, v)
+}

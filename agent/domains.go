@@ -1,0 +1,128 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"dokku/agent/event"
+)
+
+// ValidDomain returns an error unless d is a host name (RFC 1123). Its first part may
+// be "*".
+func ValidDomain(d string) error {
+	if len(d) > 253 {
+		return fmt.Errorf("Invalid domain %q: it has more than 253 characters", event.OneLine(d))
+	}
+	for part := range strings.SplitSeq(strings.TrimPrefix(d, "*."), ".") {
+		if part == "" || len(part) > 63 || strings.Trim(part, domainLetters) != "" || strings.Trim(part, "-") != part {
+			return fmt.Errorf("Invalid domain %q: it needs parts of letters, digits and - between dots "+
+				"(international names in their xn-- form)", event.OneLine(d))
+		}
+	}
+	return nil
+}
+
+const domainLetters = "abcdefghijklmnopqrstuvwxyz0123456789-"
+
+// DomainsFree refuses names that another app answers to. It is an answer for good only
+// in a change of names (ChangesNames), which holds the lock of all names.
+func (s *Server) DomainsFree(app string, names ...string) error {
+	set, err := s.Store.Settings()
+	if err != nil {
+		return err
+	}
+	d, owner, err := s.Store.domainTaken(set, names, app)
+	if err == nil && owner != "" {
+		//lint:ignore ST1005 a message of domains:add
+		err = fmt.Errorf("Domain %s belongs to app %s: remove it there first (domains:remove %s %s)", d, owner, owner, d)
+	}
+	return err
+}
+
+// EnableDomains gives an app whose names were taken away all of them back, unless
+// others have got them meanwhile.
+func (s *Server) EnableDomains(v View, st *State) error {
+	if !st.DomainsDisabled {
+		return nil
+	}
+	st.DomainsDisabled = false
+	return s.DomainsFree(v.Name, v.With(*st).Domains()...)
+}
+
+// SetGlobalDomains changes the domains below which apps get their names. change gets
+// the present ones. A change that would give an app the name of another one is
+// refused. The apps that have no names of their own answer to the new ones then.
+func (s *Server) SetGlobalDomains(ctx context.Context, change func([]string) ([]string, error), log event.Log) error {
+	set, err := s.Store.Settings()
+	if err != nil {
+		return err
+	}
+	// An error that is certain by now comes before any lock is taken.
+	if err := s.changeGlobal(&set, change); err != nil {
+		return err
+	}
+	l, err := s.Store.lockApp(ctx, domainsLock, "domains:set-global", log)
+	if err != nil {
+		return err
+	}
+	err = s.Store.UpdateSettings(ctx, func(set *Settings) error { return s.changeGlobal(set, change) })
+	l.release()
+	return err
+}
+
+func (s *Server) changeGlobal(set *Settings, change func([]string) ([]string, error)) error {
+	domains, err := change(slices.Clone(set.Domains))
+	if err != nil {
+		return err
+	}
+	set.Domains = domains
+	apps, err := s.Store.Apps()
+	if err != nil {
+		return err
+	}
+	taken := map[string]string{}
+	for _, name := range apps {
+		a, err := s.Store.Load(name)
+		if err != nil {
+			return err
+		}
+		for _, d := range a.State.Domains {
+			taken[d] = name
+		}
+	}
+	for _, name := range apps {
+		for _, d := range domains {
+			if owner := taken[name+"."+d]; owner != "" && owner != name {
+				//lint:ignore ST1005 a message of domains:set-global
+				return fmt.Errorf("Domain %s.%s of app %s would belong to app %s too: remove it there first", name, d, owner, name)
+			}
+		}
+	}
+	return nil
+}
+
+// PublishDomains publishes the names of the apps that have none of their own, after a
+// change of the global domains.
+func (s *Server) PublishDomains(ctx context.Context, log event.Log) error {
+	apps, err := s.Store.Apps()
+	if err != nil {
+		return err
+	}
+	for _, name := range apps {
+		a, err := s.Store.Load(name)
+		if err != nil {
+			return err
+		}
+		if len(a.State.Domains) > 0 || !a.Deployed() {
+			continue
+		}
+		same := func(*State) error { return nil }
+		op := Op{"domains:set-global", ChangesNames}
+		if err := s.Update(ctx, name, op, log.WithApp(name), same); err != nil {
+			return fmt.Errorf("cannot give %s its new names: %w", name, err)
+		}
+	}
+	return nil
+}
