@@ -12,8 +12,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/term"
-
 	"dokku/agent"
 	"dokku/agent/command"
 	"dokku/agent/command/cli"
@@ -31,7 +29,7 @@ const defaultRoot = "/home/dokku"
 
 func main() { os.Exit(run(filepath.Base(os.Args[0]), os.Args[1:])) }
 
-// run does what the program was called for and returns the exit code.
+// run dispatches on the program's name and the first word, and returns the exit code.
 func run(name string, args []string) int {
 	switch name {
 	case "pre-receive":
@@ -57,7 +55,7 @@ func run(name string, args []string) int {
 	if word == "agent" {
 		return runAgent(ctx, root, args[1:])
 	}
-	env := environment(root, "")
+	env := cli.OS(root, "", version)
 	env.Become = func() error { return proc.Become(root) }
 	return command.Execute(ctx, env, args)
 }
@@ -82,7 +80,7 @@ func shell(root, key string) int {
 	env.Run = func(ctx context.Context, args []string) int {
 		ctx, stop := proc.Cancelled(ctx)
 		defer stop()
-		return command.Execute(ctx, environment(root, key), args)
+		return command.Execute(ctx, cli.OS(root, key, version), args)
 	}
 	return hooks.Shell(context.Background(), env)
 }
@@ -106,16 +104,6 @@ func runAgent(ctx context.Context, root string, args []string) int {
 		return fail(err)
 	}
 	return 0
-}
-
-func environment(root, key string) cli.Env {
-	dir, _ := os.Getwd() // proc.Become leaves it
-	return cli.Env{
-		Root: root, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Terminal: term.IsTerminal(int(os.Stdout.Fd())),
-		Console:  cli.NewConsole(os.Stdin, os.Stdout, os.Getenv("TERM")),
-		Version:  cli.VersionText(version), Dir: dir, User: key,
-	}
 }
 
 // fail prints an error as Dokku does, and returns the exit code.

@@ -28,11 +28,11 @@ func (k Key) String() string {
 	return fmt.Sprintf("%s NAME=%q SSHCOMMAND_ALLOWED_KEYS=%q", k.Fingerprint, k.Name, k.Options)
 }
 
-// keyOptions forbid what a key for deploys has no use for: forwarding, and
-// ~/.ssh/rc of the server. A terminal is for enter and run.
+// keyOptions forbid forwarding and the server's ~/.ssh/rc, which deploys do not
+// need. The terminal is for enter and run.
 const keyOptions = "restrict,pty"
 
-// keyName is what a key may be called: the name becomes a word of a command line.
+// keyName matches valid names of keys. A name becomes a word of a command line.
 var keyName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}$`)
 
 // ValidName reports whether a key may be called name.
@@ -103,8 +103,7 @@ func List(root string) ([]Key, error) {
 	return keys, nil
 }
 
-// Remove takes the key of that name, or with that fingerprint, away. What it
-// has open goes on.
+// Remove removes the key with that name or fingerprint. Its open connections go on.
 func Remove(root, name string) error {
 	return changeKeys(root, func(f *keyFile) error {
 		for i, l := range f.lines {
@@ -183,7 +182,7 @@ func readKeyLine(text string) keyLine {
 }
 
 // changeKeys replaces authorized_keys by one rename, so that sshd reads the old
-// or the new one and a crash loses nobody's key. Lines of others stay as they are.
+// or the new one and a crash loses no key. Lines that are not ours stay the same.
 func changeKeys(root string, change func(*keyFile) error) error {
 	dir := filepath.Join(root, ".ssh")
 	if err := (disk.Disk{}).MkdirAll(dir, 0o700); err != nil {

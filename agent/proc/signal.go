@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Cancelled returns a context that ends with the first signal, or when
-// nobody reads the output any longer, so that what was begun is cleaned up. A
-// second signal ends the program at once.
+// Cancelled returns a context that ends with the first signal, or when the reader
+// of the output goes away, so that the caller can clean up. A second signal ends
+// the program at once. The caller calls the function when it is done.
 func Cancelled(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	ctx, cancel := context.WithCancel(ctx)

@@ -99,8 +99,8 @@ func runBackup(c *cli.Call) error {
 	return nil
 }
 
-// checkApps checks the words: names of apps, each of which has to exist where exist is
-// set. A word that can only be a file's name says how to give one.
+// checkApps checks the words, which are names of apps; with exist the apps must
+// exist. For a word that looks like a file's name the error names the right flag.
 func checkApps(c *cli.Call, exist bool) error {
 	for _, name := range c.Args {
 		if strings.ContainsAny(name, "/") || strings.HasSuffix(name, ".gz") || strings.HasSuffix(name, ".tar") || strings.HasSuffix(name, ".tgz") {
@@ -121,7 +121,8 @@ func checkApps(c *cli.Call, exist bool) error {
 	return nil
 }
 
-// fileFlag is the file that a flag names. A client's file is not here.
+// fileFlag is the file that a flag names, as a path of this server. It refuses
+// clients: their files are not here.
 func fileFlag(c *cli.Call, flag, verb, instead string) (string, error) {
 	name := c.Value(flag)
 	switch {
@@ -174,7 +175,7 @@ func writeNew(c *cli.Call, path string, write func(io.Writer) error) error {
 	return d.Sync()
 }
 
-// vacant refuses a file that exists, unless it is to be replaced.
+// vacant refuses a file that exists, unless --force replaces it.
 func vacant(c *cli.Call, path string) error {
 	fi, err := os.Lstat(path)
 	switch {
@@ -190,7 +191,7 @@ func vacant(c *cli.Call, path string) error {
 	return nil
 }
 
-// reason is why, without the path again.
+// reason is the error without the path.
 func reason(err error) string {
 	var p *fs.PathError
 	if errors.As(err, &p) {
@@ -232,7 +233,7 @@ func runRestore(c *cli.Call) error {
 	return nil
 }
 
-// A counter counts what it passes on.
+// A counter counts the bytes that it passes on.
 type counter struct {
 	w io.Writer
 	n int64

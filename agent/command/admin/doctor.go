@@ -63,8 +63,8 @@ func runDoctor(c *cli.Call) error {
 	return nil
 }
 
-// printFindings prints a line for each. What is not fine goes to stderr, as
-// warnings do.
+// printFindings prints a line for each finding. Problems go to stderr, like
+// warnings.
 func printFindings(c *cli.Call, found []agent.Finding) {
 	heading := ""
 	for _, f := range found {
@@ -91,7 +91,7 @@ func printFindings(c *cli.Call, found []agent.Finding) {
 	}
 }
 
-// asLine shows what programs have said on one line.
+// asLine shows the output of a program on one line.
 func asLine(s string) string {
 	return event.Printable(strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), " | "))
 }

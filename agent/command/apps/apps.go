@@ -180,7 +180,8 @@ func runList(c *cli.Call) error {
 	return nil
 }
 
-// kept says what apps:destroy leaves: the app's data, and networks that it shared.
+// kept lists the things that apps:destroy leaves: the app's data, and networks that
+// it shared.
 func kept(app *agent.App) []string {
 	mounts, networks := slices.Clone(app.State.Mounts), []string(nil)
 	if app.Deployed() {

@@ -47,7 +47,7 @@ func checkRevVar(name string) error {
 	return cli.CheckKey(name)
 }
 
-// checkBranch accepts what git does for a branch; the value has no refs/heads/.
+// checkBranch accepts the names that git allows for branches, without refs/heads/.
 func checkBranch(name string) error {
 	ref := plumbing.NewBranchReferenceName(name)
 	if name[0] == '-' || name == "HEAD" || ref.Validate() != nil {

@@ -21,8 +21,8 @@ func runCompletion(c *Call) error {
 	return OneOf("shell", c.Args[0], "bash", "zsh", "fish")
 }
 
-// complete offers app names for the first word and, after it, what the command
-// takes. What cannot be read offers nothing: a completion never fails aloud.
+// complete offers app names for the first word, and the command's own words after
+// it. A completion never prints an error: on failure it offers nothing.
 func (r *Runner) complete(s Spec, cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
 	if !s.Rootless && r.open() != nil {
 		return nil, cobra.ShellCompDirectiveError

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Confirm has the name of what is to be destroyed typed.
+// Confirm asks for the name of the thing that the command will destroy. It refuses
+// without a terminal, and when another name is typed.
 func (c *Call) Confirm(name, what string) error {
 	if !c.Env.Terminal {
 		return Refuse("Cannot ask whether to destroy %s, since there is no terminal: use --force", name)

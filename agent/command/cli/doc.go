@@ -7,7 +7,7 @@
 // A command is described by a Spec, whose usage line is the only source of its
 // help and of the check of its words. A command line is checked whole before
 // anything is done: the words against the usage line, the app, each value. Only
-// then does a command call the agent, whose operations are the only writers. A
+// then does a command call the agent; only the agent's operations write. A
 // refused command line therefore leaves no trace, not even a lock file.
 //
 // A command line builds the one cobra command that it needs. Only help, completion

@@ -24,7 +24,9 @@ var ErrSilent = errors.New("")
 // interrupted is the exit code of a command that a signal ended, as of a shell.
 const interrupted = 130
 
-// Report is the one place that turns an error into text and an exit code.
+// Report prints an error as Dokku does and returns the exit code: 0 without an
+// error, 130 after an interruption, else the error's own ExitCode or 1. It is the
+// one place that does this.
 func Report(ctx context.Context, stderr io.Writer, err error) int {
 	if err == nil {
 		return 0
@@ -58,16 +60,16 @@ func warnTo(w io.Writer, text string) {
 	io.WriteString(w, b.String())
 }
 
-// Refuse returns an error in the words of Dokku's messages, which begin with a
-// capital letter: they are what a person reads, with nothing before them.
+// Refuse returns an error in the style of Dokku's messages: a sentence of its own,
+// which begins with a capital letter.
 func Refuse(format string, args ...any) error { return fmt.Errorf(format, args...) }
 
-// usageError says what is wrong with a command line, and how it would be right.
+// usageError returns an error in a command line, followed by the usage line.
 func usageError(cmd *cobra.Command, format string, args ...any) error {
 	return fmt.Errorf("%s\nUsage: dokku %s", fmt.Sprintf(format, args...), cmd.Use)
 }
 
-// flagError rewrites what pflag says about a flag in our words.
+// flagError rewrites pflag's errors in our words.
 func flagError(cmd *cobra.Command, err error) error {
 	if errors.Is(err, pflag.ErrHelp) {
 		return err

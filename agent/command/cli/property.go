@@ -19,7 +19,7 @@ type Property struct {
 	Check   func(value string) error
 }
 
-// Properties are those of a noun, and where they are kept.
+// Properties are the properties of a noun, and where they are kept.
 type Properties struct {
 	Noun string
 	List []Property
@@ -108,8 +108,8 @@ func (p Properties) store(c *Call, name, value string) error {
 	})
 }
 
-// Report adds the raw, the server's and the effective value of each property
-// to a report's values, and where the effective one is from.
+// Report adds four values of each property to a report: the app's, the server's,
+// the effective one, and its origin.
 func (p Properties) Report(values map[string]string, st *agent.State, set agent.Settings) {
 	for _, q := range p.List {
 		own, server := p.Get(st, q.Name), (*p.Server(&set))[q.Name]
@@ -122,7 +122,7 @@ func (p Properties) Report(values map[string]string, st *agent.State, set agent.
 	}
 }
 
-// origin says whose value holds; "" where there is none.
+// origin names the source of the effective value; "" if there is no value.
 func origin(own, server, fixed string) string {
 	switch {
 	case own != "":
@@ -135,7 +135,7 @@ func origin(own, server, fixed string) string {
 	return ""
 }
 
-// Keys are the names under which report adds values.
+// Keys are the names of the values that Report adds.
 func (p Properties) Keys() []string {
 	var keys []string
 	for _, q := range p.List {
@@ -147,8 +147,8 @@ func (p Properties) Keys() []string {
 	return keys
 }
 
-// Put stores a value in a map, which is made when it is missing; an empty value
-// removes it.
+// Put stores a value in a map, and makes the map if it is nil. An empty value
+// removes the name.
 func Put(m *map[string]string, name, value string) {
 	if value == "" {
 		delete(*m, name)

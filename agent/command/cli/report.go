@@ -18,9 +18,10 @@ import (
 // have the names of Dokku's flags, without the leading dashes.
 type Reporter struct {
 	Noun string
-	// About is what a heading calls the report; the default is the noun.
+	// About is the report's name in headings; the default is the noun.
 	About string
-	// Global collects what "NOUN:report --global" shows; nil: there is no such report.
+	// Global collects the values of "NOUN:report --global"; nil: there is no such
+	// report.
 	Global func(c *Call) (map[string]string, error)
 	// Keys are the names of the values, sorted; a name that ends in "-" stands
 	// for all names that begin so.
@@ -51,7 +52,7 @@ func (rep Reporter) Spec(short string) Spec {
 	}
 }
 
-// reportLine is what the command line of a report asks for.
+// reportLine is the parsed command line of a report.
 type reportLine struct {
 	app    string
 	only   string // a single value
@@ -91,7 +92,7 @@ func (rep Reporter) run(c *Call) error {
 }
 
 // parse reads the words itself: the flags of a report are the names of values,
-// some of which depend on what runs.
+// some of which depend on the running processes.
 func (rep Reporter) parse(c *Call) (line reportLine, help bool, err error) {
 	line.format = "stdout"
 	var single []string

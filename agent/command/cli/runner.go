@@ -15,30 +15,6 @@ import (
 	"dokku/agent/event"
 )
 
-// Env is where a command runs. It is all that a command knows of its
-// surroundings: nothing is taken from the process.
-type Env struct {
-	// Root is the DOKKU_ROOT, the folder with the apps' repositories.
-	Root   string
-	Stdin  io.Reader
-	Stdout io.Writer
-	Stderr io.Writer
-	// Terminal: Stdout is a terminal that a person looks at.
-	Terminal bool
-	// Console is the terminal that Stdin and Stdout both are; nil: they are none.
-	Console Console
-	// Version is what the command version prints.
-	Version string
-	// Become makes the process the owner of Root, before a command that needs that;
-	// nil: it is that already.
-	Become func() error
-	// Dir is where the command was called; relative names of files begin there.
-	Dir string
-	// User is the name of the ssh key that the command came with; empty on the
-	// host itself.
-	User string
-}
-
 // Runner runs one command line.
 type Runner struct {
 	Env    Env
@@ -211,7 +187,7 @@ func (r *Runner) add(root *cobra.Command, only string) {
 	}
 }
 
-// open opens the DOKKU_ROOT. What needs none works without: help, version.
+// open opens the DOKKU_ROOT. Commands that need none do not call it.
 func (r *Runner) open() error {
 	if r.Server != nil {
 		return nil

@@ -53,7 +53,7 @@ func (s Spec) name() string {
 	return name
 }
 
-// Call is one command line, found to be well formed.
+// Call is one command line that has passed the checks of its Spec.
 type Call struct {
 	*Runner
 	Ctx  context.Context // ends when the client goes away
@@ -83,15 +83,15 @@ func (c *Call) List(name string) []string {
 // Changed reports whether the command line has the flag.
 func (c *Call) Changed(name string) bool { return c.cmd.Flags().Changed(name) }
 
-// UsageError is what is wrong with the command line, and the command's usage.
+// UsageError returns an error in the command line, followed by the usage line.
 func (c *Call) UsageError(format string, args ...any) error {
 	return usageError(c.cmd, format, args...)
 }
 
-// ListNoun prints the commands of a noun, whose command has all of the tree.
+// ListNoun prints the commands of a noun. The calling command must be Whole.
 func (c *Call) ListNoun(noun string) error { return c.help(c.cmd.Root(), []string{noun}) }
 
-// shape is what a usage line says about the words.
+// shape is the number and kind of words that a usage line allows.
 type shape struct {
 	app      bool // the first word is an app, which must exist
 	required []string
@@ -192,8 +192,7 @@ func (r *Runner) bind(s Spec, cmd *cobra.Command, args []string) (*Call, error) 
 	return c, nil
 }
 
-// bare checks the words of a command line in which a flag stands for the
-// app.
+// bare checks the words after --global or --all, which stand in the place of APP.
 func (c *Call) bare(s Spec, sh shape) error {
 	if c.Runner.app != "" {
 		return usageError(c.cmd, "--app %s cannot be used together with --global or --all", c.Runner.app)
@@ -228,8 +227,8 @@ func (c *Call) count(s Spec, sh shape) error {
 	return nil
 }
 
-// Deployed refuses an app that has no release. A push that git has accepted and
-// nobody has finished yet counts: the agent settles it first.
+// Deployed refuses an app that has no release. An accepted push that is not
+// finished counts as one: the agent settles it first.
 func (c *Call) Deployed() error {
 	if !c.App.Deployed() && c.App.State.Staged == nil {
 		return &agent.NotDeployedError{App: c.App.Name}
@@ -237,7 +236,7 @@ func (c *Call) Deployed() error {
 	return nil
 }
 
-// Pushed refuses an app of which there is nothing to build.
+// Pushed refuses an app that has no commit to build.
 func (c *Call) Pushed() error {
 	v, err := c.View(c.App)
 	if err != nil {
@@ -269,7 +268,7 @@ func OneOf(what, value string, valid ...string) error {
 	return Refuse("Invalid %s %q, valid values: %s", what, value, strings.Join(valid, ", "))
 }
 
-// ChangeNext changes what the app's next release takes up, and says when that is.
+// ChangeNext changes settings that the app's next release takes up, and says so.
 func (c *Call) ChangeNext(what string, change func(*agent.State) error) error {
 	log := c.Events().WithApp(c.App.Name)
 	err := c.Server.Update(c.Ctx, c.App.Name, agent.Op{Name: what}, log, change)

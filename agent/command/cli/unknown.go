@@ -24,8 +24,8 @@ func unknown(root *cobra.Command, word string) error {
 
 const databases = "databases run in containers on a network of yours (network:create)"
 
-// elsewhere says what there is in the place of commands of Dokku's that are not
-// here, by noun or command.
+// elsewhere has the substitutes for Dokku's commands that are not here, by noun or
+// command.
 var elsewhere = map[string]string{
 	"buildpacks": "an app is built from its Dockerfile", "builder": "an app is built from its Dockerfile",
 	"builder-dockerfile": "an app is built from its Dockerfile", "builder-pack": "an app is built from its Dockerfile",

@@ -17,7 +17,7 @@ func VisibleValue(v string) string {
 	return v
 }
 
-// CheckKey accepts what a POSIX shell takes for the name of a variable.
+// CheckKey accepts the names that a POSIX shell allows for variables.
 func CheckKey(key string) error {
 	ok := key != "" && (key[0] < '0' || key[0] > '9') && strings.Trim(key, keyLetters) == ""
 	if !ok {

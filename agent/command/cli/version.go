@@ -14,9 +14,9 @@ var VersionCommands = []Spec{{
 	},
 }}
 
-// VersionText is the version that the linker has set, or else the revision that
+// versionText is the version that the linker has set, or else the revision that
 // the program was built from.
-func VersionText(linked string) string {
+func versionText(linked string) string {
 	if linked != "" {
 		return linked
 	}

@@ -94,11 +94,11 @@ func originFlags(f *pflag.FlagSet) {
 	f.Bool("origin", false, "all variables that processes find, and where each comes from")
 }
 
-// variable is a variable that an app's processes find, and who set it.
+// variable is a variable in the environment of an app's processes, and its origin.
 type variable struct{ key, origin, value string }
 
-// variables are all of them, sorted by name. What dokku sets wins over the app's
-// config, and that over the server's.
+// variables returns all of them, sorted by name. dokku's own win over the app's
+// config, and the app's over the server's.
 func variables(c *cli.Call) ([]variable, error) {
 	set, err := c.Settings()
 	if err != nil {

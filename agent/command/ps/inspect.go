@@ -11,8 +11,8 @@ import (
 // redacted stands for the value of a variable.
 const redacted = "XXXXXX"
 
-// runInspect prints a list of what the engine says of each container, without
-// the values of its environment, which may be secrets.
+// runInspect prints the engine's description of each container, without the values
+// of its environment, which may be secrets.
 func runInspect(c *cli.Call) error {
 	if err := c.Deployed(); err != nil {
 		return err

@@ -50,7 +50,7 @@ func checkProcfilePath(value string) error {
 	return nil
 }
 
-// checkCommand accepts what a Procfile does for a command.
+// checkCommand accepts every command that a Procfile may have.
 func checkCommand(name string) func(string) error {
 	return func(value string) error {
 		if _, _, err := scale.Command(value, func(string) (string, bool) { return "", true }); err != nil {
@@ -70,7 +70,7 @@ func trueOrFalse(name string) func(string) error {
 	}
 }
 
-// fixedKeys are what ps:report has besides the properties of ps:set.
+// fixedKeys are the values of ps:report besides the properties of ps:set.
 var fixedKeys = []string{
 	"deployed", "processes", "ps-can-scale", "restore", "running", "scale-origin", "status-",
 	"problem", "release", "revision", "serving", "staged", "undeployed",
@@ -127,7 +127,7 @@ func collectPS(c *cli.Call, app *agent.App, only string) (map[string]string, err
 	return values, err
 }
 
-// staged says what git has been given but does not serve yet.
+// staged describes a push that git has accepted and that does not serve yet.
 func staged(app *agent.App) string {
 	st := app.State.Staged
 	if st == nil {
@@ -136,7 +136,7 @@ func staged(app *agent.App) string {
 	return fmt.Sprintf("v%d of %s since %s", st.Release, st.New, st.Since.UTC().Format("2006-01-02T15:04:05Z"))
 }
 
-// problem says why the app is not what was pushed or asked for.
+// problem is the reason why the app differs from its push or its settings.
 func problem(s *agent.Server, app string) (string, error) {
 	p, err := s.Store.Problem(app)
 	if p == nil || err != nil {
@@ -154,7 +154,8 @@ func serving(c *cli.Call, app *agent.App) (string, error) {
 	return "v" + strconv.Itoa(n), nil
 }
 
-// addStatus adds what runs. Only a deployed app asks the engine.
+// addStatus adds the state of the processes. It asks the engine for deployed apps
+// only.
 func addStatus(c *cli.Call, values map[string]string, app *agent.App, f scale.Formation) error {
 	values["running"] = "false"
 	if !app.Deployed() {

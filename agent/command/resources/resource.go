@@ -26,7 +26,7 @@ var resourceCommands = []cli.Spec{
 	resourceClear(reserveResources),
 }
 
-// A resourceKind is what the commands of a kind have in common.
+// A resourceKind is one kind of resource settings: limits, or reservations.
 type resourceKind struct {
 	kind string // "limit"
 	noun string // in Dokku's messages
@@ -134,7 +134,7 @@ func (k resourceKind) set(c *cli.Call) error {
 	})
 }
 
-// values are those that the command line sets, by name, "" for what it clears.
+// values returns the values of the command line, by name; "" clears one.
 func (k resourceKind) values(c *cli.Call) (map[string]string, error) {
 	change := map[string]string{}
 	for _, r := range k.list {

@@ -67,7 +67,7 @@ var storageReport = cli.Reporter{
 	},
 }
 
-// chownUsers are who ensure-directory gives a folder to, as in Dokku.
+// chownUsers are the owners that ensure-directory can give a folder to, as in Dokku.
 var chownUsers = map[string]int{"herokuish": 32767, "heroku": 1000, "paketo": 2000, "packeto": 2000, "root": 0, "false": -1}
 
 var (

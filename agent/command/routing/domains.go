@@ -142,8 +142,8 @@ func domainArgs(c *cli.Call) ([]string, error) {
 }
 
 // changeDomains applies a change to the app's list, domain by domain, and then
-// says what was done. The list starts with the app's names below the global
-// domains: an app that gets another name keeps those it answers to, as in Dokku.
+// prints the changes. The list starts with the app's names below the global
+// domains: an app that gets another name keeps its present ones, as in Dokku.
 func changeDomains(c *cli.Call, what string, change func(c *cli.Call, list []string, d string) ([]string, string, error)) error {
 	domains, err := domainArgs(c)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 )
 
 // changeGlobal changes the domains below which apps get theirs, and gives the
-// apps that have none of their own their new names. change gets a copy of what
-// they are, and returns what to say once they are others.
+// apps that have none of their own their new names. change gets a copy of the
+// present domains; it returns the new ones and the lines to print afterwards.
 func changeGlobal(c *cli.Call, change func(have, given []string) (domains, said []string, err error)) error {
 	given, err := domainArgs(c)
 	if err != nil {

@@ -27,7 +27,7 @@ var nginxProperties = cli.Properties{
 	Server: func(set *agent.Settings) *map[string]string { return &set.Nginx.Properties },
 }
 
-// checkTimeout accepts what nginx does: 60, 60s, 10m.
+// checkTimeout accepts times in nginx's form: 60, 60s, 10m.
 func checkTimeout(name string) func(string) error {
 	return func(value string) error {
 		d, err := checks.ParseDuration(value)

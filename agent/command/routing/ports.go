@@ -105,7 +105,7 @@ func parsePort(word string) (m agent.PortMap, err error) {
 	return m, nil
 }
 
-// checkScheme says what is wrong with a scheme; "" is nothing.
+// checkScheme describes the error in a scheme; "" if there is none.
 func checkScheme(scheme string) string {
 	switch scheme {
 	case "http":
@@ -133,7 +133,7 @@ func changePorts(c *cli.Call, what string, change func(have, given []agent.PortM
 		return err
 	}
 	apply := func(have []agent.PortMap) ([]agent.PortMap, error) { return change(have, given) }
-	// What is wrong by now is found before anything is locked or written.
+	// Errors that show already are reported before anything is locked or written.
 	if err := c.Server.CheckPorts(c.Ctx, c.App, apply); err != nil {
 		return err
 	}

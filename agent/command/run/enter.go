@@ -11,7 +11,7 @@ import (
 	"dokku/agent/event"
 )
 
-// shells are what enter opens, the first that the container has.
+// shells are the shells that enter tries, in this order.
 var shells = []string{"/bin/bash", "/bin/sh"}
 
 func enter(c *cli.Call) error {
@@ -152,7 +152,7 @@ func firstOf(s, sep string) string {
 	return first
 }
 
-// bestShell makes the words the best shell that the container has.
+// bestShell puts the best shell of the container in the place of the words.
 func bestShell(c *cli.Call, host engine.Host, i engine.Instance) error {
 	for _, shell := range shells {
 		_, exit, err := host.Exec(c.Ctx, i.ID, []string{shell, "-c", ":"})

@@ -16,8 +16,8 @@ const (
 	orderWindow = 100 * time.Millisecond
 	// lookInterval is how often -t looks whether other processes run now.
 	lookInterval = time.Second
-	// reopened is how many lines of a process whose log ended and goes on are
-	// read again, to find those that are new.
+	// reopened is how many lines are read again of a log that ended and continues,
+	// to find the new ones.
 	reopened = 1000
 )
 

@@ -107,7 +107,7 @@ func listOneOffs(c *cli.Call) error {
 	return nil
 }
 
-// oneOffJSON prints what Dokku does, and the deadline, if there is one.
+// oneOffJSON prints Dokku's values, and the deadline, if there is one.
 func oneOffJSON(c *cli.Call, list []engine.Instance) error {
 	type item struct {
 		Name     string `json:"name"`
@@ -139,8 +139,8 @@ func stopOneOffs(c *cli.Call) error {
 	return agent.StopAll(c.Ctx, c.Server, c.App, list, c.Events().WithApp(c.App.Name))
 }
 
-// chosenOneOffs are those that the command line names, or all; it says so if
-// there are none.
+// chosenOneOffs returns the container that the command line names, or all. It
+// prints a line if there are none.
 func chosenOneOffs(c *cli.Call) ([]engine.Instance, error) {
 	name, err := namedContainer(c)
 	if err != nil {

@@ -90,7 +90,7 @@ var runCommands = []cli.Spec{
 	},
 }
 
-// runFlags are the flags before APP; what comes after it is the command's.
+// runFlags are the flags before APP; words after APP belong to the command.
 func runFlags(f *pflag.FlagSet, ttl string) {
 	f.SetInterspersed(false)
 	f.StringArrayP("env", "e", nil, "a variable beside the app's config, KEY=VALUE; may be repeated")
@@ -179,7 +179,7 @@ func parseTTL(value string) (time.Duration, error) {
 	return time.Duration(n) * time.Second, nil
 }
 
-// checkWords accepts what can be a command's arguments.
+// checkWords accepts words that can be the arguments of a command.
 func checkWords(words []string) error {
 	for n, word := range words {
 		switch {
@@ -214,7 +214,7 @@ type missingError struct{ error }
 
 func (e missingError) Unwrap() error { return e.error }
 
-// ExitCode is what a shell exits with.
+// ExitCode is a shell's.
 func (missingError) ExitCode() int { return 127 }
 
 // coded gives an error the exit code that a shell would.

@@ -44,7 +44,7 @@ func streams(c *cli.Call, tty bool) (st engine.Streams, release func()) {
 	return st, release
 }
 
-// terminalEnv tells a command with a terminal what that is.
+// terminalEnv is TERM for a command with a terminal, or nothing.
 func terminalEnv(c *cli.Call, tty bool) []string {
 	if tty && c.Env.Console != nil && c.Env.Console.Type() != "" {
 		return []string{"TERM=" + c.Env.Console.Type()}
