@@ -195,7 +195,7 @@ func (a *App) DetectedPort() int {
 	if a.Current == nil {
 		return defaultPort
 	}
-	return a.Current.detected()
+	return a.Current.DetectedPort()
 }
 
 // OwnEnvironment is what dokku itself puts into the environment of the app's web
@@ -248,9 +248,9 @@ func (st *State) startCommand() string {
 	return cmp.Or(st.PS[propDockerfileStart], st.PS[propStart])
 }
 
-// detected is the web port of the release's image. Releases from before there
+// DetectedPort is the web port of the release's image. Releases from before there
 // were port mappings have it as their only port.
-func (r *Release) detected() int {
+func (r *Release) DetectedPort() int {
 	if r.Detected != 0 {
 		return r.Detected
 	}

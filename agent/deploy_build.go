@@ -159,7 +159,7 @@ func (x *session) discard(ctx context.Context) {
 
 // deployed prints what is live now.
 func (x *session) deployed(since time.Time) {
-	urls := x.Env.Store.URLsOf(x.view())
+	urls := x.Env.URLsOf(x.view())
 	if wait := waitToRetire(x.view()); len(x.State.Retiring) > 0 && wait > 0 {
 		x.log.Step("Shutting down old containers in %g seconds", wait.Seconds())
 	}

@@ -36,7 +36,7 @@ func (x *session) decide(ctx context.Context, decided string) error {
 }
 
 func (x *session) tryConverge(ctx context.Context, startEnded bool) error {
-	d, err := x.Env.Store.desiredOf(x.view())
+	d, err := desiredOf(x.Env.Store, x.view())
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // desiredOf says what the app's state asks for.
-func (s *Store) desiredOf(v View) (Desired, error) {
+func desiredOf(s *Store, v View) (Desired, error) {
 	d := Desired{App: v.Name, Stopped: v.State.Stopped,
 		Retiring: v.State.Retiring, Images: map[string]bool{}, Former: v.former()}
 	numbers, err := s.releaseNumbers(v.Name)

@@ -3,15 +3,9 @@ package agent
 import (
 	"context"
 	"dokku/agent/engine"
-	"dokku/agent/engine/docker"
 	"dokku/agent/proxy"
-	"dokku/agent/proxy/nginx"
 	"dokku/build"
-	"dokku/build/dockerfile"
-	"fmt"
 	"net"
-	"net/netip"
-	"os"
 	"sync"
 )
 
@@ -20,16 +14,23 @@ import (
 type Env struct {
 	Store *Store
 
+	// Connect opens the engine that the settings name, and a builder on it; Reach opens
+	// the proxy. They are called once, on first use, for what is nil of the next fields.
+	Connect func(Settings) (engine.Host, Builder, error)
+	Reach   func(Settings) proxy.Proxy
+
 	mu    sync.Mutex
 	host  engine.Host
 	proxy proxy.Proxy
-	// image builds an image. Engine sets it unless a test has; use it after Engine.
-	image func(context.Context, build.Request) (build.Result, error)
-	// dial opens the gate's connections; nil: a net.Dialer. Tests replace it.
+	image Builder
+	// dial opens the gate's connections; nil: a net.Dialer.
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// owner finds the git that a push belongs to; tests replace it.
+	// owner finds the git that a push belongs to.
 	owner func() (Owner, error)
 }
+
+// Builder builds the image of a revision.
+type Builder func(context.Context, build.Request) (build.Result, error)
 
 // Engine returns the engine that the settings name. It prepares the connection on
 // first use.
@@ -39,41 +40,22 @@ func (s *Env) Engine(set Settings) (engine.Host, error) {
 	if s.host != nil {
 		return s.host, nil
 	}
-	var err error
-	c := docker.Config{Host: set.Docker, Root: s.Store.identity}
-	if set.Pool != "" {
-		if c.Pool, err = netip.ParsePrefix(set.Pool); err != nil {
-			return nil, fmt.Errorf("cannot use the pool of addresses %q of %s: %w", set.Pool, s.Store.own("server.json"), err)
-		}
-	}
-	d, err := docker.New(c)
+	host, image, err := s.Connect(set)
 	if err != nil {
 		return nil, err
 	}
-	if s.image == nil {
-		s.image = build.Builders{dockerfile.New(dockerfile.Config{Client: d.Client})}.Build
+	if s.host = host; s.image == nil {
+		s.image = image
 	}
-	s.host = docker.Counted(d)
-	return s.host, nil
+	return host, nil
 }
 
 // Proxy returns the proxy that the settings name.
 func (s *Env) Proxy(set Settings) proxy.Proxy {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.proxy != nil {
-		return s.proxy
+	if s.proxy == nil {
+		s.proxy = s.Reach(set)
 	}
-	c := nginx.Config{Dir: s.Store.own("nginx"), Disk: s.Store.disk, Port: set.Nginx.Port, Check: set.Nginx.Check, Reload: set.Nginx.Reload}
-	if len(c.Check) == 0 {
-		c.Check = []string{"sudo", "-n", "/usr/local/lib/dokku/nginx-check"}
-	}
-	if len(c.Reload) == 0 {
-		c.Reload = []string{"sudo", "-n", "/usr/local/lib/dokku/nginx-reload"}
-	}
-	if _, err := os.Stat("/proc/net/if_inet6"); err == nil {
-		c.IPv6 = true
-	}
-	s.proxy = nginx.New(c)
 	return s.proxy
 }

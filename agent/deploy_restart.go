@@ -27,7 +27,7 @@ func (x *session) restart(ctx context.Context, cause string, kept map[string]Ide
 	next := x.State.clone()
 	change(&next)
 	x.view().With(next).Provide(r)
-	r.Detected = x.Current.detected()
+	r.Detected = x.Current.DetectedPort()
 	if _, on := kept[scale.Web]; !on { // what goes on listens where it did
 		r.Port = next.webPort(r.Detected)
 	}

@@ -9,8 +9,8 @@ import (
 	"dokku/agent/proxy"
 )
 
-// URLs are the addresses at which the app's web processes can be reached.
-func (s *Store) URLsOf(a View) []string {
+// URLsOf are the addresses at which the app's web processes can be reached.
+func (s *Env) URLsOf(a View) []string {
 	if a.State.ProxyDisabled {
 		return []string{fmt.Sprintf("http://%s:%d", hostAddress(), a.State.HostPort)}
 	}
@@ -20,7 +20,7 @@ func (s *Store) URLsOf(a View) []string {
 	}
 	// Nobody has said which names lead here, so a name may not lead anywhere; the
 	// address answers for the only app.
-	if !a.State.DomainsDisabled && len(a.State.Domains) == 0 && len(a.Settings.Domains) == 0 && s.only(a.Name) {
+	if !a.State.DomainsDisabled && len(a.State.Domains) == 0 && len(a.Settings.Domains) == 0 && only(s.Store, a.Name) {
 		domains = append([]string{hostAddress()}, domains...)
 	}
 	var urls []string
@@ -37,7 +37,7 @@ func (s *Store) URLsOf(a View) []string {
 }
 
 // only reports whether no other app is deployed behind the proxy.
-func (s *Store) only(app string) bool {
+func only(s *Store, app string) bool {
 	apps, err := s.Apps()
 	if err != nil {
 		return false
@@ -83,7 +83,7 @@ func routePorts(mappings []PortMap, r *Release) []proxy.Port {
 	for i, m := range mappings {
 		p := proxy.Port{Host: m.Host, Container: m.Container}
 		if m.Container == 0 {
-			p.Container = r.detected()
+			p.Container = r.DetectedPort()
 		}
 		if i == 0 || p.Container == r.Port {
 			p.Container = 0

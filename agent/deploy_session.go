@@ -57,7 +57,7 @@ const ownerPatience = 5 * time.Minute
 const hookPatience = 5 * time.Second
 
 // ownersTurn reports whether the hooks of the push can be expected to go on.
-func (st *Staged) ownersTurn() bool {
+func ownersTurn(st *Staged) bool {
 	return st != nil && time.Since(st.Since).Abs() < hookPatience && st.Owner.Alive()
 }
 

@@ -115,7 +115,7 @@ func (d *examination) checkProcesses(ctx context.Context, a *App) []Finding {
 		return []Finding{wrong(check, HealthProblem, "", "%s", err)}
 	}
 	v := View{a, d.set}
-	want, err := d.Server.Store.desiredOf(v)
+	want, err := desiredOf(d.Server.Store, v)
 	if err != nil {
 		return []Finding{wrong(check, HealthProblem, "", "cannot tell what is to run: %s", err)}
 	}

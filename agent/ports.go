@@ -20,7 +20,7 @@ func (s *Server) SetPorts(ctx context.Context, app, what string, log event.Log, 
 		}
 		next := x.State.clone()
 		next.Ports = want
-		if x.Current != nil && !x.State.Stopped && next.webPort(x.Current.detected()) != x.Current.Port {
+		if x.Current != nil && !x.State.Stopped && next.webPort(x.Current.DetectedPort()) != x.Current.Port {
 			log.Step("Restarting app %s", app)
 			return x.restart(ctx, what, nil, func(st *State) { st.Ports = want })
 		}

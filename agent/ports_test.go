@@ -45,7 +45,7 @@ func TestPortMappings(t *testing.T) {
 	if want := "[http:80:8080 http:10080:8080 http:10081:9000]"; err != nil || fmt.Sprint(ports) != want {
 		t.Errorf("the ports are %v (%v), want %s", ports, err, want)
 	}
-	if urls := m.server.Store.URLsOf(a); !strings.HasSuffix(urls[len(urls)-1], ":10081") {
+	if urls := m.server.URLsOf(a); !strings.HasSuffix(urls[len(urls)-1], ":10081") {
 		t.Errorf("%v", urls)
 	}
 

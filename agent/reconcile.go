@@ -42,7 +42,7 @@ func (s *Server) tryReconcile(ctx context.Context, app string, startEnded bool, 
 		return nil, false, err
 	}
 	defer l.release()
-	if a, err := s.Store.Load(app); err == nil && a.State.Staged.ownersTurn() {
+	if a, err := s.Store.Load(app); err == nil && ownersTurn(a.State.Staged) {
 		return nil, false, nil
 	}
 	x, err := s.open(app, l, log)

@@ -7,6 +7,7 @@ import (
 
 	"dokku/agent/engine"
 	"dokku/agent/event"
+	"dokku/agent/proxy"
 )
 
 // Server is one DOKKU_ROOT: its apps and settings, and the engine and the
@@ -30,7 +31,11 @@ func Open(root string) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot find this program's own file: %w", err)
 	}
-	return &Server{Env: &Env{Store: &Store{Root: root}, owner: findOwner}, Binary: binary}, nil
+	st := &Store{Root: root}
+	return &Server{Env: &Env{Store: st, owner: findOwner,
+		Connect: func(set Settings) (engine.Host, Builder, error) { return connect(st, set) },
+		Reach:   func(set Settings) proxy.Proxy { return reach(st, set) },
+	}, Binary: binary}, nil
 }
 
 // Log returns an event log that goes to the host's log and to the writers.
