@@ -14,7 +14,7 @@ import (
 // host cannot listen on is refused first.
 func (s *Server) SetPorts(ctx context.Context, app, what string, log event.Log, change func([]PortMap) ([]PortMap, error)) error {
 	return s.with(ctx, app, Op{what, ChangesRoute}, log, func(x *session) error {
-		want, err := x.Env.wantedPorts(ctx, x.view(), change)
+		want, err := s.wantedPorts(ctx, x.view(), change)
 		if err != nil {
 			return err
 		}
@@ -40,7 +40,7 @@ func (s *Server) CheckPorts(ctx context.Context, a *App, change func([]PortMap) 
 }
 
 // wantedPorts applies a change, sorts, and refuses what cannot be.
-func (s *Env) wantedPorts(ctx context.Context, v View, change func([]PortMap) ([]PortMap, error)) ([]PortMap, error) {
+func (s *Server) wantedPorts(ctx context.Context, v View, change func([]PortMap) ([]PortMap, error)) ([]PortMap, error) {
 	have := slices.Clone(v.State.Ports)
 	if len(have) == 0 {
 		have = []PortMap{{Scheme: "http", Host: v.Settings.Nginx.Port}}
