@@ -30,12 +30,12 @@ func flushes(t *testing.T, dir string) (n int) {
 		t.Fatalf("git push: %v\n%s", err, out)
 	}
 	text, err := os.ReadFile(trace)
-	check(t, err)
+	must(t, err)
 	for line := range bytes.Lines(text) {
 		var e struct{ Category, Key, Value string }
 		if json.Unmarshal(line, &e); e.Category == "fsync" && e.Key == "fsync/hardware-flush" {
 			var count int
-			check(t, json.Unmarshal([]byte(e.Value), &count))
+			must(t, json.Unmarshal([]byte(e.Value), &count))
 			n += count
 		}
 	}
@@ -52,7 +52,7 @@ func TestGitSyncs(t *testing.T) {
 		t.Errorf("git has synced %d files: %s", n, version)
 	}
 	entries, err := os.ReadDir(filepath.Join(dir, "objects"))
-	if check(t, err); len(entries) != 2 {
+	if must(t, err); len(entries) != 2 {
 		t.Errorf("objects has %v, want info and pack", entries)
 	}
 	plain := filepath.Join(t.TempDir(), "plain")
@@ -61,8 +61,8 @@ func TestGitSyncs(t *testing.T) {
 		t.Errorf("git syncs %d files by itself: is the configuration needed?", n)
 	}
 	// What an older version has made gets the same.
-	check(t, os.WriteFile(filepath.Join(plain, "config"), []byte("[core]\n\tbare = true"), 0o600))
-	check(t, harden(disk.Disk{}, plain, false))
+	must(t, os.WriteFile(filepath.Join(plain, "config"), []byte("[core]\n\tbare = true"), 0o600))
+	must(t, harden(disk.Disk{}, plain, false))
 	gitIn(t, plain, "update-ref", "-d", "refs/heads/main")
 	if n := flushes(t, plain); counts && n < 3 {
 		t.Errorf("after harden git has synced %d files", n)
@@ -73,20 +73,20 @@ func TestGitSyncs(t *testing.T) {
 func TestHarden(t *testing.T) {
 	dir := newRepository(t)
 	before, err := os.ReadFile(filepath.Join(dir, "config"))
-	check(t, err)
+	must(t, err)
 	for range 2 {
-		check(t, harden(disk.Disk{}, dir, true))
+		must(t, harden(disk.Disk{}, dir, true))
 	}
 	if after, _ := os.ReadFile(filepath.Join(dir, "config")); !bytes.Equal(before, after) {
 		t.Errorf("what lacks nothing is changed:\n%s", after)
 	}
 	gitIn(t, dir, "config", "core.fsync", "none")
 	gitIn(t, dir, "config", "--unset", "receive.unpackLimit")
-	check(t, harden(disk.Disk{}, dir, false))
+	must(t, harden(disk.Disk{}, dir, false))
 	if got := gitIn(t, dir, "config", "core.fsync") + gitIn(t, dir, "config", "receive.unpackLimit"); got != "none1" {
 		t.Errorf("got %q", got)
 	}
-	check(t, harden(disk.Disk{}, dir, true))
+	must(t, harden(disk.Disk{}, dir, true))
 	if got := gitIn(t, dir, "config", "core.fsync"); got != "committed,reference" {
 		t.Errorf("core.fsync is %q", got)
 	}
@@ -95,5 +95,12 @@ func TestHarden(t *testing.T) {
 	os.Rename(filepath.Join(dir, "other"), filepath.Join(dir, "config"))
 	if err := harden(disk.Disk{}, dir, false); err == nil || !strings.Contains(err.Error(), "config.lock") {
 		t.Errorf("a configuration that git holds is changed: %v", err)
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }
