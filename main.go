@@ -18,6 +18,7 @@ import (
 	"dokku/agent/event"
 	"dokku/agent/proc"
 	"dokku/agent/proxy/nginx"
+	"dokku/agent/watch"
 	"dokku/hooks"
 )
 
@@ -100,7 +101,7 @@ func runAgent(ctx context.Context, root string, args []string) int {
 	// Warnings go to the journal too.
 	terminal := event.NewTerminal(io.Discard, os.Stderr, true)
 	defer terminal.Close()
-	if err := agent.Run(ctx, server, server.Log(terminal)); err != nil && ctx.Err() == nil {
+	if err := watch.Run(ctx, server, server.Log(terminal)); err != nil && ctx.Err() == nil {
 		return fail(err)
 	}
 	return 0

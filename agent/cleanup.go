@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"dokku/agent/deploy"
 	"dokku/agent/event"
 )
 
@@ -21,7 +22,7 @@ func (s *Server) Cleanup(ctx context.Context, app string, log event.Log) error {
 	}
 	var errs []error
 	for _, name := range apps {
-		errs = append(errs, s.with(ctx, name, Op{Name: "cleanup"}, log, func(x *session) error { return x.cleanup(ctx) }))
+		errs = append(errs, s.With(ctx, name, deploy.Op{Name: "cleanup"}, log, func(x *deploy.Session) error { return x.Cleanup(ctx) }))
 	}
 	return errors.Join(errs...)
 }

@@ -5,21 +5,24 @@ import (
 	"net/netip"
 	"os"
 
+	"dokku/agent/app"
+	"dokku/agent/deploy"
 	"dokku/agent/engine"
 	"dokku/agent/engine/docker"
 	"dokku/agent/proxy"
 	"dokku/agent/proxy/nginx"
+	"dokku/agent/store"
 	"dokku/build"
 	"dokku/build/dockerfile"
 )
 
 // connect opens the Docker Engine that the settings name, and the builders on it.
-func connect(s *Store, set Settings) (engine.Host, Builder, error) {
-	c := docker.Config{Host: set.Docker, Root: s.identity}
+func connect(s *store.Store, set app.Settings) (engine.Host, deploy.Builder, error) {
+	c := docker.Config{Host: set.Docker, Root: s.Identity}
 	if set.Pool != "" {
 		var err error
 		if c.Pool, err = netip.ParsePrefix(set.Pool); err != nil {
-			return nil, nil, fmt.Errorf("cannot use the pool of addresses %q of %s: %w", set.Pool, s.own("server.json"), err)
+			return nil, nil, fmt.Errorf("cannot use the pool of addresses %q of %s: %w", set.Pool, s.Own("server.json"), err)
 		}
 	}
 	d, err := docker.New(c)
@@ -31,8 +34,8 @@ func connect(s *Store, set Settings) (engine.Host, Builder, error) {
 }
 
 // reach returns the nginx of this host.
-func reach(s *Store, set Settings) proxy.Proxy {
-	c := nginx.Config{Dir: s.own("nginx"), Disk: s.disk, Port: set.Nginx.Port, Check: set.Nginx.Check, Reload: set.Nginx.Reload}
+func reach(s *store.Store, set app.Settings) proxy.Proxy {
+	c := nginx.Config{Dir: s.Own("nginx"), Disk: s.Disk, Port: set.Nginx.Port, Check: set.Nginx.Check, Reload: set.Nginx.Reload}
 	if len(c.Check) == 0 {
 		c.Check = []string{"sudo", "-n", "/usr/local/lib/dokku/nginx-check"}
 	}

@@ -6,7 +6,10 @@ import (
 	"slices"
 	"strings"
 
+	"dokku/agent/app"
+	"dokku/agent/deploy"
 	"dokku/agent/event"
+	"dokku/agent/store"
 )
 
 // ValidDomain returns an error unless d is a host name (RFC 1123). Its first part may
@@ -33,7 +36,7 @@ func (s *Server) DomainsFree(app string, names ...string) error {
 	if err != nil {
 		return err
 	}
-	d, owner, err := s.Store.domainTaken(set, names, app)
+	d, owner, err := s.Store.DomainTaken(set, names, app)
 	if err == nil && owner != "" {
 		//lint:ignore ST1005 a message of domains:add
 		err = fmt.Errorf("Domain %s belongs to app %s: remove it there first (domains:remove %s %s)", d, owner, owner, d)
@@ -43,7 +46,7 @@ func (s *Server) DomainsFree(app string, names ...string) error {
 
 // EnableDomains gives an app whose names were taken away all of them back, unless
 // others have got them meanwhile.
-func (s *Server) EnableDomains(v View, st *State) error {
+func (s *Server) EnableDomains(v app.View, st *app.State) error {
 	if !st.DomainsDisabled {
 		return nil
 	}
@@ -63,16 +66,16 @@ func (s *Server) SetGlobalDomains(ctx context.Context, change func([]string) ([]
 	if err := s.changeGlobal(&set, change); err != nil {
 		return err
 	}
-	l, err := s.Store.lockApp(ctx, domainsLock, "domains:set-global", log)
+	l, err := s.Store.LockApp(ctx, store.DomainsLock, "domains:set-global", log)
 	if err != nil {
 		return err
 	}
-	err = s.Store.UpdateSettings(ctx, func(set *Settings) error { return s.changeGlobal(set, change) })
-	l.release()
+	err = s.Store.UpdateSettings(ctx, func(set *app.Settings) error { return s.changeGlobal(set, change) })
+	l.Release()
 	return err
 }
 
-func (s *Server) changeGlobal(set *Settings, change func([]string) ([]string, error)) error {
+func (s *Server) changeGlobal(set *app.Settings, change func([]string) ([]string, error)) error {
 	domains, err := change(slices.Clone(set.Domains))
 	if err != nil {
 		return err
@@ -118,8 +121,8 @@ func (s *Server) PublishDomains(ctx context.Context, log event.Log) error {
 		if len(a.State.Domains) > 0 || !a.Deployed() {
 			continue
 		}
-		same := func(*State) error { return nil }
-		op := Op{"domains:set-global", ChangesNames}
+		same := func(*app.State) error { return nil }
+		op := deploy.Op{Name: "domains:set-global", Changes: deploy.ChangesNames}
 		if err := s.Update(ctx, name, op, log.WithApp(name), same); err != nil {
 			return fmt.Errorf("cannot give %s its new names: %w", name, err)
 		}

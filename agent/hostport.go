@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"net"
+
+	"dokku/agent/app"
 )
 
 // allotPort gives the app a range of host ports that no other app has. The
 // caller holds the lock of the server's settings.
-func (s *Server) allotPort(ctx context.Context, app string) (int, error) {
+func (s *Server) allotPort(ctx context.Context, appName string) (int, error) {
 	apps, err := s.Store.Apps()
 	if err != nil {
 		return 0, err
@@ -21,15 +23,15 @@ func (s *Server) allotPort(ctx context.Context, app string) (int, error) {
 		}
 		taken[a.State.HostPort] = true
 		for _, m := range a.State.Ports {
-			taken[m.Host-(m.Host-firstHostPort)%portsPerApp] = true
+			taken[m.Host-(m.Host-app.FirstHostPort)%app.PortsPerApp] = true
 		}
 	}
-	for p := firstHostPort; p+portsPerApp <= 32768; p += portsPerApp {
+	for p := app.FirstHostPort; p+app.PortsPerApp <= 32768; p += app.PortsPerApp {
 		if !taken[p] && portFree(ctx, p) {
 			return p, nil
 		}
 	}
-	return 0, fmt.Errorf("cannot give %s a host port: all of %d-32767 are taken", app, firstHostPort)
+	return 0, fmt.Errorf("cannot give %s a host port: all of %d-32767 are taken", appName, app.FirstHostPort)
 }
 
 func portFree(ctx context.Context, port int) bool {

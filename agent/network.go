@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"dokku/agent/app"
+	"dokku/agent/deploy"
 	"dokku/agent/engine"
 )
 
@@ -33,7 +35,7 @@ func (s *Server) Networks(ctx context.Context) ([]engine.NetworkInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return sharedNetworks(ctx, host)
+	return deploy.SharedNetworks(ctx, host)
 }
 
 // Joinable returns an error unless all of the networks exist; *NoNetworkError
@@ -43,7 +45,7 @@ func (s *Server) Joinable(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	return joinable(ctx, host, names)
+	return deploy.Joinable(ctx, host, names)
 }
 
 // CreateNetwork makes a network that apps, and any other container, can join.
@@ -66,7 +68,7 @@ func (s *Server) DestroyNetwork(ctx context.Context, name string) error {
 	at := slices.IndexFunc(all, func(n engine.NetworkInfo) bool { return n.Name == name })
 	switch {
 	case at < 0:
-		return &NoNetworkError{name}
+		return &deploy.NoNetworkError{Name: name}
 	case !all[at].Managed:
 		//lint:ignore ST1005 a message of network:destroy
 		return fmt.Errorf("Network %s was not made by network:create: remove it where it was made (docker network rm %[1]s)", name)
@@ -98,7 +100,7 @@ func (s *Server) networkUsers(name string) ([]string, error) {
 		return nil, err
 	}
 	asks := func(properties map[string]string) bool {
-		return slices.ContainsFunc(networkLists, func(p string) bool { return slices.Contains(SplitNetworks(properties[p]), name) })
+		return slices.ContainsFunc(app.NetworkLists, func(p string) bool { return slices.Contains(app.SplitNetworks(properties[p]), name) })
 	}
 	var users []string
 	if asks(set.Network) {

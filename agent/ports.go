@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"dokku/agent/app"
+	"dokku/agent/deploy"
 	"dokku/agent/event"
 )
 
@@ -12,51 +14,51 @@ import (
 // means the default. Another web port needs new processes, which are gated
 // before anything is stored; other ports of the host are there at once. What the
 // host cannot listen on is refused first.
-func (s *Server) SetPorts(ctx context.Context, app, what string, log event.Log, change func([]PortMap) ([]PortMap, error)) error {
-	return s.with(ctx, app, Op{what, ChangesRoute}, log, func(x *session) error {
-		want, err := s.wantedPorts(ctx, x.view(), change)
+func (s *Server) SetPorts(ctx context.Context, name, what string, log event.Log, change func([]app.PortMap) ([]app.PortMap, error)) error {
+	return s.With(ctx, name, deploy.Op{Name: what, Changes: deploy.ChangesRoute}, log, func(x *deploy.Session) error {
+		want, err := s.wantedPorts(ctx, x.View(), change)
 		if err != nil {
 			return err
 		}
-		next := x.State.clone()
+		next := x.State.Clone()
 		next.Ports = want
-		if x.Current != nil && !x.State.Stopped && next.webPort(x.Current.DetectedPort()) != x.Current.Port {
-			log.Step("Restarting app %s", app)
-			return x.restart(ctx, what, nil, func(st *State) { st.Ports = want })
+		if x.Current != nil && !x.State.Stopped && next.WebPort(x.Current.DetectedPort()) != x.Current.Port {
+			log.Step("Restarting app %s", name)
+			return x.Restart(ctx, what, nil, func(st *app.State) { st.Ports = want })
 		}
-		return x.update(ctx, Op{"ports:set", ChangesRoute}, func(st *State) error { st.Ports = want; return nil })
+		return x.Update(ctx, deploy.Op{Name: "ports:set", Changes: deploy.ChangesRoute}, func(st *app.State) error { st.Ports = want; return nil })
 	})
 }
 
 // CheckPorts returns the error that SetPorts would, as far as it can be known
 // without the app's lock. It changes nothing.
-func (s *Server) CheckPorts(ctx context.Context, a *App, change func([]PortMap) ([]PortMap, error)) error {
+func (s *Server) CheckPorts(ctx context.Context, a *app.App, change func([]app.PortMap) ([]app.PortMap, error)) error {
 	set, err := s.Store.Settings()
 	if err != nil {
 		return err
 	}
-	_, err = s.wantedPorts(ctx, View{a, set}, change)
+	_, err = s.wantedPorts(ctx, app.View{App: a, Settings: set}, change)
 	return err
 }
 
 // wantedPorts applies a change, sorts, and refuses what cannot be.
-func (s *Server) wantedPorts(ctx context.Context, v View, change func([]PortMap) ([]PortMap, error)) ([]PortMap, error) {
+func (s *Server) wantedPorts(ctx context.Context, v app.View, change func([]app.PortMap) ([]app.PortMap, error)) ([]app.PortMap, error) {
 	have := slices.Clone(v.State.Ports)
 	if len(have) == 0 {
-		have = []PortMap{{Scheme: "http", Host: v.Settings.Nginx.Port}}
+		have = []app.PortMap{{Scheme: "http", Host: v.Settings.Nginx.Port}}
 	}
 	want, err := change(have)
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(want, func(a, b PortMap) int { return a.Host - b.Host })
+	slices.SortFunc(want, func(a, b app.PortMap) int { return a.Host - b.Host })
 	for i := 1; i < len(want); i++ {
 		if want[i].Host == want[i-1].Host {
-			return nil, fmt.Errorf("Host port %d cannot be mapped twice (%s, %s)", want[i].Host, v.shown(want[i-1]), v.shown(want[i]))
+			return nil, fmt.Errorf("Host port %d cannot be mapped twice (%s, %s)", want[i].Host, v.Shown(want[i-1]), v.Shown(want[i]))
 		}
 	}
 	for _, m := range want {
-		if err := s.portTaken(ctx, v.Settings, m.Host); err != nil {
+		if err := s.PortTaken(ctx, v.Settings, m.Host); err != nil {
 			return nil, err
 		}
 	}

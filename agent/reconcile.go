@@ -2,9 +2,12 @@ package agent
 
 import (
 	"context"
+	"errors"
+
+	"dokku/agent/deploy"
 	"dokku/agent/engine"
 	"dokku/agent/event"
-	"errors"
+	"dokku/agent/repo"
 )
 
 // Reconcile settles what a push has staged, and brings the app to what was
@@ -12,23 +15,23 @@ import (
 // whenever something may have been interrupted. It has nothing to do, and says
 // nothing, when all is as it should be.
 func (s *Server) Reconcile(ctx context.Context, app string, log event.Log) error {
-	x, err := s.session(ctx, app, "reconcile", log)
+	x, err := s.Session(ctx, app, "reconcile", log)
 	if err != nil {
 		return err
 	}
-	defer x.close()
-	if x.accepted == nil { // what does not deploy was accepted too
-		if err := syncRefs(x.Env.Store.disk, x.Dir, ""); err != nil {
+	defer x.Close()
+	if x.Accepted == nil { // what does not deploy was accepted too
+		if err := repo.SyncRefs(x.Env.Store.Disk, x.Dir, ""); err != nil {
 			return err
 		}
 	}
-	return x.reconcile(ctx, false)
+	return x.Reconcile(ctx, false)
 }
 
 // Tend is what the agent does with an app: it stops what is due to retire, and
 // reconciles. left are the one-off containers, which have deadlines and clients.
 func (s *Server) Tend(ctx context.Context, app string, startEnded bool, log event.Log) (left []engine.Instance, done bool, err error) {
-	if err := s.stopDue(ctx, app); err != nil {
+	if err := s.StopDue(ctx, app); err != nil {
 		log.WithApp(app).Warn("cannot stop what retires of %s: %s", app, err)
 	}
 	return s.tryReconcile(ctx, app, startEnded, log)
@@ -37,22 +40,22 @@ func (s *Server) Tend(ctx context.Context, app string, startEnded bool, log even
 // tryReconcile is Reconcile that does not wait: done is false when somebody
 // else has the lock, or git has yet to decide.
 func (s *Server) tryReconcile(ctx context.Context, app string, startEnded bool, log event.Log) (left []engine.Instance, done bool, err error) {
-	l, ok, err := s.Store.tryLock(app, "the agent")
+	l, ok, err := s.Store.TryLock(app, "the agent")
 	if err != nil || !ok {
 		return nil, false, err
 	}
-	defer l.release()
-	if a, err := s.Store.Load(app); err == nil && ownersTurn(a.State.Staged) {
+	defer l.Release()
+	if a, err := s.Store.Load(app); err == nil && deploy.OwnersTurn(a.State.Staged) {
 		return nil, false, nil
 	}
-	x, err := s.open(app, l, log)
-	if errors.Is(err, errUndecided) {
+	x, err := s.Open(app, l, log)
+	if errors.Is(err, deploy.ErrUndecided) {
 		return nil, false, nil
 	}
 	if err != nil {
 		return nil, true, err
 	}
-	x.leaveStops, x.byAgent = true, true
-	err = x.reconcile(ctx, startEnded)
-	return x.oneOffs, true, err
+	x.LeaveStops, x.ByAgent = true, true
+	err = x.Reconcile(ctx, startEnded)
+	return x.OneOffs, true, err
 }

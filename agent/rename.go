@@ -2,10 +2,14 @@ package agent
 
 import (
 	"context"
-	"dokku/agent/event"
 	"errors"
 	"slices"
 	"time"
+
+	"dokku/agent/app"
+	"dokku/agent/deploy"
+	"dokku/agent/event"
+	"dokku/agent/store"
 )
 
 // Rename gives an app another name, with all that it has: repository, releases,
@@ -18,7 +22,7 @@ import (
 // After it, the new app serves with the containers of the old name, which the
 // agent, or whoever works on the app next, replaces and removes.
 func (s *Server) Rename(ctx context.Context, old, name string, skipDeploy bool, log event.Log) error {
-	if err := ValidName(name); err != nil {
+	if err := app.ValidName(name); err != nil {
 		return err
 	}
 	x, release, err := s.bothNames(ctx, old, name, log)
@@ -26,38 +30,38 @@ func (s *Server) Rename(ctx context.Context, old, name string, skipDeploy bool, 
 		return err
 	}
 	defer release()
-	return x.rename(ctx, name, skipDeploy, log)
+	return x.Rename(ctx, name, skipDeploy, log)
 }
 
 // bothNames takes the locks of both names, in the same order for everybody, and
 // opens the app.
-func (s *Server) bothNames(ctx context.Context, old, name string, log event.Log) (*session, func(), error) {
+func (s *Server) bothNames(ctx context.Context, old, name string, log event.Log) (*deploy.Session, func(), error) {
 	for {
 		if _, err := s.Store.Load(old); err != nil {
 			return nil, nil, err
 		}
-		var locks []*lock
+		var locks []*store.Lock
 		release := func() {
 			for _, l := range locks {
-				l.release()
+				l.Release()
 			}
 		}
 		names := []string{old, name}
 		slices.Sort(names)
 		for _, n := range slices.Compact(names) {
-			l, err := s.Store.lockApp(ctx, n, "apps:rename", log)
+			l, err := s.Store.LockApp(ctx, n, "apps:rename", log)
 			if err != nil {
 				release()
 				return nil, nil, err
 			}
 			locks = append(locks, l)
 		}
-		x, err := s.open(old, locks[0], log)
+		x, err := s.Open(old, locks[0], log)
 		if err == nil {
 			return x, release, nil
 		}
 		release()
-		if !errors.Is(err, errUndecided) {
+		if !errors.Is(err, deploy.ErrUndecided) {
 			return nil, nil, err
 		}
 		select {

@@ -5,15 +5,19 @@ import (
 	"os"
 	"path/filepath"
 
+	"dokku/agent/app"
+	"dokku/agent/deploy"
 	"dokku/agent/engine"
 	"dokku/agent/event"
+	"dokku/agent/proc"
 	"dokku/agent/proxy"
+	"dokku/agent/store"
 )
 
 // Server is one DOKKU_ROOT: its apps and settings, and the engine and the
 // proxy behind them. It is safe for concurrent use.
 type Server struct {
-	*Env
+	*deploy.Env
 	// Binary is the program that hooks link to.
 	Binary string
 }
@@ -31,10 +35,10 @@ func Open(root string) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot find this program's own file: %w", err)
 	}
-	st := &Store{Root: root}
-	return &Server{Env: &Env{Store: st, owner: findOwner,
-		Connect: func(set Settings) (engine.Host, Builder, error) { return connect(st, set) },
-		Reach:   func(set Settings) proxy.Proxy { return reach(st, set) },
+	st := &store.Store{Root: root}
+	return &Server{Env: &deploy.Env{Store: st, Owner: proc.ReceivePack,
+		Connect: func(set app.Settings) (engine.Host, deploy.Builder, error) { return connect(st, set) },
+		Reach:   func(set app.Settings) proxy.Proxy { return reach(st, set) },
 	}, Binary: binary}, nil
 }
 
@@ -47,13 +51,13 @@ func (s *Server) Log(term *event.Terminal) event.Log {
 }
 
 // View is an app as it is now, with the server's settings.
-func (s *Server) View(app string) (View, error) {
-	a, err := s.Store.Load(app)
+func (s *Server) View(name string) (app.View, error) {
+	a, err := s.Store.Load(name)
 	if err != nil {
-		return View{}, err
+		return app.View{}, err
 	}
 	set, err := s.Store.Settings()
-	return View{a, set}, err
+	return app.View{App: a, Settings: set}, err
 }
 
 // Host returns the engine that the settings name now.
@@ -66,7 +70,7 @@ func (s *Server) Host() (engine.Host, error) {
 }
 
 // Load reads an app; *NoAppError when there is none.
-func (s *Server) Load(app string) (*App, error) { return s.Store.Load(app) }
+func (s *Server) Load(app string) (*app.App, error) { return s.Store.Load(app) }
 
 // Settings reads the server's settings.
-func (s *Server) Settings() (Settings, error) { return s.Store.Settings() }
+func (s *Server) Settings() (app.Settings, error) { return s.Store.Settings() }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"dokku/agent/app"
 	"dokku/agent/event"
 )
 
@@ -25,14 +26,14 @@ func (s *Server) EnsureDirectory(ctx context.Context, name string, uid int, log 
 	if err != nil {
 		return err
 	}
-	l, err := s.Store.lockApp(ctx, storageLock, "storage:ensure-directory", log)
+	l, err := s.Store.LockApp(ctx, storageLock, "storage:ensure-directory", log)
 	if err != nil {
 		return err
 	}
-	defer l.release()
+	defer l.Release()
 	root := set.StorageDir()
 	if fi, err := os.Stat(root); err != nil {
-		return noStorageRoot(root, err)
+		return app.NoStorageRoot(root, err)
 	} else if !fi.IsDir() {
 		return fmt.Errorf("cannot use the data root %s: it is not a folder", root)
 	}
@@ -48,9 +49,9 @@ func (s *Server) EnsureDirectory(ctx context.Context, name string, uid int, log 
 		}
 	}
 	// Whose it is; an app may have closed a folder that it has had for long.
-	err = s.Store.disk.Sync(dir)
+	err = s.Store.Disk.Sync(dir)
 	if err == nil || errors.Is(err, fs.ErrPermission) {
-		err = s.Store.disk.Sync(root)
+		err = s.Store.Disk.Sync(root)
 	}
 	if err != nil {
 		return fmt.Errorf("made %s, which a power loss may take back: %w", dir, err)
@@ -60,12 +61,12 @@ func (s *Server) EnsureDirectory(ctx context.Context, name string, uid int, log 
 }
 
 func (s *Server) makeFolder(dir string) error {
-	err := s.Store.disk.Mkdir(dir, 0o755)
+	err := s.Store.Disk.Mkdir(dir, 0o755)
 	switch {
 	case err == nil:
 		return os.Chmod(dir, 0o755) // whatever the umask
 	case errors.Is(err, fs.ErrPermission):
-		return noStorageRoot(filepath.Dir(dir), err)
+		return app.NoStorageRoot(filepath.Dir(dir), err)
 	case !errors.Is(err, fs.ErrExist):
 		return fmt.Errorf("cannot make %s: %w", dir, err)
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"dokku/agent"
+	"dokku/agent/app"
+	"dokku/agent/deploy"
 	"dokku/agent/event"
 )
 
@@ -47,7 +49,7 @@ type Server interface {
 
 // Deployer takes a push through its two phases.
 type Deployer interface {
-	Prepare(ctx context.Context, p agent.Push, log event.Log) error
+	Prepare(ctx context.Context, p deploy.Push, log event.Log) error
 	Reconcile(ctx context.Context, app string, log event.Log) error
 	// Log returns a log that goes to the host's log and to the terminal.
 	Log(term *event.Terminal) event.Log
@@ -55,8 +57,8 @@ type Deployer interface {
 
 // Apps makes apps, and removes the ones that nothing was pushed to.
 type Apps interface {
-	Load(app string) (*agent.App, error)
-	Settings() (agent.Settings, error)
+	Load(app string) (*app.App, error)
+	Settings() (app.Settings, error)
 	Create(ctx context.Context, app string, provisional bool) error
 	// DropProvisional removes an app that a push has made and of which nothing
 	// was accepted. It leaves every other app alone.

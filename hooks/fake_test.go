@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"dokku/agent"
+	"dokku/agent/deploy"
 	"dokku/agent/event"
 )
 
@@ -68,10 +69,10 @@ type message struct {
 	Method string
 	App    string
 	PID    int
-	Refs   []agent.Ref
+	Refs   []deploy.Ref
 }
 
-func (s *fakeServer) Prepare(ctx context.Context, p agent.Push, log event.Log) error {
+func (s *fakeServer) Prepare(ctx context.Context, p deploy.Push, log event.Log) error {
 	log.Step("Preparing %s", p.App)
 	return s.ask(ctx, message{Method: "Prepare", App: p.App, Refs: p.Refs})
 }

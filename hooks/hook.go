@@ -14,9 +14,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"dokku/agent"
+	"dokku/agent/app"
+	"dokku/agent/deploy"
 	"dokku/agent/event"
 	"dokku/agent/failpoint"
+	"dokku/agent/proc"
 	"dokku/build/source"
 )
 
@@ -70,7 +72,7 @@ func (h *hook) prepare(ctx context.Context, cancel context.CancelCauseFunc, env 
 	if err := failpoint.Reach(failpoint.RefsParsed); err != nil {
 		return err
 	}
-	git, err := agent.WatchOwner(ctx)
+	git, err := proc.WatchOwner(ctx)
 	if err != nil {
 		return err
 	}
@@ -84,7 +86,7 @@ func (h *hook) prepare(ctx context.Context, cancel context.CancelCauseFunc, env 
 		}
 	}()
 	objects := source.OptionsFromEnv(h.dir, env.Getenv)
-	return h.srv.Prepare(ctx, agent.Push{App: h.app, Refs: refs, Objects: objects}, h.log)
+	return h.srv.Prepare(ctx, deploy.Push{App: h.app, Refs: refs, Objects: objects}, h.log)
 }
 
 // cancelOnSignal cancels at the first signal. Further ones are ignored: a
@@ -158,8 +160,8 @@ func openHook(env Env, m *marker) (*hook, error) {
 	if real, err := filepath.EvalSymlinks(root); err != nil || real != filepath.Dir(dir) {
 		return nil, fmt.Errorf("cannot deploy from %s: apps lie in DOKKU_ROOT, which is %s: unset DOKKU_ROOT or push to the app there", dir, root)
 	}
-	app := filepath.Base(dir)
-	if err := agent.ValidName(app); err != nil {
+	name := filepath.Base(dir)
+	if err := app.ValidName(name); err != nil {
 		return nil, err
 	}
 	srv, err := env.Open(root)
@@ -167,15 +169,15 @@ func openHook(env Env, m *marker) (*hook, error) {
 		return nil, err
 	}
 	term := event.NewTerminal(env.Stdout, env.Stderr, false)
-	return &hook{srv: srv, app: app, dir: dir, marker: m, term: term, log: srv.Log(term).WithApp(app)}, nil
+	return &hook{srv: srv, app: name, dir: dir, marker: m, term: term, log: srv.Log(term).WithApp(name)}, nil
 }
 
 // objectID is a SHA-1 or SHA-256 in hexadecimal.
 var objectID = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
 // readRefs reads what git gives to pre-receive: "<old> <new> <ref>" a line.
-func readRefs(in io.Reader) ([]agent.Ref, error) {
-	var refs []agent.Ref
+func readRefs(in io.Reader) ([]deploy.Ref, error) {
+	var refs []deploy.Ref
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
@@ -183,7 +185,7 @@ func readRefs(in io.Reader) ([]agent.Ref, error) {
 		if len(f) != 3 || !objectID.MatchString(f[0]) || !objectID.MatchString(f[1]) || !strings.HasPrefix(f[2], "refs/") {
 			return nil, fmt.Errorf("cannot read %q: git gives a hook lines of old id, new id and ref", lines.Text())
 		}
-		refs = append(refs, agent.Ref{Old: f[0], New: f[1], Name: f[2]})
+		refs = append(refs, deploy.Ref{Old: f[0], New: f[1], Name: f[2]})
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("cannot read which refs are pushed: %w", err)

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"dokku/agent"
+	"dokku/agent/deploy"
 )
 
 func wantLine(t *testing.T, out, want string) {
@@ -25,7 +25,7 @@ func TestFirstPushCreatesTheApp(t *testing.T) {
 	c := l.push("hello", "main")
 	p := l.next("Prepare")
 	id := l.git("rev-parse", "main")
-	want := []agent.Ref{{Old: strings.Repeat("0", 40), New: id, Name: "refs/heads/main"}}
+	want := []deploy.Ref{{Old: strings.Repeat("0", 40), New: id, Name: "refs/heads/main"}}
 	if p.App != "hello" || !slices.Equal(p.Refs, want) {
 		t.Errorf("Prepare gets %s %v, want hello %v", p.App, p.Refs, want)
 	}

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"syscall"
 
-	"dokku/agent"
+	"dokku/agent/app"
 	"dokku/agent/event"
 	"dokku/agent/failpoint"
 )
@@ -110,7 +110,7 @@ func (w *wrapper) serve(ctx context.Context) (int, error) {
 // ensureApp creates the app on its first push.
 func (w *wrapper) ensureApp(ctx context.Context) error {
 	_, err := w.srv.Load(w.app)
-	var none *agent.NoAppError
+	var none *app.NoAppError
 	if !errors.As(err, &none) {
 		return err
 	}
@@ -197,7 +197,7 @@ func (w *wrapper) upToDate() {
 	}
 }
 
-func describe(r *agent.Release) string {
+func describe(r *app.Release) string {
 	return fmt.Sprintf("v%d (%s)", r.Number, r.Revision[:min(7, len(r.Revision))])
 }
 

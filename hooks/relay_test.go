@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"dokku/agent"
+	"dokku/agent/deploy"
 )
 
 // closer returns a channel and what closes it.
@@ -113,7 +113,7 @@ func TestHangup(t *testing.T) {
 func TestReadRefs(t *testing.T) {
 	a, b := strings.Repeat("a", 40), strings.Repeat("0", 40)
 	refs, err := readRefs(strings.NewReader(a + " " + b + " refs/heads/main\n" + b + " " + a + " refs/tags/ü x\n"))
-	want := []agent.Ref{{Old: a, New: b, Name: "refs/heads/main"}, {Old: b, New: a, Name: "refs/tags/ü x"}}
+	want := []deploy.Ref{{Old: a, New: b, Name: "refs/heads/main"}, {Old: b, New: a, Name: "refs/tags/ü x"}}
 	if err != nil || len(refs) != 2 || refs[0] != want[0] || refs[1] != want[1] {
 		t.Errorf("readRefs = %v, %v; want %v", refs, err, want)
 	}

@@ -5,7 +5,7 @@ import (
 	"path"
 	"strings"
 
-	"dokku/agent"
+	"dokku/agent/app"
 )
 
 // A request is what a client asks for over ssh: one of git's services for an
@@ -62,7 +62,7 @@ func AppName(arg, root string) (string, error) {
 		name = strings.TrimPrefix(strings.TrimPrefix(name, "/"), "~/")
 	}
 	name = strings.TrimSuffix(name, ".git")
-	if err := agent.ValidName(name); err != nil {
+	if err := app.ValidName(name); err != nil {
 		return "", err
 	}
 	return name, nil

@@ -3,13 +3,12 @@ package scale
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-
-	"maps"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")

@@ -6,15 +6,15 @@ import (
 	"strings"
 	"testing"
 
-	"dokku/agent"
+	"dokku/agent/app"
 )
 
 func TestRename(t *testing.T) {
 	f := newFixture(t)
-	f.state("fresh", agent.State{Config: map[string]string{"A": "1"}, Domains: []string{"fresh.example.com", "www.example.org"}, Locked: true})
+	f.state("fresh", app.State{Config: map[string]string{"A": "1"}, Domains: []string{"fresh.example.com", "www.example.org"}, Locked: true})
 	f.expect("apps:rename fresh hello", fails(1, " !     Name is already taken: app hello exists\n"))
 	// A crash before the commit leaves this, which means nothing.
-	f.state("taken", agent.State{Domains: []string{"taken.example.com"}, Renamed: &agent.Renamed{From: "taken", Domains: []string{"x.org"}}})
+	f.state("taken", app.State{Domains: []string{"taken.example.com"}, Renamed: &app.Renamed{From: "taken", Domains: []string{"x.org"}}})
 	f.expect("domains:report taken --domains-app-vhosts", ok("taken.example.com\n"))
 	f.expect("apps:create other", ok("-----> Creating other...\n"))
 	if got := f.run("domains:set", "taken", "new.example.com"); got.code != 0 || got.stdout != "-----> Set new.example.com for taken\n" {
@@ -132,8 +132,8 @@ func TestMoreDomains(t *testing.T) {
 	f.expect("domains:reset fresh", ok("-----> Reset domains for fresh\n"))
 	f.expect("domains:report fresh --domains-app-vhosts", ok("fresh.example.com\n"))
 
-	for _, app := range []string{"hello", "shipped", "stopped"} {
-		f.state(app, agent.State{})
+	for _, name := range []string{"hello", "shipped", "stopped"} {
+		f.state(name, app.State{})
 	}
 	f.expect("domains:add-global example.com b.net", ok("-----> Skipping: example.com already added\n-----> Added b.net\n"))
 	f.expect("domains:remove-global example.com", ok("-----> Removed example.com\n"))

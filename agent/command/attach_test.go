@@ -10,7 +10,7 @@ import (
 	"sync"
 	"testing"
 
-	"dokku/agent"
+	"dokku/agent/app"
 )
 
 func warned(text string) result { return fails(1, " !     "+text+"\n") }
@@ -198,7 +198,7 @@ func (f *fixture) engine() {
 	server := &http.Server{Handler: e}
 	go server.Serve(l)
 	f.t.Cleanup(func() { server.Close(); os.RemoveAll(dir) })
-	f.write(".dokku/server.json", agent.Settings{Version: 1, Docker: "unix://" + l.Addr().String(), StorageRoot: f.storage()})
+	f.write(".dokku/server.json", app.Settings{Version: 1, Docker: "unix://" + l.Addr().String(), StorageRoot: f.storage()})
 }
 
 func (e *fakeEngine) add(name string, labels any) {

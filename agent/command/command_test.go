@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"dokku/agent"
+	"dokku/agent/app"
 	"dokku/agent/command/cli"
 )
 
@@ -66,12 +67,12 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	procfile := map[string]string{"Procfile": "web: ./server\nworker: ./work\n"}
-	f.release("hello", procfile, agent.State{Config: map[string]string{"GREETING": "good 'day'", "N": "1"}})
-	f.release("stopped", procfile, agent.State{Stopped: true})
-	f.release("shipped", map[string]string{"Procfile": procfile["Procfile"], "DOKKU_SCALE": "web=2\nworker=1\n"}, agent.State{})
-	f.state("taken", agent.State{Domains: []string{"taken.example.com"}})
+	f.release("hello", procfile, app.State{Config: map[string]string{"GREETING": "good 'day'", "N": "1"}})
+	f.release("stopped", procfile, app.State{Stopped: true})
+	f.release("shipped", map[string]string{"Procfile": procfile["Procfile"], "DOKKU_SCALE": "web=2\nworker=1\n"}, app.State{})
+	f.state("taken", app.State{Domains: []string{"taken.example.com"}})
 	// Nothing here may need Docker.
-	f.write(".dokku/server.json", agent.Settings{Version: 1, Docker: "unix:///nowhere.sock", Domains: []string{"example.com"},
+	f.write(".dokku/server.json", app.Settings{Version: 1, Docker: "unix:///nowhere.sock", Domains: []string{"example.com"},
 		StorageRoot: f.storage()})
 	return f
 }
@@ -94,18 +95,18 @@ func (f *fixture) write(name string, v any) {
 	}
 }
 
-func (f *fixture) state(app string, st agent.State) {
+func (f *fixture) state(app string, st app.State) {
 	f.t.Helper()
 	st.Version = 1
 	f.write(app+"/dokku/state.json", st)
 }
 
-func (f *fixture) release(app string, files map[string]string, st agent.State) {
+func (f *fixture) release(name string, files map[string]string, st app.State) {
 	f.t.Helper()
-	f.write(app+"/dokku/releases/1.json", agent.Release{Version: 1, Number: 1, Attempt: "a1", Revision: revision,
+	f.write(name+"/dokku/releases/1.json", app.Release{Version: 1, Number: 1, Attempt: "a1", Revision: revision,
 		Image: "sha256:0", Port: 5000, Files: files, Cause: "push"})
 	st.Current = 1
-	f.state(app, st)
+	f.state(name, st)
 }
 
 // result is what a command line came to.

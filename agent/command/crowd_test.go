@@ -19,8 +19,8 @@ import (
 	"testing"
 	"time"
 
-	"dokku/agent"
 	"dokku/agent/agenttest"
+	"dokku/agent/app"
 )
 
 var (
@@ -52,8 +52,8 @@ func TestProcessesAtTheSameTime(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("cannot build dokku: %s\n%s", err, out)
 	}
-	if err := writeJSON(filepath.Join(c.root, ".dokku", "server.json"), agent.Settings{Version: 1, Docker: "unix://" + emptyEngine(t),
-		Nginx: agent.NginxSettings{Port: 80, Check: []string{"true"}, Reload: []string{"true"}}}); err != nil {
+	if err := writeJSON(filepath.Join(c.root, ".dokku", "server.json"), app.Settings{Version: 1, Docker: "unix://" + emptyEngine(t),
+		Nginx: app.NginxSettings{Port: 80, Check: []string{"true"}, Reload: []string{"true"}}}); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan struct{})

@@ -9,11 +9,12 @@ import (
 	"strings"
 	"testing"
 
-	"dokku/agent"
+	"dokku/agent/app"
+	"dokku/agent/doctor"
 )
 
-// doctor is what the doctor says about an app with nothing wrong but the engine.
-func doctor(app, releases, deploy, binary string) string {
+// healthy is what the doctor says about an app with nothing wrong but the engine.
+func healthy(app, releases, deploy, binary string) string {
 	return "       " + app + " state                   fine: can be read, with " + releases + "\n" +
 		"       " + app + " permissions             fine: only " + owner() + " may read them\n" +
 		"       " + app + " repository              fine: its hooks run " + binary + "\n" +
@@ -52,7 +53,7 @@ func TestDoctor(t *testing.T) {
 	if mended := "       hello permissions             mended: " + want; got.code != 1 || got.stderr != noEngine || !strings.Contains(got.stdout, mended) {
 		t.Errorf("--fix: %+v", got)
 	}
-	all := doctor("hello", "1 release", "v1, 3f2c1d9", binary)
+	all := healthy("hello", "1 release", "v1, 3f2c1d9", binary)
 	f.expect("doctor hello", result{stdout: all, stderr: noEngine, code: 1})
 	f.expect("--app hello doctor", result{stdout: all, stderr: noEngine, code: 1})
 	f.terminal = true
@@ -77,23 +78,23 @@ func TestDoctor(t *testing.T) {
 
 func TestDoctorJSON(t *testing.T) {
 	f := newFixture(t)
-	f.write("hello/dokku/problem.json", agent.Problem{Version: 1, Text: "nginx\x1b[31m is\ndown"})
+	f.write("hello/dokku/problem.json", app.Problem{Version: 1, Text: "nginx\x1b[31m is\ndown"})
 	got := f.run("doctor", "hello", "--format", "json", "--fix")
-	var list []agent.Finding
+	var list []doctor.Finding
 	if err := json.Unmarshal([]byte(got.stdout), &list); err != nil || got.code != 1 || got.stderr != "" {
 		t.Fatalf("%v: %+v", err, got)
 	}
-	status := map[string]agent.Finding{}
+	status := map[string]doctor.Finding{}
 	for _, finding := range list {
 		if finding.App != "hello" {
 			t.Errorf("%+v", finding)
 		}
 		status[finding.Check] = finding
 	}
-	if p := status["permissions"]; p.Status != agent.HealthOK || !p.Mended {
+	if p := status["permissions"]; p.Status != doctor.HealthOK || !p.Mended {
 		t.Errorf("permissions: %+v", p)
 	}
-	if p := status["problem"]; p.Status != agent.HealthProblem || !p.Fixable || p.Mended || p.Mend != "dokku doctor hello --fix" {
+	if p := status["problem"]; p.Status != doctor.HealthProblem || !p.Fixable || p.Mended || p.Mend != "dokku doctor hello --fix" {
 		t.Errorf("problem: %+v", p)
 	}
 	for line := range strings.Lines(f.run("doctor", "hello").stderr) {

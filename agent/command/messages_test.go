@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"dokku/agent"
+	"dokku/agent/app"
 )
 
 func ok(stdout string) result { return result{stdout: stdout} }
@@ -77,7 +77,7 @@ func TestScaleStored(t *testing.T) {
 	f.expect("ps:scale stopped", ok("web:  1\nworker: 1\n"))
 	f.expect("ps:report stopped --processes", ok("2\n"))
 	// What was left for the next deploy does not win over what was said later.
-	f.state("stopped", agent.State{Current: 1, Stopped: true, ScaleNext: map[string]int{"web": 4, "worker": 4}})
+	f.state("stopped", app.State{Current: 1, Stopped: true, ScaleNext: map[string]int{"web": 4, "worker": 4}})
 	f.expect("--quiet ps:scale stopped web=2", ok(""))
 	f.expect("ps:scale stopped", ok("web:  2\nworker: 4\n"))
 }
@@ -190,7 +190,7 @@ func TestOrigins(t *testing.T) {
 	f.expect("ps:report hello --ps-origin-skip-deploy", ok("app\n"))
 	f.run("config:set", "--global", "DOKKU_CHECKS_WAIT=7")
 	f.expect("checks:report hello --checks-origin-wait", ok("server config\n"))
-	f.release("hello", map[string]string{"Procfile": "web: x\n", "CHECKS": "ATTEMPTS=3\n/\n"}, agent.State{Checks: map[string]string{"timeout": "4"}})
+	f.release("hello", map[string]string{"Procfile": "web: x\n", "CHECKS": "ATTEMPTS=3\n/\n"}, app.State{Checks: map[string]string{"timeout": "4"}})
 	f.expect("checks:report hello --checks-origin-attempts", ok("CHECKS of 3f2c1d9\n"))
 	f.expect("checks:report hello --checks-computed-attempts", ok("3\n"))
 	f.expect("checks:report hello --checks-origin-timeout", ok("app\n"))
@@ -300,8 +300,8 @@ func TestGlobalDomains(t *testing.T) {
 	f.expect("domains:set taken fresh.example.net", ok("-----> Set fresh.example.net for taken\n"))
 	f.expect("domains:set-global example.net", fails(1,
 		" !     Domain fresh.example.net of app taken would belong to app fresh too: remove it there first\n"))
-	for _, app := range []string{"hello", "shipped", "stopped"} {
-		f.state(app, agent.State{})
+	for _, name := range []string{"hello", "shipped", "stopped"} {
+		f.state(name, app.State{})
 	}
 	f.expect("domains:set-global a.net b.net", ok("-----> Set a.net b.net\n"))
 	f.expect("domains:report hello --domains-app-vhosts", ok("hello.a.net hello.b.net\n"))

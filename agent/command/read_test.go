@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"dokku/agent"
+	"dokku/agent/app"
 )
 
 // reading are command lines that only read, and show nothing of what runs.
@@ -143,6 +143,6 @@ func (f *fixture) listen() *atomic.Int64 {
 			c.Close()
 		}
 	}()
-	f.write(".dokku/server.json", agent.Settings{Version: 1, Docker: "unix://" + path, Domains: []string{"example.com"}})
+	f.write(".dokku/server.json", app.Settings{Version: 1, Docker: "unix://" + path, Domains: []string{"example.com"}})
 	return &asked
 }

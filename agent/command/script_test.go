@@ -11,7 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"dokku/agent"
+	"dokku/agent/app"
 )
 
 // TestScripts runs the scripts that need neither Docker nor nginx against the
@@ -38,7 +38,7 @@ func TestScripts(t *testing.T) {
 			}
 			// An engine that nobody can reach: nothing here may need one.
 			return writeJSON(filepath.Join(root, ".dokku", "server.json"),
-				agent.Settings{Version: 1, Docker: "unix:///nowhere.sock", Domains: []string{"example.com"}})
+				app.Settings{Version: 1, Docker: "unix:///nowhere.sock", Domains: []string{"example.com"}})
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"deployed": deployed, "exits": exits, "terminal": terminal},
 	})
@@ -47,7 +47,7 @@ func TestScripts(t *testing.T) {
 // deployed [-stopped] APP [FILE...] makes the app's first release, whose
 // repository ships the files.
 func deployed(ts *testscript.TestScript, neg bool, args []string) {
-	var st agent.State
+	var st app.State
 	if len(args) > 0 && args[0] == "-stopped" {
 		st.Stopped, args = true, args[1:]
 	}
@@ -55,7 +55,7 @@ func deployed(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: deployed [-stopped] APP [FILE...]")
 	}
 	dir := filepath.Join(ts.Getenv("DOKKU_ROOT"), args[0], "dokku")
-	r := agent.Release{Version: 1, Number: 1, Attempt: "a1", Revision: "3f2c1d9aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+	r := app.Release{Version: 1, Number: 1, Attempt: "a1", Revision: "3f2c1d9aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 		Image: "sha256:0", Port: 5000, Cause: "push", Files: map[string]string{}}
 	for _, name := range args[1:] {
 		r.Files[filepath.Base(name)] = ts.ReadFile(name)

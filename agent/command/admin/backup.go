@@ -16,8 +16,9 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
-	"dokku/agent"
+	"dokku/agent/app"
 	"dokku/agent/backup"
+	"dokku/agent/backup/archive"
 	"dokku/agent/command/cli"
 	"dokku/agent/event"
 	"dokku/agent/keys"
@@ -70,12 +71,12 @@ func runBackup(c *cli.Call) error {
 	}
 	log, stop := aside(c)
 	defer stop()
-	var m backup.Manifest
+	var m archive.Manifest
 	var left []string
 	size := &counter{}
 	write := func(w io.Writer) (err error) {
 		size.w = w
-		m, left, err = agent.Write(c.Ctx, c.Server, agent.BackupOptions{Apps: c.Args, Images: c.Flag("images"), Dokku: c.Env.Version,
+		m, left, err = backup.Write(c.Ctx, c.Server, backup.BackupOptions{Apps: c.Args, Images: c.Flag("images"), Dokku: c.Env.Version,
 			Keys: func(context.Context) ([]byte, error) { return keys.Export(c.Env.Root) }}, size, log)
 		return err
 	}
@@ -109,7 +110,7 @@ func checkApps(c *cli.Call, exist bool) error {
 			}
 			return c.UsageError("%q is no app: to read a file: --input FILE", event.OneLine(name))
 		}
-		if err := agent.ValidName(name); err != nil {
+		if err := app.ValidName(name); err != nil {
 			return err
 		}
 		if exist {
@@ -219,7 +220,7 @@ func runRestore(c *cli.Call) error {
 	} else if f, ok := from.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return cli.Refuse("A backup does not come from a terminal: dokku restore < FILE, or dokku restore --input FILE")
 	}
-	n, err := agent.Restore(c.Ctx, c.Server, from, agent.RestoreOptions{Apps: slices.Clone(c.Args), Force: c.Force,
+	n, err := backup.Restore(c.Ctx, c.Server, from, backup.RestoreOptions{Apps: slices.Clone(c.Args), Force: c.Force,
 		Keys: func(_ context.Context, list []byte, check bool) (string, error) {
 			if check {
 				return "", keys.Check(list)

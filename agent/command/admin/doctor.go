@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"dokku/agent"
 	"dokku/agent/command/cli"
+	"dokku/agent/doctor"
 	"dokku/agent/event"
 )
 
@@ -39,9 +39,9 @@ func runDoctor(c *cli.Call) error {
 	if c.App != nil {
 		name = c.App.Name
 	}
-	found := agent.Doctor{Server: c.Server}.Examine(c.Ctx, name)
+	found := doctor.Doctor{Server: c.Server}.Examine(c.Ctx, name)
 	if c.Flag("fix") {
-		found = agent.Doctor{Server: c.Server}.Fix(c.Ctx, name, found, c.Server.Log(nil))
+		found = doctor.Doctor{Server: c.Server}.Fix(c.Ctx, name, found, c.Server.Log(nil))
 	}
 	if err := c.Ctx.Err(); err != nil {
 		return err
@@ -56,7 +56,7 @@ func runDoctor(c *cli.Call) error {
 		printFindings(c, found)
 	}
 	for _, f := range found {
-		if f.Status != agent.HealthOK {
+		if f.Status != doctor.HealthOK {
 			return cli.ErrSilent
 		}
 	}
@@ -65,7 +65,7 @@ func runDoctor(c *cli.Call) error {
 
 // printFindings prints a line for each finding. Problems go to stderr, like
 // warnings.
-func printFindings(c *cli.Call, found []agent.Finding) {
+func printFindings(c *cli.Call, found []doctor.Finding) {
 	heading := ""
 	for _, f := range found {
 		if title := "the server"; c.Headings() {
@@ -81,7 +81,7 @@ func printFindings(c *cli.Call, found []agent.Finding) {
 		switch {
 		case f.Mended:
 			c.Print("       %-29s mended: %s\n", f.Title(), text)
-		case f.Status == agent.HealthOK:
+		case f.Status == doctor.HealthOK:
 			c.Print("       %-29s fine: %s\n", f.Title(), text)
 		case f.Mend == "":
 			c.Warn("%-29s %s", f.Title(), text)

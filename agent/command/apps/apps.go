@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"dokku/agent"
+	"dokku/agent/app"
 	"dokku/agent/command/cli"
 )
 
@@ -93,10 +93,10 @@ func runRename(c *cli.Call) error {
 	if name == "" {
 		return cli.Refuse("Please specify an new app name")
 	}
-	if err := agent.ValidName(name); err != nil {
+	if err := app.ValidName(name); err != nil {
 		return err
 	}
-	var none *agent.NoAppError
+	var none *app.NoAppError
 	if _, err := c.Server.Store.Load(name); !errors.As(err, &none) {
 		return cli.Refuse("Name is already taken: app %s exists", name)
 	}
@@ -108,7 +108,7 @@ func runRename(c *cli.Call) error {
 var appReport = cli.Reporter{
 	Noun: "apps", About: "app",
 	Keys: []string{"app-created-at", "app-deploy-source", "app-deploy-source-metadata", "app-dir", "app-locked"},
-	Collect: func(c *cli.Call, app *agent.App, _ string) (map[string]string, error) {
+	Collect: func(c *cli.Call, app *app.App, _ string) (map[string]string, error) {
 		created, err := c.Server.Store.Created(app)
 		values := map[string]string{
 			"app-created-at": strconv.FormatInt(created.Unix(), 10), "app-dir": app.Dir,
@@ -124,11 +124,11 @@ var appReport = cli.Reporter{
 
 func runCreate(c *cli.Call) error {
 	name := c.Args[0]
-	if err := agent.ValidName(name); err != nil {
+	if err := app.ValidName(name); err != nil {
 		return err
 	}
 	_, err := c.Server.Store.Load(name)
-	var none *agent.NoAppError
+	var none *app.NoAppError
 	switch {
 	case err == nil:
 		return cli.Refuse("Name is already taken: app %s exists", name)
@@ -182,7 +182,7 @@ func runList(c *cli.Call) error {
 
 // kept lists the things that apps:destroy leaves: the app's data, and networks that
 // it shared.
-func kept(app *agent.App) []string {
+func kept(app *app.App) []string {
 	mounts, networks := slices.Clone(app.State.Mounts), []string(nil)
 	if app.Deployed() {
 		mounts, networks = append(mounts, app.Current.Mounts...), app.Current.Networks

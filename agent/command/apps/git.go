@@ -5,7 +5,7 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 
-	"dokku/agent"
+	"dokku/agent/app"
 	"dokku/agent/command/cli"
 	"dokku/agent/event"
 )
@@ -19,22 +19,22 @@ var gitProperties = cli.Properties{
 	Noun: "git",
 	List: []cli.Property{
 		{Name: "deploy-branch", Check: checkBranch},
-		{Name: "rev-env-var", Default: agent.DefaultRevEnvVar, Check: checkRevVar},
+		{Name: "rev-env-var", Default: app.DefaultRevEnvVar, Check: checkRevVar},
 	},
-	Get: func(st *agent.State, name string) string {
+	Get: func(st *app.State, name string) string {
 		if name == "rev-env-var" {
 			return st.RevEnvVar
 		}
 		return st.DeployBranch
 	},
-	Put: func(st *agent.State, name, value string) {
+	Put: func(st *app.State, name, value string) {
 		if name == "rev-env-var" {
 			st.RevEnvVar = value
 		} else {
 			st.DeployBranch = value
 		}
 	},
-	Server: func(set *agent.Settings) *map[string]string {
+	Server: func(set *app.Settings) *map[string]string {
 		return &set.Git
 	},
 }
@@ -59,7 +59,7 @@ func checkBranch(name string) error {
 var gitReport = cli.Reporter{
 	Noun: "git",
 	Keys: cli.Sorted(append(gitProperties.Keys(), "git-keep-git-dir", "git-last-updated-at", "git-sha")),
-	Collect: func(c *cli.Call, app *agent.App, _ string) (map[string]string, error) {
+	Collect: func(c *cli.Call, app *app.App, _ string) (map[string]string, error) {
 		set, err := c.Settings()
 		if err != nil {
 			return nil, err

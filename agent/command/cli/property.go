@@ -7,7 +7,8 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"dokku/agent"
+	"dokku/agent/app"
+	"dokku/agent/deploy"
 )
 
 // A property is a value that NOUN:set sets, for an app or for the server. The
@@ -24,12 +25,12 @@ type Properties struct {
 	Noun string
 	List []Property
 	// Changes says how far a value of an app reaches.
-	Changes agent.Changes
+	Changes deploy.Changes
 	// Get and put reach a value of the app; "" is unset.
-	Get func(st *agent.State, name string) string
-	Put func(st *agent.State, name, value string)
+	Get func(st *app.State, name string) string
+	Put func(st *app.State, name, value string)
 	// Server is where the server's values are kept.
-	Server func(*agent.Settings) *map[string]string
+	Server func(*app.Settings) *map[string]string
 }
 
 // Spec is the command NOUN:set.
@@ -95,14 +96,14 @@ func (p Properties) store(c *Call, name, value string) error {
 	}
 	if c.App == nil {
 		log.Result("%s", said)
-		return c.Server.Store.UpdateSettings(c.Ctx, func(set *agent.Settings) error {
+		return c.Server.Store.UpdateSettings(c.Ctx, func(set *app.Settings) error {
 			Put(p.Server(set), name, value)
 			return nil
 		})
 	}
 	log = log.WithApp(c.App.Name)
 	log.Result("%s", said)
-	return c.Server.Update(c.Ctx, c.App.Name, agent.Op{Name: p.Noun + ":set", Changes: p.Changes}, log, func(st *agent.State) error {
+	return c.Server.Update(c.Ctx, c.App.Name, deploy.Op{Name: p.Noun + ":set", Changes: p.Changes}, log, func(st *app.State) error {
 		p.Put(st, name, value)
 		return nil
 	})
@@ -110,7 +111,7 @@ func (p Properties) store(c *Call, name, value string) error {
 
 // Report adds four values of each property to a report: the app's, the server's,
 // the effective one, and its origin.
-func (p Properties) Report(values map[string]string, st *agent.State, set agent.Settings) {
+func (p Properties) Report(values map[string]string, st *app.State, set app.Settings) {
 	for _, q := range p.List {
 		own, server := p.Get(st, q.Name), (*p.Server(&set))[q.Name]
 		values[p.Noun+"-"+q.Name] = own

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"dokku/agent"
+	"dokku/agent/app"
 	"dokku/agent/event"
 )
 
@@ -28,7 +28,7 @@ type Reporter struct {
 	Keys []string
 	// Collect returns the values of an app, or of the one that is asked for, so
 	// that a single flag costs only what it needs.
-	Collect func(c *Call, app *agent.App, only string) (map[string]string, error)
+	Collect func(c *Call, app *app.App, only string) (map[string]string, error)
 	// Plain: lines begin with the value's own name ("web limit memory"), not with
 	// the noun and a capital letter.
 	Plain bool

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dokku/agent"
+	"dokku/agent/app"
 	"dokku/agent/event"
 )
 
@@ -27,7 +28,7 @@ type Runner struct {
 	completing bool
 
 	Server   *agent.Server
-	settings *agent.Settings // as they were first read
+	settings *app.Settings // as they were first read
 	terminal *event.Terminal
 	log      event.Log
 }

@@ -7,7 +7,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"dokku/agent"
+	"dokku/agent/app"
+	"dokku/agent/deploy"
 	"dokku/agent/failpoint"
 )
 
@@ -58,8 +59,8 @@ type Call struct {
 	*Runner
 	Ctx  context.Context // ends when the client goes away
 	cmd  *cobra.Command
-	App  *agent.App // nil without an app, with --global and with --all
-	Args []string   // the words after the app
+	App  *app.App // nil without an app, with --global and with --all
+	Args []string // the words after the app
 }
 
 // Flag reports whether a switch is on; a command without that flag has it off.
@@ -231,7 +232,7 @@ func (c *Call) count(s Spec, sh shape) error {
 // finished counts as one: the agent settles it first.
 func (c *Call) Deployed() error {
 	if !c.App.Deployed() && c.App.State.Staged == nil {
-		return &agent.NotDeployedError{App: c.App.Name}
+		return &app.NotDeployedError{App: c.App.Name}
 	}
 	return nil
 }
@@ -242,9 +243,9 @@ func (c *Call) Pushed() error {
 	if err != nil {
 		return err
 	}
-	revision, err := agent.Undeployed(v)
+	revision, err := deploy.Undeployed(v)
 	if err == nil && revision == "" {
-		return &agent.NotDeployedError{App: c.App.Name}
+		return &app.NotDeployedError{App: c.App.Name}
 	}
 	return err
 }
@@ -269,9 +270,9 @@ func OneOf(what, value string, valid ...string) error {
 }
 
 // ChangeNext changes settings that the app's next release takes up, and says so.
-func (c *Call) ChangeNext(what string, change func(*agent.State) error) error {
+func (c *Call) ChangeNext(what string, change func(*app.State) error) error {
 	log := c.Events().WithApp(c.App.Name)
-	err := c.Server.Update(c.Ctx, c.App.Name, agent.Op{Name: what}, log, change)
+	err := c.Server.Update(c.Ctx, c.App.Name, deploy.Op{Name: what}, log, change)
 	if err == nil && c.App.Deployed() {
 		log.Detail("It takes effect with the next deploy or restart (ps:restart %s)", c.App.Name)
 	}

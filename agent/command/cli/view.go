@@ -1,13 +1,13 @@
 package cli
 
 import (
-	"dokku/agent"
+	"dokku/agent/app"
 	"dokku/agent/engine"
 	"dokku/scale"
 )
 
 // Settings are the server's settings. They are read once for a command line.
-func (r *Runner) Settings() (agent.Settings, error) {
+func (r *Runner) Settings() (app.Settings, error) {
 	if r.settings == nil {
 		set, err := r.Server.Store.Settings()
 		if err != nil {
@@ -19,9 +19,9 @@ func (r *Runner) Settings() (agent.Settings, error) {
 }
 
 // View is an app together with the server's settings.
-func (r *Runner) View(app *agent.App) (agent.View, error) {
+func (r *Runner) View(name *app.App) (app.View, error) {
 	set, err := r.Settings()
-	return agent.View{App: app, Settings: set}, err
+	return app.View{App: name, Settings: set}, err
 }
 
 // Engine is the engine that the server's settings name.
@@ -34,7 +34,7 @@ func (r *Runner) Engine() (engine.Host, error) {
 }
 
 // Formation says how many processes of each type people asked for.
-func (r *Runner) Formation(app *agent.App) (scale.Formation, error) {
+func (r *Runner) Formation(app *app.App) (scale.Formation, error) {
 	v, err := r.View(app)
 	if err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func (r *Runner) Formation(app *agent.App) (scale.Formation, error) {
 }
 
 // Instances lists the containers of the app's current release, by name.
-func (c *Call) Instances(app *agent.App) ([]engine.Instance, error) {
+func (c *Call) Instances(app *app.App) ([]engine.Instance, error) {
 	v, err := c.View(app)
 	if err != nil {
 		return nil, err

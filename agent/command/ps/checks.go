@@ -7,9 +7,10 @@ import (
 	"strings"
 	"time"
 
-	"dokku/agent"
+	"dokku/agent/app"
 	"dokku/agent/checks"
 	"dokku/agent/command/cli"
+	"dokku/agent/deploy"
 	"dokku/agent/event"
 	"dokku/scale"
 )
@@ -53,7 +54,7 @@ func checkSwitch(verb, short, long string) cli.Spec {
 				return err
 			}
 			log := c.Events().WithApp(c.App.Name)
-			if err := c.Server.Update(c.Ctx, c.App.Name, agent.Op{Name: "checks:" + verb}, log, func(st *agent.State) error {
+			if err := c.Server.Update(c.Ctx, c.App.Name, deploy.Op{Name: "checks:" + verb}, log, func(st *app.State) error {
 				for list, on := range map[string]bool{"disabled": verb == "disable", "skip": verb == "skip"} {
 					cli.Put(&st.Checks, list, listed(st.Checks[list], types, on))
 				}
@@ -120,9 +121,9 @@ func listed(list string, types []string, on bool) string {
 var checkProperties = cli.Properties{
 	Noun:   "checks",
 	List:   checkList(),
-	Get:    func(st *agent.State, name string) string { return st.Checks[name] },
-	Put:    func(st *agent.State, name, value string) { cli.Put(&st.Checks, name, value) },
-	Server: func(set *agent.Settings) *map[string]string { return &set.Checks },
+	Get:    func(st *app.State, name string) string { return st.Checks[name] },
+	Put:    func(st *app.State, name, value string) { cli.Put(&st.Checks, name, value) },
+	Server: func(set *app.Settings) *map[string]string { return &set.Checks },
 }
 
 func checkList() []cli.Property {
@@ -139,12 +140,12 @@ var checkReport = cli.Reporter{
 	Collect: collectChecks,
 }
 
-func collectChecks(c *cli.Call, app *agent.App, _ string) (map[string]string, error) {
+func collectChecks(c *cli.Call, app *app.App, _ string) (map[string]string, error) {
 	v, err := c.View(app)
 	if err != nil {
 		return nil, err
 	}
-	s, err := agent.EffectiveChecks(v)
+	s, err := deploy.EffectiveChecks(v)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"dokku/agent"
+	"dokku/agent/app"
 	"dokku/agent/command/cli"
 	"dokku/agent/engine"
 	"dokku/agent/event"
@@ -104,7 +105,7 @@ func operation(use, short string, do action) cli.Spec {
 		if err == nil {
 			err = do(c.Server, c.Ctx, c.App.Name, c.Events().WithApp(c.App.Name))
 		}
-		var never *agent.NotDeployedError
+		var never *app.NotDeployedError
 		if errors.As(err, &never) && (verb == "start" || verb == "stop") {
 			// Dokku's exit code is 0: scripts start all apps, deployed or not.
 			c.Warn("%s", err)
@@ -173,17 +174,17 @@ func eachApp(c *cli.Call, verb string, workers int, do action) error {
 	var failed []string
 	var wait sync.WaitGroup
 	slots := make(chan struct{}, workers)
-	for _, app := range apps {
+	for _, name := range apps {
 		slots <- struct{}{}
 		if c.Ctx.Err() != nil {
 			break
 		}
 		wait.Go(func() {
 			defer func() { <-slots }()
-			log := log.WithApp(app)
-			log.Step("Running %s against app %s", verb, app)
-			err := do(c.Server, c.Ctx, app, log)
-			var never *agent.NotDeployedError
+			log := log.WithApp(name)
+			log.Step("Running %s against app %s", verb, name)
+			err := do(c.Server, c.Ctx, name, log)
+			var never *app.NotDeployedError
 			switch {
 			case err == nil:
 			case errors.As(err, &never):
@@ -192,7 +193,7 @@ func eachApp(c *cli.Call, verb string, workers int, do action) error {
 				log.Warn("%s", err)
 				mu.Lock()
 				defer mu.Unlock()
-				failed = append(failed, app)
+				failed = append(failed, name)
 			}
 		})
 	}

@@ -9,7 +9,9 @@ import (
 	"strings"
 
 	"dokku/agent"
+	"dokku/agent/app"
 	"dokku/agent/command/cli"
+	"dokku/agent/deploy"
 	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/scale"
@@ -19,15 +21,15 @@ var processProperties = cli.Properties{
 	Noun: "ps",
 	List: []cli.Property{
 		{Name: "dockerfile-start-cmd", OnlyApp: true, Check: checkCommand("dockerfile-start-cmd")},
-		{Name: "procfile-path", Default: agent.PSDefaults["procfile-path"], Check: checkProcfilePath},
-		{Name: "restart-policy", Default: agent.PSDefaults["restart-policy"], Check: checkRestartPolicy},
-		{Name: "skip-deploy", Default: agent.PSDefaults["skip-deploy"], Check: trueOrFalse("skip-deploy")},
+		{Name: "procfile-path", Default: app.PSDefaults["procfile-path"], Check: checkProcfilePath},
+		{Name: "restart-policy", Default: app.PSDefaults["restart-policy"], Check: checkRestartPolicy},
+		{Name: "skip-deploy", Default: app.PSDefaults["skip-deploy"], Check: trueOrFalse("skip-deploy")},
 		{Name: "start-cmd", OnlyApp: true, Check: checkCommand("start-cmd")},
-		{Name: "stop-timeout-seconds", Default: agent.PSDefaults["stop-timeout-seconds"], Check: whole("stop-timeout-seconds", " of seconds", 0, 3600)},
+		{Name: "stop-timeout-seconds", Default: app.PSDefaults["stop-timeout-seconds"], Check: whole("stop-timeout-seconds", " of seconds", 0, 3600)},
 	},
-	Get:    func(st *agent.State, name string) string { return st.PS[name] },
-	Put:    func(st *agent.State, name, value string) { cli.Put(&st.PS, name, value) },
-	Server: func(set *agent.Settings) *map[string]string { return &set.PS },
+	Get:    func(st *app.State, name string) string { return st.PS[name] },
+	Put:    func(st *app.State, name, value string) { cli.Put(&st.PS, name, value) },
+	Server: func(set *app.Settings) *map[string]string { return &set.PS },
 }
 
 func checkRestartPolicy(value string) error {
@@ -82,8 +84,8 @@ var processReport = cli.Reporter{
 	Collect: collectPS,
 }
 
-func collectPS(c *cli.Call, app *agent.App, only string) (map[string]string, error) {
-	v, err := c.View(app)
+func collectPS(c *cli.Call, appName *app.App, only string) (map[string]string, error) {
+	v, err := c.View(appName)
 	if err != nil {
 		return nil, err
 	}
@@ -96,39 +98,39 @@ func collectPS(c *cli.Call, app *agent.App, only string) (map[string]string, err
 		total += e.Count
 	}
 	values := map[string]string{
-		"deployed":     strconv.FormatBool(app.Deployed()),
+		"deployed":     strconv.FormatBool(appName.Deployed()),
 		"processes":    strconv.Itoa(total),
-		"ps-can-scale": strconv.FormatBool(formation.Shipped(app.Name, "") == nil),
-		"restore":      strconv.FormatBool(!app.State.Stopped),
-		"scale-origin": strings.Join(scaleOrigins(app, formation), "; "),
-		"release":      "", "revision": "", "staged": staged(app),
+		"ps-can-scale": strconv.FormatBool(formation.Shipped(appName.Name, "") == nil),
+		"restore":      strconv.FormatBool(!appName.State.Stopped),
+		"scale-origin": strings.Join(scaleOrigins(appName, formation), "; "),
+		"release":      "", "revision": "", "staged": staged(appName),
 	}
-	if app.Deployed() {
-		values["release"], values["revision"] = "v"+strconv.Itoa(app.Current.Number), app.Current.Revision
+	if appName.Deployed() {
+		values["release"], values["revision"] = "v"+strconv.Itoa(appName.Current.Number), appName.Current.Revision
 	}
-	processProperties.Report(values, &app.State, v.Settings)
+	processProperties.Report(values, &appName.State, v.Settings)
 	for _, name := range []string{"procfile-path", "skip-deploy"} { // as Dokku does
-		values["ps-global-"+name] = cmp.Or(v.Settings.PS[name], agent.PSDefaults[name])
+		values["ps-global-"+name] = cmp.Or(v.Settings.PS[name], app.PSDefaults[name])
 	}
-	if values["problem"], err = problem(c.Server, app.Name); err != nil {
+	if values["problem"], err = problem(c.Server, appName.Name); err != nil {
 		return nil, err
 	}
-	if values["undeployed"], err = agent.Undeployed(v); err != nil {
+	if values["undeployed"], err = deploy.Undeployed(v); err != nil {
 		return nil, err
 	}
 	if values["serving"] = ""; cli.Needs(only, "serving") {
-		if values["serving"], err = serving(c, app); err != nil {
+		if values["serving"], err = serving(c, appName); err != nil {
 			return nil, err
 		}
 	}
 	if cli.Needs(only, "running", "status-") {
-		err = addStatus(c, values, app, formation)
+		err = addStatus(c, values, appName, formation)
 	}
 	return values, err
 }
 
 // staged describes a push that git has accepted and that does not serve yet.
-func staged(app *agent.App) string {
+func staged(app *app.App) string {
 	st := app.State.Staged
 	if st == nil {
 		return ""
@@ -146,7 +148,7 @@ func problem(s *agent.Server, app string) (string, error) {
 }
 
 // serving names the release that the proxy leads to.
-func serving(c *cli.Call, app *agent.App) (string, error) {
+func serving(c *cli.Call, app *app.App) (string, error) {
 	n, err := c.Server.Serving(c.Ctx, app)
 	if n == 0 || err != nil {
 		return "", err
@@ -156,7 +158,7 @@ func serving(c *cli.Call, app *agent.App) (string, error) {
 
 // addStatus adds the state of the processes. It asks the engine for deployed apps
 // only.
-func addStatus(c *cli.Call, values map[string]string, app *agent.App, f scale.Formation) error {
+func addStatus(c *cli.Call, values map[string]string, app *app.App, f scale.Formation) error {
 	values["running"] = "false"
 	if !app.Deployed() {
 		return nil

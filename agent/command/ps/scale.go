@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"dokku/agent"
+	"dokku/agent/app"
 	"dokku/agent/command/cli"
 	"dokku/scale"
 )
@@ -118,7 +118,7 @@ func printScale(c *cli.Call, format string) error {
 
 // scaleOrigins says where the counts are from, by origin: "DOKKU_SCALE of
 // 3f2c1d9: web, worker".
-func scaleOrigins(app *agent.App, f scale.Formation) []string {
+func scaleOrigins(app *app.App, f scale.Formation) []string {
 	var list []string
 	for _, o := range []scale.Origin{scale.FromAppJSON, scale.FromDokkuScale, scale.FromLocal, scale.FromDefault} {
 		var types []string

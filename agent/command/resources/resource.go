@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"dokku/agent"
+	"dokku/agent/app"
 	"dokku/agent/command/cli"
 	"dokku/agent/event"
 	"dokku/scale"
@@ -40,18 +40,18 @@ type resource struct {
 	check func(value string) error
 }
 
-var limitResources = resourceKind{agent.ResourceLimit, "limits", []resource{
+var limitResources = resourceKind{app.ResourceLimit, "limits", []resource{
 	{"cpu", "CPUs, such as 0.5", checkCPU},
 	{"memory", "megabytes, or a size such as 512m or 1g; who needs more is killed", checkMemory},
 	{"memory-swap", "memory and swap together, at least as much as --memory", checkMemory},
 }}
 
-var reserveResources = resourceKind{agent.ResourceReserve, "reservation", []resource{
+var reserveResources = resourceKind{app.ResourceReserve, "reservation", []resource{
 	{"memory", "megabytes, or a size such as 512m or 1g", checkMemory},
 }}
 
-func checkCPU(value string) error    { _, err := agent.ParseCPU(value); return err }
-func checkMemory(value string) error { _, err := agent.ParseMemory(value); return err }
+func checkCPU(value string) error    { _, err := app.ParseCPU(value); return err }
+func checkMemory(value string) error { _, err := app.ParseMemory(value); return err }
 
 func resourceSet(k resourceKind) cli.Spec {
 	s := cli.Spec{
@@ -69,7 +69,7 @@ func resourceSet(k resourceKind) cli.Spec {
 		Values: map[string]func(*cli.Call) []string{"process-type": (*cli.Call).Types},
 		Run:    func(c *cli.Call) error { return k.set(c) },
 	}
-	if k.kind == agent.ResourceReserve {
+	if k.kind == app.ResourceReserve {
 		s.Short = "Set or show how much memory the app's processes keep when it runs short"
 		s.Example = "dokku resource:reserve --memory 256 hello"
 	}
@@ -86,7 +86,7 @@ func resourceClear(k resourceKind) cli.Spec {
 }
 
 func processTypeFlag(f *pflag.FlagSet) {
-	f.String("process-type", "", "only this process type; "+agent.DefaultType+" stands for those without values of their own")
+	f.String("process-type", "", "only this process type; "+app.DefaultType+" stands for those without values of their own")
 }
 
 // processType returns the value of --process-type, "" without one.
@@ -106,7 +106,7 @@ func (k resourceKind) set(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	ptype = cmp.Or(ptype, agent.DefaultType)
+	ptype = cmp.Or(ptype, app.DefaultType)
 	change, err := k.values(c)
 	if err != nil {
 		return err
@@ -115,18 +115,18 @@ func (k resourceKind) set(c *cli.Call) error {
 		return k.show(c, ptype)
 	}
 	after := k.apply(c.App.State.Resources, ptype, change)
-	if err := agent.CheckResources(after); err != nil {
+	if err := app.CheckResources(after); err != nil {
 		return cli.Refuse("Invalid resources: %s", err)
 	}
-	if known := c.Types(); c.App.Deployed() && ptype != agent.DefaultType && !slices.Contains(known, ptype) &&
+	if known := c.Types(); c.App.Deployed() && ptype != app.DefaultType && !slices.Contains(known, ptype) &&
 		!slices.Contains([]string{"release", "predeploy", "postdeploy", "run"}, ptype) {
 		c.Warn("App %s has no process type %s yet, it has: %s", c.App.Name, ptype, strings.Join(known, ", "))
 	}
 	k.announce(c, ptype, change)
-	return c.ChangeNext("resource:"+k.kind, func(st *agent.State) error {
+	return c.ChangeNext("resource:"+k.kind, func(st *app.State) error {
 		// The state may have changed since it was looked at.
 		next := k.apply(st.Resources, ptype, change)
-		if err := agent.CheckResources(next); err != nil {
+		if err := app.CheckResources(next); err != nil {
 			return cli.Refuse("Invalid resources: %s", err)
 		}
 		st.Resources = next
@@ -157,7 +157,7 @@ func (k resourceKind) values(c *cli.Call) (map[string]string, error) {
 func (k resourceKind) apply(resources map[string]string, ptype string, change map[string]string) map[string]string {
 	next := maps.Clone(resources)
 	for name, value := range change {
-		cli.Put(&next, agent.ResourceKey(ptype, k.kind, name), value)
+		cli.Put(&next, app.ResourceKey(ptype, k.kind, name), value)
 	}
 	return next
 }
@@ -165,7 +165,7 @@ func (k resourceKind) apply(resources map[string]string, ptype string, change ma
 func (k resourceKind) announce(c *cli.Call, ptype string, change map[string]string) {
 	log := c.Events().WithApp(c.App.Name)
 	of := ""
-	if ptype != agent.DefaultType {
+	if ptype != app.DefaultType {
 		of = fmt.Sprintf(" (%s)", ptype)
 	}
 	log.Result("Setting resource %s for %s%s", k.noun, c.App.Name, of)
@@ -181,13 +181,13 @@ func (k resourceKind) announce(c *cli.Call, ptype string, change map[string]stri
 func (k resourceKind) show(c *cli.Call, ptype string) error {
 	if c.Headings() {
 		of := " [defaults]"
-		if ptype != agent.DefaultType {
+		if ptype != app.DefaultType {
 			of = fmt.Sprintf(" (%s)", ptype)
 		}
 		c.Print("=====> resource %s %s information%s\n", k.noun, c.App.Name, of)
 	}
 	for _, r := range k.list {
-		line := fmt.Sprintf("       %s: %s", r.name, c.App.State.Resources[agent.ResourceKey(ptype, k.kind, r.name)])
+		line := fmt.Sprintf("       %s: %s", r.name, c.App.State.Resources[app.ResourceKey(ptype, k.kind, r.name)])
 		c.Print("%s\n", strings.TrimRight(line, " "))
 	}
 	return nil
@@ -205,7 +205,7 @@ func (k resourceKind) clear(c *cli.Call) error {
 	cleared := func(resources map[string]string) (map[string]string, error) {
 		next := maps.Clone(resources)
 		maps.DeleteFunc(next, goes)
-		if err := agent.CheckResources(next); err != nil {
+		if err := app.CheckResources(next); err != nil {
 			return nil, cli.Refuse("Invalid resources: %s", err)
 		}
 		return next, nil
@@ -214,11 +214,11 @@ func (k resourceKind) clear(c *cli.Call) error {
 		return err
 	}
 	said := fmt.Sprintf("clearing %s %s", c.App.Name, k.noun)
-	if ptype != "" && ptype != agent.DefaultType {
+	if ptype != "" && ptype != app.DefaultType {
 		said += fmt.Sprintf(" (%s)", ptype)
 	}
 	c.Events().WithApp(c.App.Name).Result("%s", said)
-	return c.ChangeNext("resource:"+k.kind+"-clear", func(st *agent.State) (err error) {
+	return c.ChangeNext("resource:"+k.kind+"-clear", func(st *app.State) (err error) {
 		st.Resources, err = cleared(st.Resources)
 		return err
 	})
@@ -227,7 +227,7 @@ func (k resourceKind) clear(c *cli.Call) error {
 var resourceReport = cli.Reporter{
 	Noun: "resource",
 	Keys: []string{"resource-"},
-	Collect: func(_ *cli.Call, app *agent.App, only string) (map[string]string, error) {
+	Collect: func(_ *cli.Call, app *app.App, only string) (map[string]string, error) {
 		values := map[string]string{}
 		for key, value := range app.State.Resources {
 			values["resource-"+key] = value

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"dokku/agent"
+	"dokku/agent/app"
 	"dokku/agent/command/cli"
 	"dokku/agent/event"
 )
@@ -19,7 +19,7 @@ import (
 var storageCommands = []cli.Spec{
 	{
 		Use: "storage:ensure-directory NAME", Short: "Make a folder for apps to mount",
-		Long: "It is made in the data root, " + agent.DefaultStorageRoot + " unless the server's settings say otherwise,\n" +
+		Long: "It is made in the data root, " + app.DefaultStorageRoot + " unless the server's settings say otherwise,\n" +
 			"and given to the user that the app's processes run as; what is in it stays as it is.",
 		Example: "dokku storage:ensure-directory hello --chown false",
 		Flags: func(f *pflag.FlagSet) {
@@ -38,7 +38,7 @@ var storageCommands = []cli.Spec{
 		Use: "storage:mount APP SOURCE:DIR[:ro]", Short: "Mount a folder below the data root, or a volume",
 		Long: "It takes effect with the next deploy or restart. A volume that does not exist is made then.\n" +
 			"Neither apps:destroy nor storage:unmount removes what was mounted.",
-		Example: "dokku storage:mount hello " + agent.DefaultStorageRoot + "/hello:/app/storage",
+		Example: "dokku storage:mount hello " + app.DefaultStorageRoot + "/hello:/app/storage",
 		Missing: "Please specify two paths delimited by colon.",
 		Run:     mountStorage,
 	},
@@ -57,7 +57,7 @@ var storageCommands = []cli.Spec{
 var storageReport = cli.Reporter{
 	Noun: "storage",
 	Keys: []string{"storage-build-mounts", "storage-deploy-mounts", "storage-run-mounts"},
-	Collect: func(_ *cli.Call, app *agent.App, _ string) (map[string]string, error) {
+	Collect: func(_ *cli.Call, app *app.App, _ string) (map[string]string, error) {
 		var list []string
 		for _, m := range texts(app.State.Mounts) {
 			list = append(list, "-v "+m)
@@ -88,7 +88,7 @@ func ensureDirectory(c *cli.Call) error {
 }
 
 // parseMount reads a mount as docker run -v does. mode is "" where none is given.
-func parseMount(text string) (m agent.Mount, mode string, err error) {
+func parseMount(text string) (m app.Mount, mode string, err error) {
 	parts := strings.Split(text, ":")
 	if len(parts) < 2 || len(parts) > 3 || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return m, "", cli.Refuse("Storage path must be two valid paths divided by colon.")
@@ -148,7 +148,7 @@ func mountStorage(c *cli.Call) error {
 			return err
 		}
 	}
-	return c.ChangeNext("storage:mount", func(st *agent.State) error {
+	return c.ChangeNext("storage:mount", func(st *app.State) error {
 		for _, have := range st.Mounts {
 			switch {
 			case have.Target == m.Target && have.Source == m.Source:
@@ -167,8 +167,8 @@ func unmountStorage(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	return c.ChangeNext("storage:unmount", func(st *agent.State) error {
-		same := func(have agent.Mount) bool {
+	return c.ChangeNext("storage:unmount", func(st *app.State) error {
+		same := func(have app.Mount) bool {
 			return have.Source == m.Source && have.Target == m.Target && (mode == "" || have.ReadOnly == m.ReadOnly)
 		}
 		if !slices.ContainsFunc(st.Mounts, same) {
@@ -215,7 +215,7 @@ func listMounts(c *cli.Call) error {
 	return nil
 }
 
-func texts(mounts []agent.Mount) []string {
+func texts(mounts []app.Mount) []string {
 	var list []string
 	for _, m := range mounts {
 		list = append(list, m.String())

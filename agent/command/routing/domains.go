@@ -7,7 +7,9 @@ import (
 	"strings"
 
 	"dokku/agent"
+	"dokku/agent/app"
 	"dokku/agent/command/cli"
+	"dokku/agent/deploy"
 )
 
 // Commands are the commands of this package.
@@ -110,7 +112,7 @@ var domainReport = cli.Reporter{
 		return globalDomains(set), err
 	},
 	Keys: []string{"domains-app-enabled", "domains-app-vhosts", "domains-global-enabled", "domains-global-vhosts"},
-	Collect: func(c *cli.Call, app *agent.App, _ string) (map[string]string, error) {
+	Collect: func(c *cli.Call, app *app.App, _ string) (map[string]string, error) {
 		v, err := c.View(app)
 		domains, values := v.Domains(), globalDomains(v.Settings)
 		values["domains-app-enabled"] = fmt.Sprint(len(domains) > 0 && !app.State.ProxyDisabled)
@@ -119,7 +121,7 @@ var domainReport = cli.Reporter{
 	},
 }
 
-func globalDomains(set agent.Settings) map[string]string {
+func globalDomains(set app.Settings) map[string]string {
 	return map[string]string{
 		"domains-global-enabled": fmt.Sprint(len(set.Domains) > 0),
 		"domains-global-vhosts":  strings.Join(set.Domains, " "),
@@ -151,7 +153,7 @@ func changeDomains(c *cli.Call, what string, change func(c *cli.Call, list []str
 	}
 	var said []string
 	log := c.Events().WithApp(c.App.Name)
-	err = c.Server.Update(c.Ctx, c.App.Name, agent.Op{Name: what, Changes: agent.ChangesNames}, log, func(st *agent.State) error {
+	err = c.Server.Update(c.Ctx, c.App.Name, deploy.Op{Name: what, Changes: deploy.ChangesNames}, log, func(st *app.State) error {
 		said = nil
 		list, err := ownDomains(c, st)
 		if err != nil {
@@ -207,7 +209,7 @@ func setDomains(c *cli.Call) error {
 		return err
 	}
 	log := c.Events().WithApp(c.App.Name)
-	err = c.Server.Update(c.Ctx, c.App.Name, agent.Op{Name: "domains:set", Changes: agent.ChangesNames}, log, func(st *agent.State) error {
+	err = c.Server.Update(c.Ctx, c.App.Name, deploy.Op{Name: "domains:set", Changes: deploy.ChangesNames}, log, func(st *app.State) error {
 		if err := c.Server.DomainsFree(c.App.Name, domains...); err != nil {
 			return err
 		}
@@ -221,7 +223,7 @@ func setDomains(c *cli.Call) error {
 }
 
 // ownDomains are the app's domains, without one that is only the machine's name.
-func ownDomains(c *cli.Call, st *agent.State) ([]string, error) {
+func ownDomains(c *cli.Call, st *app.State) ([]string, error) {
 	v, err := c.View(c.App)
 	if err != nil || len(st.Domains) == 0 && len(v.Settings.Domains) == 0 {
 		return nil, err

@@ -3,8 +3,9 @@ package routing
 import (
 	"strings"
 
-	"dokku/agent"
+	"dokku/agent/app"
 	"dokku/agent/command/cli"
+	"dokku/agent/deploy"
 )
 
 // changeGlobal changes the domains below which apps get theirs, and gives the
@@ -38,7 +39,7 @@ func changeGlobal(c *cli.Call, change func(have, given []string) (domains, said 
 // clearDomains forgets the app's own domains.
 func clearDomains(c *cli.Call, what, text string) error {
 	log := c.Events().WithApp(c.App.Name)
-	err := c.Server.Update(c.Ctx, c.App.Name, agent.Op{Name: what, Changes: agent.ChangesNames}, log, func(st *agent.State) error {
+	err := c.Server.Update(c.Ctx, c.App.Name, deploy.Op{Name: what, Changes: deploy.ChangesNames}, log, func(st *app.State) error {
 		st.Domains = nil
 		return nil
 	})
@@ -59,7 +60,7 @@ func enableDomains(c *cli.Call, on bool) error {
 		log.Step("Domains (VHOST) support is already %s for app (%s)", word, c.App.Name)
 		return nil
 	}
-	err := c.Server.Update(c.Ctx, c.App.Name, agent.Op{Name: "domains", Changes: agent.ChangesNames}, log, func(st *agent.State) error {
+	err := c.Server.Update(c.Ctx, c.App.Name, deploy.Op{Name: "domains", Changes: deploy.ChangesNames}, log, func(st *app.State) error {
 		if on {
 			return enable(c, st)
 		}
@@ -73,7 +74,7 @@ func enableDomains(c *cli.Call, on bool) error {
 }
 
 // enable gives the app its names again, where they were taken away.
-func enable(c *cli.Call, st *agent.State) error {
+func enable(c *cli.Call, st *app.State) error {
 	v, err := c.View(c.App)
 	if err != nil {
 		return err

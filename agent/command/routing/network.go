@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"dokku/agent"
+	"dokku/agent/app"
 	"dokku/agent/command/cli"
 	"dokku/agent/engine"
 	"dokku/agent/event"
@@ -69,13 +70,13 @@ var networkCommands = []cli.Spec{
 var networkProperties = cli.Properties{
 	Noun: "network",
 	List: []cli.Property{
-		{Name: agent.NetworkPostCreate}, {Name: agent.NetworkPostDeploy},
+		{Name: app.NetworkPostCreate}, {Name: app.NetworkPostDeploy},
 		{Name: "bind-all-interfaces", Default: "false"},
-		{Name: agent.NetworkInitial}, {Name: agent.NetworkTLD},
+		{Name: app.NetworkInitial}, {Name: app.NetworkTLD},
 	},
-	Get:    func(st *agent.State, name string) string { return st.Network[name] },
-	Put:    func(st *agent.State, name, value string) { cli.Put(&st.Network, name, value) },
-	Server: func(set *agent.Settings) *map[string]string { return &set.Network },
+	Get:    func(st *app.State, name string) string { return st.Network[name] },
+	Put:    func(st *app.State, name, value string) { cli.Put(&st.Network, name, value) },
+	Server: func(set *app.Settings) *map[string]string { return &set.Network },
 }
 
 func networkSet() cli.Spec {
@@ -93,7 +94,7 @@ func networkSet() cli.Spec {
 var networkReport = cli.Reporter{
 	Noun: "network",
 	Keys: cli.Sorted(append(networkProperties.Keys(), "network-web-listeners")),
-	Collect: func(c *cli.Call, app *agent.App, only string) (map[string]string, error) {
+	Collect: func(c *cli.Call, app *app.App, only string) (map[string]string, error) {
 		set, err := c.Settings()
 		if err != nil {
 			return nil, err
@@ -108,7 +109,7 @@ var networkReport = cli.Reporter{
 }
 
 // listeners are the addresses of the app's web processes.
-func listeners(c *cli.Call, app *agent.App) (string, error) {
+func listeners(c *cli.Call, app *app.App) (string, error) {
 	if !app.Deployed() {
 		return "", nil
 	}
@@ -144,12 +145,12 @@ func setNetwork(c *cli.Call) error {
 	}
 	c.Events().Result("%s", said)
 	if c.App != nil {
-		return c.ChangeNext("network:set", func(st *agent.State) error {
+		return c.ChangeNext("network:set", func(st *app.State) error {
 			networkProperties.Put(st, name, value)
 			return nil
 		})
 	}
-	err = c.Server.Store.UpdateSettings(c.Ctx, func(set *agent.Settings) error {
+	err = c.Server.Store.UpdateSettings(c.Ctx, func(set *app.Settings) error {
 		cli.Put(&set.Network, name, value)
 		return nil
 	})
@@ -164,7 +165,7 @@ func checkNetworkProperty(c *cli.Call, name, value string) (string, error) {
 	switch {
 	case value == "":
 		return "", nil
-	case name == agent.NetworkTLD:
+	case name == app.NetworkTLD:
 		value = strings.ToLower(value)
 		return value, checkTLD(value)
 	case name == "bind-all-interfaces":
@@ -173,7 +174,7 @@ func checkNetworkProperty(c *cli.Call, name, value string) (string, error) {
 		}
 		return value, cli.OneOf("bind-all-interfaces", value, "false")
 	}
-	names := agent.SplitNetworks(value)
+	names := app.SplitNetworks(value)
 	if len(names) == 0 {
 		return "", cli.Refuse("Invalid network name specified for attach: %q", event.OneLine(value))
 	}
@@ -201,7 +202,7 @@ func joinsElsewhere(c *cli.Call, property, network string) bool {
 		return false
 	}
 	for name, list := range c.App.State.Network {
-		if name != property && slices.Contains(agent.SplitNetworks(list), network) {
+		if name != property && slices.Contains(app.SplitNetworks(list), network) {
 			return true
 		}
 	}

@@ -3,9 +3,10 @@ package routing
 import (
 	"time"
 
-	"dokku/agent"
+	"dokku/agent/app"
 	"dokku/agent/checks"
 	"dokku/agent/command/cli"
+	"dokku/agent/deploy"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
 )
@@ -16,15 +17,15 @@ var nginxCommands = []cli.Spec{
 }
 
 var nginxProperties = cli.Properties{
-	Noun: "nginx", Changes: agent.ChangesRoute,
+	Noun: "nginx", Changes: deploy.ChangesRoute,
 	List: []cli.Property{
 		{Name: "client-max-body-size", Default: "1m", Check: proxy.CheckSize},
 		{Name: "proxy-read-timeout", Default: "60s", Check: checkTimeout("proxy-read-timeout")},
 		{Name: "proxy-send-timeout", Default: "60s", Check: checkTimeout("proxy-send-timeout")},
 	},
-	Get:    func(st *agent.State, name string) string { return st.Nginx[name] },
-	Put:    func(st *agent.State, name, value string) { cli.Put(&st.Nginx, name, value) },
-	Server: func(set *agent.Settings) *map[string]string { return &set.Nginx.Properties },
+	Get:    func(st *app.State, name string) string { return st.Nginx[name] },
+	Put:    func(st *app.State, name, value string) { cli.Put(&st.Nginx, name, value) },
+	Server: func(set *app.Settings) *map[string]string { return &set.Nginx.Properties },
 }
 
 // checkTimeout accepts times in nginx's form: 60, 60s, 10m.
@@ -41,7 +42,7 @@ func checkTimeout(name string) func(string) error {
 var nginxReport = cli.Reporter{
 	Noun: "nginx",
 	Keys: cli.Sorted(nginxProperties.Keys()),
-	Collect: func(c *cli.Call, app *agent.App, _ string) (map[string]string, error) {
+	Collect: func(c *cli.Call, app *app.App, _ string) (map[string]string, error) {
 		set, err := c.Settings()
 		if err != nil {
 			return nil, err

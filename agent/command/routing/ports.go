@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"dokku/agent"
+	"dokku/agent/app"
 	"dokku/agent/command/cli"
 	"dokku/agent/event"
 )
@@ -25,7 +25,7 @@ var portCommands = []cli.Spec{
 		Use: "ports:clear APP", Short: "Go back to the default port mapping",
 		Run: func(c *cli.Call) error {
 			log := c.Events().WithApp(c.App.Name)
-			err := c.Server.SetPorts(c.Ctx, c.App.Name, "ports:clear", log, func([]agent.PortMap) ([]agent.PortMap, error) { return nil, nil })
+			err := c.Server.SetPorts(c.Ctx, c.App.Name, "ports:clear", log, func([]app.PortMap) ([]app.PortMap, error) { return nil, nil })
 			if err == nil {
 				log.Step("Cleared port mappings for %s", c.App.Name)
 			}
@@ -50,7 +50,7 @@ var portCommands = []cli.Spec{
 		Long:    portsLong,
 		Example: "dokku ports:set hello http:80:5000 http:8080:9000",
 		Run: func(c *cli.Call) error {
-			return changePorts(c, "ports:set", func(_, given []agent.PortMap) ([]agent.PortMap, error) { return given, nil })
+			return changePorts(c, "ports:set", func(_, given []app.PortMap) ([]app.PortMap, error) { return given, nil })
 		},
 	},
 }
@@ -71,8 +71,8 @@ func portWords(c *cli.Call) []string {
 }
 
 // parsePorts reads the mappings of a command line.
-func parsePorts(words []string) ([]agent.PortMap, error) {
-	var list []agent.PortMap
+func parsePorts(words []string) ([]app.PortMap, error) {
+	var list []app.PortMap
 	for _, word := range words {
 		m, err := parsePort(word)
 		if err != nil {
@@ -85,7 +85,7 @@ func parsePorts(words []string) ([]agent.PortMap, error) {
 	return list, nil
 }
 
-func parsePort(word string) (m agent.PortMap, err error) {
+func parsePort(word string) (m app.PortMap, err error) {
 	bad := func(format string, args ...any) error {
 		return cli.Refuse("Invalid port map %s: %s", event.OneLine(word), fmt.Sprintf(format, args...))
 	}
@@ -127,12 +127,12 @@ func parsePortNumber(s string) (int, error) {
 }
 
 // changePorts applies a change with the mappings of the command line.
-func changePorts(c *cli.Call, what string, change func(have, given []agent.PortMap) ([]agent.PortMap, error)) error {
+func changePorts(c *cli.Call, what string, change func(have, given []app.PortMap) ([]app.PortMap, error)) error {
 	given, err := parsePorts(c.Args)
 	if err != nil {
 		return err
 	}
-	apply := func(have []agent.PortMap) ([]agent.PortMap, error) { return change(have, given) }
+	apply := func(have []app.PortMap) ([]app.PortMap, error) { return change(have, given) }
 	// Errors that show already are reported before anything is locked or written.
 	if err := c.Server.CheckPorts(c.Ctx, c.App, apply); err != nil {
 		return err
@@ -148,7 +148,7 @@ func changePorts(c *cli.Call, what string, change func(have, given []agent.PortM
 	return err
 }
 
-func addPorts(have, given []agent.PortMap) ([]agent.PortMap, error) {
+func addPorts(have, given []app.PortMap) ([]app.PortMap, error) {
 	for _, m := range given {
 		if !slices.Contains(have, m) {
 			have = append(have, m)
@@ -171,9 +171,9 @@ func removePorts(c *cli.Call) error {
 	shown := v.Ports()
 	words := c.Args
 	c.Args = nil
-	return changePorts(c, "ports:remove", func(have, _ []agent.PortMap) ([]agent.PortMap, error) {
+	return changePorts(c, "ports:remove", func(have, _ []app.PortMap) ([]app.PortMap, error) {
 		for _, word := range words {
-			n := slices.IndexFunc(have, func(m agent.PortMap) bool {
+			n := slices.IndexFunc(have, func(m app.PortMap) bool {
 				full := m
 				if full.Container == 0 {
 					full.Container = c.App.DetectedPort()
@@ -211,7 +211,7 @@ func checkRemoval(word string) error {
 	return nil
 }
 
-func joined(ports []agent.PortMap) string {
+func joined(ports []app.PortMap) string {
 	var list []string
 	for _, m := range ports {
 		list = append(list, m.String())
@@ -247,11 +247,11 @@ func listPorts(c *cli.Call) error {
 var portsReport = cli.Reporter{
 	Noun: "ports",
 	Keys: []string{"ports-map", "ports-map-detected"},
-	Collect: func(c *cli.Call, app *agent.App, _ string) (map[string]string, error) {
-		v, err := c.View(app)
-		detected := agent.PortMap{Scheme: "http", Host: v.Settings.Nginx.Port, Container: app.DetectedPort()}
+	Collect: func(c *cli.Call, name *app.App, _ string) (map[string]string, error) {
+		v, err := c.View(name)
+		detected := app.PortMap{Scheme: "http", Host: v.Settings.Nginx.Port, Container: name.DetectedPort()}
 		own := ""
-		if len(app.State.Ports) > 0 {
+		if len(name.State.Ports) > 0 {
 			own = joined(v.Ports())
 		}
 		return map[string]string{"ports-map": own, "ports-map-detected": detected.String()}, err

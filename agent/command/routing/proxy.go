@@ -3,7 +3,7 @@ package routing
 import (
 	"strconv"
 
-	"dokku/agent"
+	"dokku/agent/app"
 	"dokku/agent/command/cli"
 	"dokku/agent/event"
 )
@@ -30,9 +30,9 @@ var proxyProperties = cli.Properties{
 		}
 		return nil
 	}}},
-	Get:    func(st *agent.State, name string) string { return st.Proxy[name] },
-	Put:    func(st *agent.State, name, value string) { cli.Put(&st.Proxy, name, value) },
-	Server: func(set *agent.Settings) *map[string]string { return &set.Proxy },
+	Get:    func(st *app.State, name string) string { return st.Proxy[name] },
+	Put:    func(st *app.State, name, value string) { cli.Put(&st.Proxy, name, value) },
+	Server: func(set *app.Settings) *map[string]string { return &set.Proxy },
 }
 
 func setProxy(c *cli.Call, enabled bool) error {
@@ -53,7 +53,7 @@ func setProxy(c *cli.Call, enabled bool) error {
 var proxyReport = cli.Reporter{
 	Noun: "proxy",
 	Keys: cli.Sorted(append(proxyProperties.Keys(), "proxy-enabled", "proxy-host-port")),
-	Collect: func(c *cli.Call, app *agent.App, _ string) (map[string]string, error) {
+	Collect: func(c *cli.Call, app *app.App, _ string) (map[string]string, error) {
 		set, err := c.Settings()
 		if err != nil {
 			return nil, err

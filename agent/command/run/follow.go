@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"dokku/agent"
+	"dokku/agent/app"
 	"dokku/agent/engine"
 )
 
@@ -102,7 +102,7 @@ func (l *logReader) watch(ctx context.Context, wait *sync.WaitGroup, lines chan<
 }
 
 // changed reports whether other processes may run than before.
-func changed(before, now *agent.App) bool {
+func changed(before, now *app.App) bool {
 	a, b := &before.State, &now.State
 	return a.Current != b.Current || a.Stopped != b.Stopped || !maps.Equal(a.Scale, b.Scale)
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"dokku/agent"
+	"dokku/agent/app"
 	"dokku/agent/command/cli"
 	"dokku/agent/engine"
 	"dokku/agent/event"
@@ -49,7 +49,7 @@ func runLogs(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	l := &logReader{Call: c, console: host, find: func(_ context.Context, a *agent.App) ([]engine.Instance, error) { return c.Instances(a) }, process: c.Value("ps"), read: map[string]time.Time{}}
+	l := &logReader{Call: c, console: host, find: func(_ context.Context, a *app.App) ([]engine.Instance, error) { return c.Instances(a) }, process: c.Value("ps"), read: map[string]time.Time{}}
 	if err := l.history(tail); err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func runLogs(c *cli.Call) error {
 type logReader struct {
 	*cli.Call
 	console engine.Prober
-	find    func(context.Context, *agent.App) ([]engine.Instance, error)
+	find    func(context.Context, *app.App) ([]engine.Instance, error)
 	process string // "" is all
 
 	mu   sync.Mutex
@@ -84,7 +84,7 @@ type logLine struct {
 }
 
 // instances are the containers whose lines are wanted.
-func (l *logReader) instances(app *agent.App) ([]engine.Instance, error) {
+func (l *logReader) instances(app *app.App) ([]engine.Instance, error) {
 	all, err := l.find(l.Ctx, app)
 	return slices.DeleteFunc(all, func(i engine.Instance) bool {
 		return l.process != "" && l.process != i.Type && l.process != processName(i)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"dokku/agent"
+	"dokku/agent/app"
 	"dokku/agent/command/cli"
 	"dokku/agent/engine"
 )
@@ -63,19 +64,19 @@ func reader(t *testing.T, ctx context.Context, out io.Writer, console engine.Pro
 	if err := server.Create(ctx, "hello", false); err != nil {
 		t.Fatal(err)
 	}
-	app, err := server.Load("hello")
+	name, err := server.Load("hello")
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := &cli.Runner{Env: cli.Env{Root: root, Stdout: out}, Server: server}
 	return &logReader{
-		Call: &cli.Call{Runner: r, Ctx: ctx, App: app}, console: console, read: map[string]time.Time{},
-		find: func(context.Context, *agent.App) ([]engine.Instance, error) { return find(), nil },
+		Call: &cli.Call{Runner: r, Ctx: ctx, App: name}, console: console, read: map[string]time.Time{},
+		find: func(context.Context, *app.App) ([]engine.Instance, error) { return find(), nil },
 	}
 }
 
 // setState writes the state of the app hello.
-func setState(t *testing.T, root string, st agent.State) {
+func setState(t *testing.T, root string, st app.State) {
 	t.Helper()
 	data, err := json.Marshal(st)
 	if err != nil {

@@ -12,10 +12,11 @@ import (
 
 	"github.com/docker/go-units"
 
-	"dokku/agent"
+	"dokku/agent/app"
 	"dokku/agent/command/cli"
 	"dokku/agent/engine"
 	"dokku/agent/event"
+	"dokku/agent/oneoff"
 	"dokku/agent/text"
 )
 
@@ -52,7 +53,7 @@ func namedContainer(c *cli.Call) (container string, err error) {
 // oneOffs are the app's one-off containers, or the one that is named, which has
 // to exist.
 func oneOffs(c *cli.Call, name string) ([]engine.Instance, error) {
-	list, err := agent.List(c.Ctx, c.Server, c.App.Name)
+	list, err := oneoff.List(c.Ctx, c.Server, c.App.Name)
 	if err != nil || name == "" {
 		return list, err
 	}
@@ -136,7 +137,7 @@ func stopOneOffs(c *cli.Call) error {
 	if err != nil || len(list) == 0 {
 		return err
 	}
-	return agent.StopAll(c.Ctx, c.Server, c.App, list, c.Events().WithApp(c.App.Name))
+	return oneoff.StopAll(c.Ctx, c.Server, c.App, list, c.Events().WithApp(c.App.Name))
 }
 
 // chosenOneOffs returns the container that the command line names, or all. It
@@ -173,7 +174,7 @@ func oneOffLogs(c *cli.Call) error {
 		return err
 	}
 	l := &logReader{Call: c, console: host, read: map[string]time.Time{},
-		find: func(context.Context, *agent.App) ([]engine.Instance, error) { return slices.Clone(list), nil }}
+		find: func(context.Context, *app.App) ([]engine.Instance, error) { return slices.Clone(list), nil }}
 	if !c.Flag("tail") {
 		return l.history(tail)
 	}

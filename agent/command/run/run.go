@@ -10,10 +10,10 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"dokku/agent"
 	"dokku/agent/command/cli"
 	"dokku/agent/engine"
 	"dokku/agent/event"
+	"dokku/agent/oneoff"
 )
 
 // oneOffTTL is how long a detached command may run by default, in seconds; Dokku's.
@@ -114,7 +114,7 @@ func runAttached(c *cli.Call) error {
 		c.Print("-----> Found '%s' in Procfile, running that command\n", c.Args[0])
 	}
 	st, release := streams(c, o.TTY)
-	last, err := agent.RunAttached(c.Ctx, c.Server, c.App.Name, o, st, c.Events())
+	last, err := oneoff.RunAttached(c.Ctx, c.Server, c.App.Name, o, st, c.Events())
 	release()
 	switch {
 	case err != nil:
@@ -130,7 +130,7 @@ func runDetached(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	i, err := agent.RunDetached(c.Ctx, c.Server, c.App.Name, o, c.Events())
+	i, err := oneoff.RunDetached(c.Ctx, c.Server, c.App.Name, o, c.Events())
 	if err != nil {
 		return coded(err)
 	}
@@ -140,8 +140,8 @@ func runDetached(c *cli.Call) error {
 
 // oneOff checks a command line of run. tty is whether the command gets a terminal
 // if no flag says so.
-func oneOff(c *cli.Call, tty bool) (agent.OneOff, error) {
-	o := agent.OneOff{Words: c.Args, By: c.Env.User, TTY: tty && !c.Flag("no-tty") || c.Flag("force-tty")}
+func oneOff(c *cli.Call, tty bool) (oneoff.OneOff, error) {
+	o := oneoff.OneOff{Words: c.Args, By: c.Env.User, TTY: tty && !c.Flag("no-tty") || c.Flag("force-tty")}
 	if c.Flag("no-tty") && c.Flag("force-tty") {
 		return o, cli.Refuse("Cannot specify both --force-tty and --no-tty")
 	}

@@ -1,0 +1,16 @@
+package app
+
+import "fmt"
+
+// NoAppError says that an app does not exist. Dokku exits with 20.
+type NoAppError struct{ App string }
+
+func (e *NoAppError) Error() string { return fmt.Sprintf("App %s does not exist", e.App) }
+
+// ExitCode is the exit status of a command that fails with this error.
+func (e *NoAppError) ExitCode() int { return 20 }
+
+// NotDeployedError says that an app exists but has never been deployed.
+type NotDeployedError struct{ App string }
+
+func (e *NotDeployedError) Error() string { return fmt.Sprintf("App %s has not been deployed", e.App) }

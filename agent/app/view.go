@@ -1,0 +1,215 @@
+package app
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"dokku/scale"
+)
+
+// View is an app together with the server's settings. It answers questions about
+// what the app asks for, and needs no lock.
+type View struct {
+	*App
+	Settings Settings
+}
+
+// With returns the view of the app with another state.
+func (v View) With(st State) View {
+	a := *v.App
+	a.State = st
+	return View{&a, v.Settings}
+}
+
+// Properties that ps:set sets, for an app or for the server.
+const (
+	propDockerfileStart = "dockerfile-start-cmd"
+	PropProcfilePath    = "procfile-path"
+	PropRestartPolicy   = "restart-policy"
+	PropSkipDeploy      = "skip-deploy"
+	propStart           = "start-cmd"
+	propStopTimeout     = "stop-timeout-seconds"
+)
+
+// PSDefaults are the defaults of the properties that ps:set sets.
+var PSDefaults = map[string]string{
+	PropProcfilePath:  FileProcfile,
+	PropRestartPolicy: "on-failure:10",
+	PropSkipDeploy:    "false",
+	propStopTimeout:   "30",
+}
+
+// Property returns a ps property: the app's, else the server's, else the default.
+func (v View) Property(name string) string {
+	return cmp.Or(v.State.PS[name], v.Settings.PS[name], PSDefaults[name])
+}
+
+// NginxProperty returns a property of nginx:set: the app's, else the server's.
+func (v View) NginxProperty(name string) string {
+	return cmp.Or(v.State.Nginx[name], v.Settings.Nginx.Properties[name])
+}
+
+// NetworkProperty returns a property of network:set: the app's, else the server's.
+func (v View) NetworkProperty(name string) string {
+	return cmp.Or(v.State.Network[name], v.Settings.Network[name])
+}
+
+// Grace is how long a process may take to end after TERM.
+func (v View) Grace() time.Duration {
+	n, err := strconv.Atoi(v.Property(propStopTimeout))
+	if err != nil || n < 0 {
+		n = 30
+	}
+	return time.Duration(n) * time.Second
+}
+
+// DeployBranch is the branch whose pushes deploy; "" while none has been adopted.
+func (v View) DeployBranch() string {
+	return cmp.Or(v.State.DeployBranch, v.Settings.Git["deploy-branch"])
+}
+
+// RevEnvVar is the variable in which a new release finds its revision; "" is the
+// default.
+func (v View) RevEnvVar() string {
+	return cmp.Or(v.State.RevEnvVar, v.Settings.Git["rev-env-var"])
+}
+
+// Config is the environment that a new release gets: the server's variables, then
+// the app's.
+func (v View) Config() map[string]string {
+	c := map[string]string{}
+	maps.Copy(c, v.Settings.Config)
+	maps.Copy(c, v.State.Config)
+	return c
+}
+
+// ContainerOptions are what the containers of a new release get.
+func (v View) ContainerOptions() ContainerOptions {
+	c := v.State.Clone()
+	a := ContainerOptions{Mounts: c.Mounts, Resources: c.Resources, NetworkTLD: v.NetworkProperty(NetworkTLD)}
+	for _, property := range NetworkLists {
+		for _, name := range SplitNetworks(v.NetworkProperty(property)) {
+			if !slices.Contains(a.Networks, name) {
+				a.Networks = append(a.Networks, name)
+			}
+		}
+	}
+	return a
+}
+
+// Provide gives a new release its copies of the present settings.
+func (v View) Provide(r *Release) {
+	r.Config, r.StartCommand, r.ContainerOptions = v.Config(), v.State.startCommand(), v.ContainerOptions()
+	r.RevEnvVar = v.RevEnvVar()
+}
+
+// Formation says how many processes of each type people asked for, and where each
+// number comes from. An app that was never deployed has its local settings only.
+func (v View) Formation() (scale.Formation, error) {
+	return v.FormationWith(v.State.Asked())
+}
+
+// FormationWith is Formation with other local settings.
+func (v View) FormationWith(local map[string]int) (scale.Formation, error) {
+	if v.Current == nil {
+		var f scale.Formation
+		for _, t := range slices.Sorted(maps.Keys(local)) {
+			f = append(f, scale.Entry{Type: t, Count: local[t], Origin: scale.FromLocal})
+		}
+		return f, nil
+	}
+	f, _, err := v.Current.Control.Resolve(local)
+	return f, err
+}
+
+// RefuseScaling returns an error when the current release ships its own formation:
+// a local setting would have no effect.
+func (v View) RefuseScaling() error {
+	if v.Current == nil {
+		return nil
+	}
+	f, err := v.Formation()
+	if err != nil {
+		return err
+	}
+	return f.Shipped(v.Name, v.Current.Short())
+}
+
+// Declares reports whether the current release's Procfile has a process type.
+func (v View) Declares(typ string) bool {
+	if v.Current == nil {
+		return false
+	}
+	_, found := v.Current.Control.Procfile.Lookup(typ)
+	return found
+}
+
+// Domains are the host names that the app answers to: its own, or one below each
+// global domain, or one below the server's name. Where they are disabled there are
+// none.
+func (v View) Domains() []string {
+	switch {
+	case v.State.DomainsDisabled:
+		return nil
+	case len(v.State.Domains) > 0:
+		return slices.Clone(v.State.Domains)
+	}
+	var list []string
+	for _, d := range v.Settings.Domains {
+		list = append(list, v.Name+"."+d)
+	}
+	if len(list) == 0 {
+		list = []string{v.Name + "." + HostName()}
+	}
+	return list
+}
+
+// Ports are the app's port mappings, ascending by the host's port: its own, or the
+// one that every app has. The container port of the first one is the web port: web
+// finds it as PORT, and is gated there.
+func (v View) Ports() []PortMap {
+	list := slices.Clone(v.State.Ports)
+	if len(list) == 0 {
+		list = []PortMap{{Scheme: "http", Host: v.Settings.Nginx.Port}}
+	}
+	for i := range list {
+		list[i] = v.Shown(list[i])
+	}
+	return list
+}
+
+// Shown is a mapping as people see it.
+func (v View) Shown(m PortMap) PortMap {
+	if m.Container == 0 {
+		m.Container = v.DetectedPort()
+	}
+	return m
+}
+
+// KeptReleases are the numbers of the releases that stay, of all that are stored,
+// ascending: the newest ones, the current one and a staged one.
+func (v View) KeptReleases(stored []int) []int {
+	var kept []int
+	first := len(stored) - v.Settings.KeepReleases
+	for i, n := range stored {
+		if i >= first && n <= v.State.Current || n == v.State.Current || v.State.Staged != nil && n == v.State.Staged.Release {
+			kept = append(kept, n)
+		}
+	}
+	return kept
+}
+
+// Serves says what is there while something new is not.
+func (v View) Serves() string {
+	switch {
+	case v.Current == nil:
+		return v.Name + " has not been deployed yet"
+	case v.State.Stopped:
+		return v.Name + " is stopped"
+	}
+	return fmt.Sprintf("v%d (%s) serves", v.Current.Number, v.Current.Short())
+}

@@ -1,0 +1,187 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"dokku/agent/app"
+	"dokku/agent/backup/archive"
+	"dokku/agent/deploy"
+	"dokku/agent/repo"
+	"dokku/agent/store"
+)
+
+// restoreApps restores one app after the other.
+func (x *restore) restoreApps(ctx context.Context) (int, error) {
+	names := x.names()
+	var failed []string
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			return len(names), fmt.Errorf("not all apps are restored; the same command restores the rest: %w", context.Cause(ctx))
+		}
+		if err := x.restoreApp(ctx, name); err != nil {
+			x.log.WithApp(name).Warn("%s", err)
+			failed = append(failed, name)
+		}
+	}
+	if failed != nil {
+		//lint:ignore ST1005 as Dokku's own messages
+		return len(names), fmt.Errorf("Unable to restore %d of %d apps: %s", len(failed), len(names), strings.Join(failed, ", "))
+	}
+	return len(names), nil
+}
+
+// about is what the manifest says of an app.
+func (x *restore) about(name string) archive.App {
+	return x.m.Apps[slices.IndexFunc(x.m.Apps, func(a archive.App) bool { return a.Name == name })]
+}
+
+// restoreApp puts an app in its place and starts it.
+func (x *restore) restoreApp(ctx context.Context, name string) error {
+	if x.done[name] {
+		return x.restoreRest(ctx, name)
+	}
+	a := x.about(name)
+	if a.Release == 0 {
+		x.log.WithApp(name).Step("Restoring %s (never deployed)", name)
+	} else {
+		x.log.WithApp(name).Step("Restoring %s (v%d, %s)", name, a.Release, app.Short(a.Revision))
+	}
+	s, err := x.place(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if s.Current == nil && !x.ran[name] {
+		return nil // nothing runs, and nothing is to
+	}
+	if err := x.loadImages(ctx, s); err != nil {
+		s.Log.Warn("%s: the image is built again", err)
+	}
+	return s.Revive(ctx)
+}
+
+// restoreRest goes on with an app that a restore of this backup has left, which was
+// interrupted.
+func (x *restore) restoreRest(ctx context.Context, name string) error {
+	return x.Server.With(ctx, name, deploy.Op{Name: deploy.Restoring}, x.log, func(s *deploy.Session) error {
+		if r := s.State.Restored; r == nil || !r.Pending || x.about(name).Stopped {
+			s.Log.Step("%s was restored from this backup before, and stays as it is: restore --force replaces it", name)
+			return nil
+		}
+		s.Log.Step("Restoring %s, which was begun before", name)
+		s.Change(func(st *app.State) { st.Restored.Start = true })
+		return s.Revive(ctx)
+	})
+}
+
+// place gives an app its folder, under its lock and that of all names.
+func (x *restore) place(ctx context.Context, name string) (s *deploy.Session, err error) {
+	var none *app.NoAppError
+	_, err = x.Server.Store.Load(name)
+	switch {
+	case errors.As(err, &none):
+		l, lerr := x.Server.Store.LockApp(ctx, name, deploy.Restoring, x.log)
+		if err = lerr; err == nil {
+			s = &deploy.Session{Lock: l}
+			err = x.Server.Store.NameFree(name)
+		}
+	case err == nil && x.o.Force:
+		if s, err = x.Server.Session(ctx, name, deploy.Restoring, x.log); err == nil {
+			x.ran[name] = s.Current != nil || s.State.Destroying
+			if repo.Pushing(s.Dir) {
+				err = fmt.Errorf("somebody is pushing to %s: try again once that is done", name)
+			}
+		}
+	case err == nil:
+		err = fmt.Errorf("app %s was made meanwhile: restore --force replaces it", name)
+	}
+	if err == nil {
+		err = x.move(ctx, name)
+	}
+	if err != nil {
+		if s != nil {
+			s.Close()
+		}
+		return nil, err
+	}
+	opened, err := x.Server.Open(name, s.Lock, x.log)
+	if err != nil {
+		s.Close()
+	}
+	return opened, err
+}
+
+// move puts the prepared folder in the place of the app's, in one rename. A crash
+// before leaves what was there, after it the restored app.
+func (x *restore) move(ctx context.Context, name string) error {
+	l, err := x.Server.Store.LockApp(ctx, store.DomainsLock, deploy.Restoring, x.log)
+	if err != nil {
+		return err
+	}
+	defer l.Release()
+	a := &app.App{Name: name}
+	if err := store.ReadJSON(x.app(name, "dokku", "state.json"), &a.State); err != nil {
+		return err
+	}
+	set, err := x.Server.Store.Settings()
+	if err != nil {
+		return err
+	}
+	if err := x.Server.Store.Conflict(app.View{App: a, Settings: set}, []string{name}); err != nil {
+		return err
+	}
+	if err := x.Server.Store.At("place the app's folder"); err != nil {
+		return err
+	}
+	if err := x.Server.Store.Disk.SyncFileSystem(x.app(name)); err != nil {
+		return fmt.Errorf("cannot put %s on the disk: %w", name, err)
+	}
+	err = unix.Renameat2(unix.AT_FDCWD, x.app(name), unix.AT_FDCWD, x.Server.Store.Dir(name), unix.RENAME_EXCHANGE)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = x.Server.Store.Disk.Rename(x.app(name), x.Server.Store.Dir(name))
+	}
+	if err != nil {
+		return fmt.Errorf("cannot put %s in its place: %w", name, err)
+	}
+	if err := x.Server.Store.At("sync the folder of all apps"); err != nil {
+		return err
+	}
+	return x.Server.Store.Disk.Sync(x.Server.Store.Root)
+}
+
+// loadImages gives the engine the images that the backup has of an app.
+func (x *restore) loadImages(ctx context.Context, s *deploy.Session) error {
+	f, err := os.Open(x.images(s.Name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	host, err := s.Env.Engine(s.Settings)
+	if err != nil {
+		return err
+	}
+	if err := host.Load(ctx, f); err != nil {
+		return err
+	}
+	releases, err := s.Env.Store.Releases(s.Name)
+	if err != nil {
+		return err
+	}
+	for _, r := range releases {
+		if err := host.Tag(ctx, r.Image, deploy.ImageTag(s.Name, r.Image)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,243 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"dokku/agent"
+	"dokku/agent/app"
+	"dokku/agent/backup/archive"
+	"dokku/agent/deploy"
+	"dokku/agent/engine"
+	"dokku/agent/event"
+	"dokku/agent/repo"
+	"dokku/agent/text"
+)
+
+// BackupOptions say what a backup has.
+type BackupOptions struct {
+	// Apps are their names; none: all apps, the server's settings and the ssh keys.
+	Apps []string
+	// Images: with the images of all kept releases.
+	Images bool
+	// Dokku is the version of this program.
+	Dokku string
+	// Keys returns the ssh keys; nil: they are left out.
+	Keys func(context.Context) ([]byte, error)
+}
+
+// Names of a backup's own members. What an app has lies below apps/NAME, as in its
+// folder.
+const (
+	backupSettings = "server.json"
+	backupKeys     = "ssh-keys"
+	backupApps     = "apps"
+	backupImages   = "images.tar"
+)
+
+// Write writes apps, settings and keys to w. Each app is read as it is between two
+// operations; nothing is written before all is read. Left says what was left behind,
+// a line for each app that has something of the kind.
+func Write(ctx context.Context, s *agent.Server, o BackupOptions, w io.Writer, log event.Log) (m archive.Manifest, left []string, err error) {
+	names, err := appNames(s, o.Apps, log)
+	if err != nil {
+		return m, nil, err
+	}
+	dir, done, err := s.Store.Staging("backup-")
+	if err != nil {
+		return m, nil, err
+	}
+	defer done()
+	m = archive.Manifest{Dokku: o.Dokku, Host: app.HostName(), Images: o.Images, Apps: []archive.App{}}
+	for _, name := range names {
+		err := s.With(ctx, name, deploy.Op{Name: "backup"}, log, func(x *deploy.Session) error {
+			a, lacks, err := backUpApp(ctx, x, filepath.Join(dir, backupApps, name), o.Images)
+			m.Apps = append(m.Apps, a)
+			left = append(left, lacks...)
+			return err
+		})
+		if err != nil {
+			return m, nil, fmt.Errorf("cannot back up %s: %w", name, err)
+		}
+	}
+	if len(o.Apps) == 0 {
+		if err := backUpServer(ctx, s, o, dir); err != nil {
+			return m, nil, err
+		}
+	}
+	if m, err = archive.Write(ctx, w, m, dir); err != nil {
+		return m, nil, fmt.Errorf("cannot write the backup: %w", err)
+	}
+	return m, left, nil
+}
+
+// appNames are the apps that a backup is of. All apps are those that stand: one
+// that is being destroyed, or was never pushed to, is none.
+func appNames(s *agent.Server, asked []string, log event.Log) ([]string, error) {
+	names := asked
+	if len(asked) == 0 {
+		var err error
+		if names, err = s.Store.Apps(); err != nil {
+			return nil, err
+		}
+	}
+	var list []string
+	for _, name := range names {
+		a, err := s.Store.Load(name)
+		switch {
+		case err != nil:
+			return nil, err
+		case a.State.Destroying && len(asked) == 0:
+			log.Warn("%s is being destroyed, and left out", name)
+		case a.State.Provisional && a.State.Staged == nil && len(asked) == 0:
+		case !slices.Contains(list, name):
+			list = append(list, name)
+		}
+	}
+	slices.Sort(list)
+	return list, nil
+}
+
+// backUpServer copies what is no app's.
+func backUpServer(ctx context.Context, s *agent.Server, o BackupOptions, dir string) error {
+	set, err := s.Store.StoredSettings()
+	if err != nil {
+		return err
+	}
+	set.Version = app.Version
+	if err := s.Store.StageJSON(filepath.Join(dir, backupSettings), set); err != nil || o.Keys == nil {
+		return err
+	}
+	keys, err := o.Keys(ctx)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, backupKeys), keys, 0o600)
+}
+
+// backUpApp copies the app into dir. It is under the app's lock, settled.
+func backUpApp(ctx context.Context, x *deploy.Session, dir string, images bool) (a archive.App, left []string, err error) {
+	a = archive.App{Name: x.Name, Release: x.State.Current, Stopped: x.State.Stopped && !x.State.Restored.Starts()}
+	about := "never deployed"
+	if x.Current != nil {
+		a.Revision = x.Current.Revision
+		about = fmt.Sprintf("v%d, %s", a.Release, app.Short(a.Revision))
+	}
+	x.Log.Step("Backing up %s (%s)", x.Name, about)
+	if err := repo.Copy(x.Dir, dir); err != nil {
+		return a, nil, err
+	}
+	if err := repo.Fsck(ctx, dir); err != nil {
+		return a, nil, err
+	}
+	if err := backUpState(x, filepath.Join(dir, "dokku"), a.Stopped); err != nil {
+		return a, nil, err
+	}
+	releases, err := backUpReleases(ctx, x, filepath.Join(dir, "dokku", "releases"), images)
+	if err == nil && images && len(releases) > 0 {
+		err = backUpImages(ctx, x, filepath.Join(dir, backupImages), releases)
+	}
+	if err == nil {
+		err = repo.CopyFiles(x.Dir, dir, "nginx.conf.d")
+	}
+	return a, leftBehind(x), err
+}
+
+// backUpState writes the state without what is about this machine's containers.
+func backUpState(x *deploy.Session, dir string, stopped bool) error {
+	st := x.State.Clone()
+	st.Version, st.Stopped = app.Version, stopped
+	st.Staged, st.Retiring, st.Renamed, st.Restored = nil, nil, nil, nil
+	st.Destroying, st.Provisional = false, false
+	return x.Env.Store.StageJSON(filepath.Join(dir, "state.json"), st)
+}
+
+// backUpReleases writes the current release, and with images the other kept ones
+// that still have theirs.
+func backUpReleases(ctx context.Context, x *deploy.Session, dir string, images bool) ([]*app.Release, error) {
+	numbers, err := x.Env.Store.ReleaseNumbers(x.Name)
+	if err != nil || x.Current == nil {
+		return nil, err
+	}
+	var list []*app.Release
+	for _, n := range x.View().KeptReleases(numbers) {
+		if n != x.State.Current && !images {
+			continue
+		}
+		r, err := x.Env.Store.Release(x.Name, n)
+		if err != nil {
+			return nil, err
+		}
+		if n != x.State.Current {
+			host, err := x.Env.Engine(x.Settings)
+			if err != nil {
+				return nil, err
+			}
+			if _, err := host.Image(ctx, r.Image); errors.Is(err, engine.ErrNoImage) {
+				continue
+			} else if err != nil {
+				return nil, err
+			}
+		}
+		if err := x.Env.Store.StageJSON(filepath.Join(dir, strconv.Itoa(n)+".json"), r); err != nil {
+			return nil, err
+		}
+		list = append(list, r)
+	}
+	return list, nil
+}
+
+func backUpImages(ctx context.Context, x *deploy.Session, path string, releases []*app.Release) error {
+	host, err := x.Env.Engine(x.Settings)
+	if err != nil {
+		return err
+	}
+	var ids []string
+	for _, r := range releases {
+		if !slices.Contains(ids, r.Image) {
+			ids = append(ids, r.Image)
+		}
+	}
+	x.Log.Step("Reading %s of %s", text.Plural(len(ids), "image"), x.Name)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(host.Save(ctx, ids, f), f.Close())
+	if errors.Is(err, engine.ErrNoImage) {
+		err = fmt.Errorf("%w: without --images, restore builds it again", err)
+	}
+	return err
+}
+
+// leftBehind says in one line what the app has that its backup has not.
+func leftBehind(x *deploy.Session) []string {
+	var what []string
+	for _, m := range x.State.Mounts {
+		kind := "the volume"
+		if filepath.IsAbs(m.Source) {
+			kind = "the folder"
+		}
+		what = append(what, kind+" "+m.String())
+	}
+	for _, n := range x.View().ContainerOptions().Networks {
+		what = append(what, "the network "+n)
+	}
+	hooks, _ := os.ReadDir(filepath.Join(x.Dir, "hooks"))
+	for _, h := range hooks {
+		if !slices.Contains(repo.HookNames, h.Name()) && !strings.HasSuffix(h.Name(), ".sample") {
+			what = append(what, "the hook "+h.Name())
+		}
+	}
+	if what == nil {
+		return nil
+	}
+	return []string{fmt.Sprintf("Not in the backup of %s: %s", x.Name, strings.Join(what, ", "))}
+}

@@ -1,0 +1,154 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"dokku/agent/app"
+	"dokku/agent/store"
+	"dokku/agent/text"
+)
+
+// settingsOf are the settings of the backup; ok is false when it has none.
+func (x *restore) settingsOf() (set app.Settings, ok bool, err error) {
+	set, err = store.ReadSettings(filepath.Join(x.dir, backupSettings))
+	if errors.Is(err, fs.ErrNotExist) {
+		return set, false, nil
+	}
+	if err != nil {
+		err = inBackup(x.dir, err)
+	}
+	return set, err == nil, err
+}
+
+func (x *restore) keysOf() ([]byte, error) {
+	data, err := os.ReadFile(filepath.Join(x.dir, backupKeys))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return data, err
+}
+
+func (x *restore) verifyServer(ctx context.Context) error {
+	if _, _, err := x.settingsOf(); err != nil {
+		return err
+	}
+	keys, err := x.keysOf()
+	if err == nil && len(keys) > 0 && x.o.Keys != nil {
+		_, err = x.o.Keys(ctx, keys, true)
+	}
+	return err
+}
+
+// restoreServer takes over what the server does not have: its settings and keys win,
+// unless they are to be replaced. Keys are only ever added.
+func (x *restore) restoreServer(ctx context.Context) error {
+	from, ok, err := x.settingsOf()
+	if err != nil {
+		return err
+	}
+	if ok {
+		x.log.Step("Restoring the server's settings")
+		var kept, machine []string
+		if err := x.Server.Store.UpdateSettings(ctx, func(set *app.Settings) error {
+			kept, machine = mergeSettings(set, from, x.o.Force)
+			return nil
+		}); err != nil {
+			return err
+		}
+		if kept != nil {
+			x.log.Warn("The server's own settings stay as they are (--force replaces them): %s", strings.Join(kept, ", "))
+		}
+		if machine != nil {
+			x.log.Warn("What is about the machine is not taken over; for server.json, if it is the same one: %s", strings.Join(machine, ", "))
+		}
+	}
+	keys, err := x.keysOf()
+	if err != nil || len(keys) == 0 || x.o.Keys == nil {
+		return err
+	}
+	x.log.Step("Restoring %s", text.Plural(strings.Count(string(keys), "\n"), "ssh key"))
+	kept, err := x.o.Keys(ctx, keys, false)
+	for line := range strings.Lines(kept) {
+		x.log.Warn("%s", strings.TrimSuffix(line, "\n"))
+	}
+	return err
+}
+
+// mergeSettings takes over into set what it does not have of from, and with force
+// what it has otherwise. Kept is what stays; machine is what describes a machine,
+// which this one need not be like.
+func mergeSettings(set *app.Settings, from app.Settings, force bool) (kept, machine []string) {
+	m := merge{force: force}
+	for _, p := range []struct {
+		name string
+		to   *map[string]string
+		from map[string]string
+	}{
+		{"config", &set.Config, from.Config}, {"checks", &set.Checks, from.Checks}, {"ps", &set.PS, from.PS},
+		{"git", &set.Git, from.Git}, {"proxy", &set.Proxy, from.Proxy}, {"network", &set.Network, from.Network},
+		{"nginx", &set.Nginx.Properties, from.Nginx.Properties},
+	} {
+		for _, key := range slices.Sorted(maps.Keys(p.from)) {
+			if *p.to == nil {
+				*p.to = map[string]string{}
+			}
+			v, has := (*p.to)[key]
+			if m.takes(p.name+" "+key, has, v, p.from[key]) {
+				(*p.to)[key] = p.from[key]
+			}
+		}
+	}
+	if len(from.Domains) > 0 && m.takes("domains", len(set.Domains) > 0, set.Domains, from.Domains) {
+		set.Domains = from.Domains
+	}
+	if from.MaxScale != 0 && m.takes("max_scale", set.MaxScale != 0, set.MaxScale, from.MaxScale) {
+		set.MaxScale = from.MaxScale
+	}
+	if from.KeepReleases != 0 && m.takes("keep_releases", set.KeepReleases != 0, set.KeepReleases, from.KeepReleases) {
+		set.KeepReleases = from.KeepReleases
+	}
+	set.NoAutoCreate = set.NoAutoCreate || from.NoAutoCreate
+	return m.kept, machineSettings(*set, from)
+}
+
+// A merge decides which of two values stays.
+type merge struct {
+	force bool
+	kept  []string
+}
+
+func (m *merge) takes(name string, has bool, have, from any) bool {
+	if !has || reflect.DeepEqual(have, from) {
+		return true
+	}
+	if !m.force {
+		m.kept = append(m.kept, name)
+	}
+	return m.force
+}
+
+// machineSettings names what from has otherwise about the machine.
+func machineSettings(set, from app.Settings) (list []string) {
+	for _, p := range []struct {
+		name       string
+		have, from any
+	}{
+		{"docker", set.Docker, from.Docker}, {"pool", set.Pool, from.Pool}, {"storage_root", set.StorageRoot, from.StorageRoot},
+		{"ssh_port", set.SSHPort, from.SSHPort}, {"nginx port", set.Nginx.Port, from.Nginx.Port},
+		{"nginx check", set.Nginx.Check, from.Nginx.Check}, {"nginx reload", set.Nginx.Reload, from.Nginx.Reload},
+	} {
+		if !reflect.ValueOf(p.from).IsZero() && !reflect.DeepEqual(p.have, p.from) {
+			list = append(list, fmt.Sprintf("%s %v", p.name, p.from))
+		}
+	}
+	return list
+}

@@ -1,0 +1,179 @@
+package deploy
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"dokku/agent/app"
+	"dokku/agent/engine"
+	"dokku/agent/failpoint"
+	"dokku/build"
+	"dokku/build/source"
+)
+
+// Limits of what a revision may ship in one control file, in bytes.
+const maxControlFile = 1 << 20
+
+// A building makes a release of a pushed revision.
+type building struct {
+	session *Session
+	source  *source.Source
+	commit  source.Commit
+	release *app.Release
+}
+
+// build reads, validates and builds a revision. The release it returns is not
+// saved yet.
+func (x *Session) build(ctx context.Context, objects source.Options, revision, cause string) (*app.Release, error) {
+	src, err := source.Open(objects)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	if err := failpoint.Count("git", "read a commit"); err != nil {
+		return nil, err
+	}
+	commit, err := src.Commit(revision)
+	if err != nil {
+		return nil, err
+	}
+	n, err := x.Env.Store.NextRelease(x.App)
+	if err != nil {
+		return nil, err
+	}
+	r := &app.Release{Number: n, Attempt: app.NewAttempt(), Revision: revision, Cause: cause,
+		Created: time.Now().UTC(), Files: map[string]string{}}
+	x.View().Provide(r)
+	x.about(n)
+	if err := x.Env.checkOptions(ctx, x.View(), r.ContainerOptions); err != nil {
+		return nil, err
+	}
+	b := &building{session: x, source: src, commit: commit, release: r}
+	if err := b.inspect(ctx); err != nil {
+		return nil, err
+	}
+	return r, b.image(ctx)
+}
+
+// inspect reads the control files and refuses, before anything is built, a
+// revision that could not be deployed.
+func (b *building) inspect(ctx context.Context) error {
+	x := b.session
+	done := x.Log.Timed("validate tree")
+	_, err := b.source.Validate(ctx, b.commit, source.DefaultLimits)
+	done(err)
+	if err == nil {
+		err = failpoint.Reach(failpoint.TreeValidated)
+	}
+	if err == nil {
+		err = b.readControlFiles()
+	}
+	if err == nil {
+		err = failpoint.Reach(failpoint.FilesRead)
+	}
+	if err != nil {
+		return err
+	}
+	err = b.release.ReadFiles(x.Settings.MaxScale)
+	control := b.release.Control
+	for _, w := range control.AppJSON.Warnings {
+		x.Log.Warn("%s", w)
+	}
+	if err == nil {
+		_, _, err = control.Resolve(x.State.Asked())
+	}
+	if err == nil {
+		_, _, err = x.checkPlan(b.release)
+	}
+	return err
+}
+
+// readControlFiles reads what the revision ships about how it is to run.
+func (b *building) readControlFiles() error {
+	x, r := b.session, b.release
+	for _, name := range app.ControlFiles {
+		path := name
+		if name == app.FileProcfile {
+			if path = x.View().Property(app.PropProcfilePath); path != name {
+				r.ProcfilePath = path
+			}
+		}
+		data, ok, err := b.source.File(b.commit.Hash, path, maxControlFile)
+		if err != nil {
+			return err
+		}
+		if ok {
+			r.Files[name] = string(data)
+		} else if r.ProcfilePath != "" && name == app.FileProcfile {
+			x.Log.Warn("There is no %s, which procfile-path names: web runs the image's own command", path)
+		}
+	}
+	return nil
+}
+
+// image builds the release's image and reads from it what the release
+// needs to know. The labels name the app and never the release: the same content
+// has to give the same image.
+func (b *building) image(ctx context.Context) (err error) {
+	x, r := b.session, b.release
+	done := x.Log.Timed("build")
+	defer func() { done(err) }()
+	host, err := x.Env.Engine(x.Settings)
+	if err != nil {
+		return err
+	}
+	q := build.Request{App: x.Name, Source: b.source, Commit: b.commit, Manifest: x.Env.Store.File(x.Name, "manifest"),
+		Labels:   map[string]string{engine.LabelApp: x.Name},
+		Header:   func(h build.Header) { x.Log.Step("Building %s from %s (%s)", x.Name, h.Reason, h) },
+		Progress: func(l build.Line) { x.Log.Output(l.Text) },
+	}
+	if x.Current != nil {
+		q.Old = x.Current.Revision
+	}
+	if err := failpoint.Reach(failpoint.BuildStarted); err != nil {
+		return err
+	}
+	result, err := x.Env.Build(ctx, q)
+	if err != nil {
+		return err
+	}
+	info, err := host.Image(ctx, result.ImageID)
+	if err != nil {
+		return err
+	}
+	if err := host.Tag(ctx, info.ID, ImageTag(x.Name, info.ID)); err != nil {
+		return err
+	}
+	r.Image, r.Port = info.ID, app.DefaultPort
+	if len(info.Ports) > 0 {
+		r.Port = info.Ports[0]
+	}
+	r.Detected = r.Port
+	r.Port = x.State.WebPort(r.Detected)
+	return failpoint.Reach(failpoint.ImageKnown)
+}
+
+// discard removes what a failed build left: an image that no release has.
+func (x *Session) discard(ctx context.Context) {
+	(&rollout{session: x}).undo(ctx)
+}
+
+// deployed prints what is live now.
+func (x *Session) deployed(since time.Time) {
+	urls := x.Env.URLsOf(x.View())
+	if wait := waitToRetire(x.View()); len(x.State.Retiring) > 0 && wait > 0 {
+		x.Log.Step("Shutting down old containers in %g seconds", wait.Seconds())
+	}
+	x.Log.Result("Application deployed in %.1fs:", time.Since(since).Seconds())
+	for _, u := range urls {
+		x.Log.Detail("%s", u)
+	}
+}
+
+// ImageTag is what an app's image is called. A name keeps docker image prune away
+// from what is only kept. It is made from the id, so that an image never has a
+// stale one.
+func ImageTag(app, id string) string {
+	return engine.TagPrefix + app + ":" + strings.TrimPrefix(id, "sha256:")[:12]
+}

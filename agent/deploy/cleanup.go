@@ -1,0 +1,63 @@
+package deploy
+
+import (
+	"context"
+	"slices"
+
+	"dokku/agent/engine"
+	"dokku/agent/event"
+	"dokku/build/source"
+)
+
+func (x *Session) Cleanup(ctx context.Context) error {
+	x.Log.Step("Cleaning up %s", x.Name)
+	host, err := x.Env.Engine(x.Settings)
+	if err != nil {
+		return err
+	}
+	before, err := Observe(ctx, host, x.App)
+	if err != nil {
+		return err
+	}
+	sizes := map[string]int64{}
+	for _, i := range before.Images {
+		if info, err := host.Image(ctx, i.ID); err == nil {
+			sizes[i.ID] = info.Size
+		}
+	}
+	for _, i := range before.Instances {
+		if i.Kind == engine.KindRun && (i.Status == engine.StatusExited || i.Status == engine.StatusDead) {
+			if err := host.Remove(ctx, engine.Resource{Kind: engine.Container, ID: i.ID}); err != nil {
+				return err
+			}
+		}
+	}
+	if err := x.Converge(ctx, false); err != nil {
+		return err
+	}
+	after, err := Observe(ctx, host, x.App)
+	if err == nil {
+		tellFreed(x.Log, before, after, sizes)
+	}
+	return err
+}
+
+// tellFreed prints what there was before and is not any longer.
+func tellFreed(log event.Log, before, after engine.Observed, sizes map[string]int64) {
+	removed := 0
+	for _, i := range before.Instances {
+		if !slices.ContainsFunc(after.Instances, func(o engine.Instance) bool { return o.ID == i.ID }) {
+			log.Detail("Removed container %s", i.Name)
+			removed++
+		}
+	}
+	for _, i := range before.Images {
+		if !slices.ContainsFunc(after.Images, func(o engine.Image) bool { return o.ID == i.ID }) {
+			log.Detail("Removed image %s (%s)", i.ID, source.Bytes(sizes[i.ID]))
+			removed++
+		}
+	}
+	if removed == 0 {
+		log.Detail("There is nothing to remove")
+	}
+}

@@ -1,0 +1,141 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"dokku/agent/engine"
+	"dokku/agent/plan"
+	"dokku/agent/proc"
+	"dokku/agent/proxy"
+	"dokku/agent/repo"
+)
+
+// Converge brings what runs to what the app's state asks for. It saves the
+// state first: with that, whatever was decided is decided.
+func (x *Session) Converge(ctx context.Context, startEnded bool) error {
+	err := x.tryConverge(ctx, startEnded)
+	if ctx.Err() == nil {
+		x.Env.Store.NoteProblem(x.Name, err)
+	}
+	if err == nil {
+		x.Lock.Abandoned = false
+	}
+	return err
+}
+
+// Decide converges after a change of the state. Once that is saved it stands,
+// whatever fails afterwards, and whoever asked for it has to know: decided says
+// what does.
+func (x *Session) Decide(ctx context.Context, decided string) error {
+	x.decided = false
+	err := x.Converge(ctx, false)
+	if err == nil || !x.decided {
+		return err
+	}
+	return fmt.Errorf("%s, but not everything follows yet; the agent goes on trying: %w", decided, err)
+}
+
+func (x *Session) tryConverge(ctx context.Context, startEnded bool) error {
+	d, err := Desired(x.Env.Store, x.View())
+	if err != nil {
+		return err
+	}
+	d.StartEnded = startEnded
+	if x.Lock.Abandoned || startEnded {
+		x.Env.Store.SweepTemporary(x.Env.Store.File(x.Name), x.Env.Store.File(x.Name, "releases"))
+		if err := repo.Sweep(x.Dir, proc.Owner{}); err != nil {
+			x.Log.Warn("Cannot clear away what an interrupted push left: %s", err)
+		}
+		if err := repo.Harden(x.Env.Store.Disk, x.Dir, false); err != nil {
+			x.Log.Warn("%s", err)
+		}
+	}
+	host, err := x.Env.Engine(x.Settings)
+	if err != nil {
+		return x.saveAnd(err)
+	}
+	px := x.Env.Proxy(x.Settings)
+	for {
+		w, err := x.observe(ctx, host, px, d)
+		if err != nil {
+			return x.saveAnd(err)
+		}
+		x.forgetFormer(w)
+		e := &Executor{Session: x, host: host, proxy: px, desired: d, world: w}
+		steps := plan.Plan(d, w)
+		if x.rest = nil; len(steps) == 0 {
+			x.rest = &w
+		}
+		if err := e.execute(ctx, steps); err != nil {
+			return err
+		}
+		// What was started under another name, because its own was taken, gets that
+		// now. A process that ends as soon as it is started again gets no third try.
+		started := slices.ContainsFunc(steps, func(s plan.Step) bool { return s.Action == plan.ActStart })
+		if !started {
+			return nil
+		}
+		d.StartEnded, d.Retiring = false, x.State.Retiring
+	}
+}
+
+// tidy converges before an operation begins. Nobody waits for what still has to
+// stop, as long as there is an agent to stop it.
+func (x *Session) tidy(ctx context.Context) error {
+	defer func(was bool) { x.LeaveStops = was }(x.LeaveStops)
+	x.LeaveStops = x.Env.Store.AgentRuns()
+	done := x.Log.Timed("converge")
+	err := x.Converge(ctx, false)
+	done(err)
+	return err
+}
+
+// saveAnd saves the state although err ends the operation: what git accepted is
+// current even while the engine cannot be reached.
+func (x *Session) saveAnd(err error) error {
+	if serr := x.Save(); serr != nil {
+		return serr
+	}
+	return err
+}
+
+// observe looks at everything of the app that exists.
+func (x *Session) observe(ctx context.Context, host engine.Host, px proxy.Proxy, d plan.Desired) (w plan.Observation, err error) {
+	if w.Observed, err = Observe(ctx, host, x.App); err != nil {
+		return w, err
+	}
+	live, ok, err := Live(ctx, px, x.App)
+	if err != nil {
+		return w, err
+	}
+	if ok {
+		w.Live = &live
+	}
+	w.Now, w.Clients = time.Now(), Clients(w.Instances)
+	x.OneOffs = plan.OneOffs(w.Instances)
+	if len(d.Want) > 0 {
+		w.Network, err = network(ctx, host, x.Name, w.Networks)
+	}
+	return w, err
+}
+
+// sweepReleases removes the records of releases that are not kept, among them
+// those of a rejected push.
+func (x *Session) sweepReleases() error {
+	numbers, err := x.Env.Store.ReleaseNumbers(x.Name)
+	if err != nil {
+		return err
+	}
+	kept := x.View().KeptReleases(numbers)
+	for _, n := range numbers {
+		if !slices.Contains(kept, n) {
+			if err := x.Env.Store.RemoveRelease(x.Name, n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+package deploy
+
+import (
+	"context"
+	"slices"
+
+	"dokku/agent/app"
+	"dokku/agent/engine"
+	"dokku/agent/failpoint"
+	"dokku/agent/plan"
+	"dokku/agent/proc"
+	"dokku/agent/store"
+	"dokku/scale"
+)
+
+// Desired says what the app's state asks for.
+func Desired(s *store.Store, v app.View) (plan.Desired, error) {
+	d := plan.Desired{App: v.Name, Stopped: v.State.Stopped,
+		Retiring: v.State.Retiring, Images: map[string]bool{}, Former: v.Former()}
+	numbers, err := s.ReleaseNumbers(v.Name)
+	if err != nil {
+		return d, err
+	}
+	for _, n := range v.KeptReleases(numbers) {
+		r, err := s.Release(v.Name, n)
+		if err != nil {
+			return d, err
+		}
+		d.Images[r.Image] = true
+	}
+	if v.Current == nil {
+		return d, nil
+	}
+	d.Release, d.Attempt, d.Port, d.Network = v.Current.Number, v.Current.Attempt, v.Current.Port, true
+	d.Kept = v.Current.Kept
+	f, err := v.FormationWith(v.State.Scale)
+	if err != nil {
+		return d, err
+	}
+	d.Want = processes(v, f, v.State.ProxyDisabled)
+	if !v.State.ProxyDisabled {
+		d.Route = routeOf(v, v.Current)
+	}
+	return d, err
+}
+
+// processes lists the instances of a formation, sorted by type and index.
+func processes(v app.View, f scale.Formation, bound bool) []app.Process {
+	// Settings that cannot be read disable nothing; a deploy refuses them.
+	set, _ := CheckSettings(v)
+	var list []app.Process
+	for _, e := range f {
+		for i := 1; i <= e.Count; i++ {
+			p := app.Process{Type: e.Type, Index: i, Exclusive: set.Disables(e.Type)}
+			if bound && e.Type == "web" {
+				p.HostPort = v.State.HostPort + i - 1
+			}
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// Clients are the labels of the clients of one-off containers that still live.
+func Clients(instances []engine.Instance) map[string]bool {
+	alive := map[string]bool{}
+	for _, i := range plan.OneOffs(instances) {
+		if _, known := alive[i.Client]; !known {
+			alive[i.Client] = proc.ParseOwner(i.Client).Alive()
+		}
+	}
+	return alive
+}
+
+// network returns the app's network, creating it only when it is missing.
+func network(ctx context.Context, host engine.Host, app string, seen []engine.Network) (engine.Network, error) {
+	seen = slices.DeleteFunc(slices.Clone(seen), func(n engine.Network) bool { return n.App != app })
+	if len(seen) == 1 {
+		return seen[0], nil
+	}
+	n, err := host.Network(ctx, app)
+	if err == nil {
+		err = failpoint.Reach(failpoint.NetworkMade)
+	}
+	return n, err
+}

@@ -1,0 +1,113 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"dokku/agent/app"
+	"dokku/agent/engine"
+	"dokku/agent/failpoint"
+	"dokku/agent/repo"
+)
+
+// Destroy can be interrupted anywhere and done again. The folder goes last, in
+// one rename: as long as it is there, everybody sees an app that is being
+// destroyed.
+func (x *Session) Destroy(ctx context.Context) error {
+	host, err := x.Env.Engine(x.Settings)
+	if err != nil {
+		return err
+	}
+	px := x.Env.Proxy(x.Settings)
+	if err := px.Withdraw(ctx, x.Name); err != nil {
+		return err
+	}
+	if former := x.App.Former(); former != "" {
+		if err := px.Withdraw(ctx, former); err != nil {
+			return err
+		}
+	}
+	if err := failpoint.Reach(failpoint.RouteWithdrawn); err != nil {
+		return err
+	}
+	o, err := Observe(ctx, host, x.App)
+	if err != nil {
+		return err
+	}
+	if err := RemoveAll(ctx, host, o, x.View().Grace()); err != nil {
+		return err
+	}
+	if err := failpoint.Reach(failpoint.ResourcesRemoved); err != nil {
+		return err
+	}
+	return x.removeFolder()
+}
+
+// RemoveAll removes everything of an app: containers first, since they use the
+// rest. Grace is the time between TERM and KILL.
+func RemoveAll(ctx context.Context, host engine.Engine, o engine.Observed, grace time.Duration) error {
+	for _, i := range o.Instances {
+		if err := host.Stop(ctx, i.ID, grace); err != nil {
+			return err
+		}
+		if err := host.Remove(ctx, engine.Resource{Kind: engine.Container, ID: i.ID}); err != nil {
+			return err
+		}
+	}
+	for _, i := range o.Images {
+		if err := host.Remove(ctx, engine.Resource{Kind: engine.ImageKind, ID: i.ID, App: i.App}); err != nil {
+			return err
+		}
+	}
+	for _, n := range o.Networks {
+		if err := host.Remove(ctx, engine.Resource{Kind: engine.NetworkKind, ID: n.ID}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (x *Session) removeFolder() error {
+	if err := x.Env.Store.Disk.MkdirAll(x.Env.Store.Own("trash"), 0o700); err != nil {
+		return err
+	}
+	to := x.Env.Store.Own("trash", x.Name+"."+app.NewAttempt())
+	if err := x.Env.Store.At("rename the app's folder"); err != nil {
+		return err
+	}
+	if err := x.Env.Store.Disk.Rename(x.Dir, to); err != nil {
+		return fmt.Errorf("cannot remove %s: %w", x.Dir, err)
+	}
+	if err := x.Env.Store.Disk.Sync(x.Env.Store.Root); err != nil {
+		return err
+	}
+	if err := failpoint.Reach(failpoint.FolderMoved); err != nil {
+		return err
+	}
+	if err := x.Env.Store.At("remove the app's folder"); err != nil {
+		return err
+	}
+	if err := x.Env.Store.Disk.RemoveAll(to); err != nil {
+		return fmt.Errorf("%s is destroyed, but some files of it cannot be removed: %w; as root: rm -rf %s", x.Name, err, to)
+	}
+	x.Lock.Abandoned = false // nothing is left of what its holder had begun
+	return nil
+}
+
+// DropProvisional removes the app unless its repository has refs, or somebody
+// is pushing to it now.
+func (x *Session) DropProvisional() error {
+	refs, err := repo.HasRefs(x.Dir)
+	if err != nil {
+		return err
+	}
+	if refs || len(x.State.Config)+len(x.State.Domains)+len(x.State.Scale)+len(x.State.Mounts)+len(x.State.Network)+len(x.State.Resources) > 0 {
+		x.Change(func(st *app.State) { st.Provisional = false })
+		return x.Save()
+	}
+	if repo.Pushing(x.Dir) {
+		return nil
+	}
+	return x.removeFolder()
+}

@@ -1,0 +1,95 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"dokku/agent/app"
+	"dokku/agent/checks"
+	"dokku/agent/engine"
+	"dokku/agent/event"
+)
+
+// gate returns nil once every process that was started has passed its checks.
+func (o *rollout) gate(ctx context.Context) (err error) {
+	if len(o.targets) == 0 {
+		return nil
+	}
+	plan, warnings, err := o.session.checkPlan(o.release)
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		o.session.Log.Warn("%s", w)
+	}
+	plan.Exec = o.host
+	done := o.session.Log.Timed("gate")
+	defer func() { done(err) }()
+	return checks.Gate(ctx, plan, o.targets, gatekeeper{o.host}, o.session.Log)
+}
+
+// report tells why a deploy was rejected, and returns the error that is left to
+// print.
+func (o *rollout) report(ctx context.Context, err error) error {
+	var f *checks.Failure
+	failed := errors.As(err, &f)
+	if failed {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		f.Print(o.session.Log, o.session.Name, o.lastLines(ctx, f.Target.ID))
+		err = &rejection{o.session.View().Serves(), err}
+	}
+	for _, what := range o.ran {
+		text := fmt.Sprintf("The %s command had run by then: what it changed, a database say, stays changed", what)
+		if failed {
+			o.session.Log.Warn("%s", text)
+		} else { // below what is left to print
+			err = fmt.Errorf("%w\n%s", err, text)
+		}
+	}
+	return err
+}
+
+// unchanged adds to the error that ended a deploy what it has left.
+func (x *Session) unchanged(err error) error {
+	var r *rejection
+	if err == nil || errors.As(err, &r) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return fmt.Errorf("%w\nNothing has changed: %s", err, x.View().Serves())
+}
+
+// A rejection is an error whose cause has been printed.
+type rejection struct {
+	serves string
+	cause  error
+}
+
+func (r *rejection) Error() string { return "Nothing has changed: " + r.serves }
+func (r *rejection) Unwrap() error { return r.cause }
+
+// reportLines is how many lines of a failed process's log a push prints.
+const reportLines = 20
+
+func (o *rollout) lastLines(ctx context.Context, id string) []string {
+	var lines []string
+	w := &event.Lines{Longest: maxLine, Line: func(l string) {
+		if l != "" {
+			lines = append(lines, event.Printable(l))
+		}
+	}}
+	err := o.host.Logs(ctx, id, engine.LogOptions{Tail: reportLines}, w)
+	w.Flush()
+	if err != nil {
+		lines = append(lines, "(its log cannot be read: "+strings.TrimSpace(err.Error())+")")
+	}
+	return lines
+}
+
+func target(i engine.Instance, port int) checks.Target {
+	p := app.Process{Type: i.Type, Index: i.Index}
+	return checks.Target{Name: p.String(), Type: i.Type, ID: i.ID, Address: i.Address, Port: port, Started: i.Started}
+}

@@ -1,0 +1,231 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-git/go-billy/v5/osfs"
+	"github.com/go-git/go-git/v5/plumbing/cache"
+	"github.com/go-git/go-git/v5/storage/filesystem"
+
+	"dokku/agent/app"
+	"dokku/agent/failpoint"
+	"dokku/agent/repo"
+	"dokku/build/source"
+)
+
+// Push is what git hands to pre-receive.
+type Push struct {
+	App  string
+	Refs []Ref
+	// Objects is where the pushed objects are: git's quarantine.
+	Objects source.Options
+}
+
+// Ref is one line of pre-receive's input: a ref's name, and the ids that it had
+// and is to have; all zeros where it does not exist.
+type Ref struct{ Old, New, Name string }
+
+const (
+	ZeroID = "0000000000000000000000000000000000000000"
+	Heads  = "refs/heads/"
+)
+
+// Prepare finds the ref of a push that deploys, and prepares its release. Without
+// such a ref there is nothing to do.
+func (x *Session) Prepare(ctx context.Context, p Push) error {
+	if x.State.Locked {
+		return LockedError(p.App)
+	}
+	ref, adopt, err := x.DeployRef(p.Refs)
+	if err != nil || ref == nil {
+		return err
+	}
+	if x.View().Property(app.PropSkipDeploy) == "true" {
+		x.Log.Warn("%s is not deployed, since skip-deploy is set; to deploy it: ps:rebuild %s", app.Short(ref.New), x.Name)
+		return nil
+	}
+	return (&push{session: x, ref: *ref, objects: p.Objects, adopt: adopt}).prepare(ctx)
+}
+
+// A push is one that deploys, on its way to the point where git decides.
+type push struct {
+	session *Session
+	ref     Ref
+	objects source.Options
+	// adopt becomes the deploy branch when git accepts the push; "": there is one.
+	adopt string
+}
+
+// prepare does all of a push that can fail.
+func (p *push) prepare(ctx context.Context) (err error) {
+	x := p.session
+	if err := p.ready(ctx); err != nil {
+		return err
+	}
+	if err := p.fastForward(); err != nil {
+		return err
+	}
+	end := x.logDeploy()
+	defer func() {
+		err = x.unchanged(err)
+		end(err)
+	}()
+	start := time.Now()
+	r, err := x.build(ctx, p.objects, p.ref.New, "push")
+	if err != nil {
+		x.discard(ctx)
+		return err
+	}
+	x.Log.Step("Releasing %s v%d", x.Name, r.Number)
+	o, err := x.Rollout(r)
+	if err != nil {
+		x.discard(ctx)
+		return err
+	}
+	if err = o.deploy(ctx); err == nil {
+		err = p.stageRecord(r, start)
+	}
+	if err != nil {
+		err = o.report(ctx, err)
+		o.undo(ctx)
+	}
+	return err
+}
+
+// stageRecord says, durably, what git is about to accept. A crash after this
+// point is settled by the ref: see settle.
+func (p *push) stageRecord(r *app.Release, start time.Time) error {
+	x := p.session
+	owner, err := x.Env.Owner()
+	if err != nil {
+		return err
+	}
+	if err := x.Env.Store.SaveRelease(x.Name, r); err != nil {
+		return err
+	}
+	if err := failpoint.Reach(failpoint.ReleaseWritten); err != nil {
+		return err
+	}
+	x.Change(func(st *app.State) {
+		st.Staged = &app.Staged{Release: r.Number, Ref: p.ref.Name, Old: p.ref.Old, New: p.ref.New,
+			Adopt: p.adopt, Owner: owner, Since: time.Now().UTC(), Started: start.UTC()}
+	})
+	if err := x.Save(); err != nil {
+		x.State.Staged, x.dirty = nil, false
+		return err
+	}
+	_ = failpoint.Reach(failpoint.StagedWritten) // what is left of Prepare cannot fail
+	return nil
+}
+
+// ready refuses what git would refuse after the build, and clears away what an
+// interrupted push left.
+func (p *push) ready(ctx context.Context) error {
+	x, ref := p.session, p.ref
+	tip, err := repo.Ref(x.Dir, ref.Name)
+	if err != nil {
+		return err
+	}
+	branch := strings.TrimPrefix(ref.Name, Heads)
+	if tip == "" {
+		tip = ZeroID
+	}
+	if tip != ref.Old {
+		return fmt.Errorf("%s moved while this push waited; fetch and push again", branch)
+	}
+	owner, err := x.Env.Owner()
+	if err != nil {
+		return err
+	}
+	if err := repo.Sweep(x.Dir, owner); err != nil {
+		x.Log.Warn("Cannot clear away what an interrupted push left: %s", err)
+	}
+	if _, err := os.Lstat(filepath.Join(x.Dir, ref.Name+".lock")); err == nil {
+		return fmt.Errorf("%s is locked by another git process (%s.lock exists); push again in a moment", branch, ref.Name)
+	}
+	if x.Env.Store.AgentRuns() {
+		return nil // it looks after the app, and what was abandoned is cleaned up by now
+	}
+	if err := x.tidy(ctx); err != nil {
+		x.Log.Warn("The app is not what it should be, this push goes on: %s", err)
+	}
+	return nil
+}
+
+// fastForward refuses a forced push where the repository's configuration makes
+// git refuse it, which git would do only after the build.
+func (p *push) fastForward() error {
+	x, ref := p.session, p.ref
+	if ref.Old == ZeroID {
+		return nil
+	}
+	cfg, err := filesystem.NewStorage(osfs.New(x.Dir), cache.NewObjectLRU(0)).Config()
+	if err != nil {
+		return fmt.Errorf("cannot read the configuration of %s: %w", x.Dir, err)
+	}
+	deny := cfg.Raw.Section("receive").Option("denyNonFastForwards")
+	if on, err := strconv.ParseBool(deny); !on && (err == nil || deny != "yes" && deny != "on") {
+		return nil
+	}
+	src, err := source.Open(p.objects)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	forward, err := src.IsAncestor(ref.Old, ref.New)
+	if err == nil && !forward {
+		err = fmt.Errorf("cannot force a push to %s: receive.denyNonFastForwards is set in %s/config; merge %s and push again",
+			strings.TrimPrefix(ref.Name, Heads), x.Dir, app.Short(ref.Old))
+	}
+	return err
+}
+
+// DeployRef picks the ref whose push deploys. It is nil when none does; adopt
+// is the branch that becomes the deploy branch with this push.
+func (x *Session) DeployRef(refs []Ref) (ref *Ref, adopt string, err error) {
+	branch := x.View().DeployBranch()
+	for _, want := range []string{"main", "master"} {
+		if branch == "" && slices.ContainsFunc(refs, func(r Ref) bool { return r.Name == Heads+want && r.New != ZeroID }) {
+			branch, adopt = want, want
+		}
+	}
+	other := false
+	for _, r := range refs {
+		if branch == "" || r.Name != Heads+branch {
+			other = other || r.New != ZeroID
+			continue
+		}
+		if r.New == ZeroID {
+			return nil, "", fmt.Errorf("cannot delete %s, the deploy branch of %s; to remove the app: apps:destroy %[2]s", branch, x.Name)
+		}
+		if adopt != "" {
+			x.Log.Step("Set %s as deploy-branch", adopt)
+		}
+		return &r, adopt, nil
+	}
+	if other {
+		if branch == "" {
+			branch = "main"
+		}
+		x.Log.Warn("WARNING: deploy did not complete, you must push to %s.", branch)
+		x.Log.Step("for example, try 'git push <dokku> %s:%s'", example(refs), branch)
+	}
+	return nil, "", nil
+}
+
+// example names a ref that was pushed, for the line that tells how to deploy it.
+func example(refs []Ref) string {
+	for _, r := range refs {
+		if name, ok := strings.CutPrefix(r.Name, Heads); ok && r.New != ZeroID {
+			return name
+		}
+	}
+	return "HEAD"
+}

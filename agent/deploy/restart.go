@@ -1,0 +1,75 @@
+package deploy
+
+import (
+	"context"
+	"time"
+
+	"dokku/agent/app"
+	"dokku/build/source"
+	"dokku/scale"
+)
+
+// Restart replaces the processes by those of a new release, which runs what the
+// current one runs with the present settings. The processes of the kept types go on.
+// change is part of what commits.
+func (x *Session) Restart(ctx context.Context, cause string, kept map[string]app.Identity, change func(*app.State)) error {
+	if x.Current == nil {
+		return &app.NotDeployedError{App: x.Name}
+	}
+	if err := x.tidy(ctx); err != nil {
+		x.Log.Warn("%s", err)
+	}
+	n, err := x.Env.Store.NextRelease(x.App)
+	if err != nil {
+		return err
+	}
+	x.about(n)
+	r := x.Current.Derive(n, cause)
+	r.Kept = kept
+	next := x.State.Clone()
+	change(&next)
+	x.View().With(next).Provide(r)
+	r.Detected = x.Current.DetectedPort()
+	if _, on := kept[scale.Web]; !on { // what goes on listens where it did
+		r.Port = next.WebPort(r.Detected)
+	}
+	return x.promote(ctx, r, change, func(o *rollout) error { return o.run(ctx, o.all()) })
+}
+
+// AllRun reports whether every process of the formation runs.
+func (x *Session) AllRun(ctx context.Context) (bool, error) {
+	have, err := x.Env.InstancesOf(ctx, x.View())
+	if err != nil {
+		return false, err
+	}
+	f, err := x.View().FormationWith(x.State.Scale)
+	if err != nil {
+		return false, err
+	}
+	running := 0
+	for _, i := range have {
+		if i.Running() {
+			running++
+		}
+	}
+	return running == len(processes(x.View(), f, false)), nil
+}
+
+// Rebuild builds a revision and deploys it; change is part of what it commits.
+func (x *Session) Rebuild(ctx context.Context, revision, cause string, change func(*app.State)) (err error) {
+	start := time.Now()
+	end := x.logDeploy()
+	defer func() { end(err) }()
+	r, err := x.build(ctx, source.Options{GitDir: x.Dir}, revision, cause)
+	if err != nil {
+		x.discard(ctx)
+		return x.unchanged(err)
+	}
+	x.Log.Step("Releasing %s v%d", x.Name, r.Number)
+	if err := x.promote(ctx, r, change, func(o *rollout) error { return o.deploy(ctx) }); err != nil {
+		return err
+	}
+	x.postdeploy(ctx)
+	x.deployed(start)
+	return nil
+}

@@ -1,0 +1,62 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"dokku/agent/app"
+	"dokku/agent/engine"
+)
+
+// Restoring is the cause of the releases that revive makes.
+const Restoring = "restore"
+
+// Revive starts a restored app as a deploy would. It is tried once: an app that does
+// not come up stays stopped, so that nobody builds it again and again. While the
+// engine is out of reach nothing was tried yet.
+func (x *Session) Revive(ctx context.Context) error {
+	if !x.State.Restored.Starts() {
+		return x.Converge(ctx, false)
+	}
+	err := x.BringUp(ctx, Restoring)
+	switch {
+	case err == nil || !x.State.Restored.Starts():
+		return err
+	case ctx.Err() != nil || errors.Is(err, engine.ErrUnreachable):
+		return fmt.Errorf("%s is restored and not started yet; the agent goes on trying: %w", x.Name, err)
+	}
+	x.Change(func(st *app.State) { st.Restored = st.Restored.Left() })
+	return x.saveAnd(fmt.Errorf("%s is restored, with all it has, and stopped: it could not be started: %w\n"+
+		"Once that is mended: ps:rebuild %[1]s", x.Name, err))
+}
+
+// BringUp starts an app from its current release. It builds the image again if a
+// backup did not have it.
+func (x *Session) BringUp(ctx context.Context, cause string) error {
+	missing, err := x.imageMissing(ctx)
+	switch {
+	case err != nil:
+		return err
+	case missing:
+		return x.Rebuild(ctx, x.Current.Revision, cause, func(*app.State) {})
+	}
+	return x.Restart(ctx, cause, nil, func(*app.State) {})
+}
+
+// imageMissing reports whether the current release of a restored app has no image
+// here.
+func (x *Session) imageMissing(ctx context.Context) (bool, error) {
+	if x.State.Restored == nil || !x.State.Restored.Pending || x.Current == nil {
+		return false, nil
+	}
+	host, err := x.Env.Engine(x.Settings)
+	if err != nil {
+		return false, err
+	}
+	_, err = host.Image(ctx, x.Current.Image)
+	if errors.Is(err, engine.ErrNoImage) {
+		return true, nil
+	}
+	return false, err
+}

@@ -1,0 +1,287 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"dokku/agent/app"
+	"dokku/agent/checks"
+	"dokku/agent/engine"
+	"dokku/agent/failpoint"
+	"dokku/agent/plan"
+	"dokku/scale"
+)
+
+// A rollout starts processes of a release beside what runs, and finds out
+// whether they may take over. Until commit nothing that serves has changed;
+// undo removes what was started.
+type rollout struct {
+	session *Session
+	host    engine.Host
+	release *app.Release
+	// formation is what the release runs once it is current.
+	formation scale.Formation
+	targets   []checks.Target
+	// ran are the commands, release and predeploy, that have run, which cannot be undone.
+	ran []string
+}
+
+// Rollout begins one. Its formation counts what ps:scale --skip-deploy left for
+// the next deploy.
+func (x *Session) Rollout(r *app.Release) (*rollout, error) {
+	host, err := x.Env.Engine(x.Settings)
+	if err != nil {
+		return nil, err
+	}
+	o := &rollout{session: x, host: host, release: r}
+	local := x.State.Asked()
+	var notes []scale.Note
+	if o.formation, notes, err = r.Control.Resolve(local); err != nil {
+		return nil, err
+	}
+	for _, n := range notes {
+		if n.Warning {
+			x.Log.Warn("%s", n.Text)
+		} else {
+			x.Log.Step("%s", n.Text)
+		}
+	}
+	return o, nil
+}
+
+// run starts the processes and passes them through the gate. Meanwhile the
+// route that they are to get is tested; their addresses are known before they
+// start.
+func (o *rollout) run(ctx context.Context, procs []app.Process) error {
+	if err := o.session.Env.checkOptions(ctx, o.session.View(), o.release.ContainerOptions); err != nil {
+		return err
+	}
+	procs = o.withoutExclusive(procs)
+	if len(procs) == 0 {
+		return o.Stage(ctx, nil)
+	}
+	specs, err := o.Specs(ctx, procs)
+	if err != nil {
+		return err
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return o.Stage(gctx, specs) })
+	g.Go(func() error {
+		for _, round := range o.rounds(specs) {
+			if err := o.start(gctx, round); err != nil {
+				return err
+			}
+			if err := o.gate(gctx); err != nil {
+				return err
+			}
+		}
+		return failpoint.Reach(failpoint.AllHealthy)
+	})
+	return g.Wait()
+}
+
+// deploy runs what a new image is to run once, and then starts all processes.
+func (o *rollout) deploy(ctx context.Context) error {
+	if err := o.runRelease(ctx); err != nil {
+		return err
+	}
+	return o.run(ctx, o.all())
+}
+
+// withoutExclusive leaves out what starts only once the release is current and
+// the old processes have ended.
+func (o *rollout) withoutExclusive(procs []app.Process) []app.Process {
+	var rest, exclusive []app.Process
+	for _, p := range procs {
+		if p.Exclusive {
+			exclusive = append(exclusive, p)
+		} else {
+			rest = append(rest, p)
+		}
+	}
+	if len(exclusive) > 0 {
+		o.session.Log.Warn("Zero downtime is disabled for %s: stopped and started without checks once the deploy is accepted", names(exclusive))
+	}
+	return rest
+}
+
+// rounds divides the processes so that of no type more start at a time than its
+// max_parallel in app.json. A round starts when the one before has passed.
+func (o *rollout) rounds(specs []engine.Spec) [][]engine.Spec {
+	var rounds [][]engine.Spec
+	before := map[string]int{}
+	for _, s := range specs {
+		n := 0
+		if most := o.release.Control.AppJSON.Formation[s.Type].MaxParallel; most > 0 {
+			n = before[s.Type] / most
+		}
+		before[s.Type]++
+		for len(rounds) <= n {
+			rounds = append(rounds, nil)
+		}
+		rounds[n] = append(rounds[n], s)
+	}
+	return rounds
+}
+
+// start starts processes at the same time, each at an address of its own.
+func (o *rollout) start(ctx context.Context, specs []engine.Spec) error {
+	var procs []app.Process
+	for _, s := range specs {
+		procs = append(procs, app.Process{Type: s.Type, Index: s.Index})
+	}
+	done := o.session.Log.Timed("start")
+	o.session.Log.Step("Starting %s", names(procs))
+	targets := make([]checks.Target, len(specs))
+	g, gctx := errgroup.WithContext(ctx)
+	for n, spec := range specs {
+		g.Go(func() error {
+			i, err := o.host.Start(gctx, spec)
+			if err != nil {
+				return err
+			}
+			targets[n] = target(i, o.release.Port)
+			return nil
+		})
+	}
+	err := g.Wait()
+	done(err)
+	if err != nil {
+		return err
+	}
+	o.targets = targets
+	return nil
+}
+
+// Specs gives each process an address and a name that nothing has.
+func (o *rollout) Specs(ctx context.Context, procs []app.Process) ([]engine.Spec, error) {
+	w, err := o.world(ctx, procs)
+	if err != nil {
+		return nil, err
+	}
+	taken := plan.Taken(w)
+	var specs []engine.Spec
+	for _, p := range procs {
+		at := plan.NextAddress(w.Network, taken)
+		if !at.IsValid() {
+			return nil, fmt.Errorf("cannot start %s of %s: no address is left in %s", p, o.session.Name, w.Network.Subnet)
+		}
+		taken[at] = true
+		s, err := spec(o.session.View(), o.release, p, o.session.Container(p.Type, p.Index)+"."+o.release.Attempt, at)
+		if err != nil {
+			return nil, err
+		}
+		specs = append(specs, s)
+	}
+	return specs, nil
+}
+
+// world is what there is before anything of the rollout starts: what tidy saw,
+// unless that had no network yet, or something was done since.
+func (o *rollout) world(ctx context.Context, procs []app.Process) (plan.Observation, error) {
+	if o.session.rest != nil && o.session.rest.Network.Subnet.IsValid() {
+		return *o.session.rest, nil
+	}
+	px := o.session.Env.Proxy(o.session.Settings)
+	return o.session.observe(ctx, o.host, px, plan.Desired{Want: procs})
+}
+
+// Stage tests the route that is published once the release is current.
+func (o *rollout) Stage(ctx context.Context, specs []engine.Spec) error {
+	if o.session.State.ProxyDisabled {
+		return nil
+	}
+	px := o.session.Env.Proxy(o.session.Settings)
+	if err := o.session.Env.checkPorts(ctx, o.session.View()); err != nil {
+		return err
+	}
+	route := routeOf(o.session.View(), o.release)
+	for _, s := range specs {
+		if s.Type == "web" {
+			route.Upstreams = append(route.Upstreams, netip.AddrPortFrom(s.Address, uint16(o.release.Port)))
+		}
+	}
+	done := o.session.Log.Timed("stage proxy")
+	err := px.Stage(ctx, *route)
+	done(err)
+	if err == nil {
+		err = failpoint.Reach(failpoint.ProxyStaged)
+	}
+	return err
+}
+
+// undo removes what was started, also when ctx has been cancelled.
+func (o *rollout) undo(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
+	defer cancel()
+	err := failpoint.Reach(failpoint.UndoBegins)
+	if err == nil {
+		err = o.session.Converge(ctx, false)
+	}
+	if err != nil {
+		o.session.Log.Warn("Not everything of the attempt could be removed, the agent goes on trying: %s", err)
+	}
+}
+
+// missing are the processes of the rollout's formation that are not in have.
+func (o *rollout) missing(have []engine.Instance) []app.Process {
+	var procs []app.Process
+	for _, p := range processes(o.session.View(), o.formation, o.session.State.ProxyDisabled) {
+		if !slices.ContainsFunc(have, func(i engine.Instance) bool { return i.Type == p.Type && i.Index == p.Index }) {
+			procs = append(procs, p)
+		}
+	}
+	return procs
+}
+
+// all are the processes of the rollout's formation, but for those that go on. None
+// is published on the host: a host port cannot be held twice, so it changes hands
+// after the gate.
+func (o *rollout) all() []app.Process {
+	return slices.DeleteFunc(processes(o.session.View(), o.formation, false), func(p app.Process) bool {
+		_, kept := o.release.Kept[p.Type]
+		return kept
+	})
+}
+
+func names(procs []app.Process) string {
+	var list []string
+	for _, p := range procs {
+		list = append(list, p.String())
+	}
+	return strings.Join(list, " ")
+}
+
+// promote finds out with prove whether a release may serve, and makes it current
+// with one rename. change is part of that. If it may not serve, nothing has changed.
+func (x *Session) promote(ctx context.Context, r *app.Release, change func(*app.State), prove func(*rollout) error) (err error) {
+	before := x.State.Clone()
+	change(&x.State)
+	o, err := x.Rollout(r)
+	if err != nil {
+		x.State = before
+		return err
+	}
+	if err := prove(o); err != nil {
+		x.State = before
+		err = o.report(ctx, err)
+		o.undo(ctx)
+		return err
+	}
+	if err = x.Env.Store.SaveRelease(x.Name, r); err == nil {
+		err = failpoint.Reach(failpoint.ReleaseWritten)
+	}
+	if err != nil {
+		x.State = before
+		o.undo(ctx)
+		return err
+	}
+	x.commit(r)
+	return x.Decide(context.WithoutCancel(ctx), fmt.Sprintf("v%d of %s is current now", r.Number, x.Name))
+}

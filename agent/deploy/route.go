@@ -1,0 +1,96 @@
+package deploy
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"dokku/agent/app"
+	"dokku/agent/proxy"
+	"dokku/agent/store"
+)
+
+// URLsOf are the addresses at which the app's web processes can be reached.
+func (s *Env) URLsOf(a app.View) []string {
+	if a.State.ProxyDisabled {
+		return []string{fmt.Sprintf("http://%s:%d", app.HostAddress(), a.State.HostPort)}
+	}
+	domains := a.Domains()
+	if len(domains) == 0 {
+		domains = []string{app.HostAddress()}
+	}
+	// Nobody has said which names lead here, so a name may not lead anywhere; the
+	// address answers for the only app.
+	if !a.State.DomainsDisabled && len(a.State.Domains) == 0 && len(a.Settings.Domains) == 0 && only(s.Store, a.Name) {
+		domains = append([]string{app.HostAddress()}, domains...)
+	}
+	var urls []string
+	for _, d := range domains {
+		for _, m := range a.Ports() {
+			url := "http://" + d
+			if m.Host != 80 {
+				url += fmt.Sprintf(":%d", m.Host)
+			}
+			urls = append(urls, url)
+		}
+	}
+	return urls
+}
+
+// only reports whether no other app is deployed behind the proxy.
+func only(s *store.Store, app string) bool {
+	apps, err := s.Apps()
+	if err != nil {
+		return false
+	}
+	for _, name := range apps {
+		if o, err := s.Load(name); name != app && err == nil && o.Deployed() && !o.State.ProxyDisabled {
+			return false
+		}
+	}
+	return true
+}
+
+// routeOf is what is published of a release, without its upstreams.
+func routeOf(v app.View, r *app.Release) *proxy.Route {
+	route := &proxy.Route{App: v.Name, Release: r.Number, Domains: v.Domains(), Ports: routePorts(v.State.Ports, r), Replaces: v.Former()}
+	route.Settings.ClientMaxBodySize = v.NginxProperty("client-max-body-size")
+	route.Settings.ReadTimeout = seconds(v.NginxProperty("proxy-read-timeout"))
+	route.Settings.SendTimeout = seconds(v.NginxProperty("proxy-send-timeout"))
+	if dir := filepath.Join(v.Dir, "nginx.conf.d"); isDir(dir) {
+		route.Settings.IncludeDir = dir
+	}
+	return route
+}
+
+// seconds reads a duration as nginx writes it, "60s" or "60"; 0 when it is empty.
+func seconds(v string) time.Duration {
+	if d, err := time.ParseDuration(v); err == nil {
+		return d
+	}
+	d, _ := time.ParseDuration(v + "s")
+	return d
+}
+
+func isDir(path string) bool {
+	fi, err := os.Stat(path)
+	return err == nil && fi.IsDir()
+}
+
+// routePorts are the ports of a release's route. The first mapping leads to the
+// port at which the release has been gated, whatever was asked for since.
+func routePorts(mappings []app.PortMap, r *app.Release) []proxy.Port {
+	var list []proxy.Port
+	for i, m := range mappings {
+		p := proxy.Port{Host: m.Host, Container: m.Container}
+		if m.Container == 0 {
+			p.Container = r.DetectedPort()
+		}
+		if i == 0 || p.Container == r.Port {
+			p.Container = 0
+		}
+		list = append(list, p)
+	}
+	return list
+}

@@ -1,0 +1,82 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"dokku/agent/app"
+	"dokku/agent/engine"
+)
+
+// KnowsTypes refuses types that the current release does not have, and counts
+// over the server's limit.
+func KnowsTypes(v app.View, counts map[string]int) error {
+	for t, n := range counts {
+		if v.Current != nil && !slices.Contains(v.Current.Control.Procfile.Types(), t) {
+			return fmt.Errorf("%s is not a valid process name to scale up", t)
+		}
+		if n > v.Settings.MaxScale {
+			//lint:ignore ST1005 the text is Dokku's
+			return fmt.Errorf("Invalid count for process type %s: %d is more than %d, the server's limit", t, n, v.Settings.MaxScale)
+		}
+	}
+	return nil
+}
+
+func (x *Session) Scale(ctx context.Context, counts map[string]int) error {
+	if x.Current == nil || x.State.Stopped {
+		x.Change(func(st *app.State) { st.ScaleTo(counts) })
+		return x.Save()
+	}
+	// What an interrupted command has left must not be taken for what runs.
+	if err := x.tidy(ctx); err != nil {
+		return err
+	}
+	have, err := x.Env.InstancesOf(ctx, x.View())
+	if err != nil {
+		return err
+	}
+	o, err := x.Scaling(app.Merged(x.State.Scale, counts))
+	if err != nil {
+		return err
+	}
+	if err := o.run(ctx, o.missing(have)); err != nil {
+		err = o.report(ctx, err)
+		o.undo(ctx)
+		return err
+	}
+	x.Change(func(st *app.State) { st.ScaleTo(counts) })
+	return x.Decide(context.WithoutCancel(ctx), "the processes of "+x.Name+" are set")
+}
+
+// Scaling is a rollout of what the current release lacks of a formation.
+func (x *Session) Scaling(local map[string]int) (*rollout, error) {
+	host, err := x.Env.Engine(x.Settings)
+	if err != nil {
+		return nil, err
+	}
+	f, _, err := x.Current.Control.Resolve(local)
+	return &rollout{session: x, host: host, release: x.Current, formation: f}, err
+}
+
+// Instances lists the containers of the app's current release, by name. It
+// leaves out those that retire.
+func (s *Env) InstancesOf(ctx context.Context, a app.View) ([]engine.Instance, error) {
+	host, err := s.Engine(a.Settings)
+	if err != nil {
+		return nil, err
+	}
+	o, err := Observe(ctx, host, a.App)
+	if err != nil {
+		return nil, err
+	}
+	var list []engine.Instance
+	for _, i := range o.Instances {
+		_, retiring := a.State.Retiring[i.ID]
+		if a.Current != nil && i.Kind == engine.KindDeploy && i.Attempt == a.Current.Identity(i.Type).Attempt && !retiring {
+			list = append(list, i)
+		}
+	}
+	return list, nil
+}

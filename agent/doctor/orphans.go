@@ -1,0 +1,166 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"dokku/agent/app"
+	"dokku/agent/deploy"
+	"dokku/agent/engine"
+	"dokku/agent/proxy"
+	"dokku/agent/text"
+)
+
+// checkOrphans looks for containers, networks, images and routes of apps that
+// this root does not have any longer. An engine may serve several roots: see the
+// package comment for how it is told whose they are.
+func (d *Examination) checkOrphans(ctx context.Context) []Finding {
+	const check = "orphans"
+	c, err := d.condition()
+	if err != nil {
+		return nil // checkNginx tells
+	}
+	gone := map[string]remains{}
+	for _, app := range c.Apps {
+		if d.absent(app) {
+			gone[app] = remains{routed: true}
+		}
+	}
+	if _, err := d.engine(); err != nil {
+		if len(gone) == 0 {
+			return []Finding{wrong(check, HealthWarning, service("start", "docker"), "cannot be told while the engine does not answer")}
+		}
+	} else if err := d.orphans(ctx, gone); err != nil {
+		return []Finding{wrong(check, HealthWarning, "", "%s", err)}
+	}
+	var list []Finding
+	for _, app := range slices.Sorted(maps.Keys(gone)) {
+		list = append(list, wrong(check, HealthWarning, "dokku doctor --fix", "App %s does not exist, but %s", app, gone[app]).
+			fixed("orphan "+app, func(ctx context.Context) error { return d.removeOrphan(ctx, app) }))
+	}
+	if list == nil {
+		return fine(check, "none")
+	}
+	return list
+}
+
+// orphans adds what the engine has of apps that are gone, as far as it is this
+// root's for certain.
+func (d *Examination) orphans(ctx context.Context, gone map[string]remains) error {
+	host, err := d.Server.Engine(d.set)
+	if err != nil {
+		return err
+	}
+	px := d.Server.Proxy(d.set)
+	all, err := host.Observe(ctx, "")
+	if err != nil {
+		return err
+	}
+	for _, n := range all.Networks {
+		if !d.absent(n.App) {
+			continue
+		}
+		if ours, err := d.orphaned(ctx, px, n); err != nil || !ours {
+			continue
+		}
+		o, err := host.Observe(ctx, n.App)
+		if err != nil {
+			return err
+		}
+		gone[n.App] = remains{o, gone[n.App].routed}
+	}
+	return nil
+}
+
+// absent reports whether this root has no app of that name, and none that had it.
+func (d *Examination) absent(name string) bool {
+	if app.ValidName(name) != nil {
+		return false
+	}
+	var none *app.NoAppError
+	if _, err := d.Server.Store.Load(name); !errors.As(err, &none) {
+		return false
+	}
+	now, err := d.Server.Store.NowCalled(name)
+	return err == nil && now == ""
+}
+
+// orphaned reports whether the network of an app is this root's: it says so, or our
+// own proxy still leads the app's name into it.
+func (d *Examination) orphaned(ctx context.Context, px proxy.Proxy, n engine.Network) (bool, error) {
+	if n.Root != "" {
+		return n.Root == d.Server.Store.KnownIdentity(), nil
+	}
+	live, ok, err := px.Live(ctx, n.App)
+	if !ok || err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(live.Upstreams, func(u netip.AddrPort) bool { return n.Subnet.Contains(u.Addr()) }), nil
+}
+
+// remains are what is there of an app that is gone.
+type remains struct {
+	engine.Observed
+	routed bool
+}
+
+func (o remains) String() string {
+	var list []string
+	if o.routed {
+		list = append(list, "its route")
+	}
+	for _, part := range []struct {
+		n    int
+		what string
+	}{{len(o.Instances), "container"}, {len(o.Networks), "network"}, {len(o.Images), "image"}} {
+		if part.n > 0 {
+			list = append(list, text.Plural(part.n, part.what))
+		}
+	}
+	if len(list) == 1 && o.routed {
+		return list[0] + " does"
+	}
+	return strings.Join(list, ", ") + " do"
+}
+
+// removeOrphan removes what is left of an app, after another look under the lock of
+// its name: it may have been created again. The route goes last, since it is what
+// may tell that the rest is ours: a crash in between is finished by the next one.
+func (d *Examination) removeOrphan(ctx context.Context, name string) error {
+	l, ok, err := d.Server.Store.TryLock(name, "doctor")
+	if err != nil || !ok {
+		return err
+	}
+	defer l.Release()
+	if !d.absent(name) {
+		return nil
+	}
+	host, err := d.Server.Engine(d.set)
+	if err != nil {
+		return err
+	}
+	px := d.Server.Proxy(d.set)
+	o, err := host.Observe(ctx, name)
+	if err != nil {
+		return err
+	}
+	ours := false
+	for _, n := range o.Networks {
+		one, err := d.orphaned(ctx, px, n)
+		if err != nil {
+			return err
+		}
+		ours = ours || one
+	}
+	if ours {
+		if err := deploy.RemoveAll(ctx, host, o, app.View{App: &app.App{Name: name}}.Grace()); err != nil {
+			return fmt.Errorf("cannot remove what is left of %s: %w", name, err)
+		}
+	}
+	return px.Withdraw(ctx, name)
+}

@@ -1,0 +1,132 @@
+package doctor
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"dokku/agent/keys"
+	"dokku/agent/text"
+)
+
+func (d *Examination) checkSSH(ctx context.Context) []Finding {
+	const check = "sshd"
+	var errs []error
+	for _, at := range d.SshAddresses() {
+		banner, err := greeting(ctx, at)
+		if err == nil {
+			return fine(check, "%s at %s", banner, at)
+		}
+		errs = append(errs, err)
+	}
+	return []Finding{wrong(check, HealthProblem, service("start", "ssh"), "nobody can push: %s", errors.Join(errs...))}
+}
+
+// greeting is what an sshd says first.
+func greeting(ctx context.Context, at string) (string, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", at)
+	if err != nil {
+		return "", fmt.Errorf("no sshd listens at %s", at)
+	}
+	defer conn.Close()
+	if end, ok := ctx.Deadline(); ok {
+		conn.SetDeadline(end)
+	}
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if version, ok := strings.CutPrefix(strings.TrimSpace(line), "SSH-2.0-"); ok && err == nil {
+		return strings.ToValidUTF8(version, ""), nil
+	}
+	return "", fmt.Errorf("what listens at %s is no sshd", at)
+}
+
+// SshAddresses are where this host's sshd should answer: its configuration can be
+// read by everybody, while asking sshd itself (sshd -T) takes root.
+func (d *Examination) SshAddresses() []string {
+	if d.set.SSHPort != 0 {
+		return []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(d.set.SSHPort))}
+	}
+	files, _ := filepath.Glob(filepath.Join(filepath.Dir(d.SSHConfig), "sshd_config.d", "*.conf"))
+	var ports, hosts, list []string
+	for _, file := range append(files, d.SSHConfig) {
+		data, _ := os.ReadFile(file)
+		p, h := parseSSHConfig(data)
+		ports, hosts = append(ports, p...), append(hosts, h...)
+	}
+	if len(ports) == 0 {
+		ports = []string{"22"}
+	}
+	if len(hosts) == 0 {
+		hosts = []string{"127.0.0.1"}
+	}
+	for _, h := range hosts {
+		if _, _, err := net.SplitHostPort(h); err == nil {
+			list = append(list, h)
+			continue
+		}
+		for _, p := range ports {
+			list = append(list, net.JoinHostPort(strings.Trim(h, "[]"), p))
+		}
+	}
+	return list
+}
+
+// parseSSHConfig returns what sshd_config(5) says about ports and addresses, which
+// no Match block may change.
+func parseSSHConfig(data []byte) (ports, hosts []string) {
+	for line := range bytes.Lines(data) {
+		words := strings.Fields(strings.Replace(string(line), "=", " ", 1))
+		if len(words) < 2 {
+			continue
+		}
+		switch value := strings.Trim(words[1], `"`); strings.ToLower(words[0]) {
+		case "match":
+			return ports, hosts
+		case "port":
+			ports = append(ports, value)
+		case "listenaddress":
+			switch host, port, err := net.SplitHostPort(value); {
+			case value == "0.0.0.0" || value == "::" || value == "[::]":
+				value = "127.0.0.1"
+			case err == nil && (host == "0.0.0.0" || host == "::"):
+				value = net.JoinHostPort("127.0.0.1", port)
+			}
+			hosts = append(hosts, value)
+		}
+	}
+	return ports, hosts
+}
+
+// checkKeys reads authorized_keys: sshd ignores a file that others may write, and
+// a key without our command has a shell, with all that the user dokku may do.
+func (d *Examination) checkKeys(context.Context) []Finding {
+	const check = "ssh keys"
+	path := filepath.Join(d.Server.Store.Root, ".ssh", "authorized_keys")
+	list := d.modes(check, entry{filepath.Dir(path), 0o700, 0o022}, entry{path, 0o600, 0o022})
+	data, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return append(list, wrong(check, HealthProblem, "", "cannot read the keys: %s", err))
+	}
+	found, faults, err := keys.Inspect(data, d.Server.Store.Root, d.Server.Binary)
+	if err != nil {
+		return append(list, wrong(check, HealthProblem, "", "%s", err))
+	}
+	for _, f := range faults {
+		list = append(list, wrong(check, HealthWarning, "take the line away, then: dokku ssh-keys:add NAME KEY.pub",
+			"line %d of %s (%q) %s", f.Line, path, f.Comment, f.Text))
+	}
+	if found == 0 {
+		list = append(list, wrong(check, HealthWarning, "dokku ssh-keys:add NAME KEY.pub", "no key may push yet"))
+	}
+	if list == nil {
+		return fine(check, "%s may push", text.Plural(found, "key"))
+	}
+	return list
+}

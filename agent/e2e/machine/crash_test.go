@@ -1,0 +1,347 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+
+	"dokku/agent"
+	"dokku/agent/agenttest"
+	"dokku/agent/app"
+	"dokku/agent/deploy"
+	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
+	"dokku/agent/event"
+	"dokku/agent/proc"
+	proxymemory "dokku/agent/proxy/memory"
+	"dokku/agent/repo"
+	"dokku/agent/store"
+	"dokku/build"
+)
+
+// A machine is a server with an engine and a proxy in memory. It can lose its
+// power before any change that the server makes: of a file, by the engine, or
+// of the route. From then on nothing works until it is turned on again.
+type machine struct {
+	t      *testing.T
+	root   string
+	engine *memory.Engine
+	proxy  *proxymemory.Proxy
+	server *agent.Server
+
+	mu    sync.Mutex
+	count int      // changes so far
+	names []string // what they were
+	kill  int      // dies before this change; 0: never
+	dead  bool
+	// packs are what pushes bring, by revision.
+	packs  map[string]pack
+	oldGit bool // git before 2.36, which syncs no reference
+	// visit is asked instead of counting, if it is set.
+	visit func(name string) error
+}
+
+var errDead = errors.New("the machine has no power")
+
+// newMachine has an app whose first revision is deployed.
+func newMachine(t *testing.T, h history) *machine {
+	t.Helper()
+	m := &machine{t: t, root: inMemory(t), engine: memory.New(), proxy: proxymemory.New()}
+	m.engine.Behave(behaviour)
+	m.turnOn()
+	ctx := context.Background()
+	if err := m.server.Store.UpdateSettings(ctx, func(s *app.Settings) error {
+		s.Checks, s.KeepReleases = map[string]string{"default-wait": "0", "wait-to-retire": "0"}, 2
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.server.Create(ctx, "shop", false); err != nil {
+		t.Fatal(err)
+	}
+	git(t, m.server.Store.Dir("shop"), "fetch", "-q", h.dir, "main")
+	if err := m.push(deploy.ZeroID, h.one); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.server.Scale(ctx, "shop", map[string]int{"web": 2, "worker": 1}, false, event.Log{}); err != nil {
+		t.Fatal(err)
+	}
+	m.settle()
+	m.count, m.names = 0, nil
+	return m
+}
+
+// behaviour is the one of an app that works.
+func behaviour(s engine.Spec) memory.Behaviour {
+	return memory.Behaviour{Output: []string{s.Type + " ran"}, Exits: s.Kind == engine.KindRelease}
+}
+
+// inMemory is a folder where fsync costs nothing, if the host has one: the
+// kills are made between the calls, not in the middle of a disk's cache.
+func inMemory(t *testing.T) string {
+	dir, err := os.MkdirTemp("/dev/shm", "dokku-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// turnOn starts the server anew: what was in memory is gone.
+func (m *machine) turnOn() {
+	m.mu.Lock()
+	m.dead, m.kill = false, 0
+	m.mu.Unlock()
+	s := &agent.Server{Env: &deploy.Env{Store: &store.Store{Root: m.root, Fault: m.change}, Machine: m.engine, Router: m.proxy, Build: m.build, Dial: dialNothing,
+		Owner: func() (proc.Owner, error) { return proc.Owner{Boot: "before the last reboot"}, nil }}, Binary: "/bin/true"}
+	m.server = s
+	m.engine.Fail(func(call string, _ ...any) error {
+		switch call {
+		case "Start", "Rename", "Stop", "Remove", "Network", "Tag":
+			return m.change(call)
+		}
+		return m.powered()
+	})
+	m.proxy.Fail(func(call, _ string) error {
+		if call == "publish" || call == "withdraw" {
+			return m.change(call)
+		}
+		return m.powered()
+	})
+}
+
+func (m *machine) powered() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.dead {
+		return errDead
+	}
+	return nil
+}
+
+// change counts a change, and turns the machine off before the chosen one.
+func (m *machine) change(name string) error {
+	if m.visit != nil {
+		return m.visit(name)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.dead {
+		return errDead
+	}
+	m.count++
+	m.names = append(m.names, name)
+	if m.count == m.kill {
+		m.dead = true
+		return errDead
+	}
+	return nil
+}
+
+func dialNothing(context.Context, string, string) (net.Conn, error) {
+	a, b := net.Pipe()
+	b.Close()
+	return a, nil
+}
+
+// build stands for an image build: the image carries the label of the app.
+func (m *machine) build(_ context.Context, r build.Request) (build.Result, error) {
+	if err := m.change("build"); err != nil {
+		return build.Result{}, err
+	}
+	info := m.engine.SetImage(r.App, engine.ImageInfo{ID: "sha256:" + r.Commit.Tree, Ports: []int{8080}})
+	return build.Result{ImageID: info.ID}, nil
+}
+
+// push is what git does: pre-receive, the move of the ref, post-receive.
+func (m *machine) push(old, new string) error {
+	return m.pushTo(context.Background(), "shop", old, new, event.Log{})
+}
+
+func (m *machine) pushLogged(old, new string, log event.Log) error {
+	return m.pushTo(context.Background(), "shop", old, new, log)
+}
+
+func (m *machine) pushTo(ctx context.Context, app, old, new string, log event.Log) error {
+	objects, err := m.receive(app, new)
+	if err != nil {
+		return err
+	}
+	p := deploy.Push{App: app, Refs: []deploy.Ref{{Old: old, New: new, Name: "refs/heads/main"}}, Objects: objects}
+	if err := m.server.Prepare(ctx, p, log); err != nil {
+		if objects.ObjectDir != "" && m.powered() == nil {
+			m.server.Store.Disk.RemoveAll(objects.ObjectDir)
+		}
+		return err
+	}
+	if err := m.change("move the ref"); err != nil {
+		return err
+	}
+	if err := m.accept(app, new, objects); err != nil {
+		return err
+	}
+	return m.server.Reconcile(context.WithoutCancel(ctx), app, log) // as post-receive does
+}
+
+// settle does what the agent does until there is nothing left to do.
+func (m *machine) settle() {
+	m.t.Helper()
+	for range 4 {
+		if _, done, err := m.server.Tend(context.Background(), m.app(), false, event.Log{}); !done || err != nil {
+			m.t.Fatalf("the agent cannot reconcile: done=%v, %v", done, err)
+		}
+	}
+}
+
+// serving checks that each address that the proxy names is a running process.
+func (m *machine) serving() error {
+	m.proxy.Fail(nil)
+	m.engine.Fail(nil)
+	ctx := context.Background()
+	live, ok, _ := m.proxy.Live(ctx, "shop")
+	if other, renamed, _ := m.proxy.Live(ctx, "store"); renamed {
+		if ok {
+			return fmt.Errorf("both names are published: %+v, %+v", live, other)
+		}
+		live, ok = other, true
+	}
+	o, _ := m.engine.Observe(ctx, "")
+	if !ok || len(live.Upstreams) == 0 {
+		return fmt.Errorf("nothing is published")
+	}
+	for _, u := range live.Upstreams {
+		if !slices.ContainsFunc(o.Instances, func(i engine.Instance) bool { return i.Running() && i.Address == u.Addr() }) {
+			return fmt.Errorf("v%d is published at %s, where nothing runs", live.Release, u)
+		}
+	}
+	return nil
+}
+
+// atRest checks the invariants I2, I3 and I5: all processes run the current
+// release, what serves is what the ref says, and nothing else exists.
+func (m *machine) atRest() error {
+	ctx := context.Background()
+	name := m.app()
+	a, err := m.server.Store.Load(name)
+	if err != nil {
+		return err
+	}
+	ref, err := repo.Ref(a.Dir, "refs/heads/main")
+	if err != nil || a.Current.Revision != ref {
+		return fmt.Errorf("the ref says %s, v%d runs %s (%v)", ref, a.State.Current, a.Current.Revision, err)
+	}
+	set, serr := m.server.Store.Settings()
+	f, err := app.View{App: a, Settings: set}.Formation()
+	err = errors.Join(serr, err)
+	if err != nil {
+		return err
+	}
+	want := []string{}
+	for _, e := range f {
+		for n := range e.Count {
+			want = append(want, fmt.Sprintf("%s.%s.%d v%d", name, e.Type, n+1, a.Current.Identity(e.Type).Release))
+		}
+	}
+	if a.State.Stopped && name != "shop" {
+		want = want[:0] // a rename keeps no container that does not run
+	}
+	o, err := m.engine.Observe(ctx, name)
+	if err != nil {
+		return err
+	}
+	got := []string{}
+	for _, i := range o.Instances {
+		got = append(got, fmt.Sprintf("%s v%d", i.Name, i.Release))
+		if i.Attempt != a.Current.Identity(i.Type).Attempt || i.Running() == a.State.Stopped {
+			return fmt.Errorf("%s is %s, of attempt %s; stopped is %v", i.Name, i.Status, i.Attempt, a.State.Stopped)
+		}
+	}
+	if !slices.Equal(got, want) {
+		return fmt.Errorf("containers %v, want %v", got, want)
+	}
+	if all, err := m.engine.Observe(ctx, ""); err != nil || len(all.Instances)+len(all.Networks)+len(all.Images) !=
+		len(o.Instances)+len(o.Networks)+len(o.Images) {
+		return fmt.Errorf("something belongs to no app: %+v (%v)", all, err)
+	}
+	if a.State.Renamed != nil {
+		return fmt.Errorf("the state still has renamed %+v", a.State.Renamed)
+	}
+	if a.State.Staged != nil || len(a.State.Retiring) != 0 {
+		return fmt.Errorf("the state still has staged %v, retiring %v", a.State.Staged, a.State.Retiring)
+	}
+	return m.onlyKept(o)
+}
+
+func (m *machine) onlyKept(o engine.Observed) error {
+	releases, err := m.server.Store.Releases(m.app())
+	if err != nil {
+		return err
+	}
+	kept := map[string]bool{}
+	for _, r := range releases {
+		kept[r.Image] = true
+	}
+	for _, i := range o.Images {
+		if !kept[i.ID] {
+			return fmt.Errorf("image %s is of no kept release", i.ID)
+		}
+	}
+	if len(releases) > 2 || len(o.Networks) != 1 {
+		return fmt.Errorf("%d releases, %d networks", len(releases), len(o.Networks))
+	}
+	return nil
+}
+
+// TestKilledAnywhere kills each operation before every change that it makes,
+// one at a time, and lets the agent recover.
+func TestKilledAnywhere(t *testing.T) {
+	h := newHistory(t)
+	total := 0
+	for _, test := range operations(context.Background(), h, agenttest.Killed) {
+		t.Run(test.Name, func(t *testing.T) {
+			whole := newMachine(t, h)
+			if err := test.do(whole); err != nil {
+				t.Fatalf("cannot do it undisturbed: %v", err)
+			}
+			whole.settle()
+			if err := whole.atRest(); err != nil {
+				t.Fatalf("undisturbed: %v", err)
+			}
+			n := whole.count
+			if n < test.Changes {
+				t.Errorf("%d changes were counted, there were %d once: %v", n, test.Changes, whole.names)
+			}
+			for k := 1; k <= n; k++ {
+				killed(t, h, k, test.Away, test.do)
+			}
+			total += n
+			t.Logf("killed before each of %d changes", n)
+		})
+	}
+	t.Logf("%d kills", total)
+}
+
+// killed does one kill and the recovery from it.
+func killed(t *testing.T, h history, k int, stops bool, do func(*machine) error) {
+	m := newMachine(t, h)
+	m.kill = k
+	do(m)
+	where := fmt.Sprintf("killed before change %d (%s)", k, m.names[len(m.names)-1])
+	if err := m.serving(); err != nil && !stops {
+		t.Fatalf("%s: an outage: %v", where, err)
+	}
+	m.turnOn()
+	m.settle()
+	if err := m.atRest(); err != nil {
+		t.Fatalf("%s: after recovery: %v\n%v", where, err, m.names)
+	}
+	a, _ := m.server.Store.Load(m.app())
+	if err := m.serving(); err != nil && !a.State.Stopped && !a.State.ProxyDisabled {
+		t.Fatalf("%s: after recovery: %v", where, err)
+	}
+}

@@ -1,0 +1,337 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"dokku/agent/agenttest"
+	"dokku/agent/disk"
+	"dokku/agent/disk/disktest"
+	"dokku/agent/doctor"
+	"dokku/agent/engine/memory"
+	"dokku/agent/event"
+	"dokku/agent/proxy"
+	proxymemory "dokku/agent/proxy/memory"
+	"dokku/agent/store"
+)
+
+var (
+	crashSeed = flag.Uint64("crash.seed", 1, "which states TestPowerLoss checks")
+	crashFull = flag.Bool("crash.full", false, "check all states of TestPowerLoss, and more mixed ones")
+	crashOnly = flag.String("crash.only", "", "check only the states of TestPowerLoss whose names match")
+)
+
+const (
+	// crashSample: without -crash.full, one state of so many is checked; those after
+	// an operation has returned all are.
+	crashSample = 3
+	// crashFloor and crashOps are how many states were checked and operations on files
+	// recorded once, less a tenth: fewer mean that some go unseen.
+	crashFloor, crashOps = 730, 450
+)
+
+// unrecorded matches what may be lost: locks, which a loss of power frees, and logs.
+var unrecorded = regexp.MustCompile(`^\.dokku/(locks|log)$|/deploys/[0-9]+\.log$`)
+
+// A cut is a moment at which the power may go: after so many operations on files,
+// with what the engine and the proxy have then.
+type cut struct {
+	ops    int
+	engine *memory.Engine
+	routes []proxy.Route
+	// done: the operation has been reported done.
+	done bool
+	next string // what comes next
+}
+
+// A take is a recorded operation.
+type take struct {
+	*disktest.Recording
+	op   operation
+	w    whole
+	cuts []cut
+
+	mu sync.Mutex
+	m  *machine
+}
+
+// record does an operation, and what the agent does after it, with everything that
+// a loss of power might undo recorded.
+func record(t *testing.T, base *machine, op operation) (*take, error) {
+	r, err := newRig(t, base, *crashSeed, "", fault{})
+	if err != nil {
+		return nil, err
+	}
+	k := &take{op: op, m: r.machine}
+	if k.w.before, err = r.asked(); err != nil {
+		return nil, err
+	}
+	if k.Recording, err = disktest.Record(r.root, unrecorded.MatchString); err != nil {
+		return nil, err
+	}
+	r.packs, r.oldGit = base.packs, base.oldGit
+	r.machine.visit = func(string) error { return nil }
+	r.server.Router, r.server.Store.Fault = r.machine.proxy, nil
+	r.server.Store.Disk = disk.Disk{Watch: func(o disk.Op) { k.Watch(o); k.cut(fmt.Sprintf("what follows %s %s", o.Kind, o.Path)) }}
+	r.engine.Fail(func(call string, _ ...any) error {
+		if changing[call] {
+			k.cut(call)
+		}
+		return nil
+	})
+	r.machine.proxy.Fail(func(call, _ string) error {
+		if changing[call] {
+			k.cut(call)
+		}
+		return nil
+	})
+	k.cut("anything")
+	if err := op.do(r.machine); err != nil {
+		return nil, err
+	}
+	k.reported()
+	r.over = true
+	for range 3 {
+		if err := r.lookFree(false); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.rest(); err != nil {
+		return nil, err
+	}
+	k.cut("nothing")
+	if k.w.after, err = r.asked(); err != nil {
+		return nil, err
+	}
+	return k, k.Complete()
+}
+
+// changing are the calls of the engine and the proxy that change something.
+var changing = map[string]bool{"Start": true, "Rename": true, "Stop": true, "Remove": true, "Network": true, "Tag": true,
+	"publish": true, "withdraw": true}
+
+// cut notes that the power may go now.
+func (k *take) cut(next string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	c := cut{ops: len(k.Ops()), engine: k.m.engine.Clone(), next: next}
+	if n := len(k.cuts); n > 0 {
+		c.done = k.cuts[n-1].done
+	}
+	for _, app := range []string{"shop", "store"} {
+		published := k.m.proxy.Clone()
+		if r, ok, _ := published.Live(context.Background(), app); ok {
+			c.routes = append(c.routes, r)
+		}
+	}
+	k.cuts = append(k.cuts, c)
+}
+
+// reported notes that whoever asked for the operation knows that it is done.
+func (k *take) reported() {
+	k.cut("what the agent does later")
+	k.mu.Lock()
+	k.cuts[len(k.cuts)-1].done = true
+	k.mu.Unlock()
+}
+
+// turnedOn is a rig with what is left after the loss of power.
+func (c cut) turnedOn(t *testing.T, s disktest.State) (*rig, error) {
+	m := &machine{t: t, engine: c.engine.Clone(), proxy: proxymemory.New()}
+	var err error
+	if m.root, err = os.MkdirTemp("/dev/shm", "dokku-test-"); err != nil {
+		m.root = t.TempDir()
+	}
+	for _, r := range c.routes {
+		if err := m.proxy.Publish(context.Background(), r); err != nil {
+			return nil, err
+		}
+	}
+	m.engine.Restart()
+	r := &rig{machine: m, over: true}
+	return r, s.Tree.Write(m.root)
+}
+
+// recover is what happens when the machine is turned on, once more.
+func (r *rig) startUp() (changes int, err error) {
+	r.turnOn()
+	r.machine.visit = func(string) error { return nil }
+	r.server.Store.Fault = nil
+	count := func(call string) error {
+		if changing[call] {
+			changes++
+		}
+		return nil
+	}
+	var mu sync.Mutex
+	r.engine.Fail(func(call string, _ ...any) error { mu.Lock(); defer mu.Unlock(); return count(call) })
+	r.machine.proxy.Fail(func(call, _ string) error { return count(call) })
+	r.server.Store.SweepRoot()
+	r.aMinuteLater()
+	for n := range 3 {
+		if err := r.lookFree(n == 0); err != nil {
+			return changes, fmt.Errorf("the agent's look %d: %w", n+1, err)
+		}
+	}
+	r.server.Store.SweepRoot() // removes the folder that a destroy has gone through
+	return changes, nil
+}
+
+// lookFree is look that is not put off by a lock that a process of another test has.
+func (r *rig) lookFree(restore bool) (err error) {
+	for range manyTries {
+		app, err := r.only()
+		if err != nil || app == "" {
+			return err
+		}
+		if _, done, err := r.server.Tend(context.Background(), app, restore, event.Log{}); done || err != nil {
+			return err
+		}
+		runtime.Gosched()
+	}
+	return errors.New("somebody holds the lock")
+}
+
+// check turns a machine on twice with what is left, and returns an error unless all
+// is as it has to be, and the second time changes nothing.
+func (k *take) check(t *testing.T, c cut, s disktest.State) error {
+	r, err := c.turnedOn(t, s)
+	defer os.RemoveAll(r.root)
+	if err != nil {
+		return err
+	}
+	if _, err := r.startUp(); err != nil {
+		return err
+	}
+	before, err := disktest.Read(r.root, unrecorded.MatchString)
+	if err != nil {
+		return err
+	}
+	changes, err := r.startUp()
+	if err != nil {
+		return fmt.Errorf("turned on again: %w", err)
+	}
+	after, err := disktest.Read(r.root, unrecorded.MatchString)
+	if lines := disktest.Diff(before, after); err != nil || changes > 0 || len(lines) > 0 {
+		return fmt.Errorf("turned on again, it makes %d changes: %v (%w)", changes, lines, err)
+	}
+	return errors.Join(k.outcome(r, c), r.halfMade(), r.connected())
+}
+
+// outcome returns an error unless the app is at rest and the operation done, or
+// undone if nobody was told otherwise.
+func (k *take) outcome(r *rig, c cut) error {
+	got, err := r.asked()
+	switch {
+	case err != nil:
+		return err
+	case c.done && got != k.w.after:
+		return fmt.Errorf("it was reported done and is %s, want %s", got, k.w.after)
+	case got != k.w.before && got != k.w.after && !twoCommands.MatchString(k.op.Name):
+		return fmt.Errorf("it is neither done nor undone: %s, before %s, done %s", got, k.w.before, k.w.after)
+	}
+	return r.rest()
+}
+
+// aMinuteLater makes what a push has begun look as if it was not from now.
+func (r *rig) aMinuteLater() {
+	then := time.Now().Add(-2 * store.ProvisionalAge)
+	app, _ := r.only()
+	if a, err := r.server.Store.Load(app); err == nil && a.State.Provisional {
+		os.Chtimes(r.server.Store.File(app, "state.json"), then, then)
+	}
+}
+
+// halfMade returns an error when there is a repository that is no app.
+func (r *rig) halfMade() error {
+	for _, f := range (&doctor.Examination{Server: r.server}).CheckStray(context.Background()) {
+		if f.Status != doctor.HealthOK {
+			return errors.New(f.Text)
+		}
+	}
+	return nil
+}
+
+// connected returns an error unless git has all objects of all refs.
+func (r *rig) connected() error {
+	app, err := r.only()
+	if err != nil || app == "" {
+		return err
+	}
+	cmd := exec.Command("git", "-C", r.server.Store.Dir(app), "rev-list", "--objects", "--quiet", "--all")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("the repository lacks objects: %w: %s", err, out)
+	}
+	return nil
+}
+
+// TestPowerLoss lets the power go at every moment of each operation, and turns a
+// machine on with what the disk may have kept (I7).
+func TestPowerLoss(t *testing.T) {
+	bases, h := crashBases(t)
+	var mu sync.Mutex
+	ops, checked, wrong := 0, 0, 0
+	t.Run("operations", func(t *testing.T) {
+		for _, op := range operations(context.Background(), h, agenttest.PowerLoss) {
+			t.Run(op.Name, func(t *testing.T) {
+				t.Parallel()
+				k, err := record(t, bases[string(op.From)], op)
+				if err != nil {
+					t.Fatalf("undisturbed: %v", err)
+				}
+				n, bad := k.replay(t)
+				mu.Lock()
+				defer mu.Unlock()
+				ops, checked, wrong = ops+len(k.Ops()), checked+n, wrong+bad
+			})
+		}
+	})
+	t.Logf("seed %d: %d operations on files recorded, %d states checked, %d failed", *crashSeed, ops, checked, wrong)
+	floor := crashFloor
+	if *crashFull {
+		floor *= crashSample
+	}
+	if *crashOnly == "" && (checked < floor || ops < crashOps) {
+		t.Errorf("%d states of %d operations, there were %d and %d once", checked, ops, floor, crashOps)
+	}
+}
+
+// replay checks the states of one recording, each once.
+func (k *take) replay(t *testing.T) (checked, wrong int) {
+	only, mixed := regexp.MustCompile(*crashOnly), 3
+	if *crashFull {
+		mixed = 12
+	}
+	var failed []string
+	for n, c := range k.cuts {
+		for _, s := range k.States(c.ops, mixed, *crashSeed) {
+			name := fmt.Sprintf("%s / %d, before %s / %s", k.op.Name, n, strings.ReplaceAll(c.next, k.m.root+"/", ""), s.Name)
+			chosen := *crashFull || *crashOnly != "" || c.done || hash(*crashSeed, name)%crashSample == 0
+			if !chosen || !only.MatchString(name) {
+				continue
+			}
+			checked++
+			if err := k.check(t, c, s); err != nil {
+				wrong++
+				failed = append(failed, fmt.Sprintf("%s:\n\t%s", name, strings.ReplaceAll(err.Error(), "\n", "\n\t")))
+			}
+		}
+	}
+	for n, text := range failed {
+		if n < 5 {
+			t.Errorf("%s", text)
+		}
+	}
+	t.Logf("%d operations on files, %d moments, %d states checked, %d failed", len(k.Ops()), len(k.cuts), checked, wrong)
+	return checked, wrong
+}

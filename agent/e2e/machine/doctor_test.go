@@ -1,0 +1,315 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"dokku/agent"
+	"dokku/agent/agenttest"
+	"dokku/agent/app"
+	"dokku/agent/deploy"
+	"dokku/agent/doctor"
+	"dokku/agent/engine"
+	"dokku/agent/engine/docker"
+	"dokku/agent/event"
+	"dokku/agent/plan"
+	"dokku/agent/proxy"
+	proxymemory "dokku/agent/proxy/memory"
+	"dokku/agent/repo"
+	"dokku/agent/store"
+)
+
+// A patient is a machine of which everything is as it should be, also what the
+// doctor looks at outside of it.
+type patient struct {
+	*machine
+	doctor doctor.Doctor
+	nginx  examined
+	agent  *store.Lock
+	sshd   net.Listener
+	disk   unix.Statfs_t
+}
+
+// examined is a proxy in memory that can be examined.
+type examined struct {
+	*proxymemory.Proxy
+	proxy.Condition
+}
+
+func (e *examined) Examine(context.Context) proxy.Condition {
+	c := e.Condition
+	for _, app := range []string{"shop", "store"} {
+		if _, ok, _ := e.Live(context.Background(), app); ok {
+			c.Apps = append(c.Apps, app)
+		}
+	}
+	return c
+}
+
+const aKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJIqOmKfjlk03N0JPzQ5RjuFhGvgQW1PWNMyDK3TkDSr alice\n"
+
+func newPatient(t *testing.T, h history) *patient {
+	t.Helper()
+	p := &patient{machine: newMachine(t, h), disk: unix.Statfs_t{Blocks: 100, Bfree: 50, Bavail: 50, Files: 100, Ffree: 50}}
+	binary, err := os.Executable()
+	check(t, err)
+	p.server.Binary = binary
+	check(t, repo.LinkHooks(p.server.Store.Disk, p.server.Store.Dir("shop"), binary))
+	p.nginx.Proxy = p.proxy
+	p.server.Router = &p.nginx
+	p.agent, _, err = p.server.Store.TryLock(store.AgentLock, "the agent")
+	check(t, err)
+	t.Cleanup(p.agent.Release)
+	p.sshd, err = net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	t.Cleanup(func() { p.sshd.Close() })
+	go func() {
+		for {
+			conn, err := p.sshd.Accept()
+			if err != nil {
+				return
+			}
+			fmt.Fprint(conn, "SSH-2.0-OpenSSH_9.2p1\r\n")
+			conn.Close()
+		}
+	}()
+	config := filepath.Join(t.TempDir(), "sshd_config")
+	check(t, os.WriteFile(config, fmt.Appendf(nil, "# nothing\nListenAddress %s\n", p.sshd.Addr()), 0o600))
+	p.doctor.Server, p.doctor.Around = p.server, doctor.Surroundings{SSHConfig: config, Statfs: func(_ string, st *unix.Statfs_t) error { *st = p.disk; return nil }}
+	check(t, os.Mkdir(filepath.Join(p.root, ".ssh"), 0o700))
+	p.keys(`command="DOKKU_ROOT=` + p.root + " " + binary + ` shell alice",restrict,pty ` + aKey)
+	return p
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *patient) path(elem ...string) string {
+	return filepath.Join(append([]string{p.root}, elem...)...)
+}
+
+func (p *patient) keys(text string) {
+	p.t.Helper()
+	p.write(text, ".ssh", "authorized_keys")
+}
+
+func (p *patient) write(text string, elem ...string) {
+	p.t.Helper()
+	check(p.t, os.WriteFile(p.path(elem...), []byte(text), 0o600))
+}
+
+// age makes a file look as if nobody had touched it for an hour and a half.
+func (p *patient) age(elem ...string) {
+	p.t.Helper()
+	then := time.Now().Add(-90 * time.Minute)
+	check(p.t, os.Chtimes(p.path(elem...), then, then))
+}
+
+// state changes the state of the app behind everybody's back.
+func (p *patient) state(change func(*app.State)) {
+	p.t.Helper()
+	a, err := p.server.Store.Load("shop")
+	check(p.t, err)
+	change(&a.State)
+	check(p.t, p.server.Store.SaveState("shop", &a.State))
+}
+
+// container returns the id of a process's container.
+func (p *patient) container(name string) string {
+	p.t.Helper()
+	o, err := p.engine.Observe(p.t.Context(), "shop")
+	check(p.t, err)
+	at := slices.IndexFunc(o.Instances, func(i engine.Instance) bool { return i.Name == name })
+	if at < 0 {
+		p.t.Fatalf("there is no container %s", name)
+	}
+	return o.Instances[at].ID
+}
+
+// bad lists what is not fine, a line each.
+func bad(found []doctor.Finding) (lines []string) {
+	for _, f := range found {
+		if f.Status != doctor.HealthOK {
+			lines = append(lines, fmt.Sprintf("%s: %s: %s; %s", f.Title(), f.Status, f.Text, f.Mend))
+		}
+	}
+	return lines
+}
+
+// TestDoctor breaks each thing, sees exactly that, and mends what can be mended.
+func TestDoctor(t *testing.T) {
+	h := newHistory(t)
+	for _, test := range doctorTests {
+		t.Run(test.name, func(t *testing.T) {
+			p := newPatient(t, h)
+			if lines := bad(p.doctor.Examine(t.Context(), "")); lines != nil {
+				t.Fatalf("before anything is wrong: %q", lines)
+			}
+			test.damage(p)
+			found := p.doctor.Examine(t.Context(), "")
+			lines := bad(found)
+			if len(lines) != len(test.want) {
+				t.Fatalf("it finds\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(test.want, "\n"))
+			}
+			for i, want := range test.want {
+				title, text, _ := strings.Cut(want, ": ")
+				if !strings.HasPrefix(lines[i], title+": ") || !strings.Contains(lines[i], text) {
+					t.Errorf("it finds\n%s\nwant %s", lines[i], want)
+				}
+			}
+			after := p.doctor.Fix(t.Context(), "", found, event.Log{})
+			if test.stays {
+				if now := bad(after); !slices.Equal(now, lines) {
+					t.Errorf("--fix changes what it must leave alone:\n%q\nbefore\n%q", now, lines)
+				}
+				return
+			}
+			if lines := bad(after); lines != nil {
+				t.Errorf("--fix leaves\n%s", strings.Join(lines, "\n"))
+			}
+			if !slices.ContainsFunc(after, func(f doctor.Finding) bool { return f.Mended }) {
+				t.Errorf("--fix does not say what it has mended: %+v", after)
+			}
+			if lines := bad(p.doctor.Examine(t.Context(), "")); lines != nil {
+				t.Errorf("a second look finds\n%s", strings.Join(lines, "\n"))
+			}
+			if test.after != nil {
+				test.after(p)
+			}
+		})
+	}
+}
+
+// TestDoctorChangesNothing: a look leaves every file as it is, whatever is wrong.
+func TestDoctorChangesNothing(t *testing.T) {
+	p := newPatient(t, newHistory(t))
+	p.write("left", ".dokku", "locks", "shop")
+	p.state(func(st *app.State) { st.Destroying = true })
+	agenttest.Leave(t, p.path("shop"), agenttest.Litter...)
+	list := func() string {
+		var b strings.Builder
+		check(t, filepath.WalkDir(p.root, func(path string, d os.DirEntry, err error) error {
+			if err == nil {
+				info, _ := d.Info()
+				fmt.Fprintln(&b, path, info.Mode(), info.Size(), info.ModTime())
+			}
+			return err
+		}))
+		return b.String()
+	}
+	before, changes := list(), p.count
+	p.doctor.Examine(t.Context(), "")
+	p.doctor.Examine(t.Context(), "shop")
+	if after := list(); after != before || p.count != changes {
+		t.Errorf("%d changes, and the files are\n%s\nbefore\n%s", p.count-changes, after, before)
+	}
+}
+
+// TestDoctorOfOneApp says nothing about the server, nor about other apps.
+func TestDoctorOfOneApp(t *testing.T) {
+	p := newPatient(t, newHistory(t))
+	check(t, p.server.Create(t.Context(), "other", false))
+	for _, f := range p.doctor.Examine(t.Context(), "shop") {
+		if f.App != "shop" {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
+// TestDoctorHangingEngine: everything but what the engine has to tell is told.
+func TestDoctorHangingEngine(t *testing.T) {
+	p := newPatient(t, newHistory(t))
+	socket := filepath.Join(t.TempDir(), "engine.sock")
+	mute, err := net.Listen("unix", socket)
+	check(t, err)
+	defer mute.Close()
+	p.server.Machine, err = docker.New(docker.Config{Host: "unix://" + socket})
+	check(t, err)
+	p.doctor.Around.Patience = 2 * time.Second
+	begun := time.Now()
+	lines := bad(p.doctor.Examine(t.Context(), ""))
+	if took := time.Since(begun); took > 20*time.Second {
+		t.Errorf("it takes %s", took)
+	}
+	for i, want := range []string{"engine: problem: ", "orphans: warning: ", "shop processes: warning: "} {
+		if len(lines) != 3 || !strings.HasPrefix(lines[i], want) {
+			t.Fatalf("it finds\n%s", strings.Join(lines, "\n"))
+		}
+	}
+}
+
+// TestDoctorDuringDeploy: what a deploy has started is nothing left over.
+func TestDoctorDuringDeploy(t *testing.T) {
+	p := newPatient(t, newHistory(t))
+	l, _, err := p.server.Store.TryLock("shop", "ps:scale")
+	check(t, err)
+	p.strange("worker", 9)
+	if lines := bad(p.doctor.Examine(t.Context(), "")); lines != nil {
+		t.Errorf("while a deploy is under way it finds %q", lines)
+	}
+	l.Release()
+	if lines := bad(p.doctor.Examine(t.Context(), "")); len(lines) != 1 || !strings.HasPrefix(lines[0], "shop leftovers: ") {
+		t.Errorf("after it, it finds %q", lines)
+	}
+}
+
+// strange starts a container of a release that the app does not have.
+func (p *patient) strange(typ string, release int) {
+	p.t.Helper()
+	a, err := p.server.Store.Load("shop")
+	check(p.t, err)
+	_, err = p.engine.Start(p.t.Context(), engine.Spec{App: "shop", Kind: engine.KindDeploy, Type: typ, Index: 1, Release: release,
+		Attempt: "strange", Name: "shop." + typ + ".strange", Image: a.Current.Image})
+	check(p.t, err)
+}
+
+// What processes do that the engine in memory cannot be made to do.
+func TestDoctorCompareProcesses(t *testing.T) {
+	d := &doctor.Examination{Server: &agent.Server{Env: &deploy.Env{Store: &store.Store{}}}}
+	want := plan.Desired{App: "shop", Release: 1, Attempt: "a", Want: []app.Process{{Type: "web", Index: 1}, {Type: "web", Index: 2}}}
+	of := func(index int, status engine.Status) engine.Instance {
+		return engine.Instance{ID: fmt.Sprint(index), Name: fmt.Sprintf("shop.web.%d", index), App: "shop", Kind: engine.KindDeploy,
+			Type: "web", Index: index, Release: 1, Attempt: "a", Status: status, ExitCode: 137, OOMKilled: true, Restarts: 4}
+	}
+	o := engine.Observed{Instances: []engine.Instance{of(1, engine.StatusRestarting), of(2, engine.StatusPaused)}}
+	lines := bad(d.CompareProcesses(&app.App{Name: "shop"}, want, o))
+	if len(lines) != 2 ||
+		lines[0] != "processes: problem: web.1 ends again and again with exit code 137 (its memory ran out), 4 restarts so far; dokku logs shop -p web.1" ||
+		lines[1] != "processes: problem: web.2 is paused; docker unpause shop.web.2" {
+		t.Errorf("%q", lines)
+	}
+}
+
+func TestParseSSHConfig(t *testing.T) {
+	d := &doctor.Examination{Server: &agent.Server{Env: &deploy.Env{Store: &store.Store{}}}, Surroundings: doctor.Surroundings{SSHConfig: filepath.Join(t.TempDir(), "sshd_config")}}
+	for text, want := range map[string]string{
+		"":                                  "127.0.0.1:22",
+		"Port 2222\nport=22\n":              "127.0.0.1:2222 127.0.0.1:22",
+		"ListenAddress 0.0.0.0\nPort 23\n":  "127.0.0.1:23",
+		"ListenAddress [::]:24\n":           "127.0.0.1:24",
+		"ListenAddress ::1\n":               "[::1]:22",
+		"ListenAddress 10.0.0.1:25\n":       "10.0.0.1:25",
+		"#Port 1\nMatch User x\n Port 23\n": "127.0.0.1:22",
+	} {
+		check(t, os.WriteFile(d.SSHConfig, []byte(text), 0o600))
+		if got := strings.Join(d.SshAddresses(), " "); got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
+
+var errTest = errors.New("it is broken")

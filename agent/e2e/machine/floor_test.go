@@ -1,0 +1,90 @@
+package machine_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/build"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/client"
+)
+
+// A floor does what no deploy by push can do without, and nothing else: a bare
+// git push over the same sshd to a repository without hooks, then the same
+// build and the start of one container through the Docker API, up to its first
+// answer. It uses nothing of this project.
+type floor struct {
+	docker *client.Client
+	last   string
+}
+
+func newFloor(b *testing.B, bare string) *floor {
+	cli, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	must(b, err)
+	run(b, "", "git", "init", "-q", "--bare", bare)
+	f := &floor{docker: cli}
+	b.Cleanup(f.remove)
+	return f
+}
+
+func (f *floor) remove() {
+	f.docker.ContainerRemove(context.Background(), f.last, container.RemoveOptions{Force: true})
+}
+
+// deploy returns how long it took until the new version answered.
+func (f *floor) deploy(b *testing.B, work, url, want string) time.Duration {
+	ctx, start := context.Background(), time.Now()
+	run(b, work, "git", "push", "-q", url, "main")
+	built, err := f.docker.ImageBuild(ctx, archive(b, work), build.ImageBuildOptions{Version: build.BuilderBuildKit, Tags: []string{"floor"}})
+	must(b, err)
+	io.Copy(io.Discard, built.Body)
+	built.Body.Close()
+	made, err := f.docker.ContainerCreate(ctx, &container.Config{Image: "floor"}, nil, nil, nil, "")
+	must(b, err)
+	must(b, f.docker.ContainerStart(ctx, made.ID, container.StartOptions{}))
+	info, err := f.docker.ContainerInspect(ctx, made.ID)
+	must(b, err)
+	answers(b, net.JoinHostPort(info.NetworkSettings.Networks["bridge"].IPAddress, "5000"), want)
+	took := time.Since(start)
+	f.remove()
+	f.last = made.ID
+	return took
+}
+
+// answers connects until somebody listens, and reads one answer.
+func answers(b *testing.B, address, want string) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+		resp, err := http.Get("http://" + address + "/")
+		if err == nil {
+			body, _ := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if strings.TrimSpace(string(body)) == want {
+				return
+			}
+		}
+	}
+	b.Fatalf("%s does not answer %q", address, want)
+}
+
+// archive is the build context: the files of the work tree.
+func archive(b *testing.B, work string) io.Reader {
+	var buf bytes.Buffer
+	w := tar.NewWriter(&buf)
+	for _, name := range []string{"Dockerfile", "busybox", "index.html"} {
+		data, err := os.ReadFile(filepath.Join(work, name))
+		must(b, err)
+		w.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(data))})
+		w.Write(data)
+	}
+	w.Close()
+	return &buf
+}

@@ -1,0 +1,221 @@
+package machine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"dokku/agent/app"
+	"dokku/agent/deploy"
+	"dokku/agent/engine/memory"
+	"dokku/agent/event"
+	"dokku/agent/repo"
+)
+
+// A fault is what goes wrong at a point, and who recovers from it.
+type fault struct {
+	name string
+	// at matches the points at which it can happen.
+	at *regexp.Regexp
+	// strike happens before the call; its error is the call's, which has no effect
+	// then, unless it is engine.ErrAnswerLost.
+	strike func(r *rig, label string) error
+	// kills: the process is gone, and nobody is told how the operation went.
+	kills bool
+	// away: processes may end by themselves.
+	away bool
+	// retires: the wait to retire takes a minute.
+	retires bool
+	recover func(r *rig, h history) error
+}
+
+var (
+	changes = regexp.MustCompile(`^(file|build|move|proxy: (publish|withdraw)|engine: (Start|Rename|Stop|Remove|Network|Tag)\b)`)
+	calls   = regexp.MustCompile(`^(engine|proxy|build)`)
+	effects = regexp.MustCompile(`^(proxy: (publish|withdraw)|engine: (Start|Rename|Stop|Remove|Network|Tag)\b)`)
+	every   = regexp.MustCompile(``)
+)
+
+var faults = []fault{
+	{name: "killed before", at: changes, kills: true, strike: (*rig).die, recover: recovers},
+	{name: "killed after", at: changes, kills: true, recover: recovers, strike: func(r *rig, label string) error {
+		r.dying = true
+		if strings.HasPrefix(label, "engine") {
+			return memory.ErrAnswerLost
+		}
+		return nil
+	}},
+	{name: "fails", at: every, recover: recovers, strike: func(r *rig, label string) error {
+		switch {
+		case strings.HasPrefix(label, "file: create"):
+			return syscall.ENOSPC
+		case strings.HasPrefix(label, "file"):
+			return syscall.EIO
+		}
+		return errors.New("it fails")
+	}},
+	{name: "answer lost", at: effects, recover: recovers, strike: func(*rig, string) error { return memory.ErrAnswerLost }},
+	{name: "times out", at: calls, recover: recovers, strike: func(*rig, string) error { return context.DeadlineExceeded }},
+	{name: "times out done", at: effects, recover: recovers, strike: func(*rig, string) error {
+		return fmt.Errorf("%w: %w", memory.ErrAnswerLost, context.DeadlineExceeded)
+	}},
+	{name: "client gone", at: every, recover: recovers, strike: func(r *rig, _ string) error { r.cancel(); return nil }},
+	{name: "engine restarts", at: every, away: true, strike: func(r *rig, _ string) error { r.engine.Restart(); return nil },
+		recover: func(r *rig, h history) error {
+			if err := r.look(true); err != nil {
+				return fmt.Errorf("the agent, told that the engine is back: %w", err)
+			}
+			return recovers(r, h)
+		}},
+	{name: "proxy down", at: changes, strike: func(r *rig, _ string) error { r.down = true; return nil }, recover: proxyReturns},
+	{name: "killed twice", at: changes, kills: true, strike: (*rig).die, recover: killedAgain},
+	{name: "killed, then push", at: changes, kills: true, strike: (*rig).die, recover: thenPush},
+	{name: "killed, then ps:scale", at: changes, kills: true, strike: (*rig).die, recover: thenScale},
+	{name: "killed, then config:set", at: changes, kills: true, strike: (*rig).die, recover: thenConfig},
+	{name: "killed, then apps:destroy", at: changes, kills: true, away: true, strike: (*rig).die, recover: thenDestroy},
+	{name: "killed, a minute to retire", at: changes, kills: true, retires: true, strike: (*rig).die, recover: retiring},
+	{name: "killed, a day later", at: changes, kills: true, retires: true, strike: (*rig).die, recover: aDayLater},
+}
+
+// recovers lets the agent look until there is nothing left to do.
+func recovers(r *rig, _ history) error {
+	for n := range 4 {
+		if err := r.look(false); err != nil {
+			return fmt.Errorf("the agent's look %d: %w", n+1, err)
+		}
+	}
+	return r.rest()
+}
+
+// killedAgain kills the agent too, at a point of its recovery that the seed chooses.
+func killedAgain(r *rig, h history) error {
+	r.mu.Lock()
+	r.left = 1 + int(hash(r.seed, r.at)%12)
+	r.mu.Unlock()
+	if err := r.look(false); err != nil {
+		r.holdLocks()
+	}
+	r.mu.Lock()
+	r.left = 0
+	r.mu.Unlock()
+	r.on()
+	return recovers(r, h)
+}
+
+// proxyReturns lets the agent look once before the proxy is back: what it cannot
+// do then it has to record.
+func proxyReturns(r *rig, h history) error {
+	err := r.look(false)
+	app, oerr := r.only()
+	if oerr != nil || app == "" {
+		return errors.Join(oerr, recovers(r, h))
+	}
+	if p, perr := r.server.Store.Problem(app); (err != nil) != (p != nil) || perr != nil {
+		return fmt.Errorf("the agent ends with %w, and records %+v (%w)", err, p, perr)
+	}
+	r.mu.Lock()
+	r.down = false
+	r.mu.Unlock()
+	return recovers(r, h)
+}
+
+// after does something else instead of the agent, and lets the agent look then.
+func after(r *rig, h history, do func(app string) error, done func(*app.App) bool) error {
+	app, err := r.only()
+	if err != nil {
+		return err
+	}
+	if err := do(app); err != nil {
+		return fmt.Errorf("what came then: %w", err)
+	}
+	a, err := r.server.Store.Load(app)
+	if err != nil {
+		return err
+	}
+	if !done(a) {
+		return fmt.Errorf("what came then is not done: %+v", a.State)
+	}
+	return recovers(r, h)
+}
+
+func thenPush(r *rig, h history) error {
+	name, err := r.only()
+	if err != nil {
+		return err
+	}
+	old, err := repo.Ref(r.server.Store.Dir(name), "refs/heads/main")
+	if err != nil {
+		return err
+	}
+	old = cmp.Or(old, deploy.ZeroID)
+	next := h.one
+	if old == h.one {
+		next = h.two
+	}
+	return after(r, h, func(app string) error { return r.pushTo(context.Background(), app, old, next, event.Log{}) },
+		func(a *app.App) bool { return a.Current.Revision == next })
+}
+
+func thenScale(r *rig, h history) error {
+	web := 3
+	return after(r, h, func(app string) error {
+		if a, err := r.server.Store.Load(app); err != nil || a.State.Stopped {
+			web = 2 // what is stopped gets no container, and keeps those it has
+		}
+		return r.server.Scale(context.Background(), app, map[string]int{"web": web}, false, event.Log{})
+	}, func(a *app.App) bool { return a.State.Scale["web"] == web })
+}
+
+func thenConfig(r *rig, h history) error {
+	return after(r, h, func(app string) error {
+		return r.server.SetConfig(context.Background(), app, map[string]string{"Z": "1"}, nil, true, event.Log{})
+	}, func(a *app.App) bool {
+		return a.State.Config["Z"] == "1" && (a.State.Stopped || a.Current == nil || a.Current.Config["Z"] == "1")
+	})
+}
+
+func thenDestroy(r *rig, _ history) error {
+	app, err := r.only()
+	if err != nil {
+		return err
+	}
+	if app != "" {
+		if err := r.server.Destroy(context.Background(), app, event.Log{}); err != nil {
+			return fmt.Errorf("apps:destroy: %w", err)
+		}
+		if h, _, abandoned := r.server.Store.Peek(app); abandoned {
+			return fmt.Errorf("the lock of %s looks abandoned by %s, and nothing is left of what that one began", app, h)
+		}
+	}
+	return r.gone()
+}
+
+// retiring lets the agent come back at once, while processes retire, and look again
+// when their time is over.
+func retiring(r *rig, h history) error {
+	for range 2 {
+		if err := r.look(false); err != nil {
+			return err
+		}
+	}
+	return aDayLater(r, h)
+}
+
+// aDayLater lets a day pass before the agent comes back, and another one until it
+// looks again.
+func aDayLater(r *rig, h history) error {
+	for range 2 {
+		time.Sleep(24 * time.Hour) // the bubble's
+		for range 2 {
+			if err := r.look(false); err != nil {
+				return err
+			}
+		}
+	}
+	return recovers(r, h)
+}

@@ -1,0 +1,134 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"dokku/agent/agenttest"
+	"dokku/agent/app"
+	"dokku/agent/deploy"
+	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
+	"dokku/agent/event"
+	"dokku/agent/repo"
+)
+
+// An operation is a row of agenttest's table, and how a machine does it.
+type operation struct {
+	agenttest.Operation
+	do func(*machine) error
+}
+
+// operations are those of a test.
+func operations(ctx context.Context, h history, of agenttest.Tests) (list []operation) {
+	for _, o := range agenttest.Operations(of) {
+		list = append(list, operation{o, func(m *machine) (err error) {
+			for _, line := range o.Lines {
+				err = errors.Join(err, m.command(ctx, h, agenttest.Words(line, "shop", "store", "1")))
+			}
+			return err
+		}})
+	}
+	return list
+}
+
+// command does what a command line of the table does.
+func (m *machine) command(ctx context.Context, h history, words []string) error {
+	s, name, none := m.server, words[min(1, len(words)-1)], event.Log{}
+	if words[0] == "config:set" && words[1] == "--no-restart" {
+		return s.SetConfig(ctx, words[2], pairs(words[3:]), nil, false, none)
+	}
+	switch words[0] {
+	case "push":
+		return m.pushNext(ctx, h, words[1] == "broken")
+	case "server":
+		return s.Store.UpdateSettings(ctx, func(set *app.Settings) error { set.Checks["disabled"] = pairs(words[2:])["disabled"]; return nil })
+	case "apps:create":
+		return s.Create(ctx, name, false)
+	case "apps:destroy":
+		return s.Destroy(ctx, name, none)
+	case "apps:rename":
+		return s.Rename(ctx, name, words[2], false, none)
+	case "apps:lock":
+		return s.SetLocked(ctx, name, true, none)
+	case "ps:restart":
+		if len(words) > 2 {
+			return s.RestartType(ctx, name, words[2], none)
+		}
+		return s.Restart(ctx, name, none)
+	case "ps:rebuild":
+		return s.Rebuild(ctx, name, none)
+	case "ps:stop":
+		return s.Stop(ctx, name, none)
+	case "ps:start":
+		return s.Start(ctx, name, none)
+	case "ps:scale":
+		counts := map[string]int{}
+		for k, v := range pairs(words[2:]) {
+			counts[k] = int(v[0] - '0')
+		}
+		return s.Scale(ctx, name, counts, false, none)
+	case "proxy:enable", "proxy:disable":
+		return s.SetProxy(ctx, name, words[0] == "proxy:enable", none)
+	case "ports:set":
+		return m.mapping(portMaps(words[2:])...)
+	case "config:set":
+		return s.SetConfig(ctx, name, pairs(words[2:]), nil, true, none)
+	}
+	op := deploy.Op{Name: words[0]}
+	if strings.HasPrefix(words[0], "domains:") {
+		op.Changes = deploy.ChangesNames
+	}
+	return s.Update(ctx, name, op, none, func(st *app.State) error { return set(st, words) })
+}
+
+// set changes what a command only stores.
+func set(st *app.State, words []string) error {
+	switch words[0] {
+	case "domains:set":
+		st.Domains = words[2:]
+	case "nginx:set":
+		st.Nginx = map[string]string{words[2]: words[3]}
+	case "git:set":
+		st.DeployBranch = words[3]
+	default:
+		return fmt.Errorf("there is no command %v", words)
+	}
+	return nil
+}
+
+func portMaps(words []string) (list []app.PortMap) {
+	for _, w := range words {
+		parts := append(strings.Split(w, ":"), "0")
+		host, _ := strconv.Atoi(parts[1])
+		container, _ := strconv.Atoi(parts[2])
+		list = append(list, app.PortMap{parts[0], host, container})
+	}
+	return list
+}
+
+// pushNext pushes the revision that follows the app's, and makes the app if need be. A
+// broken one has to be rejected.
+func (m *machine) pushNext(ctx context.Context, h history, broken bool) error {
+	if broken {
+		m.engine.Behave(func(s engine.Spec) memory.Behaviour { return memory.Behaviour{Exits: s.Release > 1, Code: 1} })
+		err := m.pushTo(ctx, "shop", h.one, h.two, event.Log{})
+		m.engine.Behave(behaviour)
+		if err == nil {
+			return errors.New("it was not rejected")
+		}
+		return nil
+	}
+	var made error
+	if apps, err := m.server.Store.Apps(); err != nil || len(apps) == 0 {
+		made = errors.Join(err, m.server.Create(ctx, "shop", true))
+	}
+	tip, err := repo.Ref(m.server.Store.Dir("shop"), "refs/heads/main")
+	if err != nil || tip != "" {
+		return errors.Join(made, err, m.pushTo(ctx, "shop", h.one, h.two, event.Log{}))
+	}
+	return errors.Join(made, m.pushTo(ctx, "shop", deploy.ZeroID, h.one, event.Log{}))
+}

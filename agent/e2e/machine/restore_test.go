@@ -1,0 +1,407 @@
+package machine
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"dokku/agent/app"
+	"dokku/agent/backup"
+	"dokku/agent/backup/archive"
+	"dokku/agent/deploy"
+	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
+	"dokku/agent/event"
+	proxymemory "dokku/agent/proxy/memory"
+)
+
+// backedUp is a backup of all that the machine has.
+func (m *machine) backedUp(o backup.BackupOptions) []byte {
+	m.t.Helper()
+	var b bytes.Buffer
+	if _, _, err := backup.Write(context.Background(), m.server, o, &b, event.Log{}); err != nil {
+		m.t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// restored restores and returns what was printed.
+func (m *machine) restored(data []byte, o backup.RestoreOptions) (string, error) {
+	var printed strings.Builder
+	term := event.NewTerminal(&printed, &printed, false)
+	_, err := backup.Restore(context.Background(), m.server, bytes.NewReader(data), o, event.New(term))
+	term.Close()
+	return printed.String(), err
+}
+
+// another is a machine that has nothing yet.
+func (m *machine) another() *machine {
+	n := &machine{t: m.t, root: inMemory(m.t), engine: memory.New(), proxy: proxymemory.New()}
+	n.engine.Behave(func(s engine.Spec) memory.Behaviour {
+		return memory.Behaviour{Output: []string{s.Type + " ran"}, Exits: s.Kind == engine.KindRelease}
+	})
+	if err := os.Mkdir(filepath.Join(n.root, ".dokku"), 0o700); err != nil {
+		m.t.Fatal(err)
+	}
+	n.turnOn()
+	return n
+}
+
+// furnish gives the machine's app settings of all kinds.
+func (m *machine) furnish() {
+	m.t.Helper()
+	ctx := context.Background()
+	err := m.server.SetConfig(ctx, "shop", map[string]string{"SECRET": "s3cret"}, nil, true, event.Log{})
+	if err == nil {
+		err = m.server.Update(ctx, "shop", deploy.Op{Name: "domains:set", Changes: deploy.ChangesNames}, event.Log{}, func(st *app.State) error {
+			st.Domains, st.DeployBranch = []string{"shop.example.com"}, "main"
+			return nil
+		})
+	}
+	if err == nil {
+		err = m.server.SetLocked(ctx, "shop", true, event.Log{})
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(m.server.Store.Dir("shop"), "nginx.conf.d", "a.conf"), []byte("# mine\n"), 0o600)
+	}
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.settle()
+}
+
+// TestRestoreElsewhere restores on another machine, with the images and without.
+func TestRestoreElsewhere(t *testing.T) {
+	h := newHistory(t)
+	for _, images := range []bool{false, true} {
+		t.Run(fmt.Sprintf("images=%v", images), func(t *testing.T) {
+			old := newMachine(t, h)
+			old.furnish()
+			was, _ := old.server.Store.Load("shop")
+			data := old.backedUp(backup.BackupOptions{Images: images})
+
+			m := old.another()
+			printed, err := m.restored(data, backup.RestoreOptions{})
+			if err != nil {
+				t.Fatalf("%v\n%s", err, printed)
+			}
+			m.settle()
+			if err := m.atRest(); err != nil {
+				t.Error(err)
+			}
+			if err := m.serving(); err != nil {
+				t.Error(err)
+			}
+			a, err := m.server.Store.Load("shop")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a.State.Current != was.State.Current+1 || a.Current.Cause != deploy.Restoring || a.Current.Revision != was.Current.Revision {
+				t.Errorf("v%d of %s runs %s", a.State.Current, a.Current.Cause, a.Current.Revision)
+			}
+			if st := a.State; !maps.Equal(st.Scale, was.State.Scale) || st.Config["SECRET"] != "s3cret" || !st.Locked ||
+				st.DeployBranch != "main" || st.Domains[0] != "shop.example.com" || !st.CreatedAt.Equal(was.State.CreatedAt) {
+				t.Errorf("the state is %+v, was %+v", st, was.State)
+			}
+			built := strings.Contains(strings.Join(m.names, " "), "build")
+			if built == images {
+				t.Errorf("built: %v, with images: %v", built, images)
+			}
+			set, _ := m.server.Store.Settings()
+			if set.Checks["default-wait"] != "0" || set.KeepReleases != 2 {
+				t.Errorf("the settings are %+v", set)
+			}
+			if _, err := os.Stat(filepath.Join(m.server.Store.Dir("shop"), "nginx.conf.d", "a.conf")); err != nil {
+				t.Error(err)
+			}
+
+			// The next push from an old clone.
+			if err := m.server.SetLocked(t.Context(), "shop", false, event.Log{}); err != nil {
+				t.Fatal(err)
+			}
+			git(t, m.server.Store.Dir("shop"), "fetch", "-q", h.dir, "main")
+			if err := m.push(h.one, h.two); err != nil {
+				t.Fatal(err)
+			}
+			m.settle()
+			if err := m.atRest(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestRestoreStopped: what was stopped stays stopped, and can be started, which
+// builds it.
+func TestRestoreStopped(t *testing.T) {
+	old := newMachine(t, newHistory(t))
+	if err := old.server.Stop(t.Context(), "shop", event.Log{}); err != nil {
+		t.Fatal(err)
+	}
+	m := old.another()
+	if _, err := m.restored(old.backedUp(backup.BackupOptions{}), backup.RestoreOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	m.settle()
+	if o, _ := m.engine.Observe(t.Context(), ""); len(o.Instances) != 0 {
+		t.Errorf("it runs %v", o.Instances)
+	}
+	for _, start := range []func() error{
+		func() error { return m.server.Start(t.Context(), "shop", event.Log{}) },
+		func() error { return m.server.Stop(t.Context(), "shop", event.Log{}) },
+		func() error { return m.server.Restart(t.Context(), "shop", event.Log{}) },
+	} {
+		if err := start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.settle()
+	if err := m.atRest(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRestoreOneFails: an app whose processes do not come up keeps no other from
+// being restored, and stays stopped with all it has.
+func TestRestoreOneFails(t *testing.T) {
+	h := newHistory(t)
+	old := newMachine(t, h)
+	if err := old.server.Create(t.Context(), "blog", false); err != nil {
+		t.Fatal(err)
+	}
+	git(t, old.server.Store.Dir("blog"), "fetch", "-q", h.dir, "main")
+	if err := old.pushTo(t.Context(), "blog", deploy.ZeroID, h.one, event.Log{}); err != nil {
+		t.Fatal(err)
+	}
+	data := old.backedUp(backup.BackupOptions{})
+	m := old.another()
+	m.engine.Behave(func(s engine.Spec) memory.Behaviour {
+		return memory.Behaviour{Exits: s.App == "blog" || s.Kind != engine.KindDeploy}
+	})
+	printed, err := m.restored(data, backup.RestoreOptions{})
+	if err == nil || !strings.Contains(err.Error(), "Unable to restore 1 of 2 apps: blog") {
+		t.Fatalf("%v\n%s", err, printed)
+	}
+	for _, want := range []string{"blog is restored, with all it has, and stopped", "ps:rebuild blog"} {
+		if !strings.Contains(printed, want) {
+			t.Errorf("%q is not in\n%s", want, printed)
+		}
+	}
+	for range 2 { // the agent does not try again
+		if _, _, err := m.server.Tend(t.Context(), "blog", false, event.Log{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, _ := m.server.Store.Load("blog")
+	if !a.State.Stopped || a.State.Restored.Start || a.State.Current != 1 {
+		t.Errorf("%+v", a.State)
+	}
+	if err := m.serving(); err != nil {
+		t.Error(err)
+	}
+	// The same backup again goes on with what failed, and leaves the rest alone.
+	m.turnOn()
+	m.engine.Behave(func(s engine.Spec) memory.Behaviour { return memory.Behaviour{Exits: s.Kind != engine.KindDeploy} })
+	shop, _ := m.server.Store.Load("shop")
+	if printed, err := m.restored(data, backup.RestoreOptions{}); err != nil {
+		t.Fatalf("%v\n%s", err, printed)
+	}
+	if a, _ := m.server.Store.Load("blog"); a.State.Stopped || a.State.Current != 2 {
+		t.Errorf("%+v", a.State)
+	}
+	if again, _ := m.server.Store.Load("shop"); again.State.Current != shop.State.Current {
+		t.Error("the app that was there was deployed again")
+	}
+}
+
+// TestRestoreExisting: an app that exists is refused, and with Force replaced.
+func TestRestoreExisting(t *testing.T) {
+	h := newHistory(t)
+	m := newMachine(t, h)
+	data := m.backedUp(backup.BackupOptions{})
+	if err := m.push(h.one, h.two); err != nil {
+		t.Fatal(err)
+	}
+	m.settle()
+	before := m.files()
+	_, err := m.restored(data, backup.RestoreOptions{})
+	if err == nil || !strings.Contains(err.Error(), "these apps exist already: shop") || !maps.Equal(before, m.files()) {
+		t.Fatalf("%v", err)
+	}
+	if printed, err := m.restored(data, backup.RestoreOptions{Force: true}); err != nil {
+		t.Fatalf("%v\n%s", err, printed)
+	}
+	m.settle()
+	if err := m.atRest(); err != nil {
+		t.Error(err)
+	}
+	if a, _ := m.server.Store.Load("shop"); a.Current.Revision != h.one {
+		t.Errorf("%s runs", a.Current.Revision)
+	}
+}
+
+// TestRestoreKilled kills a restore before each change that it makes. The app is
+// whole or absent then, the agent starts what is there, and the same restore again
+// does the rest.
+func TestRestoreKilled(t *testing.T) {
+	h := newHistory(t)
+	for name, force := range map[string]bool{"of an app that is not there": false, "of one that is replaced": true} {
+		for _, images := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, images=%v", name, images), func(t *testing.T) {
+				old := newMachine(t, h)
+				data := old.backedUp(backup.BackupOptions{Images: images})
+				begin := func() *machine {
+					if force {
+						return newMachine(t, h)
+					}
+					return old.another()
+				}
+				whole := begin()
+				if _, err := whole.restored(data, backup.RestoreOptions{Force: force}); err != nil {
+					t.Fatal(err)
+				}
+				n := whole.count
+				if n < 24 {
+					t.Errorf("only %d changes: %v", n, whole.names)
+				}
+				for k := 1; k <= n; k++ {
+					m := begin()
+					m.kill = k
+					m.restored(data, backup.RestoreOptions{Force: force})
+					where := fmt.Sprintf("killed before change %d (%s)", k, m.names[len(m.names)-1])
+					m.turnOn()
+					m.server.Store.SweepRoot()
+					_, err := m.server.Store.Load("shop")
+					if err == nil {
+						m.settle()
+						if err := m.atRest(); err != nil {
+							t.Fatalf("%s: after recovery: %v\n%v", where, err, m.names)
+						}
+					} else if entries, _ := filepath.Glob(filepath.Join(m.root, "shop*")); len(entries) > 0 {
+						t.Fatalf("%s: %v, and %v is there", where, err, entries)
+					}
+					if printed, err := m.restored(data, backup.RestoreOptions{Force: force}); err != nil {
+						t.Fatalf("%s: again: %v\n%s", where, err, printed)
+					}
+					m.settle()
+					if err := m.atRest(); err != nil {
+						t.Fatalf("%s: again: %v", where, err)
+					}
+					left, _ := filepath.Glob(filepath.Join(m.root, ".dokku", "restore-*"))
+					if len(left) > 0 {
+						t.Fatalf("%s: %v is left", where, left)
+					}
+				}
+				t.Logf("killed before each of %d changes", n)
+			})
+		}
+	}
+}
+
+// TestRestoreDamaged restores files that are not what was written: nothing changes.
+func TestRestoreDamaged(t *testing.T) {
+	h := newHistory(t)
+	old := newMachine(t, h)
+	data := old.backedUp(backup.BackupOptions{})
+	m := old.another()
+	refused := func(what string, data []byte, want string) {
+		t.Helper()
+		m.count = 0
+		_, err := m.restored(data, backup.RestoreOptions{})
+		if err == nil || !strings.Contains(err.Error(), "nothing has changed") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if apps, _ := m.server.Store.Apps(); len(apps) > 0 {
+			t.Fatalf("%s: %v exist", what, apps)
+		}
+		if left, _ := filepath.Glob(filepath.Join(m.root, ".dokku", "*")); len(left) != 0 {
+			t.Fatalf("%s: %v is left", what, left)
+		}
+	}
+	refused("empty", nil, "it is empty")
+	refused("no backup", []byte("hello, world"), "it is not a backup")
+	refused("followed", append(bytes.Clone(data), 0), "something follows its end")
+	for n := 1; n < len(data); n += len(data)/97 + 1 {
+		refused(fmt.Sprintf("cut after %d bytes", n), data[:n], "")
+	}
+	for n := 0; n < len(data); n += len(data)/97 + 1 {
+		if n >= 3 && n < 10 { // of gzip's header nobody reads time and system
+			continue
+		}
+		changed := bytes.Clone(data)
+		changed[n] ^= 0x55
+		refused(fmt.Sprintf("changed at %d", n), changed, "")
+	}
+
+	// Well formed, and nothing that a backup of an app could be.
+	for _, test := range []struct {
+		name   string
+		change func(dir string, m *archive.Manifest)
+		want   string
+	}{
+		{"a release of a newer dokku", func(dir string, m *archive.Manifest) {
+			replace(t, filepath.Join(dir, "apps/shop/dokku/releases/1.json"), `"version": 1`, `"version": 2`)
+		}, "apps/shop/dokku/releases/1.json: it has version 2, this dokku knows up to 1: restore it with the newer dokku"},
+		{"a state of a newer dokku", func(dir string, m *archive.Manifest) {
+			replace(t, filepath.Join(dir, "apps/shop/dokku/state.json"), `"version": 1`, `"version": 2`)
+		}, "state.json: it has version 2"},
+		{"no state", func(dir string, m *archive.Manifest) { os.Remove(filepath.Join(dir, "apps/shop/dokku/state.json")) }, "state.json"},
+		{"no release", func(dir string, m *archive.Manifest) {
+			os.Remove(filepath.Join(dir, "apps/shop/dokku/releases/1.json"))
+		},
+			"its release v1 is missing"},
+		{"a name that leads out", func(dir string, m *archive.Manifest) { m.Apps[0].Name = "../shop" }, `it has an app named "../shop"`},
+		{"two apps of a name", func(dir string, m *archive.Manifest) { m.Apps = append(m.Apps, m.Apps[0]) }, `it has an app named "shop"`},
+		{"a hook", func(dir string, m *archive.Manifest) {
+			put(t, filepath.Join(dir, "apps/shop/hooks/update"), "#!/bin/sh\n")
+		},
+			"hooks/update"},
+		{"objects of elsewhere", func(dir string, m *archive.Manifest) {
+			put(t, filepath.Join(dir, "apps/shop/objects/info/alternates"), "/etc\n")
+		}, "alternates"},
+		{"a file of no app", func(dir string, m *archive.Manifest) { put(t, filepath.Join(dir, "apps/other/HEAD"), "x") }, "apps/other/HEAD"},
+		{"a file of the server's", func(dir string, m *archive.Manifest) { put(t, filepath.Join(dir, "log"), "x") }, `"log"`},
+		{"no object", func(dir string, m *archive.Manifest) {
+			os.RemoveAll(filepath.Join(dir, "apps/shop/objects"))
+		}, "git finds the repository damaged"},
+		{"settings that are none", func(dir string, m *archive.Manifest) {
+			put(t, filepath.Join(dir, "server.json"), `{"version": 1, "max_scal": 3}`)
+		}, `line 1 has the key "max_scal", which is no setting: did you mean "max_scale"?`},
+	} {
+		dir := t.TempDir()
+		man, err := archive.Read(t.Context(), bytes.NewReader(data), dir, func(archive.Manifest) error { return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		test.change(dir, &man)
+		var b bytes.Buffer
+		if _, err := archive.Write(t.Context(), &b, man, dir); err != nil {
+			t.Fatal(err)
+		}
+		refused(test.name, b.Bytes(), test.want)
+	}
+}
+
+func put(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func replace(t *testing.T, path, old, new string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil || !bytes.Contains(data, []byte(old)) {
+		t.Fatalf("%s has no %q (%v)", path, old, err)
+	}
+	put(t, path, strings.Replace(string(data), old, new, 1))
+}

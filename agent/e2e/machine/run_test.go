@@ -1,0 +1,114 @@
+package machine
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	"dokku/agent/deploy"
+	"dokku/agent/engine"
+	"dokku/agent/event"
+	"dokku/agent/store"
+	"dokku/agent/watch"
+)
+
+// TestAgentMendsWhatWasAbandoned: a command that is killed while it has the
+// app's lock, and leaves what neither a file nor an event tells of, is cleaned
+// up behind by the agent at its next look, not only at the next sweep of all
+// apps. It goes red without Server.held in controller.look.
+func TestAgentMendsWhatWasAbandoned(t *testing.T) {
+	m := newMachine(t, newHistory(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the agent ends with: %v", err)
+		}
+	}()
+	images := func() (n int) {
+		o, err := m.engine.Observe(ctx, "shop")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(o.Images)
+	}
+	kept := images()
+	m.engine.SetImage("shop", engine.ImageInfo{ID: "sha256:first"})
+	go func() { ended <- watch.Run(ctx, m.server, event.Log{}) }()
+	eventually(t, "the agent has looked at all apps", func() bool { return images() == kept })
+
+	var l *store.Lock
+	eventually(t, "the command has the lock", func() (ok bool) {
+		l, ok, _ = m.server.Store.TryLock("shop", "ps:rebuild")
+		return ok
+	})
+	m.engine.SetImage("shop", engine.ImageInfo{ID: "sha256:second"})
+	l.F.Close() // what the kernel does when its process is killed
+	eventually(t, "the image of the killed command is gone", func() bool { return images() == kept })
+	eventually(t, "the agent has given back the lock", func() bool { return !m.server.Store.LockInUse("shop") })
+}
+
+// TestAbandonedLock: whoever takes a lock that was never given back cleans up
+// first.
+func TestAbandonedLock(t *testing.T) {
+	m := newMachine(t, newHistory(t))
+	m.engine.SetImage("shop", engine.ImageInfo{ID: "sha256:left"})
+	nothing := func(*deploy.Session) error { return nil }
+	for _, test := range []struct {
+		Lock string
+		want int
+	}{{"", 2}, {`{"pid":1}`, 1}, {"", 1}} {
+		if test.Lock != "" {
+			if err := os.WriteFile(m.server.Store.Own("locks", "shop"), []byte(test.Lock), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := m.server.With(t.Context(), "shop", deploy.Op{Name: "a test"}, event.Log{}, nothing); err != nil {
+			t.Fatal(err)
+		}
+		if o, _ := m.engine.Observe(t.Context(), "shop"); len(o.Images) != test.want {
+			t.Errorf("lock %q: images %v, want %d", test.Lock, o.Images, test.want)
+		}
+	}
+}
+
+// TestAbandonedLockIsPassedOn: one who takes an abandoned lock for something else
+// than the app's processes does not hide it from the agent.
+func TestAbandonedLockIsPassedOn(t *testing.T) {
+	m := newMachine(t, newHistory(t))
+	l, ok, err := m.server.Store.TryLock("shop", "ps:rebuild")
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	l.F.Close()
+	for range 2 {
+		if l, ok, err = m.server.Store.TryLock("shop", "packing the repository"); err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		l.Release()
+		if !m.server.Store.LockInUse("shop") {
+			t.Fatal("the agent has no cause to look")
+		}
+	}
+	m.settle()
+	if m.server.Store.LockInUse("shop") {
+		t.Error("the agent looks again and again")
+	}
+}
+
+// eventually waits until ok holds.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	late := time.After(10 * time.Second)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-late:
+			t.Fatalf("waited in vain until %s", what)
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,267 @@
+package oneoff
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"dokku/agent"
+	"dokku/agent/app"
+	"dokku/agent/deploy"
+	"dokku/agent/engine"
+	"dokku/agent/event"
+	"dokku/agent/plan"
+	"dokku/agent/proc"
+	"dokku/scale"
+)
+
+// OneOff is a command that is run in a container of its own.
+type OneOff struct {
+	// Words are a process type of the Procfile, and further arguments for its
+	// command, or a command. The image's ENTRYPOINT gets them, if it has one.
+	Words []string
+	// Env is set beside the app's config, and wins: "KEY=value".
+	Env []string
+	TTY bool
+	// TTL is how long it may run; 0: as long as it takes.
+	TTL time.Duration
+	// By is who asked for it, for the host's log.
+	By string
+}
+
+// oneOffType is the process type of a one-off container: run.4711.
+const oneOffType = "run"
+
+// RunAttached runs a command in a container of the current release's image with
+// the present config, on the app's network, and returns the container's last
+// state; it is removed. The app's lock is never taken: deploys go on, and a
+// command need not wait for one. When ctx ends, or the output reaches nobody,
+// the command is stopped. Who is killed leaves that to the agent.
+func RunAttached(ctx context.Context, s *agent.Server, app string, o OneOff, st engine.Streams, log event.Log) (engine.Instance, error) {
+	host, err := s.Host()
+	if err != nil {
+		return engine.Instance{}, err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	st.TTY = o.TTY
+	also := st.Started
+	st.Started = func(i engine.Instance) {
+		if also != nil {
+			also(i)
+		}
+		if err := standing(s, app); err != nil {
+			cancel(err)
+		}
+	}
+	last, spec, err := launch(ctx, s, app, o, log, func(spec engine.Spec) (engine.Instance, error) {
+		return host.RunAttached(ctx, spec, st)
+	})
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if last.ID == "" {
+		return last, err
+	}
+	return last, errors.Join(err, discardOneOff(ctx, host, last, spec.StopTimeout, err != nil))
+}
+
+// RunDetached starts a command as RunAttached does, and returns its container.
+// The agent removes it once it has ended, or its time to live is over.
+func RunDetached(ctx context.Context, s *agent.Server, app string, o OneOff, log event.Log) (engine.Instance, error) {
+	host, err := s.Host()
+	if err != nil {
+		return engine.Instance{}, err
+	}
+	i, spec, err := launch(ctx, s, app, o, log, func(spec engine.Spec) (engine.Instance, error) {
+		return host.Start(ctx, spec)
+	})
+	if err != nil {
+		return i, err
+	}
+	if err := standing(s, app); err != nil {
+		return i, errors.Join(err, discardOneOff(ctx, host, i, spec.StopTimeout, true))
+	}
+	return i, nil
+}
+
+// standing fails when the app is being destroyed. Whoever destroys it says so
+// before he looks for its containers, so that either he finds a new one or its
+// starter finds this.
+func standing(s *agent.Server, app string) error {
+	a, err := s.Store.Load(app)
+	if err == nil && a.State.Destroying {
+		err = fmt.Errorf("App %s is being destroyed", app)
+	}
+	return err
+}
+
+// launch starts a one-off container under a name that nothing has.
+func launch(ctx context.Context, s *agent.Server, app string, o OneOff, log event.Log, start func(engine.Spec) (engine.Instance, error)) (i engine.Instance, spec engine.Spec, err error) {
+	for range 5 {
+		if spec, err = SpecOf(ctx, s, app, o); err != nil {
+			return i, spec, err
+		}
+		name := fmt.Sprintf("%s: %s", spec.Name, o.summary())
+		log.WithApp(app).WithRelease(spec.Release).Note("starting %s", name)
+		done := log.WithApp(app).WithRelease(spec.Release).Timed(name)
+		i, err = start(spec)
+		done(err)
+		// A deploy may have replaced the release since it was read, with its image.
+		if err == nil || i.ID != "" || !errors.Is(err, engine.ErrNameInUse) && !errors.Is(err, engine.ErrNoImage) {
+			break
+		}
+	}
+	return i, spec, err
+}
+
+// summary says what is run without anything that may be a secret: no argument and
+// no value.
+func (o OneOff) summary() string {
+	word, _, _ := strings.Cut(o.Words[0], "=")
+	text := fmt.Sprintf("%s with %d arguments", word, len(o.Words)-1)
+	for _, pair := range o.Env {
+		key, _, _ := strings.Cut(pair, "=")
+		text += ", " + key + " set"
+	}
+	if o.By != "" {
+		text += ", by " + o.By
+	}
+	return text
+}
+
+// SpecOf says how to start a one-off container.
+func SpecOf(ctx context.Context, s *agent.Server, name string, o OneOff) (engine.Spec, error) {
+	x, err := current(ctx, s, name)
+	if err != nil {
+		return engine.Spec{}, err
+	}
+	r := x.Current
+	p := app.Process{Type: oneOffType, Index: 10000 + rand.IntN(90000)}
+	spec := engine.Spec{App: name, Kind: engine.KindRun, Type: p.Type, Index: p.Index, Release: r.Number,
+		Attempt: app.NewAttempt(), Name: x.Container(p.Type, p.Index), Image: r.Image, TTY: o.TTY,
+		RestartPolicy: "no", StopTimeout: x.Grace()}
+	if o.TTL > 0 {
+		spec.Deadline = time.Now().Add(o.TTL)
+	}
+	self, err := proc.This()
+	if err != nil {
+		return spec, err
+	}
+	spec.Client = self.Label()
+	if err := deploy.ApplyOptions(x, &spec, r); err != nil {
+		return spec, err
+	}
+	present := app.Release{Config: x.Config(), Revision: r.Revision, RevEnvVar: r.RevEnvVar}
+	env := present.Environment(p)
+	if spec.Command, err = o.Argv(r, env); err != nil {
+		return spec, err
+	}
+	for _, k := range slices.Sorted(maps.Keys(env)) {
+		spec.Env = append(spec.Env, k+"="+env[k])
+	}
+	spec.Env = append(spec.Env, o.Env...)
+	host, err := s.Engine(x.Settings)
+	if err != nil {
+		return spec, err
+	}
+	_, err = host.Network(ctx, name)
+	return spec, err
+}
+
+// current reads an app that has a release. The lock is taken only for what git
+// has accepted and nobody has finished yet.
+func current(ctx context.Context, s *agent.Server, name string) (app.View, error) {
+	v, err := s.View(name)
+	if err == nil && v.Current == nil && v.State.Staged != nil {
+		err = s.With(ctx, name, deploy.Op{Name: "run"}, event.Log{}, func(x *deploy.Session) error { v = x.View(); return nil })
+	}
+	switch {
+	case err != nil:
+		return v, err
+	case v.State.Destroying:
+		return v, fmt.Errorf("App %s is being destroyed", name)
+	case v.Current == nil:
+		return v, &app.NotDeployedError{App: name}
+	}
+	return v, nil
+}
+
+// Argv is the command of a process type of the Procfile, or the words as they are.
+func (o OneOff) Argv(r *app.Release, env map[string]string) ([]string, error) {
+	declared, found := r.Control.Procfile.Lookup(o.Words[0])
+	if !found {
+		return o.Words, nil
+	}
+	// The command of web names its port, although nothing reaches it here.
+	known := maps.Clone(env)
+	known["PORT"] = strconv.Itoa(r.Port)
+	lookup := func(name string) (string, bool) { v, ok := known[name]; return v, ok }
+	argv, needsShell, err := scale.Command(declared.Command, lookup)
+	if err != nil || len(o.Words) == 1 {
+		return argv, err
+	}
+	if needsShell {
+		argv[len(argv)-1] += ` "$@"`
+		argv = append(argv, o.Words[0]) // the shell's $0
+	}
+	return append(argv, o.Words[1:]...), nil
+}
+
+// List lists the app's one-off containers, by name.
+func List(ctx context.Context, s *agent.Server, app string) ([]engine.Instance, error) {
+	host, err := s.Host()
+	if err != nil {
+		return nil, err
+	}
+	o, err := host.Observe(ctx, app)
+	if err != nil {
+		return nil, err
+	}
+	return plan.OneOffs(o.Instances), nil
+}
+
+// StopAll stops one-off containers of an app and removes them, but for those
+// whose clients do: these see their command end.
+func StopAll(ctx context.Context, s *agent.Server, a *app.App, list []engine.Instance, log event.Log) error {
+	set, err := s.Store.Settings()
+	if err != nil {
+		return err
+	}
+	host, err := s.Engine(set)
+	if err != nil {
+		return err
+	}
+	grace := app.View{App: a, Settings: set}.Grace()
+	var g errgroup.Group
+	for _, i := range list {
+		log.Step("Stopping %s", i.Name)
+		g.Go(func() error {
+			if i.Attached && proc.ParseOwner(i.Client).Alive() {
+				return host.Stop(ctx, i.ID, grace)
+			}
+			return discardOneOff(ctx, host, i, grace, true)
+		})
+	}
+	return g.Wait()
+}
+
+// discardOneOff removes a one-off container, also when ctx has ended, and stops
+// it first if it still runs.
+func discardOneOff(ctx context.Context, host engine.Engine, i engine.Instance, grace time.Duration, runs bool) error {
+	ctx = context.WithoutCancel(ctx)
+	if runs {
+		if err := host.Stop(ctx, i.ID, grace); err != nil {
+			return err
+		}
+	}
+	return host.Remove(ctx, engine.Resource{Kind: engine.Container, ID: i.ID})
+}

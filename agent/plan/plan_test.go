@@ -1,0 +1,230 @@
+package plan
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"dokku/agent/app"
+	"dokku/agent/engine"
+	"dokku/agent/proxy"
+)
+
+var (
+	testNow     = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	testNetwork = engine.Network{ID: "net", App: "shop", Subnet: netip.MustParsePrefix("10.192.0.0/22"),
+		Automatic: netip.MustParsePrefix("10.192.2.0/23"), Gateway: netip.MustParseAddr("10.192.0.1")}
+)
+
+func at(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 192, 0, byte(n)}) }
+
+func upstreams(ns ...int) (list []netip.AddrPort) {
+	for _, n := range ns {
+		list = append(list, netip.AddrPortFrom(at(n), 5000))
+	}
+	return list
+}
+
+// running is an instance of release v, whose attempt is "a<v>".
+func running(id, name string, v int, address int) engine.Instance {
+	var typ string
+	var index int
+	fmt.Sscanf(strings.ReplaceAll(strings.TrimPrefix(name, "shop."), ".", " "), "%s %d", &typ, &index)
+	return engine.Instance{ID: id, Name: name, App: "shop", Kind: engine.KindDeploy, Type: typ, Index: index,
+		Release: v, Attempt: fmt.Sprint("a", v), Image: fmt.Sprint("img", v), Address: at(address), Status: engine.StatusRunning}
+}
+
+func ended(i engine.Instance) engine.Instance {
+	i.Status = engine.StatusExited
+	return i
+}
+
+func want(v int, procs ...string) Desired {
+	d := Desired{App: "shop", Release: v, Attempt: fmt.Sprint("a", v), Port: 5000, Network: true,
+		Route: &proxy.Route{App: "shop", Release: v}, Images: map[string]bool{fmt.Sprint("img", v): true}}
+	for _, p := range procs {
+		typ, index, _ := strings.Cut(p, ".")
+		q := app.Process{Type: typ}
+		fmt.Sscan(index, &q.Index)
+		d.Want = append(d.Want, q)
+	}
+	return d
+}
+
+func world(v int, live []netip.AddrPort, instances ...engine.Instance) Observation {
+	w := Observation{Network: testNetwork, Now: testNow}
+	w.Instances = instances
+	if v != 0 {
+		w.Live = &proxy.Route{App: "shop", Release: v, Upstreams: live}
+	}
+	return w
+}
+
+func TestPlan(t *testing.T) {
+	stopped := want(2, "web.1")
+	stopped.Stopped = true
+	restore := want(2, "web.1")
+	restore.StartEnded = true
+	bound := want(2, "web.1")
+	bound.Want[0].HostPort, bound.Route = 20000, nil
+	held := running("old", "shop.web.1", 1, 2)
+	held.HostPort = 20000
+	due := want(2, "web.1")
+	due.Retiring = map[string]time.Time{"old": testNow.Add(-time.Second)}
+	notDue := want(2, "web.1")
+	notDue.Retiring = map[string]time.Time{"old": testNow.Add(time.Minute)}
+	kept := want(3, "web.1", "worker.1")
+	kept.Kept = map[string]app.Identity{"worker": {Release: 2, Attempt: "a2"}}
+
+	exclusive := want(2, "web.1", "worker.1", "worker.2")
+	exclusive.Want[1].Exclusive, exclusive.Want[2].Exclusive = true, true
+
+	image := world(2, upstreams(3), running("new", "shop.web.1", 2, 3))
+	image.Images = []engine.Image{{ID: "img2"}, {ID: "rejected"}}
+
+	retiringImage := world(2, upstreams(3), running("new", "shop.web.1", 2, 3), running("old", "x", 1, 2))
+	retiringImage.Images = []engine.Image{{ID: "img1"}, {ID: "img2"}}
+
+	renamed := func(d Desired) Desired { d.Former = "was"; return d }
+	was := func(i engine.Instance) engine.Instance { i.App = "was"; return i } // its name may be the new one already
+	former := func(w Observation) Observation {
+		w.Networks = []engine.Network{{ID: "net", App: "shop"}, {ID: "oldnet", App: "was"}}
+		w.Images = []engine.Image{{ID: "img1", App: "was"}, {ID: "img2", App: "was"}}
+		return w
+	}
+	begun := former(world(2, upstreams(3), was(running("one", "shop.web.1.x", 2, 3))))
+	begun.Live.App = "was"
+	oneOff := func(id, client string, status engine.Status, attached bool, deadline time.Duration) engine.Instance {
+		return engine.Instance{ID: id, Name: id, App: "shop", Kind: engine.KindRun, Type: "run", Status: status, Client: client,
+			Attached: attached, Deadline: testNow.Add(deadline), Image: "img2"}
+	}
+	oneOffs := world(2, upstreams(3), running("new", "shop.web.1", 2, 3),
+		oneOff("attached", "here", engine.StatusRunning, true, time.Second),
+		oneOff("detached", "gone", engine.StatusRunning, false, time.Second),
+		oneOff("being started", "here", engine.StatusCreated, false, time.Second),
+		oneOff("being removed", "here", engine.StatusExited, true, time.Second),
+		oneOff("deserted", "gone", engine.StatusRunning, true, time.Second),
+		oneOff("never started", "gone", engine.StatusCreated, false, time.Second),
+		oneOff("ended", "here", engine.StatusExited, false, time.Second),
+		oneOff("left", "gone", engine.StatusExited, true, time.Second),
+		oneOff("late", "here", engine.StatusRunning, true, 0))
+	oneOffs.Clients = map[string]bool{"here": true}
+	whileStopped := oneOffs
+	whileStopped.Instances = oneOffs.Instances[1:3]
+	whileStopped.Live = nil
+	halted := stopped
+	halted.Route = nil
+
+	for _, test := range []struct {
+		name string
+		d    Desired
+		w    Observation
+		want string
+	}{
+		{"a new name: what runs serves under it", renamed(want(2, "web.1")), begun, `
+publish v2 at [10.192.0.3:5000]
+rename one to shop.web.1
+remove image img1: no kept release runs it
+adopt image img2: it has the app's former name`},
+		{"and what takes over ends the old one", renamed(want(3, "web.1")),
+			former(world(2, upstreams(3), was(running("one", "shop.web.1", 2, 3)), running("new", "shop.web.1.a3", 3, 5))), `
+mark one: the proxy still names them
+publish v3 at [10.192.0.5:5000]
+deadline one
+rename one to shop.web.1.v2-one
+rename new to shop.web.1
+remove image img1: no kept release runs it`},
+		{"nothing of it is left but its network", renamed(want(3, "web.1")),
+			Observation{Observed: engine.Observed{Instances: []engine.Instance{running("new", "shop.web.1", 3, 5)},
+				Networks: []engine.Network{{ID: "net", App: "shop"}, {ID: "oldnet", App: "was"}}},
+				Network: testNetwork, Now: testNow, Live: &proxy.Route{App: "shop", Release: 3, Upstreams: upstreams(5)}}, `
+remove network oldnet: it has the app's former name`},
+		{"nothing to do", want(2, "web.1"), world(2, upstreams(3), running("new", "shop.web.1", 2, 3)), ``},
+		{"switch to what a push has started", want(2, "web.1", "worker.1"),
+			world(1, upstreams(2), running("old", "shop.web.1", 1, 2), running("w1", "shop.worker.1", 1, 4),
+				running("new", "shop.web.1.a2", 2, 3), running("w2", "shop.worker.1.a2", 2, 5)), `
+mark old: the proxy still names them
+publish v2 at [10.192.0.3:5000]
+deadline old
+rename old to shop.web.1.v1-old
+rename new to shop.web.1
+rename w1 to shop.worker.1.v1-w1
+rename w2 to shop.worker.1
+retire shop.worker.1: nothing asks for it`},
+		{"a rejected push leaves nothing", want(1, "web.1"),
+			world(1, upstreams(2), running("old", "shop.web.1", 1, 2), running("new", "shop.web.1.a2", 2, 3)), `
+retire shop.web.1.a2: nothing asks for it`},
+		{"retire when it is time", due, world(2, upstreams(3), running("new", "shop.web.1", 2, 3), running("old", "x", 1, 2)), `
+retire x: its wait to retire is over
+forget old`},
+		{"and not before", notDue, world(2, upstreams(3), running("new", "shop.web.1", 2, 3), running("old", "x", 1, 2)), ``},
+		{"a container was removed by hand: the same address needs no reload", want(2, "web.1", "web.2"),
+			world(2, upstreams(3, 4), running("one", "shop.web.1", 2, 3)), `
+start web.2 as shop.web.2 at 10.192.0.4: it is missing`},
+		{"scaling down drains", want(2, "web.1"),
+			world(2, upstreams(3, 4), running("one", "shop.web.1", 2, 3), running("two", "shop.web.2", 2, 4)), `
+mark two: the proxy still names them
+publish v2 at [10.192.0.3:5000]
+deadline two`},
+		{"what ended stays ended, and gets no requests", want(2, "web.1", "web.2"),
+			world(2, upstreams(3, 4), running("one", "shop.web.1", 2, 3), ended(running("two", "shop.web.2", 2, 4))), `
+publish v2 at [10.192.0.3:5000]`},
+		{"except after a reboot", restore, world(2, upstreams(3), ended(running("new", "shop.web.1", 2, 3))), `
+start web.1 as shop.web.1 at 10.192.0.3: it has ended`},
+		{"stopping keeps the container", stopped, world(2, upstreams(3), running("new", "shop.web.1", 2, 3)), `
+publish v2 at []
+stop shop.web.1: the app is stopped`},
+		{"a host port changes hands after the gate", bound,
+			world(0, nil, held, running("twin", "shop.web.1.a2", 2, 3)), `
+rename old to shop.web.1.v1-old
+free shop.web.1.v1-old: port 20000
+start web.1 as shop.web.1 at 10.192.0.4 on port 20000: it is missing
+retire shop.web.1.v1-old: nothing asks for it
+retire shop.web.1.a2: nothing asks for it`},
+		{"a type that goes on from an earlier release", kept,
+			world(2, upstreams(2), running("w2", "shop.web.1", 2, 2), running("w3", "shop.web.1.a3", 3, 4), running("k", "shop.worker.1", 2, 3)), `
+mark w2: the proxy still names them
+publish v3 at [10.192.0.4:5000]
+deadline w2
+rename w2 to shop.web.1.v2-w2
+rename w3 to shop.web.1`},
+		{"an exclusive type stops before it starts", exclusive,
+			world(1, upstreams(2), running("w2", "shop.web.1.a2", 2, 3), running("w1", "shop.web.1", 1, 2),
+				running("k1", "shop.worker.1", 1, 4), running("k2", "shop.worker.2", 1, 5), running("k3", "shop.worker.3", 1, 6)), `
+free shop.worker.1: zero downtime is disabled for worker
+free shop.worker.2: zero downtime is disabled for worker
+free shop.worker.3: zero downtime is disabled for worker
+rename k1 to shop.worker.1.v1-k1
+start worker.1 as shop.worker.1 at 10.192.0.7: it is missing
+rename k2 to shop.worker.2.v1-k2
+start worker.2 as shop.worker.2 at 10.192.0.8: it is missing
+mark w1: the proxy still names them
+publish v2 at [10.192.0.3:5000]
+deadline w1
+rename w1 to shop.web.1.v1-w1
+rename w2 to shop.web.1
+retire shop.worker.1.v1-k1: nothing asks for it
+retire shop.worker.2.v1-k2: nothing asks for it
+retire shop.worker.3: nothing asks for it`},
+		{"an image that a retiring container still runs", notDue, retiringImage, ``},
+		{"one-off containers have a time and a client", want(2, "web.1"), oneOffs, `
+retire deserted: its client is gone
+retire never started: its client is gone
+retire ended: it has ended
+retire left: it has ended
+retire late: its time to live is over`},
+		{"one-off containers of a stopped app", halted, whileStopped, ``},
+		{"an image that no release runs", want(2, "web.1"), image, `
+remove image rejected: no kept release runs it`},
+	} {
+		var b strings.Builder
+		for _, s := range Plan(test.d, test.w) {
+			fmt.Fprintf(&b, "\n%s", s)
+		}
+		if b.String() != test.want {
+			t.Errorf("%s:\ngot%s\nwant%s", test.name, b.String(), test.want)
+		}
+	}
+}

@@ -1,0 +1,64 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"dokku/agent/app"
+)
+
+// DomainTaken returns the first of the names that another app answers to, and that
+// app; "" when all are free. The apps in except do not count. The caller holds the
+// lock of all names.
+func (s *Store) DomainTaken(set app.Settings, names []string, except ...string) (name, owner string, err error) {
+	apps, err := s.Apps()
+	if err != nil {
+		return "", "", err
+	}
+	for _, appName := range apps {
+		if slices.Contains(except, appName) {
+			continue
+		}
+		a, err := s.Load(appName)
+		if errors.As(err, new(*app.NoAppError)) {
+			continue // since it was listed
+		}
+		if err != nil {
+			return "", "", err
+		}
+		taken := app.View{App: a, Settings: set}.Domains()
+		for _, name := range names {
+			if slices.Contains(taken, name) {
+				return name, appName, nil
+			}
+		}
+	}
+	return "", "", nil
+}
+
+// Conflict refuses an app whose names or host ports another app has that stays.
+func (s *Store) Conflict(v app.View, replaced []string) error {
+	if d, owner, err := s.DomainTaken(v.Settings, v.Domains(), replaced...); err != nil {
+		return err
+	} else if owner != "" {
+		return fmt.Errorf("domain %s of app %s belongs to app %s: remove it there first (domains:remove %[3]s %[1]s)", d, v.Name, owner)
+	}
+	apps, err := s.Apps()
+	if err != nil {
+		return err
+	}
+	for _, name := range apps {
+		if slices.Contains(replaced, name) {
+			continue
+		}
+		other, err := s.Load(name)
+		if err != nil {
+			return err
+		}
+		if p := v.State.HostPort; p != 0 && p == other.State.HostPort {
+			return fmt.Errorf("the host port %d of app %s belongs to app %s", p, v.Name, name)
+		}
+	}
+	return nil
+}
