@@ -345,7 +345,7 @@ func (l *member) push(ctx context.Context, c agenttest.Command) (err error) {
 		old = deploy.ZeroID
 	}
 	dir := l.server.Store.Dir(c.App)
-	err = l.server.Prepare(ctx, deploy.Push{App: c.App, Refs: []deploy.Ref{{old, c.New, deploy.Heads + "main"}},
+	err = l.server.Prepare(ctx, deploy.Push{App: c.App, Refs: []deploy.Ref{{Old: old, New: c.New, Name: deploy.Heads + "main"}},
 		Objects: source.Options{GitDir: dir, ObjectDir: l.objects}}, event.Log{})
 	if err != nil || c.Verb == agenttest.Lost {
 		return err

@@ -105,7 +105,7 @@ func portMaps(words []string) (list []app.PortMap) {
 		parts := append(strings.Split(w, ":"), "0")
 		host, _ := strconv.Atoi(parts[1])
 		container, _ := strconv.Atoi(parts[2])
-		list = append(list, app.PortMap{parts[0], host, container})
+		list = append(list, app.PortMap{Scheme: parts[0], Host: host, Container: container})
 	}
 	return list
 }

@@ -99,10 +99,10 @@ func TestPortsRefused(t *testing.T) {
 		ports []app.PortMap
 		want  string
 	}{
-		{[]app.PortMap{{"http", 22, 0}}, "Host port 22 is ssh's"},
-		{[]app.PortMap{{"http", taken, 0}}, fmt.Sprintf("Host port %d is taken", taken)},
-		{[]app.PortMap{{"http", bound.State.HostPort + 7, 0}}, "belongs to app bound"},
-		{[]app.PortMap{{"http", 80, 0}, {"http", 80, 1}}, "Host port 80 cannot be mapped twice"},
+		{[]app.PortMap{{Scheme: "http", Host: 22, Container: 0}}, "Host port 22 is ssh's"},
+		{[]app.PortMap{{Scheme: "http", Host: taken, Container: 0}}, fmt.Sprintf("Host port %d is taken", taken)},
+		{[]app.PortMap{{Scheme: "http", Host: bound.State.HostPort + 7, Container: 0}}, "belongs to app bound"},
+		{[]app.PortMap{{Scheme: "http", Host: 80, Container: 0}, {Scheme: "http", Host: 80, Container: 1}}, "Host port 80 cannot be mapped twice"},
 	} {
 		if err := m.mapping(test.ports...); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%v: %v, want %q", test.ports, err, test.want)
@@ -115,7 +115,7 @@ func TestPortsRefused(t *testing.T) {
 	}
 	// What somebody else took since is found before anything is started.
 	err = m.server.With(t.Context(), "shop", deploy.Op{Name: "test"}, event.Log{}, func(x *deploy.Session) error {
-		x.State.Ports = []app.PortMap{{"http", taken, 0}}
+		x.State.Ports = []app.PortMap{{Scheme: "http", Host: taken, Container: 0}}
 		o, err := x.Rollout(x.Current)
 		if err != nil {
 			return err

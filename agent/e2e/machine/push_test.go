@@ -106,15 +106,15 @@ func TestDeployRef(t *testing.T) {
 		prints string
 		err    string
 	}{
-		{"", []deploy.Ref{{deploy.ZeroID, a, "refs/heads/main"}}, "refs/heads/main main", "-----> Set main as deploy-branch\n", ""},
-		{"", []deploy.Ref{{deploy.ZeroID, a, "refs/heads/master"}, {deploy.ZeroID, b, "refs/heads/main"}}, "refs/heads/main main",
+		{"", []deploy.Ref{{Old: deploy.ZeroID, New: a, Name: "refs/heads/main"}}, "refs/heads/main main", "-----> Set main as deploy-branch\n", ""},
+		{"", []deploy.Ref{{Old: deploy.ZeroID, New: a, Name: "refs/heads/master"}, {Old: deploy.ZeroID, New: b, Name: "refs/heads/main"}}, "refs/heads/main main",
 			"-----> Set main as deploy-branch\n", ""},
-		{"", []deploy.Ref{{deploy.ZeroID, a, "refs/heads/master"}}, "refs/heads/master master", "-----> Set master as deploy-branch\n", ""},
-		{"live", []deploy.Ref{{a, b, "refs/heads/main"}, {a, b, "refs/heads/live"}}, "refs/heads/live ", "", ""},
-		{"main", []deploy.Ref{{deploy.ZeroID, a, "refs/heads/feature"}}, " ", " !     WARNING: deploy did not complete, you must push to main.\n" +
+		{"", []deploy.Ref{{Old: deploy.ZeroID, New: a, Name: "refs/heads/master"}}, "refs/heads/master master", "-----> Set master as deploy-branch\n", ""},
+		{"live", []deploy.Ref{{Old: a, New: b, Name: "refs/heads/main"}, {Old: a, New: b, Name: "refs/heads/live"}}, "refs/heads/live ", "", ""},
+		{"main", []deploy.Ref{{Old: deploy.ZeroID, New: a, Name: "refs/heads/feature"}}, " ", " !     WARNING: deploy did not complete, you must push to main.\n" +
 			"-----> for example, try 'git push <dokku> feature:main'\n", ""},
-		{"main", []deploy.Ref{{a, deploy.ZeroID, "refs/heads/feature"}}, " ", "", ""},
-		{"main", []deploy.Ref{{a, deploy.ZeroID, "refs/heads/main"}}, "", "", "apps:destroy shop"},
+		{"main", []deploy.Ref{{Old: a, New: deploy.ZeroID, Name: "refs/heads/feature"}}, " ", "", ""},
+		{"main", []deploy.Ref{{Old: a, New: deploy.ZeroID, Name: "refs/heads/main"}}, "", "", "apps:destroy shop"},
 	} {
 		var printed strings.Builder
 		term := event.NewTerminal(&printed, &printed, false)
