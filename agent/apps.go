@@ -24,52 +24,52 @@ func (s *Server) Create(ctx context.Context, name string, provisional bool) erro
 	if err := app.ValidName(name); err != nil {
 		return err
 	}
-	if _, err := s.Store.Settings(); err != nil {
+	if _, err := s.Env.Store.Settings(); err != nil {
 		return err
 	}
-	l, err := s.Store.LockApp(ctx, name, "apps:create", event.Log{})
+	l, err := s.Env.Store.LockApp(ctx, name, "apps:create", event.Log{})
 	if err != nil {
 		return err
 	}
 	defer l.Release()
-	if err := s.Store.NameFree(name); err != nil {
+	if err := s.Env.Store.NameFree(name); err != nil {
 		return err
 	}
 	// Everything is made beside and appears with one rename.
-	temp, err := s.Store.Disk.MkdirTemp(s.Store.Root, store.NewPrefix)
+	temp, err := s.Env.Store.Disk.MkdirTemp(s.Env.Store.Root, store.NewPrefix)
 	if err != nil {
 		return fmt.Errorf("cannot create %s: %w", name, err)
 	}
-	defer s.Store.Disk.RemoveAll(temp)
+	defer s.Env.Store.Disk.RemoveAll(temp)
 	dir := filepath.Join(temp, name)
-	if err := repo.Init(s.Store.Disk, dir, s.Binary); err != nil {
+	if err := repo.Init(s.Env.Store.Disk, dir, s.Binary); err != nil {
 		return fmt.Errorf("cannot create %s: %w", name, err)
 	}
 	for _, sub := range []string{"dokku", "dokku/releases", "dokku/deploys", "nginx.conf.d"} {
-		if err := s.Store.Disk.Mkdir(filepath.Join(dir, sub), 0o700); err != nil {
+		if err := s.Env.Store.Disk.Mkdir(filepath.Join(dir, sub), 0o700); err != nil {
 			return fmt.Errorf("cannot create %s: %w", name, err)
 		}
 	}
 	st := &app.State{Version: app.Version, Provisional: provisional, CreatedAt: time.Now().UTC().Truncate(time.Second)}
-	if err := s.Store.WriteJSON(filepath.Join(dir, "dokku", "state.json"), st); err != nil {
+	if err := s.Env.Store.WriteJSON(filepath.Join(dir, "dokku", "state.json"), st); err != nil {
 		return err
 	}
 	if err := failpoint.Reach(failpoint.AppMade); err != nil {
 		return err
 	}
-	if err = s.Store.Disk.Sync(dir); err == nil {
-		err = s.Store.Disk.Rename(dir, s.Store.Dir(name))
+	if err = s.Env.Store.Disk.Sync(dir); err == nil {
+		err = s.Env.Store.Disk.Rename(dir, s.Env.Store.Dir(name))
 	}
 	if err != nil {
 		return fmt.Errorf("cannot create %s: %w", name, err)
 	}
-	return s.Store.Disk.Sync(s.Store.Root)
+	return s.Env.Store.Disk.Sync(s.Env.Store.Root)
 }
 
 // Destroy removes an app with everything of it: processes, images, network,
 // route, repository.
 func (s *Server) Destroy(ctx context.Context, name string, log event.Log) error {
-	return s.With(ctx, name, deploy.Op{Name: "apps:destroy", Changes: deploy.ChangesExistence}, log, func(x *deploy.Session) error {
+	return s.Env.With(ctx, name, deploy.Op{Name: "apps:destroy", Changes: deploy.ChangesExistence}, log, func(x *deploy.Session) error {
 		x.Change(func(st *app.State) { st.Destroying = true })
 		if err := x.Save(); err != nil {
 			return err
@@ -84,7 +84,7 @@ func (s *Server) Destroy(ctx context.Context, name string, log event.Log) error 
 // DropProvisional removes an app that a push created, if nothing of that push
 // was accepted. The front door calls it after git has ended.
 func (s *Server) DropProvisional(ctx context.Context, app string, log event.Log) (dropped bool, err error) {
-	err = s.With(ctx, app, deploy.Op{Name: "a push"}, log, func(x *deploy.Session) error {
+	err = s.Env.With(ctx, app, deploy.Op{Name: "a push"}, log, func(x *deploy.Session) error {
 		if !x.State.Provisional {
 			return nil
 		}
@@ -101,7 +101,7 @@ func (s *Server) DropProvisional(ctx context.Context, app string, log event.Log)
 // returns an error, or that the proxy refuses, changes nothing. It is made twice:
 // what it refuses is to be refused before anything is touched, the lock included.
 func (s *Server) Update(ctx context.Context, app string, op deploy.Op, log event.Log, change func(*app.State) error) error {
-	a, err := s.Store.Load(app)
+	a, err := s.Env.Store.Load(app)
 	if err != nil {
 		return err
 	}
@@ -109,10 +109,10 @@ func (s *Server) Update(ctx context.Context, app string, op deploy.Op, log event
 	if err := change(&trial); err != nil {
 		return err
 	}
-	return s.With(ctx, app, op, log, func(x *deploy.Session) error {
+	return s.Env.With(ctx, app, op, log, func(x *deploy.Session) error {
 		if op.Changes == deploy.ChangesNames {
 			// Two apps that claim one name at the same moment must not both see it free.
-			l, err := s.Store.LockApp(ctx, store.DomainsLock, op.Name, log)
+			l, err := s.Env.Store.LockApp(ctx, store.DomainsLock, op.Name, log)
 			if err != nil {
 				return err
 			}
@@ -125,7 +125,7 @@ func (s *Server) Update(ctx context.Context, app string, op deploy.Op, log event
 // SetLocked locks an app against deploys, or unlocks it. It waits for the deploy
 // that is under way.
 func (s *Server) SetLocked(ctx context.Context, name string, locked bool, log event.Log) error {
-	return s.With(ctx, name, deploy.Op{Name: "apps:lock"}, log, func(x *deploy.Session) error {
+	return s.Env.With(ctx, name, deploy.Op{Name: "apps:lock"}, log, func(x *deploy.Session) error {
 		if !locked && !x.State.Locked {
 			//lint:ignore ST1005 the text is Dokku's
 			return errors.New("Unable to remove deploy lock: there is none")
@@ -137,13 +137,13 @@ func (s *Server) SetLocked(ctx context.Context, name string, locked bool, log ev
 
 // SetProxy puts web behind the proxy, or binds it to a kept port of the host.
 func (s *Server) SetProxy(ctx context.Context, name string, enabled bool, log event.Log) error {
-	return s.With(ctx, name, deploy.Op{Name: "proxy"}, log, func(x *deploy.Session) error {
+	return s.Env.With(ctx, name, deploy.Op{Name: "proxy"}, log, func(x *deploy.Session) error {
 		if x.State.ProxyDisabled == !enabled {
 			return nil
 		}
 		port := x.State.HostPort
 		if !enabled && port == 0 {
-			l, err := s.Store.LockApp(ctx, store.SettingsLock, "allotting a port", log)
+			l, err := s.Env.Store.LockApp(ctx, store.SettingsLock, "allotting a port", log)
 			if err != nil {
 				return err
 			}

@@ -17,5 +17,5 @@ func (s *Server) RunChecks(ctx context.Context, name string, only []string, log 
 	if a.Current == nil {
 		return &app.NotDeployedError{App: name}
 	}
-	return s.Check(ctx, a, only, log)
+	return s.Env.Check(ctx, a, only, log)
 }

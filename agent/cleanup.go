@@ -16,13 +16,13 @@ func (s *Server) Cleanup(ctx context.Context, app string, log event.Log) error {
 	apps := []string{app}
 	if app == "" {
 		var err error
-		if apps, err = s.Store.Apps(); err != nil {
+		if apps, err = s.Env.Store.Apps(); err != nil {
 			return err
 		}
 	}
 	var errs []error
 	for _, name := range apps {
-		errs = append(errs, s.With(ctx, name, deploy.Op{Name: "cleanup"}, log, func(x *deploy.Session) error { return x.Cleanup(ctx) }))
+		errs = append(errs, s.Env.With(ctx, name, deploy.Op{Name: "cleanup"}, log, func(x *deploy.Session) error { return x.Cleanup(ctx) }))
 	}
 	return errors.Join(errs...)
 }

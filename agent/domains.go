@@ -32,11 +32,11 @@ const domainLetters = "abcdefghijklmnopqrstuvwxyz0123456789-"
 // DomainsFree refuses names that another app answers to. It is an answer for good only
 // in a change of names (ChangesNames), which holds the lock of all names.
 func (s *Server) DomainsFree(app string, names ...string) error {
-	set, err := s.Store.Settings()
+	set, err := s.Env.Store.Settings()
 	if err != nil {
 		return err
 	}
-	d, owner, err := s.Store.DomainTaken(set, names, app)
+	d, owner, err := s.Env.Store.DomainTaken(set, names, app)
 	if err == nil && owner != "" {
 		//lint:ignore ST1005 a message of domains:add
 		err = fmt.Errorf("Domain %s belongs to app %s: remove it there first (domains:remove %s %s)", d, owner, owner, d)
@@ -58,7 +58,7 @@ func (s *Server) EnableDomains(v app.View, st *app.State) error {
 // the present ones. A change that would give an app the name of another one is
 // refused. The apps that have no names of their own answer to the new ones then.
 func (s *Server) SetGlobalDomains(ctx context.Context, change func([]string) ([]string, error), log event.Log) error {
-	set, err := s.Store.Settings()
+	set, err := s.Env.Store.Settings()
 	if err != nil {
 		return err
 	}
@@ -66,11 +66,11 @@ func (s *Server) SetGlobalDomains(ctx context.Context, change func([]string) ([]
 	if err := s.changeGlobal(&set, change); err != nil {
 		return err
 	}
-	l, err := s.Store.LockApp(ctx, store.DomainsLock, "domains:set-global", log)
+	l, err := s.Env.Store.LockApp(ctx, store.DomainsLock, "domains:set-global", log)
 	if err != nil {
 		return err
 	}
-	err = s.Store.UpdateSettings(ctx, func(set *app.Settings) error { return s.changeGlobal(set, change) })
+	err = s.Env.Store.UpdateSettings(ctx, func(set *app.Settings) error { return s.changeGlobal(set, change) })
 	l.Release()
 	return err
 }
@@ -81,13 +81,13 @@ func (s *Server) changeGlobal(set *app.Settings, change func([]string) ([]string
 		return err
 	}
 	set.Domains = domains
-	apps, err := s.Store.Apps()
+	apps, err := s.Env.Store.Apps()
 	if err != nil {
 		return err
 	}
 	taken := map[string]string{}
 	for _, name := range apps {
-		a, err := s.Store.Load(name)
+		a, err := s.Env.Store.Load(name)
 		if err != nil {
 			return err
 		}
@@ -109,12 +109,12 @@ func (s *Server) changeGlobal(set *app.Settings, change func([]string) ([]string
 // PublishDomains publishes the names of the apps that have none of their own, after a
 // change of the global domains.
 func (s *Server) PublishDomains(ctx context.Context, log event.Log) error {
-	apps, err := s.Store.Apps()
+	apps, err := s.Env.Store.Apps()
 	if err != nil {
 		return err
 	}
 	for _, name := range apps {
-		a, err := s.Store.Load(name)
+		a, err := s.Env.Store.Load(name)
 		if err != nil {
 			return err
 		}

@@ -11,13 +11,13 @@ import (
 // allotPort gives the app a range of host ports that no other app has. The
 // caller holds the lock of the server's settings.
 func (s *Server) allotPort(ctx context.Context, appName string) (int, error) {
-	apps, err := s.Store.Apps()
+	apps, err := s.Env.Store.Apps()
 	if err != nil {
 		return 0, err
 	}
 	taken := map[int]bool{}
 	for _, name := range apps {
-		a, err := s.Store.Load(name)
+		a, err := s.Env.Store.Load(name)
 		if err != nil {
 			return 0, err
 		}

@@ -95,7 +95,7 @@ func (s *Server) DestroyNetwork(ctx context.Context, name string) error {
 // networkUsers says who asks for a network: apps, with their next release or the
 // one that runs, and the server's settings.
 func (s *Server) networkUsers(name string) ([]string, error) {
-	set, err := s.Store.Settings()
+	set, err := s.Env.Store.Settings()
 	if err != nil {
 		return nil, err
 	}
@@ -106,12 +106,12 @@ func (s *Server) networkUsers(name string) ([]string, error) {
 	if asks(set.Network) {
 		users = append(users, "all apps (--global)")
 	}
-	apps, err := s.Store.Apps()
+	apps, err := s.Env.Store.Apps()
 	if err != nil {
 		return nil, err
 	}
 	for _, app := range apps {
-		a, err := s.Store.Load(app)
+		a, err := s.Env.Store.Load(app)
 		if err != nil {
 			return nil, err
 		}

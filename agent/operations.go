@@ -16,7 +16,7 @@ import (
 // Restart replaces all processes by new ones from the current image with the
 // present config, gated and without downtime. A stopped app runs afterwards.
 func (s *Server) Restart(ctx context.Context, app string, log event.Log) error {
-	return s.With(ctx, app, deploy.Op{Name: "ps:restart"}, log, func(x *deploy.Session) error {
+	return s.Env.With(ctx, app, deploy.Op{Name: "ps:restart"}, log, func(x *deploy.Session) error {
 		return x.BringUp(ctx, "ps:restart")
 	})
 }
@@ -24,7 +24,7 @@ func (s *Server) Restart(ctx context.Context, app string, log event.Log) error {
 // RestartType is Restart of the processes of one type; the others go on. If the
 // app is stopped, all of it is started.
 func (s *Server) RestartType(ctx context.Context, name, typ string, log event.Log) error {
-	return s.With(ctx, name, deploy.Op{Name: "ps:restart"}, log, func(x *deploy.Session) error {
+	return s.Env.With(ctx, name, deploy.Op{Name: "ps:restart"}, log, func(x *deploy.Session) error {
 		if x.Current == nil {
 			return &app.NotDeployedError{App: x.Name}
 		}
@@ -51,7 +51,7 @@ func (s *Server) RestartType(ctx context.Context, name, typ string, log event.Lo
 // Start starts a stopped app, gated as a deploy is, and what has ended of one
 // that runs.
 func (s *Server) Start(ctx context.Context, name string, log event.Log) error {
-	return s.With(ctx, name, deploy.Op{Name: "ps:start"}, log, func(x *deploy.Session) error {
+	return s.Env.With(ctx, name, deploy.Op{Name: "ps:start"}, log, func(x *deploy.Session) error {
 		if x.Current == nil {
 			return &app.NotDeployedError{App: x.Name}
 		}
@@ -75,7 +75,7 @@ func (s *Server) Start(ctx context.Context, name string, log event.Log) error {
 // StartEnded starts what has ended of an app that is to run, as the agent does when
 // the engine comes back.
 func (s *Server) StartEnded(ctx context.Context, name string, log event.Log) error {
-	return s.With(ctx, name, deploy.Op{Name: "ps:restore"}, log, func(x *deploy.Session) error {
+	return s.Env.With(ctx, name, deploy.Op{Name: "ps:restore"}, log, func(x *deploy.Session) error {
 		if x.Current == nil {
 			return &app.NotDeployedError{App: x.Name}
 		}
@@ -89,7 +89,7 @@ func (s *Server) StartEnded(ctx context.Context, name string, log event.Log) err
 
 // Stop ends all processes; the app answers 502 until it is started.
 func (s *Server) Stop(ctx context.Context, name string, log event.Log) error {
-	return s.With(ctx, name, deploy.Op{Name: "ps:stop"}, log, func(x *deploy.Session) error {
+	return s.Env.With(ctx, name, deploy.Op{Name: "ps:stop"}, log, func(x *deploy.Session) error {
 		if x.Current == nil {
 			return &app.NotDeployedError{App: x.Name}
 		}
@@ -110,7 +110,7 @@ func (s *Server) Stop(ctx context.Context, name string, log event.Log) error {
 // and gated before anything is stored; the surplus is stopped; everything else
 // is left alone. With skipDeploy the counts hold from the next deploy on.
 func (s *Server) Scale(ctx context.Context, name string, counts map[string]int, skipDeploy bool, log event.Log) error {
-	return s.With(ctx, name, deploy.Op{Name: "ps:scale"}, log, func(x *deploy.Session) error {
+	return s.Env.With(ctx, name, deploy.Op{Name: "ps:scale"}, log, func(x *deploy.Session) error {
 		if err := x.View().RefuseScaling(); err != nil {
 			return err
 		}
@@ -129,7 +129,7 @@ func (s *Server) Scale(ctx context.Context, name string, counts map[string]int, 
 // another one was pushed while deploys were skipped (ps:set skip-deploy), it is
 // that one.
 func (s *Server) Rebuild(ctx context.Context, name string, log event.Log) error {
-	return s.With(ctx, name, deploy.Op{Name: "ps:rebuild"}, log, func(x *deploy.Session) error {
+	return s.Env.With(ctx, name, deploy.Op{Name: "ps:rebuild"}, log, func(x *deploy.Session) error {
 		branch, revision, err := deploy.Pushed(x.View())
 		if err != nil {
 			return err
@@ -163,9 +163,9 @@ func (s *Server) SetConfig(ctx context.Context, name string, set map[string]stri
 		return n
 	}
 	if name == "" {
-		return s.Store.UpdateSettings(ctx, func(set *app.Settings) error { set.Config = change(set.Config); return nil })
+		return s.Env.Store.UpdateSettings(ctx, func(set *app.Settings) error { set.Config = change(set.Config); return nil })
 	}
-	return s.With(ctx, name, deploy.Op{Name: "config:set"}, log, func(x *deploy.Session) error {
+	return s.Env.With(ctx, name, deploy.Op{Name: "config:set"}, log, func(x *deploy.Session) error {
 		apply := func(st *app.State) { st.Config = change(st.Config) }
 		if x.Current != nil && !x.State.Stopped && restart {
 			log.Step("Restarting app %s", name)

@@ -15,7 +15,7 @@ import (
 // before anything is stored; other ports of the host are there at once. What the
 // host cannot listen on is refused first.
 func (s *Server) SetPorts(ctx context.Context, name, what string, log event.Log, change func([]app.PortMap) ([]app.PortMap, error)) error {
-	return s.With(ctx, name, deploy.Op{Name: what, Changes: deploy.ChangesRoute}, log, func(x *deploy.Session) error {
+	return s.Env.With(ctx, name, deploy.Op{Name: what, Changes: deploy.ChangesRoute}, log, func(x *deploy.Session) error {
 		want, err := s.wantedPorts(ctx, x.View(), change)
 		if err != nil {
 			return err
@@ -33,7 +33,7 @@ func (s *Server) SetPorts(ctx context.Context, name, what string, log event.Log,
 // CheckPorts returns the error that SetPorts would, as far as it can be known
 // without the app's lock. It changes nothing.
 func (s *Server) CheckPorts(ctx context.Context, a *app.App, change func([]app.PortMap) ([]app.PortMap, error)) error {
-	set, err := s.Store.Settings()
+	set, err := s.Env.Store.Settings()
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (s *Server) wantedPorts(ctx context.Context, v app.View, change func([]app.
 		}
 	}
 	for _, m := range want {
-		if err := s.PortTaken(ctx, v.Settings, m.Host); err != nil {
+		if err := s.Env.PortTaken(ctx, v.Settings, m.Host); err != nil {
 			return nil, err
 		}
 	}

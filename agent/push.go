@@ -12,8 +12,8 @@ import (
 // attempt. A push of no ref that deploys does nothing.
 func (s *Server) Prepare(ctx context.Context, p deploy.Push, log event.Log) error {
 	// A push to a locked app is not to wait for whoever is at work there.
-	if a, err := s.Store.Load(p.App); err == nil && a.State.Locked {
+	if a, err := s.Env.Store.Load(p.App); err == nil && a.State.Locked {
 		return deploy.LockedError(p.App)
 	}
-	return s.With(ctx, p.App, deploy.Op{Name: "a push"}, log, func(x *deploy.Session) error { return x.Prepare(ctx, p) })
+	return s.Env.With(ctx, p.App, deploy.Op{Name: "a push"}, log, func(x *deploy.Session) error { return x.Prepare(ctx, p) })
 }

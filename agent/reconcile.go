@@ -15,7 +15,7 @@ import (
 // whenever something may have been interrupted. It has nothing to do, and says
 // nothing, when all is as it should be.
 func (s *Server) Reconcile(ctx context.Context, app string, log event.Log) error {
-	x, err := s.Session(ctx, app, "reconcile", log)
+	x, err := s.Env.Session(ctx, app, "reconcile", log)
 	if err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func (s *Server) Reconcile(ctx context.Context, app string, log event.Log) error
 // Tend is what the agent does with an app: it stops what is due to retire, and
 // reconciles. left are the one-off containers, which have deadlines and clients.
 func (s *Server) Tend(ctx context.Context, app string, startEnded bool, log event.Log) (left []engine.Instance, done bool, err error) {
-	if err := s.StopDue(ctx, app); err != nil {
+	if err := s.Env.StopDue(ctx, app); err != nil {
 		log.WithApp(app).Warn("cannot stop what retires of %s: %s", app, err)
 	}
 	return s.tryReconcile(ctx, app, startEnded, log)
@@ -40,15 +40,15 @@ func (s *Server) Tend(ctx context.Context, app string, startEnded bool, log even
 // tryReconcile is Reconcile that does not wait: done is false when somebody
 // else has the lock, or git has yet to decide.
 func (s *Server) tryReconcile(ctx context.Context, app string, startEnded bool, log event.Log) (left []engine.Instance, done bool, err error) {
-	l, ok, err := s.Store.TryLock(app, "the agent")
+	l, ok, err := s.Env.Store.TryLock(app, "the agent")
 	if err != nil || !ok {
 		return nil, false, err
 	}
 	defer l.Release()
-	if a, err := s.Store.Load(app); err == nil && deploy.OwnersTurn(a.State.Staged) {
+	if a, err := s.Env.Store.Load(app); err == nil && deploy.OwnersTurn(a.State.Staged) {
 		return nil, false, nil
 	}
-	x, err := s.Open(app, l, log)
+	x, err := s.Env.Open(app, l, log)
 	if errors.Is(err, deploy.ErrUndecided) {
 		return nil, false, nil
 	}

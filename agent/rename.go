@@ -37,7 +37,7 @@ func (s *Server) Rename(ctx context.Context, old, name string, skipDeploy bool, 
 // opens the app.
 func (s *Server) bothNames(ctx context.Context, old, name string, log event.Log) (*deploy.Session, func(), error) {
 	for {
-		if _, err := s.Store.Load(old); err != nil {
+		if _, err := s.Env.Store.Load(old); err != nil {
 			return nil, nil, err
 		}
 		var locks []*store.Lock
@@ -49,14 +49,14 @@ func (s *Server) bothNames(ctx context.Context, old, name string, log event.Log)
 		names := []string{old, name}
 		slices.Sort(names)
 		for _, n := range slices.Compact(names) {
-			l, err := s.Store.LockApp(ctx, n, "apps:rename", log)
+			l, err := s.Env.Store.LockApp(ctx, n, "apps:rename", log)
 			if err != nil {
 				release()
 				return nil, nil, err
 			}
 			locks = append(locks, l)
 		}
-		x, err := s.Open(old, locks[0], log)
+		x, err := s.Env.Open(old, locks[0], log)
 		if err == nil {
 			return x, release, nil
 		}

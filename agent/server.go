@@ -17,7 +17,7 @@ import (
 // Server is one DOKKU_ROOT: its apps and settings, and the engine and the
 // proxy behind them. It is safe for concurrent use.
 type Server struct {
-	*deploy.Env
+	Env *deploy.Env
 	// Binary is the program that hooks link to.
 	Binary string
 }
@@ -45,32 +45,32 @@ func Open(root string) (*Server, error) {
 // Log returns an event log that goes to the host's log and to the writers.
 func (s *Server) Log(term *event.Terminal) event.Log {
 	if term == nil {
-		return event.New(event.NewHost(s.Store.LogFile()))
+		return event.New(event.NewHost(s.Env.Store.LogFile()))
 	}
-	return event.New(event.NewHost(s.Store.LogFile()), term)
+	return event.New(event.NewHost(s.Env.Store.LogFile()), term)
 }
 
 // View is an app as it is now, with the server's settings.
 func (s *Server) View(name string) (app.View, error) {
-	a, err := s.Store.Load(name)
+	a, err := s.Env.Store.Load(name)
 	if err != nil {
 		return app.View{}, err
 	}
-	set, err := s.Store.Settings()
+	set, err := s.Env.Store.Settings()
 	return app.View{App: a, Settings: set}, err
 }
 
 // Host returns the engine that the settings name now.
 func (s *Server) Host() (engine.Host, error) {
-	set, err := s.Store.Settings()
+	set, err := s.Env.Store.Settings()
 	if err != nil {
 		return nil, err
 	}
-	return s.Engine(set)
+	return s.Env.Engine(set)
 }
 
 // Load reads an app; *NoAppError when there is none.
-func (s *Server) Load(app string) (*app.App, error) { return s.Store.Load(app) }
+func (s *Server) Load(app string) (*app.App, error) { return s.Env.Store.Load(app) }
 
 // Settings reads the server's settings.
-func (s *Server) Settings() (app.Settings, error) { return s.Store.Settings() }
+func (s *Server) Settings() (app.Settings, error) { return s.Env.Store.Settings() }

@@ -22,11 +22,11 @@ const storageLock = "_storage"
 // left alone. Only the engine can give a folder away, since this program runs
 // as a plain user: see engine.Storage.
 func (s *Server) EnsureDirectory(ctx context.Context, name string, uid int, log event.Log) error {
-	set, err := s.Store.Settings()
+	set, err := s.Env.Store.Settings()
 	if err != nil {
 		return err
 	}
-	l, err := s.Store.LockApp(ctx, storageLock, "storage:ensure-directory", log)
+	l, err := s.Env.Store.LockApp(ctx, storageLock, "storage:ensure-directory", log)
 	if err != nil {
 		return err
 	}
@@ -49,9 +49,9 @@ func (s *Server) EnsureDirectory(ctx context.Context, name string, uid int, log 
 		}
 	}
 	// Whose it is; an app may have closed a folder that it has had for long.
-	err = s.Store.Disk.Sync(dir)
+	err = s.Env.Store.Disk.Sync(dir)
 	if err == nil || errors.Is(err, fs.ErrPermission) {
-		err = s.Store.Disk.Sync(root)
+		err = s.Env.Store.Disk.Sync(root)
 	}
 	if err != nil {
 		return fmt.Errorf("made %s, which a power loss may take back: %w", dir, err)
@@ -61,7 +61,7 @@ func (s *Server) EnsureDirectory(ctx context.Context, name string, uid int, log 
 }
 
 func (s *Server) makeFolder(dir string) error {
-	err := s.Store.Disk.Mkdir(dir, 0o755)
+	err := s.Env.Store.Disk.Mkdir(dir, 0o755)
 	switch {
 	case err == nil:
 		return os.Chmod(dir, 0o755) // whatever the umask

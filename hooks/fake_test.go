@@ -84,7 +84,7 @@ func (s *fakeServer) Reconcile(ctx context.Context, app string, log event.Log) e
 
 // ask tells the test of a call and does what it answers, a line at a time.
 func (s *fakeServer) ask(ctx context.Context, m message) error {
-	conn, err := net.Dial("unix", filepath.Join(s.Store.Root, socketName))
+	conn, err := net.Dial("unix", filepath.Join(s.Env.Store.Root, socketName))
 	if err != nil {
 		return err
 	}

@@ -71,7 +71,7 @@ func (x *restore) restoreApp(ctx context.Context, name string) error {
 // restoreRest goes on with an app that a restore of this backup has left, which was
 // interrupted.
 func (x *restore) restoreRest(ctx context.Context, name string) error {
-	return x.Server.With(ctx, name, deploy.Op{Name: deploy.Restoring}, x.log, func(s *deploy.Session) error {
+	return x.Server.Env.With(ctx, name, deploy.Op{Name: deploy.Restoring}, x.log, func(s *deploy.Session) error {
 		if r := s.State.Restored; r == nil || !r.Pending || x.about(name).Stopped {
 			s.Log.Step("%s was restored from this backup before, and stays as it is: restore --force replaces it", name)
 			return nil
@@ -85,16 +85,16 @@ func (x *restore) restoreRest(ctx context.Context, name string) error {
 // place gives an app its folder, under its lock and that of all names.
 func (x *restore) place(ctx context.Context, name string) (s *deploy.Session, err error) {
 	var none *app.NoAppError
-	_, err = x.Server.Store.Load(name)
+	_, err = x.Server.Env.Store.Load(name)
 	switch {
 	case errors.As(err, &none):
-		l, lerr := x.Server.Store.LockApp(ctx, name, deploy.Restoring, x.log)
+		l, lerr := x.Server.Env.Store.LockApp(ctx, name, deploy.Restoring, x.log)
 		if err = lerr; err == nil {
 			s = &deploy.Session{Lock: l}
-			err = x.Server.Store.NameFree(name)
+			err = x.Server.Env.Store.NameFree(name)
 		}
 	case err == nil && x.o.Force:
-		if s, err = x.Server.Session(ctx, name, deploy.Restoring, x.log); err == nil {
+		if s, err = x.Server.Env.Session(ctx, name, deploy.Restoring, x.log); err == nil {
 			x.ran[name] = s.Current != nil || s.State.Destroying
 			if repo.Pushing(s.Dir) {
 				err = fmt.Errorf("somebody is pushing to %s: try again once that is done", name)
@@ -112,7 +112,7 @@ func (x *restore) place(ctx context.Context, name string) (s *deploy.Session, er
 		}
 		return nil, err
 	}
-	opened, err := x.Server.Open(name, s.Lock, x.log)
+	opened, err := x.Server.Env.Open(name, s.Lock, x.log)
 	if err != nil {
 		s.Close()
 	}
@@ -122,7 +122,7 @@ func (x *restore) place(ctx context.Context, name string) (s *deploy.Session, er
 // move puts the prepared folder in the place of the app's, in one rename. A crash
 // before leaves what was there, after it the restored app.
 func (x *restore) move(ctx context.Context, name string) error {
-	l, err := x.Server.Store.LockApp(ctx, store.DomainsLock, deploy.Restoring, x.log)
+	l, err := x.Server.Env.Store.LockApp(ctx, store.DomainsLock, deploy.Restoring, x.log)
 	if err != nil {
 		return err
 	}
@@ -131,30 +131,30 @@ func (x *restore) move(ctx context.Context, name string) error {
 	if err := store.ReadJSON(x.app(name, "dokku", "state.json"), &a.State); err != nil {
 		return err
 	}
-	set, err := x.Server.Store.Settings()
+	set, err := x.Server.Env.Store.Settings()
 	if err != nil {
 		return err
 	}
-	if err := x.Server.Store.Conflict(app.View{App: a, Settings: set}, []string{name}); err != nil {
+	if err := x.Server.Env.Store.Conflict(app.View{App: a, Settings: set}, []string{name}); err != nil {
 		return err
 	}
-	if err := x.Server.Store.At("place the app's folder"); err != nil {
+	if err := x.Server.Env.Store.At("place the app's folder"); err != nil {
 		return err
 	}
-	if err := x.Server.Store.Disk.SyncFileSystem(x.app(name)); err != nil {
+	if err := x.Server.Env.Store.Disk.SyncFileSystem(x.app(name)); err != nil {
 		return fmt.Errorf("cannot put %s on the disk: %w", name, err)
 	}
-	err = unix.Renameat2(unix.AT_FDCWD, x.app(name), unix.AT_FDCWD, x.Server.Store.Dir(name), unix.RENAME_EXCHANGE)
+	err = unix.Renameat2(unix.AT_FDCWD, x.app(name), unix.AT_FDCWD, x.Server.Env.Store.Dir(name), unix.RENAME_EXCHANGE)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = x.Server.Store.Disk.Rename(x.app(name), x.Server.Store.Dir(name))
+		err = x.Server.Env.Store.Disk.Rename(x.app(name), x.Server.Env.Store.Dir(name))
 	}
 	if err != nil {
 		return fmt.Errorf("cannot put %s in its place: %w", name, err)
 	}
-	if err := x.Server.Store.At("sync the folder of all apps"); err != nil {
+	if err := x.Server.Env.Store.At("sync the folder of all apps"); err != nil {
 		return err
 	}
-	return x.Server.Store.Disk.Sync(x.Server.Store.Root)
+	return x.Server.Env.Store.Disk.Sync(x.Server.Env.Store.Root)
 }
 
 // loadImages gives the engine the images that the backup has of an app.

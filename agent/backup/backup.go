@@ -50,14 +50,14 @@ func Write(ctx context.Context, s *agent.Server, o BackupOptions, w io.Writer, l
 	if err != nil {
 		return m, nil, err
 	}
-	dir, done, err := s.Store.Staging("backup-")
+	dir, done, err := s.Env.Store.Staging("backup-")
 	if err != nil {
 		return m, nil, err
 	}
 	defer done()
 	m = archive.Manifest{Dokku: o.Dokku, Host: app.HostName(), Images: o.Images, Apps: []archive.App{}}
 	for _, name := range names {
-		err := s.With(ctx, name, deploy.Op{Name: "backup"}, log, func(x *deploy.Session) error {
+		err := s.Env.With(ctx, name, deploy.Op{Name: "backup"}, log, func(x *deploy.Session) error {
 			a, lacks, err := backUpApp(ctx, x, filepath.Join(dir, backupApps, name), o.Images)
 			m.Apps = append(m.Apps, a)
 			left = append(left, lacks...)
@@ -84,13 +84,13 @@ func appNames(s *agent.Server, asked []string, log event.Log) ([]string, error) 
 	names := asked
 	if len(asked) == 0 {
 		var err error
-		if names, err = s.Store.Apps(); err != nil {
+		if names, err = s.Env.Store.Apps(); err != nil {
 			return nil, err
 		}
 	}
 	var list []string
 	for _, name := range names {
-		a, err := s.Store.Load(name)
+		a, err := s.Env.Store.Load(name)
 		switch {
 		case err != nil:
 			return nil, err
@@ -107,12 +107,12 @@ func appNames(s *agent.Server, asked []string, log event.Log) ([]string, error) 
 
 // backUpServer copies what is no app's.
 func backUpServer(ctx context.Context, s *agent.Server, o BackupOptions, dir string) error {
-	set, err := s.Store.StoredSettings()
+	set, err := s.Env.Store.StoredSettings()
 	if err != nil {
 		return err
 	}
 	set.Version = app.Version
-	if err := s.Store.StageJSON(filepath.Join(dir, backupSettings), set); err != nil || o.Keys == nil {
+	if err := s.Env.Store.StageJSON(filepath.Join(dir, backupSettings), set); err != nil || o.Keys == nil {
 		return err
 	}
 	keys, err := o.Keys(ctx)

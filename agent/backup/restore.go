@@ -58,7 +58,7 @@ func Restore(ctx context.Context, s *agent.Server, r io.Reader, o RestoreOptions
 	if err := archive.Begins(in); err != nil {
 		return 0, fmt.Errorf(refused, err)
 	}
-	dir, done, err := s.Store.Staging("restore-")
+	dir, done, err := s.Env.Store.Staging("restore-")
 	if err != nil {
 		return 0, err
 	}
@@ -117,7 +117,7 @@ func (x *restore) accept(m archive.Manifest) error {
 	}
 	var room unix.Statfs_t
 	if err := unix.Statfs(x.dir, &room); err == nil && uint64(m.Size()) > room.Bavail*uint64(room.Bsize) {
-		return fmt.Errorf("it needs %d MB below %s, where %d MB are free", m.Size()>>20, x.Server.Store.Root, room.Bavail*uint64(room.Bsize)>>20)
+		return fmt.Errorf("it needs %d MB below %s, where %d MB are free", m.Size()>>20, x.Server.Env.Store.Root, room.Bavail*uint64(room.Bsize)>>20)
 	}
 	return x.inTheWay()
 }
@@ -136,11 +136,11 @@ func belongs(name string) bool {
 func (x *restore) inTheWay() error {
 	var exist []string
 	for _, name := range x.names() {
-		a, err := x.Server.Store.Load(name)
+		a, err := x.Server.Env.Store.Load(name)
 		var none *app.NoAppError
 		switch {
 		case errors.As(err, &none):
-			if err := x.Server.Store.NameFree(name); err != nil {
+			if err := x.Server.Env.Store.NameFree(name); err != nil {
 				return err
 			}
 		case err != nil:
@@ -151,7 +151,7 @@ func (x *restore) inTheWay() error {
 			return fmt.Errorf("cannot replace %s yet: processes from when it was %s still run: try again once they have finished "+
 				"(ps:restart %[1]s replaces them)", name, a.Former())
 		default:
-			if err := x.Server.Store.RefuseNewer(name); err != nil {
+			if err := x.Server.Env.Store.RefuseNewer(name); err != nil {
 				return err
 			}
 			exist = append(exist, name)
@@ -167,7 +167,7 @@ func (x *restore) inTheWay() error {
 // verify reads all that was unpacked, and makes it ready: from here on an app is one
 // rename away.
 func (x *restore) verify(ctx context.Context) error {
-	set, err := x.Server.Store.Settings()
+	set, err := x.Server.Env.Store.Settings()
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (x *restore) verify(ctx context.Context) error {
 		states = append(states, a)
 	}
 	for _, a := range states {
-		if err := x.Server.Store.Conflict(app.View{App: a, Settings: set}, x.names()); err != nil {
+		if err := x.Server.Env.Store.Conflict(app.View{App: a, Settings: set}, x.names()); err != nil {
 			return err
 		}
 	}
@@ -247,7 +247,7 @@ func (x *restore) prepareApp(ctx context.Context, name string) (*app.App, error)
 	deployed := a.Current != nil
 	st.Restored = &app.Restored{Backup: x.m.ID, Pending: deployed, Start: deployed && !st.Stopped}
 	st.Version, st.Stopped = app.Version, deployed
-	if err := errors.Join(x.Server.Store.WriteJSON(x.app(name, "dokku", "state.json"), st), repo.LinkHooks(x.Server.Store.Disk, dir, x.Server.Binary)); err != nil {
+	if err := errors.Join(x.Server.Env.Store.WriteJSON(x.app(name, "dokku", "state.json"), st), repo.LinkHooks(x.Server.Env.Store.Disk, dir, x.Server.Binary)); err != nil {
 		return nil, err
 	}
 	err = os.Rename(x.app(name, backupImages), x.images(name))

@@ -58,7 +58,7 @@ func (x *restore) restoreServer(ctx context.Context) error {
 	if ok {
 		x.log.Step("Restoring the server's settings")
 		var kept, machine []string
-		if err := x.Server.Store.UpdateSettings(ctx, func(set *app.Settings) error {
+		if err := x.Server.Env.Store.UpdateSettings(ctx, func(set *app.Settings) error {
 			kept, machine = mergeSettings(set, from, x.o.Force)
 			return nil
 		}); err != nil {

@@ -124,7 +124,7 @@ func (x *Session) observe(ctx context.Context, host engine.Host, px proxy.Proxy,
 
 // sweepReleases removes the records of releases that are not kept, among them
 // those of a rejected push.
-func (x *Session) sweepReleases() error {
+func sweepReleases(x *Session) error {
 	numbers, err := x.Env.Store.ReleaseNumbers(x.Name)
 	if err != nil {
 		return err

@@ -58,10 +58,10 @@ func (e *Executor) execute(ctx context.Context, steps []plan.Step) error {
 	if err := e.Session.Save(); err != nil {
 		return err
 	}
-	if err := e.Session.followBranch(); err != nil {
+	if err := followBranch(e.Session); err != nil {
 		return err
 	}
-	if err := e.Session.sweepReleases(); err != nil {
+	if err := sweepReleases(e.Session); err != nil {
 		return err
 	}
 	if err := failpoint.Reach(failpoint.Cleaned); err != nil {

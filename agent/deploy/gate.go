@@ -54,7 +54,7 @@ func (o *rollout) report(ctx context.Context, err error) error {
 }
 
 // unchanged adds to the error that ended a deploy what it has left.
-func (x *Session) unchanged(err error) error {
+func unchanged(x *Session, err error) error {
 	var r *rejection
 	if err == nil || errors.As(err, &r) || errors.Is(err, context.Canceled) {
 		return err

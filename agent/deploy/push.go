@@ -74,7 +74,7 @@ func (p *push) prepare(ctx context.Context) (err error) {
 	}
 	end := x.logDeploy()
 	defer func() {
-		err = x.unchanged(err)
+		err = unchanged(x, err)
 		end(err)
 	}()
 	start := time.Now()

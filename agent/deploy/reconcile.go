@@ -53,7 +53,7 @@ func (x *Session) Reconcile(ctx context.Context, startEnded bool) error {
 		x.deployed(x.Accepted.Started)
 	}
 	if err != nil && x.Accepted != nil {
-		return fmt.Errorf("cannot put v%d live yet, the agent goes on trying: %w\n%s", x.State.Current, err, x.fallback(ctx))
+		return fmt.Errorf("cannot put v%d live yet, the agent goes on trying: %w\n%s", x.State.Current, err, fallback(ctx, x))
 	}
 	return err
 }
@@ -103,7 +103,7 @@ func (s *Env) StopDue(ctx context.Context, name string) error {
 }
 
 // fallback says what serves while the accepted release does not.
-func (x *Session) fallback(ctx context.Context) string {
+func fallback(ctx context.Context, x *Session) string {
 	px := x.Env.Proxy(x.Settings)
 	live, ok, err := px.Live(ctx, x.Name)
 	if err != nil || !ok {

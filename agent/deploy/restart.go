@@ -63,7 +63,7 @@ func (x *Session) Rebuild(ctx context.Context, revision, cause string, change fu
 	r, err := x.build(ctx, source.Options{GitDir: x.Dir}, revision, cause)
 	if err != nil {
 		x.discard(ctx)
-		return x.unchanged(err)
+		return unchanged(x, err)
 	}
 	x.Log.Step("Releasing %s v%d", x.Name, r.Number)
 	if err := x.promote(ctx, r, change, func(o *rollout) error { return o.deploy(ctx) }); err != nil {

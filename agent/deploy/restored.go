@@ -34,7 +34,7 @@ func (x *Session) Revive(ctx context.Context) error {
 // BringUp starts an app from its current release. It builds the image again if a
 // backup did not have it.
 func (x *Session) BringUp(ctx context.Context, cause string) error {
-	missing, err := x.imageMissing(ctx)
+	missing, err := imageMissing(ctx, x)
 	switch {
 	case err != nil:
 		return err
@@ -46,7 +46,7 @@ func (x *Session) BringUp(ctx context.Context, cause string) error {
 
 // imageMissing reports whether the current release of a restored app has no image
 // here.
-func (x *Session) imageMissing(ctx context.Context) (bool, error) {
+func imageMissing(ctx context.Context, x *Session) (bool, error) {
 	if x.State.Restored == nil || !x.State.Restored.Pending || x.Current == nil {
 		return false, nil
 	}

@@ -221,7 +221,7 @@ func (x *Session) commit(r *app.Release) {
 }
 
 // followBranch makes HEAD name the deploy branch, for clones.
-func (x *Session) followBranch() error {
+func followBranch(x *Session) error {
 	if x.State.DeployBranch == "" {
 		return nil
 	}

@@ -27,7 +27,7 @@ func (x *Session) Update(ctx context.Context, op Op, change func(*app.State) err
 	if err := x.Save(); err != nil {
 		return err
 	}
-	return x.followBranch()
+	return followBranch(x)
 }
 
 // LockedError refuses a deploy in Dokku's own words.

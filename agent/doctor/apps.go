@@ -18,7 +18,7 @@ import (
 
 // folders are the apps, readable or not.
 func (d *Examination) folders() []string {
-	apps, _ := d.Server.Store.Apps() // checkStray tells why not
+	apps, _ := d.Server.Env.Store.Apps() // checkStray tells why not
 	return apps
 }
 
@@ -42,7 +42,7 @@ func (d *Examination) reconciled(app string, f Finding) Finding {
 		f.Mend = "dokku doctor " + app + " --fix"
 	}
 	return f.fixed("reconcile "+app, func(ctx context.Context) error {
-		if _, busy, _ := d.Server.Store.Peek(app); busy {
+		if _, busy, _ := d.Server.Env.Store.Peek(app); busy {
 			return fmt.Errorf("%s is being worked on", app)
 		}
 		return d.Server.Reconcile(ctx, app, event.Log{})
@@ -53,7 +53,7 @@ func (d *Examination) reconciled(app string, f Finding) Finding {
 // work on it.
 func (d *Examination) checkDeploy(a *app.App) []Finding {
 	const check = "deploy"
-	h, busy, abandoned := d.Server.Store.Peek(a.Name)
+	h, busy, abandoned := d.Server.Env.Store.Peek(a.Name)
 	if busy {
 		return fine(check, "under way (%s)", h)
 	}
@@ -70,7 +70,7 @@ func (d *Examination) checkDeploy(a *app.App) []Finding {
 			st.Staged.Release, st.Staged.Since.Format(time.RFC3339))
 	}
 	add(st.Destroying, "apps:destroy has begun and was not finished")
-	fi, err := os.Stat(d.Server.Store.File(a.Name, "state.json"))
+	fi, err := os.Stat(d.Server.Env.Store.File(a.Name, "state.json"))
 	old := err == nil && time.Since(fi.ModTime()) > halfDone
 	add(st.Provisional && old && !repo.Pushing(a.Dir), "the app was made by a push of which nothing was accepted")
 	if r := st.Renamed; r != nil && old {
@@ -90,7 +90,7 @@ func (d *Examination) checkDeploy(a *app.App) []Finding {
 // ended with.
 func (d *Examination) checkProblem(app string) []Finding {
 	const check = "problem"
-	p, err := d.Server.Store.Problem(app)
+	p, err := d.Server.Env.Store.Problem(app)
 	switch {
 	case err != nil:
 		return []Finding{d.reconciled(app, wrong(check, HealthProblem, "", "%s", err))}
@@ -110,7 +110,7 @@ func (d *Examination) checkProcesses(ctx context.Context, a *app.App) []Finding 
 	if d.moving(a) {
 		return fine(check, "a deploy is under way")
 	}
-	host, err := d.Server.Engine(d.set)
+	host, err := d.Server.Env.Engine(d.set)
 	if err != nil {
 		return []Finding{wrong(check, HealthProblem, "", "%s", err)}
 	}
@@ -119,7 +119,7 @@ func (d *Examination) checkProcesses(ctx context.Context, a *app.App) []Finding 
 		return []Finding{wrong(check, HealthProblem, "", "%s", err)}
 	}
 	v := app.View{App: a, Settings: d.set}
-	want, err := deploy.Desired(d.Server.Store, v)
+	want, err := deploy.Desired(d.Server.Env.Store, v)
 	if err != nil {
 		return []Finding{wrong(check, HealthProblem, "", "cannot tell what is to run: %s", err)}
 	}
@@ -143,8 +143,8 @@ func (d *Examination) checkProcesses(ctx context.Context, a *app.App) []Finding 
 // moving reports whether somebody is changing what runs: whoever has the lock, or
 // the git that is about to accept a release.
 func (d *Examination) moving(a *app.App) bool {
-	_, busy, _ := d.Server.Store.Peek(a.Name)
-	now, err := d.Server.Store.Load(a.Name)
+	_, busy, _ := d.Server.Env.Store.Peek(a.Name)
+	now, err := d.Server.Env.Store.Load(a.Name)
 	return busy || err != nil || now.State.Staged != nil || now.State.Current != a.State.Current
 }
 
@@ -184,7 +184,7 @@ func (d *Examination) surplus(ctx context.Context, x app.View, want plan.Desired
 			w.Network = n
 		}
 	}
-	px := d.Server.Proxy(d.set)
+	px := d.Server.Env.Proxy(d.set)
 	live, ok, err := deploy.Live(ctx, px, x.App)
 	if err != nil {
 		return []Finding{wrong("route", HealthWarning, "dokku doctor", "%s", err)}

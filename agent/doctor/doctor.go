@@ -101,7 +101,7 @@ func (d *Examination) run(ctx context.Context, app string) []Finding {
 	d.engine = sync.OnceValues(func() (engine.Info, error) {
 		ctx, cancel := d.limited(ctx)
 		defer cancel()
-		host, err := d.Server.Engine(d.set)
+		host, err := d.Server.Env.Engine(d.set)
 		if err != nil {
 			return engine.Info{}, err
 		}
@@ -110,16 +110,16 @@ func (d *Examination) run(ctx context.Context, app string) []Finding {
 	d.condition = sync.OnceValues(func() (c proxy.Condition, err error) {
 		ctx, cancel := d.limited(ctx)
 		defer cancel()
-		px := d.Server.Proxy(d.set)
+		px := d.Server.Env.Proxy(d.set)
 		if e, ok := px.(proxy.Examiner); ok {
 			c = e.Examine(ctx)
 		}
 		return c, nil
 	})
 	var err error
-	if d.set, err = d.Server.Store.Settings(); err != nil {
+	if d.set, err = d.Server.Env.Store.Settings(); err != nil {
 		return []Finding{{Check: "settings", Status: HealthProblem, Text: err.Error(),
-			Mend: "correct " + d.Server.Store.Own("server.json") + ", or restore it from a backup"}}
+			Mend: "correct " + d.Server.Env.Store.Own("server.json") + ", or restore it from a backup"}}
 	}
 	var checks []func(context.Context) []Finding
 	if app == "" {

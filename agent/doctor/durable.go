@@ -10,7 +10,7 @@ import (
 // checkDurable looks whether git syncs what is pushed.
 func (d *Examination) checkDurable(app string) (list []Finding) {
 	const check = "repository"
-	lacks, err := repo.Lacking(d.Server.Store.Dir(app), false)
+	lacks, err := repo.Lacking(d.Server.Env.Store.Dir(app), false)
 	if err != nil {
 		return []Finding{wrong(check, HealthProblem, "", "%s", err)}
 	}
@@ -24,20 +24,20 @@ func (d *Examination) checkDurable(app string) (list []Finding) {
 
 // hardenGit makes git sync what is pushed, under the app's lock, unless somebody is at work there.
 func (d *Examination) hardenGit(app string) error {
-	l, ok, err := d.Server.Store.TryLock(app, "doctor")
+	l, ok, err := d.Server.Env.Store.TryLock(app, "doctor")
 	if err != nil || !ok {
 		return err
 	}
 	defer l.Release()
-	return repo.Harden(d.Server.Store.Disk, d.Server.Store.Dir(app), true)
+	return repo.Harden(d.Server.Env.Store.Disk, d.Server.Env.Store.Dir(app), true)
 }
 
 // sweep removes what git has left, unless somebody is at work there.
 func (d *Examination) sweep(app string) error {
-	l, ok, err := d.Server.Store.TryLock(app, "doctor")
+	l, ok, err := d.Server.Env.Store.TryLock(app, "doctor")
 	if err != nil || !ok {
 		return err
 	}
 	defer l.Release()
-	return repo.Sweep(d.Server.Store.Dir(app), proc.Owner{})
+	return repo.Sweep(d.Server.Env.Store.Dir(app), proc.Owner{})
 }

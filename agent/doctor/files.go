@@ -36,7 +36,7 @@ func (d *Examination) modes(check string, entries ...entry) []Finding {
 		if err != nil || fi.Mode().Type() == fs.ModeSymlink {
 			continue
 		}
-		name, err := filepath.Rel(d.Server.Store.Root, e.path)
+		name, err := filepath.Rel(d.Server.Env.Store.Root, e.path)
 		if err != nil || name == "." {
 			name = e.path
 		}
@@ -50,7 +50,7 @@ func (d *Examination) modes(check string, entries ...entry) []Finding {
 	}
 	var list []Finding
 	if foreign != nil {
-		list = append(list, wrong(check, HealthProblem, "chown -R "+ownName()+" "+d.Server.Store.Root, "%s belongs to somebody else", several(foreign)))
+		list = append(list, wrong(check, HealthProblem, "chown -R "+ownName()+" "+d.Server.Env.Store.Root, "%s belongs to somebody else", several(foreign)))
 	}
 	if open != nil {
 		list = append(list, wrong(check, HealthWarning, "chmod", "%s", several(open)).fixed(check+" "+entries[0].path,
@@ -103,21 +103,21 @@ func secrets(dir string) []entry {
 func (d *Examination) checkPermissions(context.Context) []Finding {
 	const check = "permissions"
 	// sshd refuses keys below a folder that others may write.
-	entries := []entry{{d.Server.Store.Root, 0o700, 0o022}, secret(d.Server.Store.Own()), secret(d.Server.Store.Own("server.json"))}
-	entries = append(append(entries, secrets(d.Server.Store.Own("locks"))...), secrets(d.Server.Store.Own("log"))...)
+	entries := []entry{{d.Server.Env.Store.Root, 0o700, 0o022}, secret(d.Server.Env.Store.Own()), secret(d.Server.Env.Store.Own("server.json"))}
+	entries = append(append(entries, secrets(d.Server.Env.Store.Own("locks"))...), secrets(d.Server.Env.Store.Own("log"))...)
 	if list := d.modes(check, entries...); list != nil {
 		return list
 	}
-	return fine(check, "only %s may read what is below %s", ownName(), d.Server.Store.Own())
+	return fine(check, "only %s may read what is below %s", ownName(), d.Server.Env.Store.Own())
 }
 
 func (d *Examination) checkModes(app string) []Finding {
 	const check = "permissions"
-	entries := secrets(d.Server.Store.File(app))
+	entries := secrets(d.Server.Env.Store.File(app))
 	for _, sub := range []string{"releases", "deploys"} {
-		entries = append(entries, secrets(d.Server.Store.File(app, sub))...)
+		entries = append(entries, secrets(d.Server.Env.Store.File(app, sub))...)
 	}
-	if list := d.modes(check, append(entries, secret(d.Server.Store.Dir(app)))...); list != nil {
+	if list := d.modes(check, append(entries, secret(d.Server.Env.Store.Dir(app)))...); list != nil {
 		return list
 	}
 	return fine(check, "only %s may read them", ownName())
@@ -128,20 +128,20 @@ func (d *Examination) checkModes(app string) []Finding {
 func (d *Examination) CheckStray(context.Context) []Finding {
 	const check = "half-made apps"
 	var list []Finding
-	entries, err := os.ReadDir(d.Server.Store.Root)
+	entries, err := os.ReadDir(d.Server.Env.Store.Root)
 	if err != nil {
 		return []Finding{wrong(check, HealthProblem, "", "cannot list the apps: %s", err)}
 	}
 	for _, e := range entries {
-		dir := d.Server.Store.Dir(e.Name())
+		dir := d.Server.Env.Store.Dir(e.Name())
 		_, head := os.Stat(filepath.Join(dir, "HEAD"))
-		_, state := os.Stat(d.Server.Store.File(e.Name(), "state.json"))
+		_, state := os.Stat(d.Server.Env.Store.File(e.Name(), "state.json"))
 		if app.ValidName(e.Name()) == nil && head == nil && errors.Is(state, fs.ErrNotExist) {
-			list = append(list, wrong(check, HealthProblem, "restore "+d.Server.Store.File(e.Name())+" from a backup, or move the folder away",
+			list = append(list, wrong(check, HealthProblem, "restore "+d.Server.Env.Store.File(e.Name())+" from a backup, or move the folder away",
 				"%s is a repository, but dokku/state.json is missing: it is no app", dir))
 		}
 	}
-	old := append(olderThan(d.Server.Store.Own("trash", "*"), time.Hour), olderThan(filepath.Join(d.Server.Store.Root, store.NewPrefix+"*"), time.Hour)...)
+	old := append(olderThan(d.Server.Env.Store.Own("trash", "*"), time.Hour), olderThan(filepath.Join(d.Server.Env.Store.Root, store.NewPrefix+"*"), time.Hour)...)
 	if old != nil {
 		list = append(list, wrong(check, HealthWarning, service("restart", "dokku-agent"), "%s was left by a command that was killed", several(old)).
 			fixed("trash", func(context.Context) error {
@@ -178,11 +178,11 @@ func (d *Examination) checkState(app string) (*app.App, []Finding) {
 		}
 		return []Finding{wrong(check, HealthProblem, mend, "%s", err)}
 	}
-	a, err := d.Server.Store.Load(app)
+	a, err := d.Server.Env.Store.Load(app)
 	if err != nil {
 		return nil, bad(err)
 	}
-	releases, err := d.Server.Store.Releases(app)
+	releases, err := d.Server.Env.Store.Releases(app)
 	if err != nil {
 		return nil, bad(err)
 	}
@@ -195,7 +195,7 @@ func (d *Examination) checkRepository(app string) []Finding {
 	const check = "repository"
 	var list []Finding
 	for _, name := range repo.HookNames {
-		path := filepath.Join(d.Server.Store.Dir(app), "hooks", name)
+		path := filepath.Join(d.Server.Env.Store.Dir(app), "hooks", name)
 		target, err := os.Readlink(path)
 		if err == nil && target == d.Server.Binary {
 			continue
@@ -211,15 +211,15 @@ func (d *Examination) checkRepository(app string) []Finding {
 		}
 		list = append(list, wrong(check, HealthProblem, "dokku doctor "+app+" --fix", "%s", text).
 			fixed("hooks "+app, func(context.Context) error {
-				return repo.LinkHooks(d.Server.Store.Disk, d.Server.Store.Dir(app), d.Server.Binary)
+				return repo.LinkHooks(d.Server.Env.Store.Disk, d.Server.Env.Store.Dir(app), d.Server.Binary)
 			}))
 	}
 	list = append(list, d.checkDurable(app)...)
-	left, err := repo.Leftovers(d.Server.Store.Dir(app))
+	left, err := repo.Leftovers(d.Server.Env.Store.Dir(app))
 	if err != nil {
 		return append(list, wrong(check, HealthProblem, "", "cannot look for what git has left: %s", err))
 	}
-	if _, busy, _ := d.Server.Store.Peek(app); len(left) > 0 && !busy && !repo.Pushing(d.Server.Store.Dir(app)) {
+	if _, busy, _ := d.Server.Env.Store.Peek(app); len(left) > 0 && !busy && !repo.Pushing(d.Server.Env.Store.Dir(app)) {
 		list = append(list, wrong(check, HealthProblem, "dokku doctor "+app+" --fix",
 			"%s was left by a git that was killed, and may block pushes", several(left)).
 			fixed("sweep "+app, func(context.Context) error { return d.sweep(app) }))

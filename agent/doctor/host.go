@@ -24,7 +24,7 @@ func (d *Examination) checkEngine(context.Context) []Finding {
 	case errors.Is(err, engine.ErrUnreachable), errors.Is(err, context.DeadlineExceeded):
 		return []Finding{wrong(check, HealthProblem, service("start", "docker"), "%s", err)}
 	case err != nil:
-		return []Finding{wrong(check, HealthProblem, "mend the engine's settings in "+d.Server.Store.Own("server.json"), "%s", err)}
+		return []Finding{wrong(check, HealthProblem, "mend the engine's settings in "+d.Server.Env.Store.Own("server.json"), "%s", err)}
 	}
 	return fine(check, "%s, API %s", i.Version, i.API)
 }
@@ -61,7 +61,7 @@ func (d *Examination) checkNginx(context.Context) []Finding {
 // agent goes on with the program that it was started as.
 func (d *Examination) checkAgent(context.Context) []Finding {
 	const check = "agent"
-	h, busy, _ := d.Server.Store.Peek(store.AgentLock)
+	h, busy, _ := d.Server.Env.Store.Peek(store.AgentLock)
 	if !busy {
 		return []Finding{wrong(check, HealthProblem, service("start", "dokku-agent"),
 			"the agent does not run: nothing that is interrupted is finished, and nothing that retires is stopped")}
@@ -101,7 +101,7 @@ const (
 )
 
 func (d *Examination) checkDisk(context.Context) []Finding {
-	list := d.space("disk", d.Server.Store.Root, d.Server.Store.Root)
+	list := d.space("disk", d.Server.Env.Store.Root, d.Server.Env.Store.Root)
 	if i, err := d.engine(); err == nil && i.DataRoot != "" {
 		list = append(list, d.space("disk of the engine", i.DataRoot, i.DataRoot)...)
 	}

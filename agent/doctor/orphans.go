@@ -52,11 +52,11 @@ func (d *Examination) checkOrphans(ctx context.Context) []Finding {
 // orphans adds what the engine has of apps that are gone, as far as it is this
 // root's for certain.
 func (d *Examination) orphans(ctx context.Context, gone map[string]remains) error {
-	host, err := d.Server.Engine(d.set)
+	host, err := d.Server.Env.Engine(d.set)
 	if err != nil {
 		return err
 	}
-	px := d.Server.Proxy(d.set)
+	px := d.Server.Env.Proxy(d.set)
 	all, err := host.Observe(ctx, "")
 	if err != nil {
 		return err
@@ -83,10 +83,10 @@ func (d *Examination) absent(name string) bool {
 		return false
 	}
 	var none *app.NoAppError
-	if _, err := d.Server.Store.Load(name); !errors.As(err, &none) {
+	if _, err := d.Server.Env.Store.Load(name); !errors.As(err, &none) {
 		return false
 	}
-	now, err := d.Server.Store.NowCalled(name)
+	now, err := d.Server.Env.Store.NowCalled(name)
 	return err == nil && now == ""
 }
 
@@ -94,7 +94,7 @@ func (d *Examination) absent(name string) bool {
 // own proxy still leads the app's name into it.
 func (d *Examination) orphaned(ctx context.Context, px proxy.Proxy, n engine.Network) (bool, error) {
 	if n.Root != "" {
-		return n.Root == d.Server.Store.KnownIdentity(), nil
+		return n.Root == d.Server.Env.Store.KnownIdentity(), nil
 	}
 	live, ok, err := px.Live(ctx, n.App)
 	if !ok || err != nil {
@@ -132,7 +132,7 @@ func (o remains) String() string {
 // its name: it may have been created again. The route goes last, since it is what
 // may tell that the rest is ours: a crash in between is finished by the next one.
 func (d *Examination) removeOrphan(ctx context.Context, name string) error {
-	l, ok, err := d.Server.Store.TryLock(name, "doctor")
+	l, ok, err := d.Server.Env.Store.TryLock(name, "doctor")
 	if err != nil || !ok {
 		return err
 	}
@@ -140,11 +140,11 @@ func (d *Examination) removeOrphan(ctx context.Context, name string) error {
 	if !d.absent(name) {
 		return nil
 	}
-	host, err := d.Server.Engine(d.set)
+	host, err := d.Server.Env.Engine(d.set)
 	if err != nil {
 		return err
 	}
-	px := d.Server.Proxy(d.set)
+	px := d.Server.Env.Proxy(d.set)
 	o, err := host.Observe(ctx, name)
 	if err != nil {
 		return err

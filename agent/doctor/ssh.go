@@ -108,13 +108,13 @@ func parseSSHConfig(data []byte) (ports, hosts []string) {
 // a key without our command has a shell, with all that the user dokku may do.
 func (d *Examination) checkKeys(context.Context) []Finding {
 	const check = "ssh keys"
-	path := filepath.Join(d.Server.Store.Root, ".ssh", "authorized_keys")
+	path := filepath.Join(d.Server.Env.Store.Root, ".ssh", "authorized_keys")
 	list := d.modes(check, entry{filepath.Dir(path), 0o700, 0o022}, entry{path, 0o600, 0o022})
 	data, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return append(list, wrong(check, HealthProblem, "", "cannot read the keys: %s", err))
 	}
-	found, faults, err := keys.Inspect(data, d.Server.Store.Root, d.Server.Binary)
+	found, faults, err := keys.Inspect(data, d.Server.Env.Store.Root, d.Server.Binary)
 	if err != nil {
 		return append(list, wrong(check, HealthProblem, "", "%s", err))
 	}

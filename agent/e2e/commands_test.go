@@ -24,7 +24,7 @@ func TestSettings(t *testing.T) {
 	t.Run("config:set", func(t *testing.T) {
 		a := a.With(t)
 		before := a.Instances()["web.1"]
-		out := a.Dokku("config:set", a.Name, "GREETING=hello world")
+		out := a.Lab.Dokku("config:set", a.Name, "GREETING=hello world")
 		if _, body := a.Get("/"); body != rev+" web.1 hello world\n" {
 			t.Errorf("the app answers %q", body)
 		}
@@ -33,29 +33,29 @@ func TestSettings(t *testing.T) {
 			t.Errorf("web.1 was not replaced")
 		}
 		lab.Contains(t, out, "-----> Setting config vars\n       GREETING:  hello world\n-----> Restarting app "+a.Name+"\n")
-		if got := a.Dokku("config:get", a.Name, "GREETING"); got != "hello world\n" {
+		if got := a.Lab.Dokku("config:get", a.Name, "GREETING"); got != "hello world\n" {
 			t.Errorf("config:get prints %q", got)
 		}
 	})
 	t.Run("config that keeps the app from starting", func(t *testing.T) {
 		a := a.With(t)
 		before := a.Everything()
-		lab.Contains(t, a.Refused("config:set", a.Name, "SERVER_FLAGS=-exit=9"), "exit code 9")
+		lab.Contains(t, a.Lab.Refused("config:set", a.Name, "SERVER_FLAGS=-exit=9"), "exit code 9")
 		if after := a.Everything(); after != before {
 			t.Errorf("before:\n%s\nafter:\n%s", before, after)
 		}
-		lab.Contains(t, a.Refused("config:get", a.Name, "SERVER_FLAGS"), "")
+		lab.Contains(t, a.Lab.Refused("config:get", a.Name, "SERVER_FLAGS"), "")
 		a.Serves(rev)
 	})
 	t.Run("domains", func(t *testing.T) {
 		a := a.With(t)
-		a.Dokku("domains:add", a.Name, "www.example.com")
-		status, body := a.Nginx.Get("www.example.com", "/")
+		a.Lab.Dokku("domains:add", a.Name, "www.example.com")
+		status, body := a.Lab.Nginx.Get("www.example.com", "/")
 		if status != 200 || !strings.HasPrefix(body, rev) {
 			t.Errorf("the new domain answers %d %q", status, body)
 		}
-		a.Dokku("domains:remove", a.Name, "www.example.com")
-		if status, body := a.Nginx.Get("www.example.com", "/"); status == 200 {
+		a.Lab.Dokku("domains:remove", a.Name, "www.example.com")
+		if status, body := a.Lab.Nginx.Get("www.example.com", "/"); status == 200 {
 			t.Errorf("the removed domain answers %d %q", status, body)
 		}
 	})
@@ -63,7 +63,7 @@ func TestSettings(t *testing.T) {
 		a := a.With(t)
 		for _, command := range []string{"ps:restart", "ps:rebuild"} {
 			before := a.Instances()["web.1"]
-			a.Dokku(command, a.Name)
+			a.Lab.Dokku(command, a.Name)
 			a.Serves(rev)
 			a.Runs("web.1")
 			if a.Instances()["web.1"] == before {
@@ -73,11 +73,11 @@ func TestSettings(t *testing.T) {
 	})
 	t.Run("over ssh", func(t *testing.T) {
 		a := a.With(t)
-		out, code := a.OverSSH("ps:scale " + a.Name + " worker=1")
+		out, code := a.Lab.OverSSH("ps:scale " + a.Name + " worker=1")
 		if a.Runs("web.1", "worker.1"); code != 0 {
 			t.Errorf("ps:scale over ssh ends with %d:\n%s", code, out)
 		}
-		if out, code := a.OverSSH("ps:report nothing"); code != 20 || out != " !     App nothing does not exist\n" {
+		if out, code := a.Lab.OverSSH("ps:report nothing"); code != 20 || out != " !     App nothing does not exist\n" {
 			t.Errorf("a command on an app that does not exist ends with %d:\n%s", code, out)
 		}
 	})

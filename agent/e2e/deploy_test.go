@@ -92,13 +92,13 @@ func TestScale(t *testing.T) {
 
 // formation is what ps:scale --format json says, in one line.
 func formation(a *lab.App) string {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	var list []struct {
 		Type     string `json:"process_type"`
 		Quantity int
 		Origin   string
 	}
-	lab.Must(a.T, json.Unmarshal([]byte(a.Dokku("ps:scale", a.Name, "--format", "json")), &list))
+	lab.Must(a.Lab.T, json.Unmarshal([]byte(a.Lab.Dokku("ps:scale", a.Name, "--format", "json")), &list))
 	var words []string
 	for _, e := range list {
 		words = append(words, fmt.Sprintf("%s=%d %s", e.Type, e.Quantity, e.Origin))

@@ -47,7 +47,7 @@ func TestDoctor(t *testing.T) {
 	lab.EndProcess(l.Agent)
 	lab.Contains(t, l.Refused("doctor"), " !     agent                         the agent does not run")
 	id := a.Instances()["web.1"]
-	lab.Must(t, a.Tools.Docker.ContainerRemove(t.Context(), id, container.RemoveOptions{Force: true}))
+	lab.Must(t, a.Lab.Tools.Docker.ContainerRemove(t.Context(), id, container.RemoveOptions{Force: true}))
 	lab.Contains(t, l.Refused("doctor", a.Name), "web.1 is missing; to mend: dokku doctor "+a.Name+" --fix\n")
 	lab.Contains(t, l.Dokku("doctor", a.Name, "--fix"), " mended: web.1 is missing\n")
 	a.Serves(a.Tip("main"))

@@ -44,7 +44,7 @@ func TestFirstPush(t *testing.T) {
 		{l.Front.URL + a.Dir(), "ENTRYPOINT [\"/server\"]\nCMD [\"-say=by-entrypoint\"]\n", 5000},
 	} {
 		rev := a.Commit(lab.Files{"Dockerfile": "FROM " + l.Tools.Base + "\nCOPY . /app/\n" + c.end})
-		out := a.Start(a.Client("push", c.url, "main")).Succeeds()
+		out := a.Lab.Start(a.Client("push", c.url, "main")).Succeeds()
 		if a.Tip("main") != rev {
 			t.Errorf("a push to %s does not arrive:\n%s", c.url, out)
 		}

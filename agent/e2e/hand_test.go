@@ -19,7 +19,7 @@ func TestByHand(t *testing.T) {
 	l.StartAgent()
 	a := l.Deployed(nil)
 	l.Dokku("ps:scale", a.Name, "web=2")
-	ctx, docker := t.Context(), a.Tools.Docker
+	ctx, docker := t.Context(), a.Lab.Tools.Docker
 	remove := func(process string) {
 		t.Helper()
 		lab.Must(t, docker.ContainerRemove(ctx, a.Instances()[process], container.RemoveOptions{Force: true}))
@@ -33,51 +33,51 @@ func TestByHand(t *testing.T) {
 	})
 	t.Run("a process ends beyond its policy", func(t *testing.T) {
 		a := a.With(t)
-		a.Dokku("ps:set", a.Name, "restart-policy", "no")
-		a.Dokku("ps:restart", a.Name)
+		a.Lab.Dokku("ps:set", a.Name, "restart-policy", "no")
+		a.Lab.Dokku("ps:restart", a.Name)
 		crash(a, "/crash")
 		lab.WaitFor(t, "nginx leads to the other one alone", func() bool { return len(a.Upstreams()) == 1 })
 		a.Serves(a.Tip("main"))
-		if got := a.Dokku("ps:report", a.Name, "--running"); got != "mixed\n" {
+		if got := a.Lab.Dokku("ps:report", a.Name, "--running"); got != "mixed\n" {
 			t.Errorf("running: %q", got)
 		}
-		lab.Contains(t, a.Refused("doctor", a.Name), "has ended with exit code 1", "ps:start "+a.Name)
-		a.Dokku("ps:start", a.Name)
+		lab.Contains(t, a.Lab.Refused("doctor", a.Name), "has ended with exit code 1", "ps:start "+a.Name)
+		a.Lab.Dokku("ps:start", a.Name)
 		a.Runs("web.1", "web.2")
 	})
 	t.Run("memory runs out", func(t *testing.T) {
 		a := a.With(t)
-		a.Dokku("resource:limit", "--memory", "48m", a.Name)
-		a.Dokku("ps:restart", a.Name)
+		a.Lab.Dokku("resource:limit", "--memory", "48m", a.Name)
+		a.Lab.Dokku("ps:restart", a.Name)
 		crash(a, "/eat")
 		lab.WaitFor(t, "nginx leads to the other one alone", func() bool { return len(a.Upstreams()) == 1 })
 		a.Serves(a.Tip("main"))
-		lab.Contains(t, a.Refused("doctor", a.Name), "memory ran out")
-		a.Dokku("resource:limit-clear", a.Name)
-		a.Dokku("ps:set", a.Name, "restart-policy")
-		a.Dokku("ps:restart", a.Name)
+		lab.Contains(t, a.Lab.Refused("doctor", a.Name), "memory ran out")
+		a.Lab.Dokku("resource:limit-clear", a.Name)
+		a.Lab.Dokku("ps:set", a.Name, "restart-policy")
+		a.Lab.Dokku("ps:restart", a.Name)
 		a.Runs("web.1", "web.2")
 	})
 	t.Run("a container and its image are removed", func(t *testing.T) {
 		a := a.With(t)
-		a.Dokku("ps:scale", a.Name, "web=1")
+		a.Lab.Dokku("ps:scale", a.Name, "web=1")
 		a.Rests()
 		// Otherwise the agent is quicker than the second removal.
-		lab.Must(t, a.Agent.Process.Signal(unix.SIGSTOP))
+		lab.Must(t, a.Lab.Agent.Process.Signal(unix.SIGSTOP))
 		inspected, err := docker.ContainerInspect(ctx, a.Instances()["web.1"])
 		lab.Must(t, err)
 		remove("web.1")
 		_, err = docker.ImageRemove(ctx, inspected.Image, image.RemoveOptions{Force: true})
 		lab.Must(t, err)
-		lab.Must(t, a.Agent.Process.Signal(unix.SIGCONT))
+		lab.Must(t, a.Lab.Agent.Process.Signal(unix.SIGCONT))
 		lab.WaitFor(t, "ps:report says what to do", func() bool {
-			return strings.Contains(a.Dokku("ps:report", a.Name, "--problem"), "ps:rebuild")
+			return strings.Contains(a.Lab.Dokku("ps:report", a.Name, "--problem"), "ps:rebuild")
 		})
-		lab.Contains(t, a.Refused("doctor", a.Name), "ps:rebuild")
-		a.Dokku("ps:rebuild", a.Name)
+		lab.Contains(t, a.Lab.Refused("doctor", a.Name), "ps:rebuild")
+		a.Lab.Dokku("ps:rebuild", a.Name)
 		a.Runs("web.1")
 		a.Serves(a.Tip("main"))
-		if got := a.Dokku("ps:report", a.Name, "--problem"); got != "\n" {
+		if got := a.Lab.Dokku("ps:report", a.Name, "--problem"); got != "\n" {
 			t.Errorf("after ps:rebuild there is still a problem: %q", got)
 		}
 	})
@@ -86,8 +86,8 @@ func TestByHand(t *testing.T) {
 // crash asks one web process for something that ends it. nginx would ask the next
 // one after that.
 func crash(a *lab.App, path string) {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	if status, body, err := a.Ask(a.Upstreams()[0].String(), path); err == nil {
-		a.T.Errorf("%s answers %d %q", path, status, body)
+		a.Lab.T.Errorf("%s answers %d %q", path, status, body)
 	}
 }

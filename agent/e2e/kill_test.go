@@ -47,7 +47,7 @@ func TestKilledPush(t *testing.T) {
 	a := l.Deployed(lab.Files{"Procfile": twoTypes, "DOKKU_SCALE": "web=1\nworker=1\n"})
 	for n, v := range victims {
 		// Half of them are mended by a command, the others by the agent.
-		mend := func(a *lab.App) { a.Dokku("config:set", "--no-restart", a.Name, "NUMBER=1") }
+		mend := func(a *lab.App) { a.Lab.Dokku("config:set", "--no-restart", a.Name, "NUMBER=1") }
 		if n >= len(victims)/2 {
 			mend = func(*lab.App) {}
 		}
@@ -75,13 +75,13 @@ func TestKilledPush(t *testing.T) {
 // killedEarly ends a process of a push that has printed text, and sees to it
 // that everything is as it was.
 func killedEarly(a *lab.App, end func(*lab.Lab, *lab.Process), mend func(*lab.App), f lab.Files, text string) {
-	a.T.Helper()
-	if a.Agent != nil {
+	a.Lab.T.Helper()
+	if a.Lab.Agent != nil {
 		a.Rests()
 	}
 	live, before := a.Tip("main"), a.Everything()
 	for name, text := range f {
-		f[name] = strings.ReplaceAll(text, "BASE", a.Tools.Base)
+		f[name] = strings.ReplaceAll(text, "BASE", a.Lab.Tools.Base)
 	}
 	a.Commit(f)
 	push := a.Pushing()
@@ -90,10 +90,10 @@ func killedEarly(a *lab.App, end func(*lab.Lab, *lab.Process), mend func(*lab.Ap
 	out := push.Fails()
 	a.Git("reset", "-q", "--hard", "HEAD~1")
 	mend(a)
-	lab.WaitFor(a.T, "nothing is left of the push", func() bool { return a.Resources() == last(a, before) && fault.Idle(a) })
+	lab.WaitFor(a.Lab.T, "nothing is left of the push", func() bool { return a.Resources() == last(a, before) && fault.Idle(a) })
 	a.Serves(live)
 	if tip := a.Tip("main"); tip != live {
-		a.T.Errorf("main is at %s, want %s:\n%s", tip, live, out)
+		a.Lab.T.Errorf("main is at %s, want %s:\n%s", tip, live, out)
 	}
 	repositoryIsClean(a)
 }
@@ -106,26 +106,26 @@ func last(a *lab.App, everything string) string {
 // killedBetween ends a process of a push that pre-receive has accepted, while git
 // moves the ref. Whether it still does is git's affair; the app follows.
 func killedBetween(a *lab.App, end func(*lab.Lab, *lab.Process), mend func(*lab.App)) {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	hook := a.Dir("hooks", "reference-transaction")
-	a.Script(hook, lab.AtCommit, "", "")
-	arrived, release := a.Hold(lab.AtCommit)
-	rev := a.Commit(lab.Files{"version": a.T.Name()})
+	a.Lab.Script(hook, lab.AtCommit, "", "")
+	arrived, release := a.Lab.Hold(lab.AtCommit)
+	rev := a.Commit(lab.Files{"version": a.Lab.T.Name()})
 	push := a.Pushing()
 	arrived()
 	if a.State().Staged == nil || a.Tip("main") == rev {
-		a.T.Fatalf("nothing is staged, or main has moved already")
+		a.Lab.T.Fatalf("nothing is staged, or main has moved already")
 	}
 	end(a.Lab, push)
 	release()
 	push.Wait()
-	lab.WaitFor(a.T, "no process of the push is left", func() bool { return fault.Idle(a) })
-	lab.Must(a.T, os.Remove(hook))
+	lab.WaitFor(a.Lab.T, "no process of the push is left", func() bool { return fault.Idle(a) })
+	lab.Must(a.Lab.T, os.Remove(hook))
 	mend(a)
-	lab.WaitFor(a.T, "nothing is staged", func() bool { return a.State().Staged == nil })
-	lab.WaitFor(a.T, "only web.1 and worker.1 are left", func() bool { return len(a.Instances()) == 2 && len(a.Serving()) == 2 })
+	lab.WaitFor(a.Lab.T, "nothing is staged", func() bool { return a.State().Staged == nil })
+	lab.WaitFor(a.Lab.T, "only web.1 and worker.1 are left", func() bool { return len(a.Instances()) == 2 && len(a.Serving()) == 2 })
 	a.Serves(a.Tip("main"))
-	a.Commit(lab.Files{"version": "after " + a.T.Name()})
+	a.Commit(lab.Files{"version": "after " + a.Lab.T.Name()})
 	a.Pushing("+main").Succeeds()
 	a.Serves(a.Git("rev-parse", "HEAD"))
 }
@@ -133,21 +133,21 @@ func killedBetween(a *lab.App, end func(*lab.Lab, *lab.Process), mend func(*lab.
 // killedLate ends a process of a push whose ref has moved and whose version does
 // not serve yet.
 func killedLate(a *lab.App, end func(*lab.Lab, *lab.Process), mend func(*lab.App)) {
-	a.T.Helper()
-	arrived, release := a.Hold(lab.AfterCommit)
-	rev := a.Commit(lab.Files{"version": a.T.Name()})
+	a.Lab.T.Helper()
+	arrived, release := a.Lab.Hold(lab.AfterCommit)
+	rev := a.Commit(lab.Files{"version": a.Lab.T.Name()})
 	push := a.Pushing()
 	arrived()
 	if tip := a.Tip("main"); tip != rev {
-		a.T.Fatalf("main is at %s, want %s", tip, rev)
+		a.Lab.T.Fatalf("main is at %s, want %s", tip, rev)
 	}
 	end(a.Lab, push)
 	release()
 	push.Wait()
 	mend(a)
-	lab.WaitFor(a.T, "the pushed version serves", func() bool { _, body := a.Get("/"); return strings.HasPrefix(body, rev) })
-	lab.WaitFor(a.T, "no process of the push is left", func() bool { return fault.Idle(a) })
-	lab.WaitFor(a.T, "only web.1 and worker.1 are left", func() bool {
+	lab.WaitFor(a.Lab.T, "the pushed version serves", func() bool { _, body := a.Get("/"); return strings.HasPrefix(body, rev) })
+	lab.WaitFor(a.Lab.T, "no process of the push is left", func() bool { return fault.Idle(a) })
+	lab.WaitFor(a.Lab.T, "only web.1 and worker.1 are left", func() bool {
 		return len(a.Instances()) == 2 && len(a.Serving()) == 2 && a.State().Staged == nil
 	})
 	repositoryIsClean(a)
@@ -156,9 +156,9 @@ func killedLate(a *lab.App, end func(*lab.Lab, *lab.Process), mend func(*lab.App
 // repositoryIsClean fails the test if git has left locks or quarantines that
 // stay: those of a killed one may wait for the next push.
 func repositoryIsClean(a *lab.App) {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	if lab.Exists(a.Dir("refs", "heads", "main.lock")) {
-		a.T.Errorf("git left main.lock")
+		a.Lab.T.Errorf("git left main.lock")
 	}
 }
 
@@ -206,7 +206,7 @@ func TestKilledWhileCreating(t *testing.T) {
 	l.Dokku("ps:scale", a.Name, "web=1")
 	for range 3 {
 		a.Rests()
-		command := a.Start(a.Command("ps:restart", a.Name))
+		command := a.Lab.Start(a.Lab.Command("ps:restart", a.Name))
 		lab.WaitFor(t, "a container is being created", func() bool {
 			return slices.ContainsFunc(a.Containers(), func(c container.Summary) bool { return c.State == "created" })
 		})
@@ -222,12 +222,12 @@ func TestKilledWhileCreating(t *testing.T) {
 // other command, if there is one, undoes what it did. It returns the number of
 // events.
 func killAtEvery(a *lab.App, there, back string) int {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	for n := 1; ; n++ {
 		if n > 60 {
-			a.T.Fatalf("%s never ends by itself", there)
+			a.Lab.T.Fatalf("%s never ends by itself", there)
 		}
-		command := a.Start(a.Command(a.Words(there)...))
+		command := a.Lab.Start(a.Lab.Command(a.Words(there)...))
 		killed := fault.KilledAfter(command, a.Lab, n)
 		settles(a, back)
 		if !killed {
@@ -239,14 +239,14 @@ func killAtEvery(a *lab.App, there, back string) int {
 // killedAtSwitch kills a command that has told nginx of its new processes, and
 // has written nothing about that yet.
 func killedAtSwitch(a *lab.App, there, back string) {
-	a.T.Helper()
-	arrived, release := a.Hold(lab.AfterSwitch)
-	command := a.Start(a.Command(a.Words(there)...))
+	a.Lab.T.Helper()
+	arrived, release := a.Lab.Hold(lab.AfterSwitch)
+	command := a.Lab.Start(a.Lab.Command(a.Words(there)...))
 	arrived()
 	told := 0
-	lab.WaitFor(a.T, "nginx passes requests to the new processes", func() bool {
+	lab.WaitFor(a.Lab.T, "nginx passes requests to the new processes", func() bool {
 		told++
-		if live, _, err := a.Nginx.Proxy().Live(a.T.Context(), a.Name); err != nil || !slices.Equal(live.Upstreams, a.Upstreams()) {
+		if live, _, err := a.Lab.Nginx.Proxy().Live(a.Lab.T.Context(), a.Name); err != nil || !slices.Equal(live.Upstreams, a.Upstreams()) {
 			told = 0
 		}
 		return told == 20
@@ -262,13 +262,13 @@ func killedAtSwitch(a *lab.App, there, back string) {
 // settles waits until the agent has cleaned up behind a command, and runs the one
 // that undoes it.
 func settles(a *lab.App, back string) {
-	a.T.Helper()
-	lab.WaitFor(a.T, "the agent has settled", func() bool {
+	a.Lab.T.Helper()
+	lab.WaitFor(a.Lab.T, "the agent has settled", func() bool {
 		routed(a)
 		return settled(a)
 	})
 	if back != "" {
-		a.Dokku(a.Words(back)...)
+		a.Lab.Dokku(a.Words(back)...)
 	}
 }
 
@@ -285,7 +285,7 @@ func settled(a *lab.App) bool {
 // routed fails the test unless every address that nginx knows belongs to a
 // process that runs.
 func routed(a *lab.App) {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	upstreams := a.Upstreams()
 	var have []string
 	for _, c := range a.Containers() {
@@ -297,7 +297,7 @@ func routed(a *lab.App) {
 	}
 	for _, u := range upstreams {
 		if !slices.Contains(have, u.Addr().String()) && fmt.Sprint(a.Upstreams()) == fmt.Sprint(upstreams) {
-			a.T.Errorf("nginx passes requests to %s, where nothing runs: %v", u, have)
+			a.Lab.T.Errorf("nginx passes requests to %s, where nothing runs: %v", u, have)
 		}
 	}
 }

@@ -49,14 +49,14 @@ func TestNoRequestIsLost(t *testing.T) {
 		}
 	})
 	for _, a := range apps {
-		a.With(t).Rests() // what retires is stopped under load, too
+		a.With(t).App.Rests() // what retires is stopped under load, too
 	}
 	report := running.Stop()
 	report.Print(t)
 	report.Check(t, *loadRate, apps)
 	done := map[string]int{}
 	for _, a := range apps {
-		a.Serves(a.Tip("main"))
+		a.App.Serves(a.App.Tip("main"))
 		for what, n := range a.Done {
 			done[what] += n
 		}

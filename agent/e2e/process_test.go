@@ -26,29 +26,29 @@ func TestProcesses(t *testing.T) {
 	t.Run("restart one type", func(t *testing.T) {
 		a := a.With(t)
 		before := a.Instances()
-		a.Dokku("ps:restart", a.Name, "worker")
+		a.Lab.Dokku("ps:restart", a.Name, "worker")
 		a.Runs("web.1", "worker.1", "worker.2")
 		after := a.Instances()
 		if after["web.1"] != before["web.1"] || after["worker.1"] == before["worker.1"] || after["worker.2"] == before["worker.2"] {
 			t.Errorf("before %v, after %v", before, after)
 		}
-		a.Dokku("ps:scale", a.Name, "web=2")
+		a.Lab.Dokku("ps:scale", a.Name, "web=2")
 		a.Runs("web.1", "web.2", "worker.1", "worker.2")
 		if now := a.Instances(); now["web.1"] != before["web.1"] || now["worker.1"] != after["worker.1"] {
 			t.Errorf("scaling web restarts others: %v, then %v", after, now)
 		}
 		a.Serves(rev)
-		a.Dokku("ps:restart", a.Name)
+		a.Lab.Dokku("ps:restart", a.Name)
 		if now := a.Instances(); now["web.1"] == before["web.1"] || now["worker.1"] == after["worker.1"] {
 			t.Errorf("a restart leaves some alone: %v, then %v", after, now)
 		}
-		a.Dokku("ps:scale", a.Name, "web=1")
+		a.Lab.Dokku("ps:scale", a.Name, "web=1")
 	})
 	t.Run("inspect", func(t *testing.T) {
 		a := a.With(t)
-		a.Dokku("config:set", "--no-restart", a.Name, "SECRET=hidden-value")
-		a.Dokku("ps:restart", a.Name)
-		out := a.Dokku("ps:inspect", a.Name)
+		a.Lab.Dokku("config:set", "--no-restart", a.Name, "SECRET=hidden-value")
+		a.Lab.Dokku("ps:restart", a.Name)
+		out := a.Lab.Dokku("ps:inspect", a.Name)
 		var list []container.InspectResponse
 		lab.Must(t, json.Unmarshal([]byte(out), &list))
 		if len(list) != 3 || !slices.Contains(list[0].Config.Env, "SECRET=XXXXXX") {
@@ -65,75 +65,75 @@ func TestProcesses(t *testing.T) {
 	})
 	t.Run("what runs", func(t *testing.T) {
 		a := a.With(t)
-		out := a.Dokku("ps", a.Name)
+		out := a.Lab.Dokku("ps", a.Name)
 		lab.Contains(t, out, "USER", "PID", "%CPU", "%MEM", "VSZ", "RSS", "TTY", "STAT", "START", "TIME", "COMMAND", "/server\n")
 		if n := strings.Count(out, "-----> running processes in container: "); n != 3 {
 			t.Errorf("ps lists %d containers:\n%s", n, out)
 		}
 		status := "running (CID: " + a.Instances()["web.1"][:11] + ")\n"
-		if got := a.Dokku("ps:report", a.Name, "--status-web-1"); got != status {
+		if got := a.Lab.Dokku("ps:report", a.Name, "--status-web-1"); got != status {
 			t.Errorf("the status is %q, want %q", got, status)
 		}
-		lab.Contains(t, a.Dokku("ps:report", a.Name), "       Deployed:                      true\n", "       Processes:                     3\n",
+		lab.Contains(t, a.Lab.Dokku("ps:report", a.Name), "       Deployed:                      true\n", "       Processes:                     3\n",
 			"       Running:                       true\n", "       Status web 1:                  "+status)
 	})
 	t.Run("restore", func(t *testing.T) {
 		a := a.With(t)
 		id := a.Instances()["web.1"]
-		lab.Must(t, a.Tools.Docker.ContainerStop(t.Context(), id, container.StopOptions{}))
-		if got := a.Dokku("ps:report", a.Name, "--running"); got != "mixed\n" {
+		lab.Must(t, a.Lab.Tools.Docker.ContainerStop(t.Context(), id, container.StopOptions{}))
+		if got := a.Lab.Dokku("ps:report", a.Name, "--running"); got != "mixed\n" {
 			t.Errorf("of an app of which some runs, running is %q", got)
 		}
-		a.Dokku("ps:restore", a.Name)
+		a.Lab.Dokku("ps:restore", a.Name)
 		a.Runs("web.1", "worker.1", "worker.2")
 		a.Serves(rev)
-		a.Dokku("ps:stop", a.Name)
-		lab.Contains(t, a.Dokku("ps:restore", a.Name), "is stopped")
-		lab.Contains(t, a.Dokku("ps:report", a.Name), "       Restore:                       false\n", "       Running:                       false\n")
+		a.Lab.Dokku("ps:stop", a.Name)
+		lab.Contains(t, a.Lab.Dokku("ps:restore", a.Name), "is stopped")
+		lab.Contains(t, a.Lab.Dokku("ps:report", a.Name), "       Restore:                       false\n", "       Running:                       false\n")
 		if got := a.Instances(); len(got) != 0 {
 			t.Errorf("a stopped app is restored: %v", got)
 		}
-		a.Dokku("ps:start", a.Name)
+		a.Lab.Dokku("ps:start", a.Name)
 	})
 	t.Run("a pushed revision that is not deployed", func(t *testing.T) {
 		a := a.With(t)
-		a.Dokku("ps:set", a.Name, "skip-deploy", "true")
+		a.Lab.Dokku("ps:set", a.Name, "skip-deploy", "true")
 		pushed := a.Commit(lab.Files{"version": "2"})
 		lab.Contains(t, a.Pushing().Succeeds(), pushed[:7]+" is not deployed, since skip-deploy is set", "ps:rebuild "+a.Name)
 		a.Serves(rev)
-		if got := a.Dokku("ps:report", a.Name, "--undeployed"); got != pushed+"\n" {
+		if got := a.Lab.Dokku("ps:report", a.Name, "--undeployed"); got != pushed+"\n" {
 			t.Errorf("undeployed: %q", got)
 		}
-		a.Dokku("ps:rebuild", a.Name)
+		a.Lab.Dokku("ps:rebuild", a.Name)
 		a.Serves(pushed)
-		if got := a.Dokku("ps:report", a.Name, "--undeployed"); got != "\n" {
+		if got := a.Lab.Dokku("ps:report", a.Name, "--undeployed"); got != "\n" {
 			t.Errorf("undeployed after ps:rebuild: %q", got)
 		}
-		a.Dokku("ps:set", a.Name, "skip-deploy")
+		a.Lab.Dokku("ps:set", a.Name, "skip-deploy")
 		a.Push(lab.Files{"version": "3"})
 		a.Serves(a.Tip("main"))
 	})
 	t.Run("commands", func(t *testing.T) {
 		a := a.With(t)
-		a.Dokku("ps:set", a.Name, "procfile-path", "deploy/Procfile")
+		a.Lab.Dokku("ps:set", a.Name, "procfile-path", "deploy/Procfile")
 		lab.Contains(t, a.Rejected(lab.Files{"deploy/Procfile": "web /server\n"}), "deploy/Procfile:1")
 		a.Push(lab.Files{"deploy/Procfile": "web: /server -say=elsewhere\n"})
 		a.Runs("web.1")
 		says(a, "elsewhere")
-		a.Dokku("ps:set", a.Name, "dockerfile-start-cmd", "/server -say=by-setting")
+		a.Lab.Dokku("ps:set", a.Name, "dockerfile-start-cmd", "/server -say=by-setting")
 		lab.Contains(t, a.Push(lab.Files{"deploy/Procfile": ""}), "There is no deploy/Procfile")
 		says(a, "by-setting")
-		a.Dokku("ps:set", a.Name, "dockerfile-start-cmd")
-		a.Dokku("ps:restart", a.Name)
+		a.Lab.Dokku("ps:set", a.Name, "dockerfile-start-cmd")
+		a.Lab.Dokku("ps:restart", a.Name)
 		a.Serves(a.Tip("main"))
-		lab.Lacks(t, a.Dokku("logs", a.Name), "by-setting")
+		lab.Lacks(t, a.Lab.Dokku("logs", a.Name), "by-setting")
 	})
 }
 
 // says waits until a process of the app has printed a line.
 func says(a *lab.App, line string) {
-	a.T.Helper()
-	lab.WaitFor(a.T, "the log says "+line, func() bool { return strings.Contains(a.Dokku("logs", a.Name), ": "+line+"\n") })
+	a.Lab.T.Helper()
+	lab.WaitFor(a.Lab.T, "the log says "+line, func() bool { return strings.Contains(a.Lab.Dokku("logs", a.Name), ": "+line+"\n") })
 }
 
 // Of a type whose zero downtime is disabled, two releases never run side by side.
@@ -179,9 +179,9 @@ func TestDisabledChecks(t *testing.T) {
 
 // eventsOf are the engine's about the app's containers, from a moment until now.
 func eventsOf(a *lab.App, since time.Time) []events.Message {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	unix := func(at time.Time) string { return strconv.FormatFloat(float64(at.UnixNano())/1e9, 'f', 9, 64) }
-	messages, failed := a.Tools.Docker.Events(a.T.Context(), events.ListOptions{
+	messages, failed := a.Lab.Tools.Docker.Events(a.Lab.T.Context(), events.ListOptions{
 		Since: unix(since), Until: unix(time.Now()), Filters: a.Label()})
 	var list []events.Message
 	for {

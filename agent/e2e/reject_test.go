@@ -83,7 +83,7 @@ func TestRejectedPush(t *testing.T) {
 // addSubmodule makes a repository inside of the app's, which the next commit
 // takes for a submodule.
 func addSubmodule(a *lab.App, path string) {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	a.Git("init", "-q", path)
 	a.Git("-C", path, "commit", "-q", "--allow-empty", "-m", "one")
 }
@@ -100,31 +100,31 @@ func TestRejectedPushStaysDead(t *testing.T) {
 	dead := lab.Files{"Procfile": "web: /server -unhealthy\nworker: /server -exit=1\n", "CHECKS": "WAIT=1\nATTEMPTS=1\n/health never\n",
 		"DOKKU_SCALE": "web=1\nworker=1\n", "version": "dead"}
 	check := func(a *lab.App, processes ...string) {
-		a.T.Helper()
+		a.Lab.T.Helper()
 		a.Serves(live)
 		a.Runs(processes...)
 		for _, p := range processes {
 			if got := a.Image(p); got != first {
-				a.T.Errorf("%s runs the image %s, want %s", p, got, first)
+				a.Lab.T.Errorf("%s runs the image %s, want %s", p, got, first)
 			}
 		}
 		if _, body := a.Get("/"); !strings.HasSuffix(body, " hello\n") {
-			a.T.Errorf("the app has another config: %q", body)
+			a.Lab.T.Errorf("the app has another config: %q", body)
 		}
 	}
 	for _, c := range []struct {
 		name string
 		do   func(a *lab.App)
 	}{
-		{"ps:scale", func(a *lab.App) { a.Dokku("ps:scale", a.Name, "web=2", "worker=1") }},
-		{"ps:restart", func(a *lab.App) { a.Dokku("ps:restart", a.Name) }},
-		{"ps:stop and ps:start", func(a *lab.App) { a.Dokku("ps:stop", a.Name); a.Dokku("ps:start", a.Name) }},
-		{"ps:rebuild", func(a *lab.App) { a.Dokku("ps:rebuild", a.Name) }},
-		{"a start of the agent", func(a *lab.App) { a.StartAgent(); a.Rests() }},
+		{"ps:scale", func(a *lab.App) { a.Lab.Dokku("ps:scale", a.Name, "web=2", "worker=1") }},
+		{"ps:restart", func(a *lab.App) { a.Lab.Dokku("ps:restart", a.Name) }},
+		{"ps:stop and ps:start", func(a *lab.App) { a.Lab.Dokku("ps:stop", a.Name); a.Lab.Dokku("ps:start", a.Name) }},
+		{"ps:rebuild", func(a *lab.App) { a.Lab.Dokku("ps:rebuild", a.Name) }},
+		{"a start of the agent", func(a *lab.App) { a.Lab.StartAgent(); a.Rests() }},
 		{"a reboot", func(a *lab.App) {
 			a.StopAll()
-			a.StartAgent()
-			lab.WaitFor(a.T, "the app is back", func() bool { status, _ := a.Get("/"); return status == 200 && len(a.Instances()) == 3 })
+			a.Lab.StartAgent()
+			lab.WaitFor(a.Lab.T, "the app is back", func() bool { status, _ := a.Get("/"); return status == 200 && len(a.Instances()) == 3 })
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

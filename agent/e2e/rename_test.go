@@ -80,7 +80,7 @@ func TestPorts(t *testing.T) {
 	port := free.Addr().(*net.TCPAddr).Port
 	main := fmt.Sprintf("http:%d:5000", l.Nginx.Port)
 	before := a.Everything()
-	lab.Contains(t, a.Refused("ports:set", a.Name, main, fmt.Sprintf("http:%d:5000", port)), "is taken: another program")
+	lab.Contains(t, a.Lab.Refused("ports:set", a.Name, main, fmt.Sprintf("http:%d:5000", port)), "is taken: another program")
 	if after := a.Everything(); after != before {
 		t.Errorf("before:\n%s\nafter:\n%s", before, after)
 	}

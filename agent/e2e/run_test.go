@@ -33,7 +33,7 @@ func TestRun(t *testing.T) {
 	})
 	t.Run("environment", func(t *testing.T) {
 		a := a.With(t)
-		out := a.Dokku("run", "-e", "GREETING=hello world", "--env", "A=b", a.Name, "env")
+		out := a.Lab.Dokku("run", "-e", "GREETING=hello world", "--env", "A=b", a.Name, "env")
 		for _, want := range []string{"COLOUR=blue\n", "GREETING=hello world\n", "A=b\n", "GIT_REV=" + a.Tip("main") + "\n", "DYNO=run."} {
 			lab.Contains(t, out, want)
 		}
@@ -41,21 +41,21 @@ func TestRun(t *testing.T) {
 	})
 	t.Run("words are arguments", func(t *testing.T) {
 		a := a.With(t)
-		got := a.Dokku("run", a.Name, "printf", "%s|", "-la", "a  b", "$HOME", "*", "--no-tty", "")
+		got := a.Lab.Dokku("run", a.Name, "printf", "%s|", "-la", "a  b", "$HOME", "*", "--no-tty", "")
 		if got != "-la|a  b|$HOME|*|--no-tty||" {
 			t.Errorf("arguments arrive as %q", got)
 		}
-		if got := a.Dokku("run", a.Name, "console", "-c", "echo of the Procfile"); got != "of the Procfile\n" {
+		if got := a.Lab.Dokku("run", a.Name, "console", "-c", "echo of the Procfile"); got != "of the Procfile\n" {
 			t.Errorf("the Procfile's command prints %q", got)
 		}
 	})
 	t.Run("what cannot run", func(t *testing.T) {
 		a := a.With(t)
-		out, code := a.Try("run", a.Name, "/nosuch")
+		out, code := a.Lab.Try("run", a.Name, "/nosuch")
 		if lab.Contains(t, out, "does the image have that command?"); code != 127 {
 			t.Errorf("a command that does not exist ends with %d", code)
 		}
-		out, code = a.Try("enter", a.Name, "web", "/nosuch")
+		out, code = a.Lab.Try("enter", a.Name, "web", "/nosuch")
 		if lab.Contains(t, out, "does the image have that command?"); code != 127 || strings.Contains(out, "OCI") {
 			t.Errorf("a command that does not exist ends with %d:\n%s", code, out)
 		}
@@ -67,23 +67,23 @@ func TestRun(t *testing.T) {
 		if out != "web.1\n" || errs != "oops\n" || code != 4 {
 			t.Errorf("got %q, %q and %d", out, errs, code)
 		}
-		if out := a.Dokku("enter", a.Name, "web.1", "echo", "-n", "a  b"); out != "a  b" {
+		if out := a.Lab.Dokku("enter", a.Name, "web.1", "echo", "-n", "a  b"); out != "a  b" {
 			t.Errorf("got %q", out)
 		}
 		id := a.Instances()["web.1"]
-		if out := a.Dokku("enter", a.Name, "--container-id", id[:11], "echo", "x"); out != "x\n" {
+		if out := a.Lab.Dokku("enter", a.Name, "--container-id", id[:11], "echo", "x"); out != "x\n" {
 			t.Errorf("got %q", out)
 		}
-		lab.Contains(t, a.Refused("enter", a.Name, "worker"), "No containers found for type 'worker'", "Available types for app ("+a.Name+"): web.1")
-		lab.Contains(t, a.Refused("enter", a.Name, "--container-id", "ffffffffffffffff"), "Invalid container id for app", id[:11])
+		lab.Contains(t, a.Lab.Refused("enter", a.Name, "worker"), "No containers found for type 'worker'", "Available types for app ("+a.Name+"): web.1")
+		lab.Contains(t, a.Lab.Refused("enter", a.Name, "--container-id", "ffffffffffffffff"), "Invalid container id for app", id[:11])
 	})
 	t.Run("a stopped app", func(t *testing.T) {
 		a := a.With(t)
-		a.Dokku("ps:stop", a.Name)
-		if out := a.Dokku("run", a.Name, "echo", "still"); out != "still\n" {
+		a.Lab.Dokku("ps:stop", a.Name)
+		if out := a.Lab.Dokku("run", a.Name, "echo", "still"); out != "still\n" {
 			t.Errorf("got %q", out)
 		}
-		lab.Contains(t, a.Refused("enter", a.Name), "App "+a.Name+" is not running", "ps:start")
+		lab.Contains(t, a.Lab.Refused("enter", a.Name), "App "+a.Name+" is not running", "ps:start")
 	})
 }
 
@@ -96,9 +96,9 @@ func TestRunOnTerminal(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			a := a.With(t)
 			words := map[string][]string{"run": {"run", a.Name, "sh"}, "enter": {"enter", a.Name}}[test.name]
-			cmd := a.SSH(append([]string{"-t", a.Front.Dest}, words...)...)
+			cmd := a.Lab.SSH(append([]string{"-t", a.Lab.Front.Dest}, words...)...)
 			cmd.Env = append(os.Environ(), "TERM=vt220")
-			p := a.OnTerminal(cmd)
+			p := a.Lab.OnTerminal(cmd)
 			before := p.Settings()
 			p.Prints(test.prompt)
 			// As with docker exec, the size follows once the command runs.
@@ -130,7 +130,7 @@ func TestRunOnTerminal(t *testing.T) {
 	}
 	t.Run("a signal ends it", func(t *testing.T) {
 		a := a.With(t)
-		p := a.OnTerminal(a.Command("run", a.Name, "sh"))
+		p := a.Lab.OnTerminal(a.Lab.Command("run", a.Name, "sh"))
 		before := p.Settings()
 		p.Prints("# ")
 		if during := p.Settings(); during == before {
@@ -148,9 +148,9 @@ func TestRunOnTerminal(t *testing.T) {
 	t.Run("flags", func(t *testing.T) {
 		a := a.With(t)
 		tty := []string{"sh", "-c", "test -t 0 && test -t 1 && echo is a terminal || echo is none"}
-		p := a.OnTerminal(a.Command(append([]string{"run", "--no-tty", a.Name}, tty...)...))
+		p := a.Lab.OnTerminal(a.Lab.Command(append([]string{"run", "--no-tty", a.Name}, tty...)...))
 		lab.Contains(t, p.Succeeds(), "is none")
-		out, _, code := lab.Split(t, a.Command(append([]string{"run", "--force-tty", a.Name}, tty...)...), "")
+		out, _, code := lab.Split(t, a.Lab.Command(append([]string{"run", "--force-tty", a.Name}, tty...)...), "")
 		if out != "is a terminal\r\n" || code != 0 {
 			t.Errorf("got %q and %d", out, code)
 		}

@@ -30,7 +30,7 @@ func TestNothingGrows(t *testing.T) {
 			a.Deploy()
 		}
 		a.Reject()
-		a.Rests()
+		a.App.Rests()
 	})
 	before := load.AtRest(l, apps)
 	begun, cache := time.Now(), load.BuildCache(l, *soakDeploys >= 100)
@@ -44,13 +44,13 @@ func TestNothingGrows(t *testing.T) {
 				a.Reject()
 			}
 		}
-		a.Rests()
+		a.App.Rests()
 	})
 	after := load.Grown(l, apps, before)
 	total := 0
 	for _, a := range apps {
 		total += a.Deploys
-		a.Serves(a.Tip("main"))
+		a.App.Serves(a.App.Tip("main"))
 	}
 	t.Logf("%d deploys of %d apps took %s; build cache before: %s, after: %s", total, len(apps),
 		time.Since(begun).Round(time.Second), cache, load.BuildCache(l, *soakDeploys >= 100))

@@ -97,7 +97,7 @@ func RunDetached(ctx context.Context, s *agent.Server, app string, o OneOff, log
 // before he looks for its containers, so that either he finds a new one or its
 // starter finds this.
 func standing(s *agent.Server, app string) error {
-	a, err := s.Store.Load(app)
+	a, err := s.Env.Store.Load(app)
 	if err == nil && a.State.Destroying {
 		err = fmt.Errorf("App %s is being destroyed", app)
 	}
@@ -169,7 +169,7 @@ func SpecOf(ctx context.Context, s *agent.Server, name string, o OneOff) (engine
 		spec.Env = append(spec.Env, k+"="+env[k])
 	}
 	spec.Env = append(spec.Env, o.Env...)
-	host, err := s.Engine(x.Settings)
+	host, err := s.Env.Engine(x.Settings)
 	if err != nil {
 		return spec, err
 	}
@@ -182,7 +182,7 @@ func SpecOf(ctx context.Context, s *agent.Server, name string, o OneOff) (engine
 func current(ctx context.Context, s *agent.Server, name string) (app.View, error) {
 	v, err := s.View(name)
 	if err == nil && v.Current == nil && v.State.Staged != nil {
-		err = s.With(ctx, name, deploy.Op{Name: "run"}, event.Log{}, func(x *deploy.Session) error { v = x.View(); return nil })
+		err = s.Env.With(ctx, name, deploy.Op{Name: "run"}, event.Log{}, func(x *deploy.Session) error { v = x.View(); return nil })
 	}
 	switch {
 	case err != nil:
@@ -232,11 +232,11 @@ func List(ctx context.Context, s *agent.Server, app string) ([]engine.Instance, 
 // StopAll stops one-off containers of an app and removes them, but for those
 // whose clients do: these see their command end.
 func StopAll(ctx context.Context, s *agent.Server, a *app.App, list []engine.Instance, log event.Log) error {
-	set, err := s.Store.Settings()
+	set, err := s.Env.Store.Settings()
 	if err != nil {
 		return err
 	}
-	host, err := s.Engine(set)
+	host, err := s.Env.Engine(set)
 	if err != nil {
 		return err
 	}

@@ -38,20 +38,20 @@ const (
 // on until ctx is done. It is level-triggered: an event only says which app to
 // look at. A second agent on the same root is an error.
 func Run(ctx context.Context, s *agent.Server, log event.Log) error {
-	l, ok, err := s.Store.TryLock(store.AgentLock, "the agent")
+	l, ok, err := s.Env.Store.TryLock(store.AgentLock, "the agent")
 	if err != nil {
 		return err
 	}
 	if !ok {
-		return fmt.Errorf("another agent runs on %s; stop it first", s.Store.Root)
+		return fmt.Errorf("another agent runs on %s; stop it first", s.Env.Store.Root)
 	}
 	defer l.Release()
-	s.Store.Good = &store.GoodSettings{Path: s.Store.Own(store.GoodSettingsFile)}
+	s.Env.Store.Good = &store.GoodSettings{Path: s.Env.Store.Own(store.GoodSettingsFile)}
 	host, err := s.Host()
 	if err != nil {
 		return err
 	}
-	s.Store.SweepRoot()
+	s.Env.Store.SweepRoot()
 	w := &Controller{Server: s, log: log, Apps: map[string]*Watched{}, Slots: make(chan struct{}, ParallelApps)}
 	events := make(chan engine.Event, 256)
 	watching := make(chan error, 1)
@@ -107,15 +107,15 @@ func (w *Controller) loop(ctx context.Context, events <-chan engine.Event) error
 
 // lookAtSettings says so, once, when somebody has made server.json unusable.
 func (w *Controller) lookAtSettings() {
-	fi, err := os.Stat(w.Server.Store.Own("server.json"))
+	fi, err := os.Stat(w.Server.Env.Store.Own("server.json"))
 	if err != nil || fi.ModTime().Equal(w.settings) {
 		return
 	}
 	w.settings = fi.ModTime()
-	if _, err := w.Server.Store.StoredSettings(); err != nil {
+	if _, err := w.Server.Env.Store.StoredSettings(); err != nil {
 		w.log.Warn("The agent goes on with the settings from before: %s", err)
 	}
-	w.Server.Store.Settings() // keeps a good one
+	w.Server.Env.Store.Settings() // keeps a good one
 }
 
 // note makes the app of an event due. When the engine came back, all are, and
@@ -124,7 +124,7 @@ func (w *Controller) note(e engine.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if e.Action == engine.ActionConnected {
-		names, _ := w.Server.Store.Apps()
+		names, _ := w.Server.Env.Store.Apps()
 		for _, name := range names {
 			a := w.app(name)
 			a.Due, a.startEnded, a.Backoff, a.again = time.Now(), true, 0, a.busy
@@ -144,10 +144,10 @@ func (w *Controller) note(e engine.Event) {
 
 // present is the name of an app whose container may carry its former one.
 func (w *Controller) present(name string) string {
-	if _, err := os.Stat(w.Server.Store.File(name, "state.json")); err == nil {
+	if _, err := os.Stat(w.Server.Env.Store.File(name, "state.json")); err == nil {
 		return name
 	}
-	if now, err := w.Server.Store.NowCalled(name); err == nil && now != "" {
+	if now, err := w.Server.Env.Store.NowCalled(name); err == nil && now != "" {
 		return now
 	}
 	return name
@@ -163,7 +163,7 @@ func (w *Controller) app(name string) *Watched {
 
 // look starts to reconcile each app that is due or whose state has changed.
 func (w *Controller) look(ctx context.Context) error {
-	names, err := w.Server.Store.Apps()
+	names, err := w.Server.Env.Store.Apps()
 	if err != nil {
 		return err
 	}
@@ -171,12 +171,12 @@ func (w *Controller) look(ctx context.Context) error {
 	defer w.mu.Unlock()
 	for _, name := range names {
 		a := w.app(name)
-		if fi, err := os.Stat(w.Server.Store.File(name, "state.json")); err == nil && !fi.ModTime().Equal(a.changed) {
+		if fi, err := os.Stat(w.Server.Env.Store.File(name, "state.json")); err == nil && !fi.ModTime().Equal(a.changed) {
 			a.changed = fi.ModTime()
 			a.Due = time.Now()
 		}
 		// Who has the lock may be killed and leave what shows in nothing else.
-		if a.Backoff == 0 && (w.Server.Store.LockInUse(name) || a.deserted()) {
+		if a.Backoff == 0 && (w.Server.Env.Store.LockInUse(name) || a.deserted()) {
 			a.Due = time.Now()
 		}
 		if a.busy || a.Due.After(time.Now()) {
@@ -214,7 +214,7 @@ func (w *Controller) ReconcileApp(ctx context.Context, name string, startEnded b
 		a.Backoff, a.startEnded = 0, a.startEnded && a.again
 		a.oneOffs = left
 		a.Due = w.next(name, left)
-		if since := time.Since(a.packed); since > packEvery || since > packPause && repo.Packs(w.Server.Store.Dir(name)) > repo.PackLimit {
+		if since := time.Since(a.packed); since > packEvery || since > packPause && repo.Packs(w.Server.Env.Store.Dir(name)) > repo.PackLimit {
 			a.packed = time.Now()
 			w.Wg.Go(func() { w.pack(ctx, name) })
 		}
@@ -227,15 +227,15 @@ func (w *Controller) ReconcileApp(ctx context.Context, name string, startEnded b
 
 // pack lets git pack the app's repository, unless somebody is at work there.
 func (w *Controller) pack(ctx context.Context, name string) {
-	l, ok, err := w.Server.Store.TryLock(name, "packing the repository")
+	l, ok, err := w.Server.Env.Store.TryLock(name, "packing the repository")
 	if err != nil || !ok {
 		return
 	}
 	defer l.Release()
-	if _, err := os.Stat(w.Server.Store.Dir(name)); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(w.Server.Env.Store.Dir(name)); errors.Is(err, fs.ErrNotExist) {
 		return // it was destroyed or renamed meanwhile
 	}
-	if err := repo.Pack(ctx, w.Server.Store.Dir(name)); err != nil {
+	if err := repo.Pack(ctx, w.Server.Env.Store.Dir(name)); err != nil {
 		w.log.WithApp(name).Warn("%s", err)
 	}
 }
@@ -258,7 +258,7 @@ func (w *Controller) next(name string, oneOffs []engine.Instance) time.Time {
 			next = i.Deadline
 		}
 	}
-	a, err := w.Server.Store.Load(name)
+	a, err := w.Server.Env.Store.Load(name)
 	if err != nil {
 		return next
 	}

@@ -114,7 +114,7 @@ func checkApps(c *cli.Call, exist bool) error {
 			return err
 		}
 		if exist {
-			if _, err := c.Server.Store.Load(name); err != nil {
+			if _, err := c.Server.Env.Store.Load(name); err != nil {
 				return err
 			}
 		}

@@ -97,7 +97,7 @@ func runRename(c *cli.Call) error {
 		return err
 	}
 	var none *app.NoAppError
-	if _, err := c.Server.Store.Load(name); !errors.As(err, &none) {
+	if _, err := c.Server.Env.Store.Load(name); !errors.As(err, &none) {
 		return cli.Refuse("Name is already taken: app %s exists", name)
 	}
 	log := c.Events()
@@ -109,7 +109,7 @@ var appReport = cli.Reporter{
 	Noun: "apps", About: "app",
 	Keys: []string{"app-created-at", "app-deploy-source", "app-deploy-source-metadata", "app-dir", "app-locked"},
 	Collect: func(c *cli.Call, app *app.App, _ string) (map[string]string, error) {
-		created, err := c.Server.Store.Created(app)
+		created, err := c.Server.Env.Store.Created(app)
 		values := map[string]string{
 			"app-created-at": strconv.FormatInt(created.Unix(), 10), "app-dir": app.Dir,
 			"app-locked":        strconv.FormatBool(app.State.Locked),
@@ -127,7 +127,7 @@ func runCreate(c *cli.Call) error {
 	if err := app.ValidName(name); err != nil {
 		return err
 	}
-	_, err := c.Server.Store.Load(name)
+	_, err := c.Server.Env.Store.Load(name)
 	var none *app.NoAppError
 	switch {
 	case err == nil:

@@ -34,13 +34,13 @@ func (r *Runner) complete(s Spec, cmd *cobra.Command, args []string, prefix stri
 	switch {
 	case s.NewApp:
 	case sh.app && len(args) == 0 && !substituted:
-		words, _ = r.Server.Store.Apps()
+		words, _ = r.Server.Env.Store.Apps()
 	case s.Words != nil:
 		if sh.app && !substituted {
-			c.App, _ = r.Server.Store.Load(args[0])
+			c.App, _ = r.Server.Env.Store.Load(args[0])
 			c.Args = args[1:]
 		} else if r.app != "" {
-			c.App, _ = r.Server.Store.Load(r.app)
+			c.App, _ = r.Server.Env.Store.Load(r.app)
 		}
 		words = s.Words(c)
 	}
@@ -63,7 +63,7 @@ func (r *Runner) completeFlags(s Spec, cmd *cobra.Command) {
 		cmd.RegisterFlagCompletionFunc(name, func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
 			c := &Call{Runner: r, Ctx: cmd.Context(), cmd: cmd}
 			if name := cmp.Or(append([]string{r.app}, args...)...); name != "" && r.open() == nil {
-				c.App, _ = r.Server.Store.Load(name)
+				c.App, _ = r.Server.Env.Store.Load(name)
 			}
 			return withPrefix(values(c), prefix), cobra.ShellCompDirectiveNoFileComp
 		})

@@ -96,7 +96,7 @@ func (p Properties) store(c *Call, name, value string) error {
 	}
 	if c.App == nil {
 		log.Result("%s", said)
-		return c.Server.Store.UpdateSettings(c.Ctx, func(set *app.Settings) error {
+		return c.Server.Env.Store.UpdateSettings(c.Ctx, func(set *app.Settings) error {
 			Put(p.Server(set), name, value)
 			return nil
 		})

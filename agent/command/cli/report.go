@@ -181,7 +181,7 @@ func (rep Reporter) flags() (list []string) {
 }
 
 func (rep Reporter) one(c *Call, line reportLine, name string, several bool) error {
-	app, err := c.Server.Store.Load(name)
+	app, err := c.Server.Env.Store.Load(name)
 	if err != nil {
 		return err
 	}

@@ -185,7 +185,7 @@ func (r *Runner) bind(s Spec, cmd *cobra.Command, args []string) (*Call, error) 
 	if !sh.app || s.NewApp || len(c.Args) == 0 {
 		return c, nil
 	}
-	app, err := r.Server.Store.Load(c.Args[0])
+	app, err := r.Server.Env.Store.Load(c.Args[0])
 	if err != nil {
 		return nil, err
 	}
@@ -252,7 +252,7 @@ func (c *Call) Pushed() error {
 
 // Apps lists the names of all apps, and says so when there are none.
 func (c *Call) Apps() ([]string, error) {
-	apps, err := c.Server.Store.Apps()
+	apps, err := c.Server.Env.Store.Apps()
 	if err == nil && len(apps) == 0 {
 		c.Warn("You haven't deployed any applications yet")
 	}

@@ -9,7 +9,7 @@ import (
 // Settings are the server's settings. They are read once for a command line.
 func (r *Runner) Settings() (app.Settings, error) {
 	if r.settings == nil {
-		set, err := r.Server.Store.Settings()
+		set, err := r.Server.Env.Store.Settings()
 		if err != nil {
 			return set, err
 		}
@@ -30,7 +30,7 @@ func (r *Runner) Engine() (engine.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.Server.Engine(set)
+	return r.Server.Env.Engine(set)
 }
 
 // Formation says how many processes of each type people asked for.
@@ -48,5 +48,5 @@ func (c *Call) Instances(app *app.App) ([]engine.Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.Server.InstancesOf(c.Ctx, v)
+	return c.Server.Env.InstancesOf(c.Ctx, v)
 }

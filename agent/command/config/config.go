@@ -231,7 +231,7 @@ func changeConfig(c *cli.Call, set map[string]string, unset []string) error {
 	if err := c.Server.SetConfig(c.Ctx, app, set, unset, !c.Flag("no-restart"), log); err != nil {
 		return err
 	}
-	if apps, err := c.Server.Store.Apps(); app == "" && err == nil && len(apps) > 0 {
+	if apps, err := c.Server.Env.Store.Apps(); app == "" && err == nil && len(apps) > 0 {
 		log.Detail("Apps get it with their next deploy or restart (ps:restart --all)")
 	}
 	return nil

@@ -140,7 +140,7 @@ func staged(app *app.App) string {
 
 // problem is the reason why the app differs from its push or its settings.
 func problem(s *agent.Server, app string) (string, error) {
-	p, err := s.Store.Problem(app)
+	p, err := s.Env.Store.Problem(app)
 	if p == nil || err != nil {
 		return "", err
 	}
@@ -149,7 +149,7 @@ func problem(s *agent.Server, app string) (string, error) {
 
 // serving names the release that the proxy leads to.
 func serving(c *cli.Call, app *app.App) (string, error) {
-	n, err := c.Server.Serving(c.Ctx, app)
+	n, err := c.Server.Env.Serving(c.Ctx, app)
 	if n == 0 || err != nil {
 		return "", err
 	}

@@ -150,7 +150,7 @@ func setNetwork(c *cli.Call) error {
 			return nil
 		})
 	}
-	err = c.Server.Store.UpdateSettings(c.Ctx, func(set *app.Settings) error {
+	err = c.Server.Env.Store.UpdateSettings(c.Ctx, func(set *app.Settings) error {
 		cli.Put(&set.Network, name, value)
 		return nil
 	})

@@ -30,5 +30,5 @@ func urls(c *cli.Call) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.Server.URLsOf(v), nil
+	return c.Server.Env.URLsOf(v), nil
 }

@@ -24,7 +24,7 @@ const (
 // follow prints new lines of the processes that run, and of those that later
 // deploys start, until ctx is done.
 func (l *logReader) follow() error {
-	ctx, cancel := context.WithCancel(l.Ctx)
+	ctx, cancel := context.WithCancel(l.Call.Ctx)
 	lines := make(chan logLine, 256)
 	failed := make(chan error, 1)
 	var wait sync.WaitGroup
@@ -63,7 +63,7 @@ func (l *logReader) watch(ctx context.Context, wait *sync.WaitGroup, lines chan<
 	defer tick.Stop()
 	ended := make(chan string)
 	open := map[string]bool{}
-	app, stale := l.App, true
+	app, stale := l.Call.App, true
 	for {
 		if stale {
 			instances, err := l.instances(app)
@@ -92,7 +92,7 @@ func (l *logReader) watch(ctx context.Context, wait *sync.WaitGroup, lines chan<
 				waiting = false
 			}
 		}
-		now, err := l.Server.Store.Load(app.Name)
+		now, err := l.Call.Server.Env.Store.Load(app.Name)
 		if err != nil {
 			return err
 		}

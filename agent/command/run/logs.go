@@ -66,7 +66,7 @@ func runLogs(c *cli.Call) error {
 
 // logReader reads the logs of an app's containers.
 type logReader struct {
-	*cli.Call
+	Call    *cli.Call
 	console engine.Prober
 	find    func(context.Context, *app.App) ([]engine.Instance, error)
 	process string // "" is all
@@ -85,7 +85,7 @@ type logLine struct {
 
 // instances are the containers whose lines are wanted.
 func (l *logReader) instances(app *app.App) ([]engine.Instance, error) {
-	all, err := l.find(l.Ctx, app)
+	all, err := l.find(l.Call.Ctx, app)
 	return slices.DeleteFunc(all, func(i engine.Instance) bool {
 		return l.process != "" && l.process != i.Type && l.process != processName(i)
 	}), err
@@ -95,14 +95,14 @@ func processName(i engine.Instance) string { return fmt.Sprintf("%s.%d", i.Type,
 
 // history prints the last lines of each process, merged by time.
 func (l *logReader) history(tail int) error {
-	instances, err := l.instances(l.App)
+	instances, err := l.instances(l.Call.App)
 	if err != nil {
 		return err
 	}
 	var lines []logLine
 	for _, i := range instances {
 		o := engine.LogOptions{Tail: tail, Timestamps: true}
-		if err := l.lines(l.Ctx, i, o, func(line logLine) { lines = append(lines, line) }); err != nil {
+		if err := l.lines(l.Call.Ctx, i, o, func(line logLine) { lines = append(lines, line) }); err != nil {
 			return fmt.Errorf("cannot read the log of %s: %w", i.Name, err)
 		}
 	}
@@ -150,7 +150,7 @@ func (l *logReader) printLines(lines []logLine) {
 	for _, line := range lines {
 		fmt.Fprintf(&b, "%s app[%s]: %s\n", line.stamp, line.process, event.Printable(line.text))
 	}
-	l.Print("%s", b.String())
+	l.Call.Print("%s", b.String())
 }
 
 // parseLogLine splits the engine's timestamp off a line. A line without one (the

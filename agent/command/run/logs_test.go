@@ -203,9 +203,9 @@ func TestLogsFollow(t *testing.T) {
 		console.more["c"] = make(chan string)
 		running = append(running, instance("c", "web", 1, engine.StatusRunning))
 		mu.Unlock()
-		st := l.App.State
+		st := l.Call.App.State
 		st.Stopped = true
-		setState(t, l.Env.Root, st)
+		setState(t, l.Call.Env.Root, st)
 		<-time.After(2 * lookInterval)
 		expect("2026-11-22T10:00:04Z app[web.1]: new\n")
 

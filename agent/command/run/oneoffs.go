@@ -45,7 +45,7 @@ func namedContainer(c *cli.Call) (container string, err error) {
 		return "", cli.Refuse("Specified container %s is not one of app %s", event.OneLine(container), c.App.Name)
 	}
 	if c.App == nil {
-		c.App, err = c.Server.Store.Load(app)
+		c.App, err = c.Server.Env.Store.Load(app)
 	}
 	return container, err
 }
@@ -201,10 +201,10 @@ func (l *logReader) toTheirEnd(list []engine.Instance, tail int) error {
 	for _, i := range list {
 		wait.Go(func() {
 			o := engine.LogOptions{Follow: true, Timestamps: true, Tail: tail}
-			err := l.lines(l.Ctx, i, o, func(line logLine) {
+			err := l.lines(l.Call.Ctx, i, o, func(line logLine) {
 				select {
 				case lines <- line:
-				case <-l.Ctx.Done():
+				case <-l.Call.Ctx.Done():
 				}
 			})
 			if err != nil {
@@ -218,5 +218,5 @@ func (l *logReader) toTheirEnd(list []engine.Instance, tail int) error {
 		failed <- nil
 		ended <- <-failed
 	}()
-	return l.order(l.Ctx, lines, ended)
+	return l.order(l.Call.Ctx, lines, ended)
 }

@@ -27,7 +27,7 @@ type cellRun struct {
 // strike lets the fault happen, and the operation end.
 func (r *cellRun) strike() bool {
 	f := r.cell.fault
-	t := r.app.T
+	t := r.app.Lab.T
 	if f.action != "" {
 		lab.WaitFor(t, "the point is reached", func() bool { return r.struck() || r.attempt.Ended() })
 	}
@@ -51,13 +51,13 @@ func (r *cellRun) strike() bool {
 // recover lets somebody find what the fault has left, until nothing is.
 func (r *cellRun) recover() {
 	a := r.app
-	a.T.Logf("recovers: %s; it ended with %d:\n%s", r.recovery, r.attempt.Cmd.ProcessState.ExitCode(), r.attempt.Output())
-	next := func() { a.Try("ps:restore", a.Name) }
+	a.Lab.T.Logf("recovers: %s; it ended with %d:\n%s", r.recovery, r.attempt.Cmd.ProcessState.ExitCode(), r.attempt.Output())
+	next := func() { a.Lab.Try("ps:restore", a.Name) }
 	switch {
 	case r.cell.point == "":
 	case r.cell.op.verb() == "apps:destroy" && r.recovery == "command":
-		if out, code := a.Try("apps:destroy", a.Name, "--force"); code != 0 && code != 20 {
-			a.T.Fatalf("apps:destroy cannot be repeated:\n%s", out)
+		if out, code := a.Lab.Try("apps:destroy", a.Name, "--force"); code != 0 && code != 20 {
+			a.Lab.T.Fatalf("apps:destroy cannot be repeated:\n%s", out)
 		}
 	case r.recovery == "agent that is started":
 		r.StartAgent()
@@ -69,10 +69,10 @@ func (r *cellRun) recover() {
 			return
 		}
 		next := *a
-		p := pushes(&next, lab.Files{"version": "the next of " + a.T.Name(), "Procfile": appFiles["Procfile"]})
+		p := pushes(&next, lab.Files{"version": "the next of " + a.Lab.T.Name(), "Procfile": appFiles["Procfile"]})
 		p.Succeeds()
 		if err := gitRest(a); err != nil {
-			a.T.Error(err)
+			a.Lab.T.Error(err)
 		}
 	}
 	waitForRest(a, next)
@@ -91,7 +91,7 @@ var tellsMore = regexp.MustCompile(`the agent goes on trying|The agent keeps try
 // unrest), and the operation is done, or has changed nothing and said so (I7, I8).
 func (r *cellRun) check() {
 	a, c := r.app, r.cell
-	a.T.Helper()
+	a.Lab.T.Helper()
 	if r.traffic != nil {
 		r.traffic.Answered(r.versions.Stop())
 	}
@@ -100,12 +100,12 @@ func (r *cellRun) check() {
 	}
 	if o := r.attempt.other; o != nil {
 		if left := o.Left(); left != "" || lab.Exists(o.Dir()) {
-			a.T.Errorf("of the other name is left: %s", left)
+			a.Lab.T.Errorf("of the other name is left: %s", left)
 		}
 	}
-	trash, _ := filepath.Glob(filepath.Join(a.Root, ".dokku", "trash", "*"))
+	trash, _ := filepath.Glob(filepath.Join(a.Lab.Root, ".dokku", "trash", "*"))
 	if len(trash) > 0 && r.recovery == "agent that is started" {
-		a.T.Errorf("the trash has %v", trash)
+		a.Lab.T.Errorf("the trash has %v", trash)
 	}
 	if !c.fault.other {
 		r.outcome()
@@ -115,23 +115,23 @@ func (r *cellRun) check() {
 // outcome compares what the operation has told with what it has done.
 func (r *cellRun) outcome() {
 	a, c := r.app, r.cell
-	a.T.Helper()
+	a.Lab.T.Helper()
 	out, code := r.attempt.Output(), r.attempt.Cmd.ProcessState.ExitCode()
 	if c.op.pushes() {
 		switch {
 		case r.rejects && (code == 0 || r.accepted):
-			a.T.Errorf("a version that does not start is accepted (%d)", code)
+			a.Lab.T.Errorf("a version that does not start is accepted (%d)", code)
 		case code == 0 && !r.accepted:
-			a.T.Errorf("the push succeeds, and main is not at %s", r.rev)
+			a.Lab.T.Errorf("the push succeeds, and main is not at %s", r.rev)
 		case !r.accepted && r.recovery != "push" && asked(a) != r.before:
-			a.T.Errorf("the push was not accepted, and changed\n%s\ninto\n%s", r.before, asked(a))
+			a.Lab.T.Errorf("the push was not accepted, and changed\n%s\ninto\n%s", r.before, asked(a))
 		}
 		return
 	}
 	switch done := r.attempt.done(); {
 	case code == 0 && !done:
-		a.T.Errorf("it was reported done, and is not")
+		a.Lab.T.Errorf("it was reported done, and is not")
 	case code != 0 && done && !c.fault.kills && r.recovery != "command" && !tellsMore.MatchString(out):
-		a.T.Errorf("it failed, is done all the same, and does not say so")
+		a.Lab.T.Errorf("it failed, is done all the same, and does not say so")
 	}
 }

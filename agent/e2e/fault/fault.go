@@ -65,7 +65,7 @@ var faults = []fault{
 	{name: "client stalls, then gone", action: "hold", on: inPush, kills: true, held: func(b *bench, a *lab.App, p *attempt) {
 		p.Signal(unix.SIGSTOP)
 		b.release()
-		lab.WaitFor(a.T, "no hook runs", func() bool { return len(b.Processes("pre-receive"))+len(b.Processes("post-receive")) == 0 })
+		lab.WaitFor(a.Lab.T, "no hook runs", func() bool { return len(b.Processes("pre-receive"))+len(b.Processes("post-receive")) == 0 })
 		p.Signal(unix.SIGKILL)
 		<-p.Process.Done
 	}},
@@ -80,18 +80,18 @@ var faults = []fault{
 	{name: "engine paused", action: "hold", on: named, ended: passing, held: func(b *bench, a *lab.App, p *attempt) {
 		b.relay.set(relayStall)
 		b.release()
-		lab.WaitFor(a.T, "somebody waits for the engine", func() bool { return b.relay.struck() || p.Ended() })
+		lab.WaitFor(a.Lab.T, "somebody waits for the engine", func() bool { return b.relay.struck() || p.Ended() })
 		b.relay.set(relayPass)
 	}},
 	{name: "nginx down", action: "hold", on: named, outage: true, held: func(b *bench, _ *lab.App, _ *attempt) { b.Nginx.Kill() },
 		ended: func(b *bench, _ *lab.App) { b.Nginx.Start() }},
 	{name: "nginx rejects", action: "hold", on: named,
 		held: func(b *bench, a *lab.App, _ *attempt) {
-			lab.Must(a.T, os.WriteFile(b.badConfig(), []byte("no such directive;\n"), 0o644))
+			lab.Must(a.Lab.T, os.WriteFile(b.badConfig(), []byte("no such directive;\n"), 0o644))
 		},
-		ended: func(b *bench, a *lab.App) { lab.Must(a.T, os.Remove(b.badConfig())) }},
+		ended: func(b *bench, a *lab.App) { lab.Must(a.Lab.T, os.Remove(b.badConfig())) }},
 	{name: "another push", action: "hold", on: existing, other: true, held: func(b *bench, a *lab.App, p *attempt) {
-		b.meanwhile(a, p, func() *lab.Process { return pushes(a, lab.Files{"version": "another " + a.T.Name()}).Process })
+		b.meanwhile(a, p, func() *lab.Process { return pushes(a, lab.Files{"version": "another " + a.Lab.T.Name()}).Process })
 	}},
 	{name: "ps:scale at the same time", action: "hold", on: existing, other: true, held: besides("ps:scale", "APP", "worker=2")},
 	{name: "config:set at the same time", action: "hold", on: existing, other: true, held: besides("config:set", "APP", "OTHER=1")},
@@ -121,7 +121,7 @@ func (b *bench) badConfig() string { return filepath.Join(b.Nginx.Etc, "conf.d",
 // besides runs a command while the operation is held.
 func besides(words ...string) func(*bench, *lab.App, *attempt) {
 	return func(b *bench, a *lab.App, p *attempt) {
-		b.meanwhile(a, p, func() *lab.Process { return a.Start(a.Command(a.Words(strings.Join(words, " "))...)) })
+		b.meanwhile(a, p, func() *lab.Process { return a.Lab.Start(a.Lab.Command(a.Words(strings.Join(words, " "))...)) })
 	}
 }
 
@@ -131,7 +131,7 @@ func (b *bench) meanwhile(a *lab.App, p *attempt, start func() *lab.Process) {
 	asking := func() int { return b.countReached("/lock-asked#1") }
 	before := asking()
 	other := start()
-	lab.WaitFor(a.T, "the other one waits for the lock, or has ended", func() bool { return asking() > before || other.Ended() })
+	lab.WaitFor(a.Lab.T, "the other one waits for the lock, or has ended", func() bool { return asking() > before || other.Ended() })
 	b.release()
 	p.Wait()
 	other.Wait()

@@ -51,5 +51,5 @@ func KilledAfter(c *lab.Process, l *lab.Lab, n int) bool {
 
 // Idle reports whether no process of a push is left.
 func Idle(a *lab.App) bool {
-	return len(a.Processes("shell"))+len(a.Processes("receive-pack"))+len(a.Processes("pre-receive"))+len(a.Processes("post-receive")) == 0
+	return len(a.Lab.Processes("shell"))+len(a.Lab.Processes("receive-pack"))+len(a.Lab.Processes("pre-receive"))+len(a.Lab.Processes("post-receive")) == 0
 }

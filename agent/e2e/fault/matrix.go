@@ -185,7 +185,7 @@ func (b *bench) subject(op *operation) *lab.App {
 	a := b.Lab.App(appFiles)
 	if op == nil || !op.pushes() {
 		a.Push(nil)
-		a.Dokku("ps:scale", a.Name, "worker=1")
+		a.Lab.Dokku("ps:scale", a.Name, "worker=1")
 		restsNow(a)
 	}
 	return a
@@ -214,7 +214,7 @@ func (x *Matrix) run(t *testing.T, c cell) {
 	b, a := x.take(t)
 	if c.op.own() {
 		a = b.subject(&c.op)
-		defer func() { a.Try("apps:destroy", a.Name, "--force") }()
+		defer func() { a.Lab.Try("apps:destroy", a.Name, "--force") }()
 	}
 	if c.op.Before != "" {
 		has(a, c.op.Before)

@@ -49,12 +49,12 @@ type attempt struct {
 
 // start starts the operation on an app that is at rest.
 func (o operation) start(a *lab.App) *attempt {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	switch o.Line() {
 	case "push next":
-		return pushes(a, lab.Files{"version": a.T.Name()})
+		return pushes(a, lab.Files{"version": a.Lab.T.Name()})
 	case "push broken":
-		p := pushes(a, lab.Files{"Procfile": "web: /server -exit=1\nworker: /server -port=\n", "version": a.T.Name()})
+		p := pushes(a, lab.Files{"Procfile": "web: /server -exit=1\nworker: /server -port=\n", "version": a.Lab.T.Name()})
 		p.rejects = true
 		return p
 	}
@@ -66,18 +66,18 @@ func (o operation) start(a *lab.App) *attempt {
 	}
 	words := agenttest.Words(o.Line(), a.Name, name, fmt.Sprint(a.State().Current))
 	p.done = func() bool { return holds(a, words) }
-	p.Process = a.Start(a.Command(words...))
+	p.Process = a.Lab.Start(a.Lab.Command(words...))
 	return p
 }
 
 // holds reports whether the app is as a command has asked for.
 func holds(a *lab.App, words []string) bool {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	switch words[0] {
 	case "apps:destroy":
 		return !lab.Exists(a.Dir())
 	case "apps:rename":
-		return lab.Exists(filepath.Join(a.Root, words[2]))
+		return lab.Exists(filepath.Join(a.Lab.Root, words[2]))
 	case "ps:scale":
 		typ, n, _ := strings.Cut(words[2], "=")
 		return fmt.Sprint(a.State().Scale[typ]) == n
@@ -85,13 +85,13 @@ func holds(a *lab.App, words []string) bool {
 		key, value, _ := strings.Cut(words[2], "=")
 		return config(a)[key] == value
 	}
-	a.T.Fatalf("the matrix cannot tell whether %v is done", words)
+	a.Lab.T.Fatalf("the matrix cannot tell whether %v is done", words)
 	return false
 }
 
 // pushes starts a push of a commit on top of what the server has.
 func pushes(a *lab.App, f lab.Files) *attempt {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	if tip := a.Tip("main"); tip != "" {
 		a.Git("reset", "-q", "--hard", tip)
 	}
@@ -101,32 +101,32 @@ func pushes(a *lab.App, f lab.Files) *attempt {
 
 // has sees to it that so many processes of a type run, "web=1".
 func has(a *lab.App, count string) {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	typ, n, _ := strings.Cut(count, "=")
 	if fmt.Sprint(a.State().Scale[typ]) != n {
-		a.Dokku("ps:scale", a.Name, count)
+		a.Lab.Dokku("ps:scale", a.Name, count)
 		restsNow(a)
 	}
 }
 
 // config is the app's own.
 func config(a *lab.App) map[string]string {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	var st struct{ Config map[string]string }
-	lab.Must(a.T, json.Unmarshal(a.Read("dokku", "state.json"), &st))
+	lab.Must(a.Lab.T, json.Unmarshal(a.Read("dokku", "state.json"), &st))
 	return st.Config
 }
 
 // asked is what a push must leave as it is that is not accepted (I8), as text.
 func asked(a *lab.App) string {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	if !lab.Exists(a.Dir()) {
 		return ""
 	}
 	var st map[string]any
-	lab.Must(a.T, json.Unmarshal(a.Read("dokku", "state.json"), &st))
+	lab.Must(a.Lab.T, json.Unmarshal(a.Read("dokku", "state.json"), &st))
 	maps.DeleteFunc(st, func(k string, _ any) bool { return k == "staged" || k == "retiring" || k == "version" })
 	data, err := json.Marshal(st)
-	lab.Must(a.T, err)
+	lab.Must(a.Lab.T, err)
 	return string(data)
 }

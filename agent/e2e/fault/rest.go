@@ -47,7 +47,7 @@ func unrest(a *lab.App) error {
 // busy returns an error while a process of a push is left.
 func busy(a *lab.App) error {
 	for _, kind := range everybody {
-		if pids := a.Processes(kind); len(pids) > 0 {
+		if pids := a.Lab.Processes(kind); len(pids) > 0 {
 			return fmt.Errorf("of the push are left: %s %v", kind, pids)
 		}
 	}
@@ -100,7 +100,7 @@ func processesRest(a *lab.App, st lab.AppState) error {
 // resourcesRest compares the engine's images and networks with the kept releases'
 // (I5).
 func resourcesRest(a *lab.App, current int) error {
-	ctx, docker := a.T.Context(), a.Tools.Docker
+	ctx, docker := a.Lab.T.Context(), a.Lab.Tools.Docker
 	want, have := map[string]bool{}, map[string]bool{}
 	files, err := filepath.Glob(a.Dir("dokku", "releases", "*.json"))
 	for _, path := range files {
@@ -138,7 +138,7 @@ func resourcesRest(a *lab.App, current int) error {
 
 // filesRest looks for what writers leave who are killed.
 func filesRest(a *lab.App) error {
-	for _, dir := range []string{a.Dir("dokku"), a.Dir("dokku", "releases"), filepath.Join(a.Root, ".dokku")} {
+	for _, dir := range []string{a.Dir("dokku"), a.Dir("dokku", "releases"), filepath.Join(a.Lab.Root, ".dokku")} {
 		left, err := filepath.Glob(filepath.Join(dir, ".*.json[0-9]*"))
 		if err != nil || len(left) > 0 {
 			return fmt.Errorf("left are %v, %v", left, err)
@@ -162,7 +162,7 @@ func gitRest(a *lab.App) error {
 // have died with it (I9).
 func unlocked(a *lab.App) error {
 	for _, name := range []string{"locks/" + a.Name, "locks/_domains", "locks/_server", "pushes/" + a.Name, "nginx/lock"} {
-		f, err := os.Open(filepath.Join(a.Root, ".dokku", name))
+		f, err := os.Open(filepath.Join(a.Lab.Root, ".dokku", name))
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}
@@ -181,15 +181,15 @@ func unlocked(a *lab.App) error {
 
 // restsNow runs commands until the app is at rest, without an agent.
 func restsNow(a *lab.App) {
-	a.T.Helper()
-	waitForRest(a, func() { a.Try("ps:restore", a.Name) })
+	a.Lab.T.Helper()
+	waitForRest(a, func() { a.Lab.Try("ps:restore", a.Name) })
 }
 
 // waitForRest waits until the app is at rest, as the agent has to see to within half
 // a minute (I9); meanwhile it does something again and again.
 func waitForRest(a *lab.App, do func()) {
-	a.T.Helper()
-	waitSlowly(a.T, func() error { do(); return unrest(a) })
+	a.Lab.T.Helper()
+	waitSlowly(a.Lab.T, func() error { do(); return unrest(a) })
 }
 
 // waitSlowly waits until ok returns nil. What it asks takes the machine some work.

@@ -19,7 +19,7 @@ import (
 
 // An App is an app of the lab, with the client's clone of its repository.
 type App struct {
-	*Lab
+	Lab  *Lab
 	Name string
 	Work string // the clone
 }
@@ -55,8 +55,8 @@ func (a *App) With(t *testing.T) *App { return &App{a.Lab.With(t), a.Name, a.Wor
 func (a *App) Client(args ...string) *exec.Cmd {
 	cmd := exec.Command("git", args...)
 	cmd.Dir = a.Work
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + a.Front.Home, "GIT_CONFIG_NOSYSTEM=1",
-		"GIT_SSH_COMMAND=" + strings.Join(a.Front.SSH, " "), "GIT_ALLOW_PROTOCOL=file:ssh",
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + a.Lab.Front.Home, "GIT_CONFIG_NOSYSTEM=1",
+		"GIT_SSH_COMMAND=" + strings.Join(a.Lab.Front.SSH, " "), "GIT_ALLOW_PROTOCOL=file:ssh",
 		"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.com"}
 	return cmd
 }
@@ -64,25 +64,25 @@ func (a *App) Client(args ...string) *exec.Cmd {
 // Git runs a git command in the clone and returns its trimmed output. The command must
 // succeed.
 func (a *App) Git(args ...string) string {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	out, err := a.Client(args...).CombinedOutput()
 	if err != nil {
-		a.T.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
+		a.Lab.T.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 	return strings.TrimSpace(string(out))
 }
 
 // Commit commits the files and returns the new revision.
 func (a *App) Commit(f Files) string {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	for name, text := range f {
 		path := filepath.Join(a.Work, name)
 		if text == "" {
-			Must(a.T, os.Remove(path))
+			Must(a.Lab.T, os.Remove(path))
 			continue
 		}
-		Must(a.T, os.MkdirAll(filepath.Dir(path), 0o700))
-		Must(a.T, os.WriteFile(path, []byte(text), 0o600))
+		Must(a.Lab.T, os.MkdirAll(filepath.Dir(path), 0o700))
+		Must(a.Lab.T, os.WriteFile(path, []byte(text), 0o600))
 	}
 	a.Git("add", "-A")
 	a.Git("commit", "-q", "--allow-empty", "-m", "change")
@@ -90,28 +90,28 @@ func (a *App) Commit(f Files) string {
 }
 
 // Remote is the ssh URL of the app.
-func (a *App) Remote() string { return a.Front.URL + "/" + a.Name }
+func (a *App) Remote() string { return a.Lab.Front.URL + "/" + a.Name }
 
 // Pushing starts a push to the app.
 func (a *App) Pushing(args ...string) *Process {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	if len(args) == 0 {
 		args = []string{"main"}
 	}
-	return a.Start(a.Client(append([]string{"push", a.Remote()}, args...)...))
+	return a.Lab.Start(a.Client(append([]string{"push", a.Remote()}, args...)...))
 }
 
 // Push commits the files, unless they are nil, and pushes. The push must move main. Push
 // returns its output.
 func (a *App) Push(f Files) string {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	rev := a.Git("rev-parse", "HEAD")
 	if f != nil {
 		rev = a.Commit(f)
 	}
 	out := a.Pushing().Succeeds()
 	if tip := a.Tip("main"); tip != rev {
-		a.T.Fatalf("main is at %s after the push of %s:\n%s", tip, rev, out)
+		a.Lab.T.Fatalf("main is at %s after the push of %s:\n%s", tip, rev, out)
 	}
 	return out
 }
@@ -119,12 +119,12 @@ func (a *App) Push(f Files) string {
 // Rejected commits the files and pushes them. The push must fail and change nothing.
 // Rejected takes the commit back and returns the push's output.
 func (a *App) Rejected(f Files) string {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	before := a.Everything()
 	a.Commit(f)
 	out := a.Pushing().Fails()
 	if after := a.Everything(); after != before {
-		a.T.Fatalf("a rejected push changes something. Before:\n%s\nafter:\n%s\nit printed:\n%s", before, after, out)
+		a.Lab.T.Fatalf("a rejected push changes something. Before:\n%s\nafter:\n%s\nit printed:\n%s", before, after, out)
 	}
 	a.Git("reset", "-q", "--hard", "HEAD~1")
 	return out
@@ -133,31 +133,31 @@ func (a *App) Rejected(f Files) string {
 // Everything is the state that a rejected push must not change, as text: main, settings,
 // route, releases and resources.
 func (a *App) Everything() string {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	if !Exists(a.Dir()) {
 		return "no app\n" + a.Resources()
 	}
 	var state map[string]any
-	Must(a.T, json.Unmarshal(a.Read("dokku", "state.json"), &state))
+	Must(a.Lab.T, json.Unmarshal(a.Read("dokku", "state.json"), &state))
 	delete(state, "retiring")
 	asked, err := json.Marshal(state)
-	Must(a.T, err)
-	route, _ := os.ReadFile(filepath.Join(a.Root, ".dokku", "nginx", "live", a.Name+".conf"))
+	Must(a.Lab.T, err)
+	route, _ := os.ReadFile(filepath.Join(a.Lab.Root, ".dokku", "nginx", "live", a.Name+".conf"))
 	releases, err := filepath.Glob(a.Dir("dokku", "releases", "*"))
-	Must(a.T, err)
+	Must(a.Lab.T, err)
 	return fmt.Sprintf("main %s\n%s\n%s%s\n%s", a.Tip("main"), asked, route, strings.Join(releases, "\n"), a.Resources())
 }
 
 // Dir is a path in the app's folder on the server.
 func (a *App) Dir(elem ...string) string {
-	return filepath.Join(append([]string{a.Root, a.Name}, elem...)...)
+	return filepath.Join(append([]string{a.Lab.Root, a.Name}, elem...)...)
 }
 
 // Read reads a file of the app's on the server.
 func (a *App) Read(elem ...string) []byte {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	data, err := os.ReadFile(a.Dir(elem...))
-	Must(a.T, err)
+	Must(a.Lab.T, err)
 	return data
 }
 
@@ -178,23 +178,23 @@ func ReadTip(a *App) string {
 
 // Get asks the app for a path through nginx, by its name.
 func (a *App) Get(path string) (status int, body string) {
-	a.T.Helper()
-	return a.Nginx.Get(a.Name+".e2e.test", path)
+	a.Lab.T.Helper()
+	return a.Lab.Nginx.Get(a.Name+".e2e.test", path)
 }
 
 // Serves fails the test unless the app answers with the revision.
 func (a *App) Serves(rev string) {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	status, body := a.Get("/")
 	if status != 200 || !strings.HasPrefix(body, rev+" web.") {
-		a.T.Fatalf("the app answers %d %q, want revision %s", status, body, rev)
+		a.Lab.T.Fatalf("the app answers %d %q, want revision %s", status, body, rev)
 	}
 }
 
 // Upstreams are the addresses to which nginx passes the app's requests.
 func (a *App) Upstreams() []netip.AddrPort {
-	a.T.Helper()
-	f, err := os.Open(filepath.Join(a.Root, ".dokku", "nginx", "live", a.Name+".conf"))
+	a.Lab.T.Helper()
+	f, err := os.Open(filepath.Join(a.Lab.Root, ".dokku", "nginx", "live", a.Name+".conf"))
 	if err != nil {
 		return nil
 	}
@@ -203,7 +203,7 @@ func (a *App) Upstreams() []netip.AddrPort {
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		if mark, ok := strings.CutPrefix(lines.Text(), "# route "); ok {
 			var r struct{ Upstreams []netip.AddrPort }
-			Must(a.T, json.Unmarshal([]byte(mark), &r))
+			Must(a.Lab.T, json.Unmarshal([]byte(mark), &r))
 			list = r.Upstreams
 		}
 	}
@@ -221,9 +221,9 @@ type AppState struct {
 
 // State reads the app's state.json, which must exist.
 func (a *App) State() AppState {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	st, err := a.ReadState()
-	Must(a.T, err)
+	Must(a.Lab.T, err)
 	return st
 }
 
@@ -260,8 +260,8 @@ func (a *App) Ask(address, path string) (status int, body string, err error) {
 // Renamed returns the app under a new name, without renaming it on the server. The lab
 // removes the resources of both names.
 func (a *App) Renamed() *App {
-	*a.Apps++
-	return &App{a.Lab, a.AppName(*a.Apps), a.Work}
+	*a.Lab.Apps++
+	return &App{a.Lab, a.Lab.AppName(*a.Lab.Apps), a.Work}
 }
 
 // Words splits a command line into arguments; APP stands for the app's name.

@@ -17,18 +17,18 @@ import (
 // Resources lists the containers, networks and images with the app's label, a line
 // each, without the containers that retire.
 func (a *App) Resources() string {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	var lines []string
 	for _, i := range a.Serving() {
 		lines = append(lines, "container "+i.ID+" "+i.Names[0]+" "+i.State)
 	}
-	networks, err := a.Tools.Docker.NetworkList(a.T.Context(), network.ListOptions{Filters: a.Label()})
-	Must(a.T, err)
+	networks, err := a.Lab.Tools.Docker.NetworkList(a.Lab.T.Context(), network.ListOptions{Filters: a.Label()})
+	Must(a.Lab.T, err)
 	for _, n := range networks {
 		lines = append(lines, "network "+n.ID)
 	}
-	images, err := a.Tools.Docker.ImageList(a.T.Context(), image.ListOptions{Filters: a.Label()})
-	Must(a.T, err)
+	images, err := a.Lab.Tools.Docker.ImageList(a.Lab.T.Context(), image.ListOptions{Filters: a.Label()})
+	Must(a.Lab.T, err)
 	for _, i := range images {
 		lines = append(lines, "image "+i.ID)
 	}
@@ -43,16 +43,16 @@ func (a *App) Label() filters.Args {
 
 // Containers lists all containers of the app, by name.
 func (a *App) Containers() []container.Summary {
-	a.T.Helper()
-	list, err := a.Tools.Docker.ContainerList(a.T.Context(), container.ListOptions{All: true, Filters: a.Label()})
-	Must(a.T, err)
+	a.Lab.T.Helper()
+	list, err := a.Lab.Tools.Docker.ContainerList(a.Lab.T.Context(), container.ListOptions{All: true, Filters: a.Label()})
+	Must(a.Lab.T, err)
 	slices.SortFunc(list, func(x, y container.Summary) int { return strings.Compare(x.Names[0], y.Names[0]) })
 	return list
 }
 
 // Serving lists the containers without those that retire.
 func (a *App) Serving() []container.Summary {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	if !Exists(a.Dir()) {
 		return a.Containers()
 	}
@@ -66,7 +66,7 @@ func (a *App) Serving() []container.Summary {
 // Instances returns the ids of the running containers by their process, "web.1". A
 // container that retires has another name and is not among them.
 func (a *App) Instances() map[string]string {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	ids := map[string]string{}
 	for _, c := range a.Containers() {
 		if dyno := c.Labels[engine.LabelDyno]; c.State == "running" && c.Names[0] == "/"+a.Name+"."+dyno {
@@ -78,7 +78,7 @@ func (a *App) Instances() map[string]string {
 
 // Runs fails the test unless exactly these processes run, beside those that retire.
 func (a *App) Runs(processes ...string) {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	var have []string
 	for _, c := range a.Serving() {
 		have = append(have, strings.TrimPrefix(c.Names[0], "/"+a.Name+".")+" "+c.State)
@@ -89,14 +89,14 @@ func (a *App) Runs(processes ...string) {
 	}
 	slices.Sort(want)
 	if !slices.Equal(have, want) {
-		a.T.Fatalf("these containers exist: %q, want %q", have, want)
+		a.Lab.T.Fatalf("these containers exist: %q, want %q", have, want)
 	}
 }
 
 // Rests waits until only the kept images are left of older releases.
 func (a *App) Rests() {
-	a.T.Helper()
-	WaitFor(a.T, "no process retires", func() bool {
+	a.Lab.T.Helper()
+	WaitFor(a.Lab.T, "no process retires", func() bool {
 		st := a.State()
 		return len(st.Retiring) == 0 && st.Staged == nil && len(a.Instances()) == len(a.Containers()) && a.keepsImages()
 	})
@@ -104,11 +104,11 @@ func (a *App) Rests() {
 
 // keepsImages reports whether there are no more images than kept releases.
 func (a *App) keepsImages() bool {
-	a.T.Helper()
-	images, err := a.Tools.Docker.ImageList(a.T.Context(), image.ListOptions{Filters: a.Label()})
-	Must(a.T, err)
+	a.Lab.T.Helper()
+	images, err := a.Lab.Tools.Docker.ImageList(a.Lab.T.Context(), image.ListOptions{Filters: a.Label()})
+	Must(a.Lab.T, err)
 	releases, err := filepath.Glob(a.Dir("dokku", "releases", "*.json"))
-	Must(a.T, err)
+	Must(a.Lab.T, err)
 	return len(images) <= len(releases)
 }
 
@@ -133,15 +133,15 @@ func (l *Lab) RemoveAll(name string) {
 // Left lists the containers and networks with the app's label, and the images with its
 // name. Images keep the label of a former name, so their label does not count.
 func (a *App) Left() string {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	var lines []string
 	for line := range strings.SplitSeq(a.Resources(), "\n") {
 		if line != "" && !strings.HasPrefix(line, "image ") {
 			lines = append(lines, line)
 		}
 	}
-	named, err := a.Tools.Docker.ImageList(a.T.Context(), image.ListOptions{Filters: filters.NewArgs(filters.Arg("reference", "dokku/"+a.Name))})
-	Must(a.T, err)
+	named, err := a.Lab.Tools.Docker.ImageList(a.Lab.T.Context(), image.ListOptions{Filters: filters.NewArgs(filters.Arg("reference", "dokku/"+a.Name))})
+	Must(a.Lab.T, err)
 	for _, i := range named {
 		lines = append(lines, "image "+i.ID)
 	}
@@ -150,17 +150,17 @@ func (a *App) Left() string {
 
 // Image is the id of the image that a process runs.
 func (a *App) Image(dyno string) string {
-	a.T.Helper()
-	i, err := a.Tools.Docker.ContainerInspect(a.T.Context(), a.Instances()[dyno])
-	Must(a.T, err)
+	a.Lab.T.Helper()
+	i, err := a.Lab.Tools.Docker.ContainerInspect(a.Lab.T.Context(), a.Instances()[dyno])
+	Must(a.Lab.T, err)
 	return i.Image
 }
 
 // StopAll ends all processes through the engine, as a reboot does.
 func (a *App) StopAll() {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	for _, id := range a.Instances() {
-		Must(a.T, a.Tools.Docker.ContainerKill(a.T.Context(), id, "TERM"))
+		Must(a.Lab.T, a.Lab.Tools.Docker.ContainerKill(a.Lab.T.Context(), id, "TERM"))
 	}
-	WaitFor(a.T, "all processes have ended", func() bool { return len(a.Instances()) == 0 })
+	WaitFor(a.Lab.T, "all processes have ended", func() bool { return len(a.Instances()) == 0 })
 }

@@ -96,7 +96,7 @@ func WithShell(t *testing.T, l *Lab) Files {
 
 // OneOffs are the names of the one-off containers that exist.
 func (a *App) OneOffs() (names []string) {
-	a.T.Helper()
+	a.Lab.T.Helper()
 	for _, c := range a.Containers() {
 		if c.Labels["com.dokku.container-type"] == "run" {
 			names = append(names, strings.TrimPrefix(c.Names[0], "/"))
@@ -107,8 +107,8 @@ func (a *App) OneOffs() (names []string) {
 
 // NoOneOffs waits until no one-off container is left.
 func (a *App) NoOneOffs() {
-	a.T.Helper()
-	WaitFor(a.T, "no one-off container is left", func() bool { return len(a.OneOffs()) == 0 })
+	a.Lab.T.Helper()
+	WaitFor(a.Lab.T, "no one-off container is left", func() bool { return len(a.OneOffs()) == 0 })
 }
 
 // Split runs a command and returns its standard output and standard error apart.

@@ -19,7 +19,7 @@ const (
 
 // An App changes while it is under load, and records how.
 type App struct {
-	*lab.App
+	App *lab.App
 	*History
 	config  int
 	scales  int
@@ -47,8 +47,8 @@ func NewApp(l *lab.Lab) *App {
 	a := l.App(lab.Files{"CHECKS": "WAIT=5\nATTEMPTS=2\n/\n"})
 	a.Commit(lab.Files{"Procfile": fmt.Sprintf("web: /server -warm-up=200ms -name=%s\nworker: /server -port=\n", a.Name)})
 	a.Push(nil)
-	a.Dokku("ps:scale", a.Name, "web=2", "worker=1")
-	a.Dokku("config:set", a.Name, "GREETING=0")
+	a.Lab.Dokku("ps:scale", a.Name, "web=2", "worker=1")
+	a.Lab.Dokku("config:set", a.Name, "GREETING=0")
 	h := Watch(a)
 	h.versions[0].config = "0"
 	return &App{App: a, History: h, Done: map[string]int{}}
@@ -63,16 +63,16 @@ func (a *App) With(t *testing.T) *App {
 // Round does the nth round of changes: a deploy, then a rejected one or a ps:scale, and
 // every fifth time a config:set.
 func (a *App) Round(n int) {
-	a.T.Helper()
+	a.App.Lab.T.Helper()
 	a.change("deploys", func() {
-		lab.Contains(a.T, a.Push(lab.Files{"version": fmt.Sprint(n)}), "Application deployed")
+		lab.Contains(a.App.Lab.T, a.App.Push(lab.Files{"version": fmt.Sprint(n)}), "Application deployed")
 		a.returned(a.App)
 	})
 	if n%2 == 1 {
 		a.refuse(n/2 + n/8)
 	} else {
 		a.change("scalings", func() {
-			a.Dokku("ps:scale", a.Name, fmt.Sprintf("web=%d", []int{3, 1, 2}[a.scales%3]))
+			a.App.Lab.Dokku("ps:scale", a.App.Name, fmt.Sprintf("web=%d", []int{3, 1, 2}[a.scales%3]))
 			a.scales++
 		})
 	}
@@ -80,7 +80,7 @@ func (a *App) Round(n int) {
 		a.change("configs", func() {
 			a.config++
 			a.configured(fmt.Sprint(a.config))
-			a.Dokku("config:set", a.Name, fmt.Sprintf("GREETING=%d", a.config))
+			a.App.Lab.Dokku("config:set", a.App.Name, fmt.Sprintf("GREETING=%d", a.config))
 			a.returned(a.App)
 		})
 	}
@@ -88,7 +88,7 @@ func (a *App) Round(n int) {
 
 // change does what replaces processes or takes some away.
 func (a *App) change(kind string, do func()) {
-	a.T.Helper()
+	a.App.Lab.T.Helper()
 	begun := time.Now()
 	do()
 	a.changes = append(a.changes, change{begun, time.Now()})
@@ -97,32 +97,32 @@ func (a *App) change(kind string, do func()) {
 
 // refuse pushes what has to be rejected.
 func (a *App) refuse(n int) {
-	a.T.Helper()
+	a.App.Lab.T.Helper()
 	r := refusals[n%len(refusals)]
 	f := lab.Files{"version": fmt.Sprint("rejected ", n)}
 	for name, text := range r.files {
 		f[name] = filled(a.App, text)
 	}
-	live := a.Tip("main")
-	a.Commit(f)
-	out := a.Pushing().Fails()
-	lab.Contains(a.T, out, r.says)
-	if tip := a.Tip("main"); tip != live {
-		a.T.Fatalf("a rejected push moves main:\n%s", out)
+	live := a.App.Tip("main")
+	a.App.Commit(f)
+	out := a.App.Pushing().Fails()
+	lab.Contains(a.App.Lab.T, out, r.says)
+	if tip := a.App.Tip("main"); tip != live {
+		a.App.Lab.T.Fatalf("a rejected push moves main:\n%s", out)
 	}
-	a.Git("reset", "-q", "--hard", live)
+	a.App.Git("reset", "-q", "--hard", live)
 	a.Done["rejected"]++
 }
 
 // filled puts the lab's base image and the app's name into a file's text.
 func filled(a *lab.App, text string) string {
-	return strings.NewReplacer("BASE", a.Tools.Base, "NAME", a.Name).Replace(text)
+	return strings.NewReplacer("BASE", a.Lab.Tools.Base, "NAME", a.Name).Replace(text)
 }
 
 func names(apps []*App) string {
 	var list []string
 	for _, a := range apps {
-		list = append(list, a.Name)
+		list = append(list, a.App.Name)
 	}
 	return strings.Join(list, ",")
 }

@@ -85,11 +85,11 @@ func measureEngine(l *lab.Lab, m amounts, apps []*Soaked) {
 	var containers, images, links, rules int
 	var bridges []string
 	for _, a := range apps {
-		containers += len(a.Containers())
-		labelled, err := l.Tools.Docker.ImageList(l.T.Context(), image.ListOptions{Filters: a.Label()})
+		containers += len(a.App.Containers())
+		labelled, err := l.Tools.Docker.ImageList(l.T.Context(), image.ListOptions{Filters: a.App.Label()})
 		lab.Must(l.T, err)
 		images += len(labelled)
-		networks, err := l.Tools.Docker.NetworkList(l.T.Context(), network.ListOptions{Filters: a.Label()})
+		networks, err := l.Tools.Docker.NetworkList(l.T.Context(), network.ListOptions{Filters: a.App.Label()})
 		lab.Must(l.T, err)
 		for _, n := range networks {
 			bridges = append(bridges, n.Options["com.docker.network.bridge.name"])
@@ -135,9 +135,9 @@ func dangling(l *lab.Lab, apps []*Soaked) int {
 
 // measure counts what the app has below the root.
 func (a *Soaked) measure(m amounts, prefix string) {
-	a.T.Helper()
-	out, err := exec.Command("git", "--git-dir", a.Dir(), "count-objects", "-v").Output()
-	lab.Must(a.T, err)
+	a.App.Lab.T.Helper()
+	out, err := exec.Command("git", "--git-dir", a.App.Dir(), "count-objects", "-v").Output()
+	lab.Must(a.App.Lab.T, err)
 	git := map[string]int{}
 	for line := range strings.Lines(string(out)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
@@ -148,9 +148,9 @@ func (a *Soaked) measure(m amounts, prefix string) {
 	m[prefix+"loose git objects"] = amount{value: git["count"], slack: objects, most: 3000}
 	m[prefix+"git packs"] = amount{value: git["packs"], slack: a.Deploys, most: 80}
 	m[prefix+"git garbage"] = amount{value: git["garbage"]}
-	m[prefix+"releases"] = amount{value: entries(a.Dir("dokku", "releases")), most: Kept}
-	m[prefix+"logs of deploys"] = amount{value: entries(a.Dir("dokku", "deploys")), slack: a.Deploys + a.Rejects, most: 20}
-	files, size := usage(a.Dir(), "objects", "deploys")
+	m[prefix+"releases"] = amount{value: entries(a.App.Dir("dokku", "releases")), most: Kept}
+	m[prefix+"logs of deploys"] = amount{value: entries(a.App.Dir("dokku", "deploys")), slack: a.Deploys + a.Rejects, most: 20}
+	files, size := usage(a.App.Dir(), "objects", "deploys")
 	m[prefix+"other files"] = amount{value: files, slack: 2} // packed-refs and info/refs, once git has packed
 	m[prefix+"bytes of other files"] = amount{value: size, slack: soakReflog*a.Deploys + soakState}
 }

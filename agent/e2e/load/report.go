@@ -95,12 +95,12 @@ func (a *App) judge(t *testing.T, r *Report) {
 	versions := a.History.Stop()
 	served := make([]int, len(versions))
 	for _, v := range r.Versions {
-		if v.App != a.Name {
+		if v.App != a.App.Name {
 			continue
 		}
 		n, text := v.wrong(versions)
 		if text != "" {
-			t.Errorf("%s: %d answers to %s: %s", a.Name, v.Answers, v.Kind, text)
+			t.Errorf("%s: %d answers to %s: %s", a.App.Name, v.Answers, v.Kind, text)
 		}
 		if n >= 0 {
 			served[n] += v.Answers
@@ -108,13 +108,13 @@ func (a *App) judge(t *testing.T, r *Report) {
 	}
 	for n, v := range versions {
 		if served[n] == 0 {
-			t.Errorf("revision %s of %s with the config %s never answered: the load proves nothing about it", v.rev, a.Name, v.config)
+			t.Errorf("revision %s of %s with the config %s never answered: the load proves nothing about it", v.rev, a.App.Name, v.config)
 		}
 	}
 	for _, b := range r.Broken {
-		if b.App == a.Name && !a.ended(b) {
+		if b.App == a.App.Name && !a.ended(b) {
 			t.Errorf("a websocket to %s of %s broke at %s, %s after it was opened, and its process was to be kept for %s",
-				b.Rev, a.Name, b.Broke.Format("05.000"), b.Broke.Sub(b.Opened), Retire)
+				b.Rev, a.App.Name, b.Broke.Format("05.000"), b.Broke.Sub(b.Opened), Retire)
 		}
 	}
 }

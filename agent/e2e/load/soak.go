@@ -14,7 +14,7 @@ const Kept = 2
 
 // A Soaked app counts its deploys.
 type Soaked struct {
-	*lab.App
+	App              *lab.App
 	Deploys, Rejects int
 	layer            string // of all its images and of no other lab's
 }
@@ -37,13 +37,13 @@ func Each(t *testing.T, apps []*Soaked, do func(*Soaked)) {
 		for n, a := range apps {
 			t.Run(fmt.Sprint(n+1), func(t *testing.T) {
 				t.Parallel()
-				a.App = a.With(t)
+				a.App = a.App.With(t)
 				do(a)
 			})
 		}
 	})
 	for _, a := range apps {
-		a.App = a.With(t)
+		a.App = a.App.With(t)
 	}
 	if t.Failed() {
 		t.FailNow()
@@ -52,17 +52,17 @@ func Each(t *testing.T, apps []*Soaked, do func(*Soaked)) {
 
 // Deploy pushes a new version.
 func (a *Soaked) Deploy() {
-	a.T.Helper()
-	a.Push(lab.Files{"version": a.T.Name() + fmt.Sprint(a.Deploys)})
+	a.App.Lab.T.Helper()
+	a.App.Push(lab.Files{"version": a.App.Lab.T.Name() + fmt.Sprint(a.Deploys)})
 	a.Deploys++
 }
 
 // Reject pushes a version that does not start, and takes the commit back.
 func (a *Soaked) Reject() {
-	a.T.Helper()
-	a.Commit(lab.Files{"Procfile": "web: /server -exit=1\n"})
-	lab.Contains(a.T, a.Pushing().Fails(), "exit code 1")
-	a.Git("reset", "-q", "--hard", "HEAD~1")
+	a.App.Lab.T.Helper()
+	a.App.Commit(lab.Files{"Procfile": "web: /server -exit=1\n"})
+	lab.Contains(a.App.Lab.T, a.App.Pushing().Fails(), "exit code 1")
+	a.App.Git("reset", "-q", "--hard", "HEAD~1")
 	a.Rejects++
 }
 

@@ -33,8 +33,8 @@ type Traffic struct {
 
 // Ask starts traffic, which ends with Check, Answered or the test.
 func Ask(a *lab.App, path string, perSecond int) *Traffic {
-	c := &Traffic{t: a.T, end: make(chan struct{})}
-	address := fmt.Sprintf("127.0.0.1:%d", a.Nginx.Port)
+	c := &Traffic{t: a.Lab.T, end: make(chan struct{})}
+	address := fmt.Sprintf("127.0.0.1:%d", a.Lab.Nginx.Port)
 	one := func() {
 		begun := time.Now()
 		status, body, err := a.Ask(address, path)
@@ -59,7 +59,7 @@ func Ask(a *lab.App, path string, perSecond int) *Traffic {
 			}
 		}
 	})
-	a.T.Cleanup(c.stop)
+	a.Lab.T.Cleanup(c.stop)
 	return c
 }
 

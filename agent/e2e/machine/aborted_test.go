@@ -22,12 +22,12 @@ func TestLockKeepsItsHolder(t *testing.T) {
 	var printed strings.Builder
 	term := event.NewTerminal(&printed, &printed, false)
 	synctest.Test(t, func(t *testing.T) {
-		l, ok, err := m.server.Store.TryLock("shop", "ps:restart")
+		l, ok, err := m.server.Env.Store.TryLock("shop", "ps:restart")
 		if err != nil || !ok {
 			t.Fatal(ok, err)
 		}
 		defer l.Release()
-		before, err := os.ReadFile(m.server.Store.Own("locks", "shop"))
+		before, err := os.ReadFile(m.server.Env.Store.Own("locks", "shop"))
 		if err != nil || !strings.Contains(string(before), "ps:restart") {
 			t.Fatalf("the lock says %q (%v)", before, err)
 		}
@@ -36,7 +36,7 @@ func TestLockKeepsItsHolder(t *testing.T) {
 		if err := m.pushTo(ctx, "shop", h.one, h.two, event.New(term)); err == nil {
 			t.Error("a push goes through beside a restart")
 		}
-		after, err := os.ReadFile(m.server.Store.Own("locks", "shop"))
+		after, err := os.ReadFile(m.server.Env.Store.Own("locks", "shop"))
 		if err != nil || string(after) != string(before) {
 			t.Errorf("the lock says %q, and said %q (%v)", after, before, err)
 		}
@@ -53,13 +53,13 @@ func TestShortWaitIsSilent(t *testing.T) {
 	var printed strings.Builder
 	term := event.NewTerminal(&printed, &printed, false)
 	synctest.Test(t, func(t *testing.T) {
-		l, ok, err := m.server.Store.TryLock("shop", "the agent")
+		l, ok, err := m.server.Env.Store.TryLock("shop", "the agent")
 		if err != nil || !ok {
 			t.Fatal(ok, err)
 		}
 		got := make(chan error)
 		go func() {
-			other, err := m.server.Store.LockApp(t.Context(), "shop", "ps:scale", event.New(term))
+			other, err := m.server.Env.Store.LockApp(t.Context(), "shop", "ps:scale", event.New(term))
 			if err == nil {
 				other.Release()
 			}
@@ -80,7 +80,7 @@ func TestShortWaitIsSilent(t *testing.T) {
 // TestAbortedScaling: what did not come up is not what ps:scale reports.
 func TestAbortedScaling(t *testing.T) {
 	m := newMachine(t, newHistory(t))
-	before, err := m.server.Store.Load("shop")
+	before, err := m.server.Env.Store.Load("shop")
 	if err != nil {
 		t.Fatal(err)
 	}

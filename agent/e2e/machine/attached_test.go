@@ -46,7 +46,7 @@ func (m *machine) withData() (folder string) {
 		m.t.Fatal(err)
 	}
 	folder = filepath.Join(root, "data")
-	err = errors.Join(os.Mkdir(folder, 0o755), m.server.CreateNetwork(ctx, "db"), m.server.Store.UpdateSettings(ctx, func(s *app.Settings) error {
+	err = errors.Join(os.Mkdir(folder, 0o755), m.server.CreateNetwork(ctx, "db"), m.server.Env.Store.UpdateSettings(ctx, func(s *app.Settings) error {
 		s.StorageRoot, s.Network = root, map[string]string{app.NetworkInitial: "db"}
 		return nil
 	}))
@@ -185,7 +185,7 @@ func TestNetworkInUse(t *testing.T) {
 	}
 	refused("in use by all apps (--global)")
 	m.next(func(st *app.State) { st.Network = map[string]string{app.NetworkPostDeploy: "db"} })
-	if err := m.server.Store.UpdateSettings(ctx, func(s *app.Settings) error { s.Network = nil; return nil }); err != nil {
+	if err := m.server.Env.Store.UpdateSettings(ctx, func(s *app.Settings) error { s.Network = nil; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	refused("in use by app shop")
@@ -218,7 +218,7 @@ func TestNetworkInUse(t *testing.T) {
 // image is the id of the app's current image.
 func (m *machine) image() string {
 	m.t.Helper()
-	a, err := m.server.Store.Load("shop")
+	a, err := m.server.Env.Store.Load("shop")
 	if err != nil {
 		m.t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 func TestCleanup(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	ctx := t.Context()
-	a, err := m.server.Store.Load("shop")
+	a, err := m.server.Env.Store.Load("shop")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,7 +55,7 @@ func newMachine(t *testing.T, h history) *machine {
 	m.engine.Behave(behaviour)
 	m.turnOn()
 	ctx := context.Background()
-	if err := m.server.Store.UpdateSettings(ctx, func(s *app.Settings) error {
+	if err := m.server.Env.Store.UpdateSettings(ctx, func(s *app.Settings) error {
 		s.Checks, s.KeepReleases = map[string]string{"default-wait": "0", "wait-to-retire": "0"}, 2
 		return nil
 	}); err != nil {
@@ -64,7 +64,7 @@ func newMachine(t *testing.T, h history) *machine {
 	if err := m.server.Create(ctx, "shop", false); err != nil {
 		t.Fatal(err)
 	}
-	git(t, m.server.Store.Dir("shop"), "fetch", "-q", h.dir, "main")
+	git(t, m.server.Env.Store.Dir("shop"), "fetch", "-q", h.dir, "main")
 	if err := m.push(deploy.ZeroID, h.one); err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func (m *machine) pushTo(ctx context.Context, app, old, new string, log event.Lo
 	p := deploy.Push{App: app, Refs: []deploy.Ref{{Old: old, New: new, Name: "refs/heads/main"}}, Objects: objects}
 	if err := m.server.Prepare(ctx, p, log); err != nil {
 		if objects.ObjectDir != "" && m.powered() == nil {
-			m.server.Store.Disk.RemoveAll(objects.ObjectDir)
+			m.server.Env.Store.Disk.RemoveAll(objects.ObjectDir)
 		}
 		return err
 	}
@@ -227,7 +227,7 @@ func (m *machine) serving() error {
 func (m *machine) atRest() error {
 	ctx := context.Background()
 	name := m.app()
-	a, err := m.server.Store.Load(name)
+	a, err := m.server.Env.Store.Load(name)
 	if err != nil {
 		return err
 	}
@@ -235,7 +235,7 @@ func (m *machine) atRest() error {
 	if err != nil || a.Current.Revision != ref {
 		return fmt.Errorf("the ref says %s, v%d runs %s (%v)", ref, a.State.Current, a.Current.Revision, err)
 	}
-	set, serr := m.server.Store.Settings()
+	set, serr := m.server.Env.Store.Settings()
 	f, err := app.View{App: a, Settings: set}.Formation()
 	err = errors.Join(serr, err)
 	if err != nil {
@@ -278,7 +278,7 @@ func (m *machine) atRest() error {
 }
 
 func (m *machine) onlyKept(o engine.Observed) error {
-	releases, err := m.server.Store.Releases(m.app())
+	releases, err := m.server.Env.Store.Releases(m.app())
 	if err != nil {
 		return err
 	}
@@ -340,7 +340,7 @@ func killed(t *testing.T, h history, k int, stops bool, do func(*machine) error)
 	if err := m.atRest(); err != nil {
 		t.Fatalf("%s: after recovery: %v\n%v", where, err, m.names)
 	}
-	a, _ := m.server.Store.Load(m.app())
+	a, _ := m.server.Env.Store.Load(m.app())
 	if err := m.serving(); err != nil && !a.State.Stopped && !a.State.ProxyDisabled {
 		t.Fatalf("%s: after recovery: %v", where, err)
 	}

@@ -81,8 +81,8 @@ func record(t *testing.T, base *machine, op operation) (*take, error) {
 	}
 	r.packs, r.oldGit = base.packs, base.oldGit
 	r.machine.visit = func(string) error { return nil }
-	r.server.Router, r.server.Store.Fault = r.machine.proxy, nil
-	r.server.Store.Disk = disk.Disk{Watch: func(o disk.Op) { k.Watch(o); k.cut(fmt.Sprintf("what follows %s %s", o.Kind, o.Path)) }}
+	r.server.Env.Router, r.server.Env.Store.Fault = r.machine.proxy, nil
+	r.server.Env.Store.Disk = disk.Disk{Watch: func(o disk.Op) { k.Watch(o); k.cut(fmt.Sprintf("what follows %s %s", o.Kind, o.Path)) }}
 	r.engine.Fail(func(call string, _ ...any) error {
 		if changing[call] {
 			k.cut(call)
@@ -166,7 +166,7 @@ func (c cut) turnedOn(t *testing.T, s disktest.State) (*rig, error) {
 func (r *rig) startUp() (changes int, err error) {
 	r.turnOn()
 	r.machine.visit = func(string) error { return nil }
-	r.server.Store.Fault = nil
+	r.server.Env.Store.Fault = nil
 	count := func(call string) error {
 		if changing[call] {
 			changes++
@@ -176,14 +176,14 @@ func (r *rig) startUp() (changes int, err error) {
 	var mu sync.Mutex
 	r.engine.Fail(func(call string, _ ...any) error { mu.Lock(); defer mu.Unlock(); return count(call) })
 	r.machine.proxy.Fail(func(call, _ string) error { return count(call) })
-	r.server.Store.SweepRoot()
+	r.server.Env.Store.SweepRoot()
 	r.aMinuteLater()
 	for n := range 3 {
 		if err := r.lookFree(n == 0); err != nil {
 			return changes, fmt.Errorf("the agent's look %d: %w", n+1, err)
 		}
 	}
-	r.server.Store.SweepRoot() // removes the folder that a destroy has gone through
+	r.server.Env.Store.SweepRoot() // removes the folder that a destroy has gone through
 	return changes, nil
 }
 
@@ -247,8 +247,8 @@ func (k *take) outcome(r *rig, c cut) error {
 func (r *rig) aMinuteLater() {
 	then := time.Now().Add(-2 * store.ProvisionalAge)
 	app, _ := r.only()
-	if a, err := r.server.Store.Load(app); err == nil && a.State.Provisional {
-		os.Chtimes(r.server.Store.File(app, "state.json"), then, then)
+	if a, err := r.server.Env.Store.Load(app); err == nil && a.State.Provisional {
+		os.Chtimes(r.server.Env.Store.File(app, "state.json"), then, then)
 	}
 }
 
@@ -268,7 +268,7 @@ func (r *rig) connected() error {
 	if err != nil || app == "" {
 		return err
 	}
-	cmd := exec.Command("git", "-C", r.server.Store.Dir(app), "rev-list", "--objects", "--quiet", "--all")
+	cmd := exec.Command("git", "-C", r.server.Env.Store.Dir(app), "rev-list", "--objects", "--quiet", "--all")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("the repository lacks objects: %w: %s", err, out)
 	}

@@ -24,7 +24,7 @@ func (c *crowd) settle() {
 	c.t.Helper()
 	l := c.member(*crowdClients)
 	look := func() {
-		apps, err := l.server.Store.Apps()
+		apps, err := l.server.Env.Store.Apps()
 		for _, app := range apps {
 			_, done, terr := l.server.Tend(context.Background(), app, false, event.Log{})
 			if err = errors.Join(err, terr); !done {
@@ -39,7 +39,7 @@ func (c *crowd) settle() {
 		look()
 	}
 	for _, app := range crowdNames {
-		if a, err := l.server.Store.Load(app); err == nil && a.State.Renamed != nil && a.Current != nil {
+		if a, err := l.server.Env.Store.Load(app); err == nil && a.State.Renamed != nil && a.Current != nil {
 			l.do(agenttest.Command{Verb: "ps:restart", App: app})
 		}
 	}
@@ -104,7 +104,7 @@ func (c *crowd) atRest() {
 func (c *crowd) accounted(name string, rest map[string]bool) error {
 	ctx, s := context.Background(), c.member(0).server
 	live, published, _ := c.proxy.Live(ctx, name)
-	a, err := s.Store.Load(name)
+	a, err := s.Env.Store.Load(name)
 	var none *app.NoAppError
 	if errors.As(err, &none) && !published {
 		return nil
@@ -115,7 +115,7 @@ func (c *crowd) accounted(name string, rest map[string]bool) error {
 	if st := a.State; st.Staged != nil || len(st.Retiring) > 0 || st.Renamed != nil || st.Destroying || st.Provisional {
 		return fmt.Errorf("it is not at rest: %+v", st)
 	}
-	if p, err := s.Store.Problem(name); p != nil || err != nil {
+	if p, err := s.Env.Store.Problem(name); p != nil || err != nil {
 		return fmt.Errorf("a problem is recorded: %+v, %w", p, err)
 	}
 	if a.Current == nil {
@@ -130,9 +130,9 @@ func (c *crowd) deployed(a *app.App, live proxy.Route, rest map[string]bool) err
 	if ref, err := repo.Ref(a.Dir, deploy.Heads+"main"); err != nil || ref != a.Current.Revision {
 		return fmt.Errorf("the ref says %s, v%d runs %s (%w)", ref, a.State.Current, a.Current.Revision, err)
 	}
-	set, serr := s.Store.Settings()
+	set, serr := s.Env.Store.Settings()
 	f, err := app.View{App: a, Settings: set}.FormationWith(a.State.Scale)
-	releases, rerr := s.Store.Releases(a.Name)
+	releases, rerr := s.Env.Store.Releases(a.Name)
 	if err = errors.Join(serr, err, rerr); err != nil || len(releases) > 2 {
 		return fmt.Errorf("%d releases (%w)", len(releases), err)
 	}

@@ -89,7 +89,7 @@ func newCrowd(t *testing.T) *crowd {
 		c.commits = append(c.commits, git(t, dir, "rev-parse", "HEAD"))
 	}
 	git(t, dir, "repack", "-adq")
-	if err := c.member(0).server.Store.UpdateSettings(t.Context(), func(s *app.Settings) error {
+	if err := c.member(0).server.Env.Store.UpdateSettings(t.Context(), func(s *app.Settings) error {
 		s.Checks, s.KeepReleases = map[string]string{"default-wait": "0", "wait-to-retire": "0"}, 2
 		return nil
 	}); err != nil {
@@ -189,7 +189,7 @@ func (l *member) command() agenttest.Command {
 	case "push", agenttest.Lost:
 		c.New = some(l.commits...)
 		if _, looked := l.seen[c.App]; !looked || l.rand.IntN(3) > 0 {
-			l.seen[c.App], _ = repo.Ref(l.server.Store.Dir(c.App), deploy.Heads+"main")
+			l.seen[c.App], _ = repo.Ref(l.server.Env.Store.Dir(c.App), deploy.Heads+"main")
 		}
 		if c.Old = l.seen[c.App]; c.Old == c.New { // git pushes nothing then
 			c.New = l.commits[(slices.Index(l.commits, c.New)+1)%len(l.commits)]
@@ -239,7 +239,7 @@ func errorText(err error) string {
 
 // look reads an app without its lock, as reports do.
 func (l *member) look(name string) (map[string]string, error) {
-	a, err := l.server.Store.Load(name)
+	a, err := l.server.Env.Store.Load(name)
 	var none *app.NoAppError
 	if errors.As(err, &none) {
 		return map[string]string{"exists": "false"}, nil
@@ -309,12 +309,12 @@ func (l *member) domains(c agenttest.Command, st *app.State) error {
 	if slices.Contains(st.Domains, c.Domain) {
 		return nil
 	}
-	apps, err := l.server.Store.Apps()
+	apps, err := l.server.Env.Store.Apps()
 	if err != nil {
 		return err
 	}
 	for _, name := range apps {
-		other, err := l.server.Store.Load(name)
+		other, err := l.server.Env.Store.Load(name)
 		var gone *app.NoAppError
 		switch {
 		case name == c.App || errors.As(err, &gone):
@@ -344,7 +344,7 @@ func (l *member) push(ctx context.Context, c agenttest.Command) (err error) {
 	if old == "" {
 		old = deploy.ZeroID
 	}
-	dir := l.server.Store.Dir(c.App)
+	dir := l.server.Env.Store.Dir(c.App)
 	err = l.server.Prepare(ctx, deploy.Push{App: c.App, Refs: []deploy.Ref{{Old: old, New: c.New, Name: deploy.Heads + "main"}},
 		Objects: source.Options{GitDir: dir, ObjectDir: l.objects}}, event.Log{})
 	if err != nil || c.Verb == agenttest.Lost {

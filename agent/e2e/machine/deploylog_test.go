@@ -20,12 +20,12 @@ func TestDeployLogEndsWithTheError(t *testing.T) {
 	if err := m.push(h.one, git(t, h.dir, "rev-parse", "HEAD")); err == nil {
 		t.Fatal("the push is accepted")
 	}
-	entries, err := os.ReadDir(m.server.Store.File("shop", "deploys"))
+	entries, err := os.ReadDir(m.server.Env.Store.File("shop", "deploys"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	found := slices.ContainsFunc(entries, func(e os.DirEntry) bool {
-		log, err := os.ReadFile(m.server.Store.File("shop", "deploys", e.Name()))
+		log, err := os.ReadFile(m.server.Env.Store.File("shop", "deploys", e.Name()))
 		return err == nil && strings.Contains(string(log), "web=many")
 	})
 	if !found {

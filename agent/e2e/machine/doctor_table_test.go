@@ -71,7 +71,7 @@ var doctorTests = []struct {
 	{name: "a release that cannot be read", stays: true, damage: func(p *patient) { p.write("x", "shop", "dokku", "releases", "1.json") },
 		want: []string{"shop state: cannot read release v1"}},
 	{name: "a repository without a state", stays: true, damage: func(p *patient) {
-		if err := repo.Init(p.server.Store.Disk, p.path("stray"), "/bin/true"); err != nil {
+		if err := repo.Init(p.server.Env.Store.Disk, p.path("stray"), "/bin/true"); err != nil {
 			p.t.Fatal(err)
 		}
 	}, want: []string{"half-made apps: is a repository, but"}},
@@ -183,7 +183,7 @@ func foreign(p *patient, app string) {
 		p.t.Fatal(err)
 	}
 	// A lock of that name: this root had, or was asked for, such an app.
-	if l, ok, err := p.server.Store.TryLock(app, "apps:create"); err == nil && ok {
+	if l, ok, err := p.server.Env.Store.TryLock(app, "apps:create"); err == nil && ok {
 		l.Release()
 	}
 }

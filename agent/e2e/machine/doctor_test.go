@@ -64,10 +64,10 @@ func newPatient(t *testing.T, h history) *patient {
 	binary, err := os.Executable()
 	check(t, err)
 	p.server.Binary = binary
-	check(t, repo.LinkHooks(p.server.Store.Disk, p.server.Store.Dir("shop"), binary))
+	check(t, repo.LinkHooks(p.server.Env.Store.Disk, p.server.Env.Store.Dir("shop"), binary))
 	p.nginx.Proxy = p.proxy
-	p.server.Router = &p.nginx
-	p.agent, _, err = p.server.Store.TryLock(store.AgentLock, "the agent")
+	p.server.Env.Router = &p.nginx
+	p.agent, _, err = p.server.Env.Store.TryLock(store.AgentLock, "the agent")
 	check(t, err)
 	t.Cleanup(p.agent.Release)
 	p.sshd, err = net.Listen("tcp", "127.0.0.1:0")
@@ -122,10 +122,10 @@ func (p *patient) age(elem ...string) {
 // state changes the state of the app behind everybody's back.
 func (p *patient) state(change func(*app.State)) {
 	p.t.Helper()
-	a, err := p.server.Store.Load("shop")
+	a, err := p.server.Env.Store.Load("shop")
 	check(p.t, err)
 	change(&a.State)
-	check(p.t, p.server.Store.SaveState("shop", &a.State))
+	check(p.t, p.server.Env.Store.SaveState("shop", &a.State))
 }
 
 // container returns the id of a process's container.
@@ -237,7 +237,7 @@ func TestDoctorHangingEngine(t *testing.T) {
 	mute, err := net.Listen("unix", socket)
 	check(t, err)
 	defer mute.Close()
-	p.server.Machine, err = docker.New(docker.Config{Host: "unix://" + socket})
+	p.server.Env.Machine, err = docker.New(docker.Config{Host: "unix://" + socket})
 	check(t, err)
 	p.doctor.Around.Patience = 2 * time.Second
 	begun := time.Now()
@@ -255,7 +255,7 @@ func TestDoctorHangingEngine(t *testing.T) {
 // TestDoctorDuringDeploy: what a deploy has started is nothing left over.
 func TestDoctorDuringDeploy(t *testing.T) {
 	p := newPatient(t, newHistory(t))
-	l, _, err := p.server.Store.TryLock("shop", "ps:scale")
+	l, _, err := p.server.Env.Store.TryLock("shop", "ps:scale")
 	check(t, err)
 	p.strange("worker", 9)
 	if lines := bad(p.doctor.Examine(t.Context(), "")); lines != nil {
@@ -270,7 +270,7 @@ func TestDoctorDuringDeploy(t *testing.T) {
 // strange starts a container of a release that the app does not have.
 func (p *patient) strange(typ string, release int) {
 	p.t.Helper()
-	a, err := p.server.Store.Load("shop")
+	a, err := p.server.Env.Store.Load("shop")
 	check(p.t, err)
 	_, err = p.engine.Start(p.t.Context(), engine.Spec{App: "shop", Kind: engine.KindDeploy, Type: typ, Index: 1, Release: release,
 		Attempt: "strange", Name: "shop." + typ + ".strange", Image: a.Current.Image})

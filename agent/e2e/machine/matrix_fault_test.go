@@ -115,7 +115,7 @@ func proxyReturns(r *rig, h history) error {
 	if oerr != nil || app == "" {
 		return errors.Join(oerr, recovers(r, h))
 	}
-	if p, perr := r.server.Store.Problem(app); (err != nil) != (p != nil) || perr != nil {
+	if p, perr := r.server.Env.Store.Problem(app); (err != nil) != (p != nil) || perr != nil {
 		return fmt.Errorf("the agent ends with %w, and records %+v (%w)", err, p, perr)
 	}
 	r.mu.Lock()
@@ -133,7 +133,7 @@ func after(r *rig, h history, do func(app string) error, done func(*app.App) boo
 	if err := do(app); err != nil {
 		return fmt.Errorf("what came then: %w", err)
 	}
-	a, err := r.server.Store.Load(app)
+	a, err := r.server.Env.Store.Load(app)
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func thenPush(r *rig, h history) error {
 	if err != nil {
 		return err
 	}
-	old, err := repo.Ref(r.server.Store.Dir(name), "refs/heads/main")
+	old, err := repo.Ref(r.server.Env.Store.Dir(name), "refs/heads/main")
 	if err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func thenPush(r *rig, h history) error {
 func thenScale(r *rig, h history) error {
 	web := 3
 	return after(r, h, func(app string) error {
-		if a, err := r.server.Store.Load(app); err != nil || a.State.Stopped {
+		if a, err := r.server.Env.Store.Load(app); err != nil || a.State.Stopped {
 			web = 2 // what is stopped gets no container, and keeps those it has
 		}
 		return r.server.Scale(context.Background(), app, map[string]int{"web": web}, false, event.Log{})
@@ -188,7 +188,7 @@ func thenDestroy(r *rig, _ history) error {
 		if err := r.server.Destroy(context.Background(), app, event.Log{}); err != nil {
 			return fmt.Errorf("apps:destroy: %w", err)
 		}
-		if h, _, abandoned := r.server.Store.Peek(app); abandoned {
+		if h, _, abandoned := r.server.Env.Store.Peek(app); abandoned {
 			return fmt.Errorf("the lock of %s looks abandoned by %s, and nothing is left of what that one began", app, h)
 		}
 	}

@@ -76,8 +76,8 @@ func (r *rig) on() {
 	r.mu.Unlock()
 	r.turnOn()
 	r.machine.visit = func(name string) error { return r.visit(name) }
-	r.server.Store.Fault = func(what string) error { return r.visit("file: " + what) }
-	r.server.Router = &faultyProxy{r.machine.proxy, r}
+	r.server.Env.Store.Fault = func(what string) error { return r.visit("file: " + what) }
+	r.server.Env.Router = &faultyProxy{r.machine.proxy, r}
 	r.machine.proxy.Fail(nil)
 	r.engine.Fail(func(call string, args ...any) error {
 		label := "engine: " + call
@@ -206,7 +206,7 @@ func (r *rig) eachFile(f func(path string)) {
 func (r *rig) holdLocks() {
 	note, _ := json.Marshal(store.Holder{PID: 1, Step: "a test"})
 	for _, name := range []string{"shop", "store"} {
-		path := r.server.Store.Own("locks", name)
+		path := r.server.Env.Store.Own("locks", name)
 		if _, err := os.Stat(path); err == nil {
 			os.WriteFile(path, note, 0o600)
 		}
@@ -263,7 +263,7 @@ func (r *rig) drains() error {
 
 // only is the name of the one app that there is; "" when it was destroyed.
 func (r *rig) only() (string, error) {
-	apps, err := r.server.Store.Apps()
+	apps, err := r.server.Env.Store.Apps()
 	if err != nil || len(apps) > 1 {
 		return "", fmt.Errorf("the apps are %v (%w)", apps, err)
 	}
@@ -272,9 +272,9 @@ func (r *rig) only() (string, error) {
 
 // gone returns an error unless nothing exists of any app.
 func (r *rig) gone() error {
-	r.server.Store.SweepRoot() // the agent's first act
+	r.server.Env.Store.SweepRoot() // the agent's first act
 	ctx := context.Background()
-	apps, err := r.server.Store.Apps()
+	apps, err := r.server.Env.Store.Apps()
 	o, oerr := r.engine.Observe(ctx, "")
 	if err = errors.Join(err, oerr); err != nil || len(apps)+len(o.Instances)+len(o.Networks)+len(o.Images) > 0 {
 		return fmt.Errorf("left are the apps %v and %+v (%w)", apps, o, err)
@@ -284,7 +284,7 @@ func (r *rig) gone() error {
 			return fmt.Errorf("%s is still published (%w)", name, err)
 		}
 	}
-	trash, _ := os.ReadDir(r.server.Store.Own("trash"))
+	trash, _ := os.ReadDir(r.server.Env.Store.Own("trash"))
 	if len(trash) > 0 {
 		return fmt.Errorf("left in the trash: %v", trash)
 	}
@@ -310,7 +310,7 @@ func (r *rig) asked() (string, error) {
 	if err != nil || app == "" {
 		return "destroyed", err
 	}
-	a, err := r.server.Store.Load(app)
+	a, err := r.server.Env.Store.Load(app)
 	if err != nil {
 		return "", err
 	}
@@ -334,7 +334,7 @@ func (r *rig) rest() error {
 	if app == "" {
 		return r.gone()
 	}
-	a, err := r.server.Store.Load(app)
+	a, err := r.server.Env.Store.Load(app)
 	if err != nil {
 		return err
 	}
@@ -344,7 +344,7 @@ func (r *rig) rest() error {
 	if err := r.atRest(); err != nil {
 		return err
 	}
-	if p, err := r.server.Store.Problem(app); p != nil || err != nil {
+	if p, err := r.server.Env.Store.Problem(app); p != nil || err != nil {
 		return fmt.Errorf("a problem is recorded: %+v, %w", p, err)
 	}
 	if err := r.serves(); err != nil && !a.State.Stopped && !a.State.ProxyDisabled {
@@ -355,9 +355,9 @@ func (r *rig) rest() error {
 
 // bare returns an error when something exists of an app that was never deployed.
 func (r *rig) bare(app string) error {
-	ref, err := repo.Ref(r.server.Store.Dir(app), "refs/heads/main")
+	ref, err := repo.Ref(r.server.Env.Store.Dir(app), "refs/heads/main")
 	o, oerr := r.engine.Observe(context.Background(), "")
-	numbers, nerr := r.server.Store.ReleaseNumbers(app)
+	numbers, nerr := r.server.Env.Store.ReleaseNumbers(app)
 	if err = errors.Join(err, oerr, nerr); err != nil || ref != "" || len(o.Instances)+len(o.Networks)+len(o.Images)+len(numbers) > 0 {
 		return fmt.Errorf("the ref is at %q, left are %+v, releases %v (%w)", ref, o, numbers, err)
 	}
@@ -371,10 +371,10 @@ const manyTries = 20000
 // clean returns an error when a lock is held, or a temporary file is left.
 func (r *rig) clean(app string) (err error) {
 	for _, name := range []string{app, store.SettingsLock, store.DomainsLock} {
-		l, free, lerr := r.server.Store.TryLock(name, "a test")
+		l, free, lerr := r.server.Env.Store.TryLock(name, "a test")
 		for n := 0; n < manyTries && !free; n++ {
 			runtime.Gosched()
-			l, free, lerr = r.server.Store.TryLock(name, "a test")
+			l, free, lerr = r.server.Env.Store.TryLock(name, "a test")
 		}
 		if !free {
 			return fmt.Errorf("the lock of %s is held (%w)", name, lerr)

@@ -99,7 +99,7 @@ func (c cell) run(t *testing.T, base *machine, h history, n int, w whole) (struc
 				r.holdLocks()
 			}
 			r.on()
-			r.server.Store.SweepRoot() // the agent's first act
+			r.server.Env.Store.SweepRoot() // the agent's first act
 		}
 		if err = c.fault.recover(r, h); err == nil {
 			err = r.outage
@@ -151,13 +151,13 @@ func newMatrix(t *testing.T) *matrix {
 	t.Helper()
 	h := newHistory(t)
 	x := &matrix{h: h, deployed: newMachine(t, h), retiring: newMachine(t, h), fresh: newMachine(t, h)}
-	if err := errors.Join(x.retiring.server.Store.UpdateSettings(t.Context(), func(s *app.Settings) error {
+	if err := errors.Join(x.retiring.server.Env.Store.UpdateSettings(t.Context(), func(s *app.Settings) error {
 		s.Checks["wait-to-retire"] = "60"
 		return nil
 	}), x.fresh.server.Destroy(t.Context(), "shop", event.Log{}), x.fresh.server.Create(t.Context(), "shop", false)); err != nil {
 		t.Fatal(err)
 	}
-	git(t, x.fresh.server.Store.Dir("shop"), "fetch", "-q", h.dir, "main")
+	git(t, x.fresh.server.Env.Store.Dir("shop"), "fetch", "-q", h.dir, "main")
 	return x
 }
 

@@ -111,7 +111,7 @@ func TestNewerFiles(t *testing.T) {
 			ops := everyOperation(h, data)
 			if name == ".dokku/server.json" {
 				ops["domains:set-global"] = func(m *machine) error {
-					return m.server.Store.UpdateSettings(t.Context(), func(set *app.Settings) error { set.Domains = nil; return nil })
+					return m.server.Env.Store.UpdateSettings(t.Context(), func(set *app.Settings) error { set.Domains = nil; return nil })
 				}
 				ops["apps:create"] = func(m *machine) error { return m.server.Create(t.Context(), "blog", false) }
 			}

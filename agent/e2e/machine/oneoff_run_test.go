@@ -74,12 +74,12 @@ func TestRunAttached(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A deploy holds the lock meanwhile.
-	l, ok, err := m.server.Store.TryLock("shop", "a push")
+	l, ok, err := m.server.Env.Store.TryLock("shop", "a push")
 	if !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	defer l.Release()
-	a, _ := m.server.Store.Load("shop")
+	a, _ := m.server.Env.Store.Load("shop")
 
 	out, code, err := m.attached(ctx, "spec", "-l", "a b")
 	if err != nil || code != 0 {
@@ -168,18 +168,18 @@ func TestRunRefused(t *testing.T) {
 	// It is destroyed while its container is made.
 	m.engine.Fail(func(call string, _ ...any) error {
 		if call == "Start" || call == "RunAttached" {
-			a, _ := m.server.Store.Load("shop")
+			a, _ := m.server.Env.Store.Load("shop")
 			a.State.Destroying = true
-			return m.server.Store.SaveState("shop", &a.State)
+			return m.server.Env.Store.SaveState("shop", &a.State)
 		}
 		return nil
 	})
 	if _, err := oneoff.RunDetached(ctx, m.server, "shop", o, event.Log{}); err == nil || err.Error() != "App shop is being destroyed" {
 		t.Errorf("got %v", err)
 	}
-	a, _ := m.server.Store.Load("shop")
+	a, _ := m.server.Env.Store.Load("shop")
 	a.State.Destroying = false
-	if err := m.server.Store.SaveState("shop", &a.State); err != nil {
+	if err := m.server.Env.Store.SaveState("shop", &a.State); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := m.attached(ctx, "stay"); err == nil || err.Error() != "App shop is being destroyed" {
@@ -334,7 +334,7 @@ func TestStopOneOffs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, _ := m.server.Store.Load("shop")
+	a, _ := m.server.Env.Store.Load("shop")
 	var calls []string
 	m.engine.Fail(func(call string, _ ...any) error { calls = append(calls, call); return nil })
 	if err := oneoff.StopAll(t.Context(), m.server, a, list[:1], event.Log{}); err != nil {

@@ -45,7 +45,7 @@ func (m *machine) command(ctx context.Context, h history, words []string) error 
 	case "push":
 		return m.pushNext(ctx, h, words[1] == "broken")
 	case "server":
-		return s.Store.UpdateSettings(ctx, func(set *app.Settings) error { set.Checks["disabled"] = pairs(words[2:])["disabled"]; return nil })
+		return s.Env.Store.UpdateSettings(ctx, func(set *app.Settings) error { set.Checks["disabled"] = pairs(words[2:])["disabled"]; return nil })
 	case "apps:create":
 		return s.Create(ctx, name, false)
 	case "apps:destroy":
@@ -123,10 +123,10 @@ func (m *machine) pushNext(ctx context.Context, h history, broken bool) error {
 		return nil
 	}
 	var made error
-	if apps, err := m.server.Store.Apps(); err != nil || len(apps) == 0 {
+	if apps, err := m.server.Env.Store.Apps(); err != nil || len(apps) == 0 {
 		made = errors.Join(err, m.server.Create(ctx, "shop", true))
 	}
-	tip, err := repo.Ref(m.server.Store.Dir("shop"), "refs/heads/main")
+	tip, err := repo.Ref(m.server.Env.Store.Dir("shop"), "refs/heads/main")
 	if err != nil || tip != "" {
 		return errors.Join(made, err, m.pushTo(ctx, "shop", h.one, h.two, event.Log{}))
 	}

@@ -47,7 +47,7 @@ func TestPortMappings(t *testing.T) {
 	if want := "[http:80:8080 http:10080:8080 http:10081:9000]"; err != nil || fmt.Sprint(ports) != want {
 		t.Errorf("the ports are %v (%v), want %s", ports, err, want)
 	}
-	if urls := m.server.URLsOf(a); !strings.HasSuffix(urls[len(urls)-1], ":10081") {
+	if urls := m.server.Env.URLsOf(a); !strings.HasSuffix(urls[len(urls)-1], ":10081") {
 		t.Errorf("%v", urls)
 	}
 
@@ -63,7 +63,7 @@ func TestPortMappings(t *testing.T) {
 	}
 	// It stays with what is deployed next, and the image's own comes back.
 	h := newHistory(t)
-	git(t, m.server.Store.Dir("shop"), "fetch", "-q", h.dir, "main")
+	git(t, m.server.Env.Store.Dir("shop"), "fetch", "-q", h.dir, "main")
 	if err := m.server.Rebuild(t.Context(), "shop", event.Log{}); err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestPortsRefused(t *testing.T) {
 	if err := m.server.SetProxy(t.Context(), "bound", false, event.Log{}); err != nil {
 		t.Fatal(err)
 	}
-	bound, _ := m.server.Store.Load("bound")
+	bound, _ := m.server.Env.Store.Load("bound")
 	before, _ := m.live("shop")
 	for _, test := range []struct {
 		ports []app.PortMap
@@ -109,12 +109,12 @@ func TestPortsRefused(t *testing.T) {
 		}
 	}
 	after, _ := m.live("shop")
-	a, _ := m.server.Store.Load("shop")
+	a, _ := m.server.Env.Store.Load("shop")
 	if !after.Same(before) || a.State.Ports != nil {
 		t.Errorf("the route is %+v, was %+v; the state has %v", after, before, a.State.Ports)
 	}
 	// What somebody else took since is found before anything is started.
-	err = m.server.With(t.Context(), "shop", deploy.Op{Name: "test"}, event.Log{}, func(x *deploy.Session) error {
+	err = m.server.Env.With(t.Context(), "shop", deploy.Op{Name: "test"}, event.Log{}, func(x *deploy.Session) error {
 		x.State.Ports = []app.PortMap{{Scheme: "http", Host: taken, Container: 0}}
 		o, err := x.Rollout(x.Current)
 		if err != nil {
@@ -141,7 +141,7 @@ func TestLocked(t *testing.T) {
 		}
 	}
 	// It does not wait for whoever has the app's own lock.
-	l, free, err := m.server.Store.TryLock("shop", "test")
+	l, free, err := m.server.Env.Store.TryLock("shop", "test")
 	if !free || err != nil {
 		t.Fatal(free, err)
 	}

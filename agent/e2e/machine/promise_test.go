@@ -21,7 +21,7 @@ import (
 // overwritten.
 func TestNewerState(t *testing.T) {
 	m := newMachine(t, newHistory(t))
-	path := m.server.Store.File("shop", "state.json")
+	path := m.server.Env.Store.File("shop", "state.json")
 	newer := []byte(`{"version": 2, "config": {"A": "b"}, "later": true}`)
 	if err := os.WriteFile(path, newer, 0o600); err != nil {
 		t.Fatal(err)
@@ -86,11 +86,11 @@ func TestBackoff(t *testing.T) {
 func TestScaleTrustsNothingLeft(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	ctx := context.Background()
-	l, err := m.server.Store.LockApp(ctx, "shop", "a test", event.Log{})
+	l, err := m.server.Env.Store.LockApp(ctx, "shop", "a test", event.Log{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, err := m.server.Open("shop", l, event.Log{})
+	x, err := m.server.Env.Open("shop", l, event.Log{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,11 +126,11 @@ func TestScaleTrustsNothingLeft(t *testing.T) {
 func TestRejectedConfig(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	ctx := context.Background()
-	err := m.server.Store.UpdateSettings(ctx, func(s *app.Settings) error { s.Checks["wait-to-retire"] = "60"; return nil })
+	err := m.server.Env.Store.UpdateSettings(ctx, func(s *app.Settings) error { s.Checks["wait-to-retire"] = "60"; return nil })
 	if err = errors.Join(err, m.server.Restart(ctx, "shop", event.Log{})); err != nil {
 		t.Fatal(err)
 	}
-	a, err := m.server.Store.Load("shop")
+	a, err := m.server.Env.Store.Load("shop")
 	if err != nil || len(a.State.Retiring) == 0 {
 		t.Fatalf("nothing retires: %+v, %v", a, err)
 	}
@@ -149,7 +149,7 @@ func TestRejectedConfig(t *testing.T) {
 	if err := m.server.SetConfig(ctx, "shop", map[string]string{"A": "b"}, nil, true, event.Log{}); err == nil {
 		t.Error("it is done, although nothing came up")
 	}
-	after, err := m.server.Store.Load("shop")
+	after, err := m.server.Env.Store.Load("shop")
 	if err != nil || len(after.State.Config) > 0 || len(after.State.Retiring) > 0 {
 		t.Errorf("stored are the config %v and retiring %v (%v)", after.State.Config, after.State.Retiring, err)
 	}

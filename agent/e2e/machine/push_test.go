@@ -19,7 +19,7 @@ import (
 func (m *machine) files() map[string]string {
 	m.t.Helper()
 	all := map[string]string{}
-	err := filepath.WalkDir(m.server.Store.File("shop"), func(path string, d os.DirEntry, err error) error {
+	err := filepath.WalkDir(m.server.Env.Store.File("shop"), func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() || strings.HasSuffix(path, ".log") || filepath.Base(path) == "manifest" {
 			return err
 		}
@@ -144,14 +144,14 @@ func TestDeniedForcePush(t *testing.T) {
 	if err := m.push(h.one, h.two); err != nil {
 		t.Fatal(err)
 	}
-	git(t, m.server.Store.Dir("shop"), "config", "receive.denyNonFastForwards", "true")
+	git(t, m.server.Env.Store.Dir("shop"), "config", "receive.denyNonFastForwards", "true")
 	m.settle()
 	m.count = 0
 	err := m.push(h.two, h.one)
 	if err == nil || !strings.Contains(err.Error(), "receive.denyNonFastForwards") || m.count != 0 {
 		t.Errorf("%d changes, error %v", m.count, err)
 	}
-	git(t, m.server.Store.Dir("shop"), "config", "receive.denyNonFastForwards", "false")
+	git(t, m.server.Env.Store.Dir("shop"), "config", "receive.denyNonFastForwards", "false")
 	if err := m.push(h.two, h.one); err != nil {
 		t.Errorf("a force push that is allowed: %v", err)
 	}

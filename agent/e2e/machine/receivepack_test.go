@@ -44,7 +44,7 @@ func newPack(t *testing.T, h history, revision string, not ...string) pack {
 // what is new in a quarantine, its content synced. Git's own name for that would let
 // it be swept, since no git of that push runs.
 func (m *machine) receive(app, revision string) (source.Options, error) {
-	d, o := m.server.Store.Disk, source.Options{GitDir: m.server.Store.Dir(app)}
+	d, o := m.server.Env.Store.Disk, source.Options{GitDir: m.server.Env.Store.Dir(app)}
 	p := m.packs[revision]
 	if p == nil { // there already
 		return o, nil
@@ -61,7 +61,7 @@ func (m *machine) receive(app, revision string) (source.Options, error) {
 // accept does with files what git receive-pack does after pre-receive, with
 // core.fsync=reference: it syncs no folder.
 func (m *machine) accept(app, revision string, o source.Options) error {
-	d := m.server.Store.Disk
+	d := m.server.Env.Store.Disk
 	var err error
 	for name := range m.packs[revision] {
 		err = errors.Join(err, d.Rename(filepath.Join(o.ObjectDir, "pack", name), filepath.Join(o.GitDir, "objects", "pack", name)))
@@ -69,7 +69,7 @@ func (m *machine) accept(app, revision string, o source.Options) error {
 	if o.ObjectDir != "" {
 		err = errors.Join(err, d.RemoveAll(o.ObjectDir))
 	}
-	ref := filepath.Join(m.server.Store.Dir(app), "refs/heads/main")
+	ref := filepath.Join(m.server.Env.Store.Dir(app), "refs/heads/main")
 	if err == nil {
 		err = d.Create(ref+".lock", []byte(revision+"\n"), 0o600)
 	}

@@ -21,7 +21,7 @@ import (
 // app is the app's name: an operation may rename it.
 func (m *machine) app() string {
 	m.t.Helper()
-	apps, err := m.server.Store.Apps()
+	apps, err := m.server.Env.Store.Apps()
 	if err != nil || len(apps) != 1 {
 		m.t.Fatalf("the apps are %v (%v), want one", apps, err)
 	}
@@ -60,7 +60,7 @@ func TestRenameKeepsServing(t *testing.T) {
 	h := newHistory(t)
 	m := newMachine(t, h)
 	ctx, none := t.Context(), event.Log{}
-	if err := m.server.Store.UpdateSettings(ctx, func(s *app.Settings) error { s.Domains = []string{"example.com"}; return nil }); err != nil {
+	if err := m.server.Env.Store.UpdateSettings(ctx, func(s *app.Settings) error { s.Domains = []string{"example.com"}; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.server.Update(ctx, "shop", deploy.Op{Name: "domains:set", Changes: deploy.ChangesNames}, none, func(st *app.State) error {
@@ -83,12 +83,12 @@ func TestRenameKeepsServing(t *testing.T) {
 	if want := []string{"store.example.com", "www.example.org"}; !slices.Equal(live.Domains, want) {
 		t.Errorf("the route has the domains %v, want %v", live.Domains, want)
 	}
-	a, err := m.server.Store.Load("store")
+	a, err := m.server.Env.Store.Load("store")
 	if err != nil || !slices.Equal(a.State.Domains, live.Domains) || a.State.Renamed == nil {
 		t.Fatalf("%+v, %v", a, err)
 	}
 	v, verr := m.server.View(a.Name)
-	have, err := m.server.InstancesOf(ctx, v)
+	have, err := m.server.Env.InstancesOf(ctx, v)
 	err = errors.Join(verr, err)
 	if err != nil || len(have) != 3 || have[0].Name != "store.web.1" {
 		t.Errorf("the app's instances are %v, %v", have, err)
@@ -140,7 +140,7 @@ func TestRenameWithoutNewProcesses(t *testing.T) {
 	if err := m.serving(); err != nil {
 		t.Error(err)
 	}
-	if a, err := m.server.Store.Load("store"); err != nil || a.State.Renamed == nil || a.State.Renamed.Redeploy {
+	if a, err := m.server.Env.Store.Load("store"); err != nil || a.State.Renamed == nil || a.State.Renamed.Redeploy {
 		t.Errorf("%+v, %v", a, err)
 	}
 }
@@ -184,7 +184,7 @@ func TestRenameRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	state := func() string {
-		data, err := os.ReadFile(m.server.Store.File("shop", "state.json"))
+		data, err := os.ReadFile(m.server.Env.Store.File("shop", "state.json"))
 		return fmt.Sprint(string(data), err, m.ids())
 	}
 	before := state()
@@ -221,7 +221,7 @@ func TestRenamesCross(t *testing.T) {
 			t.Error("an app got a name that another one has")
 		}
 	}
-	if apps, err := m.server.Store.Apps(); err != nil || !slices.Equal(apps, []string{"other", "shop"}) {
+	if apps, err := m.server.Env.Store.Apps(); err != nil || !slices.Equal(apps, []string{"other", "shop"}) {
 		t.Errorf("%v, %v", apps, err)
 	}
 }

@@ -67,7 +67,7 @@ func (m *machine) furnish() {
 		err = m.server.SetLocked(ctx, "shop", true, event.Log{})
 	}
 	if err == nil {
-		err = os.WriteFile(filepath.Join(m.server.Store.Dir("shop"), "nginx.conf.d", "a.conf"), []byte("# mine\n"), 0o600)
+		err = os.WriteFile(filepath.Join(m.server.Env.Store.Dir("shop"), "nginx.conf.d", "a.conf"), []byte("# mine\n"), 0o600)
 	}
 	if err != nil {
 		m.t.Fatal(err)
@@ -82,7 +82,7 @@ func TestRestoreElsewhere(t *testing.T) {
 		t.Run(fmt.Sprintf("images=%v", images), func(t *testing.T) {
 			old := newMachine(t, h)
 			old.furnish()
-			was, _ := old.server.Store.Load("shop")
+			was, _ := old.server.Env.Store.Load("shop")
 			data := old.backedUp(backup.BackupOptions{Images: images})
 
 			m := old.another()
@@ -97,7 +97,7 @@ func TestRestoreElsewhere(t *testing.T) {
 			if err := m.serving(); err != nil {
 				t.Error(err)
 			}
-			a, err := m.server.Store.Load("shop")
+			a, err := m.server.Env.Store.Load("shop")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -112,11 +112,11 @@ func TestRestoreElsewhere(t *testing.T) {
 			if built == images {
 				t.Errorf("built: %v, with images: %v", built, images)
 			}
-			set, _ := m.server.Store.Settings()
+			set, _ := m.server.Env.Store.Settings()
 			if set.Checks["default-wait"] != "0" || set.KeepReleases != 2 {
 				t.Errorf("the settings are %+v", set)
 			}
-			if _, err := os.Stat(filepath.Join(m.server.Store.Dir("shop"), "nginx.conf.d", "a.conf")); err != nil {
+			if _, err := os.Stat(filepath.Join(m.server.Env.Store.Dir("shop"), "nginx.conf.d", "a.conf")); err != nil {
 				t.Error(err)
 			}
 
@@ -124,7 +124,7 @@ func TestRestoreElsewhere(t *testing.T) {
 			if err := m.server.SetLocked(t.Context(), "shop", false, event.Log{}); err != nil {
 				t.Fatal(err)
 			}
-			git(t, m.server.Store.Dir("shop"), "fetch", "-q", h.dir, "main")
+			git(t, m.server.Env.Store.Dir("shop"), "fetch", "-q", h.dir, "main")
 			if err := m.push(h.one, h.two); err != nil {
 				t.Fatal(err)
 			}
@@ -174,7 +174,7 @@ func TestRestoreOneFails(t *testing.T) {
 	if err := old.server.Create(t.Context(), "blog", false); err != nil {
 		t.Fatal(err)
 	}
-	git(t, old.server.Store.Dir("blog"), "fetch", "-q", h.dir, "main")
+	git(t, old.server.Env.Store.Dir("blog"), "fetch", "-q", h.dir, "main")
 	if err := old.pushTo(t.Context(), "blog", deploy.ZeroID, h.one, event.Log{}); err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func TestRestoreOneFails(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	a, _ := m.server.Store.Load("blog")
+	a, _ := m.server.Env.Store.Load("blog")
 	if !a.State.Stopped || a.State.Restored.Start || a.State.Current != 1 {
 		t.Errorf("%+v", a.State)
 	}
@@ -207,14 +207,14 @@ func TestRestoreOneFails(t *testing.T) {
 	// The same backup again goes on with what failed, and leaves the rest alone.
 	m.turnOn()
 	m.engine.Behave(func(s engine.Spec) memory.Behaviour { return memory.Behaviour{Exits: s.Kind != engine.KindDeploy} })
-	shop, _ := m.server.Store.Load("shop")
+	shop, _ := m.server.Env.Store.Load("shop")
 	if printed, err := m.restored(data, backup.RestoreOptions{}); err != nil {
 		t.Fatalf("%v\n%s", err, printed)
 	}
-	if a, _ := m.server.Store.Load("blog"); a.State.Stopped || a.State.Current != 2 {
+	if a, _ := m.server.Env.Store.Load("blog"); a.State.Stopped || a.State.Current != 2 {
 		t.Errorf("%+v", a.State)
 	}
-	if again, _ := m.server.Store.Load("shop"); again.State.Current != shop.State.Current {
+	if again, _ := m.server.Env.Store.Load("shop"); again.State.Current != shop.State.Current {
 		t.Error("the app that was there was deployed again")
 	}
 }
@@ -240,7 +240,7 @@ func TestRestoreExisting(t *testing.T) {
 	if err := m.atRest(); err != nil {
 		t.Error(err)
 	}
-	if a, _ := m.server.Store.Load("shop"); a.Current.Revision != h.one {
+	if a, _ := m.server.Env.Store.Load("shop"); a.Current.Revision != h.one {
 		t.Errorf("%s runs", a.Current.Revision)
 	}
 }
@@ -275,8 +275,8 @@ func TestRestoreKilled(t *testing.T) {
 					m.restored(data, backup.RestoreOptions{Force: force})
 					where := fmt.Sprintf("killed before change %d (%s)", k, m.names[len(m.names)-1])
 					m.turnOn()
-					m.server.Store.SweepRoot()
-					_, err := m.server.Store.Load("shop")
+					m.server.Env.Store.SweepRoot()
+					_, err := m.server.Env.Store.Load("shop")
 					if err == nil {
 						m.settle()
 						if err := m.atRest(); err != nil {
@@ -316,7 +316,7 @@ func TestRestoreDamaged(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "nothing has changed") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", what, err)
 		}
-		if apps, _ := m.server.Store.Apps(); len(apps) > 0 {
+		if apps, _ := m.server.Env.Store.Apps(); len(apps) > 0 {
 			t.Fatalf("%s: %v exist", what, apps)
 		}
 		if left, _ := filepath.Glob(filepath.Join(m.root, ".dokku", "*")); len(left) != 0 {

@@ -41,13 +41,13 @@ func TestAgentMendsWhatWasAbandoned(t *testing.T) {
 
 	var l *store.Lock
 	eventually(t, "the command has the lock", func() (ok bool) {
-		l, ok, _ = m.server.Store.TryLock("shop", "ps:rebuild")
+		l, ok, _ = m.server.Env.Store.TryLock("shop", "ps:rebuild")
 		return ok
 	})
 	m.engine.SetImage("shop", engine.ImageInfo{ID: "sha256:second"})
 	l.F.Close() // what the kernel does when its process is killed
 	eventually(t, "the image of the killed command is gone", func() bool { return images() == kept })
-	eventually(t, "the agent has given back the lock", func() bool { return !m.server.Store.LockInUse("shop") })
+	eventually(t, "the agent has given back the lock", func() bool { return !m.server.Env.Store.LockInUse("shop") })
 }
 
 // TestAbandonedLock: whoever takes a lock that was never given back cleans up
@@ -61,11 +61,11 @@ func TestAbandonedLock(t *testing.T) {
 		want int
 	}{{"", 2}, {`{"pid":1}`, 1}, {"", 1}} {
 		if test.Lock != "" {
-			if err := os.WriteFile(m.server.Store.Own("locks", "shop"), []byte(test.Lock), 0o600); err != nil {
+			if err := os.WriteFile(m.server.Env.Store.Own("locks", "shop"), []byte(test.Lock), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := m.server.With(t.Context(), "shop", deploy.Op{Name: "a test"}, event.Log{}, nothing); err != nil {
+		if err := m.server.Env.With(t.Context(), "shop", deploy.Op{Name: "a test"}, event.Log{}, nothing); err != nil {
 			t.Fatal(err)
 		}
 		if o, _ := m.engine.Observe(t.Context(), "shop"); len(o.Images) != test.want {
@@ -78,22 +78,22 @@ func TestAbandonedLock(t *testing.T) {
 // than the app's processes does not hide it from the agent.
 func TestAbandonedLockIsPassedOn(t *testing.T) {
 	m := newMachine(t, newHistory(t))
-	l, ok, err := m.server.Store.TryLock("shop", "ps:rebuild")
+	l, ok, err := m.server.Env.Store.TryLock("shop", "ps:rebuild")
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
 	l.F.Close()
 	for range 2 {
-		if l, ok, err = m.server.Store.TryLock("shop", "packing the repository"); err != nil || !ok {
+		if l, ok, err = m.server.Env.Store.TryLock("shop", "packing the repository"); err != nil || !ok {
 			t.Fatal(ok, err)
 		}
 		l.Release()
-		if !m.server.Store.LockInUse("shop") {
+		if !m.server.Env.Store.LockInUse("shop") {
 			t.Fatal("the agent has no cause to look")
 		}
 	}
 	m.settle()
-	if m.server.Store.LockInUse("shop") {
+	if m.server.Env.Store.LockInUse("shop") {
 		t.Error("the agent looks again and again")
 	}
 }

@@ -13,14 +13,14 @@ import (
 // TestReconcileSecures: a ref that does not deploy is made durable as well.
 func TestReconcileSecures(t *testing.T) {
 	m := newMachine(t, newHistory(t))
-	agenttest.Leave(t, m.server.Store.Dir("shop"), "refs/heads/feature/x")
+	agenttest.Leave(t, m.server.Env.Store.Dir("shop"), "refs/heads/feature/x")
 	synced := map[string]bool{}
 	var mu sync.Mutex
-	m.server.Store.Disk.Watch = func(op disk.Op) {
+	m.server.Env.Store.Disk.Watch = func(op disk.Op) {
 		mu.Lock()
 		defer mu.Unlock()
 		if op.Kind == disk.Sync {
-			synced[strings.TrimPrefix(op.Path, m.server.Store.Dir("shop"))] = true
+			synced[strings.TrimPrefix(op.Path, m.server.Env.Store.Dir("shop"))] = true
 		}
 	}
 	check(t, m.server.Reconcile(t.Context(), "shop", event.Log{}))

@@ -46,10 +46,10 @@ func TestUnknownSettings(t *testing.T) {
 func TestBadSettings(t *testing.T) {
 	h := newHistory(t)
 	m := newMachine(t, h)
-	path := m.server.Store.Own("server.json")
+	path := m.server.Env.Store.Own("server.json")
 	agent := func() {
 		m.turnOn()
-		m.server.Store.Good = &store.GoodSettings{Path: m.server.Store.Own(store.GoodSettingsFile)}
+		m.server.Env.Store.Good = &store.GoodSettings{Path: m.server.Env.Store.Own(store.GoodSettingsFile)}
 	}
 	agent()
 	m.settle() // the agent has seen the good ones
@@ -61,7 +61,7 @@ func TestBadSettings(t *testing.T) {
 		for what, err := range map[string]error{
 			"push":     m.push(h.one, h.two),
 			"ps:scale": m.server.Scale(t.Context(), "shop", map[string]int{"web": 3}, false, event.Log{}),
-			"settings": m.server.Store.UpdateSettings(t.Context(), func(*app.Settings) error { return nil }),
+			"settings": m.server.Env.Store.UpdateSettings(t.Context(), func(*app.Settings) error { return nil }),
 			"create":   m.server.Create(t.Context(), "blog", false),
 		} {
 			if err == nil || !strings.Contains(err.Error(), path) {
@@ -91,7 +91,7 @@ func TestBadSettings(t *testing.T) {
 		if err := m.serving(); err != nil {
 			t.Errorf("with %s: %v", bad, err)
 		}
-		if set, err := m.server.Store.Settings(); err != nil || set.KeepReleases != 2 {
+		if set, err := m.server.Env.Store.Settings(); err != nil || set.KeepReleases != 2 {
 			t.Errorf("the agent goes on with %+v, %v", set, err)
 		}
 		if data, _ := os.ReadFile(path); string(data) != bad {
@@ -99,7 +99,7 @@ func TestBadSettings(t *testing.T) {
 		}
 	}
 	put(t, path, `{"version": 1, "keep_releases": 4, "checks": {"default-wait": "0"}}`)
-	if set, err := m.server.Store.Settings(); err != nil || set.KeepReleases != 4 {
+	if set, err := m.server.Env.Store.Settings(); err != nil || set.KeepReleases != 4 {
 		t.Errorf("a mended file: %+v, %v", set, err)
 	}
 }

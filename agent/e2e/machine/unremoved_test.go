@@ -75,7 +75,7 @@ func TestPushLeavesImagesToTheAgent(t *testing.T) {
 		o, err := m.engine.Observe(t.Context(), "shop")
 		return err == nil && slices.ContainsFunc(o.Images, func(i engine.Image) bool { return i.ID == "sha256:old" })
 	}
-	agent, ok, err := m.server.Store.TryLock(store.AgentLock, "the agent")
+	agent, ok, err := m.server.Env.Store.TryLock(store.AgentLock, "the agent")
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}

@@ -30,8 +30,8 @@ func firstLayout(t *testing.T, h history) *machine {
 	if err := m.server.Create(ctx, "shop", false); err != nil {
 		t.Fatal(err)
 	}
-	git(t, m.server.Store.Dir("shop"), "fetch", "-q", h.dir, "main")
-	git(t, m.server.Store.Dir("shop"), "update-ref", "refs/heads/main", h.one)
+	git(t, m.server.Env.Store.Dir("shop"), "fetch", "-q", h.dir, "main")
+	git(t, m.server.Env.Store.Dir("shop"), "update-ref", "refs/heads/main", h.one)
 	for from, to := range map[string]string{"state.json": "shop/dokku/state.json", "release.json": "shop/dokku/releases/7.json",
 		"server.json": ".dokku/server.json"} {
 		data, err := os.ReadFile(filepath.Join("testdata", "upgrade", from))
@@ -55,7 +55,7 @@ func (m *machine) firstContainers(ctx context.Context) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	a, err := m.server.Store.Load("shop")
+	a, err := m.server.Env.Store.Load("shop")
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestUpgrade(t *testing.T) {
 	if err := m.server.SetLocked(ctx, "shop", true, event.Log{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.server.Store.UpdateSettings(ctx, func(*app.Settings) error { return nil }); err != nil {
+	if err := m.server.Env.Store.UpdateSettings(ctx, func(*app.Settings) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	for _, text := range append(lost(state, m.json("shop/dokku/state.json"), "state"), lost(server, m.json(".dokku/server.json"), "server")...) {
@@ -156,7 +156,7 @@ func TestUpgrade(t *testing.T) {
 			if err := m.atRest(); err != nil {
 				t.Error(err)
 			}
-			a, err := m.server.Store.Load(m.app())
+			a, err := m.server.Env.Store.Load(m.app())
 			if err != nil {
 				t.Fatal(err)
 			}
