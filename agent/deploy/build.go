@@ -119,7 +119,7 @@ func (b *building) image(ctx context.Context) (err error) {
 	x, r := b.session, b.release
 	done := x.Log.Timed("build")
 	defer func() { done(err) }()
-	host, err := x.Env.Engine(x.Settings)
+	host, err := x.machine()
 	if err != nil {
 		return err
 	}

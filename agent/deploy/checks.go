@@ -69,7 +69,7 @@ func (x *Session) checkPlan(r *app.Release) (checks.Plan, []checks.Warning, erro
 
 // checkPlan says which checks the types of a release have to pass with its CHECKS
 // file; nil: there is none.
-func (s *Env) checkPlan(a app.View, r *app.Release, f *checksFile) (checks.Plan, []checks.Warning, error) {
+func (e *Env) checkPlan(a app.View, r *app.Release, f *checksFile) (checks.Plan, []checks.Warning, error) {
 	settings, err := CheckSettings(a)
 	if err != nil {
 		return checks.Plan{}, nil, err
@@ -84,40 +84,40 @@ func (s *Env) checkPlan(a app.View, r *app.Release, f *checksFile) (checks.Plan,
 		return plan, nil, err
 	}
 	plan.Domains = a.Domains()
-	plan.Dial = s.Dial
+	plan.Dial = e.Dial
 	return plan, append(warnings, more...), err
 }
 
-// A gatekeeper lets the gate look at an engine's containers.
-type gatekeeper struct{ engine.Engine }
+// A instances lets the gate look at an engine's containers.
+type observer struct{ engine.Runner }
 
 // Process implements checks.Observer.
-func (g gatekeeper) Process(ctx context.Context, id string) (checks.Process, error) {
-	i, err := g.Instance(ctx, id)
+func (o observer) Process(ctx context.Context, id string) (checks.Process, error) {
+	i, err := o.Instance(ctx, id)
 	return checks.Process{Status: checks.Status(i.Status), ExitCode: i.ExitCode, OOMKilled: i.OOMKilled,
 		Restarts: i.Restarts, Finished: i.Finished}, err
 }
 
 // Check runs the checks of the app's current release against processes that run:
 // those that match one of only, "web" or "web.1", or all of them.
-func (s *Env) Check(ctx context.Context, a app.View, only []string, log event.Log) error {
+func (e *Env) Check(ctx context.Context, a app.View, only []string, log event.Log) error {
 	file, err := parseChecks(a.Current)
 	if err != nil {
 		return err
 	}
-	plan, warnings, err := s.checkPlan(a, a.Current, file)
+	plan, warnings, err := e.checkPlan(a, a.Current, file)
 	if err != nil {
 		return err
 	}
 	for _, w := range warnings {
 		log.Warn("%s", w)
 	}
-	host, err := s.Engine(a.Settings)
+	host, err := e.machine(a.Settings)
 	if err != nil {
 		return err
 	}
 	plan.Exec = host
-	instances, err := s.InstancesOf(ctx, a)
+	instances, err := e.InstancesOf(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (s *Env) Check(ctx context.Context, a app.View, only []string, log event.Lo
 	if err != nil {
 		return err
 	}
-	return checks.Gate(ctx, plan, targets, gatekeeper{host}, log.WithApp(a.Name))
+	return checks.Gate(ctx, plan, targets, observer{host}, log.WithApp(a.Name))
 }
 
 // waitToRetire is how long old web processes serve what they have after the

@@ -11,7 +11,7 @@ import (
 
 func (x *Session) Cleanup(ctx context.Context) error {
 	x.Log.Step("Cleaning up %s", x.Name)
-	host, err := x.Env.Engine(x.Settings)
+	host, err := x.machine()
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"dokku/agent/engine"
 	"dokku/agent/plan"
 	"dokku/agent/proc"
 	"dokku/agent/proxy"
@@ -53,7 +52,7 @@ func (x *Session) tryConverge(ctx context.Context, startEnded bool) error {
 			x.Log.Warn("%s", err)
 		}
 	}
-	host, err := x.Env.Engine(x.Settings)
+	host, err := x.machine()
 	if err != nil {
 		return x.saveAnd(err)
 	}
@@ -64,7 +63,7 @@ func (x *Session) tryConverge(ctx context.Context, startEnded bool) error {
 			return x.saveAnd(err)
 		}
 		x.forgetFormer(w)
-		e := &Executor{Session: x, host: host, proxy: px, desired: d, world: w}
+		e := &executor{session: x, host: host, proxy: px}
 		steps := plan.Plan(d, w)
 		if x.rest = nil; len(steps) == 0 {
 			x.rest = &w
@@ -103,7 +102,7 @@ func (x *Session) saveAnd(err error) error {
 }
 
 // observe looks at everything of the app that exists.
-func (x *Session) observe(ctx context.Context, host engine.Host, px proxy.Proxy, d plan.Desired) (w plan.Observation, err error) {
+func (x *Session) observe(ctx context.Context, host machine, px proxy.Proxy, d plan.Desired) (w plan.Observation, err error) {
 	if w.Observed, err = Observe(ctx, host, x.App); err != nil {
 		return w, err
 	}

@@ -73,7 +73,7 @@ func Clients(instances []engine.Instance) map[string]bool {
 }
 
 // network returns the app's network, creating it only when it is missing.
-func network(ctx context.Context, host engine.Host, app string, seen []engine.Network) (engine.Network, error) {
+func network(ctx context.Context, host engine.Networks, app string, seen []engine.Network) (engine.Network, error) {
 	seen = slices.DeleteFunc(slices.Clone(seen), func(n engine.Network) bool { return n.App != app })
 	if len(seen) == 1 {
 		return seen[0], nil

@@ -15,7 +15,7 @@ import (
 // one rename: as long as it is there, everybody sees an app that is being
 // destroyed.
 func (x *Session) Destroy(ctx context.Context) error {
-	host, err := x.Env.Engine(x.Settings)
+	host, err := x.machine()
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (x *Session) Destroy(ctx context.Context) error {
 
 // RemoveAll removes everything of an app: containers first, since they use the
 // rest. Grace is the time between TERM and KILL.
-func RemoveAll(ctx context.Context, host engine.Engine, o engine.Observed, grace time.Duration) error {
+func RemoveAll(ctx context.Context, host engine.Processes, o engine.Observed, grace time.Duration) error {
 	for _, i := range o.Instances {
 		if err := host.Stop(ctx, i.ID, grace); err != nil {
 			return err

@@ -28,7 +28,7 @@ func (o *rollout) gate(ctx context.Context) (err error) {
 	plan.Exec = o.host
 	done := o.session.Log.Timed("gate")
 	defer func() { done(err) }()
-	return checks.Gate(ctx, plan, o.targets, gatekeeper{o.host}, o.session.Log)
+	return checks.Gate(ctx, plan, o.targets, observer{o.host}, o.session.Log)
 }
 
 // report tells why a deploy was rejected, and returns the error that is left to

@@ -43,7 +43,7 @@ func (x *Session) Prepare(ctx context.Context, p Push) error {
 	if x.State.Locked {
 		return LockedError(p.App)
 	}
-	ref, adopt, err := x.DeployRef(p.Refs)
+	ref, adopt, err := x.deployRef(p.Refs)
 	if err != nil || ref == nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (p *push) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	x.Log.Step("Releasing %s v%d", x.Name, r.Number)
-	o, err := x.Rollout(r)
+	o, err := x.rollout(r)
 	if err != nil {
 		x.discard(ctx)
 		return err
@@ -189,7 +189,7 @@ func (p *push) fastForward() error {
 
 // DeployRef picks the ref whose push deploys. It is nil when none does; adopt
 // is the branch that becomes the deploy branch with this push.
-func (x *Session) DeployRef(refs []Ref) (ref *Ref, adopt string, err error) {
+func (x *Session) deployRef(refs []Ref) (ref *Ref, adopt string, err error) {
 	branch := x.View().DeployBranch()
 	for _, want := range []string{"main", "master"} {
 		if branch == "" && slices.ContainsFunc(refs, func(r Ref) bool { return r.Name == Heads+want && r.New != ZeroID }) {
@@ -228,4 +228,32 @@ func example(refs []Ref) string {
 		}
 	}
 	return "HEAD"
+}
+
+// Pushed returns the revision that the deploy branch has, "" while none was
+// pushed, and the branch if it is yet to be adopted.
+func Pushed(a app.View) (adopt, revision string, err error) {
+	if b := a.DeployBranch(); b != "" {
+		revision, err = repo.Ref(a.Dir, Heads+b)
+		return "", revision, err
+	}
+	for _, b := range []string{"main", "master"} {
+		if revision, err = repo.Ref(a.Dir, Heads+b); err != nil || revision != "" {
+			return b, revision, err
+		}
+	}
+	return "", "", nil
+}
+
+// Undeployed returns the revision that was pushed while deploys were skipped; ""
+// when what was pushed is deployed.
+func Undeployed(a app.View) (string, error) {
+	_, revision, err := Pushed(a)
+	if err != nil {
+		return "", fmt.Errorf("cannot tell what was pushed to %s: %w", a.Name, err)
+	}
+	if a.Current != nil && a.Current.Revision == revision || a.State.Staged != nil {
+		return "", nil
+	}
+	return revision, nil
 }

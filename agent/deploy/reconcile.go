@@ -61,8 +61,8 @@ func (x *Session) Reconcile(ctx context.Context, startEnded bool) error {
 // StopDue stops what is due to retire, without the app's lock: a process may
 // take as long as its stop timeout, and nothing that retires is ever wanted
 // again. The next converge finds it ended and removes it.
-func (s *Env) StopDue(ctx context.Context, name string) error {
-	a, err := s.Store.Load(name)
+func (e *Env) StopDue(ctx context.Context, name string) error {
+	a, err := e.Store.Load(name)
 	if err != nil {
 		return err
 	}
@@ -74,15 +74,15 @@ func (s *Env) StopDue(ctx context.Context, name string) error {
 	if !pending {
 		return nil
 	}
-	set, err := s.Store.Settings()
+	set, err := e.Store.Settings()
 	if err != nil {
 		return err
 	}
-	host, err := s.Engine(set)
+	host, err := e.machine(set)
 	if err != nil {
 		return err
 	}
-	live, ok, err := Live(ctx, s.Proxy(set), a)
+	live, ok, err := Live(ctx, e.Proxy(set), a)
 	if err != nil {
 		return err
 	}
@@ -114,15 +114,15 @@ func fallback(ctx context.Context, x *Session) string {
 
 // Serving returns the number of the release that the proxy leads to now; 0: none,
 // or the app is not behind the proxy.
-func (s *Env) Serving(ctx context.Context, a *app.App) (int, error) {
+func (e *Env) Serving(ctx context.Context, a *app.App) (int, error) {
 	if a.Current == nil || a.State.ProxyDisabled {
 		return 0, nil
 	}
-	set, err := s.Store.Settings()
+	set, err := e.Store.Settings()
 	if err != nil {
 		return 0, err
 	}
-	px := s.Proxy(set)
+	px := e.Proxy(set)
 	live, ok, err := px.Live(ctx, a.Name)
 	if !ok || err != nil {
 		return 0, err

@@ -3,14 +3,11 @@ package deploy
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 
 	"dokku/agent/app"
 	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/agent/failpoint"
-	"dokku/scale"
 )
 
 // runRelease runs the Procfile's release command and then app.json's predeploy
@@ -37,7 +34,7 @@ func (o *rollout) runRelease(ctx context.Context) error {
 // postdeploy runs app.json's postdeploy once, after the switch. The release is
 // live by then: a failure is reported and changes nothing.
 func (x *Session) postdeploy(ctx context.Context) {
-	o, err := x.Scaling(x.State.Scale)
+	o, err := x.scaling(x.State.Scale)
 	if err == nil && o.release.Control.AppJSON.Postdeploy != "" {
 		err = o.runOnce(ctx, "postdeploy", o.release.Control.AppJSON.Postdeploy)
 	}
@@ -56,7 +53,7 @@ func (o *rollout) runOnce(ctx context.Context, what, command string) (err error)
 	defer func() { done(err) }()
 	p := app.Process{Type: what, Index: 1}
 	env := o.release.Environment(p)
-	argv, err := scaleCommand(command, env)
+	argv, err := arguments(command, env)
 	if err != nil {
 		return err
 	}
@@ -68,10 +65,7 @@ func (o *rollout) runOnce(ctx context.Context, what, command string) (err error)
 	}
 	s := engine.Spec{App: o.session.Name, Kind: engine.KindRelease, Type: what, Index: 1, Release: o.release.Number,
 		Attempt: o.release.Attempt, Name: o.session.Container(what, 1) + "." + o.release.Attempt,
-		Image: o.release.Image, Command: argv, StopTimeout: o.session.View().Grace()}
-	for _, k := range slices.Sorted(maps.Keys(env)) {
-		s.Env = append(s.Env, k+"="+env[k])
-	}
+		Image: o.release.Image, Command: argv, Env: pairs(env), StopTimeout: o.session.View().Grace()}
 	if err := ApplyOptions(o.session.View(), &s, o.release); err != nil {
 		return err
 	}
@@ -98,12 +92,6 @@ func Ending(i engine.Instance) string {
 		return fmt.Sprintf(" with exit code %d (its memory ran out)", i.ExitCode)
 	}
 	return fmt.Sprintf(" with exit code %d", i.ExitCode)
-}
-
-// scaleCommand turns a Procfile command into arguments for a container.
-func scaleCommand(command string, env map[string]string) ([]string, error) {
-	argv, _, err := scale.Command(command, func(name string) (string, bool) { v, ok := env[name]; return v, ok })
-	return argv, err
 }
 
 // maxLine is where a line of a command that has no end is cut, in bytes.

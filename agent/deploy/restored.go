@@ -50,7 +50,7 @@ func imageMissing(ctx context.Context, x *Session) (bool, error) {
 	if x.State.Restored == nil || !x.State.Restored.Pending || x.Current == nil {
 		return false, nil
 	}
-	host, err := x.Env.Engine(x.Settings)
+	host, err := x.machine()
 	if err != nil {
 		return false, err
 	}

@@ -23,7 +23,7 @@ import (
 // undo removes what was started.
 type rollout struct {
 	session *Session
-	host    engine.Host
+	host    machine
 	release *app.Release
 	// formation is what the release runs once it is current.
 	formation scale.Formation
@@ -34,8 +34,8 @@ type rollout struct {
 
 // Rollout begins one. Its formation counts what ps:scale --skip-deploy left for
 // the next deploy.
-func (x *Session) Rollout(r *app.Release) (*rollout, error) {
-	host, err := x.Env.Engine(x.Settings)
+func (x *Session) rollout(r *app.Release) (*rollout, error) {
+	host, err := x.machine()
 	if err != nil {
 		return nil, err
 	}
@@ -64,14 +64,14 @@ func (o *rollout) run(ctx context.Context, procs []app.Process) error {
 	}
 	procs = o.withoutExclusive(procs)
 	if len(procs) == 0 {
-		return o.Stage(ctx, nil)
+		return o.stage(ctx, nil)
 	}
-	specs, err := o.Specs(ctx, procs)
+	specs, err := o.specs(ctx, procs)
 	if err != nil {
 		return err
 	}
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return o.Stage(gctx, specs) })
+	g.Go(func() error { return o.stage(gctx, specs) })
 	g.Go(func() error {
 		for _, round := range o.rounds(specs) {
 			if err := o.start(gctx, round); err != nil {
@@ -160,7 +160,7 @@ func (o *rollout) start(ctx context.Context, specs []engine.Spec) error {
 }
 
 // Specs gives each process an address and a name that nothing has.
-func (o *rollout) Specs(ctx context.Context, procs []app.Process) ([]engine.Spec, error) {
+func (o *rollout) specs(ctx context.Context, procs []app.Process) ([]engine.Spec, error) {
 	w, err := o.world(ctx, procs)
 	if err != nil {
 		return nil, err
@@ -193,7 +193,7 @@ func (o *rollout) world(ctx context.Context, procs []app.Process) (plan.Observat
 }
 
 // Stage tests the route that is published once the release is current.
-func (o *rollout) Stage(ctx context.Context, specs []engine.Spec) error {
+func (o *rollout) stage(ctx context.Context, specs []engine.Spec) error {
 	if o.session.State.ProxyDisabled {
 		return nil
 	}
@@ -263,7 +263,7 @@ func names(procs []app.Process) string {
 func (x *Session) promote(ctx context.Context, r *app.Release, change func(*app.State), prove func(*rollout) error) (err error) {
 	before := x.State.Clone()
 	change(&x.State)
-	o, err := x.Rollout(r)
+	o, err := x.rollout(r)
 	if err != nil {
 		x.State = before
 		return err

@@ -1,18 +1,21 @@
 package deploy
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"dokku/agent/app"
+	"dokku/agent/proc"
 	"dokku/agent/proxy"
 	"dokku/agent/store"
 )
 
 // URLsOf are the addresses at which the app's web processes can be reached.
-func (s *Env) URLsOf(a app.View) []string {
+func (e *Env) URLsOf(a app.View) []string {
 	if a.State.ProxyDisabled {
 		return []string{fmt.Sprintf("http://%s:%d", app.HostAddress(), a.State.HostPort)}
 	}
@@ -22,7 +25,7 @@ func (s *Env) URLsOf(a app.View) []string {
 	}
 	// Nobody has said which names lead here, so a name may not lead anywhere; the
 	// address answers for the only app.
-	if !a.State.DomainsDisabled && len(a.State.Domains) == 0 && len(a.Settings.Domains) == 0 && only(s.Store, a.Name) {
+	if !a.State.DomainsDisabled && len(a.State.Domains) == 0 && len(a.Settings.Domains) == 0 && only(e.Store, a.Name) {
 		domains = append([]string{app.HostAddress()}, domains...)
 	}
 	var urls []string
@@ -93,4 +96,62 @@ func routePorts(mappings []app.PortMap, r *app.Release) []proxy.Port {
 		list = append(list, p)
 	}
 	return list
+}
+
+// sshPort is where everybody reaches the host.
+const sshPort = 22
+
+// PortTaken returns an error when the proxy cannot listen on a port of the host
+// for this app. A port that it listens on for another app is free: names tell
+// the two apart.
+func (e *Env) PortTaken(ctx context.Context, set app.Settings, port int) error {
+	if port == set.Nginx.Port {
+		return nil
+	}
+	if port == sshPort {
+		return fmt.Errorf("Host port %d is ssh's: choose another one", port)
+	}
+	mapped, err := e.mapped(ctx, set, port)
+	if mapped || err != nil {
+		return err
+	}
+	if proc.Listens(port) {
+		return fmt.Errorf("Host port %d is taken: another program on this host listens on it; choose another one, or stop that program", port)
+	}
+	return nil
+}
+
+// mapped reports whether the proxy has a port already, for this app or another
+// one. A port that belongs to an app without a proxy is an error.
+func (e *Env) mapped(ctx context.Context, set app.Settings, port int) (bool, error) {
+	px := e.Proxy(set)
+	apps, err := e.Store.Apps()
+	if err != nil {
+		return false, err
+	}
+	for _, name := range apps {
+		a, err := e.Store.Load(name)
+		if err != nil {
+			return false, err
+		}
+		if first := a.State.HostPort; first != 0 && port >= first && port < first+app.PortsPerApp {
+			return false, fmt.Errorf("Host port %d belongs to app %s (%d to %d, see proxy:disable): choose another one",
+				port, name, first, first+app.PortsPerApp-1)
+		}
+		live, ok, err := px.Live(ctx, name)
+		if err == nil && ok && slices.ContainsFunc(live.Ports, func(p proxy.Port) bool { return p.Host == port }) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// checkPorts refuses a deploy whose route the proxy could not listen for.
+func (e *Env) checkPorts(ctx context.Context, v app.View) error {
+	for _, m := range v.State.Ports {
+		if err := e.PortTaken(ctx, v.Settings, m.Host); err != nil {
+			return fmt.Errorf("%w (ports:set %s changes the app's ports)", err, v.Name)
+		}
+	}
+	return nil
 }

@@ -37,7 +37,7 @@ func (x *Session) Scale(ctx context.Context, counts map[string]int) error {
 	if err != nil {
 		return err
 	}
-	o, err := x.Scaling(app.Merged(x.State.Scale, counts))
+	o, err := x.scaling(app.Merged(x.State.Scale, counts))
 	if err != nil {
 		return err
 	}
@@ -51,8 +51,8 @@ func (x *Session) Scale(ctx context.Context, counts map[string]int) error {
 }
 
 // Scaling is a rollout of what the current release lacks of a formation.
-func (x *Session) Scaling(local map[string]int) (*rollout, error) {
-	host, err := x.Env.Engine(x.Settings)
+func (x *Session) scaling(local map[string]int) (*rollout, error) {
+	host, err := x.machine()
 	if err != nil {
 		return nil, err
 	}
@@ -62,8 +62,8 @@ func (x *Session) Scaling(local map[string]int) (*rollout, error) {
 
 // Instances lists the containers of the app's current release, by name. It
 // leaves out those that retire.
-func (s *Env) InstancesOf(ctx context.Context, a app.View) ([]engine.Instance, error) {
-	host, err := s.Engine(a.Settings)
+func (e *Env) InstancesOf(ctx context.Context, a app.View) ([]engine.Instance, error) {
+	host, err := e.machine(a.Settings)
 	if err != nil {
 		return nil, err
 	}

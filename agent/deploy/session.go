@@ -69,8 +69,8 @@ func OwnersTurn(st *app.Staged) bool {
 var ErrUndecided = errors.New("a push is about to be accepted")
 
 // With runs f under the app's lock, after whatever a push had staged is settled.
-func (s *Env) With(ctx context.Context, app string, op Op, log event.Log, f func(*Session) error) error {
-	x, err := s.Session(ctx, app, op.Name, log)
+func (e *Env) With(ctx context.Context, app string, op Op, log event.Log, f func(*Session) error) error {
+	x, err := e.Session(ctx, app, op.Name, log)
 	if err != nil {
 		return err
 	}
@@ -90,18 +90,18 @@ func (s *Env) With(ctx context.Context, app string, op Op, log event.Log, f func
 
 // Session takes the app's lock and settles. While git decides over a staged
 // release the lock is given back, since git's hooks may need it.
-func (s *Env) Session(ctx context.Context, app, step string, log event.Log) (x *Session, err error) {
+func (e *Env) Session(ctx context.Context, app, step string, log event.Log) (x *Session, err error) {
 	done := log.WithApp(app).Timed("lock")
 	defer func() { done(err) }()
 	for {
-		if _, err := s.Store.Load(app); err != nil {
+		if _, err := e.Store.Load(app); err != nil {
 			return nil, err
 		}
-		l, err := s.Store.LockApp(ctx, app, step, log)
+		l, err := e.Store.LockApp(ctx, app, step, log)
 		if err != nil {
 			return nil, err
 		}
-		x, err := s.Open(app, l, log)
+		x, err := e.Open(app, l, log)
 		if err == nil {
 			return x, nil
 		}
@@ -118,20 +118,20 @@ func (s *Env) Session(ctx context.Context, app, step string, log event.Log) (x *
 }
 
 // Open loads and settles an app whose lock is held.
-func (s *Env) Open(app string, l *store.Lock, log event.Log) (*Session, error) {
-	a, err := s.Store.Load(app)
+func (e *Env) Open(app string, l *store.Lock, log event.Log) (*Session, error) {
+	a, err := e.Store.Load(app)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Store.RefuseNewer(app); err != nil {
+	if err := e.Store.RefuseNewer(app); err != nil {
 		return nil, err
 	}
-	set, err := s.Store.Settings()
+	set, err := e.Store.Settings()
 	if err != nil {
 		return nil, err
 	}
 	log = log.WithApp(app)
-	x := &Session{Env: s, App: a, Settings: set, Lock: l, Log: log, base: log}
+	x := &Session{Env: e, App: a, Settings: set, Lock: l, Log: log, base: log}
 	x.about(a.State.Current)
 	x.settleRename()
 	if err := x.settle(); err != nil {
@@ -231,6 +231,8 @@ func followBranch(x *Session) error {
 	}
 	return repo.SetHead(x.Env.Store.Disk, x.Dir, x.State.DeployBranch)
 }
+
+func (x *Session) machine() (machine, error) { return x.Env.machine(x.Settings) }
 
 // View answers questions about the app as it is now.
 func (x *Session) View() app.View { return app.View{App: x.App, Settings: x.Settings} }

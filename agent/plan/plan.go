@@ -60,7 +60,7 @@ type Observation struct {
 // planning again gives no step.
 func Plan(d Desired, w Observation) []Step {
 	w.Instances = slices.Clone(w.Instances) // renamed in place by start
-	p := &Planner{D: d, W: w, chosen: map[string]bool{}, taken: Taken(w)}
+	p := &planner{d: d, w: w, chosen: map[string]bool{}, taken: Taken(w)}
 	p.choose()
 	p.route()
 	p.deadlines()
@@ -70,9 +70,9 @@ func Plan(d Desired, w Observation) []Step {
 	return p.steps
 }
 
-type Planner struct {
-	D     Desired
-	W     Observation
+type planner struct {
+	d     Desired
+	w     Observation
 	steps []Step
 
 	// chosen are the ids of the containers that satisfy a wanted process.
@@ -86,29 +86,29 @@ type Planner struct {
 	freed map[string]bool
 }
 
-func (p *Planner) add(s Step) { p.steps = append(p.steps, s) }
+func (p *planner) add(s Step) { p.steps = append(p.steps, s) }
 
 // current reports whether a container belongs to the current release.
-func (p *Planner) current(i engine.Instance) bool {
-	id, kept := p.D.Kept[i.Type]
+func (p *planner) current(i engine.Instance) bool {
+	id, kept := p.d.Kept[i.Type]
 	if !kept {
-		id = app.Identity{Release: p.D.Release, Attempt: p.D.Attempt}
+		id = app.Identity{Release: p.d.Release, Attempt: p.d.Attempt}
 	}
 	return i.Kind == engine.KindDeploy && id.Release != 0 && i.Release == id.Release && i.Attempt == id.Attempt
 }
 
 // former reports whether a resource carries the app's former name.
-func (p *Planner) former(app string) bool { return p.D.Former != "" && app == p.D.Former }
+func (p *planner) former(app string) bool { return p.d.Former != "" && app == p.d.Former }
 
 // choose finds a container for each wanted process and starts what is missing.
-func (p *Planner) choose() {
+func (p *planner) choose() {
 	p.freed = map[string]bool{}
-	if p.D.Stopped {
+	if p.d.Stopped {
 		return
 	}
-	for _, want := range p.D.Want {
-		i, found := p.Find(want)
-		if found && p.D.StartEnded && !i.Running() && p.former(i.App) {
+	for _, want := range p.d.Want {
+		i, found := p.find(want)
+		if found && p.d.StartEnded && !i.Running() && p.former(i.App) {
 			found = false // it can only be started again as what it was
 		}
 		if found {
@@ -117,29 +117,33 @@ func (p *Planner) choose() {
 		switch {
 		case !found:
 			i = p.start(want)
-		case p.D.StartEnded && !i.Running() && i.Status != engine.StatusRestarting && i.Status != engine.StatusPaused:
+		case p.d.StartEnded && !i.Running() && i.Status != engine.StatusRestarting && i.Status != engine.StatusPaused:
 			p.add(Step{Action: ActStart, Process: want, Name: i.Name, Address: i.Address, ID: i.ID, Cause: "it has ended"})
 		}
 		// nginx would wait seconds for the address of a container that has ended.
-		ended := found && !p.D.StartEnded && (i.Status == engine.StatusExited || i.Status == engine.StatusCreated)
+		ended := found && !p.d.StartEnded && (i.Status == engine.StatusExited || i.Status == engine.StatusCreated)
 		if want.Type == "web" && !ended {
-			p.serving = append(p.serving, netip.AddrPortFrom(i.Address, uint16(p.D.Port)))
+			p.serving = append(p.serving, netip.AddrPortFrom(i.Address, uint16(p.d.Port)))
 		}
-		if final := fmt.Sprintf("%s.%s", p.D.App, want); found && i.Name != final {
+		if final := fmt.Sprintf("%s.%s", p.d.App, want); found && i.Name != final {
 			p.final = append(p.final, Step{Action: ActRename, ID: i.ID, Name: final})
 		}
 	}
 }
 
-// Find returns the container that is the wanted process: a running one if
-// there is one.
-func (p *Planner) Find(want app.Process) (best engine.Instance, found bool) {
-	for _, i := range p.W.Instances {
+// Find returns the container of the current release that is the wanted process. It
+// prefers a running one.
+func Find(d Desired, w Observation, want app.Process) (engine.Instance, bool) {
+	return (&planner{d: d, w: w}).find(want)
+}
+
+func (p *planner) find(want app.Process) (best engine.Instance, found bool) {
+	for _, i := range p.w.Instances {
 		if !p.current(i) || i.Type != want.Type || i.Index != want.Index || i.HostPort != want.HostPort ||
 			i.Status == engine.StatusRemoving || i.Status == engine.StatusDead {
 			continue
 		}
-		if _, retiring := p.D.Retiring[i.ID]; retiring {
+		if _, retiring := p.d.Retiring[i.ID]; retiring {
 			continue
 		}
 		if !found || i.Running() && !best.Running() {
@@ -150,27 +154,27 @@ func (p *Planner) Find(want app.Process) (best engine.Instance, found bool) {
 }
 
 // route publishes when what is live differs from what is to be.
-func (p *Planner) route() {
+func (p *planner) route() {
 	p.mark()
-	if p.D.Route == nil {
-		if p.W.Live != nil {
+	if p.d.Route == nil {
+		if p.w.Live != nil {
 			p.add(Step{Action: ActWithdraw})
 		}
 		return
 	}
-	r := *p.D.Route
+	r := *p.d.Route
 	r.Upstreams = p.serving
-	if p.W.Live == nil || !r.Same(*p.W.Live) {
+	if p.w.Live == nil || !r.Same(*p.w.Live) {
 		p.add(Step{Action: ActPublish, Route: &r})
 	}
 }
 
 // mark records, before the route changes, which containers still serve what
 // they have: a crash right after the change must not end them at once.
-func (p *Planner) mark() {
+func (p *planner) mark() {
 	var ids []string
-	for _, i := range p.W.Instances {
-		if _, known := p.D.Retiring[i.ID]; !known && p.drains(i) {
+	for _, i := range p.w.Instances {
+		if _, known := p.d.Retiring[i.ID]; !known && p.drains(i) {
 			ids = append(ids, i.ID)
 		}
 	}
@@ -181,19 +185,19 @@ func (p *Planner) mark() {
 
 // drains reports whether a container that is not wanted any longer may still
 // be answering requests.
-func (p *Planner) drains(i engine.Instance) bool {
-	if p.chosen[i.ID] || p.D.Stopped || p.freed[i.ID] || !i.Running() || i.Kind == engine.KindRun {
+func (p *planner) drains(i engine.Instance) bool {
+	if p.chosen[i.ID] || p.d.Stopped || p.freed[i.ID] || !i.Running() || i.Kind == engine.KindRun {
 		return false
 	}
-	return Routed(p.W.Live, i.Address) || i.Type == "web" && i.Kind == engine.KindDeploy && i.HostPort != 0
+	return Routed(p.w.Live, i.Address) || i.Type == "web" && i.Kind == engine.KindDeploy && i.HostPort != 0
 }
 
 // deadlines lets the wait to retire begin for what the proxy has just stopped
 // to name.
-func (p *Planner) deadlines() {
+func (p *planner) deadlines() {
 	var deadline []string
-	for _, i := range p.W.Instances {
-		if due, retiring := p.D.Retiring[i.ID]; p.drains(i) && due.IsZero() || retiring && due.IsZero() && p.waits(i) {
+	for _, i := range p.w.Instances {
+		if due, retiring := p.d.Retiring[i.ID]; p.drains(i) && due.IsZero() || retiring && due.IsZero() && p.waits(i) {
 			deadline = append(deadline, i.ID)
 		}
 	}
@@ -203,22 +207,22 @@ func (p *Planner) deadlines() {
 }
 
 // retire ends what is not wanted.
-func (p *Planner) retire() {
-	for _, i := range p.W.Instances {
-		due, retiring := p.D.Retiring[i.ID]
+func (p *planner) retire() {
+	for _, i := range p.w.Instances {
+		due, retiring := p.d.Retiring[i.ID]
 		switch {
 		case i.Kind == engine.KindRun:
 			if cause := p.over(i); cause != "" {
 				p.end(i, cause)
 			}
 		case p.chosen[i.ID]:
-		case p.D.Stopped && p.current(i) && !p.former(i.App):
+		case p.d.Stopped && p.current(i) && !p.former(i.App):
 			if i.Running() || i.Status == engine.StatusRestarting {
 				p.add(Step{Action: ActStop, ID: i.ID, Name: i.Name, Cause: "the app is stopped"})
 			}
-		case p.D.Stopped || !i.Running():
+		case p.d.Stopped || !i.Running():
 			p.end(i, "it has ended or the app is stopped")
-		case retiring && !due.IsZero() && !due.After(p.W.Now):
+		case retiring && !due.IsZero() && !due.After(p.w.Now):
 			p.end(i, "its wait to retire is over")
 		case !retiring && !p.drains(i):
 			p.end(i, "nothing asks for it")
@@ -229,10 +233,10 @@ func (p *Planner) retire() {
 // over says why a one-off container is to go; "" leaves it alone. While the client
 // of an attached one lives, that removes it; and whoever starts one may not have
 // come to start what he has made.
-func (p *Planner) over(i engine.Instance) string {
-	served := p.W.Clients[i.Client] && (i.Attached || i.Status == engine.StatusCreated)
+func (p *planner) over(i engine.Instance) string {
+	served := p.w.Clients[i.Client] && (i.Attached || i.Status == engine.StatusCreated)
 	switch {
-	case !i.Deadline.IsZero() && !p.W.Now.Before(i.Deadline):
+	case !i.Deadline.IsZero() && !p.w.Now.Before(i.Deadline):
 		return "its time to live is over"
 	case served:
 		return ""
@@ -245,19 +249,19 @@ func (p *Planner) over(i engine.Instance) string {
 }
 
 // waits reports whether a container that retires has something to wait for.
-func (p *Planner) waits(i engine.Instance) bool {
-	return !p.chosen[i.ID] && !p.D.Stopped && i.Running()
+func (p *planner) waits(i engine.Instance) bool {
+	return !p.chosen[i.ID] && !p.d.Stopped && i.Running()
 }
 
-func (p *Planner) end(i engine.Instance, cause string) {
+func (p *planner) end(i engine.Instance, cause string) {
 	p.add(Step{Action: ActRetire, ID: i.ID, Name: i.Name, Running: i.Running(), Cause: cause})
 }
 
 // rename gives the serving containers their final names; one that still has
 // such a name, but retires, is renamed first.
-func (p *Planner) rename() {
+func (p *planner) rename() {
 	for _, s := range p.final {
-		for _, i := range p.W.Instances {
+		for _, i := range p.w.Instances {
 			if i.Name == s.Name && i.ID != s.ID {
 				p.add(Step{Action: ActRename, ID: i.ID, Name: s.Name + "." + retiredSuffix(i)})
 			}
@@ -271,27 +275,27 @@ func retiredSuffix(i engine.Instance) string {
 	return fmt.Sprintf("v%d-%s", i.Release, i.ID[:min(12, len(i.ID))])
 }
 
-func (p *Planner) ends(id string) bool {
+func (p *planner) ends(id string) bool {
 	return slices.ContainsFunc(p.steps, func(s Step) bool { return s.Action == ActRetire && s.ID == id })
 }
 
 // collect removes images and networks that nothing refers to, and forgets
 // retired containers.
-func (p *Planner) collect() {
-	for _, i := range p.W.Images {
+func (p *planner) collect() {
+	for _, i := range p.w.Images {
 		// The engine keeps an image while a container uses it.
-		used := slices.ContainsFunc(p.W.Instances, func(c engine.Instance) bool { return c.Image == i.ID && !p.ends(c.ID) })
+		used := slices.ContainsFunc(p.w.Instances, func(c engine.Instance) bool { return c.Image == i.ID && !p.ends(c.ID) })
 		switch {
-		case !p.D.Images[i.ID] && !used:
+		case !p.d.Images[i.ID] && !used:
 			p.add(Step{Action: ActRemove, Kind: engine.ImageKind, ID: i.ID, App: i.App, Cause: "no kept release runs it"})
-		case p.D.Images[i.ID] && p.former(i.App):
+		case p.d.Images[i.ID] && p.former(i.App):
 			p.add(Step{Action: ActAdopt, ID: i.ID, Cause: "it has the app's former name"})
 		}
 	}
 	p.networks()
 	var gone []string
-	for id := range p.D.Retiring {
-		exists := slices.ContainsFunc(p.W.Instances, func(i engine.Instance) bool { return i.ID == id })
+	for id := range p.d.Retiring {
+		exists := slices.ContainsFunc(p.w.Instances, func(i engine.Instance) bool { return i.ID == id })
 		if !exists || p.ends(id) {
 			gone = append(gone, id)
 		}
@@ -304,11 +308,11 @@ func (p *Planner) collect() {
 
 // networks removes the app's network when it runs nothing, and the one of its
 // former name when nothing of that is left.
-func (p *Planner) networks() {
-	left := slices.ContainsFunc(p.W.Instances, func(i engine.Instance) bool { return p.former(i.App) && !p.ends(i.ID) })
-	for _, n := range p.W.Networks {
+func (p *planner) networks() {
+	left := slices.ContainsFunc(p.w.Instances, func(i engine.Instance) bool { return p.former(i.App) && !p.ends(i.ID) })
+	for _, n := range p.w.Networks {
 		switch {
-		case !p.D.Network:
+		case !p.d.Network:
 			p.add(Step{Action: ActRemove, Kind: engine.NetworkKind, ID: n.ID, Cause: "the app runs nothing"})
 		case p.former(n.App) && !left:
 			p.add(Step{Action: ActRemove, Kind: engine.NetworkKind, ID: n.ID, Cause: "it has the app's former name"})

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"dokku/agent/app"
-	"dokku/agent/deploy"
 	"dokku/agent/engine"
 	"dokku/agent/engine/memory"
 	"dokku/agent/event"
@@ -93,47 +91,6 @@ func TestRejectedPush(t *testing.T) {
 				t.Error(err)
 			}
 		})
-	}
-}
-
-// TestDeployRef picks the ref that deploys.
-func TestDeployRef(t *testing.T) {
-	const a, b = "1111111111111111111111111111111111111111", "2222222222222222222222222222222222222222"
-	for _, test := range []struct {
-		branch string
-		refs   []deploy.Ref
-		want   string // ref, adopted branch
-		prints string
-		err    string
-	}{
-		{"", []deploy.Ref{{Old: deploy.ZeroID, New: a, Name: "refs/heads/main"}}, "refs/heads/main main", "-----> Set main as deploy-branch\n", ""},
-		{"", []deploy.Ref{{Old: deploy.ZeroID, New: a, Name: "refs/heads/master"}, {Old: deploy.ZeroID, New: b, Name: "refs/heads/main"}}, "refs/heads/main main",
-			"-----> Set main as deploy-branch\n", ""},
-		{"", []deploy.Ref{{Old: deploy.ZeroID, New: a, Name: "refs/heads/master"}}, "refs/heads/master master", "-----> Set master as deploy-branch\n", ""},
-		{"live", []deploy.Ref{{Old: a, New: b, Name: "refs/heads/main"}, {Old: a, New: b, Name: "refs/heads/live"}}, "refs/heads/live ", "", ""},
-		{"main", []deploy.Ref{{Old: deploy.ZeroID, New: a, Name: "refs/heads/feature"}}, " ", " !     WARNING: deploy did not complete, you must push to main.\n" +
-			"-----> for example, try 'git push <dokku> feature:main'\n", ""},
-		{"main", []deploy.Ref{{Old: a, New: deploy.ZeroID, Name: "refs/heads/feature"}}, " ", "", ""},
-		{"main", []deploy.Ref{{Old: a, New: deploy.ZeroID, Name: "refs/heads/main"}}, "", "", "apps:destroy shop"},
-	} {
-		var printed strings.Builder
-		term := event.NewTerminal(&printed, &printed, false)
-		x := &deploy.Session{App: &app.App{Name: "shop", State: app.State{DeployBranch: test.branch}}, Log: event.New(term)}
-		ref, adopt, err := x.DeployRef(test.refs)
-		term.Close()
-		got := " " + adopt
-		if ref != nil {
-			got = ref.Name + got
-		}
-		if test.err != "" {
-			if err == nil || !strings.Contains(err.Error(), test.err) {
-				t.Errorf("%v: error %v, want %q", test.refs, err, test.err)
-			}
-			continue
-		}
-		if err != nil || got != test.want || printed.String() != test.prints {
-			t.Errorf("%v: got %q, %v and\n%swant %q and\n%s", test.refs, got, err, printed.String(), test.want, test.prints)
-		}
 	}
 }
 

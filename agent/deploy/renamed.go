@@ -51,7 +51,7 @@ func (x *Session) redeployRenamed(ctx context.Context) error {
 }
 
 // Observe is what exists of an app, under its former name too.
-func Observe(ctx context.Context, host engine.Engine, a *app.App) (engine.Observed, error) {
+func Observe(ctx context.Context, host engine.Processes, a *app.App) (engine.Observed, error) {
 	o, err := host.Observe(ctx, a.Name)
 	former := a.Former()
 	if former == "" || err != nil {
@@ -91,9 +91,9 @@ func (x *Session) forgetFormer(w plan.Observation) {
 
 // adopt gives an image of the former name one of the app's own. A crash in
 // between leaves both, and the next converge goes on.
-func (e *Executor) adopt(ctx context.Context, id string) error {
-	if err := e.host.Tag(ctx, id, ImageTag(e.Session.Name, id)); err != nil {
+func (e *executor) adopt(ctx context.Context, id string) error {
+	if err := e.host.Tag(ctx, id, ImageTag(e.session.Name, id)); err != nil {
 		return err
 	}
-	return e.host.Remove(ctx, engine.Resource{Kind: engine.ImageKind, ID: id, App: e.Session.App.Former()})
+	return e.host.Remove(ctx, engine.Resource{Kind: engine.ImageKind, ID: id, App: e.session.App.Former()})
 }
