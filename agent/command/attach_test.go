@@ -85,7 +85,7 @@ func TestMountsStayInTheDataRoot(t *testing.T) {
 		root + "/out/x/../..":      "is not below", // as it is written, before any link
 		root + "/root":             "leads to " + root,
 		root + "/up/root/hello":    "leads to ",
-		root + "/loop":             "cannot look at storage path",
+		root + "/loop":             "cannot read storage path",
 		root + "/missing/sub":      "does not exist: storage:ensure-directory missing makes " + root + "/missing",
 	} {
 		got := f.run("storage:mount", "hello", path+":/data")
@@ -154,11 +154,11 @@ func TestResources(t *testing.T) {
 
 	// What would not fit together is refused, for any type, and changes nothing.
 	before := f.snapshot()
-	f.expect("resource:limit hello --memory 128", warned("Invalid resources: the reservation of memory cannot be more than its limit"))
+	f.expect("resource:limit hello --memory 128", warned("Invalid resources: the memory reservation cannot be more than the memory limit"))
 	f.expect("resource:reserve hello --memory 2g --process-type worker",
-		warned("Invalid resources: the reservation of memory cannot be more than its limit (worker)"))
+		warned("Invalid resources: the memory reservation cannot be more than the memory limit (worker)"))
 	f.expect("resource:limit hello --memory-swap 512m", warned(
-		"Invalid resources: memory-swap is the sum of memory and swap, so it cannot be less than the limit of memory (worker)"))
+		"Invalid resources: memory-swap is the sum of memory and swap, so it cannot be less than the memory limit (worker)"))
 	if f.snapshot() != before {
 		t.Error("a refused command changes something")
 	}

@@ -11,53 +11,52 @@ import (
 	"dokku/agent/proxy"
 )
 
-// Desired is what people asked for of one app, in the terms of Plan.
+// Desired is the desired state of one app.
 type Desired struct {
 	App string
-	// Release and Attempt name the current release; 0: none serves.
+	// Release and Attempt name the current release; 0: there is none.
 	Release int
 	Attempt string
-	// Kept are the types whose processes go on from an earlier release.
+	// Kept are the types that still run under an earlier release.
 	Kept map[string]app.Identity
-	// Want are the processes that are to run, sorted by type and index.
+	// Want are the desired processes, sorted by type and index.
 	Want []app.Process
-	// Stopped: nothing is to run; containers stay for their logs.
+	// Stopped: no process runs; containers are kept for their logs.
 	Stopped bool
-	// StartEnded: processes that have ended are started again (after a reboot, and by
-	// ps:start). Otherwise only what is missing is started: the engine's restart
-	// policy has decided over what ended.
+	// StartEnded: start ended processes again (after a reboot, and for ps:start).
+	// Otherwise Plan starts only missing ones and leaves ended ones to the engine's
+	// restart policy.
 	StartEnded bool
-	// Route is what is to be published; its upstreams are filled in by Plan.
-	// nil: no route.
+	// Route is the desired route; Plan fills in its upstreams. nil: no route.
 	Route *proxy.Route
 	Port  int
 	// Retiring: see State.
 	Retiring map[string]time.Time
 	// Images are the ids of the images of all kept releases.
 	Images map[string]bool
-	// Network: the app's network is to exist.
+	// Network: the app has a network.
 	Network bool
-	// Former is the name that the app had, while something still carries it: what
-	// was started under it serves until other processes take over. "": none.
+	// Former is the app's former name while resources carry it, else "". Processes with
+	// that name serve until others take over.
 	Former string
 }
 
-// Observation is what was observed of one app.
+// Observation is the observed state of one app.
 type Observation struct {
 	engine.Observed
-	// Network is where addresses come from; the zero value when nothing is to run.
+	// Network supplies the addresses; the zero value if no process is desired.
 	Network engine.Network
 	// Live is the published route; nil: none.
 	Live *proxy.Route
 	Now  time.Time
-	// Clients are those of one-off containers that are still there, by their label.
+	// Clients says of each client of a one-off container, by its label, whether it
+	// lives.
 	Clients map[string]bool
 }
 
-// Plan returns the steps from what is observed to what is desired, in the order
-// in which they have to succeed: first what is missing starts, then the route
-// changes, and only then anything ends. It is pure. Applying all steps and
-// planning again gives no step.
+// Plan returns the steps from the observed to the desired state, in the order in which
+// they have to succeed: missing processes start, then the route changes, and only then
+// processes end. It is pure. After all steps, the next plan is empty.
 func Plan(d Desired, w Observation) []Step {
 	w.Instances = slices.Clone(w.Instances) // renamed in place by start
 	p := &planner{d: d, w: w, chosen: map[string]bool{}, taken: Taken(w)}
@@ -77,12 +76,13 @@ type planner struct {
 
 	// chosen are the ids of the containers that satisfy a wanted process.
 	chosen map[string]bool
-	// serving are the web processes' addresses once all starts have been made.
+	// serving are the web processes' addresses after all starts.
 	serving []netip.AddrPort
-	// names are the chosen containers' final names, by id.
+	// final are the renames that give chosen containers their final names.
 	final []Step
+	// taken are the addresses that no new container may get.
 	taken map[netip.Addr]bool
-	// freed are containers that were stopped so that others can start.
+	// freed are the ids of containers that stop to free a port or a type for others.
 	freed map[string]bool
 }
 
@@ -100,7 +100,7 @@ func (p *planner) current(i engine.Instance) bool {
 // former reports whether a resource carries the app's former name.
 func (p *planner) former(app string) bool { return p.d.Former != "" && app == p.d.Former }
 
-// choose finds a container for each wanted process and starts what is missing.
+// choose finds a container for each wanted process and starts missing ones.
 func (p *planner) choose() {
 	p.freed = map[string]bool{}
 	if p.d.Stopped {
@@ -109,7 +109,7 @@ func (p *planner) choose() {
 	for _, want := range p.d.Want {
 		i, found := p.find(want)
 		if found && p.d.StartEnded && !i.Running() && p.former(i.App) {
-			found = false // it can only be started again as what it was
+			found = false // a restart would keep its former name
 		}
 		if found {
 			p.chosen[i.ID] = true
@@ -120,7 +120,7 @@ func (p *planner) choose() {
 		case p.d.StartEnded && !i.Running() && i.Status != engine.StatusRestarting && i.Status != engine.StatusPaused:
 			p.add(Step{Action: ActStart, Process: want, Name: i.Name, Address: i.Address, ID: i.ID, Cause: "it has ended"})
 		}
-		// nginx would wait seconds for the address of a container that has ended.
+		// nginx would wait seconds for the address of an ended container.
 		ended := found && !p.d.StartEnded && (i.Status == engine.StatusExited || i.Status == engine.StatusCreated)
 		if want.Type == "web" && !ended {
 			p.serving = append(p.serving, netip.AddrPortFrom(i.Address, uint16(p.d.Port)))
@@ -153,7 +153,7 @@ func (p *planner) find(want app.Process) (best engine.Instance, found bool) {
 	return best, found
 }
 
-// route publishes when what is live differs from what is to be.
+// route publishes the desired route if the live one differs.
 func (p *planner) route() {
 	p.mark()
 	if p.d.Route == nil {
@@ -169,8 +169,8 @@ func (p *planner) route() {
 	}
 }
 
-// mark records, before the route changes, which containers still serve what
-// they have: a crash right after the change must not end them at once.
+// mark records, before the route changes, the containers that will drain: after a
+// crash right behind the change they must not end at once.
 func (p *planner) mark() {
 	var ids []string
 	for _, i := range p.w.Instances {
@@ -183,8 +183,8 @@ func (p *planner) mark() {
 	}
 }
 
-// drains reports whether a container that is not wanted any longer may still
-// be answering requests.
+// drains reports whether a container that is no longer wanted may still answer
+// requests.
 func (p *planner) drains(i engine.Instance) bool {
 	if p.chosen[i.ID] || p.d.Stopped || p.freed[i.ID] || !i.Running() || i.Kind == engine.KindRun {
 		return false
@@ -192,8 +192,7 @@ func (p *planner) drains(i engine.Instance) bool {
 	return Routed(p.w.Live, i.Address) || i.Type == "web" && i.Kind == engine.KindDeploy && i.HostPort != 0
 }
 
-// deadlines lets the wait to retire begin for what the proxy has just stopped
-// to name.
+// deadlines starts the wait to retire of the containers that the route no longer names.
 func (p *planner) deadlines() {
 	var deadline []string
 	for _, i := range p.w.Instances {
@@ -206,7 +205,7 @@ func (p *planner) deadlines() {
 	}
 }
 
-// retire ends what is not wanted.
+// retire ends containers that are not wanted.
 func (p *planner) retire() {
 	for _, i := range p.w.Instances {
 		due, retiring := p.d.Retiring[i.ID]
@@ -230,9 +229,8 @@ func (p *planner) retire() {
 	}
 }
 
-// over says why a one-off container is to go; "" leaves it alone. While the client
-// of an attached one lives, that removes it; and whoever starts one may not have
-// come to start what he has made.
+// over returns the reason to remove a one-off container; "" keeps it. A living client
+// removes its own attached container, and may be about to start one that it created.
 func (p *planner) over(i engine.Instance) string {
 	served := p.w.Clients[i.Client] && (i.Attached || i.Status == engine.StatusCreated)
 	switch {
@@ -248,7 +246,7 @@ func (p *planner) over(i engine.Instance) string {
 	return ""
 }
 
-// waits reports whether a container that retires has something to wait for.
+// waits reports whether a retiring container has to wait before it ends.
 func (p *planner) waits(i engine.Instance) bool {
 	return !p.chosen[i.ID] && !p.d.Stopped && i.Running()
 }
@@ -257,8 +255,8 @@ func (p *planner) end(i engine.Instance, cause string) {
 	p.add(Step{Action: ActRetire, ID: i.ID, Name: i.Name, Running: i.Running(), Cause: cause})
 }
 
-// rename gives the serving containers their final names; one that still has
-// such a name, but retires, is renamed first.
+// rename gives the chosen containers their final names. A retiring container that
+// still has such a name is renamed first.
 func (p *planner) rename() {
 	for _, s := range p.final {
 		for _, i := range p.w.Instances {
@@ -270,17 +268,18 @@ func (p *planner) rename() {
 	}
 }
 
-// retiredSuffix is unlike any attempt's, so that both can exist.
+// retiredSuffix differs from any attempt's suffix, so that both names can exist.
 func retiredSuffix(i engine.Instance) string {
 	return fmt.Sprintf("v%d-%s", i.Release, i.ID[:min(12, len(i.ID))])
 }
 
+// ends reports whether the plan removes a container.
 func (p *planner) ends(id string) bool {
 	return slices.ContainsFunc(p.steps, func(s Step) bool { return s.Action == ActRetire && s.ID == id })
 }
 
-// collect removes images and networks that nothing refers to, and forgets
-// retired containers.
+// collect removes unused images and networks, and drops the entries of retired
+// containers.
 func (p *planner) collect() {
 	for _, i := range p.w.Images {
 		// The engine keeps an image while a container uses it.
@@ -306,8 +305,8 @@ func (p *planner) collect() {
 	}
 }
 
-// networks removes the app's network when it runs nothing, and the one of its
-// former name when nothing of that is left.
+// networks removes the network of an app without a release, and the network of the
+// former name once no container of that name is left.
 func (p *planner) networks() {
 	left := slices.ContainsFunc(p.w.Instances, func(i engine.Instance) bool { return p.former(i.App) && !p.ends(i.ID) })
 	for _, n := range p.w.Networks {
@@ -320,6 +319,8 @@ func (p *planner) networks() {
 	}
 }
 
+// Routed reports whether the live route has the address as an upstream; a nil route has
+// none.
 func Routed(live *proxy.Route, a netip.Addr) bool {
 	return live != nil && a.IsValid() &&
 		slices.ContainsFunc(live.Upstreams, func(u netip.AddrPort) bool { return u.Addr() == a })
@@ -330,8 +331,8 @@ func holdsAddress(w Observation, a netip.Addr) bool {
 	return slices.ContainsFunc(w.Instances, func(i engine.Instance) bool { return i.Address == a })
 }
 
-// Taken are the addresses that new containers must not get: those that
-// containers have, and those that the proxy still sends requests to.
+// Taken returns the addresses that new containers must not get: the addresses of
+// existing containers and of the live route's upstreams.
 func Taken(w Observation) map[netip.Addr]bool {
 	t := map[netip.Addr]bool{w.Network.Gateway: true}
 	for _, i := range w.Instances {
@@ -345,10 +346,9 @@ func Taken(w Observation) map[netip.Addr]bool {
 	return t
 }
 
-// NextAddress returns the first free fixed address after the highest one that
-// is taken, and wraps around: an address that was given back rests as long as
-// possible, since a proxy's old worker may still hold connections to it. It
-// returns the zero Addr when none is free.
+// NextAddress returns the first free fixed address after the highest taken one, and
+// wraps around, so that a freed address stays unused for long: an old worker of the
+// proxy may still hold connections to it. It returns the zero Addr if none is free.
 func NextAddress(n engine.Network, taken map[netip.Addr]bool) netip.Addr {
 	if !n.Subnet.IsValid() {
 		return netip.Addr{}
@@ -376,6 +376,7 @@ func NextAddress(n engine.Network, taken map[netip.Addr]bool) netip.Addr {
 	return netip.Addr{}
 }
 
+// OneOffs returns the one-off containers (dokku run) among all.
 func OneOffs(all []engine.Instance) []engine.Instance {
 	return slices.DeleteFunc(slices.Clone(all), func(i engine.Instance) bool { return i.Kind != engine.KindRun })
 }

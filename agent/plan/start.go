@@ -8,9 +8,9 @@ import (
 	"dokku/agent/engine"
 )
 
-// start plans a new container. Its name and its host port are freed first, since
-// no two containers can have either; the holder of the port serves again if the
-// start fails.
+// start plans a new container and returns it. It first frees the container's name and
+// host port, which no two containers can have. If the start fails, the former holder
+// of the port serves again.
 func (p *planner) start(want app.Process) engine.Instance {
 	s := Step{Action: ActStart, Process: want, Address: p.address(want), Cause: "it is missing"}
 	s.Name = fmt.Sprintf("%s.%s", p.d.App, want)
@@ -37,8 +37,8 @@ func (p *planner) start(want app.Process) engine.Instance {
 	return engine.Instance{Address: s.Address}
 }
 
-// address picks the address of a new container: the one that the proxy has
-// for this process already, if it is free, so that nothing has to be reloaded.
+// address returns the address of a new container. If the live route's address for this
+// process is free, it takes that, and the proxy needs no reload.
 func (p *planner) address(want app.Process) netip.Addr {
 	if want.Type == "web" && p.w.Live != nil && p.w.Live.Release == p.d.Release && want.Index <= len(p.w.Live.Upstreams) {
 		a := p.w.Live.Upstreams[want.Index-1].Addr()
@@ -52,7 +52,7 @@ func (p *planner) address(want app.Process) netip.Addr {
 	return a
 }
 
-// freeType stops what runs of a type from other releases.
+// freeType stops the running processes of a type from other releases.
 func (p *planner) freeType(typ string) {
 	for _, i := range p.w.Instances {
 		if i.Kind == engine.KindDeploy && i.Type == typ && i.Running() && !p.current(i) && !p.freed[i.ID] {
