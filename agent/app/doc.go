@@ -2,8 +2,8 @@
 // releases), Release, Settings (the server's), and View, an app together with the
 // server's settings. A View answers questions without a lock.
 //
-// It imports scale, proc and disk, and does no I/O but for the control of names and
-// paths on the host (storage, host name). Package store reads and writes its types;
+// It imports scale, proc and disk. Its only I/O resolves mount paths and the host's name
+// and address. Package store reads and writes its types;
 // package deploy acts on them.
 //
 // # Decisions

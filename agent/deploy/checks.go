@@ -11,8 +11,8 @@ import (
 	"dokku/agent/event"
 )
 
-// CheckSettings says how long the gate waits for what, and where each value
-// comes from. A view without an app has the server's own.
+// CheckSettings returns the gate's timeouts and the origin of each value. A view
+// without an app has the server's settings.
 func CheckSettings(a app.View) (checks.Settings, error) {
 	from := checks.Sources{ServerConfig: a.Settings.Config, Server: a.Settings.Checks}
 	if a.App != nil {
@@ -21,8 +21,8 @@ func CheckSettings(a app.View) (checks.Settings, error) {
 	return checks.Resolve(from)
 }
 
-// EffectiveChecks is CheckSettings with what the current release's CHECKS file
-// sets, which wins.
+// EffectiveChecks is CheckSettings with the values of the current release's CHECKS
+// file, which win.
 func EffectiveChecks(a app.View) (checks.Settings, error) {
 	settings, err := CheckSettings(a)
 	if err != nil || a.Current == nil {
@@ -42,7 +42,7 @@ type checksFile struct {
 	warnings []checks.Warning
 }
 
-// parseChecks reads a release's CHECKS file; nil: it has none.
+// parseChecks parses a release's CHECKS file; nil: it has none.
 func parseChecks(r *app.Release) (*checksFile, error) {
 	src, ok := r.Files[app.FileChecks]
 	if !ok {
@@ -55,7 +55,8 @@ func parseChecks(r *app.Release) (*checksFile, error) {
 	return &checksFile{f, warnings}, nil
 }
 
-// checkPlan says which checks the types of a release have to pass.
+// checkPlan returns the checks that the release's process types have to pass. It
+// parses CHECKS once for a release.
 func (x *Session) checkPlan(r *app.Release) (checks.Plan, []checks.Warning, error) {
 	if x.checksOf != r.Attempt {
 		f, err := parseChecks(r)
@@ -67,8 +68,8 @@ func (x *Session) checkPlan(r *app.Release) (checks.Plan, []checks.Warning, erro
 	return x.Env.checkPlan(x.View(), r, x.checks)
 }
 
-// checkPlan says which checks the types of a release have to pass with its CHECKS
-// file; nil: there is none.
+// checkPlan returns the checks of the release's process types; f is its CHECKS file or
+// nil.
 func (e *Env) checkPlan(a app.View, r *app.Release, f *checksFile) (checks.Plan, []checks.Warning, error) {
 	settings, err := CheckSettings(a)
 	if err != nil {
@@ -88,18 +89,18 @@ func (e *Env) checkPlan(a app.View, r *app.Release, f *checksFile) (checks.Plan,
 	return plan, append(warnings, more...), err
 }
 
-// A instances lets the gate look at an engine's containers.
+// An observer shows the gate an engine's containers.
 type observer struct{ engine.Runner }
 
-// Process implements checks.Observer.
+// Process returns the state of a container's process.
 func (o observer) Process(ctx context.Context, id string) (checks.Process, error) {
 	i, err := o.Instance(ctx, id)
 	return checks.Process{Status: checks.Status(i.Status), ExitCode: i.ExitCode, OOMKilled: i.OOMKilled,
 		Restarts: i.Restarts, Finished: i.Finished}, err
 }
 
-// Check runs the checks of the app's current release against processes that run:
-// those that match one of only, "web" or "web.1", or all of them.
+// Check runs the checks of the app's current release against its running processes, or
+// against those that match an entry of only, "web" or "web.1".
 func (e *Env) Check(ctx context.Context, a app.View, only []string, log event.Log) error {
 	file, err := parseChecks(a.Current)
 	if err != nil {
@@ -128,8 +129,8 @@ func (e *Env) Check(ctx context.Context, a app.View, only []string, log event.Lo
 	return checks.Gate(ctx, plan, targets, observer{host}, log.WithApp(a.Name))
 }
 
-// waitToRetire is how long old web processes serve what they have after the
-// switch.
+// waitToRetire returns the time that old web processes get for their open requests
+// after the switch.
 func waitToRetire(v app.View) time.Duration {
 	s, err := CheckSettings(v)
 	if err != nil {
@@ -138,7 +139,7 @@ func waitToRetire(v app.View) time.Duration {
 	return s.WaitToRetire
 }
 
-// chosen are the processes that match one of only.
+// chosen returns the processes that match an entry of only.
 func chosen(instances []engine.Instance, only []string, port int) ([]checks.Target, error) {
 	var targets []checks.Target
 	matched := map[string]bool{}

@@ -16,16 +16,16 @@ import (
 	"dokku/agent/proxy"
 )
 
-// An executor carries out a plan. It decides nothing: it stops at the first
-// step that fails, and the next converge plans anew.
+// An executor carries out a plan and decides nothing. It stops at the first step that
+// fails; the next converge makes a new plan.
 type executor struct {
 	session *Session
 	host    machine
 	proxy   proxy.Proxy
 }
 
-// execute runs the steps. All marks are recorded before the first call to the
-// engine, in the same write that commits.
+// execute runs the steps. The write that commits also records all marks, before the
+// first call to the engine.
 func (e *executor) execute(ctx context.Context, steps []plan.Step) error {
 	for _, s := range steps {
 		if s.Action == plan.ActMark {
@@ -65,29 +65,29 @@ func (e *executor) execute(ctx context.Context, steps []plan.Step) error {
 	if err := failpoint.Reach(failpoint.Cleaned); err != nil {
 		return err
 	}
-	return e.tellUnremoved(unremoved)
+	return e.reportImages(unremoved)
 }
 
-// tellUnremoved says that images are left. All that serves is as it should be by
-// then: that is an error only for the agent, which tries again, and where the app
-// itself goes, since nobody could find them afterwards.
-func (e *executor) tellUnremoved(err error) error {
+// reportImages warns about images that could not be removed; the app serves as desired
+// without that. It is an error only for the agent, which retries, and for an app that
+// goes away, because nothing would find the images later.
+func (e *executor) reportImages(err error) error {
 	if err == nil || e.session.ByAgent || e.session.State.Destroying || e.session.State.Provisional {
 		return err
 	}
-	e.session.Log.Warn("Not all old images could be removed, the agent goes on trying: %s", err)
+	e.session.Log.Warn("Some old images could not be removed; the agent will retry: %s", err)
 	return nil
 }
 
 func removesImage(s plan.Step) bool { return s.Action == plan.ActRemove && s.Kind == engine.ImageKind }
 
-// Leave takes the stops out of a plan and records them as due, for the agent.
-// What is left to it stays recorded: a container that is forgotten while the
-// agent stops it would be taken for one that may serve again.
+// leave takes the stops out of a plan and records them as due, for the agent. The
+// containers stay recorded as retiring: a container without that entry could be chosen
+// to serve while the agent stops it.
 func (e *executor) leave(steps []plan.Step) []plan.Step {
 	var due, left []string
 	steps = slices.DeleteFunc(steps, func(s plan.Step) bool {
-		// An engine that is busy takes long to remove an image.
+		// A busy engine takes long to remove an image.
 		if removesImage(s) && !e.session.ByAgent && !e.session.State.Destroying && !e.session.State.Provisional {
 			return true
 		}
@@ -101,7 +101,7 @@ func (e *executor) leave(steps []plan.Step) []plan.Step {
 		return true
 	})
 	if len(left) > 0 {
-		// What is left to be stopped may still need its network.
+		// The containers that the agent stops may still need their network.
 		steps = slices.DeleteFunc(steps, func(s plan.Step) bool { return s.Action == plan.ActRemove && s.Kind == engine.NetworkKind })
 	}
 	for n := range steps {
@@ -116,8 +116,8 @@ func (e *executor) leave(steps []plan.Step) []plan.Step {
 	return steps
 }
 
-// notify tells that the new route is live, before the old processes are
-// stopped: that may take as long as their stop timeout.
+// notify reports that the new route is live, before old processes stop: they may take
+// their whole stop timeout.
 func (e *executor) notify(done *bool) {
 	if !*done && e.session.published != nil {
 		e.session.published()
@@ -126,8 +126,8 @@ func (e *executor) notify(done *bool) {
 	*done = true
 }
 
-// parallel returns how many of the first steps may run at the same time: starts
-// and ends are independent of each other, all others keep their order.
+// parallel returns the number of first steps that may run at the same time. Starts are
+// independent of each other, and so are ends; all other steps keep their order.
 func parallel(steps []plan.Step) int {
 	a := steps[0].Action
 	if a != plan.ActStart && a != plan.ActFree && a != plan.ActRetire && a != plan.ActStop {
@@ -206,8 +206,8 @@ func (e *executor) run(ctx context.Context, s plan.Step) (err error) {
 	return fmt.Errorf("internal error: no such step: %s", s)
 }
 
-// start starts a container; if it held the place of one that served, and does
-// not start, the other one serves again.
+// start starts a container. If that fails and the container took its host port from
+// another one, start starts the other one again.
 func (e *executor) start(ctx context.Context, s plan.Step) error {
 	spec, err := spec(e.session.View(), e.session.Current, s.Process, s.Name, s.Address)
 	if err != nil {
@@ -221,11 +221,12 @@ func (e *executor) start(ctx context.Context, s plan.Step) error {
 	back := engine.Spec{App: h.App, Kind: h.Kind, Type: h.Type, Index: h.Index, Release: h.Release,
 		Attempt: h.Attempt, Name: h.Name, Image: h.Image, Address: h.Address, HostPort: h.HostPort}
 	if _, berr := e.host.Start(context.WithoutCancel(ctx), back); berr != nil {
-		return fmt.Errorf("%w; and %s, which served before, does not start again: %v", err, h.Name, berr)
+		return fmt.Errorf("%w; and %s, which served before, cannot be started again: %v", err, h.Name, berr)
 	}
 	return fmt.Errorf("%w; %s of v%d serves again", err, h.Name, h.Release)
 }
 
+// setRetiring records containers as retiring, to be stopped from due on.
 func (e *executor) setRetiring(ids []string, due time.Time) {
 	e.session.Change(func(st *app.State) {
 		if st.Retiring == nil {

@@ -19,7 +19,8 @@ type renaming struct {
 	domains []string // the app's own, under the new name
 }
 
-// Rename gives the app another name. The caller holds the lock of the new name too.
+// Rename gives the app another name. The caller also holds the new name's lock. The
+// rename of the folder commits.
 func (x *Session) Rename(ctx context.Context, name string, skipDeploy bool, log event.Log) error {
 	return (&renaming{session: x, name: name}).run(ctx, skipDeploy, log)
 }
@@ -28,7 +29,7 @@ func (x *renaming) run(ctx context.Context, skipDeploy bool, log event.Log) erro
 	if err := x.allowed(); err != nil {
 		return err
 	}
-	// Nobody may claim the new default domain meanwhile.
+	// No other app may claim the new default domain meanwhile.
 	l, err := x.session.Env.Store.LockApp(ctx, store.DomainsLock, "apps:rename", x.session.Log)
 	if err != nil {
 		return err
@@ -39,7 +40,7 @@ func (x *renaming) run(ctx context.Context, skipDeploy bool, log event.Log) erro
 	}
 	if x.session.Current != nil {
 		if err := x.session.tidy(ctx); err != nil {
-			return fmt.Errorf("cannot rename %s, which is not what it should be: %w", x.session.Name, err)
+			return fmt.Errorf("cannot rename %s, which has not converged: %w", x.session.Name, err)
 		}
 		if err := x.stageRenamed(ctx); err != nil {
 			return err
@@ -50,12 +51,11 @@ func (x *renaming) run(ctx context.Context, skipDeploy bool, log event.Log) erro
 		return err
 	}
 	x.session.base = log.WithApp(x.name)
-	x.session.about(x.session.State.Current)
+	x.session.logRelease(x.session.State.Current)
 	return x.finish(context.WithoutCancel(ctx))
 }
 
-// allowed refuses names that are taken, and an app that is not done with its
-// last rename.
+// allowed refuses a taken name, and an app whose last rename is not finished.
 func (x *renaming) allowed() error {
 	if x.session.State.Destroying {
 		return fmt.Errorf("App %s is being destroyed; to finish: apps:destroy %[1]s --force", x.session.Name)
@@ -67,8 +67,8 @@ func (x *renaming) allowed() error {
 	return x.session.Env.Store.NameFree(x.name)
 }
 
-// renamedDomains are the app's own domains under another name, of which none may
-// belong to another app.
+// renamedDomains returns the app's own domains under the new name. It refuses a domain
+// that belongs to another app.
 func (x *renaming) renamedDomains() ([]string, error) {
 	var own []string
 	for _, d := range x.session.State.Domains {
@@ -89,14 +89,14 @@ func (x *renaming) renamedDomains() ([]string, error) {
 	return own, nil
 }
 
-// stageRenamed tests the route of the new name with the processes that serve.
+// stageRenamed tests the route of the new name with the live upstreams.
 func (x *renaming) stageRenamed(ctx context.Context) error {
 	a := &app.App{Name: x.name, Dir: x.session.Dir, State: x.session.State.Clone(), Current: x.session.Current}
 	a.State.Domains, a.State.Renamed = x.domains, &app.Renamed{From: x.session.Name}
 	return x.session.Env.stageLive(ctx, app.View{App: a, Settings: x.session.Settings})
 }
 
-// commitName renames the folder.
+// commitName renames the folder: the commit point.
 func (x *renaming) commitName(r *app.Renamed) error {
 	x.session.Change(func(st *app.State) { st.Renamed, st.Provisional = r, false })
 	err := x.session.Save()
@@ -116,23 +116,23 @@ func (x *renaming) commitName(r *app.Renamed) error {
 		err = x.session.Env.Store.Disk.Sync(x.session.Env.Store.Root)
 	}
 	if err != nil {
-		return fmt.Errorf("%s is called %s now, but a power loss may bring back the old name; the agent goes on trying: %w", r.From, x.name, err)
+		return fmt.Errorf("%s is called %s now, but a power loss may bring back the old name; the agent will retry: %w", r.From, x.name, err)
 	}
 	return nil
 }
 
-// finish does what follows the commit.
+// finish does the steps after the commit.
 func (x *renaming) finish(ctx context.Context) error {
 	x.session.settleRename()
 	if err := x.session.Converge(ctx, false); err != nil {
-		return fmt.Errorf("%s is called %s now, but not everything follows yet; the agent goes on trying: %w", x.session.App.Former(), x.session.Name, err)
+		return fmt.Errorf("%s is called %s now, but has not converged yet; the agent will retry: %w", x.session.App.Former(), x.session.Name, err)
 	}
 	if err := x.session.redeployRenamed(ctx); err != nil {
 		return err
 	}
-	// What nothing carries any longer is found by looking.
+	// Only an observation shows that no resource carries the former name any longer.
 	if err := x.session.Converge(ctx, false); err != nil {
-		return fmt.Errorf("%s is called that now, but what has its former name is not all gone; the agent goes on trying: %w", x.session.Name, err)
+		return fmt.Errorf("%s has its new name, but some resources still carry the former one; the agent will retry: %w", x.session.Name, err)
 	}
 	return nil
 }

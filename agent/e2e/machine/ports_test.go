@@ -99,7 +99,7 @@ func TestPortsRefused(t *testing.T) {
 		ports []app.PortMap
 		want  string
 	}{
-		{[]app.PortMap{{Scheme: "http", Host: 22, Container: 0}}, "Host port 22 is ssh's"},
+		{[]app.PortMap{{Scheme: "http", Host: 22, Container: 0}}, "Host port 22 belongs to ssh"},
 		{[]app.PortMap{{Scheme: "http", Host: taken, Container: 0}}, fmt.Sprintf("Host port %d is taken", taken)},
 		{[]app.PortMap{{Scheme: "http", Host: bound.State.HostPort + 7, Container: 0}}, "belongs to app bound"},
 		{[]app.PortMap{{Scheme: "http", Host: 80, Container: 0}, {Scheme: "http", Host: 80, Container: 1}}, "Host port 80 cannot be mapped twice"},

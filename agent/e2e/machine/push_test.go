@@ -47,13 +47,13 @@ func TestRejectedPush(t *testing.T) {
 		}, []string{"the release command failed with exit code 3"}},
 		{"a worker ends at once", func(s engine.Spec) memory.Behaviour {
 			return memory.Behaviour{Exits: s.Kind == engine.KindRelease || isNew(s) && s.Type == "worker"}
-		}, []string{"worker.1 exited with code 0", " !     The release command had run by then"}},
+		}, []string{"worker.1 exited with code 0", " !     The release command has already run"}},
 		{"web runs out of memory", func(s engine.Spec) memory.Behaviour {
 			if isNew(s) && s.Type == "web" {
 				return memory.Behaviour{Exits: true, Code: 137, OOMKilled: true}
 			}
 			return memory.Behaviour{Exits: s.Kind == engine.KindRelease}
-		}, []string{"ran out of memory", " !     The release command had run by then"}},
+		}, []string{"ran out of memory", " !     The release command has already run"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			m := newMachine(t, h)

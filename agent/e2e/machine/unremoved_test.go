@@ -48,7 +48,7 @@ func TestImageThatStays(t *testing.T) {
 	if err != nil {
 		t.Fatalf("the push fails: %v", err)
 	}
-	if !strings.Contains(printed.String(), "Not all old images could be removed, the agent goes on trying") {
+	if !strings.Contains(printed.String(), "Some old images could not be removed; the agent will retry") {
 		t.Errorf("the push does not tell of the image:\n%s", printed.String())
 	}
 	if _, _, err := m.server.Tend(t.Context(), "shop", false, event.Log{}); err == nil {
