@@ -8,7 +8,7 @@ import (
 	"dokku/agent/event"
 )
 
-// TestDeployRef picks the ref that deploys.
+// TestDeployRef chooses among pushed refs the one that deploys.
 func TestDeployRef(t *testing.T) {
 	const a, b = "1111111111111111111111111111111111111111", "2222222222222222222222222222222222222222"
 	for _, test := range []struct {
