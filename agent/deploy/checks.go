@@ -11,9 +11,9 @@ import (
 	"dokku/agent/event"
 )
 
-// CheckSettings returns the gate's timeouts and the origin of each value. A view
+// checkSettings returns the gate's timeouts and the origin of each value. A view
 // without an app has the server's settings.
-func CheckSettings(a app.View) (checks.Settings, error) {
+func checkSettings(a app.View) (checks.Settings, error) {
 	from := checks.Sources{ServerConfig: a.Settings.Config, Server: a.Settings.Checks}
 	if a.App != nil {
 		from.AppConfig, from.App = a.State.Config, a.State.Checks
@@ -21,10 +21,10 @@ func CheckSettings(a app.View) (checks.Settings, error) {
 	return checks.Resolve(from)
 }
 
-// EffectiveChecks is CheckSettings with the values of the current release's CHECKS
+// EffectiveChecks is checkSettings with the values of the current release's CHECKS
 // file, which win.
 func EffectiveChecks(a app.View) (checks.Settings, error) {
-	settings, err := CheckSettings(a)
+	settings, err := checkSettings(a)
 	if err != nil || a.Current == nil {
 		return settings, err
 	}
@@ -71,7 +71,7 @@ func (x *Session) checkPlan(r *app.Release) (checks.Plan, []checks.Warning, erro
 // checkPlan returns the checks of the release's process types; f is its CHECKS file or
 // nil.
 func (e *Env) checkPlan(a app.View, r *app.Release, f *checksFile) (checks.Plan, []checks.Warning, error) {
-	settings, err := CheckSettings(a)
+	settings, err := checkSettings(a)
 	if err != nil {
 		return checks.Plan{}, nil, err
 	}
@@ -132,7 +132,7 @@ func (e *Env) Check(ctx context.Context, a app.View, only []string, log event.Lo
 // waitToRetire returns the time that old web processes get for their open requests
 // after the switch.
 func waitToRetire(v app.View) time.Duration {
-	s, err := CheckSettings(v)
+	s, err := checkSettings(v)
 	if err != nil {
 		return checks.Defaults().WaitToRetire
 	}

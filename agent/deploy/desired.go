@@ -48,7 +48,7 @@ func Desired(s *store.Store, v app.View) (plan.Desired, error) {
 // web its host ports.
 func processes(v app.View, f scale.Formation, bound bool) []app.Process {
 	// Invalid settings disable nothing here; a deploy refuses them.
-	set, _ := CheckSettings(v)
+	set, _ := checkSettings(v)
 	var list []app.Process
 	for _, e := range f {
 		for i := 1; i <= e.Count; i++ {
