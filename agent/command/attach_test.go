@@ -280,11 +280,11 @@ func TestNetworks(t *testing.T) {
 	f.expect("network:report fresh --network-web-listeners", ok("\n"))
 
 	destroying := "-----> Destroying network db\n"
-	f.expect("network:destroy --force db", result{destroying, " !     Network db is in use by app hello: take it away with network:set first\n", 1})
+	f.expect("network:destroy --force db", result{destroying, " !     Network db is in use by app hello: remove it from their settings with network:set first\n", 1})
 	f.expect("network:destroy --force nosuch", result{"-----> Destroying network nosuch\n",
 		" !     Network nosuch does not exist: make it with network:create nosuch\n", 1})
 	f.expect("network:destroy --force compose_default", result{"-----> Destroying network compose_default\n",
-		" !     Network compose_default was not made by network:create: remove it where it was made (docker network rm compose_default)\n", 1})
+		" !     Network compose_default was not made by network:create: remove it with the tool that made it (docker network rm compose_default)\n", 1})
 	f.expect("network:set hello attach-post-create", ok("=====> Unsetting attach-post-create\n"+later))
 	f.expect("network:report hello --network-attach-post-create", ok("\n"))
 	f.expect("network:set --global initial-network", ok("=====> Unsetting initial-network\n"+
