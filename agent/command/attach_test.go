@@ -49,7 +49,7 @@ func TestMounts(t *testing.T) {
 
 	before := f.snapshot()
 	f.expect("storage:mount hello data:/data", warned("Mount path already exists."))
-	f.expect("storage:mount hello other:/data/", warned("Container path /data is taken by data:/data:ro: storage:unmount that first"))
+	f.expect("storage:mount hello other:/data/", warned("Container path /data is taken by data:/data:ro: unmount that first (storage:unmount)"))
 	f.expect("storage:unmount hello data:/data:rw", warned("Mount path does not exist."))
 	f.expect("storage:unmount hello "+dir+":/data", warned("Mount path does not exist."))
 	if f.snapshot() != before {
@@ -274,7 +274,7 @@ func TestNetworks(t *testing.T) {
 	f.expect("network:set hello attach-post-create db,nosuch", warned("Network nosuch does not exist: make it with network:create nosuch"))
 	f.expect("network:set hello attach-post-create db compose_default", ok("=====> Setting attach-post-create to db,compose_default\n"+later))
 	f.expect("network:set --global initial-network compose_default", ok("=====> Setting initial-network to compose_default\n"+
-		"       Apps get it with their next deploy or restart (ps:restart --all)\n"))
+		"       It takes effect in each app with its next deploy or restart (ps:restart --all)\n"))
 	f.expect("network:report hello --network-attach-post-create", ok("db,compose_default\n"))
 	f.expect("network:report hello --network-computed-initial-network", ok("compose_default\n"))
 	f.expect("network:report fresh --network-web-listeners", ok("\n"))
@@ -288,7 +288,7 @@ func TestNetworks(t *testing.T) {
 	f.expect("network:set hello attach-post-create", ok("=====> Unsetting attach-post-create\n"+later))
 	f.expect("network:report hello --network-attach-post-create", ok("\n"))
 	f.expect("network:set --global initial-network", ok("=====> Unsetting initial-network\n"+
-		"       Apps get it with their next deploy or restart (ps:restart --all)\n"))
+		"       It takes effect in each app with its next deploy or restart (ps:restart --all)\n"))
 	f.expect("--force network:destroy db", ok(destroying))
 	f.expect("network:exists db", warned("Network does not exist"))
 }

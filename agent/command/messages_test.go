@@ -175,10 +175,10 @@ func TestUnsupported(t *testing.T) {
 	f := newFixture(t)
 	f.expect("docker-options:add hello build x", fails(1, " !     `docker-options:add` is not a dokku command.\n"+
 		" !     See `dokku help` for a list of available commands.\n"+
-		" !     Dokku has it, and it is not supported here: see resource:, storage: and network:\n"))
+		" !     Dokku has this command, but it is not supported here: see resource:, storage: and network:\n"))
 	f.expect("postgres:create db", fails(1, " !     `postgres:create` is not a dokku command.\n"+
 		" !     See `dokku help` for a list of available commands.\n"+
-		" !     Dokku has it, and it is not supported here: databases run in containers on a network of yours (network:create)\n"))
+		" !     Dokku has this command, but it is not supported here: run databases as containers on a shared network (network:create)\n"))
 }
 
 func TestOrigins(t *testing.T) {
@@ -287,9 +287,9 @@ func TestDomains(t *testing.T) {
 	f.expect("domains:report fresh --domains-app-vhosts", ok("fresh.example.com www.example.org *.example.org\n"))
 	f.expect("domains:add fresh www.example.org", ok("-----> Skipping: www.example.org already added to fresh\n"))
 	f.expect("domains:remove fresh fresh.example.com *.example.org", ok("-----> Removed fresh.example.com from fresh\n-----> Removed *.example.org from fresh\n"))
-	f.expect("domains:remove fresh nosuch.org", fails(1, " !     Domain nosuch.org is not one of app fresh, which has: www.example.org\n"))
+	f.expect("domains:remove fresh nosuch.org", fails(1, " !     Domain nosuch.org does not belong to app fresh, which has: www.example.org\n"))
 	f.expect("domains:remove fresh www.example.org", fails(1, " !     Domain www.example.org is the only one of fresh: "+
-		"domains:set gives it another one, domains:clear the default one\n"))
+		"set another with domains:set, or the default with domains:clear\n"))
 	f.expect("domains:set fresh a.org b.org", ok("-----> Set a.org b.org for fresh\n"))
 	f.expect("domains:clear fresh", ok("-----> Cleared domains for fresh\n"))
 	f.expect("domains:report fresh --domains-app-vhosts", ok("fresh.example.com\n"))
