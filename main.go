@@ -1,5 +1,5 @@
-// Command dokku deploys what is pushed to a server with git. Git runs it as pre-receive
-// and post-receive, sshd as "dokku shell", the init system as "dokku agent", and people
+// Command dokku deploys apps that are pushed to a server with git. Git runs it as
+// pre-receive and post-receive, sshd as "dokku shell", the init system as "dokku agent", and people
 // as "dokku ps:scale app web=2".
 package main
 

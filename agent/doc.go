@@ -14,15 +14,15 @@
 // A package imports packages of lower lines only; TestLayers holds this order.
 //
 //	main.go            dispatch on argv[0] and the first word
-//	hooks/             what git and sshd call: forced command, wrapper, pre-receive, post-receive
+//	hooks/             called by git and sshd: forced command, wrapper, pre-receive, post-receive
 //	agent/command/     the noun:verb commands, a package for each group of nouns; command/cli: parsing, reports, help
 //	agent/doctor/ backup/ watch/                         one concern each; backup/archive: the file of a backup
 //	agent/keys/ oneoff/                                  ssh keys; one-off containers
 //	agent/             Server: the operations
 //	agent/deploy/      one app under its lock: settle, prepare, rollout, gate, stage, converge, executor
 //	agent/plan/        Plan(desired, observed) []Step; pure
-//	agent/engine/      the contract of what runs processes; engine/docker, engine/memory, engine/enginetest
-//	agent/proxy/       the contract of what routes requests; proxy/nginx, proxy/memory, proxy/proxytest
+//	agent/engine/      the contract of a container engine; engine/docker, engine/memory, engine/enginetest
+//	agent/proxy/       the contract of a reverse proxy; proxy/nginx, proxy/memory, proxy/proxytest
 //	agent/checks/      CHECKS and app.json healthchecks, the gate
 //	agent/store/       files and locks: apps, states, releases, settings, problems
 //	agent/app/         data: State, Release, Settings, and View{App, Settings}: questions that need no lock
@@ -52,8 +52,8 @@
 //
 // # Decisions about operations
 //
-//   - The package is a thin layer: an operation checks what needs no lock, takes the
-//     locks, and leaves the work to a deploy.Session. It knows no terminal and no words
+//   - The package is a thin layer: an operation makes the checks that need no lock, takes
+//     the locks, and leaves the work to a deploy.Session. It knows no terminal and no words
 //     of a command line.
 //   - Operations without a push (ps:scale, ps:restart, config:set) start and gate new
 //     processes as a push does. They stage no record: the rename of state.json commits.

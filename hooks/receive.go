@@ -23,7 +23,7 @@ type wrapper struct {
 	srv    Server
 	app    string
 	out    *relay // git's side of the protocol
-	errs   *relay // what a person reads
+	errs   *relay // messages for people
 	log    event.Log
 	term   *event.Terminal
 	gone   chan struct{} // closed when the client is gone

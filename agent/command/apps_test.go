@@ -24,7 +24,7 @@ func TestRename(t *testing.T) {
 		stderr: " !     cannot rename other to new: domain new.example.com belongs to app taken: remove it there first (domains:remove taken new.example.com)\n"})
 	f.expect("apps:exists other", ok(""))
 
-	// Without an engine the rename stands, and says what is left to do.
+	// Without an engine the rename stands, and its error names the rest.
 	got := f.run("apps:rename", "fresh", "newer")
 	if got.stdout != "-----> Renaming fresh to newer\n" || got.code != 1 || !strings.Contains(got.stderr, "fresh is called newer now") {
 		t.Errorf("%+v", got)

@@ -60,7 +60,7 @@ func TestMounts(t *testing.T) {
 	f.expect("storage:list hello", ok(""))
 }
 
-// What is mounted lies below the data root, whatever the path looks like.
+// Every mounted folder is below the data root, in whatever form its path is written.
 func TestMountsStayInTheDataRoot(t *testing.T) {
 	f := newFixture(t)
 	root := f.storage()
@@ -152,7 +152,7 @@ func TestResources(t *testing.T) {
 	f.expect("resource:reserve hello", ok("=====> resource reservation hello information [defaults]\n       memory: 256m\n"))
 	f.terminal = false
 
-	// What would not fit together is refused, for any type, and changes nothing.
+	// Inconsistent values are refused for every type and change nothing.
 	before := f.snapshot()
 	f.expect("resource:limit hello --memory 128", warned("Invalid resources: the reservation of memory cannot be more than its limit"))
 	f.expect("resource:reserve hello --memory 2g --process-type worker",
@@ -172,7 +172,7 @@ func TestResources(t *testing.T) {
 	f.expect("resource:report hello", ok(""))
 }
 
-// fakeEngine answers what the network commands ask a Docker Engine.
+// fakeEngine answers the requests of the network commands to a Docker Engine.
 type fakeEngine struct {
 	mu   sync.Mutex
 	nets []map[string]any

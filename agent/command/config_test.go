@@ -35,7 +35,7 @@ func TestConfig(t *testing.T) {
 	f.expect("config:show --global", ok("=====> global env vars\nA:  all\nB:  all\n"))
 }
 
-// Secrets that are set may be shown to whoever sets them, and to nobody else.
+// config:set may show secrets to its caller, but must not log them.
 func TestConfigStaysOutOfTheLog(t *testing.T) {
 	f := newFixture(t)
 	if got := f.run("config:set", "fresh", "PASSWORD=tiger"); got.code != 0 {

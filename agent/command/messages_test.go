@@ -76,7 +76,7 @@ func TestScaleStored(t *testing.T) {
 	f.expect("--quiet ps:scale stopped worker=1", ok(""))
 	f.expect("ps:scale stopped", ok("web:  1\nworker: 1\n"))
 	f.expect("ps:report stopped --processes", ok("2\n"))
-	// What was left for the next deploy does not win over what was said later.
+	// Later counts win over counts that were left for the next deploy.
 	f.state("stopped", app.State{Current: 1, Stopped: true, ScaleNext: map[string]int{"web": 4, "worker": 4}})
 	f.expect("--quiet ps:scale stopped web=2", ok(""))
 	f.expect("ps:scale stopped", ok("web:  2\nworker: 4\n"))
@@ -170,7 +170,7 @@ func TestConfigOfAnApp(t *testing.T) {
 	f.expect("config hello", f.run("config:show", "hello"))
 }
 
-// A command of Dokku's that is not here names what there is instead.
+// For a missing command of Dokku's, the error names the substitute.
 func TestUnsupported(t *testing.T) {
 	f := newFixture(t)
 	f.expect("docker-options:add hello build x", fails(1, " !     `docker-options:add` is not a dokku command.\n"+

@@ -258,19 +258,19 @@ func (c *Call) Apps() ([]string, error) {
 }
 
 // OneOf returns an error unless the value is valid.
-func OneOf(what, value string, valid ...string) error {
+func OneOf(name, value string, valid ...string) error {
 	for _, v := range valid {
 		if v == value {
 			return nil
 		}
 	}
-	return Refuse("Invalid %s %q, valid values: %s", what, value, strings.Join(valid, ", "))
+	return Refuse("Invalid %s %q, valid values: %s", name, value, strings.Join(valid, ", "))
 }
 
 // ChangeNext changes settings that take effect with the app's next release, and says so.
-func (c *Call) ChangeNext(what string, change func(*app.State) error) error {
+func (c *Call) ChangeNext(op string, change func(*app.State) error) error {
 	log := c.Events().WithApp(c.App.Name)
-	err := c.Server.Update(c.Ctx, c.App.Name, deploy.Op{Name: what}, log, change)
+	err := c.Server.Update(c.Ctx, c.App.Name, deploy.Op{Name: op}, log, change)
 	if err == nil && c.App.Deployed() {
 		log.Detail("It takes effect with the next deploy or restart (ps:restart %s)", c.App.Name)
 	}

@@ -88,11 +88,11 @@ func containerByID(c *cli.Call, id string) (engine.Instance, error) {
 	if len(found) == 1 {
 		return found[0], nil
 	}
-	what := "Invalid container id for app"
+	reason := "Invalid container id for app"
 	if len(found) > 1 {
-		what = fmt.Sprintf("Container id %q matches %d containers", event.OneLine(id), len(found))
+		reason = fmt.Sprintf("Container id %q matches %d containers", event.OneLine(id), len(found))
 	}
-	return engine.Instance{}, cli.Refuse("%s\nAvailable ids for app (%s): %s", what, c.App.Name, strings.Join(ids, " "))
+	return engine.Instance{}, cli.Refuse("%s\nAvailable ids for app (%s): %s", reason, c.App.Name, strings.Join(ids, " "))
 }
 
 // runningProcess finds a running process of the app by its type or its name.
@@ -131,12 +131,12 @@ func execIn(c *cli.Call, i engine.Instance) error {
 		}
 	}
 	log := c.Events().WithApp(c.App.Name)
-	what := fmt.Sprintf("%s in %s with %d arguments", firstOf(c.Args[0], "="), i.Name, len(c.Args)-1)
+	started := fmt.Sprintf("%s in %s with %d arguments", firstOf(c.Args[0], "="), i.Name, len(c.Args)-1)
 	if c.Env.User != "" {
-		what += ", by " + c.Env.User
+		started += ", by " + c.Env.User
 	}
-	log.Note("starting %s", what)
-	done := log.Timed(what)
+	log.Note("starting %s", started)
+	done := log.Timed(started)
 	tty := c.Env.Console != nil
 	st, release := streams(c, tty)
 	exit, err := host.ExecAttached(c.Ctx, i.ID, c.Args, terminalEnv(c, tty), st)
