@@ -288,7 +288,7 @@ func TestDomains(t *testing.T) {
 	f.expect("domains:add fresh www.example.org", ok("-----> Skipping: www.example.org already added to fresh\n"))
 	f.expect("domains:remove fresh fresh.example.com *.example.org", ok("-----> Removed fresh.example.com from fresh\n-----> Removed *.example.org from fresh\n"))
 	f.expect("domains:remove fresh nosuch.org", fails(1, " !     Domain nosuch.org does not belong to app fresh, which has: www.example.org\n"))
-	f.expect("domains:remove fresh www.example.org", fails(1, " !     Domain www.example.org is the only one of fresh: "+
+	f.expect("domains:remove fresh www.example.org", fails(1, " !     Domain www.example.org is the only domain of fresh: "+
 		"set another with domains:set, or the default with domains:clear\n"))
 	f.expect("domains:set fresh a.org b.org", ok("-----> Set a.org b.org for fresh\n"))
 	f.expect("domains:clear fresh", ok("-----> Cleared domains for fresh\n"))
