@@ -11,15 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A hold marks that a push to an app is under way: a shared flock on
-// <root>/.dokku/pushes/<app>, which the kernel takes back when the wrapper ends,
-// however it ends. A wrapper takes away the app that its push has made only while
-// nobody else holds it: the other push may be the first that is accepted, and its
-// git may not have been started yet. The file is never removed: two processes
-// that lock different files of one name do not see each other.
+// A hold marks a running push to an app: a shared flock on <root>/.dokku/pushes/<app>,
+// which the kernel releases however the wrapper ends. A wrapper removes the app that
+// its push created only while no other push has a hold: that push may be the first
+// that git accepts, and its git may not have started yet. The file is never removed:
+// processes that lock different files of the same name do not exclude each other.
 type hold struct{ f *os.File }
 
-// takeHold waits while another wrapper is taking the app away.
+// takeHold waits while another wrapper removes the app.
 func takeHold(ctx context.Context, root, app string) (*hold, error) {
 	dir := filepath.Join(root, ".dokku", "pushes")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -49,9 +48,8 @@ func takeHold(ctx context.Context, root, app string) (*hold, error) {
 	}
 }
 
-// alone reports whether this is the only push to the app, and keeps others
-// from beginning until release. When it is not, the hold may be lost: call it
-// last.
+// alone reports whether this is the only push to the app. If so, no other push begins
+// until release; if not, the hold may be lost. Call it last.
 func (h *hold) alone() bool {
 	return unix.Flock(int(h.f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil
 }

@@ -197,7 +197,7 @@ func (w *Controller) look(ctx context.Context) error {
 // ReconcileApp looks at one app and decides when to look again.
 func (w *Controller) ReconcileApp(ctx context.Context, name string, startEnded bool) {
 	defer w.Wg.Done()
-	left, done, err := w.Server.Tend(ctx, name, startEnded, w.log)
+	left, done, err := w.Server.TryReconcile(ctx, name, startEnded, w.log)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	<-w.Slots

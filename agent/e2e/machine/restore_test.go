@@ -193,7 +193,7 @@ func TestRestoreOneFails(t *testing.T) {
 		}
 	}
 	for range 2 { // the agent does not try again
-		if _, _, err := m.server.Tend(t.Context(), "blog", false, event.Log{}); err != nil {
+		if _, _, err := m.server.TryReconcile(t.Context(), "blog", false, event.Log{}); err != nil {
 			t.Fatal(err)
 		}
 	}
