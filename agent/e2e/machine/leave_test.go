@@ -11,8 +11,8 @@ import (
 	"dokku/agent/plan"
 )
 
-// TestLeave leaves stops to the agent: none may be forgotten before it is done,
-// or a container that is being stopped would be taken for one that may serve.
+// TestLeave leaves stops to the agent. It must finish each of them: a container that is
+// being stopped could otherwise be mistaken for one that may serve.
 func TestLeave(t *testing.T) {
 	past := time.Now().Add(-time.Minute)
 	for _, test := range []struct {

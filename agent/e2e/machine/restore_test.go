@@ -20,7 +20,7 @@ import (
 	proxymemory "dokku/agent/proxy/memory"
 )
 
-// backedUp is a backup of all that the machine has.
+// backedUp returns a backup of the whole machine.
 func (m *machine) backedUp(o backup.BackupOptions) []byte {
 	m.t.Helper()
 	var b bytes.Buffer
@@ -30,7 +30,7 @@ func (m *machine) backedUp(o backup.BackupOptions) []byte {
 	return b.Bytes()
 }
 
-// restored restores and returns what was printed.
+// restored restores a backup and returns the output.
 func (m *machine) restored(data []byte, o backup.RestoreOptions) (string, error) {
 	var printed strings.Builder
 	term := event.NewTerminal(&printed, &printed, false)
@@ -39,7 +39,7 @@ func (m *machine) restored(data []byte, o backup.RestoreOptions) (string, error)
 	return printed.String(), err
 }
 
-// another is a machine that has nothing yet.
+// another is a machine without apps.
 func (m *machine) another() *machine {
 	n := &machine{t: m.t, root: inMemory(m.t), engine: memory.New(), proxy: proxymemory.New()}
 	n.engine.Behave(func(s engine.Spec) memory.Behaviour {
@@ -136,8 +136,7 @@ func TestRestoreElsewhere(t *testing.T) {
 	}
 }
 
-// TestRestoreStopped: what was stopped stays stopped, and can be started, which
-// builds it.
+// TestRestoreStopped: a stopped app stays stopped. Starting it builds it.
 func TestRestoreStopped(t *testing.T) {
 	old := newMachine(t, newHistory(t))
 	if err := old.server.Stop(t.Context(), "shop", event.Log{}); err != nil {
@@ -166,8 +165,8 @@ func TestRestoreStopped(t *testing.T) {
 	}
 }
 
-// TestRestoreOneFails: an app whose processes do not come up keeps no other from
-// being restored, and stays stopped with all it has.
+// TestRestoreOneFails: an app whose processes fail to start stays stopped with all its
+// data, and does not keep other apps from being restored.
 func TestRestoreOneFails(t *testing.T) {
 	h := newHistory(t)
 	old := newMachine(t, h)
@@ -204,7 +203,7 @@ func TestRestoreOneFails(t *testing.T) {
 	if err := m.serving(); err != nil {
 		t.Error(err)
 	}
-	// The same backup again goes on with what failed, and leaves the rest alone.
+	// The same backup again continues with the failed app, and leaves the rest alone.
 	m.turnOn()
 	m.engine.Behave(func(s engine.Spec) memory.Behaviour { return memory.Behaviour{Exits: s.Kind != engine.KindDeploy} })
 	shop, _ := m.server.Env.Store.Load("shop")
@@ -245,9 +244,8 @@ func TestRestoreExisting(t *testing.T) {
 	}
 }
 
-// TestRestoreKilled kills a restore before each change that it makes. The app is
-// whole or absent then, the agent starts what is there, and the same restore again
-// does the rest.
+// TestRestoreKilled kills a restore before each of its changes. The app must be whole
+// or absent, the agent starts a whole one, and the same restore again does the rest.
 func TestRestoreKilled(t *testing.T) {
 	h := newHistory(t)
 	for name, force := range map[string]bool{"of an app that is not there": false, "of one that is replaced": true} {
@@ -303,7 +301,7 @@ func TestRestoreKilled(t *testing.T) {
 	}
 }
 
-// TestRestoreDamaged restores files that are not what was written: nothing changes.
+// TestRestoreDamaged restores damaged files: nothing changes.
 func TestRestoreDamaged(t *testing.T) {
 	h := newHistory(t)
 	old := newMachine(t, h)
@@ -338,7 +336,7 @@ func TestRestoreDamaged(t *testing.T) {
 		refused(fmt.Sprintf("changed at %d", n), changed, "")
 	}
 
-	// Well formed, and nothing that a backup of an app could be.
+	// Well formed, but impossible as a backup of an app.
 	for _, test := range []struct {
 		name   string
 		change func(dir string, m *archive.Manifest)
