@@ -36,8 +36,8 @@ type machine struct {
 
 	mu    sync.Mutex
 	count int      // changes so far
-	names []string // what they were
-	kill  int      // dies before this change; 0: never
+	names []string // the changes
+	kill  int      // loses power before this change; 0: never
 	dead  bool
 	// packs are the packs of pushes, by revision.
 	packs  map[string]pack

@@ -51,7 +51,7 @@ type cut struct {
 	routes []proxy.Route
 	// done: the operation was reported as done.
 	done bool
-	next string // what comes next
+	next string // the next operation
 }
 
 // A take is a recorded operation.
@@ -162,7 +162,7 @@ func (c cut) turnedOn(t *testing.T, s disktest.State) (*rig, error) {
 	return r, s.Tree.Write(m.root)
 }
 
-// recover performs the agent's work after the machine is turned on again.
+// startUp performs the agent's work after the machine is turned on again.
 func (r *rig) startUp() (changes int, err error) {
 	r.turnOn()
 	r.machine.visit = func(string) error { return nil }
