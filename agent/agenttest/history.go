@@ -14,30 +14,29 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// A History is what the clients asked for and were told, and when. It may be
-// written by many at the same time.
+// A History records commands with their outcomes and times. It is safe for concurrent
+// use.
 type History struct {
 	mu    sync.Mutex
 	begun time.Time
 	ops   []porcupine.Operation
 }
 
-// NewHistory is one without commands, of a server without apps.
+// NewHistory returns an empty history, of a server without apps.
 func NewHistory() *History { return &History{begun: time.Now()} }
 
-// Now is a time to give to Add.
+// Now returns the current time for Add.
 func (h *History) Now() int64 { return int64(time.Since(h.begun)) }
 
-// Add records a command of a client, which called at a time and has returned by
-// now.
+// Add records a client's command, which was called at the given time and has just
+// returned.
 func (h *History) Add(client int, called int64, c Command, o Outcome) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.ops = append(h.ops, porcupine.Operation{ClientId: client, Input: c, Output: o, Call: called, Return: h.Now()})
 }
 
-// Unknown are the errors that are none of the messages that are known here, each
-// with its command.
+// Unknown lists the errors that this package does not know, each with its command.
 func (h *History) Unknown() (list []string) {
 	for _, op := range h.ops {
 		if text := op.Output.(Outcome).Refused; text != "" && !Understood(text) {
@@ -58,8 +57,8 @@ func (h *History) Check(patience time.Duration) error {
 	return errors.New("there is no order of the commands that explains their outcomes:\n" + h.around())
 }
 
-// around are the commands until the first prefix of the history that has no
-// order, as far as they were under way with its last ones.
+// around describes the first prefix of the history that has no order: its last commands
+// and those that ran at the same time.
 func (h *History) around() string {
 	ops := slices.Clone(h.ops)
 	slices.SortFunc(ops, func(a, b porcupine.Operation) int { return int(a.Return - b.Return) })
@@ -84,8 +83,8 @@ func (h *History) around() string {
 	return strings.Join(lines[max(0, len(lines)-40):], "\n")
 }
 
-// prefix are the first n commands that have returned, and those that were under
-// way then, of which it is not known yet how they end.
+// prefix returns the first n commands that have returned, and those that were running
+// then, with an open outcome.
 func prefix(ops []porcupine.Operation, n int) []porcupine.Operation {
 	list := slices.Clone(ops[:n])
 	for _, op := range ops[n:] {
@@ -97,7 +96,7 @@ func prefix(ops []porcupine.Operation, n int) []porcupine.Operation {
 	return list
 }
 
-// Tell says how the commands went, for the test's log.
+// Tell logs the numbers of commands and refusals.
 func (h *History) Tell(t testing.TB) {
 	done, refused := map[string]int{}, map[string]int{}
 	for _, op := range h.ops {

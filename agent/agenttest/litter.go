@@ -6,13 +6,13 @@ import (
 	"testing"
 )
 
-// Litter is what a killed git leaves.
+// Litter lists files that a killed git leaves behind.
 var Litter = []string{
 	"objects/tmp_objdir-incoming-Zz1234/pack/tmp_pack_x", "refs/heads/main.lock", "refs/heads/a/b.lock", "refs/tags/v1.lock",
 	"packed-refs.lock", "packed-refs.new", "shallow.lock", "HEAD.lock", "config.lock",
 }
 
-// Leave makes empty files below a folder.
+// Leave creates empty files below a folder.
 func Leave(t *testing.T, dir string, files ...string) {
 	t.Helper()
 	for _, f := range files {

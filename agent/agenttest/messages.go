@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// messages are what a command may say that lost against another one. The groups
-// are what it names.
+// messages are the refusals of a command that lost to another one. Their groups match
+// the names in the message.
 var messages = map[string]*regexp.Regexp{
 	"gone":       regexp.MustCompile(`^App (\S+) does not exist$`),
 	"undeployed": regexp.MustCompile(`^App (\S+) has not been deployed$`),
@@ -17,7 +17,7 @@ var messages = map[string]*regexp.Regexp{
 	"busy": regexp.MustCompile(`^cannot rename (\S+) yet: processes from when it was (\S+) still run: ` +
 		`try again once they have finished \(ps:restart \S+ replaces them\)$`),
 	"moved": regexp.MustCompile(`^main moved while this push waited; fetch and push again$`),
-	// Dokku's own words, the second line says what mends it.
+	// Dokku's own words; the second line is the fix.
 	"locked":   regexp.MustCompile(`^(\S+) currently has a deploy lock in place. Exiting...` + "\n" + `Run 'apps:unlock \S+' to release the existing deploy lock$`),
 	"unlocked": regexp.MustCompile(`^Unable to remove deploy lock: there is none$`),
 	"domain":   regexp.MustCompile(`^Domain (\S+) belongs to app (\S+): remove it there first \(domains:remove \S+ \S+\)$`),

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// A Command is what a client asks for. What a verb does not need is empty.
+// A Command is a client's command. Fields that its verb does not need are empty.
 type Command struct {
 	Verb string // "apps:create", "push", or Read
 	App  string
 	To   string // the new name
-	// Pairs are what is set, A=1; with apps:rename none.
+	// Pairs are the values to set, "A=1".
 	Pairs []string
-	// Keys are what is unset.
+	// Keys are the values to unset.
 	Keys []string
 	// Old and New are the revisions of a push; "" where the ref does not exist.
 	Old, New string
@@ -23,14 +23,14 @@ type Command struct {
 	Stays bool
 }
 
-// Read is the verb of looking at an app.
+// Read is the verb of a look at an app.
 const Read = "read"
 
-// Finish is the verb of what a rename does after it has renamed: the restart.
+// Finish is the verb of a rename's last part: the restart.
 const Finish = "finish rename"
 
-// Lost is the verb of a push that was prepared, and whose git ended without
-// moving the ref.
+// Lost is the verb of a push that was prepared but whose git ended without moving the
+// ref.
 const Lost = "lost push"
 
 func (c Command) String() string {
@@ -49,39 +49,38 @@ func (c Command) String() string {
 	return strings.Join(words, " ")
 }
 
-// An Outcome is what a client is told.
+// An Outcome is the result that a client sees.
 type Outcome struct {
 	// Refused is the error's text; "": the command is done.
 	Refused string
-	// Seen are fields of the app by their name, see Fields, where the verb is
-	// Read.
+	// Seen has fields of the app by name (see Fields), if the verb is Read.
 	Seen map[string]string
-	// open: it is not known yet.
+	// open: the outcome is not known yet.
 	open bool
 }
 
-// An App is what the model knows of one. Values are texts, so that it can be
-// compared: pairs are "A=1 B=2", in the order of the keys.
+// An App is the model's state of one app. Values are texts, so that states can be
+// compared: pairs are "A=1 B=2", ordered by key.
 type App struct {
 	config, scale, next string
 	running             string // the config of the current release
 	domains             string
 	revision            string // current; "": never deployed
 	stopped, locked     bool
-	// former is the name that the app had. Whether something still carries it is
-	// not known.
+	// former is the app's former name. The model does not know whether any resource
+	// still carries it.
 	former string
-	// renaming: who renames it has yet to restart it, and has its lock.
+	// renaming: the rename has yet to restart the app, and holds its lock.
 	renaming bool
 }
 
-// Apps are all apps by name.
+// Apps maps names to apps.
 type Apps map[string]App
 
-// Fields are the names of what can be seen of an app.
+// Fields are the names of the fields that Read can see.
 var Fields = []string{"exists", "config", "scale", "next", "running", "domains", "revision", "stopped", "locked"}
 
-// field is what one sees of an app.
+// field returns the visible value of an app's field.
 func (s Apps) field(app, name string) string {
 	a, ok := s[app]
 	switch name {
@@ -107,14 +106,14 @@ func (s Apps) field(app, name string) string {
 	panic("there is no field " + name)
 }
 
-// with is s with an app changed. s stays as it is.
+// with returns a copy of s with one app changed.
 func (s Apps) with(name string, a App) Apps {
 	n := maps.Clone(s)
 	n[name] = a
 	return n
 }
 
-// step does a command, and reports whether its outcome is the model's.
+// step runs a command, and reports whether its outcome is the model's.
 func (s Apps) step(c Command, o Outcome) (bool, Apps) {
 	if c.Verb == Read {
 		for name, value := range o.Seen {
@@ -137,12 +136,12 @@ func (s Apps) step(c Command, o Outcome) (bool, Apps) {
 	return why == nil, next
 }
 
-// A refusal matches the message with which a command is refused.
+// A refusal matches the message of a refused command.
 type refusal func(message string) bool
 
-// maybe reports whether a message may be given although the model would do the
-// command: what still carries an app's former name keeps others from that, and
-// the app from a further one, for a time that is not known.
+// maybe reports whether a command may be refused although the model would run it. While
+// resources carry an app's former name, no other app can take that name, and the app cannot
+// be renamed again. The model does not know how long that takes.
 func (s Apps) maybe(c Command, message string) bool {
 	a, exists := s[c.App]
 	wants := c.App
@@ -166,13 +165,13 @@ func (s Apps) maybe(c Command, message string) bool {
 	return false
 }
 
-// do does a command, or says how it is refused.
+// do runs a command, or returns its refusal.
 func (s Apps) do(c Command) (Apps, refusal) {
 	a, exists := s[c.App]
 	switch {
 	case c.Verb == Finish:
 		if !exists || !a.renaming {
-			return s, nil // what does not run is not restarted
+			return s, nil // nothing to restart
 		}
 		a.renaming = false
 		return s.with(c.App, a.deployed()), nil
@@ -210,7 +209,7 @@ func (s Apps) rename(c Command) (Apps, refusal) {
 	return n, nil
 }
 
-// free is s after somebody got a name: nothing carries it any longer.
+// free returns s after an app took a name: no other app has it as its former name.
 func (s Apps) free(name string) Apps {
 	n := maps.Clone(s)
 	for other, a := range n {
@@ -237,7 +236,7 @@ func (s Apps) addDomain(c Command) (Apps, refusal) {
 	return s.with(c.App, a), nil
 }
 
-// do does what concerns one app.
+// do runs a command that concerns one app.
 func (a App) do(c Command) (App, refusal) {
 	runs := a.revision != "" && !a.stopped
 	switch c.Verb {
@@ -289,7 +288,7 @@ func (a App) push(c Command) (App, refusal) {
 	return a.deployed(), nil
 }
 
-// process does what needs a deployed app.
+// process runs a command that needs a deployed app.
 func (a App) process(c Command) (App, refusal) {
 	switch c.Verb {
 	case "ps:rebuild":
@@ -311,14 +310,14 @@ func (a App) process(c Command) (App, refusal) {
 	panic("there is no command " + c.Verb)
 }
 
-// deployed is the app with a new release.
+// deployed returns the app with a new release.
 func (a App) deployed() App {
 	a.running, a.stopped = a.config, false
 	a.scale, a.next = set(a.scale, strings.Fields(a.next), nil), ""
 	return a
 }
 
-// set is pairs with others set and keys unset.
+// set returns pairs with others set and keys unset.
 func set(pairs string, others, unset []string) string {
 	m := map[string]string{}
 	for _, p := range append(strings.Fields(pairs), others...) {
@@ -331,7 +330,7 @@ func set(pairs string, others, unset []string) string {
 	return Pairs(m)
 }
 
-// Pairs are values as an App has them.
+// Pairs formats values as App stores them.
 func Pairs[V any](m map[string]V) string {
 	var list []string
 	for _, k := range slices.Sorted(maps.Keys(m)) {

@@ -22,15 +22,15 @@ var (
 	mutantsOnly = flag.String("mutants.only", "", "run only the mutants of TestMutants whose names match")
 )
 
-// mutantsAtOnce are built and tested at the same time.
+// mutantsAtOnce is the number of mutants that are built and tested in parallel.
 const mutantsAtOnce = 2
 
-// A mutant breaks a promise, and names the test that has to notice.
+// A mutant breaks a promise, and names the test that has to fail.
 type mutant struct {
 	name string
 	// old occurs once in all Go files of the product, and is replaced by new.
 	old, new string
-	// test is the test's name. Its package is the one that has it, and the flags of args.
+	// test is the test's name. It is in the one package that has the test and the flags of args.
 	test string
 	args []string
 	slow bool // only with -mutants.all
@@ -39,9 +39,9 @@ type mutant struct {
 // root is the root of the repository.
 const root = "../.."
 
-// TestMutants builds each mutant with an overlay, so that no file is touched, and
-// fails when the test stays green: a promise without a test that goes red is not
-// kept. A mutant that does not apply, or does not compile, has to be mended.
+// TestMutants builds each mutant with an overlay, which touches no file, and fails if the
+// mutant's test passes: a promise without a test is not kept. Fix a mutant that does not
+// apply or does not compile.
 func TestMutants(t *testing.T) {
 	slots, only, begun := make(chan struct{}, mutantsAtOnce), regexp.MustCompile(*mutantsOnly), time.Now()
 	var ran, killed atomic.Int32
@@ -110,10 +110,10 @@ func (m mutant) killed(t *testing.T) error {
 	return nil
 }
 
-// red matches what a test prints that has failed, or did not come to its end.
+// red matches the output of a test that failed or panicked.
 var red = regexp.MustCompile(`(?m)^\s*--- FAIL|^panic: `)
 
-// overlay writes the file that makes go build the mutant.
+// overlay writes the overlay file for go build.
 func (m mutant) overlay(dir string) (string, error) {
 	path, source, err := m.find()
 	if err != nil {
@@ -132,8 +132,8 @@ func (m mutant) overlay(dir string) (string, error) {
 		os.WriteFile(overlay, data, 0o600))
 }
 
-// find returns the one file of the product that has the mutant's text. The text is
-// looked for everywhere, so that a file may move.
+// find returns the one file of the product that has the mutant's text. It searches the
+// whole module, so that a file may move.
 func (m mutant) find() (path, source string, err error) {
 	count := 0
 	err = eachSource(func(p, text string) {
@@ -174,7 +174,8 @@ func (m mutant) pkg() (string, error) {
 }
 
 // eachSource calls f with every Go file of the module, except sample programs, these
-// mutants and the end-to-end tests, which no mutant can run.
+// mutants, and the end-to-end tests with their machinery, which need more than a mutant's
+// test may use.
 func eachSource(f func(path, text string)) error {
 	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		switch {
@@ -182,7 +183,7 @@ func eachSource(f func(path, text string)) error {
 			return err
 		case d.IsDir() && slices.Contains([]string{"testdata", "agenttest", "lab", "fault", "load", ".git"}, d.Name()):
 			return filepath.SkipDir
-		case d.IsDir() || filepath.Ext(path) != ".go":
+		case d.IsDir() || filepath.Ext(path) != ".go" || filepath.Base(filepath.Dir(path)) == "e2e":
 			return nil
 		}
 		text, err := os.ReadFile(path)

@@ -2,19 +2,19 @@ package agenttest
 
 import "strings"
 
-// An Operation is a row of the one table of operations that tests disturb: they kill
-// the program, let calls fail, or cut the power, at each of the operation's points.
+// An Operation is a row of the table of operations that tests disturb: they kill the
+// program, fail calls, or cut the power at each point of the operation.
 type Operation struct {
 	Name string
 	In   Tests
 	From Base
-	// Lines are commands as a person types them, one after the other. APP stands for
-	// the app's name, NEW for an unused one, VALUE for one that differs each time. "push next" pushes a version that
-	// deploys, "push broken" one that does not start. "server checks disabled=worker"
-	// changes server.json.
+	// Lines are commands as a person types them, in order. APP stands for the app's
+	// name, NEW for an unused name, VALUE for a new value each time. "push next" pushes a
+	// version that deploys, "push broken" one that fails to start. "server checks
+	// disabled=worker" changes server.json.
 	Lines []string
-	// Real is the one line that the real machine runs, instead of Lines[0], where one
-	// app serves many cells. Before is the formation that the app has by then.
+	// Real is the line for the real machine, instead of Lines[0], where one app serves
+	// many cells. Before is the app's formation at that time.
 	Real, Before string
 	// Away: while the operation runs, web may not answer.
 	Away bool
@@ -45,8 +45,8 @@ const (
 	OldGit   Base = "old git"  // as Deployed, with git before 2.36, which syncs no reference
 )
 
-// operations is the table. Samples of cells are chosen by name, so a new name chooses
-// others.
+// operations is the table. Samples of cells are chosen by name, so a new name changes
+// the sample.
 var operations = []Operation{
 	{Name: "push", In: inMemory | RealMatrix, From: Deployed, Lines: lines("push next"), Changes: 43},
 	{Name: "ps:restart", In: inMemory, From: Deployed, Lines: lines("ps:restart APP"), Changes: 28},
@@ -87,7 +87,7 @@ var operations = []Operation{
 
 func lines(list ...string) []string { return list }
 
-// Operations are those of a test, in the table's order.
+// Operations returns the operations of a test, in the table's order.
 func Operations(of Tests) (list []Operation) {
 	for _, o := range operations {
 		if o.In&of != 0 {
@@ -97,7 +97,7 @@ func Operations(of Tests) (list []Operation) {
 	return list
 }
 
-// Line is the line that the real machine runs.
+// Line returns the line for the real machine.
 func (o Operation) Line() string {
 	if o.Real != "" {
 		return o.Real
@@ -105,13 +105,13 @@ func (o Operation) Line() string {
 	return o.Lines[0]
 }
 
-// Verb is the command of a line: "push", "ps:scale".
+// Verb returns the command of a line: "push", "ps:scale".
 func Verb(line string) string {
 	verb, _, _ := strings.Cut(line, " ")
 	return verb
 }
 
-// Words are the words of a line, with the names put in.
+// Words returns the words of a line, with the names filled in.
 func Words(line, app, other, value string) []string {
 	return strings.Fields(strings.NewReplacer("APP", app, "NEW", other, "VALUE", value).Replace(line))
 }

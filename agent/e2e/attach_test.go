@@ -15,8 +15,8 @@ import (
 	"dokku/agent/e2e/lab"
 )
 
-// newDatabase starts a container of the user's own on a network, which no command of
-// ours knows of. It answers "data" at port 5000.
+// newDatabase starts a container on a network outside of dokku's control. It answers
+// "data" at port 5000.
 func newDatabase(l *lab.Lab, network string) (name string) {
 	l.T.Helper()
 	ctx, docker := context.Background(), l.Tools.Docker
@@ -30,7 +30,7 @@ func newDatabase(l *lab.Lab, network string) (name string) {
 	return name
 }
 
-// newNetwork makes a network with our command; it goes after what is in it.
+// newNetwork makes a network with our command. It is removed after its containers.
 func newNetwork(l *lab.Lab, name string) string {
 	l.T.Helper()
 	l.Dokku("network:create", name)
@@ -43,12 +43,12 @@ func newNetwork(l *lab.Lab, name string) string {
 	return name
 }
 
-// An app reaches a database by its name, as the first thing that its process
-// does, and keeps reaching it whatever is deployed.
+// TestDatabaseOnANetwork: an app reaches a database by its name from the first moment of its
+// process, and keeps reaching it across deploys.
 func TestDatabaseOnANetwork(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
-	// Named so, it comes before the app's own, and has the default route.
+	// The name sorts before the app's own network, so this network has the default route.
 	network := newNetwork(l, "a-"+l.AppName(1))
 	db := newDatabase(l, network)
 	a := l.Deployed(nil)
@@ -79,8 +79,8 @@ func TestDatabaseOnANetwork(t *testing.T) {
 		}
 	}
 
-	// Other apps in the network find it under its name there: what serves, and what
-	// retires as long as it runs.
+	// Other apps in the network find the app there by its name: its current processes,
+	// and the retiring ones while they run.
 	b := l.App(nil)
 	l.Dokku("apps:create", b.Name)
 	l.Dokku("network:set", b.Name, "initial-network", network)
@@ -107,8 +107,8 @@ func TestDatabaseOnANetwork(t *testing.T) {
 	lab.Contains(t, l.Dokku("network:list"), network+"\n")
 }
 
-// What one release writes into its storage is what the next one reads, and is
-// still there when the app is not.
+// TestStorageAndLimits: a release reads the storage that the previous one has written, and the
+// storage outlives the app.
 func TestStorageAndLimits(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)

@@ -11,8 +11,8 @@ import (
 	"dokku/agent/e2e/lab"
 )
 
-// A backup over ssh, restored on a server of its own: the app answers there, and the
-// next push from the old clone goes on.
+// TestBackup makes a backup over ssh and restores it on another server. The app answers
+// there, and the next push from the old clone works.
 func TestBackup(t *testing.T) {
 	t.Parallel()
 	old := lab.New(t, nil)
@@ -56,7 +56,7 @@ func TestBackup(t *testing.T) {
 	b.Serves(b.Tip("main"))
 	b.Rests()
 
-	// Without images it is built again. What exists is not replaced unasked.
+	// Without images it is built again. An existing app is not replaced unasked.
 	if out := l.Refused("restore", "--input", plain); !strings.Contains(out, "these apps exist already: "+a.Name) {
 		t.Errorf("%s", out)
 	}

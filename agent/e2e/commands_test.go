@@ -14,7 +14,7 @@ import (
 	"dokku/agent/e2e/lab"
 )
 
-// Settings change what runs at once, under traffic or not.
+// TestSettings: settings take effect at once, under traffic too.
 func TestSettings(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
@@ -83,7 +83,7 @@ func TestSettings(t *testing.T) {
 	})
 }
 
-// Without the proxy, web binds a port of the host that it keeps.
+// TestBoundPort: without the proxy, web binds a port of the host and keeps it.
 func TestBoundPort(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
@@ -121,7 +121,7 @@ func TestBoundPort(t *testing.T) {
 	}
 }
 
-// The logs of all processes, or of some, as they are or as they come.
+// TestLogs prints the logs of all processes or of some, once or continuously.
 func TestLogs(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
@@ -158,7 +158,7 @@ func TestLogs(t *testing.T) {
 	}
 }
 
-// What is destroyed leaves nothing.
+// TestDestroy: a destroyed app leaves nothing behind.
 func TestDestroy(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
@@ -178,7 +178,8 @@ func TestDestroy(t *testing.T) {
 	a.Serves(a.Tip("main"))
 }
 
-// Apps cannot reach each other, and no address of one ever answers for another.
+// TestIsolation: apps cannot reach each other, and no address of one ever answers for
+// another.
 func TestIsolation(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
@@ -192,8 +193,8 @@ func TestIsolation(t *testing.T) {
 		t.Errorf("the app %s reaches %s of %s: %s", a.Name, target, b.Name, body)
 	}
 
-	// A process that the engine starts again has its address again, and whatever
-	// is started meanwhile has another one.
+	// A restarted process has its former address again, and processes that start in the
+	// meantime have other ones.
 	before := a.Upstreams()
 	a.Ask(before[0].String(), "/crash")
 	l.Dokku("ps:scale", a.Name, "web=3")
@@ -214,8 +215,8 @@ func TestIsolation(t *testing.T) {
 	}
 }
 
-// While nginx is down a push is accepted, fails visibly, and goes live by itself
-// once nginx is back.
+// TestNginxIsDown: while nginx is down, a push is accepted, fails visibly, and goes live by
+// itself once nginx is back.
 func TestNginxIsDown(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
@@ -242,8 +243,8 @@ func TestNginxIsDown(t *testing.T) {
 	a.Runs("web.1")
 }
 
-// The agent brings an app back whose processes have ended behind its back, as
-// they have after a reboot.
+// TestReboot: the agent restarts an app whose processes have all ended, as after a
+// reboot.
 func TestReboot(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)

@@ -14,8 +14,7 @@ import (
 // twoTypes is a Procfile with a web type and a worker.
 const twoTypes = "web: /server\nworker: /server -port=\n"
 
-// A repository that ships its formation and its checks is deployed as it says,
-// whatever was set on the server before.
+// TestShippedFormation: a repository's formation and checks win over the server's settings.
 func TestShippedFormation(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
@@ -40,7 +39,7 @@ func TestShippedFormation(t *testing.T) {
 	}
 	lab.Contains(t, out, " !     App "+a.Name+" contains a DOKKU_SCALE file and cannot be manually scaled\n", a.Tip("main")[:7], "web=2")
 
-	// The file gone, what people have set counts again.
+	// Without the file, the server's settings apply again.
 	a.Push(lab.Files{"DOKKU_SCALE": ""})
 	a.Runs("web.1", "web.2", "web.3", "worker.1", "worker.2", "worker.3", "worker.4")
 	if got := formation(a); got != "web=3 local, worker=4 local" {
@@ -48,7 +47,7 @@ func TestShippedFormation(t *testing.T) {
 	}
 }
 
-// Scaling starts what is missing, stops what is too much, and leaves every other
+// TestScale: scaling starts missing processes, stops surplus ones, and leaves every other
 // process alone.
 func TestScale(t *testing.T) {
 	t.Parallel()
@@ -90,7 +89,7 @@ func TestScale(t *testing.T) {
 	}
 }
 
-// formation is what ps:scale --format json says, in one line.
+// formation is the output of ps:scale --format json, in one line.
 func formation(a *lab.App) string {
 	a.Lab.T.Helper()
 	var list []struct {

@@ -6,7 +6,8 @@
 //
 // The scenarios are flat in this package. Their machinery is in packages below, which
 // the product never imports: lab has servers, clients and apps, load has traffic and
-// measurements, fault has failpoints and the fault matrix.
+// measurements, fault has failpoints and the fault matrix. Package machine tries faults
+// on a server in memory, without a lab.
 //
 // # One test package
 //

@@ -13,8 +13,8 @@ import (
 	"dokku/agent/e2e/lab"
 )
 
-// The doctor finds nothing on a server that works, names what is broken, mends
-// what is safe, and leaves the apps of other servers on this engine alone.
+// TestDoctor: the doctor finds no problem on a working server, names each broken thing,
+// fixes it where that is safe, and leaves the apps of other servers on this engine alone.
 func TestDoctor(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)

@@ -15,8 +15,8 @@ import (
 	"dokku/agent/failpoint"
 )
 
-// The program that people install has no failpoints: the linker found nobody who
-// calls them. The one of the tests has.
+// TestNormalBuildHasNoFailpoints: the released program has no failpoints, because the linker found no
+// caller. The program of the tests has them.
 func TestNormalBuildHasNoFailpoints(t *testing.T) {
 	t.Parallel()
 	normal, err := lab.Shared()
@@ -35,8 +35,7 @@ func TestNormalBuildHasNoFailpoints(t *testing.T) {
 	}
 }
 
-// Every failpoint that has a name stands somewhere in the program, and has a name
-// of its own.
+// TestEveryFailpointIsPlaced: every named failpoint is placed in the program, with a unique name.
 func TestEveryFailpointIsPlaced(t *testing.T) {
 	placed, names := placedFailpoints(t), fault.Names(t)
 	seen := map[failpoint.Name]string{}
@@ -56,8 +55,7 @@ func TestEveryFailpointIsPlaced(t *testing.T) {
 	}
 }
 
-// placedFailpoints are the constants that a call of failpoint.Reach has, anywhere
-// in the program.
+// placedFailpoints are the constants in the program's calls of failpoint.Reach.
 func placedFailpoints(t *testing.T) map[string]bool {
 	t.Helper()
 	placed := map[string]bool{}
@@ -85,7 +83,7 @@ func placedFailpoints(t *testing.T) map[string]bool {
 	return placed
 }
 
-// selector is "a.B" for that expression, else "".
+// selector returns "a.B" for such an expression, else "".
 func selector(e ast.Expr) string {
 	if s, ok := e.(*ast.SelectorExpr); ok {
 		if x, ok := s.X.(*ast.Ident); ok {

@@ -15,12 +15,12 @@ var (
 	faultOnly  = flag.String("faults.only", "", "run only the cells of TestFaultMatrixReal whose names match")
 )
 
-// TestFaultMatrixReal lets faults strike at the points of operations of the built
-// program, with a real git, sshd, nginx and engine, and checks what has to hold
-// afterwards (see check). Every point that has a name must be reached.
+// TestFaultMatrixReal strikes faults at the points of operations of the built program,
+// with a real git, sshd, nginx and engine, and checks the result (see check). Every named
+// point must be reached.
 //
-// It runs one cell for each of those, and some for points that are only counted;
-// -faults.full runs all, -faults.cells=N a sample of them.
+// It runs one cell for each named point and some for the counted ones. -faults.full runs
+// all cells, -faults.cells=N a sample of them.
 func TestFaultMatrixReal(t *testing.T) {
 	t.Parallel()
 	fault.NewMatrix(t, fault.Options{Seed: *faultSeed, Full: *faultFull, Cells: *faultCells, For: *faultFor, Only: *faultOnly}).Run(t)

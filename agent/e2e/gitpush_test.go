@@ -9,7 +9,7 @@ import (
 	"dokku/agent/e2e/lab"
 )
 
-// The first push makes the app; one of which nothing is accepted leaves none.
+// TestFirstPush: the first push creates the app, unless git accepts none of its refs.
 func TestFirstPush(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
@@ -34,7 +34,7 @@ func TestFirstPush(t *testing.T) {
 	out = a.Pushing().Succeeds()
 	lab.Contains(t, out, "Nothing new was pushed: "+a.Name+" serves v1", "ps:rebuild", "Everything up-to-date")
 
-	// One app, however its name is written; and the port that web is to listen on.
+	// One app, however its name is written, and the port that web is to listen on.
 	for _, c := range []struct {
 		url, end string // of the Dockerfile
 		port     uint16
@@ -55,7 +55,7 @@ func TestFirstPush(t *testing.T) {
 	}
 }
 
-// An app of a master branch deploys that, and its clones have it.
+// TestMasterIsAdopted: an app with the branch master deploys master, and its clones check it out.
 func TestMasterIsAdopted(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
@@ -70,7 +70,7 @@ func TestMasterIsAdopted(t *testing.T) {
 	}
 }
 
-// Which refs of a push deploy, and what is said about the others.
+// TestRefs: some refs of a push deploy, and the output explains the others.
 func TestRefs(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
@@ -140,7 +140,7 @@ func TestRefs(t *testing.T) {
 	})
 }
 
-// A shallow clone, which is what CI services have, can push.
+// TestShallowClone: a shallow clone, as CI services use it, can push.
 func TestShallowClone(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
@@ -158,7 +158,7 @@ func TestShallowClone(t *testing.T) {
 	a.Serves(a.Tip("main"))
 }
 
-// What is asked of a stopped app is stored, and a push starts it.
+// TestStoppedApp: settings of a stopped app are stored, and a push starts it.
 func TestStoppedApp(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
@@ -196,7 +196,7 @@ func TestStoppedApp(t *testing.T) {
 	a.Serves(a.Tip("main"))
 }
 
-// Of two pushes at once one deploys, and the other one is told why it did not.
+// TestTwoPushesAtOnce: of two parallel pushes one deploys, and the other fails with the reason.
 func TestTwoPushesAtOnce(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)

@@ -11,8 +11,8 @@ import (
 	"dokku/agent/e2e/lab"
 )
 
-// What is done to containers and images behind the program's back: the agent
-// brings back what is missing, and says what it cannot.
+// TestByHand changes containers and images behind the program's back. The agent restores
+// missing ones, and reports those that it cannot restore.
 func TestByHand(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
@@ -83,8 +83,8 @@ func TestByHand(t *testing.T) {
 	})
 }
 
-// crash asks one web process for something that ends it. nginx would ask the next
-// one after that.
+// crash sends one web process a request that ends it. nginx would pass the request on to
+// the next process.
 func crash(a *lab.App, path string) {
 	a.Lab.T.Helper()
 	if status, body, err := a.Ask(a.Upstreams()[0].String(), path); err == nil {

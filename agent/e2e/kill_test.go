@@ -15,14 +15,13 @@ import (
 	"dokku/agent/e2e/load"
 )
 
-// slowBuild and slowGate are pushes that stay at their step until they are
-// cancelled.
+// slowBuild and slowGate are pushes that stay at their step until they are cancelled.
 var (
 	slowBuild = lab.Files{"Dockerfile": "FROM BASE\nCOPY . /app/\nRUN [\"/server\", \"-say=building\", \"-sleep=60s\", \"-exit=0\"]\n"}
 	slowGate  = lab.Files{"CHECKS": "WAIT=20\nATTEMPTS=3\n/ never\n"}
 )
 
-// victims are what can end in the middle of a push.
+// victims are the processes that can end in the middle of a push.
 var victims = []struct {
 	name string
 	end  func(l *lab.Lab, push *lab.Process)
@@ -39,14 +38,14 @@ var victims = []struct {
 	}},
 }
 
-// A push that loses one of its processes before git has decided leaves nothing
-// behind; afterwards it is carried out. The next command or the agent sees to it.
+// TestKilledPush: a push that loses a process before git has decided leaves nothing behind.
+// After git's decision, the next command or the agent finishes it.
 func TestKilledPush(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
 	a := l.Deployed(lab.Files{"Procfile": twoTypes, "DOKKU_SCALE": "web=1\nworker=1\n"})
 	for n, v := range victims {
-		// Half of them are mended by a command, the others by the agent.
+		// A command recovers half of them, the agent the others.
 		mend := func(a *lab.App) { a.Lab.Dokku("config:set", "--no-restart", a.Name, "NUMBER=1") }
 		if n >= len(victims)/2 {
 			mend = func(*lab.App) {}
@@ -72,8 +71,8 @@ func TestKilledPush(t *testing.T) {
 	}
 }
 
-// killedEarly ends a process of a push that has printed text, and sees to it
-// that everything is as it was.
+// killedEarly ends a process of a push that has printed text, and checks that nothing has
+// changed.
 func killedEarly(a *lab.App, end func(*lab.Lab, *lab.Process), mend func(*lab.App), f lab.Files, text string) {
 	a.Lab.T.Helper()
 	if a.Lab.Agent != nil {
@@ -98,13 +97,13 @@ func killedEarly(a *lab.App, end func(*lab.Lab, *lab.Process), mend func(*lab.Ap
 	repositoryIsClean(a)
 }
 
-// last is the part of everything that resources gives.
+// last returns the part of everything that resources returns.
 func last(a *lab.App, everything string) string {
 	return everything[strings.Index(everything, "container "):]
 }
 
-// killedBetween ends a process of a push that pre-receive has accepted, while git
-// moves the ref. Whether it still does is git's affair; the app follows.
+// killedBetween ends a process of a push that pre-receive has accepted, while git moves
+// the ref. Git may or may not finish; the app follows the ref.
 func killedBetween(a *lab.App, end func(*lab.Lab, *lab.Process), mend func(*lab.App)) {
 	a.Lab.T.Helper()
 	hook := a.Dir("hooks", "reference-transaction")
@@ -130,8 +129,8 @@ func killedBetween(a *lab.App, end func(*lab.Lab, *lab.Process), mend func(*lab.
 	a.Serves(a.Git("rev-parse", "HEAD"))
 }
 
-// killedLate ends a process of a push whose ref has moved and whose version does
-// not serve yet.
+// killedLate ends a process of a push whose ref has moved and whose version is not live
+// yet.
 func killedLate(a *lab.App, end func(*lab.Lab, *lab.Process), mend func(*lab.App)) {
 	a.Lab.T.Helper()
 	arrived, release := a.Lab.Hold(lab.AfterCommit)
@@ -153,8 +152,8 @@ func killedLate(a *lab.App, end func(*lab.Lab, *lab.Process), mend func(*lab.App
 	repositoryIsClean(a)
 }
 
-// repositoryIsClean fails the test if git has left locks or quarantines that
-// stay: those of a killed one may wait for the next push.
+// repositoryIsClean fails the test if git has left permanent locks or quarantines. Those
+// of a killed git may stay until the next push.
 func repositoryIsClean(a *lab.App) {
 	a.Lab.T.Helper()
 	if lab.Exists(a.Dir("refs", "heads", "main.lock")) {
@@ -162,9 +161,9 @@ func repositoryIsClean(a *lab.App) {
 	}
 }
 
-// Commands that end the wrong way, at every moment of theirs, lose no request,
-// and nothing that nginx passes requests to is ever taken away. It goes red when
-// processes are not marked before the switch (setRetiring in executor.execute).
+// TestKilledCommand kills commands at each of their events. No request is lost, and no
+// process is removed while nginx routes to it. It fails if processes are not marked before
+// the switch (setRetiring in executor.execute).
 func TestKilledCommand(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, map[string]any{"checks": map[string]string{"default-wait": "0.1", "wait-to-retire": "4"}})
@@ -195,9 +194,9 @@ func TestKilledCommand(t *testing.T) {
 	}
 }
 
-// A command that is killed while the engine creates a container for it leaves
-// one that never starts. No event tells of its end: the agent has to look by
-// itself, long before it would look at all apps.
+// TestKilledWhileCreating kills a command while the engine creates a container for it. The
+// container never starts, and no event tells of it, so the agent has to look by itself,
+// long before it looks at all apps.
 func TestKilledWhileCreating(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
@@ -217,10 +216,9 @@ func TestKilledWhileCreating(t *testing.T) {
 	a.Serves(a.Tip("main"))
 }
 
-// killAtEvery runs a command again and again, and kills it after the first
-// event that it logs, after the second, and so on until it ends by itself. The
-// other command, if there is one, undoes what it did. It returns the number of
-// events.
+// killAtEvery runs a command repeatedly, and kills it after its first logged event, then
+// after its second, and so on until it ends by itself. The undo command, if any, reverts
+// it. killAtEvery returns the number of events.
 func killAtEvery(a *lab.App, there, back string) int {
 	a.Lab.T.Helper()
 	for n := 1; ; n++ {
@@ -236,8 +234,8 @@ func killAtEvery(a *lab.App, there, back string) int {
 	}
 }
 
-// killedAtSwitch kills a command that has told nginx of its new processes, and
-// has written nothing about that yet.
+// killedAtSwitch kills a command after nginx got its new processes and before the command
+// recorded that.
 func killedAtSwitch(a *lab.App, there, back string) {
 	a.Lab.T.Helper()
 	arrived, release := a.Lab.Hold(lab.AfterSwitch)
@@ -255,12 +253,11 @@ func killedAtSwitch(a *lab.App, there, back string) {
 	<-command.Done
 	release()
 	settles(a, "")
-	a.Rests() // nothing that comes later may put off the end of the old processes
+	a.Rests() // later commands must not delay the end of the old processes
 	settles(a, back)
 }
 
-// settles waits until the agent has cleaned up behind a command, and runs the one
-// that undoes it.
+// settles waits until the agent has cleaned up after a command, and runs the undo command.
 func settles(a *lab.App, back string) {
 	a.Lab.T.Helper()
 	lab.WaitFor(a.Lab.T, "the agent has settled", func() bool {
@@ -272,8 +269,8 @@ func settles(a *lab.App, back string) {
 	}
 }
 
-// settled reports whether what runs is what the app's state asks for, beside
-// what retires.
+// settled reports whether the running containers match the app's state, apart from the
+// retiring ones.
 func settled(a *lab.App) bool {
 	st, count := a.State(), 0
 	for _, n := range st.Scale {
@@ -282,8 +279,7 @@ func settled(a *lab.App) bool {
 	return len(a.Serving()) == count && len(a.Instances()) == count && len(a.Upstreams()) == st.Scale["web"]
 }
 
-// routed fails the test unless every address that nginx knows belongs to a
-// process that runs.
+// routed fails the test unless every address in nginx belongs to a running process.
 func routed(a *lab.App) {
 	a.Lab.T.Helper()
 	upstreams := a.Upstreams()

@@ -15,16 +15,16 @@ var (
 	loadRate = flag.Int("load.rate", 500, "how many requests a second TestNoRequestIsLost sends")
 )
 
-// Requests of all kinds, to two apps at once, lose nothing while versions are
-// pushed and rejected, processes added and taken away and the config is changed,
-// and get no answer of another app, nor of a version that was never accepted or
-// that has been replaced. See testdata/load for what is sent.
+// TestNoRequestIsLost: requests of all kinds, to two apps at once, lose nothing while versions are
+// pushed and rejected, processes come and go, and the config changes. No answer comes from
+// another app, from a rejected version, or from a replaced one. See testdata/load for the
+// requests.
 //
-// Every version needs a moment after it has begun to listen, and ends at once
-// when it is told to; requests are under way at every moment, some for seconds.
-// So it goes red with the gate taken out (o.gate in rollout.run: 503, and bad
-// versions are accepted) and with the wait to retire taken out (waitToRetire 0: 502
-// for what is under way, and websockets that end early).
+// Every version needs a moment after it has begun to listen, and ends at once when told
+// to. Requests are running at every moment, some for seconds. The test therefore fails
+// without the gate (o.gate in rollout.run: 503, and bad versions are accepted) and without
+// the wait to retire (waitToRetire 0: 502 for running requests, and websockets that end
+// early).
 func TestNoRequestIsLost(t *testing.T) {
 	l := lab.New(t, map[string]any{"checks": map[string]string{"default-wait": "0.1", "wait-to-retire": fmt.Sprint(load.Retire.Seconds())}})
 	l.StartAgent()
@@ -49,7 +49,7 @@ func TestNoRequestIsLost(t *testing.T) {
 		}
 	})
 	for _, a := range apps {
-		a.With(t).App.Rests() // what retires is stopped under load, too
+		a.With(t).App.Rests() // retiring processes are stopped under load, too
 	}
 	report := running.Stop()
 	report.Print(t)

@@ -15,7 +15,7 @@ import (
 	"dokku/agent/engine"
 )
 
-// What can be done to an app's processes without a push.
+// TestProcesses changes an app's processes without a push.
 func TestProcesses(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
@@ -136,7 +136,7 @@ func says(a *lab.App, line string) {
 	lab.WaitFor(a.Lab.T, "the log says "+line, func() bool { return strings.Contains(a.Lab.Dokku("logs", a.Name), ": "+line+"\n") })
 }
 
-// Of a type whose zero downtime is disabled, two releases never run side by side.
+// TestDisabledChecks: two releases of a type with zero downtime disabled never run side by side.
 func TestDisabledChecks(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
@@ -177,7 +177,7 @@ func TestDisabledChecks(t *testing.T) {
 	a.Runs("web.1", "worker.1", "worker.2")
 }
 
-// eventsOf are the engine's about the app's containers, from a moment until now.
+// eventsOf returns the engine's events of the app's containers, from a moment until now.
 func eventsOf(a *lab.App, since time.Time) []events.Message {
 	a.Lab.T.Helper()
 	unix := func(at time.Time) string { return strconv.FormatFloat(float64(at.UnixNano())/1e9, 'f', 9, 64) }
@@ -194,7 +194,7 @@ func eventsOf(a *lab.App, since time.Time) []events.Message {
 	}
 }
 
-// app.json's limit of starts at a time, and its command for a failed check.
+// TestAppJSON: app.json's limit of parallel starts, and its command for a failed check.
 func TestAppJSON(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)

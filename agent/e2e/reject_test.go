@@ -9,8 +9,7 @@ import (
 	"dokku/agent/e2e/lab"
 )
 
-// rejections are pushes of which nothing may remain, each with what the pusher
-// has to be told.
+// rejections are pushes that must leave nothing behind, with their expected output.
 var rejections = []struct {
 	name  string
 	files lab.Files
@@ -46,8 +45,8 @@ var rejections = []struct {
 		[]string{"big.bin", "LFS"}},
 }
 
-// A push that cannot go live is rejected with its cause, and nothing of it
-// remains: not a ref, a setting, a container, a network or an image.
+// TestRejectedPush: a push that cannot go live is rejected with its cause and leaves nothing
+// behind: no ref, setting, container, network or image.
 func TestRejectedPush(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
@@ -74,23 +73,22 @@ func TestRejectedPush(t *testing.T) {
 			lab.Contains(t, out, "Nothing has changed: v1 (", "pre-receive hook declined")
 		})
 	}
-	// What was rejected can be mended and pushed.
+	// A rejected revision can be fixed and pushed.
 	out := a.Push(lab.Files{"DOKKU_SCALE": "web=1\nworker=1\n"})
 	lab.Contains(t, out, "-----> Shutting down old containers in 1 seconds", "=====> Application deployed in ")
 	a.Runs("web.1", "worker.1")
 }
 
-// addSubmodule makes a repository inside of the app's, which the next commit
-// takes for a submodule.
+// addSubmodule makes a repository inside the app's, which the next commit adds as a
+// submodule.
 func addSubmodule(a *lab.App, path string) {
 	a.Lab.T.Helper()
 	a.Git("init", "-q", path)
 	a.Git("-C", path, "commit", "-q", "--allow-empty", "-m", "one")
 }
 
-// Whatever is done right after a push was rejected late, when its image existed
-// and its processes ran, is done with the deployed release's image, commands,
-// config and checks.
+// TestRejectedPushStaysDead: a push was rejected late, when its image existed and its processes
+// ran. Every later command uses the deployed release's image, commands, config and checks.
 func TestRejectedPushStaysDead(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)

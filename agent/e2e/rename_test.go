@@ -10,8 +10,8 @@ import (
 	"dokku/agent/e2e/lab"
 )
 
-// A rename under traffic: the app's own domain is answered at every moment, the
-// new name at once, and nothing of the old one is left.
+// TestRename renames under traffic: the app's own domain always answers, the new name
+// answers at once, and nothing of the old name is left.
 func TestRename(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
@@ -61,7 +61,7 @@ func TestRename(t *testing.T) {
 		t.Errorf("own.example.com: %s", got)
 	}
 
-	// Pushes go to the new name, and the old one is free for another app.
+	// Pushes go to the new name, and another app can take the old one.
 	app.Push(lab.Files{"version": "2"})
 	app.Serves(app.Tip("main"))
 	lab.WaitFor(t, "the old name is free", func() bool { _, code := l.Try("apps:create", old.Name); return code == 0 })
@@ -69,8 +69,8 @@ func TestRename(t *testing.T) {
 	lab.Contains(t, app.Rejected(lab.Files{"version": "3"}), "currently has a deploy lock in place", "apps:unlock "+app.Name)
 }
 
-// Mapped ports of the host lead to the app at once; another web port is what
-// new processes find as PORT.
+// TestPorts: mapped ports of the host lead to the app at once. New processes get another
+// web port as PORT.
 func TestPorts(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)

@@ -12,7 +12,7 @@ import (
 	"dokku/agent/e2e/lab"
 )
 
-// One-off commands with their streams and exit codes, on the server and over ssh.
+// TestRun runs one-off commands with their streams and exit codes, on the server and over ssh.
 func TestRun(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
@@ -87,7 +87,7 @@ func TestRun(t *testing.T) {
 	})
 }
 
-// A terminal on both sides: keys, sizes and how it is given back.
+// TestRunOnTerminal: a terminal on both sides, with keys, sizes and restored modes.
 func TestRunOnTerminal(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
@@ -157,7 +157,7 @@ func TestRunOnTerminal(t *testing.T) {
 	})
 }
 
-// Whoever goes away leaves nothing, however he goes.
+// TestRunClientGoes: a client that goes away, in whatever way, leaves nothing behind.
 func TestRunClientGoes(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
@@ -166,7 +166,7 @@ func TestRunClientGoes(t *testing.T) {
 		t.Helper()
 		lab.WaitFor(t, what+" runs", func() bool { return len(a.OneOffs()) == 1 })
 	}
-	// The agent has nothing to do with a client that has time to say goodbye.
+	// A client that has time to clean up needs no agent.
 	p := l.OnTerminal(l.SSH("-t", l.Front.Dest, "run "+a.Name+" sh"))
 	p.Prints("# ")
 	p.Signal(unix.SIGKILL)
@@ -186,7 +186,7 @@ func TestRunClientGoes(t *testing.T) {
 	c.Signal(unix.SIGKILL)
 	a.NoOneOffs()
 
-	// A shell that was entered goes with its client, too.
+	// The shell of enter ends with its client, too.
 	p = l.OnTerminal(l.SSH("-t", l.Front.Dest, "enter "+a.Name+" web sh"))
 	p.Prints("# ")
 	p.Types("exec sleep 4321\n")
@@ -196,7 +196,7 @@ func TestRunClientGoes(t *testing.T) {
 	a.Serves(a.Tip("main"))
 }
 
-// Detached commands go on by themselves, up to their time to live.
+// TestRunDetached: detached commands continue by themselves, up to their time to live.
 func TestRunDetached(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
@@ -209,7 +209,7 @@ func TestRunDetached(t *testing.T) {
 	lab.WaitFor(t, "the log has both lines", func() bool { return strings.Contains(l.Dokku("run:logs", a.Name), ": run.") })
 	lab.Contains(t, l.Dokku("run:logs", "--container", long), "app["+strings.TrimPrefix(long, a.Name+".")+"]: hello\n")
 
-	// What has ended, and what has lived too long, is removed.
+	// Ended commands, and those beyond their time to live, are removed.
 	l.Dokku("run:detached", a.Name, "true")
 	l.Dokku("run:detached", "--ttl-seconds", "2", a.Name, "sh", "-c", "trap exit TERM; while :; do sleep 1; done")
 	lab.WaitFor(t, "only the long one is left", func() bool { return fmt.Sprint(a.OneOffs()) == "["+long+"]" })
@@ -242,7 +242,7 @@ func TestRunDetached(t *testing.T) {
 	}
 }
 
-// An image without a shell says so.
+// TestEnterWithoutShell: an image without a shell gets a clear error.
 func TestEnterWithoutShell(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)

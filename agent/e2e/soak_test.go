@@ -11,11 +11,10 @@ import (
 
 var soakDeploys = flag.Int("soak.deploys", 6, "how many deploys TestNothingGrows makes, of at most five apps")
 
-// Deploys, one in five of them followed by one that is rejected, leave nothing
-// behind but what is kept: so many releases with their images, the logs of so many
-// deploys, and in git what was pushed.
+// TestNothingGrows: deploys, one in five of them followed by a rejected one, leave nothing behind
+// but the kept releases with their images, the kept logs, and the pushed objects in git.
 //
-// It goes red with releases that stay (executor.sweepReleases).
+// It fails if releases stay (executor.sweepReleases).
 func TestNothingGrows(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, map[string]any{"keep_releases": load.Kept})

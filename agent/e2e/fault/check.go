@@ -10,21 +10,21 @@ import (
 	"dokku/agent/e2e/load"
 )
 
-// A cellRun is a cell while it runs.
+// A cellRun is a running cell.
 type cellRun struct {
 	*bench
 	*attempt
 	app      *lab.App
 	cell     cell
 	recovery string
-	before   string // what was asked for
-	first    string // where main was
+	before   string // the settings
+	first    string // the revision of main
 	accepted bool   // git has moved main
 	versions *load.History
 	traffic  *load.Traffic
 }
 
-// strike lets the fault happen, and the operation end.
+// strike waits for the fault and for the operation's end.
 func (r *cellRun) strike() bool {
 	f := r.cell.fault
 	t := r.app.Lab.T
@@ -48,7 +48,7 @@ func (r *cellRun) strike() bool {
 	return struck
 }
 
-// recover lets somebody find what the fault has left, until nothing is.
+// recover runs the cell's recovery until the app is at rest.
 func (r *cellRun) recover() {
 	a := r.app
 	a.Lab.T.Logf("recovers: %s; it ended with %d:\n%s", r.recovery, r.attempt.Cmd.ProcessState.ExitCode(), r.attempt.Output())
@@ -84,11 +84,11 @@ func (r *cellRun) recover() {
 
 // tellsMore matches what an operation says that failed and has changed something
 // nevertheless.
-var tellsMore = regexp.MustCompile(`the agent goes on trying|[Tt]he agent will retry|a power loss may bring back|is called \S+ now`)
+var tellsMore = regexp.MustCompile(`[Tt]he agent will retry|a power loss may bring back|is called \S+ now`)
 
-// check fails the test unless what serves is what main says (I3), nothing of
-// another version was ever answered (I1, I4), nothing is left (I5, I9: see
-// unrest), and the operation is done, or has changed nothing and said so (I7, I8).
+// check fails the test unless the served version matches main (I3), no other version ever
+// answered (I1, I4), the app is at rest (I5, I9: see unrest), and the operation is done, or
+// has changed nothing and said so (I7, I8).
 func (r *cellRun) check() {
 	a, c := r.app, r.cell
 	a.Lab.T.Helper()
@@ -112,7 +112,7 @@ func (r *cellRun) check() {
 	}
 }
 
-// outcome compares what the operation has told with what it has done.
+// outcome compares the operation's report with its effect.
 func (r *cellRun) outcome() {
 	a, c := r.app, r.cell
 	a.Lab.T.Helper()

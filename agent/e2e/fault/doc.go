@@ -4,9 +4,9 @@
 // # The matrix
 //
 // A Matrix combines the operations of agenttest's table with faults, at the points that
-// an undisturbed run has reached. After each fault somebody recovers: the agent, a
-// command, or the next push. Then the app has to be at rest, the operation has to be done
-// or undone, and its exit code and output have to say which.
+// an undisturbed run has reached. After each fault, the agent, a command or the next push
+// recovers. Then the app has to be at rest, the operation has to be done or undone, and
+// its exit code and output have to say which.
 //
 // # Faults of the engine
 //

@@ -57,8 +57,8 @@ func (b *bench) failpoints(elem ...string) string {
 	return filepath.Join(append([]string{b.Root, ".dokku", "failpoints"}, elem...)...)
 }
 
-// plan lets an action happen at a point; "" for none. It begins a new record of the
-// points that are reached.
+// plan sets the action at a point, or none for "". It starts a new record of reached
+// points.
 func (b *bench) plan(point, action string) {
 	b.T.Helper()
 	lab.Must(b.T, os.MkdirAll(b.failpoints(), 0o700))
@@ -72,13 +72,13 @@ func (b *bench) plan(point, action string) {
 	}
 }
 
-// release lets what is held go on, and plans nothing more.
+// release lets held processes continue and clears the plan.
 func (b *bench) release() { os.Remove(b.failpoints("plan")) }
 
 // struck reports whether the planned action has happened.
 func (b *bench) struck() bool { return lab.Exists(b.failpoints("struck")) }
 
-// reached are the points that were reached since plan, in their order, each once.
+// reached lists the points that were reached since plan, in order, each once.
 func (b *bench) reached() (points []string) {
 	b.T.Helper()
 	data, err := os.ReadFile(b.failpoints("reached"))
@@ -92,7 +92,7 @@ func (b *bench) reached() (points []string) {
 	return points
 }
 
-// pointName is the part of "pre-receive/lock-taken#1" that says what was reached.
+// pointName is the name in a point: "lock-taken" in "pre-receive/lock-taken#1".
 func pointName(point string) string {
 	_, name, _ := strings.Cut(point, "/")
 	return name[:strings.LastIndex(name, "#")]

@@ -11,35 +11,35 @@ import (
 	"dokku/agent/e2e/lab"
 )
 
-// A fault is what goes wrong at a point of an operation.
+// A fault strikes at a point of an operation.
 type fault struct {
 	name string
-	// action is what the program does itself; see agent/failpoint. "hold": held
-	// does it while the program waits at the point.
+	// action is an action of the program itself; see agent/failpoint. "hold": held runs
+	// while the program waits at the point.
 	action string
 	held   func(b *bench, a *lab.App, p *attempt)
-	// ended mends the surroundings once the operation has ended.
+	// ended repairs the surroundings once the operation has ended.
 	ended func(b *bench, a *lab.App)
-	// on says where it can happen.
+	// on reports whether the fault can strike at a point.
 	on func(op operation, point string) bool
-	// kills: the operation cannot tell how it ended.
+	// kills: the operation cannot report its outcome.
 	kills bool
-	// outage: while it lasts nobody can be answered.
+	// outage: no request can be answered while the fault lasts.
 	outage bool
-	// other: somebody else changes the app too.
+	// other: another command changes the app too.
 	other bool
 }
 
 func anywhere(operation, string) bool { return true }
 
-// named: it strikes a point that has a name.
+// named matches points that have a name.
 func named(_ operation, point string) bool { return !numbered(point) }
 
 func inPush(op operation, point string) bool { return op.pushes() && named(op, point) }
 
 func inCommand(op operation, point string) bool { return !op.pushes() && named(op, point) }
 
-// numbered reports whether a point is one of those that are only counted.
+// numbered reports whether a point is only counted and has no name.
 func numbered(point string) bool {
 	name := pointName(point)
 	return name == "any" || strings.Contains(name, ": ")
@@ -98,10 +98,10 @@ var faults = []fault{
 	{name: "apps:destroy at the same time", action: "hold", on: existing, other: true, outage: true, held: besides("apps:destroy", "APP", "--force")},
 }
 
-// existing: it strikes a named point of an operation on an app that is there.
+// existing matches named points of an operation on an app that exists.
 func existing(op operation, point string) bool { return named(op, point) && !op.own() }
 
-// killAll kills all processes of these kinds that there are.
+// killAll kills all running processes of these kinds.
 func (b *bench) killAll(kinds ...string) {
 	for _, kind := range kinds {
 		for _, pid := range b.Processes(kind) {
@@ -125,8 +125,8 @@ func besides(words ...string) func(*bench, *lab.App, *attempt) {
 	}
 }
 
-// meanwhile starts something else, and lets the operation go on once that has come
-// to the app's lock, or has ended. It waits for both.
+// meanwhile starts another command, releases the operation once that command waits for the
+// app's lock or has ended, and waits for both.
 func (b *bench) meanwhile(a *lab.App, p *attempt, start func() *lab.Process) {
 	asking := func() int { return b.countReached("/lock-asked#1") }
 	before := asking()
@@ -137,8 +137,7 @@ func (b *bench) meanwhile(a *lab.App, p *attempt, start func() *lab.Process) {
 	other.Wait()
 }
 
-// countReached counts how often points were reached that end with text, by any
-// process.
+// countReached counts the visits of all processes to points that end with text.
 func (b *bench) countReached(text string) int {
 	data, err := os.ReadFile(b.failpoints("reached"))
 	lab.Must(b.T, err)

@@ -16,20 +16,20 @@ import (
 )
 
 const (
-	// floor is how many cells an ordinary run has at least, fullFloor a
-	// full one. Fewer mean that points go unseen.
+	// floor is the minimum number of cells of an ordinary run, fullFloor that of a full
+	// one. Fewer mean that points go unseen.
 	floor, fullFloor = 40, 4000
-	// numberedCells is how many of the points without a name an ordinary run strikes.
+	// numberedCells is the number of unnamed points that an ordinary run strikes.
 	numberedCells = 8
-	// benches is how many cells run at the same time.
+	// benches is the number of cells that run in parallel.
 	benches = 4
 )
 
 // Options choose the cells.
 type Options struct {
-	Seed  uint64        // chooses the cells, and who recovers
+	Seed  uint64        // chooses the cells and their recoveries
 	Full  bool          // all cells, not one for each point
-	Cells int           // so many of all cells; 0: as Full says
+	Cells int           // sample size; 0: depends on Full
 	For   time.Duration // begin no cell later than this; 0: no limit
 	Only  string        // only the cells whose names match
 }
@@ -45,14 +45,14 @@ func (c cell) String() string {
 	return fmt.Sprintf("%s / %s / %s", c.op.Name, c.point, c.fault.name)
 }
 
-// chance is a number that the seed chooses for a text.
+// chance is a number that depends on the seed and a text.
 func (o Options) chance(texts ...string) uint64 {
 	h := fnv.New64a()
 	fmt.Fprint(h, o.Seed, strings.Join(texts, "\x00"))
 	return h.Sum64()
 }
 
-// A bench is a server on which one cell after the other runs.
+// A bench is a server that runs one cell after the other.
 type bench struct {
 	*lab.Lab
 	relay *relay
@@ -102,7 +102,7 @@ func (x *Matrix) count(t *testing.T, struck bool) {
 	}
 }
 
-// complete fails the test unless the operations have come to every point.
+// complete fails the test unless the operations have reached every point.
 func (x *Matrix) complete(t *testing.T) {
 	t.Helper()
 	reached := map[string]bool{}
@@ -118,7 +118,7 @@ func (x *Matrix) complete(t *testing.T) {
 	}
 }
 
-// all are all cells.
+// all returns all cells.
 func (x *Matrix) all() (cells []cell) {
 	for _, op := range operations() {
 		for _, point := range x.points[op.Name] {
@@ -132,7 +132,7 @@ func (x *Matrix) all() (cells []cell) {
 	return cells
 }
 
-// chosen are the cells that run this time.
+// chosen returns the cells of this run.
 func (x *Matrix) chosen(t *testing.T) []cell {
 	t.Helper()
 	cells := x.all()
@@ -161,7 +161,7 @@ func (x *Matrix) chosen(t *testing.T) []cell {
 	})
 }
 
-// take returns a bench, and gives it back at the test's end.
+// take takes a bench until the test's end.
 func (x *Matrix) take(t *testing.T) (*bench, *lab.App) {
 	b := <-x.pool
 	own := &bench{Lab: b.Lab.With(t), relay: b.relay}
@@ -178,7 +178,7 @@ func (x *Matrix) take(t *testing.T) (*bench, *lab.App) {
 	return own, b.app.With(t)
 }
 
-// subject deploys an app; push, if it is not nil, does so some time later.
+// subject deploys an app. If push is not nil, push makes the first deploy later.
 func (b *bench) subject(op *operation) *lab.App {
 	b.T.Helper()
 	b.plan("", "")
@@ -191,10 +191,10 @@ func (b *bench) subject(op *operation) *lab.App {
 	return a
 }
 
-// recoveries are who finds what a fault has left.
+// recoveries are the ways to recover from a fault.
 var recoveries = []string{"agent that runs", "agent that is started", "command", "push"}
 
-// recovery chooses one that can do it.
+// recovery chooses a possible recovery.
 func (o Options) recovery(c cell) string {
 	switch {
 	case c.op.first(): // an app that nobody pushes to again is left alone for a minute
@@ -205,7 +205,7 @@ func (o Options) recovery(c cell) string {
 	return recoveries[o.chance("recovery", c.String())%4]
 }
 
-// run runs a cell; without a fault it notes the points.
+// run runs a cell. Without a fault it records the points.
 func (x *Matrix) run(t *testing.T, c cell) {
 	struck := false
 	if c.point != "" {
@@ -236,20 +236,20 @@ func (x *Matrix) run(t *testing.T, c cell) {
 	r.check()
 }
 
-// note keeps the points at which faults may strike.
+// note records the points at which faults may strike.
 func (x *Matrix) note(op operation, points []string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, p := range points {
 		name := pointName(p)
 		if name == "any" || name == "check-attempt" && !strings.HasSuffix(p, "#1") {
-			continue // how many there are is chance
+			continue // their number varies
 		}
 		x.points[op.Name] = append(x.points[op.Name], p)
 	}
 }
 
-// Run runs the chosen cells as subtests. It fails the test when fewer run than once did.
+// Run runs the chosen cells as subtests. It fails the test if there are too few.
 func (x *Matrix) Run(t *testing.T) {
 	begun := time.Now()
 	t.Run("undisturbed", func(t *testing.T) {

@@ -26,7 +26,7 @@ func (o operation) verb() string { return agenttest.Verb(o.Line()) }
 
 func (o operation) pushes() bool { return o.verb() == "push" }
 
-// first reports whether the operation is the first push of an app, which makes it.
+// first reports whether the operation is an app's first push, which creates the app.
 func (o operation) first() bool { return o.From == agenttest.None }
 
 // own reports whether the operation needs an app of its own, because it makes,
@@ -38,12 +38,12 @@ func (o operation) own() bool {
 // An attempt is an operation that has been started.
 type attempt struct {
 	*lab.Process
-	rev string // what a push pushes
-	// done reports whether the app is what was asked for.
+	rev string // the pushed revision
+	// done reports whether the app has the requested state.
 	done func() bool
-	// rejects: it has to fail.
+	// rejects: the operation has to fail.
 	rejects bool
-	// other has the name that the app may have afterwards.
+	// other is the name that the app may have afterwards.
 	other *lab.App
 }
 
@@ -70,7 +70,7 @@ func (o operation) start(a *lab.App) *attempt {
 	return p
 }
 
-// holds reports whether the app is as a command has asked for.
+// holds reports whether the app has the state that a command requests.
 func holds(a *lab.App, words []string) bool {
 	a.Lab.T.Helper()
 	switch words[0] {
@@ -99,7 +99,7 @@ func pushes(a *lab.App, f lab.Files) *attempt {
 	return &attempt{Process: a.Pushing(rev + ":refs/heads/main"), rev: rev, done: func() bool { return a.Tip("main") == rev }}
 }
 
-// has sees to it that so many processes of a type run, "web=1".
+// has scales the app to a formation, "web=1".
 func has(a *lab.App, count string) {
 	a.Lab.T.Helper()
 	typ, n, _ := strings.Cut(count, "=")
@@ -109,7 +109,7 @@ func has(a *lab.App, count string) {
 	}
 }
 
-// config is the app's own.
+// config returns the app's own config.
 func config(a *lab.App) map[string]string {
 	a.Lab.T.Helper()
 	var st struct{ Config map[string]string }
@@ -117,7 +117,7 @@ func config(a *lab.App) map[string]string {
 	return st.Config
 }
 
-// asked is what a push must leave as it is that is not accepted (I8), as text.
+// asked returns the settings that a rejected push must not change (I8), as text.
 func asked(a *lab.App) string {
 	a.Lab.T.Helper()
 	if !lab.Exists(a.Dir()) {

@@ -21,9 +21,9 @@ import (
 	"dokku/agent/engine"
 )
 
-// unrest says what keeps an app from being at rest; nil: nothing of what was
-// interrupted is left, and what runs is what was asked for. An app that is not
-// there has nothing at all.
+// unrest returns the reason why an app is not at rest, or nil. At rest, no interrupted
+// operation has left anything behind, and the running processes match the settings. An app
+// that does not exist has no resources.
 func unrest(a *lab.App) error {
 	if err := busy(a); err != nil {
 		return err
@@ -117,7 +117,7 @@ func resourcesRest(a *lab.App, current int) error {
 		}
 		want[r.Image] = true
 	}
-	// An image goes on to carry the label of an app's former name.
+	// An image keeps the label of an app's former name.
 	named, nierr := docker.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("reference", "dokku/"+a.Name))})
 	images, ierr := docker.ImageList(ctx, image.ListOptions{Filters: a.Label()})
 	networks, nerr := docker.NetworkList(ctx, network.ListOptions{Filters: a.Label()})
@@ -136,7 +136,7 @@ func resourcesRest(a *lab.App, current int) error {
 	return nil
 }
 
-// filesRest looks for what writers leave who are killed.
+// filesRest looks for files of killed writers.
 func filesRest(a *lab.App) error {
 	for _, dir := range []string{a.Dir("dokku"), a.Dir("dokku", "releases"), filepath.Join(a.Lab.Root, ".dokku")} {
 		left, err := filepath.Glob(filepath.Join(dir, ".*.json[0-9]*"))
@@ -147,7 +147,7 @@ func filesRest(a *lab.App) error {
 	return nil
 }
 
-// gitRest looks for what git leaves that is killed; the next push takes it away.
+// gitRest looks for files of a killed git; the next push removes them.
 func gitRest(a *lab.App) error {
 	for _, pattern := range []string{"refs/heads/*.lock", "*.lock", "packed-refs.new", "objects/tmp_objdir-*", "objects/incoming-*"} {
 		left, err := filepath.Glob(a.Dir(pattern))
@@ -158,8 +158,8 @@ func gitRest(a *lab.App) error {
 	return nil
 }
 
-// unlocked returns an error when somebody has one of the app's locks, or seems to
-// have died with it (I9).
+// unlocked returns an error if one of the app's locks is held or was left by a killed
+// holder (I9).
 func unlocked(a *lab.App) error {
 	for _, name := range []string{"locks/" + a.Name, "locks/_domains", "locks/_server", "pushes/" + a.Name, "nginx/lock"} {
 		f, err := os.Open(filepath.Join(a.Lab.Root, ".dokku", name))
@@ -185,14 +185,14 @@ func restsNow(a *lab.App) {
 	waitForRest(a, func() { a.Lab.Try("ps:restore", a.Name) })
 }
 
-// waitForRest waits until the app is at rest, as the agent has to see to within half
-// a minute (I9); meanwhile it does something again and again.
+// waitForRest waits until the agent has brought the app to rest, within half a minute
+// (I9). It calls a function repeatedly in the meantime.
 func waitForRest(a *lab.App, do func()) {
 	a.Lab.T.Helper()
 	waitSlowly(a.Lab.T, func() error { do(); return unrest(a) })
 }
 
-// waitSlowly waits until ok returns nil. What it asks takes the machine some work.
+// waitSlowly polls ok at long intervals until it returns nil, because ok is expensive.
 func waitSlowly(t *testing.T, ok func() error) {
 	t.Helper()
 	late := time.After(lab.Patience)

@@ -14,8 +14,8 @@ import (
 	"dokku/agent/store"
 )
 
-// TestLockKeepsItsHolder: whoever is refused while somebody else works leaves the
-// lock and what it says as they were, and the one who works goes on.
+// TestLockKeepsItsHolder: a refused command leaves the lock and its text alone, and
+// the lock's holder continues.
 func TestLockKeepsItsHolder(t *testing.T) {
 	h := newHistory(t)
 	m := newMachine(t, h)
@@ -47,7 +47,7 @@ func TestLockKeepsItsHolder(t *testing.T) {
 	}
 }
 
-// TestShortWaitIsSilent: nobody is told of the agent's looks.
+// TestShortWaitIsSilent: a wait for the agent's short looks prints nothing.
 func TestShortWaitIsSilent(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	var printed strings.Builder
@@ -77,7 +77,7 @@ func TestShortWaitIsSilent(t *testing.T) {
 	}
 }
 
-// TestAbortedScaling: what did not come up is not what ps:scale reports.
+// TestAbortedScaling: ps:scale does not report processes that failed to start.
 func TestAbortedScaling(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	before, err := m.server.Env.Store.Load("shop")

@@ -15,7 +15,7 @@ import (
 	"dokku/agent/watch"
 )
 
-// TestOneAgent: a second agent on a root ends at once, and the first goes on.
+// TestOneAgent: a second agent on a root exits at once, and the first continues.
 func TestOneAgent(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	synctest.Test(t, func(t *testing.T) {
@@ -39,8 +39,8 @@ func TestOneAgent(t *testing.T) {
 	})
 }
 
-// TestAppsAtTheSameTime: the agent works on several apps at the same time, and on no
-// more than parallelApps: after a reboot all of them are due at once.
+// TestAppsAtTheSameTime: the agent works on several apps in parallel, but on at most
+// parallelApps. After a reboot, all apps are due at once.
 func TestAppsAtTheSameTime(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	for n := range 2 * watch.ParallelApps {
@@ -74,7 +74,7 @@ func TestAppsAtTheSameTime(t *testing.T) {
 			t.Errorf("it works on %d apps at the same time, want %d", busy, watch.ParallelApps)
 		}
 		close(release)
-		// The bubble's clock goes on while everybody waits.
+		// The bubble's clock advances while all goroutines wait.
 		late, stop := context.WithTimeout(ctx, 10*watch.Tick)
 		defer stop()
 		<-late.Done()

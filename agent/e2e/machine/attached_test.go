@@ -18,7 +18,7 @@ import (
 	"dokku/agent/event"
 )
 
-// starts collects what is started from now on, by container type and index.
+// starts collects all starts from now on, by container type and index.
 func (m *machine) starts() map[string]engine.Spec {
 	specs := map[string]engine.Spec{}
 	m.engine.Behave(func(s engine.Spec) memory.Behaviour {
@@ -28,7 +28,7 @@ func (m *machine) starts() map[string]engine.Spec {
 	return specs
 }
 
-// next changes what the next release takes up.
+// next changes settings that the next release takes up.
 func (m *machine) next(change func(*app.State)) {
 	m.t.Helper()
 	err := m.server.Update(context.Background(), "shop", deploy.Op{Name: "test"}, event.Log{}, func(st *app.State) error { change(st); return nil })
@@ -56,8 +56,8 @@ func (m *machine) withData() (folder string) {
 	return folder
 }
 
-// TestAttached follows settings into containers: they begin with a release, hold
-// for whatever is started of it later, and for its one-off commands.
+// TestAttached follows settings into containers. They take effect with a release and
+// apply to all its later containers and one-off commands.
 func TestAttached(t *testing.T) {
 	h := newHistory(t)
 	m := newMachine(t, h)
@@ -106,7 +106,7 @@ func TestAttached(t *testing.T) {
 	}
 	check()
 
-	// What changes now waits for the next release.
+	// Later changes wait for the next release.
 	m.next(func(st *app.State) { st.Mounts, st.Network, st.Resources = nil, nil, nil })
 	clear(specs)
 	if err := m.server.Scale(ctx, "shop", map[string]int{"web": 4}, false, event.Log{}); err != nil {
@@ -126,8 +126,8 @@ func TestAttached(t *testing.T) {
 	}
 }
 
-// TestNotAttachable: what cannot be attached rejects a push or a restart before
-// anything is built or started, and changes nothing.
+// TestNotAttachable: an unusable attachment rejects a push or a restart before any
+// build or start, and changes nothing.
 func TestNotAttachable(t *testing.T) {
 	h := newHistory(t)
 	m := newMachine(t, h)
@@ -171,7 +171,7 @@ func TestNotAttachable(t *testing.T) {
 	}
 }
 
-// A network stays as long as an app asks for it, or a container is in it.
+// A network stays while an app asks for it or a container is in it.
 func TestNetworkInUse(t *testing.T) {
 	h := newHistory(t)
 	m := newMachine(t, h)
@@ -244,7 +244,7 @@ func TestParseCPU(t *testing.T) {
 	}
 }
 
-// State.clone shares nothing that is changed in place.
+// State.Clone shares nothing that is changed in place.
 func TestCloneSharesNothing(t *testing.T) {
 	st := app.State{Mounts: []app.Mount{{Source: "a"}}, Network: map[string]string{"a": "a"}, Resources: map[string]string{"a": "a"}}
 	c := st.Clone()

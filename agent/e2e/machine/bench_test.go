@@ -21,8 +21,8 @@ import (
 	"dokku/hooks/sshtest"
 )
 
-// A bench is a server as install.sh makes one, on loopback: the built program,
-// an sshd and an nginx.
+// A bench is a server as install.sh sets it up, on loopback: the built program, an
+// sshd and an nginx.
 type bench struct {
 	root, binary, url string
 	nginx             *nginxtest.Server
@@ -51,8 +51,8 @@ func newBench(b *testing.B) *bench {
 	return m
 }
 
-// serve starts the sshd: one key is the admin's, and one reaches git itself, for
-// the floor, which pushes over the same sshd.
+// serve starts the sshd. One key is the admin's. The other reaches git directly, so
+// that the floor pushes over the same sshd.
 func (m *bench) serve(b *testing.B, dir string) {
 	b.Setenv("DOKKU_ROOT", m.root)
 	key, plain := sshtest.Key(b, filepath.Join(dir, "key")), sshtest.Key(b, filepath.Join(dir, "plain"))
@@ -64,18 +64,18 @@ func (m *bench) serve(b *testing.B, dir string) {
 	must(b, err)
 	keys.Write(pub)
 	must(b, keys.Close())
-	// A shell that reads no start-up files, as the user dokku's.
+	// A shell that reads no start-up files, like the shell of the user dokku.
 	m.ssh = sshtest.Start(b, dir, authorized, "SetEnv HOME="+dir)
 	m.url = m.ssh.URL
 	m.as(b, "key")
 }
 
-// as makes git use a key.
+// as makes git use the given key.
 func (m *bench) as(b *testing.B, key string) {
 	b.Setenv("GIT_SSH_COMMAND", strings.Join(m.ssh.Client(filepath.Join(filepath.Dir(m.root), key)), " "))
 }
 
-// newWork is an app of one file, served by busybox.
+// newWork makes an app of one file, served by busybox.
 func newWork(b *testing.B) string {
 	dir := b.TempDir()
 	busybox, err := os.ReadFile("/bin/busybox")
@@ -94,9 +94,9 @@ func commit(b *testing.B, dir, version string) {
 	run(b, dir, "git", "-c", "user.name=b", "-c", "user.email=b@example.com", "commit", "-qm", version)
 }
 
-// BenchmarkPush times a push of a one-line change until the new version
-// answers, in turn with the floor, on the same files. Report: x-floor is the
-// median of the ratios, pair by pair.
+// BenchmarkPush times a push of a one-line change until the new version answers,
+// alternating with the floor on the same files. x-floor is the median of the pairs'
+// ratios.
 func BenchmarkPush(b *testing.B) {
 	m := newBench(b)
 	work, bare := newWork(b), filepath.Join(b.TempDir(), "bare")
@@ -129,15 +129,15 @@ func BenchmarkPush(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// reading are the commands that only read, by what they may cost: the last ones
-// show what runs, and have to ask the engine.
+// reading lists the read-only commands in order of cost. The last ones show running
+// containers and have to ask the engine.
 var reading = []string{"help", "apps:list", "apps:exists bench", "ps:scale bench", "ps:scale bench --format json", "ps:report bench --deployed",
 	"config:show bench", "config:keys bench", "config:export bench", "config:get bench KEY", "domains:report bench", "checks:report bench",
 	"proxy:report bench", "nginx:report bench", "git:report bench", "urls bench", "ssh-keys:list",
 	"ps:report bench", "ps bench", "ps:inspect bench", "logs bench"}
 
-// BenchmarkRead times commands that only read, in turn with dokku version. Report:
-// the medians of what each takes more than version, and of the ratios.
+// BenchmarkRead times read-only commands, alternating with dokku version. It reports
+// the median extra time over version, and the median ratio.
 func BenchmarkRead(b *testing.B) {
 	m := newBench(b)
 	work := newWork(b)
@@ -160,9 +160,8 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// BenchmarkLarge pushes 20,000 files of 200 MB together, and then changes 20 of
-// them: what the hook's process takes of memory at its peak, and what goes to
-// the engine.
+// BenchmarkLarge pushes 20,000 files of 200 MB in total, then changes 20 of them. It
+// reports the hook's peak memory and the bytes sent to the engine.
 func BenchmarkLarge(b *testing.B) {
 	for b.Loop() {
 		m := newBench(b)
@@ -195,10 +194,10 @@ func fill(b *testing.B, work string) {
 		"EXPOSE 5000\nCMD [\"/busybox\",\"httpd\",\"-f\",\"-p\",\"5000\",\"-h\",\"/\"]\n"), 0o644))
 }
 
-// began makes each run's content its own: the engine knows that of earlier ones.
+// began makes each run's content unique, because the engine caches earlier runs.
 var began = uint32(time.Now().UnixNano())
 
-// content is 10 kB that neither git nor the engine can make smaller.
+// content is 10 kB that neither git nor the engine can compress.
 func content(seed int) []byte {
 	out := make([]byte, 10_000)
 	x := (uint32(seed)+began)*2654435761 | 1
@@ -213,7 +212,7 @@ func content(seed int) []byte {
 
 var sentPattern = regexp.MustCompile(`, (?:sending )?([0-9.]+) (B|kB|MB)(?: sent)?\)`)
 
-// watchedPush pushes and returns the hook's peak memory and what was sent, in MB.
+// watchedPush pushes and returns the hook's peak memory and the bytes sent, in MB.
 func (m *bench) watchedPush(b *testing.B, work string) (peak, sent float64) {
 	ctx, stop := context.WithCancel(context.Background())
 	watched := make(chan float64)
@@ -230,8 +229,8 @@ func (m *bench) watchedPush(b *testing.B, work string) (peak, sent float64) {
 	return peak, sent * map[string]float64{"B": 1e-6, "kB": 1e-3, "MB": 1}[found[2]]
 }
 
-// watchHook returns the peak memory, in MB, of the processes called
-// pre-receive that run until ctx is done.
+// watchHook returns the peak memory, in MB, of the processes called pre-receive
+// until ctx is done.
 func watchHook(ctx context.Context) (peak float64) {
 	t := time.NewTicker(10 * time.Millisecond)
 	defer t.Stop()
@@ -258,8 +257,8 @@ func answered(b *testing.B, address, host, want string) {
 	req, err := http.NewRequest("GET", "http://"+address+"/", nil)
 	must(b, err)
 	req.Host = host
-	// The old version answers all the while, by a process for each request: asking
-	// more often would take the processors from what is timed.
+	// The old version answers in the meantime, with a process per request. More
+	// frequent polling would take CPU time from the measured push.
 	retry := time.NewTicker(10 * time.Millisecond)
 	defer retry.Stop()
 	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); <-retry.C {

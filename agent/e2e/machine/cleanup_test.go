@@ -8,7 +8,7 @@ import (
 	"dokku/agent/event"
 )
 
-// TestCleanup: what an app does not need goes, and nothing else.
+// TestCleanup: cleanup removes only resources that no app needs.
 func TestCleanup(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	ctx := t.Context()

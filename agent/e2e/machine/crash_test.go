@@ -24,9 +24,9 @@ import (
 	"dokku/build"
 )
 
-// A machine is a server with an engine and a proxy in memory. It can lose its
-// power before any change that the server makes: of a file, by the engine, or
-// of the route. From then on nothing works until it is turned on again.
+// A machine is a server with an engine and a proxy in memory. It can lose power
+// before any change that the server makes to a file, the engine or the route. Nothing
+// works then until it is turned on again.
 type machine struct {
 	t      *testing.T
 	root   string
@@ -36,19 +36,19 @@ type machine struct {
 
 	mu    sync.Mutex
 	count int      // changes so far
-	names []string // what they were
-	kill  int      // dies before this change; 0: never
+	names []string // the changes
+	kill  int      // loses power before this change; 0: never
 	dead  bool
-	// packs are what pushes bring, by revision.
+	// packs are the packs of pushes, by revision.
 	packs  map[string]pack
 	oldGit bool // git before 2.36, which syncs no reference
-	// visit is asked instead of counting, if it is set.
+	// visit replaces the counting if it is set.
 	visit func(name string) error
 }
 
 var errDead = errors.New("the machine has no power")
 
-// newMachine has an app whose first revision is deployed.
+// newMachine returns a machine with one app, whose first revision is deployed.
 func newMachine(t *testing.T, h history) *machine {
 	t.Helper()
 	m := &machine{t: t, root: inMemory(t), engine: memory.New(), proxy: proxymemory.New()}
@@ -76,13 +76,13 @@ func newMachine(t *testing.T, h history) *machine {
 	return m
 }
 
-// behaviour is the one of an app that works.
+// behaviour is the behaviour of a working app.
 func behaviour(s engine.Spec) memory.Behaviour {
 	return memory.Behaviour{Output: []string{s.Type + " ran"}, Exits: s.Kind == engine.KindRelease}
 }
 
-// inMemory is a folder where fsync costs nothing, if the host has one: the
-// kills are made between the calls, not in the middle of a disk's cache.
+// inMemory returns a folder where fsync is cheap, if the host has one. Kills happen
+// between calls, so the disk's cache does not matter.
 func inMemory(t *testing.T) string {
 	dir, err := os.MkdirTemp("/dev/shm", "dokku-test-")
 	if err != nil {
@@ -92,7 +92,7 @@ func inMemory(t *testing.T) string {
 	return dir
 }
 
-// turnOn starts the server anew: what was in memory is gone.
+// turnOn starts the server anew, without the state that it had in memory.
 func (m *machine) turnOn() {
 	m.mu.Lock()
 	m.dead, m.kill = false, 0
@@ -149,7 +149,7 @@ func dialNothing(context.Context, string, string) (net.Conn, error) {
 	return a, nil
 }
 
-// build stands for an image build: the image carries the label of the app.
+// build stands in for an image build. The image carries the app's label.
 func (m *machine) build(_ context.Context, r build.Request) (build.Result, error) {
 	if err := m.change("build"); err != nil {
 		return build.Result{}, err
@@ -158,7 +158,7 @@ func (m *machine) build(_ context.Context, r build.Request) (build.Result, error
 	return build.Result{ImageID: info.ID}, nil
 }
 
-// push is what git does: pre-receive, the move of the ref, post-receive.
+// push does git's part: pre-receive, the move of the ref, post-receive.
 func (m *machine) push(old, new string) error {
 	return m.pushTo(context.Background(), "shop", old, new, event.Log{})
 }
@@ -188,7 +188,7 @@ func (m *machine) pushTo(ctx context.Context, app, old, new string, log event.Lo
 	return m.server.Reconcile(context.WithoutCancel(ctx), app, log) // as post-receive does
 }
 
-// settle does what the agent does until there is nothing left to do.
+// settle runs the agent until nothing is left to do.
 func (m *machine) settle() {
 	m.t.Helper()
 	for range 4 {
@@ -198,7 +198,7 @@ func (m *machine) settle() {
 	}
 }
 
-// serving checks that each address that the proxy names is a running process.
+// serving checks that each address of the proxy belongs to a running process.
 func (m *machine) serving() error {
 	m.proxy.Fail(nil)
 	m.engine.Fail(nil)
@@ -222,8 +222,8 @@ func (m *machine) serving() error {
 	return nil
 }
 
-// atRest checks the invariants I2, I3 and I5: all processes run the current
-// release, what serves is what the ref says, and nothing else exists.
+// atRest checks the invariants I2, I3 and I5: all processes run the current release,
+// the served version matches the ref, and no other resources exist.
 func (m *machine) atRest() error {
 	ctx := context.Background()
 	name := m.app()
@@ -248,7 +248,7 @@ func (m *machine) atRest() error {
 		}
 	}
 	if a.State.Stopped && name != "shop" {
-		want = want[:0] // a rename keeps no container that does not run
+		want = want[:0] // a rename keeps only running containers
 	}
 	o, err := m.engine.Observe(ctx, name)
 	if err != nil {
@@ -297,8 +297,8 @@ func (m *machine) onlyKept(o engine.Observed) error {
 	return nil
 }
 
-// TestKilledAnywhere kills each operation before every change that it makes,
-// one at a time, and lets the agent recover.
+// TestKilledAnywhere kills each operation before each of its changes, one at a time,
+// and lets the agent recover.
 func TestKilledAnywhere(t *testing.T) {
 	h := newHistory(t)
 	total := 0
@@ -326,7 +326,7 @@ func TestKilledAnywhere(t *testing.T) {
 	t.Logf("%d kills", total)
 }
 
-// killed does one kill and the recovery from it.
+// killed performs one kill and the recovery from it.
 func killed(t *testing.T, h history, k int, stops bool, do func(*machine) error) {
 	m := newMachine(t, h)
 	m.kill = k

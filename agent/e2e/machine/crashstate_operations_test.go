@@ -6,7 +6,8 @@ import (
 	"dokku/agent/event"
 )
 
-// crashBases are machines to begin on. What a push brings is not there before.
+// crashBases are the machines to start from. They do not have the objects of later
+// pushes yet.
 func crashBases(t *testing.T) (map[string]*machine, history) {
 	all := newHistory(t)
 	h := history{dir: t.TempDir(), one: all.one, two: all.two}

@@ -32,26 +32,26 @@ var (
 )
 
 const (
-	// crashSample: without -crash.full, one state of so many is checked; those after
-	// an operation has returned all are.
+	// crashSample: without -crash.full, one in this many states is checked. States
+	// after the return of an operation are always checked.
 	crashSample = 3
-	// crashFloor and crashOps are how many states were checked and operations on files
-	// recorded once, less a tenth: fewer mean that some go unseen.
+	// crashFloor and crashOps are 90 % of the states once checked and of the file
+	// operations once recorded. Fewer mean that some go unseen.
 	crashFloor, crashOps = 730, 450
 )
 
-// unrecorded matches what may be lost: locks, which a loss of power frees, and logs.
+// unrecorded matches files that may be lost: locks, which a loss of power frees, and logs.
 var unrecorded = regexp.MustCompile(`^\.dokku/(locks|log)$|/deploys/[0-9]+\.log$`)
 
-// A cut is a moment at which the power may go: after so many operations on files,
-// with what the engine and the proxy have then.
+// A cut is a moment at which the power may fail: after a number of operations on
+// files, with the state of the engine and the proxy at that moment.
 type cut struct {
 	ops    int
 	engine *memory.Engine
 	routes []proxy.Route
-	// done: the operation has been reported done.
+	// done: the operation was reported as done.
 	done bool
-	next string // what comes next
+	next string // the next operation
 }
 
 // A take is a recorded operation.
@@ -65,8 +65,8 @@ type take struct {
 	m  *machine
 }
 
-// record does an operation, and what the agent does after it, with everything that
-// a loss of power might undo recorded.
+// record performs an operation and the agent's work after it, and records all changes
+// that a loss of power might undo.
 func record(t *testing.T, base *machine, op operation) (*take, error) {
 	r, err := newRig(t, base, *crashSeed, "", fault{})
 	if err != nil {
@@ -116,11 +116,11 @@ func record(t *testing.T, base *machine, op operation) (*take, error) {
 	return k, k.Complete()
 }
 
-// changing are the calls of the engine and the proxy that change something.
+// changing are the calls that change the engine or the proxy.
 var changing = map[string]bool{"Start": true, "Rename": true, "Stop": true, "Remove": true, "Network": true, "Tag": true,
 	"publish": true, "withdraw": true}
 
-// cut notes that the power may go now.
+// cut notes that the power may fail now.
 func (k *take) cut(next string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -137,7 +137,7 @@ func (k *take) cut(next string) {
 	k.cuts = append(k.cuts, c)
 }
 
-// reported notes that whoever asked for the operation knows that it is done.
+// reported notes that the caller knows that the operation is done.
 func (k *take) reported() {
 	k.cut("what the agent does later")
 	k.mu.Lock()
@@ -145,7 +145,7 @@ func (k *take) reported() {
 	k.mu.Unlock()
 }
 
-// turnedOn is a rig with what is left after the loss of power.
+// turnedOn returns a rig with the state that survived the loss of power.
 func (c cut) turnedOn(t *testing.T, s disktest.State) (*rig, error) {
 	m := &machine{t: t, engine: c.engine.Clone(), proxy: proxymemory.New()}
 	var err error
@@ -162,7 +162,7 @@ func (c cut) turnedOn(t *testing.T, s disktest.State) (*rig, error) {
 	return r, s.Tree.Write(m.root)
 }
 
-// recover is what happens when the machine is turned on, once more.
+// startUp performs the agent's work after the machine is turned on again.
 func (r *rig) startUp() (changes int, err error) {
 	r.turnOn()
 	r.machine.visit = func(string) error { return nil }
@@ -183,11 +183,11 @@ func (r *rig) startUp() (changes int, err error) {
 			return changes, fmt.Errorf("the agent's look %d: %w", n+1, err)
 		}
 	}
-	r.server.Env.Store.SweepRoot() // removes the folder that a destroy has gone through
+	r.server.Env.Store.SweepRoot() // removes the folder of a destroyed app
 	return changes, nil
 }
 
-// lookFree is look that is not put off by a lock that a process of another test has.
+// lookFree is look, but waits for a lock that a process of another test holds.
 func (r *rig) lookFree(restore bool) (err error) {
 	for range manyTries {
 		app, err := r.only()
@@ -202,8 +202,8 @@ func (r *rig) lookFree(restore bool) (err error) {
 	return errors.New("somebody holds the lock")
 }
 
-// check turns a machine on twice with what is left, and returns an error unless all
-// is as it has to be, and the second time changes nothing.
+// check turns a machine on twice with the surviving state. It returns an error unless
+// everything is as it has to be and the second time changes nothing.
 func (k *take) check(t *testing.T, c cut, s disktest.State) error {
 	r, err := c.turnedOn(t, s)
 	defer os.RemoveAll(r.root)
@@ -228,8 +228,8 @@ func (k *take) check(t *testing.T, c cut, s disktest.State) error {
 	return errors.Join(k.outcome(r, c), r.halfMade(), r.connected())
 }
 
-// outcome returns an error unless the app is at rest and the operation done, or
-// undone if nobody was told otherwise.
+// outcome returns an error unless the app is at rest and the operation is done. An
+// operation that was not reported as done may also be undone.
 func (k *take) outcome(r *rig, c cut) error {
 	got, err := r.asked()
 	switch {
@@ -243,7 +243,7 @@ func (k *take) outcome(r *rig, c cut) error {
 	return r.rest()
 }
 
-// aMinuteLater makes what a push has begun look as if it was not from now.
+// aMinuteLater ages the leftovers of a push.
 func (r *rig) aMinuteLater() {
 	then := time.Now().Add(-2 * store.ProvisionalAge)
 	app, _ := r.only()
@@ -252,7 +252,7 @@ func (r *rig) aMinuteLater() {
 	}
 }
 
-// halfMade returns an error when there is a repository that is no app.
+// halfMade returns an error if there is a repository that is not an app.
 func (r *rig) halfMade() error {
 	for _, f := range (&doctor.Examination{Server: r.server}).CheckStray(context.Background()) {
 		if f.Status != doctor.HealthOK {
@@ -275,8 +275,8 @@ func (r *rig) connected() error {
 	return nil
 }
 
-// TestPowerLoss lets the power go at every moment of each operation, and turns a
-// machine on with what the disk may have kept (I7).
+// TestPowerLoss cuts the power at each moment of each operation, and turns a machine
+// on with each state that the disk may have kept (I7).
 func TestPowerLoss(t *testing.T) {
 	bases, h := crashBases(t)
 	var mu sync.Mutex

@@ -18,8 +18,8 @@ import (
 	"dokku/agent/repo"
 )
 
-// settle lets the agent look until there is nothing left to do, gives the apps
-// that were renamed new processes, and reads all apps.
+// settle runs the agent until nothing is left to do, replaces the processes of renamed
+// apps, and reads all apps.
 func (c *crowd) settle() {
 	c.t.Helper()
 	l := c.member(*crowdClients)
@@ -51,12 +51,12 @@ func (c *crowd) settle() {
 	}
 }
 
-// atRest checks that what exists is what the apps ask for (I2, I3, I5), and that
-// nothing is left of any command.
+// atRest checks that exactly the resources of the apps exist (I2, I3, I5), and that no
+// command left anything behind.
 func (c *crowd) atRest() {
 	c.t.Helper()
 	ctx, s := context.Background(), c.member(0).server
-	rest := map[string]bool{} // what no app has accounted for
+	rest := map[string]bool{} // resources that no app has accounted for
 	o, err := c.engine.Observe(ctx, "")
 	if err != nil {
 		c.t.Fatal(err)
@@ -99,8 +99,8 @@ func (c *crowd) atRest() {
 	}
 }
 
-// accounted takes what an app asks for out of rest, and returns an error if that
-// is not there, or the app is not at rest.
+// accounted removes an app's resources from rest. It returns an error if some are
+// missing or the app is not at rest.
 func (c *crowd) accounted(name string, rest map[string]bool) error {
 	ctx, s := context.Background(), c.member(0).server
 	live, published, _ := c.proxy.Live(ctx, name)
@@ -124,7 +124,7 @@ func (c *crowd) accounted(name string, rest map[string]bool) error {
 	return c.deployed(a, live, rest)
 }
 
-// deployed is accounted of an app that was deployed.
+// deployed is accounted for a deployed app.
 func (c *crowd) deployed(a *app.App, live proxy.Route, rest map[string]bool) error {
 	s := c.member(0).server
 	if ref, err := repo.Ref(a.Dir, deploy.Heads+"main"); err != nil || ref != a.Current.Revision {
@@ -156,7 +156,7 @@ func (c *crowd) deployed(a *app.App, live proxy.Route, rest map[string]bool) err
 	if !a.State.Stopped && processes > 0 {
 		account("network " + a.Name)
 	}
-	// What is stopped keeps what it had, and what runs nothing its network.
+	// A stopped app keeps its containers; an app without processes keeps its network.
 	maps.DeleteFunc(rest, func(what string, _ bool) bool {
 		return what == "network "+a.Name || a.State.Stopped && strings.HasPrefix(what, a.Name+".") && strings.HasSuffix(what, "running=false")
 	})

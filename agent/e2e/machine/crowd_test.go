@@ -41,24 +41,24 @@ var (
 	crowdPatience = flag.Duration("crowd.patience", 4*time.Minute, "how long all commands may take together")
 )
 
-// crowdNames are the names that apps have; five of them are taken at first.
+// crowdNames are the names of apps. Five are taken at first.
 var crowdNames = []string{"a", "b", "c", "d", "e", "f"}
 
-// A crowd are clients who work on the same apps at the same time. Each has a
-// Server of its own, as processes have: they share the root, the engine and the
-// proxy, and nothing in memory.
+// A crowd is a group of clients that work on the same apps at the same time. Each has
+// its own Server, as each process does: they share the root, the engine and the proxy,
+// but no memory.
 type crowd struct {
 	t        *testing.T
 	root     string
 	engine   *memory.Engine
 	proxy    *proxymemory.Proxy
-	objects  string   // where the pushed revisions are
+	objects  string   // folder of the pushed revisions
 	commits  []string // the revisions
 	history  *agenttest.History
 	building sync.Mutex
 }
 
-// A member is a client: it gives commands, one after the other.
+// A member is a client that runs one command after the other.
 type member struct {
 	*crowd
 	id     int
@@ -66,7 +66,7 @@ type member struct {
 	rand   *rand.Rand
 	owner  proc.Owner        // the git of its push
 	seen   map[string]string // the refs of apps as they were when it last looked
-	// begun is when its command came to the first change of a file, 0: not yet.
+	// begun is when its command reached its first change of a file. 0: not yet.
 	begun atomic.Int64
 }
 
@@ -107,7 +107,7 @@ func (c *crowd) member(id int) *member {
 	return l
 }
 
-// build stands for an image build: the same content of an app gives the same image.
+// build stands in for an image build: the same content gives the same image.
 func (c *crowd) build(ctx context.Context, r build.Request) (build.Result, error) {
 	c.building.Lock()
 	defer c.building.Unlock()
@@ -118,12 +118,12 @@ func (c *crowd) build(ctx context.Context, r build.Request) (build.Result, error
 	return build.Result{ImageID: id}, nil
 }
 
-// TestCommandsAtTheSameTime lets clients give commands to the same apps at the same
-// time, beside an agent. There has to be one order of all commands that explains
-// what each of them was told (I10), every loser is told in one line that is
-// known, everybody comes to an end, and afterwards everything is at rest.
+// TestCommandsAtTheSameTime lets clients run commands on the same apps in parallel,
+// beside an agent. One order of all commands must explain all outcomes (I10). Each
+// loser must get one known line, every client must finish, and everything must be at
+// rest afterwards.
 //
-// It goes red when a lock is not waited for, or given back too early.
+// It fails if a command does not wait for a lock or releases it too early.
 func TestCommandsAtTheSameTime(t *testing.T) {
 	c := newCrowd(t)
 	for _, name := range crowdNames[:5] {
@@ -163,7 +163,7 @@ func TestCommandsAtTheSameTime(t *testing.T) {
 	c.atRest()
 }
 
-// within fails with the stacks of all goroutines when f takes longer.
+// within fails with the stacks of all goroutines if f takes longer.
 func (c *crowd) within(patience time.Duration, f func()) {
 	c.t.Helper()
 	done := make(chan struct{})
@@ -176,7 +176,7 @@ func (c *crowd) within(patience time.Duration, f func()) {
 	}
 }
 
-// command is what the client does next.
+// command returns the client's next command.
 func (l *member) command() agenttest.Command {
 	some := func(list ...string) string { return list[l.rand.IntN(len(list))] }
 	c := agenttest.Command{App: some(crowdNames...), Stays: l.rand.IntN(3) == 0}
@@ -208,10 +208,10 @@ func (l *member) command() agenttest.Command {
 	return c
 }
 
-// do gives a command and records how it went. What a command changes nobody sees
-// before it comes to the first change of a file: the time before that, which it
-// may have waited for the lock, is not part of it. That makes the check stricter,
-// and feasible: there are fewer orders to try.
+// do runs a command and records its outcome. The recorded interval starts at the
+// command's first change of a file, because no client can see an effect before that.
+// This leaves out the wait for the lock, makes the check stricter, and leaves fewer
+// orders to try.
 func (l *member) do(c agenttest.Command) {
 	called := l.history.Now()
 	if c.Verb == agenttest.Read {
@@ -300,7 +300,7 @@ func pairs(list []string) map[string]string {
 	return m
 }
 
-// domains is what domains:add and domains:clear change.
+// domains returns the names that domains:add and domains:clear change.
 func (l *member) domains(c agenttest.Command, st *app.State) error {
 	if c.Verb == "domains:clear" {
 		st.Domains = nil
@@ -328,9 +328,8 @@ func (l *member) domains(c agenttest.Command, st *app.State) error {
 	return nil
 }
 
-// push is what git does: pre-receive, the move of objects and ref, post-receive.
-// A process stands for git; one that ends before it has moved the ref lets others
-// undo the push.
+// push does git's part: pre-receive, the move of objects and ref, post-receive. A
+// process stands in for git. If it ends before the ref moves, others can undo the push.
 func (l *member) push(ctx context.Context, c agenttest.Command) (err error) {
 	hold, git, err := gitProcess()
 	if err != nil {
@@ -350,7 +349,7 @@ func (l *member) push(ctx context.Context, c agenttest.Command) (err error) {
 	if err != nil || c.Verb == agenttest.Lost {
 		return err
 	}
-	// The objects are in the app's repository before the ref is.
+	// The objects reach the app's repository before the ref does.
 	if err := os.CopyFS(filepath.Join(dir, "objects"), os.DirFS(l.objects)); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}

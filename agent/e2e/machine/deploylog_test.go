@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestDeployLogEndsWithTheError: a push that is refused has its reason in its log.
+// TestDeployLogEndsWithTheError: the log of a rejected push contains the reason.
 func TestDeployLogEndsWithTheError(t *testing.T) {
 	h := newHistory(t)
 	if err := os.WriteFile(filepath.Join(h.dir, "DOKKU_SCALE"), []byte("web=many\n"), 0o644); err != nil {

@@ -15,8 +15,8 @@ import (
 	"dokku/agent/store"
 )
 
-// doctorTests break one thing each. want are the findings that are not fine, in
-// their order: "TITLE: part of the rest". stays: --fix must not touch it.
+// doctorTests break one thing each. want are the findings that are not ok, in order:
+// "TITLE: part of the rest". stays: --fix must not touch it.
 var doctorTests = []struct {
 	name   string
 	damage func(*patient)
@@ -182,7 +182,7 @@ func foreign(p *patient, app string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	// A lock of that name: this root had, or was asked for, such an app.
+	// A lock of that name is no evidence: a refused push leaves one.
 	if l, ok, err := p.server.Env.Store.TryLock(app, "apps:create"); err == nil && ok {
 		l.Release()
 	}

@@ -29,8 +29,8 @@ import (
 	"dokku/agent/store"
 )
 
-// A patient is a machine of which everything is as it should be, also what the
-// doctor looks at outside of it.
+// A patient is a machine without problems, including the parts of the host that the
+// doctor looks at.
 type patient struct {
 	*machine
 	doctor doctor.Doctor
@@ -40,7 +40,7 @@ type patient struct {
 	disk   unix.Statfs_t
 }
 
-// examined is a proxy in memory that can be examined.
+// examined is a proxy in memory that implements proxy.Examiner.
 type examined struct {
 	*proxymemory.Proxy
 	proxy.Condition
@@ -112,14 +112,14 @@ func (p *patient) write(text string, elem ...string) {
 	check(p.t, os.WriteFile(p.path(elem...), []byte(text), 0o600))
 }
 
-// age makes a file look as if nobody had touched it for an hour and a half.
+// age makes a file look untouched for an hour and a half.
 func (p *patient) age(elem ...string) {
 	p.t.Helper()
 	then := time.Now().Add(-90 * time.Minute)
 	check(p.t, os.Chtimes(p.path(elem...), then, then))
 }
 
-// state changes the state of the app behind everybody's back.
+// state changes the app's state without any command.
 func (p *patient) state(change func(*app.State)) {
 	p.t.Helper()
 	a, err := p.server.Env.Store.Load("shop")
@@ -140,7 +140,7 @@ func (p *patient) container(name string) string {
 	return o.Instances[at].ID
 }
 
-// bad lists what is not fine, a line each.
+// bad lists the findings that are not ok, a line each.
 func bad(found []doctor.Finding) (lines []string) {
 	for _, f := range found {
 		if f.Status != doctor.HealthOK {
@@ -150,7 +150,7 @@ func bad(found []doctor.Finding) (lines []string) {
 	return lines
 }
 
-// TestDoctor breaks each thing, sees exactly that, and mends what can be mended.
+// TestDoctor breaks each thing, expects exactly that finding, and fixes it where possible.
 func TestDoctor(t *testing.T) {
 	h := newHistory(t)
 	for _, test := range doctorTests {
@@ -194,7 +194,7 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
-// TestDoctorChangesNothing: a look leaves every file as it is, whatever is wrong.
+// TestDoctorChangesNothing: an examination leaves every file as it is, whatever is wrong.
 func TestDoctorChangesNothing(t *testing.T) {
 	p := newPatient(t, newHistory(t))
 	p.write("left", ".dokku", "locks", "shop")
@@ -219,7 +219,7 @@ func TestDoctorChangesNothing(t *testing.T) {
 	}
 }
 
-// TestDoctorOfOneApp says nothing about the server, nor about other apps.
+// TestDoctorOfOneApp: the report covers neither the server nor other apps.
 func TestDoctorOfOneApp(t *testing.T) {
 	p := newPatient(t, newHistory(t))
 	check(t, p.server.Create(t.Context(), "other", false))
@@ -230,7 +230,7 @@ func TestDoctorOfOneApp(t *testing.T) {
 	}
 }
 
-// TestDoctorHangingEngine: everything but what the engine has to tell is told.
+// TestDoctorHangingEngine: all findings that need no engine are reported.
 func TestDoctorHangingEngine(t *testing.T) {
 	p := newPatient(t, newHistory(t))
 	socket := filepath.Join(t.TempDir(), "engine.sock")
@@ -252,7 +252,7 @@ func TestDoctorHangingEngine(t *testing.T) {
 	}
 }
 
-// TestDoctorDuringDeploy: what a deploy has started is nothing left over.
+// TestDoctorDuringDeploy: containers of a running deploy are not leftovers.
 func TestDoctorDuringDeploy(t *testing.T) {
 	p := newPatient(t, newHistory(t))
 	l, _, err := p.server.Env.Store.TryLock("shop", "ps:scale")
@@ -277,7 +277,7 @@ func (p *patient) strange(typ string, release int) {
 	check(p.t, err)
 }
 
-// What processes do that the engine in memory cannot be made to do.
+// Process states that the engine in memory cannot produce.
 func TestDoctorCompareProcesses(t *testing.T) {
 	d := &doctor.Examination{Server: &agent.Server{Env: &deploy.Env{Store: &store.Store{}}}}
 	want := plan.Desired{App: "shop", Release: 1, Attempt: "a", Want: []app.Process{{Type: "web", Index: 1}, {Type: "web", Index: 2}}}

@@ -18,10 +18,10 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// A floor does what no deploy by push can do without, and nothing else: a bare
-// git push over the same sshd to a repository without hooks, then the same
-// build and the start of one container through the Docker API, up to its first
-// answer. It uses nothing of this project.
+// A floor performs only the steps that no deploy by push can avoid: a bare git push
+// over the same sshd to a repository without hooks, the same build, and the start of
+// one container through the Docker API, up to its first answer. It uses no code of
+// this project.
 type floor struct {
 	docker *client.Client
 	last   string
@@ -40,7 +40,7 @@ func (f *floor) remove() {
 	f.docker.ContainerRemove(context.Background(), f.last, container.RemoveOptions{Force: true})
 }
 
-// deploy returns how long it took until the new version answered.
+// deploy returns the time until the new version answered.
 func (f *floor) deploy(b *testing.B, work, url, want string) time.Duration {
 	ctx, start := context.Background(), time.Now()
 	run(b, work, "git", "push", "-q", url, "main")
@@ -60,7 +60,7 @@ func (f *floor) deploy(b *testing.B, work, url, want string) time.Duration {
 	return took
 }
 
-// answers connects until somebody listens, and reads one answer.
+// answers connects until a process listens, and reads one answer.
 func answers(b *testing.B, address, want string) {
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		resp, err := http.Get("http://" + address + "/")

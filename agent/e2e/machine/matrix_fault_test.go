@@ -17,15 +17,15 @@ import (
 	"dokku/agent/repo"
 )
 
-// A fault is what goes wrong at a point, and who recovers from it.
+// A fault strikes at a point of an operation; recover cleans up after it.
 type fault struct {
 	name string
-	// at matches the points at which it can happen.
+	// at matches the points at which the fault can strike.
 	at *regexp.Regexp
-	// strike happens before the call; its error is the call's, which has no effect
-	// then, unless it is engine.ErrAnswerLost.
+	// strike runs before the call. Its error fails the call without an effect, unless
+	// it is memory.ErrAnswerLost.
 	strike func(r *rig, label string) error
-	// kills: the process is gone, and nobody is told how the operation went.
+	// kills: the process is gone and reports no outcome.
 	kills bool
 	// away: processes may end by themselves.
 	away bool
@@ -82,7 +82,7 @@ var faults = []fault{
 	{name: "killed, a day later", at: changes, kills: true, retires: true, strike: (*rig).die, recover: aDayLater},
 }
 
-// recovers lets the agent look until there is nothing left to do.
+// recovers runs the agent until nothing is left to do.
 func recovers(r *rig, _ history) error {
 	for n := range 4 {
 		if err := r.look(false); err != nil {
@@ -92,7 +92,7 @@ func recovers(r *rig, _ history) error {
 	return r.rest()
 }
 
-// killedAgain kills the agent too, at a point of its recovery that the seed chooses.
+// killedAgain also kills the agent, at a point of its recovery that the seed chooses.
 func killedAgain(r *rig, h history) error {
 	r.mu.Lock()
 	r.left = 1 + int(hash(r.seed, r.at)%12)
@@ -107,8 +107,8 @@ func killedAgain(r *rig, h history) error {
 	return recovers(r, h)
 }
 
-// proxyReturns lets the agent look once before the proxy is back: what it cannot
-// do then it has to record.
+// proxyReturns runs the agent once before the proxy is back. The agent has to record
+// the work that it could not do.
 func proxyReturns(r *rig, h history) error {
 	err := r.look(false)
 	app, oerr := r.only()
@@ -124,7 +124,7 @@ func proxyReturns(r *rig, h history) error {
 	return recovers(r, h)
 }
 
-// after does something else instead of the agent, and lets the agent look then.
+// after runs another command instead of the agent, then the agent.
 func after(r *rig, h history, do func(app string) error, done func(*app.App) bool) error {
 	app, err := r.only()
 	if err != nil {
@@ -165,7 +165,7 @@ func thenScale(r *rig, h history) error {
 	web := 3
 	return after(r, h, func(app string) error {
 		if a, err := r.server.Env.Store.Load(app); err != nil || a.State.Stopped {
-			web = 2 // what is stopped gets no container, and keeps those it has
+			web = 2 // a stopped app gets no new container, and keeps those it has
 		}
 		return r.server.Scale(context.Background(), app, map[string]int{"web": web}, false, event.Log{})
 	}, func(a *app.App) bool { return a.State.Scale["web"] == web })
@@ -195,8 +195,8 @@ func thenDestroy(r *rig, _ history) error {
 	return r.gone()
 }
 
-// retiring lets the agent come back at once, while processes retire, and look again
-// when their time is over.
+// retiring runs the agent at once, while processes retire, and again after their time
+// to retire.
 func retiring(r *rig, h history) error {
 	for range 2 {
 		if err := r.look(false); err != nil {
@@ -206,8 +206,8 @@ func retiring(r *rig, h history) error {
 	return aDayLater(r, h)
 }
 
-// aDayLater lets a day pass before the agent comes back, and another one until it
-// looks again.
+// aDayLater lets a day pass before the agent comes back, and another one before its
+// next look.
 func aDayLater(r *rig, h history) error {
 	for range 2 {
 		time.Sleep(24 * time.Hour) // the bubble's

@@ -27,15 +27,15 @@ import (
 	"dokku/agent/store"
 )
 
-// A rig is a machine in which one fault strikes at one point of an operation. It
-// lives in a bubble of testing/synctest: its clock is not the host's, and which of
-// several calls at the same time comes first is decided by the seed.
+// A rig is a machine in which one fault strikes at one point of an operation. It lives
+// in a bubble of testing/synctest, with the bubble's clock. The seed decides the order
+// of parallel calls.
 type rig struct {
 	*machine
 	seed  uint64
 	at    string // the point, see key
 	fault fault
-	// cancel ends the operation's context: its client went away.
+	// cancel ends the operation's context, as if its client had gone away.
 	cancel context.CancelFunc
 
 	mu       sync.Mutex
@@ -48,13 +48,13 @@ type rig struct {
 	left     int  // then, dies after so many points; 0: never
 	down     bool // the proxy refuses
 	watching bool // the app must be served at every point
-	// named are the containers that the proxy has named, and when it last did, if
-	// their time to retire is to be watched.
+	// named maps containers in the proxy's routes to the time they were last named. It
+	// is nil unless the test checks their time to retire.
 	named  map[string]time.Time
 	outage error
 }
 
-// newRig is a rig with a copy of what base has.
+// newRig returns a rig with a copy of base's state.
 func newRig(t *testing.T, base *machine, seed uint64, at string, f fault) (*rig, error) {
 	m := &machine{t: t, root: inMemory(t), engine: base.engine.Clone(), proxy: proxymemory.New()}
 	r := &rig{machine: m, seed: seed, at: at, fault: f, seen: map[string]int{}}
@@ -69,7 +69,7 @@ func newRig(t *testing.T, base *machine, seed uint64, at string, f fault) (*rig,
 	return r, err
 }
 
-// on starts the server anew: what was in memory is gone.
+// on starts the server anew, without the state that it had in memory.
 func (r *rig) on() {
 	r.mu.Lock()
 	r.dead, r.dying = false, false
@@ -90,7 +90,7 @@ func (r *rig) on() {
 	})
 }
 
-// A faultyProxy asks the rig before each call.
+// A faultyProxy calls the rig before each of its methods.
 type faultyProxy struct {
 	*proxymemory.Proxy
 	r *rig
@@ -127,8 +127,8 @@ func (r *rig) refuses() bool {
 	return r.down
 }
 
-// visit is called at every point: before each call of the engine and the proxy and
-// each change of a file.
+// visit is called at every point: before each call of the engine and the proxy, and
+// before each change of a file.
 func (r *rig) visit(label string) error {
 	if parallelCall.MatchString(label) {
 		time.Sleep(time.Duration(hash(r.seed, label)%1000) * time.Microsecond)
@@ -165,7 +165,7 @@ func (r *rig) visit(label string) error {
 	return nil
 }
 
-// parallelCall matches the calls that are made at the same time.
+// parallelCall matches calls that run in parallel.
 var parallelCall = regexp.MustCompile(`^engine: (Start|Stop|Remove)`)
 
 func hash(seed uint64, texts ...string) uint64 {
@@ -183,7 +183,7 @@ func (r *rig) die(label string) error {
 	if name, ok := strings.CutPrefix(label, "file: rename "); ok {
 		r.eachFile(func(path string) {
 			if strings.HasPrefix(filepath.Base(path), "."+name) {
-				os.Link(path, path+"0") // its writer, who lives on here, removes the other name
+				os.Link(path, path+"0") // its writer, still alive in this process, removes the other name
 			}
 		})
 	}
@@ -202,7 +202,7 @@ func (r *rig) eachFile(f func(path string)) {
 	})
 }
 
-// holdLocks makes the locks look as a holder leaves them who is killed.
+// holdLocks makes the locks look as a killed holder leaves them.
 func (r *rig) holdLocks() {
 	note, _ := json.Marshal(store.Holder{PID: 1, Step: "a test"})
 	for _, name := range []string{"shop", "store"} {
@@ -213,8 +213,8 @@ func (r *rig) holdLocks() {
 	}
 }
 
-// serves returns an error unless a route is published, and leads to processes that
-// run. No hook is asked.
+// serves returns an error unless a route is published and leads to running processes.
+// It calls no hook.
 func (r *rig) serves() error {
 	ctx := context.Background()
 	live, ok, _ := r.machine.proxy.Live(ctx, "shop")
@@ -236,8 +236,8 @@ func (r *rig) serves() error {
 	return nil
 }
 
-// drains returns an error unless what the proxy has named within the last minute
-// still runs: somebody's request may be there.
+// drains returns an error unless all containers that the proxy named within the last
+// minute still run: they may be answering requests.
 func (r *rig) drains() error {
 	ctx := context.Background()
 	var up []netip.AddrPort
@@ -261,7 +261,7 @@ func (r *rig) drains() error {
 	return nil
 }
 
-// only is the name of the one app that there is; "" when it was destroyed.
+// only is the name of the only app; "" if it was destroyed.
 func (r *rig) only() (string, error) {
 	apps, err := r.server.Env.Store.Apps()
 	if err != nil || len(apps) > 1 {
@@ -270,7 +270,7 @@ func (r *rig) only() (string, error) {
 	return strings.Join(apps, ""), nil
 }
 
-// gone returns an error unless nothing exists of any app.
+// gone returns an error if any resource of any app exists.
 func (r *rig) gone() error {
 	r.server.Env.Store.SweepRoot() // the agent's first act
 	ctx := context.Background()
@@ -304,7 +304,7 @@ func (r *rig) look(restore bool) error {
 	return err
 }
 
-// asked is what an operation can change of what people asked for, as text.
+// asked returns the settings that an operation can change, as text.
 func (r *rig) asked() (string, error) {
 	app, err := r.only()
 	if err != nil || app == "" {
@@ -324,8 +324,8 @@ func (r *rig) asked() (string, error) {
 	return string(data), err
 }
 
-// rest returns an error unless the app is at rest, and nothing is left of what was
-// interrupted.
+// rest returns an error unless the app is at rest and no interrupted operation left
+// anything behind.
 func (r *rig) rest() error {
 	app, err := r.only()
 	if err != nil {
@@ -353,7 +353,7 @@ func (r *rig) rest() error {
 	return r.clean(app)
 }
 
-// bare returns an error when something exists of an app that was never deployed.
+// bare returns an error if an app that was never deployed has resources.
 func (r *rig) bare(app string) error {
 	ref, err := repo.Ref(r.server.Env.Store.Dir(app), "refs/heads/main")
 	o, oerr := r.engine.Observe(context.Background(), "")
@@ -364,11 +364,11 @@ func (r *rig) bare(app string) error {
 	return nil
 }
 
-// manyTries is how often a lock is tried for that nobody has: a process that another
-// test just starts has all open files for a moment.
+// manyTries bounds the attempts to take a free lock. A process that another test is
+// starting holds all open files for a moment.
 const manyTries = 20000
 
-// clean returns an error when a lock is held, or a temporary file is left.
+// clean returns an error if a lock is held or a temporary file is left.
 func (r *rig) clean(app string) (err error) {
 	for _, name := range []string{app, store.SettingsLock, store.DomainsLock} {
 		l, free, lerr := r.server.Env.Store.TryLock(name, "a test")

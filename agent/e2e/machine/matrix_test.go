@@ -29,18 +29,18 @@ var (
 )
 
 const (
-	// matrixSample: without -matrix.full, one cell of so many runs, chosen by the
-	// seed: what all take is too long for every run of the tests.
+	// matrixSample: without -matrix.full, one in this many cells runs, chosen by the
+	// seed. All cells take too long for every run of the tests.
 	matrixSample = 8
-	// matrixFloor is how many cells a sample has at least: fewer mean that points go
+	// matrixFloor is the minimum number of cells in a sample. Fewer mean that points go
 	// unseen.
 	matrixFloor = 850
 )
 
 // tells matches an error that says that something has changed nevertheless.
-var tells = regexp.MustCompile(`the agent goes on trying|the agent will retry|a power loss may bring back|is called store now`)
+var tells = regexp.MustCompile(`the agent will retry|a power loss may bring back|is called store now`)
 
-// twoCommands matches operations of which one half may fail and the other not.
+// twoCommands matches operations of two commands, of which one may fail.
 var twoCommands = regexp.MustCompile(` and | one after the other|without the proxy|of a stopped app`)
 
 // firstPush is an operation that needs an app without a push.
@@ -55,7 +55,7 @@ type cell struct {
 
 func (c cell) String() string { return fmt.Sprintf("%s / %s / %s", c.op.Name, c.at, c.fault.name) }
 
-// whole are what was asked for before and after an operation that nothing disturbs.
+// whole holds the settings before and after an undisturbed operation.
 type whole struct{ before, after string }
 
 // undisturbed runs an operation without a fault, and returns its points.
@@ -77,14 +77,14 @@ func undisturbed(t *testing.T, base *machine, h history, n int) (points []string
 	return points, w, err
 }
 
-// run runs a cell. struck is false when the operation did not come to the point.
+// run runs a cell. struck is false if the operation did not reach the point.
 func (c cell) run(t *testing.T, base *machine, h history, n int, w whole) (struck bool, err error) {
 	synctest.Test(t, func(t *testing.T) {
 		r, rerr := newRig(t, base, *matrixSeed, c.at, c.fault)
 		if err = rerr; err != nil {
 			return
 		}
-		// Whoever waits for ever waits for an hour of the bubble's.
+		// A call that would hang for ever takes an hour of the bubble's time.
 		ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 		defer cancel()
 		r.cancel = cancel
@@ -114,8 +114,8 @@ func (c cell) run(t *testing.T, base *machine, h history, n int, w whole) (struc
 	return struck, err
 }
 
-// outcome returns an error unless the operation is done or has changed nothing,
-// and whoever asked for it knows which.
+// outcome returns an error unless the operation is done or has changed nothing, and its
+// result says which.
 func (c cell) outcome(r *rig, w whole, failed error) error {
 	two := twoCommands.MatchString(c.op.Name)
 	if strings.Contains(c.fault.name, ", then ") {
@@ -136,11 +136,11 @@ func (c cell) outcome(r *rig, w whole, failed error) error {
 	return nil
 }
 
-// A matrix is what the cells start from, and how they went.
+// A matrix holds the machines that the cells start from, and the results.
 type matrix struct {
 	h history
-	// deployed has an app that is deployed, retiring one whose processes take a
-	// minute to retire, fresh one that nothing was pushed to.
+	// deployed has a deployed app. retiring has one whose processes take a minute to
+	// retire. fresh has one without a push.
 	deployed, retiring, fresh *machine
 
 	mu         sync.Mutex
@@ -173,7 +173,7 @@ func (x *matrix) base(op operation, f fault) *machine {
 }
 
 // TestFaultMatrix lets each fault strike at each point of each operation, and checks
-// that everything is as it has to be once the agent has recovered.
+// the server's state after the agent has recovered.
 func TestFaultMatrix(t *testing.T) {
 	x := newMatrix(t)
 	t.Run("operations", func(t *testing.T) {
@@ -194,7 +194,7 @@ func TestFaultMatrix(t *testing.T) {
 	}
 }
 
-// row runs the cells of one operation, and names those that fail alike together.
+// row runs the cells of one operation, and reports cells with the same failure together.
 func (x *matrix) row(t *testing.T, n int, op operation) {
 	points, w, err := undisturbed(t, x.base(op, fault{}), x.h, n)
 	if err != nil {
@@ -220,7 +220,7 @@ func (x *matrix) row(t *testing.T, n int, op operation) {
 	x.ran, x.wrong = x.ran+ran, x.wrong+wrong
 }
 
-// sample are the cells of an operation that run this time.
+// sample returns the cells of an operation that run this time.
 func sample(op operation, points []string) (cells []cell) {
 	only := regexp.MustCompile(*matrixOnly)
 	for _, at := range points {
@@ -228,7 +228,7 @@ func sample(op operation, points []string) (cells []cell) {
 			c := cell{op, at, f}
 			chosen := *matrixFull || *matrixOnly != "" || hash(*matrixSeed, c.String())%matrixSample == 0
 			if op.Name == appsDestroy && strings.Contains(f.name, ", then ") && !strings.HasSuffix(f.name, appsDestroy) {
-				continue // nothing can be done with an app that is being destroyed
+				continue // an app that is being destroyed refuses all commands
 			}
 			if f.at.MatchString(at) && chosen && only.MatchString(c.String()) {
 				cells = append(cells, c)
@@ -238,7 +238,7 @@ func sample(op operation, points []string) (cells []cell) {
 	return cells
 }
 
-// copyTree copies a root; what git never changes is shared.
+// copyTree copies a root. Files that git never changes are shared.
 func copyTree(from, to string) error {
 	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

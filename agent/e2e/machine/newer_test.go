@@ -20,7 +20,7 @@ import (
 	"dokku/agent/event"
 )
 
-// everyFile is the content of every file below root but those of locks and logs.
+// everyFile is the content of every file below root except locks and logs.
 func everyFile(t *testing.T, root string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -42,7 +42,7 @@ func everyFile(t *testing.T, root string) map[string]string {
 	return all
 }
 
-// everything that people and git may ask of a server with an app.
+// everyOperation lists the operations that people and git can run on a server with an app.
 func everyOperation(h history, data []byte) map[string]func(*machine) error {
 	ctx, none := context.Background(), event.Log{}
 	ops := map[string]func(*machine) error{
@@ -94,7 +94,7 @@ func everyOperation(h history, data []byte) map[string]func(*machine) error {
 }
 
 // TestNewerFiles gives a server each of its files as a newer version would write it.
-// Every operation is refused, names the file, and leaves every file as it is.
+// Every operation must fail, name the file, and leave every file as it is.
 func TestNewerFiles(t *testing.T) {
 	h := newHistory(t)
 	base := newMachine(t, h)

@@ -24,8 +24,8 @@ import (
 	"dokku/agent/watch"
 )
 
-// consoles gives the machine's engine commands for one-off containers: "spec"
-// prints how it was started, "fail" ends with 7, "cat" copies, and "stay" stays.
+// consoles gives the machine's engine commands for one-off containers: "spec" prints
+// its own Spec, "fail" exits with 7, "cat" copies, and "stay" keeps running.
 func (m *machine) consoles() {
 	m.engine.Behave(func(s engine.Spec) memory.Behaviour {
 		if s.Kind != engine.KindRun {
@@ -73,7 +73,7 @@ func TestRunAttached(t *testing.T) {
 	if err := m.server.SetConfig(ctx, "shop", map[string]string{"COLOUR": "red", "PORT": "1"}, nil, false, event.Log{}); err != nil {
 		t.Fatal(err)
 	}
-	// A deploy holds the lock meanwhile.
+	// A deploy holds the lock in the meantime.
 	l, ok, err := m.server.Env.Store.TryLock("shop", "a push")
 	if !ok || err != nil {
 		t.Fatal(ok, err)
@@ -127,7 +127,7 @@ func TestRunProcfile(t *testing.T) {
 	}
 }
 
-// TestRunAttachedLeaves: whoever goes away takes the container with him.
+// TestRunAttachedLeaves: an attached container ends with its client.
 func TestRunAttachedLeaves(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	m.consoles()
@@ -165,7 +165,7 @@ func TestRunRefused(t *testing.T) {
 	if _, err := oneoff.RunDetached(ctx, m.server, "nosuch", o, event.Log{}); err == nil || err.Error() != "App nosuch does not exist" {
 		t.Errorf("got %v", err)
 	}
-	// It is destroyed while its container is made.
+	// The app is destroyed while its container is created.
 	m.engine.Fail(func(call string, _ ...any) error {
 		if call == "Start" || call == "RunAttached" {
 			a, _ := m.server.Env.Store.Load("shop")
@@ -208,8 +208,8 @@ func (m *machine) foreign(client proc.Owner, words ...string) string {
 	return spec.Name
 }
 
-// TestOneOffsOverTime: what deploys, ps:stop and scaling leave alone, and what
-// the agent removes.
+// TestOneOffsOverTime: deploys, ps:stop and scaling leave one-off containers alone; the
+// agent removes those whose client or time is gone.
 func TestOneOffsOverTime(t *testing.T) {
 	h := newHistory(t)
 	m := newMachine(t, h)
@@ -270,8 +270,8 @@ func TestOneOffsOverTime(t *testing.T) {
 	}
 }
 
-// TestAgentWatchesOneOffs: the agent needs no event to notice that a client was
-// killed, or that a time to live is over.
+// TestAgentWatchesOneOffs: the agent notices a killed client or an expired time to live
+// without an event.
 func TestAgentWatchesOneOffs(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	m.consoles()
@@ -349,7 +349,7 @@ func TestStopOneOffs(t *testing.T) {
 	}
 }
 
-// TestRunIsLogged: the host's log tells what was run, by whom, and no secret.
+// TestRunIsLogged: the host's log has the user and the command, but no secret.
 func TestRunIsLogged(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	m.consoles()

@@ -16,13 +16,13 @@ import (
 	"dokku/agent/repo"
 )
 
-// An operation is a row of agenttest's table, and how a machine does it.
+// An operation is a row of agenttest's table, with the way to run it on a machine.
 type operation struct {
 	agenttest.Operation
 	do func(*machine) error
 }
 
-// operations are those of a test.
+// operations are the operations of a test.
 func operations(ctx context.Context, h history, of agenttest.Tests) (list []operation) {
 	for _, o := range agenttest.Operations(of) {
 		list = append(list, operation{o, func(m *machine) (err error) {
@@ -35,7 +35,7 @@ func operations(ctx context.Context, h history, of agenttest.Tests) (list []oper
 	return list
 }
 
-// command does what a command line of the table does.
+// command runs a command line of the table.
 func (m *machine) command(ctx context.Context, h history, words []string) error {
 	s, name, none := m.server, words[min(1, len(words)-1)], event.Log{}
 	if words[0] == "config:set" && words[1] == "--no-restart" {
@@ -85,7 +85,7 @@ func (m *machine) command(ctx context.Context, h history, words []string) error 
 	return s.Update(ctx, name, op, none, func(st *app.State) error { return set(st, words) })
 }
 
-// set changes what a command only stores.
+// set changes settings that a command only stores.
 func set(st *app.State, words []string) error {
 	switch words[0] {
 	case "domains:set":
@@ -110,8 +110,8 @@ func portMaps(words []string) (list []app.PortMap) {
 	return list
 }
 
-// pushNext pushes the revision that follows the app's, and makes the app if need be. A
-// broken one has to be rejected.
+// pushNext pushes the next revision of the app, and creates the app if needed. A broken
+// revision has to be rejected.
 func (m *machine) pushNext(ctx context.Context, h history, broken bool) error {
 	if broken {
 		m.engine.Behave(func(s engine.Spec) memory.Behaviour { return memory.Behaviour{Exits: s.Release > 1, Code: 1} })

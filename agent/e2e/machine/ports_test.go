@@ -20,8 +20,8 @@ func (m *machine) mapping(ports ...app.PortMap) error {
 	return m.server.SetPorts(m.t.Context(), "shop", "ports:set", event.Log{}, func([]app.PortMap) ([]app.PortMap, error) { return ports, nil })
 }
 
-// TestPortMappings: a port of the host is there at once and with the processes
-// that run; another web port takes new ones, which find it as PORT.
+// TestPortMappings: a port of the host is mapped at once, to the running processes.
+// Another web port needs new processes, which get it as PORT.
 func TestPortMappings(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	var env []string
@@ -61,7 +61,7 @@ func TestPortMappings(t *testing.T) {
 	if err := m.serving(); err != nil {
 		t.Error(err)
 	}
-	// It stays with what is deployed next, and the image's own comes back.
+	// The mapping stays for later deploys, and the image's own port comes back.
 	h := newHistory(t)
 	git(t, m.server.Env.Store.Dir("shop"), "fetch", "-q", h.dir, "main")
 	if err := m.server.Rebuild(t.Context(), "shop", event.Log{}); err != nil {
@@ -78,7 +78,7 @@ func TestPortMappings(t *testing.T) {
 	}
 }
 
-// TestPortsRefused: what the proxy could not listen on changes nothing.
+// TestPortsRefused: a port that the proxy could not listen on changes nothing.
 func TestPortsRefused(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -124,7 +124,7 @@ func TestPortsRefused(t *testing.T) {
 	}
 }
 
-// TestLocked: a locked app takes no push and no rebuild, and everything else.
+// TestLocked: a locked app rejects pushes and rebuilds, and accepts all other commands.
 func TestLocked(t *testing.T) {
 	h := newHistory(t)
 	m := newMachine(t, h)
@@ -137,7 +137,7 @@ func TestLocked(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	// It does not wait for whoever has the app's own lock.
+	// It does not wait for the holder of the app's own lock.
 	l, free, err := m.server.Env.Store.TryLock("shop", "test")
 	if !free || err != nil {
 		t.Fatal(free, err)

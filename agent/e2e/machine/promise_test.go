@@ -18,8 +18,7 @@ import (
 	"dokku/agent/watch"
 )
 
-// TestNewerState: what a newer version of this program wrote is refused, and not
-// overwritten.
+// TestNewerState: a state of a newer version is refused and not overwritten.
 func TestNewerState(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	path := m.server.Env.Store.File("shop", "state.json")
@@ -36,7 +35,7 @@ func TestNewerState(t *testing.T) {
 	}
 }
 
-// TestValidName: names become paths, so none leads out of the root.
+// TestValidName: names become paths, so none may lead out of the root.
 func TestValidName(t *testing.T) {
 	for _, name := range []string{"", ".", "..", "a..b", "a/b", "../a", "/a", ".dokku", "_server", "A", "a b", "a\n", "a.git", strings.Repeat("a", 64)} {
 		if app.ValidName(name) == nil {
@@ -50,8 +49,8 @@ func TestValidName(t *testing.T) {
 	}
 }
 
-// TestBackoff: the agent waits longer after each failure, and not any longer after
-// a success.
+// TestBackoff: the agent waits longer after each failure, and resets the wait after a
+// success.
 func TestBackoff(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	w := &watch.Controller{Server: m.server, Apps: map[string]*watch.Watched{}, Slots: make(chan struct{}, 1)}
@@ -81,9 +80,8 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-// TestScaleTrustsNothingLeft: a process that an earlier ps:scale left, when it
-// failed and could not clean up, has never passed the gate. The next one starts
-// another in its place.
+// TestScaleTrustsNothingLeft: a failed ps:scale may leave a process that never passed
+// the gate. The next ps:scale replaces it.
 func TestScaleTrustsNothingLeft(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	ctx := context.Background()
@@ -115,9 +113,8 @@ func TestScaleTrustsNothingLeft(t *testing.T) {
 	}
 }
 
-// TestRejectedConfig: what a config:set asked for whose processes did not come up
-// is not stored with something else, here with what is cleaned up behind a
-// container that has ended meanwhile.
+// TestRejectedConfig: the config of a rejected config:set is not stored by a later
+// write, here the cleanup after a container that has ended in the meantime.
 func TestRejectedConfig(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	ctx := context.Background()

@@ -31,9 +31,8 @@ func (m *machine) files() map[string]string {
 	return all
 }
 
-// TestRejectedPush breaks each thing that a push can fail of. The push must be
-// refused, and everything must be as it was: settings, releases, containers,
-// images, route (I4, I8).
+// TestRejectedPush tries each cause of a rejection. The push must fail and leave
+// settings, releases, containers, images and the route as they were (I4, I8).
 func TestRejectedPush(t *testing.T) {
 	h := newHistory(t)
 	isNew := func(s engine.Spec) bool { return s.Release > 1 }
@@ -114,8 +113,8 @@ func TestDeniedForcePush(t *testing.T) {
 	}
 }
 
-// TestOneOffCommands runs the commands of a revision once each, in their order;
-// that it is deployed comes last, as in Dokku.
+// TestOneOffCommands runs the commands of a revision once each, in order. As in Dokku,
+// the message about the deploy comes last.
 func TestOneOffCommands(t *testing.T) {
 	h := newHistory(t)
 	m := newMachine(t, h)

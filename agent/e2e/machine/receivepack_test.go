@@ -11,10 +11,10 @@ import (
 	"dokku/build/source"
 )
 
-// A pack is the content of the files that git makes of a push: name, content.
+// A pack holds the files that git makes of a push: name, content.
 type pack map[string][]byte
 
-// newPack is what git sends of revision to a repository that has what not names.
+// newPack returns the files that git sends for revision to a repository that has not.
 func newPack(t *testing.T, h history, revision string, not ...string) pack {
 	t.Helper()
 	dir := t.TempDir()
@@ -40,9 +40,9 @@ func newPack(t *testing.T, h history, revision string, not ...string) pack {
 	return p
 }
 
-// receive does with files what git receive-pack does before pre-receive: a pack of
-// what is new in a quarantine, its content synced. Git's own name for that would let
-// it be swept, since no git of that push runs.
+// receive writes files as git receive-pack does before pre-receive: a pack of the new
+// objects in a quarantine, its content synced. The quarantine has no git name, because
+// a sweep would remove it: no git of that push runs.
 func (m *machine) receive(app, revision string) (source.Options, error) {
 	d, o := m.server.Env.Store.Disk, source.Options{GitDir: m.server.Env.Store.Dir(app)}
 	p := m.packs[revision]
@@ -58,7 +58,7 @@ func (m *machine) receive(app, revision string) (source.Options, error) {
 	return o, err
 }
 
-// accept does with files what git receive-pack does after pre-receive, with
+// accept changes files as git receive-pack does after pre-receive, with
 // core.fsync=reference: it syncs no folder.
 func (m *machine) accept(app, revision string, o source.Options) error {
 	d := m.server.Env.Store.Disk

@@ -52,10 +52,9 @@ func (m *machine) live(app string) (proxy.Route, bool) {
 	return r, ok
 }
 
-// TestRenameKeepsServing: a rename without a deploy leaves the processes alone,
-// puts them behind the new name, and keeps the old one from others until they
-// are replaced. Nothing of the old name is left then, and another app can have
-// it, with images of its own.
+// TestRenameKeepsServing: a rename without a deploy keeps the processes, routes the new
+// name to them, and reserves the old name until they are replaced. Then nothing of the
+// old name is left, and another app can take it, with its own images.
 func TestRenameKeepsServing(t *testing.T) {
 	h := newHistory(t)
 	m := newMachine(t, h)
@@ -122,8 +121,8 @@ func TestRenameKeepsServing(t *testing.T) {
 	}
 }
 
-// TestRenameWithoutNewProcesses: new processes that do not come up leave the
-// renamed app with those it had, and are not tried again and again.
+// TestRenameWithoutNewProcesses: if new processes fail to start, the renamed app keeps
+// its old ones, and the agent does not retry again and again.
 func TestRenameWithoutNewProcesses(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	ctx, none := t.Context(), event.Log{}
@@ -145,8 +144,8 @@ func TestRenameWithoutNewProcesses(t *testing.T) {
 	}
 }
 
-// TestRenameAfterReboot: a container of the former name that has ended cannot be
-// started again under the new one; a new one takes its place.
+// TestRenameAfterReboot: an ended container of the former name cannot start under the
+// new name; a new one takes its place.
 func TestRenameAfterReboot(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	ctx, none := t.Context(), event.Log{}
@@ -167,7 +166,7 @@ func TestRenameAfterReboot(t *testing.T) {
 	}
 }
 
-// TestRenameRefused: what is refused leaves every byte as it was.
+// TestRenameRefused: a refused rename leaves every byte as it was.
 func TestRenameRefused(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	ctx, none := t.Context(), event.Log{}
@@ -204,8 +203,8 @@ func TestRenameRefused(t *testing.T) {
 	}
 }
 
-// TestRenamesCross: two renames that want each other's names, over and over, end,
-// and each app has one name.
+// TestRenamesCross: two renames that repeatedly want each other's names both end, and
+// each app has one name.
 func TestRenamesCross(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	ctx, none := t.Context(), event.Log{}

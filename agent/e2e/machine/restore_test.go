@@ -12,7 +12,6 @@ import (
 
 	"dokku/agent/app"
 	"dokku/agent/backup"
-	"dokku/agent/backup/archive"
 	"dokku/agent/deploy"
 	"dokku/agent/engine"
 	"dokku/agent/engine/memory"
@@ -20,7 +19,7 @@ import (
 	proxymemory "dokku/agent/proxy/memory"
 )
 
-// backedUp is a backup of all that the machine has.
+// backedUp returns a backup of the whole machine.
 func (m *machine) backedUp(o backup.BackupOptions) []byte {
 	m.t.Helper()
 	var b bytes.Buffer
@@ -30,7 +29,7 @@ func (m *machine) backedUp(o backup.BackupOptions) []byte {
 	return b.Bytes()
 }
 
-// restored restores and returns what was printed.
+// restored restores a backup and returns the output.
 func (m *machine) restored(data []byte, o backup.RestoreOptions) (string, error) {
 	var printed strings.Builder
 	term := event.NewTerminal(&printed, &printed, false)
@@ -39,7 +38,7 @@ func (m *machine) restored(data []byte, o backup.RestoreOptions) (string, error)
 	return printed.String(), err
 }
 
-// another is a machine that has nothing yet.
+// another is a machine without apps.
 func (m *machine) another() *machine {
 	n := &machine{t: m.t, root: inMemory(m.t), engine: memory.New(), proxy: proxymemory.New()}
 	n.engine.Behave(func(s engine.Spec) memory.Behaviour {
@@ -136,8 +135,7 @@ func TestRestoreElsewhere(t *testing.T) {
 	}
 }
 
-// TestRestoreStopped: what was stopped stays stopped, and can be started, which
-// builds it.
+// TestRestoreStopped: a stopped app stays stopped. Starting it builds it.
 func TestRestoreStopped(t *testing.T) {
 	old := newMachine(t, newHistory(t))
 	if err := old.server.Stop(t.Context(), "shop", event.Log{}); err != nil {
@@ -166,8 +164,8 @@ func TestRestoreStopped(t *testing.T) {
 	}
 }
 
-// TestRestoreOneFails: an app whose processes do not come up keeps no other from
-// being restored, and stays stopped with all it has.
+// TestRestoreOneFails: an app whose processes fail to start stays stopped with all its
+// data, and does not keep other apps from being restored.
 func TestRestoreOneFails(t *testing.T) {
 	h := newHistory(t)
 	old := newMachine(t, h)
@@ -204,7 +202,7 @@ func TestRestoreOneFails(t *testing.T) {
 	if err := m.serving(); err != nil {
 		t.Error(err)
 	}
-	// The same backup again goes on with what failed, and leaves the rest alone.
+	// The same backup again continues with the failed app, and leaves the rest alone.
 	m.turnOn()
 	m.engine.Behave(func(s engine.Spec) memory.Behaviour { return memory.Behaviour{Exits: s.Kind != engine.KindDeploy} })
 	shop, _ := m.server.Env.Store.Load("shop")
@@ -245,9 +243,8 @@ func TestRestoreExisting(t *testing.T) {
 	}
 }
 
-// TestRestoreKilled kills a restore before each change that it makes. The app is
-// whole or absent then, the agent starts what is there, and the same restore again
-// does the rest.
+// TestRestoreKilled kills a restore before each of its changes. The app must be whole
+// or absent, the agent starts a whole one, and the same restore again does the rest.
 func TestRestoreKilled(t *testing.T) {
 	h := newHistory(t)
 	for name, force := range map[string]bool{"of an app that is not there": false, "of one that is replaced": true} {
@@ -301,107 +298,4 @@ func TestRestoreKilled(t *testing.T) {
 			})
 		}
 	}
-}
-
-// TestRestoreDamaged restores files that are not what was written: nothing changes.
-func TestRestoreDamaged(t *testing.T) {
-	h := newHistory(t)
-	old := newMachine(t, h)
-	data := old.backedUp(backup.BackupOptions{})
-	m := old.another()
-	refused := func(what string, data []byte, want string) {
-		t.Helper()
-		m.count = 0
-		_, err := m.restored(data, backup.RestoreOptions{})
-		if err == nil || !strings.Contains(err.Error(), "nothing has changed") || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v", what, err)
-		}
-		if apps, _ := m.server.Env.Store.Apps(); len(apps) > 0 {
-			t.Fatalf("%s: %v exist", what, apps)
-		}
-		if left, _ := filepath.Glob(filepath.Join(m.root, ".dokku", "*")); len(left) != 0 {
-			t.Fatalf("%s: %v is left", what, left)
-		}
-	}
-	refused("empty", nil, "it is empty")
-	refused("no backup", []byte("hello, world"), "it is not a backup")
-	refused("followed", append(bytes.Clone(data), 0), "something follows its end")
-	for n := 1; n < len(data); n += len(data)/97 + 1 {
-		refused(fmt.Sprintf("cut after %d bytes", n), data[:n], "")
-	}
-	for n := 0; n < len(data); n += len(data)/97 + 1 {
-		if n >= 3 && n < 10 { // of gzip's header nobody reads time and system
-			continue
-		}
-		changed := bytes.Clone(data)
-		changed[n] ^= 0x55
-		refused(fmt.Sprintf("changed at %d", n), changed, "")
-	}
-
-	// Well formed, and nothing that a backup of an app could be.
-	for _, test := range []struct {
-		name   string
-		change func(dir string, m *archive.Manifest)
-		want   string
-	}{
-		{"a release of a newer dokku", func(dir string, m *archive.Manifest) {
-			replace(t, filepath.Join(dir, "apps/shop/dokku/releases/1.json"), `"version": 1`, `"version": 2`)
-		}, "apps/shop/dokku/releases/1.json: it has version 2, this dokku knows up to 1: restore it with the newer dokku"},
-		{"a state of a newer dokku", func(dir string, m *archive.Manifest) {
-			replace(t, filepath.Join(dir, "apps/shop/dokku/state.json"), `"version": 1`, `"version": 2`)
-		}, "state.json: it has version 2"},
-		{"no state", func(dir string, m *archive.Manifest) { os.Remove(filepath.Join(dir, "apps/shop/dokku/state.json")) }, "state.json"},
-		{"no release", func(dir string, m *archive.Manifest) {
-			os.Remove(filepath.Join(dir, "apps/shop/dokku/releases/1.json"))
-		},
-			"its release v1 is missing"},
-		{"a name that leads out", func(dir string, m *archive.Manifest) { m.Apps[0].Name = "../shop" }, `it has an app named "../shop"`},
-		{"two apps of a name", func(dir string, m *archive.Manifest) { m.Apps = append(m.Apps, m.Apps[0]) }, `it has an app named "shop"`},
-		{"a hook", func(dir string, m *archive.Manifest) {
-			put(t, filepath.Join(dir, "apps/shop/hooks/update"), "#!/bin/sh\n")
-		},
-			"hooks/update"},
-		{"objects of elsewhere", func(dir string, m *archive.Manifest) {
-			put(t, filepath.Join(dir, "apps/shop/objects/info/alternates"), "/etc\n")
-		}, "alternates"},
-		{"a file of no app", func(dir string, m *archive.Manifest) { put(t, filepath.Join(dir, "apps/other/HEAD"), "x") }, "apps/other/HEAD"},
-		{"a file of the server's", func(dir string, m *archive.Manifest) { put(t, filepath.Join(dir, "log"), "x") }, `"log"`},
-		{"no object", func(dir string, m *archive.Manifest) {
-			os.RemoveAll(filepath.Join(dir, "apps/shop/objects"))
-		}, "git finds the repository damaged"},
-		{"settings that are none", func(dir string, m *archive.Manifest) {
-			put(t, filepath.Join(dir, "server.json"), `{"version": 1, "max_scal": 3}`)
-		}, `line 1 has the key "max_scal", which is no setting: did you mean "max_scale"?`},
-	} {
-		dir := t.TempDir()
-		man, err := archive.Read(t.Context(), bytes.NewReader(data), dir, func(archive.Manifest) error { return nil })
-		if err != nil {
-			t.Fatal(err)
-		}
-		test.change(dir, &man)
-		var b bytes.Buffer
-		if _, err := archive.Write(t.Context(), &b, man, dir); err != nil {
-			t.Fatal(err)
-		}
-		refused(test.name, b.Bytes(), test.want)
-	}
-}
-
-func put(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func replace(t *testing.T, path, old, new string) {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil || !bytes.Contains(data, []byte(old)) {
-		t.Fatalf("%s has no %q (%v)", path, old, err)
-	}
-	put(t, path, strings.Replace(string(data), old, new, 1))
 }

@@ -13,11 +13,10 @@ import (
 	"dokku/agent/watch"
 )
 
-// TestAgentMendsWhatWasAbandoned: a command that is killed while it has the
-// app's lock, and leaves what neither a file nor an event tells of, is cleaned
-// up behind by the agent at its next look, not only at the next sweep of all
-// apps. It goes red without Server.held in controller.look.
-func TestAgentMendsWhatWasAbandoned(t *testing.T) {
+// TestAgentFixesAbandonedCommand: a command is killed while it holds the app's lock.
+// No file and no event tells of it. The agent cleans up at its next look, before the
+// next sweep of all apps. It fails if the agent forgets that a lock was held.
+func TestAgentFixesAbandonedCommand(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -45,13 +44,12 @@ func TestAgentMendsWhatWasAbandoned(t *testing.T) {
 		return ok
 	})
 	m.engine.SetImage("shop", engine.ImageInfo{ID: "sha256:second"})
-	l.F.Close() // what the kernel does when its process is killed
+	l.F.Close() // as the kernel does for a killed process
 	eventually(t, "the image of the killed command is gone", func() bool { return images() == kept })
 	eventually(t, "the agent has given back the lock", func() bool { return !m.server.Env.Store.LockInUse("shop") })
 }
 
-// TestAbandonedLock: whoever takes a lock that was never given back cleans up
-// first.
+// TestAbandonedLock: the next holder of a lock that was never released cleans up first.
 func TestAbandonedLock(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	m.engine.SetImage("shop", engine.ImageInfo{ID: "sha256:left"})
@@ -74,8 +72,8 @@ func TestAbandonedLock(t *testing.T) {
 	}
 }
 
-// TestAbandonedLockIsPassedOn: one who takes an abandoned lock for something else
-// than the app's processes does not hide it from the agent.
+// TestAbandonedLockIsPassedOn: a command that takes an abandoned lock without touching
+// the app's processes does not hide it from the agent.
 func TestAbandonedLockIsPassedOn(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	l, ok, err := m.server.Env.Store.TryLock("shop", "ps:rebuild")

@@ -10,7 +10,7 @@ import (
 	"dokku/agent/event"
 )
 
-// TestReconcileSecures: a ref that does not deploy is made durable as well.
+// TestReconcileSecures: a ref that does not deploy becomes durable as well.
 func TestReconcileSecures(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	agenttest.Leave(t, m.server.Env.Store.Dir("shop"), "refs/heads/feature/x")

@@ -40,9 +40,9 @@ func TestUnknownSettings(t *testing.T) {
 	}
 }
 
-// TestBadSettings: after a bad edit whoever asks for something is told so, and
-// nothing changes; the agent keeps the apps up with the settings from before, also
-// when it is started after the edit.
+// TestBadSettings: after a bad edit, commands fail with a message and change nothing.
+// The agent keeps the apps up with the previous settings, also if it starts after the
+// edit.
 func TestBadSettings(t *testing.T) {
 	h := newHistory(t)
 	m := newMachine(t, h)
@@ -76,7 +76,7 @@ func TestBadSettings(t *testing.T) {
 			t.Errorf("doctor: %+v", found)
 		}
 
-		// The host comes back: an agent that has never seen good settings starts all.
+		// The host comes back: an agent that has never seen good settings starts all apps.
 		agent()
 		m.engine.Fail(nil)
 		o, _ := m.engine.Observe(t.Context(), "shop")

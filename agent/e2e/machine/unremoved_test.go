@@ -11,8 +11,8 @@ import (
 	"dokku/agent/store"
 )
 
-// An engine that does not remove an old image, or takes minutes for it, fails no
-// push whose version is live: the agent removes it later.
+// TestImageThatStays: an engine that cannot remove an old image, or takes minutes for
+// it, fails no push whose version is live. The agent removes the image later.
 func TestImageThatStays(t *testing.T) {
 	h := newHistory(t)
 	m := newMachine(t, h)
@@ -66,7 +66,7 @@ func TestImageThatStays(t *testing.T) {
 	}
 }
 
-// What an agent removes anyway, nobody waits for whose push is live.
+// TestPushLeavesImagesToTheAgent: a live push does not wait for the removal of images.
 func TestPushLeavesImagesToTheAgent(t *testing.T) {
 	h := newHistory(t)
 	m := newMachine(t, h)

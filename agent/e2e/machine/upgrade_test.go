@@ -18,15 +18,15 @@ import (
 	proxymemory "dokku/agent/proxy/memory"
 )
 
-// firstLayout is a machine with the files of the first released layout, in
-// testdata/upgrade, and what ran with them.
+// firstLayout is a machine with the files of the first released layout, from
+// testdata/upgrade, and its containers.
 func firstLayout(t *testing.T, h history) *machine {
 	t.Helper()
 	m := &machine{t: t, root: inMemory(t), engine: memory.New(), proxy: proxymemory.New()}
 	m.engine.Behave(func(s engine.Spec) memory.Behaviour { return memory.Behaviour{Exits: s.Kind != engine.KindDeploy} })
 	m.turnOn()
 	ctx := context.Background()
-	// The repository was made alike then.
+	// The repository had the same layout then.
 	if err := m.server.Create(ctx, "shop", false); err != nil {
 		t.Fatal(err)
 	}
@@ -47,8 +47,8 @@ func firstLayout(t *testing.T, h history) *machine {
 	return m
 }
 
-// firstContainers starts what the first version had started for the release, behind
-// the route that it had published.
+// firstContainers starts the containers that the first version had started for the
+// release, behind the route that it had published.
 func (m *machine) firstContainers(ctx context.Context) {
 	m.t.Helper()
 	n, err := m.engine.Network(ctx, "shop")
@@ -77,7 +77,7 @@ func (m *machine) firstContainers(ctx context.Context) {
 	}
 }
 
-// lost lists what a rewritten file does not have any longer of what it had.
+// lost lists the fields that a rewritten file has lost.
 func lost(before, after any, at string) (list []string) {
 	switch b := before.(type) {
 	case map[string]any:
@@ -107,8 +107,8 @@ func (m *machine) json(name string) (v any) {
 	return v
 }
 
-// TestUpgrade takes over the files and containers of the first layout. Nothing that
-// runs is restarted, and no setting is lost when the files are written again.
+// TestUpgrade takes over the files and containers of the first layout. No process
+// restarts, and rewritten files lose no setting.
 func TestUpgrade(t *testing.T) {
 	h := newHistory(t)
 	m := firstLayout(t, h)
