@@ -44,7 +44,7 @@ var mutants = []mutant{
 		args: matrix("^(push|ps:restart) / proxy: publish .* / killed, a day later$"),
 		old:  "e.setRetiring(s.IDs, time.Time{})", new: "e.setRetiring(s.IDs, time.Now())"},
 	{name: "what is stopped starts", slow: true, test: "TestPlan",
-		old: "	if p.D.Stopped {\n		return\n	}", new: ""},
+		old: "	if p.d.Stopped {\n		return\n	}", new: ""},
 	{name: "a staged release is ignored", test: "TestRejectedPush",
 		old: "	if st == nil {\n		return nil\n	}\n	alive", new: "	if st == nil || st.New != \"\" {\n		return nil\n	}\n	alive"},
 	{name: "a staged release is adopted whatever the ref says", test: "TestFaultMatrix",
