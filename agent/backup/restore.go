@@ -124,7 +124,7 @@ func (x *restore) accept(m archive.Manifest) error {
 
 // belongs reports whether a backup has such a file of an app: see backUp.
 func belongs(name string) bool {
-	if slices.Contains(repo.RepositoryFiles, name) || name == backupImages || name == "dokku/state.json" {
+	if slices.Contains(repo.Files, name) || name == backupImages || name == "dokku/state.json" {
 		return true
 	}
 	return slices.ContainsFunc([]string{"refs/", "logs/", "objects/", "info/", "dokku/releases/", "nginx.conf.d/"},
