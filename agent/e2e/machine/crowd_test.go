@@ -373,4 +373,3 @@ func gitProcess() (hold io.Closer, p *exec.Cmd, err error) {
 	}
 	return hold, p, p.Start()
 }
-
