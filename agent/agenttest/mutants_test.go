@@ -180,7 +180,7 @@ func eachSource(f func(path, text string)) error {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && slices.Contains([]string{"testdata", "agenttest", "e2e", ".git"}, d.Name()):
+		case d.IsDir() && slices.Contains([]string{"testdata", "agenttest", "lab", "fault", "load", ".git"}, d.Name()):
 			return filepath.SkipDir
 		case d.IsDir() || filepath.Ext(path) != ".go":
 			return nil

@@ -127,7 +127,7 @@ func TestReadRefuses(t *testing.T) {
 		change func([]member) []member
 		want   string
 	}{
-		"another content":     {func(l []member) []member { l[1].text = "eno"; return l }, "a in it is not what was backed up: its checksum differs"},
+		"another content":     {func(l []member) []member { l[1].text = "eno"; return l }, "a in it was changed after the backup: its checksum differs"},
 		"another size":        {func(l []member) []member { l[1].text = "o"; return l }, `it has "a" where its manifest says a`},
 		"another order":       {func(l []member) []member { l[1], l[2] = l[2], l[1]; return l }, `it has "b/c" where its manifest says a`},
 		"one less":            {func(l []member) []member { return l[:3] }, "b/d is missing in it"},
