@@ -40,7 +40,7 @@ var support = []string{
 // alone are packages that import nothing of the module outside their own folder.
 var alone = []string{"build", "scale"}
 
-// listed is what go list says about a package.
+// listed is a package in the output of go list.
 type listed struct {
 	ImportPath string
 	Imports    []string

@@ -9,12 +9,11 @@ import (
 	"dokku/agent/disk"
 )
 
-// A hold marks that a push to an app is under way: a shared flock on
-// <root>/.dokku/pushes/<app>, which the kernel releases when the wrapper ends. A
-// wrapper removes the app that its push created only while no other wrapper holds it:
-// the other push may be the first that is accepted, and its git may not have started
-// yet. The file is never removed, because processes that lock different files of one
-// name do not see each other.
+// A hold marks a running push to an app: a shared flock on <root>/.dokku/pushes/<app>,
+// which the kernel releases however the wrapper ends. A wrapper removes the app that
+// its push created only while no other push has a hold: that push may be the first
+// that git accepts, and its git may not have started yet. The file is never removed:
+// processes that lock different files of the same name do not exclude each other.
 type hold struct{ f *os.File }
 
 // takeHold waits while another wrapper removes the app.
@@ -35,9 +34,8 @@ func takeHold(ctx context.Context, root, app string) (h *hold, err error) {
 	return h, nil
 }
 
-// alone reports whether this is the only push to the app, and keeps others
-// from beginning until release. If it is not, the hold may be lost: call it
-// last.
+// alone reports whether this is the only push to the app. If so, no other push begins
+// until release; if not, the hold may be lost. Call it last.
 func (h *hold) alone() bool {
 	free, _ := disk.TryLock(h.f, disk.Exclusive)
 	return free

@@ -13,7 +13,7 @@ import (
 	"dokku/agent/doctor"
 )
 
-// healthy is what the doctor says about an app with nothing wrong but the engine.
+// healthy is the doctor's output for an app whose only problem is the engine.
 func healthy(app, releases, deploy, binary string) string {
 	return "       " + app + " state                   fine: can be read, with " + releases + "\n" +
 		"       " + app + " permissions             fine: only " + owner() + " may read them\n" +

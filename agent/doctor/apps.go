@@ -153,11 +153,11 @@ func (d *examination) compareProcesses(a *app.App, want plan.Desired, o engine.O
 	if want.Stopped {
 		return nil
 	}
-	p := &plan.Planner{D: want, W: plan.Observation{Observed: o}}
+	w := plan.Observation{Observed: o}
 	var list []Finding
 	for _, process := range want.Want {
 		logs := fmt.Sprintf("dokku logs %s -p %s", a.Name, process)
-		switch i, found := p.Find(process); {
+		switch i, found := plan.Find(want, w, process); {
 		case !found:
 			list = append(list, d.reconciled(a.Name, wrong(check, HealthProblem, "", "%s is missing", process)))
 		case i.Status == engine.StatusRestarting:

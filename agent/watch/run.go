@@ -196,7 +196,7 @@ func (w *Controller) look(ctx context.Context) error {
 // ReconcileApp reconciles one app and schedules the next look.
 func (w *Controller) ReconcileApp(ctx context.Context, name string, startEnded bool) {
 	defer w.Wg.Done()
-	left, done, err := w.Server.Tend(ctx, name, startEnded, w.log)
+	left, done, err := w.Server.TryReconcile(ctx, name, startEnded, w.log)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	<-w.Slots

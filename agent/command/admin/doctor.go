@@ -17,13 +17,13 @@ var Commands = slices.Concat(doctorCommands, backupCommands, keyCommands)
 
 var doctorCommands = []cli.Spec{{
 	Use: "doctor [APP]", Short: "Check the server and its apps, or one app, and say how to fix each problem",
-	Long: "It exits with 0 if it finds no problem, or fixed all of them. Without --fix it changes nothing.\n" +
-		"--fix does what is safe: it corrects permissions and hooks, removes leftovers of killed commands and of apps that\n" +
-		"no longer exist, and reconciles apps that have not converged. It starts nothing that you may have stopped: for\n" +
-		"nginx, sshd, the agent and processes that have ended, it prints the command to run.",
+	Long: "It exits with 0 if it finds no problem or fixes all. Without --fix it changes nothing.\n" +
+		"--fix makes all safe fixes: permissions, hooks, leftovers of a killed git or command, apps that have not\n" +
+		"converged, and leftovers of removed apps in the engine. It does not start services that you may have stopped:\n" +
+		"for nginx, sshd, the agent and ended processes it prints the command.",
 	Example: "dokku doctor --fix",
 	Flags: func(f *pflag.FlagSet) {
-		f.Bool("fix", false, "fix what is safe to fix")
+		f.Bool("fix", false, "make all safe fixes")
 		cli.FormatFlag(f)
 	},
 	Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("stdout", "json")},
@@ -63,8 +63,7 @@ func runDoctor(c *cli.Call) error {
 	return nil
 }
 
-// printFindings prints a line for each finding. Problems go to stderr, like
-// warnings.
+// printFindings prints a line for each finding. Problems go to stderr, as warnings do.
 func printFindings(c *cli.Call, found []doctor.Finding) {
 	heading := ""
 	for _, f := range found {
@@ -91,7 +90,7 @@ func printFindings(c *cli.Call, found []doctor.Finding) {
 	}
 }
 
-// asLine shows the output of a program on one line.
+// asLine returns the output of a program on one line.
 func asLine(s string) string {
 	return event.Printable(strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), " | "))
 }

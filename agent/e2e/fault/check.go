@@ -84,7 +84,7 @@ func (r *cellRun) recover() {
 
 // tellsMore matches what an operation says that failed and has changed something
 // nevertheless.
-var tellsMore = regexp.MustCompile(`the agent goes on trying|The agent keeps trying|a power loss may bring back|is called \S+ now`)
+var tellsMore = regexp.MustCompile(`the agent goes on trying|[Tt]he agent will retry|a power loss may bring back|is called \S+ now`)
 
 // check fails the test unless what serves is what main says (I3), nothing of
 // another version was ever answered (I1, I4), nothing is left (I5, I9: see

@@ -194,7 +194,7 @@ func (r *rig) lookFree(restore bool) (err error) {
 		if err != nil || app == "" {
 			return err
 		}
-		if _, done, err := r.server.Tend(context.Background(), app, restore, event.Log{}); done || err != nil {
+		if _, done, err := r.server.TryReconcile(context.Background(), app, restore, event.Log{}); done || err != nil {
 			return err
 		}
 		runtime.Gosched()

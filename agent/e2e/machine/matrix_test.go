@@ -38,7 +38,7 @@ const (
 )
 
 // tells matches an error that says that something has changed nevertheless.
-var tells = regexp.MustCompile(`the agent goes on trying|a power loss may bring back|is called store now`)
+var tells = regexp.MustCompile(`the agent goes on trying|the agent will retry|a power loss may bring back|is called store now`)
 
 // twoCommands matches operations of which one half may fail and the other not.
 var twoCommands = regexp.MustCompile(` and | one after the other|without the proxy|of a stopped app`)

@@ -114,7 +114,7 @@ func TestRenameKeepsServing(t *testing.T) {
 		t.Error(err)
 	}
 	// The new app of the old name drops its images, and not the renamed app's.
-	if _, done, err := m.server.Tend(ctx, "shop", false, none); !done || err != nil {
+	if _, done, err := m.server.TryReconcile(ctx, "shop", false, none); !done || err != nil {
 		t.Error(done, err)
 	}
 	if _, err := m.engine.Image(ctx, a.Current.Image); err != nil {
@@ -155,7 +155,7 @@ func TestRenameAfterReboot(t *testing.T) {
 	}
 	m.engine.Restart()
 	for range 4 {
-		if _, done, err := m.server.Tend(ctx, "store", true, none); !done || err != nil {
+		if _, done, err := m.server.TryReconcile(ctx, "store", true, none); !done || err != nil {
 			t.Fatal(done, err)
 		}
 	}

@@ -84,7 +84,7 @@ func TestBadSettings(t *testing.T) {
 			m.engine.Exit(i.ID, 0)
 		}
 		for range 3 {
-			if _, done, err := m.server.Tend(t.Context(), "shop", true, event.Log{}); !done || err != nil {
+			if _, done, err := m.server.TryReconcile(t.Context(), "shop", true, event.Log{}); !done || err != nil {
 				t.Fatalf("the agent with %s: %v, %v", bad, done, err)
 			}
 		}
