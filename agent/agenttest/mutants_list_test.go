@@ -19,7 +19,7 @@ var mutants = []mutant{
 	{name: "what was pushed is not synced", test: "TestPowerLoss", slow: true, args: powerLoss("^push /|^a push with git before"),
 		old: "		err = d.SyncAll(paths...)", new: "		_ = paths"},
 	{name: "the lock is not waited for", test: "TestCommandsAtTheSameTime", args: together,
-		old: "return unix.Flock(int(l.f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil", new: "return true"},
+		old: "	if !free && err == nil {\n		err = l.wait(ctx, app, log)\n	}", new: "	_ = free"},
 	{name: "the lock is given back early", test: "TestCommandsAtTheSameTime", args: together,
 		old: "defer x.Close()\n	if x.State.Destroying", new: "x.Close()\n	if x.State.Destroying"},
 	{name: "an old value is not compared", slow: true, test: "TestCommandsAtTheSameTime", args: together,

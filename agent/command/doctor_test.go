@@ -50,7 +50,7 @@ func TestDoctor(t *testing.T) {
 		t.Errorf("of a copy that all may read: %+v", wide)
 	}
 	got := f.run("doctor", "hello", "--fix")
-	if mended := "       hello permissions             fixed: " + want; got.code != 1 || got.stderr != noEngine || !strings.Contains(got.stdout, mended) {
+	if fixed := "       hello permissions             fixed: " + want; got.code != 1 || got.stderr != noEngine || !strings.Contains(got.stdout, fixed) {
 		t.Errorf("--fix: %+v", got)
 	}
 	all := healthy("hello", "1 release", "v1, 3f2c1d9", binary)
@@ -91,10 +91,10 @@ func TestDoctorJSON(t *testing.T) {
 		}
 		status[finding.Check] = finding
 	}
-	if p := status["permissions"]; p.Status != doctor.HealthOK || !p.Mended {
+	if p := status["permissions"]; p.Status != doctor.HealthOK || !p.Fixed {
 		t.Errorf("permissions: %+v", p)
 	}
-	if p := status["problem"]; p.Status != doctor.HealthProblem || !p.Fixable || p.Mended || p.Mend != "dokku doctor hello --fix" {
+	if p := status["problem"]; p.Status != doctor.HealthProblem || !p.Fixable || p.Fixed || p.Fix != "dokku doctor hello --fix" {
 		t.Errorf("problem: %+v", p)
 	}
 	for line := range strings.Lines(f.run("doctor", "hello").stderr) {

@@ -78,14 +78,14 @@ func printFindings(c *cli.Call, found []doctor.Finding) {
 		}
 		text := asLine(f.Text)
 		switch {
-		case f.Mended:
+		case f.Fixed:
 			c.Print("       %-29s fixed: %s\n", f.Title(), text)
 		case f.Status == doctor.HealthOK:
 			c.Print("       %-29s fine: %s\n", f.Title(), text)
-		case f.Mend == "":
+		case f.Fix == "":
 			c.Warn("%-29s %s", f.Title(), text)
 		default:
-			c.Warn("%-29s %s; to fix: %s", f.Title(), text, f.Mend)
+			c.Warn("%-29s %s; to fix: %s", f.Title(), text, f.Fix)
 		}
 	}
 }

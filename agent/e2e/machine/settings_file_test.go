@@ -72,7 +72,7 @@ func TestBadSettings(t *testing.T) {
 			t.Errorf("with %s: %v", bad, m.names)
 		}
 		found := doctor.Doctor{Server: m.server}.Examine(t.Context(), "")
-		if len(found) != 1 || found[0].Check != "settings" || !strings.Contains(found[0].Mend, "correct "+path) {
+		if len(found) != 1 || found[0].Check != "settings" || !strings.Contains(found[0].Fix, "correct "+path) {
 			t.Errorf("doctor: %+v", found)
 		}
 
