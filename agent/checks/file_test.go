@@ -21,7 +21,7 @@ func fileText(f resolved, warnings []Warning) string {
 	return s
 }
 
-// expect compares a result in full and an error by the part that matters.
+// expect compares a result in full, and an error by its important part.
 func expect(t *testing.T, got string, err error, want string) {
 	t.Helper()
 	if err == nil && got != want {

@@ -115,7 +115,7 @@ func TestValidateTrees(t *testing.T) {
 	}
 }
 
-// Eleven trees can name 10^10 files, or as many empty folders.
+// TestValidateBomb: eleven trees can name 10^10 files, or as many empty folders.
 func TestValidateBomb(t *testing.T) {
 	r := newRepo(t)
 	for name, tree := range map[string]string{
@@ -154,8 +154,8 @@ func TestValidateCanceled(t *testing.T) {
 	}
 }
 
-// BuildKit refuses a walk whose paths are out of order, and git's order is
-// another one.
+// TestTreeOrder: BuildKit rejects a walk whose paths are out of order, and git's order
+// differs.
 func TestTreeOrder(t *testing.T) {
 	r := newRepo(t)
 	s := r.open()

@@ -1,5 +1,5 @@
-// The sample app that "install.sh demo" deploys: one static program that is
-// both process types of its Procfile, so its image needs nothing but itself.
+// The sample app of "install.sh demo": one static program for both process types of its
+// Procfile. Its image needs no other file.
 package main
 
 import (
