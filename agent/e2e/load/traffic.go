@@ -201,6 +201,6 @@ func (c *Traffic) Answered(versions []pushedVersion) {
 		}
 	}
 	if len(c.answers) == 0 {
-		c.t.Error("nobody asked")
+		c.t.Error("no request was sent")
 	}
 }

@@ -182,7 +182,7 @@ func TestDoctor(t *testing.T) {
 				t.Errorf("--fix leaves\n%s", strings.Join(lines, "\n"))
 			}
 			if !slices.ContainsFunc(after, func(f doctor.Finding) bool { return f.Mended }) {
-				t.Errorf("--fix does not say what it has mended: %+v", after)
+				t.Errorf("--fix does not report its fixes: %+v", after)
 			}
 			if lines := bad(p.doctor.Examine(t.Context(), "")); lines != nil {
 				t.Errorf("a second look finds\n%s", strings.Join(lines, "\n"))

@@ -174,7 +174,7 @@ func (s *severed) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.gone {
-		return 0, errors.New("nobody listens any longer")
+		return 0, errors.New("the caller has gone away")
 	}
 	return s.w.Write(p)
 }

@@ -54,7 +54,7 @@ func TestNoProof(t *testing.T) {
 	c.Timeout = 3 * time.Second // the check has to fit in, on a busy machine too
 	c.Reload = []string{"true"}
 	err := nginx.New(c).Publish(t.Context(), route(t, "hello", 2))
-	if err == nil || !strings.Contains(err.Error(), "nginx does not serve what it was told to") {
+	if err == nil || !strings.Contains(err.Error(), "nginx does not serve its new configuration") {
 		t.Errorf("publish without an effect: got error %v", err)
 	}
 	answers(t, s, "hello", 1)
