@@ -1,11 +1,12 @@
 #!/bin/sh
-# Turns a plain Debian or Ubuntu server into one that "git push" deploys to.
-# Run it as often as you like: each step looks at what is there, and files are
-# written beside and renamed, so a run that was interrupted is mended by the next.
+# Sets up a plain Debian or Ubuntu server so that "git push" deploys to it.
+# Run it as often as you like: each step checks the present state first, and a
+# file is written beside its target and renamed. The next run completes an
+# interrupted one.
 set -eu
 
 BIN=/usr/local/bin/dokku
-LIB=/usr/local/lib/dokku   # only root writes here: sudo runs what is in it
+LIB=/usr/local/lib/dokku   # writable for root only: sudo runs files in it
 HOME_DIR=/home/dokku
 DATA=/var/lib/dokku/data/storage   # folders that apps mount: storage:ensure-directory
 CONF=/etc/nginx/conf.d/dokku.conf
@@ -19,23 +20,23 @@ DEMO=/var/lib/dokku-demo
 LOG=/var/log/dokku-install.log
 SRC=$(cd "$(dirname "$0")" && pwd)
 
-# su without "-" leaves out sbin, and sudo the folder that Go suggests for itself.
+# su without "-" omits sbin, and sudo omits the folder that Go recommends.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/go/bin
 HOME=${HOME:-/root}
 export PATH HOME LC_ALL=C DEBIAN_FRONTEND=noninteractive
 umask 022
-changed=   # the files that this run has written
+changed=   # the files that this run wrote
 
 usage() {
   cat <<'EOF'
 Usage: sudo ./install.sh COMMAND
 
-  install            make this server deploy what is pushed to it
+  install            set up this server so that git push deploys to it
   demo               install, then push a sample app and open it
   hooks REPO [APP]   make an existing bare repository deploy on push
                      (hooks --remove REPO undoes it)
-  test               what the tests need, then all tests
-  uninstall          remove all but the apps; with --purge the apps too
+  test               install everything that the tests need, then run them
+  uninstall          remove dokku and keep the apps; --purge removes them too
 EOF
 }
 
@@ -44,19 +45,19 @@ say() { printf '%s\n' "       $*"; }
 warn() { printf '%s\n' " !     $*" >&2; }
 die() { warn "$*"; exit 1; }
 
-# run WHAT MEND COMMAND...: its output goes to the log, and its end to the
-# screen when it fails. Nothing started here may inherit the lock (fd 9).
+# run TASK FIX COMMAND...: writes the command's output to the log, and its last
+# lines to the screen if it fails. No child may inherit the lock (fd 9).
 run() {
-  what=$1 mend=$2
+  task=$1 fix=$2
   shift 2
   printf '\n# %s\n' "$*" >>"$LOG"
   "$@" >>"$LOG" 2>&1 </dev/null 9<&- && return
   tail -n 12 "$LOG" | sed 's/^/       /' >&2
-  die "cannot $what: $mend (all output is in $LOG)"
+  die "cannot $task: $fix (the full output is in $LOG)"
 }
 
-# put MODE FILE: standard input becomes FILE, unless that is what it holds.
-# Readers see the old file or the new one; none of them reads dot files.
+# put MODE FILE: replaces FILE by standard input if they differ. Readers see the
+# old file or the new one; none of them reads dot files.
 put() {
   new=$(dirname "$2")/.$(basename "$2").new
   mkdir -p "$(dirname "$2")"
@@ -74,7 +75,7 @@ put() {
 
 is_changed() { case "$changed " in *" $1 "*) ;; *) return 1 ;; esac }
 
-# wait_for SECONDS COMMAND...: until the command succeeds.
+# wait_for SECONDS COMMAND...: waits until the command succeeds.
 wait_for() {
   tries=$(($1 * 5))
   shift
@@ -90,8 +91,8 @@ dokku() { DOKKU_ROOT=$HOME_DIR "$BIN" "$@"; }
 has() { command -v "$1" >/dev/null 2>&1; }
 systemd_runs() { [ -d /run/systemd/system ]; }
 
-# start NAME: a service of the distribution, now and at boot. Whether it serves
-# is for the caller to see: some init scripts fail where there is no need to.
+# start NAME: starts a service of the distribution, now and at boot. The caller
+# checks whether it serves: some init scripts fail without need.
 start() {
   if systemd_runs; then
     run "start $1" "see: systemctl status $1" systemctl enable --now "$1"
@@ -100,16 +101,16 @@ start() {
   fi
 }
 
-# ---- what has to be there ------------------------------------------------
+# ---- prerequisites -------------------------------------------------------
 
 need_root() {
-  [ "$(id -u)" = 0 ] || die "this needs root, run: sudo ./install.sh $*"
+  [ "$(id -u)" = 0 ] || die "you must be root: run sudo ./install.sh $*"
 }
 
-# Two runs at once would write the same files; the lock ends with the process.
+# Two concurrent runs would write the same files. The lock ends with the process.
 lock() {
   exec 9>/run/dokku-install.lock
-  flock -w 5 9 || die "another ./install.sh is at work on this server: wait for it to end"
+  flock -w 5 9 || die "another ./install.sh is running on this server: wait until it ends"
 }
 
 check_system() {
@@ -118,14 +119,14 @@ check_system() {
   distribution=$(. /etc/os-release && echo "$ID $VERSION_ID")
   case $distribution in
     debian\ [1-9] | debian\ 1[01] | ubuntu\ 1* | ubuntu\ 20.* | ubuntu\ 21.*)
-      die "cannot install on $distribution: Debian 12 or Ubuntu 22.04 is the oldest that works" ;;
+      die "cannot install on $distribution: you need Debian 12, Ubuntu 22.04 or later" ;;
   esac
   case $(dpkg --print-architecture) in
     amd64 | arm64) ;;
     *) die "cannot install on $(dpkg --print-architecture): amd64 and arm64 are supported" ;;
   esac
   if installed dokku; then
-    die "this server runs the Dokku package already, and both want $HOME_DIR: use another server"
+    die "cannot install: the Dokku package is installed, and both use $HOME_DIR; use another server"
   fi
 }
 
@@ -141,18 +142,18 @@ packages() {
   run "read the package lists" "check this server's network and /etc/apt/sources.list" apt_get update
   # shellcheck disable=SC2086
   apt_get install $missing >>"$LOG" 2>&1 </dev/null 9<&- && return
-  # dpkg wants to be asked before it goes on with what was interrupted.
-  run "configure packages" "mend what it names, then run this again" dpkg --configure -a
+  # dpkg completes an interrupted installation only when asked to.
+  run "configure packages" "fix the problem above, then run this again" dpkg --configure -a
   # shellcheck disable=SC2086
-  run "install$missing" "mend what it names, then run this again" apt_get install $missing
+  run "install$missing" "fix the problem above, then run this again" apt_get install $missing
 }
 
-# Waits while another program, such as unattended-upgrades, installs packages.
+# Waits while another program, such as unattended-upgrades, holds dpkg's lock.
 apt_get() {
   apt-get -y --no-install-recommends -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold "$@"
 }
 
-# The Go that go.mod asks for: one that is there, else its own copy.
+# Finds the Go that go.mod requires: an installed one, else a copy of our own.
 find_go() {
   want=$(awk '$1 == "toolchain" { sub("go", "", $2); print $2; exit } $1 == "go" && !v { v = $2 } END { if (v) print v }' "$SRC/go.mod" | head -n 1)
   fetcher=
@@ -170,23 +171,23 @@ find_go() {
   use_go "$LIB/go/bin/go"
 }
 
-# fetch_go OLD: any Go from 1.18 on can fetch any other as a module, checked
-# against the checksum database as all modules are.
+# fetch_go OLD: any Go since 1.18 can fetch any other as a module, verified by the
+# checksum database like every module.
 fetch_go() {
   step "Fetching Go $want"
   module=golang.org/toolchain@v0.0.1-go$want.linux-$(dpkg --print-architecture)
   rm -rf "$LIB/fetch" "$LIB/go"
   mkdir -p "$LIB/fetch/empty"
   (cd "$LIB/fetch/empty" && GOTOOLCHAIN=local GOMODCACHE=$LIB/fetch GOFLAGS=-modcacherw \
-    run "fetch Go $want" "check this server's network, and GOPROXY if you set it" "$1" mod download "$module")
+    run "fetch Go $want" "check this server's network, and GOPROXY if it is set" "$1" mod download "$module")
   # A module's files are never executable.
   chmod +x "$LIB/fetch/$module"/bin/* "$LIB/fetch/$module"/pkg/tool/*/*
   mv "$LIB/fetch/$module" "$LIB/go"
   rm -rf "$LIB/fetch"
 }
 
-# use_go GO: puts it first in PATH. Our own copy keeps its caches where
-# uninstall finds them; a Go that was there keeps its own.
+# use_go GO: puts it first in PATH. Our own copy has its caches where uninstall
+# removes them; an installed Go keeps its own caches.
 use_go() {
   PATH=$(dirname "$1"):$PATH
   case $1 in
@@ -198,7 +199,7 @@ use_go() {
 
 build() {
   version=$(git -C "$SRC" -c safe.directory="$SRC" describe --tags --always --dirty 2>/dev/null || echo unknown)
-  step "Building dokku $version with $(go env GOVERSION) (the first time takes a few minutes)"
+  step "Building dokku $version with $(go env GOVERSION) (the first build takes a few minutes)"
   (cd "$SRC" && CGO_ENABLED=0 run "build dokku" "see above" \
     go build -trimpath -ldflags "-s -w -X main.version=$version" -o "$LIB/dokku.new" .)
   put 0755 "$BIN" <"$LIB/dokku.new"
@@ -207,10 +208,10 @@ build() {
 
 engine_answers() { curl -fsS -m 5 --noproxy '*' --unix-socket "$SOCKET" http://localhost/_ping; }
 
-# An engine that is there is left as it is.
+# Never changes an existing engine.
 engine_up() {
   if ! has dockerd && ! engine_answers >/dev/null 2>&1; then
-    # Without its parser the engine would leave AppArmor out without a word.
+    # Without its parser the engine would silently skip AppArmor.
     case $(cat /sys/module/apparmor/parameters/enabled 2>/dev/null) in
       Y) packages docker.io apparmor ;;
       *) packages docker.io ;;
@@ -220,7 +221,7 @@ engine_up() {
   step "Starting Docker"
   start docker
   if ! systemd_runs && ! wait_for 15 engine_answers; then
-    # The init script gives up where it may not raise its limits.
+    # The init script fails where it may not raise its limits.
     start-stop-daemon --start --background --oknodo --pidfile /run/docker.pid --output /var/log/docker.log \
       --exec "$(command -v dockerd)" >>"$LOG" 2>&1 9<&- || true
   fi
@@ -245,34 +246,35 @@ check_port_80() {
 make_user() {
   if ! getent passwd dokku >/dev/null; then
     step "Adding the user dokku"
-    run "add the user dokku" "mend what it names" useradd --system --user-group --no-create-home \
+    run "add the user dokku" "fix the problem above" useradd --system --user-group --no-create-home \
       --home-dir "$HOME_DIR" --shell /bin/sh --comment "git push deploys" dokku
   fi
   home=$(getent passwd dokku | cut -d : -f 6)
-  [ "$home" = "$HOME_DIR" ] || die "cannot use the user dokku: its home is $home, not $HOME_DIR; rename that user"
-  # No password fits "*", as none fits "!", but sshd without PAM takes "!" for a locked account.
+  [ "$home" = "$HOME_DIR" ] || die "cannot use the user dokku: its home is $home and not $HOME_DIR; rename that user"
+  # Neither "*" nor "!" matches any password, but sshd without PAM takes "!" for a
+  # locked account.
   case $(getent shadow dokku | cut -d : -f 2) in
     '*') ;;
-    *) run "lock dokku's password" "mend what it names" usermod -p '*' dokku ;;
+    *) run "lock dokku's password" "fix the problem above" usermod -p '*' dokku ;;
   esac
   install -d -m 0750 -o dokku -g dokku "$HOME_DIR"
   install -d -m 0700 -o dokku -g dokku "$HOME_DIR/.ssh" "$HOME_DIR/.dokku"
   install -d -m 0755 -o dokku -g dokku "$DATA"
 }
 
-# Whoever may use the engine's socket is as good as root: that is what the
-# user dokku is trusted with, and why its keys never get a shell.
+# Access to the engine's socket amounts to root access. The user dokku has it, so
+# its keys never get a shell.
 join_engine() {
   group=$(stat -L -c %G "$SOCKET")
   case $group in
     root | UNKNOWN) die "cannot let dokku use Docker: $SOCKET belongs to the group $group; make it the group docker, then run this again" ;;
   esac
   id -nG dokku | tr ' ' '\n' | grep -qx "$group" && return
-  run "add dokku to the group $group" "mend what it names" usermod -aG "$group" dokku
+  run "add dokku to the group $group" "fix the problem above" usermod -aG "$group" dokku
   changed="$changed $SOCKET"
 }
 
-# printed NAME MODE FILE: the texts that belong to the binary come from it.
+# printed NAME MODE FILE: writes a file that the binary contains.
 printed() {
   text=$(dokku install:print "$1") || die "cannot write $3: $BIN does not print it; run this again from a complete checkout"
   put "$2" "$3" <<EOF
@@ -280,13 +282,13 @@ $text
 EOF
 }
 
-# All that the user dokku may do as root: two scripts, without arguments.
+# The user dokku may run only two scripts as root, without arguments.
 write_scripts() {
   printed nginx-check 0755 "$LIB/nginx-check"
   printed nginx-reload 0755 "$LIB/nginx-reload"
   printf 'dokku ALL=(root) NOPASSWD: %s "", %s ""\n' "$LIB/nginx-check" "$LIB/nginx-reload" >"$LIB/sudoers.new"
-  # One bad file in sudoers.d would end sudo for everybody.
-  run "check the sudo rule" "report this" visudo -c -q -f "$LIB/sudoers.new"
+  # One bad file in sudoers.d would break sudo for everybody.
+  run "check the sudo rule" "please report this" visudo -c -q -f "$LIB/sudoers.new"
   put 0440 "$SUDOERS" <"$LIB/sudoers.new"
   rm -f "$LIB/sudoers.new"
 }
@@ -299,7 +301,7 @@ nginx_up() {
   if ! nginx -t >>"$LOG" 2>&1; then
     tail -n 3 "$LOG" | sed 's/^/       /' >&2
     [ -z "$new_conf" ] || rm -f "$CONF"
-    die "cannot use nginx: it refuses its configuration; mend what it names, then run this again"
+    die "cannot use nginx: it rejects its configuration; fix the error above, then run this again"
   fi
   nginx -T 2>/dev/null | grep -q "configuration file $CONF" ||
     die "cannot use nginx: /etc/nginx/nginx.conf does not include /etc/nginx/conf.d/*.conf; add that line to its http block"
@@ -313,7 +315,7 @@ nginx_up() {
 
 sshd_settings() { "$(command -v sshd)" -T -C user=dokku,host=localhost,addr=127.0.0.1; }
 
-# ssh_at sets where sshd answers from here: address and port.
+# ssh_at sets address and port, at which sshd answers on this host.
 ssh_at() {
   port=$(sshd_settings | awk '$1 == "port" { print $2; exit }')
   address=$(sshd_settings | awk '$1 == "listenaddress" { sub(/:[0-9]+$/, "", $2); print $2; exit }')
@@ -322,7 +324,7 @@ ssh_at() {
   esac
 }
 
-# host_keys NAME: known_hosts for this very server, whose keys need no asking.
+# host_keys NAME: prints known_hosts for this server, from its key files.
 host_keys() {
   sshd_settings | awk '$1 == "hostkey" { print $2 ".pub" }' | while read -r public; do
     [ ! -s "$public" ] || sed "s/^/$1 /" "$public"
@@ -332,7 +334,7 @@ host_keys() {
 sshd_up() {
   mkdir -p /run/sshd
   run "make ssh host keys" "see above" ssh-keygen -A
-  run "read sshd's settings" "mend /etc/ssh/sshd_config" sshd_settings
+  run "read sshd's settings" "fix /etc/ssh/sshd_config" sshd_settings
   settings=$(sshd_settings)
   ssh_at
   if ! listening "$port"; then
@@ -340,15 +342,15 @@ sshd_up() {
     start ssh
     wait_for 10 listening "$port" || die "cannot start sshd on port $port: see: service ssh status"
   fi
-  # Pushes would fail with nothing more than "Permission denied (publickey)".
+  # Otherwise pushes fail with only "Permission denied (publickey)".
   for rule in allowusers allowgroups; do
     case $(printf '%s\n' "$settings" | grep "^$rule ") in
       '' | *" dokku"* | *" *"*) ;;
-      *) warn "WARNING: sshd's $rule leaves out dokku, so nobody can push: add it in /etc/ssh/sshd_config" ;;
+      *) warn "WARNING: sshd's $rule does not list dokku, so nobody can push: add it in /etc/ssh/sshd_config" ;;
     esac
   done
   case $settings in
-    *"pubkeyauthentication no"*) warn "WARNING: sshd takes no keys, so nobody can push: set PubkeyAuthentication yes in /etc/ssh/sshd_config" ;;
+    *"pubkeyauthentication no"*) warn "WARNING: sshd accepts no keys, so nobody can push: set PubkeyAuthentication yes in /etc/ssh/sshd_config" ;;
   esac
 }
 
@@ -356,8 +358,8 @@ agent_runs() {
   if systemd_runs; then systemctl -q is-active dokku-agent; else "$INIT" status; fi
 }
 
-# What the init system calls running may be a process that starts one agent after
-# the other: the agent is at work when it has its lock.
+# The init system also reports an agent that ends and restarts again and again as
+# running. An agent that works holds its lock.
 agent_works() {
   agent_runs && lock=$(stat -c %i "$HOME_DIR/.dokku/locks/_agent") && grep -q "FLOCK .*:$lock " /proc/locks
 }
@@ -401,7 +403,7 @@ agent_do() {
   fi
 }
 
-# It is never given up on: while Docker is down the agent may end again and again.
+# No start limit: while Docker is down the agent may end again and again.
 write_unit() {
   put 0644 "$UNIT" <<EOF
 [Unit]
@@ -451,7 +453,7 @@ case "\${1:-}" in
       echo "dokku-agent is not running"
       exit \$code
     fi ;;
-  respawn) # runs as dokku: what ends by itself is started again
+  respawn) # runs as dokku: restarts the agent whenever it ends
     trap 'kill "\$child" 2>/dev/null; wait "\$child"; exit' TERM
     while :; do
       HOME=$HOME_DIR $BIN agent &
@@ -462,7 +464,7 @@ case "\${1:-}" in
   *) echo "Usage: \$0 start|stop|restart|status" >&2; exit 2 ;;
 esac
 EOF
-  run "start the agent at boot" "mend what it names" update-rc.d dokku-agent defaults
+  run "start the agent at boot" "fix the problem above" update-rc.d dokku-agent defaults
 }
 
 install_all() {
@@ -479,13 +481,13 @@ install_all() {
   nginx_up
   sshd_up
   agent_up
-  step "This server deploys what is pushed to it ($(dokku version 2>/dev/null | head -n 1))"
+  step "dokku is installed: git push deploys to this server ($(dokku version 2>/dev/null | head -n 1))"
 }
 
 next_steps() {
-  # The address that other machines see; no packet is sent.
+  # The address that other machines see. This sends no packet.
   address=$(ip -4 route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p')
-  say "Allow a key:   dokku ssh-keys:add admin < id_ed25519.pub"
+  say "Add a key:     dokku ssh-keys:add admin < id_ed25519.pub"
   for keys in "$(getent passwd "${SUDO_USER:-root}" | cut -d : -f 6)/.ssh/authorized_keys" /root/.ssh/authorized_keys; do
     line=$(grep -sn -m 1 '^\(ssh-\|ecdsa-\|sk-\)' "$keys" | cut -d : -f 1) || continue
     [ -n "$line" ] || continue
@@ -505,7 +507,7 @@ demo() {
   mkdir -p "$DEMO/app"
   demo_key
   demo_commit
-  (cd "$DEMO/app" && git push dokku main) || die "the demo's push was rejected: the reason is above"
+  (cd "$DEMO/app" && git push dokku main) || die "the demo's push was rejected: see the reason above"
   demo_open
 }
 
@@ -519,7 +521,7 @@ demo_key() {
   dokku ssh-keys:add dokku-demo <"$DEMO/key.pub" >>"$LOG" 2>&1 || die "cannot add the demo's key: $(tail -n 1 "$LOG")"
 }
 
-# Each run commits another greeting, so that each push has something to deploy.
+# Each run commits a new greeting, so that each push has a change to deploy.
 demo_commit() {
   cp "$SRC"/testdata/app/* "$DEMO/app/"
   (cd "$SRC" && CGO_ENABLED=0 run "build the sample app" "see above" \
@@ -532,7 +534,7 @@ demo_commit() {
     git config user.name dokku-demo
     git config user.email dokku-demo@localhost
     git config commit.gpgSign false
-    # So that "git push dokku main" works there by hand, too.
+    # "git push dokku main" then also works by hand there.
     git config core.sshCommand "ssh -F /dev/null -i $DEMO/key -p $port -o IdentitiesOnly=yes -o BatchMode=yes \
 -o HostName=$address -o HostKeyAlias=dokku-demo -o UserKnownHostsFile=$DEMO/known_hosts"
     git config remote.dokku.url "dokku@localhost:$app"
@@ -541,7 +543,7 @@ demo_commit() {
   )
 }
 
-# The request goes through nginx under the app's own name, DNS or not.
+# Sends the request through nginx under the app's own name, with or without DNS.
 demo_open() {
   url=$(dokku urls "$app" | head -n 1)
   host=${url#*://}
@@ -555,31 +557,30 @@ demo_open() {
   printf '%s\n' "$answer" | sed 's/^/       /'
   case $answer in
     *"$greeting"*) ;;
-    *) die "the demo's app answers at $url, but not with what was just pushed: see: dokku ps:report $app" ;;
+    *) die "the demo's app answers at $url, but not with the pushed version: see: dokku ps:report $app" ;;
   esac
   printf '%s\n' "=====> The push is live: $url"
-  say "Change something in $DEMO/app, commit, and: git push dokku main"
+  say "Now change a file in $DEMO/app, commit it, and run: git push dokku main"
   say "Remove it with: dokku apps:destroy --force $app"
 }
 
 # ---- hooks ---------------------------------------------------------------
 
-# All that is done to somebody's repository is done as its owner, below its
-# folder dokku. Its own hooks stay where they are, and as they are: git is told,
-# by core.hooksPath, to look into dokku/hooks first, and from there each of them
-# is called. So whoever writes its hooks anew (Gitea does) takes nothing away.
-# The paths are relative: a repository may be moved.
+# All changes to the repository are made as its owner, below its folder dokku. Its
+# own hooks stay unchanged: core.hooksPath names dokku/hooks, whose hooks call
+# them. A program that rewrites the repository's hooks (Gitea does) therefore
+# removes nothing of ours. The paths are relative, so the repository can move.
 hooks() {
-  [ $# -ge 1 ] || die "which repository? ./install.sh hooks REPO [APP]"
+  [ $# -ge 1 ] || die "a repository is missing: ./install.sh hooks REPO [APP]"
   [ -x "$BIN" ] || die "dokku is not installed: first run ./install.sh install"
   open_repository "$1"
   app=${2:-$(basename "$repo" .git | tr '[:upper:]' '[:lower:]')}
   printf '%s\n' "$app" | grep -Eqx '[a-z0-9][a-z0-9.-]{0,62}' ||
-    die "$app cannot be an app's name (a-z, 0-9, . and -): give one, ./install.sh hooks $1 APP"
+    die "$app is no valid app name (a-z, 0-9, . and -): choose one with ./install.sh hooks $1 APP"
   ssh_at
   listening "$port" || die "sshd does not listen on port $port: run ./install.sh install again"
 
-  # known_hosts names an address with its port in brackets, without it bare.
+  # known_hosts has brackets around the address only if a port follows.
   host=${address#[}
   host=${host%]}
   [ "$port" = 22 ] || host="[$host]:$port"
@@ -587,13 +588,13 @@ hooks() {
   # shellcheck disable=SC2016
   as_owner sh -c 'umask 022 && mkdir -p dokku/hooks && { [ -s dokku/key ] && [ -s dokku/key.pub ] || {
     rm -f dokku/key dokku/key.pub && ssh-keygen -q -t ed25519 -N "" -C "$1" -f dokku/key; }; }' - "$(key_name)" ||
-    die "cannot write to $repo as its owner $owner: the reason is above"
+    die "cannot write to $repo as its owner $owner: see the reason above"
   host_keys "$host" | as_owner_put 644 dokku/key.known_hosts
   as_owner_put 755 dokku/hooks/pre-receive <"$SRC/hooks/foreign.sh"
   for hook in pre-receive.local update post-receive post-update proc-receive push-to-checkout reference-transaction pre-auto-gc; do
     as_owner_put 755 "dokku/hooks/$hook" <<'EOF'
 #!/bin/sh
-# Goes on to the repository's own hook of this name, if there is one.
+# Runs the repository's own hook of this name, if there is one.
 own=$(git config --type=path dokku.hooksPath || echo hooks)/$(basename "$0" .local)
 [ -x "$own" ] || exit 0
 exec "$own" "$@"
@@ -607,33 +608,33 @@ EOF
     *) as_owner git config dokku.hooksPath "$own" ;;
   esac
   grep -sqxF "$repo" "$LIB/repositories" || printf '%s\n' "$repo" >>"$LIB/repositories"
-  # From here on a push deploys.
+  # From here on, a push deploys.
   as_owner git config core.hooksPath dokku/hooks
   [ "$(as_owner git rev-parse --git-path hooks)" = dokku/hooks ] ||
-    die "git does not look into $repo/dokku/hooks: a setting of $owner's goes first (git config --show-origin --get-all core.hooksPath)"
+    die "git ignores $repo/dokku/hooks: another setting of $owner has precedence (git config --show-origin --get-all core.hooksPath)"
   step "A push to main or master of $repo now deploys to the app $app"
   say "Another branch: sudo -u $owner git -C $repo config dokku.branch NAME && dokku git:set $app deploy-branch NAME"
   say "Undo:           ./install.sh hooks --remove $repo"
 }
 
 open_repository() {
-  repo=$(cd "$1" 2>/dev/null && pwd -P) || die "cannot open the repository $1: there is no such folder"
+  repo=$(cd "$1" 2>/dev/null && pwd -P) || die "cannot open the repository $1: the folder does not exist"
   owner=$(stat -c %U "$repo")
   case $repo in
-    "$HOME_DIR"/*) die "$repo is an app's own repository: what is pushed to it deploys already" ;;
+    "$HOME_DIR"/*) die "$repo is the repository of an app: a push to it deploys already" ;;
   esac
   [ "$(as_owner git rev-parse --is-bare-repository --git-dir 2>/dev/null | tr '\n' ' ')" = 'true . ' ] ||
-    die "$repo is not a bare git repository of its owner $owner: make one with git init --bare"
-  [ "$(as_owner git rev-parse --show-object-format)" = sha1 ] || die "$repo has SHA-256 objects, and apps have SHA-1: it cannot deploy"
+    die "$repo is not a bare git repository of its owner $owner: create one with git init --bare"
+  [ "$(as_owner git rev-parse --show-object-format)" = sha1 ] || die "cannot deploy from $repo: its objects are SHA-256, those of apps are SHA-1"
 }
 
 as_owner() (cd "$repo" && runuser -u "$owner" -- env HOME="$(getent passwd "$owner" | cut -d : -f 6)" "$@")
 
-# as_owner_put MODE FILE: like put. Root writes nothing where others may put links.
+# as_owner_put MODE FILE: like put. Root never writes where others may put links.
 # shellcheck disable=SC2016
 as_owner_put() { as_owner sh -c 'cat >"$2.new" && chmod "$1" "$2.new" && mv -f "$2.new" "$2"' - "$@"; }
 
-# key_name tells in the list of keys, and in the logs, which repository it is.
+# key_name identifies the repository in the list of keys and in the logs.
 key_name() {
   printf '%s@%s-%s' "$owner" "$(basename "$(dirname "$repo")")" "$(basename "$repo")" |
     tr -c 'A-Za-z0-9._@+-' - | sed 's/^[^A-Za-z0-9]*//' | cut -c 1-64
@@ -643,9 +644,9 @@ allow_key() {
   key=$(as_owner cat dokku/key.pub)
   fingerprint=$(printf '%s\n' "$key" | ssh-keygen -l -f - | awk '{ print $2 }')
   dokku ssh-keys:list | grep -qF "$fingerprint " && return
-  # One of this name is left over from a repository that was here before.
+  # A key of this name is left over from an earlier repository.
   dokku ssh-keys:remove "$(key_name)" >/dev/null 2>&1 || true
-  printf '%s\n' "$key" | dokku ssh-keys:add "$(key_name)" >/dev/null || die "cannot let the key of $repo push: the reason is above"
+  printf '%s\n' "$key" | dokku ssh-keys:add "$(key_name)" >/dev/null || die "cannot add the key of $repo: see the reason above"
 }
 
 unhook() {
@@ -675,10 +676,10 @@ test_all() {
   cd "$SRC"
   step "gofmt, vet, staticcheck"
   for script in install.sh .ci/run hooks/*.sh; do
-    [ ! -e "$script" ] || sh -n "$script" || die "$script does not parse"
+    [ ! -e "$script" ] || sh -n "$script" || die "$script has a syntax error: see above"
   done
   unformatted=$(gofmt -l .) || die "gofmt failed: see above"
-  [ -z "$unformatted" ] || die "not formatted, run gofmt -w on: $(echo "$unformatted" | tr '\n' ' ')"
+  [ -z "$unformatted" ] || die "not formatted: run gofmt -w $(echo "$unformatted" | tr '\n' ' ')"
   go vet ./... ./testdata/app ./testdata/load ./testdata/e2e/server || die "go vet failed: see above"
   go tool staticcheck ./... || die "staticcheck failed: see above"
   step "go test -race ./..."
@@ -689,18 +690,18 @@ test_all() {
 
 # ---- uninstall -----------------------------------------------------------
 
-# engine METHOD PATH [CURL OPTION...]: the engine's API, as its client is not always installed.
+# engine METHOD PATH [CURL OPTION...]: calls the engine's API. Its client may be missing.
 engine() {
   method=$1 path=$2
   shift 2
   curl -fsS -m 60 --noproxy '*' --unix-socket "$SOCKET" -X "$method" "$@" "http://localhost$path"
 }
 
-# remove_labelled KIND LIST DELETE: removes all of a kind that carry our label.
+# remove_labelled KIND LIST DELETE: removes all objects of a kind with our label.
 remove_labelled() {
   engine GET "/$1$2" -G --data-urlencode 'filters={"label":["com.dokku.app-name"]}' 2>>"$LOG" |
     grep -o '"Id":"[^"]*"' | cut -d '"' -f 4 | sort -u | while read -r id; do
-    engine DELETE "/$1/$id$3" >>"$LOG" 2>&1 || warn "could not remove $1/$id: see $LOG"
+    engine DELETE "/$1/$id$3" >>"$LOG" 2>&1 || warn "cannot remove $1/$id: see $LOG"
   done
 }
 
@@ -711,7 +712,7 @@ uninstall() {
     "$INIT" stop >>"$LOG" 2>&1 || true
     update-rc.d -f dokku-agent remove >>"$LOG" 2>&1 || true
   fi
-  # Their pushes would be refused for want of a server to deploy to.
+  # Otherwise their hooks would reject every push.
   if [ -s "$LIB/repositories" ]; then
     cp "$LIB/repositories" "$LIB/unhook"
     while read -r path; do
@@ -723,14 +724,14 @@ uninstall() {
   rm -f "$UNIT" "$INIT" "$ROTATE" "$SUDOERS" "$CONF"
   ! systemd_runs || systemctl daemon-reload
   if nginx_runs; then
-    run "test nginx's configuration" "mend what it names, then: nginx -s reload" nginx -t
+    run "test nginx's configuration" "fix the error above, then run: nginx -s reload" nginx -t
     run "reload nginx" "see: nginx -t" nginx -s reload
   fi
   rm -f "$BIN"
   rm -rf "$LIB" "$CACHE" /run/dokku-agent.pid
   step "Done"
-  say "Kept: the packages that were installed (Docker, nginx, git, sshd, Go); another install builds the program anew, which takes minutes"
-  [ -n "$1" ] || say "Kept: the apps in $HOME_DIR and their containers, which still run but are no longer reached through nginx (--purge removes them)"
+  say "Kept: the installed packages (Docker, nginx, git, sshd, Go)"
+  [ -n "$1" ] || say "Kept: the apps in $HOME_DIR and their running containers, which nginx no longer serves (--purge removes them)"
 }
 
 purge() {
@@ -746,7 +747,7 @@ purge() {
     userdel dokku >>"$LOG" 2>&1 || die "cannot remove the user dokku: $(tail -n 1 "$LOG")"
   fi
   rm -rf "$HOME_DIR" "$DEMO" /var/log/dokku-agent.log*
-  [ ! -d "$DATA" ] || rmdir "$DATA" 2>/dev/null || warn "Kept: what apps have stored in $DATA; to remove it: rm -rf $DATA"
+  [ ! -d "$DATA" ] || rmdir "$DATA" 2>/dev/null || warn "Kept: the data of apps in $DATA; to remove it: rm -rf $DATA"
 }
 
 # --------------------------------------------------------------------------
@@ -779,7 +780,7 @@ case $command in
   uninstall)
     case ${1:-} in
       '' | --purge) ;;
-      *) die "uninstall takes --purge or nothing, not $1" ;;
+      *) die "uninstall has no argument $1, only --purge" ;;
     esac
     lock
     uninstall "${1:-}" ;;

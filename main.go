@@ -1,7 +1,6 @@
-// Command dokku makes a server a place to which git push deploys. It is one
-// program under several names: git calls it as pre-receive and post-receive,
-// sshd as "dokku shell", the init system as "dokku agent", and people as
-// "dokku ps:scale app web=2".
+// Command dokku deploys apps that are pushed to a server with git. Git runs it as
+// pre-receive and post-receive, sshd as "dokku shell", the init system as "dokku agent", and people
+// as "dokku ps:scale app web=2".
 package main
 
 import (
@@ -25,7 +24,7 @@ import (
 // version is set by the linker: -ldflags "-X main.version=0.1.0".
 var version string
 
-// defaultRoot is the home of the user dokku, as install.sh makes it.
+// defaultRoot is the home of the user dokku, which install.sh creates.
 const defaultRoot = "/home/dokku"
 
 func main() { os.Exit(run(filepath.Base(os.Args[0]), os.Args[1:])) }
@@ -47,7 +46,7 @@ func run(name string, args []string) int {
 	case word == "shell" && len(args) == 2:
 		return shell(root, args[1])
 	case word == "shell":
-		return fail(fmt.Errorf("dokku shell is for sshd, which gives it the name of one key"))
+		return fail(fmt.Errorf("dokku shell is for sshd, which calls it with the name of a key"))
 	case word == "install:print" && len(args) == 2:
 		return printInstalled(root, args[1])
 	}
@@ -61,8 +60,8 @@ func run(name string, args []string) int {
 	return command.Execute(ctx, env, args)
 }
 
-// printInstalled prints a file that install.sh installs for root, before there
-// is a DOKKU_ROOT. The texts stand beside the code that relies on them.
+// printInstalled prints a file that install.sh installs for root, before there is a
+// DOKKU_ROOT. The texts are in the package that relies on them.
 func printInstalled(root, name string) int {
 	dir := filepath.Join(root, ".dokku", "nginx")
 	text, ok := map[string]string{"nginx-conf": nginx.ConfD(dir), "nginx-check": nginx.CheckScript(dir),
@@ -74,7 +73,7 @@ func printInstalled(root, name string) int {
 	return 0
 }
 
-// shell serves an SSH client, whose process has dokku's rights already.
+// shell serves an ssh client. The process runs as the user dokku already.
 func shell(root, key string) int {
 	env := hooks.OS()
 	env.Root, env.Key = root, key
@@ -86,7 +85,7 @@ func shell(root, key string) int {
 	return hooks.Shell(context.Background(), env)
 }
 
-// runAgent is the deploy agent, until a signal ends it.
+// runAgent runs the deploy agent until a signal ends it.
 func runAgent(ctx context.Context, root string, args []string) int {
 	if err := proc.Become(root); err != nil {
 		return fail(err)

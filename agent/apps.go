@@ -17,9 +17,9 @@ import (
 	"dokku/agent/store"
 )
 
-// Create makes an app and its repository. A provisional one was made by a push,
-// and goes away again if nothing of the push is accepted. An app of that name
-// is an error.
+// Create makes an app and its repository. A push makes a provisional app, which is
+// removed again if git accepts nothing of the push. An existing app of that name is
+// an error.
 func (s *Server) Create(ctx context.Context, name string, provisional bool) error {
 	if err := app.ValidName(name); err != nil {
 		return err
@@ -35,7 +35,7 @@ func (s *Server) Create(ctx context.Context, name string, provisional bool) erro
 	if err := s.Env.Store.NameFree(name); err != nil {
 		return err
 	}
-	// Everything is made beside and appears with one rename.
+	// The app is made in a temporary folder and appears with one rename.
 	temp, err := s.Env.Store.Disk.MkdirTemp(s.Env.Store.Root, store.NewPrefix)
 	if err != nil {
 		return fmt.Errorf("cannot create %s: %w", name, err)
@@ -66,8 +66,8 @@ func (s *Server) Create(ctx context.Context, name string, provisional bool) erro
 	return s.Env.Store.Disk.Sync(s.Env.Store.Root)
 }
 
-// Destroy removes an app with everything of it: processes, images, network,
-// route, repository.
+// Destroy removes an app and all it has: processes, images, network, route and
+// repository. Once it has begun it cannot be cancelled.
 func (s *Server) Destroy(ctx context.Context, name string, log event.Log) error {
 	return s.Env.With(ctx, name, deploy.Op{Name: "apps:destroy", Changes: deploy.ChangesExistence}, log, func(x *deploy.Session) error {
 		x.Change(func(st *app.State) { st.Destroying = true })
@@ -75,14 +75,14 @@ func (s *Server) Destroy(ctx context.Context, name string, log event.Log) error 
 			return err
 		}
 		if err := x.Destroy(context.WithoutCancel(ctx)); err != nil {
-			return fmt.Errorf("%s is to be destroyed, and some of it may be gone already; the agent goes on trying: %w", name, err)
+			return fmt.Errorf("%s is being destroyed, and some of it may be gone already; the agent will retry: %w", name, err)
 		}
 		return nil
 	})
 }
 
-// DropProvisional removes an app that a push created, if nothing of that push
-// was accepted. The front door calls it after git has ended.
+// DropProvisional removes an app that a push created, if git accepted nothing of
+// that push. The hooks' wrapper calls it after git has ended.
 func (s *Server) DropProvisional(ctx context.Context, app string, log event.Log) (dropped bool, err error) {
 	err = s.Env.With(ctx, app, deploy.Op{Name: "a push"}, log, func(x *deploy.Session) error {
 		if !x.State.Provisional {
@@ -96,10 +96,10 @@ func (s *Server) DropProvisional(ctx context.Context, app string, log event.Log)
 	return dropped, err
 }
 
-// Update changes an app's settings under its lock, and applies what takes
-// effect without new processes (names, the proxy's limits). A change that
-// returns an error, or that the proxy refuses, changes nothing. It is made twice:
-// what it refuses is to be refused before anything is touched, the lock included.
+// Update changes an app's settings under its lock. Settings that need no new
+// processes (names, the proxy's limits) take effect at once. If change returns an
+// error or the proxy refuses the result, nothing has changed. change runs twice, first
+// on a copy: an error must come before the lock is taken.
 func (s *Server) Update(ctx context.Context, app string, op deploy.Op, log event.Log, change func(*app.State) error) error {
 	a, err := s.Env.Store.Load(app)
 	if err != nil {
@@ -111,7 +111,7 @@ func (s *Server) Update(ctx context.Context, app string, op deploy.Op, log event
 	}
 	return s.Env.With(ctx, app, op, log, func(x *deploy.Session) error {
 		if op.Changes == deploy.ChangesNames {
-			// Two apps that claim one name at the same moment must not both see it free.
+			// Two apps that claim one name at the same moment must not both find it free.
 			l, err := s.Env.Store.LockApp(ctx, store.DomainsLock, op.Name, log)
 			if err != nil {
 				return err
@@ -122,8 +122,7 @@ func (s *Server) Update(ctx context.Context, app string, op deploy.Op, log event
 	})
 }
 
-// SetLocked locks an app against deploys, or unlocks it. It waits for the deploy
-// that is under way.
+// SetLocked refuses or allows deploys of an app. It waits for a running deploy.
 func (s *Server) SetLocked(ctx context.Context, name string, locked bool, log event.Log) error {
 	return s.Env.With(ctx, name, deploy.Op{Name: "apps:lock"}, log, func(x *deploy.Session) error {
 		if !locked && !x.State.Locked {
@@ -135,7 +134,8 @@ func (s *Server) SetLocked(ctx context.Context, name string, locked bool, log ev
 	})
 }
 
-// SetProxy puts web behind the proxy, or binds it to a kept port of the host.
+// SetProxy puts web behind the proxy, or binds it to a port of the host that the app
+// keeps. A running app is restarted, gated like a deploy.
 func (s *Server) SetProxy(ctx context.Context, name string, enabled bool, log event.Log) error {
 	return s.Env.With(ctx, name, deploy.Op{Name: "proxy"}, log, func(x *deploy.Session) error {
 		if x.State.ProxyDisabled == !enabled {

@@ -7,8 +7,8 @@ import (
 	"dokku/agent/event"
 )
 
-// RunChecks runs the app's checks against the processes that run: those that
-// match one of only, "web" or "web.1", or all of them.
+// RunChecks runs the app's checks against its running processes: those that match an
+// element of only ("web" or "web.1"), or all if there is none.
 func (s *Server) RunChecks(ctx context.Context, name string, only []string, log event.Log) error {
 	a, err := s.View(name)
 	if err != nil {

@@ -8,10 +8,9 @@ import (
 	"dokku/agent/event"
 )
 
-// Cleanup removes what the app, or with "" any app of this server, no longer
-// needs: containers that have ended, one-off ones too, and images that no kept
-// release runs. It touches nothing that carries another label, nor the engine's
-// build cache, which carries none. What it has removed is printed.
+// Cleanup removes and prints the ended containers of an app, one-off containers too,
+// and the images that no kept release uses. An app of "" means all apps. It touches
+// only resources with this server's labels; the engine's build cache has none.
 func (s *Server) Cleanup(ctx context.Context, app string, log event.Log) error {
 	apps := []string{app}
 	if app == "" {

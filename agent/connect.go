@@ -16,7 +16,7 @@ import (
 	"dokku/build/dockerfile"
 )
 
-// connect opens the Docker Engine that the settings name, and the builders on it.
+// connect opens the Docker Engine that the settings name, and the builders that use it.
 func connect(s *store.Store, set app.Settings) (engine.Host, deploy.Builder, error) {
 	c := docker.Config{Host: set.Docker, Root: s.Identity}
 	if set.Pool != "" {
@@ -33,7 +33,7 @@ func connect(s *store.Store, set app.Settings) (engine.Host, deploy.Builder, err
 	return docker.Counted(d), builders.Build, nil
 }
 
-// reach returns the nginx of this host.
+// reach returns this host's nginx as a proxy.
 func reach(s *store.Store, set app.Settings) proxy.Proxy {
 	c := nginx.Config{Dir: s.Own("nginx"), Disk: s.Disk, Port: set.Nginx.Port, Check: set.Nginx.Check, Reload: set.Nginx.Reload}
 	if len(c.Check) == 0 {

@@ -12,8 +12,8 @@ import (
 	"dokku/agent/store"
 )
 
-// ValidDomain returns an error unless d is a host name (RFC 1123). Its first part may
-// be "*".
+// ValidDomain returns an error unless d is a host name (RFC 1123). The first label
+// may be "*".
 func ValidDomain(d string) error {
 	if len(d) > 253 {
 		return fmt.Errorf("Invalid domain %q: it has more than 253 characters", event.OneLine(d))
@@ -29,8 +29,8 @@ func ValidDomain(d string) error {
 
 const domainLetters = "abcdefghijklmnopqrstuvwxyz0123456789-"
 
-// DomainsFree refuses names that another app answers to. It is an answer for good only
-// in a change of names (ChangesNames), which holds the lock of all names.
+// DomainsFree refuses names that another app answers to. The answer lasts only inside
+// an Update with deploy.ChangesNames, which holds the lock of all names.
 func (s *Server) DomainsFree(app string, names ...string) error {
 	set, err := s.Env.Store.Settings()
 	if err != nil {
@@ -44,8 +44,8 @@ func (s *Server) DomainsFree(app string, names ...string) error {
 	return err
 }
 
-// EnableDomains gives an app whose names were taken away all of them back, unless
-// others have got them meanwhile.
+// EnableDomains lets an app answer to its names again, in st. It fails if another app
+// has one of them by now.
 func (s *Server) EnableDomains(v app.View, st *app.State) error {
 	if !st.DomainsDisabled {
 		return nil
@@ -54,15 +54,15 @@ func (s *Server) EnableDomains(v app.View, st *app.State) error {
 	return s.DomainsFree(v.Name, v.With(*st).Domains()...)
 }
 
-// SetGlobalDomains changes the domains below which apps get their names. change gets
-// the present ones. A change that would give an app the name of another one is
-// refused. The apps that have no names of their own answer to the new ones then.
+// SetGlobalDomains changes the domains below which apps get their names. change gets a
+// copy of the present ones. A result that would give two apps the same name is an
+// error. PublishDomains then tells the proxy.
 func (s *Server) SetGlobalDomains(ctx context.Context, change func([]string) ([]string, error), log event.Log) error {
 	set, err := s.Env.Store.Settings()
 	if err != nil {
 		return err
 	}
-	// An error that is certain by now comes before any lock is taken.
+	// First without the lock: a refused command line must leave no trace.
 	if err := s.changeGlobal(&set, change); err != nil {
 		return err
 	}
@@ -106,8 +106,8 @@ func (s *Server) changeGlobal(set *app.Settings, change func([]string) ([]string
 	return nil
 }
 
-// PublishDomains publishes the names of the apps that have none of their own, after a
-// change of the global domains.
+// PublishDomains publishes the routes of all apps without domains of their own. Call
+// it after SetGlobalDomains.
 func (s *Server) PublishDomains(ctx context.Context, log event.Log) error {
 	apps, err := s.Env.Store.Apps()
 	if err != nil {

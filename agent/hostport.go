@@ -8,8 +8,8 @@ import (
 	"dokku/agent/app"
 )
 
-// allotPort gives the app a range of host ports that no other app has. The
-// caller holds the lock of the server's settings.
+// allotPort returns the first port of a range of host ports that no other app has.
+// The caller holds the lock of the server's settings.
 func (s *Server) allotPort(ctx context.Context, appName string) (int, error) {
 	apps, err := s.Env.Store.Apps()
 	if err != nil {

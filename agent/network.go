@@ -15,21 +15,21 @@ import (
 
 var networkPattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$`)
 
-// ValidNetworkName returns an error unless the engine takes name for a network,
-// and an app may join it.
+// ValidNetworkName returns an error unless name can be a network of the engine that
+// apps may join.
 func ValidNetworkName(name string) error {
 	switch {
 	case !networkPattern.MatchString(name):
 		return fmt.Errorf("%q is not the name of a network: it needs letters, digits, _, . and -, and begins with a letter or digit", name)
 	case slices.Contains([]string{"host", "bridge", "none", "default"}, name):
-		return fmt.Errorf("%s is a network of the engine's own, without names", name)
+		return fmt.Errorf("%s is one of the engine's built-in networks, which have no names", name)
 	case strings.HasPrefix(name, engine.NetworkName("")):
-		return fmt.Errorf("%s is the name of an app's own network, which nobody else joins: make one for both with network:create", name)
+		return fmt.Errorf("%s is the private network of an app: create a shared network with network:create", name)
 	}
 	return nil
 }
 
-// Networks lists all networks that are not an app's own.
+// Networks lists the engine's networks, except the private ones of apps.
 func (s *Server) Networks(ctx context.Context) ([]engine.NetworkInfo, error) {
 	host, err := s.Host()
 	if err != nil {
@@ -38,8 +38,8 @@ func (s *Server) Networks(ctx context.Context) ([]engine.NetworkInfo, error) {
 	return deploy.SharedNetworks(ctx, host)
 }
 
-// Joinable returns an error unless all of the networks exist; *NoNetworkError
-// names the first that does not.
+// Joinable returns a *deploy.NoNetworkError for the first of the networks that does
+// not exist.
 func (s *Server) Joinable(ctx context.Context, names []string) error {
 	host, err := s.Host()
 	if err != nil {
@@ -48,7 +48,8 @@ func (s *Server) Joinable(ctx context.Context, names []string) error {
 	return deploy.Joinable(ctx, host, names)
 }
 
-// CreateNetwork makes a network that apps, and any other container, can join.
+// CreateNetwork creates a network that apps and other containers can join. An existing
+// one is engine.ErrNetworkExists.
 func (s *Server) CreateNetwork(ctx context.Context, name string) error {
 	host, err := s.Host()
 	if err != nil {
@@ -58,8 +59,8 @@ func (s *Server) CreateNetwork(ctx context.Context, name string) error {
 	return err
 }
 
-// DestroyNetwork removes a network that CreateNetwork, or Dokku, has made. One
-// that an app asks for, or that a container is in, running or not, stays.
+// DestroyNetwork removes a network that CreateNetwork or Dokku made. It refuses a
+// network that an app's settings name, or that a container has joined.
 func (s *Server) DestroyNetwork(ctx context.Context, name string) error {
 	all, err := s.Networks(ctx)
 	if err != nil {
@@ -71,7 +72,7 @@ func (s *Server) DestroyNetwork(ctx context.Context, name string) error {
 		return &deploy.NoNetworkError{Name: name}
 	case !all[at].Managed:
 		//lint:ignore ST1005 a message of network:destroy
-		return fmt.Errorf("Network %s was not made by network:create: remove it where it was made (docker network rm %[1]s)", name)
+		return fmt.Errorf("Network %s was not made by network:create: remove it with the tool that made it (docker network rm %[1]s)", name)
 	}
 	users, err := s.networkUsers(name)
 	if err != nil {
@@ -79,7 +80,7 @@ func (s *Server) DestroyNetwork(ctx context.Context, name string) error {
 	}
 	if len(users) > 0 {
 		//lint:ignore ST1005 a message of network:destroy
-		return fmt.Errorf("Network %s is in use by %s: take it away with network:set first", name, strings.Join(users, ", "))
+		return fmt.Errorf("Network %s is in use by %s: remove it from their settings with network:set first", name, strings.Join(users, ", "))
 	}
 	host, err := s.Host()
 	if err != nil {
@@ -87,13 +88,13 @@ func (s *Server) DestroyNetwork(ctx context.Context, name string) error {
 	}
 	err = host.Remove(ctx, engine.Resource{Kind: engine.NetworkKind, ID: all[at].ID})
 	if errors.Is(err, engine.ErrInUse) {
-		return fmt.Errorf("%w: stop and remove them first, or restart the apps that do not ask for it any longer (ps:restart)", err)
+		return fmt.Errorf("%w: stop and remove them first, or restart the apps whose settings no longer name it (ps:restart)", err)
 	}
 	return err
 }
 
-// networkUsers says who asks for a network: apps, with their next release or the
-// one that runs, and the server's settings.
+// networkUsers lists the users of a network: the apps whose settings or current
+// release name it, and the server's settings.
 func (s *Server) networkUsers(name string) ([]string, error) {
 	set, err := s.Env.Store.Settings()
 	if err != nil {

@@ -13,16 +13,16 @@ import (
 	"dokku/scale"
 )
 
-// Restart replaces all processes by new ones from the current image with the
-// present config, gated and without downtime. A stopped app runs afterwards.
+// Restart replaces all processes with new ones from the current image and the present
+// config, gated and without downtime. It starts a stopped app.
 func (s *Server) Restart(ctx context.Context, app string, log event.Log) error {
 	return s.Env.With(ctx, app, deploy.Op{Name: "ps:restart"}, log, func(x *deploy.Session) error {
 		return x.BringUp(ctx, "ps:restart")
 	})
 }
 
-// RestartType is Restart of the processes of one type; the others go on. If the
-// app is stopped, all of it is started.
+// RestartType is Restart for the processes of one type. If the app is stopped, all its
+// processes start.
 func (s *Server) RestartType(ctx context.Context, name, typ string, log event.Log) error {
 	return s.Env.With(ctx, name, deploy.Op{Name: "ps:restart"}, log, func(x *deploy.Session) error {
 		if x.Current == nil {
@@ -48,8 +48,8 @@ func (s *Server) RestartType(ctx context.Context, name, typ string, log event.Lo
 	})
 }
 
-// Start starts a stopped app, gated as a deploy is, and what has ended of one
-// that runs.
+// Start starts a stopped app, gated like a deploy. In a running app it starts the
+// processes that have ended.
 func (s *Server) Start(ctx context.Context, name string, log event.Log) error {
 	return s.Env.With(ctx, name, deploy.Op{Name: "ps:start"}, log, func(x *deploy.Session) error {
 		if x.Current == nil {
@@ -67,27 +67,27 @@ func (s *Server) Start(ctx context.Context, name string, log event.Log) error {
 			x.Log.Step("App %s already running", name)
 			return nil
 		}
-		x.Log.Step("Starting what has ended of %s ...", name)
+		x.Log.Step("Starting the ended processes of %s ...", name)
 		return x.Converge(ctx, true)
 	})
 }
 
-// StartEnded starts what has ended of an app that is to run, as the agent does when
-// the engine comes back.
+// StartEnded starts the ended processes of an app, unless the app is stopped. The
+// agent does the same when the engine comes back.
 func (s *Server) StartEnded(ctx context.Context, name string, log event.Log) error {
 	return s.Env.With(ctx, name, deploy.Op{Name: "ps:restore"}, log, func(x *deploy.Session) error {
 		if x.Current == nil {
 			return &app.NotDeployedError{App: x.Name}
 		}
 		if x.State.Stopped {
-			x.Log.Step("App %s is stopped, and stays so: ps:start %[1]s starts it", name)
+			x.Log.Step("App %s stays stopped; to start it: ps:start %[1]s", name)
 			return nil
 		}
 		return x.Converge(ctx, true)
 	})
 }
 
-// Stop ends all processes; the app answers 502 until it is started.
+// Stop stops all processes. Until the app is started, the proxy answers 502.
 func (s *Server) Stop(ctx context.Context, name string, log event.Log) error {
 	return s.Env.With(ctx, name, deploy.Op{Name: "ps:stop"}, log, func(x *deploy.Session) error {
 		if x.Current == nil {
@@ -102,13 +102,13 @@ func (s *Server) Stop(ctx context.Context, name string, log event.Log) error {
 			st.Stopped, st.Retiring = true, nil
 			st.Restored = st.Restored.Left()
 		})
-		return x.Decide(context.WithoutCancel(ctx), name+" is to be stopped now")
+		return x.Decide(context.WithoutCancel(ctx), name+" is marked as stopped")
 	})
 }
 
-// Scale sets how many processes of some types run. What is missing is started
-// and gated before anything is stored; the surplus is stopped; everything else
-// is left alone. With skipDeploy the counts hold from the next deploy on.
+// Scale sets the number of processes of some types. It starts and gates missing
+// processes before it stores the counts, then stops surplus ones, and leaves all
+// others alone. With skipDeploy the counts take effect with the next deploy.
 func (s *Server) Scale(ctx context.Context, name string, counts map[string]int, skipDeploy bool, log event.Log) error {
 	return s.Env.With(ctx, name, deploy.Op{Name: "ps:scale"}, log, func(x *deploy.Session) error {
 		if err := x.View().RefuseScaling(); err != nil {
@@ -125,9 +125,8 @@ func (s *Server) Scale(ctx context.Context, name string, counts map[string]int, 
 	})
 }
 
-// Rebuild builds the deployed revision again and deploys it as a push would. If
-// another one was pushed while deploys were skipped (ps:set skip-deploy), it is
-// that one.
+// Rebuild builds the tip of the deploy branch again and deploys it as a push would.
+// After a push that was not deployed (ps:set skip-deploy) that is the pushed revision.
 func (s *Server) Rebuild(ctx context.Context, name string, log event.Log) error {
 	return s.Env.With(ctx, name, deploy.Op{Name: "ps:rebuild"}, log, func(x *deploy.Session) error {
 		branch, revision, err := deploy.Pushed(x.View())
@@ -147,9 +146,9 @@ func (s *Server) Rebuild(ctx context.Context, name string, log event.Log) error 
 	})
 }
 
-// SetConfig sets and unsets variables of an app, or of the server when app is
-// "". A deployed app that runs is restarted with them unless restart is false;
-// if its processes do not come up, nothing has changed.
+// SetConfig sets and unsets variables of an app, or of the server when name is "".
+// It restarts a running app, unless restart is false. If the new processes do not
+// come up, nothing has changed.
 func (s *Server) SetConfig(ctx context.Context, name string, set map[string]string, unset []string, restart bool, log event.Log) error {
 	change := func(c map[string]string) map[string]string {
 		n := maps.Clone(c)

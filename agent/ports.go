@@ -10,12 +10,12 @@ import (
 	"dokku/agent/event"
 )
 
-// SetPorts changes the app's port mappings: change gets what they are, and none
-// means the default. Another web port needs new processes, which are gated
-// before anything is stored; other ports of the host are there at once. What the
-// host cannot listen on is refused first.
-func (s *Server) SetPorts(ctx context.Context, name, what string, log event.Log, change func([]app.PortMap) ([]app.PortMap, error)) error {
-	return s.Env.With(ctx, name, deploy.Op{Name: what, Changes: deploy.ChangesRoute}, log, func(x *deploy.Session) error {
+// SetPorts changes the app's port mappings. change gets a copy of the present ones; an
+// empty result means the default. A different web port needs new processes, which are
+// gated before the mappings are stored; a different host port takes effect at once. A
+// host port that is taken is an error. op is the command's name.
+func (s *Server) SetPorts(ctx context.Context, name, op string, log event.Log, change func([]app.PortMap) ([]app.PortMap, error)) error {
+	return s.Env.With(ctx, name, deploy.Op{Name: op, Changes: deploy.ChangesRoute}, log, func(x *deploy.Session) error {
 		want, err := s.wantedPorts(ctx, x.View(), change)
 		if err != nil {
 			return err
@@ -24,14 +24,14 @@ func (s *Server) SetPorts(ctx context.Context, name, what string, log event.Log,
 		next.Ports = want
 		if x.Current != nil && !x.State.Stopped && next.WebPort(x.Current.DetectedPort()) != x.Current.Port {
 			log.Step("Restarting app %s", name)
-			return x.Restart(ctx, what, nil, func(st *app.State) { st.Ports = want })
+			return x.Restart(ctx, op, nil, func(st *app.State) { st.Ports = want })
 		}
 		return x.Update(ctx, deploy.Op{Name: "ports:set", Changes: deploy.ChangesRoute}, func(st *app.State) error { st.Ports = want; return nil })
 	})
 }
 
-// CheckPorts returns the error that SetPorts would, as far as it can be known
-// without the app's lock. It changes nothing.
+// CheckPorts returns the error that SetPorts would return, as far as it shows without
+// the app's lock. It changes nothing.
 func (s *Server) CheckPorts(ctx context.Context, a *app.App, change func([]app.PortMap) ([]app.PortMap, error)) error {
 	set, err := s.Env.Store.Settings()
 	if err != nil {
@@ -41,7 +41,8 @@ func (s *Server) CheckPorts(ctx context.Context, a *app.App, change func([]app.P
 	return err
 }
 
-// wantedPorts applies a change, sorts, and refuses what cannot be.
+// wantedPorts applies change and returns the mappings sorted by host port. It refuses
+// a host port that is mapped twice or taken.
 func (s *Server) wantedPorts(ctx context.Context, v app.View, change func([]app.PortMap) ([]app.PortMap, error)) ([]app.PortMap, error) {
 	have := slices.Clone(v.State.Ports)
 	if len(have) == 0 {

@@ -7,11 +7,11 @@ import (
 	"dokku/agent/event"
 )
 
-// Prepare does everything of a push that can fail, so that git moves the ref
-// only when the release is ready to serve. On error nothing is left of the
-// attempt. A push of no ref that deploys does nothing.
+// Prepare does everything in a push that can fail, so that git moves the ref only
+// when the release is ready to serve. After an error nothing is left of the attempt.
+// A push without the deploy branch does nothing.
 func (s *Server) Prepare(ctx context.Context, p deploy.Push, log event.Log) error {
-	// A push to a locked app is not to wait for whoever is at work there.
+	// A push to a locked app fails at once: it does not wait for a running operation.
 	if a, err := s.Env.Store.Load(p.App); err == nil && a.State.Locked {
 		return deploy.LockedError(p.App)
 	}

@@ -10,17 +10,16 @@ import (
 	"dokku/agent/repo"
 )
 
-// Reconcile settles what a push has staged, and brings the app to what was
-// asked for. It is called after git has decided over a push, by the agent, and
-// whenever something may have been interrupted. It has nothing to do, and says
-// nothing, when all is as it should be.
+// Reconcile settles a staged push and converges the app to its desired state.
+// Post-receive calls it, or the wrapper in its place. When the app has converged it
+// does nothing and prints nothing.
 func (s *Server) Reconcile(ctx context.Context, app string, log event.Log) error {
 	x, err := s.Env.Session(ctx, app, "reconcile", log)
 	if err != nil {
 		return err
 	}
 	defer x.Close()
-	if x.Accepted == nil { // what does not deploy was accepted too
+	if x.Accepted == nil { // git may have accepted refs that do not deploy
 		if err := repo.SyncRefs(x.Env.Store.Disk, x.Dir, ""); err != nil {
 			return err
 		}
@@ -28,18 +27,14 @@ func (s *Server) Reconcile(ctx context.Context, app string, log event.Log) error
 	return x.Reconcile(ctx, false)
 }
 
-// Tend is what the agent does with an app: it stops what is due to retire, and
-// reconciles. left are the one-off containers, which have deadlines and clients.
-func (s *Server) Tend(ctx context.Context, app string, startEnded bool, log event.Log) (left []engine.Instance, done bool, err error) {
+// TryReconcile is Reconcile for the controller. It stops processes that are due to
+// retire, and never waits: done is false while another process has the lock, or git
+// has yet to decide. startEnded starts ended processes too. left are the one-off
+// containers, whose deadlines and clients the controller watches.
+func (s *Server) TryReconcile(ctx context.Context, app string, startEnded bool, log event.Log) (left []engine.Instance, done bool, err error) {
 	if err := s.Env.StopDue(ctx, app); err != nil {
-		log.WithApp(app).Warn("cannot stop what retires of %s: %s", app, err)
+		log.WithApp(app).Warn("cannot stop the retiring processes of %s: %s", app, err)
 	}
-	return s.tryReconcile(ctx, app, startEnded, log)
-}
-
-// tryReconcile is Reconcile that does not wait: done is false when somebody
-// else has the lock, or git has yet to decide.
-func (s *Server) tryReconcile(ctx context.Context, app string, startEnded bool, log event.Log) (left []engine.Instance, done bool, err error) {
 	l, ok, err := s.Env.Store.TryLock(app, "the agent")
 	if err != nil || !ok {
 		return nil, false, err

@@ -12,20 +12,20 @@ import (
 	"dokku/agent/store"
 )
 
-// Rename gives an app another name, with all that it has: repository, releases,
-// settings, images. The new name and the domains are answered at once, by the
-// processes that run; then those are replaced, as ps:restart does, unless
-// skipDeploy, by ones that carry the new name. Its own domains are answered at
-// every moment; the one below a global domain changes with the name.
+// Rename gives an app another name and keeps its repository, releases, settings and
+// images. The running processes answer to the new name at once. Unless skipDeploy is
+// set, Rename then replaces them as ps:restart does, with processes that carry the new
+// name. The app's own domains never stop answering; its name below a global domain
+// changes.
 //
-// The rename of the folder commits. A crash before leaves the old app as it was.
-// After it, the new app serves with the containers of the old name, which the
-// agent, or whoever works on the app next, replaces and removes.
+// The rename of the folder commits. A crash before it leaves the old app as it was.
+// After it, the app serves with the containers of the old name until the agent or the
+// next command replaces them.
 func (s *Server) Rename(ctx context.Context, old, name string, skipDeploy bool, log event.Log) error {
 	if err := app.ValidName(name); err != nil {
 		return err
 	}
-	x, release, err := s.bothNames(ctx, old, name, log)
+	x, release, err := s.lockBoth(ctx, old, name, log)
 	if err != nil {
 		return err
 	}
@@ -33,9 +33,8 @@ func (s *Server) Rename(ctx context.Context, old, name string, skipDeploy bool, 
 	return x.Rename(ctx, name, skipDeploy, log)
 }
 
-// bothNames takes the locks of both names, in the same order for everybody, and
-// opens the app.
-func (s *Server) bothNames(ctx context.Context, old, name string, log event.Log) (*deploy.Session, func(), error) {
+// lockBoth takes the locks of both names, always in the same order, and opens the app.
+func (s *Server) lockBoth(ctx context.Context, old, name string, log event.Log) (*deploy.Session, func(), error) {
 	for {
 		if _, err := s.Env.Store.Load(old); err != nil {
 			return nil, nil, err

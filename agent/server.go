@@ -14,15 +14,16 @@ import (
 	"dokku/agent/store"
 )
 
-// Server is one DOKKU_ROOT: its apps and settings, and the engine and the
-// proxy behind them. It is safe for concurrent use.
+// Server is one DOKKU_ROOT with its apps, settings, engine and proxy. It is safe for
+// concurrent use. Operations lock the app; methods that only read do not.
 type Server struct {
 	Env *deploy.Env
 	// Binary is the program that hooks link to.
 	Binary string
 }
 
-// Open opens the DOKKU_ROOT at root. It touches neither Docker nor nginx.
+// Open opens the DOKKU_ROOT at root. It connects to neither Docker nor nginx: an
+// operation does, on first use.
 func Open(root string) (*Server, error) {
 	root, err := filepath.Abs(root)
 	if err != nil {
@@ -42,7 +43,8 @@ func Open(root string) (*Server, error) {
 	}, Binary: binary}, nil
 }
 
-// Log returns an event log that goes to the host's log and to the writers.
+// Log returns an event log that goes to the host's log and, unless term is nil, to the
+// terminal.
 func (s *Server) Log(term *event.Terminal) event.Log {
 	if term == nil {
 		return event.New(event.NewHost(s.Env.Store.LogFile()))
@@ -50,7 +52,8 @@ func (s *Server) Log(term *event.Terminal) event.Log {
 	return event.New(event.NewHost(s.Env.Store.LogFile()), term)
 }
 
-// View is an app as it is now, with the server's settings.
+// View returns an app as it is now, with the server's settings; *app.NoAppError when
+// there is none.
 func (s *Server) View(name string) (app.View, error) {
 	a, err := s.Env.Store.Load(name)
 	if err != nil {
@@ -69,7 +72,7 @@ func (s *Server) Host() (engine.Host, error) {
 	return s.Env.Engine(set)
 }
 
-// Load reads an app; *NoAppError when there is none.
+// Load reads an app; *app.NoAppError when there is none.
 func (s *Server) Load(app string) (*app.App, error) { return s.Env.Store.Load(app) }
 
 // Settings reads the server's settings.

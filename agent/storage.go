@@ -13,14 +13,13 @@ import (
 	"dokku/agent/event"
 )
 
-// storageLock is the name of the lock of the data root; it cannot be an app's
-// name.
+// storageLock is the lock of the data root. No app can have this name.
 const storageLock = "_storage"
 
-// EnsureDirectory makes a folder in the data root and gives it to a user and
-// the group of the same number; -1 leaves it to whoever has it. Its content is
-// left alone. Only the engine can give a folder away, since this program runs
-// as a plain user: see engine.Storage.
+// EnsureDirectory creates a folder in the data root, unless it exists, and makes a user
+// and the group of the same number its owner; uid -1 keeps the owner. It does not touch
+// the contents. The engine changes the owner, since this program runs as a plain user:
+// see engine.Storage.
 func (s *Server) EnsureDirectory(ctx context.Context, name string, uid int, log event.Log) error {
 	set, err := s.Env.Store.Settings()
 	if err != nil {
@@ -48,7 +47,7 @@ func (s *Server) EnsureDirectory(ctx context.Context, name string, uid int, log 
 			return fmt.Errorf("%w; or run as root: chown %d:%[2]d %s", err, uid, dir)
 		}
 	}
-	// Whose it is; an app may have closed a folder that it has had for long.
+	// The owner has to survive a power loss too. An app may have closed its folder to us.
 	err = s.Env.Store.Disk.Sync(dir)
 	if err == nil || errors.Is(err, fs.ErrPermission) {
 		err = s.Env.Store.Disk.Sync(root)
@@ -64,7 +63,7 @@ func (s *Server) makeFolder(dir string) error {
 	err := s.Env.Store.Disk.Mkdir(dir, 0o755)
 	switch {
 	case err == nil:
-		return os.Chmod(dir, 0o755) // whatever the umask
+		return os.Chmod(dir, 0o755) // regardless of the umask
 	case errors.Is(err, fs.ErrPermission):
 		return app.NoStorageRoot(filepath.Dir(dir), err)
 	case !errors.Is(err, fs.ErrExist):

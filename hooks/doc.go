@@ -1,62 +1,61 @@
-// Package hooks is what git and sshd call: the forced command of a key, the
-// wrapper around git receive-pack, pre-receive, and post-receive. It decides
-// nothing about deploys: pre-receive is the agent's Prepare, post-receive its
-// Reconcile, and the ref that git moves in between is the commit record.
+// Package hooks is the program's side towards git and sshd: the forced command of an ssh
+// key, the wrapper around git receive-pack, pre-receive and post-receive. It makes no
+// decision about a deploy: pre-receive calls the agent's Prepare, post-receive its
+// Reconcile, and the ref that git moves in between is the commit record. It is the top
+// layer below main: it may import the package agent and all layers below, and of
+// agent/command only the printing of errors (cli.Report).
 //
 // # Decisions
 //
-// A command line from ssh is split into words by a lexer of our own and is never
-// given to a shell, and nothing in it is expanded. What a shell would expand or
-// run is refused with the mend (quote it) instead of being taken literally: a
-// line that reads differently to its writer and to us is where attacks begin. The
-// environment is built from nothing; of the client's, only git's protocol version
-// and the terminal's name get through, and only in their known form. Hooks are
-// links to this binary, so that no shell stands between git and us either.
+// Our own lexer splits a command line from ssh into words. No shell sees the line, and
+// nothing in it is expanded. Syntax that a shell would expand or run is refused, with
+// the advice to quote it, instead of taken literally: attacks begin with a line that
+// its writer reads differently than the server. The environment is built from nothing;
+// a client can set only git's protocol version and the terminal's type, and only to
+// known forms. Hooks are links to this binary, so that no shell runs between git and
+// the agent either.
 //
-// The wrapper exists because git does not tell a hook that its client went away:
-// writes still succeed, the ref moves, and post-receive may never run. It polls
-// its own output for a hangup. It passes git's output on through a buffer without
-// ever waiting, because a suspended client would otherwise stop a hook that holds
-// the app's lock. Bytes of git's protocol cannot be dropped, so a client that is
-// 32 MiB behind is treated like one that is gone. Rejected: a pseudo terminal
-// between git and us, for git sends progress differently to one; letting the hook
-// watch the connection itself, for it does not have it.
+// The wrapper exists because git does not tell a hook that its client went away: writes
+// still succeed, the ref moves, and post-receive may never run. The wrapper polls its
+// own output for a hangup. It passes git's output on through a buffer and never blocks,
+// because a suspended client would otherwise stop a hook that holds the app's lock.
+// Bytes of git's protocol cannot be dropped, so a client that is 32 MiB behind counts
+// as gone. Rejected: a pseudo terminal between git and the wrapper, since git then sends
+// progress in another form; letting the hook watch the connection, since it has none.
 //
-// The wrapper and the hooks share one pipe, descriptor 3, that git passes on
-// without knowing. Through it the wrapper learns how far the hooks got and when
-// the last process of the push has ended, and a hook learns that the wrapper was
-// killed. So the wrapper need not guess from refs and exit codes (receive-pack
-// exits 0 for a push that pre-receive rejected), and reconciles only where no
-// hook has: a rejected push does not wait for the lock that the next push holds.
-// Rejected: marker files, which a crash leaves behind.
+// The wrapper and the hooks share one pipe, descriptor 3, which git passes on as an open
+// file. It tells the wrapper how far the hooks got and when the last process of the push
+// has ended, and it tells a hook that the wrapper was killed. So the wrapper need not
+// guess from refs and exit codes (receive-pack exits with 0 for a push that pre-receive
+// rejected), and it reconciles only if no hook has: a rejected push does not wait for
+// the lock that the next push holds. Rejected: marker files, which a crash leaves behind.
 //
-// # Who is killed, and what follows
+// # Killed processes
 //
-//   - The client, before pre-receive has accepted: TERM to git's process group,
-//     KILL after ten seconds. Pre-receive takes TERM as a cancel and cleans up.
-//   - The client, later: nothing is signalled. Git moves the ref, or has, and the
-//     push is finished with nobody watching. Post-receive has left the group and
-//     ignores signals in any case.
-//   - The wrapper: git gets TERM from the kernel (PR_SET_PDEATHSIG) and dies;
-//     pre-receive sees both ends and cancels, post-receive goes on.
-//   - git: pre-receive watches the git above it, which need not be its parent,
-//     and cancels, since no ref will move. Post-receive goes on.
-//   - A hook: git declines the push, or has moved the ref already; the wrapper
-//     sees that the hook did not finish and reconciles in its place.
+//   - The client, before pre-receive has accepted: git's process group gets TERM, and
+//     KILL after ten seconds. Pre-receive treats TERM as a cancel and cleans up.
+//   - The client, later: no process gets a signal. Git moves the ref, and the push is
+//     finished without a client. Post-receive has left the process group and ignores
+//     signals.
+//   - The wrapper: the kernel sends git TERM (PR_SET_PDEATHSIG). Pre-receive notices
+//     both ends and cancels; post-receive continues.
+//   - git: pre-receive watches the git process above it, which need not be its parent,
+//     and cancels, since no ref will move. Post-receive continues.
+//   - A hook: git declines the push, or has already moved the ref. The wrapper sees that
+//     the hook did not finish and reconciles in its place.
 //
-// Whatever is left in every one of these cases is settled by the ref: by the
-// wrapper, the agent, or whoever takes the app's lock next.
+// In each of these cases the ref settles the rest: the wrapper, the agent or the next
+// process that locks the app reads it.
 //
 // # First push
 //
-// The wrapper creates the app before git runs, as a provisional one, and takes it
-// away when nothing was accepted. Two first pushes at once are told apart by a
-// shared lock (hold), so that the rejected one does not take away what the other
-// is about to get accepted.
+// The wrapper creates the app before git runs, as a provisional app, and removes it when
+// git accepted nothing. A shared lock (hold) tells two first pushes apart, so that the
+// rejected one does not remove the app that git is about to accept for the other.
 //
 // # Foreign repositories
 //
-// foreign.sh is the pre-receive of a repository that another server owns. It is
-// a shell script on purpose: it has to work for a user who may not even see
-// DOKKU_ROOT, and it comes in through the front door like any client.
+// foreign.sh is the pre-receive hook of a repository that another server owns. It is a
+// shell script on purpose: it runs for users who may not even see DOKKU_ROOT, and it
+// connects over ssh like any client.
 package hooks

@@ -2,10 +2,7 @@ package hooks
 
 import (
 	"context"
-	"errors"
-	"io"
 	"os"
-	"strings"
 
 	"dokku/agent"
 	"dokku/agent/app"
@@ -13,10 +10,11 @@ import (
 	"dokku/agent/event"
 )
 
-// Env is what a process was started with. OS fills it; tests replace parts.
+// Env is the environment of a hook or of the forced command. OS returns the process's
+// own; tests replace parts of it.
 type Env struct {
-	// Root is DOKKU_ROOT. In a hook "" means the folder that holds the
-	// repository, so that a push to a path works without any variable.
+	// Root is DOKKU_ROOT. In a hook, "" means the parent folder of the repository, so
+	// that a push to a path works without any variable.
 	Root string
 	// Key is the name of the ssh key, for Shell.
 	Key string
@@ -26,12 +24,12 @@ type Env struct {
 
 	// Open opens a DOKKU_ROOT.
 	Open func(root string) (Server, error)
-	// Run runs a dokku command, given without the leading "dokku", and returns
-	// its exit code. The process's environment is clean by then.
+	// Run runs a dokku command, without the leading "dokku", and returns its exit code.
+	// Shell calls it after it has cleaned the process's environment.
 	Run func(ctx context.Context, args []string) int
 }
 
-// OS returns the environment of this process, with the deploy agent behind it.
+// OS returns the environment of this process; Open opens the deploy agent.
 func OS() Env {
 	return Env{
 		Root:  os.Getenv("DOKKU_ROOT"),
@@ -55,31 +53,12 @@ type Deployer interface {
 	Log(term *event.Terminal) event.Log
 }
 
-// Apps makes apps, and removes the ones that nothing was pushed to.
+// Apps reads and creates apps, and removes the app of a rejected first push.
 type Apps interface {
 	Load(app string) (*app.App, error)
 	Settings() (app.Settings, error)
 	Create(ctx context.Context, app string, provisional bool) error
-	// DropProvisional removes an app that a push has made and of which nothing
-	// was accepted. It leaves every other app alone.
+	// DropProvisional removes an app that a push created, if git accepted nothing of
+	// it. It leaves every other app alone.
 	DropProvisional(ctx context.Context, app string, log event.Log) (dropped bool, err error)
-}
-
-// complain prints an error as Dokku prints failures and returns the exit code
-// that it asks for. What a client has sent is part of it, so it is made
-// printable.
-func complain(w io.Writer, err error) int {
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		text, _ := event.Format(event.StyleWarning, line)
-		io.WriteString(w, text+"\n")
-	}
-	return exitCode(err)
-}
-
-func exitCode(err error) int {
-	var coded interface{ ExitCode() int }
-	if errors.As(err, &coded) {
-		return coded.ExitCode()
-	}
-	return 1
 }

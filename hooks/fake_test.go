@@ -82,7 +82,7 @@ func (s *fakeServer) Reconcile(ctx context.Context, app string, log event.Log) e
 	return s.ask(ctx, message{Method: "Reconcile", App: app})
 }
 
-// ask tells the test of a call and does what it answers, a line at a time.
+// ask reports a call to the test and follows its answers, a line at a time.
 func (s *fakeServer) ask(ctx context.Context, m message) error {
 	conn, err := net.Dial("unix", filepath.Join(s.Env.Store.Root, socketName))
 	if err != nil {
@@ -144,7 +144,7 @@ func (c *call) reply(line string) {
 	}
 }
 
-// says waits for what the fake agent does next.
+// says waits for the next action of the fake agent.
 func (c *call) says(want string) {
 	c.t.Helper()
 	c.conn.SetReadDeadline(time.Now().Add(deadline))

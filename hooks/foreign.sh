@@ -1,23 +1,22 @@
 #!/bin/sh
-# pre-receive of a repository that belongs to somebody else (Gitea, gitolite, a
-# plain folder): deploys what is pushed to it, and refuses the push if that fails.
+# pre-receive hook of a repository that another server owns (Gitea, gitolite, a plain
+# folder): it deploys each push, and refuses the push if the deploy fails.
 #
-# It runs as the repository's owner, and pushes the new revision of the branch
-# that deploys, out of git's quarantine, to the app's own repository: over ssh,
-# with a key of its own, as any other client does. What that push prints is shown,
-# and its verdict is taken over. Other branches, tags and deletions pass.
+# It runs as the repository's owner. It pushes the new revision of the deploy branch,
+# out of git's quarantine, to the app's repository: over ssh, with its own key, like any
+# client. It shows the output of that push and ends with its result. It accepts other
+# branches, tags and deletions.
 #
-# Whatever else may refuse the push goes first, since a deploy is not taken back:
-# the pre-receive that was here before, now pre-receive.local (it goes on to run
-# its own pre-receive.d, if it does), and the update hook, which git itself runs
-# once more afterwards.
+# Other checks of the push run first, since a deploy cannot be undone: the former
+# pre-receive hook, now pre-receive.local (with its pre-receive.d, if it has one), and
+# the update hook, which git itself runs once more afterwards.
 #
-# install.sh puts this file here and the settings into the repository's
+# install.sh installs this file and writes these settings to the repository's
 # configuration:
 #   dokku.url     ssh://dokku@localhost:22/APP
 #   dokku.key     the private key; beside it lies <key>.known_hosts with the
 #                 server's host key
-#   dokku.branch  the branch that deploys; without it main, else master
+#   dokku.branch  the deploy branch; default: main, else master
 set -u
 
 hooks=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd) || exit 1
@@ -72,14 +71,14 @@ if [ "$(git config --type=bool receive.denyNonFastForwards)" = true ] && [ "${ol
 		refuse "$branch was rewritten, which this repository denies (receive.denyNonFastForwards)."
 fi
 
-# -F: whatever the owner's own configuration says about this host.
+# -F: ignore the owner's own ssh configuration.
 GIT_SSH_COMMAND="ssh -F /dev/null -i $(quote "$key") -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=20 \
 -o ServerAliveInterval=30 -o StrictHostKeyChecking=yes -o UserKnownHostsFile=$(quote "\"$key.known_hosts\"") -o LogLevel=ERROR"
 export GIT_SSH_COMMAND
 
-# The quarantine stays in the environment: the new objects are there, and git
-# moves no ref of this repository for it. The first "remote: " is taken off, since
-# the git above this hook puts one in front.
+# The environment still names the quarantine, which has the new objects; git moves no ref
+# of this repository. The first "remote: " is removed, since the git that runs this hook
+# adds one.
 status=$(
 	exec 3>&1
 	{

@@ -28,7 +28,7 @@ func newForeign(l *lab) string {
 }
 
 func (l *lab) pushForeign(dir string, args ...string) *client {
-	// The hook has to find its way with what the repository's configuration says.
+	// The hook has only the repository's configuration.
 	return l.start(exec.Command("git", append([]string{"push", dir}, args...)...), "GIT_SSH_COMMAND=false")
 }
 
@@ -94,7 +94,7 @@ func TestForeignRepositoryPassesWhatDoesNotDeploy(t *testing.T) {
 	}
 }
 
-// What else may refuse a push is asked before the deploy.
+// Other checks of a push run before the deploy.
 func TestForeignRepositoryOthersRefuseFirst(t *testing.T) {
 	l := newLab(t)
 	dir := newForeign(l)

@@ -13,31 +13,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// grace is how long the processes of a cancelled push have to clean up. After
-// it they are killed, and the next one to lock the app cleans up for them.
+// grace is how long the processes of a cancelled push have to clean up. After that they
+// are killed, and the next process that locks the app cleans up.
 var grace = 10 * time.Second
 
-// gitPush is a running git receive-pack with everything below it.
+// gitPush is a running git receive-pack and its child processes.
 type gitPush struct {
 	cmd    *exec.Cmd
 	marks  *marks
 	exited chan struct{} // git itself has ended; it is not reaped yet
 }
 
-// startGit runs git receive-pack on the repository, in a process group of its
-// own and bound to the life of the calling thread.
+// startGit starts git receive-pack on the repository, in its own process group. The
+// kernel terminates it when the calling thread ends.
 func startGit(dir string, stdin *os.File, out, errs io.Writer) (*gitPush, error) {
 	read, write, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("cannot run git receive-pack: %w", err)
 	}
-	defer write.Close() // git has its own by then
+	defer write.Close() // git has its own copy
 	cmd := exec.Command("git", "receive-pack", dir)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, out, errs
 	cmd.ExtraFiles = []*os.File{write} // becomes pushFD
 	cmd.Env = append(os.Environ(), pushFDEnv+"="+strconv.Itoa(pushFD))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-	// A process that holds git's output open after git has ended is none of ours.
+	// Do not wait for foreign processes that keep git's output open.
 	cmd.WaitDelay = time.Second
 	if err := cmd.Start(); err != nil {
 		read.Close()
@@ -48,7 +48,7 @@ func startGit(dir string, stdin *os.File, out, errs io.Writer) (*gitPush, error)
 	return g, nil
 }
 
-// watch waits for git's end without reaping it: until it is, no other process
+// watch waits for git's end without reaping it: until git is reaped, no other process
 // group can get its number.
 func (g *gitPush) watch() {
 	defer close(g.exited)
@@ -60,8 +60,8 @@ func (g *gitPush) watch() {
 	}
 }
 
-// terminate cancels the push: TERM for git and its hooks, KILL for those that
-// are there after the grace. Post-receive has left the group by then.
+// terminate cancels the push: TERM for git and its hooks, KILL for those that are left
+// after the grace period. Post-receive is in a group of its own.
 func (g *gitPush) terminate() {
 	g.signal(unix.SIGTERM)
 	select {
@@ -71,8 +71,8 @@ func (g *gitPush) terminate() {
 	g.signal(unix.SIGKILL)
 }
 
-// wait returns git's exit code once no hook is left either. A hook whose git was
-// killed notices and cleans up.
+// wait waits for git and its hooks and returns git's exit code. A hook whose git was
+// killed notices it and cleans up.
 func (g *gitPush) wait() int {
 	<-g.exited
 	select {

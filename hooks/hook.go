@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dokku/agent/app"
+	"dokku/agent/command/cli"
 	"dokku/agent/deploy"
 	"dokku/agent/event"
 	"dokku/agent/failpoint"
@@ -22,7 +23,7 @@ import (
 	"dokku/build/source"
 )
 
-// A hook is this process when git runs it in an app's repository.
+// A hook is this process when git runs it as a hook of an app's repository.
 type hook struct {
 	srv    Server
 	app    string
@@ -32,10 +33,10 @@ type hook struct {
 	log    event.Log
 }
 
-// PreReceive is git's pre-receive: its exit code 0 lets git move the refs. A
-// signal, the end of git or the end of the wrapper cancels what it does.
+// PreReceive is git's pre-receive. With exit code 0, git moves the refs. A signal, the
+// end of git or the end of the wrapper cancels the push.
 func PreReceive(ctx context.Context, env Env) int {
-	// First of all: from here on a signal ends in a clean-up.
+	// Before anything else, so that a signal leads to a clean-up.
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	cancelOnSignal(ctx, cancel)
@@ -44,7 +45,7 @@ func PreReceive(ctx context.Context, env Env) int {
 	h, err := openHook(env, m)
 	if err != nil {
 		m.set(markRejected)
-		return complain(env.Stderr, err)
+		return cli.Report(ctx, env.Stderr, err)
 	}
 	defer h.term.Close()
 	if err := h.prepare(ctx, cancel, env); err != nil {
@@ -55,7 +56,7 @@ func PreReceive(ctx context.Context, env Env) int {
 		m.set(markRejected)
 		return 1
 	}
-	// The last moment at which a lost client cancels the push.
+	// From here on a lost client no longer cancels the push.
 	m.set(markAccepted)
 	_ = failpoint.Reach(failpoint.HookExits) // nothing can fail any more
 	return 0
@@ -89,8 +90,8 @@ func (h *hook) prepare(ctx context.Context, cancel context.CancelCauseFunc, env 
 	return h.srv.Prepare(ctx, deploy.Push{App: h.app, Refs: refs, Objects: objects}, h.log)
 }
 
-// cancelOnSignal cancels at the first signal. Further ones are ignored: a
-// clean-up is under way.
+// cancelOnSignal cancels at the first signal and ignores later ones, which would
+// interrupt the clean-up.
 func cancelOnSignal(ctx context.Context, cancel context.CancelCauseFunc) {
 	surviveBrokenPipes()
 	signals := make(chan os.Signal, 8)
@@ -104,25 +105,24 @@ func cancelOnSignal(ctx context.Context, cancel context.CancelCauseFunc) {
 	}()
 }
 
-// surviveBrokenPipes keeps a write to a reader that is gone from killing this
-// process on the spot; the write fails instead. SIGPIPE decides nothing, since
-// any connection of the process may cause it. It is handled and not ignored:
-// programs that this one starts would inherit that.
+// surviveBrokenPipes makes a write to a closed pipe fail instead of killing this
+// process. SIGPIPE does not cancel a push, since any connection may cause it. It is
+// handled, not ignored: child processes would inherit an ignored signal.
 func surviveBrokenPipes() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
-// PostReceive is git's post-receive. The ref has moved: that is carried out
-// whatever happens to the client, to git or to the terminal, so it ignores their
-// signals and leaves their process group. Git ignores its exit code; the wrapper
-// hears of a failure through the marker.
+// PostReceive is git's post-receive. The ref has moved, so it finishes the deploy
+// whatever happens to the client, git or the terminal: it ignores their signals and
+// leaves their process group. Git ignores its exit code; the wrapper learns of a
+// failure from the marker.
 func PostReceive(ctx context.Context, env Env) int {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	surviveBrokenPipes()
-	unix.Setsid() // fails only where this process leads a group already
+	unix.Setsid() // fails only if this process already leads a group
 	m := openMarker(env)
 	h, err := openHook(env, m)
 	if err != nil {
 		m.set(markFailed)
-		return complain(env.Stderr, err)
+		return cli.Report(ctx, env.Stderr, err)
 	}
 	defer h.term.Close()
 	io.Copy(io.Discard, env.Stdin)
@@ -133,14 +133,14 @@ func PostReceive(ctx context.Context, env Env) int {
 	if err != nil {
 		h.log.Warn("%s", err)
 		m.set(markFailed)
-		return exitCode(err)
+		return cli.ExitCode(err)
 	}
 	m.set(markSettled)
 	_ = failpoint.Reach(failpoint.HookExits)
 	return 0
 }
 
-// openHook finds out which app's repository git works in.
+// openHook opens the app whose repository git works in.
 func openHook(env Env, m *marker) (*hook, error) {
 	dir := env.Getenv("GIT_DIR")
 	if dir == "" {
@@ -158,7 +158,7 @@ func openHook(env Env, m *marker) (*hook, error) {
 		root = filepath.Dir(dir)
 	}
 	if real, err := filepath.EvalSymlinks(root); err != nil || real != filepath.Dir(dir) {
-		return nil, fmt.Errorf("cannot deploy from %s: apps lie in DOKKU_ROOT, which is %s: unset DOKKU_ROOT or push to the app there", dir, root)
+		return nil, fmt.Errorf("cannot deploy from %s: the apps are in DOKKU_ROOT, which is %s: unset DOKKU_ROOT or push to an app there", dir, root)
 	}
 	name := filepath.Base(dir)
 	if err := app.ValidName(name); err != nil {
@@ -175,7 +175,7 @@ func openHook(env Env, m *marker) (*hook, error) {
 // objectID is a SHA-1 or SHA-256 in hexadecimal.
 var objectID = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
-// readRefs reads what git gives to pre-receive: "<old> <new> <ref>" a line.
+// readRefs reads the input of pre-receive: lines of "<old> <new> <ref>".
 func readRefs(in io.Reader) ([]deploy.Ref, error) {
 	var refs []deploy.Ref
 	lines := bufio.NewScanner(in)
@@ -183,12 +183,12 @@ func readRefs(in io.Reader) ([]deploy.Ref, error) {
 	for lines.Scan() {
 		f := strings.SplitN(lines.Text(), " ", 3)
 		if len(f) != 3 || !objectID.MatchString(f[0]) || !objectID.MatchString(f[1]) || !strings.HasPrefix(f[2], "refs/") {
-			return nil, fmt.Errorf("cannot read %q: git gives a hook lines of old id, new id and ref", lines.Text())
+			return nil, fmt.Errorf("cannot read %q: pre-receive expects lines of old id, new id and ref", lines.Text())
 		}
 		refs = append(refs, deploy.Ref{Old: f[0], New: f[1], Name: f[2]})
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("cannot read which refs are pushed: %w", err)
+		return nil, fmt.Errorf("cannot read the pushed refs: %w", err)
 	}
 	return refs, nil
 }

@@ -80,7 +80,7 @@ func TestHookThatDoesNotCancelIsKilled(t *testing.T) {
 	hook, _, wrapper := family(p)
 	c.signal(unix.SIGKILL)
 	ended(t, "the hook", hook)
-	l.next("Reconcile").reply("ok") // what the hook left is settled
+	l.next("Reconcile").reply("ok") // settles the killed hook's push
 	ended(t, "the wrapper", wrapper)
 	l.wantGone("hello")
 }

@@ -33,7 +33,7 @@ type lab struct {
 	ssh  []string
 	// known is the file by which a client knows the server.
 	known string
-	// calls are what hooks and wrappers ask of the deploy agent.
+	// calls are the requests of hooks and wrappers to the deploy agent.
 	calls chan *call
 	work  string // the client's repository
 }
@@ -115,7 +115,7 @@ func (l *lab) environ(extra ...string) []string {
 	return append(env, extra...)
 }
 
-// git runs git in the client's repository and returns what it prints.
+// git runs git in the client's repository and returns its output.
 func (l *lab) git(args ...string) string {
 	l.t.Helper()
 	return l.gitIn(l.work, args...)
@@ -188,7 +188,7 @@ func (l *lab) start(cmd *exec.Cmd, env ...string) *client {
 // signal reaches git and the ssh that it has started.
 func (c *client) signal(s unix.Signal) { unix.Kill(-c.cmd.Process.Pid, s) }
 
-// wait returns what the client printed, and its exit code.
+// wait returns the client's output and exit code.
 func (c *client) wait() (string, int) {
 	c.t.Helper()
 	select {
@@ -199,7 +199,7 @@ func (c *client) wait() (string, int) {
 	return c.out.String(), c.cmd.ProcessState.ExitCode()
 }
 
-// succeed waits for the client's end and returns what it printed.
+// succeed waits for the client's end and returns its output.
 func (c *client) succeed() string {
 	c.t.Helper()
 	out, code := c.wait()

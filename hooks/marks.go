@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The wrapper around git receive-pack and the hooks below it share a pipe that
-// git passes on unknowingly. A hook writes on it how far it got; that it has no
-// writer left tells the wrapper that every process of the push has ended, and
-// that it has no reader left tells a hook that the wrapper was killed.
+// The wrapper around git receive-pack and the hooks share a pipe, which git passes on
+// as an open descriptor. Hooks write their progress to it. When it has no writer left,
+// the wrapper knows that every process of the push has ended; when it has no reader
+// left, a hook knows that the wrapper was killed.
 const (
 	pushFD    = 3
 	pushFDEnv = "DOKKU_PUSH_FD"
@@ -24,19 +24,19 @@ const (
 type mark byte
 
 const (
-	markNone     mark = 0   // no hook was run
+	markNone     mark = 0   // git ran no hook
 	markBegun    mark = 'b' // pre-receive has begun
 	markRejected mark = 'r' // pre-receive has cleaned up, the ref will not move
-	markAccepted mark = 'a' // pre-receive ends with 0: git goes on to move the ref
-	markSettled  mark = 's' // post-receive has done its work
-	markFailed   mark = 'f' // post-receive has not, and has said why
+	markAccepted mark = 'a' // pre-receive exits with 0, and git moves the ref
+	markSettled  mark = 's' // post-receive has finished the deploy
+	markFailed   mark = 'f' // post-receive has failed and printed why
 )
 
 // marks is the wrapper's end of the pipe.
 type marks struct {
 	mu    sync.Mutex
 	last  mark
-	ended chan struct{} // closed when no process of the push is left
+	ended chan struct{} // closed when all processes of the push have ended
 }
 
 func readMarks(r io.Reader) *marks {
@@ -64,11 +64,10 @@ func (m *marks) reached() mark {
 	return m.last
 }
 
-// A marker is a hook's end of the pipe; nil where no wrapper stands above, as
-// in a push to a path.
+// A marker is a hook's end of the pipe; nil without a wrapper, as in a push to a path.
 type marker struct{ f *os.File }
 
-// openMarker takes over the pipe, so that nothing that the hook starts holds it.
+// openMarker takes over the pipe, so that child processes of the hook do not get it.
 func openMarker(env Env) *marker {
 	if env.Getenv(pushFDEnv) == "" {
 		return nil
@@ -88,8 +87,8 @@ func (m *marker) set(k mark) {
 	}
 }
 
-// wrapperGone returns a channel that is closed when the wrapper has ended, or
-// ctx is done. Without a wrapper it is nil.
+// wrapperGone returns a channel that is closed when the wrapper has ended or ctx is
+// done; nil without a wrapper.
 func (m *marker) wrapperGone(ctx context.Context) <-chan struct{} {
 	if m == nil {
 		return nil
@@ -97,9 +96,8 @@ func (m *marker) wrapperGone(ctx context.Context) <-chan struct{} {
 	return hangup(ctx, m.f)
 }
 
-// hangup returns a channel that is closed when nobody is left to read what is
-// written to f, or when ctx is done. It reads and writes nothing. A file that
-// cannot hang up never does.
+// hangup returns a channel that is closed when f has no reader left or ctx is done. It
+// reads and writes nothing. A file that cannot hang up only follows ctx.
 func hangup(ctx context.Context, f *os.File) <-chan struct{} {
 	gone := make(chan struct{})
 	fd := int32(f.Fd())

@@ -130,7 +130,7 @@ func TestDryRunLeavesNoApp(t *testing.T) {
 	l.quiet()
 }
 
-// What git's clients and CI services do besides pushing main once.
+// Other operations of git's clients and CI services than a single push of main.
 func TestKindsOfPushes(t *testing.T) {
 	l := newLab(t)
 	first := l.git("rev-parse", "main")
@@ -215,7 +215,7 @@ func TestCloneOfWhatWasPushed(t *testing.T) {
 	}
 }
 
-// What was accepted and cannot be made live makes git push fail, visibly.
+// If an accepted push cannot be made live, git push fails visibly.
 func TestFailedReconcileFailsThePush(t *testing.T) {
 	l := newLab(t)
 	c := l.push("hello", "main")

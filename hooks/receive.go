@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"dokku/agent/app"
+	"dokku/agent/command/cli"
 	"dokku/agent/event"
 	"dokku/agent/failpoint"
 )
@@ -22,30 +23,29 @@ type wrapper struct {
 	srv    Server
 	app    string
 	out    *relay // git's side of the protocol
-	errs   *relay // what a person reads
+	errs   *relay // messages for people
 	log    event.Log
 	term   *event.Terminal
-	gone   chan struct{} // closed when the client is lost
+	gone   chan struct{} // closed when the client is gone
 	goOnce sync.Once
 }
 
 // receivePack serves a push to the app and returns the exit code.
 //
-// The client may go away, stall or be killed at any moment, and so may this
-// process. Up to the moment when pre-receive has accepted, a lost client cancels
-// the push. From then on the push is finished without the client: git will move
-// the ref, or has, and the ref decides what serves.
+// The client may go away, stall or be killed at any moment, and so may this process.
+// Until pre-receive has accepted, a lost client cancels the push. After that the push
+// is finished without the client: the ref moves, and it decides which release serves.
 func receivePack(ctx context.Context, env Env, app string) int {
 	srv, err := env.Open(env.Root)
 	if err != nil {
-		return complain(env.Stderr, err)
+		return cli.Report(ctx, env.Stderr, err)
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	w := newWrapper(ctx, env, srv, app)
 	code, err := w.serve(ctx)
 	if err != nil {
-		code = exitCode(err)
+		code = cli.ExitCode(err)
 		w.log.Warn("%s", err)
 	}
 	w.close()
@@ -75,16 +75,15 @@ func newWrapper(ctx context.Context, env Env, srv Server, app string) *wrapper {
 
 func (w *wrapper) lose() { w.goOnce.Do(func() { close(w.gone) }) }
 
-// close waits until a client that is still there has read everything. Nothing
-// is held by now that anybody could wait for.
+// close waits until a connected client has read everything. No lock is held by now.
 func (w *wrapper) close() {
 	w.term.Close()
 	w.out.flush(w.gone)
 	w.errs.flush(w.gone)
 }
 
-// serve is a push from the wrapper's side: make the app if need be, let git do
-// its work, see to it that what git has decided is carried out.
+// serve creates the app on its first push, runs git and makes sure that git's decision
+// is carried out.
 func (w *wrapper) serve(ctx context.Context) (int, error) {
 	h, err := takeHold(ctx, w.env.Root, w.app)
 	if err != nil {
@@ -123,23 +122,22 @@ func (w *wrapper) ensureApp(ctx context.Context) error {
 	}
 	err = w.srv.Create(ctx, w.app, true)
 	if _, other := w.srv.Load(w.app); other == nil {
-		return nil // by this push, or by another one at the same time
+		return nil // another push may have created it at the same time
 	}
 	return err
 }
 
-// noAutoCreateError has Dokku's own words, which scripts look for.
+// noAutoCreateError has Dokku's text, which scripts search for.
 type noAutoCreateError struct{ app string }
 
 func (e *noAutoCreateError) Error() string {
 	return "App auto-creation disabled.\nCreate it first: apps:create " + e.app
 }
 
-// runGit runs git receive-pack to its end and returns its exit code and how far
-// the hooks got.
+// runGit runs git receive-pack and returns its exit code and the last mark of the hooks.
 func (w *wrapper) runGit() (code int, reached mark, err error) {
-	// The kernel tells git of this process's end when the thread ends that has
-	// started it (PR_SET_PDEATHSIG), so that thread has to stay.
+	// PR_SET_PDEATHSIG takes effect when the thread ends that started git, not the
+	// process, so that thread has to stay.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	g, err := startGit(filepath.Join(w.env.Root, w.app), w.env.Stdin, w.out, w.errs)
@@ -149,8 +147,8 @@ func (w *wrapper) runGit() (code int, reached mark, err error) {
 	select {
 	case <-g.exited:
 	case <-w.gone:
-		// Pre-receive has accepted: git is moving the ref, or has. Signalling it
-		// now could only leave a lock file behind.
+		// After pre-receive has accepted, git moves the ref: a signal could only leave a
+		// lock file behind.
 		if k := g.marks.reached(); k == markNone || k == markBegun {
 			g.terminate()
 		}
@@ -160,7 +158,7 @@ func (w *wrapper) runGit() (code int, reached mark, err error) {
 	return code, g.marks.reached(), nil
 }
 
-// conclude carries out what git has decided, unless the hooks have.
+// conclude carries out git's decision, unless the hooks have done so.
 func (w *wrapper) conclude(ctx context.Context, code int, reached mark) (int, error) {
 	switch reached {
 	case markRejected, markSettled:
@@ -173,15 +171,15 @@ func (w *wrapper) conclude(ctx context.Context, code int, reached mark) (int, er
 		}
 		return code, nil
 	}
-	// A hook was killed, or git refused what pre-receive had accepted, or moved
-	// the ref and was killed before post-receive.
+	// A hook was killed, git refused an accepted push, or git was killed between moving
+	// the ref and post-receive.
 	if err := w.srv.Reconcile(context.WithoutCancel(ctx), w.app, w.log); err != nil {
-		return 1, fmt.Errorf("cannot bring %s to what was pushed: %w\nThe agent keeps trying; ps:report %[1]s tells how far it is", w.app, err)
+		return 1, fmt.Errorf("cannot deploy the accepted push to %s: %w\nThe agent will retry; to see its progress: ps:report %[1]s", w.app, err)
 	}
 	return code, nil
 }
 
-// upToDate says what a push of nothing new leads to: git runs no hook for it.
+// upToDate explains a push without changes, for which git runs no hook.
 func (w *wrapper) upToDate() {
 	a, err := w.srv.Load(w.app)
 	switch {
@@ -201,9 +199,9 @@ func describe(r *app.Release) string {
 	return fmt.Sprintf("v%d (%s)", r.Number, r.Revision[:min(7, len(r.Revision))])
 }
 
-// dropProvisional takes away the app that this push has made if nothing was
-// accepted. A crash before leaves an app without a ref, which the next push to
-// it uses or takes away, and so does the agent.
+// dropProvisional removes the app that this push created if git accepted nothing. A
+// crash before that leaves an app without a ref, which the next push uses or the agent
+// removes.
 func (w *wrapper) dropProvisional(ctx context.Context, h *hold) error {
 	a, err := w.srv.Load(w.app)
 	if err != nil || !a.State.Provisional || !h.alone() {

@@ -5,17 +5,17 @@ import (
 	"sync"
 )
 
-// backlog is how much of git's output waits for a client that does not read.
-// A hook sends at most event.Limit; the rest is git's list of refs and report.
+// backlog is how many bytes of git's output are kept for a client that does not read.
+// A hook sends at most event.Limit; the rest is git's list of refs and its report.
 const backlog = 32 << 20
 
-// A relay passes bytes on through a buffer. A write to it never waits: a client
-// that stalls (Ctrl-Z) must not stop git, or a hook that holds the app's lock.
-// Bytes of git's protocol cannot be left out, so a client that is behind by more
-// than the backlog is given up as if it had gone away.
+// A relay passes bytes on through a buffer. Writing to it never blocks: a stalled client
+// (Ctrl-Z) must not stop git or a hook that holds the app's lock. Bytes of git's
+// protocol cannot be dropped, so a client that falls behind by more than the backlog
+// counts as gone.
 type relay struct {
 	to   io.Writer
-	lost func() // called once, when the client cannot be reached any more
+	lost func() // called once, when the client can no longer be reached
 
 	mu      sync.Mutex
 	changed *sync.Cond
@@ -33,8 +33,8 @@ func newRelay(to io.Writer, lost func()) *relay {
 	return r
 }
 
-// Write queues p, or drops it once the client is lost. It never fails: git is
-// not told, since what git has begun ends the same with a client or without.
+// Write queues p, or drops it once the client is lost. It never fails: the push ends
+// the same with or without a client, so git need not know.
 func (r *relay) Write(p []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

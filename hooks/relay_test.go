@@ -12,7 +12,7 @@ import (
 	"dokku/agent/deploy"
 )
 
-// closer returns a channel and what closes it.
+// closer returns a channel and the function that closes it.
 func closer() (func(), <-chan struct{}) {
 	c := make(chan struct{})
 	return func() { close(c) }, c

@@ -8,15 +8,15 @@ import (
 	"dokku/agent/app"
 )
 
-// A request is what a client asks for over ssh: one of git's services for an
-// app, or a dokku command.
+// A request is the command of an ssh client: one of git's services for an app, or a
+// dokku command.
 type request struct {
 	service string // "receive-pack", "upload-pack", "upload-archive", or ""
 	app     string
-	args    []string // of a dokku command; none: help
+	args    []string // of a dokku command; none means help
 }
 
-// services are the commands that a git client runs on a server.
+// services are the commands that a git client may run on a server.
 var services = map[string]bool{"receive-pack": true, "upload-pack": true, "upload-archive": true}
 
 // parseRequest reads SSH_ORIGINAL_COMMAND.
@@ -40,17 +40,17 @@ func parseRequest(line, root string) (request, error) {
 		return request{args: words}, nil
 	}
 	if !services[name] {
-		return request{}, fmt.Errorf("cannot run git %q here: git may receive-pack, upload-pack and upload-archive", name)
+		return request{}, fmt.Errorf("cannot run git %q here: only receive-pack, upload-pack and upload-archive are allowed", name)
 	}
 	if len(args) != 1 {
-		return request{}, fmt.Errorf("cannot run git %s with %d arguments: it takes the name of one app", name, len(args))
+		return request{}, fmt.Errorf("cannot run git %s with %d arguments: give the name of one app", name, len(args))
 	}
 	app, err := AppName(args[0], root)
 	return request{service: name, app: app}, err
 }
 
-// AppName returns the app that a git client means: host:app, ssh://host/app,
-// app.git, ~/app and the repository's path below root are one app.
+// AppName returns the app that a git client's path names. It accepts app, /app, ~/app,
+// app.git and the repository's path below root.
 func AppName(arg, root string) (string, error) {
 	name := strings.TrimRight(arg, "/")
 	if strings.HasPrefix(name, "/") {

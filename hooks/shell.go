@@ -11,38 +11,40 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dokku/agent/command/cli"
 	"dokku/agent/failpoint"
 	"dokku/agent/keys"
 	"dokku/agent/proc"
 )
 
-// Shell is what sshd runs for a key, whatever the client asked for: it serves
-// one of git's services or runs a dokku command, and returns the exit code. It
-// replaces the environment of this process (see cleanEnvironment).
+// Shell is the forced command of a key. It runs the git service or dokku command that
+// the client asked for and returns the exit code. It replaces the environment of this
+// process (see cleanEnvironment).
 func Shell(ctx context.Context, env Env) int {
 	line := env.Getenv("SSH_ORIGINAL_COMMAND")
 	if err := cleanEnvironment(env); err != nil {
-		return complain(env.Stderr, err)
+		return cli.Report(ctx, env.Stderr, err)
 	}
 	req, err := parseRequest(line, env.Root)
 	if err == nil {
 		err = failpoint.Reach(failpoint.CommandParsed)
 	}
 	if err != nil {
-		return complain(env.Stderr, err)
+		return cli.Report(ctx, env.Stderr, err)
 	}
 	switch {
 	case req.service == "receive-pack":
 		return receivePack(ctx, env, req.app)
 	case req.service != "":
-		return complain(env.Stderr, serve(env, req))
+		return cli.Report(ctx, env.Stderr, serve(env, req))
 	case len(req.args) == 0:
 		return env.Run(ctx, []string{"help"})
 	}
 	return env.Run(ctx, req.args)
 }
 
-// serve becomes git upload-pack or upload-archive. It returns only on failure.
+// serve replaces this process by git upload-pack or upload-archive. It returns only on
+// failure.
 func serve(env Env, req request) error {
 	srv, err := env.Open(env.Root)
 	if err != nil {
@@ -60,18 +62,18 @@ func serve(env Env, req request) error {
 	return fmt.Errorf("cannot run %s %s: %w", git, req.service, err)
 }
 
-// gitProtocol and proc.TerminalType are all that a client may choose of its
-// environment: git's wire protocol, and the terminal that enter and run write to.
+// A client may set two variables of its environment: git's wire protocol (gitProtocol)
+// and the type of the terminal that enter and run write to (proc.TerminalType).
 var gitProtocol = regexp.MustCompile(`^version=[0-2]$`)
 
-// cleanEnvironment replaces this process's environment by one built from
-// nothing, for itself and for all it starts: neither the client (sshd's
-// AcceptEnv) nor a file of the host's gets a word in. Git is told who pushes:
-// its log of refs names the key, and it need not ask the DNS for the host's name.
+// cleanEnvironment builds the environment of this process and its children from
+// nothing, so that neither the client (sshd's AcceptEnv) nor a file on the host can
+// change it. The name of the key goes to git as the committer: its reflog shows it,
+// and git needs no DNS query for the host's name.
 func cleanEnvironment(env Env) error {
 	root, err := filepath.Abs(env.Root)
 	if err != nil || env.Root == "" {
-		return fmt.Errorf("cannot tell which server this is: DOKKU_ROOT is not set: add the key again with ssh-keys:add")
+		return fmt.Errorf("cannot find the apps: DOKKU_ROOT is not set: add the key again with ssh-keys:add")
 	}
 	if !keys.ValidName(env.Key) {
 		return fmt.Errorf("cannot use %q as the name of a key: add the key again with ssh-keys:add", env.Key)

@@ -6,10 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// splitWords splits a command line into words as a POSIX shell does, as far as
-// plain words, quotes and backslashes go. Nothing is ever expanded: what a shell
-// would expand or run is an error, so that no line means one thing to the person
-// who wrote it and another to us.
+// splitWords splits a command line into words as a POSIX shell does, for plain words,
+// quotes and backslashes. It expands nothing: syntax that a shell would expand or run
+// is an error, so that a line never means something other than its writer intended.
 func splitWords(line string) ([]string, error) {
 	if !utf8.ValidString(line) {
 		return nil, fmt.Errorf("cannot read the command: it is not valid UTF-8")
@@ -48,9 +47,9 @@ func (l *lexer) word() (string, error) {
 		case r == '\\':
 			err = l.escaped(&b)
 		case strings.ContainsRune("|&;<>()$`\n", r) || r == '#' && first:
-			return "", fmt.Errorf("%q is for a shell, and there is none: put the word into 'single quotes'", r)
+			return "", fmt.Errorf("%q has a meaning only in a shell: put the word in 'single quotes'", r)
 		case control(r):
-			return "", fmt.Errorf("it holds the control character %q", r)
+			return "", fmt.Errorf("it contains the control character %q", r)
 		default:
 			b.WriteRune(r)
 			l.rest = l.rest[n:]
@@ -62,11 +61,11 @@ func (l *lexer) word() (string, error) {
 	return b.String(), nil
 }
 
-// single reads '...', in which every character stands for itself.
+// single reads '...', in which every character is literal.
 func (l *lexer) single(b *strings.Builder) error {
 	text, rest, ok := strings.Cut(l.rest[1:], "'")
 	if !ok {
-		return fmt.Errorf("a ' is missing at its end")
+		return fmt.Errorf("the closing ' is missing")
 	}
 	l.rest = rest
 	return quoted(b, text)
@@ -74,11 +73,11 @@ func (l *lexer) single(b *strings.Builder) error {
 
 // double reads "...", in which a shell would expand $ and `.
 func (l *lexer) double(b *strings.Builder) error {
-	plain := false // behind a backslash
+	plain := false // after a backslash
 	for i, r := range l.rest[1:] {
 		switch {
 		case control(r) || plain && r == '\n':
-			return fmt.Errorf("it holds the control character %q", r)
+			return fmt.Errorf("it contains the control character %q", r)
 		case plain:
 			if !strings.ContainsRune("$`\"\\", r) {
 				b.WriteByte('\\')
@@ -91,29 +90,29 @@ func (l *lexer) double(b *strings.Builder) error {
 			l.rest = l.rest[1+i+1:]
 			return nil
 		case r == '$' || r == '`':
-			return fmt.Errorf("%q is for a shell, and there is none: put the word into 'single quotes'", r)
+			return fmt.Errorf("%q has a meaning only in a shell: put the word in 'single quotes'", r)
 		default:
 			b.WriteRune(r)
 		}
 	}
-	return fmt.Errorf("a \" is missing at its end")
+	return fmt.Errorf("the closing \" is missing")
 }
 
-// escaped reads a backslash and the character that it makes plain.
+// escaped reads a backslash and the literal character after it.
 func (l *lexer) escaped(b *strings.Builder) error {
 	r, n := utf8.DecodeRuneInString(l.rest[1:])
 	if n == 0 || r == '\n' {
-		return fmt.Errorf("nothing follows its last backslash")
+		return fmt.Errorf("it ends with a backslash")
 	}
 	l.rest = l.rest[1+n:]
 	return quoted(b, string(r))
 }
 
-// quoted passes on what was quoted. Line ends may be part of a value.
+// quoted writes quoted text, which may contain line ends.
 func quoted(b *strings.Builder, text string) error {
 	for _, r := range text {
 		if control(r) {
-			return fmt.Errorf("it holds the control character %q", r)
+			return fmt.Errorf("it contains the control character %q", r)
 		}
 	}
 	b.WriteString(text)

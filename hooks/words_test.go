@@ -140,7 +140,7 @@ func TestShellRunsCommands(t *testing.T) {
 		{"ps:scale $(touch " + l.root + "/hacked)", " !     cannot read the command: '$' is for a shell", 1},
 		{"git-receive-pack 'x'; touch " + l.root + "/hacked", " !     cannot read the command", 1},
 		{"git-upload-pack '--upload-pack=touch " + l.root + "/hacked' ", " !     App name", 1},
-		{"ps:report \x1b]0;owned\x07", " !     cannot read the command: it holds the control character", 1},
+		{"ps:report \x1b]0;owned\x07", " !     cannot read the command: it contains the control character", 1},
 	} {
 		args := append(slices.Clone(l.ssh[1:]), l.dest)
 		if c.line != "" {

@@ -14,10 +14,10 @@ import (
 
 const appJSONName = "app.json"
 
-// AppJSON is what an app.json says about running an app. Keys that are for other
-// platforms are ignored.
+// AppJSON is the part of an app.json about running an app. Keys for other platforms are
+// ignored.
 type AppJSON struct {
-	// Formation is what the file asks for, by type.
+	// Formation has the counts by process type.
 	Formation map[string]Quantity
 	// Healthchecks are the checks by process type, in the order of the file.
 	Healthchecks map[string][]Healthcheck
@@ -25,18 +25,18 @@ type AppJSON struct {
 	// Postdeploy after the switch (scripts.dokku). Empty: none.
 	Predeploy  string
 	Postdeploy string
-	// Warnings are about what the file asks for and does not get.
+	// Warnings are about settings that have no effect.
 	Warnings []Problem
 }
 
 // Quantity is the formation of one type.
 type Quantity struct {
 	Quantity    *int // nil: not set
-	MaxParallel int  // how many are replaced at once; 0: not set
+	MaxParallel int  // most processes replaced at a time; 0: not set
 	Line        int  // 1-based, of the quantity or else of the type
 }
 
-// Scales reports whether the file decides the formation: any quantity is set.
+// Scales reports whether the file decides the formation, that is, sets any quantity.
 func (a AppJSON) Scales() bool {
 	for _, q := range a.Formation {
 		if q.Quantity != nil {
@@ -46,9 +46,9 @@ func (a AppJSON) Scales() bool {
 	return false
 }
 
-// Healthcheck is a check of healthchecks.TYPE as written; a nil or zero field is
-// one that the file leaves out. Durations are in seconds. The fields are those
-// of docker-container-healthchecker, which Dokku 0.38 runs.
+// Healthcheck is a check of healthchecks.TYPE as written. A nil or zero field is missing
+// in the file. Durations are in seconds. The fields are those of
+// docker-container-healthchecker, which Dokku 0.38 runs.
 type Healthcheck struct {
 	Type         string    `json:"type"` // startup, readiness, liveness
 	Name         string    `json:"name"`
@@ -67,10 +67,10 @@ type Healthcheck struct {
 	Warn         bool      `json:"warn"`
 	OnFailure    OnFailure `json:"onFailure"`
 
-	Line int `json:"-"` // 1-based, where the check begins
+	Line int `json:"-"` // 1-based, first line of the check
 }
 
-// OnFailure is what is done when a check fails.
+// OnFailure is the reaction to a failed check.
 type OnFailure struct {
 	Command []string `json:"command"`
 	URL     string   `json:"url"`
@@ -97,9 +97,8 @@ type appJSONFile struct {
 	} `json:"scripts"`
 }
 
-// ParseAppJSON reads an app.json, in which comments and trailing commas are
-// allowed. The error is a Problems that names the line. What a check means is
-// agent/checks' to say.
+// ParseAppJSON reads an app.json. It allows comments and trailing commas. The error is a
+// Problems that names the line. It does not check healthchecks: package agent/checks does.
 func ParseAppJSON(src []byte) (AppJSON, error) {
 	src, err := plain(appJSONName, src, maxJSON)
 	if err != nil {
@@ -108,7 +107,7 @@ func ParseAppJSON(src []byte) (AppJSON, error) {
 	if len(bytes.TrimSpace(src)) == 0 {
 		return AppJSON{}, Problems{{File: appJSONName, Message: "the file is empty: write {}, or remove it"}}
 	}
-	// ToJSON replaces comments by spaces, so offsets and lines stay true.
+	// ToJSON replaces comments by spaces, so offsets and lines stay correct.
 	src = jsonc.ToJSON(src)
 	where, bad := locate(src)
 	if bad != nil {
@@ -153,7 +152,7 @@ func (a *AppJSON) readFormation(file appJSONFile, where location) Problems {
 			q.MaxParallel = *f.MaxParallel
 			if q.MaxParallel < 1 {
 				problem("max_parallel", fmt.Sprintf("%d", q.MaxParallel),
-					fmt.Sprintf("max_parallel of %s has to be at least 1", typ))
+					fmt.Sprintf("max_parallel of %s must be at least 1", typ))
 			}
 		}
 		a.Formation[typ] = q
@@ -166,7 +165,7 @@ func (a *AppJSON) readFormation(file appJSONFile, where location) Problems {
 var healthcheckKeys = []string{"type", "name", "description", "path", "content", "command", "uptime", "listening", "port", "scheme",
 	"httpHeaders", "initialDelay", "attempts", "wait", "timeout", "warn", "onFailure"}
 
-// unsupported warns of what would silently not happen.
+// unsupported warns of settings that would silently have no effect.
 func unsupported(where location) []Problem {
 	var list []Problem
 	warn := func(message string, path ...string) {
@@ -183,7 +182,7 @@ func unsupported(where location) []Problem {
 		if len(keys) != 4 || keys[0] != "healthchecks" || slices.ContainsFunc(healthcheckKeys, func(k string) bool { return strings.EqualFold(k, keys[3]) }) {
 			continue
 		}
-		message := fmt.Sprintf("healthchecks.%s: %s is not known and ignored", keys[1], keys[3])
+		message := fmt.Sprintf("healthchecks.%s: %s is unknown and ignored", keys[1], keys[3])
 		if bare := strings.TrimSuffix(keys[3], "Seconds"); slices.Contains(healthcheckKeys, bare) {
 			message += fmt.Sprintf(": did you mean %s?", bare)
 		}
@@ -193,8 +192,7 @@ func unsupported(where location) []Problem {
 	return list
 }
 
-// typeProblem turns an error of encoding/json about a value of the wrong kind
-// into one that names the line.
+// typeProblem adds the line to an error of encoding/json about a value of the wrong kind.
 func typeProblem(src []byte, where location, err error) error {
 	var t *json.UnmarshalTypeError
 	if !errors.As(err, &t) {
@@ -208,5 +206,5 @@ func typeProblem(src []byte, where location, err error) error {
 		field = "the file"
 	}
 	return Problems{{File: appJSONName, Line: line,
-		Message: fmt.Sprintf("%s has to be %s; this is of kind %s", field, kind, t.Value)}}
+		Message: fmt.Sprintf("%s must be %s, not of kind %s", field, kind, t.Value)}}
 }

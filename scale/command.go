@@ -10,18 +10,17 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// builtins are the commands that only a shell has, or that act on it.
+// builtins are the commands that only a shell has, or that act on the shell.
 var builtins = []string{".", ":", "alias", "bg", "break", "builtin", "cd", "command", "continue", "eval",
 	"exec", "exit", "export", "fg", "getopts", "hash", "jobs", "local", "read", "readonly", "return", "set", "shift",
 	"source", "times", "trap", "type", "ulimit", "umask", "unalias", "unset", "wait"}
 
-// Command turns a Procfile command into arguments for a container. env looks up the
-// app's config and PORT. A plain command is split as a POSIX shell splits it,
-// with its variables expanded. One that needs a shell comes back as /bin/sh -c and
-// the command as written; so does one with variables that env does not have,
-// because the image may set them. Nothing is executed here, and the host's
-// environment and files are not looked at. An error names the quote or bracket that
-// is left open.
+// Command turns a Procfile command into arguments for a container. env looks up the app's
+// config and PORT. Command splits a plain command as a POSIX shell does and expands its
+// variables. A command that needs a shell becomes /bin/sh -c with the command as written;
+// so does one with variables that env does not have, because the image may set them.
+// Command executes nothing and does not read the host's environment or files. An error
+// names the quote or bracket that is not closed.
 func Command(command string, env func(name string) (string, bool)) (argv []string, needsShell bool, err error) {
 	if strings.TrimSpace(command) == "" {
 		return nil, false, errors.New("the command is empty")
@@ -39,8 +38,7 @@ func Command(command string, env func(name string) (string, bool)) (argv []strin
 	if len(words) == 0 || slices.Contains(builtins, words[0].Lit()) {
 		return shell, true, nil
 	}
-	// Braces, globs and ~ were excluded above; without handlers nothing else can
-	// reach beyond env.
+	// Braces, globs and ~ are excluded above. Without handlers, expand reads only env.
 	argv, err = expand.Fields(&expand.Config{Env: environ(env)}, words...)
 	if err != nil || len(argv) == 0 || argv[0] == "" {
 		return shell, true, nil
@@ -48,8 +46,8 @@ func Command(command string, env func(name string) (string, bool)) (argv []strin
 	return argv, false, nil
 }
 
-// simple returns the words of a single command without assignments and
-// redirections; none for anything else that a shell could read.
+// simple returns the words of a single command without assignments and redirections; nil
+// for any other command that a shell can parse.
 func simple(command string) ([]*syntax.Word, error) {
 	file, err := parse(command, syntax.LangBash)
 	if err != nil {
@@ -125,8 +123,8 @@ func plainQuoted(q *syntax.DblQuoted, env func(string) (string, bool)) bool {
 	return true
 }
 
-// variable looks up $NAME or ${NAME}; nothing else is one.
-func variable(p *syntax.ParamExp, env func(string) (string, bool)) (string, bool) {
+// variable looks up $NAME or ${NAME}; ok is false for every other form.
+func variable(p *syntax.ParamExp, env func(string) (string, bool)) (value string, ok bool) {
 	if p.Param == nil || p.Excl || p.Length || p.Width || p.IsSet || p.Flags != nil || p.NestedParam != nil ||
 		p.Index != nil || len(p.Modifiers) > 0 || p.Slice != nil || p.Repl != nil || p.Names != 0 || p.Exp != nil ||
 		!syntax.ValidName(p.Param.Value) {
@@ -135,8 +133,8 @@ func variable(p *syntax.ParamExp, env func(string) (string, bool)) (string, bool
 	return env(p.Param.Value)
 }
 
-// special reports whether an unquoted literal holds, not behind a backslash,
-// what a shell would expand to file names or several words.
+// special reports whether an unquoted literal has characters, not after a backslash, that
+// a shell would expand to file names or several words.
 func special(lit string) bool {
 	for i := 0; i < len(lit); i++ {
 		switch lit[i] {
@@ -146,12 +144,12 @@ func special(lit string) bool {
 			return true
 		}
 	}
-	// name=~ and a:~ are expanded by some shells.
+	// Some shells expand name=~ and a:~.
 	return strings.Contains(lit, "=~") || strings.Contains(lit, ":~")
 }
 
-// environ gives expand the app's variables and nothing else. IFS is not among
-// them: a shell ignores the one it inherits.
+// environ gives expand only the app's variables. It leaves out IFS, since a shell ignores
+// an inherited one.
 type environ func(string) (string, bool)
 
 func (e environ) Get(name string) expand.Variable {

@@ -20,7 +20,7 @@ const (
 	golden = "../testdata"
 )
 
-// TestCorpus parses real files and compares what comes out, by file name.
+// TestCorpus parses real files and compares the results, by file name.
 func TestCorpus(t *testing.T) {
 	for kind, outcome := range map[string]func([]byte) string{
 		"procfile": func(src []byte) string {

@@ -8,10 +8,9 @@ import (
 	"strings"
 )
 
-// ParseCounts reads the arguments of ps:scale: "web=2", "worker=1". known are the
-// types that the app has; nil does not ask, for an app that was never deployed.
-// max is the most of one type; 0 means DefaultMax. The texts of the errors are
-// Dokku's.
+// ParseCounts reads the arguments of ps:scale: "web=2", "worker=1". known are the types
+// of the app; nil accepts all types, for an app that was never deployed. max is the limit
+// for one type; 0 means DefaultMax. The texts of the errors are Dokku's.
 func ParseCounts(args, known []string, max int) (map[string]int, error) {
 	counts := make(map[string]int, len(args))
 	for _, arg := range args {
@@ -46,29 +45,28 @@ func invalidCount(typ, detail string) error {
 	return fmt.Errorf("Invalid count for process type %s%s", typ, detail)
 }
 
-// Shipped returns the error of ps:scale for an app whose current release ships its
-// formation: Dokku's text, then which revision ships what. A formation that no
-// file decides returns nil.
+// Shipped returns the error of ps:scale for an app whose release ships its formation:
+// Dokku's text, then the revision and its counts. It returns nil if no file decides the
+// formation.
 func (f Formation) Shipped(app, revision string) error {
-	var says []string
+	var counts []string
 	var by Origin
 	for _, e := range f {
 		if e.Origin == FromDokkuScale || e.Origin == FromAppJSON {
 			by = e.Origin
-			says = append(says, fmt.Sprintf("%s=%d", e.Type, e.Count))
+			counts = append(counts, fmt.Sprintf("%s=%d", e.Type, e.Count))
 		}
 	}
-	what := map[Origin]string{FromDokkuScale: "a DOKKU_SCALE file", FromAppJSON: "an app.json file with a formations key"}[by]
-	if what == "" {
+	file := map[Origin]string{FromDokkuScale: "a DOKKU_SCALE file", FromAppJSON: "an app.json file with a formations key"}[by]
+	if file == "" {
 		return nil
 	}
 	//lint:ignore ST1005 the text is Dokku's
 	return fmt.Errorf("App %s contains %s and cannot be manually scaled\n%s of revision %s says: %s; change it there and push",
-		app, what, by, revision, strings.Join(says, " "))
+		app, file, by, revision, strings.Join(counts, " "))
 }
 
-// WriteTable prints the formation as ps:scale APP does; quiet leaves out the
-// heading.
+// WriteTable prints the formation as ps:scale APP does; with quiet, without the heading.
 func (f Formation) WriteTable(w io.Writer, app string, quiet bool) error {
 	var b strings.Builder
 	if !quiet {
@@ -81,8 +79,8 @@ func (f Formation) WriteTable(w io.Writer, app string, quiet bool) error {
 	return err
 }
 
-// JSON returns the formation as ps:scale --format json prints it, without a
-// newline; "[]" where nothing is set.
+// JSON returns the formation as ps:scale --format json prints it, without a newline; "[]"
+// for a nil formation.
 func (f Formation) JSON() ([]byte, error) {
 	if f == nil {
 		f = Formation{}

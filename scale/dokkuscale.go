@@ -9,19 +9,18 @@ import (
 
 const dokkuScaleName = "DOKKU_SCALE"
 
-// DefaultMax is how many processes of one type an app may run where the server
-// has no other setting.
+// DefaultMax is the default limit for the processes of one type of an app.
 const DefaultMax = 100
 
-// Count is how many processes of a type a file asks for, and in which line.
+// Count is a file's number of processes of a type.
 type Count struct {
 	Type  string
 	Count int
 	Line  int // 1-based
 }
 
-// DokkuScale is a DOKKU_SCALE file in the order of its lines; nil where there is
-// none, or an empty one.
+// DokkuScale is a DOKKU_SCALE file in the order of its lines; nil without the file, or if
+// it is empty.
 type DokkuScale []Count
 
 // Lookup returns the count of a type.
@@ -47,9 +46,8 @@ func (d DokkuScale) Counts() map[string]int {
 }
 
 // ParseDokkuScale reads lines of the form "type=count" (Dokku 0.3.26). max is the
-// most that the server runs of one type; 0 means DefaultMax. The error is a
-// Problems with all bad lines. Types that the Procfile does not have are Resolve's
-// to find.
+// server's limit for one type; 0 means DefaultMax. The error is a Problems with all bad
+// lines. Resolve finds types that the Procfile does not have.
 func ParseDokkuScale(src []byte, max int) (DokkuScale, error) {
 	lines, err := Lines(dokkuScaleName, src)
 	if err != nil {
@@ -81,21 +79,20 @@ func ParseDokkuScale(src []byte, max int) (DokkuScale, error) {
 }
 
 var (
-	// colonCount matches what people write who think of a Procfile: "web: 1", "web 1".
+	// colonCount matches lines in the form of a Procfile: "web: 1", "web 1".
 	colonCount = regexp.MustCompile(`^([A-Za-z0-9_-]+)\s*[:\s]\s*([0-9]+)$`)
 	// severalCounts matches two or more assignments on one line.
 	severalCounts = regexp.MustCompile(`^[A-Za-z0-9_-]+=[0-9]+([\s,;]+[A-Za-z0-9_-]+=[0-9]+)+$`)
 )
 
-// parseScaleLine reads one line without its comment; the message says what is
-// wrong with it.
+// parseScaleLine reads one line without its comment; message describes the error, if any.
 func parseScaleLine(text string, max int) (typ string, n int, message string) {
 	if m := colonCount.FindStringSubmatch(text); m != nil {
 		return "", 0, fmt.Sprintf("did you mean %s=%s?", m[1], m[2])
 	}
 	if severalCounts.MatchString(text) {
 		parts := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t,;", r) })
-		return "", 0, "only one type a line: put " + strings.Join(parts, " and ") + " on lines of their own"
+		return "", 0, "write only one type per line: put " + strings.Join(parts, " and ") + " on lines of their own"
 	}
 	typ, count, ok := strings.Cut(text, "=")
 	typ, count = strings.TrimSpace(typ), strings.TrimSpace(count)
@@ -109,8 +106,8 @@ func parseScaleLine(text string, max int) (typ string, n int, message string) {
 	return typ, n, message
 }
 
-// parseCount reads a count: decimal digits only, so that 08 is 8 and neither
-// signs nor arithmetic pass.
+// parseCount reads a count of decimal digits only: 08 is 8, and signs and arithmetic are
+// errors.
 func parseCount(typ, s string, max int) (n int, message string) {
 	if max <= 0 {
 		max = DefaultMax
@@ -124,7 +121,7 @@ func parseCount(typ, s string, max int) (n int, message string) {
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || n > max {
-		return 0, fmt.Sprintf("%s of %s is more than the %d that this server runs of one type: "+
+		return 0, fmt.Sprintf("%s of %s is more than %d, this server's limit for one type: "+
 			"lower it, or ask the server's admin to raise the limit", strings.TrimLeft(s, "0"), typ, max)
 	}
 	return n, ""

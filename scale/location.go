@@ -27,8 +27,8 @@ func (l location) line(path ...string) int {
 	return 0
 }
 
-// field returns the full name of a field in a line. encoding/json's own leaves
-// out the keys of maps; it is returned where the line has several that fit.
+// field returns the full name of a field in a line. The name of encoding/json leaves out
+// the keys of maps; field returns it if several fields of the line match.
 func (l location) field(line int, name string) string {
 	last := name[strings.LastIndexByte(name, '.')+1:]
 	found := ""
@@ -47,20 +47,20 @@ func (l location) field(line int, name string) string {
 	return found
 }
 
-// level is an object or array that is being read.
+// level is an open object or array.
 type level struct {
 	delim json.Delim
 	line  int
 	index int    // of the next element of an array
 	key   string // of the value that comes next in an object
-	named bool   // a key was read, its value was not
+	named bool   // the key was read, its value not yet
 }
 
-// maxDepth bounds what a hostile document can nest.
+// maxDepth limits the nesting of a hostile document.
 const maxDepth = 64
 
-// locate reads a document token by token and notes where everything stands. A
-// document that is not JSON, or that has a key twice, is a Problems.
+// locate reads a document token by token and records the line of each value. It returns
+// a Problems for invalid JSON and for duplicate keys.
 func locate(src []byte) (location, Problems) {
 	where := location{}
 	var stack []level
@@ -104,7 +104,7 @@ func locate(src []byte) (location, Problems) {
 		}
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return fail(lineAt(src, d.InputOffset()), "", "something follows the closing }: remove it")
+		return fail(lineAt(src, d.InputOffset()), "", "there is text after the closing }: remove it")
 	}
 	return where, nil
 }
@@ -123,7 +123,7 @@ func pathOf(stack []level) []string {
 	return path
 }
 
-// syntaxProblem says where a document stops being JSON.
+// syntaxProblem names the line of a syntax error.
 func syntaxProblem(src []byte, err error, stack []level) Problems {
 	p := Problem{File: appJSONName}
 	var syntax *json.SyntaxError
@@ -147,14 +147,14 @@ func syntaxProblem(src []byte, err error, stack []level) Problems {
 	return Problems{p}
 }
 
-// lineAt returns the line of the byte before offset, 1-based: json's offsets
-// count the bytes that were read.
+// lineAt returns the 1-based line of the byte before offset, since json's offsets count
+// the bytes that were read.
 func lineAt(src []byte, offset int64) int {
 	at := min(max(int(offset)-1, 0), len(src))
 	return 1 + bytes.Count(src[:at], []byte("\n"))
 }
 
-// lineCounter is lineAt for offsets that only grow: it reads the source once.
+// lineCounter is lineAt for growing offsets: it reads the source once.
 type lineCounter struct {
 	src  []byte
 	read int

@@ -20,14 +20,14 @@ func TestParseProcfile(t *testing.T) {
 		{"64 characters", strings.Repeat("a", 64) + ": x", "longer than 63"},
 		{"empty", "", "Procfile: the file has no process: write a line such as web: ./server"},
 		{"only comments", "# web: a\n", "the file has no process"},
-		{"duplicate", "web: a\nweb: b", `Procfile:2: "web: b": web is in line 1 already`},
-		{"equal duplicate", "web: a\nweb: a", "in line 1 already"},
+		{"duplicate", "web: a\nweb: b", `Procfile:2: "web: b": line 1 already has web`},
+		{"equal duplicate", "web: a\nweb: a", "line 1 already has"},
 		{"no command", "web:", "web has no command"},
 		{"only a comment", "web: # later", "web has no command"},
 		{"no colon", "web", `Procfile:1: "web": this is not a process: write type: command`},
 		{"space before the colon", "web : a", "no white space before the colon: write web:"},
 		{"bad type", "web.1: a", `"web.1" cannot be the name of a process type`},
-		{"merge conflict", "<<<<<<< HEAD:x\nweb: a", "left over from a merge conflict"},
+		{"merge conflict", "<<<<<<< HEAD:x\nweb: a", "leftover of a merge conflict"},
 		{"UTF-16", "\xff\xfew\x00e\x00", "the file is UTF-16: save it as UTF-8"},
 		{"UTF-16 without a mark", "w\x00e\x00b\x00", "NUL byte"},
 		{"Latin-1", "web: caf\xe9", "Procfile:1: the file is not UTF-8"},
@@ -95,8 +95,8 @@ func TestParseDokkuScale(t *testing.T) {
 		{"quotes", `web="2"`, "did you mean web=2?"},
 		{"other digits", "web=٣", "is not a count"},
 		{"duplicates", "web=1\nworker=1\nweb=2", `DOKKU_SCALE:3: "web=2": line 1 sets web to 1: keep one`},
-		{"too many", "web=101", "101 of web is more than the 100"},
-		{"overflow", "web=99999999999999999999", "is more than the 100"},
+		{"too many", "web=101", "101 of web is more than 100"},
+		{"overflow", "web=99999999999999999999", "is more than 100"},
 		{"bad type", "we b=1", "cannot be the name of a process type"},
 		{"no type", "=1", "the name of the process type is missing"},
 		{"command substitution", "web=$(id)", "is not a count"},
@@ -111,14 +111,14 @@ func TestParseDokkuScale(t *testing.T) {
 			}
 		})
 	}
-	if _, err := ParseDokkuScale([]byte("web=5"), 4); err == nil || !strings.Contains(err.Error(), "more than the 4") {
+	if _, err := ParseDokkuScale([]byte("web=5"), 4); err == nil || !strings.Contains(err.Error(), "more than 4") {
 		t.Errorf("limit of 4: %v", err)
 	}
 }
 
 func TestLargeFiles(t *testing.T) {
 	large := []byte(strings.Repeat("#\n", maxLines))
-	if _, err := ParseProcfile(large); err == nil || !strings.Contains(err.Error(), "at most 65536 are read") {
+	if _, err := ParseProcfile(large); err == nil || !strings.Contains(err.Error(), "more than the limit of 65536") {
 		t.Errorf("Procfile: %v", err)
 	}
 	// Reading has to stay linear: many tokens within the limit take no time.
@@ -146,16 +146,16 @@ func TestParseAppJSON(t *testing.T) {
 
 		{"empty file", " \n", "the file is empty: write {}, or remove it"},
 		{"wrong kind", "{\n\"formation\": {\"web\": {\n\"quantity\": \"2\"}}}",
-			"app.json:3: formation.web.quantity has to be a whole number, without quotes"},
-		{"fraction", `{"formation": {"web": {"quantity": 1.5}}}`, "formation.web.quantity has to be a whole number"},
+			"app.json:3: formation.web.quantity must be a whole number, without quotes"},
+		{"fraction", `{"formation": {"web": {"quantity": 1.5}}}`, "formation.web.quantity must be a whole number"},
 		{"negative", "{\"formation\": {\n\"web\": {\"quantity\": -1}}}", `app.json:2: "-1": the quantity of web is negative`},
 		{"bad type", `{"formation": {"a.b": {"quantity": 1}}}`, `formation: "a.b" cannot be the name`},
-		{"max_parallel", `{"formation": {"web": {"max_parallel": 0}}}`, "has to be at least 1"},
+		{"max_parallel", `{"formation": {"web": {"max_parallel": 0}}}`, "must be at least 1"},
 		{"twice", "{\"formation\": {\"web\": {\"quantity\": 1},\n\"web\": {\"quantity\": 2}}}", `app.json:2: "web": this key is in line 1 already`},
 		{"brace missing", "{\n\"scripts\": {\n}\n", "app.json:3: the file ends too early: a } is missing (the { of line 1 is not closed)"},
 		{"comma missing", "{\n\"a\": 1\n\"b\": 2}", "app.json:2: `\"a\": 1`: this is not JSON"},
-		{"array", "[]", "the file has to be an object in { }"},
-		{"rest", "{} x", "something follows"},
+		{"array", "[]", "the file must be an object in { }"},
+		{"rest", "{} x", "there is text after"},
 		{"deep", strings.Repeat("[", 1000), "more than 64 levels"},
 	}
 	for _, tt := range tests {

@@ -7,17 +7,16 @@ import (
 	"unicode/utf8"
 )
 
-// mostProblems is how many problems of a file are printed; a file that is
-// something else altogether would have thousands.
+// mostProblems limits the printed problems of a file. A file of another kind would have
+// thousands.
 const mostProblems = 20
 
-// Problem is a line of a control file that cannot be accepted, or that a
-// warning is about.
+// Problem is an error or a warning about a line of a control file.
 type Problem struct {
 	File    string // "DOKKU_SCALE"
-	Line    int    // 1-based; 0 where the whole file is meant
+	Line    int    // 1-based; 0 for the whole file
 	Text    string // the line as it was written, trimmed; may be empty
-	Message string // what is wrong with it and what to write instead
+	Message string // the error and the correct form
 }
 
 // String returns one line: DOKKU_SCALE:3: "web: 1": did you mean web=1?
@@ -33,8 +32,7 @@ func (p Problem) String() string {
 	return b.String() + ": " + p.Message
 }
 
-// Problems is the error of a file: everything that is wrong with it, in the
-// order of the lines.
+// Problems is the error of a file: all its problems in the order of the lines.
 type Problems []Problem
 
 // Error returns one line for each problem.
@@ -58,8 +56,8 @@ func (ps Problems) err() error {
 	return ps
 }
 
-// Quote returns what a file says as it may be shown: cut to a readable length,
-// in double quotes, control characters escaped.
+// Quote returns text of a file for a message: cut to a readable length, in double quotes,
+// with control characters escaped.
 func Quote(s string) string {
 	const most = 80
 	if len(s) > most {

@@ -8,7 +8,7 @@ import (
 const (
 	procfileName = "Procfile"
 	releaseType  = "release"
-	// Web is the process type that requests are sent to.
+	// Web is the process type that gets the requests.
 	Web = "web"
 )
 
@@ -19,8 +19,8 @@ type Process struct {
 	Line    int    // 1-based
 }
 
-// Procfile is what an app can run, in the order of the file. A nil Procfile means
-// that there is none; the image's own command is then its web process.
+// Procfile has an app's process types in the order of the file. Nil means that the app
+// has no Procfile; its web process then runs the image's own command.
 type Procfile []Process
 
 // Lookup returns the process of a type.
@@ -33,14 +33,14 @@ func (p Procfile) Lookup(typ string) (Process, bool) {
 	return Process{}, false
 }
 
-// Release returns the command that runs once in a new image before anything
-// is started, and whether there is one.
-func (p Procfile) Release() (string, bool) {
+// Release returns the command that runs once in a new image before the processes start;
+// ok is false without one.
+func (p Procfile) Release() (command string, ok bool) {
 	proc, ok := p.Lookup(releaseType)
 	return proc.Command, ok
 }
 
-// Processes returns the types that can be started: all but release.
+// Processes returns the processes that can be started: all but release.
 func (p Procfile) Processes() []Process {
 	var list []Process
 	for _, proc := range p {
@@ -51,8 +51,8 @@ func (p Procfile) Processes() []Process {
 	return list
 }
 
-// Types returns the names of the types that can be started, in the order of the
-// file; just web where there is no Procfile.
+// Types returns the names of the types that can be started, in the order of the file;
+// only web without a Procfile.
 func (p Procfile) Types() []string {
 	if p == nil {
 		return []string{Web}
@@ -64,9 +64,9 @@ func (p Procfile) Types() []string {
 	return types
 }
 
-// ParseProcfile reads lines of the form "type: command". The error is a
-// Problems with everything that is wrong. The rules are procfile-util's (Dokku
-// 0.38), except that a line which does not parse rejects the file.
+// ParseProcfile reads lines of the form "type: command". The error is a Problems with
+// all errors. The rules are procfile-util's (Dokku 0.38), except that it rejects a file
+// with a line that does not parse.
 func ParseProcfile(src []byte) (Procfile, error) {
 	lines, err := Lines(procfileName, src)
 	if err != nil {
@@ -81,7 +81,7 @@ func ParseProcfile(src []byte) (Procfile, error) {
 		proc, message := parseProcess(l.Text)
 		if message == "" {
 			if first, ok := procs.Lookup(proc.Type); ok {
-				message = fmt.Sprintf("%s is in line %d already: give one of them another name", proc.Type, first.Line)
+				message = fmt.Sprintf("line %[2]d already has %[1]s: rename one of them", proc.Type, first.Line)
 			}
 		}
 		if message != "" {
@@ -101,11 +101,11 @@ func ParseProcfile(src []byte) (Procfile, error) {
 	return procs, nil
 }
 
-// parseProcess reads one line; the message says what is wrong with it.
-func parseProcess(line string) (Process, string) {
+// parseProcess reads one line; message describes the error, if any.
+func parseProcess(line string) (p Process, message string) {
 	for _, marker := range []string{"<<<<<<<", ">>>>>>>", "======"} {
 		if strings.HasPrefix(line, marker) {
-			return Process{}, "this is left over from a merge conflict: resolve it and commit the file again"
+			return Process{}, "this is a leftover of a merge conflict: resolve it and commit the file again"
 		}
 	}
 	name, command, ok := strings.Cut(line, ":")
@@ -132,8 +132,8 @@ func comment(s string) bool {
 	return strings.HasPrefix(s, "#") || strings.HasPrefix(s, "//")
 }
 
-// commentAt returns where a comment begins: at the start or after white space,
-// and not inside quotes; -1 for none.
+// commentAt returns the index of a comment, which begins at the start or after white space
+// and not inside quotes; -1 without one.
 func commentAt(s string) int {
 	var quote byte
 	space := true

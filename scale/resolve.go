@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Origin says who asked for a count.
+// Origin is the source of a count.
 type Origin string
 
 const (
@@ -17,18 +17,18 @@ const (
 	FromDefault    Origin = "default"
 )
 
-// Entry is the formation of one process type.
+// Entry is the count of one process type.
 type Entry struct {
 	Type   string `json:"process_type"`
 	Count  int    `json:"quantity"`
 	Origin Origin `json:"origin"`
 }
 
-// Formation is how many processes of each type run, sorted by type, with the types
-// that run none.
+// Formation is the number of processes of each type, sorted by type. Types with 0
+// processes are part of it.
 type Formation []Entry
 
-// Count returns how many processes of a type run.
+// Count returns the number of processes of a type.
 func (f Formation) Count(typ string) int {
 	for _, e := range f {
 		if e.Type == typ {
@@ -38,23 +38,23 @@ func (f Formation) Count(typ string) int {
 	return 0
 }
 
-// Inputs is everything that decides a formation.
+// Inputs are the sources of a formation.
 type Inputs struct {
-	Procfile   Procfile       // nil: there is none, and the image's command is web
+	Procfile   Procfile       // nil: none, web runs the image's command
 	DokkuScale DokkuScale     // nil: none, or empty
 	AppJSON    AppJSON        // zero: none
-	Local      map[string]int // what ps:scale stored
+	Local      map[string]int // stored by ps:scale
 }
 
-// Note is a line for the pusher about a decision.
+// Note is a line about a decision for the output of the push.
 type Note struct {
 	Text    string
 	Warning bool
 }
 
-// Resolve decides the formation. The notes name every local setting that a file
-// overrides, and what is likely to be a mistake. The error is a Problems: counts for
-// types that the Procfile does not have.
+// Resolve decides the formation. The notes name each local setting that a file overrides,
+// and likely mistakes. The error is a Problems with the counts for types that the Procfile
+// does not have.
 func Resolve(in Inputs) (Formation, []Note, error) {
 	counts, origin := in.shipped()
 	if err := in.unknownTypes(counts, origin); err != nil {
@@ -68,8 +68,8 @@ func Resolve(in Inputs) (Formation, []Note, error) {
 	return f, in.notes(f, counts, origin), nil
 }
 
-// shipped returns the counts of the file that decides, and its name; an empty
-// name where the repository ships none.
+// shipped returns the counts and the name of the file that decides; "" if the repository
+// ships none.
 func (in Inputs) shipped() ([]Count, Origin) {
 	if in.AppJSON.Scales() {
 		var counts []Count
@@ -100,8 +100,8 @@ func (in Inputs) entry(typ string, counts []Count, origin Origin) Entry {
 	return Entry{typ, 0, FromDefault}
 }
 
-// unknownTypes finds counts for types that cannot be started. A count of 0 is
-// harmless: it says what is so.
+// unknownTypes returns an error for counts of types that cannot be started. A count of 0
+// is correct for them.
 func (in Inputs) unknownTypes(counts []Count, origin Origin) error {
 	types := in.Procfile.Types()
 	var bad Problems
@@ -109,15 +109,15 @@ func (in Inputs) unknownTypes(counts []Count, origin Origin) error {
 		if c.Count == 0 || slices.Contains(types, c.Type) {
 			continue
 		}
-		mend := fmt.Sprintf("add a line %s: command to the Procfile, or set %[1]s to 0", c.Type)
-		message := fmt.Sprintf("the Procfile has no %s: %s", c.Type, mend)
+		fix := fmt.Sprintf("add a line %s: command to the Procfile, or set %[1]s to 0", c.Type)
+		message := fmt.Sprintf("the Procfile has no %s: %s", c.Type, fix)
 		if similar := sameLetters(c.Type, types); similar != "" {
 			message = fmt.Sprintf("the Procfile has no %s: did you mean %s?", c.Type, similar)
 		}
 		if c.Type == releaseType {
 			message = "release is not a process: its command runs once at each deploy; remove the line"
 		} else if in.Procfile == nil {
-			message = fmt.Sprintf("there is no Procfile, and only web runs without one: %s", mend)
+			message = fmt.Sprintf("there is no Procfile, and only web runs without one: %s", fix)
 		}
 		bad = append(bad, Problem{string(origin), c.Line, fmt.Sprintf("%s=%d", c.Type, c.Count), message})
 	}
@@ -158,7 +158,7 @@ func (in Inputs) notes(f Formation, counts []Count, origin Origin) []Note {
 			notes = append(notes, Note{Text: fmt.Sprintf("%s sets %s to %d (local setting was %d)", origin, e.Type, e.Count, n)})
 		}
 		if _, listed := DokkuScale(counts).Lookup(e.Type); e.Type == Web && !listed {
-			warn("%s leaves out web, so no web process runs: set web to 1 in it if that is not meant", origin)
+			warn("%s leaves out web, so no web process runs: if that is a mistake, set web to 1 in it", origin)
 		}
 	}
 	return notes

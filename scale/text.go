@@ -10,20 +10,19 @@ import (
 // Line is a line of a control file.
 type Line struct {
 	Number int    // 1-based
-	Text   string // without white space around it
+	Text   string // trimmed
 }
 
-// Control files are written by hand. Whatever is larger is something else, or
-// meant to keep the server busy.
+// Limits of control files, which people write by hand. A larger file is a mistake or an
+// attack.
 const (
 	maxLines = 64 << 10 // bytes, of a file of lines
 	maxJSON  = 1 << 20  // bytes
 )
 
-// Lines splits a control file. It accepts CRLF, lone CR, a UTF-8 byte order mark
-// and a last line without a newline; blank lines are left out. The error is a
-// Problems: more than 64 KiB, or text that is not UTF-8, UTF-16 above all
-// (PowerShell's > writes it).
+// Lines splits a control file and leaves out blank lines. It accepts CRLF, lone CR, a
+// UTF-8 byte order mark and a last line without a newline. The error is a Problems: the
+// file has more than 64 KiB, or is not UTF-8 (PowerShell's > writes UTF-16).
 func Lines(file string, src []byte) ([]Line, error) {
 	text, err := plain(file, src, maxLines)
 	if err != nil {
@@ -44,7 +43,7 @@ func Lines(file string, src []byte) ([]Line, error) {
 func plain(file string, src []byte, most int) ([]byte, error) {
 	whole := func(message string) error { return Problems{{File: file, Message: message}} }
 	if len(src) > most {
-		return nil, whole(fmt.Sprintf("the file has %d bytes; at most %d are read: is it the right file?", len(src), most))
+		return nil, whole(fmt.Sprintf("the file has %d bytes, more than the limit of %d: is it the right file?", len(src), most))
 	}
 	if bytes.HasPrefix(src, []byte{0xff, 0xfe}) || bytes.HasPrefix(src, []byte{0xfe, 0xff}) {
 		return nil, whole("the file is UTF-16: save it as UTF-8 (in PowerShell: Set-Content -Encoding utf8)")
@@ -53,7 +52,7 @@ func plain(file string, src []byte, most int) ([]byte, error) {
 	line := func(at int) int { return 1 + bytes.Count(src[:at], []byte("\n")) }
 	if at := bytes.IndexByte(src, 0); at >= 0 {
 		return nil, Problems{{File: file, Line: line(at),
-			Message: "the file holds a NUL byte, so it is not plain text (UTF-16?): save it as UTF-8"}}
+			Message: "the file contains a NUL byte, so it is not plain text (UTF-16?): save it as UTF-8"}}
 	}
 	if at := invalid(src); at >= 0 {
 		return nil, Problems{{File: file, Line: line(at), Message: "the file is not UTF-8: save it as UTF-8"}}
@@ -61,7 +60,7 @@ func plain(file string, src []byte, most int) ([]byte, error) {
 	return src, nil
 }
 
-// invalid returns where src stops being UTF-8, or -1.
+// invalid returns the index of the first byte that is not UTF-8, or -1.
 func invalid(src []byte) int {
 	for i := 0; i < len(src); {
 		r, n := utf8.DecodeRune(src[i:])
@@ -73,14 +72,14 @@ func invalid(src []byte) int {
 	return -1
 }
 
-// maxType is the longest name of a process type; it becomes part of a
-// container's host name (RFC 1123, as in Dokku).
+// maxType limits the name of a process type, which becomes part of a container's host
+// name (RFC 1123, as in Dokku).
 const maxType = 63
 
-// ValidType reports whether a process type can have the name.
+// ValidType reports whether name can be the name of a process type.
 func ValidType(name string) bool { return badType(name) == "" }
 
-// badType says what is wrong with the name of a process type, or "".
+// badType returns the error in the name of a process type, or "".
 func badType(s string) string {
 	for i := 0; i < len(s); i++ {
 		c := s[i]

@@ -181,7 +181,7 @@ func eachSource(f func(path, text string)) error {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && slices.Contains([]string{"testdata", "agenttest", "lab", "load", "fault", ".git"}, d.Name()):
+		case d.IsDir() && slices.Contains([]string{"testdata", "agenttest", "lab", "fault", "load", ".git"}, d.Name()):
 			return filepath.SkipDir
 		case d.IsDir() || filepath.Ext(path) != ".go" || filepath.Base(filepath.Dir(path)) == "e2e":
 			return nil

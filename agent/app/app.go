@@ -11,18 +11,18 @@ import (
 	"dokku/agent/proc"
 )
 
-// Version is the version of state.json that this program writes. A file
-// of a higher version is refused, never overwritten.
+// Version is the version of state.json that this program writes. It refuses a file of
+// a higher version and never overwrites it.
 const Version = 1
 
-// State is what people asked for of one app, and where its releases stand:
-// the content of <app>/dokku/state.json. One rename replaces all of it.
+// State holds an app's settings and the position of its releases: the content of
+// <app>/dokku/state.json. One rename replaces all of it.
 type State struct {
 	Version int `json:"version"`
 
 	Config map[string]string `json:"config,omitempty"`
 	Scale  map[string]int    `json:"scale,omitempty"` // ps:scale, by process type
-	// ScaleNext is what ps:scale --skip-deploy left for the next deploy.
+	// ScaleNext is the scale that ps:scale --skip-deploy set for the next deploy.
 	ScaleNext map[string]int `json:"scale_next,omitempty"`
 
 	Domains []string          `json:"domains,omitempty"` // none: <app>.<global domain>
@@ -30,29 +30,29 @@ type State struct {
 	PS      map[string]string `json:"ps,omitempty"`      // ps:set
 	Nginx   map[string]string `json:"nginx,omitempty"`   // nginx:set
 
-	// What the next release takes up: see ContainerOptions.
+	// The next release copies these: see ContainerOptions.
 	Mounts    []Mount           `json:"mounts,omitempty"`    // storage:mount
 	Network   map[string]string `json:"network,omitempty"`   // network:set
 	Resources map[string]string `json:"resources,omitempty"` // resource:limit, resource:reserve
 
-	// DeployBranch is the branch whose pushes deploy, without refs/heads/.
-	// Empty: the first of main and master that is pushed is adopted.
+	// DeployBranch is the branch whose pushes deploy, without refs/heads/. If it is
+	// empty, the first push of main or master sets it.
 	DeployBranch string `json:"deploy_branch,omitempty"`
 
-	// ProxyDisabled: web binds HostPort, HostPort+1, ... of the host instead of
-	// being reached through the proxy. The port is kept once it was given.
+	// ProxyDisabled: web binds the host's ports HostPort, HostPort+1, ... instead of
+	// using the proxy. The app keeps the port once it has one.
 	ProxyDisabled bool `json:"proxy_disabled,omitempty"`
 	HostPort      int  `json:"host_port,omitempty"`
 
-	// Ports are what ports:set set, ascending by the host's port. None: the
-	// proxy's own port leads to the port that the image exposes.
+	// Ports are the mappings of ports:set, ascending by the host's port. Without any,
+	// the proxy's own port leads to the port that the image exposes.
 	Ports []PortMap `json:"ports,omitempty"`
 
-	// DomainsDisabled: the app has no names (domains:disable).
+	// DomainsDisabled: the app has no domains (domains:disable).
 	DomainsDisabled bool              `json:"domains_disabled,omitempty"`
 	Proxy           map[string]string `json:"proxy,omitempty"` // proxy:set
 
-	// RevEnvVar is the variable that holds the revision. Default: GIT_REV.
+	// RevEnvVar is the variable that holds the revision. Default: DefaultRevEnvVar.
 	RevEnvVar string `json:"rev_env_var,omitempty"`
 
 	// Locked: deploys are refused (apps:lock).
@@ -61,7 +61,7 @@ type State struct {
 	// CreatedAt is zero for an app of an older version.
 	CreatedAt time.Time `json:"created_at,omitzero"`
 
-	// Renamed is set while something still carries the app's former name.
+	// Renamed is set while resources still carry the app's former name.
 	Renamed *Renamed `json:"renamed,omitempty"`
 
 	// Restored is set in an app that came from a backup.
@@ -70,27 +70,27 @@ type State struct {
 	// Destroying: apps:destroy has begun; the agent finishes it.
 	Destroying bool `json:"destroying,omitempty"`
 
-	// Provisional: the app was made by a push and nothing was accepted yet.
+	// Provisional: a push created the app, and git has accepted nothing yet.
 	Provisional bool `json:"provisional,omitempty"`
 
-	Current int     `json:"current,omitempty"` // release that serves; 0: none
+	Current int     `json:"current,omitempty"` // the current release; 0: none
 	Staged  *Staged `json:"staged,omitempty"`
 	Stopped bool    `json:"stopped,omitempty"` // ps:stop
 
-	// Retiring holds containers that still serve what they have, by id, and
-	// when they may be stopped. A zero time: the proxy has not been seen to
-	// serve without them yet.
+	// Retiring holds the containers that still finish requests, by id, and the time
+	// from which each may be stopped. The zero time means that the proxy may still
+	// route to the container.
 	Retiring map[string]time.Time `json:"retiring,omitempty"`
 }
 
-// Staged is a release that a push has prepared and that git is about to
-// accept. The ref decides: once its tip is New the release goes live.
+// Staged is a release that a push has prepared and that git may accept. The ref
+// decides: once its tip is New, the release goes live.
 type Staged struct {
 	Release int    `json:"release"`
 	Ref     string `json:"ref"`
 	Old     string `json:"old"`
 	New     string `json:"new"`
-	// Adopt becomes the deploy branch when the push is accepted.
+	// Adopt becomes the deploy branch when git accepts the push.
 	Adopt string     `json:"adopt,omitempty"`
 	Owner proc.Owner `json:"owner"`
 	Since time.Time  `json:"since"`
@@ -98,10 +98,10 @@ type Staged struct {
 	Started time.Time `json:"started"`
 }
 
-// Asked is the local scale with what the next deploy brings.
+// Asked returns the local scale of the next deploy.
 func (st *State) Asked() map[string]int { return Merged(st.Scale, st.ScaleNext) }
 
-// Clone returns a copy that shares nothing that is changed in place.
+// Clone returns a copy that shares no map or slice with st.
 func (st *State) Clone() State {
 	c := *st
 	c.Config, c.Scale, c.ScaleNext = maps.Clone(st.Config), maps.Clone(st.Scale), maps.Clone(st.ScaleNext)
@@ -120,55 +120,56 @@ func (st *State) Clone() State {
 	return c
 }
 
-// Release is immutable: what a deploy runs. It is kept as
-// <app>/dokku/releases/<number>.json.
+// Release is the immutable result of a deploy: image, environment, processes. It is
+// stored as <app>/dokku/releases/<number>.json.
 type Release struct {
 	Version int `json:"version"`
 	Number  int `json:"number"`
-	// Attempt tells two preparations that got the same number apart: a rejected
-	// release gives its number back.
+	// Attempt distinguishes two deploys that got the same number: the number of a
+	// rejected release is used again.
 	Attempt string `json:"attempt"`
-	// Kept are the process types that go on from an earlier release, since only
-	// others were restarted (ps:restart APP TYPE).
+	// Kept are the process types that still run under an earlier release, because
+	// only others were restarted (ps:restart APP TYPE).
 	Kept     map[string]Identity `json:"kept,omitempty"`
 	Revision string              `json:"revision"` // full commit id
 	Image    string              `json:"image"`    // image id
 	Port     int                 `json:"port"`     // of web
-	// Detected is the port that the image exposes; Port is another one where
-	// ports:set asked for it. 0 in releases of older versions: see detected.
+	// Detected is the port that the image exposes. Port differs if ports:set named
+	// another one. 0 in releases of older versions: see DetectedPort.
 	Detected int `json:"detected_port,omitempty"`
 	// RevEnvVar: see State.
 	RevEnvVar string `json:"rev_env_var,omitempty"`
 
-	// Config is the environment of all processes, without PORT, DYNO and GIT_REV.
+	// Config is the environment of all processes, without the variables that
+	// Environment adds.
 	Config map[string]string `json:"config,omitempty"`
 	ContainerOptions
 	// Files holds the control files that the revision ships, by name.
 	Files map[string]string `json:"files,omitempty"`
-	// Control is what Files say. The store and a build fill it.
+	// Control is the parsed form of Files; see ReadFiles. The store and a build set it.
 	Control Control `json:"-"`
-	// ProcfilePath is where the revision has its Procfile; empty: in its root.
+	// ProcfilePath is the path of the Procfile in the revision; empty: in its root.
 	ProcfilePath string `json:"procfile_path,omitempty"`
-	// StartCommand is what web runs where there is no Procfile; empty: the image's.
+	// StartCommand is web's command without a Procfile; empty: the image's own.
 	StartCommand string `json:"start_command,omitempty"`
 
 	Cause   string    `json:"cause"` // "push", "ps:restart", "config:set", ...
 	Created time.Time `json:"created"`
 }
 
-// Identity is what the labels of a container say about the release it is of.
+// Identity names the release of a container, as its labels do.
 type Identity struct {
 	Release int    `json:"release"`
 	Attempt string `json:"attempt"`
 }
 
-// Short is the beginning of the revision, as people see it.
+// Short returns the release's revision in seven digits.
 func (r *Release) Short() string { return Short(r.Revision) }
 
-// Short is the beginning of a revision, as people see it.
+// Short returns the first seven digits of a revision.
 func Short(revision string) string { return revision[:min(7, len(revision))] }
 
-// Identity is that of the containers of a type.
+// Identity returns the identity of the containers of a type.
 func (r *Release) Identity(typ string) Identity {
 	if id, kept := r.Kept[typ]; kept {
 		return id
@@ -176,7 +177,7 @@ func (r *Release) Identity(typ string) Identity {
 	return Identity{r.Number, r.Attempt}
 }
 
-// Derive returns a new release with the number, that runs what r runs.
+// Derive returns a new release with the number and the content of r.
 func (r *Release) Derive(number int, cause string) *Release {
 	d := *r
 	d.Number, d.Cause, d.Attempt, d.Created, d.Kept = number, cause, NewAttempt(), time.Now().UTC(), nil
@@ -184,7 +185,7 @@ func (r *Release) Derive(number int, cause string) *Release {
 	return &d
 }
 
-// App is one app as it was read: a snapshot that does not change.
+// App is a snapshot of one app, as the store read it.
 type App struct {
 	Name    string
 	Dir     string // the bare repository
@@ -192,7 +193,7 @@ type App struct {
 	Current *Release // nil: never deployed
 }
 
-// DetectedPort is the port that the app's image exposes, or the default.
+// DetectedPort returns the port that the current image exposes, or DefaultPort.
 func (a *App) DetectedPort() int {
 	if a.Current == nil {
 		return DefaultPort
@@ -200,8 +201,8 @@ func (a *App) DetectedPort() int {
 	return a.Current.DetectedPort()
 }
 
-// OwnEnvironment is what dokku itself puts into the environment of the app's web
-// processes, whatever the config says. It is empty before the first deploy.
+// OwnEnvironment returns the variables that dokku sets for web.1 itself, over the
+// config. It is empty before the first deploy.
 func (a *App) OwnEnvironment() map[string]string {
 	if a.Current == nil {
 		return nil
@@ -217,13 +218,13 @@ func (a *App) OwnEnvironment() map[string]string {
 // Deployed reports whether the app has a current release.
 func (a *App) Deployed() bool { return a.Current != nil }
 
-// Container is the name of an instance's container once it serves.
+// Container returns the final name of an instance's container.
 func (a *App) Container(ptype string, index int) string {
 	return fmt.Sprintf("%s.%s.%d", a.Name, ptype, index)
 }
 
-// Environment is what a process finds in its environment: the app's config and
-// what we say about it. PORT is for web only.
+// Environment returns the environment of a process: the release's config, DYNO, the
+// revision and, for web only, PORT.
 func (r *Release) Environment(p Process) map[string]string {
 	env := maps.Clone(r.Config)
 	if env == nil {
@@ -242,16 +243,16 @@ func (r *Release) Environment(p Process) map[string]string {
 // another one.
 const DefaultRevEnvVar = "GIT_REV"
 
-// revVar is the variable that holds the release's revision.
+// revVar returns the variable that holds the release's revision.
 func (r *Release) revVar() string { return cmp.Or(r.RevEnvVar, DefaultRevEnvVar) }
 
-// startCommand is what web runs in an image whose revision has no Procfile.
+// startCommand returns web's command for a revision without a Procfile.
 func (st *State) startCommand() string {
 	return cmp.Or(st.PS[propDockerfileStart], st.PS[propStart])
 }
 
-// DetectedPort is the web port of the release's image. Releases from before there
-// were port mappings have it as their only port.
+// DetectedPort returns the web port of the release's image. Releases older than port
+// mappings have only Port.
 func (r *Release) DetectedPort() int {
 	if r.Detected != 0 {
 		return r.Detected
@@ -259,7 +260,7 @@ func (r *Release) DetectedPort() int {
 	return r.Port
 }
 
-// WebPort is the port of web with these settings.
+// WebPort returns web's port: the first mapping's container port, else detected.
 func (st *State) WebPort(detected int) int {
 	if len(st.Ports) > 0 && st.Ports[0].Container != 0 {
 		return st.Ports[0].Container
@@ -270,6 +271,8 @@ func (st *State) WebPort(detected int) int {
 // DefaultPort is the web port of an image that exposes none, as in Dokku.
 const DefaultPort = 5000
 
+// Former returns the name that the app had before a rename, while resources carry it;
+// else "".
 func (a *App) Former() string {
 	if r := a.State.Renamed; r != nil && r.From != a.Name {
 		return r.From
@@ -277,39 +280,37 @@ func (a *App) Former() string {
 	return ""
 }
 
-// Renamed says that an app had another name, which some of its containers, its
-// network or its images still carry: the engine cannot change the labels of what
-// exists. As long as it is set no other app can get that name.
+// Renamed records an app's former name, which its containers, its network or its images
+// still carry: an engine cannot change the labels of existing resources. While it is
+// set, no other app can get that name.
 //
-// It is written into the app's folder before the folder is renamed, and means
-// nothing as long as From is the folder's own name: the rename of the folder is
-// what commits.
+// It is written before the app's folder is renamed. The rename of the folder commits:
+// until then From is the folder's own name, and Renamed has no meaning.
 type Renamed struct {
 	From string `json:"from"`
-	// Domains become the app's own: those below a global domain change with the
-	// name.
+	// Domains become the app's own domains. A domain below a global one contains the
+	// app's name and changes with it.
 	Domains []string `json:"domains,omitempty"`
-	// Redeploy: the processes are to be replaced by new ones, which carry the new
-	// name.
+	// Redeploy: replace the processes by new ones with the new name.
 	Redeploy bool `json:"redeploy,omitempty"`
 }
 
-// Restored says that an app came from a backup. It appears stopped, in one rename
-// with all it has, and is started then: whoever is killed in between leaves a whole
-// app, which the agent starts.
+// Restored records that an app came from a backup. One rename makes the app appear,
+// complete and stopped; then it is started. After a kill in between, the agent starts
+// it.
 type Restored struct {
-	Backup string `json:"backup"` // which one
-	// Pending: nothing was released since, so that the image of the current release
-	// may not exist here.
+	Backup string `json:"backup"` // the backup's id
+	// Pending: there was no release since the restore, so the current release's image
+	// may be missing.
 	Pending bool `json:"pending,omitempty"`
-	// Start: it ran when it was backed up, and is to run again.
+	// Start: the app ran when it was backed up and has to be started.
 	Start bool `json:"start,omitempty"`
 }
 
-// Starts reports whether the app is to be started.
+// Starts reports whether the app has to be started.
 func (r *Restored) Starts() bool { return r != nil && r.Start }
 
-// Left is r of an app that is not to be started by itself any longer.
+// Left returns r without Start: nothing starts the app on its own any longer.
 func (r *Restored) Left() *Restored {
 	if !r.Starts() {
 		return r

@@ -7,7 +7,7 @@ import (
 	"dokku/scale"
 )
 
-// Control files that a revision may ship, all of them in its root.
+// Names of the control files that a revision may ship in its root.
 const (
 	FileProcfile   = "Procfile"
 	FileDokkuScale = "DOKKU_SCALE"
@@ -15,17 +15,19 @@ const (
 	FileAppJSON    = "app.json"
 )
 
+// ControlFiles lists the control files that a build reads.
 var ControlFiles = []string{FileProcfile, FileDokkuScale, FileChecks, FileAppJSON}
 
-// Control is what the control files of a release say, all but CHECKS.
+// Control is the parsed content of a release's control files, without CHECKS, which
+// package deploy parses.
 type Control struct {
 	Procfile scale.Procfile
 	Scale    scale.DokkuScale
 	AppJSON  scale.AppJSON
 }
 
-// ReadFiles parses the control files, once for a release: Control carries what they
-// say. Counts above maxScale are errors.
+// ReadFiles parses the control files into Control, once for a release. A count above
+// maxScale is an error.
 func (r *Release) ReadFiles(maxScale int) (err error) {
 	r.Control = Control{}
 	if src, ok := r.Files[FileProcfile]; ok {
@@ -44,7 +46,7 @@ func (r *Release) ReadFiles(maxScale int) (err error) {
 	return err
 }
 
-// nameProcfile makes a problem of the Procfile name the file that it is in.
+// nameProcfile puts the Procfile's path into its problems.
 func (r *Release) nameProcfile(err error) error {
 	var problems scale.Problems
 	if r.ProcfilePath == "" || !errors.As(err, &problems) {
@@ -57,12 +59,12 @@ func (r *Release) nameProcfile(err error) error {
 	return problems
 }
 
-// Resolve decides how many of what the release runs with the local settings.
+// Resolve returns the release's formation with the local settings.
 func (c Control) Resolve(local map[string]int) (scale.Formation, []scale.Note, error) {
 	return scale.Resolve(scale.Inputs{Procfile: c.Procfile, DokkuScale: c.Scale, AppJSON: c.AppJSON, Local: local})
 }
 
-// Command is what the Procfile declares for a type; "" where it does not.
+// Command returns the Procfile's command for a type; "" if it declares none.
 func (c Control) Command(typ string) string {
 	declared, _ := c.Procfile.Lookup(typ)
 	return declared.Command

@@ -6,6 +6,7 @@ import (
 	"strings"
 )
 
+// HostName returns the host's name in lowercase, or "localhost".
 func HostName() string {
 	name, err := os.Hostname()
 	if err != nil || name == "" {
@@ -14,8 +15,8 @@ func HostName() string {
 	return strings.ToLower(name)
 }
 
-// HostAddress is the address by which other machines most likely know this one:
-// the one from which it would speak to the outside. Nothing is sent.
+// HostAddress returns the address that the host uses for outgoing connections, by
+// which other machines most likely reach it. It sends nothing.
 func HostAddress() string {
 	c, err := net.Dial("udp", "192.0.2.1:9")
 	if err != nil {

@@ -12,20 +12,20 @@ import (
 	"strings"
 )
 
-// DefaultType stands for all process types without a value of their own.
+// DefaultType is the key of values for all process types without their own.
 const DefaultType = "_default_"
 
-// Kinds of what a process can be given, in the keys of ContainerOptions.Resources.
+// Kinds of resource settings in the keys of ContainerOptions.Resources.
 const (
 	ResourceLimit   = "limit"
 	ResourceReserve = "reserve"
 )
 
-// ResourceKey is the key of a value: "web.limit.memory".
+// ResourceKey returns the key of a value: "web.limit.memory".
 func ResourceKey(ptype, kind, name string) string { return ptype + "." + kind + "." + name }
 
-// leastMemory is what the engine takes at least, and mostMemory what keeps
-// every sum of sizes within an int64.
+// leastMemory is the engine's minimum. mostMemory keeps every sum of sizes within an
+// int64.
 const (
 	leastMemory = 6 << 20
 	mostMemory  = 1 << 50
@@ -33,12 +33,12 @@ const (
 
 var memoryPattern = regexp.MustCompile(`^([0-9]{1,18})([bkmg]?)$`)
 
-// ParseMemory reads a size: a whole number of megabytes, or with a suffix b, k,
-// m or g as of docker run.
+// ParseMemory parses a whole number of megabytes, or a number with docker run's
+// suffix b, k, m or g. It returns bytes.
 func ParseMemory(value string) (int64, error) {
 	m := memoryPattern.FindStringSubmatch(strings.ToLower(value))
 	if m == nil {
-		return 0, fmt.Errorf("%q is not a size: use a whole number of megabytes, or one with b, k, m or g behind it, such as 512m", value)
+		return 0, fmt.Errorf("%q is not a size: use a whole number of megabytes, or a number with the suffix b, k, m or g, such as 512m", value)
 	}
 	n, _ := strconv.ParseInt(m[1], 10, 64) // of at most 18 digits
 	shift := map[string]int{"b": 0, "k": 10, "": 20, "m": 20, "g": 30}[m[2]]
@@ -46,36 +46,36 @@ func ParseMemory(value string) (int64, error) {
 	case n > mostMemory>>shift:
 		return 0, fmt.Errorf("%q is more than any host has", value)
 	case n<<shift < leastMemory:
-		return 0, fmt.Errorf("%q is less than 6m, the least that the engine takes", value)
+		return 0, fmt.Errorf("%q is less than 6m, the engine's minimum", value)
 	}
 	return n << shift, nil
 }
 
 var cpuPattern = regexp.MustCompile(`^[0-9]{1,6}(\.[0-9]{1,9})?$`)
 
-// ParseCPU reads a number of CPUs, such as 0.5, and returns billionths.
+// ParseCPU parses a number of CPUs, such as 0.5, and returns billionths.
 func ParseCPU(value string) (int64, error) {
 	n, err := strconv.ParseFloat(value, 64)
 	switch {
 	case err != nil || !cpuPattern.MatchString(value):
 		return 0, fmt.Errorf("%q is not a number of CPUs: use one such as 0.5 or 2", value)
 	case n < 0.01:
-		return 0, fmt.Errorf("%q is less than 0.01, the least that the engine takes", value)
+		return 0, fmt.Errorf("%q is less than 0.01, the engine's minimum", value)
 	case n > float64(runtime.NumCPU()):
 		return 0, fmt.Errorf("%q is more than the %d CPUs of this host", value, runtime.NumCPU())
 	}
 	return int64(math.Round(n * 1e9)), nil
 }
 
-// Limits bound what a container may use. 0: no limit.
+// Limits bound a container's use of the host. 0: no limit.
 type Limits struct {
-	Memory            int64 // bytes; a process that needs more is killed
+	Memory            int64 // bytes; the kernel kills a process that needs more
 	MemorySwap        int64 // bytes of memory and swap together, at least Memory
 	MemoryReservation int64 // bytes that the container keeps when the host's memory runs short
 	NanoCPUs          int64 // billionths of a CPU
 }
 
-// LimitsOf are the limits of a process type: its own values, else the defaults.
+// LimitsOf returns the limits of a process type: its own values, else the defaults.
 func LimitsOf(resources map[string]string, ptype string) (l Limits, err error) {
 	for _, r := range []struct {
 		kind, name string
@@ -101,8 +101,8 @@ func LimitsOf(resources map[string]string, ptype string) (l Limits, err error) {
 	return l, nil
 }
 
-// CheckResources refuses values that the engine would refuse together, for any
-// process type that has some of its own and for all others.
+// CheckResources refuses combinations of values that the engine would refuse, for
+// every process type.
 func CheckResources(resources map[string]string) error {
 	types := []string{DefaultType}
 	for _, key := range slices.Sorted(maps.Keys(resources)) {
@@ -116,11 +116,11 @@ func CheckResources(resources map[string]string) error {
 		case err != nil:
 			return err
 		case l.MemorySwap != 0 && l.Memory == 0:
-			err = errors.New("memory-swap is the sum of memory and swap, so it needs a limit of memory too")
+			err = errors.New("memory-swap is the sum of memory and swap, so it needs a memory limit too")
 		case l.MemorySwap != 0 && l.MemorySwap < l.Memory:
-			err = errors.New("memory-swap is the sum of memory and swap, so it cannot be less than the limit of memory")
+			err = errors.New("memory-swap is the sum of memory and swap, so it cannot be less than the memory limit")
 		case l.Memory != 0 && l.MemoryReservation > l.Memory:
-			err = errors.New("the reservation of memory cannot be more than its limit")
+			err = errors.New("the memory reservation cannot be more than the memory limit")
 		}
 		if err != nil && t != DefaultType {
 			return fmt.Errorf("%w (%s)", err, t)

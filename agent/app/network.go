@@ -10,12 +10,12 @@ const (
 	NetworkTLD        = "tld"
 )
 
-// NetworkLists are the properties that name networks to join. Here all of them
-// mean the same: an app has its own network anyway, and joins the others before
-// its processes start.
+// NetworkLists are the properties that name networks to join. They all have the same
+// effect: a container joins these networks, beside the app's own, before its process
+// starts.
 var NetworkLists = []string{NetworkInitial, NetworkPostCreate, NetworkPostDeploy}
 
-// SplitNetworks cuts a list of networks, "a,b".
+// SplitNetworks splits a list of networks, "a,b".
 func SplitNetworks(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' })
 }

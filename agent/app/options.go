@@ -1,9 +1,8 @@
 package app
 
-// ContainerOptions are what the containers of a release get besides image, command
-// and environment. Like the environment it is part of the release: a container that
-// ps:scale adds to the current release has what its siblings have, and a change
-// takes effect with the next release.
+// ContainerOptions are a release's container settings besides image, command and
+// environment. They are part of the release: a container that ps:scale adds gets the
+// options of its siblings, and a change takes effect with the next release.
 type ContainerOptions struct {
 	Mounts []Mount `json:"mounts,omitempty"`
 	// Networks are joined beside the app's own, before a process starts.

@@ -2,8 +2,8 @@ package app
 
 import "fmt"
 
-// PortMap leads a port of the host, where the proxy listens for the app's
-// names, to a port of the web processes.
+// PortMap maps a port of the host, where the proxy listens for the app's domains, to a
+// port of the web processes.
 type PortMap struct {
 	Scheme string `json:"scheme"` // "http"
 	Host   int    `json:"host_port"`
@@ -13,8 +13,8 @@ type PortMap struct {
 
 func (m PortMap) String() string { return fmt.Sprintf("%s:%d:%d", m.Scheme, m.Host, m.Container) }
 
-// FirstHostPort is where host ports for apps without a proxy begin; each app
-// has portsPerApp of them, so that scaling up finds its ports free.
+// FirstHostPort is the first host port for apps without a proxy. Each app gets
+// PortsPerApp ports, so that they are free when it scales up.
 const (
 	FirstHostPort = 20000
 	PortsPerApp   = 100

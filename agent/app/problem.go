@@ -2,9 +2,9 @@ package app
 
 import "time"
 
-// Problem is why an app is not what it should be: what the last attempt to
-// bring it there ended with. It is a file of its own, dokku/problem.json,
-// since a change of state.json says that somebody asked for something else.
+// Problem says why an app has not converged: the error of the last attempt. It has a
+// file of its own, dokku/problem.json, because a change of state.json means a change
+// of the desired state.
 type Problem struct {
 	Version int       `json:"version"`
 	Since   time.Time `json:"since"`

@@ -7,6 +7,7 @@ import (
 	"maps"
 )
 
+// Merged returns a new map with the counts of both; b's win.
 func Merged(a, b map[string]int) map[string]int {
 	m := maps.Clone(a)
 	if m == nil {
@@ -16,14 +17,14 @@ func Merged(a, b map[string]int) map[string]int {
 	return m
 }
 
-// NewAttempt names one preparation of a release.
+// NewAttempt returns a random name for one attempt to deploy a release.
 func NewAttempt() string {
 	var b [6]byte
 	rand.Read(b[:])
 	return hex.EncodeToString(b[:])
 }
 
-// ScaleTo stores counts. They replace those that --skip-deploy left for these types:
+// ScaleTo stores counts. It removes the counts of these types that --skip-deploy set:
 // otherwise the next deploy would bring back an older number.
 func (st *State) ScaleTo(counts map[string]int) {
 	st.Scale = Merged(st.Scale, counts)
@@ -32,12 +33,12 @@ func (st *State) ScaleTo(counts map[string]int) {
 	}
 }
 
-// Process is one instance that is to run.
+// Process is one desired instance.
 type Process struct {
 	Type     string
 	Index    int
 	HostPort int // 0: not published
-	// Exclusive: none of its type from another release may run beside it.
+	// Exclusive: no process of its type from another release may run beside it.
 	Exclusive bool
 }
 

@@ -10,15 +10,15 @@ import (
 	"dokku/agent/disk"
 )
 
-// Mount is a folder below the data root, or a named volume, that the app's
-// containers see.
+// Mount makes a folder below the data root, or a named volume, visible to the app's
+// containers.
 type Mount struct {
 	Source   string `json:"source"` // absolute path, or the name of a volume
 	Target   string `json:"target"`
 	ReadOnly bool   `json:"read_only,omitempty"`
 }
 
-// String is the mount as storage:mount takes it.
+// String returns the mount in the form that storage:mount accepts.
 func (m Mount) String() string {
 	if m.ReadOnly {
 		return m.Source + ":" + m.Target + ":ro"
@@ -29,10 +29,10 @@ func (m Mount) String() string {
 // Volume reports whether the source is a named volume.
 func (m Mount) Volume() bool { return !filepath.IsAbs(m.Source) }
 
-// DefaultStorageRoot is Dokku's.
+// DefaultStorageRoot is Dokku's data root.
 const DefaultStorageRoot = "/var/lib/dokku/data/storage"
 
-// StorageDir is the data root: the folder below which apps may have folders.
+// StorageDir returns the data root: apps may mount only folders below it.
 func (set Settings) StorageDir() string {
 	if set.StorageRoot != "" {
 		return filepath.Clean(set.StorageRoot)
@@ -40,9 +40,9 @@ func (set Settings) StorageDir() string {
 	return DefaultStorageRoot
 }
 
-// Source is what the engine mounts: a volume's name, or the real path of a
-// folder that exists below the data root. It is looked up for each container
-// anew, since an app may have put a symbolic link into a folder that it has.
+// Source returns the engine's source of a mount: a volume's name, or the real path of
+// a folder below the data root. It is resolved again for each container, because an
+// app may have put a symbolic link into a folder that it can write to.
 func (set Settings) Source(m Mount) (string, error) {
 	if m.Volume() {
 		return m.Source, nil
@@ -50,9 +50,8 @@ func (set Settings) Source(m Mount) (string, error) {
 	return set.HostPath(m.Source)
 }
 
-// HostPath returns the real path of a folder or file below the data root.
-// Anything else is refused: symbolic links that lead elsewhere, the root itself,
-// what does not exist.
+// HostPath returns the real path of a folder or file below the data root. It refuses
+// the root itself, a path that does not exist, and a symbolic link that leads out.
 func (set Settings) HostPath(path string) (string, error) {
 	root, clean := set.StorageDir(), filepath.Clean(path)
 	if !disk.Within(clean, root) || clean == root {
@@ -71,7 +70,7 @@ func (set Settings) HostPath(path string) (string, error) {
 		//lint:ignore ST1005 a message of storage:mount
 		return "", fmt.Errorf("Storage path %s does not exist: storage:ensure-directory %s makes %s/%[2]s", clean, name, root)
 	case err != nil:
-		return "", fmt.Errorf("cannot look at storage path %s: %w", clean, err)
+		return "", fmt.Errorf("cannot read storage path %s: %w", clean, err)
 	case !disk.Within(real, realRoot) || real == realRoot:
 		//lint:ignore ST1005 a message of storage:mount
 		return "", fmt.Errorf("Storage path %s leads to %s, which is not below %s: mount a folder, not a link out of it", clean, real, root)
@@ -79,7 +78,8 @@ func (set Settings) HostPath(path string) (string, error) {
 	return real, nil
 }
 
-// NoStorageRoot says how the data root comes about: it takes root.
+// NoStorageRoot returns the error for an unusable data root, with the command for root
+// that fixes it.
 func NoStorageRoot(root string, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("cannot use the data root %s: %w; run as root: chown dokku:dokku %[1]s", root, err)

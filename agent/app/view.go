@@ -11,8 +11,8 @@ import (
 	"dokku/scale"
 )
 
-// View is an app together with the server's settings. It answers questions about
-// what the app asks for, and needs no lock.
+// View is an app together with the server's settings. It answers questions about the
+// app's settings and needs no lock.
 type View struct {
 	*App
 	Settings Settings
@@ -25,7 +25,7 @@ func (v View) With(st State) View {
 	return View{&a, v.Settings}
 }
 
-// Properties that ps:set sets, for an app or for the server.
+// Properties of ps:set.
 const (
 	propDockerfileStart = "dockerfile-start-cmd"
 	PropProcfilePath    = "procfile-path"
@@ -35,7 +35,7 @@ const (
 	propStopTimeout     = "stop-timeout-seconds"
 )
 
-// PSDefaults are the defaults of the properties that ps:set sets.
+// PSDefaults are the defaults of ps:set's properties.
 var PSDefaults = map[string]string{
 	PropProcfilePath:  FileProcfile,
 	PropRestartPolicy: "on-failure:10",
@@ -58,7 +58,7 @@ func (v View) NetworkProperty(name string) string {
 	return cmp.Or(v.State.Network[name], v.Settings.Network[name])
 }
 
-// Grace is how long a process may take to end after TERM.
+// Grace returns the time between TERM and KILL for a process that is stopped.
 func (v View) Grace() time.Duration {
 	n, err := strconv.Atoi(v.Property(propStopTimeout))
 	if err != nil || n < 0 {
@@ -67,19 +67,18 @@ func (v View) Grace() time.Duration {
 	return time.Duration(n) * time.Second
 }
 
-// DeployBranch is the branch whose pushes deploy; "" while none has been adopted.
+// DeployBranch returns the branch whose pushes deploy; "" if the next push sets it.
 func (v View) DeployBranch() string {
 	return cmp.Or(v.State.DeployBranch, v.Settings.Git["deploy-branch"])
 }
 
-// RevEnvVar is the variable in which a new release finds its revision; "" is the
-// default.
+// RevEnvVar returns the variable that holds a new release's revision; "" means
+// DefaultRevEnvVar.
 func (v View) RevEnvVar() string {
 	return cmp.Or(v.State.RevEnvVar, v.Settings.Git["rev-env-var"])
 }
 
-// Config is the environment that a new release gets: the server's variables, then
-// the app's.
+// Config returns the config of a new release: the server's variables, then the app's.
 func (v View) Config() map[string]string {
 	c := map[string]string{}
 	maps.Copy(c, v.Settings.Config)
@@ -87,7 +86,7 @@ func (v View) Config() map[string]string {
 	return c
 }
 
-// ContainerOptions are what the containers of a new release get.
+// ContainerOptions returns the container options of a new release.
 func (v View) ContainerOptions() ContainerOptions {
 	c := v.State.Clone()
 	a := ContainerOptions{Mounts: c.Mounts, Resources: c.Resources, NetworkTLD: v.NetworkProperty(NetworkTLD)}
@@ -101,19 +100,19 @@ func (v View) ContainerOptions() ContainerOptions {
 	return a
 }
 
-// Provide gives a new release its copies of the present settings.
+// Provide copies the present settings into a new release.
 func (v View) Provide(r *Release) {
 	r.Config, r.StartCommand, r.ContainerOptions = v.Config(), v.State.startCommand(), v.ContainerOptions()
 	r.RevEnvVar = v.RevEnvVar()
 }
 
-// Formation says how many processes of each type people asked for, and where each
-// number comes from. An app that was never deployed has its local settings only.
+// Formation returns the formation of the next deploy: the count of each process type
+// and its origin. Without a current release only the local scale counts.
 func (v View) Formation() (scale.Formation, error) {
 	return v.FormationWith(v.State.Asked())
 }
 
-// FormationWith is Formation with other local settings.
+// FormationWith is Formation with another local scale.
 func (v View) FormationWith(local map[string]int) (scale.Formation, error) {
 	if v.Current == nil {
 		var f scale.Formation
@@ -126,8 +125,8 @@ func (v View) FormationWith(local map[string]int) (scale.Formation, error) {
 	return f, err
 }
 
-// RefuseScaling returns an error when the current release ships its own formation:
-// a local setting would have no effect.
+// RefuseScaling returns an error if the current release ships its own formation: a
+// local scale would have no effect.
 func (v View) RefuseScaling() error {
 	if v.Current == nil {
 		return nil
@@ -148,9 +147,8 @@ func (v View) Declares(typ string) bool {
 	return found
 }
 
-// Domains are the host names that the app answers to: its own, or one below each
-// global domain, or one below the server's name. Where they are disabled there are
-// none.
+// Domains returns the app's host names: its own, else one below each global domain,
+// else one below the server's name. It returns none if they are disabled.
 func (v View) Domains() []string {
 	switch {
 	case v.State.DomainsDisabled:
@@ -168,9 +166,9 @@ func (v View) Domains() []string {
 	return list
 }
 
-// Ports are the app's port mappings, ascending by the host's port: its own, or the
-// one that every app has. The container port of the first one is the web port: web
-// finds it as PORT, and is gated there.
+// Ports returns the app's port mappings, ascending by the host's port: its own, else
+// the default one. The container port of the first mapping is the web port: the value
+// of PORT, and the port that the gate checks.
 func (v View) Ports() []PortMap {
 	list := slices.Clone(v.State.Ports)
 	if len(list) == 0 {
@@ -182,7 +180,7 @@ func (v View) Ports() []PortMap {
 	return list
 }
 
-// Shown is a mapping as people see it.
+// Shown returns a mapping with its real container port, for people.
 func (v View) Shown(m PortMap) PortMap {
 	if m.Container == 0 {
 		m.Container = v.DetectedPort()
@@ -190,7 +188,7 @@ func (v View) Shown(m PortMap) PortMap {
 	return m
 }
 
-// KeptReleases are the numbers of the releases that stay, of all that are stored,
+// KeptReleases returns the numbers of the releases to keep, out of all stored ones,
 // ascending: the newest ones, the current one and a staged one.
 func (v View) KeptReleases(stored []int) []int {
 	var kept []int
@@ -203,7 +201,7 @@ func (v View) KeptReleases(stored []int) []int {
 	return kept
 }
 
-// Serves says what is there while something new is not.
+// Serves returns the app's present state for the message of a failed change.
 func (v View) Serves() string {
 	switch {
 	case v.Current == nil:

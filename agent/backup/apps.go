@@ -38,7 +38,7 @@ func (x *restore) restoreApps(ctx context.Context) (int, error) {
 	return len(names), nil
 }
 
-// about is what the manifest says of an app.
+// about returns the manifest's entry of an app.
 func (x *restore) about(name string) archive.App {
 	return x.m.Apps[slices.IndexFunc(x.m.Apps, func(a archive.App) bool { return a.Name == name })]
 }
@@ -68,8 +68,7 @@ func (x *restore) restoreApp(ctx context.Context, name string) error {
 	return s.Revive(ctx)
 }
 
-// restoreRest goes on with an app that a restore of this backup has left, which was
-// interrupted.
+// restoreRest continues with an app of an interrupted restore of this backup.
 func (x *restore) restoreRest(ctx context.Context, name string) error {
 	return x.Server.Env.With(ctx, name, deploy.Op{Name: deploy.Restoring}, x.log, func(s *deploy.Session) error {
 		if r := s.State.Restored; r == nil || !r.Pending || x.about(name).Stopped {
@@ -82,7 +81,7 @@ func (x *restore) restoreRest(ctx context.Context, name string) error {
 	})
 }
 
-// place gives an app its folder, under its lock and that of all names.
+// place moves an app's folder to its place, under the app's lock.
 func (x *restore) place(ctx context.Context, name string) (s *deploy.Session, err error) {
 	var none *app.NoAppError
 	_, err = x.Server.Env.Store.Load(name)
@@ -101,7 +100,7 @@ func (x *restore) place(ctx context.Context, name string) (s *deploy.Session, er
 			}
 		}
 	case err == nil:
-		err = fmt.Errorf("app %s was made meanwhile: restore --force replaces it", name)
+		err = fmt.Errorf("app %s was created in the meantime: restore --force replaces it", name)
 	}
 	if err == nil {
 		err = x.move(ctx, name)
@@ -119,8 +118,8 @@ func (x *restore) place(ctx context.Context, name string) (s *deploy.Session, er
 	return opened, err
 }
 
-// move puts the prepared folder in the place of the app's, in one rename. A crash
-// before leaves what was there, after it the restored app.
+// move replaces the app's folder by the prepared one in one rename, under DomainsLock. A
+// crash leaves the old or the restored app.
 func (x *restore) move(ctx context.Context, name string) error {
 	l, err := x.Server.Env.Store.LockApp(ctx, store.DomainsLock, deploy.Restoring, x.log)
 	if err != nil {
@@ -157,7 +156,7 @@ func (x *restore) move(ctx context.Context, name string) error {
 	return x.Server.Env.Store.Disk.Sync(x.Server.Env.Store.Root)
 }
 
-// loadImages gives the engine the images that the backup has of an app.
+// loadImages loads the app's images from the backup into the engine.
 func (x *restore) loadImages(ctx context.Context, s *deploy.Session) error {
 	f, err := os.Open(x.images(s.Name))
 	if errors.Is(err, fs.ErrNotExist) {

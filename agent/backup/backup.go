@@ -21,20 +21,19 @@ import (
 	"dokku/agent/text"
 )
 
-// BackupOptions say what a backup has.
+// BackupOptions select the contents of a backup.
 type BackupOptions struct {
-	// Apps are their names; none: all apps, the server's settings and the ssh keys.
+	// Apps are names of apps; none: all apps, the server's settings and the ssh keys.
 	Apps []string
-	// Images: with the images of all kept releases.
+	// Images includes the images of all kept releases.
 	Images bool
 	// Dokku is the version of this program.
 	Dokku string
-	// Keys returns the ssh keys; nil: they are left out.
+	// Keys returns the ssh keys; nil leaves them out.
 	Keys func(context.Context) ([]byte, error)
 }
 
-// Names of a backup's own members. What an app has lies below apps/NAME, as in its
-// folder.
+// Names of a backup's members. The files of an app lie below apps/NAME, as in its folder.
 const (
 	backupSettings = "server.json"
 	backupKeys     = "ssh-keys"
@@ -42,9 +41,9 @@ const (
 	backupImages   = "images.tar"
 )
 
-// Write writes apps, settings and keys to w. Each app is read as it is between two
-// operations; nothing is written before all is read. Left says what was left behind,
-// a line for each app that has something of the kind.
+// Write writes apps, settings and keys to w. It locks each app while it reads it, and
+// writes nothing before it has read everything. left has a line for each app with data
+// that the backup does not contain.
 func Write(ctx context.Context, s *agent.Server, o BackupOptions, w io.Writer, log event.Log) (m archive.Manifest, left []string, err error) {
 	names, err := appNames(s, o.Apps, log)
 	if err != nil {
@@ -78,8 +77,8 @@ func Write(ctx context.Context, s *agent.Server, o BackupOptions, w io.Writer, l
 	return m, left, nil
 }
 
-// appNames are the apps that a backup is of. All apps are those that stand: one
-// that is being destroyed, or was never pushed to, is none.
+// appNames returns the apps of a backup. Without asked, it skips apps that are being
+// destroyed or have no accepted push.
 func appNames(s *agent.Server, asked []string, log event.Log) ([]string, error) {
 	names := asked
 	if len(asked) == 0 {
@@ -95,7 +94,7 @@ func appNames(s *agent.Server, asked []string, log event.Log) ([]string, error) 
 		case err != nil:
 			return nil, err
 		case a.State.Destroying && len(asked) == 0:
-			log.Warn("%s is being destroyed, and left out", name)
+			log.Warn("%s is being destroyed; the backup leaves it out", name)
 		case a.State.Provisional && a.State.Staged == nil && len(asked) == 0:
 		case !slices.Contains(list, name):
 			list = append(list, name)
@@ -105,7 +104,7 @@ func appNames(s *agent.Server, asked []string, log event.Log) ([]string, error) 
 	return list, nil
 }
 
-// backUpServer copies what is no app's.
+// backUpServer copies the server's settings and the ssh keys.
 func backUpServer(ctx context.Context, s *agent.Server, o BackupOptions, dir string) error {
 	set, err := s.Env.Store.StoredSettings()
 	if err != nil {
@@ -122,7 +121,7 @@ func backUpServer(ctx context.Context, s *agent.Server, o BackupOptions, dir str
 	return os.WriteFile(filepath.Join(dir, backupKeys), keys, 0o600)
 }
 
-// backUpApp copies the app into dir. It is under the app's lock, settled.
+// backUpApp copies the app into dir. The caller holds the app's lock and has settled it.
 func backUpApp(ctx context.Context, x *deploy.Session, dir string, images bool) (a archive.App, left []string, err error) {
 	a = archive.App{Name: x.Name, Release: x.State.Current, Stopped: x.State.Stopped && !x.State.Restored.Starts()}
 	about := "never deployed"
@@ -150,7 +149,7 @@ func backUpApp(ctx context.Context, x *deploy.Session, dir string, images bool) 
 	return a, leftBehind(x), err
 }
 
-// backUpState writes the state without what is about this machine's containers.
+// backUpState writes the state without the fields about this machine's containers.
 func backUpState(x *deploy.Session, dir string, stopped bool) error {
 	st := x.State.Clone()
 	st.Version, st.Stopped = app.Version, stopped
@@ -159,8 +158,8 @@ func backUpState(x *deploy.Session, dir string, stopped bool) error {
 	return x.Env.Store.StageJSON(filepath.Join(dir, "state.json"), st)
 }
 
-// backUpReleases writes the current release, and with images the other kept ones
-// that still have theirs.
+// backUpReleases writes the current release and, with images, the other kept releases
+// whose image exists.
 func backUpReleases(ctx context.Context, x *deploy.Session, dir string, images bool) ([]*app.Release, error) {
 	numbers, err := x.Env.Store.ReleaseNumbers(x.Name)
 	if err != nil || x.Current == nil {
@@ -217,7 +216,7 @@ func backUpImages(ctx context.Context, x *deploy.Session, path string, releases 
 	return err
 }
 
-// leftBehind says in one line what the app has that its backup has not.
+// leftBehind returns a line that lists the app's data outside of the backup.
 func leftBehind(x *deploy.Session) []string {
 	var what []string
 	for _, m := range x.State.Mounts {

@@ -24,34 +24,34 @@ import (
 	"dokku/agent/store"
 )
 
-// RestoreOptions say what is taken from a backup.
+// RestoreOptions select what to restore from a backup.
 type RestoreOptions struct {
-	// Apps are their names; none: all that the backup has, with settings and keys.
+	// Apps are names of apps; none: all apps of the backup, with settings and keys.
 	Apps []string
 	// Force replaces apps that exist, and settings that differ.
 	Force bool
-	// Keys adds ssh keys that are missing, and says which it kept; with check it only
-	// says whether it could. nil: they are left out.
+	// Keys adds missing ssh keys and describes those that it kept. With check it only
+	// checks that it can. nil leaves the keys out.
 	Keys func(ctx context.Context, keys []byte, check bool) (kept string, err error)
 }
 
-// A restore is a backup that was unpacked, and found to be whole.
+// A restore is one restore of an unpacked backup.
 type restore struct {
 	Server *agent.Server
 	o      RestoreOptions
 	m      archive.Manifest
 	dir    string
 	log    event.Log
-	// done are apps that came from this backup before; ran are those that were
-	// replaced and may have left something in the engine.
+	// done has the apps that an earlier restore of this backup finished; ran has replaced
+	// apps, which may have left resources in the engine.
 	done, ran map[string]bool
 }
 
-// Restore takes apps, settings and keys from a backup. All of it is read and
-// checked before anything changes. Each app appears whole, in one rename, and is
-// started then; one that does not come up keeps no other from its turn, and stays
-// stopped. Whoever is killed leaves each app whole or absent: the agent starts what
-// is there, and the same command does the rest. It returns how many apps there were.
+// Restore restores apps, settings and keys from a backup. It reads and checks the whole
+// backup before it changes anything. Each app appears in one rename and is then started.
+// An app that does not start stays stopped; Restore continues with the next. After a
+// kill each app is complete or absent: the agent starts the complete ones, and the same
+// command does the rest. Restore returns the number of apps.
 func Restore(ctx context.Context, s *agent.Server, r io.Reader, o RestoreOptions, log event.Log) (n int, err error) {
 	const refused = "cannot restore the backup, nothing has changed: %w"
 	in := bufio.NewReaderSize(r, 1<<16)
@@ -78,7 +78,7 @@ func Restore(ctx context.Context, s *agent.Server, r io.Reader, o RestoreOptions
 	return x.restoreApps(ctx)
 }
 
-// names are the apps that are asked for.
+// names returns the names of the apps to restore.
 func (x *restore) names() []string {
 	if len(x.o.Apps) > 0 {
 		return slices.Compact(slices.Sorted(slices.Values(x.o.Apps)))
@@ -90,7 +90,7 @@ func (x *restore) names() []string {
 	return names
 }
 
-// accept checks what the manifest says before anything is unpacked.
+// accept checks the manifest before anything is unpacked.
 func (x *restore) accept(m archive.Manifest) error {
 	x.m = m
 	has := map[string]bool{}
@@ -122,17 +122,17 @@ func (x *restore) accept(m archive.Manifest) error {
 	return x.inTheWay()
 }
 
-// belongs reports whether a backup has such a file of an app: see backUp.
+// belongs reports whether a backup may contain this file of an app: see backUpApp.
 func belongs(name string) bool {
-	if slices.Contains(repo.RepositoryFiles, name) || name == backupImages || name == "dokku/state.json" {
+	if slices.Contains(repo.Files, name) || name == backupImages || name == "dokku/state.json" {
 		return true
 	}
 	return slices.ContainsFunc([]string{"refs/", "logs/", "objects/", "info/", "dokku/releases/", "nginx.conf.d/"},
 		func(folder string) bool { return strings.HasPrefix(name, folder) }) && !strings.HasPrefix(name, "objects/info/alternates")
 }
 
-// inTheWay names all apps that exist already, unless they may be replaced or came
-// from this very backup, which was interrupted then.
+// inTheWay returns an error that names all existing apps, unless they may be replaced
+// or an interrupted restore of this backup created them.
 func (x *restore) inTheWay() error {
 	var exist []string
 	for _, name := range x.names() {
@@ -164,8 +164,7 @@ func (x *restore) inTheWay() error {
 		strings.Join(exist, ", "))
 }
 
-// verify reads all that was unpacked, and makes it ready: from here on an app is one
-// rename away.
+// verify checks the unpacked files and prepares each app's folder for its rename.
 func (x *restore) verify(ctx context.Context) error {
 	set, err := x.Server.Env.Store.Settings()
 	if err != nil {
@@ -197,15 +196,15 @@ func (x *restore) verify(ctx context.Context) error {
 		return err
 	}
 	defer d.Close()
-	return unix.Syncfs(int(d.Fd())) // each file by itself would take minutes
+	return unix.Syncfs(int(d.Fd())) // single syncs would take minutes
 }
 
 func (x *restore) app(name string, elem ...string) string {
 	return filepath.Join(append([]string{x.dir, backupApps, name}, elem...)...)
 }
 
-// prepareApp checks an app's files and makes of them what is to become its folder:
-// a stopped app that is to be started.
+// prepareApp checks an app's files and turns them into the folder of a stopped app that
+// is to be started.
 func (x *restore) prepareApp(ctx context.Context, name string) (*app.App, error) {
 	dir := x.app(name)
 	a := &app.App{Name: name, Dir: dir}
@@ -257,10 +256,10 @@ func (x *restore) prepareApp(ctx context.Context, name string) (*app.App, error)
 	return a, err
 }
 
-// images is where an app's images are once its folder is ready.
+// images returns the path of an app's images after prepareApp.
 func (x *restore) images(name string) string { return filepath.Join(x.dir, name+".tar") }
 
-// inBackup makes an error about an unpacked file name its place in the backup.
+// inBackup makes an error about an unpacked file name its path in the backup.
 func inBackup(dir string, err error) error {
 	text := strings.ReplaceAll(err.Error(), dir+string(filepath.Separator), "")
 	if strings.Contains(text, "install the newer dokku again") {

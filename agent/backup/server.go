@@ -17,7 +17,7 @@ import (
 	"dokku/agent/text"
 )
 
-// settingsOf are the settings of the backup; ok is false when it has none.
+// settingsOf returns the settings of the backup; ok is false if it has none.
 func (x *restore) settingsOf() (set app.Settings, ok bool, err error) {
 	set, err = store.ReadSettings(filepath.Join(x.dir, backupSettings))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -48,8 +48,8 @@ func (x *restore) verifyServer(ctx context.Context) error {
 	return err
 }
 
-// restoreServer takes over what the server does not have: its settings and keys win,
-// unless they are to be replaced. Keys are only ever added.
+// restoreServer adds the settings and keys that the server lacks. It replaces settings
+// only with Force, and never replaces keys.
 func (x *restore) restoreServer(ctx context.Context) error {
 	from, ok, err := x.settingsOf()
 	if err != nil {
@@ -68,7 +68,7 @@ func (x *restore) restoreServer(ctx context.Context) error {
 			x.log.Warn("The server's own settings stay as they are (--force replaces them): %s", strings.Join(kept, ", "))
 		}
 		if machine != nil {
-			x.log.Warn("What is about the machine is not taken over; for server.json, if it is the same one: %s", strings.Join(machine, ", "))
+			x.log.Warn("Settings of the machine are not restored; if this is the same machine, add them to server.json: %s", strings.Join(machine, ", "))
 		}
 	}
 	keys, err := x.keysOf()
@@ -83,9 +83,9 @@ func (x *restore) restoreServer(ctx context.Context) error {
 	return err
 }
 
-// mergeSettings takes over into set what it does not have of from, and with force
-// what it has otherwise. Kept is what stays; machine is what describes a machine,
-// which this one need not be like.
+// mergeSettings copies settings from the backup into set: those that set lacks and, with
+// force, those that differ. kept lists the differing settings that stay; machine lists
+// the differing settings of the machine, which it never copies.
 func mergeSettings(set *app.Settings, from app.Settings, force bool) (kept, machine []string) {
 	m := merge{force: force}
 	for _, p := range []struct {
@@ -136,7 +136,7 @@ func (m *merge) takes(name string, has bool, have, from any) bool {
 	return m.force
 }
 
-// machineSettings names what from has otherwise about the machine.
+// machineSettings lists the settings of the machine that differ in from.
 func machineSettings(set, from app.Settings) (list []string) {
 	for _, p := range []struct {
 		name       string

@@ -24,7 +24,7 @@ func TestRename(t *testing.T) {
 		stderr: " !     cannot rename other to new: domain new.example.com belongs to app taken: remove it there first (domains:remove taken new.example.com)\n"})
 	f.expect("apps:exists other", ok(""))
 
-	// Without an engine the rename stands, and says what is left to do.
+	// Without an engine the rename stands, and its error names the rest.
 	got := f.run("apps:rename", "fresh", "newer")
 	if got.stdout != "-----> Renaming fresh to newer\n" || got.code != 1 || !strings.Contains(got.stderr, "fresh is called newer now") {
 		t.Errorf("%+v", got)
@@ -104,7 +104,7 @@ func TestPortsCommands(t *testing.T) {
 func TestConfigOrigins(t *testing.T) {
 	f := newFixture(t)
 	f.expect("config:set --global ALL=1 N=2 --no-restart", ok("-----> Setting config vars\n       ALL:  1\n       N:    2\n"+
-		"       Apps get it with their next deploy or restart (ps:restart --all)\n"))
+		"       It takes effect in each app with its next deploy or restart (ps:restart --all)\n"))
 	f.expect("config:show hello --origin", ok("ALL:       server  1\nDYNO:      dokku   web.1\nGIT_REV:   dokku   "+revision+
 		"\nGREETING:  app     good 'day'\nN:         app     1\nPORT:      dokku   5000\n"))
 	f.expect("config:show fresh --origin", ok("ALL:  server  1\nN:    server  2\n"))

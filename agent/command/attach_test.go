@@ -49,7 +49,7 @@ func TestMounts(t *testing.T) {
 
 	before := f.snapshot()
 	f.expect("storage:mount hello data:/data", warned("Mount path already exists."))
-	f.expect("storage:mount hello other:/data/", warned("Container path /data is taken by data:/data:ro: storage:unmount that first"))
+	f.expect("storage:mount hello other:/data/", warned("Container path /data is taken by data:/data:ro: unmount that first (storage:unmount)"))
 	f.expect("storage:unmount hello data:/data:rw", warned("Mount path does not exist."))
 	f.expect("storage:unmount hello "+dir+":/data", warned("Mount path does not exist."))
 	if f.snapshot() != before {
@@ -60,7 +60,7 @@ func TestMounts(t *testing.T) {
 	f.expect("storage:list hello", ok(""))
 }
 
-// What is mounted lies below the data root, whatever the path looks like.
+// Every mounted folder is below the data root, in whatever form its path is written.
 func TestMountsStayInTheDataRoot(t *testing.T) {
 	f := newFixture(t)
 	root := f.storage()
@@ -85,7 +85,7 @@ func TestMountsStayInTheDataRoot(t *testing.T) {
 		root + "/out/x/../..":      "is not below", // as it is written, before any link
 		root + "/root":             "leads to " + root,
 		root + "/up/root/hello":    "leads to ",
-		root + "/loop":             "cannot look at storage path",
+		root + "/loop":             "cannot read storage path",
 		root + "/missing/sub":      "does not exist: storage:ensure-directory missing makes " + root + "/missing",
 	} {
 		got := f.run("storage:mount", "hello", path+":/data")
@@ -152,13 +152,13 @@ func TestResources(t *testing.T) {
 	f.expect("resource:reserve hello", ok("=====> resource reservation hello information [defaults]\n       memory: 256m\n"))
 	f.terminal = false
 
-	// What would not fit together is refused, for any type, and changes nothing.
+	// Inconsistent values are refused for every type and change nothing.
 	before := f.snapshot()
-	f.expect("resource:limit hello --memory 128", warned("Invalid resources: the reservation of memory cannot be more than its limit"))
+	f.expect("resource:limit hello --memory 128", warned("Invalid resources: the memory reservation cannot be more than the memory limit"))
 	f.expect("resource:reserve hello --memory 2g --process-type worker",
-		warned("Invalid resources: the reservation of memory cannot be more than its limit (worker)"))
+		warned("Invalid resources: the memory reservation cannot be more than the memory limit (worker)"))
 	f.expect("resource:limit hello --memory-swap 512m", warned(
-		"Invalid resources: memory-swap is the sum of memory and swap, so it cannot be less than the limit of memory (worker)"))
+		"Invalid resources: memory-swap is the sum of memory and swap, so it cannot be less than the memory limit (worker)"))
 	if f.snapshot() != before {
 		t.Error("a refused command changes something")
 	}
@@ -172,7 +172,7 @@ func TestResources(t *testing.T) {
 	f.expect("resource:report hello", ok(""))
 }
 
-// fakeEngine answers what the network commands ask a Docker Engine.
+// fakeEngine answers the requests of the network commands to a Docker Engine.
 type fakeEngine struct {
 	mu   sync.Mutex
 	nets []map[string]any
@@ -274,21 +274,21 @@ func TestNetworks(t *testing.T) {
 	f.expect("network:set hello attach-post-create db,nosuch", warned("Network nosuch does not exist: make it with network:create nosuch"))
 	f.expect("network:set hello attach-post-create db compose_default", ok("=====> Setting attach-post-create to db,compose_default\n"+later))
 	f.expect("network:set --global initial-network compose_default", ok("=====> Setting initial-network to compose_default\n"+
-		"       Apps get it with their next deploy or restart (ps:restart --all)\n"))
+		"       It takes effect in each app with its next deploy or restart (ps:restart --all)\n"))
 	f.expect("network:report hello --network-attach-post-create", ok("db,compose_default\n"))
 	f.expect("network:report hello --network-computed-initial-network", ok("compose_default\n"))
 	f.expect("network:report fresh --network-web-listeners", ok("\n"))
 
 	destroying := "-----> Destroying network db\n"
-	f.expect("network:destroy --force db", result{destroying, " !     Network db is in use by app hello: take it away with network:set first\n", 1})
+	f.expect("network:destroy --force db", result{destroying, " !     Network db is in use by app hello: remove it from their settings with network:set first\n", 1})
 	f.expect("network:destroy --force nosuch", result{"-----> Destroying network nosuch\n",
 		" !     Network nosuch does not exist: make it with network:create nosuch\n", 1})
 	f.expect("network:destroy --force compose_default", result{"-----> Destroying network compose_default\n",
-		" !     Network compose_default was not made by network:create: remove it where it was made (docker network rm compose_default)\n", 1})
+		" !     Network compose_default was not made by network:create: remove it with the tool that made it (docker network rm compose_default)\n", 1})
 	f.expect("network:set hello attach-post-create", ok("=====> Unsetting attach-post-create\n"+later))
 	f.expect("network:report hello --network-attach-post-create", ok("\n"))
 	f.expect("network:set --global initial-network", ok("=====> Unsetting initial-network\n"+
-		"       Apps get it with their next deploy or restart (ps:restart --all)\n"))
+		"       It takes effect in each app with its next deploy or restart (ps:restart --all)\n"))
 	f.expect("--force network:destroy db", ok(destroying))
 	f.expect("network:exists db", warned("Network does not exist"))
 }

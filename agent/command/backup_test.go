@@ -9,10 +9,10 @@ import (
 func TestBackupOfATerminal(t *testing.T) {
 	f := newFixture(t)
 	f.terminal = true
-	f.expect("backup", result{stderr: " !     A backup is not for a terminal: dokku backup > FILE, or dokku backup --output FILE\n", code: 1})
+	f.expect("backup", result{stderr: " !     Cannot write a backup to a terminal: use dokku backup > FILE, or dokku backup --output FILE\n", code: 1})
 	f.terminal, f.user = false, "alice"
-	f.expect("backup --output x", result{stderr: " !     Cannot write \"x\" over ssh: it would be a file of the server: use > FILE\n", code: 1})
-	f.expect("restore --input x", result{stderr: " !     Cannot read \"x\" over ssh: it would be a file of the server: use < FILE\n", code: 1})
+	f.expect("backup --output x", result{stderr: " !     Cannot write \"x\" over ssh, since it would be a file on the server: use > FILE\n", code: 1})
+	f.expect("restore --input x", result{stderr: " !     Cannot read \"x\" over ssh, since it would be a file on the server: use < FILE\n", code: 1})
 }
 
 // TestBackupNamesWhatIsMissing: what an app has outside of its backup is named in

@@ -7,7 +7,7 @@ import (
 	"dokku/agent/command/cli"
 )
 
-// BenchmarkVersion is what each command line costs besides the process.
+// BenchmarkVersion measures the cost of a command line, without that of the process.
 func BenchmarkVersion(b *testing.B) {
 	for b.Loop() {
 		Execute(b.Context(), cli.Env{Stdout: io.Discard, Stderr: io.Discard, Version: "1"}, []string{"version"})

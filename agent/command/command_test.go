@@ -109,7 +109,7 @@ func (f *fixture) release(name string, files map[string]string, st app.State) {
 	f.state(name, st)
 }
 
-// result is what a command line came to.
+// result is the result of a command line.
 type result struct {
 	stdout, stderr string
 	code           int

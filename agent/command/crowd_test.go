@@ -130,10 +130,10 @@ func emptyEngine(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// reads are what can be looked at; each command prints one of them.
+// reads are the readable values; each command prints one of them.
 var reads = []string{"exists", "config", "scale", "domains", "locked"}
 
-// command is what a client does next.
+// command is a client's next command.
 func command(r *rand.Rand) agenttest.Command {
 	some := func(list ...string) string { return list[r.IntN(len(list))] }
 	c := agenttest.Command{App: some(crowdNames...), Stays: true}
@@ -188,7 +188,7 @@ func (c *crowd) do(id int, cmd agenttest.Command) {
 	c.history.Add(id, called, cmd, o)
 }
 
-// run runs a command, and returns what it printed, and with what text it refused.
+// run runs a command and returns its output and the text of its error.
 func (c *crowd) run(args []string) (stdout, refused string) {
 	var out, errs bytes.Buffer
 	p := exec.Command(c.bin, args...)
@@ -218,7 +218,7 @@ func (c *crowd) run(args []string) (stdout, refused string) {
 	return out.String(), refused
 }
 
-// seen is what a command has printed of an app.
+// seen is a command's output about an app.
 func (c *crowd) seen(cmd agenttest.Command, stdout, refused string) (map[string]string, string) {
 	if refused == "App "+cmd.App+" does not exist" {
 		return map[string]string{"exists": "false"}, ""

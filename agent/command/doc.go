@@ -1,11 +1,12 @@
-// Package command holds the noun:verb commands that people type on the
-// host ("dokku ps:scale app web=2") and over SSH ("ssh dokku@host ps:scale app
-// web=2"). Both go through Execute, in process: it neither exits nor keeps
-// state, so that the forced command can call it with the words of the client.
+// Package command has the noun:verb commands that people run on the host ("dokku
+// ps:scale app web=2") and over ssh ("ssh dokku@host ps:scale app web=2"). Both call
+// Execute in process, which neither exits nor keeps state. The package may import the
+// packages of its groups, which may import cli, agent/doctor, agent/backup and the layers
+// below them.
 //
 // # Decisions
 //
-// There is a package for each group of nouns. It exports its list of commands and
-// nothing else. Code that two groups need is in package cli: groups never import each
-// other, so that a new capability is a new package and one line here.
+// Each group of nouns has a package, which exports only its list of commands. Code that
+// two groups need is in package cli. Groups never import each other, so that a new
+// capability is a new package and one line here.
 package command

@@ -13,7 +13,7 @@ import (
 	"dokku/agent/doctor"
 )
 
-// healthy is what the doctor says about an app with nothing wrong but the engine.
+// healthy is the doctor's output for an app whose only problem is the engine.
 func healthy(app, releases, deploy, binary string) string {
 	return "       " + app + " state                   fine: can be read, with " + releases + "\n" +
 		"       " + app + " permissions             fine: only " + owner() + " may read them\n" +
@@ -43,14 +43,14 @@ func TestDoctor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	noEngine := " !     hello processes               cannot be told while the engine does not answer; to mend: " + startDocker() + "\n"
+	noEngine := " !     hello processes               cannot be told while the engine does not answer; to fix: " + startDocker() + "\n"
 	wide := f.run("doctor", "hello")
 	want := "hello/dokku has mode 0755, want 0700 (and "
 	if wide.code != 1 || !strings.Contains(wide.stderr, " !     hello permissions             "+want) {
 		t.Errorf("of a copy that all may read: %+v", wide)
 	}
 	got := f.run("doctor", "hello", "--fix")
-	if mended := "       hello permissions             mended: " + want; got.code != 1 || got.stderr != noEngine || !strings.Contains(got.stdout, mended) {
+	if fixed := "       hello permissions             fixed: " + want; got.code != 1 || got.stderr != noEngine || !strings.Contains(got.stdout, fixed) {
 		t.Errorf("--fix: %+v", got)
 	}
 	all := healthy("hello", "1 release", "v1, 3f2c1d9", binary)
@@ -91,10 +91,10 @@ func TestDoctorJSON(t *testing.T) {
 		}
 		status[finding.Check] = finding
 	}
-	if p := status["permissions"]; p.Status != doctor.HealthOK || !p.Mended {
+	if p := status["permissions"]; p.Status != doctor.HealthOK || !p.Fixed {
 		t.Errorf("permissions: %+v", p)
 	}
-	if p := status["problem"]; p.Status != doctor.HealthProblem || !p.Fixable || p.Mended || p.Mend != "dokku doctor hello --fix" {
+	if p := status["problem"]; p.Status != doctor.HealthProblem || !p.Fixable || p.Fixed || p.Fix != "dokku doctor hello --fix" {
 		t.Errorf("problem: %+v", p)
 	}
 	for line := range strings.Lines(f.run("doctor", "hello").stderr) {

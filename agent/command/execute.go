@@ -13,7 +13,7 @@ import (
 	"dokku/agent/command/run"
 )
 
-// groups are the commands, by noun.
+// groups are the commands, a list for each group of nouns.
 var groups = [][]cli.Spec{
 	ps.Commands, apps.Commands, config.Commands, routing.Commands, resources.Commands, run.Commands, admin.Commands,
 	cli.VersionCommands, cli.HelpCommands,

@@ -34,7 +34,7 @@ func TestKeys(t *testing.T) {
 	if got := f.run("ssh-keys:list"); strings.Count(got.stdout, "\n") != 2 || got.code != 0 {
 		t.Errorf("%+v", got)
 	}
-	f.expect("ssh-keys:list nobody", fails(1, " !     cannot list the key \"nobody\": there is none of this name\n"))
+	f.expect("ssh-keys:list nobody", fails(1, " !     cannot list the key \"nobody\": there is no key of this name\n"))
 	f.expect("ssh-keys:remove desk", ok(""))
 	f.expect("ssh-keys:remove --fingerprint "+fingerprint, ok(""))
 	f.expect("ssh-keys:list", ok(""))

@@ -76,7 +76,7 @@ func TestScaleStored(t *testing.T) {
 	f.expect("--quiet ps:scale stopped worker=1", ok(""))
 	f.expect("ps:scale stopped", ok("web:  1\nworker: 1\n"))
 	f.expect("ps:report stopped --processes", ok("2\n"))
-	// What was left for the next deploy does not win over what was said later.
+	// Later counts win over counts that were left for the next deploy.
 	f.state("stopped", app.State{Current: 1, Stopped: true, ScaleNext: map[string]int{"web": 4, "worker": 4}})
 	f.expect("--quiet ps:scale stopped web=2", ok(""))
 	f.expect("ps:scale stopped", ok("web:  2\nworker: 4\n"))
@@ -170,15 +170,15 @@ func TestConfigOfAnApp(t *testing.T) {
 	f.expect("config hello", f.run("config:show", "hello"))
 }
 
-// A command of Dokku's that is not here names what there is instead.
+// For a missing command of Dokku's, the error names the substitute.
 func TestUnsupported(t *testing.T) {
 	f := newFixture(t)
 	f.expect("docker-options:add hello build x", fails(1, " !     `docker-options:add` is not a dokku command.\n"+
 		" !     See `dokku help` for a list of available commands.\n"+
-		" !     Dokku has it, and it is not supported here: see resource:, storage: and network:\n"))
+		" !     Dokku has this command, but it is not supported here: see resource:, storage: and network:\n"))
 	f.expect("postgres:create db", fails(1, " !     `postgres:create` is not a dokku command.\n"+
 		" !     See `dokku help` for a list of available commands.\n"+
-		" !     Dokku has it, and it is not supported here: databases run in containers on a network of yours (network:create)\n"))
+		" !     Dokku has this command, but it is not supported here: run databases as containers on a shared network (network:create)\n"))
 }
 
 func TestOrigins(t *testing.T) {
@@ -287,9 +287,9 @@ func TestDomains(t *testing.T) {
 	f.expect("domains:report fresh --domains-app-vhosts", ok("fresh.example.com www.example.org *.example.org\n"))
 	f.expect("domains:add fresh www.example.org", ok("-----> Skipping: www.example.org already added to fresh\n"))
 	f.expect("domains:remove fresh fresh.example.com *.example.org", ok("-----> Removed fresh.example.com from fresh\n-----> Removed *.example.org from fresh\n"))
-	f.expect("domains:remove fresh nosuch.org", fails(1, " !     Domain nosuch.org is not one of app fresh, which has: www.example.org\n"))
-	f.expect("domains:remove fresh www.example.org", fails(1, " !     Domain www.example.org is the only one of fresh: "+
-		"domains:set gives it another one, domains:clear the default one\n"))
+	f.expect("domains:remove fresh nosuch.org", fails(1, " !     Domain nosuch.org does not belong to app fresh, which has: www.example.org\n"))
+	f.expect("domains:remove fresh www.example.org", fails(1, " !     Domain www.example.org is the only domain of fresh: "+
+		"set another with domains:set, or the default with domains:clear\n"))
 	f.expect("domains:set fresh a.org b.org", ok("-----> Set a.org b.org for fresh\n"))
 	f.expect("domains:clear fresh", ok("-----> Cleared domains for fresh\n"))
 	f.expect("domains:report fresh --domains-app-vhosts", ok("fresh.example.com\n"))

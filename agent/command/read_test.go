@@ -12,7 +12,7 @@ import (
 	"dokku/agent/app"
 )
 
-// reading are command lines that only read, and show nothing of what runs.
+// reading are command lines that only read, and show no running processes.
 const reading = `
 version
 help
@@ -48,7 +48,7 @@ urls hello
 __completeNoDesc ps:scale hello w
 `
 
-// showing are command lines that show what runs, which only the engine knows.
+// showing are command lines that show running processes, which only the engine knows.
 const showing = `
 ps hello
 ps:report hello
@@ -106,7 +106,7 @@ func (f *fixture) reading() []string {
 	f.t.Helper()
 	lines := strings.Split(strings.TrimSpace(reading), "\n")
 	for _, name := range commands(f) {
-		// Two reports show what runs.
+		// Two reports show running processes.
 		if strings.HasSuffix(name, ":report") && name != "ps:report" && name != "network:report" {
 			lines = append(lines, name+" hello")
 		}

@@ -13,7 +13,7 @@ run hello                          => Missing COMMAND
 run -e A=1 hello                   => Missing COMMAND
 run hello ""                       => No command specified: the first word after the app is empty
 run hello "  " x                   => No command specified: the first word after the app is empty
-run hello "a\x00b"                 => Invalid argument "ab": it has a NUL byte, which a command line cannot hold
+run hello "a\x00b"                 => Invalid argument "ab": it contains a NUL byte, which a command line cannot hold
 run hello ls "\xff"                => Invalid argument
 run nosuch ls                      => 20 App nosuch does not exist
 run ../hello ls                    => App name "../hello" is not valid
@@ -24,7 +24,7 @@ run -e hello                       => Please specify an app to run the command o
 run -e A hello ls                  => Invalid env pair: A
 run -e A-B=1 hello ls              => Invalid key name: 'A-B'
 run -e =1 hello ls                 => Invalid key name: ''
-run -e "A=\x00" hello ls           => Invalid value for key 'A': it has a NUL byte
+run -e "A=\x00" hello ls           => Invalid value for key 'A': it contains a NUL byte
 run --env "A\nB=1" hello ls        => Invalid key name: 'A B'
 run --ttl-seconds x hello ls       => --ttl-seconds must be a positive integer
 run --ttl-seconds 0 hello ls       => --ttl-seconds must be a positive integer
@@ -39,7 +39,7 @@ run:list nosuch                    => 20 App nosuch does not exist
 run:list hello x                   => Unexpected argument "x"
 run:list hello --format xml        => Invalid format "xml", valid values: stdout, json
 run:logs                           => No container or app specified
-run:logs hello -n x                => Invalid value "x" for --num: it is how many lines to show
+run:logs hello -n x                => Invalid value "x" for --num: give the number of lines
 run:logs hello --container ""      => Invalid container name specified:
 run:logs hello --container x       => Invalid container name specified: x
 run:logs hello --container hello.run.x => Invalid container name specified: hello.run.x

@@ -29,14 +29,14 @@ func TestScripts(t *testing.T) {
 			root := filepath.Join(e.WorkDir, "root")
 			e.Setenv("DOKKU_ROOT", root)
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
-			// An author for what scripts commit.
+			// The author of commits in scripts.
 			e.Setenv("GIT_CONFIG_NOSYSTEM", "1")
 			e.Setenv("GIT_CONFIG_COUNT", "2")
 			for n, pair := range [][2]string{{"user.name", "a"}, {"user.email", "a@example.com"}} {
 				e.Setenv("GIT_CONFIG_KEY_"+strconv.Itoa(n), pair[0])
 				e.Setenv("GIT_CONFIG_VALUE_"+strconv.Itoa(n), pair[1])
 			}
-			// An engine that nobody can reach: nothing here may need one.
+			// An engine that cannot be reached: no script may need one.
 			return writeJSON(filepath.Join(root, ".dokku", "server.json"),
 				app.Settings{Version: 1, Docker: "unix:///nowhere.sock", Domains: []string{"example.com"}})
 		},

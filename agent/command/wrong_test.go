@@ -131,7 +131,7 @@ apps:create hello                  => Name is already taken: app hello exists
 apps:create new two                => Unexpected argument "two"
 apps:create new --force-it         => Invalid flag --force-it for apps:create
 apps:destroy hello fresh           => Unexpected argument "fresh"
-apps:destroy hello                 => Cannot ask whether to destroy hello, since there is no terminal: use --force
+apps:destroy hello                 => Cannot ask for confirmation to destroy hello without a terminal: use --force
 apps:list hello                    => Unexpected argument "hello"
 apps:exists hello fresh            => Unexpected argument "fresh"
 
@@ -157,11 +157,11 @@ ps:restore nosuch                  => 20 App nosuch does not exist
 ps:restore fresh                   => App fresh has not been deployed
 ps:restore hello web               => Unexpected argument "web"
 ps:rebuild fresh                   => App fresh has not been deployed
-ps:set hello procfile-path /etc/passwd => Invalid procfile-path specified: "/etc/passwd" is not the path of a file below the repository's root
-ps:set hello procfile-path ../Procfile => Invalid procfile-path specified: "../Procfile" is not the path of a file
-ps:set hello procfile-path a/../../b   => Invalid procfile-path specified: "a/../../b" is not the path of a file
-ps:set hello procfile-path "a\x1b[2Jb" => Invalid procfile-path specified: "ab" is not the path of a file
-ps:set hello procfile-path a//b    => Invalid procfile-path specified: "a//b" is not the path of a file
+ps:set hello procfile-path /etc/passwd => Invalid procfile-path specified: "/etc/passwd" is not a path of a file in the repository
+ps:set hello procfile-path ../Procfile => Invalid procfile-path specified: "../Procfile" is not a path of a file
+ps:set hello procfile-path a/../../b   => Invalid procfile-path specified: "a/../../b" is not a path of a file
+ps:set hello procfile-path "a\x1b[2Jb" => Invalid procfile-path specified: "ab" is not a path of a file
+ps:set hello procfile-path a//b    => Invalid procfile-path specified: "a//b" is not a path of a file
 ps:set hello skip-deploy maybe     => Invalid skip-deploy specified: "maybe" is neither true nor false
 ps:set hello skip-deploy 1         => Invalid skip-deploy specified: "1" is neither true nor false
 ps:set hello start-cmd "a 'b"      => Invalid start-cmd specified: 
@@ -254,8 +254,8 @@ config:set hello A-B=1             => Invalid key name: 'A-B'
 config:set hello "A B=1"           => Invalid key name: 'A B'
 config:set hello "A\nB=1"          => Invalid key name: 'A B'
 config:set hello Ä=1               => Invalid key name: 'Ä'
-config:set hello "A=\x00"          => Invalid value for key 'A': it has a NUL byte, which an environment cannot hold
-config:set hello "A=\xff"          => Invalid value for key 'A': it is not valid UTF-8, and could not be stored as it is
+config:set hello "A=\x00"          => Invalid value for key 'A': it contains a NUL byte, which an environment cannot hold
+config:set hello "A=\xff"          => Invalid value for key 'A': it is not valid UTF-8 and cannot be stored unchanged
 config:set hello --encoded A=%%%   => illegal base64 data at input byte 0 for key 'A'
 config:set hello A=1 --restart     => Invalid flag --restart for config:set
 config:set hello --global A=1      => Invalid env pair: hello
@@ -291,7 +291,7 @@ domains:set hello bad_             => Invalid domain "bad_"
 domains:clear hello example.com    => Unexpected argument "example.com"
 domains:set-global                 => Missing DOMAIN
 domains:set-global bad_            => Invalid domain "bad_"
-domains:set-global *.example.com   => Invalid domain "*.example.com": apps get names below it, so leave out the *.
+domains:set-global *.example.com   => Invalid domain "*.example.com": leave out the *., since apps get names below it
 domains:report hello --nosuch      => Invalid flag passed, valid flags: --domains-app-enabled
 
 # checks, proxy, git
@@ -321,8 +321,8 @@ git:report hello --nosuch          => Invalid flag passed, valid flags: --git-co
 # logs, urls, keys
 logs hello web                     => Unexpected argument "web"
 logs hello -n                      => --num needs a value
-logs hello -n x                    => Invalid value "x" for --num: it is how many lines to show
-logs hello -n -1                   => Invalid value "-1" for --num: it is how many lines to show
+logs hello -n x                    => Invalid value "x" for --num: give the number of lines
+logs hello -n -1                   => Invalid value "-1" for --num: give the number of lines
 logs hello -z                      => Invalid flag -z for logs
 logs hello -p nosuch               => App hello has no process type "nosuch", it has: web, worker
 logs fresh                         => App fresh has not been deployed
@@ -333,7 +333,7 @@ ssh-keys:add a b c                 => Unexpected argument "c"
 ssh-keys:remove                    => Missing NAME
 ssh-keys:remove a b                => Unexpected argument "b"
 ssh-keys:list --format xml         => Invalid format "xml", valid values: text, json
-ssh-keys:list nobody               => cannot list the key "nobody": there is none of this name
+ssh-keys:list nobody               => cannot list the key "nobody": there is no key of this name
 `
 
 func TestWrongCommandLines(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"dokku/build/source"
 )
 
-// Limits of what a revision may ship in one control file, in bytes.
+// maxControlFile is the largest control file that a revision may ship, in bytes.
 const maxControlFile = 1 << 20
 
 // A building makes a release of a pushed revision.
@@ -23,8 +23,8 @@ type building struct {
 	release *app.Release
 }
 
-// build reads, validates and builds a revision. The release it returns is not
-// saved yet.
+// build reads, validates and builds a revision. The caller saves the release that it
+// returns.
 func (x *Session) build(ctx context.Context, objects source.Options, revision, cause string) (*app.Release, error) {
 	src, err := source.Open(objects)
 	if err != nil {
@@ -45,7 +45,7 @@ func (x *Session) build(ctx context.Context, objects source.Options, revision, c
 	r := &app.Release{Number: n, Attempt: app.NewAttempt(), Revision: revision, Cause: cause,
 		Created: time.Now().UTC(), Files: map[string]string{}}
 	x.View().Provide(r)
-	x.about(n)
+	x.logRelease(n)
 	if err := x.Env.checkOptions(ctx, x.View(), r.ContainerOptions); err != nil {
 		return nil, err
 	}
@@ -56,8 +56,8 @@ func (x *Session) build(ctx context.Context, objects source.Options, revision, c
 	return r, b.image(ctx)
 }
 
-// inspect reads the control files and refuses, before anything is built, a
-// revision that could not be deployed.
+// inspect reads the control files and refuses a revision that cannot be deployed before
+// it is built.
 func (b *building) inspect(ctx context.Context) error {
 	x := b.session
 	done := x.Log.Timed("validate tree")
@@ -89,7 +89,7 @@ func (b *building) inspect(ctx context.Context) error {
 	return err
 }
 
-// readControlFiles reads what the revision ships about how it is to run.
+// readControlFiles reads the revision's control files into the release.
 func (b *building) readControlFiles() error {
 	x, r := b.session, b.release
 	for _, name := range app.ControlFiles {
@@ -106,20 +106,19 @@ func (b *building) readControlFiles() error {
 		if ok {
 			r.Files[name] = string(data)
 		} else if r.ProcfilePath != "" && name == app.FileProcfile {
-			x.Log.Warn("There is no %s, which procfile-path names: web runs the image's own command", path)
+			x.Log.Warn("procfile-path names %s, which does not exist: web runs the image's own command", path)
 		}
 	}
 	return nil
 }
 
-// image builds the release's image and reads from it what the release
-// needs to know. The labels name the app and never the release: the same content
-// has to give the same image.
+// image builds the release's image and reads its exposed port. The image's labels name
+// the app and never the release: equal content has to give equal images.
 func (b *building) image(ctx context.Context) (err error) {
 	x, r := b.session, b.release
 	done := x.Log.Timed("build")
 	defer func() { done(err) }()
-	host, err := x.Env.Engine(x.Settings)
+	host, err := x.machine()
 	if err != nil {
 		return err
 	}
@@ -154,12 +153,12 @@ func (b *building) image(ctx context.Context) (err error) {
 	return failpoint.Reach(failpoint.ImageKnown)
 }
 
-// discard removes what a failed build left: an image that no release has.
+// discard removes the image that a failed deploy built.
 func (x *Session) discard(ctx context.Context) {
 	(&rollout{session: x}).undo(ctx)
 }
 
-// deployed prints what is live now.
+// deployed prints the end of a successful deploy with the app's URLs.
 func (x *Session) deployed(since time.Time) {
 	urls := x.Env.URLsOf(x.View())
 	if wait := waitToRetire(x.View()); len(x.State.Retiring) > 0 && wait > 0 {
@@ -171,9 +170,8 @@ func (x *Session) deployed(since time.Time) {
 	}
 }
 
-// ImageTag is what an app's image is called. A name keeps docker image prune away
-// from what is only kept. It is made from the id, so that an image never has a
-// stale one.
+// ImageTag returns the name of an app's image. The name protects the image of a kept
+// release from docker image prune. It contains the id, so it is never stale.
 func ImageTag(app, id string) string {
 	return engine.TagPrefix + app + ":" + strings.TrimPrefix(id, "sha256:")[:12]
 }

@@ -11,9 +11,9 @@ import (
 	"dokku/agent/event"
 )
 
-// CheckSettings says how long the gate waits for what, and where each value
-// comes from. A view without an app has the server's own.
-func CheckSettings(a app.View) (checks.Settings, error) {
+// checkSettings returns the gate's timeouts and the origin of each value. A view
+// without an app has the server's settings.
+func checkSettings(a app.View) (checks.Settings, error) {
 	from := checks.Sources{ServerConfig: a.Settings.Config, Server: a.Settings.Checks}
 	if a.App != nil {
 		from.AppConfig, from.App = a.State.Config, a.State.Checks
@@ -21,10 +21,10 @@ func CheckSettings(a app.View) (checks.Settings, error) {
 	return checks.Resolve(from)
 }
 
-// EffectiveChecks is CheckSettings with what the current release's CHECKS file
-// sets, which wins.
+// EffectiveChecks is checkSettings with the values of the current release's CHECKS
+// file, which win.
 func EffectiveChecks(a app.View) (checks.Settings, error) {
-	settings, err := CheckSettings(a)
+	settings, err := checkSettings(a)
 	if err != nil || a.Current == nil {
 		return settings, err
 	}
@@ -42,7 +42,7 @@ type checksFile struct {
 	warnings []checks.Warning
 }
 
-// parseChecks reads a release's CHECKS file; nil: it has none.
+// parseChecks parses a release's CHECKS file; nil: it has none.
 func parseChecks(r *app.Release) (*checksFile, error) {
 	src, ok := r.Files[app.FileChecks]
 	if !ok {
@@ -55,7 +55,8 @@ func parseChecks(r *app.Release) (*checksFile, error) {
 	return &checksFile{f, warnings}, nil
 }
 
-// checkPlan says which checks the types of a release have to pass.
+// checkPlan returns the checks that the release's process types have to pass. It
+// parses CHECKS once for a release.
 func (x *Session) checkPlan(r *app.Release) (checks.Plan, []checks.Warning, error) {
 	if x.checksOf != r.Attempt {
 		f, err := parseChecks(r)
@@ -67,10 +68,10 @@ func (x *Session) checkPlan(r *app.Release) (checks.Plan, []checks.Warning, erro
 	return x.Env.checkPlan(x.View(), r, x.checks)
 }
 
-// checkPlan says which checks the types of a release have to pass with its CHECKS
-// file; nil: there is none.
-func (s *Env) checkPlan(a app.View, r *app.Release, f *checksFile) (checks.Plan, []checks.Warning, error) {
-	settings, err := CheckSettings(a)
+// checkPlan returns the checks of the release's process types; f is its CHECKS file or
+// nil.
+func (e *Env) checkPlan(a app.View, r *app.Release, f *checksFile) (checks.Plan, []checks.Warning, error) {
+	settings, err := checkSettings(a)
 	if err != nil {
 		return checks.Plan{}, nil, err
 	}
@@ -84,40 +85,40 @@ func (s *Env) checkPlan(a app.View, r *app.Release, f *checksFile) (checks.Plan,
 		return plan, nil, err
 	}
 	plan.Domains = a.Domains()
-	plan.Dial = s.Dial
+	plan.Dial = e.Dial
 	return plan, append(warnings, more...), err
 }
 
-// A gatekeeper lets the gate look at an engine's containers.
-type gatekeeper struct{ engine.Engine }
+// An observer shows the gate an engine's containers.
+type observer struct{ engine.Runner }
 
-// Process implements checks.Observer.
-func (g gatekeeper) Process(ctx context.Context, id string) (checks.Process, error) {
-	i, err := g.Instance(ctx, id)
+// Process returns the state of a container's process.
+func (o observer) Process(ctx context.Context, id string) (checks.Process, error) {
+	i, err := o.Instance(ctx, id)
 	return checks.Process{Status: checks.Status(i.Status), ExitCode: i.ExitCode, OOMKilled: i.OOMKilled,
 		Restarts: i.Restarts, Finished: i.Finished}, err
 }
 
-// Check runs the checks of the app's current release against processes that run:
-// those that match one of only, "web" or "web.1", or all of them.
-func (s *Env) Check(ctx context.Context, a app.View, only []string, log event.Log) error {
+// Check runs the checks of the app's current release against its running processes, or
+// against those that match an entry of only, "web" or "web.1".
+func (e *Env) Check(ctx context.Context, a app.View, only []string, log event.Log) error {
 	file, err := parseChecks(a.Current)
 	if err != nil {
 		return err
 	}
-	plan, warnings, err := s.checkPlan(a, a.Current, file)
+	plan, warnings, err := e.checkPlan(a, a.Current, file)
 	if err != nil {
 		return err
 	}
 	for _, w := range warnings {
 		log.Warn("%s", w)
 	}
-	host, err := s.Engine(a.Settings)
+	host, err := e.machine(a.Settings)
 	if err != nil {
 		return err
 	}
 	plan.Exec = host
-	instances, err := s.InstancesOf(ctx, a)
+	instances, err := e.InstancesOf(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -125,20 +126,20 @@ func (s *Env) Check(ctx context.Context, a app.View, only []string, log event.Lo
 	if err != nil {
 		return err
 	}
-	return checks.Gate(ctx, plan, targets, gatekeeper{host}, log.WithApp(a.Name))
+	return checks.Gate(ctx, plan, targets, observer{host}, log.WithApp(a.Name))
 }
 
-// waitToRetire is how long old web processes serve what they have after the
-// switch.
+// waitToRetire returns the time that old web processes get for their open requests
+// after the switch.
 func waitToRetire(v app.View) time.Duration {
-	s, err := CheckSettings(v)
+	s, err := checkSettings(v)
 	if err != nil {
 		return checks.Defaults().WaitToRetire
 	}
 	return s.WaitToRetire
 }
 
-// chosen are the processes that match one of only.
+// chosen returns the processes that match an entry of only.
 func chosen(instances []engine.Instance, only []string, port int) ([]checks.Target, error) {
 	var targets []checks.Target
 	matched := map[string]bool{}

@@ -9,9 +9,11 @@ import (
 	"dokku/build/source"
 )
 
+// Cleanup removes ended one-off containers and everything that no kept release needs,
+// and prints what it removed.
 func (x *Session) Cleanup(ctx context.Context) error {
 	x.Log.Step("Cleaning up %s", x.Name)
-	host, err := x.Env.Engine(x.Settings)
+	host, err := x.machine()
 	if err != nil {
 		return err
 	}
@@ -37,13 +39,13 @@ func (x *Session) Cleanup(ctx context.Context) error {
 	}
 	after, err := Observe(ctx, host, x.App)
 	if err == nil {
-		tellFreed(x.Log, before, after, sizes)
+		printRemoved(x.Log, before, after, sizes)
 	}
 	return err
 }
 
-// tellFreed prints what there was before and is not any longer.
-func tellFreed(log event.Log, before, after engine.Observed, sizes map[string]int64) {
+// printRemoved prints the containers and images that exist before but not after.
+func printRemoved(log event.Log, before, after engine.Observed, sizes map[string]int64) {
 	removed := 0
 	for _, i := range before.Instances {
 		if !slices.ContainsFunc(after.Instances, func(o engine.Instance) bool { return o.ID == i.ID }) {

@@ -6,15 +6,14 @@ import (
 	"slices"
 	"time"
 
-	"dokku/agent/engine"
 	"dokku/agent/plan"
 	"dokku/agent/proc"
 	"dokku/agent/proxy"
 	"dokku/agent/repo"
 )
 
-// Converge brings what runs to what the app's state asks for. It saves the
-// state first: with that, whatever was decided is decided.
+// Converge makes the engine and the proxy match the app's state. It saves the state
+// first, which commits every change of it. startEnded starts ended processes again.
 func (x *Session) Converge(ctx context.Context, startEnded bool) error {
 	err := x.tryConverge(ctx, startEnded)
 	if ctx.Err() == nil {
@@ -26,16 +25,16 @@ func (x *Session) Converge(ctx context.Context, startEnded bool) error {
 	return err
 }
 
-// Decide converges after a change of the state. Once that is saved it stands,
-// whatever fails afterwards, and whoever asked for it has to know: decided says
-// what does.
+// Decide converges after a change of the state. Once the change is saved it stands,
+// even if a later step fails; then the error begins with decided, which names the
+// change.
 func (x *Session) Decide(ctx context.Context, decided string) error {
 	x.decided = false
 	err := x.Converge(ctx, false)
 	if err == nil || !x.decided {
 		return err
 	}
-	return fmt.Errorf("%s, but not everything follows yet; the agent goes on trying: %w", decided, err)
+	return fmt.Errorf("%s, but the app has not converged yet; the agent will retry: %w", decided, err)
 }
 
 func (x *Session) tryConverge(ctx context.Context, startEnded bool) error {
@@ -47,13 +46,13 @@ func (x *Session) tryConverge(ctx context.Context, startEnded bool) error {
 	if x.Lock.Abandoned || startEnded {
 		x.Env.Store.SweepTemporary(x.Env.Store.File(x.Name), x.Env.Store.File(x.Name, "releases"))
 		if err := repo.Sweep(x.Dir, proc.Owner{}); err != nil {
-			x.Log.Warn("Cannot clear away what an interrupted push left: %s", err)
+			x.Log.Warn("Cannot remove the leftovers of an interrupted push: %s", err)
 		}
 		if err := repo.Harden(x.Env.Store.Disk, x.Dir, false); err != nil {
 			x.Log.Warn("%s", err)
 		}
 	}
-	host, err := x.Env.Engine(x.Settings)
+	host, err := x.machine()
 	if err != nil {
 		return x.saveAnd(err)
 	}
@@ -63,17 +62,18 @@ func (x *Session) tryConverge(ctx context.Context, startEnded bool) error {
 		if err != nil {
 			return x.saveAnd(err)
 		}
-		x.forgetFormer(w)
-		e := &Executor{Session: x, host: host, proxy: px, desired: d, world: w}
+		x.dropFormer(w)
+		e := &executor{session: x, host: host, proxy: px}
 		steps := plan.Plan(d, w)
-		if x.rest = nil; len(steps) == 0 {
-			x.rest = &w
+		if x.converged = nil; len(steps) == 0 {
+			x.converged = &w
 		}
 		if err := e.execute(ctx, steps); err != nil {
 			return err
 		}
-		// What was started under another name, because its own was taken, gets that
-		// now. A process that ends as soon as it is started again gets no third try.
+		// A container may have started under another name because its own was taken; the
+		// next round renames it. A process that ends right after its restart is not
+		// started a third time.
 		started := slices.ContainsFunc(steps, func(s plan.Step) bool { return s.Action == plan.ActStart })
 		if !started {
 			return nil
@@ -82,8 +82,8 @@ func (x *Session) tryConverge(ctx context.Context, startEnded bool) error {
 	}
 }
 
-// tidy converges before an operation begins. Nobody waits for what still has to
-// stop, as long as there is an agent to stop it.
+// tidy converges before an operation begins. If an agent runs, it leaves stops to the
+// agent and does not wait for them.
 func (x *Session) tidy(ctx context.Context) error {
 	defer func(was bool) { x.LeaveStops = was }(x.LeaveStops)
 	x.LeaveStops = x.Env.Store.AgentRuns()
@@ -93,8 +93,8 @@ func (x *Session) tidy(ctx context.Context) error {
 	return err
 }
 
-// saveAnd saves the state although err ends the operation: what git accepted is
-// current even while the engine cannot be reached.
+// saveAnd saves the state although err ends the operation: a release that git accepted
+// is current even while the engine is unreachable.
 func (x *Session) saveAnd(err error) error {
 	if serr := x.Save(); serr != nil {
 		return serr
@@ -102,8 +102,9 @@ func (x *Session) saveAnd(err error) error {
 	return err
 }
 
-// observe looks at everything of the app that exists.
-func (x *Session) observe(ctx context.Context, host engine.Host, px proxy.Proxy, d plan.Desired) (w plan.Observation, err error) {
+// observe returns the observed state of the app. It creates the app's network if d
+// wants processes.
+func (x *Session) observe(ctx context.Context, host machine, px proxy.Proxy, d plan.Desired) (w plan.Observation, err error) {
 	if w.Observed, err = Observe(ctx, host, x.App); err != nil {
 		return w, err
 	}
@@ -122,8 +123,8 @@ func (x *Session) observe(ctx context.Context, host engine.Host, px proxy.Proxy,
 	return w, err
 }
 
-// sweepReleases removes the records of releases that are not kept, among them
-// those of a rejected push.
+// sweepReleases removes the records of releases that are not kept, such as the record of
+// a rejected push.
 func sweepReleases(x *Session) error {
 	numbers, err := x.Env.Store.ReleaseNumbers(x.Name)
 	if err != nil {

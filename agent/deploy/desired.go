@@ -13,7 +13,7 @@ import (
 	"dokku/scale"
 )
 
-// Desired says what the app's state asks for.
+// Desired returns the desired state of an app for Plan.
 func Desired(s *store.Store, v app.View) (plan.Desired, error) {
 	d := plan.Desired{App: v.Name, Stopped: v.State.Stopped,
 		Retiring: v.State.Retiring, Images: map[string]bool{}, Former: v.Former()}
@@ -44,10 +44,11 @@ func Desired(s *store.Store, v app.View) (plan.Desired, error) {
 	return d, err
 }
 
-// processes lists the instances of a formation, sorted by type and index.
+// processes lists the instances of a formation, sorted by type and index. bound gives
+// web its host ports.
 func processes(v app.View, f scale.Formation, bound bool) []app.Process {
-	// Settings that cannot be read disable nothing; a deploy refuses them.
-	set, _ := CheckSettings(v)
+	// Invalid settings disable nothing here; a deploy refuses them.
+	set, _ := checkSettings(v)
 	var list []app.Process
 	for _, e := range f {
 		for i := 1; i <= e.Count; i++ {
@@ -61,7 +62,8 @@ func processes(v app.View, f scale.Formation, bound bool) []app.Process {
 	return list
 }
 
-// Clients are the labels of the clients of one-off containers that still live.
+// Clients reports of each client of a one-off container, by its label, whether it
+// lives.
 func Clients(instances []engine.Instance) map[string]bool {
 	alive := map[string]bool{}
 	for _, i := range plan.OneOffs(instances) {
@@ -72,8 +74,8 @@ func Clients(instances []engine.Instance) map[string]bool {
 	return alive
 }
 
-// network returns the app's network, creating it only when it is missing.
-func network(ctx context.Context, host engine.Host, app string, seen []engine.Network) (engine.Network, error) {
+// network returns the app's network. It creates a missing one.
+func network(ctx context.Context, host engine.Networks, app string, seen []engine.Network) (engine.Network, error) {
 	seen = slices.DeleteFunc(slices.Clone(seen), func(n engine.Network) bool { return n.App != app })
 	if len(seen) == 1 {
 		return seen[0], nil

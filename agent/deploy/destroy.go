@@ -11,11 +11,11 @@ import (
 	"dokku/agent/repo"
 )
 
-// Destroy can be interrupted anywhere and done again. The folder goes last, in
-// one rename: as long as it is there, everybody sees an app that is being
-// destroyed.
+// Destroy removes the app's route, resources and folder. It can be interrupted anywhere
+// and repeated. The folder goes last, in one rename: until then every command sees an
+// app that is being destroyed.
 func (x *Session) Destroy(ctx context.Context) error {
-	host, err := x.Env.Engine(x.Settings)
+	host, err := x.machine()
 	if err != nil {
 		return err
 	}
@@ -44,9 +44,9 @@ func (x *Session) Destroy(ctx context.Context) error {
 	return x.removeFolder()
 }
 
-// RemoveAll removes everything of an app: containers first, since they use the
-// rest. Grace is the time between TERM and KILL.
-func RemoveAll(ctx context.Context, host engine.Engine, o engine.Observed, grace time.Duration) error {
+// RemoveAll removes all observed resources, containers first because they use the
+// others. grace is the time between TERM and KILL.
+func RemoveAll(ctx context.Context, host engine.Processes, o engine.Observed, grace time.Duration) error {
 	for _, i := range o.Instances {
 		if err := host.Stop(ctx, i.ID, grace); err != nil {
 			return err
@@ -68,6 +68,7 @@ func RemoveAll(ctx context.Context, host engine.Engine, o engine.Observed, grace
 	return nil
 }
 
+// removeFolder renames the app's folder into the trash and deletes it there.
 func (x *Session) removeFolder() error {
 	if err := x.Env.Store.Disk.MkdirAll(x.Env.Store.Own("trash"), 0o700); err != nil {
 		return err
@@ -89,14 +90,14 @@ func (x *Session) removeFolder() error {
 		return err
 	}
 	if err := x.Env.Store.Disk.RemoveAll(to); err != nil {
-		return fmt.Errorf("%s is destroyed, but some files of it cannot be removed: %w; as root: rm -rf %s", x.Name, err, to)
+		return fmt.Errorf("%s is destroyed, but some of its files cannot be removed: %w; run as root: rm -rf %s", x.Name, err, to)
 	}
-	x.Lock.Abandoned = false // nothing is left of what its holder had begun
+	x.Lock.Abandoned = false // the former holder's leftovers are gone too
 	return nil
 }
 
-// DropProvisional removes the app unless its repository has refs, or somebody
-// is pushing to it now.
+// DropProvisional removes the app unless its repository has refs, it has settings, or a
+// push is under way.
 func (x *Session) DropProvisional() error {
 	refs, err := repo.HasRefs(x.Dir)
 	if err != nil {

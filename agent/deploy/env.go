@@ -13,13 +13,13 @@ import (
 	"dokku/build"
 )
 
-// Env is what all deploys of one DOKKU_ROOT share: the store, the engine, the proxy
-// and the builder. It is safe for concurrent use.
+// Env is shared by all deploys of one DOKKU_ROOT: the store, the engine, the proxy and
+// the builder. It is safe for concurrent use.
 type Env struct {
 	Store *store.Store
 
-	// Connect opens the engine that the settings name, and a builder on it; Reach opens
-	// the proxy. They are called once, on first use, for what is nil of the next fields.
+	// Connect opens the engine that the settings name and a builder on it; Reach opens
+	// the proxy. Each is called once, on first use, if its field below is nil.
 	Connect func(app.Settings) (engine.Host, Builder, error)
 	Reach   func(app.Settings) proxy.Proxy
 
@@ -29,37 +29,48 @@ type Env struct {
 	Build   Builder
 	// Dial opens the gate's connections; nil: a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Owner finds the git that a push belongs to.
+	// Owner finds the git receive-pack of the current push.
 	Owner func() (proc.Owner, error)
 }
 
 // Builder builds the image of a revision.
 type Builder func(context.Context, build.Request) (build.Result, error)
 
-// Engine returns the engine that the settings name. It prepares the connection on
-// first use.
-func (s *Env) Engine(set app.Settings) (engine.Host, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.Machine != nil {
-		return s.Machine, nil
+// A machine is the part of the engine that a deploy uses. Storage, terminals, archives
+// and events belong to other operations.
+type machine interface {
+	engine.Engine
+	engine.Names
+	engine.Networks
+}
+
+// Engine returns the engine that the settings name, whole, for the operations beside
+// deploys. It connects on first use.
+func (e *Env) Engine(set app.Settings) (engine.Host, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.Machine != nil {
+		return e.Machine, nil
 	}
-	host, image, err := s.Connect(set)
+	host, image, err := e.Connect(set)
 	if err != nil {
 		return nil, err
 	}
-	if s.Machine = host; s.Build == nil {
-		s.Build = image
+	if e.Machine = host; e.Build == nil {
+		e.Build = image
 	}
 	return host, nil
 }
 
-// Proxy returns the proxy that the settings name.
-func (s *Env) Proxy(set app.Settings) proxy.Proxy {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.Router == nil {
-		s.Router = s.Reach(set)
+// machine is Engine for deploys.
+func (e *Env) machine(set app.Settings) (machine, error) { return e.Engine(set) }
+
+// Proxy returns the proxy that the settings name and connects to it on first use.
+func (e *Env) Proxy(set app.Settings) proxy.Proxy {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.Router == nil {
+		e.Router = e.Reach(set)
 	}
-	return s.Router
+	return e.Router
 }

@@ -16,29 +16,27 @@ import (
 	"dokku/agent/proxy"
 )
 
-// An Executor carries out a plan. It decides nothing: it stops at the first
-// step that fails, and the next converge plans anew.
-type Executor struct {
-	Session *Session
-	host    engine.Host
+// An executor carries out a plan and decides nothing. It stops at the first step that
+// fails; the next converge makes a new plan.
+type executor struct {
+	session *Session
+	host    machine
 	proxy   proxy.Proxy
-	desired plan.Desired
-	world   plan.Observation
 }
 
-// execute runs the steps. All marks are recorded before the first call to the
-// engine, in the same write that commits.
-func (e *Executor) execute(ctx context.Context, steps []plan.Step) error {
+// execute runs the steps. The write that commits also records all marks, before the
+// first call to the engine.
+func (e *executor) execute(ctx context.Context, steps []plan.Step) error {
 	for _, s := range steps {
 		if s.Action == plan.ActMark {
 			e.setRetiring(s.IDs, time.Time{})
 		}
 	}
-	if err := e.Session.Save(); err != nil {
+	if err := e.session.Save(); err != nil {
 		return err
 	}
-	if e.Session.LeaveStops {
-		steps = e.Leave(steps)
+	if e.session.LeaveStops {
+		steps = e.leave(steps)
 	}
 	notified := false
 	var unremoved error
@@ -55,55 +53,55 @@ func (e *Executor) execute(ctx context.Context, steps []plan.Step) error {
 		steps = steps[n:]
 	}
 	e.notify(&notified)
-	if err := e.Session.Save(); err != nil {
+	if err := e.session.Save(); err != nil {
 		return err
 	}
-	if err := followBranch(e.Session); err != nil {
+	if err := followBranch(e.session); err != nil {
 		return err
 	}
-	if err := sweepReleases(e.Session); err != nil {
+	if err := sweepReleases(e.session); err != nil {
 		return err
 	}
 	if err := failpoint.Reach(failpoint.Cleaned); err != nil {
 		return err
 	}
-	return e.tellUnremoved(unremoved)
+	return e.reportImages(unremoved)
 }
 
-// tellUnremoved says that images are left. All that serves is as it should be by
-// then: that is an error only for the agent, which tries again, and where the app
-// itself goes, since nobody could find them afterwards.
-func (e *Executor) tellUnremoved(err error) error {
-	if err == nil || e.Session.ByAgent || e.Session.State.Destroying || e.Session.State.Provisional {
+// reportImages warns about images that could not be removed; the app serves as desired
+// without that. It is an error only for the agent, which retries, and for an app that
+// goes away, because nothing would find the images later.
+func (e *executor) reportImages(err error) error {
+	if err == nil || e.session.ByAgent || e.session.State.Destroying || e.session.State.Provisional {
 		return err
 	}
-	e.Session.Log.Warn("Not all old images could be removed, the agent goes on trying: %s", err)
+	e.session.Log.Warn("Some old images could not be removed; the agent will retry: %s", err)
 	return nil
 }
 
 func removesImage(s plan.Step) bool { return s.Action == plan.ActRemove && s.Kind == engine.ImageKind }
 
-// Leave takes the stops out of a plan and records them as due, for the agent.
-// What is left to it stays recorded: a container that is forgotten while the
-// agent stops it would be taken for one that may serve again.
-func (e *Executor) Leave(steps []plan.Step) []plan.Step {
+// leave takes the stops out of a plan and records them as due, for the agent. The
+// containers stay recorded as retiring: a container without that entry could be chosen
+// to serve while the agent stops it.
+func (e *executor) leave(steps []plan.Step) []plan.Step {
 	var due, left []string
 	steps = slices.DeleteFunc(steps, func(s plan.Step) bool {
-		// An engine that is busy takes long to remove an image.
-		if removesImage(s) && !e.Session.ByAgent && !e.Session.State.Destroying && !e.Session.State.Provisional {
+		// A busy engine takes long to remove an image.
+		if removesImage(s) && !e.session.ByAgent && !e.session.State.Destroying && !e.session.State.Provisional {
 			return true
 		}
 		if s.Action != plan.ActRetire || !s.Running {
 			return false
 		}
 		left = append(left, s.ID)
-		if at, known := e.Session.State.Retiring[s.ID]; !known || at.IsZero() {
+		if at, known := e.session.State.Retiring[s.ID]; !known || at.IsZero() {
 			due = append(due, s.ID)
 		}
 		return true
 	})
 	if len(left) > 0 {
-		// What is left to be stopped may still need its network.
+		// The containers that the agent stops may still need their network.
 		steps = slices.DeleteFunc(steps, func(s plan.Step) bool { return s.Action == plan.ActRemove && s.Kind == engine.NetworkKind })
 	}
 	for n := range steps {
@@ -118,18 +116,18 @@ func (e *Executor) Leave(steps []plan.Step) []plan.Step {
 	return steps
 }
 
-// notify tells that the new route is live, before the old processes are
-// stopped: that may take as long as their stop timeout.
-func (e *Executor) notify(done *bool) {
-	if !*done && e.Session.published != nil {
-		e.Session.published()
-		e.Session.published = nil
+// notify reports that the new route is live, before old processes stop: they may take
+// their whole stop timeout.
+func (e *executor) notify(done *bool) {
+	if !*done && e.session.published != nil {
+		e.session.published()
+		e.session.published = nil
 	}
 	*done = true
 }
 
-// parallel returns how many of the first steps may run at the same time: starts
-// and ends are independent of each other, all others keep their order.
+// parallel returns the number of first steps that may run at the same time. Starts are
+// independent of each other, and so are ends; all other steps keep their order.
 func parallel(steps []plan.Step) int {
 	a := steps[0].Action
 	if a != plan.ActStart && a != plan.ActFree && a != plan.ActRetire && a != plan.ActStop {
@@ -142,7 +140,7 @@ func parallel(steps []plan.Step) int {
 	return max(n, 1)
 }
 
-func (e *Executor) runAll(ctx context.Context, steps []plan.Step) error {
+func (e *executor) runAll(ctx context.Context, steps []plan.Step) error {
 	if len(steps) == 1 {
 		return e.run(ctx, steps[0])
 	}
@@ -154,37 +152,37 @@ func (e *Executor) runAll(ctx context.Context, steps []plan.Step) error {
 	return g.Wait()
 }
 
-func (e *Executor) run(ctx context.Context, s plan.Step) (err error) {
+func (e *executor) run(ctx context.Context, s plan.Step) (err error) {
 	if s.Action == plan.ActMark {
 		return nil
 	}
-	done := e.Session.Log.Timed(s.String())
+	done := e.session.Log.Timed(s.String())
 	defer func() { done(err) }()
 	switch s.Action {
 	case plan.ActStart:
 		return e.start(ctx, s)
 	case plan.ActFree, plan.ActStop:
-		return e.host.Stop(ctx, s.ID, e.Session.View().Grace())
+		return e.host.Stop(ctx, s.ID, e.session.View().Grace())
 	case plan.ActPublish:
 		if err := e.proxy.Publish(ctx, *s.Route); err != nil {
 			return err
 		}
 		return failpoint.Reach(failpoint.Published)
 	case plan.ActWithdraw:
-		if former := e.Session.App.Former(); former != "" {
+		if former := e.session.App.Former(); former != "" {
 			if err := e.proxy.Withdraw(ctx, former); err != nil {
 				return err
 			}
 		}
-		return e.proxy.Withdraw(ctx, e.Session.Name)
+		return e.proxy.Withdraw(ctx, e.session.Name)
 	case plan.ActDeadline:
-		e.setRetiring(s.IDs, time.Now().Add(waitToRetire(e.Session.View())))
-		return e.Session.Save()
+		e.setRetiring(s.IDs, time.Now().Add(waitToRetire(e.session.View())))
+		return e.session.Save()
 	case plan.ActDue:
 		e.setRetiring(s.IDs, time.Now())
-		return e.Session.Save()
+		return e.session.Save()
 	case plan.ActForget:
-		e.Session.Change(func(st *app.State) {
+		e.session.Change(func(st *app.State) {
 			for _, id := range s.IDs {
 				delete(st.Retiring, id)
 			}
@@ -193,7 +191,7 @@ func (e *Executor) run(ctx context.Context, s plan.Step) (err error) {
 	case plan.ActRename:
 		return e.host.Rename(ctx, s.ID, s.Name)
 	case plan.ActRetire:
-		if err := e.host.Stop(ctx, s.ID, e.Session.View().Grace()); err != nil {
+		if err := e.host.Stop(ctx, s.ID, e.session.View().Grace()); err != nil {
 			return err
 		}
 		if err := e.host.Remove(ctx, engine.Resource{Kind: engine.Container, ID: s.ID}); err != nil {
@@ -208,10 +206,10 @@ func (e *Executor) run(ctx context.Context, s plan.Step) (err error) {
 	return fmt.Errorf("internal error: no such step: %s", s)
 }
 
-// start starts a container; if it held the place of one that served, and does
-// not start, the other one serves again.
-func (e *Executor) start(ctx context.Context, s plan.Step) error {
-	spec, err := spec(e.Session.View(), e.Session.Current, s.Process, s.Name, s.Address)
+// start starts a container. If that fails and the container took its host port from
+// another one, start starts the other one again.
+func (e *executor) start(ctx context.Context, s plan.Step) error {
+	spec, err := spec(e.session.View(), e.session.Current, s.Process, s.Name, s.Address)
 	if err != nil {
 		return err
 	}
@@ -223,13 +221,14 @@ func (e *Executor) start(ctx context.Context, s plan.Step) error {
 	back := engine.Spec{App: h.App, Kind: h.Kind, Type: h.Type, Index: h.Index, Release: h.Release,
 		Attempt: h.Attempt, Name: h.Name, Image: h.Image, Address: h.Address, HostPort: h.HostPort}
 	if _, berr := e.host.Start(context.WithoutCancel(ctx), back); berr != nil {
-		return fmt.Errorf("%w; and %s, which served before, does not start again: %v", err, h.Name, berr)
+		return fmt.Errorf("%w; and %s, which served before, cannot be started again: %v", err, h.Name, berr)
 	}
 	return fmt.Errorf("%w; %s of v%d serves again", err, h.Name, h.Release)
 }
 
-func (e *Executor) setRetiring(ids []string, due time.Time) {
-	e.Session.Change(func(st *app.State) {
+// setRetiring records containers as retiring, to be stopped from due on.
+func (e *executor) setRetiring(ids []string, due time.Time) {
+	e.session.Change(func(st *app.State) {
 		if st.Retiring == nil {
 			st.Retiring = map[string]time.Time{}
 		}

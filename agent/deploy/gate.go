@@ -13,7 +13,7 @@ import (
 	"dokku/agent/event"
 )
 
-// gate returns nil once every process that was started has passed its checks.
+// gate returns nil once every started process has passed its checks.
 func (o *rollout) gate(ctx context.Context) (err error) {
 	if len(o.targets) == 0 {
 		return nil
@@ -28,10 +28,10 @@ func (o *rollout) gate(ctx context.Context) (err error) {
 	plan.Exec = o.host
 	done := o.session.Log.Timed("gate")
 	defer func() { done(err) }()
-	return checks.Gate(ctx, plan, o.targets, gatekeeper{o.host}, o.session.Log)
+	return checks.Gate(ctx, plan, o.targets, observer{o.host}, o.session.Log)
 }
 
-// report tells why a deploy was rejected, and returns the error that is left to
+// report prints why a deploy was rejected and returns the error for the caller to
 // print.
 func (o *rollout) report(ctx context.Context, err error) error {
 	var f *checks.Failure
@@ -42,18 +42,18 @@ func (o *rollout) report(ctx context.Context, err error) error {
 		f.Print(o.session.Log, o.session.Name, o.lastLines(ctx, f.Target.ID))
 		err = &rejection{o.session.View().Serves(), err}
 	}
-	for _, what := range o.ran {
-		text := fmt.Sprintf("The %s command had run by then: what it changed, a database say, stays changed", what)
+	for _, command := range o.ran {
+		text := fmt.Sprintf("The %s command has already run: its changes, for example to a database, remain", command)
 		if failed {
 			o.session.Log.Warn("%s", text)
-		} else { // below what is left to print
+		} else { // print it below the error
 			err = fmt.Errorf("%w\n%s", err, text)
 		}
 	}
 	return err
 }
 
-// unchanged adds to the error that ended a deploy what it has left.
+// unchanged adds to the error of a failed deploy that the app has not changed.
 func unchanged(x *Session, err error) error {
 	var r *rejection
 	if err == nil || errors.As(err, &r) || errors.Is(err, context.Canceled) {
@@ -71,9 +71,10 @@ type rejection struct {
 func (r *rejection) Error() string { return "Nothing has changed: " + r.serves }
 func (r *rejection) Unwrap() error { return r.cause }
 
-// reportLines is how many lines of a failed process's log a push prints.
+// reportLines is the number of lines that a push prints of a failed process's log.
 const reportLines = 20
 
+// lastLines returns the end of a container's log.
 func (o *rollout) lastLines(ctx context.Context, id string) []string {
 	var lines []string
 	w := &event.Lines{Longest: maxLine, Line: func(l string) {
@@ -89,6 +90,7 @@ func (o *rollout) lastLines(ctx context.Context, id string) []string {
 	return lines
 }
 
+// target returns the gate's target for an instance.
 func target(i engine.Instance, port int) checks.Target {
 	p := app.Process{Type: i.Type, Index: i.Index}
 	return checks.Target{Name: p.String(), Type: i.Type, ID: i.ID, Address: i.Address, Port: port, Started: i.Started}

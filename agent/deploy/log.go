@@ -7,13 +7,12 @@ import (
 	"dokku/agent/event"
 )
 
-// keepLogs is how many logs of deploys an app keeps.
+// keepLogs is the number of deploy logs that an app keeps.
 const keepLogs = 20
 
-// logDeploy sends the events of this deploy, all of them, to a file too:
-// dokku/deploys/<n>.log, numbered apart from the releases, since a rejected
-// push has a log as well. It ends with the error that ended the deploy. A log that
-// cannot be written fails no deploy.
+// logDeploy also writes all events of this deploy to dokku/deploys/<n>.log. The numbers
+// are independent of the releases', because a rejected push has a log too. end appends
+// the deploy's error. A log that cannot be written fails no deploy.
 func (x *Session) logDeploy() (end func(error)) {
 	numbers := x.Env.Store.DeployLogs(x.Name)
 	n := 1
@@ -30,10 +29,10 @@ func (x *Session) logDeploy() (end func(error)) {
 		numbers = numbers[1:]
 	}
 	x.base = x.base.Tee(f)
-	x.about(x.State.Current)
+	x.logRelease(x.State.Current)
 	return func(err error) {
 		if err != nil {
-			event.New(f).Warn("%s", err) // whoever called prints it elsewhere
+			event.New(f).Warn("%s", err) // to the file alone: the caller prints it too
 		}
 		f.Close()
 	}

@@ -20,30 +20,32 @@ import (
 	"dokku/build/source"
 )
 
-// Push is what git hands to pre-receive.
+// Push is the input of git's pre-receive hook.
 type Push struct {
 	App  string
 	Refs []Ref
-	// Objects is where the pushed objects are: git's quarantine.
+	// Objects locates the pushed objects: git's quarantine.
 	Objects source.Options
 }
 
-// Ref is one line of pre-receive's input: a ref's name, and the ids that it had
-// and is to have; all zeros where it does not exist.
+// Ref is one line of pre-receive's input: a ref's name with its old and new object id,
+// ZeroID if the ref does not exist.
 type Ref struct{ Old, New, Name string }
 
 const (
+	// ZeroID is git's id of a missing object.
 	ZeroID = "0000000000000000000000000000000000000000"
-	Heads  = "refs/heads/"
+	// Heads is the prefix of the refs of branches.
+	Heads = "refs/heads/"
 )
 
-// Prepare finds the ref of a push that deploys, and prepares its release. Without
-// such a ref there is nothing to do.
+// Prepare prepares the release of the pushed ref that deploys. A push without such a
+// ref succeeds and deploys nothing.
 func (x *Session) Prepare(ctx context.Context, p Push) error {
 	if x.State.Locked {
 		return LockedError(p.App)
 	}
-	ref, adopt, err := x.DeployRef(p.Refs)
+	ref, adopt, err := x.deployRef(p.Refs)
 	if err != nil || ref == nil {
 		return err
 	}
@@ -54,16 +56,16 @@ func (x *Session) Prepare(ctx context.Context, p Push) error {
 	return (&push{session: x, ref: *ref, objects: p.Objects, adopt: adopt}).prepare(ctx)
 }
 
-// A push is one that deploys, on its way to the point where git decides.
+// A push deploys one ref, up to the point where git decides.
 type push struct {
 	session *Session
 	ref     Ref
 	objects source.Options
-	// adopt becomes the deploy branch when git accepts the push; "": there is one.
+	// adopt becomes the deploy branch when git accepts the push; "": it stays.
 	adopt string
 }
 
-// prepare does all of a push that can fail.
+// prepare does all the steps of a push that can fail.
 func (p *push) prepare(ctx context.Context) (err error) {
 	x := p.session
 	if err := p.ready(ctx); err != nil {
@@ -84,7 +86,7 @@ func (p *push) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	x.Log.Step("Releasing %s v%d", x.Name, r.Number)
-	o, err := x.Rollout(r)
+	o, err := x.rollout(r)
 	if err != nil {
 		x.discard(ctx)
 		return err
@@ -99,8 +101,8 @@ func (p *push) prepare(ctx context.Context) (err error) {
 	return err
 }
 
-// stageRecord says, durably, what git is about to accept. A crash after this
-// point is settled by the ref: see settle.
+// stageRecord saves the release and records durably that git may accept it. After a
+// crash behind this point the ref decides: see settle.
 func (p *push) stageRecord(r *app.Release, start time.Time) error {
 	x := p.session
 	owner, err := x.Env.Owner()
@@ -121,12 +123,12 @@ func (p *push) stageRecord(r *app.Release, start time.Time) error {
 		x.State.Staged, x.dirty = nil, false
 		return err
 	}
-	_ = failpoint.Reach(failpoint.StagedWritten) // what is left of Prepare cannot fail
+	_ = failpoint.Reach(failpoint.StagedWritten) // nothing after this fails
 	return nil
 }
 
-// ready refuses what git would refuse after the build, and clears away what an
-// interrupted push left.
+// ready refuses a push that git would refuse after the build, and removes the leftovers
+// of an interrupted push.
 func (p *push) ready(ctx context.Context) error {
 	x, ref := p.session, p.ref
 	tip, err := repo.Ref(x.Dir, ref.Name)
@@ -145,22 +147,22 @@ func (p *push) ready(ctx context.Context) error {
 		return err
 	}
 	if err := repo.Sweep(x.Dir, owner); err != nil {
-		x.Log.Warn("Cannot clear away what an interrupted push left: %s", err)
+		x.Log.Warn("Cannot remove the leftovers of an interrupted push: %s", err)
 	}
 	if _, err := os.Lstat(filepath.Join(x.Dir, ref.Name+".lock")); err == nil {
 		return fmt.Errorf("%s is locked by another git process (%s.lock exists); push again in a moment", branch, ref.Name)
 	}
 	if x.Env.Store.AgentRuns() {
-		return nil // it looks after the app, and what was abandoned is cleaned up by now
+		return nil // the agent converges apps, and With has converged an abandoned one
 	}
 	if err := x.tidy(ctx); err != nil {
-		x.Log.Warn("The app is not what it should be, this push goes on: %s", err)
+		x.Log.Warn("The app has not converged; the push continues: %s", err)
 	}
 	return nil
 }
 
-// fastForward refuses a forced push where the repository's configuration makes
-// git refuse it, which git would do only after the build.
+// fastForward refuses a forced push before the build if the repository's configuration
+// makes git refuse it afterwards.
 func (p *push) fastForward() error {
 	x, ref := p.session, p.ref
 	if ref.Old == ZeroID {
@@ -187,9 +189,9 @@ func (p *push) fastForward() error {
 	return err
 }
 
-// DeployRef picks the ref whose push deploys. It is nil when none does; adopt
-// is the branch that becomes the deploy branch with this push.
-func (x *Session) DeployRef(refs []Ref) (ref *Ref, adopt string, err error) {
+// deployRef returns the ref whose push deploys; nil if none does. adopt is the branch
+// that becomes the deploy branch with this push.
+func (x *Session) deployRef(refs []Ref) (ref *Ref, adopt string, err error) {
 	branch := x.View().DeployBranch()
 	for _, want := range []string{"main", "master"} {
 		if branch == "" && slices.ContainsFunc(refs, func(r Ref) bool { return r.Name == Heads+want && r.New != ZeroID }) {
@@ -220,7 +222,7 @@ func (x *Session) DeployRef(refs []Ref) (ref *Ref, adopt string, err error) {
 	return nil, "", nil
 }
 
-// example names a ref that was pushed, for the line that tells how to deploy it.
+// example returns a pushed branch for the hint how to deploy it.
 func example(refs []Ref) string {
 	for _, r := range refs {
 		if name, ok := strings.CutPrefix(r.Name, Heads); ok && r.New != ZeroID {
@@ -228,4 +230,32 @@ func example(refs []Ref) string {
 		}
 	}
 	return "HEAD"
+}
+
+// Pushed returns the revision of the deploy branch, "" before the first push. If the
+// app has no deploy branch yet, adopt is the branch that a deploy would make it.
+func Pushed(a app.View) (adopt, revision string, err error) {
+	if b := a.DeployBranch(); b != "" {
+		revision, err = repo.Ref(a.Dir, Heads+b)
+		return "", revision, err
+	}
+	for _, b := range []string{"main", "master"} {
+		if revision, err = repo.Ref(a.Dir, Heads+b); err != nil || revision != "" {
+			return b, revision, err
+		}
+	}
+	return "", "", nil
+}
+
+// Undeployed returns the revision that was pushed but not deployed (skip-deploy); "" if
+// there is none.
+func Undeployed(a app.View) (string, error) {
+	_, revision, err := Pushed(a)
+	if err != nil {
+		return "", fmt.Errorf("cannot read the revision that was pushed to %s: %w", a.Name, err)
+	}
+	if a.Current != nil && a.Current.Revision == revision || a.State.Staged != nil {
+		return "", nil
+	}
+	return revision, nil
 }

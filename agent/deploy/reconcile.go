@@ -11,7 +11,9 @@ import (
 	"dokku/agent/plan"
 )
 
-// Reconcile goes forward to what git has accepted, or converges.
+// Reconcile finishes an interrupted operation (a destroy, a first push, a restore), and
+// otherwise converges. After settle found that git accepted a push, it also does the
+// rest of that deploy.
 func (x *Session) Reconcile(ctx context.Context, startEnded bool) error {
 	if x.State.Destroying {
 		err := x.Destroy(ctx)
@@ -22,8 +24,7 @@ func (x *Session) Reconcile(ctx context.Context, startEnded bool) error {
 		if x.Env.Store.Young(x.Name) {
 			return nil
 		}
-		// The push may have ended, with its machine, before it could remove what it
-		// had started.
+		// The push may have died before it could remove the containers that it started.
 		if err := x.Converge(ctx, startEnded); err != nil {
 			return err
 		}
@@ -36,7 +37,7 @@ func (x *Session) Reconcile(ctx context.Context, startEnded bool) error {
 	}
 	postdeploy := false
 	if st := x.Accepted; st != nil {
-		// That it is deployed is said at once, or after postdeploy, as in Dokku.
+		// As in Dokku, the deploy's end is printed at once, or after postdeploy.
 		if postdeploy = hasPostdeploy(x.View()); !postdeploy {
 			x.published = func() { x.deployed(st.Started) }
 		}
@@ -53,20 +54,20 @@ func (x *Session) Reconcile(ctx context.Context, startEnded bool) error {
 		x.deployed(x.Accepted.Started)
 	}
 	if err != nil && x.Accepted != nil {
-		return fmt.Errorf("cannot put v%d live yet, the agent goes on trying: %w\n%s", x.State.Current, err, fallback(ctx, x))
+		return fmt.Errorf("cannot publish v%d yet; the agent will retry: %w\n%s", x.State.Current, err, fallback(ctx, x))
 	}
 	return err
 }
 
-// StopDue stops what is due to retire, without the app's lock: a process may
-// take as long as its stop timeout, and nothing that retires is ever wanted
-// again. The next converge finds it ended and removes it.
-func (s *Env) StopDue(ctx context.Context, name string) error {
-	a, err := s.Store.Load(name)
+// StopDue stops the containers that are due to retire. It does so without the app's
+// lock, because a stop may take the whole stop timeout and a retiring container is
+// never wanted again. The next converge removes them.
+func (e *Env) StopDue(ctx context.Context, name string) error {
+	a, err := e.Store.Load(name)
 	if err != nil {
 		return err
 	}
-	// Most looks at an app are at one that is being pushed to: they cost nothing.
+	// The agent calls this often during a push: return before any call of the engine.
 	pending := false
 	for _, at := range a.State.Retiring {
 		pending = pending || !at.IsZero() && !at.After(time.Now())
@@ -74,15 +75,15 @@ func (s *Env) StopDue(ctx context.Context, name string) error {
 	if !pending {
 		return nil
 	}
-	set, err := s.Store.Settings()
+	set, err := e.Store.Settings()
 	if err != nil {
 		return err
 	}
-	host, err := s.Engine(set)
+	host, err := e.machine(set)
 	if err != nil {
 		return err
 	}
-	live, ok, err := Live(ctx, s.Proxy(set), a)
+	live, ok, err := Live(ctx, e.Proxy(set), a)
 	if err != nil {
 		return err
 	}
@@ -102,27 +103,27 @@ func (s *Env) StopDue(ctx context.Context, name string) error {
 	return g.Wait()
 }
 
-// fallback says what serves while the accepted release does not.
+// fallback describes the release that serves in place of the accepted one.
 func fallback(ctx context.Context, x *Session) string {
 	px := x.Env.Proxy(x.Settings)
 	live, ok, err := px.Live(ctx, x.Name)
 	if err != nil || !ok {
-		return "Nothing serves: there is no release before this one to fall back to"
+		return "No release serves: there is no earlier one to fall back to"
 	}
-	return fmt.Sprintf("What served before still does: v%d", live.Release)
+	return fmt.Sprintf("v%d still serves", live.Release)
 }
 
-// Serving returns the number of the release that the proxy leads to now; 0: none,
-// or the app is not behind the proxy.
-func (s *Env) Serving(ctx context.Context, a *app.App) (int, error) {
+// Serving returns the number of the release that the proxy routes to now; 0 if there is
+// none or the app does not use the proxy.
+func (e *Env) Serving(ctx context.Context, a *app.App) (int, error) {
 	if a.Current == nil || a.State.ProxyDisabled {
 		return 0, nil
 	}
-	set, err := s.Store.Settings()
+	set, err := e.Store.Settings()
 	if err != nil {
 		return 0, err
 	}
-	px := s.Proxy(set)
+	px := e.Proxy(set)
 	live, ok, err := px.Live(ctx, a.Name)
 	if !ok || err != nil {
 		return 0, err

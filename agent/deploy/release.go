@@ -3,28 +3,24 @@ package deploy
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 
 	"dokku/agent/app"
 	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/agent/failpoint"
-	"dokku/scale"
 )
 
-// runRelease runs the Procfile's release command and then app.json's predeploy
-// once, in the new image and before anything is started. A failure ends the
-// deploy.
+// runRelease runs the Procfile's release command and then app.json's predeploy, once
+// each, in the new image, before any process starts. A failure ends the deploy.
 func (o *rollout) runRelease(ctx context.Context) error {
 	release, _ := o.release.Control.Procfile.Release()
-	for _, c := range []struct{ what, command string }{
+	for _, c := range []struct{ label, command string }{
 		{"release", release}, {"predeploy", o.release.Control.AppJSON.Predeploy},
 	} {
 		if c.command == "" {
 			continue
 		}
-		if err := o.runOnce(ctx, c.what, c.command); err != nil {
+		if err := o.runOnce(ctx, c.label, c.command); err != nil {
 			return err
 		}
 		if err := failpoint.Reach(failpoint.ReleaseCommandRun); err != nil {
@@ -34,29 +30,29 @@ func (o *rollout) runRelease(ctx context.Context) error {
 	return nil
 }
 
-// postdeploy runs app.json's postdeploy once, after the switch. The release is
-// live by then: a failure is reported and changes nothing.
+// postdeploy runs app.json's postdeploy once, after the switch. The release is live by
+// then, so a failure only prints a warning.
 func (x *Session) postdeploy(ctx context.Context) {
-	o, err := x.Scaling(x.State.Scale)
+	o, err := x.scaling(x.State.Scale)
 	if err == nil && o.release.Control.AppJSON.Postdeploy != "" {
 		err = o.runOnce(ctx, "postdeploy", o.release.Control.AppJSON.Postdeploy)
 	}
 	if err != nil {
-		x.Log.Warn("%s; v%d serves all the same", err, x.State.Current)
+		x.Log.Warn("%s; v%d serves nevertheless", err, x.State.Current)
 	}
 }
 
 func hasPostdeploy(v app.View) bool { return v.Current.Control.AppJSON.Postdeploy != "" }
 
-// runOnce runs a command in the release's image, with its environment, on the
-// app's network, and passes on what it prints.
-func (o *rollout) runOnce(ctx context.Context, what, command string) (err error) {
-	o.session.Log.Step("Running %s command: %s", what, command)
-	done := o.session.Log.Timed(what + " command")
+// runOnce runs a command in the release's image, with its environment, on the app's
+// network, and prints its output.
+func (o *rollout) runOnce(ctx context.Context, label, command string) (err error) {
+	o.session.Log.Step("Running %s command: %s", label, command)
+	done := o.session.Log.Timed(label + " command")
 	defer func() { done(err) }()
-	p := app.Process{Type: what, Index: 1}
+	p := app.Process{Type: label, Index: 1}
 	env := o.release.Environment(p)
-	argv, err := scaleCommand(command, env)
+	argv, err := arguments(command, env)
 	if err != nil {
 		return err
 	}
@@ -66,12 +62,9 @@ func (o *rollout) runOnce(ctx context.Context, what, command string) (err error)
 	if err := failpoint.Reach(failpoint.NetworkMade); err != nil {
 		return err
 	}
-	s := engine.Spec{App: o.session.Name, Kind: engine.KindRelease, Type: what, Index: 1, Release: o.release.Number,
-		Attempt: o.release.Attempt, Name: o.session.Container(what, 1) + "." + o.release.Attempt,
-		Image: o.release.Image, Command: argv, StopTimeout: o.session.View().Grace()}
-	for _, k := range slices.Sorted(maps.Keys(env)) {
-		s.Env = append(s.Env, k+"="+env[k])
-	}
+	s := engine.Spec{App: o.session.Name, Kind: engine.KindRelease, Type: label, Index: 1, Release: o.release.Number,
+		Attempt: o.release.Attempt, Name: o.session.Container(label, 1) + "." + o.release.Attempt,
+		Image: o.release.Image, Command: argv, Env: pairs(env), StopTimeout: o.session.View().Grace()}
 	if err := ApplyOptions(o.session.View(), &s, o.release); err != nil {
 		return err
 	}
@@ -85,14 +78,14 @@ func (o *rollout) runOnce(ctx context.Context, what, command string) (err error)
 	if err != nil {
 		return err
 	}
-	o.ran = append(o.ran, what)
+	o.ran = append(o.ran, label)
 	if last.ExitCode != 0 {
-		return fmt.Errorf("the %s command failed%s: %s", what, Ending(last), command)
+		return fmt.Errorf("the %s command failed%s: %s", label, Ending(last), command)
 	}
 	return nil
 }
 
-// Ending says how a process ended.
+// Ending describes how a process ended, for the end of a message.
 func Ending(i engine.Instance) string {
 	if i.OOMKilled {
 		return fmt.Sprintf(" with exit code %d (its memory ran out)", i.ExitCode)
@@ -100,11 +93,5 @@ func Ending(i engine.Instance) string {
 	return fmt.Sprintf(" with exit code %d", i.ExitCode)
 }
 
-// scaleCommand turns a Procfile command into arguments for a container.
-func scaleCommand(command string, env map[string]string) ([]string, error) {
-	argv, _, err := scale.Command(command, func(name string) (string, bool) { v, ok := env[name]; return v, ok })
-	return argv, err
-}
-
-// maxLine is where a line of a command that has no end is cut, in bytes.
+// maxLine is the length in bytes at which an output line without an end is cut.
 const maxLine = 16 << 10

@@ -9,9 +9,9 @@ import (
 	"dokku/scale"
 )
 
-// Restart replaces the processes by those of a new release, which runs what the
-// current one runs with the present settings. The processes of the kept types go on.
-// change is part of what commits.
+// Restart replaces the processes by those of a new release: the current image with the
+// present settings. The processes of the kept types are not restarted. change is
+// committed together with the release.
 func (x *Session) Restart(ctx context.Context, cause string, kept map[string]app.Identity, change func(*app.State)) error {
 	if x.Current == nil {
 		return &app.NotDeployedError{App: x.Name}
@@ -23,14 +23,14 @@ func (x *Session) Restart(ctx context.Context, cause string, kept map[string]app
 	if err != nil {
 		return err
 	}
-	x.about(n)
+	x.logRelease(n)
 	r := x.Current.Derive(n, cause)
 	r.Kept = kept
 	next := x.State.Clone()
 	change(&next)
 	x.View().With(next).Provide(r)
 	r.Detected = x.Current.DetectedPort()
-	if _, on := kept[scale.Web]; !on { // what goes on listens where it did
+	if _, on := kept[scale.Web]; !on { // a kept web still listens on its port
 		r.Port = next.WebPort(r.Detected)
 	}
 	return x.promote(ctx, r, change, func(o *rollout) error { return o.run(ctx, o.all()) })
@@ -55,7 +55,8 @@ func (x *Session) AllRun(ctx context.Context) (bool, error) {
 	return running == len(processes(x.View(), f, false)), nil
 }
 
-// Rebuild builds a revision and deploys it; change is part of what it commits.
+// Rebuild builds a revision and deploys it. change is committed together with the
+// release.
 func (x *Session) Rebuild(ctx context.Context, revision, cause string, change func(*app.State)) (err error) {
 	start := time.Now()
 	end := x.logDeploy()

@@ -9,12 +9,12 @@ import (
 	"dokku/agent/engine"
 )
 
-// Restoring is the cause of the releases that revive makes.
+// Restoring is the cause of the releases that Revive makes.
 const Restoring = "restore"
 
-// Revive starts a restored app as a deploy would. It is tried once: an app that does
-// not come up stays stopped, so that nobody builds it again and again. While the
-// engine is out of reach nothing was tried yet.
+// Revive starts a restored app as a deploy would. It tries once: an app that does not
+// come up stays stopped, and is not built again and again. An attempt while the engine
+// is unreachable does not count.
 func (x *Session) Revive(ctx context.Context) error {
 	if !x.State.Restored.Starts() {
 		return x.Converge(ctx, false)
@@ -24,15 +24,15 @@ func (x *Session) Revive(ctx context.Context) error {
 	case err == nil || !x.State.Restored.Starts():
 		return err
 	case ctx.Err() != nil || errors.Is(err, engine.ErrUnreachable):
-		return fmt.Errorf("%s is restored and not started yet; the agent goes on trying: %w", x.Name, err)
+		return fmt.Errorf("%s is restored but not started yet; the agent will retry: %w", x.Name, err)
 	}
 	x.Change(func(st *app.State) { st.Restored = st.Restored.Left() })
-	return x.saveAnd(fmt.Errorf("%s is restored, with all it has, and stopped: it could not be started: %w\n"+
-		"Once that is mended: ps:rebuild %[1]s", x.Name, err))
+	return x.saveAnd(fmt.Errorf("%s is restored but stopped: it could not be started: %w\n"+
+		"To try again once that is fixed: ps:rebuild %[1]s", x.Name, err))
 }
 
-// BringUp starts an app from its current release. It builds the image again if a
-// backup did not have it.
+// BringUp starts an app from its current release. It builds the image again if the
+// backup did not contain it.
 func (x *Session) BringUp(ctx context.Context, cause string) error {
 	missing, err := imageMissing(ctx, x)
 	switch {
@@ -44,13 +44,13 @@ func (x *Session) BringUp(ctx context.Context, cause string) error {
 	return x.Restart(ctx, cause, nil, func(*app.State) {})
 }
 
-// imageMissing reports whether the current release of a restored app has no image
-// here.
+// imageMissing reports whether a restored app's current image is missing from the
+// engine.
 func imageMissing(ctx context.Context, x *Session) (bool, error) {
 	if x.State.Restored == nil || !x.State.Restored.Pending || x.Current == nil {
 		return false, nil
 	}
-	host, err := x.Env.Engine(x.Settings)
+	host, err := x.machine()
 	if err != nil {
 		return false, err
 	}

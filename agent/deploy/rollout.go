@@ -18,24 +18,24 @@ import (
 	"dokku/scale"
 )
 
-// A rollout starts processes of a release beside what runs, and finds out
-// whether they may take over. Until commit nothing that serves has changed;
-// undo removes what was started.
+// A rollout starts processes of a release beside the running ones and checks whether
+// they may replace those. Until the commit the serving processes and their route stay;
+// undo removes the new ones.
 type rollout struct {
 	session *Session
-	host    engine.Host
+	host    machine
 	release *app.Release
-	// formation is what the release runs once it is current.
+	// formation is the release's formation once it is current.
 	formation scale.Formation
 	targets   []checks.Target
-	// ran are the commands, release and predeploy, that have run, which cannot be undone.
+	// ran are the commands that have run (release, predeploy) and cannot be undone.
 	ran []string
 }
 
-// Rollout begins one. Its formation counts what ps:scale --skip-deploy left for
-// the next deploy.
-func (x *Session) Rollout(r *app.Release) (*rollout, error) {
-	host, err := x.Env.Engine(x.Settings)
+// rollout begins the rollout of a release. Its formation includes the scale that
+// ps:scale --skip-deploy set for the next deploy.
+func (x *Session) rollout(r *app.Release) (*rollout, error) {
+	host, err := x.machine()
 	if err != nil {
 		return nil, err
 	}
@@ -55,23 +55,22 @@ func (x *Session) Rollout(r *app.Release) (*rollout, error) {
 	return o, nil
 }
 
-// run starts the processes and passes them through the gate. Meanwhile the
-// route that they are to get is tested; their addresses are known before they
-// start.
+// run starts the processes and gates them. Meanwhile it tests their route: their
+// addresses are known before they start.
 func (o *rollout) run(ctx context.Context, procs []app.Process) error {
 	if err := o.session.Env.checkOptions(ctx, o.session.View(), o.release.ContainerOptions); err != nil {
 		return err
 	}
 	procs = o.withoutExclusive(procs)
 	if len(procs) == 0 {
-		return o.Stage(ctx, nil)
+		return o.stage(ctx, nil)
 	}
-	specs, err := o.Specs(ctx, procs)
+	specs, err := o.specs(ctx, procs)
 	if err != nil {
 		return err
 	}
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return o.Stage(gctx, specs) })
+	g.Go(func() error { return o.stage(gctx, specs) })
 	g.Go(func() error {
 		for _, round := range o.rounds(specs) {
 			if err := o.start(gctx, round); err != nil {
@@ -86,7 +85,7 @@ func (o *rollout) run(ctx context.Context, procs []app.Process) error {
 	return g.Wait()
 }
 
-// deploy runs what a new image is to run once, and then starts all processes.
+// deploy runs the commands that a new image runs once, and then starts all processes.
 func (o *rollout) deploy(ctx context.Context) error {
 	if err := o.runRelease(ctx); err != nil {
 		return err
@@ -94,8 +93,8 @@ func (o *rollout) deploy(ctx context.Context) error {
 	return o.run(ctx, o.all())
 }
 
-// withoutExclusive leaves out what starts only once the release is current and
-// the old processes have ended.
+// withoutExclusive drops the processes that start only after the release is current and
+// the old ones have ended.
 func (o *rollout) withoutExclusive(procs []app.Process) []app.Process {
 	var rest, exclusive []app.Process
 	for _, p := range procs {
@@ -111,8 +110,8 @@ func (o *rollout) withoutExclusive(procs []app.Process) []app.Process {
 	return rest
 }
 
-// rounds divides the processes so that of no type more start at a time than its
-// max_parallel in app.json. A round starts when the one before has passed.
+// rounds divides the processes so that a round starts at most max_parallel (app.json)
+// of each type. A round starts after the one before has passed the gate.
 func (o *rollout) rounds(specs []engine.Spec) [][]engine.Spec {
 	var rounds [][]engine.Spec
 	before := map[string]int{}
@@ -130,7 +129,7 @@ func (o *rollout) rounds(specs []engine.Spec) [][]engine.Spec {
 	return rounds
 }
 
-// start starts processes at the same time, each at an address of its own.
+// start starts processes in parallel, each at its own address.
 func (o *rollout) start(ctx context.Context, specs []engine.Spec) error {
 	var procs []app.Process
 	for _, s := range specs {
@@ -159,9 +158,9 @@ func (o *rollout) start(ctx context.Context, specs []engine.Spec) error {
 	return nil
 }
 
-// Specs gives each process an address and a name that nothing has.
-func (o *rollout) Specs(ctx context.Context, procs []app.Process) ([]engine.Spec, error) {
-	w, err := o.world(ctx, procs)
+// specs returns the Specs of processes, each with a free address and a unique name.
+func (o *rollout) specs(ctx context.Context, procs []app.Process) ([]engine.Spec, error) {
+	w, err := o.observed(ctx, procs)
 	if err != nil {
 		return nil, err
 	}
@@ -182,18 +181,18 @@ func (o *rollout) Specs(ctx context.Context, procs []app.Process) ([]engine.Spec
 	return specs, nil
 }
 
-// world is what there is before anything of the rollout starts: what tidy saw,
-// unless that had no network yet, or something was done since.
-func (o *rollout) world(ctx context.Context, procs []app.Process) (plan.Observation, error) {
-	if o.session.rest != nil && o.session.rest.Network.Subnet.IsValid() {
-		return *o.session.rest, nil
+// observed returns the app's observed state before the rollout starts anything. It
+// reuses tidy's observation if that had a network and no step followed.
+func (o *rollout) observed(ctx context.Context, procs []app.Process) (plan.Observation, error) {
+	if w := o.session.converged; w != nil && w.Network.Subnet.IsValid() {
+		return *w, nil
 	}
 	px := o.session.Env.Proxy(o.session.Settings)
 	return o.session.observe(ctx, o.host, px, plan.Desired{Want: procs})
 }
 
-// Stage tests the route that is published once the release is current.
-func (o *rollout) Stage(ctx context.Context, specs []engine.Spec) error {
+// stage tests the route that the release gets once it is current.
+func (o *rollout) stage(ctx context.Context, specs []engine.Spec) error {
 	if o.session.State.ProxyDisabled {
 		return nil
 	}
@@ -216,7 +215,7 @@ func (o *rollout) Stage(ctx context.Context, specs []engine.Spec) error {
 	return err
 }
 
-// undo removes what was started, also when ctx has been cancelled.
+// undo removes the resources of a failed rollout, even if ctx is cancelled.
 func (o *rollout) undo(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
 	defer cancel()
@@ -225,11 +224,11 @@ func (o *rollout) undo(ctx context.Context) {
 		err = o.session.Converge(ctx, false)
 	}
 	if err != nil {
-		o.session.Log.Warn("Not everything of the attempt could be removed, the agent goes on trying: %s", err)
+		o.session.Log.Warn("Some resources of the failed deploy could not be removed; the agent will retry: %s", err)
 	}
 }
 
-// missing are the processes of the rollout's formation that are not in have.
+// missing returns the processes of the rollout's formation that have lacks.
 func (o *rollout) missing(have []engine.Instance) []app.Process {
 	var procs []app.Process
 	for _, p := range processes(o.session.View(), o.formation, o.session.State.ProxyDisabled) {
@@ -240,9 +239,8 @@ func (o *rollout) missing(have []engine.Instance) []app.Process {
 	return procs
 }
 
-// all are the processes of the rollout's formation, but for those that go on. None
-// is published on the host: a host port cannot be held twice, so it changes hands
-// after the gate.
+// all returns the processes of the rollout's formation without the kept types. None has
+// a host port: two containers cannot hold one, so it changes hands after the gate.
 func (o *rollout) all() []app.Process {
 	return slices.DeleteFunc(processes(o.session.View(), o.formation, false), func(p app.Process) bool {
 		_, kept := o.release.Kept[p.Type]
@@ -250,6 +248,7 @@ func (o *rollout) all() []app.Process {
 	})
 }
 
+// names joins the names of processes: "web.1 web.2".
 func names(procs []app.Process) string {
 	var list []string
 	for _, p := range procs {
@@ -258,12 +257,13 @@ func names(procs []app.Process) string {
 	return strings.Join(list, " ")
 }
 
-// promote finds out with prove whether a release may serve, and makes it current
-// with one rename. change is part of that. If it may not serve, nothing has changed.
+// promote makes a release current if prove, which starts and gates its processes,
+// returns no error. One rename commits the release together with change. If prove
+// fails, nothing has changed.
 func (x *Session) promote(ctx context.Context, r *app.Release, change func(*app.State), prove func(*rollout) error) (err error) {
 	before := x.State.Clone()
 	change(&x.State)
-	o, err := x.Rollout(r)
+	o, err := x.rollout(r)
 	if err != nil {
 		x.State = before
 		return err

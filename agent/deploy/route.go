@@ -1,18 +1,21 @@
 package deploy
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"dokku/agent/app"
+	"dokku/agent/proc"
 	"dokku/agent/proxy"
 	"dokku/agent/store"
 )
 
-// URLsOf are the addresses at which the app's web processes can be reached.
-func (s *Env) URLsOf(a app.View) []string {
+// URLsOf returns the URLs of the app's web processes.
+func (e *Env) URLsOf(a app.View) []string {
 	if a.State.ProxyDisabled {
 		return []string{fmt.Sprintf("http://%s:%d", app.HostAddress(), a.State.HostPort)}
 	}
@@ -20,9 +23,9 @@ func (s *Env) URLsOf(a app.View) []string {
 	if len(domains) == 0 {
 		domains = []string{app.HostAddress()}
 	}
-	// Nobody has said which names lead here, so a name may not lead anywhere; the
-	// address answers for the only app.
-	if !a.State.DomainsDisabled && len(a.State.Domains) == 0 && len(a.Settings.Domains) == 0 && only(s.Store, a.Name) {
+	// Without configured domains, the default one may not resolve. The host's address
+	// reaches the app if it is the only one.
+	if !a.State.DomainsDisabled && len(a.State.Domains) == 0 && len(a.Settings.Domains) == 0 && only(e.Store, a.Name) {
 		domains = append([]string{app.HostAddress()}, domains...)
 	}
 	var urls []string
@@ -38,7 +41,7 @@ func (s *Env) URLsOf(a app.View) []string {
 	return urls
 }
 
-// only reports whether no other app is deployed behind the proxy.
+// only reports whether no other deployed app uses the proxy.
 func only(s *store.Store, app string) bool {
 	apps, err := s.Apps()
 	if err != nil {
@@ -52,7 +55,7 @@ func only(s *store.Store, app string) bool {
 	return true
 }
 
-// routeOf is what is published of a release, without its upstreams.
+// routeOf returns the route of a release without its upstreams.
 func routeOf(v app.View, r *app.Release) *proxy.Route {
 	route := &proxy.Route{App: v.Name, Release: r.Number, Domains: v.Domains(), Ports: routePorts(v.State.Ports, r), Replaces: v.Former()}
 	route.Settings.ClientMaxBodySize = v.NginxProperty("client-max-body-size")
@@ -64,7 +67,7 @@ func routeOf(v app.View, r *app.Release) *proxy.Route {
 	return route
 }
 
-// seconds reads a duration as nginx writes it, "60s" or "60"; 0 when it is empty.
+// seconds parses a duration in nginx's form, "60s" or "60"; "" is 0.
 func seconds(v string) time.Duration {
 	if d, err := time.ParseDuration(v); err == nil {
 		return d
@@ -78,8 +81,8 @@ func isDir(path string) bool {
 	return err == nil && fi.IsDir()
 }
 
-// routePorts are the ports of a release's route. The first mapping leads to the
-// port at which the release has been gated, whatever was asked for since.
+// routePorts returns the ports of a release's route. The first mapping leads to the
+// port on which the release was gated, even if the setting changed since.
 func routePorts(mappings []app.PortMap, r *app.Release) []proxy.Port {
 	var list []proxy.Port
 	for i, m := range mappings {
@@ -93,4 +96,61 @@ func routePorts(mappings []app.PortMap, r *app.Release) []proxy.Port {
 		list = append(list, p)
 	}
 	return list
+}
+
+// sshPort is sshd's default port.
+const sshPort = 22
+
+// PortTaken returns an error if the proxy cannot listen on a port of the host. A port
+// on which it already listens for another app is free: the domains differ.
+func (e *Env) PortTaken(ctx context.Context, set app.Settings, port int) error {
+	if port == set.Nginx.Port {
+		return nil
+	}
+	if port == sshPort {
+		return fmt.Errorf("Host port %d belongs to ssh: choose another one", port)
+	}
+	mapped, err := e.mapped(ctx, set, port)
+	if mapped || err != nil {
+		return err
+	}
+	if proc.Listens(port) {
+		return fmt.Errorf("Host port %d is taken: another program on this host listens on it; choose another one, or stop that program", port)
+	}
+	return nil
+}
+
+// mapped reports whether the proxy already listens on a port for any app. A port of an
+// app without the proxy is an error.
+func (e *Env) mapped(ctx context.Context, set app.Settings, port int) (bool, error) {
+	px := e.Proxy(set)
+	apps, err := e.Store.Apps()
+	if err != nil {
+		return false, err
+	}
+	for _, name := range apps {
+		a, err := e.Store.Load(name)
+		if err != nil {
+			return false, err
+		}
+		if first := a.State.HostPort; first != 0 && port >= first && port < first+app.PortsPerApp {
+			return false, fmt.Errorf("Host port %d belongs to app %s (%d to %d, see proxy:disable): choose another one",
+				port, name, first, first+app.PortsPerApp-1)
+		}
+		live, ok, err := px.Live(ctx, name)
+		if err == nil && ok && slices.ContainsFunc(live.Ports, func(p proxy.Port) bool { return p.Host == port }) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// checkPorts refuses a deploy if the proxy cannot listen on the route's ports.
+func (e *Env) checkPorts(ctx context.Context, v app.View) error {
+	for _, m := range v.State.Ports {
+		if err := e.PortTaken(ctx, v.Settings, m.Host); err != nil {
+			return fmt.Errorf("%w (ports:set %s changes the app's ports)", err, v.Name)
+		}
+	}
+	return nil
 }

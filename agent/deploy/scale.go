@@ -9,8 +9,8 @@ import (
 	"dokku/agent/engine"
 )
 
-// KnowsTypes refuses types that the current release does not have, and counts
-// over the server's limit.
+// KnowsTypes refuses process types that the current release lacks, and counts above the
+// server's limit.
 func KnowsTypes(v app.View, counts map[string]int) error {
 	for t, n := range counts {
 		if v.Current != nil && !slices.Contains(v.Current.Control.Procfile.Types(), t) {
@@ -24,12 +24,15 @@ func KnowsTypes(v app.View, counts map[string]int) error {
 	return nil
 }
 
+// Scale sets the counts of process types. It starts and gates missing processes, then
+// commits the counts and retires surplus ones. Without a current release, and while the
+// app is stopped, it only stores the counts.
 func (x *Session) Scale(ctx context.Context, counts map[string]int) error {
 	if x.Current == nil || x.State.Stopped {
 		x.Change(func(st *app.State) { st.ScaleTo(counts) })
 		return x.Save()
 	}
-	// What an interrupted command has left must not be taken for what runs.
+	// The leftovers of an interrupted command have not passed the gate: remove them first.
 	if err := x.tidy(ctx); err != nil {
 		return err
 	}
@@ -37,7 +40,7 @@ func (x *Session) Scale(ctx context.Context, counts map[string]int) error {
 	if err != nil {
 		return err
 	}
-	o, err := x.Scaling(app.Merged(x.State.Scale, counts))
+	o, err := x.scaling(app.Merged(x.State.Scale, counts))
 	if err != nil {
 		return err
 	}
@@ -47,12 +50,12 @@ func (x *Session) Scale(ctx context.Context, counts map[string]int) error {
 		return err
 	}
 	x.Change(func(st *app.State) { st.ScaleTo(counts) })
-	return x.Decide(context.WithoutCancel(ctx), "the processes of "+x.Name+" are set")
+	return x.Decide(context.WithoutCancel(ctx), "the scale of "+x.Name+" is set")
 }
 
-// Scaling is a rollout of what the current release lacks of a formation.
-func (x *Session) Scaling(local map[string]int) (*rollout, error) {
-	host, err := x.Env.Engine(x.Settings)
+// scaling returns a rollout of the current release with another local scale.
+func (x *Session) scaling(local map[string]int) (*rollout, error) {
+	host, err := x.machine()
 	if err != nil {
 		return nil, err
 	}
@@ -60,10 +63,10 @@ func (x *Session) Scaling(local map[string]int) (*rollout, error) {
 	return &rollout{session: x, host: host, release: x.Current, formation: f}, err
 }
 
-// Instances lists the containers of the app's current release, by name. It
-// leaves out those that retire.
-func (s *Env) InstancesOf(ctx context.Context, a app.View) ([]engine.Instance, error) {
-	host, err := s.Engine(a.Settings)
+// InstancesOf returns the containers of the app's current release, sorted by name,
+// without retiring ones.
+func (e *Env) InstancesOf(ctx context.Context, a app.View) ([]engine.Instance, error) {
+	host, err := e.machine(a.Settings)
 	if err != nil {
 		return nil, err
 	}

@@ -19,58 +19,58 @@ import (
 	"dokku/agent/store"
 )
 
-// A Session is an app under its lock: nothing else changes the app while it
-// lasts.
+// A Session is an app under its lock: nothing else changes the app until Close.
 type Session struct {
 	Env *Env
 	*app.App
 	Settings app.Settings
 	Lock     *store.Lock
 	Log      event.Log
-	// base is log without the release that it is about.
+	// base is Log without the number of a release.
 	base event.Log
-	// dirty: State was changed and not saved yet, see change.
+	// dirty: State has unsaved changes, see Change.
 	dirty bool
-	// decided: state.json has what was changed last, see decide.
+	// decided: state.json has the last change, see Decide.
 	decided bool
-	// Accepted is the staged release that git was found to have accepted.
+	// Accepted is the staged release that git accepted, as settle found.
 	Accepted *app.Staged
-	// LeaveStops: what has to be stopped is left to the agent, so that nobody
-	// waits for a worker that finishes its job.
+	// LeaveStops: leave stops to the agent, so that the caller does not wait for a worker
+	// that finishes its job.
 	LeaveStops bool
-	// ByAgent: this is the agent's own look, which tries again what fails.
+	// ByAgent: the agent, which retries failures, runs the session.
 	ByAgent bool
-	// rest is what was last observed, if there was nothing to do about it.
-	rest *plan.Observation
-	// OneOffs are the one-off containers that were last observed.
+	// converged is the last observation, if its plan was empty.
+	converged *plan.Observation
+	// OneOffs are the one-off containers in the last observation.
 	OneOffs []engine.Instance
-	// checks is the CHECKS file that was parsed last, and checksOf the attempt of the
-	// release that has it.
+	// checks is the last parsed CHECKS file, checksOf the attempt of its release.
 	checks   *checksFile
 	checksOf string
-	// published is called once the route that the state asks for is live.
+	// published is called once the desired route is live.
 	published func()
 }
 
-// OwnerPatience is how long a staged release waits for a git that has neither
-// moved the ref nor ended.
+// OwnerPatience is the time after which a git that has neither moved the ref of its
+// staged release nor ended is terminated.
 const OwnerPatience = 5 * time.Minute
 
-// hookPatience is how long the agent leaves a staged release to the git that is
-// about to accept it, or just has: that one tells the pusher how it went.
+// hookPatience is the time for which the agent leaves a staged release to git's hooks,
+// which report to the pusher.
 const hookPatience = 5 * time.Second
 
-// OwnersTurn reports whether the hooks of the push can be expected to go on.
+// OwnersTurn reports whether the hooks of the push will probably settle the staged
+// release.
 func OwnersTurn(st *app.Staged) bool {
 	return st != nil && time.Since(st.Since).Abs() < hookPatience && st.Owner.Alive()
 }
 
-// ErrUndecided: git has not moved the ref of a staged release yet, and still may.
+// ErrUndecided says that git may still move the ref of a staged release.
 var ErrUndecided = errors.New("a push is about to be accepted")
 
-// With runs f under the app's lock, after whatever a push had staged is settled.
-func (s *Env) With(ctx context.Context, app string, op Op, log event.Log, f func(*Session) error) error {
-	x, err := s.Session(ctx, app, op.Name, log)
+// With settles the app and runs f under the app's lock. While a push is undecided it
+// waits without the lock.
+func (e *Env) With(ctx context.Context, app string, op Op, log event.Log, f func(*Session) error) error {
+	x, err := e.Session(ctx, app, op.Name, log)
 	if err != nil {
 		return err
 	}
@@ -78,30 +78,29 @@ func (s *Env) With(ctx context.Context, app string, op Op, log event.Log, f func
 	if x.State.Destroying && op.Changes != ChangesExistence {
 		return fmt.Errorf("App %s is being destroyed; to finish: apps:destroy %[1]s --force", app)
 	}
-	// Not every f converges by itself, and what was settled is to be carried out,
-	// or what somebody left who was killed.
+	// f may not converge: first finish what settle decided or a killed holder left.
 	if (x.dirty || x.Lock.Abandoned) && !x.State.Destroying {
 		if err := x.tidy(ctx); err != nil {
-			x.Log.Warn("%s is not what it should be, the agent goes on trying: %s", app, err)
+			x.Log.Warn("%s has not converged; the agent will retry: %s", app, err)
 		}
 	}
 	return f(x)
 }
 
-// Session takes the app's lock and settles. While git decides over a staged
-// release the lock is given back, since git's hooks may need it.
-func (s *Env) Session(ctx context.Context, app, step string, log event.Log) (x *Session, err error) {
+// Session takes the app's lock and settles. While git decides about a staged release it
+// releases the lock, which git's hooks may need.
+func (e *Env) Session(ctx context.Context, app, step string, log event.Log) (x *Session, err error) {
 	done := log.WithApp(app).Timed("lock")
 	defer func() { done(err) }()
 	for {
-		if _, err := s.Store.Load(app); err != nil {
+		if _, err := e.Store.Load(app); err != nil {
 			return nil, err
 		}
-		l, err := s.Store.LockApp(ctx, app, step, log)
+		l, err := e.Store.LockApp(ctx, app, step, log)
 		if err != nil {
 			return nil, err
 		}
-		x, err := s.Open(app, l, log)
+		x, err := e.Open(app, l, log)
 		if err == nil {
 			return x, nil
 		}
@@ -117,22 +116,23 @@ func (s *Env) Session(ctx context.Context, app, step string, log event.Log) (x *
 	}
 }
 
-// Open loads and settles an app whose lock is held.
-func (s *Env) Open(app string, l *store.Lock, log event.Log) (*Session, error) {
-	a, err := s.Store.Load(app)
+// Open loads and settles an app whose lock l the caller holds. The error is
+// ErrUndecided while git decides about a staged release.
+func (e *Env) Open(app string, l *store.Lock, log event.Log) (*Session, error) {
+	a, err := e.Store.Load(app)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Store.RefuseNewer(app); err != nil {
+	if err := e.Store.RefuseNewer(app); err != nil {
 		return nil, err
 	}
-	set, err := s.Store.Settings()
+	set, err := e.Store.Settings()
 	if err != nil {
 		return nil, err
 	}
 	log = log.WithApp(app)
-	x := &Session{Env: s, App: a, Settings: set, Lock: l, Log: log, base: log}
-	x.about(a.State.Current)
+	x := &Session{Env: e, App: a, Settings: set, Lock: l, Log: log, base: log}
+	x.logRelease(a.State.Current)
 	x.settleRename()
 	if err := x.settle(); err != nil {
 		return nil, err
@@ -140,18 +140,19 @@ func (s *Env) Open(app string, l *store.Lock, log event.Log) (*Session, error) {
 	return x, nil
 }
 
-// about makes the events name a release; 0: none.
-func (x *Session) about(release int) {
+// logRelease makes the events name a release; 0: none.
+func (x *Session) logRelease(release int) {
 	if x.Log = x.base; release != 0 {
 		x.Log = x.base.WithRelease(release)
 	}
 }
 
+// Close releases the app's lock.
 func (x *Session) Close() { x.Lock.Release() }
 
-// settle decides over a staged release. The owner is looked at before the ref:
-// the other order would undo a release whose ref git moved in between. The
-// decision is saved by the next save; until then a crash decides again, alike.
+// settle decides about a staged release. It reads the owner before the ref: the other
+// order would undo a release whose ref git moves in between. The next Save stores the
+// decision; after a crash before it, settle decides the same again.
 func (x *Session) settle() error {
 	st := x.State.Staged
 	if st == nil {
@@ -160,15 +161,15 @@ func (x *Session) settle() error {
 	alive := st.Owner.Alive()
 	tip, err := repo.Ref(x.Dir, st.Ref)
 	if err == nil && !alive {
-		tip, err = x.mendRef(st, tip)
+		tip, err = x.restoreRef(st, tip)
 	}
 	if err != nil {
 		return err
 	}
 	switch {
 	case tip == st.New:
-		// Before the state says so: nobody is to be told of what may be gone after a
-		// loss of power.
+		// Sync before the state says that the push is deployed: a reported push has to
+		// survive a power loss.
 		if err := repo.SyncRefs(x.Env.Store.Disk, x.Dir, st.Ref); err != nil {
 			return err
 		}
@@ -187,7 +188,7 @@ func (x *Session) settle() error {
 func (x *Session) forward(st *app.Staged) error {
 	r, err := x.Env.Store.Release(x.Name, st.Release)
 	if err != nil {
-		return fmt.Errorf("cannot go on with %s, which git has accepted: %w", app.Short(st.New), err)
+		return fmt.Errorf("cannot deploy %s, which git has accepted: %w", app.Short(st.New), err)
 	}
 	x.commit(r)
 	x.Change(func(s *app.State) {
@@ -198,7 +199,7 @@ func (x *Session) forward(st *app.Staged) error {
 	return nil
 }
 
-// back drops the staged release; converge removes what it started.
+// back drops the staged release; converge removes its processes.
 func (x *Session) back(st *app.Staged) {
 	x.Log.Warn("The push of %s was interrupted before git accepted it: undoing it", app.Short(st.New))
 	x.Change(func(s *app.State) { s.Staged = nil })
@@ -206,7 +207,7 @@ func (x *Session) back(st *app.Staged) {
 
 // commit makes r current; the next save is the commit point.
 func (x *Session) commit(r *app.Release) {
-	x.about(r.Number)
+	x.logRelease(r.Number)
 	x.Current = r
 	x.Change(func(st *app.State) {
 		st.Scale, st.ScaleNext = st.Asked(), nil
@@ -232,10 +233,13 @@ func followBranch(x *Session) error {
 	return repo.SetHead(x.Env.Store.Disk, x.Dir, x.State.DeployBranch)
 }
 
-// View answers questions about the app as it is now.
+// machine connects to the engine that the settings name.
+func (x *Session) machine() (machine, error) { return x.Env.machine(x.Settings) }
+
+// View returns the app with the server's settings.
 func (x *Session) View() app.View { return app.View{App: x.App, Settings: x.Settings} }
 
-// Change changes the state; the next save writes it.
+// Change changes the state; the next Save writes it.
 func (x *Session) Change(f func(*app.State)) {
 	f(&x.State)
 	x.dirty = true
@@ -256,7 +260,7 @@ func (x *Session) Save() error {
 	}
 	if err == nil {
 		x.dirty = false
-		_ = failpoint.Reach(failpoint.CurrentWritten) // to fail here would be a lie
+		_ = failpoint.Reach(failpoint.CurrentWritten) // the change is stored: a failure here must not be reported
 	}
 	return err
 }

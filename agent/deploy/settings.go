@@ -7,7 +7,29 @@ import (
 	"dokku/agent/app"
 )
 
-// Update is Update under the app's lock.
+// Op is an operation on an app under its lock.
+type Op struct {
+	// Name is the operation's name in messages and in the lock's file: "ps:scale".
+	Name    string
+	Changes Changes
+}
+
+// Changes is the reach of an operation on settings.
+type Changes int
+
+const (
+	// ChangesSettings only stores the change; it needs neither engine nor proxy.
+	ChangesSettings Changes = iota
+	// ChangesRoute needs the proxy's consent.
+	ChangesRoute
+	// ChangesNames is ChangesRoute for names, which are unique among all apps.
+	ChangesNames
+	// ChangesExistence removes the app.
+	ChangesExistence
+)
+
+// Update changes the app's settings. If the operation changes the route of a deployed
+// app, the proxy tests the new route first; a route that it refuses changes nothing.
 func (x *Session) Update(ctx context.Context, op Op, change func(*app.State) error) error {
 	before := x.State
 	after := x.State.Clone()
@@ -21,7 +43,7 @@ func (x *Session) Update(ctx context.Context, op Op, change func(*app.State) err
 			return err
 		}
 		x.dirty = true
-		return x.Decide(context.WithoutCancel(ctx), fmt.Sprintf("what %s asks for is stored", op.Name))
+		return x.Decide(context.WithoutCancel(ctx), fmt.Sprintf("the change of %s is stored", op.Name))
 	}
 	x.dirty = true
 	if err := x.Save(); err != nil {
@@ -30,13 +52,14 @@ func (x *Session) Update(ctx context.Context, op Op, change func(*app.State) err
 	return followBranch(x)
 }
 
-// LockedError refuses a deploy in Dokku's own words.
+// LockedError returns the error, in Dokku's words, that refuses a deploy of a locked
+// app.
 func LockedError(app string) error {
 	return fmt.Errorf("%s currently has a deploy lock in place. Exiting...\nRun 'apps:unlock %[1]s' to release the existing deploy lock", app)
 }
 
-// stageLive tests the route with the present settings and the processes that
-// serve already.
+// stageLive tests the app's route with the present settings and the upstreams that
+// are live now.
 func (e *Env) stageLive(ctx context.Context, v app.View) error {
 	if v.State.ProxyDisabled {
 		return nil

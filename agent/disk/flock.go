@@ -22,17 +22,17 @@ const (
 // maxPoll is how long WaitLock sleeps between two attempts at most.
 const maxPoll = 20 * time.Millisecond
 
-// OpenLock opens a lock's file, and creates it with perm if it is missing. Closing
-// the file gives the lock back. So does the end of the process, as programs that it
-// starts do not inherit the file. Nobody may ever remove a lock's file: a process
-// that waits on a removed file would get a lock that nobody else can see.
+// OpenLock opens a lock's file, and creates it with perm if it is missing. Closing the
+// file releases the lock. So does the end of the process, because programs that it
+// starts do not inherit the file. Never remove a lock's file: a process that waits for
+// a removed file would get a lock that no other process can see.
 func OpenLock(path string, perm fs.FileMode) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC, perm)
 }
 
 // TryLock takes the flock(2) of an open file or folder, unless another open file
-// holds it. It never waits. It also changes the mode of a lock that f holds, but not
-// in one step: another waiter may get the lock in between.
+// holds it. It never waits. It also changes the mode of a lock that f already holds, but
+// not in one step: another process may get the lock in between.
 func TryLock(f *os.File, mode LockMode) (bool, error) {
 	for {
 		err := unix.Flock(int(f.Fd()), int(mode)|unix.LOCK_NB)

@@ -16,15 +16,14 @@ import (
 	"dokku/agent/text"
 )
 
-// folders are the apps, readable or not.
-func (d *Examination) folders() []string {
+// folders lists the apps, readable or not.
+func (d *examination) folders() []string {
 	apps, _ := d.Server.Env.Store.Apps() // checkStray tells why not
 	return apps
 }
 
-// checkApp looks at one app. What cannot be read cannot be compared with what
-// runs.
-func (d *Examination) checkApp(ctx context.Context, app string) []Finding {
+// checkApp checks one app. If its state cannot be read, it skips the checks that need it.
+func (d *examination) checkApp(ctx context.Context, app string) []Finding {
 	a, list := d.checkState(app)
 	list = slices.Concat(list, d.checkModes(app), d.checkRepository(app))
 	if a != nil {
@@ -36,12 +35,12 @@ func (d *Examination) checkApp(ctx context.Context, app string) []Finding {
 	return list
 }
 
-// reconciled makes a finding one that reconciling the app mends.
-func (d *Examination) reconciled(app string, f Finding) Finding {
-	if f.Mend == "" {
-		f.Mend = "dokku doctor " + app + " --fix"
+// reconciled returns the finding with reconciling the app as its fix.
+func (d *examination) reconciled(app string, f Finding) Finding {
+	if f.Fix == "" {
+		f.Fix = "dokku doctor " + app + " --fix"
 	}
-	return f.fixed("reconcile "+app, func(ctx context.Context) error {
+	return f.fixable("reconcile "+app, func(ctx context.Context) error {
 		if _, busy, _ := d.Server.Env.Store.Peek(app); busy {
 			return fmt.Errorf("%s is being worked on", app)
 		}
@@ -49,9 +48,8 @@ func (d *Examination) reconciled(app string, f Finding) Finding {
 	})
 }
 
-// checkDeploy looks for what was begun and is not finished, although nobody is at
-// work on it.
-func (d *Examination) checkDeploy(a *app.App) []Finding {
+// checkDeploy looks for unfinished operations that no process works on.
+func (d *examination) checkDeploy(a *app.App) []Finding {
 	const check = "deploy"
 	h, busy, abandoned := d.Server.Env.Store.Peek(a.Name)
 	if busy {
@@ -66,16 +64,16 @@ func (d *Examination) checkDeploy(a *app.App) []Finding {
 	add(abandoned, "%s was killed, process %d, %s ago", h.Step, h.PID, time.Since(h.Since).Round(time.Second))
 	st := a.State
 	if st.Staged != nil {
-		add(time.Since(st.Staged.Since) > deploy.OwnerPatience, "v%d is staged since %s, and git has not accepted it",
+		add(time.Since(st.Staged.Since) > deploy.OwnerPatience, "v%d has been staged since %s, and git has not accepted it",
 			st.Staged.Release, st.Staged.Since.Format(time.RFC3339))
 	}
-	add(st.Destroying, "apps:destroy has begun and was not finished")
+	add(st.Destroying, "apps:destroy was not finished")
 	fi, err := os.Stat(d.Server.Env.Store.File(a.Name, "state.json"))
 	old := err == nil && time.Since(fi.ModTime()) > halfDone
-	add(st.Provisional && old && !repo.Pushing(a.Dir), "the app was made by a push of which nothing was accepted")
+	add(st.Provisional && old && !repo.Pushing(a.Dir), "the app was created by a push that was not accepted")
 	if r := st.Renamed; r != nil && old {
-		add(r.From == a.Name, "a rename has begun and was not finished")
-		add(r.From != a.Name && r.Redeploy, "the processes from when the app was %s were not replaced yet", r.From)
+		add(r.From == a.Name, "a rename was not finished")
+		add(r.From != a.Name && r.Redeploy, "the processes from when the app was %s have not been replaced yet", r.From)
 	}
 	if list != nil {
 		return list
@@ -86,9 +84,8 @@ func (d *Examination) checkDeploy(a *app.App) []Finding {
 	return fine(check, "v%d, %s", a.Current.Number, a.Current.Revision[:min(7, len(a.Current.Revision))])
 }
 
-// checkProblem repeats what the last attempt to bring the app where it should be
-// ended with.
-func (d *Examination) checkProblem(app string) []Finding {
+// checkProblem reports the error of the last attempt to converge the app.
+func (d *examination) checkProblem(app string) []Finding {
 	const check = "problem"
 	p, err := d.Server.Env.Store.Problem(app)
 	switch {
@@ -100,9 +97,9 @@ func (d *Examination) checkProblem(app string) []Finding {
 	return []Finding{d.reconciled(app, wrong(check, HealthProblem, "", "since %s: %s", p.Since.Format(time.RFC3339), p.Text))}
 }
 
-// checkProcesses compares what runs with what was asked for, and with what
-// converging would do. An app that somebody works on is on its way.
-func (d *Examination) checkProcesses(ctx context.Context, a *app.App) []Finding {
+// checkProcesses compares the running containers with the desired state, and makes the
+// plan that would converge the app. It reports nothing during a deploy.
+func (d *examination) checkProcesses(ctx context.Context, a *app.App) []Finding {
 	const check = "processes"
 	if _, err := d.engine(); err != nil {
 		return []Finding{wrong(check, HealthWarning, service("start", "docker"), "cannot be told while the engine does not answer")}
@@ -121,9 +118,9 @@ func (d *Examination) checkProcesses(ctx context.Context, a *app.App) []Finding 
 	v := app.View{App: a, Settings: d.set}
 	want, err := deploy.Desired(d.Server.Env.Store, v)
 	if err != nil {
-		return []Finding{wrong(check, HealthProblem, "", "cannot tell what is to run: %s", err)}
+		return []Finding{wrong(check, HealthProblem, "", "cannot tell which processes should run: %s", err)}
 	}
-	list := d.CompareProcesses(a, want, o)
+	list := d.compareProcesses(a, want, o)
 	list = append(list, d.surplus(ctx, v, want, o)...)
 	if list != nil && d.moving(a) {
 		return fine(check, "a deploy is under way")
@@ -140,31 +137,31 @@ func (d *Examination) checkProcesses(ctx context.Context, a *app.App) []Finding 
 	return fine(check, "%d run, as asked for", len(want.Want))
 }
 
-// moving reports whether somebody is changing what runs: whoever has the lock, or
-// the git that is about to accept a release.
-func (d *Examination) moving(a *app.App) bool {
+// moving reports whether an operation changes the app: a process holds its lock, git is
+// about to accept a release, or the current release has changed.
+func (d *examination) moving(a *app.App) bool {
 	_, busy, _ := d.Server.Env.Store.Peek(a.Name)
 	now, err := d.Server.Env.Store.Load(a.Name)
 	return busy || err != nil || now.State.Staged != nil || now.State.Current != a.State.Current
 }
 
-// CompareProcesses says of each process that should run why it does not. What is
-// missing is made by reconciling; what has ended stays so, since its restart
-// policy has decided, or somebody has stopped it.
-func (d *Examination) CompareProcesses(a *app.App, want plan.Desired, o engine.Observed) []Finding {
+// compareProcesses reports each process that should run and does not. Reconciling starts
+// missing processes. It does not start a process that has ended: its restart policy
+// decided so, or an administrator stopped it.
+func (d *examination) compareProcesses(a *app.App, want plan.Desired, o engine.Observed) []Finding {
 	const check = "processes"
 	if want.Stopped {
 		return nil
 	}
-	p := &plan.Planner{D: want, W: plan.Observation{Observed: o}}
+	w := plan.Observation{Observed: o}
 	var list []Finding
 	for _, process := range want.Want {
 		logs := fmt.Sprintf("dokku logs %s -p %s", a.Name, process)
-		switch i, found := p.Find(process); {
+		switch i, found := plan.Find(want, w, process); {
 		case !found:
 			list = append(list, d.reconciled(a.Name, wrong(check, HealthProblem, "", "%s is missing", process)))
 		case i.Status == engine.StatusRestarting:
-			list = append(list, wrong(check, HealthProblem, logs, "%s ends again and again%s, %s so far", process, deploy.Ending(i), text.Plural(i.Restarts, "restart")))
+			list = append(list, wrong(check, HealthProblem, logs, "%s keeps ending%s, %s so far", process, deploy.Ending(i), text.Plural(i.Restarts, "restart")))
 		case i.Status == engine.StatusPaused:
 			list = append(list, wrong(check, HealthProblem, "docker unpause "+i.Name, "%s is paused", process))
 		case !i.Running():
@@ -175,9 +172,10 @@ func (d *Examination) CompareProcesses(a *app.App, want plan.Desired, o engine.O
 	return list
 }
 
-// surplus is what converging would remove, or lead nginx to: a plan is made and
-// not carried out. What ended or was due to retire only just now is the agent's.
-func (d *Examination) surplus(ctx context.Context, x app.View, want plan.Desired, o engine.Observed) []Finding {
+// surplus reports the resources that converging would remove, and a wrong route. It
+// makes a plan without carrying it out. It leaves recently ended and retiring
+// containers to the agent.
+func (d *examination) surplus(ctx context.Context, x app.View, want plan.Desired, o engine.Observed) []Finding {
 	w := plan.Observation{Observed: o, Now: time.Now().Add(-time.Minute), Clients: deploy.Clients(o.Instances)}
 	for _, n := range o.Networks {
 		if n.App == x.Name {
@@ -209,14 +207,14 @@ func (d *Examination) surplus(ctx context.Context, x app.View, want plan.Desired
 			add("leftovers", "%s %s is not needed: %s", s.Kind, short(s.ID), s.Cause)
 		case plan.ActPublish, plan.ActWithdraw:
 			if !missing {
-				add("route", "nginx does not lead to what runs")
+				add("route", "nginx does not route to the running processes")
 			}
 		}
 	}
 	return list
 }
 
-// retiresNow reports whether a container is about to be removed by the agent.
+// retiresNow reports whether the agent is about to remove a container.
 func retiresNow(x app.View, o engine.Observed, id string) bool {
 	due, retiring := x.State.Retiring[id]
 	if retiring {

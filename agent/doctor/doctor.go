@@ -22,58 +22,60 @@ import (
 // Health is how bad a finding is.
 type Health string
 
+// The values of Health.
 const (
 	HealthOK      Health = "ok"
-	HealthWarning Health = "warning" // works, and will not for ever or for everybody
+	HealthWarning Health = "warning" // works now, but not forever or not for everybody
 	HealthProblem Health = "problem" // does not work
 )
 
-// Finding is what one check of the doctor says about one point.
+// Finding is the result of a check about one point.
 type Finding struct {
 	Check  string `json:"check"`
 	App    string `json:"app"` // "": the server
 	Status Health `json:"status"`
 	Text   string `json:"text"`
-	// Mend is the command, or what else a person does about it.
-	Mend string `json:"mend"`
-	// Fixable: Fix does it.
+	// Fix is a command, or an instruction for a person.
+	Fix string `json:"fix"`
+	// Fixable reports that Doctor.Fix can fix it.
 	Fixable bool `json:"fixable"`
-	// Mended: Fix has done it; Text says what it was.
-	Mended bool `json:"mended"`
+	// Fixed reports that Doctor.Fix has fixed it; Text is the former finding.
+	Fixed bool `json:"fixed"`
 
-	// fix mends it; what several findings share has one key and is done once.
-	fix    func(context.Context) error
-	fixKey string
+	// apply fixes it. Findings with the same applyKey share one fix, which runs once.
+	apply    func(context.Context) error
+	applyKey string
 }
 
 const (
-	// checkPatience is how long one check may take: what it needs may hang.
+	// checkPatience limits one check: the engine or nginx may hang.
 	checkPatience = 5 * time.Second
-	// fixPatience is how long it may take to mend one thing.
+	// fixPatience limits one fix.
 	fixPatience = 2 * time.Minute
-	// halfDone is the age from which on nobody is at work any longer.
+	// halfDone is the age at which an unfinished operation counts as abandoned.
 	halfDone = 5 * time.Minute
 )
 
-// A Doctor looks after a server.
+// A Doctor checks a server and its apps.
 type Doctor struct {
 	Server *agent.Server
-	// Around is the host outside of the root; the zero value is the host itself.
+	// Around is the host outside of the root; the zero value is the real host.
 	Around Surroundings
 }
 
-// An Examination is one look at a server. What several checks need is asked once.
-type Examination struct {
+// An examination is one run of the checks. It asks the engine and the proxy once for
+// all checks.
+type examination struct {
 	Server *agent.Server
 	set    app.Settings
-	// engine says whether the engine answers.
+	// engine returns an error if the engine does not answer.
 	engine func() (engine.Info, error)
-	// condition is the proxy's; one that cannot be examined has nothing to say.
+	// condition is the zero Condition for a proxy without proxy.Examiner.
 	condition func() (proxy.Condition, error)
 	Surroundings
 }
 
-// Surroundings are the parts of the host that the doctor reads. Tests replace them.
+// Surroundings are the parts of the host that the doctor reads; tests replace them.
 type Surroundings struct {
 	SSHConfig string                             // default /etc/ssh/sshd_config
 	Statfs    func(string, *unix.Statfs_t) error // default statfs(2)
@@ -89,15 +91,14 @@ func (s Surroundings) orDefaults() Surroundings {
 	return s
 }
 
-// Examine checks the server and all apps, or with app not "" that one. It changes
-// nothing. Each check has its own deadline, so that it works, and says what is
-// wrong, while the engine or nginx is down or hangs. The order of the findings is
-// fixed.
+// Examine checks the server and all apps, or only app if it is not "". It changes
+// nothing. Each check has its own deadline, so Examine works while the engine or nginx
+// is down or hangs. The order of the findings is fixed.
 func (d Doctor) Examine(ctx context.Context, app string) []Finding {
-	return (&Examination{Server: d.Server, Surroundings: d.Around.orDefaults()}).run(ctx, app)
+	return (&examination{Server: d.Server, Surroundings: d.Around.orDefaults()}).run(ctx, app)
 }
 
-func (d *Examination) run(ctx context.Context, app string) []Finding {
+func (d *examination) run(ctx context.Context, app string) []Finding {
 	d.engine = sync.OnceValues(func() (engine.Info, error) {
 		ctx, cancel := d.limited(ctx)
 		defer cancel()
@@ -119,12 +120,12 @@ func (d *Examination) run(ctx context.Context, app string) []Finding {
 	var err error
 	if d.set, err = d.Server.Env.Store.Settings(); err != nil {
 		return []Finding{{Check: "settings", Status: HealthProblem, Text: err.Error(),
-			Mend: "correct " + d.Server.Env.Store.Own("server.json") + ", or restore it from a backup"}}
+			Fix: "correct " + d.Server.Env.Store.Own("server.json") + ", or restore it from a backup"}}
 	}
 	var checks []func(context.Context) []Finding
 	if app == "" {
 		checks = append(checks, d.checkEngine, d.checkNginx, d.checkSSH, d.checkKeys, d.checkAgent, d.checkGit, d.checkDisk,
-			d.checkPermissions, d.CheckStray, d.checkOrphans)
+			d.checkPermissions, d.checkStray, d.checkOrphans)
 	}
 	for _, name := range d.folders() {
 		if app == "" || app == name {
@@ -146,33 +147,34 @@ func (d *Examination) run(ctx context.Context, app string) []Finding {
 	return slices.Concat(results...)
 }
 
-// limited is the context of one check.
-func (d *Examination) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+// limited returns the context of one check.
+func (d *examination) limited(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, d.Patience, fmt.Errorf("no answer within %s", d.Patience))
 }
 
-// Fix does what is safe about the findings, and examines again. It starts
-// nothing that an administrator may have stopped: nginx, sshd, the agent, a
-// process that has ended. The findings that are gone come back as mended ones.
+// Fix applies the safe fixes of the findings and examines again. It starts nothing that
+// an administrator may have stopped: nginx, sshd, the agent, a process that has
+// ended. Findings that are gone come back with Fixed set.
 func (d Doctor) Fix(ctx context.Context, app string, found []Finding, log event.Log) []Finding {
 	done := map[string]bool{}
 	for _, f := range found {
-		if f.fix == nil || done[f.fixKey] {
+		if f.apply == nil || done[f.applyKey] {
 			continue
 		}
-		done[f.fixKey] = true
+		done[f.applyKey] = true
 		ctx, cancel := context.WithTimeout(ctx, fixPatience)
-		if err := f.fix(ctx); err != nil {
-			log.WithApp(f.App).Warn("cannot mend %s: %s", f.Title(), err)
+		if err := f.apply(ctx); err != nil {
+			log.WithApp(f.App).Warn("cannot fix %s: %s", f.Title(), err)
 		}
 		cancel()
 	}
 	after := d.Examine(ctx, app)
-	return mended(found, after)
+	return markFixed(found, after)
 }
 
-// mended puts what is fine now, and was not before, in the place of what says so.
-func mended(before, after []Finding) []Finding {
+// markFixed replaces each finding that is fine now, and was not before, with one marked
+// as fixed.
+func markFixed(before, after []Finding) []Finding {
 	bad := func(list []Finding, f Finding) bool {
 		return slices.ContainsFunc(list, func(g Finding) bool {
 			return g.Check == f.Check && g.App == f.App && g.Status != HealthOK
@@ -181,7 +183,7 @@ func mended(before, after []Finding) []Finding {
 	var list []Finding
 	for _, f := range before {
 		if f.Status != HealthOK && !bad(after, f) {
-			list = append(list, Finding{Check: f.Check, App: f.App, Status: HealthOK, Text: f.Text, Fixable: f.Fixable, Mended: true})
+			list = append(list, Finding{Check: f.Check, App: f.App, Status: HealthOK, Text: f.Text, Fixable: f.Fixable, Fixed: true})
 		}
 	}
 	for _, f := range after {
@@ -193,7 +195,7 @@ func mended(before, after []Finding) []Finding {
 	return list
 }
 
-// Title is what a line about the finding begins with.
+// Title returns the beginning of a line about the finding.
 func (f Finding) Title() string {
 	if f.App == "" {
 		return f.Check
@@ -205,18 +207,17 @@ func fine(check, format string, args ...any) []Finding {
 	return []Finding{{Check: check, Status: HealthOK, Text: fmt.Sprintf(format, args...)}}
 }
 
-func wrong(check string, h Health, mend, format string, args ...any) Finding {
-	return Finding{Check: check, Status: h, Mend: mend, Text: fmt.Sprintf(format, args...)}
+func wrong(check string, h Health, fix, format string, args ...any) Finding {
+	return Finding{Check: check, Status: h, Fix: fix, Text: fmt.Sprintf(format, args...)}
 }
 
-// fixed makes a finding one that Fix mends.
-func (f Finding) fixed(key string, fix func(context.Context) error) Finding {
-	f.Fixable, f.fixKey, f.fix = true, key, fix
+// fixable returns the finding with a fix that Doctor.Fix can apply.
+func (f Finding) fixable(key string, fix func(context.Context) error) Finding {
+	f.Fixable, f.applyKey, f.apply = true, key, fix
 	return f
 }
 
-// service is the command that tells the init system to start, or restart, a
-// service.
+// service returns the command that starts or restarts a service.
 func service(verb, name string) string {
 	if _, err := os.Stat("/run/systemd/system"); err == nil {
 		return "systemctl " + verb + " " + name

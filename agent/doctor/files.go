@@ -14,21 +14,22 @@ import (
 	"time"
 
 	"dokku/agent/app"
+	"dokku/agent/proc"
 	"dokku/agent/repo"
 	"dokku/agent/store"
 	"dokku/agent/text"
 )
 
-// An entry is a file or folder with the mode that its owner needs at least, and
-// the bits that nobody may have.
+// An entry is a file or folder, with the mode bits that must be set and those that must
+// not.
 type entry struct {
 	path string
 	need fs.FileMode
 	deny fs.FileMode
 }
 
-// modes compares owners and modes. What is not there has no finding.
-func (d *Examination) modes(check string, entries ...entry) []Finding {
+// modes checks owners and modes. It skips missing files.
+func (d *examination) modes(check string, entries ...entry) []Finding {
 	var foreign, open []string
 	wanted := map[string]fs.FileMode{}
 	for _, e := range entries {
@@ -50,10 +51,10 @@ func (d *Examination) modes(check string, entries ...entry) []Finding {
 	}
 	var list []Finding
 	if foreign != nil {
-		list = append(list, wrong(check, HealthProblem, "chown -R "+ownName()+" "+d.Server.Env.Store.Root, "%s belongs to somebody else", several(foreign)))
+		list = append(list, wrong(check, HealthProblem, "chown -R "+ownName()+" "+d.Server.Env.Store.Root, "%s belongs to another user", several(foreign)))
 	}
 	if open != nil {
-		list = append(list, wrong(check, HealthWarning, "chmod", "%s", several(open)).fixed(check+" "+entries[0].path,
+		list = append(list, wrong(check, HealthWarning, "chmod", "%s", several(open)).fixable(check+" "+entries[0].path,
 			func(context.Context) error { return chmodAll(wanted) }))
 	}
 	return list
@@ -67,7 +68,7 @@ func chmodAll(wanted map[string]fs.FileMode) error {
 	return errors.Join(errs...)
 }
 
-// several names the first one and how many more there are.
+// several returns the first name and the number of the others.
 func several(names []string) string {
 	if len(names) == 1 {
 		return names[0]
@@ -82,7 +83,7 @@ func ownName() string {
 	return strconv.Itoa(os.Geteuid())
 }
 
-// secret is a file or folder of which others are to see nothing.
+// secret returns the entry of a file or folder that only its owner may read.
 func secret(path string) entry {
 	if fi, err := os.Lstat(path); err == nil && fi.IsDir() {
 		return entry{path, 0o700, 0o077}
@@ -90,7 +91,7 @@ func secret(path string) entry {
 	return entry{path, 0o600, 0o177}
 }
 
-// secrets are a folder and what is in it.
+// secrets returns the entries of a folder and of the files in it.
 func secrets(dir string) []entry {
 	list := []entry{secret(dir)}
 	found, _ := os.ReadDir(dir)
@@ -100,18 +101,18 @@ func secrets(dir string) []entry {
 	return list
 }
 
-func (d *Examination) checkPermissions(context.Context) []Finding {
+func (d *examination) checkPermissions(context.Context) []Finding {
 	const check = "permissions"
-	// sshd refuses keys below a folder that others may write.
+	// sshd refuses keys below a folder that others may write to.
 	entries := []entry{{d.Server.Env.Store.Root, 0o700, 0o022}, secret(d.Server.Env.Store.Own()), secret(d.Server.Env.Store.Own("server.json"))}
 	entries = append(append(entries, secrets(d.Server.Env.Store.Own("locks"))...), secrets(d.Server.Env.Store.Own("log"))...)
 	if list := d.modes(check, entries...); list != nil {
 		return list
 	}
-	return fine(check, "only %s may read what is below %s", ownName(), d.Server.Env.Store.Own())
+	return fine(check, "only %s may read the files below %s", ownName(), d.Server.Env.Store.Own())
 }
 
-func (d *Examination) checkModes(app string) []Finding {
+func (d *examination) checkModes(app string) []Finding {
 	const check = "permissions"
 	entries := secrets(d.Server.Env.Store.File(app))
 	for _, sub := range []string{"releases", "deploys"} {
@@ -123,9 +124,9 @@ func (d *Examination) checkModes(app string) []Finding {
 	return fine(check, "only %s may read them", ownName())
 }
 
-// CheckStray looks for what a create or a destroy left that was killed, and for
-// repositories that are no app.
-func (d *Examination) CheckStray(context.Context) []Finding {
+// checkStray looks for leftovers of killed commands, and for repositories without a
+// state.
+func (d *examination) checkStray(context.Context) []Finding {
 	const check = "half-made apps"
 	var list []Finding
 	entries, err := os.ReadDir(d.Server.Env.Store.Root)
@@ -138,13 +139,13 @@ func (d *Examination) CheckStray(context.Context) []Finding {
 		_, state := os.Stat(d.Server.Env.Store.File(e.Name(), "state.json"))
 		if app.ValidName(e.Name()) == nil && head == nil && errors.Is(state, fs.ErrNotExist) {
 			list = append(list, wrong(check, HealthProblem, "restore "+d.Server.Env.Store.File(e.Name())+" from a backup, or move the folder away",
-				"%s is a repository, but dokku/state.json is missing: it is no app", dir))
+				"%s is a repository, but not an app: dokku/state.json is missing", dir))
 		}
 	}
 	old := append(olderThan(d.Server.Env.Store.Own("trash", "*"), time.Hour), olderThan(filepath.Join(d.Server.Env.Store.Root, store.NewPrefix+"*"), time.Hour)...)
 	if old != nil {
-		list = append(list, wrong(check, HealthWarning, service("restart", "dokku-agent"), "%s was left by a command that was killed", several(old)).
-			fixed("trash", func(context.Context) error {
+		list = append(list, wrong(check, HealthWarning, service("restart", "dokku-agent"), "a killed command left %s", several(old)).
+			fixable("trash", func(context.Context) error {
 				var errs []error
 				for _, path := range old {
 					errs = append(errs, os.RemoveAll(path))
@@ -168,15 +169,15 @@ func olderThan(pattern string, age time.Duration) (old []string) {
 	return old
 }
 
-// checkState reads all that is kept of an app.
-func (d *Examination) checkState(app string) (*app.App, []Finding) {
+// checkState reads the state and all releases of an app.
+func (d *examination) checkState(app string) (*app.App, []Finding) {
 	const check = "state"
 	bad := func(err error) []Finding {
-		mend := "restore it from a backup"
-		if strings.Contains(err.Error(), "install the newer dokku") { // it says so itself
-			mend = ""
+		fix := "restore it from a backup"
+		if strings.Contains(err.Error(), "install the newer dokku") { // the error has its own fix
+			fix = ""
 		}
-		return []Finding{wrong(check, HealthProblem, mend, "%s", err)}
+		return []Finding{wrong(check, HealthProblem, fix, "%s", err)}
 	}
 	a, err := d.Server.Env.Store.Load(app)
 	if err != nil {
@@ -189,9 +190,9 @@ func (d *Examination) checkState(app string) (*app.App, []Finding) {
 	return a, fine(check, "can be read, with %s", text.Plural(len(releases), "release"))
 }
 
-// checkRepository looks at the hooks, without which a push is accepted and never
-// deployed, and for what a killed git has left.
-func (d *Examination) checkRepository(app string) []Finding {
+// checkRepository checks the hooks, without which git accepts pushes that are never
+// deployed, and looks for leftovers of killed gits.
+func (d *examination) checkRepository(app string) []Finding {
 	const check = "repository"
 	var list []Finding
 	for _, name := range repo.HookNames {
@@ -210,22 +211,57 @@ func (d *Examination) checkRepository(app string) []Finding {
 			text = fmt.Sprintf("the hook %s runs %s, not %s", name, target, d.Server.Binary)
 		}
 		list = append(list, wrong(check, HealthProblem, "dokku doctor "+app+" --fix", "%s", text).
-			fixed("hooks "+app, func(context.Context) error {
+			fixable("hooks "+app, func(context.Context) error {
 				return repo.LinkHooks(d.Server.Env.Store.Disk, d.Server.Env.Store.Dir(app), d.Server.Binary)
 			}))
 	}
 	list = append(list, d.checkDurable(app)...)
 	left, err := repo.Leftovers(d.Server.Env.Store.Dir(app))
 	if err != nil {
-		return append(list, wrong(check, HealthProblem, "", "cannot look for what git has left: %s", err))
+		return append(list, wrong(check, HealthProblem, "", "cannot look for leftovers of git: %s", err))
 	}
 	if _, busy, _ := d.Server.Env.Store.Peek(app); len(left) > 0 && !busy && !repo.Pushing(d.Server.Env.Store.Dir(app)) {
 		list = append(list, wrong(check, HealthProblem, "dokku doctor "+app+" --fix",
-			"%s was left by a git that was killed, and may block pushes", several(left)).
-			fixed("sweep "+app, func(context.Context) error { return d.sweep(app) }))
+			"a killed git left %s, which may block pushes", several(left)).
+			fixable("sweep "+app, func(context.Context) error { return d.sweep(app) }))
 	}
 	if list == nil {
 		return fine(check, "its hooks run %s", d.Server.Binary)
 	}
 	return list
+}
+
+// checkDurable checks whether git syncs pushes.
+func (d *examination) checkDurable(app string) (list []Finding) {
+	const check = "repository"
+	lacks, err := repo.Lacking(d.Server.Env.Store.Dir(app), false)
+	if err != nil {
+		return []Finding{wrong(check, HealthProblem, "", "%s", err)}
+	}
+	for _, g := range lacks {
+		list = append(list, wrong(check, HealthWarning, "dokku doctor "+app+" --fix",
+			"%s is not %s: git may lose a recent push in a power loss", g.Name(), g.Value).
+			fixable("harden "+app, func(context.Context) error { return d.hardenGit(app) }))
+	}
+	return list
+}
+
+// hardenGit makes git sync pushes, under the app's lock. It skips a locked app.
+func (d *examination) hardenGit(app string) error {
+	l, ok, err := d.Server.Env.Store.TryLock(app, "doctor")
+	if err != nil || !ok {
+		return err
+	}
+	defer l.Release()
+	return repo.Harden(d.Server.Env.Store.Disk, d.Server.Env.Store.Dir(app), true)
+}
+
+// sweep removes leftovers of git, under the app's lock. It skips a locked app.
+func (d *examination) sweep(app string) error {
+	l, ok, err := d.Server.Env.Store.TryLock(app, "doctor")
+	if err != nil || !ok {
+		return err
+	}
+	defer l.Release()
+	return repo.Sweep(d.Server.Env.Store.Dir(app), proc.Owner{})
 }

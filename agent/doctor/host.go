@@ -17,39 +17,39 @@ import (
 	"dokku/agent/text"
 )
 
-func (d *Examination) checkEngine(context.Context) []Finding {
+func (d *examination) checkEngine(context.Context) []Finding {
 	const check = "engine"
 	i, err := d.engine()
 	switch {
 	case errors.Is(err, engine.ErrUnreachable), errors.Is(err, context.DeadlineExceeded):
 		return []Finding{wrong(check, HealthProblem, service("start", "docker"), "%s", err)}
 	case err != nil:
-		return []Finding{wrong(check, HealthProblem, "mend the engine's settings in "+d.Server.Env.Store.Own("server.json"), "%s", err)}
+		return []Finding{wrong(check, HealthProblem, "correct the engine's settings in "+d.Server.Env.Store.Own("server.json"), "%s", err)}
 	}
 	return fine(check, "%s, API %s", i.Version, i.API)
 }
 
-func (d *Examination) checkNginx(context.Context) []Finding {
+func (d *examination) checkNginx(context.Context) []Finding {
 	const check = "nginx"
 	c, err := d.condition()
 	if err != nil {
 		return []Finding{wrong(check, HealthProblem, "", "%s", err)}
 	}
 	var list []Finding
-	add := func(h Health, mend string, err error) {
+	add := func(h Health, fix string, err error) {
 		if err != nil {
-			list = append(list, wrong(check, h, mend, "%s", err))
+			list = append(list, wrong(check, h, fix, "%s", err))
 		}
 	}
 	add(HealthProblem, service("start", "nginx"), c.Down)
 	add(HealthProblem, "./install.sh install", c.Foreign)
 	add(HealthWarning, service("reload", "nginx"), c.Behind)
-	add(HealthProblem, "remove the file that is named, then: dokku doctor --fix", c.Files)
+	add(HealthProblem, "remove that file, then: dokku doctor --fix", c.Files)
 	for _, err := range c.Rules {
 		add(HealthProblem, "./install.sh install", err)
 	}
 	if c.Refused != nil {
-		add(HealthProblem, "mend what it names, then: nginx -t", fmt.Errorf("refuses its configuration: %w", c.Refused))
+		add(HealthProblem, "fix the configuration, then: nginx -t", fmt.Errorf("refuses its configuration: %w", c.Refused))
 	}
 	if list == nil {
 		return fine(check, "serves %s, its configuration is accepted", text.Plural(len(c.Apps), "app"))
@@ -57,14 +57,14 @@ func (d *Examination) checkNginx(context.Context) []Finding {
 	return list
 }
 
-// checkAgent compares the file that the agent was started from with this one: an
-// agent goes on with the program that it was started as.
-func (d *Examination) checkAgent(context.Context) []Finding {
+// checkAgent checks that the agent runs, and that it runs this program: after an update
+// it keeps running the old one until its restart.
+func (d *examination) checkAgent(context.Context) []Finding {
 	const check = "agent"
 	h, busy, _ := d.Server.Env.Store.Peek(store.AgentLock)
 	if !busy {
 		return []Finding{wrong(check, HealthProblem, service("start", "dokku-agent"),
-			"the agent does not run: nothing that is interrupted is finished, and nothing that retires is stopped")}
+			"the agent does not run: interrupted operations are not finished, and retiring processes are not stopped")}
 	}
 	running, err := os.Stat(fmt.Sprintf("/proc/%d/exe", h.PID))
 	if err != nil {
@@ -72,35 +72,35 @@ func (d *Examination) checkAgent(context.Context) []Finding {
 	}
 	if own, err := os.Stat(d.Server.Binary); err == nil && !os.SameFile(running, own) {
 		return []Finding{wrong(check, HealthWarning, service("restart", "dokku-agent"),
-			"process %d runs another program than %s: it was started before that was installed", h.PID, d.Server.Binary)}
+			"process %d runs another program than %s: it was started before the update", h.PID, d.Server.Binary)}
 	}
 	return fine(check, "runs as process %d since %s, of this program", h.PID, h.Since.Format(time.RFC3339))
 }
 
-func (d *Examination) checkGit(ctx context.Context) []Finding {
+func (d *examination) checkGit(ctx context.Context) []Finding {
 	const check = "git"
-	mend := "apt-get install git"
+	fix := "apt-get install git"
 	out, err := exec.CommandContext(ctx, "git", "--version").Output()
 	if err != nil {
-		return []Finding{wrong(check, HealthProblem, mend, "cannot run git: %s", err)}
+		return []Finding{wrong(check, HealthProblem, fix, "cannot run git: %s", err)}
 	}
 	path, err := exec.CommandContext(ctx, "git", "--exec-path").Output()
 	if err == nil {
 		_, err = exec.LookPath(filepath.Join(strings.TrimSpace(string(path)), "git-receive-pack"))
 	}
 	if err != nil {
-		return []Finding{wrong(check, HealthProblem, mend, "git has no receive-pack, which takes pushes: %s", err)}
+		return []Finding{wrong(check, HealthProblem, fix, "git has no receive-pack, which receives pushes: %s", err)}
 	}
 	return fine(check, "%s", strings.TrimPrefix(strings.TrimSpace(string(out)), "git version "))
 }
 
-// What is left of a disk at which it is time to worry, in percent.
+// The free space, in percent, below which checkDisk warns or reports a problem.
 const (
 	lowDisk  = 10
 	fullDisk = 2
 )
 
-func (d *Examination) checkDisk(context.Context) []Finding {
+func (d *examination) checkDisk(context.Context) []Finding {
 	list := d.space("disk", d.Server.Env.Store.Root, d.Server.Env.Store.Root)
 	if i, err := d.engine(); err == nil && i.DataRoot != "" {
 		list = append(list, d.space("disk of the engine", i.DataRoot, i.DataRoot)...)
@@ -108,9 +108,9 @@ func (d *Examination) checkDisk(context.Context) []Finding {
 	return list
 }
 
-// space looks at what is left for a plain user where path is. A folder that
-// cannot be looked at, on another host perhaps, has no finding.
-func (d *Examination) space(check, path, name string) []Finding {
+// space checks the free space for a plain user at path. It reports nothing if it cannot
+// read the file system; the folder may be on another host.
+func (d *examination) space(check, path, name string) []Finding {
 	var st unix.Statfs_t
 	if err := d.Statfs(path, &st); err != nil || st.Blocks == 0 {
 		return nil

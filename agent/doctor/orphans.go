@@ -16,10 +16,10 @@ import (
 	"dokku/agent/text"
 )
 
-// checkOrphans looks for containers, networks, images and routes of apps that
-// this root does not have any longer. An engine may serve several roots: see the
-// package comment for how it is told whose they are.
-func (d *Examination) checkOrphans(ctx context.Context) []Finding {
+// checkOrphans looks for containers, networks, images and routes of apps that this root
+// no longer has. An engine may serve several roots; the package comment says how it
+// tells them apart.
+func (d *examination) checkOrphans(ctx context.Context) []Finding {
 	const check = "orphans"
 	c, err := d.condition()
 	if err != nil {
@@ -41,7 +41,7 @@ func (d *Examination) checkOrphans(ctx context.Context) []Finding {
 	var list []Finding
 	for _, app := range slices.Sorted(maps.Keys(gone)) {
 		list = append(list, wrong(check, HealthWarning, "dokku doctor --fix", "App %s does not exist, but %s", app, gone[app]).
-			fixed("orphan "+app, func(ctx context.Context) error { return d.removeOrphan(ctx, app) }))
+			fixable("orphan "+app, func(ctx context.Context) error { return d.removeOrphan(ctx, app) }))
 	}
 	if list == nil {
 		return fine(check, "none")
@@ -49,9 +49,8 @@ func (d *Examination) checkOrphans(ctx context.Context) []Finding {
 	return list
 }
 
-// orphans adds what the engine has of apps that are gone, as far as it is this
-// root's for certain.
-func (d *Examination) orphans(ctx context.Context, gone map[string]remains) error {
+// orphans adds the resources of missing apps that certainly belong to this root.
+func (d *examination) orphans(ctx context.Context, gone map[string]remains) error {
 	host, err := d.Server.Env.Engine(d.set)
 	if err != nil {
 		return err
@@ -77,8 +76,8 @@ func (d *Examination) orphans(ctx context.Context, gone map[string]remains) erro
 	return nil
 }
 
-// absent reports whether this root has no app of that name, and none that had it.
-func (d *Examination) absent(name string) bool {
+// absent reports whether no app of this root has that name or had it before a rename.
+func (d *examination) absent(name string) bool {
 	if app.ValidName(name) != nil {
 		return false
 	}
@@ -90,9 +89,9 @@ func (d *Examination) absent(name string) bool {
 	return err == nil && now == ""
 }
 
-// orphaned reports whether the network of an app is this root's: it says so, or our
-// own proxy still leads the app's name into it.
-func (d *Examination) orphaned(ctx context.Context, px proxy.Proxy, n engine.Network) (bool, error) {
+// orphaned reports whether the network belongs to this root: its label says so, or our
+// proxy still routes the app into it.
+func (d *examination) orphaned(ctx context.Context, px proxy.Proxy, n engine.Network) (bool, error) {
 	if n.Root != "" {
 		return n.Root == d.Server.Env.Store.KnownIdentity(), nil
 	}
@@ -103,7 +102,7 @@ func (d *Examination) orphaned(ctx context.Context, px proxy.Proxy, n engine.Net
 	return slices.ContainsFunc(live.Upstreams, func(u netip.AddrPort) bool { return n.Subnet.Contains(u.Addr()) }), nil
 }
 
-// remains are what is there of an app that is gone.
+// remains are the resources of a missing app.
 type remains struct {
 	engine.Observed
 	routed bool
@@ -128,10 +127,10 @@ func (o remains) String() string {
 	return strings.Join(list, ", ") + " do"
 }
 
-// removeOrphan removes what is left of an app, after another look under the lock of
-// its name: it may have been created again. The route goes last, since it is what
-// may tell that the rest is ours: a crash in between is finished by the next one.
-func (d *Examination) removeOrphan(ctx context.Context, name string) error {
+// removeOrphan removes the resources of a missing app. It looks again under the lock of
+// the name, because the app may have been created again. It removes the route last:
+// after a crash, the route may be the only evidence that the rest is ours.
+func (d *examination) removeOrphan(ctx context.Context, name string) error {
 	l, ok, err := d.Server.Env.Store.TryLock(name, "doctor")
 	if err != nil || !ok {
 		return err
@@ -159,7 +158,7 @@ func (d *Examination) removeOrphan(ctx context.Context, name string) error {
 	}
 	if ours {
 		if err := deploy.RemoveAll(ctx, host, o, app.View{App: &app.App{Name: name}}.Grace()); err != nil {
-			return fmt.Errorf("cannot remove what is left of %s: %w", name, err)
+			return fmt.Errorf("cannot remove the leftovers of %s: %w", name, err)
 		}
 	}
 	return px.Withdraw(ctx, name)

@@ -17,10 +17,10 @@ import (
 	"dokku/agent/text"
 )
 
-func (d *Examination) checkSSH(ctx context.Context) []Finding {
+func (d *examination) checkSSH(ctx context.Context) []Finding {
 	const check = "sshd"
 	var errs []error
-	for _, at := range d.SshAddresses() {
+	for _, at := range d.sshAddresses() {
 		banner, err := greeting(ctx, at)
 		if err == nil {
 			return fine(check, "%s at %s", banner, at)
@@ -30,7 +30,7 @@ func (d *Examination) checkSSH(ctx context.Context) []Finding {
 	return []Finding{wrong(check, HealthProblem, service("start", "ssh"), "nobody can push: %s", errors.Join(errs...))}
 }
 
-// greeting is what an sshd says first.
+// greeting returns the version that an sshd sends first.
 func greeting(ctx context.Context, at string) (string, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", at)
 	if err != nil {
@@ -44,12 +44,12 @@ func greeting(ctx context.Context, at string) (string, error) {
 	if version, ok := strings.CutPrefix(strings.TrimSpace(line), "SSH-2.0-"); ok && err == nil {
 		return strings.ToValidUTF8(version, ""), nil
 	}
-	return "", fmt.Errorf("what listens at %s is no sshd", at)
+	return "", fmt.Errorf("the program that listens at %s is not sshd", at)
 }
 
-// SshAddresses are where this host's sshd should answer: its configuration can be
-// read by everybody, while asking sshd itself (sshd -T) takes root.
-func (d *Examination) SshAddresses() []string {
+// sshAddresses returns the addresses where this host's sshd should answer. It reads
+// the configuration, because only root can ask sshd itself (sshd -T).
+func (d *examination) sshAddresses() []string {
 	if d.set.SSHPort != 0 {
 		return []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(d.set.SSHPort))}
 	}
@@ -78,8 +78,8 @@ func (d *Examination) SshAddresses() []string {
 	return list
 }
 
-// parseSSHConfig returns what sshd_config(5) says about ports and addresses, which
-// no Match block may change.
+// parseSSHConfig returns the ports and addresses of a sshd_config(5). It stops at the
+// first Match block, which cannot change them.
 func parseSSHConfig(data []byte) (ports, hosts []string) {
 	for line := range bytes.Lines(data) {
 		words := strings.Fields(strings.Replace(string(line), "=", " ", 1))
@@ -104,9 +104,9 @@ func parseSSHConfig(data []byte) (ports, hosts []string) {
 	return ports, hosts
 }
 
-// checkKeys reads authorized_keys: sshd ignores a file that others may write, and
-// a key without our command has a shell, with all that the user dokku may do.
-func (d *Examination) checkKeys(context.Context) []Finding {
+// checkKeys checks authorized_keys. sshd ignores a file that others may write to, and
+// a key without our command gets a shell with all rights of the user dokku.
+func (d *examination) checkKeys(context.Context) []Finding {
 	const check = "ssh keys"
 	path := filepath.Join(d.Server.Env.Store.Root, ".ssh", "authorized_keys")
 	list := d.modes(check, entry{filepath.Dir(path), 0o700, 0o022}, entry{path, 0o600, 0o022})
@@ -119,7 +119,7 @@ func (d *Examination) checkKeys(context.Context) []Finding {
 		return append(list, wrong(check, HealthProblem, "", "%s", err))
 	}
 	for _, f := range faults {
-		list = append(list, wrong(check, HealthWarning, "take the line away, then: dokku ssh-keys:add NAME KEY.pub",
+		list = append(list, wrong(check, HealthWarning, "remove the line, then: dokku ssh-keys:add NAME KEY.pub",
 			"line %d of %s (%q) %s", f.Line, path, f.Comment, f.Text))
 	}
 	if found == 0 {

@@ -39,7 +39,7 @@ func TestDoctor(t *testing.T) {
 		"       orphans                       fine: none\n", "       "+a.Name+" processes")
 
 	l.Nginx.Kill()
-	down := " nothing listens on port " + strconv.Itoa(l.Nginx.Port) + "; to mend: "
+	down := " nothing listens on port " + strconv.Itoa(l.Nginx.Port) + "; to fix: "
 	lab.Contains(t, l.Refused("doctor", "--fix"), down)
 	l.Nginx.Start()
 	l.Dokku("doctor")
@@ -48,8 +48,8 @@ func TestDoctor(t *testing.T) {
 	lab.Contains(t, l.Refused("doctor"), " !     agent                         the agent does not run")
 	id := a.Instances()["web.1"]
 	lab.Must(t, a.Lab.Tools.Docker.ContainerRemove(t.Context(), id, container.RemoveOptions{Force: true}))
-	lab.Contains(t, l.Refused("doctor", a.Name), "web.1 is missing; to mend: dokku doctor "+a.Name+" --fix\n")
-	lab.Contains(t, l.Dokku("doctor", a.Name, "--fix"), " mended: web.1 is missing\n")
+	lab.Contains(t, l.Refused("doctor", a.Name), "web.1 is missing; to fix: dokku doctor "+a.Name+" --fix\n")
+	lab.Contains(t, l.Dokku("doctor", a.Name, "--fix"), " fixed: web.1 is missing\n")
 	a.Serves(a.Tip("main"))
 
 	broken := filepath.Join(l.Root, ".dokku", "nginx", "live", a.Name+".conf")
@@ -62,7 +62,7 @@ func TestDoctor(t *testing.T) {
 	lab.Must(t, os.RemoveAll(a.Dir()))
 	lab.Contains(t, l.Refused("doctor"), "App "+a.Name+" does not exist, but its route, 1 container, 1 network, 1 image do")
 	out = l.Refused("doctor", "--fix") // the agent is still down
-	lab.Contains(t, out, "       orphans                       mended: ")
+	lab.Contains(t, out, "       orphans                       fixed: ")
 	if strings.Count(out, " !     ") != 1 {
 		t.Errorf("more than the agent is wrong:\n%s", out)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Style says how an event reads on a terminal; it is the event's "style" field.
+// Style is the format of an event on a terminal; it is the event's "style" field.
 type Style string
 
 const (
@@ -77,12 +77,12 @@ func (l Log) with(key string, value any) Log {
 	return Log{&z, l.writers, l.app}
 }
 
-// Step announces what is done next.
+// Step announces the next step.
 func (l Log) Step(format string, args ...any) {
 	l.emit(zerolog.InfoLevel, StyleStep, format, args)
 }
 
-// Result says what has been reached, or heads a section.
+// Result reports a result, or begins a section.
 func (l Log) Result(format string, args ...any) {
 	l.emit(zerolog.InfoLevel, StyleResult, format, args)
 }
@@ -92,7 +92,7 @@ func (l Log) Detail(format string, args ...any) {
 	l.emit(zerolog.DebugLevel, StyleDetail, format, args)
 }
 
-// Warn reports what is wrong, or failed.
+// Warn reports a problem.
 func (l Log) Warn(format string, args ...any) {
 	l.emit(zerolog.WarnLevel, StyleWarning, format, args)
 }

@@ -19,8 +19,8 @@ func CreateFile(path string) (*File, error) {
 	return &File{f}, nil
 }
 
-// Write appends one event. What cannot be written is lost: a full disk must not
-// fail a deploy by its log.
+// Write appends one event. It ignores write errors: a full disk must not fail a deploy
+// because of its log.
 func (l *File) Write(p []byte) (int, error) {
 	var e struct {
 		Style    Style

@@ -14,6 +14,7 @@ type Lines struct {
 	rest    []byte
 }
 
+// Write calls Line for each complete line. It never fails.
 func (w *Lines) Write(p []byte) (int, error) {
 	longest := w.Longest
 	if longest == 0 {
@@ -43,7 +44,7 @@ func (w *Lines) Flush() {
 	}
 }
 
-// OneLine shows what somebody typed: on one line, harmless and not too long.
+// OneLine returns user input as one printable line of at most 80 characters.
 func OneLine(s string) string {
 	s = Printable(strings.ReplaceAll(s, "\n", " "))
 	if runes := []rune(s); len(runes) > 80 {

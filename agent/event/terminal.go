@@ -94,8 +94,8 @@ func (t *Terminal) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// put queues a line, or drops it. The limit holds for output only: what was
-// decided, and why, must arrive.
+// put queues a line, or drops it. Limit does not apply to warnings: decisions and
+// their reasons must arrive.
 func (t *Terminal) put(l line) {
 	if t.written+len(l.text) > Limit && !strings.HasPrefix(l.text, " !") {
 		t.dropped++
@@ -126,9 +126,8 @@ func Format(s Style, text string) (string, bool) {
 	return "", false
 }
 
-// Printable removes what would act on a terminal rather than be shown on it:
-// escape sequences and control characters except the tab. Invalid UTF-8 becomes
-// U+FFFD.
+// Printable removes escape sequences and control characters except the tab. Invalid
+// UTF-8 becomes U+FFFD.
 func Printable(s string) string {
 	clean := utf8.ValidString(s)
 	for i := 0; clean && i < len(s); i++ {

@@ -1,19 +1,18 @@
 // Package failpoint names the moments of an operation at which tests make the
 // program fail.
 //
-// In a normal build there is nothing of it: Reach and Count are empty functions
-// that the compiler drops, with their calls. Built with -tags failpoints, the
-// program reads in $DOKKU_ROOT/.dokku/failpoints/plan what is to happen where; a
-// file, since neither sshd nor git hands a variable of a test's on to a hook. A
-// line of the plan is a point and an action:
+// It imports nothing of this module. In a normal build Reach and Count are empty
+// functions, and the compiler drops their calls. A build with -tags failpoints reads the
+// plan from $DOKKU_ROOT/.dokku/failpoints/plan. It is a file because neither sshd nor
+// git passes a test's variables to a hook. A line of the plan is a point and an action:
 //
 //	pre-receive/tree-validated#1 kill
 //
 // A point is the process ("pre-receive", "post-receive", "shell" or the name of a
-// command), what it has come to, and the how manieth time that was. Every process
-// writes the points that it reaches into the file reached, each as a line that
-// begins with its process id. The first process that comes to the plan's point
-// claims it by making the file struck, so that an action happens once. Actions:
+// command), a moment, and its occurrence number. Every process appends the points that
+// it reaches to the file reached, each as a line that begins with its process id. The
+// first process at the plan's point claims it by creating the file struck, so that
+// an action happens once. Actions:
 //
 //	kill      SIGKILL of the process itself
 //	hold      wait until the plan is removed, for a minute at most
@@ -22,13 +21,12 @@
 //	timeout   the next call of the engine ends with a deadline, without an effect
 //	lost      the next call of the engine takes effect, and its answer is lost
 //
-// Beside the names below, every change of a file, call of the engine and step of
-// git is a point too: "file: rename state.json", "engine: Start web.1", "git: read
-// a ref". They are counted together as well: "ps:scale/any#17" is the seventeenth
-// of them.
+// Every change of a file, call of the engine and step of git is a moment too: "file:
+// rename state.json", "engine: Start web.1", "git: read a ref". "any" counts all of
+// these together: "ps:scale/any#17" is the seventeenth.
 package failpoint
 
-// Name is what an operation has come to.
+// Name is a moment of an operation.
 type Name string
 
 // The points, in the order of a push, and those of other operations after them.
@@ -39,7 +37,7 @@ const (
 	GitStarts Name = "git-starts"
 	// PackReceived: git has the pack in its quarantine and calls pre-receive.
 	PackReceived Name = "pack-received"
-	// RefsParsed: what is to be pushed where is known.
+	// RefsParsed: the pushed refs and commits are known.
 	RefsParsed Name = "refs-parsed"
 	// LockAsked: about to wait for the app's lock.
 	LockAsked Name = "lock-asked"
@@ -59,7 +57,7 @@ const (
 	ReleaseCommandRun Name = "release-command-run"
 	// ContainerCreated: a container is made and not started.
 	ContainerCreated Name = "container-created"
-	// ContainerStarted: a container was started and nobody knows yet.
+	// ContainerStarted: a container was started; nothing is recorded yet.
 	ContainerStarted Name = "container-started"
 	// CheckAttempt: a process is about to be probed.
 	CheckAttempt Name = "check-attempt"
@@ -87,14 +85,14 @@ const (
 	ProxyReloaded Name = "proxy-reloaded"
 	// ProxyProven: nginx serves the new files alone.
 	ProxyProven Name = "proxy-proven"
-	// Published: what served before is about to be dealt with.
+	// Published: the former processes are about to be retired.
 	Published Name = "published"
 	// OldRetired: an old container was stopped and removed.
 	OldRetired Name = "old-retired"
 	// Cleaned: nothing is left to do about the app.
 	Cleaned Name = "cleaned"
 
-	// UndoBegins: an attempt failed, and what it started is about to be removed.
+	// UndoBegins: an attempt failed, and its containers are about to be removed.
 	UndoBegins Name = "undo-begins"
 	// AppMade: a new app is complete and has not appeared yet.
 	AppMade Name = "app-made"

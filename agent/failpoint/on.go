@@ -18,14 +18,14 @@ import (
 // ErrLost makes the caller carry a call out and lose its answer.
 var ErrLost = errors.New("failpoint: the answer was lost")
 
-// holdFor bounds a hold, so that a test that died leaves nothing behind for ever.
+// holdFor limits a hold, so that a dead test leaves no process waiting forever.
 const holdFor = time.Minute
 
 var (
 	mu      sync.Mutex
 	counted = map[string]int{}
-	// disk is what every change of a file fails with; call is what the next call of
-	// the engine does.
+	// disk is the error of every change of a file; call is that of the next call of the
+	// engine.
 	disk, call error
 )
 
@@ -52,7 +52,7 @@ func Count(kind, what string) error {
 	return err
 }
 
-// visit records that the process has come to a point, and does what the plan says.
+// visit records that the process has reached a point, and carries out the plan.
 func visit(what string) error {
 	root := os.Getenv("DOKKU_ROOT")
 	if root == "" {
@@ -72,7 +72,7 @@ func visit(what string) error {
 	return act(action, point, plan)
 }
 
-// role is what the process was called for.
+// role returns the name of the process in points.
 func role(args []string) string {
 	if name := filepath.Base(args[0]); strings.HasSuffix(name, "-receive") {
 		return name
@@ -86,7 +86,7 @@ func role(args []string) string {
 func record(dir, point string) {
 	f, err := os.OpenFile(filepath.Join(dir, "reached"), os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
-		return // nobody asked
+		return // no test records points
 	}
 	defer f.Close()
 	fmt.Fprintf(f, "%d %s\n", os.Getpid(), point)

@@ -1,5 +1,7 @@
 // Package keys manages the SSH keys that may push and run commands: the lines
-// of authorized_keys, and the command that sshd must run for each key.
+// of authorized_keys, and the command that sshd must run for each key. It imports
+// package disk and nothing else of this module, so that hooks, the doctor and backups
+// can all use it.
 //
 // # Decisions
 //

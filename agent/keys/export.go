@@ -14,7 +14,7 @@ type namedKey struct {
 	pub  ssh.PublicKey
 }
 
-// Export returns the keys that Add has added: a name and a public key a line.
+// Export returns the keys that Add added, one line each: a name and a public key.
 func Export(root string) ([]byte, error) {
 	f, err := readKeys(root)
 	if err != nil {
@@ -40,9 +40,9 @@ func Check(export []byte) error {
 	return err
 }
 
-// Import adds the keys of an export with one rename. A key whose name or public
-// half the server knows is left out, and so the keys that the server lets in stay
-// the same; notes has a line about each such key that differs.
+// Import adds the keys of an export with one rename. It skips a key if the server has
+// its name or public key already, so existing keys stay the same. notes has a line for
+// each skipped key that differs.
 func Import(root string, export []byte) (notes string, err error) {
 	list, err := parseExport(export)
 	if err != nil {
@@ -51,7 +51,7 @@ func Import(root string, export []byte) (notes string, err error) {
 	err = changeKeys(root, func(f *keyFile) error {
 		notes = ""
 		for _, k := range list {
-			added, why, err := f.adds(root, k)
+			added, why, err := f.add(root, k)
 			if err != nil {
 				return err
 			}
@@ -80,9 +80,9 @@ func parseExport(export []byte) (list []namedKey, err error) {
 	return list, nil
 }
 
-// adds adds a key, unless its name or the key itself is there; why says which, of a
-// key that is not there already as it is.
-func (f *keyFile) adds(root string, k namedKey) (added bool, why string, err error) {
+// add adds a key, unless its name or its public key exists. why says which of the two
+// exists; it is "" if the same key exists under the same name.
+func (f *keyFile) add(root string, k namedKey) (added bool, why string, err error) {
 	fingerprint := ssh.FingerprintSHA256(k.pub)
 	for i, l := range f.lines {
 		same, named := l.fingerprint == fingerprint, l.key != nil && l.key.Name == k.name

@@ -2,6 +2,7 @@ package keys
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,20 +17,20 @@ import (
 	"dokku/agent/disk"
 )
 
-// A Key is one that may push and run dokku commands.
+// A Key is an SSH key that may push and run dokku commands.
 type Key struct {
 	Name        string
 	Fingerprint string // SHA256:...
 	Options     string // what sshd lets it do, e.g. "restrict,pty"
 }
 
-// String is a key as ssh-keys:list prints it.
+// String returns the key as ssh-keys:list prints it.
 func (k Key) String() string {
 	return fmt.Sprintf("%s NAME=%q SSHCOMMAND_ALLOWED_KEYS=%q", k.Fingerprint, k.Name, k.Options)
 }
 
 // keyOptions forbid forwarding and the server's ~/.ssh/rc, which deploys do not
-// need. The terminal is for enter and run.
+// need. Commands such as enter and run need the terminal.
 const keyOptions = "restrict,pty"
 
 // keyName matches valid names of keys. A name becomes a word of a command line.
@@ -41,7 +42,7 @@ func ValidName(name string) bool { return keyName.MatchString(name) }
 // ownLine recognizes the command of a line that Add wrote.
 var ownLine = regexp.MustCompile(`^command="DOKKU_ROOT=.* shell ([A-Za-z0-9][A-Za-z0-9._@+-]*)"$`)
 
-// keyFile is authorized_keys as it was read: lines, of which some are ours.
+// keyFile is the parsed authorized_keys: our lines, and those of an administrator.
 type keyFile struct {
 	path  string
 	lines []keyLine
@@ -53,8 +54,7 @@ type keyLine struct {
 	key         *Key   // nil where the line is not ours
 }
 
-// Add lets the key push and run commands under the name. It fails when the
-// name or the key is there already.
+// Add adds a public key under the name. It fails if the name or the key exists already.
 func Add(root, name, key string) error {
 	if !ValidName(name) {
 		return fmt.Errorf("cannot add a key named %q: a name holds letters, digits and . _ @ + -, 64 at most, and begins with a letter or a digit", name)
@@ -83,7 +83,7 @@ func Add(root, name, key string) error {
 	})
 }
 
-// keyText is a key's line of authorized_keys.
+// keyText returns a key's line of authorized_keys.
 func keyText(command, name string, pub ssh.PublicKey) string {
 	return fmt.Sprintf("%s,%s %s %s", command, keyOptions, bytes.TrimSpace(ssh.MarshalAuthorizedKey(pub)), name)
 }
@@ -103,7 +103,7 @@ func List(root string) ([]Key, error) {
 	return keys, nil
 }
 
-// Remove removes the key with that name or fingerprint. Its open connections go on.
+// Remove removes the key with that name or fingerprint. Open connections stay open.
 func Remove(root, name string) error {
 	return changeKeys(root, func(f *keyFile) error {
 		for i, l := range f.lines {
@@ -112,7 +112,7 @@ func Remove(root, name string) error {
 				return nil
 			}
 		}
-		return fmt.Errorf("cannot remove the key %q: there is none of this name: ssh-keys:list shows all", name)
+		return fmt.Errorf("cannot remove the key %q: there is no such key: ssh-keys:list shows all", name)
 	})
 }
 
@@ -136,7 +136,7 @@ func parseKey(text string) (ssh.PublicKey, error) {
 	return pub, nil
 }
 
-// commandOption is the option of authorized_keys that makes sshd run this program
+// commandOption returns the option of authorized_keys that makes sshd run this program
 // for the key called name.
 func commandOption(root, name string) (string, error) {
 	binary, err := os.Executable()
@@ -181,8 +181,8 @@ func readKeyLine(text string) keyLine {
 	return l
 }
 
-// changeKeys replaces authorized_keys by one rename, so that sshd reads the old
-// or the new one and a crash loses no key. Lines that are not ours stay the same.
+// changeKeys replaces authorized_keys with one rename, so that sshd reads the old or
+// the new file and a crash loses no key. Lines that are not ours stay the same.
 func changeKeys(root string, change func(*keyFile) error) error {
 	dir := filepath.Join(root, ".ssh")
 	if err := (disk.Disk{}).MkdirAll(dir, 0o700); err != nil {
@@ -193,7 +193,7 @@ func changeKeys(root string, change func(*keyFile) error) error {
 		return fmt.Errorf("cannot change the ssh keys: %w", err)
 	}
 	defer d.Close()
-	if err := unix.Flock(int(d.Fd()), unix.LOCK_EX); err != nil {
+	if err := disk.WaitLock(context.Background(), d, disk.Exclusive); err != nil {
 		return fmt.Errorf("cannot lock %s: %w", dir, err)
 	}
 	f, err := readKeys(root)
@@ -213,8 +213,8 @@ func changeKeys(root string, change func(*keyFile) error) error {
 	return d.Sync()
 }
 
-// writeKeys gives the file to the owner of root: sshd reads it as that user,
-// also when an administrator added the key as root.
+// writeKeys replaces the file and makes the owner of root its owner. sshd reads it as
+// that user, even if an administrator added the key as root.
 func writeKeys(root, path, text string) error {
 	var d disk.Disk
 	var st unix.Stat_t

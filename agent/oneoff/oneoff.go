@@ -23,28 +23,27 @@ import (
 	"dokku/scale"
 )
 
-// OneOff is a command that is run in a container of its own.
+// OneOff is a command that runs in a container of its own.
 type OneOff struct {
-	// Words are a process type of the Procfile, and further arguments for its
-	// command, or a command. The image's ENTRYPOINT gets them, if it has one.
+	// Words are a process type of the Procfile with further arguments, or a command. The
+	// image's ENTRYPOINT gets them, if it has one.
 	Words []string
-	// Env is set beside the app's config, and wins: "KEY=value".
+	// Env lists variables ("KEY=value") that override the app's config.
 	Env []string
 	TTY bool
-	// TTL is how long it may run; 0: as long as it takes.
+	// TTL limits how long it may run; 0: no limit.
 	TTL time.Duration
-	// By is who asked for it, for the host's log.
+	// By is the name of the user or key, for the host's log.
 	By string
 }
 
 // oneOffType is the process type of a one-off container: run.4711.
 const oneOffType = "run"
 
-// RunAttached runs a command in a container of the current release's image with
-// the present config, on the app's network, and returns the container's last
-// state; it is removed. The app's lock is never taken: deploys go on, and a
-// command need not wait for one. When ctx ends, or the output reaches nobody,
-// the command is stopped. Who is killed leaves that to the agent.
+// RunAttached runs a command in a container of the current release's image, with the
+// present config and on the app's network. It removes the container and returns its
+// last state. When ctx is done, or the reader of the output goes away, it stops the
+// command. If this process is killed, the agent cleans up.
 func RunAttached(ctx context.Context, s *agent.Server, app string, o OneOff, st engine.Streams, log event.Log) (engine.Instance, error) {
 	host, err := s.Host()
 	if err != nil {
@@ -74,8 +73,8 @@ func RunAttached(ctx context.Context, s *agent.Server, app string, o OneOff, st 
 	return last, errors.Join(err, discardOneOff(ctx, host, last, spec.StopTimeout, err != nil))
 }
 
-// RunDetached starts a command as RunAttached does, and returns its container.
-// The agent removes it once it has ended, or its time to live is over.
+// RunDetached starts a command as RunAttached does, and returns its container. The
+// agent removes it once it has ended or its TTL is over.
 func RunDetached(ctx context.Context, s *agent.Server, app string, o OneOff, log event.Log) (engine.Instance, error) {
 	host, err := s.Host()
 	if err != nil {
@@ -93,9 +92,9 @@ func RunDetached(ctx context.Context, s *agent.Server, app string, o OneOff, log
 	return i, nil
 }
 
-// standing fails when the app is being destroyed. Whoever destroys it says so
-// before he looks for its containers, so that either he finds a new one or its
-// starter finds this.
+// standing returns an error if the app is being destroyed. apps:destroy sets the mark
+// before it lists the containers, so either it finds a new container, or the starter of
+// that container finds the mark.
 func standing(s *agent.Server, app string) error {
 	a, err := s.Env.Store.Load(app)
 	if err == nil && a.State.Destroying {
@@ -104,7 +103,7 @@ func standing(s *agent.Server, app string) error {
 	return err
 }
 
-// launch starts a one-off container under a name that nothing has.
+// launch starts a one-off container under a free name.
 func launch(ctx context.Context, s *agent.Server, app string, o OneOff, log event.Log, start func(engine.Spec) (engine.Instance, error)) (i engine.Instance, spec engine.Spec, err error) {
 	for range 5 {
 		if spec, err = SpecOf(ctx, s, app, o); err != nil {
@@ -115,7 +114,7 @@ func launch(ctx context.Context, s *agent.Server, app string, o OneOff, log even
 		done := log.WithApp(app).WithRelease(spec.Release).Timed(name)
 		i, err = start(spec)
 		done(err)
-		// A deploy may have replaced the release since it was read, with its image.
+		// A deploy may have replaced the release and removed its image in the meantime.
 		if err == nil || i.ID != "" || !errors.Is(err, engine.ErrNameInUse) && !errors.Is(err, engine.ErrNoImage) {
 			break
 		}
@@ -123,8 +122,7 @@ func launch(ctx context.Context, s *agent.Server, app string, o OneOff, log even
 	return i, spec, err
 }
 
-// summary says what is run without anything that may be a secret: no argument and
-// no value.
+// summary describes the command without secrets: no arguments and no values.
 func (o OneOff) summary() string {
 	word, _, _ := strings.Cut(o.Words[0], "=")
 	text := fmt.Sprintf("%s with %d arguments", word, len(o.Words)-1)
@@ -138,7 +136,7 @@ func (o OneOff) summary() string {
 	return text
 }
 
-// SpecOf says how to start a one-off container.
+// SpecOf returns the spec of a one-off container.
 func SpecOf(ctx context.Context, s *agent.Server, name string, o OneOff) (engine.Spec, error) {
 	x, err := current(ctx, s, name)
 	if err != nil {
@@ -177,8 +175,8 @@ func SpecOf(ctx context.Context, s *agent.Server, name string, o OneOff) (engine
 	return spec, err
 }
 
-// current reads an app that has a release. The lock is taken only for what git
-// has accepted and nobody has finished yet.
+// current reads an app that has a release. It takes the lock only to finish a first
+// release that git may have accepted.
 func current(ctx context.Context, s *agent.Server, name string) (app.View, error) {
 	v, err := s.View(name)
 	if err == nil && v.Current == nil && v.State.Staged != nil {
@@ -195,13 +193,13 @@ func current(ctx context.Context, s *agent.Server, name string) (app.View, error
 	return v, nil
 }
 
-// Argv is the command of a process type of the Procfile, or the words as they are.
+// Argv returns the command of a process type of the Procfile, or the words unchanged.
 func (o OneOff) Argv(r *app.Release, env map[string]string) ([]string, error) {
 	declared, found := r.Control.Procfile.Lookup(o.Words[0])
 	if !found {
 		return o.Words, nil
 	}
-	// The command of web names its port, although nothing reaches it here.
+	// The command of web may use PORT, although nothing connects to it here.
 	known := maps.Clone(env)
 	known["PORT"] = strconv.Itoa(r.Port)
 	lookup := func(name string) (string, bool) { v, ok := known[name]; return v, ok }
@@ -229,8 +227,8 @@ func List(ctx context.Context, s *agent.Server, app string) ([]engine.Instance, 
 	return plan.OneOffs(o.Instances), nil
 }
 
-// StopAll stops one-off containers of an app and removes them, but for those
-// whose clients do: these see their command end.
+// StopAll stops one-off containers of an app and removes them. A live client removes
+// its attached container itself.
 func StopAll(ctx context.Context, s *agent.Server, a *app.App, list []engine.Instance, log event.Log) error {
 	set, err := s.Env.Store.Settings()
 	if err != nil {
@@ -254,8 +252,8 @@ func StopAll(ctx context.Context, s *agent.Server, a *app.App, list []engine.Ins
 	return g.Wait()
 }
 
-// discardOneOff removes a one-off container, also when ctx has ended, and stops
-// it first if it still runs.
+// discardOneOff removes a one-off container, even if ctx is done. If runs is true, it
+// stops the container first.
 func discardOneOff(ctx context.Context, host engine.Engine, i engine.Instance, grace time.Duration, runs bool) error {
 	ctx = context.WithoutCancel(ctx)
 	if runs {

@@ -11,56 +11,55 @@ import (
 	"dokku/agent/proxy"
 )
 
-// Desired is what people asked for of one app, in the terms of Plan.
+// Desired is the desired state of one app.
 type Desired struct {
 	App string
-	// Release and Attempt name the current release; 0: none serves.
+	// Release and Attempt name the current release; 0: there is none.
 	Release int
 	Attempt string
-	// Kept are the types whose processes go on from an earlier release.
+	// Kept are the types that still run under an earlier release.
 	Kept map[string]app.Identity
-	// Want are the processes that are to run, sorted by type and index.
+	// Want are the desired processes, sorted by type and index.
 	Want []app.Process
-	// Stopped: nothing is to run; containers stay for their logs.
+	// Stopped: no process runs; containers are kept for their logs.
 	Stopped bool
-	// StartEnded: processes that have ended are started again (after a reboot, and by
-	// ps:start). Otherwise only what is missing is started: the engine's restart
-	// policy has decided over what ended.
+	// StartEnded: start ended processes again (after a reboot, and for ps:start).
+	// Otherwise Plan starts only missing ones and leaves ended ones to the engine's
+	// restart policy.
 	StartEnded bool
-	// Route is what is to be published; its upstreams are filled in by Plan.
-	// nil: no route.
+	// Route is the desired route; Plan fills in its upstreams. nil: no route.
 	Route *proxy.Route
 	Port  int
 	// Retiring: see State.
 	Retiring map[string]time.Time
 	// Images are the ids of the images of all kept releases.
 	Images map[string]bool
-	// Network: the app's network is to exist.
+	// Network: the app has a network.
 	Network bool
-	// Former is the name that the app had, while something still carries it: what
-	// was started under it serves until other processes take over. "": none.
+	// Former is the app's former name while resources carry it, else "". Processes with
+	// that name serve until others take over.
 	Former string
 }
 
-// Observation is what was observed of one app.
+// Observation is the observed state of one app.
 type Observation struct {
 	engine.Observed
-	// Network is where addresses come from; the zero value when nothing is to run.
+	// Network supplies the addresses; the zero value if no process is desired.
 	Network engine.Network
 	// Live is the published route; nil: none.
 	Live *proxy.Route
 	Now  time.Time
-	// Clients are those of one-off containers that are still there, by their label.
+	// Clients says of each client of a one-off container, by its label, whether it
+	// lives.
 	Clients map[string]bool
 }
 
-// Plan returns the steps from what is observed to what is desired, in the order
-// in which they have to succeed: first what is missing starts, then the route
-// changes, and only then anything ends. It is pure. Applying all steps and
-// planning again gives no step.
+// Plan returns the steps from the observed to the desired state, in the order in which
+// they have to succeed: missing processes start, then the route changes, and only then
+// processes end. It is pure. After all steps, the next plan is empty.
 func Plan(d Desired, w Observation) []Step {
 	w.Instances = slices.Clone(w.Instances) // renamed in place by start
-	p := &Planner{D: d, W: w, chosen: map[string]bool{}, taken: Taken(w)}
+	p := &planner{d: d, w: w, chosen: map[string]bool{}, taken: Taken(w)}
 	p.choose()
 	p.route()
 	p.deadlines()
@@ -70,46 +69,47 @@ func Plan(d Desired, w Observation) []Step {
 	return p.steps
 }
 
-type Planner struct {
-	D     Desired
-	W     Observation
+type planner struct {
+	d     Desired
+	w     Observation
 	steps []Step
 
 	// chosen are the ids of the containers that satisfy a wanted process.
 	chosen map[string]bool
-	// serving are the web processes' addresses once all starts have been made.
+	// serving are the web processes' addresses after all starts.
 	serving []netip.AddrPort
-	// names are the chosen containers' final names, by id.
+	// final are the renames that give chosen containers their final names.
 	final []Step
+	// taken are the addresses that no new container may get.
 	taken map[netip.Addr]bool
-	// freed are containers that were stopped so that others can start.
+	// freed are the ids of containers that stop to free a port or a type for others.
 	freed map[string]bool
 }
 
-func (p *Planner) add(s Step) { p.steps = append(p.steps, s) }
+func (p *planner) add(s Step) { p.steps = append(p.steps, s) }
 
 // current reports whether a container belongs to the current release.
-func (p *Planner) current(i engine.Instance) bool {
-	id, kept := p.D.Kept[i.Type]
+func (p *planner) current(i engine.Instance) bool {
+	id, kept := p.d.Kept[i.Type]
 	if !kept {
-		id = app.Identity{Release: p.D.Release, Attempt: p.D.Attempt}
+		id = app.Identity{Release: p.d.Release, Attempt: p.d.Attempt}
 	}
 	return i.Kind == engine.KindDeploy && id.Release != 0 && i.Release == id.Release && i.Attempt == id.Attempt
 }
 
 // former reports whether a resource carries the app's former name.
-func (p *Planner) former(app string) bool { return p.D.Former != "" && app == p.D.Former }
+func (p *planner) former(app string) bool { return p.d.Former != "" && app == p.d.Former }
 
-// choose finds a container for each wanted process and starts what is missing.
-func (p *Planner) choose() {
+// choose finds a container for each wanted process and starts missing ones.
+func (p *planner) choose() {
 	p.freed = map[string]bool{}
-	if p.D.Stopped {
+	if p.d.Stopped {
 		return
 	}
-	for _, want := range p.D.Want {
-		i, found := p.Find(want)
-		if found && p.D.StartEnded && !i.Running() && p.former(i.App) {
-			found = false // it can only be started again as what it was
+	for _, want := range p.d.Want {
+		i, found := p.find(want)
+		if found && p.d.StartEnded && !i.Running() && p.former(i.App) {
+			found = false // a restart would keep its former name
 		}
 		if found {
 			p.chosen[i.ID] = true
@@ -117,29 +117,33 @@ func (p *Planner) choose() {
 		switch {
 		case !found:
 			i = p.start(want)
-		case p.D.StartEnded && !i.Running() && i.Status != engine.StatusRestarting && i.Status != engine.StatusPaused:
+		case p.d.StartEnded && !i.Running() && i.Status != engine.StatusRestarting && i.Status != engine.StatusPaused:
 			p.add(Step{Action: ActStart, Process: want, Name: i.Name, Address: i.Address, ID: i.ID, Cause: "it has ended"})
 		}
-		// nginx would wait seconds for the address of a container that has ended.
-		ended := found && !p.D.StartEnded && (i.Status == engine.StatusExited || i.Status == engine.StatusCreated)
+		// nginx would wait seconds for the address of an ended container.
+		ended := found && !p.d.StartEnded && (i.Status == engine.StatusExited || i.Status == engine.StatusCreated)
 		if want.Type == "web" && !ended {
-			p.serving = append(p.serving, netip.AddrPortFrom(i.Address, uint16(p.D.Port)))
+			p.serving = append(p.serving, netip.AddrPortFrom(i.Address, uint16(p.d.Port)))
 		}
-		if final := fmt.Sprintf("%s.%s", p.D.App, want); found && i.Name != final {
+		if final := fmt.Sprintf("%s.%s", p.d.App, want); found && i.Name != final {
 			p.final = append(p.final, Step{Action: ActRename, ID: i.ID, Name: final})
 		}
 	}
 }
 
-// Find returns the container that is the wanted process: a running one if
-// there is one.
-func (p *Planner) Find(want app.Process) (best engine.Instance, found bool) {
-	for _, i := range p.W.Instances {
+// Find returns the container of the current release that is the wanted process. It
+// prefers a running one.
+func Find(d Desired, w Observation, want app.Process) (engine.Instance, bool) {
+	return (&planner{d: d, w: w}).find(want)
+}
+
+func (p *planner) find(want app.Process) (best engine.Instance, found bool) {
+	for _, i := range p.w.Instances {
 		if !p.current(i) || i.Type != want.Type || i.Index != want.Index || i.HostPort != want.HostPort ||
 			i.Status == engine.StatusRemoving || i.Status == engine.StatusDead {
 			continue
 		}
-		if _, retiring := p.D.Retiring[i.ID]; retiring {
+		if _, retiring := p.d.Retiring[i.ID]; retiring {
 			continue
 		}
 		if !found || i.Running() && !best.Running() {
@@ -149,28 +153,28 @@ func (p *Planner) Find(want app.Process) (best engine.Instance, found bool) {
 	return best, found
 }
 
-// route publishes when what is live differs from what is to be.
-func (p *Planner) route() {
+// route publishes the desired route if the live one differs.
+func (p *planner) route() {
 	p.mark()
-	if p.D.Route == nil {
-		if p.W.Live != nil {
+	if p.d.Route == nil {
+		if p.w.Live != nil {
 			p.add(Step{Action: ActWithdraw})
 		}
 		return
 	}
-	r := *p.D.Route
+	r := *p.d.Route
 	r.Upstreams = p.serving
-	if p.W.Live == nil || !r.Same(*p.W.Live) {
+	if p.w.Live == nil || !r.Same(*p.w.Live) {
 		p.add(Step{Action: ActPublish, Route: &r})
 	}
 }
 
-// mark records, before the route changes, which containers still serve what
-// they have: a crash right after the change must not end them at once.
-func (p *Planner) mark() {
+// mark records, before the route changes, the containers that will drain: after a
+// crash right behind the change they must not end at once.
+func (p *planner) mark() {
 	var ids []string
-	for _, i := range p.W.Instances {
-		if _, known := p.D.Retiring[i.ID]; !known && p.drains(i) {
+	for _, i := range p.w.Instances {
+		if _, known := p.d.Retiring[i.ID]; !known && p.drains(i) {
 			ids = append(ids, i.ID)
 		}
 	}
@@ -179,21 +183,20 @@ func (p *Planner) mark() {
 	}
 }
 
-// drains reports whether a container that is not wanted any longer may still
-// be answering requests.
-func (p *Planner) drains(i engine.Instance) bool {
-	if p.chosen[i.ID] || p.D.Stopped || p.freed[i.ID] || !i.Running() || i.Kind == engine.KindRun {
+// drains reports whether a container that is no longer wanted may still answer
+// requests.
+func (p *planner) drains(i engine.Instance) bool {
+	if p.chosen[i.ID] || p.d.Stopped || p.freed[i.ID] || !i.Running() || i.Kind == engine.KindRun {
 		return false
 	}
-	return Routed(p.W.Live, i.Address) || i.Type == "web" && i.Kind == engine.KindDeploy && i.HostPort != 0
+	return Routed(p.w.Live, i.Address) || i.Type == "web" && i.Kind == engine.KindDeploy && i.HostPort != 0
 }
 
-// deadlines lets the wait to retire begin for what the proxy has just stopped
-// to name.
-func (p *Planner) deadlines() {
+// deadlines starts the wait to retire of the containers that the route no longer names.
+func (p *planner) deadlines() {
 	var deadline []string
-	for _, i := range p.W.Instances {
-		if due, retiring := p.D.Retiring[i.ID]; p.drains(i) && due.IsZero() || retiring && due.IsZero() && p.waits(i) {
+	for _, i := range p.w.Instances {
+		if due, retiring := p.d.Retiring[i.ID]; p.drains(i) && due.IsZero() || retiring && due.IsZero() && p.waits(i) {
 			deadline = append(deadline, i.ID)
 		}
 	}
@@ -202,23 +205,23 @@ func (p *Planner) deadlines() {
 	}
 }
 
-// retire ends what is not wanted.
-func (p *Planner) retire() {
-	for _, i := range p.W.Instances {
-		due, retiring := p.D.Retiring[i.ID]
+// retire ends containers that are not wanted.
+func (p *planner) retire() {
+	for _, i := range p.w.Instances {
+		due, retiring := p.d.Retiring[i.ID]
 		switch {
 		case i.Kind == engine.KindRun:
 			if cause := p.over(i); cause != "" {
 				p.end(i, cause)
 			}
 		case p.chosen[i.ID]:
-		case p.D.Stopped && p.current(i) && !p.former(i.App):
+		case p.d.Stopped && p.current(i) && !p.former(i.App):
 			if i.Running() || i.Status == engine.StatusRestarting {
 				p.add(Step{Action: ActStop, ID: i.ID, Name: i.Name, Cause: "the app is stopped"})
 			}
-		case p.D.Stopped || !i.Running():
+		case p.d.Stopped || !i.Running():
 			p.end(i, "it has ended or the app is stopped")
-		case retiring && !due.IsZero() && !due.After(p.W.Now):
+		case retiring && !due.IsZero() && !due.After(p.w.Now):
 			p.end(i, "its wait to retire is over")
 		case !retiring && !p.drains(i):
 			p.end(i, "nothing asks for it")
@@ -226,13 +229,12 @@ func (p *Planner) retire() {
 	}
 }
 
-// over says why a one-off container is to go; "" leaves it alone. While the client
-// of an attached one lives, that removes it; and whoever starts one may not have
-// come to start what he has made.
-func (p *Planner) over(i engine.Instance) string {
-	served := p.W.Clients[i.Client] && (i.Attached || i.Status == engine.StatusCreated)
+// over returns the reason to remove a one-off container; "" keeps it. A living client
+// removes its own attached container, and may be about to start one that it created.
+func (p *planner) over(i engine.Instance) string {
+	served := p.w.Clients[i.Client] && (i.Attached || i.Status == engine.StatusCreated)
 	switch {
-	case !i.Deadline.IsZero() && !p.W.Now.Before(i.Deadline):
+	case !i.Deadline.IsZero() && !p.w.Now.Before(i.Deadline):
 		return "its time to live is over"
 	case served:
 		return ""
@@ -244,20 +246,20 @@ func (p *Planner) over(i engine.Instance) string {
 	return ""
 }
 
-// waits reports whether a container that retires has something to wait for.
-func (p *Planner) waits(i engine.Instance) bool {
-	return !p.chosen[i.ID] && !p.D.Stopped && i.Running()
+// waits reports whether a retiring container has to wait before it ends.
+func (p *planner) waits(i engine.Instance) bool {
+	return !p.chosen[i.ID] && !p.d.Stopped && i.Running()
 }
 
-func (p *Planner) end(i engine.Instance, cause string) {
+func (p *planner) end(i engine.Instance, cause string) {
 	p.add(Step{Action: ActRetire, ID: i.ID, Name: i.Name, Running: i.Running(), Cause: cause})
 }
 
-// rename gives the serving containers their final names; one that still has
-// such a name, but retires, is renamed first.
-func (p *Planner) rename() {
+// rename gives the chosen containers their final names. A retiring container that
+// still has such a name is renamed first.
+func (p *planner) rename() {
 	for _, s := range p.final {
-		for _, i := range p.W.Instances {
+		for _, i := range p.w.Instances {
 			if i.Name == s.Name && i.ID != s.ID {
 				p.add(Step{Action: ActRename, ID: i.ID, Name: s.Name + "." + retiredSuffix(i)})
 			}
@@ -266,32 +268,33 @@ func (p *Planner) rename() {
 	}
 }
 
-// retiredSuffix is unlike any attempt's, so that both can exist.
+// retiredSuffix differs from any attempt's suffix, so that both names can exist.
 func retiredSuffix(i engine.Instance) string {
 	return fmt.Sprintf("v%d-%s", i.Release, i.ID[:min(12, len(i.ID))])
 }
 
-func (p *Planner) ends(id string) bool {
+// ends reports whether the plan removes a container.
+func (p *planner) ends(id string) bool {
 	return slices.ContainsFunc(p.steps, func(s Step) bool { return s.Action == ActRetire && s.ID == id })
 }
 
-// collect removes images and networks that nothing refers to, and forgets
-// retired containers.
-func (p *Planner) collect() {
-	for _, i := range p.W.Images {
+// collect removes unused images and networks, and drops the entries of retired
+// containers.
+func (p *planner) collect() {
+	for _, i := range p.w.Images {
 		// The engine keeps an image while a container uses it.
-		used := slices.ContainsFunc(p.W.Instances, func(c engine.Instance) bool { return c.Image == i.ID && !p.ends(c.ID) })
+		used := slices.ContainsFunc(p.w.Instances, func(c engine.Instance) bool { return c.Image == i.ID && !p.ends(c.ID) })
 		switch {
-		case !p.D.Images[i.ID] && !used:
+		case !p.d.Images[i.ID] && !used:
 			p.add(Step{Action: ActRemove, Kind: engine.ImageKind, ID: i.ID, App: i.App, Cause: "no kept release runs it"})
-		case p.D.Images[i.ID] && p.former(i.App):
+		case p.d.Images[i.ID] && p.former(i.App):
 			p.add(Step{Action: ActAdopt, ID: i.ID, Cause: "it has the app's former name"})
 		}
 	}
 	p.networks()
 	var gone []string
-	for id := range p.D.Retiring {
-		exists := slices.ContainsFunc(p.W.Instances, func(i engine.Instance) bool { return i.ID == id })
+	for id := range p.d.Retiring {
+		exists := slices.ContainsFunc(p.w.Instances, func(i engine.Instance) bool { return i.ID == id })
 		if !exists || p.ends(id) {
 			gone = append(gone, id)
 		}
@@ -302,13 +305,13 @@ func (p *Planner) collect() {
 	}
 }
 
-// networks removes the app's network when it runs nothing, and the one of its
-// former name when nothing of that is left.
-func (p *Planner) networks() {
-	left := slices.ContainsFunc(p.W.Instances, func(i engine.Instance) bool { return p.former(i.App) && !p.ends(i.ID) })
-	for _, n := range p.W.Networks {
+// networks removes the network of an app without a release, and the network of the
+// former name once no container of that name is left.
+func (p *planner) networks() {
+	left := slices.ContainsFunc(p.w.Instances, func(i engine.Instance) bool { return p.former(i.App) && !p.ends(i.ID) })
+	for _, n := range p.w.Networks {
 		switch {
-		case !p.D.Network:
+		case !p.d.Network:
 			p.add(Step{Action: ActRemove, Kind: engine.NetworkKind, ID: n.ID, Cause: "the app runs nothing"})
 		case p.former(n.App) && !left:
 			p.add(Step{Action: ActRemove, Kind: engine.NetworkKind, ID: n.ID, Cause: "it has the app's former name"})
@@ -316,6 +319,8 @@ func (p *Planner) networks() {
 	}
 }
 
+// Routed reports whether the live route has the address as an upstream; a nil route has
+// none.
 func Routed(live *proxy.Route, a netip.Addr) bool {
 	return live != nil && a.IsValid() &&
 		slices.ContainsFunc(live.Upstreams, func(u netip.AddrPort) bool { return u.Addr() == a })
@@ -326,8 +331,8 @@ func holdsAddress(w Observation, a netip.Addr) bool {
 	return slices.ContainsFunc(w.Instances, func(i engine.Instance) bool { return i.Address == a })
 }
 
-// Taken are the addresses that new containers must not get: those that
-// containers have, and those that the proxy still sends requests to.
+// Taken returns the addresses that new containers must not get: the addresses of
+// existing containers and of the live route's upstreams.
 func Taken(w Observation) map[netip.Addr]bool {
 	t := map[netip.Addr]bool{w.Network.Gateway: true}
 	for _, i := range w.Instances {
@@ -341,10 +346,9 @@ func Taken(w Observation) map[netip.Addr]bool {
 	return t
 }
 
-// NextAddress returns the first free fixed address after the highest one that
-// is taken, and wraps around: an address that was given back rests as long as
-// possible, since a proxy's old worker may still hold connections to it. It
-// returns the zero Addr when none is free.
+// NextAddress returns the first free fixed address after the highest taken one, and
+// wraps around, so that a freed address stays unused for long: an old worker of the
+// proxy may still hold connections to it. It returns the zero Addr if none is free.
 func NextAddress(n engine.Network, taken map[netip.Addr]bool) netip.Addr {
 	if !n.Subnet.IsValid() {
 		return netip.Addr{}
@@ -372,6 +376,7 @@ func NextAddress(n engine.Network, taken map[netip.Addr]bool) netip.Addr {
 	return netip.Addr{}
 }
 
+// OneOffs returns the one-off containers (dokku run) among all.
 func OneOffs(all []engine.Instance) []engine.Instance {
 	return slices.DeleteFunc(slices.Clone(all), func(i engine.Instance) bool { return i.Kind != engine.KindRun })
 }

@@ -10,14 +10,13 @@ import (
 	"dokku/agent/proxy"
 )
 
-// TestPlanConverges applies plans to random worlds. Whatever is observed,
-// applying the plan leads to a world whose plan is empty, and no prefix of the
-// steps publishes a route to an instance that does not run or ends one that is
-// published.
+// TestPlanConverges applies plans to random observations until the plan is empty. No
+// prefix of the steps publishes a route to an instance that does not run, or ends a
+// published one.
 func TestPlanConverges(t *testing.T) {
 	for seed := range uint64(3000) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		d, w := randomDesired(r), randomWorld(r)
+		d, w := randomDesired(r), randomObservation(r)
 		for round := 0; ; round++ {
 			steps := Plan(d, w)
 			if len(steps) == 0 {
@@ -67,8 +66,8 @@ func randomDesired(r *rand.Rand) Desired {
 	return d
 }
 
-func randomWorld(r *rand.Rand) Observation {
-	w := world(0, nil)
+func randomObservation(r *rand.Rand) Observation {
+	w := observation(0, nil)
 	var live []int
 	used := map[string]bool{}
 	for n := range r.IntN(8) {
@@ -96,7 +95,7 @@ func randomWorld(r *rand.Rand) Observation {
 	return w
 }
 
-// apply does to the world what a step asks for, and says what must never be.
+// apply applies a step to the observation. It returns an error for a forbidden state.
 func apply(d *Desired, w *Observation, s Step) error {
 	find := func(id string) *engine.Instance {
 		for n := range w.Instances {

@@ -53,7 +53,7 @@ func want(v int, procs ...string) Desired {
 	return d
 }
 
-func world(v int, live []netip.AddrPort, instances ...engine.Instance) Observation {
+func observation(v int, live []netip.AddrPort, instances ...engine.Instance) Observation {
 	w := Observation{Network: testNetwork, Now: testNow}
 	w.Instances = instances
 	if v != 0 {
@@ -81,10 +81,10 @@ func TestPlan(t *testing.T) {
 	exclusive := want(2, "web.1", "worker.1", "worker.2")
 	exclusive.Want[1].Exclusive, exclusive.Want[2].Exclusive = true, true
 
-	image := world(2, upstreams(3), running("new", "shop.web.1", 2, 3))
+	image := observation(2, upstreams(3), running("new", "shop.web.1", 2, 3))
 	image.Images = []engine.Image{{ID: "img2"}, {ID: "rejected"}}
 
-	retiringImage := world(2, upstreams(3), running("new", "shop.web.1", 2, 3), running("old", "x", 1, 2))
+	retiringImage := observation(2, upstreams(3), running("new", "shop.web.1", 2, 3), running("old", "x", 1, 2))
 	retiringImage.Images = []engine.Image{{ID: "img1"}, {ID: "img2"}}
 
 	renamed := func(d Desired) Desired { d.Former = "was"; return d }
@@ -94,13 +94,13 @@ func TestPlan(t *testing.T) {
 		w.Images = []engine.Image{{ID: "img1", App: "was"}, {ID: "img2", App: "was"}}
 		return w
 	}
-	begun := former(world(2, upstreams(3), was(running("one", "shop.web.1.x", 2, 3))))
+	begun := former(observation(2, upstreams(3), was(running("one", "shop.web.1.x", 2, 3))))
 	begun.Live.App = "was"
 	oneOff := func(id, client string, status engine.Status, attached bool, deadline time.Duration) engine.Instance {
 		return engine.Instance{ID: id, Name: id, App: "shop", Kind: engine.KindRun, Type: "run", Status: status, Client: client,
 			Attached: attached, Deadline: testNow.Add(deadline), Image: "img2"}
 	}
-	oneOffs := world(2, upstreams(3), running("new", "shop.web.1", 2, 3),
+	oneOffs := observation(2, upstreams(3), running("new", "shop.web.1", 2, 3),
 		oneOff("attached", "here", engine.StatusRunning, true, time.Second),
 		oneOff("detached", "gone", engine.StatusRunning, false, time.Second),
 		oneOff("being started", "here", engine.StatusCreated, false, time.Second),
@@ -123,27 +123,27 @@ func TestPlan(t *testing.T) {
 		w    Observation
 		want string
 	}{
-		{"a new name: what runs serves under it", renamed(want(2, "web.1")), begun, `
+		{"the running containers serve under a new name", renamed(want(2, "web.1")), begun, `
 publish v2 at [10.192.0.3:5000]
 rename one to shop.web.1
 remove image img1: no kept release runs it
 adopt image img2: it has the app's former name`},
-		{"and what takes over ends the old one", renamed(want(3, "web.1")),
-			former(world(2, upstreams(3), was(running("one", "shop.web.1", 2, 3)), running("new", "shop.web.1.a3", 3, 5))), `
+		{"new containers replace those of the former name", renamed(want(3, "web.1")),
+			former(observation(2, upstreams(3), was(running("one", "shop.web.1", 2, 3)), running("new", "shop.web.1.a3", 3, 5))), `
 mark one: the proxy still names them
 publish v3 at [10.192.0.5:5000]
 deadline one
 rename one to shop.web.1.v2-one
 rename new to shop.web.1
 remove image img1: no kept release runs it`},
-		{"nothing of it is left but its network", renamed(want(3, "web.1")),
+		{"only the former name's network is left", renamed(want(3, "web.1")),
 			Observation{Observed: engine.Observed{Instances: []engine.Instance{running("new", "shop.web.1", 3, 5)},
 				Networks: []engine.Network{{ID: "net", App: "shop"}, {ID: "oldnet", App: "was"}}},
 				Network: testNetwork, Now: testNow, Live: &proxy.Route{App: "shop", Release: 3, Upstreams: upstreams(5)}}, `
 remove network oldnet: it has the app's former name`},
-		{"nothing to do", want(2, "web.1"), world(2, upstreams(3), running("new", "shop.web.1", 2, 3)), ``},
-		{"switch to what a push has started", want(2, "web.1", "worker.1"),
-			world(1, upstreams(2), running("old", "shop.web.1", 1, 2), running("w1", "shop.worker.1", 1, 4),
+		{"nothing to do", want(2, "web.1"), observation(2, upstreams(3), running("new", "shop.web.1", 2, 3)), ``},
+		{"switch to the containers of a push", want(2, "web.1", "worker.1"),
+			observation(1, upstreams(2), running("old", "shop.web.1", 1, 2), running("w1", "shop.worker.1", 1, 4),
 				running("new", "shop.web.1.a2", 2, 3), running("w2", "shop.worker.1.a2", 2, 5)), `
 mark old: the proxy still names them
 publish v2 at [10.192.0.3:5000]
@@ -153,45 +153,45 @@ rename new to shop.web.1
 rename w1 to shop.worker.1.v1-w1
 rename w2 to shop.worker.1
 retire shop.worker.1: nothing asks for it`},
-		{"a rejected push leaves nothing", want(1, "web.1"),
-			world(1, upstreams(2), running("old", "shop.web.1", 1, 2), running("new", "shop.web.1.a2", 2, 3)), `
+		{"the containers of a rejected push are removed", want(1, "web.1"),
+			observation(1, upstreams(2), running("old", "shop.web.1", 1, 2), running("new", "shop.web.1.a2", 2, 3)), `
 retire shop.web.1.a2: nothing asks for it`},
-		{"retire when it is time", due, world(2, upstreams(3), running("new", "shop.web.1", 2, 3), running("old", "x", 1, 2)), `
+		{"retire after the deadline", due, observation(2, upstreams(3), running("new", "shop.web.1", 2, 3), running("old", "x", 1, 2)), `
 retire x: its wait to retire is over
 forget old`},
-		{"and not before", notDue, world(2, upstreams(3), running("new", "shop.web.1", 2, 3), running("old", "x", 1, 2)), ``},
+		{"do not retire before the deadline", notDue, observation(2, upstreams(3), running("new", "shop.web.1", 2, 3), running("old", "x", 1, 2)), ``},
 		{"a container was removed by hand: the same address needs no reload", want(2, "web.1", "web.2"),
-			world(2, upstreams(3, 4), running("one", "shop.web.1", 2, 3)), `
+			observation(2, upstreams(3, 4), running("one", "shop.web.1", 2, 3)), `
 start web.2 as shop.web.2 at 10.192.0.4: it is missing`},
 		{"scaling down drains", want(2, "web.1"),
-			world(2, upstreams(3, 4), running("one", "shop.web.1", 2, 3), running("two", "shop.web.2", 2, 4)), `
+			observation(2, upstreams(3, 4), running("one", "shop.web.1", 2, 3), running("two", "shop.web.2", 2, 4)), `
 mark two: the proxy still names them
 publish v2 at [10.192.0.3:5000]
 deadline two`},
-		{"what ended stays ended, and gets no requests", want(2, "web.1", "web.2"),
-			world(2, upstreams(3, 4), running("one", "shop.web.1", 2, 3), ended(running("two", "shop.web.2", 2, 4))), `
+		{"an ended container stays ended and gets no requests", want(2, "web.1", "web.2"),
+			observation(2, upstreams(3, 4), running("one", "shop.web.1", 2, 3), ended(running("two", "shop.web.2", 2, 4))), `
 publish v2 at [10.192.0.3:5000]`},
-		{"except after a reboot", restore, world(2, upstreams(3), ended(running("new", "shop.web.1", 2, 3))), `
+		{"an ended container is started after a reboot", restore, observation(2, upstreams(3), ended(running("new", "shop.web.1", 2, 3))), `
 start web.1 as shop.web.1 at 10.192.0.3: it has ended`},
-		{"stopping keeps the container", stopped, world(2, upstreams(3), running("new", "shop.web.1", 2, 3)), `
+		{"stopping keeps the container", stopped, observation(2, upstreams(3), running("new", "shop.web.1", 2, 3)), `
 publish v2 at []
 stop shop.web.1: the app is stopped`},
 		{"a host port changes hands after the gate", bound,
-			world(0, nil, held, running("twin", "shop.web.1.a2", 2, 3)), `
+			observation(0, nil, held, running("twin", "shop.web.1.a2", 2, 3)), `
 rename old to shop.web.1.v1-old
 free shop.web.1.v1-old: port 20000
 start web.1 as shop.web.1 at 10.192.0.4 on port 20000: it is missing
 retire shop.web.1.v1-old: nothing asks for it
 retire shop.web.1.a2: nothing asks for it`},
-		{"a type that goes on from an earlier release", kept,
-			world(2, upstreams(2), running("w2", "shop.web.1", 2, 2), running("w3", "shop.web.1.a3", 3, 4), running("k", "shop.worker.1", 2, 3)), `
+		{"a type that still runs under an earlier release", kept,
+			observation(2, upstreams(2), running("w2", "shop.web.1", 2, 2), running("w3", "shop.web.1.a3", 3, 4), running("k", "shop.worker.1", 2, 3)), `
 mark w2: the proxy still names them
 publish v3 at [10.192.0.4:5000]
 deadline w2
 rename w2 to shop.web.1.v2-w2
 rename w3 to shop.web.1`},
 		{"an exclusive type stops before it starts", exclusive,
-			world(1, upstreams(2), running("w2", "shop.web.1.a2", 2, 3), running("w1", "shop.web.1", 1, 2),
+			observation(1, upstreams(2), running("w2", "shop.web.1.a2", 2, 3), running("w1", "shop.web.1", 1, 2),
 				running("k1", "shop.worker.1", 1, 4), running("k2", "shop.worker.2", 1, 5), running("k3", "shop.worker.3", 1, 6)), `
 free shop.worker.1: zero downtime is disabled for worker
 free shop.worker.2: zero downtime is disabled for worker
@@ -209,7 +209,7 @@ retire shop.worker.1.v1-k1: nothing asks for it
 retire shop.worker.2.v1-k2: nothing asks for it
 retire shop.worker.3: nothing asks for it`},
 		{"an image that a retiring container still runs", notDue, retiringImage, ``},
-		{"one-off containers have a time and a client", want(2, "web.1"), oneOffs, `
+		{"one-off containers have a deadline and a client", want(2, "web.1"), oneOffs, `
 retire deserted: its client is gone
 retire never started: its client is gone
 retire ended: it has ended

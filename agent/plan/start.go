@@ -8,23 +8,23 @@ import (
 	"dokku/agent/engine"
 )
 
-// start plans a new container. Its name and its host port are freed first, since
-// no two containers can have either; the holder of the port serves again if the
-// start fails.
-func (p *Planner) start(want app.Process) engine.Instance {
+// start plans a new container and returns it. It first frees the container's name and
+// host port, which no two containers can have. If the start fails, the former holder
+// of the port serves again.
+func (p *planner) start(want app.Process) engine.Instance {
 	s := Step{Action: ActStart, Process: want, Address: p.address(want), Cause: "it is missing"}
-	s.Name = fmt.Sprintf("%s.%s", p.D.App, want)
+	s.Name = fmt.Sprintf("%s.%s", p.d.App, want)
 	if want.Exclusive {
 		p.freeType(want.Type)
 	}
-	for n, i := range p.W.Instances {
+	for n, i := range p.w.Instances {
 		switch {
 		case i.Name != s.Name:
 		case i.Status == engine.StatusRemoving || i.Status == engine.StatusDead: // the engine does not rename it
-			s.Name += "." + p.D.Attempt + ".1"
+			s.Name += "." + p.d.Attempt + ".1"
 		default:
 			i.Name = s.Name + "." + retiredSuffix(i)
-			p.W.Instances[n] = i
+			p.w.Instances[n] = i
 			p.add(Step{Action: ActRename, ID: i.ID, Name: i.Name})
 		}
 		if want.HostPort != 0 && i.HostPort == want.HostPort && i.Running() && !p.freed[i.ID] {
@@ -37,24 +37,24 @@ func (p *Planner) start(want app.Process) engine.Instance {
 	return engine.Instance{Address: s.Address}
 }
 
-// address picks the address of a new container: the one that the proxy has
-// for this process already, if it is free, so that nothing has to be reloaded.
-func (p *Planner) address(want app.Process) netip.Addr {
-	if want.Type == "web" && p.W.Live != nil && p.W.Live.Release == p.D.Release && want.Index <= len(p.W.Live.Upstreams) {
-		a := p.W.Live.Upstreams[want.Index-1].Addr()
-		if !holdsAddress(p.W, a) && p.W.Network.Subnet.Contains(a) {
+// address returns the address of a new container. If the live route's address for this
+// process is free, it takes that, and the proxy needs no reload.
+func (p *planner) address(want app.Process) netip.Addr {
+	if want.Type == "web" && p.w.Live != nil && p.w.Live.Release == p.d.Release && want.Index <= len(p.w.Live.Upstreams) {
+		a := p.w.Live.Upstreams[want.Index-1].Addr()
+		if !holdsAddress(p.w, a) && p.w.Network.Subnet.Contains(a) {
 			p.taken[a] = true
 			return a
 		}
 	}
-	a := NextAddress(p.W.Network, p.taken)
+	a := NextAddress(p.w.Network, p.taken)
 	p.taken[a] = true
 	return a
 }
 
-// freeType stops what runs of a type from other releases.
-func (p *Planner) freeType(typ string) {
-	for _, i := range p.W.Instances {
+// freeType stops the running processes of a type from other releases.
+func (p *planner) freeType(typ string) {
+	for _, i := range p.w.Instances {
 		if i.Kind == engine.KindDeploy && i.Type == typ && i.Running() && !p.current(i) && !p.freed[i.ID] {
 			p.add(Step{Action: ActFree, ID: i.ID, Name: i.Name, Cause: "zero downtime is disabled for " + typ})
 			p.freed[i.ID] = true

@@ -10,41 +10,44 @@ import (
 	"dokku/agent/proxy"
 )
 
-// Action is what a step does.
+// Action is the kind of a Step.
 type Action string
 
+// The actions.
 const (
 	ActStart    Action = "start"    // create and start a container, or start it again
 	ActFree     Action = "free"     // stop a container that holds a host port
 	ActMark     Action = "mark"     // record containers as retiring
 	ActPublish  Action = "publish"  // make the route live
 	ActWithdraw Action = "withdraw" // remove the route
-	ActDeadline Action = "deadline" // let wait-to-retire begin
-	ActDue      Action = "due"      // leave stopping to the agent
+	ActDeadline Action = "deadline" // start the wait to retire
+	ActDue      Action = "due"      // leave the stop to the agent
 	ActRename   Action = "rename"
 	ActStop     Action = "stop"   // stop and keep
 	ActRetire   Action = "retire" // stop and remove
 	ActRemove   Action = "remove" // remove an image or network
-	ActAdopt    Action = "adopt"  // give an image of the former name the app's own
-	ActForget   Action = "forget" // drop retiring entries whose container is gone
+	ActAdopt    Action = "adopt"  // tag an image of the former name with the new one
+	ActForget   Action = "forget" // drop the retiring entries of removed containers
 )
 
-// Step is one call to the engine or the proxy, or one write of the state.
+// Step is one call of the engine or the proxy, or one write of the state. Each field
+// names the actions that use it.
 type Step struct {
 	Action  Action
 	Process app.Process      // start
 	Name    string           // container's name: start, free, stop, retire; new name: rename
 	Address netip.Addr       // start
-	Holder  *engine.Instance // start: what serves the host port again if this fails
-	ID      string           // container or image or network
-	Running bool             // retire: it has to be stopped first
+	Holder  *engine.Instance // start: the container that gets its host port back if this fails
+	ID      string           // container, image or network
+	Running bool             // retire: stop it first
 	IDs     []string         // mark, deadline, forget
 	Kind    engine.ResourceKind
-	App     string       // remove: whose image
+	App     string       // remove: the image's app
 	Route   *proxy.Route // publish
 	Cause   string
 }
 
+// String returns the step as one line: action, target, cause.
 func (s Step) String() string {
 	switch s.Action {
 	case ActStart:

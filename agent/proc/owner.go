@@ -14,35 +14,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Owner names the process that a staged release waits for: the git receive-pack
-// that is about to move the ref. The start time tells it from a later process
-// with the same number, the boot id from one before the last reboot.
+// Owner identifies a process, such as the git receive-pack that is about to move the
+// ref of a staged release. The start time tells it from a later process with the same
+// number, and the boot id from a process before the last reboot.
 type Owner struct {
 	Boot  string `json:"boot"`
 	PID   int    `json:"pid"`
 	Start uint64 `json:"start"` // clock ticks after boot, /proc/<pid>/stat field 22
 }
 
-// BootID is read once: it does not change while this process lives.
+// BootID returns the kernel's random id of this boot.
 var BootID = sync.OnceValues(func() (string, error) {
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	return strings.TrimSpace(string(b)), err
 })
 
-// ReceivePack returns the nearest ancestor that is git receive-pack. It need not
-// be the parent: an administrator's hook may call ours.
+// ReceivePack returns the nearest ancestor of this process that is git receive-pack. It
+// may not be the parent, because an administrator's hook may call ours.
 func ReceivePack() (Owner, error) {
-	return OwnerAbove(os.Getpid())
+	return ReceivePackAbove(os.Getpid())
 }
 
-func OwnerAbove(pid int) (Owner, error) {
+// ReceivePackAbove is ReceivePack for another process.
+func ReceivePackAbove(pid int) (Owner, error) {
 	boot, err := BootID()
 	if err != nil {
 		return Owner{}, fmt.Errorf("cannot tell which git this push belongs to: %w", err)
 	}
-	p, err := ReadProcess(pid)
+	p, err := readProcess(pid)
 	for err == nil && p.Parent > 0 {
-		if p, err = ReadProcess(p.Parent); err == nil && GitCommand(p.Args) == "receive-pack" {
+		if p, err = readProcess(p.Parent); err == nil && gitCommand(p.Args) == "receive-pack" {
 			return Owner{Boot: boot, PID: p.Pid, Start: p.Start}, nil
 		}
 	}
@@ -50,23 +51,27 @@ func OwnerAbove(pid int) (Owner, error) {
 		"hooks run only as part of a push that is still under way", pid)
 }
 
-// This is the owner of what this process starts.
-func This() (Owner, error) {
+// This returns the Owner that identifies this process.
+func This() (Owner, error) { return OwnerOf(os.Getpid()) }
+
+// OwnerOf returns the Owner that identifies a running process.
+func OwnerOf(pid int) (Owner, error) {
 	boot, err := BootID()
 	if err != nil {
-		return Owner{}, fmt.Errorf("cannot tell which process this is: %w", err)
+		return Owner{}, fmt.Errorf("cannot identify process %d: %w", pid, err)
 	}
-	p, err := ReadProcess(os.Getpid())
+	p, err := readProcess(pid)
 	if err != nil {
-		return Owner{}, fmt.Errorf("cannot tell which process this is: %w", err)
+		return Owner{}, fmt.Errorf("cannot identify process %d: %w", pid, err)
 	}
 	return Owner{Boot: boot, PID: p.Pid, Start: p.Start}, nil
 }
 
-// Label is the owner as a container's label holds it.
+// Label returns the owner as the value of a container's label.
 func (o Owner) Label() string { return fmt.Sprintf("%s/%d/%d", o.Boot, o.PID, o.Start) }
 
-// ParseOwner reads a label; anything else is an owner who does not live.
+// ParseOwner reads the value of a label. For invalid text it returns the zero Owner,
+// which is never alive.
 func ParseOwner(label string) (o Owner) {
 	boot, rest, _ := strings.Cut(label, "/")
 	pid, start, _ := strings.Cut(rest, "/")
@@ -80,17 +85,17 @@ func ParseOwner(label string) (o Owner) {
 	return o
 }
 
-// Alive reports whether the owner may still move the ref. A zombie cannot.
+// Alive reports whether the process runs. A zombie does not.
 func (o Owner) Alive() bool {
 	if boot, err := BootID(); err != nil || boot != o.Boot {
 		return false
 	}
-	p, err := ReadProcess(o.PID)
+	p, err := readProcess(o.PID)
 	return err == nil && p.Start == o.Start && !p.dead()
 }
 
-// Terminate asks the owner to end. An owner that has ended already is left
-// alone, and so is a process that got its number since.
+// Terminate sends SIGTERM to the process. It does nothing if the process has ended, even
+// if another process has its number now.
 func (o Owner) Terminate() error {
 	fd, err := o.open()
 	if fd < 0 || err != nil {
@@ -104,8 +109,7 @@ func (o Owner) Terminate() error {
 	return nil
 }
 
-// open returns a file descriptor of the process, which no other process can
-// take the place of any more; -1 when it has ended.
+// open returns a pidfd of the process, or -1 if it has ended.
 func (o Owner) open() (int, error) {
 	if o.PID <= 0 {
 		return -1, nil
@@ -117,7 +121,7 @@ func (o Owner) open() (int, error) {
 	if err != nil {
 		return -1, fmt.Errorf("cannot look at git receive-pack (process %d): %w", o.PID, err)
 	}
-	// Asked for only now: the descriptor may be of a later process.
+	// Check after opening: the descriptor may belong to a later process.
 	if !o.Alive() {
 		unix.Close(fd)
 		return -1, nil
@@ -125,9 +129,9 @@ func (o Owner) open() (int, error) {
 	return fd, nil
 }
 
-// WatchOwner returns a channel that is closed when the git receive-pack above
-// this process has ended, or when ctx is done. A hook that outlives its git
-// works on a release whose ref nobody will move.
+// WatchOwner returns a channel that is closed when the git receive-pack above this
+// process has ended, or when ctx is done. A hook that outlives its git works on a
+// release whose ref will never move.
 func WatchOwner(ctx context.Context) (<-chan struct{}, error) {
 	o, err := ReceivePack()
 	if err != nil {
@@ -146,8 +150,8 @@ func WatchOwner(ctx context.Context) (<-chan struct{}, error) {
 		defer close(ended)
 		defer unix.Close(fd)
 		for ctx.Err() == nil {
-			// The timeout is how late a done ctx may be noticed; the end of the
-			// process wakes poll at once.
+			// The end of the process wakes poll at once; the end of ctx is noticed
+			// after the timeout.
 			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 1000)
 			if n > 0 || err != nil && !errors.Is(err, unix.EINTR) {
 				return
@@ -157,30 +161,30 @@ func WatchOwner(ctx context.Context) (<-chan struct{}, error) {
 	return ended, nil
 }
 
-// Process is what /proc tells about one.
-type Process struct {
+// process is a process as /proc describes it.
+type process struct {
 	Pid, Parent int
 	State       byte
 	Start       uint64
 	Args        []string
 }
 
-// dead reports whether the process only waits for its parent to notice its end.
-func (p Process) dead() bool { return p.State == 'Z' || p.State == 'X' || p.State == 'x' }
+// dead reports whether the process has ended and waits to be reaped.
+func (p process) dead() bool { return p.State == 'Z' || p.State == 'X' || p.State == 'x' }
 
-func ReadProcess(pid int) (Process, error) {
+func readProcess(pid int) (process, error) {
 	dir := filepath.Join("/proc", strconv.Itoa(pid))
 	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
 	if err != nil {
-		return Process{}, err
+		return process{}, err
 	}
-	p, err := ParseStat(string(stat))
+	p, err := parseStat(string(stat))
 	if err != nil {
-		return Process{}, fmt.Errorf("cannot read %s/stat: %w", dir, err)
+		return process{}, fmt.Errorf("cannot read %s/stat: %w", dir, err)
 	}
 	line, err := os.ReadFile(filepath.Join(dir, "cmdline"))
 	if err != nil {
-		return Process{}, err
+		return process{}, err
 	}
 	for arg := range bytes.SplitSeq(bytes.TrimSuffix(line, []byte{0}), []byte{0}) {
 		p.Args = append(p.Args, string(arg))
@@ -188,16 +192,16 @@ func ReadProcess(pid int) (Process, error) {
 	return p, nil
 }
 
-// ParseStat reads /proc/<pid>/stat, proc(5). The second field is the program's
-// name in parentheses, and the name may hold spaces and parentheses itself.
-func ParseStat(stat string) (Process, error) {
-	head, tail, ok := cutLast(stat, ")")
-	fields := strings.Fields(tail)
-	number, _, _ := strings.Cut(head, " ")
-	if !ok || len(fields) < 20 {
-		return Process{}, fmt.Errorf("%q is not a process's state", stat)
+// parseStat reads /proc/<pid>/stat, proc(5). The second field is the program's
+// name in parentheses, and the name may contain spaces and parentheses.
+func parseStat(stat string) (process, error) {
+	number, _, _ := strings.Cut(stat, " ")
+	end := strings.LastIndexByte(stat, ')')
+	fields := strings.Fields(stat[end+1:])
+	if end < 0 || len(fields) < 20 {
+		return process{}, fmt.Errorf("%q is not a process's state", stat)
 	}
-	var p Process
+	var p process
 	var errs [3]error
 	p.State = fields[0][0]
 	p.Pid, errs[0] = strconv.Atoi(number)
@@ -206,16 +210,9 @@ func ParseStat(stat string) (Process, error) {
 	return p, errors.Join(errs[:]...)
 }
 
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return s, "", false
-}
-
-// GitCommand returns the git command that args run: "receive-pack" for
-// git-receive-pack as well as for git -c a=b receive-pack; "" for anything else.
-func GitCommand(args []string) string {
+// gitCommand returns the git command that args run, or "" if they run another program.
+// It is "receive-pack" for git-receive-pack as well as for git -c a=b receive-pack.
+func gitCommand(args []string) string {
 	if len(args) == 0 {
 		return ""
 	}

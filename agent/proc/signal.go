@@ -10,13 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Cancelled returns a context that ends with the first signal, or when the reader
-// of the output goes away, so that the caller can clean up. A second signal ends
-// the program at once. The caller calls the function when it is done.
+// Cancelled returns a context that is done after the first signal, or when the reader of
+// the output goes away, so that the caller can clean up. A second signal ends the
+// program at once. The caller must call the returned function.
 func Cancelled(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	ctx, cancel := context.WithCancel(ctx)
-	// SIGPIPE stays caught: the clean-up may print too.
+	// Keep catching SIGPIPE, because the clean-up may print too.
 	pipe := make(chan os.Signal, 1)
 	signal.Notify(pipe, unix.SIGPIPE)
 	gone := readerGone(os.Stdout)
@@ -32,8 +32,8 @@ func Cancelled(ctx context.Context) (context.Context, context.CancelFunc) {
 	return ctx, func() { stop(); cancel() }
 }
 
-// readerGone is closed when the other end of a pipe or socket is: a command
-// that waits for output to come would otherwise outlive its client.
+// readerGone returns a channel that is closed when the other end of a pipe or socket is
+// closed.
 func readerGone(f *os.File) <-chan struct{} {
 	gone := make(chan struct{})
 	info, err := f.Stat()

@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"regexp"
 	"strconv"
 	"syscall"
 )
 
-// Become makes root the owner of DOKKU_ROOT, so that no file ever belongs to
-// anybody else, and refuses other users.
+// Become switches from root to the owner of DOKKU_ROOT, and refuses other users.
 func Become(root string) error {
 	info, err := os.Stat(root)
 	if err != nil {
@@ -33,8 +33,8 @@ func Become(root string) error {
 	return switchTo(u)
 }
 
-// switchTo gives up root's rights for those of a user, whose groups give access
-// to Docker.
+// switchTo replaces root's rights by those of a user. The user's groups give access to
+// Docker.
 func switchTo(u *user.User) error {
 	uid, err := strconv.Atoi(u.Uid)
 	if err != nil {
@@ -59,7 +59,7 @@ func switchTo(u *user.User) error {
 			return fmt.Errorf("cannot become %s: %w", u.Username, err)
 		}
 	}
-	// A folder of root's may be unreadable now, and git insists on reading it.
+	// Git fails if it cannot read the working folder, and this one may be root's.
 	if err := os.Chdir("/"); err != nil {
 		return fmt.Errorf("cannot become %s: %w", u.Username, err)
 	}
@@ -67,4 +67,15 @@ func switchTo(u *user.User) error {
 		os.Setenv(k, v)
 	}
 	return nil
+}
+
+var terminalType = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$`)
+
+// TerminalType returns a value of TERM if it is safe to pass on to a program, and ""
+// otherwise.
+func TerminalType(term string) string {
+	if !terminalType.MatchString(term) {
+		return ""
+	}
+	return term
 }

@@ -11,15 +11,15 @@ import (
 	"dokku/agent/disk"
 )
 
-// writing holds the git commands that make what a sweep removes.
+// writing lists the git commands that create the files that a sweep removes.
 var writing = map[string]bool{
 	"receive-pack": true, "index-pack": true, "unpack-objects": true, "update-ref": true, "fetch": true, "gc": true,
 	"maintenance": true, "repack": true, "pack-refs": true, "prune": true, "symbolic-ref": true, "branch": true,
 	"tag": true, "config": true,
 }
 
-// WritersOf lists the processes that write to the repository at dir as git,
-// except own and what own started.
+// WritersOf lists the git processes that may write to the repository at dir, except
+// own and its descendants.
 func WritersOf(dir string, own Owner) ([]int, error) {
 	pids, err := processIDs()
 	if err != nil {
@@ -27,11 +27,11 @@ func WritersOf(dir string, own Owner) ([]int, error) {
 	}
 	var writers []int
 	for _, pid := range pids {
-		p, err := ReadProcess(pid)
-		if err != nil || p.dead() || !writing[GitCommand(p.Args)] {
-			continue // ended since it was listed, or harmless
+		p, err := readProcess(pid)
+		if err != nil || p.dead() || !writing[gitCommand(p.Args)] {
+			continue // it has ended in the meantime, or is harmless
 		}
-		if WorksIn(p, dir) && !descends(p, own) {
+		if worksIn(p, dir) && !descends(p, own) {
 			writers = append(writers, pid)
 		}
 	}
@@ -52,10 +52,10 @@ func processIDs() ([]int, error) {
 	return pids, nil
 }
 
-// WorksIn reports whether the process works in dir, or was told to. Another
-// user's working folder cannot be read: such a process counts unless it was
-// told of another place.
-func WorksIn(p Process, dir string) bool {
+// worksIn reports whether the working folder or an argument of the process lies in dir.
+// The working folder of another user's process cannot be read; such a process counts
+// unless it has the path of another folder as an argument.
+func worksIn(p process, dir string) bool {
 	cwd, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(p.Pid), "cwd"))
 	if err == nil && disk.Within(cwd, dir) {
 		return true
@@ -77,9 +77,9 @@ func WorksIn(p Process, dir string) bool {
 	return errors.Is(err, fs.ErrPermission) && !elsewhere
 }
 
-// descends reports whether p is the owner or was started below it.
-func descends(p Process, own Owner) bool {
-	for err := error(nil); own.PID > 0 && err == nil && p.Pid > 1; p, err = ReadProcess(p.Parent) {
+// descends reports whether p is the owner or its descendant.
+func descends(p process, own Owner) bool {
+	for err := error(nil); own.PID > 0 && err == nil && p.Pid > 1; p, err = readProcess(p.Parent) {
 		if p.Pid == own.PID {
 			return p.Start == own.Start
 		}

@@ -11,14 +11,14 @@ import (
 	"strings"
 )
 
-// RepositoryFiles are what git keeps beside refs and objects, in the order in which
-// they are copied.
-var RepositoryFiles = []string{"packed-refs", "HEAD", "shallow", "config", "info"}
+// Files lists git's files beside refs, logs and objects, in the order of Copy.
+var Files = []string{"packed-refs", "HEAD", "shallow", "config", "info"}
 
-// Copy copies a bare repository that git may be writing to. The order
-// matters: see package backup.
+// Copy copies a bare repository while git may write to it: refs first and objects last,
+// so that the objects of all copied refs are there. The caller holds the app's lock,
+// so that nothing packs the repository.
 func Copy(from, to string) error {
-	for _, name := range append([]string{"refs", "logs"}, RepositoryFiles...) {
+	for _, name := range append([]string{"refs", "logs"}, Files...) {
 		if err := CopyFiles(from, to, name); err != nil {
 			return fmt.Errorf("cannot copy the repository: %w", err)
 		}
@@ -32,7 +32,7 @@ func Copy(from, to string) error {
 	return nil
 }
 
-// Complete makes the folders without which git sees no repository.
+// Complete creates the folders that git requires in a repository.
 func Complete(dir string) error {
 	var errs []error
 	for _, sub := range []string{"objects/info", "objects/pack", "refs/heads", "refs/tags", "info"} {
@@ -41,8 +41,8 @@ func Complete(dir string) error {
 	return errors.Join(errs...)
 }
 
-// CopyFiles copies a file, or all files below a folder, without git's lock files.
-// What is not there, or goes away meanwhile (a ref that is deleted), is left out.
+// CopyFiles copies a file, or all files below a folder, without git's lock files. It
+// skips missing files, because git may delete a ref at the same time.
 func CopyFiles(from, to, name string) error {
 	return filepath.WalkDir(filepath.Join(from, name), func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -67,8 +67,8 @@ func CopyFiles(from, to, name string) error {
 	})
 }
 
-// linkObjects links the objects, which never change, without the ones that a push
-// may still take back.
+// linkObjects links the objects, which never change. It skips the objects of pushes that
+// are not accepted yet.
 func linkObjects(from, to string) error {
 	from, to = filepath.Join(from, "objects"), filepath.Join(to, "objects")
 	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
@@ -98,8 +98,7 @@ func linkObjects(from, to string) error {
 	})
 }
 
-// Fsck lets git read a copy: each ref, and all that it leads to, has to
-// be there.
+// Fsck checks that the repository has all objects that its refs need.
 func Fsck(ctx context.Context, dir string) error {
 	cmd := exec.CommandContext(ctx, "git", "--git-dir="+dir, "fsck", "--connectivity-only", "--no-dangling", "--no-reflogs", "--no-progress")
 	cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null")

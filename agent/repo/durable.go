@@ -19,8 +19,8 @@ import (
 	"dokku/agent/disk"
 )
 
-// HasAllObjects returns an error unless a repository has a commit and all files of it.
-// What else a push brings comes in the same pack.
+// HasAllObjects returns an error if the repository lacks a commit or one of its files.
+// It need not check older commits: they come in the same pack.
 func HasAllObjects(dir, revision string) error {
 	st := filesystem.NewStorage(osfs.New(dir), cache.NewObjectLRU(cache.MiByte))
 	c, err := object.GetCommit(st, plumbing.NewHash(revision))
@@ -47,8 +47,7 @@ func HasAllObjects(dir, revision string) error {
 	}
 }
 
-// Missing reports whether what cannot be read is not there, rather than for another
-// reason.
+// Missing reports whether err says that a file or object does not exist.
 func Missing(err error) bool {
 	for _, kind := range []error{plumbing.ErrObjectNotFound, dotgit.ErrPackfileNotFound, dotgit.ErrIdxNotFound, fs.ErrNotExist} {
 		if errors.Is(err, kind) {
@@ -58,9 +57,9 @@ func Missing(err error) bool {
 	return false
 }
 
-// SyncRefs makes durable what git has accepted. Git syncs the contents of packs and,
-// told to by the repository's configuration, of refs; the folders that it renames
-// them into it never syncs. Git before 2.36 does not sync refs at all.
+// SyncRefs makes an accepted push durable. Git syncs the contents of packs and, with our
+// configuration, of refs, but never the folders. Git before 2.36 does not sync refs
+// at all.
 func SyncRefs(d disk.Disk, dir, ref string) error {
 	paths := []string{dir, filepath.Join(dir, "objects", "pack")}
 	for _, name := range []string{ref, "packed-refs", "shallow"} {
@@ -82,7 +81,7 @@ func SyncRefs(d disk.Disk, dir, ref string) error {
 		err = d.SyncAll(paths...)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("cannot make durable what git has accepted in %s: %w", dir, err)
+		return fmt.Errorf("cannot sync the accepted push in %s: %w", dir, err)
 	}
 	return nil
 }

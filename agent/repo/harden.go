@@ -14,17 +14,18 @@ import (
 	"dokku/agent/disk"
 )
 
-// A gitSetting is one without which git loses what was pushed when the power goes.
+// A gitSetting is a setting without which git may lose a push in a power loss.
 type gitSetting struct {
 	section, key, Value string
-	// enough reports whether another value does as well.
+	// enough reports whether another value is good enough.
 	enough func(string) bool
 }
 
+// Name returns the full name of the setting, such as core.fsync.
 func (g gitSetting) Name() string { return g.section + "." + g.key }
 
-// durable are these settings. Versions of git that do not know one pass over it:
-// before 2.36 git syncs packs always and refs never, see secure.
+// durable lists these settings. Git ignores a setting that its version does not know:
+// before 2.36 it always syncs packs and never refs, see SyncRefs.
 var durable = []gitSetting{
 	{"core", "fsync", "committed,reference", func(v string) bool {
 		parts := strings.Split(strings.ReplaceAll(v, " ", ""), ",")
@@ -34,8 +35,8 @@ var durable = []gitSetting{
 	{"receive", "unpackLimit", "1", func(v string) bool { return v == "1" }},
 }
 
-// Lacking are the settings that a repository does not have. With unset only those
-// of which it says nothing.
+// Lacking returns the settings of durability that a repository lacks. With unset, it
+// returns only those that the repository's configuration does not mention.
 func Lacking(dir string, unset bool) ([]gitSetting, error) {
 	cfg, err := filesystem.NewStorage(osfs.New(dir), cache.NewObjectLRU(0)).Config()
 	if err != nil {
@@ -51,9 +52,9 @@ func Lacking(dir string, unset bool) ([]gitSetting, error) {
 	return list, nil
 }
 
-// Harden makes git itself sync what is pushed, in a repository that an older version
-// has made. What an administrator has set otherwise stays, unless all is true. The
-// caller holds the app's lock.
+// Harden adds the settings of durability to a repository that an older version created.
+// It keeps other values of an administrator unless all is true. The caller holds the
+// app's lock.
 func Harden(d disk.Disk, dir string, all bool) error {
 	list, err := Lacking(dir, !all)
 	if len(list) == 0 || err != nil {
@@ -63,7 +64,7 @@ func Harden(d disk.Disk, dir string, all bool) error {
 	text, err := os.ReadFile(path)
 	if err == nil {
 		text = append([]byte(strings.TrimRight(string(text), "\n")), '\n')
-		for _, g := range list { // of values that are given twice git takes the last
+		for _, g := range list { // git uses the last of several values
 			text = fmt.Appendf(text, "[%s]\n\t%s = %s\n", g.section, g.key, g.Value)
 		}
 		err = ReplaceLocked(d, path, text)

@@ -12,7 +12,7 @@ import (
 	"dokku/agent/failpoint"
 )
 
-// Ref returns the commit id of a ref, loose or packed; "" when there is none.
+// Ref returns the commit id of a loose or packed ref, or "" if it does not exist.
 func Ref(dir, ref string) (string, error) {
 	if err := failpoint.Count("git", "read a ref"); err != nil {
 		return "", err

@@ -18,16 +18,14 @@ import (
 
 // repositoryConfig is the configuration of an app's repository.
 //
-// Shallow clones, the default of CI services, can push (shallowUpdate), and
-// what git accepts into the object store is well formed (fsckObjects; build
-// checks what fsck lets pass). gc never runs on its own: receive-pack would
-// start it behind a push, where it removes packs that another push's build is
-// reading. packRepository does it under the app's lock instead. The log of refs
-// keeps what kept releases were built from for as long as git's default says.
+// shallowUpdate lets shallow clones push, the default of CI services. fsckObjects
+// refuses malformed objects; package source checks what fsck lets pass. autogc and auto
+// turn off gc, which receive-pack would start behind a push; Pack replaces it.
+// logAllRefUpdates keeps the commits of kept releases for as long as git's default says.
 //
-// Git's default loses the ref of a push when the power goes (fsync), and a push of
-// up to a hundred objects comes as a file for each, of which each would have to be
-// synced: one pack is two files (unpackLimit). See harden for older repositories.
+// fsync: by default git may lose the ref of a push in a power loss. unpackLimit: by
+// default git unpacks a push of up to a hundred objects into a file each, and would have
+// to sync each one; a pack is two files. Harden adds both to older repositories.
 const repositoryConfig = `[core]
 	repositoryformatversion = 0
 	filemode = true
@@ -46,17 +44,15 @@ const repositoryConfig = `[core]
 	auto = false
 `
 
-// HookNames are the hooks that are links to this program, which looks at the
-// name it was called by: no shell stands between git and us.
+// HookNames lists the hooks that are links to this program. It looks at the name that
+// it was called by.
 var HookNames = []string{"pre-receive", "post-receive"}
 
-// Init creates the bare repository of an app at dir, with SHA-1
-// objects, HEAD at main, and hooks that run binary. The files are written here
-// instead of by git init, so that no template, no configuration and no variable
-// of the host changes what comes out.
+// Init creates the bare repository of an app at dir, with SHA-1 objects, HEAD at main,
+// and hooks that run binary. In an existing repository it only repairs the hooks.
 //
-// It is made beside dir and renamed: a crash leaves the folder .NAME.new, which
-// the next call replaces. In a repository that exists it only mends the hooks.
+// It builds the repository beside dir and renames it. A crash leaves the folder
+// .NAME.new, which the next call replaces.
 func Init(d disk.Disk, dir, binary string) error {
 	if _, err := os.Stat(filepath.Join(dir, "HEAD")); err == nil {
 		return LinkHooks(d, dir, binary)
@@ -97,13 +93,13 @@ func fillRepository(d disk.Disk, dir, binary string) error {
 	if err := d.SyncAll(folders...); err != nil {
 		return err
 	}
-	// Last: HEAD is what makes the folder a repository.
+	// Write HEAD last: it makes the folder a repository.
 	return d.Replace(filepath.Join(dir, "HEAD"), []byte("ref: refs/heads/main\n"), 0o600)
 }
 
-// LinkHooks points the hooks at binary. What else an administrator put into the
-// folder stays; a pre-receive of theirs is an error, since without ours a push
-// would be accepted and never deployed.
+// LinkHooks makes the hooks links to binary. It keeps other files in the folder. A file
+// of an administrator in the place of our hook is an error: without ours, git would
+// accept pushes that are never deployed.
 func LinkHooks(d disk.Disk, dir, binary string) error {
 	for _, name := range HookNames {
 		path := filepath.Join(dir, "hooks", name)
@@ -128,9 +124,8 @@ func LinkHooks(d disk.Disk, dir, binary string) error {
 	return nil
 }
 
-// SetHead makes HEAD name the branch, since a clone of a repository whose HEAD
-// names another branch comes out empty. The lock file is git's own protocol; a
-// crash leaves HEAD.lock, which sweepRepository removes.
+// SetHead makes HEAD name the branch. Without it, a clone would come out empty. A crash
+// leaves HEAD.lock, which Sweep removes.
 func SetHead(d disk.Disk, dir, branch string) error {
 	if err := failpoint.Count("git", "set HEAD"); err != nil {
 		return err
@@ -149,8 +144,8 @@ func SetHead(d disk.Disk, dir, branch string) error {
 	return nil
 }
 
-// ReplaceLocked replaces one of git's own files by git's own protocol: whoever
-// makes the lock file may.
+// ReplaceLocked replaces one of git's own files with git's own protocol: the process
+// that creates the lock file may replace the file.
 func ReplaceLocked(d disk.Disk, path string, data []byte) error {
 	lock := path + ".lock"
 	err := d.Create(lock, data, 0o600)
@@ -170,11 +165,12 @@ func ReplaceLocked(d disk.Disk, path string, data []byte) error {
 	return d.Sync(filepath.Dir(path))
 }
 
-// PackLimit is how many packs a repository may have: each push brings one.
+// PackLimit is the number of packs above which Pack packs a repository. Each push adds
+// a pack.
 const PackLimit = 50
 
-// Pack lets git pack what many pushes left behind, if it is much. The
-// caller holds the app's lock: what a push reads must not vanish meanwhile.
+// Pack lets git pack the repository if it has many packs or loose objects. The caller
+// holds the app's lock, so that no push reads a pack that git removes.
 func Pack(ctx context.Context, dir string) error {
 	cmd := exec.CommandContext(ctx, "git", "-c", "gc.auto=2000", "-c", fmt.Sprintf("gc.autoPackLimit=%d", PackLimit), "-c", "gc.autoDetach=false",
 		"gc", "--auto", "--quiet")

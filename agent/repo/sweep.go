@@ -18,16 +18,13 @@ import (
 	"dokku/agent/proc"
 )
 
-// Sweep removes what git leaves in a bare repository when it is
-// killed: quarantines of pushes that never ended, and the lock files of refs,
-// which block every later push. The caller holds the app's lock; own is the push
-// that it works for, the zero Owner outside of a push.
+// Sweep removes the leftovers of killed gits in a bare repository: quarantines, and the
+// lock files of refs, which block every later push. The caller holds the app's lock;
+// own is the push that it works for, the zero Owner outside of a push.
 //
-// Nothing is removed while another git writes to the repository: a push that
-// waits for the app's lock has a quarantine too. The order matters. What is
-// listed first belongs to a process that exists by then, so the look at the
-// processes afterwards must find it. A crash in between leaves the rest for the
-// next sweep.
+// It removes nothing while another git writes to the repository. The order matters: a
+// live process that owns a listed file exists before the list is made, so the later
+// look at the processes finds it. After a crash the next sweep removes the rest.
 func Sweep(dir string, own proc.Owner) error {
 	if err := failpoint.Count("git", "clear away what a killed git left"); err != nil {
 		return err
@@ -40,8 +37,8 @@ func Sweep(dir string, own proc.Owner) error {
 	if err != nil {
 		return fmt.Errorf("cannot clean up after git in %s: %w", dir, err)
 	}
-	// A push always has its own quarantine: only what else is left is worth a look
-	// at every process of the host.
+	// Every push has its own quarantine. Only other leftovers justify a look at all
+	// processes of the host.
 	left = slices.DeleteFunc(left, func(path string) bool { return own.PID != 0 && isOwnQuarantine(path) })
 	if len(left) == 0 {
 		return nil
@@ -60,8 +57,8 @@ func Sweep(dir string, own proc.Owner) error {
 	return errors.Join(errs...)
 }
 
-// isOwnQuarantine reports whether path is where git keeps the objects of the
-// push that this process is a hook of.
+// isOwnQuarantine reports whether path is the quarantine of the push that this process
+// is a hook of.
 func isOwnQuarantine(path string) bool {
 	for _, name := range []string{"GIT_QUARANTINE_PATH", "GIT_OBJECT_DIRECTORY"} {
 		if own, err := filepath.EvalSymlinks(os.Getenv(name)); err == nil && own == path {
@@ -71,8 +68,8 @@ func isOwnQuarantine(path string) bool {
 	return false
 }
 
-// Leftovers lists what a killed git may have left. No ref ends in .lock
-// (git-check-ref-format), so that below refs/ the suffix alone decides.
+// Leftovers lists the files that a killed git may have left. No ref ends in .lock
+// (git-check-ref-format), so below refs/ the suffix decides.
 func Leftovers(dir string) ([]string, error) {
 	var left []string
 	for _, pattern := range []string{
@@ -114,7 +111,8 @@ func HasRefs(dir string) (bool, error) {
 	return found, err
 }
 
-// Pushing reports whether a git works in the repository that may move a ref.
+// Pushing reports whether a git process that may move a ref works in the repository. If
+// it cannot tell, it returns true.
 func Pushing(dir string) bool {
 	writers, err := proc.WritersOf(dir, proc.Owner{})
 	return err != nil || len(writers) > 0

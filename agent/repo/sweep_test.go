@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -51,7 +50,7 @@ func TestSweepLeavesALivePushAlone(t *testing.T) {
 		t.Errorf("of %v only %v are left while a push is under way", agenttest.Litter, got)
 	}
 
-	own, err := proc.OwnerAbove(w.hook)
+	own, err := proc.ReceivePackAbove(w.hook)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +73,7 @@ func TestSweepLeavesALivePushAlone(t *testing.T) {
 func TestSweepAfterKill(t *testing.T) {
 	dir := newRepository(t)
 	w := startPush(t, dir)
-	own, err := proc.OwnerAbove(w.hook)
+	own, err := proc.ReceivePackAbove(w.hook)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,25 +99,5 @@ func TestSweepAfterKill(t *testing.T) {
 	}
 	if next.err != nil {
 		t.Errorf("the next push fails: %v", next.err)
-	}
-}
-
-func TestWorksIn(t *testing.T) {
-	dir := newRepository(t)
-	link := filepath.Join(t.TempDir(), "link")
-	if err := os.Symlink(dir, link); err != nil {
-		t.Fatal(err)
-	}
-	for line, want := range map[string]bool{
-		"git -C " + dir + " gc":         true,
-		"git -C " + link + " gc":        true,
-		"git --git-dir=" + dir + " gc":  true,
-		"git receive-pack " + dir + "/": true,
-		"git receive-pack " + dir + "2": false,
-		"git gc":                        false, // somewhere else
-	} {
-		if got := proc.WorksIn(proc.Process{Pid: os.Getpid(), Args: strings.Split(line, " ")}, dir); got != want {
-			t.Errorf("worksIn(%q) = %v, want %v", line, got, want)
-		}
 	}
 }

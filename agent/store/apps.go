@@ -1,16 +1,21 @@
 package store
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"dokku/agent/app"
 )
 
-// Created is when the app was made; of an app of an older version, when its
-// repository was.
+// Created returns when the app was created. For an app of an older version this is the
+// time of its repository's configuration.
 func (s *Store) Created(a *app.App) (time.Time, error) {
 	if !a.State.CreatedAt.IsZero() {
 		return a.State.CreatedAt, nil
@@ -22,18 +27,11 @@ func (s *Store) Created(a *app.App) (time.Time, error) {
 	return fi.ModTime(), nil
 }
 
-// SettingsLock is the name of the lock of the server's settings; it cannot be
-// an app's name.
-const SettingsLock = "_server"
-
-// DomainsLock is the name of the lock that guards which app has which name.
-const DomainsLock = "_domains"
-
-// NewPrefix begins the names of folders in which apps are made.
+// NewPrefix begins the names of the folders in which new apps are built.
 const NewPrefix = ".new-"
 
-// NameFree refuses the name of an app that exists, or that has had this name and
-// still has processes from then. The caller holds the name's lock.
+// NameFree returns an error if an app has this name, or had it before a rename and
+// still runs processes under it. The caller holds the name's lock.
 func (s *Store) NameFree(name string) error {
 	if _, err := os.Lstat(s.Dir(name)); err == nil {
 		if _, err := s.Load(name); err == nil {
@@ -51,18 +49,69 @@ func (s *Store) NameFree(name string) error {
 	return err
 }
 
-// NowCalled returns the app that still has something of its former name; "" when
-// there is none.
+// NowCalled returns the app that was renamed from former and still has containers
+// under that name, or "".
 func (s *Store) NowCalled(former string) (string, error) {
 	apps, err := s.Apps()
 	if err != nil {
 		return "", err
 	}
 	for _, app := range apps {
-		// What cannot be read keeps nobody else from a name.
+		// An app that cannot be read blocks no name.
 		if a, err := s.Load(app); err == nil && a.Former() == former {
 			return app, nil
 		}
 	}
 	return "", nil
+}
+
+// ProvisionalAge is the age at which an app without an accepted push may be removed by
+// other processes than the push that created it. A younger push may not have started
+// its git yet.
+const ProvisionalAge = time.Minute
+
+// Young reports whether the app's state is younger than ProvisionalAge.
+func (s *Store) Young(app string) bool {
+	fi, err := os.Stat(s.File(app, "state.json"))
+	return err == nil && time.Since(fi.ModTime()).Abs() < ProvisionalAge
+}
+
+// Problem returns why the app has not converged, or nil.
+func (s *Store) Problem(name string) (*app.Problem, error) {
+	p := &app.Problem{}
+	err := ReadJSON(s.File(name, "problem.json"), p)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return p, err
+}
+
+// NoteProblem records the error of an attempt to converge an app; nil removes the
+// record. It ignores write errors, because the caller logs the problem too.
+func (s *Store) NoteProblem(name string, err error) {
+	path := s.File(name, "problem.json")
+	if err == nil {
+		s.Disk.Remove(path)
+		return
+	}
+	if old, _ := s.Problem(name); old == nil || old.Text != err.Error() {
+		s.WriteJSON(path, app.Problem{Version: app.Version, Since: time.Now().UTC(), Text: err.Error()})
+	}
+}
+
+// DeployLogs lists the numbers of the deploys that have a log, ascending.
+func (s *Store) DeployLogs(app string) []int {
+	entries, err := os.ReadDir(s.File(app, "deploys"))
+	if err != nil {
+		return nil
+	}
+	var numbers []int
+	for _, e := range entries {
+		name, ok := strings.CutSuffix(e.Name(), ".log")
+		if n, err := strconv.Atoi(name); ok && err == nil {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.Sort(numbers)
+	return numbers
 }

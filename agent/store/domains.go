@@ -8,9 +8,9 @@ import (
 	"dokku/agent/app"
 )
 
-// DomainTaken returns the first of the names that another app answers to, and that
-// app; "" when all are free. The apps in except do not count. The caller holds the
-// lock of all names.
+// DomainTaken returns the first of the names that another app has as a domain, and
+// that app, or "" if all are free. It skips the apps in except. The caller holds
+// DomainsLock.
 func (s *Store) DomainTaken(set app.Settings, names []string, except ...string) (name, owner string, err error) {
 	apps, err := s.Apps()
 	if err != nil {
@@ -22,7 +22,7 @@ func (s *Store) DomainTaken(set app.Settings, names []string, except ...string) 
 		}
 		a, err := s.Load(appName)
 		if errors.As(err, new(*app.NoAppError)) {
-			continue // since it was listed
+			continue // it was destroyed after Apps listed it
 		}
 		if err != nil {
 			return "", "", err
@@ -37,7 +37,8 @@ func (s *Store) DomainTaken(set app.Settings, names []string, except ...string) 
 	return "", "", nil
 }
 
-// Conflict refuses an app whose names or host ports another app has that stays.
+// Conflict returns an error if another app has a domain or the host port of v. It skips
+// the apps in replaced.
 func (s *Store) Conflict(v app.View, replaced []string) error {
 	if d, owner, err := s.DomainTaken(v.Settings, v.Domains(), replaced...); err != nil {
 		return err

@@ -3,44 +3,52 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"dokku/agent/disk"
 	"dokku/agent/event"
 	"dokku/agent/failpoint"
 )
 
-// A Lock is an flock on <root>/.dokku/locks/<name>. The kernel gives it back
-// when its holder ends, however it ends. The file is never removed: a process
-// that waits on an unlinked file would hold a lock that nobody else can see.
-// The file says who has it, for messages, and is empty once that one has given
-// it back: a free lock with a holder's name was left by somebody who was killed.
+// A Lock is an flock on <root>/.dokku/locks/<name>. The kernel releases it when its
+// holder ends. The file contains a note about the holder for messages. Release empties
+// it, so a free lock with a note belonged to a killed process.
 type Lock struct {
 	F *os.File
-	// Abandoned: who had the lock before did not give it back, and nobody has
-	// cleaned up since.
+	// Abandoned reports that a former holder was killed and that its leftovers have not
+	// been cleaned up since.
 	Abandoned bool
 }
 
-// Holder is what a lock's file says about who has it.
+// Names of locks that are not an app's. No app can have such a name.
+const (
+	// SettingsLock guards the server's settings.
+	SettingsLock = "_server"
+	// DomainsLock guards the uniqueness of domains across apps.
+	DomainsLock = "_domains"
+	// AgentLock is held by the running agent.
+	AgentLock = "_agent"
+)
+
+// Holder is the note in a lock's file: the process that holds the lock, and its step.
 type Holder struct {
 	PID   int       `json:"pid"`
 	Step  string    `json:"step"`
 	Since time.Time `json:"since"`
 }
 
+// String describes the holder for a person who waits for it.
 func (h Holder) String() string {
 	return fmt.Sprintf("%s, process %d, for %s", h.Step, h.PID, time.Since(h.Since).Round(time.Second))
 }
 
-// ShortWait is how long a wait for a lock is silent.
+// ShortWait is how long LockApp waits before it prints a message.
 const ShortWait = time.Second
 
-// LockApp takes the app's lock and says what it waits for, if that takes a while.
+// LockApp takes the lock called app and records step as its holder's work. If it waits
+// longer than ShortWait, it logs who holds the lock. It gives up when ctx is done.
 func (s *Store) LockApp(ctx context.Context, app, step string, log event.Log) (*Lock, error) {
 	f, err := s.lockFile(app)
 	if err != nil {
@@ -51,24 +59,29 @@ func (s *Store) LockApp(ctx context.Context, app, step string, log event.Log) (*
 		f.Close()
 		return nil, err
 	}
-	if l.try() {
-		return l.taken(step)
-	}
-	// Most waits are for a look of the agent's, and not worth a word.
-	short, cancel := context.WithTimeout(ctx, ShortWait)
-	err = l.wait(short)
-	cancel()
-	if err != nil && ctx.Err() == nil {
-		if h, ok := l.holder(); ok {
-			log.Step("Waiting for %s: it is busy with %s", app, h)
-		}
-		err = l.wait(ctx)
+	free, err := disk.TryLock(f, disk.Exclusive)
+	if !free && err == nil {
+		err = l.wait(ctx, app, log)
 	}
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("gave up waiting for the lock of %s: %w", app, err)
 	}
 	return l.taken(step)
+}
+
+// wait waits for the lock. Most waits are short looks of the agent and need no message.
+func (l *Lock) wait(ctx context.Context, app string, log event.Log) error {
+	short, cancel := context.WithTimeout(ctx, ShortWait)
+	defer cancel()
+	err := disk.WaitLock(short, l.F, disk.Exclusive)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	if h, ok := l.holder(); ok {
+		log.Step("Waiting for %s: it is busy with %s", app, h)
+	}
+	return disk.WaitLock(ctx, l.F, disk.Exclusive)
 }
 
 func (l *Lock) taken(step string) (*Lock, error) {
@@ -80,17 +93,17 @@ func (l *Lock) taken(step string) (*Lock, error) {
 	return l, nil
 }
 
-// TryLock takes the app's lock if nobody has it.
+// TryLock takes the lock called app if it is free, and reports whether it did.
 func (s *Store) TryLock(app, step string) (*Lock, bool, error) {
 	f, err := s.lockFile(app)
 	if err != nil {
 		return nil, false, err
 	}
-	l := &Lock{F: f}
-	if !l.try() {
+	if free, err := disk.TryLock(f, disk.Exclusive); !free {
 		f.Close()
-		return nil, false, nil
+		return nil, false, err
 	}
+	l := &Lock{F: f}
 	l.note(step)
 	return l, true, nil
 }
@@ -99,38 +112,14 @@ func (s *Store) lockFile(name string) (*os.File, error) {
 	if err := s.Disk.MkdirAll(s.Own("locks"), 0o700); err != nil {
 		return nil, fmt.Errorf("cannot lock %s: %w", name, err)
 	}
-	f, err := os.OpenFile(s.Own("locks", name), os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC, 0o600)
+	f, err := disk.OpenLock(s.Own("locks", name), 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("cannot lock %s: %w", name, err)
 	}
 	return f, nil
 }
 
-func (l *Lock) try() bool {
-	return unix.Flock(int(l.F.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil
-}
-
-// wait polls: a blocking flock cannot be cancelled together with a context.
-func (l *Lock) wait(ctx context.Context) error {
-	t := time.NewTicker(20 * time.Millisecond)
-	defer t.Stop()
-	for {
-		err := unix.Flock(int(l.F.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-t.C:
-		}
-	}
-}
-
-// note says in the lock's file what its holder does now.
+// note writes this process and its step into the lock's file.
 func (l *Lock) note(step string) {
 	_, l.Abandoned = l.holder()
 	data, _ := json.Marshal(Holder{os.Getpid(), step, time.Now().UTC()})
@@ -145,8 +134,8 @@ func (l *Lock) holder() (h Holder, ok bool) {
 	return h, json.Unmarshal(buf[:n], &h) == nil
 }
 
-// Release gives the lock back. As long as nobody has cleaned up behind one who did
-// not, it still looks like that to the next one.
+// Release releases the lock. If it is still Abandoned, the note stays, so that the
+// next holder sees it as abandoned too.
 func (l *Lock) Release() {
 	if !l.Abandoned {
 		l.F.Truncate(0)
@@ -154,14 +143,16 @@ func (l *Lock) Release() {
 	l.F.Close()
 }
 
-// LockInUse reports whether somebody has the app's lock, or was killed while having it.
+// LockInUse reports whether a process holds the app's lock or was killed while holding
+// it.
 func (s *Store) LockInUse(app string) bool {
 	fi, err := os.Stat(s.Own("locks", app))
 	return err == nil && fi.Size() > 0
 }
 
-// Peek tells who has a lock without changing its file. abandoned: nobody has it,
-// and who had it last was killed. For the moment of the look nobody else gets it.
+// Peek returns the holder of a lock without changing its file. A lock is abandoned if
+// it is free and its last holder was killed. Other processes cannot take the lock while
+// Peek looks.
 func (s *Store) Peek(name string) (h Holder, busy, abandoned bool) {
 	f, err := os.Open(s.Own("locks", name))
 	if err != nil {
@@ -169,8 +160,17 @@ func (s *Store) Peek(name string) (h Holder, busy, abandoned bool) {
 	}
 	defer f.Close()
 	h, noted := (&Lock{F: f}).holder()
-	if unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) != nil {
+	if free, _ := disk.TryLock(f, disk.Shared); !free {
 		return h, true, false
 	}
 	return h, false, noted
+}
+
+// AgentRuns reports whether an agent runs for this root.
+func (s *Store) AgentRuns() bool {
+	l, free, err := s.TryLock(AgentLock, "looking for the agent")
+	if free {
+		l.Release()
+	}
+	return err == nil && !free
 }

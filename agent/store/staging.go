@@ -1,24 +1,29 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"dokku/agent/disk"
 )
 
-// Staging makes a folder that is this process's alone: with the lock on it goes the
-// claim, so that others can clear away what somebody left who was killed.
+// Staging creates a folder for this process alone. It locks the folder, so that another
+// process can remove it if this one is killed. done removes the folder.
 func (s *Store) Staging(prefix string) (dir string, done func(), err error) {
 	s.sweepStaging()
 	if dir, err = os.MkdirTemp(s.Own(), prefix); err != nil {
-		return "", nil, fmt.Errorf("cannot make a folder for the backup: %w", err)
+		return "", nil, fmt.Errorf("cannot create a folder for the backup: %w", err)
 	}
 	f, err := os.Open(dir)
+	free := false
 	if err == nil {
-		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		free, err = disk.TryLock(f, disk.Exclusive)
+	}
+	if err == nil && !free {
+		err = errors.New("another process is removing it; try again")
 	}
 	if err != nil {
 		return "", nil, fmt.Errorf("cannot claim %s: %w", dir, err)
@@ -35,7 +40,7 @@ func (s *Store) sweepStaging() {
 			if err != nil {
 				continue
 			}
-			if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+			if free, _ := disk.TryLock(f, disk.Exclusive); free {
 				os.RemoveAll(dir)
 			}
 			f.Close()
@@ -43,7 +48,7 @@ func (s *Store) sweepStaging() {
 	}
 }
 
-// StageJSON writes a file that counts only once all of a folder does.
+// StageJSON writes a file below a staging folder, and creates the folders above it.
 func (s *Store) StageJSON(path string, v any) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
@@ -51,7 +56,8 @@ func (s *Store) StageJSON(path string, v any) error {
 	return s.WriteJSON(path, v)
 }
 
-// SweepRoot removes what a create or a destroy left that was killed halfway.
+// SweepRoot removes the files that killed commands left: trash, staging folders,
+// temporary files and half-created apps.
 func (s *Store) SweepRoot() {
 	s.Disk.RemoveAll(s.Own("trash"))
 	s.sweepStaging()

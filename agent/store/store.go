@@ -1,14 +1,13 @@
 package store
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -17,35 +16,36 @@ import (
 	"dokku/agent/failpoint"
 )
 
-// A Store is what a DOKKU_ROOT keeps in files: apps with their states and releases,
-// the server's settings, and the locks. It is safe for concurrent use.
+// A Store reads and writes the files and locks of a DOKKU_ROOT. It is safe for
+// concurrent use.
 type Store struct {
 	Root string
 
-	// Disk is what files are changed through; tests watch it.
+	// Disk carries out all durable changes of files; tests watch it.
 	Disk disk.Disk
-	// Fault is asked before every change of a file; tests set it.
+	// Fault is called before every change of a file; tests set it.
 	Fault func(what string) error
-	// Good are the settings that the agent falls back to when server.json cannot be
-	// used; nil elsewhere.
+	// Good keeps the settings that the agent falls back to; nil outside of the agent.
 	Good *GoodSettings
 }
 
-// Own is the folder of the server's own files.
+// Own returns a path in the folder of the server's own files.
 func (s *Store) Own(elem ...string) string {
 	return filepath.Join(append([]string{s.Root, ".dokku"}, elem...)...)
 }
 
-// Dir is the app's bare repository.
+// LogFile returns the path of the host's log.
+func (s *Store) LogFile() string { return s.Own("log", "dokku.log") }
+
+// Dir returns the path of the app's bare repository.
 func (s *Store) Dir(app string) string { return filepath.Join(s.Root, app) }
 
-// File is one of the files that we keep beside git's.
+// File returns a path in the folder of the app's own files, beside git's.
 func (s *Store) File(app string, elem ...string) string {
 	return filepath.Join(append([]string{s.Dir(app), "dokku"}, elem...)...)
 }
 
-// At is called before every change of a file, with what is about to happen.
-// Tests stop there.
+// At names the next change of a file. A test can make it fail there.
 func (s *Store) At(what string) error {
 	if s.Fault == nil {
 		return failpoint.Count("file", what)
@@ -53,9 +53,9 @@ func (s *Store) At(what string) error {
 	return s.Fault(what)
 }
 
-// WriteJSON replaces a file so that a crash at any moment leaves either the old
-// or the new content: temporary file, fsync, rename, fsync of the folder. Only
-// after the last one does the new name survive a power loss.
+// WriteJSON replaces a file. A crash at any moment leaves the old or the new content.
+// When WriteJSON returns nil, the new content survives a power loss; *UnsyncedError
+// says that it may not.
 func (s *Store) WriteJSON(path string, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
@@ -67,7 +67,7 @@ func (s *Store) WriteJSON(path string, v any) error {
 	return nil
 }
 
-// replaceFile is disk.Replace that tells where it is.
+// replaceFile is disk.Replace with a call of at before each step.
 func replaceFile(d disk.Disk, path string, data []byte, at func(string) error) error {
 	name := filepath.Base(path)
 	if err := at("create " + name); err != nil {
@@ -93,18 +93,18 @@ func replaceFile(d disk.Disk, path string, data []byte, at func(string) error) e
 	return nil
 }
 
-// An UnsyncedError says that a file was replaced, and that a power loss may bring
-// the one before back.
+// An UnsyncedError says that a file was replaced, but that a power loss may bring back
+// the former content.
 type UnsyncedError struct{ error }
 
 func (e *UnsyncedError) Error() string {
-	return "it was replaced, but a power loss may bring back what it was: " + e.error.Error()
+	return "it was replaced, but a power loss may bring back the old content: " + e.error.Error()
 }
 
 func (e *UnsyncedError) Unwrap() error { return e.error }
 
-// SweepTemporary removes what writers left who were killed before they could rename
-// it. The caller holds the lock under which the folders are written to.
+// SweepTemporary removes the temporary files of killed writers. The caller holds the
+// lock that guards the folders.
 func (s *Store) SweepTemporary(dirs ...string) {
 	for _, dir := range dirs {
 		left, _ := filepath.Glob(filepath.Join(dir, ".*.json[0-9]*"))
@@ -114,8 +114,8 @@ func (s *Store) SweepTemporary(dirs ...string) {
 	}
 }
 
-// ReadJSON fills v. A missing file is fs.ErrNotExist; a file that a newer
-// version of this program wrote is refused.
+// ReadJSON fills v from the file at path. It fails with fs.ErrNotExist if there is none,
+// and refuses a file that a newer version of this program wrote.
 func ReadJSON(path string, v any) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -134,7 +134,7 @@ func ReadJSON(path string, v any) error {
 	return nil
 }
 
-// A newerError says that a newer version of this program wrote a file.
+// A newerError says that a newer version of this program wrote the file.
 type newerError struct {
 	path    string
 	version int
@@ -145,9 +145,9 @@ func (e *newerError) Error() string {
 		e.path, e.version, app.Version)
 }
 
-// RefuseNewer refuses an app of which a newer version of this program wrote any file:
-// whoever works on the app may replace or remove each of them. What cannot be read
-// for another reason is found by whoever needs it.
+// RefuseNewer returns an error if a newer version of this program wrote any of the
+// app's files, because an operation may replace or remove each of them. It ignores
+// other read errors; the code that needs the file reports them.
 func (s *Store) RefuseNewer(app string) error {
 	paths := []string{s.File(app, "problem.json")}
 	numbers, err := s.ReleaseNumbers(app)
@@ -164,14 +164,15 @@ func (s *Store) RefuseNewer(app string) error {
 	return err
 }
 
+// SaveState replaces the app's state in one rename. The caller holds the app's lock.
 func (s *Store) SaveState(name string, st *app.State) error {
 	st.Version = app.Version
 	return s.WriteJSON(s.File(name, "state.json"), st)
 }
 
-// Load reads an app. It fails with *NoAppError when there is none. Who has not its
-// lock may find that the release which its state named has been replaced and
-// removed since, or that the app has been renamed, and then reads again.
+// Load reads an app. It fails with *app.NoAppError if there is none. Without the app's
+// lock, another process may remove the release that the state names in the meantime;
+// Load then reads the state again.
 func (s *Store) Load(name string) (*app.App, error) {
 	if err := app.ValidName(name); err != nil {
 		return nil, err
@@ -217,78 +218,27 @@ func (s *Store) Apps() ([]string, error) {
 	return apps, nil
 }
 
-func (s *Store) Release(name string, n int) (*app.Release, error) {
-	r := &app.Release{}
-	if err := ReadJSON(s.File(name, "releases", strconv.Itoa(n)+".json"), r); err != nil {
-		return nil, fmt.Errorf("cannot read release v%d of %s: %w", n, name, err)
+// Identity returns a random name for this root, which tells it from other roots on the
+// same engine. The first call creates it. On an error, such as a full disk, it returns
+// "", and networks get no label.
+func (s *Store) Identity() string {
+	if id := s.KnownIdentity(); id != "" {
+		return id
 	}
-	// A limit that was lowered since holds from the next push on.
-	if err := r.ReadFiles(math.MaxInt); err != nil {
-		return nil, fmt.Errorf("cannot read the control files of v%d of %s: %w", n, name, err)
-	}
-	return r, nil
-}
-
-func (s *Store) SaveRelease(name string, r *app.Release) error {
-	r.Version = app.Version
-	return s.WriteJSON(s.File(name, "releases", strconv.Itoa(r.Number)+".json"), r)
-}
-
-func (s *Store) RemoveRelease(app string, n int) error {
-	if err := s.At("remove release"); err != nil {
-		return err
-	}
-	err := s.Disk.Remove(s.File(app, "releases", strconv.Itoa(n)+".json"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-// ReleaseNumbers lists the kept releases, ascending.
-func (s *Store) ReleaseNumbers(app string) ([]int, error) {
-	entries, err := os.ReadDir(s.File(app, "releases"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	var numbers []int
-	for _, e := range entries {
-		name, ok := strings.CutSuffix(e.Name(), ".json")
-		if n, err := strconv.Atoi(name); ok && err == nil && n > 0 {
-			numbers = append(numbers, n)
-		}
-	}
-	sort.Ints(numbers)
-	return numbers, nil
-}
-
-// Releases lists the kept releases, oldest first.
-func (s *Store) Releases(name string) ([]*app.Release, error) {
-	numbers, err := s.ReleaseNumbers(name)
+	f, err := os.CreateTemp(s.Own(), ".id")
 	if err != nil {
-		return nil, err
+		return ""
 	}
-	var list []*app.Release
-	for _, n := range numbers {
-		r, err := s.Release(name, n)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, r)
+	defer os.Remove(f.Name())
+	_, err = f.WriteString(strings.ToLower(rand.Text()) + "\n")
+	if err = errors.Join(err, f.Close()); err == nil {
+		os.Link(f.Name(), s.Own("id")) // fails if another process was faster
 	}
-	return list, nil
+	return s.KnownIdentity()
 }
 
-// NextRelease is the number after the highest kept one, and after the current
-// one: numbers of releases that were live are never given twice.
-func (s *Store) NextRelease(a *app.App) (int, error) {
-	numbers, err := s.ReleaseNumbers(a.Name)
-	if err != nil {
-		return 0, err
-	}
-	next := a.State.Current
-	for _, n := range numbers {
-		next = max(next, n)
-	}
-	return next + 1, nil
+// KnownIdentity is Identity without creating it: "" if there is none yet.
+func (s *Store) KnownIdentity() string {
+	id, _ := os.ReadFile(s.Own("id"))
+	return strings.TrimSpace(string(id))
 }

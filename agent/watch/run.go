@@ -19,24 +19,23 @@ import (
 )
 
 const (
-	// Tick is how often the agent looks for changed states and due deadlines.
+	// Tick is the interval at which the agent looks for changed states and due deadlines.
 	Tick = time.Second
-	// sweepEvery is how often each app is looked at although nothing has happened.
+	// sweepEvery is the interval at which each app is reconciled without any event.
 	sweepEvery = 5 * time.Minute
-	// packEvery is how often git may pack an app's repository, packPause how often
-	// while it has more than packLimit packs.
+	// packEvery is the interval at which git may pack an app's repository, packPause the
+	// interval while it has more than repo.PackLimit packs.
 	packEvery, packPause = time.Hour, time.Minute
-	// ParallelApps is how many apps are reconciled at the same time.
+	// ParallelApps is the number of apps that are reconciled at the same time.
 	ParallelApps = 4
 	// firstBackoff and maxBackoff bound the pause after a failure.
 	firstBackoff = 2 * time.Second
 	maxBackoff   = 5 * time.Minute
 )
 
-// Run is the agent: it finishes or undoes what was interrupted, stops what is
-// due to retire, starts everything again when the engine comes back, and goes
-// on until ctx is done. It is level-triggered: an event only says which app to
-// look at. A second agent on the same root is an error.
+// Run runs the agent until ctx is done. The agent finishes or undoes interrupted
+// operations, stops retiring containers, and starts all apps when the engine comes
+// back. A second agent on the same root is an error.
 func Run(ctx context.Context, s *agent.Server, log event.Log) error {
 	l, ok, err := s.Env.Store.TryLock(store.AgentLock, "the agent")
 	if err != nil {
@@ -62,27 +61,27 @@ func Run(ctx context.Context, s *agent.Server, log event.Log) error {
 	return err
 }
 
-// A Controller knows when to look at which app.
+// A Controller decides when to reconcile which app.
 type Controller struct {
 	Server *agent.Server
 	log    event.Log
 	Slots  chan struct{}
 	Wg     sync.WaitGroup
 
-	settings time.Time // server.json as it was last seen
+	settings time.Time // of server.json at the last look
 
 	mu   sync.Mutex
 	Apps map[string]*Watched
 }
 
-// Watched is what the agent remembers of an app; losing it costs a look.
+// Watched is the schedule of an app. Its loss costs one more look at the app.
 type Watched struct {
 	busy       bool
-	again      bool      // something has happened while busy
-	Due        time.Time // look again then
-	startEnded bool      // start what has ended
-	changed    time.Time // state.json as it was last seen
-	packed     time.Time // the repository was looked at for packing
+	again      bool      // an event came while busy
+	Due        time.Time // time of the next look
+	startEnded bool      // start ended containers
+	changed    time.Time // of state.json at the last look
+	packed     time.Time // time of the last packing
 	oneOffs    []engine.Instance
 	Backoff    time.Duration
 }
@@ -98,28 +97,28 @@ func (w *Controller) loop(ctx context.Context, events <-chan engine.Event) error
 			w.note(e)
 		case <-t.C:
 		}
-		w.lookAtSettings()
+		w.checkSettings()
 		if err := w.look(ctx); err != nil {
 			w.log.Warn("%s", err)
 		}
 	}
 }
 
-// lookAtSettings says so, once, when somebody has made server.json unusable.
-func (w *Controller) lookAtSettings() {
+// checkSettings warns once about a bad edit of server.json.
+func (w *Controller) checkSettings() {
 	fi, err := os.Stat(w.Server.Env.Store.Own("server.json"))
 	if err != nil || fi.ModTime().Equal(w.settings) {
 		return
 	}
 	w.settings = fi.ModTime()
 	if _, err := w.Server.Env.Store.StoredSettings(); err != nil {
-		w.log.Warn("The agent goes on with the settings from before: %s", err)
+		w.log.Warn("The agent keeps using the last good settings: %s", err)
 	}
-	w.Server.Env.Store.Settings() // keeps a good one
+	w.Server.Env.Store.Settings() // copies good settings
 }
 
-// note makes the app of an event due. When the engine came back, all are, and
-// what has ended is started: nobody else does that after a reboot.
+// note makes the app of an event due. When the engine comes back, it makes all apps due
+// and has their ended containers started.
 func (w *Controller) note(e engine.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -131,8 +130,8 @@ func (w *Controller) note(e engine.Event) {
 		}
 		return
 	}
-	// What is made counts too: the engine finishes making it when whoever asked for
-	// it is killed. While its command lives the app's lock keeps the agent out.
+	// Creations count too: the engine finishes one even if its client is killed. While
+	// the client lives, the app's lock keeps the agent out.
 	if e.App != "" {
 		a := w.app(w.present(e.App))
 		a.again = a.again || a.busy
@@ -142,7 +141,7 @@ func (w *Controller) note(e engine.Event) {
 	}
 }
 
-// present is the name of an app whose container may carry its former one.
+// present returns the present name of an app. Containers may have its former name.
 func (w *Controller) present(name string) string {
 	if _, err := os.Stat(w.Server.Env.Store.File(name, "state.json")); err == nil {
 		return name
@@ -153,7 +152,7 @@ func (w *Controller) present(name string) string {
 	return name
 }
 
-// app returns what is known of an app; w.mu is held.
+// app returns the schedule of an app. The caller holds w.mu.
 func (w *Controller) app(name string) *Watched {
 	if w.Apps[name] == nil {
 		w.Apps[name] = &Watched{}
@@ -175,8 +174,8 @@ func (w *Controller) look(ctx context.Context) error {
 			a.changed = fi.ModTime()
 			a.Due = time.Now()
 		}
-		// Who has the lock may be killed and leave what shows in nothing else.
-		if a.Backoff == 0 && (w.Server.Env.Store.LockInUse(name) || a.deserted()) {
+		// A killed holder of the lock may leave no other trace than the lock.
+		if a.Backoff == 0 && (w.Server.Env.Store.LockInUse(name) || a.lostClient()) {
 			a.Due = time.Now()
 		}
 		if a.busy || a.Due.After(time.Now()) {
@@ -194,10 +193,10 @@ func (w *Controller) look(ctx context.Context) error {
 	return nil
 }
 
-// ReconcileApp looks at one app and decides when to look again.
+// ReconcileApp reconciles one app and schedules the next look.
 func (w *Controller) ReconcileApp(ctx context.Context, name string, startEnded bool) {
 	defer w.Wg.Done()
-	left, done, err := w.Server.Tend(ctx, name, startEnded, w.log)
+	left, done, err := w.Server.TryReconcile(ctx, name, startEnded, w.log)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	<-w.Slots
@@ -225,7 +224,7 @@ func (w *Controller) ReconcileApp(ctx context.Context, name string, startEnded b
 	a.again = false
 }
 
-// pack lets git pack the app's repository, unless somebody is at work there.
+// pack lets git pack the app's repository. It skips a locked app.
 func (w *Controller) pack(ctx context.Context, name string) {
 	l, ok, err := w.Server.Env.Store.TryLock(name, "packing the repository")
 	if err != nil || !ok {
@@ -233,24 +232,23 @@ func (w *Controller) pack(ctx context.Context, name string) {
 	}
 	defer l.Release()
 	if _, err := os.Stat(w.Server.Env.Store.Dir(name)); errors.Is(err, fs.ErrNotExist) {
-		return // it was destroyed or renamed meanwhile
+		return // it was destroyed or renamed in the meantime
 	}
 	if err := repo.Pack(ctx, w.Server.Env.Store.Dir(name)); err != nil {
 		w.log.WithApp(name).Warn("%s", err)
 	}
 }
 
-// deserted reports whether a one-off container has lost its client since it was
-// looked at. The engine does not tell when one is killed.
-func (a *Watched) deserted() bool {
+// lostClient reports whether the client of an attached one-off container has ended. The
+// engine sends no event about that.
+func (a *Watched) lostClient() bool {
 	return slices.ContainsFunc(a.oneOffs, func(i engine.Instance) bool {
 		return i.Attached && !proc.ParseOwner(i.Client).Alive()
 	})
 }
 
-// next is when the app has to be looked at although nothing happens: when its
-// next container is due to retire, the time of one that runs once is over, or
-// after sweepEvery.
+// next returns the time of the next look without any event: the next deadline of a
+// retiring or one-off container, or after sweepEvery.
 func (w *Controller) next(name string, oneOffs []engine.Instance) time.Time {
 	next := time.Now().Add(sweepEvery)
 	for _, i := range oneOffs {

@@ -1,5 +1,5 @@
-// The sample app of "install.sh demo": one static program for both process types of its
-// Procfile. Its image needs no other file.
+// Command app is the sample app that "install.sh demo" deploys. One static program
+// serves as both process types of its Procfile, so its image needs no base.
 package main
 
 import (
@@ -15,8 +15,8 @@ import (
 )
 
 func main() {
-	// As the container's first process it gets no default action for TERM: a
-	// program that does not ask for the signal would be killed after 30 s.
+	// Linux has no default action for TERM in a container's first process: without
+	// this handler, the engine would kill the program after 30 s.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 
@@ -32,8 +32,8 @@ func main() {
 	}
 }
 
-// serve answers every path with the greeting, and with who gives it: DYNO and
-// GIT_REV come from the server that deployed this.
+// serve answers every path with the greeting, the process (DYNO) and the revision
+// (GIT_REV). dokku sets both variables.
 func serve(ctx context.Context) error {
 	greeting, err := os.ReadFile("/greeting.txt")
 	if err != nil {
@@ -50,7 +50,7 @@ func serve(ctx context.Context) error {
 	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
-		// Requests that are being answered are finished first.
+		// Finish the requests in progress first.
 		grace, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
 		stopped <- server.Shutdown(grace)
@@ -62,7 +62,7 @@ func serve(ctx context.Context) error {
 	return <-stopped
 }
 
-// work stands for a queue's consumer: it has no port and runs until told to stop.
+// work represents the consumer of a queue: it has no port and runs until TERM.
 func work(ctx context.Context) {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()

@@ -127,7 +127,7 @@ func TestReadRefuses(t *testing.T) {
 		change func([]member) []member
 		want   string
 	}{
-		"another content":     {func(l []member) []member { l[1].text = "eno"; return l }, "a in it is not what was backed up: its checksum differs"},
+		"another content":     {func(l []member) []member { l[1].text = "eno"; return l }, "a in it was changed after the backup: its checksum differs"},
 		"another size":        {func(l []member) []member { l[1].text = "o"; return l }, `it has "a" where its manifest says a`},
 		"another order":       {func(l []member) []member { l[1], l[2] = l[2], l[1]; return l }, `it has "b/c" where its manifest says a`},
 		"one less":            {func(l []member) []member { return l[:3] }, "b/d is missing in it"},
@@ -148,9 +148,9 @@ func TestReadRefuses(t *testing.T) {
 		"a path to screen":    {manifest(`"name": "a"`, `"name": "a\u001b[31m"`), `names "a\x1b[31m"`},
 		"a name twice":        {manifest(`"name": "a"`, `"name": "b/c"`), `names "b/c"`},
 		"a folder and a file": {manifest(`"name": "a"`, `"name": "b"`), `"b", which is a folder and a file`},
-		"a negative size":     {manifest(`"size": 3`, `"size": -3`), "nonsense"},
-		"a huge size":         {manifest(`"size": 3`, `"size": 9223372036854775807`), "nonsense"},
-		"a short checksum":    {manifest(`"sha256": "`, `"sha256": "00`), "nonsense"},
+		"a negative size":     {manifest(`"size": 3`, `"size": -3`), "invalid entry"},
+		"a huge size":         {manifest(`"size": 3`, `"size": 9223372036854775807`), "invalid entry"},
+		"a short checksum":    {manifest(`"sha256": "`, `"sha256": "00`), "invalid entry"},
 	} {
 		dir := t.TempDir()
 		_, err := Read(t.Context(), bytes.NewReader(packed(t, test.change(members(t, data)))), dir, func(Manifest) error { return nil })

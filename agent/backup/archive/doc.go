@@ -1,30 +1,29 @@
-// Package backup reads and writes the file of dokku backup: a tar, compressed by
-// gzip, that any tar lists and unpacks. It knows files and checksums; what an app
-// is, package agent knows.
+// Package archive reads and writes the file of a backup: a tar, compressed with gzip,
+// which any tar lists and unpacks. It knows files and checksums; package backup knows
+// apps. It imports nothing of this module.
 //
-// The first member is manifest.json: the format's version, who made the file and
-// when, the apps, and name, size and SHA-256 of every other member, which follow in
-// that order. So a reader knows at once what is to come, refuses anything else, and
-// finds a file that ends early or was damaged. The checksums are no signature: who
-// can write the file can write its checksums. To restore a backup is to trust whoever
-// kept it, as with any that has ssh keys and hooks' configuration in it.
+// The first member is manifest.json: the format's version, the program and time of the
+// backup, the apps, and name, size and SHA-256 of every other member. These follow
+// in that order. So a reader knows what comes next, refuses anything else, and notices a
+// truncated or damaged file. The checksums are no signature: anyone who can write the file can
+// write its checksums. When you restore a backup, you trust everyone who had access to it,
+// because it contains ssh keys and the configuration of repositories.
 //
 // # Decisions
 //
-//   - Repositories are the files of the bare repository, and no bundle. A bundle has
-//     what the refs reach and nothing else: not the boundary of a shallow push, which
-//     CI services make by default and without which its history cannot be read; not
-//     the log of refs, nor what kept releases were built from after a force push; not
-//     the repository's configuration. They are copied while git may write: refs first
-//     and objects last, loose refs before packed ones. Objects are only ever added
-//     (packing takes the app's lock, which the copy holds), so that all a copied ref
-//     names is there. Objects never change, so they are linked, which takes no time
-//     and no room. git fsck reads the copy before it counts.
-//   - Everything is gathered in a folder of the root before the first byte is written:
-//     whoever reads slowly holds no app's lock, and a backup that fails leaves nothing
-//     that looks like one.
-//   - Members are regular files. There are no folders, links or modes to abuse: a
-//     reader makes each file itself, new, in a folder of its own.
-//   - gzip, and its fastest level: most of it are git's objects, which are compressed
-//     already, and any machine can read it.
+//   - Repositories are copied as files, not as a git bundle. A bundle contains only
+//     objects that the refs reach. It lacks the boundary of a shallow push, the default of
+//     CI services, without which git cannot read the history; the log of refs; the
+//     commits of kept releases after a force push; and the repository's configuration.
+//     Git may write during the copy, so refs come first and objects last, and loose
+//     refs before packed ones. Git only adds objects (packing takes the app's lock, which
+//     the copy holds), so all objects of a copied ref are there. Objects never change, so
+//     they are linked, which takes no time and no space. git fsck checks the copy.
+//   - Everything is gathered in a staging folder before the first byte is written. So a
+//     slow reader holds no app's lock, and a failed backup leaves nothing that looks like
+//     a backup.
+//   - Members are regular files. There are no folders, links or modes to abuse: a reader
+//     creates each file itself, in a new folder of its own.
+//   - gzip at its fastest level: most of the data are git's objects, which are compressed
+//     already, and any machine can read gzip.
 package archive

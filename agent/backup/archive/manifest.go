@@ -12,7 +12,7 @@ import (
 // that it reads.
 const Version = 1
 
-// format is in every manifest: any other JSON is none.
+// format marks a manifest of ours.
 const format = "dokku backup"
 
 // manifestName is the first member of the tar.
@@ -25,11 +25,11 @@ const (
 	maxName = 1024
 )
 
-// Manifest says what a backup has.
+// Manifest describes a backup.
 type Manifest struct {
 	Format  string `json:"format"`
 	Version int    `json:"version"`
-	// ID names the backup: whoever restores it again knows what came from it.
+	// ID identifies the backup, so that a second restore knows its apps.
 	ID      string    `json:"id"`
 	Dokku   string    `json:"dokku"` // the program that made it
 	Host    string    `json:"host"`
@@ -39,7 +39,7 @@ type Manifest struct {
 	Files   []File    `json:"files"`
 }
 
-// App is what the manifest says of an app.
+// App describes an app of the backup.
 type App struct {
 	Name     string `json:"name"`
 	Release  int    `json:"release,omitempty"` // 0: never deployed
@@ -54,7 +54,7 @@ type File struct {
 	SHA256 string `json:"sha256"`
 }
 
-// Size is how many bytes the files have.
+// Size returns the size of all files in bytes.
 func (m Manifest) Size() (n int64) {
 	for _, f := range m.Files {
 		n += f.Size
@@ -62,7 +62,7 @@ func (m Manifest) Size() (n int64) {
 	return n
 }
 
-// check refuses what this program could not have written.
+// check returns an error if this program cannot have written the manifest.
 func (m Manifest) check() error {
 	switch {
 	case m.Format != format:
@@ -77,7 +77,7 @@ func (m Manifest) check() error {
 	room := int64(1) << 50
 	for _, f := range m.Files {
 		if sum, err := hex.DecodeString(f.SHA256); err != nil || len(sum) != 32 || f.Size < 0 || f.Size > room {
-			return fmt.Errorf("its manifest says nonsense about %.80q", f.Name)
+			return fmt.Errorf("its manifest has an invalid entry for %.80q", f.Name)
 		}
 		room -= f.Size
 		if !validName(f.Name) || seen[f.Name] || folders[f.Name] {
@@ -93,8 +93,7 @@ func (m Manifest) check() error {
 	return nil
 }
 
-// validName accepts what stays below the folder that it is made in, and can be
-// shown.
+// validName accepts printable paths that stay below the folder they are joined to.
 func validName(name string) bool {
 	if !fs.ValidPath(name) || name == "." || name == manifestName || len(name) > maxName {
 		return false

@@ -21,9 +21,9 @@ var (
 	errShort   = errors.New("it ends too early: copy the file again")
 )
 
-// Read unpacks a backup into dir, an empty folder. accept is asked about the manifest
-// before anything is unpacked. Whatever is not exactly what was written is an error,
-// and what is in dir is of no use then.
+// Read unpacks a backup into dir, an empty folder. It calls accept with the manifest
+// before it unpacks anything. Any difference from the written backup is an error; the
+// files in dir are useless then.
 func Read(ctx context.Context, r io.Reader, dir string, accept func(Manifest) error) (Manifest, error) {
 	m, err := read(ctx, bufio.NewReaderSize(r, 1<<16), dir, accept)
 	var damaged flate.CorruptInputError
@@ -36,7 +36,7 @@ func Read(ctx context.Context, r io.Reader, dir string, accept func(Manifest) er
 	return m, err
 }
 
-// Begins returns an error unless r begins as a backup does; it takes nothing from r.
+// Begins returns an error if r does not begin like a backup. It consumes nothing.
 func Begins(r *bufio.Reader) error {
 	head, err := r.Peek(2)
 	switch {
@@ -77,7 +77,7 @@ func read(ctx context.Context, r *bufio.Reader, dir string, accept func(Manifest
 	return m, ends(t, z, r)
 }
 
-// ends reads to the end: the checksum of what is compressed comes last.
+// ends reads to the end, because the checksum of the compressed data comes last.
 func ends(t *tar.Reader, z io.Reader, r *bufio.Reader) error {
 	h, err := t.Next()
 	if err == nil {
@@ -129,7 +129,7 @@ func readManifest(t *tar.Reader) (m Manifest, err error) {
 	return m, m.check()
 }
 
-// unpack makes one file, which has to be the next member.
+// unpack creates one file from the next member.
 func unpack(t *tar.Reader, want File, dir string) error {
 	h, err := t.Next()
 	switch {
@@ -154,7 +154,7 @@ func unpack(t *tar.Reader, want File, dir string) error {
 		return err
 	}
 	if hex.EncodeToString(sum.Sum(nil)) != want.SHA256 {
-		return fmt.Errorf("%s in it is not what was backed up: its checksum differs", want.Name)
+		return fmt.Errorf("%s in it was changed after the backup: its checksum differs", want.Name)
 	}
 	return nil
 }

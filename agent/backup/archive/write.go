@@ -17,9 +17,8 @@ import (
 	"time"
 )
 
-// Write writes a backup of all files below dir, which must not change meanwhile.
-// Format, version, id, time and files of m are filled in. It returns m as it was
-// written.
+// Write writes a backup of all files below dir, which must not change during the call.
+// It fills in format, version, id, time and files of m, and returns the result.
 func Write(ctx context.Context, w io.Writer, m Manifest, dir string) (Manifest, error) {
 	m.Format, m.Version, m.ID = format, Version, strings.ToLower(rand.Text())
 	m.Created = time.Now().UTC().Truncate(time.Second)

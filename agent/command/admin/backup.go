@@ -28,28 +28,29 @@ import (
 var backupCommands = []cli.Spec{
 	{
 		Use: "backup [APP...]", Short: "Write apps, config, releases, repositories, settings and ssh keys to one file",
-		Long: "Without names: all apps, the server's settings and the ssh keys; with names of apps: those apps.\n" +
+		Long: "Without names, it backs up all apps, the server's settings and the ssh keys; with names, only these apps.\n" +
 			"The backup goes to standard output, also over ssh, or with --output to a file that only its owner can read.\n" +
-			"It holds secrets: all config variables. Any tar lists it: tar tzf FILE.\n" +
-			"Each app is read between two operations; a push to it waits meanwhile. Restore builds the images again from\n" +
-			"the deployed revisions, unless --images puts them in, which makes the file as large as they are.\n" +
-			"Not in it: volumes and folders of the host (what an app has of these is named at the end), logs, containers.",
+			"It contains secrets: all config variables. It is a tar file; to list it: tar tzf FILE.\n" +
+			"Each app is locked while it is read; pushes to it wait. Restore builds the images again from the deployed\n" +
+			"revisions, unless --images includes them, which makes the file much larger.\n" +
+			"Not included: volumes and folders of the host (a list is printed at the end), logs, containers.",
 		Example: "ssh dokku@server backup > backup.tar.gz\ndokku backup --output /var/backups/dokku.tar.gz hello",
 		Flags: func(f *pflag.FlagSet) {
-			f.Bool("images", false, "with the images of all kept releases")
+			f.Bool("images", false, "include the images of all kept releases")
 			f.StringP("output", "o", "", "write to this file, which must not exist (--force replaces it)")
 		},
 		NewApp: true, Run: runBackup,
 	},
 	{
-		Use: "restore [APP...]", Short: "Make apps again from a backup",
-		Long: "Without names: all apps of the backup, the settings and ssh keys that the server does not have; with names of\n" +
-			"apps: those apps. The backup comes from standard input, also over ssh, or with --input from a file.\n" +
-			"All of it is checked before anything changes. Apps that exist are refused, or with --force replaced with all they\n" +
-			"have; they are down until the new ones are up. Each app passes its checks as at a push. Without its image it is\n" +
-			"built first, as ps:rebuild does, and its release command runs. An app that does not come up is left stopped, with\n" +
-			"all it has, and the others go on. What was stopped stays stopped.\n" +
-			"After an interruption the same command does the rest.",
+		Use: "restore [APP...]", Short: "Restore apps from a backup",
+		Long: "Without names, it restores all apps of the backup, and the settings and ssh keys that the server does not have;\n" +
+			"with names, only these apps. It reads standard input, also over ssh, or with --input a file.\n" +
+			"It checks the whole backup before it changes anything. It refuses to replace existing apps; with --force it\n" +
+			"replaces them with all they have, and they are down until the new ones are up. Each app has to pass its checks, as\n" +
+			"after a push. If the backup has no image, the app is built first, as ps:rebuild does, and its release command\n" +
+			"runs. An app that does not come up stays stopped, and the restore continues with the others. Apps that were\n" +
+			"stopped stay stopped.\n" +
+			"After an interruption, run the same command again: it restores the rest.",
 		Example: "ssh dokku@server restore < backup.tar.gz\ndokku restore --input backup.tar.gz hello",
 		Flags: func(f *pflag.FlagSet) {
 			f.StringP("input", "i", "", "read this file")
@@ -67,7 +68,7 @@ func runBackup(c *cli.Call) error {
 		return err
 	}
 	if path == "" && c.Env.Terminal {
-		return cli.Refuse("A backup is not for a terminal: dokku backup > FILE, or dokku backup --output FILE")
+		return cli.Refuse("Cannot write a backup to a terminal: use dokku backup > FILE, or dokku backup --output FILE")
 	}
 	log, stop := aside(c)
 	defer stop()
@@ -93,22 +94,22 @@ func runBackup(c *cli.Call) error {
 		to = " in " + path
 	}
 	log.Result("Backed up %s: %s%s", text.Plural(len(m.Apps), "app"), units.HumanSize(float64(size.n)), to)
-	log.Detail("It holds secrets (config variables): keep it where only you can read it")
+	log.Detail("It contains secrets (config variables): keep it where only you can read it")
 	for _, line := range left {
 		log.Warn("%s", line)
 	}
 	return nil
 }
 
-// checkApps checks the words, which are names of apps; with exist the apps must
-// exist. For a word that looks like a file's name the error names the right flag.
+// checkApps checks the names of apps on the command line; with exist, the apps must
+// exist. If a word looks like a file name, the error names the right flag.
 func checkApps(c *cli.Call, exist bool) error {
 	for _, name := range c.Args {
 		if strings.ContainsAny(name, "/") || strings.HasSuffix(name, ".gz") || strings.HasSuffix(name, ".tar") || strings.HasSuffix(name, ".tgz") {
 			if exist {
-				return c.UsageError("%q is no app: to write a file: --output FILE", event.OneLine(name))
+				return c.UsageError("%q is not an app; to write to a file: --output FILE", event.OneLine(name))
 			}
-			return c.UsageError("%q is no app: to read a file: --input FILE", event.OneLine(name))
+			return c.UsageError("%q is not an app; to read a file: --input FILE", event.OneLine(name))
 		}
 		if err := app.ValidName(name); err != nil {
 			return err
@@ -122,24 +123,24 @@ func checkApps(c *cli.Call, exist bool) error {
 	return nil
 }
 
-// fileFlag is the file that a flag names, as a path of this server. It refuses
-// clients: their files are not here.
+// fileFlag returns the absolute path of the file that a flag names, "" without the flag.
+// Over ssh it is an error, since the client's files are not on this server.
 func fileFlag(c *cli.Call, flag, verb, instead string) (string, error) {
 	name := c.Value(flag)
 	switch {
 	case name == "" && c.Changed(flag):
-		return "", c.UsageError("--%s needs the name of a file", flag)
+		return "", c.UsageError("--%s needs a file name", flag)
 	case name == "":
 		return "", nil
 	case c.Env.User != "":
-		return "", cli.Refuse("Cannot %s %q over ssh: it would be a file of the server: use %s", verb, event.OneLine(name), instead)
+		return "", cli.Refuse("Cannot %s %q over ssh, since it would be a file on the server: use %s", verb, event.OneLine(name), instead)
 	case !filepath.IsAbs(name):
 		name = filepath.Join(c.Env.Dir, name)
 	}
 	return filepath.Clean(name), nil
 }
 
-// aside is the log of operations whose standard output is for data alone.
+// aside returns a log for commands that write only data to standard output.
 func aside(c *cli.Call) (event.Log, func()) {
 	t := event.NewTerminal(c.Env.Stderr, c.Env.Stderr, c.Quiet)
 	writers := []io.Writer{event.NewHost(filepath.Join(c.Env.Root, ".dokku", "log", "dokku.log")), t}
@@ -149,14 +150,15 @@ func aside(c *cli.Call) (event.Log, func()) {
 	return event.New(writers...), t.Close
 }
 
-// writeNew makes a file in one step, whole and on the disk, for its owner alone.
+// writeNew creates a file, readable only by its owner, with one rename and synced to the
+// disk.
 func writeNew(c *cli.Call, path string, write func(io.Writer) error) error {
 	if err := vacant(c, path); err != nil {
 		return err
 	}
 	f, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o600), renameio.WithTempDir(filepath.Dir(path)), renameio.IgnoreUmask())
 	if err != nil {
-		return cli.Refuse("Cannot write %s as the user that owns %s: %s; dokku backup > FILE writes anywhere", path, c.Env.Root, reason(err))
+		return cli.Refuse("Cannot write %s as the owner of %s: %s; dokku backup > FILE can write anywhere", path, c.Env.Root, reason(err))
 	}
 	defer f.Cleanup()
 	if err := write(f); err != nil {
@@ -176,7 +178,7 @@ func writeNew(c *cli.Call, path string, write func(io.Writer) error) error {
 	return d.Sync()
 }
 
-// vacant refuses a file that exists, unless --force replaces it.
+// vacant returns an error if the file exists, unless --force replaces it.
 func vacant(c *cli.Call, path string) error {
 	fi, err := os.Lstat(path)
 	switch {
@@ -185,14 +187,14 @@ func vacant(c *cli.Call, path string) error {
 	case err != nil:
 		return cli.Refuse("Cannot write %s: %s", path, reason(err))
 	case !fi.Mode().IsRegular():
-		return cli.Refuse("Cannot write %s: it exists and is no file", path)
+		return cli.Refuse("Cannot write %s: it exists and is not a regular file", path)
 	case !c.Force:
-		return cli.Refuse("Cannot write %s: it exists already; --force replaces it", path)
+		return cli.Refuse("Cannot write %s: it already exists; --force replaces it", path)
 	}
 	return nil
 }
 
-// reason is the error without the path.
+// reason returns the error's text without the path.
 func reason(err error) string {
 	var p *fs.PathError
 	if errors.As(err, &p) {
@@ -213,12 +215,12 @@ func runRestore(c *cli.Call) error {
 	if path != "" {
 		f, err := os.Open(path)
 		if err != nil {
-			return cli.Refuse("Cannot read %s: %s; dokku restore < FILE reads any file of yours", path, reason(err))
+			return cli.Refuse("Cannot read %s: %s; dokku restore < FILE can read any of your files", path, reason(err))
 		}
 		defer f.Close()
 		from = f
 	} else if f, ok := from.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return cli.Refuse("A backup does not come from a terminal: dokku restore < FILE, or dokku restore --input FILE")
+		return cli.Refuse("Cannot read a backup from a terminal: use dokku restore < FILE, or dokku restore --input FILE")
 	}
 	n, err := backup.Restore(c.Ctx, c.Server, from, backup.RestoreOptions{Apps: slices.Clone(c.Args), Force: c.Force,
 		Keys: func(_ context.Context, list []byte, check bool) (string, error) {

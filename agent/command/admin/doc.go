@@ -1,3 +1,3 @@
-// Package admin has the commands about the server: its health, backups, and the SSH
-// keys.
+// Package admin has the commands about the server: doctor, backup and restore, and the
+// ssh keys.
 package admin

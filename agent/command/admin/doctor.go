@@ -16,14 +16,14 @@ import (
 var Commands = slices.Concat(doctorCommands, backupCommands, keyCommands)
 
 var doctorCommands = []cli.Spec{{
-	Use: "doctor [APP]", Short: "Check the server and its apps, or one app, and say how to mend what is wrong",
-	Long: "It exits with 0 when all is fine, or was mended. Without --fix it changes nothing.\n" +
-		"--fix mends what is safe to mend: permissions, hooks, what a killed git or command has left, apps that are not\n" +
-		"what they should be, and what is left in the engine of apps that are gone. It starts nothing that somebody may\n" +
-		"have stopped: for nginx, sshd, the agent and processes that have ended it names the command.",
+	Use: "doctor [APP]", Short: "Check the server and its apps, or one app, and say how to fix each problem",
+	Long: "It exits with 0 if it finds no problem or fixes all. Without --fix it changes nothing.\n" +
+		"--fix makes all safe fixes: permissions, hooks, leftovers of a killed git or command, apps that have not\n" +
+		"converged, and leftovers of removed apps in the engine. It does not start services that you may have stopped:\n" +
+		"for nginx, sshd, the agent and ended processes it prints the command.",
 	Example: "dokku doctor --fix",
 	Flags: func(f *pflag.FlagSet) {
-		f.Bool("fix", false, "mend what is safe to mend")
+		f.Bool("fix", false, "make all safe fixes")
 		cli.FormatFlag(f)
 	},
 	Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("stdout", "json")},
@@ -63,8 +63,7 @@ func runDoctor(c *cli.Call) error {
 	return nil
 }
 
-// printFindings prints a line for each finding. Problems go to stderr, like
-// warnings.
+// printFindings prints a line for each finding. Problems go to stderr, as warnings do.
 func printFindings(c *cli.Call, found []doctor.Finding) {
 	heading := ""
 	for _, f := range found {
@@ -79,19 +78,19 @@ func printFindings(c *cli.Call, found []doctor.Finding) {
 		}
 		text := asLine(f.Text)
 		switch {
-		case f.Mended:
-			c.Print("       %-29s mended: %s\n", f.Title(), text)
+		case f.Fixed:
+			c.Print("       %-29s fixed: %s\n", f.Title(), text)
 		case f.Status == doctor.HealthOK:
 			c.Print("       %-29s fine: %s\n", f.Title(), text)
-		case f.Mend == "":
+		case f.Fix == "":
 			c.Warn("%-29s %s", f.Title(), text)
 		default:
-			c.Warn("%-29s %s; to mend: %s", f.Title(), text, f.Mend)
+			c.Warn("%-29s %s; to fix: %s", f.Title(), text, f.Fix)
 		}
 	}
 }
 
-// asLine shows the output of a program on one line.
+// asLine returns the output of a program on one line.
 func asLine(s string) string {
 	return event.Printable(strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), " | "))
 }

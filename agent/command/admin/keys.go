@@ -16,8 +16,8 @@ import (
 
 var keyCommands = []cli.Spec{
 	{
-		Use: "ssh-keys:add NAME [FILE]", Short: "Let a public key push and run commands", AsRoot: true,
-		Long:    "The key is read from FILE, or from standard input.",
+		Use: "ssh-keys:add NAME [FILE]", Short: "Allow a public key to push and run commands", AsRoot: true,
+		Long:    "It reads the key from FILE, or from standard input.",
 		Example: "cat ~/.ssh/id_ed25519.pub | ssh root@server dokku ssh-keys:add laptop",
 		Run:     addKey,
 	},
@@ -27,7 +27,7 @@ var keyCommands = []cli.Spec{
 		Run:   listKeys,
 	},
 	{
-		Use: "ssh-keys:remove NAME", Short: "Take a key's access away",
+		Use: "ssh-keys:remove NAME", Short: "Revoke a key's access",
 		Flags: func(f *pflag.FlagSet) { f.Bool("fingerprint", false, "NAME is the key's fingerprint") },
 		Run:   func(c *cli.Call) error { return keys.Remove(c.Env.Root, c.Args[0]) },
 	},
@@ -37,7 +37,7 @@ var keyCommands = []cli.Spec{
 const maxKey = 64 << 10
 
 func addKey(c *cli.Call) error {
-	// A client's path means a file of the client's, which is not here.
+	// Over ssh, the path names a file of the client, which is not on this server.
 	if len(c.Args) > 1 && c.Env.User != "" {
 		return cli.Refuse("Cannot read %q over ssh: send the key on standard input", event.OneLine(c.Args[1]))
 	}
@@ -79,7 +79,7 @@ func listKeys(c *cli.Call) error {
 		name := c.Args[0]
 		all = slices.DeleteFunc(all, func(k keys.Key) bool { return k.Name != name })
 		if len(all) == 0 {
-			return fmt.Errorf("cannot list the key %q: there is none of this name", name)
+			return fmt.Errorf("cannot list the key %q: there is no key of this name", name)
 		}
 	}
 	if format == "json" {
@@ -91,7 +91,7 @@ func listKeys(c *cli.Call) error {
 	return nil
 }
 
-// printKeys uses the names that Dokku's own JSON has.
+// printKeys prints the keys with the names of Dokku's JSON.
 func printKeys(c *cli.Call, all []keys.Key) error {
 	type entry struct {
 		Name        string `json:"name"`

@@ -17,14 +17,14 @@ var Commands = slices.Concat(appCommands, gitCommands, cleanupCommands)
 
 var appCommands = []cli.Spec{
 	{
-		Use: "apps:create APP", Short: "Create an app; its first push would too",
+		Use: "apps:create APP", Short: "Create an app; a first push does so too",
 		NewApp: true, Run: runCreate,
 	},
 	{
-		Use: "apps:destroy APP", Short: "Remove an app, with all it has",
-		Long: "The app's name has to be typed, unless --force is given.",
+		Use: "apps:destroy APP", Short: "Remove an app and all it has",
+		Long: "It asks you to type the app's name, unless --force is given.",
 		Flags: func(f *pflag.FlagSet) {
-			f.Bool("force", false, "do not ask")
+			f.Bool("force", false, "do not ask for confirmation")
 		},
 		Run: runDestroy,
 	},
@@ -36,7 +36,7 @@ var appCommands = []cli.Spec{
 		Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("stdout", "json")}},
 	{
 		Use: "apps:lock APP", Short: "Refuse deploys of the app",
-		Long: "Pushes and ps:rebuild are refused; everything else works. A deploy that is under way is waited for.",
+		Long: "Pushes and ps:rebuild are refused; all other commands work. It waits for a running deploy.",
 		Run:  func(c *cli.Call) error { return setLocked(c, true) },
 	},
 	{
@@ -52,14 +52,14 @@ var appCommands = []cli.Spec{
 		},
 	},
 	{
-		Use: "apps:rename APP NEW-NAME", Short: "Give the app another name, with all it has",
-		Long: "The new name is answered at once, and the app's own domains all the time. Then the processes are\n" +
-			"replaced, as ps:restart does. With --skip-deploy those that run go on until the next deploy or restart;\n" +
-			"until they have ended no other app can have the old name.",
+		Use: "apps:rename APP NEW-NAME", Short: "Give the app and all it has another name",
+		Long: "The app answers to the new name at once; its own domains never stop answering. Then the processes are\n" +
+			"replaced, as ps:restart does. With --skip-deploy the running processes stay until the next deploy or\n" +
+			"restart. No other app can have the old name until they have ended.",
 		Example: "dokku apps:rename hello world",
 		Missing: "Please specify an new app name",
 		Flags: func(f *pflag.FlagSet) {
-			f.Bool("skip-deploy", false, "leave the processes that run")
+			f.Bool("skip-deploy", false, "keep the running processes")
 		},
 		Run: runRename,
 	},
@@ -151,8 +151,8 @@ func runDestroy(c *cli.Call) error {
 	if err := c.Server.Destroy(c.Ctx, name, log); err != nil {
 		return err
 	}
-	for _, what := range kept(c.App) {
-		log.Detail("Kept: %s", what)
+	for _, resource := range kept(c.App) {
+		log.Detail("Kept: %s", resource)
 	}
 	return nil
 }
@@ -180,8 +180,8 @@ func runList(c *cli.Call) error {
 	return nil
 }
 
-// kept lists the things that apps:destroy leaves: the app's data, and networks that
-// it shared.
+// kept lists the resources that apps:destroy keeps: the app's volumes and folders, and
+// shared networks.
 func kept(app *app.App) []string {
 	mounts, networks := slices.Clone(app.State.Mounts), []string(nil)
 	if app.Deployed() {
@@ -189,12 +189,12 @@ func kept(app *app.App) []string {
 	}
 	var list []string
 	for _, m := range mounts {
-		what := "folder "
+		kind := "folder "
 		if m.Volume() {
-			what = "volume "
+			kind = "volume "
 		}
-		if !slices.Contains(list, what+m.Source) {
-			list = append(list, what+m.Source)
+		if !slices.Contains(list, kind+m.Source) {
+			list = append(list, kind+m.Source)
 		}
 	}
 	for _, n := range networks {

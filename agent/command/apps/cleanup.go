@@ -3,9 +3,9 @@ package apps
 import "dokku/agent/command/cli"
 
 var cleanupCommands = []cli.Spec{{
-	Use: "cleanup [APP]", Short: "Remove what no app needs: ended containers, images of no kept release",
-	Long: "Only what dokku has made for the apps of this server is removed. The engine's build cache is left alone,\n" +
-		"since it does not say whose it is.",
+	Use: "cleanup [APP]", Short: "Remove ended containers, and images that no kept release uses",
+	Long: "It removes only resources that dokku made for the apps of this server. It leaves the engine's build cache\n" +
+		"alone, which does not record its owner.",
 	Run: func(c *cli.Call) error {
 		name := ""
 		if c.App != nil {

@@ -39,15 +39,15 @@ var gitProperties = cli.Properties{
 	},
 }
 
-// checkRevVar accepts the names of variables that dokku does not use otherwise.
+// checkRevVar returns an error for an invalid name and for a variable that dokku sets itself.
 func checkRevVar(name string) error {
 	if name == "PORT" || name == "DYNO" {
-		return cli.Refuse("Invalid rev-env-var specified: %s is what dokku tells each process otherwise", name)
+		return cli.Refuse("Invalid rev-env-var specified: dokku sets %s itself for each process", name)
 	}
 	return cli.CheckKey(name)
 }
 
-// checkBranch accepts the names that git allows for branches, without refs/heads/.
+// checkBranch returns an error unless git allows the name for a branch, without refs/heads/.
 func checkBranch(name string) error {
 	ref := plumbing.NewBranchReferenceName(name)
 	if name[0] == '-' || name == "HEAD" || ref.Validate() != nil {

@@ -21,8 +21,8 @@ func runCompletion(c *Call) error {
 	return OneOf("shell", c.Args[0], "bash", "zsh", "fish")
 }
 
-// complete offers app names for the first word, and the command's own words after
-// it. A completion never prints an error: on failure it offers nothing.
+// complete offers app names for the first word and the command's own words after it. It
+// never prints an error: on failure it offers nothing.
 func (r *Runner) complete(s Spec, cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
 	if !s.Rootless && r.open() != nil {
 		return nil, cobra.ShellCompDirectiveError
@@ -56,8 +56,8 @@ func withPrefix(words []string, prefix string) []string {
 	return slices.DeleteFunc(slices.Clone(words), func(w string) bool { return !strings.HasPrefix(w, prefix) })
 }
 
-// completeFlags registers the values of flags. cobra keeps them in a variable of
-// its own, so that only completions do this.
+// completeFlags registers the values of flags. Only completions call it, since cobra
+// keeps the values in a global variable.
 func (r *Runner) completeFlags(s Spec, cmd *cobra.Command) {
 	for name, values := range s.Values {
 		cmd.RegisterFlagCompletionFunc(name, func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
@@ -70,12 +70,12 @@ func (r *Runner) completeFlags(s Spec, cmd *cobra.Command) {
 	}
 }
 
-// OneOfWords completes one of a few words.
+// OneOfWords returns a completion that offers these words.
 func OneOfWords(words ...string) func(*Call) []string {
 	return func(*Call) []string { return words }
 }
 
-// Types are the process types of the app.
+// Types returns the process types of the app.
 func (c *Call) Types() []string {
 	if c.App == nil {
 		return nil

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// Confirm asks for the name of the thing that the command will destroy. It refuses
-// without a terminal, and when another name is typed.
-func (c *Call) Confirm(name, what string) error {
+// Confirm asks the user to type the name of the thing that the command will destroy. It
+// returns an error without a terminal, or if another name is typed.
+func (c *Call) Confirm(name, description string) error {
 	if !c.Env.Terminal {
-		return Refuse("Cannot ask whether to destroy %s, since there is no terminal: use --force", name)
+		return Refuse("Cannot ask for confirmation to destroy %s without a terminal: use --force", name)
 	}
 	c.Warn("WARNING: Potentially Destructive Action")
-	c.Warn("This command will destroy %s.", what)
+	c.Warn("This command will destroy %s.", description)
 	c.Warn("To proceed, type \"%s\"", name)
 	c.Print("> ")
 	typed := make(chan string, 1)

@@ -15,16 +15,16 @@ import (
 
 // Console is the terminal that a person types on and reads from.
 type Console interface {
-	// Raw makes the terminal pass each key on as it is, Ctrl-C too, until restore
-	// is called.
+	// Raw makes the terminal pass on each key unchanged, Ctrl-C too, until restore is
+	// called.
 	Raw() (restore func(), err error)
 	// Sizes sends the terminal's size, and each later one until ctx ends.
 	Sizes(ctx context.Context) <-chan engine.Size
-	// Type is the terminal's type, as TERM names it; "" if that cannot be passed on.
+	// Type is the terminal's type as in TERM; "" if it may not be passed on.
 	Type() string
 }
 
-// NewConsole returns the terminal that in and out are; nil unless both are one.
+// NewConsole returns the terminal of in and out; nil unless both are a terminal.
 func NewConsole(in, out *os.File, kind string) Console {
 	if !term.IsTerminal(int(in.Fd())) || !term.IsTerminal(int(out.Fd())) {
 		return nil

@@ -1,21 +1,21 @@
-// Package cli turns a command line into a call of a command: global flags, the
-// app, words and flags, help, completion, and the forms that many commands share:
-// reports, properties, and errors with their exit codes.
+// Package cli turns a command line into the call of a command: global flags, the app,
+// words and flags, help and completion. It has the forms that many commands share:
+// reports, properties, and errors with their exit codes. It may import the package agent
+// and all layers below, and no group of commands.
 //
 // # Decisions
 //
-// A command is described by a Spec, whose usage line is the only source of its
-// help and of the check of its words. A command line is checked whole before
-// anything is done: the words against the usage line, the app, each value. Only
-// then does a command call the agent; only the agent's operations write. A
-// refused command line therefore leaves no trace, not even a lock file.
+// A Spec describes a command. Its usage line is the only source of its help and of the
+// check of its words. The whole command line is checked before the command runs: the
+// words against the usage line, the app, each value. Then the command calls the agent;
+// only the agent's operations write. So a refused command line leaves no trace, not even
+// a lock file.
 //
-// A command line builds the one cobra command that it needs. Only help, completion
-// and a word that is no command build the whole tree.
+// A command line builds only the cobra command that it needs. Help, completion and
+// unknown words build the whole tree.
 //
-// Messages are the interface. Steps and warnings of operations go through
-// event.Log, so that the host's log tells the same story; data (tables,
-// reports, values) is written to stdout directly and never left out. Headings
-// are left out with --quiet and without a terminal. Everything that an app has
-// written is made printable before it is shown.
+// Messages are the interface. Steps and warnings of operations go through event.Log, so
+// that the host's log has them too. Data (tables, reports, values) is written to stdout
+// directly, also with --quiet; headings are printed only to a terminal and without
+// --quiet. Text that an app has written is made printable before it is shown.
 package cli

@@ -7,33 +7,29 @@ import (
 	"golang.org/x/term"
 )
 
-// Env is the environment of a command. A command uses nothing else of its
-// process.
+// Env is the environment of a command, which uses nothing else of its process.
 type Env struct {
-	// Root is the DOKKU_ROOT, the folder with the apps' repositories.
+	// Root is DOKKU_ROOT, the folder of the apps' repositories.
 	Root   string
 	Stdin  io.Reader
 	Stdout io.Writer
 	Stderr io.Writer
-	// Terminal: Stdout is a terminal that a person looks at.
+	// Terminal reports whether Stdout is a terminal.
 	Terminal bool
-	// Console is the terminal that Stdin and Stdout both are; nil: they are none.
+	// Console is the terminal of Stdin and Stdout; nil unless both are a terminal.
 	Console Console
-	// Version is the text of the command version.
+	// Version is the program's version, for the command version and for backups.
 	Version string
-	// Become makes the process the owner of Root, before a command that needs that;
-	// nil: the process is the owner already.
+	// Become makes the process run as the owner of Root; nil: it does already.
 	Become func() error
-	// Dir is where the command was called; relative names of files begin there.
+	// Dir is the working directory, for relative file names.
 	Dir string
-	// User is the name of the ssh key that the command came with; empty on the
-	// host itself.
+	// User is the name of the client's ssh key; empty on the host itself.
 	User string
 }
 
-// OS is the environment of this process, for a DOKKU_ROOT and, over SSH, the name
-// of a key. version is the linker's; "": the revision that the program was built
-// from.
+// OS returns the environment of this process for a DOKKU_ROOT and, over ssh, the name of
+// a key. version is the linker's; "" means the revision that the program was built from.
 func OS(root, key, version string) Env {
 	dir, _ := os.Getwd()
 	return Env{

@@ -17,16 +17,15 @@ import (
 // ErrNoApp is Dokku's message for a command line without an app.
 var ErrNoApp = Refuse("Please specify an app to run the command on")
 
-// ErrSilent ends a command with exit code 1 and without a message: the code is
-// the answer.
+// ErrSilent ends a command with exit code 1 and without a message.
 var ErrSilent = errors.New("")
 
-// interrupted is the exit code of a command that a signal ended, as of a shell.
+// interrupted is a shell's exit code for a command that SIGINT ended.
 const interrupted = 130
 
-// Report prints an error as Dokku does and returns the exit code: 0 without an
-// error, 130 after an interruption, else the error's own ExitCode or 1. It is the
-// one place that does this.
+// Report prints an error as Dokku does and returns the exit code: 0 without an error,
+// 130 after an interruption, else ExitCode. No other code of the program prints errors
+// that end it.
 func Report(ctx context.Context, stderr io.Writer, err error) int {
 	if err == nil {
 		return 0
@@ -38,12 +37,17 @@ func Report(ctx context.Context, stderr io.Writer, err error) int {
 	if text := err.Error(); text != "" {
 		warnTo(stderr, text)
 	}
+	return ExitCode(err)
+}
+
+// ExitCode returns the exit code that an error asks for with a method ExitCode, or 1.
+func ExitCode(err error) int {
 	var coded interface {
 		error
 		ExitCode() int
 	}
 	if errors.As(err, &coded) {
-		// A program that the agent ran has an exit code too, but not ours.
+		// The exit code of a program that the agent ran is not ours.
 		if _, program := coded.(*exec.ExitError); !program {
 			return coded.ExitCode()
 		}
@@ -60,8 +64,8 @@ func warnTo(w io.Writer, text string) {
 	io.WriteString(w, b.String())
 }
 
-// Refuse returns an error in the style of Dokku's messages: a sentence of its own,
-// which begins with a capital letter.
+// Refuse returns an error in the style of Dokku's messages, which begin with a capital
+// letter.
 func Refuse(format string, args ...any) error { return fmt.Errorf(format, args...) }
 
 // usageError returns an error in a command line, followed by the usage line.

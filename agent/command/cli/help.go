@@ -42,8 +42,8 @@ func nounOf(name string) string {
 	return ""
 }
 
-// helpNoun says whether the word is a noun alone or with ":help"; "ps APP" is a
-// command, so that bare "ps" is left to the caller.
+// helpNoun reports whether word is a noun, alone or with ":help", that asks for help.
+// It leaves bare "ps" and "config", which are commands, to the caller.
 func helpNoun(root *cobra.Command, word string) (string, bool) {
 	noun, verb, colon := strings.Cut(word, ":")
 	if noun == "" || nounOf(noun) != noun || colon && verb != "help" {
@@ -52,7 +52,7 @@ func helpNoun(root *cobra.Command, word string) (string, bool) {
 	return noun, !colon && !known(root, noun) || verb == "help"
 }
 
-// help prints the list of commands, those of a noun, or one command's usage.
+// help prints the list of all commands, the commands of a noun, or one command's usage.
 func (r *Runner) help(root *cobra.Command, words []string) error {
 	if len(words) == 0 {
 		r.printAll(root)
@@ -79,7 +79,7 @@ func (r *Runner) printNoun(root *cobra.Command, noun string) {
 	for _, line := range usageLines(group(root, noun)) {
 		r.Print("%s\n", line)
 	}
-	r.Print("\nSee `dokku help COMMAND` for one of them.\n")
+	r.Print("\nSee `dokku help COMMAND` for the details of one command.\n")
 }
 
 func (r *Runner) printAll(root *cobra.Command) {
@@ -100,7 +100,7 @@ func (r *Runner) printAll(root *cobra.Command) {
 		}
 		lines = lines[count:]
 	}
-	r.Print("\nSee `dokku help COMMAND` or `dokku COMMAND --help` for one of them.\n")
+	r.Print("\nSee `dokku help COMMAND` or `dokku COMMAND --help` for the details of one command.\n")
 }
 
 // usageLines is the list of commands, in two columns.
@@ -149,8 +149,8 @@ func find(root *cobra.Command, name string) *cobra.Command {
 	return nil
 }
 
-// known reports whether a command has this exact name; the completion scripts
-// call the commands that cobra adds by itself.
+// known reports whether a command has this exact name. cobra's own commands for the
+// completion scripts count too.
 func known(root *cobra.Command, name string) bool {
 	return isCompletion(name) || find(root, name) != nil
 }

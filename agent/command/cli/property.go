@@ -11,8 +11,8 @@ import (
 	"dokku/agent/deploy"
 )
 
-// A property is a value that NOUN:set sets, for an app or for the server. The
-// app's wins, then the server's, then the default.
+// Property is a value that NOUN:set sets, for an app or for the server. The app's value
+// wins, then the server's, then the default.
 type Property struct {
 	Name    string
 	Default string
@@ -20,24 +20,24 @@ type Property struct {
 	Check   func(value string) error
 }
 
-// Properties are the properties of a noun, and where they are kept.
+// Properties are the properties of a noun, and where they are stored.
 type Properties struct {
 	Noun string
 	List []Property
-	// Changes says how far a value of an app reaches.
+	// Changes is the effect of a changed value of an app.
 	Changes deploy.Changes
-	// Get and put reach a value of the app; "" is unset.
+	// Get and Put read and write a value of the app; "" is unset.
 	Get func(st *app.State, name string) string
 	Put func(st *app.State, name, value string)
-	// Server is where the server's values are kept.
+	// Server returns the map of the server's values.
 	Server func(*app.Settings) *map[string]string
 }
 
-// Spec is the command NOUN:set.
+// Spec returns the command NOUN:set.
 func (p Properties) Spec(short string) Spec {
 	return Spec{
 		Use: p.Noun + ":set APP KEY [VALUE]", Short: short,
-		Long: "Properties: " + p.Names() + ".\nWithout a value the property is unset. --global sets the default of all apps:\n" +
+		Long: "Properties: " + p.Names() + ".\nWithout a value, the property is unset. --global sets the default of all apps:\n" +
 			"  dokku " + p.Noun + ":set --global KEY [VALUE]",
 		Missing: "No property specified",
 		Flags:   func(f *pflag.FlagSet) { f.Bool("global", false, "set the default of all apps") },
@@ -136,7 +136,7 @@ func origin(own, server, fixed string) string {
 	return ""
 }
 
-// Keys are the names of the values that Report adds.
+// Keys returns the names of the values that Report adds.
 func (p Properties) Keys() []string {
 	var keys []string
 	for _, q := range p.List {
@@ -148,8 +148,8 @@ func (p Properties) Keys() []string {
 	return keys
 }
 
-// Put stores a value in a map, and makes the map if it is nil. An empty value
-// removes the name.
+// Put stores a value in a map, which it creates if it is nil. An empty value removes the
+// name.
 func Put(m *map[string]string, name, value string) {
 	if value == "" {
 		delete(*m, name)

@@ -14,27 +14,25 @@ import (
 	"dokku/agent/event"
 )
 
-// A reporter prints a noun's report: "ps:report [APP] [--flag]". Its values
-// have the names of Dokku's flags, without the leading dashes.
+// Reporter prints a noun's report: "ps:report [APP] [--flag]". Its values have the names
+// of Dokku's flags, without the leading dashes.
 type Reporter struct {
 	Noun string
 	// About is the report's name in headings; the default is the noun.
 	About string
-	// Global collects the values of "NOUN:report --global"; nil: there is no such
-	// report.
+	// Global collects the values of "NOUN:report --global"; nil: the noun has none.
 	Global func(c *Call) (map[string]string, error)
-	// Keys are the names of the values, sorted; a name that ends in "-" stands
-	// for all names that begin so.
+	// Keys are the names of the values, sorted. A name that ends in "-" is a prefix.
 	Keys []string
-	// Collect returns the values of an app, or of the one that is asked for, so
-	// that a single flag costs only what it needs.
+	// Collect returns the values of an app. only is the single value that the report
+	// shows, so that Collect need not compute the others; "" means all.
 	Collect func(c *Call, app *app.App, only string) (map[string]string, error)
-	// Plain: lines begin with the value's own name ("web limit memory"), not with
-	// the noun and a capital letter.
+	// Plain makes lines begin with the value's own name ("web limit memory"), without
+	// the noun and the capital letter.
 	Plain bool
 }
 
-// Spec is the command NOUN:report.
+// Spec returns the command NOUN:report.
 func (rep Reporter) Spec(short string) Spec {
 	return Spec{
 		Use: rep.Noun + ":report [APP]", Short: short, Raw: true,
@@ -91,8 +89,8 @@ func (rep Reporter) run(c *Call) error {
 	return nil
 }
 
-// parse reads the words itself: the flags of a report are the names of values,
-// some of which depend on the running processes.
+// parse reads the words without pflag: the flags of a report are the names of values,
+// and some of these depend on the running processes.
 func (rep Reporter) parse(c *Call) (line reportLine, help bool, err error) {
 	line.format = "stdout"
 	var single []string
@@ -169,7 +167,7 @@ func (rep Reporter) invalidFlag() error {
 	return Refuse("Invalid flag passed, valid flags: --%s", strings.Join(rep.flags(), ", --"))
 }
 
-// flags are the keys as a person reads them.
+// flags returns the keys as help shows them.
 func (rep Reporter) flags() (list []string) {
 	for _, k := range rep.Keys {
 		if strings.HasSuffix(k, "-") {
@@ -210,7 +208,7 @@ func (rep Reporter) show(c *Call, line reportLine, name string, values map[strin
 		c.Print("%s\n", data)
 		return err
 	}
-	// Which app a line belongs to is data once there are several.
+	// With several apps, the heading is data: it says which app the lines belong to.
 	if c.Headings() || several {
 		c.Print("=====> %s %s information\n", name, cmp.Or(rep.About, rep.Noun))
 	}
@@ -224,14 +222,14 @@ func (rep Reporter) show(c *Call, line reportLine, name string, values map[strin
 	return nil
 }
 
-// label is a key as a report shows it: "ps-can-scale" as "Ps can scale".
+// label returns a key as a report shows it: "ps-can-scale" as "Ps can scale".
 func label(key string) string {
 	words := strings.ReplaceAll(strings.ReplaceAll(key, "-", " "), ".", " ")
 	return strings.ToUpper(words[:1]) + words[1:]
 }
 
 // Needs reports whether a report shows a value whose name has one of the prefixes.
-// only is the single value that it shows; "" is all.
+// only is the single value that it shows; "" means all.
 func Needs(only string, prefixes ...string) bool {
 	if only == "" {
 		return true

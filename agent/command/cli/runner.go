@@ -24,18 +24,18 @@ type Runner struct {
 	Trace  bool
 	Force  bool
 	app    string // --app
-	// completing: a shell asks how to complete a command line.
+	// completing is set when a shell asks for completions.
 	completing bool
 
 	Server   *agent.Server
-	settings *app.Settings // as they were first read
+	settings *app.Settings // read once; nil: not yet
 	terminal *event.Terminal
 	log      event.Log
 }
 
-// Run runs one command line, without the program's name, with the commands of
-// some groups, and returns its exit code: 0, 1 for an error, 20 for an app that
-// does not exist. It returns when the command has ended or ctx is done.
+// Run runs one command line, without the program's name, with the commands of groups. It
+// returns the exit code: 0, 1 for an error, 20 for an app that does not exist. It returns
+// when the command has ended or ctx is done.
 func Run(ctx context.Context, env Env, groups [][]Spec, args []string) int {
 	var mu sync.Mutex
 	env.Stdout, env.Stderr = &serial{&mu, env.Stdout}, &serial{&mu, env.Stderr}
@@ -72,8 +72,8 @@ func (r *Runner) execute(ctx context.Context, args []string) error {
 	return root.ExecuteContext(ctx)
 }
 
-// become makes the process the owner of the DOKKU_ROOT, unless the command needs
-// none, or root's rights.
+// become makes the process run as the owner of DOKKU_ROOT, unless the command needs no
+// DOKKU_ROOT or root's rights.
 func (r *Runner) become(word string) error {
 	if r.Env.Become == nil || strings.HasSuffix(word, ":help") {
 		return nil
@@ -84,7 +84,7 @@ func (r *Runner) become(word string) error {
 	return r.Env.Become()
 }
 
-// find returns the description of a command.
+// find returns the Spec of a command.
 func (r *Runner) find(name string) (Spec, bool) {
 	for _, group := range r.groups {
 		for _, s := range group {
@@ -96,7 +96,7 @@ func (r *Runner) find(name string) (Spec, bool) {
 	return Spec{}, false
 }
 
-// leading takes Dokku's global flags off the front of a command line.
+// leading applies the global flags before the command and returns the other words.
 func (r *Runner) leading(args []string) ([]string, error) {
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
 		flag, rest := args[0], args[1:]
@@ -119,8 +119,8 @@ func (r *Runner) leading(args []string) ([]string, error) {
 	return args, nil
 }
 
-// globalFlag applies a global flag and says how many words it takes; 0: it is
-// none.
+// globalFlag applies a global flag and returns its number of words; 0: flag is not a
+// global flag.
 func (r *Runner) globalFlag(flag string, rest []string) (int, error) {
 	words := 1
 	name, value, joined := strings.Cut(flag, "=")
@@ -145,8 +145,8 @@ func (r *Runner) globalFlag(flag string, rest []string) (int, error) {
 	return words, nil
 }
 
-// tree builds the commands, or the only one that a command line needs: each
-// command line pays for it.
+// tree builds the cobra commands. Since every command line has to build them, it builds
+// just the command only, if it can.
 func (r *Runner) tree(only string) *cobra.Command {
 	root := &cobra.Command{
 		Use:               "dokku",
@@ -160,9 +160,9 @@ func (r *Runner) tree(only string) *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { r.printUsage(cmd) })
 	flags := root.PersistentFlags()
-	flags.BoolVar(&r.Quiet, "quiet", r.Quiet, "leave out headings and progress")
+	flags.BoolVar(&r.Quiet, "quiet", r.Quiet, "print neither headings nor progress")
 	flags.BoolVar(&r.Trace, "trace", r.Trace, "print each event as JSON to stderr")
-	flags.BoolVar(&r.Force, "force", r.Force, "do not ask")
+	flags.BoolVar(&r.Force, "force", r.Force, "do not ask for confirmation")
 	flags.StringVar(&r.app, "app", r.app, "the app, instead of as the first argument")
 	r.add(root, only)
 	help := find(root, "help")
@@ -174,8 +174,7 @@ func (r *Runner) tree(only string) *cobra.Command {
 	return root
 }
 
-// add adds the commands. Help, completion and a word that is no command need
-// all of them.
+// add adds the command only, or all: help, completion and unknown words need all.
 func (r *Runner) add(root *cobra.Command, only string) {
 	if s, ok := r.find(only); ok && !s.Whole {
 		root.AddCommand(r.cobra(s))
@@ -188,7 +187,7 @@ func (r *Runner) add(root *cobra.Command, only string) {
 	}
 }
 
-// open opens the DOKKU_ROOT. Commands that need none do not call it.
+// open opens the DOKKU_ROOT, for commands that need one.
 func (r *Runner) open() error {
 	if r.Server != nil {
 		return nil
@@ -198,7 +197,7 @@ func (r *Runner) open() error {
 	return err
 }
 
-// Events is the log of operations: the host's log and this command's streams.
+// Events returns the log of operations: the host's log and this command's streams.
 func (r *Runner) Events() event.Log {
 	if r.terminal != nil {
 		return r.log
@@ -212,8 +211,8 @@ func (r *Runner) Events() event.Log {
 	return r.log
 }
 
-// Private is a log that only the terminal shows: secrets stay out of the
-// host's log.
+// Private returns a log that writes to the terminal only: secrets stay out of the host's
+// log.
 func (r *Runner) Private() event.Log {
 	r.Events()
 	return event.New(r.terminal)
@@ -225,21 +224,21 @@ func (r *Runner) close() {
 	}
 }
 
-// Headings reports whether headings are printed; data is printed in any case.
+// Headings reports whether the command prints headings. It always prints data.
 func (r *Runner) Headings() bool { return r.Env.Terminal && !r.Quiet }
 
-// Print writes data.
+// Print writes data to stdout.
 func (r *Runner) Print(format string, args ...any) {
 	fmt.Fprintf(r.Env.Stdout, format, args...)
 }
 
-// Warn writes a warning that belongs to no operation.
+// Warn writes a warning to stderr, but not to the host's log.
 func (r *Runner) Warn(format string, args ...any) {
 	warnTo(r.Env.Stderr, fmt.Sprintf(format, args...))
 }
 
-// serial lets several goroutines write; both streams share the lock since they
-// are often one terminal.
+// serial makes a writer safe for concurrent use. Stdout and stderr share the lock, since
+// they are often the same terminal.
 type serial struct {
 	mu *sync.Mutex
 	w  io.Writer

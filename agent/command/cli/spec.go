@@ -12,40 +12,38 @@ import (
 	"dokku/agent/failpoint"
 )
 
-// Spec describes a command. Its usage line is the source of its help and of
-// the check of its arguments: "ps:scale APP [TYPE=COUNT...]" takes an app and
-// any number of other words.
+// Spec describes a command. Its usage line is the source of its help and of the check
+// of its words: "ps:scale APP [TYPE=COUNT...]" takes an app and any number of words.
 type Spec struct {
-	// Use is the usage line, Short the line in lists of commands; Long and Example
-	// appear in the command's own help.
+	// Use is the usage line, Short the line in lists of commands. Long and Example appear
+	// in the command's own help.
 	Use     string
 	Short   string
 	Long    string
 	Example string
-	// Flags adds the command's own flags. A flag "global" or "all" stands in the
-	// place of APP.
+	// Flags adds the command's own flags. A flag "global" or "all" replaces APP.
 	Flags func(*pflag.FlagSet)
-	// NewApp: the app need not exist; its name is the first word.
+	// NewApp: the app need not exist, and Run gets its name as the first word.
 	NewApp bool
-	// Missing is the message for a missing word that is not the app; the default
-	// names the word.
+	// Missing is the message for a missing word other than the app. The default names
+	// the word.
 	Missing string
-	// WithoutApp is the message for a word too many after --all.
+	// WithoutApp is the message for an extra word after --all.
 	WithoutApp string
-	// Raw: the command checks its own words and flags.
+	// Raw: the command parses and checks its own words and flags.
 	Raw bool
 	// Whole: the command needs the tree of all commands.
 	Whole bool
 	// Rootless: the command works without a DOKKU_ROOT.
 	Rootless bool
-	// AsRoot: the command keeps root's rights, to read files that only root can.
+	// AsRoot: the command keeps root's rights, to read files that only root can read.
 	AsRoot bool
 	// Words completes the words after the app.
 	Words func(*Call) []string
 	// Values completes the values of flags, by name.
 	Values map[string]func(*Call) []string
 
-	// Run carries the command out, after all words were checked.
+	// Run runs the command after the checks.
 	Run func(*Call) error
 }
 
@@ -63,25 +61,25 @@ type Call struct {
 	Args []string // the words after the app
 }
 
-// Flag reports whether a switch is on; a command without that flag has it off.
+// Flag reports whether a boolean flag is on; false if the command has no such flag.
 func (c *Call) Flag(name string) bool {
 	on, err := c.cmd.Flags().GetBool(name)
 	return on && err == nil
 }
 
-// Value is the value of a flag; "" if the command has no such flag.
+// Value returns the value of a flag; "" if the command has no such flag.
 func (c *Call) Value(name string) string {
 	v, _ := c.cmd.Flags().GetString(name)
 	return v
 }
 
-// List is the value of a flag that may be given several times.
+// List returns the values of a flag that may be repeated.
 func (c *Call) List(name string) []string {
 	v, _ := c.cmd.Flags().GetStringArray(name)
 	return v
 }
 
-// Changed reports whether the command line has the flag.
+// Changed reports whether the flag is on the command line.
 func (c *Call) Changed(name string) bool { return c.cmd.Flags().Changed(name) }
 
 // UsageError returns an error in the command line, followed by the usage line.
@@ -89,7 +87,7 @@ func (c *Call) UsageError(format string, args ...any) error {
 	return usageError(c.cmd, format, args...)
 }
 
-// ListNoun prints the commands of a noun. The calling command must be Whole.
+// ListNoun prints the commands of a noun. The Spec of the calling command must be Whole.
 func (c *Call) ListNoun(noun string) error { return c.help(c.cmd.Root(), []string{noun}) }
 
 // shape is the number and kind of words that a usage line allows.
@@ -193,7 +191,7 @@ func (r *Runner) bind(s Spec, cmd *cobra.Command, args []string) (*Call, error) 
 	return c, nil
 }
 
-// bare checks the words after --global or --all, which stand in the place of APP.
+// bare checks the words of a command line with --global or --all instead of APP.
 func (c *Call) bare(s Spec, sh shape) error {
 	if c.Runner.app != "" {
 		return usageError(c.cmd, "--app %s cannot be used together with --global or --all", c.Runner.app)
@@ -228,8 +226,8 @@ func (c *Call) count(s Spec, sh shape) error {
 	return nil
 }
 
-// Deployed refuses an app that has no release. An accepted push that is not
-// finished counts as one: the agent settles it first.
+// Deployed returns an error if the app has no release. A staged push counts as one: the
+// operation settles it first.
 func (c *Call) Deployed() error {
 	if !c.App.Deployed() && c.App.State.Staged == nil {
 		return &app.NotDeployedError{App: c.App.Name}
@@ -237,7 +235,7 @@ func (c *Call) Deployed() error {
 	return nil
 }
 
-// Pushed refuses an app that has no commit to build.
+// Pushed returns an error if the app has no commit to build.
 func (c *Call) Pushed() error {
 	v, err := c.View(c.App)
 	if err != nil {
@@ -250,7 +248,7 @@ func (c *Call) Pushed() error {
 	return err
 }
 
-// Apps lists the names of all apps, and says so when there are none.
+// Apps returns the names of all apps. If there are none, it prints a warning.
 func (c *Call) Apps() ([]string, error) {
 	apps, err := c.Server.Env.Store.Apps()
 	if err == nil && len(apps) == 0 {
@@ -259,20 +257,20 @@ func (c *Call) Apps() ([]string, error) {
 	return apps, err
 }
 
-// OneOf refuses a value that is none of the valid ones.
-func OneOf(what, value string, valid ...string) error {
+// OneOf returns an error unless the value is valid.
+func OneOf(name, value string, valid ...string) error {
 	for _, v := range valid {
 		if v == value {
 			return nil
 		}
 	}
-	return Refuse("Invalid %s %q, valid values: %s", what, value, strings.Join(valid, ", "))
+	return Refuse("Invalid %s %q, valid values: %s", name, value, strings.Join(valid, ", "))
 }
 
-// ChangeNext changes settings that the app's next release takes up, and says so.
-func (c *Call) ChangeNext(what string, change func(*app.State) error) error {
+// ChangeNext changes settings that take effect with the app's next release, and says so.
+func (c *Call) ChangeNext(op string, change func(*app.State) error) error {
 	log := c.Events().WithApp(c.App.Name)
-	err := c.Server.Update(c.Ctx, c.App.Name, deploy.Op{Name: what}, log, change)
+	err := c.Server.Update(c.Ctx, c.App.Name, deploy.Op{Name: op}, log, change)
 	if err == nil && c.App.Deployed() {
 		log.Detail("It takes effect with the next deploy or restart (ps:restart %s)", c.App.Name)
 	}

@@ -22,15 +22,14 @@ func unknown(root *cobra.Command, word string) error {
 	return fmt.Errorf("%s", text)
 }
 
-const databases = "databases run in containers on a network of yours (network:create)"
+const databases = "run databases as containers on a shared network (network:create)"
 
-// elsewhere has the substitutes for Dokku's commands that are not here, by noun or
-// command.
+// elsewhere maps Dokku's missing commands, by noun or full name, to their substitutes.
 var elsewhere = map[string]string{
 	"buildpacks": "an app is built from its Dockerfile", "builder": "an app is built from its Dockerfile",
 	"builder-dockerfile": "an app is built from its Dockerfile", "builder-pack": "an app is built from its Dockerfile",
-	"certs": "let another nginx site or a load balancer end TLS", "letsencrypt": "let another nginx site or a load balancer end TLS",
-	"cron":           "let the host's cron call dokku run",
+	"certs": "terminate TLS in another nginx site or a load balancer", "letsencrypt": "terminate TLS in another nginx site or a load balancer",
+	"cron":           "call dokku run from the host's cron",
 	"docker-options": "see resource:, storage: and network:",
 	"git:from-image": "push a Dockerfile that names the image", "git:sync": "push the repository",
 	"git:from-archive": "push the repository", "maintenance": "ps:stop stops an app",
@@ -38,26 +37,26 @@ var elsewhere = map[string]string{
 	"registry": "images are built and run on this server", "scheduler": "apps run on this server",
 	"proxy:ports": "ports:list does that", "proxy:ports-add": "ports:add does that", "proxy:ports-set": "ports:set does that",
 	"proxy:ports-remove": "ports:remove does that", "proxy:ports-clear": "ports:clear does that",
-	"proxy:build-config": "ps:restart writes nginx's files anew", "nginx:build-config": "ps:restart writes nginx's files anew",
+	"proxy:build-config": "ps:restart writes nginx's files again", "nginx:build-config": "ps:restart writes nginx's files again",
 	"nginx:validate-config": "doctor does that", "nginx:show-config": "nginx -T shows it on the server",
 	"nginx:access-logs": "they are in /var/log/nginx", "nginx:error-logs": "they are in /var/log/nginx",
 	"config:bundle": "config:export does that", "config:import": "config:set does that",
 	"postgres": databases, "mysql": databases, "mariadb": databases, "redis": databases, "mongo": databases,
-	"apps:clone": "create an app and push the repository to it", "logs:set": "logs are kept by the engine, 10 MB of each process",
+	"apps:clone": "create an app and push the repository to it", "logs:set": "the engine keeps 10 MB of logs for each process",
 }
 
-// unsupported says so of a command of Dokku's; "" where word is none.
+// unsupported returns the hint for a command of Dokku's that is missing here, or "".
 func unsupported(word string) string {
 	noun, _, _ := strings.Cut(word, ":")
 	instead := cmp.Or(elsewhere[word], elsewhere[noun])
 	if instead == "" {
 		return ""
 	}
-	return "Dokku has it, and it is not supported here: " + instead
+	return "Dokku has this command, but it is not supported here: " + instead
 }
 
-// nearest returns the command that word most likely stands for, or "". A verb
-// alone ("scale") and another separator ("ps-scale") are near too.
+// nearest returns the command that word most likely means, or "". A verb alone ("scale")
+// and another separator ("ps-scale") are close too.
 func nearest(word string, commands []*cobra.Command) string {
 	if len(word) > 40 {
 		return ""

@@ -8,8 +8,8 @@ import (
 	"dokku/agent/event"
 )
 
-// VisibleValue shows a value on one line; one that would act on a terminal is
-// quoted as in Go.
+// VisibleValue returns a value on one line. It quotes a value with control characters as
+// in Go.
 func VisibleValue(v string) string {
 	if event.Printable(v) != v {
 		return strconv.Quote(v)
@@ -17,7 +17,7 @@ func VisibleValue(v string) string {
 	return v
 }
 
-// CheckKey accepts the names that a POSIX shell allows for variables.
+// CheckKey returns an error unless a POSIX shell allows the name for a variable.
 func CheckKey(key string) error {
 	ok := key != "" && (key[0] < '0' || key[0] > '9') && strings.Trim(key, keyLetters) == ""
 	if !ok {
@@ -26,18 +26,19 @@ func CheckKey(key string) error {
 	return nil
 }
 
-// CheckValue accepts values that an environment can hold and a JSON file can store.
+// CheckValue returns an error for a value that an environment cannot hold or a JSON file
+// cannot store.
 func CheckValue(key, value string) error {
 	switch {
 	case strings.Contains(value, "\x00"):
-		return Refuse("Invalid value for key '%s': it has a NUL byte, which an environment cannot hold", key)
+		return Refuse("Invalid value for key '%s': it contains a NUL byte, which an environment cannot hold", key)
 	case !utf8.ValidString(value):
-		return Refuse("Invalid value for key '%s': it is not valid UTF-8, and could not be stored as it is", key)
+		return Refuse("Invalid value for key '%s': it is not valid UTF-8 and cannot be stored unchanged", key)
 	}
 	return nil
 }
 
 const keyLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 
-// ShortID is a container's id as Dokku shows it.
+// ShortID returns a container's id as Dokku shows it.
 func ShortID(id string) string { return id[:min(11, len(id))] }

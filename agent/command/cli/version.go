@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// VersionCommands is the command version.
+// VersionCommands has the command version.
 var VersionCommands = []Spec{{
 	Use: "version", Short: "Print the version", Rootless: true,
 	Run: func(c *Call) error {
@@ -14,7 +14,7 @@ var VersionCommands = []Spec{{
 	},
 }}
 
-// versionText is the version that the linker has set, or else the revision that
+// versionText returns the version that the linker has set, or else the revision that
 // the program was built from.
 func versionText(linked string) string {
 	if linked != "" {

@@ -6,7 +6,7 @@ import (
 	"dokku/scale"
 )
 
-// Settings are the server's settings. They are read once for a command line.
+// Settings returns the server's settings. They are read once for a command line.
 func (r *Runner) Settings() (app.Settings, error) {
 	if r.settings == nil {
 		set, err := r.Server.Env.Store.Settings()
@@ -18,13 +18,13 @@ func (r *Runner) Settings() (app.Settings, error) {
 	return *r.settings, nil
 }
 
-// View is an app together with the server's settings.
-func (r *Runner) View(name *app.App) (app.View, error) {
+// View returns an app together with the server's settings.
+func (r *Runner) View(a *app.App) (app.View, error) {
 	set, err := r.Settings()
-	return app.View{App: name, Settings: set}, err
+	return app.View{App: a, Settings: set}, err
 }
 
-// Engine is the engine that the server's settings name.
+// Engine returns the engine that the server's settings name.
 func (r *Runner) Engine() (engine.Host, error) {
 	set, err := r.Settings()
 	if err != nil {
@@ -33,7 +33,7 @@ func (r *Runner) Engine() (engine.Host, error) {
 	return r.Server.Env.Engine(set)
 }
 
-// Formation says how many processes of each type people asked for.
+// Formation returns the desired number of processes of each type.
 func (r *Runner) Formation(app *app.App) (scale.Formation, error) {
 	v, err := r.View(app)
 	if err != nil {
@@ -42,7 +42,7 @@ func (r *Runner) Formation(app *app.App) (scale.Formation, error) {
 	return v.Formation()
 }
 
-// Instances lists the containers of the app's current release, by name.
+// Instances returns the containers of the app's current release, sorted by name.
 func (c *Call) Instances(app *app.App) ([]engine.Instance, error) {
 	v, err := c.View(app)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 var Commands = []cli.Spec{
 	{
 		Use: "config [APP]", Short: "Show the app's variables, as config:show does",
-		Long: "Without an app, the config commands are listed.", Whole: true,
+		Long: "Without an app, it lists the config commands.", Whole: true,
 		Run: func(c *cli.Call) error {
 			if c.App == nil {
 				return c.ListNoun("config")
@@ -31,7 +31,7 @@ var Commands = []cli.Spec{
 		Flags: changeFlags, Run: clearConfig,
 	},
 	{
-		Use: "config:export APP", Short: "Print the variables for a program to read",
+		Use: "config:export APP", Short: "Print the variables in a format for programs",
 		Long: "Formats: exports (export lines for a shell), shell (one line), envfile and json.",
 		Flags: func(f *pflag.FlagSet) {
 			readFlags(f)
@@ -55,7 +55,7 @@ var Commands = []cli.Spec{
 	},
 	{
 		Use: "config:set APP KEY=VALUE...", Short: "Set variables and restart the app",
-		Long:    "A value that does not start keeps the app as it was: nothing is set.",
+		Long:    "If the app does not start with the new values, nothing is set and the app stays as it was.",
 		Example: "dokku config:set hello GREETING='good morning' WORKERS=4",
 		Missing: "At least one env pair must be given",
 		Flags: func(f *pflag.FlagSet) {
@@ -66,8 +66,8 @@ var Commands = []cli.Spec{
 	},
 	{
 		Use: "config:show APP", Short: "Show the variables",
-		Long: "--origin shows all that the app's processes find, and where each value comes from: app (config:set),\n" +
-			"server (config:set --global), or dokku, which sets it itself.",
+		Long: "--origin shows the whole environment that dokku gives the app's processes, with the origin of each value:\n" +
+			"app (config:set), server (config:set --global), or dokku, for variables that it sets itself.",
 		Flags: originFlags, Run: showConfig,
 	},
 	{
@@ -86,19 +86,19 @@ func changeFlags(f *pflag.FlagSet) {
 
 func readFlags(f *pflag.FlagSet) {
 	globalFlag(f)
-	f.Bool("merged", false, "with the variables of all apps")
+	f.Bool("merged", false, "include the variables of all apps")
 }
 
 func originFlags(f *pflag.FlagSet) {
 	readFlags(f)
-	f.Bool("origin", false, "all variables that processes find, and where each comes from")
+	f.Bool("origin", false, "the whole environment of the processes, with the origin of each variable")
 }
 
 // variable is a variable in the environment of an app's processes, and its origin.
 type variable struct{ key, origin, value string }
 
-// variables returns all of them, sorted by name. dokku's own win over the app's
-// config, and the app's over the server's.
+// variables returns all variables, sorted by name. dokku's own variables win over the
+// app's, and the app's over the server's.
 func variables(c *cli.Call) ([]variable, error) {
 	set, err := c.Settings()
 	if err != nil {
@@ -142,7 +142,8 @@ func printOrigins(c *cli.Call, values bool) error {
 	return nil
 }
 
-// configOf returns the variables of the app, or with --global the server's.
+// configOf returns the variables of the app, with --merged also the server's, or with
+// --global only the server's.
 func configOf(c *cli.Call) (map[string]string, error) {
 	set, err := c.Settings()
 	if err != nil {
@@ -232,7 +233,7 @@ func changeConfig(c *cli.Call, set map[string]string, unset []string) error {
 		return err
 	}
 	if apps, err := c.Server.Env.Store.Apps(); app == "" && err == nil && len(apps) > 0 {
-		log.Detail("Apps get it with their next deploy or restart (ps:restart --all)")
+		log.Detail("It takes effect in each app with its next deploy or restart (ps:restart --all)")
 	}
 	return nil
 }
@@ -289,7 +290,7 @@ func showConfig(c *cli.Call) error {
 	return nil
 }
 
-// pairs shows variables in two columns, as Dokku does.
+// pairs formats variables in two columns, as Dokku does.
 func pairs(config map[string]string) string {
 	var rows [][]string
 	for _, key := range slices.Sorted(maps.Keys(config)) {

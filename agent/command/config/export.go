@@ -25,8 +25,8 @@ func exportConfig(c *cli.Call) error {
 	return err
 }
 
-// export renders variables so that a shell, or a reader of env files, gets back
-// each value byte for byte.
+// export formats variables so that a shell or a reader of env files gets each value
+// back byte for byte.
 func export(config map[string]string, format string) (string, error) {
 	keys := slices.Sorted(maps.Keys(config))
 	var lines []string
@@ -54,8 +54,8 @@ func export(config map[string]string, format string) (string, error) {
 	return strings.Join(lines, ""), nil
 }
 
-// singleQuoted quotes for a POSIX shell: within single quotes nothing but the
-// quote itself is special.
+// singleQuoted quotes for a POSIX shell, where only the quote itself is special within
+// single quotes.
 func singleQuoted(v string) string {
 	return "'" + strings.ReplaceAll(v, "'", `'\''`) + "'"
 }

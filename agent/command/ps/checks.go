@@ -16,13 +16,13 @@ import (
 )
 
 var checkCommands = []cli.Spec{
-	checkSwitch("disable", "Replace processes with a gap and without checks",
-		"From the next deploy on, the old processes stop before the new ones start. This is a gap in the service of web;\n"+
-			"for workers it keeps two releases from working at the same time."),
+	checkSwitch("disable", "Stop the old processes before the new ones start, without checks",
+		"It takes effect with the next deploy. Web does not serve between the stop and the start; for workers, two\n"+
+			"releases never run at the same time."),
 	checkSwitch("enable", "Check new processes before the old ones stop", ""),
-	checkReport.Spec("Show the settings of the checks, and where they come from"),
+	checkReport.Spec("Show the settings of the checks and their origin"),
 	{
-		Use: "checks:run APP [TYPE[,TYPE...]]", Short: "Run the app's checks against what runs now",
+		Use: "checks:run APP [TYPE[,TYPE...]]", Short: "Run the app's checks against its running processes",
 		Long: "TYPE is a process type (web) or one process (web.1).", Example: "dokku checks:run hello web.1",
 		Words: func(c *cli.Call) []string { return c.Types() },
 		Run: func(c *cli.Call) error {
@@ -37,11 +37,11 @@ var checkCommands = []cli.Spec{
 		},
 	},
 	checkProperties.Spec("Set or unset a setting of the checks"),
-	checkSwitch("skip", "Replace processes without checks, and without a gap", ""),
+	checkSwitch("skip", "Start the new processes before the old ones stop, without checks", ""),
 }
 
-// checkSwitch is checks:disable, checks:enable or checks:skip: for each type one
-// of them holds.
+// checkSwitch returns checks:disable, checks:enable or checks:skip. The last of them that
+// was used for a type is in force.
 func checkSwitch(verb, short, long string) cli.Spec {
 	doing := map[string]string{"disable": "Disabling", "enable": "Enabling", "skip": "Skipping"}[verb]
 	return cli.Spec{
@@ -72,8 +72,8 @@ func checkSwitch(verb, short, long string) cli.Spec {
 	}
 }
 
-// typeArgs reads process types: in one word with commas, or in several. Single
-// processes (web.1) are allowed where processes says so.
+// typeArgs reads process types, in one word with commas or in several words; nil means
+// all types. processes allows single processes too (web.1).
 func typeArgs(c *cli.Call, processes bool) ([]string, error) {
 	var types []string
 	for _, t := range strings.Split(strings.Join(c.Args, ","), ",") {
@@ -95,8 +95,8 @@ func typeArgs(c *cli.Call, processes bool) ([]string, error) {
 	return types, nil
 }
 
-// listed adds types to a list of them, or takes them away; none means all. A
-// list of all that loses some has to be given up: it says nothing of the others.
+// listed adds types to a list or removes them; no types means all. A list of all types
+// that loses some becomes empty, since it does not name the others.
 func listed(list string, types []string, on bool) string {
 	switch {
 	case len(types) == 0 && on:
@@ -117,7 +117,7 @@ func listed(list string, types []string, on bool) string {
 	return strings.Join(rest, ",")
 }
 
-// The CHECKS file of a revision wins over these.
+// checkProperties are the settings of the checks. A revision's CHECKS file wins over them.
 var checkProperties = cli.Properties{
 	Noun:   "checks",
 	List:   checkList(),
@@ -155,7 +155,7 @@ func collectChecks(c *cli.Call, app *app.App, _ string) (map[string]string, erro
 	}
 	values := map[string]string{"checks-disabled-list": cmp.Or(strings.Join(s.Disabled, ","), "none"), "checks-skipped-list": skipped}
 	checkProperties.Report(values, &app.State, v.Settings)
-	// The variables of older versions (DOKKU_CHECKS_WAIT) count too.
+	// Config variables such as DOKKU_CHECKS_WAIT, as in older versions of Dokku, count too.
 	for name, value := range map[string]string{
 		"wait": inSeconds(s.Wait), "timeout": inSeconds(s.Timeout), "attempts": strconv.Itoa(s.Attempts),
 		"default-wait": inSeconds(s.DefaultWait), "wait-to-retire": inSeconds(s.WaitToRetire),

@@ -1,4 +1,3 @@
-// Package ps has the commands about an app's processes: how many run of each type,
-// how they are started, stopped and replaced, and the checks that a new process
-// has to pass.
+// Package ps has the commands about an app's processes: ps:* scales, starts, stops and
+// replaces them, and checks:* sets the checks that new processes have to pass.
 package ps

@@ -27,13 +27,13 @@ var Commands = slices.Concat(processCommands, scaleCommands, checkCommands)
 
 var processCommands = []cli.Spec{
 	{
-		Use: "ps [APP]", Short: "List the processes that run in each of the app's containers",
-		Long:  "Without an app, the ps commands are listed.",
+		Use: "ps [APP]", Short: "List the processes in each of the app's containers",
+		Long:  "Without an app, it lists the ps commands.",
 		Whole: true, Run: runPS,
 	},
-	operation("ps:start APP", "Start the app, if it does not run", (*agent.Server).Start),
+	operation("ps:start APP", "Start the app, unless it is running", (*agent.Server).Start),
 	operation("ps:stop APP", "Stop the app", (*agent.Server).Stop),
-	operation("ps:restart APP [TYPE]", "Replace the app's processes, or those of a type, by new ones, with the present config", (*agent.Server).Restart),
+	operation("ps:restart APP [TYPE]", "Replace the app's processes, or those of one type, with new ones that have the present config", (*agent.Server).Restart),
 	operation("ps:rebuild APP", "Build and deploy the deployed revision again", (*agent.Server).Rebuild),
 	overall("ps:restartall", "Restart all apps", (*agent.Server).Restart),
 	overall("ps:rebuildall", "Rebuild all apps", (*agent.Server).Rebuild),
@@ -49,12 +49,12 @@ var processCommands = []cli.Spec{
 		},
 	},
 	{
-		Use: "ps:inspect APP", Short: "Show the engine's description of the app's containers, without the environment's values",
+		Use: "ps:inspect APP", Short: "Show the engine's description of the app's containers, without the values of variables",
 		Run: runInspect,
 	},
 	{
-		Use: "ps:restore [APP]", Short: "Start what has ended of the app, or of all apps, unless it was stopped",
-		Long: "The agent does this by itself when the engine comes back.",
+		Use: "ps:restore [APP]", Short: "Start the ended processes of the app, or of all apps; stopped apps stay stopped",
+		Long: "The agent does this itself when the engine comes back.",
 		Run: func(c *cli.Call) error {
 			if c.App == nil {
 				return eachApp(c, "restore", 1, (*agent.Server).StartEnded)
@@ -65,19 +65,19 @@ var processCommands = []cli.Spec{
 			return c.Server.StartEnded(c.Ctx, c.App.Name, c.Events().WithApp(c.App.Name))
 		},
 	},
-	processReport.Spec("Show what the app runs, and its process settings"),
+	processReport.Spec("Show the app's processes and process settings"),
 	processProperties.Spec("Set or unset a process setting"),
 }
 
-// An action is an operation of the agent on one app.
+// An action is an operation of the agent on an app.
 type action func(*agent.Server, context.Context, string, event.Log) error
 
-// operation is a command that does something to one app, or with --all to all.
+// operation returns a command that runs an action on one app, or with --all on all.
 func operation(use, short string, do action) cli.Spec {
 	name, _, _ := strings.Cut(use, " ")
 	_, verb, _ := strings.Cut(name, ":")
 	s := cli.Spec{Use: use, Short: short, WithoutApp: "Unable to " + verb + " all apps when specifying a process name",
-		Long: "--all does it to all apps, --parallel N to N at a time (-1: one for each CPU)."}
+		Long: "--all works on all apps, --parallel N on N apps at a time (-1: one for each CPU)."}
 	s.Flags = func(f *pflag.FlagSet) {
 		f.Bool("all", false, "all apps")
 		parallelFlag(f)
@@ -116,15 +116,15 @@ func operation(use, short string, do action) cli.Spec {
 	return s
 }
 
-// restartOnly is ps:restart APP TYPE.
+// restartOnly returns the action of ps:restart APP TYPE.
 func restartOnly(c *cli.Call) action {
 	return func(s *agent.Server, ctx context.Context, app string, log event.Log) error {
 		return s.RestartType(ctx, app, c.Args[0], log)
 	}
 }
 
-// knownType refuses a process type that the app does not have, before anything
-// is locked or printed.
+// knownType returns an error if the app does not have the process type, before the
+// command locks or prints anything.
 func knownType(c *cli.Call, name string) error {
 	f, err := c.Formation(c.App)
 	if err == nil && !slices.ContainsFunc(f, func(e scale.Entry) bool { return e.Type == name }) {
@@ -133,7 +133,7 @@ func knownType(c *cli.Call, name string) error {
 	return err
 }
 
-// overall is an old command that does something to all apps.
+// overall returns an old command that runs an action on all apps.
 func overall(name, short string, do action) cli.Spec {
 	verb := strings.TrimSuffix(strings.TrimPrefix(name, "ps:"), "all")
 	return cli.Spec{Use: name, Short: short, Flags: parallelFlag, Run: func(c *cli.Call) error {
@@ -149,7 +149,7 @@ func parallelFlag(f *pflag.FlagSet) {
 	f.String("parallel", "1", "apps at a time; -1: one for each CPU")
 }
 
-// workers is how many apps --parallel works on at a time.
+// workers returns the number of apps that --parallel works on at a time.
 func workers(c *cli.Call) (int, error) {
 	value := c.Value("parallel")
 	n, err := strconv.Atoi(value)
@@ -162,8 +162,8 @@ func workers(c *cli.Call) (int, error) {
 	return n, nil
 }
 
-// eachApp does something to all apps. One app's failure does not keep the others
-// from their turn; apps that were never deployed are passed over.
+// eachApp runs an action on all apps. It continues after the failure of an app, and skips
+// apps that were never deployed.
 func eachApp(c *cli.Call, verb string, workers int, do action) error {
 	apps, err := c.Apps()
 	if err != nil {
@@ -228,7 +228,7 @@ func runPS(c *cli.Call) error {
 		c.Warn("App %s is not running", c.App.Name)
 		return nil
 	}
-	// The engine takes its time for each: it runs ps on the host.
+	// In parallel, since the engine runs ps on the host for each container.
 	type table struct {
 		titles []string
 		rows   [][]string
@@ -256,7 +256,7 @@ func runPS(c *cli.Call) error {
 	return nil
 }
 
-// printTable aligns the columns, below their titles.
+// printTable prints aligned columns below their titles.
 func printTable(c *cli.Call, titles []string, rows [][]string) {
 	all := [][]string{}
 	for _, row := range append([][]string{titles}, rows...) {

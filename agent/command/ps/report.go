@@ -44,15 +44,15 @@ func checkRestartPolicy(value string) error {
 	return cli.Refuse("Invalid restart-policy specified: use no, always, unless-stopped, on-failure or on-failure:N")
 }
 
-// checkProcfilePath accepts the path of a file in a repository.
+// checkProcfilePath returns an error unless value is the path of a file in a repository.
 func checkProcfilePath(value string) error {
 	if path.IsAbs(value) || path.Clean(value) != value || strings.HasPrefix(value, "..") || event.Printable(value) != value || len(value) > 255 {
-		return cli.Refuse("Invalid procfile-path specified: %q is not the path of a file below the repository's root, such as deploy/Procfile", event.OneLine(value))
+		return cli.Refuse("Invalid procfile-path specified: %q is not a path of a file in the repository, such as deploy/Procfile", event.OneLine(value))
 	}
 	return nil
 }
 
-// checkCommand accepts every command that a Procfile may have.
+// checkCommand returns a check for a command as in a Procfile.
 func checkCommand(name string) func(string) error {
 	return func(value string) error {
 		if _, _, err := scale.Command(value, func(string) (string, bool) { return "", true }); err != nil {
@@ -62,7 +62,7 @@ func checkCommand(name string) func(string) error {
 	}
 }
 
-// trueOrFalse returns a check for a switch.
+// trueOrFalse returns a check for a boolean setting.
 func trueOrFalse(name string) func(string) error {
 	return func(value string) error {
 		if value != "true" && value != "false" {
@@ -84,8 +84,8 @@ var processReport = cli.Reporter{
 	Collect: collectPS,
 }
 
-func collectPS(c *cli.Call, appName *app.App, only string) (map[string]string, error) {
-	v, err := c.View(appName)
+func collectPS(c *cli.Call, a *app.App, only string) (map[string]string, error) {
+	v, err := c.View(a)
 	if err != nil {
 		return nil, err
 	}
@@ -98,38 +98,38 @@ func collectPS(c *cli.Call, appName *app.App, only string) (map[string]string, e
 		total += e.Count
 	}
 	values := map[string]string{
-		"deployed":     strconv.FormatBool(appName.Deployed()),
+		"deployed":     strconv.FormatBool(a.Deployed()),
 		"processes":    strconv.Itoa(total),
-		"ps-can-scale": strconv.FormatBool(formation.Shipped(appName.Name, "") == nil),
-		"restore":      strconv.FormatBool(!appName.State.Stopped),
-		"scale-origin": strings.Join(scaleOrigins(appName, formation), "; "),
-		"release":      "", "revision": "", "staged": staged(appName),
+		"ps-can-scale": strconv.FormatBool(formation.Shipped(a.Name, "") == nil),
+		"restore":      strconv.FormatBool(!a.State.Stopped),
+		"scale-origin": strings.Join(scaleOrigins(a, formation), "; "),
+		"release":      "", "revision": "", "staged": staged(a),
 	}
-	if appName.Deployed() {
-		values["release"], values["revision"] = "v"+strconv.Itoa(appName.Current.Number), appName.Current.Revision
+	if a.Deployed() {
+		values["release"], values["revision"] = "v"+strconv.Itoa(a.Current.Number), a.Current.Revision
 	}
-	processProperties.Report(values, &appName.State, v.Settings)
+	processProperties.Report(values, &a.State, v.Settings)
 	for _, name := range []string{"procfile-path", "skip-deploy"} { // as Dokku does
 		values["ps-global-"+name] = cmp.Or(v.Settings.PS[name], app.PSDefaults[name])
 	}
-	if values["problem"], err = problem(c.Server, appName.Name); err != nil {
+	if values["problem"], err = problem(c.Server, a.Name); err != nil {
 		return nil, err
 	}
 	if values["undeployed"], err = deploy.Undeployed(v); err != nil {
 		return nil, err
 	}
 	if values["serving"] = ""; cli.Needs(only, "serving") {
-		if values["serving"], err = serving(c, appName); err != nil {
+		if values["serving"], err = serving(c, a); err != nil {
 			return nil, err
 		}
 	}
 	if cli.Needs(only, "running", "status-") {
-		err = addStatus(c, values, appName, formation)
+		err = addStatus(c, values, a, formation)
 	}
 	return values, err
 }
 
-// staged describes a push that git has accepted and that does not serve yet.
+// staged describes an accepted push that does not serve yet.
 func staged(app *app.App) string {
 	st := app.State.Staged
 	if st == nil {
@@ -138,7 +138,7 @@ func staged(app *app.App) string {
 	return fmt.Sprintf("v%d of %s since %s", st.Release, st.New, st.Since.UTC().Format("2006-01-02T15:04:05Z"))
 }
 
-// problem is the reason why the app differs from its push or its settings.
+// problem returns the reason why the app has not converged, or "".
 func problem(s *agent.Server, app string) (string, error) {
 	p, err := s.Env.Store.Problem(app)
 	if p == nil || err != nil {
@@ -147,7 +147,7 @@ func problem(s *agent.Server, app string) (string, error) {
 	return fmt.Sprintf("%s (since %s)", strings.ReplaceAll(p.Text, "\n", "; "), p.Since.UTC().Format("2006-01-02T15:04:05Z")), nil
 }
 
-// serving names the release that the proxy leads to.
+// serving names the release that the proxy routes to.
 func serving(c *cli.Call, app *app.App) (string, error) {
 	n, err := c.Server.Env.Serving(c.Ctx, app)
 	if n == 0 || err != nil {
@@ -156,8 +156,7 @@ func serving(c *cli.Call, app *app.App) (string, error) {
 	return "v" + strconv.Itoa(n), nil
 }
 
-// addStatus adds the state of the processes. It asks the engine for deployed apps
-// only.
+// addStatus adds the state of the processes. It asks the engine only for deployed apps.
 func addStatus(c *cli.Call, values map[string]string, app *app.App, f scale.Formation) error {
 	values["running"] = "false"
 	if !app.Deployed() {
@@ -175,8 +174,8 @@ func addStatus(c *cli.Call, values map[string]string, app *app.App, f scale.Form
 	return nil
 }
 
-// runningState is Dokku's word for how much of the formation runs: true, false
-// or mixed.
+// runningState returns Dokku's word for the running part of the formation: true, false or
+// mixed.
 func runningState(instances []engine.Instance, f scale.Formation) string {
 	want, run := 0, 0
 	for _, e := range f {

@@ -13,9 +13,9 @@ import (
 )
 
 var scaleCommands = []cli.Spec{{
-	Use: "ps:scale APP [TYPE=COUNT...]", Short: "Show how many processes of each type run, or change it",
-	Long: "All types are changed at once and without a build: what is missing is started and checked,\n" +
-		"what is surplus is stopped, the rest is left alone.",
+	Use: "ps:scale APP [TYPE=COUNT...]", Short: "Show or change the number of processes of each type",
+	Long: "It changes all types at once and without a build: it starts and checks missing processes, stops surplus\n" +
+		"ones, and leaves all others alone.",
 	Example: "dokku ps:scale hello web=2 worker=1",
 	Flags: func(f *pflag.FlagSet) {
 		f.Bool("skip-deploy", false, "store the counts, apply them with the next deploy or restart")
@@ -63,8 +63,8 @@ func runScale(c *cli.Call) error {
 	return c.Server.Scale(c.Ctx, c.App.Name, counts, c.Flag("skip-deploy"), log)
 }
 
-// shipped refuses to scale an app whose release ships its formation. The agent
-// refuses it too, under the lock; here it is found before anything is printed.
+// shipped returns an error if the app's release ships its formation. The agent checks
+// this too, under the lock; this check comes before the command prints anything.
 func shipped(c *cli.Call) error {
 	if !c.App.Deployed() {
 		return nil
@@ -76,7 +76,7 @@ func shipped(c *cli.Call) error {
 	return f.Shipped(c.App.Name, shortRevision(c.App.Current.Revision))
 }
 
-// asTyped lists the counts in the order of the command line.
+// asTyped formats the counts in the order of the command line.
 func asTyped(args []string, counts map[string]int) string {
 	var list []string
 	for _, arg := range args {
@@ -109,15 +109,15 @@ func printScale(c *cli.Call, format string) error {
 	if err := f.WriteTable(c.Env.Stdout, c.App.Name, !c.Headings()); err != nil || !c.Headings() {
 		return err
 	}
-	// A person is told; a script that reads the table asks for json.
+	// For people only: scripts parse the table.
 	for _, o := range scaleOrigins(c.App, f) {
 		c.Print("       %s\n", o)
 	}
 	return nil
 }
 
-// scaleOrigins says where the counts are from, by origin: "DOKKU_SCALE of
-// 3f2c1d9: web, worker".
+// scaleOrigins lists the types by the origin of their counts: "DOKKU_SCALE of 3f2c1d9:
+// web, worker".
 func scaleOrigins(app *app.App, f scale.Formation) []string {
 	var list []string
 	for _, o := range []scale.Origin{scale.FromAppJSON, scale.FromDokkuScale, scale.FromLocal, scale.FromDefault} {

@@ -42,7 +42,7 @@ type resource struct {
 
 var limitResources = resourceKind{app.ResourceLimit, "limits", []resource{
 	{"cpu", "CPUs, such as 0.5", checkCPU},
-	{"memory", "megabytes, or a size such as 512m or 1g; who needs more is killed", checkMemory},
+	{"memory", "megabytes, or a size such as 512m or 1g; a process that uses more is killed", checkMemory},
 	{"memory-swap", "memory and swap together, at least as much as --memory", checkMemory},
 }}
 
@@ -55,9 +55,9 @@ func checkMemory(value string) error { _, err := app.ParseMemory(value); return 
 
 func resourceSet(k resourceKind) cli.Spec {
 	s := cli.Spec{
-		Use: "resource:" + k.kind + " APP", Short: "Set or show what the app's processes may use at most",
-		Long: "Without values, those that are set are shown. The value \"clear\" unsets one.\n" +
-			"They hold for all process types that have none of their own, or with --process-type for that one,\n" +
+		Use: "resource:" + k.kind + " APP", Short: "Set or show the limits of the app's processes",
+		Long: "Without values, it shows the present ones. The value \"clear\" unsets a value.\n" +
+			"The values apply to all process types without values of their own, or to the type of --process-type,\n" +
 			"and take effect with the next deploy or restart.",
 		Example: "dokku resource:limit --memory 512 --cpu 0.5 --process-type worker hello",
 		Flags: func(f *pflag.FlagSet) {
@@ -70,7 +70,7 @@ func resourceSet(k resourceKind) cli.Spec {
 		Run:    func(c *cli.Call) error { return k.set(c) },
 	}
 	if k.kind == app.ResourceReserve {
-		s.Short = "Set or show how much memory the app's processes keep when it runs short"
+		s.Short = "Set or show how much memory the app's processes keep when the host runs short"
 		s.Example = "dokku resource:reserve --memory 256 hello"
 	}
 	return s
@@ -86,10 +86,10 @@ func resourceClear(k resourceKind) cli.Spec {
 }
 
 func processTypeFlag(f *pflag.FlagSet) {
-	f.String("process-type", "", "only this process type; "+app.DefaultType+" stands for those without values of their own")
+	f.String("process-type", "", "only this process type; "+app.DefaultType+" means the types without values of their own")
 }
 
-// processType returns the value of --process-type, "" without one.
+// processType returns the value of --process-type; "" without the flag.
 func processType(c *cli.Call) (string, error) {
 	t := c.Value("process-type")
 	if !c.Changed("process-type") {
@@ -124,7 +124,7 @@ func (k resourceKind) set(c *cli.Call) error {
 	}
 	k.announce(c, ptype, change)
 	return c.ChangeNext("resource:"+k.kind, func(st *app.State) error {
-		// The state may have changed since it was looked at.
+		// The state may have changed since the check above.
 		next := k.apply(st.Resources, ptype, change)
 		if err := app.CheckResources(next); err != nil {
 			return cli.Refuse("Invalid resources: %s", err)
@@ -134,7 +134,7 @@ func (k resourceKind) set(c *cli.Call) error {
 	})
 }
 
-// values returns the values of the command line, by name; "" clears one.
+// values returns the values of the command line, by name; "" clears a value.
 func (k resourceKind) values(c *cli.Call) (map[string]string, error) {
 	change := map[string]string{}
 	for _, r := range k.list {
@@ -198,13 +198,13 @@ func (k resourceKind) clear(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	goes := func(key, _ string) bool {
+	remove := func(key, _ string) bool {
 		parts := strings.SplitN(key, ".", 3)
 		return len(parts) == 3 && parts[1] == k.kind && (ptype == "" || parts[0] == ptype)
 	}
 	cleared := func(resources map[string]string) (map[string]string, error) {
 		next := maps.Clone(resources)
-		maps.DeleteFunc(next, goes)
+		maps.DeleteFunc(next, remove)
 		if err := app.CheckResources(next); err != nil {
 			return nil, cli.Refuse("Invalid resources: %s", err)
 		}
@@ -232,7 +232,7 @@ var resourceReport = cli.Reporter{
 		for key, value := range app.State.Resources {
 			values["resource-"+key] = value
 		}
-		// One that is not set has a name all the same.
+		// A known value that is not set is empty, not an error.
 		if parts := strings.Split(only, "."); len(parts) == 3 && values[only] == "" && knownResource(parts[1], parts[2]) {
 			values[only] = ""
 		}

@@ -18,12 +18,12 @@ import (
 
 var storageCommands = []cli.Spec{
 	{
-		Use: "storage:ensure-directory NAME", Short: "Make a folder for apps to mount",
-		Long: "It is made in the data root, " + app.DefaultStorageRoot + " unless the server's settings say otherwise,\n" +
-			"and given to the user that the app's processes run as; what is in it stays as it is.",
+		Use: "storage:ensure-directory NAME", Short: "Create a folder for apps to mount",
+		Long: "It creates the folder in the data root, " + app.DefaultStorageRoot + " by default, and makes the user of the\n" +
+			"app's processes its owner. It does not change the contents.",
 		Example: "dokku storage:ensure-directory hello --chown false",
 		Flags: func(f *pflag.FlagSet) {
-			f.String("chown", "herokuish", "whose it is: herokuish (32767), heroku (1000), paketo (2000), root (0) or false, as it is")
+			f.String("chown", "herokuish", "the owner: herokuish (32767), heroku (1000), paketo (2000), root (0), or false to keep it")
 		},
 		Values: map[string]func(*cli.Call) []string{"chown": cli.OneOfWords("herokuish", "heroku", "paketo", "root", "false")},
 		Run:    ensureDirectory,
@@ -36,16 +36,16 @@ var storageCommands = []cli.Spec{
 	},
 	{
 		Use: "storage:mount APP SOURCE:DIR[:ro]", Short: "Mount a folder below the data root, or a volume",
-		Long: "It takes effect with the next deploy or restart. A volume that does not exist is made then.\n" +
-			"Neither apps:destroy nor storage:unmount removes what was mounted.",
+		Long: "It takes effect with the next deploy or restart, which creates a missing volume.\n" +
+			"Neither apps:destroy nor storage:unmount removes the folder or volume.",
 		Example: "dokku storage:mount hello " + app.DefaultStorageRoot + "/hello:/app/storage",
 		Missing: "Please specify two paths delimited by colon.",
 		Run:     mountStorage,
 	},
 	storageReport.Spec("Show the app's mounts"),
 	{
-		Use: "storage:unmount APP SOURCE:DIR[:ro]", Short: "Take a mount away from the app",
-		Long:    "It takes effect with the next deploy or restart, and removes nothing.",
+		Use: "storage:unmount APP SOURCE:DIR[:ro]", Short: "Remove a mount from the app",
+		Long:    "It takes effect with the next deploy or restart. The folder or volume stays.",
 		Missing: "Please specify two paths delimited by colon.",
 		Words: func(c *cli.Call) []string {
 			return texts(c.App.State.Mounts)
@@ -67,7 +67,7 @@ var storageReport = cli.Reporter{
 	},
 }
 
-// chownUsers are the owners that ensure-directory can give a folder to, as in Dokku.
+// chownUsers are the owners that ensure-directory can set, as in Dokku; -1 keeps the owner.
 var chownUsers = map[string]int{"herokuish": 32767, "heroku": 1000, "paketo": 2000, "packeto": 2000, "root": 0, "false": -1}
 
 var (
@@ -87,7 +87,7 @@ func ensureDirectory(c *cli.Call) error {
 	return c.Server.EnsureDirectory(c.Ctx, name, uid, c.Events())
 }
 
-// parseMount reads a mount as docker run -v does. mode is "" where none is given.
+// parseMount reads a mount as docker run -v does. mode is "" without one.
 func parseMount(text string) (m app.Mount, mode string, err error) {
 	parts := strings.Split(text, ":")
 	if len(parts) < 2 || len(parts) > 3 || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
@@ -107,7 +107,7 @@ func parseMount(text string) (m app.Mount, mode string, err error) {
 	m.Target = path.Clean(m.Target)
 	switch {
 	case m.Volume() && (strings.ContainsAny(m.Source, "/\\") || strings.HasPrefix(m.Source, ".")):
-		return m, "", cli.Refuse("Storage path %q is not absolute: it has to begin with /, or be the name of a volume", event.OneLine(m.Source))
+		return m, "", cli.Refuse("Storage path %q is not absolute: it must begin with /, or be the name of a volume", event.OneLine(m.Source))
 	case m.Volume() && (!volumePattern.MatchString(m.Source) || len(m.Source) > 200):
 		return m, "", cli.Refuse("Invalid volume name %q: it needs at least two letters, digits, _, . and -, and begins with a letter or digit",
 			event.OneLine(m.Source))
@@ -117,19 +117,19 @@ func parseMount(text string) (m app.Mount, mode string, err error) {
 	return m, mode, nil
 }
 
-// checkTarget refuses places in a container where nothing can be mounted.
+// checkTarget returns an error for a path in a container where nothing can be mounted.
 func checkTarget(target string) error {
 	clean := path.Clean(target)
 	if !path.IsAbs(target) {
-		return cli.Refuse("Container path %q is not absolute: it has to begin with /", event.OneLine(target))
+		return cli.Refuse("Container path %q is not absolute: it must begin with /", event.OneLine(target))
 	}
 	for _, taken := range []string{"/proc", "/sys"} {
 		if clean == taken || strings.HasPrefix(clean, taken+"/") {
-			return cli.Refuse("Container path %s cannot be mounted: %s is the kernel's", clean, taken)
+			return cli.Refuse("Container path %s cannot be mounted: %s belongs to the kernel", clean, taken)
 		}
 	}
 	if clean == "/" {
-		return cli.Refuse("Container path / cannot be mounted: that is the image's own root")
+		return cli.Refuse("Container path / cannot be mounted: it is the root of the image")
 	}
 	return nil
 }
@@ -154,7 +154,7 @@ func mountStorage(c *cli.Call) error {
 			case have.Target == m.Target && have.Source == m.Source:
 				return cli.Refuse("Mount path already exists.")
 			case have.Target == m.Target:
-				return cli.Refuse("Container path %s is taken by %s: storage:unmount that first", m.Target, have)
+				return cli.Refuse("Container path %s is taken by %s: unmount that first (storage:unmount)", m.Target, have)
 			}
 		}
 		st.Mounts = append(st.Mounts, m)

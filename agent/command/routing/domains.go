@@ -36,7 +36,7 @@ var domainCommands = []cli.Spec{
 	},
 	domainReport.Spec("Show the app's domains"),
 	{
-		Use: "domains:add-global DOMAIN...", Short: "Add domains below which apps get theirs",
+		Use: "domains:add-global DOMAIN...", Short: "Add global domains: apps get names below them",
 		Run: func(c *cli.Call) error {
 			return changeGlobal(c, func(have, given []string) ([]string, []string, error) {
 				var said []string
@@ -52,8 +52,8 @@ var domainCommands = []cli.Spec{
 		},
 	},
 	{
-		Use: "domains:clear-global", Short: "Remove the domains below which apps get theirs",
-		Long: "An app without domains of its own answers to APP.HOSTNAME then.",
+		Use: "domains:clear-global", Short: "Remove all global domains",
+		Long: "Apps without domains of their own then answer to APP.HOSTNAME.",
 		Run: func(c *cli.Call) error {
 			return changeGlobal(c, func(_, _ []string) ([]string, []string, error) {
 				return nil, []string{"Cleared global domains"}, nil
@@ -61,23 +61,23 @@ var domainCommands = []cli.Spec{
 		},
 	},
 	{
-		Use: "domains:disable APP", Short: "Take all names away from the app",
-		Long: "Its own domains stay stored for domains:enable. Where it is the only app, it is still reached by the host's address.",
+		Use: "domains:disable APP", Short: "Remove all names of the app from the proxy",
+		Long: "Its domains stay stored for domains:enable. The only app of a server still answers at the host's address.",
 		Run:  func(c *cli.Call) error { return enableDomains(c, false) },
 	},
 	{
-		Use: "domains:enable APP", Short: "Give the app its names again",
+		Use: "domains:enable APP", Short: "Let the app answer to its names again",
 		Run: func(c *cli.Call) error { return enableDomains(c, true) },
 	},
 	{
-		Use: "domains:remove-global DOMAIN...", Short: "Remove domains below which apps get theirs",
+		Use: "domains:remove-global DOMAIN...", Short: "Remove global domains",
 		Words: func(c *cli.Call) []string { set, _ := c.Settings(); return set.Domains },
 		Run: func(c *cli.Call) error {
 			return changeGlobal(c, func(have, given []string) ([]string, []string, error) {
 				var said []string
 				for _, d := range given {
 					if !slices.Contains(have, d) {
-						return nil, nil, cli.Refuse("Domain %s is not a global one, there are: %s", d, cmp.Or(strings.Join(have, " "), "none"))
+						return nil, nil, cli.Refuse("Domain %s is not a global domain; the global domains are: %s", d, cmp.Or(strings.Join(have, " "), "none"))
 					}
 					have = slices.DeleteFunc(have, func(x string) bool { return x == d })
 					said = append(said, "Removed "+d)
@@ -95,8 +95,8 @@ var domainCommands = []cli.Spec{
 		Run: setDomains,
 	},
 	{
-		Use: "domains:set-global DOMAIN...", Short: "Set the domains below which apps get theirs",
-		Long: "An app without domains of its own answers to APP.DOMAIN.",
+		Use: "domains:set-global DOMAIN...", Short: "Set the global domains to exactly these: apps get names below them",
+		Long: "Apps without domains of their own answer to APP.DOMAIN.",
 		Run: func(c *cli.Call) error {
 			return changeGlobal(c, func(_, given []string) ([]string, []string, error) {
 				return given, []string{"Set " + strings.Join(given, " ")}, nil
@@ -128,7 +128,7 @@ func globalDomains(set app.Settings) map[string]string {
 	}
 }
 
-// domainArgs are the domains of the command line, each once and in lower case.
+// domainArgs returns the domains of the command line in lower case, without duplicates.
 func domainArgs(c *cli.Call) ([]string, error) {
 	var list []string
 	for _, arg := range c.Args {
@@ -143,17 +143,17 @@ func domainArgs(c *cli.Call) ([]string, error) {
 	return list, nil
 }
 
-// changeDomains applies a change to the app's list, domain by domain, and then
-// prints the changes. The list starts with the app's names below the global
-// domains: an app that gets another name keeps its present ones, as in Dokku.
-func changeDomains(c *cli.Call, what string, change func(c *cli.Call, list []string, d string) ([]string, string, error)) error {
+// changeDomains applies a change to the app's list for each domain of the command line,
+// and then prints the changes. The list begins with the app's names below the global
+// domains: an app with an added domain keeps its present names, as in Dokku.
+func changeDomains(c *cli.Call, op string, change func(c *cli.Call, list []string, d string) ([]string, string, error)) error {
 	domains, err := domainArgs(c)
 	if err != nil {
 		return err
 	}
 	var said []string
 	log := c.Events().WithApp(c.App.Name)
-	err = c.Server.Update(c.Ctx, c.App.Name, deploy.Op{Name: what, Changes: deploy.ChangesNames}, log, func(st *app.State) error {
+	err = c.Server.Update(c.Ctx, c.App.Name, deploy.Op{Name: op, Changes: deploy.ChangesNames}, log, func(st *app.State) error {
 		said = nil
 		list, err := ownDomains(c, st)
 		if err != nil {
@@ -167,7 +167,7 @@ func changeDomains(c *cli.Call, what string, change func(c *cli.Call, list []str
 			said = append(said, text)
 		}
 		st.Domains = list
-		if what == "domains:add" {
+		if op == "domains:add" {
 			return enable(c, st)
 		}
 		return nil
@@ -193,10 +193,10 @@ func addDomain(c *cli.Call, list []string, d string) ([]string, string, error) {
 
 func removeDomain(c *cli.Call, list []string, d string) ([]string, string, error) {
 	if !slices.Contains(list, d) {
-		return nil, "", cli.Refuse("Domain %s is not one of app %s, which has: %s", d, c.App.Name, cmp.Or(strings.Join(list, " "), "none"))
+		return nil, "", cli.Refuse("Domain %s does not belong to app %s, which has: %s", d, c.App.Name, cmp.Or(strings.Join(list, " "), "none"))
 	}
 	if len(list) == 1 {
-		return nil, "", cli.Refuse("Domain %s is the only one of %s: domains:set gives it another one, domains:clear the default one",
+		return nil, "", cli.Refuse("Domain %s is the only domain of %s: set another with domains:set, or the default with domains:clear",
 			d, c.App.Name)
 	}
 	rest := slices.DeleteFunc(slices.Clone(list), func(x string) bool { return x == d })
@@ -222,7 +222,7 @@ func setDomains(c *cli.Call) error {
 	return err
 }
 
-// ownDomains are the app's domains, without one that is only the machine's name.
+// ownDomains returns the app's domains, but not a default domain below the host's name.
 func ownDomains(c *cli.Call, st *app.State) ([]string, error) {
 	v, err := c.View(c.App)
 	if err != nil || len(st.Domains) == 0 && len(v.Settings.Domains) == 0 {

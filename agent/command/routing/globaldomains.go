@@ -8,9 +8,9 @@ import (
 	"dokku/agent/deploy"
 )
 
-// changeGlobal changes the domains below which apps get theirs, and gives the
-// apps that have none of their own their new names. change gets a copy of the
-// present domains; it returns the new ones and the lines to print afterwards.
+// changeGlobal changes the global domains and publishes the new names of apps without
+// domains of their own. change gets a copy of the present domains; it returns the new
+// ones and the lines to print afterwards.
 func changeGlobal(c *cli.Call, change func(have, given []string) (domains, said []string, err error)) error {
 	given, err := domainArgs(c)
 	if err != nil {
@@ -18,7 +18,7 @@ func changeGlobal(c *cli.Call, change func(have, given []string) (domains, said 
 	}
 	for _, d := range given {
 		if strings.HasPrefix(d, "*.") {
-			return cli.Refuse("Invalid domain %q: apps get names below it, so leave out the *.", d)
+			return cli.Refuse("Invalid domain %q: leave out the *., since apps get names below it", d)
 		}
 	}
 	var said []string
@@ -36,10 +36,10 @@ func changeGlobal(c *cli.Call, change func(have, given []string) (domains, said 
 	return c.Server.PublishDomains(c.Ctx, log)
 }
 
-// clearDomains forgets the app's own domains.
-func clearDomains(c *cli.Call, what, text string) error {
+// clearDomains removes the app's own domains.
+func clearDomains(c *cli.Call, op, text string) error {
 	log := c.Events().WithApp(c.App.Name)
-	err := c.Server.Update(c.Ctx, c.App.Name, deploy.Op{Name: what, Changes: deploy.ChangesNames}, log, func(st *app.State) error {
+	err := c.Server.Update(c.Ctx, c.App.Name, deploy.Op{Name: op, Changes: deploy.ChangesNames}, log, func(st *app.State) error {
 		st.Domains = nil
 		return nil
 	})
@@ -49,7 +49,7 @@ func clearDomains(c *cli.Call, what, text string) error {
 	return err
 }
 
-// enableDomains gives the app its names, or takes them away.
+// enableDomains lets the app answer to its names, or stops it.
 func enableDomains(c *cli.Call, on bool) error {
 	log := c.Events().WithApp(c.App.Name)
 	word, said := "disabled", "Disabling domains (VHOST) support for app (%s)"
@@ -73,7 +73,7 @@ func enableDomains(c *cli.Call, on bool) error {
 	return err
 }
 
-// enable gives the app its names again, where they were taken away.
+// enable undoes domains:disable in st.
 func enable(c *cli.Call, st *app.State) error {
 	v, err := c.View(c.App)
 	if err != nil {

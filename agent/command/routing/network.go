@@ -21,14 +21,14 @@ import (
 
 var networkCommands = []cli.Spec{
 	{
-		Use: "network:create NAME", Short: "Make a network that apps and other containers can join",
+		Use: "network:create NAME", Short: "Create a network that apps and other containers can join",
 		Missing: "No network name specified", Run: createNetwork,
 	},
 	{
 		Use: "network:destroy NAME", Short: "Remove a network that nothing uses",
-		Long:    "The network's name has to be typed, unless --force is given.",
+		Long:    "It asks you to type the network's name, unless --force is given.",
 		Missing: "No network name specified", Words: networkNames,
-		Flags: func(f *pflag.FlagSet) { f.Bool("force", false, "do not ask") },
+		Flags: func(f *pflag.FlagSet) { f.Bool("force", false, "do not ask for confirmation") },
 		Run:   destroyNetwork,
 	},
 	{
@@ -50,13 +50,13 @@ var networkCommands = []cli.Spec{
 		Run:    showNetwork,
 	},
 	{
-		Use: "network:list", Short: "List the engine's networks, except those of single apps",
+		Use: "network:list", Short: "List the engine's networks, except the private networks of apps",
 		Flags:  func(f *pflag.FlagSet) { f.String("format", "text", "text or json") },
 		Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("text", "json")},
 		Run:    listNetworks,
 	},
 	{
-		Use: "network:rebuild APP", Short: "Look at the app's network and route, and mend what is not as it should be",
+		Use: "network:rebuild APP", Short: "Check the app's network and route, and repair them",
 		Run: func(c *cli.Call) error {
 			return c.Server.Reconcile(c.Ctx, c.App.Name, c.Events().WithApp(c.App.Name))
 		},
@@ -65,8 +65,8 @@ var networkCommands = []cli.Spec{
 	networkSet(),
 }
 
-// networkProperties are Dokku's. Those that name networks take several, and do
-// the same: see agent.Attached.
+// networkProperties are Dokku's. Those that name networks accept several and all have the
+// same effect: the app's processes join them.
 var networkProperties = cli.Properties{
 	Noun: "network",
 	List: []cli.Property{
@@ -83,9 +83,9 @@ func networkSet() cli.Spec {
 	s := networkProperties.Spec("Set or unset a network setting")
 	s.Use = "network:set APP KEY [VALUE...]"
 	s.Long = "Properties: " + networkProperties.Names() + ".\n" +
-		"The app's processes join the networks before they start, beside the app's own network, and are\n" +
-		"known there as APP.TYPE, such as hello.web. It takes effect with the next deploy or restart.\n" +
-		"Without a value the property is unset. --global sets the default of all apps."
+		"The app's processes join the networks before they start, in addition to the app's own network. Their\n" +
+		"name there is APP.TYPE, such as hello.web. It takes effect with the next deploy or restart.\n" +
+		"Without a value, the property is unset. --global sets the default of all apps."
 	s.Example = "dokku network:set hello attach-post-create databases"
 	s.Run = setNetwork
 	return s
@@ -108,7 +108,7 @@ var networkReport = cli.Reporter{
 	},
 }
 
-// listeners are the addresses of the app's web processes.
+// listeners returns the addresses of the app's web processes.
 func listeners(c *cli.Call, app *app.App) (string, error) {
 	if !app.Deployed() {
 		return "", nil
@@ -155,12 +155,12 @@ func setNetwork(c *cli.Call) error {
 		return nil
 	})
 	if err == nil {
-		c.Events().Detail("Apps get it with their next deploy or restart (ps:restart --all)")
+		c.Events().Detail("It takes effect in each app with its next deploy or restart (ps:restart --all)")
 	}
 	return err
 }
 
-// checkNetworkProperty returns the value as it is stored.
+// checkNetworkProperty returns the value in the form in which it is stored.
 func checkNetworkProperty(c *cli.Call, name, value string) (string, error) {
 	switch {
 	case value == "":
@@ -236,7 +236,7 @@ func destroyNetwork(c *cli.Call) error {
 	return c.Server.DestroyNetwork(c.Ctx, name)
 }
 
-// findNetwork finds a network by its name.
+// findNetwork returns the network with a name.
 func findNetwork(c *cli.Call, name string) (engine.NetworkInfo, error) {
 	if name == "" {
 		return engine.NetworkInfo{}, cli.Refuse("No network name specified")

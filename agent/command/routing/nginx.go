@@ -28,7 +28,7 @@ var nginxProperties = cli.Properties{
 	Server: func(set *app.Settings) *map[string]string { return &set.Nginx.Properties },
 }
 
-// checkTimeout accepts times in nginx's form: 60, 60s, 10m.
+// checkTimeout returns a check for a time in nginx's form: 60, 60s, 10m.
 func checkTimeout(name string) func(string) error {
 	return func(value string) error {
 		d, err := checks.ParseDuration(value)

@@ -39,7 +39,7 @@ var portCommands = []cli.Spec{
 	},
 	{
 		Use: "ports:remove APP MAPPING...", Short: "Remove port mappings of the app", Missing: noMapping,
-		Long:    "A mapping may be given in full, by its scheme and host port, or by its host port.",
+		Long:    "Give a mapping in full, as SCHEME:HOST-PORT, or as HOST-PORT.",
 		Example: "dokku ports:remove hello 8080",
 		Words:   portWords,
 		Run:     removePorts,
@@ -55,9 +55,9 @@ var portCommands = []cli.Spec{
 	},
 }
 
-const portsLong = "A mapping is http:HOST-PORT:CONTAINER-PORT: nginx listens on the host's port for the app's names, and\n" +
-	"leads to that port of the web processes. The mapping with the lowest host port decides on which port web\n" +
-	"is checked, and which PORT it is given: when that changes, the app is restarted."
+const portsLong = "A mapping is http:HOST-PORT:CONTAINER-PORT. For the app's names, nginx listens on the host port and\n" +
+	"sends requests to the container port of the web processes. The mapping with the lowest host port sets\n" +
+	"the port of web's checks and its PORT variable; if that port changes, the app is restarted."
 
 func portWords(c *cli.Call) []string {
 	if c.App == nil {
@@ -91,7 +91,7 @@ func parsePort(word string) (m app.PortMap, err error) {
 	}
 	parts := strings.Split(word, ":")
 	if len(parts) != 3 {
-		return m, bad("give SCHEME:HOST-PORT:CONTAINER-PORT, such as http:8080:5000")
+		return m, bad("write SCHEME:HOST-PORT:CONTAINER-PORT, such as http:8080:5000")
 	}
 	m.Scheme = parts[0]
 	if err := checkScheme(m.Scheme); err != "" {
@@ -105,7 +105,7 @@ func parsePort(word string) (m app.PortMap, err error) {
 	return m, nil
 }
 
-// checkScheme describes the error in a scheme; "" if there is none.
+// checkScheme returns the reason why a scheme is refused, or "".
 func checkScheme(scheme string) string {
 	switch scheme {
 	case "http":
@@ -127,18 +127,18 @@ func parsePortNumber(s string) (int, error) {
 }
 
 // changePorts applies a change with the mappings of the command line.
-func changePorts(c *cli.Call, what string, change func(have, given []app.PortMap) ([]app.PortMap, error)) error {
+func changePorts(c *cli.Call, op string, change func(have, given []app.PortMap) ([]app.PortMap, error)) error {
 	given, err := parsePorts(c.Args)
 	if err != nil {
 		return err
 	}
 	apply := func(have []app.PortMap) ([]app.PortMap, error) { return change(have, given) }
-	// Errors that show already are reported before anything is locked or written.
+	// Report errors before the command locks or writes anything.
 	if err := c.Server.CheckPorts(c.Ctx, c.App, apply); err != nil {
 		return err
 	}
 	log := c.Events().WithApp(c.App.Name)
-	if err := c.Server.SetPorts(c.Ctx, c.App.Name, what, log, apply); err != nil {
+	if err := c.Server.SetPorts(c.Ctx, c.App.Name, op, log, apply); err != nil {
 		return err
 	}
 	v, err := c.Server.View(c.App.Name)
@@ -157,7 +157,7 @@ func addPorts(have, given []app.PortMap) ([]app.PortMap, error) {
 	return have, nil
 }
 
-// removePorts takes mappings away, each given in full, as http:8080 or as 8080.
+// removePorts removes mappings, each given in full, as http:8080 or as 8080.
 func removePorts(c *cli.Call) error {
 	for _, word := range c.Args {
 		if err := checkRemoval(word); err != nil {
@@ -182,9 +182,9 @@ func removePorts(c *cli.Call) error {
 			})
 			switch {
 			case n < 0:
-				return nil, cli.Refuse("Port mapping %s is not one of app %s, which has: %s", event.OneLine(word), c.App.Name, joined(shown))
+				return nil, cli.Refuse("Port mapping %s does not belong to app %s, which has: %s", event.OneLine(word), c.App.Name, joined(shown))
 			case len(have) == 1:
-				return nil, cli.Refuse("Port mapping %s is the only one of %s: ports:set gives it another one, ports:clear the default one",
+				return nil, cli.Refuse("Port mapping %s is the only one of %s: set another with ports:set, or the default with ports:clear",
 					event.OneLine(word), c.App.Name)
 			}
 			have = slices.Delete(have, n, n+1)
@@ -247,11 +247,11 @@ func listPorts(c *cli.Call) error {
 var portsReport = cli.Reporter{
 	Noun: "ports",
 	Keys: []string{"ports-map", "ports-map-detected"},
-	Collect: func(c *cli.Call, name *app.App, _ string) (map[string]string, error) {
-		v, err := c.View(name)
-		detected := app.PortMap{Scheme: "http", Host: v.Settings.Nginx.Port, Container: name.DetectedPort()}
+	Collect: func(c *cli.Call, a *app.App, _ string) (map[string]string, error) {
+		v, err := c.View(a)
+		detected := app.PortMap{Scheme: "http", Host: v.Settings.Nginx.Port, Container: a.DetectedPort()}
 		own := ""
-		if len(name.State.Ports) > 0 {
+		if len(a.State.Ports) > 0 {
 			own = joined(v.Ports())
 		}
 		return map[string]string{"ports-map": own, "ports-map-detected": detected.String()}, err

@@ -10,15 +10,15 @@ import (
 
 var proxyCommands = []cli.Spec{
 	{
-		Use: "proxy:disable APP", Short: "Bind web to a port of the host instead",
-		Long: "The app keeps its port. Deploys have a short gap then, since a port cannot be held twice.",
+		Use: "proxy:disable APP", Short: "Bind web to a port of the host instead of the proxy",
+		Long: "The app keeps this port. Each deploy then has a short gap, since two processes cannot hold the same port.",
 		Run:  func(c *cli.Call) error { return setProxy(c, false) },
 	},
 	{
-		Use: "proxy:enable APP", Short: "Reach web through the proxy",
+		Use: "proxy:enable APP", Short: "Route requests to web through the proxy",
 		Run: func(c *cli.Call) error { return setProxy(c, true) },
 	},
-	proxyReport.Spec("Show how the app's web is reached"),
+	proxyReport.Spec("Show whether the app is behind the proxy, and its port"),
 	proxyProperties.Spec("Set or unset the kind of proxy"),
 }
 
@@ -26,7 +26,7 @@ var proxyProperties = cli.Properties{
 	Noun: "proxy",
 	List: []cli.Property{{Name: "type", Default: "nginx", Check: func(value string) error {
 		if value != "nginx" {
-			return cli.Refuse("Invalid type specified: %q, the only proxy that is supported is nginx", event.OneLine(value))
+			return cli.Refuse("Invalid type specified: %q, the only supported proxy is nginx", event.OneLine(value))
 		}
 		return nil
 	}}},

@@ -1,7 +1,6 @@
-// Package run has the commands that show and run something in an app's containers:
-// one-off commands, a shell in a running process, and the logs.
+// Package run has the commands that work in an app's containers: run and run:* for
+// one-off commands, enter for a command in a running container, and logs.
 //
-// run and enter pass on the app's bytes unchanged, also to a terminal: an
-// interactive program needs its colours and its cursor. Logs are made printable
-// before they are shown.
+// run and enter pass the app's bytes on unchanged, to a terminal too: an interactive
+// program needs colours and the cursor. Logs are made printable before they are shown.
 package run

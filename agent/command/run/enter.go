@@ -41,8 +41,8 @@ func enter(c *cli.Call) error {
 	return execIn(c, i)
 }
 
-// containerID takes --container-id off the words after the app, where Dokku has
-// it.
+// containerID reads --container-id. Dokku expects it after the app, so it removes it from
+// the words.
 func containerID(c *cli.Call) (id string, given bool, err error) {
 	id, given = c.Value("container-id"), c.Changed("container-id")
 	if !given && len(c.Args) > 0 {
@@ -64,7 +64,7 @@ func containerID(c *cli.Call) (id string, given bool, err error) {
 	return id, given, nil
 }
 
-// containerByID finds a running container of the app, also one that runs once.
+// containerByID finds a running container of the app; one-off containers count too.
 func containerByID(c *cli.Call, id string) (engine.Instance, error) {
 	host, err := c.Engine()
 	if err != nil {
@@ -88,11 +88,11 @@ func containerByID(c *cli.Call, id string) (engine.Instance, error) {
 	if len(found) == 1 {
 		return found[0], nil
 	}
-	what := "Invalid container id for app"
+	reason := "Invalid container id for app"
 	if len(found) > 1 {
-		what = fmt.Sprintf("Container id %q fits %d containers", event.OneLine(id), len(found))
+		reason = fmt.Sprintf("Container id %q matches %d containers", event.OneLine(id), len(found))
 	}
-	return engine.Instance{}, cli.Refuse("%s\nAvailable ids for app (%s): %s", what, c.App.Name, strings.Join(ids, " "))
+	return engine.Instance{}, cli.Refuse("%s\nAvailable ids for app (%s): %s", reason, c.App.Name, strings.Join(ids, " "))
 }
 
 // runningProcess finds a running process of the app by its type or its name.
@@ -103,7 +103,7 @@ func runningProcess(c *cli.Call, process string) (engine.Instance, error) {
 	}
 	all = slices.DeleteFunc(all, func(i engine.Instance) bool { return !i.Running() })
 	if len(all) == 0 {
-		return engine.Instance{}, cli.Refuse("App %s is not running\nps:start %[1]s starts it; run %[1]s COMMAND runs a command in a container of its own", c.App.Name)
+		return engine.Instance{}, cli.Refuse("App %s is not running\nTo start it: ps:start %[1]s; to run a command in a new container: run %[1]s COMMAND", c.App.Name)
 	}
 	slices.SortFunc(all, func(a, b engine.Instance) int { return a.Index - b.Index })
 	kind, number, numbered := strings.Cut(process, ".")
@@ -119,7 +119,7 @@ func runningProcess(c *cli.Call, process string) (engine.Instance, error) {
 		event.OneLine(process), c.App.Name, strings.Join(types, " "))
 }
 
-// execIn runs the words, or a shell, in a container.
+// execIn runs the words of the command line, or a shell, in a container.
 func execIn(c *cli.Call, i engine.Instance) error {
 	host, err := c.Engine()
 	if err != nil {
@@ -131,12 +131,12 @@ func execIn(c *cli.Call, i engine.Instance) error {
 		}
 	}
 	log := c.Events().WithApp(c.App.Name)
-	what := fmt.Sprintf("%s in %s with %d arguments", firstOf(c.Args[0], "="), i.Name, len(c.Args)-1)
+	started := fmt.Sprintf("%s in %s with %d arguments", firstOf(c.Args[0], "="), i.Name, len(c.Args)-1)
 	if c.Env.User != "" {
-		what += ", by " + c.Env.User
+		started += ", by " + c.Env.User
 	}
-	log.Note("starting %s", what)
-	done := log.Timed(what)
+	log.Note("starting %s", started)
+	done := log.Timed(started)
 	tty := c.Env.Console != nil
 	st, release := streams(c, tty)
 	exit, err := host.ExecAttached(c.Ctx, i.ID, c.Args, terminalEnv(c, tty), st)
@@ -152,7 +152,7 @@ func firstOf(s, sep string) string {
 	return first
 }
 
-// bestShell puts the best shell of the container in the place of the words.
+// bestShell sets the words to the first of shells that the container has.
 func bestShell(c *cli.Call, host engine.Host, i engine.Instance) error {
 	for _, shell := range shells {
 		_, exit, err := host.Exec(c.Ctx, i.ID, []string{shell, "-c", ":"})
@@ -164,6 +164,6 @@ func bestShell(c *cli.Call, host engine.Host, i engine.Instance) error {
 			return nil
 		}
 	}
-	return cli.Refuse("Cannot open a shell in %s: its image has neither %s\nName a command that it has: dokku enter %s %s COMMAND",
+	return cli.Refuse("Cannot open a shell in %s: its image has neither %s\nTo run another command: dokku enter %s %s COMMAND",
 		i.Name, strings.Join(shells, " nor "), c.App.Name, processName(i))
 }

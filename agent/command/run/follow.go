@@ -14,15 +14,15 @@ const (
 	// orderWindow is how long new lines are collected before they are printed in
 	// the order of their times.
 	orderWindow = 100 * time.Millisecond
-	// lookInterval is how often -t looks whether other processes run now.
+	// lookInterval is how often -t looks for new processes.
 	lookInterval = time.Second
-	// reopened is how many lines are read again of a log that ended and continues,
-	// to find the new ones.
+	// reopened is how many lines of a log that ended and continues are read again, to
+	// find the new ones.
 	reopened = 1000
 )
 
-// follow prints new lines of the processes that run, and of those that later
-// deploys start, until ctx is done.
+// follow prints new lines of the running processes, and of those that later deploys
+// start, until ctx is done.
 func (l *logReader) follow() error {
 	ctx, cancel := context.WithCancel(l.Call.Ctx)
 	lines := make(chan logLine, 256)
@@ -34,7 +34,7 @@ func (l *logReader) follow() error {
 	return l.order(ctx, lines, failed)
 }
 
-// order prints the lines that come within a window together, sorted.
+// order collects the lines of a window and prints them sorted.
 func (l *logReader) order(ctx context.Context, lines <-chan logLine, failed <-chan error) error {
 	var batch []logLine
 	var due <-chan time.Time
@@ -56,8 +56,8 @@ func (l *logReader) order(ctx context.Context, lines <-chan logLine, failed <-ch
 	}
 }
 
-// watch opens the logs of new processes. It looks at the app's state, a small
-// file, and asks the engine only when that has changed or a log has ended.
+// watch opens the logs of new processes. It reads the app's state, a small file, and asks
+// the engine only after the state has changed or a log has ended.
 func (l *logReader) watch(ctx context.Context, wait *sync.WaitGroup, lines chan<- logLine) error {
 	tick := time.NewTicker(lookInterval)
 	defer tick.Stop()
@@ -70,7 +70,7 @@ func (l *logReader) watch(ctx context.Context, wait *sync.WaitGroup, lines chan<
 			if err != nil {
 				return err
 			}
-			// One that has ended may be started again by its restart policy.
+			// The restart policy may start an ended container again.
 			stale = false
 			for _, i := range instances {
 				if !open[i.ID] && (i.Running() || !l.wasRead(i.ID)) {
@@ -80,7 +80,7 @@ func (l *logReader) watch(ctx context.Context, wait *sync.WaitGroup, lines chan<
 				stale = stale || !open[i.ID]
 			}
 		}
-		// Never more often than the ticks: a log may end as soon as it is opened.
+		// At most once per tick: a log may end as soon as it is opened.
 		for waiting := true; waiting; {
 			select {
 			case <-ctx.Done():
@@ -101,7 +101,7 @@ func (l *logReader) watch(ctx context.Context, wait *sync.WaitGroup, lines chan<
 	}
 }
 
-// changed reports whether other processes may run than before.
+// changed reports whether the set of running processes may have changed.
 func changed(before, now *app.App) bool {
 	a, b := &before.State, &now.State
 	return a.Current != b.Current || a.Stopped != b.Stopped || !maps.Equal(a.Scale, b.Scale)
@@ -113,7 +113,7 @@ func (l *logReader) stream(ctx context.Context, i engine.Instance, lines chan<- 
 	if l.wasRead(i.ID) {
 		o.Tail = reopened
 	}
-	// A log that cannot be read is looked at again like one that has ended.
+	// A log that cannot be read is opened again, like one that has ended.
 	l.lines(ctx, i, o, func(line logLine) {
 		select {
 		case lines <- line:

@@ -18,12 +18,12 @@ import (
 
 var logCommands = []cli.Spec{
 	{
-		Use: "logs APP", Short: "Show what the app's processes print",
-		Long:    "Lines of all processes are merged by time. With -t new ones are shown as they come, also those of\nlater deploys, until the command is interrupted.",
+		Use: "logs APP", Short: "Show the logs of the app's processes",
+		Long:    "It merges the lines of all processes by time. With -t it shows new lines, also of later deploys, until\nyou interrupt it.",
 		Example: "dokku logs hello -t -p worker",
 		Flags: func(f *pflag.FlagSet) {
-			f.BoolP("tail", "t", false, "go on with new lines")
-			f.StringP("num", "n", "100", "how many lines of each process; 0: all")
+			f.BoolP("tail", "t", false, "show new lines until interrupted")
+			f.StringP("num", "n", "100", "number of lines of each process; 0 means all")
 			f.StringP("ps", "p", "", "only this process type (web) or process (web.1)")
 		},
 		Values: map[string]func(*cli.Call) []string{"ps": (*cli.Call).Types},
@@ -58,24 +58,23 @@ func runLogs(c *cli.Call) error {
 	}
 	err = l.follow()
 	if c.Ctx.Err() != nil {
-		// The client went, which is how this command ends.
-		return nil
+		return nil // the client has gone, which is the normal end
 	}
 	return err
 }
 
-// logReader reads the logs of an app's containers.
+// A logReader reads the logs of an app's containers.
 type logReader struct {
 	Call    *cli.Call
 	console engine.Prober
 	find    func(context.Context, *app.App) ([]engine.Instance, error)
-	process string // "" is all
+	process string // a type or a process; "" means all
 
 	mu   sync.Mutex
-	read map[string]time.Time // newest line that was read, by container
+	read map[string]time.Time // time of the newest line that was read, by container
 }
 
-// logLine is a line of a process.
+// A logLine is a line of a process's log.
 type logLine struct {
 	process string // "web.1"
 	stamp   string // as the engine wrote it
@@ -83,7 +82,7 @@ type logLine struct {
 	text    string
 }
 
-// instances are the containers whose lines are wanted.
+// instances returns the containers whose lines are shown.
 func (l *logReader) instances(app *app.App) ([]engine.Instance, error) {
 	all, err := l.find(l.Call.Ctx, app)
 	return slices.DeleteFunc(all, func(i engine.Instance) bool {
@@ -142,8 +141,8 @@ func (l *logReader) wasRead(id string) bool {
 	return ok
 }
 
-// printLines prints lines in the order of their times; what an app prints must
-// not act on the reader's terminal.
+// printLines prints lines in the order of their times. It escapes control characters,
+// which must not reach the reader's terminal.
 func (l *logReader) printLines(lines []logLine) {
 	slices.SortStableFunc(lines, func(a, b logLine) int { return a.at.Compare(b.at) })
 	var b strings.Builder
@@ -153,8 +152,8 @@ func (l *logReader) printLines(lines []logLine) {
 	l.Call.Print("%s", b.String())
 }
 
-// parseLogLine splits the engine's timestamp off a line. A line without one (the
-// rest of a very long line) keeps the zero time.
+// parseLogLine separates the engine's timestamp from a line. A line without one (the rest
+// of a very long line) has the zero time.
 func parseLogLine(process, raw string) logLine {
 	stamp, text, _ := strings.Cut(raw, " ")
 	at, err := time.Parse(time.RFC3339Nano, stamp)

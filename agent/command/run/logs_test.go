@@ -182,12 +182,12 @@ func TestLogsFollow(t *testing.T) {
 		}
 		expect("2026-11-22T10:00:00Z app[web.1]: old\n")
 
-		// Lines that come together are sorted, whoever was faster.
+		// Lines of the same window are sorted, in whatever order they arrive.
 		console.more["b"] <- "2026-11-22T10:00:02Z two\n"
 		console.more["a"] <- "2026-11-22T10:00:01Z one\n"
 		expect("2026-11-22T10:00:01Z app[web.1]: one\n2026-11-22T10:00:02Z app[web.2]: two\n")
 
-		// A container that was restarted goes on, without its old lines.
+		// A restarted container continues, without its old lines.
 		mu.Lock()
 		console.logs["a"] += "2026-11-22T10:00:01Z one\n2026-11-22T10:00:03Z again\n"
 		mu.Unlock()

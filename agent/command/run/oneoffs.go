@@ -20,8 +20,8 @@ import (
 	"dokku/agent/text"
 )
 
-// namedContainer loads the app of a command whose app may be left out when --container
-// names one of its containers, and returns that name.
+// namedContainer returns the value of --container. If the command line has no app, it
+// loads the app of that container.
 func namedContainer(c *cli.Call) (container string, err error) {
 	container = c.Value("container")
 	given := c.Changed("container")
@@ -50,8 +50,7 @@ func namedContainer(c *cli.Call) (container string, err error) {
 	return container, err
 }
 
-// oneOffs are the app's one-off containers, or the one that is named, which has
-// to exist.
+// oneOffs returns the app's one-off containers, or only the named one, which must exist.
 func oneOffs(c *cli.Call, name string) ([]engine.Instance, error) {
 	list, err := oneoff.List(c.Ctx, c.Server, c.App.Name)
 	if err != nil || name == "" {
@@ -108,7 +107,7 @@ func listOneOffs(c *cli.Call) error {
 	return nil
 }
 
-// oneOffJSON prints Dokku's values, and the deadline, if there is one.
+// oneOffJSON prints Dokku's values and, if the container has one, the deadline.
 func oneOffJSON(c *cli.Call, list []engine.Instance) error {
 	type item struct {
 		Name     string `json:"name"`
@@ -140,8 +139,8 @@ func stopOneOffs(c *cli.Call) error {
 	return oneoff.StopAll(c.Ctx, c.Server, c.App, list, c.Events().WithApp(c.App.Name))
 }
 
-// chosenOneOffs returns the container that the command line names, or all. It
-// prints a line if there are none.
+// chosenOneOffs returns the container that the command line names, or all. If there are
+// none, it prints a line.
 func chosenOneOffs(c *cli.Call) ([]engine.Instance, error) {
 	name, err := namedContainer(c)
 	if err != nil {
@@ -180,7 +179,7 @@ func oneOffLogs(c *cli.Call) error {
 	}
 	err = l.toTheirEnd(list, tail)
 	if c.Ctx.Err() != nil {
-		return nil // the client went, which is how this command may end
+		return nil // the client has gone, which is a normal end
 	}
 	return err
 }
@@ -188,12 +187,12 @@ func oneOffLogs(c *cli.Call) error {
 func parseTail(value string) (int, error) {
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 0 {
-		return 0, cli.Refuse("Invalid value %q for --num: it is how many lines to show", event.OneLine(value))
+		return 0, cli.Refuse("Invalid value %q for --num: give the number of lines", event.OneLine(value))
 	}
 	return n, nil
 }
 
-// toTheirEnd prints the last lines of containers and all that they still print.
+// toTheirEnd prints the last lines of containers, and new lines until they end.
 func (l *logReader) toTheirEnd(list []engine.Instance, tail int) error {
 	lines := make(chan logLine)
 	failed := make(chan error, len(list)+1)
@@ -214,7 +213,7 @@ func (l *logReader) toTheirEnd(list []engine.Instance, tail int) error {
 	}
 	ended := make(chan error, 1)
 	go func() {
-		wait.Wait() // each line has been taken by now
+		wait.Wait() // all lines have been received
 		failed <- nil
 		ended <- <-failed
 	}()

@@ -16,7 +16,7 @@ import (
 	"dokku/agent/oneoff"
 )
 
-// oneOffTTL is how long a detached command may run by default, in seconds; Dokku's.
+// oneOffTTL is Dokku's default time to live of a detached command, in seconds.
 const oneOffTTL = "86400"
 
 // longestTTL is the longest time to live: a year.
@@ -28,25 +28,25 @@ var Commands = slices.Concat(runCommands, logCommands)
 var runCommands = []cli.Spec{
 	{
 		Use: "run APP COMMAND [ARG...]", Short: "Run a command in a new container of the app's image",
-		Long: "The container has the app's config and network, and is removed when the command ends; its exit code is\n" +
-			"the command's. On a terminal the command has one too. What follows APP is the command's, flags too. If\n" +
-			"COMMAND is a process type of the Procfile, that type's command is run with the arguments.",
+		Long: "The container has the app's config and network, and is removed when the command ends. run exits with the\n" +
+			"command's exit code. On a terminal, the command gets a terminal too. All words after APP belong to the\n" +
+			"command, flags too. If COMMAND is a process type of the Procfile, that type's command runs with the arguments.",
 		Example: "dokku run hello ls -la\nssh -t dokku@server run hello sh\ndokku run -e DEBUG=1 hello ./migrate --dry-run < data.sql",
 		Flags: func(f *pflag.FlagSet) {
 			runFlags(f, "")
 			f.Bool("no-tty", false, "give the command no terminal")
-			f.Bool("force-tty", false, "give the command a terminal in any case")
+			f.Bool("force-tty", false, "always give the command a terminal")
 		},
 		Words: firstType, Run: runAttached,
 	},
 	{
-		Use: "run:detached APP COMMAND [ARG...]", Short: "Start a command in a new container, and print its name",
-		Long: "It goes on when the client has gone, until the command ends or its time to live is over; then the agent\n" +
-			"removes it.",
+		Use: "run:detached APP COMMAND [ARG...]", Short: "Start a command in a new container and print the container's name",
+		Long: "The command runs until it ends or its time to live is over, also without the client. Then the agent\n" +
+			"removes the container.",
 		Example: "dokku run:detached --ttl-seconds 600 hello ./report",
 		Flags: func(f *pflag.FlagSet) {
 			runFlags(f, oneOffTTL)
-			f.Bool("no-tty", false, "give the command no terminal; the default")
+			f.Bool("no-tty", false, "give the command no terminal (the default)")
 			f.Bool("force-tty", false, "give the command a terminal")
 		},
 		Words: firstType, Run: runDetached,
@@ -60,12 +60,12 @@ var runCommands = []cli.Spec{
 		Run: listOneOffs,
 	},
 	{
-		Use: "run:logs [APP]", Short: "Show what the app's one-off containers print",
+		Use: "run:logs [APP]", Short: "Show the logs of the app's one-off containers",
 		Example: "dokku run:logs hello -t",
 		Flags: func(f *pflag.FlagSet) {
-			f.BoolP("tail", "t", false, "go on with new lines until the containers end")
-			f.StringP("num", "n", "100", "how many lines of each container; 0: all")
-			f.String("container", "", "only this container; APP may be left out then")
+			f.BoolP("tail", "t", false, "show new lines until the containers end")
+			f.StringP("num", "n", "100", "number of lines of each container; 0 means all")
+			f.String("container", "", "only this container; APP may be left out")
 		},
 		Values: map[string]func(*cli.Call) []string{"container": oneOffNames},
 		Run:    oneOffLogs,
@@ -73,14 +73,14 @@ var runCommands = []cli.Spec{
 	{
 		Use: "run:stop [APP]", Short: "Stop the app's one-off containers, or one of them",
 		Example: "dokku run:stop hello --container hello.run.28689",
-		Flags:   func(f *pflag.FlagSet) { f.String("container", "", "only this container; APP may be left out then") },
+		Flags:   func(f *pflag.FlagSet) { f.String("container", "", "only this container; APP may be left out") },
 		Values:  map[string]func(*cli.Call) []string{"container": oneOffNames},
 		Run:     stopOneOffs,
 	},
 	{
 		Use: "enter APP [PROCESS] [COMMAND...]", Short: "Open a shell in a running container, or run a command in it",
-		Long: "PROCESS is a process type (worker) or a process (worker.2); web if it is left out. --container-id ID\n" +
-			"in its place names a container. Without COMMAND it is /bin/bash, or /bin/sh where the image has no bash.",
+		Long: "PROCESS is a process type (worker) or a process (worker.2); default: web. --container-id ID names a\n" +
+			"container instead. The default COMMAND is /bin/bash, or /bin/sh if the image has no bash.",
 		Example: "dokku enter hello\ndokku enter hello worker.2 ps aux",
 		Flags: func(f *pflag.FlagSet) {
 			f.SetInterspersed(false)
@@ -90,10 +90,10 @@ var runCommands = []cli.Spec{
 	},
 }
 
-// runFlags are the flags before APP; words after APP belong to the command.
+// runFlags adds the flags before APP; words after APP belong to the command.
 func runFlags(f *pflag.FlagSet, ttl string) {
 	f.SetInterspersed(false)
-	f.StringArrayP("env", "e", nil, "a variable beside the app's config, KEY=VALUE; may be repeated")
+	f.StringArrayP("env", "e", nil, "a variable in addition to the app's config, KEY=VALUE; may be repeated")
 	f.String("ttl-seconds", ttl, "stop the command after this many seconds")
 }
 
@@ -120,7 +120,7 @@ func runAttached(c *cli.Call) error {
 	case err != nil:
 		return coded(err)
 	case last.OOMKilled:
-		c.Warn("The command was killed because its memory ran out")
+		c.Warn("The command was killed because it ran out of memory")
 	}
 	return exited(last.ExitCode)
 }
@@ -138,8 +138,7 @@ func runDetached(c *cli.Call) error {
 	return nil
 }
 
-// oneOff checks a command line of run. tty is whether the command gets a terminal
-// if no flag says so.
+// oneOff checks a command line of run. tty is the default for the command's terminal.
 func oneOff(c *cli.Call, tty bool) (oneoff.OneOff, error) {
 	o := oneoff.OneOff{Words: c.Args, By: c.Env.User, TTY: tty && !c.Flag("no-tty") || c.Flag("force-tty")}
 	if c.Flag("no-tty") && c.Flag("force-tty") {
@@ -167,39 +166,39 @@ func oneOff(c *cli.Call, tty bool) (oneoff.OneOff, error) {
 	return o, c.Deployed()
 }
 
-// parseTTL reads --ttl-seconds; "" is no limit.
+// parseTTL reads --ttl-seconds; "" means no limit.
 func parseTTL(value string) (time.Duration, error) {
 	if value == "" {
 		return 0, nil
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 1 || n > int(longestTTL/time.Second) {
-		return 0, cli.Refuse("--ttl-seconds must be a positive integer, of at most %d: it is %q", int(longestTTL/time.Second), event.OneLine(value))
+		return 0, cli.Refuse("--ttl-seconds must be a positive integer, at most %d, not %q", int(longestTTL/time.Second), event.OneLine(value))
 	}
 	return time.Duration(n) * time.Second, nil
 }
 
-// checkWords accepts words that can be the arguments of a command.
+// checkWords returns an error for words that cannot be the arguments of a command.
 func checkWords(words []string) error {
 	for n, word := range words {
 		switch {
 		case n == 0 && strings.TrimSpace(word) == "":
 			return cli.Refuse("No command specified: the first word after the app is empty")
 		case strings.Contains(word, "\x00"):
-			return cli.Refuse("Invalid argument %q: it has a NUL byte, which a command line cannot hold", event.OneLine(word))
+			return cli.Refuse("Invalid argument %q: it contains a NUL byte, which a command line cannot hold", event.OneLine(word))
 		case !utf8.ValidString(word):
-			return cli.Refuse("Invalid argument %q: it is not valid UTF-8, and could not be passed on as it is", event.OneLine(word))
+			return cli.Refuse("Invalid argument %q: it is not valid UTF-8 and cannot be passed on unchanged", event.OneLine(word))
 		}
 	}
 	return nil
 }
 
-// exitError ends a command with a program's exit code, which says all.
+// exitError ends a command with a program's exit code and without a message.
 type exitError int
 
 func (exitError) Error() string { return "" }
 
-// ExitCode is the program's.
+// ExitCode returns the program's exit code.
 func (e exitError) ExitCode() int { return int(e) }
 
 func exited(code int) error {
@@ -209,15 +208,15 @@ func exited(code int) error {
 	return exitError(code)
 }
 
-// missingError is about a command that the image does not have.
+// missingError reports a command that the image does not have.
 type missingError struct{ error }
 
 func (e missingError) Unwrap() error { return e.error }
 
-// ExitCode is a shell's.
+// ExitCode returns a shell's exit code for a missing command.
 func (missingError) ExitCode() int { return 127 }
 
-// coded gives an error the exit code that a shell would.
+// coded gives an error the exit code that a shell would use.
 func coded(err error) error {
 	if errors.Is(err, engine.ErrNoCommand) {
 		return missingError{err}

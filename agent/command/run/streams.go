@@ -8,9 +8,9 @@ import (
 	"dokku/agent/engine"
 )
 
-// streams connect a command with the caller. The terminal is raw from the moment
-// that the command runs until release is called, or the caller goes away: stopping
-// the command may take a while then.
+// streams connects a command with the caller. The terminal is raw from the start of the
+// command until release is called or the caller goes away, since stopping the command may
+// then take a while.
 func streams(c *cli.Call, tty bool) (st engine.Streams, release func()) {
 	st = engine.Streams{Stdin: c.Env.Stdin, Stdout: c.Env.Stdout, Stderr: c.Env.Stderr, TTY: tty}
 	console := c.Env.Console
@@ -44,7 +44,7 @@ func streams(c *cli.Call, tty bool) (st engine.Streams, release func()) {
 	return st, release
 }
 
-// terminalEnv is TERM for a command with a terminal, or nothing.
+// terminalEnv returns TERM for a command with a terminal, else nil.
 func terminalEnv(c *cli.Call, tty bool) []string {
 	if tty && c.Env.Console != nil && c.Env.Console.Type() != "" {
 		return []string{"TERM=" + c.Env.Console.Type()}

@@ -82,8 +82,9 @@ func (r *cellRun) recover() {
 	}
 }
 
-// tellsMore matches an operation's error that admits a change.
-var tellsMore = regexp.MustCompile(`the agent goes on trying|The agent keeps trying|a power loss may bring back|is called \S+ now`)
+// tellsMore matches what an operation says that failed and has changed something
+// nevertheless.
+var tellsMore = regexp.MustCompile(`[Tt]he agent will retry|a power loss may bring back|is called \S+ now`)
 
 // check fails the test unless the served version matches main (I3), no other version ever
 // answered (I1, I4), the app is at rest (I5, I9: see unrest), and the operation is done, or

@@ -192,7 +192,7 @@ func (m *machine) pushTo(ctx context.Context, app, old, new string, log event.Lo
 func (m *machine) settle() {
 	m.t.Helper()
 	for range 4 {
-		if _, done, err := m.server.Tend(context.Background(), m.app(), false, event.Log{}); !done || err != nil {
+		if _, done, err := m.server.TryReconcile(context.Background(), m.app(), false, event.Log{}); !done || err != nil {
 			m.t.Fatalf("the agent cannot reconcile: done=%v, %v", done, err)
 		}
 	}

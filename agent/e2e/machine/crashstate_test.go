@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
@@ -17,7 +18,6 @@ import (
 	"dokku/agent/agenttest"
 	"dokku/agent/disk"
 	"dokku/agent/disk/disktest"
-	"dokku/agent/doctor"
 	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
@@ -194,7 +194,7 @@ func (r *rig) lookFree(restore bool) (err error) {
 		if err != nil || app == "" {
 			return err
 		}
-		if _, done, err := r.server.Tend(context.Background(), app, restore, event.Log{}); done || err != nil {
+		if _, done, err := r.server.TryReconcile(context.Background(), app, restore, event.Log{}); done || err != nil {
 			return err
 		}
 		runtime.Gosched()
@@ -254,12 +254,13 @@ func (r *rig) aMinuteLater() {
 
 // halfMade returns an error if there is a repository that is not an app.
 func (r *rig) halfMade() error {
-	for _, f := range (&doctor.Examination{Server: r.server}).CheckStray(context.Background()) {
-		if f.Status != doctor.HealthOK {
-			return errors.New(f.Text)
+	heads, err := filepath.Glob(filepath.Join(r.root, "*", "HEAD"))
+	for _, head := range heads {
+		if _, serr := os.Stat(filepath.Join(filepath.Dir(head), "dokku", "state.json")); serr != nil {
+			err = errors.Join(err, serr)
 		}
 	}
-	return nil
+	return err
 }
 
 // connected returns an error unless git has all objects of all refs.

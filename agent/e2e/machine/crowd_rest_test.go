@@ -26,7 +26,7 @@ func (c *crowd) settle() {
 	look := func() {
 		apps, err := l.server.Env.Store.Apps()
 		for _, app := range apps {
-			_, done, terr := l.server.Tend(context.Background(), app, false, event.Log{})
+			_, done, terr := l.server.TryReconcile(context.Background(), app, false, event.Log{})
 			if err = errors.Join(err, terr); !done {
 				err = errors.Join(err, fmt.Errorf("the lock of %s is held, or git has yet to decide", app))
 			}

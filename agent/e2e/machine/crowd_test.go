@@ -336,7 +336,7 @@ func (l *member) push(ctx context.Context, c agenttest.Command) (err error) {
 		return err
 	}
 	defer func() { hold.Close(); git.Wait() }()
-	if l.owner, err = ownerOf(git.Process.Pid); err != nil {
+	if l.owner, err = proc.OwnerOf(git.Process.Pid); err != nil {
 		return err
 	}
 	old := c.Old
@@ -371,13 +371,4 @@ func gitProcess() (hold io.Closer, p *exec.Cmd, err error) {
 		return nil, nil, err
 	}
 	return hold, p, p.Start()
-}
-
-func ownerOf(pid int) (proc.Owner, error) {
-	boot, err := proc.BootID()
-	if err != nil {
-		return proc.Owner{}, err
-	}
-	p, err := proc.ReadProcess(pid)
-	return proc.Owner{Boot: boot, PID: pid, Start: p.Start}, err
 }

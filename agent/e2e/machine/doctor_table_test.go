@@ -79,7 +79,7 @@ var doctorTests = []struct {
 		agenttest.Leave(p.t, p.root, store.NewPrefix+"1/app/HEAD", ".dokku/trash/app.1/HEAD")
 		p.age(store.NewPrefix + "1")
 		p.age(".dokku", "trash", "app.1")
-	}, want: []string{"half-made apps: (and 1 more) was left by a command that was killed"}},
+	}, want: []string{"half-made apps: a killed command left "}},
 	{name: "hooks are missing", damage: func(p *patient) { os.RemoveAll(p.path("shop", "hooks")) },
 		want: []string{"shop repository: the hook pre-receive is missing", "shop repository: the hook post-receive is missing"}},
 	{name: "a hook of another place", damage: func(p *patient) {
@@ -91,31 +91,31 @@ var doctorTests = []struct {
 		p.write("#!/bin/sh\n", "shop", "hooks", "pre-receive")
 	}, want: []string{"shop repository: is not a link to"}},
 	{name: "git that loses a ref when the power goes", damage: func(p *patient) { git(p.t, p.path("shop"), "config", "--unset", "core.fsync") },
-		want: []string{"shop repository: warning: core.fsync is not committed,reference: when the power goes"}},
+		want: []string{"shop repository: warning: core.fsync is not committed,reference: git may lose a recent push"}},
 	{name: "git that syncs nothing", damage: func(p *patient) {
 		git(p.t, p.path("shop"), "config", "core.fsync", "none")
 		git(p.t, p.path("shop"), "config", "receive.unpackLimit", "100")
-	}, want: []string{"shop repository: warning: core.fsync is not committed,reference: when",
-		"shop repository: warning: receive.unpackLimit is not 1: when"}},
+	}, want: []string{"shop repository: warning: core.fsync is not committed,reference: git may lose a recent push",
+		"shop repository: warning: receive.unpackLimit is not 1: git may lose a recent push"}},
 	{name: "git was killed", damage: func(p *patient) { agenttest.Leave(p.t, p.path("shop"), agenttest.Litter...) },
-		want: []string{"shop repository: (and 8 more) was left by a git that was killed"}},
+		want: []string{"shop repository: (and 8 more), which may block pushes"}},
 	{name: "a staged release", damage: func(p *patient) {
 		p.state(func(st *app.State) {
 			st.Staged = &app.Staged{Release: 7, Ref: "refs/heads/main", New: strings.Repeat("1", 40), Since: time.Now().Add(-6 * time.Minute)}
 		})
-	}, want: []string{"shop deploy: v7 is staged since"}},
+	}, want: []string{"shop deploy: v7 has been staged since"}},
 	{name: "half destroyed", damage: func(p *patient) { p.state(func(st *app.State) { st.Destroying = true }) },
-		want: []string{"shop deploy: apps:destroy has begun"}},
+		want: []string{"shop deploy: apps:destroy was not finished"}},
 	{name: "half renamed", damage: func(p *patient) {
 		p.state(func(st *app.State) { st.Renamed = &app.Renamed{From: "shop"} })
 		p.age("shop", "dokku", "state.json")
-	}, want: []string{"shop deploy: a rename has begun"}},
+	}, want: []string{"shop deploy: a rename was not finished"}},
 	{name: "nothing was pushed", damage: func(p *patient) {
 		if err := p.server.Create(context.Background(), "empty", true); err != nil {
 			p.t.Fatal(err)
 		}
 		p.age("empty", "dokku", "state.json")
-	}, want: []string{"empty deploy: of which nothing was accepted"}},
+	}, want: []string{"empty deploy: by a push that was not accepted"}},
 	{name: "a command was killed", damage: func(p *patient) { p.write(`{"pid":1,"step":"ps:scale"}`, ".dokku", "locks", "shop") },
 		want: []string{"shop deploy: ps:scale was killed"}},
 	{name: "a problem", damage: func(p *patient) { p.write(`{"version":1,"text":"nginx was down"}`, "shop", "dokku", "problem.json") },
@@ -125,7 +125,7 @@ var doctorTests = []struct {
 	{name: "a process was stopped", stays: true, damage: func(p *patient) { p.engine.Stop(context.Background(), p.container("shop.worker.1"), 0) },
 		want: []string{"shop processes: worker.1 has ended with exit code 0"}},
 	{name: "the route has gone", damage: func(p *patient) { p.proxy.Withdraw(context.Background(), "shop") },
-		want: []string{"shop route: nginx does not lead to what runs"}},
+		want: []string{"shop route: nginx does not route to the running processes"}},
 	{name: "what nobody needs", damage: func(p *patient) {
 		p.strange("worker", 9)
 		p.engine.SetImage("shop", engine.ImageInfo{ID: "sha256:left"})

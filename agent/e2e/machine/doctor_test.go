@@ -14,15 +14,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"dokku/agent"
 	"dokku/agent/agenttest"
 	"dokku/agent/app"
-	"dokku/agent/deploy"
 	"dokku/agent/doctor"
 	"dokku/agent/engine"
 	"dokku/agent/engine/docker"
 	"dokku/agent/event"
-	"dokku/agent/plan"
 	"dokku/agent/proxy"
 	proxymemory "dokku/agent/proxy/memory"
 	"dokku/agent/repo"
@@ -144,7 +141,7 @@ func (p *patient) container(name string) string {
 func bad(found []doctor.Finding) (lines []string) {
 	for _, f := range found {
 		if f.Status != doctor.HealthOK {
-			lines = append(lines, fmt.Sprintf("%s: %s: %s; %s", f.Title(), f.Status, f.Text, f.Mend))
+			lines = append(lines, fmt.Sprintf("%s: %s: %s; %s", f.Title(), f.Status, f.Text, f.Fix))
 		}
 	}
 	return lines
@@ -181,8 +178,8 @@ func TestDoctor(t *testing.T) {
 			if lines := bad(after); lines != nil {
 				t.Errorf("--fix leaves\n%s", strings.Join(lines, "\n"))
 			}
-			if !slices.ContainsFunc(after, func(f doctor.Finding) bool { return f.Mended }) {
-				t.Errorf("--fix does not report its fixes: %+v", after)
+			if !slices.ContainsFunc(after, func(f doctor.Finding) bool { return f.Fixed }) {
+				t.Errorf("--fix does not say what it has fixed: %+v", after)
 			}
 			if lines := bad(p.doctor.Examine(t.Context(), "")); lines != nil {
 				t.Errorf("a second look finds\n%s", strings.Join(lines, "\n"))
@@ -275,41 +272,6 @@ func (p *patient) strange(typ string, release int) {
 	_, err = p.engine.Start(p.t.Context(), engine.Spec{App: "shop", Kind: engine.KindDeploy, Type: typ, Index: 1, Release: release,
 		Attempt: "strange", Name: "shop." + typ + ".strange", Image: a.Current.Image})
 	check(p.t, err)
-}
-
-// Process states that the engine in memory cannot produce.
-func TestDoctorCompareProcesses(t *testing.T) {
-	d := &doctor.Examination{Server: &agent.Server{Env: &deploy.Env{Store: &store.Store{}}}}
-	want := plan.Desired{App: "shop", Release: 1, Attempt: "a", Want: []app.Process{{Type: "web", Index: 1}, {Type: "web", Index: 2}}}
-	of := func(index int, status engine.Status) engine.Instance {
-		return engine.Instance{ID: fmt.Sprint(index), Name: fmt.Sprintf("shop.web.%d", index), App: "shop", Kind: engine.KindDeploy,
-			Type: "web", Index: index, Release: 1, Attempt: "a", Status: status, ExitCode: 137, OOMKilled: true, Restarts: 4}
-	}
-	o := engine.Observed{Instances: []engine.Instance{of(1, engine.StatusRestarting), of(2, engine.StatusPaused)}}
-	lines := bad(d.CompareProcesses(&app.App{Name: "shop"}, want, o))
-	if len(lines) != 2 ||
-		lines[0] != "processes: problem: web.1 ends again and again with exit code 137 (its memory ran out), 4 restarts so far; dokku logs shop -p web.1" ||
-		lines[1] != "processes: problem: web.2 is paused; docker unpause shop.web.2" {
-		t.Errorf("%q", lines)
-	}
-}
-
-func TestParseSSHConfig(t *testing.T) {
-	d := &doctor.Examination{Server: &agent.Server{Env: &deploy.Env{Store: &store.Store{}}}, Surroundings: doctor.Surroundings{SSHConfig: filepath.Join(t.TempDir(), "sshd_config")}}
-	for text, want := range map[string]string{
-		"":                                  "127.0.0.1:22",
-		"Port 2222\nport=22\n":              "127.0.0.1:2222 127.0.0.1:22",
-		"ListenAddress 0.0.0.0\nPort 23\n":  "127.0.0.1:23",
-		"ListenAddress [::]:24\n":           "127.0.0.1:24",
-		"ListenAddress ::1\n":               "[::1]:22",
-		"ListenAddress 10.0.0.1:25\n":       "10.0.0.1:25",
-		"#Port 1\nMatch User x\n Port 23\n": "127.0.0.1:22",
-	} {
-		check(t, os.WriteFile(d.SSHConfig, []byte(text), 0o600))
-		if got := strings.Join(d.SshAddresses(), " "); got != want {
-			t.Errorf("%q: %s, want %s", text, got, want)
-		}
-	}
 }
 
 var errTest = errors.New("it is broken")

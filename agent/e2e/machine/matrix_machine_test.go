@@ -297,7 +297,7 @@ func (r *rig) look(restore bool) error {
 	if err != nil || app == "" {
 		return err
 	}
-	_, done, err := r.server.Tend(context.Background(), app, restore, event.Log{})
+	_, done, err := r.server.TryReconcile(context.Background(), app, restore, event.Log{})
 	if err == nil && !done {
 		err = errors.New("the lock is held, or git has yet to decide")
 	}

@@ -37,8 +37,8 @@ const (
 	matrixFloor = 850
 )
 
-// tells matches an error that admits a change.
-var tells = regexp.MustCompile(`the agent goes on trying|a power loss may bring back|is called store now`)
+// tells matches an error that says that something has changed nevertheless.
+var tells = regexp.MustCompile(`the agent will retry|a power loss may bring back|is called store now`)
 
 // twoCommands matches operations of two commands, of which one may fail.
 var twoCommands = regexp.MustCompile(` and | one after the other|without the proxy|of a stopped app`)

@@ -62,7 +62,7 @@ func everyOperation(h history, data []byte) map[string]func(*machine) error {
 		"cleanup":      func(m *machine) error { return m.server.Cleanup(ctx, "shop", none) },
 		"post-receive": func(m *machine) error { return m.server.Reconcile(ctx, "shop", none) },
 		"the agent": func(m *machine) error {
-			_, _, err := m.server.Tend(ctx, "shop", true, none)
+			_, _, err := m.server.TryReconcile(ctx, "shop", true, none)
 			return err
 		},
 		"the push's end": func(m *machine) error { _, err := m.server.DropProvisional(ctx, "shop", none); return err },

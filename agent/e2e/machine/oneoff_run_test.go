@@ -287,12 +287,11 @@ func TestAgentWatchesOneOffs(t *testing.T) {
 	if err := client.Start(); err != nil {
 		t.Fatal(err)
 	}
-	p, err := proc.ReadProcess(client.Process.Pid)
+	owner, err := proc.OwnerOf(client.Process.Pid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	self, _ := proc.This()
-	m.foreign(proc.Owner{Boot: self.Boot, PID: p.Pid, Start: p.Start}, "stay")
+	m.foreign(owner, "stay")
 	var looked atomic.Int64
 	m.engine.Fail(func(call string, _ ...any) error {
 		if call == "Observe" {

@@ -99,7 +99,7 @@ func TestPortsRefused(t *testing.T) {
 		ports []app.PortMap
 		want  string
 	}{
-		{[]app.PortMap{{Scheme: "http", Host: 22, Container: 0}}, "Host port 22 is ssh's"},
+		{[]app.PortMap{{Scheme: "http", Host: 22, Container: 0}}, "Host port 22 belongs to ssh"},
 		{[]app.PortMap{{Scheme: "http", Host: taken, Container: 0}}, fmt.Sprintf("Host port %d is taken", taken)},
 		{[]app.PortMap{{Scheme: "http", Host: bound.State.HostPort + 7, Container: 0}}, "belongs to app bound"},
 		{[]app.PortMap{{Scheme: "http", Host: 80, Container: 0}, {Scheme: "http", Host: 80, Container: 1}}, "Host port 80 cannot be mapped twice"},
@@ -113,14 +113,11 @@ func TestPortsRefused(t *testing.T) {
 	if !after.Same(before) || a.State.Ports != nil {
 		t.Errorf("the route is %+v, was %+v; the state has %v", after, before, a.State.Ports)
 	}
-	// A port that another program took in the meantime fails before any start.
+	// A port that another program took since fails the deploy.
 	err = m.server.Env.With(t.Context(), "shop", deploy.Op{Name: "test"}, event.Log{}, func(x *deploy.Session) error {
-		x.State.Ports = []app.PortMap{{Scheme: "http", Host: taken, Container: 0}}
-		o, err := x.Rollout(x.Current)
-		if err != nil {
-			return err
-		}
-		return o.Stage(t.Context(), nil)
+		return x.Restart(t.Context(), "test", nil, func(st *app.State) {
+			st.Ports = []app.PortMap{{Scheme: "http", Host: taken, Container: 0}}
+		})
 	})
 	if err == nil || !strings.Contains(err.Error(), "is taken") || !strings.Contains(err.Error(), "ports:set shop") {
 		t.Errorf("%v", err)

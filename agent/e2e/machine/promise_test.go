@@ -14,6 +14,7 @@ import (
 	"dokku/agent/engine"
 	"dokku/agent/engine/memory"
 	"dokku/agent/event"
+	"dokku/agent/plan"
 	"dokku/agent/watch"
 )
 
@@ -84,27 +85,21 @@ func TestBackoff(t *testing.T) {
 func TestScaleTrustsNothingLeft(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	ctx := context.Background()
-	l, err := m.server.Env.Store.LockApp(ctx, "shop", "a test", event.Log{})
+	a, err := m.server.Env.Store.Load("shop")
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, err := m.server.Env.Open("shop", l, event.Log{})
+	w := plan.Observation{}
+	if w.Observed, err = m.engine.Observe(ctx, "shop"); err != nil {
+		t.Fatal(err)
+	}
+	w.Network = w.Networks[0]
+	left, err := m.engine.Start(ctx, engine.Spec{App: "shop", Kind: engine.KindDeploy, Type: "web", Index: 3,
+		Release: a.Current.Number, Attempt: a.Current.Attempt, Name: "shop.web.3." + a.Current.Attempt,
+		Image: a.Current.Image, Port: a.Current.Port, Address: plan.NextAddress(w.Network, plan.Taken(w))})
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := x.Scaling(map[string]int{"web": 3, "worker": 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	specs, err := o.Specs(ctx, []app.Process{{Type: "web", Index: 3}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	left, err := m.engine.Start(ctx, specs[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Release()
 	if err := m.server.Scale(ctx, "shop", map[string]int{"web": 3}, false, event.Log{}); err != nil {
 		t.Fatal(err)
 	}

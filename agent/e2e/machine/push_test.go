@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"dokku/agent/app"
-	"dokku/agent/deploy"
 	"dokku/agent/engine"
 	"dokku/agent/engine/memory"
 	"dokku/agent/event"
@@ -48,13 +46,13 @@ func TestRejectedPush(t *testing.T) {
 		}, []string{"the release command failed with exit code 3"}},
 		{"a worker ends at once", func(s engine.Spec) memory.Behaviour {
 			return memory.Behaviour{Exits: s.Kind == engine.KindRelease || isNew(s) && s.Type == "worker"}
-		}, []string{"worker.1 exited with code 0", " !     The release command had run by then"}},
+		}, []string{"worker.1 exited with code 0", " !     The release command has already run"}},
 		{"web runs out of memory", func(s engine.Spec) memory.Behaviour {
 			if isNew(s) && s.Type == "web" {
 				return memory.Behaviour{Exits: true, Code: 137, OOMKilled: true}
 			}
 			return memory.Behaviour{Exits: s.Kind == engine.KindRelease}
-		}, []string{"ran out of memory", " !     The release command had run by then"}},
+		}, []string{"ran out of memory", " !     The release command has already run"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			m := newMachine(t, h)
@@ -95,48 +93,7 @@ func TestRejectedPush(t *testing.T) {
 	}
 }
 
-// TestDeployRef chooses the ref that deploys.
-func TestDeployRef(t *testing.T) {
-	const a, b = "1111111111111111111111111111111111111111", "2222222222222222222222222222222222222222"
-	for _, test := range []struct {
-		branch string
-		refs   []deploy.Ref
-		want   string // ref, adopted branch
-		prints string
-		err    string
-	}{
-		{"", []deploy.Ref{{Old: deploy.ZeroID, New: a, Name: "refs/heads/main"}}, "refs/heads/main main", "-----> Set main as deploy-branch\n", ""},
-		{"", []deploy.Ref{{Old: deploy.ZeroID, New: a, Name: "refs/heads/master"}, {Old: deploy.ZeroID, New: b, Name: "refs/heads/main"}}, "refs/heads/main main",
-			"-----> Set main as deploy-branch\n", ""},
-		{"", []deploy.Ref{{Old: deploy.ZeroID, New: a, Name: "refs/heads/master"}}, "refs/heads/master master", "-----> Set master as deploy-branch\n", ""},
-		{"live", []deploy.Ref{{Old: a, New: b, Name: "refs/heads/main"}, {Old: a, New: b, Name: "refs/heads/live"}}, "refs/heads/live ", "", ""},
-		{"main", []deploy.Ref{{Old: deploy.ZeroID, New: a, Name: "refs/heads/feature"}}, " ", " !     WARNING: deploy did not complete, you must push to main.\n" +
-			"-----> for example, try 'git push <dokku> feature:main'\n", ""},
-		{"main", []deploy.Ref{{Old: a, New: deploy.ZeroID, Name: "refs/heads/feature"}}, " ", "", ""},
-		{"main", []deploy.Ref{{Old: a, New: deploy.ZeroID, Name: "refs/heads/main"}}, "", "", "apps:destroy shop"},
-	} {
-		var printed strings.Builder
-		term := event.NewTerminal(&printed, &printed, false)
-		x := &deploy.Session{App: &app.App{Name: "shop", State: app.State{DeployBranch: test.branch}}, Log: event.New(term)}
-		ref, adopt, err := x.DeployRef(test.refs)
-		term.Close()
-		got := " " + adopt
-		if ref != nil {
-			got = ref.Name + got
-		}
-		if test.err != "" {
-			if err == nil || !strings.Contains(err.Error(), test.err) {
-				t.Errorf("%v: error %v, want %q", test.refs, err, test.err)
-			}
-			continue
-		}
-		if err != nil || got != test.want || printed.String() != test.prints {
-			t.Errorf("%v: got %q, %v and\n%swant %q and\n%s", test.refs, got, err, printed.String(), test.want, test.prints)
-		}
-	}
-}
-
-// TestDeniedForcePush: a push that git would refuse after the build is refused before it.
+// TestDeniedForcePush refuses before the build what git would refuse after it.
 func TestDeniedForcePush(t *testing.T) {
 	h := newHistory(t)
 	m := newMachine(t, h)

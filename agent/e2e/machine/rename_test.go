@@ -112,8 +112,8 @@ func TestRenameKeepsServing(t *testing.T) {
 	if err := m.server.Create(ctx, "shop", false); err != nil {
 		t.Error(err)
 	}
-	// The new app of the old name drops its own images, not those of the renamed app.
-	if _, done, err := m.server.Tend(ctx, "shop", false, none); !done || err != nil {
+	// The new app of the old name drops its images, and not the renamed app's.
+	if _, done, err := m.server.TryReconcile(ctx, "shop", false, none); !done || err != nil {
 		t.Error(done, err)
 	}
 	if _, err := m.engine.Image(ctx, a.Current.Image); err != nil {
@@ -154,7 +154,7 @@ func TestRenameAfterReboot(t *testing.T) {
 	}
 	m.engine.Restart()
 	for range 4 {
-		if _, done, err := m.server.Tend(ctx, "store", true, none); !done || err != nil {
+		if _, done, err := m.server.TryReconcile(ctx, "store", true, none); !done || err != nil {
 			t.Fatal(done, err)
 		}
 	}

@@ -185,13 +185,13 @@ func TestRestoreOneFails(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "Unable to restore 1 of 2 apps: blog") {
 		t.Fatalf("%v\n%s", err, printed)
 	}
-	for _, want := range []string{"blog is restored, with all it has, and stopped", "ps:rebuild blog"} {
+	for _, want := range []string{"blog is restored but stopped", "ps:rebuild blog"} {
 		if !strings.Contains(printed, want) {
 			t.Errorf("%q is not in\n%s", want, printed)
 		}
 	}
 	for range 2 { // the agent does not try again
-		if _, _, err := m.server.Tend(t.Context(), "blog", false, event.Log{}); err != nil {
+		if _, _, err := m.server.TryReconcile(t.Context(), "blog", false, event.Log{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -72,7 +72,7 @@ func TestBadSettings(t *testing.T) {
 			t.Errorf("with %s: %v", bad, m.names)
 		}
 		found := doctor.Doctor{Server: m.server}.Examine(t.Context(), "")
-		if len(found) != 1 || found[0].Check != "settings" || !strings.Contains(found[0].Mend, "correct "+path) {
+		if len(found) != 1 || found[0].Check != "settings" || !strings.Contains(found[0].Fix, "correct "+path) {
 			t.Errorf("doctor: %+v", found)
 		}
 
@@ -84,7 +84,7 @@ func TestBadSettings(t *testing.T) {
 			m.engine.Exit(i.ID, 0)
 		}
 		for range 3 {
-			if _, done, err := m.server.Tend(t.Context(), "shop", true, event.Log{}); !done || err != nil {
+			if _, done, err := m.server.TryReconcile(t.Context(), "shop", true, event.Log{}); !done || err != nil {
 				t.Fatalf("the agent with %s: %v, %v", bad, done, err)
 			}
 		}

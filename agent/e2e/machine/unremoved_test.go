@@ -48,17 +48,17 @@ func TestImageThatStays(t *testing.T) {
 	if err != nil {
 		t.Fatalf("the push fails: %v", err)
 	}
-	if !strings.Contains(printed.String(), "Not all old images could be removed, the agent goes on trying") {
+	if !strings.Contains(printed.String(), "Some old images could not be removed; the agent will retry") {
 		t.Errorf("the push does not tell of the image:\n%s", printed.String())
 	}
-	if _, _, err := m.server.Tend(t.Context(), "shop", false, event.Log{}); err == nil {
+	if _, _, err := m.server.TryReconcile(t.Context(), "shop", false, event.Log{}); err == nil {
 		t.Error("the agent does not find out that the image is left")
 	}
 	if err := m.server.Destroy(t.Context(), "shop", event.Log{}); err == nil {
 		t.Error("apps:destroy forgets the app of images that are left")
 	}
 	m.engine.Fail(func(string, ...any) error { return nil })
-	if _, _, err := m.server.Tend(t.Context(), "shop", false, event.Log{}); err != nil {
+	if _, _, err := m.server.TryReconcile(t.Context(), "shop", false, event.Log{}); err != nil {
 		t.Error(err)
 	}
 	if left := images(); len(left) > 0 {
@@ -86,7 +86,7 @@ func TestPushLeavesImagesToTheAgent(t *testing.T) {
 	if !has() {
 		t.Error("the push waited for the removal of an image")
 	}
-	if _, _, err := m.server.Tend(t.Context(), "shop", false, event.Log{}); err != nil || has() {
+	if _, _, err := m.server.TryReconcile(t.Context(), "shop", false, event.Log{}); err != nil || has() {
 		t.Errorf("the agent leaves the image, error %v", err)
 	}
 }

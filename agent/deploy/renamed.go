@@ -13,8 +13,8 @@ import (
 	"dokku/agent/proxy"
 )
 
-// settleRename carries out what a committed rename has left to the state, and
-// drops what one that never was has left.
+// settleRename finishes a committed rename in the state, and drops the record of one
+// that was not committed.
 func (x *Session) settleRename() {
 	r := x.State.Renamed
 	switch {
@@ -28,8 +28,8 @@ func (x *Session) settleRename() {
 	}
 }
 
-// redeployRenamed replaces the processes that carry the former name. It is tried
-// once: if new ones do not come up, those go on to serve.
+// redeployRenamed replaces the processes that carry the former name. It tries once: if
+// the new processes do not come up, the old ones still serve.
 func (x *Session) redeployRenamed(ctx context.Context) error {
 	r := x.State.Renamed
 	if r == nil || !r.Redeploy {
@@ -42,16 +42,16 @@ func (x *Session) redeployRenamed(ctx context.Context) error {
 	case err == nil:
 		return nil
 	case !errors.As(err, &rejected):
-		return fmt.Errorf("%s is called %s now, and the processes that it had serve it, but they could not be replaced yet; "+
-			"the agent goes on trying: %w", r.From, x.Name, err)
+		return fmt.Errorf("%s is called %s now and its old processes serve, but they could not be replaced yet; "+
+			"the agent will retry: %w", r.From, x.Name, err)
 	}
 	x.Change(func(st *app.State) { st.Renamed = &app.Renamed{From: r.From} })
-	return x.saveAnd(fmt.Errorf("%s is called %s now, and the processes that it had serve it: new ones did not come up: %w\n"+
+	return x.saveAnd(fmt.Errorf("%s is called %s now and its old processes serve: new ones did not come up: %w\n"+
 		"To try again: ps:restart %[2]s", r.From, x.Name, err))
 }
 
-// Observe is what exists of an app, under its former name too.
-func Observe(ctx context.Context, host engine.Engine, a *app.App) (engine.Observed, error) {
+// Observe returns the app's resources, including those with its former name.
+func Observe(ctx context.Context, host engine.Processes, a *app.App) (engine.Observed, error) {
 	o, err := host.Observe(ctx, a.Name)
 	former := a.Former()
 	if former == "" || err != nil {
@@ -65,8 +65,8 @@ func Observe(ctx context.Context, host engine.Engine, a *app.App) (engine.Observ
 	return o, err
 }
 
-// live is the app's route, or the one of its former name until the new one takes
-// its place.
+// Live returns the app's route, or the route of its former name until the new one
+// replaces it.
 func Live(ctx context.Context, px proxy.Proxy, a *app.App) (proxy.Route, bool, error) {
 	r, ok, err := px.Live(ctx, a.Name)
 	if former := a.Former(); former != "" && !ok && err == nil {
@@ -75,8 +75,8 @@ func Live(ctx context.Context, px proxy.Proxy, a *app.App) (proxy.Route, bool, e
 	return r, ok, err
 }
 
-// forgetFormer ends a rename of which nothing is left to do.
-func (x *Session) forgetFormer(w plan.Observation) {
+// dropFormer ends a rename once no resource carries the former name.
+func (x *Session) dropFormer(w plan.Observation) {
 	former := x.App.Former()
 	if former == "" || x.State.Renamed.Redeploy || w.Live != nil && w.Live.App == former {
 		return
@@ -89,11 +89,11 @@ func (x *Session) forgetFormer(w plan.Observation) {
 	}
 }
 
-// adopt gives an image of the former name one of the app's own. A crash in
-// between leaves both, and the next converge goes on.
-func (e *Executor) adopt(ctx context.Context, id string) error {
-	if err := e.host.Tag(ctx, id, ImageTag(e.Session.Name, id)); err != nil {
+// adopt gives an image the app's name in place of the former one. A crash in between
+// leaves both names, and the next converge continues.
+func (e *executor) adopt(ctx context.Context, id string) error {
+	if err := e.host.Tag(ctx, id, ImageTag(e.session.Name, id)); err != nil {
 		return err
 	}
-	return e.host.Remove(ctx, engine.Resource{Kind: engine.ImageKind, ID: id, App: e.Session.App.Former()})
+	return e.host.Remove(ctx, engine.Resource{Kind: engine.ImageKind, ID: id, App: e.session.App.Former()})
 }

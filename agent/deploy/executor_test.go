@@ -1,4 +1,4 @@
-package machine
+package deploy
 
 import (
 	"fmt"
@@ -7,12 +7,11 @@ import (
 	"time"
 
 	"dokku/agent/app"
-	"dokku/agent/deploy"
 	"dokku/agent/plan"
 )
 
-// TestLeave leaves stops to the agent. It must finish each of them: a container that is
-// being stopped could otherwise be mistaken for one that may serve.
+// TestLeave leaves stops to the agent. A container must stay recorded as retiring until
+// it is gone: otherwise it could be chosen to serve while the agent stops it.
 func TestLeave(t *testing.T) {
 	past := time.Now().Add(-time.Minute)
 	for _, test := range []struct {
@@ -21,21 +20,21 @@ func TestLeave(t *testing.T) {
 		steps    []plan.Step
 		want     string
 	}{
-		{"a stop that is due already", map[string]time.Time{"a": past},
+		{"a stop that is already due", map[string]time.Time{"a": past},
 			[]plan.Step{{Action: plan.ActRetire, ID: "a", Running: true}, {Action: plan.ActForget, IDs: []string{"a"}}}, ``},
-		{"others are forgotten all the same", map[string]time.Time{"a": past, "b": past},
+		{"entries of other containers are dropped", map[string]time.Time{"a": past, "b": past},
 			[]plan.Step{{Action: plan.ActRetire, ID: "a", Running: true}, {Action: plan.ActForget, IDs: []string{"a", "b"}}}, `
 forget b`},
-		{"a stop that nobody has recorded", nil, []plan.Step{{Action: plan.ActRetire, ID: "a", Running: true}}, `
+		{"a stop that is not recorded yet", nil, []plan.Step{{Action: plan.ActRetire, ID: "a", Running: true}}, `
 due a: the agent stops them`},
-		{"what has ended is removed at once", map[string]time.Time{"a": past},
+		{"an ended container is removed at once", map[string]time.Time{"a": past},
 			[]plan.Step{{Action: plan.ActRetire, ID: "a", Name: "x"}, {Action: plan.ActForget, IDs: []string{"a"}}}, `
 retire x
 forget a`},
 	} {
-		e := &deploy.Executor{Session: &deploy.Session{App: &app.App{State: app.State{Retiring: test.retiring}}}}
+		e := &executor{session: &Session{App: &app.App{State: app.State{Retiring: test.retiring}}}}
 		var b strings.Builder
-		for _, s := range e.Leave(test.steps) {
+		for _, s := range e.leave(test.steps) {
 			fmt.Fprintf(&b, "\n%s", s)
 		}
 		if b.String() != test.want {

@@ -12,11 +12,10 @@ import (
 	"dokku/agent/repo"
 )
 
-// mendRef looks, after a loss of power in the middle of a push, whether the disk has
-// all of what git wrote: a new ref may be there without its content or without its
-// objects. Then the push was not accepted, and the ref gets its former value again.
-// It returns the ref's tip.
-func (x *Session) mendRef(st *app.Staged, tip string) (string, error) {
+// restoreRef returns the ref's tip. If the machine lost power during the push, a new ref
+// may be on the disk without its content or its objects. Then git did not accept the
+// push, and restoreRef gives the ref its former value.
+func (x *Session) restoreRef(st *app.Staged, tip string) (string, error) {
 	if boot, err := proc.BootID(); err != nil || boot == st.Owner.Boot {
 		return tip, err
 	}
@@ -41,11 +40,11 @@ func (x *Session) mendRef(st *app.Staged, tip string) (string, error) {
 		err = repo.ReplaceLocked(x.Env.Store.Disk, path, []byte(st.Old+"\n"))
 	}
 	if err != nil {
-		return "", fmt.Errorf("cannot give %s of %s its former value, after a loss of power has damaged it: %w", st.Ref, x.Name, err)
+		return "", fmt.Errorf("cannot restore %s of %s, which a power loss damaged: %w", st.Ref, x.Name, err)
 	}
-	x.Log.Warn("A loss of power has taken what was pushed to %s: it has its former value again", st.Ref)
+	x.Log.Warn("A power loss damaged the push to %s: the ref has its former value again", st.Ref)
 	return repo.Ref(x.Dir, st.Ref)
 }
 
-// wholeRef is the content of a loose ref.
+// wholeRef matches the content of a loose ref.
 var wholeRef = regexp.MustCompile(`^([0-9a-f]{40}|ref: .*)\n$`)

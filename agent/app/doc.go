@@ -1,0 +1,41 @@
+// Package app is the data of an app: State (the settings and the position of its
+// releases), Release, Settings (the server's), and View, an app together with the
+// server's settings. A View answers questions without a lock.
+//
+// It imports scale, proc and disk. Its only I/O resolves mount paths and the host's name
+// and address. Package store reads and writes its types;
+// package deploy acts on them.
+//
+// # Decisions
+//
+// Only the desired state is stored (State, Release). The running containers are
+// observed, never stored: a record of them could be wrong after a crash.
+//
+// A Release is immutable. A rollback or a restart therefore makes a new release from an
+// old one (Derive).
+//
+// The local scale is not part of a release, so ps:scale does not restart processes whose
+// count stays. ps:scale --skip-deploy has a field of its own (ScaleNext) until the next
+// release: in Scale, the next converge would apply it.
+//
+// Mounts, networks and limits are part of a release, like the config (ContainerOptions).
+// A container that ps:scale adds gets the options of its siblings, and a change takes
+// effect with the next release.
+//
+// Mounts of host folders lie below one folder, the data root. Their paths are resolved
+// again for each container, so a symbolic link in a folder that an app writes to leads
+// nowhere else. A moment remains between this check and the engine's own look-up: an app
+// that mounts a folder inside another app's folder trusts that app.
+//
+// initial-network, attach-post-create and attach-post-deploy have the same effect: a
+// container joins these networks before its process starts, beside the app's own
+// network with the fixed address that the proxy uses. As in Dokku, the app's alias there
+// resolves to every running container: to both releases while one is gated or retires.
+// An engine sets aliases only when a container joins a network, and joining again would
+// cut connections.
+//
+// The labels of existing resources cannot be changed. A renamed app therefore keeps its
+// former name (State.Renamed), serves with the old containers and replaces them by a
+// restart. Until no resource carries the former name, no other app can get it. The name
+// of an image decides its owner, not its label, so a rename needs no new build.
+package app

@@ -1,0 +1,24 @@
+// Package backup writes backups of apps and of the server's settings and keys, and
+// restores them. Package archive defines the file. It imports agent, deploy, engine, repo
+// and store; keys come in through functions of its caller.
+//
+// # Decisions
+//
+// A backup contains the desired state and the pushed repositories: each app's repository,
+// state and releases between two operations, under the app's lock. It does not contain
+// observed state, or data that the engine or the host keeps for an app (volumes,
+// folders, logs); the command names those.
+//
+// A restore unpacks and checks the whole file in a staging folder and prepares each app's
+// folder there. One rename then adds the app, or exchanges it with the one that it
+// replaces, so a kill leaves the old or the new one. A restored app appears stopped,
+// with a mark that it is to be started (app.Restored), because every command can handle
+// a stopped app. Its first release starts like any other, from the restored image or
+// from a new build of the deployed revision. There is one attempt: an app that does not
+// start stays stopped. After a kill the agent makes that attempt. The state keeps the
+// backup's id, so that the same command again skips finished apps and does the rest.
+//
+// The server's own settings and keys win over those of a backup, because they decide who
+// may do what on this server. A restore never takes over settings of the machine: the
+// engine's address, the pool, nginx's commands.
+package backup

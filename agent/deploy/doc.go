@@ -1,0 +1,80 @@
+// Package deploy carries out operations on one app under its lock: it prepares a push,
+// replaces processes without downtime, and makes the engine and the proxy match the
+// app's state. Package agent opens the Env and offers the operations.
+//
+// It imports plan, checks, repo, store, app, the contracts in engine and proxy, and
+// build and scale, but no implementation of an engine, a proxy or a builder: Env gets
+// those from package agent. Of the engine a deploy uses engine.Engine, engine.Names and
+// engine.Networks; the rest of engine.Host is for other operations.
+//
+// # The order of a deploy
+//
+// A Session is an app under its lock. Its steps follow each other in this order:
+//
+//   - Settle (Open): decide about the staged release of an earlier push. The ref's tip
+//     is the staged revision: make the release current. The git that would move the ref
+//     is dead: drop the release. Else ErrUndecided: release the lock and look again.
+//   - Tidy (With, and operations themselves): converge, if settle decided something or
+//     the lock's last holder was killed.
+//   - Prepare: refuse what git would refuse later, read and validate the control files,
+//     build the image, run the release command.
+//   - Rollout: start the new processes beside the running ones.
+//   - Gate: wait until every new process has passed its checks.
+//   - Stage: test the new route, while the processes start. A push then saves the
+//     release and the staged record, and git decides.
+//   - Commit: git moves the ref and the next settle makes the release current. An
+//     operation without a push (ps:scale, ps:restart, config:set) commits with the
+//     rename of state.json (promote).
+//   - Converge: observe, plan, save the state, execute: publish the route, rename, and
+//     retire the old processes. A failed rollout converges too: the state does not name
+//     its release, so the plan removes it.
+//
+// # Decisions
+//
+// The ref is the commit record of a push. Every holder of the lock settles first, so no
+// order of kills leaves the ref and the state apart. Settle reads the owner before the
+// ref: in the other order, git could move the ref in between and the release would be
+// dropped.
+//
+// The executor decides nothing. It records all marks in the write that commits, before
+// its first call to the engine; see package plan for the order of steps. It stops at the
+// first step that fails, except at an image that cannot be removed: the app serves as
+// desired without that.
+//
+// A route is tested with px.Stage before the commit, and published after it. The first
+// port mapping of a route leads to the port on which the release was gated.
+//
+// A foreground operation leaves stops to a running agent (LeaveStops): a worker may need
+// its whole stop timeout to finish a job. StopDue stops without the lock, because a
+// retiring container is never wanted again.
+//
+// Control files are parsed once for a release: Procfile, DOKKU_SCALE and app.json by
+// app.Release.ReadFiles, CHECKS by Session.checkPlan, which keeps the result for the
+// later calls of the same deploy. CHECKS is not part of app.Control, because its parser
+// belongs to package checks, which app may not import.
+//
+// ps:start of a stopped app makes a new release from the current one, with the present
+// config, gated like any other. Starting the old containers again was rejected: they
+// would have an outdated config.
+//
+// A renamed app keeps its resources with the former name, serves with them, and
+// replaces them by a restart. Observe and Live return both names' resources until none
+// carries the former one. The restart is tried once: if the new processes do not come
+// up, the old ones still serve.
+//
+// A restored app appears stopped, with a mark that it has to be started (app.Restored).
+// Revive starts it like a deploy, from the restored image or by a build of the deployed
+// revision. It tries once: an app that does not come up stays stopped. After a kill in
+// between, the agent tries again.
+//
+// # Power loss
+//
+// A reported operation survives a power loss. Every lasting change goes through package
+// disk, and settle syncs the ref and its folders (repo.SyncRefs) before the state says
+// that a push is deployed: git syncs files, but no folders.
+//
+// After a power loss a ref that git had accepted may be on the disk without its content
+// or its objects. Then restoreRef gives it the former value from the staged record, and
+// the push is undone. It does so only after a boot, because a killed process takes
+// nothing from the disk.
+package deploy

@@ -1,0 +1,23 @@
+// Package doctor checks a server and its apps, and fixes the safe part of its findings.
+// It imports agent and the packages below it; only agent/command and main import it.
+//
+// # Decisions
+//
+// Examine changes nothing. Fix does the agent's own work, and an administrator's work
+// with chmod, ln and rm. It never starts anything that an administrator may have
+// stopped: nginx, sshd, the agent, a process that has ended.
+//
+// The doctor has no rules of its own for an app's processes. It makes the plan of a
+// converge without carrying it out. While a process holds the app's lock, or git is
+// about to accept a release, new containers belong to a deploy and are not leftovers.
+//
+// An engine may serve several roots. A label on each app's network names its root
+// (store.Identity). Names of containers and networks are unique on an engine, so two
+// roots cannot have the same app, and all resources with the name of an existing app
+// belong to its root. Resources under another name belong to this root only if their
+// network has its label or, for networks of older versions without one, if this root's
+// proxy still routes that name to an address of the network: only the root that deployed
+// the app can have published that. So the doctor finds an app whose folder was
+// removed by hand, and never touches the apps of another root. A lock file of that name
+// is no evidence, because a refused push leaves one.
+package doctor

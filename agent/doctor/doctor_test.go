@@ -1,0 +1,53 @@
+package doctor
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"dokku/agent/app"
+	"dokku/agent/engine"
+	"dokku/agent/plan"
+)
+
+// TestCompareProcesses: states of processes that the engine in memory cannot produce.
+func TestCompareProcesses(t *testing.T) {
+	d := &examination{}
+	want := plan.Desired{App: "shop", Release: 1, Attempt: "a", Want: []app.Process{{Type: "web", Index: 1}, {Type: "web", Index: 2}}}
+	of := func(index int, status engine.Status) engine.Instance {
+		return engine.Instance{ID: fmt.Sprint(index), Name: fmt.Sprintf("shop.web.%d", index), App: "shop", Kind: engine.KindDeploy,
+			Type: "web", Index: index, Release: 1, Attempt: "a", Status: status, ExitCode: 137, OOMKilled: true, Restarts: 4}
+	}
+	o := engine.Observed{Instances: []engine.Instance{of(1, engine.StatusRestarting), of(2, engine.StatusPaused)}}
+	var lines []string
+	for _, f := range d.compareProcesses(&app.App{Name: "shop"}, want, o) {
+		lines = append(lines, fmt.Sprintf("%s: %s: %s; %s", f.Title(), f.Status, f.Text, f.Fix))
+	}
+	if len(lines) != 2 ||
+		lines[0] != "processes: problem: web.1 keeps ending with exit code 137 (its memory ran out), 4 restarts so far; dokku logs shop -p web.1" ||
+		lines[1] != "processes: problem: web.2 is paused; docker unpause shop.web.2" {
+		t.Errorf("%q", lines)
+	}
+}
+
+func TestParseSSHConfig(t *testing.T) {
+	d := &examination{Surroundings: Surroundings{SSHConfig: filepath.Join(t.TempDir(), "sshd_config")}}
+	for text, want := range map[string]string{
+		"":                                  "127.0.0.1:22",
+		"Port 2222\nport=22\n":              "127.0.0.1:2222 127.0.0.1:22",
+		"ListenAddress 0.0.0.0\nPort 23\n":  "127.0.0.1:23",
+		"ListenAddress [::]:24\n":           "127.0.0.1:24",
+		"ListenAddress ::1\n":               "[::1]:22",
+		"ListenAddress 10.0.0.1:25\n":       "10.0.0.1:25",
+		"#Port 1\nMatch User x\n Port 23\n": "127.0.0.1:22",
+	} {
+		if err := os.WriteFile(d.SSHConfig, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(d.sshAddresses(), " "); got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}

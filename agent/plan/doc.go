@@ -1,0 +1,24 @@
+// Package plan compares the desired with the observed state of one app and returns the
+// steps between them. It is pure: it reads no clock, file or engine, and package deploy
+// carries the steps out. It imports the data of app, engine and proxy.
+//
+// # Decisions
+//
+// Success and failure use the same code. A rejected release is one that the state does
+// not name, so the next plan removes its containers. After a crash the next plan starts
+// from the state observed then. Undo lists for single operations were rejected: a kill
+// would lose them.
+//
+// The desired route is computed from the state like everything else. A record "proxy
+// switched" was rejected, because it could be wrong.
+//
+// Starts come before the route, and the route before any end. Before the route changes,
+// the containers that it names are recorded as retiring without a time (mark). Their
+// wait to retire begins when the proxy serves without them (deadline). A crash in
+// between therefore ends no request. No step stops an upstream of the live route,
+// except for ps:stop, a host port that changes hands, and a type with zero downtime
+// disabled (free).
+//
+// Each step prints as one line. Tests compare plans as text, and a property test applies
+// plans to random observations until they are empty.
+package plan
