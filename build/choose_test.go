@@ -27,8 +27,8 @@ func (f fake) Build(_ context.Context, r Request) (Result, error) {
 	return Result{Header: h, ImageID: "image by " + f.name}, nil
 }
 
-// The first builder that fits builds; a builder that refuses the revision ends the
-// search.
+// TestBuilders: the first builder that fits builds. A builder that rejects the revision ends
+// the search.
 func TestBuilders(t *testing.T) {
 	no := fake{name: "no", reason: "it has no x; add one"}
 	never := fake{name: "never", reason: "it has no y; add one"}

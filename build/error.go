@@ -27,14 +27,14 @@ func (e *Error) Error() string {
 	if e.ExitCode == 0 {
 		return fmt.Sprintf("cannot build %s: %s: %s", e.Commit, e.Step, e.Reason)
 	}
-	what, mend := "ended with exit code "+strconv.Itoa(e.ExitCode), "correct the command or the files that it uses and push again"
+	what, fix := "ended with exit code "+strconv.Itoa(e.ExitCode), "correct the command or the files that it uses and push again"
 	switch e.ExitCode {
 	case 126:
-		what, mend = "could not be executed (exit code 126)", "make its file executable (git update-index --chmod=+x FILE) and push again"
+		what, fix = "could not be executed (exit code 126)", "make its file executable (git update-index --chmod=+x FILE) and push again"
 	case 127:
-		what, mend = "was not found (exit code 127)", "install the command in an earlier step and push again"
+		what, fix = "was not found (exit code 127)", "install the command in an earlier step and push again"
 	case 137:
-		what, mend = "was killed (exit code 137), most likely because memory ran out", "let the step need less memory, or give the host more"
+		what, fix = "was killed (exit code 137), most likely because memory ran out", "let the step need less memory, or give the host more"
 	}
-	return fmt.Sprintf("cannot build %s: %s %s; %s", e.Commit, e.Step, what, mend)
+	return fmt.Sprintf("cannot build %s: %s %s; %s", e.Commit, e.Step, what, fix)
 }

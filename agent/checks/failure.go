@@ -115,7 +115,7 @@ func suggest(f *Failure) string {
 	case errors.As(last.Err, &redirect):
 		return fmt.Sprintf("If %s is a name of this app, add it by dokku domains:add; else correct %s.", clip(redirect.to), source)
 	case errors.As(last.Err, &timeout):
-		return "Find out what it waits for in its output; if it needs this long, raise TIMEOUT."
+		return "Look in its output for the cause of the delay; if it needs this long, raise TIMEOUT."
 	}
 	return suggestStatus(last.Status, source, f.Check)
 }
@@ -127,7 +127,7 @@ func suggestStatus(status int, source string, c Check) string {
 	case status == 400 && strings.Contains(c.URL, "://localhost/"):
 		return fmt.Sprintf("Many frameworks refuse unknown host names: name one that the app knows in %s, as //example.com/path.", source)
 	case status == 401 || status == 403:
-		return fmt.Sprintf("The page is not for everybody: let %s ask for one that is.", source)
+		return fmt.Sprintf("The page needs a login: let %s request a public page.", source)
 	case status == 404:
 		return fmt.Sprintf("The app has no such page: correct the path in %s.", source)
 	case status >= 500:
@@ -140,9 +140,9 @@ func suggestEnded(f *Failure) string {
 	in := f.Process
 	switch {
 	case in.OOMKilled:
-		return "It needs more memory than it may use: raise its limit, or start fewer workers in it."
+		return "It exceeded its memory limit: raise the limit, or start fewer workers in it."
 	case in.ExitCode == 0:
-		return "A process has to keep running: run what ends by itself as the release command, or set its count to 0."
+		return "A process has to keep running: run a command that ends by itself as the release command, or set its count to 0."
 	case in.ExitCode == 126:
 		return "The command cannot be executed: is the file executable, and built for this machine?"
 	case in.ExitCode == 127:
@@ -152,5 +152,5 @@ func suggestEnded(f *Failure) string {
 	case in.ExitCode == 139:
 		return "It crashed (signal 11): is the image built for this machine?"
 	}
-	return "The cause is most likely in its output; dokku config:show shows what it is configured with."
+	return "The cause is most likely in its output; dokku config:show shows its configuration."
 }

@@ -18,7 +18,7 @@ import (
 	"dokku/scale"
 )
 
-// printed collects what a pusher sees.
+// printed collects the output for the pusher.
 type printed struct {
 	mu    sync.Mutex
 	lines []string
@@ -46,7 +46,7 @@ func (p *printed) text() string {
 	return strings.Join(p.lines, "\n")
 }
 
-// host is an engine that reports what a test sets.
+// host is an engine that reports the state that a test sets.
 type host struct {
 	mu        sync.Mutex
 	instances map[string]Process
@@ -85,7 +85,7 @@ func target(name string) Target {
 	return t
 }
 
-// serving returns a target that a handler answers for, on loopback.
+// serving returns a target on loopback that a handler answers for.
 func serving(t *testing.T, name string, h http.HandlerFunc) Target {
 	t.Helper()
 	s := httptest.NewServer(h)
@@ -118,8 +118,8 @@ func planFor(t *testing.T, checks string, types ...string) Plan {
 	return p
 }
 
-// pipes dials handlers inside a synctest bubble: connections that are refused until
-// a moment, then served by h.
+// pipes dials handlers inside a synctest bubble: connections are refused until a moment,
+// then served by h.
 type pipes struct {
 	from time.Time
 	h    http.Handler

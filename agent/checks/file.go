@@ -149,7 +149,7 @@ func parseCheck(line string) (c Check, warning string, err error) {
 	}
 	u, err := url.Parse(target)
 	if err != nil || u.Hostname() == "" || u.User != nil {
-		return Check{}, "", fmt.Errorf("%s is not a URL that can be asked for: write /path, //host/path or http://host/path", scale.Quote(target))
+		return Check{}, "", fmt.Errorf("%s is not a valid URL: write /path, //host/path or http://host/path", scale.Quote(target))
 	}
 	if u.Path == "" {
 		target = u.Scheme + "://" + u.Host + "/" + strings.TrimPrefix(target, u.Scheme+"://"+u.Host)

@@ -21,7 +21,7 @@ func fileText(f resolved, warnings []Warning) string {
 	return s
 }
 
-// expect compares a result in full and an error by the part that matters.
+// expect compares a result in full, and an error by its important part.
 func expect(t *testing.T, got string, err error, want string) {
 	t.Helper()
 	if err == nil && got != want {
@@ -65,9 +65,9 @@ func TestParseCHECKS(t *testing.T) {
 		{"budget", "WAIT=60\nATTEMPTS=11", "CHECKS: WAIT=60 x ATTEMPTS=11 is 11m0s in all: lower them to 10 minutes at most"},
 		{"no timeout", "TIMEOUT=0", "write 1 or more"},
 		{"all at once", "WAIT=a\nTIMEOUT=b", "\nCHECKS:2"},
-		{"bad URL", "http:///a", "is not a URL that can be asked for"},
-		{"bad escape", "/%zz", "is not a URL that can be asked for"},
-		{"password", "http://u:p@h/", "is not a URL that can be asked for"},
+		{"bad URL", "http:///a", "is not a valid URL"},
+		{"bad escape", "/%zz", "is not a valid URL"},
+		{"password", "http://u:p@h/", "is not a valid URL"},
 		{"many", strings.Repeat("/\n", 101), "there are 101 checks"},
 		{"UTF-16", "\xff\xfe/\x00", "UTF-16"},
 	}
@@ -183,9 +183,9 @@ func TestFromHealthchecks(t *testing.T) {
 		{"no port", "worker", `{"type": "startup", "path": "/"}`, "port is missing: only web has one by itself"},
 		{"bad port", "web", `{"type": "startup", "port": 70000}`, "port is 70000"},
 		{"bad path", "web", `{"type": "startup", "path": "a"}`, "it has to start with /"},
-		{"space", "web", `{"type": "startup", "path": "/a b"}`, "it cannot be asked for"},
+		{"space", "web", `{"type": "startup", "path": "/a b"}`, "it is not valid in a URL"},
 		{"bad scheme", "web", `{"type": "startup", "scheme": "ftp"}`, "write http or https"},
-		{"bad header", "web", `{"type": "startup", "httpHeaders": [{"name": "A", "value": "b\r\nc: d"}]}`, "is not a header that can be sent"},
+		{"bad header", "web", `{"type": "startup", "httpHeaders": [{"name": "A", "value": "b\r\nc: d"}]}`, "is not a valid header"},
 		{"uptime too long", "web", `{"type": "startup", "uptime": 346600}`, "uptime is 346600 seconds: write at most 600"},
 		{"attempts", "web", `{"type": "startup", "attempts": 0}`, "attempts is 0: write a number from 1 to 100"},
 		{"budget", "web", `{"type": "startup", "attempts": 100, "wait": 10}`, "is 16m40s: lower them"},

@@ -36,7 +36,7 @@ func TestGatePrints(t *testing.T) {
 	}
 }
 
-// TestAnswers judges one answer of a process each; the budget is one second.
+// TestAnswers judges one answer of a process per case; the budget is one second.
 func TestAnswers(t *testing.T) {
 	const quick = "WAIT=1\nATTEMPTS=1\nTIMEOUT=1\n"
 	status := func(code int) http.HandlerFunc {
@@ -101,8 +101,8 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// Whatever host a check names, the connection goes to the process, and every
-// request has its own.
+// TestRequestsGoStraight: the connection goes to the process, whatever host a check names, and
+// every request has its own.
 func TestRequestsGoStraight(t *testing.T) {
 	var header http.Header
 	tg := serving(t, "web.1", func(w http.ResponseWriter, r *http.Request) { header = r.Header })

@@ -118,7 +118,7 @@ func request(c *Check, h scale.Healthcheck) error {
 	host := "localhost"
 	for _, header := range h.HTTPHeaders {
 		if !validHeader(header) {
-			return fmt.Errorf("%s is not a header that can be sent", scale.Quote(header.Name+": "+header.Value))
+			return fmt.Errorf("%s is not a valid header", scale.Quote(header.Name+": "+header.Value))
 		}
 		if strings.EqualFold(header.Name, "Host") {
 			host = header.Value
@@ -128,7 +128,7 @@ func request(c *Check, h scale.Healthcheck) error {
 	}
 	parsed, _, err := parseCheck(scheme + "://" + host + path)
 	if err != nil || parsed.Content != "" {
-		return fmt.Errorf("path is %s: it cannot be asked for; escape what is special in it", scale.Quote(h.Path))
+		return fmt.Errorf("path is %s: it is not valid in a URL; escape its special characters", scale.Quote(h.Path))
 	}
 	c.URL, c.Content = parsed.URL, h.Content
 	return nil

@@ -151,8 +151,8 @@ func (p *probe) fail(r AttemptResult) error {
 	return p.failure
 }
 
-// runUptime passes once the process has been up for long enough; that it did not
-// end meanwhile is the watcher's to say.
+// runUptime passes once the process has been up for long enough. The watcher reports a
+// process that ends before.
 func (p *probe) runUptime(ctx context.Context) error {
 	if !sleep(ctx, time.Until(p.target.Started.Add(p.check.Uptime))) {
 		return nil

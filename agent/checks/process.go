@@ -2,7 +2,7 @@ package checks
 
 import "time"
 
-// Process is the state of a process, as far as the gate looks at it.
+// Process is the part of a process's state that the gate looks at.
 type Process struct {
 	Status   Status
 	ExitCode int // of its last end

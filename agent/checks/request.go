@@ -26,7 +26,7 @@ const (
 	maxBody = 16 << 20
 )
 
-// Kinds of failure that a suggestion tells apart.
+// Failures that a suggestion tells apart.
 type (
 	timeoutError  time.Duration
 	redirectError struct{ to string }

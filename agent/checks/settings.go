@@ -113,7 +113,7 @@ func Resolve(from Sources) (Settings, error) {
 	for _, src := range []struct {
 		values  map[string]string
 		origin  string
-		mend    string
+		fix     string
 		configs bool
 	}{
 		{from.ServerConfig, "server config", "dokku config:set --global", true},
@@ -131,7 +131,7 @@ func Resolve(from Sources) (Settings, error) {
 				continue
 			}
 			if err := k.set(&s, value); err != nil {
-				return Settings{}, fmt.Errorf("cannot use %s=%s (%s): %w; correct it with %s", name, value, src.origin, err, src.mend)
+				return Settings{}, fmt.Errorf("cannot use %s=%s (%s): %w; correct it with %s", name, value, src.origin, err, src.fix)
 			}
 			s.Origin[k.property] = src.origin
 		}

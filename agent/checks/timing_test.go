@@ -23,7 +23,7 @@ func outcome(t *testing.T, plan Plan, h *host, targets ...Target) (printedText s
 	return out.text(), time.Since(start), err
 }
 
-// Nobody sleeps through a WAIT: what answers after 40 ms has passed soon after.
+// TestPassesSoon: no WAIT is slept through. An answer after 40 ms passes soon after.
 func TestPassesSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &pipes{from: time.Now().Add(40 * time.Millisecond), h: says("ok")}
@@ -91,7 +91,7 @@ func TestFailsAfterTheBudget(t *testing.T) {
 	})
 }
 
-// A request in flight when the budget ends keeps its own TIMEOUT.
+// TestSlowAnswerInFlight: a request in flight when the budget ends keeps its own TIMEOUT.
 func TestSlowAnswerInFlight(t *testing.T) {
 	slow := func(d time.Duration) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -144,7 +144,8 @@ func TestWorkerHasToStayUp(t *testing.T) {
 	})
 }
 
-// Whatever its checks say: a process that ends fails the gate at once.
+// TestEndedProcessFailsAtOnce: a process that ends fails the gate at once, whatever its checks
+// say.
 func TestEndedProcessFailsAtOnce(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -154,7 +155,7 @@ func TestEndedProcessFailsAtOnce(t *testing.T) {
 	}{
 		{"exit", Process{Status: StatusExited, ExitCode: 127}, "worker.1 exited with code 127", "The command was not found"},
 		{"restart", Process{Status: StatusRunning, Restarts: 1, ExitCode: 1}, "worker.1 exited with code 1 and was restarted", "in its output"},
-		{"memory", Process{Status: StatusExited, OOMKilled: true, ExitCode: 137}, "worker.1 ran out of memory", "more memory"},
+		{"memory", Process{Status: StatusExited, OOMKilled: true, ExitCode: 137}, "worker.1 ran out of memory", "memory limit"},
 		{"done", Process{Status: StatusExited}, "worker.1 exited with code 0", "has to keep running"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -176,8 +177,8 @@ func TestEndedProcessFailsAtOnce(t *testing.T) {
 	}
 }
 
-// A process that has passed and then ends before the others have passed, or
-// right after the last check, has not passed.
+// TestEndedAfterItPassed: a process that passes and then ends before the others have passed,
+// or right after the last check, has not passed.
 func TestEndedAfterItPassed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &host{}
@@ -247,8 +248,8 @@ func TestCommandCheck(t *testing.T) {
 	})
 }
 
-// TestOnFailure: the command runs once in the process that failed, also when the
-// failure is only warned of, and decides nothing.
+// TestOnFailure: the command runs once in the failed process, also if the failure only warns,
+// and does not change the outcome.
 func TestOnFailure(t *testing.T) {
 	for _, warn := range []string{"true", "false"} {
 		synctest.Test(t, func(t *testing.T) {

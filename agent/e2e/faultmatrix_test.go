@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	faultSeed  = flag.Uint64("faults.seed", 1, "which cells TestFaultMatrixReal runs, and who recovers")
+	faultSeed  = flag.Uint64("faults.seed", 1, "which cells TestFaultMatrixReal runs, and how they recover")
 	faultFull  = flag.Bool("faults.full", false, "run all cells of TestFaultMatrixReal, not one for each point")
 	faultCells = flag.Int("faults.cells", 0, "run so many of all cells of TestFaultMatrixReal, chosen by the seed")
 	faultFor   = flag.Duration("faults.for", 0, "let TestFaultMatrixReal begin no cell later than this")

@@ -46,9 +46,9 @@ func TestKilledPush(t *testing.T) {
 	a := l.Deployed(lab.Files{"Procfile": twoTypes, "DOKKU_SCALE": "web=1\nworker=1\n"})
 	for n, v := range victims {
 		// A command recovers half of them, the agent the others.
-		mend := func(a *lab.App) { a.Lab.Dokku("config:set", "--no-restart", a.Name, "NUMBER=1") }
+		recovery := func(a *lab.App) { a.Lab.Dokku("config:set", "--no-restart", a.Name, "NUMBER=1") }
 		if n >= len(victims)/2 {
-			mend = func(*lab.App) {}
+			recovery = func(*lab.App) {}
 		}
 		if n == len(victims)/2 {
 			l.StartAgent()
@@ -56,16 +56,16 @@ func TestKilledPush(t *testing.T) {
 		t.Run(v.name, func(t *testing.T) {
 			a := a.With(t)
 			t.Run("build", func(t *testing.T) {
-				killedEarly(a.With(t), v.end, mend, slowBuild, "building")
+				killedEarly(a.With(t), v.end, recovery, slowBuild, "building")
 			})
 			t.Run("gate", func(t *testing.T) {
-				killedEarly(a.With(t), v.end, mend, slowGate, "pre-flight checks")
+				killedEarly(a.With(t), v.end, recovery, slowGate, "pre-flight checks")
 			})
 			t.Run("in git's transaction", func(t *testing.T) {
-				killedBetween(a.With(t), v.end, mend)
+				killedBetween(a.With(t), v.end, recovery)
 			})
 			t.Run("after the ref moved", func(t *testing.T) {
-				killedLate(a.With(t), v.end, mend)
+				killedLate(a.With(t), v.end, recovery)
 			})
 		})
 	}
@@ -73,7 +73,7 @@ func TestKilledPush(t *testing.T) {
 
 // killedEarly ends a process of a push that has printed text, and checks that nothing has
 // changed.
-func killedEarly(a *lab.App, end func(*lab.Lab, *lab.Process), mend func(*lab.App), f lab.Files, text string) {
+func killedEarly(a *lab.App, end func(*lab.Lab, *lab.Process), recovery func(*lab.App), f lab.Files, text string) {
 	a.Lab.T.Helper()
 	if a.Lab.Agent != nil {
 		a.Rests()
@@ -88,7 +88,7 @@ func killedEarly(a *lab.App, end func(*lab.Lab, *lab.Process), mend func(*lab.Ap
 	end(a.Lab, push)
 	out := push.Fails()
 	a.Git("reset", "-q", "--hard", "HEAD~1")
-	mend(a)
+	recovery(a)
 	lab.WaitFor(a.Lab.T, "nothing is left of the push", func() bool { return a.Resources() == last(a, before) && fault.Idle(a) })
 	a.Serves(live)
 	if tip := a.Tip("main"); tip != live {
@@ -104,7 +104,7 @@ func last(a *lab.App, everything string) string {
 
 // killedBetween ends a process of a push that pre-receive has accepted, while git moves
 // the ref. Git may or may not finish; the app follows the ref.
-func killedBetween(a *lab.App, end func(*lab.Lab, *lab.Process), mend func(*lab.App)) {
+func killedBetween(a *lab.App, end func(*lab.Lab, *lab.Process), recovery func(*lab.App)) {
 	a.Lab.T.Helper()
 	hook := a.Dir("hooks", "reference-transaction")
 	a.Lab.Script(hook, lab.AtCommit, "", "")
@@ -120,7 +120,7 @@ func killedBetween(a *lab.App, end func(*lab.Lab, *lab.Process), mend func(*lab.
 	push.Wait()
 	lab.WaitFor(a.Lab.T, "no process of the push is left", func() bool { return fault.Idle(a) })
 	lab.Must(a.Lab.T, os.Remove(hook))
-	mend(a)
+	recovery(a)
 	lab.WaitFor(a.Lab.T, "nothing is staged", func() bool { return a.State().Staged == nil })
 	lab.WaitFor(a.Lab.T, "only web.1 and worker.1 are left", func() bool { return len(a.Instances()) == 2 && len(a.Serving()) == 2 })
 	a.Serves(a.Tip("main"))
@@ -131,7 +131,7 @@ func killedBetween(a *lab.App, end func(*lab.Lab, *lab.Process), mend func(*lab.
 
 // killedLate ends a process of a push whose ref has moved and whose version is not live
 // yet.
-func killedLate(a *lab.App, end func(*lab.Lab, *lab.Process), mend func(*lab.App)) {
+func killedLate(a *lab.App, end func(*lab.Lab, *lab.Process), recovery func(*lab.App)) {
 	a.Lab.T.Helper()
 	arrived, release := a.Lab.Hold(lab.AfterCommit)
 	rev := a.Commit(lab.Files{"version": a.Lab.T.Name()})
@@ -143,7 +143,7 @@ func killedLate(a *lab.App, end func(*lab.Lab, *lab.Process), mend func(*lab.App
 	end(a.Lab, push)
 	release()
 	push.Wait()
-	mend(a)
+	recovery(a)
 	lab.WaitFor(a.Lab.T, "the pushed version serves", func() bool { _, body := a.Get("/"); return strings.HasPrefix(body, rev) })
 	lab.WaitFor(a.Lab.T, "no process of the push is left", func() bool { return fault.Idle(a) })
 	lab.WaitFor(a.Lab.T, "only web.1 and worker.1 are left", func() bool {

@@ -282,7 +282,7 @@ type Archives interface {
 }
 
 // Event is a change of a labelled container. The agent has to look at it, even if it
-// asked for it.
+// caused the change itself.
 type Event struct {
 	App    string // "" for the whole engine (it came back)
 	ID     string

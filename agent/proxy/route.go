@@ -118,7 +118,7 @@ func Lower(s string) string {
 // CheckDomain reports why d cannot be a domain of an app. It accepts host names (RFC 1123) and, as nginx does, a first label
 // that is "*".
 func CheckDomain(d string) error {
-	bad := func(mend string) error { return fmt.Errorf("invalid domain %.80q: %s", d, mend) }
+	bad := func(fix string) error { return fmt.Errorf("invalid domain %.80q: %s", d, fix) }
 	if d == ReservedDomain {
 		return bad("the name is reserved")
 	}

@@ -28,8 +28,8 @@ type credentials struct {
 // Register serves the credentials on a session.
 func (c *credentials) Register(s *grpc.Server) { auth.RegisterAuthServer(s, c) }
 
-// dockerHub is the host that the engine asks for, and hubKey what `docker
-// login` calls it.
+// dockerHub is the host in the engine's question, and hubKey the key that `docker login`
+// uses for it.
 const (
 	dockerHub = "registry-1.docker.io"
 	hubKey    = "https://index.docker.io/v1/"

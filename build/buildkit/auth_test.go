@@ -66,7 +66,7 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// registry serves one image with one file to those who know the password.
+// registry serves one image with one file, behind a password.
 func registry(t *testing.T, refused *atomic.Int32) string {
 	digest := func(b []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(b)) }
 	var layer bytes.Buffer
@@ -104,8 +104,8 @@ func registry(t *testing.T, refused *atomic.Int32) string {
 	return s.Listener.Addr().String()
 }
 
-// A base image from a registry that wants a password is fetched with the one
-// of `docker login`; without it the push says what it lacks.
+// TestPrivateBaseImage: a private base image is pulled with the password of `docker login`.
+// Without it, the push names the missing password.
 func TestPrivateBaseImage(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)

@@ -48,7 +48,8 @@ func runs(arg string) bool {
 	return false
 }
 
-// A cancelled build returns at once, its RUN step dies and no goroutine stays.
+// TestImageCancel: a cancelled build returns at once, its RUN step ends, and no goroutine is
+// left.
 func TestImageCancel(t *testing.T) {
 	a := newApp(t)
 	seconds := fmt.Sprint(100_000_000 + os.Getpid())
@@ -79,7 +80,7 @@ func TestImageCancel(t *testing.T) {
 	t.Logf("returned after %v, the step died %v later", took, died)
 }
 
-// A context that ends before or during the transfer leaves nothing behind.
+// TestImageCancelEarly: a context that ends before or during the transfer leaves nothing behind.
 func TestImageCancelEarly(t *testing.T) {
 	a := newApp(t)
 	rev := a.repo.Commit("", buildtest.ManyFiles(500, 1000))

@@ -33,7 +33,7 @@ type app struct {
 	repo     repo
 }
 
-// newApp fails when there is no engine: nothing here is worth running without.
+// newApp fails without an engine: no test here is useful without one.
 func newApp(t testing.TB) *app {
 	t.Helper()
 	cli, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
@@ -49,7 +49,7 @@ func newApp(t testing.TB) *app {
 	return a
 }
 
-// clean removes all that carries the app's label.
+// clean removes all resources with the app's label.
 func (a *app) clean() {
 	defer a.cli.Close()
 	ctx := context.Background()
@@ -114,8 +114,8 @@ func (a *app) failing(rev string) error {
 	return err
 }
 
-// inside returns what an image has in a folder: "mode content" or "mode ->
-// target" by path.
+// inside returns the files of an image's folder: "mode content" or "mode -> target" by
+// path.
 func (a *app) inside(id, dir string) (map[string]string, map[string]time.Time) {
 	a.t.Helper()
 	ctx := context.Background()

@@ -10,8 +10,7 @@ import (
 
 var exitCode = regexp.MustCompile(`exit code: (\d+)`)
 
-// internals are the engine's words around a message that say nothing to a
-// pusher.
+// internals are phrases of the engine around a message that tell a pusher nothing.
 var internals = []string{
 	"failed to solve with frontend dockerfile.v0: ", "failed to solve: ",
 	"failed to create LLB definition: ", "failed to build LLB: ",

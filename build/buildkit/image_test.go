@@ -70,8 +70,8 @@ func TestDockerignore(t *testing.T) {
 	}
 }
 
-// Only what changed travels, and what changed always does, also when its size
-// stays and it happens within one second.
+// TestImageIncremental: only changed files are sent, and changed files always are, even with
+// the same size and within one second.
 func TestImageIncremental(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
@@ -162,7 +162,7 @@ func TestImageFails(t *testing.T) {
 	}
 }
 
-// A push through git to an image: the quarantine is read while it is one.
+// TestPushImage pushes through git and builds from the quarantine.
 func TestPushImage(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
@@ -178,7 +178,7 @@ func TestPushImage(t *testing.T) {
 	}
 }
 
-// A hook's memory does not grow with the push; BenchmarkLarge measures it with
+// TestPushMemory: a hook's memory does not grow with the push. BenchmarkLarge measures it with
 // 200 MB in 20,000 files.
 func TestPushMemory(t *testing.T) {
 	t.Parallel()

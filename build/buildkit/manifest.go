@@ -20,11 +20,10 @@ import (
 	"dokku/build/source"
 )
 
-// The manifest holds what the engine may know of an app's files: path, blob,
-// mode, size and modification time of each. It is kept because the engine
-// skips a file whose size, time and mode it knows, and git keeps no times: a
-// file must keep its time while it stays the same and get a later one when it
-// changes.
+// The manifest holds path, blob, mode, size and modification time of each of an app's files
+// that the engine may know. The engine skips a file whose size, time and mode it knows, but
+// git keeps no times. A file must therefore keep its time while it stays the same, and get
+// a later one when it changes.
 //
 // Seconds are max(now, the path's last time + 1). Nanoseconds are a part of
 // the blob's id, so that even a lost manifest or a clock that was set back
@@ -197,9 +196,9 @@ func (d *decoder) path(last string) string {
 	return last[:same] + string(d.bytes(rest))
 }
 
-// readManifest reads the manifest at path. A missing and a damaged one are the
-// same: every file is then new, which costs one full transfer. One that a newer
-// version of this program wrote is refused, never overwritten.
+// readManifest reads the manifest at path. A damaged manifest counts as missing: every file
+// is then new, which costs one full transfer. A manifest of a newer version of this program
+// is refused, never overwritten.
 func readManifest(path string) (manifest, error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -230,10 +229,10 @@ func manifestVersion(b []byte) int {
 	return v
 }
 
-// writeManifest replaces the manifest at path. It must be on the disk before
-// the engine sees the first of its times: a crash may forget a build, but
-// never that the engine may know a time. A crash in between leaves the old
-// manifest, and next never repeats a time for another content.
+// writeManifest replaces the manifest at path. It must be on the disk before the engine
+// sees the first of its times: the manifest must contain every time that the engine may
+// know. A crash in between leaves the old manifest, and next never reuses a time for
+// another content.
 func writeManifest(path string, m manifest, t *source.Tree) (err error) {
 	defer func() {
 		if err != nil {

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// aliveEvery is how long a build may be silent: a pusher, and a proxy on
-	// the way, takes a longer silence for a hang.
+	// aliveEvery bounds the silence of a build: pushers, and proxies on the way, take a
+	// longer one for a hang.
 	aliveEvery = 15 * time.Second
 	// headerWait is how long the first line waits for the number of bytes sent.
 	headerWait = time.Second

@@ -12,7 +12,7 @@ import (
 	"dokku/build"
 )
 
-// screen collects what a printer prints. Its clock starts at 0 s.
+// screen collects the output of a printer. Its clock starts at 0 s.
 type screen struct {
 	*printer
 	text strings.Builder
@@ -31,7 +31,7 @@ func (s *screen) at(sec float64) time.Time {
 	return s.zero.Add(time.Duration(sec * float64(time.Second)))
 }
 
-// vertex tells of a step; the times are seconds, 0 for not yet.
+// vertex returns a step; the times are seconds, 0 for not yet.
 func (s *screen) vertex(sec float64, name string, started, ended float64, more ...func(*control.Vertex)) {
 	v := &control.Vertex{Digest: name, Name: name}
 	if started > 0 {
@@ -128,7 +128,7 @@ header, sending false
 	}
 }
 
-// The engine's last words about a step may be lost when the step fails.
+// TestProgressUntoldEnd: the engine may drop the last messages of a failed step.
 func TestProgressUntoldEnd(t *testing.T) {
 	s := newScreen()
 	s.vertex(0.1, "[1/2] COPY . .", 0.1, 0.2)
@@ -149,7 +149,7 @@ func TestProgressUntoldEnd(t *testing.T) {
 	}
 }
 
-// Nothing is silent for longer than 15 s, not even what the push leaves out.
+// TestProgressAlive: no silence is longer than 15 s, not even in the parts that a push hides.
 func TestProgressAlive(t *testing.T) {
 	s := newScreen()
 	next := s.tick(s.at(1))
@@ -191,7 +191,7 @@ still running exporting to image 15.0s
 `)
 }
 
-// The header waits for the transfer, but not for long.
+// TestProgressHeader: the header waits for the transfer, but not for long.
 func TestProgressHeader(t *testing.T) {
 	s := newScreen()
 	s.vertex(0.1, "[1/2] FROM a", 0.1, 0.1)

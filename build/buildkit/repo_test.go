@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { buildtest.Main(m, receive) }
 
-// pushed is what the hook reports to the test.
+// pushed is the hook's report to the test.
 type pushed struct {
 	buildtest.Pushed `json:"-"`
 

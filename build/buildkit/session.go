@@ -9,8 +9,8 @@ import (
 	"github.com/moby/buildkit/session/filesync"
 )
 
-// buildSession is the connection over which the engine asks for files and for
-// registry credentials.
+// buildSession is the connection over which the engine requests files and registry
+// credentials.
 type buildSession struct {
 	s      *session.Session
 	files  *contextFS

@@ -56,7 +56,7 @@ func TestDetect(t *testing.T) {
 	}
 }
 
-// Build asks the engine that the builder was made with, and no other.
+// TestBuildWithoutEngine: Build uses the engine of its builder, and no other.
 func TestBuildWithoutEngine(t *testing.T) {
 	cli, err := client.NewClientWithOpts(client.WithHost("unix://" + filepath.Join(t.TempDir(), "none.sock")))
 	if err != nil {

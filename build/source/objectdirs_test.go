@@ -67,7 +67,7 @@ func quote(s string) string {
 	return b.String() + `"`
 }
 
-// Alternates of alternates count, five deep, and a circle ends.
+// TestObjectDirs: alternates of alternates count, five deep, and a circle ends.
 func TestObjectDirs(t *testing.T) {
 	root := t.TempDir()
 	dir := func(name, alternates string) string {

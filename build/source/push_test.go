@@ -15,8 +15,8 @@ func pusher(t *testing.T) (from, to repo) {
 	return from, to
 }
 
-// A small push is unpacked into loose objects, a large one stays a pack; both
-// are read in the quarantine, where git has them until the hook has ended.
+// TestPushQuarantine: git unpacks a small push into loose objects and keeps a large one as a
+// pack. Both are read in the quarantine, where they stay until the hook has ended.
 func TestPushQuarantine(t *testing.T) {
 	for _, n := range []int{1, 5000} {
 		from, to := pusher(t)
@@ -28,8 +28,8 @@ func TestPushQuarantine(t *testing.T) {
 	}
 }
 
-// The second push brings a few loose objects; the rest is in the repository's
-// pack, partly as deltas.
+// TestPushOntoPack: the second push brings a few loose objects; the rest is in the
+// repository's pack, partly as deltas.
 func TestPushOntoPack(t *testing.T) {
 	from, to := pusher(t)
 	f := files{"Dockerfile": "FROM scratch\n", "log": strings.Repeat("line of a log\n", 1000)}
@@ -52,8 +52,8 @@ func TestPushOntoPack(t *testing.T) {
 	}
 }
 
-// Objects of the pushed commit lie in a repository that the receiver borrows
-// from, and git quotes a path with a colon or a quote.
+// TestPushAlternates: objects of the pushed commit are in a repository that the receiver
+// borrows from. git quotes a path with a colon or a quote.
 func TestPushAlternates(t *testing.T) {
 	from := newRepo(t)
 	one := from.Commit("", buildtest.ManyFiles(150, 100))

@@ -87,11 +87,11 @@ func (s *Source) Commit(rev string) (Commit, error) {
 }
 
 func notACommit(rev string, kind plumbing.ObjectType) error {
-	mend := "push a commit to this branch"
+	fix := "push a commit to this branch"
 	if kind == plumbing.TagObject {
-		mend = "push the commit that the tag names: git push <remote> '<tag>^{commit}:<branch>'"
+		fix = "push the commit that the tag names: git push <remote> '<tag>^{commit}:<branch>'"
 	}
-	return fmt.Errorf("cannot deploy %s: it is a %s, not a commit; %s", short(rev), kind, mend)
+	return fmt.Errorf("cannot deploy %s: it is a %s, not a commit; %s", short(rev), kind, fix)
 }
 
 // commit decodes the commit h.

@@ -61,7 +61,7 @@ func TestIsAncestor(t *testing.T) {
 	}
 }
 
-// A shallow clone's push has no history behind its boundary.
+// TestIsAncestorShallow: a shallow clone's push has no history behind its boundary.
 func TestIsAncestorShallow(t *testing.T) {
 	r := newRepo(t)
 	one := r.Commit("", files{"a": "1"})

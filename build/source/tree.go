@@ -253,7 +253,7 @@ func (w *walker) entry(e gitEntry, path string, depth int) error {
 	case modeSub:
 		return pathError(path, errors.New("it is a submodule, and submodules are not supported yet; commit its files instead"))
 	default:
-		return pathError(path, fmt.Errorf("its mode %06o is none that a file can have; commit a plain file", e.mode))
+		return pathError(path, fmt.Errorf("its mode %06o is not a file's mode; commit a plain file", e.mode))
 	}
 	return w.blob(f, e.hash)
 }

@@ -78,7 +78,7 @@ func TestValidateTrees(t *testing.T) {
 			"a: the folder has this name twice"},
 		{"submodule", r.rawTree(treeEntry{"40000", "d", r.rawTree(treeEntry{"160000", "vendor", x})}),
 			"d/vendor: it is a submodule, and submodules are not supported yet"},
-		{"device", r.rawTree(treeEntry{"20644", "null", x}), "null: its mode 020644 is none that a file can have"},
+		{"device", r.rawTree(treeEntry{"20644", "null", x}), "null: its mode 020644 is not a file's mode"},
 		{"fifo", r.rawTree(treeEntry{"10644", "p", x}), "p: its mode 010644"},
 		{"mode 0", r.rawTree(treeEntry{"0", "p", x}), "p: its mode 000000"},
 		{"LFS", r.rawTree(treeEntry{"100644", "model.bin", pointer}), "model.bin: it is a Git LFS pointer"},
@@ -115,7 +115,7 @@ func TestValidateTrees(t *testing.T) {
 	}
 }
 
-// Eleven trees can name 10^10 files, or as many empty folders.
+// TestValidateBomb: eleven trees can name 10^10 files, or as many empty folders.
 func TestValidateBomb(t *testing.T) {
 	r := newRepo(t)
 	for name, tree := range map[string]string{
@@ -154,8 +154,8 @@ func TestValidateCanceled(t *testing.T) {
 	}
 }
 
-// BuildKit refuses a walk whose paths are out of order, and git's order is
-// another one.
+// TestTreeOrder: BuildKit rejects a walk whose paths are out of order, and git's order
+// differs.
 func TestTreeOrder(t *testing.T) {
 	r := newRepo(t)
 	s := r.open()

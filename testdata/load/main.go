@@ -1,12 +1,12 @@
-// Command load sends requests to apps behind a proxy at a fixed rate, and prints
-// as JSON what came back.
+// Command load sends requests to apps behind a proxy at a fixed rate, and prints the
+// outcome as JSON.
 //
-// The loop is open: request n is sent at the start plus n/rate, whatever became
-// of those before it, and its latency is counted from then. So an answer that is
-// late makes none after it look early. Nothing is ever sent again.
+// The loop is open: request n is sent at the start plus n/rate, regardless of earlier
+// requests, and its latency counts from then. A late answer therefore makes no later
+// request look early. No request is repeated.
 //
-// Every answer has to name the app that was asked, in a header that the server of
-// testdata/e2e/server sends. It runs until its standard input ends.
+// Every answer has to name its app, in a header that the server of testdata/e2e/server
+// sends. load runs until its standard input ends.
 package main
 
 import (
@@ -32,7 +32,7 @@ var (
 	keptConns = flag.Int("keep-alive", 16, "how many kept connections to each app are open at a time")
 )
 
-// patience bounds a request, beside the time that a slow answer takes.
+// patience bounds a request, in addition to the delay of a slow answer.
 const patience = 20 * time.Second
 
 func main() {
@@ -52,7 +52,7 @@ func main() {
 	}
 }
 
-// A generator sends requests; its record is what came back.
+// A generator sends requests and records the outcomes.
 type generator struct {
 	*record
 	apps []*asked
@@ -103,7 +103,7 @@ func (g *generator) run(stop <-chan struct{}) *report {
 	}
 }
 
-// send sends request n in the background. Of a hundred, 60 are GETs, 20 POSTs,
+// send sends request n in the background. Of a hundred requests, 60 are GETs, 20 POSTs,
 // 19 GETs over a kept connection, and one has a slow answer.
 func (g *generator) send(n int, due time.Time) {
 	a := g.apps[(n+n/100)%len(g.apps)]

@@ -19,15 +19,15 @@ const (
 	frame   kind = "websocket frame"
 )
 
-// A report is what load prints. Times are milliseconds.
+// A report is the output of load. Times are milliseconds.
 type report struct {
-	Seconds  float64           // for how long requests were sent
+	Seconds  float64           // duration of the test
 	Late     float64           // how far the latest request was behind its schedule
 	Kinds    map[kind]*outcome // the requests
-	Versions []version         // who answered
+	Versions []version         // the versions that answered
 	Failures []failure         // the first of them
 	Broken   []broken          // websockets that were closed before their time
-	Survived map[string]int    // websockets that were not, by their life
+	Survived map[string]int    // websockets that stayed open, by their life
 }
 
 type outcome struct {
@@ -37,7 +37,7 @@ type outcome struct {
 	took []time.Duration
 }
 
-// A version is one of an app, that has given answers.
+// A version is a version of an app that has answered.
 type version struct {
 	App, Rev, Config string
 	Kind             kind
@@ -60,10 +60,10 @@ type broken struct {
 	Life             time.Duration
 }
 
-// mostFailures is how many failures a report tells about.
+// mostFailures is the number of failures that a report lists.
 const mostFailures = 40
 
-// A record collects what comes back.
+// A record collects the outcomes.
 type record struct {
 	mu       sync.Mutex
 	behind   time.Duration
@@ -89,7 +89,7 @@ func (r *record) late(d time.Duration) {
 	r.behind = max(r.behind, d)
 }
 
-// done notes what became of a request that was due at a time.
+// done records the outcome of a request that was due at a time.
 func (r *record) done(k kind, app string, due time.Time, err error) {
 	took := time.Since(due)
 	r.mu.Lock()
@@ -113,7 +113,7 @@ func (r *record) done(k kind, app string, due time.Time, err error) {
 	}
 }
 
-// answered notes who answered a request.
+// answered records the version that answered a request.
 func (r *record) answered(k kind, id identity, begun, ended time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -144,7 +144,7 @@ func (r *record) survived(life time.Duration) {
 	r.alive[life.String()]++
 }
 
-// report sums up, once nothing is under way.
+// report sums up the record once no request is running.
 func (r *record) report(sending time.Duration) *report {
 	p := &report{Seconds: sending.Seconds(), Late: milliseconds(r.behind), Kinds: r.kinds,
 		Failures: r.failures, Broken: r.broken, Survived: r.alive}

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// identity is who answered: an app's name, and which version of it.
+// identity is the sender of an answer: an app's name and its version.
 type identity struct {
 	app, rev, config string
 }
@@ -39,18 +39,18 @@ func parseIdentity(text, app string) (identity, error) {
 	return id, nil
 }
 
-// errReset is what becomes of a request on a kept connection that the proxy
-// closed before it had begun to answer.
+// errReset is the outcome of a request on a kept connection that the proxy closed before it
+// had begun to answer.
 var errReset = errors.New("the kept connection was closed")
 
-// dial connects to the proxy at one of its addresses: of one alone, the ports
-// would not suffice for a minute of TIME_WAIT.
+// dial connects to the proxy at one of its addresses: with a single one, TIME_WAIT would
+// use up the ports within a minute.
 func dial(n int) (net.Conn, error) {
 	return net.DialTimeout("tcp", fmt.Sprintf("127.0.0.%d:%d", 1+n%8, *port), patience)
 }
 
-// body is what request n sends: mostly a few kB, at times more than nginx keeps
-// in memory.
+// body is the body of request n: mostly a few kB, sometimes more than nginx keeps in
+// memory.
 func body(n int) []byte {
 	size := 2000 + n%7*1000
 	if n%50 == 0 {
@@ -65,7 +65,7 @@ func body(n int) []byte {
 	return b
 }
 
-// fresh sends a request over a connection of its own.
+// fresh sends a request over a new connection.
 func (g *generator) fresh(k kind, app string, n int, method, path string, sent []byte) error {
 	begun := time.Now()
 	conn, err := dial(n)
@@ -91,8 +91,8 @@ func write(w io.Writer, app, method, path, connection string, sent []byte) error
 	return err
 }
 
-// answer reads one, which must be whole, of the app, and what was sent if
-// something was.
+// answer reads one answer. It must be whole and from the app, and must echo the sent body,
+// if there was one.
 func (g *generator) answer(r *bufio.Reader, k kind, app string, begun time.Time, sent []byte) (last bool, err error) {
 	resp, err := http.ReadResponse(r, nil)
 	if err != nil {
@@ -117,15 +117,15 @@ func (g *generator) answer(r *bufio.Reader, k kind, app string, begun time.Time,
 	return resp.Close, nil
 }
 
-// A keptConn is a connection that is used again and again.
+// A keptConn is a connection that is used repeatedly.
 type keptConn struct {
 	mu   sync.Mutex
 	conn net.Conn
 	r    *bufio.Reader
 }
 
-// get sends a request over the connection, and opens it if it is not. The first
-// request of a connection must be answered; a later one may find it closed.
+// get sends a request over the connection, and opens it if needed. The first request of a
+// connection must be answered; a later one may find it closed.
 func (c *keptConn) get(g *generator, app string, n int) (err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -159,7 +159,7 @@ func (c *keptConn) get(g *generator, app string, n int) (err error) {
 	return err
 }
 
-// closed reports whether an error says that the other end has closed.
+// closed reports whether an error means that the other end has closed.
 func closed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }

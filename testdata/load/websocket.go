@@ -11,8 +11,8 @@ import (
 // pause is how long a websocket rests between two frames.
 const pause = 250 * time.Millisecond
 
-// keepSocket keeps a websocket to the app open until stop is closed: one after
-// the other, the even ones for a short time.
+// keepSocket keeps a websocket to the app open until stop is closed: one after the other,
+// every second one for a short time.
 func (g *generator) keepSocket(app string, n int, stop <-chan struct{}) {
 	life := *longLife
 	if n%2 == 0 {
@@ -28,8 +28,8 @@ func (g *generator) keepSocket(app string, n int, stop <-chan struct{}) {
 	}
 }
 
-// socket opens a websocket and sends frames over it, which must come back, until
-// its life is over.
+// socket opens a websocket and sends frames over it, which must come back, until its time
+// is over.
 func (g *generator) socket(app string, n int, life time.Duration, stop <-chan struct{}) {
 	begun := time.Now()
 	ws, id, err := open(app, n)
@@ -47,7 +47,7 @@ func (g *generator) socket(app string, n int, life time.Duration, stop <-chan st
 		sent := time.Now()
 		err := echo(ws, fmt.Sprintf("frame %d of %d", k, n))
 		if closed(err) {
-			// Its process may have ended: whoever knows when it was replaced decides.
+			// Its process may have ended; the reader of the report knows whether it was replaced.
 			g.brokenSocket(broken{App: app, Rev: id.rev, Config: id.config, Opened: begun, Broke: time.Now(), Life: life})
 			return
 		}
@@ -59,7 +59,7 @@ func (g *generator) socket(app string, n int, life time.Duration, stop <-chan st
 	g.survived(life)
 }
 
-// open opens a websocket; the app says first who it is.
+// open opens a websocket; the app names itself first.
 func open(app string, n int) (*websocket.Conn, identity, error) {
 	config, err := websocket.NewConfig("ws://"+app+"."+*domain+"/load/ws", "http://localhost")
 	if err != nil {
@@ -103,7 +103,7 @@ func echo(ws *websocket.Conn, text string) error {
 	return nil
 }
 
-// wait is false when stop was closed meanwhile.
+// wait returns false if stop was closed in the meantime.
 func wait(d time.Duration, stop <-chan struct{}) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -17,7 +17,7 @@ const (
 	long   = 20 * time.Second
 )
 
-// An App changes while it is under load, and records how.
+// An App changes under load, and records the changes.
 type App struct {
 	App *lab.App
 	*History
@@ -30,7 +30,7 @@ type App struct {
 // A change of an app began and ended then.
 type change struct{ begun, ended time.Time }
 
-// refusals are pushes that must be rejected, and what has to be said of them.
+// refusals are pushes that must be rejected, with their expected output.
 var refusals = []struct {
 	files lab.Files
 	says  string
@@ -86,7 +86,7 @@ func (a *App) Round(n int) {
 	}
 }
 
-// change does what replaces processes or takes some away.
+// change runs an operation that replaces or removes processes.
 func (a *App) change(kind string, do func()) {
 	a.App.Lab.T.Helper()
 	begun := time.Now()
@@ -95,7 +95,7 @@ func (a *App) change(kind string, do func()) {
 	a.Done[kind]++
 }
 
-// refuse pushes what has to be rejected.
+// refuse pushes a version that must be rejected.
 func (a *App) refuse(n int) {
 	a.App.Lab.T.Helper()
 	r := refusals[n%len(refusals)]

@@ -22,8 +22,8 @@ import (
 	"dokku/agent/e2e/lab"
 )
 
-// What the agent's runtime decides over: connections to the engine that it keeps
-// for a while, threads, and memory that it has not given back.
+// Allowances for the agent's runtime: idle connections to the engine, threads, and memory
+// that was not returned yet.
 const (
 	soakFiles   = 8
 	soakThreads = 8
@@ -33,16 +33,15 @@ const (
 	soakMarks = 2
 )
 
-// What a push that is accepted adds to an app's repository: a commit, a tree, a file and
-// what one of them is a difference to, since packs are kept as they come,
-// and a line of the log of refs.
+// Growth of an app's repository per accepted push: a commit, a tree, a file with its delta
+// base, since packs are kept as they come, and a line of the reflog.
 const (
 	soakObjects = 4
 	soakReflog  = 250 // bytes
 	soakState   = 512 // bytes by which the numbers and times in files may get longer
 )
 
-// measure counts all that the lab and its apps have on this host.
+// measure counts all resources of the lab and its apps on this host.
 func measure(l *lab.Lab, apps []*Soaked) amounts {
 	l.T.Helper()
 	m := amounts{}
@@ -98,7 +97,7 @@ func measureEngine(l *lab.Lab, m amounts, apps []*Soaked) {
 	for _, b := range bridges {
 		links += entries(filepath.Join("/sys/class/net", b, "brif"))
 	}
-	// Only root may look; the engine may have the rules in a place of its own.
+	// Only root may look; the engine may keep the rules elsewhere.
 	if out, err := exec.Command("iptables-save").Output(); err == nil {
 		for s := bufio.NewScanner(bytes.NewReader(out)); s.Scan(); {
 			if slices.ContainsFunc(bridges, func(b string) bool { return strings.Contains(s.Text(), b) }) {
@@ -114,8 +113,8 @@ func measureEngine(l *lab.Lab, m amounts, apps []*Soaked) {
 	m["interfaces of the apps' networks"] = amount{value: links}
 }
 
-// dangling counts images that nothing names, and that were built for one of the
-// apps: they have its layer.
+// dangling counts images without a name that were built for one of the apps: they contain
+// its layer.
 func dangling(l *lab.Lab, apps []*Soaked) int {
 	l.T.Helper()
 	list, err := l.Tools.Docker.ImageList(l.T.Context(), image.ListOptions{Filters: filters.NewArgs(filters.Arg("dangling", "true"))})
@@ -133,7 +132,7 @@ func dangling(l *lab.Lab, apps []*Soaked) int {
 	return count
 }
 
-// measure counts what the app has below the root.
+// measure counts the app's files below the root.
 func (a *Soaked) measure(m amounts, prefix string) {
 	a.App.Lab.T.Helper()
 	out, err := exec.Command("git", "--git-dir", a.App.Dir(), "count-objects", "-v").Output()

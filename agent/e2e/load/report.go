@@ -39,7 +39,7 @@ type brokenSocket struct {
 	Life             time.Duration
 }
 
-// rate is how many requests a second were answered, beside websockets.
+// rate is the number of answered requests per second, without websockets.
 func (r *Report) rate() float64 {
 	answered := 0
 	for name, k := range r.Kinds {
@@ -89,7 +89,7 @@ func (r *Report) Check(t *testing.T, rate int, apps []*App) {
 	}
 }
 
-// judge holds what an app answered against when which version of it was accepted.
+// judge compares an app's answers with its accepted versions at that time.
 func (a *App) judge(t *testing.T, r *Report) {
 	t.Helper()
 	versions := a.History.Stop()
@@ -119,7 +119,7 @@ func (a *App) judge(t *testing.T, r *Report) {
 	}
 }
 
-// wrong says which of the versions answered, and what is wrong about that.
+// wrong returns the problem of an answer by this version; "" for none.
 func (v versionReport) wrong(versions []pushedVersion) (n int, text string) {
 	n = slices.IndexFunc(versions, func(p pushedVersion) bool { return p.rev == v.Rev && p.config == v.Config })
 	if n < 0 {
@@ -137,8 +137,8 @@ func (v versionReport) wrong(versions []pushedVersion) (n int, text string) {
 	return n, ""
 }
 
-// ended reports whether the process at the other end of a websocket was due to
-// end when it broke: kept for as long as it has to be since a change.
+// ended reports whether the process of a broken websocket was due to end: its minimum time
+// since a change was over.
 func (a *App) ended(b brokenSocket) bool {
 	return b.Life > Retire && slices.ContainsFunc(a.changes, func(c change) bool {
 		return c.ended.After(b.Opened) && b.Broke.After(c.begun.Add(Retire))

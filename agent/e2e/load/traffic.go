@@ -12,7 +12,7 @@ import (
 	"dokku/agent/e2e/lab"
 )
 
-// An answer is what one request got.
+// An answer is the outcome of one request.
 type answer struct {
 	begun, ended time.Time
 	status       int
@@ -73,8 +73,7 @@ func (c *Traffic) stop() {
 	c.wait.Wait()
 }
 
-// A pushed version is one that git has accepted, or one of its with another
-// config.
+// A pushedVersion is a version that git has accepted, or the same one with another config.
 type pushedVersion struct {
 	rev, config string
 	// accepted is when main was last seen without it: no answer of the version may
@@ -88,7 +87,7 @@ type pushedVersion struct {
 // History records when git accepted which version, while versions are pushed.
 type History struct {
 	versions []pushedVersion
-	last     time.Time // main had not moved yet
+	last     time.Time // when main had not moved yet
 	end      chan struct{}
 	done     chan struct{}
 	mu       sync.Mutex
@@ -202,6 +201,6 @@ func (c *Traffic) Answered(versions []pushedVersion) {
 		}
 	}
 	if len(c.answers) == 0 {
-		c.t.Error("nobody asked")
+		c.t.Error("no request was sent")
 	}
 }

@@ -199,7 +199,7 @@ func (r *rig) lookFree(restore bool) (err error) {
 		}
 		runtime.Gosched()
 	}
-	return errors.New("somebody holds the lock")
+	return errors.New("the lock is held")
 }
 
 // check turns a machine on twice with the surviving state. It returns an error unless

@@ -28,7 +28,7 @@ func (c *crowd) settle() {
 		for _, app := range apps {
 			_, done, terr := l.server.TryReconcile(context.Background(), app, false, event.Log{})
 			if err = errors.Join(err, terr); !done {
-				err = errors.Join(err, fmt.Errorf("somebody holds the lock of %s, or git has yet to decide", app))
+				err = errors.Join(err, fmt.Errorf("the lock of %s is held, or git has yet to decide", app))
 			}
 		}
 		if err != nil {

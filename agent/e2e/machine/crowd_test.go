@@ -172,7 +172,7 @@ func (c *crowd) within(patience time.Duration, f func()) {
 	case <-done:
 	case <-time.After(patience):
 		stacks := make([]byte, 1<<20)
-		c.t.Fatalf("somebody waits for ever, or for more than %s:\n%s", patience, stacks[:runtime.Stack(stacks, true)])
+		c.t.Fatalf("a client waits for ever, or for more than %s:\n%s", patience, stacks[:runtime.Stack(stacks, true)])
 	}
 }
 

@@ -299,7 +299,7 @@ func (r *rig) look(restore bool) error {
 	}
 	_, done, err := r.server.TryReconcile(context.Background(), app, restore, event.Log{})
 	if err == nil && !done {
-		err = errors.New("somebody holds the lock, or git has yet to decide")
+		err = errors.New("the lock is held, or git has yet to decide")
 	}
 	return err
 }

@@ -100,6 +100,6 @@ func TestBadSettings(t *testing.T) {
 	}
 	put(t, path, `{"version": 1, "keep_releases": 4, "checks": {"default-wait": "0"}}`)
 	if set, err := m.server.Env.Store.Settings(); err != nil || set.KeepReleases != 4 {
-		t.Errorf("a mended file: %+v, %v", set, err)
+		t.Errorf("a fixed file: %+v, %v", set, err)
 	}
 }

@@ -45,8 +45,8 @@ func join(ctx context.Context, cli *client.Client, spec engine.Spec, id string) 
 	return nil
 }
 
-// mounts turns spec's mounts into the engine's. A mount of this kind, unlike a
-// "-v", never makes a folder that is missing on the host.
+// mounts turns spec's mounts into the engine's. Unlike "-v", a mount of this kind never
+// creates a folder that is missing on the host.
 func mounts(spec engine.Spec) []mount.Mount {
 	var list []mount.Mount
 	for _, m := range spec.Mounts {
@@ -63,8 +63,8 @@ func resources(l engine.Limits) container.Resources {
 	return container.Resources{Memory: l.Memory, MemorySwap: l.MemorySwap, MemoryReservation: l.MemoryReservation, NanoCPUs: l.NanoCPUs}
 }
 
-// limits reads back what resources has set. The engine allows as much swap again
-// as memory where none was asked for, which is no limit of ours.
+// limits reads back the values of resources. If no swap was asked for, the engine allows as
+// much swap as memory, which is not our limit.
 func limits(h *container.HostConfig) engine.Limits {
 	if h == nil {
 		return engine.Limits{}
@@ -86,8 +86,7 @@ func (d *Engine) CreateNetwork(ctx context.Context, name string) (engine.Network
 }
 
 func (d *Engine) createNetwork(ctx context.Context, name string) (made engine.NetworkInfo, err error) {
-	// No two networks of one name come about: see bridgeName. No app has a name
-	// with a blank.
+	// Network names are unique: see bridgeName. No app has a name with a blank.
 	bridge := bridgeName("network " + name)
 	err = d.onSubnet(ctx, bridge, func(_ context.Context, _ *client.Client, all []network.Summary) (bool, error) {
 		if slices.ContainsFunc(all, func(n network.Summary) bool { return n.Name == name }) {

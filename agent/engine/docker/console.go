@@ -56,8 +56,8 @@ func (d *Engine) logs(ctx context.Context, id string, o engine.LogOptions, w io.
 	return d.explain(ctx, err)
 }
 
-// answering bounds the time until a call's answer begins, not how long it then
-// goes on: a log may be followed for days.
+// answering bounds the time until a call's answer begins, not its duration: a log may be
+// followed for days.
 func answering(ctx context.Context) (c context.Context, answered, cancel func()) {
 	c, stop := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(engine.QuickCall, func() { stop(engine.SlowError{Limit: engine.QuickCall}) })
@@ -136,7 +136,7 @@ func (d *Engine) exec(ctx context.Context, id string, argv []string) ([]byte, in
 	}
 	defer streams.Close()
 	answered()
-	// A hijacked connection knows nothing of ctx.
+	// The context does not cancel a hijacked connection.
 	defer context.AfterFunc(ctx, streams.Close)()
 	var output bounded
 	if _, err := stdcopy.StdCopy(&output, &output, streams.Reader); err != nil {
@@ -146,8 +146,7 @@ func (d *Engine) exec(ctx context.Context, id string, argv []string) ([]byte, in
 	return output, exit, d.explain(ctx, err)
 }
 
-// exitCode asks until the engine has noticed the end of a command whose output
-// has ended.
+// exitCode polls until the engine has noticed the end of a command whose output has ended.
 func exitCode(ctx context.Context, cli *client.Client, exec string) (int, error) {
 	retry := time.NewTicker(5 * time.Millisecond)
 	defer retry.Stop()

@@ -16,7 +16,7 @@ import (
 // A countedHost counts its calls as failpoints.
 type countedHost struct{ *Engine }
 
-// Counted makes every call of d a point at which a test can strike.
+// Counted makes every call of d a failpoint.
 func Counted(d *Engine) engine.Host { return countedHost{d} }
 
 // counting makes a call, unless the test wants it to fail.

@@ -37,8 +37,8 @@ func TestDocker(t *testing.T) {
 	})
 }
 
-// newDocker returns the engine of this machine. Without one the tests fail:
-// one that is skipped proves nothing.
+// newDocker returns the engine of this machine. Without one the tests fail: a skipped test
+// proves nothing.
 func newDocker(t *testing.T) *docker.Engine {
 	t.Helper()
 	d, err := docker.New(docker.Config{})
@@ -99,8 +99,8 @@ func shell(p enginetest.Program) []string {
 	return []string{"sh", "-c", script.String()}
 }
 
-// busybox makes an image that has a shell, without a registry. Changes are lines
-// of a Dockerfile.
+// busybox makes an image that has a shell, without a registry. Changes are lines of a
+// Dockerfile.
 func busybox(t *testing.T, d *docker.Engine, app string, changes []string, tags ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -57,15 +57,15 @@ func plain(text string) string {
 // reason for most of its errors, so it is asked for again.
 func (d *Engine) unreachable(err error) error {
 	host := d.Client().DaemonHost()
-	reason, mend := plain(err.Error()), "is it running? try: systemctl status docker"
+	reason, fix := plain(err.Error()), "is it running? try: systemctl status docker"
 	if dialed := dialError(host); dialed != nil {
 		reason = dialed.Error()
 		if errors.Is(dialed, syscall.EACCES) {
-			mend = "is this user in the group docker?"
+			fix = "is this user in the group docker?"
 		}
 	}
 	return engineError{
-		text:  fmt.Sprintf("cannot reach the Docker Engine at %s: %s (%s)", host, reason, mend),
+		text:  fmt.Sprintf("cannot reach the Docker Engine at %s: %s (%s)", host, reason, fix),
 		cause: errors.Join(engine.ErrUnreachable, err),
 	}
 }
@@ -104,14 +104,14 @@ func (d *Engine) explainStart(ctx context.Context, spec engine.Spec, err error) 
 	case has("Address already in use"):
 		return fmt.Errorf("%w (%s)", engine.ErrAddressInUse, spec.Address)
 	case errdefs.IsNotFound(err) && has("No such image"):
-		return fmt.Errorf("%w (%s): build the app again, with ps:rebuild", engine.ErrNoImage, spec.Image)
+		return fmt.Errorf("%w (%s): rebuild the app with ps:rebuild", engine.ErrNoImage, spec.Image)
 	case errdefs.IsNotFound(err) && has("network ") && len(spec.Joins) > 0 && !has(engine.NetworkName(spec.App)):
 		for _, name := range spec.Joins {
 			if has("network " + name + " not found") {
 				return engine.NoJoin(name)
 			}
 		}
-		return fmt.Errorf("a network that this container was made on is gone: make the container anew, with ps:restart (%w)", err)
+		return fmt.Errorf("a network of this container no longer exists: replace the container with ps:restart (%w)", err)
 	case errdefs.IsNotFound(err) && has("network "):
 		return fmt.Errorf("%w (%s)", engine.ErrNoNetwork, engine.NetworkName(spec.App))
 	case has("Range of CPUs"):

@@ -26,7 +26,7 @@ import (
 	"dokku/agent/engine/enginetest"
 )
 
-// deploy starts a process of an app of its own, which is gone after the test.
+// deploy starts a process of a new app, which is removed after the test.
 func deploy(t *testing.T, d *docker.Engine, app string, p enginetest.Program, change func(*engine.Spec)) engine.Instance {
 	t.Helper()
 	ctx := context.Background()
@@ -76,8 +76,7 @@ func appName(t *testing.T) string {
 	return fmt.Sprintf("et%x-%s", time.Now().UnixNano(), strings.ToLower(t.Name()[len("Test"):]))
 }
 
-// TestDockerIsolation: one app cannot reach another one's address, while the
-// host, which has to, can.
+// TestDockerIsolation: an app cannot reach another app's address, but the host can.
 func TestDockerIsolation(t *testing.T) {
 	t.Parallel()
 	d := newDocker(t)
@@ -98,8 +97,8 @@ func TestDockerIsolation(t *testing.T) {
 	}
 }
 
-// TestDockerNetworkRace: several processes that make the network of one app at
-// the same time make one, whatever subnets they choose.
+// TestDockerNetworkRace: processes that make the network of one app in parallel make one
+// network, whatever subnets they choose.
 func TestDockerNetworkRace(t *testing.T) {
 	t.Parallel()
 	app := appName(t)
@@ -127,7 +126,7 @@ func TestDockerNetworkRace(t *testing.T) {
 	if err != nil || len(o.Networks) != 1 || len(networks) != 1 || !networks[o.Networks[0]] {
 		t.Fatalf("got %v, observed %v, %v", networks, o.Networks, err)
 	}
-	// It is no luck: the engine never makes a second one with this interface.
+	// Not by luck: the engine never makes a second network with this interface.
 	cli := d.Client()
 	r, err := cli.NetworkInspect(t.Context(), o.Networks[0].ID, network.InspectOptions{})
 	if err != nil {
@@ -141,8 +140,8 @@ func TestDockerNetworkRace(t *testing.T) {
 	}
 }
 
-// TestDockerByHand: a container that somebody runs from an app's image has the
-// image's labels and is none of the app's processes.
+// TestDockerByHand: a container that a user starts from an app's image has the image's
+// labels, but is not a process of the app.
 func TestDockerByHand(t *testing.T) {
 	t.Parallel()
 	d := newDocker(t)
@@ -164,8 +163,7 @@ func TestDockerByHand(t *testing.T) {
 	}
 }
 
-// TestDockerVolumes: the anonymous volumes that an image asks for go with their
-// container.
+// TestDockerVolumes: an image's anonymous volumes are removed with their container.
 func TestDockerVolumes(t *testing.T) {
 	t.Parallel()
 	d := newDocker(t)
@@ -187,7 +185,7 @@ func TestDockerVolumes(t *testing.T) {
 	}
 }
 
-// TestDockerStartCut: whenever a start is given up, nothing is left behind.
+// TestDockerStartCut: a start that is given up, at any moment, leaves nothing behind.
 func TestDockerStartCut(t *testing.T) {
 	t.Parallel()
 	d := newDocker(t)
@@ -218,9 +216,8 @@ func TestDockerStartCut(t *testing.T) {
 	}
 }
 
-// TestDockerPortsElsewhere: where the engine's processes are not this machine's,
-// the container is asked; what a stranger's process with that pid says is not
-// believed.
+// TestDockerPortsElsewhere: if the engine's processes are not this machine's, the container
+// is asked. A process with that pid on this machine is not taken for the container's.
 func TestDockerPortsElsewhere(t *testing.T) {
 	t.Parallel()
 	d := newDocker(t)
@@ -245,8 +242,8 @@ func TestDockerPortsElsewhere(t *testing.T) {
 	}
 }
 
-// TestDockerPortsAsAnyone: the table of a container's sockets is readable
-// without privileges, which the agent does not have.
+// TestDockerPortsAsAnyone: the table of a container's sockets is readable without
+// privileges, which the agent does not have.
 func TestDockerPortsAsAnyone(t *testing.T) {
 	t.Parallel()
 	d := newDocker(t)
@@ -266,8 +263,8 @@ func TestDockerPortsAsAnyone(t *testing.T) {
 	}
 }
 
-// TestDockerExecBounds: a command that prints without end costs no memory and
-// ends with its context.
+// TestDockerExecBounds: a command with endless output costs no memory and ends with its
+// context.
 func TestDockerExecBounds(t *testing.T) {
 	t.Parallel()
 	d := newDocker(t)
@@ -312,8 +309,8 @@ func TestNewDockerRefuses(t *testing.T) {
 	}
 }
 
-// TestDockerVersion: a newer engine is spoken to in the newest version that
-// both know, also by calls made side by side.
+// TestDockerVersion: the client uses the newest API version that both know, in parallel calls
+// too.
 func TestDockerVersion(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -345,15 +342,14 @@ func TestDockerVersion(t *testing.T) {
 	}
 }
 
-// TestDockerHangs: an engine that does not answer holds a call no longer than
-// its context.
+// TestDockerHangs: an engine that does not answer blocks a call no longer than its context.
 func TestDockerHangs(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "docker.sock"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() // it never accepts: the kernel does
+	defer l.Close() // the kernel accepts, the listener never does
 	d, err := docker.New(docker.Config{Host: "unix://" + l.Addr().String()})
 	if err != nil {
 		t.Fatal(err)
@@ -365,8 +361,8 @@ func TestDockerHangs(t *testing.T) {
 	}
 }
 
-// TestDockerRoot: an app's network says which root it is of, and one that was made
-// before there was such a label goes on to be the app's.
+// TestDockerRoot: an app's network names its root. A network that is older than this label
+// stays the app's.
 func TestDockerRoot(t *testing.T) {
 	t.Parallel()
 	d := newDocker(t)

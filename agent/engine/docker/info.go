@@ -78,9 +78,8 @@ func (d *Engine) Instance(ctx context.Context, id string) (engine.Instance, erro
 	return i, nil
 }
 
-// lastEnd tells of a process that the engine has started again how it had ended:
-// the engine forgets that when it starts it. Its recent events still know; where
-// they do not any longer, nothing changes.
+// lastEnd finds the last end of a process that the engine has restarted. The engine drops
+// it at the restart, but its recent events may still have it.
 func lastEnd(ctx context.Context, cli *client.Client, i *engine.Instance) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

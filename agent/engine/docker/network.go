@@ -19,9 +19,9 @@ import (
 // bridgeOption names the kernel's interface for a bridge network.
 const bridgeOption = "com.docker.network.bridge.name"
 
-// bridgeName is the name of the interface for an app's network. Two networks
-// may have one name in the engine, its check for it is a race, but never one
-// interface: of two processes that make the network of an app, one fails.
+// bridgeName is the name of the interface for an app's network. The engine's check for
+// network names is a race, but two networks never share an interface: of two processes
+// that make the network of an app, one fails.
 func bridgeName(app string) string {
 	return fmt.Sprintf("dk-%x", sha256.Sum256([]byte(app)))[:15] // IFNAMSIZ
 }
@@ -99,13 +99,13 @@ const (
 	networkPause = 25 * time.Millisecond
 )
 
-// overlaps reports that the engine has a network in the subnet that was not
-// listed: another process has just made it.
+// overlaps reports whether the engine has an unlisted network in the subnet: another
+// process has just made it.
 func overlaps(err error) bool {
 	return strings.Contains(strings.ToLower(err.Error()), "pool overlaps")
 }
 
-// madeMeanwhile reports that another process makes the network of this app.
+// madeMeanwhile reports whether another process has just made this app's network.
 func madeMeanwhile(err error) bool {
 	return strings.Contains(err.Error(), "same bridge name") || strings.Contains(err.Error(), "already exists")
 }

@@ -10,9 +10,8 @@ import (
 	"dokku/agent/engine/enginetest"
 )
 
-// TestDockerProcesses: the host's table, for which no engine is asked, and the
-// engine's are the same. The engine is asked where the host shows no process of
-// the container.
+// TestDockerProcesses: the host's table, which needs no engine, equals the engine's. The
+// engine is asked if the host shows no process of the container.
 func TestDockerProcesses(t *testing.T) {
 	t.Parallel()
 	d := newDocker(t)
@@ -31,8 +30,8 @@ func TestDockerProcesses(t *testing.T) {
 	}
 }
 
-// processes are the titles, and the columns of each process that do not change
-// from one moment to the next.
+// processes are the titles and those columns of each process that stay the same from one
+// moment to the next.
 func processes(t *testing.T, d *docker.Engine, id string) (rows []string) {
 	t.Helper()
 	titles, table, err := d.Processes(t.Context(), id, "auxwww")

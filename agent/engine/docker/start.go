@@ -25,8 +25,8 @@ func (d *Engine) Start(ctx context.Context, spec engine.Spec) (engine.Instance, 
 	return i, nil
 }
 
-// start calls before, if there is one, when the container is made and not yet
-// started; a container that exists already is then an error.
+// start calls before, if it is not nil, between the container's creation and its start. An
+// existing container is then an error.
 func (d *Engine) start(ctx context.Context, spec engine.Spec, before func(ctx context.Context, cli *client.Client, id string) error) (engine.Instance, error) {
 	if err := spec.Check(); err != nil {
 		return engine.Instance{}, err
@@ -98,7 +98,7 @@ func (d *Engine) create(ctx context.Context, cli *client.Client, spec engine.Spe
 			id, err := reuse(spec, held)
 			return id, false, err
 		}
-		// The name's holder is being made, or is going away.
+		// The holder of the name is being created or removed.
 		select {
 		case <-retry.C:
 		case <-ctx.Done():

@@ -186,7 +186,7 @@ func removeImage(ctx context.Context, cli *client.Client, id, app string) error 
 func removeNames(ctx context.Context, cli *client.Client, names []string) error {
 	for _, name := range names {
 		_, err := cli.ImageRemove(ctx, name, image.RemoveOptions{PruneChildren: true})
-		// A conflict: a container took it up meanwhile, or it has children.
+		// A conflict: a new container uses it, or it has child images.
 		if err != nil && !errdefs.IsNotFound(err) && !errdefs.IsConflict(err) && !removedMeanwhile(err) {
 			return err
 		}
@@ -194,7 +194,7 @@ func removeNames(ctx context.Context, cli *client.Client, names []string) error 
 	return nil
 }
 
-// removedMeanwhile reports whether the image had gone when its turn came: a removal goes
-// on in the engine after its caller has stopped waiting, and the next removal notices
-// only halfway.
+// removedMeanwhile reports whether the image had gone when its turn came. A removal
+// continues in the engine after its caller has stopped waiting, and the next removal
+// notices only halfway.
 func removedMeanwhile(err error) bool { return strings.Contains(err.Error(), "unrecognized image ID") }

@@ -9,7 +9,7 @@ import (
 	"github.com/docker/docker/api/types/filters"
 )
 
-// What a killed Chown leaves is removed by the next one, and that leaves nothing.
+// TestChownLeavesNothing: the next Chown removes the leftovers of a killed one and its own.
 func TestChownLeavesNothing(t *testing.T) {
 	d := newDocker(t)
 	ctx, dir := context.Background(), t.TempDir()

@@ -54,8 +54,8 @@ func (d *Engine) runAttached(ctx context.Context, spec engine.Spec, s engine.Str
 	if s.Started != nil {
 		s.Started(i)
 	}
-	// The init of the container reports a command that it cannot start, in the
-	// command's place.
+	// The init of the container reports a command that it cannot start, in place of the
+	// command's output.
 	refusal := &refusal{to: s.Stderr, begins: "[FATAL tini ("}
 	if s.TTY {
 		refusal.to, s.Stdout = s.Stdout, refusal
@@ -78,7 +78,7 @@ func (d *Engine) runAttached(ctx context.Context, spec engine.Spec, s engine.Str
 // relay copies between the caller and a command until that has ended.
 func (d *Engine) relay(ctx context.Context, conn types.HijackedResponse, s engine.Streams, resize func(context.Context, container.ResizeOptions) error) error {
 	defer conn.Close()
-	// A hijacked connection knows nothing of ctx.
+	// The context does not cancel a hijacked connection.
 	defer context.AfterFunc(ctx, conn.Close)()
 	if s.Stdin != nil {
 		go feed(conn, s)

@@ -64,8 +64,8 @@ func (r *relay) down() {
 	r.conns = nil
 }
 
-// TestDockerWatchReconnects: after the engine was away, watchers are told to
-// look at everything, and hear of what happens from then on.
+// TestDockerWatchReconnects: after an outage of the engine, watchers are told to look at
+// everything, and get later events.
 func TestDockerWatchReconnects(t *testing.T) {
 	t.Parallel()
 	direct := newDocker(t)

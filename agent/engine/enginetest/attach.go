@@ -17,12 +17,12 @@ func (a *app) printed(s engine.Spec) string {
 	return a.log(a.start(s).ID, engine.LogOptions{})
 }
 
-// shared makes a network that apps can join, which is gone after the test.
+// shared makes a network that apps can join, which is removed after the test.
 func (r *run) shared(t *testing.T, a *app, name string) engine.NetworkInfo {
 	t.Helper()
 	n, err := a.Host.CreateNetwork(a.ctx, name)
 	a.ok(err)
-	// After the apps' own cleaning, which is registered earlier and runs later.
+	// Clean the app first: its own cleanup, which is registered earlier, runs later.
 	t.Cleanup(func() {
 		a.clean()
 		a.remove(engine.NetworkKind, n.ID)
@@ -84,7 +84,7 @@ func joined(t *testing.T, r *run) {
 	server.Joins, server.Aliases = []string{net.Name}, []string{db.name + ".web", "postgres"}
 	db.start(server)
 
-	// It connects as the first thing it does.
+	// The process connects first of all.
 	want := []string{"postgres:8080", db.name + ".web:8080", server.Name + ":8080"}
 	s := a.spec(1, Program{Dials: want})
 	s.Joins, s.Address = []string{net.Name}, a.address(5)
@@ -95,7 +95,7 @@ func joined(t *testing.T, r *run) {
 	other := stranger.spec(1, Program{Dials: []string{"postgres:8080"}})
 	equal(t, "an app elsewhere prints", stranger.printed(other), "cannot reach postgres:8080\nready\n")
 
-	// It is in the network again after a restart, and keeps it from being removed.
+	// It is in the network again after a restart, and prevents the network's removal.
 	a.stop(i.ID)
 	err := a.Host.Remove(a.ctx, engine.Resource{Kind: engine.NetworkKind, ID: net.ID})
 	a.fails(err, engine.ErrInUse, s.Name, server.Name)

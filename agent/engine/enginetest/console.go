@@ -167,7 +167,7 @@ func runOnceCancel(t *testing.T, r *run) {
 	a.instances()
 }
 
-// watch returns the engine's events, past the first "connected".
+// watch returns the engine's events after the first "connected".
 func (a *app) watch() <-chan engine.Event {
 	a.t.Helper()
 	ctx, cancel := context.WithCancel(a.ctx)
@@ -199,7 +199,7 @@ func watch(t *testing.T, r *run) {
 	}
 }
 
-// next returns the next event of this app; other tests cause some, too.
+// next returns the next event of this app; other tests cause events, too.
 func (a *app) next(events <-chan engine.Event) engine.Event {
 	a.t.Helper()
 	late := time.After(patience)

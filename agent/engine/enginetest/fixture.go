@@ -14,8 +14,8 @@ import (
 	"dokku/agent/engine"
 )
 
-// patience is how long a test waits for something that has to happen at once. A busy
-// machine needs seconds for each start.
+// patience bounds the wait for an immediate effect. A busy machine needs seconds for each
+// start.
 const patience = time.Minute
 
 // Fixture is an engine under test with the helpers of its tests.
@@ -68,7 +68,7 @@ type app struct {
 	image string
 }
 
-// app returns a new app that is gone after the test.
+// app returns a new app that is removed after the test.
 func (r *run) app(t *testing.T) *app {
 	a := r.bare(t)
 	a.network()
@@ -206,7 +206,7 @@ func (a *app) ok(err error) {
 	}
 }
 
-// writer calls itself for everything that is written to it.
+// writer is a function that is called for each write.
 type writer func(p []byte)
 
 func (w writer) Write(p []byte) (int, error) {

@@ -64,8 +64,8 @@ func imageNames(t *testing.T, r *run) {
 	a.fails(err, engine.ErrNoImage)
 }
 
-// imageOfTwo: an image belongs to the apps that its names say, whatever its
-// label says, and each of them gives up only its own.
+// imageOfTwo: an image belongs to the apps in its names, whatever its label says, and each
+// app gives up only its own names.
 func imageOfTwo(t *testing.T, r *run) {
 	a, b := r.app(t), r.app(t)
 	id := r.Image(t, a.name)
@@ -94,15 +94,15 @@ func imageOfTwo(t *testing.T, r *run) {
 	a.fails(err, engine.ErrNoImage)
 }
 
-// saveImages: an image that was saved, and removed since, is there again, with its
-// id and what it exposes, and belongs to the app of its label.
+// saveImages: an image that was saved and removed is restored with its id and ports, and
+// belongs to the app of its label.
 func saveImages(t *testing.T, r *run) {
 	a := r.app(t)
 	tag := "dokku/" + a.name + ":1"
 	id := r.Image(t, a.name, tag)
 	var saved bytes.Buffer
 	a.ok(a.Host.Save(a.ctx, []string{id}, &saved))
-	// While it exists, nothing changes.
+	// Loading an existing image changes nothing.
 	a.ok(a.Host.Load(a.ctx, bytes.NewReader(saved.Bytes())))
 	equal(t, "images", fmt.Sprint(a.observe().Images), fmt.Sprint([]engine.Image{{ID: id, App: a.name, Tags: []string{tag}}}))
 

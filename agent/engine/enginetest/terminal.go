@@ -239,7 +239,7 @@ func execAttachedTTY(t *testing.T, r *run) {
 	a.fails(<-ended, context.Canceled)
 }
 
-// execAttachedLeave: a command ends when its caller has gone.
+// execAttachedLeave: a command ends when its caller goes away.
 func execAttachedLeave(t *testing.T, r *run) {
 	a := r.app(t)
 	i := a.start(a.spec(1, Program{}))

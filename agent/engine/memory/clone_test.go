@@ -8,8 +8,8 @@ import (
 	"dokku/agent/engine/memory"
 )
 
-// TestMemoryClone: a copy has what the original has, and what is done to one is not
-// done to the other.
+// TestMemoryClone: a copy has the same content as the original, and a change of one does not
+// affect the other.
 func TestMemoryClone(t *testing.T) {
 	ctx := context.Background()
 	m := memory.New()

@@ -29,7 +29,7 @@ func (m *Engine) start(spec engine.Spec) (engine.Instance, error) {
 	}
 	image := m.image(spec.Image)
 	if image == nil {
-		return engine.Instance{}, fmt.Errorf("%w (%s): build the app again, with ps:rebuild", engine.ErrNoImage, spec.Image)
+		return engine.Instance{}, fmt.Errorf("%w (%s): rebuild the app with ps:rebuild", engine.ErrNoImage, spec.Image)
 	}
 	p, made := m.find(spec.Name), false
 	switch {

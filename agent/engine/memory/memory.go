@@ -149,7 +149,7 @@ func (b Behaviour) stopCode() int {
 	return b.StopCode
 }
 
-// call is the common beginning and end of every method of an interface.
+// call begins and ends every method of an interface.
 func call[T any](ctx context.Context, m *Engine, do func() (T, error), name string, args ...any) (T, error) {
 	var none T
 	m.mu.Lock()
@@ -172,7 +172,7 @@ func call[T any](ctx context.Context, m *Engine, do func() (T, error), name stri
 	return result, err
 }
 
-// newID makes ids that look like the engine's.
+// newID returns an id that looks like Docker's.
 func (m *Engine) newID(kind string) string {
 	m.serial++
 	return fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%s %d", kind, m.serial)))
@@ -242,5 +242,5 @@ func (m *Engine) network(app string) (engine.Network, bool) {
 	return m.nets[n], true
 }
 
-// now has no monotonic clock, as a time that came from an engine.
+// now has no monotonic clock, like a time from a real engine.
 func now() time.Time { return time.Now().UTC().Round(0) }

@@ -32,7 +32,7 @@ func TestMemory(t *testing.T) {
 	})
 }
 
-// programs gives each program a command by which its behaviour is found.
+// programs gives each program a command that identifies its behaviour.
 type programs struct{ byNumber sync.Map }
 
 func (p *programs) command(program enginetest.Program) []string {
@@ -61,8 +61,8 @@ func (p *programs) behaviour(s engine.Spec) memory.Behaviour {
 	}
 }
 
-// talk does what a program does with its caller, and what the tests' commands do
-// that are run in its container.
+// talk plays a program's part towards its caller, and that of the tests' commands in its
+// container.
 func talk(program enginetest.Program) func(context.Context, []string, engine.Streams) int {
 	return func(ctx context.Context, argv []string, s engine.Streams) int {
 		if argv[0] != "program" {
@@ -98,8 +98,8 @@ func talk(program enginetest.Program) func(context.Context, []string, engine.Str
 	}
 }
 
-// onMemory returns an engine with the network and the image of app hello, and
-// what starts its nth web process.
+// onMemory returns an engine with the network and the image of app hello, and a function
+// that starts its nth web process.
 func onMemory(t *testing.T) (*memory.Engine, func(n int) engine.Spec) {
 	t.Helper()
 	m := memory.New()

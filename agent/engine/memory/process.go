@@ -17,7 +17,7 @@ type process struct {
 	execs     [][]string // commands that run in it
 	policy    engine.RestartPolicy
 	behaviour Behaviour
-	// fixed: Address was asked for.
+	// fixed: the Spec has the Address.
 	fixed bool
 	lines []line
 	// changed is closed and replaced at every change of status or lines.

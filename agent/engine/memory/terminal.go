@@ -121,8 +121,8 @@ func (m *Engine) execAttached(ctx context.Context, id string, argv []string, s e
 	return 0, fmt.Errorf("%q (%w)", argv[0], engine.ErrNoCommand)
 }
 
-// converse lets a command talk with its caller until the command, its container or ctx
-// has ended. Afterwards the streams are cut.
+// converse runs a command with the streams of its caller until the command, its container
+// or ctx ends. It then cuts the streams.
 func (m *Engine) converse(ctx context.Context, p *process, argv []string, s engine.Streams, talk func(context.Context, []string, engine.Streams) int) (exit int, ended bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -163,7 +163,7 @@ func (m *Engine) converse(ctx context.Context, p *process, argv []string, s engi
 	}
 }
 
-// severed passes on until it is cut.
+// severed is a writer that can be cut.
 type severed struct {
 	mu   sync.Mutex
 	w    io.Writer
@@ -174,7 +174,7 @@ func (s *severed) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.gone {
-		return 0, errors.New("nobody listens any longer")
+		return 0, errors.New("the caller has gone away")
 	}
 	return s.w.Write(p)
 }

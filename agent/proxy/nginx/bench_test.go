@@ -8,7 +8,7 @@ import (
 	"dokku/agent/proxy/nginx/nginxtest"
 )
 
-// Stage and Publish beside many apps. The numbers are for ratios.
+// BenchmarkNginx runs Stage and Publish beside many apps. Compare its ratios only.
 func BenchmarkNginx(b *testing.B) {
 	for _, apps := range []int{1, 100, 1000} {
 		s := nginxtest.NewServer(b, "")

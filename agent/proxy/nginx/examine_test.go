@@ -12,7 +12,7 @@ import (
 	"dokku/agent/proxy/nginx/nginxtest"
 )
 
-// TestExamine breaks each thing that nginx needs, and sees exactly that.
+// TestExamine breaks each thing that nginx needs, and expects exactly that finding.
 func TestExamine(t *testing.T) {
 	for _, test := range []struct {
 		name   string

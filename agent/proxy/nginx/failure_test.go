@@ -13,8 +13,8 @@ import (
 	"dokku/agent/proxy/nginx/nginxtest"
 )
 
-// nginx refuses a file of the admin's, in Stage, in Publish without Stage, and
-// when it turned bad between the two: the previous route stays.
+// TestRefused: nginx rejects a file of the admin's, in Stage, in Publish without Stage, or
+// because it turned bad between the two. The previous route stays.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	s := nginxtest.NewServer(t, "")
@@ -45,7 +45,7 @@ func TestRefused(t *testing.T) {
 	answers(t, s, "hello", 2)
 }
 
-// nginx is told to reload and never does: Publish says so, and goes back.
+// TestNoProof: nginx is told to reload and does not. Publish reports that and goes back.
 func TestNoProof(t *testing.T) {
 	t.Parallel()
 	s := nginxtest.NewServer(t, "")
@@ -54,7 +54,7 @@ func TestNoProof(t *testing.T) {
 	c.Timeout = 3 * time.Second // the check has to fit in, on a busy machine too
 	c.Reload = []string{"true"}
 	err := nginx.New(c).Publish(t.Context(), route(t, "hello", 2))
-	if err == nil || !strings.Contains(err.Error(), "nginx does not serve what it was told to") {
+	if err == nil || !strings.Contains(err.Error(), "nginx does not serve its new configuration") {
 		t.Errorf("publish without an effect: got error %v", err)
 	}
 	answers(t, s, "hello", 1)
@@ -92,7 +92,7 @@ func TestNginxDown(t *testing.T) {
 	answers(t, s, "hello", 2)
 }
 
-// A process dies at three instructions; whatever is called next mends it.
+// TestCrash kills a process at three points; the next call of any kind repairs it.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	s := nginxtest.NewServer(t, "")
@@ -169,7 +169,7 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// Processes take turns: each one's Publish holds when it returns.
+// TestTwoProcesses: processes take turns, and each one's Publish is in effect when it returns.
 func TestTwoProcesses(t *testing.T) {
 	t.Parallel()
 	s := nginxtest.NewServer(t, "")
@@ -191,7 +191,7 @@ func TestTwoProcesses(t *testing.T) {
 	answers(t, s, "b", 6)
 }
 
-// A file that was damaged concerns its own app only.
+// TestDamagedFile: a damaged file affects only its own app.
 func TestDamagedFile(t *testing.T) {
 	t.Parallel()
 	s := nginxtest.NewServer(t, "")
@@ -212,7 +212,7 @@ func TestDamagedFile(t *testing.T) {
 	answers(t, s, "hello", 2)
 }
 
-// The folder is lost or was made by hand; nginx still serves what it read.
+// TestLostFolder: the folder is lost or was made by hand; nginx still serves its old files.
 func TestLostFolder(t *testing.T) {
 	t.Parallel()
 	s := nginxtest.NewServer(t, "")
@@ -231,8 +231,8 @@ func TestLostFolder(t *testing.T) {
 	answers(t, s, "other", 1)
 }
 
-// Somebody has removed the files that nginx serves. It is not known what they said,
-// so nothing counts as live, and publishing writes and reads them anew.
+// TestFilesRemoved: the files that nginx serves were removed. Their content is unknown, so no
+// route is live, and Publish writes and reads them again.
 func TestFilesRemoved(t *testing.T) {
 	t.Parallel()
 	s := nginxtest.NewServer(t, "")

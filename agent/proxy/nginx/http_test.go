@@ -16,7 +16,7 @@ import (
 	"dokku/agent/proxy/nginx/nginxtest"
 )
 
-// debianSite is the site that Debian's nginx comes with.
+// debianSite is the default site of Debian's nginx.
 const debianSite = `
 server {
     listen PORT default_server;
@@ -60,7 +60,7 @@ func TestBesideDefaultSite(t *testing.T) {
 	expect("unknown.example.com", "Welcome")
 }
 
-// The generation is told to requests from the host itself only.
+// TestGenerationIsPrivate: only requests from the host itself learn the generation.
 func TestGenerationIsPrivate(t *testing.T) {
 	t.Parallel()
 	s := nginxtest.NewServer(t, "")
@@ -116,7 +116,7 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// A WebSocket stays with its process over a switch.
+// TestUpgrade: a WebSocket stays with its process over a switch.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
 	s := nginxtest.NewServer(t, "")
@@ -170,8 +170,8 @@ func TestBodySize(t *testing.T) {
 	}
 }
 
-// What reaches a process that dies goes to the next one, once, unless sending
-// it twice may do something twice.
+// TestResend: a request to a dying process goes to the next one, once, unless the request is
+// not idempotent.
 func TestResend(t *testing.T) {
 	t.Parallel()
 	s := nginxtest.NewServer(t, "")
@@ -216,7 +216,7 @@ func TestResend(t *testing.T) {
 	}
 }
 
-// Processes that all failed a request get the next one nevertheless.
+// TestFailureIsForgotten: processes that have all failed a request still get the next one.
 func TestFailureIsForgotten(t *testing.T) {
 	t.Parallel()
 	s := nginxtest.NewServer(t, "")
@@ -241,7 +241,7 @@ func TestFailureIsForgotten(t *testing.T) {
 	}
 }
 
-// Settings of the admin's own apply, also by address.
+// TestSettings: the admin's own settings apply, also by address.
 func TestSettings(t *testing.T) {
 	t.Parallel()
 	s := nginxtest.NewServer(t, "")

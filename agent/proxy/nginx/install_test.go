@@ -14,7 +14,7 @@ import (
 	"dokku/agent/proxy/nginx/nginxtest"
 )
 
-// The check of an installation, with a private mount and with a copy.
+// TestCheckScript runs an installation's check, with a private mount and with a copy.
 func TestCheckScript(t *testing.T) {
 	t.Parallel()
 	s := nginxtest.NewServer(t, "")
@@ -56,8 +56,8 @@ func TestCheckLeavesNoPidFile(t *testing.T) {
 	}
 }
 
-// A pid file that a crash left behind names no process, or another one, which
-// a reload must not signal.
+// TestReloadScript: a pid file left by a crash names no process or another one, which a
+// reload must not signal.
 func TestReloadScript(t *testing.T) {
 	t.Parallel()
 	s := nginxtest.NewServer(t, "")
@@ -94,7 +94,7 @@ func TestReloadScript(t *testing.T) {
 	}
 }
 
-// A folder whose name a shell would read otherwise.
+// TestScriptQuotes: a shell would expand the folder's name.
 func TestScriptQuotes(t *testing.T) {
 	t.Parallel()
 	text := nginx.CheckScript("/tmp/it's; exit 0 #")

@@ -14,7 +14,7 @@ import (
 	"dokku/agent/proxy/nginx/nginxtest"
 )
 
-// orders makes the test binary a process of its own that publishes routes.
+// orders makes the test binary a process that publishes routes.
 const orders = "DOKKU_TEST_PUBLISH"
 
 type order struct {
@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// publish does what the agent does in a push.
+// publish does the agent's part in a push.
 func publish(ctx context.Context, p proxy.Proxy, r proxy.Route) error {
 	if err := p.Stage(ctx, r); err != nil {
 		return err
@@ -65,8 +65,7 @@ func route(t *testing.T, app string, release int) proxy.Route {
 		Upstreams: []netip.AddrPort{nginxtest.Process(t, fmt.Sprint(app, " ", release))}}
 }
 
-// answers checks by which release an app's name is answered, and that Live
-// says the same.
+// answers checks which release answers an app's name, and that Live agrees.
 func answers(t *testing.T, s *nginxtest.Server, app string, release int) {
 	t.Helper()
 	if _, body := s.Get(app+".example.com", "/"); body != fmt.Sprint(app, " ", release) {

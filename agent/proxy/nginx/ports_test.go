@@ -23,8 +23,8 @@ func freePort(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// Each port of the host leads to the port of the processes that it is mapped to,
-// and a name that has no mapping on a port never reaches the app that has one.
+// TestPorts: each port of the host leads to its mapped port of the processes. A name without
+// a mapping on a port never reaches the app that has one.
 func TestPorts(t *testing.T) {
 	t.Parallel()
 	s := nginxtest.NewServer(t, "")

@@ -20,7 +20,7 @@ import (
 	"dokku/agent/proxy"
 )
 
-// unrecorded is what of the proxy's folder a loss of power frees.
+// unrecorded matches the files of the proxy's folder that a loss of power frees.
 func unrecorded(name string) bool { return name == "lock" }
 
 // inMemory is a folder where a sync costs nothing, if the host has one.
@@ -32,7 +32,7 @@ func inMemory(t *testing.T) string {
 	return dir
 }
 
-// fakeNginx answers which generation it serves: always the one that live names.
+// fakeNginx reports the generation that it serves: always the one that live names.
 func fakeNginx(t *testing.T, dir string) (port int) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		target, _ := os.Readlink(filepath.Join(dir, liveLink))
@@ -55,16 +55,15 @@ func lossRoute(app string, release int) proxy.Route {
 	return r
 }
 
-// A published set is the routes that are live after so many operations on files,
-// as they were reported.
+// A published set holds the live routes after a number of operations on files, as they
+// were reported.
 type published struct {
 	ops    int
 	routes map[string]proxy.Route
 }
 
-// TestPowerLoss lets the power go at every moment of some publications. What nginx
-// starts with afterwards is one whole tree, with the routes before or after; once
-// an operation has returned, after.
+// TestPowerLoss cuts the power at each moment of some publications. nginx then starts with
+// one whole tree, with the routes before or after; once an operation has returned, after.
 func TestPowerLoss(t *testing.T) {
 	dir := inMemory(t)
 	defer os.RemoveAll(dir)
@@ -130,7 +129,7 @@ func TestPowerLoss(t *testing.T) {
 	}
 }
 
-// afterLoss looks at what is left as nginx does when it starts, and as the next
+// afterLoss looks at the surviving files as nginx does when it starts, and as the next
 // deploy of each app does.
 func afterLoss(t *testing.T, s disktest.State, may []map[string]proxy.Route, port int) error {
 	dir := inMemory(t)
@@ -183,8 +182,8 @@ func afterLoss(t *testing.T, s disktest.State, may []map[string]proxy.Route, por
 	return nil
 }
 
-// whole returns an error unless a tree has the files of the routes and no others,
-// each as it is to be.
+// whole returns an error unless a tree has exactly the files of the routes, each with the
+// right content.
 func whole(n *Proxy, generation string, routes map[string]proxy.Route) error {
 
 	for app, r := range routes {
@@ -208,8 +207,8 @@ func whole(n *Proxy, generation string, routes map[string]proxy.Route) error {
 	return err
 }
 
-// TestHalfRemoved: a staged tree that lacks another app's file, since a loss of power
-// kept half of its removal, does not go live.
+// TestHalfRemoved: a staged tree without another app's file does not go live. A loss of
+// power can keep half of a tree's removal.
 func TestHalfRemoved(t *testing.T) {
 	dir := t.TempDir()
 	n := New(lossConfig(dir, fakeNginx(t, dir)))

@@ -53,7 +53,7 @@ func (n *Proxy) ask(ctx context.Context) (answer, error) {
 			return a, err
 		}
 		if pause(ctx, wait) != nil {
-			return answer{}, fmt.Errorf("cannot ask nginx on 127.0.0.1:%d what it serves: %w", n.config.Port, err)
+			return answer{}, fmt.Errorf("cannot ask nginx on 127.0.0.1:%d which configuration it serves: %w", n.config.Port, err)
 		}
 	}
 }
@@ -210,7 +210,7 @@ func (n *Proxy) prove(ctx context.Context, generation string, old []int, known b
 			since, said = start, "the new generation, but not on all connections"
 		}
 		if pause(ctx, wait) != nil {
-			return fmt.Errorf("nginx does not serve what it was told to after %s (it answers %s): "+
+			return fmt.Errorf("nginx does not serve its new configuration after %s (it answers %s): "+
 				"look into /var/log/nginx/error.log, and whether nginx includes %s/live/*.conf", n.config.Timeout, said, n.config.Dir)
 		}
 	}

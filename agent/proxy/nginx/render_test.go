@@ -107,7 +107,7 @@ func nginxAccepts(t *testing.T, dir string) {
 	}
 }
 
-// Whatever is accepted is read back as it was, and adds no line and no block.
+// FuzzRoute: an accepted route is read back unchanged, and adds no line and no block.
 func FuzzRoute(f *testing.F) {
 	f.Add("hello", "hello.example.com", "1m", "/home/dokku", int64(time.Second), int64(0))
 	f.Add("a", "*.a", "0", "/", int64(1), int64(-1))

@@ -25,8 +25,8 @@ func sites(n int) string {
 	return b.String()
 }
 
-// New connections at full speed during 30 publications: each one is answered,
-// by a release that was live at some moment between its begin and its end.
+// TestSwitchUnderLoad opens connections at full speed during 30 publications. Each is
+// answered, by a release that was live at some moment between its begin and its end.
 func TestSwitchUnderLoad(t *testing.T) {
 	s := nginxtest.NewServer(t, sites(150))
 	p := s.Proxy()
@@ -71,8 +71,7 @@ func TestSwitchUnderLoad(t *testing.T) {
 	t.Logf("%d requests", requests.Load())
 }
 
-// A request that is under way at the switch is answered by the process that
-// has it.
+// TestRequestInFlight: a request that is running at the switch is answered by its process.
 func TestRequestInFlight(t *testing.T) {
 	t.Parallel()
 	s := nginxtest.NewServer(t, "")
@@ -101,7 +100,6 @@ func TestRequestInFlight(t *testing.T) {
 	}
 }
 
-// nginx is reloaded once for each change, and a staged route tested once.
 func TestCommandsRun(t *testing.T) {
 	t.Parallel()
 	s := nginxtest.NewServer(t, "")

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A tree that cannot be written is taken away, and nothing else: when the disk is
-// full nginx still finds the files that it serves.
+// TestUnwrittenTree: a tree that could not be written is removed, and nothing else. On a full
+// disk, nginx still finds the files that it serves.
 func TestUnwrittenTree(t *testing.T) {
 	t.Parallel()
 	n := New(Config{Dir: t.TempDir()})
@@ -31,7 +31,7 @@ func TestUnwrittenTree(t *testing.T) {
 	}
 }
 
-// trees counts what is in the folder of trees.
+// trees counts the entries in the folder of trees.
 func trees(t *testing.T, n *Proxy) int {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Join(n.dir, "trees"))

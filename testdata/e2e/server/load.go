@@ -15,7 +15,7 @@ func identity() string {
 	return fmt.Sprintf("%s %s %s %s", *name, os.Getenv("GIT_REV"), os.Getenv("DYNO"), os.Getenv("GREETING"))
 }
 
-// handleLoad answers what testdata/load asks; every answer names this process.
+// handleLoad answers the requests of testdata/load; every answer names this process.
 func handleLoad(mux *http.ServeMux, ready func() bool) {
 	handle := func(path string, answer http.HandlerFunc) {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {

@@ -1,5 +1,5 @@
-// The program that the end-to-end tests deploy. Its flags, from the Procfile or
-// from SERVER_FLAGS, make it behave in all the ways in which an app can fail.
+// The program that the end-to-end tests deploy. Its flags, from the Procfile or from
+// SERVER_FLAGS, make it fail in all the ways in which an app can fail.
 package main
 
 import (
@@ -37,8 +37,8 @@ func main() {
 	if err := flag.CommandLine.Parse(args); err != nil {
 		log.Fatal(err)
 	}
-	// Whoever is to end at TERM ends at once, whatever it is doing: only somebody
-	// who waits for the requests in flight keeps them from failing.
+	// The program ends at once at TERM, even while it answers: requests survive only if
+	// dokku waits for them before it sends the signal.
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM)
 	go func() {

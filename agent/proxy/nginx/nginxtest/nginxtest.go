@@ -52,7 +52,7 @@ func NewServer(t testing.TB, extra string) *Server {
 	s.write("etc/conf.d/dokku.conf", nginx.ConfD(s.Dir))
 	user := ""
 	if os.Geteuid() == 0 {
-		user = "user root;\n" // nobody's workers could not enter a test's folders
+		user = "user root;\n" // workers of the user nobody could not enter a test's folders
 	}
 	s.write("etc/nginx.conf", user+fmt.Sprintf(`worker_processes 2;
 pid %s;
