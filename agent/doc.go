@@ -39,7 +39,7 @@
 //
 //  1. hooks/receive.go receivePack starts git receive-pack (git.go startGit) and waits for its end.
 //  2. hooks/hook.go PreReceive reads the refs (readRefs) and calls agent/push.go Server.Prepare.
-//  3. agent/deploy/session.go Env.With locks and settles the app; push.go Session.Prepare finds the ref (DeployRef).
+//  3. agent/deploy/session.go Env.With locks and settles the app; push.go Session.Prepare finds the ref (deployRef).
 //  4. agent/deploy/build.go Session.build reads DOKKU_SCALE from git's quarantine (readControlFiles, build/source Source.File).
 //  5. agent/app/control.go Release.ReadFiles parses it: scale/dokkuscale.go ParseDokkuScale, then resolve.go Resolve: a Formation.
 //  6. agent/deploy/build.go building.image builds: build/choose.go Builders.Build, build/dockerfile Builder.Build.
@@ -47,7 +47,7 @@
 //     (checks/gate.go Gate) and tests the route (proxy/nginx Proxy.Stage); push.go stageRecord writes the staged record.
 //  8. Git moves the ref. hooks/hook.go PostReceive calls agent/reconcile.go Server.Reconcile.
 //  9. agent/deploy/session.go settle compares the record with the ref (repo.Ref); forward makes the release current.
-//  10. agent/deploy/converge.go Converge compares desired and observed: plan/plan.go Plan; executor.go Executor.run
+//  10. agent/deploy/converge.go Converge compares desired and observed: plan/plan.go Plan; executor.go executor.run
 //     calls proxy/nginx Proxy.Publish, then stops the old processes.
 //
 // # Decisions about operations

@@ -16,10 +16,12 @@ import (
 // may be "*".
 func ValidDomain(d string) error {
 	if len(d) > 253 {
+		//lint:ignore ST1005 the style of Dokku's messages
 		return fmt.Errorf("Invalid domain %q: it has more than 253 characters", event.OneLine(d))
 	}
 	for part := range strings.SplitSeq(strings.TrimPrefix(d, "*."), ".") {
 		if part == "" || len(part) > 63 || strings.Trim(part, domainLetters) != "" || strings.Trim(part, "-") != part {
+			//lint:ignore ST1005 the style of Dokku's messages
 			return fmt.Errorf("Invalid domain %q: it needs parts of letters, digits and - between dots "+
 				"(international names in their xn-- form)", event.OneLine(d))
 		}

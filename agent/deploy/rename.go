@@ -60,6 +60,7 @@ func (r *renaming) run(ctx context.Context, skipDeploy bool, log event.Log) erro
 func (r *renaming) allowed() error {
 	x := r.session
 	if x.State.Destroying {
+		//lint:ignore ST1005 the style of Dokku's messages
 		return fmt.Errorf("App %s is being destroyed; to finish: apps:destroy %[1]s --force", x.Name)
 	}
 	if former := x.App.Former(); former != "" {

@@ -108,6 +108,7 @@ func (e *Env) PortTaken(ctx context.Context, set app.Settings, port int) error {
 		return nil
 	}
 	if port == sshPort {
+		//lint:ignore ST1005 the style of Dokku's messages
 		return fmt.Errorf("Host port %d belongs to ssh: choose another one", port)
 	}
 	mapped, err := e.mapped(ctx, set, port)
@@ -115,6 +116,7 @@ func (e *Env) PortTaken(ctx context.Context, set app.Settings, port int) error {
 		return err
 	}
 	if proc.Listens(port) {
+		//lint:ignore ST1005 the style of Dokku's messages
 		return fmt.Errorf("Host port %d is taken: another program on this host listens on it; choose another one, or stop that program", port)
 	}
 	return nil
@@ -134,6 +136,7 @@ func (e *Env) mapped(ctx context.Context, set app.Settings, port int) (bool, err
 			return false, err
 		}
 		if first := a.State.HostPort; first != 0 && port >= first && port < first+app.PortsPerApp {
+			//lint:ignore ST1005 the style of Dokku's messages
 			return false, fmt.Errorf("Host port %d belongs to app %s (%d to %d, see proxy:disable): choose another one",
 				port, name, first, first+app.PortsPerApp-1)
 		}

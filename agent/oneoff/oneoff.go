@@ -98,6 +98,7 @@ func RunDetached(ctx context.Context, s *agent.Server, app string, o OneOff, log
 func standing(s *agent.Server, app string) error {
 	a, err := s.Env.Store.Load(app)
 	if err == nil && a.State.Destroying {
+		//lint:ignore ST1005 the style of Dokku's messages
 		err = fmt.Errorf("App %s is being destroyed", app)
 	}
 	return err
@@ -186,6 +187,7 @@ func current(ctx context.Context, s *agent.Server, name string) (app.View, error
 	case err != nil:
 		return v, err
 	case v.State.Destroying:
+		//lint:ignore ST1005 the style of Dokku's messages
 		return v, fmt.Errorf("App %s is being destroyed", name)
 	case v.Current == nil:
 		return v, &app.NotDeployedError{App: name}
