@@ -196,7 +196,7 @@ func (w *wrapper) upToDate() {
 }
 
 func describe(r *app.Release) string {
-	return fmt.Sprintf("v%d (%s)", r.Number, r.Revision[:min(7, len(r.Revision))])
+	return fmt.Sprintf("v%d (%s)", r.Number, r.Short())
 }
 
 // dropProvisional removes the app that this push created if git accepted nothing. A

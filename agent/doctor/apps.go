@@ -81,7 +81,7 @@ func (d *examination) checkDeploy(a *app.App) []Finding {
 	if a.Current == nil {
 		return fine(check, "never deployed")
 	}
-	return fine(check, "v%d, %s", a.Current.Number, a.Current.Revision[:min(7, len(a.Current.Revision))])
+	return fine(check, "v%d, %s", a.Current.Number, a.Current.Short())
 }
 
 // checkProblem reports the error of the last attempt to converge the app.

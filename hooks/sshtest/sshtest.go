@@ -90,8 +90,8 @@ func (s *Server) run(t testing.TB, config string) {
 	}
 }
 
-// Client is the ssh command of a client with a key, without the destination. No
-// configuration of whoever runs the test has a say in it.
+// Client is the ssh command of a client with a key, without the destination. The
+// configuration of the user who runs the test is not read.
 func (s *Server) Client(key string, options ...string) []string {
 	args := []string{"ssh", "-F", "/dev/null", "-p", s.port, "-i", key, "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes",
 		"-o", "UserKnownHostsFile=" + s.Known, "-o", "LogLevel=ERROR"}

@@ -165,7 +165,7 @@ func collectChecks(c *cli.Call, app *app.App, _ string) (map[string]string, erro
 		values["checks-computed-"+name] = value
 		values["checks-origin-"+name] = s.Origin[name]
 		if s.Origin[name] == "CHECKS" {
-			values["checks-origin-"+name] += " of " + shortRevision(app.Current.Revision)
+			values["checks-origin-"+name] += " of " + app.Current.Short()
 		}
 	}
 	return values, nil

@@ -73,7 +73,7 @@ func shipped(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	return f.Shipped(c.App.Name, shortRevision(c.App.Current.Revision))
+	return f.Shipped(c.App.Name, c.App.Current.Short())
 }
 
 // asTyped formats the counts in the order of the command line.
@@ -87,8 +87,6 @@ func asTyped(args []string, counts map[string]int) string {
 	}
 	return strings.Join(list, " ")
 }
-
-func shortRevision(id string) string { return id[:min(7, len(id))] }
 
 func printScale(c *cli.Call, format string) error {
 	if c.Flag("skip-deploy") {
@@ -132,7 +130,7 @@ func scaleOrigins(app *app.App, f scale.Formation) []string {
 		}
 		from := map[scale.Origin]string{scale.FromLocal: "ps:scale", scale.FromDefault: "default"}[o]
 		if from == "" {
-			from = fmt.Sprintf("%s of %s", o, shortRevision(app.Current.Revision))
+			from = fmt.Sprintf("%s of %s", o, app.Current.Short())
 		}
 		list = append(list, from+": "+strings.Join(types, ", "))
 	}
