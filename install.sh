@@ -684,7 +684,7 @@ test_all() {
   go tool staticcheck ./... || die "staticcheck failed: see above"
   step "go test -race ./..."
   # The end-to-end tests take longest, so they start first.
-  CGO_ENABLED=1 go test -race -timeout 15m ./agent/e2e ./... || die "tests failed: see above"
+  CGO_ENABLED=1 go test -race -timeout 40m ./agent/e2e ./... || die "tests failed: see above"
   printf '%s\n' "=====> All tests passed"
 }
 
