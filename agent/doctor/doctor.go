@@ -157,29 +157,50 @@ func (d *examination) limited(ctx context.Context) (context.Context, context.Can
 // ended. Findings that are gone come back with Fixed set.
 func (d Doctor) Fix(ctx context.Context, app string, found []Finding, log event.Log) []Finding {
 	done := map[string]bool{}
+	applyNew(ctx, found, done, log)
+	after := d.Examine(ctx, app)
+	found = slices.Concat(found, news(found, after))
+	// The first examination may have missed something: an engine that is busy does not
+	// answer a check in time.
+	if applyNew(ctx, after, done, log) {
+		after = d.Examine(ctx, app)
+	}
+	return markFixed(found, after)
+}
+
+// applyNew applies the fixes that are not done yet, and reports whether there were any.
+func applyNew(ctx context.Context, found []Finding, done map[string]bool, log event.Log) (applied bool) {
 	for _, f := range found {
 		if f.apply == nil || done[f.applyKey] {
 			continue
 		}
-		done[f.applyKey] = true
+		done[f.applyKey], applied = true, true
 		ctx, cancel := context.WithTimeout(ctx, fixPatience)
 		if err := f.apply(ctx); err != nil {
 			log.WithApp(f.App).Warn("cannot fix %s: %s", f.Title(), err)
 		}
 		cancel()
 	}
-	after := d.Examine(ctx, app)
-	return markFixed(found, after)
+	return applied
+}
+
+// news returns the bad findings of after about points that were not bad before.
+func news(before, after []Finding) []Finding {
+	return slices.DeleteFunc(slices.Clone(after), func(f Finding) bool {
+		return f.Status == HealthOK || bad(before, f)
+	})
+}
+
+// bad reports whether the list has a bad finding about the same point.
+func bad(list []Finding, f Finding) bool {
+	return slices.ContainsFunc(list, func(g Finding) bool {
+		return g.Check == f.Check && g.App == f.App && g.Status != HealthOK
+	})
 }
 
 // markFixed replaces each finding that is fine now, and was not before, with one marked
 // as fixed.
 func markFixed(before, after []Finding) []Finding {
-	bad := func(list []Finding, f Finding) bool {
-		return slices.ContainsFunc(list, func(g Finding) bool {
-			return g.Check == f.Check && g.App == f.App && g.Status != HealthOK
-		})
-	}
 	var list []Finding
 	for _, f := range before {
 		if f.Status != HealthOK && !bad(after, f) {

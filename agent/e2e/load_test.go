@@ -26,7 +26,7 @@ var (
 // the wait to retire (waitToRetire 0: 502 for running requests, and websockets that end
 // early).
 func TestNoRequestIsLost(t *testing.T) {
-	l := lab.New(t, map[string]any{"checks": map[string]string{"default-wait": "0.1", "wait-to-retire": fmt.Sprint(load.Retire.Seconds())}})
+	l := lab.New(t, map[string]any{"checks": map[string]string{"default-wait": "1", "wait-to-retire": fmt.Sprint(load.Retire.Seconds())}})
 	l.StartAgent()
 	var apps []*load.App
 	for range 2 {

@@ -88,7 +88,7 @@ func TestProcesses(t *testing.T) {
 		a.Runs("web.1", "worker.1", "worker.2")
 		a.Serves(rev)
 		a.Lab.Dokku("ps:stop", a.Name)
-		lab.Contains(t, a.Lab.Dokku("ps:restore", a.Name), "is stopped")
+		lab.Contains(t, a.Lab.Dokku("ps:restore", a.Name), "stays stopped")
 		lab.Contains(t, a.Lab.Dokku("ps:report", a.Name), "       Restore:                       false\n", "       Running:                       false\n")
 		if got := a.Instances(); len(got) != 0 {
 			t.Errorf("a stopped app is restored: %v", got)
@@ -121,7 +121,7 @@ func TestProcesses(t *testing.T) {
 		a.Runs("web.1")
 		says(a, "elsewhere")
 		a.Lab.Dokku("ps:set", a.Name, "dockerfile-start-cmd", "/server -say=by-setting")
-		lab.Contains(t, a.Push(lab.Files{"deploy/Procfile": ""}), "There is no deploy/Procfile")
+		lab.Contains(t, a.Push(lab.Files{"deploy/Procfile": ""}), "procfile-path names deploy/Procfile, which does not exist")
 		says(a, "by-setting")
 		a.Lab.Dokku("ps:set", a.Name, "dockerfile-start-cmd")
 		a.Lab.Dokku("ps:restart", a.Name)

@@ -24,7 +24,8 @@ func (f *Front) start(l *Lab, base string) {
 	Must(l.T, os.MkdirAll(f.Home, 0o700))
 	key := sshtest.Key(l.T, filepath.Join(f.Home, "key"))
 	l.Dokku("ssh-keys:add", "alice", key+".pub")
-	sshd := sshtest.Start(l.T, base, filepath.Join(l.Root, ".ssh", "authorized_keys"))
+	// The account's shell would run the start-up files of its own home for each command.
+	sshd := sshtest.Start(l.T, base, filepath.Join(l.Root, ".ssh", "authorized_keys"), "SetEnv HOME="+l.Root)
 	f.Dest, f.URL, f.SSH = sshd.Dest, sshd.URL, sshd.Client(key)
 }
 

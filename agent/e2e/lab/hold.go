@@ -35,7 +35,7 @@ func (l *Lab) Script(path string, before Step, line string, after Step) {
 func (l *Lab) holdFile(at Step) string { return filepath.Join(l.Root, ".dokku", "hold-"+string(at)) }
 
 // Hold stops the next deploy at a step. arrived waits until a process is there, release
-// lets it continue. Release within ten seconds: the commands of nginx time out then.
+// lets it continue. Release within 30 seconds: the commands of nginx time out then.
 func (l *Lab) Hold(at Step) (arrived, release func()) {
 	l.T.Helper()
 	path := l.holdFile(at)

@@ -114,7 +114,7 @@ func Main(m *testing.M) int {
 	flag.Parse()
 	// The tests spend most of their time waiting for checks and for old processes to end.
 	if n := flag.Lookup("test.parallel"); n.Value.String() == n.DefValue {
-		flag.Set("test.parallel", "4")
+		flag.Set("test.parallel", "3")
 	}
 	code := m.Run()
 	if t := made; t != nil {

@@ -8,13 +8,13 @@ import (
 )
 
 // Patience bounds every wait of a test.
-const Patience = 60 * time.Second
+const Patience = 3 * time.Minute
 
 // WaitFor waits until ok holds, and fails the test after Patience.
 func WaitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	late := time.After(Patience)
-	tick := time.NewTicker(5 * time.Millisecond)
+	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
 		select {

@@ -264,6 +264,24 @@ func TestDoctorDuringDeploy(t *testing.T) {
 	}
 }
 
+// TestDoctorFixesWhatItSeesLater: --fix also fixes what the first examination missed,
+// because the engine did not answer in time.
+func TestDoctorFixesWhatItSeesLater(t *testing.T) {
+	p := newPatient(t, newHistory(t))
+	p.write("this-root\n", ".dokku", "id")
+	p.engine.SetRoot("this-root")
+	foreign(p, "gone")
+	p.engine.Fail(func(string, ...any) error { return engine.ErrUnreachable })
+	found := p.doctor.Examine(t.Context(), "")
+	p.engine.Fail(nil)
+	if lines := bad(p.doctor.Fix(t.Context(), "", found, event.Log{})); lines != nil {
+		t.Errorf("it leaves %q", lines)
+	}
+	if o, err := p.engine.Observe(t.Context(), "gone"); err != nil || len(o.Instances)+len(o.Networks)+len(o.Images) > 0 {
+		t.Errorf("it leaves %+v, %v", o, err)
+	}
+}
+
 // strange starts a container of a release that the app does not have.
 func (p *patient) strange(typ string, release int) {
 	p.t.Helper()

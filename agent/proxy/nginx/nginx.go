@@ -40,7 +40,7 @@ type Config struct {
 	Hostnames []string
 
 	// Timeout bounds each command, and the wait for nginx to serve what it was
-	// told to; 10 s unless set.
+	// told to; 30 s unless set: a busy machine needs its time.
 	Timeout time.Duration
 }
 
@@ -62,7 +62,7 @@ func New(c Config) *Proxy {
 		c.Port = 80
 	}
 	if c.Timeout == 0 {
-		c.Timeout = 10 * time.Second
+		c.Timeout = 30 * time.Second
 	}
 	if c.Hostnames == nil {
 		if name, err := os.Hostname(); err == nil {
