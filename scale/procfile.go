@@ -51,10 +51,11 @@ func (p Procfile) Processes() []Process {
 	return list
 }
 
-// Types returns the names of the types that can be started, in the order of the file;
-// only web without a Procfile.
+// Types returns the names of the types that can be started, in the order of the file.
+// Without a Procfile, and with one that has only release, it is web, which runs the
+// image's own command, as in Dokku up to 0.30.
 func (p Procfile) Types() []string {
-	if p == nil {
+	if len(p.Processes()) == 0 {
 		return []string{Web}
 	}
 	types := []string{}

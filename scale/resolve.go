@@ -38,6 +38,16 @@ func (f Formation) Count(typ string) int {
 	return 0
 }
 
+// Origin returns the source of a type's count; "" if the app has no such type.
+func (f Formation) Origin(typ string) Origin {
+	for _, e := range f {
+		if e.Type == typ {
+			return e.Origin
+		}
+	}
+	return ""
+}
+
 // Inputs are the sources of a formation.
 type Inputs struct {
 	Procfile   Procfile       // nil: none, web runs the image's command

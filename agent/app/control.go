@@ -69,3 +69,15 @@ func (c Control) Command(typ string) string {
 	declared, _ := c.Procfile.Lookup(typ)
 	return declared.Command
 }
+
+// Has reports whether the release has a process type.
+func (c Control) Has(typ string) bool { return slices.Contains(c.Procfile.Types(), typ) }
+
+// SetsCount reports whether the file that decides the formation names a type.
+func (c Control) SetsCount(typ string) bool {
+	if c.AppJSON.Scales() {
+		return c.AppJSON.Formation[typ].Quantity != nil
+	}
+	_, listed := c.Scale.Lookup(typ)
+	return listed
+}

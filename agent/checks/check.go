@@ -27,6 +27,7 @@ type Check struct {
 	// URL is the address of an HTTP check: its host is sent as the Host header,
 	// its port does not change where the connection goes.
 	URL     string
+	anyHost bool   // URL has the default host: no file names one
 	Content string // has to be in the answer, literally; empty: anything
 	Header  http.Header
 	Port    int // of HTTP and Listening; 0: the target's
@@ -67,6 +68,16 @@ func (c Check) String() string {
 	}
 }
 
+// defaultHost is asked where neither a file names a host nor the app has a domain.
+const defaultHost = "localhost"
+
+// ask makes a check without a host ask for this one.
+func (c *Check) ask(host string) {
+	if scheme, rest, _ := strings.Cut(c.URL, "://"); c.anyHost {
+		c.URL = scheme + "://" + host + strings.TrimPrefix(rest, defaultHost)
+	}
+}
+
 // byDefault reports whether the check is a default one, of no file.
 func (c Check) byDefault() bool { return c.Source == "" }
 
@@ -91,6 +102,9 @@ func duration(d time.Duration) string {
 	s := d.Round(time.Second).String()
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
 	}
 	return s
 }

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -22,18 +23,20 @@ type Failure struct {
 	Process Process
 	// Reason is the last answer, or how the process ended.
 	Reason string
-	// Suggestion is the one thing to try first, in one line.
+	// Suggestion is what to try first, and how to have the process accepted as it is.
 	Suggestion string
 	// Also are the other checks that had failed by then.
 	Also []*Failure
 
 	ended bool
-	ports []int // that the process listened on
+	// silent: it is web and did not listen on its port, which is all that it had to do.
+	silent    bool
+	listening listening
 }
 
 // Error says which process failed which check and how, in one line.
 func (f *Failure) Error() string {
-	if f.ended {
+	if f.ended || f.silent {
 		return f.Target.Name + " " + f.Reason
 	}
 	return title(f.Target, f.Check) + ": " + f.Reason
@@ -68,8 +71,8 @@ func (f *Failure) Print(log event.Log, app string, output []string) {
 		log.Detail("%s printed nothing", f.Target.Name)
 	}
 	log.Warn("Could not start due to %d failed checks.", 1+len(f.Also))
-	if f.Suggestion != "" {
-		log.Detail("%s", f.Suggestion)
+	for line := range strings.Lines(f.Suggestion) {
+		log.Detail("%s", strings.TrimSuffix(line, "\n"))
 	}
 }
 
@@ -87,10 +90,13 @@ func (f *Failure) state() string {
 	return fmt.Sprintf("%s: exit code %d, memory did not run out", f.Target.Name, in.ExitCode)
 }
 
-// suggest returns the one thing to try first.
-func suggest(f *Failure) string {
+// suggest returns what to try first.
+func suggest(f *Failure, app string) string {
 	if f.ended {
 		return suggestEnded(f)
+	}
+	if f.silent {
+		return suggestSilent(f, app)
 	}
 	var last AttemptResult
 	if n := len(f.Attempts); n > 0 {
@@ -105,27 +111,40 @@ func suggest(f *Failure) string {
 	}
 	switch {
 	case errors.Is(last.Err, syscall.ECONNREFUSED):
-		port := f.Check.Port
-		if port == 0 {
-			port = f.Target.Port
-		}
-		return "Nothing accepted a connection: " + listening(f.ports, port) + "; if it only needs longer to start, raise WAIT or ATTEMPTS."
+		port := f.port()
+		return fmt.Sprintf("Nothing accepted a connection on port %d: %s. %s\nIf it only needs longer to start, raise WAIT or ATTEMPTS.",
+			port, f.listening.state(port), f.listening.fix(app, port))
 	case errors.As(last.Err, &content):
 		return fmt.Sprintf("The page is there without the text: correct the page, or %s.", source)
 	case errors.As(last.Err, &redirect):
-		return fmt.Sprintf("If %s is a name of this app, add it by dokku domains:add; else correct %s.", clip(redirect.to), source)
+		return fmt.Sprintf("If %s is a name of this app: dokku domains:add %s NAME. Else correct %s.", clip(redirect.to), app, source)
 	case errors.As(last.Err, &timeout):
 		return "Look in its output for the cause of the delay; if it needs this long, raise TIMEOUT."
 	}
-	return suggestStatus(last.Status, source, f.Check)
+	return suggestStatus(last.Status, source, f.Check, app)
 }
 
-func suggestStatus(status int, source string, c Check) string {
+func (f *Failure) port() int { return cmp.Or(f.Check.Port, f.Target.Port) }
+
+// suggestSilent returns the fix for a web process that does not listen on its port, and
+// the ways to have it accepted nevertheless.
+func suggestSilent(f *Failure, app string) string {
+	return fmt.Sprintf("%s\nIf it only needs longer: dokku checks:set %s listen-timeout 120. To accept it as Dokku does: dokku checks:set %[2]s require-listening false",
+		f.listening.fix(app, f.port()), app)
+}
+
+func suggestStatus(status int, source string, c Check, app string) string {
 	switch {
+	case c.Source == imageSource:
+		return fmt.Sprintf("This is the image's HEALTHCHECK. To leave it out: dokku checks:set %s image-healthcheck false", app)
 	case c.Kind == Command:
-		return fmt.Sprintf("Run the command by dokku enter, or correct it in %s.", source)
-	case status == 400 && strings.Contains(c.URL, "://localhost/"):
-		return fmt.Sprintf("Many frameworks refuse unknown host names: name one that the app knows in %s, as //example.com/path.", source)
+		return fmt.Sprintf("Run the command by dokku enter %s, or correct it in %s.", app, source)
+	case status == 400 && c.Source == appJSONName:
+		return fmt.Sprintf("Many frameworks refuse unknown host names. Ask for one that the app knows in %s: "+
+			`"httpHeaders": [{"name": "Host", "value": "example.com"}], or dokku domains:set %s example.com`, source, app)
+	case status == 400:
+		return fmt.Sprintf("Many frameworks refuse unknown host names. Ask for one that the app knows in %s, as //example.com/path, or dokku domains:set %s example.com",
+			source, app)
 	case status == 401 || status == 403:
 		return fmt.Sprintf("The page needs a login: let %s request a public page.", source)
 	case status == 404:

@@ -50,7 +50,8 @@ func (p *printed) text() string {
 type host struct {
 	mu        sync.Mutex
 	instances map[string]Process
-	ports     []int
+	ports     []int // reachable
+	loopback  []int
 	err       error
 }
 
@@ -64,7 +65,18 @@ func (h *host) Process(_ context.Context, id string) (Process, error) {
 	return in, h.err
 }
 
-func (h *host) ListeningPorts(context.Context, string) ([]int, error) { return h.ports, nil }
+func (h *host) Listening(context.Context, string) ([]netip.AddrPort, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var sockets []netip.AddrPort
+	for _, p := range h.ports {
+		sockets = append(sockets, netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(p)))
+	}
+	for _, p := range h.loopback {
+		sockets = append(sockets, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(p)))
+	}
+	return sockets, h.err
+}
 
 func (h *host) set(id string, in Process) {
 	h.mu.Lock()
@@ -111,7 +123,7 @@ func planFor(t *testing.T, checks string, types ...string) Plan {
 		}
 		file = &f
 	}
-	p, _, err := NewPlan(types, file, scale.AppJSON{}, Defaults())
+	p, _, err := NewPlan(Inputs{App: "shop", Types: types, File: file, Settings: Defaults()})
 	if err != nil {
 		t.Fatal(err)
 	}

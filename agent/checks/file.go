@@ -122,6 +122,9 @@ func (f *File) set(name, value string) (warning string, err error) {
 	case value == "":
 		return "", fmt.Errorf("%s has no value: write %[1]s=5", name)
 	}
+	if value == "0" && property != "wait" {
+		return "", nil // the default, as in Dokku
+	}
 	trial := Defaults()
 	if err := trial.assign(property, value); err != nil {
 		return "", fmt.Errorf("%s cannot be %s: %w", name, scale.Quote(value), err)
@@ -133,7 +136,7 @@ func (f *File) set(name, value string) (warning string, err error) {
 // parseCheck reads /path, //host/path or http(s)://host/path and the text that
 // is expected. A line that is none of these gives a check without a URL.
 func parseCheck(line string) (c Check, warning string, err error) {
-	target, content := line, ""
+	target, content, anyHost := line, "", false
 	if i := strings.IndexAny(line, " \t"); i >= 0 {
 		target, content = line[:i], strings.TrimSpace(line[i:])
 	}
@@ -141,7 +144,7 @@ func parseCheck(line string) (c Check, warning string, err error) {
 	case strings.HasPrefix(target, "//"):
 		target = "http:" + target
 	case strings.HasPrefix(target, "/"):
-		target = "http://localhost" + target
+		target, anyHost = "http://"+defaultHost+target, true
 	case strings.HasPrefix(target, "http://"), strings.HasPrefix(target, "https://"):
 	default:
 		return Check{}, "this is neither a setting nor a check, and is ignored: " +
@@ -157,5 +160,5 @@ func parseCheck(line string) (c Check, warning string, err error) {
 	if bare := strings.Trim(content, `"`); bare != "" && content == `"`+bare+`"` && !strings.Contains(bare, `"`) {
 		warning = "the quotes are part of the expected text: leave them out if the page does not have them"
 	}
-	return Check{Kind: HTTP, Source: fileName, URL: target, Content: content}, warning, nil
+	return Check{Kind: HTTP, Source: fileName, URL: target, anyHost: anyHost, Content: content}, warning, nil
 }

@@ -48,6 +48,8 @@ func TestParseCHECKS(t *testing.T) {
 		{"settings after the check", "/a\nWAIT=1", "wait=1 timeout=30 attempts=5; 1: http://localhost/a"},
 		{"last one wins", "WAIT=1\nWAIT=2", "wait=2 timeout=30 attempts=5"},
 		{"durations", "WAIT=1m\nTIMEOUT=2.5", "wait=60 timeout=2.5s attempts=5"},
+		{"long", "WAIT=120\nATTEMPTS=10", "wait=120 timeout=30 attempts=10"},
+		{"zero is the default", "TIMEOUT=0\nATTEMPTS=0", std},
 		{"no wait", "WAIT=0", "wait=0 timeout=30 attempts=5"},
 		{"CRLF and BOM", "\xef\xbb\xbfWAIT=1\r\n/a x\r\n", `wait=1 timeout=30 attempts=5; 2: http://localhost/a => "x"`},
 		{"comments", "#WAIT=10\n# /a\n", std},
@@ -61,9 +63,7 @@ func TestParseCHECKS(t *testing.T) {
 		{"negative", "WAIT=-1", "it has to be 0 or more"},
 		{"no value", "WAIT=", "WAIT has no value: write WAIT=5"},
 		{"attempts", "ATTEMPTS=101", "write a whole number from 1 to 100"},
-		{"no attempts", "ATTEMPTS=0", "write a whole number from 1 to 100"},
-		{"budget", "WAIT=60\nATTEMPTS=11", "CHECKS: WAIT=60 x ATTEMPTS=11 is 11m0s in all: lower them to 10 minutes at most"},
-		{"no timeout", "TIMEOUT=0", "write 1 or more"},
+		{"budget", "WAIT=400\nATTEMPTS=10", "CHECKS: WAIT=400 x ATTEMPTS=10 is 1h6m40s in all: lower them to 1h at most, or have the admin raise checks:set --global max-budget"},
 		{"all at once", "WAIT=a\nTIMEOUT=b", "\nCHECKS:2"},
 		{"bad URL", "http:///a", "is not a valid URL"},
 		{"bad escape", "/%zz", "is not a valid URL"},
@@ -104,7 +104,9 @@ func TestResolve(t *testing.T) {
 		{"empty is unset", Sources{Server: map[string]string{"wait": "7"}, App: map[string]string{"wait": ""}}, "7s server 1m0s default"},
 		{"bad value", Sources{AppConfig: map[string]string{"DOKKU_CHECKS_WAIT": "x"}},
 			"cannot use DOKKU_CHECKS_WAIT=x (app config): write seconds (5) or a duration (1m30s); correct it with dokku config:set APP"},
-		{"budget", Sources{App: map[string]string{"wait": "10m"}}, "lower them to 10 minutes"},
+		{"budget", Sources{App: map[string]string{"wait": "10m", "attempts": "7"}}, "lower them to 1h at most"},
+		{"a budget of the server", Sources{App: map[string]string{"wait": "10m", "attempts": "7"}, Server: map[string]string{"max-budget": "2h"}}, "10m0s app 1m0s default"},
+		{"no budget of an app", Sources{App: map[string]string{"wait": "10m", "attempts": "7", "max-budget": "2h"}}, "lower them to 1h at most"},
 		{"bad bool", Sources{App: map[string]string{"skip-all": "maybe"}}, "write true or false"},
 	}
 	for _, tt := range tests {
@@ -130,7 +132,7 @@ func TestCheckProperty(t *testing.T) {
 		{"wait", "5", "<nil>"},
 		{"wait", "", "<nil>"},
 		{"wait", "x", `wait cannot be "x": write seconds (5) or a duration (1m30s)`},
-		{"foo", "1", "Invalid property specified, valid properties include: wait, timeout, attempts, default-wait, wait-to-retire, skip-all, skip-default, skip, disabled"},
+		{"foo", "1", "Invalid property specified, valid properties include: wait, timeout, attempts, default-wait, uptime, listen-timeout, require-listening, image-healthcheck, wait-to-retire, skip-all, skip-default, skip, disabled, max-budget"},
 	} {
 		if got := fmt.Sprint(CheckProperty(tt.property, tt.value)); got != tt.want {
 			t.Errorf("%s=%s: %s", tt.property, tt.value, got)
@@ -144,7 +146,7 @@ func healthchecks(t *testing.T, typ, list string) (string, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checks, warnings, err := FromHealthchecks(typ, app.Healthchecks[typ])
+	checks, warnings, err := FromHealthchecks(typ, app.Healthchecks[typ], 10*time.Minute)
 	s := ""
 	for _, c := range checks {
 		s += fmt.Sprintf("%s delay=%s wait=%s attempts=%d timeout=%s", c, duration(c.InitialDelay), duration(c.Wait), c.Attempts, duration(c.Timeout))
@@ -179,7 +181,8 @@ func TestFromHealthchecks(t *testing.T) {
 		{"onFailure", "worker", `{"type": "startup", "uptime": 1, "onFailure": {"url": "http://x"}}`, "up for 1s" + std + "; ! app.json:1: healthchecks.worker: onFailure.url is not called, since the server sends nothing for an app: let onFailure.command do it"},
 
 		{"two kinds", "web", `{"type": "startup", "name": "n", "path": "/", "uptime": 1}`, `app.json:1: healthchecks.web "n": path and uptime exclude each other`},
-		{"bad type", "web", `{"type": "start"}`, `type is "start": write startup`},
+		{"unknown type", "web", `{"type": "start"}`, `! app.json:1: healthchecks.web: type is "start", so nothing runs it: deploys run the type startup`},
+		{"zero is the default", "web", `{"type": "startup", "attempts": 0, "wait": 0, "timeout": 0}`, "http://localhost/" + std},
 		{"no port", "worker", `{"type": "startup", "path": "/"}`, "port is missing: only web has one by itself"},
 		{"bad port", "web", `{"type": "startup", "port": 70000}`, "port is 70000"},
 		{"bad path", "web", `{"type": "startup", "path": "a"}`, "it has to start with /"},
@@ -187,7 +190,7 @@ func TestFromHealthchecks(t *testing.T) {
 		{"bad scheme", "web", `{"type": "startup", "scheme": "ftp"}`, "write http or https"},
 		{"bad header", "web", `{"type": "startup", "httpHeaders": [{"name": "A", "value": "b\r\nc: d"}]}`, "is not a valid header"},
 		{"uptime too long", "web", `{"type": "startup", "uptime": 346600}`, "uptime is 346600 seconds: write at most 600"},
-		{"attempts", "web", `{"type": "startup", "attempts": 0}`, "attempts is 0: write a number from 1 to 100"},
+		{"attempts", "web", `{"type": "startup", "attempts": 101}`, "attempts is 101: write a number from 1 to 100"},
 		{"budget", "web", `{"type": "startup", "attempts": 100, "wait": 10}`, "is 16m40s: lower them"},
 	}
 	for _, tt := range tests {
@@ -230,13 +233,13 @@ func TestNewPlan(t *testing.T) {
 		{"default", nil, "{}", Defaults(), "web accepts connections [] worker up for 10s []"},
 		{"CHECKS", &file, "{}", Defaults(), "web http://localhost/a [CHECKS] worker up for 10s []"},
 		{"app.json", nil, both, Defaults(), "web http://localhost/j [app.json] worker up for 2s [app.json]"},
-		{"app.json over CHECKS", &file, both, Defaults(), "web http://localhost/j [app.json] worker up for 2s [app.json]"},
+		{"CHECKS over app.json", &file, both, Defaults(), "web http://localhost/a [CHECKS] worker up for 2s [app.json]"},
 		{"liveness is not over CHECKS", &file, `{"healthchecks": {"web": [{"type": "liveness", "path": "/l"}]}}`, Defaults(),
 			"web http://localhost/a [CHECKS] worker up for 10s []"},
 		{"skip all", nil, both, skip(func(s *Settings) { s.SkipAll, s.Origin["skip-all"] = true, "app config" }), "for web, worker (skip-all of app config)"},
 		{"skip default", nil, "{}", skip(func(s *Settings) { s.SkipDefault = true }), "for web, worker"},
 		{"skip one", nil, both, skip(func(s *Settings) { s.Skip = []string{"web"} }), "worker up for 2s [app.json] for web"},
-		{"error", nil, `{"healthchecks": {"web": [{"type": "x"}]}}`, Defaults(), `app.json:1: healthchecks.web: type is "x"`},
+		{"error", nil, `{"healthchecks": {"web": [{"type": "startup", "port": -1}]}}`, Defaults(), `app.json:1: healthchecks.web: port is -1`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -244,8 +247,75 @@ func TestNewPlan(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, _, err := NewPlan(types, tt.file, app, tt.settings)
+			p, _, err := NewPlan(Inputs{Types: types, File: tt.file, AppJSON: app, Settings: tt.settings})
 			expect(t, planText(p), err, tt.want)
 		})
+	}
+}
+
+// TestFirstDomain: a check that names no host asks for the app's first domain; a redirect
+// to it stays on the app.
+func TestFirstDomain(t *testing.T) {
+	file, _, err := ParseCHECKS([]byte("/a\n//b.example/a\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const json = `{"healthchecks": {"worker": [{"type": "startup", "path": "/j", "port": 80},
+		{"type": "startup", "path": "/k", "port": 80, "httpHeaders": [{"name": "Host", "value": "c.example"}]}]}}`
+	app, err := scale.ParseAppJSON([]byte(json))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		domains []string
+		want    string
+	}{
+		{nil, "http://localhost/a http://b.example/a http://localhost/j http://c.example/k"},
+		{[]string{"*.example.com", "shop.example.com", "example.com"}, "http://shop.example.com/a http://b.example/a http://shop.example.com/j http://c.example/k"},
+		{[]string{"*.example.com"}, "http://localhost/a http://b.example/a http://localhost/j http://c.example/k"},
+	} {
+		p, _, err := NewPlan(Inputs{Types: []string{"web", "worker"}, Domains: tt.domains, File: &file, AppJSON: app, Settings: Defaults()})
+		var urls []string
+		for _, c := range append(p.Checks["web"], p.Checks["worker"]...) {
+			urls = append(urls, c.URL)
+		}
+		if got := strings.Join(urls, " "); err != nil || got != tt.want {
+			t.Errorf("%v: got %s, %v", tt.domains, got, err)
+		}
+	}
+	if file.Checks[0].URL != "http://localhost/a" {
+		t.Errorf("the release's own check is %s now", file.Checks[0].URL)
+	}
+}
+
+// TestImageHealthcheck: HEALTHCHECK counts beside the other checks of web, or of all types
+// of an app without web, for as long as the engine would take to call it unhealthy.
+func TestImageHealthcheck(t *testing.T) {
+	h := &Healthcheck{Command: []string{"curl", "x"}, Interval: 10 * time.Second, StartPeriod: 25 * time.Second, Retries: 2}
+	off := Defaults()
+	off.ImageHealthcheck = false
+	skipped := Defaults()
+	skipped.SkipAll = true
+	for _, tt := range []struct {
+		name     string
+		image    *Healthcheck
+		types    []string
+		settings Settings
+		want     string
+	}{
+		{"web", h, []string{"web", "worker"}, Defaults(), "web accepts connections [] web runs curl x [HEALTHCHECK] worker up for 10s []"},
+		{"no web", h, []string{"worker"}, Defaults(), "worker up for 10s [] worker runs curl x [HEALTHCHECK]"},
+		{"none", nil, []string{"web"}, Defaults(), "web accepts connections []"},
+		{"left out", h, []string{"web"}, off, "web accepts connections []"},
+		{"skipped", h, []string{"web"}, skipped, "for web"},
+	} {
+		p, _, err := NewPlan(Inputs{Types: tt.types, Image: tt.image, Settings: tt.settings})
+		expect(t, planText(p), err, tt.want)
+	}
+	if c := h.check(time.Hour); c.Attempts != 5 || c.Wait != 10*time.Second || c.Timeout != 30*time.Second {
+		t.Errorf("%+v", c)
+	}
+	if c := (Healthcheck{Command: []string{"x"}, StartPeriod: time.Hour}).check(time.Minute); c.Attempts != 2 {
+		t.Errorf("over the budget: %+v", c)
 	}
 }

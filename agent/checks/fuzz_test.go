@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"dokku/scale"
 )
@@ -20,7 +21,7 @@ func FuzzParseCHECKS(f *testing.F) {
 			}
 			return
 		}
-		if s := file.Settings; s.Budget() > maxBudget || s.Budget() < 0 || s.Timeout <= 0 || s.Timeout > maxBudget {
+		if s := file.Settings; s.Budget() > s.MaxBudget || s.Budget() < 0 || s.Timeout <= 0 || s.Timeout > maxTime {
 			t.Errorf("%+v", s)
 		}
 		for _, c := range file.Checks {
@@ -42,12 +43,12 @@ func FuzzFromHealthchecks(f *testing.F) {
 		if err != nil {
 			return
 		}
-		list, _, err := FromHealthchecks("web", app.Healthchecks["web"])
+		list, _, err := FromHealthchecks("web", app.Healthchecks["web"], time.Hour)
 		if err != nil {
 			return
 		}
 		for _, c := range list {
-			if c.InitialDelay < 0 || c.Wait < 0 || c.Timeout <= 0 || c.Attempts < 1 || c.Uptime < 0 || c.InitialDelay+c.Wait*5 > 6*maxBudget {
+			if c.InitialDelay < 0 || c.Wait < 0 || c.Timeout <= 0 || c.Attempts < 1 || c.Uptime < 0 || c.InitialDelay+c.Wait*5 > 6*time.Hour {
 				t.Errorf("%+v", c)
 			}
 			if u, err := url.Parse(c.URL); c.Kind == HTTP && (err != nil || u.Host == "") {

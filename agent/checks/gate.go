@@ -19,6 +19,8 @@ const (
 	// firstRetry and lastRetry bound the pause between two probes.
 	firstRetry = 5 * time.Millisecond
 	lastRetry  = 250 * time.Millisecond
+	// slowestRetry bounds the pause between two runs of a command.
+	slowestRetry = 10 * time.Second
 )
 
 // Gate returns nil once every target has passed the checks of its type and none
@@ -47,7 +49,9 @@ func Gate(ctx context.Context, plan Plan, targets []Target, watch Observer, log 
 	if err := g.run(ctx, probes, checked(plan, targets)); err != nil {
 		return err
 	}
-	log.Step("All checks successful!")
+	if !g.unproven {
+		log.Step("All checks successful!")
+	}
 	return nil
 }
 
@@ -70,8 +74,10 @@ type gate struct {
 	start time.Time
 
 	// mu keeps lines that belong together together, and guards the state of the
-	// probes.
+	// probes and unproven.
 	mu sync.Mutex
+	// unproven: a process was accepted although a check of it did not pass.
+	unproven bool
 }
 
 // run owns all goroutines: it returns after the last one has.
@@ -84,6 +90,7 @@ func (g *gate) run(ctx context.Context, probes []*probe, targets []Target) error
 	for _, w := range windows(g, probes) {
 		helpers.Go(func() { w.run(attempts) })
 	}
+	helpers.Go(func() { g.countDown(attempts, probes) })
 	passed := make(chan struct{})
 	for _, t := range targets {
 		helpers.Go(func() {
@@ -113,6 +120,30 @@ func (g *gate) run(ctx context.Context, probes []*probe, targets []Target) error
 		return g.complete(ctx, failure, probes)
 	}
 	return err
+}
+
+// countEvery is how often the rest of a long wait is printed.
+const countEvery = 10 * time.Second
+
+// countDown prints which processes only have to stay up, and every ten seconds for how
+// much longer: a push that prints nothing looks like one that hangs.
+func (g *gate) countDown(ctx context.Context, probes []*probe) {
+	var names []string
+	var end time.Time
+	for _, p := range probes {
+		if p.check.Kind == Uptime {
+			names = append(names, p.target.Name)
+			end = later(end, p.target.Started.Add(p.check.Uptime))
+		}
+	}
+	for left := time.Until(end); left > quiet; left = time.Until(end) {
+		g.mu.Lock()
+		g.log.Detail("%s: %s left to stay up", strings.Join(names, " "), duration(left.Round(time.Second)))
+		g.mu.Unlock()
+		if !sleep(ctx, countEvery) {
+			return
+		}
+	}
 }
 
 // onFailure runs the onFailure commands of failed checks and prints their output. It
@@ -213,7 +244,9 @@ func (g *gate) complete(ctx context.Context, f *Failure, probes []*probe) error 
 		if in, err := g.look(ctx, f.Target.ID); err == nil {
 			f.Process = in
 		}
-		f.ports = g.ports(ctx, f.Target.ID)
+		if !f.silent {
+			f.listening = g.sockets(ctx, f.Target.ID)
+		}
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -225,19 +258,8 @@ func (g *gate) complete(ctx context.Context, f *Failure, probes []*probe) error 
 			f.Check, f.Attempts = p.check, p.results()
 		}
 	}
-	f.Suggestion = suggest(f)
+	f.Suggestion = suggest(f, g.plan.App)
 	return f
-}
-
-// ports returns the ports a process listens on; none when they cannot be told.
-func (g *gate) ports(ctx context.Context, id string) []int {
-	ctx, cancel := context.WithTimeout(ctx, lookFor)
-	defer cancel()
-	ports, err := g.watch.ListeningPorts(ctx, id)
-	if err != nil {
-		return nil
-	}
-	return ports
 }
 
 // sleep waits, and reports whether ctx is still alive.

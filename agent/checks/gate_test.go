@@ -12,7 +12,6 @@ import (
 	"testing/iotest"
 
 	"dokku/agent/event"
-	"dokku/scale"
 )
 
 var took = regexp.MustCompile(`in [0-9.]+m?s`)
@@ -156,7 +155,7 @@ func TestDefaultCheckNeedsOnlyAConnection(t *testing.T) {
 func TestNothingToCheck(t *testing.T) {
 	settings := Defaults()
 	settings.SkipAll, settings.Origin["skip-all"] = true, "app config"
-	plan, _, err := NewPlan([]string{"web"}, nil, scale.AppJSON{}, settings)
+	plan, _, err := NewPlan(Inputs{Types: []string{"web"}, Settings: settings})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,9 +14,10 @@ const appJSONName = "app.json"
 
 // FromHealthchecks turns the healthchecks of one process type into checks:
 // those that run at deploys, type startup. Defaults are those of
-// docker-container-healthchecker (attempts 3, wait 5 s, timeout 5 s), not the
-// settings of CHECKS. The error is a scale.Problems.
-func FromHealthchecks(typ string, list []scale.Healthcheck) ([]Check, []Warning, error) {
+// docker-container-healthchecker (attempts 3, wait 5 s, timeout 5 s, also for a 0), not
+// the settings of CHECKS. A check may be tried for at most budget. The error is a
+// scale.Problems.
+func FromHealthchecks(typ string, list []scale.Healthcheck, budget time.Duration) ([]Check, []Warning, error) {
 	var checks []Check
 	var warnings []Warning
 	var bad scale.Problems
@@ -35,10 +36,10 @@ func FromHealthchecks(typ string, list []scale.Healthcheck) ([]Check, []Warning,
 		case "":
 			warnings = append(warnings, problem(`type is missing: it is run at deploys, as "startup"`))
 		default:
-			bad = append(bad, problem(fmt.Sprintf("type is %s: write startup (run at deploys), readiness or liveness", scale.Quote(h.Type))))
+			warnings = append(warnings, problem(fmt.Sprintf("type is %s, so nothing runs it: deploys run the type startup", scale.Quote(h.Type))))
 			continue
 		}
-		c, err := fromHealthcheck(typ, h)
+		c, err := fromHealthcheck(typ, h, budget)
 		if err != nil {
 			bad = append(bad, problem(err.Error()))
 			continue
@@ -58,9 +59,9 @@ func FromHealthchecks(typ string, list []scale.Healthcheck) ([]Check, []Warning,
 	return checks, warnings, nil
 }
 
-func fromHealthcheck(typ string, h scale.Healthcheck) (Check, error) {
+func fromHealthcheck(typ string, h scale.Healthcheck, budget time.Duration) (Check, error) {
 	c := Check{Source: appJSONName, Line: h.Line, Name: h.Name, Port: h.Port, Warn: h.Warn}
-	if err := timing(&c, h); err != nil {
+	if err := timing(&c, h, budget); err != nil {
 		return Check{}, err
 	}
 	var kinds []string
@@ -90,8 +91,8 @@ func fromHealthcheck(typ string, h scale.Healthcheck) (Check, error) {
 		c.Kind = Listening
 	case "uptime":
 		c.Kind, c.Uptime = Uptime, time.Duration(h.Uptime)*time.Second
-		if h.Uptime < 0 || c.Uptime > maxBudget {
-			return Check{}, fmt.Errorf("uptime is %d seconds: write at most %d, a deploy waits for it", h.Uptime, int(maxBudget.Seconds()))
+		if h.Uptime < 0 || c.Uptime > budget {
+			return Check{}, fmt.Errorf("uptime is %d seconds: write at most %d, a deploy waits for it", h.Uptime, int(budget.Seconds()))
 		}
 	default:
 		return c, request(&c, h)
@@ -115,13 +116,13 @@ func request(c *Check, h scale.Healthcheck) error {
 		return fmt.Errorf("path is %s: it has to start with /", scale.Quote(h.Path))
 	}
 	c.Header = http.Header{}
-	host := "localhost"
+	host, named := defaultHost, false
 	for _, header := range h.HTTPHeaders {
 		if !validHeader(header) {
 			return fmt.Errorf("%s is not a valid header", scale.Quote(header.Name+": "+header.Value))
 		}
 		if strings.EqualFold(header.Name, "Host") {
-			host = header.Value
+			host, named = header.Value, true
 			continue
 		}
 		c.Header.Add(header.Name, header.Value)
@@ -130,7 +131,7 @@ func request(c *Check, h scale.Healthcheck) error {
 	if err != nil || parsed.Content != "" {
 		return fmt.Errorf("path is %s: it is not valid in a URL; escape its special characters", scale.Quote(h.Path))
 	}
-	c.URL, c.Content = parsed.URL, h.Content
+	c.URL, c.Content, c.anyHost = parsed.URL, h.Content, !named
 	return nil
 }
 
@@ -145,20 +146,20 @@ func validHeader(h scale.Header) bool {
 	return h.Name != "" && !strings.ContainsFunc(h.Value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }
 
-func timing(c *Check, h scale.Healthcheck) error {
+func timing(c *Check, h scale.Healthcheck, budget time.Duration) error {
 	value := func(p *int, otherwise int) int {
-		if p == nil {
+		if p == nil || *p == 0 {
 			return otherwise
 		}
 		return *p
 	}
 	attempts, wait, timeout := value(h.Attempts, 3), value(h.Wait, 5), value(h.Timeout, 5)
-	most := int(maxBudget.Seconds())
+	most := int(budget.Seconds())
 	for _, v := range []struct {
 		name       string
 		value      int
 		least, top int
-	}{{"attempts", attempts, 1, maxAttempts}, {"wait", wait, 0, most}, {"timeout", timeout, 1, most}, {"initialDelay", h.InitialDelay, 0, most}} {
+	}{{"attempts", attempts, 1, maxAttempts}, {"wait", wait, 1, most}, {"timeout", timeout, 1, most}, {"initialDelay", h.InitialDelay, 0, most}} {
 		if v.value < v.least || v.value > v.top {
 			return fmt.Errorf("%s is %d: write a number from %d to %d", v.name, v.value, v.least, v.top)
 		}
@@ -167,8 +168,8 @@ func timing(c *Check, h scale.Healthcheck) error {
 	c.Wait = time.Duration(wait) * time.Second
 	c.Timeout = time.Duration(timeout) * time.Second
 	c.InitialDelay = time.Duration(h.InitialDelay) * time.Second
-	if b := c.InitialDelay + c.Wait*time.Duration(c.Attempts); b > maxBudget {
-		return fmt.Errorf("initialDelay + wait x attempts is %s: lower them to 10 minutes at most", b)
+	if b := c.InitialDelay + c.Wait*time.Duration(c.Attempts); b > budget {
+		return fmt.Errorf("initialDelay + wait x attempts is %s: lower them to %s at most", duration(b), duration(budget))
 	}
 	return nil
 }

@@ -33,9 +33,9 @@ type Target struct {
 type Observer interface {
 	// Process returns the state of a process.
 	Process(ctx context.Context, id string) (Process, error)
-	// ListeningPorts returns the TCP ports on which the process listens on any
-	// address but loopback, ascending.
-	ListeningPorts(ctx context.Context, id string) ([]int, error)
+	// Listening returns the addresses and TCP ports on which the process listens,
+	// sorted by port.
+	Listening(ctx context.Context, id string) ([]netip.AddrPort, error)
 }
 
 // Execer runs a command inside a container.
@@ -45,8 +45,21 @@ type Execer interface {
 	Exec(ctx context.Context, id string, argv []string) (output []byte, exitCode int, err error)
 }
 
+// Inputs are the sources of a Plan.
+type Inputs struct {
+	App     string
+	Types   []string      // process types
+	Domains []string      // the app's names
+	File    *File         // CHECKS; nil: none
+	AppJSON scale.AppJSON // zero: none
+	Image   *Healthcheck  // HEALTHCHECK of the image; nil: none, or not known yet
+	Settings
+}
+
 // Plan lists the checks of the gate.
 type Plan struct {
+	// App is the app's name, for the fixes in messages.
+	App string
 	// Checks are the checks by process type, of the files and by default. A type
 	// that is missing is not checked.
 	Checks map[string][]Check
@@ -62,21 +75,38 @@ type Plan struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// NewPlan decides which checks the types of an app get. File is nil where the
-// repository has no CHECKS. Its settings win over settings.
-func NewPlan(types []string, file *File, app scale.AppJSON, settings Settings) (Plan, []Warning, error) {
-	p := Plan{Checks: map[string][]Check{}, Settings: settings}
+// NewPlan decides which checks the types of an app get. For web, CHECKS replaces the
+// healthchecks of app.json, as in Dokku 0.38; its settings win over in.Settings.
+func NewPlan(in Inputs) (Plan, []Warning, error) {
+	p := Plan{App: in.App, Checks: map[string][]Check{}, Domains: in.Domains, Settings: in.Settings}
 	var fromFile []Check
-	if file != nil {
+	if in.File != nil {
 		var err error
-		if fromFile, p.Settings, err = file.Over(settings); err != nil {
+		if fromFile, p.Settings, err = in.File.Over(in.Settings); err != nil {
 			return Plan{}, nil, err
 		}
 	}
-	var warnings []Warning
+	warnings, err := p.addHealthchecks(in.AppJSON)
+	if err != nil {
+		return Plan{}, warnings, err
+	}
+	if len(fromFile) > 0 {
+		if len(p.Checks[scale.Web]) > 0 {
+			warnings = append(warnings, Warning{File: fileName, Message: "it replaces app.json's healthchecks for web"})
+		}
+		p.Checks[scale.Web] = fromFile
+	}
+	p.askFirstDomain()
+	p.addDefaults(in.Types)
+	p.addImage(in.Image, in.Types)
+	return p, warnings, nil
+}
+
+// addHealthchecks adds the checks of app.json.
+func (p *Plan) addHealthchecks(app scale.AppJSON) (warnings []Warning, err error) {
 	var bad scale.Problems
 	for _, typ := range slices.Sorted(maps.Keys(app.Healthchecks)) {
-		list, w, err := FromHealthchecks(typ, app.Healthchecks[typ])
+		list, w, err := FromHealthchecks(typ, app.Healthchecks[typ], p.Settings.MaxBudget)
 		warnings = append(warnings, w...)
 		if problems, ok := err.(scale.Problems); ok {
 			bad = append(bad, problems...)
@@ -86,17 +116,23 @@ func NewPlan(types []string, file *File, app scale.AppJSON, settings Settings) (
 		}
 	}
 	if len(bad) > 0 {
-		return Plan{}, warnings, bad
+		return warnings, bad
 	}
-	if len(fromFile) > 0 {
-		if len(p.Checks[scale.Web]) == 0 {
-			p.Checks[scale.Web] = fromFile
-		} else {
-			warnings = append(warnings, Warning{File: fileName, Message: "app.json has healthchecks for web: they are used, and this file is not"})
+	return warnings, nil
+}
+
+// askFirstDomain gives the checks that name no host the app's first domain, as Dokku
+// does since March 2025: many frameworks answer 400 to other hosts.
+func (p *Plan) askFirstDomain() {
+	n := slices.IndexFunc(p.Domains, func(d string) bool { return !strings.ContainsAny(d, "*_") })
+	if n < 0 {
+		return
+	}
+	for _, list := range p.Checks {
+		for i := range list {
+			list[i].ask(p.Domains[n])
 		}
 	}
-	p.addDefaults(types)
-	return p, warnings, nil
 }
 
 // addDefaults gives every type without checks its default check, and removes the checks
@@ -112,9 +148,9 @@ func (p *Plan) addDefaults(types []string) {
 		case p.Settings.SkipDefault:
 			skipped = append(skipped, typ)
 		case typ == scale.Web:
-			p.Checks[typ] = []Check{{Kind: Listening, Timeout: p.Settings.Timeout, Wait: p.Settings.DefaultWait, Attempts: 1}}
+			p.Checks[typ] = []Check{p.Settings.listen()}
 		default:
-			p.Checks[typ] = []Check{{Kind: Uptime, Uptime: p.Settings.DefaultWait}}
+			p.Checks[typ] = []Check{{Kind: Uptime, Uptime: p.Settings.Uptime}}
 		}
 	}
 	if len(skipped) == 0 {
@@ -127,6 +163,15 @@ func (p *Plan) addDefaults(types []string) {
 			break
 		}
 	}
+}
+
+// listen is the default check of web.
+func (s Settings) listen() Check {
+	c := Check{Kind: Listening, Timeout: s.Timeout, Wait: s.ListenTimeout, Attempts: 1}
+	if !s.RequireListening {
+		c.Wait = s.DefaultWait
+	}
+	return c
 }
 
 // Summary names the checks of the targets: "CHECKS, 2 checks for web".

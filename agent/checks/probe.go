@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,7 +61,7 @@ func (p *probe) run(ctx context.Context) error {
 	}
 	retry, most := firstRetry, lastRetry
 	if p.check.Kind == Command {
-		retry, most = lastRetry, max(p.check.Wait, lastRetry)
+		retry, most = lastRetry, min(max(p.check.Wait, lastRetry), slowestRetry)
 	}
 	for {
 		r := p.try(ctx)
@@ -143,7 +144,7 @@ func (p *probe) fail(r AttemptResult) error {
 	}
 	p.failed = true
 	if p.check.Warn {
-		p.passed = true
+		p.passed, p.gate.unproven = true, true
 		p.gate.log.Warn("%s: %s, which is accepted (warn)", p.title(), r)
 		return nil
 	}
@@ -164,8 +165,8 @@ func (p *probe) runUptime(ctx context.Context) error {
 	return nil
 }
 
-// runDefault passes a web process at its first connection, and one that stays up
-// without listening after the default wait, with a warning.
+// runDefault passes a web process at its first connection. One that does not accept any
+// in time fails, or is accepted with a warning where the app does not require it.
 func (p *probe) runDefault(ctx context.Context) error {
 	deadline := p.target.Started.Add(p.check.Wait)
 	for retry := firstRetry; ctx.Err() == nil; retry = min(retry*3/2, lastRetry) {
@@ -179,24 +180,33 @@ func (p *probe) runDefault(ctx context.Context) error {
 		}
 		left := time.Until(deadline)
 		if left <= 0 {
-			p.acceptSilent(ctx)
-			return nil
+			return p.silent(ctx, r)
 		}
 		sleep(ctx, min(retry, left))
 	}
 	return nil
 }
 
-func (p *probe) acceptSilent(ctx context.Context) {
-	ports := p.gate.ports(ctx, p.target.ID)
+// silent ends the default check of a process that does not listen.
+func (p *probe) silent(ctx context.Context, r AttemptResult) error {
+	found := p.gate.sockets(ctx, p.target.ID)
 	if ctx.Err() != nil {
-		return
+		return nil
 	}
-	p.set(func() {
-		p.passed = true
+	p.gate.mu.Lock()
+	defer p.gate.mu.Unlock()
+	if !p.gate.plan.Settings.RequireListening {
+		p.passed, p.gate.unproven = true, true
 		p.gate.log.Warn("%s is up but does not accept connections on port %d after %s: %s",
-			p.target.Name, p.port(), duration(time.Since(p.target.Started)), listening(ports, p.port()))
-	})
+			p.target.Name, p.port(), duration(time.Since(p.target.Started)), found.state(p.port()))
+		return nil
+	}
+	p.failed = true
+	r.Attempt = 1
+	p.failure = &Failure{Target: p.target, Check: p.check, Attempts: []AttemptResult{r}, silent: true, listening: found,
+		Reason: fmt.Sprintf("does not accept connections on port %d after %s: %s",
+			p.port(), duration(time.Since(p.target.Started)), found.state(p.port()))}
+	return p.failure
 }
 
 // title is how a line about the check begins: web.1 http://localhost/ => "Welcome"
@@ -209,12 +219,7 @@ func title(t Target, c Check) string {
 	return t.Name + " " + c.String()
 }
 
-func (p *probe) port() int {
-	if p.check.Port != 0 {
-		return p.check.Port
-	}
-	return p.target.Port
-}
+func (p *probe) port() int { return cmp.Or(p.check.Port, p.target.Port) }
 
 // results returns the attempts and the unfinished one; gate.mu is held.
 func (p *probe) results() []AttemptResult {

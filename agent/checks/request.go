@@ -12,7 +12,6 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -216,20 +215,4 @@ func clip(s string) string {
 		return strings.ToValidUTF8(s[:most], "") + "..."
 	}
 	return s
-}
-
-// listening names the ports that a process listens on, and the fix.
-func listening(ports []int, want int) string {
-	if slices.Contains(ports, want) {
-		return fmt.Sprintf("it listens on port %d of its loopback address only; bind it to 0.0.0.0", want)
-	}
-	if len(ports) == 0 {
-		return fmt.Sprintf("it listens on no port; let it listen on $PORT (%d)", want)
-	}
-	names := make([]string, len(ports))
-	for i, port := range ports {
-		names[i] = strconv.Itoa(port)
-	}
-	return fmt.Sprintf("it listens on port %s; let it listen on $PORT (%d), or EXPOSE %d in the Dockerfile",
-		strings.Join(names, ", "), want, ports[0])
 }

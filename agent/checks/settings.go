@@ -13,17 +13,32 @@ import (
 // Limits of the values in files and settings.
 const (
 	maxAttempts = 100
-	maxBudget   = 10 * time.Minute
-	maxChecks   = 100 // of one process type
+	maxTime     = 24 * time.Hour // of one setting
+	maxChecks   = 100            // of one process type
 )
 
 // Settings are the waiting times of the gate. The keys of Origin are the property names
 // of checks:set.
 type Settings struct {
-	Wait         time.Duration // of one attempt
-	Timeout      time.Duration // of one request or command
-	Attempts     int
-	DefaultWait  time.Duration // of the default check
+	Wait     time.Duration // of one attempt
+	Timeout  time.Duration // of one request or command
+	Attempts int
+	// Uptime is how long a process that is not web has to stay up.
+	Uptime time.Duration
+	// ListenTimeout is how long after its start a web process without checks has to
+	// accept a connection.
+	ListenTimeout time.Duration
+	// DefaultWait is Uptime's default. It is also the time after which a web process
+	// that does not listen is accepted without RequireListening.
+	DefaultWait time.Duration
+	// RequireListening: a web process that does not listen is rejected. Dokku accepts
+	// it after DefaultWait.
+	RequireListening bool
+	// ImageHealthcheck: the image's HEALTHCHECK has to pass too.
+	ImageHealthcheck bool
+	// MaxBudget is the longest time for which one check may be tried. It is the
+	// server's alone, since a deploy holds the app's lock for as long.
+	MaxBudget    time.Duration
 	WaitToRetire time.Duration // from the switch to the old processes' stop
 	SkipAll      bool          // no checks at all
 	SkipDefault  bool          // no default checks
@@ -40,10 +55,12 @@ type Settings struct {
 // Budget is how long a check may be tried: WAIT x ATTEMPTS.
 func (s Settings) Budget() time.Duration { return s.Wait * time.Duration(s.Attempts) }
 
-// Defaults are Dokku 0.3.26's.
+// Defaults are Dokku 0.3.26's, and ours for what it does not have: uptime,
+// listen-timeout, require-listening, image-healthcheck and max-budget.
 func Defaults() Settings {
 	s := Settings{Wait: 5 * time.Second, Timeout: 30 * time.Second, Attempts: 5,
-		DefaultWait: 10 * time.Second, WaitToRetire: 60 * time.Second, Origin: map[string]string{}}
+		DefaultWait: 10 * time.Second, Uptime: 10 * time.Second, ListenTimeout: 30 * time.Second, WaitToRetire: 60 * time.Second,
+		RequireListening: true, ImageHealthcheck: true, MaxBudget: time.Hour, Origin: map[string]string{}}
 	for _, k := range knobs {
 		s.Origin[k.property] = "default"
 	}
@@ -68,16 +85,24 @@ type knob struct {
 }
 
 var knobs = []knob{
-	{"wait", "DOKKU_CHECKS_WAIT", func(s *Settings, v string) error { return setDuration(&s.Wait, v, maxBudget) }},
+	{"wait", "DOKKU_CHECKS_WAIT", func(s *Settings, v string) error { return setDuration(&s.Wait, v) }},
 	{"timeout", "DOKKU_CHECKS_TIMEOUT", func(s *Settings, v string) error { return setTimeout(&s.Timeout, v) }},
 	{"attempts", "DOKKU_CHECKS_ATTEMPTS", func(s *Settings, v string) error { return setAttempts(&s.Attempts, v) }},
-	{"default-wait", "DOKKU_DEFAULT_CHECKS_WAIT", func(s *Settings, v string) error { return setDuration(&s.DefaultWait, v, maxBudget) }},
-	{"wait-to-retire", "DOKKU_WAIT_TO_RETIRE", func(s *Settings, v string) error { return setDuration(&s.WaitToRetire, v, 24*time.Hour) }},
+	{"default-wait", "DOKKU_DEFAULT_CHECKS_WAIT", func(s *Settings, v string) error { return setDuration(&s.DefaultWait, v) }},
+	{"uptime", "DOKKU_CHECKS_UPTIME", func(s *Settings, v string) error { return setDuration(&s.Uptime, v) }},
+	{"listen-timeout", "DOKKU_CHECKS_LISTEN_TIMEOUT", func(s *Settings, v string) error { return setDuration(&s.ListenTimeout, v) }},
+	{"require-listening", "DOKKU_CHECKS_REQUIRE_LISTENING", func(s *Settings, v string) error { return setBool(&s.RequireListening, v) }},
+	{"image-healthcheck", "DOKKU_CHECKS_IMAGE_HEALTHCHECK", func(s *Settings, v string) error { return setBool(&s.ImageHealthcheck, v) }},
+	{"wait-to-retire", "DOKKU_WAIT_TO_RETIRE", func(s *Settings, v string) error { return setDuration(&s.WaitToRetire, v) }},
 	{"skip-all", "DOKKU_SKIP_ALL_CHECKS", func(s *Settings, v string) error { return setBool(&s.SkipAll, v) }},
 	{"skip-default", "DOKKU_SKIP_DEFAULT_CHECKS", func(s *Settings, v string) error { return setBool(&s.SkipDefault, v) }},
 	{"skip", "DOKKU_CHECKS_SKIPPED", func(s *Settings, v string) error { return setTypes(&s.Skip, v) }},
 	{"disabled", "DOKKU_CHECKS_DISABLED", func(s *Settings, v string) error { return setTypes(&s.Disabled, v) }},
+	{propMaxBudget, "DOKKU_CHECKS_MAX_BUDGET", func(s *Settings, v string) error { return setDuration(&s.MaxBudget, v) }},
 }
+
+// propMaxBudget is the property that only the server has.
+const propMaxBudget = "max-budget"
 
 // Properties are the names that checks:set accepts, in the order of a report.
 func Properties() []string {
@@ -115,11 +140,12 @@ func Resolve(from Sources) (Settings, error) {
 		origin  string
 		fix     string
 		configs bool
+		server  bool
 	}{
-		{from.ServerConfig, "server config", "dokku config:set --global", true},
-		{from.Server, "server", "dokku checks:set --global", false},
-		{from.AppConfig, "app config", "dokku config:set APP", true},
-		{from.App, "app", "dokku checks:set APP", false},
+		{from.ServerConfig, "server config", "dokku config:set --global", true, true},
+		{from.Server, "server", "dokku checks:set --global", false, true},
+		{from.AppConfig, "app config", "dokku config:set APP", true, false},
+		{from.App, "app", "dokku checks:set APP", false, false},
 	} {
 		for _, k := range knobs {
 			name := k.property
@@ -127,7 +153,7 @@ func Resolve(from Sources) (Settings, error) {
 				name = k.variable
 			}
 			value := strings.TrimSpace(src.values[name])
-			if value == "" {
+			if value == "" || k.property == propMaxBudget && !src.server {
 				continue
 			}
 			if err := k.set(&s, value); err != nil {
@@ -135,6 +161,9 @@ func Resolve(from Sources) (Settings, error) {
 			}
 			s.Origin[k.property] = src.origin
 		}
+	}
+	if s.Origin["uptime"] == "default" {
+		s.Uptime = s.DefaultWait
 	}
 	if err := s.fits(); err != nil {
 		return Settings{}, err
@@ -154,9 +183,9 @@ func (s *Settings) assign(property, value string) error {
 
 // fits checks the budget.
 func (s Settings) fits() error {
-	if b := s.Budget(); b > maxBudget {
-		return fmt.Errorf("WAIT=%s x ATTEMPTS=%d is %s in all: lower them to 10 minutes at most",
-			seconds(s.Wait), s.Attempts, b)
+	if b := s.Budget(); b > s.MaxBudget {
+		return fmt.Errorf("WAIT=%s x ATTEMPTS=%d is %s in all: lower them to %s at most, or have the admin raise checks:set --global max-budget",
+			seconds(s.Wait), s.Attempts, duration(b), duration(s.MaxBudget))
 	}
 	return nil
 }
@@ -187,10 +216,10 @@ func ParseDuration(value string) (time.Duration, error) {
 	return d, nil
 }
 
-func setDuration(d *time.Duration, value string, most time.Duration) error {
+func setDuration(d *time.Duration, value string) error {
 	v, err := ParseDuration(value)
-	if err == nil && v > most {
-		err = fmt.Errorf("at most %s", seconds(most))
+	if err == nil && v > maxTime {
+		err = fmt.Errorf("at most %s", seconds(maxTime))
 	}
 	if err != nil {
 		return err
@@ -201,7 +230,7 @@ func setDuration(d *time.Duration, value string, most time.Duration) error {
 
 func setTimeout(d *time.Duration, value string) error {
 	v := *d
-	if err := setDuration(&v, value, maxBudget); err != nil {
+	if err := setDuration(&v, value); err != nil {
 		return err
 	}
 	if v == 0 {

@@ -137,7 +137,7 @@ func TestWorkerHasToStayUp(t *testing.T) {
 		tg := target("worker.1")
 		tg.Started = time.Now().Add(-4 * time.Second)
 		out, took, err := outcome(t, planFor(t, "", "worker"), &host{}, tg)
-		want := "-----> Running pre-flight checks: default, for worker\n       worker.1 up for 10s\n-----> All checks successful!"
+		want := "-----> Running pre-flight checks: default, for worker\n       worker.1: 6s left to stay up\n       worker.1 up for 10s\n-----> All checks successful!"
 		if err != nil || took != 6*time.Second || out != want {
 			t.Errorf("%v after %s:\n%s", err, took, out)
 		}
@@ -194,23 +194,134 @@ func TestEndedAfterItPassed(t *testing.T) {
 	})
 }
 
-func TestSilentWebIsAcceptedWithAWarning(t *testing.T) {
+// TestSilentWebIsRejected: a web process has to listen on its port within listen-timeout.
+// The message says where it listens instead, and what to do.
+func TestSilentWebIsRejected(t *testing.T) {
+	const longer = "\nIf it only needs longer: dokku checks:set shop listen-timeout 120. To accept it as Dokku does: dokku checks:set shop require-listening false"
 	for _, tt := range []struct {
-		ports []int
-		want  string
+		host *host
+		want string
+		fix  string
 	}{
-		{[]int{3000}, "it listens on port 3000; let it listen on $PORT (5000), or EXPOSE 3000 in the Dockerfile"},
-		{[]int{5000}, "it listens on port 5000 of its loopback address only; bind it to 0.0.0.0"},
-		{nil, "it listens on no port; let it listen on $PORT (5000)"},
+		{&host{ports: []int{3000}}, "it listens on port 3000",
+			"Let it listen on $PORT (5000), or EXPOSE 3000 in the Dockerfile, or lead requests there: dokku ports:set shop http:80:3000"},
+		{&host{ports: []int{3000, 9229}, loopback: []int{5000}}, "it listens on ports 3000, 9229",
+			"Let it listen on $PORT (5000), or EXPOSE 3000 in the Dockerfile, or lead requests there: dokku ports:set shop http:80:3000"},
+		{&host{loopback: []int{3000, 5000}}, "it listens on 127.0.0.1:5000 only, which nothing outside of its container reaches",
+			"Bind it to 0.0.0.0 instead of 127.0.0.1, on $PORT (5000)."},
+		{&host{loopback: []int{3000}}, "it listens on 127.0.0.1:3000 only, which nothing outside of its container reaches",
+			"Bind it to 0.0.0.0 instead of 127.0.0.1, on $PORT (5000)."},
+		{&host{}, "it listens on no port",
+			"Let it listen on 0.0.0.0:$PORT (5000). A process that gets no requests is a worker: name it worker in the Procfile."},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			plan := planFor(t, "", "web")
 			plan.Dial = (&pipes{}).dial
-			out, took, err := outcome(t, plan, &host{ports: tt.ports}, target("web.1"))
-			want := " !     web.1 is up but does not accept connections on port 5000 after 10s: " + tt.want + "\n-----> All checks successful!"
-			if err != nil || took != 10*time.Second || !strings.HasSuffix(out, want) {
-				t.Errorf("%v after %s:\n%s", err, took, out)
+			out, took, err := outcome(t, plan, tt.host, target("web.1"))
+			f := failure(t, err)
+			if want := "web.1 does not accept connections on port 5000 after 30s: " + tt.want; f.Error() != want || took != 30*time.Second {
+				t.Errorf("%v after %s", f, took)
 			}
+			if f.Suggestion != tt.fix+longer {
+				t.Errorf("suggestion is %s", f.Suggestion)
+			}
+			if strings.Contains(out, "successful") {
+				t.Errorf("it prints\n%s", out)
+			}
+		})
+	}
+}
+
+// TestSilentWebIsAccepted: without require-listening, a web process is accepted as Dokku
+// does it, but its checks are not called successful.
+func TestSilentWebIsAccepted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := Resolve(Sources{App: map[string]string{"require-listening": "false"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, _, err := NewPlan(Inputs{Types: []string{"web"}, Settings: s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan.Dial = (&pipes{}).dial
+		out, took, err := outcome(t, plan, &host{ports: []int{3000}}, target("web.1"))
+		want := "-----> Running pre-flight checks: default, for web\n" +
+			" !     web.1 is up but does not accept connections on port 5000 after 10s: it listens on port 3000"
+		if err != nil || took != 10*time.Second || out != want {
+			t.Errorf("%v after %s:\n%s", err, took, out)
+		}
+	})
+}
+
+// TestSlowWebIsAwaited: default-wait does not shorten the time that web has to listen.
+func TestSlowWebIsAwaited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := Resolve(Sources{App: map[string]string{"default-wait": "1"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, _, err := NewPlan(Inputs{Types: []string{"web"}, Settings: s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan.Dial = (&pipes{from: time.Now().Add(20 * time.Second), h: says("ok")}).dial
+		out, took, err := outcome(t, plan, &host{}, target("web.1"))
+		if err != nil || took < 20*time.Second || took > 21*time.Second || !strings.HasSuffix(out, "-----> All checks successful!") {
+			t.Errorf("%v after %s:\n%s", err, took, out)
+		}
+	})
+}
+
+// TestVanishedWebIsNotAccepted: a process that is gone does not pass because nothing is
+// known about it.
+func TestVanishedWebIsNotAccepted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		plan := planFor(t, "", "web")
+		plan.Settings.RequireListening = false
+		plan.Dial = (&pipes{}).dial
+		h := &host{err: errors.New("the engine is busy")}
+		h.set("web.1", Process{Status: StatusRemoving})
+		out, _, err := outcome(t, plan, h, target("web.1"))
+		if err == nil || strings.Contains(out, "successful") {
+			t.Errorf("%v:\n%s", err, out)
+		}
+	})
+}
+
+// TestFindPort: where no port is given, the one that the process listens on for a while is
+// found, and never one that it may only open first.
+func TestFindPort(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		host *host
+		from time.Duration // when its own port answers; 0: never
+		want int
+		took time.Duration // about
+	}{
+		{"its own port", &host{}, time.Second, 5000, time.Second},
+		{"another port", &host{ports: []int{3000}}, 0, 3000, 10 * time.Second},
+		{"another port first", &host{ports: []int{9229}}, 8 * time.Second, 5000, 8 * time.Second},
+		{"two ports", &host{ports: []int{3000, 4000}}, 0, 5000, 30 * time.Second},
+		{"loopback", &host{loopback: []int{3000}}, 0, 5000, 30 * time.Second},
+		{"nowhere", &host{}, 0, 5000, 30 * time.Second},
+		{"it ends", &host{instances: map[string]Process{"web.1": {Status: StatusExited, ExitCode: 1}}}, 0, 5000, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				plan := planFor(t, "", "web", "worker")
+				p := &pipes{h: says("ok"), from: time.Now().Add(time.Hour)}
+				if tt.from > 0 {
+					p.from = time.Now().Add(tt.from)
+				}
+				plan.Dial = p.dial
+				begun := time.Now()
+				port, err := FindPort(t.Context(), plan, []Target{target("worker.1"), target("web.1")}, tt.host, event.Log{})
+				took := time.Since(begun)
+				if err != nil || port != tt.want || took < tt.took || took > tt.took+time.Second {
+					t.Errorf("%d, %v after %s", port, err, took)
+				}
+			})
 		})
 	}
 }
@@ -221,7 +332,7 @@ func jsonPlan(t *testing.T, typ, check string) Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, _, err := NewPlan([]string{typ}, nil, app, Defaults())
+	p, _, err := NewPlan(Inputs{App: "shop", Types: []string{typ}, AppJSON: app, Settings: Defaults()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,7 +427,8 @@ func TestPrintFailure(t *testing.T) {
        ready
 =====> end hello container output
  !     Could not start due to 1 failed checks.
-       Nothing accepted a connection: it listens on port 3000; let it listen on $PORT (5000), or EXPOSE 3000 in the Dockerfile; if it only needs longer to start, raise WAIT or ATTEMPTS.`
+       Nothing accepted a connection on port 5000: it listens on port 3000. Let it listen on $PORT (5000), or EXPOSE 3000 in the Dockerfile, or lead requests there: dokku ports:set shop http:80:3000
+       If it only needs longer to start, raise WAIT or ATTEMPTS.`
 		if out.text() != want {
 			t.Errorf("got\n%s", out.text())
 		}

@@ -10,6 +10,7 @@ import (
 	"dokku/agent/failpoint"
 	"dokku/build"
 	"dokku/build/source"
+	"dokku/scale"
 )
 
 // maxControlFile is the largest control file that a revision may ship, in bytes.
@@ -81,10 +82,13 @@ func (b *building) inspect(ctx context.Context) error {
 		x.Log.Warn("%s", w)
 	}
 	if err == nil {
-		_, _, err = control.Resolve(x.State.Asked())
+		var f scale.Formation
+		if f, _, err = control.Resolve(x.State.Asked()); err == nil {
+			err = x.keepsWeb(b.release, f)
+		}
 	}
 	if err == nil {
-		_, _, err = x.checkPlan(b.release)
+		_, _, err = x.checkPlan(b.release, nil)
 	}
 	return err
 }
@@ -144,12 +148,8 @@ func (b *building) image(ctx context.Context) (err error) {
 	if err := host.Tag(ctx, info.ID, ImageTag(x.Name, info.ID)); err != nil {
 		return err
 	}
-	r.Image, r.Port = info.ID, app.DefaultPort
-	if len(info.Ports) > 0 {
-		r.Port = info.Ports[0]
-	}
-	r.Detected = r.Port
-	r.Port = x.State.WebPort(r.Detected)
+	r.Image = info.ID
+	x.detectPort(r, info.Ports)
 	return failpoint.Reach(failpoint.ImageKnown)
 }
 
@@ -160,11 +160,19 @@ func (x *Session) discard(ctx context.Context) {
 
 // deployed prints the end of a successful deploy with the app's URLs.
 func (x *Session) deployed(since time.Time) {
-	urls := x.Env.URLsOf(x.View())
+	var urls []string
+	f, err := x.View().FormationWith(x.State.Scale)
+	if err == nil && f.Count(scale.Web) > 0 { // a URL without web leads nowhere
+		urls = x.Env.URLsOf(x.View())
+	}
 	if wait := waitToRetire(x.View()); len(x.State.Retiring) > 0 && wait > 0 {
 		x.Log.Step("Shutting down old containers in %g seconds", wait.Seconds())
 	}
-	x.Log.Result("Application deployed in %.1fs:", time.Since(since).Seconds())
+	if len(urls) == 0 {
+		x.Log.Result("Application deployed in %.1fs", time.Since(since).Seconds())
+	} else {
+		x.Log.Result("Application deployed in %.1fs:", time.Since(since).Seconds())
+	}
 	for _, u := range urls {
 		x.Log.Detail("%s", u)
 	}

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -56,8 +57,9 @@ func parseChecks(r *app.Release) (*checksFile, error) {
 }
 
 // checkPlan returns the checks that the release's process types have to pass. It
-// parses CHECKS once for a release.
-func (x *Session) checkPlan(r *app.Release) (checks.Plan, []checks.Warning, error) {
+// parses CHECKS once for a release. image is the HEALTHCHECK of its image; nil: none, or
+// not built yet.
+func (x *Session) checkPlan(r *app.Release, image *checks.Healthcheck) (checks.Plan, []checks.Warning, error) {
 	if x.checksOf != r.Attempt {
 		f, err := parseChecks(r)
 		if err != nil {
@@ -65,12 +67,12 @@ func (x *Session) checkPlan(r *app.Release) (checks.Plan, []checks.Warning, erro
 		}
 		x.checks, x.checksOf = f, r.Attempt
 	}
-	return x.Env.checkPlan(x.View(), r, x.checks)
+	return x.Env.checkPlan(x.View(), r, x.checks, image)
 }
 
-// checkPlan returns the checks of the release's process types; f is its CHECKS file or
-// nil.
-func (e *Env) checkPlan(a app.View, r *app.Release, f *checksFile) (checks.Plan, []checks.Warning, error) {
+// checkPlan returns the checks of the release's process types; f is its CHECKS file and
+// image the HEALTHCHECK of its image, or nil.
+func (e *Env) checkPlan(a app.View, r *app.Release, f *checksFile, image *checks.Healthcheck) (checks.Plan, []checks.Warning, error) {
 	settings, err := checkSettings(a)
 	if err != nil {
 		return checks.Plan{}, nil, err
@@ -80,13 +82,22 @@ func (e *Env) checkPlan(a app.View, r *app.Release, f *checksFile) (checks.Plan,
 	if f != nil {
 		file, warnings = &f.File, f.warnings
 	}
-	plan, more, err := checks.NewPlan(r.Control.Procfile.Types(), file, r.Control.AppJSON, settings)
+	plan, more, err := checks.NewPlan(checks.Inputs{App: a.Name, Types: r.Control.Procfile.Types(), Domains: a.Domains(),
+		File: file, AppJSON: r.Control.AppJSON, Image: image, Settings: settings})
 	if err != nil {
 		return plan, nil, err
 	}
-	plan.Domains = a.Domains()
 	plan.Dial = e.Dial
 	return plan, append(warnings, more...), err
+}
+
+// imageCheck returns an image's HEALTHCHECK; nil: none.
+func imageCheck(info engine.ImageInfo) *checks.Healthcheck {
+	if info.Healthcheck == nil {
+		return nil
+	}
+	h := checks.Healthcheck(*info.Healthcheck)
+	return &h
 }
 
 // An observer shows the gate an engine's containers.
@@ -95,6 +106,9 @@ type observer struct{ engine.Runner }
 // Process returns the state of a container's process.
 func (o observer) Process(ctx context.Context, id string) (checks.Process, error) {
 	i, err := o.Instance(ctx, id)
+	if errors.Is(err, engine.ErrNoContainer) {
+		return checks.Process{Status: checks.StatusRemoving}, nil
+	}
 	return checks.Process{Status: checks.Status(i.Status), ExitCode: i.ExitCode, OOMKilled: i.OOMKilled,
 		Restarts: i.Restarts, Finished: i.Finished}, err
 }
@@ -106,16 +120,20 @@ func (e *Env) Check(ctx context.Context, a app.View, only []string, log event.Lo
 	if err != nil {
 		return err
 	}
-	plan, warnings, err := e.checkPlan(a, a.Current, file)
+	host, err := e.machine(a.Settings)
+	if err != nil {
+		return err
+	}
+	info, err := host.Image(ctx, a.Current.Image)
+	if err != nil && !errors.Is(err, engine.ErrNoImage) { // the processes outlive their image
+		return err
+	}
+	plan, warnings, err := e.checkPlan(a, a.Current, file, imageCheck(info))
 	if err != nil {
 		return err
 	}
 	for _, w := range warnings {
 		log.Warn("%s", w)
-	}
-	host, err := e.machine(a.Settings)
-	if err != nil {
-		return err
 	}
 	plan.Exec = host
 	instances, err := e.InstancesOf(ctx, a)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"dokku/agent/app"
 	"dokku/agent/engine"
 	"dokku/agent/failpoint"
@@ -45,15 +47,20 @@ func (x *Session) Destroy(ctx context.Context) error {
 }
 
 // RemoveAll removes all observed resources, containers first because they use the
-// others. grace is the time between TERM and KILL.
+// others. The containers stop side by side. grace is the time between TERM and KILL.
 func RemoveAll(ctx context.Context, host engine.Processes, o engine.Observed, grace time.Duration) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallelSteps)
 	for _, i := range o.Instances {
-		if err := host.Stop(ctx, i.ID, grace); err != nil {
-			return err
-		}
-		if err := host.Remove(ctx, engine.Resource{Kind: engine.Container, ID: i.ID}); err != nil {
-			return err
-		}
+		g.Go(func() error {
+			if err := host.Stop(gctx, i.ID, grace); err != nil {
+				return err
+			}
+			return host.Remove(gctx, engine.Resource{Kind: engine.Container, ID: i.ID})
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
 	}
 	for _, i := range o.Images {
 		if err := host.Remove(ctx, engine.Resource{Kind: engine.ImageKind, ID: i.ID, App: i.App}); err != nil {

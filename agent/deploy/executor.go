@@ -91,7 +91,7 @@ func (e *executor) leave(steps []plan.Step) []plan.Step {
 		if removesImage(s) && !e.session.ByAgent && !e.session.State.Destroying && !e.session.State.Provisional {
 			return true
 		}
-		if s.Action != plan.ActRetire || !s.Running {
+		if s.Action != plan.ActRetire || !s.Running || s.Kill {
 			return false
 		}
 		left = append(left, s.ID)
@@ -126,15 +126,24 @@ func (e *executor) notify(done *bool) {
 	*done = true
 }
 
+// parallelSteps is how many starts or ends run at the same time.
+const parallelSteps = 16
+
 // parallel returns the number of first steps that may run at the same time. Starts are
-// independent of each other, and so are ends; all other steps keep their order.
+// independent of each other, and so are ends, of both kinds; all other steps keep their
+// order.
 func parallel(steps []plan.Step) int {
-	a := steps[0].Action
-	if a != plan.ActStart && a != plan.ActFree && a != plan.ActRetire && a != plan.ActStop {
-		return 1
+	group := func(s plan.Step) plan.Action {
+		switch s.Action {
+		case plan.ActStart, plan.ActFree, plan.ActRetire:
+			return s.Action
+		case plan.ActStop:
+			return plan.ActRetire
+		}
+		return ""
 	}
 	n := 0
-	for n < len(steps) && steps[n].Action == a && steps[n].Holder == nil {
+	for n < len(steps) && group(steps[n]) == group(steps[0]) && group(steps[n]) != "" && steps[n].Holder == nil {
 		n++
 	}
 	return max(n, 1)
@@ -145,7 +154,7 @@ func (e *executor) runAll(ctx context.Context, steps []plan.Step) error {
 		return e.run(ctx, steps[0])
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(16)
+	g.SetLimit(parallelSteps)
 	for _, s := range steps {
 		g.Go(func() error { return e.run(ctx, s) })
 	}
@@ -191,8 +200,10 @@ func (e *executor) run(ctx context.Context, s plan.Step) (err error) {
 	case plan.ActRename:
 		return e.host.Rename(ctx, s.ID, s.Name)
 	case plan.ActRetire:
-		if err := e.host.Stop(ctx, s.ID, e.session.View().Grace()); err != nil {
-			return err
+		if !s.Kill { // Remove kills
+			if err := e.host.Stop(ctx, s.ID, e.session.View().Grace()); err != nil {
+				return err
+			}
 		}
 		if err := e.host.Remove(ctx, engine.Resource{Kind: engine.Container, ID: s.ID}); err != nil {
 			return err

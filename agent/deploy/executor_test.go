@@ -31,6 +31,8 @@ due a: the agent stops them`},
 			[]plan.Step{{Action: plan.ActRetire, ID: "a", Name: "x"}, {Action: plan.ActForget, IDs: []string{"a"}}}, `
 retire x
 forget a`},
+		{"a process that has never served is killed at once", nil, []plan.Step{{Action: plan.ActRetire, ID: "a", Name: "x", Running: true, Kill: true}}, `
+kill x`},
 	} {
 		e := &executor{session: &Session{App: &app.App{State: app.State{Retiring: test.retiring}}}}
 		var b strings.Builder
@@ -39,6 +41,28 @@ forget a`},
 		}
 		if b.String() != test.want {
 			t.Errorf("%s:\ngot%s\nwant%s", test.name, b.String(), test.want)
+		}
+	}
+}
+
+// TestParallel: all ends of a plan run side by side, kept containers and removed ones
+// alike. Starts wait for what frees their place.
+func TestParallel(t *testing.T) {
+	for _, test := range []struct {
+		actions []plan.Action
+		want    int
+	}{
+		{[]plan.Action{plan.ActStop, plan.ActRetire, plan.ActStop, plan.ActForget}, 3},
+		{[]plan.Action{plan.ActFree, plan.ActFree, plan.ActStart}, 2},
+		{[]plan.Action{plan.ActStart, plan.ActStart, plan.ActPublish}, 2},
+		{[]plan.Action{plan.ActPublish, plan.ActPublish}, 1},
+	} {
+		var steps []plan.Step
+		for _, a := range test.actions {
+			steps = append(steps, plan.Step{Action: a})
+		}
+		if got := parallel(steps); got != test.want {
+			t.Errorf("%v: got %d, want %d", test.actions, got, test.want)
 		}
 	}
 }

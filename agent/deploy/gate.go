@@ -18,7 +18,11 @@ func (o *rollout) gate(ctx context.Context) (err error) {
 	if len(o.targets) == 0 {
 		return nil
 	}
-	plan, warnings, err := o.session.checkPlan(o.release)
+	info, err := o.imageInfo(ctx)
+	if err != nil {
+		return err
+	}
+	plan, warnings, err := o.session.checkPlan(o.release, imageCheck(info))
 	if err != nil {
 		return err
 	}
@@ -28,6 +32,12 @@ func (o *rollout) gate(ctx context.Context) (err error) {
 	plan.Exec = o.host
 	done := o.session.Log.Timed("gate")
 	defer func() { done(err) }()
+	if o.finds {
+		if err := o.findPort(ctx, plan); err != nil {
+			return err
+		}
+		o.finds = false
+	}
 	return checks.Gate(ctx, plan, o.targets, observer{o.host}, o.session.Log)
 }
 

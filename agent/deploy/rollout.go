@@ -28,6 +28,9 @@ type rollout struct {
 	// formation is the release's formation once it is current.
 	formation scale.Formation
 	targets   []checks.Target
+	image     engine.ImageInfo // see imageInfo
+	// finds: the web port is not known yet, see findPort.
+	finds bool
 	// ran are the commands that have run (release, predeploy) and cannot be undone.
 	ran []string
 }
@@ -69,20 +72,34 @@ func (o *rollout) run(ctx context.Context, procs []app.Process) error {
 	if err != nil {
 		return err
 	}
+	finds, err := o.findsPort(ctx, specs)
+	if err != nil {
+		return err
+	}
+	if finds { // the route has to wait for the port
+		o.finds = true
+		if err := o.startRounds(ctx, specs); err != nil {
+			return err
+		}
+		return o.stage(ctx, specs)
+	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return o.stage(gctx, specs) })
-	g.Go(func() error {
-		for _, round := range o.rounds(specs) {
-			if err := o.start(gctx, round); err != nil {
-				return err
-			}
-			if err := o.gate(gctx); err != nil {
-				return err
-			}
-		}
-		return failpoint.Reach(failpoint.AllHealthy)
-	})
+	g.Go(func() error { return o.startRounds(gctx, specs) })
 	return g.Wait()
+}
+
+// startRounds starts and gates the processes, round by round.
+func (o *rollout) startRounds(ctx context.Context, specs []engine.Spec) error {
+	for _, round := range o.rounds(specs) {
+		if err := o.start(ctx, round); err != nil {
+			return err
+		}
+		if err := o.gate(ctx); err != nil {
+			return err
+		}
+	}
+	return failpoint.Reach(failpoint.AllHealthy)
 }
 
 // deploy runs the commands that a new image runs once, and then starts all processes.
@@ -90,6 +107,7 @@ func (o *rollout) deploy(ctx context.Context) error {
 	if err := o.runRelease(ctx); err != nil {
 		return err
 	}
+	o.session.idle(o.release, o.formation)
 	return o.run(ctx, o.all())
 }
 
@@ -220,6 +238,10 @@ func (o *rollout) undo(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
 	defer cancel()
 	err := failpoint.Reach(failpoint.UndoBegins)
+	if o.session.Env.Store.AgentRuns() { // a rejected worker may need its stop timeout
+		defer func(was bool) { o.session.LeaveStops = was }(o.session.LeaveStops)
+		o.session.LeaveStops = true
+	}
 	if err == nil {
 		err = o.session.Converge(ctx, false)
 	}

@@ -25,7 +25,7 @@ func spec(v app.View, r *app.Release, p app.Process, name string, at netip.Addr)
 		return s, err
 	}
 	command := r.Control.Command(p.Type)
-	if r.Control.Procfile == nil && p.Type == scale.Web {
+	if command == "" && p.Type == scale.Web {
 		command = r.StartCommand
 	}
 	if command == "" {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net/netip"
@@ -78,6 +79,9 @@ type Instance struct {
 	// OOMKilled: the kernel killed it because its memory ran out.
 	OOMKilled bool
 	Restarts  int
+	// Unhealthy is the last output of the image's HEALTHCHECK, or "no output", while it
+	// fails; "" else.
+	Unhealthy string
 	Created   time.Time
 	Started   time.Time
 	Finished  time.Time
@@ -245,9 +249,14 @@ type Prober interface {
 	// Exec runs argv in a running container and returns its stdout and stderr,
 	// at most MaxExecOutput bytes, and its exit code.
 	Exec(ctx context.Context, id string, argv []string) (output []byte, exit int, err error)
-	// ListeningPorts returns the TCP ports, ascending, on which the container
-	// listens on any address but loopback.
-	ListeningPorts(ctx context.Context, id string) ([]int, error)
+	// Listening returns the addresses and TCP ports on which the container listens, on
+	// loopback too, sorted by port and address.
+	Listening(ctx context.Context, id string) ([]netip.AddrPort, error)
+}
+
+// ByPort orders sockets as Listening returns them.
+func ByPort(a, b netip.AddrPort) int {
+	return cmp.Or(cmp.Compare(a.Port(), b.Port()), a.Addr().Compare(b.Addr()))
 }
 
 // ImageInfo describes an image to a deploy.
@@ -257,6 +266,18 @@ type ImageInfo struct {
 	Entrypoint []string
 	Command    []string
 	Size       int64 // in bytes, of all layers
+	// Healthcheck is the image's HEALTHCHECK; nil: none.
+	Healthcheck *Healthcheck
+}
+
+// Healthcheck is the command by which the engine judges a container's health, and how
+// often. A zero time or count is the engine's default.
+type Healthcheck struct {
+	Command     []string // runs in the container
+	Interval    time.Duration
+	Timeout     time.Duration
+	StartPeriod time.Duration
+	Retries     int
 }
 
 // TagPrefix begins the names of all images that deploys make. Remove takes only such

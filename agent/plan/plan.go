@@ -223,10 +223,19 @@ func (p *planner) retire() {
 			p.end(i, "it has ended or the app is stopped")
 		case retiring && !due.IsZero() && !due.After(p.w.Now):
 			p.end(i, "its wait to retire is over")
+		case !retiring && !p.drains(i) && p.neverServed(i):
+			p.add(Step{Action: ActRetire, ID: i.ID, Name: i.Name, Running: true, Kill: true, Cause: "it has never served"})
 		case !retiring && !p.drains(i):
 			p.end(i, "nothing asks for it")
 		}
 	}
+}
+
+// neverServed reports whether an unwanted container is a web process of a version that
+// was never current: no request can be lost with it, so it needs no time to end. A worker
+// may have taken a job.
+func (p *planner) neverServed(i engine.Instance) bool {
+	return i.Type == "web" && i.Kind == engine.KindDeploy && i.HostPort == 0 && !p.current(i) && i.Release >= p.d.Release
 }
 
 // over returns the reason to remove a one-off container; "" keeps it. A living client

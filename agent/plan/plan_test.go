@@ -153,9 +153,10 @@ rename new to shop.web.1
 rename w1 to shop.worker.1.v1-w1
 rename w2 to shop.worker.1
 retire shop.worker.1: nothing asks for it`},
-		{"the containers of a rejected push are removed", want(1, "web.1"),
-			observation(1, upstreams(2), running("old", "shop.web.1", 1, 2), running("new", "shop.web.1.a2", 2, 3)), `
-retire shop.web.1.a2: nothing asks for it`},
+		{"web of a rejected push is killed, its worker may finish a job", want(1, "web.1"),
+			observation(1, upstreams(2), running("old", "shop.web.1", 1, 2), running("new", "shop.web.1.a2", 2, 3), running("job", "shop.worker.1.a2", 2, 4)), `
+kill shop.web.1.a2: it has never served
+retire shop.worker.1.a2: nothing asks for it`},
 		{"retire after the deadline", due, observation(2, upstreams(3), running("new", "shop.web.1", 2, 3), running("old", "x", 1, 2)), `
 retire x: its wait to retire is over
 forget old`},

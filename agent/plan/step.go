@@ -40,6 +40,7 @@ type Step struct {
 	Holder  *engine.Instance // start: the container that gets its host port back if this fails
 	ID      string           // container, image or network
 	Running bool             // retire: stop it first
+	Kill    bool             // retire: do not give it time to end
 	IDs     []string         // mark, deadline, forget
 	Kind    engine.ResourceKind
 	App     string       // remove: the image's app
@@ -72,6 +73,10 @@ func (s Step) String() string {
 		return "adopt image " + s.ID + because(s.Cause)
 	case ActWithdraw:
 		return "withdraw" + because(s.Cause)
+	case ActRetire:
+		if s.Kill {
+			return fmt.Sprintf("kill %s", s.Name) + because(s.Cause)
+		}
 	}
 	return fmt.Sprintf("%s %s", s.Action, s.Name) + because(s.Cause)
 }

@@ -18,7 +18,7 @@
 // for that and never started. Any user of the engine can do that, so no rule of sudo
 // is needed.
 //
-// ListeningPorts reads the table of sockets of the container's network namespace from
+// Listening reads the table of sockets of the container's network namespace from
 // /proc, which any user may read. It runs cat in the container only where the engine's
 // processes are not this machine's. The control group of a process proves that it is
 // the container's. Processes runs the host's ps in the same way: the engine does the

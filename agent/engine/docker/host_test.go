@@ -236,9 +236,9 @@ func TestDockerPortsElsewhere(t *testing.T) {
 		}
 	}
 	d.SetProc(proc)
-	ports, err := d.ListeningPorts(t.Context(), i.ID)
-	if err != nil || fmt.Sprint(ports) != "[8080]" {
-		t.Errorf("got %v, %v", ports, err)
+	sockets, err := d.Listening(t.Context(), i.ID)
+	if err != nil || len(sockets) != 2 || sockets[0].Port() != 8080 || sockets[1].Port() != 8081 {
+		t.Errorf("got %v, %v", sockets, err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
 
 	"dokku/agent/engine"
 )
@@ -39,6 +40,7 @@ func (d *Engine) image(ctx context.Context, ref string) (engine.ImageInfo, error
 	if r.Config != nil {
 		info.Entrypoint = r.Config.Entrypoint
 		info.Command = r.Config.Cmd
+		info.Healthcheck = healthcheck(r.Config.Healthcheck, r.Config.Shell)
 		for port := range r.Config.ExposedPorts {
 			info.Ports = append(info.Ports, tcpPorts(port)...)
 		}
@@ -46,6 +48,26 @@ func (d *Engine) image(ctx context.Context, ref string) (engine.ImageInfo, error
 	slices.Sort(info.Ports)
 	info.Ports = slices.Compact(info.Ports)
 	return info, nil
+}
+
+// healthcheck converts an image's HEALTHCHECK; nil: it has none, or NONE.
+// shell is the image's SHELL.
+func healthcheck(h *container.HealthConfig, shell []string) *engine.Healthcheck {
+	if h == nil || len(h.Test) < 2 {
+		return nil
+	}
+	command := h.Test[1:]
+	switch h.Test[0] {
+	case "CMD":
+	case "CMD-SHELL":
+		if len(shell) == 0 {
+			shell = []string{"/bin/sh", "-c"}
+		}
+		command = slices.Concat(shell, command)
+	default:
+		return nil
+	}
+	return &engine.Healthcheck{Command: command, Interval: h.Interval, Timeout: h.Timeout, StartPeriod: h.StartPeriod, Retries: h.Retries}
 }
 
 // tcpPorts reads one entry of an image's exposed ports: "80/tcp", "80" or, by

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -112,6 +113,7 @@ func instance(r container.InspectResponse) engine.Instance {
 		i.OOMKilled = s.OOMKilled
 		i.Started = engine.Moment(s.StartedAt)
 		i.Finished = engine.Moment(s.FinishedAt)
+		i.Unhealthy = unhealthy(s)
 	}
 	if r.Config != nil {
 		i.Describe(r.Config.Labels)
@@ -120,6 +122,19 @@ func instance(r container.InspectResponse) engine.Instance {
 	i.Limits = limits(r.HostConfig)
 	i.Address = address(r.NetworkSettings, engine.NetworkName(i.App))
 	return i
+}
+
+// unhealthy returns the last output of a failing HEALTHCHECK; see engine.Instance.
+func unhealthy(s *container.State) string {
+	if !s.Running || s.Health == nil || s.Health.Status != container.Unhealthy {
+		return ""
+	}
+	if n := len(s.Health.Log); n > 0 {
+		if lines := strings.Split(strings.TrimSpace(s.Health.Log[n-1].Output), "\n"); lines[len(lines)-1] != "" {
+			return lines[len(lines)-1]
+		}
+	}
+	return "no output"
 }
 
 func trimSlash(name string) string {

@@ -34,13 +34,16 @@ func TestBridgeName(t *testing.T) {
 	}
 }
 
-// TestOutside: a loopback address serves nobody outside of the container.
-func TestOutside(t *testing.T) {
-	got := outside([]netip.AddrPort{
-		netip.MustParseAddrPort("127.0.0.11:37595"), netip.MustParseAddrPort("0.0.0.0:8080"), netip.MustParseAddrPort("10.192.0.5:3000"),
-		netip.MustParseAddrPort("[::]:5000"), netip.MustParseAddrPort("[::1]:5001"), netip.MustParseAddrPort("[::]:8080"),
-	})
-	if !slices.Equal(got, []int{3000, 5000, 8080}) {
-		t.Errorf("got %v", got)
+// TestOfProcess: the engine's name server is not the app's socket.
+func TestOfProcess(t *testing.T) {
+	var sockets, want []netip.AddrPort
+	for _, a := range []string{"[::]:8080", "127.0.0.11:37595", "0.0.0.0:8080", "127.0.0.1:3000", "0.0.0.0:8080"} {
+		sockets = append(sockets, netip.MustParseAddrPort(a))
+	}
+	for _, a := range []string{"127.0.0.1:3000", "0.0.0.0:8080", "[::]:8080"} {
+		want = append(want, netip.MustParseAddrPort(a))
+	}
+	if got := ofProcess(sockets); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -14,16 +14,27 @@ import (
 	"dokku/agent/proc"
 )
 
-// ListeningPorts implements Prober.
-func (d *Engine) ListeningPorts(ctx context.Context, id string) ([]int, error) {
-	ports, err := d.listening(ctx, id)
+// Listening implements Prober.
+func (d *Engine) Listening(ctx context.Context, id string) ([]netip.AddrPort, error) {
+	listening, err := d.listening(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("cannot tell on which ports container %s listens: %w", engine.Short(id), err)
 	}
-	return ports, nil
+	return ofProcess(listening), nil
 }
 
-func (d *Engine) listening(ctx context.Context, id string) ([]int, error) {
+// resolver is where Docker's name server listens in every container of a network with a
+// subnet of its own.
+var resolver = netip.AddrFrom4([4]byte{127, 0, 0, 11})
+
+// ofProcess sorts the sockets and leaves out the engine's own.
+func ofProcess(sockets []netip.AddrPort) []netip.AddrPort {
+	sockets = slices.DeleteFunc(sockets, func(a netip.AddrPort) bool { return a.Addr() == resolver })
+	slices.SortFunc(sockets, engine.ByPort)
+	return slices.Compact(sockets)
+}
+
+func (d *Engine) listening(ctx context.Context, id string) ([]netip.AddrPort, error) {
 	cli, err := d.connect(ctx)
 	if err != nil {
 		return nil, err
@@ -38,7 +49,7 @@ func (d *Engine) listening(ctx context.Context, id string) ([]int, error) {
 		return nil, fmt.Errorf("%w (%s)", engine.ErrNotRunning, engine.Short(id))
 	}
 	if text, ok := sockets(d.proc, r.State.Pid, r.ID); ok {
-		return outside(proc.ParseListening(text)), nil
+		return proc.ParseListening(text), nil
 	}
 	// The engine's processes are not this machine's: it is remote, or its
 	// containers live in a virtual machine. An image without cat cannot answer.
@@ -49,7 +60,7 @@ func (d *Engine) listening(ctx context.Context, id string) ([]int, error) {
 	if !strings.Contains(string(output), "local_address") {
 		return nil, fmt.Errorf("the image has no way to read /proc/net/tcp: %s", firstLine(string(output)))
 	}
-	return outside(proc.ParseListening(string(output))), nil
+	return proc.ParseListening(string(output)), nil
 }
 
 // sockets reads the table of TCP sockets in the network namespace of a
@@ -74,19 +85,6 @@ func sockets(root string, pid int, id string) (string, bool) {
 func inContainer(dir, id string) bool {
 	groups, err := os.ReadFile(filepath.Join(dir, "cgroup"))
 	return err == nil && strings.Contains(string(groups), id)
-}
-
-// outside returns the ports that are reached from outside of the container,
-// ascending: those of sockets that listen on any address but loopback.
-func outside(sockets []netip.AddrPort) []int {
-	var ports []int
-	for _, a := range sockets {
-		if !a.Addr().IsLoopback() {
-			ports = append(ports, int(a.Port()))
-		}
-	}
-	slices.Sort(ports)
-	return slices.Compact(ports)
 }
 
 func firstLine(s string) string {

@@ -101,9 +101,17 @@ func waitRemoved(t *testing.T, r *run) {
 func lookInside(t *testing.T, r *run) {
 	a := r.app(t)
 	i := a.start(a.spec(1, Program{Ports: []int{8080, 80}, OnStop: []string{"bye"}}))
-	ports, err := a.Host.ListeningPorts(a.ctx, i.ID)
+	sockets, err := a.Host.Listening(a.ctx, i.ID)
 	a.ok(err)
-	equal(t, "ports", fmt.Sprint(ports), "[80 8080]")
+	var listening []string
+	for _, s := range sockets {
+		where := "anywhere"
+		if s.Addr().IsLoopback() {
+			where = "loopback"
+		}
+		listening = append(listening, fmt.Sprint(where, ":", s.Port()))
+	}
+	equal(t, "sockets", strings.Join(listening, " "), "anywhere:80 loopback:81 anywhere:8080 loopback:8081")
 
 	output, exit, err := a.Host.Exec(a.ctx, i.ID, []string{"echo", "hello"})
 	a.ok(err)
@@ -121,13 +129,13 @@ func lookInside(t *testing.T, r *run) {
 	}
 
 	a.stop(i.ID)
-	_, err = a.Host.ListeningPorts(a.ctx, i.ID)
+	_, err = a.Host.Listening(a.ctx, i.ID)
 	a.fails(err, engine.ErrNotRunning)
 	_, _, err = a.Host.Exec(a.ctx, i.ID, []string{"true"})
 	a.fails(err, engine.ErrNotRunning)
 	_, _, err = a.Host.Processes(a.ctx, i.ID, "")
 	a.fails(err, engine.ErrNotRunning)
-	_, err = a.Host.ListeningPorts(a.ctx, a.name+".missing")
+	_, err = a.Host.Listening(a.ctx, a.name+".missing")
 	a.fails(err, engine.ErrNoContainer)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -143,17 +144,25 @@ func (m *Engine) Exec(ctx context.Context, id string, argv []string) ([]byte, in
 	return []byte(a.output[:min(len(a.output), engine.MaxExecOutput)]), a.exit, err
 }
 
-// ListeningPorts implements Prober.
-func (m *Engine) ListeningPorts(ctx context.Context, id string) ([]int, error) {
-	return call(ctx, m, func() ([]int, error) {
+// Listening implements Prober.
+func (m *Engine) Listening(ctx context.Context, id string) ([]netip.AddrPort, error) {
+	return call(ctx, m, func() ([]netip.AddrPort, error) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		p, err := m.running(id)
 		if err != nil {
 			return nil, fmt.Errorf("cannot tell on which ports container %s listens: %w", engine.Short(id), err)
 		}
-		return slices.Sorted(slices.Values(p.behaviour.Ports)), nil
-	}, "ListeningPorts", id)
+		var sockets []netip.AddrPort
+		for _, port := range p.behaviour.Ports {
+			sockets = append(sockets, netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(port)))
+		}
+		for _, port := range p.behaviour.Loopback {
+			sockets = append(sockets, netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(port)))
+		}
+		slices.SortFunc(sockets, engine.ByPort)
+		return sockets, nil
+	}, "Listening", id)
 }
 
 func (m *Engine) running(id string) (*process, error) {

@@ -49,7 +49,8 @@ type Behaviour struct {
 	StopCode   int      // how it ends then
 	IgnoreStop bool     // it has to be killed once the grace is over
 
-	Ports []int // where it listens
+	Ports    []int // where it listens on all addresses
+	Loopback []int // and on 127.0.0.1 only
 	// It first dials, writes and reads these, and prints the results: "reached
 	// db:5432", "wrote /data/x", "read written from /data/x", or "cannot ...".
 	Dials, Writes, Reads []string

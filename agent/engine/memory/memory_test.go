@@ -50,7 +50,7 @@ func (p *programs) behaviour(s engine.Spec) memory.Behaviour {
 	return memory.Behaviour{
 		Output: program.Output, Exits: program.Exits && len(program.Errors) == 0, Code: program.Code,
 		Dials: program.Dials, Writes: program.Writes, Reads: program.Reads, Allocates: program.Allocates,
-		OnStop: program.OnStop, IgnoreStop: program.IgnoreStop, Ports: program.Ports,
+		OnStop: program.OnStop, IgnoreStop: program.IgnoreStop, Ports: program.Ports, Loopback: oneAbove(program.Ports),
 		Talk: talk(program),
 		Exec: func(argv []string) (string, int) {
 			if argv[0] == "echo" {
@@ -214,4 +214,12 @@ func TestMemoryExitAndRestart(t *testing.T) {
 	}
 	cancel()
 	<-ended
+}
+
+// oneAbove returns the ports on which a Program listens on loopback.
+func oneAbove(ports []int) (list []int) {
+	for _, p := range ports {
+		list = append(list, p+1)
+	}
+	return list
 }

@@ -1,0 +1,101 @@
+package deploy
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"dokku/agent/app"
+	"dokku/agent/checks"
+	"dokku/agent/engine"
+	"dokku/scale"
+)
+
+// findsPort reports whether the rollout has to find out on which port web listens: the
+// image exposes none, ports:set names none, and no web process serves that a wrong guess
+// could replace.
+func (o *rollout) findsPort(ctx context.Context, specs []engine.Spec) (bool, error) {
+	x, web := o.session, false
+	for _, s := range specs {
+		web = web || s.Type == scale.Web
+	}
+	named := len(x.State.Ports) > 0 && x.State.Ports[0].Container != 0
+	if !web || named || o.release == x.Current {
+		return false, nil
+	}
+	info, err := o.imageInfo(ctx)
+	if err != nil || len(info.Ports) > 0 {
+		return false, err
+	}
+	serves, err := x.webServes(ctx)
+	return !serves, err
+}
+
+// imageInfo inspects the release's image, once for a rollout.
+func (o *rollout) imageInfo(ctx context.Context) (engine.ImageInfo, error) {
+	if o.image.ID != "" {
+		return o.image, nil
+	}
+	var err error
+	o.image, err = o.host.Image(ctx, o.release.Image)
+	return o.image, err
+}
+
+// servePatience bounds the connection to a web process that is said to serve.
+const servePatience = time.Second
+
+// webServes reports whether a web process of the current release accepts a connection.
+func (x *Session) webServes(ctx context.Context) (bool, error) {
+	if x.Current == nil || x.State.Stopped {
+		return false, nil
+	}
+	have, err := x.Env.InstancesOf(ctx, x.View())
+	if err != nil {
+		return false, err
+	}
+	dial := x.Env.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	return slices.ContainsFunc(have, func(i engine.Instance) bool {
+		if i.Type != scale.Web || !i.Running() || !i.Address.IsValid() {
+			return false
+		}
+		ctx, cancel := context.WithTimeout(ctx, servePatience)
+		defer cancel()
+		conn, err := dial(ctx, "tcp", netip.AddrPortFrom(i.Address, uint16(x.Current.Port)).String())
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	}), nil
+}
+
+// findPort waits for the port of the started web processes, and makes it the release's.
+func (o *rollout) findPort(ctx context.Context, plan checks.Plan) error {
+	port, err := checks.FindPort(ctx, plan, o.targets, observer{o.host}, o.session.Log)
+	if err != nil || port == 0 || port == o.release.Port {
+		return err
+	}
+	o.session.Log.Step("web listens on %d; routing there (PORT is %d: EXPOSE or ports:set would name another port)", port, o.release.Port)
+	o.release.Port, o.release.Detected, o.release.PortFound = port, port, true
+	for n := range o.targets {
+		o.targets[n].Port = port
+	}
+	return nil
+}
+
+// detectPort sets the web port of a new image: the first that it exposes, else the one
+// that the current release was found to listen on, else DefaultPort.
+func (x *Session) detectPort(r *app.Release, exposed []int) {
+	r.Detected = app.DefaultPort
+	switch c := x.Current; {
+	case len(exposed) > 0:
+		r.Detected = exposed[0]
+	case c != nil && c.PortFound:
+		r.Detected, r.PortFound = c.DetectedPort(), true
+	}
+	r.Port = x.State.WebPort(r.Detected)
+}
