@@ -42,6 +42,7 @@ type machine interface {
 	engine.Engine
 	engine.Names
 	engine.Networks
+	engine.Terminal
 }
 
 // Engine returns the engine that the settings name, whole, for the operations beside

@@ -6,28 +6,27 @@ import (
 
 	"dokku/agent/app"
 	"dokku/agent/engine"
-	"dokku/agent/event"
 	"dokku/agent/failpoint"
+	"dokku/scale"
 )
 
-// runRelease runs the Procfile's release command and then app.json's predeploy, once
-// each, in the new image, before any process starts. A failure ends the deploy.
+// runRelease runs app.json's predeploy, which changes the new image, and then the
+// Procfile's release command, once each, before any process starts: Dokku's order. A
+// failure ends the deploy.
 func (o *rollout) runRelease(ctx context.Context) error {
-	release, _ := o.release.Control.Procfile.Release()
-	for _, c := range []struct{ label, command string }{
-		{"release", release}, {"predeploy", o.release.Control.AppJSON.Predeploy},
-	} {
-		if c.command == "" {
-			continue
-		}
-		if err := o.runOnce(ctx, c.label, c.command); err != nil {
-			return err
-		}
-		if err := failpoint.Reach(failpoint.ReleaseCommandRun); err != nil {
+	if command := o.release.Control.AppJSON.Predeploy; command != "" {
+		if err := o.predeploy(ctx, command); err != nil {
 			return err
 		}
 	}
-	return nil
+	command, ok := o.release.Control.Procfile.Release()
+	if !ok {
+		return nil
+	}
+	if err := o.runOnce(ctx, "release", command); err != nil {
+		return err
+	}
+	return failpoint.Reach(failpoint.ReleaseCommandRun)
 }
 
 // postdeploy runs app.json's postdeploy once, after the switch. The release is live by
@@ -45,44 +44,29 @@ func (x *Session) postdeploy(ctx context.Context) {
 func hasPostdeploy(v app.View) bool { return v.Current.Control.AppJSON.Postdeploy != "" }
 
 // runOnce runs a command in the release's image, with its environment, on the app's
-// network, and prints its output.
+// network, and prints its output. It fails when any part of the command does.
 func (o *rollout) runOnce(ctx context.Context, label, command string) (err error) {
 	o.session.Log.Step("Running %s command: %s", label, command)
 	done := o.session.Log.Timed(label + " command")
 	defer func() { done(err) }()
-	p := app.Process{Type: label, Index: 1}
-	env := o.release.Environment(p)
-	argv, err := arguments(command, env)
+	s, env, err := o.onceSpec(ctx, label)
 	if err != nil {
 		return err
 	}
-	if _, err := o.host.Network(ctx, o.session.Name); err != nil {
+	argv, shell, err := scale.Command(command, func(name string) (string, bool) { v, ok := env[name]; return v, ok })
+	if err != nil {
 		return err
 	}
-	if err := failpoint.Reach(failpoint.NetworkMade); err != nil {
-		return err
+	if s.Command = argv; shell {
+		s.Command = scale.Strict(command)
 	}
-	s := engine.Spec{App: o.session.Name, Kind: engine.KindRelease, Type: label, Index: 1, Release: o.release.Number,
-		Attempt: o.release.Attempt, Name: o.session.Container(label, 1) + "." + o.release.Attempt,
-		Image: o.release.Image, Command: argv, Env: pairs(env), StopTimeout: o.session.View().Grace()}
-	if err := ApplyOptions(o.session.View(), &s, o.release); err != nil {
-		return err
-	}
-	w := &event.Lines{Longest: maxLine, Line: func(line string) {
-		if line != "" {
-			o.session.Log.Output(line)
-		}
-	}}
+	w := o.output()
 	last, err := engine.RunOnce(ctx, o.host, s, w)
 	w.Flush()
 	if err != nil {
 		return err
 	}
-	o.ran = append(o.ran, label)
-	if last.ExitCode != 0 {
-		return fmt.Errorf("the %s command failed%s: %s", label, Ending(last), command)
-	}
-	return nil
+	return o.ended(label, command, last)
 }
 
 // Ending describes how a process ended, for the end of a message.

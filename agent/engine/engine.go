@@ -290,6 +290,11 @@ type Images interface {
 	Image(ctx context.Context, ref string) (ImageInfo, error)
 	// Tag gives an image another name.
 	Tag(ctx context.Context, id, tag string) error
+	// Commit makes an image of the files of a container, which was made from the given
+	// image, and returns its id. The configuration is that image's own. What it lacks is
+	// taken from the container: labels, variables, and the command of an image that has
+	// neither CMD nor ENTRYPOINT.
+	Commit(ctx context.Context, container, image string) (id string, err error)
 }
 
 // Archives carries images from one engine to another.

@@ -130,7 +130,7 @@ func TestOneOffCommands(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		rest := printed.String()
-		for _, want := range []string{"Running release command: migrate", "release ran", "Running predeploy command: prepare", "predeploy ran",
+		for _, want := range []string{"Running predeploy command: prepare", "predeploy ran", "Running release command: migrate", "release ran",
 			"Starting web.1 web.2 worker.1", "Running postdeploy command: tell", "postdeploy ran", "=====> Application deployed"} {
 			_, after, ok := strings.Cut(rest, want)
 			if !ok {

@@ -71,6 +71,14 @@ func (h countedHost) Tag(ctx context.Context, id, tag string) error {
 	return countingError("Tag", func() error { return h.Engine.Tag(ctx, id, tag) })
 }
 
+func (h countedHost) Commit(ctx context.Context, id, image string) (string, error) {
+	return counting("Commit", func() (string, error) { return h.Engine.Commit(ctx, id, image) })
+}
+
+func (h countedHost) RunAttached(ctx context.Context, s engine.Spec, st engine.Streams) (engine.Instance, error) {
+	return counting("RunAttached", func() (engine.Instance, error) { return h.Engine.RunAttached(ctx, s, st) })
+}
+
 func (h countedHost) Instance(ctx context.Context, id string) (engine.Instance, error) {
 	return counting("Instance", func() (engine.Instance, error) { return h.Engine.Instance(ctx, id) })
 }

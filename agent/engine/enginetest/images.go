@@ -131,3 +131,37 @@ func saveNothing(t *testing.T, r *run) {
 		t.Error("what is no image was loaded")
 	}
 }
+
+// commitImage: an image of a container has its files, and the entrypoint and the ports of
+// the container's own image.
+func commitImage(t *testing.T, r *run) {
+	a := r.app(t)
+	before, err := a.Host.Image(a.ctx, a.image)
+	a.ok(err)
+	s := a.once(Program{Writes: []string{"/built"}, Exits: true})
+	s.RestartPolicy = "no"
+	i, err := a.Host.Start(a.ctx, s)
+	a.ok(err)
+	_, err = a.Host.Wait(a.ctx, i.ID)
+	a.ok(err)
+	id, err := a.Host.Commit(a.ctx, i.ID, a.image)
+	a.ok(err)
+	a.remove(engine.Container, i.ID)
+	info, err := a.Host.Image(a.ctx, id)
+	a.ok(err)
+	equal(t, "ports and entrypoint", fmt.Sprint(info.Ports, info.Entrypoint), fmt.Sprint(before.Ports, before.Entrypoint))
+
+	a.image = id
+	read := a.spec(1, Program{Reads: []string{"/built"}, OnStop: []string{"bye"}})
+	i = a.start(read)
+	var out bytes.Buffer
+	a.stop(i.ID)
+	a.ok(a.Host.Logs(a.ctx, i.ID, engine.LogOptions{}, &out))
+	equal(t, "output", out.String(), "read written from /built\nready\nbye\n")
+	a.remove(engine.Container, i.ID)
+	a.remove(engine.ImageKind, id)
+	_, err = a.Host.Image(a.ctx, id)
+	a.fails(err, engine.ErrNoImage)
+	_, err = a.Host.Commit(a.ctx, i.ID, a.image)
+	a.fails(err, engine.ErrNoImage)
+}

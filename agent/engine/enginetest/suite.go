@@ -38,6 +38,7 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 		{"automatic address", automaticAddress},
 		{"image", image},
 		{"image in use", imageInUse},
+		{"commit an image", commitImage},
 		{"image with names", imageNames},
 		{"image of two apps", imageOfTwo},
 		{"save and load images", saveImages},

@@ -101,10 +101,10 @@ func (m *Engine) use(p *process) []string {
 		tell(m.reaches(p, to), "reached", "cannot reach", to)
 	}
 	for _, name := range p.behaviour.Writes {
-		tell(m.write(p.spec, name), "wrote", "cannot write", name)
+		tell(m.write(p, name), "wrote", "cannot write", name)
 	}
 	for _, name := range p.behaviour.Reads {
-		text, ok := m.read(p.spec, name)
+		text, ok := m.read(p, name)
 		tell(ok, "read "+text+"from", "cannot read", name)
 	}
 	return lines
@@ -134,9 +134,15 @@ func place(s engine.Spec, name string) (m engine.Mount, at string, ok bool) {
 	return m, at, ok
 }
 
-func (m *Engine) write(s engine.Spec, name string) bool {
-	mount, at, ok := place(s, name)
+func (m *Engine) write(p *process, name string) bool {
+	mount, at, ok := place(p.spec, name)
 	switch {
+	case !ok && path.Dir(name) == "/":
+		if p.files == nil {
+			p.files = map[string]bool{}
+		}
+		p.files[name] = true
+		return true
 	case !ok || mount.ReadOnly:
 		return false
 	case mount.Bind():
@@ -152,8 +158,11 @@ func (m *Engine) write(s engine.Spec, name string) bool {
 // fileText is the text that processes write.
 const fileText = "written\n"
 
-func (m *Engine) read(s engine.Spec, name string) (text string, ok bool) {
-	mount, at, ok := place(s, name)
+func (m *Engine) read(p *process, name string) (text string, ok bool) {
+	mount, at, ok := place(p.spec, name)
+	if p.files[name] {
+		return oneLine(fileText), true
+	}
 	if ok && mount.Bind() {
 		data, err := os.ReadFile(at)
 		return oneLine(string(data)), err == nil

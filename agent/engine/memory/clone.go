@@ -15,6 +15,7 @@ func (m *Engine) Clone() *Engine {
 	for _, p := range m.containers {
 		q := *p
 		q.lines, q.execs = slices.Clone(p.lines), slices.Clone(p.execs)
+		q.files = maps.Clone(p.files)
 		q.changed = make(chan struct{})
 		c.containers = append(c.containers, &q)
 	}

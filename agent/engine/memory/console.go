@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -179,8 +180,9 @@ func (m *Engine) running(id string) (*process, error) {
 // localImage is an image of Engine.
 type localImage struct {
 	engine.ImageInfo
-	app  string
-	tags []string
+	app   string
+	tags  []string
+	files map[string]bool // paths of files that Commit added
 }
 
 // image returns an image by id or tag.
@@ -234,4 +236,24 @@ func (m *Engine) Tag(ctx context.Context, id, tag string) error {
 		return none, nil
 	}, "Tag", id, tag)
 	return err
+}
+
+// Commit implements Images.
+func (m *Engine) Commit(ctx context.Context, container, image string) (string, error) {
+	return call(ctx, m, func() (string, error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		p, from := m.find(container), m.image(image)
+		err := engine.ErrNoContainer
+		if from == nil {
+			err = engine.ErrNoImage
+		}
+		if p == nil || from == nil {
+			return "", fmt.Errorf("cannot make an image of container %s: %w", engine.Short(container), err)
+		}
+		made := &localImage{ImageInfo: from.ImageInfo, app: from.app, files: maps.Clone(p.files)}
+		made.ID = "sha256:" + m.newID("image")
+		m.images = append(m.images, made)
+		return made.ID, nil
+	}, "Commit", container, image)
 }

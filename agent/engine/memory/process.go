@@ -2,6 +2,7 @@ package memory
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -17,6 +18,7 @@ type process struct {
 	execs     [][]string // commands that run in it
 	policy    engine.RestartPolicy
 	behaviour Behaviour
+	files     map[string]bool // paths of files in its root folder, beside the image's own
 	// fixed: the Spec has the Address.
 	fixed bool
 	lines []line
@@ -50,7 +52,7 @@ func (p *process) notify() {
 
 // create adds a container without starting it.
 func (m *Engine) create(spec engine.Spec, image *localImage) *process {
-	p := &process{spec: spec, fixed: spec.Address.IsValid(), changed: make(chan struct{})}
+	p := &process{spec: spec, fixed: spec.Address.IsValid(), changed: make(chan struct{}), files: maps.Clone(image.files)}
 	p.policy, _ = engine.ParseRestartPolicy(spec.RestartPolicy)
 	p.argv = argv(spec, image)
 	p.Instance = engine.Instance{

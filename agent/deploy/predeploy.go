@@ -1,0 +1,147 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"mvdan.cc/sh/v3/syntax"
+
+	"dokku/agent/app"
+	"dokku/agent/engine"
+	"dokku/agent/event"
+	"dokku/agent/failpoint"
+	"dokku/scale"
+)
+
+// predeploy runs app.json's predeploy in the new image and makes its changes a part of
+// that image, as Dokku does: this is where apps compile their assets.
+//
+// The environment is not in the container's configuration, because the engine would copy
+// it into the image, where it would outlive config:unset. A shell reads it from its
+// standard input, together with the command.
+func (o *rollout) predeploy(ctx context.Context, command string) (err error) {
+	info, err := o.imageInfo(ctx)
+	if err != nil {
+		return err
+	}
+	o.session.Log.Step("Running predeploy command: %s", command)
+	done := o.session.Log.Timed("predeploy command")
+	defer func() { done(err) }()
+	s, env, err := o.onceSpec(ctx, "predeploy")
+	if err != nil {
+		return err
+	}
+	script, err := predeployScript(command, info.Entrypoint, env)
+	if err != nil {
+		return err
+	}
+	s.Env, s.Entrypoint, s.Command, s.RestartPolicy = nil, []string{"/bin/sh"}, []string{"-c", `eval "$(cat)"`}, "no"
+	id, last, err := o.attach(ctx, s, script)
+	if id != "" {
+		after, cancel := engine.Settled(ctx, engine.SlowCall)
+		defer cancel()
+		defer func() {
+			err = errors.Join(err, o.host.Remove(after, engine.Resource{Kind: engine.Container, ID: id}))
+		}()
+	}
+	if errors.Is(err, engine.ErrNoCommand) {
+		return fmt.Errorf("cannot run the predeploy command: the image has no /bin/sh; run it in the Dockerfile: RUN %s", command)
+	}
+	if err == nil {
+		err = o.ended("predeploy", command, last)
+	}
+	if err != nil {
+		return err
+	}
+	if err := failpoint.Reach(failpoint.ReleaseCommandRun); err != nil {
+		return err
+	}
+	return o.adoptChanges(ctx, id)
+}
+
+// attach runs a container to its end with the script as its input, and prints its output.
+func (o *rollout) attach(ctx context.Context, s engine.Spec, script string) (id string, last engine.Instance, err error) {
+	w := o.output()
+	last, err = o.host.RunAttached(ctx, s, engine.Streams{Stdin: strings.NewReader(script), Stdout: w, Stderr: w})
+	w.Flush()
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return last.ID, last, err
+}
+
+// adoptChanges makes the files of a container the release's image.
+func (o *rollout) adoptChanges(ctx context.Context, id string) error {
+	made, err := o.host.Commit(ctx, id, o.release.Image)
+	if err != nil {
+		return err
+	}
+	if err := o.host.Tag(ctx, made, ImageTag(o.session.Name, made)); err != nil {
+		return err
+	}
+	o.release.Image, o.image = made, engine.ImageInfo{}
+	return failpoint.Reach(failpoint.ImageKnown)
+}
+
+// predeployScript is what the shell reads: the environment, then the command, which
+// becomes the shell's own process. An image's ENTRYPOINT gets the command as its
+// arguments, as for every process.
+func predeployScript(command string, entrypoint []string, env map[string]string) (string, error) {
+	argv, shell, err := scale.Command(command, func(name string) (string, bool) { v, ok := env[name]; return v, ok })
+	if err != nil {
+		return "", err
+	}
+	if shell {
+		argv = scale.Strict(command)
+	}
+	var b strings.Builder
+	for _, pair := range pairs(env) {
+		name, value, _ := strings.Cut(pair, "=")
+		quoted, err := syntax.Quote(value, syntax.LangPOSIX)
+		if err != nil {
+			return "", fmt.Errorf("cannot pass %s to the predeploy command: %w", name, err)
+		}
+		fmt.Fprintf(&b, "export %s=%s\n", name, quoted)
+	}
+	fmt.Fprintf(&b, "exec </dev/null\nexec %s\n", engine.CommandLine(append(entrypoint, argv...)))
+	return b.String(), nil
+}
+
+// onceSpec is the Spec of a container for a command that runs once, and its environment.
+// It makes the app's network if there is none yet.
+func (o *rollout) onceSpec(ctx context.Context, label string) (engine.Spec, map[string]string, error) {
+	env := o.release.Environment(app.Process{Type: label, Index: 1})
+	if _, err := o.host.Network(ctx, o.session.Name); err != nil {
+		return engine.Spec{}, nil, err
+	}
+	if err := failpoint.Reach(failpoint.NetworkMade); err != nil {
+		return engine.Spec{}, nil, err
+	}
+	s := engine.Spec{App: o.session.Name, Kind: engine.KindRelease, Type: label, Index: 1, Release: o.release.Number,
+		Attempt: o.release.Attempt, Name: o.session.Container(label, 1) + "." + o.release.Attempt,
+		Image: o.release.Image, Env: pairs(env), StopTimeout: o.session.View().Grace()}
+	return s, env, ApplyOptions(o.session.View(), &s, o.release)
+}
+
+// output prints the lines of a command.
+func (o *rollout) output() *event.Lines {
+	return &event.Lines{Longest: maxLine, Line: func(line string) {
+		if line != "" {
+			o.session.Log.Output(line)
+		}
+	}}
+}
+
+// ended notes that a command has run, and returns the error of one that failed.
+func (o *rollout) ended(label, command string, last engine.Instance) error {
+	// A shell that does not find the command has changed nothing.
+	if last.ExitCode != 126 && last.ExitCode != 127 {
+		o.ran = append(o.ran, label)
+	}
+	if last.ExitCode != 0 {
+		return fmt.Errorf("the %s command failed%s: %s", label, Ending(last), command)
+	}
+	return nil
+}
