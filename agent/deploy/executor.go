@@ -88,7 +88,7 @@ func (e *executor) leave(steps []plan.Step) []plan.Step {
 	var due, left []string
 	steps = slices.DeleteFunc(steps, func(s plan.Step) bool {
 		// A busy engine takes long to remove an image.
-		if removesImage(s) && !e.session.ByAgent && !e.session.State.Destroying && !e.session.State.Provisional {
+		if removesImage(s) && !e.session.undoing && !e.session.ByAgent && !e.session.State.Destroying && !e.session.State.Provisional {
 			return true
 		}
 		if s.Action != plan.ActRetire || !s.Running || s.Kill {

@@ -37,7 +37,7 @@ func (o *rollout) predeploy(ctx context.Context, command string) (err error) {
 	if err != nil {
 		return err
 	}
-	s.Env, s.Entrypoint, s.Command, s.RestartPolicy = nil, []string{"/bin/sh"}, []string{"-c", `eval "$(cat)"`}, "no"
+	s.Env, s.Entrypoint, s.Command, s.RestartPolicy = nil, []string{"/bin/sh"}, []string{"-c", readAndRun}, "no"
 	id, last, err := o.attach(ctx, s, script)
 	if id != "" {
 		after, cancel := engine.Settled(ctx, engine.SlowCall)
@@ -60,6 +60,10 @@ func (o *rollout) predeploy(ctx context.Context, command string) (err error) {
 	}
 	return o.adoptChanges(ctx, id)
 }
+
+// readAndRun makes a shell read its whole input before it runs it, with nothing but what
+// every shell has in itself. Without that, the command would share its input.
+const readAndRun = "while IFS= read -r l; do s=$s$l'\n'; done; eval \"$s\""
 
 // attach runs a container to its end with the script as its input, and prints its output.
 func (o *rollout) attach(ctx context.Context, s engine.Spec, script string) (id string, last engine.Instance, err error) {

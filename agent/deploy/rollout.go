@@ -239,8 +239,8 @@ func (o *rollout) undo(ctx context.Context) {
 	defer cancel()
 	err := failpoint.Reach(failpoint.UndoBegins)
 	if o.session.Env.Store.AgentRuns() { // a rejected worker may need its stop timeout
-		defer func(was bool) { o.session.LeaveStops = was }(o.session.LeaveStops)
-		o.session.LeaveStops = true
+		defer func(was bool) { o.session.LeaveStops, o.session.undoing = was, false }(o.session.LeaveStops)
+		o.session.LeaveStops, o.session.undoing = true, true
 	}
 	if err == nil {
 		err = o.session.Converge(ctx, false)

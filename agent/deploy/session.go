@@ -37,6 +37,8 @@ type Session struct {
 	// LeaveStops: leave stops to the agent, so that the caller does not wait for a worker
 	// that finishes its job.
 	LeaveStops bool
+	// undoing: a rejected rollout is being removed, its image too.
+	undoing bool
 	// ByAgent: the agent, which retries failures, runs the session.
 	ByAgent bool
 	// converged is the last observation, if its plan was empty.

@@ -20,6 +20,8 @@ import (
 
 var (
 	port      = flag.String("port", cmp.Or(os.Getenv("PORT"), "5000"), "where to listen; empty: nowhere")
+	bind      = flag.String("bind", "", "listen on this address only")
+	onlyHost  = flag.String("only-host", "", "answer 400 to requests for another host")
 	exit      = flag.Int("exit", -1, "end at once with this code")
 	say       = flag.String("say", "", "print this first")
 	sleep     = flag.Duration("sleep", 0, "wait this long before anything else")
@@ -66,13 +68,17 @@ func main() {
 	if *port == "" {
 		select {}
 	}
-	log.Fatal(http.ListenAndServe(":"+*port, handler(time.Now().Add(*warmUp))))
+	log.Fatal(http.ListenAndServe(*bind+":"+*port, handler(time.Now().Add(*warmUp))))
 }
 
 // handler answers every path with the revision, the process and GREETING.
 func handler(warm time.Time) http.Handler {
 	mux := http.NewServeMux()
 	answer := func(w http.ResponseWriter, r *http.Request) {
+		if *onlyHost != "" && r.Host != *onlyHost {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
 		if time.Now().Before(warm) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
