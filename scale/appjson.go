@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tidwall/jsonc"
@@ -27,6 +28,14 @@ type AppJSON struct {
 	Postdeploy string
 	// Warnings are about settings that have no effect.
 	Warnings []Problem
+
+	scripts []script
+}
+
+// script is a script of the file with its name and its line.
+type script struct {
+	name, command string
+	line          int
 }
 
 // Quantity is the formation of one type.
@@ -97,15 +106,16 @@ type appJSONFile struct {
 	} `json:"scripts"`
 }
 
-// ParseAppJSON reads an app.json. It allows comments and trailing commas. The error is a
-// Problems that names the line. It does not check healthchecks: package agent/checks does.
+// ParseAppJSON reads an app.json. It allows comments and trailing commas; an empty file is
+// like {}. The error is a Problems that names the line. It does not check healthchecks:
+// package agent/checks does.
 func ParseAppJSON(src []byte) (AppJSON, error) {
 	src, err := plain(appJSONName, src, maxJSON)
 	if err != nil {
 		return AppJSON{}, err
 	}
 	if len(bytes.TrimSpace(src)) == 0 {
-		return AppJSON{}, Problems{{File: appJSONName, Message: "the file is empty: write {}, or remove it"}}
+		return AppJSON{}, nil
 	}
 	// ToJSON replaces comments by spaces, so offsets and lines stay correct.
 	src = jsonc.ToJSON(src)
@@ -123,6 +133,7 @@ func ParseAppJSON(src []byte) (AppJSON, error) {
 		Postdeploy:   strings.TrimSpace(file.Scripts.Dokku.Postdeploy),
 		Warnings:     unsupported(where),
 	}
+	app.scripts = file.named(where)
 	for typ, checks := range app.Healthchecks {
 		for i := range checks {
 			checks[i].Line = where.line("healthchecks", typ, fmt.Sprint(i))
@@ -130,6 +141,19 @@ func ParseAppJSON(src []byte) (AppJSON, error) {
 	}
 	bad = app.readFormation(file, where)
 	return app, bad.err()
+}
+
+// named lists the scripts of the file that run.
+func (f appJSONFile) named(where location) (list []script) {
+	for _, s := range []script{
+		{"scripts.dokku.predeploy", f.Scripts.Dokku.Predeploy, where.line("scripts", "dokku", "predeploy")},
+		{"scripts.dokku.postdeploy", f.Scripts.Dokku.Postdeploy, where.line("scripts", "dokku", "postdeploy")},
+	} {
+		if s.command = strings.TrimSpace(s.command); s.command != "" {
+			list = append(list, s)
+		}
+	}
+	return list
 }
 
 func (a *AppJSON) readFormation(file appJSONFile, where location) Problems {
@@ -145,20 +169,37 @@ func (a *AppJSON) readFormation(file appJSONFile, where location) Problems {
 		}
 		q := Quantity{Quantity: f.Quantity, Line: where.line("formation", typ, "quantity")}
 		if f.Quantity != nil && *f.Quantity < 0 {
-			problem("quantity", fmt.Sprintf("%d", *f.Quantity),
+			problem("quantity", strconv.Itoa(*f.Quantity),
 				fmt.Sprintf("the quantity of %s is negative: write 0 to run none", typ))
 		}
 		if f.MaxParallel != nil {
 			q.MaxParallel = *f.MaxParallel
-			if q.MaxParallel < 1 {
-				problem("max_parallel", fmt.Sprintf("%d", q.MaxParallel),
-					fmt.Sprintf("max_parallel of %s must be at least 1", typ))
+			if q.MaxParallel < 0 {
+				problem("max_parallel", strconv.Itoa(q.MaxParallel),
+					fmt.Sprintf("max_parallel of %s is negative: remove it, or write 0, to start all at once", typ))
 			}
 		}
 		a.Formation[typ] = q
 	}
 	slices.SortFunc(bad, func(a, b Problem) int { return a.Line - b.Line })
 	return bad
+}
+
+// CheckQuantities returns a Problems with the quantities above max, the server's limit for
+// one type; 0 means DefaultMax.
+func (a AppJSON) CheckQuantities(max int) error {
+	var bad Problems
+	for typ, q := range a.Formation {
+		if q.Quantity == nil {
+			continue
+		}
+		text := strconv.Itoa(*q.Quantity)
+		if _, message := parseCount(typ, text, max); message != "" {
+			bad = append(bad, Problem{appJSONName, q.Line, text, message})
+		}
+	}
+	slices.SortFunc(bad, func(a, b Problem) int { return a.Line - b.Line })
+	return bad.err()
 }
 
 // healthcheckKeys are the keys of a healthcheck.

@@ -57,6 +57,10 @@ func plainCommand(command string, env func(name string) (string, bool)) ([]strin
 		return nil, errors.New("the command is empty")
 	}
 	words, err := simple(command)
+	if _, plain := unreadable(command, 1); plain {
+		text, _ := escaped(command)
+		words, err = simple(text)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -38,6 +38,13 @@
 // them, so expanding them to nothing would be wrong). No command substitution ever runs on
 // the host.
 //
+// A command that no shell can read is refused before the build, with its line and column.
+// The exception is a process such as "gunicorn app:create_app()": Dokku passes the words of
+// a Dockerfile deploy to the container without a shell, so that line works there, and here
+// too, with a warning. Release commands and the scripts of app.json run in a shell in
+// Dokku; there the same line is an error. A stored release is not checked: it may have such
+// a command for a type that runs nothing.
+//
 // # Signals
 //
 // An engine sends TERM to a container's first process. Where that is a shell that waits

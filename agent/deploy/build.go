@@ -10,6 +10,7 @@ import (
 	"dokku/agent/failpoint"
 	"dokku/build"
 	"dokku/build/source"
+	"dokku/scale"
 )
 
 // maxControlFile is the largest control file that a revision may ship, in bytes.
@@ -77,7 +78,13 @@ func (b *building) inspect(ctx context.Context) error {
 	}
 	err = b.release.ReadFiles(x.Settings.MaxScale)
 	control := b.release.Control
-	for _, w := range control.AppJSON.Warnings {
+	warnings := control.AppJSON.Warnings
+	if err == nil {
+		var more []scale.Problem
+		more, err = b.release.CheckCommands()
+		warnings = append(warnings, more...)
+	}
+	for _, w := range warnings {
 		x.Log.Warn("%s", w)
 	}
 	if err == nil {
