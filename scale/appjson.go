@@ -26,10 +26,20 @@ type AppJSON struct {
 	// Postdeploy after the switch (scripts.dokku). Empty: none.
 	Predeploy  string
 	Postdeploy string
+	// FirstDeploy runs once in the life of an app: at its first deploy, before the
+	// processes start (scripts.postdeploy, as Heroku calls it). Empty: none.
+	FirstDeploy string
+	// Env has the variables, sorted by name.
+	Env []EnvVar
 	// Warnings are about settings that have no effect.
 	Warnings []Problem
+	// Ignored are keys of other platforms that have no effect here, such as addons.
+	Ignored []string
 
 	scripts []script
+	// problems are those of env and scripts.postdeploy. They are not errors of
+	// ParseAppJSON, because releases of older versions have them.
+	problems Problems
 }
 
 // script is a script of the file with its name and its line.
@@ -103,12 +113,14 @@ type appJSONFile struct {
 			Predeploy  string `json:"predeploy"`
 			Postdeploy string `json:"postdeploy"`
 		} `json:"dokku"`
+		Postdeploy json.RawMessage `json:"postdeploy"`
 	} `json:"scripts"`
+	Env json.RawMessage `json:"env"`
 }
 
 // ParseAppJSON reads an app.json. It allows comments and trailing commas; an empty file is
 // like {}. The error is a Problems that names the line. It does not check healthchecks:
-// package agent/checks does.
+// package agent/checks does. Nor does it refuse what Check finds.
 func ParseAppJSON(src []byte) (AppJSON, error) {
 	src, err := plain(appJSONName, src, maxJSON)
 	if err != nil {
@@ -132,8 +144,11 @@ func ParseAppJSON(src []byte) (AppJSON, error) {
 		Predeploy:    strings.TrimSpace(file.Scripts.Dokku.Predeploy),
 		Postdeploy:   strings.TrimSpace(file.Scripts.Dokku.Postdeploy),
 		Warnings:     unsupported(where),
+		Ignored:      ignored(where),
 	}
-	app.scripts = file.named(where)
+	app.readFirstDeploy(file.Scripts.Postdeploy, where)
+	app.readEnv(file.Env, where)
+	app.scripts = app.named(where)
 	for typ, checks := range app.Healthchecks {
 		for i := range checks {
 			checks[i].Line = where.line("healthchecks", typ, fmt.Sprint(i))
@@ -143,17 +158,29 @@ func ParseAppJSON(src []byte) (AppJSON, error) {
 	return app, bad.err()
 }
 
-// named lists the scripts of the file that run.
-func (f appJSONFile) named(where location) (list []script) {
+// named lists the scripts that run.
+func (a AppJSON) named(where location) (list []script) {
 	for _, s := range []script{
-		{"scripts.dokku.predeploy", f.Scripts.Dokku.Predeploy, where.line("scripts", "dokku", "predeploy")},
-		{"scripts.dokku.postdeploy", f.Scripts.Dokku.Postdeploy, where.line("scripts", "dokku", "postdeploy")},
+		{"scripts.dokku.predeploy", a.Predeploy, where.line("scripts", "dokku", "predeploy")},
+		{"scripts.dokku.postdeploy", a.Postdeploy, where.line("scripts", "dokku", "postdeploy")},
+		{"scripts.postdeploy", a.FirstDeploy, where.line("scripts", "postdeploy")},
 	} {
-		if s.command = strings.TrimSpace(s.command); s.command != "" {
+		if s.command != "" {
 			list = append(list, s)
 		}
 	}
 	return list
+}
+
+func (a *AppJSON) readFirstDeploy(raw json.RawMessage, where location) {
+	if len(raw) == 0 {
+		return
+	}
+	if err := json.Unmarshal(raw, &a.FirstDeploy); err != nil {
+		a.problems = append(a.problems, Problem{File: appJSONName, Line: where.line("scripts", "postdeploy"),
+			Message: "scripts.postdeploy must be a text in quotes"})
+	}
+	a.FirstDeploy = strings.TrimSpace(a.FirstDeploy)
 }
 
 func (a *AppJSON) readFormation(file appJSONFile, where location) Problems {
@@ -206,6 +233,18 @@ func (a AppJSON) CheckQuantities(max int) error {
 var healthcheckKeys = []string{"type", "name", "description", "path", "content", "command", "uptime", "listening", "port", "scheme",
 	"httpHeaders", "initialDelay", "attempts", "wait", "timeout", "warn", "onFailure"}
 
+// ignored returns the keys that only other platforms read.
+func ignored(where location) (keys []string) {
+	for _, path := range slices.Sorted(maps.Keys(where)) {
+		switch p := strings.Split(path, "\x00"); {
+		case len(p) == 1 && slices.Contains([]string{"addons", "buildpacks", "stack"}, p[0]),
+			len(p) == 3 && p[0] == "formation" && (p[2] == "size" || p[2] == "autoscaling"):
+			keys = append(keys, strings.Join(p, "."))
+		}
+	}
+	return keys
+}
+
 // unsupported warns of settings that would silently have no effect.
 func unsupported(where location) []Problem {
 	var list []Problem
@@ -215,9 +254,7 @@ func unsupported(where location) []Problem {
 		}
 	}
 	warn("cron is not supported, so these commands do not run", "cron", "0")
-	for _, script := range []string{"predeploy", "postdeploy"} {
-		warn(fmt.Sprintf("scripts.%s is not run: write it as scripts.dokku.%[1]s", script), "scripts", script)
-	}
+	warn("scripts.predeploy is not run: write it as scripts.dokku.predeploy", "scripts", "predeploy")
 	for _, path := range slices.Sorted(maps.Keys(where)) {
 		keys := strings.Split(path, "\x00")
 		if len(keys) != 4 || keys[0] != "healthchecks" || slices.ContainsFunc(healthcheckKeys, func(k string) bool { return strings.EqualFold(k, keys[3]) }) {

@@ -45,6 +45,14 @@
 // Dokku; there the same line is an error. A stored release is not checked: it may have such
 // a command for a type that runs nothing.
 //
+// # Variables of app.json
+//
+// env follows Dokku 0.38: all variables count at the first deploy, later only those with
+// sync; a variable is required unless it says otherwise. A secret is generated where there
+// is no value, and kept: Dokku makes a new one at each deploy if the variable has sync,
+// which ends all sessions. Mistakes in env are found by Check before a build, not by
+// ParseAppJSON, because stored releases of older versions may have them.
+//
 // # Signals
 //
 // An engine sends TERM to a container's first process. Where that is a shell that waits

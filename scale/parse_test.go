@@ -151,7 +151,7 @@ func TestParseAppJSON(t *testing.T) {
 		{"null", `{"formation": {"web": {"quantity": null}}}`, "web"},
 		{"comments", "// a\n{ /* b */ \"formation\": {\"web\": {\"quantity\": 0,},}, }", "web=0"},
 		{"scripts", `{"scripts": {"dokku": {"predeploy": " a ", "postdeploy": "b"}, "test": 1}}`, "predeploy:a postdeploy:b"},
-		{"others' keys", `{"name": 1, "env": [], "buildpacks": {}, "addons": null}`, ""},
+		{"others' keys", `{"name": 1, "env": [], "buildpacks": {}, "addons": null}`, "ignored:addons,buildpacks"},
 		{"healthchecks", "{\"healthchecks\": {\"web\": [\n{\"path\": \"/a\"},\n{\"uptime\": 3}]}}", "web check@2 web check@3"},
 
 		{"wrong kind", "{\n\"formation\": {\"web\": {\n\"quantity\": \"2\"}}}",
@@ -176,15 +176,18 @@ func TestParseAppJSON(t *testing.T) {
 }
 
 func TestAppJSONWarnings(t *testing.T) {
-	a, err := ParseAppJSON([]byte("{\n\"cron\": [{\"command\": \"a\"}],\n\"scripts\": {\"postdeploy\": \"b\"}}"))
+	a, err := ParseAppJSON([]byte("{\n\"cron\": [{\"command\": \"a\"}],\n\"scripts\": {\"predeploy\": \"b\", \"postdeploy\": \" c \"}}"))
 	if err != nil || len(a.Warnings) != 2 {
 		t.Fatalf("%v, %v", a.Warnings, err)
 	}
-	want := []string{"app.json:2: cron is not supported", "app.json:3: scripts.postdeploy is not run: write it as scripts.dokku.postdeploy"}
+	want := []string{"app.json:2: cron is not supported", "app.json:3: scripts.predeploy is not run: write it as scripts.dokku.predeploy"}
 	for i, w := range want {
 		if got := a.Warnings[i].String(); !strings.HasPrefix(got, w) {
 			t.Errorf("got %q, want %q", got, w)
 		}
+	}
+	if a.FirstDeploy != "c" {
+		t.Errorf("the script of the first deploy is %q", a.FirstDeploy)
 	}
 }
 

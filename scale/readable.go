@@ -3,6 +3,7 @@ package scale
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
@@ -30,14 +31,16 @@ func (p Procfile) CheckCommands() (warnings []Problem, err error) {
 	return warnings, bad.err()
 }
 
-// CheckScripts returns a Problems with the scripts that no shell can read.
-func (a AppJSON) CheckScripts() error {
-	var bad Problems
+// Check returns a Problems with the scripts that no shell can read, and with the mistakes
+// in env and scripts.postdeploy.
+func (a AppJSON) Check() error {
+	bad := slices.Clone(a.problems)
 	for _, s := range a.scripts {
 		if message, _ := unreadable(s.command, 1); message != "" {
 			bad = append(bad, Problem{appJSONName, s.line, s.command, s.name + ", " + message})
 		}
 	}
+	slices.SortStableFunc(bad, func(a, b Problem) int { return a.Line - b.Line })
 	return bad.err()
 }
 

@@ -43,20 +43,21 @@ func TestCheckCommands(t *testing.T) {
 	}
 }
 
-func TestCheckScripts(t *testing.T) {
-	a, err := ParseAppJSON([]byte("{\"scripts\": {\"dokku\": {\n\"predeploy\": \"f()\",\n\"postdeploy\": \"echo 'a\"}}}"))
+func TestCheckAppJSON(t *testing.T) {
+	a, err := ParseAppJSON([]byte("{\"scripts\": {\"dokku\": {\n\"predeploy\": \"f()\",\n\"postdeploy\": \"echo 'a\"},\n\"postdeploy\": [\"x\"]}}"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = a.CheckScripts()
-	want := []string{`app.json:2: "f()": scripts.dokku.predeploy, column 2: no shell can read this (`, `app.json:3: "echo 'a": scripts.dokku.postdeploy, column 6: `}
+	err = a.Check()
+	want := []string{`app.json:2: "f()": scripts.dokku.predeploy, column 2: no shell can read this (`, `app.json:3: "echo 'a": scripts.dokku.postdeploy, column 6: `,
+		"app.json:4: scripts.postdeploy must be a text in quotes"}
 	for i, line := range strings.Split(fmt.Sprint(err), "\n") {
 		if i >= len(want) || !strings.HasPrefix(line, want[i]) {
 			t.Errorf("got %s", line)
 		}
 	}
-	if a, err = ParseAppJSON([]byte(`{"scripts": {"dokku": {"predeploy": "a && b | c"}}}`)); err != nil || a.CheckScripts() != nil {
-		t.Errorf("%v, %v", err, a.CheckScripts())
+	if a, err = ParseAppJSON([]byte(`{"scripts": {"dokku": {"predeploy": "a && b | c"}}}`)); err != nil || a.Check() != nil {
+		t.Errorf("%v, %v", err, a.Check())
 	}
 }
 

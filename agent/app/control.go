@@ -60,7 +60,7 @@ func (r *Release) CheckCommands() (warnings []scale.Problem, err error) {
 	if err != nil {
 		return warnings, r.nameProcfile(err)
 	}
-	return warnings, r.Control.AppJSON.CheckScripts()
+	return warnings, r.Control.AppJSON.Check()
 }
 
 // nameProcfile puts the Procfile's path into its problems.

@@ -87,11 +87,17 @@ func (b *building) inspect(ctx context.Context) error {
 	for _, w := range warnings {
 		x.Log.Warn("%s", w)
 	}
+	if keys := control.AppJSON.Ignored; len(keys) > 0 {
+		x.Log.Step("app.json: no effect here: %s", strings.Join(keys, ", "))
+	}
 	if err == nil {
 		_, _, err = control.Resolve(x.State.Asked())
 	}
 	if err == nil {
 		_, _, err = x.checkPlan(b.release)
+	}
+	if err == nil {
+		err = b.environment()
 	}
 	return err
 }

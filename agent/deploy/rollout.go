@@ -90,6 +90,9 @@ func (o *rollout) deploy(ctx context.Context) error {
 	if err := o.runRelease(ctx); err != nil {
 		return err
 	}
+	if err := o.runFirst(ctx); err != nil {
+		return err
+	}
 	return o.run(ctx, o.all())
 }
 
@@ -262,14 +265,18 @@ func names(procs []app.Process) string {
 // fails, nothing has changed.
 func (x *Session) promote(ctx context.Context, r *app.Release, change func(*app.State), prove func(*rollout) error) (err error) {
 	before := x.State.Clone()
+	undo := func() {
+		before.FirstScriptRan = before.FirstScriptRan || x.State.FirstScriptRan // a fact, not a setting
+		x.State = before
+	}
 	change(&x.State)
 	o, err := x.rollout(r)
 	if err != nil {
-		x.State = before
+		undo()
 		return err
 	}
 	if err := prove(o); err != nil {
-		x.State = before
+		undo()
 		err = o.report(ctx, err)
 		o.undo(ctx)
 		return err
@@ -278,7 +285,7 @@ func (x *Session) promote(ctx context.Context, r *app.Release, change func(*app.
 		err = failpoint.Reach(failpoint.ReleaseWritten)
 	}
 	if err != nil {
-		x.State = before
+		undo()
 		o.undo(ctx)
 		return err
 	}
