@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tidwall/jsonc"
@@ -25,8 +26,26 @@ type AppJSON struct {
 	// Postdeploy after the switch (scripts.dokku). Empty: none.
 	Predeploy  string
 	Postdeploy string
+	// FirstDeploy runs once in the life of an app: at its first deploy, before the
+	// processes start (scripts.postdeploy, as Heroku calls it). Empty: none.
+	FirstDeploy string
+	// Env has the variables, sorted by name.
+	Env []EnvVar
 	// Warnings are about settings that have no effect.
 	Warnings []Problem
+	// Ignored are keys of other platforms that have no effect here, such as addons.
+	Ignored []string
+
+	scripts []script
+	// problems are those of env and scripts.postdeploy. They are not errors of
+	// ParseAppJSON, because releases of older versions have them.
+	problems Problems
+}
+
+// script is a script of the file with its name and its line.
+type script struct {
+	name, command string
+	line          int
 }
 
 // Quantity is the formation of one type.
@@ -94,18 +113,21 @@ type appJSONFile struct {
 			Predeploy  string `json:"predeploy"`
 			Postdeploy string `json:"postdeploy"`
 		} `json:"dokku"`
+		Postdeploy json.RawMessage `json:"postdeploy"`
 	} `json:"scripts"`
+	Env json.RawMessage `json:"env"`
 }
 
-// ParseAppJSON reads an app.json. It allows comments and trailing commas. The error is a
-// Problems that names the line. It does not check healthchecks: package agent/checks does.
+// ParseAppJSON reads an app.json. It allows comments and trailing commas; an empty file is
+// like {}. The error is a Problems that names the line. It does not check healthchecks:
+// package agent/checks does. Nor does it refuse what Check finds.
 func ParseAppJSON(src []byte) (AppJSON, error) {
 	src, err := plain(appJSONName, src, maxJSON)
 	if err != nil {
 		return AppJSON{}, err
 	}
 	if len(bytes.TrimSpace(src)) == 0 {
-		return AppJSON{}, Problems{{File: appJSONName, Message: "the file is empty: write {}, or remove it"}}
+		return AppJSON{}, nil
 	}
 	// ToJSON replaces comments by spaces, so offsets and lines stay correct.
 	src = jsonc.ToJSON(src)
@@ -122,7 +144,11 @@ func ParseAppJSON(src []byte) (AppJSON, error) {
 		Predeploy:    strings.TrimSpace(file.Scripts.Dokku.Predeploy),
 		Postdeploy:   strings.TrimSpace(file.Scripts.Dokku.Postdeploy),
 		Warnings:     unsupported(where),
+		Ignored:      ignored(where),
 	}
+	app.readFirstDeploy(file.Scripts.Postdeploy, where)
+	app.readEnv(file.Env, where)
+	app.scripts = app.named(where)
 	for typ, checks := range app.Healthchecks {
 		for i := range checks {
 			checks[i].Line = where.line("healthchecks", typ, fmt.Sprint(i))
@@ -130,6 +156,31 @@ func ParseAppJSON(src []byte) (AppJSON, error) {
 	}
 	bad = app.readFormation(file, where)
 	return app, bad.err()
+}
+
+// named lists the scripts that run.
+func (a AppJSON) named(where location) (list []script) {
+	for _, s := range []script{
+		{"scripts.dokku.predeploy", a.Predeploy, where.line("scripts", "dokku", "predeploy")},
+		{"scripts.dokku.postdeploy", a.Postdeploy, where.line("scripts", "dokku", "postdeploy")},
+		{"scripts.postdeploy", a.FirstDeploy, where.line("scripts", "postdeploy")},
+	} {
+		if s.command != "" {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+func (a *AppJSON) readFirstDeploy(raw json.RawMessage, where location) {
+	if len(raw) == 0 {
+		return
+	}
+	if err := json.Unmarshal(raw, &a.FirstDeploy); err != nil {
+		a.problems = append(a.problems, Problem{File: appJSONName, Line: where.line("scripts", "postdeploy"),
+			Message: "scripts.postdeploy must be a text in quotes"})
+	}
+	a.FirstDeploy = strings.TrimSpace(a.FirstDeploy)
 }
 
 func (a *AppJSON) readFormation(file appJSONFile, where location) Problems {
@@ -145,14 +196,14 @@ func (a *AppJSON) readFormation(file appJSONFile, where location) Problems {
 		}
 		q := Quantity{Quantity: f.Quantity, Line: where.line("formation", typ, "quantity")}
 		if f.Quantity != nil && *f.Quantity < 0 {
-			problem("quantity", fmt.Sprintf("%d", *f.Quantity),
+			problem("quantity", strconv.Itoa(*f.Quantity),
 				fmt.Sprintf("the quantity of %s is negative: write 0 to run none", typ))
 		}
 		if f.MaxParallel != nil {
 			q.MaxParallel = *f.MaxParallel
-			if q.MaxParallel < 1 {
-				problem("max_parallel", fmt.Sprintf("%d", q.MaxParallel),
-					fmt.Sprintf("max_parallel of %s must be at least 1", typ))
+			if q.MaxParallel < 0 {
+				problem("max_parallel", strconv.Itoa(q.MaxParallel),
+					fmt.Sprintf("max_parallel of %s is negative: remove it, or write 0, to start all at once", typ))
 			}
 		}
 		a.Formation[typ] = q
@@ -161,9 +212,38 @@ func (a *AppJSON) readFormation(file appJSONFile, where location) Problems {
 	return bad
 }
 
+// CheckQuantities returns a Problems with the quantities above max, the server's limit for
+// one type; 0 means DefaultMax.
+func (a AppJSON) CheckQuantities(max int) error {
+	var bad Problems
+	for typ, q := range a.Formation {
+		if q.Quantity == nil {
+			continue
+		}
+		text := strconv.Itoa(*q.Quantity)
+		if _, message := parseCount(typ, text, max); message != "" {
+			bad = append(bad, Problem{appJSONName, q.Line, text, message})
+		}
+	}
+	slices.SortFunc(bad, func(a, b Problem) int { return a.Line - b.Line })
+	return bad.err()
+}
+
 // healthcheckKeys are the keys of a healthcheck.
 var healthcheckKeys = []string{"type", "name", "description", "path", "content", "command", "uptime", "listening", "port", "scheme",
 	"httpHeaders", "initialDelay", "attempts", "wait", "timeout", "warn", "onFailure"}
+
+// ignored returns the keys that only other platforms read.
+func ignored(where location) (keys []string) {
+	for _, path := range slices.Sorted(maps.Keys(where)) {
+		switch p := strings.Split(path, "\x00"); {
+		case len(p) == 1 && slices.Contains([]string{"addons", "buildpacks", "stack"}, p[0]),
+			len(p) == 3 && p[0] == "formation" && (p[2] == "size" || p[2] == "autoscaling"):
+			keys = append(keys, strings.Join(p, "."))
+		}
+	}
+	return keys
+}
 
 // unsupported warns of settings that would silently have no effect.
 func unsupported(where location) []Problem {
@@ -174,9 +254,7 @@ func unsupported(where location) []Problem {
 		}
 	}
 	warn("cron is not supported, so these commands do not run", "cron", "0")
-	for _, script := range []string{"predeploy", "postdeploy"} {
-		warn(fmt.Sprintf("scripts.%s is not run: write it as scripts.dokku.%[1]s", script), "scripts", script)
-	}
+	warn("scripts.predeploy is not run: write it as scripts.dokku.predeploy", "scripts", "predeploy")
 	for _, path := range slices.Sorted(maps.Keys(where)) {
 		keys := strings.Split(path, "\x00")
 		if len(keys) != 4 || keys[0] != "healthchecks" || slices.ContainsFunc(healthcheckKeys, func(k string) bool { return strings.EqualFold(k, keys[3]) }) {

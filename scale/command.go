@@ -3,6 +3,7 @@ package scale
 import (
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -17,33 +18,82 @@ var builtins = []string{".", ":", "alias", "bg", "break", "builtin", "cd", "comm
 
 // Command turns a Procfile command into arguments for a container. env looks up the app's
 // config and PORT. Command splits a plain command as a POSIX shell does and expands its
-// variables. A command that needs a shell becomes /bin/sh -c with the command as written;
-// so does one with variables that env does not have, because the image may set them.
-// Command executes nothing and does not read the host's environment or files. An error
-// names the quote or bracket that is not closed.
+// variables. A command that needs a shell becomes the arguments of Shell; so does one with
+// variables that env does not have, because the image may set them. Command executes
+// nothing and does not read the host's environment or files. An error names the quote or
+// bracket that is not closed.
 func Command(command string, env func(name string) (string, bool)) (argv []string, needsShell bool, err error) {
-	if strings.TrimSpace(command) == "" {
-		return nil, false, errors.New("the command is empty")
-	}
-	words, err := simple(command)
+	argv, err = plainCommand(command, env)
 	if err != nil {
 		return nil, false, err
 	}
-	shell := []string{"/bin/sh", "-c", command}
+	if argv == nil {
+		return Shell(command), true, nil
+	}
+	return nested(argv), false, nil
+}
+
+// Once is Command for a one-off process, with more words behind the command. terminal: it
+// has a terminal, whose keys send signals, so that no shell may stand in between.
+func Once(command string, words []string, terminal bool, env func(name string) (string, bool)) ([]string, error) {
+	argv, err := plainCommand(command, env)
+	switch {
+	case err != nil:
+		return nil, err
+	case argv != nil && (terminal || len(words) > 0):
+		return append(argv, words...), nil
+	case argv != nil:
+		return nested(argv), nil
+	}
+	if len(words) > 0 {
+		command += ` "$@"`
+	}
+	return shell(command, terminal, words), nil
+}
+
+// plainCommand splits a command that needs no shell; nil for one that does.
+func plainCommand(command string, env func(name string) (string, bool)) ([]string, error) {
+	if strings.TrimSpace(command) == "" {
+		return nil, errors.New("the command is empty")
+	}
+	words, err := simple(command)
+	if _, plain := unreadable(command, 1); plain {
+		text, _ := escaped(command)
+		words, err = simple(text)
+	}
+	if err != nil {
+		return nil, err
+	}
 	for _, w := range words {
 		if !plainWord(w, env) {
-			return shell, true, nil
+			return nil, nil
 		}
 	}
 	if len(words) == 0 || slices.Contains(builtins, words[0].Lit()) {
-		return shell, true, nil
+		return nil, nil
 	}
 	// Braces, globs and ~ are excluded above. Without handlers, expand reads only env.
-	argv, err = expand.Fields(&expand.Config{Env: environ(env)}, words...)
+	argv, err := expand.Fields(&expand.Config{Env: environ(env)}, words...)
 	if err != nil || len(argv) == 0 || argv[0] == "" {
-		return shell, true, nil
+		return nil, nil
 	}
-	return argv, false, nil
+	return argv, nil
+}
+
+// nested treats the line of a command such as sh -c "cd /app && serve" as Shell does.
+func nested(argv []string) []string {
+	if len(argv) != 3 || argv[1] != "-c" && argv[1] != "-lc" {
+		return argv
+	}
+	switch path.Base(argv[0]) {
+	case "sh", "bash", "dash", "ash":
+		p := planLine(argv[2])
+		if p.forwards {
+			return []string{argv[0], argv[1], forwarder, "sh", p.text}
+		}
+		argv[2] = p.text
+	}
+	return argv
 }
 
 // simple returns the words of a single command without assignments and redirections; nil

@@ -139,8 +139,31 @@ func appJSONText(a AppJSON) string {
 	if a.Postdeploy != "" {
 		parts = append(parts, "postdeploy:"+a.Postdeploy)
 	}
+	if a.FirstDeploy != "" {
+		parts = append(parts, "first:"+a.FirstDeploy)
+	}
+	for _, v := range a.Env {
+		parts = append(parts, "env:"+envText(v))
+	}
+	if len(a.Ignored) > 0 {
+		parts = append(parts, "ignored:"+strings.Join(a.Ignored, ","))
+	}
 	for _, w := range a.Warnings {
 		parts = append(parts, "! "+w.String())
 	}
 	return strings.ReplaceAll(strings.Join(parts, " "), "web  check", "web check")
+}
+
+func envText(v EnvVar) string {
+	s := fmt.Sprintf("%s=%s", v.Name, v.Value)
+	if v.Required {
+		s += "!"
+	}
+	if v.Secret {
+		s += "?"
+	}
+	if v.Sync {
+		s += "~"
+	}
+	return s
 }

@@ -1,6 +1,7 @@
 package scale
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -73,7 +74,7 @@ func FuzzParseAppJSON(f *testing.F) {
 }
 
 func FuzzCommand(f *testing.F) {
-	for _, s := range []string{"gunicorn -b :$PORT", "a && b", "a $(id)", "A=1 b", "a 'b", "a ${PORT:-$(id)}", "a {1..9}", "a \"$(<x)\"", "a ~root", "a $((x=1))"} {
+	for _, s := range []string{"gunicorn -b :$PORT", "a && b", "a $(id)", "A=1 b", "a 'b", "a ${PORT:-$(id)}", "a {1..9}", "a \"$(<x)\"", "a ~root", "a $((x=1))", "a b:c()"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, command string) {
@@ -81,13 +82,25 @@ func FuzzCommand(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if shell && (len(argv) != 3 || argv[2] != command) {
+		text := planLine(command).text
+		if shell && (argv[0] != "/bin/sh" || !slices.Contains(argv, text)) {
 			t.Errorf("the shell gets %q", argv)
+		}
+		if strings.ReplaceAll(text, "exec ", "") != strings.ReplaceAll(command, "exec ", "") {
+			t.Errorf("the line became %q", text)
+		}
+		if _, plain := unreadable(command, 1); !plain && !readable(text) {
+			t.Errorf("no shell can parse %q", text)
 		}
 		if !shell && (len(argv) == 0 || argv[0] == "") {
 			t.Errorf("nothing to run in %q", argv)
 		}
 	})
+}
+
+func readable(line string) bool {
+	_, err := simple(line)
+	return err == nil
 }
 
 func FuzzParseCounts(f *testing.F) {

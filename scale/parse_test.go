@@ -14,6 +14,8 @@ func TestParseProcfile(t *testing.T) {
 		{"quoted hash", `web: sh -c "echo # it's" 'a // b' # c`, `web=sh -c "echo # it's" 'a // b'@1`},
 		{"escaped quote", `web: echo don\'t # c`, `web=echo don\'t@1`},
 		{"colons in the command", "web: a -b :$PORT c:d", "web=a -b :$PORT c:d@1"},
+		{"space before the colon", "web : a", "web=a@1"},
+		{"open quote", "web: echo don't\nworker: b", "web=echo don't@1 worker=b@2"},
 		{"all characters", "A_b-9: x", "A_b-9=x@1"},
 		{"63 characters", strings.Repeat("a", 63) + ": x", strings.Repeat("a", 63) + "=x@1"},
 
@@ -25,7 +27,13 @@ func TestParseProcfile(t *testing.T) {
 		{"no command", "web:", "web has no command"},
 		{"only a comment", "web: # later", "web has no command"},
 		{"no colon", "web", `Procfile:1: "web": this is not a process: write type: command`},
-		{"space before the colon", "web : a", "no white space before the colon: write web:"},
+		{"no type", ": a", "the name of the process type is missing"},
+		{"several lines", "web: bash -c \" \\\n  cd app && \\\n  serve\"\nworker: b\nclock",
+			"Procfile:1: `web: bash -c \" \\`: a command is one line, and this one goes on in line 2: join the lines, " +
+				"with && or ; between commands, or put them into a script and run that\nProcfile:5"},
+		{"backslash", "web: a \\\n--b \\\n--c\nworker b",
+			`Procfile:1: "web: a \\": a command is one line, and this one goes on in line 2`},
+		{"backslash, then another problem", "web: a \\\n--b\nworker b", "Procfile:3: \"worker b\": this is not a process"},
 		{"bad type", "web.1: a", `"web.1" cannot be the name of a process type`},
 		{"merge conflict", "<<<<<<< HEAD:x\nweb: a", "leftover of a merge conflict"},
 		{"UTF-16", "\xff\xfew\x00e\x00", "the file is UTF-16: save it as UTF-8"},
@@ -137,20 +145,21 @@ func TestManyProblems(t *testing.T) {
 func TestParseAppJSON(t *testing.T) {
 	tests := []struct{ name, src, want string }{
 		{"empty object", "{}", ""},
+		{"empty file", " \n", ""},
+		{"no limit of parallel starts", `{"formation": {"web": {"quantity": 100, "max_parallel": 0}}}`, "web=100"},
 		{"formation", `{"formation": {"web": {"quantity": 2, "max_parallel": 1}, "worker": {}}}`, "web=2/1 worker"},
 		{"null", `{"formation": {"web": {"quantity": null}}}`, "web"},
 		{"comments", "// a\n{ /* b */ \"formation\": {\"web\": {\"quantity\": 0,},}, }", "web=0"},
 		{"scripts", `{"scripts": {"dokku": {"predeploy": " a ", "postdeploy": "b"}, "test": 1}}`, "predeploy:a postdeploy:b"},
-		{"others' keys", `{"name": 1, "env": [], "buildpacks": {}, "addons": null}`, ""},
+		{"others' keys", `{"name": 1, "env": [], "buildpacks": {}, "addons": null}`, "ignored:addons,buildpacks"},
 		{"healthchecks", "{\"healthchecks\": {\"web\": [\n{\"path\": \"/a\"},\n{\"uptime\": 3}]}}", "web check@2 web check@3"},
 
-		{"empty file", " \n", "the file is empty: write {}, or remove it"},
 		{"wrong kind", "{\n\"formation\": {\"web\": {\n\"quantity\": \"2\"}}}",
 			"app.json:3: formation.web.quantity must be a whole number, without quotes"},
 		{"fraction", `{"formation": {"web": {"quantity": 1.5}}}`, "formation.web.quantity must be a whole number"},
 		{"negative", "{\"formation\": {\n\"web\": {\"quantity\": -1}}}", `app.json:2: "-1": the quantity of web is negative`},
 		{"bad type", `{"formation": {"a.b": {"quantity": 1}}}`, `formation: "a.b" cannot be the name`},
-		{"max_parallel", `{"formation": {"web": {"max_parallel": 0}}}`, "must be at least 1"},
+		{"max_parallel", `{"formation": {"web": {"max_parallel": -1}}}`, "max_parallel of web is negative"},
 		{"twice", "{\"formation\": {\"web\": {\"quantity\": 1},\n\"web\": {\"quantity\": 2}}}", `app.json:2: "web": this key is in line 1 already`},
 		{"brace missing", "{\n\"scripts\": {\n}\n", "app.json:3: the file ends too early: a } is missing (the { of line 1 is not closed)"},
 		{"comma missing", "{\n\"a\": 1\n\"b\": 2}", "app.json:2: `\"a\": 1`: this is not JSON"},
@@ -167,14 +176,35 @@ func TestParseAppJSON(t *testing.T) {
 }
 
 func TestAppJSONWarnings(t *testing.T) {
-	a, err := ParseAppJSON([]byte("{\n\"cron\": [{\"command\": \"a\"}],\n\"scripts\": {\"postdeploy\": \"b\"}}"))
+	a, err := ParseAppJSON([]byte("{\n\"cron\": [{\"command\": \"a\"}],\n\"scripts\": {\"predeploy\": \"b\", \"postdeploy\": \" c \"}}"))
 	if err != nil || len(a.Warnings) != 2 {
 		t.Fatalf("%v, %v", a.Warnings, err)
 	}
-	want := []string{"app.json:2: cron is not supported", "app.json:3: scripts.postdeploy is not run: write it as scripts.dokku.postdeploy"}
+	want := []string{"app.json:2: cron is not supported", "app.json:3: scripts.predeploy is not run: write it as scripts.dokku.predeploy"}
 	for i, w := range want {
 		if got := a.Warnings[i].String(); !strings.HasPrefix(got, w) {
 			t.Errorf("got %q, want %q", got, w)
+		}
+	}
+	if a.FirstDeploy != "c" {
+		t.Errorf("the script of the first deploy is %q", a.FirstDeploy)
+	}
+}
+
+func TestAppJSONLimit(t *testing.T) {
+	a, err := ParseAppJSON([]byte("{\"formation\": {\n\"web\": {\n\"quantity\": 100000}, \"worker\": {\"quantity\": 100}, \"clock\": {}}}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for max, want := range map[int]string{
+		0:      `app.json:3: "100000": 100000 of web is more than 100, this server's limit for one type: lower it, or ask the server's admin to raise the limit`,
+		99:     "app.json:3: \"100000\": 100000 of web is more than 99, ",
+		100000: "",
+	} {
+		err := a.CheckQuantities(max)
+		check(t, "", err, want)
+		if err == nil && want != "" {
+			t.Errorf("with a limit of %d there is no error", max)
 		}
 	}
 }

@@ -17,6 +17,7 @@ type Process struct {
 	Type    string
 	Command string // as written, without a comment
 	Line    int    // 1-based
+	Column  int    // of Command in the line, in bytes, 1-based
 }
 
 // Procfile has an app's process types in the order of the file. Nil means that the app
@@ -67,7 +68,7 @@ func (p Procfile) Types() []string {
 
 // ParseProcfile reads lines of the form "type: command". The error is a Problems with
 // all errors. The rules are procfile-util's (Dokku 0.38), except that it rejects a file
-// with a line that does not parse.
+// with a line that does not parse, and that the colon may follow white space.
 func ParseProcfile(src []byte) (Procfile, error) {
 	lines, err := Lines(procfileName, src)
 	if err != nil {
@@ -75,21 +76,32 @@ func ParseProcfile(src []byte) (Procfile, error) {
 	}
 	var procs Procfile
 	var bad Problems
+	open := "" // the last command so far, if it is unfinished
 	for _, l := range lines {
 		if comment(l.Text) {
 			continue
 		}
 		proc, message := parseProcess(l.Text)
+		if message != "" && open != "" {
+			bad = bad.continued(procs[len(procs)-1], l)
+			if open += "\n" + l.Text; !unfinished(open) {
+				open = ""
+			}
+			continue
+		}
 		if message == "" {
 			if first, ok := procs.Lookup(proc.Type); ok {
 				message = fmt.Sprintf("line %[2]d already has %[1]s: rename one of them", proc.Type, first.Line)
 			}
 		}
-		if message != "" {
+		if open = ""; message != "" {
 			bad = append(bad, Problem{procfileName, l.Number, l.Text, message})
 			continue
 		}
-		proc.Line = l.Number
+		if unfinished(proc.Command) {
+			open = proc.Command
+		}
+		proc.Line, proc.Column = l.Number, proc.Column+l.Column-1
 		procs = append(procs, proc)
 	}
 	if len(bad) == 0 && len(procs) == 0 {
@@ -113,12 +125,11 @@ func parseProcess(line string) (p Process, message string) {
 	if !ok {
 		return Process{}, "this is not a process: write type: command"
 	}
-	if trimmed := strings.TrimSpace(name); trimmed != name && badType(trimmed) == "" {
-		return Process{}, fmt.Sprintf("no white space before the colon: write %s:", trimmed)
-	}
+	name = strings.TrimSpace(name)
 	if message := badType(name); message != "" {
 		return Process{}, message
 	}
+	column := len(line) - len(strings.TrimLeft(command, " \t")) + 1
 	command = strings.TrimSpace(command)
 	if i := commentAt(command); i >= 0 {
 		command = strings.TrimSpace(command[:i])
@@ -126,7 +137,38 @@ func parseProcess(line string) (p Process, message string) {
 	if command == "" {
 		return Process{}, fmt.Sprintf("%s has no command: write %[1]s: command, or remove the line", name)
 	}
-	return Process{Type: name, Command: command}, ""
+	return Process{Type: name, Command: command, Column: column}, ""
+}
+
+// continued adds the problem of a command that goes on in the line l, once for a command.
+func (ps Problems) continued(proc Process, l Line) Problems {
+	if n := len(ps); n > 0 && ps[n-1].Line == proc.Line {
+		return ps
+	}
+	return append(ps, Problem{procfileName, proc.Line, proc.Type + ": " + proc.Command, fmt.Sprintf(
+		"a command is one line, and this one goes on in line %d: join the lines, with && or ; between commands, or put them into a script and run that",
+		l.Number)})
+}
+
+// unfinished reports whether a shell would read on behind the text: a quote is open, or
+// the last character is a backslash.
+func unfinished(s string) bool {
+	var quote byte
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\\' && quote != '\'':
+			if i++; i == len(s) {
+				return true
+			}
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '\'' || c == '"':
+			quote = c
+		}
+	}
+	return quote != 0
 }
 
 func comment(s string) bool {

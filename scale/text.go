@@ -10,6 +10,7 @@ import (
 // Line is a line of a control file.
 type Line struct {
 	Number int    // 1-based
+	Column int    // of Text in the line, in bytes, 1-based
 	Text   string // trimmed
 }
 
@@ -31,9 +32,9 @@ func Lines(file string, src []byte) ([]Line, error) {
 	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
 	text = bytes.ReplaceAll(text, []byte("\r"), []byte("\n"))
 	var lines []Line
-	for i, s := range strings.Split(string(text), "\n") {
-		if s = strings.TrimSpace(s); s != "" {
-			lines = append(lines, Line{i + 1, s})
+	for i, whole := range strings.Split(string(text), "\n") {
+		if s := strings.TrimSpace(whole); s != "" {
+			lines = append(lines, Line{i + 1, strings.Index(whole, s) + 1, s})
 		}
 	}
 	return lines, nil

@@ -70,6 +70,10 @@ type State struct {
 	// Destroying: apps:destroy has begun; the agent finishes it.
 	Destroying bool `json:"destroying,omitempty"`
 
+	// FirstScriptRan: app.json's scripts.postdeploy has run. An app with a release counts
+	// as if it had.
+	FirstScriptRan bool `json:"first_script_ran,omitempty"`
+
 	// Provisional: a push created the app, and git has accepted nothing yet.
 	Provisional bool `json:"provisional,omitempty"`
 
@@ -146,6 +150,9 @@ type Release struct {
 	// Config is the environment of all processes, without the variables that
 	// Environment adds.
 	Config map[string]string `json:"config,omitempty"`
+	// Sets has the variables of Config that app.json adds to the app's config when the
+	// release becomes current.
+	Sets map[string]string `json:"sets,omitempty"`
 	ContainerOptions
 	// Files holds the control files that the revision ships, by name.
 	Files map[string]string `json:"files,omitempty"`
@@ -184,7 +191,7 @@ func (r *Release) Identity(typ string) Identity {
 func (r *Release) Derive(number int, cause string) *Release {
 	d := *r
 	d.Number, d.Cause, d.Attempt, d.Created, d.Kept = number, cause, NewAttempt(), time.Now().UTC(), nil
-	d.Config = maps.Clone(r.Config)
+	d.Config, d.Sets = maps.Clone(r.Config), nil
 	return &d
 }
 

@@ -41,9 +41,26 @@ func (r *Release) ReadFiles(maxScale int) (err error) {
 		}
 	}
 	if src, ok := r.Files[FileAppJSON]; ok {
-		r.Control.AppJSON, err = scale.ParseAppJSON([]byte(src))
+		if r.Control.AppJSON, err = scale.ParseAppJSON([]byte(src)); err != nil {
+			return err
+		}
 	}
-	return err
+	return r.Control.AppJSON.CheckQuantities(maxScale)
+}
+
+// CheckCommands finds the commands that cannot run: see scale.Procfile.CheckCommands. A
+// build calls it. A stored release may have such a command, for a type that runs nothing.
+func (r *Release) CheckCommands() (warnings []scale.Problem, err error) {
+	warnings, err = r.Control.Procfile.CheckCommands()
+	if r.ProcfilePath != "" {
+		for n := range warnings {
+			warnings[n].File = r.ProcfilePath
+		}
+	}
+	if err != nil {
+		return warnings, r.nameProcfile(err)
+	}
+	return warnings, r.Control.AppJSON.Check()
 }
 
 // nameProcfile puts the Procfile's path into its problems.

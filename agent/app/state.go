@@ -7,11 +7,11 @@ import (
 	"maps"
 )
 
-// Merged returns a new map with the counts of both; b's win.
-func Merged(a, b map[string]int) map[string]int {
+// Merged returns a new map with the entries of both; b's win.
+func Merged[V any](a, b map[string]V) map[string]V {
 	m := maps.Clone(a)
 	if m == nil {
-		m = map[string]int{}
+		m = map[string]V{}
 	}
 	maps.Copy(m, b)
 	return m

@@ -78,8 +78,17 @@ func (b *building) inspect(ctx context.Context) error {
 	}
 	err = b.release.ReadFiles(x.Settings.MaxScale)
 	control := b.release.Control
-	for _, w := range control.AppJSON.Warnings {
+	warnings := control.AppJSON.Warnings
+	if err == nil {
+		var more []scale.Problem
+		more, err = b.release.CheckCommands()
+		warnings = append(warnings, more...)
+	}
+	for _, w := range warnings {
 		x.Log.Warn("%s", w)
+	}
+	if keys := control.AppJSON.Ignored; len(keys) > 0 {
+		x.Log.Step("app.json: no effect here: %s", strings.Join(keys, ", "))
 	}
 	if err == nil {
 		var f scale.Formation
@@ -89,6 +98,9 @@ func (b *building) inspect(ctx context.Context) error {
 	}
 	if err == nil {
 		_, _, err = x.checkPlan(b.release, nil)
+	}
+	if err == nil {
+		err = b.environment()
 	}
 	return err
 }

@@ -48,6 +48,14 @@
 // its whole stop timeout to finish a job. StopDue stops without the lock, because a
 // retiring container is never wanted again.
 //
+// A release carries the variables that app.json adds to the config (Release.Sets); the
+// commit of the release stores them. A rejected push therefore changes no setting, and a
+// generated secret is the same in the containers and in the config.
+//
+// app.json's scripts.postdeploy runs before the processes start, as in Dokku 0.38. The
+// record that it ran is on the disk before it starts, and stays if the deploy is rejected:
+// a second run could reset a database, while a missed one is visible at once.
+//
 // Control files are parsed once for a release: Procfile, DOKKU_SCALE and app.json by
 // app.Release.ReadFiles, CHECKS by Session.checkPlan, which keeps the result for the
 // later calls of the same deploy. CHECKS is not part of app.Control, because its parser

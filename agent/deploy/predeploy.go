@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
-
-	"mvdan.cc/sh/v3/syntax"
 
 	"dokku/agent/app"
 	"dokku/agent/engine"
@@ -103,15 +102,17 @@ func predeployScript(command string, entrypoint []string, env map[string]string)
 	var b strings.Builder
 	for _, pair := range pairs(env) {
 		name, value, _ := strings.Cut(pair, "=")
-		quoted, err := syntax.Quote(value, syntax.LangPOSIX)
-		if err != nil {
-			return "", fmt.Errorf("cannot pass %s to the predeploy command: %w", name, err)
-		}
-		fmt.Fprintf(&b, "export %s=%s\n", name, quoted)
+		fmt.Fprintf(&b, "export %s=%s\n", name, quoted(value))
 	}
-	fmt.Fprintf(&b, "exec </dev/null\nexec %s\n", engine.CommandLine(append(entrypoint, argv...)))
-	return b.String(), nil
+	b.WriteString("exec </dev/null\nexec")
+	for _, word := range slices.Concat(entrypoint, argv) {
+		b.WriteString(" " + quoted(word))
+	}
+	return b.String() + "\n", nil
 }
+
+// quoted quotes a word for every POSIX shell; syntax.Quote refuses line ends for them.
+func quoted(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
 
 // onceSpec is the Spec of a container for a command that runs once, and its environment.
 // It makes the app's network if there is none yet.

@@ -108,6 +108,9 @@ func (o *rollout) deploy(ctx context.Context) error {
 		return err
 	}
 	o.session.idle(o.release, o.formation)
+	if err := o.runFirst(ctx); err != nil {
+		return err
+	}
 	return o.run(ctx, o.all())
 }
 
@@ -284,14 +287,18 @@ func names(procs []app.Process) string {
 // fails, nothing has changed.
 func (x *Session) promote(ctx context.Context, r *app.Release, change func(*app.State), prove func(*rollout) error) (err error) {
 	before := x.State.Clone()
+	undo := func() {
+		before.FirstScriptRan = before.FirstScriptRan || x.State.FirstScriptRan // a fact, not a setting
+		x.State = before
+	}
 	change(&x.State)
 	o, err := x.rollout(r)
 	if err != nil {
-		x.State = before
+		undo()
 		return err
 	}
 	if err := prove(o); err != nil {
-		x.State = before
+		undo()
 		err = o.report(ctx, err)
 		o.undo(ctx)
 		return err
@@ -300,7 +307,7 @@ func (x *Session) promote(ctx context.Context, r *app.Release, change func(*app.
 		err = failpoint.Reach(failpoint.ReleaseWritten)
 	}
 	if err != nil {
-		x.State = before
+		undo()
 		o.undo(ctx)
 		return err
 	}

@@ -214,6 +214,9 @@ func (x *Session) commit(r *app.Release) {
 	x.Current = r
 	x.Change(func(st *app.State) {
 		st.Scale, st.ScaleNext = st.Asked(), nil
+		if len(r.Sets) > 0 {
+			st.Config = app.Merged(st.Config, r.Sets)
+		}
 		st.Current, st.Stopped = r.Number, false
 		if f := st.Renamed; f != nil {
 			st.Renamed = &app.Renamed{From: f.From, Domains: f.Domains} // new containers carry the new name

@@ -205,15 +205,7 @@ func (o OneOff) Argv(r *app.Release, env map[string]string) ([]string, error) {
 	known := maps.Clone(env)
 	known["PORT"] = strconv.Itoa(r.Port)
 	lookup := func(name string) (string, bool) { v, ok := known[name]; return v, ok }
-	argv, needsShell, err := scale.Command(declared.Command, lookup)
-	if err != nil || len(o.Words) == 1 {
-		return argv, err
-	}
-	if needsShell {
-		argv[len(argv)-1] += ` "$@"`
-		argv = append(argv, o.Words[0]) // the shell's $0
-	}
-	return append(argv, o.Words[1:]...), nil
+	return scale.Once(declared.Command, o.Words[1:], o.TTY, lookup)
 }
 
 // List lists the app's one-off containers, by name.

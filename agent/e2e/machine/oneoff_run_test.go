@@ -107,15 +107,15 @@ func TestRunAttached(t *testing.T) {
 // TestRunProcfile runs the command of a process type, with its arguments.
 func TestRunProcfile(t *testing.T) {
 	r := &app.Release{Port: 8080, Files: map[string]string{
-		app.FileProcfile: "web: serve -p $PORT -x '$HOME'\nconsole: rails console\nboth: one && two $A\nrelease: migrate\n"}}
+		app.FileProcfile: "web: serve -p $PORT -x '$HOME'\nconsole: rails console\nboth: cd / && two $A\nrelease: migrate\n"}}
 	if err := r.ReadFiles(1); err != nil {
 		t.Fatal(err)
 	}
 	for words, want := range map[string]string{
 		"web":          `["serve" "-p" "8080" "-x" "$HOME"]`,
 		"console -e x": `["rails" "console" "-e" "x"]`,
-		"both":         `["/bin/sh" "-c" "one && two $A"]`,
-		"both three":   `["/bin/sh" "-c" "one && two $A \"$@\"" "both" "three"]`,
+		"both":         `["/bin/sh" "-c" "cd / && exec two $A"]`,
+		"both three":   `["/bin/sh" "-c" "cd / && exec two $A \"$@\"" "sh" "three"]`,
 		"release":      `["migrate"]`,
 		"web.1":        `["web.1"]`,
 		"ls web $A":    `["ls" "web" "$A"]`,

@@ -103,15 +103,21 @@ func shell(p enginetest.Program) []string {
 // Dockerfile.
 func busybox(t *testing.T, d *docker.Engine, app string, changes []string, tags ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
 	changes = append(changes, "EXPOSE 8080/tcp 80 53/udp", "ENV PATH=/bin",
 		fmt.Sprintf("LABEL %s=fake %s=fake", engine.LabelAttempt, engine.LabelProcessType))
 	if app != "" {
 		changes = append(changes, fmt.Sprintf("LABEL %s=%s", engine.LabelApp, app))
 	}
+	return imported(t, d, root(t), changes, tags...)
+}
+
+// imported makes an image of a root file system.
+func imported(t *testing.T, d *docker.Engine, files []byte, changes []string, tags ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
 	cli := d.Client()
-	answer, err := cli.ImageImport(ctx, image.ImportSource{Source: bytes.NewReader(root(t)), SourceName: "-"},
+	answer, err := cli.ImageImport(ctx, image.ImportSource{Source: bytes.NewReader(files), SourceName: "-"},
 		"", image.ImportOptions{Changes: changes})
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,44 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+
+	"dokku/agent/app"
+)
+
+// runFirst runs app.json's scripts.postdeploy once in the life of an app. Dokku 0.38 runs
+// it at the first deploy, after the release command and before the processes start, so
+// that web finds the data that it makes. An app that has a release counts as done.
+func (o *rollout) runFirst(ctx context.Context) error {
+	x, command := o.session, o.release.Control.AppJSON.FirstDeploy
+	if command == "" || x.Current != nil || x.State.FirstScriptRan {
+		return nil
+	}
+	if err := x.markFirstScript(); err != nil {
+		return err
+	}
+	if err := o.runOnce(ctx, "postdeploy", command); err != nil {
+		return fmt.Errorf("%w\nscripts.postdeploy runs once, so the next push does not run it again; "+
+			"after that push: dokku run %s %s", err, x.Name, command)
+	}
+	return nil
+}
+
+// markFirstScript records, before the script runs, that it ran: after a crash it must not
+// run again, because it may reset a database. The record stays when the deploy fails, and
+// the app with it, since the data stays too. Changes that are not committed yet stay out
+// of the file.
+func (x *Session) markFirstScript() error {
+	mark := func(st *app.State) { st.FirstScriptRan, st.Provisional = true, false }
+	stored, err := x.Env.Store.Load(x.Name)
+	if err != nil {
+		return err
+	}
+	mark(&stored.State)
+	if err := x.Env.Store.SaveState(x.Name, &stored.State); err != nil {
+		return err
+	}
+	mark(&x.State)
+	return nil
+}
