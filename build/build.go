@@ -104,6 +104,10 @@ type Result struct {
 	Header
 	ImageID  string // "sha256:..."
 	Duration time.Duration
+	// ExposedPorts are the TCP ports that the app asks for, the one of web first, as
+	// far as what was built says so. An image keeps them without an order. The image
+	// may expose others too, or lack some of these.
+	ExposedPorts []int
 }
 
 // Kind is what a line is about.

@@ -144,12 +144,10 @@ func (b *building) image(ctx context.Context) (err error) {
 	if err := host.Tag(ctx, info.ID, ImageTag(x.Name, info.ID)); err != nil {
 		return err
 	}
-	r.Image, r.Port = info.ID, app.DefaultPort
-	if len(info.Ports) > 0 {
-		r.Port = info.Ports[0]
-	}
-	r.Detected = r.Port
+	r.Image = info.ID
+	r.Detected = detectPort(result.ExposedPorts, info.Ports)
 	r.Port = x.State.WebPort(r.Detected)
+	x.hintPorts(r, info.Ports)
 	return failpoint.Reach(failpoint.ImageKnown)
 }
 

@@ -3,4 +3,12 @@
 // The file is Dockerfile in the root, or the file that the app's setting
 // dockerfile-path names. A name that differs in case only is reported and not used:
 // the engine would not find it.
+//
+// # Ports
+//
+// The first EXPOSE of a Dockerfile is web's port, as in Dokku. An image keeps its
+// ports without an order, so the file is read with BuildKit's own parser. Dokku
+// searches all stages; here only the last stage counts, with the stages that it
+// builds on, because the ports of other stages are not in the image. Rejected: the
+// image's history, which has the order too, but each line's ports sorted.
 package dockerfile

@@ -61,7 +61,13 @@ func (b *Builder) Build(ctx context.Context, r build.Request) (build.Result, err
 	if err != nil {
 		return build.Result{}, err
 	}
-	return b.solver.Solve(ctx, r, name)
+	content, _, err := r.Source.File(r.Commit.Tree, name, maxDockerfile)
+	if err != nil {
+		return build.Result{}, err
+	}
+	result, err := b.solver.Solve(ctx, r, name)
+	result.ExposedPorts = exposedPorts(content, r.BuildArgs)
+	return result, err
 }
 
 // location is the path of the Dockerfile in the tree for the app's setting.
