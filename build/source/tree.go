@@ -106,6 +106,23 @@ func (t *Tree) Find(path string) int {
 	return sort.Search(len(t.Files), func(i int) bool { return comparePath(t.Files[i].Path, path) >= 0 })
 }
 
+// Has reports whether the tree has a file, link or folder at path.
+func (t *Tree) Has(path string) bool {
+	i := t.Find(path)
+	return i < len(t.Files) && t.Files[i].Path == path
+}
+
+// OtherCase returns the path of an entry that differs from path in upper and lower
+// case only; "" if there is none.
+func (t *Tree) OtherCase(path string) string {
+	for i := range t.Files {
+		if p := t.Files[i].Path; p != path && strings.EqualFold(p, path) {
+			return p
+		}
+	}
+	return ""
+}
+
 // comparePath orders paths as a walk meets them: a slash sorts before all.
 func comparePath(a, b string) int {
 	for i := range min(len(a), len(b)) {
