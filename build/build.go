@@ -39,8 +39,8 @@ type Request struct {
 	// and write. Its folder exists.
 	Manifest string
 
-	// Dockerfile is the app's setting dockerfile-path; "" means Dockerfile in the
-	// root. Builders that use no Dockerfile ignore it.
+	// Dockerfile is the path of the Dockerfile; "" means Dockerfile in the root.
+	// Builders that use no Dockerfile ignore it.
 	Dockerfile string
 	// BuildArgs are the values of build arguments, by name. They become a part of
 	// the image's history: they are no place for secrets.

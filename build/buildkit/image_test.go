@@ -70,6 +70,22 @@ func TestDockerignore(t *testing.T) {
 	}
 }
 
+// TestImageLinks: the Dockerfile may be a link, through folders that are links too. Its
+// own .dockerignore is the one beside the link.
+func TestImageLinks(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	rev := a.repo.Commit("", files{
+		"deploy/v2/Dockerfile": "FROM scratch\nCOPY x y* /app/\nLABEL unique=" + a.name + "\n", "120000 docker": "deploy", "120000 deploy/now": "v2",
+		"120000 build": "docker/now/Dockerfile", "120000 Dockerfile": "build", "x": "1", "y1": "1", "y2": "2",
+		"Dockerfile.dockerignore": "y2\n", "deploy/v2/Dockerfile.dockerignore": "y1\n", ".dockerignore": "x\n",
+	})
+	found, _ := a.inside(a.build(rev).ImageID, "/app")
+	if want := map[string]string{"x": "644 1", "y1": "644 1"}; !maps.Equal(found, want) {
+		t.Errorf("image has %q", found)
+	}
+}
+
 // TestImageIncremental: only changed files are sent, and changed files always are, even with
 // the same size and within one second.
 func TestImageIncremental(t *testing.T) {
