@@ -29,6 +29,7 @@ type Engine struct {
 	containers []*process
 	nets       []engine.Network
 	shared     []engine.NetworkInfo
+	renumber   func(saved string) string
 	volumes    map[string]string // content of files in volumes, by volume/path
 	images     []*localImage
 	watchers   []*watcher
