@@ -91,6 +91,14 @@ func (m *Engine) Behave(script func(engine.Spec) Behaviour) {
 	m.script = script
 }
 
+// LoseImage makes the engine forget an image that containers may use, as after
+// docker rmi -f or a switch of the image store.
+func (m *Engine) LoseImage(id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.images = slices.DeleteFunc(m.images, func(i *localImage) bool { return i.ID == id })
+}
+
 // SetImage adds an image with the app's label ("": without), or replaces the
 // one with info's id. An empty id is made up. Tags move to it.
 func (m *Engine) SetImage(app string, info engine.ImageInfo, tags ...string) engine.ImageInfo {
