@@ -15,6 +15,7 @@ UNIT=/etc/systemd/system/dokku-agent.service
 INIT=/etc/init.d/dokku-agent
 ROTATE=/etc/logrotate.d/dokku
 SOCKET=/var/run/docker.sock
+DAEMON=/etc/docker/daemon.json
 CACHE=/var/cache/dokku
 DEMO=/var/lib/dokku-demo
 LOG=/var/log/dokku-install.log
@@ -207,16 +208,29 @@ build() {
   rm -f "$LIB/dokku.new"
 }
 
+# Without it, each restart of the engine, as for an update, interrupts all apps. The
+# engine reads the file when it starts for the first time.
+live_restore() {
+  [ -e "$DAEMON" ] || put 0644 "$DAEMON" <<'EOF'
+{
+  "live-restore": true
+}
+EOF
+}
+
 engine_answers() { curl -fsS -m 5 --noproxy '*' --unix-socket "$SOCKET" http://localhost/_ping; }
 
 # Never changes an existing engine.
 engine_up() {
   if ! has dockerd && ! engine_answers >/dev/null 2>&1; then
+    live_restore
     # Without its parser the engine would silently skip AppArmor.
     case $(cat /sys/module/apparmor/parameters/enabled 2>/dev/null) in
       Y) packages docker.io apparmor ;;
       *) packages docker.io ;;
     esac
+    # Since Debian 13, docker.io only recommends its client.
+    has docker || packages docker-cli
   fi
   engine_answers >/dev/null 2>&1 && return
   step "Starting Docker"
@@ -673,6 +687,7 @@ test_all() {
   packages ca-certificates curl git nginx openssh-server sudo util-linux busybox-static iproute2 gcc libc6-dev
   find_go
   engine_up
+  has docker || packages docker-cli
   unset LC_ALL DEBIAN_FRONTEND
   cd "$SRC"
   step "gofmt, vet, staticcheck"
