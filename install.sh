@@ -15,6 +15,7 @@ UNIT=/etc/systemd/system/dokku-agent.service
 INIT=/etc/init.d/dokku-agent
 ROTATE=/etc/logrotate.d/dokku
 SOCKET=/var/run/docker.sock
+DAEMON=/etc/docker/daemon.json
 CACHE=/var/cache/dokku
 DEMO=/var/lib/dokku-demo
 LOG=/var/log/dokku-install.log
@@ -36,7 +37,8 @@ Usage: sudo ./install.sh COMMAND
   hooks REPO [APP]   make an existing bare repository deploy on push
                      (hooks --remove REPO undoes it)
   test               install everything that the tests need, then run them
-  uninstall          remove dokku and keep the apps; --purge removes them too
+  uninstall          remove dokku and keep the apps; --purge removes them too,
+                     but nothing that another DOKKU_ROOT or Dokku itself made
 EOF
 }
 
@@ -206,16 +208,29 @@ build() {
   rm -f "$LIB/dokku.new"
 }
 
+# Without it, each restart of the engine, as for an update, interrupts all apps. The
+# engine reads the file when it starts for the first time.
+live_restore() {
+  [ -e "$DAEMON" ] || put 0644 "$DAEMON" <<'EOF'
+{
+  "live-restore": true
+}
+EOF
+}
+
 engine_answers() { curl -fsS -m 5 --noproxy '*' --unix-socket "$SOCKET" http://localhost/_ping; }
 
 # Never changes an existing engine.
 engine_up() {
   if ! has dockerd && ! engine_answers >/dev/null 2>&1; then
+    live_restore
     # Without its parser the engine would silently skip AppArmor.
     case $(cat /sys/module/apparmor/parameters/enabled 2>/dev/null) in
       Y) packages docker.io apparmor ;;
       *) packages docker.io ;;
     esac
+    # Since Debian 13, docker.io only recommends its client.
+    has docker || packages docker-cli
   fi
   engine_answers >/dev/null 2>&1 && return
   step "Starting Docker"
@@ -672,6 +687,7 @@ test_all() {
   packages ca-certificates curl git nginx openssh-server sudo util-linux busybox-static iproute2 gcc libc6-dev
   find_go
   engine_up
+  has docker || packages docker-cli
   unset LC_ALL DEBIAN_FRONTEND
   cd "$SRC"
   step "gofmt, vet, staticcheck"
@@ -701,12 +717,87 @@ engine() {
   curl -fsS -m 60 --noproxy '*' --unix-socket "$SOCKET" -X "$method" "$@" "http://localhost$path"
 }
 
-# remove_labelled KIND LIST DELETE: removes all objects of a kind with our label.
-remove_labelled() {
-  engine GET "/$1$2" -G --data-urlencode 'filters={"label":["com.dokku.app-name"]}' 2>>"$LOG" |
-    grep -o '"Id":"[^"]*"' | cut -d '"' -f 4 | sort -u | while read -r id; do
-    engine DELETE "/$1/$id$3" >>"$LOG" 2>&1 || warn "cannot remove $1/$id: see $LOG"
+# listed PATH FILTERS: prints the ids of the objects that match.
+listed() {
+  engine GET "$1" -G --data-urlencode "filters=$2" 2>>"$LOG" | grep -o '"Id":"[^"]*"' | cut -d '"' -f 4 | sort -u
+}
+
+# removed KIND QUERY: removes the objects of a kind whose ids it reads.
+removed() {
+  while read -r id; do
+    [ -n "$id" ] || continue
+    engine DELETE "/$1/$id$2" >>"$LOG" 2>&1 || warn "cannot remove $1/$id: see $LOG"
   done
+}
+
+# attached NETWORK...: prints the ids of the containers with an app's label in them. A
+# container that never started knows its network only by name.
+attached() {
+  for network; do
+    name=$(engine GET "/networks/$network" 2>>"$LOG" | sed 's/^{"Name":"\([^"]*\)".*/\1/')
+    listed '/containers/json?all=true' "{\"label\":[\"com.dokku.app-name\"],\"network\":[\"$network\",\"$name\"]}"
+  done
+}
+
+# purge_engine: removes what this root made. The engine may serve other roots, and
+# Dokku, whose objects have the same label of apps, and apps of the same names.
+purge_engine() {
+  root=$(cat "$HOME_DIR/.dokku/id" 2>/dev/null || true)
+  apps=$(for state in "$HOME_DIR"/*/dokku/state.json; do
+    [ ! -e "$state" ] || basename "${state%/dokku/state.json}"
+  done)
+  # Networks carry the root. Those of earlier versions do not: then the app decides.
+  ours=$([ -z "$root" ] || listed /networks "{\"label\":[\"com.dokku.root=$root\"]}")
+  for app in $apps; do
+    for network in $(listed /networks "{\"label\":[\"com.dokku.app-name=$app\"]}"); do
+      labels=$(engine GET "/networks/$network" 2>>"$LOG" | grep -o '"com.dokku.root":"[^"]*"' || true)
+      case $labels in
+        '') ours="$ours $network" ;;
+        *"\"$root\"") ;;
+        *) theirs="${theirs-} $network" ;;
+      esac
+    done
+  done
+  # shellcheck disable=SC2086 # lists of ids
+  {
+    others=" $(attached ${theirs-} | tr '\n' ' ')"
+    containers=$(attached $ours
+      # Without a network, our own label tells.
+      for app in $apps; do
+        listed '/containers/json?all=true' "{\"label\":[\"com.dokku.app-name=$app\",\"com.dokku.attempt\"]}"
+      done)
+    for id in $(printf '%s\n' $containers | sort -u); do
+      case $others in
+        *" $id "*) ;;
+        *) echo "$id" ;;
+      esac
+    done | removed containers '?force=true&v=true'
+    printf '%s\n' $ours | sort -u | removed networks ''
+  }
+  for app in $apps; do
+    for id in $(listed '/images/json?all=true' "{\"label\":[\"com.dokku.app-name=$app\"]}"); do
+      purge_image "$app" "$id"
+    done
+  done
+}
+
+# purge_image APP ID: removes our names of an image, and the image unless it has others
+# or something uses it.
+purge_image() {
+  tags=$(engine GET "/images/$2/json" 2>>"$LOG" | sed -n 's/.*"RepoTags":\[\([^]]*\)\].*/\1/p' | tr -d '"' | tr ',' ' ')
+  foreign=
+  for tag in $tags; do
+    if printf '%s\n' "$tag" | grep -Eqx "dokku/$1:[0-9a-f]{12}"; then
+      engine DELETE "/images/$tag" >>"$LOG" 2>&1 || foreign=used
+    else
+      foreign=named
+    fi
+  done
+  [ -z "$foreign" ] || return 0
+  # The last name may have taken the image with it.
+  if engine GET "/images/$2/json" >/dev/null 2>&1; then
+    engine DELETE "/images/$2" >>"$LOG" 2>&1 || say "Kept: the image $2, which something else uses"
+  fi
 }
 
 uninstall() {
@@ -741,9 +832,7 @@ uninstall() {
 purge() {
   step "Removing all apps, their containers, networks and images"
   if engine_answers >/dev/null 2>&1; then
-    remove_labelled containers '/json?all=true' '?force=true&v=true'
-    remove_labelled networks '' ''
-    remove_labelled images '/json?all=true' '?force=true'
+    purge_engine
   elif [ -d "$HOME_DIR" ]; then
     die "cannot remove the apps' containers: Docker does not answer; start it, then run this again"
   fi

@@ -39,8 +39,8 @@ type Request struct {
 	// and write. Its folder exists.
 	Manifest string
 
-	// Dockerfile is the app's setting dockerfile-path; "" means Dockerfile in the
-	// root. Builders that use no Dockerfile ignore it.
+	// Dockerfile is the path of the Dockerfile; "" means Dockerfile in the root.
+	// Builders that use no Dockerfile ignore it.
 	Dockerfile string
 	// BuildArgs are the values of build arguments, by name. They become a part of
 	// the image's history: they are no place for secrets.
@@ -69,8 +69,11 @@ type Header struct {
 	Commit source.Commit
 	// FilesChanged counts added, changed and removed files.
 	FilesChanged int
-	// BytesSent counts the bytes of files that went to the engine.
+	// BytesSent counts the bytes of the app's files that went to the engine.
 	BytesSent int64
+	// Sent: all of them have been sent, and BytesSent is final. Neither Sent nor
+	// Sending: none have been asked for yet, or the build needs none.
+	Sent bool
 	// Sending: the files were still being sent when the header was due.
 	Sending bool
 	// BytesChanged counts the bytes of the added and changed files. About as many
@@ -79,16 +82,18 @@ type Header struct {
 }
 
 // String is "3f2c1d9, 14 files changed, 120 kB sent". While files are still being
-// sent it ends in "sending 120 MB".
+// sent it ends in "sending 120 MB", and before that after the number of files.
 func (h Header) String() string {
-	sent := source.Bytes(h.BytesSent) + " sent"
+	text := fmt.Sprintf("%s, %s changed", h.Commit.Short, count(h.FilesChanged, "file"))
 	switch {
+	case h.Sent:
+		return text + ", " + source.Bytes(h.BytesSent) + " sent"
 	case h.Sending && h.BytesChanged > h.BytesSent:
-		sent = "sending " + source.Bytes(h.BytesChanged)
+		return text + ", sending " + source.Bytes(h.BytesChanged)
 	case h.Sending:
-		sent = "sending files"
+		return text + ", sending files"
 	}
-	return fmt.Sprintf("%s, %s changed, %s", h.Commit.Short, count(h.FilesChanged, "file"), sent)
+	return text
 }
 
 // count prints a number and its noun: "1 file", "14 files".
@@ -104,6 +109,10 @@ type Result struct {
 	Header
 	ImageID  string // "sha256:..."
 	Duration time.Duration
+	// ExposedPorts are the TCP ports that the app asks for, the one of web first, as
+	// far as what was built says so. An image keeps them without an order. The image
+	// may expose others too, or lack some of these.
+	ExposedPorts []int
 }
 
 // Kind is what a line is about.

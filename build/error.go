@@ -3,13 +3,15 @@ package build
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // Error is a build that failed by itself: a step failed, or a file that the builder
 // needs, such as the Dockerfile, cannot be used.
 type Error struct {
 	Commit string // short id
-	// Step is the name of the step that failed; "" when no step did.
+	// Step is the name of the step that failed, such as "[3/3] RUN npm ci"; "" when no
+	// step did.
 	Step string
 	// ExitCode is that of the step's command; 0 when it is not known.
 	ExitCode int
@@ -25,7 +27,7 @@ func (e *Error) Error() string {
 		return fmt.Sprintf("cannot build %s: %s", e.Commit, e.Reason)
 	}
 	if e.ExitCode == 0 {
-		return fmt.Sprintf("cannot build %s: %s: %s", e.Commit, e.Step, e.Reason)
+		return fmt.Sprintf("cannot build %s: %s: %s", e.Commit, e.label(), e.Reason)
 	}
 	what, fix := "ended with exit code "+strconv.Itoa(e.ExitCode), "correct the command or the files that it uses and push again"
 	switch e.ExitCode {
@@ -36,5 +38,22 @@ func (e *Error) Error() string {
 	case 137:
 		what, fix = "was killed (exit code 137), most likely because memory ran out", "let the step need less memory, or give the host more"
 	}
-	return fmt.Sprintf("cannot build %s: %s %s; %s", e.Commit, e.Step, what, fix)
+	return fmt.Sprintf("cannot build %s: %s %s; %s", e.Commit, e.label(), what, fix)
 }
+
+// label is the number and the instruction of the step: its name can have a kilobyte,
+// and the build's progress has it.
+func (e *Error) label() string {
+	if number, command, ok := strings.Cut(e.Step, "] "); ok && strings.HasPrefix(number, "[") {
+		instruction, _, _ := strings.Cut(command, " ")
+		return "step " + number + "] " + instruction
+	}
+	if r := []rune(e.Step); len(r) > maxLabel {
+		return string(r[:maxLabel]) + "..."
+	}
+	return e.Step
+}
+
+// maxLabel is the length in characters at which the name of a step without a number
+// is cut.
+const maxLabel = 80

@@ -156,7 +156,9 @@ func (x *restore) move(ctx context.Context, name string) error {
 	return x.Server.Env.Store.Disk.Sync(x.Server.Env.Store.Root)
 }
 
-// loadImages loads the app's images from the backup into the engine.
+// loadImages loads the app's images from the backup into the engine. An engine with
+// another kind of image store gives them other ids, which the releases take over. After
+// a crash in between, a release whose image is not found is built again.
 func (x *restore) loadImages(ctx context.Context, s *deploy.Session) error {
 	f, err := os.Open(x.images(s.Name))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -170,7 +172,8 @@ func (x *restore) loadImages(ctx context.Context, s *deploy.Session) error {
 	if err != nil {
 		return err
 	}
-	if err := host.Load(ctx, f); err != nil {
+	ids, err := host.Load(ctx, f)
+	if err != nil {
 		return err
 	}
 	releases, err := s.Env.Store.Releases(s.Name)
@@ -178,6 +181,15 @@ func (x *restore) loadImages(ctx context.Context, s *deploy.Session) error {
 		return err
 	}
 	for _, r := range releases {
+		if id := ids[r.Image]; id != "" && id != r.Image {
+			r.Image = id
+			if err := s.Env.Store.SaveRelease(s.Name, r); err != nil {
+				return err
+			}
+		}
+		if s.Current != nil && s.Current.Number == r.Number {
+			s.Current.Image = r.Image
+		}
 		if err := host.Tag(ctx, r.Image, deploy.ImageTag(s.Name, r.Image)); err != nil {
 			return err
 		}

@@ -18,6 +18,10 @@
 // start stays stopped. After a kill the agent makes that attempt. The state keeps the
 // backup's id, so that the same command again skips finished apps and does the rest.
 //
+// An image's id depends on the engine's image store: the classic one names the
+// configuration, containerd's the manifest. So a restore takes the ids from the engine's
+// answer to the load and writes them into the restored releases.
+//
 // The server's own settings and keys win over those of a backup, because they decide who
 // may do what on this server. A restore never takes over settings of the machine: the
 // engine's address, the pool, nginx's commands.

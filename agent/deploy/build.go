@@ -161,7 +161,12 @@ func (b *building) image(ctx context.Context) (err error) {
 		return err
 	}
 	r.Image = info.ID
-	x.detectPort(r, info.Ports)
+	r.Detected = detectPort(result.ExposedPorts, info.Ports)
+	if c := x.Current; len(info.Ports) == 0 && c != nil && c.PortFound {
+		r.Detected, r.PortFound = c.DetectedPort(), true
+	}
+	r.Port = x.State.WebPort(r.Detected)
+	x.hintPorts(r, info.Ports)
 	return failpoint.Reach(failpoint.ImageKnown)
 }
 

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"dokku/agent/app"
 	"dokku/agent/checks"
 	"dokku/agent/engine"
 	"dokku/scale"
@@ -85,17 +84,4 @@ func (o *rollout) findPort(ctx context.Context, plan checks.Plan) error {
 		o.targets[n].Port = port
 	}
 	return nil
-}
-
-// detectPort sets the web port of a new image: the first that it exposes, else the one
-// that the current release was found to listen on, else DefaultPort.
-func (x *Session) detectPort(r *app.Release, exposed []int) {
-	r.Detected = app.DefaultPort
-	switch c := x.Current; {
-	case len(exposed) > 0:
-		r.Detected = exposed[0]
-	case c != nil && c.PortFound:
-		r.Detected, r.PortFound = c.DetectedPort(), true
-	}
-	r.Port = x.State.WebPort(r.Detected)
 }

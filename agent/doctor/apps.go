@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"dokku/agent/app"
@@ -94,7 +95,11 @@ func (d *examination) checkProblem(app string) []Finding {
 	case p == nil:
 		return fine(check, "none is recorded")
 	}
-	return []Finding{d.reconciled(app, wrong(check, HealthProblem, "", "since %s: %s", p.Since.Format(time.RFC3339), p.Text))}
+	fix := ""
+	if strings.Contains(p.Text, engine.ErrNoImage.Error()) {
+		fix = rebuild(app)
+	}
+	return []Finding{d.reconciled(app, wrong(check, HealthProblem, fix, "since %s: %s", p.Since.Format(time.RFC3339), p.Text))}
 }
 
 // checkProcesses compares the running containers with the desired state, and makes the
@@ -120,7 +125,13 @@ func (d *examination) checkProcesses(ctx context.Context, a *app.App) []Finding 
 	if err != nil {
 		return []Finding{wrong(check, HealthProblem, "", "cannot tell which processes should run: %s", err)}
 	}
-	list := d.compareProcesses(a, want, o)
+	imageless, list := d.checkImage(ctx, host, a)
+	for _, f := range d.compareProcesses(a, want, o) {
+		if imageless && f.Fixable {
+			f = wrong(f.Check, f.Status, rebuild(a.Name), "%s", f.Text) // reconciling cannot start it
+		}
+		list = append(list, f)
+	}
 	list = append(list, d.surplus(ctx, v, want, o)...)
 	if list != nil && d.moving(a) {
 		return fine(check, "a deploy is under way")

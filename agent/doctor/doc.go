@@ -20,4 +20,14 @@
 // the app can have published that. So the doctor finds an app whose folder was
 // removed by hand, and never touches the apps of another root. A lock file of that name
 // is no evidence, because a refused push leaves one.
+//
+// An engine without live-restore is named, with the setting, and is no problem: it works,
+// and its administrator may have reasons. An image that is missing is never fixed by
+// --fix: a build takes minutes and runs the app's code.
+//
+// systemd starts a stopped Docker again at the next connection to its socket, and the
+// agent connects as soon as the engine is gone. Holding back was rejected: a program that
+// is not root cannot tell an engine that is about to stop from one that will answer
+// soon, and an agent that waits for a sign leaves apps down. The README says to stop
+// docker.socket too.
 package doctor

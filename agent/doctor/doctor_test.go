@@ -32,6 +32,27 @@ func TestCompareProcesses(t *testing.T) {
 	}
 }
 
+// TestEngineRestarts: an engine that ends all containers when it restarts is named, with
+// the setting, and is no problem.
+func TestEngineRestarts(t *testing.T) {
+	for ends, want := range map[bool]string{
+		false: "engine: ok: 29.7.2, API 1.51",
+		true: "engine: ok: 29.7.2, API 1.51\nengine restarts: ok: each will interrupt every app for some seconds; " +
+			`to avoid that: set "live-restore": true in /etc/docker/daemon.json, then ` + service("reload", "docker"),
+	} {
+		d := &examination{engine: func() (engine.Info, error) {
+			return engine.Info{Version: "29.7.2", API: "1.51", EndsContainers: ends}, nil
+		}}
+		var lines []string
+		for _, f := range d.checkEngine(t.Context()) {
+			lines = append(lines, fmt.Sprintf("%s: %s: %s", f.Title(), f.Status, f.Text))
+		}
+		if got := strings.Join(lines, "\n"); got != want {
+			t.Errorf("%s\nwant\n%s", got, want)
+		}
+	}
+}
+
 func TestParseSSHConfig(t *testing.T) {
 	d := &examination{Surroundings: Surroundings{SSHConfig: filepath.Join(t.TempDir(), "sshd_config")}}
 	for text, want := range map[string]string{

@@ -26,8 +26,16 @@ func (d *examination) checkEngine(context.Context) []Finding {
 	case err != nil:
 		return []Finding{wrong(check, HealthProblem, "correct the engine's settings in "+d.Server.Env.Store.Own("server.json"), "%s", err)}
 	}
-	return fine(check, "%s, API %s", i.Version, i.API)
+	list := fine(check, "%s, API %s", i.Version, i.API)
+	if i.EndsContainers {
+		list = append(list, fine("engine restarts", `each will interrupt every app for some seconds; to avoid that: set "live-restore": true in %s, then %s`,
+			daemonConfig, service("reload", "docker"))...)
+	}
+	return list
 }
+
+// daemonConfig is where Docker has its settings, unless it is told otherwise.
+const daemonConfig = "/etc/docker/daemon.json"
 
 func (d *examination) checkNginx(context.Context) []Finding {
 	const check = "nginx"

@@ -300,11 +300,13 @@ type Images interface {
 // Archives carries images from one engine to another.
 type Archives interface {
 	// Save writes images, by id, so that Load of this or another engine of the same
-	// kind makes them again with the same ids. Their names stay behind. One that is
-	// missing is ErrNoImage, and nothing is written then.
+	// kind makes them again. Their names stay behind. One that is missing is ErrNoImage,
+	// and nothing is written then.
 	Save(ctx context.Context, ids []string, w io.Writer) error
-	// Load makes the images that Save wrote; those that exist stay as they are.
-	Load(ctx context.Context, r io.Reader) error
+	// Load makes the images that Save wrote; those that exist stay as they are. It
+	// returns the id that each has here, by the id that it was saved with: an engine
+	// with another kind of image store gives other ids.
+	Load(ctx context.Context, r io.Reader) (ids map[string]string, err error)
 }
 
 // Event is a change of a labelled container. The agent has to look at it, even if it

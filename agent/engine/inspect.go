@@ -21,4 +21,7 @@ type Info struct {
 	API     string // the highest version of the API that it speaks: "1.41"
 	// DataRoot is the folder of the engine's host that holds images and containers.
 	DataRoot string
+	// EndsContainers: a restart of the engine ends all containers, and it could be set
+	// up otherwise (live-restore).
+	EndsContainers bool
 }

@@ -19,6 +19,10 @@
 // except for ps:stop, a host port that changes hands, and a type with zero downtime
 // disabled (free).
 //
+// An image that no kept release has is removed, unless the engine has none that a
+// release has: it then uses another kind of image store, in which the same images have
+// other ids.
+//
 // Each step prints as one line. Tests compare plans as text, and a property test applies
 // plans to random observations until they are empty.
 package plan

@@ -290,11 +290,12 @@ func (p *planner) ends(id string) bool {
 // collect removes unused images and networks, and drops the entries of retired
 // containers.
 func (p *planner) collect() {
+	foreign := p.foreignStore()
 	for _, i := range p.w.Images {
 		// The engine keeps an image while a container uses it.
 		used := slices.ContainsFunc(p.w.Instances, func(c engine.Instance) bool { return c.Image == i.ID && !p.ends(c.ID) })
 		switch {
-		case !p.d.Images[i.ID] && !used:
+		case !p.d.Images[i.ID] && !used && !foreign:
 			p.add(Step{Action: ActRemove, Kind: engine.ImageKind, ID: i.ID, App: i.App, Cause: "no kept release runs it"})
 		case p.d.Images[i.ID] && p.former(i.App):
 			p.add(Step{Action: ActAdopt, ID: i.ID, Cause: "it has the app's former name"})
@@ -312,6 +313,13 @@ func (p *planner) collect() {
 		slices.Sort(gone)
 		p.add(Step{Action: ActForget, IDs: gone})
 	}
+}
+
+// foreignStore reports whether the engine has images of the app, but none of a kept
+// release. Then it may use another kind of image store, in which the same images have
+// other ids, so nothing tells which of them are needed.
+func (p *planner) foreignStore() bool {
+	return len(p.d.Images) > 0 && !slices.ContainsFunc(p.w.Images, func(i engine.Image) bool { return p.d.Images[i.ID] })
 }
 
 // networks removes the network of an app without a release, and the network of the

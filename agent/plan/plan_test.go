@@ -94,6 +94,12 @@ func TestPlan(t *testing.T) {
 		w.Images = []engine.Image{{ID: "img1", App: "was"}, {ID: "img2", App: "was"}}
 		return w
 	}
+	having := func(w Observation, ids ...string) Observation {
+		for _, id := range ids {
+			w.Images = append(w.Images, engine.Image{ID: id, App: "shop"})
+		}
+		return w
+	}
 	begun := former(observation(2, upstreams(3), was(running("one", "shop.web.1.x", 2, 3))))
 	begun.Live.App = "was"
 	oneOff := func(id, client string, status engine.Status, attached bool, deadline time.Duration) engine.Instance {
@@ -129,7 +135,7 @@ rename one to shop.web.1
 remove image img1: no kept release runs it
 adopt image img2: it has the app's former name`},
 		{"new containers replace those of the former name", renamed(want(3, "web.1")),
-			former(observation(2, upstreams(3), was(running("one", "shop.web.1", 2, 3)), running("new", "shop.web.1.a3", 3, 5))), `
+			having(former(observation(2, upstreams(3), was(running("one", "shop.web.1", 2, 3)), running("new", "shop.web.1.a3", 3, 5))), "img3"), `
 mark one: the proxy still names them
 publish v3 at [10.192.0.5:5000]
 deadline one
@@ -217,6 +223,8 @@ retire ended: it has ended
 retire left: it has ended
 retire late: its time to live is over`},
 		{"one-off containers of a stopped app", halted, whileStopped, ``},
+		{"images with ids of another image store", want(2, "web.1"),
+			having(observation(2, upstreams(3), running("new", "shop.web.1", 2, 3)), "manifest1", "manifest2"), ``},
 		{"an image that no release runs", want(2, "web.1"), image, `
 remove image rejected: no kept release runs it`},
 	} {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -31,15 +32,51 @@ func flushes(t *testing.T, dir string) (n int) {
 	}
 	text, err := os.ReadFile(trace)
 	must(t, err)
-	for line := range bytes.Lines(text) {
-		var e struct{ Category, Key, Value string }
-		if json.Unmarshal(line, &e); e.Category == "fsync" && e.Key == "fsync/hardware-flush" {
-			var count int
-			must(t, json.Unmarshal([]byte(e.Value), &count))
+	return countFlushes(t, text)
+}
+
+// countFlushes counts the hardware flushes in git's trace. Git up to 2.38 writes them as
+// data, later ones as a counter.
+func countFlushes(t *testing.T, trace []byte) (n int) {
+	t.Helper()
+	for line := range bytes.Lines(trace) {
+		var e struct {
+			Event, Category, Key, Name string
+			Value                      json.RawMessage
+			Count                      int
+		}
+		if err := json.Unmarshal(line, &e); err != nil || e.Category != "fsync" {
+			continue
+		}
+		switch {
+		case e.Event == "counter" && e.Name == "hardware-flush":
+			n += e.Count
+		case e.Key == "fsync/hardware-flush":
+			count, err := strconv.Atoi(strings.Trim(string(e.Value), `"`))
+			must(t, err)
 			n += count
 		}
 	}
 	return n
+}
+
+// TestCountFlushes has lines of git 2.36 and 2.47.
+func TestCountFlushes(t *testing.T) {
+	for trace, want := range map[string]int{
+		`{"event":"data","sid":"1/2","thread":"main","nesting":1,"category":"fsync","key":"fsync/writeout-only","value":"9"}
+{"event":"data","sid":"1/2","thread":"main","nesting":1,"category":"fsync","key":"fsync/hardware-flush","value":"3"}
+`: 3,
+		`{"event":"counter","sid":"1/2","thread":"main","category":"fsync","name":"writeout-only","count":9}
+{"event":"counter","sid":"1/2","thread":"main","category":"fsync","name":"hardware-flush","count":2}
+{"event":"counter","sid":"1/3","thread":"main","category":"fsync","name":"hardware-flush","count":2}
+`: 4,
+		`{"event":"version","evt":"3","exe":"2.47.3"}
+`: 0,
+	} {
+		if got := countFlushes(t, []byte(trace)); got != want {
+			t.Errorf("%d, want %d in\n%s", got, want, trace)
+		}
+	}
 }
 
 // TestGitSyncs: git syncs the pack, its index and the ref of a push, and no more

@@ -31,7 +31,7 @@ type contextFS struct {
 	source   *source.Source
 	tree     *source.Tree
 	manifest manifest
-	sent     atomic.Int64 // bytes of files that the engine has asked for
+	transfer *transfer
 
 	mu     sync.Mutex
 	closed bool
@@ -122,7 +122,9 @@ func (c *contextFS) stat(f *source.Entry) *types.Stat {
 }
 
 // Open opens a file and counts the bytes that are read from it.
-func (c *contextFS) Open(name string) (io.ReadCloser, error) {
+func (c *contextFS) Open(name string) (io.ReadCloser, error) { return c.open(name, &c.transfer.bytes) }
+
+func (c *contextFS) open(name string, count *atomic.Int64) (io.ReadCloser, error) {
 	name = strings.Trim(path.Clean(filepath.ToSlash(name)), "/")
 	i := c.tree.Find(name)
 	if i == len(c.tree.Files) || c.tree.Files[i].Path != name || c.tree.Files[i].IsDir() {
@@ -136,18 +138,19 @@ func (c *contextFS) Open(name string) (io.ReadCloser, error) {
 		c.active.Done()
 		return nil, fmt.Errorf("cannot read %s: %w", name, err)
 	}
-	return &countingReader{ReadCloser: rc, fs: c}, nil
+	return &countingReader{ReadCloser: rc, fs: c, count: count}, nil
 }
 
 // countingReader counts the bytes that are read. It is closed once.
 type countingReader struct {
 	io.ReadCloser
-	fs *contextFS
+	fs    *contextFS
+	count *atomic.Int64
 }
 
 func (r *countingReader) Read(p []byte) (int, error) {
 	n, err := r.ReadCloser.Read(p)
-	r.fs.sent.Add(int64(n))
+	r.count.Add(int64(n))
 	return n, err
 }
 
@@ -155,3 +158,10 @@ func (r *countingReader) Close() error {
 	defer r.fs.active.Done()
 	return r.ReadCloser.Close()
 }
+
+// uncounted is the tree as the Dockerfile is read from it. Newer engines read it at
+// every build; the number of bytes sent is about the app's files.
+type uncounted struct{ *contextFS }
+
+// Open opens a file.
+func (u uncounted) Open(name string) (io.ReadCloser, error) { return u.open(name, new(atomic.Int64)) }

@@ -24,8 +24,19 @@
 // Progress is printed from BuildKit's own trace and not with progressui: a push
 // wants one line for a step, output as it comes, and nothing about transfers; and
 // progressui brings the BuildKit client into the binary. A step's name comes before
-// its first line of output and again, with the time, at its end. Output is passed on
-// with its control characters; the caller removes them before it prints.
+// its first line of output and again, with the time, at its end. A step that failed
+// is named once, right above its last lines. Output is passed on with its control
+// characters; the caller removes them before it prints.
+//
+// BuildKit 0.11 and later runs a step without inputs twice, first to find its cache
+// key: the step that sends the files and FROM have ended then before anything was
+// sent or pulled. So a step without inputs gets its line when it ended a second
+// time, or a step that builds on it began, or the build ended; its time is the sum.
+// What was sent is not taken from the trace at all but from the session, which
+// serves the files.
+//
+// Signs of life come 5 s after the last news, then every 15 s, and every 5 s while
+// files or layers move.
 //
 // # Passwords
 //

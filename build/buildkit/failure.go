@@ -1,11 +1,14 @@
 package buildkit
 
 import (
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"dokku/build"
+	"dokku/build/source"
 )
 
 var exitCode = regexp.MustCompile(`exit code: (\d+)`)
@@ -18,8 +21,9 @@ var internals = []string{
 	"rpc error: code = NotFound desc = ", "Error response from daemon: ",
 }
 
-// failure makes an Error of the engine's message and of the output of the steps.
-func (p *printer) failure(commit, message string) *build.Error {
+// failure makes an Error of the engine's message and of the output of the steps. It
+// prints the end of a failed step that the engine did not tell.
+func (p *printer) failure(commit, message string, now time.Time) *build.Error {
 	e := &build.Error{Commit: commit, Reason: strings.TrimSpace(message)}
 	for again := true; again; {
 		again = false
@@ -38,7 +42,7 @@ func (p *printer) failure(commit, message string) *build.Error {
 		case !s.visible:
 		case s.err != "" && !canceled(s.err):
 			failedIn(e, s, s.err)
-		case !s.first.IsZero() && !s.ended:
+		case s.running:
 			unfinished = s
 		}
 	}
@@ -46,6 +50,8 @@ func (p *printer) failure(commit, message string) *build.Error {
 	if e.Step == "" && exitCode.MatchString(message) {
 		if unfinished == nil {
 			unfinished = &step{name: failedCommand(message)}
+		} else {
+			p.failed(unfinished, "failed", now)
 		}
 		failedIn(e, unfinished, message)
 	}
@@ -64,6 +70,38 @@ func failedCommand(message string) string {
 	}
 	return "RUN " + m[1] + m[2]
 }
+
+// notFound is how engines say that a file to copy does not exist.
+var notFound = regexp.MustCompile(`failed to (?:compute|calculate) [^"]*"/([^"]+)":? not found`)
+
+// explainMissing replaces the reason of a step that needs a file which is not there.
+func explainMissing(e *build.Error, t *source.Tree, dockerfile string) {
+	m := notFound.FindStringSubmatch(e.Reason)
+	if m == nil {
+		return
+	}
+	name := m[1]
+	if from := fromOther.FindStringSubmatch(e.Step); from != nil {
+		e.Reason = fmt.Sprintf("%s has no /%s; correct the path, or make the file there", from[1], name)
+		return
+	}
+	if t.Has(name) {
+		ignore := ".dockerignore"
+		if t.Has(dockerfile + ignore) {
+			ignore = dockerfile + ignore
+		}
+		e.Reason = fmt.Sprintf("%s is committed, but %s leaves it out; add the line !%s at its end and push again", name, ignore, name)
+		return
+	}
+	e.Reason = fmt.Sprintf("%s is not in the repository; is it committed? "+
+		"(.gitignore may leave it out: git add -f %s; .dockerignore does not)", name, name)
+	if other := t.OtherCase(name); other != "" {
+		e.Reason = fmt.Sprintf("%s is not in the repository, but %s is; correct the name and push again", name, other)
+	}
+}
+
+// fromOther matches a step that takes files from another stage or image.
+var fromOther = regexp.MustCompile(`[ ,-]from=([^ ,]+)`)
 
 // failedIn notes in e which step failed, and how.
 func failedIn(e *build.Error, s *step, message string) {

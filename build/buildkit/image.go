@@ -47,7 +47,7 @@ func (s *Solver) Solve(ctx context.Context, r build.Request, dockerfile string) 
 		return build.Result{}, fmt.Errorf("cannot build %s: %w", r.Commit.Short, err)
 	}
 	id, err := run(ctx, job{r, s.config.Client(), s.config.DockerConfig, dockerfile}, h, files)
-	h.BytesSent = files.sent.Load()
+	files.transfer.report(&h)
 	return build.Result{Header: h, ImageID: id, Duration: time.Since(start)}, err
 }
 
@@ -76,7 +76,7 @@ func prepare(ctx context.Context, r build.Request, t *source.Tree, h *build.Head
 			h.FilesChanged = n // else the old commit is gone, as after a forced push
 		}
 	}
-	return &contextFS{source: r.Source, tree: t, manifest: m}, ctx.Err()
+	return &contextFS{source: r.Source, tree: t, manifest: m, transfer: newTransfer()}, ctx.Err()
 }
 
 // run starts the build and follows it to its end.
@@ -94,21 +94,22 @@ func run(ctx context.Context, r job, h build.Header, files *contextFS) (id strin
 		streamed <- stream(ctx, r, sess.id(), messages)
 		close(messages)
 	}()
-	p := newPrinter(time.Now(), r.Progress, func(sending bool) {
+	p := newPrinter(time.Now(), r.Progress, files.transfer, func() {
 		if r.Header != nil {
 			now := h
-			now.BytesSent, now.Sending = files.sent.Load(), sending
+			files.transfer.report(&now)
 			r.Header(now)
 		}
 	})
-	p.sent = files.sent.Load
 	id, refused := p.follow(messages)
 	err = <-streamed
 	switch {
 	case ctx.Err() != nil:
 		return "", fmt.Errorf("cannot build %s: %w", r.Commit.Short, context.Cause(ctx))
 	case refused != "":
-		return "", p.failure(r.Commit.Short, refused)
+		failed := p.failure(r.Commit.Short, refused, time.Now())
+		explainMissing(failed, files.tree, r.dockerfile)
+		return "", failed
 	case err != nil:
 		return "", fmt.Errorf("cannot build %s: %w", r.Commit.Short, err)
 	case id == "":

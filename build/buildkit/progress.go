@@ -15,8 +15,10 @@ import (
 )
 
 const (
-	// aliveEvery bounds the silence of a build: pushers, and proxies on the way, take a
-	// longer one for a hang.
+	// aliveFirst is the longest silence after a line that says something new, and while
+	// files or layers move, aliveEvery any other: pushers, and proxies on the way, take
+	// a longer one for a hang.
+	aliveFirst = 5 * time.Second
 	aliveEvery = 15 * time.Second
 	// headerWait is how long the first line waits for the number of bytes sent.
 	headerWait = time.Second
@@ -24,32 +26,25 @@ const (
 	stepWidth = 54
 	// maxLine is the length in bytes at which a line of output is broken.
 	maxLine = 4096
-	// tailLines is how many of a step's last lines an Error has.
-	tailLines = 30
+	// tailLines is how many of a step's last lines an Error has, and repeatedLines how
+	// many are printed again where other output followed them.
+	tailLines     = 30
+	repeatedLines = 10
+	// againAfter is how long a step must run again, after its line was printed, for
+	// another line.
+	againAfter = time.Second
 )
-
-// step is a BuildKit vertex.
-type step struct {
-	name      string // as printed
-	visible   bool
-	first     time.Time // by this host's clock
-	started   time.Time // by the engine's clock
-	ended     bool
-	err       string
-	partial   map[int64][]byte // unfinished line of each stream
-	tail      []string
-	announced bool
-}
 
 // printer turns the engine's progress into lines. Only its creator's goroutine
 // uses it.
 type printer struct {
-	print  func(build.Line)
-	header func(sending bool)
-	sent   func() int64
+	print    func(build.Line)
+	header   func()
+	transfer *transfer
 
 	start   time.Time
-	last    time.Time // of the last line
+	last    time.Time     // of the last line
+	silence time.Duration // until the next sign of life
 	steps   map[string]*step
 	order   []*step
 	held    []build.Line // before the header
@@ -57,12 +52,12 @@ type printer struct {
 	current *step        // whose name the output is under
 }
 
-func newPrinter(now time.Time, print func(build.Line), header func(sending bool)) *printer {
+func newPrinter(now time.Time, print func(build.Line), t *transfer, header func()) *printer {
 	if print == nil {
 		print = func(build.Line) {}
 	}
-	return &printer{print: print, header: header, sent: func() int64 { return 0 },
-		start: now, last: now, steps: map[string]*step{}}
+	return &printer{print: print, header: header, transfer: t, start: now, last: now, silence: aliveFirst,
+		steps: map[string]*step{}}
 }
 
 // follow prints until messages is closed. It returns the image's id, or why
@@ -70,15 +65,19 @@ func newPrinter(now time.Time, print func(build.Line), header func(sending bool)
 func (p *printer) follow(messages <-chan message) (id, refused string) {
 	timer := time.NewTimer(headerWait)
 	defer timer.Stop()
+	sent := p.transfer.ended
 	for {
 		select {
 		case m, ok := <-messages:
 			if !ok {
-				p.begin()
+				p.end(time.Now())
 				return id, refused
 			}
 			id, refused = cmp.Or(m.image, id), cmp.Or(m.err, refused)
 			p.update(m.status, time.Now())
+		case <-sent:
+			sent = nil
+			p.begin()
 		case now := <-timer.C:
 			timer.Reset(p.tick(now))
 		}
@@ -92,31 +91,40 @@ func (p *printer) tick(now time.Time) time.Duration {
 		p.last = now
 		p.begin()
 	}
-	if silent := now.Sub(p.last); silent < aliveEvery {
-		return max(time.Millisecond, aliveEvery-silent)
+	if silent := now.Sub(p.last); silent < p.silence {
+		return max(time.Millisecond, p.silence-silent)
 	}
-	p.last = now
+	p.last, p.silence = now, aliveEvery
 	p.line(p.alive(now))
 	p.current = nil
-	return aliveEvery
+	return p.silence
 }
 
-// alive names the step that has run longest, one of the Dockerfile if any is.
+// alive names what has run longest: a step of the Dockerfile if any does, else the
+// transfer of the files, else a step that a push hides.
 func (p *printer) alive(now time.Time) build.Line {
 	var longest *step
 	for _, s := range p.order {
-		if !s.ended && !s.first.IsZero() && (longest == nil || s.visible && !longest.visible) {
+		if s.running && (longest == nil || s.visible && !longest.visible) {
 			longest = s
 		}
 	}
-	if longest == nil {
-		return build.Line{Kind: build.KindAlive, Text: "still waiting for the engine " + seconds(now.Sub(p.start))}
+	line := build.Line{Kind: build.KindAlive}
+	since := p.start
+	switch {
+	case p.transfer.sending() && (longest == nil || !longest.visible):
+		line.Text, since = "still sending files, "+source.Bytes(p.transfer.sent()), p.transfer.begun()
+		p.silence = aliveFirst
+	case longest == nil:
+		line.Text = "still waiting for the engine"
+	case longest.pull.active():
+		line.Text, line.Step, since = "still "+longest.pull.text(longest.image()), longest.name, longest.first
+		p.silence = aliveFirst
+	default:
+		line.Text, line.Step, since = "still "+shorten(longest.doing(), stepWidth), longest.name, longest.first
 	}
-	text := "still running " + shorten(longest.name, stepWidth) + " " + seconds(now.Sub(longest.first))
-	if isContext(longest.name) {
-		text = "still sending files, " + source.Bytes(p.sent()) + " " + seconds(now.Sub(longest.first))
-	}
-	return build.Line{Kind: build.KindAlive, Text: text, Step: longest.name}
+	line.Text += " " + seconds(now.Sub(since))
+	return line
 }
 
 // begin prints the header and the lines that have waited for it.
@@ -125,11 +133,19 @@ func (p *printer) begin() {
 		return
 	}
 	p.running = true
-	p.header(slices.ContainsFunc(p.order, func(s *step) bool { return isContext(s.name) && !s.ended }))
+	p.header()
 	for _, l := range p.held {
 		p.print(l)
 	}
 	p.held = nil
+}
+
+// end prints what is still to be said of a build that has ended.
+func (p *printer) end(now time.Time) {
+	p.begin()
+	for _, s := range p.order {
+		p.settle(s, now)
+	}
 }
 
 func (p *printer) line(l build.Line) {
@@ -145,6 +161,11 @@ func (p *printer) update(r *control.StatusResponse, now time.Time) {
 	for _, v := range r.GetVertexes() {
 		p.note(v, now)
 	}
+	for _, v := range r.GetStatuses() {
+		if s := p.steps[v.Vertex]; s != nil {
+			s.pull.note(v)
+		}
+	}
 	for _, l := range r.GetLogs() {
 		if s := p.steps[l.Vertex]; s != nil {
 			p.output(s, l.Stream, l.Msg, now)
@@ -152,56 +173,88 @@ func (p *printer) update(r *control.StatusResponse, now time.Time) {
 	}
 	// A step's last output comes in the same status as its end.
 	for _, v := range r.GetVertexes() {
-		if v.Completed != nil {
-			p.finish(p.steps[v.Digest], v, now)
+		if s := p.steps[v.Digest]; s.final() {
+			p.settle(s, now)
 		}
 	}
 }
 
-// note records a step and its start.
+// note records a step's start or end. The steps that it builds on have ended by then.
 func (p *printer) note(v *control.Vertex, now time.Time) {
 	s := p.steps[v.Digest]
 	if s == nil {
-		s = &step{name: stepName(v.Name), partial: map[int64][]byte{}}
-		s.visible = strings.HasPrefix(s.name, "[") &&
-			!strings.HasPrefix(s.name, "[internal]") && !strings.HasPrefix(s.name, "[auth]")
+		s = newStep(v)
 		p.steps[v.Digest] = s
 		p.order = append(p.order, s)
 	}
-	if v.Started != nil && s.started.IsZero() {
-		s.first, s.started = now, v.Started.AsTime()
+	s.note(v, now)
+	if v.Started == nil && v.Completed == nil {
+		return
+	}
+	for _, digest := range v.Inputs {
+		if on := p.steps[digest]; on != nil {
+			on.needed = true
+			p.settle(on, now)
+		}
 	}
 }
 
-// finish prints a step's end, once.
-func (p *printer) finish(s *step, v *control.Vertex, now time.Time) {
-	if s.ended {
+// settle prints a step's end, once for each run that is worth a line.
+func (p *printer) settle(s *step, now time.Time) {
+	if s.running || !s.completed || s.printed == s.runs {
 		return
 	}
 	for _, stream := range slices.Sorted(maps.Keys(s.partial)) {
 		p.flush(s, stream, now)
 	}
-	s.ended, s.err = true, v.Error
-	if isContext(s.name) {
-		p.begin()
-	}
-	if !s.visible || v.Started == nil {
+	again := s.printed > 0
+	s.printed = s.runs
+	if !s.visible || again && s.spent < againAfter {
 		return
 	}
-	took := seconds(v.Completed.AsTime().Sub(s.started))
+	took := seconds(s.spent)
 	switch {
-	case canceled(v.Error):
+	case canceled(s.err):
 		took = "stopped"
-	case v.Error != "":
-		took = "failed " + took
-	case v.Cached:
+	case s.err != "":
+		p.failed(s, "failed "+took, now)
+		return
+	case s.cached:
 		took = "cached"
 	}
-	room := stepWidth - len(took) - 2
-	name := shorten(s.name, room)
-	p.last, p.current = now, nil
-	pad := strings.Repeat(" ", stepWidth-len(took)-utf8.RuneCountInString(name))
-	p.line(build.Line{Kind: build.KindStep, Text: name + pad + took, Step: s.name})
+	s.spent = 0
+	p.news(now)
+	p.line(build.Line{Kind: build.KindStep, Text: column(s.name, took), Step: s.name})
+}
+
+// news notes that a line says something new, which is no step's output.
+func (p *printer) news(now time.Time) { p.last, p.silence, p.current = now, aliveFirst, nil }
+
+// failed prints the end of a step that failed. The step's name is there already when
+// its output is the last that was printed; if other output came between, the last
+// lines are printed again.
+func (p *printer) failed(s *step, took string, now time.Time) {
+	name := s.name
+	switch {
+	case s.announced && p.current == s:
+		name = ""
+	case s.announced:
+		tail := s.tail
+		s.tail = nil
+		for _, text := range tail[max(0, len(tail)-repeatedLines):] {
+			p.outputLine(s, text, now)
+		}
+		s.tail, name = tail, ""
+	}
+	s.printed = max(s.runs, 1)
+	p.news(now)
+	p.line(build.Line{Kind: build.KindStep, Text: column(name, took), Step: s.name})
+}
+
+// column is a step's name, shortened, with its time at the right edge.
+func column(name, took string) string {
+	name = shorten(name, stepWidth-len(took)-2)
+	return name + strings.Repeat(" ", stepWidth-len(took)-utf8.RuneCountInString(name)) + took
 }
 
 // output prints the whole lines of msg and keeps the rest. Lines of steps that
@@ -246,6 +299,6 @@ func (p *printer) outputLine(s *step, text string, now time.Time) {
 		p.line(build.Line{Kind: build.KindStep, Text: name, Step: s.name})
 		p.current, s.announced = s, true
 	}
-	p.last = now
+	p.last, p.silence = now, aliveFirst
 	p.line(build.Line{Kind: build.KindOutput, Text: "  | " + text, Step: s.name})
 }

@@ -21,9 +21,11 @@ type screen struct {
 
 func newScreen() *screen {
 	s := &screen{zero: time.Unix(1000, 0)}
-	s.printer = newPrinter(s.zero,
-		func(l build.Line) { s.text.WriteString(l.Text + "\n") },
-		func(sending bool) { fmt.Fprintf(&s.text, "header, sending %v\n", sending) })
+	s.printer = newPrinter(s.zero, func(l build.Line) { s.text.WriteString(l.Text + "\n") }, newTransfer(), func() {
+		var h build.Header
+		s.transfer.report(&h)
+		fmt.Fprintf(&s.text, "header%s\n", strings.TrimPrefix(h.String(), ", 0 files changed"))
+	})
 	return s
 }
 
@@ -31,8 +33,8 @@ func (s *screen) at(sec float64) time.Time {
 	return s.zero.Add(time.Duration(sec * float64(time.Second)))
 }
 
-// vertex returns a step; the times are seconds, 0 for not yet.
-func (s *screen) vertex(sec float64, name string, started, ended float64, more ...func(*control.Vertex)) {
+// new makes a step; the times are seconds, 0 for not yet.
+func (s *screen) new(name string, started, ended float64, more ...func(*control.Vertex)) *control.Vertex {
 	v := &control.Vertex{Digest: name, Name: name}
 	if started > 0 {
 		v.Started = timestamppb.New(s.at(started))
@@ -43,7 +45,40 @@ func (s *screen) vertex(sec float64, name string, started, ended float64, more .
 	for _, f := range more {
 		f(v)
 	}
-	s.update(&control.StatusResponse{Vertexes: []*control.Vertex{v}}, s.at(sec))
+	return v
+}
+
+// vertex tells of one step.
+func (s *screen) vertex(sec float64, name string, started, ended float64, more ...func(*control.Vertex)) {
+	s.update(&control.StatusResponse{Vertexes: []*control.Vertex{s.new(name, started, ended, more...)}}, s.at(sec))
+}
+
+// sends begins the transfer of the files, or ends it when it has begun.
+func (s *screen) sends(sec float64, bytes int64) {
+	if !s.transfer.sending() {
+		s.transfer.bytes.Add(bytes)
+		s.transfer.begin(s.at(sec))
+		return
+	}
+	s.transfer.bytes.Store(bytes)
+	s.transfer.end()
+	s.begin() // as follow does then
+}
+
+// layer is the progress of a layer in megabytes.
+func (s *screen) layer(id string, current, total float64) *control.VertexStatus {
+	v := &control.VertexStatus{ID: id, Current: int64(current * 1e6), Total: int64(total * 1e6), Started: timestamppb.New(s.zero)}
+	if current == total && total > 0 {
+		v.Completed = timestamppb.New(s.zero)
+	}
+	return v
+}
+
+func (s *screen) layers(sec float64, vertex string, layers ...*control.VertexStatus) {
+	for _, l := range layers {
+		l.Vertex = vertex
+	}
+	s.update(&control.StatusResponse{Statuses: layers}, s.at(sec))
 }
 
 func (s *screen) log(sec float64, name, text string) {
@@ -59,31 +94,41 @@ func (s *screen) want(t *testing.T, want string) {
 }
 
 func cached(v *control.Vertex) { v.Cached = true }
+
+// on names the steps that a step builds on.
+func on(inputs ...string) func(v *control.Vertex) {
+	return func(v *control.Vertex) { v.Inputs = inputs }
+}
+
 func failed(message string) func(v *control.Vertex) {
 	return func(v *control.Vertex) { v.Error = message }
 }
 
+// TestProgress is the trace of an engine before 23: every step ends once.
 func TestProgress(t *testing.T) {
 	s := newScreen()
 	s.vertex(0.1, "[internal] load build definition from Dockerfile", 0.1, 0.2)
 	s.vertex(0.1, "[internal] load .dockerignore", 0.1, 0.2)
 	s.vertex(0.2, "[internal] load metadata for docker.io/library/node:22", 0.1, 0.2)
 	from := "[1/3] FROM docker.io/library/node:22@sha256:0123456789abcdef"
+	files, copied := "[internal] load build context", "[2/3] COPY package*.json ."
 	s.vertex(0.3, from, 0, 0)
 	s.vertex(0.3, from, 0.3, 0.3, cached)
-	s.vertex(0.3, "[internal] load build context", 0.3, 0)
-	s.vertex(0.5, "[internal] load build context", 0.3, 0.5)
-	s.vertex(0.6, "[2/3] COPY package*.json .", 0.5, 0.6)
+	s.sends(0.3, 0)
+	s.vertex(0.3, files, 0.3, 0)
+	s.sends(0.5, 120_000)
+	s.vertex(0.5, files, 0.3, 0.5)
+	s.vertex(0.6, copied, 0.5, 0.6, on(from, files))
 	npm := "[3/3] RUN npm ci"
-	s.vertex(0.7, npm, 0.7, 0)
+	s.vertex(0.7, npm, 0.7, 0, on(copied))
 	s.log(5, npm, "added 211 packa")
 	s.log(6, npm, "ges in 11s\n10%\r50%\r100%\r\n")
 	s.log(7, npm, "no newline")
-	s.vertex(13, npm, 0.7, 13)
-	s.vertex(13, npm, 0.7, 13)
+	s.vertex(13, npm, 0.7, 13, on(copied))
+	s.vertex(13, npm, 0.7, 13, on(copied))
 	s.vertex(13, "exporting to image", 13, 14)
 	s.want(t, `
-header, sending false
+header, 120 kB sent
 [1/3] FROM node:22                              cached
 [2/3] COPY package*.json .                        0.1s
 [3/3] RUN npm ci
@@ -94,20 +139,105 @@ header, sending false
 `)
 }
 
+// TestProgressTwice is the trace of an engine of 26 or later: a step without inputs ends
+// when its cache key is known, and again when its content is there.
+func TestProgressTwice(t *testing.T) {
+	from, files, copied := "[1/2] FROM docker.io/library/node:22", "[internal] load build context", "[2/2] COPY . ."
+	run := func(name string, started, ended float64, more ...func(*control.Vertex)) *control.Vertex {
+		return newScreen().new(name, started, ended, more...)
+	}
+	for name, statuses := range map[string][][]*control.Vertex{
+		"four statuses": {{run(from, 0.2, 0), run(files, 0.2, 0)}, {run(from, 0.2, 0.25), run(files, 0.2, 0.21)},
+			{run(from, 0.4, 0), run(files, 0.4, 0)}, {run(files, 0.4, 0.9)}, {run(from, 0.4, 28.4)},
+			{run(copied, 28.5, 0, on(from, files))}, {run(copied, 28.5, 28.7, on(from, files))}},
+		"two statuses": {{run(from, 0.2, 0), run(from, 0.2, 0.25), run(files, 0.2, 0), run(files, 0.2, 0.21)},
+			{run(from, 0.4, 0), run(files, 0.4, 0), run(files, 0.4, 0.9)},
+			{run(from, 0.4, 28.4), run(copied, 28.5, 0, on(from, files)), run(copied, 28.5, 28.7, on(from, files))}},
+		"started with the end": {{run(from, 0.2, 0), run(from, 0.2, 0.25), run(from, 0.4, 0), run(files, 0.2, 0), run(files, 0.2, 0.21), run(files, 0.4, 0)},
+			{run(files, 0.4, 0.9), run(from, 0.4, 28.4)}, {run(copied, 28.5, 28.7, on(from, files))}},
+		"one status": {{run(from, 0.2, 0), run(from, 0.2, 0.25), run(from, 0.4, 0), run(from, 0.4, 28.4),
+			run(copied, 28.5, 0, on(from, files)), run(copied, 28.5, 28.7, on(from, files))}},
+	} {
+		s := newScreen()
+		s.sends(0.4, 0)
+		for i, vertexes := range statuses {
+			if i == len(statuses)-1 {
+				s.sends(0.9, 5_800_000)
+			}
+			s.update(&control.StatusResponse{Vertexes: vertexes}, s.at(float64(i)))
+		}
+		s.end(s.at(30))
+		if got, want := s.text.String(), strings.TrimLeft(`
+header, 5.8 MB sent
+[1/2] FROM node:22                               28.1s
+[2/2] COPY . .                                    0.2s
+`, "\n"); got != want {
+			t.Errorf("%s: printed\n%s\nwant\n%s", name, got, want)
+		}
+	}
+}
+
+// TestProgressCached: when the cache has all steps, newer engines never run FROM for its
+// content, and say of the others only that they are cached.
+func TestProgressCached(t *testing.T) {
+	s := newScreen()
+	from, files := "[1/2] FROM node", "[internal] load build context"
+	s.vertex(0.2, from, 0.1, 0.1)
+	s.vertex(0.2, files, 0.1, 0.1)
+	s.vertex(0.3, files, 0.3, 0)
+	s.vertex(0.4, files, 0.3, 0.4)
+	s.vertex(0.4, "[2/2] COPY . .", 0.4, 0.4, on(from, files), cached)
+	s.end(s.at(1))
+	s.want(t, `
+header
+[1/2] FROM node                                   0.0s
+[2/2] COPY . .                                  cached
+`)
+	// A Dockerfile with FROM alone has no step that says that it has ended.
+	s = newScreen()
+	s.vertex(0.2, "[1/1] FROM node", 0.1, 0.2)
+	s.end(s.at(1))
+	s.want(t, `
+header
+[1/1] FROM node                                   0.1s
+`)
+}
+
+// TestProgressLate: an image whose layers are pulled only when a step needs them, after
+// its line was printed, gets another line.
+func TestProgressLate(t *testing.T) {
+	s := newScreen()
+	from, run := "[1/2] FROM node", "[2/2] RUN x"
+	s.vertex(0.2, from, 0.1, 0.2)
+	s.vertex(0.3, from, 0.2, 0.3)
+	s.vertex(0.4, from, 0.4, 0)
+	s.vertex(0.4, run, 0.4, 0, on(from))
+	s.vertex(20.4, from, 0.4, 20.4)
+	s.vertex(20.4, from, 20.4, 20.5)
+	s.vertex(21, run, 0.4, 21, on(from))
+	s.end(s.at(21))
+	s.want(t, `
+header
+[1/2] FROM node                                   0.2s
+[1/2] FROM node                                  20.0s
+[2/2] RUN x                                      20.6s
+`)
+}
+
 func TestProgressSideBySide(t *testing.T) {
 	s := newScreen()
-	a, b := "[a 1/2] RUN make "+strings.Repeat("a", 60), "[b 1/1] RUN test"
-	s.vertex(0.1, a, 0.1, 0)
-	s.vertex(0.1, b, 0.1, 0)
+	a, b, base := "[a 1/2] RUN make "+strings.Repeat("a", 60), "[b 1/1] RUN test", on("[internal] base")
+	s.vertex(0.1, a, 0.1, 0, base)
+	s.vertex(0.1, b, 0.1, 0, base)
 	s.log(1, a, "a1\n")
 	s.log(1, b, "b1\nb2\n")
 	s.log(1, a, "a2\n")
-	s.vertex(2, b, 0.1, 2.1)
+	s.vertex(2, b, 0.1, 2.1, base)
 	s.log(2, a, strings.Repeat("x", maxLine+1))
-	s.vertex(3, a, 0.1, 3.1, failed("process did not complete successfully: exit code: 2"))
-	s.vertex(3, "[c 1/1] RUN wait", 0.1, 3, failed("context canceled"))
+	s.vertex(3, a, 0.1, 3.1, base, failed("process did not complete successfully: exit code: 2"))
+	s.vertex(3, "[c 1/1] RUN wait", 0.1, 3, base, failed("context canceled"))
 	s.want(t, `
-header, sending false
+header
 [a 1/2] RUN make aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...
   | a1
 [b 1/1] RUN test
@@ -119,89 +249,193 @@ header, sending false
 [a 1/2] RUN make aaaaaaaaaaaaaaaaaaaaaa... (continued)
   | <maxLine>
   | x
-[a 1/2] RUN make aaaaaaaaaaaaaaaaaaaaa...  failed 3.0s
+                                           failed 3.0s
 [c 1/1] RUN wait                               stopped
 `)
-	e := s.failure("3f2c1d9", "failed to solve with frontend dockerfile.v0: failed to solve: rpc error: code = Unknown desc = process did not")
+	e := s.failure("3f2c1d9", "failed to solve with frontend dockerfile.v0: failed to solve: rpc error: code = Unknown desc = process did not", s.at(4))
 	if e.Step != a || e.ExitCode != 2 || e.Reason != "process did not" || e.Output[0] != "a1" || len(e.Output) != 4 {
 		t.Errorf("error is %+v", e)
+	}
+}
+
+// TestProgressFailed: the last lines of a step that failed stand right above its end, and
+// its name is printed once unless other output came between.
+func TestProgressFailed(t *testing.T) {
+	base, exit := on("[internal] base"), failed("exit code: 1")
+	s := newScreen()
+	run, other := "[2/2] RUN test", "[b 1/1] RUN other"
+	s.vertex(0.1, run, 0.1, 0, base)
+	s.log(1, run, "1\n2\n")
+	s.vertex(2, run, 0.1, 2.1, base, exit)
+	s.want(t, "header\n[2/2] RUN test\n  | 1\n  | 2\n                                           failed 2.0s\n")
+
+	s = newScreen()
+	s.vertex(2, run, 0.1, 2.1, base, exit)
+	s.want(t, "header\n[2/2] RUN test                             failed 2.0s\n")
+
+	s = newScreen()
+	s.vertex(0.1, run, 0.1, 0, base)
+	s.vertex(0.1, other, 0.1, 0, base)
+	for i := range 12 {
+		s.log(1, run, fmt.Sprintf("%d\n", i+1))
+	}
+	s.log(1, other, "o\n")
+	s.vertex(2, run, 0.1, 2.1, base, exit)
+	s.want(t, `
+header
+[2/2] RUN test
+  | 1
+  | 2
+  | 3
+  | 4
+  | 5
+  | 6
+  | 7
+  | 8
+  | 9
+  | 10
+  | 11
+  | 12
+[b 1/1] RUN other
+  | o
+[2/2] RUN test (continued)
+  | 3
+  | 4
+  | 5
+  | 6
+  | 7
+  | 8
+  | 9
+  | 10
+  | 11
+  | 12
+                                           failed 2.0s
+`)
+	if e := s.failure("3f2c1d9", "exit code: 1", s.at(2)); len(e.Output) != 12 {
+		t.Errorf("the error has %q", e.Output)
 	}
 }
 
 // TestProgressUntoldEnd: the engine may drop the last messages of a failed step.
 func TestProgressUntoldEnd(t *testing.T) {
 	s := newScreen()
-	s.vertex(0.1, "[1/2] COPY . .", 0.1, 0.2)
-	s.vertex(0.2, "[2/2] RUN test", 0.2, 0)
-	s.log(0.3, "[2/2] RUN test", "bad\n")
-	e := s.failure("3f2c1d9", "executor failed running [/bin/sh -c test]: exit code: 3")
-	if e.Step != "[2/2] RUN test" || e.ExitCode != 3 || len(e.Output) != 1 {
+	copied, run := "[1/2] COPY . .", "[2/2] RUN test"
+	s.vertex(0.1, copied, 0.1, 0.2, on("[internal] load build context"))
+	s.vertex(0.2, run, 0.2, 0, on(copied))
+	s.end(s.at(1))
+	e := s.failure("3f2c1d9", "executor failed running [/bin/sh -c test]: exit code: 3", s.at(1))
+	if e.Step != run || e.ExitCode != 3 {
 		t.Errorf("error is %+v", e)
 	}
+	s.want(t, `
+header
+[1/2] COPY . .                                    0.1s
+[2/2] RUN test                                  failed
+`)
 	for _, message := range []string{"executor failed running [/bin/sh -c npm ci]: exit code: 3",
 		`failed to solve: process "/bin/sh -c npm ci" did not complete successfully: exit code: 3`} {
-		if e := newScreen().failure("3f2c1d9", message); e.Step != "RUN npm ci" || e.ExitCode != 3 {
+		if e := newScreen().failure("3f2c1d9", message, s.at(1)); e.Step != "RUN npm ci" || e.ExitCode != 3 {
 			t.Errorf("error is %+v", e)
 		}
 	}
-	if e := s.failure("3f2c1d9", "failed to solve: rpc error: no such file"); e.Step != "" {
+	if e := newScreen().failure("3f2c1d9", "failed to solve: rpc error: no such file", s.at(1)); e.Step != "" {
 		t.Errorf("error is %+v", e)
 	}
 }
 
-// TestProgressAlive: no silence is longer than 15 s, not even in the parts that a push hides.
+// TestProgressAlive: the first sign of life comes after 5 s, and no silence is longer
+// than 15 s, not even in the parts that a push hides.
 func TestProgressAlive(t *testing.T) {
 	s := newScreen()
-	next := s.tick(s.at(1))
-	if next != 15*time.Second {
-		t.Errorf("next tick in %v", next)
+	for _, c := range []struct{ at, next float64 }{{1, 5}, {6, 15}} {
+		if next := s.tick(s.at(c.at)); next != time.Duration(c.next*float64(time.Second)) {
+			t.Errorf("at %v: next tick in %v", c.at, next)
+		}
 	}
-	s.tick(s.at(16))
-	s.vertex(17, "[internal] load build context", 17, 0)
-	s.sent = func() int64 { return 45_200_000 }
-	s.tick(s.at(31))
-	run := "[3/3] RUN npm ci"
-	s.vertex(32, "[internal] load build context", 17, 32)
-	s.vertex(32, run, 32, 0)
-	s.vertex(32, "[internal] something slow", 20, 0)
-	if next := s.tick(s.at(36)); next != 10*time.Second {
-		t.Errorf("next tick in %v", next)
+	s.vertex(7, "[internal] load metadata for docker.io/library/node:22@sha256:0123", 7, 0)
+	s.tick(s.at(21))
+	s.vertex(22, "[internal] load metadata for docker.io/library/node:22@sha256:0123", 7, 22)
+	s.vertex(22, "[internal] load build context", 17, 17)
+	s.sends(22, 45_200_000)
+	s.tick(s.at(36))
+	if next := s.tick(s.at(37)); next != 4*time.Second {
+		t.Errorf("while files are sent: next tick in %v", next)
 	}
-	s.tick(s.at(46))
-	s.log(50, run, "x\n")
-	s.tick(s.at(61)) // 11 s after the last line
-	s.tick(s.at(65))
-	s.log(66, run, "y\n")
-	s.vertex(67, run, 32, 67)
-	s.vertex(67, "[internal] something slow", 20, 67)
-	s.vertex(67, "exporting to image", 67, 0)
-	s.tick(s.at(82))
+	s.sends(38, 50_000_000)
+	run, base := "[3/3] RUN npm ci", on("[internal] base")
+	s.vertex(38, run, 38, 0, base)
+	s.vertex(38, "[internal] something slow", 20, 0)
+	s.tick(s.at(41))
+	s.tick(s.at(56))
+	s.log(57, run, "x\n")
+	s.tick(s.at(61))
+	s.tick(s.at(62))
+	s.log(63, run, "y\n")
+	s.vertex(64, run, 38, 64, base)
+	s.vertex(64, "[internal] something slow", 20, 64)
+	s.vertex(64, "exporting to image", 64, 0)
+	s.tick(s.at(69))
 	s.want(t, `
-header, sending false
-still waiting for the engine 16.0s
+header
+still waiting for the engine 6.0s
+still looking up node:22 14.0s
 still sending files, 45 MB 14.0s
-still running [3/3] RUN npm ci 14.0s
+still running [3/3] RUN npm ci 3.0s
+still running [3/3] RUN npm ci 18.0s
 [3/3] RUN npm ci
   | x
-still running [3/3] RUN npm ci 33.0s
+still running [3/3] RUN npm ci 24.0s
 [3/3] RUN npm ci (continued)
   | y
-[3/3] RUN npm ci                                 35.0s
-still running exporting to image 15.0s
+[3/3] RUN npm ci                                 26.0s
+still running exporting to image 5.0s
 `)
 }
 
-// TestProgressHeader: the header waits for the transfer, but not for long.
+// TestProgressPull: a pull shows its layers and megabytes every 5 s.
+func TestProgressPull(t *testing.T) {
+	from := "[1/2] FROM docker.io/library/node:22"
+	for _, prefix := range []string{"", "layer-"} {
+		s := newScreen()
+		s.tick(s.at(1))
+		s.vertex(1, from, 0.5, 0.5)
+		s.vertex(1, from, 1, 0)
+		for _, l := range []struct{ sec, a, b float64 }{{2, 1, 5}, {3, 10, 20}, {6, 20, 20}, {11, 20, 100}} {
+			s.layers(l.sec, from,
+				s.layer(prefix+"sha256:aa", l.a, 20), s.layer(prefix+"sha256:bb", l.b, 100),
+				s.layer("config-sha256:cc", 1, 1), s.layer("resolve docker.io/library/node:22", 0, 0))
+			s.tick(s.at(l.sec))
+		}
+		s.layers(12, from, s.layer("extracting sha256:aa", 0, 0))
+		s.tick(s.at(16))
+		s.vertex(17, from, 1, 17)
+		s.end(s.at(17))
+		s.want(t, `
+header
+still pulling node:22, 1 of 2 layers, 40 MB of 120 MB 5.0s
+still extracting node:22, 120 MB 10.0s
+still extracting node:22, 120 MB 15.0s
+[1/2] FROM node:22                               16.0s
+`)
+	}
+}
+
+// TestProgressHeader: the header waits for the transfer, but not for long. A number that
+// is not final is not printed.
 func TestProgressHeader(t *testing.T) {
 	s := newScreen()
 	s.vertex(0.1, "[1/2] FROM a", 0.1, 0.1)
-	s.vertex(0.2, "[internal] load build context", 0.2, 0)
+	s.vertex(0.2, "[internal] load build context", 0.2, 0.2)
 	if s.text.Len() > 0 {
 		t.Errorf("printed %q", s.text.String())
 	}
+	s.transfer.bytes.Add(111)
 	s.tick(s.at(1))
-	s.want(t, `
-header, sending true
-[1/2] FROM a                                      0.0s
-`)
+	s.want(t, "header\n")
+
+	s = newScreen()
+	s.transfer.begin(s.at(0.2))
+	s.transfer.bytes.Add(111)
+	s.tick(s.at(1))
+	s.want(t, "header, sending files\n")
 }

@@ -26,7 +26,8 @@ func startSession(ctx context.Context, r job, files *contextFS, fail context.Can
 	if err != nil {
 		return nil, fmt.Errorf("cannot build %s: %w", r.Commit.Short, err)
 	}
-	sess.Allow(filesync.NewFSSyncProvider(filesync.StaticDirSource{"context": files, "dockerfile": files}))
+	sync := filesync.NewFSSyncProvider(filesync.StaticDirSource{dirContext: files, dirDockerfile: uncounted{files}})
+	sess.Allow(&fileServer{FileSyncServer: sync.(filesync.FileSyncServer), transfer: files.transfer})
 	sess.Allow(&credentials{dir: r.dockerConfig})
 	ctx, cancel := context.WithCancel(ctx)
 	running := &buildSession{s: sess, files: files, cancel: cancel, done: make(chan struct{})}

@@ -38,7 +38,7 @@ func (*Builder) Name() string { return "dockerfile" }
 const maxDockerfile = 1 << 20
 
 // Detect looks for the Dockerfile that the request names; its path is the reason.
-func (*Builder) Detect(_ context.Context, r build.Request) (reason string, ok bool, err error) {
+func (*Builder) Detect(ctx context.Context, r build.Request) (reason string, ok bool, err error) {
 	name, err := location(r.Dockerfile)
 	if err != nil {
 		return "", false, err
@@ -50,9 +50,13 @@ func (*Builder) Detect(_ context.Context, r build.Request) (reason string, ok bo
 		return fmt.Sprintf("it has no %s but %s; rename that and push again", name, other), false, nil
 	}
 	if r.Dockerfile != "" {
-		return fmt.Sprintf("it has no %s, which the app's dockerfile-path names; add the file or change the setting", name), false, nil
+		return fmt.Sprintf("it has no %s; add the file or correct the path", name), false, nil
 	}
-	return "it has no Dockerfile in its root; add one and push again (buildpacks are not supported yet)", false, nil
+	tree, err := r.Source.Tree(ctx, r.Commit, source.DefaultLimits)
+	if err != nil {
+		return "", false, err
+	}
+	return missing(others(tree)), false, nil
 }
 
 // Build has the engine's BuildKit build the Dockerfile.
@@ -61,7 +65,13 @@ func (b *Builder) Build(ctx context.Context, r build.Request) (build.Result, err
 	if err != nil {
 		return build.Result{}, err
 	}
-	return b.solver.Solve(ctx, r, name)
+	content, _, err := r.Source.File(r.Commit.Tree, name, maxDockerfile)
+	if err != nil {
+		return build.Result{}, err
+	}
+	result, err := b.solver.Solve(ctx, r, name)
+	result.ExposedPorts = exposedPorts(content, r.BuildArgs)
+	return result, err
 }
 
 // location is the path of the Dockerfile in the tree for the app's setting.

@@ -34,12 +34,18 @@ func TestDetect(t *testing.T) {
 	rev := r.Commit("", buildtest.Files{"Dockerfile": "FROM scratch\n", "deploy/web.dockerfile": "FROM scratch\n"})
 	none := r.Commit("", buildtest.Files{"index.html": "x"})
 	lower := r.Commit("", buildtest.Files{"dockerfile": "FROM scratch\n"})
+	linked := r.Commit("", buildtest.Files{"120000 Dockerfile": "deploy/Dockerfile", "deploy/Dockerfile": "FROM scratch\n"})
+	outside := r.Commit("", buildtest.Files{"120000 Dockerfile": "../Dockerfile"})
+	backend := r.Commit("", buildtest.Files{"backend/Dockerfile": "FROM scratch\n"})
 	for _, c := range []struct{ rev, setting, path, err string }{
 		{rev, "", "Dockerfile", ""},
 		{rev, "./deploy/web.dockerfile", "deploy/web.dockerfile", ""},
 		{rev, "../x", "", "not a path inside the repository"},
 		{rev, "/etc/passwd", "", "not a path inside the repository"},
-		{rev, "x/Dockerfile", "", "has no x/Dockerfile, which the app's dockerfile-path names"},
+		{rev, "x/Dockerfile", "", "it has no x/Dockerfile; add the file or correct the path"},
+		{linked, "", "Dockerfile", ""},
+		{outside, "", "", "cannot read Dockerfile in 0000000: the symbolic link Dockerfile -> ../Dockerfile leads out of the repository"},
+		{backend, "", "", "it has no Dockerfile in its root, but backend/Dockerfile; "},
 		{none, "", "", "cannot build " + none[:7] + ": it has no Dockerfile in its root; add one and push again"},
 		{lower, "", "", "it has no Dockerfile but dockerfile; rename that and push again"},
 	} {
@@ -50,6 +56,7 @@ func TestDetect(t *testing.T) {
 		if c.err == "" {
 			want = build.Choice{Builder: "dockerfile", Reason: c.path}
 		}
+		c.err = strings.Replace(c.err, "0000000", q.Commit.Tree[:7], 1)
 		if choice != want || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
 			t.Errorf("%.7s %q: %+v, %v", c.rev, c.setting, choice, err)
 		}

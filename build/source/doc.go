@@ -26,4 +26,15 @@
 // demands. Submodules and Git LFS pointers are refused, with their path, because a
 // build would silently go without their content. Validate flattens the tree, and
 // builders build from that list. So nothing is built that was not validated.
+//
+// What .dockerignore leaves out never reaches the build, so such entries are dropped
+// there instead of refused. The matcher is the one that BuildKit uses for the same
+// walk, with the same rule for parents and exceptions; another one could drop a file
+// that the build wants. Budgets count these entries all the same.
+//
+// # Links
+//
+// A control file or Dockerfile may be a symbolic link, or lie behind a link to a
+// folder: monorepos do that. Links are followed in git's trees, so no path of the host
+// can be meant. A link that leads out of the repository is refused by name.
 package source

@@ -16,6 +16,9 @@ type Options struct {
 	ObjectDir string
 	// Alternates is GIT_ALTERNATE_OBJECT_DIRECTORIES, quoted as git quotes it.
 	Alternates string
+	// Dockerfile is the path of the app's Dockerfile, whose .dockerignore wins over the
+	// one in the root. "" means Dockerfile.
+	Dockerfile string
 }
 
 // OptionsFromEnv takes the object directories from a hook's environment.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
 	"strings"
 	"sync"
 	"time"
@@ -23,7 +22,8 @@ const (
 // Source reads the objects of a push, also before git has accepted it. Its
 // methods may be called by several goroutines.
 type Source struct {
-	store *store
+	store      *store
+	dockerfile string
 
 	mu    sync.Mutex
 	trees map[string]*Tree // validated, by tree id
@@ -35,7 +35,7 @@ func Open(o Options) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Source{store: newStore(dirs), trees: map[string]*Tree{}}, nil
+	return &Source{store: newStore(dirs), dockerfile: o.Dockerfile, trees: map[string]*Tree{}}, nil
 }
 
 // Close releases the open packs.
@@ -158,19 +158,23 @@ func (s *Source) IsAncestor(old, new string) (bool, error) {
 }
 
 // File reads the file at path in the tree of the commit or tree id rev, if it
-// is there. A link, a folder and a file of more than limit bytes are errors.
+// is there. It follows symbolic links inside the repository. A link that leads out of
+// it or nowhere, a folder, a Git LFS pointer and a file of more than limit bytes are
+// errors.
 func (s *Source) File(rev, name string, limit int64) ([]byte, bool, error) {
-	e, ok, err := s.locate(rev, name)
-	if err != nil || !ok {
-		return nil, false, err
-	}
+	e, ok, err := s.resolve(rev, name)
+	var b []byte
 	switch {
-	case e.kind() == modeLink:
-		return nil, false, fmt.Errorf("cannot read %s in %s: it is a symbolic link; commit the file itself", name, short(rev))
-	case e.kind() != modeFile:
-		return nil, false, fmt.Errorf("cannot read %s in %s: it is not a file (mode %06o)", name, short(rev), e.mode)
+	case err == nil && !ok:
+		return nil, false, nil
+	case err == nil && e.kind() != modeFile:
+		err = fmt.Errorf("it is not a file (mode %06o)", e.mode)
+	case err == nil:
+		b, err = s.store.get(e.hash, plumbing.BlobObject, limit)
 	}
-	b, err := s.store.get(e.hash, plumbing.BlobObject, limit)
+	if err == nil && isLFS(b) {
+		err = errLFS
+	}
 	if err != nil {
 		return nil, false, fmt.Errorf("cannot read %s in %s: %w", name, short(rev), err)
 	}
@@ -180,9 +184,12 @@ func (s *Source) File(rev, name string, limit int64) ([]byte, bool, error) {
 // Files returns the names of the files in a folder of the commit or tree id rev,
 // in git's order, without links and folders. A folder that is missing has none.
 func (s *Source) Files(rev, dir string) ([]string, error) {
-	e, ok, err := s.locate(rev, dir)
-	if err != nil || !ok || e.kind() != modeDir {
-		return nil, err
+	e, ok, err := s.resolve(rev, dir)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s in %s: %w", dir, short(rev), err)
+	}
+	if !ok || e.kind() != modeDir {
+		return nil, nil
 	}
 	b, err := s.store.get(e.hash, plumbing.TreeObject, maxTree)
 	if err != nil {
@@ -202,41 +209,6 @@ func (s *Source) Files(rev, dir string) ([]string, error) {
 
 // Blob streams the content of a file, by its id. The caller closes it.
 func (s *Source) Blob(id plumbing.Hash) (io.ReadCloser, error) { return s.store.open(id) }
-
-// locate finds the entry of a path.
-func (s *Source) locate(rev, name string) (gitEntry, bool, error) {
-	h, err := s.treeOf(rev)
-	if err != nil {
-		return gitEntry{}, false, err
-	}
-	e := gitEntry{mode: modeDir, hash: h}
-	if name = path.Clean(name); name == "." {
-		return e, true, nil
-	}
-	for part := range strings.SplitSeq(name, "/") {
-		if e.kind() != modeDir {
-			return gitEntry{}, false, nil
-		}
-		b, err := s.store.get(e.hash, plumbing.TreeObject, maxTree)
-		if err != nil {
-			return gitEntry{}, false, fmt.Errorf("cannot read the files of %s: %w", short(rev), err)
-		}
-		found := false
-		for next, err := range gitEntries(b) {
-			if err != nil {
-				return gitEntry{}, false, fmt.Errorf("cannot read the files of %s: %w", short(rev), err)
-			}
-			if found = next.name == part; found {
-				e = next
-				break
-			}
-		}
-		if !found {
-			return gitEntry{}, false, nil
-		}
-	}
-	return e, true, nil
-}
 
 // treeOf returns the tree of a commit or tree id.
 func (s *Source) treeOf(rev string) (plumbing.Hash, error) {

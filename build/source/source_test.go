@@ -80,7 +80,7 @@ func TestIsAncestorShallow(t *testing.T) {
 
 func TestFile(t *testing.T) {
 	r := newRepo(t)
-	rev := r.Commit("", files{"Procfile": "web: x\n", "120000 CHECKS": "Procfile",
+	rev := r.Commit("", files{"Procfile": "web: x\n", "120000 CHECKS": "/Procfile",
 		"app.json/x": "1", "big": strings.Repeat("x", 2000), "sub/deep/f": "y"})
 	s := r.open()
 	for _, name := range []string{"Procfile", "sub/deep/f", "./Procfile"} {
@@ -94,7 +94,7 @@ func TestFile(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"CHECKS":   "CHECKS in " + rev[:7] + ": it is a symbolic link; commit the file itself",
+		"CHECKS":   "CHECKS in " + rev[:7] + ": the symbolic link CHECKS -> /Procfile leads out of the repository",
 		"app.json": "it is not a file (mode 040000)",
 		"big":      "the blob has 2.0 kB, more than 1.0 kB",
 	} {

@@ -8,9 +8,9 @@ import (
 	"iter"
 	"sort"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/moby/patternmatcher"
 )
 
 // The types of a tree's entries, in git's octal modes.
@@ -106,6 +106,23 @@ func (t *Tree) Find(path string) int {
 	return sort.Search(len(t.Files), func(i int) bool { return comparePath(t.Files[i].Path, path) >= 0 })
 }
 
+// Has reports whether the tree has a file, link or folder at path.
+func (t *Tree) Has(path string) bool {
+	i := t.Find(path)
+	return i < len(t.Files) && t.Files[i].Path == path
+}
+
+// OtherCase returns the path of an entry that differs from path in upper and lower
+// case only; "" if there is none.
+func (t *Tree) OtherCase(path string) string {
+	for i := range t.Files {
+		if p := t.Files[i].Path; p != path && strings.EqualFold(p, path) {
+			return p
+		}
+	}
+	return ""
+}
+
 // comparePath orders paths as a walk meets them: a slash sorts before all.
 func comparePath(a, b string) int {
 	for i := range min(len(a), len(b)) {
@@ -121,7 +138,8 @@ func comparePath(a, b string) int {
 }
 
 // Validate refuses a commit whose tree cannot be built safely or that exceeds
-// the limits. It reads trees, the sizes of files, the targets of links and the
+// the limits. An entry that is not supported, such as a submodule, is accepted where
+// .dockerignore leaves it out. Validate reads trees, the sizes of files, the targets of links and the
 // first bytes of small files.
 func (s *Source) Validate(ctx context.Context, c Commit, l Limits) (Stats, error) {
 	t, err := s.Tree(ctx, c, l)
@@ -144,7 +162,7 @@ func (s *Source) Tree(ctx context.Context, c Commit, l Limits) (*Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &walker{ctx: ctx, store: s.store, limits: l, tree: &Tree{},
+	w := &walker{ctx: ctx, source: s, rev: c.Tree, store: s.store, limits: l, tree: &Tree{},
 		folders: map[plumbing.Hash][]gitEntry{}, blobs: map[blobKey]blobInfo{}}
 	if err := w.folder(root, "", 0); err != nil {
 		return nil, fmt.Errorf("cannot deploy %s: %w", c.Short, err)
@@ -157,26 +175,18 @@ func (s *Source) Tree(ctx context.Context, c Commit, l Limits) (*Tree, error) {
 
 // walker flattens one tree.
 type walker struct {
-	ctx    context.Context
-	store  *store
-	limits Limits
-	tree   *Tree
+	ctx     context.Context
+	source  *Source
+	rev     string // id of the tree
+	store   *store
+	limits  Limits
+	tree    *Tree
+	matcher *patternmatcher.PatternMatcher // of .dockerignore; nil: not read yet
 
 	// What a tree names many times is read once, or else a hostile tree takes
 	// seconds until it exceeds its budget.
 	folders map[plumbing.Hash][]gitEntry
 	blobs   map[blobKey]blobInfo
-}
-
-// blobKey is a blob in one of its two roles, which are checked differently.
-type blobKey struct {
-	hash plumbing.Hash
-	link bool
-}
-
-type blobInfo struct {
-	size int64
-	link string // target of a link
 }
 
 func (w *walker) folder(h plumbing.Hash, dir string, depth int) error {
@@ -227,106 +237,47 @@ func (w *walker) entries(h plumbing.Hash, dir string) ([]gitEntry, error) {
 	return entries, nil
 }
 
+// entry adds an entry and what is below it. One that is not supported is left out of
+// the tree where .dockerignore leaves it out of the build.
 func (w *walker) entry(e gitEntry, path string, depth int) error {
-	if err := checkName(e.name, w.limits.Name); err != nil {
-		return pathError(path, err)
-	}
-	if len(path) > w.limits.Path {
-		return pathError(path, fmt.Errorf("its path has %d bytes, more than %d; shorten it", len(path), w.limits.Path))
-	}
 	if len(w.tree.Files) >= w.limits.Files {
 		return fmt.Errorf("it has more than %d files and folders; remove what the app does not need", w.limits.Files)
 	}
-	f := Entry{Path: path}
-	switch e.kind() {
-	case modeDir:
-		f.Mode = modeDir
-		w.tree.Files = append(w.tree.Files, f)
+	err := w.supported(e, path)
+	switch {
+	case err != nil:
+	case e.kind() == modeDir:
+		w.tree.Files = append(w.tree.Files, Entry{Path: path, Mode: modeDir})
 		return w.folder(e.hash, path, depth+1)
-	case modeFile:
-		f.Mode = modeFile | 0o644
-		if e.mode&0o100 != 0 {
-			f.Mode = modeFile | 0o755
-		}
-	case modeLink:
-		f.Mode = modeLink
-	case modeSub:
-		return pathError(path, errors.New("it is a submodule, and submodules are not supported yet; commit its files instead"))
 	default:
-		return pathError(path, fmt.Errorf("its mode %06o is not a file's mode; commit a plain file", e.mode))
+		err = w.blob(e, path)
 	}
-	return w.blob(f, e.hash)
-}
-
-// blob adds a file or a link.
-func (w *walker) blob(f Entry, h plumbing.Hash) error {
-	if len(w.tree.Files)%1024 == 0 && w.ctx.Err() != nil {
-		return w.ctx.Err()
+	if !isUnsupported(err) {
+		return err
 	}
-	key := blobKey{h, f.Mode == modeLink}
-	info, known := w.blobs[key]
-	if !known {
-		err := w.store.use(func(v *view) (err error) {
-			info.size, err = v.EncodedObjectSize(h)
-			return err
-		})
-		if err != nil {
-			return pathError(f.Path, err)
-		}
-	}
-	f.Blob, f.Size, f.Link = h, info.size, info.link
-	t := w.tree
-	t.Stats.Files++
-	t.Stats.Bytes += f.Size
-	if f.Size > w.limits.Blob {
-		return pathError(f.Path, fmt.Errorf("it has %s, more than %s; keep large files outside the repository",
-			Bytes(f.Size), Bytes(w.limits.Blob)))
-	}
-	if t.Stats.Bytes > w.limits.Total {
-		return pathError(f.Path, fmt.Errorf("with it the files have more than %s; remove what the app does not need",
-			Bytes(w.limits.Total)))
-	}
-	if !known {
-		if err := w.content(&f); err != nil {
-			return pathError(f.Path, err)
-		}
-		w.blobs[key] = blobInfo{f.Size, f.Link}
-	}
-	t.Files = append(t.Files, f)
-	return nil
-}
-
-// lfsSpec starts a Git LFS pointer, which has at most lfsMax bytes.
-const (
-	lfsSpec = "version https://git-lfs.github.com/spec/"
-	lfsMax  = 1024
-)
-
-// content reads the target of a link and refuses LFS pointers.
-func (w *walker) content(f *Entry) error {
-	if f.Mode == modeLink {
-		if f.Size == 0 || f.Size > 4095 {
-			return fmt.Errorf("its link target has %d bytes; a target has 1 to 4095", f.Size)
-		}
-		b, err := w.store.get(f.Blob, plumbing.BlobObject, 4095)
-		if err != nil {
-			return err
-		}
-		f.Link = string(b)
-		if !utf8.Valid(b) || bytes.IndexByte(b, 0) >= 0 {
-			return fmt.Errorf("its link target %q is not text in UTF-8; correct it", f.Link)
-		}
-		return nil
-	}
-	if f.Size < int64(len(lfsSpec)) || f.Size > lfsMax {
-		return nil
-	}
-	b, err := w.store.get(f.Blob, plumbing.BlobObject, lfsMax)
-	if err == nil && strings.HasPrefix(string(b), lfsSpec) {
-		err = errors.New("it is a Git LFS pointer, and LFS is not supported yet; " +
-			"commit the file itself (git lfs migrate export --include=<path>)")
+	if ignored, readErr := w.ignores(path); ignored || readErr != nil {
+		return readErr
 	}
 	return err
+}
+
+// supported checks an entry's name and mode.
+func (w *walker) supported(e gitEntry, path string) error {
+	err := checkName(e.name, w.limits.Name)
+	switch {
+	case err != nil:
+	case len(path) > w.limits.Path:
+		err = fmt.Errorf("its path has %d bytes, more than %d; shorten it", len(path), w.limits.Path)
+	case e.kind() == modeSub:
+		err = errors.New("it is a submodule, and submodules are not supported yet; " +
+			"commit its files instead, or name it in .dockerignore if the app does not need it")
+	case e.kind() != modeDir && e.kind() != modeFile && e.kind() != modeLink:
+		err = fmt.Errorf("its mode %06o is not a file's mode; commit a plain file", e.mode)
+	}
+	if err != nil {
+		return unsupported{pathError(path, err)}
+	}
+	return nil
 }
 
 func join(dir, name string) string {
@@ -340,8 +291,14 @@ func join(dir, name string) string {
 func pathError(path string, err error) error {
 	if path == "" {
 		path = "the root folder"
-	} else if strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r > '~' }) || len(path) > 200 {
-		path = fmt.Sprintf("%.200q", path)
 	}
-	return fmt.Errorf("%s: %w", path, err)
+	return fmt.Errorf("%s: %w", printable(path), err)
+}
+
+// printable quotes a path that is not plain ASCII, or long.
+func printable(path string) string {
+	if strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r > '~' }) || len(path) > 200 {
+		return fmt.Sprintf("%.200q", path)
+	}
+	return path
 }

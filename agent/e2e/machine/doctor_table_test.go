@@ -126,6 +126,19 @@ var doctorTests = []struct {
 		want: []string{"shop processes: worker.1 has ended with exit code 0"}},
 	{name: "the route has gone", damage: func(p *patient) { p.proxy.Withdraw(context.Background(), "shop") },
 		want: []string{"shop route: nginx does not route to the running processes"}},
+	{name: "the image has gone", stays: true, damage: func(p *patient) {
+		p.loseImage("shop")
+		p.remove("shop.worker.1")
+	}, want: []string{"shop image: the engine does not have the image of v1 (", "shop processes: worker.1 is missing; dokku ps:rebuild shop"}},
+	{name: "another image store", stays: true, damage: func(p *patient) {
+		p.loseImage("shop")
+		p.engine.SetImage("shop", engine.ImageInfo{ID: "sha256:manifest"})
+	}, want: []string{"shop image: dokku ps:rebuild shop"},
+		after: func(p *patient) {
+			if _, err := p.engine.Image(context.Background(), "sha256:manifest"); err != nil {
+				p.t.Errorf("--fix removes the image with another id: %v", err)
+			}
+		}},
 	{name: "what nobody needs", damage: func(p *patient) {
 		p.strange("worker", 9)
 		p.engine.SetImage("shop", engine.ImageInfo{ID: "sha256:left"})
@@ -186,6 +199,16 @@ func foreign(p *patient, app string) {
 	if l, ok, err := p.server.Env.Store.TryLock(app, "apps:create"); err == nil && ok {
 		l.Release()
 	}
+}
+
+// loseImage takes the image of the app's current release from the engine.
+func (p *patient) loseImage(app string) {
+	p.t.Helper()
+	a, err := p.server.Env.Store.Load(app)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.engine.LoseImage(a.Current.Image)
 }
 
 func (p *patient) remove(name string) {

@@ -135,6 +135,42 @@ func TestRestoreElsewhere(t *testing.T) {
 	}
 }
 
+// TestRestoreOtherStore: an engine with another kind of image store gives the images
+// other ids. The releases take them over, and nothing is built again.
+func TestRestoreOtherStore(t *testing.T) {
+	h := newHistory(t)
+	old := newMachine(t, h)
+	if err := old.push(h.one, h.two); err != nil {
+		t.Fatal(err)
+	}
+	old.settle()
+	m := old.another()
+	m.engine.Renumber(func(saved string) string { return strings.Replace(saved, "sha256:", "sha256:9", 1) })
+	printed, err := m.restored(old.backedUp(backup.BackupOptions{Images: true}), backup.RestoreOptions{})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, printed)
+	}
+	m.settle()
+	if err := m.atRest(); err != nil {
+		t.Error(err)
+	}
+	if err := m.serving(); err != nil {
+		t.Error(err)
+	}
+	if strings.Contains(strings.Join(m.names, " "), "build") {
+		t.Errorf("it was built again:\n%s", printed)
+	}
+	releases, err := m.server.Env.Store.Releases("shop")
+	if err != nil || len(releases) == 0 {
+		t.Fatal(releases, err)
+	}
+	for _, r := range releases {
+		if !strings.HasPrefix(r.Image, "sha256:9") {
+			t.Errorf("v%d has the image %s", r.Number, r.Image)
+		}
+	}
+}
+
 // TestRestoreStopped: a stopped app stays stopped. Starting it builds it.
 func TestRestoreStopped(t *testing.T) {
 	old := newMachine(t, newHistory(t))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/client"
 	"golang.org/x/sync/errgroup"
 
@@ -39,6 +40,8 @@ func (d *Engine) info(ctx context.Context) (i engine.Info, err error) {
 	both.Go(func() error {
 		about, err := cli.Info(ctx)
 		i.DataRoot = about.DockerRootDir
+		// A member of a swarm cannot have live-restore.
+		i.EndsContainers = err == nil && !about.LiveRestoreEnabled && about.Swarm.LocalNodeState == swarm.LocalNodeStateInactive
 		return err
 	})
 	return i, d.explain(ctx, both.Wait())

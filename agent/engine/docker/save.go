@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"dokku/agent/engine"
 )
@@ -40,26 +41,50 @@ func (d *Engine) save(ctx context.Context, ids []string, w io.Writer) error {
 	return err
 }
 
-// Load implements Archives: docker load.
-func (d *Engine) Load(ctx context.Context, r io.Reader) error {
-	if err := d.load(ctx, r); err != nil {
-		return fmt.Errorf("cannot load images: %w", err)
+// Load implements Archives: docker load. The engine answers with an id for each image
+// of the archive, in their order. Which ids the images had before, the archive says.
+func (d *Engine) Load(ctx context.Context, r io.Reader) (map[string]string, error) {
+	piped, w := io.Pipe()
+	contents := make(chan []archived, 1)
+	go func() {
+		found, _ := readArchive(piped) // the engine says what is wrong with it
+		io.Copy(io.Discard, piped)
+		contents <- found
+	}()
+	loaded, err := d.load(ctx, io.TeeReader(r, w))
+	w.Close()
+	found := <-contents
+	if err != nil {
+		return nil, fmt.Errorf("cannot load images: %w", err)
 	}
-	return nil
+	return match(found, loaded), nil
 }
 
-func (d *Engine) load(ctx context.Context, r io.Reader) error {
+// load returns the ids of the images in the order of the engine's answer.
+func (d *Engine) load(ctx context.Context, r io.Reader) ([]string, error) {
 	cli, err := d.connect(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	answer, err := cli.ImageLoad(ctx, r)
 	if err != nil {
-		return d.explain(ctx, err)
+		return nil, d.explain(ctx, err)
 	}
 	defer answer.Body.Close()
-	// Errors stand in the answer, whose status is a success by then.
-	for lines := json.NewDecoder(answer.Body); ; {
+	ids, failed, err := readLoaded(answer.Body)
+	switch {
+	case err != nil:
+		return nil, d.explain(ctx, fmt.Errorf("the engine's answer cannot be read: %w", err))
+	case failed != "":
+		return nil, errors.New(plain(failed))
+	}
+	return ids, nil
+}
+
+// readLoaded reads the engine's answer to a load. Errors stand in the answer, whose
+// status is a success by then.
+func readLoaded(r io.Reader) (ids []string, failed string, err error) {
+	for lines := json.NewDecoder(r); ; {
 		var line struct {
 			Stream string `json:"stream"`
 			Error  string `json:"error"`
@@ -67,11 +92,14 @@ func (d *Engine) load(ctx context.Context, r io.Reader) error {
 		err := lines.Decode(&line)
 		switch {
 		case errors.Is(err, io.EOF):
-			return nil
+			return ids, "", nil
 		case err != nil:
-			return d.explain(ctx, fmt.Errorf("the engine's answer cannot be read: %w", err))
+			return nil, "", err
 		case line.Error != "":
-			return errors.New(plain(line.Error))
+			return nil, line.Error, nil
+		}
+		if id, ok := strings.CutPrefix(line.Stream, "Loaded image ID: "); ok {
+			ids = append(ids, strings.TrimSpace(id))
 		}
 	}
 }

@@ -102,14 +102,19 @@ func saveImages(t *testing.T, r *run) {
 	id := r.Image(t, a.name, tag)
 	var saved bytes.Buffer
 	a.ok(a.Host.Save(a.ctx, []string{id}, &saved))
-	// Loading an existing image changes nothing.
-	a.ok(a.Host.Load(a.ctx, bytes.NewReader(saved.Bytes())))
+	load := func() {
+		t.Helper()
+		ids, err := a.Host.Load(a.ctx, bytes.NewReader(saved.Bytes()))
+		a.ok(err)
+		equal(t, "id of the loaded image", ids[id], id)
+	}
+	load() // Loading an existing image changes nothing.
 	equal(t, "images", fmt.Sprint(a.observe().Images), fmt.Sprint([]engine.Image{{ID: id, App: a.name, Tags: []string{tag}}}))
 
 	a.remove(engine.ImageKind, id)
 	_, err := a.Host.Image(a.ctx, id)
 	a.fails(err, engine.ErrNoImage)
-	a.ok(a.Host.Load(a.ctx, bytes.NewReader(saved.Bytes())))
+	load()
 	info, err := a.Host.Image(a.ctx, id)
 	a.ok(err)
 	equal(t, "ports", fmt.Sprint(info.Ports), "[80 8080]")
@@ -127,7 +132,7 @@ func saveNothing(t *testing.T, r *run) {
 	missing := "sha256:" + strings.Repeat("0", 64)
 	a.fails(a.Host.Save(a.ctx, []string{a.image, missing}, &saved), engine.ErrNoImage)
 	equal(t, "bytes of a save that failed", saved.Len(), 0)
-	if err := a.Host.Load(a.ctx, strings.NewReader("no image at all")); err == nil {
+	if _, err := a.Host.Load(a.ctx, strings.NewReader("no image at all")); err == nil {
 		t.Error("what is no image was loaded")
 	}
 }

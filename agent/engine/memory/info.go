@@ -10,7 +10,9 @@ import (
 
 // Info implements Inspector.
 func (m *Engine) Info(ctx context.Context) (engine.Info, error) {
-	return call(ctx, m, func() (engine.Info, error) { return engine.Info{Version: "0.0.0", API: "0.0", DataRoot: "/"}, nil }, "Info")
+	return call(ctx, m, func() (engine.Info, error) {
+		return engine.Info{Version: "0.0.0", API: "0.0", DataRoot: "/", EndsContainers: true}, nil
+	}, "Info")
 }
 
 // Instance implements Inspector.

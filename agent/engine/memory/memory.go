@@ -29,6 +29,7 @@ type Engine struct {
 	containers []*process
 	nets       []engine.Network
 	shared     []engine.NetworkInfo
+	renumber   func(saved string) string
 	volumes    map[string]string // content of files in volumes, by volume/path
 	images     []*localImage
 	watchers   []*watcher
@@ -89,6 +90,14 @@ func (m *Engine) Behave(script func(engine.Spec) Behaviour) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.script = script
+}
+
+// LoseImage makes the engine forget an image that containers may use, as after
+// docker rmi -f or a switch of the image store.
+func (m *Engine) LoseImage(id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.images = slices.DeleteFunc(m.images, func(i *localImage) bool { return i.ID == id })
 }
 
 // SetImage adds an image with the app's label ("": without), or replaces the

@@ -41,29 +41,41 @@ func (m *Engine) Save(ctx context.Context, ids []string, w io.Writer) error {
 	return nil
 }
 
-// Load implements Archives.
-func (m *Engine) Load(ctx context.Context, r io.Reader) error {
-	_, err := call(ctx, m, func() (none struct{}, err error) {
+// Load implements Archives. Renumber changes the ids.
+func (m *Engine) Load(ctx context.Context, r io.Reader) (map[string]string, error) {
+	return call(ctx, m, func() (ids map[string]string, err error) {
 		var all []savedImage
 		dec := json.NewDecoder(r)
 		for dec.More() {
 			var i savedImage
 			if err := dec.Decode(&i); err != nil || i.ID == "" {
-				return none, fmt.Errorf("cannot load images: this is none (%v)", err)
+				return nil, fmt.Errorf("cannot load images: this is none (%v)", err)
 			}
 			all = append(all, i)
 		}
 		if len(all) == 0 {
-			return none, fmt.Errorf("cannot load images: there is none")
+			return nil, fmt.Errorf("cannot load images: there is none")
 		}
 		m.mu.Lock()
 		defer m.mu.Unlock()
+		ids = map[string]string{}
 		for _, i := range all {
-			if m.image(i.ID) == nil {
+			saved := i.ID
+			if m.renumber != nil {
+				i.ID = m.renumber(saved)
+			}
+			if ids[saved] = i.ID; m.image(i.ID) == nil {
 				m.images = append(m.images, &localImage{ImageInfo: i.ImageInfo, app: i.App})
 			}
 		}
-		return none, nil
+		return ids, nil
 	}, "Load")
-	return err
+}
+
+// Renumber makes Load give images other ids than they were saved with, as an engine with
+// another kind of image store does.
+func (m *Engine) Renumber(id func(saved string) string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.renumber = id
 }

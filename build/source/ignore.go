@@ -1,0 +1,69 @@
+package source
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"strings"
+
+	"github.com/moby/patternmatcher"
+	"github.com/moby/patternmatcher/ignorefile"
+)
+
+// maxIgnore is the size in bytes of the largest .dockerignore.
+const maxIgnore = 1 << 20
+
+// unsupported is the error of an entry that does no harm where .dockerignore leaves
+// it out.
+type unsupported struct{ error }
+
+func (u unsupported) Unwrap() error { return u.error }
+
+func isUnsupported(err error) bool { return errors.As(err, new(unsupported)) }
+
+// ignores reports whether .dockerignore leaves a path out of the build, as BuildKit's
+// own walk decides it. It reads the file on first use.
+func (w *walker) ignores(path string) (bool, error) {
+	if w.matcher == nil {
+		m, err := w.source.dockerignore(w.rev)
+		if err != nil {
+			return false, err
+		}
+		w.matcher = m
+	}
+	var info patternmatcher.MatchInfo
+	matched := false
+	for end := 0; end < len(path); {
+		next := strings.IndexByte(path[end:], '/')
+		if next < 0 {
+			next = len(path) - end
+		}
+		var err error
+		if matched, info, err = w.matcher.MatchesUsingParentResults(path[:end+next], info); err != nil {
+			return false, nil // the engine refuses the pattern, and says so
+		}
+		end += next + 1
+	}
+	return matched, nil
+}
+
+// dockerignore reads the patterns of DOCKERFILE.dockerignore, or else of
+// .dockerignore.
+func (s *Source) dockerignore(rev string) (*patternmatcher.PatternMatcher, error) {
+	content, ok, err := s.File(rev, cmp.Or(s.dockerfile, "Dockerfile")+".dockerignore", maxIgnore)
+	if err == nil && !ok {
+		content, _, err = s.File(rev, ".dockerignore", maxIgnore)
+	}
+	if err != nil {
+		return nil, err
+	}
+	patterns, err := ignorefile.ReadAll(bytes.NewReader(content))
+	if err != nil {
+		return patternmatcher.New(nil)
+	}
+	m, err := patternmatcher.New(patterns)
+	if err != nil {
+		return patternmatcher.New(nil) // as in ignores
+	}
+	return m, nil
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// object is a container, network or image of a fake engine.
+type object struct {
+	Name     string `json:",omitempty"`
+	ID       string `json:"Id"`
+	Labels   map[string]string
+	RepoTags []string `json:",omitempty"`
+
+	kind     string
+	networks []string // ids or names
+	inUse    bool
+}
+
+// fakeEngine answers the calls of install.sh as an engine does.
+type fakeEngine struct {
+	mu      sync.Mutex
+	objects []*object
+	deleted []string
+}
+
+func (e *fakeEngine) matches(o *object, filters map[string][]string) bool {
+	for _, want := range filters["label"] {
+		key, value, exact := strings.Cut(want, "=")
+		if got, ok := o.Labels[key]; !ok || exact && got != value {
+			return false
+		}
+	}
+	return len(filters["network"]) == 0 ||
+		slices.ContainsFunc(filters["network"], func(n string) bool { return slices.Contains(o.networks, n) })
+}
+
+func (e *fakeEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	kind, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	if id := strings.TrimSuffix(rest, "/json"); id != "" && id != "json" {
+		e.one(w, r, kind, id)
+		return
+	}
+	var filters map[string][]string
+	if err := json.Unmarshal([]byte(r.URL.Query().Get("filters")), &filters); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	found := []*object{}
+	for _, o := range e.objects {
+		if o.kind == kind && e.matches(o, filters) {
+			found = append(found, o)
+		}
+	}
+	json.NewEncoder(w).Encode(found)
+}
+
+// one answers a call about one object.
+func (e *fakeEngine) one(w http.ResponseWriter, r *http.Request, kind, id string) {
+	i := slices.IndexFunc(e.objects, func(o *object) bool {
+		return o.kind == kind && (o.ID == id || slices.Contains(o.RepoTags, id))
+	})
+	switch {
+	case i < 0:
+		http.Error(w, "no such "+kind, http.StatusNotFound)
+		return
+	case r.Method == http.MethodGet:
+		json.NewEncoder(w).Encode(e.objects[i])
+		return
+	case e.objects[i].inUse:
+		http.Error(w, "in use", http.StatusConflict)
+		return
+	}
+	o := e.objects[i]
+	if o.RepoTags = slices.DeleteFunc(o.RepoTags, func(t string) bool { return t == id }); len(o.RepoTags) > 0 {
+		return
+	}
+	e.objects = slices.Delete(e.objects, i, i+1)
+	e.deleted = append(e.deleted, fmt.Sprint(kind, " ", o.ID))
+}
+
+// purge runs the part of install.sh that cleans the engine up, for a root.
+func purge(t *testing.T, root, socket string) {
+	t.Helper()
+	script, err := os.ReadFile("install.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	functions, _, ok := strings.Cut(string(script), "\ncommand=${1:-help}\n")
+	if !ok {
+		t.Fatal("install.sh has no command=")
+	}
+	cmd := exec.Command("sh", "-c", functions+"\nHOME_DIR=$1 SOCKET=$2 LOG=$3\npurge_engine", "./install.sh",
+		root, socket, filepath.Join(t.TempDir(), "log"))
+	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// TestPurge: uninstall --purge removes what its root made, and nothing of another root or
+// of Dokku on the same engine, not even of an app with the same name.
+func TestPurge(t *testing.T) {
+	root := t.TempDir()
+	for path, content := range map[string]string{".dokku/id": "us\n", "shop/dokku/state.json": "{}", "old/dokku/state.json": "{}", "clone.git/HEAD": "x"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(root, path)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, path), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	app := func(name string, more ...string) map[string]string {
+		labels := map[string]string{"com.dokku.app-name": name}
+		for i := 0; i < len(more); i += 2 {
+			labels["com.dokku."+more[i]] = more[i+1]
+		}
+		return labels
+	}
+	e := &fakeEngine{objects: []*object{
+		{kind: "networks", Name: "dokku-shop", ID: "n1", Labels: app("shop", "root", "us")},
+		{kind: "networks", Name: "dokku-old", ID: "n2", Labels: app("old")},
+		{kind: "networks", Name: "dokku-gone", ID: "n3", Labels: app("gone", "root", "us")},
+		{kind: "networks", Name: "dokku-shop", ID: "n4", Labels: app("shop", "root", "them")},
+		{kind: "networks", Name: "dokku-other", ID: "n5", Labels: app("other", "root", "them")},
+		{kind: "containers", ID: "c1", Labels: app("shop", "attempt", "1"), networks: []string{"n1"}},
+		{kind: "containers", ID: "c2", Labels: app("shop", "attempt", "1"), networks: []string{"dokku-old"}}, // never started
+		{kind: "containers", ID: "c3", Labels: app("gone", "attempt", "1"), networks: []string{"n3"}},
+		{kind: "containers", ID: "c4", Labels: app("old", "attempt", "1")}, // its network is gone
+		{kind: "containers", ID: "c5", Labels: app("shop", "attempt", "1"), networks: []string{"n4"}},
+		{kind: "containers", ID: "c6", Labels: app("shop"), networks: []string{"bridge"}}, // Dokku's
+		{kind: "containers", ID: "c7", Labels: app("other", "attempt", "1"), networks: []string{"n5"}},
+		{kind: "containers", ID: "c8", Labels: map[string]string{}, networks: []string{"n1"}}, // a database
+		{kind: "images", ID: "sha256:1", Labels: app("shop"), RepoTags: []string{"dokku/shop:0123456789ab", "dokku/shop:0123456789ac"}},
+		{kind: "images", ID: "sha256:2", Labels: app("shop")},
+		{kind: "images", ID: "sha256:3", Labels: app("shop"), RepoTags: []string{"dokku/shop:latest"}},
+		{kind: "images", ID: "sha256:4", Labels: app("other"), RepoTags: []string{"dokku/other:0123456789ab"}},
+		{kind: "images", ID: "sha256:5", Labels: app("shop"), RepoTags: []string{"dokku/shop:0123456789ad"}, inUse: true},
+	}}
+	socket := filepath.Join(t.TempDir(), "docker.sock")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: e}
+	go server.Serve(l)
+	defer server.Close()
+	purge(t, root, socket)
+	want := []string{"containers c1", "containers c2", "containers c3", "containers c4", "networks n1", "networks n2", "networks n3", "images sha256:1", "images sha256:2"}
+	if !slices.Equal(e.deleted, want) {
+		t.Errorf("removed %q, want %q", e.deleted, want)
+	}
+	// A second run, and one without a root, find nothing more.
+	purge(t, root, socket)
+	purge(t, t.TempDir(), socket)
+	if len(e.deleted) != len(want) {
+		t.Errorf("then removed %q", e.deleted[len(want):])
+	}
+}
