@@ -11,9 +11,9 @@
 // first answer still counts. An initialDelay adds to the budget and delays nothing
 // but commands, which may have effects. Commands start with a back-off of 250 ms.
 //
-// The budget is at most 10 minutes for each check: a push holds the app's lock for
-// as long. TIMEOUT is not part of it; WAIT=10 TIMEOUT=120 ATTEMPTS=10 is a file
-// that people have.
+// The budget of a check is at most the server's max-budget, an hour: a push holds the
+// app's lock for as long. WAIT=120 ATTEMPTS=10 is a file that people have. TIMEOUT is not
+// part of the budget.
 //
 // # Where requests go
 //
@@ -33,10 +33,28 @@
 //
 // # Which checks
 //
-// Startup healthchecks of app.json win over CHECKS for their process type; CHECKS
-// is for web only. A type without either has the default check: web has to accept
-// a connection (one that does not but stays up is accepted with a warning, as
-// Dokku does), others have to stay up.
+// CHECKS is for web only, and replaces app.json's startup healthchecks for web, as in
+// Dokku 0.38. A type without either has the default check: web has to accept a connection
+// within listen-timeout, others have to stay up for uptime. The image's HEALTHCHECK is
+// one more check of web.
+//
+// Dokku accepts a web process that stays up without listening. Here a version that does
+// not serve never replaces one that does: the push is rejected with the ports on which
+// the process does listen. require-listening=false brings Dokku's way back for an app.
+//
+// A process that is not web has to stay up for the whole uptime at every deploy, also if
+// its command did not change since it last ran well: the image, the config and the
+// services that it needs may have changed. It costs no gap, since the old processes
+// run meanwhile.
+//
+// A check that names no host asks for the app's first domain, as in Dokku since March
+// 2025: many frameworks answer 400 to other hosts.
+//
+// # Finding the port
+//
+// An image that exposes no port may listen on any. FindPort takes the one other port that
+// a first version listens on, after the default wait: a debugger or a metrics server may
+// listen before the app does. Where a version serves already, nothing is guessed.
 //
 // onFailure.command of app.json runs inside the container whose check failed.
 // onFailure.url is not called: an address that a pusher chooses, and that the host

@@ -17,7 +17,7 @@
 //   - Tidy (With, and operations themselves): converge, if settle decided something or
 //     the lock's last holder was killed.
 //   - Prepare: refuse what git would refuse later, read and validate the control files,
-//     build the image, run the release command.
+//     build the image, run predeploy and release.
 //   - Rollout: start the new processes beside the running ones.
 //   - Gate: wait until every new process has passed its checks.
 //   - Stage: test the new route, while the processes start. A push then saves the
@@ -40,6 +40,17 @@
 // its first call to the engine; see package plan for the order of steps. It stops at the
 // first step that fails, except at an image that cannot be removed: the app serves as
 // desired without that.
+//
+// predeploy runs before release, and the engine commits its changes into the image. The
+// shell reads the environment from its standard input: an image keeps the environment of
+// the container that it was made of, so a variable would outlive config:unset. Both
+// commands run with errexit, and with pipefail where the shell has it. They run for a
+// push and ps:rebuild only; other operations use the committed image. (Dokku's config:set
+// runs release again.)
+//
+// A release that runs no web while web serves is refused before its build, unless its
+// files or the local scale set web to 0. A pushed Procfile with a misspelt web used to
+// take the site down.
 //
 // A route is tested with px.Stage before the commit, and published after it. The first
 // port mapping of a route leads to the port on which the release was gated.

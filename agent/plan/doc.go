@@ -23,6 +23,10 @@
 // release has: it then uses another kind of image store, in which the same images have
 // other ids.
 //
+// A web process of a version that was never current is killed without time to end: no
+// request can be lost with it. A worker gets its stop timeout, because it may have taken
+// a job.
+//
 // Each step prints as one line. Tests compare plans as text, and a property test applies
 // plans to random observations until they are empty.
 package plan
