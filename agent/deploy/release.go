@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -68,7 +69,9 @@ func (o *rollout) runOnce(ctx context.Context, label, command string) (err error
 	if err := ApplyOptions(o.session.View(), &s, o.release); err != nil {
 		return err
 	}
+	why := ""
 	w := &event.Lines{Longest: maxLine, Line: func(line string) {
+		why = cmp.Or(why, unstarted([]string{line}, command, env))
 		if line != "" {
 			o.session.Log.Output(line)
 		}
@@ -77,6 +80,9 @@ func (o *rollout) runOnce(ctx context.Context, label, command string) (err error
 	w.Flush()
 	if err != nil {
 		return err
+	}
+	if why != "" {
+		return fmt.Errorf("the %s command did not run: %s", label, why)
 	}
 	o.ran = append(o.ran, label)
 	if last.ExitCode != 0 {
