@@ -1,8 +1,10 @@
 package scale
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -76,6 +78,27 @@ func ParseDokkuScale(src []byte, max int) (DokkuScale, error) {
 		return nil, bad
 	}
 	return scale, nil
+}
+
+// ExplainScale adds the app's types to the problems of a DOKKU_SCALE file: a line such as
+// "export:80" whose type the Procfile does not have is no count that was meant.
+func (p Procfile) ExplainScale(err error) error {
+	var problems Problems
+	if !errors.As(err, &problems) {
+		return err
+	}
+	problems = slices.Clone(problems)
+	for i, problem := range problems {
+		m := colonCount.FindStringSubmatch(problem.Text)
+		if m == nil || slices.Contains(p.Types(), m[1]) {
+			continue
+		}
+		problems[i].Message = fmt.Sprintf("a line is type=count, and there is no process type %s (there is %s)", m[1], strings.Join(p.Types(), ", "))
+		if similar := sameLetters(m[1], p.Types()); similar != "" {
+			problems[i].Message = fmt.Sprintf("did you mean %s=%s?", similar, m[2])
+		}
+	}
+	return problems
 }
 
 var (

@@ -87,7 +87,8 @@ func parseEnvValue(raw json.RawMessage) (v envValue, err error) {
 // Variables decides about env as Dokku 0.38 does. config is what the app's processes get
 // without it. At the first deploy all variables count, later those with sync. set has the
 // values that the deploy adds; secret makes one for a generator, which never replaces a
-// value. missing are the required variables without a value.
+// value. missing are the required variables without a value, at the first deploy: an app
+// that works without them is never refused.
 func (a AppJSON) Variables(config map[string]string, first bool, secret func() string) (set map[string]string, missing []EnvVar) {
 	set = map[string]string{}
 	for _, v := range a.Env {
@@ -101,7 +102,7 @@ func (a AppJSON) Variables(config map[string]string, first bool, secret func() s
 			if v.Value != current {
 				set[v.Name] = v.Value
 			}
-		case v.Required:
+		case v.Required && first:
 			missing = append(missing, v)
 		}
 	}

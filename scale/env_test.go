@@ -56,7 +56,8 @@ func TestVariables(t *testing.T) {
 		{"sync that is up to date", `{"A": {"value": "1", "sync": true}}`, map[string]string{"A": "1"}, false, "", ""},
 		{"sync at the first deploy", `{"A": {"value": "1", "sync": true}}`, map[string]string{"A": "9"}, true, "A=1", ""},
 		{"sync without a value", `{"A": {"sync": true}}`, map[string]string{"A": "9"}, false, "", ""},
-		{"sync without any value", `{"A": {"sync": true}}`, nil, false, "", "A"},
+		{"sync without any value", `{"A": {"sync": true}}`, nil, true, "", "A"},
+		{"sync without any value, later", `{"A": {"sync": true}}`, nil, false, "", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -124,6 +124,18 @@ func TestParseDokkuScale(t *testing.T) {
 	}
 }
 
+func TestExplainScale(t *testing.T) {
+	p := Procfile{{Type: "web"}, {Type: "my-worker"}, {Type: "release"}}
+	_, err := ParseDokkuScale([]byte("export:80\nweb: 2\nmyworker 3\nweb=x"), 0)
+	want := "DOKKU_SCALE:1: \"export:80\": a line is type=count, and there is no process type export (there is web, my-worker)\n" +
+		"DOKKU_SCALE:2: \"web: 2\": did you mean web=2?\n" +
+		"DOKKU_SCALE:3: \"myworker 3\": did you mean my-worker=3?\n" +
+		"DOKKU_SCALE:4: \"web=x\": \"x\" is not a count: write a whole number such as web=1"
+	if got := p.ExplainScale(err).Error(); got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
+
 func TestLargeFiles(t *testing.T) {
 	large := []byte(strings.Repeat("#\n", maxLines))
 	if _, err := ParseProcfile(large); err == nil || !strings.Contains(err.Error(), "more than the limit of 65536") {

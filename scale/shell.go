@@ -213,6 +213,7 @@ func literal(w *syntax.Word) (value string, static bool) {
 // own, and gets the signal alone: what to tell its children is its business. The line
 // keeps its standard input, which a background job would lose.
 const forwarder = `dokku_forward() {
+	[ -n "$!" ] || exit 143
 	{ read -r dokku_own </proc/$$/cmdline; read -r dokku_now </proc/$!/cmdline
 	dokku_to=$!
 	if [ "$dokku_own" = "$dokku_now" ]; then

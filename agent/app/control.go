@@ -37,7 +37,7 @@ func (r *Release) ReadFiles(maxScale int) (err error) {
 	}
 	if src, ok := r.Files[FileDokkuScale]; ok {
 		if r.Control.Scale, err = scale.ParseDokkuScale([]byte(src), maxScale); err != nil {
-			return err
+			return r.Control.Procfile.ExplainScale(err)
 		}
 	}
 	if src, ok := r.Files[FileAppJSON]; ok {

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,7 +50,9 @@ func (o *rollout) report(ctx context.Context, err error) error {
 	if failed {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
-		f.Print(o.session.Log, o.session.Name, o.lastLines(ctx, f.Target.ID))
+		lines := o.lastLines(ctx, f.Target.ID)
+		f.Suggestion = cmp.Or(o.suggestion(f, lines), f.Suggestion)
+		f.Print(o.session.Log, o.session.Name, lines)
 		err = &rejection{o.session.View().Serves(), err}
 	}
 	for _, command := range o.ran {

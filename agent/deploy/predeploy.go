@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,7 +38,8 @@ func (o *rollout) predeploy(ctx context.Context, command string) (err error) {
 		return err
 	}
 	s.Env, s.Entrypoint, s.Command, s.RestartPolicy = nil, []string{"/bin/sh"}, []string{"-c", readAndRun}, "no"
-	id, last, err := o.attach(ctx, s, script)
+	w := o.output(command, env)
+	id, last, err := o.attach(ctx, s, script, w)
 	if id != "" {
 		after, cancel := engine.Settled(ctx, engine.SlowCall)
 		defer cancel()
@@ -49,7 +51,7 @@ func (o *rollout) predeploy(ctx context.Context, command string) (err error) {
 		return fmt.Errorf("cannot run the predeploy command: the image has no /bin/sh; run it in the Dockerfile: RUN %s", command)
 	}
 	if err == nil {
-		err = o.ended("predeploy", command, last)
+		err = o.ended("predeploy", command, w.why, last)
 	}
 	if err != nil {
 		return err
@@ -64,9 +66,8 @@ func (o *rollout) predeploy(ctx context.Context, command string) (err error) {
 // every shell has in itself. Without that, the command would share its input.
 const readAndRun = "while IFS= read -r l; do s=$s$l'\n'; done; eval \"$s\""
 
-// attach runs a container to its end with the script as its input, and prints its output.
-func (o *rollout) attach(ctx context.Context, s engine.Spec, script string) (id string, last engine.Instance, err error) {
-	w := o.output()
+// attach runs a container to its end with the script as its input.
+func (o *rollout) attach(ctx context.Context, s engine.Spec, script string, w *printed) (id string, last engine.Instance, err error) {
 	last, err = o.host.RunAttached(ctx, s, engine.Streams{Stdin: strings.NewReader(script), Stdout: w, Stderr: w})
 	w.Flush()
 	if ctx.Err() != nil {
@@ -130,17 +131,29 @@ func (o *rollout) onceSpec(ctx context.Context, label string) (engine.Spec, map[
 	return s, env, ApplyOptions(o.session.View(), &s, o.release)
 }
 
+// printed prints the lines of a command.
+type printed struct {
+	event.Lines
+	why string // the command never ran, as a line says
+}
+
 // output prints the lines of a command.
-func (o *rollout) output() *event.Lines {
-	return &event.Lines{Longest: maxLine, Line: func(line string) {
+func (o *rollout) output(command string, env map[string]string) *printed {
+	w := &printed{Lines: event.Lines{Longest: maxLine}}
+	w.Line = func(line string) {
+		w.why = cmp.Or(w.why, unstarted([]string{line}, command, env))
 		if line != "" {
 			o.session.Log.Output(line)
 		}
-	}}
+	}
+	return w
 }
 
 // ended notes that a command has run, and returns the error of one that failed.
-func (o *rollout) ended(label, command string, last engine.Instance) error {
+func (o *rollout) ended(label, command, why string, last engine.Instance) error {
+	if why != "" {
+		return fmt.Errorf("the %s command did not run: %s", label, why)
+	}
 	// A shell that does not find the command has changed nothing.
 	if last.ExitCode != 126 && last.ExitCode != 127 {
 		o.ran = append(o.ran, label)

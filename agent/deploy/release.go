@@ -60,13 +60,13 @@ func (o *rollout) runOnce(ctx context.Context, label, command string) (err error
 	if s.Command = argv; shell {
 		s.Command = scale.Strict(command)
 	}
-	w := o.output()
+	w := o.output(command, env)
 	last, err := engine.RunOnce(ctx, o.host, s, w)
 	w.Flush()
 	if err != nil {
 		return err
 	}
-	return o.ended(label, command, last)
+	return o.ended(label, command, w.why, last)
 }
 
 // Ending describes how a process ended, for the end of a message.

@@ -114,6 +114,8 @@ func (d *Engine) explainStart(ctx context.Context, spec engine.Spec, err error) 
 		return fmt.Errorf("a network of this container no longer exists: replace the container with ps:restart (%w)", err)
 	case errdefs.IsNotFound(err) && has("network "):
 		return fmt.Errorf("%w (%s)", engine.ErrNoNetwork, engine.NetworkName(spec.App))
+	case has("No command specified"):
+		return errors.New("the image has no command: add a CMD to the Dockerfile, such as CMD [\"./server\"], or a Procfile with a line such as web: ./server")
 	case has("Range of CPUs"):
 		return fmt.Errorf("a limit of %g CPUs is more than this host has: %w", float64(spec.Limits.NanoCPUs)/1e9, err)
 	case has("executable file not found"),
