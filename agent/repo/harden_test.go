@@ -35,7 +35,7 @@ func flushes(t *testing.T, dir string) (n int) {
 	return countFlushes(t, text)
 }
 
-// countFlushes counts the hardware flushes in git's trace. Git up to 2.38 writes them as
+// countFlushes counts the hardware flushes in git's trace. Git up to 2.39 writes them as
 // data, later ones as a counter.
 func countFlushes(t *testing.T, trace []byte) (n int) {
 	t.Helper()
@@ -60,7 +60,7 @@ func countFlushes(t *testing.T, trace []byte) (n int) {
 	return n
 }
 
-// TestCountFlushes has lines of git 2.36 and 2.47.
+// TestCountFlushes has lines of git 2.39 and 2.47.
 func TestCountFlushes(t *testing.T) {
 	for trace, want := range map[string]int{
 		`{"event":"data","sid":"1/2","thread":"main","nesting":1,"category":"fsync","key":"fsync/writeout-only","value":"9"}
