@@ -274,6 +274,13 @@ join_engine() {
   changed="$changed $SOCKET"
 }
 
+# nginx:access-logs reads nginx's logs, which logrotate gives to the group adm.
+join_logs() {
+  getent group adm >/dev/null || return 0
+  id -nG dokku | tr ' ' '\n' | grep -qx adm && return
+  run "add dokku to the group adm" "fix the problem above" usermod -aG adm dokku
+}
+
 # printed NAME MODE FILE: writes a file that the binary contains.
 printed() {
   text=$(dokku install:print "$1") || die "cannot write $3: $BIN does not print it; run this again from a complete checkout"
@@ -477,6 +484,7 @@ install_all() {
   engine_up
   make_user
   join_engine
+  join_logs
   write_scripts
   nginx_up
   sshd_up
