@@ -81,3 +81,29 @@ func TestParsePrefixes(t *testing.T) {
 		}
 	}
 }
+
+// FuzzProperty: no accepted value has a character that means something to nginx.
+func FuzzProperty(f *testing.F) {
+	for i, p := range proxy.Properties {
+		f.Add(i, p.Default)
+	}
+	for _, v := range []string{"1;", "a\n", "/a.log;", "$host", "[::1]", "8 8k;", "60s}", "off "} {
+		f.Add(0, v)
+	}
+	f.Fuzz(func(t *testing.T, i int, value string) {
+		p := proxy.Properties[int(uint(i)%uint(len(proxy.Properties)))]
+		if p.Check(value) != nil {
+			return
+		}
+		special := "\n\r\t\x00;{}#\"'\\ $*?"
+		switch {
+		case p.Name == "proxy-buffers":
+			special = strings.Replace(special, " ", "", 1)
+		case strings.HasPrefix(p.Name, "x-forwarded-"): // of a closed list
+			special = strings.Replace(special, "$", "", 1)
+		}
+		if value == "" || strings.ContainsAny(value, special) {
+			t.Errorf("%s accepts %q", p.Name, value)
+		}
+	})
+}

@@ -89,7 +89,8 @@
 // nginx answers for an app without processes (503) and for one that does not answer (502
 // and 504), and for names that no app has (404). A server with a regular expression for all names,
 // in a file that is read last, comes before the default server, so that a name that led
-// to an app never leads to nginx's own welcome. This holds after apps:destroy too.
+// to an app never leads to nginx's own welcome. This holds after apps:destroy and
+// proxy:disable too, and for an app that was never deployed, which has no route.
 // Config.DefaultSite leaves those names to the default server. Rejected: remembering
 // the names that ever led to an app, which would be state that nobody cleans up.
 //
