@@ -38,6 +38,8 @@ var elsewhere = map[string]string{
 	"proxy:ports": "ports:list does that", "proxy:ports-add": "ports:add does that", "proxy:ports-set": "ports:set does that",
 	"proxy:ports-remove": "ports:remove does that", "proxy:ports-clear": "ports:clear does that",
 	"proxy:build-config": "ps:restart writes nginx's files again", "nginx:build-config": "ps:restart writes nginx's files again",
+	"nginx:start": "systemctl start nginx does that on the server", "nginx:stop": "systemctl stop nginx does that on the server",
+	"nginx:reload":  "systemctl reload nginx does that on the server",
 	"config:bundle": "config:export does that", "config:import": "config:set does that",
 	"postgres": databases, "mysql": databases, "mariadb": databases, "redis": databases, "mongo": databases,
 	"apps:clone": "create an app and push the repository to it", "logs:set": "the engine keeps 10 MB of logs for each process",

@@ -8,10 +8,9 @@ import (
 	"dokku/agent/proxy"
 )
 
-// page is an answer of nginx's own to a visitor.
+// page is an answer of nginx's own to a visitor. The admin's own is <status>.html.
 type page struct {
 	status   int
-	name     string // the admin's own: <status>.html
 	sentence string
 	headers  string
 }
