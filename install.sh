@@ -10,6 +10,7 @@ LIB=/usr/local/lib/dokku   # writable for root only: sudo runs files in it
 HOME_DIR=/home/dokku
 DATA=/var/lib/dokku/data/storage   # folders that apps mount: storage:ensure-directory
 CONF=/etc/nginx/conf.d/dokku.conf
+LIMITS=/etc/systemd/system/nginx.service.d/dokku.conf
 SUDOERS=/etc/sudoers.d/dokku
 UNIT=/etc/systemd/system/dokku-agent.service
 INIT=/etc/init.d/dokku-agent
@@ -289,6 +290,13 @@ join_engine() {
   changed="$changed $SOCKET"
 }
 
+# nginx:access-logs reads nginx's logs, which logrotate gives to the group adm.
+join_logs() {
+  getent group adm >/dev/null || return 0
+  id -nG dokku | tr ' ' '\n' | grep -qx adm && return
+  run "add dokku to the group adm" "fix the problem above" usermod -aG adm dokku
+}
+
 # printed NAME MODE FILE: writes a file that the binary contains.
 printed() {
   text=$(dokku install:print "$1") || die "cannot write $3: $BIN does not print it; run this again from a complete checkout"
@@ -306,6 +314,16 @@ write_scripts() {
   run "check the sudo rule" "please report this" visudo -c -q -f "$LIB/sudoers.new"
   put 0440 "$SUDOERS" <"$LIB/sudoers.new"
   rm -f "$LIB/sudoers.new"
+}
+
+# Each app's logs are two open files of every worker; the usual limit is 1,024. The
+# workers of a running nginx get the limit at its next reload, so it need not restart.
+open_files() {
+  if systemd_runs; then
+    printf '# Written by dokku.\n[Service]\nLimitNOFILE=65536:524288\n' | put 0644 "$LIMITS"
+    systemctl daemon-reload
+  fi
+  ! nginx_runs || prlimit --pid "$(cat /run/nginx.pid)" --nofile=65536: >>"$LOG" 2>&1 || true
 }
 
 nginx_up() {
@@ -326,6 +344,7 @@ nginx_up() {
     start nginx
     wait_for 10 nginx_runs || die "cannot start nginx: see /var/log/nginx/error.log"
   fi
+  open_files
 }
 
 sshd_settings() { "$(command -v sshd)" -T -C user=dokku,host=localhost,addr=127.0.0.1; }
@@ -492,6 +511,7 @@ install_all() {
   engine_up
   make_user
   join_engine
+  join_logs
   write_scripts
   nginx_up
   sshd_up
@@ -816,7 +836,8 @@ uninstall() {
   fi
   [ -z "$1" ] || purge
   step "Removing dokku"
-  rm -f "$UNIT" "$INIT" "$ROTATE" "$SUDOERS" "$CONF"
+  rm -f "$UNIT" "$INIT" "$ROTATE" "$SUDOERS" "$CONF" "$LIMITS"
+  rmdir "$(dirname "$LIMITS")" 2>/dev/null || true
   ! systemd_runs || systemctl daemon-reload
   if nginx_runs; then
     run "test nginx's configuration" "fix the error above, then run: nginx -s reload" nginx -t

@@ -2,34 +2,27 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"dokku/agent/app"
 	"dokku/agent/deploy"
 	"dokku/agent/event"
+	"dokku/agent/proxy"
 	"dokku/agent/store"
 )
 
-// ValidDomain returns an error unless d is a host name (RFC 1123). The first label
-// may be "*".
-func ValidDomain(d string) error {
-	if len(d) > 253 {
+// ParseDomain returns a domain that a person typed as it is stored: in lower case, with
+// international labels in their xn-- form.
+func ParseDomain(typed string) (string, error) {
+	d, err := proxy.ParseDomain(typed)
+	if invalid := new(proxy.DomainError); errors.As(err, &invalid) {
 		//lint:ignore ST1005 the style of Dokku's messages
-		return fmt.Errorf("Invalid domain %q: it has more than 253 characters", event.OneLine(d))
+		err = fmt.Errorf("Invalid domain %q: %s", event.OneLine(typed), invalid.Fix)
 	}
-	for part := range strings.SplitSeq(strings.TrimPrefix(d, "*."), ".") {
-		if part == "" || len(part) > 63 || strings.Trim(part, domainLetters) != "" || strings.Trim(part, "-") != part {
-			//lint:ignore ST1005 the style of Dokku's messages
-			return fmt.Errorf("Invalid domain %q: it needs parts of letters, digits and - between dots "+
-				"(international names in their xn-- form)", event.OneLine(d))
-		}
-	}
-	return nil
+	return d, err
 }
-
-const domainLetters = "abcdefghijklmnopqrstuvwxyz0123456789-"
 
 // DomainsFree refuses names that another app answers to. The answer lasts only inside
 // an Update with deploy.ChangesNames, which holds the lock of all names.
@@ -111,23 +104,6 @@ func (s *Server) changeGlobal(set *app.Settings, change func([]string) ([]string
 // PublishDomains publishes the routes of all apps without domains of their own. Call
 // it after SetGlobalDomains.
 func (s *Server) PublishDomains(ctx context.Context, log event.Log) error {
-	apps, err := s.Env.Store.Apps()
-	if err != nil {
-		return err
-	}
-	for _, name := range apps {
-		a, err := s.Env.Store.Load(name)
-		if err != nil {
-			return err
-		}
-		if len(a.State.Domains) > 0 || !a.Deployed() {
-			continue
-		}
-		same := func(*app.State) error { return nil }
-		op := deploy.Op{Name: "domains:set-global", Changes: deploy.ChangesNames}
-		if err := s.Update(ctx, name, op, log.WithApp(name), same); err != nil {
-			return fmt.Errorf("cannot give %s its new names: %w", name, err)
-		}
-	}
-	return nil
+	op := deploy.Op{Name: "domains:set-global", Changes: deploy.ChangesNames}
+	return s.publish(ctx, op, log, func(a *app.App) (bool, error) { return len(a.State.Domains) == 0, nil })
 }

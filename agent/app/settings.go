@@ -1,5 +1,7 @@
 package app
 
+import "cmp"
+
 // Settings are the server's settings: the content of $DOKKU_ROOT/.dokku/server.json.
 // Without the file, the defaults apply.
 type Settings struct {
@@ -39,12 +41,18 @@ type NginxSettings struct {
 	Port   int      `json:"port,omitempty"`   // default 80
 	Check  []string `json:"check,omitempty"`  // tests the staged files
 	Reload []string `json:"reload,omitempty"` // makes nginx read the live files
+	// LogDir is where nginx logs the apps' requests. Default: DefaultNginxLogDir.
+	LogDir string `json:"log_dir,omitempty"`
 	// Properties are the values of nginx:set --global.
 	Properties map[string]string `json:"properties,omitempty"`
 }
 
-// Defaults of MaxScale and KeepReleases.
+// Logs returns the folder of the apps' logs.
+func (n NginxSettings) Logs() string { return cmp.Or(n.LogDir, DefaultNginxLogDir) }
+
+// Defaults of MaxScale, KeepReleases and NginxSettings.LogDir.
 const (
 	DefaultMaxScale     = 100
 	DefaultKeepReleases = 3
+	DefaultNginxLogDir  = "/var/log/nginx"
 )

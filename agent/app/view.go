@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -51,6 +52,20 @@ func (v View) Property(name string) string {
 // NginxProperty returns a property of nginx:set: the app's, else the server's.
 func (v View) NginxProperty(name string) string {
 	return cmp.Or(v.State.Nginx[name], v.Settings.Nginx.Properties[name])
+}
+
+// Properties of nginx:set that are not the route's own: NginxNoCustomConfig leaves out the
+// app's nginx.conf.d, the others are the server's alone.
+const (
+	NginxNoCustomConfig = "disable-custom-config"
+	NginxTrusted        = "trusted-proxies"
+	NginxUnknown        = "unknown-names"
+)
+
+// NginxLog returns the path of the app's log of a kind, "access" or "error"; "off" if
+// there is none.
+func (v View) NginxLog(kind string) string {
+	return cmp.Or(v.NginxProperty(kind+"-log-path"), filepath.Join(v.Settings.Nginx.Logs(), v.Name+"-"+kind+".log"))
 }
 
 // NetworkProperty returns a property of network:set: the app's, else the server's.

@@ -144,6 +144,7 @@ func machineSettings(set, from app.Settings) (list []string) {
 	}{
 		{"docker", set.Docker, from.Docker}, {"pool", set.Pool, from.Pool}, {"storage_root", set.StorageRoot, from.StorageRoot},
 		{"ssh_port", set.SSHPort, from.SSHPort}, {"nginx port", set.Nginx.Port, from.Nginx.Port},
+		{"nginx log_dir", set.Nginx.LogDir, from.Nginx.LogDir},
 		{"nginx check", set.Nginx.Check, from.Nginx.Check}, {"nginx reload", set.Nginx.Reload, from.Nginx.Reload},
 	} {
 		if !reflect.ValueOf(p.from).IsZero() && !reflect.DeepEqual(p.have, p.from) {

@@ -242,10 +242,8 @@ func (c *crowd) seen(cmd agenttest.Command, stdout, refused string) (map[string]
 		}
 		seen["scale"] = agenttest.Pairs(m)
 	case "domains":
-		seen["domains"] = strings.TrimSpace(stdout)
-		if !strings.HasSuffix(seen["domains"], ".example.com") {
-			seen["domains"] = "" // the one by the machine's name
-		}
+		own := slices.DeleteFunc(strings.Fields(stdout), func(d string) bool { return !strings.HasSuffix(d, ".example.com") })
+		seen["domains"] = strings.Join(own, " ") // without the one by the machine's name
 	case "locked":
 		seen["locked"] = fmt.Sprint(refused == "")
 		if refused == "Deploy lock does not exist" {

@@ -306,17 +306,3 @@ func TestGlobalDomains(t *testing.T) {
 	f.expect("domains:set-global a.net b.net", ok("-----> Set a.net b.net\n"))
 	f.expect("domains:report hello --domains-app-vhosts", ok("hello.a.net hello.b.net\n"))
 }
-
-func TestNginxProperties(t *testing.T) {
-	f := newFixture(t)
-	f.expect("nginx:report fresh --nginx-computed-client-max-body-size", ok("1m\n"))
-	f.expect("nginx:set --global client-max-body-size 20m", ok("=====> Setting client-max-body-size to 20m\n"))
-	f.expect("nginx:report fresh --nginx-computed-client-max-body-size", ok("20m\n"))
-	f.expect("nginx:set fresh client-max-body-size 50m", ok("=====> Setting client-max-body-size to 50m\n"))
-	f.expect("nginx:report fresh --nginx-computed-client-max-body-size", ok("50m\n"))
-	f.expect("nginx:set fresh client-max-body-size", ok("=====> Unsetting client-max-body-size\n"))
-	f.expect("nginx:set fresh proxy-read-timeout 0", fails(1,
-		" !     Invalid proxy-read-timeout specified: \"0\" is not a time from 1s to 24h, such as 90s\n"))
-	f.expect("nginx:set fresh client-max-body-size 50m;return", fails(1,
-		" !     invalid client-max-body-size \"50m;return\": give a number with k, m or g, such as 50m, or 0 for no limit\n"))
-}

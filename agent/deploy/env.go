@@ -18,8 +18,8 @@ import (
 type Env struct {
 	Store *store.Store
 
-	// Connect opens the engine that the settings name and a builder on it; Reach opens
-	// the proxy. Each is called once, on first use, if its field below is nil.
+	// Connect opens the engine that the settings name and a builder on it: once, on first
+	// use, if the fields below are nil. Reach returns the proxy, if Router is nil.
 	Connect func(app.Settings) (engine.Host, Builder, error)
 	Reach   func(app.Settings) proxy.Proxy
 
@@ -66,12 +66,11 @@ func (e *Env) Engine(set app.Settings) (engine.Host, error) {
 // machine is Engine for deploys.
 func (e *Env) machine(set app.Settings) (machine, error) { return e.Engine(set) }
 
-// Proxy returns the proxy that the settings name and connects to it on first use.
+// Proxy returns the proxy that the settings name. It is made anew each time: its own
+// settings may change while the agent runs.
 func (e *Env) Proxy(set app.Settings) proxy.Proxy {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.Router == nil {
-		e.Router = e.Reach(set)
+	if e.Router != nil {
+		return e.Router
 	}
-	return e.Router
+	return e.Reach(set)
 }

@@ -76,7 +76,7 @@ func (r *renaming) renamedDomains() ([]string, error) {
 	x := r.session
 	var own []string
 	for _, d := range x.State.Domains {
-		if base, ok := strings.CutPrefix(d, x.Name+"."); ok && slices.Contains(x.Settings.Domains, base) {
+		if base, ok := strings.CutPrefix(d, x.Name+"."); ok && (slices.Contains(x.Settings.Domains, base) || base == app.HostName()) {
 			d = r.name + "." + base
 		}
 		if !slices.Contains(own, d) {
@@ -98,7 +98,7 @@ func (r *renaming) stageRenamed(ctx context.Context) error {
 	x := r.session
 	a := &app.App{Name: r.name, Dir: x.Dir, State: x.State.Clone(), Current: x.Current}
 	a.State.Domains, a.State.Renamed = r.domains, &app.Renamed{From: x.Name}
-	return x.Env.stageLive(ctx, app.View{App: a, Settings: x.Settings})
+	return x.Env.StageLive(ctx, app.View{App: a, Settings: x.Settings})
 }
 
 // commitName renames the folder: the commit point.

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"dokku/agent/app"
 	"dokku/agent/proc"
@@ -30,6 +29,9 @@ func (e *Env) URLsOf(a app.View) []string {
 	}
 	var urls []string
 	for _, d := range domains {
+		if d == proxy.CatchAll {
+			d = app.HostAddress()
+		}
 		for _, m := range a.Ports() {
 			url := "http://" + d
 			if m.Host != 80 {
@@ -57,23 +59,22 @@ func only(s *store.Store, app string) bool {
 
 // routeOf returns the route of a release without its upstreams.
 func routeOf(v app.View, r *app.Release) *proxy.Route {
-	route := &proxy.Route{App: v.Name, Release: r.Number, Domains: v.Domains(), Ports: routePorts(v.State.Ports, r), Replaces: v.Former()}
-	route.Settings.ClientMaxBodySize = v.NginxProperty("client-max-body-size")
-	route.Settings.ReadTimeout = seconds(v.NginxProperty("proxy-read-timeout"))
-	route.Settings.SendTimeout = seconds(v.NginxProperty("proxy-send-timeout"))
-	if dir := filepath.Join(v.Dir, "nginx.conf.d"); isDir(dir) {
-		route.Settings.IncludeDir = dir
+	route := &proxy.Route{App: v.Name, Release: r.Number, Domains: v.Domains(), Ports: routePorts(v.State.Ports, r),
+		Stopped: v.State.Stopped, Replaces: v.Former()}
+	set := &route.Settings
+	set.ClientMaxBodySize = v.NginxProperty("client-max-body-size")
+	set.ReadTimeout, _ = proxy.ParseTime(v.NginxProperty("proxy-read-timeout"))
+	set.SendTimeout, _ = proxy.ParseTime(v.NginxProperty("proxy-send-timeout"))
+	if dir := filepath.Join(v.Dir, "nginx.conf.d"); isDir(dir) && v.NginxProperty(app.NginxNoCustomConfig) != "true" {
+		set.IncludeDir = dir
+	}
+	set.Properties = map[string]string{proxy.AccessLogPath: v.NginxLog("access"), proxy.ErrorLogPath: v.NginxLog("error")}
+	for _, p := range proxy.Properties {
+		if value := v.NginxProperty(p.Name); value != "" {
+			set.Properties[p.Name] = value
+		}
 	}
 	return route
-}
-
-// seconds parses a duration in nginx's form, "60s" or "60"; "" is 0.
-func seconds(v string) time.Duration {
-	if d, err := time.ParseDuration(v); err == nil {
-		return d
-	}
-	d, _ := time.ParseDuration(v + "s")
-	return d
 }
 
 func isDir(path string) bool {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"dokku/agent/app"
+	"dokku/agent/proxy"
 )
 
 // Op is an operation on an app under its lock.
@@ -38,7 +39,7 @@ func (x *Session) Update(ctx context.Context, op Op, change func(*app.State) err
 	}
 	x.State = after
 	if x.Current != nil && op.Changes != ChangesSettings {
-		if err := x.Env.stageLive(ctx, x.View()); err != nil {
+		if err := x.Env.StageLive(ctx, x.View()); err != nil {
 			x.State = before
 			return err
 		}
@@ -58,18 +59,37 @@ func LockedError(app string) error {
 	return fmt.Errorf("%s currently has a deploy lock in place. Exiting...\nRun 'apps:unlock %[1]s' to release the existing deploy lock", app)
 }
 
-// stageLive tests the app's route with the present settings and the upstreams that
+// StageLive tests the app's route with the present settings and the upstreams that
 // are live now.
-func (e *Env) stageLive(ctx context.Context, v app.View) error {
+func (e *Env) StageLive(ctx context.Context, v app.View) error {
 	if v.State.ProxyDisabled {
 		return nil
 	}
-	px := e.Proxy(v.Settings)
-	route := routeOf(v, v.Current)
-	if live, ok, err := Live(ctx, px, v.App); err != nil {
+	route, _, err := e.liveRoute(ctx, v)
+	if err != nil {
 		return err
-	} else if ok {
-		route.Upstreams = live.Upstreams
 	}
-	return px.Stage(ctx, *route)
+	return e.Proxy(v.Settings).Stage(ctx, route)
+}
+
+// RouteChanges reports whether the app is live by another route than that of the
+// present settings.
+func (e *Env) RouteChanges(ctx context.Context, v app.View) (bool, error) {
+	if v.State.ProxyDisabled {
+		return false, nil
+	}
+	route, live, err := e.liveRoute(ctx, v)
+	return live != nil && !route.Same(*live), err
+}
+
+// liveRoute returns the route of the present settings with the upstreams that are live
+// now, and the live one; nil if there is none.
+func (e *Env) liveRoute(ctx context.Context, v app.View) (route proxy.Route, live *proxy.Route, err error) {
+	route = *routeOf(v, v.Current)
+	r, ok, err := Live(ctx, e.Proxy(v.Settings), v.App)
+	if err != nil || !ok {
+		return route, nil, err
+	}
+	route.Upstreams = r.Upstreams
+	return route, &r, nil
 }

@@ -169,8 +169,8 @@ func TestStoppedApp(t *testing.T) {
 	if n := len(a.Instances()); n != 0 {
 		t.Errorf("%d processes run in a stopped app", n)
 	}
-	if status, body := a.Get("/"); status != 502 {
-		t.Errorf("a stopped app answers %d %q, want 502", status, body)
+	if status, body := a.Get("/"); status != 503 {
+		t.Errorf("a stopped app answers %d %q, want 503", status, body)
 	}
 	if out := l.Dokku("ps:stop", a.Name); out != "-----> App "+a.Name+" already stopped\n" {
 		t.Errorf("ps:stop prints %q the second time", out)

@@ -17,6 +17,12 @@
 //   - Apps whose processes hold ports of the host (proxy:disable) have no route.
 //     An implementation that does nothing was rejected: the rollout of such an app
 //     differs in more than the proxy.
+//   - Most settings of a route are values of nginx's directives, each with a check of
+//     its own ([Properties]): one table for commands, reports and validation. A typed field for
+//     each was rejected: thirty fields would be copied in four places.
+//   - The proxy's own settings (trusted proxies) are not part of a route. [Proxy.Refresh]
+//     makes a change take effect in one step; Live reports routes that lack it as outdated, so that
+//     the agent does it after a crash.
 //   - Diagnosis is an interface of its own, [Examiner]: only the doctor needs it, and
 //     a proxy may do without.
 package proxy

@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"net/netip"
-	"time"
 )
 
 // Route is how an app's web processes are reached. Stage and Publish validate all
@@ -11,10 +10,13 @@ import (
 type Route struct {
 	App     string
 	Release int
-	// Domains are host names; "*.example.com" is allowed as in nginx.
+	// Domains are host names; "*.example.com" is allowed as in nginx, and CatchAll.
 	Domains []string
-	// Upstreams are the web processes, in order. None: the app answers 502.
+	// Upstreams are the web processes, in order. None: the app answers 503, with a page
+	// that says so.
 	Upstreams []netip.AddrPort
+	// Stopped: there is no process because the app was stopped. The page says that.
+	Stopped bool `json:",omitempty"`
 	// Ports maps ports of the host, on which the names are answered, to ports of the
 	// processes. None: the proxy's own port, to the upstreams' port.
 	Ports    []Port `json:",omitempty"`
@@ -22,6 +24,9 @@ type Route struct {
 	// Replaces is an app whose route ends in the step in which this one begins: the
 	// app's former name. Live never returns it.
 	Replaces string `json:"-"`
+	// Outdated: Publish would write the route in another way than it is live, after an
+	// update or a change of the proxy's own settings. Only Live sets it.
+	Outdated bool `json:"-"`
 }
 
 // Port is a port of the host at which the proxy listens for an app.
@@ -29,16 +34,6 @@ type Port struct {
 	Host int
 	// Container is the port of the processes; 0: the port in Upstreams.
 	Container int `json:",omitempty"`
-}
-
-// Settings of a route; a zero field means the default.
-type Settings struct {
-	ClientMaxBodySize string        // nginx size: "1m" (default), "0" for no limit
-	ReadTimeout       time.Duration // between two reads of an answer; default 60 s
-	SendTimeout       time.Duration // between two writes of a request; default 60 s
-	// IncludeDir is a folder whose *.conf files, written by the admin, are included
-	// in the app's server block: <app repository>/nginx.conf.d
-	IncludeDir string
 }
 
 // Proxy passes requests from outside to an app's web processes. Every
@@ -59,6 +54,18 @@ type Proxy interface {
 	// defaults filled in. A Publish that was interrupted does not count. While the
 	// proxy does not run, Live returns the route that it will start with.
 	Live(ctx context.Context, app string) (r Route, ok bool, err error)
+	// Refresh makes the proxy's own settings take effect, in all routes in one step. On
+	// error the previous ones are in effect. A proxy that does not run is not an error.
+	Refresh(ctx context.Context) error
+}
+
+// Inspector is a Proxy that people can look into.
+type Inspector interface {
+	// Configuration returns the text by which the proxy serves an app; ok is false if it
+	// does not serve the app.
+	Configuration(ctx context.Context, app string) (text string, ok bool, err error)
+	// Validate has the proxy test the live configuration. The error is the proxy's.
+	Validate(ctx context.Context) error
 }
 
 // Examiner is a Proxy that can say what is wrong with it. The doctor asks it.

@@ -3,34 +3,13 @@ package proxy
 import (
 	"fmt"
 	"net/netip"
-	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
-)
-
-const (
-	// defaultBodySize, defaultTimeout: the values of a zero Settings.
-	defaultBodySize = "1m"
-	defaultTimeout  = time.Minute
-
-	// maxTimeout is a limit of ours: nginx keeps milliseconds in 32 bits.
-	maxTimeout = 7 * 24 * time.Hour
-
-	// maxBodySize is a limit of ours, far below where nginx overflows.
-	maxBodySize = 1 << 50
-
-	// ReservedDomain is a name that no app can have: nginx tells under it which
-	// configuration it serves.
-	ReservedDomain = "dokku-generation.invalid"
 )
 
 var (
-	appName  = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}$`)
-	label    = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-	bodySize = regexp.MustCompile(`^([0-9]{1,15})([kKmMgG]?)$`)
+	appName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}$`)
 
 	// folder lists the characters that a path may have. nginx reads white space, quotes,
 	// ; { } $ # and \ as syntax, and * ? [ in an include as a pattern.
@@ -46,14 +25,14 @@ func (r Route) Checked() (Route, error) {
 	if r.Release < 0 {
 		return Route{}, fmt.Errorf("cannot route %s: release %d is negative", r.App, r.Release)
 	}
-	domains := []string{}
+	domains, known := []string{}, map[string]bool{} // a map: there may be thousands
 	for _, d := range r.Domains {
 		d = Lower(d)
 		if err := CheckDomain(d); err != nil {
 			return Route{}, fmt.Errorf("cannot route %s: %w", r.App, err)
 		}
-		if !slices.Contains(domains, d) {
-			domains = append(domains, d)
+		if !known[d] {
+			domains, known[d] = append(domains, d), true
 		}
 	}
 	r.Domains = domains
@@ -70,7 +49,7 @@ func (r Route) Checked() (Route, error) {
 	if err != nil {
 		return Route{}, fmt.Errorf("cannot route %s: %w", r.App, err)
 	}
-	r.Settings = s
+	r.Settings, r.Outdated = s, false
 	return r, nil
 }
 
@@ -104,42 +83,6 @@ func CheckApp(name string) error {
 	return nil
 }
 
-// Lower returns a host name in lower case. It knows ASCII only: strings.ToLower makes ASCII letters of others, such as
-// a "k" of the Kelvin sign.
-func Lower(s string) string {
-	return strings.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			return r + 'a' - 'A'
-		}
-		return r
-	}, s)
-}
-
-// CheckDomain reports why d cannot be a domain of an app. It accepts host names (RFC 1123) and, as nginx does, a first label
-// that is "*".
-func CheckDomain(d string) error {
-	bad := func(fix string) error { return fmt.Errorf("invalid domain %.80q: %s", d, fix) }
-	if d == ReservedDomain {
-		return bad("the name is reserved")
-	}
-	if len(d) > 253 {
-		return bad("a host name has at most 253 characters")
-	}
-	if strings.HasSuffix(d, ".") {
-		return bad("leave out the final dot")
-	}
-	host, wild := strings.CutPrefix(d, "*.")
-	if wild && host == "" {
-		return bad("name the domain after '*.'")
-	}
-	for l := range strings.SplitSeq(host, ".") {
-		if !label.MatchString(l) {
-			return bad("a host name has labels of letters, digits and '-' between dots (international names in their xn-- form)")
-		}
-	}
-	return nil
-}
-
 // checkUpstream refuses zones too: they are free text inside an address.
 func checkUpstream(u netip.AddrPort) error {
 	switch a := u.Addr(); {
@@ -155,54 +98,19 @@ func checkUpstream(u netip.AddrPort) error {
 	return nil
 }
 
-func (s Settings) checked() (Settings, error) {
-	if s.ClientMaxBodySize == "" {
-		s.ClientMaxBodySize = defaultBodySize
-	}
-	if err := CheckSize(s.ClientMaxBodySize); err != nil {
-		return s, err
-	}
-	for _, t := range []struct {
-		name  string
-		value *time.Duration
-	}{{"read timeout", &s.ReadTimeout}, {"send timeout", &s.SendTimeout}} {
-		if *t.value == 0 {
-			*t.value = defaultTimeout
-		}
-		if *t.value < time.Millisecond || *t.value > maxTimeout {
-			return s, fmt.Errorf("invalid %s %s: give 1ms to %s", t.name, *t.value, maxTimeout)
-		}
-	}
-	if s.IncludeDir != "" && (!folder.MatchString(s.IncludeDir) || filepath.Clean(s.IncludeDir) != s.IncludeDir) {
-		return s, fmt.Errorf("invalid include folder %.80q: give an absolute path without spaces and special characters", s.IncludeDir)
-	}
-	return s, nil
-}
-
-// CheckSize reports why size cannot be Settings.ClientMaxBodySize.
-func CheckSize(size string) error {
-	bad := fmt.Errorf("invalid client-max-body-size %.80q: give a number with k, m or g, such as 50m, or 0 for no limit", size)
-	m := bodySize.FindStringSubmatch(size)
-	if m == nil {
-		return bad
-	}
-	n, err := strconv.ParseInt(m[1], 10, 64)
-	shift := map[string]uint{"": 0, "k": 10, "m": 20, "g": 30}[strings.ToLower(m[2])]
-	if err != nil || n > maxBodySize>>shift {
-		return bad
-	}
-	return nil
-}
-
 // Conflict reports a domain of the route that another app's route has already.
 // nginx would only warn, and serve the file that it reads first.
 func Conflict(r Route, others []Route) error {
+	mine := map[string]bool{}
+	for _, d := range r.Domains {
+		mine[d] = true
+	}
 	for _, o := range others {
 		if o.App == r.App || o.App == r.Replaces {
 			continue
 		}
-		for _, d := range r.Domains {
-			if slices.Contains(o.Domains, d) {
+		for _, d := range o.Domains {
+			if mine[d] {
 				return fmt.Errorf("cannot route %s: domain %s belongs to app %s already: remove it from one of them", r.App, d, o.App)
 			}
 		}
@@ -210,24 +118,19 @@ func Conflict(r Route, others []Route) error {
 	return nil
 }
 
-// Covers reports whether domain answers requests for host: it is the same name, or
-// a wildcard above it.
-func Covers(domain, host string) bool {
-	if suffix, wild := strings.CutPrefix(domain, "*"); wild {
-		return len(host) > len(suffix) && strings.HasSuffix(host, suffix)
-	}
-	return domain == host
-}
-
 // Same reports whether publishing r where o is live changes nothing. Defaults and
-// the spelling of names do not count, nor does Replaces.
+// the spelling of names do not count, nor does Replaces. An outdated route is never the
+// same.
 func (r Route) Same(o Route) bool {
+	if r.Outdated || o.Outdated {
+		return false
+	}
 	a, aerr := r.Checked()
 	b, berr := o.Checked()
 	return aerr == nil && berr == nil && a.equal(b)
 }
 
 func (r Route) equal(o Route) bool {
-	return r.App == o.App && r.Release == o.Release && r.Settings == o.Settings &&
+	return r.App == o.App && r.Release == o.Release && r.Stopped == o.Stopped && r.Settings.equal(o.Settings) &&
 		slices.Equal(r.Domains, o.Domains) && slices.Equal(r.Ports, o.Ports) && slices.Equal(r.Upstreams, o.Upstreams)
 }

@@ -17,7 +17,9 @@ type Property struct {
 	Name    string
 	Default string
 	OnlyApp bool // cannot be set for the server
-	Check   func(value string) error
+	// OnlyServer: cannot be set for an app.
+	OnlyServer bool
+	Check      func(value string) error
 }
 
 // Properties are the properties of a noun, and where they are stored.
@@ -31,6 +33,8 @@ type Properties struct {
 	Put func(st *app.State, name, value string)
 	// Server returns the map of the server's values.
 	Server func(*app.Settings) *map[string]string
+	// Store stores a change of the server's values; nil: it is only written.
+	Store func(c *Call, change func(*app.Settings)) error
 }
 
 // Spec returns the command NOUN:set.
@@ -61,10 +65,7 @@ func (p Properties) Names() string {
 }
 
 func (p Properties) set(c *Call) error {
-	name, value := c.Args[0], ""
-	if len(c.Args) > 1 {
-		value = c.Args[1]
-	}
+	name, value := c.Args[0], strings.Join(c.Args[1:], " ")
 	if name == "" {
 		return Refuse("No property specified")
 	}
@@ -79,6 +80,9 @@ func (p Properties) set(c *Call) error {
 	}
 	if q.OnlyApp && c.App == nil {
 		return Refuse("Property cannot be specified globally")
+	}
+	if q.OnlyServer && c.App != nil {
+		return Refuse("Property %s can only be specified globally: %s:set --global %[1]s", name, p.Noun)
 	}
 	if value != "" {
 		if err := q.Check(value); err != nil {
@@ -96,8 +100,12 @@ func (p Properties) store(c *Call, name, value string) error {
 	}
 	if c.App == nil {
 		log.Result("%s", said)
+		change := func(set *app.Settings) { Put(p.Server(set), name, value) }
+		if p.Store != nil {
+			return p.Store(c, change)
+		}
 		return c.Server.Env.Store.UpdateSettings(c.Ctx, func(set *app.Settings) error {
-			Put(p.Server(set), name, value)
+			change(set)
 			return nil
 		})
 	}
@@ -114,13 +122,26 @@ func (p Properties) store(c *Call, name, value string) error {
 func (p Properties) Report(values map[string]string, st *app.State, set app.Settings) {
 	for _, q := range p.List {
 		own, server := p.Get(st, q.Name), (*p.Server(&set))[q.Name]
-		values[p.Noun+"-"+q.Name] = own
+		if !q.OnlyServer {
+			values[p.Noun+"-"+q.Name] = own
+		}
 		if !q.OnlyApp {
 			values[p.Noun+"-global-"+q.Name] = server
 		}
 		values[p.Noun+"-computed-"+q.Name] = cmp.Or(own, server, q.Default)
 		values[p.Noun+"-origin-"+q.Name] = origin(own, server, q.Default)
 	}
+}
+
+// Global returns the values for the report of the server.
+func (p Properties) Global(set app.Settings) map[string]string {
+	values := map[string]string{}
+	for _, q := range p.List {
+		if !q.OnlyApp {
+			values[p.Noun+"-global-"+q.Name] = (*p.Server(&set))[q.Name]
+		}
+	}
+	return values
 }
 
 // origin names the source of the effective value; "" if there is no value.
@@ -140,7 +161,10 @@ func origin(own, server, fixed string) string {
 func (p Properties) Keys() []string {
 	var keys []string
 	for _, q := range p.List {
-		keys = append(keys, p.Noun+"-"+q.Name, p.Noun+"-computed-"+q.Name, p.Noun+"-origin-"+q.Name)
+		keys = append(keys, p.Noun+"-computed-"+q.Name, p.Noun+"-origin-"+q.Name)
+		if !q.OnlyServer {
+			keys = append(keys, p.Noun+"-"+q.Name)
+		}
 		if !q.OnlyApp {
 			keys = append(keys, p.Noun+"-global-"+q.Name)
 		}

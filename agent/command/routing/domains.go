@@ -128,12 +128,13 @@ func globalDomains(set app.Settings) map[string]string {
 	}
 }
 
-// domainArgs returns the domains of the command line in lower case, without duplicates.
+// domainArgs returns the domains of the command line as they are stored, without
+// duplicates.
 func domainArgs(c *cli.Call) ([]string, error) {
 	var list []string
 	for _, arg := range c.Args {
-		d := strings.ToLower(arg)
-		if err := agent.ValidDomain(d); err != nil {
+		d, err := agent.ParseDomain(arg)
+		if err != nil {
 			return nil, err
 		}
 		if !slices.Contains(list, d) {
@@ -144,8 +145,8 @@ func domainArgs(c *cli.Call) ([]string, error) {
 }
 
 // changeDomains applies a change to the app's list for each domain of the command line,
-// and then prints the changes. The list begins with the app's names below the global
-// domains: an app with an added domain keeps its present names, as in Dokku.
+// and then prints the changes. The app keeps its present names, as in Dokku: the URL that
+// a push printed goes on to work.
 func changeDomains(c *cli.Call, op string, change func(c *cli.Call, list []string, d string) ([]string, string, error)) error {
 	domains, err := domainArgs(c)
 	if err != nil {
@@ -166,8 +167,8 @@ func changeDomains(c *cli.Call, op string, change func(c *cli.Call, list []strin
 			}
 			said = append(said, text)
 		}
-		st.Domains = list
-		if op == "domains:add" {
+		if st.Domains = list; op == "domains:add" {
+			st.Domains = hostNameLast(c.App.Name, list)
 			return enable(c, st)
 		}
 		return nil
@@ -222,13 +223,24 @@ func setDomains(c *cli.Call) error {
 	return err
 }
 
-// ownDomains returns the app's domains, but not a default domain below the host's name.
+// ownDomains returns the app's domains, also while they are disabled.
 func ownDomains(c *cli.Call, st *app.State) ([]string, error) {
 	v, err := c.View(c.App)
-	if err != nil || len(st.Domains) == 0 && len(v.Settings.Domains) == 0 {
+	if err != nil {
 		return nil, err
 	}
 	named := *st
 	named.DomainsDisabled = false
 	return v.With(named).Domains(), nil
+}
+
+// hostNameLast moves the app's name below the host's to the end: checks ask for the first
+// domain, and an added one is the one that the app knows.
+func hostNameLast(name string, list []string) []string {
+	d := name + "." + app.HostName()
+	at := slices.Index(list, d)
+	if at < 0 {
+		return list
+	}
+	return append(slices.Delete(slices.Clone(list), at, at+1), d)
 }

@@ -6,6 +6,7 @@ import (
 	"dokku/agent/app"
 	"dokku/agent/command/cli"
 	"dokku/agent/deploy"
+	"dokku/agent/proxy"
 )
 
 // changeGlobal changes the global domains and publishes the new names of apps without
@@ -19,6 +20,9 @@ func changeGlobal(c *cli.Call, change func(have, given []string) (domains, said 
 	for _, d := range given {
 		if strings.HasPrefix(d, "*.") {
 			return cli.Refuse("Invalid domain %q: leave out the *., since apps get names below it", d)
+		}
+		if d == proxy.CatchAll {
+			return cli.Refuse("Invalid domain %q: apps get names below a global domain; domains:add APP %s lets one app answer everything", d, d)
 		}
 	}
 	var said []string

@@ -17,6 +17,7 @@ import (
 	"dokku/agent/command/cli"
 	"dokku/agent/engine"
 	"dokku/agent/event"
+	"dokku/agent/proxy"
 )
 
 var networkCommands = []cli.Spec{
@@ -166,8 +167,7 @@ func checkNetworkProperty(c *cli.Call, name, value string) (string, error) {
 	case value == "":
 		return "", nil
 	case name == app.NetworkTLD:
-		value = strings.ToLower(value)
-		return value, checkTLD(value)
+		return checkTLD(value)
 	case name == "bind-all-interfaces":
 		if value == "true" {
 			return "", cli.Refuse("Invalid bind-all-interfaces specified: proxy:disable gives web a port of the host")
@@ -189,11 +189,12 @@ func checkNetworkProperty(c *cli.Call, name, value string) (string, error) {
 	return strings.Join(names, ","), c.Server.Joinable(c.Ctx, names)
 }
 
-func checkTLD(value string) error {
-	if err := agent.ValidDomain(value); err != nil || strings.HasPrefix(value, "*") {
-		return cli.Refuse("Invalid tld specified: %q is not the end of a host name, such as svc.cluster.local", event.OneLine(value))
+func checkTLD(value string) (string, error) {
+	tld, err := agent.ParseDomain(value)
+	if err != nil || strings.HasPrefix(tld, "*") || tld == proxy.CatchAll {
+		return "", cli.Refuse("Invalid tld specified: %q is not the end of a host name, such as svc.cluster.local", event.OneLine(value))
 	}
-	return nil
+	return tld, nil
 }
 
 // joinsElsewhere reports whether another property of the app names the network.

@@ -1,37 +1,132 @@
 package routing
 
 import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"dokku/agent/app"
-	"dokku/agent/checks"
 	"dokku/agent/command/cli"
 	"dokku/agent/deploy"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
 )
 
-var nginxCommands = []cli.Spec{
+var nginxCommands = slices.Concat([]cli.Spec{
 	nginxReport.Spec("Show the app's nginx settings"),
-	nginxProperties.Spec("Set or unset an nginx setting"),
-}
+	nginxSet(),
+}, nginxViews)
 
 var nginxProperties = cli.Properties{
 	Noun: "nginx", Changes: deploy.ChangesRoute,
-	List: []cli.Property{
-		{Name: "client-max-body-size", Default: "1m", Check: proxy.CheckSize},
-		{Name: "proxy-read-timeout", Default: "60s", Check: checkTimeout("proxy-read-timeout")},
-		{Name: "proxy-send-timeout", Default: "60s", Check: checkTimeout("proxy-send-timeout")},
-	},
+	List:   nginxList(),
 	Get:    func(st *app.State, name string) string { return st.Nginx[name] },
 	Put:    func(st *app.State, name, value string) { cli.Put(&st.Nginx, name, value) },
 	Server: func(set *app.Settings) *map[string]string { return &set.Nginx.Properties },
+	Store: func(c *cli.Call, change func(*app.Settings)) error {
+		return c.Server.SetRoutes(c.Ctx, c.Events(), change)
+	},
+}
+
+func nginxSet() cli.Spec {
+	s := nginxProperties.Spec("Set or unset an nginx setting")
+	s.Use = "nginx:set APP KEY [VALUE...]"
+	s.Example = "dokku nginx:set hello client-max-body-size 50m\ndokku nginx:set --global trusted-proxies 10.0.0.0/8"
+	set := s.Run
+	s.Run = func(c *cli.Call) error {
+		if err := checkLogPath(c); err != nil {
+			return err
+		}
+		return set(c)
+	}
+	return s
+}
+
+// checkLogPath refuses a log outside of nginx's folder for logs: root's nginx makes the
+// file, and writes into it.
+func checkLogPath(c *cli.Call) error {
+	set, err := c.Settings()
+	if err != nil || len(c.Args) < 2 {
+		return err
+	}
+	name, path := c.Args[0], c.Args[1]
+	if name != proxy.AccessLogPath && name != proxy.ErrorLogPath || path == "" || path == proxy.Off || proxy.CheckProperty(name, path) != nil {
+		return nil
+	}
+	if dir := set.Nginx.Logs(); !strings.HasPrefix(path, dir+"/") {
+		return cli.Refuse("Invalid %s specified: %q is not below %s", name, path, dir)
+	}
+	return nil
+}
+
+// nginxList has the properties of Dokku 0.38, and those of this program, sorted.
+func nginxList() []cli.Property {
+	list := []cli.Property{
+		{Name: "client-max-body-size", Default: "1m", Check: proxy.CheckSize},
+		{Name: app.NginxNoCustomConfig, Default: "false", Check: oneOf(app.NginxNoCustomConfig, "true", "false")},
+		{Name: "nginx-conf-sigil-path", Check: refused("Templates (nginx.conf.sigil) are not used here: " +
+			"most of them only set what nginx:set sets; put other directives into the app's nginx.conf.d/*.conf on the server")},
+		{Name: "nginx-service-command", Check: refused("nginx is never started or stopped from here, only reloaded: " +
+			"the key nginx.reload in server.json names that command")},
+		{Name: "proxy-read-timeout", Default: "60s", Check: checkTimeout("proxy-read-timeout")},
+		{Name: "proxy-send-timeout", Default: "60s", Check: checkTimeout("proxy-send-timeout")},
+		{Name: app.NginxTrusted, OnlyServer: true, Check: func(value string) error {
+			_, err := proxy.ParsePrefixes(value)
+			if err != nil {
+				return cli.Refuse("Invalid %s specified: %s", app.NginxTrusted, err)
+			}
+			return nil
+		}},
+		{Name: app.NginxUnknown, OnlyServer: true, Default: "page", Check: oneOf(app.NginxUnknown, "page", "default-site")},
+	}
+	for _, p := range proxy.Properties {
+		q := cli.Property{Name: p.Name, Default: p.Default, Check: p.Check}
+		if p.Name == proxy.ErrorPages {
+			q.Check = func(value string) error {
+				if err := p.Check(value); err != nil {
+					return err
+				}
+				return checkPages(value)
+			}
+		}
+		list = append(list, q)
+	}
+	slices.SortFunc(list, func(a, b cli.Property) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+func oneOf(name string, words ...string) func(string) error {
+	return func(value string) error { return cli.OneOf(name, value, words...) }
+}
+
+func refused(why string) func(string) error {
+	return func(string) error { return cli.Refuse("%s", why) }
+}
+
+// checkPages refuses a folder that nginx's workers, which run as another user, cannot
+// read: they would answer with the built-in page without a word.
+func checkPages(dir string) error {
+	for path := dir; ; path = filepath.Dir(path) {
+		fi, err := os.Stat(path)
+		switch {
+		case err != nil:
+			return cli.Refuse("Invalid error-pages specified: cannot read %s: %s", path, err)
+		case !fi.IsDir():
+			return cli.Refuse("Invalid error-pages specified: %s is not a folder", path)
+		case fi.Mode().Perm()&0o001 == 0:
+			return cli.Refuse("Invalid error-pages specified: nginx's workers cannot enter %s: chmod o+x %[1]s, or use a folder below /var/lib/dokku/data", path)
+		case path == "/":
+			return nil
+		}
+	}
 }
 
 // checkTimeout returns a check for a time in nginx's form: 60, 60s, 10m.
 func checkTimeout(name string) func(string) error {
 	return func(value string) error {
-		d, err := checks.ParseDuration(value)
+		d, err := proxy.ParseTime(value)
 		if err != nil || d < time.Second || d > 24*time.Hour {
 			return cli.Refuse("Invalid %s specified: %q is not a time from 1s to 24h, such as 90s", name, event.OneLine(value))
 		}
@@ -42,13 +137,23 @@ func checkTimeout(name string) func(string) error {
 var nginxReport = cli.Reporter{
 	Noun: "nginx",
 	Keys: cli.Sorted(nginxProperties.Keys()),
-	Collect: func(c *cli.Call, app *app.App, _ string) (map[string]string, error) {
+	Global: func(c *cli.Call) (map[string]string, error) {
 		set, err := c.Settings()
+		return nginxProperties.Global(set), err
+	},
+	Collect: func(c *cli.Call, a *app.App, _ string) (map[string]string, error) {
+		v, err := c.View(a)
 		if err != nil {
 			return nil, err
 		}
 		values := map[string]string{}
-		nginxProperties.Report(values, &app.State, set)
+		nginxProperties.Report(values, &a.State, v.Settings)
+		for _, kind := range []string{"access", "error"} {
+			values["nginx-computed-"+kind+"-log-path"] = v.NginxLog(kind)
+			if values["nginx-origin-"+kind+"-log-path"] == "" {
+				values["nginx-origin-"+kind+"-log-path"] = "default"
+			}
+		}
 		return values, nil
 	},
 }

@@ -41,7 +41,7 @@ func newBench(b *testing.B) *bench {
 	must(b, os.Symlink(m.nginx.Dir, filepath.Join(m.root, ".dokku", "nginx")))
 	settings, err := json.Marshal(map[string]any{"version": 1, "domains": []string{"bench.test"}, "pool": "10.160.0.0/16",
 		"checks": map[string]string{"wait-to-retire": "0"},
-		"nginx":  map[string]any{"port": m.nginx.Port, "check": m.nginx.Config().Check, "reload": m.nginx.Config().Reload}})
+		"nginx":  map[string]any{"port": m.nginx.Port, "log_dir": m.nginx.Logs, "check": m.nginx.Config().Check, "reload": m.nginx.Config().Reload}})
 	must(b, err)
 	must(b, os.WriteFile(filepath.Join(m.root, ".dokku", "server.json"), settings, 0o600))
 	m.serve(b, dir)

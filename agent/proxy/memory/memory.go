@@ -98,8 +98,14 @@ func (m *Proxy) Live(ctx context.Context, app string) (r proxy.Route, ok bool, e
 	return r, ok, err
 }
 
+// Refresh does nothing: a route in memory has no form and no settings of a server.
+func (m *Proxy) Refresh(ctx context.Context) error {
+	return m.call(ctx, "refresh", "", func() error { return nil })
+}
+
 // Resolve returns the route that answers a Host header, by nginx's rules: the
-// exact name, then the longest wildcard, and for an address the only app.
+// exact name, then the longest wildcard, for an address the only app, and at last the
+// app that answers everything.
 func (m *Proxy) Resolve(host string) (proxy.Route, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -114,7 +120,7 @@ func (m *Proxy) Resolve(host string) (proxy.Route, bool) {
 			if d == host {
 				return r, true
 			}
-			if proxy.Covers(d, host) && len(d) > length {
+			if proxy.Covers(d, host) && len(d) > length { // the longest; CatchAll is the shortest
 				best, length = r, len(d)
 			}
 		}

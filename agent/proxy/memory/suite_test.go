@@ -27,7 +27,7 @@ func TestMemory(t *testing.T) {
 					return http.StatusNotFound, ""
 				}
 				if len(r.Upstreams) == 0 {
-					return http.StatusBadGateway, ""
+					return http.StatusServiceUnavailable, ""
 				}
 				return http.StatusOK, texts[r.Upstreams[0]]
 			},

@@ -12,10 +12,21 @@
 // leaves a mixture that nobody tested; exchanging two folders (renameat2), because
 // some file systems lack it.
 //
-// An app's file carries its route as JSON in a comment. Live, the shared file and
+// An app's file carries its route as JSON in a comment, split over lines since nginx
+// reads a comment into 4,096 bytes. Live, the shared file and
 // the check for domains that two apps claim read it from there: nginx only warns
 // of a name that is given twice, and ignores the second. An app's file that cannot
 // be read back is kept, since nginx may understand it, and that app is not live.
+//
+// A file that would be written in another way today is outdated: after an update, or a
+// change of Config. Live says so, and the next change of any app writes all outdated
+// files anew: one tree, one reload, and no process is touched. If nginx refuses that,
+// because an admin's included file has a directive that is new in ours, the others stay
+// as they are, and only the app with that file reports the error.
+//
+// Rejected: a number of the format in each file, because somebody has to remember to
+// raise it; writing anew only at each app's own deploy, because a change of the trusted
+// proxies has to take effect everywhere.
 //
 // # Which generation serves
 //
@@ -56,13 +67,46 @@
 //     until they leave. worker_shutdown_timeout could end them, but belongs in the
 //     main part of nginx.conf, which is the admin's.
 //
+// # What a client says about itself
+//
+// X-Forwarded-For, -Proto, -Port and -Ssl reach an app as nginx sees the connection. What
+// the client sent in them counts only if its address is one of Config.Trusted. The
+// variables for this stand once, in the shared file; the client's address is made out
+// of the chain in each app's server block, so that other sites of this nginx are not
+// changed. Other headers of this kind, such as X-Forwarded-Host and Forwarded, pass as they
+// came, as in Dokku. Dokku's properties for the four headers take values of a closed
+// list, and then believe everybody.
+//
+// # Addresses of the host
+//
+// An app that is bound to an address refuses requests to others by their $server_addr.
+// A listen directive with an address was rejected: nginx then looks for a name only
+// among the servers of that address, where all other apps and the proof of the
+// generation would be missing, and cannot change from one form to the other in a reload.
+//
+// # Pages
+//
+// nginx answers for an app without processes (503) and for one that does not answer (502
+// and 504), and for names that no app has (404). A server with a regular expression for all names,
+// in a file that is read last, comes before the default server, so that a name that led
+// to an app never leads to nginx's own welcome. This holds after apps:destroy and
+// proxy:disable too, and for an app that was never deployed, which has no route.
+// Config.DefaultSite leaves those names to the default server. Rejected: remembering
+// the names that ever led to an app, which would be state that nobody cleans up.
+//
+// # Directives
+//
+// nginx refuses most directives that stand twice in one block. So a server block has
+// only those that somebody asked for, or that were always there, and an admin's
+// included files go on to work; the others stand in the location.
+//
 // # Requests for the host itself
 //
 // If there is only one app, it answers requests for an address of the host, its
 // name or localhost. With none or several, the answer is a 404 that names no app.
 // Debian's default site stays the default server of the port: a server with
-// patterns for names comes before it. Without a default server nginx takes the
-// first one in our files, which knows no app either.
+// patterns for names comes before it. An app with the domain [proxy.CatchAll] answers
+// in the place of all these.
 //
 // # Other ports
 //

@@ -72,8 +72,8 @@ func (n *Proxy) examineTree(generation string) (apps []string, err error) {
 		err = fmt.Errorf("%s is missing", n.tree(generation, serverFile))
 	}
 	for _, e := range entries {
-		app, ok := strings.CutSuffix(e.Name(), ".conf")
-		if !ok || e.Name() == serverFile {
+		app, ok := appOf(e.Name())
+		if !ok {
 			continue
 		}
 		apps = append(apps, app)
@@ -110,14 +110,41 @@ func (n *Proxy) runnable(ctx context.Context, argv []string) error {
 	return nil
 }
 
-// examineConfiguration has nginx test its whole configuration with the live files.
+// Configuration implements [proxy.Inspector].
+func (n *Proxy) Configuration(ctx context.Context, app string) (string, bool, error) {
+	_, ok, err := n.Live(ctx, app)
+	if err != nil || !ok {
+		return "", false, err
+	}
+	generation, err := n.liveGeneration(ctx)
+	if err != nil {
+		return "", false, err
+	}
+	file, err := os.ReadFile(n.tree(generation, app+".conf"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", false, nil // withdrawn meanwhile
+	}
+	return string(file), err == nil, err
+}
+
+// Validate implements [proxy.Inspector].
+func (n *Proxy) Validate(ctx context.Context) error { return n.validate(ctx, ctx) }
+
+// examineConfiguration is Validate, unless a deploy is testing right now.
 func (n *Proxy) examineConfiguration(ctx context.Context) error {
 	wait, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	unlock, err := n.lock(wait)
-	if wait.Err() != nil {
-		return nil // a deploy is testing right now
+	err := n.validate(ctx, wait)
+	if wait.Err() != nil && ctx.Err() == nil && errors.Is(err, wait.Err()) {
+		return nil
 	}
+	return err
+}
+
+// validate has nginx test its whole configuration with the live files. It waits for the
+// lock until wait ends.
+func (n *Proxy) validate(ctx, wait context.Context) error {
+	unlock, err := n.lock(wait)
 	if err != nil {
 		return err
 	}
@@ -129,6 +156,9 @@ func (n *Proxy) examineConfiguration(ctx context.Context) error {
 	staged, err := n.linked(stagedLink)
 	if err != nil {
 		return err
+	}
+	if live == "" {
+		return nil
 	}
 	if err := n.point(stagedLink, live); err != nil {
 		return fmt.Errorf("cannot stage nginx files: %w", err)

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"dokku/agent/proxy"
+	"dokku/agent/proxy/nginx"
 	"dokku/agent/proxy/nginx/nginxtest"
 )
 
@@ -43,21 +44,30 @@ func TestBesideDefaultSite(t *testing.T) {
 	for _, host := range ours {
 		expect(host, "hello 1")
 	}
-	expect("unknown.example.com", "Welcome")
+	expect("unknown.example.com", "There is no site at this address")
 
 	// Several apps: a name of the host belongs to the app that claims it.
 	named := route(t, "named", 1)
 	named.Domains = []string{"*.example.net"}
 	check(t, p.Publish(t.Context(), named))
 	for _, host := range ours[:3] {
-		expect(host, "nothing at this address")
+		expect(host, "no site at this address")
 	}
 	expect("box.example.net", "named 1")
 	named.Domains = []string{"localhost"}
 	check(t, p.Publish(t.Context(), named))
 	expect("localhost", "named 1")
-	expect("127.0.0.1", "nothing at this address")
+	expect("127.0.0.1", "no site at this address")
+	expect("unknown.example.com", "There is no site at this address")
+
+	// The admin's own default site gets the names that no app has, if wanted.
+	c := s.Config()
+	c.DefaultSite = true
+	check(t, nginx.New(c).Refresh(t.Context()))
 	expect("unknown.example.com", "Welcome")
+	expect("hello.example.com", "hello 1")
+	check(t, p.Refresh(t.Context()))
+	expect("unknown.example.com", "There is no site at this address")
 }
 
 // TestGenerationIsPrivate: only requests from the host itself learn the generation.

@@ -39,6 +39,7 @@ export PATH
 staged=%s
 live=%s
 pid=/run/nginx.pid
+ulimit -S -n "$(ulimit -H -n)" # each app's logs are two open files
 
 # nginx -t leaves an empty pid file behind where nginx is not running, and
 # nginx -s reload would stumble over it.
@@ -82,6 +83,7 @@ if [ -z "$pid" ] || [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != nginx ]; then
     exit 3
 fi
 kill -HUP "$pid" || exit 3
+ulimit -S -n "$(ulimit -H -n)" # each app's logs are two open files
 exec timeout 30 nginx -t -q
 `
 }

@@ -1,10 +1,12 @@
 package nginx
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -35,6 +37,17 @@ type Config struct {
 	Port int
 	IPv6 bool
 
+	// Trusted are the proxies in front of nginx whose word counts about the address,
+	// the protocol and the port of a request.
+	Trusted []netip.Prefix
+
+	// ErrorPages is a folder with an admin's own page for names that no app has,
+	// 404.html, readable for nginx's workers. "" or no such file: ours.
+	ErrorPages string
+
+	// DefaultSite leaves names that no app has to nginx's default server.
+	DefaultSite bool
+
 	// Hostnames are the names of the host itself, beside its addresses and
 	// localhost. An app that is alone answers them. Default: os.Hostname().
 	Hostnames []string
@@ -52,8 +65,9 @@ type Proxy struct {
 }
 
 var (
-	_ proxy.Proxy    = (*Proxy)(nil)
-	_ proxy.Examiner = (*Proxy)(nil)
+	_ proxy.Proxy     = (*Proxy)(nil)
+	_ proxy.Examiner  = (*Proxy)(nil)
+	_ proxy.Inspector = (*Proxy)(nil)
 )
 
 // New changes nothing on the host: the first call that writes makes the folders.
@@ -72,7 +86,10 @@ func New(c Config) *Proxy {
 	return &Proxy{store: store{dir: c.Dir, disk: c.Disk}, config: c}
 }
 
-func (n *Proxy) listener() listener { return listener{port: n.config.Port, ipv6: n.config.IPv6} }
+func (n *Proxy) server() server {
+	return server{listener: listener{port: n.config.Port, ipv6: n.config.IPv6}, trusted: n.config.Trusted,
+		errorPages: n.config.ErrorPages, unknown: !n.config.DefaultSite, hostnames: n.config.Hostnames}
+}
 
 // Stage tests, with nginx itself, the configuration that Publish would make
 // live. nginx need not run.
@@ -90,13 +107,27 @@ func (n *Proxy) Stage(ctx context.Context, r proxy.Route) error {
 	if err != nil {
 		return err
 	}
-	d, err := n.draft(now.base, r.App, &r)
+	d, err := n.draft(now.base, r.App, &r, false)
 	if err != nil {
 		return err
 	}
-	_, err = n.test(ctx, d)
+	_, err = n.testChange(ctx, d, &r, n.test)
 	n.collect(now.served)
 	return err
+}
+
+// testChange tests a draft, and returns the tested tree. Where nginx refuses it, the
+// reason may be another app's file that was written anew on the occasion: then it is
+// tested with those as they are.
+func (n *Proxy) testChange(ctx context.Context, d draft, r *proxy.Route, test func(context.Context, draft) (string, error)) (string, error) {
+	generation, err := test(ctx, d)
+	if err == nil || ctx.Err() != nil || d.app == "" || !d.renews() {
+		return generation, err
+	}
+	if d, err = n.draft(d.base, d.app, r, true); err != nil {
+		return "", err
+	}
+	return test(ctx, d)
 }
 
 // Publish makes the route live. It returns nil once every worker of nginx that
@@ -119,6 +150,10 @@ func (n *Proxy) Withdraw(ctx context.Context, app string) error {
 	return n.change(ctx, app, nil)
 }
 
+// Refresh writes everything anew that would be written in another way today. Unlike a
+// change of one app's route, it is refused as a whole.
+func (n *Proxy) Refresh(ctx context.Context) error { return n.change(ctx, "", nil) }
+
 // change compares what nginx serves with what it should, so that it does not
 // matter where an earlier call ended. A crash leaves behind:
 //   - before point: a tree that nothing names, or that is only staged. The next
@@ -140,7 +175,7 @@ func (n *Proxy) change(ctx context.Context, app string, r *proxy.Route) error {
 	if err != nil {
 		return err
 	}
-	d, err := n.draft(now.base, app, r)
+	d, err := n.draft(now.base, app, r, false)
 	if err != nil {
 		return err
 	}
@@ -156,16 +191,18 @@ func (n *Proxy) change(ctx context.Context, app string, r *proxy.Route) error {
 	if r != nil && now.down {
 		return fmt.Errorf("cannot publish %s: %w", app, n.errDown())
 	}
-	generation, err := n.tested(ctx, d)
+	generation, err := n.testChange(ctx, d, r, n.tested)
 	if err != nil {
 		return err
 	}
 	err = n.switchTo(context.WithoutCancel(ctx), generation, now, r == nil)
 	n.collect(now.served)
-	if err != nil && r == nil {
+	switch {
+	case err != nil && app == "":
+		return fmt.Errorf("cannot change nginx's settings: %w", err)
+	case err != nil && r == nil:
 		return fmt.Errorf("cannot withdraw %s: %w", app, err)
-	}
-	if err != nil {
+	case err != nil:
 		return fmt.Errorf("cannot publish %s: %w", app, err)
 	}
 	return nil
@@ -195,6 +232,9 @@ func (n *Proxy) test(ctx context.Context, d draft) (string, error) {
 		return "", fmt.Errorf("cannot stage nginx files: %w", err)
 	}
 	said, err := n.run(ctx, n.config.Check)
+	if err != nil && d.app == "" {
+		return "", fmt.Errorf("nginx refuses the configuration: %w", err)
+	}
 	if err != nil {
 		return "", fmt.Errorf("cannot route %s: nginx refuses the configuration: %w", d.app, err)
 	}
@@ -239,9 +279,17 @@ func (n *Proxy) Live(ctx context.Context, app string) (proxy.Route, bool, error)
 			return proxy.Route{}, false, fmt.Errorf("cannot read the route of %s: %w", app, err)
 		}
 		r, err := parseApp(app, file)
+		r.Outdated = err == nil && !(bytes.Equal(file, renderApp(r, n.server())) && n.hasForm(generation))
 		return r, err == nil, err
 	}
 	return proxy.Route{}, false, fmt.Errorf("cannot read the route of %s: nginx's files change faster than they can be read", app)
+}
+
+// hasForm reports whether the shared files of a tree were written by the present
+// templates and settings.
+func (n *Proxy) hasForm(generation string) bool {
+	file, err := os.ReadFile(n.tree(generation, serverFile))
+	return err == nil && bytes.Contains(file, []byte("\n"+formMark+form(n.server())+"\n"))
 }
 
 // liveGeneration returns the tree that nginx serves, "" for none of ours.

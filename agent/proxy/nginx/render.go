@@ -1,7 +1,6 @@
 package nginx
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/netip"
@@ -12,21 +11,8 @@ import (
 	"dokku/agent/proxy"
 )
 
-const (
-	// serverFile sorts before all apps, whose names begin with a letter or a
-	// digit, and cannot be the file of any. It has to be read first: its
-	// generation must never be newer than the routes that are read after it.
-	serverFile = "+server.conf"
-
-	// routeMark begins the line that a route is read back from.
-	routeMark = "# route "
-
-	// connectTimeout leaves a process with a full accept queue two more SYNs.
-	connectTimeout = 5 * time.Second
-
-	// resendTimeout is how old a request may be and still go to another process.
-	resendTimeout = 10 * time.Second
-)
+// resendTimeout is how old a request may be and still go to another process.
+const resendTimeout = 10 * time.Second
 
 // listener says where all our servers listen.
 type listener struct {
@@ -41,8 +27,22 @@ func (l listener) render(w io.Writer) {
 	}
 }
 
-// at is the listener for another port.
-func (l listener) at(port int) listener { return listener{port: port, ipv6: l.ipv6} }
+// server is what all files have in common: the part of Config that is rendered.
+type server struct {
+	listener
+	trusted    []netip.Prefix
+	errorPages string
+	// unknown: names that no app has are answered here. Else they are left to nginx's
+	// default server.
+	unknown   bool
+	hostnames []string
+}
+
+// at is the server for another port.
+func (s server) at(port int) server {
+	s.port = port
+	return s
+}
 
 // portsOf are the ports that a route's servers listen on; main is the proxy's own.
 func portsOf(r proxy.Route, main int) []proxy.Port {
@@ -58,15 +58,11 @@ func listens(r proxy.Route, port, main int) bool {
 }
 
 // renderApp returns the file of an app. The route must come from Route.Checked.
-func renderApp(r proxy.Route, l listener) []byte {
-	mark, err := json.Marshal(r)
-	if err != nil {
-		panic(fmt.Sprintf("internal error: a route that cannot be written as JSON: %v", err))
-	}
+func renderApp(r proxy.Route, s server) []byte {
 	w := &strings.Builder{}
 	fmt.Fprintf(w, "# %s, release %d. dokku writes this file anew at each deploy; settings of your own\n", r.App, r.Release)
 	fmt.Fprintf(w, "# belong into %s.\n", orElse(r.Settings.IncludeDir, "the app's nginx.conf.d")+"/*.conf")
-	fmt.Fprintf(w, "%s%s\n\n", routeMark, mark)
+	renderMark(w, r)
 	renderUpstream(w, r, 0)
 	known := []int{0}
 	for _, p := range r.Ports {
@@ -77,11 +73,25 @@ func renderApp(r proxy.Route, l listener) []byte {
 		}
 	}
 	if len(r.Domains) > 0 {
-		for _, p := range portsOf(r, l.port) {
-			renderServer(w, r, r.Domains, l.at(p.Host), p.Container)
+		for _, p := range portsOf(r, s.port) {
+			renderServer(w, r, serverNames(r.Domains), s.at(p.Host), p.Container)
 		}
 	}
 	return []byte(w.String())
+}
+
+// serverNames returns domains in nginx's form. A regular expression that matches
+// everything comes after all other names, but before the default server.
+func serverNames(domains []string) []string {
+	var names []string
+	for _, d := range domains {
+		if d == proxy.CatchAll {
+			names = append(names, `""`, "~^")
+			continue
+		}
+		names = append(names, d)
+	}
+	return names
 }
 
 // renderUpstream lists the processes of an app at one of their ports; 0: the
@@ -97,211 +107,94 @@ func renderUpstream(w io.Writer, r proxy.Route, port int) {
 		fmt.Fprintf(w, "    server %s max_fails=0;\n", u)
 	}
 	if len(r.Upstreams) == 0 {
-		io.WriteString(w, "    server 127.0.0.1:9 down; # no process: 502\n")
+		io.WriteString(w, "    server 127.0.0.1:9 down; # no process; an included file may name this upstream\n")
+	}
+	if n := r.Settings.Properties["proxy-keepalive"]; n != "" {
+		fmt.Fprintf(w, "    keepalive %s;\n", n)
 	}
 	io.WriteString(w, "}\n")
 }
 
 // renderServer writes a server block that passes all requests for names on to
 // a port of the processes of an app.
-func renderServer(w io.Writer, r proxy.Route, names []string, l listener, port int) {
-	s := r.Settings
+func renderServer(w io.Writer, r proxy.Route, names []string, s server, port int) {
 	fmt.Fprintf(w, "\nserver {\n")
-	l.render(w)
+	s.render(w)
 	fmt.Fprintf(w, "    server_name %s;\n", strings.Join(names, "\n        "))
-	fmt.Fprintf(w, "    client_max_body_size %s;\n\n", s.ClientMaxBodySize)
-	fmt.Fprintf(w, `    location / {
-        proxy_pass http://%s;
-        proxy_http_version 1.1;
-        proxy_set_header Host $dokku_host;
-        proxy_set_header Upgrade $http_upgrade;
-        proxy_set_header Connection $dokku_connection;
-        proxy_set_header X-Forwarded-For $remote_addr;
-        proxy_set_header X-Forwarded-Port $server_port;
-        proxy_set_header X-Forwarded-Proto $scheme;
-        proxy_set_header X-Request-Start $msec;
-        proxy_connect_timeout %s;
-        proxy_read_timeout %s;
-        proxy_send_timeout %s;
-        proxy_buffer_size 16k;
-        proxy_buffers 8 16k;
-        proxy_busy_buffers_size 32k;
-        proxy_next_upstream error timeout;
-        proxy_next_upstream_tries 2;
-        proxy_next_upstream_timeout %s;
-    }
-`, upstream(r.App, port), nginxTime(connectTimeout), nginxTime(s.ReadTimeout), nginxTime(s.SendTimeout),
-		nginxTime(min(resendTimeout, s.ReadTimeout)))
-	if s.IncludeDir != "" {
-		fmt.Fprintf(w, "\n    include %s/*.conf;\n", s.IncludeDir)
+	fmt.Fprintf(w, "    client_max_body_size %s;\n", r.Settings.ClientMaxBodySize)
+	renderLogs(w, r.Settings)
+	renderClient(w, r.Settings)
+	renderTrust(w, s.trusted)
+	renderAddresses(w, r.Settings)
+	renderHSTS(w, r.Settings)
+	if len(r.Upstreams) == 0 {
+		io.WriteString(w, "\n    location / {\n        return 503;\n    }\n")
+	} else {
+		fmt.Fprintf(w, "\n    location / {\n        proxy_pass http://%s;\n", upstream(r.App, port))
+		renderHeaders(w, r.Settings)
+		renderProxy(w, r.Settings)
+		io.WriteString(w, compression+"    }\n")
 	}
+	if r.Settings.IncludeDir != "" {
+		fmt.Fprintf(w, "\n    include %s/*.conf;\n", r.Settings.IncludeDir)
+	}
+	// After the included files, whose own pages win.
+	renderPages(w, r)
 	fmt.Fprintf(w, "}\n")
 }
 
-// renderShared returns serverFile: the variables that all apps use, the server
-// that proves the generation, and the one that answers by the host's address.
-func renderShared(generation string, apps []string, routes []proxy.Route, hostnames []string, l listener) []byte {
-	w := &strings.Builder{}
-	fmt.Fprintf(w, `# Shared by all apps. dokku writes this file anew at each deploy.
+// compression is Dokku's, for clients behind another proxy too. It stands in the
+// location: an included file may set other values for its own locations.
+const compression = `        gzip on;
+        gzip_proxied any;
+        gzip_vary on;
+        gzip_min_length 1100;
+        gzip_comp_level 6;
+        gzip_types text/css text/javascript text/xml text/plain text/x-component
+            application/javascript application/x-javascript application/json application/graphql-response+json
+            application/manifest+json application/xml application/rss+xml application/wasm
+            font/truetype font/opentype application/x-font-ttf application/vnd.ms-fontobject image/svg+xml;
+`
 
-# A Host header that contradicts the name by which the server was chosen (a
-# request line with a URL in it) is not passed on, nor is a missing one.
-map "$host|$http_host" $dokku_host {
-    default $host;
-    "~*^([^|]+)\|\1(:[0-9]+)?$" $http_host;
-}
-
-map $http_upgrade $dokku_connection {
-    default upgrade;
-    "" close;
-}
-
-# Only this host is told; deny has no effect on return.
-map $remote_addr $dokku_generation {
-    default "";
-    127.0.0.1 %s;
-    ::1 %[1]s;
-}
-
-server {
-`, generation)
-	l.render(w)
-	fmt.Fprintf(w, `    server_name %s;
-    access_log off;
-
-    location = /generation {
-        if ($dokku_generation = "") {
-            return 404;
-        }
-        default_type text/plain;
-        return 200 "$dokku_generation $pid";
-    }
-
-    location / {
-        return 404;
-    }
-}
-`, proxy.ReservedDomain)
-	renderOthers(w, routes, l)
-	names := addressNames(hostnames, routes)
-	if len(apps) == 1 && len(routes) == 1 && listens(routes[0], l.port, l.port) {
-		renderPort(w, routes[0], names, l)
-	} else {
-		fmt.Fprintf(w, "\nserver {\n")
-		l.render(w)
-		fmt.Fprintf(w, `    server_name %s;
-
-    location / {
-        default_type text/plain;
-        return 404 "There is nothing at this address. Use the app's own name.\n";
-    }
-}
-`, strings.Join(names, "\n        "))
+// renderHeaders writes the headers of a request to a process. What a client says about
+// how it reached nginx counts only if it is a trusted proxy, or by a property.
+func renderHeaders(w io.Writer, s proxy.Settings) {
+	connection := "$dokku_connection"
+	if s.Properties["proxy-keepalive"] != "" {
+		connection = "$dokku_keepalive"
 	}
-	for _, port := range otherPorts(routes, l) {
-		on := listening(routes, port, l)
-		if len(on) == 1 {
-			renderPort(w, on[0], names, l.at(port))
-		}
-	}
-	return []byte(w.String())
-}
-
-// renderPort writes the server block of an app for one port of the host.
-func renderPort(w io.Writer, r proxy.Route, names []string, l listener) {
-	for _, p := range portsOf(r, l.port) {
-		if p.Host == l.port {
-			renderServer(w, r, names, l, p.Container)
-		}
+	for _, h := range [][2]string{
+		{"Host", "$dokku_host"},
+		{"Upgrade", "$http_upgrade"},
+		{"Connection", connection},
+		{"X-Forwarded-For", orElse(s.Properties["x-forwarded-for-value"], "$remote_addr")},
+		{"X-Forwarded-Port", orElse(s.Properties["x-forwarded-port-value"], "$dokku_port")},
+		{"X-Forwarded-Proto", orElse(s.Properties["x-forwarded-proto-value"], "$dokku_proto")},
+		{"X-Forwarded-Ssl", orElse(s.Properties["x-forwarded-ssl"], "$dokku_ssl")},
+		{"X-Request-Start", "$msec"},
+	} {
+		fmt.Fprintf(w, "        proxy_set_header %s %s;\n", h[0], h[1])
 	}
 }
 
-// renderOthers writes the server that is read first of all that listen on the
-// ports beside the main one: nginx chooses it for each name that no app has on
-// that port, so that a request for one app never reaches another one.
-func renderOthers(w io.Writer, routes []proxy.Route, l listener) {
-	ports := otherPorts(routes, l)
-	if len(ports) == 0 {
-		return
-	}
-	fmt.Fprintf(w, "\nserver {\n")
-	for _, port := range ports {
-		l.at(port).render(w)
-	}
-	fmt.Fprintf(w, `    server_name _;
-
-    location / {
-        default_type text/plain;
-        return 404 "There is no such app on this port.\n";
-    }
-}
-`)
-}
-
-// otherPorts are the ports of the host, ascending, that apps have beside the
-// main one.
-func otherPorts(routes []proxy.Route, l listener) []int {
-	var ports []int
-	for _, r := range routes {
-		for _, p := range r.Ports {
-			if p.Host != l.port && !slices.Contains(ports, p.Host) {
-				ports = append(ports, p.Host)
-			}
-		}
-	}
-	slices.Sort(ports)
-	return ports
-}
-
-// listening are the routes that have a port of the host.
-func listening(routes []proxy.Route, port int, l listener) []proxy.Route {
-	return slices.DeleteFunc(slices.Clone(routes), func(r proxy.Route) bool { return !listens(r, port, l.port) })
-}
-
-// addressNames are the server names by which the host itself is reached. A
-// name that an app has is left out: an exact name would win over the app's
-// wildcard, and of two equal ones nginx ignores the second.
-func addressNames(hostnames []string, routes []proxy.Route) []string {
-	var names []string
-	for _, h := range append([]string{"localhost"}, hostnames...) {
-		h = proxy.Lower(h)
-		taken := slices.ContainsFunc(routes, func(r proxy.Route) bool {
-			return slices.ContainsFunc(r.Domains, func(d string) bool { return proxy.Covers(d, h) })
-		})
-		if proxy.CheckDomain(h) == nil && !taken && !slices.Contains(names, h) {
-			names = append(names, h)
-		}
-	}
-	return append(names, `~^[0-9.]+$`, `~^\[[0-9a-fA-F:.]+\]$`)
-}
-
-// parseApp reads the route back from the file of an app.
-func parseApp(app string, file []byte) (proxy.Route, error) {
-	bad := func(why any) (proxy.Route, error) {
-		return proxy.Route{}, fmt.Errorf("cannot read the route of %s from its nginx file: %v: run ps:restart %[1]s to write it anew", app, why)
-	}
-	var mark string
-	found := 0
-	for line := range strings.Lines(string(file)) {
-		if m, ok := strings.CutPrefix(line, routeMark); ok && strings.HasSuffix(line, "\n") {
-			mark, found = m, found+1
-		}
-	}
-	if found != 1 {
-		return bad(fmt.Sprintf("it has %d lines that begin with %q instead of one", found, routeMark))
-	}
-	var r proxy.Route
-	if err := json.Unmarshal([]byte(mark), &r); err != nil {
-		return bad(err)
-	}
-	if r.App != app {
-		return bad(fmt.Sprintf("it is the file of %.80q", r.App))
-	}
-	r, err := r.Checked()
+// renderProxy writes how a request is passed on.
+func renderProxy(w io.Writer, s proxy.Settings) {
+	b, err := s.Buffers()
 	if err != nil {
-		return bad(err)
+		panic(fmt.Sprintf("internal error: a route that was not checked: %v", err))
 	}
-	return r, nil
+	io.WriteString(w, "        proxy_http_version 1.1;\n")
+	fmt.Fprintf(w, "        proxy_connect_timeout %s;\n", propertyTime(s, "proxy-connect-timeout"))
+	fmt.Fprintf(w, "        proxy_read_timeout %s;\n", nginxTime(s.ReadTimeout))
+	fmt.Fprintf(w, "        proxy_send_timeout %s;\n", nginxTime(s.SendTimeout))
+	if s.Properties["proxy-buffering"] == "off" {
+		io.WriteString(w, "        proxy_buffering off;\n")
+	}
+	fmt.Fprintf(w, "        proxy_buffer_size %s;\n", nginxSize(b.First))
+	fmt.Fprintf(w, "        proxy_buffers %d %s;\n", b.Count, nginxSize(b.Size))
+	fmt.Fprintf(w, "        proxy_busy_buffers_size %s;\n", nginxSize(b.Busy))
+	io.WriteString(w, "        proxy_next_upstream error timeout;\n        proxy_next_upstream_tries 2;\n")
+	fmt.Fprintf(w, "        proxy_next_upstream_timeout %s;\n", nginxTime(min(resendTimeout, s.ReadTimeout)))
 }
 
 // upstream names an app's processes at one of their ports. No app's name has an
@@ -319,6 +212,14 @@ func nginxTime(d time.Duration) string {
 		return fmt.Sprintf("%ds", d/time.Second)
 	}
 	return fmt.Sprintf("%dms", d.Milliseconds())
+}
+
+// nginxSize writes whole kilobytes as such and the rest in bytes.
+func nginxSize(n int64) string {
+	if n%1024 == 0 {
+		return fmt.Sprintf("%dk", n/1024)
+	}
+	return fmt.Sprint(n)
 }
 
 func orElse(s, other string) string {

@@ -3,6 +3,7 @@ package nginx
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -42,6 +43,37 @@ func addresses(list ...string) []netip.AddrPort {
 	return all
 }
 
+// everySetting has a value for each property.
+var everySetting = proxy.Settings{Properties: map[string]string{
+	"access-log-format": "combined", "access-log-path": "/var/log/nginx/every-access.log", "error-log-path": "/var/log/nginx/every-error.log",
+	"bind-address-ipv4": "192.0.2.7", "bind-address-ipv6": "[2001:db8::7]", "client-body-timeout": "10m", "client-header-timeout": "90",
+	"error-pages": "/var/lib/dokku/data/pages", "hsts": "true", "hsts-include-subdomains": "false", "hsts-max-age": "300", "hsts-preload": "true",
+	"keepalive-timeout": "0", "lingering-timeout": "1500ms", "proxy-buffer-size": "32k", "proxy-buffering": "off", "proxy-buffers": "16 8k",
+	"proxy-busy-buffers-size": "40k", "proxy-connect-timeout": "1d", "proxy-keepalive": "16", "send-timeout": "1m30s", "underscore-in-headers": "on",
+	"x-forwarded-for-value": "$proxy_add_x_forwarded_for", "x-forwarded-port-value": "443", "x-forwarded-proto-value": "$http_x_forwarded_proto",
+	"x-forwarded-ssl": "on",
+}}
+
+// unset is a server without settings of its own.
+func unset(port int, ipv6 bool) server {
+	return server{listener: listener{port: port, ipv6: ipv6}, unknown: true}
+}
+
+// TestEverySetting: no property is without a golden file.
+func TestEverySetting(t *testing.T) {
+	for _, p := range proxy.Properties {
+		if everySetting.Properties[p.Name] == "" {
+			t.Errorf("%s has no value in everySetting", p.Name)
+		}
+		if p.Default != "" && p.Check(p.Default) != nil {
+			t.Errorf("the default of %s is refused: %v", p.Name, p.Check(p.Default))
+		}
+	}
+	if len(everySetting.Properties) != len(proxy.Properties) {
+		t.Errorf("everySetting has %d properties of %d", len(everySetting.Properties), len(proxy.Properties))
+	}
+}
+
 func TestGolden(t *testing.T) {
 	hello := proxy.Route{App: "hello", Release: 12, Domains: []string{"hello.example.com", "www.example.com"}, Upstreams: addresses("172.30.1.2:5000", "172.30.1.3:5000")}
 	set := proxy.Route{App: "set.up", Release: 3, Domains: []string{"*.example.org"}, Upstreams: addresses("[fd00::2]:5000"), Settings: proxy.Settings{
@@ -50,17 +82,29 @@ func TestGolden(t *testing.T) {
 	hidden := proxy.Route{App: "hidden", Release: 1, Upstreams: addresses("172.30.1.2:5000")}
 	ports := proxy.Route{App: "ports", Release: 4, Domains: []string{"ports.example.com"}, Upstreams: addresses("172.30.1.2:5000", "172.30.1.3:5000"),
 		Ports: []proxy.Port{{Host: 8080}, {Host: 80}, {Host: 9000, Container: 3000}, {Host: 9001, Container: 3000}}}
+	every := proxy.Route{App: "every", Release: 1, Domains: []string{"every.example.com", "_"}, Upstreams: addresses("172.30.1.5:5000"), Settings: everySetting}
+	behind := server{listener: listener{port: 80, ipv6: true}, unknown: true, errorPages: "/var/lib/dokku/data/pages",
+		trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}}
+	off := proxy.Route{App: "off", Release: 2, Stopped: true, Domains: []string{"off.example.com"}, Settings: proxy.Settings{Properties: map[string]string{
+		"access-log-path": "off", "error-log-path": "off", "error-pages": "/var/lib/dokku/data/pages", "proxy-buffering": "on"}}}
+	many := proxy.Route{App: "many", Release: 1, Upstreams: addresses("172.30.1.6:5000")}
+	for i := range 134 {
+		many.Domains = append(many.Domains, fmt.Sprintf("customer-%03d.example.com", i))
+	}
 	only := proxy.Route{App: "only", Domains: []string{"only.example.com"}, Upstreams: addresses("172.30.1.4:5000"), Ports: []proxy.Port{{Host: 9001}}}
 	for name, c := range map[string]struct {
 		routes []proxy.Route
-		l      listener
+		s      server
 	}{
-		"ports":   {[]proxy.Route{hello, only, ports}, listener{port: 80, ipv6: true}},
-		"moved":   {[]proxy.Route{only}, listener{port: 80}},
-		"none":    {nil, listener{port: 80, ipv6: true}},
-		"alone":   {[]proxy.Route{set}, listener{port: 80, ipv6: true}},
-		"hidden":  {[]proxy.Route{hidden}, listener{port: 8080}},
-		"several": {[]proxy.Route{hello, set, stopped}, listener{port: 80}},
+		"ports":   {[]proxy.Route{hello, only, ports}, unset(80, true)},
+		"moved":   {[]proxy.Route{only}, unset(80, false)},
+		"none":    {nil, unset(80, true)},
+		"alone":   {[]proxy.Route{set}, unset(80, true)},
+		"hidden":  {[]proxy.Route{hidden}, unset(8080, false)},
+		"several": {[]proxy.Route{hello, set, stopped}, server{listener: listener{port: 80}}},
+		"every":   {[]proxy.Route{every, off}, behind},
+		"behind":  {[]proxy.Route{hello, off}, behind},
+		"many":    {[]proxy.Route{many}, unset(80, false)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var routes []proxy.Route
@@ -71,13 +115,16 @@ func TestGolden(t *testing.T) {
 					t.Fatal(err)
 				}
 				routes, apps = append(routes, r), append(apps, r.App)
-				file := renderApp(r, c.l)
+				file := renderApp(r, c.s)
 				golden(t, filepath.Join(name, r.App+".conf"), file)
 				if back, err := parseApp(r.App, file); err != nil || !reflect.DeepEqual(back, r) {
 					t.Errorf("read back: %+v, %v; want %+v", back, err, r)
 				}
 			}
-			golden(t, filepath.Join(name, serverFile), renderShared("abcdefghijklmnopqrstuvwxyz", apps, routes, []string{"box.example.org", "Box.local"}, c.l))
+			c.s.hostnames = []string{"box.example.org", "Box.local"}
+			first, last := shared("abcdefghijklmnopqrstuvwxyz", apps, routes, c.s)
+			golden(t, filepath.Join(name, serverFile), first)
+			golden(t, filepath.Join(name, unknownFile), last)
 			nginxAccepts(t, filepath.Join("testdata", name))
 		})
 	}
@@ -86,15 +133,29 @@ func TestGolden(t *testing.T) {
 	golden(t, "nginx-reload", []byte(ReloadScript()))
 }
 
-// nginxAccepts tests the files of a folder, without a warning.
+// nginxAccepts tests the files of a folder, without a warning. Logs go elsewhere: nginx
+// makes them in the test already.
 func nginxAccepts(t *testing.T, dir string) {
 	t.Helper()
-	dir, err := filepath.Abs(dir)
+	temp := t.TempDir()
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	temp := t.TempDir()
-	conf := strings.ReplaceAll(ConfD(temp), temp+"/live", dir)
+	if err := os.Mkdir(filepath.Join(temp, "live"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		text, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err == nil {
+			text = bytes.ReplaceAll(text, []byte("/var/log/nginx/"), []byte(temp+"/"))
+			err = os.WriteFile(filepath.Join(temp, "live", e.Name()), text, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	conf := ConfD(temp)
 	conf = "pid " + temp + "/pid;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\n" + conf + "}\n"
 	path := filepath.Join(temp, "nginx.conf")
 	if err := os.WriteFile(path, []byte(conf), 0o644); err != nil {
@@ -117,7 +178,7 @@ func FuzzRoute(f *testing.F) {
 		f.Fatal(err)
 	}
 	shape := func(r proxy.Route) [5]int {
-		text := string(renderApp(r, listener{port: 80}))
+		text := string(renderApp(r, unset(80, false)))
 		_, text, _ = strings.Cut(text, "\n\n") // the comment may hold JSON's braces
 		count := func(what string) int { return strings.Count(text, what) }
 		return [5]int{count("\n"), count("{"), count("}"), count(";"), count("#") + count(`"`)}
@@ -128,7 +189,7 @@ func FuzzRoute(f *testing.F) {
 		if err != nil {
 			return
 		}
-		file := renderApp(r, listener{port: 80})
+		file := renderApp(r, unset(80, false))
 		if back, err := parseApp(app, file); err != nil || !reflect.DeepEqual(back, r) {
 			t.Errorf("read back: %+v, %v; want %+v", back, err, r)
 		}
@@ -143,7 +204,7 @@ func FuzzParse(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(renderApp(r, listener{port: 80}))
+	f.Add(renderApp(r, unset(80, false)))
 	f.Add([]byte("# route {\"App\":\"a\"}\n"))
 	f.Add([]byte("# route {\"App\":\"a\"}\n# route {\"App\":\"a\"}\n"))
 	f.Fuzz(func(t *testing.T, file []byte) {

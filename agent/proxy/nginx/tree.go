@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -139,18 +140,27 @@ func (s store) collect(keep ...string) {
 type draft struct {
 	base   string
 	app    string
-	gone   string        // another app whose file is left out: see Route.Replaces
-	file   []byte        // nil: the app has none
-	others []string      // names of the files taken over as they are
-	apps   []string      // all apps of the tree
-	routes []proxy.Route // those of them that can be read
+	gone   string            // another app whose file is left out: see Route.Replaces
+	files  map[string][]byte // written anew, by name
+	others []string          // names of the files taken over as they are
+	apps   []string          // all apps of the tree
+	routes []proxy.Route     // those of them that can be read
+}
+
+// appOf returns the app whose file has a name. Other files are the shared ones, and
+// marks.
+func appOf(file string) (app string, ok bool) {
+	app, ok = strings.CutSuffix(file, ".conf")
+	return app, ok && file != serverFile && file != unknownFile
 }
 
 // draft plans a change of the tree base. A file of another app that cannot be
 // read is taken over: nginx may well understand it, and one app's broken file
-// must not keep all others from being deployed.
-func (n *Proxy) draft(base, app string, r *proxy.Route) (draft, error) {
-	d := draft{base: base, app: app}
+// must not keep all others from being deployed. One that would be written in
+// another way today, after an update, is written anew, unless keep says that it stays:
+// so an update costs one reload, and not one for each app.
+func (n *Proxy) draft(base, app string, r *proxy.Route, keep bool) (draft, error) {
+	d := draft{base: base, app: app, files: map[string][]byte{}}
 	if r != nil {
 		d.gone = r.Replaces
 	}
@@ -159,19 +169,24 @@ func (n *Proxy) draft(base, app string, r *proxy.Route) (draft, error) {
 		return d, fmt.Errorf("cannot read the live nginx files: %w", err)
 	}
 	for _, e := range entries {
-		other, ok := strings.CutSuffix(e.Name(), ".conf")
-		if !ok || e.Name() == serverFile || other == app || other == d.gone {
+		other, ok := appOf(e.Name())
+		if !ok || other == app || other == d.gone {
 			continue
 		}
-		d.others = append(d.others, e.Name())
 		d.apps = append(d.apps, other)
 		file, err := os.ReadFile(n.tree(base, e.Name()))
 		if err != nil {
 			return d, fmt.Errorf("cannot read the live nginx files: %w", err)
 		}
-		if route, err := parseApp(other, file); err == nil {
+		route, err := parseApp(other, file)
+		if err == nil {
 			d.routes = append(d.routes, route)
+			if now := renderApp(route, n.server()); !keep && !bytes.Equal(now, file) {
+				d.files[e.Name()] = now
+				continue
+			}
 		}
+		d.others = append(d.others, e.Name())
 	}
 	if r == nil {
 		return d, nil
@@ -179,13 +194,29 @@ func (n *Proxy) draft(base, app string, r *proxy.Route) (draft, error) {
 	if err := proxy.Conflict(*r, d.routes); err != nil {
 		return d, err
 	}
-	d.file = renderApp(*r, n.listener())
+	d.files[app+".conf"] = renderApp(*r, n.server())
 	d.apps, d.routes = append(d.apps, app), append(d.routes, *r)
 	return d, nil
 }
 
-func (n *Proxy) shared(d draft, generation string) []byte {
-	return renderShared(generation, d.apps, d.routes, n.config.Hostnames, n.listener())
+// renews reports whether the draft writes files of other apps anew.
+func (d draft) renews() bool {
+	for name := range d.files {
+		if name != d.app+".conf" {
+			return true
+		}
+	}
+	return false
+}
+
+// all returns the files of the draft that are not taken over, by name.
+func (n *Proxy) all(d draft, generation string) map[string][]byte {
+	files := maps.Clone(d.files)
+	if files == nil {
+		files = map[string][]byte{}
+	}
+	files[serverFile], files[unknownFile] = shared(generation, d.apps, d.routes, n.server())
+	return files
 }
 
 // is reports whether a tree has exactly the files of the draft.
@@ -198,9 +229,10 @@ func (n *Proxy) is(d draft, generation string) bool {
 			return false
 		}
 	}
-	file, err := os.ReadFile(n.tree(generation, d.app+".conf"))
-	if d.file == nil && !errors.Is(err, fs.ErrNotExist) || d.file != nil && !bytes.Equal(file, d.file) {
-		return false
+	for _, app := range []string{d.app, d.gone} {
+		if app != "" && d.files[app+".conf"] == nil && n.has(generation, app+".conf") {
+			return false
+		}
 	}
 	// A loss of power may have kept half of the removal of a tree.
 	for _, other := range d.others {
@@ -208,11 +240,12 @@ func (n *Proxy) is(d draft, generation string) bool {
 			return false
 		}
 	}
-	if d.gone != "" && n.has(generation, d.gone+".conf") {
-		return false
+	for name, want := range n.all(d, generation) {
+		if file, err := os.ReadFile(n.tree(generation, name)); err != nil || !bytes.Equal(file, want) {
+			return false
+		}
 	}
-	shared, err := os.ReadFile(n.tree(generation, serverFile))
-	return err == nil && bytes.Equal(shared, n.shared(d, generation))
+	return true
 }
 
 // build writes the draft as a tree of a new generation, synced. A crash on the
@@ -238,10 +271,8 @@ func (n *Proxy) write(d draft, generation string) error {
 			return err
 		}
 	}
-	files := map[string][]byte{serverFile: n.shared(d, generation), baseFile: []byte(d.base)}
-	if d.file != nil {
-		files[d.app+".conf"] = d.file
-	}
+	files := n.all(d, generation)
+	files[baseFile] = []byte(d.base)
 	written := []string{n.tree(generation), filepath.Join(n.config.Dir, "trees")}
 	for name, data := range files {
 		path := n.tree(generation, name)

@@ -10,6 +10,31 @@ import (
 	"dokku/agent/proxy"
 )
 
+// properties are values that no property may have.
+var properties = map[string][]string{
+	"unknown":                 {"1"},
+	"":                        {"1"},
+	"access-log-format":       {"", "a b", "a;", "$x", `a"`, "a\nb", "../a"},
+	"access-log-path":         {"", "on", "relative.log", "/var/log/../x.log", "/a b.log", "/a;.log", "/etc/passwd", "/a$b.log", "/x.log;\n}", "syslog:server=x"},
+	"error-log-path":          {"", "stderr", "/a.log debug", "/a\n.log", "/a", "/a{.log"},
+	"bind-address-ipv4":       {"", "localhost", "::1", "127.0.0.1:80", "127.0.0.1;", "256.1.1.1", "::ffff:1.2.3.4"},
+	"bind-address-ipv6":       {"", "127.0.0.1", "fe80::1%eth0", "[::1]:80", "::ffff:1.2.3.4", "::1;"},
+	"client-body-timeout":     {"", "0", "-1s", "1x", "25h", "1s;", "1 s", "+1s", "1e9s", "9999999999999999999s"},
+	"keepalive-timeout":       {"", "-1s", "1s 1s", "25h"},
+	"error-pages":             {"", "relative", "/", "/a b", "/a/../b", "/a;", "/a$b"},
+	"hsts":                    {"", "on", "yes", "TRUE"},
+	"hsts-max-age":            {"", "-1", "1.5", "9999999999", "1;", "0x10"},
+	"proxy-buffer-size":       {"", "0", "1", "512", "17m", "4k;", "k", "4 k"},
+	"proxy-buffering":         {"", "true", "on;", "ON"},
+	"proxy-buffers":           {"", "8", "8k", "8 8k 8k", "1 8k", "-1 8k", "8 8k;", "8  8k", "99999 16m"},
+	"proxy-keepalive":         {"", "0", "1001", "8;", "x"},
+	"underscore-in-headers":   {"", "true"},
+	"x-forwarded-for-value":   {"", "$host", "1.2.3.4", "$remote_addr;", "$remote_addr, $remote_addr", "${remote_addr}", "a b"},
+	"x-forwarded-port-value":  {"", "0", "65536", "443;", "$port", "443 443", "-1"},
+	"x-forwarded-proto-value": {"", "$http_cookie", "ftp", "https;", "https\n", `"https"`, "$scheme$scheme"},
+	"x-forwarded-ssl":         {"", "true", "on;", "$dokku_ssl"},
+}
+
 // Hostile returns routes that every implementation refuses, by what is wrong
 // with them: good with one field replaced.
 func Hostile(good proxy.Route) map[string]proxy.Route {
@@ -26,7 +51,7 @@ func Hostile(good proxy.Route) map[string]proxy.Route {
 		add(fmt.Sprintf("app %q", v), func(r *proxy.Route) { r.App = v })
 	}
 	for _, v := range []string{
-		"", ".", "*", "*.", "**.a", "a.*", "*a.b", "a.*.b", ".a", "a.", "a..b", "_", "a_b", "-a.b", "a-.b", "a b", "a\tb", "a\nb", "a\r\nb", "a\x00b",
+		"", ".", "*", "*.", "**.a", "a.*", "*a.b", "a.*.b", ".a", "a.", "a..b", "__", "*._", "a_b", "-a.b", "a-.b", "a b", "a\tb", "a\nb", "a\r\nb", "a\x00b",
 		"a;return 200", "a;", "a{", "a}", "a#b", "a$host", "${host}", `a\b`, `"a"`, "'a'", "~^.*$", "~a", "a/b", "a:80", "[::1]", "ä.example.com",
 		"a.com\n}\nserver{", "*.*.a", "dokku-generation.invalid", "DOKKU-generation.invalid", "a\x1b]0;x\a.com",
 		strings.Repeat("a", 64) + ".com", strings.Repeat("a.", 127) + "aa", "\u212a.example.com",
@@ -47,6 +72,14 @@ func Hostile(good proxy.Route) map[string]proxy.Route {
 	} {
 		add(fmt.Sprintf("include folder %q", v), func(r *proxy.Route) { r.Settings.IncludeDir = v })
 	}
+	for name, values := range properties {
+		for _, v := range values {
+			add(fmt.Sprintf("%s %q", name, v), func(r *proxy.Route) { r.Settings.Properties = map[string]string{name: v} })
+		}
+	}
+	add("buffers that do not fit together", func(r *proxy.Route) {
+		r.Settings.Properties = map[string]string{"proxy-buffers": "2 4k", "proxy-buffer-size": "64k"}
+	})
 	zone := netip.MustParseAddr("fe80::1").WithZone("x;\n}")
 	for _, v := range []netip.AddrPort{
 		{}, netip.AddrPortFrom(zone, 80), netip.MustParseAddrPort("10.0.0.1:0"), netip.MustParseAddrPort("0.0.0.0:80"),

@@ -37,6 +37,9 @@ func Run(t *testing.T, open func(t *testing.T) Bench) {
 		{"a domain belongs to one app", testConflict},
 		{"one app takes another one's place", testReplaces},
 		{"wildcards", testWildcards},
+		{"catch-all", testCatchAll},
+		{"1,000 domains", testManyDomains},
+		{"refresh", testRefresh},
 		{"by address", testAddress},
 		{"long names", testLongNames},
 		{"hostile routes", testHostile},
@@ -100,8 +103,14 @@ func testNoProcess(t *testing.T, b Bench) {
 	stopped := r
 	stopped.Upstreams = nil
 	must(t, b.Proxy.Publish(t.Context(), stopped))
-	b.status(t, "hello.example.com", http.StatusBadGateway)
+	b.status(t, "hello.example.com", http.StatusServiceUnavailable)
 	b.live(t, stopped)
+	stopped.Stopped = true
+	must(t, b.Proxy.Publish(t.Context(), stopped))
+	b.status(t, "hello.example.com", http.StatusServiceUnavailable)
+	if r, _, err := b.Proxy.Live(t.Context(), "hello"); err != nil || !r.Stopped {
+		t.Errorf("live is %+v, %v; want a stopped app", r, err)
+	}
 	must(t, b.Proxy.Publish(t.Context(), r))
 	b.answers(t, "hello.example.com", "hello 1")
 }
@@ -160,6 +169,49 @@ func testWildcards(t *testing.T, b Bench) {
 		b.answers(t, host, want)
 	}
 	b.silent(t, "example.com")
+}
+
+func testCatchAll(t *testing.T, b Bench) {
+	must(t, b.Proxy.Publish(t.Context(), b.route("all", 1, "all.example.com", "_")))
+	must(t, b.Proxy.Publish(t.Context(), b.route("aaa", 1, "aaa.example.com", "*.aaa.example.com")))
+	for host, want := range map[string]string{
+		"all.example.com": "all 1", "nobody.example.org": "all 1", "localhost": "all 1", "192.0.2.7": "all 1", "[::1]": "all 1",
+		"aaa.example.com": "aaa 1", "b.aaa.example.com": "aaa 1",
+	} {
+		b.answers(t, host, want)
+	}
+	if err := b.Proxy.Stage(t.Context(), b.route("second", 1, "_")); err == nil {
+		t.Error("a second app that answers everything is staged")
+	}
+	must(t, b.Proxy.Withdraw(t.Context(), "all"))
+	b.status(t, "nobody.example.org", http.StatusNotFound)
+}
+
+func testManyDomains(t *testing.T, b Bench) {
+	var domains []string
+	for i := range 1000 {
+		domains = append(domains, fmt.Sprintf("customer-%04d.shop.example.com", i))
+	}
+	r := b.route("hello", 1, domains...)
+	must(t, b.Proxy.Stage(t.Context(), r))
+	must(t, b.Proxy.Publish(t.Context(), r))
+	must(t, b.Proxy.Publish(t.Context(), b.route("other", 1, "other.example.com")))
+	for _, i := range []int{0, 133, 134, 999} {
+		b.answers(t, domains[i], "hello 1")
+	}
+	if live, ok, err := b.Proxy.Live(t.Context(), "hello"); err != nil || !ok || !slices.Equal(live.Domains, domains) || !live.Same(r) {
+		t.Errorf("live has %d domains, %t, %v", len(live.Domains), ok, err)
+	}
+}
+
+func testRefresh(t *testing.T, b Bench) {
+	must(t, b.Proxy.Refresh(t.Context()))
+	b.status(t, "hello.example.com", http.StatusNotFound)
+	r := b.route("hello", 1, "hello.example.com")
+	must(t, b.Proxy.Publish(t.Context(), r))
+	must(t, b.Proxy.Refresh(t.Context()))
+	b.answers(t, "hello.example.com", "hello 1")
+	b.live(t, r)
 }
 
 func testAddress(t *testing.T, b Bench) {

@@ -96,6 +96,14 @@ func handler(warm time.Time) http.Handler {
 		time.Sleep(d)
 		answer(w, r)
 	})
+	// What the proxy says about the request, and a header of many kilobytes.
+	mux.HandleFunc("/forwarded", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%s %s %s", r.Header.Get("X-Forwarded-For"), r.Header.Get("X-Forwarded-Proto"), r.Header.Get("X-Forwarded-Port"))
+	})
+	mux.HandleFunc("/large", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Large", strings.Repeat("x", 20_000))
+		answer(w, r)
+	})
 	mux.HandleFunc("/say", func(w http.ResponseWriter, r *http.Request) {
 		log.Print(r.FormValue("text"))
 	})

@@ -29,6 +29,7 @@ type Server struct {
 	Dir  string // nginx.Config.Dir
 	Etc  string // in the place of /etc/nginx
 	Port int
+	Logs string // a folder for the apps' logs
 
 	t    testing.TB
 	conf string
@@ -45,10 +46,12 @@ func NewServer(t testing.TB, extra string) *Server {
 		t: t, Port: freePort(t),
 		Dir:  filepath.Join(root, "dokku"),
 		Etc:  filepath.Join(root, "etc"),
+		Logs: filepath.Join(root, "log"),
 		conf: filepath.Join(root, "etc", "nginx.conf"),
 		pid:  filepath.Join(root, "nginx.pid"),
 	}
 	must(t, os.MkdirAll(filepath.Join(s.Etc, "conf.d"), 0o755))
+	must(t, os.Mkdir(s.Logs, 0o755))
 	s.write("etc/conf.d/dokku.conf", nginx.ConfD(s.Dir))
 	user := ""
 	if os.Geteuid() == 0 {
