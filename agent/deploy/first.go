@@ -15,9 +15,11 @@ func (o *rollout) runFirst(ctx context.Context) error {
 	if command == "" || x.Current != nil || x.State.FirstScriptRan {
 		return nil
 	}
-	if err := x.markFirstScript(); err != nil {
+	if err := x.storeFirst(); err != nil {
 		return err
 	}
+	o.firstRan = true
+	o.keepFirst()
 	if err := o.runOnce(ctx, "postdeploy", command); err != nil {
 		return fmt.Errorf("%w\nscripts.postdeploy runs once, so the next push does not run it again; "+
 			"after that push: dokku run %s %s", err, x.Name, command)
@@ -25,20 +27,25 @@ func (o *rollout) runFirst(ctx context.Context) error {
 	return nil
 }
 
-// markFirstScript records, before the script runs, that it ran: after a crash it must not
-// run again, because it may reset a database. The record stays when the deploy fails, and
-// the app with it, since the data stays too. Changes that are not committed yet stay out
-// of the file.
-func (x *Session) markFirstScript() error {
-	mark := func(st *app.State) { st.FirstScriptRan, st.Provisional = true, false }
+// storeFirst records, before the script runs, that it ran: after a crash it must not run
+// again, because it may reset a database. The record stays when the deploy fails, and the
+// app with it, since the data stays too. Changes that are not committed yet stay out of
+// the file.
+func (x *Session) storeFirst() error {
 	stored, err := x.Env.Store.Load(x.Name)
 	if err != nil {
 		return err
 	}
-	mark(&stored.State)
-	if err := x.Env.Store.SaveState(x.Name, &stored.State); err != nil {
-		return err
-	}
-	mark(&x.State)
-	return nil
+	markFirst(&stored.State)
+	return x.Env.Store.SaveState(x.Name, &stored.State)
 }
+
+// keepFirst puts the record into the session's state: a failed deploy restores the former
+// settings, but what ran has run.
+func (o *rollout) keepFirst() {
+	if o.firstRan {
+		markFirst(&o.session.State)
+	}
+}
+
+func markFirst(st *app.State) { st.FirstScriptRan, st.Provisional = true, false }

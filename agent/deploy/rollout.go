@@ -33,6 +33,8 @@ type rollout struct {
 	finds bool
 	// ran are the commands that have run (release, predeploy) and cannot be undone.
 	ran []string
+	// firstRan: scripts.postdeploy has run, see runFirst.
+	firstRan bool
 }
 
 // rollout begins the rollout of a release. Its formation includes the scale that
@@ -287,18 +289,15 @@ func names(procs []app.Process) string {
 // fails, nothing has changed.
 func (x *Session) promote(ctx context.Context, r *app.Release, change func(*app.State), prove func(*rollout) error) (err error) {
 	before := x.State.Clone()
-	undo := func() {
-		before.FirstScriptRan = before.FirstScriptRan || x.State.FirstScriptRan // a fact, not a setting
-		x.State = before
-	}
 	change(&x.State)
 	o, err := x.rollout(r)
 	if err != nil {
-		undo()
+		x.State = before
 		return err
 	}
 	if err := prove(o); err != nil {
-		undo()
+		x.State = before
+		o.keepFirst()
 		err = o.report(ctx, err)
 		o.undo(ctx)
 		return err
@@ -307,7 +306,8 @@ func (x *Session) promote(ctx context.Context, r *app.Release, change func(*app.
 		err = failpoint.Reach(failpoint.ReleaseWritten)
 	}
 	if err != nil {
-		undo()
+		x.State = before
+		o.keepFirst()
 		o.undo(ctx)
 		return err
 	}

@@ -206,7 +206,16 @@ func TestFirstScript(t *testing.T) {
 	if st := f.app().State; !st.FirstScriptRan || st.Current != 0 {
 		t.Errorf("state %+v", st)
 	}
-	f.fail = ""
+	// A rebuild fails the same way, and keeps the record.
+	git(t, f.m.server.Env.Store.Dir("fresh"), "update-ref", "refs/heads/main", git(t, f.dir, "rev-parse", "HEAD"))
+	f.runs = nil
+	if err := f.m.server.Rebuild(t.Context(), "fresh", event.Log{}); err == nil || f.commands() != "migrate, serve" {
+		t.Errorf("a rebuild ran %s, %v", f.commands(), err)
+	}
+	if st := f.app().State; !st.FirstScriptRan {
+		t.Errorf("state %+v", st)
+	}
+	f.fail, f.tip = "", git(t, f.dir, "rev-parse", "HEAD")
 	f.pushed(nil)
 	if got := f.commands(); got != "migrate, serve, tell" {
 		t.Errorf("the second push ran %s", got)
