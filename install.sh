@@ -37,7 +37,8 @@ Usage: sudo ./install.sh COMMAND
   demo               install, then push a sample app and open it
   hooks REPO [APP]   make an existing bare repository deploy on push
                      (hooks --remove REPO undoes it)
-  test               install everything that the tests need, then run them
+  test               install everything that the tests need, then run them;
+                     --engines: only the engine's, on each supported engine
   uninstall          remove dokku and keep the apps; --purge removes them too,
                      but nothing that another DOKKU_ROOT or Dokku itself made
 EOF
@@ -704,15 +705,26 @@ unhook() {
 # ---- test ----------------------------------------------------------------
 
 test_all() {
+  case ${1:-} in
+    '' | --engines) ;;
+    *) die "test has no argument $1, only --engines" ;;
+  esac
   packages ca-certificates curl git nginx openssh-server sudo util-linux busybox-static iproute2 gcc libc6-dev
   find_go
   engine_up
   has docker || packages docker-cli
   unset LC_ALL DEBIAN_FRONTEND
   cd "$SRC"
+  if [ "${1:-}" = --engines ]; then
+    packages debootstrap debian-archive-keyring
+    exec .ci/engines
+  fi
   step "gofmt, vet, staticcheck"
-  for script in install.sh .ci/run hooks/*.sh; do
+  for script in install.sh hooks/*.sh; do
     [ ! -e "$script" ] || sh -n "$script" || die "$script has a syntax error: see above"
+  done
+  for script in .ci/*; do
+    bash -n "$script" || die "$script has a syntax error: see above"
   done
   unformatted=$(gofmt -l .) || die "gofmt failed: see above"
   [ -z "$unformatted" ] || die "not formatted: run gofmt -w $(echo "$unformatted" | tr '\n' ' ')"
@@ -887,7 +899,7 @@ case $command in
     lock
     install_all
     demo ;;
-  test) test_all ;;
+  test) test_all "$@" ;;
   hooks)
     lock
     if [ "${1:-}" = --remove ]; then unhook "${2:-}"; else hooks "$@"; fi ;;

@@ -56,3 +56,18 @@ func TestExposedPorts(t *testing.T) {
 		}
 	}
 }
+
+// FuzzExposedPorts: whatever a Dockerfile says, its ports are ports, each once.
+func FuzzExposedPorts(f *testing.F) {
+	f.Add("FROM scratch AS a\nARG P=80\nENV X=$P\nEXPOSE $X/tcp 8000-8002\nFROM a\nEXPOSE 443\n", "P", "81")
+	f.Add("# escape=`\nARG B=a\nFROM ${B:-x}\nEXPOSE `\n 1\n", "B", "")
+	f.Fuzz(func(t *testing.T, file, name, value string) {
+		seen := map[int]bool{}
+		for _, p := range exposedPorts([]byte(file), map[string]string{name: value}) {
+			if p < 1 || p > 65535 || seen[p] {
+				t.Errorf("port %d", p)
+			}
+			seen[p] = true
+		}
+	})
+}
