@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"encoding/json"
@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"dokku/agent/e2e/lab"
 )
 
 // object is a container, network or image of a fake engine.
@@ -93,7 +95,7 @@ func (e *fakeEngine) one(w http.ResponseWriter, r *http.Request, kind, id string
 // purge runs the part of install.sh that cleans the engine up, for a root.
 func purge(t *testing.T, root, socket string) {
 	t.Helper()
-	script, err := os.ReadFile("install.sh")
+	script, err := os.ReadFile(filepath.Join(lab.Root(), "install.sh"))
 	if err != nil {
 		t.Fatal(err)
 	}
