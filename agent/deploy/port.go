@@ -54,22 +54,28 @@ func (x *Session) webServes(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	dial := x.Env.Dial
+	return slices.ContainsFunc(have, func(i engine.Instance) bool {
+		return i.Type == scale.Web && x.Env.Accepts(ctx, i, x.Current.Port)
+	}), nil
+}
+
+// Accepts reports whether a running process accepts a connection on a port of its own
+// address within a second.
+func (e *Env) Accepts(ctx context.Context, i engine.Instance, port int) bool {
+	if !i.Running() || !i.Address.IsValid() {
+		return false
+	}
+	dial := e.Dial
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
-	return slices.ContainsFunc(have, func(i engine.Instance) bool {
-		if i.Type != scale.Web || !i.Running() || !i.Address.IsValid() {
-			return false
-		}
-		ctx, cancel := context.WithTimeout(ctx, servePatience)
-		defer cancel()
-		conn, err := dial(ctx, "tcp", netip.AddrPortFrom(i.Address, uint16(x.Current.Port)).String())
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
-	}), nil
+	ctx, cancel := context.WithTimeout(ctx, servePatience)
+	defer cancel()
+	conn, err := dial(ctx, "tcp", netip.AddrPortFrom(i.Address, uint16(port)).String())
+	if err == nil {
+		conn.Close()
+	}
+	return err == nil
 }
 
 // findPort waits for the port of the started web processes, and makes it the release's.

@@ -3,17 +3,18 @@ package deploy
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"dokku/agent/app"
 	"dokku/agent/engine"
 )
 
 // KnowsTypes refuses process types that the current release lacks, and counts above the
-// server's limit.
+// server's limit. A stored count of a type that has left the Procfile may be set to 0.
 func KnowsTypes(v app.View, counts map[string]int) error {
+	asked := v.State.Asked()
 	for t, n := range counts {
-		if v.Current != nil && !slices.Contains(v.Current.Control.Procfile.Types(), t) {
+		_, stored := asked[t]
+		if v.Current != nil && !v.Current.Control.Has(t) && (n != 0 || !stored) {
 			return fmt.Errorf("%s is not a valid process name to scale up", t)
 		}
 		if n > v.Settings.MaxScale {
@@ -29,7 +30,7 @@ func KnowsTypes(v app.View, counts map[string]int) error {
 // app is stopped, it only stores the counts.
 func (x *Session) Scale(ctx context.Context, counts map[string]int) error {
 	if x.Current == nil || x.State.Stopped {
-		x.Change(func(st *app.State) { st.ScaleTo(counts) })
+		x.Change(func(st *app.State) { x.scaleTo(st, counts) })
 		return x.Save()
 	}
 	// The leftovers of an interrupted command have not passed the gate: remove them first.
@@ -49,8 +50,18 @@ func (x *Session) Scale(ctx context.Context, counts map[string]int) error {
 		o.undo(ctx)
 		return err
 	}
-	x.Change(func(st *app.State) { st.ScaleTo(counts) })
+	x.Change(func(st *app.State) { x.scaleTo(st, counts) })
 	return x.Decide(context.WithoutCancel(ctx), "the scale of "+x.Name+" is set")
+}
+
+// scaleTo stores counts, and forgets those of types that the app no longer has.
+func (x *Session) scaleTo(st *app.State, counts map[string]int) {
+	st.ScaleTo(counts)
+	for t := range counts {
+		if x.Current != nil && !x.Current.Control.Has(t) {
+			delete(st.Scale, t)
+		}
+	}
 }
 
 // scaling returns a rollout of the current release with another local scale.

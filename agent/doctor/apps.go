@@ -14,7 +14,6 @@ import (
 	"dokku/agent/event"
 	"dokku/agent/plan"
 	"dokku/agent/repo"
-	"dokku/agent/text"
 )
 
 // folders lists the apps, readable or not.
@@ -126,7 +125,7 @@ func (d *examination) checkProcesses(ctx context.Context, a *app.App) []Finding 
 		return []Finding{wrong(check, HealthProblem, "", "cannot tell which processes should run: %s", err)}
 	}
 	imageless, list := d.checkImage(ctx, host, a)
-	for _, f := range d.compareProcesses(a, want, o) {
+	for _, f := range d.compareProcesses(ctx, a, want, o) {
 		if imageless && f.Fixable {
 			f = wrong(f.Check, f.Status, rebuild(a.Name), "%s", f.Text) // reconciling cannot start it
 		}
@@ -159,7 +158,7 @@ func (d *examination) moving(a *app.App) bool {
 // compareProcesses reports each process that should run and does not. Reconciling starts
 // missing processes. It does not start a process that has ended: its restart policy
 // decided so, or an administrator stopped it.
-func (d *examination) compareProcesses(a *app.App, want plan.Desired, o engine.Observed) []Finding {
+func (d *examination) compareProcesses(ctx context.Context, a *app.App, want plan.Desired, o engine.Observed) []Finding {
 	const check = "processes"
 	if want.Stopped {
 		return nil
@@ -167,20 +166,30 @@ func (d *examination) compareProcesses(a *app.App, want plan.Desired, o engine.O
 	w := plan.Observation{Observed: o}
 	var list []Finding
 	for _, process := range want.Want {
-		logs := fmt.Sprintf("dokku logs %s -p %s", a.Name, process)
 		switch i, found := plan.Find(want, w, process); {
 		case !found:
 			list = append(list, d.reconciled(a.Name, wrong(check, HealthProblem, "", "%s is missing", process)))
-		case i.Status == engine.StatusRestarting:
-			list = append(list, wrong(check, HealthProblem, logs, "%s keeps ending%s, %s so far", process, deploy.Ending(i), text.Plural(i.Restarts, "restart")))
-		case i.Status == engine.StatusPaused:
-			list = append(list, wrong(check, HealthProblem, "docker unpause "+i.Name, "%s is paused", process))
-		case !i.Running():
-			list = append(list, wrong(check, HealthProblem, fmt.Sprintf("dokku ps:start %s (why it ended: %s)", a.Name, logs),
-				"%s has ended%s at %s", process, deploy.Ending(i), i.Finished.Format(time.RFC3339)))
+		default:
+			if ailment := d.Server.Env.Ailment(ctx, a.Current, i); ailment != "" {
+				list = append(list, wrong(check, HealthProblem, remedy(a.Name, process.String(), i), "%s %s", process, ailment))
+			}
 		}
 	}
 	return list
+}
+
+// remedy is the command to try first for a process that ails.
+func remedy(app, process string, i engine.Instance) string {
+	logs := fmt.Sprintf("dokku logs %s -p %s", app, process)
+	switch {
+	case i.Status == engine.StatusPaused:
+		return "docker unpause " + i.Name
+	case i.Status == engine.StatusRestarting, i.Unhealthy != "":
+		return logs
+	case i.Running():
+		return "dokku checks:run " + app
+	}
+	return fmt.Sprintf("dokku ps:start %s (why it ended: %s)", app, logs)
 }
 
 // surplus reports the resources that converging would remove, and a wrong route. It

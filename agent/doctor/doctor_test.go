@@ -1,34 +1,51 @@
 package doctor
 
 import (
+	"context"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
+	"dokku/agent"
 	"dokku/agent/app"
+	"dokku/agent/deploy"
 	"dokku/agent/engine"
 	"dokku/agent/plan"
 )
 
 // TestCompareProcesses: states of processes that the engine in memory cannot produce.
 func TestCompareProcesses(t *testing.T) {
-	d := &examination{}
-	want := plan.Desired{App: "shop", Release: 1, Attempt: "a", Want: []app.Process{{Type: "web", Index: 1}, {Type: "web", Index: 2}}}
+	refused := func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ECONNREFUSED }
+	d := &examination{Server: &agent.Server{Env: &deploy.Env{Dial: refused}}}
+	want := plan.Desired{App: "shop", Release: 1, Attempt: "a"}
+	for n := range 5 {
+		want.Want = append(want.Want, app.Process{Type: "web", Index: n + 1})
+	}
 	of := func(index int, status engine.Status) engine.Instance {
 		return engine.Instance{ID: fmt.Sprint(index), Name: fmt.Sprintf("shop.web.%d", index), App: "shop", Kind: engine.KindDeploy,
 			Type: "web", Index: index, Release: 1, Attempt: "a", Status: status, ExitCode: 137, OOMKilled: true, Restarts: 4}
 	}
-	o := engine.Observed{Instances: []engine.Instance{of(1, engine.StatusRestarting), of(2, engine.StatusPaused)}}
+	ended, sick, silent := of(3, engine.StatusExited), of(4, engine.StatusRunning), of(5, engine.StatusRunning)
+	ended.Finished = time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	sick.Unhealthy = "no queue"
+	silent.Address = netip.MustParseAddr("10.192.0.2")
+	o := engine.Observed{Instances: []engine.Instance{of(1, engine.StatusRestarting), of(2, engine.StatusPaused), ended, sick, silent}}
 	var lines []string
-	for _, f := range d.compareProcesses(&app.App{Name: "shop"}, want, o) {
+	for _, f := range d.compareProcesses(t.Context(), &app.App{Name: "shop", Current: &app.Release{Port: 5000}}, want, o) {
 		lines = append(lines, fmt.Sprintf("%s: %s: %s; %s", f.Title(), f.Status, f.Text, f.Fix))
 	}
-	if len(lines) != 2 ||
-		lines[0] != "processes: problem: web.1 keeps ending with exit code 137 (its memory ran out), 4 restarts so far; dokku logs shop -p web.1" ||
-		lines[1] != "processes: problem: web.2 is paused; docker unpause shop.web.2" {
-		t.Errorf("%q", lines)
+	if got := strings.Join(lines, "\n"); got != `processes: problem: web.1 keeps ending with exit code 137 (its memory ran out), 4 restarts so far; dokku logs shop -p web.1
+processes: problem: web.2 is paused; docker unpause shop.web.2
+processes: problem: web.3 has ended with exit code 137 (its memory ran out) at 2026-11-28T12:00:00Z, after 4 restarts; dokku ps:start shop (why it ended: dokku logs shop -p web.3)
+processes: problem: web.4 is unhealthy, says the image's HEALTHCHECK: no queue; dokku logs shop -p web.4
+processes: problem: web.5 does not accept connections on port 5000; dokku checks:run shop` {
+		t.Errorf("got\n%s", got)
 	}
 }
 

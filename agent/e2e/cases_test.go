@@ -251,3 +251,28 @@ func TestDestroyStopsInParallel(t *testing.T) {
 		t.Errorf("apps:destroy took %s: 6 processes need 6 s each", took)
 	}
 }
+
+// TestScaleOfGoneType: a stored count of a type that has left the Procfile is forgotten
+// when it is set to 0. Any other unknown type is refused.
+func TestScaleOfGoneType(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, nil)
+	a := l.Deployed(lab.Files{"Procfile": twoTypes})
+	l.Dokku("ps:scale", a.Name, "worker=2")
+	lab.Contains(t, a.Push(lab.Files{"Procfile": "web: /server\n"}), "local setting worker=2 is ignored")
+	lab.Contains(t, l.Refused("ps:scale", a.Name, "worker=1"), "worker is not a valid process name to scale up")
+	lab.Contains(t, l.Refused("ps:scale", a.Name, "clock=0"), "clock is not a valid process name to scale up")
+	l.Dokku("ps:scale", a.Name, "worker=0")
+	lab.Lacks(t, a.Push(lab.Files{"version": "2"}), "worker")
+}
+
+// TestAilingSite: ps:report and doctor see what a visitor sees.
+func TestAilingSite(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, nil)
+	a := l.Deployed(lab.Files{"Procfile": "web: /server -quit-after=10s\n"})
+	lab.WaitFor(t, "ps:report names the problem", func() bool {
+		return strings.Contains(l.Dokku("ps:report", a.Name, "--problem"), "web.1 does not accept connections on port 5000")
+	})
+	lab.Contains(t, l.Refused("doctor", a.Name), "web.1 does not accept connections on port 5000; to fix: dokku checks:run "+a.Name)
+}

@@ -123,7 +123,7 @@ func collectPS(c *cli.Call, a *app.App, only string) (map[string]string, error) 
 			return nil, err
 		}
 	}
-	if cli.Needs(only, "running", "status-") {
+	if cli.Needs(only, "running", "status-", "problem") {
 		err = addStatus(c, values, a, formation)
 	}
 	return values, err
@@ -171,7 +171,21 @@ func addStatus(c *cli.Call, values map[string]string, app *app.App, f scale.Form
 		values[key] = fmt.Sprintf("%s (CID: %s)", i.Status, cli.ShortID(i.ID))
 	}
 	values["running"] = runningState(instances, f)
+	if values["problem"] == "" && !app.State.Stopped {
+		values["problem"] = ailments(c, app, instances)
+	}
 	return nil
+}
+
+// ailments says what is wrong with the app's processes.
+func ailments(c *cli.Call, app *app.App, instances []engine.Instance) string {
+	var list []string
+	for _, i := range instances {
+		if ailment := c.Server.Env.Ailment(c.Ctx, app.Current, i); ailment != "" {
+			list = append(list, fmt.Sprintf("%s.%d %s", i.Type, i.Index, ailment))
+		}
+	}
+	return strings.Join(list, "; ")
 }
 
 // runningState returns Dokku's word for the running part of the formation: true, false or

@@ -3,6 +3,7 @@ package machine
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -143,6 +144,9 @@ var doctorTests = []struct {
 		p.strange("worker", 9)
 		p.engine.SetImage("shop", engine.ImageInfo{ID: "sha256:left"})
 	}, want: []string{"shop leftovers: container shop.worker.strange", "shop leftovers: image sha256:left is not needed"}},
+	{name: "a site that answers nothing", stays: true, damage: func(p *patient) {
+		p.server.Env.Dial = func(context.Context, string, string) (net.Conn, error) { return nil, errTest }
+	}, want: []string{"shop processes: web.1 does not accept connections on port 8080", "shop processes: web.2 does not accept connections on port 8080"}},
 	{name: "another root's app", damage: foreigners, stays: true},
 	{name: "the folder and the route of an app have gone", damage: func(p *patient) {
 		p.write("this-root\n", ".dokku", "id")

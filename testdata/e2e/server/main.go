@@ -22,6 +22,7 @@ var (
 	port      = flag.String("port", cmp.Or(os.Getenv("PORT"), "5000"), "where to listen; empty: nowhere")
 	bind      = flag.String("bind", "", "listen on this address only")
 	onlyHost  = flag.String("only-host", "", "answer 400 to requests for another host")
+	quitAfter = flag.Duration("quit-after", 0, "go on without listening after this long; 0: never")
 	exit      = flag.Int("exit", -1, "end at once with this code")
 	say       = flag.String("say", "", "print this first")
 	sleep     = flag.Duration("sleep", 0, "wait this long before anything else")
@@ -66,6 +67,12 @@ func main() {
 	}
 	log.Printf("%s has started", os.Getenv("DYNO"))
 	if *port == "" {
+		select {}
+	}
+	if *quitAfter > 0 {
+		server := &http.Server{Addr: *bind + ":" + *port, Handler: handler(time.Now())}
+		time.AfterFunc(*quitAfter, func() { server.Close() })
+		log.Print(server.ListenAndServe())
 		select {}
 	}
 	log.Fatal(http.ListenAndServe(*bind+":"+*port, handler(time.Now().Add(*warmUp))))

@@ -1,0 +1,38 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"dokku/agent/app"
+	"dokku/agent/engine"
+	"dokku/agent/text"
+	"dokku/scale"
+)
+
+// Ailment is what is wrong with a process that should run, as a clause about it: "has
+// ended with exit code 1 at ...". It is "" for a healthy process.
+func (e *Env) Ailment(ctx context.Context, r *app.Release, i engine.Instance) string {
+	switch {
+	case i.Status == engine.StatusRestarting:
+		return fmt.Sprintf("keeps ending%s, %s so far", Ending(i), text.Plural(i.Restarts, "restart"))
+	case i.Status == engine.StatusPaused:
+		return "is paused"
+	case !i.Running():
+		return fmt.Sprintf("has ended%s at %s%s", Ending(i), i.Finished.Format(time.RFC3339), usedUp(i))
+	case i.Unhealthy != "":
+		return "is unhealthy, says the image's HEALTHCHECK: " + i.Unhealthy
+	case i.Type == scale.Web && !e.Accepts(ctx, i, r.Port):
+		return fmt.Sprintf("does not accept connections on port %d", r.Port)
+	}
+	return ""
+}
+
+// usedUp says that the engine has given up restarting a process.
+func usedUp(i engine.Instance) string {
+	if i.Restarts == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", after %s", text.Plural(i.Restarts, "restart"))
+}
