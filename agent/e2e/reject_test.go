@@ -16,11 +16,11 @@ var rejections = []struct {
 	says  []string
 }{
 	{"failing check", lab.Files{"Procfile": "web: /server -unhealthy -say=almost-there\nworker: /server -port=\n"},
-		[]string{"-----> Attempt 1/2 ...", "       CHECKS expected result:", "http://localhost/health", "500", " !     Check attempt 1/2 failed.",
+		[]string{"-----> Attempt 1/2 ...", "       CHECKS expected result:", "http://APP.e2e.test/health", "500", " !     Check attempt 1/2 failed.",
 			"=====> APP container output:", "       almost-there", "=====> end APP container output",
 			" !     Could not start due to 2 failed checks."}},
 	{"checks that want another answer", lab.Files{"CHECKS": "WAIT=1\nATTEMPTS=2\n/health  another answer\nhealth ok\n"},
-		[]string{" !     CHECKS:4: \"health ok\"", "-----> Attempt 1/2 ...", `http://localhost/health => "another answer"`,
+		[]string{" !     CHECKS:4: \"health ok\"", "-----> Attempt 1/2 ...", `http://APP.e2e.test/health => "another answer"`,
 			" !     Check attempt 1/2 failed.", "-----> Attempt 2/2 ...", " !     Check attempt 2/2 failed.",
 			" !     Could not start due to 2 failed checks."}},
 	{"web that listens elsewhere", lab.Files{"Procfile": "web: /server -port=5001\nworker: /server -port=\n"},
