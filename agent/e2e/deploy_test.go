@@ -26,7 +26,7 @@ func TestShippedFormation(t *testing.T) {
 	a.Serves(a.Tip("main"))
 	lab.Contains(t, out, "-----> Set main as deploy-branch", "-----> Building "+a.Name, "-----> Releasing "+a.Name+" v1",
 		"-----> DOKKU_SCALE sets web to 2 (local setting was 3)", "-----> DOKKU_SCALE sets worker to 1 (local setting was 4)",
-		"-----> Starting web.1 web.2 worker.1", "-----> Running pre-flight checks: CHECKS", "http://" + a.Name + `.e2e.test/health => "web."`,
+		"-----> Starting web.1 web.2 worker.1", "-----> Running pre-flight checks: CHECKS", "http://"+a.Name+`.e2e.test/health => "web."`,
 		"-----> All checks successful!", "=====> Application deployed", fmt.Sprintf("       http://%s.e2e.test:%d", a.Name, l.Nginx.Port))
 	if got := formation(a); got != "web=2 DOKKU_SCALE, worker=1 DOKKU_SCALE" {
 		t.Errorf("ps:scale shows %s", got)

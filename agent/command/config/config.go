@@ -171,9 +171,13 @@ func configKeys(c *cli.Call) []string {
 
 func setConfig(c *cli.Call) error {
 	set := map[string]string{}
-	for _, pair := range c.Args {
+	for n, pair := range c.Args {
 		key, value, ok := strings.Cut(pair, "=")
-		if !ok {
+		switch {
+		case !ok && n > 0: // most likely the second word of the value before
+			return cli.Refuse("Invalid env pair: %s\nQuote a value with blanks, and twice over ssh: \"'%s %[1]s'\"",
+				event.OneLine(pair), event.OneLine(c.Args[n-1]))
+		case !ok:
 			return cli.Refuse("Invalid env pair: %s", event.OneLine(pair))
 		}
 		if err := cli.CheckKey(key); err != nil {
@@ -195,6 +199,9 @@ func setConfig(c *cli.Call) error {
 	log := c.Private()
 	for line := range strings.SplitSeq(strings.TrimSuffix(pairs(set), "\n"), "\n") {
 		log.Detail("%s", line)
+	}
+	if _, given := set["PORT"]; given {
+		c.Events().Warn("PORT does not take effect: dokku sets it for web. ports:set APP http:80:PORT changes it")
 	}
 	return changeConfig(c, set, nil)
 }
