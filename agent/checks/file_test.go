@@ -272,6 +272,7 @@ func TestFirstDomain(t *testing.T) {
 	}{
 		{nil, "http://localhost/a http://b.example/a http://localhost/j http://c.example/k"},
 		{[]string{"*.example.com", "shop.example.com", "example.com"}, "http://shop.example.com/a http://b.example/a http://shop.example.com/j http://c.example/k"},
+		{[]string{"_", "my_shop.example.com"}, "http://my_shop.example.com/a http://b.example/a http://my_shop.example.com/j http://c.example/k"},
 		{[]string{"*.example.com"}, "http://localhost/a http://b.example/a http://localhost/j http://c.example/k"},
 	} {
 		p, _, err := NewPlan(Inputs{Types: []string{"web", "worker"}, Domains: tt.domains, File: &file, AppJSON: app, Settings: Defaults()})

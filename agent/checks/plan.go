@@ -124,7 +124,7 @@ func (p *Plan) addHealthchecks(app scale.AppJSON) (warnings []Warning, err error
 // askFirstDomain gives the checks that name no host the app's first domain, as Dokku
 // does since March 2025: many frameworks answer 400 to other hosts.
 func (p *Plan) askFirstDomain() {
-	n := slices.IndexFunc(p.Domains, func(d string) bool { return !strings.ContainsAny(d, "*_") })
+	n := slices.IndexFunc(p.Domains, func(d string) bool { return d != "_" && !strings.Contains(d, "*") })
 	if n < 0 {
 		return
 	}
