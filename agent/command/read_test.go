@@ -32,7 +32,6 @@ ps:report hello --ps-computed-restart-policy
 ps:report hello --restore
 ps:report hello --revision
 ps:report hello --serving
-ps:report hello --problem
 ps:report hello --undeployed
 ps:report --deployed
 config:show hello
@@ -53,6 +52,7 @@ const showing = `
 ps hello
 ps:report hello
 ps:report hello --running
+ps:report hello --problem
 ps:inspect hello
 network:report hello
 logs hello

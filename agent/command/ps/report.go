@@ -123,7 +123,7 @@ func collectPS(c *cli.Call, a *app.App, only string) (map[string]string, error) 
 			return nil, err
 		}
 	}
-	if cli.Needs(only, "running", "status-", "problem") {
+	if cli.Needs(only, "running", "status-") || values["problem"] == "" && cli.Needs(only, "problem") {
 		err = addStatus(c, values, a, formation)
 	}
 	return values, err
