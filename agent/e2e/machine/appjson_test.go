@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/rs/zerolog"
+
 	"dokku/agent/app"
 	"dokku/agent/deploy"
 	"dokku/agent/engine"
@@ -64,7 +66,7 @@ func (f *fresh) push(files map[string]string) (string, error) {
 	git(f.m.t, f.m.server.Env.Store.Dir("fresh"), "fetch", "-q", f.dir, "main")
 	f.runs = nil
 	var out bytes.Buffer
-	err := f.m.pushTo(context.Background(), "fresh", f.tip, rev, event.New(&out))
+	err := f.m.pushTo(context.Background(), "fresh", f.tip, rev, event.New(zerolog.SyncWriter(&out)))
 	if err == nil {
 		f.tip = rev
 	}

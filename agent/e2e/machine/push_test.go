@@ -42,8 +42,14 @@ func TestRejectedPush(t *testing.T) {
 		want   []string
 	}{
 		{"the release command fails", func(s engine.Spec) memory.Behaviour {
+			if s.Type == "release" {
+				return memory.Behaviour{Exits: true, Code: 3}
+			}
+			return memory.Behaviour{Exits: s.Kind == engine.KindRelease}
+		}, []string{"the release command failed with exit code 3", "The predeploy command has already run"}},
+		{"predeploy fails", func(s engine.Spec) memory.Behaviour {
 			return memory.Behaviour{Exits: s.Kind == engine.KindRelease, Code: 3}
-		}, []string{"the release command failed with exit code 3"}},
+		}, []string{"the predeploy command failed with exit code 3"}},
 		{"a worker ends at once", func(s engine.Spec) memory.Behaviour {
 			return memory.Behaviour{Exits: s.Kind == engine.KindRelease || isNew(s) && s.Type == "worker"}
 		}, []string{"worker.1 exited with code 0", " !     The release command has already run"}},
