@@ -35,7 +35,7 @@ func TestPortFirstPush(t *testing.T) {
 
 	l.Dokku("checks:set", a.Name, "listen-timeout", "2")
 	out := a.Rejected(lab.Files{"Procfile": "web: /server -port=4000\n"})
-	lab.Contains(t, out, "web.1 does not accept connections on port 3000 after ", "it listens on port 4000",
+	lab.Contains(t, out, " does not accept connections on port 3000 after ", "it listens on port 4000",
 		"EXPOSE 4000", "dokku ports:set "+a.Name+" http:80:4000", "require-listening false", "Nothing has changed: ")
 	lab.Lacks(t, out, "All checks successful!")
 	a.Serves(a.Tip("main"))
