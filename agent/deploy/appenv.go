@@ -51,7 +51,7 @@ func (b *building) environment() error {
 		return &UnsetError{x.Name, missing}
 	}
 	if !first {
-		x.unsetSince(env, present)
+		unsetSince(x, env, present)
 	}
 	if len(set) == 0 {
 		return nil
@@ -64,7 +64,7 @@ func (b *building) environment() error {
 
 // unsetSince names the variables that a first deploy would set or require now. An app
 // that was deployed before it had an env works without them, so that is no error.
-func (x *Session) unsetSince(env scale.AppJSON, present map[string]string) {
+func unsetSince(x *Session, env scale.AppJSON, present map[string]string) {
 	set, missing := env.Variables(present, true, func() string { return "secret" })
 	unset := variables(missing)
 	for name := range set {
@@ -94,7 +94,7 @@ func variables(list []scale.EnvVar) (names []string) {
 
 // keptFor keeps an app that its first push created, if the push failed for a variable: the
 // command that sets it needs the app. It returns the error of the push.
-func (x *Session) keptFor(err error) error {
+func keptFor(x *Session, err error) error {
 	var unset *UnsetError
 	if !errors.As(err, &unset) || !x.State.Provisional {
 		return err

@@ -93,7 +93,7 @@ func (b *building) inspect(ctx context.Context) error {
 	if err == nil {
 		var f scale.Formation
 		if f, _, err = control.Resolve(x.State.Asked()); err == nil {
-			err = x.keepsWeb(b.release, f)
+			err = keepsWeb(x, b.release, f)
 		}
 	}
 	if err == nil {
@@ -166,7 +166,7 @@ func (b *building) image(ctx context.Context) (err error) {
 		r.Detected, r.PortFound = c.DetectedPort(), true
 	}
 	r.Port = x.State.WebPort(r.Detected)
-	x.hintPorts(r, info.Ports)
+	hintPorts(x, r, info.Ports)
 	return failpoint.Reach(failpoint.ImageKnown)
 }
 

@@ -22,7 +22,7 @@ func detectPort(ordered, has []int) int {
 }
 
 // hintPorts says which of several exposed ports web has, unless ports:set chose it.
-func (x *Session) hintPorts(r *app.Release, has []int) {
+func hintPorts(x *Session, r *app.Release, has []int) {
 	if len(has) < 2 || r.Port != r.Detected || len(x.State.Ports) > 0 {
 		return
 	}

@@ -45,7 +45,7 @@ func TestHintPorts(t *testing.T) {
 		var printed strings.Builder
 		term := event.NewTerminal(&printed, &printed, false)
 		x := &Session{App: &app.App{Name: "shop", State: app.State{Ports: c.ports}}, Log: event.New(term)}
-		x.hintPorts(&app.Release{Port: 9229, Detected: 9229}, c.has)
+		hintPorts(x, &app.Release{Port: 9229, Detected: 9229}, c.has)
 		term.Close()
 		if printed.String() != c.want {
 			t.Errorf("%v: printed %q, want %q", c.has, printed.String(), c.want)

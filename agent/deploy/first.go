@@ -15,7 +15,7 @@ func (o *rollout) runFirst(ctx context.Context) error {
 	if command == "" || x.Current != nil || x.State.FirstScriptRan {
 		return nil
 	}
-	if err := x.storeFirst(); err != nil {
+	if err := storeFirst(x); err != nil {
 		return err
 	}
 	o.firstRan = true
@@ -31,7 +31,7 @@ func (o *rollout) runFirst(ctx context.Context) error {
 // again, because it may reset a database. The record stays when the deploy fails, and the
 // app with it, since the data stays too. Changes that are not committed yet stay out of
 // the file.
-func (x *Session) storeFirst() error {
+func storeFirst(x *Session) error {
 	stored, err := x.Env.Store.Load(x.Name)
 	if err != nil {
 		return err

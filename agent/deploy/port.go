@@ -28,7 +28,7 @@ func (o *rollout) findsPort(ctx context.Context, specs []engine.Spec) (bool, err
 	if err != nil || len(info.Ports) > 0 {
 		return false, err
 	}
-	serves, err := x.webServes(ctx)
+	serves, err := webServes(ctx, x)
 	return !serves, err
 }
 
@@ -46,7 +46,7 @@ func (o *rollout) imageInfo(ctx context.Context) (engine.ImageInfo, error) {
 const servePatience = time.Second
 
 // webServes reports whether a web process of the current release accepts a connection.
-func (x *Session) webServes(ctx context.Context) (bool, error) {
+func webServes(ctx context.Context, x *Session) (bool, error) {
 	if x.Current == nil || x.State.Stopped {
 		return false, nil
 	}

@@ -83,7 +83,7 @@ func (p *push) prepare(ctx context.Context) (err error) {
 	r, err := x.build(ctx, p.objects, p.ref.New, "push")
 	if err != nil {
 		x.discard(ctx)
-		return x.keptFor(err)
+		return keptFor(x, err)
 	}
 	x.Log.Step("Releasing %s v%d", x.Name, r.Number)
 	o, err := x.rollout(r)

@@ -109,7 +109,7 @@ func (o *rollout) deploy(ctx context.Context) error {
 	if err := o.runRelease(ctx); err != nil {
 		return err
 	}
-	o.session.idle(o.release, o.formation)
+	idle(o.session, o.release, o.formation)
 	if err := o.runFirst(ctx); err != nil {
 		return err
 	}

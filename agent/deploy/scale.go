@@ -30,7 +30,7 @@ func KnowsTypes(v app.View, counts map[string]int) error {
 // app is stopped, it only stores the counts.
 func (x *Session) Scale(ctx context.Context, counts map[string]int) error {
 	if x.Current == nil || x.State.Stopped {
-		x.Change(func(st *app.State) { x.scaleTo(st, counts) })
+		x.Change(func(st *app.State) { scaleTo(x, st, counts) })
 		return x.Save()
 	}
 	// The leftovers of an interrupted command have not passed the gate: remove them first.
@@ -50,12 +50,12 @@ func (x *Session) Scale(ctx context.Context, counts map[string]int) error {
 		o.undo(ctx)
 		return err
 	}
-	x.Change(func(st *app.State) { x.scaleTo(st, counts) })
+	x.Change(func(st *app.State) { scaleTo(x, st, counts) })
 	return x.Decide(context.WithoutCancel(ctx), "the scale of "+x.Name+" is set")
 }
 
 // scaleTo stores counts, and forgets those of types that the app no longer has.
-func (x *Session) scaleTo(st *app.State, counts map[string]int) {
+func scaleTo(x *Session, st *app.State, counts map[string]int) {
 	st.ScaleTo(counts)
 	for t := range counts {
 		if x.Current != nil && !x.Current.Control.Has(t) {

@@ -12,7 +12,7 @@ import (
 
 // keepsWeb refuses a release that would take web away while it serves. A count of 0 in
 // the release's own files means it.
-func (x *Session) keepsWeb(r *app.Release, f scale.Formation) error {
+func keepsWeb(x *Session, r *app.Release, f scale.Formation) error {
 	if x.Current == nil || x.State.Stopped || f.Count(scale.Web) > 0 {
 		return nil
 	}
@@ -54,7 +54,7 @@ func nearest(typ string, procs scale.Procfile) (best scale.Process, ok bool) {
 
 // idle names the process types of a release that run no process, once: when the type is
 // new. It also says when nothing at all will run.
-func (x *Session) idle(r *app.Release, f scale.Formation) {
+func idle(x *Session, r *app.Release, f scale.Formation) {
 	running := 0
 	for _, e := range f {
 		running += e.Count
