@@ -98,11 +98,11 @@ var knobs = []knob{
 	{"skip-default", "DOKKU_SKIP_DEFAULT_CHECKS", func(s *Settings, v string) error { return setBool(&s.SkipDefault, v) }},
 	{"skip", "DOKKU_CHECKS_SKIPPED", func(s *Settings, v string) error { return setTypes(&s.Skip, v) }},
 	{"disabled", "DOKKU_CHECKS_DISABLED", func(s *Settings, v string) error { return setTypes(&s.Disabled, v) }},
-	{propMaxBudget, "DOKKU_CHECKS_MAX_BUDGET", func(s *Settings, v string) error { return setDuration(&s.MaxBudget, v) }},
+	{MaxBudget, "DOKKU_CHECKS_MAX_BUDGET", func(s *Settings, v string) error { return setDuration(&s.MaxBudget, v) }},
 }
 
-// propMaxBudget is the property that only the server has.
-const propMaxBudget = "max-budget"
+// MaxBudget is the property that only the server has.
+const MaxBudget = "max-budget"
 
 // Properties are the names that checks:set accepts, in the order of a report.
 func Properties() []string {
@@ -153,7 +153,7 @@ func Resolve(from Sources) (Settings, error) {
 				name = k.variable
 			}
 			value := strings.TrimSpace(src.values[name])
-			if value == "" || k.property == propMaxBudget && !src.server {
+			if value == "" || k.property == MaxBudget && !src.server {
 				continue
 			}
 			if err := k.set(&s, value); err != nil {

@@ -22,7 +22,7 @@ var (
 //
 // Every version needs a moment after it has begun to listen, and ends at once when told
 // to. Requests are running at every moment, some for seconds. The test therefore fails
-// without the gate (o.gate in rollout.run: 503, and bad versions are accepted) and without
+// without the gate (o.gate in rollout.startRounds: 503, and bad versions are accepted) and without
 // the wait to retire (waitToRetire 0: 502 for running requests, and websockets that end
 // early).
 func TestNoRequestIsLost(t *testing.T) {

@@ -200,8 +200,12 @@ func setConfig(c *cli.Call) error {
 	for line := range strings.SplitSeq(strings.TrimSuffix(pairs(set), "\n"), "\n") {
 		log.Detail("%s", line)
 	}
-	if _, given := set["PORT"]; given {
-		c.Events().Warn("PORT does not take effect: dokku sets it for web. ports:set APP http:80:PORT changes it")
+	if port, given := set["PORT"]; given {
+		app := "APP"
+		if c.App != nil {
+			app = c.App.Name
+		}
+		c.Events().Warn("PORT=%s does not take effect: dokku sets PORT for web. To change it: dokku ports:set %s http:80:%[1]s", port, app)
 	}
 	return changeConfig(c, set, nil)
 }

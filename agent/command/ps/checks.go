@@ -129,7 +129,7 @@ var checkProperties = cli.Properties{
 func checkList() []cli.Property {
 	var list []cli.Property
 	for _, name := range checks.Properties() {
-		list = append(list, cli.Property{Name: name, Check: func(value string) error { return checks.CheckProperty(name, value) }})
+		list = append(list, cli.Property{Name: name, OnlyServer: name == checks.MaxBudget, Check: func(value string) error { return checks.CheckProperty(name, value) }})
 	}
 	return list
 }
@@ -159,6 +159,8 @@ func collectChecks(c *cli.Call, app *app.App, _ string) (map[string]string, erro
 	for name, value := range map[string]string{
 		"wait": inSeconds(s.Wait), "timeout": inSeconds(s.Timeout), "attempts": strconv.Itoa(s.Attempts),
 		"default-wait": inSeconds(s.DefaultWait), "wait-to-retire": inSeconds(s.WaitToRetire),
+		"uptime": inSeconds(s.Uptime), "listen-timeout": inSeconds(s.ListenTimeout), checks.MaxBudget: inSeconds(s.MaxBudget),
+		"require-listening": strconv.FormatBool(s.RequireListening), "image-healthcheck": strconv.FormatBool(s.ImageHealthcheck),
 		"skip-all": strconv.FormatBool(s.SkipAll), "skip-default": strconv.FormatBool(s.SkipDefault),
 		"skip": strings.Join(s.Skip, ","), "disabled": strings.Join(s.Disabled, ","),
 	} {
