@@ -138,9 +138,12 @@ func saveNothing(t *testing.T, r *run) {
 }
 
 // commitImage: an image of a container has its files, and the entrypoint and the ports of
-// the container's own image.
+// the container's own image. That image has a name: without one, an engine removes it
+// together with the last image made from it.
 func commitImage(t *testing.T, r *run) {
 	a := r.app(t)
+	own := "dokku/" + a.name + ":own"
+	a.image = r.Image(t, a.name, own)
 	before, err := a.Host.Image(a.ctx, a.image)
 	a.ok(err)
 	s := a.once(Program{Writes: []string{"/built"}, Exits: true})
@@ -169,4 +172,7 @@ func commitImage(t *testing.T, r *run) {
 	a.fails(err, engine.ErrNoImage)
 	_, err = a.Host.Commit(a.ctx, i.ID, a.image)
 	a.fails(err, engine.ErrNoImage)
+	info, err = a.Host.Image(a.ctx, own)
+	a.ok(err)
+	equal(t, "the container's own image", info.ID, before.ID)
 }
