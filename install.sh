@@ -38,7 +38,8 @@ Usage: sudo ./install.sh COMMAND
   hooks REPO [APP]   make an existing bare repository deploy on push
                      (hooks --remove REPO undoes it)
   test               install everything that the tests need, then run them;
-                     --engines: only the engine's, on each supported engine
+                     --engines [bookworm] [trixie]: only the engine's, on
+                     that Debian's engine, or on both
   uninstall          remove dokku and keep the apps; --purge removes them too,
                      but nothing that another DOKKU_ROOT or Dokku itself made
 EOF
@@ -706,7 +707,14 @@ unhook() {
 
 test_all() {
   case ${1:-} in
-    '' | --engines) ;;
+    '') ;;
+    --engines)
+      for suite; do
+        case $suite in
+          --engines | bookworm | trixie) ;;
+          *) die "no engine of $suite is tested, only those of bookworm and trixie" ;;
+        esac
+      done ;;
     *) die "test has no argument $1, only --engines" ;;
   esac
   packages ca-certificates curl git nginx openssh-server sudo util-linux busybox-static iproute2 gcc libc6-dev
@@ -717,7 +725,8 @@ test_all() {
   cd "$SRC"
   if [ "${1:-}" = --engines ]; then
     packages debootstrap debian-archive-keyring
-    exec .ci/engines
+    shift
+    exec .ci/engines "$@"
   fi
   step "gofmt, vet, staticcheck"
   for script in install.sh hooks/*.sh; do
