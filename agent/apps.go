@@ -18,7 +18,7 @@ import (
 )
 
 // Create makes an app and its repository. A push makes a provisional app, which is
-// removed again if git accepts nothing of the push. An existing app of that name is
+// removed again if the push is refused before its build. An existing app of that name is
 // an error.
 func (s *Server) Create(ctx context.Context, name string, provisional bool) error {
 	if err := app.ValidName(name); err != nil {
@@ -82,7 +82,7 @@ func (s *Server) Destroy(ctx context.Context, name string, log event.Log) error 
 }
 
 // DropProvisional removes an app that a push created, if git accepted nothing of
-// that push. The hooks' wrapper calls it after git has ended.
+// that push and the app is not kept. The hooks' wrapper calls it after git has ended.
 func (s *Server) DropProvisional(ctx context.Context, app string, log event.Log) (dropped bool, err error) {
 	err = s.Env.With(ctx, app, deploy.Op{Name: "a push"}, log, func(x *deploy.Session) error {
 		if !x.State.Provisional {

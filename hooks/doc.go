@@ -50,8 +50,9 @@
 // # First push
 //
 // The wrapper creates the app before git runs, as a provisional app, and removes it when
-// git accepted nothing. A shared lock (hold) tells two first pushes apart, so that the
-// rejected one does not remove the app that git is about to accept for the other.
+// the push was refused before its build. A shared lock (store.Hold) tells two first pushes
+// apart, so that the rejected one does not remove the app that git is about to accept for
+// the other.
 //
 // # Foreign repositories
 //

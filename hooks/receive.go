@@ -13,8 +13,10 @@ import (
 
 	"dokku/agent/app"
 	"dokku/agent/command/cli"
+	"dokku/agent/deploy"
 	"dokku/agent/event"
 	"dokku/agent/failpoint"
+	"dokku/agent/store"
 )
 
 // A wrapper stands between sshd and git receive-pack for one push.
@@ -85,11 +87,11 @@ func (w *wrapper) close() {
 // serve creates the app on its first push, runs git and makes sure that git's decision
 // is carried out.
 func (w *wrapper) serve(ctx context.Context) (int, error) {
-	h, err := takeHold(ctx, w.env.Root, w.app)
+	h, err := (&store.Store{Root: w.env.Root}).HoldPush(ctx, w.app)
 	if err != nil {
 		return 1, err
 	}
-	defer h.release()
+	defer h.Release()
 	if err := w.ensureApp(ctx); err != nil {
 		return 1, err
 	}
@@ -176,6 +178,9 @@ func (w *wrapper) conclude(ctx context.Context, code int, reached mark) (int, er
 	if err := w.srv.Reconcile(context.WithoutCancel(ctx), w.app, w.log); err != nil {
 		return 1, fmt.Errorf("cannot deploy the accepted push to %s: %w\nThe agent will retry; to see its progress: ps:report %[1]s", w.app, err)
 	}
+	if a, err := w.srv.Load(w.app); err == nil && deploy.KeptNote(a) != "" {
+		w.log.Warn("%s", deploy.KeptNote(a))
+	}
 	return code, nil
 }
 
@@ -199,12 +204,12 @@ func describe(r *app.Release) string {
 	return fmt.Sprintf("v%d (%s)", r.Number, r.Short())
 }
 
-// dropProvisional removes the app that this push created if git accepted nothing. A
-// crash before that leaves an app without a ref, which the next push uses or the agent
-// removes.
-func (w *wrapper) dropProvisional(ctx context.Context, h *hold) error {
+// dropProvisional removes the app that this push created if git accepted nothing and the
+// push did not get past the validation. A crash before that leaves an app without a ref,
+// which the next push uses or the agent removes.
+func (w *wrapper) dropProvisional(ctx context.Context, h *store.Hold) error {
 	a, err := w.srv.Load(w.app)
-	if err != nil || !a.State.Provisional || !h.alone() {
+	if err != nil || !a.State.Provisional || !h.Alone() {
 		return nil
 	}
 	_, err = w.srv.DropProvisional(context.WithoutCancel(ctx), w.app, w.log)

@@ -78,6 +78,7 @@ var operations = []Operation{
 
 	{Name: "apps:create", In: PowerLoss, From: None, Lines: lines("apps:create APP")},
 	{Name: "a push that makes the app", In: PowerLoss | RealMatrix, From: None, Lines: lines("push next")},
+	{Name: "a rejected push that makes the app", In: Matrix | PowerLoss | RealMatrix, From: None, Lines: lines("push broken"), Away: true},
 	{Name: "a push with git before 2.36", In: PowerLoss, From: OldGit, Lines: lines("push next")},
 	{Name: "a rejected push", In: PowerLoss | RealMatrix, From: Deployed, Lines: lines("push broken")},
 	{Name: "nginx:set", In: PowerLoss, From: Deployed, Lines: lines("nginx:set APP client-max-body-size 5m")},

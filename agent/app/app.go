@@ -74,8 +74,12 @@ type State struct {
 	// as if it had.
 	FirstScriptRan bool `json:"first_script_ran,omitempty"`
 
-	// Provisional: a push created the app, and git has accepted nothing yet.
+	// Provisional: a push created the app, and no revision has passed the validation yet.
 	Provisional bool `json:"provisional,omitempty"`
+
+	// Kept is when the last push of a validated revision began, in an app that a push
+	// created and that has neither a setting nor a release yet: see KeptAge. Else it is zero.
+	Kept time.Time `json:"kept,omitzero"`
 
 	Current int     `json:"current,omitempty"` // the current release; 0: none
 	Staged  *Staged `json:"staged,omitempty"`

@@ -3,9 +3,27 @@ package app
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"maps"
+	"time"
 )
+
+// KeptAge is how long an app stays that a failed push created, if nobody sets anything and
+// no push succeeds.
+const KeptAge = 7 * 24 * time.Hour
+
+// Expired reports whether the app has been kept for KeptAge.
+func (st *State) Expired() bool { return !st.Kept.IsZero() && time.Since(st.Kept) >= KeptAge }
+
+// Untouched reports whether the app has neither a setting nor a release, nor ever ran a
+// script. A new field of State counts as a setting unless it is named here.
+func (st *State) Untouched() bool {
+	c := *st
+	c.Version, c.CreatedAt, c.Provisional, c.Kept, c.Staged, c.Retiring = 0, time.Time{}, false, time.Time{}, nil, nil
+	data, err := json.Marshal(c) // leaves out empty maps, as the stored file does
+	return err == nil && string(data) == `{"version":0}`
+}
 
 // Merged returns a new map with the entries of both; b's win.
 func Merged[V any](a, b map[string]V) map[string]V {

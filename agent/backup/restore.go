@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -242,7 +243,7 @@ func (x *restore) prepareApp(ctx context.Context, name string) (*app.App, error)
 			return nil, err
 		}
 	}
-	st.Staged, st.Retiring, st.Renamed, st.Destroying, st.Provisional = nil, nil, nil, false, false
+	st.Staged, st.Retiring, st.Renamed, st.Destroying, st.Provisional, st.Kept = nil, nil, nil, false, false, time.Time{}
 	deployed := a.Current != nil
 	st.Restored = &app.Restored{Backup: x.m.ID, Pending: deployed, Start: deployed && !st.Stopped}
 	st.Version, st.Stopped = app.Version, deployed

@@ -3,7 +3,6 @@ package deploy
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -90,15 +89,4 @@ func variables(list []scale.EnvVar) (names []string) {
 		names = append(names, v.Name)
 	}
 	return names
-}
-
-// keptFor keeps an app that its first push created, if the push failed for a variable: the
-// command that sets it needs the app. It returns the error of the push.
-func keptFor(x *Session, err error) error {
-	var unset *UnsetError
-	if !errors.As(err, &unset) || !x.State.Provisional {
-		return err
-	}
-	x.Change(func(st *app.State) { st.Provisional = false })
-	return errors.Join(err, x.Save())
 }

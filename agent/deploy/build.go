@@ -51,7 +51,7 @@ func (x *Session) build(ctx context.Context, objects source.Options, revision, c
 		return nil, err
 	}
 	b := &building{session: x, source: src, commit: commit, release: r}
-	if err := b.inspect(ctx); err != nil {
+	if err := x.keep(b.inspect(ctx)); err != nil {
 		return nil, err
 	}
 	return r, b.image(ctx)

@@ -10,7 +10,6 @@ import (
 	"dokku/agent/app"
 	"dokku/agent/engine"
 	"dokku/agent/failpoint"
-	"dokku/agent/repo"
 )
 
 // Destroy removes the app's route, resources and folder. It can be interrupted anywhere
@@ -101,21 +100,4 @@ func (x *Session) removeFolder() error {
 	}
 	x.Lock.Abandoned = false // the former holder's leftovers are gone too
 	return nil
-}
-
-// DropProvisional removes the app unless its repository has refs, it has settings, or a
-// push is under way.
-func (x *Session) DropProvisional() error {
-	refs, err := repo.HasRefs(x.Dir)
-	if err != nil {
-		return err
-	}
-	if refs || len(x.State.Config)+len(x.State.Domains)+len(x.State.Scale)+len(x.State.Mounts)+len(x.State.Network)+len(x.State.Resources) > 0 {
-		x.Change(func(st *app.State) { st.Provisional = false })
-		return x.Save()
-	}
-	if repo.Pushing(x.Dir) {
-		return nil
-	}
-	return x.removeFolder()
 }

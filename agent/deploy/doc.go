@@ -41,6 +41,15 @@
 // first step that fails, except at an image that cannot be removed: the app serves as
 // desired without that.
 //
+// An app that a push creates is provisional until the revision has passed its validation,
+// and goes with a push that is refused there: a typing error in the app's name leaves
+// nothing. From then on the app is kept, with the log: whoever pushed may have to set a
+// variable or another setting first, and a command needs an app. It is stored before the
+// build, so a kill at any later point keeps the app too. The values that app.json would
+// have set are not kept (see below). An app that nobody touches for app.KeptAge becomes
+// provisional again and is removed as one. The first setting, release or script makes it
+// stay; store.SaveState decides that, because every change passes through it.
+//
 // predeploy runs before release, and the engine commits its changes into the image. The
 // shell reads the environment from its standard input: an image keeps the environment of
 // the container that it was made of, so a variable would outlive config:unset. Both

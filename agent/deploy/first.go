@@ -48,4 +48,4 @@ func (o *rollout) keepFirst() {
 	}
 }
 
-func markFirst(st *app.State) { st.FirstScriptRan, st.Provisional = true, false }
+func markFirst(st *app.State) { st.FirstScriptRan = true }

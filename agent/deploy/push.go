@@ -76,14 +76,14 @@ func (p *push) prepare(ctx context.Context) (err error) {
 	}
 	end := x.logDeploy()
 	defer func() {
-		err = unchanged(x, err)
+		err = x.tellKept(unchanged(x, err))
 		end(err)
 	}()
 	start := time.Now()
 	r, err := x.build(ctx, p.objects, p.ref.New, "push")
 	if err != nil {
 		x.discard(ctx)
-		return keptFor(x, err)
+		return err
 	}
 	x.Log.Step("Releasing %s v%d", x.Name, r.Number)
 	o, err := x.rollout(r)

@@ -20,15 +20,8 @@ func (x *Session) Reconcile(ctx context.Context, startEnded bool) error {
 		x.Env.Store.NoteProblem(x.Name, err)
 		return err
 	}
-	if x.State.Provisional {
-		if x.Env.Store.Young(x.Name) {
-			return nil
-		}
-		// The push may have died before it could remove the containers that it started.
-		if err := x.Converge(ctx, startEnded); err != nil {
-			return err
-		}
-		return x.DropProvisional()
+	if x.State.Provisional || x.State.Expired() {
+		return x.tidyProvisional(ctx, startEnded)
 	}
 	if x.State.Restored.Starts() {
 		err := x.Revive(ctx)

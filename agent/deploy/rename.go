@@ -104,7 +104,7 @@ func (r *renaming) stageRenamed(ctx context.Context) error {
 // commitName renames the folder: the commit point.
 func (r *renaming) commitName(to *app.Renamed) error {
 	x := r.session
-	x.Change(func(st *app.State) { st.Renamed, st.Provisional = to, false })
+	x.Change(func(st *app.State) { st.Renamed = to })
 	err := x.Save()
 	if err == nil {
 		err = x.Env.Store.At("rename the app's folder")

@@ -196,7 +196,7 @@ func (x *Session) forward(st *app.Staged) error {
 	x.commit(r)
 	x.Change(func(s *app.State) {
 		s.DeployBranch = cmp.Or(st.Adopt, s.DeployBranch)
-		s.Staged, s.Provisional = nil, false
+		s.Staged, s.Provisional, s.Kept = nil, false, time.Time{}
 	})
 	x.Accepted = st
 	return nil

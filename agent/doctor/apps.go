@@ -78,7 +78,11 @@ func (d *examination) checkDeploy(a *app.App) []Finding {
 	if list != nil {
 		return list
 	}
-	if a.Current == nil {
+	switch {
+	case !st.Kept.IsZero():
+		return fine(check, "never deployed: no push succeeded; it goes on %s if nothing is set or deployed",
+			st.Kept.Add(app.KeptAge).Format(time.RFC3339))
+	case a.Current == nil:
 		return fine(check, "never deployed")
 	}
 	return fine(check, "v%d, %s", a.Current.Number, a.Current.Short())

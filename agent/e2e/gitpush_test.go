@@ -6,21 +6,32 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
+	"dokku/agent/e2e/fault"
 	"dokku/agent/e2e/lab"
 )
 
-// TestFirstPush: the first push creates the app, unless git accepts none of its refs.
+// TestFirstPush: the first push creates the app, which stays when the push fails after its
+// validation.
 func TestFirstPush(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
 	a := l.App(lab.Files{"Procfile": "web: /server -exit=1\n"})
-	out := a.Rejected(nil)
-	if lab.Exists(a.Dir()) {
-		t.Errorf("the rejected first push leaves the app %s", a.Dir())
+	refused := a.Rejected(lab.Files{"DOKKU_SCALE": "web=many\n"})
+	if lab.Exists(a.Dir()) || strings.Contains(refused, "is kept") {
+		t.Errorf("the first push, which is refused before its build, leaves the app:\n%s", refused)
 	}
-	lab.Contains(t, out, "exit code 1")
+	failed := a.Rejected(nil)
+	lab.Contains(t, failed, "exit code 1", "Nothing has changed: "+a.Name+" has not been deployed yet",
+		a.Name+" is kept: fix the cause and push again, or first set what it lacks, for example: dokku config:set "+a.Name+" NAME=VALUE",
+		"To remove it: dokku apps:destroy "+a.Name+". It goes after 7 days if nothing is set or deployed")
+	lab.Contains(t, l.Dokku("apps:list"), a.Name+"\n")
+	lab.Contains(t, l.Dokku("ps:report", a.Name), "Deployed:                      false")
+	lab.Contains(t, string(a.Read("dokku", "deploys", "1.log")), "exit code 1")
+	l.Dokku("config:set", a.Name, "GREETING=hello")
 
-	out = a.Push(lab.Files{"Procfile": ""})
+	out := a.Push(lab.Files{"Procfile": ""})
 	a.Runs("web.1")
 	a.Serves(a.Tip("main"))
 	lab.Contains(t, out, "-----> Set main as deploy-branch", "Releasing "+a.Name+" v1")
@@ -52,6 +63,25 @@ func TestFirstPush(t *testing.T) {
 			t.Errorf("nginx passes requests to %v, want port %d", up, c.port)
 		}
 		a.Serves(rev)
+	}
+}
+
+// TestCancelledFirstPush: the first push keeps the app when its client goes away during the
+// build, and nothing else.
+func TestCancelledFirstPush(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, nil)
+	for _, kill := range []unix.Signal{unix.SIGINT, unix.SIGKILL} {
+		a := l.App(lab.Files{"Dockerfile": strings.ReplaceAll(slowBuild["Dockerfile"], "BASE", l.Tools.Base)})
+		nothing := a.Everything()
+		push := a.Pushing()
+		push.Prints("building")
+		push.Signal(kill)
+		push.Fails()
+		lab.WaitFor(t, "nothing is left of the push", func() bool { return a.Everything() == nothing && fault.Idle(a) })
+		l.Dokku("config:set", a.Name, "GREETING=hello")
+		a.Push(lab.Files{"Dockerfile": "FROM " + l.Tools.Base + "\nCOPY . /app/\nCMD [\"/server\"]\n"})
+		a.Serves(a.Tip("main"))
 	}
 }
 
@@ -247,6 +277,9 @@ func TestNoAutoCreation(t *testing.T) {
 	l := lab.New(t, map[string]any{"no_auto_create": true})
 	a := l.App(nil)
 	lab.Contains(t, a.Rejected(nil), " !     App auto-creation disabled.\n", "apps:create "+a.Name)
+	if lab.Exists(a.Dir()) {
+		t.Error("the app was created")
+	}
 	l.Dokku("apps:create", a.Name)
 	a.Push(nil)
 	a.Serves(a.Tip("main"))

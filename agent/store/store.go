@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"dokku/agent/app"
 	"dokku/agent/disk"
@@ -164,9 +165,13 @@ func (s *Store) RefuseNewer(app string) error {
 	return err
 }
 
-// SaveState replaces the app's state in one rename. The caller holds the app's lock.
+// SaveState replaces the app's state in one rename. The caller holds the app's lock. An
+// app that a push created stays for good once it has a setting or a release.
 func (s *Store) SaveState(name string, st *app.State) error {
 	st.Version = app.Version
+	if !st.Untouched() {
+		st.Provisional, st.Kept = false, time.Time{}
+	}
 	return s.WriteJSON(s.File(name, "state.json"), st)
 }
 

@@ -131,15 +131,17 @@ func (a *App) Rejected(f Files) string {
 }
 
 // Everything is the state that a rejected push must not change, as text: main, settings,
-// route, releases and resources.
+// route, releases and resources. It is the same without the app as for an app with none of
+// these, because a first push that fails may keep the app.
 func (a *App) Everything() string {
 	a.Lab.T.Helper()
-	if !Exists(a.Dir()) {
-		return "no app\n" + a.Resources()
+	state := map[string]any{}
+	if Exists(a.Dir()) {
+		Must(a.Lab.T, json.Unmarshal(a.Read("dokku", "state.json"), &state))
 	}
-	var state map[string]any
-	Must(a.Lab.T, json.Unmarshal(a.Read("dokku", "state.json"), &state))
-	delete(state, "retiring")
+	for _, k := range []string{"retiring", "version", "created_at", "kept"} {
+		delete(state, k)
+	}
 	asked, err := json.Marshal(state)
 	Must(a.Lab.T, err)
 	route, _ := os.ReadFile(filepath.Join(a.Lab.Root, ".dokku", "nginx", "live", a.Name+".conf"))

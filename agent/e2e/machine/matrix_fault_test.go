@@ -127,8 +127,8 @@ func proxyReturns(r *rig, h history) error {
 // after runs another command instead of the agent, then the agent.
 func after(r *rig, h history, do func(app string) error, done func(*app.App) bool) error {
 	app, err := r.only()
-	if err != nil {
-		return err
+	if err != nil || app == "" { // nobody asks for anything of an app that was not made
+		return errors.Join(err, recovers(r, h))
 	}
 	if err := do(app); err != nil {
 		return fmt.Errorf("what came then: %w", err)
@@ -145,8 +145,8 @@ func after(r *rig, h history, do func(app string) error, done func(*app.App) boo
 
 func thenPush(r *rig, h history) error {
 	name, err := r.only()
-	if err != nil {
-		return err
+	if err != nil || name == "" {
+		return errors.Join(err, recovers(r, h))
 	}
 	old, err := repo.Ref(r.server.Env.Store.Dir(name), "refs/heads/main")
 	if err != nil {

@@ -56,7 +56,8 @@ type rig struct {
 
 // newRig returns a rig with a copy of base's state.
 func newRig(t *testing.T, base *machine, seed uint64, at string, f fault) (*rig, error) {
-	m := &machine{t: t, root: inMemory(t), engine: base.engine.Clone(), proxy: proxymemory.New()}
+	m := &machine{t: t, root: inMemory(t), engine: base.engine.Clone(), proxy: proxymemory.New(),
+		packs: base.packs, oldGit: base.oldGit}
 	r := &rig{machine: m, seed: seed, at: at, fault: f, seen: map[string]int{}}
 	if err := copyTree(base.root, m.root); err != nil {
 		return nil, err
@@ -322,6 +323,13 @@ func (r *rig) asked() (string, error) {
 	}
 	data, err := json.Marshal(list)
 	return string(data), err
+}
+
+// kept reports whether the app is one that a failed push made.
+func (r *rig) kept() bool {
+	app, _ := r.only()
+	a, err := r.server.Env.Store.Load(app)
+	return err == nil && !a.State.Kept.IsZero()
 }
 
 // rest returns an error unless the app is at rest and no interrupted operation left

@@ -43,8 +43,7 @@ var tells = regexp.MustCompile(`the agent will retry|a power loss may bring back
 // twoCommands matches operations of two commands, of which one may fail.
 var twoCommands = regexp.MustCompile(` and | one after the other|without the proxy|of a stopped app`)
 
-// firstPush is an operation that needs an app without a push.
-const firstPush, appsDestroy = "a first push", "apps:destroy"
+const appsDestroy = "apps:destroy"
 
 // A cell of the matrix is an operation, a point and a fault.
 type cell struct {
@@ -140,8 +139,8 @@ func (c cell) outcome(r *rig, w whole, failed error) error {
 type matrix struct {
 	h history
 	// deployed has a deployed app. retiring has one whose processes take a minute to
-	// retire. fresh has one without a push.
-	deployed, retiring, fresh *machine
+	// retire. fresh has one without a push, none has no app.
+	deployed, retiring, fresh, none *machine
 
 	mu         sync.Mutex
 	ran, wrong int
@@ -150,22 +149,26 @@ type matrix struct {
 func newMatrix(t *testing.T) *matrix {
 	t.Helper()
 	h := newHistory(t)
-	x := &matrix{h: h, deployed: newMachine(t, h), retiring: newMachine(t, h), fresh: newMachine(t, h)}
+	x := &matrix{h: h, deployed: newMachine(t, h), retiring: newMachine(t, h), fresh: newMachine(t, h), none: newMachine(t, h)}
 	if err := errors.Join(x.retiring.server.Env.Store.UpdateSettings(t.Context(), func(s *app.Settings) error {
 		s.Checks["wait-to-retire"] = "60"
 		return nil
-	}), x.fresh.server.Destroy(t.Context(), "shop", event.Log{}), x.fresh.server.Create(t.Context(), "shop", false)); err != nil {
+	}), x.fresh.server.Destroy(t.Context(), "shop", event.Log{}), x.fresh.server.Create(t.Context(), "shop", false),
+		x.none.server.Destroy(t.Context(), "shop", event.Log{})); err != nil {
 		t.Fatal(err)
 	}
 	git(t, x.fresh.server.Env.Store.Dir("shop"), "fetch", "-q", h.dir, "main")
+	x.none.packs = map[string]pack{h.one: newPack(t, h, h.one), h.two: newPack(t, h, h.two, h.one)}
 	return x
 }
 
 // base is the machine from which an operation starts.
 func (x *matrix) base(op operation, f fault) *machine {
 	switch {
-	case op.Name == firstPush:
+	case op.From == agenttest.Fresh:
 		return x.fresh
+	case op.From == agenttest.None:
+		return x.none
 	case f.retires:
 		return x.retiring
 	}

@@ -110,25 +110,44 @@ func portMaps(words []string) (list []app.PortMap) {
 	return list
 }
 
-// pushNext pushes the next revision of the app, and creates the app if needed. A broken
-// revision has to be rejected.
+// pushNext pushes the next revision of the app, and creates the app if needed, as the
+// hooks' wrapper does. A broken revision has to be rejected.
 func (m *machine) pushNext(ctx context.Context, h history, broken bool) error {
+	apps, err := m.server.Env.Store.Apps()
+	if err == nil && len(apps) == 0 {
+		err = m.server.Create(ctx, "shop", true)
+	}
+	if err != nil {
+		return err
+	}
+	old, next := h.one, h.two
+	if tip, err := repo.Ref(m.server.Env.Store.Dir("shop"), "refs/heads/main"); err != nil || tip == "" {
+		old, next = deploy.ZeroID, h.one
+	}
 	if broken {
-		m.engine.Behave(func(s engine.Spec) memory.Behaviour { return memory.Behaviour{Exits: s.Release > 1, Code: 1} })
-		err := m.pushTo(ctx, "shop", h.one, h.two, event.Log{})
-		m.engine.Behave(behaviour)
-		if err == nil {
-			return errors.New("it was not rejected")
-		}
-		return nil
+		return m.pushBroken(ctx, old, next)
 	}
-	var made error
-	if apps, err := m.server.Env.Store.Apps(); err != nil || len(apps) == 0 {
-		made = errors.Join(err, m.server.Create(ctx, "shop", true))
+	return m.pushTo(ctx, "shop", old, next, event.Log{})
+}
+
+// pushBroken pushes a revision whose processes end at once. It is done when the push is
+// rejected and the app is there.
+func (m *machine) pushBroken(ctx context.Context, old, next string) error {
+	a, err := m.server.Env.Store.Load("shop")
+	if err != nil {
+		return err
 	}
-	tip, err := repo.Ref(m.server.Env.Store.Dir("shop"), "refs/heads/main")
-	if err != nil || tip != "" {
-		return errors.Join(made, err, m.pushTo(ctx, "shop", h.one, h.two, event.Log{}))
+	m.engine.Behave(func(s engine.Spec) memory.Behaviour {
+		return memory.Behaviour{Exits: s.Release > a.State.Current, Code: 1}
+	})
+	failed := m.pushTo(ctx, "shop", old, next, event.Log{})
+	m.engine.Behave(behaviour)
+	if failed == nil {
+		return errors.New("it was not rejected")
 	}
-	return errors.Join(made, m.pushTo(ctx, "shop", deploy.ZeroID, h.one, event.Log{}))
+	gone, err := m.server.DropProvisional(ctx, "shop", event.Log{})
+	if gone || err != nil {
+		return errors.Join(failed, err)
+	}
+	return nil
 }
