@@ -517,6 +517,7 @@ install_all() {
   write_scripts
   nginx_up
   sshd_up
+  dokku install:changes || true # if it fails, the agent tells
   agent_up
   step "dokku is installed: git push deploys to this server ($(dokku version 2>/dev/null | head -n 1))"
 }

@@ -52,8 +52,11 @@ func run(name string, args []string) int {
 	}
 	ctx, stop := proc.Cancelled(context.Background())
 	defer stop()
-	if word == "agent" {
+	switch {
+	case word == "agent":
 		return runAgent(ctx, root, args[1:])
+	case word == "install:changes" && len(args) == 1:
+		return tellChanges(ctx, root)
 	}
 	env := cli.OS(root, "", version)
 	env.Become = func() error { return proc.Become(root) }
@@ -101,6 +104,24 @@ func runAgent(ctx context.Context, root string, args []string) int {
 	terminal := event.NewTerminal(io.Discard, os.Stderr, true)
 	defer terminal.Close()
 	if err := watch.Run(ctx, server, server.Log(terminal)); err != nil && ctx.Err() == nil {
+		return fail(err)
+	}
+	return 0
+}
+
+// tellChanges tells the administrator who updates this program what that changes for the
+// deployed apps.
+func tellChanges(ctx context.Context, root string) int {
+	if err := proc.Become(root); err != nil {
+		return fail(err)
+	}
+	server, err := agent.Open(root)
+	if err != nil {
+		return fail(err)
+	}
+	terminal := event.NewTerminal(os.Stdout, os.Stderr, false)
+	defer terminal.Close()
+	if err := server.TellChanges(ctx, server.Log(terminal)); err != nil {
 		return fail(err)
 	}
 	return 0

@@ -66,6 +66,9 @@
 //     a change of the global domains touches the names of all apps.
 //   - Only the engine can give a folder to another user (EnsureDirectory): this program
 //     runs as a plain user. Rejected: a sudo rule for chown, which would allow much more.
+//   - A rule that an update changes for deployed apps is told once for each server
+//     (TellChanges), to whoever updates. Naming the apps at each deploy would be too late,
+//     and a finding of the doctor would come back every day.
 //   - connect.go is the only place that names the implementations of the engine, the
 //     builders and the proxy.
 package agent

@@ -65,6 +65,8 @@ type Plan struct {
 	Checks map[string][]Check
 	// Domains are the names of the app; a redirect to one of them stays on it.
 	Domains []string
+	// Replaced: CHECKS replaces app.json's healthchecks for web.
+	Replaced bool
 	// Skipped names the types without checks and the reason; "" if there are none.
 	Skipped string
 
@@ -91,7 +93,7 @@ func NewPlan(in Inputs) (Plan, []Warning, error) {
 		return Plan{}, warnings, err
 	}
 	if len(fromFile) > 0 {
-		if len(p.Checks[scale.Web]) > 0 {
+		if p.Replaced = len(p.Checks[scale.Web]) > 0; p.Replaced {
 			warnings = append(warnings, Warning{File: fileName, Message: "it replaces app.json's healthchecks for web"})
 		}
 		p.Checks[scale.Web] = fromFile

@@ -91,6 +91,17 @@ func (e *Env) checkPlan(a app.View, r *app.Release, f *checksFile, image *checks
 	return plan, append(warnings, more...), err
 }
 
+// ReplacesHealthchecks reports whether the current release ships checks for web in CHECKS
+// and in app.json. It is false for files that are invalid now; a deploy refuses them.
+func ReplacesHealthchecks(a app.View) bool {
+	file, err := parseChecks(a.Current)
+	if err != nil {
+		return false
+	}
+	plan, _, err := (&Env{}).checkPlan(a, a.Current, file, nil)
+	return err == nil && plan.Replaced
+}
+
 // imageCheck returns an image's HEALTHCHECK; nil: none.
 func imageCheck(info engine.ImageInfo) *checks.Healthcheck {
 	if info.Healthcheck == nil {

@@ -51,6 +51,9 @@ func Run(ctx context.Context, s *agent.Server, log event.Log) error {
 		return err
 	}
 	s.Env.Store.SweepRoot()
+	if err := s.TellChanges(ctx, log); err != nil {
+		log.Warn("cannot tell what the update changes: %s", err)
+	}
 	w := &Controller{Server: s, log: log, Apps: map[string]*Watched{}, Slots: make(chan struct{}, ParallelApps)}
 	events := make(chan engine.Event, 256)
 	watching := make(chan error, 1)
