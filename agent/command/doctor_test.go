@@ -58,11 +58,13 @@ func TestDoctor(t *testing.T) {
 	f.expect("--app hello doctor", result{stdout: all, stderr: noEngine, code: 1})
 	f.terminal = true
 	f.expect("doctor hello", result{stdout: "=====> Health of hello\n" + all, stderr: noEngine, code: 1})
-	f.expect("--quiet doctor hello", result{stdout: all, stderr: noEngine, code: 1})
+	f.expect("--quiet doctor hello", result{stderr: noEngine, code: 1})
+	f.expect("doctor hello --quiet", result{stderr: noEngine, code: 1})
 
 	before := f.snapshot()
 	whole := f.run("doctor")
-	for _, part := range []string{"=====> Health of the server\n", "=====> Health of taken\n", "       half-made apps                fine: none\n"} {
+	for _, part := range []string{"=====> Health of the server\n", "=====> Health of the apps\n", "       half-made apps                fine: none\n",
+		"\n=====> 5 apps, "} {
 		if !strings.Contains(whole.stdout, part) {
 			t.Errorf("%q is missing in\n%s", part, whole.stdout)
 		}
@@ -70,6 +72,12 @@ func TestDoctor(t *testing.T) {
 	if part := " !     engine                        cannot ask the engine about itself: cannot reach the Docker Engine at unix:///nowhere.sock"; whole.code != 1 ||
 		!strings.Contains(whole.stderr, part) {
 		t.Errorf("%q is missing in\n%s", part, whole.stderr)
+	}
+	if strings.Contains(whole.stdout, "hello state") {
+		t.Errorf("what is fine about an app with a problem is told:\n%s", whole.stdout)
+	}
+	if quiet := f.run("doctor", "--quiet"); quiet.stdout != "" || quiet.stderr != whole.stderr || quiet.code != 1 {
+		t.Errorf("--quiet: %+v\nwant\n%s", quiet, whole.stderr)
 	}
 	if after := f.snapshot(); after != before {
 		t.Errorf("a look changes something:\n%s\nbefore:\n%s", after, before)
@@ -114,7 +122,7 @@ func TestDoctorUnreadable(t *testing.T) {
 	if want := " !     fresh state                   cannot read "; got.code != 1 || !strings.Contains(got.stderr, want) {
 		t.Errorf("%q is missing in\n%s", want, got.stderr)
 	}
-	if want := "       hello state                   fine: "; !strings.Contains(got.stdout, want) {
-		t.Errorf("%q is missing in\n%s", want, got.stdout)
+	if want := " !     hello processes               cannot be told while the engine does not answer"; !strings.Contains(got.stderr, want) {
+		t.Errorf("%q is missing in\n%s", want, got.stderr)
 	}
 }

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"dokku/agent/event"
 	"dokku/agent/plan"
 	"dokku/agent/repo"
+	"dokku/scale"
 )
 
 // folders lists the apps, readable or not.
@@ -113,7 +115,7 @@ func (d *examination) checkProcesses(ctx context.Context, a *app.App) []Finding 
 		return []Finding{wrong(check, HealthWarning, service("start", "docker"), "cannot be told while the engine does not answer")}
 	}
 	if d.moving(a) {
-		return fine(check, "a deploy is under way")
+		return sums(fine(check, "a deploy is under way"))
 	}
 	host, err := d.Server.Env.Engine(d.set)
 	if err != nil {
@@ -137,18 +139,54 @@ func (d *examination) checkProcesses(ctx context.Context, a *app.App) []Finding 
 	}
 	list = append(list, d.surplus(ctx, v, want, o)...)
 	if list != nil && d.moving(a) {
-		return fine(check, "a deploy is under way")
+		return sums(fine(check, "a deploy is under way"))
 	}
 	if list != nil {
 		return list
 	}
+	return sums(fine(check, "%s", d.running(v, want)))
+}
+
+// running says what runs of a healthy app, and where it answers: "2 web, 1 worker
+// running, http://hello.example.com".
+func (d *examination) running(v app.View, want plan.Desired) string {
 	switch {
-	case a.Current == nil:
-		return fine(check, "none: never deployed")
-	case a.State.Stopped:
-		return fine(check, "stopped (ps:stop)")
+	case v.Current == nil:
+		return "never deployed"
+	case v.State.Stopped:
+		return "stopped (ps:stop)"
+	case len(want.Want) == 0:
+		return "runs nothing: every process type has 0 processes"
 	}
-	return fine(check, "%d run, as asked for", len(want.Want))
+	var parts []string
+	count := map[string]int{}
+	for _, p := range want.Want {
+		count[p.Type]++
+	}
+	for _, typ := range slices.Sorted(maps.Keys(count)) {
+		part := fmt.Sprintf("%d %s", count[typ], typ)
+		if typ == scale.Web {
+			parts = slices.Insert(parts, 0, part)
+		} else {
+			parts = append(parts, part)
+		}
+	}
+	text := strings.Join(parts, ", ") + " running"
+	if count[scale.Web] == 0 { // a URL without web leads nowhere
+		return text
+	}
+	urls := d.Server.Env.URLsOf(v)
+	text += ", " + urls[0]
+	if more := len(urls) - 1; more > 0 {
+		text += fmt.Sprintf(" (and %d more)", more)
+	}
+	return text
+}
+
+// sums marks the finding that alone is an app's line in an overview.
+func sums(list []Finding) []Finding {
+	list[0].Sums = true
+	return list
 }
 
 // moving reports whether an operation changes the app: a process holds its lock, git is

@@ -41,6 +41,8 @@ type Finding struct {
 	Fixable bool `json:"fixable"`
 	// Fixed reports that Doctor.Fix has fixed it; Text is the former finding.
 	Fixed bool `json:"fixed"`
+	// Sums reports that Text alone says what a healthy app runs, and where.
+	Sums bool `json:"-"`
 
 	// apply fixes it. Findings with the same applyKey share one fix, which runs once.
 	apply    func(context.Context) error

@@ -266,13 +266,15 @@ func TestScaleOfGoneType(t *testing.T) {
 	lab.Lacks(t, a.Push(lab.Files{"version": "2"}), "worker")
 }
 
-// TestAilingSite: ps:report and doctor see what a visitor sees.
+// TestAilingSite: ps:report, doctor and checks:run see what a visitor sees.
 func TestAilingSite(t *testing.T) {
 	t.Parallel()
-	l := lab.New(t, nil)
+	l := lab.New(t, map[string]any{"checks": map[string]string{"listen-timeout": "3"}})
 	a := l.Deployed(lab.Files{"Procfile": "web: /server -quit-after=10s\n"})
 	lab.WaitFor(t, "ps:report names the problem", func() bool {
 		return strings.Contains(l.Dokku("ps:report", a.Name, "--problem"), "web.1 does not accept connections on port 5000")
 	})
 	lab.Contains(t, l.Refused("doctor", a.Name), "web.1 does not accept connections on port 5000; to fix: dokku checks:run "+a.Name)
+	lab.Contains(t, l.Refused("doctor", "--quiet"), a.Name+" processes", "web.1 does not accept connections on port 5000")
+	lab.Contains(t, l.Refused("checks:run", a.Name), "web.1 does not accept connections on port 5000 after ", "it listens on no port")
 }

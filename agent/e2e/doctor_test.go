@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -36,7 +37,12 @@ func TestDoctor(t *testing.T) {
 	lab.Lacks(t, out, " !     ")
 	lab.Contains(t, out, "       engine                        fine: ", "       nginx                         fine: serves 1 app, its configuration is accepted\n",
 		"       ssh keys                      fine: 1 key may push\n", "       agent                         fine: runs as process ",
-		"       orphans                       fine: none\n", "       "+a.Name+" processes")
+		"       orphans                       fine: none\n", fmt.Sprintf("       %-29s fine: 1 web running, http://", a.Name),
+		"=====> 1 app, no problems\n")
+	lab.Lacks(t, out, a.Name+" processes")
+	if quiet := l.Dokku("doctor", "--quiet"); quiet != "" {
+		t.Errorf("without a problem --quiet prints\n%s", quiet)
+	}
 
 	l.Nginx.Kill()
 	down := " nothing listens on port " + strconv.Itoa(l.Nginx.Port) + "; to fix: "

@@ -16,6 +16,7 @@ import (
 
 	"dokku/agent/agenttest"
 	"dokku/agent/app"
+	"dokku/agent/deploy"
 	"dokku/agent/doctor"
 	"dokku/agent/engine"
 	"dokku/agent/engine/docker"
@@ -188,6 +189,54 @@ func TestDoctor(t *testing.T) {
 				test.after(p)
 			}
 		})
+	}
+}
+
+// TestDoctorLines: of each healthy app one finding says what it runs, and where.
+func TestDoctorLines(t *testing.T) {
+	p := newPatient(t, newHistory(t))
+	named := func(names ...string) func() error {
+		return func() error {
+			return p.server.Update(t.Context(), "shop", deploy.Op{Name: "domains:set", Changes: deploy.ChangesNames}, event.Log{},
+				func(st *app.State) error { st.Domains = names; return nil })
+		}
+	}
+	line := func(name string) string {
+		t.Helper()
+		found := p.doctor.Examine(t.Context(), name)
+		if lines := bad(found); lines != nil {
+			t.Errorf("it finds %q", lines)
+		}
+		var texts []string
+		for _, f := range found {
+			if f.Sums {
+				texts = append(texts, f.Text)
+			}
+		}
+		return strings.Join(texts, "\n")
+	}
+	for _, test := range []struct {
+		app, want string
+		change    func() error
+	}{
+		{"shop", "2 web, 1 worker running, http://a.example", named("a.example")},
+		{"shop", "2 web, 1 worker running, http://a.example (and 1 more)", named("a.example", "b.example")},
+		{"shop", "1 worker running", func() error {
+			return p.server.Scale(t.Context(), "shop", map[string]int{"web": 0}, false, event.Log{})
+		}},
+		{"shop", "runs nothing: every process type has 0 processes", func() error {
+			return p.server.Scale(t.Context(), "shop", map[string]int{"worker": 0}, false, event.Log{})
+		}},
+		{"shop", "stopped (ps:stop)", func() error { return p.server.Stop(t.Context(), "shop", event.Log{}) }},
+		{"fresh", "never deployed", func() error { return p.server.Create(t.Context(), "fresh", false) }},
+	} {
+		check(t, test.change())
+		if test.app == "shop" {
+			p.settle()
+		}
+		if got := line(test.app); got != test.want {
+			t.Errorf("%s is told as %q, want %q", test.app, got, test.want)
+		}
 	}
 }
 
