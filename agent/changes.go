@@ -43,13 +43,18 @@ func (s *Server) TellChanges(ctx context.Context, log event.Log) error {
 	if slices.Contains(told.Told, checksReplace) {
 		return nil
 	}
+	set, err := s.Settings()
+	if err != nil {
+		return err
+	}
 	names, err := s.Env.Store.Apps()
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
 		// What an app that cannot be read ships is told by its next deploy.
-		if v, err := s.View(name); err == nil && v.Current != nil && deploy.ReplacesHealthchecks(v) {
+		a, err := s.Load(name)
+		if err == nil && a.Current != nil && deploy.ReplacesHealthchecks(app.View{App: a, Settings: set}) {
 			log.WithApp(name).Warn("%s: CHECKS now replaces app.json's healthchecks for web; before, both were checked. "+
 				"From its next deploy on only CHECKS counts: move the checks that you need there", name)
 		}

@@ -70,4 +70,12 @@ var mutants = []mutant{
 		old: "DomainTaken(set, names, app)\n	if err == nil && owner != \"\" {", new: "DomainTaken(set, names, app)\n	if len(owner) < 0 {"},
 	{name: "nobody waits for nginx's proof", test: "TestNoProof", slow: true,
 		old: "if err := n.prove(ctx, generation, old, known); err != nil {", new: "_, _ = old, known\n	if err := ctx.Err(); err != nil {"},
+	{name: "a failed first push keeps no app", test: "TestFailedFirstPush",
+		old: "x.keep(b.inspect(ctx))", new: "b.inspect(ctx)"},
+	{name: "a refused first push leaves an app", slow: true, test: "TestRefusedFirstPush",
+		old: "if invalid != nil && !errors.As(invalid, &unset) ||", new: "if errors.As(invalid, &unset) && false ||"},
+	{name: "an app is kept for ever", slow: true, test: "TestKeptForAWeek",
+		old: "x.State.Provisional || x.State.Expired()", new: "x.State.Provisional"},
+	{name: "a setting keeps no app", slow: true, test: "TestKeptForAWeek",
+		old: "if !st.Untouched() {", new: "if st.Current != 0 {"},
 }

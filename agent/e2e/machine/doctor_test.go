@@ -240,6 +240,19 @@ func TestDoctorLines(t *testing.T) {
 	}
 }
 
+// TestDoctorOfKeptApp: an app whose pushes all failed is no problem, and its end is told.
+func TestDoctorOfKeptApp(t *testing.T) {
+	p := newPatient(t, newHistory(t))
+	check(t, p.server.Create(t.Context(), "fresh", false))
+	kept := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	check(t, p.server.Env.Store.SaveState("fresh", &app.State{Kept: kept}))
+	found := p.doctor.Examine(t.Context(), "fresh")
+	want := "never deployed: no push succeeded; it goes on 2026-12-05T12:00:00Z if nothing is set or deployed"
+	if !slices.ContainsFunc(found, func(f doctor.Finding) bool { return f.Check == "deploy" && f.Text == want }) || bad(found) != nil {
+		t.Errorf("it finds %+v", found)
+	}
+}
+
 // TestDoctorChangesNothing: an examination leaves every file as it is, whatever is wrong.
 func TestDoctorChangesNothing(t *testing.T) {
 	p := newPatient(t, newHistory(t))

@@ -309,3 +309,10 @@ func (f *fresh) later(d time.Duration) {
 		f.m.t.Errorf("in the trash are %v (%v)", left, err)
 	}
 }
+
+// kept reports whether the app is one that a failed push made.
+func (r *rig) kept() bool {
+	app, _ := r.only()
+	a, err := r.server.Env.Store.Load(app)
+	return err == nil && !a.State.Kept.IsZero()
+}

@@ -325,13 +325,6 @@ func (r *rig) asked() (string, error) {
 	return string(data), err
 }
 
-// kept reports whether the app is one that a failed push made.
-func (r *rig) kept() bool {
-	app, _ := r.only()
-	a, err := r.server.Env.Store.Load(app)
-	return err == nil && !a.State.Kept.IsZero()
-}
-
 // rest returns an error unless the app is at rest and no interrupted operation left
 // anything behind.
 func (r *rig) rest() error {
