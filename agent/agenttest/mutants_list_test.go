@@ -32,6 +32,8 @@ var mutants = []mutant{
 		old: "	if err := x.tidy(ctx); err != nil {\n		return err\n	}", new: ""},
 	{name: "ps:scale --skip-deploy wins over what was said later", slow: true, test: "TestScaleStored",
 		old: "delete(st.ScaleNext, t)", new: "_ = t"},
+	{name: "everything has an init", test: "TestNoInit",
+		old: "	s.NoInit = r.NoInit\n", new: ""},
 	{name: "the gate is ignored", test: "TestRejectedPush",
 		old: "		if err := o.gate(ctx); err != nil {\n			return err\n		}", new: "		o.gate(ctx)"},
 	{name: "a web process that does not listen is accepted", test: "TestSilentWebIsRejected",

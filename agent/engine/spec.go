@@ -57,6 +57,10 @@ type Spec struct {
 	Aliases []string
 	Limits  Limits
 
+	// NoInit makes the command the container's process 1. Else an init is process 1: it
+	// passes signals on, and reaps orphans.
+	NoInit bool
+
 	// TTY gives the process a terminal. Its stop signal is HUP then: an interactive
 	// shell ignores TERM.
 	TTY bool

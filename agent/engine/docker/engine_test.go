@@ -67,6 +67,9 @@ func shell(p enginetest.Program) []string {
 		}
 		script.WriteString("exit 0\n}\ntrap stop TERM\n")
 	}
+	if p.PID {
+		script.WriteString("if [ $$ = 1 ]; then echo 'is process 1'; else echo 'is not process 1'; fi\n")
+	}
 	for _, to := range p.Dials {
 		host, port, _ := strings.Cut(to, ":")
 		fmt.Fprintf(&script, "if nc -w 5 %s %s </dev/null >/dev/null 2>&1; then echo 'reached %s'; else echo 'cannot reach %[3]s'; fi\n", host, port, to)

@@ -39,6 +39,27 @@ func logs(t *testing.T, r *run) {
 	a.fails(err, engine.ErrNoContainer, a.name+".missing")
 }
 
+// firstProcess: the command is process 1 where there is no init, whether a client is
+// attached or not.
+func firstProcess(t *testing.T, r *run) {
+	a := r.app(t)
+	for n, want := range map[int]string{1: "is not process 1\n", 2: "is process 1\n"} {
+		s := a.spec(n, Program{PID: true, Exits: true})
+		s.NoInit = n == 2
+		i, err := a.Host.Start(a.ctx, s)
+		a.ok(err)
+		_, err = a.Host.Wait(a.ctx, i.ID)
+		a.ok(err)
+		equal(t, "log", a.log(i.ID, engine.LogOptions{}), want)
+
+		s.Kind, s.Name = engine.KindRun, s.Name+".run"
+		var out bytes.Buffer
+		_, err = a.Host.RunAttached(a.ctx, s, engine.Streams{Stdout: &out})
+		a.ok(err)
+		equal(t, "output", out.String(), want)
+	}
+}
+
 func followLogs(t *testing.T, r *run) {
 	a := r.app(t)
 	i := a.start(a.spec(1, Program{OnStop: []string{"bye"}}))

@@ -33,6 +33,7 @@ type Fixture struct {
 // Program lists the actions of a test's process, in this order.
 type Program struct {
 	Ports  []int    // listens on all addresses, and on loopback one port above each
+	PID    bool     // prints "is process 1" or "is not process 1", of its container
 	Dials  []string // connects to "host:port" and prints "reached host:port" or "cannot reach host:port"
 	Writes []string // writes "written" into these files and prints "wrote NAME" or "cannot write NAME"
 	Reads  []string // prints "read CONTENT from NAME" or "cannot read NAME"

@@ -43,6 +43,7 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 		{"image of two apps", imageOfTwo},
 		{"save and load images", saveImages},
 		{"save and load what is no image", saveNothing},
+		{"process 1", firstProcess},
 		{"logs", logs},
 		{"follow logs", followLogs},
 		{"wait", wait},

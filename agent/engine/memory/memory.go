@@ -52,7 +52,9 @@ type Behaviour struct {
 
 	Ports    []int // where it listens on all addresses
 	Loopback []int // and on 127.0.0.1 only
-	// It first dials, writes and reads these, and prints the results: "reached
+	// PID: it first prints "is process 1" or "is not process 1", of its container.
+	PID bool
+	// It then dials, writes and reads these, and prints the results: "reached
 	// db:5432", "wrote /data/x", "read written from /data/x", or "cannot ...".
 	Dials, Writes, Reads []string
 	// Allocates: with less memory than that, in bytes, it is killed after Output.

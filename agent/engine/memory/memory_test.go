@@ -49,7 +49,7 @@ func (p *programs) behaviour(s engine.Spec) memory.Behaviour {
 	program, _ := found.(enginetest.Program)
 	return memory.Behaviour{
 		Output: program.Output, Exits: program.Exits && len(program.Errors) == 0, Code: program.Code,
-		Dials: program.Dials, Writes: program.Writes, Reads: program.Reads, Allocates: program.Allocates,
+		PID: program.PID, Dials: program.Dials, Writes: program.Writes, Reads: program.Reads, Allocates: program.Allocates,
 		OnStop: program.OnStop, IgnoreStop: program.IgnoreStop, Ports: program.Ports, Loopback: oneAbove(program.Ports),
 		Talk: talk(program),
 		Exec: func(argv []string) (string, int) {
