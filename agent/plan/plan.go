@@ -65,6 +65,7 @@ func Plan(d Desired, w Observation) []Step {
 	p.deadlines()
 	p.rename()
 	p.retire()
+	p.forgive()
 	p.collect()
 	return p.steps
 }

@@ -10,6 +10,9 @@
 // When the engine comes back, the loop also starts ended containers, because the
 // engine does not restart them after a reboot.
 //
+// A process that has run for an hour has its restarts forgotten (see package plan). The loop
+// looks at that moment, because a crash before the next sweep would count them once more.
+//
 // The engine reports no event when the client of a one-off container is killed. So the
 // loop checks the clients' processes on each tick.
 package watch

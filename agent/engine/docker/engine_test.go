@@ -32,6 +32,12 @@ func TestDocker(t *testing.T) {
 					t.Error(err)
 				}
 			},
+			Crash: func(t *testing.T, id string) {
+				// The init passes the signal on. The container's end may kill this command too.
+				if _, _, err := d.Exec(t.Context(), id, []string{"sh", "-c", "kill -USR1 1"}); err != nil {
+					t.Error(err)
+				}
+			},
 			Command: shell,
 		}
 	})
@@ -58,6 +64,7 @@ func shell(p enginetest.Program) []string {
 	for _, port := range p.Ports {
 		fmt.Fprintf(&script, "httpd -p %d; httpd -p 127.0.0.1:%d\n", port, port+1)
 	}
+	script.WriteString("trap 'exit 3' USR1\n")
 	if p.IgnoreStop {
 		script.WriteString("trap '' TERM\n")
 	} else {

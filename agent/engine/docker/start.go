@@ -53,6 +53,9 @@ func (d *Engine) start(ctx context.Context, spec engine.Spec, before func(ctx co
 	if err == nil {
 		err = join(c, cli, spec, id)
 	}
+	if err == nil && !made {
+		err = renewed(c, cli, id)
+	}
 	if err == nil {
 		err = cli.ContainerStart(c, id, container.StartOptions{})
 	}

@@ -213,7 +213,8 @@ func (a *app) watch() <-chan engine.Event {
 
 func watch(t *testing.T, r *run) {
 	a := r.app(t)
-	events := a.watch()
+	events, began := a.watch(), time.Now().Add(-time.Second)
+	var codes []int
 	s := a.spec(1, Program{OnStop: []string{"bye"}})
 	i := a.start(s)
 	a.stop(i.ID)
@@ -224,8 +225,15 @@ func watch(t *testing.T, r *run) {
 		engine.ActionCreate, engine.ActionStart, engine.ActionDie, engine.ActionStart, engine.ActionDie, engine.ActionDestroy,
 	} {
 		got := a.next(events)
-		equal(t, "event", got, engine.Event{App: a.name, ID: i.ID, Action: want})
+		if got.At.Before(began) || got.At.After(time.Now().Add(time.Second)) {
+			t.Errorf("%s at %s, expected about %s", got.Action, got.At, began)
+		}
+		equal(t, "event", got, engine.Event{App: a.name, ID: i.ID, Action: want, At: got.At, ExitCode: got.ExitCode})
+		if want == engine.ActionDie {
+			codes = append(codes, got.ExitCode)
+		}
 	}
+	equal(t, "exit codes", fmt.Sprint(codes), "[0 137]")
 }
 
 // next returns the next event of this app; other tests cause events, too.

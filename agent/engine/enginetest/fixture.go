@@ -26,6 +26,8 @@ type Fixture struct {
 	Image func(t *testing.T, app string, tags ...string) (id string)
 	// RemoveVolume removes a volume that a test has mounted.
 	RemoveVolume func(t *testing.T, name string)
+	// Crash makes the process of a running container fail, as by itself.
+	Crash func(t *testing.T, id string)
 	// Command returns a command for that image that acts as p.
 	Command func(p Program) []string
 }

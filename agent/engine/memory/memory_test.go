@@ -27,6 +27,7 @@ func TestMemory(t *testing.T) {
 				return m.SetImage(app, engine.ImageInfo{Ports: []int{80, 8080}}, tags...).ID
 			},
 			RemoveVolume: func(*testing.T, string) {},
+			Crash:        func(_ *testing.T, id string) { m.Exit(id, 3) },
 			Command:      programs.command,
 		}
 	})
