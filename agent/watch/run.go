@@ -55,6 +55,8 @@ func Run(ctx context.Context, s *agent.Server, log event.Log) error {
 	events := make(chan engine.Event, 256)
 	watching := make(chan error, 1)
 	go func() { watching <- host.Watch(ctx, events) }()
+	w.recorder = newRecorder(w, host)
+	w.Wg.Go(func() { w.recorder.run(ctx) })
 	err = w.loop(ctx, events)
 	w.Wg.Wait()
 	<-watching
@@ -67,6 +69,8 @@ type Controller struct {
 	log    event.Log
 	Slots  chan struct{}
 	Wg     sync.WaitGroup
+
+	recorder *recorder
 
 	settings time.Time // of server.json at the last look
 
@@ -95,6 +99,7 @@ func (w *Controller) loop(ctx context.Context, events <-chan engine.Event) error
 			return nil
 		case e := <-events:
 			w.note(e)
+			w.recorder.tell(e)
 		case <-t.C:
 		}
 		w.checkSettings()

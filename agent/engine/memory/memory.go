@@ -131,6 +131,22 @@ func (m *Engine) Exit(id string, code int) {
 	m.exit(p, code, false)
 }
 
+// RunOut acts as if the memory of a running container ran out: the kernel kills its process,
+// or only another one that this has started. It panics when there is no such container.
+func (m *Engine) RunOut(id string, ends bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.find(id)
+	if p == nil || !p.Running() {
+		panic(fmt.Sprintf("there is no running container %q", id))
+	}
+	if !ends {
+		m.tell(p, engine.ActionOOM)
+		return
+	}
+	m.exit(p, 137, true)
+}
+
 // Print adds a line to a container's log.
 func (m *Engine) Print(id, line string) {
 	m.mu.Lock()
