@@ -41,7 +41,7 @@ var mutants = []mutant{
 	{name: "nobody records why a process ended", test: "TestEndsAreRecorded",
 		old: "			w.recorder.tell(e)\n", new: ""},
 	{name: "what an operation ends is recorded too", slow: true, test: "TestEndsAreRecorded",
-		old: " || err == nil && !deploy.Wanted(v, i) {", new: " {\n		_ = deploy.Wanted"},
+		old: " || err == nil && !deploy.Wanted(v, i) {", new: " {\n		_, _ = v, deploy.Wanted"},
 	{name: "logs leave out why a process ended", test: "TestLogsSayWhyItEnded",
 		old: "lines, err := l.ends.read(l.Call.App, instances)", new: "var lines []logLine"},
 	{name: "the gate is ignored", test: "TestRejectedPush",

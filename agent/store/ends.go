@@ -32,5 +32,12 @@ func (s *Store) NoteEnd(name string, e app.End) error {
 	ends = append(ends, e)
 	slices.SortStableFunc(ends, func(a, b app.End) int { return a.At.Compare(b.At) })
 	ends = ends[max(0, len(ends)-maxEnds):]
-	return s.WriteJSON(s.File(name, "ends.json"), app.Ends{Version: app.Version, Ends: ends})
+	for range 2 {
+		err = s.WriteJSON(s.File(name, "ends.json"), app.Ends{Version: app.Version, Ends: ends})
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		// The app's lock may have a new holder, which has swept the temporary file.
+	}
+	return err
 }

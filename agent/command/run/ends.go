@@ -2,6 +2,7 @@ package run
 
 import (
 	"slices"
+	"sync"
 	"time"
 
 	"dokku/agent/app"
@@ -18,18 +19,20 @@ const lateRecord = 5 * time.Second
 type endReader struct {
 	call  *cli.Call
 	shown map[string]time.Time // the last end that was read, by container
+	warn  sync.Once
 }
 
-func newEndReader(c *cli.Call) *endReader { return &endReader{c, map[string]time.Time{}} }
+func newEndReader(c *cli.Call) *endReader { return &endReader{call: c, shown: map[string]time.Time{}} }
 
 // read returns the ends of containers that were not read before. A nil reader has none.
+// The logs are shown even if the file of ends cannot be read.
 func (r *endReader) read(a *app.App, instances []engine.Instance) (lines []logLine, err error) {
 	if r == nil {
 		return nil, nil
 	}
 	ends, err := r.call.Server.Env.Store.Ends(a.Name)
 	if err != nil {
-		return nil, err
+		r.warn.Do(func() { r.call.Warn("The lines about ended processes are missing: %s", err) })
 	}
 	v, err := r.call.View(a)
 	if err != nil {

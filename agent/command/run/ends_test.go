@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -94,6 +95,27 @@ func TestLogsSayWhyItEnded(t *testing.T) {
 		if test.got != test.want {
 			t.Errorf("got\n%s\nwant\n%s", test.got, test.want)
 		}
+	}
+}
+
+// TestLogsWithoutEnds: a file of ends that cannot be read costs only its lines, and a warning.
+func TestLogsWithoutEnds(t *testing.T) {
+	var out, warnings bytes.Buffer
+	console := &fakeConsole{logs: map[string]string{"a": "2026-11-22T10:00:01Z one\n"}}
+	l := reader(t, t.Context(), &out, console, func() []engine.Instance {
+		return []engine.Instance{current("a", "web", 1, engine.StatusRunning)}
+	})
+	l.Call.Env.Stderr = &warnings
+	deployed(t, l, false)
+	path := filepath.Join(l.Call.Env.Root, "hello", "dokku", "ends.json")
+	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.history(0); err != nil || out.String() != "2026-11-22T10:00:01Z app[web.1]: one\n" {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+	if want := " !     The lines about ended processes are missing: cannot read " + path; !strings.Contains(warnings.String(), want) {
+		t.Errorf("it warns %q", warnings.String())
 	}
 }
 
