@@ -57,7 +57,9 @@ func TestRestartsAreForgotten(t *testing.T) {
 		}
 		for range 3 {
 			crash(1, engine.StatusRunning)
-			pass(time.Hour + 2*watch.Tick) // no more than the agent needs to look
+			pass(2 * time.Minute)
+			m.engine.RunOut("shop.worker.1", false) // an event: the agent's sweeps do not meet the hour
+			pass(58*time.Minute + 2*watch.Tick)     // no more than the agent needs to look
 		}
 		crash(1, engine.StatusRunning)
 		pass(time.Hour - time.Minute)
