@@ -227,7 +227,6 @@ ps:set hello restart-policy maybe  => Invalid restart-policy specified: use no, 
 ps:set hello restart-policy on-failure:x => Invalid restart-policy specified: use no, always, unless-stopped, on-failure or on-failure:N
 ps:set hello restart-policy always:3 => Invalid restart-policy specified: use no, always, unless-stopped, on-failure or on-failure:N
 ps:set hello init off              => Invalid init specified: "off" is neither true nor false
-ps:set --global init 0             => Invalid init specified: "0" is neither true nor false
 ps:set hello stop-timeout-seconds x => Invalid stop-timeout-seconds specified: "x" is not a whole number of seconds from 0 to 3600
 ps:set hello stop-timeout-seconds -1 => Invalid flag -1 for ps:set
 ps:set hello stop-timeout-seconds 1 2 => Unexpected argument "2"

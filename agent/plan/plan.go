@@ -393,8 +393,3 @@ func NextAddress(n engine.Network, taken map[netip.Addr]bool) netip.Addr {
 	}
 	return netip.Addr{}
 }
-
-// OneOffs returns the one-off containers (dokku run) among all.
-func OneOffs(all []engine.Instance) []engine.Instance {
-	return slices.DeleteFunc(slices.Clone(all), func(i engine.Instance) bool { return i.Kind != engine.KindRun })
-}
