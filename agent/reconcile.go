@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"time"
 
 	"dokku/agent/deploy"
 	"dokku/agent/engine"
@@ -27,30 +28,35 @@ func (s *Server) Reconcile(ctx context.Context, app string, log event.Log) error
 	return x.Reconcile(ctx, false)
 }
 
+// Left is what the controller watches until it reconciles an app again.
+type Left struct {
+	OneOffs   []engine.Instance // their deadlines and clients
+	NextReset time.Time         // see plan.NextReset
+}
+
 // TryReconcile is Reconcile for the controller. It stops processes that are due to
 // retire, and never waits: done is false while another process has the lock, or git
-// has yet to decide. startEnded starts ended processes too. left are the one-off
-// containers, whose deadlines and clients the controller watches.
-func (s *Server) TryReconcile(ctx context.Context, app string, startEnded bool, log event.Log) (left []engine.Instance, done bool, err error) {
+// has yet to decide. startEnded starts ended processes too.
+func (s *Server) TryReconcile(ctx context.Context, app string, startEnded bool, log event.Log) (left Left, done bool, err error) {
 	if err := s.Env.StopDue(ctx, app); err != nil {
 		log.WithApp(app).Warn("cannot stop the retiring processes of %s: %s", app, err)
 	}
 	l, ok, err := s.Env.Store.TryLock(app, "the agent")
 	if err != nil || !ok {
-		return nil, false, err
+		return left, false, err
 	}
 	defer l.Release()
 	if a, err := s.Env.Store.Load(app); err == nil && deploy.OwnersTurn(a.State.Staged) {
-		return nil, false, nil
+		return left, false, nil
 	}
 	x, err := s.Env.Open(app, l, log)
 	if errors.Is(err, deploy.ErrUndecided) {
-		return nil, false, nil
+		return left, false, nil
 	}
 	if err != nil {
-		return nil, true, err
+		return left, true, err
 	}
 	x.LeaveStops, x.ByAgent = true, true
 	err = x.Reconcile(ctx, startEnded)
-	return x.OneOffs, true, err
+	return Left{x.OneOffs, x.NextReset}, true, err
 }

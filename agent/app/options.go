@@ -11,4 +11,6 @@ type ContainerOptions struct {
 	NetworkTLD string `json:"network_tld,omitempty"`
 	// Resources are limits and reservations, by "web.limit.memory"; see Limits.
 	Resources map[string]string `json:"resources,omitempty"`
+	// NoInit: see engine.Spec. Releases of older versions have an init.
+	NoInit bool `json:"no_init,omitempty"`
 }

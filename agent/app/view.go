@@ -29,6 +29,7 @@ func (v View) With(st State) View {
 // Properties of ps:set.
 const (
 	propDockerfileStart = "dockerfile-start-cmd"
+	propInit            = "init"
 	PropProcfilePath    = "procfile-path"
 	PropRestartPolicy   = "restart-policy"
 	PropSkipDeploy      = "skip-deploy"
@@ -38,6 +39,7 @@ const (
 
 // PSDefaults are the defaults of ps:set's properties.
 var PSDefaults = map[string]string{
+	propInit:          "true",
 	PropProcfilePath:  FileProcfile,
 	PropRestartPolicy: "on-failure:10",
 	PropSkipDeploy:    "false",
@@ -104,7 +106,8 @@ func (v View) Config() map[string]string {
 // ContainerOptions returns the container options of a new release.
 func (v View) ContainerOptions() ContainerOptions {
 	c := v.State.Clone()
-	a := ContainerOptions{Mounts: c.Mounts, Resources: c.Resources, NetworkTLD: v.NetworkProperty(NetworkTLD)}
+	a := ContainerOptions{Mounts: c.Mounts, Resources: c.Resources, NetworkTLD: v.NetworkProperty(NetworkTLD),
+		NoInit: v.Property(propInit) == "false"}
 	for _, property := range NetworkLists {
 		for _, name := range SplitNetworks(v.NetworkProperty(property)) {
 			if !slices.Contains(a.Networks, name) {

@@ -89,17 +89,21 @@ func TestReport(t *testing.T) {
        Processes:                     0
        Ps can scale:                  true
        Ps computed dockerfile start cmd: 
+       Ps computed init:              true
        Ps computed procfile path:     Procfile
        Ps computed restart policy:    on-failure:10
        Ps computed skip deploy:       false
        Ps computed start cmd:         
        Ps computed stop timeout seconds: 30
        Ps dockerfile start cmd:       
+       Ps global init:                
        Ps global procfile path:       Procfile
        Ps global restart policy:      
        Ps global skip deploy:         false
        Ps global stop timeout seconds: 
+       Ps init:                       
        Ps origin dockerfile start cmd: 
+       Ps origin init:                default
        Ps origin procfile path:       default
        Ps origin restart policy:      default
        Ps origin skip deploy:         default
@@ -156,6 +160,13 @@ func TestProperties(t *testing.T) {
 	f.expect("ps:report fresh --ps-computed-restart-policy", ok("no\n"))
 	f.expect("ps:set --global restart-policy", ok("=====> Unsetting restart-policy\n"))
 	f.expect("ps:report fresh --ps-computed-restart-policy", ok("on-failure:10\n"))
+	f.expect("ps:report fresh --ps-computed-init", ok("true\n"))
+	f.expect("ps:set --global init false", ok("=====> Setting init to false\n"))
+	f.expect("ps:report fresh --ps-computed-init", ok("false\n"))
+	f.expect("ps:set fresh init true", ok("=====> Setting init to true\n"))
+	f.expect("ps:report fresh --ps-computed-init", ok("true\n"))
+	f.expect("ps:report fresh --ps-global-init", ok("false\n"))
+	f.expect("ps:set --global init", ok("=====> Unsetting init\n"))
 	f.expect("checks:set fresh wait-to-retire 30", ok("=====> Setting wait-to-retire to 30\n"))
 	f.expect("checks:report fresh --checks-computed-wait-to-retire", ok("30\n"))
 	f.expect("config:set fresh DOKKU_CHECKS_ATTEMPTS=7 --no-restart", ok("-----> Setting config vars\n       DOKKU_CHECKS_ATTEMPTS:  7\n"))
@@ -176,6 +187,9 @@ func TestUnsupported(t *testing.T) {
 	f.expect("docker-options:add hello build x", fails(1, " !     `docker-options:add` is not a dokku command.\n"+
 		" !     See `dokku help` for a list of available commands.\n"+
 		" !     Dokku has this command, but it is not supported here: see resource:, storage: and network:\n"))
+	f.expect("scheduler-docker-local:set hello init-process false", fails(1, " !     `scheduler-docker-local:set` is not a dokku command.\n"+
+		" !     See `dokku help` for a list of available commands.\n"+
+		" !     Dokku has this command, but it is not supported here: ps:set APP init true|false does what its init-process did\n"))
 	f.expect("postgres:create db", fails(1, " !     `postgres:create` is not a dokku command.\n"+
 		" !     See `dokku help` for a list of available commands.\n"+
 		" !     Dokku has this command, but it is not supported here: run databases as containers on a shared network (network:create)\n"))

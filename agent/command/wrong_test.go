@@ -222,15 +222,16 @@ ps:scale shipped web=3             => App shipped contains a DOKKU_SCALE file an
 ps:scale shipped web=3 --skip-deploy => App shipped contains a DOKKU_SCALE file and cannot be manually scaled
 ps:set hello                       => No property specified
 ps:set hello ""                    => No property specified
-ps:set hello nosuch 1              => Invalid property specified, valid properties include: dockerfile-start-cmd, procfile-path, restart-policy, skip-deploy, start-cmd, stop-timeout-seconds
+ps:set hello nosuch 1              => Invalid property specified, valid properties include: dockerfile-start-cmd, init, procfile-path, restart-policy, skip-deploy, start-cmd, stop-timeout-seconds
 ps:set hello restart-policy maybe  => Invalid restart-policy specified: use no, always, unless-stopped, on-failure or on-failure:N
 ps:set hello restart-policy on-failure:x => Invalid restart-policy specified: use no, always, unless-stopped, on-failure or on-failure:N
 ps:set hello restart-policy always:3 => Invalid restart-policy specified: use no, always, unless-stopped, on-failure or on-failure:N
+ps:set hello init off              => Invalid init specified: "off" is neither true nor false
 ps:set hello stop-timeout-seconds x => Invalid stop-timeout-seconds specified: "x" is not a whole number of seconds from 0 to 3600
 ps:set hello stop-timeout-seconds -1 => Invalid flag -1 for ps:set
 ps:set hello stop-timeout-seconds 1 2 => Unexpected argument "2"
 ps:set --global                    => No property specified
-ps:set --global nosuch 1           => Invalid property specified, valid properties include: dockerfile-start-cmd, procfile-path, restart-policy, skip-deploy, start-cmd, stop-timeout-seconds
+ps:set --global nosuch 1           => Invalid property specified, valid properties include: dockerfile-start-cmd, init, procfile-path, restart-policy, skip-deploy, start-cmd, stop-timeout-seconds
 ps:report hello --deployed --running => ps:report command allows only a single flag
 ps:report hello --nosuch           => Invalid flag passed, valid flags: --deployed
 ps:report --nosuch                 => Invalid flag passed, valid flags: --deployed

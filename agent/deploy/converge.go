@@ -116,7 +116,7 @@ func (x *Session) observe(ctx context.Context, host machine, px proxy.Proxy, d p
 		w.Live = &live
 	}
 	w.Now, w.Clients = time.Now(), Clients(w.Instances)
-	x.OneOffs = plan.OneOffs(w.Instances)
+	x.OneOffs, x.NextReset = plan.OneOffs(w.Instances), plan.NextReset(w)
 	if len(d.Want) > 0 {
 		w.Network, err = network(ctx, host, x.Name, w.Networks)
 	}

@@ -76,6 +76,12 @@
 // record that it ran is on the disk before it starts, and stays if the deploy is rejected:
 // a second run could reset a database, while a missed one is visible at once.
 //
+// Whether an init is process 1 of a container (ps:set init) belongs to the release, and
+// holds for all of its containers: processes, predeploy, release and postdeploy, and
+// one-off containers. They all run the image's ENTRYPOINT, and an ENTRYPOINT that has to
+// be process 1 (s6-overlay, systemd) refuses to run elsewhere. A container that ps:scale
+// adds does as its siblings do. ps:restart applies a changed setting.
+//
 // Control files are parsed once for a release: Procfile, DOKKU_SCALE and app.json by
 // app.Release.ReadFiles, CHECKS by Session.checkPlan, which keeps the result for the
 // later calls of the same deploy. CHECKS is not part of app.Control, because its parser

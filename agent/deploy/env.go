@@ -41,6 +41,7 @@ type Builder func(context.Context, build.Request) (build.Result, error)
 type machine interface {
 	engine.Engine
 	engine.Names
+	engine.Restarts
 	engine.Networks
 	engine.Terminal
 }

@@ -197,6 +197,8 @@ func (e *executor) run(ctx context.Context, s plan.Step) (err error) {
 			}
 		})
 		return nil
+	case plan.ActReset:
+		return e.host.ForgetRestarts(ctx, s.ID)
 	case plan.ActRename:
 		return e.host.Rename(ctx, s.ID, s.Name)
 	case plan.ActRetire:

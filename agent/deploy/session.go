@@ -45,6 +45,8 @@ type Session struct {
 	converged *plan.Observation
 	// OneOffs are the one-off containers in the last observation.
 	OneOffs []engine.Instance
+	// NextReset is when the next converge has restarts to forget; see plan.NextReset.
+	NextReset time.Time
 	// checks is the last parsed CHECKS file, checksOf the attempt of its release.
 	checks   *checksFile
 	checksOf string

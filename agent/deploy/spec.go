@@ -52,7 +52,7 @@ func arguments(command string, env map[string]string) ([]string, error) {
 	return argv, err
 }
 
-// ApplyOptions adds the release's mounts, networks and limits to a Spec.
+// ApplyOptions adds the release's mounts, networks, limits and choice of an init to a Spec.
 func ApplyOptions(v app.View, s *engine.Spec, r *app.Release) error {
 	for _, m := range r.Mounts {
 		source, err := v.Settings.Source(m)
@@ -61,6 +61,7 @@ func ApplyOptions(v app.View, s *engine.Spec, r *app.Release) error {
 		}
 		s.Mounts = append(s.Mounts, engine.Mount{Source: source, Target: m.Target, ReadOnly: m.ReadOnly})
 	}
+	s.NoInit = r.NoInit
 	s.Joins = slices.Clone(r.Networks)
 	// Nothing connects to a one-off container.
 	if s.Kind == engine.KindDeploy && len(s.Joins) > 0 {

@@ -43,12 +43,22 @@ func whyRefused(r engine.Refusal, command string, env map[string]string) string 
 	return fmt.Sprintf("%s cannot be started: %s", r.Program, r.Cause)
 }
 
+// wantsToBeFirst reports whether a program refused to run below an init: s6-overlay's
+// s6-overlay-suexec, and systemd, say so with these words.
+func wantsToBeFirst(line string) bool {
+	return strings.HasSuffix(line, "can only run as pid 1") || strings.HasPrefix(line, "Trying to run as user instance, but ")
+}
+
 // suggestion returns the thing to try for a process that ended before it was healthy; ""
 // where the gate knows best.
 func (o *rollout) suggestion(f *checks.Failure, lines []string) string {
 	r := o.release
 	if why := unstarted(lines, r.Control.Command(f.Target.Type), r.Environment(app.Process{Type: f.Target.Type, Index: 1})); why != "" {
 		return why
+	}
+	if !r.NoInit && slices.ContainsFunc(lines, wantsToBeFirst) {
+		return "The image's program has to be process 1 of its container, where dokku runs an init. Leave that out, and push again: dokku ps:set " +
+			o.session.Name + " init false"
 	}
 	notFound := func(line string) bool {
 		return strings.HasSuffix(line, ": not found") || strings.HasSuffix(line, ": No such file or directory")

@@ -25,6 +25,9 @@ const (
 	LabelDeadline = "com.dokku.deadline"
 	LabelClient   = "com.dokku.client"
 	LabelAttached = "com.dokku.attached"
+	// LabelRestartPolicy is the restart policy that a container was made with. It is no
+	// part of the container's identity.
+	LabelRestartPolicy = "com.dokku.restart-policy"
 )
 
 // LabelNetwork is the label of networks made by CreateNetwork; its value is the
@@ -78,7 +81,10 @@ type Instance struct {
 	ExitCode int
 	// OOMKilled: the kernel killed it because its memory ran out.
 	OOMKilled bool
-	Restarts  int
+	// Policy is the restart policy; zero in a container of an older version.
+	Policy RestartPolicy
+	// Restarts counts the restarts by the policy since the last Start or ForgetRestarts.
+	Restarts int
 	// Unhealthy is the last output of the image's HEALTHCHECK, or "no output", while it
 	// fails; "" else.
 	Unhealthy string
@@ -180,6 +186,7 @@ type Processes interface {
 // Names and Networks where it has them, and nothing else of it.
 type Machine interface {
 	Names
+	Restarts
 	Networks
 	Storage
 	Terminal
@@ -191,6 +198,14 @@ type Machine interface {
 type Names interface {
 	// Rename gives a container its final name, ErrNameInUse if another one has it.
 	Rename(ctx context.Context, id, name string) error
+}
+
+// Restarts counts the restarts of containers by their policies.
+type Restarts interface {
+	// ForgetRestarts makes a container's count of restarts zero, so that a policy with a
+	// limit allows the full number again. The process goes on. A missing container is not
+	// an error.
+	ForgetRestarts(ctx context.Context, id string) error
 }
 
 // Networks keeps one bridge network for each app, and those that several join.
@@ -315,6 +330,9 @@ type Event struct {
 	App    string // "" for the whole engine (it came back)
 	ID     string
 	Action Action
+	At     time.Time
+	// ExitCode is of a die.
+	ExitCode int
 }
 
 // Action is the kind of an Event, in the engine's words.

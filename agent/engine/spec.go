@@ -57,6 +57,10 @@ type Spec struct {
 	Aliases []string
 	Limits  Limits
 
+	// NoInit makes the command the container's process 1. Else an init is process 1: it
+	// passes signals on, and reaps orphans.
+	NoInit bool
+
 	// TTY gives the process a terminal. Its stop signal is HUP then: an interactive
 	// shell ignores TERM.
 	TTY bool
@@ -111,6 +115,14 @@ func ParseRestartPolicy(s string) (RestartPolicy, error) {
 		"invalid restart policy %q: use no, always, unless-stopped, on-failure or on-failure:N", s)
 }
 
+// String returns the policy as ParseRestartPolicy reads it.
+func (p RestartPolicy) String() string {
+	if p.Max > 0 {
+		return p.Name + ":" + strconv.Itoa(p.Max)
+	}
+	return p.Name
+}
+
 // Restarts reports whether the policy restarts a process that ended by itself
 // with code after so many restarts.
 func (p RestartPolicy) Restarts(code, restarts int) bool {
@@ -147,6 +159,7 @@ func (s Spec) Labels() map[string]string {
 		LabelDeadline:      deadline(s.Deadline),
 		LabelClient:        s.Client,
 		LabelAttached:      attached(s.Attached),
+		LabelRestartPolicy: s.RestartPolicy,
 	}
 }
 
@@ -167,11 +180,12 @@ func attached(yes bool) string {
 // Made reports whether a container with these labels was started from a Spec of the
 // same process, release and attempt.
 func (s Spec) Made(labels map[string]string) bool {
-	ours := make(map[string]string, len(labels))
-	for name := range s.Labels() {
-		ours[name] = labels[name]
+	own, found := s.Labels(), map[string]string{}
+	delete(own, LabelRestartPolicy)
+	for name := range own {
+		found[name] = labels[name]
 	}
-	return maps.Equal(ours, s.Labels())
+	return maps.Equal(found, own)
 }
 
 // Check returns the error of a Spec that no engine can start.
@@ -207,6 +221,10 @@ func (i *Instance) Describe(labels map[string]string) {
 	}
 	i.Deadline = Moment(labels[LabelDeadline])
 	i.Client, i.Attached = labels[LabelClient], labels[LabelAttached] != ""
+	i.Policy = RestartPolicy{}
+	if policy := labels[LabelRestartPolicy]; policy != "" {
+		i.Policy, _ = ParseRestartPolicy(policy)
+	}
 }
 
 // CommandLine returns argv quoted for a shell, as one would type it.

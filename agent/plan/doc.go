@@ -23,6 +23,13 @@
 // release has: it then uses another kind of image store, in which the same images have
 // other ids.
 //
+// The engine counts the restarts of a process for ever, and gives it up at the policy's
+// limit (on-failure:10). A process that crashes once a week would be down for good after
+// ten weeks. So a process that has run for an hour since its last restart has its restarts
+// forgotten (reset). The engine still restarts by itself, without the agent. Starting again
+// what has used up its restarts was rejected: nine old crashes would leave one restart to an
+// app whose database is away for a minute, and the counts that people see would be wrong.
+//
 // A web process of a version that was never current is killed without time to end: no
 // request can be lost with it. A worker gets its stop timeout, because it may have taken
 // a job.

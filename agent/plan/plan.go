@@ -65,6 +65,7 @@ func Plan(d Desired, w Observation) []Step {
 	p.deadlines()
 	p.rename()
 	p.retire()
+	p.forgive()
 	p.collect()
 	return p.steps
 }
@@ -391,9 +392,4 @@ func NextAddress(n engine.Network, taken map[netip.Addr]bool) netip.Addr {
 		}
 	}
 	return netip.Addr{}
-}
-
-// OneOffs returns the one-off containers (dokku run) among all.
-func OneOffs(all []engine.Instance) []engine.Instance {
-	return slices.DeleteFunc(slices.Clone(all), func(i engine.Instance) bool { return i.Kind != engine.KindRun })
 }

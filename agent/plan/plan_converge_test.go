@@ -80,6 +80,8 @@ func randomObservation(r *rand.Rand) Observation {
 		if r.IntN(4) == 0 {
 			i = ended(i)
 		}
+		i.Restarts, i.Policy.Max = r.IntN(3), r.IntN(3)
+		i.Started = testNow.Add(-time.Duration(r.IntN(3)) * HealthyTime)
 		if i.Type == "web" && r.IntN(2) == 0 {
 			live = append(live, 10+n)
 		} else if i.Type == "web" && r.IntN(2) == 0 {
@@ -158,6 +160,8 @@ func apply(d *Desired, w *Observation, s Step) error {
 		for _, id := range s.IDs {
 			delete(d.Retiring, id)
 		}
+	case ActReset:
+		find(s.ID).Restarts = 0
 	case ActRename:
 		for _, i := range w.Instances {
 			if i.Name == s.Name {

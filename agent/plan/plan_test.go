@@ -120,6 +120,17 @@ func TestPlan(t *testing.T) {
 	whileStopped := oneOffs
 	whileStopped.Instances = oneOffs.Instances[1:3]
 	whileStopped.Live = nil
+	restarted := func(i engine.Instance, kind engine.Kind, restarts, limit int, since time.Duration) engine.Instance {
+		i.Kind, i.Restarts, i.Policy, i.Started = kind, restarts, engine.RestartPolicy{Name: "on-failure", Max: limit}, testNow.Add(-since)
+		return i
+	}
+	deployed := engine.KindDeploy
+	healthy := observation(2, upstreams(1),
+		restarted(running("hour", "shop.web.1", 2, 1), deployed, 10, 10, time.Hour),
+		restarted(running("less", "shop.worker.1", 2, 2), deployed, 10, 10, time.Hour-time.Second),
+		restarted(running("never", "shop.worker.2", 2, 3), deployed, 0, 10, 2*time.Hour),
+		restarted(running("endless", "shop.worker.3", 2, 4), deployed, 3, 0, 2*time.Hour),
+		restarted(ended(running("over", "shop.worker.4", 2, 5)), deployed, 10, 10, 2*time.Hour))
 	halted := stopped
 	halted.Route = nil
 
@@ -222,6 +233,8 @@ retire never started: its client is gone
 retire ended: it has ended
 retire left: it has ended
 retire late: its time to live is over`},
+		{"an hour forgets restarts", want(2, "web.1", "worker.1", "worker.2", "worker.3", "worker.4"), healthy, `
+reset shop.web.1: it has run for an hour since its last restart`},
 		{"one-off containers of a stopped app", halted, whileStopped, ``},
 		{"images with ids of another image store", want(2, "web.1"),
 			having(observation(2, upstreams(3), running("new", "shop.web.1", 2, 3)), "manifest1", "manifest2"), ``},
@@ -234,6 +247,27 @@ remove image rejected: no kept release runs it`},
 		}
 		if b.String() != test.want {
 			t.Errorf("%s:\ngot%s\nwant%s", test.name, b.String(), test.want)
+		}
+	}
+}
+
+func TestNextReset(t *testing.T) {
+	i := running("one", "shop.web.1", 1, 1)
+	i.Restarts, i.Policy, i.Started = 1, engine.RestartPolicy{Name: "on-failure", Max: 10}, testNow.Add(-10*time.Minute)
+	later, past, clean := i, i, i
+	later.Started = testNow
+	past.Started = testNow.Add(-time.Hour) // it is not chosen, or this look has just reset it
+	clean.Restarts = 0
+	for _, test := range []struct {
+		instances []engine.Instance
+		want      time.Time
+	}{
+		{nil, time.Time{}},
+		{[]engine.Instance{clean, past, ended(i)}, time.Time{}},
+		{[]engine.Instance{past, later, i, later}, testNow.Add(50 * time.Minute)},
+	} {
+		if got := NextReset(observation(1, nil, test.instances...)); !got.Equal(test.want) {
+			t.Errorf("got %s, want %s", got, test.want)
 		}
 	}
 }

@@ -27,6 +27,7 @@ const (
 	ActRetire   Action = "retire" // stop and remove
 	ActRemove   Action = "remove" // remove an image or network
 	ActAdopt    Action = "adopt"  // tag an image of the former name with the new one
+	ActReset    Action = "reset"  // forget the restarts of a container
 	ActForget   Action = "forget" // drop the retiring entries of removed containers
 )
 
@@ -35,7 +36,7 @@ const (
 type Step struct {
 	Action  Action
 	Process app.Process      // start
-	Name    string           // container's name: start, free, stop, retire; new name: rename
+	Name    string           // container's name: start, free, stop, retire, reset; new name: rename
 	Address netip.Addr       // start
 	Holder  *engine.Instance // start: the container that gets its host port back if this fails
 	ID      string           // container, image or network

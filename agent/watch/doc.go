@@ -1,5 +1,6 @@
 // Package watch is the agent's loop: it decides when to reconcile which app. Package
-// agent does the reconciling. It imports agent, engine, event, proc, repo and store.
+// agent does the reconciling. It imports agent, app, deploy, engine, event, proc, repo and
+// store.
 //
 // # Decisions
 //
@@ -9,6 +10,17 @@
 //
 // When the engine comes back, the loop also starts ended containers, because the
 // engine does not restart them after a reboot.
+//
+// A process that has run for an hour has its restarts forgotten (see package plan). The loop
+// looks at that moment, because a crash before the next sweep would count them once more.
+//
+// The agent also records why and when processes ended (dokku/ends.json), for the command
+// logs. The engine forgets the exit code of a process once it restarts it, and its events
+// after 256 others, such as the runs of HEALTHCHECKs. Recording waits for no lock: a deploy
+// holds the app's for minutes. Only the end of a process that should run is recorded: not
+// what an operation stops, and not what a gate rejects. The record is a log. Nothing else
+// reads it, and it may have gaps; logs shows the last end of a container as the engine knows
+// it where the agent has no record.
 //
 // The engine reports no event when the client of a one-off container is killed. So the
 // loop checks the clients' processes on each tick.

@@ -58,6 +58,8 @@ func Run(ctx context.Context, s *agent.Server, log event.Log) error {
 	events := make(chan engine.Event, 256)
 	watching := make(chan error, 1)
 	go func() { watching <- host.Watch(ctx, events) }()
+	w.recorder = newRecorder(w, host)
+	w.Wg.Go(func() { w.recorder.run(ctx) })
 	err = w.loop(ctx, events)
 	w.Wg.Wait()
 	<-watching
@@ -70,6 +72,8 @@ type Controller struct {
 	log    event.Log
 	Slots  chan struct{}
 	Wg     sync.WaitGroup
+
+	recorder *recorder
 
 	settings time.Time // of server.json at the last look
 
@@ -98,6 +102,7 @@ func (w *Controller) loop(ctx context.Context, events <-chan engine.Event) error
 			return nil
 		case e := <-events:
 			w.note(e)
+			w.recorder.tell(e)
 		case <-t.C:
 		}
 		w.checkSettings()
@@ -214,7 +219,7 @@ func (w *Controller) ReconcileApp(ctx context.Context, name string, startEnded b
 		w.log.WithApp(name).Warn("cannot reconcile %s, next try in %s: %s", name, a.Backoff, err)
 	default:
 		a.Backoff, a.startEnded = 0, a.startEnded && a.again
-		a.oneOffs = left
+		a.oneOffs = left.OneOffs
 		a.Due = w.next(name, left)
 		if since := time.Since(a.packed); since > packEvery || since > packPause && repo.Packs(w.Server.Env.Store.Dir(name)) > repo.PackLimit {
 			a.packed = time.Now()
@@ -251,10 +256,14 @@ func (a *Watched) lostClient() bool {
 }
 
 // next returns the time of the next look without any event: the next deadline of a
-// retiring or one-off container, or after sweepEvery.
-func (w *Controller) next(name string, oneOffs []engine.Instance) time.Time {
+// retiring or one-off container, the time at which restarts are forgotten, or after
+// sweepEvery.
+func (w *Controller) next(name string, left agent.Left) time.Time {
 	next := time.Now().Add(sweepEvery)
-	for _, i := range oneOffs {
+	if at := left.NextReset; !at.IsZero() && at.Before(next) {
+		next = at
+	}
+	for _, i := range left.OneOffs {
 		if !i.Deadline.IsZero() && i.Deadline.Before(next) {
 			next = i.Deadline
 		}

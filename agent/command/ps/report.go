@@ -21,6 +21,7 @@ var processProperties = cli.Properties{
 	Noun: "ps",
 	List: []cli.Property{
 		{Name: "dockerfile-start-cmd", OnlyApp: true, Check: checkCommand("dockerfile-start-cmd")},
+		{Name: "init", Default: app.PSDefaults["init"], Check: trueOrFalse("init")},
 		{Name: "procfile-path", Default: app.PSDefaults["procfile-path"], Check: checkProcfilePath},
 		{Name: "restart-policy", Default: app.PSDefaults["restart-policy"], Check: checkRestartPolicy},
 		{Name: "skip-deploy", Default: app.PSDefaults["skip-deploy"], Check: trueOrFalse("skip-deploy")},

@@ -56,18 +56,20 @@ func (l *logReader) order(ctx context.Context, lines <-chan logLine, failed <-ch
 	}
 }
 
-// watch opens the logs of new processes. It reads the app's state, a small file, and asks
-// the engine only after the state has changed or a log has ended.
+// watch opens the logs of new processes, and passes on why others have ended. It reads the
+// app's state and ends, small files, and asks the engine only after the state has changed or
+// a log has ended.
 func (l *logReader) watch(ctx context.Context, wait *sync.WaitGroup, lines chan<- logLine) error {
 	tick := time.NewTicker(lookInterval)
 	defer tick.Stop()
 	ended := make(chan string)
 	open := map[string]bool{}
 	app, stale := l.Call.App, true
+	var instances []engine.Instance
 	for {
 		if stale {
-			instances, err := l.instances(app)
-			if err != nil {
+			var err error
+			if instances, err = l.instances(app); err != nil {
 				return err
 			}
 			// The restart policy may start an ended container again.
@@ -78,6 +80,15 @@ func (l *logReader) watch(ctx context.Context, wait *sync.WaitGroup, lines chan<
 					wait.Go(func() { l.stream(ctx, i, lines, ended) })
 				}
 				stale = stale || !open[i.ID]
+			}
+		}
+		ends, err := l.ends.read(app, instances)
+		if err != nil {
+			return err
+		}
+		for _, line := range ends {
+			if !pass(ctx, lines, line) {
+				return ctx.Err()
 			}
 		}
 		// At most once per tick: a log may end as soon as it is opened.
@@ -114,14 +125,19 @@ func (l *logReader) stream(ctx context.Context, i engine.Instance, lines chan<- 
 		o.Tail = reopened
 	}
 	// A log that cannot be read is opened again, like one that has ended.
-	l.lines(ctx, i, o, func(line logLine) {
-		select {
-		case lines <- line:
-		case <-ctx.Done():
-		}
-	})
+	l.lines(ctx, i, o, func(line logLine) { pass(ctx, lines, line) })
 	select {
 	case ended <- i.ID:
 	case <-ctx.Done():
+	}
+}
+
+// pass reports whether the line was passed on before ctx ended.
+func pass(ctx context.Context, lines chan<- logLine, line logLine) bool {
+	select {
+	case lines <- line:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }

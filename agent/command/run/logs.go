@@ -19,7 +19,8 @@ import (
 var logCommands = []cli.Spec{
 	{
 		Use: "logs APP", Short: "Show the logs of the app's processes",
-		Long:    "It merges the lines of all processes by time. With -t it shows new lines, also of later deploys, until\nyou interrupt it.",
+		Long: "It merges the lines of all processes by time. With -t it shows new lines, also of later deploys, until\nyou interrupt it.\n\n" +
+			"A line that begins with dokku: says why a process ended, and whether it was restarted.",
 		Example: "dokku logs hello -t -p worker",
 		Flags: func(f *pflag.FlagSet) {
 			f.BoolP("tail", "t", false, "show new lines until interrupted")
@@ -49,7 +50,7 @@ func runLogs(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	l := &logReader{Call: c, console: host, find: func(_ context.Context, a *app.App) ([]engine.Instance, error) { return c.Instances(a) }, process: c.Value("ps"), read: map[string]time.Time{}}
+	l := &logReader{Call: c, console: host, find: func(_ context.Context, a *app.App) ([]engine.Instance, error) { return c.Instances(a) }, process: c.Value("ps"), read: map[string]time.Time{}, ends: newEndReader(c)}
 	if err := l.history(tail); err != nil {
 		return err
 	}
@@ -68,7 +69,8 @@ type logReader struct {
 	Call    *cli.Call
 	console engine.Prober
 	find    func(context.Context, *app.App) ([]engine.Instance, error)
-	process string // a type or a process; "" means all
+	process string     // a type or a process; "" means all
+	ends    *endReader // nil: the ends of processes are not shown
 
 	mu   sync.Mutex
 	read map[string]time.Time // time of the newest line that was read, by container
@@ -98,15 +100,31 @@ func (l *logReader) history(tail int) error {
 	if err != nil {
 		return err
 	}
-	var lines []logLine
+	lines, err := l.ends.read(l.Call.App, instances)
+	if err != nil {
+		return err
+	}
 	for _, i := range instances {
 		o := engine.LogOptions{Tail: tail, Timestamps: true}
 		if err := l.lines(l.Call.Ctx, i, o, func(line logLine) { lines = append(lines, line) }); err != nil {
 			return fmt.Errorf("cannot read the log of %s: %w", i.Name, err)
 		}
 	}
-	l.printLines(lines)
+	l.printLines(last(lines, tail))
 	return nil
+}
+
+// last returns the last lines of each process, by time; 0: all.
+func last(lines []logLine, tail int) []logLine {
+	slices.SortStableFunc(lines, func(a, b logLine) int { return a.at.Compare(b.at) })
+	left := map[string]int{}
+	for _, line := range lines {
+		left[line.process]++
+	}
+	return slices.DeleteFunc(lines, func(line logLine) bool {
+		left[line.process]--
+		return tail > 0 && left[line.process] >= tail
+	})
 }
 
 // lines calls each with the lines of a container that were not read before.

@@ -71,6 +71,7 @@ func reader(t *testing.T, ctx context.Context, out io.Writer, console engine.Pro
 	r := &cli.Runner{Env: cli.Env{Root: root, Stdout: out}, Server: server}
 	return &logReader{
 		Call: &cli.Call{Runner: r, Ctx: ctx, App: name}, console: console, read: map[string]time.Time{},
+		ends: newEndReader(&cli.Call{Runner: r, Ctx: ctx, App: name}),
 		find: func(context.Context, *app.App) ([]engine.Instance, error) { return find(), nil },
 	}
 }

@@ -200,12 +200,7 @@ func (l *logReader) toTheirEnd(list []engine.Instance, tail int) error {
 	for _, i := range list {
 		wait.Go(func() {
 			o := engine.LogOptions{Follow: true, Timestamps: true, Tail: tail}
-			err := l.lines(l.Call.Ctx, i, o, func(line logLine) {
-				select {
-				case lines <- line:
-				case <-l.Call.Ctx.Done():
-				}
-			})
+			err := l.lines(l.Call.Ctx, i, o, func(line logLine) { pass(l.Call.Ctx, lines, line) })
 			if err != nil {
 				failed <- fmt.Errorf("cannot read the log of %s: %w", i.Name, err)
 			}

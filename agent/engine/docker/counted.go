@@ -51,6 +51,10 @@ func (h countedHost) Rename(ctx context.Context, id, name string) error {
 	return countingError("Rename", func() error { return h.Engine.Rename(ctx, id, name) })
 }
 
+func (h countedHost) ForgetRestarts(ctx context.Context, id string) error {
+	return countingError("ForgetRestarts", func() error { return h.Engine.ForgetRestarts(ctx, id) })
+}
+
 func (h countedHost) Stop(ctx context.Context, id string, grace time.Duration) error {
 	return countingError("Stop", func() error { return h.Engine.Stop(ctx, id, grace) })
 }

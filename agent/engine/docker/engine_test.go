@@ -32,6 +32,12 @@ func TestDocker(t *testing.T) {
 					t.Error(err)
 				}
 			},
+			Crash: func(t *testing.T, id string) {
+				// The init passes the signal on. The container's end may kill this command too.
+				if _, _, err := d.Exec(t.Context(), id, []string{"sh", "-c", "kill -USR1 1"}); err != nil {
+					t.Error(err)
+				}
+			},
 			Command: shell,
 		}
 	})
@@ -58,6 +64,7 @@ func shell(p enginetest.Program) []string {
 	for _, port := range p.Ports {
 		fmt.Fprintf(&script, "httpd -p %d; httpd -p 127.0.0.1:%d\n", port, port+1)
 	}
+	script.WriteString("trap 'exit 3' USR1\n")
 	if p.IgnoreStop {
 		script.WriteString("trap '' TERM\n")
 	} else {
@@ -66,6 +73,9 @@ func shell(p enginetest.Program) []string {
 			fmt.Fprintf(&script, "echo '%s'\n", line)
 		}
 		script.WriteString("exit 0\n}\ntrap stop TERM\n")
+	}
+	if p.PID {
+		script.WriteString("if [ $$ = 1 ]; then echo 'is process 1'; else echo 'is not process 1'; fi\n")
 	}
 	for _, to := range p.Dials {
 		host, port, _ := strings.Cut(to, ":")

@@ -105,7 +105,7 @@ func instances(ctx context.Context, cli *client.Client, app string) ([]engine.In
 
 // instance converts the engine's description of a container.
 func instance(r container.InspectResponse) engine.Instance {
-	i := engine.Instance{ID: r.ID, Name: trimSlash(r.Name), Image: r.Image, Restarts: r.RestartCount,
+	i := engine.Instance{ID: r.ID, Name: trimSlash(r.Name), Image: r.Image,
 		Created: engine.Moment(r.Created), Command: engine.CommandLine(append([]string{r.Path}, r.Args...))}
 	if s := r.State; s != nil {
 		i.Status = engine.Status(s.Status)
@@ -118,6 +118,7 @@ func instance(r container.InspectResponse) engine.Instance {
 	if r.Config != nil {
 		i.Describe(r.Config.Labels)
 	}
+	i.Policy, i.Restarts = restarts(i.Policy, r)
 	i.HostPort = hostPort(r.HostConfig)
 	i.Limits = limits(r.HostConfig)
 	i.Address = address(r.NetworkSettings, engine.NetworkName(i.App))

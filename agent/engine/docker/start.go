@@ -53,6 +53,9 @@ func (d *Engine) start(ctx context.Context, spec engine.Spec, before func(ctx co
 	if err == nil {
 		err = join(c, cli, spec, id)
 	}
+	if err == nil && !made {
+		err = renewed(c, cli, id)
+	}
 	if err == nil {
 		err = cli.ContainerStart(c, id, container.StartOptions{})
 	}
@@ -163,12 +166,11 @@ func (d *Engine) container(spec engine.Spec) (*container.Config, *container.Host
 	if spec.StopTimeout > 0 {
 		config.StopTimeout = new(seconds(spec.StopTimeout))
 	}
-	// The kernel ignores a TERM that the first process of a container has no
-	// handler for, and most programs have none: each stop would take its whole
-	// timeout. Dokku runs an init too.
-	init := true
 	host := &container.HostConfig{
-		Init:        &init,
+		// The kernel ignores a TERM that the first process of a container has no
+		// handler for, and most programs have none: each stop would take its whole
+		// timeout. Dokku runs an init too. The engine's own default may be either.
+		Init:        new(!spec.NoInit),
 		Mounts:      mounts(spec),
 		Resources:   resources(spec.Limits),
 		NetworkMode: container.NetworkMode(name),

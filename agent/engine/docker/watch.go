@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/docker/docker/api/types/events"
@@ -81,13 +82,17 @@ func deliver(ctx context.Context, in <-chan events.Message, failed <-chan error,
 			if len(queue) == pending {
 				queue = []engine.Event{{Action: engine.ActionConnected}}
 			}
-			queue = append(queue, engine.Event{
-				App: m.Actor.Attributes[engine.LabelApp], ID: m.Actor.ID, Action: engine.Action(m.Action),
-			})
+			queue = append(queue, happened(m))
 		case <-failed:
 			return
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+func happened(m events.Message) engine.Event {
+	code, _ := strconv.Atoi(m.Actor.Attributes["exitCode"]) // only a die has one
+	return engine.Event{App: m.Actor.Attributes[engine.LabelApp], ID: m.Actor.ID, Action: engine.Action(m.Action),
+		At: time.Unix(0, m.TimeNano).UTC(), ExitCode: code}
 }

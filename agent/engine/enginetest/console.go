@@ -39,6 +39,27 @@ func logs(t *testing.T, r *run) {
 	a.fails(err, engine.ErrNoContainer, a.name+".missing")
 }
 
+// firstProcess: the command is process 1 where there is no init, whether a client is
+// attached or not.
+func firstProcess(t *testing.T, r *run) {
+	a := r.app(t)
+	for n, want := range map[int]string{1: "is not process 1\n", 2: "is process 1\n"} {
+		s := a.spec(n, Program{PID: true, Exits: true})
+		s.NoInit = n == 2
+		i, err := a.Host.Start(a.ctx, s)
+		a.ok(err)
+		_, err = a.Host.Wait(a.ctx, i.ID)
+		a.ok(err)
+		equal(t, "log", a.log(i.ID, engine.LogOptions{}), want)
+
+		s.Kind, s.Name = engine.KindRun, s.Name+".run"
+		var out bytes.Buffer
+		_, err = a.Host.RunAttached(a.ctx, s, engine.Streams{Stdout: &out})
+		a.ok(err)
+		equal(t, "output", out.String(), want)
+	}
+}
+
 func followLogs(t *testing.T, r *run) {
 	a := r.app(t)
 	i := a.start(a.spec(1, Program{OnStop: []string{"bye"}}))
@@ -192,7 +213,8 @@ func (a *app) watch() <-chan engine.Event {
 
 func watch(t *testing.T, r *run) {
 	a := r.app(t)
-	events := a.watch()
+	events, began := a.watch(), time.Now().Add(-time.Second)
+	var codes []int
 	s := a.spec(1, Program{OnStop: []string{"bye"}})
 	i := a.start(s)
 	a.stop(i.ID)
@@ -203,8 +225,15 @@ func watch(t *testing.T, r *run) {
 		engine.ActionCreate, engine.ActionStart, engine.ActionDie, engine.ActionStart, engine.ActionDie, engine.ActionDestroy,
 	} {
 		got := a.next(events)
-		equal(t, "event", got, engine.Event{App: a.name, ID: i.ID, Action: want})
+		if got.At.Before(began) || got.At.After(time.Now().Add(time.Second)) {
+			t.Errorf("%s at %s, expected about %s", got.Action, got.At, began)
+		}
+		equal(t, "event", got, engine.Event{App: a.name, ID: i.ID, Action: want, At: got.At, ExitCode: got.ExitCode})
+		if want == engine.ActionDie {
+			codes = append(codes, got.ExitCode)
+		}
 	}
+	equal(t, "exit codes", fmt.Sprint(codes), "[0 137]")
 }
 
 // next returns the next event of this app; other tests cause events, too.

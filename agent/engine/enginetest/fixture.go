@@ -26,6 +26,8 @@ type Fixture struct {
 	Image func(t *testing.T, app string, tags ...string) (id string)
 	// RemoveVolume removes a volume that a test has mounted.
 	RemoveVolume func(t *testing.T, name string)
+	// Crash makes the process of a running container fail, as by itself.
+	Crash func(t *testing.T, id string)
 	// Command returns a command for that image that acts as p.
 	Command func(p Program) []string
 }
@@ -33,6 +35,7 @@ type Fixture struct {
 // Program lists the actions of a test's process, in this order.
 type Program struct {
 	Ports  []int    // listens on all addresses, and on loopback one port above each
+	PID    bool     // prints "is process 1" or "is not process 1", of its container
 	Dials  []string // connects to "host:port" and prints "reached host:port" or "cannot reach host:port"
 	Writes []string // writes "written" into these files and prints "wrote NAME" or "cannot write NAME"
 	Reads  []string // prints "read CONTENT from NAME" or "cannot read NAME"

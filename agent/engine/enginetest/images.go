@@ -3,6 +3,7 @@ package enginetest
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,12 +75,14 @@ func imageOfTwo(t *testing.T, r *run) {
 		equal(t, "images of "+x.name, fmt.Sprint(x.observe().Images), fmt.Sprint(want))
 	}
 	one, two := "dokku/"+a.name+":1", "dokku/"+b.name+":1"
+	names := []string{one, two}
+	slices.Sort(names)
 	images(a, engine.Image{ID: id, App: a.name, Tags: nil})
 	images(b)
 	a.ok(a.Host.Tag(a.ctx, id, one))
 	a.ok(a.Host.Tag(a.ctx, id, two))
-	images(a, engine.Image{ID: id, App: a.name, Tags: []string{one, two}})
-	images(b, engine.Image{ID: id, App: b.name, Tags: []string{one, two}})
+	images(a, engine.Image{ID: id, App: a.name, Tags: names})
+	images(b, engine.Image{ID: id, App: b.name, Tags: names})
 
 	b.image = id
 	i := b.start(b.spec(1, Program{OnStop: []string{"bye"}}))

@@ -43,6 +43,8 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 		{"image of two apps", imageOfTwo},
 		{"save and load images", saveImages},
 		{"save and load what is no image", saveNothing},
+		{"forget restarts", forgetRestarts},
+		{"process 1", firstProcess},
 		{"logs", logs},
 		{"follow logs", followLogs},
 		{"wait", wait},
@@ -285,6 +287,45 @@ func restartPolicy(t *testing.T, r *run) {
 	last, err = a.Host.Wait(a.ctx, i.ID)
 	a.ok(err)
 	equal(t, "restarts after success", last.Restarts, 0)
+}
+
+// forgetRestarts: a policy with a limit counts again from zero while the process runs, and
+// after a start. Everything else stays.
+func forgetRestarts(t *testing.T, r *run) {
+	a := r.app(t)
+	s := a.spec(1, Program{})
+	s.RestartPolicy, s.Limits = "on-failure:1", engine.Limits{Memory: 64 << 20}
+	id := a.start(s).ID
+	crash := func() engine.Instance {
+		started := a.instance(id).Started
+		a.Crash(t, id)
+		return a.until(id, func(i engine.Instance) bool {
+			return i.Running() && i.Started.After(started) || i.Status == engine.StatusExited
+		})
+	}
+	expect := func(what string, i engine.Instance, status engine.Status, restarts int) {
+		t.Helper()
+		equal(t, "status "+what, i.Status, status)
+		equal(t, "restarts "+what, i.Restarts, restarts)
+		equal(t, "policy "+what, i.Policy, engine.RestartPolicy{Name: "on-failure", Max: 1})
+		equal(t, "limits "+what, i.Limits, s.Limits)
+	}
+	expect("after a crash", crash(), engine.StatusRunning, 1)
+	for range 2 {
+		a.ok(a.Host.ForgetRestarts(a.ctx, id))
+		expect("that are forgotten", a.instance(id), engine.StatusRunning, 0)
+		expect("after a crash", crash(), engine.StatusRunning, 1)
+	}
+	expect("after the last restart", crash(), engine.StatusExited, 1)
+	a.ok(a.Host.ForgetRestarts(a.ctx, id))
+	expect("that are forgotten too late", a.instance(id), engine.StatusExited, 0)
+
+	_, err := a.Host.Start(a.ctx, s)
+	a.ok(err)
+	expect("after a start", a.instance(id), engine.StatusRunning, 0)
+	expect("after a crash", crash(), engine.StatusRunning, 1)
+	expect("after the last restart", crash(), engine.StatusExited, 1)
+	a.ok(a.Host.ForgetRestarts(a.ctx, a.name+".missing"))
 }
 
 // until waits until the container is as wanted.

@@ -87,8 +87,8 @@ func (m *Engine) attach(s engine.Spec) error {
 	return nil
 }
 
-// use dials, writes and reads as the process's behaviour says, and returns the lines
-// that it prints about that.
+// use looks at its id, dials, writes and reads as the process's behaviour says, and returns
+// the lines that it prints about that.
 func (m *Engine) use(p *process) []string {
 	var lines []string
 	tell := func(ok bool, done, failed, what string) {
@@ -96,6 +96,9 @@ func (m *Engine) use(p *process) []string {
 			done = failed
 		}
 		lines = append(lines, done+" "+what)
+	}
+	if p.behaviour.PID {
+		tell(p.spec.NoInit, "is", "is not", "process 1")
 	}
 	for _, to := range p.behaviour.Dials {
 		tell(m.reaches(p, to), "reached", "cannot reach", to)

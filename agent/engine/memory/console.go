@@ -32,14 +32,14 @@ func (m *Engine) logs(ctx context.Context, id string, o engine.LogOptions, w io.
 	if p == nil {
 		return fmt.Errorf("%w (%s)", engine.ErrNoContainer, engine.Short(id))
 	}
-	next, restarts := 0, p.Restarts
+	next, restarts := 0, p.policyRuns
 	if o.Tail > 0 {
 		next = max(0, len(p.lines)-o.Tail)
 	}
 	for {
 		fresh := p.lines[next:]
 		next += len(fresh)
-		over := !o.Follow || !p.Running() || p.Restarts != restarts
+		over := !o.Follow || !p.Running() || p.policyRuns != restarts
 		changed := p.changed
 		m.mu.Unlock()
 		err := write(w, fresh, o.Timestamps)

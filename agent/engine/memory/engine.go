@@ -51,6 +51,7 @@ func (m *Engine) start(spec engine.Spec) (engine.Instance, error) {
 		}
 		return engine.Instance{}, err
 	}
+	p.Restarts = 0
 	m.run(p)
 	return p.Instance, nil
 }
@@ -78,6 +79,19 @@ func (m *Engine) Rename(ctx context.Context, id, name string) error {
 		}
 		return none, fmt.Errorf("cannot rename container %s to %s: %w", engine.Short(id), name, err)
 	}, "Rename", id, name)
+	return err
+}
+
+// ForgetRestarts implements Restarts.
+func (m *Engine) ForgetRestarts(ctx context.Context, id string) error {
+	_, err := call(ctx, m, func() (none struct{}, err error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if p := m.find(id); p != nil && p.Policy.Max > 0 {
+			p.Restarts = 0
+		}
+		return none, nil
+	}, "ForgetRestarts", id)
 	return err
 }
 
@@ -145,7 +159,7 @@ func (m *Engine) removeContainer(id string) {
 		m.end(p, 137, false)
 	}
 	m.drop(p)
-	m.emit(engine.Event{App: p.App, ID: p.ID, Action: engine.ActionDestroy})
+	m.tell(p, engine.ActionDestroy)
 }
 
 func (m *Engine) removeNetwork(id string) error {

@@ -52,7 +52,9 @@ type Behaviour struct {
 
 	Ports    []int // where it listens on all addresses
 	Loopback []int // and on 127.0.0.1 only
-	// It first dials, writes and reads these, and prints the results: "reached
+	// PID: it first prints "is process 1" or "is not process 1", of its container.
+	PID bool
+	// It then dials, writes and reads these, and prints the results: "reached
 	// db:5432", "wrote /data/x", "read written from /data/x", or "cannot ...".
 	Dials, Writes, Reads []string
 	// Allocates: with less memory than that, in bytes, it is killed after Output.
@@ -127,6 +129,22 @@ func (m *Engine) Exit(id string, code int) {
 		panic(fmt.Sprintf("there is no running container %q", id))
 	}
 	m.exit(p, code, false)
+}
+
+// RunOut acts as if the memory of a running container ran out: the kernel kills its process,
+// or only another one that this has started. It panics when there is no such container.
+func (m *Engine) RunOut(id string, ends bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.find(id)
+	if p == nil || !p.Running() {
+		panic(fmt.Sprintf("there is no running container %q", id))
+	}
+	if !ends {
+		m.tell(p, engine.ActionOOM)
+		return
+	}
+	m.exit(p, 137, true)
 }
 
 // Print adds a line to a container's log.

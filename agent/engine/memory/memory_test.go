@@ -27,6 +27,7 @@ func TestMemory(t *testing.T) {
 				return m.SetImage(app, engine.ImageInfo{Ports: []int{80, 8080}}, tags...).ID
 			},
 			RemoveVolume: func(*testing.T, string) {},
+			Crash:        func(_ *testing.T, id string) { m.Exit(id, 3) },
 			Command:      programs.command,
 		}
 	})
@@ -49,7 +50,7 @@ func (p *programs) behaviour(s engine.Spec) memory.Behaviour {
 	program, _ := found.(enginetest.Program)
 	return memory.Behaviour{
 		Output: program.Output, Exits: program.Exits && len(program.Errors) == 0, Code: program.Code,
-		Dials: program.Dials, Writes: program.Writes, Reads: program.Reads, Allocates: program.Allocates,
+		PID: program.PID, Dials: program.Dials, Writes: program.Writes, Reads: program.Reads, Allocates: program.Allocates,
 		OnStop: program.OnStop, IgnoreStop: program.IgnoreStop, Ports: program.Ports, Loopback: oneAbove(program.Ports),
 		Talk: talk(program),
 		Exec: func(argv []string) (string, int) {

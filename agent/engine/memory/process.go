@@ -22,6 +22,8 @@ type process struct {
 	// fixed: the Spec has the Address.
 	fixed bool
 	lines []line
+	// policyRuns counts all restarts by the policy, the forgotten ones too.
+	policyRuns int
 	// changed is closed and replaced at every change of status or lines.
 	changed chan struct{}
 }
@@ -62,7 +64,7 @@ func (m *Engine) create(spec engine.Spec, image *localImage) *process {
 	}
 	p.Describe(spec.Labels())
 	m.containers = append(m.containers, p)
-	m.emit(engine.Event{App: p.App, ID: p.ID, Action: engine.ActionCreate})
+	m.tell(p, engine.ActionCreate)
 	return p
 }
 
@@ -118,7 +120,7 @@ func (m *Engine) run(p *process) {
 	}
 	p.Status, p.ExitCode, p.OOMKilled = engine.StatusRunning, 0, false
 	p.Started, p.Finished = now(), time.Time{}
-	m.emit(engine.Event{App: p.App, ID: p.ID, Action: engine.ActionStart})
+	m.tell(p, engine.ActionStart)
 	for _, text := range append(m.use(p), p.behaviour.Output...) {
 		p.print(text)
 	}
@@ -135,7 +137,7 @@ func (m *Engine) run(p *process) {
 // exit ends a process by itself and applies its policy.
 func (m *Engine) exit(p *process, code int, oom bool) {
 	if oom {
-		m.emit(engine.Event{App: p.App, ID: p.ID, Action: engine.ActionOOM})
+		m.tell(p, engine.ActionOOM)
 	}
 	m.end(p, code, oom)
 	// A policy without limit would loop for ever with a process that always
@@ -148,6 +150,7 @@ func (m *Engine) exit(p *process, code int, oom bool) {
 		return
 	}
 	p.Restarts++
+	p.policyRuns++
 	m.run(p)
 }
 
@@ -157,6 +160,6 @@ func (m *Engine) end(p *process, code int, oom bool) {
 	if !p.fixed {
 		p.Address = netip.Addr{}
 	}
-	m.emit(engine.Event{App: p.App, ID: p.ID, Action: engine.ActionDie})
+	m.tell(p, engine.ActionDie)
 	p.notify()
 }

@@ -13,6 +13,15 @@ type watcher struct {
 	wake  chan struct{} // holds one token while queue has something new
 }
 
+// tell tells all watchers of a container's change; m.mu is held.
+func (m *Engine) tell(p *process, action engine.Action) {
+	e := engine.Event{App: p.App, ID: p.ID, Action: action, At: now()}
+	if action == engine.ActionDie {
+		e.ExitCode = p.ExitCode
+	}
+	m.emit(e)
+}
+
 // emit tells all watchers; m.mu is held.
 func (m *Engine) emit(e engine.Event) {
 	for _, w := range m.watchers {

@@ -1,0 +1,35 @@
+package plan
+
+import (
+	"time"
+
+	"dokku/agent/engine"
+)
+
+// HealthyTime is how long a process has to run until its earlier restarts no longer count.
+const HealthyTime = time.Hour
+
+// counts reports whether a container has restarts that its policy limits.
+func counts(i engine.Instance) bool {
+	return i.Kind == engine.KindDeploy && i.Running() && i.Restarts > 0 && i.Policy.Max > 0
+}
+
+// forgive forgets the restarts of processes that have run long enough since.
+func (p *planner) forgive() {
+	for _, i := range p.w.Instances {
+		if p.chosen[i.ID] && counts(i) && !i.Started.Add(HealthyTime).After(p.w.Now) {
+			p.add(Step{Action: ActReset, ID: i.ID, Name: i.Name, Cause: "it has run for an hour since its last restart"})
+		}
+	}
+}
+
+// NextReset returns the time from which the restarts of another process are forgotten; zero:
+// there is no such process.
+func NextReset(w Observation) (next time.Time) {
+	for _, i := range w.Instances {
+		if at := i.Started.Add(HealthyTime); counts(i) && at.After(w.Now) && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+	}
+	return next
+}
