@@ -33,7 +33,7 @@ func TestHelpListsEveryCommandOnce(t *testing.T) {
 		"network:report", "network:set", "resource:limit", "resource:limit-clear", "resource:report", "resource:reserve",
 		"resource:reserve-clear", "git:set", "git:report",
 		"run", "run:detached", "run:list", "run:logs", "run:stop", "enter",
-		"logs", "urls", "ssh-keys:add", "ssh-keys:list", "ssh-keys:remove", "backup", "restore", "doctor", "version", "help", "completion"} {
+		"logs", "logs:failed", "deploys:log", "urls", "ssh-keys:add", "ssh-keys:list", "ssh-keys:remove", "backup", "restore", "doctor", "version", "help", "completion"} {
 		if n := count(names, name); n != 1 {
 			t.Errorf("help lists %s %d times", name, n)
 		}

@@ -79,6 +79,9 @@ func (p *push) prepare(ctx context.Context) (err error) {
 		err = unchanged(x, err)
 		end(err)
 	}()
+	if p.adopt != "" {
+		x.Log.Step("Set %s as deploy-branch", p.adopt)
+	}
 	start := time.Now()
 	r, err := x.build(ctx, p.objects, p.ref.New, "push")
 	if err != nil {
@@ -117,7 +120,7 @@ func (p *push) stageRecord(r *app.Release, start time.Time) error {
 	}
 	x.Change(func(st *app.State) {
 		st.Staged = &app.Staged{Release: r.Number, Ref: p.ref.Name, Old: p.ref.Old, New: p.ref.New,
-			Adopt: p.adopt, Owner: owner, Since: time.Now().UTC(), Started: start.UTC()}
+			Adopt: p.adopt, Owner: owner, Since: time.Now().UTC(), Started: start.UTC(), Log: x.deployLog}
 	})
 	if err := x.Save(); err != nil {
 		x.State.Staged, x.dirty = nil, false
@@ -206,9 +209,6 @@ func (x *Session) deployRef(refs []Ref) (ref *Ref, adopt string, err error) {
 		}
 		if r.New == ZeroID {
 			return nil, "", fmt.Errorf("cannot delete %s, the deploy branch of %s; to remove the app: apps:destroy %[2]s", branch, x.Name)
-		}
-		if adopt != "" {
-			x.Log.Step("Set %s as deploy-branch", adopt)
 		}
 		return &r, adopt, nil
 	}

@@ -28,6 +28,8 @@ type Session struct {
 	Log      event.Log
 	// base is Log without the number of a release.
 	base event.Log
+	// deployLog is the number of the log that logDeploy began.
+	deployLog int
 	// dirty: State has unsaved changes, see Change.
 	dirty bool
 	// decided: state.json has the last change, see Decide.

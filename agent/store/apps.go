@@ -99,6 +99,15 @@ func (s *Store) NoteProblem(name string, err error) {
 	}
 }
 
+// DeployLog returns the path of the log of a deploy.
+func (s *Store) DeployLog(app string, n int) string {
+	return s.File(app, "deploys", strconv.Itoa(n)+".log")
+}
+
+// FailedLog returns the path of the file with the logs of the processes that failed the
+// last rejected deploy: lines of the process, the time and the text.
+func (s *Store) FailedLog(app string) string { return s.File(app, "deploys", "failed.log") }
+
 // DeployLogs lists the numbers of the deploys that have a log, ascending.
 func (s *Store) DeployLogs(app string) []int {
 	entries, err := os.ReadDir(s.File(app, "deploys"))

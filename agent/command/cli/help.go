@@ -24,6 +24,7 @@ var nouns = []struct{ name, title string }{
 	{"proxy", "Proxy"},
 	{"nginx", "nginx"},
 	{"git", "Git"},
+	{"logs", "Logs"},
 	{"ssh-keys", "SSH keys"},
 	{"", "Other"},
 }
@@ -31,8 +32,11 @@ var nouns = []struct{ name, title string }{
 // nounOf is the group of a command.
 func nounOf(name string) string {
 	noun, _, _ := strings.Cut(name, ":")
-	if noun == "enter" {
+	switch noun {
+	case "enter":
 		noun = "run"
+	case "deploys":
+		noun = "logs"
 	}
 	for _, n := range nouns {
 		if n.name == noun {

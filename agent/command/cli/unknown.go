@@ -64,10 +64,11 @@ func nearest(word string, commands []*cobra.Command) string {
 	best, name := len(word)/3+1, ""
 	for _, cmd := range commands {
 		n := text.Distance(normal(word), normal(cmd.Name()))
+		alike := n
 		if _, verb, ok := strings.Cut(cmd.Name(), ":"); ok && len(word) > 2 && verb == word {
 			n = min(n, 1)
 		}
-		if n < best {
+		if n < best || n == best && n == alike && name != "" {
 			best, name = n, cmd.Name()
 		}
 	}
