@@ -34,7 +34,7 @@ func (s *Server) DomainsFree(app string, names ...string) error {
 	d, owner, err := s.Env.Store.DomainTaken(set, names, app)
 	if err == nil && owner != "" {
 		//lint:ignore ST1005 a message of domains:add
-		err = fmt.Errorf("Domain %s belongs to app %s: remove it there first (domains:remove %s %s)", d, owner, owner, d)
+		err = fmt.Errorf("Domain %s belongs to app %s: remove it there first (dokku domains:remove %s %s)", d, owner, owner, d)
 	}
 	return err
 }

@@ -171,7 +171,7 @@ func TestShellEnvironment(t *testing.T) {
 			t.Errorf("%s is %q, want %q", name, value, want)
 		}
 	}
-	want := []string{"DOKKU_ROOT", "DOKKU_USER", "GIT_COMMITTER_EMAIL", "GIT_COMMITTER_NAME", "GIT_PROTOCOL", "HOME", "LANG",
+	want := []string{"DOKKU_REMOTE", "DOKKU_ROOT", "DOKKU_USER", "GIT_COMMITTER_EMAIL", "GIT_COMMITTER_NAME", "GIT_PROTOCOL", "HOME", "LANG",
 		"LOGNAME", "PATH", "TERM", "USER"}
 	if !slices.Equal(names, want) {
 		t.Errorf("the environment is %v, want %v", names, want)

@@ -68,7 +68,7 @@ func (set Settings) HostPath(path string) (string, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		name, _, _ := strings.Cut(strings.TrimPrefix(clean, root+"/"), "/")
 		//lint:ignore ST1005 a message of storage:mount
-		return "", fmt.Errorf("Storage path %s does not exist: storage:ensure-directory %s makes %s/%[2]s", clean, name, root)
+		return "", fmt.Errorf("Storage path %s does not exist: dokku storage:ensure-directory %s makes %s/%[2]s", clean, name, root)
 	case err != nil:
 		return "", fmt.Errorf("cannot read storage path %s: %w", clean, err)
 	case !disk.Within(real, realRoot) || real == realRoot:

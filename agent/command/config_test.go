@@ -17,7 +17,7 @@ func TestConfig(t *testing.T) {
 	f.expect("config:show fresh", ok("A:       1\nB:\nLONGER:  2\n"))
 	f.expect("config:unset fresh A B", ok("-----> Unsetting A\n-----> Unsetting B\n"))
 	f.expect("config:set --global A=all B=all --no-restart", ok("-----> Setting config vars\n       A:  all\n       B:  all\n"+
-		"       It takes effect in each app with its next deploy or restart (ps:restart --all)\n"))
+		"       It takes effect in each app with its next deploy or restart (dokku ps:restart --all)\n"))
 	f.expect("config:get --global A", ok("all\n"))
 	f.expect("config:set fresh A=own", ok("-----> Setting config vars\n       A:  own\n"))
 	f.expect("config:export fresh --merged --format shell", ok("A='own' B='all' LONGER='2'\n"))

@@ -181,6 +181,17 @@ func TestUnsupported(t *testing.T) {
 		" !     Dokku has this command, but it is not supported here: run databases as containers on a shared network (network:create)\n"))
 }
 
+// A hint is a command that its reader can type: over ssh it begins with ssh.
+func TestHintsOverSSH(t *testing.T) {
+	f := newFixture(t)
+	f.remote = "ssh dokku@example.com"
+	f.expect("domains:add hello taken.example.com", fails(1, " !     Domain taken.example.com belongs to app taken: "+
+		"remove it there first (ssh dokku@example.com domains:remove taken taken.example.com)\n"))
+	f.expect("storage:mount hello data:/data", ok("       It takes effect with the next deploy or restart (ssh dokku@example.com ps:restart hello)\n"))
+	f.expect("ps:set fresh", fails(1, " !     No property specified\n !     Usage: dokku ps:set APP KEY [VALUE]\n"))
+	f.expect("ps:start nosuch", fails(20, " !     App nosuch does not exist\n"))
+}
+
 func TestOrigins(t *testing.T) {
 	f := newFixture(t)
 	f.expect("ps:report hello --ps-origin-restart-policy", ok("default\n"))
@@ -280,9 +291,9 @@ func TestAllApps(t *testing.T) {
 func TestDomains(t *testing.T) {
 	f := newFixture(t)
 	f.expect("domains:add hello taken.example.com", fails(1,
-		" !     Domain taken.example.com belongs to app taken: remove it there first (domains:remove taken taken.example.com)\n"))
+		" !     Domain taken.example.com belongs to app taken: remove it there first (dokku domains:remove taken taken.example.com)\n"))
 	f.expect("domains:add fresh hello.example.com", fails(1,
-		" !     Domain hello.example.com belongs to app hello: remove it there first (domains:remove hello hello.example.com)\n"))
+		" !     Domain hello.example.com belongs to app hello: remove it there first (dokku domains:remove hello hello.example.com)\n"))
 	f.expect("domains:add fresh WWW.example.org *.example.org", ok("-----> Added www.example.org to fresh\n-----> Added *.example.org to fresh\n"))
 	f.expect("domains:report fresh --domains-app-vhosts", ok("fresh.example.com www.example.org *.example.org\n"))
 	f.expect("domains:add fresh www.example.org", ok("-----> Skipping: www.example.org already added to fresh\n"))

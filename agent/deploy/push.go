@@ -50,7 +50,7 @@ func (x *Session) Prepare(ctx context.Context, p Push) error {
 		return err
 	}
 	if x.View().Property(app.PropSkipDeploy) == "true" {
-		x.Log.Warn("%s is not deployed, since skip-deploy is set; to deploy it: ps:rebuild %s", app.Short(ref.New), x.Name)
+		x.Log.Warn("%s is not deployed, since skip-deploy is set; to deploy it: dokku ps:rebuild %s", app.Short(ref.New), x.Name)
 		return nil
 	}
 	return (&push{session: x, ref: *ref, objects: p.Objects, adopt: adopt}).prepare(ctx)
@@ -208,7 +208,7 @@ func (x *Session) deployRef(refs []Ref) (ref *Ref, adopt string, err error) {
 			continue
 		}
 		if r.New == ZeroID {
-			return nil, "", fmt.Errorf("cannot delete %s, the deploy branch of %s; to remove the app: apps:destroy %[2]s", branch, x.Name)
+			return nil, "", fmt.Errorf("cannot delete %s, the deploy branch of %s; to remove the app: dokku apps:destroy %[2]s", branch, x.Name)
 		}
 		return &r, adopt, nil
 	}

@@ -81,7 +81,7 @@ func (e *Env) With(ctx context.Context, app string, op Op, log event.Log, f func
 	defer x.Close()
 	if x.State.Destroying && op.Changes != ChangesExistence {
 		//lint:ignore ST1005 the style of Dokku's messages
-		return fmt.Errorf("App %s is being destroyed; to finish: apps:destroy %[1]s --force", app)
+		return fmt.Errorf("App %s is being destroyed; to finish: dokku apps:destroy %[1]s --force", app)
 	}
 	// f may not converge: first finish what settle decided or a killed holder left.
 	if (x.dirty || x.Lock.Abandoned) && !x.State.Destroying {

@@ -43,7 +43,7 @@ func (s *Store) NameFree(name string) error {
 	now, err := s.NowCalled(name)
 	if err == nil && now != "" {
 		//lint:ignore ST1005 the text is Dokku's
-		err = fmt.Errorf("Name is already taken: %s is called %s now: use that name, or free this one with ps:restart %[2]s "+
+		err = fmt.Errorf("Name is already taken: %s is called %s now: use that name, or free this one with dokku ps:restart %[2]s "+
 			"(processes from before the rename still run)", name, now)
 	}
 	return err

@@ -244,7 +244,7 @@ func changeConfig(c *cli.Call, set map[string]string, unset []string) error {
 		return err
 	}
 	if apps, err := c.Server.Env.Store.Apps(); app == "" && err == nil && len(apps) > 0 {
-		log.Detail("It takes effect in each app with its next deploy or restart (ps:restart --all)")
+		log.Detail("It takes effect in each app with its next deploy or restart (dokku ps:restart --all)")
 	}
 	return nil
 }
