@@ -49,9 +49,11 @@ func (f *Failure) Ended() bool { return f.ended }
 // process, the last lines of its log, Dokku's closing line and one suggestion. The gate
 // has printed the attempts already.
 func (f *Failure) Print(log event.Log, app string, output []string) {
-	log.Warn("%s", f.Error())
-	for _, other := range f.Also {
-		log.Warn("%s", other.Error())
+	for _, one := range append([]*Failure{f}, f.Also...) {
+		log.Warn("%s", one.Error())
+		if answer := one.answered(); answer != "" {
+			log.Detail("%s", answer)
+		}
 	}
 	if f.ended {
 		for _, r := range f.Attempts {
