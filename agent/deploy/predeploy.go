@@ -158,8 +158,12 @@ func (o *rollout) ended(label, command, why string, last engine.Instance) error 
 	if last.ExitCode != 126 && last.ExitCode != 127 {
 		o.ran = append(o.ran, label)
 	}
-	if last.ExitCode != 0 {
-		return fmt.Errorf("the %s command failed%s: %s", label, Ending(last), command)
+	if last.ExitCode == 0 {
+		return nil
 	}
-	return nil
+	err := fmt.Errorf("the %s command failed%s: %s", label, Ending(last), command)
+	if last.OOMKilled {
+		err = fmt.Errorf("%w\n%s", err, MemoryFix(o.session.Name, o.release.Resources, label))
+	}
+	return err
 }

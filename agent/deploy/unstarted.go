@@ -47,6 +47,9 @@ func whyRefused(r engine.Refusal, command string, env map[string]string) string 
 // where the gate knows best.
 func (o *rollout) suggestion(f *checks.Failure, lines []string) string {
 	r := o.release
+	if f.Process.OOMKilled {
+		return MemoryFix(o.session.Name, r.Resources, f.Target.Type)
+	}
 	if why := unstarted(lines, r.Control.Command(f.Target.Type), r.Environment(app.Process{Type: f.Target.Type, Index: 1})); why != "" {
 		return why
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"dokku/agent/command/cli"
+	"dokku/agent/deploy"
 	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/agent/oneoff"
@@ -122,6 +123,7 @@ func runAttached(c *cli.Call) error {
 		return coded(err)
 	case last.OOMKilled:
 		c.Warn("The command was killed because it ran out of memory")
+		c.Warn("%s", deploy.MemoryFix(c.App.Name, c.App.Current.Resources, "run"))
 	}
 	return exited(last.ExitCode)
 }
