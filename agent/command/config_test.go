@@ -23,6 +23,9 @@ func TestConfig(t *testing.T) {
 	f.expect("config:export fresh --merged --format shell", ok("A='own' B='all' LONGER='2'\n"))
 	f.expect("config:export fresh", ok("export A='own'\nexport LONGER='2'\n"))
 	f.expect("config:export fresh --format json", ok(`{"A":"own","LONGER":"2"}`+"\n"))
+	f.expect("config:set fresh --no-echo LONGER=secret A=1", ok("-----> Setting config vars\n       A\n       LONGER\n"))
+	f.expect("config:set taken --no-echo PORT=4711 --no-restart", result{stdout: "-----> Setting config vars\n       PORT\n",
+		stderr: " !     PORT=N does not take effect: dokku sets PORT for web. To change it: dokku ports:set taken http:80:N\n"})
 	f.expect("config:set fresh --encoded A=b24gdHdvCmxpbmVz", ok("-----> Setting config vars\n       A:  \"on two\\nlines\"\n"))
 	f.expect("config:get fresh A", ok("on two\nlines\n"))
 	f.expect("config:clear fresh", ok("-----> Unsetting A\n-----> Unsetting LONGER\n"))

@@ -42,14 +42,18 @@ func TestScaleTable(t *testing.T) {
 	f.expect("ps:scale hello", ok(data))
 	f.expect("--app hello ps:scale", ok(data))
 	f.expect("ps:scale --app hello", ok(data))
-	f.expect("ps:scale fresh", ok(""))
-	f.expect("ps:scale fresh --format json", ok("[]\n"))
+	const first = " !     fresh has not been deployed yet: these are the counts of its first deploy, if the repository has none\n"
+	f.expect("ps:scale fresh", result{stdout: "web:  1\n", stderr: first})
+	f.expect("ps:scale fresh --quiet", ok("web:  1\n"))
+	f.expect("ps:scale fresh --format json", ok(`[{"process_type":"web","quantity":1,"origin":"default"}]`+"\n"))
 	f.expect("ps:scale hello --format json", ok(`[{"process_type":"web","quantity":1,"origin":"default"},`+
 		`{"process_type":"worker","quantity":0,"origin":"default"}]`+"\n"))
 	f.expect("ps:scale --format json shipped", ok(`[{"process_type":"web","quantity":2,"origin":"DOKKU_SCALE"},`+
 		`{"process_type":"worker","quantity":1,"origin":"DOKKU_SCALE"}]`+"\n"))
 	f.terminal = true
 	f.expect("ps:scale hello", ok(heading+data+"       default: web, worker\n"))
+	f.expect("ps:scale fresh", result{stderr: first,
+		stdout: "-----> Scaling for fresh\nproctype: qty\n--------: ---\nweb:  1\n       default: web\n"})
 	f.expect("ps:scale shipped", ok("-----> Scaling for shipped\nproctype: qty\n--------: ---\nweb:  2\nworker: 1\n"+
 		"       DOKKU_SCALE of 3f2c1d9: web, worker\n"))
 	f.expect("--quiet ps:scale hello", ok(data))
@@ -73,7 +77,9 @@ func TestScaleRefused(t *testing.T) {
 func TestScaleStored(t *testing.T) {
 	f := newFixture(t)
 	f.expect("ps:scale fresh worker=2 web=08", ok("-----> Scaling fresh processes: worker=2 web=8\n"))
-	f.expect("ps:scale fresh", ok("web:  8\nworker: 2\n"))
+	f.expect("--quiet ps:scale fresh", ok("web:  8\nworker: 2\n"))
+	f.expect("ps:scale taken worker=2", ok("-----> Scaling taken processes: worker=2\n"))
+	f.expect("--quiet ps:scale taken", ok("web:  1\nworker: 2\n"))
 	f.expect("--quiet ps:scale stopped worker=1", ok(""))
 	f.expect("ps:scale stopped", ok("web:  1\nworker: 1\n"))
 	f.expect("ps:report stopped --processes", ok("2\n"))

@@ -62,7 +62,7 @@ func (r *Runner) execute(ctx context.Context, args []string) error {
 		if len(args) > 1 {
 			return Refuse("Unexpected argument %q after %s, which prints help", args[1], args[0])
 		}
-		r.printNoun(root, noun)
+		r.printNounHelp(root, noun)
 		return nil
 	}
 	if !known(root, args[0]) {
