@@ -122,7 +122,7 @@ func (b *building) readControlFiles() error {
 		if ok {
 			r.Files[name] = string(data)
 		} else if r.ProcfilePath != "" && name == app.FileProcfile {
-			x.Log.Warn("procfile-path names %s, which does not exist: web runs the image's own command", path)
+			x.Log.Warn("procfile-path names %s, which does not exist: web runs the image's own command. To correct the path: dokku ps:set %s procfile-path FILE", path, x.Name)
 		}
 	}
 	return nil
