@@ -373,7 +373,7 @@ func TestGlobalDomains(t *testing.T) {
 	f := newFixture(t)
 	f.expect("domains:set taken fresh.example.net", ok("-----> Set fresh.example.net for taken\n"))
 	f.expect("domains:set-global example.net", fails(1,
-		" !     Domain fresh.example.net of app taken would belong to app fresh too: remove it there first\n"))
+		" !     Domain fresh.example.net of app taken would belong to app fresh too: remove it there first (dokku domains:remove taken fresh.example.net)\n"))
 	for _, name := range []string{"hello", "shipped", "stopped"} {
 		f.state(name, app.State{})
 	}

@@ -112,7 +112,7 @@ func Remove(root, name string) error {
 				return nil
 			}
 		}
-		return fmt.Errorf("cannot remove the key %q: there is no such key: ssh-keys:list shows all", name)
+		return fmt.Errorf("cannot remove the key %q: there is no such key: dokku ssh-keys:list shows all", name)
 	})
 }
 

@@ -99,7 +99,7 @@ func standing(s *agent.Server, app string) error {
 	a, err := s.Env.Store.Load(app)
 	if err == nil && a.State.Destroying {
 		//lint:ignore ST1005 the style of Dokku's messages
-		err = fmt.Errorf("App %s is being destroyed", app)
+		err = fmt.Errorf("App %s is being destroyed; to finish: dokku apps:destroy %[1]s --force", app)
 	}
 	return err
 }
@@ -188,7 +188,7 @@ func current(ctx context.Context, s *agent.Server, name string) (app.View, error
 		return v, err
 	case v.State.Destroying:
 		//lint:ignore ST1005 the style of Dokku's messages
-		return v, fmt.Errorf("App %s is being destroyed", name)
+		return v, fmt.Errorf("App %s is being destroyed; to finish: dokku apps:destroy %[1]s --force", name)
 	case v.Current == nil:
 		return v, &app.NotDeployedError{App: name}
 	}
