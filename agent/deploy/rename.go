@@ -60,8 +60,7 @@ func (r *renaming) run(ctx context.Context, skipDeploy bool, log event.Log) erro
 func (r *renaming) allowed() error {
 	x := r.session
 	if x.State.Destroying {
-		//lint:ignore ST1005 the style of Dokku's messages
-		return fmt.Errorf("App %s is being destroyed; to finish: dokku apps:destroy %[1]s --force", x.Name)
+		return &app.DestroyingError{App: x.Name}
 	}
 	if former := x.App.Former(); former != "" {
 		return fmt.Errorf("cannot rename %s yet: processes from when it was %s still run: try again once they have finished "+

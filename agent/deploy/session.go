@@ -73,20 +73,19 @@ var ErrUndecided = errors.New("a push is about to be accepted")
 
 // With settles the app and runs f under the app's lock. While a push is undecided it
 // waits without the lock.
-func (e *Env) With(ctx context.Context, app string, op Op, log event.Log, f func(*Session) error) error {
-	x, err := e.Session(ctx, app, op.Name, log)
+func (e *Env) With(ctx context.Context, name string, op Op, log event.Log, f func(*Session) error) error {
+	x, err := e.Session(ctx, name, op.Name, log)
 	if err != nil {
 		return err
 	}
 	defer x.Close()
 	if x.State.Destroying && op.Changes != ChangesExistence {
-		//lint:ignore ST1005 the style of Dokku's messages
-		return fmt.Errorf("App %s is being destroyed; to finish: dokku apps:destroy %[1]s --force", app)
+		return &app.DestroyingError{App: name}
 	}
 	// f may not converge: first finish what settle decided or a killed holder left.
 	if (x.dirty || x.Lock.Abandoned) && !x.State.Destroying {
 		if err := x.tidy(ctx); err != nil {
-			x.Log.Warn("%s has not converged; the agent will retry: %s", app, err)
+			x.Log.Warn("%s has not converged; the agent will retry: %s", name, err)
 		}
 	}
 	return f(x)
