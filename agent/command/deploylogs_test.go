@@ -50,6 +50,10 @@ func TestDeployLog(t *testing.T) {
 	f.expect("deploys:log hello 9", ok("-----> Building hello\n !     cannot build\n"))
 	f.expect("deploys:log hello 8", fails(1, " !     App hello has no log of deploy 8: it has those of 9 to 10\n"))
 	f.expect("deploys:log hello last", fails(1, " !     Invalid deploy \"last\": give its number, from 9 to 10\n"))
+	f.put("hello/dokku/deploys/11.log", "2026-11-24T10:00:00.000Z        To start it: dokku ps:start hello\n")
+	f.expect("deploys:log hello", ok("       To start it: dokku ps:start hello\n"))
+	f.remote = "ssh dokku@example.com"
+	f.expect("deploys:log hello", ok("       To start it: ssh dokku@example.com ps:start hello\n"))
 	f.terminal = true
-	f.expect("deploys:log hello", ok("=====> hello deploy 10, 2026-11-23T10:00:00.000Z\n"+tenth))
+	f.expect("deploys:log hello 10", ok("=====> hello deploy 10, 2026-11-23T10:00:00.000Z\n"+tenth))
 }

@@ -120,7 +120,7 @@ func runDeployLog(c *cli.Call) error {
 			headed = true
 		}
 		if !strings.HasPrefix(text, "(") { // a duration
-			c.Print("%s\n", event.Printable(text))
+			c.Print("%s\n", c.Hints(event.Printable(text)))
 		}
 	}
 	return in.Err()
