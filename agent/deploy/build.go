@@ -27,6 +27,7 @@ type building struct {
 // build reads, validates and builds a revision. The caller saves the release that it
 // returns.
 func (x *Session) build(ctx context.Context, objects source.Options, revision, cause string) (*app.Release, error) {
+	x.pushed = &objects
 	src, err := source.Open(objects)
 	if err != nil {
 		return nil, err

@@ -50,7 +50,7 @@ func (o *rollout) report(ctx context.Context, err error) error {
 		defer cancel()
 		o.keepFailed(ctx, f)
 		lines := o.lastLines(ctx, f.Target.ID, engine.LogOptions{Tail: reportLines}, reportLines*maxLine)
-		f.Suggestion = cmp.Or(o.suggestion(f, lines), f.Suggestion)
+		f.Suggestion = cmp.Or(o.suggestion(ctx, f, lines), f.Suggestion)
 		f.Print(o.session.Log, o.session.Name, lines)
 		err = &rejection{o.session.View().Serves(), err}
 	}

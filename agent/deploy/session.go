@@ -17,6 +17,7 @@ import (
 	"dokku/agent/plan"
 	"dokku/agent/repo"
 	"dokku/agent/store"
+	"dokku/build/source"
 )
 
 // A Session is an app under its lock: nothing else changes the app until Close.
@@ -28,6 +29,8 @@ type Session struct {
 	Log      event.Log
 	// base is Log without the number of a release.
 	base event.Log
+	// pushed locates the objects of the revision that the session builds; nil: none.
+	pushed *source.Options
 	// deployLog is the number of the log that logDeploy began.
 	deployLog int
 	// dirty: State has unsaved changes, see Change.
@@ -149,6 +152,15 @@ func (x *Session) logRelease(release int) {
 	if x.Log = x.base; release != 0 {
 		x.Log = x.base.WithRelease(release)
 	}
+}
+
+// objects locates the objects of the app's revisions, also of one that git has yet to
+// accept.
+func (x *Session) objects() source.Options {
+	if x.pushed != nil {
+		return *x.pushed
+	}
+	return source.Options{GitDir: x.Dir}
 }
 
 // Close releases the app's lock.
