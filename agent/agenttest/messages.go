@@ -15,7 +15,7 @@ var messages = map[string]*regexp.Regexp{
 	"former": regexp.MustCompile(`^Name is already taken: (\S+) is called (\S+) now: use that name, or free this one with dokku ps:restart \S+ ` +
 		`\(processes from before the rename still run\)$`),
 	"busy": regexp.MustCompile(`^cannot rename (\S+) yet: processes from when it was (\S+) still run: ` +
-		`try again once they have finished \(ps:restart \S+ replaces them\)$`),
+		`try again once they have finished \(dokku ps:restart \S+ replaces them\)$`),
 	"moved": regexp.MustCompile(`^main moved while this push waited; fetch and push again$`),
 	// Dokku's own words; the second line is the fix.
 	"locked":   regexp.MustCompile(`^(\S+) currently has a deploy lock in place. Exiting...` + "\n" + `Run 'apps:unlock \S+' to release the existing deploy lock$`),
