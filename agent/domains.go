@@ -34,7 +34,7 @@ func (s *Server) DomainsFree(app string, names ...string) error {
 	d, owner, err := s.Env.Store.DomainTaken(set, names, app)
 	if err == nil && owner != "" {
 		//lint:ignore ST1005 a message of domains:add
-		err = fmt.Errorf("Domain %s belongs to app %s: remove it there first (domains:remove %s %s)", d, owner, owner, d)
+		err = fmt.Errorf("Domain %s belongs to app %s: remove it there first (dokku domains:remove %s %s)", d, owner, owner, d)
 	}
 	return err
 }
@@ -94,7 +94,7 @@ func (s *Server) changeGlobal(set *app.Settings, change func([]string) ([]string
 		for _, d := range domains {
 			if owner := taken[name+"."+d]; owner != "" && owner != name {
 				//lint:ignore ST1005 a message of domains:set-global
-				return fmt.Errorf("Domain %s.%s of app %s would belong to app %s too: remove it there first", name, d, owner, name)
+				return fmt.Errorf("Domain %s.%s of app %s would belong to app %s too: remove it there first (dokku domains:remove %[3]s %[1]s.%[2]s)", name, d, owner, name)
 			}
 		}
 	}

@@ -80,7 +80,7 @@ func (s *Server) StartEnded(ctx context.Context, name string, log event.Log) err
 			return &app.NotDeployedError{App: x.Name}
 		}
 		if x.State.Stopped {
-			x.Log.Step("App %s stays stopped; to start it: ps:start %[1]s", name)
+			x.Log.Step("App %s stays stopped; to start it: dokku ps:start %[1]s", name)
 			return nil
 		}
 		return x.Converge(ctx, true)

@@ -29,7 +29,9 @@ func TestErrorText(t *testing.T) {
 		"cannot build 3f2c1d9: step [3/3] RUN was not found (exit code 127); install the command in an earlier step and push again": {Step: run, ExitCode: 127},
 		"cannot build 3f2c1d9: step [3/3] RUN: no such file":                                                                        {Step: run, Reason: "no such file"},
 		"cannot build 3f2c1d9: RUN npm ci ended with exit code 2; correct the command or the files that it uses and push again":     {Step: "RUN npm ci", ExitCode: 2},
-		"cannot build 3f2c1d9: dockerfile parse error":                                                                              {Reason: "dockerfile parse error"},
+		"cannot build 3f2c1d9: step [3/3] RUN ended with exit code 1; the server's disk is full: docker builder prune there frees space": {Step: run, ExitCode: 1,
+			Output: []string{"npm ERR! ENOSPC: No space left on device, write", "exit"}},
+		"cannot build 3f2c1d9: dockerfile parse error": {Reason: "dockerfile parse error"},
 	} {
 		if e.Commit = "3f2c1d9"; e.Error() != want {
 			t.Errorf("%q, want %q", e, want)

@@ -2,6 +2,7 @@ package build
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -38,7 +39,15 @@ func (e *Error) Error() string {
 	case 137:
 		what, fix = "was killed (exit code 137), most likely because memory ran out", "let the step need less memory, or give the host more"
 	}
+	if slices.ContainsFunc(e.Output, diskIsFull) {
+		fix = "the server's disk is full: docker builder prune there frees space"
+	}
 	return fmt.Sprintf("cannot build %s: %s %s; %s", e.Commit, e.label(), what, fix)
+}
+
+// diskIsFull reports whether a line is what programs print of the error ENOSPC.
+func diskIsFull(line string) bool {
+	return strings.Contains(strings.ToLower(line), "no space left on device")
 }
 
 // label is the number and the instruction of the step: its name can have a kilobyte,

@@ -12,7 +12,8 @@
 // the advice to quote it, instead of taken literally: attacks begin with a line that
 // its writer reads differently than the server. The environment is built from nothing;
 // a client can set only git's protocol version and the terminal's type, and only to
-// known forms. Hooks are links to this binary, so that no shell runs between git and
+// known forms. DOKKU_REMOTE says how the client's person runs a command, for the hints in
+// messages (see remote and event.Hints). Hooks are links to this binary, so that no shell runs between git and
 // the agent either.
 //
 // The wrapper exists because git does not tell a hook that its client went away: writes

@@ -169,6 +169,7 @@ func openHook(env Env, m *marker) (*hook, error) {
 		return nil, err
 	}
 	term := event.NewTerminal(env.Stdout, env.Stderr, false)
+	term.Over(env.Getenv(event.RemoteVar))
 	return &hook{srv: srv, app: name, dir: dir, marker: m, term: term, log: srv.Log(term).WithApp(name)}, nil
 }
 

@@ -107,19 +107,48 @@ func TestAllSpellingsOfAnApp(t *testing.T) {
 func TestUpToDate(t *testing.T) {
 	l := newLab(t)
 	l.deploy("hello", "main")
+	tip := l.git("rev-parse", "main")
+	_, port, _ := strings.Cut(strings.TrimPrefix(l.url, "ssh://"), ":")
+	overSSH := "ssh -p " + port + " " + l.dest + " "
 	out := l.push("hello", "main").succeed()
-	wantLine(t, out, "Nothing new was pushed, and hello has not been deployed yet")
+	wantLine(t, out, "-----> Git sent nothing new: hello has not been deployed yet")
+	wantLine(t, out, "       "+tip[:7]+" was pushed before and is not deployed; to deploy it: "+overSSH+"ps:rebuild hello")
 
 	dir := filepath.Join(l.root, "hello", "dokku")
 	must(t, os.MkdirAll(filepath.Join(dir, "releases"), 0o700))
-	must(t, os.WriteFile(filepath.Join(dir, "releases", "3.json"), []byte(`{"number":3,"revision":"1234567890"}`), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "releases", "3.json"), []byte(`{"number":3,"revision":"`+tip+`"}`), 0o600))
 	must(t, os.WriteFile(filepath.Join(dir, "state.json"), []byte(`{"current":3}`), 0o600))
 	out = l.push("hello", "main").succeed()
-	wantLine(t, out, "-----> Nothing new was pushed: hello serves v3 (1234567)")
-	wantLine(t, out, "ps:rebuild hello")
+	wantLine(t, out, "-----> Git sent nothing new: hello serves v3 ("+tip[:7]+")")
+	wantLine(t, out, "If git says that everything is up-to-date, this builds and starts it again: "+overSSH+"ps:rebuild hello")
+
+	// A push that git itself rejects must not be told that it was nothing.
+	l.git("commit", "-q", "--amend", "--allow-empty", "-m", "another")
+	out, code := l.push("hello", "main").wait()
+	if code == 0 || !strings.Contains(out, "non-fast-forward") || strings.Contains(out, "Nothing new was pushed") {
+		t.Errorf("a push that is no fast-forward ends with %d and prints\n%s", code, out)
+	}
 
 	must(t, os.WriteFile(filepath.Join(dir, "state.json"), []byte(`{"current":3,"stopped":true}`), 0o600))
-	wantLine(t, l.push("hello", "main").succeed(), "ps:start hello")
+	l.git("reset", "-q", "--hard", tip)
+	wantLine(t, l.push("hello", "main").succeed(), "To start it: "+overSSH+"ps:start hello")
+	l.quiet()
+}
+
+// TestUpToDateOnAnotherBranch: develop was pushed first, and made the deploy branch then.
+func TestUpToDateOnAnotherBranch(t *testing.T) {
+	l := newLab(t)
+	c := l.push("hello", "main:develop")
+	l.next("Prepare").reply("ok")
+	l.next("Reconcile").reply("ok")
+	c.succeed()
+	state := filepath.Join(l.root, "hello", "dokku", "state.json")
+	must(t, os.WriteFile(state, []byte(`{}`), 0o600))
+	wantLine(t, l.push("hello", "main:develop").succeed(), "To deploy a branch: git push <dokku> BRANCH:main")
+	must(t, os.WriteFile(state, []byte(`{"deploy_branch":"develop"}`), 0o600))
+	out := l.push("hello", "main:develop").succeed()
+	wantLine(t, out, " was pushed before and is not deployed; to deploy it: ssh ")
+	wantLine(t, out, "ps:rebuild hello")
 	l.quiet()
 }
 

@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,6 +59,7 @@ func newWrapper(ctx context.Context, env Env, srv Server, app string) *wrapper {
 	w := &wrapper{env: env, srv: srv, app: app, gone: make(chan struct{})}
 	w.out, w.errs = newRelay(env.Stdout, w.lose), newRelay(env.Stderr, w.lose)
 	w.term = event.NewTerminal(w.errs, w.errs, false)
+	w.term.Over(env.Getenv(event.RemoteVar))
 	w.log = srv.Log(w.term).WithApp(app)
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
@@ -133,7 +135,7 @@ func (w *wrapper) ensureApp(ctx context.Context) error {
 type noAutoCreateError struct{ app string }
 
 func (e *noAutoCreateError) Error() string {
-	return "App auto-creation disabled.\nCreate it first: apps:create " + e.app
+	return "App auto-creation disabled.\nCreate it first: dokku apps:create " + e.app
 }
 
 // runGit runs git receive-pack and returns its exit code and the last mark of the hooks.
@@ -176,7 +178,7 @@ func (w *wrapper) conclude(ctx context.Context, code int, reached mark) (int, er
 	// A hook was killed, git refused an accepted push, or git was killed between moving
 	// the ref and post-receive.
 	if err := w.srv.Reconcile(context.WithoutCancel(ctx), w.app, w.log); err != nil {
-		return 1, fmt.Errorf("cannot deploy the accepted push to %s: %w\nThe agent will retry; to see its progress: ps:report %[1]s", w.app, err)
+		return 1, fmt.Errorf("cannot deploy the accepted push to %s: %w\nThe agent will retry; to see its progress: dokku ps:report %[1]s", w.app, err)
 	}
 	if a, err := w.srv.Load(w.app); err == nil && deploy.KeptNote(a) != "" {
 		w.log.Warn("%s", deploy.KeptNote(a))
@@ -184,20 +186,37 @@ func (w *wrapper) conclude(ctx context.Context, code int, reached mark) (int, er
 	return code, nil
 }
 
-// upToDate explains a push without changes, for which git runs no hook.
+// upToDate explains a push that sends nothing, for which git runs no hook. A push that
+// the client itself rejects (it is no fast-forward) looks exactly the same from here, so
+// each sentence has to be true beside git's rejection too.
 func (w *wrapper) upToDate() {
 	a, err := w.srv.Load(w.app)
-	switch {
-	case err != nil || a.State.Provisional:
-	case !a.Deployed():
-		w.log.Step("Nothing new was pushed, and %s has not been deployed yet", w.app)
-	case a.State.Stopped:
-		w.log.Step("Nothing new was pushed: %s is stopped, at %s", w.app, describe(a.Current))
-		w.log.Detail("To start it: ps:start %s", w.app)
-	default:
-		w.log.Step("Nothing new was pushed: %s serves %s", w.app, describe(a.Current))
-		w.log.Detail("To build and start it again: ps:rebuild %s", w.app)
+	if err != nil || a.State.Provisional {
+		return
 	}
+	set, err := w.srv.Settings()
+	if err != nil {
+		return
+	}
+	v := app.View{App: a, Settings: set}
+	waiting, _ := deploy.Undeployed(v)
+	var state, help string
+	switch {
+	case !a.Deployed():
+		state = "has not been deployed yet"
+		help = fmt.Sprintf("To deploy a branch: git push <dokku> BRANCH:%s", cmp.Or(v.DeployBranch(), "main"))
+	case a.State.Stopped:
+		state = "is stopped, at " + describe(a.Current)
+		help = "To start it: dokku ps:start " + w.app
+	default:
+		state = "serves " + describe(a.Current)
+		help = "If git says that everything is up-to-date, this builds and starts it again: dokku ps:rebuild " + w.app
+	}
+	if waiting != "" {
+		help = fmt.Sprintf("%s was pushed before and is not deployed; to deploy it: dokku ps:rebuild %s", app.Short(waiting), w.app)
+	}
+	w.log.Step("Git sent nothing new: %s %s", w.app, state)
+	w.log.Detail("%s", help)
 }
 
 func describe(r *app.Release) string {

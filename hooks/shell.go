@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dokku/agent/command/cli"
+	"dokku/agent/event"
 	"dokku/agent/failpoint"
 	"dokku/agent/keys"
 	"dokku/agent/proc"
@@ -93,6 +94,9 @@ func cleanEnvironment(env Env) error {
 	}
 	if v := env.Getenv("GIT_PROTOCOL"); gitProtocol.MatchString(v) {
 		vars["GIT_PROTOCOL"] = v
+	}
+	if v := remote(env, env.Getenv("SSH_CONNECTION")); v != "" {
+		vars[event.RemoteVar] = v
 	}
 	if v := proc.TerminalType(env.Getenv("TERM")); v != "" {
 		vars["TERM"] = v

@@ -47,7 +47,7 @@ func (l *lexer) word() (string, error) {
 		case r == '\\':
 			err = l.escaped(&b)
 		case strings.ContainsRune("|&;<>()$`\n", r) || r == '#' && first:
-			return "", fmt.Errorf("%q has a meaning only in a shell: put the word in 'single quotes'", r)
+			return "", fmt.Errorf("%q has a meaning only in a shell: put the word in 'single quotes', and over ssh in double quotes around them", r)
 		case control(r):
 			return "", fmt.Errorf("it contains the control character %q", r)
 		default:
@@ -90,7 +90,7 @@ func (l *lexer) double(b *strings.Builder) error {
 			l.rest = l.rest[1+i+1:]
 			return nil
 		case r == '$' || r == '`':
-			return fmt.Errorf("%q has a meaning only in a shell: put the word in 'single quotes'", r)
+			return fmt.Errorf("%q has a meaning only in a shell: put the word in 'single quotes', and over ssh in double quotes around them", r)
 		default:
 			b.WriteRune(r)
 		}

@@ -136,8 +136,8 @@ func TestShellRunsCommands(t *testing.T) {
 		{"dokku config:set app 'K=a  b'", `["config:set","app","K=a  b"]`, 0},
 		{"", `["help"]`, 0},
 		{"exit", "", 7},
-		{"ps:scale app; touch " + l.root + "/hacked", " !     cannot read the command: ';' has a meaning only in a shell: put the word in 'single quotes'", 1},
-		{"ps:scale $(touch " + l.root + "/hacked)", " !     cannot read the command: '$' has a meaning only in a shell: put the word in 'single quotes'", 1},
+		{"ps:scale app; touch " + l.root + "/hacked", " !     cannot read the command: ';' has a meaning only in a shell: put the word in 'single quotes', and over ssh in double quotes around them", 1},
+		{"ps:scale $(touch " + l.root + "/hacked)", " !     cannot read the command: '$' has a meaning only in a shell: put the word in 'single quotes', and over ssh in double quotes around them", 1},
 		{"git-receive-pack 'x'; touch " + l.root + "/hacked", " !     cannot read the command", 1},
 		{"git-upload-pack '--upload-pack=touch " + l.root + "/hacked' ", " !     App name", 1},
 		{"ps:report \x1b]0;owned\x07", " !     cannot read the command: it contains the control character", 1},
@@ -171,7 +171,7 @@ func TestShellEnvironment(t *testing.T) {
 			t.Errorf("%s is %q, want %q", name, value, want)
 		}
 	}
-	want := []string{"DOKKU_ROOT", "DOKKU_USER", "GIT_COMMITTER_EMAIL", "GIT_COMMITTER_NAME", "GIT_PROTOCOL", "HOME", "LANG",
+	want := []string{"DOKKU_REMOTE", "DOKKU_ROOT", "DOKKU_USER", "GIT_COMMITTER_EMAIL", "GIT_COMMITTER_NAME", "GIT_PROTOCOL", "HOME", "LANG",
 		"LOGNAME", "PATH", "TERM", "USER"}
 	if !slices.Equal(names, want) {
 		t.Errorf("the environment is %v, want %v", names, want)

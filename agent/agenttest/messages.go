@@ -12,15 +12,15 @@ var messages = map[string]*regexp.Regexp{
 	"gone":       regexp.MustCompile(`^App (\S+) does not exist$`),
 	"undeployed": regexp.MustCompile(`^App (\S+) has not been deployed$`),
 	"taken":      regexp.MustCompile(`^Name is already taken: app (\S+) exists$`),
-	"former": regexp.MustCompile(`^Name is already taken: (\S+) is called (\S+) now: use that name, or free this one with ps:restart \S+ ` +
+	"former": regexp.MustCompile(`^Name is already taken: (\S+) is called (\S+) now: use that name, or free this one with dokku ps:restart \S+ ` +
 		`\(processes from before the rename still run\)$`),
 	"busy": regexp.MustCompile(`^cannot rename (\S+) yet: processes from when it was (\S+) still run: ` +
-		`try again once they have finished \(ps:restart \S+ replaces them\)$`),
+		`try again once they have finished \(dokku ps:restart \S+ replaces them\)$`),
 	"moved": regexp.MustCompile(`^main moved while this push waited; fetch and push again$`),
 	// Dokku's own words; the second line is the fix.
 	"locked":   regexp.MustCompile(`^(\S+) currently has a deploy lock in place. Exiting...` + "\n" + `Run 'apps:unlock \S+' to release the existing deploy lock$`),
 	"unlocked": regexp.MustCompile(`^Unable to remove deploy lock: there is none$`),
-	"domain":   regexp.MustCompile(`^Domain (\S+) belongs to app (\S+): remove it there first \(domains:remove \S+ \S+\)$`),
+	"domain":   regexp.MustCompile(`^Domain (\S+) belongs to app (\S+): remove it there first \(dokku domains:remove \S+ \S+\)$`),
 }
 
 // is returns a refusal: the message of that kind which names these.

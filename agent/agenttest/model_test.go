@@ -43,7 +43,7 @@ func TestCheck(t *testing.T) {
 		{"a name is free again only after a while", []op{create, first,
 			{4, 9, Command{Verb: "apps:rename", App: "a", To: "b", Stays: true}, done},
 			{10, 11, Command{Verb: "apps:create", App: "a"}, refused("Name is already taken: a is called b now: use that name, " +
-				"or free this one with ps:restart b (processes from before the rename still run)")},
+				"or free this one with dokku ps:restart b (processes from before the rename still run)")},
 			{12, 13, Command{Verb: "apps:create", App: "a"}, done}}, true},
 		{"a domain of two apps", []op{create, {2, 3, Command{Verb: "apps:create", App: "b"}, done},
 			{4, 8, Command{Verb: "domains:add", App: "a", Domain: "x.example"}, done},

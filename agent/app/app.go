@@ -104,6 +104,8 @@ type Staged struct {
 	Since time.Time  `json:"since"`
 	// Started is when the push began.
 	Started time.Time `json:"started"`
+	// Log is the number of the deploy's log; 0: it has none.
+	Log int `json:"log,omitempty"`
 }
 
 // Asked returns the local scale of the next deploy.

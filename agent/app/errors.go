@@ -10,6 +10,13 @@ func (e *NoAppError) Error() string { return fmt.Sprintf("App %s does not exist"
 // ExitCode is the exit status of a command that fails with this error.
 func (e *NoAppError) ExitCode() int { return 20 }
 
+// DestroyingError says that an apps:destroy of the app was begun and not finished.
+type DestroyingError struct{ App string }
+
+func (e *DestroyingError) Error() string {
+	return fmt.Sprintf("App %s is being destroyed; to finish: dokku apps:destroy %[1]s --force", e.App)
+}
+
 // NotDeployedError says that an app exists but has never been deployed.
 type NotDeployedError struct{ App string }
 

@@ -56,7 +56,7 @@ func (set Settings) HostPath(path string) (string, error) {
 	root, clean := set.StorageDir(), filepath.Clean(path)
 	if !disk.Within(clean, root) || clean == root {
 		//lint:ignore ST1005 a message of storage:mount
-		return "", fmt.Errorf("Storage path %s is not below %s: make a folder there with storage:ensure-directory NAME, "+
+		return "", fmt.Errorf("Storage path %s is not below %s: make a folder there with dokku storage:ensure-directory NAME, "+
 			"or mount a volume (NAME:/path)", path, root)
 	}
 	realRoot, err := filepath.EvalSymlinks(root)
@@ -68,7 +68,7 @@ func (set Settings) HostPath(path string) (string, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		name, _, _ := strings.Cut(strings.TrimPrefix(clean, root+"/"), "/")
 		//lint:ignore ST1005 a message of storage:mount
-		return "", fmt.Errorf("Storage path %s does not exist: storage:ensure-directory %s makes %s/%[2]s", clean, name, root)
+		return "", fmt.Errorf("Storage path %s does not exist: dokku storage:ensure-directory %s makes %s/%[2]s", clean, name, root)
 	case err != nil:
 		return "", fmt.Errorf("cannot read storage path %s: %w", clean, err)
 	case !disk.Within(real, realRoot) || real == realRoot:

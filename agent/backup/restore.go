@@ -150,7 +150,7 @@ func (x *restore) inTheWay() error {
 			x.done[name] = true
 		case a.Former() != "":
 			return fmt.Errorf("cannot replace %s yet: processes from when it was %s still run: try again once they have finished "+
-				"(ps:restart %[1]s replaces them)", name, a.Former())
+				"(dokku ps:restart %[1]s replaces them)", name, a.Former())
 		default:
 			if err := x.Server.Env.Store.RefuseNewer(name); err != nil {
 				return err

@@ -49,9 +49,11 @@ func (f *Failure) Ended() bool { return f.ended }
 // process, the last lines of its log, Dokku's closing line and one suggestion. The gate
 // has printed the attempts already.
 func (f *Failure) Print(log event.Log, app string, output []string) {
-	log.Warn("%s", f.Error())
-	for _, other := range f.Also {
-		log.Warn("%s", other.Error())
+	for _, one := range append([]*Failure{f}, f.Also...) {
+		log.Warn("%s", one.Error())
+		if answer := one.answered(); answer != "" {
+			log.Detail("%s", answer)
+		}
 	}
 	if f.ended {
 		for _, r := range f.Attempts {
@@ -93,7 +95,7 @@ func (f *Failure) state() string {
 // suggest returns what to try first.
 func suggest(f *Failure, app string) string {
 	if f.ended {
-		return suggestEnded(f)
+		return suggestEnded(f, app)
 	}
 	if f.silent {
 		return suggestSilent(f, app)
@@ -155,7 +157,7 @@ func suggestStatus(status int, source string, c Check, app string) string {
 	return "The cause is most likely in the output of the app."
 }
 
-func suggestEnded(f *Failure) string {
+func suggestEnded(f *Failure, app string) string {
 	in := f.Process
 	switch {
 	case in.OOMKilled:
@@ -165,11 +167,11 @@ func suggestEnded(f *Failure) string {
 	case in.ExitCode == 126:
 		return "The command cannot be executed: is the file executable, and built for this machine?"
 	case in.ExitCode == 127:
-		return "The command was not found in the image: check its spelling in the Procfile, and its path."
+		return "The command was not found in the image: check its spelling in the Procfile or in the Dockerfile's CMD, and its path."
 	case in.ExitCode == 137:
-		return "It was killed from outside (signal 9)."
+		return "It was killed from outside (signal 9): by a person, or because the memory of the whole server ran out (see dmesg there)."
 	case in.ExitCode == 139:
 		return "It crashed (signal 11): is the image built for this machine?"
 	}
-	return "The cause is most likely in its output; dokku config:show shows its configuration."
+	return fmt.Sprintf("The cause is most likely in its output; its configuration: dokku config:show %s", app)
 }

@@ -29,21 +29,11 @@ const (
 type (
 	timeoutError  time.Duration
 	redirectError struct{ to string }
-	contentError  struct {
-		content string
-		read    int64
-	}
 )
 
 func (e timeoutError) Error() string { return "no answer within " + duration(time.Duration(e)) }
 func (e redirectError) Error() string {
 	return "redirects to " + clip(e.to) + ", which is not this app"
-}
-func (e contentError) Error() string {
-	if e.read >= maxBody {
-		return fmt.Sprintf("the first %d MiB of the answer do not hold %q", maxBody>>20, clip(e.content))
-	}
-	return fmt.Sprintf("the answer does not hold %q", clip(e.content))
 }
 
 // connect opens a connection and closes it.
@@ -144,28 +134,6 @@ func (p *probe) ask(ctx context.Context, u *url.URL, secure bool) (*http.Respons
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, ServerName: u.Hostname()},
 	}
 	return transport.RoundTrip(req)
-}
-
-// answer judges a response that is no redirect.
-func answer(resp *http.Response, content string) error {
-	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		text := http.StatusText(resp.StatusCode)
-		if text == "" {
-			text = "not a 2xx status"
-		}
-		return errors.New(text)
-	}
-	if content == "" {
-		return nil
-	}
-	read, found, err := search(io.LimitReader(resp.Body, maxBody), []byte(content))
-	if found {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("the answer breaks off: %w", readable(err))
-	}
-	return contentError{content, read}
 }
 
 // search reads until it has found the wanted text, with little memory.

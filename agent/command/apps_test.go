@@ -21,7 +21,7 @@ func TestRename(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	f.expect("apps:rename other new", result{stdout: "-----> Renaming other to new\n", code: 1,
-		stderr: " !     cannot rename other to new: domain new.example.com belongs to app taken: remove it there first (domains:remove taken new.example.com)\n"})
+		stderr: " !     cannot rename other to new: domain new.example.com belongs to app taken: remove it there first (dokku domains:remove taken new.example.com)\n"})
 	f.expect("apps:exists other", ok(""))
 
 	// Without an engine the rename stands, and its error names the rest.
@@ -104,7 +104,7 @@ func TestPortsCommands(t *testing.T) {
 func TestConfigOrigins(t *testing.T) {
 	f := newFixture(t)
 	f.expect("config:set --global ALL=1 N=2 --no-restart", ok("-----> Setting config vars\n       ALL:  1\n       N:    2\n"+
-		"       It takes effect in each app with its next deploy or restart (ps:restart --all)\n"))
+		"       It takes effect in each app with its next deploy or restart (dokku ps:restart --all)\n"))
 	f.expect("config:show hello --origin", ok("ALL:       server  1\nDYNO:      dokku   web.1\nGIT_REV:   dokku   "+revision+
 		"\nGREETING:  app     good 'day'\nN:         app     1\nPORT:      dokku   5000\n"))
 	f.expect("config:show fresh --origin", ok("ALL:  server  1\nN:    server  2\n"))
@@ -122,7 +122,7 @@ func TestMoreDomains(t *testing.T) {
 	f.expect("domains:report fresh --domains-app-enabled", ok("false\n"))
 	f.expect("domains:report fresh --domains-app-vhosts", ok("\n"))
 	f.expect("domains:add taken a.org", ok("-----> Added a.org to taken\n"))
-	taken := " !     Domain a.org belongs to app taken: remove it there first (domains:remove taken a.org)\n"
+	taken := " !     Domain a.org belongs to app taken: remove it there first (dokku domains:remove taken a.org)\n"
 	f.expect("domains:enable fresh", fails(1, taken))
 	f.expect("domains:add fresh b.org", fails(1, taken))
 	f.expect("domains:remove taken a.org", ok("-----> Removed a.org from taken\n"))

@@ -25,7 +25,7 @@ func (f *fixture) folder(name string) string {
 	return dir
 }
 
-const later = "       It takes effect with the next deploy or restart (ps:restart hello)\n"
+const later = "       It takes effect with the next deploy or restart (dokku ps:restart hello)\n"
 
 func TestMounts(t *testing.T) {
 	f := newFixture(t)
@@ -86,7 +86,7 @@ func TestMountsStayInTheDataRoot(t *testing.T) {
 		root + "/root":             "leads to " + root,
 		root + "/up/root/hello":    "leads to ",
 		root + "/loop":             "cannot read storage path",
-		root + "/missing/sub":      "does not exist: storage:ensure-directory missing makes " + root + "/missing",
+		root + "/missing/sub":      "does not exist: dokku storage:ensure-directory missing makes " + root + "/missing",
 	} {
 		got := f.run("storage:mount", "hello", path+":/data")
 		if got.code != 1 || !strings.Contains(got.stderr, want) {
@@ -270,11 +270,11 @@ func TestNetworks(t *testing.T) {
 
 	f.expect("network:set hello attach-post-create db", ok("=====> Setting attach-post-create to db\n"+later))
 	f.expect("network:set hello attach-post-deploy db", warned("Network name already associated with this app: db"))
-	f.expect("network:set hello attach-post-deploy nosuch", warned("Network nosuch does not exist: make it with network:create nosuch"))
-	f.expect("network:set hello attach-post-create db,nosuch", warned("Network nosuch does not exist: make it with network:create nosuch"))
+	f.expect("network:set hello attach-post-deploy nosuch", warned("Network nosuch does not exist: make it with dokku network:create nosuch"))
+	f.expect("network:set hello attach-post-create db,nosuch", warned("Network nosuch does not exist: make it with dokku network:create nosuch"))
 	f.expect("network:set hello attach-post-create db compose_default", ok("=====> Setting attach-post-create to db,compose_default\n"+later))
 	f.expect("network:set --global initial-network compose_default", ok("=====> Setting initial-network to compose_default\n"+
-		"       It takes effect in each app with its next deploy or restart (ps:restart --all)\n"))
+		"       It takes effect in each app with its next deploy or restart (dokku ps:restart --all)\n"))
 	f.expect("network:report hello --network-attach-post-create", ok("db,compose_default\n"))
 	f.expect("network:report hello --network-computed-initial-network", ok("compose_default\n"))
 	f.expect("network:report fresh --network-web-listeners", ok("\n"))
@@ -282,13 +282,13 @@ func TestNetworks(t *testing.T) {
 	destroying := "-----> Destroying network db\n"
 	f.expect("network:destroy --force db", result{destroying, " !     Network db is in use by app hello: remove it from their settings with network:set first\n", 1})
 	f.expect("network:destroy --force nosuch", result{"-----> Destroying network nosuch\n",
-		" !     Network nosuch does not exist: make it with network:create nosuch\n", 1})
+		" !     Network nosuch does not exist: make it with dokku network:create nosuch\n", 1})
 	f.expect("network:destroy --force compose_default", result{"-----> Destroying network compose_default\n",
 		" !     Network compose_default was not made by network:create: remove it with the tool that made it (docker network rm compose_default)\n", 1})
 	f.expect("network:set hello attach-post-create", ok("=====> Unsetting attach-post-create\n"+later))
 	f.expect("network:report hello --network-attach-post-create", ok("\n"))
 	f.expect("network:set --global initial-network", ok("=====> Unsetting initial-network\n"+
-		"       It takes effect in each app with its next deploy or restart (ps:restart --all)\n"))
+		"       It takes effect in each app with its next deploy or restart (dokku ps:restart --all)\n"))
 	f.expect("--force network:destroy db", ok(destroying))
 	f.expect("network:exists db", warned("Network does not exist"))
 }

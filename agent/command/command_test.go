@@ -30,6 +30,7 @@ type fixture struct {
 	terminal bool
 	stdin    string
 	user     string
+	remote   string
 }
 
 const revision = "3f2c1d9aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -119,7 +120,7 @@ func (f *fixture) run(args ...string) result {
 	f.t.Helper()
 	var out, errs bytes.Buffer
 	code := Execute(f.t.Context(), cli.Env{Root: f.root, Stdin: strings.NewReader(f.stdin), Stdout: &out, Stderr: &errs,
-		Terminal: f.terminal, Version: "1.2.3", User: f.user}, args)
+		Terminal: f.terminal, Version: "1.2.3", User: f.user, Remote: f.remote}, args)
 	return result{out.String(), errs.String(), code}
 }
 

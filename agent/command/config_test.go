@@ -17,12 +17,15 @@ func TestConfig(t *testing.T) {
 	f.expect("config:show fresh", ok("A:       1\nB:\nLONGER:  2\n"))
 	f.expect("config:unset fresh A B", ok("-----> Unsetting A\n-----> Unsetting B\n"))
 	f.expect("config:set --global A=all B=all --no-restart", ok("-----> Setting config vars\n       A:  all\n       B:  all\n"+
-		"       It takes effect in each app with its next deploy or restart (ps:restart --all)\n"))
+		"       It takes effect in each app with its next deploy or restart (dokku ps:restart --all)\n"))
 	f.expect("config:get --global A", ok("all\n"))
 	f.expect("config:set fresh A=own", ok("-----> Setting config vars\n       A:  own\n"))
 	f.expect("config:export fresh --merged --format shell", ok("A='own' B='all' LONGER='2'\n"))
 	f.expect("config:export fresh", ok("export A='own'\nexport LONGER='2'\n"))
 	f.expect("config:export fresh --format json", ok(`{"A":"own","LONGER":"2"}`+"\n"))
+	f.expect("config:set fresh --no-echo LONGER=secret A=1", ok("-----> Setting config vars\n       A\n       LONGER\n"))
+	f.expect("config:set taken --no-echo PORT=4711 --no-restart", result{stdout: "-----> Setting config vars\n       PORT\n",
+		stderr: " !     PORT=N does not take effect: dokku sets PORT for web. To change it: dokku ports:set taken http:80:N\n"})
 	f.expect("config:set fresh --encoded A=b24gdHdvCmxpbmVz", ok("-----> Setting config vars\n       A:  \"on two\\nlines\"\n"))
 	f.expect("config:get fresh A", ok("on two\nlines\n"))
 	f.expect("config:clear fresh", ok("-----> Unsetting A\n-----> Unsetting LONGER\n"))

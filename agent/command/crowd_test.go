@@ -232,13 +232,16 @@ func (c *crowd) seen(cmd agenttest.Command, stdout, refused string) (map[string]
 		seen["config"] = agenttest.Pairs(m)
 	case "scale":
 		var list []struct {
-			Type  string `json:"process_type"`
-			Count int    `json:"quantity"`
+			Type   string `json:"process_type"`
+			Count  int    `json:"quantity"`
+			Origin string `json:"origin"`
 		}
 		err = json.Unmarshal([]byte(stdout), &list)
 		m := map[string]int{}
 		for _, e := range list {
-			m[e.Type] = e.Count
+			if e.Origin != "default" { // nobody stored it
+				m[e.Type] = e.Count
+			}
 		}
 		seen["scale"] = agenttest.Pairs(m)
 	case "domains":

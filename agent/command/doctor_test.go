@@ -16,7 +16,7 @@ import (
 // healthy is the doctor's output for an app whose only problem is the engine.
 func healthy(app, releases, deploy, binary string) string {
 	return "       " + app + " state                   fine: can be read, with " + releases + "\n" +
-		"       " + app + " permissions             fine: only " + owner() + " may read them\n" +
+		"       " + app + " permissions             fine: its files belong to " + owner() + ", and their modes keep other users out\n" +
 		"       " + app + " repository              fine: its hooks run " + binary + "\n" +
 		"       " + app + " deploy                  fine: " + deploy + "\n" +
 		"       " + app + " problem                 fine: none is recorded\n"

@@ -17,7 +17,7 @@ func TestFirstDomain(t *testing.T) {
 	f.expect("domains:add fresh www.example.org B\u00dcCHER.example", ok("-----> Added www.example.org to fresh\n-----> Added xn--bcher-kva.example to fresh\n"))
 	f.expect("domains:report fresh --domains-app-vhosts", ok("www.example.org xn--bcher-kva.example fresh."+app.HostName()+"\n"))
 	f.expect("domains:add fresh *", ok("-----> Added _ to fresh\n"))
-	f.expect("domains:add taken _", fails(1, " !     Domain _ belongs to app fresh: remove it there first (domains:remove fresh _)\n"))
+	f.expect("domains:add taken _", fails(1, " !     Domain _ belongs to app fresh: remove it there first (dokku domains:remove fresh _)\n"))
 	f.expect("domains:remove fresh b\u00fccher.example _", ok("-----> Removed xn--bcher-kva.example from fresh\n-----> Removed _ from fresh\n"))
 	f.expect("domains:report fresh --domains-app-vhosts", ok("www.example.org fresh."+app.HostName()+"\n"))
 }

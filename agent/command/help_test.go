@@ -33,7 +33,7 @@ func TestHelpListsEveryCommandOnce(t *testing.T) {
 		"network:report", "network:set", "resource:limit", "resource:limit-clear", "resource:report", "resource:reserve",
 		"resource:reserve-clear", "git:set", "git:report",
 		"run", "run:detached", "run:list", "run:logs", "run:stop", "enter",
-		"logs", "urls", "ssh-keys:add", "ssh-keys:list", "ssh-keys:remove", "backup", "restore", "doctor", "version", "help", "completion"} {
+		"logs", "logs:failed", "deploys:log", "urls", "ssh-keys:add", "ssh-keys:list", "ssh-keys:remove", "backup", "restore", "doctor", "version", "help", "completion"} {
 		if n := count(names, name); n != 1 {
 			t.Errorf("help lists %s %d times", name, n)
 		}
@@ -70,6 +70,13 @@ func TestHelpOfANoun(t *testing.T) {
 	if run := f.run("run:help"); !strings.Contains(run.stdout, "run:stop [APP]") || !strings.Contains(run.stdout, "enter APP") {
 		t.Errorf("%+v", run)
 	}
+	for _, name := range []string{"logs", "enter", "backup", "restore", "doctor", "cleanup", "url", "urls", "version", "completion", "help"} {
+		f.expect(name+":help", f.run(name, "--help"))
+	}
+	f.expect("deploys:help", ok("Usage: dokku deploys[:COMMAND]\n\n    deploys:log APP [N]  Show what the last deploy printed, or deploy N of the app\n"+
+		"\nSee `dokku help COMMAND` for the details of one command.\n"))
+	f.expect("nosuch:help", fails(1, " !     `nosuch:help` is not a dokku command.\n !     See `dokku help` for a list of available commands.\n"))
+	f.expect("logs:help hello", fails(1, " !     Unexpected argument \"hello\" after logs:help, which prints help\n"))
 	f.expect("", f.run("help"))
 	f.expect("--help", f.run("help"))
 	f.expect("-h", f.run("help"))

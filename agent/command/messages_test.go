@@ -2,6 +2,7 @@ package command
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,14 +42,18 @@ func TestScaleTable(t *testing.T) {
 	f.expect("ps:scale hello", ok(data))
 	f.expect("--app hello ps:scale", ok(data))
 	f.expect("ps:scale --app hello", ok(data))
-	f.expect("ps:scale fresh", ok(""))
-	f.expect("ps:scale fresh --format json", ok("[]\n"))
+	const first = " !     fresh has not been deployed yet: these are the counts of its first deploy, if the repository has none\n"
+	f.expect("ps:scale fresh", result{stdout: "web:  1\n", stderr: first})
+	f.expect("ps:scale fresh --quiet", ok("web:  1\n"))
+	f.expect("ps:scale fresh --format json", ok(`[{"process_type":"web","quantity":1,"origin":"default"}]`+"\n"))
 	f.expect("ps:scale hello --format json", ok(`[{"process_type":"web","quantity":1,"origin":"default"},`+
 		`{"process_type":"worker","quantity":0,"origin":"default"}]`+"\n"))
 	f.expect("ps:scale --format json shipped", ok(`[{"process_type":"web","quantity":2,"origin":"DOKKU_SCALE"},`+
 		`{"process_type":"worker","quantity":1,"origin":"DOKKU_SCALE"}]`+"\n"))
 	f.terminal = true
 	f.expect("ps:scale hello", ok(heading+data+"       default: web, worker\n"))
+	f.expect("ps:scale fresh", result{stderr: first,
+		stdout: "-----> Scaling for fresh\nproctype: qty\n--------: ---\nweb:  1\n       default: web\n"})
 	f.expect("ps:scale shipped", ok("-----> Scaling for shipped\nproctype: qty\n--------: ---\nweb:  2\nworker: 1\n"+
 		"       DOKKU_SCALE of 3f2c1d9: web, worker\n"))
 	f.expect("--quiet ps:scale hello", ok(data))
@@ -72,7 +77,9 @@ func TestScaleRefused(t *testing.T) {
 func TestScaleStored(t *testing.T) {
 	f := newFixture(t)
 	f.expect("ps:scale fresh worker=2 web=08", ok("-----> Scaling fresh processes: worker=2 web=8\n"))
-	f.expect("ps:scale fresh", ok("web:  8\nworker: 2\n"))
+	f.expect("--quiet ps:scale fresh", ok("web:  8\nworker: 2\n"))
+	f.expect("ps:scale taken worker=2", ok("-----> Scaling taken processes: worker=2\n"))
+	f.expect("--quiet ps:scale taken", ok("web:  1\nworker: 2\n"))
 	f.expect("--quiet ps:scale stopped worker=1", ok(""))
 	f.expect("ps:scale stopped", ok("web:  1\nworker: 1\n"))
 	f.expect("ps:report stopped --processes", ok("2\n"))
@@ -181,18 +188,83 @@ func TestConfigOfAnApp(t *testing.T) {
 	f.expect("config hello", f.run("config:show", "hello"))
 }
 
-// For a missing command of Dokku's, the error names the substitute.
+// For a missing command of Dokku's, one line names the substitute.
 func TestUnsupported(t *testing.T) {
 	f := newFixture(t)
-	f.expect("docker-options:add hello build x", fails(1, " !     `docker-options:add` is not a dokku command.\n"+
-		" !     See `dokku help` for a list of available commands.\n"+
-		" !     Dokku has this command, but it is not supported here: see resource:, storage: and network:\n"))
-	f.expect("scheduler-docker-local:set hello init-process false", fails(1, " !     `scheduler-docker-local:set` is not a dokku command.\n"+
-		" !     See `dokku help` for a list of available commands.\n"+
-		" !     Dokku has this command, but it is not supported here: ps:set APP init true|false does what its init-process did\n"))
-	f.expect("postgres:create db", fails(1, " !     `postgres:create` is not a dokku command.\n"+
-		" !     See `dokku help` for a list of available commands.\n"+
-		" !     Dokku has this command, but it is not supported here: run databases as containers on a shared network (network:create)\n"))
+	for typed, here := range map[string]string{
+		"docker-options:add hello build x": "dokku storage:mount, dokku network:set, dokku resource:limit and dokku ps:set set what a container gets",
+		"postgres:create db": "run it as a container on a network that the app joins: dokku network:create NAME, " +
+			"then dokku network:set APP attach-post-create NAME",
+		"tags:create hello v1":  "each release keeps its image; for an earlier version: git push -f dokku REVISION:main",
+		"app-json:report hello": "app.json is read from the root of the repository at each push; dokku ps:scale APP and dokku checks:report APP show what it sets",
+		"haproxy:report":        "nginx is the only proxy: dokku nginx:report",
+		"maintenance:on hello":  "dokku ps:stop APP answers with a page that says so",
+		"maintenance:off hello": "dokku ps:start APP",
+		"nginx:reload":          "on the server: systemctl reload nginx",
+		"proxy:ports hello":     "dokku ports:list APP",
+		"builds:output hello":   "dokku deploys:log APP [N] shows what a deploy printed, dokku ps:report APP how the app is",
+		"scheduler-docker-local:set hello init-process false": "dokku ps:set APP init true|false does what init-process did",
+		"certs:help": "let a proxy in front end TLS, and name its addresses: dokku nginx:set --global trusted-proxies ADDRESS",
+	} {
+		word, _, _ := strings.Cut(typed, " ")
+		f.expect(typed, fails(1, " !     `"+word+"` is not a dokku command. Dokku has it; here: "+here+"\n"))
+	}
+	f.remote = "ssh dokku@example.com"
+	f.expect("storage:exec hello", fails(1, " !     `storage:exec` is not a dokku command. Dokku has it; here: ssh dokku@example.com enter APP web COMMAND\n"))
+}
+
+// dokkus are the commands of Dokku 0.38, by its plugins/*/subcommands.
+const dokkus = `app-json:report app-json:set apps:clone apps:create apps:destroy apps:exists apps:list apps:lock apps:locked apps:rename
+apps:report apps:set apps:unlock builder:report builder:set builder-dockerfile:set builder-herokuish:set builder-lambda:set
+builder-nixpacks:set builder-pack:set builder-railpack:set buildpacks:add buildpacks:clear buildpacks:detect buildpacks:list
+buildpacks:remove buildpacks:report buildpacks:set buildpacks:set-property builds:cancel builds:info builds:list builds:output
+builds:prune builds:report builds:set caddy:logs caddy:report caddy:set caddy:show-config caddy:start caddy:stop certs:add
+certs:generate certs:remove certs:report certs:show certs:update checks:disable checks:enable checks:report checks:run checks:set
+checks:skip cleanup config config:bundle config:clear config:export config:get config:import config:keys config:set config:show
+config:unset cron:list cron:report cron:resume cron:run cron:set cron:suspend docker-options:add docker-options:clear
+docker-options:list docker-options:remove docker-options:report domains:add domains:add-global domains:clear domains:clear-global
+domains:disable domains:enable domains:remove domains:remove-global domains:report domains:reset domains:set domains:set-global
+domains:setup enter events events:list events:off events:on git:allow-host git:auth git:auth-status git:from-archive git:from-image
+git:generate-deploy-key git:initialize git:load-image git:public-key git:report git:set git:status git:sync git:unlock haproxy:logs
+haproxy:report haproxy:set haproxy:show-config haproxy:start haproxy:stop help logs logs:failed logs:report logs:set logs:vector-logs
+logs:vector-start logs:vector-stop network:create network:destroy network:exists network:info network:list network:rebuild
+network:rebuildall network:report network:set nginx:access-logs nginx:error-logs nginx:reload nginx:report nginx:set
+nginx:show-conf nginx:show-config nginx:start nginx:stop nginx:validate nginx:validate-config openresty:report plugin:disable
+plugin:enable plugin:install plugin:install-dependencies plugin:installed plugin:list plugin:trigger plugin:uninstall plugin:update
+ports:add ports:clear ports:list ports:remove ports:report ports:set proxy:build-config proxy:clear-config proxy:disable proxy:enable
+proxy:ports proxy:ports-add proxy:ports-clear proxy:ports-remove proxy:ports-set proxy:report proxy:set ps:inspect ps:rebuild
+ps:report ps:restart ps:restore ps:retire ps:scale ps:set ps:start ps:stop registry:login registry:logout registry:report
+registry:set repo:gc repo:purge-cache report resource:limit resource:limit-clear resource:report resource:reserve
+resource:reserve-clear run run:detached run:list run:logs run:retire run:stop scheduler:report scheduler:set
+scheduler-docker-local:report scheduler-k3s:report ssh-keys:add ssh-keys:list ssh-keys:remove storage:annotations:report
+storage:annotations:set storage:create storage:destroy storage:ensure-directory storage:exec storage:info storage:labels:report
+storage:labels:set storage:list storage:list-entries storage:migrate storage:mount storage:report storage:set storage:unmount
+storage:wait trace:off trace:on traefik:report url urls version`
+
+// TestNoDokkuCommandIsUnknown: each command of Dokku's is here, or its error says what is.
+func TestNoDokkuCommandIsUnknown(t *testing.T) {
+	f := newFixture(t)
+	have := commands(f)
+	for _, word := range strings.Fields(dokkus) {
+		if slices.Contains(have, word) {
+			continue
+		}
+		got := f.run(word)
+		if !strings.HasPrefix(got.stderr, " !     `"+word+"` is not a dokku command. Dokku has it; here: ") || strings.Count(got.stderr, "\n") != 1 {
+			t.Errorf("%s:\n%s", word, got.stderr)
+		}
+	}
+}
+
+// A hint is a command that its reader can type: over ssh it begins with ssh.
+func TestHintsOverSSH(t *testing.T) {
+	f := newFixture(t)
+	f.remote = "ssh dokku@example.com"
+	f.expect("domains:add hello taken.example.com", fails(1, " !     Domain taken.example.com belongs to app taken: "+
+		"remove it there first (ssh dokku@example.com domains:remove taken taken.example.com)\n"))
+	f.expect("storage:mount hello data:/data", ok("       It takes effect with the next deploy or restart (ssh dokku@example.com ps:restart hello)\n"))
+	f.expect("ps:set fresh", fails(1, " !     No property specified\n !     Usage: dokku ps:set APP KEY [VALUE]\n"))
+	f.expect("ps:start nosuch", fails(20, " !     App nosuch does not exist\n"))
 }
 
 func TestOrigins(t *testing.T) {
@@ -294,9 +366,9 @@ func TestAllApps(t *testing.T) {
 func TestDomains(t *testing.T) {
 	f := newFixture(t)
 	f.expect("domains:add hello taken.example.com", fails(1,
-		" !     Domain taken.example.com belongs to app taken: remove it there first (domains:remove taken taken.example.com)\n"))
+		" !     Domain taken.example.com belongs to app taken: remove it there first (dokku domains:remove taken taken.example.com)\n"))
 	f.expect("domains:add fresh hello.example.com", fails(1,
-		" !     Domain hello.example.com belongs to app hello: remove it there first (domains:remove hello hello.example.com)\n"))
+		" !     Domain hello.example.com belongs to app hello: remove it there first (dokku domains:remove hello hello.example.com)\n"))
 	f.expect("domains:add fresh WWW.example.org *.example.org", ok("-----> Added www.example.org to fresh\n-----> Added *.example.org to fresh\n"))
 	f.expect("domains:report fresh --domains-app-vhosts", ok("fresh.example.com www.example.org *.example.org\n"))
 	f.expect("domains:add fresh www.example.org", ok("-----> Skipping: www.example.org already added to fresh\n"))
@@ -313,7 +385,7 @@ func TestGlobalDomains(t *testing.T) {
 	f := newFixture(t)
 	f.expect("domains:set taken fresh.example.net", ok("-----> Set fresh.example.net for taken\n"))
 	f.expect("domains:set-global example.net", fails(1,
-		" !     Domain fresh.example.net of app taken would belong to app fresh too: remove it there first\n"))
+		" !     Domain fresh.example.net of app taken would belong to app fresh too: remove it there first (dokku domains:remove taken fresh.example.net)\n"))
 	for _, name := range []string{"hello", "shipped", "stopped"} {
 		f.state(name, app.State{})
 	}

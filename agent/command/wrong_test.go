@@ -80,8 +80,6 @@ checks:set                         => Please specify an app to run the command o
 proxy:enable                       => Please specify an app to run the command on
 proxy:disable                      => Please specify an app to run the command on
 git:set                            => Please specify an app to run the command on
-logs                               => Please specify an app to run the command on
-logs -t                            => Please specify an app to run the command on
 urls                               => Please specify an app to run the command on
 
 # an app that does not exist
@@ -107,7 +105,6 @@ checks:run nosuch                  => 20 App nosuch does not exist
 checks:set nosuch wait 1           => 20 App nosuch does not exist
 proxy:disable nosuch               => 20 App nosuch does not exist
 git:set nosuch deploy-branch main  => 20 App nosuch does not exist
-logs nosuch                        => 20 App nosuch does not exist
 urls nosuch                        => 20 App nosuch does not exist
 
 # names that cannot be an app's
@@ -319,15 +316,7 @@ git:set hello deploy-branch x.lock => Invalid deploy-branch specified: "x.lock" 
 git:set hello deploy-branch -- -x  => Invalid deploy-branch specified: "-x" is not the name of a branch
 git:report hello --nosuch          => Invalid flag passed, valid flags: --git-computed-deploy-branch
 
-# logs, urls, keys
-logs hello web                     => Unexpected argument "web"
-logs hello -n                      => --num needs a value
-logs hello -n x                    => Invalid value "x" for --num: give the number of lines
-logs hello -n -1                   => Invalid value "-1" for --num: give the number of lines
-logs hello -z                      => Invalid flag -z for logs
-logs hello -p nosuch               => App hello has no process type "nosuch", it has: web, worker
-logs fresh                         => App fresh has not been deployed
-logs fresh -t                      => App fresh has not been deployed
+# urls, keys
 urls hello web                     => Unexpected argument "web"
 ssh-keys:add                       => Missing NAME
 ssh-keys:add a b c                 => Unexpected argument "c"
@@ -341,7 +330,7 @@ func TestWrongCommandLines(t *testing.T) {
 	f := newFixture(t)
 	before := f.snapshot()
 	count := 0
-	for line := range strings.SplitSeq(wrongLines+wrongAttachLines+wrongAppLines+wrongRunLines+wrongBackupLines, "\n") {
+	for line := range strings.SplitSeq(wrongLines+wrongLogLines+wrongAttachLines+wrongAppLines+wrongRunLines+wrongBackupLines, "\n") {
 		if line == "" || line[0] == '#' {
 			continue
 		}

@@ -27,6 +27,7 @@ type building struct {
 // build reads, validates and builds a revision. The caller saves the release that it
 // returns.
 func (x *Session) build(ctx context.Context, objects source.Options, revision, cause string) (*app.Release, error) {
+	x.pushed = &objects
 	src, err := source.Open(objects)
 	if err != nil {
 		return nil, err
@@ -122,7 +123,7 @@ func (b *building) readControlFiles() error {
 		if ok {
 			r.Files[name] = string(data)
 		} else if r.ProcfilePath != "" && name == app.FileProcfile {
-			x.Log.Warn("procfile-path names %s, which does not exist: web runs the image's own command", path)
+			x.Log.Warn("procfile-path names %s, which does not exist: web runs the image's own command. To correct the path: dokku ps:set %s procfile-path FILE", path, x.Name)
 		}
 	}
 	return nil

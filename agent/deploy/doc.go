@@ -31,6 +31,12 @@
 //
 // # Decisions
 //
+// The log of a deploy has what its pusher sees, until the end: the staged record names it,
+// so that the process that finishes the push continues it. The containers of a rejected deploy are
+// removed at once, so the logs of the failed ones are kept in a file beside it, for
+// logs:failed. Rejected: to keep the containers, as Dokku does, since their images and
+// names would have to be kept too.
+//
 // The ref is the commit record of a push. Every holder of the lock settles first, so no
 // order of kills leaves the ref and the state apart. Settle reads the owner before the
 // ref: in the other order, git could move the ref in between and the release would be

@@ -5,13 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"dokku/agent/app"
 	"dokku/agent/checks"
 	"dokku/agent/engine"
-	"dokku/agent/event"
 )
 
 // gate returns nil once every started process has passed its checks.
@@ -50,8 +48,9 @@ func (o *rollout) report(ctx context.Context, err error) error {
 	if failed {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
-		lines := o.lastLines(ctx, f.Target.ID)
-		f.Suggestion = cmp.Or(o.suggestion(f, lines), f.Suggestion)
+		o.keepFailed(ctx, f)
+		lines := o.lastLines(ctx, f.Target.ID, engine.LogOptions{Tail: reportLines}, reportLines*maxLine)
+		f.Suggestion = cmp.Or(o.suggestion(ctx, f, lines), f.Suggestion)
 		f.Print(o.session.Log, o.session.Name, lines)
 		err = &rejection{o.session.View().Serves(), err}
 	}
@@ -86,22 +85,6 @@ func (r *rejection) Unwrap() error { return r.cause }
 
 // reportLines is the number of lines that a push prints of a failed process's log.
 const reportLines = 20
-
-// lastLines returns the end of a container's log.
-func (o *rollout) lastLines(ctx context.Context, id string) []string {
-	var lines []string
-	w := &event.Lines{Longest: maxLine, Line: func(l string) {
-		if l != "" {
-			lines = append(lines, event.Printable(l))
-		}
-	}}
-	err := o.host.Logs(ctx, id, engine.LogOptions{Tail: reportLines}, w)
-	w.Flush()
-	if err != nil {
-		lines = append(lines, "(its log cannot be read: "+strings.TrimSpace(err.Error())+")")
-	}
-	return lines
-}
 
 // target returns the gate's target for an instance.
 func target(i engine.Instance, port int) checks.Target {

@@ -38,7 +38,7 @@ func (o *rollout) predeploy(ctx context.Context, command string) (err error) {
 		return err
 	}
 	s.Env, s.Entrypoint, s.Command, s.RestartPolicy = nil, []string{"/bin/sh"}, []string{"-c", readAndRun}, "no"
-	w := o.output(command, env)
+	w := o.output(ctx, command, env)
 	id, last, err := o.attach(ctx, s, script, w)
 	if id != "" {
 		after, cancel := engine.Settled(ctx, engine.SlowCall)
@@ -138,10 +138,10 @@ type printed struct {
 }
 
 // output prints the lines of a command.
-func (o *rollout) output(command string, env map[string]string) *printed {
+func (o *rollout) output(ctx context.Context, command string, env map[string]string) *printed {
 	w := &printed{Lines: event.Lines{Longest: maxLine}}
 	w.Line = func(line string) {
-		w.why = cmp.Or(w.why, unstarted([]string{line}, command, env))
+		w.why = cmp.Or(w.why, o.unstarted(ctx, []string{line}, command, env))
 		if line != "" {
 			o.session.Log.Output(line)
 		}
@@ -158,8 +158,12 @@ func (o *rollout) ended(label, command, why string, last engine.Instance) error 
 	if last.ExitCode != 126 && last.ExitCode != 127 {
 		o.ran = append(o.ran, label)
 	}
-	if last.ExitCode != 0 {
-		return fmt.Errorf("the %s command failed%s: %s", label, Ending(last), command)
+	if last.ExitCode == 0 {
+		return nil
 	}
-	return nil
+	err := fmt.Errorf("the %s command failed%s: %s", label, Ending(last), command)
+	if last.OOMKilled {
+		err = fmt.Errorf("%w\n%s", err, MemoryFix(o.session.Name, o.release.Resources, label))
+	}
+	return err
 }

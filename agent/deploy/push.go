@@ -50,7 +50,7 @@ func (x *Session) Prepare(ctx context.Context, p Push) error {
 		return err
 	}
 	if x.View().Property(app.PropSkipDeploy) == "true" {
-		x.Log.Warn("%s is not deployed, since skip-deploy is set; to deploy it: ps:rebuild %s", app.Short(ref.New), x.Name)
+		x.Log.Warn("%s is not deployed, since skip-deploy is set; to deploy it: dokku ps:rebuild %s", app.Short(ref.New), x.Name)
 		return nil
 	}
 	return (&push{session: x, ref: *ref, objects: p.Objects, adopt: adopt}).prepare(ctx)
@@ -79,6 +79,9 @@ func (p *push) prepare(ctx context.Context) (err error) {
 		err = x.tellKept(unchanged(x, err))
 		end(err)
 	}()
+	if p.adopt != "" {
+		x.Log.Step("Set %s as deploy-branch", p.adopt)
+	}
 	start := time.Now()
 	r, err := x.build(ctx, p.objects, p.ref.New, "push")
 	if err != nil {
@@ -117,7 +120,7 @@ func (p *push) stageRecord(r *app.Release, start time.Time) error {
 	}
 	x.Change(func(st *app.State) {
 		st.Staged = &app.Staged{Release: r.Number, Ref: p.ref.Name, Old: p.ref.Old, New: p.ref.New,
-			Adopt: p.adopt, Owner: owner, Since: time.Now().UTC(), Started: start.UTC()}
+			Adopt: p.adopt, Owner: owner, Since: time.Now().UTC(), Started: start.UTC(), Log: x.deployLog}
 	})
 	if err := x.Save(); err != nil {
 		x.State.Staged, x.dirty = nil, false
@@ -205,10 +208,7 @@ func (x *Session) deployRef(refs []Ref) (ref *Ref, adopt string, err error) {
 			continue
 		}
 		if r.New == ZeroID {
-			return nil, "", fmt.Errorf("cannot delete %s, the deploy branch of %s; to remove the app: apps:destroy %[2]s", branch, x.Name)
-		}
-		if adopt != "" {
-			x.Log.Step("Set %s as deploy-branch", adopt)
+			return nil, "", fmt.Errorf("cannot delete %s, the deploy branch of %s; to remove the app: dokku apps:destroy %[2]s", branch, x.Name)
 		}
 		return &r, adopt, nil
 	}

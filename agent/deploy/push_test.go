@@ -18,10 +18,10 @@ func TestDeployRef(t *testing.T) {
 		prints string
 		err    string
 	}{
-		{"", []Ref{{Old: ZeroID, New: a, Name: "refs/heads/main"}}, "refs/heads/main main", "-----> Set main as deploy-branch\n", ""},
+		{"", []Ref{{Old: ZeroID, New: a, Name: "refs/heads/main"}}, "refs/heads/main main", "", ""},
 		{"", []Ref{{Old: ZeroID, New: a, Name: "refs/heads/master"}, {Old: ZeroID, New: b, Name: "refs/heads/main"}}, "refs/heads/main main",
-			"-----> Set main as deploy-branch\n", ""},
-		{"", []Ref{{Old: ZeroID, New: a, Name: "refs/heads/master"}}, "refs/heads/master master", "-----> Set master as deploy-branch\n", ""},
+			"", ""},
+		{"", []Ref{{Old: ZeroID, New: a, Name: "refs/heads/master"}}, "refs/heads/master master", "", ""},
 		{"live", []Ref{{Old: a, New: b, Name: "refs/heads/main"}, {Old: a, New: b, Name: "refs/heads/live"}}, "refs/heads/live ", "", ""},
 		{"main", []Ref{{Old: ZeroID, New: a, Name: "refs/heads/feature"}}, " ", " !     WARNING: deploy did not complete, you must push to main.\n" +
 			"-----> for example, try 'git push <dokku> feature:main'\n", ""},

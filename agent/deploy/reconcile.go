@@ -14,7 +14,7 @@ import (
 // Reconcile finishes an interrupted operation (a destroy, a first push, a restore), and
 // otherwise converges. After settle found that git accepted a push, it also does the
 // rest of that deploy.
-func (x *Session) Reconcile(ctx context.Context, startEnded bool) error {
+func (x *Session) Reconcile(ctx context.Context, startEnded bool) (err error) {
 	if x.State.Destroying {
 		err := x.Destroy(ctx)
 		x.Env.Store.NoteProblem(x.Name, err)
@@ -30,13 +30,15 @@ func (x *Session) Reconcile(ctx context.Context, startEnded bool) error {
 	}
 	postdeploy := false
 	if st := x.Accepted; st != nil {
+		end := x.continueLog(st)
+		defer func() { end(err) }()
 		// As in Dokku, the deploy's end is printed at once, or after postdeploy.
 		if postdeploy = hasPostdeploy(x.View()); !postdeploy {
 			x.published = func() { x.deployed(st.Started) }
 		}
 		x.LeaveStops = x.LeaveStops || x.Env.Store.AgentRuns()
 	}
-	err := x.Converge(ctx, startEnded)
+	err = x.Converge(ctx, startEnded)
 	if err == nil {
 		if err = x.redeployRenamed(ctx); err != nil {
 			x.Env.Store.NoteProblem(x.Name, err)

@@ -60,7 +60,7 @@ func (o *rollout) runOnce(ctx context.Context, label, command string) (err error
 	if s.Command = argv; shell {
 		s.Command = scale.Strict(command)
 	}
-	w := o.output(command, env)
+	w := o.output(ctx, command, env)
 	last, err := engine.RunOnce(ctx, o.host, s, w)
 	w.Flush()
 	if err != nil {

@@ -60,12 +60,11 @@ func (r *renaming) run(ctx context.Context, skipDeploy bool, log event.Log) erro
 func (r *renaming) allowed() error {
 	x := r.session
 	if x.State.Destroying {
-		//lint:ignore ST1005 the style of Dokku's messages
-		return fmt.Errorf("App %s is being destroyed; to finish: apps:destroy %[1]s --force", x.Name)
+		return &app.DestroyingError{App: x.Name}
 	}
 	if former := x.App.Former(); former != "" {
 		return fmt.Errorf("cannot rename %s yet: processes from when it was %s still run: try again once they have finished "+
-			"(ps:restart %[1]s replaces them)", x.Name, former)
+			"(dokku ps:restart %[1]s replaces them)", x.Name, former)
 	}
 	return x.Env.Store.NameFree(r.name)
 }
@@ -87,7 +86,7 @@ func (r *renaming) renamedDomains() ([]string, error) {
 	if d, other, err := x.Env.Store.DomainTaken(x.Settings, asked, x.Name); err != nil {
 		return nil, err
 	} else if other != "" {
-		return nil, fmt.Errorf("cannot rename %s to %s: domain %s belongs to app %s: remove it there first (domains:remove %[4]s %[3]s)",
+		return nil, fmt.Errorf("cannot rename %s to %s: domain %s belongs to app %s: remove it there first (dokku domains:remove %[4]s %[3]s)",
 			x.Name, r.name, d, other)
 	}
 	return own, nil

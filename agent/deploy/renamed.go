@@ -47,7 +47,7 @@ func (x *Session) redeployRenamed(ctx context.Context) error {
 	}
 	x.Change(func(st *app.State) { st.Renamed = &app.Renamed{From: r.From} })
 	return x.saveAnd(fmt.Errorf("%s is called %s now and its old processes serve: new ones did not come up: %w\n"+
-		"To try again: ps:restart %[2]s", r.From, x.Name, err))
+		"To try again: dokku ps:restart %[2]s", r.From, x.Name, err))
 }
 
 // Observe returns the app's resources, including those with its former name.

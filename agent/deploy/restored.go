@@ -28,7 +28,7 @@ func (x *Session) Revive(ctx context.Context) error {
 	}
 	x.Change(func(st *app.State) { st.Restored = st.Restored.Left() })
 	return x.saveAnd(fmt.Errorf("%s is restored but stopped: it could not be started: %w\n"+
-		"To try again once that is fixed: ps:rebuild %[1]s", x.Name, err))
+		"To try again once that is fixed: dokku ps:rebuild %[1]s", x.Name, err))
 }
 
 // BringUp starts an app from its current release. It builds the image again if the

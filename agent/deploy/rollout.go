@@ -192,7 +192,7 @@ func (o *rollout) specs(ctx context.Context, procs []app.Process) ([]engine.Spec
 	for _, p := range procs {
 		at := plan.NextAddress(w.Network, taken)
 		if !at.IsValid() {
-			return nil, fmt.Errorf("cannot start %s of %s: no address is left in %s", p, o.session.Name, w.Network.Subnet)
+			return nil, fmt.Errorf("cannot start %s of %s: no address is left in %s: lower the counts (dokku ps:scale %[2]s)", p, o.session.Name, w.Network.Subnet)
 		}
 		taken[at] = true
 		s, err := spec(o.session.View(), o.release, p, o.session.Container(p.Type, p.Index)+"."+o.release.Attempt, at)

@@ -153,7 +153,7 @@ func (e *Env) mapped(ctx context.Context, set app.Settings, port int) (bool, err
 func (e *Env) checkPorts(ctx context.Context, v app.View) error {
 	for _, m := range v.State.Ports {
 		if err := e.PortTaken(ctx, v.Settings, m.Host); err != nil {
-			return fmt.Errorf("%w (ports:set %s changes the app's ports)", err, v.Name)
+			return fmt.Errorf("%w (dokku ports:set %s changes the app's ports)", err, v.Name)
 		}
 	}
 	return nil

@@ -19,7 +19,7 @@ func KnowsTypes(v app.View, counts map[string]int) error {
 		}
 		if n > v.Settings.MaxScale {
 			//lint:ignore ST1005 the text is Dokku's
-			return fmt.Errorf("Invalid count for process type %s: %d is more than %d, the server's limit", t, n, v.Settings.MaxScale)
+			return fmt.Errorf("Invalid count for process type %s: %d is more than %d, the server's limit: ask its admin to raise max_scale", t, n, v.Settings.MaxScale)
 		}
 	}
 	return nil

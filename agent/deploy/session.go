@@ -17,6 +17,7 @@ import (
 	"dokku/agent/plan"
 	"dokku/agent/repo"
 	"dokku/agent/store"
+	"dokku/build/source"
 )
 
 // A Session is an app under its lock: nothing else changes the app until Close.
@@ -28,6 +29,10 @@ type Session struct {
 	Log      event.Log
 	// base is Log without the number of a release.
 	base event.Log
+	// pushed locates the objects of the revision that the session builds; nil: none.
+	pushed *source.Options
+	// deployLog is the number of the log that logDeploy began.
+	deployLog int
 	// dirty: State has unsaved changes, see Change.
 	dirty bool
 	// decided: state.json has the last change, see Decide.
@@ -73,20 +78,19 @@ var ErrUndecided = errors.New("a push is about to be accepted")
 
 // With settles the app and runs f under the app's lock. While a push is undecided it
 // waits without the lock.
-func (e *Env) With(ctx context.Context, app string, op Op, log event.Log, f func(*Session) error) error {
-	x, err := e.Session(ctx, app, op.Name, log)
+func (e *Env) With(ctx context.Context, name string, op Op, log event.Log, f func(*Session) error) error {
+	x, err := e.Session(ctx, name, op.Name, log)
 	if err != nil {
 		return err
 	}
 	defer x.Close()
 	if x.State.Destroying && op.Changes != ChangesExistence {
-		//lint:ignore ST1005 the style of Dokku's messages
-		return fmt.Errorf("App %s is being destroyed; to finish: apps:destroy %[1]s --force", app)
+		return &app.DestroyingError{App: name}
 	}
 	// f may not converge: first finish what settle decided or a killed holder left.
 	if (x.dirty || x.Lock.Abandoned) && !x.State.Destroying {
 		if err := x.tidy(ctx); err != nil {
-			x.Log.Warn("%s has not converged; the agent will retry: %s", app, err)
+			x.Log.Warn("%s has not converged; the agent will retry: %s", name, err)
 		}
 	}
 	return f(x)
@@ -150,6 +154,15 @@ func (x *Session) logRelease(release int) {
 	if x.Log = x.base; release != 0 {
 		x.Log = x.base.WithRelease(release)
 	}
+}
+
+// objects locates the objects of the app's revisions, also of one that git has yet to
+// accept.
+func (x *Session) objects() source.Options {
+	if x.pushed != nil {
+		return *x.pushed
+	}
+	return source.Options{GitDir: x.Dir}
 }
 
 // Close releases the app's lock.

@@ -88,7 +88,7 @@ func (e *Env) checkOptions(ctx context.Context, v app.View, a app.ContainerOptio
 		return err
 	}
 	if err := Joinable(ctx, host, a.Networks); err != nil {
-		return fmt.Errorf("%w; see network:report %s", err, v.Name)
+		return fmt.Errorf("%w; see dokku network:report %s", err, v.Name)
 	}
 	return nil
 }
@@ -117,5 +117,5 @@ func Joinable(ctx context.Context, host engine.Networks, names []string) error {
 type NoNetworkError struct{ Name string }
 
 func (e *NoNetworkError) Error() string {
-	return fmt.Sprintf("Network %s does not exist: make it with network:create %[1]s", e.Name)
+	return fmt.Sprintf("Network %s does not exist: make it with dokku network:create %[1]s", e.Name)
 }

@@ -109,7 +109,7 @@ func (d *examination) checkPermissions(context.Context) []Finding {
 	if list := d.modes(check, entries...); list != nil {
 		return list
 	}
-	return fine(check, "only %s may read the files below %s", ownName(), d.Server.Env.Store.Own())
+	return fine(check, "the files below %s belong to %s, and their modes keep other users out", d.Server.Env.Store.Own(), ownName())
 }
 
 func (d *examination) checkModes(app string) []Finding {
@@ -121,7 +121,7 @@ func (d *examination) checkModes(app string) []Finding {
 	if list := d.modes(check, append(entries, secret(d.Server.Env.Store.Dir(app)))...); list != nil {
 		return list
 	}
-	return fine(check, "only %s may read them", ownName())
+	return fine(check, "its files belong to %s, and their modes keep other users out", ownName())
 }
 
 // checkStray looks for leftovers of killed commands, and for repositories without a

@@ -18,7 +18,7 @@ func TestBuildPorts(t *testing.T) {
 		return lab.Files{"Dockerfile": "FROM " + l.Tools.Base + "\nCOPY . /app/\n" + expose + "CMD [\"/server\", \"-port=" + port + "\"]\n"}
 	}
 	out := a.Push(dockerfile("EXPOSE 8080\nEXPOSE 2222\n", "8080"))
-	lab.Contains(t, out, "The image exposes 2 ports: web listens on 8080. If it is 2222 instead: dokku ports:set "+a.Name+" http:80:2222")
+	lab.Contains(t, out, "The image exposes 2 ports: web listens on 8080. If it is 2222 instead: ssh ", " ports:set "+a.Name+" http:80:2222")
 	a.Serves(a.Tip("main"))
 	out = a.Push(dockerfile("ARG PORT=9229\nEXPOSE 53/udp\nEXPOSE $PORT 3000\n", "9229"))
 	lab.Contains(t, out, "web listens on 9229.")

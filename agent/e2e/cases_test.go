@@ -36,7 +36,7 @@ func TestPortFirstPush(t *testing.T) {
 	l.Dokku("checks:set", a.Name, "listen-timeout", "2")
 	out := a.Rejected(lab.Files{"Procfile": "web: /server -port=4000\n"})
 	lab.Contains(t, out, " does not accept connections on port 3000 after ", "it listens on port 4000",
-		"EXPOSE 4000", "dokku ports:set "+a.Name+" http:80:4000", "require-listening false", "Nothing has changed: ")
+		"EXPOSE 4000", " ports:set "+a.Name+" http:80:4000", "require-listening false", "Nothing has changed: ")
 	lab.Lacks(t, out, "All checks successful!")
 	a.Serves(a.Tip("main"))
 }
@@ -106,7 +106,7 @@ func TestWebDisappears(t *testing.T) {
 		"# bots\nworker: /server -port=\n": "Procfile: it has no web any more",
 	} {
 		out := a.Rejected(lab.Files{"Procfile": procfile})
-		lab.Contains(t, out, says, "dokku ps:scale "+a.Name+" web=0", "Nothing has changed: v1 (")
+		lab.Contains(t, out, says, " ps:scale "+a.Name+" web=0", "Nothing has changed: v1 (")
 		if strings.Contains(procfile, "eb") {
 			lab.Contains(t, out, "did you mean web?")
 		}
@@ -129,7 +129,7 @@ func TestNothingRuns(t *testing.T) {
 	l := lab.New(t, nil)
 	a := l.App(lab.Files{"Procfile": "worker: /server -port=\n"})
 	out := a.Push(nil)
-	lab.Contains(t, out, "worker runs 0 processes: dokku ps:scale "+a.Name+" worker=1 starts one", "Nothing runs", "Application deployed in ")
+	lab.Contains(t, out, "worker runs 0 processes: ssh ", " ps:scale "+a.Name+" worker=1 starts one", "Nothing runs", "Application deployed in ")
 	lab.Lacks(t, out, "http://", "All checks successful!")
 	l.Dokku("ps:scale", a.Name, "worker=1")
 	a.Runs("worker.1")
@@ -218,7 +218,7 @@ func TestHealthcheck(t *testing.T) {
 	live := a.Tip("main")
 	sick := lab.Files{"Dockerfile": dockerfile(l, "5000") + "HEALTHCHECK --interval=1s --retries=2 CMD [\"/server\", \"-say=no-queue\", \"-exit=1\"]\n"}
 	lab.Contains(t, a.Rejected(sick), "HEALTHCHECK, 1 check for web", "web.1 runs /server -say=no-queue -exit=1: exit code 1: no-queue",
-		"dokku checks:set "+a.Name+" image-healthcheck false")
+		" checks:set "+a.Name+" image-healthcheck false")
 	a.Serves(live)
 	lab.Contains(t, a.Push(lab.Files{"Dockerfile": strings.Replace(sick["Dockerfile"], "-exit=1", "-exit=0", 1)}), "runs /server -say=no-queue -exit=0", "All checks successful!")
 	l.Dokku("checks:set", a.Name, "image-healthcheck", "false")

@@ -43,7 +43,7 @@ func TestFirstPush(t *testing.T) {
 	}
 
 	out = a.Pushing().Succeeds()
-	lab.Contains(t, out, "Nothing new was pushed: "+a.Name+" serves v1", "ps:rebuild", "Everything up-to-date")
+	lab.Contains(t, out, "Git sent nothing new: "+a.Name+" serves v1", "ps:rebuild", "Everything up-to-date")
 
 	// One app, however its name is written, and the port that web is to listen on.
 	for _, c := range []struct {

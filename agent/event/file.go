@@ -11,8 +11,13 @@ import (
 type File struct{ f *os.File }
 
 // CreateFile creates the log at path, or replaces it.
-func CreateFile(path string) (*File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o600)
+func CreateFile(path string) (*File, error) { return openFile(path, os.O_CREATE|os.O_TRUNC) }
+
+// AppendFile continues the log at path, which must exist.
+func AppendFile(path string) (*File, error) { return openFile(path, 0) }
+
+func openFile(path string, flag int) (*File, error) {
+	f, err := os.OpenFile(path, flag|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("cannot write the deploy's log: %w", err)
 	}

@@ -28,6 +28,7 @@ type Terminal struct {
 	written int
 	dropped int
 	quiet   bool
+	remote  string // see Hints
 }
 
 type line struct {
@@ -43,6 +44,13 @@ func NewTerminal(out, errs io.Writer, quiet bool) *Terminal {
 	t := &Terminal{lines: make(chan line, queued), done: make(chan struct{}), quiet: quiet}
 	go t.run(out, errs)
 	return t
+}
+
+// Over makes the terminal's hints fit a reader who came over ssh; see Hints.
+func (t *Terminal) Over(remote string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.remote = remote
 }
 
 func (t *Terminal) run(out, errs io.Writer) {
@@ -81,6 +89,9 @@ func (t *Terminal) Write(p []byte) (int, error) {
 	if err := json.Unmarshal(p, &e); err != nil {
 		return len(p), nil
 	}
+	if e.Style != StyleOutput {
+		e.Message = t.hints(e.Message)
+	}
 	text, ok := Format(e.Style, e.Message)
 	if !ok || t.quiet && e.Style != StyleWarning && e.Style != StyleOutput {
 		return len(p), nil
@@ -92,6 +103,12 @@ func (t *Terminal) Write(p []byte) (int, error) {
 	}
 	t.put(line{text: text + "\n", stderr: e.Style == StyleWarning})
 	return len(p), nil
+}
+
+func (t *Terminal) hints(text string) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return Hints(text, t.remote)
 }
 
 // put queues a line, or drops it. Limit does not apply to warnings: decisions and

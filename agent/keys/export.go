@@ -92,7 +92,7 @@ func (f *keyFile) add(root string, k namedKey) (added bool, why string, err erro
 		case same:
 			return false, fmt.Sprintf("The key %s is not added: %s line %d has the same key (%s)", k.name, f.path, i+1, fingerprint), nil
 		case named:
-			return false, fmt.Sprintf("The key %s is not added: another key of this name exists (ssh-keys:remove %[1]s removes it)", k.name), nil
+			return false, fmt.Sprintf("The key %s is not added: another key of this name exists (dokku ssh-keys:remove %[1]s removes it)", k.name), nil
 		}
 	}
 	command, err := commandOption(root, k.name)

@@ -72,7 +72,7 @@ func Add(root, name, key string) error {
 		fingerprint := ssh.FingerprintSHA256(pub)
 		for i, l := range f.lines {
 			if l.key != nil && l.key.Name == name {
-				return fmt.Errorf("cannot add the key %s: a key of this name exists: ssh-keys:remove %[1]s removes it", name)
+				return fmt.Errorf("cannot add the key %s: a key of this name exists: dokku ssh-keys:remove %[1]s removes it", name)
 			}
 			if l.fingerprint == fingerprint {
 				return fmt.Errorf("cannot add the key %s: %s line %d has the same key (%s)", name, f.path, i+1, fingerprint)
@@ -112,7 +112,7 @@ func Remove(root, name string) error {
 				return nil
 			}
 		}
-		return fmt.Errorf("cannot remove the key %q: there is no such key: ssh-keys:list shows all", name)
+		return fmt.Errorf("cannot remove the key %q: there is no such key: dokku ssh-keys:list shows all", name)
 	})
 }
 

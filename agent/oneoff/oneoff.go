@@ -95,11 +95,10 @@ func RunDetached(ctx context.Context, s *agent.Server, app string, o OneOff, log
 // standing returns an error if the app is being destroyed. apps:destroy sets the mark
 // before it lists the containers, so either it finds a new container, or the starter of
 // that container finds the mark.
-func standing(s *agent.Server, app string) error {
-	a, err := s.Env.Store.Load(app)
+func standing(s *agent.Server, name string) error {
+	a, err := s.Env.Store.Load(name)
 	if err == nil && a.State.Destroying {
-		//lint:ignore ST1005 the style of Dokku's messages
-		err = fmt.Errorf("App %s is being destroyed", app)
+		err = &app.DestroyingError{App: name}
 	}
 	return err
 }
@@ -187,8 +186,7 @@ func current(ctx context.Context, s *agent.Server, name string) (app.View, error
 	case err != nil:
 		return v, err
 	case v.State.Destroying:
-		//lint:ignore ST1005 the style of Dokku's messages
-		return v, fmt.Errorf("App %s is being destroyed", name)
+		return v, &app.DestroyingError{App: name}
 	case v.Current == nil:
 		return v, &app.NotDeployedError{App: name}
 	}

@@ -43,7 +43,7 @@ func (s *Store) NameFree(name string) error {
 	now, err := s.NowCalled(name)
 	if err == nil && now != "" {
 		//lint:ignore ST1005 the text is Dokku's
-		err = fmt.Errorf("Name is already taken: %s is called %s now: use that name, or free this one with ps:restart %[2]s "+
+		err = fmt.Errorf("Name is already taken: %s is called %s now: use that name, or free this one with dokku ps:restart %[2]s "+
 			"(processes from before the rename still run)", name, now)
 	}
 	return err
@@ -98,6 +98,15 @@ func (s *Store) NoteProblem(name string, err error) {
 		s.WriteJSON(path, app.Problem{Version: app.Version, Since: time.Now().UTC(), Text: err.Error()})
 	}
 }
+
+// DeployLog returns the path of the log of a deploy.
+func (s *Store) DeployLog(app string, n int) string {
+	return s.File(app, "deploys", strconv.Itoa(n)+".log")
+}
+
+// FailedLog returns the path of the file with the logs of the processes that failed the
+// last rejected deploy: lines of the process, the time and the text.
+func (s *Store) FailedLog(app string) string { return s.File(app, "deploys", "failed.log") }
 
 // DeployLogs lists the numbers of the deploys that have a log, ascending.
 func (s *Store) DeployLogs(app string) []int {

@@ -43,7 +43,7 @@ func (s *Store) Conflict(v app.View, replaced []string) error {
 	if d, owner, err := s.DomainTaken(v.Settings, v.Domains(), replaced...); err != nil {
 		return err
 	} else if owner != "" {
-		return fmt.Errorf("domain %s of app %s belongs to app %s: remove it there first (domains:remove %[3]s %[1]s)", d, v.Name, owner)
+		return fmt.Errorf("domain %s of app %s belongs to app %s: remove it there first (dokku domains:remove %[3]s %[1]s)", d, v.Name, owner)
 	}
 	apps, err := s.Apps()
 	if err != nil {

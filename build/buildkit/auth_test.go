@@ -116,7 +116,7 @@ func TestPrivateBaseImage(t *testing.T) {
 	solve := func(config string) (build.Result, error) {
 		return New(Config{Client: a.client, DockerConfig: config}).Solve(t.Context(), r, "Dockerfile")
 	}
-	if _, err := solve(t.TempDir()); err == nil || refused.Load() == 0 || !strings.Contains(err.Error(), "run docker login") {
+	if _, err := solve(t.TempDir()); err == nil || refused.Load() == 0 || !strings.Contains(err.Error(), "docker login REGISTRY") {
 		t.Fatalf("without a password: %v, refused %d times", err, refused.Load())
 	}
 	res, err := solve(writeConfig(t, `{"auths": {"`+host+`": {"username": "u", "password": "secret"}}}`))

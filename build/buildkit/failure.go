@@ -33,9 +33,7 @@ func (p *printer) failure(commit, message string, now time.Time) *build.Error {
 			}
 		}
 	}
-	if strings.Contains(e.Reason, "401 Unauthorized") || strings.Contains(e.Reason, "pull access denied") {
-		e.Reason += "; check the image's name, or run docker login for its registry as the user that owns the apps"
-	}
+	e.Reason = advise(e.Reason)
 	var unfinished *step
 	for _, s := range p.order {
 		switch {

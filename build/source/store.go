@@ -30,7 +30,7 @@ const (
 )
 
 // errMissing is returned for an object that is in no folder.
-var errMissing = errors.New("the repository does not have it; run git fsck")
+var errMissing = errors.New("the repository does not have it; run git fsck in your repository and push again")
 
 // store reads objects from a list of object folders.
 type store struct {

@@ -43,7 +43,7 @@ func gitEntries(b []byte) iter.Seq2[gitEntry, error] {
 			}
 			end := bytes.IndexByte(b, 0)
 			if i == 0 || i >= len(b) || b[i] != ' ' || end < i || len(b) < end+21 {
-				yield(e, errors.New("a tree is damaged; run git fsck in the repository"))
+				yield(e, errors.New("a tree is damaged; run git fsck in your repository and push again"))
 				return
 			}
 			e.name = string(b[i+1 : end])

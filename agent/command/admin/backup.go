@@ -143,6 +143,7 @@ func fileFlag(c *cli.Call, flag, verb, instead string) (string, error) {
 // aside returns a log for commands that write only data to standard output.
 func aside(c *cli.Call) (event.Log, func()) {
 	t := event.NewTerminal(c.Env.Stderr, c.Env.Stderr, c.Quiet)
+	t.Over(c.Env.Remote)
 	writers := []io.Writer{event.NewHost(filepath.Join(c.Env.Root, ".dokku", "log", "dokku.log")), t}
 	if c.Trace {
 		writers = append(writers, c.Env.Stderr)

@@ -5,6 +5,8 @@ import (
 	"os"
 
 	"golang.org/x/term"
+
+	"dokku/agent/event"
 )
 
 // Env is the environment of a command, which uses nothing else of its process.
@@ -26,6 +28,9 @@ type Env struct {
 	Dir string
 	// User is the name of the client's ssh key; empty on the host itself.
 	User string
+	// Remote is what the reader types before a command over ssh; empty on the host itself.
+	// See event.Hints.
+	Remote string
 }
 
 // OS returns the environment of this process for a DOKKU_ROOT and, over ssh, the name of
@@ -36,6 +41,6 @@ func OS(root, key, version string) Env {
 		Root: root, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Terminal: term.IsTerminal(int(os.Stdout.Fd())),
 		Console:  NewConsole(os.Stdin, os.Stdout, os.Getenv("TERM")),
-		Version:  versionText(version), Dir: dir, User: key,
+		Version:  versionText(version), Dir: dir, User: key, Remote: os.Getenv(event.RemoteVar),
 	}
 }

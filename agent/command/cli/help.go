@@ -24,6 +24,7 @@ var nouns = []struct{ name, title string }{
 	{"proxy", "Proxy"},
 	{"nginx", "nginx"},
 	{"git", "Git"},
+	{"logs", "Logs"},
 	{"ssh-keys", "SSH keys"},
 	{"", "Other"},
 }
@@ -31,8 +32,11 @@ var nouns = []struct{ name, title string }{
 // nounOf is the group of a command.
 func nounOf(name string) string {
 	noun, _, _ := strings.Cut(name, ":")
-	if noun == "enter" {
+	switch noun {
+	case "enter":
 		noun = "run"
+	case "deploys":
+		noun = "logs"
 	}
 	for _, n := range nouns {
 		if n.name == noun {
@@ -42,14 +46,31 @@ func nounOf(name string) string {
 	return ""
 }
 
-// helpNoun reports whether word is a noun, alone or with ":help", that asks for help.
-// It leaves bare "ps" and "config", which are commands, to the caller.
+// helpNoun reports whether word is a noun, alone or with ":help", that asks for help:
+// Dokku has NOUN:help for everything before a colon, and for commands without one. It
+// leaves bare "ps" and "config", which are commands, to the caller.
 func helpNoun(root *cobra.Command, word string) (string, bool) {
 	noun, verb, colon := strings.Cut(word, ":")
-	if noun == "" || nounOf(noun) != noun || colon && verb != "help" {
+	switch {
+	case noun == "" || colon && verb != "help":
 		return "", false
+	case !colon:
+		return noun, nounOf(noun) == noun && !known(root, noun)
 	}
-	return noun, !colon && !known(root, noun) || verb == "help"
+	return noun, slices.ContainsFunc(visible(root), func(c *cobra.Command) bool {
+		return c.Name() == noun || strings.HasPrefix(c.Name(), noun+":")
+	})
+}
+
+// printNounHelp prints the help that NOUN:help asks for: the commands of the noun, or the
+// usage of the command with this name.
+func (r *Runner) printNounHelp(root *cobra.Command, noun string) {
+	group := noun == "ps" || noun == "config" || noun == "run"
+	if cmd := find(root, noun); cmd != nil && !group {
+		r.printUsage(cmd)
+		return
+	}
+	r.printNoun(root, noun)
 }
 
 // help prints the list of all commands, the commands of a noun, or one command's usage.
@@ -129,7 +150,7 @@ func (r *Runner) printUsage(cmd *cobra.Command) {
 func group(root *cobra.Command, noun string) []*cobra.Command {
 	var list []*cobra.Command
 	for _, cmd := range visible(root) {
-		if nounOf(cmd.Name()) == noun {
+		if nounOf(cmd.Name()) == noun || noun != "" && strings.HasPrefix(cmd.Name(), noun+":") {
 			list = append(list, cmd)
 		}
 	}

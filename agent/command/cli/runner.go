@@ -42,7 +42,7 @@ func Run(ctx context.Context, env Env, groups [][]Spec, args []string) int {
 	r := &Runner{Env: env, groups: groups}
 	err := r.execute(ctx, args)
 	r.close()
-	return Report(ctx, env.Stderr, err)
+	return Report(ctx, env.Stderr, r.hinted(err))
 }
 
 func (r *Runner) execute(ctx context.Context, args []string) error {
@@ -62,7 +62,7 @@ func (r *Runner) execute(ctx context.Context, args []string) error {
 		if len(args) > 1 {
 			return Refuse("Unexpected argument %q after %s, which prints help", args[1], args[0])
 		}
-		r.printNoun(root, noun)
+		r.printNounHelp(root, noun)
 		return nil
 	}
 	if !known(root, args[0]) {
@@ -203,6 +203,7 @@ func (r *Runner) Events() event.Log {
 		return r.log
 	}
 	r.terminal = event.NewTerminal(r.Env.Stdout, r.Env.Stderr, r.Quiet)
+	r.terminal.Over(r.Env.Remote)
 	writers := []io.Writer{event.NewHost(filepath.Join(r.Env.Root, ".dokku", "log", "dokku.log")), r.terminal}
 	if r.Trace {
 		writers = append(writers, r.Env.Stderr)
@@ -232,9 +233,28 @@ func (r *Runner) Print(format string, args ...any) {
 	fmt.Fprintf(r.Env.Stdout, format, args...)
 }
 
+// Hints returns a message whose commands read as its reader can type them.
+func (r *Runner) Hints(text string) string { return event.Hints(text, r.Env.Remote) }
+
+// hinted returns the error with its message as Hints has it.
+func (r *Runner) hinted(err error) error {
+	if err == nil || r.Env.Remote == "" {
+		return err
+	}
+	return &hintedError{err, r.Hints(err.Error())}
+}
+
+type hintedError struct {
+	error
+	text string
+}
+
+func (e *hintedError) Error() string { return e.text }
+func (e *hintedError) Unwrap() error { return e.error }
+
 // Warn writes a warning to stderr, but not to the host's log.
 func (r *Runner) Warn(format string, args ...any) {
-	warnTo(r.Env.Stderr, fmt.Sprintf(format, args...))
+	warnTo(r.Env.Stderr, r.Hints(fmt.Sprintf(format, args...)))
 }
 
 // serial makes a writer safe for concurrent use. Stdout and stderr share the lock, since

@@ -272,7 +272,7 @@ func (c *Call) ChangeNext(op string, change func(*app.State) error) error {
 	log := c.Events().WithApp(c.App.Name)
 	err := c.Server.Update(c.Ctx, c.App.Name, deploy.Op{Name: op}, log, change)
 	if err == nil && c.App.Deployed() {
-		log.Detail("It takes effect with the next deploy or restart (ps:restart %s)", c.App.Name)
+		log.Detail("It takes effect with the next deploy or restart (dokku ps:restart %s)", c.App.Name)
 	}
 	return err
 }

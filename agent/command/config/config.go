@@ -61,6 +61,7 @@ var Commands = []cli.Spec{
 		Flags: func(f *pflag.FlagSet) {
 			changeFlags(f)
 			f.Bool("encoded", false, "the values are base64")
+			f.Bool("no-echo", false, "print the names of the variables without their values")
 		},
 		Run: setConfig,
 	},
@@ -196,14 +197,20 @@ func setConfig(c *cli.Call) error {
 		set[key] = value
 	}
 	c.Events().Step("Setting config vars")
-	log := c.Private()
-	for line := range strings.SplitSeq(strings.TrimSuffix(pairs(set), "\n"), "\n") {
+	log, shown := c.Private(), pairs(set)
+	if c.Flag("no-echo") {
+		shown = strings.Join(slices.Sorted(maps.Keys(set)), "\n")
+	}
+	for line := range strings.SplitSeq(strings.TrimSuffix(shown, "\n"), "\n") {
 		log.Detail("%s", line)
 	}
 	if port, given := set["PORT"]; given {
 		app := "APP"
 		if c.App != nil {
 			app = c.App.Name
+		}
+		if c.Flag("no-echo") {
+			port = "N"
 		}
 		c.Events().Warn("PORT=%s does not take effect: dokku sets PORT for web. To change it: dokku ports:set %s http:80:%[1]s", port, app)
 	}
@@ -244,7 +251,7 @@ func changeConfig(c *cli.Call, set map[string]string, unset []string) error {
 		return err
 	}
 	if apps, err := c.Server.Env.Store.Apps(); app == "" && err == nil && len(apps) > 0 {
-		log.Detail("It takes effect in each app with its next deploy or restart (ps:restart --all)")
+		log.Detail("It takes effect in each app with its next deploy or restart (dokku ps:restart --all)")
 	}
 	return nil
 }

@@ -96,6 +96,9 @@ func printScale(c *cli.Call, format string) error {
 	if err != nil {
 		return err
 	}
+	if !c.App.Deployed() {
+		f = firstFormation(f)
+	}
 	if format == "json" {
 		data, err := f.JSON()
 		if err != nil {
@@ -103,6 +106,9 @@ func printScale(c *cli.Call, format string) error {
 		}
 		c.Print("%s\n", data)
 		return nil
+	}
+	if !c.App.Deployed() && !c.Quiet {
+		defer c.Warn("%s has not been deployed yet: these are the counts of its first deploy, if the repository has none", c.App.Name)
 	}
 	if err := f.WriteTable(c.Env.Stdout, c.App.Name, !c.Headings()); err != nil || !c.Headings() {
 		return err
@@ -112,6 +118,17 @@ func printScale(c *cli.Call, format string) error {
 		c.Print("       %s\n", o)
 	}
 	return nil
+}
+
+// firstFormation adds to the stored counts of an app without a release what a first
+// deploy runs by default: one web process.
+func firstFormation(f scale.Formation) scale.Formation {
+	if f.Origin(scale.Web) != "" {
+		return f
+	}
+	f = append(f, scale.Entry{Type: scale.Web, Count: 1, Origin: scale.FromDefault})
+	slices.SortFunc(f, func(a, b scale.Entry) int { return strings.Compare(a.Type, b.Type) })
+	return f
 }
 
 // scaleOrigins lists the types by the origin of their counts: "DOKKU_SCALE of 3f2c1d9:

@@ -156,7 +156,7 @@ func setNetwork(c *cli.Call) error {
 		return nil
 	})
 	if err == nil {
-		c.Events().Detail("It takes effect in each app with its next deploy or restart (ps:restart --all)")
+		c.Events().Detail("It takes effect in each app with its next deploy or restart (dokku ps:restart --all)")
 	}
 	return err
 }

@@ -103,7 +103,7 @@ func runningProcess(c *cli.Call, process string) (engine.Instance, error) {
 	}
 	all = slices.DeleteFunc(all, func(i engine.Instance) bool { return !i.Running() })
 	if len(all) == 0 {
-		return engine.Instance{}, cli.Refuse("App %s is not running\nTo start it: ps:start %[1]s; to run a command in a new container: run %[1]s COMMAND", c.App.Name)
+		return engine.Instance{}, cli.Refuse("App %s is not running\nTo start it: dokku ps:start %[1]s; to run a command in a new container: dokku run %[1]s COMMAND", c.App.Name)
 	}
 	slices.SortFunc(all, func(a, b engine.Instance) int { return a.Index - b.Index })
 	kind, number, numbered := strings.Cut(process, ".")

@@ -1,9 +1,11 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -19,13 +21,15 @@ import (
 var logCommands = []cli.Spec{
 	{
 		Use: "logs APP", Short: "Show the logs of the app's processes",
-		Long: "It merges the lines of all processes by time. With -t it shows new lines, also of later deploys, until\nyou interrupt it.\n\n" +
+		Long: "It merges the lines of all processes by time. With -t it shows new lines, also of later deploys, until\nyou interrupt it. " +
+			"logs:failed shows the processes of the last failed deploy, deploys:log what a deploy printed.\n\n" +
 			"A line that begins with dokku: says why a process ended, and whether it was restarted.",
 		Example: "dokku logs hello -t -p worker",
 		Flags: func(f *pflag.FlagSet) {
 			f.BoolP("tail", "t", false, "show new lines until interrupted")
-			f.StringP("num", "n", "100", "number of lines of each process; 0 means all")
+			f.StringP("num", "n", "100", "number of lines of each process, or all; 0 with -t means new lines only")
 			f.StringP("ps", "p", "", "only this process type (web) or process (web.1)")
+			f.BoolP("quiet", "q", false, "only the lines, without times and names")
 		},
 		Values: map[string]func(*cli.Call) []string{"ps": (*cli.Call).Types},
 		Run:    runLogs,
@@ -50,7 +54,11 @@ func runLogs(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	l := &logReader{Call: c, console: host, find: func(_ context.Context, a *app.App) ([]engine.Instance, error) { return c.Instances(a) }, process: c.Value("ps"), read: map[string]time.Time{}, ends: newEndReader(c)}
+	l := &logReader{Call: c, console: host, find: func(_ context.Context, a *app.App) ([]engine.Instance, error) { return c.Instances(a) },
+		process: c.Value("ps"), raw: c.Flag("quiet"), read: map[string]time.Time{}}
+	if !l.raw {
+		l.ends = newEndReader(c)
+	}
 	if err := l.history(tail); err != nil {
 		return err
 	}
@@ -70,6 +78,7 @@ type logReader struct {
 	console engine.Prober
 	find    func(context.Context, *app.App) ([]engine.Instance, error)
 	process string     // a type or a process; "" means all
+	raw     bool       // print the lines without their times and processes
 	ends    *endReader // nil: the ends of processes are not shown
 
 	mu   sync.Mutex
@@ -94,7 +103,23 @@ func (l *logReader) instances(app *app.App) ([]engine.Instance, error) {
 
 func processName(i engine.Instance) string { return fmt.Sprintf("%s.%d", i.Type, i.Index) }
 
-// history prints the last lines of each process, merged by time.
+// allLines is the number of lines that --num all asks for.
+const allLines = -1
+
+// parseTail reads the value of --num.
+func parseTail(value string) (int, error) {
+	if value == "all" {
+		return allLines, nil
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 0 {
+		return 0, cli.Refuse("Invalid value %q for --num: give the number of lines, or all", event.OneLine(value))
+	}
+	return n, nil
+}
+
+// history prints the last lines of each process, merged by time. Without any (tail is 0)
+// it still notes where each log ends, for the new lines that follow.
 func (l *logReader) history(tail int) error {
 	instances, err := l.instances(l.Call.App)
 	if err != nil {
@@ -105,16 +130,18 @@ func (l *logReader) history(tail int) error {
 		return err
 	}
 	for _, i := range instances {
-		o := engine.LogOptions{Tail: tail, Timestamps: true}
+		o := engine.LogOptions{Tail: max(0, cmp.Or(tail, 1)), Timestamps: true}
 		if err := l.lines(l.Call.Ctx, i, o, func(line logLine) { lines = append(lines, line) }); err != nil {
 			return fmt.Errorf("cannot read the log of %s: %w", i.Name, err)
 		}
 	}
-	l.printLines(last(lines, tail))
+	if tail != 0 {
+		l.printLines(last(lines, tail))
+	}
 	return nil
 }
 
-// last returns the last lines of each process, by time; 0: all.
+// last returns the last lines of each process, by time; allLines: all.
 func last(lines []logLine, tail int) []logLine {
 	slices.SortStableFunc(lines, func(a, b logLine) int { return a.at.Compare(b.at) })
 	left := map[string]int{}
@@ -165,7 +192,10 @@ func (l *logReader) printLines(lines []logLine) {
 	slices.SortStableFunc(lines, func(a, b logLine) int { return a.at.Compare(b.at) })
 	var b strings.Builder
 	for _, line := range lines {
-		fmt.Fprintf(&b, "%s app[%s]: %s\n", line.stamp, line.process, event.Printable(line.text))
+		if !l.raw {
+			fmt.Fprintf(&b, "%s app[%s]: ", line.stamp, line.process)
+		}
+		b.WriteString(event.Printable(line.text) + "\n")
 	}
 	l.Call.Print("%s", b.String())
 }

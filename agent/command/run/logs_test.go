@@ -133,6 +133,47 @@ func TestLogsAreMergedByTime(t *testing.T) {
 	}
 }
 
+// TestNoHistory: with 0 lines, only what is written from now on is shown.
+func TestNoHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		console := &fakeConsole{
+			logs: map[string]string{"a": "2026-11-22T10:00:00Z older\n2026-11-22T10:00:01Z old\n", "b": ""},
+			more: map[string]chan string{"a": make(chan string), "b": make(chan string)},
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		out := &lockedBuffer{}
+		l := reader(t, ctx, out, console, func() []engine.Instance {
+			return []engine.Instance{instance("a", "web", 1, engine.StatusRunning), instance("b", "web", 2, engine.StatusRunning)}
+		})
+		l.raw = true
+		if err := l.history(0); err != nil {
+			t.Fatal(err)
+		}
+		if got := out.take(); got != "" {
+			t.Errorf("-n 0 prints %q", got)
+		}
+		done := make(chan error)
+		go func() { done <- l.follow() }()
+		console.more["a"] <- "2026-11-22T10:00:02Z new\x1b[2J\n"
+		console.more["b"] <- "2026-11-22T10:00:03Z first\n"
+		<-time.After(2 * orderWindow)
+		synctest.Wait()
+		if got := out.take(); got != "new\nfirst\n" {
+			t.Errorf("-q -n 0 -t prints %q", got)
+		}
+		cancel()
+		<-done
+	})
+}
+
+func TestParseTail(t *testing.T) {
+	for value, want := range map[string]int{"0": 0, "1": 1, "007": 7, "all": allLines} {
+		if got, err := parseTail(value); got != want || err != nil {
+			t.Errorf("--num %s is %d, %v", value, got, err)
+		}
+	}
+}
+
 // lockedBuffer can be read while it is written.
 type lockedBuffer struct {
 	mu sync.Mutex

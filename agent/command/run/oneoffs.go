@@ -172,24 +172,21 @@ func oneOffLogs(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	l := &logReader{Call: c, console: host, read: map[string]time.Time{},
+	l := &logReader{Call: c, console: host, raw: c.Flag("quiet"), read: map[string]time.Time{},
 		find: func(context.Context, *app.App) ([]engine.Instance, error) { return slices.Clone(list), nil }}
 	if !c.Flag("tail") {
 		return l.history(tail)
+	}
+	if tail == 0 {
+		if err := l.history(tail); err != nil {
+			return err
+		}
 	}
 	err = l.toTheirEnd(list, tail)
 	if c.Ctx.Err() != nil {
 		return nil // the client has gone, which is a normal end
 	}
 	return err
-}
-
-func parseTail(value string) (int, error) {
-	n, err := strconv.Atoi(value)
-	if err != nil || n < 0 {
-		return 0, cli.Refuse("Invalid value %q for --num: give the number of lines", event.OneLine(value))
-	}
-	return n, nil
 }
 
 // toTheirEnd prints the last lines of containers, and new lines until they end.
@@ -199,7 +196,10 @@ func (l *logReader) toTheirEnd(list []engine.Instance, tail int) error {
 	var wait sync.WaitGroup
 	for _, i := range list {
 		wait.Go(func() {
-			o := engine.LogOptions{Follow: true, Timestamps: true, Tail: tail}
+			o := engine.LogOptions{Follow: true, Timestamps: true, Tail: max(0, tail)}
+			if tail == 0 {
+				o.Tail = reopened
+			}
 			err := l.lines(l.Call.Ctx, i, o, func(line logLine) { pass(l.Call.Ctx, lines, line) })
 			if err != nil {
 				failed <- fmt.Errorf("cannot read the log of %s: %w", i.Name, err)

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"dokku/agent/command/cli"
+	"dokku/agent/deploy"
 	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/agent/oneoff"
@@ -23,7 +24,7 @@ const oneOffTTL = "86400"
 const longestTTL = 365 * 24 * time.Hour
 
 // Commands are the commands of this package.
-var Commands = slices.Concat(runCommands, logCommands)
+var Commands = slices.Concat(runCommands, logCommands, deployLogCommands)
 
 var runCommands = []cli.Spec{
 	{
@@ -64,7 +65,8 @@ var runCommands = []cli.Spec{
 		Example: "dokku run:logs hello -t",
 		Flags: func(f *pflag.FlagSet) {
 			f.BoolP("tail", "t", false, "show new lines until the containers end")
-			f.StringP("num", "n", "100", "number of lines of each container; 0 means all")
+			f.StringP("num", "n", "100", "number of lines of each container, or all; 0 with -t means new lines only")
+			f.BoolP("quiet", "q", false, "only the lines, without times and names")
 			f.String("container", "", "only this container; APP may be left out")
 		},
 		Values: map[string]func(*cli.Call) []string{"container": oneOffNames},
@@ -121,6 +123,7 @@ func runAttached(c *cli.Call) error {
 		return coded(err)
 	case last.OOMKilled:
 		c.Warn("The command was killed because it ran out of memory")
+		c.Warn("%s", deploy.MemoryFix(c.App.Name, c.App.Current.Resources, "run"))
 	}
 	return exited(last.ExitCode)
 }

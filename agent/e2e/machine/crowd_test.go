@@ -321,7 +321,7 @@ func (l *member) domains(c agenttest.Command, st *app.State) error {
 		case err != nil:
 			return err
 		case slices.Contains(other.State.Domains, c.Domain):
-			return fmt.Errorf("Domain %s belongs to app %s: remove it there first (domains:remove %[2]s %[1]s)", c.Domain, name)
+			return fmt.Errorf("Domain %s belongs to app %s: remove it there first (dokku domains:remove %[2]s %[1]s)", c.Domain, name)
 		}
 	}
 	st.Domains = append(st.Domains, c.Domain)

@@ -174,7 +174,7 @@ func TestRunRefused(t *testing.T) {
 		}
 		return nil
 	})
-	if _, err := oneoff.RunDetached(ctx, m.server, "shop", o, event.Log{}); err == nil || err.Error() != "App shop is being destroyed" {
+	if _, err := oneoff.RunDetached(ctx, m.server, "shop", o, event.Log{}); err == nil || err.Error() != "App shop is being destroyed; to finish: dokku apps:destroy shop --force" {
 		t.Errorf("got %v", err)
 	}
 	a, _ := m.server.Env.Store.Load("shop")
@@ -182,7 +182,7 @@ func TestRunRefused(t *testing.T) {
 	if err := m.server.Env.Store.SaveState("shop", &a.State); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := m.attached(ctx, "stay"); err == nil || err.Error() != "App shop is being destroyed" {
+	if _, _, err := m.attached(ctx, "stay"); err == nil || err.Error() != "App shop is being destroyed; to finish: dokku apps:destroy shop --force" {
 		t.Errorf("got %v", err)
 	}
 	m.engine.Fail(nil)

@@ -58,7 +58,7 @@ func TestRejectedPush(t *testing.T) {
 				return memory.Behaviour{Exits: true, Code: 137, OOMKilled: true}
 			}
 			return memory.Behaviour{Exits: s.Kind == engine.KindRelease}
-		}, []string{"ran out of memory", " !     The release command has already run"}},
+		}, []string{"ran out of memory", "It has no memory limit, so the server's memory ran out", " !     The release command has already run"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			m := newMachine(t, h)

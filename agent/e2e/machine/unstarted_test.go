@@ -25,6 +25,12 @@ func TestUnstartedCommands(t *testing.T) {
 		{"web needs a shell", "web: X=1 serve", "web", "[FATAL tini (7)] exec /bin/sh failed: No such file or directory",
 			`the image has no /bin/sh, which \"X=1\" in the command needs`},
 		{"in a shell", "web: cd / && ./serve.sh", "web", "sh: 1: exec: ./serve.sh: not found", "or has Windows line ends: " + windows},
+		{"a script from Windows", "web: serve\nrelease: ./from/windows.sh", "release", "[FATAL tini (7)] exec ./from/windows.sh failed: No such file or directory",
+			"the release command did not run: ./from/windows.sh cannot be started: windows.sh has Windows line ends: " + windows},
+		{"a script from Windows in a shell", "web: cd / && ./windows.sh", "web", "/bin/bash: line 1: ./windows.sh: cannot execute: required file not found",
+			"windows.sh has Windows line ends: " + windows},
+		{"a script without its interpreter", "web: ./unix.sh", "web", "[FATAL tini (7)] exec ./unix.sh failed: No such file or directory",
+			"./unix.sh cannot be started: the first line of unix.sh names /bin/zsh: is that in the image?"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -35,7 +41,8 @@ func TestUnstartedCommands(t *testing.T) {
 				}
 				return behaviour(s)
 			})
-			out, err := f.push(map[string]string{"Dockerfile": "FROM scratch\n", "Procfile": tt.procfile + "\n"})
+			out, err := f.push(map[string]string{"Dockerfile": "FROM scratch\n", "Procfile": tt.procfile + "\n",
+				"windows.sh": "#!/bin/sh\r\nexec serve\r\n", "unix.sh": "#! /bin/zsh\nexec serve\n"})
 			if err == nil {
 				t.Fatal("it is accepted")
 			}

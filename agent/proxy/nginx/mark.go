@@ -37,7 +37,7 @@ func renderMark(w io.Writer, r proxy.Route) {
 // parseApp reads the route back from the file of an app.
 func parseApp(app string, file []byte) (proxy.Route, error) {
 	bad := func(why any) (proxy.Route, error) {
-		return proxy.Route{}, fmt.Errorf("cannot read the route of %s from its nginx file: %v: run ps:restart %[1]s to write it anew", app, why)
+		return proxy.Route{}, fmt.Errorf("cannot read the route of %s from its nginx file: %v: run dokku ps:restart %[1]s to write it anew", app, why)
 	}
 	var mark strings.Builder
 	found, inside := 0, false

@@ -1,0 +1,30 @@
+package deploy
+
+import (
+	"fmt"
+
+	"dokku/agent/app"
+)
+
+// MemoryFix says what to do about a process that the kernel killed for its memory: its
+// limit, and the command that doubles it.
+func MemoryFix(name string, resources map[string]string, ptype string) string {
+	l, err := app.LimitsOf(resources, ptype)
+	if err != nil || l.Memory == 0 {
+		return "It has no memory limit, so the server's memory ran out: start fewer processes, or add memory"
+	}
+	only := ""
+	if _, own := resources[app.ResourceKey(ptype, app.ResourceLimit, "memory")]; own {
+		only = " --process-type " + ptype
+	}
+	// A limit of swap that is lower than the new limit of memory would be refused.
+	swap := ""
+	if l.MemorySwap != 0 && l.MemorySwap < 2*l.Memory {
+		swap = fmt.Sprintf(" --memory-swap %d", megabytes(2*l.MemorySwap))
+	}
+	return fmt.Sprintf("Its memory limit is %d MB; to double it: dokku resource:limit --memory %d%s%s %s",
+		megabytes(l.Memory), megabytes(2*l.Memory), swap, only, name)
+}
+
+// megabytes rounds up: resource:limit takes whole ones.
+func megabytes(bytes int64) int64 { return (bytes + 1<<20 - 1) >> 20 }

@@ -1,0 +1,27 @@
+package event
+
+import "regexp"
+
+// RemoteVar is the environment variable by which the forced command of a key tells the
+// hooks and commands how their reader runs a command: "ssh dokku@example.com".
+const RemoteVar = "DOKKU_REMOTE"
+
+// hint is a command of this program in a message: "dokku ps:start hello". Dokku's own
+// messages put theirs into backquotes or begin with "Usage:", and stay.
+var hint = regexp.MustCompile(`(Usage: )?\bdokku ((?:--[a-z]+ )?(?:[a-z][a-z-]*:[a-z-]+|run|enter|logs|doctor|config|urls)(?: |$|[.,;)]))`)
+
+// Hints returns a message whose commands read as its reader can type them: remote is what
+// comes before a command over ssh, "ssh dokku@example.com". A reader on the server, with
+// "", gets the message as it is.
+func Hints(text, remote string) string {
+	if remote == "" {
+		return text
+	}
+	return hint.ReplaceAllStringFunc(text, func(s string) string {
+		m := hint.FindStringSubmatch(s)
+		if m[1] != "" {
+			return s
+		}
+		return remote + " " + m[2]
+	})
+}

@@ -1,0 +1,46 @@
+package event
+
+import (
+	"bytes"
+	"testing"
+)
+
+func TestHints(t *testing.T) {
+	for text, want := range map[string]string{
+		"to start it: dokku ps:start hello":                       "to start it: ssh dokku@example.com ps:start hello",
+		"dokku ps:start hello (why it ended: dokku logs hello)":   "ssh dokku@example.com ps:start hello (why it ended: ssh dokku@example.com logs hello)",
+		"run dokku doctor.":                                       "run ssh dokku@example.com doctor.",
+		"dokku --force apps:destroy hello":                        "ssh dokku@example.com --force apps:destroy hello",
+		"See `dokku help` for a list of available commands.":      "See `dokku help` for a list of available commands.",
+		"Usage: dokku ps:set APP KEY [VALUE]":                     "Usage: dokku ps:set APP KEY [VALUE]",
+		"the user dokku runs it":                                  "the user dokku runs it",
+		"dokku sets PORT; dokku ports:set hello http:80:3000":     "dokku sets PORT; ssh dokku@example.com ports:set hello http:80:3000",
+		"ssh root@example.com, then as root: sudo -u dokku login": "ssh root@example.com, then as root: sudo -u dokku login",
+	} {
+		if got := Hints(text, "ssh dokku@example.com"); got != want {
+			t.Errorf("%s\n got %s\nwant %s", text, got, want)
+		}
+		if got := Hints(text, ""); got != text {
+			t.Errorf("on the server: %s\n got %s", text, got)
+		}
+	}
+}
+
+// TestTerminalHints: an app's own output stays as it is, and the logs name the command as
+// it is on the server.
+func TestTerminalHints(t *testing.T) {
+	var out, kept bytes.Buffer
+	term := NewTerminal(&out, &out, false)
+	term.Over("ssh dokku@example.com")
+	log := New(term, &kept)
+	log.Detail("To start it: dokku ps:start hello")
+	log.Warn("dokku logs hello")
+	log.Output("dokku ps:start hello")
+	term.Close()
+	if want := "       To start it: ssh dokku@example.com ps:start hello\n !     ssh dokku@example.com logs hello\n       dokku ps:start hello\n"; out.String() != want {
+		t.Errorf("printed\n%swant\n%s", out.String(), want)
+	}
+	if bytes.Contains(kept.Bytes(), []byte("ssh")) {
+		t.Errorf("the log has %s", kept.Bytes())
+	}
+}
