@@ -73,7 +73,7 @@ func printFindings(c *cli.Call, found []doctor.Finding) {
 			}
 			if title != heading {
 				heading = title
-				c.Print("=====> Health of %s\n", title)
+				c.Heading("Health of %s", title)
 			}
 		}
 		text := asLine(f.Text)

@@ -9,6 +9,7 @@ import (
 
 	"dokku/agent/app"
 	"dokku/agent/command/cli"
+	"dokku/agent/event"
 	"dokku/scale"
 )
 
@@ -104,9 +105,16 @@ func printScale(c *cli.Call, format string) error {
 		c.Print("%s\n", data)
 		return nil
 	}
-	if err := f.WriteTable(c.Env.Stdout, c.App.Name, !c.Headings()); err != nil || !c.Headings() {
+	var table strings.Builder
+	if err := f.WriteTable(&table, c.App.Name, !c.Headings()); err != nil {
 		return err
 	}
+	if !c.Headings() {
+		c.Print("%s", table.String())
+		return nil
+	}
+	heading, rows, _ := strings.Cut(table.String(), "\n")
+	c.Print("%s\n%s", c.Paint(event.StyleStep, heading), rows)
 	// For people only: scripts parse the table.
 	for _, o := range scaleOrigins(c.App, f) {
 		c.Print("       %s\n", o)

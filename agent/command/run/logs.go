@@ -68,7 +68,8 @@ type logReader struct {
 	Call    *cli.Call
 	console engine.Prober
 	find    func(context.Context, *app.App) ([]engine.Instance, error)
-	process string // a type or a process; "" means all
+	process string   // a type or a process; "" means all
+	tinted  []string // the processes that have a colour, see tint
 
 	mu   sync.Mutex
 	read map[string]time.Time // time of the newest line that was read, by container
@@ -100,6 +101,7 @@ func (l *logReader) history(tail int) error {
 	}
 	var lines []logLine
 	for _, i := range instances {
+		l.tint(processName(i)) // in the order of the processes, not of their lines
 		o := engine.LogOptions{Tail: tail, Timestamps: true}
 		if err := l.lines(l.Call.Ctx, i, o, func(line logLine) { lines = append(lines, line) }); err != nil {
 			return fmt.Errorf("cannot read the log of %s: %w", i.Name, err)
@@ -141,15 +143,34 @@ func (l *logReader) wasRead(id string) bool {
 	return ok
 }
 
-// printLines prints lines in the order of their times. It escapes control characters,
+// printLines prints lines in the order of their times. It leaves out control characters,
 // which must not reach the reader's terminal.
 func (l *logReader) printLines(lines []logLine) {
 	slices.SortStableFunc(lines, func(a, b logLine) int { return a.at.Compare(b.at) })
 	var b strings.Builder
 	for _, line := range lines {
-		fmt.Fprintf(&b, "%s app[%s]: %s\n", line.stamp, line.process, event.Printable(line.text))
+		head, text := fmt.Sprintf("%s app[%s]:", line.stamp, line.process), event.Drawn(line.text)
+		if l.Call.Colours() {
+			head, text = event.Tint(l.tint(line.process), head), event.Styled(text)
+		} else {
+			text = event.Printable(text)
+		}
+		fmt.Fprintf(&b, "%s %s\n", head, text)
 	}
 	l.Call.Print("%s", b.String())
+}
+
+// tints are the colours of the processes, in Dokku's order (0.38): cyan, yellow, green,
+// magenta, red.
+var tints = []string{"36", "33", "32", "35", "31"}
+
+// tint returns the colour of a process, which it keeps for later deploys too. Lines are
+// printed by one goroutine at a time.
+func (l *logReader) tint(process string) string {
+	if !slices.Contains(l.tinted, process) {
+		l.tinted = append(l.tinted, process)
+	}
+	return tints[slices.Index(l.tinted, process)%len(tints)]
 }
 
 // parseLogLine separates the engine's timestamp from a line. A line without one (the rest
