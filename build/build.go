@@ -115,6 +115,9 @@ type Result struct {
 	ExposedPorts []int
 }
 
+// OutputIndent indents a line that a step printed below the step's name.
+const OutputIndent = "  | "
+
 // Kind is what a line is about.
 type Kind string
 
@@ -127,6 +130,7 @@ const (
 
 // Line is a line of a build's progress, ready to print after the indent that
 // details have. Its text has the pusher's bytes in it, control characters too.
+// The text of an output line begins with OutputIndent.
 type Line struct {
 	Kind Kind
 	Text string

@@ -49,9 +49,9 @@ func (f *Failure) Ended() bool { return f.ended }
 // process, the last lines of its log, Dokku's closing line and one suggestion. The gate
 // has printed the attempts already.
 func (f *Failure) Print(log event.Log, app string, output []string) {
-	log.Warn("%s", f.Error())
+	log.Error("%s", f.Error())
 	for _, other := range f.Also {
-		log.Warn("%s", other.Error())
+		log.Error("%s", other.Error())
 	}
 	if f.ended {
 		for _, r := range f.Attempts {
@@ -70,7 +70,7 @@ func (f *Failure) Print(log event.Log, app string, output []string) {
 	} else {
 		log.Detail("%s printed nothing", f.Target.Name)
 	}
-	log.Warn("Could not start due to %d failed checks.", 1+len(f.Also))
+	log.Error("Could not start due to %d failed checks.", 1+len(f.Also))
 	for line := range strings.Lines(f.Suggestion) {
 		log.Detail("%s", strings.TrimSuffix(line, "\n"))
 	}

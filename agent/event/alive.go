@@ -29,7 +29,7 @@ func (l Log) Busy(format string, args ...any) (done func()) {
 	return l.BusyWith(func() string { return text })
 }
 
-// BusyWith is Busy with a text that changes. doing may be called from any goroutine, and
+// BusyWith is Busy with a text that changes. doing is called from another goroutine, and
 // must not write to the log; "" prints nothing.
 func (l Log) BusyWith(doing func() string) (done func()) {
 	k := &task{doing: doing, since: time.Now()}
@@ -72,26 +72,30 @@ func (t *Terminal) end(k *task) {
 
 // tick prints a sign of life if it is time for one.
 func (t *Terminal) tick() {
+	k, text := t.doing()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed || len(t.tasks) == 0 {
 		return
 	}
 	now := time.Now()
-	if t.due(now) <= 0 {
-		if k, text := t.doing(); text != "" {
-			text = fmt.Sprintf("still %s %.1fs", text, now.Sub(k.since).Seconds())
-			t.print(StyleAlive, text)
-		}
-		t.said(StyleAlive, now)
+	if left := t.due(now); left > 0 {
+		t.timer.Reset(left)
 		return
 	}
-	t.timer.Reset(t.due(now))
+	if slices.Contains(t.tasks, k) {
+		t.print(StyleAlive, fmt.Sprintf("still %s %.1fs", text, now.Sub(k.since).Seconds()))
+	}
+	t.said(StyleAlive, now)
 }
 
-// doing returns the task that began last, of those that have something to say.
+// doing returns the task that began last, of those that have something to say. The caller
+// does not hold mu: a task's lock may be held by one who prints.
 func (t *Terminal) doing() (*task, string) {
-	for _, k := range slices.Backward(t.tasks) {
+	t.mu.Lock()
+	tasks := slices.Clone(t.tasks)
+	t.mu.Unlock()
+	for _, k := range slices.Backward(tasks) {
 		if text := k.doing(); text != "" {
 			return k, text
 		}

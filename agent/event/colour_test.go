@@ -45,8 +45,8 @@ func TestWanted(t *testing.T) {
 // everything writes an event of every kind.
 func everything(log Log) {
 	log.Step("Building shop")
-	log.StepOutput("\x1b[32mgreen\x1b[0m \x1b[2Jtext")
-	log.StepOutput("10%\r\x1b[K100%")
+	log.PrefixedOutput("  | ", "\x1b[32mgreen\x1b[0m \x1b[2Jtext")
+	log.PrefixedOutput("  | ", "10%\r\x1b[K100%")
 	log.Output("bare\x1b[1Aup\x07")
 	log.Warn("one\ntwo\x1b[31m")
 	log.Error("it failed")

@@ -114,12 +114,10 @@ func (l Log) Error(format string, args ...any) {
 
 // Output passes on a line that a build or an app printed. Of a line that was drawn over
 // itself it passes on the last state.
-func (l Log) Output(line string) { l.output("", line) }
+func (l Log) Output(line string) { l.PrefixedOutput("", line) }
 
-// StepOutput is Output for a line of one step of a build, below the step's name.
-func (l Log) StepOutput(line string) { l.output("  | ", line) }
-
-func (l Log) output(prefix, line string) {
+// PrefixedOutput is Output with a prefix that stays, whatever the line draws over.
+func (l Log) PrefixedOutput(prefix, line string) {
 	l.emit(zerolog.TraceLevel, StyleOutput, "%s", []any{prefix + Drawn(line)})
 }
 
