@@ -92,7 +92,7 @@ func (o *rollout) lastLines(ctx context.Context, id string) []string {
 	var lines []string
 	w := &event.Lines{Longest: maxLine, Line: func(l string) {
 		if l != "" {
-			lines = append(lines, event.Printable(l))
+			lines = append(lines, event.Printable(event.Drawn(l)))
 		}
 	}}
 	err := o.host.Logs(ctx, id, engine.LogOptions{Tail: reportLines}, w)

@@ -46,15 +46,11 @@ func filtered(s string, keep func(sequence string) bool) string {
 		}
 		r, n := utf8.DecodeRuneInString(s[i:])
 		i += n
-		if printable(r) {
+		if r == '\t' || r >= ' ' && r != 0x7f && (r < 0x80 || r > 0x9f) {
 			b.WriteRune(r)
 		}
 	}
 	return b.String()
-}
-
-func printable(r rune) bool {
-	return r == '\t' || r >= ' ' && r != 0x7f && (r < 0x80 || r > 0x9f)
 }
 
 // sgr is an ECMA-48 sequence that selects the style of the text that follows.
