@@ -1,10 +1,12 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"dokku/agent/e2e/lab"
 )
@@ -57,12 +59,13 @@ func TestColourOfPush(t *testing.T) {
 		a.Commit(build(stamp))
 		return a.Pushing(append(args, "main")...).Succeeds()
 	}
-	plain := push("plain")
+	stamp := fmt.Sprint(time.Now().UnixNano()) // no build cache knows it
+	plain := push(stamp)
 	lab.Lacks(t, plain, "\x1b")
 	lab.Contains(t, plain, "  | green", "  | 100%", "  | cleared", "-----> Starting web.1")
 	lab.Lacks(t, plain, "| 10%")
 	at := -1
-	step := `[5/5] RUN ["sh", "-c", "true plain; sleep 6"]`
+	step := `[5/5] RUN ["sh", "-c", "true ` + stamp + `; sleep 6"]`
 	for _, want := range []string{step, "still running " + step + " 5.", step} {
 		next := strings.Index(plain[at+1:], want)
 		if next < 0 {
@@ -71,8 +74,10 @@ func TestColourOfPush(t *testing.T) {
 		at += 1 + next
 	}
 
-	coloured := push("colour", "-o", "color")
-	lab.Contains(t, coloured, "remote:          | \x1b[32mgreen\x1b[0m\x1b[0m", "\x1b[1m-----> Starting web.1", "\x1b[1;32m=====> Application deployed")
+	files["Procfile"] += "release: sleep 6\n"
+	coloured := push(stamp+"2", "-o", "color")
+	lab.Contains(t, coloured, "remote:          | \x1b[32mgreen\x1b[0m\x1b[0m", "\x1b[1m-----> Starting web.1", "\x1b[2m       still running the release command 5.",
+		"\x1b[1;32m=====> Application deployed")
 	text := sgr.ReplaceAllString(coloured, "")
 	lab.Lacks(t, text, "\x1b")
 	lab.Contains(t, text, "remote:          | green", "remote:          | cleared", "remote: -----> Starting web.1")

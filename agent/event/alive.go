@@ -56,8 +56,6 @@ func (t *Terminal) begin(k *task) {
 	t.tasks = append(t.tasks, k)
 	if t.timer == nil {
 		t.timer = time.AfterFunc(t.due(time.Now()), t.tick)
-	} else if len(t.tasks) == 1 {
-		t.timer.Reset(t.due(time.Now()))
 	}
 }
 
@@ -67,6 +65,7 @@ func (t *Terminal) end(k *task) {
 	t.tasks = slices.DeleteFunc(t.tasks, func(other *task) bool { return other == k })
 	if len(t.tasks) == 0 && t.timer != nil {
 		t.timer.Stop()
+		t.timer = nil
 	}
 }
 

@@ -31,7 +31,7 @@ type Terminal struct {
 
 	// See Busy.
 	tasks   []*task
-	timer   *time.Timer
+	timer   *time.Timer   // nil: no task
 	last    time.Time     // of the last line
 	silence time.Duration // until the next sign of life
 }
