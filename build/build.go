@@ -123,7 +123,7 @@ type Kind string
 
 // The kinds of lines.
 const (
-	KindStep   Kind = "step"   // a step's name, with its time when it has ended
+	KindStep   Kind = "step"   // a step's name: while it runs, if it takes longer, and with its time at its end
 	KindOutput Kind = "output" // a line that a step printed
 	KindAlive  Kind = "alive"  // nothing has happened for a while
 )
