@@ -76,7 +76,7 @@ func TestColourOfPush(t *testing.T) {
 
 	files["Procfile"] += "release: sleep 6\n"
 	coloured := push(stamp+"2", "-o", "color")
-	lab.Contains(t, coloured, "remote:          | \x1b[32mgreen\x1b[0m\x1b[0m", "\x1b[2m       still running the release command ",
+	lab.Contains(t, coloured, "remote:          | \x1b[32mgreen\x1b[0m", "\x1b[2m       still running the release command ",
 		"\x1b[1m-----> Starting web.1", "\x1b[1;32m=====> Application deployed")
 	text := sgr.ReplaceAllString(coloured, "")
 	lab.Lacks(t, text, "\x1b")

@@ -20,7 +20,7 @@ func Styled(s string) string {
 		kept = kept || ok
 		return ok
 	})
-	if kept {
+	if kept && !strings.HasSuffix(s, resetStyle) {
 		s += resetStyle
 	}
 	return s

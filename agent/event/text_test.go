@@ -38,7 +38,7 @@ func TestDrawn(t *testing.T) {
 func TestStyled(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain":                                   "plain",
-		"\x1b[31mred\x1b[0m":                      "\x1b[31mred\x1b[0m\x1b[0m",
+		"\x1b[31mred\x1b[0m":                      "\x1b[31mred\x1b[0m",
 		"\x1b[1;38;5;8mgrey":                      "\x1b[1;38;5;8mgrey\x1b[0m",
 		"\x1b[48;2;5;6;8mdark":                    "\x1b[48;2;5;6;8mdark\x1b[0m",
 		"\x1b[38:2::1:2:3mx":                      "\x1b[38:2::1:2:3mx\x1b[0m",

@@ -237,7 +237,7 @@ func TestLogColours(t *testing.T) {
 	}
 	want := "\x1b[32m app[worker.1]:\x1b[0m no time\n" +
 		"\x1b[33m2026-11-22T10:00:01Z app[web.2]:\x1b[0m early\n" +
-		"\x1b[36m2026-11-22T10:00:02Z app[web.1]:\x1b[0m \x1b[32mdone\x1b[0m\x1b[0m\n" +
+		"\x1b[36m2026-11-22T10:00:02Z app[web.1]:\x1b[0m \x1b[32mdone\x1b[0m\n" +
 		"\x1b[36m2026-11-22T10:00:04Z app[web.1]:\x1b[0m up\n"
 	if got := print(true); got != want {
 		t.Errorf("got\n%q\nwant\n%q", got, want)
