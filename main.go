@@ -128,4 +128,4 @@ func tellChanges(ctx context.Context, root string) int {
 }
 
 // fail prints an error as Dokku does, and returns the exit code.
-func fail(err error) int { return cli.Report(context.Background(), os.Stderr, err) }
+func fail(err error) int { return cli.Report(context.Background(), event.Screen(os.Stderr), err) }

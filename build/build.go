@@ -115,18 +115,22 @@ type Result struct {
 	ExposedPorts []int
 }
 
+// OutputIndent indents a line that a step printed below the step's name.
+const OutputIndent = "  | "
+
 // Kind is what a line is about.
 type Kind string
 
 // The kinds of lines.
 const (
-	KindStep   Kind = "step"   // a step's name, with its time when it has ended
+	KindStep   Kind = "step"   // a step's name: while it runs, if it takes longer, and with its time at its end
 	KindOutput Kind = "output" // a line that a step printed
 	KindAlive  Kind = "alive"  // nothing has happened for a while
 )
 
 // Line is a line of a build's progress, ready to print after the indent that
 // details have. Its text has the pusher's bytes in it, control characters too.
+// The text of an output line begins with OutputIndent.
 type Line struct {
 	Kind Kind
 	Text string

@@ -11,8 +11,8 @@
 // nothing in it is expanded. Syntax that a shell would expand or run is refused, with
 // the advice to quote it, instead of taken literally: attacks begin with a line that
 // its writer reads differently than the server. The environment is built from nothing;
-// a client can set only git's protocol version and the terminal's type, and only to
-// known forms. DOKKU_REMOTE says how the client's person runs a command, for the hints in
+// a client can set only git's protocol version, the terminal's type and NO_COLOR, and only
+// to known forms. DOKKU_REMOTE says how the client's person runs a command, for the hints in
 // messages (see remote and event.Hints). Hooks are links to this binary, so that no shell runs between git and
 // the agent either.
 //
@@ -30,6 +30,12 @@
 // guess from refs and exit codes (receive-pack exits with 0 for a push that pre-receive
 // rejected), and it reconciles only if no hook has: a rejected push does not wait for
 // the lock that the next push holds. Rejected: marker files, which a crash leaves behind.
+//
+// Git does not tell a hook whether its client writes to a terminal, so a push has colours
+// only where the app's color property or the push option color asks for them. Rejected:
+// colours in every push, which would fill the logs of CI services with escape sequences;
+// to look at the client's TERM, which ssh sends with a terminal only. A push option that
+// is not ours is ignored: git can be configured to send one to every remote.
 //
 // # Killed processes
 //

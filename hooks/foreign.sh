@@ -76,13 +76,24 @@ GIT_SSH_COMMAND="ssh -F /dev/null -i $(quote "$key") -o IdentitiesOnly=yes -o Ba
 -o ServerAliveInterval=30 -o StrictHostKeyChecking=yes -o UserKnownHostsFile=$(quote "\"$key.known_hosts\"") -o LogLevel=ERROR"
 export GIT_SSH_COMMAND
 
+# The push option color, if this repository accepts push options.
+set --
+count=0
+while [ "$count" -lt "${GIT_PUSH_OPTION_COUNT:-0}" ]; do
+	eval "option=\$GIT_PUSH_OPTION_$count"
+	case $option in
+	color | color=*) set -- "$@" -o "$option" ;;
+	esac
+	count=$((count + 1))
+done
+
 # The environment still names the quarantine, which has the new objects; git moves no ref
 # of this repository. The first "remote: " is removed, since the git that runs this hook
 # adds one.
 status=$(
 	exec 3>&1
 	{
-		git push --quiet --no-verify "$url" "+$new:refs/heads/$branch" 2>&1 3>&-
+		git push --quiet --no-verify "$@" "$url" "+$new:refs/heads/$branch" 2>&1 3>&-
 		echo $? >&3
 	} | sed -u -e 's/^remote: //' -e 's/[[:space:]]*$//' >&2 3>&-
 )

@@ -94,6 +94,24 @@ func TestForeignRepositoryPassesWhatDoesNotDeploy(t *testing.T) {
 	}
 }
 
+// The push option color is passed on, others are not.
+func TestForeignRepositoryColour(t *testing.T) {
+	l := newLab(t)
+	dir := newForeign(l)
+	l.git("-C", dir, "config", "receive.advertisePushOptions", "true")
+	for _, options := range [][]string{{"-o", "ci.skip", "-o", "color"}, {"-o", "colour=it's \"odd\""}} {
+		l.commit(options[1])
+		c := l.pushForeign(dir, append(options, "main")...)
+		l.next("Prepare").reply("ok")
+		l.next("Reconcile").reply("ok")
+		want := "remote: " + plainStep
+		if len(options) == 4 {
+			want = "remote: " + boldStep
+		}
+		wantLine(t, c.succeed(), want)
+	}
+}
+
 // Other checks of a push run before the deploy.
 func TestForeignRepositoryOthersRefuseFirst(t *testing.T) {
 	l := newLab(t)

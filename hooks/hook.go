@@ -52,7 +52,7 @@ func PreReceive(ctx context.Context, env Env) int {
 		if cause := context.Cause(ctx); cause != nil {
 			err = fmt.Errorf("this push was cancelled: %w", cause)
 		}
-		h.log.Warn("%s", err)
+		h.log.Error("%s", err)
 		m.set(markRejected)
 		return 1
 	}
@@ -131,7 +131,7 @@ func PostReceive(ctx context.Context, env Env) int {
 		err = h.srv.Reconcile(context.WithoutCancel(ctx), h.app, h.log)
 	}
 	if err != nil {
-		h.log.Warn("%s", err)
+		h.log.Error("%s", err)
 		m.set(markFailed)
 		return cli.ExitCode(err)
 	}
@@ -168,7 +168,11 @@ func openHook(env Env, m *marker) (*hook, error) {
 	if err != nil {
 		return nil, err
 	}
-	term := event.NewTerminal(env.Stdout, env.Stderr, false)
+	colour, err := colourOption(env.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	term := terminal(env.Stdout, env.Stderr, srv, name, colour)
 	term.Over(env.Getenv(event.RemoteVar))
 	return &hook{srv: srv, app: name, dir: dir, marker: m, term: term, log: srv.Log(term).WithApp(name)}, nil
 }

@@ -49,7 +49,7 @@ func receivePack(ctx context.Context, env Env, app string) int {
 	code, err := w.serve(ctx)
 	if err != nil {
 		code = cli.ExitCode(err)
-		w.log.Warn("%s", err)
+		w.log.Error("%s", err)
 	}
 	w.close()
 	return code
@@ -58,7 +58,7 @@ func receivePack(ctx context.Context, env Env, app string) int {
 func newWrapper(ctx context.Context, env Env, srv Server, app string) *wrapper {
 	w := &wrapper{env: env, srv: srv, app: app, gone: make(chan struct{})}
 	w.out, w.errs = newRelay(env.Stdout, w.lose), newRelay(env.Stderr, w.lose)
-	w.term = event.NewTerminal(w.errs, w.errs, false)
+	w.term = terminal(w.errs, w.errs, srv, app, "") // git tells the hooks alone of push options
 	w.term.Over(env.Getenv(event.RemoteVar))
 	w.log = srv.Log(w.term).WithApp(app)
 	signals := make(chan os.Signal, 8)

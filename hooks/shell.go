@@ -24,20 +24,20 @@ import (
 func Shell(ctx context.Context, env Env) int {
 	line := env.Getenv("SSH_ORIGINAL_COMMAND")
 	if err := cleanEnvironment(env); err != nil {
-		return cli.Report(ctx, env.Stderr, err)
+		return cli.Report(ctx, event.Screen(env.Stderr), err)
 	}
 	req, err := parseRequest(line, env.Root)
 	if err == nil {
 		err = failpoint.Reach(failpoint.CommandParsed)
 	}
 	if err != nil {
-		return cli.Report(ctx, env.Stderr, err)
+		return cli.Report(ctx, event.Screen(env.Stderr), err)
 	}
 	switch {
 	case req.service == "receive-pack":
 		return receivePack(ctx, env, req.app)
 	case req.service != "":
-		return cli.Report(ctx, env.Stderr, serve(env, req))
+		return cli.Report(ctx, event.Screen(env.Stderr), serve(env, req))
 	case len(req.args) == 0:
 		return env.Run(ctx, []string{"help"})
 	}
@@ -63,8 +63,8 @@ func serve(env Env, req request) error {
 	return fmt.Errorf("cannot run %s %s: %w", git, req.service, err)
 }
 
-// A client may set two variables of its environment: git's wire protocol (gitProtocol)
-// and the type of the terminal that enter and run write to (proc.TerminalType).
+// A client may set three variables of its environment: git's wire protocol (gitProtocol),
+// the type of the terminal that enter and run write to (proc.TerminalType), and NO_COLOR.
 var gitProtocol = regexp.MustCompile(`^version=[0-2]$`)
 
 // cleanEnvironment builds the environment of this process and its children from
@@ -100,6 +100,9 @@ func cleanEnvironment(env Env) error {
 	}
 	if v := proc.TerminalType(env.Getenv("TERM")); v != "" {
 		vars["TERM"] = v
+	}
+	if env.Getenv("NO_COLOR") != "" {
+		vars["NO_COLOR"] = "1"
 	}
 	os.Clearenv()
 	for name, value := range vars {

@@ -161,18 +161,18 @@ func TestShellEnvironment(t *testing.T) {
 	l := newLab(t)
 	cmd := exec.Command("ssh", append(slices.Clone(l.ssh[1:]), l.dest, "env")...)
 	out := l.start(cmd, "LD_LIBRARY_PATH=/evil", "GIT_DIR=/evil", "DOKKU_ROOT=/evil", "DOKKU_USER=evil", "PATH_X=evil",
-		"GIT_PROTOCOL=version=2", "TERM=xterm-256color", "GIT_SSH_COMMAND=evil", "BASH_ENV=/evil").succeed()
+		"GIT_PROTOCOL=version=2", "TERM=xterm-256color", "NO_COLOR=evil", "CLICOLOR_FORCE=evil", "GIT_SSH_COMMAND=evil", "BASH_ENV=/evil").succeed()
 	var names []string
 	for line := range strings.Lines(out) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		names = append(names, name)
-		want := map[string]string{"DOKKU_ROOT": l.root, "DOKKU_USER": "admin", "GIT_PROTOCOL": "version=2", "TERM": "xterm-256color"}[name]
+		want := map[string]string{"DOKKU_ROOT": l.root, "DOKKU_USER": "admin", "GIT_PROTOCOL": "version=2", "NO_COLOR": "1", "TERM": "xterm-256color"}[name]
 		if want != "" && value != want || strings.Contains(value, "evil") {
 			t.Errorf("%s is %q, want %q", name, value, want)
 		}
 	}
 	want := []string{"DOKKU_REMOTE", "DOKKU_ROOT", "DOKKU_USER", "GIT_COMMITTER_EMAIL", "GIT_COMMITTER_NAME", "GIT_PROTOCOL", "HOME", "LANG",
-		"LOGNAME", "PATH", "TERM", "USER"}
+		"LOGNAME", "NO_COLOR", "PATH", "TERM", "USER"}
 	if !slices.Equal(names, want) {
 		t.Errorf("the environment is %v, want %v", names, want)
 	}

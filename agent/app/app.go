@@ -55,6 +55,9 @@ type State struct {
 	// RevEnvVar is the variable that holds the revision. Default: DefaultRevEnvVar.
 	RevEnvVar string `json:"rev_env_var,omitempty"`
 
+	// PushColour is the app's color property: ColourAlways, ...; "" is the server's.
+	PushColour string `json:"push_color,omitempty"`
+
 	// Locked: deploys are refused (apps:lock).
 	Locked bool `json:"locked,omitempty"`
 

@@ -172,7 +172,9 @@ func (x *restore) loadImages(ctx context.Context, s *deploy.Session) error {
 	if err != nil {
 		return err
 	}
+	loaded := s.Log.Busy("loading the images of %s", s.Name)
 	ids, err := host.Load(ctx, f)
+	loaded()
 	if err != nil {
 		return err
 	}

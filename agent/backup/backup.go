@@ -130,6 +130,7 @@ func backUpApp(ctx context.Context, x *deploy.Session, dir string, images bool) 
 		about = fmt.Sprintf("v%d, %s", a.Release, app.Short(a.Revision))
 	}
 	x.Log.Step("Backing up %s (%s)", x.Name, about)
+	defer x.Log.Busy("copying %s", x.Name)()
 	if err := repo.Copy(x.Dir, dir); err != nil {
 		return a, nil, err
 	}
@@ -205,6 +206,7 @@ func backUpImages(ctx context.Context, x *deploy.Session, path string, releases 
 		}
 	}
 	x.Log.Step("Reading %s of %s", text.Plural(len(ids), "image"), x.Name)
+	defer x.Log.Busy("reading the images of %s", x.Name)()
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err

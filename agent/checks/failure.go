@@ -50,7 +50,7 @@ func (f *Failure) Ended() bool { return f.ended }
 // has printed the attempts already.
 func (f *Failure) Print(log event.Log, app string, output []string) {
 	for _, one := range append([]*Failure{f}, f.Also...) {
-		log.Warn("%s", one.Error())
+		log.Error("%s", one.Error())
 		if answer := one.answered(); answer != "" {
 			log.Detail("%s", answer)
 		}
@@ -72,7 +72,7 @@ func (f *Failure) Print(log event.Log, app string, output []string) {
 	} else {
 		log.Detail("%s printed nothing", f.Target.Name)
 	}
-	log.Warn("Could not start due to %d failed checks.", 1+len(f.Also))
+	log.Error("Could not start due to %d failed checks.", 1+len(f.Also))
 	for line := range strings.Lines(f.Suggestion) {
 		log.Detail("%s", strings.TrimSuffix(line, "\n"))
 	}

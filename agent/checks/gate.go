@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -86,6 +87,7 @@ func (g *gate) run(ctx context.Context, probes []*probe, targets []Target) error
 	defer fail(nil)
 	attempts, settled := context.WithCancel(inner)
 	defer settled()
+	defer g.log.BusyWith(func() string { return g.doing(probes) })()
 	var checks, helpers sync.WaitGroup
 	for _, w := range windows(g, probes) {
 		helpers.Go(func() { w.run(attempts) })
@@ -122,10 +124,26 @@ func (g *gate) run(ctx context.Context, probes []*probe, targets []Target) error
 	return err
 }
 
-// countEvery is how often the rest of a long wait is printed.
+// doing names the processes that are being checked; "" where countDown does.
+func (g *gate) doing(probes []*probe) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var names []string
+	for _, p := range probes {
+		if !p.passed && p.failure == nil && p.check.Kind != Uptime && !slices.Contains(names, p.target.Name) {
+			names = append(names, p.target.Name)
+		}
+	}
+	if names == nil {
+		return ""
+	}
+	return "checking " + strings.Join(names, " ")
+}
+
+// countEvery is how often the rest of a long wait is printed, after the first time.
 const countEvery = 10 * time.Second
 
-// countDown prints which processes only have to stay up, and every ten seconds for how
+// countDown prints which processes only have to stay up, and again and again for how
 // much longer: a push that prints nothing looks like one that hangs.
 func (g *gate) countDown(ctx context.Context, probes []*probe) {
 	var names []string
@@ -136,13 +154,15 @@ func (g *gate) countDown(ctx context.Context, probes []*probe) {
 			end = later(end, p.target.Started.Add(p.check.Uptime))
 		}
 	}
+	say, pause := g.log.Detail, event.AliveFirst
 	for left := time.Until(end); left > quiet; left = time.Until(end) {
 		g.mu.Lock()
-		g.log.Detail("%s: %s left to stay up", strings.Join(names, " "), duration(left.Round(time.Second)))
+		say("%s: %s left to stay up", strings.Join(names, " "), duration(left.Round(time.Second)))
 		g.mu.Unlock()
-		if !sleep(ctx, countEvery) {
+		if !sleep(ctx, pause) {
 			return
 		}
+		say, pause = g.log.Alive, countEvery
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"dokku/agent"
 	"dokku/agent/app"
 	"dokku/agent/command/cli"
+	"dokku/agent/event"
 )
 
 // A fixture is a DOKKU_ROOT with apps that were made without Docker:
@@ -28,6 +29,7 @@ type fixture struct {
 	t        *testing.T
 	root     string
 	terminal bool
+	colour   bool
 	stdin    string
 	user     string
 	remote   string
@@ -119,7 +121,7 @@ type result struct {
 func (f *fixture) run(args ...string) result {
 	f.t.Helper()
 	var out, errs bytes.Buffer
-	code := Execute(f.t.Context(), cli.Env{Root: f.root, Stdin: strings.NewReader(f.stdin), Stdout: &out, Stderr: &errs,
+	code := Execute(f.t.Context(), cli.Env{Root: f.root, Stdin: strings.NewReader(f.stdin), Stdout: event.WithColour(&out, f.colour), Stderr: event.WithColour(&errs, f.colour),
 		Terminal: f.terminal, Version: "1.2.3", User: f.user, Remote: f.remote}, args)
 	return result{out.String(), errs.String(), code}
 }

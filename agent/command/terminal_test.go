@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -13,9 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// sgr is an escape sequence that changes the colour or the weight of a text.
+var sgr = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+
 // terminal [-type TEXT] COMMAND... runs a command in front of a person: its
-// streams are a terminal, on which TEXT is typed. The file screen gets what the
-// terminal shows; nothing may be coloured.
+// streams are a terminal, on which TEXT is typed. The file coloured gets what the
+// terminal gets, and the file screen its text: nothing but colours may be missing there.
+// With NO_COLOR or TERM set in the script, there may be none.
 func terminal(ts *testscript.TestScript, neg bool, args []string) {
 	typed := ""
 	if len(args) > 1 && args[0] == "-type" {
@@ -26,15 +31,23 @@ func terminal(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	cmd := exec.Command("env", args...) // which finds the command by the script's PATH
 	cmd.Env = []string{"TERM=xterm-256color"}
-	for _, key := range []string{"DOKKU_ROOT", "PATH", "HOME"} {
+	for _, key := range []string{"DOKKU_ROOT", "PATH", "HOME", "NO_COLOR", "TERM"} {
+		if ts.Getenv(key) == "" {
+			continue
+		}
 		cmd.Env = append(cmd.Env, key+"="+ts.Getenv(key))
 	}
 	shown, err := onTerminal(cmd, typed)
 	ts.Logf("[terminal]\n%s", shown)
-	if strings.Contains(shown, "\x1b") {
-		ts.Fatalf("%v colours what it prints: %q", args, shown)
+	text := sgr.ReplaceAllString(shown, "")
+	if strings.Contains(text, "\x1b") {
+		ts.Fatalf("%v prints more than text and colours: %q", args, shown)
 	}
-	ts.Check(os.WriteFile(ts.MkAbs("screen"), []byte(shown), 0o600))
+	if text != shown && (ts.Getenv("NO_COLOR") != "" || ts.Getenv("TERM") != "") {
+		ts.Fatalf("%v prints colours: %q", args, shown)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("coloured"), []byte(shown), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("screen"), []byte(text), 0o600))
 	var ended *exec.ExitError
 	if err != nil && !errors.As(err, &ended) {
 		ts.Check(err)

@@ -314,7 +314,7 @@ git:set hello deploy-branch "a b"  => Invalid deploy-branch specified: "a b" is 
 git:set hello deploy-branch HEAD   => Invalid deploy-branch specified: "HEAD" is not the name of a branch
 git:set hello deploy-branch x.lock => Invalid deploy-branch specified: "x.lock" is not the name of a branch
 git:set hello deploy-branch -- -x  => Invalid deploy-branch specified: "-x" is not the name of a branch
-git:report hello --nosuch          => Invalid flag passed, valid flags: --git-computed-deploy-branch
+git:report hello --nosuch          => Invalid flag passed, valid flags: --git-color, --git-computed-color, --git-computed-deploy-branch
 
 # urls, keys
 urls hello web                     => Unexpected argument "web"

@@ -62,8 +62,9 @@ func (x *Session) build(ctx context.Context, objects source.Options, revision, c
 // it is built.
 func (b *building) inspect(ctx context.Context) error {
 	x := b.session
-	done := x.Log.Timed("validate tree")
+	done, read := x.Log.Timed("validate tree"), x.Log.Busy("reading the files of %s", b.commit.Short)
 	_, err := b.source.Validate(ctx, b.commit, source.DefaultLimits)
+	read()
 	done(err)
 	if err == nil {
 		err = failpoint.Reach(failpoint.TreeValidated)
@@ -142,7 +143,7 @@ func (b *building) image(ctx context.Context) (err error) {
 	q := build.Request{App: x.Name, Source: b.source, Commit: b.commit, Manifest: x.Env.Store.File(x.Name, "manifest"),
 		Labels:   map[string]string{engine.LabelApp: x.Name},
 		Header:   func(h build.Header) { x.Log.Step("Building %s from %s (%s)", x.Name, h.Reason, h) },
-		Progress: func(l build.Line) { x.Log.Output(l.Text) },
+		Progress: x.printLine,
 	}
 	if x.Current != nil {
 		q.Old = x.Current.Revision
@@ -171,6 +172,18 @@ func (b *building) image(ctx context.Context) (err error) {
 	return failpoint.Reach(failpoint.ImageKnown)
 }
 
+// printLine prints a line of a build's progress.
+func (x *Session) printLine(l build.Line) {
+	switch l.Kind {
+	case build.KindAlive:
+		x.Log.Alive("%s", l.Text)
+	case build.KindOutput:
+		x.Log.PrefixedOutput(build.OutputIndent, strings.TrimPrefix(l.Text, build.OutputIndent))
+	default:
+		x.Log.Output(l.Text)
+	}
+}
+
 // discard removes the image that a failed deploy built.
 func (x *Session) discard(ctx context.Context) {
 	(&rollout{session: x}).undo(ctx)
@@ -187,9 +200,9 @@ func (x *Session) deployed(since time.Time) {
 		x.Log.Step("Shutting down old containers in %g seconds", wait.Seconds())
 	}
 	if len(urls) == 0 {
-		x.Log.Result("Application deployed in %.1fs", time.Since(since).Seconds())
+		x.Log.Success("Application deployed in %.1fs", time.Since(since).Seconds())
 	} else {
-		x.Log.Result("Application deployed in %.1fs:", time.Since(since).Seconds())
+		x.Log.Success("Application deployed in %.1fs:", time.Since(since).Seconds())
 	}
 	for _, u := range urls {
 		x.Log.Detail("%s", u)

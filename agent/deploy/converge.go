@@ -57,6 +57,7 @@ func (x *Session) tryConverge(ctx context.Context, startEnded bool) error {
 		return x.saveAnd(err)
 	}
 	px := x.Env.Proxy(x.Settings)
+	defer x.Log.Busy("reconciling %s", x.Name)()
 	for {
 		w, err := x.observe(ctx, host, px, d)
 		if err != nil {

@@ -167,6 +167,7 @@ func (e *executor) run(ctx context.Context, s plan.Step) (err error) {
 	}
 	done := e.session.Log.Timed(s.String())
 	defer func() { done(err) }()
+	defer e.session.Log.BusyWith(s.Doing)()
 	switch s.Action {
 	case plan.ActStart:
 		return e.start(ctx, s)

@@ -49,7 +49,7 @@ func (o *rollout) lastLines(ctx context.Context, id string, options engine.LogOp
 		if l == "" {
 			return
 		}
-		l = event.Printable(l)
+		l = event.Printable(event.Drawn(l))
 		lines, size = append(lines, l), size+len(l)
 		for size > most && len(lines) > 1 {
 			size -= len(lines[0])

@@ -29,6 +29,7 @@ func (o *rollout) predeploy(ctx context.Context, command string) (err error) {
 	o.session.Log.Step("Running predeploy command: %s", command)
 	done := o.session.Log.Timed("predeploy command")
 	defer func() { done(err) }()
+	defer o.session.Log.Busy("running the predeploy command")()
 	s, env, err := o.onceSpec(ctx, "predeploy")
 	if err != nil {
 		return err

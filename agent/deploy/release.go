@@ -49,6 +49,7 @@ func (o *rollout) runOnce(ctx context.Context, label, command string) (err error
 	o.session.Log.Step("Running %s command: %s", label, command)
 	done := o.session.Log.Timed(label + " command")
 	defer func() { done(err) }()
+	defer o.session.Log.Busy("running the %s command", label)()
 	s, env, err := o.onceSpec(ctx, label)
 	if err != nil {
 		return err

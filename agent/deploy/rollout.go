@@ -160,6 +160,7 @@ func (o *rollout) start(ctx context.Context, specs []engine.Spec) error {
 	}
 	done := o.session.Log.Timed("start")
 	o.session.Log.Step("Starting %s", names(procs))
+	defer o.session.Log.Busy("starting %s", names(procs))()
 	targets := make([]checks.Target, len(specs))
 	g, gctx := errgroup.WithContext(ctx)
 	for n, spec := range specs {
@@ -229,6 +230,7 @@ func (o *rollout) stage(ctx context.Context, specs []engine.Spec) error {
 			route.Upstreams = append(route.Upstreams, netip.AddrPortFrom(s.Address, uint16(o.release.Port)))
 		}
 	}
+	defer o.session.Log.Busy("testing the route")()
 	done := o.session.Log.Timed("stage proxy")
 	err := px.Stage(ctx, *route)
 	done(err)

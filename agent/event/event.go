@@ -17,11 +17,16 @@ type Style string
 const (
 	StyleStep    Style = "step"    // "-----> text"
 	StyleResult  Style = "result"  // "=====> text"
+	StyleSuccess Style = "success" // "=====> text", of what was asked for
 	StyleDetail  Style = "detail"  // seven spaces, text
 	StyleWarning Style = "warning" // " !     text", to stderr
+	StyleError   Style = "error"   // the same, of what ends an operation
 	StyleOutput  Style = "output"  // a line that a build or an app printed
+	StyleAlive   Style = "alive"   // seven spaces, text; in no log
 	styleNone    Style = "none"    // host's log only
 )
+
+func (s Style) problem() bool { return s == StyleWarning || s == StyleError }
 
 // Log writes events about one app. The zero value discards them.
 type Log struct {
@@ -87,6 +92,11 @@ func (l Log) Result(format string, args ...any) {
 	l.emit(zerolog.InfoLevel, StyleResult, format, args)
 }
 
+// Success reports that what was asked for is done.
+func (l Log) Success(format string, args ...any) {
+	l.emit(zerolog.InfoLevel, StyleSuccess, format, args)
+}
+
 // Detail explains the last step or result.
 func (l Log) Detail(format string, args ...any) {
 	l.emit(zerolog.DebugLevel, StyleDetail, format, args)
@@ -97,9 +107,23 @@ func (l Log) Warn(format string, args ...any) {
 	l.emit(zerolog.WarnLevel, StyleWarning, format, args)
 }
 
-// Output passes on a line that a build or an app printed.
-func (l Log) Output(line string) {
-	l.emit(zerolog.TraceLevel, StyleOutput, "%s", []any{line})
+// Error reports what ends an operation.
+func (l Log) Error(format string, args ...any) {
+	l.emit(zerolog.WarnLevel, StyleError, format, args)
+}
+
+// Output passes on a line that a build or an app printed. Of a line that was drawn over
+// itself it passes on the last state.
+func (l Log) Output(line string) { l.PrefixedOutput("", line) }
+
+// PrefixedOutput is Output with a prefix that stays, whatever the line draws over.
+func (l Log) PrefixedOutput(prefix, line string) {
+	l.emit(zerolog.TraceLevel, StyleOutput, "%s", []any{prefix + Drawn(line)})
+}
+
+// Alive says that something is still under way, to terminals only. See also Busy.
+func (l Log) Alive(format string, args ...any) {
+	l.emit(zerolog.TraceLevel, StyleAlive, format, args)
 }
 
 // Timed starts a step that only the host's log shows; the returned function

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// File writes every event of one deploy as a line of text with its time.
+// File writes every event of one deploy as a line of text with its time, without colours
+// and signs of life.
 type File struct{ f *os.File }
 
 // CreateFile creates the log at path, or replaces it.
@@ -33,7 +34,7 @@ func (l *File) Write(p []byte) (int, error) {
 		Duration float64 // milliseconds
 		Error    string
 	}
-	if json.Unmarshal(p, &e) != nil {
+	if json.Unmarshal(p, &e) != nil || e.Style == StyleAlive {
 		return len(p), nil
 	}
 	text, ok := Format(e.Style, e.Message)

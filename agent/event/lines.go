@@ -22,6 +22,7 @@ func (w *Lines) Write(p []byte) (int, error) {
 	}
 	w.rest = append(w.rest, p...)
 	for {
+		w.rest = redrawn(w.rest, longest)
 		n := bytes.IndexByte(w.rest[:min(len(w.rest), longest)], '\n')
 		switch {
 		case n >= 0:
@@ -34,6 +35,19 @@ func (w *Lines) Write(p []byte) (int, error) {
 			return len(p), nil
 		}
 	}
+}
+
+// redrawn drops the former states of a progress bar from the beginning of b, if its line
+// is longer than longest: it would be cut into many lines.
+func redrawn(b []byte, longest int) []byte {
+	end := bytes.IndexByte(b, '\n')
+	if end < 0 {
+		end = len(b)
+	}
+	if end < longest {
+		return b
+	}
+	return b[bytes.LastIndexByte(bytes.TrimRight(b[:end], "\r"), '\r')+1:]
 }
 
 // Flush passes on a last line that has no end.

@@ -26,3 +26,17 @@ func TestLines(t *testing.T) {
 		}
 	}
 }
+
+// TestLinesOfProgressBar: a bar that is drawn again and again is one line, however long.
+func TestLinesOfProgressBar(t *testing.T) {
+	var got []string
+	w := &Lines{Line: func(s string) { got = append(got, s) }, Longest: 10}
+	for range 100 {
+		io.WriteString(w, "1%\r50%\r")
+	}
+	io.WriteString(w, "100%\nnext\n1%\r50%\r100%\r1%\r100%\r\n")
+	w.Flush()
+	if fmt.Sprintf("%q", got) != `["50%\r100%" "next" "100%"]` {
+		t.Errorf("%q", got)
+	}
+}

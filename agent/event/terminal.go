@@ -3,10 +3,8 @@ package event
 import (
 	"encoding/json"
 	"io"
-	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 )
 
 // Limit is how many bytes of events a Terminal passes on; the deploy's log has
@@ -17,8 +15,9 @@ const Limit = 4 << 20
 // queued is how many lines wait for a slow reader before lines are dropped.
 const queued = 4096
 
-// Terminal writes events as Dokku prints them. It never blocks its caller:
-// when the reader is too slow, lines are dropped and counted.
+// Terminal writes events as Dokku prints them, in colour where the reader sees it (see
+// Coloured), and signs of life (see Busy). It never blocks its caller: when the reader is
+// too slow, lines are dropped and counted.
 type Terminal struct {
 	lines chan line
 	done  chan struct{}
@@ -29,19 +28,29 @@ type Terminal struct {
 	dropped int
 	quiet   bool
 	remote  string // see Hints
+	colour  struct{ out, errs bool }
+
+	// See Busy.
+	tasks   []*task
+	timer   *time.Timer   // nil: no task
+	last    time.Time     // of the last line
+	silence time.Duration // until the next sign of life
 }
 
 type line struct {
 	text string
-
-	// stderr tells which of the two streams the line belongs to.
-	stderr bool
+	// size is the length of the text without its colours.
+	size int
+	// problem: a warning or an error, which goes to stderr and is never left out.
+	problem bool
 }
 
 // NewTerminal returns a terminal that writes to out, and warnings to errs.
 // With quiet, steps, results and details are left out.
 func NewTerminal(out, errs io.Writer, quiet bool) *Terminal {
 	t := &Terminal{lines: make(chan line, queued), done: make(chan struct{}), quiet: quiet}
+	t.colour.out, t.colour.errs = Coloured(out), Coloured(errs)
+	t.said(StyleStep, time.Now())
 	go t.run(out, errs)
 	return t
 }
@@ -57,7 +66,7 @@ func (t *Terminal) run(out, errs io.Writer) {
 	defer close(t.done)
 	for l := range t.lines {
 		w := out
-		if l.stderr {
+		if l.problem {
 			w = errs
 		}
 		io.WriteString(w, l.text)
@@ -72,6 +81,9 @@ func (t *Terminal) Close() {
 		return
 	}
 	t.closed = true
+	if t.timer != nil {
+		t.timer.Stop()
+	}
 	close(t.lines)
 	t.mu.Unlock()
 	select {
@@ -92,16 +104,11 @@ func (t *Terminal) Write(p []byte) (int, error) {
 	if e.Style != StyleOutput {
 		e.Message = t.hints(e.Message)
 	}
-	text, ok := Format(e.Style, e.Message)
-	if !ok || t.quiet && e.Style != StyleWarning && e.Style != StyleOutput {
-		return len(p), nil
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed {
-		return len(p), nil
+	if !t.closed && (!t.quiet || e.Style.problem() || e.Style == StyleOutput) && t.print(e.Style, e.Message) {
+		t.said(e.Style, time.Now())
 	}
-	t.put(line{text: text + "\n", stderr: e.Style == StyleWarning})
 	return len(p), nil
 }
 
@@ -111,20 +118,41 @@ func (t *Terminal) hints(text string) string {
 	return Hints(text, t.remote)
 }
 
-// put queues a line, or drops it. Limit does not apply to warnings: decisions and
+// print queues the line of an event, if it has one. The caller holds mu.
+func (t *Terminal) print(s Style, text string) bool {
+	plain, ok := Format(s, text)
+	if !ok {
+		return false
+	}
+	l := line{text: plain, size: len(plain) + 1, problem: s.problem()}
+	if on := t.colour; l.problem && on.errs || !l.problem && on.out {
+		l.text = Paint(s, plain)
+		if s == StyleOutput {
+			l.text = indent + Styled(text)
+		}
+	}
+	l.text += "\n"
+	t.put(l)
+	return true
+}
+
+// put queues a line, or drops it. Limit does not apply to problems: decisions and
 // their reasons must arrive.
 func (t *Terminal) put(l line) {
-	if t.written+len(l.text) > Limit && !strings.HasPrefix(l.text, " !") {
+	if t.written+l.size > Limit && !l.problem {
 		t.dropped++
 		return
 	}
 	select {
 	case t.lines <- l:
-		t.written += len(l.text)
+		t.written += l.size
 	default:
 		t.dropped++
 	}
 }
+
+// indent is what lines below a step begin with.
+const indent = "       "
 
 // Format returns the line that an event prints, without a newline, and
 // whether it prints one at all.
@@ -133,67 +161,12 @@ func Format(s Style, text string) (string, bool) {
 	switch s {
 	case StyleStep:
 		return "-----> " + text, true
-	case StyleResult:
+	case StyleResult, StyleSuccess:
 		return "=====> " + text, true
-	case StyleDetail, StyleOutput:
-		return "       " + text, true
-	case StyleWarning:
+	case StyleDetail, StyleOutput, StyleAlive:
+		return indent + text, true
+	case StyleWarning, StyleError:
 		return " !     " + text, true
 	}
 	return "", false
-}
-
-// Printable removes escape sequences and control characters except the tab. Invalid
-// UTF-8 becomes U+FFFD.
-func Printable(s string) string {
-	clean := utf8.ValidString(s)
-	for i := 0; clean && i < len(s); i++ {
-		clean = s[i] >= ' ' && s[i] < 0x7f || s[i] == '\t'
-	}
-	if clean {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); {
-		if n := escape(s[i:]); n > 0 {
-			i += n
-			continue
-		}
-		r, n := utf8.DecodeRuneInString(s[i:])
-		i += n
-		if r == '\t' || r >= ' ' && r != 0x7f && (r < 0x80 || r > 0x9f) {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
-
-// escape returns the length of the ECMA-48 escape sequence that s starts with.
-func escape(s string) int {
-	if s == "" || s[0] != 0x1b {
-		return 0
-	}
-	if len(s) == 1 {
-		return 1
-	}
-	switch s[1] {
-	case '[': // CSI: parameters, then one final byte
-		for i := 2; i < len(s); i++ {
-			if s[i] >= 0x40 && s[i] <= 0x7e {
-				return i + 1
-			}
-		}
-		return len(s)
-	case ']', 'P', '^', '_', 'X': // strings up to BEL or ST
-		for i := 2; i < len(s); i++ {
-			if s[i] == 0x07 {
-				return i + 1
-			}
-			if s[i] == 0x1b && i+1 < len(s) && s[i+1] == '\\' {
-				return i + 2
-			}
-		}
-		return len(s)
-	}
-	return 2
 }

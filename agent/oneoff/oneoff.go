@@ -235,6 +235,7 @@ func StopAll(ctx context.Context, s *agent.Server, a *app.App, list []engine.Ins
 	for _, i := range list {
 		log.Step("Stopping %s", i.Name)
 		g.Go(func() error {
+			defer log.Busy("stopping %s", i.Name)()
 			if i.Attached && proc.ParseOwner(i.Client).Alive() {
 				return host.Stop(ctx, i.ID, grace)
 			}

@@ -31,6 +31,22 @@ const (
 	ActForget   Action = "forget" // drop the retiring entries of removed containers
 )
 
+// Doing says what a step that takes long does, as in "still stopping hello.web.1"; "" if
+// it is over at once.
+func (s Step) Doing() string {
+	switch s.Action {
+	case ActStart:
+		return "starting " + s.Process.String()
+	case ActFree, ActStop, ActRetire:
+		return "stopping " + s.Name
+	case ActPublish, ActWithdraw:
+		return "changing the route"
+	case ActRemove:
+		return "removing the old " + string(s.Kind)
+	}
+	return ""
+}
+
 // Step is one call of the engine or the proxy, or one write of the state. Each field
 // names the actions that use it.
 type Step struct {

@@ -81,6 +81,7 @@ func (l *Lock) wait(ctx context.Context, app string, log event.Log) error {
 	if h, ok := l.holder(); ok {
 		log.Step("Waiting for %s: it is busy with %s", app, h)
 	}
+	defer log.Busy("waiting for %s", app)()
 	return disk.WaitLock(ctx, l.F, disk.Exclusive)
 }
 

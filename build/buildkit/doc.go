@@ -24,7 +24,9 @@
 // Progress is printed from BuildKit's own trace and not with progressui: a push
 // wants one line for a step, output as it comes, and nothing about transfers; and
 // progressui brings the BuildKit client into the binary. A step's name comes before
-// its first line of output and again, with the time, at its end. A step that failed
+// its first line of output, or half a second after it began, and again, with the time,
+// at its end: a step that was quicker is one line. Rejected: the name of every step at
+// its very start, which would double the lines of a push whose steps are cached. A step that failed
 // is named once, right above its last lines. Output is passed on with its control
 // characters; the caller removes them before it prints.
 //

@@ -1,6 +1,7 @@
 package buildkit
 
 import (
+	"bytes"
 	"cmp"
 	"maps"
 	"slices"
@@ -20,6 +21,9 @@ const (
 	// a longer one for a hang.
 	aliveFirst = 5 * time.Second
 	aliveEvery = 15 * time.Second
+	// announceAfter is how long a step runs before its name is printed: a shorter one
+	// is one line, with its time.
+	announceAfter = 500 * time.Millisecond
 	// headerWait is how long the first line waits for the number of bytes sent.
 	headerWait = time.Second
 	// stepWidth is the column at which a step's time ends.
@@ -75,29 +79,50 @@ func (p *printer) follow(messages <-chan message) (id, refused string) {
 			}
 			id, refused = cmp.Or(m.image, id), cmp.Or(m.err, refused)
 			p.update(m.status, time.Now())
+			timer.Reset(p.next(time.Now()))
 		case <-sent:
 			sent = nil
 			p.begin()
+			timer.Reset(p.next(time.Now()))
 		case now := <-timer.C:
 			timer.Reset(p.tick(now))
 		}
 	}
 }
 
-// tick prints the header or a sign of life when it is time, and returns when
-// to call it again.
+// tick prints the header, the names of steps that run, or a sign of life when it is
+// time, and returns when to call it again.
 func (p *printer) tick(now time.Time) time.Duration {
 	if now.Sub(p.start) >= headerWait && !p.running {
 		p.last = now
 		p.begin()
 	}
-	if silent := now.Sub(p.last); silent < p.silence {
-		return max(time.Millisecond, p.silence-silent)
+	for _, s := range p.order {
+		if s.unannounced() && now.Sub(s.begun) >= announceAfter {
+			p.announce(s)
+			p.last, p.silence = now, aliveFirst
+		}
 	}
-	p.last, p.silence = now, aliveEvery
-	p.line(p.alive(now))
-	p.current = nil
-	return p.silence
+	if now.Sub(p.last) >= p.silence {
+		p.last, p.silence = now, aliveEvery
+		p.line(p.alive(now))
+		p.current = nil
+	}
+	return p.next(now)
+}
+
+// next returns the time until the next tick.
+func (p *printer) next(now time.Time) time.Duration {
+	at := p.last.Add(p.silence)
+	if header := p.start.Add(headerWait); !p.running && header.Before(at) {
+		at = header
+	}
+	for _, s := range p.order {
+		if due := s.begun.Add(announceAfter); s.unannounced() && due.Before(at) {
+			at = due
+		}
+	}
+	return max(time.Millisecond, at.Sub(now))
 }
 
 // alive names what has run longest: a step of the Dockerfile if any does, else the
@@ -263,6 +288,7 @@ func column(name, took string) string {
 func (p *printer) output(s *step, stream int64, msg []byte, now time.Time) {
 	b := append(s.partial[stream], msg...)
 	for {
+		b = redrawn(b)
 		end := slices.Index(b, '\n')
 		if end < 0 && len(b) < maxLine {
 			break
@@ -275,6 +301,18 @@ func (p *printer) output(s *step, stream int64, msg []byte, now time.Time) {
 		b = b[rest:]
 	}
 	s.partial[stream] = slices.Clone(b)
+}
+
+// redrawn drops the former states of a progress bar that are longer than a line.
+func redrawn(b []byte) []byte {
+	end := bytes.IndexByte(b, '\n')
+	if end < 0 {
+		end = len(b)
+	}
+	if end < maxLine {
+		return b
+	}
+	return b[bytes.LastIndexByte(bytes.TrimRight(b[:end], "\r"), '\r')+1:]
 }
 
 func (p *printer) flush(s *step, stream int64, now time.Time) {
@@ -291,14 +329,20 @@ func (p *printer) outputLine(s *step, text string, now time.Time) {
 	if s.tail = append(s.tail, text); len(s.tail) > tailLines {
 		s.tail = slices.Delete(s.tail, 0, 1)
 	}
-	if p.current != s {
-		name := shorten(s.name, stepWidth)
-		if s.announced {
-			name = shorten(s.name, stepWidth-12) + " (continued)"
-		}
-		p.line(build.Line{Kind: build.KindStep, Text: name, Step: s.name})
-		p.current, s.announced = s, true
-	}
+	p.announce(s)
 	p.last, p.silence = now, aliveFirst
-	p.line(build.Line{Kind: build.KindOutput, Text: "  | " + text, Step: s.name})
+	p.line(build.Line{Kind: build.KindOutput, Text: build.OutputIndent + text, Step: s.name})
+}
+
+// announce prints a step's name, unless the last output is under it already.
+func (p *printer) announce(s *step) {
+	if p.current == s {
+		return
+	}
+	name := shorten(s.name, stepWidth)
+	if s.announced {
+		name = shorten(s.name, stepWidth-12) + " (continued)"
+	}
+	p.line(build.Line{Kind: build.KindStep, Text: name, Step: s.name})
+	p.current, s.announced = s, true
 }

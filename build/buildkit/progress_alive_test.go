@@ -27,9 +27,19 @@ func TestProgressAlive(t *testing.T) {
 	run, base := "[3/3] RUN npm ci", on("[internal] base")
 	s.vertex(38, run, 38, 0, base)
 	s.vertex(38, "[internal] something slow", 20, 0)
-	s.tick(s.at(41))
+	if next := s.next(s.at(38)); next != announceAfter {
+		t.Errorf("when a step begins: next tick in %v", next)
+	}
+	s.tick(s.at(38.5))
+	s.tick(s.at(43.5))
 	s.tick(s.at(56))
+	if next := s.tick(s.at(56)); next != 2500*time.Millisecond {
+		t.Errorf("after a sign of life: next tick in %v", next)
+	}
 	s.log(57, run, "x\n")
+	if next := s.next(s.at(57)); next != 5*time.Second {
+		t.Errorf("after a line of output: next tick in %v", next)
+	}
 	s.tick(s.at(61))
 	s.tick(s.at(62))
 	s.log(63, run, "y\n")
@@ -42,9 +52,9 @@ header
 still waiting for the engine 6.0s
 still looking up node:22 14.0s
 still sending files, 45 MB 14.0s
-still running [3/3] RUN npm ci 3.0s
-still running [3/3] RUN npm ci 18.0s
 [3/3] RUN npm ci
+still running [3/3] RUN npm ci 5.5s
+[3/3] RUN npm ci (continued)
   | x
 still running [3/3] RUN npm ci 24.0s
 [3/3] RUN npm ci (continued)
@@ -62,21 +72,22 @@ func TestProgressPull(t *testing.T) {
 		s.tick(s.at(1))
 		s.vertex(1, from, 0.5, 0.5)
 		s.vertex(1, from, 1, 0)
-		for _, l := range []struct{ sec, a, b float64 }{{2, 1, 5}, {3, 10, 20}, {6, 20, 20}, {11, 20, 100}} {
+		for _, l := range []struct{ sec, a, b float64 }{{1.5, 1, 5}, {3, 10, 20}, {6.5, 20, 20}, {11.5, 20, 100}} {
 			s.layers(l.sec, from,
 				s.layer(prefix+"sha256:aa", l.a, 20), s.layer(prefix+"sha256:bb", l.b, 100),
 				s.layer("config-sha256:cc", 1, 1), s.layer("resolve docker.io/library/node:22", 0, 0))
 			s.tick(s.at(l.sec))
 		}
 		s.layers(12, from, s.layer("extracting sha256:aa", 0, 0))
-		s.tick(s.at(16))
+		s.tick(s.at(16.5))
 		s.vertex(17, from, 1, 17)
 		s.end(s.at(17))
 		s.want(t, `
 header
-still pulling node:22, 1 of 2 layers, 40 MB of 120 MB 5.0s
-still extracting node:22, 120 MB 10.0s
-still extracting node:22, 120 MB 15.0s
+[1/2] FROM node:22
+still pulling node:22, 1 of 2 layers, 40 MB of 120 MB 5.5s
+still extracting node:22, 120 MB 10.5s
+still extracting node:22, 120 MB 15.5s
 [1/2] FROM node:22                               16.0s
 `)
 	}

@@ -15,6 +15,7 @@ type step struct {
 	inner     bool          // it builds on other steps
 	needed    bool          // a step that builds on it has begun
 	first     time.Time     // by this host's clock
+	begun     time.Time     // the present or last run, by this host's clock
 	started   time.Time     // of the present or last run, by the engine's clock
 	runs      int           // how often it has begun
 	running   bool          // it has begun and not ended since
@@ -42,6 +43,7 @@ func (s *step) note(v *control.Vertex, now time.Time) {
 	if v.Started != nil && v.Started.AsTime().After(s.started) {
 		s.started, s.running = v.Started.AsTime(), true
 		s.runs++
+		s.begun = now
 		if s.first.IsZero() {
 			s.first = now
 		}
@@ -53,6 +55,11 @@ func (s *step) note(v *control.Vertex, now time.Time) {
 		s.spent += v.Completed.AsTime().Sub(s.started)
 	}
 	s.running, s.completed, s.cached, s.err = false, true, v.Cached, v.Error
+}
+
+// unannounced reports whether a step that a push shows runs without a line about it.
+func (s *step) unannounced() bool {
+	return s.visible && s.running && !s.announced && s.printed == 0
 }
 
 // final reports whether a step that has ended will not run again. BuildKit 0.11 and

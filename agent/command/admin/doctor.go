@@ -74,7 +74,7 @@ func printFindings(c *cli.Call, found []doctor.Finding, app string) {
 	heading := "" // of the last line
 	under := func(title string) {
 		if c.Headings() && title != heading {
-			c.Print("=====> Health of %s\n", title)
+			c.Heading("Health of %s", title)
 		}
 		heading = title
 	}

@@ -172,7 +172,7 @@ func runList(c *cli.Call) error {
 		return err
 	}
 	if c.Headings() {
-		c.Print("=====> My Apps\n")
+		c.Heading("My Apps")
 	}
 	for _, app := range apps {
 		c.Print("%s\n", app)

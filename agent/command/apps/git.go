@@ -12,7 +12,7 @@ import (
 
 var gitCommands = []cli.Spec{
 	gitReport.Spec("Show the app's git settings"),
-	gitProperties.Spec("Set or unset the deploy branch, or the variable that holds the revision"),
+	gitProperties.Spec("Set or unset the deploy branch, the variable that holds the revision, or the colours of pushes"),
 }
 
 var gitProperties = cli.Properties{
@@ -20,17 +20,24 @@ var gitProperties = cli.Properties{
 	List: []cli.Property{
 		{Name: "deploy-branch", Check: checkBranch},
 		{Name: "rev-env-var", Default: app.DefaultRevEnvVar, Check: checkRevVar},
+		{Name: app.PropColour, Default: app.ColourAuto, Check: app.CheckColour},
 	},
 	Get: func(st *app.State, name string) string {
-		if name == "rev-env-var" {
+		switch name {
+		case app.PropColour:
+			return st.PushColour
+		case "rev-env-var":
 			return st.RevEnvVar
 		}
 		return st.DeployBranch
 	},
 	Put: func(st *app.State, name, value string) {
-		if name == "rev-env-var" {
+		switch name {
+		case app.PropColour:
+			st.PushColour = value
+		case "rev-env-var":
 			st.RevEnvVar = value
-		} else {
+		default:
 			st.DeployBranch = value
 		}
 	},

@@ -12,8 +12,9 @@ import (
 // Env is the environment of a command, which uses nothing else of its process.
 type Env struct {
 	// Root is DOKKU_ROOT, the folder of the apps' repositories.
-	Root   string
-	Stdin  io.Reader
+	Root  string
+	Stdin io.Reader
+	// Stdout and Stderr know whether their reader sees colours: event.Coloured.
 	Stdout io.Writer
 	Stderr io.Writer
 	// Terminal reports whether Stdout is a terminal.
@@ -38,7 +39,7 @@ type Env struct {
 func OS(root, key, version string) Env {
 	dir, _ := os.Getwd()
 	return Env{
-		Root: root, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Root: root, Stdin: os.Stdin, Stdout: event.Screen(os.Stdout), Stderr: event.Screen(os.Stderr),
 		Terminal: term.IsTerminal(int(os.Stdout.Fd())),
 		Console:  NewConsole(os.Stdin, os.Stdout, os.Getenv("TERM")),
 		Version:  versionText(version), Dir: dir, User: key, Remote: os.Getenv(event.RemoteVar),

@@ -31,11 +31,11 @@ func Report(ctx context.Context, stderr io.Writer, err error) int {
 		return 0
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		warnTo(stderr, "Interrupted")
+		printTo(stderr, event.StyleError, "Interrupted")
 		return interrupted
 	}
 	if text := err.Error(); text != "" {
-		warnTo(stderr, text)
+		printTo(stderr, event.StyleError, text)
 	}
 	return ExitCode(err)
 }
@@ -55,11 +55,16 @@ func ExitCode(err error) int {
 	return 1
 }
 
-func warnTo(w io.Writer, text string) {
+// printTo writes the lines of a text in a style, in colour where the reader sees it.
+func printTo(w io.Writer, s event.Style, text string) {
 	var b strings.Builder
 	for line := range strings.SplitSeq(text, "\n") {
-		out, _ := event.Format(event.StyleWarning, line)
-		b.WriteString(strings.TrimRight(out, " ") + "\n")
+		out, _ := event.Format(s, line)
+		out = strings.TrimRight(out, " ")
+		if event.Coloured(w) {
+			out = event.Paint(s, out)
+		}
+		b.WriteString(out + "\n")
 	}
 	io.WriteString(w, b.String())
 }

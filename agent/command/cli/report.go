@@ -210,7 +210,7 @@ func (rep Reporter) show(c *Call, line reportLine, name string, values map[strin
 	}
 	// With several apps, the heading is data: it says which app the lines belong to.
 	if c.Headings() || several {
-		c.Print("=====> %s %s information\n", name, cmp.Or(rep.About, rep.Noun))
+		c.Heading("%s %s information", name, cmp.Or(rep.About, rep.Noun))
 	}
 	for _, k := range slices.Sorted(maps.Keys(values)) {
 		name := label(k)

@@ -233,6 +233,22 @@ func (r *Runner) Print(format string, args ...any) {
 	fmt.Fprintf(r.Env.Stdout, format, args...)
 }
 
+// Paint returns a line for stdout in the colour of a style, where the reader sees it.
+func (r *Runner) Paint(s event.Style, line string) string {
+	if !r.Colours() {
+		return line
+	}
+	return event.Paint(s, line)
+}
+
+// Heading writes the heading of a section of data to stdout.
+func (r *Runner) Heading(format string, args ...any) {
+	printTo(r.Env.Stdout, event.StyleResult, fmt.Sprintf(format, args...))
+}
+
+// Colours reports whether the reader of stdout sees colours.
+func (r *Runner) Colours() bool { return event.Coloured(r.Env.Stdout) }
+
 // Hints returns a message whose commands read as its reader can type them.
 func (r *Runner) Hints(text string) string { return event.Hints(text, r.Env.Remote) }
 
@@ -254,7 +270,7 @@ func (e *hintedError) Unwrap() error { return e.error }
 
 // Warn writes a warning to stderr, but not to the host's log.
 func (r *Runner) Warn(format string, args ...any) {
-	warnTo(r.Env.Stderr, r.Hints(fmt.Sprintf(format, args...)))
+	printTo(r.Env.Stderr, event.StyleWarning, r.Hints(fmt.Sprintf(format, args...)))
 }
 
 // serial makes a writer safe for concurrent use. Stdout and stderr share the lock, since
@@ -263,6 +279,9 @@ type serial struct {
 	mu *sync.Mutex
 	w  io.Writer
 }
+
+// Coloured reports whether the reader of the writer sees colours.
+func (s *serial) Coloured() bool { return event.Coloured(s.w) }
 
 func (s *serial) Write(p []byte) (int, error) {
 	s.mu.Lock()

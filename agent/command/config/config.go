@@ -299,7 +299,7 @@ func showConfig(c *cli.Call) error {
 		if c.App != nil {
 			name = c.App.Name
 		}
-		c.Print("=====> %s env vars\n", name)
+		c.Heading("%s env vars", name)
 	}
 	if c.Flag("origin") {
 		return printOrigins(c, true)

@@ -9,6 +9,7 @@ import (
 
 	"dokku/agent/app"
 	"dokku/agent/command/cli"
+	"dokku/agent/event"
 	"dokku/scale"
 )
 
@@ -110,9 +111,16 @@ func printScale(c *cli.Call, format string) error {
 	if !c.App.Deployed() && !c.Quiet {
 		defer c.Warn("%s has not been deployed yet: these are the counts of its first deploy, if the repository has none", c.App.Name)
 	}
-	if err := f.WriteTable(c.Env.Stdout, c.App.Name, !c.Headings()); err != nil || !c.Headings() {
+	var table strings.Builder
+	if err := f.WriteTable(&table, c.App.Name, !c.Headings()); err != nil {
 		return err
 	}
+	if !c.Headings() {
+		c.Print("%s", table.String())
+		return nil
+	}
+	heading, rows, _ := strings.Cut(table.String(), "\n")
+	c.Print("%s\n%s", c.Paint(event.StyleStep, heading), rows)
 	// For people only: scripts parse the table.
 	for _, o := range scaleOrigins(c.App, f) {
 		c.Print("       %s\n", o)

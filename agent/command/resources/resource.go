@@ -184,7 +184,7 @@ func (k resourceKind) show(c *cli.Call, ptype string) error {
 		if ptype != app.DefaultType {
 			of = fmt.Sprintf(" (%s)", ptype)
 		}
-		c.Print("=====> resource %s %s information%s\n", k.noun, c.App.Name, of)
+		c.Heading("resource %s %s information%s", k.noun, c.App.Name, of)
 	}
 	for _, r := range k.list {
 		line := fmt.Sprintf("       %s: %s", r.name, c.App.State.Resources[app.ResourceKey(ptype, k.kind, r.name)])

@@ -293,7 +293,7 @@ func showNetwork(c *cli.Call) error {
 		return err
 	}
 	if c.Headings() {
-		c.Print("=====> %s network information\n", n.Name)
+		c.Heading("%s network information", n.Name)
 	}
 	for _, line := range [][2]string{{"ID:", n.ID}, {"Name:", n.Name}, {"Driver:", n.Driver}, {"Scope:", n.Scope}} {
 		c.Print("       %-10s%s\n", line[0], line[1])
@@ -320,7 +320,7 @@ func listNetworks(c *cli.Call) error {
 		return err
 	}
 	if c.Headings() {
-		c.Print("=====> Networks\n")
+		c.Heading("Networks")
 	}
 	for _, n := range all {
 		c.Print("%s\n", cli.VisibleValue(n.Name))

@@ -2,5 +2,7 @@
 // one-off commands, enter for a command in a running container, and logs.
 //
 // run and enter pass the app's bytes on unchanged, to a terminal too: an interactive
-// program needs colours and the cursor. Logs are made printable before they are shown.
+// program needs colours and the cursor. Logs are made printable before they are shown;
+// where the reader sees colours, they keep those of the app, and each process has a
+// colour of its own, in Dokku's order.
 package run

@@ -79,6 +79,7 @@ type logReader struct {
 	find    func(context.Context, *app.App) ([]engine.Instance, error)
 	process string     // a type or a process; "" means all
 	raw     bool       // print the lines without their times and processes
+	tinted  []string   // the processes that have a colour, see tint
 	ends    *endReader // nil: the ends of processes are not shown
 
 	mu   sync.Mutex
@@ -130,6 +131,7 @@ func (l *logReader) history(tail int) error {
 		return err
 	}
 	for _, i := range instances {
+		l.tint(processName(i)) // in the order of the processes, not of their lines
 		o := engine.LogOptions{Tail: max(0, cmp.Or(tail, 1)), Timestamps: true}
 		if err := l.lines(l.Call.Ctx, i, o, func(line logLine) { lines = append(lines, line) }); err != nil {
 			return fmt.Errorf("cannot read the log of %s: %w", i.Name, err)
@@ -186,18 +188,46 @@ func (l *logReader) wasRead(id string) bool {
 	return ok
 }
 
-// printLines prints lines in the order of their times. It escapes control characters,
+// printLines prints lines in the order of their times. It leaves out control characters,
 // which must not reach the reader's terminal.
 func (l *logReader) printLines(lines []logLine) {
 	slices.SortStableFunc(lines, func(a, b logLine) int { return a.at.Compare(b.at) })
 	var b strings.Builder
 	for _, line := range lines {
-		if !l.raw {
-			fmt.Fprintf(&b, "%s app[%s]: ", line.stamp, line.process)
+		text := event.Drawn(line.text)
+		if l.Call.Colours() {
+			text = event.Styled(text)
+		} else {
+			text = event.Printable(text)
 		}
-		b.WriteString(event.Printable(line.text) + "\n")
+		if !l.raw {
+			text = l.head(line) + " " + text
+		}
+		b.WriteString(text + "\n")
 	}
 	l.Call.Print("%s", b.String())
+}
+
+// tints are the colours of the processes, in Dokku's order (0.38): cyan, yellow, green,
+// magenta, red.
+var tints = []string{"36", "33", "32", "35", "31"}
+
+// tint returns the colour of a process, which it keeps for later deploys too. Lines are
+// printed by one goroutine at a time.
+func (l *logReader) tint(process string) string {
+	if !slices.Contains(l.tinted, process) {
+		l.tinted = append(l.tinted, process)
+	}
+	return tints[slices.Index(l.tinted, process)%len(tints)]
+}
+
+// head is what stands before a line: its time and its process.
+func (l *logReader) head(line logLine) string {
+	head := fmt.Sprintf("%s app[%s]:", line.stamp, line.process)
+	if l.Call.Colours() {
+		head = event.Tint(l.tint(line.process), head)
+	}
+	return head
 }
 
 // parseLogLine separates the engine's timestamp from a line. A line without one (the rest

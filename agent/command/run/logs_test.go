@@ -17,6 +17,7 @@ import (
 	"dokku/agent/app"
 	"dokku/agent/command/cli"
 	"dokku/agent/engine"
+	"dokku/agent/event"
 )
 
 // fakeConsole has the logs of containers by id; a followed log goes on with
@@ -256,4 +257,35 @@ func TestLogsFollow(t *testing.T) {
 			t.Error("follow ended without its context")
 		}
 	})
+}
+
+// TestLogColours: on a terminal each process has Dokku's colour, and its text its own.
+func TestLogColours(t *testing.T) {
+	console := &fakeConsole{logs: map[string]string{
+		"a": "2026-11-22T10:00:02Z 1%\r\x1b[32mdone\x1b[0m\r\n2026-11-22T10:00:04Z \x1b[2Jup\n",
+		"b": "2026-11-22T10:00:01Z early\n",
+		"c": "no time\n",
+	}}
+	all := func() []engine.Instance {
+		return []engine.Instance{instance("a", "web", 1, engine.StatusRunning), instance("b", "web", 2, engine.StatusRunning),
+			instance("c", "worker", 1, engine.StatusRunning)}
+	}
+	print := func(on bool) string {
+		var out bytes.Buffer
+		if err := reader(t, t.Context(), event.WithColour(&out, on), console, all).history(100); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	want := "\x1b[32m app[worker.1]:\x1b[0m no time\n" +
+		"\x1b[33m2026-11-22T10:00:01Z app[web.2]:\x1b[0m early\n" +
+		"\x1b[36m2026-11-22T10:00:02Z app[web.1]:\x1b[0m \x1b[32mdone\x1b[0m\n" +
+		"\x1b[36m2026-11-22T10:00:04Z app[web.1]:\x1b[0m up\n"
+	if got := print(true); got != want {
+		t.Errorf("got\n%q\nwant\n%q", got, want)
+	}
+	plain := " app[worker.1]: no time\n2026-11-22T10:00:01Z app[web.2]: early\n2026-11-22T10:00:02Z app[web.1]: done\n2026-11-22T10:00:04Z app[web.1]: up\n"
+	if got := print(false); got != plain {
+		t.Errorf("without colours got\n%q\nwant\n%q", got, plain)
+	}
 }

@@ -95,7 +95,7 @@ func listOneOffs(c *cli.Call) error {
 	}
 	rows := [][]string{}
 	if c.Headings() {
-		c.Print("=====> %s run containers\n", c.App.Name)
+		c.Heading("%s run containers", c.App.Name)
 		rows = append(rows, []string{"NAMES", "COMMAND", "CREATED"})
 	}
 	for _, i := range list {

@@ -1,0 +1,126 @@
+package hooks
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const (
+	boldStep  = "\x1b[1m-----> Preparing hello\x1b[0m"
+	plainStep = "-----> Preparing hello"
+)
+
+// TestColourOption reads git's push options.
+func TestColourOption(t *testing.T) {
+	const advice = `: it is color, or color= with always, never or auto, as in git push -o color=never`
+	for options, want := range map[string]string{
+		"":                       "",
+		"ci.skip":                "",
+		"color":                  "always",
+		"color=always":           "always",
+		"color=never":            "never",
+		"color=auto":             "auto",
+		"color,ci.skip,colors=x": "always",
+		"color,color=never":      "never",
+		"color=never,color":      "always",
+		"color=pink":             `cannot use the push option "color=pink"` + advice,
+		"color=":                 `cannot use the push option "color="` + advice,
+		"colour":                 `cannot use the push option "colour"` + advice,
+		"color=\x1b[31mred":      `cannot use the push option "color=red"` + advice,
+	} {
+		env := map[string]string{}
+		list := strings.Split(options, ",")
+		if options == "" {
+			list = nil
+		}
+		env["GIT_PUSH_OPTION_COUNT"] = string(rune('0' + len(list)))
+		for i, o := range list {
+			env["GIT_PUSH_OPTION_"+string(rune('0'+i))] = o
+		}
+		got, err := colourOption(func(name string) string { return env[name] })
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", options, got, want)
+		}
+	}
+	if got, err := colourOption(func(string) string { return "" }); got != "" || err != nil {
+		t.Errorf("without push options: %q, %v", got, err)
+	}
+}
+
+// TestPushColours: the push option wins over the app's property, that over the server's.
+func TestPushColours(t *testing.T) {
+	l := newLab(t)
+	l.deploy("hello", "main")
+	server, state := filepath.Join(l.root, ".dokku", "server.json"), filepath.Join(l.root, "hello", "dokku", "state.json")
+	must(t, os.MkdirAll(filepath.Dir(server), 0o700))
+	must(t, os.MkdirAll(filepath.Dir(state), 0o700))
+	for _, c := range []struct {
+		server, app string
+		options     []string
+		want        bool
+	}{
+		{`{}`, `{}`, nil, false},
+		{`{}`, `{}`, []string{"-o", "color"}, true},
+		{`{}`, `{}`, []string{"-o", "color=auto"}, false},
+		{`{"git":{"color":"always"}}`, `{}`, nil, true},
+		{`{"git":{"color":"always"}}`, `{"push_color":"never"}`, nil, false},
+		{`{"git":{"color":"always"}}`, `{"push_color":"auto"}`, nil, false},
+		{`{}`, `{"push_color":"always"}`, nil, true},
+		{`{}`, `{"push_color":"always"}`, []string{"-o", "ci.skip"}, true},
+		{`{}`, `{"push_color":"always"}`, []string{"-o", "color=never"}, false},
+		{`{}`, `{"push_color":"always"}`, []string{"-o", "color=auto"}, false},
+	} {
+		must(t, os.WriteFile(server, []byte(c.server), 0o600))
+		must(t, os.WriteFile(state, []byte(c.app), 0o600))
+		l.commit(c.server + c.app + strings.Join(c.options, ""))
+		out := l.deploy("hello", append(c.options, "main")...)
+		want := "remote: " + plainStep
+		if c.want {
+			want = "remote: " + boldStep
+		}
+		wantLine(t, out, want)
+		if !c.want && strings.Contains(out, "\x1b") {
+			t.Errorf("server %s, app %s, %q: the push has colours: %q", c.server, c.app, c.options, out)
+		}
+	}
+}
+
+// TestPushColourErrors: an error is red, a first push follows the server's setting, and an
+// option that cannot be read refuses the push.
+func TestPushColourErrors(t *testing.T) {
+	l := newLab(t)
+	must(t, os.MkdirAll(filepath.Join(l.root, ".dokku"), 0o700))
+	c := l.push("hello", "-o", "color", "main")
+	l.next("Prepare").reply("fail no")
+	wantLine(t, c.fail(), "remote: \x1b[31m !     no\x1b[0m")
+	must(t, os.WriteFile(filepath.Join(l.root, ".dokku", "server.json"), []byte(`{"git":{"color":"always"}}`), 0o600))
+	wantLine(t, l.deploy("hello", "main"), "remote: "+boldStep)
+	wantLine(t, l.push("hello", "main").succeed(), "\x1b[1m-----> Nothing new was pushed, and hello has not been deployed yet\x1b[0m")
+
+	id := l.git("rev-parse", "main")
+	l.commit("two")
+	wantLine(t, l.push("hello", "-o", "color=pink", "main").fail(), ` !     cannot use the push option "color=pink": it is color,`)
+	l.wantTip("hello", id)
+	l.quiet()
+
+	plain := l.deploy("hello", "-o", "color=never", "main")
+	l.commit("three")
+	coloured := regexp.MustCompile(`\x1b\[[0-9;]*m`).ReplaceAllString(l.deploy("hello", "main"), "")
+	steps := func(out string) (list []string) {
+		for line := range strings.Lines(out) {
+			if strings.HasPrefix(line, "remote: ") {
+				list = append(list, line)
+			}
+		}
+		return list
+	}
+	if p, c := strings.Join(steps(plain), ""), strings.Join(steps(coloured), ""); p != c || p == "" {
+		t.Errorf("without its colours a push prints\n%s\nwant\n%s", c, p)
+	}
+}
