@@ -86,9 +86,9 @@ func TestLogsSayWhyItEnded(t *testing.T) {
 			"2026-11-22T10:00:05Z app[web.1]: three\n" + unrecorded},
 		{read("", 2, false, ends...), "2026-11-22T10:00:00Z app[worker.1]: job\n" + killed + "2026-11-22T10:00:05Z app[web.1]: three\n" + unrecorded},
 		{read("web", 2, false, ends...), killed + "2026-11-22T10:00:05Z app[web.1]: three\n"},
-		{read("worker", 0, false), "2026-11-22T10:00:00Z app[worker.1]: job\n" + unrecorded},
+		{read("worker", allLines, false), "2026-11-22T10:00:00Z app[worker.1]: job\n" + unrecorded},
 		// ps:stop ended it.
-		{read("worker", 0, true), "2026-11-22T10:00:00Z app[worker.1]: job\n"},
+		{read("worker", allLines, true), "2026-11-22T10:00:00Z app[worker.1]: job\n"},
 		{read("worker", 1, false, app.End{At: date(8).Add(time.Millisecond), Container: "c", Process: "worker.1", ExitCode: 7, Policy: "on-failure:2", Restarts: 2}),
 			"2026-11-22T10:00:08.001000005Z app[worker.1]: dokku: exited with 7; restarts used up (2): dokku ps:restart hello starts it again\n"},
 	} {
@@ -111,7 +111,7 @@ func TestLogsWithoutEnds(t *testing.T) {
 	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.history(0); err != nil || out.String() != "2026-11-22T10:00:01Z app[web.1]: one\n" {
+	if err := l.history(allLines); err != nil || out.String() != "2026-11-22T10:00:01Z app[web.1]: one\n" {
 		t.Errorf("%v\n%s", err, out.String())
 	}
 	if want := " !     The lines about ended processes are missing: cannot read " + path; !strings.Contains(warnings.String(), want) {
