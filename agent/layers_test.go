@@ -27,7 +27,7 @@ var layers = []string{
 	"agent/app",
 	"agent/repo",
 	"agent/proc",
-	"agent/event agent/disk agent/failpoint agent/text",
+	"agent/certs agent/event agent/disk agent/failpoint agent/text",
 	"build scale",
 }
 

@@ -46,6 +46,7 @@ var Properties = []Property{
 	property("hsts-include-subdomains", "true", "true or false", oneOf("true", "false")),
 	property("hsts-max-age", "15724800", "a number of seconds from 0 to 315360000", number(0, 315360000)),
 	property("hsts-preload", "false", "true or false", oneOf("true", "false")),
+	property("https-redirect", "301", "301, 308 or off", oneOf("301", "308", Off)),
 	property("keepalive-timeout", "75s", "a time from 0 to 24h, such as 90s", period(0)),
 	property("lingering-timeout", "5s", timeForm, period(time.Second)),
 	// An answer's header, with all its cookies, must fit into this buffer.

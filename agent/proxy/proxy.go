@@ -19,8 +19,12 @@ type Route struct {
 	Stopped bool `json:",omitempty"`
 	// Ports maps ports of the host, on which the names are answered, to ports of the
 	// processes. None: the proxy's own port, to the upstreams' port.
-	Ports    []Port `json:",omitempty"`
-	Settings Settings
+	Ports []Port `json:",omitempty"`
+	// Certificates are those by which some of Domains are reached over TLS. Their names
+	// are on the port for TLS too, unless Ports says otherwise, and plain requests for
+	// them on the proxy's own port are redirected to it.
+	Certificates []Certificate `json:",omitempty"`
+	Settings     Settings
 	// Replaces is an app whose route ends in the step in which this one begins: the
 	// app's former name. Live never returns it.
 	Replaces string `json:"-"`
@@ -34,7 +38,26 @@ type Port struct {
 	Host int
 	// Container is the port of the processes; 0: the port in Upstreams.
 	Container int `json:",omitempty"`
+	// TLS: only the names in Certificates are answered, over TLS.
+	TLS bool `json:",omitempty"`
 }
+
+// Certificate is a certificate with its chain and key.
+type Certificate struct {
+	// ID tells it from all others. It becomes a part of file names.
+	ID string
+	// Dir holds CertificateFile and KeyFile. The proxy makes a copy, which lives as long
+	// as a route needs it; after that Dir may be gone.
+	Dir string `json:"-"`
+	// Domains are the names that it serves.
+	Domains []string
+}
+
+// The files of a Certificate, in PEM.
+const (
+	CertificateFile = "server.crt"
+	KeyFile         = "server.key"
+)
 
 // Proxy passes requests from outside to an app's web processes. Every
 // implementation passes the suite in proxytest. Methods are safe for concurrent

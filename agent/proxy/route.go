@@ -14,6 +14,8 @@ var (
 	// folder lists the characters that a path may have. nginx reads white space, quotes,
 	// ; { } $ # and \ as syntax, and * ? [ in an include as a pattern.
 	folder = regexp.MustCompile(`^/[A-Za-z0-9/._@+,:=-]*$`)
+
+	certificateID = regexp.MustCompile(`^[0-9a-f]{8,64}$`)
 )
 
 // Checked validates every field and returns the route as it goes live: defaults
@@ -45,6 +47,9 @@ func (r Route) Checked() (Route, error) {
 	if err := checkPorts(&r); err != nil {
 		return Route{}, fmt.Errorf("cannot route %s: %w", r.App, err)
 	}
+	if err := checkCertificates(&r); err != nil {
+		return Route{}, fmt.Errorf("cannot route %s: %w", r.App, err)
+	}
 	s, err := r.Settings.checked()
 	if err != nil {
 		return Route{}, fmt.Errorf("cannot route %s: %w", r.App, err)
@@ -72,6 +77,34 @@ func checkPorts(r *Route) error {
 			return fmt.Errorf("port %d of the host is mapped twice", p.Host)
 		}
 	}
+	return nil
+}
+
+// checkCertificates refuses names that the route does not have, and names with two
+// certificates. Certificates without a name are left out.
+func checkCertificates(r *Route) error {
+	var used []Certificate
+	left := map[string]bool{}
+	for _, d := range r.Domains {
+		left[d] = d != CatchAll
+	}
+	for _, c := range r.Certificates {
+		if !certificateID.MatchString(c.ID) {
+			return fmt.Errorf("invalid certificate %.80q: its id is not hexadecimal", c.ID)
+		}
+		c.Domains = slices.Clone(c.Domains)
+		for i, d := range c.Domains {
+			d = Lower(d)
+			if !left[d] {
+				return fmt.Errorf("certificate %s serves %.80q, which is no name of the app or has one already", c.ID, d)
+			}
+			c.Domains[i], left[d] = d, false
+		}
+		if len(c.Domains) > 0 {
+			used = append(used, c)
+		}
+	}
+	r.Certificates = used
 	return nil
 }
 
@@ -132,5 +165,6 @@ func (r Route) Same(o Route) bool {
 
 func (r Route) equal(o Route) bool {
 	return r.App == o.App && r.Release == o.Release && r.Stopped == o.Stopped && r.Settings.equal(o.Settings) &&
-		slices.Equal(r.Domains, o.Domains) && slices.Equal(r.Ports, o.Ports) && slices.Equal(r.Upstreams, o.Upstreams)
+		slices.Equal(r.Domains, o.Domains) && slices.Equal(r.Ports, o.Ports) && slices.Equal(r.Upstreams, o.Upstreams) &&
+		slices.EqualFunc(r.Certificates, o.Certificates, func(a, b Certificate) bool { return a.ID == b.ID && slices.Equal(a.Domains, b.Domains) })
 }

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"dokku/agent/disk"
@@ -37,6 +38,9 @@ type Config struct {
 	Port int
 	IPv6 bool
 
+	// TLSPort is where names with a certificate are served over TLS; 443 unless set.
+	TLSPort int
+
 	// Trusted are the proxies in front of nginx whose word counts about the address,
 	// the protocol and the port of a request.
 	Trusted []netip.Prefix
@@ -61,7 +65,8 @@ type Config struct {
 // Dir take turns under its lock.
 type Proxy struct {
 	store
-	config Config
+	config  Config
+	version func() version
 }
 
 var (
@@ -75,6 +80,9 @@ func New(c Config) *Proxy {
 	if c.Port == 0 {
 		c.Port = 80
 	}
+	if c.TLSPort == 0 {
+		c.TLSPort = 443
+	}
 	if c.Timeout == 0 {
 		c.Timeout = 30 * time.Second
 	}
@@ -83,11 +91,14 @@ func New(c Config) *Proxy {
 			c.Hostnames = []string{name}
 		}
 	}
-	return &Proxy{store: store{dir: c.Dir, disk: c.Disk}, config: c}
+	n := &Proxy{store: store{dir: c.Dir, disk: c.Disk}, config: c}
+	n.version = sync.OnceValue(n.askVersion)
+	return n
 }
 
 func (n *Proxy) server() server {
-	return server{listener: listener{port: n.config.Port, ipv6: n.config.IPv6}, trusted: n.config.Trusted,
+	return server{listener: listener{port: n.config.Port, ipv6: n.config.IPv6}, tls: n.config.TLSPort, certificates: n.certificateDir(),
+		version: n.version, trusted: n.config.Trusted,
 		errorPages: n.config.ErrorPages, unknown: !n.config.DefaultSite, hostnames: n.config.Hostnames}
 }
 
@@ -197,6 +208,7 @@ func (n *Proxy) change(ctx context.Context, app string, r *proxy.Route) error {
 	}
 	err = n.switchTo(context.WithoutCancel(ctx), generation, now, r == nil)
 	n.collect(now.served)
+	n.collectCertificates()
 	switch {
 	case err != nil && app == "":
 		return fmt.Errorf("cannot change nginx's settings: %w", err)

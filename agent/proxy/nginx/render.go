@@ -30,8 +30,11 @@ func (l listener) render(w io.Writer) {
 // server is what all files have in common: the part of Config that is rendered.
 type server struct {
 	listener
-	trusted    []netip.Prefix
-	errorPages string
+	tls          int    // the port for TLS
+	certificates string // folder of the certificates
+	version      func() version
+	trusted      []netip.Prefix
+	errorPages   string
 	// unknown: names that no app has are answered here. Else they are left to nginx's
 	// default server.
 	unknown   bool
@@ -44,17 +47,21 @@ func (s server) at(port int) server {
 	return s
 }
 
-// portsOf are the ports that a route's servers listen on; main is the proxy's own.
-func portsOf(r proxy.Route, main int) []proxy.Port {
-	if len(r.Ports) == 0 {
-		return []proxy.Port{{Host: main}}
+// portsOf are the ports that a route's servers listen on.
+func portsOf(r proxy.Route, s server) []proxy.Port {
+	switch {
+	case len(r.Ports) > 0:
+		return r.Ports
+	case len(r.Certificates) > 0:
+		return []proxy.Port{{Host: s.port}, {Host: s.tls, TLS: true}}
 	}
-	return r.Ports
+	return []proxy.Port{{Host: s.port}}
 }
 
-// listens reports whether the route's names are answered on a port of the host.
-func listens(r proxy.Route, port, main int) bool {
-	return slices.ContainsFunc(portsOf(r, main), func(p proxy.Port) bool { return p.Host == port })
+// listens reports whether the route's names are answered on a port of the host without
+// TLS.
+func listens(r proxy.Route, port int, s server) bool {
+	return slices.ContainsFunc(portsOf(r, s), func(p proxy.Port) bool { return p.Host == port && !p.TLS })
 }
 
 // renderApp returns the file of an app. The route must come from Route.Checked.
@@ -73,11 +80,37 @@ func renderApp(r proxy.Route, s server) []byte {
 		}
 	}
 	if len(r.Domains) > 0 {
-		for _, p := range portsOf(r, s.port) {
-			renderServer(w, r, serverNames(r.Domains), s.at(p.Host), p.Container)
+		for _, p := range portsOf(r, s) {
+			renderSites(w, r, s, p)
 		}
 	}
 	return []byte(w.String())
+}
+
+// site is one server block of an app.
+type site struct {
+	names       []string // in nginx's form
+	port        proxy.Port
+	certificate string // its id, on a port for TLS
+	redirects   bool   // plain requests are sent on to TLS
+}
+
+// renderSites writes the servers of an app for a port of the host.
+func renderSites(w io.Writer, r proxy.Route, s server, p proxy.Port) {
+	if p.TLS {
+		for _, c := range r.Certificates {
+			renderServer(w, r, s, site{names: serverNames(c.Domains), port: p, certificate: c.ID})
+		}
+		return
+	}
+	plain, redirected := r.Domains, secured(r)
+	if status, _ := redirect(r, s); status != "" && p.Host == s.port && len(redirected) > 0 {
+		plain = slices.DeleteFunc(slices.Clone(plain), func(d string) bool { return slices.Contains(redirected, d) })
+		renderServer(w, r, s, site{names: serverNames(redirected), port: p, redirects: true})
+	}
+	if len(plain) > 0 {
+		renderServer(w, r, s, site{names: serverNames(plain), port: p})
+	}
 }
 
 // serverNames returns domains in nginx's form. A regular expression that matches
@@ -117,20 +150,27 @@ func renderUpstream(w io.Writer, r proxy.Route, port int) {
 
 // renderServer writes a server block that passes all requests for names on to
 // a port of the processes of an app.
-func renderServer(w io.Writer, r proxy.Route, names []string, s server, port int) {
+func renderServer(w io.Writer, r proxy.Route, s server, b site) {
 	fmt.Fprintf(w, "\nserver {\n")
-	s.render(w)
-	fmt.Fprintf(w, "    server_name %s;\n", strings.Join(names, "\n        "))
+	s.renderListen(w, b.port)
+	fmt.Fprintf(w, "    server_name %s;\n", strings.Join(b.names, "\n        "))
+	if b.certificate != "" {
+		s.renderCertificate(w, b.certificate)
+	}
 	fmt.Fprintf(w, "    client_max_body_size %s;\n", r.Settings.ClientMaxBodySize)
 	renderLogs(w, r.Settings)
 	renderClient(w, r.Settings)
 	renderTrust(w, s.trusted)
 	renderAddresses(w, r.Settings)
 	renderHSTS(w, r.Settings)
+	if b.redirects {
+		status, port := redirect(r, s)
+		renderRedirect(w, status, port)
+	}
 	if len(r.Upstreams) == 0 {
 		io.WriteString(w, "\n    location / {\n        return 503;\n    }\n")
 	} else {
-		fmt.Fprintf(w, "\n    location / {\n        proxy_pass http://%s;\n", upstream(r.App, port))
+		fmt.Fprintf(w, "\n    location / {\n        proxy_pass http://%s;\n", upstream(r.App, b.port.Container))
 		renderHeaders(w, r.Settings)
 		renderProxy(w, r.Settings)
 		io.WriteString(w, compression+"    }\n")

@@ -2,6 +2,7 @@ package nginx
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"net/netip"
@@ -9,10 +10,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"dokku/agent/certs"
 	"dokku/agent/proxy"
 )
 
@@ -47,7 +50,7 @@ func addresses(list ...string) []netip.AddrPort {
 var everySetting = proxy.Settings{Properties: map[string]string{
 	"access-log-format": "combined", "access-log-path": "/var/log/nginx/every-access.log", "error-log-path": "/var/log/nginx/every-error.log",
 	"bind-address-ipv4": "192.0.2.7", "bind-address-ipv6": "[2001:db8::7]", "client-body-timeout": "10m", "client-header-timeout": "90",
-	"error-pages": "/var/lib/dokku/data/pages", "hsts": "true", "hsts-include-subdomains": "false", "hsts-max-age": "300", "hsts-preload": "true",
+	"error-pages": "/var/lib/dokku/data/pages", "hsts": "true", "hsts-include-subdomains": "false", "hsts-max-age": "300", "hsts-preload": "true", "https-redirect": "308",
 	"keepalive-timeout": "0", "lingering-timeout": "1500ms", "proxy-buffer-size": "32k", "proxy-buffering": "off", "proxy-buffers": "16 8k",
 	"proxy-busy-buffers-size": "40k", "proxy-connect-timeout": "1d", "proxy-keepalive": "16", "send-timeout": "1m30s", "underscore-in-headers": "on",
 	"x-forwarded-for-value": "$proxy_add_x_forwarded_for", "x-forwarded-port-value": "443", "x-forwarded-proto-value": "$http_x_forwarded_proto",
@@ -56,7 +59,14 @@ var everySetting = proxy.Settings{Properties: map[string]string{
 
 // unset is a server without settings of its own.
 func unset(port int, ipv6 bool) server {
-	return server{listener: listener{port: port, ipv6: ipv6}, unknown: true}
+	return server{listener: listener{port: port, ipv6: ipv6}, tls: 443, certificates: "/home/dokku/.dokku/nginx/certificates",
+		version: func() version { return version{1, 22, 1} }, unknown: true}
+}
+
+// of is the server with another version of nginx.
+func (s server) of(v version) server {
+	s.version = func() version { return v }
+	return s
 }
 
 // TestEverySetting: no property is without a golden file.
@@ -83,14 +93,26 @@ func TestGolden(t *testing.T) {
 	ports := proxy.Route{App: "ports", Release: 4, Domains: []string{"ports.example.com"}, Upstreams: addresses("172.30.1.2:5000", "172.30.1.3:5000"),
 		Ports: []proxy.Port{{Host: 8080}, {Host: 80}, {Host: 9000, Container: 3000}, {Host: 9001, Container: 3000}}}
 	every := proxy.Route{App: "every", Release: 1, Domains: []string{"every.example.com", "_"}, Upstreams: addresses("172.30.1.5:5000"), Settings: everySetting}
-	behind := server{listener: listener{port: 80, ipv6: true}, unknown: true, errorPages: "/var/lib/dokku/data/pages",
-		trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}}
+	behind := unset(80, true)
+	behind.errorPages = "/var/lib/dokku/data/pages"
+	behind.trusted = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}
+	noUnknown := unset(80, false)
+	noUnknown.unknown = false
 	off := proxy.Route{App: "off", Release: 2, Stopped: true, Domains: []string{"off.example.com"}, Settings: proxy.Settings{Properties: map[string]string{
 		"access-log-path": "off", "error-log-path": "off", "error-pages": "/var/lib/dokku/data/pages", "proxy-buffering": "on"}}}
 	many := proxy.Route{App: "many", Release: 1, Upstreams: addresses("172.30.1.6:5000")}
 	for i := range 134 {
 		many.Domains = append(many.Domains, fmt.Sprintf("customer-%03d.example.com", i))
 	}
+	secure := proxy.Route{App: "secure", Release: 1, Domains: []string{"secure.example.com", "*.secure.example.com", "plain.example.com"}, Upstreams: addresses("172.30.1.7:5000"),
+		Certificates: []proxy.Certificate{{ID: "00112233aabbccdd", Domains: []string{"secure.example.com"}}, {ID: "ffffffff00000000", Domains: []string{"*.secure.example.com"}}}}
+	strict := proxy.Route{App: "strict", Release: 1, Domains: []string{"strict.example.com"}, Upstreams: addresses("172.30.1.8:5000"),
+		Ports:        []proxy.Port{{Host: 8443, TLS: true}, {Host: 9443, Container: 9000, TLS: true}, {Host: 80}},
+		Certificates: []proxy.Certificate{{ID: "0123456789abcdef", Domains: []string{"strict.example.com"}}},
+		Settings:     proxy.Settings{Properties: map[string]string{"https-redirect": "308", "hsts": "true"}}}
+	lax := strict
+	lax.App, lax.Domains, lax.Ports, lax.Settings = "lax", []string{"lax.example.com"}, nil, proxy.Settings{Properties: map[string]string{"https-redirect": "off"}}
+	lax.Certificates = []proxy.Certificate{{ID: "0123456789abcdef", Domains: []string{"lax.example.com"}}}
 	only := proxy.Route{App: "only", Domains: []string{"only.example.com"}, Upstreams: addresses("172.30.1.4:5000"), Ports: []proxy.Port{{Host: 9001}}}
 	for name, c := range map[string]struct {
 		routes []proxy.Route
@@ -101,10 +123,13 @@ func TestGolden(t *testing.T) {
 		"none":    {nil, unset(80, true)},
 		"alone":   {[]proxy.Route{set}, unset(80, true)},
 		"hidden":  {[]proxy.Route{hidden}, unset(8080, false)},
-		"several": {[]proxy.Route{hello, set, stopped}, server{listener: listener{port: 80}}},
+		"several": {[]proxy.Route{hello, set, stopped}, noUnknown},
 		"every":   {[]proxy.Route{every, off}, behind},
 		"behind":  {[]proxy.Route{hello, off}, behind},
 		"many":    {[]proxy.Route{many}, unset(80, false)},
+		"tls":     {[]proxy.Route{hello, lax, secure, strict}, unset(80, true)},
+		"tls-old": {[]proxy.Route{secure}, unset(80, false).of(version{1, 18, 0})},
+		"tls-new": {[]proxy.Route{secure}, unset(80, true).of(version{1, 26, 3})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var routes []proxy.Route
@@ -125,7 +150,9 @@ func TestGolden(t *testing.T) {
 			first, last := shared("abcdefghijklmnopqrstuvwxyz", apps, routes, c.s)
 			golden(t, filepath.Join(name, serverFile), first)
 			golden(t, filepath.Join(name, unknownFile), last)
-			nginxAccepts(t, filepath.Join("testdata", name))
+			if name != "tls-new" { // this nginx may be too old for it
+				nginxAccepts(t, filepath.Join("testdata", name))
+			}
 		})
 	}
 	golden(t, "dokku.conf", []byte(ConfD("/home/dokku/.dokku/nginx")))
@@ -149,6 +176,10 @@ func nginxAccepts(t *testing.T, dir string) {
 		text, err := os.ReadFile(filepath.Join(dir, e.Name()))
 		if err == nil {
 			text = bytes.ReplaceAll(text, []byte("/var/log/nginx/"), []byte(temp+"/"))
+			for _, m := range certificateFile.FindAllSubmatch(text, -1) {
+				putCertificate(t, filepath.Join(temp, string(m[1])))
+			}
+			text = bytes.ReplaceAll(text, []byte("/home/dokku/.dokku/nginx/certificates/"), []byte(temp+"/"))
 			err = os.WriteFile(filepath.Join(temp, "live", e.Name()), text, 0o644)
 		}
 		if err != nil {
@@ -165,6 +196,23 @@ func nginxAccepts(t *testing.T, dir string) {
 	cmd.Env = append(os.Environ(), "PATH=/usr/sbin:/sbin:"+os.Getenv("PATH"))
 	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("nginx says of %s: %v\n%s", dir, err, out)
+	}
+}
+
+var certificateFile = regexp.MustCompile(`ssl_certificate /home/dokku/.dokku/nginx/certificates/([^/]+)/`)
+
+// putCertificate makes a folder with a certificate.
+func putCertificate(t *testing.T, dir string) {
+	t.Helper()
+	p, err := certs.SelfSigned([]string{"example.com"}, time.Now())
+	if err == nil {
+		err = os.MkdirAll(dir, 0o700)
+	}
+	if err == nil {
+		err = errors.Join(os.WriteFile(filepath.Join(dir, proxy.CertificateFile), p.Chain, 0o600), os.WriteFile(filepath.Join(dir, proxy.KeyFile), p.Key, 0o600))
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -38,6 +38,7 @@ func form(s server) string {
 	renderOthers(w, []proxy.Route{{Ports: []proxy.Port{{Host: s.port + 1}}}}, s)
 	renderNoApp(w, s, addressNames(s.hostnames, nil))
 	w.Write(renderUnknown(nil, s))
+	renderTLS(w)
 	return fmt.Sprintf("%x", w.Sum(nil)[:8])
 }
 
@@ -48,16 +49,17 @@ func renderShared(generation string, apps []string, routes []proxy.Route, s serv
 	fmt.Fprintf(w, "# Shared by all apps. dokku writes this file anew at each deploy.\n%s%s\n\n", formMark, form(s))
 	renderVariables(w, generation, s)
 	renderOthers(w, routes, s)
+	renderRejecting(w, routes, s)
 	names := addressNames(s.hostnames, routes)
 	switch {
-	case hasCatchAll(routes, s.port, s.port): // it answers these names too
-	case len(apps) == 1 && len(routes) == 1 && listens(routes[0], s.port, s.port):
+	case hasCatchAll(routes, s.port, s): // it answers these names too
+	case len(apps) == 1 && len(routes) == 1 && listens(routes[0], s.port, s):
 		renderPort(w, routes[0], names, s, s.port)
 	default:
 		renderNoApp(w, s, names)
 	}
 	for _, port := range otherPorts(routes, s) {
-		if on := listening(routes, port, s); len(on) == 1 && !hasCatchAll(on, port, s.port) {
+		if on := listening(routes, port, s); len(on) == 1 && !hasCatchAll(on, port, s) {
 			renderPort(w, on[0], names, s, port)
 		}
 	}
@@ -105,6 +107,13 @@ map "$dokku_trusted|$http_x_forwarded_port|$dokku_proto|$scheme" $dokku_port {
     default $server_port;
     "~^1\|\s*(?<dokku_given_port>[0-9]{1,5})\s*[,|]" $dokku_given_port;
     "~^1\|[^|]*\|https\|http$" 443;
+}
+
+# Plain requests that are sent on to TLS. A CA asks for its challenges without.
+map "$dokku_proto|$uri" $dokku_insecure {
+    default "";
+    "~^http\|/\.well-known/acme-challenge/" "";
+    "~^http\|" 1;
 }
 
 map "$dokku_trusted|$http_x_forwarded_ssl" $dokku_ssl {
@@ -163,24 +172,24 @@ func renderNoApp(w io.Writer, s server, names []string, ports ...int) {
 func renderUnknown(routes []proxy.Route, s server) []byte {
 	w := &strings.Builder{}
 	io.WriteString(w, "# Names that no app has. dokku writes this file anew at each deploy.\n")
-	if s.unknown && !hasCatchAll(routes, s.port, s.port) {
+	if s.unknown && !hasCatchAll(routes, s.port, s) {
 		renderNoApp(w, s, []string{"~^"})
 	}
 	return []byte(w.String())
 }
 
 // hasCatchAll reports whether one of the routes answers every name on a port of the host.
-func hasCatchAll(routes []proxy.Route, port, main int) bool {
+func hasCatchAll(routes []proxy.Route, port int, s server) bool {
 	return slices.ContainsFunc(routes, func(r proxy.Route) bool {
-		return listens(r, port, main) && slices.Contains(r.Domains, proxy.CatchAll)
+		return listens(r, port, s) && slices.Contains(r.Domains, proxy.CatchAll)
 	})
 }
 
 // renderPort writes the server block of an app for one port of the host.
 func renderPort(w io.Writer, r proxy.Route, names []string, s server, port int) {
-	for _, p := range portsOf(r, s.port) {
-		if p.Host == port {
-			renderServer(w, r, names, s.at(port), p.Container)
+	for _, p := range portsOf(r, s) {
+		if p.Host == port && !p.TLS {
+			renderServer(w, r, s, site{names: names, port: p})
 		}
 	}
 }
@@ -200,7 +209,7 @@ func otherPorts(routes []proxy.Route, s server) []int {
 	var ports []int
 	for _, r := range routes {
 		for _, p := range r.Ports {
-			if p.Host != s.port && !slices.Contains(ports, p.Host) {
+			if p.Host != s.port && !p.TLS && !slices.Contains(ports, p.Host) {
 				ports = append(ports, p.Host)
 			}
 		}
@@ -211,7 +220,7 @@ func otherPorts(routes []proxy.Route, s server) []int {
 
 // listening are the routes that have a port of the host.
 func listening(routes []proxy.Route, port int, s server) []proxy.Route {
-	return slices.DeleteFunc(slices.Clone(routes), func(r proxy.Route) bool { return !listens(r, port, s.port) })
+	return slices.DeleteFunc(slices.Clone(routes), func(r proxy.Route) bool { return !listens(r, port, s) })
 }
 
 // addressNames are the server names by which the host itself is reached. A

@@ -194,9 +194,12 @@ func (n *Proxy) draft(base, app string, r *proxy.Route, keep bool) (draft, error
 	if err := proxy.Conflict(*r, d.routes); err != nil {
 		return d, err
 	}
-	d.files[app+".conf"] = renderApp(*r, n.server())
 	d.apps, d.routes = append(d.apps, app), append(d.routes, *r)
-	return d, nil
+	if err := checkTLS(d.routes, app, n.server()); err != nil {
+		return d, err
+	}
+	d.files[app+".conf"] = renderApp(*r, n.server())
+	return d, n.copyCertificates(*r)
 }
 
 // renews reports whether the draft writes files of other apps anew.
