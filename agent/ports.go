@@ -46,7 +46,7 @@ func (s *Server) CheckPorts(ctx context.Context, a *app.App, change func([]app.P
 func (s *Server) wantedPorts(ctx context.Context, v app.View, change func([]app.PortMap) ([]app.PortMap, error)) ([]app.PortMap, error) {
 	have := slices.Clone(v.State.Ports)
 	if len(have) == 0 {
-		have = []app.PortMap{{Scheme: "http", Host: v.Settings.Nginx.Port}}
+		have = v.DefaultPorts()
 	}
 	want, err := change(have)
 	if err != nil {

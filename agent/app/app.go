@@ -48,6 +48,9 @@ type State struct {
 	// the proxy's own port leads to the port that the image exposes.
 	Ports []PortMap `json:"ports,omitempty"`
 
+	// Certificate is that of certs:add; nil: none.
+	Certificate *Certificate `json:"certificate,omitempty"`
+
 	// DomainsDisabled: the app has no domains (domains:disable).
 	DomainsDisabled bool              `json:"domains_disabled,omitempty"`
 	Proxy           map[string]string `json:"proxy,omitempty"` // proxy:set
@@ -122,6 +125,11 @@ func (st *State) Clone() State {
 	c.Mounts, c.Network, c.Resources = slices.Clone(st.Mounts), maps.Clone(st.Network), maps.Clone(st.Resources)
 	c.Domains, c.Retiring = slices.Clone(st.Domains), maps.Clone(st.Retiring)
 	c.Ports, c.Proxy = slices.Clone(st.Ports), maps.Clone(st.Proxy)
+	if st.Certificate != nil {
+		t := *st.Certificate
+		t.Names = slices.Clone(t.Names)
+		c.Certificate = &t
+	}
 	if st.Renamed != nil {
 		r := *st.Renamed
 		c.Renamed = &r

@@ -5,7 +5,7 @@ import "fmt"
 // PortMap maps a port of the host, where the proxy listens for the app's domains, to a
 // port of the web processes.
 type PortMap struct {
-	Scheme string `json:"scheme"` // "http"
+	Scheme string `json:"scheme"` // "http" or "https"
 	Host   int    `json:"host_port"`
 	// Container 0 stands for the port that the image exposes.
 	Container int `json:"container_port"`

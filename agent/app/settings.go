@@ -15,6 +15,10 @@ type Settings struct {
 	Proxy   map[string]string `json:"proxy,omitempty"`   // proxy:set --global
 	Network map[string]string `json:"network,omitempty"` // network:set --global
 
+	// Certificate is that of certs:add --global: it serves the domains that it covers and
+	// that have none of their own.
+	Certificate *Certificate `json:"certificate,omitempty"`
+
 	// MaxScale is the highest count of one process type. Default: DefaultMaxScale.
 	MaxScale int `json:"max_scale,omitempty"`
 	// KeepReleases is the number of releases that are kept with their images. Default:
@@ -38,9 +42,10 @@ type Settings struct {
 
 // NginxSettings are the ways to reach nginx. install.sh's values are the defaults.
 type NginxSettings struct {
-	Port   int      `json:"port,omitempty"`   // default 80
-	Check  []string `json:"check,omitempty"`  // tests the staged files
-	Reload []string `json:"reload,omitempty"` // makes nginx read the live files
+	Port    int      `json:"port,omitempty"`     // default 80
+	TLSPort int      `json:"tls_port,omitempty"` // default 443
+	Check   []string `json:"check,omitempty"`    // tests the staged files
+	Reload  []string `json:"reload,omitempty"`   // makes nginx read the live files
 	// LogDir is where nginx logs the apps' requests. Default: DefaultNginxLogDir.
 	LogDir string `json:"log_dir,omitempty"`
 	// Properties are the values of nginx:set --global.

@@ -190,10 +190,19 @@ func (v View) Domains() []string {
 func (v View) Ports() []PortMap {
 	list := slices.Clone(v.State.Ports)
 	if len(list) == 0 {
-		list = []PortMap{{Scheme: "http", Host: v.Settings.Nginx.Port}}
+		list = v.DefaultPorts()
 	}
 	for i := range list {
 		list[i] = v.Shown(list[i])
+	}
+	return list
+}
+
+// DefaultPorts are the mappings of an app that has none of its own.
+func (v View) DefaultPorts() []PortMap {
+	list := []PortMap{{Scheme: "http", Host: v.Settings.Nginx.Port}}
+	if len(v.Certificates()) > 0 {
+		list = append(list, PortMap{Scheme: "https", Host: v.Settings.Nginx.TLSPort})
 	}
 	return list
 }

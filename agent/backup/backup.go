@@ -111,8 +111,16 @@ func backUpServer(ctx context.Context, s *agent.Server, o BackupOptions, dir str
 		return err
 	}
 	set.Version = app.Version
-	if err := s.Env.Store.StageJSON(filepath.Join(dir, backupSettings), set); err != nil || o.Keys == nil {
+	if err := s.Env.Store.StageJSON(filepath.Join(dir, backupSettings), set); err != nil {
 		return err
+	}
+	if c := set.Certificate; c != nil {
+		if err := repo.CopyFiles(s.Env.Store.Own(), dir, filepath.Join(app.TLSDir, c.ID)); err != nil {
+			return err
+		}
+	}
+	if o.Keys == nil {
+		return nil
 	}
 	keys, err := o.Keys(ctx)
 	if err != nil {
@@ -146,6 +154,9 @@ func backUpApp(ctx context.Context, x *deploy.Session, dir string, images bool) 
 	}
 	if err == nil {
 		err = repo.CopyFiles(x.Dir, dir, "nginx.conf.d")
+	}
+	if err == nil && x.State.Certificate != nil {
+		err = repo.CopyFiles(x.Dir, dir, filepath.Join("dokku", app.TLSDir, x.State.Certificate.ID))
 	}
 	return a, leftBehind(x), err
 }

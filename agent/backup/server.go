@@ -58,6 +58,9 @@ func (x *restore) restoreServer(ctx context.Context) error {
 	if ok {
 		x.log.Step("Restoring the server's settings")
 		var kept, machine []string
+		if err := x.restoreCertificate(from.Certificate); err != nil {
+			return err
+		}
 		if err := x.Server.Env.Store.UpdateSettings(ctx, func(set *app.Settings) error {
 			kept, machine = mergeSettings(set, from, x.o.Force)
 			return nil
@@ -79,6 +82,23 @@ func (x *restore) restoreServer(ctx context.Context) error {
 	kept, err := x.o.Keys(ctx, keys, false)
 	for line := range strings.Lines(kept) {
 		x.log.Warn("%s", strings.TrimSuffix(line, "\n"))
+	}
+	return err
+}
+
+// restoreCertificate puts the files of the server's certificate in their place, which
+// nothing names yet.
+func (x *restore) restoreCertificate(c *app.Certificate) error {
+	if c == nil {
+		return nil
+	}
+	p, err := store.ReadCertificate(filepath.Join(x.dir, app.TLSDir, filepath.Base(c.ID)), c)
+	if err != nil {
+		return inBackup(x.dir, err)
+	}
+	saved, err := x.Server.Env.Store.SaveCertificate("", p)
+	if err == nil && saved.ID != c.ID {
+		err = fmt.Errorf("the server's certificate in it is not %s", c.ID)
 	}
 	return err
 }
@@ -109,6 +129,9 @@ func mergeSettings(set *app.Settings, from app.Settings, force bool) (kept, mach
 	}
 	if len(from.Domains) > 0 && m.takes("domains", len(set.Domains) > 0, set.Domains, from.Domains) {
 		set.Domains = from.Domains
+	}
+	if from.Certificate != nil && m.takes("certificate", set.Certificate != nil, set.Certificate, from.Certificate) {
+		set.Certificate = from.Certificate
 	}
 	if from.MaxScale != 0 && m.takes("max_scale", set.MaxScale != 0, set.MaxScale, from.MaxScale) {
 		set.MaxScale = from.MaxScale
@@ -144,6 +167,7 @@ func machineSettings(set, from app.Settings) (list []string) {
 	}{
 		{"docker", set.Docker, from.Docker}, {"pool", set.Pool, from.Pool}, {"storage_root", set.StorageRoot, from.StorageRoot},
 		{"ssh_port", set.SSHPort, from.SSHPort}, {"nginx port", set.Nginx.Port, from.Nginx.Port},
+		{"nginx tls_port", set.Nginx.TLSPort, from.Nginx.TLSPort},
 		{"nginx log_dir", set.Nginx.LogDir, from.Nginx.LogDir},
 		{"nginx check", set.Nginx.Check, from.Nginx.Check}, {"nginx reload", set.Nginx.Reload, from.Nginx.Reload},
 	} {

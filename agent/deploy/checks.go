@@ -151,7 +151,7 @@ func (e *Env) Check(ctx context.Context, a app.View, only []string, log event.Lo
 	if err != nil {
 		return err
 	}
-	targets, err := chosen(instances, only, a.Current.Port)
+	targets, err := chosen(instances, only, a)
 	if err != nil {
 		return err
 	}
@@ -169,11 +169,11 @@ func waitToRetire(v app.View) time.Duration {
 }
 
 // chosen returns the processes that match an entry of only.
-func chosen(instances []engine.Instance, only []string, port int) ([]checks.Target, error) {
+func chosen(instances []engine.Instance, only []string, v app.View) ([]checks.Target, error) {
 	var targets []checks.Target
 	matched := map[string]bool{}
 	for _, i := range instances {
-		t := target(i, port)
+		t := target(i, v.Current.Port, v.HasTLS())
 		t.Restarts = i.Restarts
 		wanted := len(only) == 0
 		for _, o := range only {

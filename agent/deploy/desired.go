@@ -39,7 +39,7 @@ func Desired(s *store.Store, v app.View) (plan.Desired, error) {
 	}
 	d.Want = processes(v, f, v.State.ProxyDisabled)
 	if !v.State.ProxyDisabled {
-		d.Route = routeOf(v, v.Current)
+		d.Route = routeOf(s, v, v.Current)
 	}
 	return d, err
 }

@@ -86,8 +86,8 @@ func (r *rejection) Unwrap() error { return r.cause }
 // reportLines is the number of lines that a push prints of a failed process's log.
 const reportLines = 20
 
-// target returns the gate's target for an instance.
-func target(i engine.Instance, port int) checks.Target {
+// target returns the gate's target for an instance. secure: web is reached over TLS.
+func target(i engine.Instance, port int, secure bool) checks.Target {
 	p := app.Process{Type: i.Type, Index: i.Index}
-	return checks.Target{Name: p.String(), Type: i.Type, ID: i.ID, Address: i.Address, Port: port, Started: i.Started}
+	return checks.Target{Name: p.String(), Type: i.Type, ID: i.ID, Address: i.Address, Port: port, Started: i.Started, HasTLS: secure && i.Type == "web"}
 }

@@ -169,7 +169,7 @@ func (o *rollout) start(ctx context.Context, specs []engine.Spec) error {
 			if err != nil {
 				return err
 			}
-			targets[n] = target(i, o.release.Port)
+			targets[n] = target(i, o.release.Port, o.session.View().HasTLS())
 			return nil
 		})
 	}
@@ -224,7 +224,7 @@ func (o *rollout) stage(ctx context.Context, specs []engine.Spec) error {
 	if err := o.session.Env.checkPorts(ctx, o.session.View()); err != nil {
 		return err
 	}
-	route := routeOf(o.session.View(), o.release)
+	route := routeOf(o.session.Env.Store, o.session.View(), o.release)
 	for _, s := range specs {
 		if s.Type == "web" {
 			route.Upstreams = append(route.Upstreams, netip.AddrPortFrom(s.Address, uint16(o.release.Port)))

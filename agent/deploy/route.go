@@ -27,20 +27,37 @@ func (e *Env) URLsOf(a app.View) []string {
 	if !a.State.DomainsDisabled && len(a.State.Domains) == 0 && len(a.Settings.Domains) == 0 && only(e.Store, a.Name) {
 		domains = append([]string{app.HostAddress()}, domains...)
 	}
-	var urls []string
+	var urls, secured []string
+	for _, c := range a.Certificates() {
+		secured = append(secured, c.Domains...)
+	}
 	for _, d := range domains {
 		if d == proxy.CatchAll {
 			d = app.HostAddress()
 		}
-		for _, m := range a.Ports() {
-			url := "http://" + d
-			if m.Host != 80 {
-				url += fmt.Sprintf(":%d", m.Host)
-			}
-			urls = append(urls, url)
-		}
+		urls = append(urls, urlsOf(a, d, slices.Contains(secured, d))...)
 	}
 	return urls
+}
+
+// urlsOf returns the URLs of a domain, those over TLS first. A plain port that only sends
+// browsers on to TLS is left out.
+func urlsOf(a app.View, domain string, secured bool) []string {
+	var plain, safe []string
+	for _, m := range a.Ports() {
+		usual := map[string]int{"http": 80, "https": 443}[m.Scheme]
+		url := m.Scheme + "://" + domain
+		if m.Host != usual {
+			url += fmt.Sprintf(":%d", m.Host)
+		}
+		switch {
+		case m.Scheme == "http" && !(secured && m.Host == a.Settings.Nginx.Port && a.NginxProperty("https-redirect") != proxy.Off && a.HasTLS()):
+			plain = append(plain, url)
+		case m.Scheme == "https" && secured:
+			safe = append(safe, url)
+		}
+	}
+	return append(safe, plain...)
 }
 
 // only reports whether no other deployed app uses the proxy.
@@ -58,9 +75,16 @@ func only(s *store.Store, app string) bool {
 }
 
 // routeOf returns the route of a release without its upstreams.
-func routeOf(v app.View, r *app.Release) *proxy.Route {
+func routeOf(s *store.Store, v app.View, r *app.Release) *proxy.Route {
 	route := &proxy.Route{App: v.Name, Release: r.Number, Domains: v.Domains(), Ports: routePorts(v.State.Ports, r),
 		Stopped: v.State.Stopped, Replaces: v.Former()}
+	for _, c := range v.Certificates() {
+		dir := s.File(v.Name, app.TLSDir, c.ID)
+		if c.Global {
+			dir = s.Own(app.TLSDir, c.ID)
+		}
+		route.Certificates = append(route.Certificates, proxy.Certificate{ID: c.ID, Dir: dir, Domains: c.Domains})
+	}
 	set := &route.Settings
 	set.ClientMaxBodySize = v.NginxProperty("client-max-body-size")
 	set.ReadTimeout, _ = proxy.ParseTime(v.NginxProperty("proxy-read-timeout"))
@@ -87,7 +111,7 @@ func isDir(path string) bool {
 func routePorts(mappings []app.PortMap, r *app.Release) []proxy.Port {
 	var list []proxy.Port
 	for i, m := range mappings {
-		p := proxy.Port{Host: m.Host, Container: m.Container}
+		p := proxy.Port{Host: m.Host, Container: m.Container, TLS: m.Scheme == "https"}
 		if m.Container == 0 {
 			p.Container = r.DetectedPort()
 		}
@@ -116,7 +140,8 @@ func (e *Env) PortTaken(ctx context.Context, set app.Settings, port int) error {
 	if mapped || err != nil {
 		return err
 	}
-	if proc.Listens(port) {
+	// On the port for TLS, nginx may serve other sites of this host.
+	if port != set.Nginx.TLSPort && proc.Listens(port) {
 		//lint:ignore ST1005 the style of Dokku's messages
 		return fmt.Errorf("Host port %d is taken: another program on this host listens on it; choose another one, or stop that program", port)
 	}
@@ -142,7 +167,8 @@ func (e *Env) mapped(ctx context.Context, set app.Settings, port int) (bool, err
 				port, name, first, first+app.PortsPerApp-1)
 		}
 		live, ok, err := px.Live(ctx, name)
-		if err == nil && ok && slices.ContainsFunc(live.Ports, func(p proxy.Port) bool { return p.Host == port }) {
+		if err == nil && ok && (slices.ContainsFunc(live.Ports, func(p proxy.Port) bool { return p.Host == port }) ||
+			port == set.Nginx.TLSPort && len(live.Ports) == 0 && len(live.Certificates) > 0) {
 			return true, nil
 		}
 	}

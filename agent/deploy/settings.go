@@ -85,7 +85,7 @@ func (e *Env) RouteChanges(ctx context.Context, v app.View) (bool, error) {
 // liveRoute returns the route of the present settings with the upstreams that are live
 // now, and the live one; nil if there is none.
 func (e *Env) liveRoute(ctx context.Context, v app.View) (route proxy.Route, live *proxy.Route, err error) {
-	route = *routeOf(v, v.Current)
+	route = *routeOf(e.Store, v, v.Current)
 	r, ok, err := Live(ctx, e.Proxy(v.Settings), v.App)
 	if err != nil || !ok {
 		return route, nil, err

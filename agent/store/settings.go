@@ -31,6 +31,7 @@ func (s *Store) Settings() (app.Settings, error) {
 	set.MaxScale = cmp.Or(set.MaxScale, app.DefaultMaxScale)
 	set.KeepReleases = cmp.Or(set.KeepReleases, app.DefaultKeepReleases)
 	set.Nginx.Port = cmp.Or(set.Nginx.Port, 80)
+	set.Nginx.TLSPort = cmp.Or(set.Nginx.TLSPort, 443)
 	return set, err
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // Commands are the commands of this package.
-var Commands = slices.Concat(domainCommands, portCommands, proxyCommands, nginxCommands, networkCommands, urlCommands)
+var Commands = slices.Concat(domainCommands, portCommands, proxyCommands, nginxCommands, networkCommands, urlCommands, certCommands)
 
 var domainCommands = []cli.Spec{
 	{

@@ -55,7 +55,8 @@ var portCommands = []cli.Spec{
 	},
 }
 
-const portsLong = "A mapping is http:HOST-PORT:CONTAINER-PORT. For the app's names, nginx listens on the host port and\n" +
+const portsLong = "A mapping is http:HOST-PORT:CONTAINER-PORT, or https: for the names with a certificate (certs:add). For\n" +
+	"the app's names, nginx listens on the host port and\n" +
 	"sends requests to the container port of the web processes. The mapping with the lowest host port sets\n" +
 	"the port of web's checks and its PORT variable; if that port changes, the app is restarted."
 
@@ -108,14 +109,12 @@ func parsePort(word string) (m app.PortMap, err error) {
 // checkScheme returns the reason why a scheme is refused, or "".
 func checkScheme(scheme string) string {
 	switch scheme {
-	case "http":
+	case "http", "https":
 		return ""
-	case "https", "grpcs":
-		return "TLS is not supported yet, only http is"
-	case "grpc":
-		return "grpc is not supported yet, only http is"
+	case "grpc", "grpcs":
+		return scheme + " is not supported yet, only http and https are"
 	}
-	return fmt.Sprintf("there is no scheme %q, only http is supported", event.OneLine(scheme))
+	return fmt.Sprintf("there is no scheme %q, only http and https are supported", event.OneLine(scheme))
 }
 
 func parsePortNumber(s string) (int, error) {
@@ -249,11 +248,14 @@ var portsReport = cli.Reporter{
 	Keys: []string{"ports-map", "ports-map-detected"},
 	Collect: func(c *cli.Call, a *app.App, _ string) (map[string]string, error) {
 		v, err := c.View(a)
-		detected := app.PortMap{Scheme: "http", Host: v.Settings.Nginx.Port, Container: a.DetectedPort()}
+		var detected []app.PortMap
+		for _, m := range v.DefaultPorts() {
+			detected = append(detected, v.Shown(m))
+		}
 		own := ""
 		if len(a.State.Ports) > 0 {
 			own = joined(v.Ports())
 		}
-		return map[string]string{"ports-map": own, "ports-map-detected": detected.String()}, err
+		return map[string]string{"ports-map": own, "ports-map-detected": joined(detected)}, err
 	},
 }

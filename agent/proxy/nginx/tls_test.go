@@ -34,7 +34,6 @@ func newSecure(t *testing.T) *secureServer {
 	t.Helper()
 	s := &secureServer{Server: nginxtest.NewServer(t, "")}
 	s.config = s.Server.Config()
-	s.config.TLSPort = freePort(t)
 	s.Proxy = nginx.New(s.config)
 	return s
 }

@@ -29,7 +29,9 @@ type Server struct {
 	Dir  string // nginx.Config.Dir
 	Etc  string // in the place of /etc/nginx
 	Port int
-	Logs string // a folder for the apps' logs
+	// TLSPort is a free port for names with a certificate.
+	TLSPort int
+	Logs    string // a folder for the apps' logs
 
 	t    testing.TB
 	conf string
@@ -43,7 +45,7 @@ func NewServer(t testing.TB, extra string) *Server {
 	t.Helper()
 	root := t.TempDir()
 	s := &Server{
-		t: t, Port: freePort(t),
+		t: t, Port: freePort(t), TLSPort: freePort(t),
 		Dir:  filepath.Join(root, "dokku"),
 		Etc:  filepath.Join(root, "etc"),
 		Logs: filepath.Join(root, "log"),
@@ -104,7 +106,7 @@ func (s *Server) write(name, text string) string {
 func (s *Server) Config() nginx.Config {
 	root := filepath.Dir(s.Etc)
 	return nginx.Config{
-		Dir: s.Dir, Port: s.Port, IPv6: true, Hostnames: []string{"box.example.net"},
+		Dir: s.Dir, Port: s.Port, TLSPort: s.TLSPort, IPv6: true, Hostnames: []string{"box.example.net"},
 		Check:  []string{"sh", filepath.Join(root, "check")},
 		Reload: []string{"sh", filepath.Join(root, "reload")},
 	}

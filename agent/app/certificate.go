@@ -1,0 +1,80 @@
+package app
+
+import (
+	"time"
+
+	"dokku/agent/certs"
+)
+
+// Certificate is a certificate for TLS, of an app or of the server. Its files lie in the
+// folder tls/ID of the app's own files or of the server's.
+type Certificate struct {
+	ID string `json:"id"` // the beginning of a hash of the files
+	// Names are the DNS names and addresses that it is valid for.
+	Names    []string  `json:"names"`
+	NotAfter time.Time `json:"not_after"`
+}
+
+// TLSDir is the folder of the certificates, in the app's own files and in the server's.
+const TLSDir = "tls"
+
+// A ServedCertificate is a certificate with the domains of an app that it serves.
+type ServedCertificate struct {
+	*Certificate
+	Global  bool // it is the server's
+	Domains []string
+}
+
+// Certificates returns the certificates by which the app is reached over TLS: its own for
+// the domains that it covers, and the server's for the others that this one covers.
+func (v View) Certificates() []ServedCertificate {
+	var list []ServedCertificate
+	left := v.Domains()
+	for _, c := range []ServedCertificate{{Certificate: v.State.Certificate}, {Certificate: v.Settings.Certificate, Global: true}} {
+		if c.Certificate == nil {
+			continue
+		}
+		var rest []string
+		for _, d := range left {
+			if certs.Covers(c.Names, d) {
+				c.Domains = append(c.Domains, d)
+			} else {
+				rest = append(rest, d)
+			}
+		}
+		if left = rest; len(c.Domains) > 0 {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// HasTLS reports whether web is reached over TLS by one of the app's domains.
+func (v View) HasTLS() bool {
+	if v.State.ProxyDisabled || len(v.Certificates()) == 0 {
+		return false
+	}
+	for _, m := range v.Ports() {
+		if m.Scheme == "https" {
+			return true
+		}
+	}
+	return false
+}
+
+// Uncovered returns the domains of the app without a certificate.
+func (v View) Uncovered() []string {
+	covered := map[string]bool{}
+	for _, c := range v.Certificates() {
+		for _, d := range c.Domains {
+			covered[d] = true
+		}
+	}
+	var list []string
+	for _, d := range v.Domains() {
+		if !covered[d] {
+			list = append(list, d)
+		}
+	}
+	return list
+}
