@@ -72,7 +72,8 @@ func TestCertificates(t *testing.T) {
 	l := lab.New(t, nil)
 	l.StartAgent()
 	a := l.Deployed(nil)
-	name := a.Name + ".e2e.test"
+	name := "shop.example.com"
+	l.Dokku("domains:set", a.Name, name)
 	dir, leaf := pair(t, name, "www.example.com")
 	secure := fmt.Sprintf("https://%s:%d", name, l.Nginx.TLSPort)
 	plain := fmt.Sprintf("http://%s:%d", name, l.Nginx.Port)
@@ -118,7 +119,6 @@ func TestCertificates(t *testing.T) {
 		t.Errorf("files over ssh: %d:\n%s", code, out)
 	}
 
-	l.Dokku("domains:set", a.Name, name)
 	l.Dokku("apps:rename", a.Name, a.Name+"-new")
 	b := a.Renamed()
 	if got, _ := browse(t, leaf, secure+"/"); !strings.HasPrefix(got, want) {
