@@ -52,7 +52,7 @@ func (s *Server) SetGlobalCertificate(ctx context.Context, log event.Log, p *cer
 func (s *Server) CertificateOf(name string, c *app.Certificate) (certs.Pair, error) {
 	p, err := s.Env.Store.Certificate(name, c)
 	if err != nil {
-		err = fmt.Errorf("%w: give it again with certs:update", err)
+		err = fmt.Errorf("%w: give it again with dokku certs:update", err)
 	}
 	return p, err
 }

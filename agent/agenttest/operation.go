@@ -74,6 +74,8 @@ var operations = []Operation{
 	{Name: "a first push", In: Matrix | PowerLoss, From: Fresh, Lines: lines("push next"), Away: true},
 	{Name: "apps:destroy", In: Matrix | PowerLoss | RealMatrix, From: Deployed, Lines: lines("apps:destroy APP --force"), Away: true},
 	{Name: "domains:set", In: Matrix | PowerLoss, From: Deployed, Lines: lines("domains:set APP a.example")},
+	{Name: "certs:add", In: Matrix | PowerLoss, From: Deployed, Lines: lines("certs:add APP")},
+	{Name: "certs:add and certs:remove", In: Matrix | PowerLoss, From: Deployed, Lines: lines("certs:add APP", "certs:remove APP")},
 	{Name: "config:set --no-restart", In: Matrix | PowerLoss, From: Deployed, Lines: lines("config:set --no-restart APP A=b")},
 
 	{Name: "apps:create", In: PowerLoss, From: None, Lines: lines("apps:create APP")},

@@ -82,8 +82,8 @@ func TestCertificates(t *testing.T) {
 	if code != 0 {
 		t.Fatalf("certs:add ends with %d:\n%s", code, out)
 	}
-	lab.Contains(t, out, "Set the certificate of "+a.Name+" for "+name+" www.example.com, valid until ", secure+"\n",
-		"www.example.com is in the certificate and no domain of "+a.Name+": domains:add "+a.Name+" www.example.com adds it")
+	lab.Contains(t, out, "Set the certificate of "+a.Name+" for "+name+" www.example.com, valid until ", secure,
+		"www.example.com is in the certificate and no domain of "+a.Name+": dokku domains:add "+a.Name+" www.example.com adds it")
 	lab.Lacks(t, out, plain+"\n")
 	want := "200 " + a.Tip("main")
 	if got, _ := browse(t, leaf, secure+"/"); !strings.HasPrefix(got, want) {
@@ -92,7 +92,7 @@ func TestCertificates(t *testing.T) {
 	if got, to := browse(t, leaf, plain+"/a?b"); !strings.HasPrefix(got, "301 ") || to != secure+"/a?b" {
 		t.Errorf("plain: %s to %s, want 301 to %s", got, to, secure)
 	}
-	lab.Contains(t, a.Push(lab.Files{"version": "2", "CHECKS": "/forwarded https\n"}), secure+"\n")
+	lab.Contains(t, a.Push(lab.Files{"version": "2", "CHECKS": "/forwarded https\n"}), secure)
 	want = "200 " + a.Tip("main")
 	if got, _ := browse(t, leaf, secure+"/"); !strings.HasPrefix(got, want) {
 		t.Errorf("after a push: %s, want %s", got, want)
@@ -120,13 +120,13 @@ func TestCertificates(t *testing.T) {
 	}
 
 	l.Dokku("apps:rename", a.Name, a.Name+"-new")
-	b := a.Renamed()
+	renamed := a.Name + "-new"
 	if got, _ := browse(t, leaf, secure+"/"); !strings.HasPrefix(got, want) {
 		t.Errorf("after the rename: %s, want %s", got, want)
 	}
 	file := filepath.Join(t.TempDir(), "backup")
-	l.Dokku("backup", "--output", file, b.Name)
-	l.Dokku("apps:destroy", "--force", b.Name)
+	l.Dokku("backup", "--output", file, renamed)
+	l.Dokku("apps:destroy", "--force", renamed)
 	if got, _ := browse(t, leaf, secure+"/"); !strings.Contains(got, "EOF") && !strings.Contains(got, "refused") && !strings.Contains(got, "unrecognized name") {
 		t.Errorf("after apps:destroy: %s", got)
 	}
@@ -135,11 +135,11 @@ func TestCertificates(t *testing.T) {
 		t.Errorf("after the restore: %s, want %s", got, want)
 	}
 
-	l.Dokku("certs:remove", b.Name)
+	l.Dokku("certs:remove", renamed)
 	if got, _ := browse(t, leaf, plain+"/"); !strings.HasPrefix(got, want) {
 		t.Errorf("without the certificate: %s, want %s", got, want)
 	}
-	lab.Contains(t, l.Refused("certs:remove", b.Name), "App "+b.Name+" has no certificate of its own: add one with certs:add "+b.Name+" CRT KEY")
+	lab.Contains(t, l.Refused("certs:remove", renamed), "App "+renamed+" has no certificate of its own: add one with dokku certs:add "+renamed+" CRT KEY")
 }
 
 // TestServerCertificate: a wildcard of the server serves all apps below it, and an app's

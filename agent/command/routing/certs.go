@@ -75,9 +75,9 @@ func present(c *cli.Call) (name string, have *app.Certificate, err error) {
 // none is the error for an owner without a certificate.
 func none(name string) error {
 	if name == "" {
-		return cli.Refuse("The server has no certificate: add one with certs:add --global CRT KEY")
+		return cli.Refuse("The server has no certificate: add one with dokku certs:add --global CRT KEY")
 	}
-	return cli.Refuse("App %s has no certificate of its own: add one with certs:add %[1]s CRT KEY", name)
+	return cli.Refuse("App %s has no certificate of its own: add one with dokku certs:add %[1]s CRT KEY", name)
 }
 
 func setCertificate(c *cli.Call, op string, replaces bool) error {
@@ -148,11 +148,11 @@ func warnNames(log event.Log, v app.View, names []string) {
 	domains := v.Domains()
 	for _, n := range names {
 		if !slices.ContainsFunc(domains, func(d string) bool { return certs.Covers([]string{n}, d) }) {
-			log.Warn("%s is in the certificate and no domain of %s: domains:add %[2]s %[1]s adds it", n, v.Name)
+			log.Warn("%s is in the certificate and no domain of %s: dokku domains:add %[2]s %[1]s adds it", n, v.Name)
 		}
 	}
 	if len(v.Certificates()) > 0 && !v.HasTLS() {
-		log.Warn("No port of %s speaks TLS: ports:add %[1]s https:443:%d adds one", v.Name, v.DetectedPort())
+		log.Warn("No port of %s speaks TLS: dokku ports:add %[1]s https:443:%d adds one", v.Name, v.DetectedPort())
 	}
 }
 
@@ -252,7 +252,7 @@ func generateCertificate(c *cli.Call) error {
 	}
 	domains = slices.DeleteFunc(domains, func(d string) bool { return d == "_" })
 	if len(domains) == 0 {
-		return cli.Refuse("App %s has no domain to make a certificate for: add one with domains:add %[1]s DOMAIN", v.Name)
+		return cli.Refuse("App %s has no domain to make a certificate for: add one with dokku domains:add %[1]s DOMAIN", v.Name)
 	}
 	p, err := certs.SelfSigned(domains, time.Now())
 	if err != nil {

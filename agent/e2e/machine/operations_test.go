@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"dokku/agent/agenttest"
 	"dokku/agent/app"
+	"dokku/agent/certs"
 	"dokku/agent/deploy"
 	"dokku/agent/engine"
 	"dokku/agent/engine/memory"
@@ -75,6 +78,14 @@ func (m *machine) command(ctx context.Context, h history, words []string) error 
 		return s.SetProxy(ctx, name, words[0] == "proxy:enable", none)
 	case "ports:set":
 		return m.mapping(portMaps(words[2:])...)
+	case "certs:add":
+		p, err := selfSigned()
+		if err != nil {
+			return err
+		}
+		return s.SetCertificate(ctx, name, words[0], none, &p)
+	case "certs:remove":
+		return s.SetCertificate(ctx, name, words[0], none, nil)
 	case "config:set":
 		return s.SetConfig(ctx, name, pairs(words[2:]), nil, true, none)
 	}
@@ -84,6 +95,12 @@ func (m *machine) command(ctx context.Context, h history, words []string) error 
 	}
 	return s.Update(ctx, name, op, none, func(st *app.State) error { return set(st, words) })
 }
+
+// selfSigned is a certificate for the app's default domain; always the same, so that
+// certs:add twice changes nothing.
+var selfSigned = sync.OnceValues(func() (certs.Pair, error) {
+	return certs.SelfSigned([]string{"shop." + app.HostName()}, time.Now())
+})
 
 // set changes settings that a command only stores.
 func set(st *app.State, words []string) error {

@@ -227,7 +227,7 @@ func (n *Proxy) copyCertificate(c proxy.Certificate) error {
 		return nil
 	}
 	if c.Dir == "" {
-		return fmt.Errorf("%s is gone: run certs:add again", to)
+		return fmt.Errorf("%s is gone: run dokku certs:add again", to)
 	}
 	files := map[string][]byte{}
 	for _, name := range []string{proxy.CertificateFile, proxy.KeyFile} {
