@@ -102,8 +102,9 @@ func (x *restore) accept(m archive.Manifest) error {
 		has[a.Name] = true
 	}
 	for _, f := range m.Files {
-		app, rest, _ := strings.Cut(strings.TrimPrefix(f.Name, backupApps+"/"), "/")
-		if f.Name != backupSettings && f.Name != backupKeys && (!strings.HasPrefix(f.Name, backupApps+"/") || !has[app] || !belongs(rest)) {
+		name, rest, _ := strings.Cut(strings.TrimPrefix(f.Name, backupApps+"/"), "/")
+		ours := f.Name == backupSettings || f.Name == backupKeys || strings.HasPrefix(f.Name, app.TLSDir+"/")
+		if !ours && (!strings.HasPrefix(f.Name, backupApps+"/") || !has[name] || !belongs(rest)) {
 			return fmt.Errorf("it has %.80q, which a backup has no place for", f.Name)
 		}
 	}
@@ -128,7 +129,7 @@ func belongs(name string) bool {
 	if slices.Contains(repo.Files, name) || name == backupImages || name == "dokku/state.json" {
 		return true
 	}
-	return slices.ContainsFunc([]string{"refs/", "logs/", "objects/", "info/", "dokku/releases/", "nginx.conf.d/"},
+	return slices.ContainsFunc([]string{"refs/", "logs/", "objects/", "info/", "dokku/releases/", "dokku/" + app.TLSDir + "/", "nginx.conf.d/"},
 		func(folder string) bool { return strings.HasPrefix(name, folder) }) && !strings.HasPrefix(name, "objects/info/alternates")
 }
 
@@ -231,6 +232,11 @@ func (x *restore) prepareApp(ctx context.Context, name string) (*app.App, error)
 	}
 	if (a.Current == nil) != (st.Current == 0) {
 		return nil, fmt.Errorf("its release v%d is missing", st.Current)
+	}
+	if c := st.Certificate; c != nil {
+		if _, err := store.ReadCertificate(x.app(name, "dokku", app.TLSDir, filepath.Base(c.ID)), c); err != nil {
+			return nil, inBackup(x.dir, err)
+		}
 	}
 	if err := repo.Complete(dir); err != nil {
 		return nil, err

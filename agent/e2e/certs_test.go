@@ -83,7 +83,7 @@ func TestCertificates(t *testing.T) {
 		t.Fatalf("certs:add ends with %d:\n%s", code, out)
 	}
 	lab.Contains(t, out, "Set the certificate of "+a.Name+" for "+name+" www.example.com, valid until ", secure,
-		"www.example.com is in the certificate and no domain of "+a.Name+": dokku domains:add "+a.Name+" www.example.com adds it")
+		"www.example.com is in the certificate and no domain of "+a.Name+": ssh ", " domains:add "+a.Name+" www.example.com adds it")
 	lab.Lacks(t, out, plain+"\n")
 	want := "200 " + a.Tip("main")
 	if got, _ := browse(t, leaf, secure+"/"); !strings.HasPrefix(got, want) {

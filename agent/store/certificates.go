@@ -81,6 +81,9 @@ func (s *Store) Certificate(name string, c *app.Certificate) (certs.Pair, error)
 
 // ReadCertificate reads a certificate from its folder.
 func ReadCertificate(dir string, c *app.Certificate) (certs.Pair, error) {
+	if filepath.Base(dir) != c.ID {
+		return certs.Pair{}, fmt.Errorf("invalid certificate %.80q", c.ID)
+	}
 	chain, err := os.ReadFile(filepath.Join(dir, chainFile))
 	if err != nil {
 		return certs.Pair{}, fmt.Errorf("cannot read the certificate: %w", err)
