@@ -28,7 +28,7 @@
 //	agent/app/         data: State, Release, Settings, and View{App, Settings}: questions that need no lock
 //	agent/repo/        an app's bare repository: refs, sweep, sync, packing
 //	agent/proc/        identity of processes, users, signals
-//	agent/event/ disk/ failpoint/ text/                  below everything
+//	agent/certs/ event/ disk/ failpoint/ text/           below everything; certs: what a certificate is and says
 //	build/             pushed tree -> image: the Builder contract; build/source, build/buildkit, build/dockerfile
 //	scale/             how many processes of each type: Procfile, DOKKU_SCALE, app.json, precedence; pure
 //	agent/e2e/         end-to-end tests: lab, fault, load; machine: the agent against engine/memory and proxy/memory

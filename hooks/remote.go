@@ -12,10 +12,12 @@ import (
 // dokku@example.com". connection is sshd's SSH_CONNECTION: the client's address and port,
 // then the server's. "" means that the server cannot tell.
 //
-// No protocol tells the server the name that the client used. It is most likely the
-// global domain, as Dokku's documentation has it; without one, the address to which the
-// client connected reaches this server. Rejected: the machine's own name, which often
-// leads nowhere outside, and a query of DNS, which may take seconds.
+// No protocol tells the server the name that the client used. A public address to which
+// the client connected reaches this server. A private one may be behind another router:
+// then the name is most likely the global domain, as Dokku's documentation has it. A domain
+// alone would not do, since often only the names below it lead here. Rejected: the
+// machine's own name, which often leads nowhere outside, and a query of DNS, which may take
+// seconds.
 func remote(env Env, connection string) string {
 	f := strings.Fields(connection)
 	if len(f) != 4 {
@@ -27,16 +29,29 @@ func remote(env Env, connection string) string {
 	if err != nil || portErr != nil || userErr != nil {
 		return ""
 	}
-	host := addr.String()
+	host := addr.Unmap().String()
+	if isPublic(addr.Unmap()) {
+		return sshTo(u.Username, host, port)
+	}
 	if srv, err := env.Open(env.Root); err == nil {
 		if set, err := srv.Settings(); err == nil && len(set.Domains) > 0 {
 			host = set.Domains[0]
 		}
 	}
+	return sshTo(u.Username, host, port)
+}
+
+func sshTo(user, host string, port uint64) string {
 	if port == defaultSSHPort {
-		return fmt.Sprintf("ssh %s@%s", u.Username, host)
+		return fmt.Sprintf("ssh %s@%s", user, host)
 	}
-	return fmt.Sprintf("ssh -p %d %s@%s", port, u.Username, host)
+	return fmt.Sprintf("ssh -p %d %s@%s", port, user, host)
+}
+
+// isPublic reports whether an address leads to one host from everywhere. 100.64.0.0/10 is
+// that of carriers' address translation (RFC 6598), and of some private networks.
+func isPublic(a netip.Addr) bool {
+	return a.IsGlobalUnicast() && !a.IsPrivate() && !netip.MustParsePrefix("100.64.0.0/10").Contains(a)
 }
 
 // defaultSSHPort is the port that ssh uses without -p.

@@ -18,7 +18,12 @@ func TestRemote(t *testing.T) {
 	for _, test := range []struct{ settings, connection, want string }{
 		{`{}`, "192.0.2.7 50000 192.0.2.1 22", "ssh " + me.Username + "@192.0.2.1"},
 		{`{}`, "2001:db8::7 50000 2001:db8::1 2222", "ssh -p 2222 " + me.Username + "@2001:db8::1"},
-		{`{"domains":["example.com","example.org"]}`, "192.0.2.7 50000 192.0.2.1 22", "ssh " + me.Username + "@example.com"},
+		{`{"domains":["example.com","example.org"]}`, "192.0.2.7 50000 192.0.2.1 22", "ssh " + me.Username + "@192.0.2.1"},
+		{`{"domains":["example.com","example.org"]}`, "192.0.2.7 50000 ::ffff:10.0.0.1 22", "ssh " + me.Username + "@example.com"},
+		{`{"domains":["example.com"]}`, "192.0.2.7 50000 100.64.0.1 22", "ssh " + me.Username + "@example.com"},
+		{`{"domains":["example.com"]}`, "fe80::1 50000 fd00::1 22", "ssh " + me.Username + "@example.com"},
+		{`{"domains":["example.com"]}`, "::1 50000 ::1 2022", "ssh -p 2022 " + me.Username + "@example.com"},
+		{`{}`, "10.0.0.9 50000 10.0.0.1 22", "ssh " + me.Username + "@10.0.0.1"},
 		{`{"domains":`, "192.0.2.7 50000 192.0.2.1 22", "ssh " + me.Username + "@192.0.2.1"},
 		{`{}`, "", ""},
 		{`{}`, "192.0.2.7 50000 $(id) 22", ""},

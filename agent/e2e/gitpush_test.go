@@ -24,8 +24,8 @@ func TestFirstPush(t *testing.T) {
 	}
 	failed := a.Rejected(nil)
 	lab.Contains(t, failed, "exit code 1", "Nothing has changed: "+a.Name+" has not been deployed yet",
-		a.Name+" is kept: fix the cause and push again, or first set what it lacks, for example: dokku config:set "+a.Name+" NAME=VALUE",
-		"To remove it: dokku apps:destroy "+a.Name+". It goes after 7 days if nothing is set or deployed")
+		a.Name+" is kept: fix the cause and push again, or first set what it lacks, for example: ssh ", " config:set "+a.Name+" NAME=VALUE",
+		"To remove it: ssh ", " apps:destroy "+a.Name+". It goes after 7 days if nothing is set or deployed")
 	lab.Contains(t, l.Dokku("apps:list"), a.Name+"\n")
 	lab.Contains(t, l.Dokku("ps:report", a.Name), "Deployed:                      false")
 	lab.Contains(t, string(a.Read("dokku", "deploys", "1.log")), "exit code 1")
