@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"iter"
 	"net/netip"
 	"slices"
 	"strings"
@@ -55,15 +56,19 @@ func Parse(chain, key []byte, now time.Time) (p Pair, notes []string, err error)
 	return p, notes, err
 }
 
+// blocks returns the PEM blocks of a file.
+func blocks(data []byte) iter.Seq[*pem.Block] {
+	return func(yield func(*pem.Block) bool) {
+		for b, rest := pem.Decode(data); b != nil && yield(b); b, rest = pem.Decode(rest) {
+		}
+	}
+}
+
 // readCertificates reads all certificates of a file.
 func readCertificates(data []byte) ([]*x509.Certificate, error) {
 	var list []*x509.Certificate
 	key := false
-	for rest := data; ; {
-		var b *pem.Block
-		if b, rest = pem.Decode(rest); b == nil {
-			break
-		}
+	for b := range blocks(data) {
 		switch {
 		case strings.HasSuffix(b.Type, "CERTIFICATE"):
 			c, err := x509.ParseCertificate(b.Bytes)
@@ -103,11 +108,7 @@ func noPEM(data []byte, block, convert string) string {
 func readKey(data []byte) (crypto.Signer, error) {
 	var found *pem.Block
 	certificates := false
-	for rest := data; ; {
-		var b *pem.Block
-		if b, rest = pem.Decode(rest); b == nil {
-			break
-		}
+	for b := range blocks(data) {
 		switch {
 		case strings.HasSuffix(b.Type, "CERTIFICATE"):
 			certificates = true

@@ -70,7 +70,7 @@ func runBackup(c *cli.Call) error {
 	if path == "" && c.Env.Terminal {
 		return cli.Refuse("Cannot write a backup to a terminal: use dokku backup > FILE, or dokku backup --output FILE")
 	}
-	log, stop := aside(c)
+	log, stop := c.Aside()
 	defer stop()
 	var m archive.Manifest
 	var left []string
@@ -138,17 +138,6 @@ func fileFlag(c *cli.Call, flag, verb, instead string) (string, error) {
 		name = filepath.Join(c.Env.Dir, name)
 	}
 	return filepath.Clean(name), nil
-}
-
-// aside returns a log for commands that write only data to standard output.
-func aside(c *cli.Call) (event.Log, func()) {
-	t := event.NewTerminal(c.Env.Stderr, c.Env.Stderr, c.Quiet)
-	t.Over(c.Env.Remote)
-	writers := []io.Writer{event.NewHost(filepath.Join(c.Env.Root, ".dokku", "log", "dokku.log")), t}
-	if c.Trace {
-		writers = append(writers, c.Env.Stderr)
-	}
-	return event.New(writers...), t.Close
 }
 
 // writeNew creates a file, readable only by its owner, with one rename and synced to the

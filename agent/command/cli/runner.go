@@ -212,6 +212,17 @@ func (r *Runner) Events() event.Log {
 	return r.log
 }
 
+// Aside returns a log for commands that write only data to standard output.
+func (r *Runner) Aside() (log event.Log, done func()) {
+	t := event.NewTerminal(r.Env.Stderr, r.Env.Stderr, r.Quiet)
+	t.Over(r.Env.Remote)
+	writers := []io.Writer{event.NewHost(filepath.Join(r.Env.Root, ".dokku", "log", "dokku.log")), t}
+	if r.Trace {
+		writers = append(writers, r.Env.Stderr)
+	}
+	return event.New(writers...), t.Close
+}
+
 // Private returns a log that writes to the terminal only: secrets stay out of the host's
 // log.
 func (r *Runner) Private() event.Log {

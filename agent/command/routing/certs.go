@@ -110,12 +110,11 @@ func setCertificate(c *cli.Call, op string, replaces bool) error {
 	for _, n := range notes {
 		log.Detail("%s", strings.ToUpper(n[:1])+n[1:])
 	}
-	return storeCertificate(c, name, op, p)
+	return storeCertificate(c, log, name, op, p)
 }
 
 // storeCertificate makes a certificate the app's or the server's, and says what it serves.
-func storeCertificate(c *cli.Call, name, op string, p certs.Pair) error {
-	log := c.Events()
+func storeCertificate(c *cli.Call, log event.Log, name, op string, p certs.Pair) error {
 	until := p.Leaf.NotAfter.UTC().Format(time.DateOnly)
 	if name == "" {
 		if err := c.Server.SetGlobalCertificate(c.Ctx, log, &p); err != nil {
@@ -262,7 +261,9 @@ func generateCertificate(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	if err := storeCertificate(c, v.Name, "certs:generate", p); err != nil {
+	log, done := c.Aside()
+	defer done()
+	if err := storeCertificate(c, log, v.Name, "certs:generate", p); err != nil {
 		return err
 	}
 	c.Print("%s", csr)
