@@ -49,7 +49,6 @@ func TestPortAfterSilence(t *testing.T) {
 	a := l.App(lab.Files{"Dockerfile": dockerfile(l), "Procfile": "web: /server -port=\n"})
 	lab.Contains(t, a.Rejected(nil), "web.1 does not accept connections on port 5000 after ", "it listens on no port",
 		"A process that gets no requests is a worker")
-	l.Dokku("apps:create", a.Name)
 	l.Dokku("checks:set", a.Name, "require-listening", "false")
 	a.Commit(lab.Files{"version": "silent"})
 	out := a.Push(nil)

@@ -21,7 +21,7 @@ func TestLogsSayWhyItEnded(t *testing.T) {
 	l.Dokku("ps:scale", a.Name, "web=2")
 	a.Rests()
 	ends := func() (texts []string) {
-		for line := range strings.Lines(l.Dokku("logs", a.Name, "-n", "0")) {
+		for line := range strings.Lines(l.Dokku("logs", a.Name, "-n", "all")) {
 			if _, text, ok := strings.Cut(line, ": dokku: "); ok {
 				texts = append(texts, strings.TrimSpace(text))
 			}
