@@ -98,7 +98,7 @@ func TestDatabaseOnANetwork(t *testing.T) {
 	gone := newNetwork(l, l.AppName(1)+"-gone")
 	l.Dokku("network:set", a.Name, "attach-post-deploy", gone)
 	lab.Must(t, l.Tools.Docker.NetworkRemove(context.Background(), gone))
-	lab.Contains(t, a.Rejected(lab.Files{"version": "2"}), "Network "+gone+" does not exist: make it with network:create "+gone)
+	lab.Contains(t, a.Rejected(lab.Files{"version": "2"}), "Network "+gone+" does not exist: make it with ssh ", " network:create "+gone)
 	fetch("after a rejected push", "data")
 
 	l.Dokku("apps:destroy", "--force", b.Name)
