@@ -139,7 +139,7 @@ func TestNotAttachable(t *testing.T) {
 		want         string
 	}{
 		{"the network has gone", func() error { return m.engine.Remove(ctx, engine.Resource{Kind: engine.NetworkKind, ID: "db"}) },
-			func() error { return m.server.CreateNetwork(ctx, "db") }, "Network db does not exist: make it with network:create db"},
+			func() error { return m.server.CreateNetwork(ctx, "db") }, "Network db does not exist: make it with dokku network:create db"},
 		{"the folder has gone", func() error { return os.Remove(folder) }, func() error { return os.Mkdir(folder, 0o755) },
 			"Storage path " + folder + " does not exist"},
 		{"the folder is a link out of the data root", func() error {
