@@ -101,7 +101,7 @@ func TestPushColourErrors(t *testing.T) {
 	wantLine(t, c.fail(), "remote: \x1b[31m !     no\x1b[0m")
 	must(t, os.WriteFile(filepath.Join(l.root, ".dokku", "server.json"), []byte(`{"git":{"color":"always"}}`), 0o600))
 	wantLine(t, l.deploy("hello", "main"), "remote: "+boldStep)
-	wantLine(t, l.push("hello", "main").succeed(), "\x1b[1m-----> Nothing new was pushed, and hello has not been deployed yet\x1b[0m")
+	wantLine(t, l.push("hello", "main").succeed(), "\x1b[1m-----> Git sent nothing new: hello has not been deployed yet\x1b[0m")
 
 	id := l.git("rev-parse", "main")
 	l.commit("two")

@@ -119,8 +119,8 @@ func TestCertificates(t *testing.T) {
 		t.Errorf("files over ssh: %d:\n%s", code, out)
 	}
 
-	l.Dokku("apps:rename", a.Name, a.Name+"-new")
-	renamed := a.Name + "-new"
+	renamed := a.Renamed().Name
+	l.Dokku("apps:rename", a.Name, renamed)
 	if got, _ := browse(t, leaf, secure+"/"); !strings.HasPrefix(got, want) {
 		t.Errorf("after the rename: %s, want %s", got, want)
 	}
