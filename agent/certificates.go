@@ -32,7 +32,7 @@ func (s *Server) SetCertificate(ctx context.Context, name, op string, log event.
 
 // SetGlobalCertificate makes a certificate that of the server; nil removes it. It serves
 // the domains that it covers, of all apps, that have no certificate of their own.
-func (s *Server) SetGlobalCertificate(ctx context.Context, log event.Log, p *certs.Pair) error {
+func (s *Server) SetGlobalCertificate(ctx context.Context, op string, log event.Log, p *certs.Pair) error {
 	var c *app.Certificate
 	if p != nil {
 		var err error
@@ -40,7 +40,7 @@ func (s *Server) SetGlobalCertificate(ctx context.Context, log event.Log, p *cer
 			return err
 		}
 	}
-	err := s.SetRoutes(ctx, log, func(set *app.Settings) { set.Certificate = c })
+	err := s.SetRoutes(ctx, op, log, func(set *app.Settings) { set.Certificate = c })
 	set, serr := s.Env.Store.Settings()
 	if serr == nil {
 		s.Env.Store.SweepCertificates("", set.Certificate)

@@ -12,10 +12,10 @@ import (
 	"dokku/agent/proxy"
 )
 
-// SetRoutes changes the server's settings of the proxy, of which all apps' routes are
+// SetRoutes changes the server's settings of the proxy, for the command op, of which all apps' routes are
 // made, and publishes the routes. Settings that the proxy refuses are not stored: it
 // tests the first app's route with them, and everything in Refresh.
-func (s *Server) SetRoutes(ctx context.Context, log event.Log, change func(*app.Settings)) error {
+func (s *Server) SetRoutes(ctx context.Context, op string, log event.Log, change func(*app.Settings)) error {
 	before, err := s.Env.Store.Settings()
 	if err != nil {
 		return err
@@ -39,8 +39,7 @@ func (s *Server) SetRoutes(ctx context.Context, log event.Log, change func(*app.
 	if after, err = s.Env.Store.Settings(); err != nil {
 		return err
 	}
-	op := deploy.Op{Name: "nginx:set", Changes: deploy.ChangesRoute}
-	return s.publish(ctx, op, log, func(a *app.App) (bool, error) {
+	return s.publish(ctx, deploy.Op{Name: op, Changes: deploy.ChangesRoute}, log, func(a *app.App) (bool, error) {
 		return s.Env.RouteChanges(ctx, app.View{App: a, Settings: after})
 	})
 }

@@ -189,6 +189,34 @@ func (d Disk) Replace(path string, data []byte, mode fs.FileMode) error {
 	return d.Sync(filepath.Dir(path))
 }
 
+// Folder makes a folder with files, for its owner alone. It appears by one rename, so that
+// a power loss leaves all of it or nothing, and once Folder has returned nil, all of it. A
+// folder that is there already stays as it is. A kill may leave path + ".new".
+func (d Disk) Folder(path string, files map[string][]byte) error {
+	temp := path + ".new"
+	if err := d.RemoveAll(temp); err != nil {
+		return err
+	}
+	if err := d.Mkdir(temp, 0o700); err != nil {
+		return err
+	}
+	written := []string{temp}
+	for name, data := range files {
+		file := filepath.Join(temp, name)
+		if err := d.Write(file, data, 0o600); err != nil {
+			return err
+		}
+		written = append(written, file)
+	}
+	if err := d.SyncAll(written...); err != nil {
+		return err
+	}
+	if err := d.Rename(temp, path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return d.Sync(filepath.Dir(path))
+}
+
 // Within reports whether path is dir or lies below it. Both are clean paths.
 func Within(path, dir string) bool {
 	return path == dir || strings.HasPrefix(path, dir+string(filepath.Separator))

@@ -76,11 +76,14 @@ func several(names []string) string {
 	return fmt.Sprintf("%s (and %d more)", names[0], len(names)-1)
 }
 
+// ownName is the user with whose rights this process runs: the apps' owner, also where
+// root called it. (user.Current would name root.)
 func ownName() string {
-	if u, err := user.Current(); err == nil {
+	id := strconv.Itoa(os.Geteuid())
+	if u, err := user.LookupId(id); err == nil {
 		return u.Username
 	}
-	return strconv.Itoa(os.Geteuid())
+	return id
 }
 
 // secret returns the entry of a file or folder that only its owner may read.

@@ -3,9 +3,7 @@ package store
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -53,25 +51,7 @@ func (s *Store) saveCertificate(to string, p certs.Pair) error {
 	if err := s.Disk.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return err
 	}
-	temp, err := s.Disk.MkdirTemp(filepath.Dir(to), NewPrefix)
-	if err != nil {
-		return err
-	}
-	written := []string{temp}
-	for name, data := range map[string][]byte{chainFile: p.Chain, keyFile: p.Key} {
-		path := filepath.Join(temp, name)
-		if err := s.Disk.Write(path, data, 0o600); err != nil {
-			return err
-		}
-		written = append(written, path)
-	}
-	if err := s.Disk.SyncAll(written...); err != nil {
-		return err
-	}
-	if err := s.Disk.Rename(temp, to); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return s.Disk.Sync(filepath.Dir(to))
+	return s.Disk.Folder(to, map[string][]byte{chainFile: p.Chain, keyFile: p.Key})
 }
 
 // Certificate reads a certificate of an app; "": of the server.

@@ -117,7 +117,7 @@ func setCertificate(c *cli.Call, op string, replaces bool) error {
 func storeCertificate(c *cli.Call, log event.Log, name, op string, p certs.Pair) error {
 	until := p.Leaf.NotAfter.UTC().Format(time.DateOnly)
 	if name == "" {
-		if err := c.Server.SetGlobalCertificate(c.Ctx, log, &p); err != nil {
+		if err := c.Server.SetGlobalCertificate(c.Ctx, op, log, &p); err != nil {
 			return err
 		}
 		log.Step("Set the server's certificate for %s, valid until %s", strings.Join(certs.Names(p.Leaf), " "), until)
@@ -164,7 +164,7 @@ func givenCertificate(c *cli.Call) (chain, key []byte, err error) {
 	case len(c.Args) == 0:
 		return readTar(c.Env.Stdin)
 	case c.Env.User != "":
-		return nil, nil, cli.Refuse("Over ssh, files are on your machine: tar c %s | ssh dokku@%s %s", strings.Join(c.Args, " "), app.HostName(), "certs:add APP")
+		return nil, nil, cli.Refuse("Over ssh, files are on your machine: tar c %s | dokku certs:add APP", strings.Join(c.Args, " "))
 	}
 	var files [2][]byte
 	for i, name := range c.Args {
@@ -200,7 +200,7 @@ func limited(r io.Reader, name string) ([]byte, error) {
 
 // readTar reads a certificate (*.crt, *.pem) and perhaps a key (*.key) from a tar.
 func readTar(r io.Reader) (chain, key []byte, err error) {
-	const how = "tar c server.crt server.key | ssh dokku@SERVER certs:add APP"
+	const how = "tar c server.crt server.key | dokku certs:add APP"
 	for t := tar.NewReader(r); ; {
 		h, err := t.Next()
 		if errors.Is(err, io.EOF) {
@@ -280,7 +280,7 @@ func removeCertificate(c *cli.Call) error {
 	}
 	log := c.Events()
 	if name == "" {
-		if err := c.Server.SetGlobalCertificate(c.Ctx, log, nil); err != nil {
+		if err := c.Server.SetGlobalCertificate(c.Ctx, "certs:remove", log, nil); err != nil {
 			return err
 		}
 		log.Step("Removed the server's certificate")

@@ -26,7 +26,7 @@ var nginxProperties = cli.Properties{
 	Put:    func(st *app.State, name, value string) { cli.Put(&st.Nginx, name, value) },
 	Server: func(set *app.Settings) *map[string]string { return &set.Nginx.Properties },
 	Store: func(c *cli.Call, change func(*app.Settings)) error {
-		return c.Server.SetRoutes(c.Ctx, c.Events(), change)
+		return c.Server.SetRoutes(c.Ctx, "nginx:set", c.Events(), change)
 	},
 }
 

@@ -211,7 +211,7 @@ func (n *Proxy) prove(ctx context.Context, generation string, old []int, known b
 		}
 		if pause(ctx, wait) != nil {
 			return fmt.Errorf("nginx does not serve its new configuration after %s (it answers %s): "+
-				"look into /var/log/nginx/error.log, and whether nginx includes %s/live/*.conf", n.config.Timeout, said, n.config.Dir)
+				"look into /var/log/nginx/error.log, whether another program holds a port of nginx (ss -ltnp), and whether nginx includes %s/live/*.conf", n.config.Timeout, said, n.config.Dir)
 		}
 	}
 }

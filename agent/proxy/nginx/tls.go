@@ -2,10 +2,8 @@ package nginx
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -240,33 +238,11 @@ func (n *Proxy) copyCertificate(c proxy.Certificate) error {
 	return n.writeCertificate(to, files)
 }
 
-// writeCertificate makes a folder of files appear by one rename, synced.
 func (n *Proxy) writeCertificate(to string, files map[string][]byte) error {
 	if err := n.disk.MkdirAll(filepath.Dir(to), 0o711); err != nil {
 		return err
 	}
-	temp := to + ".new"
-	if err := n.disk.RemoveAll(temp); err != nil {
-		return err
-	}
-	if err := n.disk.Mkdir(temp, 0o700); err != nil {
-		return err
-	}
-	written := []string{temp}
-	for name, data := range files {
-		path := filepath.Join(temp, name)
-		if err := n.disk.Write(path, data, 0o600); err != nil {
-			return err
-		}
-		written = append(written, path)
-	}
-	if err := n.disk.SyncAll(written...); err != nil {
-		return err
-	}
-	if err := n.disk.Rename(temp, to); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return n.disk.Sync(filepath.Dir(to))
+	return n.disk.Folder(to, files)
 }
 
 // collectCertificates removes the copies that no tree names. It runs after collect.
