@@ -1,6 +1,8 @@
 package doctor
 
 import (
+	"context"
+	"strings"
 	"time"
 
 	"dokku/agent/app"
@@ -10,28 +12,50 @@ import (
 // to get the next one.
 const expiresSoon = 14 * 24 * time.Hour
 
-// checkCertificate reports an app's certificate that browsers refuse, or soon will, and
-// names that it does not cover. An app without one has no finding.
+// certificateCheck is the name of the checks of certificates.
+const certificateCheck = "certificate"
+
+// checkCertificate reports an app's own certificate that browsers refuse, or soon will,
+// and names that it is not valid for. An app without one has no finding.
 func (d *examination) checkCertificate(a *app.App) []Finding {
-	const check = "certificate"
-	v := app.View{App: a, Settings: d.set}
-	own := a.State.Certificate
-	if own == nil {
+	c := a.State.Certificate
+	if c == nil {
 		return nil
 	}
-	update := "dokku certs:update " + a.Name + " CRT KEY"
-	if _, err := d.Server.Env.Store.Certificate(a.Name, own); err != nil {
-		return []Finding{wrong(check, HealthProblem, update, "%s", err)}
+	if list := d.expiry(a.Name, c, "dokku certs:update "+a.Name+" CRT KEY"); list != nil {
+		return list
 	}
-	now := time.Now()
-	switch {
-	case now.After(own.NotAfter):
-		return []Finding{wrong(check, HealthProblem, update, "expired on %s: browsers refuse it", own.NotAfter.Format(time.DateOnly))}
-	case own.NotAfter.Sub(now) < expiresSoon:
-		return []Finding{wrong(check, HealthWarning, update, "expires on %s", own.NotAfter.Format(time.DateOnly))}
+	until := c.NotAfter.Format(time.DateOnly)
+	if missing := (app.View{App: a, Settings: d.set}).Uncovered(); len(missing) > 0 {
+		return fine(certificateCheck, "valid until %s, but not for %s", until, strings.Join(missing, " "))
 	}
-	if missing := v.Uncovered(); len(missing) > 0 && len(v.Certificates()) > 0 {
-		return fine(check, "valid until %s; without one: %s", own.NotAfter.Format(time.DateOnly), missing[0])
+	return fine(certificateCheck, "valid until %s", until)
+}
+
+// checkServerCertificate is checkCertificate for the server's certificate.
+func (d *examination) checkServerCertificate(context.Context) []Finding {
+	c := d.set.Certificate
+	if c == nil {
+		return nil
 	}
-	return fine(check, "valid until %s", own.NotAfter.Format(time.DateOnly))
+	if list := d.expiry("", c, "dokku certs:update --global CRT KEY"); list != nil {
+		return list
+	}
+	return fine(certificateCheck, "valid until %s for %s", c.NotAfter.Format(time.DateOnly), strings.Join(c.Names, " "))
+}
+
+// expiry reports a certificate of an app ("": of the server) that cannot be read, is
+// expired or soon will be; nil for any other.
+func (d *examination) expiry(name string, c *app.Certificate, update string) []Finding {
+	if _, err := d.Server.Env.Store.Certificate(name, c); err != nil {
+		return []Finding{wrong(certificateCheck, HealthProblem, update, "%s", err)}
+	}
+	until := c.NotAfter.Format(time.DateOnly)
+	switch left := time.Until(c.NotAfter); {
+	case left <= 0:
+		return []Finding{wrong(certificateCheck, HealthProblem, update, "expired on %s: browsers refuse it", until)}
+	case left < expiresSoon:
+		return []Finding{wrong(certificateCheck, HealthWarning, update, "expires on %s", until)}
+	}
+	return nil
 }

@@ -126,7 +126,7 @@ func (d *examination) run(ctx context.Context, app string) []Finding {
 	}
 	var checks []func(context.Context) []Finding
 	if app == "" {
-		checks = append(checks, d.checkEngine, d.checkNginx, d.checkSSH, d.checkKeys, d.checkAgent, d.checkGit, d.checkDisk,
+		checks = append(checks, d.checkEngine, d.checkNginx, d.checkServerCertificate, d.checkSSH, d.checkKeys, d.checkAgent, d.checkGit, d.checkDisk,
 			d.checkPermissions, d.checkStray, d.checkOrphans)
 	}
 	for _, name := range d.folders() {

@@ -155,6 +155,15 @@ func warnNames(log event.Log, v app.View, names []string) {
 	}
 }
 
+// warnTLS names a port for TLS that serves nothing.
+func warnTLS(log event.Log, v app.View) {
+	for _, m := range v.Ports() {
+		if m.Scheme == "https" && len(v.Certificates()) == 0 {
+			log.Warn("%s serves nothing yet, since no certificate is valid for a domain of %s: dokku certs:add %[2]s CRT KEY adds one", m, v.Name)
+		}
+	}
+}
+
 // givenCertificate reads the files of a command line, or a tar from standard input. key is
 // nil where none is given.
 func givenCertificate(c *cli.Call) (chain, key []byte, err error) {

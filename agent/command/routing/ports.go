@@ -143,6 +143,7 @@ func changePorts(c *cli.Call, op string, change func(have, given []app.PortMap) 
 	v, err := c.Server.View(c.App.Name)
 	if err == nil {
 		log.Step("Set port mappings for %s: %s", v.Name, joined(v.Ports()))
+		warnTLS(log, v)
 	}
 	return err
 }
