@@ -216,6 +216,33 @@ func putCertificate(t *testing.T, dir string) {
 	}
 }
 
+// TestPlaceholder: an nginx that cannot refuse a handshake gets a certificate for no name.
+func TestPlaceholder(t *testing.T) {
+	n := New(Config{Dir: t.TempDir()})
+	n.version = func() version { return version{1, 18, 0} }
+	source := filepath.Join(t.TempDir(), "pair")
+	putCertificate(t, source)
+	r := proxy.Route{App: "a", Domains: []string{"a"}, Certificates: []proxy.Certificate{{ID: "0123456789abcdef", Dir: source, Domains: []string{"a"}}}}
+	for range 2 {
+		if err := n.copyCertificates(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := filepath.Join(n.certificateDir(), placeholder)
+	chain, err := os.ReadFile(filepath.Join(dir, proxy.CertificateFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := os.ReadFile(filepath.Join(dir, proxy.KeyFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _, err := certs.Parse(chain, key, time.Now())
+	if err != nil || certs.Covers(certs.Names(p.Leaf), "a") {
+		t.Errorf("it is for %q, %v", certs.Names(p.Leaf), err)
+	}
+}
+
 // FuzzRoute: an accepted route is read back unchanged, and adds no line and no block.
 func FuzzRoute(f *testing.F) {
 	f.Add("hello", "hello.example.com", "1m", "/home/dokku", int64(time.Second), int64(0))

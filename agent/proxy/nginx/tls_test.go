@@ -52,7 +52,7 @@ func (s *secureServer) certificate(t *testing.T, names ...string) (proxy.Certifi
 
 // handshake opens a connection for a name; "": without one.
 func (s *secureServer) handshake(name string, change func(*tls.Config)) (*tls.Conn, error) {
-	c := &tls.Config{ServerName: name, InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}} //nolint:gosec // the leaf is compared
+	c := &tls.Config{ServerName: name, InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}}
 	if change != nil {
 		change(c)
 	}
@@ -82,6 +82,24 @@ func (s *secureServer) client(leaf *x509.Certificate) *http.Client {
 	}
 }
 
+// plain sends a request without TLS, from an address of this host, with headers
+// "Name: value".
+func (s *secureServer) plain(t *testing.T, host, path, from string, headers ...string) *http.Response {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d%s", s.Port, path), nil)
+	check(t, err)
+	req.Host = host
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		req.Header.Set(name, value)
+	}
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	resp, err := (&http.Transport{DisableKeepAlives: true, DialContext: dialer.DialContext}).RoundTrip(req)
+	check(t, err)
+	resp.Body.Close()
+	return resp
+}
+
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	s := newSecure(t)
@@ -103,32 +121,6 @@ func TestTLS(t *testing.T) {
 	if got := resp.Header.Get("Strict-Transport-Security"); got != "max-age=15724800; includeSubdomains" {
 		t.Errorf("HSTS %q", got)
 	}
-	plain := func(host, path, from string, headers ...string) *http.Response {
-		t.Helper()
-		req, err := http.NewRequest(http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d%s", s.Port, path), nil)
-		check(t, err)
-		req.Host = host
-		for _, h := range headers {
-			name, value, _ := strings.Cut(h, ": ")
-			req.Header.Set(name, value)
-		}
-		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
-		resp, err := (&http.Transport{DisableKeepAlives: true, DialContext: dialer.DialContext}).RoundTrip(req)
-		check(t, err)
-		return resp
-	}
-	resp = plain("Shop.example.com", "/a?b=c", "127.0.0.1")
-	if got := resp.Header.Get("Location"); resp.StatusCode != 301 || got != url {
-		t.Errorf("plain: %d to %q, want 301 to %q", resp.StatusCode, got, url)
-	}
-	for _, path := range []string{"/.well-known/acme-challenge/x"} {
-		if resp := plain("shop.example.com", path, "127.0.0.1"); resp.StatusCode != 200 {
-			t.Errorf("plain %s: %d, want 200", path, resp.StatusCode)
-		}
-	}
-	if resp := plain("plain.example.com", "/", "127.0.0.1"); resp.StatusCode != 200 || resp.Header.Get("Strict-Transport-Security") != "" {
-		t.Errorf("a name without a certificate: %d", resp.StatusCode)
-	}
 	for _, name := range []string{"plain.example.com", "unknown.example.com", ""} {
 		if conn, err := s.handshake(name, nil); err == nil {
 			conn.Close()
@@ -147,26 +139,87 @@ func TestTLS(t *testing.T) {
 		}
 		conn.Close()
 	}
+}
 
+// TestRedirect: plain requests for a name with a certificate are sent on to TLS, except those
+// of a CA, and those that a trusted proxy got over TLS.
+func TestRedirect(t *testing.T) {
+	t.Parallel()
+	s := newSecure(t)
+	r := forwarded(t, "shop")
+	r.Domains = []string{"shop.example.com", "plain.example.com"}
+	c, _ := s.certificate(t, "shop.example.com")
+	r.Certificates = []proxy.Certificate{c}
+	r.Settings.Properties = map[string]string{"hsts": "true"}
+	check(t, s.Publish(t.Context(), r))
+	url := fmt.Sprintf("https://shop.example.com:%d/a?b=c", s.config.TLSPort)
+	resp := s.plain(t, "Shop.example.com", "/a?b=c", "127.0.0.1")
+	if got := resp.Header.Get("Location"); resp.StatusCode != 301 || got != url {
+		t.Errorf("plain: %d to %q, want 301 to %q", resp.StatusCode, got, url)
+	}
+	if resp := s.plain(t, "shop.example.com", "/.well-known/acme-challenge/x", "127.0.0.1"); resp.StatusCode != 200 {
+		t.Errorf("a CA's question: %d, want 200", resp.StatusCode)
+	}
+	if resp := s.plain(t, "plain.example.com", "/", "127.0.0.1"); resp.StatusCode != 200 || resp.Header.Get("Strict-Transport-Security") != "" {
+		t.Errorf("a name without a certificate: %d", resp.StatusCode)
+	}
 	s.config.Trusted = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 	s.Proxy = nginx.New(s.config)
 	check(t, s.Refresh(t.Context()))
-	if resp := plain("shop.example.com", "/", "127.0.0.1", "X-Forwarded-Proto: https"); resp.StatusCode != 200 {
+	if resp := s.plain(t, "shop.example.com", "/", "127.0.0.1", "X-Forwarded-Proto: https"); resp.StatusCode != 200 {
 		t.Errorf("a trusted proxy that got the request over TLS: %d, want no redirect", resp.StatusCode)
 	}
-	if resp := plain("shop.example.com", "/", "127.0.0.2", "X-Forwarded-Proto: https"); resp.StatusCode != 301 {
+	if resp := s.plain(t, "shop.example.com", "/", "127.0.0.2", "X-Forwarded-Proto: https"); resp.StatusCode != 301 {
 		t.Errorf("another client that says so: %d, want a redirect", resp.StatusCode)
 	}
 	r.Settings.Properties = map[string]string{"https-redirect": "308"}
 	check(t, s.Publish(t.Context(), r))
-	if resp := plain("shop.example.com", "/", "127.0.0.1"); resp.StatusCode != 308 || resp.Header.Get("Strict-Transport-Security") != "" {
+	if resp := s.plain(t, "shop.example.com", "/", "127.0.0.1"); resp.StatusCode != 308 || resp.Header.Get("Strict-Transport-Security") != "" {
 		t.Errorf("https-redirect 308: %d", resp.StatusCode)
 	}
 	r.Settings.Properties = map[string]string{"https-redirect": "off"}
 	check(t, s.Publish(t.Context(), r))
-	if resp := plain("shop.example.com", "/", "127.0.0.1"); resp.StatusCode != 200 {
+	if resp := s.plain(t, "shop.example.com", "/", "127.0.0.1"); resp.StatusCode != 200 {
 		t.Errorf("https-redirect off: %d", resp.StatusCode)
 	}
+}
+
+// requests opens connections for a name, one after the other, until stop, which returns the
+// first failure: another name's certificate, or another answer than 200.
+func (s *secureServer) requests(name string) (stop func() error) {
+	end, failed := make(chan struct{}), make(chan error, 1)
+	go func() {
+		var first error
+		for {
+			select {
+			case <-end:
+				failed <- first
+				return
+			default:
+			}
+			if err := s.request(name); err != nil && first == nil {
+				first = err
+			}
+		}
+	}()
+	return func() error { close(end); return <-failed }
+}
+
+func (s *secureServer) request(name string) error {
+	conn, err := s.handshake(name, func(c *tls.Config) { c.NextProtos = nil })
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := conn.ConnectionState().PeerCertificates[0].VerifyHostname(name); err != nil {
+		return err
+	}
+	fmt.Fprintf(conn, "GET / HTTP/1.0\r\nHost: %s\r\n\r\n", name)
+	answer, err := io.ReadAll(conn)
+	if err == nil && !strings.HasPrefix(string(answer), "HTTP/1.1 200 ") {
+		err = fmt.Errorf("answer %.60q", answer)
+	}
+	return err
 }
 
 // TestCertificateChanges: each handshake gets a certificate of its name, requests go on
@@ -192,33 +245,7 @@ func TestCertificateChanges(t *testing.T) {
 	io.Copy(io.Discard, resp.Body)
 	resp.Body.Close()
 
-	stop, done := make(chan struct{}), make(chan error, 1)
-	go func() {
-		var failed error
-		for {
-			select {
-			case <-stop:
-				done <- failed
-				return
-			default:
-			}
-			conn, err := s.handshake(hello.Domains[0], func(c *tls.Config) { c.NextProtos = nil })
-			if err == nil {
-				if got := conn.ConnectionState().PeerCertificates[0]; got.VerifyHostname(hello.Domains[0]) != nil {
-					err = fmt.Errorf("the certificate is for %v", got.DNSNames)
-				}
-				fmt.Fprintf(conn, "GET / HTTP/1.0\r\nHost: %s\r\n\r\n", hello.Domains[0])
-				answer, _ := io.ReadAll(conn)
-				if !strings.HasPrefix(string(answer), "HTTP/1.1 200 ") {
-					err = fmt.Errorf("answer %.60q", answer)
-				}
-				conn.Close()
-			}
-			if err != nil && failed == nil {
-				failed = err
-			}
-		}
-	}()
+	stop := s.requests(hello.Domains[0])
 	var last *x509.Certificate
 	for range 5 {
 		c, last = s.certificate(t, hello.Domains...)
@@ -228,8 +255,7 @@ func TestCertificateChanges(t *testing.T) {
 			t.Error("a handshake after Publish gets the former certificate")
 		}
 	}
-	close(stop)
-	if err := <-done; err != nil {
+	if err := stop(); err != nil {
 		t.Errorf("a request while the certificate changes: %v", err)
 	}
 	live, ok, err := s.Live(t.Context(), "hello")
@@ -299,5 +325,37 @@ func TestCertificateIsMissing(t *testing.T) {
 	}
 	if status, _ := s.Get(other.Domains[0], "/"); status != 200 {
 		t.Errorf("the other app: %d", status)
+	}
+}
+
+// TestTLSPortIsTaken: where another program holds the port for TLS, the error says where to
+// look, and what was live stays.
+func TestTLSPortIsTaken(t *testing.T) {
+	t.Parallel()
+	s := newSecure(t)
+	s.config.Timeout = 2 * time.Second
+	s.Proxy = nginx.New(s.config)
+	hello := route(t, "hello", 1)
+	check(t, s.Publish(t.Context(), hello))
+	held, err := net.Listen("tcp", fmt.Sprintf(":%d", s.config.TLSPort))
+	check(t, err)
+	defer held.Close()
+	c, _ := s.certificate(t, hello.Domains...)
+	secure := hello
+	secure.Certificates = []proxy.Certificate{c}
+	if err := s.Publish(t.Context(), secure); err == nil || !strings.Contains(err.Error(), "whether another program holds a port of nginx (ss -ltnp)") {
+		t.Errorf("got %v", err)
+	}
+	live, ok, err := s.Live(t.Context(), "hello")
+	if err != nil || !ok || len(live.Certificates) > 0 {
+		t.Errorf("live: %+v, %t, %v; want the former route", live, ok, err)
+	}
+	if status, _ := s.Get(hello.Domains[0], "/"); status != 200 {
+		t.Errorf("the app answers %d, want 200 without a redirect", status)
+	}
+	check(t, held.Close())
+	check(t, s.Publish(t.Context(), secure))
+	if status, _ := s.Get(hello.Domains[0], "/"); status != 301 {
+		t.Errorf("once the port is free: %d, want a redirect", status)
 	}
 }
