@@ -38,6 +38,9 @@ func remote(env Env, connection string) string {
 			host = set.Domains[0]
 		}
 	}
+	if host == addr.Unmap().String() && addr.Unmap().IsLoopback() {
+		return "" // a push from this server, perhaps for somebody elsewhere
+	}
 	return sshTo(u.Username, host, port)
 }
 

@@ -23,6 +23,8 @@ func TestRemote(t *testing.T) {
 		{`{"domains":["example.com"]}`, "192.0.2.7 50000 100.64.0.1 22", "ssh " + me.Username + "@example.com"},
 		{`{"domains":["example.com"]}`, "fe80::1 50000 fd00::1 22", "ssh " + me.Username + "@example.com"},
 		{`{"domains":["example.com"]}`, "::1 50000 ::1 2022", "ssh -p 2022 " + me.Username + "@example.com"},
+		{`{}`, "127.0.0.1 50000 127.0.0.1 22", ""},
+		{`{}`, "::1 50000 ::1 22", ""},
 		{`{}`, "10.0.0.9 50000 10.0.0.1 22", "ssh " + me.Username + "@10.0.0.1"},
 		{`{"domains":`, "192.0.2.7 50000 192.0.2.1 22", "ssh " + me.Username + "@192.0.2.1"},
 		{`{}`, "", ""},

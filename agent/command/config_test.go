@@ -25,7 +25,10 @@ func TestConfig(t *testing.T) {
 	f.expect("config:export fresh --format json", ok(`{"A":"own","LONGER":"2"}`+"\n"))
 	f.expect("config:set fresh --no-echo LONGER=secret A=1", ok("-----> Setting config vars\n       A\n       LONGER\n"))
 	f.expect("config:set taken --no-echo PORT=4711 --no-restart", result{stdout: "-----> Setting config vars\n       PORT\n",
-		stderr: " !     PORT=N does not take effect: dokku sets PORT for web. To change it: dokku ports:set taken http:80:N\n"})
+		stderr: " !     PORT does not take effect: dokku sets PORT for web. To change it: dokku ports:set taken http:80:N\n"})
+	f.expect("config:set fresh --no-echo TOKEN=ab cd", fails(1, " !     Invalid env pair: word 2 has no =\n"+
+		" !     Quote a value with blanks, and twice over ssh: \"'TOKEN=...'\"\n"))
+	f.expect("config:set fresh --no-echo ab", fails(1, " !     Invalid env pair: word 1 has no =\n"))
 	f.expect("config:set fresh --encoded A=b24gdHdvCmxpbmVz", ok("-----> Setting config vars\n       A:  \"on two\\nlines\"\n"))
 	f.expect("config:get fresh A", ok("on two\nlines\n"))
 	f.expect("config:clear fresh", ok("-----> Unsetting A\n-----> Unsetting LONGER\n"))
@@ -33,7 +36,12 @@ func TestConfig(t *testing.T) {
 	f.expect("config:export fresh --format json", ok("{}\n"))
 	f.expect("config:set fresh x", fails(1, " !     Invalid env pair: x\n"))
 	f.expect("config:set fresh x-y=1", fails(1, " !     Invalid key name: 'x-y'\n"))
-	f.terminal = true
+	f.remote = "ssh dokku@example.com"
+	if got := f.run("config:set", "fresh", "START=dokku run web"); got != ok("-----> Setting config vars\n       START:  dokku run web\n") {
+		t.Errorf("a value that reads like a hint: %+v", got)
+	}
+	f.expect("config:unset fresh START", ok("-----> Unsetting START\n"))
+	f.remote, f.terminal = "", true
 	f.expect("config:show fresh", ok("=====> fresh env vars\n"))
 	f.expect("config:show --global", ok("=====> global env vars\nA:  all\nB:  all\n"))
 }
@@ -45,6 +53,8 @@ func TestConfigStaysOutOfTheLog(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	f.expect("config:unset fresh PASSWORD", ok("-----> Unsetting PASSWORD\n"))
+	f.expect("config:set fresh --no-restart PORT=tiger", result{stdout: "-----> Setting config vars\n       PORT:  tiger\n",
+		stderr: " !     PORT does not take effect: dokku sets PORT for web. To change it: dokku ports:set fresh http:80:N\n"})
 	log, err := os.ReadFile(f.root + "/.dokku/log/dokku.log")
 	if err != nil {
 		t.Fatal(err)

@@ -70,12 +70,15 @@ func TestHelpOfANoun(t *testing.T) {
 	if run := f.run("run:help"); !strings.Contains(run.stdout, "run:stop [APP]") || !strings.Contains(run.stdout, "enter APP") {
 		t.Errorf("%+v", run)
 	}
-	for _, name := range []string{"logs", "enter", "backup", "restore", "doctor", "cleanup", "url", "urls", "version", "completion", "help"} {
+	for _, name := range []string{"enter", "backup", "restore", "doctor", "cleanup", "url", "urls", "version", "completion", "help"} {
 		f.expect(name+":help", f.run(name, "--help"))
 	}
 	f.expect("deploys:help", ok("Usage: dokku deploys[:COMMAND]\n\n    deploys:log APP [N]  Show what the last deploy printed, or deploy N of the app\n"+
 		"\nSee `dokku help COMMAND` for the details of one command.\n"))
 	f.expect("nosuch:help", fails(1, " !     `nosuch:help` is not a dokku command.\n !     See `dokku help` for a list of available commands.\n"))
+	if got := f.run("logs:help"); !strings.Contains(got.stdout, "logs:failed") || !strings.Contains(got.stdout, "deploys:log") {
+		t.Errorf("logs:help: %+v", got)
+	}
 	f.expect("logs:help hello", fails(1, " !     Unexpected argument \"hello\" after logs:help, which prints help\n"))
 	f.expect("", f.run("help"))
 	f.expect("--help", f.run("help"))

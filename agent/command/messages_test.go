@@ -204,7 +204,7 @@ func TestUnsupported(t *testing.T) {
 		"proxy:ports hello":     "dokku ports:list APP",
 		"builds:output hello":   "dokku deploys:log APP [N] shows what a deploy printed, dokku ps:report APP how the app is",
 		"scheduler-docker-local:set hello init-process false": "dokku ps:set APP init true|false does what init-process did",
-		"letsencrypt:enable": "get a certificate with certbot or acme.sh on the server, then: dokku certs:add APP CRT KEY",
+		"letsencrypt:enable": "get a certificate with certbot or acme.sh, then: dokku certs:add APP CRT KEY",
 	} {
 		word, _, _ := strings.Cut(typed, " ")
 		f.expect(typed, fails(1, " !     `"+word+"` is not a dokku command. Dokku has it; here: "+here+"\n"))

@@ -49,7 +49,12 @@ func (o *rollout) lastLines(ctx context.Context, id string, options engine.LogOp
 		if l == "" {
 			return
 		}
-		l = event.Printable(event.Drawn(l))
+		stamp := ""
+		if options.Timestamps { // not a part of what the app drew
+			before, rest, _ := strings.Cut(l, " ")
+			stamp, l = before+" ", rest
+		}
+		l = stamp + event.Printable(event.Drawn(l))
 		lines, size = append(lines, l), size+len(l)
 		for size > most && len(lines) > 1 {
 			size -= len(lines[0])

@@ -119,11 +119,11 @@ func (d *examination) checkKeys(context.Context) []Finding {
 		return append(list, wrong(check, HealthProblem, "", "%s", err))
 	}
 	for _, f := range faults {
-		list = append(list, wrong(check, HealthWarning, "remove the line, then: dokku ssh-keys:add NAME KEY.pub",
+		list = append(list, wrong(check, HealthWarning, "remove the line, then: dokku ssh-keys:add NAME < KEY.pub",
 			"line %d of %s (%q) %s", f.Line, path, f.Comment, f.Text))
 	}
 	if found == 0 {
-		list = append(list, wrong(check, HealthWarning, "dokku ssh-keys:add NAME KEY.pub", "no key may push yet"))
+		list = append(list, wrong(check, HealthWarning, "dokku ssh-keys:add NAME < KEY.pub", "no key may push yet"))
 	}
 	if list == nil {
 		return fine(check, "%s may push", text.Plural(found, "key"))

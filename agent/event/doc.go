@@ -29,5 +29,6 @@
 //
 // A sign of life comes from the terminal, which knows when it was silent, and its text
 // from whoever is Busy. Rejected: a timer at each place that may take long, since several
-// of them run side by side and each would print.
+// of them run side by side and each would print. The builders, which know no events, keep
+// the same times for their steps.
 package event

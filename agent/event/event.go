@@ -19,6 +19,7 @@ const (
 	StyleResult  Style = "result"  // "=====> text"
 	StyleSuccess Style = "success" // "=====> text", of what was asked for
 	StyleDetail  Style = "detail"  // seven spaces, text
+	StyleValue   Style = "value"   // the same, of what the reader gave
 	StyleWarning Style = "warning" // " !     text", to stderr
 	StyleError   Style = "error"   // the same, of what ends an operation
 	StyleOutput  Style = "output"  // a line that a build or an app printed
@@ -100,6 +101,11 @@ func (l Log) Success(format string, args ...any) {
 // Detail explains the last step or result.
 func (l Log) Detail(format string, args ...any) {
 	l.emit(zerolog.DebugLevel, StyleDetail, format, args)
+}
+
+// Value shows a value as its reader gave it: nothing in it is a hint.
+func (l Log) Value(format string, args ...any) {
+	l.emit(zerolog.DebugLevel, StyleValue, format, args)
 }
 
 // Warn reports a problem.

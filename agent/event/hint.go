@@ -7,8 +7,13 @@ import "regexp"
 const RemoteVar = "DOKKU_REMOTE"
 
 // hint is a command of this program in a message: "dokku ps:start hello". Dokku's own
-// messages put theirs into backquotes or begin with "Usage:", and stay.
-var hint = regexp.MustCompile(`(Usage: )?\bdokku ((?:--[a-z]+ )?(?:[a-z][a-z-]*:[a-z-]+|run|enter|logs|doctor|config|urls)(?: |$|[.,;)]))`)
+// messages put theirs into backquotes or begin with "Usage:", and stay, as do commands that
+// only make sense on the server.
+var hint = regexp.MustCompile(`(Usage: |on the server: |&& )?\bdokku ((?:--[a-z]+ )?` +
+	`(?:[a-z][a-z-]*:[a-z-]+|backup|cleanup|config|doctor|enter|logs|ps|restore|run|url|urls)(?:$|[ \n.,:;)'"]))`)
+
+// files is a hint that names files, which are on the reader's machine.
+var files = regexp.MustCompile(`\bdokku (certs:(?:add|update) \S+) CRT KEY`)
 
 // Hints returns a message whose commands read as its reader can type them: remote is what
 // comes before a command over ssh, "ssh dokku@example.com". A reader on the server, with
@@ -17,6 +22,7 @@ func Hints(text, remote string) string {
 	if remote == "" {
 		return text
 	}
+	text = files.ReplaceAllString(text, "tar c CRT KEY | dokku $1")
 	return hint.ReplaceAllStringFunc(text, func(s string) string {
 		m := hint.FindStringSubmatch(s)
 		if m[1] != "" {

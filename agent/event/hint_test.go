@@ -15,6 +15,12 @@ func TestHints(t *testing.T) {
 		"Usage: dokku ps:set APP KEY [VALUE]":                     "Usage: dokku ps:set APP KEY [VALUE]",
 		"the user dokku runs it":                                  "the user dokku runs it",
 		"dokku sets PORT; dokku ports:set hello http:80:3000":     "dokku sets PORT; ssh dokku@example.com ports:set hello http:80:3000",
+		"give it again with dokku certs:update: it is gone":       "give it again with ssh dokku@example.com certs:update: it is gone",
+		"first: dokku ps:start hello\nand then":                   "first: ssh dokku@example.com ps:start hello\nand then",
+		"dokku cleanup, dokku backup":                             "ssh dokku@example.com cleanup, ssh dokku@example.com backup",
+		"add one first (dokku certs:add hello CRT KEY)":           "add one first (tar c CRT KEY | ssh dokku@example.com certs:add hello)",
+		"let cron call on the server: dokku run APP COMMAND":      "let cron call on the server: dokku run APP COMMAND",
+		"mv a b && dokku doctor hello --fix":                      "mv a b && dokku doctor hello --fix",
 		"ssh root@example.com, then as root: sudo -u dokku login": "ssh root@example.com, then as root: sudo -u dokku login",
 	} {
 		if got := Hints(text, "ssh dokku@example.com"); got != want {

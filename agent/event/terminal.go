@@ -101,7 +101,7 @@ func (t *Terminal) Write(p []byte) (int, error) {
 	if err := json.Unmarshal(p, &e); err != nil {
 		return len(p), nil
 	}
-	if e.Style != StyleOutput {
+	if e.Style != StyleOutput && e.Style != StyleValue {
 		e.Message = t.hints(e.Message)
 	}
 	t.mu.Lock()
@@ -163,7 +163,7 @@ func Format(s Style, text string) (string, bool) {
 		return "-----> " + text, true
 	case StyleResult, StyleSuccess:
 		return "=====> " + text, true
-	case StyleDetail, StyleOutput, StyleAlive:
+	case StyleDetail, StyleValue, StyleOutput, StyleAlive:
 		return indent + text, true
 	case StyleWarning, StyleError:
 		return " !     " + text, true

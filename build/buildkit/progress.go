@@ -269,7 +269,9 @@ func (p *printer) failed(s *step, took string, now time.Time) {
 		for _, text := range tail[max(0, len(tail)-repeatedLines):] {
 			p.outputLine(s, text, now)
 		}
-		s.tail, name = tail, ""
+		if s.tail = tail; len(tail) > 0 {
+			name = ""
+		}
 	}
 	s.printed = max(s.runs, 1)
 	p.news(now)

@@ -35,6 +35,26 @@ header
 `)
 }
 
+// TestProgressSilentFailure: a step that fails without output is named beside its end, if
+// another line came since its name.
+func TestProgressSilentFailure(t *testing.T) {
+	s := newScreen()
+	s.tick(s.at(1))
+	one, two := "[a 2/3] RUN slow-a", "[b 2/3] RUN slow-b"
+	files := on("[internal] load build context")
+	s.vertex(1, "[internal] load build context", 1, 1)
+	s.vertex(2, one, 2, 0, files)
+	s.vertex(2, two, 2, 0, files)
+	s.tick(s.at(2.6))
+	s.vertex(4, one, 2, 4, files, failed("exit code: 1"))
+	s.want(t, `
+header
+[a 2/3] RUN slow-a
+[b 2/3] RUN slow-b
+[a 2/3] RUN slow-a                         failed 2.0s
+`)
+}
+
 // TestProgressBeforeHeader: the name of a step waits for the header.
 func TestProgressBeforeHeader(t *testing.T) {
 	s := newScreen()

@@ -5,11 +5,11 @@ import "strings"
 // Substitutes that stand for several of Dokku's commands.
 const (
 	fromDockerfile = "an app is built from the Dockerfile in the root of its repository"
-	tls            = "get a certificate with certbot or acme.sh on the server, then: dokku certs:add APP CRT KEY"
+	tls            = "get a certificate with certbot or acme.sh, then: dokku certs:add APP CRT KEY"
 	database       = "run it as a container on a network that the app joins: dokku network:create NAME, then dokku network:set APP attach-post-create NAME"
 	onlyNginx      = "nginx is the only proxy: dokku nginx:report"
 	pushIt         = "push the repository: git push dokku@SERVER:APP main"
-	cron           = "let the server's cron call: dokku run APP COMMAND"
+	cron           = "let cron call on the server: dokku run APP COMMAND"
 	directives     = "put nginx directives into nginx.conf.d/*.conf in the app's folder on the server, then: dokku ps:restart APP"
 	oneServer      = "apps run on this server alone"
 	folders        = "dokku storage:ensure-directory APP, then dokku storage:mount APP FOLDER:PATH"

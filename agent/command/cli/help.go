@@ -65,12 +65,16 @@ func helpNoun(root *cobra.Command, word string) (string, bool) {
 // printNounHelp prints the help that NOUN:help asks for: the commands of the noun, or the
 // usage of the command with this name.
 func (r *Runner) printNounHelp(root *cobra.Command, noun string) {
-	group := noun == "ps" || noun == "config" || noun == "run"
-	if cmd := find(root, noun); cmd != nil && !group {
+	if cmd := find(root, noun); cmd != nil && !hasVerbs(root, noun) {
 		r.printUsage(cmd)
 		return
 	}
 	r.printNoun(root, noun)
+}
+
+// hasVerbs reports whether there are commands NOUN:VERB.
+func hasVerbs(root *cobra.Command, noun string) bool {
+	return slices.ContainsFunc(visible(root), func(c *cobra.Command) bool { return strings.HasPrefix(c.Name(), noun+":") })
 }
 
 // help prints the list of all commands, the commands of a noun, or one command's usage.

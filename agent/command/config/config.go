@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -175,11 +176,8 @@ func setConfig(c *cli.Call) error {
 	for n, pair := range c.Args {
 		key, value, ok := strings.Cut(pair, "=")
 		switch {
-		case !ok && n > 0: // most likely the second word of the value before
-			return cli.Refuse("Invalid env pair: %s\nQuote a value with blanks, and twice over ssh: \"'%s %[1]s'\"",
-				event.OneLine(pair), event.OneLine(c.Args[n-1]))
 		case !ok:
-			return cli.Refuse("Invalid env pair: %s", event.OneLine(pair))
+			return badPair(c, n)
 		}
 		if err := cli.CheckKey(key); err != nil {
 			return err
@@ -202,19 +200,38 @@ func setConfig(c *cli.Call) error {
 		shown = strings.Join(slices.Sorted(maps.Keys(set)), "\n")
 	}
 	for line := range strings.SplitSeq(strings.TrimSuffix(shown, "\n"), "\n") {
-		log.Detail("%s", line)
+		log.Value("%s", line)
 	}
 	if port, given := set["PORT"]; given {
 		app := "APP"
 		if c.App != nil {
 			app = c.App.Name
 		}
-		if c.Flag("no-echo") {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || c.Flag("no-echo") {
 			port = "N"
 		}
-		c.Events().Warn("PORT=%s does not take effect: dokku sets PORT for web. To change it: dokku ports:set %s http:80:%[1]s", port, app)
+		log.Warn("PORT does not take effect: dokku sets PORT for web. To change it: dokku ports:set %s http:80:%s", app, port)
 	}
 	return changeConfig(c, set, nil)
+}
+
+// badPair is the error for the nth word, which is no pair: most likely it belongs to the
+// value of the word before. With --no-echo the error has nothing of a value either.
+func badPair(c *cli.Call, n int) error {
+	word, before := event.OneLine(c.Args[n]), ""
+	quoted := word
+	if n > 0 {
+		before = event.OneLine(c.Args[n-1])
+		quoted = before + " " + word
+	}
+	if c.Flag("no-echo") {
+		key, _, _ := strings.Cut(before, "=")
+		word, quoted = fmt.Sprintf("word %d has no =", n+1), key+"=..."
+	}
+	if n == 0 {
+		return cli.Refuse("Invalid env pair: %s", word)
+	}
+	return cli.Refuse("Invalid env pair: %s\nQuote a value with blanks, and twice over ssh: \"'%s'\"", word, quoted)
 }
 
 func unsetConfig(c *cli.Call) error {

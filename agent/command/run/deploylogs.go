@@ -52,7 +52,7 @@ func runLogsFailed(c *cli.Call) error {
 	apps, err := c.Apps()
 	for _, name := range apps {
 		if !c.Quiet {
-			c.Print("-----> Running logs:failed against app %s\n", name)
+			c.Print("%s\n", c.Paint(event.StyleStep, "-----> Running logs:failed against app "+name))
 		}
 		err = errors.Join(err, failedLog(c, name))
 	}
@@ -97,7 +97,8 @@ func deployNumbers(c *cli.Call) []string {
 }
 
 // runDeployLog prints the log of a deploy as its pusher saw it, without the times and
-// the durations that the file has too.
+// the durations that the file has too. What the build and the app printed is in it, so
+// hints keep the form of the server.
 func runDeployLog(c *cli.Call) error {
 	name := c.App.Name
 	kept := c.Server.Env.Store.DeployLogs(name)
@@ -116,11 +117,11 @@ func runDeployLog(c *cli.Call) error {
 	for in.Scan() {
 		stamp, text, _ := strings.Cut(in.Text(), " ")
 		if !headed {
-			c.Print("=====> %s deploy %d, %s\n", name, n, stamp)
+			c.Heading("%s deploy %d, %s", name, n, stamp)
 			headed = true
 		}
 		if !strings.HasPrefix(text, "(") { // a duration
-			c.Print("%s\n", c.Hints(event.Printable(text)))
+			c.Print("%s\n", event.Printable(text))
 		}
 	}
 	return in.Err()

@@ -46,7 +46,7 @@ func (r *endReader) read(a *app.App, instances []engine.Instance) (lines []logLi
 		for _, e := range own {
 			if e.At.After(r.shown[i.ID]) {
 				r.shown[i.ID] = e.At
-				lines = append(lines, logLine{processName(i), e.At.UTC().Format(time.RFC3339Nano), e.At, "dokku: " + e.Text(a.Name)})
+				lines = append(lines, logLine{processName(i), e.At.UTC().Format(time.RFC3339Nano), e.At, "dokku: " + r.call.Hints(e.Text(a.Name))})
 			}
 		}
 	}
