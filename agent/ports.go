@@ -58,7 +58,9 @@ func (s *Server) wantedPorts(ctx context.Context, v app.View, change func([]app.
 			return nil, fmt.Errorf("Host port %d cannot be mapped twice (%s, %s)", want[i].Host, v.Shown(want[i-1]), v.Shown(want[i]))
 		}
 	}
-	if err := reachable(v, want); err != nil {
+	next := v.State.Clone()
+	next.Ports = want
+	if err := deploy.Reachable(v, v.With(next)); err != nil {
 		return nil, err
 	}
 	for _, m := range want {
@@ -67,16 +69,4 @@ func (s *Server) wantedPorts(ctx context.Context, v app.View, change func([]app.
 		}
 	}
 	return want, nil
-}
-
-// reachable refuses mappings by which nobody can reach the app: those for TLS alone, where
-// it has no certificate.
-func reachable(v app.View, mappings []app.PortMap) error {
-	plain := slices.ContainsFunc(mappings, func(m app.PortMap) bool { return m.Scheme != "https" })
-	if len(mappings) == 0 || plain || len(v.Certificates()) > 0 {
-		return nil
-	}
-	//lint:ignore ST1005 the style of Dokku's messages
-	return fmt.Errorf("App %s would not be reachable: %s speaks TLS, and no certificate is valid for its domains: "+
-		"add one first (dokku certs:add %[1]s CRT KEY), or keep a port with http", v.Name, v.Shown(mappings[0]))
 }

@@ -39,17 +39,22 @@ func (e *executor) execute(ctx context.Context, steps []plan.Step) error {
 		steps = e.leave(steps)
 	}
 	notified := false
-	var unremoved error
+	var unremoved, unforgotten error
 	for len(steps) > 0 {
 		if a := steps[0].Action; !notified && a != plan.ActStart && a != plan.ActFree && a != plan.ActMark && a != plan.ActPublish && a != plan.ActWithdraw {
 			e.notify(&notified)
 		}
 		n := parallel(steps)
 		err := e.runAll(ctx, steps[:n])
-		if err != nil && !removesImage(steps[0]) {
+		switch {
+		case err == nil:
+		case removesImage(steps[0]):
+			unremoved = errors.Join(unremoved, err)
+		case steps[0].Action == plan.ActReset:
+			unforgotten = errors.Join(unforgotten, err)
+		default:
 			return err
 		}
-		unremoved = errors.Join(unremoved, err)
 		steps = steps[n:]
 	}
 	e.notify(&notified)
@@ -65,17 +70,18 @@ func (e *executor) execute(ctx context.Context, steps []plan.Step) error {
 	if err := failpoint.Reach(failpoint.Cleaned); err != nil {
 		return err
 	}
-	return e.reportImages(unremoved)
+	return errors.Join(e.leaveUndone("Some old images could not be removed", unremoved),
+		e.leaveUndone("Earlier restarts could not be forgotten", unforgotten))
 }
 
-// reportImages warns about images that could not be removed; the app serves as desired
-// without that. It is an error only for the agent, which retries, and for an app that
-// goes away, because nothing would find the images later.
-func (e *executor) reportImages(err error) error {
+// leaveUndone warns about what the app serves as desired without. It is an error only for
+// the agent, which retries, and for an app that goes away, because nothing would find its
+// images later.
+func (e *executor) leaveUndone(what string, err error) error {
 	if err == nil || e.session.ByAgent || e.session.State.Destroying || e.session.State.Provisional {
 		return err
 	}
-	e.session.Log.Warn("Some old images could not be removed; the agent will retry: %s", err)
+	e.session.Log.Warn("%s; the agent will retry: %s", what, err)
 	return nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"dokku/agent/app"
 	"dokku/agent/checks"
@@ -46,12 +45,7 @@ func (o *rollout) report(ctx context.Context, err error) error {
 	var f *checks.Failure
 	failed := errors.As(err, &f)
 	if failed {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		defer cancel()
-		o.keepFailed(ctx, f)
-		lines := o.lastLines(ctx, f.Target.ID, engine.LogOptions{Tail: reportLines}, reportLines*maxLine)
-		f.Suggestion = cmp.Or(o.suggestion(ctx, f, lines), f.Suggestion)
-		f.Print(o.session.Log, o.session.Name, lines)
+		o.reportFailure(ctx, f)
 		err = &rejection{o.session.View().Serves(), err}
 	}
 	for _, command := range o.ran {
@@ -63,6 +57,19 @@ func (o *rollout) report(ctx context.Context, err error) error {
 		}
 	}
 	return err
+}
+
+// reportFailure prints why a process failed, and only then keeps the whole logs: a busy
+// engine needs its time for those.
+func (o *rollout) reportFailure(ctx context.Context, f *checks.Failure) {
+	soon, cancel := engine.Settled(ctx, engine.QuickCall)
+	defer cancel()
+	lines := o.lastLines(soon, f.Target.ID, engine.LogOptions{Tail: reportLines}, reportLines*maxLine)
+	f.Suggestion = cmp.Or(o.suggestion(soon, f, lines), f.Suggestion)
+	f.Print(o.session.Log, o.session.Name, lines)
+	later, done := engine.Settled(ctx, engine.SlowCall)
+	defer done()
+	o.keepFailed(later, f)
 }
 
 // unchanged adds to the error of a failed deploy that the app has not changed.

@@ -42,7 +42,7 @@ func (x *Session) tellKept(err error) error {
 // KeptNote says that an app is kept whose pushes all failed, and how to go on. It is ""
 // for any other app.
 func KeptNote(a *app.App) string {
-	if a.State.Kept.IsZero() {
+	if a.State.Kept.IsZero() || !a.State.Untouched() { // the latter stays for good
 		return ""
 	}
 	return fmt.Sprintf("%s is kept: fix the cause and push again, or first set what it lacks, for example: dokku config:set %[1]s NAME=VALUE\n"+

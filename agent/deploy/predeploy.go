@@ -1,7 +1,6 @@
 package deploy
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -142,7 +141,9 @@ type printed struct {
 func (o *rollout) output(ctx context.Context, command string, env map[string]string) *printed {
 	w := &printed{Lines: event.Lines{Longest: maxLine}}
 	w.Line = func(line string) {
-		w.why = cmp.Or(w.why, o.unstarted(ctx, []string{line}, command, env))
+		if w.why == "" {
+			w.why = o.unstarted(ctx, []string{line}, command, env)
+		}
 		if line != "" {
 			o.session.Log.Output(line)
 		}

@@ -3,6 +3,7 @@ package deploy
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"dokku/agent/app"
 	"dokku/agent/proxy"
@@ -37,6 +38,11 @@ func (x *Session) Update(ctx context.Context, op Op, change func(*app.State) err
 	if err := change(&after); err != nil {
 		return err
 	}
+	if op.Changes == ChangesRoute || op.Changes == ChangesNames {
+		if err := Reachable(x.View(), x.View().With(after)); err != nil {
+			return err
+		}
+	}
 	x.State = after
 	if x.Current != nil && op.Changes != ChangesSettings {
 		if err := x.Env.StageLive(ctx, x.View()); err != nil {
@@ -51,6 +57,25 @@ func (x *Session) Update(ctx context.Context, op Op, change func(*app.State) err
 		return err
 	}
 	return followBranch(x)
+}
+
+// Reachable refuses a change after which nobody could reach an app any more that could be
+// reached before: all its ports are for TLS, and no certificate is valid for its domains.
+func Reachable(before, after app.View) error {
+	if !onlyTLS(after) || onlyTLS(before) {
+		return nil
+	}
+	//lint:ignore ST1005 the style of Dokku's messages
+	return fmt.Errorf("App %s would not be reachable: %s speaks TLS, and no certificate is valid for its domains: "+
+		"add one first (dokku certs:add %[1]s CRT KEY), or a port with http (dokku ports:add %[1]s http:%[3]d:%[4]d)",
+		after.Name, after.Ports()[0], after.Settings.Nginx.Port, after.DetectedPort())
+}
+
+// onlyTLS reports whether an app has names, and is served on ports for TLS alone, without a
+// certificate for any name.
+func onlyTLS(v app.View) bool {
+	plain := func(m app.PortMap) bool { return m.Scheme != "https" }
+	return !v.State.ProxyDisabled && !v.State.DomainsDisabled && len(v.Certificates()) == 0 && !slices.ContainsFunc(v.Ports(), plain)
 }
 
 // LockedError returns the error, in Dokku's words, that refuses a deploy of a locked

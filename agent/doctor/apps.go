@@ -176,6 +176,9 @@ func (d *examination) running(v app.View, want plan.Desired) string {
 		return text
 	}
 	urls := d.Server.Env.URLsOf(v)
+	if len(urls) == 0 {
+		return text + ", but no port leads to it: dokku ports:report " + v.Name
+	}
 	text += ", " + urls[0]
 	if more := len(urls) - 1; more > 0 {
 		text += fmt.Sprintf(" (and %d more)", more)

@@ -11,6 +11,7 @@ import (
 	"dokku/agent/app"
 	"dokku/agent/certs"
 	"dokku/agent/deploy"
+	"dokku/agent/plan"
 	"dokku/agent/store"
 )
 
@@ -69,6 +70,18 @@ func TestCertificates(t *testing.T) {
 	}
 	if list := append(d.checkCertificate(&app.App{Name: "shop"}), d.checkServerCertificate(t.Context())...); list != nil {
 		t.Errorf("without certificates: %v", list)
+	}
+}
+
+// TestNoPortLeads: an app whose ports are for TLS alone, with no certificate for its names,
+// is told of, and keeps doctor from nothing.
+func TestNoPortLeads(t *testing.T) {
+	d := &examination{Server: &agent.Server{Env: &deploy.Env{Store: &store.Store{Root: t.TempDir()}}}}
+	a := &app.App{Name: "shop", Current: &app.Release{Port: 5000},
+		State: app.State{Domains: []string{"a.example.com"}, Ports: []app.PortMap{{Scheme: "https", Host: 443, Container: 5000}}}}
+	got := d.running(app.View{App: a}, plan.Desired{Want: []app.Process{{Type: "web", Index: 1}}})
+	if got != "1 web running, but no port leads to it: dokku ports:report shop" {
+		t.Errorf("got %q", got)
 	}
 }
 

@@ -85,6 +85,9 @@ type Instance struct {
 	Policy RestartPolicy
 	// Restarts counts the restarts by the policy since the last Start or ForgetRestarts.
 	Restarts int
+	// StaleLimit: the engine allows more restarts than Policy does, since it has started
+	// the container by itself and forgotten its own count. ForgetRestarts mends that.
+	StaleLimit bool
 	// Unhealthy is the last output of the image's HEALTHCHECK, or "no output", while it
 	// fails; "" else.
 	Unhealthy string

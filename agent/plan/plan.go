@@ -65,8 +65,8 @@ func Plan(d Desired, w Observation) []Step {
 	p.deadlines()
 	p.rename()
 	p.retire()
-	p.forgive()
 	p.collect()
+	p.forgive()
 	return p.steps
 }
 

@@ -251,6 +251,22 @@ remove image rejected: no kept release runs it`},
 	}
 }
 
+// TestStaleLimit: a limit that the engine made stale is mended at once, as the last step.
+func TestStaleLimit(t *testing.T) {
+	stale := running("one", "shop.web.1", 2, 3)
+	stale.StaleLimit, stale.Started, stale.Policy = true, testNow, engine.RestartPolicy{Name: "on-failure", Max: 10}
+	w := observation(2, upstreams(3), stale)
+	w.Observed.Images = append(w.Observed.Images, engine.Image{ID: "of nobody", App: "shop"})
+	steps := Plan(want(2, "web.1"), w)
+	if len(steps) == 0 || steps[len(steps)-1].String() != "reset shop.web.1: the engine has started it and forgotten its restarts" {
+		t.Errorf("steps %v", steps)
+	}
+	dead := ended(stale)
+	if steps := Plan(want(2, "web.1"), observation(2, upstreams(3), dead)); len(steps) > 0 && steps[len(steps)-1].Action == ActReset {
+		t.Errorf("of an ended process: %v", steps)
+	}
+}
+
 func TestNextReset(t *testing.T) {
 	i := running("one", "shop.web.1", 1, 1)
 	i.Restarts, i.Policy, i.Started = 1, engine.RestartPolicy{Name: "on-failure", Max: 10}, testNow.Add(-10*time.Minute)

@@ -14,10 +14,16 @@ func counts(i engine.Instance) bool {
 	return i.Kind == engine.KindDeploy && i.Running() && i.Restarts > 0 && i.Policy.Max > 0
 }
 
-// forgive forgets the restarts of processes that have run long enough since.
+// forgive forgets the restarts of processes that have run long enough since, and mends
+// the limits of those that the engine itself has started. It is the last that a plan does:
+// the app serves as desired without it.
 func (p *planner) forgive() {
 	for _, i := range p.w.Instances {
-		if p.chosen[i.ID] && counts(i) && !i.Started.Add(HealthyTime).After(p.w.Now) {
+		switch {
+		case !p.chosen[i.ID]:
+		case i.StaleLimit && i.Kind == engine.KindDeploy && i.Running():
+			p.add(Step{Action: ActReset, ID: i.ID, Name: i.Name, Cause: "the engine has started it and forgotten its restarts"})
+		case counts(i) && !i.Started.Add(HealthyTime).After(p.w.Now):
 			p.add(Step{Action: ActReset, ID: i.ID, Name: i.Name, Cause: "it has run for an hour since its last restart"})
 		}
 	}

@@ -1,7 +1,9 @@
 package machine
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -70,6 +72,35 @@ func TestRestartsAreForgotten(t *testing.T) {
 		check(t, err)
 		if i.Running() {
 			t.Error("a process that has used up its restarts was started again")
+		}
+	})
+}
+
+// TestUnforgottenRestarts: an engine that cannot forget restarts keeps no command from its
+// end. The command warns, and the agent tries again.
+func TestUnforgottenRestarts(t *testing.T) {
+	m := newMachine(t, newHistory(t))
+	m.underAgent(t, "on-failure:2", func(t *testing.T) {
+		m.engine.Exit("shop.web.1", 3)
+		fails := true
+		m.engine.Fail(func(call string, _ ...any) error {
+			if call == "ForgetRestarts" && fails {
+				return errors.New("cannot update")
+			}
+			return nil
+		})
+		pass(time.Hour + 2*watch.Tick)
+		var out bytes.Buffer
+		if err := m.server.Scale(t.Context(), "shop", map[string]int{"worker": 2}, false, event.New(&out)); err != nil {
+			t.Error(err)
+		}
+		if want := "Earlier restarts could not be forgotten; the agent will retry: cannot update"; !strings.Contains(out.String(), want) {
+			t.Errorf("ps:scale says %s", out.String())
+		}
+		fails = false
+		pass(time.Hour)
+		if i, err := m.engine.Instance(t.Context(), "shop.web.1"); err != nil || i.Restarts != 0 {
+			t.Errorf("%d restarts, %v", i.Restarts, err)
 		}
 	})
 }

@@ -118,7 +118,7 @@ func instance(r container.InspectResponse) engine.Instance {
 	if r.Config != nil {
 		i.Describe(r.Config.Labels)
 	}
-	i.Policy, i.Restarts = restarts(i.Policy, r)
+	i.Policy, i.Restarts, i.StaleLimit = restarts(i.Policy, r)
 	i.HostPort = hostPort(r.HostConfig)
 	i.Limits = limits(r.HostConfig)
 	i.Address = address(r.NetworkSettings, engine.NetworkName(i.App))

@@ -36,10 +36,14 @@ func (d *Engine) forgetRestarts(ctx context.Context, id string) error {
 		return d.explain(ctx, err)
 	}
 	i := instance(r)
-	if i.Policy.Max == 0 || i.Restarts == 0 {
+	limit := r.RestartCount + i.Policy.Max
+	if i.StaleLimit {
+		limit = i.Policy.Max
+	}
+	if i.Policy.Max == 0 || r.HostConfig.RestartPolicy.MaximumRetryCount == limit {
 		return nil
 	}
-	_, err = cli.ContainerUpdate(ctx, id, limited(i.Policy, r.RestartCount+i.Policy.Max))
+	_, err = cli.ContainerUpdate(ctx, id, limited(i.Policy, limit))
 	if errdefs.IsNotFound(err) {
 		return nil
 	}
@@ -70,14 +74,21 @@ func limited(p engine.RestartPolicy, restarts int) container.UpdateConfig {
 
 // restarts returns a container's policy, and the restarts that count. made is the policy
 // that it was made with; the engine's limit is higher by the restarts that were forgotten.
-// A policy that somebody changed by hand (docker update) counts as it is.
-func restarts(made engine.RestartPolicy, r container.InspectResponse) (engine.RestartPolicy, int) {
+// A lower one, or another policy, was set by hand (docker update) and counts as it is.
+//
+// The engine's count is zero again once the engine itself starts a container, as after a
+// reboot. The limit stays, and is stale: it is higher by restarts that the count lacks.
+func restarts(made engine.RestartPolicy, r container.InspectResponse) (p engine.RestartPolicy, count int, stale bool) {
 	if made.Name == "" || r.HostConfig == nil {
-		return engine.RestartPolicy{}, r.RestartCount
+		return engine.RestartPolicy{}, r.RestartCount, false
 	}
 	now := r.HostConfig.RestartPolicy
 	if string(now.Name) != made.Name || made.Max == 0 || now.MaximumRetryCount < made.Max {
-		return engine.RestartPolicy{Name: string(now.Name), Max: now.MaximumRetryCount}, r.RestartCount
+		return engine.RestartPolicy{Name: string(now.Name), Max: now.MaximumRetryCount}, r.RestartCount, false
 	}
-	return made, max(0, r.RestartCount-(now.MaximumRetryCount-made.Max))
+	forgotten := now.MaximumRetryCount - made.Max
+	if r.RestartCount < forgotten {
+		return made, r.RestartCount, true
+	}
+	return made, r.RestartCount - forgotten, false
 }
