@@ -144,7 +144,17 @@ func (d *examination) checkProcesses(ctx context.Context, a *app.App) []Finding 
 	if list != nil {
 		return list
 	}
+	if d.unled(v, want) {
+		return []Finding{wrong(check, HealthProblem, "dokku certs:add "+a.Name+" CRT KEY", "web runs, but nobody reaches it: its ports are for TLS alone, "+
+			"and no certificate is valid for its domains")}
+	}
 	return sums(fine(check, "%s", d.running(v, want)))
+}
+
+// unled reports whether web should run, and no URL leads to it.
+func (d *examination) unled(v app.View, want plan.Desired) bool {
+	web := slices.ContainsFunc(want.Want, func(p app.Process) bool { return p.Type == scale.Web })
+	return web && !v.State.Stopped && len(d.Server.Env.URLsOf(v)) == 0
 }
 
 // running says what runs of a healthy app, and where it answers: "2 web, 1 worker
@@ -176,9 +186,6 @@ func (d *examination) running(v app.View, want plan.Desired) string {
 		return text
 	}
 	urls := d.Server.Env.URLsOf(v)
-	if len(urls) == 0 {
-		return text + ", but no port leads to it: dokku ports:report " + v.Name
-	}
 	text += ", " + urls[0]
 	if more := len(urls) - 1; more > 0 {
 		text += fmt.Sprintf(" (and %d more)", more)

@@ -73,15 +73,19 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
-// TestNoPortLeads: an app whose ports are for TLS alone, with no certificate for its names,
-// is told of, and keeps doctor from nothing.
-func TestNoPortLeads(t *testing.T) {
+// TestUnled: nobody reaches an app whose ports are for TLS alone, with no certificate for
+// its names.
+func TestUnled(t *testing.T) {
 	d := &examination{Server: &agent.Server{Env: &deploy.Env{Store: &store.Store{Root: t.TempDir()}}}}
 	a := &app.App{Name: "shop", Current: &app.Release{Port: 5000},
 		State: app.State{Domains: []string{"a.example.com"}, Ports: []app.PortMap{{Scheme: "https", Host: 443, Container: 5000}}}}
-	got := d.running(app.View{App: a}, plan.Desired{Want: []app.Process{{Type: "web", Index: 1}}})
-	if got != "1 web running, but no port leads to it: dokku ports:report shop" {
-		t.Errorf("got %q", got)
+	web := plan.Desired{Want: []app.Process{{Type: "web", Index: 1}}}
+	if !d.unled(app.View{App: a}, web) || d.unled(app.View{App: a}, plan.Desired{}) {
+		t.Error("an app without a port that leads to it is not told from one without web")
+	}
+	a.State.Ports = append(a.State.Ports, app.PortMap{Scheme: "http", Host: 80})
+	if d.unled(app.View{App: a}, web) {
+		t.Error("an app with a port without TLS is not reached")
 	}
 }
 
