@@ -63,6 +63,15 @@ func newLab(t *testing.T) *lab {
 	return l
 }
 
+// inDNS gives the server a name, and returns how a client's person types a command.
+func (l *lab) inDNS() string {
+	l.t.Helper()
+	must(l.t, os.MkdirAll(filepath.Join(l.root, ".dokku"), 0o700))
+	must(l.t, os.WriteFile(filepath.Join(l.root, ".dokku", "server.json"), []byte(`{"domains":["example.com"]}`), 0o600))
+	user, _, _ := strings.Cut(l.dest, "@")
+	return "ssh -p " + l.url[strings.LastIndex(l.url, ":")+1:] + " " + user + "@example.com "
+}
+
 // answerCalls takes the calls of fake agents from the socket.
 func (l *lab) answerCalls() {
 	in, err := net.Listen("unix", filepath.Join(l.root, socketName))

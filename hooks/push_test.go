@@ -108,8 +108,7 @@ func TestUpToDate(t *testing.T) {
 	l := newLab(t)
 	l.deploy("hello", "main")
 	tip := l.git("rev-parse", "main")
-	_, port, _ := strings.Cut(strings.TrimPrefix(l.url, "ssh://"), ":")
-	overSSH := "ssh -p " + port + " " + l.dest + " "
+	overSSH := l.inDNS()
 	out := l.push("hello", "main").succeed()
 	wantLine(t, out, "-----> Git sent nothing new: hello has not been deployed yet")
 	wantLine(t, out, "       "+tip[:7]+" was pushed before and is not deployed; to deploy it: "+overSSH+"ps:rebuild hello")
@@ -138,6 +137,7 @@ func TestUpToDate(t *testing.T) {
 // TestUpToDateOnAnotherBranch: develop was pushed first, and made the deploy branch then.
 func TestUpToDateOnAnotherBranch(t *testing.T) {
 	l := newLab(t)
+	overSSH := l.inDNS()
 	c := l.push("hello", "main:develop")
 	l.next("Prepare").reply("ok")
 	l.next("Reconcile").reply("ok")
@@ -147,8 +147,7 @@ func TestUpToDateOnAnotherBranch(t *testing.T) {
 	wantLine(t, l.push("hello", "main:develop").succeed(), "To deploy a branch: git push <dokku> BRANCH:main")
 	must(t, os.WriteFile(state, []byte(`{"deploy_branch":"develop"}`), 0o600))
 	out := l.push("hello", "main:develop").succeed()
-	wantLine(t, out, " was pushed before and is not deployed; to deploy it: ssh ")
-	wantLine(t, out, "ps:rebuild hello")
+	wantLine(t, out, " was pushed before and is not deployed; to deploy it: "+overSSH+"ps:rebuild hello")
 	l.quiet()
 }
 

@@ -159,6 +159,7 @@ func TestShellRunsCommands(t *testing.T) {
 // Nothing of the client's environment gets through, and nothing of sshd's.
 func TestShellEnvironment(t *testing.T) {
 	l := newLab(t)
+	l.inDNS()
 	cmd := exec.Command("ssh", append(slices.Clone(l.ssh[1:]), l.dest, "env")...)
 	out := l.start(cmd, "LD_LIBRARY_PATH=/evil", "GIT_DIR=/evil", "DOKKU_ROOT=/evil", "DOKKU_USER=evil", "PATH_X=evil",
 		"GIT_PROTOCOL=version=2", "TERM=xterm-256color", "NO_COLOR=evil", "CLICOLOR_FORCE=evil", "GIT_SSH_COMMAND=evil", "BASH_ENV=/evil").succeed()

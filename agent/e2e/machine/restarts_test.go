@@ -6,9 +6,12 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"dokku/agent/app"
 	"dokku/agent/engine"
@@ -82,22 +85,22 @@ func TestUnforgottenRestarts(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	m.underAgent(t, "on-failure:2", func(t *testing.T) {
 		m.engine.Exit("shop.web.1", 3)
-		fails := true
+		var works atomic.Bool
 		m.engine.Fail(func(call string, _ ...any) error {
-			if call == "ForgetRestarts" && fails {
+			if call == "ForgetRestarts" && !works.Load() {
 				return errors.New("cannot update")
 			}
 			return nil
 		})
 		pass(time.Hour + 2*watch.Tick)
 		var out bytes.Buffer
-		if err := m.server.Scale(t.Context(), "shop", map[string]int{"worker": 2}, false, event.New(&out)); err != nil {
+		if err := m.server.Scale(t.Context(), "shop", map[string]int{"worker": 2}, false, event.New(zerolog.SyncWriter(&out))); err != nil {
 			t.Error(err)
 		}
 		if want := "Earlier restarts could not be forgotten; the agent will retry: cannot update"; !strings.Contains(out.String(), want) {
 			t.Errorf("ps:scale says %s", out.String())
 		}
-		fails = false
+		works.Store(true)
 		pass(time.Hour)
 		if i, err := m.engine.Instance(t.Context(), "shop.web.1"); err != nil || i.Restarts != 0 {
 			t.Errorf("%d restarts, %v", i.Restarts, err)
