@@ -22,10 +22,13 @@ func (s *Server) SetCertificate(ctx context.Context, name, op string, log event.
 			}
 		}
 		err := x.Update(ctx, deploy.Op{Name: op, Changes: deploy.ChangesRoute}, func(st *app.State) error {
-			st.Certificate = c
+			if st.ACMEAsked() || c == nil && len(st.Issued) > 0 {
+				st.EnableACME(false) // whoever gives or removes one wants no other
+			}
+			st.Certificate, st.Issued = c, nil
 			return nil
 		})
-		s.Env.Store.SweepCertificates(name, x.State.Certificate)
+		s.Env.Store.SweepCertificates(name, x.State.Own()...)
 		return err
 	})
 }

@@ -16,7 +16,7 @@ var layers = []string{
 	"hooks",
 	"agent/command",
 	"agent/doctor agent/backup agent/watch",
-	"agent/keys agent/oneoff",
+	"agent/keys agent/letsencrypt agent/oneoff",
 	"agent",
 	"agent/deploy",
 	"agent/plan",
@@ -27,7 +27,8 @@ var layers = []string{
 	"agent/app",
 	"agent/repo",
 	"agent/proc",
-	"agent/certs agent/event agent/disk agent/failpoint agent/text",
+	"agent/certs",
+	"agent/event agent/disk agent/failpoint agent/text",
 	"build scale",
 }
 

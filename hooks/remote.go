@@ -6,6 +6,8 @@ import (
 	"os/user"
 	"strconv"
 	"strings"
+
+	"dokku/agent/app"
 )
 
 // remote returns what the client's person types before a dokku command: "ssh
@@ -30,7 +32,7 @@ func remote(env Env, connection string) string {
 		return ""
 	}
 	host := addr.Unmap().String()
-	if isPublic(addr.Unmap()) {
+	if app.IsPublic(addr.Unmap()) {
 		return sshTo(u.Username, host, port)
 	}
 	if srv, err := env.Open(env.Root); err == nil {
@@ -49,12 +51,6 @@ func sshTo(user, host string, port uint64) string {
 		return fmt.Sprintf("ssh %s@%s", user, host)
 	}
 	return fmt.Sprintf("ssh -p %d %s@%s", port, user, host)
-}
-
-// isPublic reports whether an address leads to one host from everywhere. 100.64.0.0/10 is
-// that of carriers' address translation (RFC 6598), and of some private networks.
-func isPublic(a netip.Addr) bool {
-	return a.IsGlobalUnicast() && !a.IsPrivate() && !netip.MustParsePrefix("100.64.0.0/10").Contains(a)
 }
 
 // defaultSSHPort is the port that ssh uses without -p.

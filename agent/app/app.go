@@ -50,6 +50,10 @@ type State struct {
 
 	// Certificate is that of certs:add; nil: none.
 	Certificate *Certificate `json:"certificate,omitempty"`
+	// Letsencrypt has the properties of letsencrypt:set, and Issued the certificates that a
+	// CA issued. certs:add replaces them.
+	Letsencrypt map[string]string `json:"letsencrypt,omitempty"`
+	Issued      []Certificate     `json:"issued,omitempty"`
 
 	// DomainsDisabled: the app has no domains (domains:disable).
 	DomainsDisabled bool              `json:"domains_disabled,omitempty"`
@@ -125,10 +129,14 @@ func (st *State) Clone() State {
 	c.Mounts, c.Network, c.Resources = slices.Clone(st.Mounts), maps.Clone(st.Network), maps.Clone(st.Resources)
 	c.Domains, c.Retiring = slices.Clone(st.Domains), maps.Clone(st.Retiring)
 	c.Ports, c.Proxy = slices.Clone(st.Ports), maps.Clone(st.Proxy)
+	c.Letsencrypt = maps.Clone(st.Letsencrypt)
 	if st.Certificate != nil {
-		t := *st.Certificate
-		t.Names = slices.Clone(t.Names)
+		t := st.Certificate.clone()
 		c.Certificate = &t
+	}
+	c.Issued = nil
+	for _, t := range st.Issued {
+		c.Issued = append(c.Issued, t.clone())
 	}
 	if st.Renamed != nil {
 		r := *st.Renamed

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"slices"
 	"time"
 
 	"dokku/agent/certs"
@@ -13,6 +14,26 @@ type Certificate struct {
 	// Names are the DNS names and addresses that it is valid for.
 	Names    []string  `json:"names"`
 	NotAfter time.Time `json:"not_after"`
+	// NotBefore and Authority, the CA's directory URL, are set in one that was ordered.
+	NotBefore time.Time `json:"not_before,omitzero"`
+	Authority string    `json:"authority,omitempty"`
+}
+
+// Own returns the certificates of an app itself: that of certs:add, else the ordered ones.
+func (st *State) Own() []*Certificate {
+	if st.Certificate != nil {
+		return []*Certificate{st.Certificate}
+	}
+	var list []*Certificate
+	for i := range st.Issued {
+		list = append(list, &st.Issued[i])
+	}
+	return list
+}
+
+func (c Certificate) clone() Certificate {
+	c.Names = slices.Clone(c.Names)
+	return c
 }
 
 // TLSDir is the folder of the certificates, in the app's own files and in the server's.
@@ -30,10 +51,14 @@ type ServedCertificate struct {
 func (v View) Certificates() []ServedCertificate {
 	var list []ServedCertificate
 	left := v.Domains()
-	for _, c := range []ServedCertificate{{Certificate: v.State.Certificate}, {Certificate: v.Settings.Certificate, Global: true}} {
-		if c.Certificate == nil {
-			continue
-		}
+	all := []ServedCertificate{}
+	for _, c := range v.State.Own() {
+		all = append(all, ServedCertificate{Certificate: c})
+	}
+	if c := v.Settings.Certificate; c != nil {
+		all = append(all, ServedCertificate{Certificate: c, Global: true})
+	}
+	for _, c := range all {
 		var rest []string
 		for _, d := range left {
 			if certs.Covers(c.Names, d) {

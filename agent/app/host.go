@@ -2,6 +2,7 @@ package app
 
 import (
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 )
@@ -24,4 +25,13 @@ func HostAddress() string {
 	}
 	defer c.Close()
 	return c.LocalAddr().(*net.UDPAddr).IP.String()
+}
+
+// carriers is the range of carriers' address translation (RFC 6598), and of some private
+// networks.
+var carriers = netip.MustParsePrefix("100.64.0.0/10")
+
+// IsPublic reports whether an address leads to one host from everywhere.
+func IsPublic(a netip.Addr) bool {
+	return a.IsGlobalUnicast() && !a.IsPrivate() && !carriers.Contains(a)
 }

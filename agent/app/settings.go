@@ -19,6 +19,11 @@ type Settings struct {
 	// that have none of their own.
 	Certificate *Certificate `json:"certificate,omitempty"`
 
+	// Letsencrypt has the properties of letsencrypt:set --global, and Authorities the CAs at
+	// which the server has an account, by their directory URL.
+	Letsencrypt map[string]string    `json:"letsencrypt,omitempty"`
+	Authorities map[string]Authority `json:"authorities,omitempty"`
+
 	// MaxScale is the highest count of one process type. Default: DefaultMaxScale.
 	MaxScale int `json:"max_scale,omitempty"`
 	// KeepReleases is the number of releases that are kept with their images. Default:

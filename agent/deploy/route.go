@@ -85,6 +85,9 @@ func routeOf(s *store.Store, v app.View, r *app.Release) *proxy.Route {
 		}
 		route.Certificates = append(route.Certificates, proxy.Certificate{ID: c.ID, Dir: dir, Domains: c.Domains})
 	}
+	if names, _ := v.ACMENames(); len(names) > 0 && !v.ProvesByDNS() {
+		route.Challenge = v.Settings.Authorities[v.Directory()].Thumbprint
+	}
 	set := &route.Settings
 	set.ClientMaxBodySize = v.NginxProperty("client-max-body-size")
 	set.ReadTimeout, _ = proxy.ParseTime(v.NginxProperty("proxy-read-timeout"))

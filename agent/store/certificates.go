@@ -3,9 +3,12 @@ package store
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"dokku/agent/app"
@@ -79,12 +82,49 @@ func ReadCertificate(dir string, c *app.Certificate) (certs.Pair, error) {
 }
 
 // SweepCertificates removes the certificates of an app ("": of the server) but the given
-// one, if any. The proxy has copies of its own.
-func (s *Store) SweepCertificates(name string, keep *app.Certificate) {
+// ones. The proxy has copies of its own.
+func (s *Store) SweepCertificates(name string, keep ...*app.Certificate) {
 	entries, _ := os.ReadDir(s.TLS(name))
 	for _, e := range entries {
-		if keep == nil || e.Name() != keep.ID {
+		if !slices.ContainsFunc(keep, func(c *app.Certificate) bool { return c != nil && e.Name() == c.ID }) {
 			s.Disk.RemoveAll(s.TLS(name, e.Name()))
 		}
 	}
 }
+
+// Orders returns how the orders of an app's certificates went; the zero value if there was
+// none.
+func (s *Store) Orders(name string) (app.Orders, error) {
+	var o app.Orders
+	err := ReadJSON(s.ordersFile(name), &o)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return o, err
+}
+
+// SaveOrders stores how the orders of an app's certificates went. The caller holds
+// OrdersLock.
+func (s *Store) SaveOrders(name string, o app.Orders) error {
+	o.Version = app.Version
+	return s.writeUnlocked(s.ordersFile(name), o)
+}
+
+func (s *Store) ordersFile(name string) string { return s.File(name, "letsencrypt.json") }
+
+// OrdersChanged returns when what Orders depends on changed last: the settings of the app
+// or of the server. It returns the zero time if there is no such app.
+func (s *Store) OrdersChanged(name string) time.Time {
+	own, err := os.Stat(s.File(name, "state.json"))
+	if err != nil {
+		return time.Time{}
+	}
+	changed := own.ModTime()
+	if server, err := os.Stat(s.Own("server.json")); err == nil && server.ModTime().After(changed) {
+		changed = server.ModTime()
+	}
+	return changed
+}
+
+// Accounts returns the folder of the accounts at CAs.
+func (s *Store) Accounts() string { return s.Own("acme") }

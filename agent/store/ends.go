@@ -32,9 +32,13 @@ func (s *Store) NoteEnd(name string, e app.End) error {
 	ends = append(ends, e)
 	slices.SortStableFunc(ends, func(a, b app.End) int { return a.At.Compare(b.At) })
 	ends = ends[max(0, len(ends)-maxEnds):]
+	return s.writeUnlocked(s.File(name, "ends.json"), app.Ends{Version: app.Version, Ends: ends})
+}
+
+// writeUnlocked is WriteJSON for a file that stands for itself, without the app's lock.
+func (s *Store) writeUnlocked(path string, v any) (err error) {
 	for range 2 {
-		err = s.WriteJSON(s.File(name, "ends.json"), app.Ends{Version: app.Version, Ends: ends})
-		if !errors.Is(err, fs.ErrNotExist) {
+		if err = s.WriteJSON(path, v); !errors.Is(err, fs.ErrNotExist) {
 			break
 		}
 		// The app's lock may have a new holder, which has swept the temporary file.

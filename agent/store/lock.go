@@ -30,6 +30,8 @@ const (
 	DomainsLock = "_domains"
 	// AgentLock is held by the running agent.
 	AgentLock = "_agent"
+	// OrdersLock is held while certificates are ordered: a CA counts orders.
+	OrdersLock = "_letsencrypt"
 )
 
 // Holder is the note in a lock's file: the process that holds the lock, and its step.
@@ -70,6 +72,11 @@ func (s *Store) LockApp(ctx context.Context, app, step string, log event.Log) (*
 	return l.taken(step)
 }
 
+// LockOrders takes the lock of all orders of certificates for an app.
+func (s *Store) LockOrders(ctx context.Context, app string, log event.Log) (*Lock, error) {
+	return s.LockApp(ctx, OrdersLock, "the certificates of "+app, log)
+}
+
 // wait waits for the lock. Most waits are short looks of the agent and need no message.
 func (l *Lock) wait(ctx context.Context, app string, log event.Log) error {
 	short, cancel := context.WithTimeout(ctx, ShortWait)
@@ -77,6 +84,9 @@ func (l *Lock) wait(ctx context.Context, app string, log event.Log) error {
 	err := disk.WaitLock(short, l.F, disk.Exclusive)
 	if err == nil || ctx.Err() != nil {
 		return err
+	}
+	if app == OrdersLock {
+		app = "the orders of other certificates"
 	}
 	if h, ok := l.holder(); ok {
 		log.Step("Waiting for %s: it is busy with %s", app, h)

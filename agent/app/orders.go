@@ -1,0 +1,278 @@
+package app
+
+import (
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Orders is the content of dokku/letsencrypt.json: how the orders of an app's certificates
+// went, and when the next ones are due. Its loss costs a few questions to the CA.
+type Orders struct {
+	Version int `json:"version"`
+	// Failures are the names for which the last order failed; "": the order as a whole.
+	Failures map[string]Failure `json:"failures,omitempty"`
+	// Renewals are what the CA says about the issued certificates, by their ids.
+	Renewals map[string]Renewal `json:"renewals,omitempty"`
+}
+
+// Failure says why a name has no new certificate.
+type Failure struct {
+	Type   string    `json:"type"`   // of acme.Problem
+	Detail string    `json:"detail"` // the CA's own words
+	Since  time.Time `json:"since"`  // of the first failure in a row
+	Count  int       `json:"count"`
+	Next   time.Time `json:"next"` // the agent's next try
+	// Until is when the CA takes an order again, if it said so. People do not go before
+	// that either.
+	Until time.Time `json:"until,omitzero"`
+}
+
+// Renewal is when a certificate is renewed by the CA's advice (ARI, RFC 9773).
+type Renewal struct {
+	At    time.Time `json:"at,omitzero"` // zero: the CA gives no advice
+	Again time.Time `json:"again"`       // when the CA is asked again
+}
+
+const (
+	// firstRetry is the pause after the first failure; it doubles up to lastRetry. Let's
+	// Encrypt allows five failed validations of a name in an hour
+	// (https://letsencrypt.org/docs/rate-limits/): this makes three.
+	firstRetry = 10 * time.Minute
+	lastRetry  = 24 * time.Hour
+	// outageRetry is firstRetry where the CA could not be reached: that costs no quota.
+	outageRetry = time.Minute
+	// settling is how long an app's settings stay as they are before names are ordered:
+	// people type several commands, and each order counts.
+	settling = 3 * time.Second
+	// usualAdvice is when a CA is asked again for its advice, if it does not say when (RFC
+	// 9773, section 4.3.3), and soonestAdvice the soonest.
+	usualAdvice, soonestAdvice = 6 * time.Hour, time.Minute
+)
+
+// unreachable is acme.Problem's type for a CA that does not answer.
+const unreachable = "unreachable"
+
+// Fail notes a failure of a name; "": of the whole order. until is when the CA takes an
+// order again; zero where it did not say.
+func (o *Orders) Fail(name, kind, detail string, until, now time.Time) {
+	f := o.Failures[name]
+	if f.Count == 0 {
+		f.Since = now
+	}
+	pause := firstRetry
+	if kind == unreachable {
+		pause = outageRetry
+	}
+	for range min(f.Count, 20) {
+		pause = min(2*pause, lastRetry)
+	}
+	f.Count++
+	f.Type, f.Detail, f.Until, f.Next = kind, detail, until, now.Add(pause)
+	if until.After(f.Next) {
+		f.Next = until
+	}
+	if o.Failures == nil {
+		o.Failures = map[string]Failure{}
+	}
+	o.Failures[name] = f
+}
+
+// Forget removes what does not concern an app any more: failures of names that it does
+// not have, and advice about certificates that it does not have.
+func (o *Orders) Forget(names []string, issued []Certificate) {
+	for n := range o.Failures {
+		if n != "" && !slices.Contains(names, n) || len(names) == 0 {
+			delete(o.Failures, n)
+		}
+	}
+	for id := range o.Renewals {
+		if !slices.ContainsFunc(issued, func(c Certificate) bool { return c.ID == id }) {
+			delete(o.Renewals, id)
+		}
+	}
+}
+
+// An Order is one certificate of an app to order.
+type Order struct {
+	Names []string // what the certificate is to cover
+	// Replaces is the present certificate; nil: there is none.
+	Replaces *Certificate
+	// Whole: a certificate without one of the names is worth nothing, since the present
+	// one is as good, and each costs the quota of the CA.
+	Whole bool
+}
+
+// group is the names of one certificate.
+type group struct {
+	names    []string
+	replaces *Certificate
+	surplus  bool // the present certificate has names that the app has no more
+}
+
+// groups distributes names among certificates. Names stay in the certificate that has
+// them, so that a new name means one order. Addresses have certificates of their own,
+// since theirs are short-lived.
+func groups(names []string, issued []Certificate) []group {
+	var list []group
+	placed := map[string]bool{}
+	for i := range issued {
+		g := group{replaces: &issued[i]}
+		for _, n := range g.replaces.Names {
+			wanted := slices.Contains(names, n)
+			g.surplus = g.surplus || !wanted
+			if wanted && !placed[n] && len(g.names) < MaxNames {
+				g.names, placed[n] = append(g.names, n), true
+			}
+		}
+		if len(g.names) > 0 {
+			list = append(list, g)
+		}
+	}
+	for _, n := range names {
+		if placed[n] {
+			continue
+		}
+		room := slices.IndexFunc(list, func(g group) bool { return len(g.names) < MaxNames && IsAddress(g.names[0]) == IsAddress(n) })
+		if room < 0 {
+			list = append(list, group{})
+			room = len(list) - 1
+		}
+		list[room].names = append(list[room].names, n)
+	}
+	return list
+}
+
+// Advise notes in which stretch of time the CA wants a certificate renewed: any moment of
+// it, by the certificate's id, so that the renewals of many are spread. again is when the
+// CA is to be asked again.
+func (o *Orders) Advise(c *Certificate, start, end, again, now time.Time) {
+	r := Renewal{At: o.Renewals[c.ID].At, Again: later(again, now.Add(soonestAdvice))}
+	if again.IsZero() {
+		r.Again = now.Add(usualAdvice)
+	}
+	if window := end.Sub(start); !start.IsZero() && window >= 0 {
+		r.At = start.Add(time.Duration(float64(window) * c.spread()))
+	}
+	if o.Renewals == nil {
+		o.Renewals = map[string]Renewal{}
+	}
+	o.Renewals[c.ID] = r
+}
+
+// spread is a number from 0 to 1 by the certificate's id.
+func (c *Certificate) spread() float64 {
+	n, _ := strconv.ParseUint(c.ID[:min(4, len(c.ID))], 16, 16)
+	return float64(n) / (1 << 16)
+}
+
+// A Look is one look at what an app's certificates need.
+type Look struct {
+	Now time.Time
+	// Changed is when the settings changed last.
+	Changed time.Time
+	// Person: somebody asks. That does not wait until pauses end, only until the CA's do.
+	Person bool
+	// Force: order all, also what is not due.
+	Force bool
+}
+
+// Due returns the orders to make now, and when the next one is due if no setting changes;
+// zero: never.
+func (v View) Due(o Orders, l Look) (orders []Order, next time.Time) {
+	names, _ := v.ACMENames()
+	for _, g := range groups(names, v.State.Issued) {
+		x, at := v.order(g, o, l)
+		if hold := o.held("", l); hold.After(at) {
+			at = hold
+		}
+		switch {
+		case len(x.Names) > 0 && !at.After(l.Now):
+			orders = append(orders, x)
+		case next.IsZero() || at.Before(next):
+			next = at
+		}
+	}
+	return orders, next
+}
+
+// order returns the order for a group, and when to make it.
+func (v View) order(g group, o Orders, l Look) (x Order, at time.Time) {
+	x.Replaces = g.replaces
+	soon := l.Changed.Add(settling)
+	if l.Person {
+		soon = l.Changed
+	}
+	at = soon
+	current := g.replaces != nil && g.replaces.Authority == v.Directory() && !l.Force
+	if current {
+		at = v.renewal(g.replaces, o)
+		x.Whole = l.Now.Before(at)
+	}
+	if g.surplus {
+		at = earlier(at, soon)
+	}
+	for _, n := range g.names {
+		has := current && slices.Contains(g.replaces.Names, n)
+		held := o.held(n, l)
+		if !has {
+			at = earlier(at, later(soon, held))
+		}
+		if x.Whole && has || !held.After(l.Now) {
+			x.Names = append(x.Names, n)
+		}
+	}
+	if len(x.Names) == 0 {
+		at = o.held(g.names[0], l)
+		for _, n := range g.names {
+			at = earlier(at, o.held(n, l))
+		}
+	}
+	return x, at
+}
+
+// held returns until when no order is made for a name; "": for any.
+func (o Orders) held(name string, l Look) time.Time {
+	if l.Person {
+		return o.Failures[name].Until
+	}
+	return o.Failures[name].Next
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// renewal is when a certificate is renewed: when the CA says so, else when a third of its
+// life is left. The property graceperiod makes it earlier. Certificates of one day are
+// spread by their ids over a twentieth of their life.
+func (v View) renewal(c *Certificate, o Orders) time.Time {
+	life := c.NotAfter.Sub(c.NotBefore)
+	at := o.Renewals[c.ID].At
+	if at.IsZero() {
+		at = c.NotAfter.Add(-life/3 - time.Duration(float64(life/20)*c.spread()))
+	}
+	if n, err := strconv.Atoi(v.ACME(ACMEGrace)); err == nil && time.Duration(n)*time.Second < life {
+		at = earlier(at, c.NotAfter.Add(-time.Duration(n)*time.Second))
+	}
+	return at
+}
+
+// Renewal is when the agent renews an app's certificate.
+func (v View) Renewal(c *Certificate, o Orders) time.Time {
+	at := v.renewal(c, o)
+	for _, n := range append(slices.Clone(c.Names), "") {
+		at = later(at, o.Failures[n].Next)
+	}
+	return at
+}
