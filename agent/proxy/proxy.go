@@ -24,7 +24,11 @@ type Route struct {
 	// are on the port for TLS too, unless Ports says otherwise, and plain requests for
 	// them on the proxy's own port are redirected to it.
 	Certificates []Certificate `json:",omitempty"`
-	Settings     Settings
+	// Challenge is the thumbprint of an ACME account's key (RFC 7638, in base64url). The
+	// proxy answers the HTTP-01 challenges of that account (RFC 8555, 8.3) for all names,
+	// whatever the app, its settings and the admin's files do. "": it answers none.
+	Challenge string `json:",omitempty"`
+	Settings  Settings
 	// Replaces is an app whose route ends in the step in which this one begins: the
 	// app's former name. Live never returns it.
 	Replaces string `json:"-"`

@@ -16,6 +16,9 @@ var (
 	folder = regexp.MustCompile(`^/[A-Za-z0-9/._@+,:=-]*$`)
 
 	certificateID = regexp.MustCompile(`^[0-9a-f]{8,64}$`)
+
+	// thumbprint is a SHA-256 in base64url.
+	thumbprint = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 )
 
 // Checked validates every field and returns the route as it goes live: defaults
@@ -49,6 +52,9 @@ func (r Route) Checked() (Route, error) {
 	}
 	if err := checkCertificates(&r); err != nil {
 		return Route{}, fmt.Errorf("cannot route %s: %w", r.App, err)
+	}
+	if r.Challenge != "" && !thumbprint.MatchString(r.Challenge) {
+		return Route{}, fmt.Errorf("cannot route %s: invalid thumbprint %.80q of an ACME account: it has 43 characters of base64url", r.App, r.Challenge)
 	}
 	s, err := r.Settings.checked()
 	if err != nil {
@@ -164,7 +170,7 @@ func (r Route) Same(o Route) bool {
 }
 
 func (r Route) equal(o Route) bool {
-	return r.App == o.App && r.Release == o.Release && r.Stopped == o.Stopped && r.Settings.equal(o.Settings) &&
+	return r.App == o.App && r.Release == o.Release && r.Stopped == o.Stopped && r.Challenge == o.Challenge && r.Settings.equal(o.Settings) &&
 		slices.Equal(r.Domains, o.Domains) && slices.Equal(r.Ports, o.Ports) && slices.Equal(r.Upstreams, o.Upstreams) &&
 		slices.EqualFunc(r.Certificates, o.Certificates, func(a, b Certificate) bool { return a.ID == b.ID && slices.Equal(a.Domains, b.Domains) })
 }

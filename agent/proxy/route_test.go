@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	"dokku/agent/proxy"
@@ -14,12 +15,13 @@ func TestSame(t *testing.T) {
 		t.Error("defaults and spelling make a difference")
 	}
 	for name, change := range map[string]func(*proxy.Route){
-		"app":      func(r *proxy.Route) { r.App = "other" },
-		"release":  func(r *proxy.Route) { r.Release = 2 },
-		"domain":   func(r *proxy.Route) { r.Domains = nil },
-		"upstream": func(r *proxy.Route) { r.Upstreams = []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:80")} },
-		"setting":  func(r *proxy.Route) { r.Settings.ClientMaxBodySize = "2m" },
-		"invalid":  func(r *proxy.Route) { r.App = "" },
+		"app":       func(r *proxy.Route) { r.App = "other" },
+		"release":   func(r *proxy.Route) { r.Release = 2 },
+		"domain":    func(r *proxy.Route) { r.Domains = nil },
+		"upstream":  func(r *proxy.Route) { r.Upstreams = []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:80")} },
+		"challenge": func(r *proxy.Route) { r.Challenge = strings.Repeat("a", 43) },
+		"setting":   func(r *proxy.Route) { r.Settings.ClientMaxBodySize = "2m" },
+		"invalid":   func(r *proxy.Route) { r.App = "" },
 	} {
 		c := a
 		change(&c)

@@ -77,6 +77,20 @@
 // came, as in Dokku. Dokku's properties for the four headers take values of a closed
 // list, and then believe everybody.
 //
+// # Challenges of a CA
+//
+// An answer to a challenge by HTTP-01 (RFC 8555, 8.3) is the token in the URL and the
+// thumbprint of the account's key. The route has the thumbprint, so nginx answers every
+// token by itself. Only the holder of the account's key can use these answers. They are
+// given while the app is stopped, and on the main port, where CAs ask, even if the app has
+// only other ports.
+//
+// Rejected: files with the answers, because nginx's workers need access to them and a crash
+// leaves them behind; a process that answers, as in Dokku's plugin, because it must be kept
+// running. The answer is a condition at the top of the server, not a location: an admin's
+// own location could duplicate it or take precedence, and a return or a rewrite in an
+// admin's file would run first.
+//
 // # Addresses of the host
 //
 // An app that is bound to an address refuses requests to others by their $server_addr.

@@ -83,6 +83,7 @@ func renderApp(r proxy.Route, s server) []byte {
 		for _, p := range portsOf(r, s) {
 			renderSites(w, r, s, p)
 		}
+		renderChallenged(w, r, s)
 	}
 	return []byte(w.String())
 }
@@ -161,6 +162,7 @@ func renderServer(w io.Writer, r proxy.Route, s server, b site) {
 	renderLogs(w, r.Settings)
 	renderClient(w, r.Settings)
 	renderTrust(w, s.trusted)
+	renderChallenge(w, r)
 	renderAddresses(w, r.Settings)
 	renderHSTS(w, r.Settings)
 	if b.redirects {

@@ -113,6 +113,9 @@ func TestGolden(t *testing.T) {
 	lax := strict
 	lax.App, lax.Domains, lax.Ports, lax.Settings = "lax", []string{"lax.example.com"}, nil, proxy.Settings{Properties: map[string]string{"https-redirect": "off"}}
 	lax.Certificates = []proxy.Certificate{{ID: "0123456789abcdef", Domains: []string{"lax.example.com"}}}
+	challenged, closed := secure, strict
+	challenged.Challenge, challenged.Stopped, challenged.Upstreams = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs", true, nil
+	closed.Challenge, closed.Ports = challenged.Challenge, strict.Ports[:1]
 	only := proxy.Route{App: "only", Domains: []string{"only.example.com"}, Upstreams: addresses("172.30.1.4:5000"), Ports: []proxy.Port{{Host: 9001}}}
 	for name, c := range map[string]struct {
 		routes []proxy.Route
@@ -128,6 +131,7 @@ func TestGolden(t *testing.T) {
 		"behind":  {[]proxy.Route{hello, off}, behind},
 		"many":    {[]proxy.Route{many}, unset(80, false)},
 		"tls":     {[]proxy.Route{hello, lax, secure, strict}, unset(80, true)},
+		"acme":    {[]proxy.Route{challenged, closed}, unset(80, true)},
 		"tls-old": {[]proxy.Route{secure}, unset(80, false).of(version{1, 18, 0})},
 		"tls-new": {[]proxy.Route{secure}, unset(80, true).of(version{1, 26, 3})},
 	} {

@@ -161,9 +161,14 @@ func renderNoApp(w io.Writer, s server, names []string, ports ...int) {
 		s.at(port).render(w)
 	}
 	fmt.Fprintf(w, "    server_name %s;\n", strings.Join(names, "\n        "))
+	renderNothing(w, s)
+	io.WriteString(w, "}\n")
+}
+
+// renderNothing answers that there is no site.
+func renderNothing(w io.Writer, s server) {
 	io.WriteString(w, "\n    location / {\n        return 404;\n    }\n")
 	renderPage(w, unknownPage, s.errorPages)
-	io.WriteString(w, "}\n")
 }
 
 // renderUnknown returns unknownFile: a server for the names that no app has. Without it,

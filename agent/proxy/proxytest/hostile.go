@@ -94,6 +94,12 @@ func Hostile(good proxy.Route) map[string]proxy.Route {
 	for _, v := range []string{"..", "a/b", "../a", "a b", "+server"} {
 		add(fmt.Sprintf("replaces %q", v), func(r *proxy.Route) { r.Replaces = v })
 	}
+	for _, v := range []string{
+		"a", strings.Repeat("a", 42), strings.Repeat("a", 44), strings.Repeat("a", 42) + "=", strings.Repeat("a", 42) + "+", strings.Repeat("a", 42) + "\n",
+		strings.Repeat("a", 42) + `"`, "$uri" + strings.Repeat("a", 39), "\n}" + strings.Repeat("a", 41),
+	} {
+		add(fmt.Sprintf("challenge %q", v), func(r *proxy.Route) { r.Challenge = v })
+	}
 	add("release -1", func(r *proxy.Route) { r.Release = -1 })
 	return all
 }
