@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"dokku/agent/app"
 	"dokku/agent/certs"
@@ -26,6 +27,9 @@ func (s *Server) SetCertificate(ctx context.Context, name, op string, log event.
 				st.EnableACME(false) // whoever gives or removes one wants no other
 			}
 			st.Certificate, st.Issued = c, nil
+			if c != nil && slices.ContainsFunc(st.Ports, func(m app.PortMap) bool { return m.Host == x.Settings.Nginx.Port }) {
+				st.AddPort("https", x.Settings.Nginx.TLSPort) // as Dokku does
+			}
 			return nil
 		})
 		s.Env.Store.SweepCertificates(name, x.State.Own()...)
@@ -58,4 +62,12 @@ func (s *Server) CertificateOf(name string, c *app.Certificate) (certs.Pair, err
 		err = fmt.Errorf("%w: give it again with dokku certs:update", err)
 	}
 	return p, err
+}
+
+// SweepCertificates removes the files of an app's former certificates.
+func (s *Server) SweepCertificates(ctx context.Context, name string, log event.Log) error {
+	return s.Env.With(ctx, name, deploy.Op{Name: "letsencrypt:cleanup"}, log, func(x *deploy.Session) error {
+		s.Env.Store.SweepCertificates(name, x.State.Own()...)
+		return nil
+	})
 }

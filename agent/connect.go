@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"dokku/agent/app"
+	"dokku/agent/certs/acme"
 	"dokku/agent/deploy"
 	"dokku/agent/engine"
 	"dokku/agent/engine/docker"
@@ -54,3 +55,6 @@ func reach(s *store.Store, set app.Settings) proxy.Proxy {
 	}
 	return nginx.New(c)
 }
+
+// authority returns the client of a CA that speaks ACME.
+func authority(c acme.Config) acme.CA { return acme.New(c) }

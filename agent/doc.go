@@ -17,7 +17,7 @@
 //	hooks/             called by git and sshd: forced command, wrapper, pre-receive, post-receive
 //	agent/command/     the noun:verb commands, a package for each group of nouns; command/cli: parsing, reports, help
 //	agent/doctor/ backup/ watch/                         one concern each; backup/archive: the file of a backup
-//	agent/keys/ oneoff/                                  ssh keys; one-off containers
+//	agent/keys/ letsencrypt/ oneoff/                     ssh keys; orders of certificates; one-off containers
 //	agent/             Server: the operations
 //	agent/deploy/      one app under its lock: settle, prepare, rollout, gate, stage, converge, executor
 //	agent/plan/        Plan(desired, observed) []Step; pure
@@ -28,7 +28,8 @@
 //	agent/app/         data: State, Release, Settings, and View{App, Settings}: questions that need no lock
 //	agent/repo/        an app's bare repository: refs, sweep, sync, packing
 //	agent/proc/        identity of processes, users, signals
-//	agent/certs/ event/ disk/ failpoint/ text/           below everything; certs: what a certificate is and says
+//	agent/certs/                                         what a certificate is and says; certs/acme: the client of a CA
+//	agent/event/ disk/ failpoint/ text/                  below everything
 //	build/             pushed tree -> image: the Builder contract; build/source, build/buildkit, build/dockerfile
 //	scale/             how many processes of each type: Procfile, DOKKU_SCALE, app.json, precedence; pure
 //	agent/e2e/         end-to-end tests: lab, fault, load; machine: the agent against engine/memory and proxy/memory

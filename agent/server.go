@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"dokku/agent/app"
+	"dokku/agent/certs/acme"
 	"dokku/agent/deploy"
 	"dokku/agent/engine"
 	"dokku/agent/event"
@@ -20,6 +21,8 @@ type Server struct {
 	Env *deploy.Env
 	// Binary is the program that hooks link to.
 	Binary string
+	// CA returns the client of a CA that issues certificates.
+	CA func(acme.Config) acme.CA
 }
 
 // Open opens the DOKKU_ROOT at root. It connects to neither Docker nor nginx: an
@@ -40,7 +43,7 @@ func Open(root string) (*Server, error) {
 	return &Server{Env: &deploy.Env{Store: st, Owner: proc.ReceivePack,
 		Connect: func(set app.Settings) (engine.Host, deploy.Builder, error) { return connect(st, set) },
 		Reach:   func(set app.Settings) proxy.Proxy { return reach(st, set) },
-	}, Binary: binary}, nil
+	}, Binary: binary, CA: authority}, nil
 }
 
 // Log returns an event log that goes to the host's log and, unless term is nil, to the

@@ -2,6 +2,7 @@ package app
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -177,7 +178,7 @@ func (v View) ACMENames() (names []string, refused []NameRefusal) {
 		case IsAddress(d) && v.ProvesByDNS():
 			reason = "an address cannot be proved by DNS: dokku letsencrypt:set " + v.Name + " dns-provider none"
 		case public:
-			reason = notPublic(d)
+			reason = NotPublic(d)
 		}
 		if reason != "" {
 			refused = append(refused, NameRefusal{d, reason})
@@ -191,14 +192,14 @@ func (v View) ACMENames() (names []string, refused []NameRefusal) {
 // CatchAll is proxy.CatchAll: the domain of an app that answers every name.
 const CatchAll = "_"
 
-// privateSuffixes are names that no public DNS has: RFC 6761, 6762, 8375 and 9476, ICANN's
-// reservation of "internal", and what routers and people use.
+// privateSuffixes are names that no public DNS has: RFC 2606, 6761, 6762, 8375 and 9476,
+// ICANN's reservation of "internal", and what routers and people use.
 var privateSuffixes = []string{
-	"localhost", "local", "test", "example", "invalid", "onion", "alt", "home.arpa", "internal", "lan", "localdomain", "home", "corp",
+	"example.com", "example.net", "example.org", "localhost", "local", "test", "example", "invalid", "onion", "alt", "home.arpa", "internal", "lan", "localdomain", "home", "corp",
 }
 
-// notPublic says why no public CA gives a certificate for a domain; "": one may.
-func notPublic(domain string) string {
+// NotPublic says why no public CA gives a certificate for a domain; "": one may.
+func NotPublic(domain string) string {
 	switch a, err := netip.ParseAddr(domain); {
 	case err == nil && IsPublic(a):
 		return ""
@@ -214,4 +215,24 @@ func notPublic(domain string) string {
 		}
 	}
 	return ""
+}
+
+// Coming returns the domains that have no certificate yet, and that the agent orders one
+// for. At most three are named.
+func (v View) Coming() []string {
+	if v.Settings.RenewalOff() {
+		return nil
+	}
+	var list []string
+	names, _ := v.ACMENames()
+	missing := v.Uncovered()
+	for _, n := range names {
+		if slices.Contains(missing, n) {
+			list = append(list, n)
+		}
+	}
+	if more := len(list) - 3; more > 0 {
+		list = append(list[:3], fmt.Sprintf("and %d more", more))
+	}
+	return list
 }

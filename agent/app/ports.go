@@ -1,6 +1,9 @@
 package app
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // PortMap maps a port of the host, where the proxy listens for the app's domains, to a
 // port of the web processes.
@@ -19,3 +22,13 @@ const (
 	FirstHostPort = 20000
 	PortsPerApp   = 100
 )
+
+// AddPort maps a port of the host to the app's web port, in mappings of its own. Without
+// any, the default ones do. A port that is mapped stays as it is.
+func (st *State) AddPort(scheme string, host int) {
+	if len(st.Ports) == 0 || slices.ContainsFunc(st.Ports, func(m PortMap) bool { return m.Host == host || m.Scheme == scheme && scheme == "https" }) {
+		return
+	}
+	st.Ports = append(slices.Clone(st.Ports), PortMap{Scheme: scheme, Host: host, Container: st.Ports[0].Container})
+	slices.SortFunc(st.Ports, func(a, b PortMap) int { return a.Host - b.Host })
+}

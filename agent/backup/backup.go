@@ -18,6 +18,7 @@ import (
 	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/agent/repo"
+	"dokku/agent/store"
 	"dokku/agent/text"
 )
 
@@ -119,6 +120,9 @@ func backUpServer(ctx context.Context, s *agent.Server, o BackupOptions, dir str
 			return err
 		}
 	}
+	if err := repo.CopyFiles(s.Env.Store.Own(), dir, store.AccountsDir); err != nil {
+		return err
+	}
 	if o.Keys == nil {
 		return nil
 	}
@@ -155,8 +159,10 @@ func backUpApp(ctx context.Context, x *deploy.Session, dir string, images bool) 
 	if err == nil {
 		err = repo.CopyFiles(x.Dir, dir, "nginx.conf.d")
 	}
-	if err == nil && x.State.Certificate != nil {
-		err = repo.CopyFiles(x.Dir, dir, filepath.Join("dokku", app.TLSDir, x.State.Certificate.ID))
+	for _, c := range x.State.Own() {
+		if err == nil {
+			err = repo.CopyFiles(x.Dir, dir, filepath.Join("dokku", app.TLSDir, c.ID))
+		}
 	}
 	return a, leftBehind(x), err
 }

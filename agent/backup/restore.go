@@ -233,7 +233,7 @@ func (x *restore) prepareApp(ctx context.Context, name string) (*app.App, error)
 	if (a.Current == nil) != (st.Current == 0) {
 		return nil, fmt.Errorf("its release v%d is missing", st.Current)
 	}
-	if c := st.Certificate; c != nil {
+	for _, c := range st.Own() {
 		if _, err := store.ReadCertificate(x.app(name, "dokku", app.TLSDir, filepath.Base(c.ID)), c); err != nil {
 			return nil, inBackup(x.dir, err)
 		}

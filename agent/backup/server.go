@@ -61,6 +61,9 @@ func (x *restore) restoreServer(ctx context.Context) error {
 		if err := x.restoreCertificate(from.Certificate); err != nil {
 			return err
 		}
+		if err := x.restoreAccounts(); err != nil {
+			return err
+		}
 		if err := x.Server.Env.Store.UpdateSettings(ctx, func(set *app.Settings) error {
 			kept, machine = mergeSettings(set, from, x.o.Force)
 			return nil
@@ -103,6 +106,39 @@ func (x *restore) restoreCertificate(c *app.Certificate) error {
 	return err
 }
 
+// restoreAccounts puts the accounts at CAs in their place that the server does not have.
+func (x *restore) restoreAccounts() error {
+	folders, err := os.ReadDir(filepath.Join(x.dir, store.AccountsDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	st := x.Server.Env.Store
+	for _, f := range folders {
+		to := filepath.Join(st.Accounts(), filepath.Base(f.Name()))
+		if _, serr := os.Stat(to); err != nil || serr == nil {
+			continue
+		}
+		files := map[string][]byte{}
+		var names []string
+		names, err = filepath.Glob(filepath.Join(x.dir, store.AccountsDir, f.Name(), "*"))
+		for _, path := range names {
+			if err == nil {
+				files[filepath.Base(path)], err = os.ReadFile(path)
+			}
+		}
+		if err == nil {
+			err = st.Disk.MkdirAll(st.Accounts(), 0o700)
+		}
+		if err == nil {
+			err = st.Disk.Folder(to, files)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("cannot restore the accounts at CAs: %w", err)
+	}
+	return nil
+}
+
 // mergeSettings copies settings from the backup into set: those that set lacks and, with
 // force, those that differ. kept lists the differing settings that stay; machine lists
 // the differing settings of the machine, which it never copies.
@@ -115,7 +151,7 @@ func mergeSettings(set *app.Settings, from app.Settings, force bool) (kept, mach
 	}{
 		{"config", &set.Config, from.Config}, {"checks", &set.Checks, from.Checks}, {"ps", &set.PS, from.PS},
 		{"git", &set.Git, from.Git}, {"proxy", &set.Proxy, from.Proxy}, {"network", &set.Network, from.Network},
-		{"nginx", &set.Nginx.Properties, from.Nginx.Properties},
+		{"nginx", &set.Nginx.Properties, from.Nginx.Properties}, {"letsencrypt", &set.Letsencrypt, from.Letsencrypt},
 	} {
 		for _, key := range slices.Sorted(maps.Keys(p.from)) {
 			if *p.to == nil {
@@ -132,6 +168,11 @@ func mergeSettings(set *app.Settings, from app.Settings, force bool) (kept, mach
 	}
 	if from.Certificate != nil && m.takes("certificate", set.Certificate != nil, set.Certificate, from.Certificate) {
 		set.Certificate = from.Certificate
+	}
+	for directory, a := range from.Authorities {
+		if _, has := set.Authorities[directory]; !has { // with the account of restoreAccounts
+			set.Authorities = app.Merged(set.Authorities, map[string]app.Authority{directory: a})
+		}
 	}
 	if from.MaxScale != 0 && m.takes("max_scale", set.MaxScale != 0, set.MaxScale, from.MaxScale) {
 		set.MaxScale = from.MaxScale

@@ -207,6 +207,9 @@ func (x *Session) deployed(since time.Time) {
 	for _, u := range urls {
 		x.Log.Detail("%s", u)
 	}
+	if coming := x.View().Coming(); len(urls) > 0 && len(coming) > 0 {
+		x.Log.Detail("HTTPS for %s follows in a minute or so; if it does not: dokku letsencrypt:list", strings.Join(coming, " "))
+	}
 }
 
 // ImageTag returns the name of an app's image. The name protects the image of a kept

@@ -6,11 +6,16 @@ import (
 	"time"
 
 	"dokku/agent/app"
+	"dokku/agent/letsencrypt"
 )
 
 // expiresSoon is how long before its end a certificate is worth a warning: a person has
 // to get the next one.
 const expiresSoon = 14 * 24 * time.Hour
+
+// overdue is the part of its life that an ordered certificate has left when it is worth a
+// warning: the agent should have renewed it when a third was left.
+const overdue = 5
 
 // certificateCheck is the name of the checks of certificates.
 const certificateCheck = "certificate"
@@ -18,18 +23,42 @@ const certificateCheck = "certificate"
 // checkCertificate reports an app's own certificate that browsers refuse, or soon will,
 // and names that it is not valid for. An app without one has no finding.
 func (d *examination) checkCertificate(a *app.App) []Finding {
-	c := a.State.Certificate
-	if c == nil {
-		return nil
-	}
-	if list := d.expiry(a.Name, c, "dokku certs:update "+a.Name+" CRT KEY"); list != nil {
+	v := app.View{App: a, Settings: d.set}
+	list := d.checkOrders(v)
+	if len(list) > 0 || len(a.State.Own()) == 0 {
 		return list
 	}
-	until := c.NotAfter.Format(time.DateOnly)
-	if missing := (app.View{App: a, Settings: d.set}).Uncovered(); len(missing) > 0 {
-		return fine(certificateCheck, "valid until %s, but not for %s", until, strings.Join(missing, " "))
+	until := time.Time{}
+	for _, c := range a.State.Own() {
+		update := "dokku certs:update " + a.Name + " CRT KEY"
+		if c.Authority != "" {
+			update = "dokku letsencrypt:enable " + a.Name
+		}
+		if list := d.expiry(a.Name, c, update); list != nil {
+			return list
+		}
+		if until.IsZero() || c.NotAfter.Before(until) {
+			until = c.NotAfter
+		}
 	}
-	return fine(certificateCheck, "valid until %s", until)
+	if missing := v.Uncovered(); len(missing) > 0 {
+		return fine(certificateCheck, "valid until %s, but not for %s", until.Format(time.DateOnly), strings.Join(missing, " "))
+	}
+	return fine(certificateCheck, "valid until %s", until.Format(time.DateOnly))
+}
+
+// checkOrders reports the names for which a CA gave no certificate, in its words.
+func (d *examination) checkOrders(v app.View) []Finding {
+	orders, err := d.Server.Env.Store.Orders(v.Name)
+	if err != nil {
+		return []Finding{wrong(certificateCheck, HealthProblem, "rm "+d.Server.Env.Store.File(v.Name, "letsencrypt.json"), "%s", err)}
+	}
+	var list []Finding
+	for _, line := range letsencrypt.Troubles(v, orders) {
+		list = append(list, wrong(certificateCheck, HealthWarning, "dokku letsencrypt:enable "+v.Name+" tries at once, and says what to do",
+			"%s", strings.TrimPrefix(line, v.Name+": ")))
+	}
+	return list
 }
 
 // checkServerCertificate is checkCertificate for the server's certificate.
@@ -54,7 +83,7 @@ func (d *examination) expiry(name string, c *app.Certificate, update string) []F
 	switch left := time.Until(c.NotAfter); {
 	case left <= 0:
 		return []Finding{wrong(certificateCheck, HealthProblem, update, "expired on %s: browsers refuse it", until)}
-	case left < expiresSoon:
+	case c.Authority == "" && left < expiresSoon, c.Authority != "" && left < c.NotAfter.Sub(c.NotBefore)/overdue:
 		return []Finding{wrong(certificateCheck, HealthWarning, update, "expires on %s", until)}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"dokku/agent/app"
 	"dokku/agent/certs/acme"
+	"dokku/agent/text"
 )
 
 // An Error says that an app has no new certificate for a name; Name "": for any.
@@ -175,4 +177,27 @@ func When(f app.Failure) string {
 		at = f.Until
 	}
 	return at.UTC().Format("2006-01-02 15:04 UTC")
+}
+
+// Troubles says, a line for each, which names of an app have no new certificate, in the
+// CA's words, and when the agent tries again; and which never get one, and why.
+func Troubles(v app.View, orders app.Orders) []string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(orders.Failures)) {
+		f := orders.Failures[name]
+		who := v.Name
+		if name != "" {
+			who += ": " + name
+		}
+		again := "; next try at " + When(f)
+		if v.Settings.RenewalOff() {
+			again = "; the agent's orders are switched off: dokku letsencrypt:cron-job --add"
+		}
+		list = append(list, fmt.Sprintf("%s: %s (%s since %s)%s", who, f.Detail, text.Plural(f.Count, "failure"), f.Since.UTC().Format("2006-01-02 15:04 UTC"), again))
+	}
+	_, refused := v.ACMENames()
+	for _, r := range refused {
+		list = append(list, fmt.Sprintf("%s: %s gets no certificate: %s", v.Name, r.Domain, r.Reason))
+	}
+	return list
 }

@@ -3,6 +3,7 @@ package letsencrypt
 import (
 	"context"
 	"errors"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -19,8 +20,15 @@ import (
 // Orderer orders certificates for the apps of a server.
 type Orderer struct {
 	Server *agent.Server
-	// CA returns the client of a CA; nil: acme.New's.
-	CA func(acme.Config) acme.CA
+	// Resolver tells where names lead; nil: the system's.
+	Resolver Resolver
+}
+
+func (o *Orderer) resolver() Resolver {
+	if o.Resolver != nil {
+		return o.Resolver
+	}
+	return net.DefaultResolver
 }
 
 // Ask says who asks for certificates, and how much.
@@ -96,20 +104,14 @@ func (r *run) make(ctx context.Context, ask Ask) (int, error) {
 
 // Config returns the configuration of the client for an app's CA.
 func (o *Orderer) Config(v app.View) acme.Config {
-	c := acme.Config{Directory: v.Directory(), Bundle: v.ACME(app.ACMEBundle), Email: v.ACME(app.ACMEEmail),
+	return acme.Config{Directory: v.Directory(), Bundle: v.ACME(app.ACMEBundle), Email: v.ACME(app.ACMEEmail),
 		KeyID: v.ACME(app.ACMEKeyID), HMAC: v.ACME(app.ACMEHMAC),
 		Accounts: o.Server.Env.Store.Accounts(), Disk: o.Server.Env.Store.Disk,
 		Resolvers: strings.FieldsFunc(v.ACME(app.ACMEResolvers), func(r rune) bool { return r == ',' || r == ' ' }),
 		DNS:       acme.DNS{Provider: v.DNSProvider(), Env: v.DNSVariables(), Persist: v.Persists()}}
-	return c
 }
 
-func (o *Orderer) client(v app.View) acme.CA {
-	if o.CA != nil {
-		return o.CA(o.Config(v))
-	}
-	return acme.New(o.Config(v))
-}
+func (o *Orderer) client(v app.View) acme.CA { return o.Server.CA(o.Config(v)) }
 
 // authority returns the client of the app's CA. The first time, it notes the thumbprint of
 // the account's key, which routes need, and that the terms were agreed to.

@@ -126,5 +126,8 @@ func (s *Store) OrdersChanged(name string) time.Time {
 	return changed
 }
 
-// Accounts returns the folder of the accounts at CAs.
-func (s *Store) Accounts() string { return s.Own("acme") }
+// AccountsDir is the folder of the accounts at CAs, among the server's own files.
+const AccountsDir = "acme"
+
+// Accounts returns the path of AccountsDir.
+func (s *Store) Accounts() string { return s.Own(AccountsDir) }

@@ -60,6 +60,7 @@ func Run(ctx context.Context, s *agent.Server, log event.Log) error {
 	go func() { watching <- host.Watch(ctx, events) }()
 	w.recorder = newRecorder(w, host)
 	w.Wg.Go(func() { w.recorder.run(ctx) })
+	w.Wg.Go(func() { newRenewer(w).run(ctx) })
 	err = w.loop(ctx, events)
 	w.Wg.Wait()
 	<-watching

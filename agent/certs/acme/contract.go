@@ -76,3 +76,7 @@ func (*Client) Renewal(ctx context.Context, p certs.Pair) (Window, error) {
 	return Window{}, nil
 }
 func Providers() []string { return nil }
+
+func Supports(provider string) bool { return false }
+
+const Unreachable = "unreachable"

@@ -3,6 +3,9 @@ package cli
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -19,7 +22,30 @@ type Property struct {
 	OnlyApp bool // cannot be set for the server
 	// OnlyServer: cannot be set for an app.
 	OnlyServer bool
-	Check      func(value string) error
+	// Prefix: any name that begins with Name and goes on as a variable's is a property.
+	Prefix bool
+	// Secret: the value is not shown.
+	Secret bool
+	Check  func(value string) error
+}
+
+// hidden stands for a secret: reports are pasted into public places.
+const hidden = "****"
+
+func (q Property) shown(value string) string {
+	if q.Secret && value != "" {
+		return hidden
+	}
+	return value
+}
+
+// variable is the form of the end of a Prefix property's name.
+var variable = regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`)
+
+// is reports whether a name is that of the property.
+func (q Property) is(name string) bool {
+	rest, ok := strings.CutPrefix(name, q.Name)
+	return ok && (rest == "" && !q.Prefix || q.Prefix && variable.MatchString(rest))
 }
 
 // Properties are the properties of a noun, and where they are stored.
@@ -31,6 +57,8 @@ type Properties struct {
 	// Get and Put read and write a value of the app; "" is unset.
 	Get func(st *app.State, name string) string
 	Put func(st *app.State, name, value string)
+	// App returns the map of the app's values. Only Prefix properties need it.
+	App func(*app.State) *map[string]string
 	// Server returns the map of the server's values.
 	Server func(*app.Settings) *map[string]string
 	// Store stores a change of the server's values; nil: it is only written.
@@ -59,6 +87,9 @@ func (p Properties) Spec(short string) Spec {
 func (p Properties) Names() string {
 	var names []string
 	for _, q := range p.List {
+		if q.Prefix {
+			q.Name += "*"
+		}
 		names = append(names, q.Name)
 	}
 	return strings.Join(names, ", ")
@@ -71,7 +102,7 @@ func (p Properties) set(c *Call) error {
 	}
 	var q *Property
 	for i := range p.List {
-		if p.List[i].Name == name {
+		if p.List[i].is(name) {
 			q = &p.List[i]
 		}
 	}
@@ -89,12 +120,12 @@ func (p Properties) set(c *Call) error {
 			return err
 		}
 	}
-	return p.store(c, name, value)
+	return p.store(c, name, value, q.shown(value))
 }
 
-func (p Properties) store(c *Call, name, value string) error {
+func (p Properties) store(c *Call, name, value, shown string) error {
 	log := c.Events()
-	said := fmt.Sprintf("Setting %s to %s", name, value)
+	said := fmt.Sprintf("Setting %s to %s", name, shown)
 	if value == "" {
 		said = "Unsetting " + name
 	}
@@ -120,8 +151,8 @@ func (p Properties) store(c *Call, name, value string) error {
 // Report adds four values of each property to a report: the app's, the server's,
 // the effective one, and its origin.
 func (p Properties) Report(values map[string]string, st *app.State, set app.Settings) {
-	for _, q := range p.List {
-		own, server := p.Get(st, q.Name), (*p.Server(&set))[q.Name]
+	for _, q := range p.present(st, set) {
+		own, server := q.shown(p.Get(st, q.Name)), q.shown((*p.Server(&set))[q.Name])
 		if !q.OnlyServer {
 			values[p.Noun+"-"+q.Name] = own
 		}
@@ -133,12 +164,37 @@ func (p Properties) Report(values map[string]string, st *app.State, set app.Sett
 	}
 }
 
+// present returns the properties, with those that Prefix stands for and that have a value
+// of the app, which may be nil, or of the server.
+func (p Properties) present(st *app.State, set app.Settings) []Property {
+	var list []Property
+	for _, q := range p.List {
+		if !q.Prefix {
+			list = append(list, q)
+			continue
+		}
+		names := slices.Collect(maps.Keys(*p.Server(&set)))
+		if st != nil {
+			names = append(names, slices.Collect(maps.Keys(*p.App(st)))...)
+		}
+		slices.Sort(names)
+		for _, name := range slices.Compact(names) {
+			if q.is(name) {
+				one := q
+				one.Name, one.Prefix = name, false
+				list = append(list, one)
+			}
+		}
+	}
+	return list
+}
+
 // Global returns the values for the report of the server.
 func (p Properties) Global(set app.Settings) map[string]string {
 	values := map[string]string{}
-	for _, q := range p.List {
+	for _, q := range p.present(nil, set) {
 		if !q.OnlyApp {
-			values[p.Noun+"-global-"+q.Name] = (*p.Server(&set))[q.Name]
+			values[p.Noun+"-global-"+q.Name] = q.shown((*p.Server(&set))[q.Name])
 		}
 	}
 	return values

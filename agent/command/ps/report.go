@@ -14,6 +14,7 @@ import (
 	"dokku/agent/deploy"
 	"dokku/agent/engine"
 	"dokku/agent/event"
+	"dokku/agent/letsencrypt"
 	"dokku/scale"
 )
 
@@ -76,7 +77,7 @@ func trueOrFalse(name string) func(string) error {
 // fixedKeys are the values of ps:report besides the properties of ps:set.
 var fixedKeys = []string{
 	"deployed", "processes", "ps-can-scale", "restore", "running", "scale-origin", "status-",
-	"problem", "release", "revision", "serving", "staged", "undeployed",
+	"certificate-problem", "problem", "release", "revision", "serving", "staged", "undeployed",
 }
 
 var processReport = cli.Reporter{
@@ -116,6 +117,9 @@ func collectPS(c *cli.Call, a *app.App, only string) (map[string]string, error) 
 	if values["problem"], err = problem(c.Server, a.Name); err != nil {
 		return nil, err
 	}
+	if values["certificate-problem"], err = certificateProblem(c.Server, v); err != nil {
+		return nil, err
+	}
 	if values["undeployed"], err = deploy.Undeployed(v); err != nil {
 		return nil, err
 	}
@@ -146,6 +150,12 @@ func problem(s *agent.Server, app string) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%s (since %s)", strings.ReplaceAll(p.Text, "\n", "; "), p.Since.UTC().Format("2006-01-02T15:04:05Z")), nil
+}
+
+// certificateProblem says what keeps a CA from giving the app its certificates, or "".
+func certificateProblem(s *agent.Server, v app.View) (string, error) {
+	orders, err := s.Env.Store.Orders(v.Name)
+	return strings.Join(letsencrypt.Troubles(v, orders), "; "), err
 }
 
 // serving names the release that the proxy routes to.

@@ -66,7 +66,10 @@ func globalCertificate(f *pflag.FlagSet) {
 // for the server.
 func present(c *cli.Call) (name string, have *app.Certificate, err error) {
 	if !c.Flag("global") {
-		return c.App.Name, c.App.State.Certificate, nil
+		if own := c.App.State.Own(); len(own) > 0 {
+			have = own[0]
+		}
+		return c.App.Name, have, nil
 	}
 	set, err := c.Settings()
 	return "", set.Certificate, err
@@ -338,13 +341,12 @@ var certsReport = cli.Reporter{
 			return nil, err
 		}
 		values["ssl-enabled"] = fmt.Sprint(v.HasTLS())
-		name, have := a.Name, a.State.Certificate
-		if have == nil {
-			for _, s := range v.Certificates() {
-				name, have = "", s.Certificate
-			}
-		}
-		if have == nil {
+		name, have := a.Name, (*app.Certificate)(nil)
+		if own := a.State.Own(); len(own) > 0 {
+			have = own[0]
+		} else if served := v.Certificates(); len(served) > 0 {
+			name, have = "", served[0].Certificate
+		} else {
 			return values, nil
 		}
 		p, err := c.Server.CertificateOf(name, have)

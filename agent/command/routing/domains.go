@@ -3,17 +3,20 @@ package routing
 import (
 	"cmp"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
+	"sync"
 
 	"dokku/agent"
 	"dokku/agent/app"
 	"dokku/agent/command/cli"
 	"dokku/agent/deploy"
+	"dokku/agent/letsencrypt"
 )
 
 // Commands are the commands of this package.
-var Commands = slices.Concat(domainCommands, portCommands, proxyCommands, nginxCommands, networkCommands, urlCommands, certCommands)
+var Commands = slices.Concat(domainCommands, portCommands, proxyCommands, nginxCommands, networkCommands, urlCommands, certCommands, letsencryptCommands)
 
 var domainCommands = []cli.Spec{
 	{
@@ -179,7 +182,49 @@ func changeDomains(c *cli.Call, op string, change func(c *cli.Call, list []strin
 	for _, text := range said {
 		log.Step("%s", text)
 	}
+	if op == "domains:add" {
+		return added(c, domains)
+	}
 	return nil
+}
+
+// added says what keeps new domains from being reached, and what comes for them.
+func added(c *cli.Call, domains []string) error {
+	warnElsewhere(c, domains)
+	v, err := c.Server.View(c.App.Name)
+	if err != nil || !v.Deployed() {
+		return err
+	}
+	if coming := v.Coming(); len(coming) > 0 {
+		c.Events().WithApp(v.Name).Detail("HTTPS for %s follows in a minute or so; if it does not: dokku letsencrypt:list", strings.Join(coming, " "))
+	}
+	return nil
+}
+
+// mostFollowed is how many domains of a command are looked up in the DNS.
+const mostFollowed = 20
+
+// warnElsewhere names the public domains that do not lead to this server yet. A DNS that
+// does not answer says nothing about them.
+func warnElsewhere(c *cli.Call, domains []string) {
+	said := make([]string, min(len(domains), mostFollowed))
+	var wg sync.WaitGroup
+	for i := range said {
+		if app.NotPublic(domains[i]) != "" {
+			continue
+		}
+		wg.Go(func() {
+			if lead, err := letsencrypt.Follow(c.Ctx, net.DefaultResolver, domains[i]); err == nil {
+				said[i] = lead.Elsewhere(domains[i])
+			}
+		})
+	}
+	wg.Wait()
+	for _, s := range said {
+		if s != "" {
+			c.Events().WithApp(c.App.Name).Warn("%s", s)
+		}
+	}
 }
 
 func addDomain(c *cli.Call, list []string, d string) ([]string, string, error) {
@@ -217,10 +262,11 @@ func setDomains(c *cli.Call) error {
 		st.Domains = domains
 		return enable(c, st)
 	})
-	if err == nil {
-		log.Step("Set %s for %s", strings.Join(domains, " "), c.App.Name)
+	if err != nil {
+		return err
 	}
-	return err
+	log.Step("Set %s for %s", strings.Join(domains, " "), c.App.Name)
+	return added(c, domains)
 }
 
 // ownDomains returns the app's domains, also while they are disabled.
