@@ -38,6 +38,8 @@ type Ask struct {
 	By string
 	// Force orders all certificates anew.
 	Force bool
+	// Changed is when the agent saw the settings change last.
+	Changed time.Time
 }
 
 // op names the changes of an app in messages.
@@ -76,7 +78,7 @@ func (o *Orderer) Order(ctx context.Context, name string, ask Ask, log event.Log
 }
 
 func (r *run) make(ctx context.Context, ask Ask) (int, error) {
-	look := app.Look{Now: time.Now(), Changed: r.Server.Env.Store.OrdersChanged(r.view.Name), Person: ask.By != "", Force: ask.Force}
+	look := app.Look{Now: time.Now(), Changed: ask.Changed, Person: ask.By != "", Force: ask.Force}
 	var err error
 	if r.ca, err = r.authority(ctx, ask); err == nil {
 		r.advise(ctx, look.Now)
@@ -329,9 +331,9 @@ func issued(v app.View, x app.Order, c app.Certificate, now time.Time) []app.Cer
 	return list
 }
 
-// Next returns when an app's certificates are due; the zero time: never, while its settings
-// stay as they are.
-func (o *Orderer) Next(name string) (time.Time, error) {
+// Next returns when an app's certificates are due, whose settings changed last at changed;
+// the zero time: never, while they stay as they are.
+func (o *Orderer) Next(name string, changed time.Time) (time.Time, error) {
 	v, err := o.Server.View(name)
 	if err != nil || !v.Deployed() || !v.ACMEEnabled() {
 		return time.Time{}, err
@@ -341,12 +343,14 @@ func (o *Orderer) Next(name string) (time.Time, error) {
 		return time.Time{}, err
 	}
 	now := time.Now()
-	due, next := v.Due(orders, app.Look{Now: now, Changed: o.Server.Env.Store.OrdersChanged(name)})
+	due, next := v.Due(orders, app.Look{Now: now, Changed: changed})
 	if len(due) > 0 {
 		return now, nil
 	}
 	for _, c := range v.State.Issued {
-		if again := orders.Renewals[c.ID].Again; again.Before(next) {
+		if again := orders.Renewals[c.ID].Again; again.IsZero() {
+			return now, nil // the CA has not been asked yet
+		} else if again.Before(next) {
 			next = again
 		}
 	}

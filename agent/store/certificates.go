@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"dokku/agent/app"
@@ -112,18 +113,16 @@ func (s *Store) SaveOrders(name string, o app.Orders) error {
 
 func (s *Store) ordersFile(name string) string { return s.File(name, "letsencrypt.json") }
 
-// OrdersChanged returns when what Orders depends on changed last: the settings of the app
-// or of the server. It returns the zero time if there is no such app.
-func (s *Store) OrdersChanged(name string) time.Time {
-	own, err := os.Stat(s.File(name, "state.json"))
-	if err != nil {
-		return time.Time{}
+// OrdersDepend identifies the settings that Orders depends on, those of an app and of the
+// server: it differs once one of them was replaced.
+func (s *Store) OrdersDepend(name string) string {
+	var id string
+	for _, path := range []string{s.File(name, "state.json"), s.Own("server.json")} {
+		if fi, err := os.Stat(path); err == nil {
+			id += fmt.Sprint(fi.ModTime().UnixNano(), fi.Sys().(*syscall.Stat_t).Ino, " ")
+		}
 	}
-	changed := own.ModTime()
-	if server, err := os.Stat(s.Own("server.json")); err == nil && server.ModTime().After(changed) {
-		changed = server.ModTime()
-	}
-	return changed
+	return id
 }
 
 // AccountsDir is the folder of the accounts at CAs, among the server's own files.

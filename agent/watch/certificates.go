@@ -28,7 +28,9 @@ type renewer struct {
 
 // scheduled is when an app's certificates are due. Its loss costs one more look.
 type scheduled struct {
-	changed time.Time // of the settings at the last look
+	settings string // at the last look
+	// changed is when the agent saw them change.
+	changed time.Time
 	due     time.Time // zero: never
 }
 
@@ -74,15 +76,15 @@ func (r *renewer) due(name string) bool {
 		a = &scheduled{}
 		r.apps[name] = a
 	}
-	if changed := r.Server.Env.Store.OrdersChanged(name); !changed.Equal(a.changed) {
-		a.changed = changed
+	if settings := r.Server.Env.Store.OrdersDepend(name); settings != a.settings {
+		a.settings, a.changed = settings, time.Now()
 		a.due = r.next(name)
 	}
 	return !a.due.IsZero() && !a.due.After(time.Now())
 }
 
 func (r *renewer) next(name string) time.Time {
-	next, err := r.orders.Next(name)
+	next, err := r.orders.Next(name, r.apps[name].changed)
 	if err != nil {
 		return time.Now().Add(certificateRetry)
 	}
@@ -100,7 +102,7 @@ func (r *renewer) order(ctx context.Context, name string) {
 		return
 	}
 	log := r.log.WithApp(name)
-	_, err = r.orders.Order(ctx, name, letsencrypt.Ask{}, log)
+	_, err = r.orders.Order(ctx, name, letsencrypt.Ask{Changed: r.apps[name].changed}, log)
 	if ctx.Err() != nil {
 		return
 	}
@@ -113,7 +115,7 @@ func (r *renewer) order(ctx context.Context, name string) {
 		}
 	}
 	a := r.apps[name]
-	a.changed = r.Server.Env.Store.OrdersChanged(name)
+	a.settings = r.Server.Env.Store.OrdersDepend(name)
 	a.due = r.next(name)
 	if !a.due.IsZero() && !a.due.After(time.Now()) {
 		a.due = time.Now().Add(certificateRetry) // what was just tried says it is due: something else is wrong

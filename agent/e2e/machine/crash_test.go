@@ -13,6 +13,7 @@ import (
 	"dokku/agent"
 	"dokku/agent/agenttest"
 	"dokku/agent/app"
+	"dokku/agent/certs/acme"
 	"dokku/agent/deploy"
 	"dokku/agent/engine"
 	"dokku/agent/engine/memory"
@@ -33,6 +34,7 @@ type machine struct {
 	engine *memory.Engine
 	proxy  *proxymemory.Proxy
 	server *agent.Server
+	ca     *fakeCA // see withCA
 
 	mu    sync.Mutex
 	count int      // changes so far
@@ -98,7 +100,8 @@ func (m *machine) turnOn() {
 	m.dead, m.kill = false, 0
 	m.mu.Unlock()
 	s := &agent.Server{Env: &deploy.Env{Store: &store.Store{Root: m.root, Fault: m.change}, Machine: m.engine, Router: m.proxy, Build: m.build, Dial: dialNothing,
-		Owner: func() (proc.Owner, error) { return proc.Owner{Boot: "before the last reboot"}, nil }}, Binary: "/bin/true"}
+		Owner: func() (proc.Owner, error) { return proc.Owner{Boot: "before the last reboot"}, nil }}, Binary: "/bin/true",
+		CA: func(acme.Config) acme.CA { return m.ca }}
 	m.server = s
 	m.engine.Fail(func(call string, _ ...any) error {
 		switch call {
