@@ -76,6 +76,9 @@ var operations = []Operation{
 	{Name: "domains:set", In: Matrix | PowerLoss, From: Deployed, Lines: lines("domains:set APP a.example")},
 	{Name: "certs:add", In: Matrix | PowerLoss, From: Deployed, Lines: lines("certs:add APP")},
 	{Name: "certs:add and certs:remove", In: Matrix | PowerLoss, From: Deployed, Lines: lines("certs:add APP", "certs:remove APP")},
+	{Name: "letsencrypt:enable", In: Matrix | PowerLoss, From: Deployed, Lines: lines("letsencrypt:enable APP")},
+	{Name: "letsencrypt:enable and letsencrypt:disable", In: Matrix | PowerLoss, From: Deployed,
+		Lines: lines("letsencrypt:enable APP", "letsencrypt:disable APP")},
 	{Name: "config:set --no-restart", In: Matrix | PowerLoss, From: Deployed, Lines: lines("config:set --no-restart APP A=b")},
 
 	{Name: "apps:create", In: PowerLoss, From: None, Lines: lines("apps:create APP")},

@@ -30,15 +30,20 @@ type fakeCA struct {
 	life   time.Duration
 	fails  map[string]acme.Problem // by name; "": every order
 	window acme.Window
-	issued map[string]certs.Pair
 	orders []string // the names of each order that was made
-	same   bool     // the same names get the same certificate again
+	same   bool     // the same names get the same certificate again, of any machine's CA
 	during func()   // called while an order is being made
 }
 
 func newFakeCA() *fakeCA {
-	return &fakeCA{life: 90 * 24 * time.Hour, fails: map[string]acme.Problem{}, issued: map[string]certs.Pair{}}
+	return &fakeCA{life: 90 * 24 * time.Hour, fails: map[string]acme.Problem{}}
 }
+
+// issued are the certificates of the CAs whose same is set, by their names.
+var issued = struct {
+	sync.Mutex
+	pairs map[string]certs.Pair
+}{pairs: map[string]certs.Pair{}}
 
 func (c *fakeCA) at(what string) error {
 	if c.step == nil {
@@ -97,12 +102,19 @@ func (c *fakeCA) Obtain(_ context.Context, o acme.Order) (certs.Pair, []*acme.Pr
 	if len(problems) > 0 && (o.Whole || len(good) == 0) {
 		return certs.Pair{}, nil, problems[0]
 	}
-	key := strings.Join(good, " ")
-	if p, ok := c.issued[key]; ok && c.same {
-		return p, problems, nil
+	if !c.same {
+		p, err := issue(good, c.life)
+		return p, problems, err
 	}
-	p, err := issue(good, c.life)
-	c.issued[key] = p
+	issued.Lock()
+	defer issued.Unlock()
+	key := strings.Join(good, " ")
+	p, ok := issued.pairs[key]
+	var err error
+	if !ok {
+		p, err = issue(good, c.life)
+		issued.pairs[key] = p
+	}
 	return p, problems, err
 }
 

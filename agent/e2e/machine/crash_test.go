@@ -59,6 +59,7 @@ func newMachine(t *testing.T, h history) *machine {
 	ctx := context.Background()
 	if err := m.server.Env.Store.UpdateSettings(ctx, func(s *app.Settings) error {
 		s.Checks, s.KeepReleases = map[string]string{"default-wait": "0", "wait-to-retire": "0"}, 2
+		s.Letsencrypt = map[string]string{app.ACMEServer: "https://ca.test/directory"} // which knows private names
 		return nil
 	}); err != nil {
 		t.Fatal(err)
@@ -99,6 +100,10 @@ func (m *machine) turnOn() {
 	m.mu.Lock()
 	m.dead, m.kill = false, 0
 	m.mu.Unlock()
+	if m.ca == nil {
+		m.ca = newFakeCA()
+		m.ca.same, m.ca.step = true, m.change
+	}
 	s := &agent.Server{Env: &deploy.Env{Store: &store.Store{Root: m.root, Fault: m.change}, Machine: m.engine, Router: m.proxy, Build: m.build, Dial: dialNothing,
 		Owner: func() (proc.Owner, error) { return proc.Owner{Boot: "before the last reboot"}, nil }}, Binary: "/bin/true",
 		CA: func(acme.Config) acme.CA { return m.ca }}

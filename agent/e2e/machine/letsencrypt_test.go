@@ -32,11 +32,6 @@ func (nowhere) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, err
 func (m *machine) withCA(t *testing.T, domains ...string) *fakeCA {
 	t.Helper()
 	m.ca = newFakeCA()
-	m.turnOn()
-	check(t, m.server.Env.Store.UpdateSettings(t.Context(), func(set *app.Settings) error {
-		set.Letsencrypt = map[string]string{app.ACMEServer: "https://ca.test/directory"}
-		return nil
-	}))
 	m.domains(t, domains...)
 	return m.ca
 }

@@ -16,6 +16,7 @@ import (
 	"dokku/agent/engine"
 	"dokku/agent/engine/memory"
 	"dokku/agent/event"
+	"dokku/agent/letsencrypt"
 	"dokku/agent/repo"
 )
 
@@ -86,6 +87,10 @@ func (m *machine) command(ctx context.Context, h history, words []string) error 
 		return s.SetCertificate(ctx, name, words[0], none, &p)
 	case "certs:remove":
 		return s.SetCertificate(ctx, name, words[0], none, nil)
+	case "letsencrypt:enable":
+		return (&letsencrypt.Orderer{Server: s}).Enable(ctx, name, letsencrypt.Ask{By: "admin"}, none)
+	case "letsencrypt:disable":
+		return (&letsencrypt.Orderer{Server: s}).Disable(ctx, name, words[0], none)
 	case "config:set":
 		return s.SetConfig(ctx, name, pairs(words[2:]), nil, true, none)
 	}
