@@ -122,6 +122,21 @@
 // patterns for names comes before it. An app with the domain [proxy.CatchAll] answers
 // in the place of all these.
 //
+// # Addresses over TLS
+//
+// A client that connects to https://192.0.2.7 names no server in the handshake, so nginx
+// takes the default server of the port. That server refuses the handshake, unless an app
+// has an IPv4 address as a domain with a certificate: then it presents this certificate,
+// and the Host header leads to the app. Handshakes for names that no app has are still
+// refused, by a server with a pattern in the file that is read last. Config.DefaultSite
+// leaves them to the default server.
+//
+// With several addresses, all clients without a name get the certificate of the lowest
+// address; by the others, browsers warn. One certificate for all addresses avoids that.
+// Where an admin's own site is default_server of the port, its certificate is presented.
+// Rejected: listen directives with addresses, see above; a certificate by variable, because
+// nginx's workers would have to read the keys.
+//
 // # Other ports
 //
 // A route may have ports of the host beside the main one, each leading to a port

@@ -116,24 +116,32 @@ func TestGolden(t *testing.T) {
 	challenged, closed := secure, strict
 	challenged.Challenge, challenged.Stopped, challenged.Upstreams = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs", true, nil
 	closed.Challenge, closed.Ports = challenged.Challenge, strict.Ports[:1]
+	addressed := secure
+	addressed.App, addressed.Domains = "addressed", []string{"addressed.example.com", "192.0.2.10"}
+	addressed.Certificates = []proxy.Certificate{{ID: "00112233aabbccdd", Domains: addressed.Domains}}
+	lower := addressed
+	lower.App, lower.Domains = "lower", []string{"lower.example.com", "192.0.2.9"}
+	lower.Certificates = []proxy.Certificate{{ID: "ffffffff00000000", Domains: []string{"192.0.2.9"}}}
 	only := proxy.Route{App: "only", Domains: []string{"only.example.com"}, Upstreams: addresses("172.30.1.4:5000"), Ports: []proxy.Port{{Host: 9001}}}
 	for name, c := range map[string]struct {
 		routes []proxy.Route
 		s      server
 	}{
-		"ports":   {[]proxy.Route{hello, only, ports}, unset(80, true)},
-		"moved":   {[]proxy.Route{only}, unset(80, false)},
-		"none":    {nil, unset(80, true)},
-		"alone":   {[]proxy.Route{set}, unset(80, true)},
-		"hidden":  {[]proxy.Route{hidden}, unset(8080, false)},
-		"several": {[]proxy.Route{hello, set, stopped}, noUnknown},
-		"every":   {[]proxy.Route{every, off}, behind},
-		"behind":  {[]proxy.Route{hello, off}, behind},
-		"many":    {[]proxy.Route{many}, unset(80, false)},
-		"tls":     {[]proxy.Route{hello, lax, secure, strict}, unset(80, true)},
-		"acme":    {[]proxy.Route{challenged, closed}, unset(80, true)},
-		"tls-old": {[]proxy.Route{secure}, unset(80, false).of(version{1, 18, 0})},
-		"tls-new": {[]proxy.Route{secure}, unset(80, true).of(version{1, 26, 3})},
+		"ports":       {[]proxy.Route{hello, only, ports}, unset(80, true)},
+		"moved":       {[]proxy.Route{only}, unset(80, false)},
+		"none":        {nil, unset(80, true)},
+		"alone":       {[]proxy.Route{set}, unset(80, true)},
+		"hidden":      {[]proxy.Route{hidden}, unset(8080, false)},
+		"several":     {[]proxy.Route{hello, set, stopped}, noUnknown},
+		"every":       {[]proxy.Route{every, off}, behind},
+		"behind":      {[]proxy.Route{hello, off}, behind},
+		"many":        {[]proxy.Route{many}, unset(80, false)},
+		"tls":         {[]proxy.Route{hello, lax, secure, strict}, unset(80, true)},
+		"acme":        {[]proxy.Route{challenged, closed}, unset(80, true)},
+		"address":     {[]proxy.Route{addressed, lower, strict}, unset(80, true)},
+		"address-old": {[]proxy.Route{addressed}, unset(80, false).of(version{1, 18, 0})},
+		"tls-old":     {[]proxy.Route{secure}, unset(80, false).of(version{1, 18, 0})},
+		"tls-new":     {[]proxy.Route{secure}, unset(80, true).of(version{1, 26, 3})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var routes []proxy.Route

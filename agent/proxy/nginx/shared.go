@@ -37,8 +37,14 @@ func form(s server) string {
 	renderVariables(w, "", s)
 	renderOthers(w, []proxy.Route{{Ports: []proxy.Port{{Host: s.port + 1}}}}, s)
 	renderNoApp(w, s, addressNames(s.hostnames, nil))
-	w.Write(renderUnknown(nil, s))
-	renderTLS(w)
+	// Whatever nginx's version is: its words are in the apps' files too.
+	s.version = func() version { return rejects }
+	secured := func(port int, domain string) proxy.Route {
+		return proxy.Route{Ports: []proxy.Port{{Host: port, TLS: true}}, Certificates: []proxy.Certificate{{Domains: []string{domain}}}}
+	}
+	routes := []proxy.Route{secured(s.port+1, "example.com"), secured(s.port+2, "192.0.2.1")}
+	renderRejecting(w, routes, s)
+	w.Write(renderUnknown(routes, s))
 	return fmt.Sprintf("%x", w.Sum(nil)[:8])
 }
 
@@ -179,6 +185,9 @@ func renderUnknown(routes []proxy.Route, s server) []byte {
 	io.WriteString(w, "# Names that no app has. dokku writes this file anew at each deploy.\n")
 	if s.unknown && !hasCatchAll(routes, s.port, s) {
 		renderNoApp(w, s, []string{"~^"})
+	}
+	if s.unknown {
+		renderUnknownTLS(w, routes, s)
 	}
 	return []byte(w.String())
 }
