@@ -13,6 +13,8 @@ type Certificate struct {
 	// Names are the DNS names and addresses that it is valid for.
 	Names    []string  `json:"names"`
 	NotAfter time.Time `json:"not_after"`
+	// Responder is certs.Pair.Responder.
+	Responder string `json:"responder,omitempty"`
 }
 
 // TLSDir is the folder of the certificates, in the app's own files and in the server's.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -44,6 +45,9 @@ func form(s server) string {
 	}
 	routes := []proxy.Route{secured(s.port+1, "example.com"), secured(s.port+2, "192.0.2.1")}
 	renderRejecting(w, routes, s)
+	routes[0].Certificates[0].Responder = "http://example.com"
+	s.resolvers = []netip.Addr{netip.MustParseAddr("192.0.2.1")}
+	renderResponders(w, routes, s)
 	w.Write(renderUnknown(routes, s))
 	return fmt.Sprintf("%x", w.Sum(nil)[:8])
 }
@@ -56,6 +60,7 @@ func renderShared(generation string, apps []string, routes []proxy.Route, s serv
 	renderVariables(w, generation, s)
 	renderOthers(w, routes, s)
 	renderRejecting(w, routes, s)
+	renderResponders(w, routes, s)
 	names := addressNames(s.hostnames, routes)
 	switch {
 	case hasCatchAll(routes, s.port, s): // it answers these names too
