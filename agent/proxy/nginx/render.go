@@ -164,9 +164,10 @@ func renderServer(w io.Writer, r proxy.Route, s server, b site) {
 	renderLogs(w, r.Settings)
 	renderClient(w, r.Settings)
 	renderTrust(w, s.trusted)
+	// Sets a variable that all answers need, and answers nothing.
+	renderHSTS(w, r.Settings)
 	renderChallenge(w, r)
 	renderAddresses(w, r.Settings)
-	renderHSTS(w, r.Settings)
 	if b.redirects {
 		status, port := redirect(r, s)
 		renderRedirect(w, status, port)
