@@ -17,6 +17,8 @@ type Certificate struct {
 	// NotBefore and Authority, the CA's directory URL, are set in one that was ordered.
 	NotBefore time.Time `json:"not_before,omitzero"`
 	Authority string    `json:"authority,omitempty"`
+	// Responder is certs.Pair.Responder.
+	Responder string `json:"responder,omitempty"`
 }
 
 // Own returns the certificates of an app itself: that of certs:add, else the ordered ones.

@@ -83,7 +83,7 @@ func routeOf(s *store.Store, v app.View, r *app.Release) *proxy.Route {
 		if c.Global {
 			dir = s.Own(app.TLSDir, c.ID)
 		}
-		route.Certificates = append(route.Certificates, proxy.Certificate{ID: c.ID, Dir: dir, Domains: c.Domains})
+		route.Certificates = append(route.Certificates, proxy.Certificate{ID: c.ID, Dir: dir, Domains: c.Domains, Responder: c.Responder})
 	}
 	if names, _ := v.ACMENames(); len(names) > 0 && !v.ProvesByDNS() {
 		route.Challenge = v.Settings.Authorities[v.Directory()].Thumbprint

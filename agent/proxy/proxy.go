@@ -55,6 +55,9 @@ type Certificate struct {
 	Dir string `json:"-"`
 	// Domains are the names that it serves.
 	Domains []string
+	// Responder is the URL where the proxy asks whether it is revoked, to staple the answer
+	// to handshakes (OCSP); see certs.Pair.Responder. "": it does not.
+	Responder string `json:",omitempty"`
 }
 
 // The files of a Certificate, in PEM.

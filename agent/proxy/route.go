@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"dokku/agent/certs"
 )
 
 var (
@@ -98,6 +100,9 @@ func checkCertificates(r *Route) error {
 		if !certificateID.MatchString(c.ID) {
 			return fmt.Errorf("invalid certificate %.80q: its id is not hexadecimal", c.ID)
 		}
+		if c.Responder != "" && !certs.IsResponder(c.Responder) {
+			return fmt.Errorf("invalid OCSP responder %.80q of certificate %s: not an http URL", c.Responder, c.ID)
+		}
 		c.Domains = slices.Clone(c.Domains)
 		for i, d := range c.Domains {
 			d = Lower(d)
@@ -172,5 +177,7 @@ func (r Route) Same(o Route) bool {
 func (r Route) equal(o Route) bool {
 	return r.App == o.App && r.Release == o.Release && r.Stopped == o.Stopped && r.Challenge == o.Challenge && r.Settings.equal(o.Settings) &&
 		slices.Equal(r.Domains, o.Domains) && slices.Equal(r.Ports, o.Ports) && slices.Equal(r.Upstreams, o.Upstreams) &&
-		slices.EqualFunc(r.Certificates, o.Certificates, func(a, b Certificate) bool { return a.ID == b.ID && slices.Equal(a.Domains, b.Domains) })
+		slices.EqualFunc(r.Certificates, o.Certificates, func(a, b Certificate) bool {
+			return a.ID == b.ID && a.Responder == b.Responder && slices.Equal(a.Domains, b.Domains)
+		})
 }

@@ -172,6 +172,7 @@ func TestChallengeFile(t *testing.T) {
 	r.Domains = append(r.Domains, "plain.example.com")
 	c, _ := s.certificate(t, "shop.example.com")
 	r.Certificates = []proxy.Certificate{c}
+	r.Settings.Properties = map[string]string{"bind-address-ipv4": "127.0.0.2"}
 	check(t, s.Publish(t.Context(), r))
 	text, _, err := s.Configuration(t.Context(), "shop")
 	check(t, err)

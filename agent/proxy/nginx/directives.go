@@ -87,7 +87,7 @@ func renderAddresses(w io.Writer, s proxy.Settings) {
 	}
 	fmt.Fprintf(w, "\n    if ($server_addr !~ \"^(%s|%s)$\") {\n        return 404;\n    }\n",
 		orElse(v4, "[0-9.]+"), orElse(v6, "[0-9a-f.]*:[0-9a-f:.]*"))
-	renderPage(w, unknownPage, "")
+	renderPage(w, unknownPage.with(s), "")
 }
 
 // bound is the address of a property, as a regular expression; "" for all of them.
@@ -98,6 +98,8 @@ func bound(s proxy.Settings, name string) string {
 	}
 	return regexp.QuoteMeta(a.String())
 }
+
+const hstsHeader = "    add_header Strict-Transport-Security $dokku_hsts always;\n"
 
 // renderHSTS tells browsers to come by https only. It goes out with answers to requests
 // that came so: to nginx, or to a trusted proxy.
@@ -117,6 +119,5 @@ func renderHSTS(w io.Writer, s proxy.Settings) {
     if ($dokku_proto = https) {
         set $dokku_hsts "%s";
     }
-    add_header Strict-Transport-Security $dokku_hsts always;
-`, value)
+%s`, value, hstsHeader)
 }

@@ -122,6 +122,34 @@
 // patterns for names comes before it. An app with the domain [proxy.CatchAll] answers
 // in the place of all these.
 //
+// # Addresses over TLS
+//
+// A client that connects to https://192.0.2.7 names no server in the handshake, so nginx
+// takes the default server of the port. That server refuses the handshake, unless an app
+// has an IPv4 address as a domain with a certificate: then it presents this certificate,
+// and the Host header leads to the app. Handshakes for names that no app has are still
+// refused, by a server with a pattern in the file that is read last. Config.DefaultSite
+// leaves them to the default server.
+//
+// With several addresses, all clients without a name get the certificate of the lowest
+// address; by the others, browsers warn. One certificate for all addresses avoids that.
+// Where an admin's own site is default_server of the port, its certificate is presented.
+// Rejected: listen directives with addresses, see above; a certificate by variable, because
+// nginx's workers would have to read the keys.
+//
+// # OCSP
+//
+// nginx staples the CA's word on a certificate that names a responder of a trusted CA, as
+// far as the host has name servers. It asks through a server of its own on a loopback
+// address, which looks up the responder's name when it is asked. Without that server, nginx
+// would look up each responder when it reads its configuration: with name servers that do
+// not answer, each app would delay every test, reload and start of nginx by 10 s. An
+// admin's resolver in an app's files is no duplicate of ours either.
+//
+// A certificate of an unknown CA is not asked about: its owner could name any address that
+// this host can reach. Rejected: files with answers (ssl_stapling_file), because nginx goes
+// on to staple one that has expired, which browsers refuse.
+//
 // # Other ports
 //
 // A route may have ports of the host beside the main one, each leading to a port

@@ -56,6 +56,10 @@ type Config struct {
 	// localhost. An app that is alone answers them. Default: os.Hostname().
 	Hostnames []string
 
+	// Resolvers is the file with the host's name servers (resolv.conf(5)), for OCSP;
+	// /etc/resolv.conf unless set. Without any, no answers are stapled.
+	Resolvers string
+
 	// Timeout bounds each command, and the wait for nginx to serve what it was
 	// told to; 30 s unless set: a busy machine needs its time.
 	Timeout time.Duration
@@ -83,6 +87,9 @@ func New(c Config) *Proxy {
 	if c.TLSPort == 0 {
 		c.TLSPort = 443
 	}
+	if c.Resolvers == "" {
+		c.Resolvers = "/etc/resolv.conf"
+	}
 	if c.Timeout == 0 {
 		c.Timeout = 30 * time.Second
 	}
@@ -99,7 +106,7 @@ func New(c Config) *Proxy {
 func (n *Proxy) server() server {
 	return server{listener: listener{port: n.config.Port, ipv6: n.config.IPv6}, tls: n.config.TLSPort, certificates: n.certificateDir(),
 		version: n.version, trusted: n.config.Trusted,
-		errorPages: n.config.ErrorPages, unknown: !n.config.DefaultSite, hostnames: n.config.Hostnames}
+		errorPages: n.config.ErrorPages, unknown: !n.config.DefaultSite, hostnames: n.config.Hostnames, resolvers: resolversIn(n.config.Resolvers)}
 }
 
 // Stage tests, with nginx itself, the configuration that Publish would make

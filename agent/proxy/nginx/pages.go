@@ -40,8 +40,17 @@ func renderPages(w io.Writer, r proxy.Route) {
 		absent = stoppedPage
 	}
 	for _, p := range []page{absent, deadPage, slowPage} {
-		renderPage(w, p, dir)
+		renderPage(w, p.with(r.Settings), dir)
 	}
+}
+
+// with adds the header that all answers of an app's server have: a location with headers of
+// its own inherits none.
+func (p page) with(s proxy.Settings) page {
+	if s.Properties["hsts"] == "true" {
+		p.headers += "    " + hstsHeader
+	}
+	return p
 }
 
 // renderPage answers a status with a page: the file of that name in the folder dir, else

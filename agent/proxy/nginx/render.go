@@ -39,6 +39,7 @@ type server struct {
 	// default server.
 	unknown   bool
 	hostnames []string
+	resolvers []netip.Addr
 }
 
 // at is the server for another port.
@@ -92,15 +93,15 @@ func renderApp(r proxy.Route, s server) []byte {
 type site struct {
 	names       []string // in nginx's form
 	port        proxy.Port
-	certificate string // its id, on a port for TLS
-	redirects   bool   // plain requests are sent on to TLS
+	certificate proxy.Certificate // on a port for TLS
+	redirects   bool              // plain requests are sent on to TLS
 }
 
 // renderSites writes the servers of an app for a port of the host.
 func renderSites(w io.Writer, r proxy.Route, s server, p proxy.Port) {
 	if p.TLS {
 		for _, c := range r.Certificates {
-			renderServer(w, r, s, site{names: serverNames(c.Domains), port: p, certificate: c.ID})
+			renderServer(w, r, s, site{names: serverNames(c.Domains), port: p, certificate: c})
 		}
 		return
 	}
@@ -155,16 +156,18 @@ func renderServer(w io.Writer, r proxy.Route, s server, b site) {
 	fmt.Fprintf(w, "\nserver {\n")
 	s.renderListen(w, b.port)
 	fmt.Fprintf(w, "    server_name %s;\n", strings.Join(b.names, "\n        "))
-	if b.certificate != "" {
-		s.renderCertificate(w, b.certificate)
+	if b.port.TLS {
+		s.renderCertificate(w, b.certificate.ID)
+		s.renderStapling(w, b.certificate)
 	}
 	fmt.Fprintf(w, "    client_max_body_size %s;\n", r.Settings.ClientMaxBodySize)
 	renderLogs(w, r.Settings)
 	renderClient(w, r.Settings)
 	renderTrust(w, s.trusted)
+	// Sets a variable that all answers need, and answers nothing.
+	renderHSTS(w, r.Settings)
 	renderChallenge(w, r)
 	renderAddresses(w, r.Settings)
-	renderHSTS(w, r.Settings)
 	if b.redirects {
 		status, port := redirect(r, s)
 		renderRedirect(w, status, port)

@@ -2,9 +2,14 @@ package nginx
 
 import (
 	"bytes"
-	"errors"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"flag"
 	"fmt"
+	"math/big"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -116,24 +121,39 @@ func TestGolden(t *testing.T) {
 	challenged, closed := secure, strict
 	challenged.Challenge, challenged.Stopped, challenged.Upstreams = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs", true, nil
 	closed.Challenge, closed.Ports = challenged.Challenge, strict.Ports[:1]
+	addressed := secure
+	addressed.App, addressed.Domains = "addressed", []string{"addressed.example.com", "192.0.2.10"}
+	addressed.Certificates = []proxy.Certificate{{ID: "00112233aabbccdd", Domains: addressed.Domains}}
+	lower := addressed
+	lower.App, lower.Domains = "lower", []string{"lower.example.com", "192.0.2.9"}
+	lower.Certificates = []proxy.Certificate{{ID: "ffffffff00000000", Domains: []string{"192.0.2.9"}}}
+	stapled := secure
+	stapled.App, stapled.Domains = "stapled", []string{"stapled.example.com", "www.stapled.example.com"}
+	stapled.Certificates = []proxy.Certificate{{ID: "ffffffff00000000", Domains: stapled.Domains[:1], Responder: "http://ocsp.example.com/a"},
+		{ID: "00112233aabbccdd", Domains: stapled.Domains[1:], Responder: "http://ocsp.example.org:8080"}}
+	resolved := unset(80, true)
+	resolved.resolvers = []netip.Addr{netip.MustParseAddr("127.0.0.53"), netip.MustParseAddr("2001:db8::53")}
 	only := proxy.Route{App: "only", Domains: []string{"only.example.com"}, Upstreams: addresses("172.30.1.4:5000"), Ports: []proxy.Port{{Host: 9001}}}
 	for name, c := range map[string]struct {
 		routes []proxy.Route
 		s      server
 	}{
-		"ports":   {[]proxy.Route{hello, only, ports}, unset(80, true)},
-		"moved":   {[]proxy.Route{only}, unset(80, false)},
-		"none":    {nil, unset(80, true)},
-		"alone":   {[]proxy.Route{set}, unset(80, true)},
-		"hidden":  {[]proxy.Route{hidden}, unset(8080, false)},
-		"several": {[]proxy.Route{hello, set, stopped}, noUnknown},
-		"every":   {[]proxy.Route{every, off}, behind},
-		"behind":  {[]proxy.Route{hello, off}, behind},
-		"many":    {[]proxy.Route{many}, unset(80, false)},
-		"tls":     {[]proxy.Route{hello, lax, secure, strict}, unset(80, true)},
-		"acme":    {[]proxy.Route{challenged, closed}, unset(80, true)},
-		"tls-old": {[]proxy.Route{secure}, unset(80, false).of(version{1, 18, 0})},
-		"tls-new": {[]proxy.Route{secure}, unset(80, true).of(version{1, 26, 3})},
+		"ports":       {[]proxy.Route{hello, only, ports}, unset(80, true)},
+		"moved":       {[]proxy.Route{only}, unset(80, false)},
+		"none":        {nil, unset(80, true)},
+		"alone":       {[]proxy.Route{set}, unset(80, true)},
+		"hidden":      {[]proxy.Route{hidden}, unset(8080, false)},
+		"several":     {[]proxy.Route{hello, set, stopped}, noUnknown},
+		"every":       {[]proxy.Route{every, off}, behind},
+		"behind":      {[]proxy.Route{hello, off}, behind},
+		"many":        {[]proxy.Route{many}, unset(80, false)},
+		"tls":         {[]proxy.Route{hello, lax, secure, strict}, unset(80, true)},
+		"acme":        {[]proxy.Route{challenged, closed}, unset(80, true)},
+		"address":     {[]proxy.Route{addressed, lower, strict}, unset(80, true)},
+		"address-old": {[]proxy.Route{addressed}, unset(80, false).of(version{1, 18, 0})},
+		"stapled":     {[]proxy.Route{secure, stapled}, resolved},
+		"tls-old":     {[]proxy.Route{secure}, unset(80, false).of(version{1, 18, 0})},
+		"tls-new":     {[]proxy.Route{secure}, unset(80, true).of(version{1, 26, 3})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var routes []proxy.Route
@@ -205,18 +225,32 @@ func nginxAccepts(t *testing.T, dir string) {
 
 var certificateFile = regexp.MustCompile(`ssl_certificate /home/dokku/.dokku/nginx/certificates/([^/]+)/`)
 
-// putCertificate makes a folder with a certificate.
+// putCertificate makes a folder with a certificate that is its own issuer: nginx looks for
+// the issuer of one that has a responder.
 func putCertificate(t *testing.T, dir string) {
 	t.Helper()
-	p, err := certs.SelfSigned([]string{"example.com"}, time.Now())
-	if err == nil {
-		err = os.MkdirAll(dir, 0o700)
-	}
-	if err == nil {
-		err = errors.Join(os.WriteFile(filepath.Join(dir, proxy.CertificateFile), p.Chain, 0o600), os.WriteFile(filepath.Join(dir, proxy.KeyFile), p.Key, 0o600))
-	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now(), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := certs.EncodeKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := bytes.Repeat(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 2)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{proxy.CertificateFile: chain, proxy.KeyFile: private} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -37,8 +38,17 @@ func form(s server) string {
 	renderVariables(w, "", s)
 	renderOthers(w, []proxy.Route{{Ports: []proxy.Port{{Host: s.port + 1}}}}, s)
 	renderNoApp(w, s, addressNames(s.hostnames, nil))
-	w.Write(renderUnknown(nil, s))
-	renderTLS(w)
+	// Whatever nginx's version is: its words are in the apps' files too.
+	s.version = func() version { return rejects }
+	secured := func(port int, domain string) proxy.Route {
+		return proxy.Route{Ports: []proxy.Port{{Host: port, TLS: true}}, Certificates: []proxy.Certificate{{Domains: []string{domain}}}}
+	}
+	routes := []proxy.Route{secured(s.port+1, "example.com"), secured(s.port+2, "192.0.2.1")}
+	renderRejecting(w, routes, s)
+	routes[0].Certificates[0].Responder = "http://example.com"
+	s.resolvers = []netip.Addr{netip.MustParseAddr("192.0.2.1")}
+	renderResponders(w, routes, s)
+	w.Write(renderUnknown(routes, s))
 	return fmt.Sprintf("%x", w.Sum(nil)[:8])
 }
 
@@ -50,6 +60,7 @@ func renderShared(generation string, apps []string, routes []proxy.Route, s serv
 	renderVariables(w, generation, s)
 	renderOthers(w, routes, s)
 	renderRejecting(w, routes, s)
+	renderResponders(w, routes, s)
 	names := addressNames(s.hostnames, routes)
 	switch {
 	case hasCatchAll(routes, s.port, s): // it answers these names too
@@ -179,6 +190,9 @@ func renderUnknown(routes []proxy.Route, s server) []byte {
 	io.WriteString(w, "# Names that no app has. dokku writes this file anew at each deploy.\n")
 	if s.unknown && !hasCatchAll(routes, s.port, s) {
 		renderNoApp(w, s, []string{"~^"})
+	}
+	if s.unknown {
+		renderUnknownTLS(w, routes, s)
 	}
 	return []byte(w.String())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -96,20 +97,70 @@ func (s server) renderCertificate(w io.Writer, id string) {
 }
 
 // renderRejecting writes the servers that are read first of all on the ports for TLS: they
-// refuse a name without a certificate, instead of showing it another app's.
+// refuse a name without a certificate, instead of showing it another app's. Clients that
+// connect to an address name none. Where an app has an address, they get its certificate.
 func renderRejecting(w io.Writer, routes []proxy.Route, s server) {
 	for _, port := range tlsPorts(routes, s) {
+		if id := addressCertificate(routes, port, s); id != "" {
+			renderMisdirected(w, s, port, "_", func() { s.renderCertificate(w, id) })
+			continue
+		}
 		fmt.Fprintf(w, "\nserver {\n")
 		s.renderListen(w, proxy.Port{Host: port, TLS: true})
 		io.WriteString(w, "    server_name _;\n")
-		if s.version().before(rejects) {
-			s.renderCertificate(w, placeholder)
-		} else {
-			io.WriteString(w, "    ssl_reject_handshake on;\n")
-			renderTLS(w)
-		}
+		s.renderNoCertificate(w)
 		io.WriteString(w, "    return 444;\n}\n")
 	}
+}
+
+// renderUnknownTLS writes the servers that refuse names without a certificate where the
+// default server has one, that of an address.
+func renderUnknownTLS(w io.Writer, routes []proxy.Route, s server) {
+	for _, port := range tlsPorts(routes, s) {
+		if addressCertificate(routes, port, s) != "" {
+			renderMisdirected(w, s, port, "~^", func() { s.renderNoCertificate(w) })
+		}
+	}
+}
+
+// renderMisdirected writes a server for TLS whose names lead to no app. The status (RFC
+// 9110, 15.5.20) has a browser that came by another name's connection open one of its own.
+func renderMisdirected(w io.Writer, s server, port int, name string, certificate func()) {
+	fmt.Fprintf(w, "\nserver {\n")
+	s.renderListen(w, proxy.Port{Host: port, TLS: true})
+	fmt.Fprintf(w, "    server_name %s;\n", name)
+	certificate()
+	io.WriteString(w, "    return 421;\n}\n")
+}
+
+// renderNoCertificate makes a server refuse handshakes.
+func (s server) renderNoCertificate(w io.Writer) {
+	if s.version().before(rejects) {
+		s.renderCertificate(w, placeholder)
+		return
+	}
+	io.WriteString(w, "    ssl_reject_handshake on;\n")
+	renderTLS(w)
+}
+
+// addressCertificate is the certificate for the lowest IPv4 address that an app has as a
+// domain on a port; "" for none.
+func addressCertificate(routes []proxy.Route, port int, s server) string {
+	var lowest netip.Addr
+	id := ""
+	for _, r := range routes {
+		if !slices.ContainsFunc(portsOf(r, s), func(p proxy.Port) bool { return p.TLS && p.Host == port }) {
+			continue
+		}
+		for _, c := range r.Certificates {
+			for _, d := range c.Domains {
+				if a, err := netip.ParseAddr(d); err == nil && (id == "" || a.Less(lowest)) {
+					lowest, id = a, c.ID
+				}
+			}
+		}
+	}
+	return id
 }
 
 // renderRedirect sends plain requests to a port for TLS. One that a trusted proxy got over

@@ -164,6 +164,7 @@ func (n *Proxy) draft(base, app string, r *proxy.Route, keep bool) (draft, error
 	if r != nil {
 		d.gone = r.Replaces
 	}
+	s := n.server()
 	entries, err := os.ReadDir(n.tree(base))
 	if err != nil {
 		return d, fmt.Errorf("cannot read the live nginx files: %w", err)
@@ -181,7 +182,7 @@ func (n *Proxy) draft(base, app string, r *proxy.Route, keep bool) (draft, error
 		route, err := parseApp(other, file)
 		if err == nil {
 			d.routes = append(d.routes, route)
-			if now := renderApp(route, n.server()); !keep && !bytes.Equal(now, file) {
+			if now := renderApp(route, s); !keep && !bytes.Equal(now, file) {
 				d.files[e.Name()] = now
 				continue
 			}
@@ -195,10 +196,10 @@ func (n *Proxy) draft(base, app string, r *proxy.Route, keep bool) (draft, error
 		return d, err
 	}
 	d.apps, d.routes = append(d.apps, app), append(d.routes, *r)
-	if err := checkTLS(d.routes, app, n.server()); err != nil {
+	if err := checkTLS(d.routes, app, s); err != nil {
 		return d, err
 	}
-	d.files[app+".conf"] = renderApp(*r, n.server())
+	d.files[app+".conf"] = renderApp(*r, s)
 	return d, n.copyCertificates(*r)
 }
 

@@ -94,6 +94,11 @@ func Hostile(good proxy.Route) map[string]proxy.Route {
 	for _, v := range []string{"..", "a/b", "../a", "a b", "+server"} {
 		add(fmt.Sprintf("replaces %q", v), func(r *proxy.Route) { r.Replaces = v })
 	}
+	for _, v := range []string{"ocsp.example.com", "https://a", "http://", "http://a/", "http://a;", "http://a/}", "http://a/$uri", "http://a/ b", "http://a\n", "http://a/?b"} {
+		add(fmt.Sprintf("responder %q", v), func(r *proxy.Route) {
+			r.Certificates = []proxy.Certificate{{ID: "0123456789abcdef", Domains: r.Domains, Responder: v}}
+		})
+	}
 	for _, v := range []string{
 		"a", strings.Repeat("a", 42), strings.Repeat("a", 44), strings.Repeat("a", 42) + "=", strings.Repeat("a", 42) + "+", strings.Repeat("a", 42) + "\n",
 		strings.Repeat("a", 42) + `"`, "$uri" + strings.Repeat("a", 39), "\n}" + strings.Repeat("a", 41),

@@ -1,0 +1,28 @@
+package deploy
+
+import (
+	"reflect"
+	"testing"
+
+	"dokku/agent/app"
+	"dokku/agent/proxy"
+	"dokku/agent/store"
+)
+
+// TestRouteCertificates: a route has the app's own certificate and the server's, each with
+// its folder, its domains of the app and its CA's responder.
+func TestRouteCertificates(t *testing.T) {
+	a := &app.App{Name: "shop", Dir: "/home/dokku/shop"}
+	a.State.Domains = []string{"shop.example.com", "shop.example.org", "plain.example.net"}
+	a.State.Certificate = &app.Certificate{ID: "0123456789abcdef", Names: []string{"shop.example.com"}, Responder: "http://ocsp.example.com"}
+	v := app.View{App: a}
+	v.Settings.Certificate = &app.Certificate{ID: "fedcba9876543210", Names: []string{"*.example.com", "*.example.org"}}
+	want := []proxy.Certificate{
+		{ID: "0123456789abcdef", Dir: "/home/dokku/shop/dokku/tls/0123456789abcdef", Domains: []string{"shop.example.com"}, Responder: "http://ocsp.example.com"},
+		{ID: "fedcba9876543210", Dir: "/home/dokku/.dokku/tls/fedcba9876543210", Domains: []string{"shop.example.org"}},
+	}
+	got := routeOf(&store.Store{Root: "/home/dokku"}, v, &app.Release{Number: 1}).Certificates
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
