@@ -27,6 +27,7 @@ var layers = []string{
 	"agent/app",
 	"agent/repo",
 	"agent/proc",
+	"agent/certs/acme",
 	"agent/certs agent/event agent/disk agent/failpoint agent/text",
 	"build scale",
 }

@@ -1,0 +1,5 @@
+package acme_test
+
+const childDir = "DOKKU_TEST_ACME"
+
+func child(dir string) {}
