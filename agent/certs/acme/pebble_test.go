@@ -32,8 +32,8 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(childDir); dir != "" {
-		child(dir)
+	if text := os.Getenv(childVariable); text != "" {
+		child(text)
 		return
 	}
 	zoneAddr = freeAddr()
@@ -66,7 +66,6 @@ type options struct {
 	rejectNonces int // percent
 	eab          map[string]string
 	blocked      []string
-	keep         bool // the store of another CA
 }
 
 // authority is a real ACME server, with the web servers of all names.
@@ -74,6 +73,7 @@ type authority struct {
 	*httptest.Server
 	bundle string
 	admin  http.Handler
+	acme   http.Handler
 	// thumbprint is what the web servers answer with.
 	thumbprint atomic.Value
 	// front may answer a request in the CA's place: it returns true then.
@@ -120,13 +120,13 @@ func newCA(t *testing.T, o options) *authority {
 	w := wfe.New(quiet, store, v, ca.New(quiet, store, "", "ecdsa", 0, 1, profiles), []string{"pebble.letsencrypt.org"}, false, o.eab != nil, 1, 1)
 	settingUp.Unlock()
 	a.admin = w.ManagementHandler()
-	handler := w.Handler()
+	a.acme = w.Handler()
 	a.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.mu.Lock()
 		a.seen = append(a.seen, r.Method+" "+r.URL.Path)
 		a.mu.Unlock()
 		if !a.front.Load().(front)(w, r) {
-			handler.ServeHTTP(w, r)
+			a.acme.ServeHTTP(w, r)
 		}
 	}))
 	a.Config.ErrorLog = quiet

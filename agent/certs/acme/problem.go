@@ -76,12 +76,13 @@ func (p *Problem) of(name string) *Problem {
 // line makes one printable line of at most maxDetail bytes. Bidirectional controls go too:
 // they could make the line read as another.
 func line(s string) string {
+	s = event.Printable(strings.Join(strings.Fields(s), " "))
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r
 		}
 		return ' '
-	}, event.Printable(s))
+	}, s)
 	s = strings.Join(strings.Fields(s), " ")
 	if len(s) <= maxDetail {
 		return s

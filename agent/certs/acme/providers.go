@@ -1,6 +1,7 @@
 package acme
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -144,9 +145,22 @@ func (c *Client) provider() (challenge.Provider, error) {
 	}
 	provider, err := make()
 	if err != nil {
-		return nil, problemf(TypeSetup, "the DNS provider %s lacks a setting: %s", c.DNS.Provider, c.redact(asSettings(err.Error())))
+		said := c.redact(asSettings(err.Error()))
+		if !strings.Contains(said, settingPrefix) {
+			said += ": set " + cmp.Or(asSettings(unnamed[name]), settingPrefix+"NAME for each NAME at https://go-acme.github.io/lego/dns/"+name)
+		}
+		return nil, problemf(TypeSetup, "the DNS provider %s lacks a setting: %s", c.DNS.Provider, said)
 	}
 	return provider, nil
+}
+
+// settingPrefix is that of the names that people give a provider's variables.
+const settingPrefix = "dns-provider-"
+
+// unnamed are the variables that a provider does not name when they are missing.
+var unnamed = map[string]string{
+	"gandiv5": "GANDIV5_PERSONAL_ACCESS_TOKEN",
+	"ovh":     "OVH_ENDPOINT, OVH_APPLICATION_KEY, OVH_APPLICATION_SECRET and OVH_CONSUMER_KEY",
 }
 
 // mentioned finds the environment variables in lego's errors.
@@ -154,7 +168,7 @@ var mentioned = regexp.MustCompile(`\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b`)
 
 // asSettings names the variables in a text as people set them.
 func asSettings(s string) string {
-	return mentioned.ReplaceAllStringFunc(s, func(name string) string { return "dns-provider-" + name })
+	return mentioned.ReplaceAllStringFunc(s, func(name string) string { return settingPrefix + name })
 }
 
 // providerProblem is what a provider said.

@@ -76,6 +76,9 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err == nil {
 		body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 		resp.Body.Close()
+		if err == nil {
+			err = ctx.Err() // the end of a request can look like an empty answer
+		}
 	}
 	switch {
 	case err != nil && t.ctx.Err() != nil:
@@ -87,8 +90,11 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	case len(body) > maxAnswer:
 		return nil, problemf(TypeUnreachable, "%s answers with more than %d bytes, which no CA does", req.URL.Host, maxAnswer)
 	}
+	if err := t.client.refused(req, resp, body); err != nil {
+		return nil, err
+	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
-	return resp, t.client.refused(req, resp, body)
+	return resp, nil
 }
 
 // failed says why there is no answer.
