@@ -104,7 +104,7 @@ func (v View) ProfileFor(names []string) string {
 	if p := v.ACME(ACMEProfile); p != "" {
 		return p
 	}
-	if slices.ContainsFunc(names, IsAddress) {
+	if slices.ContainsFunc(names, IsAddress) && (v.Directory() == LetsEncrypt || v.Directory() == LetsEncryptStaging) {
 		return addressProfile
 	}
 	return ""

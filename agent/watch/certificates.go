@@ -110,7 +110,7 @@ func (r *renewer) order(ctx context.Context, name string) {
 		log.Warn("certificates of %s: %s", name, err)
 	}
 	for _, p := range letsencrypt.Problems(err) {
-		if p.Type == acme.Unreachable {
+		if p.Type == acme.TypeUnreachable {
 			r.down[v.Directory()] = time.Now().Add(outagePause)
 		}
 	}

@@ -24,6 +24,8 @@ type Property struct {
 	OnlyServer bool
 	// Prefix: any name that begins with Name and goes on as a variable's is a property.
 	Prefix bool
+	// OnHost reports whether only somebody on the server itself may set this; nil: never.
+	OnHost func(name, value string) bool
 	// Secret: the value is not shown.
 	Secret bool
 	Check  func(value string) error
@@ -114,6 +116,9 @@ func (p Properties) set(c *Call) error {
 	}
 	if q.OnlyServer && c.App != nil {
 		return Refuse("Property %s can only be specified globally: %s:set --global %[1]s", name, p.Noun)
+	}
+	if c.Env.User != "" && value != "" && q.OnHost != nil && q.OnHost(name, value) {
+		return Refuse("%s would run a program on the server: set it there, not over ssh", name)
 	}
 	if value != "" {
 		if err := q.Check(value); err != nil {

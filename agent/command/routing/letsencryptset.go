@@ -26,8 +26,8 @@ var letsencryptProperties = cli.Properties{
 		{Name: app.ACMEAuto, OnlyServer: true, Check: oneOf(app.ACMEAuto, "on", "off")},
 		{Name: app.ACMEBundle, OnlyServer: true, Check: checkBundle},
 		{Name: app.ACMEChallenge, Check: oneOf(app.ACMEChallenge, "dns-persist-01")},
-		{Name: app.ACMEProvider, Check: checkProvider},
-		{Name: app.ACMEVariables, Prefix: true, Secret: true, Check: plain(app.ACMEVariables)},
+		{Name: app.ACMEProvider, Check: checkProvider, OnHost: runsHere},
+		{Name: app.ACMEVariables, Prefix: true, Secret: true, OnHost: runsHere, Check: plain(app.ACMEVariables)},
 		{Name: app.ACMEResolvers, Check: checkResolvers},
 		{Name: app.ACMEHMAC, Secret: true, Check: plain(app.ACMEHMAC)},
 		{Name: app.ACMEKeyID, Check: plain(app.ACMEKeyID)},
@@ -152,11 +152,19 @@ func checkBundle(path string) error {
 // checkProvider refuses a DNS provider that is neither linked nor known to a lego program
 // on this server. "none" is the app's word against the server's.
 func checkProvider(value string) error {
-	if value == "none" || acme.Supports(value) {
+	if value == "none" {
 		return nil
 	}
-	return cli.Refuse("Invalid dns-provider specified: %q is none of %s; for lego's others, install the program lego on this server, or use exec",
-		event.OneLine(value), strings.Join(acme.Providers(), ", "))
+	if err := acme.CheckProvider(value); err != nil {
+		return cli.Refuse("Invalid dns-provider specified: %w", err)
+	}
+	return nil
+}
+
+// runsHere reports whether a setting makes this server run a program. Only somebody on the
+// server may choose one.
+func runsHere(name, value string) bool {
+	return name == app.ACMEProvider && acme.RunsProgram(value) && value != "none" || name == app.ACMEVariables+"EXEC_PATH"
 }
 
 func checkResolvers(value string) error {

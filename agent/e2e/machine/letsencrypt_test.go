@@ -227,7 +227,7 @@ func TestAdvice(t *testing.T) {
 func TestOutage(t *testing.T) {
 	m := newMachine(t, newHistory(t))
 	ca := m.withCA(t, "a.com")
-	ca.fails[""] = acme.Problem{Type: acme.Unreachable, Detail: "no answer"}
+	ca.fails[""] = acme.Problem{Type: acme.TypeUnreachable, Detail: "no answer"}
 	m.underAgent(t, "on-failure:2", func(t *testing.T) {
 		check(t, m.server.Update(t.Context(), "shop", setOp, event.Log{}, func(st *app.State) error { st.EnableACME(true); return nil }))
 		pass(time.Hour)

@@ -1,0 +1,196 @@
+package acme_test
+
+import (
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/letsencrypt/challtestsrv"
+	"github.com/letsencrypt/pebble/v2/ca"
+	"github.com/letsencrypt/pebble/v2/db"
+	"github.com/letsencrypt/pebble/v2/va"
+	"github.com/letsencrypt/pebble/v2/wfe"
+
+	"dokku/agent/certs/acme"
+)
+
+// zone is the DNS that all tests share, and zoneAddr its address. Every name leads to
+// 127.0.0.1 unless a test says otherwise.
+var (
+	zone     *challtestsrv.ChallSrv
+	zoneAddr string
+)
+
+func TestMain(m *testing.M) {
+	if text := os.Getenv(childVariable); text != "" {
+		child(text)
+		return
+	}
+	zoneAddr = freeAddr()
+	var err error
+	if zone, err = challtestsrv.New(challtestsrv.Config{DNSAddrs: []string{zoneAddr}, Log: log.New(io.Discard, "", 0)}); err != nil {
+		log.Fatal(err)
+	}
+	zone.SetDefaultDNSIPv4("127.0.0.1")
+	zone.SetDefaultDNSIPv6("")
+	go zone.Run()
+	for conn := net.Conn(nil); conn == nil; {
+		conn, _ = net.Dial("tcp", zoneAddr)
+	}
+	code := m.Run()
+	zone.Shutdown()
+	os.Exit(code)
+}
+
+func freeAddr() string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// options are those of a CA.
+type options struct {
+	rejectNonces int // percent
+	eab          map[string]string
+	blocked      []string
+}
+
+// authority is a real ACME server, with the web servers of all names.
+type authority struct {
+	*httptest.Server
+	bundle string
+	admin  http.Handler
+	acme   http.Handler
+	// thumbprint is what the web servers answer with.
+	thumbprint atomic.Value
+	// front may answer a request in the CA's place: it returns true then.
+	front atomic.Value
+	mu    sync.Mutex
+	seen  []string // "METHOD path" of the requests
+}
+
+type front func(w http.ResponseWriter, r *http.Request) bool
+
+// profiles are those of Let's Encrypt.
+var profiles = map[string]ca.Profile{
+	"classic":    {Description: "90 days", ValidityPeriod: 90 * 24 * 3600},
+	"shortlived": {Description: "6 days", ValidityPeriod: 160 * 3600},
+}
+
+// settingUp is held while a CA reads the environment.
+var settingUp sync.Mutex
+
+func newCA(t *testing.T, o options) *authority {
+	t.Helper()
+	a := &authority{}
+	a.thumbprint.Store("")
+	a.front.Store(front(func(http.ResponseWriter, *http.Request) bool { return false }))
+	web := httptest.NewServer(http.HandlerFunc(a.web))
+	t.Cleanup(web.Close)
+	quiet := log.New(io.Discard, "", 0)
+	store := db.NewMemoryStore()
+	for id, key := range o.eab {
+		if err := store.AddExternalAccountKeyByID(id, key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range o.blocked {
+		if err := store.AddBlockedDomain(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	settingUp.Lock()
+	os.Setenv("PEBBLE_VA_NOSLEEP", "1")
+	os.Setenv("PEBBLE_WFE_NONCEREJECT", fmt.Sprint(o.rejectNonces))
+	port := web.Listener.Addr().(*net.TCPAddr).Port
+	v := va.New(quiet, port, port, false, zoneAddr, store)
+	w := wfe.New(quiet, store, v, ca.New(quiet, store, "", "ecdsa", 0, 1, profiles), []string{"pebble.letsencrypt.org"}, false, o.eab != nil, 1, 1)
+	settingUp.Unlock()
+	a.admin = w.ManagementHandler()
+	a.acme = w.Handler()
+	a.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.mu.Lock()
+		a.seen = append(a.seen, r.Method+" "+r.URL.Path)
+		a.mu.Unlock()
+		if !a.front.Load().(front)(w, r) {
+			a.acme.ServeHTTP(w, r)
+		}
+	}))
+	a.Config.ErrorLog = quiet
+	a.StartTLS()
+	t.Cleanup(a.Close)
+	a.bundle = filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(a.bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// web answers HTTP-01 as the proxy does: from the token and the thumbprint alone.
+func (a *authority) web(w http.ResponseWriter, r *http.Request) {
+	token, ok := strings.CutPrefix(r.URL.Path, "/.well-known/acme-challenge/")
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	fmt.Fprintf(w, "%s.%s", token, a.thumbprint.Load())
+}
+
+// count is how many requests had a part of a path in them.
+func (a *authority) count(part string) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n := 0
+	for _, s := range a.seen {
+		if strings.Contains(s, part) {
+			n++
+		}
+	}
+	return n
+}
+
+// before answers requests to a path in the CA's place.
+func (a *authority) before(part string, f http.HandlerFunc) {
+	a.front.Store(front(func(w http.ResponseWriter, r *http.Request) bool {
+		if strings.Contains(r.URL.Path, part) {
+			f(w, r)
+			return true
+		}
+		return false
+	}))
+}
+
+func (a *authority) config(t *testing.T) acme.Config {
+	return acme.Config{Directory: a.URL + "/dir", Bundle: a.bundle, Accounts: filepath.Join(t.TempDir(), "accounts"), Resolvers: []string{zoneAddr}}
+}
+
+// client is a client whose web servers answer for its account.
+func (a *authority) client(t *testing.T, c acme.Config) *acme.Client {
+	t.Helper()
+	client := acme.New(c)
+	thumbprint, err := client.Thumbprint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.thumbprint.Store(thumbprint)
+	return client
+}
+
+// leadNowhere makes a name's web server one that no CA reaches.
+func leadNowhere(t *testing.T, name string) {
+	zone.AddDNSARecord(name+".", []string{"127.0.0.2"})
+	t.Cleanup(func() { zone.DeleteDNSARecord(name + ".") })
+}
