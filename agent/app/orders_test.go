@@ -141,7 +141,7 @@ func TestPausesGrow(t *testing.T) {
 func TestManyNames(t *testing.T) {
 	var domains []string
 	for i := range 230 {
-		domains = append(domains, fmt.Sprintf("d%d.example.com", i))
+		domains = append(domains, fmt.Sprintf("d%d.shop.com", i))
 	}
 	v := ordering(strings.Join(domains, " "))
 	orders, _ := v.Due(Orders{}, Look{Now: day0.Add(time.Hour), Changed: day0})
