@@ -34,7 +34,7 @@ var layers = []string{
 
 // support are packages that only tests import. They may import everything.
 var support = []string{
-	"agent/agenttest", "agent/e2e", "agent/disk/disktest", "agent/engine/enginetest", "agent/engine/memory",
+	"agent/agenttest", "agent/certs/acme/acmetest", "agent/e2e", "agent/disk/disktest", "agent/engine/enginetest", "agent/engine/memory",
 	"agent/proxy/proxytest", "agent/proxy/memory", "agent/proxy/nginx/nginxtest", "build/buildtest", "hooks/sshtest", "testdata",
 }
 

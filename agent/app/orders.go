@@ -152,7 +152,12 @@ func (o *Orders) Advise(c *Certificate, start, end, again, now time.Time) {
 		r.Again = now.Add(usualAdvice)
 	}
 	if window := end.Sub(start); !start.IsZero() && window >= 0 {
+		life := c.NotAfter.Sub(c.NotBefore)
 		r.At = start.Add(time.Duration(float64(window) * c.spread()))
+		// A stretch that goes on to the end would leave no time for a failure, and one that
+		// has begun before the certificate would have it renewed again and again.
+		r.At = earlier(r.At, c.NotAfter.Add(-life/6))
+		r.At = later(r.At, c.NotBefore.Add(min(life/10, time.Hour)))
 	}
 	if o.Renewals == nil {
 		o.Renewals = map[string]Renewal{}

@@ -92,6 +92,9 @@ func (r *run) make(ctx context.Context, ask Ask) (int, error) {
 			}
 			r.order(ctx, x)
 		}
+		if r.made > 0 {
+			r.advise(ctx, time.Now())
+		}
 	}
 	if err != nil && ctx.Err() == nil {
 		r.fail("", err)

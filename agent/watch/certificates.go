@@ -114,8 +114,8 @@ func (r *renewer) order(ctx context.Context, name string) {
 			r.down[v.Directory()] = time.Now().Add(outagePause)
 		}
 	}
+	// Settings that changed meanwhile, also by the order itself, are seen at the next look.
 	a := r.apps[name]
-	a.settings = r.Server.Env.Store.OrdersDepend(name)
 	a.due = r.next(name)
 	if !a.due.IsZero() && !a.due.After(time.Now()) {
 		a.due = time.Now().Add(certificateRetry) // what was just tried says it is due: something else is wrong

@@ -1,0 +1,123 @@
+// Package acmetest runs a real ACME server, Let's Encrypt's pebble, with the DNS that it
+// asks, in the process of a test.
+package acmetest
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/letsencrypt/challtestsrv"
+	"github.com/letsencrypt/pebble/v2/ca"
+	"github.com/letsencrypt/pebble/v2/db"
+	"github.com/letsencrypt/pebble/v2/va"
+	"github.com/letsencrypt/pebble/v2/wfe"
+)
+
+// A CA issues certificates for names that it reaches.
+type CA struct {
+	*httptest.Server
+	// Bundle is the path of a file with the root of the CA's own web server.
+	Bundle string
+	// Zone is the DNS. Every name leads to 127.0.0.1 unless a test says otherwise.
+	Zone *challtestsrv.ChallSrv
+	// DNS is the address of Zone.
+	DNS string
+	// Root is the certificate that clients of the apps trust.
+	Root *x509.Certificate
+
+	mu    sync.Mutex
+	front http.HandlerFunc
+}
+
+// settingUp is held while a CA reads the environment.
+var settingUp sync.Mutex
+
+// New starts a CA that asks for HTTP-01 on a port of 127.0.0.1, and whose certificates are
+// valid for a time, in whole seconds.
+func New(t *testing.T, port int, life time.Duration) *CA {
+	t.Helper()
+	c := &CA{DNS: freeAddress(t)}
+	quiet := log.New(io.Discard, "", 0)
+	var err error
+	if c.Zone, err = challtestsrv.New(challtestsrv.Config{DNSAddrs: []string{c.DNS}, Log: quiet}); err != nil {
+		t.Fatal(err)
+	}
+	c.Zone.SetDefaultDNSIPv4("127.0.0.1")
+	c.Zone.SetDefaultDNSIPv6("")
+	go c.Zone.Run()
+	t.Cleanup(c.Zone.Shutdown)
+	for conn := net.Conn(nil); conn == nil; {
+		conn, _ = net.Dial("tcp", c.DNS)
+	}
+
+	store := db.NewMemoryStore()
+	settingUp.Lock()
+	os.Setenv("PEBBLE_VA_NOSLEEP", "1")
+	os.Setenv("PEBBLE_WFE_NONCEREJECT", "20")
+	v := va.New(quiet, port, port, false, c.DNS, store)
+	w := wfe.New(quiet, store, v, ca.New(quiet, store, "", "ecdsa", 0, 1,
+		map[string]ca.Profile{"default": {Description: life.String(), ValidityPeriod: uint64(life.Seconds())}}), []string{"pebble.letsencrypt.org"}, false, false, 1, 1)
+	settingUp.Unlock()
+	acme := w.Handler()
+	c.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c.mu.Lock()
+		h := c.front
+		c.mu.Unlock()
+		if h == nil {
+			h = acme.ServeHTTP
+		}
+		h(w, r)
+	}))
+	c.Config.ErrorLog = quiet
+	c.StartTLS()
+	t.Cleanup(c.Close)
+	c.Bundle = filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(c.Bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate().Raw}), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c.Root = root(t, w.ManagementHandler())
+	return c
+}
+
+// Instead answers all requests in the CA's place; nil lets it answer again.
+func (c *CA) Instead(h http.HandlerFunc) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.front = h
+}
+
+// root asks the CA for its root certificate.
+func root(t *testing.T, management http.Handler) *x509.Certificate {
+	t.Helper()
+	answer := httptest.NewRecorder()
+	management.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/roots/0", nil))
+	block, _ := pem.Decode(answer.Body.Bytes())
+	if block == nil {
+		t.Fatalf("the CA has no root: %s", answer.Body)
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
