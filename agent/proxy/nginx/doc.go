@@ -155,7 +155,8 @@
 // address, which looks up the responder's name when it is asked. Without that server, nginx
 // would look up each responder when it reads its configuration: with name servers that do
 // not answer, each app would delay every test, reload and start of nginx by 10 s. An
-// admin's resolver in an app's files is no duplicate of ours either.
+// admin's resolver in an app's files is no duplicate of ours either. An app whose files
+// staple by themselves has no responder in its route.
 //
 // A certificate of an unknown CA is not asked about: its owner could name any address that
 // this host can reach. Rejected: files with answers (ssl_stapling_file), because nginx goes
