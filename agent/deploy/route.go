@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 
 	"dokku/agent/app"
@@ -94,6 +95,11 @@ func routeOf(s *store.Store, v app.View, r *app.Release) *proxy.Route {
 	set.SendTimeout, _ = proxy.ParseTime(v.NginxProperty("proxy-send-timeout"))
 	if dir := filepath.Join(v.Dir, "nginx.conf.d"); isDir(dir) && v.NginxProperty(app.NginxNoCustomConfig) != "true" {
 		set.IncludeDir = dir
+		if staples(dir) {
+			for i := range route.Certificates {
+				route.Certificates[i].Responder = ""
+			}
+		}
 	}
 	set.Properties = map[string]string{proxy.AccessLogPath: v.NginxLog("access"), proxy.ErrorLogPath: v.NginxLog("error")}
 	for _, p := range proxy.Properties {
@@ -102,6 +108,18 @@ func routeOf(s *store.Store, v app.View, r *app.Release) *proxy.Route {
 		}
 	}
 	return route
+}
+
+var stapling = regexp.MustCompile(`(?m)^[^#\n]*\bssl_stapling(_responder)?\s`)
+
+// staples reports whether an admin's own nginx files staple OCSP answers. nginx refuses
+// these directives twice.
+func staples(dir string) bool {
+	files, _ := filepath.Glob(filepath.Join(dir, "*.conf"))
+	return slices.ContainsFunc(files, func(file string) bool {
+		text, err := os.ReadFile(file)
+		return err == nil && stapling.Match(text)
+	})
 }
 
 func isDir(path string) bool {

@@ -40,8 +40,8 @@ var Properties = []Property{
 	property("client-header-timeout", "60s", timeForm, period(time.Second)),
 	property(ErrorLogPath, "", `an absolute path that ends in .log, or "off"`, logPath),
 	property(ErrorPages, "", "an absolute path without spaces and special characters", isPath),
-	// Dokku sends the header with every certificate. nginx here serves no TLS: the header
-	// goes out where a trusted proxy serves it, and only if somebody asks for it.
+	// Dokku sends the header with every certificate. Browsers remember it, so here it goes
+	// out only if somebody asks for it.
 	property("hsts", "false", "true or false", oneOf("true", "false")),
 	property("hsts-include-subdomains", "true", "true or false", oneOf("true", "false")),
 	property("hsts-max-age", "15724800", "a number of seconds from 0 to 315360000", number(0, 315360000)),
@@ -112,11 +112,12 @@ func oneOfForm(words []string) string { return "one of " + strings.Join(words, "
 
 func matches(expr string) func(string) bool { return regexp.MustCompile(expr).MatchString }
 
+var digits = regexp.MustCompile(`^[0-9]{1,9}$`)
+
 func number(low, high int) func(string) bool {
-	form := regexp.MustCompile(`^[0-9]{1,9}$`)
 	return func(v string) bool {
 		n, err := strconv.Atoi(v)
-		return err == nil && form.MatchString(v) && n >= low && n <= high
+		return err == nil && digits.MatchString(v) && n >= low && n <= high
 	}
 }
 

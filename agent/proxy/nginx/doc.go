@@ -108,6 +108,17 @@
 // Config.DefaultSite leaves those names to the default server. Rejected: remembering
 // the names that ever led to an app, which would be state that nobody cleans up.
 //
+// # Templates
+//
+// The files are text/template's, in the folder templates, in nginx's own order: app.conf and
+// server.conf for an app, shared.conf and unknown.conf for all. A template names each
+// directive; Go code has only what takes a decision (which servers there are, which names
+// they have). Templates quote nothing: their data are routes from Route.Checked, and Config.
+//
+// Every change renders all apps to find outdated files. That takes 0.35 s for 1,000 apps with
+// certificates on a busy machine, twice as long as a renderer of plain Go code took, and still
+// less than nginx needs to read them.
+//
 // # Directives
 //
 // nginx refuses most directives that stand twice in one block. So a server block has
@@ -144,7 +155,8 @@
 // address, which looks up the responder's name when it is asked. Without that server, nginx
 // would look up each responder when it reads its configuration: with name servers that do
 // not answer, each app would delay every test, reload and start of nginx by 10 s. An
-// admin's resolver in an app's files is no duplicate of ours either.
+// admin's resolver in an app's files is no duplicate of ours either. An app whose files
+// staple by themselves has no responder in its route.
 //
 // A certificate of an unknown CA is not asked about: its owner could name any address that
 // this host can reach. Rejected: files with answers (ssl_stapling_file), because nginx goes

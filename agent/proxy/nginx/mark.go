@@ -3,7 +3,6 @@ package nginx
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"strings"
 
 	"dokku/agent/proxy"
@@ -20,18 +19,19 @@ const (
 	maxMark = 3000
 )
 
-// renderMark writes the route as JSON in comments.
-func renderMark(w io.Writer, r proxy.Route) {
+// mark returns the route as JSON in comments.
+func mark(r proxy.Route) string {
 	text, err := json.Marshal(r)
 	if err != nil {
 		panic(fmt.Sprintf("internal error: a route that cannot be written as JSON: %v", err))
 	}
+	w := &strings.Builder{}
 	for mark := routeMark; mark == routeMark || len(text) > 0; mark = moreMark {
 		n := min(len(text), maxMark)
 		fmt.Fprintf(w, "%s%s\n", mark, text[:n])
 		text = text[n:]
 	}
-	io.WriteString(w, "\n")
+	return strings.TrimSuffix(w.String(), "\n")
 }
 
 // parseApp reads the route back from the file of an app.

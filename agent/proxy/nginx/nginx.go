@@ -104,7 +104,7 @@ func New(c Config) *Proxy {
 }
 
 func (n *Proxy) server() server {
-	return server{listener: listener{port: n.config.Port, ipv6: n.config.IPv6}, tls: n.config.TLSPort, certificates: n.certificateDir(),
+	return server{port: n.config.Port, ipv6: n.config.IPv6, tls: n.config.TLSPort, certificates: n.certificateDir(),
 		version: n.version, trusted: n.config.Trusted,
 		errorPages: n.config.ErrorPages, unknown: !n.config.DefaultSite, hostnames: n.config.Hostnames, resolvers: resolversIn(n.config.Resolvers)}
 }

@@ -1,6 +1,8 @@
 package nginx_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -14,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"dokku/agent/proxy"
 )
@@ -29,17 +32,13 @@ func (s *secureServer) openssl(t *testing.T, name string, args ...string) (strin
 	return string(out), err
 }
 
-// secured publishes an app with a certificate of a CA, and returns its route and the file
-// with the CA's own certificate.
-func (s *secureServer) secured(t *testing.T, app string) (r proxy.Route, roots string) {
+// secured publishes an app with a new certificate of a CA, and returns its route.
+func (s *secureServer) secured(t *testing.T, app string) proxy.Route {
 	t.Helper()
-	ca := newAuthority(t)
-	r = route(t, app, 1)
-	r.Certificates = []proxy.Certificate{ca.certificate(t, s, r.Domains...)}
+	r := route(t, app, 1)
+	r.Certificates = []proxy.Certificate{newAuthority(t).certificate(t, s, r.Domains...)}
 	check(t, s.Publish(t.Context(), r))
-	roots = filepath.Join(t.TempDir(), "roots.pem")
-	check(t, os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.cert.Raw}), 0o644))
-	return r, roots
+	return r
 }
 
 // TestProtocols: what a client with every protocol and cipher of OpenSSL can agree on.
@@ -66,15 +65,38 @@ func TestProtocols(t *testing.T) {
 func TestCiphers(t *testing.T) {
 	t.Parallel()
 	s := newSecure(t)
-	s.secured(t, "shop")
+	s.secured(t, "ecdsa")
+	r := route(t, "rsa", 1)
+	c, _ := s.certificate(t, r.Domains...)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	check(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: r.Domains, NotBefore: time.Now(), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	check(t, err)
+	check(t, os.WriteFile(filepath.Join(c.Dir, proxy.CertificateFile), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
+	check(t, os.WriteFile(filepath.Join(c.Dir, proxy.KeyFile),
+		pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}), 0o600))
+	r.Certificates = []proxy.Certificate{c}
+	check(t, s.Publish(t.Context(), r))
+	for app, want := range map[string][]string{
+		"ecdsa": {"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"},
+		"rsa":   {"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"},
+	} {
+		if got := s.ciphers(app + ".example.com"); !slices.Equal(got, want) {
+			t.Errorf("with an %s key: %q, want %q", app, got, want)
+		}
+	}
+}
+
+// ciphers returns the ciphers of TLS 1.2 that are spoken under a name, sorted.
+func (s *secureServer) ciphers(name string) []string {
 	var spoken []string
 	for _, c := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
 		if !slices.Contains(c.SupportedVersions, tls.VersionTLS12) {
 			continue
 		}
-		conn, err := s.handshake("shop.example.com", func(config *tls.Config) {
-			config.MaxVersion, config.CipherSuites = tls.VersionTLS12, []uint16{c.ID}
-			config.NextProtos = nil
+		conn, err := s.handshake(name, func(config *tls.Config) {
+			config.MaxVersion, config.CipherSuites, config.NextProtos = tls.VersionTLS12, []uint16{c.ID}, nil
 		})
 		if err == nil {
 			conn.Close()
@@ -82,10 +104,7 @@ func TestCiphers(t *testing.T) {
 		}
 	}
 	slices.Sort(spoken)
-	want := []string{"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"}
-	if !slices.Equal(spoken, want) {
-		t.Errorf("with an ECDSA key: %q, want %q", spoken, want)
-	}
+	return spoken
 }
 
 // TestChain: a client that knows the root alone trusts the app, and curl speaks HTTP/2.
@@ -139,7 +158,7 @@ func TestResumption(t *testing.T) {
 func TestHSTSOverTLS(t *testing.T) {
 	t.Parallel()
 	s := newSecure(t)
-	r, _ := s.secured(t, "shop")
+	r := s.secured(t, "shop")
 	for _, c := range []struct {
 		properties string // "name=value" between spaces
 		want       string

@@ -64,7 +64,7 @@ var everySetting = proxy.Settings{Properties: map[string]string{
 
 // unset is a server without settings of its own.
 func unset(port int, ipv6 bool) server {
-	return server{listener: listener{port: port, ipv6: ipv6}, tls: 443, certificates: "/home/dokku/.dokku/nginx/certificates",
+	return server{port: port, ipv6: ipv6, tls: 443, certificates: "/home/dokku/.dokku/nginx/certificates",
 		version: func() version { return version{1, 22, 1} }, unknown: true}
 }
 

@@ -3,10 +3,8 @@ package nginx
 import (
 	"crypto/sha256"
 	"fmt"
-	"io"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"dokku/agent/proxy"
 )
@@ -28,173 +26,98 @@ const (
 
 // shared returns serverFile and unknownFile. A tree that lacks the second has none.
 func shared(generation string, apps []string, routes []proxy.Route, s server) (first, last []byte) {
-	return renderShared(generation, apps, routes, s), renderUnknown(routes, s)
+	f := shareFile(routes, s)
+	f.Form, f.Generation = form(s), generation
+	names := addressNames(s.hostnames, routes)
+	switch {
+	case hasCatchAll(routes, s.port, s): // it answers these names too
+	case len(apps) == 1 && len(routes) == 1 && listens(routes[0], s.port, s):
+		f.Alone = aloneOn(s.port, routes[0], names, s)
+	default:
+		f.Host = s.noApp(names, s.port)
+	}
+	for _, port := range otherPorts(routes, s) {
+		if on := listening(routes, port, s); len(on) == 1 && !hasCatchAll(on, port, s) {
+			f.Alone = append(f.Alone, aloneOn(port, on[0], names, s)...)
+		}
+	}
+	return write("shared.conf", f), renderUnknown(routes, s)
+}
+
+// sharedFile is the data of shared.conf: the variables that all apps use, the server that
+// proves the generation, and those for names that no app has.
+type sharedFile struct {
+	Form, Generation, Reserved string
+	Listen                     listen // on the main port
+	Trusted                    []netip.Prefix
+	Others                     *noApp // on the other ports
+	TLS                        []noAppOverTLS
+	Relay                      string
+	Resolvers                  []string
+	Responders                 []proxy.Certificate
+	Host                       *noApp  // answers by the host's address
+	Alone                      []block // the same, of an app that is alone
+}
+
+// noApp is a server whose names lead to no app.
+type noApp struct {
+	Listen []listen
+	Names  string
+	Page   page
+}
+
+func (s server) noApp(names []string, ports ...int) *noApp {
+	f := &noApp{Names: lines(names), Page: unknownPage.in(s.errorPages)}
+	for _, port := range ports {
+		f.Listen = append(f.Listen, s.on(port))
+	}
+	return f
+}
+
+// shareFile returns the data without what depends on a tree.
+func shareFile(routes []proxy.Route, s server) sharedFile {
+	f := sharedFile{Reserved: proxy.ReservedDomain, Listen: s.on(s.port), Trusted: s.trusted, TLS: defaultsOverTLS(routes, s),
+		Relay: relay, Resolvers: inBrackets(s.resolvers), Responders: respondersOf(routes, s)}
+	if ports := otherPorts(routes, s); len(ports) > 0 {
+		f.Others = s.noApp([]string{"_"}, ports...)
+	}
+	return f
 }
 
 // form identifies the templates of the shared files and the settings in them. A tree
 // with another one is outdated.
 func form(s server) string {
-	w := sha256.New()
-	renderVariables(w, "", s)
-	renderOthers(w, []proxy.Route{{Ports: []proxy.Port{{Host: s.port + 1}}}}, s)
-	renderNoApp(w, s, addressNames(s.hostnames, nil))
-	// Whatever nginx's version is: its words are in the apps' files too.
-	s.version = func() version { return rejects }
+	// Whatever nginx's version is: its words are in the apps' files too. Nor do other name
+	// servers make a tree outdated.
+	s.version, s.resolvers = func() version { return rejects }, []netip.Addr{netip.MustParseAddr("192.0.2.1")}
 	secured := func(port int, domain string) proxy.Route {
-		return proxy.Route{Ports: []proxy.Port{{Host: port, TLS: true}}, Certificates: []proxy.Certificate{{Domains: []string{domain}}}}
+		return proxy.Route{Ports: []proxy.Port{{Host: port, TLS: true}},
+			Certificates: []proxy.Certificate{{Domains: []string{domain}, Responder: "http://example.com"}}}
 	}
-	routes := []proxy.Route{secured(s.port+1, "example.com"), secured(s.port+2, "192.0.2.1")}
-	renderRejecting(w, routes, s)
-	routes[0].Certificates[0].Responder = "http://example.com"
-	s.resolvers = []netip.Addr{netip.MustParseAddr("192.0.2.1")}
-	renderResponders(w, routes, s)
+	routes := []proxy.Route{{Ports: []proxy.Port{{Host: s.port + 1}}}, secured(s.port+2, "example.com"), secured(s.port+3, "192.0.2.1")}
+	f := shareFile(routes, s)
+	f.Host = s.noApp(addressNames(s.hostnames, nil), s.port)
+	w := sha256.New()
+	w.Write(write("shared.conf", f))
 	w.Write(renderUnknown(routes, s))
 	return fmt.Sprintf("%x", w.Sum(nil)[:8])
-}
-
-// renderShared returns serverFile: the variables that all apps use, the server
-// that proves the generation, and the one that answers by the host's address.
-func renderShared(generation string, apps []string, routes []proxy.Route, s server) []byte {
-	w := &strings.Builder{}
-	fmt.Fprintf(w, "# Shared by all apps. dokku writes this file anew at each deploy.\n%s%s\n\n", formMark, form(s))
-	renderVariables(w, generation, s)
-	renderOthers(w, routes, s)
-	renderRejecting(w, routes, s)
-	renderResponders(w, routes, s)
-	names := addressNames(s.hostnames, routes)
-	switch {
-	case hasCatchAll(routes, s.port, s): // it answers these names too
-	case len(apps) == 1 && len(routes) == 1 && listens(routes[0], s.port, s):
-		renderPort(w, routes[0], names, s, s.port)
-	default:
-		renderNoApp(w, s, names)
-	}
-	for _, port := range otherPorts(routes, s) {
-		if on := listening(routes, port, s); len(on) == 1 && !hasCatchAll(on, port, s) {
-			renderPort(w, on[0], names, s, port)
-		}
-	}
-	return []byte(w.String())
-}
-
-// renderVariables writes the variables that the apps' files use, and the server that
-// proves the generation.
-func renderVariables(w io.Writer, generation string, s server) {
-	io.WriteString(w, `# A Host header that contradicts the name by which the server was chosen (a
-# request line with a URL in it) is not passed on, nor is a missing one.
-map "$host|$http_host" $dokku_host {
-    default $host;
-    "~*^([^|]+)\|\1(:[0-9]+)?$" $http_host;
-}
-
-map $http_upgrade $dokku_connection {
-    default upgrade;
-    "" close;
-}
-
-map $http_upgrade $dokku_keepalive {
-    default upgrade;
-    "" "";
-}
-
-# The proxies that may say how a request reached them (trusted-proxies).
-geo $realip_remote_addr $dokku_trusted {
-    default 0;
-`)
-	for _, p := range s.trusted {
-		fmt.Fprintf(w, "    %s 1;\n", p)
-	}
-	io.WriteString(w, `}
-
-map "$dokku_trusted|$http_x_forwarded_proto|$http_x_forwarded_ssl" $dokku_proto {
-    default $scheme;
-    "~*^1\|\s*(https|wss)\s*[,|]" https;
-    "~*^1\|\s*(http|ws)\s*[,|]" http;
-    "~*^1\|\|on$" https;
-}
-
-# A proxy that serves TLS and names no port has the usual one.
-map "$dokku_trusted|$http_x_forwarded_port|$dokku_proto|$scheme" $dokku_port {
-    default $server_port;
-    "~^1\|\s*(?<dokku_given_port>[0-9]{1,5})\s*[,|]" $dokku_given_port;
-    "~^1\|[^|]*\|https\|http$" 443;
-}
-
-# Plain requests that are sent on to TLS. A CA asks for its challenges without.
-map "$dokku_proto|$uri" $dokku_insecure {
-    default "";
-    "~^http\|/\.well-known/acme-challenge/" "";
-    "~^http\|" 1;
-}
-
-map "$dokku_trusted|$http_x_forwarded_ssl" $dokku_ssl {
-    default "";
-    "~*^1\|on$" on;
-    "~*^1\|off$" off;
-}
-`)
-	fmt.Fprintf(w, `
-# Only this host is told; deny has no effect on return.
-map $remote_addr $dokku_generation {
-    default "";
-    127.0.0.1 %s;
-    ::1 %[1]s;
-}
-
-server {
-`, orElse(generation, `""`))
-	s.render(w)
-	fmt.Fprintf(w, `    server_name %s;
-    access_log off;
-
-    location = /generation {
-        if ($dokku_generation = "") {
-            return 404;
-        }
-        default_type text/plain;
-        return 200 "$dokku_generation $pid";
-    }
-
-    location / {
-        return 404;
-    }
-}
-`, proxy.ReservedDomain)
-}
-
-// renderNoApp writes a server whose names lead to no app.
-func renderNoApp(w io.Writer, s server, names []string, ports ...int) {
-	fmt.Fprintf(w, "\nserver {\n")
-	if len(ports) == 0 {
-		ports = []int{s.port}
-	}
-	for _, port := range ports {
-		s.at(port).render(w)
-	}
-	fmt.Fprintf(w, "    server_name %s;\n", strings.Join(names, "\n        "))
-	renderNothing(w, s)
-	io.WriteString(w, "}\n")
-}
-
-// renderNothing answers that there is no site.
-func renderNothing(w io.Writer, s server) {
-	io.WriteString(w, "\n    location / {\n        return 404;\n    }\n")
-	renderPage(w, unknownPage, s.errorPages)
 }
 
 // renderUnknown returns unknownFile: a server for the names that no app has. Without it,
 // they would lead to nginx's default server, often a page that welcomes to nginx. Sites
 // of this nginx that have their own names keep them.
 func renderUnknown(routes []proxy.Route, s server) []byte {
-	w := &strings.Builder{}
-	io.WriteString(w, "# Names that no app has. dokku writes this file anew at each deploy.\n")
+	var f struct {
+		Plain *noApp
+		TLS   []noAppOverTLS
+	}
 	if s.unknown && !hasCatchAll(routes, s.port, s) {
-		renderNoApp(w, s, []string{"~^"})
+		f.Plain = s.noApp([]string{"~^"}, s.port)
 	}
 	if s.unknown {
-		renderUnknownTLS(w, routes, s)
+		f.TLS = unknownOverTLS(routes, s)
 	}
-	return []byte(w.String())
+	return write("unknown.conf", f)
 }
 
 // hasCatchAll reports whether one of the routes answers every name on a port of the host.
@@ -204,22 +127,14 @@ func hasCatchAll(routes []proxy.Route, port int, s server) bool {
 	})
 }
 
-// renderPort writes the server block of an app for one port of the host.
-func renderPort(w io.Writer, r proxy.Route, names []string, s server, port int) {
+// aloneOn returns the server of an app for the host's own names on a port.
+func aloneOn(port int, r proxy.Route, names []string, s server) (list []block) {
 	for _, p := range portsOf(r, s) {
 		if p.Host == port && !p.TLS {
-			renderServer(w, r, s, site{names: names, port: p})
+			list = append(list, block{view: view{r}, server: s, names: names, port: p})
 		}
 	}
-}
-
-// renderOthers writes the server that is read first of all that listen on the
-// ports beside the main one: nginx chooses it for each name that no app has on
-// that port, so that a request for one app never reaches another one.
-func renderOthers(w io.Writer, routes []proxy.Route, s server) {
-	if ports := otherPorts(routes, s); len(ports) > 0 {
-		renderNoApp(w, s, []string{"_"}, ports...)
-	}
+	return list
 }
 
 // otherPorts are the ports of the host, ascending, that apps have beside the

@@ -2,7 +2,6 @@ package nginx
 
 import (
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"slices"
@@ -34,16 +33,18 @@ func resolversIn(file string) []netip.Addr {
 	return list
 }
 
-// renderStapling has a server add to its handshakes what the CA says of the certificate.
-func (s server) renderStapling(w io.Writer, c proxy.Certificate) {
-	if c.Responder != "" && len(s.resolvers) > 0 {
-		fmt.Fprintf(w, "    ssl_stapling on;\n    ssl_stapling_responder http://%s:%d/%s;\n", relay, s.port, c.ID)
+// Stapling returns where nginx asks what the CA says of the server's certificate, to add it
+// to handshakes; "" for nowhere.
+func (b block) Stapling() string {
+	if b.certificate.Responder == "" || len(b.server.resolvers) == 0 {
+		return ""
 	}
+	return fmt.Sprintf("http://%s:%d/%s", relay, b.server.port, b.certificate.ID)
 }
 
-// renderResponders writes the server that passes questions on to the responders of CAs. It
-// looks their names up when it is asked.
-func renderResponders(w io.Writer, routes []proxy.Route, s server) {
+// respondersOf returns the certificates whose CAs nginx asks, whichever app is deployed in
+// the same order.
+func respondersOf(routes []proxy.Route, s server) []proxy.Certificate {
 	var list []proxy.Certificate
 	known := map[string]bool{}
 	for _, r := range routes {
@@ -53,36 +54,22 @@ func renderResponders(w io.Writer, routes []proxy.Route, s server) {
 			}
 		}
 	}
-	// Whichever app is deployed, the text is the same.
-	slices.SortFunc(list, func(a, b proxy.Certificate) int { return strings.Compare(a.ID, b.ID) })
-	if len(list) == 0 || len(s.resolvers) == 0 {
-		return
+	if len(s.resolvers) == 0 {
+		return nil
 	}
-	io.WriteString(w, `
-# A question about a certificate, without the certificate's id.
-map $request_uri $dokku_ocsp {
-    default "";
-    "~^/[0-9a-f]+(?<dokku_ocsp_question>/.*)$" $dokku_ocsp_question;
+	slices.SortFunc(list, func(a, b proxy.Certificate) int { return strings.Compare(a.ID, b.ID) })
+	return list
 }
 
-server {
-`)
-	s.render(w)
-	fmt.Fprintf(w, `    server_name %s;
-    access_log off;
-    allow 127.0.0.1;
-    deny all;
-    resolver`, relay)
-	for _, a := range s.resolvers {
+// inBrackets returns addresses in nginx's form.
+func inBrackets(addresses []netip.Addr) []string {
+	var list []string
+	for _, a := range addresses {
 		if a.Is6() {
-			fmt.Fprintf(w, " [%s]", a)
+			list = append(list, fmt.Sprintf("[%s]", a))
 		} else {
-			fmt.Fprintf(w, " %s", a)
+			list = append(list, a.String())
 		}
 	}
-	io.WriteString(w, ";\n")
-	for _, c := range list {
-		fmt.Fprintf(w, "\n    location /%s/ {\n        proxy_pass %s$dokku_ocsp;\n    }\n", c.ID, c.Responder)
-	}
-	io.WriteString(w, "}\n")
+	return list
 }

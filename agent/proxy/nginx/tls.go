@@ -3,7 +3,6 @@ package nginx
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -47,100 +46,78 @@ func (n *Proxy) askVersion() version {
 	return v
 }
 
-// ciphers and protocols are Mozilla's intermediate configuration, version 5.7
-// (https://wiki.mozilla.org/Security/Server_Side_TLS). Its ciphers with finite-field
-// Diffie-Hellman are left out: they need parameters, and no client that knows TLS 1.2
-// needs them.
+// listenOn is how a server listens on a port.
+func (s server) listenOn(p proxy.Port) listen {
+	l := s.on(p.Host)
+	if !p.TLS {
+		return l
+	}
+	l.Words = " ssl"
+	if l.HTTP2 = !s.version().before(http2Directive); !l.HTTP2 {
+		l.Words += " http2"
+	}
+	return l
+}
+
+// certificate returns the folder of a certificate.
+func (s server) certificate(id string) string { return filepath.Join(s.certificates, id) }
+
+// noCertificate is the certificate of a server that refuses handshakes: none, or for an
+// nginx that needs one, that for no name.
+func (s server) noCertificate() string {
+	if s.version().before(rejects) {
+		return s.certificate(placeholder)
+	}
+	return ""
+}
+
+// Certificate returns the folder of the server's certificate; "" without TLS.
+func (b block) Certificate() string {
+	if !b.port.TLS {
+		return ""
+	}
+	return b.server.certificate(b.certificate.ID)
+}
+
+// noAppOverTLS is a server for TLS whose names lead to no app.
+type noAppOverTLS struct {
+	Listen      listen
+	Names       string
+	Certificate string // its folder; "": handshakes are refused
+	Status      int
+}
+
 const (
-	protocols = "TLSv1.2 TLSv1.3"
-	ciphers   = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:" +
-		"ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
+	// misdirected (RFC 9110, 15.5.20) has a browser that came by another name's connection
+	// open one of its own.
+	misdirected = 421
+	// closed is nginx's own: it closes the connection without an answer.
+	closed = 444
 )
 
-// renderTLS writes what all servers with TLS have in common. They must agree: nginx takes
-// the protocols of the first server of a port before it knows the name.
-func renderTLS(w io.Writer) {
-	fmt.Fprintf(w, `    ssl_protocols %s;
-    ssl_ciphers %s;
-    ssl_prefer_server_ciphers off;
-    ssl_session_timeout 1d;
-    ssl_session_cache shared:dokku:10m;
-    ssl_session_tickets off;
-`, protocols, ciphers)
-}
-
-// renderListen writes where a server listens; TLS says for what.
-func (s server) renderListen(w io.Writer, p proxy.Port) {
-	if !p.TLS {
-		s.at(p.Host).render(w)
-		return
-	}
-	words := " ssl"
-	if s.version().before(http2Directive) {
-		words += " http2"
-	}
-	fmt.Fprintf(w, "    listen %d%s;\n", p.Host, words)
-	if s.ipv6 {
-		fmt.Fprintf(w, "    listen [::]:%d%s;\n", p.Host, words)
-	}
-	if !s.version().before(http2Directive) {
-		io.WriteString(w, "    http2 on;\n")
-	}
-}
-
-// renderCertificate writes a server's certificate.
-func (s server) renderCertificate(w io.Writer, id string) {
-	dir := filepath.Join(s.certificates, id)
-	fmt.Fprintf(w, "    ssl_certificate %s;\n", filepath.Join(dir, proxy.CertificateFile))
-	fmt.Fprintf(w, "    ssl_certificate_key %s;\n", filepath.Join(dir, proxy.KeyFile))
-	renderTLS(w)
-}
-
-// renderRejecting writes the servers that are read first of all on the ports for TLS: they
+// defaultsOverTLS returns the servers that are read first of all on the ports for TLS: they
 // refuse a name without a certificate, instead of showing it another app's. Clients that
 // connect to an address name none. Where an app has an address, they get its certificate.
-func renderRejecting(w io.Writer, routes []proxy.Route, s server) {
+func defaultsOverTLS(routes []proxy.Route, s server) (list []noAppOverTLS) {
 	for _, port := range tlsPorts(routes, s) {
+		d := noAppOverTLS{s.listenOn(proxy.Port{Host: port, TLS: true}), "_", s.noCertificate(), closed}
 		if id := addressCertificate(routes, port, s); id != "" {
-			renderMisdirected(w, s, port, "_", func() { s.renderCertificate(w, id) })
-			continue
+			d.Certificate, d.Status = s.certificate(id), misdirected
 		}
-		fmt.Fprintf(w, "\nserver {\n")
-		s.renderListen(w, proxy.Port{Host: port, TLS: true})
-		io.WriteString(w, "    server_name _;\n")
-		s.renderNoCertificate(w)
-		io.WriteString(w, "    return 444;\n}\n")
+		list = append(list, d)
 	}
+	return list
 }
 
-// renderUnknownTLS writes the servers that refuse names without a certificate where the
+// unknownOverTLS returns the servers that refuse names without a certificate where the
 // default server has one, that of an address.
-func renderUnknownTLS(w io.Writer, routes []proxy.Route, s server) {
+func unknownOverTLS(routes []proxy.Route, s server) (list []noAppOverTLS) {
 	for _, port := range tlsPorts(routes, s) {
 		if addressCertificate(routes, port, s) != "" {
-			renderMisdirected(w, s, port, "~^", func() { s.renderNoCertificate(w) })
+			list = append(list, noAppOverTLS{s.listenOn(proxy.Port{Host: port, TLS: true}), "~^", s.noCertificate(), misdirected})
 		}
 	}
-}
-
-// renderMisdirected writes a server for TLS whose names lead to no app. The status (RFC
-// 9110, 15.5.20) has a browser that came by another name's connection open one of its own.
-func renderMisdirected(w io.Writer, s server, port int, name string, certificate func()) {
-	fmt.Fprintf(w, "\nserver {\n")
-	s.renderListen(w, proxy.Port{Host: port, TLS: true})
-	fmt.Fprintf(w, "    server_name %s;\n", name)
-	certificate()
-	io.WriteString(w, "    return 421;\n}\n")
-}
-
-// renderNoCertificate makes a server refuse handshakes.
-func (s server) renderNoCertificate(w io.Writer) {
-	if s.version().before(rejects) {
-		s.renderCertificate(w, placeholder)
-		return
-	}
-	io.WriteString(w, "    ssl_reject_handshake on;\n")
-	renderTLS(w)
+	return list
 }
 
 // addressCertificate is the certificate for the lowest IPv4 address that an app has as a
@@ -163,14 +140,18 @@ func addressCertificate(routes []proxy.Route, port int, s server) string {
 	return id
 }
 
-// renderRedirect sends plain requests to a port for TLS. One that a trusted proxy got over
-// TLS is not plain.
-func renderRedirect(w io.Writer, status string, port int) {
-	to := "https://$host"
+// Redirect returns the status and the site to which plain requests are sent on; "" for
+// none. One that a trusted proxy got over TLS is not plain.
+func (b block) Redirect() string {
+	if !b.redirects {
+		return ""
+	}
+	status, port := redirect(b.Route, b.server)
+	to := status + " https://$host"
 	if port != 443 {
 		to += ":" + strconv.Itoa(port)
 	}
-	fmt.Fprintf(w, "\n    if ($dokku_insecure) {\n        return %s %s$request_uri;\n    }\n", status, to)
+	return to
 }
 
 // tlsPorts are the ports of the host, ascending, on which apps are served over TLS.
