@@ -82,7 +82,7 @@ func TestObtain(t *testing.T) {
 // One name that cannot be proved costs the others nothing, and is asked for once.
 func TestObtainTheRest(t *testing.T) {
 	t.Parallel()
-	a := newCA(t, options{blocked: []string{"blocked.rest.example"}})
+	a := newCA(t, options{Blocked: []string{"blocked.rest.example"}})
 	c := a.client(t, a.config(t))
 	leadNowhere(t, "gone.rest.example")
 	pair, problems, err := c.Obtain(t.Context(), acme.Order{Names: []string{
@@ -162,7 +162,7 @@ func TestObtainTwoHundred(t *testing.T) {
 // A CA may reject a nonce at any time, and wants the same request with another one.
 func TestBadNonces(t *testing.T) {
 	t.Parallel()
-	a := newCA(t, options{rejectNonces: 40})
+	a := newCA(t, options{RejectNonces: 40})
 	c := a.client(t, a.config(t))
 	obtain(t, c, acme.Order{Names: []string{"nonce.example"}})
 }
