@@ -102,7 +102,7 @@ type Config struct {
 	// Accounts is the folder of the account files. Each directory URL has a folder of its
 	// own in it, named by the beginning of a hash of the URL.
 	Accounts string
-	Disk     disk.Disk
+	Disk     disk.Disk // writes them
 	DNS      DNS
 	// Resolvers are the DNS servers (HOST or HOST:PORT) that are asked whether a record has
 	// appeared, for private networks. None: the system's find the authoritative servers of

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -129,6 +130,30 @@ func TestObtainNone(t *testing.T) {
 	refused(t, c, acme.Order{}, "malformed")
 	refused(t, c, acme.Order{Names: []string{"d.none.example"}, DNSOnly: true}, "setup")
 	refused(t, c, acme.Order{Names: []string{"127.0.0.1"}, DNSOnly: true}, "setup")
+}
+
+// A CA finds fault with one name when it has checked all, as Let's Encrypt does with CAA:
+// it lists the names, or quotes the only one.
+func TestFaultOfOneName(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]string{
+		"listed": `{"type":"urn:ietf:params:acme:error:caa","detail":"Rechecking CAA failed","subproblems":[
+			{"type":"urn:ietf:params:acme:error:caa","detail":"CAA record for b.fault.example prevents issuance","identifier":{"type":"dns","value":"b.fault.example"}}]}`,
+		"quoted": `{"type":"urn:ietf:params:acme:error:caa","detail":"While processing CAA for \"b.fault.example\": CAA record for b.fault.example prevents issuance"}`,
+	} {
+		a := newCA(t, options{})
+		c := a.client(t, a.config(t))
+		a.before("/finalize-order/", func(w http.ResponseWriter, _ *http.Request) {
+			a.before("/no path", nil)
+			w.WriteHeader(http.StatusForbidden)
+			io.WriteString(w, answer)
+		})
+		pair, problems, err := c.Obtain(t.Context(), acme.Order{Names: []string{"a.fault.example", "b.fault.example"}})
+		if err != nil || !slices.Equal(certs.Names(pair.Leaf), []string{"a.fault.example"}) || len(problems) != 1 ||
+			problems[0].Name != "b.fault.example" || problems[0].Type != "caa" || !strings.HasSuffix(problems[0].Detail, "CAA record for b.fault.example prevents issuance") {
+			t.Errorf("%s: got %v, %v", name, problems, err)
+		}
+	}
 }
 
 func TestObtainForAddress(t *testing.T) {

@@ -22,8 +22,8 @@ import (
 	"dokku/agent/certs"
 )
 
-// Obtain implements CA. The order of the names that could be proved begins after the first
-// one has failed, and the CA does not check again what it has found good.
+// Obtain implements CA. It keeps the problems of names that failed when a later order fails
+// as a whole: the error joins both.
 func (c *Client) Obtain(ctx context.Context, o Order) (certs.Pair, []*Problem, error) {
 	names, problems := c.provable(o)
 	var pair certs.Pair

@@ -40,8 +40,11 @@ func TestMain(m *testing.M) {
 	zone.SetDefaultDNSIPv4("127.0.0.1")
 	zone.SetDefaultDNSIPv6("")
 	go zone.Run()
-	for conn := net.Conn(nil); conn == nil; {
-		conn, _ = net.Dial("tcp", zoneAddr)
+	for {
+		if conn, err := net.Dial("tcp", zoneAddr); err == nil {
+			conn.Close()
+			break
+		}
 	}
 	stop, err := startHost()
 	if err != nil {
