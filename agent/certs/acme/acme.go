@@ -44,8 +44,8 @@ type CA interface {
 	// Terms is the URL of the CA's terms of service; "" if it has none.
 	Terms(ctx context.Context) (url string, err error)
 	// Obtain returns a certificate for the names that could be proved, and a Problem for
-	// each of the others. It fails if there is no certificate. It registers the account on
-	// first use, and thereby agrees to the terms of service.
+	// each of the others. Without a certificate, all Problems are in the error. It registers
+	// the account on first use, and thereby agrees to the terms of service.
 	Obtain(ctx context.Context, o Order) (certs.Pair, []*Problem, error)
 	// Revoke revokes a certificate. One that is revoked already is no error.
 	Revoke(ctx context.Context, p certs.Pair) error

@@ -119,7 +119,7 @@ func TestObtainNone(t *testing.T) {
 	leadNowhere(t, "a.none.example")
 	leadNowhere(t, "b.none.example")
 	_, problems, err := c.Obtain(t.Context(), acme.Order{Names: []string{"a.none.example", "b.none.example"}})
-	if len(problems) != 2 || err == nil || !strings.Contains(err.Error(), "a.none.example: ") || !strings.Contains(err.Error(), "b.none.example: ") {
+	if problems != nil || err == nil || !strings.Contains(err.Error(), "a.none.example: ") || !strings.Contains(err.Error(), "b.none.example: ") {
 		t.Errorf("got %v, %v", problems, err)
 	}
 	a.thumbprint.Store("another")
@@ -153,6 +153,22 @@ func TestFaultOfOneName(t *testing.T) {
 			problems[0].Name != "b.fault.example" || problems[0].Type != "caa" || !strings.HasSuffix(problems[0].Detail, "CAA record for b.fault.example prevents issuance") {
 			t.Errorf("%s: got %v, %v", name, problems, err)
 		}
+	}
+}
+
+// A caller for whom part of a certificate is worth nothing gets all or nothing.
+func TestObtainWhole(t *testing.T) {
+	t.Parallel()
+	a := newCA(t, options{})
+	c := a.client(t, a.config(t))
+	leadNowhere(t, "gone.whole.example")
+	p := refused(t, c, acme.Order{Names: []string{"a.whole.example", "gone.whole.example"}, Whole: true}, "connection")
+	if n := a.count("POST /order-plz"); p.Name != "gone.whole.example" || n != 1 {
+		t.Errorf("%v after %d orders", p, n)
+	}
+	refused(t, c, acme.Order{Names: []string{"a.whole.example", "not a name"}, Whole: true}, "malformed")
+	if n := a.count("POST /order-plz"); n != 1 {
+		t.Errorf("%d orders, want none for a name that is none", n)
 	}
 }
 
