@@ -95,7 +95,7 @@ func TestBrokenAccount(t *testing.T) {
 
 func TestExternalAccount(t *testing.T) {
 	t.Parallel()
-	a := newCA(t, options{eab: map[string]string{"kid-1": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"}})
+	a := newCA(t, options{EAB: map[string]string{"kid-1": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"}})
 	order := acme.Order{Names: []string{"eab.example"}}
 	config := a.config(t)
 	refused(t, a.client(t, config), order, "externalAccountRequired")
@@ -136,7 +136,7 @@ func TestKilled(t *testing.T) {
 	t.Parallel()
 	a := newCA(t, options{})
 	survived := false
-	for after := 1; !survived; after++ {
+	for after := int64(1); !survived; after++ {
 		if after > 50 {
 			t.Fatal("the process is killed whatever it does")
 		}

@@ -44,8 +44,8 @@ type CA interface {
 	// Terms is the URL of the CA's terms of service; "" if it has none.
 	Terms(ctx context.Context) (url string, err error)
 	// Obtain returns a certificate for the names that could be proved, and a Problem for
-	// each of the others. It fails if there is no certificate. It registers the account on
-	// first use, and thereby agrees to the terms of service.
+	// each of the others. Without a certificate, all Problems are in the error. It registers
+	// the account on first use, and thereby agrees to the terms of service.
 	Obtain(ctx context.Context, o Order) (certs.Pair, []*Problem, error)
 	// Revoke revokes a certificate. One that is revoked already is no error.
 	Revoke(ctx context.Context, p certs.Pair) error
@@ -102,7 +102,7 @@ type Config struct {
 	// Accounts is the folder of the account files. Each directory URL has a folder of its
 	// own in it, named by the beginning of a hash of the URL.
 	Accounts string
-	Disk     disk.Disk
+	Disk     disk.Disk // writes them
 	DNS      DNS
 	// Resolvers are the DNS servers (HOST or HOST:PORT) that are asked whether a record has
 	// appeared, for private networks. None: the system's find the authoritative servers of

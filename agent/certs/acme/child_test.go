@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -23,9 +24,11 @@ const childVariable = "DOKKU_TEST_ACME"
 type work struct {
 	Directory, Bundle, Accounts string
 	Name                        string
-	KillAfter                   int // operations on the disk; 0: never
+	KillAfter                   int64 // operations on the disk; 0: never
 	// Post, if set, is all that it does: it sends its arguments there.
 	Post string
+	// Host makes it run CAs.
+	Host bool
 }
 
 func child(text string) {
@@ -40,9 +43,13 @@ func child(text string) {
 		}
 		return
 	}
-	done := 0
+	if w.Host {
+		host()
+		return
+	}
+	var done atomic.Int64
 	d := disk.Disk{Watch: func(disk.Op) {
-		if done++; done == w.KillAfter {
+		if done.Add(1) == w.KillAfter {
 			syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {}
 		}

@@ -165,7 +165,7 @@ func TestProviderRefusesOne(t *testing.T) {
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		body, _ := io.ReadAll(req.Body)
 		if strings.Contains(string(body), "_acme-challenge.b.") {
-			http.Error(w, "not your zone, hunter2-and-more", 403)
+			http.Error(w, "not your zone, hunter2-and-more", http.StatusForbidden)
 			return
 		}
 		resp, err := http.Post(r.URL+req.URL.Path, "application/json", strings.NewReader(string(body)))

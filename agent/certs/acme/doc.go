@@ -31,7 +31,7 @@
 // # Time
 //
 // The end of the context ends every call at once, but for the removal of DNS records (10 s
-// each). Without it a CA that hangs costs 30 s, the time limit of one request, because the
+// each) and for a DNS provider that finishes its request first. Without it a CA that hangs costs 30 s, the time limit of one request, because the
 // first request that fails ends the call. A CA that answers has 2 minutes to check the
 // names and 90 s to sign. A DNS provider has its own limit, 60 s unless it is set, for a
 // record to spread.
@@ -44,7 +44,8 @@
 // account of its own beside ours.
 //
 // lego's providers read their settings from the environment of the process. It has them
-// for the moment in which a provider is made, under a lock. A script of the provider exec
+// for the moment in which a provider is made, under a lock; a program that another
+// goroutine starts in that moment inherits them. A script of the provider exec
 // gets its own settings, and nothing of the process but PATH, HOME, LANG, LC_ALL, TMPDIR
 // and TZ.
 //

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -82,7 +83,7 @@ func TestObtain(t *testing.T) {
 // One name that cannot be proved costs the others nothing, and is asked for once.
 func TestObtainTheRest(t *testing.T) {
 	t.Parallel()
-	a := newCA(t, options{blocked: []string{"blocked.rest.example"}})
+	a := newCA(t, options{Blocked: []string{"blocked.rest.example"}})
 	c := a.client(t, a.config(t))
 	leadNowhere(t, "gone.rest.example")
 	pair, problems, err := c.Obtain(t.Context(), acme.Order{Names: []string{
@@ -118,7 +119,7 @@ func TestObtainNone(t *testing.T) {
 	leadNowhere(t, "a.none.example")
 	leadNowhere(t, "b.none.example")
 	_, problems, err := c.Obtain(t.Context(), acme.Order{Names: []string{"a.none.example", "b.none.example"}})
-	if len(problems) != 2 || err == nil || !strings.Contains(err.Error(), "a.none.example: ") || !strings.Contains(err.Error(), "b.none.example: ") {
+	if problems != nil || err == nil || !strings.Contains(err.Error(), "a.none.example: ") || !strings.Contains(err.Error(), "b.none.example: ") {
 		t.Errorf("got %v, %v", problems, err)
 	}
 	a.thumbprint.Store("another")
@@ -129,6 +130,46 @@ func TestObtainNone(t *testing.T) {
 	refused(t, c, acme.Order{}, "malformed")
 	refused(t, c, acme.Order{Names: []string{"d.none.example"}, DNSOnly: true}, "setup")
 	refused(t, c, acme.Order{Names: []string{"127.0.0.1"}, DNSOnly: true}, "setup")
+}
+
+// A CA finds fault with one name when it has checked all, as Let's Encrypt does with CAA:
+// it lists the names, or quotes the only one.
+func TestFaultOfOneName(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]string{
+		"listed": `{"type":"urn:ietf:params:acme:error:caa","detail":"Rechecking CAA failed","subproblems":[
+			{"type":"urn:ietf:params:acme:error:caa","detail":"CAA record for b.fault.example prevents issuance","identifier":{"type":"dns","value":"b.fault.example"}}]}`,
+		"quoted": `{"type":"urn:ietf:params:acme:error:caa","detail":"While processing CAA for \"b.fault.example\": CAA record for b.fault.example prevents issuance"}`,
+	} {
+		a := newCA(t, options{})
+		c := a.client(t, a.config(t))
+		a.before("/finalize-order/", func(w http.ResponseWriter, _ *http.Request) {
+			a.before("/no path", nil)
+			w.WriteHeader(http.StatusForbidden)
+			io.WriteString(w, answer)
+		})
+		pair, problems, err := c.Obtain(t.Context(), acme.Order{Names: []string{"a.fault.example", "b.fault.example"}})
+		if err != nil || !slices.Equal(certs.Names(pair.Leaf), []string{"a.fault.example"}) || len(problems) != 1 ||
+			problems[0].Name != "b.fault.example" || problems[0].Type != "caa" || !strings.HasSuffix(problems[0].Detail, "CAA record for b.fault.example prevents issuance") {
+			t.Errorf("%s: got %v, %v", name, problems, err)
+		}
+	}
+}
+
+// A caller for whom part of a certificate is worth nothing gets all or nothing.
+func TestObtainWhole(t *testing.T) {
+	t.Parallel()
+	a := newCA(t, options{})
+	c := a.client(t, a.config(t))
+	leadNowhere(t, "gone.whole.example")
+	p := refused(t, c, acme.Order{Names: []string{"a.whole.example", "gone.whole.example"}, Whole: true}, "connection")
+	if n := a.count("POST /order-plz"); p.Name != "gone.whole.example" || n != 1 {
+		t.Errorf("%v after %d orders", p, n)
+	}
+	refused(t, c, acme.Order{Names: []string{"a.whole.example", "not a name"}, Whole: true}, "malformed")
+	if n := a.count("POST /order-plz"); n != 1 {
+		t.Errorf("%d orders, want none for a name that is none", n)
+	}
 }
 
 func TestObtainForAddress(t *testing.T) {
@@ -162,7 +203,7 @@ func TestObtainTwoHundred(t *testing.T) {
 // A CA may reject a nonce at any time, and wants the same request with another one.
 func TestBadNonces(t *testing.T) {
 	t.Parallel()
-	a := newCA(t, options{rejectNonces: 40})
+	a := newCA(t, options{RejectNonces: 40})
 	c := a.client(t, a.config(t))
 	obtain(t, c, acme.Order{Names: []string{"nonce.example"}})
 }

@@ -22,8 +22,8 @@ import (
 	"dokku/agent/certs"
 )
 
-// Obtain implements CA. The order of the names that could be proved begins after the first
-// one has failed, and the CA does not check again what it has found good.
+// Obtain implements CA. An error joins the problem of the whole order, if it has one, and
+// those of the names that failed before it.
 func (c *Client) Obtain(ctx context.Context, o Order) (certs.Pair, []*Problem, error) {
 	names, problems := c.provable(o)
 	var pair certs.Pair
@@ -38,17 +38,16 @@ func (c *Client) Obtain(ctx context.Context, o Order) (certs.Pair, []*Problem, e
 		problems = append(problems, more...)
 	}
 	switch {
-	case err == nil && pair.Leaf == nil:
-		err = join(problems, nil)
+	case err == nil && pair.Leaf != nil:
+		return pair, problems, nil
 	case err != nil && ctx.Err() != nil:
 		err = context.Cause(ctx)
-	case err != nil:
+	case err == nil && len(problems) == 0:
+		err = problemf(typeMalformed, "no names to obtain a certificate for")
+	default:
 		err = join(problems, err)
 	}
-	if pair.Leaf == nil && err == nil {
-		err = problemf(typeMalformed, "no names to obtain a certificate for")
-	}
-	return pair, problems, err
+	return certs.Pair{}, nil, err
 }
 
 // join returns the problems of names and that of the whole order as one error.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -259,5 +260,27 @@ func TestWrongClock(t *testing.T) {
 	config.Now = func() time.Time { return time.Now().Add(-48 * time.Hour) }
 	if p := refused(t, a.client(t, config), wanted, "clock"); !strings.HasPrefix(p.Detail, "the new certificate is valid from ") {
 		t.Errorf("got %v", p)
+	}
+}
+
+// One name fails, and then the CA takes no more orders: the error has both.
+func TestLimitAfterFailure(t *testing.T) {
+	t.Parallel()
+	a := newCA(t, options{})
+	c := a.client(t, a.config(t))
+	leadNowhere(t, "gone.after.example")
+	var orders atomic.Int32
+	former := a.acme
+	a.acme = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "/order-plz") && orders.Add(1) == 2 {
+			document(429, "rateLimited", "slow down", "Retry-After", "3600")(w, r)
+			return
+		}
+		former.ServeHTTP(w, r)
+	})
+	_, problems, err := c.Obtain(t.Context(), acme.Order{Names: []string{"a.after.example", "gone.after.example"}})
+	var p *acme.Problem
+	if problems != nil || !errors.As(err, &p) || p.Name != "" || p.Type != "rateLimited" || p.Until.IsZero() || !strings.Contains(err.Error(), "\ngone.after.example: ") {
+		t.Errorf("got %v, %v", problems, err)
 	}
 }

@@ -16,10 +16,6 @@ import (
 	"testing"
 
 	"github.com/letsencrypt/challtestsrv"
-	"github.com/letsencrypt/pebble/v2/ca"
-	"github.com/letsencrypt/pebble/v2/db"
-	"github.com/letsencrypt/pebble/v2/va"
-	"github.com/letsencrypt/pebble/v2/wfe"
 
 	"dokku/agent/certs/acme"
 )
@@ -44,10 +40,18 @@ func TestMain(m *testing.M) {
 	zone.SetDefaultDNSIPv4("127.0.0.1")
 	zone.SetDefaultDNSIPv6("")
 	go zone.Run()
-	for conn := net.Conn(nil); conn == nil; {
-		conn, _ = net.Dial("tcp", zoneAddr)
+	for {
+		if conn, err := net.Dial("tcp", zoneAddr); err == nil {
+			conn.Close()
+			break
+		}
+	}
+	stop, err := startHost()
+	if err != nil {
+		log.Fatal(err)
 	}
 	code := m.Run()
+	stop()
 	zone.Shutdown()
 	os.Exit(code)
 }
@@ -61,19 +65,12 @@ func freeAddr() string {
 	return l.Addr().String()
 }
 
-// options are those of a CA.
-type options struct {
-	rejectNonces int // percent
-	eab          map[string]string
-	blocked      []string
-}
-
 // authority is a real ACME server, with the web servers of all names.
 type authority struct {
 	*httptest.Server
 	bundle string
-	admin  http.Handler
 	acme   http.Handler
+	admin  http.Handler
 	// thumbprint is what the web servers answer with.
 	thumbprint atomic.Value
 	// front may answer a request in the CA's place: it returns true then.
@@ -84,15 +81,6 @@ type authority struct {
 
 type front func(w http.ResponseWriter, r *http.Request) bool
 
-// profiles are those of Let's Encrypt.
-var profiles = map[string]ca.Profile{
-	"classic":    {Description: "90 days", ValidityPeriod: 90 * 24 * 3600},
-	"shortlived": {Description: "6 days", ValidityPeriod: 160 * 3600},
-}
-
-// settingUp is held while a CA reads the environment.
-var settingUp sync.Mutex
-
 func newCA(t *testing.T, o options) *authority {
 	t.Helper()
 	a := &authority{}
@@ -100,27 +88,8 @@ func newCA(t *testing.T, o options) *authority {
 	a.front.Store(front(func(http.ResponseWriter, *http.Request) bool { return false }))
 	web := httptest.NewServer(http.HandlerFunc(a.web))
 	t.Cleanup(web.Close)
-	quiet := log.New(io.Discard, "", 0)
-	store := db.NewMemoryStore()
-	for id, key := range o.eab {
-		if err := store.AddExternalAccountKeyByID(id, key); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, name := range o.blocked {
-		if err := store.AddBlockedDomain(name); err != nil {
-			t.Fatal(err)
-		}
-	}
-	settingUp.Lock()
-	os.Setenv("PEBBLE_VA_NOSLEEP", "1")
-	os.Setenv("PEBBLE_WFE_NONCEREJECT", fmt.Sprint(o.rejectNonces))
-	port := web.Listener.Addr().(*net.TCPAddr).Port
-	v := va.New(quiet, port, port, false, zoneAddr, store)
-	w := wfe.New(quiet, store, v, ca.New(quiet, store, "", "ecdsa", 0, 1, profiles), []string{"pebble.letsencrypt.org"}, false, o.eab != nil, 1, 1)
-	settingUp.Unlock()
-	a.admin = w.ManagementHandler()
-	a.acme = w.Handler()
+	o.Zone, o.Port = zoneAddr, web.Listener.Addr().(*net.TCPAddr).Port
+	a.acme, a.admin = hosted(t, o)
 	a.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.mu.Lock()
 		a.seen = append(a.seen, r.Method+" "+r.URL.Path)
@@ -129,7 +98,7 @@ func newCA(t *testing.T, o options) *authority {
 			a.acme.ServeHTTP(w, r)
 		}
 	}))
-	a.Config.ErrorLog = quiet
+	a.Config.ErrorLog = log.New(io.Discard, "", 0)
 	a.StartTLS()
 	t.Cleanup(a.Close)
 	a.bundle = filepath.Join(t.TempDir(), "ca.pem")

@@ -151,6 +151,9 @@ func kindOf(urn string, status int) string {
 // CA reports them for the whole order.
 var aboutNames = []string{"rejectedIdentifier", "unsupportedIdentifier", "caa", "dns", "connection", "incorrectResponse", "tls", typeRateLimited}
 
+// aboutAll are the types of problems that are never the fault of a name.
+var aboutAll = []string{typeRateLimited, typeServerInternal, typeNoAccount, typeUserAction, "badNonce"}
+
 // blame finds the names that an error of a whole order is about. If it finds none, the
 // problem is that of the whole order, and the error.
 //

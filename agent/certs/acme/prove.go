@@ -118,7 +118,7 @@ func (s *session) start(ctx context.Context, p *proof) error {
 		p.started = true
 		return nil
 	}
-	if d, ok := errors.AsType[*lego.ProblemDetails](err); ok && d.HTTPStatus < 500 && d.HTTPStatus != 429 && problemOf(err).Type != typeNoAccount {
+	if d, ok := errors.AsType[*lego.ProblemDetails](err); ok && d.HTTPStatus < 500 && !slices.Contains(aboutAll, problemOf(err).Type) {
 		p.fail(problemOf(err))
 		return nil
 	}

@@ -87,7 +87,7 @@ func runTool(ctx context.Context, path string, args, env []string) (output strin
 	out := &tail{}
 	cmd.Stdout, cmd.Stderr = out, out
 	err = cmd.Run()
-	output = string(out.Bytes())
+	output = out.String()
 	switch {
 	case err == nil, errors.Is(err, exec.ErrWaitDelay): // a child that goes on has the output
 		return output, nil

@@ -55,7 +55,7 @@ func (c *Client) registered(ctx context.Context, f func(*session) error) error {
 	}
 	again := a.URL != ""
 	for {
-		err := c.once(ctx, &a, f)
+		err := c.attempt(ctx, &a, f)
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
@@ -66,7 +66,8 @@ func (c *Client) registered(ctx context.Context, f func(*session) error) error {
 	}
 }
 
-func (c *Client) once(ctx context.Context, a *account, f func(*session) error) error {
+// attempt is one call of f. It leaves what it learns of the account in a.
+func (c *Client) attempt(ctx context.Context, a *account, f func(*session) error) error {
 	s, err := c.connect(ctx, a.key, a.URL)
 	if err != nil {
 		return err

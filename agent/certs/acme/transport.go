@@ -148,7 +148,7 @@ func (c *Client) refused(req *http.Request, resp *http.Response, body []byte) er
 func (c *Client) retryAfter(h http.Header) time.Time {
 	value := strings.TrimSpace(h.Get("Retry-After"))
 	wait := time.Duration(0)
-	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil || errors.Is(err, strconv.ErrRange) { // the highest then
 		wait = time.Duration(seconds) * time.Second
 	} else if at, err := http.ParseTime(value); err == nil {
 		theirs, err := http.ParseTime(h.Get("Date"))
