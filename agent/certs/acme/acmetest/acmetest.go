@@ -28,16 +28,16 @@ type CA struct {
 	*httptest.Server
 	// Bundle is the path of a file with the root of the CA's own web server.
 	Bundle string
-	// Zone is the DNS. Every name leads to 127.0.0.1 unless a test says otherwise.
+	// Zone is the DNS of all CAs. Every name leads to 127.0.0.1 unless a test says otherwise.
 	Zone *challtestsrv.ChallSrv
-	// DNS is the address of Zone.
-	DNS string
 	// Root is the certificate that clients of the apps trust.
 	Root *x509.Certificate
 
 	mu    sync.Mutex
 	front http.HandlerFunc
 }
+
+var quiet = log.New(io.Discard, "", 0)
 
 // settingUp is held while a CA reads the environment.
 var settingUp sync.Mutex
@@ -46,25 +46,16 @@ var settingUp sync.Mutex
 // valid for a time, in whole seconds.
 func New(t *testing.T, port int, life time.Duration) *CA {
 	t.Helper()
-	c := &CA{DNS: freeAddress(t)}
-	quiet := log.New(io.Discard, "", 0)
-	var err error
-	if c.Zone, err = challtestsrv.New(challtestsrv.Config{DNSAddrs: []string{c.DNS}, Log: quiet}); err != nil {
+	zone, err := startZone()
+	if err != nil {
 		t.Fatal(err)
 	}
-	c.Zone.SetDefaultDNSIPv4("127.0.0.1")
-	c.Zone.SetDefaultDNSIPv6("")
-	go c.Zone.Run()
-	t.Cleanup(c.Zone.Shutdown)
-	for conn := net.Conn(nil); conn == nil; {
-		conn, _ = net.Dial("tcp", c.DNS)
-	}
-
+	c := &CA{Zone: zone.ChallSrv}
 	store := db.NewMemoryStore()
 	settingUp.Lock()
 	os.Setenv("PEBBLE_VA_NOSLEEP", "1")
 	os.Setenv("PEBBLE_WFE_NONCEREJECT", "20")
-	v := va.New(quiet, port, port, false, c.DNS, store)
+	v := va.New(quiet, port, port, false, zone.address, store)
 	w := wfe.New(quiet, store, v, ca.New(quiet, store, "", "ecdsa", 0, 1,
 		map[string]ca.Profile{"default": {Description: life.String(), ValidityPeriod: uint64(life.Seconds())}}), []string{"pebble.letsencrypt.org"}, false, false, 1, 1)
 	settingUp.Unlock()
@@ -112,12 +103,28 @@ func root(t *testing.T, management http.Handler) *x509.Certificate {
 	return cert
 }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
+// A zone is the DNS of all CAs of the process: its server takes the place of any other.
+type zone struct {
+	*challtestsrv.ChallSrv
+	address string
+}
+
+var startZone = sync.OnceValues(func() (zone, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		return zone{}, err
 	}
-	defer l.Close()
-	return l.Addr().String()
-}
+	z := zone{address: l.Addr().String()}
+	l.Close()
+	z.ChallSrv, err = challtestsrv.New(challtestsrv.Config{DNSAddrs: []string{z.address}, Log: quiet})
+	if err != nil {
+		return zone{}, err
+	}
+	z.SetDefaultDNSIPv4("127.0.0.1")
+	z.SetDefaultDNSIPv6("")
+	go z.Run()
+	for conn := net.Conn(nil); conn == nil; {
+		conn, _ = net.Dial("tcp", z.address)
+	}
+	return z, nil
+})
