@@ -18,7 +18,9 @@ import (
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	s := nginxtest.NewServer(t, "")
-	p := s.Proxy()
+	c := s.Config()
+	c.Timeout = 9 * time.Second // a third of it passes before nginx is asked why
+	p := nginx.New(c)
 	one, two := route(t, "hello", 1), route(t, "hello", 2)
 	check(t, p.Publish(t.Context(), one))
 	two.Settings.IncludeDir = t.TempDir()

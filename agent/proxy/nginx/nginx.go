@@ -225,7 +225,7 @@ func (n *Proxy) publish(ctx context.Context, changes []change, claim func() erro
 
 // tested returns a tree of the draft that nginx has accepted: the staged one
 // where it is the same change of the same tree. (An admin's file that was
-// included may have changed since; the reload tests once more.)
+// included may have changed since; see prove.)
 func (n *Proxy) tested(ctx context.Context, d draft) (string, error) {
 	staged, err := n.linked(stagedLink)
 	if err != nil {
