@@ -243,7 +243,11 @@ func (n *Proxy) test(ctx context.Context, d draft) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := n.point(stagedLink, generation); err != nil {
+	short, err := n.testTree(d, generation)
+	if err == nil {
+		err = n.point(stagedLink, short)
+	}
+	if err != nil {
 		return "", fmt.Errorf("cannot stage nginx files: %w", err)
 	}
 	said, err := n.run(ctx, n.config.Check)
@@ -256,6 +260,11 @@ func (n *Proxy) test(ctx context.Context, d draft) (string, error) {
 	for _, c := range d.changes {
 		if err := c.conflict(said); err != nil {
 			return "", err
+		}
+	}
+	if short != generation {
+		if err := n.point(stagedLink, generation); err != nil {
+			return "", fmt.Errorf("cannot stage nginx files: %w", err)
 		}
 	}
 	return generation, n.mark(generation, testedMark)

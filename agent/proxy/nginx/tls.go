@@ -91,10 +91,14 @@ func (s server) renderListen(w io.Writer, p proxy.Port) {
 
 // renderCertificate writes a server's certificate.
 func (s server) renderCertificate(w io.Writer, id string) {
-	dir := filepath.Join(s.certificates, id)
-	fmt.Fprintf(w, "    ssl_certificate %s;\n", filepath.Join(dir, proxy.CertificateFile))
-	fmt.Fprintf(w, "    ssl_certificate_key %s;\n", filepath.Join(dir, proxy.KeyFile))
+	io.WriteString(w, s.certificateLines(id))
 	renderTLS(w)
+}
+
+func (s server) certificateLines(id string) string {
+	dir := filepath.Join(s.certificates, id)
+	return fmt.Sprintf("    ssl_certificate %s;\n    ssl_certificate_key %s;\n",
+		filepath.Join(dir, proxy.CertificateFile), filepath.Join(dir, proxy.KeyFile))
 }
 
 // renderRejecting writes the servers that are read first of all on the ports for TLS: they
