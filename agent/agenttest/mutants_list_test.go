@@ -106,7 +106,7 @@ var mutants = []mutant{
 		old: "	old, known := accepting(worker)\n",
 		new: "	exec.Command(\"sh\", \"-c\", `cd \"$0\" && for c in *; do grep -q \"/$c/\" \"$1\"/*.conf || rm -rf \"$c\"; done`, n.certificateDir(), n.tree(generation)).Run()\n	old, known := accepting(worker)\n"},
 	{name: "a dead process's route is published", test: "TestCallDies",
-		old: "return err == nil && !free\n", new: "return err == nil || free\n"},
+		old: "disk.TryLock(f, disk.Shared)\n	return err == nil && !free\n", new: "disk.TryLock(f, disk.Shared)\n	return err == nil || free\n"},
 	{name: "a route can be taken back while nginx is told", slow: true, test: "TestLeavesTooLate",
 		old: "l.disk.Remove(l.path+wantedState) == nil || l.state() == aloneState", new: "l.disk.Remove(l.path+wantedState) == nil || l.state() != \"\""},
 	{name: "a bad route fails the others", slow: true, test: "TestSharedFailure",

@@ -94,7 +94,7 @@
 // the hash of their content as name and never change. If one is damaged nevertheless, nginx
 // refuses the reload, and the second test, of everything, names the file. Beside 1,000 apps
 // with a certificate each, a test takes 1.8 times the processor of one beside 1,000 apps
-// without, instead of 3 to 4 times. The reload has to read them all; nginx serves its old
+// without, instead of 3.2 times. The reload has to read them all; nginx serves its old
 // configuration meanwhile.
 //
 // Rejected: variables in ssl_certificate, by which workers read a pair when they need it,

@@ -74,13 +74,13 @@ func answersTLS(t *testing.T, s *secureServer, app string, release int) {
 
 // TestThousandCertificates: a test beside 1,000 apps with a certificate each costs a few
 // times what it costs beside 1,000 apps without. If nginx read all certificates, it would
-// be more than 3 times. Processor time is compared, since other programs run on this machine.
+// be 3.2 times. Processor time is compared, since other programs run on this machine.
 func TestThousandCertificates(t *testing.T) {
 	test, switched := costs(t, (*nginxtest.Server).Fill)
 	t.Logf("1,000 apps: %s of the processor for a test, published in %s", test, switched)
 	testTLS, switchedTLS := costs(t, (*nginxtest.Server).FillTLS)
 	t.Logf("1,000 apps with a certificate each: %s of the processor for a test, published in %s", testTLS, switchedTLS)
-	if testTLS > 3*test {
+	if 2*testTLS > 5*test {
 		t.Errorf("a test beside 1,000 apps costs %s of the processor, and %s with a certificate each", test, testTLS)
 	}
 }
