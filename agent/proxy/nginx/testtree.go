@@ -65,9 +65,9 @@ func (n *Proxy) writeShort(from, to string, without []proxy.Certificate) error {
 	if err != nil {
 		return err
 	}
-	short := string(text)
+	short, s := string(text), n.server()
 	for _, c := range without {
-		short = strings.ReplaceAll(short, n.server().certificateLines(c.ID), "    ssl_reject_handshake on;\n\n")
+		short = strings.ReplaceAll(short, s.certificateLines(c.ID), "    ssl_reject_handshake on;\n\n")
 	}
 	return n.disk.Write(to, []byte(short), 0o644)
 }
