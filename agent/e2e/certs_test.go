@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -145,6 +146,47 @@ func TestCertificates(t *testing.T) {
 		t.Errorf("without the certificate: %s, want %s", got, want)
 	}
 	lab.Contains(t, l.Refused("certs:remove", renamed), "App "+renamed+" has no certificate of its own: add one with dokku certs:add "+renamed+" CRT KEY")
+}
+
+// nginxVersion is the version of the nginx that the labs run.
+var nginxVersion = regexp.MustCompile(`nginx/1\.([0-9]+)\.([0-9]+)`)
+
+// TestHTTP2: an app with a certificate is served by HTTP/2, which nginx 1.25.1 switches on
+// by another directive than the versions before.
+func TestHTTP2(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, nil)
+	a := l.Deployed(nil)
+	name := a.Name + ".e2e.test"
+	l.Dokku("certs:generate", a.Name, name)
+	block, _ := pem.Decode([]byte(l.Dokku("certs:show", a.Name, "crt")))
+	leaf, err := x509.ParseCertificate(block.Bytes)
+	lab.Must(t, err)
+	if got, _ := browse(t, leaf, fmt.Sprintf("https://%s:%d/", name, l.Nginx.TLSPort)); !strings.HasPrefix(got, "200 "+a.Tip("main")) {
+		t.Errorf("over TLS: %s", got)
+	}
+	conn, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", l.Nginx.TLSPort),
+		&tls.Config{ServerName: name, InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}})
+	lab.Must(t, err)
+	defer conn.Close()
+	if got := conn.ConnectionState().NegotiatedProtocol; got != "h2" {
+		t.Errorf("nginx chooses %q, want h2", got)
+	}
+	said, err := exec.Command("nginx", "-v").CombinedOutput()
+	lab.Must(t, err)
+	m := nginxVersion.FindStringSubmatch(string(said))
+	if m == nil {
+		t.Fatalf("nginx -v says %q", said)
+	}
+	minor, _ := strconv.Atoi(m[1])
+	patch, _ := strconv.Atoi(m[2])
+	file := l.Dokku("nginx:show-config", a.Name)
+	if minor > 25 || minor == 25 && patch > 0 {
+		lab.Contains(t, file, fmt.Sprintf("listen %d ssl;", l.Nginx.TLSPort), "http2 on;")
+	} else {
+		lab.Contains(t, file, fmt.Sprintf("listen %d ssl http2;", l.Nginx.TLSPort))
+		lab.Lacks(t, file, "http2 on;")
+	}
 }
 
 // TestServerCertificate: a wildcard of the server serves all apps below it, and an app's

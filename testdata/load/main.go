@@ -6,10 +6,13 @@
 // request look early. No request is repeated.
 //
 // Every answer has to name its app, in a header that the server of testdata/e2e/server
-// sends. load runs until its standard input ends.
+// sends. Half of the connections use TLS, each with a handshake of its own, and accept only
+// a certificate of the issuer in -roots for the app's name. load runs until its standard
+// input ends.
 package main
 
 import (
+	"crypto/x509"
 	"encoding/json"
 	"flag"
 	"io"
@@ -22,6 +25,8 @@ import (
 
 var (
 	port      = flag.Int("port", 80, "the proxy's port, on 127.0.0.1 to 127.0.0.8")
+	tlsPort   = flag.Int("tls-port", 443, "the proxy's port for TLS")
+	roots     = flag.String("roots", "", "a file with the issuer of the apps' certificates")
 	appNames  = flag.String("apps", "", "names of the apps, divided by commas")
 	domain    = flag.String("domain", "e2e.test", "what follows an app's name in the Host header")
 	rate      = flag.Int("rate", 500, "requests a second, of all kinds and to all apps together")
@@ -41,12 +46,19 @@ func main() {
 	if *appNames == "" || *rate < 1 || *keptConns < 1 {
 		log.Fatal("load needs -apps, and a positive -rate and -keep-alive")
 	}
+	issuer, err := os.ReadFile(*roots)
+	if err != nil {
+		log.Fatal(err)
+	}
 	stop := make(chan struct{})
 	go func() {
 		io.Copy(io.Discard, os.Stdin)
 		close(stop)
 	}()
 	g := newGenerator(strings.Split(*appNames, ","))
+	if !g.trusted.AppendCertsFromPEM(issuer) {
+		log.Fatalf("%s has no certificate", *roots)
+	}
 	if err := json.NewEncoder(os.Stdout).Encode(g.run(stop)); err != nil {
 		log.Fatal(err)
 	}
@@ -55,8 +67,9 @@ func main() {
 // A generator sends requests and records the outcomes.
 type generator struct {
 	*record
-	apps []*asked
-	wait sync.WaitGroup
+	apps    []*asked
+	trusted *x509.CertPool // the issuer of all certificates
+	wait    sync.WaitGroup
 }
 
 // asked is an app with its kept connections, which its requests take in turn.
@@ -67,11 +80,11 @@ type asked struct {
 }
 
 func newGenerator(names []string) *generator {
-	g := &generator{record: newRecord()}
+	g := &generator{record: newRecord(), trusted: x509.NewCertPool()}
 	for _, name := range names {
 		a := &asked{name: name}
-		for range *keptConns {
-			a.kept = append(a.kept, &keptConn{})
+		for n := range *keptConns {
+			a.kept = append(a.kept, &keptConn{secure: n%2 == 1})
 		}
 		g.apps = append(g.apps, a)
 	}
@@ -104,20 +117,24 @@ func (g *generator) run(stop <-chan struct{}) *report {
 }
 
 // send sends request n in the background. Of a hundred requests, 60 are GETs, 20 POSTs,
-// 19 GETs over a kept connection, and one has a slow answer.
+// 19 GETs over a kept connection, and one has a slow answer. Half of each kind use TLS.
 func (g *generator) send(n int, due time.Time) {
 	a := g.apps[(n+n/100)%len(g.apps)]
-	one := func(k kind, do func() error) { g.wait.Go(func() { g.done(k, a.name, due, do()) }) }
+	secure := (n/2+n/100)%2 == 1
+	one := func(k kind, do func(k kind) error) { g.wait.Go(func() { g.done(k, a.name, due, do(k)) }) }
+	fresh := func(k kind, method, path string, sent []byte) {
+		one(k.over(secure), func(k kind) error { return g.fresh(k, a.name, n, secure, method, path, sent) })
+	}
 	switch k := n * 37 % 100; { // 37 mixes the kinds
 	case k == 0:
-		one(slowGet, func() error { return g.fresh(slowGet, a.name, n, "GET", "/load/slow?for="+slow.String(), nil) })
+		fresh(slowGet, "GET", "/load/slow?for="+slow.String(), nil)
 	case k < 20:
 		c := a.kept[a.turn%len(a.kept)]
 		a.turn++
-		one(keptGet, func() error { return c.get(g, a.name, n) })
+		one(keptGet.over(c.secure), func(k kind) error { return c.get(g, k, a.name, n) })
 	case k < 40:
-		one(post, func() error { return g.fresh(post, a.name, n, "POST", "/load/echo", body(n)) })
+		fresh(post, "POST", "/load/echo", body(n))
 	default:
-		one(get, func() error { return g.fresh(get, a.name, n, "GET", "/load/answer", nil) })
+		fresh(get, "GET", "/load/answer", nil)
 	}
 }

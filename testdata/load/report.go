@@ -19,6 +19,14 @@ const (
 	frame   kind = "websocket frame"
 )
 
+// over is the kind of the same requests over TLS.
+func (k kind) over(secure bool) kind {
+	if secure {
+		return k + " over TLS"
+	}
+	return k
+}
+
 // A report is the output of load. Times are milliseconds.
 type report struct {
 	Seconds  float64           // duration of the test
@@ -28,6 +36,11 @@ type report struct {
 	Failures []failure         // the first of them
 	Broken   []broken          // websockets that were closed before their time
 	Survived map[string]int    // websockets that stayed open, by their life
+	// Certificates are those that TLS handshakes have seen.
+	Certificates []certificate
+	// Outlived is how many certificates were new, at most, while a websocket over TLS
+	// stayed open.
+	Outlived int
 }
 
 type outcome struct {
@@ -44,6 +57,14 @@ type version struct {
 	Answers          int
 	First            time.Time // when the first answer had come
 	Last             time.Time // when the last request that it answered was begun
+}
+
+// A certificate is one that an app's name has got.
+type certificate struct {
+	App, Serial string
+	Handshakes  int
+	First       time.Time // when the first handshake had ended
+	Last        time.Time // when the last one was begun
 }
 
 type failure struct {
@@ -72,7 +93,11 @@ type record struct {
 	failures []failure
 	broken   []broken
 	alive    map[string]int
+	seen     map[certificateKey]*certificate
+	outlived int
 }
+
+type certificateKey struct{ app, serial string }
 
 type versionKey struct {
 	identity
@@ -80,7 +105,7 @@ type versionKey struct {
 }
 
 func newRecord() *record {
-	return &record{kinds: map[kind]*outcome{}, versions: map[versionKey]*version{}, alive: map[string]int{}}
+	return &record{kinds: map[kind]*outcome{}, versions: map[versionKey]*version{}, alive: map[string]int{}, seen: map[certificateKey]*certificate{}}
 }
 
 func (r *record) late(d time.Duration) {
@@ -132,22 +157,58 @@ func (r *record) answered(k kind, id identity, begun, ended time.Time) {
 	}
 }
 
+// presented records the certificate of a TLS handshake.
+func (r *record) presented(app, serial string, begun, ended time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := certificateKey{app, serial}
+	c := r.seen[key]
+	if c == nil {
+		c = &certificate{App: app, Serial: serial, First: ended, Last: begun}
+		r.seen[key] = c
+	}
+	c.Handshakes++
+	if ended.Before(c.First) {
+		c.First = ended
+	}
+	if begun.After(c.Last) {
+		c.Last = begun
+	}
+}
+
+// certificates counts the certificates of an app so far.
+func (r *record) certificates(app string) (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key := range r.seen {
+		if key.app == app {
+			n++
+		}
+	}
+	return n
+}
+
 func (r *record) brokenSocket(b broken) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.broken = append(r.broken, b)
 }
 
-func (r *record) survived(life time.Duration) {
+// survived records a websocket that stayed open, while so many certificates were new.
+func (r *record) survived(life time.Duration, outlived int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.alive[life.String()]++
+	r.outlived = max(r.outlived, outlived)
 }
 
 // report sums up the record once no request is running.
 func (r *record) report(sending time.Duration) *report {
 	p := &report{Seconds: sending.Seconds(), Late: milliseconds(r.behind), Kinds: r.kinds,
-		Failures: r.failures, Broken: r.broken, Survived: r.alive}
+		Failures: r.failures, Broken: r.broken, Survived: r.alive, Outlived: r.outlived}
+	for _, c := range r.seen {
+		p.Certificates = append(p.Certificates, *c)
+	}
 	for _, v := range r.versions {
 		p.Versions = append(p.Versions, *v)
 	}

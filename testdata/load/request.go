@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -44,9 +45,31 @@ func parseIdentity(text, app string) (identity, error) {
 var errReset = errors.New("the kept connection was closed")
 
 // dial connects to the proxy at one of its addresses: with a single one, TIME_WAIT would
-// use up the ports within a minute.
-func dial(n int) (net.Conn, error) {
-	return net.DialTimeout("tcp", fmt.Sprintf("127.0.0.%d:%d", 1+n%8, *port), patience)
+// use up the ports within a minute. Over TLS it makes a whole handshake each time, and
+// fails unless the certificate is the issuer's for the app's name.
+func (g *generator) dial(n int, app string, secure bool) (net.Conn, error) {
+	begun := time.Now()
+	to := *port
+	if secure {
+		to = *tlsPort
+	}
+	conn, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.%d:%d", 1+n%8, to), patience)
+	if err != nil || !secure {
+		return conn, err
+	}
+	conn.SetDeadline(begun.Add(patience))
+	c := tls.Client(conn, &tls.Config{ServerName: app + "." + *domain, RootCAs: g.trusted})
+	if err := c.Handshake(); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("no handshake: %w", err)
+	}
+	state := c.ConnectionState()
+	if state.DidResume {
+		conn.Close()
+		return nil, errors.New("a handshake without a certificate")
+	}
+	g.presented(app, state.PeerCertificates[0].SerialNumber.Text(16), begun, time.Now())
+	return c, nil
 }
 
 // body is the body of request n: mostly a few kB, sometimes more than nginx keeps in
@@ -66,9 +89,9 @@ func body(n int) []byte {
 }
 
 // fresh sends a request over a new connection.
-func (g *generator) fresh(k kind, app string, n int, method, path string, sent []byte) error {
+func (g *generator) fresh(k kind, app string, n int, secure bool, method, path string, sent []byte) error {
 	begun := time.Now()
-	conn, err := dial(n)
+	conn, err := g.dial(n, app, secure)
 	if err != nil {
 		return err
 	}
@@ -119,19 +142,20 @@ func (g *generator) answer(r *bufio.Reader, k kind, app string, begun time.Time,
 
 // A keptConn is a connection that is used repeatedly.
 type keptConn struct {
-	mu   sync.Mutex
-	conn net.Conn
-	r    *bufio.Reader
+	secure bool
+	mu     sync.Mutex
+	conn   net.Conn
+	r      *bufio.Reader
 }
 
 // get sends a request over the connection, and opens it if needed. The first request of a
 // connection must be answered; a later one may find it closed.
-func (c *keptConn) get(g *generator, app string, n int) (err error) {
+func (c *keptConn) get(g *generator, k kind, app string, n int) (err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	begun, used := time.Now(), c.conn != nil
 	if !used {
-		if c.conn, err = dial(n); err != nil {
+		if c.conn, err = g.dial(n, app, c.secure); err != nil {
 			c.conn = nil
 			return err
 		}
@@ -155,7 +179,7 @@ func (c *keptConn) get(g *generator, app string, n int) (err error) {
 	if err != nil {
 		return err
 	}
-	last, err = g.answer(c.r, keptGet, app, begun, nil)
+	last, err = g.answer(c.r, k, app, begun, nil)
 	return err
 }
 

@@ -12,9 +12,9 @@ import (
 const pause = 250 * time.Millisecond
 
 // keepSocket keeps a websocket to the app open until stop is closed: one after the other,
-// every second one for a short time.
+// every second one for a short time, every third one over TLS.
 func (g *generator) keepSocket(app string, n int, stop <-chan struct{}) {
-	life := *longLife
+	life, secure := *longLife, n%3 == 0
 	if n%2 == 0 {
 		life = *shortLife
 	}
@@ -23,23 +23,24 @@ func (g *generator) keepSocket(app string, n int, stop <-chan struct{}) {
 		case <-stop:
 			return
 		default:
-			g.socket(app, n+turn, life, stop)
+			g.socket(app, n+turn, secure, life, stop)
 		}
 	}
 }
 
 // socket opens a websocket and sends frames over it, which must come back, until its time
 // is over.
-func (g *generator) socket(app string, n int, life time.Duration, stop <-chan struct{}) {
+func (g *generator) socket(app string, n int, secure bool, life time.Duration, stop <-chan struct{}) {
 	begun := time.Now()
-	ws, id, err := open(app, n)
-	g.done(upgrade, app, begun, err)
+	ws, id, err := g.open(app, n, secure)
+	g.done(upgrade.over(secure), app, begun, err)
 	if err != nil {
 		wait(pause, stop)
 		return
 	}
 	defer ws.Close()
-	g.answered(upgrade, id, begun, time.Now())
+	g.answered(upgrade.over(secure), id, begun, time.Now())
+	known := g.certificates(app)
 	for k := 0; time.Since(begun) < life; k++ {
 		if !wait(pause, stop) {
 			return
@@ -51,21 +52,29 @@ func (g *generator) socket(app string, n int, life time.Duration, stop <-chan st
 			g.brokenSocket(broken{App: app, Rev: id.rev, Config: id.config, Opened: begun, Broke: time.Now(), Life: life})
 			return
 		}
-		g.done(frame, app, sent, err)
+		g.done(frame.over(secure), app, sent, err)
 		if err != nil {
 			return
 		}
 	}
-	g.survived(life)
+	outlived := 0
+	if secure {
+		outlived = g.certificates(app) - known
+	}
+	g.survived(life, outlived)
 }
 
 // open opens a websocket; the app names itself first.
-func open(app string, n int) (*websocket.Conn, identity, error) {
-	config, err := websocket.NewConfig("ws://"+app+"."+*domain+"/load/ws", "http://localhost")
+func (g *generator) open(app string, n int, secure bool) (*websocket.Conn, identity, error) {
+	scheme := "ws"
+	if secure {
+		scheme = "wss"
+	}
+	config, err := websocket.NewConfig(scheme+"://"+app+"."+*domain+"/load/ws", "http://localhost")
 	if err != nil {
 		return nil, identity{}, err
 	}
-	conn, err := dial(n)
+	conn, err := g.dial(n, app, secure)
 	if err != nil {
 		return nil, identity{}, err
 	}

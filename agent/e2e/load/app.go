@@ -25,6 +25,9 @@ type App struct {
 	scales  int
 	Done    map[string]int // operations by their kind
 	changes []change       // those that replaced or took away processes
+	issuer  *Issuer
+	// certificates are those that the app was given, the present one last.
+	certificates []issued
 }
 
 // A change of an app began and ended then.
@@ -41,17 +44,32 @@ var refusals = []struct {
 	{lab.Files{"Procfile": "web: /server -name=NAME\nworker: /server -port= -exit=4\n"}, "worker.1 exited with code 4"},
 }
 
-// NewApp deploys an app of two web processes and a worker.
-func NewApp(l *lab.Lab) *App {
+// NewApp deploys an app of two web processes and a worker, which is reached with and
+// without TLS.
+func NewApp(l *lab.Lab, issuer *Issuer) *App {
 	l.T.Helper()
 	a := l.App(lab.Files{"CHECKS": "WAIT=5\nATTEMPTS=2\n/\n"})
 	a.Commit(lab.Files{"Procfile": fmt.Sprintf("web: /server -warm-up=200ms -name=%s\nworker: /server -port=\n", a.Name)})
 	a.Push(nil)
 	a.Lab.Dokku("ps:scale", a.Name, "web=2", "worker=1")
 	a.Lab.Dokku("config:set", a.Name, "GREETING=0")
+	a.Lab.Dokku("nginx:set", a.Name, "https-redirect", "off")
 	h := Watch(a)
 	h.versions[0].config = "0"
-	return &App{App: a, History: h, Done: map[string]int{}}
+	loaded := &App{App: a, History: h, Done: map[string]int{}, issuer: issuer}
+	loaded.replaceCertificate("certs:add")
+	return loaded
+}
+
+// replaceCertificate gives the app a certificate with another key, by a command.
+func (a *App) replaceCertificate(command string) {
+	a.App.Lab.T.Helper()
+	crt, key, serial := a.issuer.issue(a.App.Lab.T, a.App.Lab.T.TempDir(), a.App.Name+".e2e.test")
+	i := issued{serial: serial, begun: time.Now()}
+	a.App.Lab.Dokku(command, a.App.Name, crt, key)
+	i.live = time.Now()
+	a.certificates = append(a.certificates, i)
+	a.Done[command]++
 }
 
 // With returns the app for a subtest, with the same record.
@@ -60,14 +78,21 @@ func (a *App) With(t *testing.T) *App {
 	return a
 }
 
+// Replacements is how often a round replaces the app's certificate.
+const Replacements = 4
+
 // Round does the nth round of changes: a deploy, then a rejected one or a ps:scale, and
-// every fifth time a config:set.
+// every fifth time a config:set, between replacements of the certificate.
 func (a *App) Round(n int) {
 	a.App.Lab.T.Helper()
+	a.replaceCertificate("certs:update")
 	a.change("deploys", func() {
 		lab.Contains(a.App.Lab.T, a.App.Push(lab.Files{"version": fmt.Sprint(n)}), "Application deployed")
 		a.returned(a.App)
 	})
+	for range Replacements - 2 {
+		a.replaceCertificate("certs:update")
+	}
 	if n%2 == 1 {
 		a.refuse(n/2 + n/8)
 	} else {
@@ -76,6 +101,7 @@ func (a *App) Round(n int) {
 			a.scales++
 		})
 	}
+	a.replaceCertificate("certs:update")
 	if n%5 == 4 {
 		a.change("configs", func() {
 			a.config++

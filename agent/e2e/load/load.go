@@ -48,10 +48,11 @@ func (c *Generator) Stop() *Report {
 }
 
 // Generate starts testdata/load with so many requests a second, to all apps together.
-func Generate(l *lab.Lab, rate int, apps []*App) *Generator {
+func Generate(l *lab.Lab, rate int, apps []*App, issuer *Issuer) *Generator {
 	l.T.Helper()
 	binary := filepath.Join(l.Tools.Dir, "load")
 	lab.Must(l.T, lab.GoBuild(binary, "./testdata/load"))
-	return startLoad(l, binary, "-rate="+fmt.Sprint(rate), "-port="+fmt.Sprint(l.Nginx.Port), "-apps="+names(apps),
+	return startLoad(l, binary, "-rate="+fmt.Sprint(rate), "-port="+fmt.Sprint(l.Nginx.Port),
+		"-tls-port="+fmt.Sprint(l.Nginx.TLSPort), "-roots="+issuer.roots, "-apps="+names(apps),
 		"-slow="+slow.String(), "-short="+slow.String(), "-long="+long.String())
 }

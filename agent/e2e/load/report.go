@@ -25,6 +25,11 @@ type Report struct {
 	}
 	Broken   []brokenSocket
 	Survived map[string]int
+	// Certificates are those that TLS handshakes got.
+	Certificates []certificateReport
+	// Outlived is how many certificates were new, at most, while a websocket over TLS
+	// stayed open.
+	Outlived int
 }
 
 type versionReport struct {
@@ -54,11 +59,16 @@ func (r *Report) rate() float64 {
 func (r *Report) Print(t *testing.T) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%.0f answers a second for %.0f s, the latest request %.0f ms behind its schedule\n", r.rate(), r.Seconds, r.Late)
-	fmt.Fprintf(&b, "%-22s %8s %6s %6s %8s %8s %8s\n", "", "sent", "failed", "resets", "p50 ms", "p99 ms", "max ms")
+	fmt.Fprintf(&b, "%-30s %8s %6s %6s %8s %8s %8s\n", "", "sent", "failed", "resets", "p50 ms", "p99 ms", "max ms")
 	for _, name := range slices.Sorted(maps.Keys(r.Kinds)) {
 		k := r.Kinds[name]
-		fmt.Fprintf(&b, "%-22s %8d %6d %6d %8.1f %8.1f %8.1f\n", name, k.Sent, k.Failed, k.Resets, k.P50, k.P99, k.Max)
+		fmt.Fprintf(&b, "%-30s %8d %6d %6d %8.1f %8.1f %8.1f\n", name, k.Sent, k.Failed, k.Resets, k.P50, k.P99, k.Max)
 	}
+	handshakes := 0
+	for _, c := range r.Certificates {
+		handshakes += c.Handshakes
+	}
+	fmt.Fprintf(&b, "%d TLS handshakes with %d certificates, of which a websocket outlived %d\n", handshakes, len(r.Certificates), r.Outlived)
 	fmt.Fprintf(&b, "websockets that lived as long as planned: %v; ended with their process: %d", r.Survived, len(r.Broken))
 	t.Log(b.String())
 }
@@ -80,12 +90,18 @@ func (r *Report) Check(t *testing.T, rate int, apps []*App) {
 		t.Errorf("%s to %s at %s, after %.0f ms: %s", f.Kind, f.App, f.Due.Format("05.000"), f.After, f.Error)
 	}
 	for _, kind := range []string{"GET", "POST", "slow GET", "GET, kept connection", "websocket", "websocket frame"} {
-		if r.Kinds[kind].Sent == 0 {
-			t.Errorf("%s: none was sent", kind)
+		for _, kind := range []string{kind, kind + " over TLS"} {
+			if r.Kinds[kind].Sent == 0 {
+				t.Errorf("%s: none was sent", kind)
+			}
 		}
+	}
+	if r.Outlived == 0 {
+		t.Error("no websocket over TLS outlived its certificate: the load proves nothing about that")
 	}
 	for _, a := range apps {
 		a.judge(t, r)
+		a.judgeCertificates(t, r)
 	}
 }
 

@@ -26,3 +26,23 @@ func TestWrongVersion(t *testing.T) {
 		}
 	}
 }
+
+func TestWrongCertificate(t *testing.T) {
+	at := func(second int) time.Time { return time.Unix(int64(second), 0) }
+	list := []issued{{serial: "a", begun: at(1), live: at(2)}, {serial: "b", begun: at(10), live: at(12)}}
+	for _, c := range []struct {
+		serial      string
+		first, last int
+		says        string
+	}{
+		{"a", 1, 12, ""},
+		{"a", 1, 13, "certificate 0 was served 1s after the next one was live"},
+		{"b", 10, 99, ""},
+		{"b", 9, 99, "certificate 1 was served 1s before it was the app's"},
+		{"c", 9, 99, "certificate c was never the app's"},
+	} {
+		if _, text := (certificateReport{Serial: c.serial, First: at(c.first), Last: at(c.last)}).wrong(list); text != c.says {
+			t.Errorf("%s from %d to %d: %q, want %q", c.serial, c.first, c.last, text, c.says)
+		}
+	}
+}

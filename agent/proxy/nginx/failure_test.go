@@ -18,7 +18,9 @@ import (
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	s := nginxtest.NewServer(t, "")
-	p := s.Proxy()
+	c := s.Config()
+	c.Timeout = 9 * time.Second // a third of it passes before nginx is asked why
+	p := nginx.New(c)
 	one, two := route(t, "hello", 1), route(t, "hello", 2)
 	check(t, p.Publish(t.Context(), one))
 	two.Settings.IncludeDir = t.TempDir()
@@ -63,6 +65,34 @@ func TestNoProof(t *testing.T) {
 	answers(t, s, "hello", 1)
 	check(t, s.Proxy().Publish(t.Context(), route(t, "hello", 2)))
 	answers(t, s, "hello", 2)
+}
+
+// TestNoProofKeepsCertificate: nginx does not get to serve a new certificate. The former one
+// is there for the way back.
+func TestNoProofKeepsCertificate(t *testing.T) {
+	t.Parallel()
+	s := newSecure(t)
+	one, two := route(t, "hello", 1), route(t, "hello", 2)
+	for _, r := range []*proxy.Route{&one, &two} {
+		r.Certificates = make([]proxy.Certificate, 1)
+		r.Certificates[0], _ = s.certificate(t, r.Domains...)
+	}
+	check(t, s.Publish(t.Context(), one))
+	c := s.config
+	c.Timeout = 3 * time.Second
+	c.Reload = []string{"true"}
+	if err := nginx.New(c).Publish(t.Context(), two); err == nil {
+		t.Error("publish without an effect: no error")
+	}
+	s.Kill()
+	s.Start()
+	if got, want := s.leaf(t, "hello.example.com"), certificateAt(t, one.Certificates[0].Dir); !got.Equal(want) {
+		t.Error("nginx started with another certificate than the one before")
+	}
+	check(t, s.Publish(t.Context(), two))
+	if got, want := s.leaf(t, "hello.example.com"), certificateAt(t, two.Certificates[0].Dir); !got.Equal(want) {
+		t.Error("the new certificate is not served")
+	}
 }
 
 func TestNginxDown(t *testing.T) {

@@ -64,14 +64,14 @@ exit "$status"
 }
 
 // ReloadScript returns the text of the script for Config.Reload, to be owned
-// by root like CheckScript. It needs no systemd. nginx -s reload would test the
+// by root like CheckScript. It needs no systemd. nginx -s reload would read the
 // configuration before nginx is told, on the way of every deploy, which a test
 // of the same files precedes anyway. It does not start nginx, which
 // may be stopped on purpose; its exit status is then 3.
 func ReloadScript() string {
 	return `#!/bin/sh
-# Makes nginx read its configuration again. What is wrong with it is found out
-# meanwhile: nginx itself says that only in its log, and keeps what it serves.
+# Makes nginx read its configuration again. Where nginx refuses that, it says so only in
+# its log, and keeps what it serves.
 set -u
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
@@ -83,8 +83,6 @@ if [ -z "$pid" ] || [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != nginx ]; then
     exit 3
 fi
 kill -HUP "$pid" || exit 3
-ulimit -S -n "$(ulimit -H -n)" # each app's logs are two open files
-exec timeout 30 nginx -t -q
 `
 }
 

@@ -116,20 +116,20 @@ func (n *Proxy) Stage(ctx context.Context, r proxy.Route) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := n.lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
+	return n.together(ctx, "stage", change{r.App, &r}, n.stage)
+}
+
+// stage carries out Stage for some changes in one test.
+func (n *Proxy) stage(ctx context.Context, changes []change, _ func() error) error {
 	now, err := n.observe(ctx)
 	if err != nil {
 		return err
 	}
-	d, err := n.draft(now.base, r.App, &r, false)
+	d, err := n.draft(now.base, changes, false)
 	if err != nil {
 		return err
 	}
-	_, err = n.testChange(ctx, d, &r, n.test)
+	_, err = n.testChange(ctx, d, n.test)
 	n.collect(now.served)
 	return err
 }
@@ -137,12 +137,12 @@ func (n *Proxy) Stage(ctx context.Context, r proxy.Route) error {
 // testChange tests a draft, and returns the tested tree. Where nginx refuses it, the
 // reason may be another app's file that was written anew on the occasion: then it is
 // tested with those as they are.
-func (n *Proxy) testChange(ctx context.Context, d draft, r *proxy.Route, test func(context.Context, draft) (string, error)) (string, error) {
+func (n *Proxy) testChange(ctx context.Context, d draft, test func(context.Context, draft) (string, error)) (string, error) {
 	generation, err := test(ctx, d)
-	if err == nil || ctx.Err() != nil || d.app == "" || !d.renews() {
+	if err == nil || ctx.Err() != nil || d.refreshes() || !d.renews() {
 		return generation, err
 	}
-	if d, err = n.draft(d.base, d.app, r, true); err != nil {
+	if d, err = n.draft(d.base, d.changes, true); err != nil {
 		return "", err
 	}
 	return test(ctx, d)
@@ -157,7 +157,7 @@ func (n *Proxy) Publish(ctx context.Context, r proxy.Route) error {
 	if err != nil {
 		return err
 	}
-	return n.change(ctx, r.App, &r)
+	return n.together(ctx, "publish", change{r.App, &r}, n.publish)
 }
 
 // Withdraw removes the app's route, with or without nginx running.
@@ -165,15 +165,18 @@ func (n *Proxy) Withdraw(ctx context.Context, app string) error {
 	if err := proxy.CheckApp(app); err != nil {
 		return err
 	}
-	return n.change(ctx, app, nil)
+	return n.together(ctx, "publish", change{app: app}, n.publish)
 }
 
 // Refresh writes everything anew that would be written in another way today. Unlike a
 // change of one app's route, it is refused as a whole.
-func (n *Proxy) Refresh(ctx context.Context) error { return n.change(ctx, "", nil) }
+func (n *Proxy) Refresh(ctx context.Context) error {
+	return n.together(ctx, "publish", change{}, n.publish)
+}
 
-// change compares what nginx serves with what it should, so that it does not
-// matter where an earlier call ended. A crash leaves behind:
+// publish makes some changes live in one step. It compares what nginx serves with what
+// it should, so that it does not matter where an earlier call ended. A crash leaves
+// behind:
 //   - before point: a tree that nothing names, or that is only staged. The next
 //     call removes or uses it.
 //   - after point, before the reload: live names a tree that nginx does not
@@ -183,17 +186,12 @@ func (n *Proxy) Refresh(ctx context.Context) error { return n.change(ctx, "", ni
 //   - after the reload, before the proof: nginx serves the new tree, or is about
 //     to, and the tree lacks the mark of a proof. The next call proves it again.
 //   - after the proof: trees that are not needed. The next call removes them.
-func (n *Proxy) change(ctx context.Context, app string, r *proxy.Route) error {
-	unlock, err := n.lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
+func (n *Proxy) publish(ctx context.Context, changes []change, claim func() error) error {
 	now, err := n.observe(ctx)
 	if err != nil {
 		return err
 	}
-	d, err := n.draft(now.base, app, r, false)
+	d, err := n.draft(now.base, changes, false)
 	if err != nil {
 		return err
 	}
@@ -202,34 +200,32 @@ func (n *Proxy) change(ctx context.Context, app string, r *proxy.Route) error {
 			return nil
 		}
 		// Nothing of ours serves, so the route that must go does not either.
-		if r == nil && now.served == "" {
+		if d.withdraws() && now.served == "" {
 			return nil
 		}
 	}
-	if r != nil && now.down {
-		return fmt.Errorf("cannot publish %s: %w", app, n.errDown())
+	if !d.withdraws() && now.down {
+		return changes[0].failed(n.errDown())
 	}
-	generation, err := n.testChange(ctx, d, r, n.tested)
+	generation, err := n.testChange(ctx, d, n.tested)
+	if err == nil && claim != nil {
+		err = claim()
+	}
 	if err != nil {
 		return err
 	}
-	err = n.switchTo(context.WithoutCancel(ctx), generation, now, r == nil)
+	err = n.switchTo(context.WithoutCancel(ctx), generation, now, d.withdraws())
 	n.collect(now.served)
 	n.collectCertificates()
-	switch {
-	case err != nil && app == "":
-		return fmt.Errorf("cannot change nginx's settings: %w", err)
-	case err != nil && r == nil:
-		return fmt.Errorf("cannot withdraw %s: %w", app, err)
-	case err != nil:
-		return fmt.Errorf("cannot publish %s: %w", app, err)
+	if err != nil {
+		return changes[0].failed(err)
 	}
 	return nil
 }
 
 // tested returns a tree of the draft that nginx has accepted: the staged one
 // where it is the same change of the same tree. (An admin's file that was
-// included may have changed since; the reload tests once more.)
+// included may have changed since; see prove.)
 func (n *Proxy) tested(ctx context.Context, d draft) (string, error) {
 	staged, err := n.linked(stagedLink)
 	if err != nil {
@@ -247,27 +243,44 @@ func (n *Proxy) test(ctx context.Context, d draft) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := n.point(stagedLink, generation); err != nil {
+	short, err := n.testTree(d, generation)
+	if err == nil {
+		err = n.point(stagedLink, short)
+	}
+	if err != nil {
 		return "", fmt.Errorf("cannot stage nginx files: %w", err)
 	}
 	said, err := n.run(ctx, n.config.Check)
-	if err != nil && d.app == "" {
+	if err != nil && d.refreshes() {
 		return "", fmt.Errorf("nginx refuses the configuration: %w", err)
 	}
 	if err != nil {
-		return "", fmt.Errorf("cannot route %s: nginx refuses the configuration: %w", d.app, err)
+		return "", fmt.Errorf("cannot route %s: nginx refuses the configuration: %w", d.changes[0].app, err)
 	}
-	for _, r := range d.routes {
-		if r.App != d.app {
-			continue
+	for _, c := range d.changes {
+		if err := c.conflict(said); err != nil {
+			return "", err
 		}
-		for _, domain := range r.Domains {
-			if strings.Contains(said, fmt.Sprintf("conflicting server name %q", domain)) {
-				return "", fmt.Errorf("cannot route %s: another site of this nginx has the name %s already (nginx -T shows it): remove it from one of them", d.app, domain)
-			}
+	}
+	if short != generation {
+		if err := n.point(stagedLink, generation); err != nil {
+			return "", fmt.Errorf("cannot stage nginx files: %w", err)
 		}
 	}
 	return generation, n.mark(generation, testedMark)
+}
+
+// conflict looks for a domain of the change in nginx's warnings of a test.
+func (c change) conflict(said string) error {
+	if c.route == nil {
+		return nil
+	}
+	for _, domain := range c.route.Domains {
+		if strings.Contains(said, fmt.Sprintf("conflicting server name %q", domain)) {
+			return fmt.Errorf("cannot route %s: another site of this nginx has the name %s already (nginx -T shows it): remove it from one of them", c.app, domain)
+		}
+	}
+	return nil
 }
 
 // Live returns the route by which nginx answers now, whatever the files say.

@@ -164,7 +164,7 @@ func afterLoss(t *testing.T, s disktest.State, may []map[string]proxy.Route, por
 	}
 	for release := range 5 {
 		r := lossRoute("hello", release+1)
-		d, err := n.draft(live, r.App, &r, false)
+		d, err := n.draft(live, []change{{r.App, &r}}, false)
 		if err != nil {
 			return err
 		}

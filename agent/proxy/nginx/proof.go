@@ -28,7 +28,8 @@ const quiet = 400 * time.Millisecond
 // errRefused: nothing listens on nginx's port.
 var errRefused = errors.New("connection refused")
 
-// refusal is an error of the reload command: nginx was not told anything.
+// refusal is an error by which nginx goes on to serve what it does: it was not told
+// anything, or refuses the files.
 type refusal struct{ error }
 
 func (n *Proxy) errDown() error {
@@ -148,7 +149,7 @@ func (n *Proxy) switchTo(ctx context.Context, generation string, now state, with
 	case down:
 		return n.errDown()
 	case errors.As(err, new(refusal)) && asked == nil && a.generation == now.served:
-		return err // nginx was never told
+		return err
 	}
 	if back := n.reloadTo(ctx, now.base, a.worker); back != nil {
 		return fmt.Errorf("%w; and nginx did not go back to the previous files either: %v", err, back)
@@ -189,12 +190,14 @@ func (n *Proxy) reloadTo(ctx context.Context, generation string, worker int) err
 
 // prove waits until every connection that is opened from now on is answered by
 // the generation: a fresh one was, after all workers that accepted before the
-// reload have stopped accepting.
+// reload have stopped accepting. After a third of the time it has nginx say whether it
+// refuses the files: one that an admin included may have changed since they were tested.
 func (n *Proxy) prove(ctx context.Context, generation string, old []int, known bool) error {
 	ctx, cancel := context.WithTimeout(ctx, n.config.Timeout)
 	defer cancel()
 	var since time.Time // of an unbroken run of the right answer
 	said := "nothing"
+	doubt := time.Now().Add(n.config.Timeout / 3)
 	for wait := time.Millisecond; ; wait = min(2*wait, 4*time.Millisecond) {
 		stopped := known && allStopped(old)
 		start := time.Now()
@@ -209,11 +212,29 @@ func (n *Proxy) prove(ctx context.Context, generation string, old []int, known b
 		case since.IsZero():
 			since, said = start, "the new generation, but not on all connections"
 		}
+		if !doubt.IsZero() && start.After(doubt) {
+			doubt = time.Time{}
+			if err := n.testAgain(ctx, generation); err != nil {
+				return err
+			}
+		}
 		if pause(ctx, wait) != nil {
 			return fmt.Errorf("nginx does not serve its new configuration after %s (it answers %s): "+
 				"look into /var/log/nginx/error.log, whether another program holds a port of nginx (ss -ltnp), and whether nginx includes %s/live/*.conf", n.config.Timeout, said, n.config.Dir)
 		}
 	}
+}
+
+// testAgain returns nginx's reason why it does not serve a generation, if it is the files.
+func (n *Proxy) testAgain(ctx context.Context, generation string) error {
+	staged, err := n.linked(stagedLink)
+	if err != nil || staged != generation {
+		return nil // the way back
+	}
+	if _, err = n.run(ctx, n.config.Check); err == nil || ctx.Err() != nil {
+		return nil
+	}
+	return refusal{fmt.Errorf("cannot reload nginx: %w", err)}
 }
 
 const workerTitle = "nginx: worker process"

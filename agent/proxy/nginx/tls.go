@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"dokku/agent/certs"
@@ -300,18 +301,26 @@ func (n *Proxy) namedCertificates() (map[string]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	used := map[string]bool{}
-	key := regexp.MustCompile(`(?m)^    ssl_certificate_key ` + regexp.QuoteMeta(n.certificateDir()) + `/([^/\n]+)/`)
+	used, read := map[string]bool{}, map[uint64]bool{}
 	for _, file := range files {
+		info, err := os.Stat(file)
+		if err != nil {
+			return nil, err
+		}
+		// Most files of a tree are those of another one.
+		if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+			if read[stat.Ino] {
+				continue
+			}
+			read[stat.Ino] = true
+		}
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return nil, err
 		}
-		if !strings.Contains(string(text), "ssl_certificate_key") {
-			continue
-		}
-		for _, m := range key.FindAllSubmatch(text, -1) {
-			used[string(m[1])] = true
+		for _, part := range strings.Split(string(text), "\n    ssl_certificate_key "+n.certificateDir()+"/")[1:] {
+			id, _, _ := strings.Cut(part, "/")
+			used[id] = true
 		}
 	}
 	return used, nil

@@ -1,13 +1,11 @@
 package nginx
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,7 +15,6 @@ import (
 
 	"dokku/agent/disk"
 	"dokku/agent/failpoint"
-	"dokku/agent/proxy"
 )
 
 const (
@@ -59,6 +56,18 @@ func (s store) mark(generation, name string) error {
 
 // lock waits for the lock that everything which changes the store holds.
 func (s store) lock(ctx context.Context) (unlock func(), err error) {
+	f, err := s.openLock()
+	if err != nil {
+		return nil, err
+	}
+	if err := disk.WaitLock(ctx, f, disk.Exclusive); err != nil {
+		f.Close()
+		return nil, notLocked(ctx, err)
+	}
+	return func() { f.Close() }, nil
+}
+
+func (s store) openLock() (*os.File, error) {
 	if err := s.disk.MkdirAll(filepath.Join(s.dir, "trees"), 0o755); err != nil {
 		return nil, fmt.Errorf("cannot make the folder of nginx files: %w", err)
 	}
@@ -66,14 +75,14 @@ func (s store) lock(ctx context.Context) (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the lock of nginx files: %w", err)
 	}
-	if err := disk.WaitLock(ctx, f, disk.Exclusive); err != nil {
-		f.Close()
-		if ctx.Err() == nil {
-			return nil, fmt.Errorf("cannot %w", err)
-		}
-		return nil, fmt.Errorf("cannot get the lock of nginx files, which another deploy holds: %w", ctx.Err())
+	return f, nil
+}
+
+func notLocked(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return fmt.Errorf("cannot %w", err)
 	}
-	return func() { f.Close() }, nil
+	return fmt.Errorf("cannot get the lock of nginx files, which another deploy holds: %w", ctx.Err())
 }
 
 // linked returns the generation that a link names, "" for none.
@@ -134,122 +143,6 @@ func (s store) collect(keep ...string) {
 			s.disk.RemoveAll(s.tree(e.Name()))
 		}
 	}
-}
-
-// draft is a tree to be: another one with one app's file put in or left out.
-type draft struct {
-	base   string
-	app    string
-	gone   string            // another app whose file is left out: see Route.Replaces
-	files  map[string][]byte // written anew, by name
-	others []string          // names of the files taken over as they are
-	apps   []string          // all apps of the tree
-	routes []proxy.Route     // those of them that can be read
-}
-
-// appOf returns the app whose file has a name. Other files are the shared ones, and
-// marks.
-func appOf(file string) (app string, ok bool) {
-	app, ok = strings.CutSuffix(file, ".conf")
-	return app, ok && file != serverFile && file != unknownFile
-}
-
-// draft plans a change of the tree base. A file of another app that cannot be
-// read is taken over: nginx may well understand it, and one app's broken file
-// must not keep all others from being deployed. One that would be written in
-// another way today, after an update, is written anew, unless keep says that it stays:
-// so an update costs one reload, and not one for each app.
-func (n *Proxy) draft(base, app string, r *proxy.Route, keep bool) (draft, error) {
-	d := draft{base: base, app: app, files: map[string][]byte{}}
-	if r != nil {
-		d.gone = r.Replaces
-	}
-	s := n.server()
-	entries, err := os.ReadDir(n.tree(base))
-	if err != nil {
-		return d, fmt.Errorf("cannot read the live nginx files: %w", err)
-	}
-	for _, e := range entries {
-		other, ok := appOf(e.Name())
-		if !ok || other == app || other == d.gone {
-			continue
-		}
-		d.apps = append(d.apps, other)
-		file, err := os.ReadFile(n.tree(base, e.Name()))
-		if err != nil {
-			return d, fmt.Errorf("cannot read the live nginx files: %w", err)
-		}
-		route, err := parseApp(other, file)
-		if err == nil {
-			d.routes = append(d.routes, route)
-			if now := renderApp(route, s); !keep && !bytes.Equal(now, file) {
-				d.files[e.Name()] = now
-				continue
-			}
-		}
-		d.others = append(d.others, e.Name())
-	}
-	if r == nil {
-		return d, nil
-	}
-	if err := proxy.Conflict(*r, d.routes); err != nil {
-		return d, err
-	}
-	d.apps, d.routes = append(d.apps, app), append(d.routes, *r)
-	if err := checkTLS(d.routes, app, s); err != nil {
-		return d, err
-	}
-	d.files[app+".conf"] = renderApp(*r, s)
-	return d, n.copyCertificates(*r)
-}
-
-// renews reports whether the draft writes files of other apps anew.
-func (d draft) renews() bool {
-	for name := range d.files {
-		if name != d.app+".conf" {
-			return true
-		}
-	}
-	return false
-}
-
-// all returns the files of the draft that are not taken over, by name.
-func (n *Proxy) all(d draft, generation string) map[string][]byte {
-	files := maps.Clone(d.files)
-	if files == nil {
-		files = map[string][]byte{}
-	}
-	files[serverFile], files[unknownFile] = shared(generation, d.apps, d.routes, n.server())
-	return files
-}
-
-// is reports whether a tree has exactly the files of the draft.
-func (n *Proxy) is(d draft, generation string) bool {
-	if generation == "" {
-		return false
-	}
-	if generation != d.base {
-		if base, err := os.ReadFile(n.tree(generation, baseFile)); err != nil || string(base) != d.base {
-			return false
-		}
-	}
-	for _, app := range []string{d.app, d.gone} {
-		if app != "" && d.files[app+".conf"] == nil && n.has(generation, app+".conf") {
-			return false
-		}
-	}
-	// A loss of power may have kept half of the removal of a tree.
-	for _, other := range d.others {
-		if !n.has(generation, other) {
-			return false
-		}
-	}
-	for name, want := range n.all(d, generation) {
-		if file, err := os.ReadFile(n.tree(generation, name)); err != nil || !bytes.Equal(file, want) {
-			return false
-		}
-	}
-	return true
 }
 
 // build writes the draft as a tree of a new generation, synced. A crash on the

@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"dokku/agent/certs"
+	"dokku/agent/disk"
 	"dokku/agent/proxy"
 	"dokku/agent/proxy/nginx"
 )
@@ -217,13 +219,37 @@ func must(t testing.TB, err error) {
 
 // Fill puts the files of n more apps into the live tree, all alike but for
 // their names. nginx reads them when it starts.
-func (s *Server) Fill(n int) {
-	must(s.t, s.Proxy().Publish(s.t.Context(), proxy.Route{App: "fill", Domains: []string{"fill.example.com"}}))
+func (s *Server) Fill(n int) { s.fill(n, nil, func(int) string { return "" }) }
+
+// FillTLS is Fill for apps that have a certificate each.
+func (s *Server) FillTLS(n int) {
+	dir := filepath.Join(s.Dir, "certificates")
+	must(s.t, os.MkdirAll(dir, 0o711))
+	pair := func(i int) string {
+		p, err := certs.SelfSigned([]string{fmt.Sprintf("fill%d.example.com", i)}, time.Now())
+		must(s.t, err)
+		id := fmt.Sprintf("%08d", i)
+		files := map[string][]byte{proxy.CertificateFile: p.Chain, proxy.KeyFile: p.Key}
+		must(s.t, disk.Disk{}.Folder(filepath.Join(dir, id), files))
+		return id
+	}
+	domain := []string{"fill.example.com"}
+	s.fill(n, []proxy.Certificate{{ID: pair(n), Dir: filepath.Join(dir, fmt.Sprintf("%08d", n)), Domains: domain}}, pair)
+}
+
+// fill writes the files by the model of an app with certificates. id makes a certificate
+// for the ith of them.
+func (s *Server) fill(n int, certificates []proxy.Certificate, id func(i int) string) {
+	upstream := []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:9")}
+	must(s.t, s.Proxy().Publish(s.t.Context(), proxy.Route{App: "fill", Domains: []string{"fill.example.com"}, Upstreams: upstream, Certificates: certificates}))
 	text, err := os.ReadFile(filepath.Join(s.Dir, "live", "fill.conf"))
 	must(s.t, err)
 	for i := range n {
 		name := fmt.Sprintf("fill%d", i)
-		path := filepath.Join(s.Dir, "live", name+".conf")
-		must(s.t, os.WriteFile(path, bytes.ReplaceAll(text, []byte("fill"), []byte(name)), 0o644))
+		file := bytes.ReplaceAll(text, []byte("fill"), []byte(name))
+		if len(certificates) > 0 {
+			file = bytes.ReplaceAll(file, []byte(certificates[0].ID), []byte(id(i)))
+		}
+		must(s.t, os.WriteFile(filepath.Join(s.Dir, "live", name+".conf"), file, 0o644))
 	}
 }

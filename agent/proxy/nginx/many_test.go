@@ -1,0 +1,120 @@
+package nginx_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"dokku/agent/proxy"
+	"dokku/agent/proxy/nginx"
+	"dokku/agent/proxy/nginx/nginxtest"
+)
+
+// TestKnownCertificates: nginx tests a new certificate, and not again those that it has read.
+func TestKnownCertificates(t *testing.T) {
+	t.Parallel()
+	s := newSecure(t)
+	c := s.config
+	seen := filepath.Join(t.TempDir(), "seen")
+	c.Check = []string{"sh", "-c", "grep -h 'ssl_certificate ' " + s.Dir + "/staged/*.conf > " + seen + "; wc -l " + s.Dir + "/staged/one.conf >> " + seen + "; exec " + strings.Join(c.Check, " ")}
+	p := nginx.New(c)
+	tested := func() string {
+		text, err := os.ReadFile(seen)
+		check(t, err)
+		return string(text)
+	}
+	one, two := route(t, "one", 1), route(t, "two", 1)
+	for _, r := range []*proxy.Route{&one, &two} {
+		r.Certificates = make([]proxy.Certificate, 1)
+		r.Certificates[0], _ = s.certificate(t, r.Domains...)
+	}
+	check(t, p.Publish(t.Context(), one))
+	if got := tested(); !strings.Contains(got, one.Certificates[0].ID) {
+		t.Errorf("the first certificate is not tested:\n%s", got)
+	}
+	lines := func() string { return tested()[strings.LastIndex(strings.TrimSpace(tested()), "\n")+1:] }
+	length := lines()
+	check(t, publish(t.Context(), p, two))
+	if got := tested(); strings.Contains(got, one.Certificates[0].ID) || !strings.Contains(got, two.Certificates[0].ID) {
+		t.Errorf("of two certificates, nginx tests not the new one alone:\n%s", got)
+	}
+	if got := lines(); got != length {
+		t.Errorf("lines of the file in the second test: %q, in the first %q", got, length)
+	}
+	for _, r := range []proxy.Route{one, two} {
+		if got, want := s.leaf(t, r.Domains[0]), certificateAt(t, r.Certificates[0].Dir); !got.Equal(want) {
+			t.Errorf("%s gets the certificate of %v", r.App, got.DNSNames)
+		}
+	}
+
+	// A key that is damaged later is found when nginx does not serve the files.
+	c.Timeout = 9 * time.Second
+	check(t, os.WriteFile(filepath.Join(s.Dir, "certificates", one.Certificates[0].ID, proxy.KeyFile), []byte("x"), 0o600))
+	two.Release = 2
+	err := nginx.New(c).Publish(t.Context(), two)
+	if err == nil || !strings.Contains(err.Error(), one.Certificates[0].ID+"/"+proxy.KeyFile) {
+		t.Errorf("with a damaged key: %v, want nginx's message with its path", err)
+	}
+	answersTLS(t, s, "two", 1)
+}
+
+// answersTLS checks which release answers an app's name over TLS.
+func answersTLS(t *testing.T, s *secureServer, app string, release int) {
+	t.Helper()
+	if r, ok, err := s.Live(t.Context(), app); err != nil || !ok || r.Release != release {
+		t.Errorf("live is release %d of %s, %t, %v; want %d", r.Release, app, ok, err, release)
+	}
+	if got := s.leaf(t, app+".example.com").DNSNames; len(got) != 1 || got[0] != app+".example.com" {
+		t.Errorf("%s gets the certificate of %v", app, got)
+	}
+}
+
+// TestThousandCertificates: a test beside 1,000 apps with a certificate each costs a few
+// times what it costs beside 1,000 apps without. If nginx read all certificates, it would
+// be 3.2 times. Processor time is compared, since other programs run on this machine.
+func TestThousandCertificates(t *testing.T) {
+	test, switched := costs(t, (*nginxtest.Server).Fill)
+	t.Logf("1,000 apps: %s of the processor for a test, published in %s", test, switched)
+	testTLS, switchedTLS := costs(t, (*nginxtest.Server).FillTLS)
+	t.Logf("1,000 apps with a certificate each: %s of the processor for a test, published in %s", testTLS, switchedTLS)
+	if 2*testTLS > 5*test {
+		t.Errorf("a test beside 1,000 apps costs %s of the processor, and %s with a certificate each", test, testTLS)
+	}
+}
+
+// costs measures a test of a route beside 1,000 apps, and then its publication.
+func costs(t *testing.T, fill func(*nginxtest.Server, int)) (test, switched time.Duration) {
+	s := nginxtest.NewServer(t, "")
+	defer s.Kill()
+	fill(s, 1000)
+	s.Kill()
+	s.Start()
+	p, r := s.Proxy(), route(t, "hello", 0)
+	for range 3 { // the best one counts
+		r.Release++
+		before := childrenTime(t)
+		check(t, p.Stage(t.Context(), r))
+		used := childrenTime(t) - before
+		begun := time.Now()
+		check(t, p.Publish(t.Context(), r))
+		took := time.Since(begun)
+		if test == 0 || used < test {
+			test = used
+		}
+		if switched == 0 || took < switched {
+			switched = took
+		}
+	}
+	return test, switched
+}
+
+// childrenTime is the processor time of all processes that have ended.
+func childrenTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	check(t, syscall.Getrusage(syscall.RUSAGE_CHILDREN, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
