@@ -1,10 +1,13 @@
 package acme
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/go-acme/lego/v5/log"
 )
 
 func TestLine(t *testing.T) {
@@ -31,6 +34,15 @@ func FuzzLine(f *testing.F) {
 			t.Errorf("%q becomes %q", s, got)
 		}
 	})
+}
+
+// lego logs each step of a proof by DNS.
+func TestQuiet(t *testing.T) {
+	t.Parallel()
+	New(Config{})
+	if log.Default().Enabled(t.Context(), slog.LevelError) {
+		t.Error("lego writes to standard output")
+	}
 }
 
 func TestRetryAfter(t *testing.T) {
