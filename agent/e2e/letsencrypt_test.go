@@ -66,7 +66,7 @@ func TestLetsencrypt(t *testing.T) {
 	lab.Contains(t, l.Dokku("domains:add", a.Name, "new.lan", "elsewhere.lan"), "HTTPS for new.lan elsewhere.lan follows in a minute or so")
 	lab.WaitFor(t, "the failure in letsencrypt:list", func() bool { return strings.Contains(l.Dokku("letsencrypt:list"), "elsewhere.lan: ") })
 	secured(t, ca, at("shop.lan"), want)
-	lab.Contains(t, l.Dokku("ps:report", a.Name), "Certificate problem:", "elsewhere.lan")
+	lab.Contains(t, l.Dokku("ps:report", a.Name), "Problem:", "elsewhere.lan")
 	doctor, _ := l.Try("doctor", a.Name)
 	lab.Contains(t, doctor, "elsewhere.lan", "letsencrypt:enable "+a.Name)
 	ca.Zone.DeleteDNSServFailRecord("elsewhere.lan.")

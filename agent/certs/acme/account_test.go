@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"dokku/agent/certs/acme"
+	"dokku/agent/certs/acme/acmetest"
 )
 
 // stored is the account file of the only account in a folder, and its path.
@@ -31,7 +32,7 @@ func stored(t *testing.T, accounts string) (fields map[string]string, path strin
 
 func TestAccountFiles(t *testing.T) {
 	t.Parallel()
-	a := newCA(t, options{})
+	a := newCA(t, acmetest.Options{})
 	config := a.config(t)
 	config.Email = "admin@account.example"
 	c := a.client(t, config)
@@ -95,7 +96,7 @@ func TestBrokenAccount(t *testing.T) {
 
 func TestExternalAccount(t *testing.T) {
 	t.Parallel()
-	a := newCA(t, options{EAB: map[string]string{"kid-1": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"}})
+	a := newCA(t, acmetest.Options{EAB: map[string]string{"kid-1": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"}})
 	order := acme.Order{Names: []string{"eab.example"}}
 	config := a.config(t)
 	refused(t, a.client(t, config), order, "externalAccountRequired")
@@ -110,7 +111,7 @@ func TestExternalAccount(t *testing.T) {
 // The CA has lost the account: its key stays, so that the proxy's answers stay right.
 func TestLostAccount(t *testing.T) {
 	t.Parallel()
-	a, b := newCA(t, options{}), newCA(t, options{})
+	a, b := newCA(t, acmetest.Options{}), newCA(t, acmetest.Options{})
 	config := a.config(t)
 	c := a.client(t, config)
 	order := acme.Order{Names: []string{"lost.example"}}
@@ -134,7 +135,7 @@ func TestLostAccount(t *testing.T) {
 // that it has shown.
 func TestKilled(t *testing.T) {
 	t.Parallel()
-	a := newCA(t, options{})
+	a := newCA(t, acmetest.Options{})
 	survived := false
 	for after := int64(1); !survived; after++ {
 		if after > 50 {

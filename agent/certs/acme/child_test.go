@@ -27,8 +27,6 @@ type work struct {
 	KillAfter                   int64 // operations on the disk; 0: never
 	// Post, if set, is all that it does: it sends its arguments there.
 	Post string
-	// Host makes it run CAs.
-	Host bool
 }
 
 func child(text string) {
@@ -41,10 +39,6 @@ func child(text string) {
 		if err != nil || resp.StatusCode != 200 {
 			log.Fatal(resp, err)
 		}
-		return
-	}
-	if w.Host {
-		host()
 		return
 	}
 	var done atomic.Int64

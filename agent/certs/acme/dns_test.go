@@ -20,6 +20,7 @@ import (
 	"github.com/miekg/dns"
 
 	"dokku/agent/certs/acme"
+	"dokku/agent/certs/acme/acmetest"
 )
 
 // records is a server that changes the zone as the provider httpreq asks it to, or a
@@ -69,7 +70,7 @@ func (r *records) calls() []string {
 
 func TestWildcard(t *testing.T) {
 	t.Parallel()
-	a, r := newCA(t, options{}), newRecords(t)
+	a, r := newCA(t, acmetest.Options{}), newRecords(t)
 	config := a.config(t)
 	config.DNS = acme.DNS{Provider: "httpreq", Env: map[string]string{"HTTPREQ_ENDPOINT": r.URL, "HTTPREQ_POLLING_INTERVAL": "1"}}
 	c := a.client(t, config)
@@ -91,7 +92,7 @@ func TestWildcard(t *testing.T) {
 
 // A script of the provider exec gets its own settings and nothing of the process.
 func TestScript(t *testing.T) {
-	a, r := newCA(t, options{}), newRecords(t)
+	a, r := newCA(t, acmetest.Options{}), newRecords(t)
 	t.Setenv("CLOUDFLARE_DNS_API_TOKEN", "of another")
 	dir := t.TempDir()
 	call, err := json.Marshal(work{Post: r.URL + "/script"})
@@ -135,7 +136,7 @@ func TestScript(t *testing.T) {
 // removed all the same.
 func TestRecordNeverSeen(t *testing.T) {
 	t.Parallel()
-	a, r := newCA(t, options{}), newRecords(t)
+	a, r := newCA(t, acmetest.Options{}), newRecords(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	r.deaf = func() {}
@@ -161,7 +162,7 @@ func TestRecordNeverSeen(t *testing.T) {
 // What one provider refuses for one name costs the others nothing.
 func TestProviderRefusesOne(t *testing.T) {
 	t.Parallel()
-	a, r := newCA(t, options{}), newRecords(t)
+	a, r := newCA(t, acmetest.Options{}), newRecords(t)
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		body, _ := io.ReadAll(req.Body)
 		if strings.Contains(string(body), "_acme-challenge.b.") {
@@ -188,7 +189,7 @@ func TestProviderRefusesOne(t *testing.T) {
 // The provider of RFC 2136 works by the name and the variables of lego 4.
 func TestRFC2136(t *testing.T) {
 	t.Parallel()
-	a := newCA(t, options{})
+	a := newCA(t, acmetest.Options{})
 	addr := freeAddr()
 	server := &dns.Server{Addr: addr, Net: "udp", TsigSecret: map[string]string{"key.": "c2VjcmV0"}, MsgAcceptFunc: func(dns.Header) dns.MsgAcceptAction { return dns.MsgAccept },
 		Handler: dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
@@ -226,7 +227,7 @@ func TestRFC2136(t *testing.T) {
 
 func TestPersistentRecord(t *testing.T) {
 	t.Parallel()
-	a := newCA(t, options{})
+	a := newCA(t, acmetest.Options{})
 	config := a.config(t)
 	config.DNS = acme.DNS{Persist: true}
 	c := a.client(t, config)
@@ -246,7 +247,7 @@ func TestPersistentRecord(t *testing.T) {
 
 func TestProviderSettings(t *testing.T) {
 	t.Parallel()
-	a := newCA(t, options{})
+	a := newCA(t, acmetest.Options{})
 	config := a.config(t)
 	for _, test := range []struct {
 		dns  acme.DNS
@@ -272,7 +273,7 @@ func TestProviderSettings(t *testing.T) {
 // Every linked provider says what it lacks, with names that people can set.
 func TestProviders(t *testing.T) {
 	t.Parallel()
-	a := newCA(t, options{})
+	a := newCA(t, acmetest.Options{})
 	config := a.config(t)
 	names := acme.Providers()
 	if !slices.IsSorted(names) || !slices.Contains(names, "rfc2136") || !slices.Contains(names, "cloudflare") || len(names) < 20 {

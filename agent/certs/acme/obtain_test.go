@@ -16,6 +16,7 @@ import (
 
 	"dokku/agent/certs"
 	"dokku/agent/certs/acme"
+	"dokku/agent/certs/acme/acmetest"
 )
 
 func obtain(t *testing.T, c acme.CA, o acme.Order) certs.Pair {
@@ -52,7 +53,7 @@ func refused(t *testing.T, c acme.CA, o acme.Order, kind string) *acme.Problem {
 
 func TestObtain(t *testing.T) {
 	t.Parallel()
-	a := newCA(t, options{})
+	a := newCA(t, acmetest.Options{})
 	c := a.client(t, a.config(t))
 	if url, err := c.Terms(t.Context()); err != nil || url != "data:text/plain,Do%20what%20thou%20wilt" {
 		t.Errorf("terms %q, %v", url, err)
@@ -83,7 +84,7 @@ func TestObtain(t *testing.T) {
 // One name that cannot be proved costs the others nothing, and is asked for once.
 func TestObtainTheRest(t *testing.T) {
 	t.Parallel()
-	a := newCA(t, options{Blocked: []string{"blocked.rest.example"}})
+	a := newCA(t, acmetest.Options{Blocked: []string{"blocked.rest.example"}})
 	c := a.client(t, a.config(t))
 	leadNowhere(t, "gone.rest.example")
 	pair, problems, err := c.Obtain(t.Context(), acme.Order{Names: []string{
@@ -114,7 +115,7 @@ func TestObtainTheRest(t *testing.T) {
 
 func TestObtainNone(t *testing.T) {
 	t.Parallel()
-	a := newCA(t, options{})
+	a := newCA(t, acmetest.Options{})
 	c := a.client(t, a.config(t))
 	leadNowhere(t, "a.none.example")
 	leadNowhere(t, "b.none.example")
@@ -141,7 +142,7 @@ func TestFaultOfOneName(t *testing.T) {
 			{"type":"urn:ietf:params:acme:error:caa","detail":"CAA record for b.fault.example prevents issuance","identifier":{"type":"dns","value":"b.fault.example"}}]}`,
 		"quoted": `{"type":"urn:ietf:params:acme:error:caa","detail":"While processing CAA for \"b.fault.example\": CAA record for b.fault.example prevents issuance"}`,
 	} {
-		a := newCA(t, options{})
+		a := newCA(t, acmetest.Options{})
 		c := a.client(t, a.config(t))
 		a.before("/finalize-order/", func(w http.ResponseWriter, _ *http.Request) {
 			a.before("/no path", nil)
@@ -159,7 +160,7 @@ func TestFaultOfOneName(t *testing.T) {
 // A caller for whom part of a certificate is worth nothing gets all or nothing.
 func TestObtainWhole(t *testing.T) {
 	t.Parallel()
-	a := newCA(t, options{})
+	a := newCA(t, acmetest.Options{})
 	c := a.client(t, a.config(t))
 	leadNowhere(t, "gone.whole.example")
 	p := refused(t, c, acme.Order{Names: []string{"a.whole.example", "gone.whole.example"}, Whole: true}, "connection")
@@ -174,7 +175,7 @@ func TestObtainWhole(t *testing.T) {
 
 func TestObtainForAddress(t *testing.T) {
 	t.Parallel()
-	a := newCA(t, options{})
+	a := newCA(t, acmetest.Options{})
 	c := a.client(t, a.config(t))
 	p := obtain(t, c, acme.Order{Names: []string{"127.0.0.1"}, Profile: "shortlived"})
 	if life := p.Leaf.NotAfter.Sub(p.Leaf.NotBefore); life.Round(time.Hour) != 160*time.Hour {
@@ -189,7 +190,7 @@ func TestObtainForAddress(t *testing.T) {
 // Let's Encrypt takes 100 names an order.
 func TestObtainTwoHundred(t *testing.T) {
 	t.Parallel()
-	a := newCA(t, options{})
+	a := newCA(t, acmetest.Options{})
 	c := a.client(t, a.config(t))
 	for batch := range 2 {
 		var names []string
@@ -203,14 +204,14 @@ func TestObtainTwoHundred(t *testing.T) {
 // A CA may reject a nonce at any time, and wants the same request with another one.
 func TestBadNonces(t *testing.T) {
 	t.Parallel()
-	a := newCA(t, options{RejectNonces: 40})
+	a := newCA(t, acmetest.Options{RejectNonces: 40})
 	c := a.client(t, a.config(t))
 	obtain(t, c, acme.Order{Names: []string{"nonce.example"}})
 }
 
 func TestRenew(t *testing.T) {
 	t.Parallel()
-	a := newCA(t, options{})
+	a := newCA(t, acmetest.Options{})
 	c := a.client(t, a.config(t))
 	order := acme.Order{Names: []string{"renew.example"}, Profile: "shortlived"}
 	old := obtain(t, c, order)
@@ -235,7 +236,7 @@ func TestRenew(t *testing.T) {
 		t.Errorf("%d orders, want 3 and one again without the certificate that it replaces", n)
 	}
 	// One of another CA is no reason to fail.
-	b := newCA(t, options{})
+	b := newCA(t, acmetest.Options{})
 	other := b.client(t, b.config(t))
 	obtain(t, other, order)
 	self, err := certs.SelfSigned([]string{"renew.example"}, time.Now())
@@ -249,7 +250,7 @@ func TestRenew(t *testing.T) {
 
 func TestRevoke(t *testing.T) {
 	t.Parallel()
-	a := newCA(t, options{})
+	a := newCA(t, acmetest.Options{})
 	c := a.client(t, a.config(t))
 	revoked := func(p certs.Pair) bool {
 		w := httptest.NewRecorder()

@@ -17,6 +17,7 @@ import (
 
 	"dokku/agent/certs"
 	"dokku/agent/certs/acme"
+	"dokku/agent/certs/acme/acmetest"
 )
 
 var wanted = acme.Order{Names: []string{"outage.example"}}
@@ -84,7 +85,7 @@ func TestOutage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a := newCA(t, options{})
+			a := newCA(t, acmetest.Options{})
 			c := a.client(t, a.config(t))
 			a.before(test.path, test.answer)
 			p := refused(t, c, wanted, test.kind)
@@ -111,7 +112,7 @@ func termsChanged(w http.ResponseWriter, _ *http.Request) {
 // The limit of one name is that of the one name.
 func TestLimitOfOneName(t *testing.T) {
 	t.Parallel()
-	a := newCA(t, options{})
+	a := newCA(t, acmetest.Options{})
 	c := a.client(t, a.config(t))
 	a.before("/order-plz", func(w http.ResponseWriter, r *http.Request) {
 		a.before("/no path", nil)
@@ -125,7 +126,7 @@ func TestLimitOfOneName(t *testing.T) {
 
 func TestNobodyThere(t *testing.T) {
 	t.Parallel()
-	a := newCA(t, options{})
+	a := newCA(t, acmetest.Options{})
 	config := a.config(t)
 	c := a.client(t, config)
 	a.Close()
@@ -144,7 +145,7 @@ func TestNobodyThere(t *testing.T) {
 func TestHanging(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"/dir", "/order-plz", "/chalZ/", "/authZ/", "/finalize-order/"} {
-		a := newCA(t, options{})
+		a := newCA(t, acmetest.Options{})
 		config := a.config(t)
 		config.Timeout = time.Second
 		c := a.client(t, config)
@@ -171,7 +172,7 @@ func TestHanging(t *testing.T) {
 // The end of the context ends waiting for the CA's checks.
 func TestCancelledWhileWaiting(t *testing.T) {
 	t.Parallel()
-	a := newCA(t, options{})
+	a := newCA(t, acmetest.Options{})
 	c := a.client(t, a.config(t))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -203,7 +204,7 @@ func both(a *authority, path string, f http.HandlerFunc) front {
 
 func TestTrust(t *testing.T) {
 	t.Parallel()
-	a := newCA(t, options{})
+	a := newCA(t, acmetest.Options{})
 	config := a.config(t)
 	good := config.Bundle
 	for name, test := range map[string]struct {
@@ -248,7 +249,7 @@ func selfSigned(t *testing.T) string {
 
 func TestWrongClock(t *testing.T) {
 	t.Parallel()
-	a := newCA(t, options{})
+	a := newCA(t, acmetest.Options{})
 	config := a.config(t)
 	// Outside of the life of the certificate of the CA's web server.
 	config.Now = func() time.Time { return time.Date(1969, 6, 1, 12, 30, 0, 0, time.UTC) }
@@ -266,7 +267,7 @@ func TestWrongClock(t *testing.T) {
 // One name fails, and then the CA takes no more orders: the error has both.
 func TestLimitAfterFailure(t *testing.T) {
 	t.Parallel()
-	a := newCA(t, options{})
+	a := newCA(t, acmetest.Options{})
 	c := a.client(t, a.config(t))
 	leadNowhere(t, "gone.after.example")
 	var orders atomic.Int32

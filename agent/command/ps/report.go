@@ -77,7 +77,7 @@ func trueOrFalse(name string) func(string) error {
 // fixedKeys are the values of ps:report besides the properties of ps:set.
 var fixedKeys = []string{
 	"deployed", "processes", "ps-can-scale", "restore", "running", "scale-origin", "status-",
-	"certificate-problem", "problem", "release", "revision", "serving", "staged", "undeployed",
+	"problem", "release", "revision", "serving", "staged", "undeployed",
 }
 
 var processReport = cli.Reporter{
@@ -117,9 +117,6 @@ func collectPS(c *cli.Call, a *app.App, only string) (map[string]string, error) 
 	if values["problem"], err = problem(c.Server, a.Name); err != nil {
 		return nil, err
 	}
-	if values["certificate-problem"], err = certificateProblem(c.Server, v); err != nil {
-		return nil, err
-	}
 	if values["undeployed"], err = deploy.Undeployed(v); err != nil {
 		return nil, err
 	}
@@ -130,6 +127,9 @@ func collectPS(c *cli.Call, a *app.App, only string) (map[string]string, error) 
 	}
 	if cli.Needs(only, "running", "status-") || values["problem"] == "" && cli.Needs(only, "problem") {
 		err = addStatus(c, values, a, formation)
+	}
+	if values["problem"] == "" && err == nil {
+		values["problem"], err = certificateProblem(c.Server, v)
 	}
 	return values, err
 }

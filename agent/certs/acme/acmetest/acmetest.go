@@ -1,5 +1,6 @@
-// Package acmetest runs a real ACME server, Let's Encrypt's pebble, with the DNS that it
-// asks, in the process of a test.
+// Package acmetest runs real ACME servers, Let's Encrypt's pebble, with the DNS that they
+// ask. They run in a process of their own, because pebble has data races, at which the race
+// detector would fail the tests.
 package acmetest
 
 import (
@@ -17,10 +18,6 @@ import (
 	"time"
 
 	"github.com/letsencrypt/challtestsrv"
-	"github.com/letsencrypt/pebble/v2/ca"
-	"github.com/letsencrypt/pebble/v2/db"
-	"github.com/letsencrypt/pebble/v2/va"
-	"github.com/letsencrypt/pebble/v2/wfe"
 )
 
 // A CA issues certificates for names that it reaches.
@@ -39,9 +36,6 @@ type CA struct {
 
 var quiet = log.New(io.Discard, "", 0)
 
-// settingUp is held while a CA reads the environment.
-var settingUp sync.Mutex
-
 // New starts a CA that asks for HTTP-01 on a port of 127.0.0.1, and whose certificates are
 // valid for a time, in whole seconds.
 func New(t *testing.T, port int, life time.Duration) *CA {
@@ -51,15 +45,7 @@ func New(t *testing.T, port int, life time.Duration) *CA {
 		t.Fatal(err)
 	}
 	c := &CA{Zone: zone.ChallSrv}
-	store := db.NewMemoryStore()
-	settingUp.Lock()
-	os.Setenv("PEBBLE_VA_NOSLEEP", "1")
-	os.Setenv("PEBBLE_WFE_NONCEREJECT", "20")
-	v := va.New(quiet, port, port, false, zone.address, store)
-	w := wfe.New(quiet, store, v, ca.New(quiet, store, "", "ecdsa", 0, 1,
-		map[string]ca.Profile{"default": {Description: life.String(), ValidityPeriod: uint64(life.Seconds())}}), []string{"pebble.letsencrypt.org"}, false, false, 1, 1)
-	settingUp.Unlock()
-	acme := w.Handler()
+	acme, admin := Hosted(t, Options{RejectNonces: 20, Zone: zone.address, Port: port, Life: life})
 	c.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c.mu.Lock()
 		h := c.front
@@ -76,7 +62,7 @@ func New(t *testing.T, port int, life time.Duration) *CA {
 	if err := os.WriteFile(c.Bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate().Raw}), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	c.Root = root(t, w.ManagementHandler())
+	c.Root = root(t, admin)
 	return c
 }
 

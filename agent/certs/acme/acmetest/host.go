@@ -1,4 +1,4 @@
-package acme_test
+package acmetest
 
 import (
 	"bufio"
@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/letsencrypt/pebble/v2/ca"
 	"github.com/letsencrypt/pebble/v2/db"
@@ -23,57 +24,65 @@ import (
 	"github.com/letsencrypt/pebble/v2/wfe"
 )
 
-// The CAs run in a process of their own, because Pebble has data races, at which the race
-// detector would fail the tests. hostURL is where that process makes CAs.
-var hostURL string
-
-// options are those of a CA.
-type options struct {
+// Options are those of a CA.
+type Options struct {
 	RejectNonces int // percent
 	EAB          map[string]string
 	Blocked      []string
-	Zone         string // address of the DNS
-	Port         int    // of the web servers
+	Zone         string        // address of the DNS
+	Port         int           // of the web servers
+	Life         time.Duration // of certificates; 0: those of Let's Encrypt's profiles
 }
 
-// profiles are those of Let's Encrypt.
-var profiles = map[string]ca.Profile{
-	"classic":    {Description: "90 days", ValidityPeriod: 90 * 24 * 3600},
-	"shortlived": {Description: "6 days", ValidityPeriod: 160 * 3600},
+func (o Options) profiles() map[string]ca.Profile {
+	if o.Life != 0 {
+		return map[string]ca.Profile{"default": {Description: o.Life.String(), ValidityPeriod: uint64(o.Life.Seconds())}}
+	}
+	return map[string]ca.Profile{
+		"classic":    {Description: "90 days", ValidityPeriod: 90 * 24 * 3600},
+		"shortlived": {Description: "6 days", ValidityPeriod: 160 * 3600},
+	}
 }
+
+// hostVariable is set in the process that runs the CAs.
+const hostVariable = "DOKKU_TEST_CAS"
 
 // addresses are those of a CA, for ACME and for administrators.
 type addresses struct{ ACME, Admin string }
 
-// startHost starts the process. It ends when its standard input does.
-func startHost() (stop func(), err error) {
-	text, err := json.Marshal(work{Host: true})
-	if err != nil {
-		return nil, err
-	}
+// held is the standard input of the process that runs the CAs. A pipe that nothing names
+// is closed.
+var held io.Closer
+
+// startHost starts the process that runs the CAs, the test's own program, and returns where
+// it makes them. It ends with the test's process, which holds its standard input.
+var startHost = sync.OnceValues(func() (url string, err error) {
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childVariable+"="+string(text))
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
+	cmd.Env = append(os.Environ(), hostVariable+"=1")
+	if held, err = cmd.StdinPipe(); err != nil {
+		return "", err
 	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, err
+		return "", err
 	}
-	hostURL, err = bufio.NewReader(out).ReadString('\n')
-	hostURL = strings.TrimSpace(hostURL)
-	return func() { in.Close(); cmd.Wait() }, err
-}
+	url, err = bufio.NewReader(out).ReadString('\n')
+	return strings.TrimSpace(url), err
+})
 
-// host is that process.
-func host() {
+// Host runs CAs if this is the process for it, and reports whether it was. TestMain begins
+// with it.
+func Host() bool {
+	if os.Getenv(hostVariable) == "" {
+		return false
+	}
 	os.Setenv("PEBBLE_VA_NOSLEEP", "1")
 	fmt.Println("http://" + serve(http.HandlerFunc(makeCA)))
 	io.Copy(io.Discard, os.Stdin)
+	return true
 }
 
 // serve answers on a free port of loopback until the process ends.
@@ -90,9 +99,8 @@ func serve(h http.Handler) (addr string) {
 var settingUp sync.Mutex
 
 func makeCA(w http.ResponseWriter, r *http.Request) {
-	var o options
+	var o Options
 	err := json.NewDecoder(r.Body).Decode(&o)
-	quiet := log.New(io.Discard, "", 0)
 	store := db.NewMemoryStore()
 	for id, key := range o.EAB {
 		err = errors.Join(err, store.AddExternalAccountKeyByID(id, key))
@@ -107,19 +115,23 @@ func makeCA(w http.ResponseWriter, r *http.Request) {
 	settingUp.Lock()
 	defer settingUp.Unlock()
 	os.Setenv("PEBBLE_WFE_NONCEREJECT", fmt.Sprint(o.RejectNonces))
-	authority := ca.New(quiet, store, "", "ecdsa", 0, 1, profiles)
+	authority := ca.New(quiet, store, "", "ecdsa", 0, 1, o.profiles())
 	front := wfe.New(quiet, store, va.New(quiet, o.Port, o.Port, false, o.Zone, store), authority, []string{"pebble.letsencrypt.org"}, false, o.EAB != nil, 1, 1)
 	json.NewEncoder(w).Encode(addresses{ACME: serve(front.Handler()), Admin: serve(front.ManagementHandler())})
 }
 
-// hosted makes a CA. Its URLs are those of the server in which the handler acme is.
-func hosted(t *testing.T, o options) (acme, admin http.Handler) {
+// Hosted makes a CA. Its URLs are those of the server in which the handler acme is.
+func Hosted(t *testing.T, o Options) (acme, admin http.Handler) {
 	t.Helper()
+	url, err := startHost()
+	if err != nil {
+		t.Fatal(err)
+	}
 	text, err := json.Marshal(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := http.Post(hostURL, "application/json", bytes.NewReader(text))
+	resp, err := http.Post(url, "application/json", bytes.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
