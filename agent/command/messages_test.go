@@ -204,7 +204,6 @@ func TestUnsupported(t *testing.T) {
 		"proxy:ports hello":     "dokku ports:list APP",
 		"builds:output hello":   "dokku deploys:log APP [N] shows what a deploy printed, dokku ps:report APP how the app is",
 		"scheduler-docker-local:set hello init-process false": "dokku ps:set APP init true|false does what init-process did",
-		"letsencrypt:enable": "get a certificate with certbot or acme.sh, then: dokku certs:add APP CRT KEY",
 	} {
 		word, _, _ := strings.Cut(typed, " ")
 		f.expect(typed, fails(1, " !     `"+word+"` is not a dokku command. Dokku has it; here: "+here+"\n"))
@@ -376,7 +375,7 @@ func TestDomains(t *testing.T) {
 	f.expect("domains:remove fresh nosuch.org", fails(1, " !     Domain nosuch.org does not belong to app fresh, which has: www.example.org\n"))
 	f.expect("domains:remove fresh www.example.org", fails(1, " !     Domain www.example.org is the only domain of fresh: "+
 		"set another with domains:set, or the default with domains:clear\n"))
-	f.expect("domains:set fresh a.org b.org", ok("-----> Set a.org b.org for fresh\n"))
+	f.expect("domains:set fresh a.example.org b.example.org", ok("-----> Set a.example.org b.example.org for fresh\n"))
 	f.expect("domains:clear fresh", ok("-----> Cleared domains for fresh\n"))
 	f.expect("domains:report fresh --domains-app-vhosts", ok("fresh.example.com\n"))
 }

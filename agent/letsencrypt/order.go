@@ -239,17 +239,18 @@ func (r *run) say(x app.Order) {
 	}
 }
 
-// failWhole notes an order without any certificate: for each name that the CA names, or
-// for all of it.
+// failWhole notes an order without any certificate: for each name that the CA names, and
+// what concerns all of it.
 func (r *run) failWhole(x app.Order, err error) {
-	noted := false
-	for _, p := range Problems(err) {
-		if p.Name != "" && slices.Contains(x.Names, p.Name) {
+	list := Problems(err)
+	for _, p := range list {
+		if slices.Contains(x.Names, p.Name) {
 			r.fail(p.Name, p)
-			noted = true
+		} else {
+			r.fail("", p)
 		}
 	}
-	if !noted {
+	if len(list) == 0 {
 		r.fail("", err)
 	}
 }

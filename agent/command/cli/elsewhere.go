@@ -5,7 +5,6 @@ import "strings"
 // Substitutes that stand for several of Dokku's commands.
 const (
 	fromDockerfile = "an app is built from the Dockerfile in the root of its repository"
-	tls            = "get a certificate with certbot or acme.sh, then: dokku certs:add APP CRT KEY"
 	database       = "run it as a container on a network that the app joins: dokku network:create NAME, then dokku network:set APP attach-post-create NAME"
 	onlyNginx      = "nginx is the only proxy: dokku nginx:report"
 	pushIt         = "push the repository: git push dokku@SERVER:APP main"
@@ -28,7 +27,7 @@ var elsewhere = map[string]string{
 	"builder": fromDockerfile, "builder-dockerfile": fromDockerfile, "builder-herokuish": fromDockerfile, "builder-lambda": fromDockerfile,
 	"builder-nixpacks": fromDockerfile, "builder-pack": fromDockerfile, "builder-railpack": fromDockerfile, "buildpacks": fromDockerfile,
 	"builds": deployLogs, "builds:cancel": "Ctrl-C in the git push that builds cancels it",
-	"letsencrypt": tls, "global-cert": "dokku certs:add --global CRT KEY",
+	"global-cert":   "dokku certs:add --global CRT KEY",
 	"config:bundle": "dokku config:export APP", "config:import": "dokku config:set APP KEY=VALUE...",
 	"cron":           cron,
 	"docker-options": "dokku storage:mount, dokku network:set, dokku resource:limit and dokku ps:set set what a container gets",

@@ -161,10 +161,11 @@ func checkProvider(value string) error {
 	return nil
 }
 
-// runsHere reports whether a setting makes this server run a program. Only somebody on the
-// server may choose one.
+// runsHere reports whether a setting makes this server run a program or read a file. Only
+// somebody on the server may choose one.
 func runsHere(name, value string) bool {
-	return name == app.ACMEProvider && acme.RunsProgram(value) && value != "none" || name == app.ACMEVariables+"EXEC_PATH"
+	return name == app.ACMEProvider && acme.RunsProgram(value) && value != "none" || name == app.ACMEVariables+"EXEC_PATH" ||
+		strings.HasPrefix(name, app.ACMEVariables) && strings.HasSuffix(name, "_FILE")
 }
 
 func checkResolvers(value string) error {
