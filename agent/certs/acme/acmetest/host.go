@@ -50,27 +50,30 @@ const hostVariable = "DOKKU_TEST_CAS"
 // addresses are those of a CA, for ACME and for administrators.
 type addresses struct{ ACME, Admin string }
 
-// held is the standard input of the process that runs the CAs. A pipe that nothing names
-// is closed.
-var held io.Closer
+// A process runs the CAs, and makes one at its URL.
+type process struct {
+	url   string
+	stdin io.Closer // it ends when this is closed, and a pipe that nothing names is closed
+}
 
-// startHost starts the process that runs the CAs, the test's own program, and returns where
-// it makes them. It ends with the test's process, which holds its standard input.
-var startHost = sync.OnceValues(func() (url string, err error) {
+// startHost starts the process that runs the CAs, the test's own program. It ends with the
+// test's process.
+var startHost = sync.OnceValues(func() (p process, err error) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), hostVariable+"=1")
-	if held, err = cmd.StdinPipe(); err != nil {
-		return "", err
+	if p.stdin, err = cmd.StdinPipe(); err != nil {
+		return p, err
 	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return "", err
+		return p, err
 	}
 	if err := cmd.Start(); err != nil {
-		return "", err
+		return p, err
 	}
-	url, err = bufio.NewReader(out).ReadString('\n')
-	return strings.TrimSpace(url), err
+	p.url, err = bufio.NewReader(out).ReadString('\n')
+	p.url = strings.TrimSpace(p.url)
+	return p, err
 })
 
 // Host runs CAs if this is the process for it, and reports whether it was. TestMain begins
@@ -123,7 +126,7 @@ func makeCA(w http.ResponseWriter, r *http.Request) {
 // Hosted makes a CA. Its URLs are those of the server in which the handler acme is.
 func Hosted(t *testing.T, o Options) (acme, admin http.Handler) {
 	t.Helper()
-	url, err := startHost()
+	p, err := startHost()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +134,7 @@ func Hosted(t *testing.T, o Options) (acme, admin http.Handler) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := http.Post(url, "application/json", bytes.NewReader(text))
+	resp, err := http.Post(p.url, "application/json", bytes.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
