@@ -127,6 +127,23 @@ func TestNameFails(t *testing.T) {
 	}
 }
 
+// TestFailedRenewal: a name for which a renewal fails keeps its certificate as long as that
+// is valid.
+func TestFailedRenewal(t *testing.T) {
+	m := newMachine(t, newHistory(t))
+	ca := m.withCA(t, "a.com", "b.com")
+	_, err := m.enable(t.Context())
+	check(t, err)
+	ca.fails["b.com"] = acme.Problem{Type: "caa", Detail: "CAA record for b.com prevents issuance"}
+	o := &letsencrypt.Orderer{Server: m.server, Resolver: nowhere{}}
+	if err := o.Enable(t.Context(), "shop", letsencrypt.Ask{By: "admin", Force: true}, event.Log{}); err == nil {
+		t.Error("the failure is not reported")
+	}
+	if got := m.covered(t); got != "a.com; b.com" {
+		t.Errorf("served: %s", got)
+	}
+}
+
 // TestAgentOrders: the agent orders for new names, drops old ones, renews, and grows its
 // pauses after failures.
 func TestAgentOrders(t *testing.T) {
