@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"dokku/agent/app"
 	"dokku/agent/certs"
@@ -27,8 +26,8 @@ func (s *Server) SetCertificate(ctx context.Context, name, op string, log event.
 				st.EnableACME(false) // whoever gives or removes one wants no other
 			}
 			st.Certificate, st.Issued = c, nil
-			if c != nil && slices.ContainsFunc(st.Ports, func(m app.PortMap) bool { return m.Host == x.Settings.Nginx.Port }) {
-				st.AddPort("https", x.Settings.Nginx.TLSPort) // as Dokku does
+			if c != nil {
+				st.ServeTLS(x.Settings.Nginx)
 			}
 			return nil
 		})

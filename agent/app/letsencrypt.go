@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/net/publicsuffix"
+
 	"dokku/agent/certs"
 )
 
@@ -192,13 +194,12 @@ func (v View) ACMENames() (names []string, refused []NameRefusal) {
 // CatchAll is proxy.CatchAll: the domain of an app that answers every name.
 const CatchAll = "_"
 
-// privateSuffixes are names that no public DNS has: RFC 2606, 6761, 6762, 8375 and 9476,
-// ICANN's reservation of "internal", and what routers and people use.
-var privateSuffixes = []string{
-	"example.com", "example.net", "example.org", "localhost", "local", "test", "example", "invalid", "onion", "alt", "home.arpa", "internal", "lan", "localdomain", "home", "corp",
-}
+// reserved are names below domains that the public has and that lead nowhere: RFC 2606,
+// 7686 and 8375.
+var reserved = []string{"example.com", "example.net", "example.org", "home.arpa", "onion"}
 
-// NotPublic says why no public CA gives a certificate for a domain; "": one may.
+// NotPublic says why no public CA gives a certificate for a domain; "": one may. The public
+// suffix list (https://publicsuffix.org) knows below what domains are registered.
 func NotPublic(domain string) string {
 	switch a, err := netip.ParseAddr(domain); {
 	case err == nil && IsPublic(a):
@@ -206,13 +207,16 @@ func NotPublic(domain string) string {
 	case err == nil:
 		return "the address is not public"
 	}
-	if !strings.Contains(strings.TrimPrefix(domain, "*."), ".") {
-		return "it is no public domain"
-	}
-	for _, s := range privateSuffixes {
-		if domain == s || strings.HasSuffix(domain, "."+s) {
+	host := strings.TrimPrefix(domain, "*.")
+	for _, s := range reserved {
+		if host == s || strings.HasSuffix(host, "."+s) {
 			return "." + s + " is no public domain"
 		}
+	}
+	if suffix, managed := publicsuffix.PublicSuffix(host); suffix == host && !managed {
+		return "it is no public domain"
+	} else if !managed && !strings.Contains(suffix, ".") {
+		return "." + suffix + " is no public domain"
 	}
 	return ""
 }

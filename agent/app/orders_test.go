@@ -196,3 +196,16 @@ func TestACMENames(t *testing.T) {
 		t.Errorf("beside a certificate of the admin's: %q", names)
 	}
 }
+
+func TestNotPublic(t *testing.T) {
+	for domain, want := range map[string]string{
+		"shop.com": "", "*.shop.com": "", "shop.co.uk": "", "user.github.io": "", "xn--bcher-kva.de": "", "203.0.113.7": "",
+		"localhost": "it is no public domain", "hello.server1": ".server1 is no public domain", "a.b.internal": ".internal is no public domain",
+		"printer.local": ".local is no public domain", "www.example.com": ".example.com is no public domain", "x.home.arpa": ".home.arpa is no public domain",
+		"abc.onion": ".onion is no public domain", "10.1.2.3": "the address is not public", "100.64.0.1": "the address is not public",
+	} {
+		if got := NotPublic(domain); got != want {
+			t.Errorf("%s: got %q, want %q", domain, got, want)
+		}
+	}
+}

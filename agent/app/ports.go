@@ -23,6 +23,14 @@ const (
 	PortsPerApp   = 100
 )
 
+// ServeTLS maps the host's port for TLS too where mappings of its own have the main port for
+// plain HTTP, as Dokku does for a certificate.
+func (st *State) ServeTLS(n NginxSettings) {
+	if slices.ContainsFunc(st.Ports, func(m PortMap) bool { return m.Host == n.Port }) {
+		st.AddPort("https", n.TLSPort)
+	}
+}
+
 // AddPort maps a port of the host to the app's web port, in mappings of its own. Without
 // any, the default ones do. A port that is mapped stays as it is.
 func (st *State) AddPort(scheme string, host int) {

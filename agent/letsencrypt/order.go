@@ -306,6 +306,7 @@ func (r *run) install(ctx context.Context, x app.Order, pair certs.Pair) error {
 		err = s.Update(ctx, o, func(st *app.State) error {
 			st.Certificate = nil
 			st.Issued = issued(s.View(), x, *c, time.Now())
+			st.ServeTLS(s.Settings.Nginx)
 			return nil
 		})
 		st.SweepCertificates(name, s.State.Own()...)
