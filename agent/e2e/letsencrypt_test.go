@@ -75,6 +75,11 @@ func TestLetsencrypt(t *testing.T) {
 		secured(t, ca, at(name), want)
 	}
 
+	// An address has a certificate of its own, which clients get that send no name.
+	l.Dokku("domains:add", a.Name, "127.0.0.1")
+	secured(t, ca, at("127.0.0.1"), want)
+	secured(t, ca, at("shop.lan"), want)
+
 	// A stopped app answers the CA too.
 	l.Dokku("ps:stop", a.Name)
 	lab.Contains(t, l.Dokku("letsencrypt:enable", "--force", a.Name), "Certificate retrieved successfully.")
@@ -117,13 +122,13 @@ func TestHTTPSByItself(t *testing.T) {
 	secured(t, ca, fmt.Sprintf("https://by.itself.lan:%d/", l.Nginx.TLSPort), "200 "+a.Tip("main"))
 }
 
-// TestRenewal: certificates that live for a minute are renewed again and again, and no
+// TestRenewal: certificates that live for 90 seconds are renewed again and again, and no
 // handshake gets one that is expired.
 func TestRenewal(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
 	l.StartAgent()
-	ca := withCA(t, l, time.Minute)
+	ca := withCA(t, l, 90*time.Second)
 	a := l.Deployed(nil)
 	l.Dokku("domains:set", a.Name, "renewed.lan")
 	l.Dokku("letsencrypt:enable", a.Name)
