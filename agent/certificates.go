@@ -62,11 +62,3 @@ func (s *Server) CertificateOf(name string, c *app.Certificate) (certs.Pair, err
 	}
 	return p, err
 }
-
-// SweepCertificates removes the files of an app's former certificates.
-func (s *Server) SweepCertificates(ctx context.Context, name string, log event.Log) error {
-	return s.Env.With(ctx, name, deploy.Op{Name: "letsencrypt:cleanup"}, log, func(x *deploy.Session) error {
-		s.Env.Store.SweepCertificates(name, x.State.Own()...)
-		return nil
-	})
-}

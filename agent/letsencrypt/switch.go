@@ -195,3 +195,12 @@ func (o *Orderer) Revoke(ctx context.Context, name string, log event.Log) error 
 	}
 	return o.Disable(ctx, name, "letsencrypt:revoke", log)
 }
+
+// Cleanup removes the files of an app's former certificates, which each change of its
+// certificates does too.
+func (o *Orderer) Cleanup(ctx context.Context, name string, log event.Log) error {
+	return o.Server.Env.With(ctx, name, deploy.Op{Name: "letsencrypt:cleanup"}, log, func(x *deploy.Session) error {
+		o.Server.Env.Store.SweepCertificates(name, x.State.Own()...)
+		return nil
+	})
+}

@@ -31,8 +31,9 @@ var letsencryptCommands = []cli.Spec{
 	{
 		Use: "letsencrypt:cleanup APP", Short: "Remove the files of former certificates",
 		Run: func(c *cli.Call) error {
-			c.Events().WithApp(c.App.Name).Result("Cleaning up stale certificate directories for %s", c.App.Name)
-			return c.Server.SweepCertificates(c.Ctx, c.App.Name, c.Events())
+			log := c.Events().WithApp(c.App.Name)
+			log.Result("Cleaning up stale certificate directories for %s", c.App.Name)
+			return orderer(c).Cleanup(c.Ctx, c.App.Name, log)
 		},
 	},
 	{
