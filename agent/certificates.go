@@ -57,7 +57,10 @@ func (s *Server) SetGlobalCertificate(ctx context.Context, op string, log event.
 // CertificateOf returns the stored certificate of an app; "": that of the server.
 func (s *Server) CertificateOf(name string, c *app.Certificate) (certs.Pair, error) {
 	p, err := s.Env.Store.Certificate(name, c)
-	if err != nil {
+	switch {
+	case err != nil && c.Authority != "":
+		err = fmt.Errorf("%w: order it again with dokku letsencrypt:enable --force %s", err, name)
+	case err != nil:
 		err = fmt.Errorf("%w: give it again with dokku certs:update", err)
 	}
 	return p, err

@@ -120,7 +120,7 @@ var mutants = []mutant{
 	{name: "a certificate is used that nobody wants any more", test: "TestDisabledMeanwhile",
 		old: "		if !s.View().ACMEEnabled() {", new: "		if !s.View().Deployed() {"},
 	{name: "the pauses of failed orders do not grow", test: "TestPausesGrow",
-		old: "pause = min(2*pause, lastRetry)", new: "pause = min(pause, lastRetry)"},
+		old: "pause = min(2*pause, longest)", new: "pause = min(pause, longest)"},
 	{name: "a good certificate is replaced by one with fewer names", slow: true, test: "TestDueOrders",
 		old: "x.Whole = l.Now.Before(at)", new: "x.Whole = l.Force"},
 	{name: "a renewal that fails for a name takes its certificate away", slow: true, test: "TestFailedRenewal",

@@ -163,7 +163,7 @@ type NameRefusal struct{ Domain, Reason string }
 
 // ACMENames returns the domains for which certificates are ordered, and the others.
 func (v View) ACMENames() (names []string, refused []NameRefusal) {
-	if !v.ACMEEnabled() {
+	if !v.ACMEEnabled() || v.State.ProxyDisabled {
 		return nil, nil
 	}
 	public := v.Directory() == LetsEncrypt || v.Directory() == LetsEncryptStaging
@@ -173,7 +173,7 @@ func (v View) ACMENames() (names []string, refused []NameRefusal) {
 		switch {
 		case d == CatchAll:
 			continue
-		case automatic && v.Settings.Certificate != nil && certs.Covers(v.Settings.Certificate.Names, d):
+		case automatic && v.Settings.Certificate != nil && certs.Covers(v.Settings.Certificate.Names, d) && !v.issuedFor(d):
 			continue // the server's certificate serves it
 		case strings.HasPrefix(d, "*.") && !v.ProvesByDNS():
 			reason = "a wildcard is proved by DNS only: dokku letsencrypt:set " + v.Name + " dns-provider PROVIDER"
@@ -189,6 +189,11 @@ func (v View) ACMENames() (names []string, refused []NameRefusal) {
 		}
 	}
 	return names, refused
+}
+
+// issuedFor reports whether an ordered certificate has a name.
+func (v View) issuedFor(name string) bool {
+	return slices.ContainsFunc(v.State.Issued, func(c Certificate) bool { return slices.Contains(c.Names, name) })
 }
 
 // CatchAll is proxy.CatchAll: the domain of an app that answers every name.

@@ -41,7 +41,10 @@ const (
 	firstRetry = 10 * time.Minute
 	lastRetry  = 24 * time.Hour
 	// outageRetry is firstRetry where the CA could not be reached: that costs no quota.
-	outageRetry = time.Minute
+	// longestOutageRetry is the longest pause then.
+	outageRetry, longestOutageRetry = time.Minute, 30 * time.Minute
+	// longestUntil is the longest pause that a CA may ask for.
+	longestUntil = 31 * 24 * time.Hour
 	// settling is how long an app's settings stay as they are before names are ordered:
 	// people type several commands, and each order counts.
 	settling = 3 * time.Second
@@ -60,12 +63,15 @@ func (o *Orders) Fail(name, kind, detail string, until, now time.Time) {
 	if f.Count == 0 {
 		f.Since = now
 	}
-	pause := firstRetry
+	if (f.Type == unreachable) != (kind == unreachable) {
+		f.Count = 0 // another kind of pause
+	}
+	pause, longest := firstRetry, lastRetry
 	if kind == unreachable {
-		pause = outageRetry
+		pause, longest = outageRetry, longestOutageRetry
 	}
 	for range min(f.Count, 20) {
-		pause = min(2*pause, lastRetry)
+		pause = min(2*pause, longest)
 	}
 	f.Count++
 	f.Type, f.Detail, f.Until, f.Next = kind, detail, until, now.Add(pause)
@@ -157,12 +163,17 @@ func (o *Orders) Advise(c *Certificate, start, end, again, now time.Time) {
 		// A stretch that goes on to the end would leave no time for a failure, and one that
 		// has begun before the certificate would have it renewed again and again.
 		r.At = earlier(r.At, c.NotAfter.Add(-life/6))
-		r.At = later(r.At, c.NotBefore.Add(min(life/10, time.Hour)))
+		r.At = later(r.At, c.soonest())
 	}
 	if o.Renewals == nil {
 		o.Renewals = map[string]Renewal{}
 	}
 	o.Renewals[c.ID] = r
+}
+
+// soonest is the first moment at which a certificate is renewed.
+func (c *Certificate) soonest() time.Time {
+	return c.NotBefore.Add(min(c.NotAfter.Sub(c.NotBefore)/10, time.Hour))
 }
 
 // spread is a number from 0 to 1 by the certificate's id.
@@ -217,31 +228,50 @@ func (v View) order(g group, o Orders, l Look) (x Order, at time.Time) {
 	if g.surplus {
 		at = earlier(at, soon)
 	}
+	var added []string // that may be ordered
+	var wait time.Time // a present name would fail until then, and with it the whole
 	for _, n := range g.names {
 		has := current && slices.Contains(g.replaces.Names, n)
 		held := o.held(n, l)
 		if !has {
 			at = earlier(at, later(soon, held))
+		} else {
+			wait = later(wait, held)
+		}
+		if !has && !held.After(l.Now) {
+			added = append(added, n)
 		}
 		if x.Whole && has || !held.After(l.Now) {
 			x.Names = append(x.Names, n)
 		}
 	}
-	if len(x.Names) == 0 {
+	switch {
+	case len(x.Names) == 0:
 		at = o.held(g.names[0], l)
 		for _, n := range g.names {
 			at = earlier(at, o.held(n, l))
 		}
+	case x.Whole && wait.After(l.Now) && len(added) > 0:
+		return Order{Names: added}, at // a certificate of their own
+	case x.Whole && wait.After(l.Now):
+		at = later(at, wait)
 	}
 	return x, at
 }
 
 // held returns until when no order is made for a name; "": for any.
 func (o Orders) held(name string, l Look) time.Time {
-	if l.Person {
-		return o.Failures[name].Until
+	f := o.Failures[name]
+	if f.Until.After(l.Now.Add(longestUntil)) {
+		f.Until = time.Time{}
 	}
-	return o.Failures[name].Next
+	if l.Person {
+		return f.Until
+	}
+	if f.Next.After(later(l.Now.Add(lastRetry), f.Until)) {
+		return f.Until // noted by a clock that was ahead
+	}
+	return f.Next
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -270,7 +300,7 @@ func (v View) renewal(c *Certificate, o Orders) time.Time {
 	if n, err := strconv.Atoi(v.ACME(ACMEGrace)); err == nil && time.Duration(n)*time.Second < life {
 		at = earlier(at, c.NotAfter.Add(-time.Duration(n)*time.Second))
 	}
-	return at
+	return later(at, c.soonest())
 }
 
 // Renewal is when the agent renews an app's certificate.

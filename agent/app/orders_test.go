@@ -65,6 +65,10 @@ func TestDueOrders(t *testing.T) {
 		{"a failed name does not keep a renewal", ordering("a.com b.com", "a.com b.com"), failed("b.com", 2*month), 2*month + time.Minute, "a.com for 0000", 0},
 		{"a name that stays in an old certificate is renewed by itself", ordering("a.com b.com", "a.com", "a.com b.com"), Orders{}, 2 * month,
 			"a.com for 0000; b.com for 0001", 0},
+		{"a present name fails, and another one is added", ordering("a.com b.com c.com", "a.com b.com"), failed("b.com", time.Minute), 2 * time.Minute, "c.com", 0},
+		{"a present name fails, and another one is removed", ordering("a.com b.com", "a.com b.com c.com"), failed("b.com", time.Minute), 2 * time.Minute,
+			"", 11 * time.Minute},
+		{"a clock that was ahead", ordering("a.com"), failed("a.com", 10*365*24*time.Hour), time.Minute, "a.com", 0},
 		{"another CA", func() View {
 			v := ordering("a.com", "a.com")
 			v.State.Letsencrypt[ACMEServer] = "staging"
@@ -191,6 +195,15 @@ func TestACMENames(t *testing.T) {
 	if names, _ := auto.ACMENames(); strings.Join(names, " ") != "a.com" {
 		t.Errorf("beside the server's wildcard: %q", names)
 	}
+	auto.State.Issued = []Certificate{{ID: "dd", Names: []string{"x.b.com"}}}
+	if names, _ := auto.ACMENames(); strings.Join(names, " ") != "a.com x.b.com" {
+		t.Errorf("with an ordered certificate beside the server's wildcard: %q", names)
+	}
+	auto.State.ProxyDisabled = true
+	if names, _ := auto.ACMENames(); len(names) > 0 {
+		t.Errorf("without the proxy: %q", names)
+	}
+	auto.State.ProxyDisabled, auto.State.Issued = false, nil
 	auto.State.Certificate = &Certificate{ID: "ee", Names: []string{"a.com"}}
 	if names, _ := auto.ACMENames(); len(names) > 0 {
 		t.Errorf("beside a certificate of the admin's: %q", names)

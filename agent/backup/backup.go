@@ -120,8 +120,14 @@ func backUpServer(ctx context.Context, s *agent.Server, o BackupOptions, dir str
 			return err
 		}
 	}
-	if err := repo.CopyFiles(s.Env.Store.Own(), dir, store.AccountsDir); err != nil {
+	accounts, err := s.Env.Store.AccountFolders()
+	if err != nil {
 		return err
+	}
+	for _, name := range accounts {
+		if err := repo.CopyFiles(s.Env.Store.Own(), dir, filepath.Join(store.AccountsDir, name)); err != nil {
+			return err
+		}
 	}
 	if o.Keys == nil {
 		return nil

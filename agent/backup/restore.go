@@ -103,7 +103,8 @@ func (x *restore) accept(m archive.Manifest) error {
 	}
 	for _, f := range m.Files {
 		name, rest, _ := strings.Cut(strings.TrimPrefix(f.Name, backupApps+"/"), "/")
-		ours := f.Name == backupSettings || f.Name == backupKeys || strings.HasPrefix(f.Name, app.TLSDir+"/")
+		ours := f.Name == backupSettings || f.Name == backupKeys || strings.HasPrefix(f.Name, app.TLSDir+"/") ||
+			strings.HasPrefix(f.Name, store.AccountsDir+"/")
 		if !ours && (!strings.HasPrefix(f.Name, backupApps+"/") || !has[name] || !belongs(rest)) {
 			return fmt.Errorf("it has %.80q, which a backup has no place for", f.Name)
 		}

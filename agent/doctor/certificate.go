@@ -25,21 +25,21 @@ const certificateCheck = "certificate"
 func (d *examination) checkCertificate(a *app.App) []Finding {
 	v := app.View{App: a, Settings: d.set}
 	list := d.checkOrders(v)
-	if len(list) > 0 || len(a.State.Own()) == 0 {
-		return list
-	}
 	until := time.Time{}
 	for _, c := range a.State.Own() {
 		update := "dokku certs:update " + a.Name + " CRT KEY"
 		if c.Authority != "" {
 			update = "dokku letsencrypt:enable " + a.Name
 		}
-		if list := d.expiry(a.Name, c, update); list != nil {
-			return list
+		if found := d.expiry(a.Name, c, update); found != nil {
+			return append(found, list...)
 		}
 		if until.IsZero() || c.NotAfter.Before(until) {
 			until = c.NotAfter
 		}
+	}
+	if len(list) > 0 || len(a.State.Own()) == 0 {
+		return list
 	}
 	if missing := v.Uncovered(); len(missing) > 0 {
 		return fine(certificateCheck, "valid until %s, but not for %s", until.Format(time.DateOnly), strings.Join(missing, " "))

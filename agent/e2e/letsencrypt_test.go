@@ -86,7 +86,7 @@ func TestLetsencrypt(t *testing.T) {
 	l.Dokku("ps:start", a.Name)
 
 	file := filepath.Join(t.TempDir(), "backup")
-	l.Dokku("backup", "--output", file, a.Name)
+	l.Dokku("backup", "--output", file)
 	l.Dokku("apps:destroy", "--force", a.Name)
 	l.Dokku("restore", "--input", file)
 	secured(t, ca, at("new.lan"), want)

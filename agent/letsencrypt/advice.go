@@ -141,7 +141,16 @@ func Advice(ctx context.Context, r Resolver, v app.View, name string, f app.Fail
 		return fmt.Sprintf(other, name, "an address that this server cannot find out")
 	}
 	switch f.Type {
+	case "dns", "connection", "tls", "unauthorized", "incorrectResponse", "rejectedIdentifier", "unsupportedIdentifier", "caa":
+		if name == "" {
+			return ""
+		}
+	}
+	switch f.Type {
 	case "dns":
+		if v.ProvesByDNS() {
+			return "look at the provider's zone, and at what answers for it"
+		}
 		return where("%s leads to %s from here; the CA's resolvers do not see that yet, or the domain's DNSSEC is broken")
 	case "connection", "tls":
 		return where("%s leads to %s: let port 80 through the firewall there, from everywhere")
@@ -152,7 +161,7 @@ func Advice(ctx context.Context, r Resolver, v app.View, name string, f app.Fail
 		return where("%s leads to %s, where another server seems to answer on port 80: make it pass /.well-known/acme-challenge/ on to this one")
 	case "caa":
 		return fmt.Sprintf("a CAA record of %s, or of a domain above it, allows other CAs only: add this one to it, or remove the record", name)
-	case "rejectedIdentifier", "unsupportedIdentifier", "malformed":
+	case "rejectedIdentifier", "unsupportedIdentifier":
 		return fmt.Sprintf("this CA gives no certificate for it: dokku domains:remove %s %s, or another CA: dokku letsencrypt:set %[1]s server URL", v.Name, name)
 	case "externalAccountRequired":
 		return fmt.Sprintf("this CA wants an account made on its site: dokku letsencrypt:set %s eab-kid KID, and eab-hmac KEY", v.Name)
@@ -165,6 +174,9 @@ func Advice(ctx context.Context, r Resolver, v app.View, name string, f app.Fail
 	case "clock":
 		return "set this server's clock: timedatectl set-ntp true"
 	case "rateLimited":
+		if len(v.Certificates()) > 0 || v.Directory() != app.LetsEncrypt {
+			return ""
+		}
 		return fmt.Sprintf("meanwhile, try with the test server, whose limits are wide: dokku letsencrypt:set %s server staging", v.Name)
 	}
 	return ""
@@ -183,8 +195,12 @@ func When(f app.Failure) string {
 // CA's words, and when the agent tries again; and which never get one, and why.
 func Troubles(v app.View, orders app.Orders) []string {
 	var list []string
+	names, refused := v.ACMENames()
 	for _, name := range slices.Sorted(maps.Keys(orders.Failures)) {
 		f := orders.Failures[name]
+		if len(names) == 0 || name != "" && !slices.Contains(names, name) {
+			continue // it concerns nobody any more
+		}
 		who := v.Name
 		if name != "" {
 			who += ": " + name
@@ -195,7 +211,9 @@ func Troubles(v app.View, orders app.Orders) []string {
 		}
 		list = append(list, fmt.Sprintf("%s: %s (%s since %s)%s", who, f.Detail, text.Plural(f.Count, "failure"), f.Since.UTC().Format("2006-01-02 15:04 UTC"), again))
 	}
-	_, refused := v.ACMENames()
+	if !v.State.ACMEAsked() {
+		refused = nil // nobody asked for it by name
+	}
 	for _, r := range refused {
 		list = append(list, fmt.Sprintf("%s: %s gets no certificate: %s", v.Name, r.Domain, r.Reason))
 	}

@@ -87,8 +87,8 @@ func (r *run) make(ctx context.Context, ask Ask) (int, error) {
 			err = r.publishChallenge(ctx)
 		}
 		for _, x := range due {
-			if err != nil || ctx.Err() != nil {
-				break
+			if _, refused := r.orders.Failures[""]; err != nil || ctx.Err() != nil || refused && r.made == 0 && len(r.errs) > 0 {
+				break // the CA takes no other now
 			}
 			r.order(ctx, x)
 		}
@@ -158,25 +158,35 @@ func host(directory string) string {
 	return directory
 }
 
-// publishChallenge makes nginx answer the CA's questions about the app's names.
+// publishChallenge makes nginx answer the CA's questions about the app's names. It fails
+// where nginx takes no change now: a certificate could not be installed either, and each
+// counts at the CA.
 func (r *run) publishChallenge(ctx context.Context) error {
 	changes, err := r.Server.Env.RouteChanges(ctx, r.view)
-	if err != nil || !changes {
+	if err == nil && !changes {
+		return r.Server.Env.StageLive(ctx, r.view)
+	}
+	if err != nil {
 		return err
 	}
 	same := func(*app.State) error { return nil }
 	return r.Server.Update(ctx, r.view.Name, deploy.Op{Name: op, Changes: deploy.ChangesRoute}, r.log, same)
 }
 
+// maxAdvice is the longest time until the CA is asked again. A later time was noted by a
+// clock that was ahead.
+const maxAdvice = 25 * time.Hour
+
 // advise asks the CA when the present certificates are to be renewed. A CA that gives no
 // answer now is asked again later: there is another rule.
 func (r *run) advise(ctx context.Context, now time.Time) {
 	for _, c := range r.view.State.Issued {
-		if now.Before(r.orders.Renewals[c.ID].Again) || c.Authority != r.view.Directory() || now.After(c.NotAfter) {
+		if again := r.orders.Renewals[c.ID].Again; now.Before(again) && again.Before(now.Add(maxAdvice)) || c.Authority != r.view.Directory() || now.After(c.NotAfter) {
 			continue
 		}
 		p, err := r.Server.Env.Store.Certificate(r.view.Name, &c)
 		if err != nil {
+			r.orders.Advise(&c, time.Time{}, time.Time{}, time.Time{}, now)
 			continue // the doctor says it
 		}
 		w, err := r.ca.Renewal(ctx, p)
@@ -214,8 +224,11 @@ func (r *run) order(ctx context.Context, x app.Order) {
 	}
 	r.log.Step("Certificate retrieved successfully.")
 	r.log.Step("Installing let's encrypt certificates")
-	if err := r.install(ctx, x, pair); err != nil {
-		r.errs = append(r.errs, err)
+	if used, err := r.install(ctx, x, pair); err != nil {
+		r.fail("", err)
+		return
+	} else if !used {
+		r.errs = append(r.errs, errUnwanted)
 		return
 	}
 	r.made++
@@ -287,37 +300,40 @@ func (r *run) fail(name string, err error) {
 }
 
 // errUnwanted says that the settings changed while the CA worked.
-var errUnwanted = errors.New("letsencrypt was disabled in the meantime")
+var errUnwanted = errors.New("the certificate is not used: letsencrypt was disabled in the meantime")
 
-// install stores a certificate and publishes it. It takes the place of the one that it
-// replaces, unless that is still good for a name that the new one lacks.
-func (r *run) install(ctx context.Context, x app.Order, pair certs.Pair) error {
+// install stores a certificate and publishes it, if the app still wants one. It takes the
+// place of the one that it replaces, unless that is still good for a name that the new one
+// lacks.
+func (r *run) install(ctx context.Context, x app.Order, pair certs.Pair) (used bool, err error) {
 	name, o := r.view.Name, deploy.Op{Name: op, Changes: deploy.ChangesRoute}
-	st := r.Server.Env.Store
-	err := r.Server.Env.With(ctx, name, o, r.log, func(s *deploy.Session) error {
+	files := r.Server.Env.Store
+	err = r.Server.Env.With(ctx, name, o, r.log, func(s *deploy.Session) error {
 		if !s.View().ACMEEnabled() {
 			return errUnwanted
 		}
-		c, err := st.SaveCertificate(name, pair)
+		c, err := files.SaveCertificate(name, pair)
 		if err != nil {
 			return err
 		}
 		c.Authority, c.NotBefore = r.view.Directory(), pair.Leaf.NotBefore.UTC()
 		err = s.Update(ctx, o, func(st *app.State) error {
-			st.Certificate = nil
-			st.Issued = issued(s.View(), x, *c, time.Now())
+			if st.Certificate != nil { // it serves the names that the new one lacks
+				st.Issued = append(st.Issued, *st.Certificate)
+				st.Certificate = nil
+			}
+			st.Issued = issued(s.View().With(*st), x, *c, time.Now())
 			st.ServeTLS(s.Settings.Nginx)
 			return nil
 		})
-		st.SweepCertificates(name, s.State.Own()...)
+		files.SweepCertificates(name, s.State.Own()...)
 		r.view = s.View()
 		return err
 	})
 	if errors.Is(err, errUnwanted) {
-		r.log.Detail("The certificate is not used: %s", err)
-		return nil
+		return false, nil
 	}
-	return err
+	return true, err
 }
 
 // issued returns the certificates of an app after an order.
@@ -332,6 +348,7 @@ func issued(v app.View, x app.Order, c app.Certificate, now time.Time) []app.Cer
 			continue
 		}
 		list = append(list, old)
+		covered = append(covered, old.Names...)
 	}
 	return list
 }
@@ -353,6 +370,9 @@ func (o *Orderer) Next(name string, changed time.Time) (time.Time, error) {
 		return now, nil
 	}
 	for _, c := range v.State.Issued {
+		if c.Authority != v.Directory() || now.After(c.NotAfter) {
+			continue
+		}
 		if again := orders.Renewals[c.ID].Again; again.IsZero() {
 			return now, nil // the CA has not been asked yet
 		} else if again.Before(next) {

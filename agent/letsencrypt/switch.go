@@ -111,9 +111,8 @@ func orderable(v app.View) error {
 
 // explain prints what failed and what to do, and returns the error that ends the command.
 func (o *Orderer) explain(ctx context.Context, v app.View, orders app.Orders, err error, log event.Log) error {
-	rest := err
-	for _, e := range failures(err) {
-		rest = nil
+	known := failures(err)
+	for _, e := range known {
 		log.Warn("%s", e)
 		f := orders.Failures[e.Name]
 		if advice := Advice(ctx, o.resolver(), v, e.Name, f); advice != "" {
@@ -123,8 +122,8 @@ func (o *Orderer) explain(ctx context.Context, v app.View, orders app.Orders, er
 			log.Detail("The agent tries again at %s; after a change, try at once: dokku letsencrypt:enable %s", When(f), v.Name)
 		}
 	}
-	if rest != nil {
-		return rest
+	if len(known) == 0 {
+		return err
 	}
 	//lint:ignore ST1005 the plugin's message
 	return fmt.Errorf("Certificate retrieval failed for %s", v.Name)

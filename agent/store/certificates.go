@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"syscall"
 	"time"
@@ -131,3 +132,22 @@ const AccountsDir = "acme"
 
 // Accounts returns the path of AccountsDir.
 func (s *Store) Accounts() string { return s.Own(AccountsDir) }
+
+// account is the name of an account's folder. The program lego has others there, which it
+// makes anew.
+var account = regexp.MustCompile(`^[0-9a-f]+$`)
+
+// AccountFolders returns the names of the accounts' folders in AccountsDir.
+func (s *Store) AccountFolders() ([]string, error) {
+	entries, err := os.ReadDir(s.Accounts())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var names []string
+	for _, e := range entries {
+		if account.MatchString(e.Name()) {
+			names = append(names, e.Name())
+		}
+	}
+	return names, err
+}

@@ -23,7 +23,7 @@ type renewer struct {
 	*Controller
 	orders *letsencrypt.Orderer
 	apps   map[string]*scheduled
-	down   map[string]time.Time // CAs that could not be reached, until when nobody asks
+	down   map[string]time.Time // CAs that could not be reached or want a pause, until when nobody asks
 }
 
 // scheduled is when an app's certificates are due. Its loss costs one more look.
@@ -110,8 +110,11 @@ func (r *renewer) order(ctx context.Context, name string) {
 		log.Warn("certificates of %s: %s", name, err)
 	}
 	for _, p := range letsencrypt.Problems(err) {
-		if p.Type == acme.TypeUnreachable {
+		switch {
+		case p.Type == acme.TypeUnreachable:
 			r.down[v.Directory()] = time.Now().Add(outagePause)
+		case p.Name == "" && p.Until.After(time.Now()):
+			r.down[v.Directory()] = p.Until // it wants no order of the account
 		}
 	}
 	// Settings that changed meanwhile, also by the order itself, are seen at the next look.

@@ -26,6 +26,8 @@ const (
 	// packEvery is the interval at which git may pack an app's repository, packPause the
 	// interval while it has more than repo.PackLimit packs.
 	packEvery, packPause = time.Hour, time.Minute
+	// lookPause is longer than a command holds the agent's lock to see whether it runs.
+	lookPause = 20 * time.Millisecond
 	// ParallelApps is the number of apps that are reconciled at the same time.
 	ParallelApps = 4
 	// firstBackoff and maxBackoff bound the pause after a failure.
@@ -38,6 +40,13 @@ const (
 // back. A second agent on the same root is an error.
 func Run(ctx context.Context, s *agent.Server, log event.Log) error {
 	l, ok, err := s.Env.Store.TryLock(store.AgentLock, "the agent")
+	for range 10 {
+		if ok || err != nil || ctx.Err() != nil {
+			break
+		}
+		time.Sleep(lookPause)
+		l, ok, err = s.Env.Store.TryLock(store.AgentLock, "the agent")
+	}
 	if err != nil {
 		return err
 	}

@@ -94,7 +94,7 @@ type DNS struct {
 // Config is a CA and an account there.
 type Config struct {
 	Directory string // the CA's directory URL, https
-	Bundle    string // path of a PEM file with the roots of the CA's own web server; "": the system's
+	Bundle    string // path of a PEM file with roots of the CA's own web server, beside the system's; "": none
 	Email     string // contact of the account; may be ""
 	// KeyID and HMAC (in base64url) bind the account to one that the CA knows from
 	// elsewhere (RFC 8555, section 7.3.4). Some CAs want that.

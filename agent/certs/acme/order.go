@@ -230,7 +230,7 @@ func (s *session) reach(ctx context.Context, url, status string) (lego.ExtendedO
 		case order.Status == lego.StatusInvalid:
 			return order, problemf(typeServerInternal, "the CA gave the order up without a reason")
 		case time.Now().After(limit):
-			return order, problemf(TypeUnreachable, "the CA has not issued the certificate within %s", issueLimit)
+			return order, problemf(typeServerInternal, "the CA has not issued the certificate within %s", issueLimit)
 		}
 		if err := sleep(ctx, wait); err != nil {
 			return order, err

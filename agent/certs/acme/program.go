@@ -102,7 +102,7 @@ func (c *Client) programArgs(dir string, names []string, o Order) []string {
 func (c *Client) programEnv() []string {
 	env := childEnv(c.DNS.Env)
 	if c.Bundle != "" {
-		env = append(env, "LEGO_CA_CERTIFICATES="+c.Bundle)
+		env = append(env, "LEGO_CA_CERTIFICATES="+c.Bundle, "LEGO_CA_SYSTEM_CERT_POOL=true")
 	}
 	if c.KeyID != "" {
 		env = append(env, "LEGO_EAB_KID="+c.KeyID, "LEGO_EAB_HMAC="+c.HMAC)

@@ -134,7 +134,7 @@ func (s *session) await(ctx context.Context, proofs []*proof) error {
 			return nil
 		}
 		if time.Now().After(limit) {
-			return problemf(TypeUnreachable, "the CA has not finished its checks within %s", validationLimit)
+			return problemf(typeServerInternal, "the CA has not finished its checks within %s", validationLimit)
 		}
 		if err := sleep(ctx, wait); err != nil {
 			return err

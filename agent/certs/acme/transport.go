@@ -50,7 +50,8 @@ func (c *Client) transport(ctx context.Context) (*transport, error) {
 	}}, nil
 }
 
-// roots are those of the CA's own web server; nil: the system's.
+// roots are those of the CA's own web server; nil: the system's. A bundle adds to these: it
+// is for all CAs of the server.
 func (c *Client) roots() (*x509.CertPool, error) {
 	if c.Bundle == "" {
 		return nil, nil
@@ -59,7 +60,10 @@ func (c *Client) roots() (*x509.CertPool, error) {
 	if err != nil {
 		return nil, problemf(TypeSetup, "cannot read the CA bundle: %v", err)
 	}
-	pool := x509.NewCertPool()
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
 	if !pool.AppendCertsFromPEM(data) {
 		return nil, problemf(TypeSetup, "the CA bundle %s has no certificate in PEM: it should begin with -----BEGIN CERTIFICATE-----", c.Bundle)
 	}

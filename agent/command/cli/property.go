@@ -118,7 +118,7 @@ func (p Properties) set(c *Call) error {
 		return Refuse("Property %s can only be specified globally: %s:set --global %[1]s", name, p.Noun)
 	}
 	if c.Env.User != "" && value != "" && q.OnHost != nil && q.OnHost(name, value) {
-		return Refuse("%s would have the server run a program or read a file of yours: set it there, not over ssh", name)
+		return Refuse("%s decides what the server runs, reads or sends secrets to: set it there, not over ssh", name)
 	}
 	if value != "" {
 		if err := q.Check(value); err != nil {

@@ -109,6 +109,10 @@ func enableLetsencrypt(c *cli.Call) error {
 		return orderer(c).Enable(c.Ctx, c.App.Name, ask(c), c.Events())
 	}
 	return eachDeployed(c, func(a *app.App) error {
+		if a.State.Certificate != nil {
+			c.Events().WithApp(a.Name).Detail("%s keeps its own certificate: dokku letsencrypt:enable %[1]s replaces it", a.Name)
+			return nil
+		}
 		return orderer(c).Enable(c.Ctx, a.Name, ask(c), c.Events())
 	}, "One or more apps have no certificate")
 }
@@ -233,7 +237,8 @@ func listLetsencrypt(c *cli.Call) error {
 		}
 		orders, err := c.Server.Env.Store.Orders(name)
 		if err != nil {
-			return err
+			failed = append(failed, fmt.Sprintf("%s: %s", name, err))
+			continue
 		}
 		for i := range a.State.Issued {
 			x := &a.State.Issued[i]

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -161,12 +162,16 @@ func checkProvider(value string) error {
 	return nil
 }
 
-// runsHere reports whether a setting makes this server run a program or read a file. Only
-// somebody on the server may choose one.
+// runsHere reports whether a setting makes this server run a program, use a file, or send a
+// secret somewhere. Only somebody on the server may choose that.
 func runsHere(name, value string) bool {
-	return name == app.ACMEProvider && acme.RunsProgram(value) && value != "none" || name == app.ACMEVariables+"EXEC_PATH" ||
-		strings.HasPrefix(name, app.ACMEVariables) && strings.HasSuffix(name, "_FILE")
+	return name == app.ACMEProvider && acme.RunsProgram(value) && value != "none" ||
+		strings.HasPrefix(name, app.ACMEVariables) && elsewhere.MatchString(name)
 }
+
+// elsewhere are variables of DNS providers that name a file of this server's, or where the
+// provider's secrets are sent to.
+var elsewhere = regexp.MustCompile(`_(FILE|PATH|URL|ENDPOINT|BASE|HOST)$`)
 
 func checkResolvers(value string) error {
 	for r := range strings.FieldsFuncSeq(value, func(r rune) bool { return r == ',' || r == ' ' }) {

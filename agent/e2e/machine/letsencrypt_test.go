@@ -3,6 +3,7 @@ package machine
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"dokku/agent/app"
+	"dokku/agent/certs"
 	"dokku/agent/certs/acme"
 	"dokku/agent/deploy"
 	"dokku/agent/event"
@@ -267,9 +269,9 @@ func TestDisabledMeanwhile(t *testing.T) {
 	ca := m.withCA(t, "a.com")
 	o := &letsencrypt.Orderer{Server: m.server}
 	ca.during = func() { check(t, o.Disable(t.Context(), "shop", "letsencrypt:disable", event.Log{})) }
-	out, err := m.enable(t.Context())
-	check(t, err)
-	says(t, out, "The certificate is not used: letsencrypt was disabled in the meantime")
+	if _, err := m.enable(t.Context()); err == nil || err.Error() != "the certificate is not used: letsencrypt was disabled in the meantime" {
+		t.Errorf("the command ends with %v", err)
+	}
 	if got := m.covered(t); got != "" {
 		t.Errorf("served: %q", got)
 	}
@@ -303,6 +305,52 @@ func TestNoDomainToOrder(t *testing.T) {
 	check(t, err)
 	if after.ACMEEnabled() || before.ACMEEnabled() {
 		t.Error("it is enabled")
+	}
+}
+
+// TestOwnCertificateStays: a certificate of the admin's serves the names for which the CA
+// gave none.
+func TestOwnCertificateStays(t *testing.T) {
+	m := newMachine(t, newHistory(t))
+	ca := m.withCA(t, "a.com", "b.com")
+	p, err := certs.SelfSigned([]string{"a.com", "b.com"}, time.Now())
+	check(t, err)
+	check(t, m.server.SetCertificate(t.Context(), "shop", "certs:add", event.Log{}, &p))
+	ca.fails["b.com"] = acme.Problem{Type: "dns", Detail: "no such name"}
+	if _, err := m.enable(t.Context()); err == nil {
+		t.Error("the failure is not reported")
+	}
+	if got := m.covered(t); got != "a.com; b.com" {
+		t.Errorf("served: %s", got)
+	}
+	delete(ca.fails, "b.com")
+	_, err = m.enable(t.Context())
+	check(t, err)
+	if v, err := m.server.View("shop"); err != nil || len(v.State.Issued) == 0 || v.State.Issued[0].Authority == "" || v.State.Issued[len(v.State.Issued)-1].Authority == "" {
+		t.Errorf("left: %+v, %v", v.State.Issued, err)
+	}
+}
+
+// TestRefusedInstall: nothing is ordered while nginx takes no change.
+func TestRefusedInstall(t *testing.T) {
+	m := newMachine(t, newHistory(t))
+	ca := m.withCA(t, "a.com")
+	_, err := m.enable(t.Context())
+	check(t, err)
+	ca.made()
+	m.proxy.Fail(func(call, _ string) error {
+		if call == "stage" {
+			return errors.New("nginx refuses the configuration")
+		}
+		return nil
+	})
+	o := &letsencrypt.Orderer{Server: m.server, Resolver: nowhere{}}
+	_, err = o.Order(t.Context(), "shop", letsencrypt.Ask{By: "admin", Force: true}, event.Log{})
+	if err == nil || !strings.Contains(err.Error(), "nginx refuses the configuration") {
+		t.Errorf("got %v", err)
+	}
+	if got := ca.made(); got != "" {
+		t.Errorf("ordered: %s", got)
 	}
 }
 
