@@ -12,7 +12,8 @@ import (
 var (
 	loadRounds = flag.Int("load.rounds", 10, "how many deploys TestNoRequestIsLost makes, with half as many that are rejected,\n"+
 		"half as many ps:scale, a fifth as many config:set and four times as many certs:update")
-	loadRate = flag.Int("load.rate", 500, "how many requests a second TestNoRequestIsLost sends")
+	loadRate = flag.Int("load.rate", 250, "how many requests a second TestNoRequestIsLost sends: half of them with a whole TLS handshake,\n"+
+		"for which two cores do the work of the client, too")
 )
 
 // TestNoRequestIsLost: requests of all kinds, to two apps at once, lose nothing while versions are
