@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,7 +19,6 @@ import (
 type Typist struct {
 	*Process
 	master *os.File
-	screen *os.File // the terminal's other end, which the command has
 }
 
 // OnTerminal starts a command on a terminal of its own, of 24 lines of 80 columns.
@@ -32,7 +32,7 @@ func (l *Lab) OnTerminal(cmd *exec.Cmd) *Typist {
 	Must(l.T, err)
 	screen, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
 	Must(l.T, err)
-	p := &Typist{Process: &Process{T: l.T, Cmd: cmd, Done: make(chan struct{})}, master: master, screen: screen}
+	p := &Typist{Process: &Process{T: l.T, Cmd: cmd, Done: make(chan struct{})}, master: master}
 	p.Resize(80, 24)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = screen, screen, screen
 	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true, Setctty: true}
@@ -48,11 +48,15 @@ func (l *Lab) OnTerminal(cmd *exec.Cmd) *Typist {
 	go func() {
 		defer close(p.Done)
 		cmd.Wait()
+		screen.Close() // the reading ends with the last byte, unless another process has the terminal
+		select {
+		case <-read:
+		case <-time.After(5 * time.Second):
+		}
 	}()
 	l.T.Cleanup(func() {
 		p.Signal(unix.SIGKILL)
 		<-p.Done
-		screen.Close()
 		<-read
 		master.Close()
 	})
@@ -75,7 +79,7 @@ func (p *Typist) Types(line string) {
 // Settings are the terminal's modes.
 func (p *Typist) Settings() unix.Termios {
 	p.T.Helper()
-	s, err := unix.IoctlGetTermios(int(p.screen.Fd()), unix.TCGETS)
+	s, err := unix.IoctlGetTermios(int(p.master.Fd()), unix.TCGETS)
 	Must(p.T, err)
 	return *s
 }
