@@ -58,6 +58,12 @@ func TestLetsencrypt(t *testing.T) {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
+	for _, setting := range []string{"dns-provider exec", "dns-provider-EXEC_PATH /bin/sh", "dns-provider-CLOUDFLARE_BASE_URL https://thief.lan"} {
+		out, code := l.OverSSH("letsencrypt:set " + a.Name + " " + setting)
+		if code == 0 || !strings.Contains(out, "set it there, not over ssh") {
+			t.Errorf("over ssh, %s ends with %d:\n%s", setting, code, out)
+		}
+	}
 	lab.Contains(t, l.Dokku("letsencrypt:list"), "-----> App name", "Certificate Expiry", a.Name)
 	lab.Contains(t, l.Dokku("letsencrypt:enable", a.Name), "Certificate is still valid for "+a.Name+", skipping certificate request")
 

@@ -36,20 +36,11 @@ func TestMain(m *testing.M) {
 		child(text)
 		return
 	}
-	zoneAddr = freeAddr()
-	var err error
-	if zone, err = challtestsrv.New(challtestsrv.Config{DNSAddrs: []string{zoneAddr}, Log: log.New(io.Discard, "", 0)}); err != nil {
+	z, err := acmetest.StartZone()
+	if err != nil {
 		log.Fatal(err)
 	}
-	zone.SetDefaultDNSIPv4("127.0.0.1")
-	zone.SetDefaultDNSIPv6("")
-	go zone.Run()
-	for {
-		if conn, err := net.Dial("tcp", zoneAddr); err == nil {
-			conn.Close()
-			break
-		}
-	}
+	zone, zoneAddr = z.ChallSrv, z.Address
 	code := m.Run()
 	zone.Shutdown()
 	os.Exit(code)

@@ -40,12 +40,12 @@ var quiet = log.New(io.Discard, "", 0)
 // valid for a time, in whole seconds.
 func New(t *testing.T, port int, life time.Duration) *CA {
 	t.Helper()
-	zone, err := startZone()
+	zone, err := StartZone()
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := &CA{Zone: zone.ChallSrv}
-	acme, admin := Hosted(t, Options{RejectNonces: 20, Zone: zone.address, Port: port, Life: life})
+	acme, admin := Hosted(t, Options{RejectNonces: 20, Zone: zone.Address, Port: port, Life: life})
 	c.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c.mu.Lock()
 		h := c.front
@@ -89,28 +89,30 @@ func root(t *testing.T, management http.Handler) *x509.Certificate {
 	return cert
 }
 
-// A zone is the DNS of all CAs of the process: its server takes the place of any other.
-type zone struct {
+// A Zone is the DNS of all CAs of the process: its server takes the place of any other.
+type Zone struct {
 	*challtestsrv.ChallSrv
-	address string
+	Address string
 }
 
-var startZone = sync.OnceValues(func() (zone, error) {
+// StartZone starts the DNS at the first call, and returns it. Every name leads to
+// 127.0.0.1.
+var StartZone = sync.OnceValues(func() (Zone, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return zone{}, err
+		return Zone{}, err
 	}
-	z := zone{address: l.Addr().String()}
+	z := Zone{Address: l.Addr().String()}
 	l.Close()
-	z.ChallSrv, err = challtestsrv.New(challtestsrv.Config{DNSAddrs: []string{z.address}, Log: quiet})
+	z.ChallSrv, err = challtestsrv.New(challtestsrv.Config{DNSAddrs: []string{z.Address}, Log: quiet})
 	if err != nil {
-		return zone{}, err
+		return Zone{}, err
 	}
 	z.SetDefaultDNSIPv4("127.0.0.1")
 	z.SetDefaultDNSIPv6("")
 	go z.Run()
 	for conn := net.Conn(nil); conn == nil; {
-		conn, _ = net.Dial("tcp", z.address)
+		conn, _ = net.Dial("tcp", z.Address)
 	}
 	return z, nil
 })
