@@ -54,6 +54,8 @@ type run struct {
 	log    event.Log
 	made   int
 	errs   []error
+	// refused: an order as a whole failed, so the CA takes no other now.
+	refused bool
 }
 
 // Order orders the certificates of an app that are due, and renews those whose time has
@@ -87,8 +89,8 @@ func (r *run) make(ctx context.Context, ask Ask) (int, error) {
 			err = r.publishChallenge(ctx)
 		}
 		for _, x := range due {
-			if _, refused := r.orders.Failures[""]; err != nil || ctx.Err() != nil || refused && r.made == 0 && len(r.errs) > 0 {
-				break // the CA takes no other now
+			if err != nil || ctx.Err() != nil || r.refused {
+				break
 			}
 			r.order(ctx, x)
 		}
@@ -295,6 +297,7 @@ func (r *run) fail(name string, err error) {
 	if list := Problems(err); len(list) > 0 {
 		p = list[0]
 	}
+	r.refused = r.refused || name == ""
 	r.orders.Fail(name, p.Type, p.Detail, p.Until, time.Now())
 	r.errs = append(r.errs, &Error{App: r.view.Name, Name: name, Problem: p})
 }
