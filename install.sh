@@ -211,6 +211,20 @@ build() {
   rm -f "$LIB/dokku.new"
 }
 
+# Apps without a Dockerfile are built with Cloud Native Buildpacks. Their lifecycle is a
+# module of its own: its dependencies are none of dokku's.
+build_lifecycle() {
+  step "Building the lifecycle of Cloud Native Buildpacks (the first build takes a few minutes)"
+  module=$SRC/build/pack/lifecycle
+  version=$(awk '$2 == "github.com/buildpacks/lifecycle" { sub("^v", "", $3); print $3 }' "$module/go.mod")
+  rm -rf "$LIB/lifecycle.new"
+  (cd "$module" && CGO_ENABLED=0 run "build the lifecycle" "see above" \
+    go build -trimpath -ldflags "-s -w -X github.com/buildpacks/lifecycle/cmd.Version=$version" -o "$LIB/lifecycle.new/" tool)
+  put 0755 "$LIB/lifecycle/lifecycle" <"$LIB/lifecycle.new/lifecycle"
+  put 0755 "$LIB/lifecycle/launcher" <"$LIB/lifecycle.new/launcher"
+  rm -rf "$LIB/lifecycle.new"
+}
+
 # Without it, each restart of the engine, as for an update, interrupts all apps. The
 # engine reads the file when it starts for the first time.
 live_restore() {
@@ -510,6 +524,7 @@ install_all() {
   find_go
   mkdir -p "$LIB"
   build
+  build_lifecycle
   engine_up
   make_user
   join_engine
@@ -706,6 +721,18 @@ unhook() {
 
 # ---- test ----------------------------------------------------------------
 
+# The tests start registries of their own. The package's service is not wanted.
+registry() {
+  has docker-registry && return
+  packages docker-registry
+  if systemd_runs; then
+    systemctl disable --now docker-registry >>"$LOG" 2>&1 || true
+  elif [ -x /etc/init.d/docker-registry ]; then
+    service docker-registry stop >>"$LOG" 2>&1 </dev/null 9<&- || true
+    update-rc.d docker-registry disable >>"$LOG" 2>&1 || true
+  fi
+}
+
 test_all() {
   case ${1:-} in
     '') ;;
@@ -718,14 +745,14 @@ test_all() {
       done ;;
     *) die "test has no argument $1, only --engines" ;;
   esac
-  packages ca-certificates curl git nginx openssh-server sudo util-linux busybox-static iproute2 gcc libc6-dev
+  packages ca-certificates curl git nginx openssh-server sudo util-linux busybox-static iproute2 gcc libc6-dev debootstrap debian-archive-keyring openssh-client
+  registry
   find_go
   engine_up
   has docker || packages docker-cli
   unset LC_ALL DEBIAN_FRONTEND
   cd "$SRC"
   if [ "${1:-}" = --engines ]; then
-    packages debootstrap debian-archive-keyring
     shift
     exec .ci/engines "$@"
   fi
@@ -796,7 +823,7 @@ purge_engine() {
       case $labels in
         '') ours="$ours $network" ;;
         *"\"$root\"") ;;
-        *) theirs="${theirs-} $network" ;;
+        *) theirs="${theirs-} $network" shared="${shared-} $app" ;;
       esac
     done
   done
@@ -819,6 +846,24 @@ purge_engine() {
   for app in $apps; do
     for id in $(listed '/images/json?all=true' "{\"label\":[\"com.dokku.app-name=$app\"]}"); do
       purge_image "$app" "$id"
+    done
+    case "${shared-} " in
+      *" $app "*) ;; # the other root's app uses the same volumes
+      *) purge_caches "$app" ;;
+    esac
+  done
+}
+
+# purge_caches APP: removes the volumes that builds of an app keep for the next one. Those
+# of Dokku have the label of its vendor.
+purge_caches() {
+  for kind in builder-type pack-builder; do
+    for volume in $(engine GET /volumes -G --data-urlencode "filters={\"label\":[\"com.dokku.app-name=$1\",\"com.dokku.$kind\"]}" 2>>"$LOG" |
+      grep -o '"Name":"[^"]*"' | cut -d '"' -f 4); do
+      case $(engine GET "/volumes/$volume" 2>>"$LOG") in
+        '' | *'"org.label-schema.vendor"'*) ;;
+        *) echo "$volume" | removed volumes '' ;;
+      esac
     done
   done
 }

@@ -45,6 +45,10 @@ func run(name string, args []string) int {
 	switch {
 	case word == "shell" && len(args) == 2:
 		return shell(root, args[1])
+	case word == "receive-pack" && len(args) == 2:
+		env := hooks.OS()
+		env.Root = root
+		return hooks.ReceivePack(context.Background(), env, args[1])
 	case word == "shell":
 		return fail(fmt.Errorf("dokku shell is for sshd, which calls it with the name of a key"))
 	case word == "install:print" && len(args) == 2:
@@ -100,6 +104,7 @@ func runAgent(ctx context.Context, root string, args []string) int {
 	if err != nil {
 		return fail(err)
 	}
+	server.Env.By = "agent"
 	// Warnings go to the journal too.
 	terminal := event.NewTerminal(io.Discard, os.Stderr, true)
 	defer terminal.Close()

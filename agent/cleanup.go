@@ -25,3 +25,9 @@ func (s *Server) Cleanup(ctx context.Context, app string, log event.Log) error {
 	}
 	return errors.Join(errs...)
 }
+
+// PurgeCache removes what the builds of an app keep for the next one: the volumes of
+// buildpacks. A Dockerfile's steps are in the engine's build cache, which all apps share.
+func (s *Server) PurgeCache(ctx context.Context, app string, log event.Log) error {
+	return s.Env.With(ctx, app, deploy.Op{Name: "repo:purge-cache"}, log, func(x *deploy.Session) error { return x.PurgeCache(ctx) })
+}

@@ -1,9 +1,12 @@
 package agent
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"os"
+
+	"github.com/docker/docker/client"
 
 	"dokku/agent/app"
 	"dokku/agent/certs/acme"
@@ -14,7 +17,12 @@ import (
 	"dokku/agent/proxy/nginx"
 	"dokku/agent/store"
 	"dokku/build"
+	"dokku/build/container"
 	"dokku/build/dockerfile"
+	"dokku/build/herokuish"
+	"dokku/build/null"
+	"dokku/build/pack"
+	"dokku/build/railpack"
 )
 
 // connect opens the Docker Engine that the settings name, and the builders that use it.
@@ -30,8 +38,26 @@ func connect(s *store.Store, set app.Settings) (engine.Host, deploy.Builder, err
 	if err != nil {
 		return nil, nil, err
 	}
-	builders := build.Builders{dockerfile.New(dockerfile.Config{Client: d.Client})}
-	return docker.Counted(d), builders.Build, nil
+	steps := container.New(container.Config{Client: d.Client, Labels: engine.Spec{Kind: engine.KindBuild, Type: string(engine.KindBuild)}.Labels()})
+	return docker.Counted(d), builders(set, d.Client, steps), nil
+}
+
+// builders are those of a server, in the order in which they are asked.
+func builders(set app.Settings, engine func() *client.Client, steps *container.Engine) build.Builders {
+	return build.Builders{
+		herokuish.New(steps),
+		pack.New(pack.Config{Client: engine, Lifecycle: set.Lifecycle, Allowed: app.Words(set.Build[app.PropAllowedBuilders])}, steps),
+		dockerfile.New(dockerfile.Config{Client: engine}),
+		railpack.New(railpack.Config{Client: engine, Steps: steps}),
+		null.Builder{},
+	}
+}
+
+// ChooseByFiles chooses the builder of a revision as a server with the settings does, but
+// by the files alone: it needs no engine and no server. See build.Builders.Inspect.
+func ChooseByFiles(ctx context.Context, set app.Settings, r build.Request) (build.Choice, []int, error) {
+	r.FilesOnly = true
+	return builders(set, nil, nil).Inspect(ctx, r)
 }
 
 // reach returns this host's nginx as a proxy.

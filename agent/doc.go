@@ -17,20 +17,23 @@
 //	hooks/             called by git and sshd: forced command, wrapper, pre-receive, post-receive
 //	agent/command/     the noun:verb commands, a package for each group of nouns; command/cli: parsing, reports, help
 //	agent/doctor/ backup/ watch/                         one concern each; backup/archive: the file of a backup
-//	agent/keys/ letsencrypt/ oneoff/                     ssh keys; orders of certificates; one-off containers
+//	agent/keys/ letsencrypt/ oneoff/ sources/            ssh keys; orders of certificates; one-off containers; deploys without a push
 //	agent/             Server: the operations
 //	agent/deploy/      one app under its lock: settle, prepare, rollout, gate, stage, converge, executor
 //	agent/plan/        Plan(desired, observed) []Step; pure
 //	agent/engine/      the contract of a container engine; engine/docker, engine/memory, engine/enginetest
 //	agent/proxy/       the contract of a reverse proxy; proxy/nginx, proxy/memory, proxy/proxytest
+//	agent/inspect/     the files of a revision and what is wrong with them: for pushes, plans and dokku validate
 //	agent/checks/      CHECKS and app.json healthchecks, the gate
+//	agent/notify/      the hooks that get events: queue, signature, delivery
 //	agent/store/       files and locks: apps, states, releases, settings, problems
 //	agent/app/         data: State, Release, Settings, and View{App, Settings}: questions that need no lock
 //	agent/repo/        an app's bare repository: refs, sweep, sync, packing
 //	agent/proc/        identity of processes, users, signals
 //	agent/certs/                                         what a certificate is and says; certs/acme: the client of a CA
+//	agent/journal/     the server's events and their file
 //	agent/event/ disk/ failpoint/ text/                  below everything
-//	build/             pushed tree -> image: the Builder contract; build/source, build/buildkit, build/dockerfile
+//	build/             pushed tree -> image: the Builder contract; build/source, build/registry, build/buildkit, build/container, build/options, a folder for each builder
 //	scale/             how many processes of each type: Procfile, DOKKU_SCALE, app.json, precedence; pure
 //	agent/e2e/         end-to-end tests: lab, fault, load; machine: the agent against engine/memory and proxy/memory
 //
@@ -41,7 +44,7 @@
 //  1. hooks/receive.go receivePack starts git receive-pack (git.go startGit) and waits for its end.
 //  2. hooks/hook.go PreReceive reads the refs (readRefs) and calls agent/push.go Server.Prepare.
 //  3. agent/deploy/session.go Env.With locks and settles the app; push.go Session.Prepare finds the ref (deployRef).
-//  4. agent/deploy/build.go Session.build reads DOKKU_SCALE from git's quarantine (readControlFiles, build/source Source.File).
+//  4. agent/deploy/build.go Session.build has inspect/revision.go Revision read DOKKU_SCALE from git's quarantine (build/source Source.Read).
 //  5. agent/app/control.go Release.ReadFiles parses it: scale/dokkuscale.go ParseDokkuScale, then resolve.go Resolve: a Formation.
 //  6. agent/deploy/build.go building.image builds: build/choose.go Builders.Build, build/dockerfile Builder.Build.
 //  7. agent/deploy/rollout.go rollout.run starts that many processes (engine/docker/start.go Engine.Start), checks them

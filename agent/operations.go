@@ -146,6 +146,43 @@ func (s *Server) Rebuild(ctx context.Context, name string, log event.Log) error 
 	})
 }
 
+// Rollback deploys an earlier release without a build: see deploy.Session.Rollback.
+func (s *Server) Rollback(ctx context.Context, name string, n int, keepConfig bool, log event.Log) error {
+	return s.Env.With(ctx, name, deploy.Op{Name: "releases:rollback"}, log, func(x *deploy.Session) error {
+		return x.Rollback(ctx, n, keepConfig)
+	})
+}
+
+// Pin keeps a release with its image until it is unpinned, however many follow.
+func (s *Server) Pin(ctx context.Context, name string, n int, on bool, log event.Log) error {
+	op := "releases:pin"
+	if !on {
+		op = "releases:unpin"
+	}
+	return s.Env.With(ctx, name, deploy.Op{Name: op}, log, func(x *deploy.Session) error {
+		numbers, err := s.Env.Store.ReleaseNumbers(name)
+		if err != nil {
+			return err
+		}
+		pinned := slices.Contains(x.State.Pinned, n)
+		switch {
+		case on && (!slices.Contains(numbers, n) || n > x.State.Current):
+			return fmt.Errorf("cannot pin v%d of %s: its image is not kept; to see which are: dokku releases %[2]s", n, name)
+		case !on && !pinned:
+			return fmt.Errorf("v%d of %s is not pinned", n, name)
+		case on && pinned:
+			return nil
+		}
+		x.Change(func(st *app.State) {
+			if st.Pinned = slices.DeleteFunc(slices.Clone(st.Pinned), func(p int) bool { return p == n }); on {
+				st.Pinned = append(st.Pinned, n)
+				slices.Sort(st.Pinned)
+			}
+		})
+		return x.Save()
+	})
+}
+
 // SetConfig sets and unsets variables of an app, or of the server when name is "".
 // It restarts a running app, unless restart is false. If the new processes do not
 // come up, nothing has changed.

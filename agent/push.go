@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 
+	"dokku/agent/app"
 	"dokku/agent/deploy"
 	"dokku/agent/event"
 )
@@ -12,8 +13,23 @@ import (
 // A push without the deploy branch does nothing.
 func (s *Server) Prepare(ctx context.Context, p deploy.Push, log event.Log) error {
 	// A push to a locked app fails at once: it does not wait for a running operation.
-	if a, err := s.Env.Store.Load(p.App); err == nil && a.State.Locked {
-		return deploy.LockedError(p.App)
+	if a, err := s.Env.Store.Load(p.App); err == nil && a.State.Locked && !p.Options.Plan {
+		err := deploy.LockedError(p.App)
+		s.Env.Refused(p, err, log)
+		return err
 	}
-	return s.Env.With(ctx, p.App, deploy.Op{Name: "a push"}, log, func(x *deploy.Session) error { return x.Prepare(ctx, p) })
+	op := deploy.Op{Name: "a push", NoWait: p.Options.NoWait}
+	if v, err := s.View(p.App); err == nil && p.Options.Cancel && deploy.Deploying(v, p) {
+		op.Replaces = &app.Cancel{By: s.Env.By, Command: "git push -o cancel"}
+	}
+	logged := false
+	err := s.Env.With(ctx, p.App, op, log, func(x *deploy.Session) error {
+		err := x.Prepare(ctx, p)
+		logged = x.Logged()
+		return err
+	})
+	if err != nil && !logged {
+		s.Env.Refused(p, err, log)
+	}
+	return err
 }

@@ -58,5 +58,6 @@ func (s *Server) TryReconcile(ctx context.Context, app string, startEnded bool, 
 	}
 	x.LeaveStops, x.ByAgent = true, true
 	err = x.Reconcile(ctx, startEnded)
+	x.TellActs()
 	return Left{x.OneOffs, x.NextReset}, true, err
 }

@@ -40,7 +40,7 @@ func Open(root string) (*Server, error) {
 		return nil, fmt.Errorf("cannot find this program's own file: %w", err)
 	}
 	st := &store.Store{Root: root}
-	return &Server{Env: &deploy.Env{Store: st, Owner: proc.ReceivePack,
+	return &Server{Env: &deploy.Env{Store: st, Owner: proc.ReceivePack, By: proc.Person(os.Getenv),
 		Connect: func(set app.Settings) (engine.Host, deploy.Builder, error) { return connect(st, set) },
 		Reach:   func(set app.Settings) proxy.Proxy { return reach(st, set) },
 	}, Binary: binary, CA: authority}, nil

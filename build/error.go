@@ -45,6 +45,19 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("cannot build %s: %s %s; %s", e.Commit, e.label(), what, fix)
 }
 
+// FileError is a mistake in a file of the revision, which a builder found.
+type FileError struct {
+	File string // its path in the folder that is built
+	Line int    // 1-based; 0: the whole file
+	Err  error
+}
+
+// Error is that of Err, which names the file.
+func (e *FileError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *FileError) Unwrap() error { return e.Err }
+
 // diskIsFull reports whether a line is what programs print of the error ENOSPC.
 func diskIsFull(line string) bool {
 	return strings.Contains(strings.ToLower(line), "no space left on device")

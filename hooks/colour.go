@@ -1,14 +1,27 @@
 package hooks
 
 import (
-	"fmt"
 	"io"
 	"strconv"
-	"strings"
 
 	"dokku/agent/app"
+	"dokku/agent/deploy"
 	"dokku/agent/event"
 )
+
+// openTerminal returns the terminal of the person who waits for the push: out and errs,
+// which git passes on, or the streams of a command on this server.
+func openTerminal(env Env, out, errs io.Writer, srv Server, name, option string) *event.Terminal {
+	own, ownErrs, local := event.OpenStreams(env.Getenv(event.StreamsVar))
+	var term *event.Terminal
+	if local {
+		term = event.NewTerminal(own, ownErrs, false)
+	} else {
+		term = terminal(out, errs, srv, name, option)
+	}
+	term.Over(env.Getenv(event.RemoteVar))
+	return term
+}
 
 // terminal returns the pusher's terminal, in colour where the app's color property says
 // so. option is the push option of that name, which wins; "" means there is none.
@@ -25,27 +38,12 @@ func terminal(out, errs io.Writer, srv Server, name, option string) *event.Termi
 	return event.NewTerminal(event.WithColour(out, colour), event.WithColour(errs, colour), false)
 }
 
-// colourOption returns the value of the last push option "color"; "" if there is none.
-// Other options are not ours: people set them for every remote they push to.
-func colourOption(getenv func(string) string) (string, error) {
-	colour := ""
+// pushOptions returns the options of the push, as git hands them to its hooks.
+func pushOptions(getenv func(string) string) (deploy.PushOptions, error) {
+	var list []string
 	count, _ := strconv.Atoi(getenv("GIT_PUSH_OPTION_COUNT"))
 	for i := range count {
-		option := getenv("GIT_PUSH_OPTION_" + strconv.Itoa(i))
-		name, value, valued := strings.Cut(option, "=")
-		switch {
-		case name == "colour":
-		case name != app.PropColour:
-			continue
-		case !valued:
-			colour = app.ColourAlways
-			continue
-		case app.CheckColour(value) == nil:
-			colour = value
-			continue
-		}
-		return "", fmt.Errorf("cannot use the push option %q: it is color, or color= with %s, %s or %s, as in git push -o color=%[3]s",
-			event.OneLine(option), app.ColourAlways, app.ColourNever, app.ColourAuto)
+		list = append(list, getenv("GIT_PUSH_OPTION_"+strconv.Itoa(i)))
 	}
-	return colour, nil
+	return deploy.ParsePushOptions(list)
 }

@@ -24,9 +24,9 @@ type gitPush struct {
 	exited chan struct{} // git itself has ended; it is not reaped yet
 }
 
-// startGit starts git receive-pack on the repository, in its own process group. The
-// kernel terminates it when the calling thread ends.
-func startGit(dir string, stdin *os.File, out, errs io.Writer) (*gitPush, error) {
+// startGit starts git receive-pack on the repository, in its own process group. It refuses
+// a pack of more than maxPack bytes. The kernel terminates it when the calling thread ends.
+func startGit(dir string, maxPack int64, stdin *os.File, out, errs io.Writer) (*gitPush, error) {
 	read, write, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("cannot run git receive-pack: %w", err)
@@ -35,7 +35,8 @@ func startGit(dir string, stdin *os.File, out, errs io.Writer) (*gitPush, error)
 	cmd := exec.Command("git", "receive-pack", dir)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, out, errs
 	cmd.ExtraFiles = []*os.File{write} // becomes pushFD
-	cmd.Env = append(os.Environ(), pushFDEnv+"="+strconv.Itoa(pushFD))
+	// Not git -c: the hooks find git by its arguments.
+	cmd.Env = append(os.Environ(), pushFDEnv+"="+strconv.Itoa(pushFD), fmt.Sprintf("GIT_CONFIG_PARAMETERS='receive.maxInputSize=%d'", maxPack))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	// Do not wait for foreign processes that keep git's output open.
 	cmd.WaitDelay = time.Second

@@ -25,12 +25,13 @@ import (
 
 // A hook is this process when git runs it as a hook of an app's repository.
 type hook struct {
-	srv    Server
-	app    string
-	dir    string
-	marker *marker
-	term   *event.Terminal
-	log    event.Log
+	srv     Server
+	app     string
+	dir     string
+	marker  *marker
+	options deploy.PushOptions
+	term    *event.Terminal
+	log     event.Log
 }
 
 // PreReceive is git's pre-receive. With exit code 0, git moves the refs. A signal, the
@@ -86,8 +87,12 @@ func (h *hook) prepare(ctx context.Context, cancel context.CancelCauseFunc, env 
 			cancel(fmt.Errorf("the client is gone"))
 		}
 	}()
+	origin, err := deploy.ParseOrigin(env.Getenv(deploy.OriginVar))
+	if err != nil {
+		return err
+	}
 	objects := source.OptionsFromEnv(h.dir, env.Getenv)
-	return h.srv.Prepare(ctx, deploy.Push{App: h.app, Refs: refs, Objects: objects}, h.log)
+	return h.srv.Prepare(ctx, deploy.Push{App: h.app, Refs: refs, Objects: objects, Origin: origin, Options: h.options}, h.log)
 }
 
 // cancelOnSignal cancels at the first signal and ignores later ones, which would
@@ -168,13 +173,12 @@ func openHook(env Env, m *marker) (*hook, error) {
 	if err != nil {
 		return nil, err
 	}
-	colour, err := colourOption(env.Getenv)
+	options, err := pushOptions(env.Getenv)
 	if err != nil {
 		return nil, err
 	}
-	term := terminal(env.Stdout, env.Stderr, srv, name, colour)
-	term.Over(env.Getenv(event.RemoteVar))
-	return &hook{srv: srv, app: name, dir: dir, marker: m, term: term, log: srv.Log(term).WithApp(name)}, nil
+	term := openTerminal(env, env.Stdout, env.Stderr, srv, name, options.Colour)
+	return &hook{srv: srv, app: name, dir: dir, marker: m, options: options, term: term, log: srv.Log(term).WithApp(name)}, nil
 }
 
 // objectID is a SHA-1 or SHA-256 in hexadecimal.

@@ -21,7 +21,7 @@ import (
 )
 
 // deadline bounds every wait of a test.
-const deadline = 20 * time.Second
+const deadline = time.Minute
 
 // A lab is a server with a real sshd in front of it, and one client with a key.
 type lab struct {

@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"crypto/rand"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -274,4 +275,31 @@ func TestRefThatDoesNotMove(t *testing.T) {
 	c.fail()
 	l.wantTip("hello", id)
 	l.quiet()
+}
+
+// TestTooLargePush: git refuses a pack of more than pack-max-size before anybody looks at
+// it, and keeps nothing of it.
+func TestTooLargePush(t *testing.T) {
+	l := newLab(t)
+	l.deploy("hello", "main")
+	was := l.tip("hello", "refs/heads/main")
+	limit := func(value string) {
+		t.Helper()
+		must(t, os.MkdirAll(filepath.Join(l.root, ".dokku"), 0o700))
+		must(t, os.WriteFile(filepath.Join(l.root, ".dokku", "server.json"), []byte(`{"git":{"pack-max-size":"`+value+`"}}`), 0o600))
+	}
+	big := make([]byte, 300_000)
+	rand.Read(big)
+	must(t, os.WriteFile(filepath.Join(l.work, "big"), big, 0o600))
+	l.git("add", "big")
+	id := l.commit("two")
+	limit("204800")
+	wantLine(t, l.push("hello", "main").fail(), "fatal: pack exceeds maximum allowed size (200.00 KiB)")
+	limit("lots")
+	wantLine(t, l.push("hello", "main").fail(), `cannot use pack-max-size "lots" of the server: it has to be a number above 0`)
+	l.quiet()
+	l.wantTip("hello", was)
+	limit("400000")
+	l.deploy("hello", "main")
+	l.wantTip("hello", id)
 }

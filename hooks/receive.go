@@ -17,6 +17,7 @@ import (
 	"dokku/agent/deploy"
 	"dokku/agent/event"
 	"dokku/agent/failpoint"
+	"dokku/agent/sources"
 	"dokku/agent/store"
 )
 
@@ -31,6 +32,16 @@ type wrapper struct {
 	term   *event.Terminal
 	gone   chan struct{} // closed when the client is gone
 	goOnce sync.Once
+}
+
+// ReceivePack serves a push by git on this server itself: commands that deploy without a
+// client's push run it. path is the app's repository. It returns the exit code.
+func ReceivePack(ctx context.Context, env Env, path string) int {
+	name, err := AppName(path, env.Root)
+	if err != nil {
+		return cli.Report(ctx, event.Screen(env.Stderr), err)
+	}
+	return receivePack(ctx, env, name)
 }
 
 // receivePack serves a push to the app and returns the exit code.
@@ -58,8 +69,7 @@ func receivePack(ctx context.Context, env Env, app string) int {
 func newWrapper(ctx context.Context, env Env, srv Server, app string) *wrapper {
 	w := &wrapper{env: env, srv: srv, app: app, gone: make(chan struct{})}
 	w.out, w.errs = newRelay(env.Stdout, w.lose), newRelay(env.Stderr, w.lose)
-	w.term = terminal(w.errs, w.errs, srv, app, "") // git tells the hooks alone of push options
-	w.term.Over(env.Getenv(event.RemoteVar))
+	w.term = openTerminal(env, w.errs, w.errs, srv, app, "") // git tells the hooks alone of push options
 	w.log = srv.Log(w.term).WithApp(app)
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
@@ -144,7 +154,12 @@ func (w *wrapper) runGit() (code int, reached mark, err error) {
 	// process, so that thread has to stay.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	g, err := startGit(filepath.Join(w.env.Root, w.app), w.env.Stdin, w.out, w.errs)
+	set, _ := w.srv.Settings() // the hooks say what is wrong with them
+	maxPack, err := sources.MaxPack(set)
+	if err != nil {
+		return 1, markNone, err
+	}
+	g, err := startGit(filepath.Join(w.env.Root, w.app), maxPack, w.env.Stdin, w.out, w.errs)
 	if err != nil {
 		return 1, markNone, err
 	}
@@ -214,6 +229,9 @@ func (w *wrapper) upToDate() {
 	}
 	if waiting != "" {
 		help = fmt.Sprintf("%s was pushed before and is not deployed; to deploy it: dokku ps:rebuild %s", app.Short(waiting), w.app)
+	}
+	if tip, _ := deploy.RolledBack(v); tip != "" {
+		help = fmt.Sprintf("%s is at %s, which was rolled back; to deploy it again: dokku ps:rebuild %s", v.DeployBranch(), app.Short(tip), w.app)
 	}
 	w.log.Step("Git sent nothing new: %s %s", w.app, state)
 	w.log.Detail("%s", help)

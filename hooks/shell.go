@@ -84,8 +84,8 @@ func cleanEnvironment(env Env) error {
 		"LANG":       "C.UTF-8",
 		"HOME":       root,
 		"DOKKU_ROOT": root,
-		"DOKKU_USER": env.Key,
 
+		proc.PersonVar:        env.Key,
 		"GIT_COMMITTER_NAME":  env.Key,
 		"GIT_COMMITTER_EMAIL": env.Key + "@dokku",
 	}

@@ -53,6 +53,9 @@ type Quantity struct {
 	Quantity    *int // nil: not set
 	MaxParallel int  // most processes replaced at a time; 0: not set
 	Line        int  // 1-based, of the quantity or else of the type
+	// Rollover is how its processes are replaced; "": not set. RolloverLine is its line.
+	Rollover     Rollover
+	RolloverLine int
 }
 
 // Scales reports whether the file decides the formation, that is, sets any quantity.
@@ -104,8 +107,9 @@ type Header struct {
 // appJSONFile is the file as encoding/json sees it.
 type appJSONFile struct {
 	Formation map[string]struct {
-		Quantity    *int `json:"quantity"`
-		MaxParallel *int `json:"max_parallel"`
+		Quantity    *int    `json:"quantity"`
+		MaxParallel *int    `json:"max_parallel"`
+		Rollover    *string `json:"rollover"`
 	} `json:"formation"`
 	Healthchecks map[string][]Healthcheck `json:"healthchecks"`
 	Scripts      struct {
@@ -206,6 +210,13 @@ func (a *AppJSON) readFormation(file appJSONFile, where location) Problems {
 					fmt.Sprintf("max_parallel of %s is negative: remove it, or write 0, to start all at once", typ))
 			}
 		}
+		if f.Rollover != nil {
+			q.Rollover, q.RolloverLine = Rollover(*f.Rollover), where.line("formation", typ, "rollover")
+			if !q.Rollover.valid() {
+				problem("rollover", *f.Rollover, fmt.Sprintf("the rollover of %s is neither overlap nor exclusive: "+
+					`write "exclusive" to stop its old processes before new ones start, or remove it`, typ))
+			}
+		}
 		a.Formation[typ] = q
 	}
 	slices.SortFunc(bad, func(a, b Problem) int { return a.Line - b.Line })
@@ -233,6 +244,9 @@ func (a AppJSON) CheckQuantities(max int) error {
 var healthcheckKeys = []string{"type", "name", "description", "path", "content", "command", "uptime", "listening", "port", "scheme",
 	"httpHeaders", "initialDelay", "attempts", "wait", "timeout", "warn", "onFailure"}
 
+// formationKeys are the keys of formation.TYPE, with those that only other platforms read.
+var formationKeys = []string{"quantity", "max_parallel", "rollover", "size", "autoscaling", "service"}
+
 // ignored returns the keys that only other platforms read.
 func ignored(where location) (keys []string) {
 	for _, path := range slices.Sorted(maps.Keys(where)) {
@@ -257,6 +271,9 @@ func unsupported(where location) []Problem {
 	warn("scripts.predeploy is not run: write it as scripts.dokku.predeploy", "scripts", "predeploy")
 	for _, path := range slices.Sorted(maps.Keys(where)) {
 		keys := strings.Split(path, "\x00")
+		if len(keys) == 3 && keys[0] == "formation" && !slices.ContainsFunc(formationKeys, func(k string) bool { return strings.EqualFold(k, keys[2]) }) {
+			warn(fmt.Sprintf("%s is unknown and has no effect: write quantity, max_parallel or rollover", strings.Join(keys, ".")), keys...)
+		}
 		if len(keys) != 4 || keys[0] != "healthchecks" || slices.ContainsFunc(healthcheckKeys, func(k string) bool { return strings.EqualFold(k, keys[3]) }) {
 			continue
 		}

@@ -110,8 +110,8 @@ func (in Inputs) entry(typ string, counts []Count, origin Origin) Entry {
 	return Entry{typ, 0, FromDefault}
 }
 
-// unknownTypes returns an error for counts of types that cannot be started. A count of 0
-// is correct for them.
+// unknownTypes returns an error for counts and rollovers of types that cannot be started.
+// A count of 0 is correct for them.
 func (in Inputs) unknownTypes(counts []Count, origin Origin) error {
 	types := in.Procfile.Types()
 	var bad Problems
@@ -119,19 +119,24 @@ func (in Inputs) unknownTypes(counts []Count, origin Origin) error {
 		if c.Count == 0 || slices.Contains(types, c.Type) {
 			continue
 		}
-		fix := fmt.Sprintf("add a line %s: command to the Procfile, or set %[1]s to 0", c.Type)
-		message := fmt.Sprintf("the Procfile has no %s: %s", c.Type, fix)
-		if similar := sameLetters(c.Type, types); similar != "" {
-			message = fmt.Sprintf("the Procfile has no %s: did you mean %s?", c.Type, similar)
-		}
-		if c.Type == releaseType {
-			message = "release is not a process: its command runs once at each deploy; remove the line"
-		} else if in.Procfile == nil {
-			message = fmt.Sprintf("there is no Procfile, and only web runs without one: %s", fix)
-		}
+		message := in.unknownType(c.Type, types, fmt.Sprintf("set %s to 0", c.Type))
 		bad = append(bad, Problem{string(origin), c.Line, fmt.Sprintf("%s=%d", c.Type, c.Count), message})
 	}
-	return bad.err()
+	return append(bad, in.unknownRollovers()...).err()
+}
+
+// unknownType says that the app has no such type, and what to do: add it, or else.
+func (in Inputs) unknownType(typ string, types []string, or string) string {
+	fix := fmt.Sprintf("add a line %s: command to the Procfile, or %s", typ, or)
+	switch similar := sameLetters(typ, types); {
+	case typ == releaseType:
+		return "release is not a process: its command runs once at each deploy; remove the line"
+	case in.Procfile == nil:
+		return fmt.Sprintf("there is no Procfile, and only web runs without one: %s", fix)
+	case similar != "":
+		return fmt.Sprintf("the Procfile has no %s: did you mean %s?", typ, similar)
+	}
+	return fmt.Sprintf("the Procfile has no %s: %s", typ, fix)
 }
 
 // sameLetters returns the type that differs from typ only in case, - and _.

@@ -10,7 +10,8 @@ type Operation struct {
 	From Base
 	// Lines are commands as a person types them, in order. APP stands for the app's
 	// name, NEW for an unused name, VALUE for a new value each time. "push next" pushes a
-	// version that deploys, "push broken" one that fails to start. "server checks
+	// version that deploys, "push broken" one that fails to start, "push broken TYPE" one
+	// whose processes of a type do, "push submodule" one with a submodule. "server checks
 	// disabled=worker" changes server.json.
 	Lines []string
 	// Real is the line for the real machine, instead of Lines[0], where one app serves
@@ -71,6 +72,24 @@ var operations = []Operation{
 	{Name: "apps:rename of a stopped app", In: inMemory, From: Deployed, Lines: lines("ps:stop APP", "apps:rename APP NEW"),
 		Away: true, Changes: 20},
 
+	{Name: "config:set and releases:rollback", In: inMemory, From: Deployed,
+		Lines: lines("config:set APP A=b", "releases:rollback APP"), Changes: 56},
+
+	{Name: "ps:set rollover and a push", In: inMemory, From: Deployed,
+		Lines: lines("ps:set APP rollover worker=exclusive", "push next"), Changes: 50},
+	{Name: "ps:set rollover and a rejected push", In: Killed | Matrix, From: Deployed,
+		Lines: lines("ps:set APP rollover worker=exclusive", "push broken worker"), Changes: 26},
+	{Name: "ps:set rollover and ps:restart", In: Matrix, From: Deployed,
+		Lines: lines("ps:set APP rollover worker=exclusive", "ps:restart APP")},
+
+	{Name: "git:from-image", In: inMemory, From: Deployed, Lines: lines("git:from-image APP"), Changes: 30},
+	{Name: "git:from-image with the builder null", In: Killed, From: Deployed, Lines: lines("builder:set APP selected null", "git:from-image APP"), Changes: 30},
+	{Name: "git:load-image", In: inMemory, From: Deployed, Lines: lines("git:load-image APP"), Changes: 30},
+	{Name: "git:from-archive", In: inMemory, From: Deployed, Lines: lines("git:from-archive APP"), Changes: 35},
+	{Name: "git:sync", In: Killed, From: Deployed, Lines: lines("git:sync APP"), Changes: 43},
+
+	{Name: "a push with a submodule", In: Killed, From: Deployed, Lines: lines("push submodule"), Changes: 45},
+
 	{Name: "a first push", In: Matrix | PowerLoss, From: Fresh, Lines: lines("push next"), Away: true},
 	{Name: "apps:destroy", In: Matrix | PowerLoss | RealMatrix, From: Deployed, Lines: lines("apps:destroy APP --force"), Away: true},
 	{Name: "domains:set", In: Matrix | PowerLoss, From: Deployed, Lines: lines("domains:set APP a.example")},
@@ -88,6 +107,10 @@ var operations = []Operation{
 	{Name: "a rejected push", In: PowerLoss | RealMatrix, From: Deployed, Lines: lines("push broken")},
 	{Name: "nginx:set", In: PowerLoss, From: Deployed, Lines: lines("nginx:set APP client-max-body-size 5m")},
 	{Name: "git:set", In: PowerLoss, From: Deployed, Lines: lines("git:set APP deploy-branch live")},
+	{Name: "notify:add", In: Matrix | PowerLoss, From: Deployed, Lines: lines("notify:add APP https://hooks.example.com")},
+	{Name: "notify:add and notify:remove", In: PowerLoss, From: Deployed,
+		Lines: lines("notify:add APP https://hooks.example.com", "notify:remove APP https://hooks.example.com")},
+	{Name: "events:off", In: PowerLoss, From: Deployed, Lines: lines("events:off APP")},
 	{Name: "apps:lock", In: PowerLoss, From: Deployed, Lines: lines("apps:lock APP")},
 }
 

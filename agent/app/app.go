@@ -30,6 +30,14 @@ type State struct {
 	PS      map[string]string `json:"ps,omitempty"`      // ps:set
 	Nginx   map[string]string `json:"nginx,omitempty"`   // nginx:set
 
+	// Build has the properties that say how a revision becomes an image, of builder:set,
+	// builder-dockerfile:set, ... and app-json:set: see BuildProperty.
+	Build map[string]string `json:"build,omitempty"`
+	// Buildpacks are those of buildpacks:add, in their order.
+	Buildpacks []string `json:"buildpacks,omitempty"`
+	// BuildOptions are those of docker-options:add APP build, as they were added.
+	BuildOptions []string `json:"build_options,omitempty"`
+
 	// The next release copies these: see ContainerOptions.
 	Mounts    []Mount           `json:"mounts,omitempty"`    // storage:mount
 	Network   map[string]string `json:"network,omitempty"`   // network:set
@@ -62,6 +70,9 @@ type State struct {
 	// RevEnvVar is the variable that holds the revision. Default: DefaultRevEnvVar.
 	RevEnvVar string `json:"rev_env_var,omitempty"`
 
+	// Synced is what git:sync fetched last without deploying it; nil: nothing.
+	Synced *Synced `json:"synced,omitempty"`
+
 	// PushColour is the app's color property: ColourAlways, ...; "" is the server's.
 	PushColour string `json:"push_color,omitempty"`
 
@@ -90,6 +101,15 @@ type State struct {
 	// Kept is when the last push of a validated revision began, in an app that a push
 	// created and that has neither a setting nor a release yet: see KeptAge. Else it is zero.
 	Kept time.Time `json:"kept,omitzero"`
+
+	// KeepReleases is the app's number of releases with an image; 0: the server's. Pinned
+	// are releases that are kept beside them, ascending.
+	KeepReleases int   `json:"keep_releases,omitempty"`
+	Pinned       []int `json:"pinned_releases,omitempty"`
+
+	// Hooks are those of notify:add. NoEvents: no events are recorded (events:off).
+	Hooks    []Hook `json:"hooks,omitempty"`
+	NoEvents bool   `json:"no_events,omitempty"`
 
 	Current int     `json:"current,omitempty"` // the current release; 0: none
 	Staged  *Staged `json:"staged,omitempty"`
@@ -126,10 +146,12 @@ func (st *State) Clone() State {
 	c := *st
 	c.Config, c.Scale, c.ScaleNext = maps.Clone(st.Config), maps.Clone(st.Scale), maps.Clone(st.ScaleNext)
 	c.Checks, c.PS, c.Nginx = maps.Clone(st.Checks), maps.Clone(st.PS), maps.Clone(st.Nginx)
+	c.Build, c.BuildOptions = maps.Clone(st.Build), slices.Clone(st.BuildOptions)
+	c.Buildpacks, c.Pinned = slices.Clone(st.Buildpacks), slices.Clone(st.Pinned)
 	c.Mounts, c.Network, c.Resources = slices.Clone(st.Mounts), maps.Clone(st.Network), maps.Clone(st.Resources)
 	c.Domains, c.Retiring = slices.Clone(st.Domains), maps.Clone(st.Retiring)
 	c.Ports, c.Proxy = slices.Clone(st.Ports), maps.Clone(st.Proxy)
-	c.Letsencrypt = maps.Clone(st.Letsencrypt)
+	c.Letsencrypt, c.Hooks = maps.Clone(st.Letsencrypt), slices.Clone(st.Hooks)
 	if st.Certificate != nil {
 		t := st.Certificate.clone()
 		c.Certificate = &t
@@ -146,78 +168,11 @@ func (st *State) Clone() State {
 		r := *st.Restored
 		c.Restored = &r
 	}
-	return c
-}
-
-// Release is the immutable result of a deploy: image, environment, processes. It is
-// stored as <app>/dokku/releases/<number>.json.
-type Release struct {
-	Version int `json:"version"`
-	Number  int `json:"number"`
-	// Attempt distinguishes two deploys that got the same number: the number of a
-	// rejected release is used again.
-	Attempt string `json:"attempt"`
-	// Kept are the process types that still run under an earlier release, because
-	// only others were restarted (ps:restart APP TYPE).
-	Kept     map[string]Identity `json:"kept,omitempty"`
-	Revision string              `json:"revision"` // full commit id
-	Image    string              `json:"image"`    // image id
-	Port     int                 `json:"port"`     // of web
-	// Detected is the port that the image exposes. Port differs if ports:set named
-	// another one. 0 in releases of older versions: see DetectedPort.
-	Detected int `json:"detected_port,omitempty"`
-	// PortFound: the image exposes no port, and Detected is the one on which the first
-	// release was found to listen.
-	PortFound bool `json:"port_found,omitempty"`
-	// RevEnvVar: see State.
-	RevEnvVar string `json:"rev_env_var,omitempty"`
-
-	// Config is the environment of all processes, without the variables that
-	// Environment adds.
-	Config map[string]string `json:"config,omitempty"`
-	// Sets has the variables of Config that app.json adds to the app's config when the
-	// release becomes current.
-	Sets map[string]string `json:"sets,omitempty"`
-	ContainerOptions
-	// Files holds the control files that the revision ships, by name.
-	Files map[string]string `json:"files,omitempty"`
-	// Control is the parsed form of Files; see ReadFiles. The store and a build set it.
-	Control Control `json:"-"`
-	// ProcfilePath is the path of the Procfile in the revision; empty: in its root.
-	ProcfilePath string `json:"procfile_path,omitempty"`
-	// StartCommand is web's command without a Procfile; empty: the image's own.
-	StartCommand string `json:"start_command,omitempty"`
-
-	Cause   string    `json:"cause"` // "push", "ps:restart", "config:set", ...
-	Created time.Time `json:"created"`
-}
-
-// Identity names the release of a container, as its labels do.
-type Identity struct {
-	Release int    `json:"release"`
-	Attempt string `json:"attempt"`
-}
-
-// Short returns the release's revision in seven digits.
-func (r *Release) Short() string { return Short(r.Revision) }
-
-// Short returns the first seven digits of a revision.
-func Short(revision string) string { return revision[:min(7, len(revision))] }
-
-// Identity returns the identity of the containers of a type.
-func (r *Release) Identity(typ string) Identity {
-	if id, kept := r.Kept[typ]; kept {
-		return id
+	if st.Synced != nil {
+		s := *st.Synced
+		c.Synced = &s
 	}
-	return Identity{r.Number, r.Attempt}
-}
-
-// Derive returns a new release with the number and the content of r.
-func (r *Release) Derive(number int, cause string) *Release {
-	d := *r
-	d.Number, d.Cause, d.Attempt, d.Created, d.Kept = number, cause, NewAttempt(), time.Now().UTC(), nil
-	d.Config, d.Sets = maps.Clone(r.Config), nil
-	return &d
+	return c
 }
 
 // App is a snapshot of one app, as the store read it.

@@ -2,12 +2,13 @@ package app
 
 import (
 	"errors"
+	"path"
 	"slices"
 
 	"dokku/scale"
 )
 
-// Names of the control files that a revision may ship in its root.
+// Names of the control files that a revision may ship, in its root or its build-dir.
 const (
 	FileProcfile   = "Procfile"
 	FileDokkuScale = "DOKKU_SCALE"
@@ -27,51 +28,73 @@ type Control struct {
 }
 
 // ReadFiles parses the control files into Control, once for a release. A count above
-// maxScale is an error.
-func (r *Release) ReadFiles(maxScale int) (err error) {
+// maxScale is an error. The error is a scale.Problems with those of all files; what could
+// be read is in Control all the same.
+func (r *Release) ReadFiles(maxScale int) error {
 	r.Control = Control{}
-	if src, ok := r.Files[FileProcfile]; ok {
-		if r.Control.Procfile, err = scale.ParseProcfile([]byte(src)); err != nil {
-			return r.nameProcfile(err)
-		}
+	c := &r.Control
+	procfile := r.parse(FileProcfile, func(src []byte) (err error) { c.Procfile, err = scale.ParseProcfile(src); return err })
+	counts := r.parse(FileDokkuScale, func(src []byte) (err error) { c.Scale, err = scale.ParseDokkuScale(src, maxScale); return err })
+	if procfile == nil {
+		counts = c.Procfile.ExplainScale(counts)
 	}
-	if src, ok := r.Files[FileDokkuScale]; ok {
-		if r.Control.Scale, err = scale.ParseDokkuScale([]byte(src), maxScale); err != nil {
-			return r.Control.Procfile.ExplainScale(err)
-		}
+	json := r.parse(FileAppJSON, func(src []byte) (err error) { c.AppJSON, err = scale.ParseAppJSON(src); return err })
+	c.AppJSON.Warnings = r.NamedAll(c.AppJSON.Warnings)
+	if json == nil {
+		json = c.AppJSON.CheckQuantities(maxScale)
 	}
-	if src, ok := r.Files[FileAppJSON]; ok {
-		if r.Control.AppJSON, err = scale.ParseAppJSON([]byte(src)); err != nil {
-			return err
-		}
+	return r.Named(scale.Joined(procfile, counts, json))
+}
+
+// parse calls f with a control file, if the revision ships it.
+func (r *Release) parse(name string, f func([]byte) error) error {
+	src, ok := r.Files[name]
+	if !ok {
+		return nil
 	}
-	return r.Control.AppJSON.CheckQuantities(maxScale)
+	return f([]byte(src))
 }
 
 // CheckCommands finds the commands that cannot run: see scale.Procfile.CheckCommands. A
 // build calls it. A stored release may have such a command, for a type that runs nothing.
 func (r *Release) CheckCommands() (warnings []scale.Problem, err error) {
 	warnings, err = r.Control.Procfile.CheckCommands()
-	if r.ProcfilePath != "" {
-		for n := range warnings {
-			warnings[n].File = r.ProcfilePath
-		}
-	}
-	if err != nil {
-		return warnings, r.nameProcfile(err)
-	}
-	return warnings, r.Control.AppJSON.Check()
+	return r.NamedAll(warnings), r.Named(scale.Joined(err, r.Control.AppJSON.Check()))
 }
 
-// nameProcfile puts the Procfile's path into its problems.
-func (r *Release) nameProcfile(err error) error {
+// ControlPath returns the path of a control file in the build-dir.
+func (r *Release) ControlPath(name string) string {
+	switch {
+	case name == FileProcfile && r.ProcfilePath != "":
+		return r.ProcfilePath
+	case name == FileAppJSON && r.AppJSONPath != "":
+		return r.AppJSONPath
+	}
+	return name
+}
+
+// RepositoryPath returns the path of a control file in the revision, for messages.
+func (r *Release) RepositoryPath(name string) string {
+	return path.Join(r.BuildDir, r.ControlPath(name))
+}
+
+// Named puts the paths of the control files in the revision into the problems of an
+// error. It may be called twice.
+func (r *Release) Named(err error) error {
 	var problems scale.Problems
-	if r.ProcfilePath == "" || !errors.As(err, &problems) {
+	if !errors.As(err, &problems) {
 		return err
 	}
+	return scale.Problems(r.NamedAll(problems))
+}
+
+// NamedAll is Named for warnings.
+func (r *Release) NamedAll(problems []scale.Problem) []scale.Problem {
 	problems = slices.Clone(problems)
-	for n := range problems {
-		problems[n].File = r.ProcfilePath
+	for n, p := range problems {
+		if slices.Contains(ControlFiles, p.File) {
+			problems[n].File = r.RepositoryPath(p.File)
+		}
 	}
 	return problems
 }

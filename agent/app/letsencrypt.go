@@ -2,7 +2,6 @@ package app
 
 import (
 	"cmp"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -227,21 +226,23 @@ func NotPublic(domain string) string {
 }
 
 // Coming returns the domains that have no certificate yet, and that the agent orders one
-// for. At most three are named.
-func (v View) Coming() []string {
+// for; failing are those of them for which it failed before.
+func (v View) Coming(o Orders) (coming, failing []string) {
 	if v.Settings.RenewalOff() {
-		return nil
+		return nil, nil
 	}
-	var list []string
 	names, _ := v.ACMENames()
 	missing := v.Uncovered()
+	_, all := o.Failures[""]
 	for _, n := range names {
-		if slices.Contains(missing, n) {
-			list = append(list, n)
+		_, failed := o.Failures[n]
+		switch {
+		case !slices.Contains(missing, n):
+		case failed || all:
+			failing = append(failing, n)
+		default:
+			coming = append(coming, n)
 		}
 	}
-	if more := len(list) - 3; more > 0 {
-		list = append(list[:3], fmt.Sprintf("and %d more", more))
-	}
-	return list
+	return coming, failing
 }

@@ -33,20 +33,26 @@ const (
 
 var memoryPattern = regexp.MustCompile(`^([0-9]{1,18})([bkmg]?)$`)
 
-// ParseMemory parses a whole number of megabytes, or a number with docker run's
-// suffix b, k, m or g. It returns bytes.
+// ParseMemory parses a limit of memory; see parseSize.
 func ParseMemory(value string) (int64, error) {
+	n, err := parseSize(value)
+	if err == nil && n < leastMemory {
+		return 0, fmt.Errorf("%q is less than 6m, the engine's minimum", value)
+	}
+	return n, err
+}
+
+// parseSize parses a whole number of megabytes, or a number with docker run's suffix b, k,
+// m or g. It returns bytes.
+func parseSize(value string) (int64, error) {
 	m := memoryPattern.FindStringSubmatch(strings.ToLower(value))
 	if m == nil {
 		return 0, fmt.Errorf("%q is not a size: use a whole number of megabytes, or a number with the suffix b, k, m or g, such as 512m", value)
 	}
 	n, _ := strconv.ParseInt(m[1], 10, 64) // of at most 18 digits
 	shift := map[string]int{"b": 0, "k": 10, "": 20, "m": 20, "g": 30}[m[2]]
-	switch {
-	case n > mostMemory>>shift:
+	if n > mostMemory>>shift {
 		return 0, fmt.Errorf("%q is more than any host has", value)
-	case n<<shift < leastMemory:
-		return 0, fmt.Errorf("%q is less than 6m, the engine's minimum", value)
 	}
 	return n << shift, nil
 }

@@ -14,6 +14,15 @@ type Orders struct {
 	Failures map[string]Failure `json:"failures,omitempty"`
 	// Renewals are what the CA says about the issued certificates, by their ids.
 	Renewals map[string]Renewal `json:"renewals,omitempty"`
+	// Ready is a certificate that a CA has issued and that is not in force yet; nil: none.
+	Ready *Ready `json:"ready,omitempty"`
+}
+
+// Ready is a certificate whose files are stored. It comes into force when the app's lock is
+// free.
+type Ready struct {
+	Certificate Certificate `json:"certificate"`
+	Replaces    string      `json:"replaces,omitempty"` // the id of Order.Replaces
 }
 
 // Failure says why a name has no new certificate.
@@ -26,6 +35,27 @@ type Failure struct {
 	// Until is when the CA takes an order again, if it said so. People do not go before
 	// that either.
 	Until time.Time `json:"until,omitzero"`
+	// Told is when an event said so last: see Tells.
+	Told time.Time `json:"told,omitzero"`
+}
+
+const (
+	// tellAgain is the pause between two events about one failure.
+	tellAgain = 24 * time.Hour
+	// tellOutage is how long a CA is not reached before an event says so: it may restart.
+	tellOutage = time.Hour
+)
+
+// Tells reports whether an event is to say that a name failed; "": the whole order. The
+// first failure counts, then one a day.
+func (o *Orders) Tells(name string, now time.Time) bool {
+	f, failed := o.Failures[name]
+	if !failed || now.Sub(f.Told) < tellAgain || f.Type == unreachable && now.Sub(f.Since) < tellOutage {
+		return false
+	}
+	f.Told = now
+	o.Failures[name] = f
+	return true
 }
 
 // Renewal is when a certificate is renewed by the CA's advice (ARI, RFC 9773).

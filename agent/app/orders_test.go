@@ -222,3 +222,23 @@ func TestNotPublic(t *testing.T) {
 		}
 	}
 }
+
+// TestComing: nobody is promised what has failed before.
+func TestComing(t *testing.T) {
+	v := View{App: &App{Name: "shop", State: State{Domains: []string{"a.com", "b.com", "c.com"}, Issued: []Certificate{{ID: "1", Names: []string{"a.com"}, Authority: "x", NotAfter: time.Now().Add(time.Hour)}}}}}
+	v.State.EnableACME(true)
+	for _, c := range []struct {
+		failed          string
+		coming, failing []string
+	}{
+		{"none", []string{"b.com", "c.com"}, nil},
+		{"b.com", []string{"c.com"}, []string{"b.com"}},
+		{"a.com", []string{"b.com", "c.com"}, nil},
+		{"", nil, []string{"b.com", "c.com"}},
+	} {
+		coming, failing := v.Coming(Orders{Failures: map[string]Failure{c.failed: {Count: 1}}})
+		if !slices.Equal(coming, c.coming) || !slices.Equal(failing, c.failing) {
+			t.Errorf("%q failed: coming %q, failing %q; want %q, %q", c.failed, coming, failing, c.coming, c.failing)
+		}
+	}
+}

@@ -11,6 +11,7 @@ type Settings struct {
 	Config  map[string]string `json:"config,omitempty"`  // config:set --global
 	Checks  map[string]string `json:"checks,omitempty"`  // checks:set --global
 	PS      map[string]string `json:"ps,omitempty"`      // ps:set --global
+	Build   map[string]string `json:"build,omitempty"`   // builder:set --global, ...: see State.Build
 	Git     map[string]string `json:"git,omitempty"`     // git:set --global
 	Proxy   map[string]string `json:"proxy,omitempty"`   // proxy:set --global
 	Network map[string]string `json:"network,omitempty"` // network:set --global
@@ -29,6 +30,13 @@ type Settings struct {
 	// KeepReleases is the number of releases that are kept with their images. Default:
 	// DefaultKeepReleases.
 	KeepReleases int `json:"keep_releases,omitempty"`
+	// Hooks are those of notify:add --global. PrivateHooks: hooks that were added over ssh may
+	// lead to addresses that are not of the public internet.
+	Hooks        []Hook `json:"hooks,omitempty"`
+	PrivateHooks bool   `json:"private_hooks,omitempty"`
+	// NoEvents: no events are recorded (events:off).
+	NoEvents bool `json:"no_events,omitempty"`
+
 	// NoAutoCreate: refuse a push to an unknown app.
 	NoAutoCreate bool `json:"no_auto_create,omitempty"`
 
@@ -38,6 +46,10 @@ type Settings struct {
 	Pool string `json:"pool,omitempty"`
 	// StorageRoot is the data root, see StorageDir. Default: DefaultStorageRoot.
 	StorageRoot string `json:"storage_root,omitempty"`
+
+	// Lifecycle is the folder of the lifecycle of Cloud Native Buildpacks. Default: where
+	// install.sh builds it.
+	Lifecycle string `json:"lifecycle,omitempty"`
 
 	// SSHPort is sshd's port on this host. Default: the port in sshd_config.
 	SSHPort int `json:"ssh_port,omitempty"`
@@ -63,6 +75,6 @@ func (n NginxSettings) Logs() string { return cmp.Or(n.LogDir, DefaultNginxLogDi
 // Defaults of MaxScale, KeepReleases and NginxSettings.LogDir.
 const (
 	DefaultMaxScale     = 100
-	DefaultKeepReleases = 3
+	DefaultKeepReleases = 5
 	DefaultNginxLogDir  = "/var/log/nginx"
 )

@@ -51,13 +51,27 @@ func (st *State) ScaleTo(counts map[string]int) {
 	}
 }
 
+// Retire records containers as retiring, to be stopped from due on; see Retiring.
+func (st *State) Retire(ids []string, due time.Time) {
+	if st.Retiring == nil {
+		st.Retiring = map[string]time.Time{}
+	}
+	for _, id := range ids {
+		st.Retiring[id] = due
+	}
+}
+
 // Process is one desired instance.
 type Process struct {
 	Type     string
 	Index    int
 	HostPort int // 0: not published
-	// Exclusive: no process of its type from another release may run beside it.
-	Exclusive bool
+	// Alone: no process of its type from another release may run beside it. Its type is
+	// exclusive (scale.Exclusive), or zero downtime is disabled for it (checks:disable).
+	Alone bool
+	// Late: it starts once its release is current, without checks. Zero downtime is
+	// disabled for its type.
+	Late bool
 }
 
 func (p Process) String() string { return fmt.Sprintf("%s.%d", p.Type, p.Index) }

@@ -32,6 +32,7 @@ const (
 	propInit            = "init"
 	PropProcfilePath    = "procfile-path"
 	PropRestartPolicy   = "restart-policy"
+	PropRollover        = "rollover"
 	PropSkipDeploy      = "skip-deploy"
 	propStart           = "start-cmd"
 	propStopTimeout     = "stop-timeout-seconds"
@@ -121,6 +122,12 @@ func (v View) ContainerOptions() ContainerOptions {
 // Provide copies the present settings into a new release.
 func (v View) Provide(r *Release) {
 	r.Config, r.StartCommand, r.ContainerOptions = v.Config(), v.State.startCommand(), v.ContainerOptions()
+	r.ServerConfig = []string{}
+	for _, name := range slices.Sorted(maps.Keys(v.Settings.Config)) {
+		if _, own := v.State.Config[name]; !own {
+			r.ServerConfig = append(r.ServerConfig, name)
+		}
+	}
 	r.RevEnvVar = v.RevEnvVar()
 }
 
@@ -141,6 +148,32 @@ func (v View) FormationWith(local map[string]int) (scale.Formation, error) {
 	}
 	f, _, err := v.Current.Control.Resolve(local)
 	return f, err
+}
+
+// Rollovers returns how a deploy replaces the processes of a release: as its app.json says,
+// and as ps:set says of the other types. r may be nil. An error is about the setting; then
+// app.json's alone are returned.
+func (v View) Rollovers(r *Release) (scale.Rollovers, error) {
+	local, err := scale.ParseRollovers(v.Property(PropRollover))
+	if err != nil {
+		err = fmt.Errorf("cannot use the property rollover of %s: %w; correct it with dokku ps:set %[1]s rollover", v.Name, err)
+	}
+	if r == nil {
+		return local, err
+	}
+	return r.Control.AppJSON.Over(local), err
+}
+
+// FormationOf returns the formation of a release that is about to take over, with the scale
+// that ps:scale --skip-deploy set for it, and what its files override or cannot use of the
+// app's settings.
+func (v View) FormationOf(r *Release) (scale.Formation, []scale.Note, error) {
+	f, notes, err := r.Control.Resolve(v.State.Asked())
+	if err != nil {
+		return f, notes, err
+	}
+	local, err := v.Rollovers(nil)
+	return f, append(notes, r.Control.AppJSON.RolloverNotes(local, r.Control.Procfile.Types())...), err
 }
 
 // RefuseScaling returns an error if the current release ships its own formation: a
@@ -213,19 +246,6 @@ func (v View) Shown(m PortMap) PortMap {
 		m.Container = v.DetectedPort()
 	}
 	return m
-}
-
-// KeptReleases returns the numbers of the releases to keep, out of all stored ones,
-// ascending: the newest ones, the current one and a staged one.
-func (v View) KeptReleases(stored []int) []int {
-	var kept []int
-	first := len(stored) - v.Settings.KeepReleases
-	for i, n := range stored {
-		if i >= first && n <= v.State.Current || n == v.State.Current || v.State.Staged != nil && n == v.State.Staged.Release {
-			kept = append(kept, n)
-		}
-	}
-	return kept
 }
 
 // Serves returns the app's present state for the message of a failed change.

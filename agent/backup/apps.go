@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"dokku/agent/app"
 	"dokku/agent/backup/archive"
 	"dokku/agent/deploy"
+	"dokku/agent/engine"
 	"dokku/agent/repo"
 	"dokku/agent/store"
 )
@@ -183,18 +185,29 @@ func (x *restore) loadImages(ctx context.Context, s *deploy.Session) error {
 		return err
 	}
 	for _, r := range releases {
-		if id := ids[r.Image]; id != "" && id != r.Image {
-			r.Image = id
-			if err := s.Env.Store.SaveRelease(s.Name, r); err != nil {
-				return err
-			}
-		}
-		if s.Current != nil && s.Current.Number == r.Number {
-			s.Current.Image = r.Image
-		}
-		if err := host.Tag(ctx, r.Image, deploy.ImageTag(s.Name, r.Image)); err != nil {
+		if err := takeImages(ctx, s, host, r, ids); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// takeImages gives a release the ids that its images have here, and them the app's name.
+func takeImages(ctx context.Context, s *deploy.Session, host engine.Images, r *app.Release, ids map[string]string) error {
+	before := [2]string{r.Image, r.SourceImage}
+	r.Image, r.SourceImage = cmp.Or(ids[r.Image], r.Image), cmp.Or(ids[r.SourceImage], r.SourceImage)
+	if before != [2]string{r.Image, r.SourceImage} {
+		if err := s.Env.Store.SaveRelease(s.Name, r); err != nil {
+			return err
+		}
+	}
+	if s.Current != nil && s.Current.Number == r.Number {
+		s.Current.Image, s.Current.SourceImage = r.Image, r.SourceImage
+	}
+	if r.SourceImage != "" && ids[before[1]] != "" {
+		if err := host.Tag(ctx, r.SourceImage, deploy.ImageTag(s.Name, r.SourceImage)); err != nil {
+			return err
+		}
+	}
+	return host.Tag(ctx, r.Image, deploy.ImageTag(s.Name, r.Image))
 }

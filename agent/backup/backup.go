@@ -40,6 +40,8 @@ const (
 	backupKeys     = "ssh-keys"
 	backupApps     = "apps"
 	backupImages   = "images.tar"
+	// backupCredentials has the files of store.Credentials.
+	backupCredentials = "credentials"
 )
 
 // Write writes apps, settings and keys to w. It locks each app while it reads it, and
@@ -129,6 +131,11 @@ func backUpServer(ctx context.Context, s *agent.Server, o BackupOptions, dir str
 			return err
 		}
 	}
+	for _, name := range store.Credentials {
+		if err := repo.CopyFiles(s.Env.Store.Root, filepath.Join(dir, backupCredentials), name); err != nil {
+			return err
+		}
+	}
 	if o.Keys == nil {
 		return nil
 	}
@@ -165,6 +172,11 @@ func backUpApp(ctx context.Context, x *deploy.Session, dir string, images bool) 
 	if err == nil {
 		err = repo.CopyFiles(x.Dir, dir, "nginx.conf.d")
 	}
+	for _, sub := range []string{store.RegistryDir, store.PastDir} {
+		if err == nil {
+			err = repo.CopyFiles(x.Dir, dir, filepath.Join("dokku", sub))
+		}
+	}
 	for _, c := range x.State.Own() {
 		if err == nil {
 			err = repo.CopyFiles(x.Dir, dir, filepath.Join("dokku", app.TLSDir, c.ID))
@@ -185,18 +197,18 @@ func backUpState(x *deploy.Session, dir string, stopped bool) error {
 // backUpReleases writes the current release and, with images, the other kept releases
 // whose image exists.
 func backUpReleases(ctx context.Context, x *deploy.Session, dir string, images bool) ([]*app.Release, error) {
-	numbers, err := x.Env.Store.ReleaseNumbers(x.Name)
-	if err != nil || x.Current == nil {
+	if x.Current == nil {
+		return nil, nil
+	}
+	kept, err := x.Env.Store.KeptReleases(x.View())
+	if err != nil {
 		return nil, err
 	}
 	var list []*app.Release
-	for _, n := range x.View().KeptReleases(numbers) {
+	for _, r := range kept {
+		n := r.Number
 		if n != x.State.Current && !images {
 			continue
-		}
-		r, err := x.Env.Store.Release(x.Name, n)
-		if err != nil {
-			return nil, err
 		}
 		if n != x.State.Current {
 			host, err := x.Env.Engine(x.Settings)
@@ -226,6 +238,12 @@ func backUpImages(ctx context.Context, x *deploy.Session, path string, releases 
 	for _, r := range releases {
 		if !slices.Contains(ids, r.Image) {
 			ids = append(ids, r.Image)
+		}
+		if r.SourceImage == "" || slices.Contains(ids, r.SourceImage) {
+			continue
+		}
+		if _, err := host.Image(ctx, r.SourceImage); err == nil { // else a registry may have it
+			ids = append(ids, r.SourceImage)
 		}
 	}
 	x.Log.Step("Reading %s of %s", text.Plural(len(ids), "image"), x.Name)

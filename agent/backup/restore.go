@@ -104,7 +104,7 @@ func (x *restore) accept(m archive.Manifest) error {
 	for _, f := range m.Files {
 		name, rest, _ := strings.Cut(strings.TrimPrefix(f.Name, backupApps+"/"), "/")
 		ours := f.Name == backupSettings || f.Name == backupKeys || strings.HasPrefix(f.Name, app.TLSDir+"/") ||
-			strings.HasPrefix(f.Name, store.AccountsDir+"/")
+			strings.HasPrefix(f.Name, store.AccountsDir+"/") || slices.Contains(store.Credentials, strings.TrimPrefix(f.Name, backupCredentials+"/"))
 		if !ours && (!strings.HasPrefix(f.Name, backupApps+"/") || !has[name] || !belongs(rest)) {
 			return fmt.Errorf("it has %.80q, which a backup has no place for", f.Name)
 		}
@@ -130,7 +130,8 @@ func belongs(name string) bool {
 	if slices.Contains(repo.Files, name) || name == backupImages || name == "dokku/state.json" {
 		return true
 	}
-	return slices.ContainsFunc([]string{"refs/", "logs/", "objects/", "info/", "dokku/releases/", "dokku/" + app.TLSDir + "/", "nginx.conf.d/"},
+	return slices.ContainsFunc([]string{"refs/", "logs/", "objects/", "info/", "dokku/releases/", "dokku/" + app.TLSDir + "/",
+		"dokku/" + store.PastDir + "/", "dokku/" + store.RegistryDir + "/", "nginx.conf.d/"},
 		func(folder string) bool { return strings.HasPrefix(name, folder) }) && !strings.HasPrefix(name, "objects/info/alternates")
 }
 
@@ -254,6 +255,7 @@ func (x *restore) prepareApp(ctx context.Context, name string) (*app.App, error)
 	deployed := a.Current != nil
 	st.Restored = &app.Restored{Backup: x.m.ID, Pending: deployed, Start: deployed && !st.Stopped}
 	st.Version, st.Stopped = app.Version, deployed
+	st.Hooks = app.Public(st.Hooks)
 	if err := errors.Join(x.Server.Env.Store.WriteJSON(x.app(name, "dokku", "state.json"), st), repo.LinkHooks(x.Server.Env.Store.Disk, dir, x.Server.Binary)); err != nil {
 		return nil, err
 	}

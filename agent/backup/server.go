@@ -77,6 +77,9 @@ func (x *restore) restoreServer(ctx context.Context) error {
 			x.log.Warn("Settings of the machine are not restored; if this is the same machine, add them to server.json: %s", strings.Join(machine, ", "))
 		}
 	}
+	if err := x.restoreCredentials(ctx); err != nil {
+		return err
+	}
 	keys, err := x.keysOf()
 	if err != nil || len(keys) == 0 || x.o.Keys == nil {
 		return err
@@ -149,7 +152,7 @@ func mergeSettings(set *app.Settings, from app.Settings, force bool) (kept, mach
 		to   *map[string]string
 		from map[string]string
 	}{
-		{"config", &set.Config, from.Config}, {"checks", &set.Checks, from.Checks}, {"ps", &set.PS, from.PS},
+		{"config", &set.Config, from.Config}, {"checks", &set.Checks, from.Checks}, {"ps", &set.PS, from.PS}, {"build", &set.Build, from.Build},
 		{"git", &set.Git, from.Git}, {"proxy", &set.Proxy, from.Proxy}, {"network", &set.Network, from.Network},
 		{"nginx", &set.Nginx.Properties, from.Nginx.Properties}, {"letsencrypt", &set.Letsencrypt, from.Letsencrypt},
 	} {
@@ -180,6 +183,10 @@ func mergeSettings(set *app.Settings, from app.Settings, force bool) (kept, mach
 	if from.KeepReleases != 0 && m.takes("keep_releases", set.KeepReleases != 0, set.KeepReleases, from.KeepReleases) {
 		set.KeepReleases = from.KeepReleases
 	}
+	if len(from.Hooks) > 0 && m.takes("hooks", len(set.Hooks) > 0, set.Hooks, from.Hooks) {
+		set.Hooks = app.Public(from.Hooks)
+	}
+	set.NoEvents = set.NoEvents || from.NoEvents
 	set.NoAutoCreate = set.NoAutoCreate || from.NoAutoCreate
 	return m.kept, machineSettings(*set, from)
 }
@@ -206,7 +213,7 @@ func machineSettings(set, from app.Settings) (list []string) {
 		name       string
 		have, from any
 	}{
-		{"docker", set.Docker, from.Docker}, {"pool", set.Pool, from.Pool}, {"storage_root", set.StorageRoot, from.StorageRoot},
+		{"private_hooks", set.PrivateHooks, from.PrivateHooks}, {"docker", set.Docker, from.Docker}, {"pool", set.Pool, from.Pool}, {"storage_root", set.StorageRoot, from.StorageRoot},
 		{"ssh_port", set.SSHPort, from.SSHPort}, {"nginx port", set.Nginx.Port, from.Nginx.Port},
 		{"nginx tls_port", set.Nginx.TLSPort, from.Nginx.TLSPort},
 		{"nginx log_dir", set.Nginx.LogDir, from.Nginx.LogDir},

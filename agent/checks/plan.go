@@ -82,14 +82,12 @@ type Plan struct {
 func NewPlan(in Inputs) (Plan, []Warning, error) {
 	p := Plan{App: in.App, Checks: map[string][]Check{}, Domains: in.Domains, Settings: in.Settings}
 	var fromFile []Check
+	var budget error
 	if in.File != nil {
-		var err error
-		if fromFile, p.Settings, err = in.File.Over(in.Settings); err != nil {
-			return Plan{}, nil, err
-		}
+		fromFile, p.Settings, budget = in.File.Over(in.Settings)
 	}
 	warnings, err := p.addHealthchecks(in.AppJSON)
-	if err != nil {
+	if err = scale.Joined(budget, err); err != nil {
 		return Plan{}, warnings, err
 	}
 	if len(fromFile) > 0 {
@@ -165,6 +163,26 @@ func (p *Plan) addDefaults(types []string) {
 			break
 		}
 	}
+}
+
+// ByDefault returns the plan without the checks of files and of the image: their types get
+// the default checks. Web has to listen even if the app's settings do not ask for that,
+// because nothing else would prove that it serves.
+func (p Plan) ByDefault() Plan {
+	all := p.Checks
+	p.Checks = map[string][]Check{}
+	for typ, list := range all {
+		switch declared := slices.ContainsFunc(list, func(c Check) bool { return !c.byDefault() }); {
+		case !declared:
+			p.Checks[typ] = list
+		case typ == scale.Web:
+			p.Settings.RequireListening = true
+			p.Checks[typ] = []Check{p.Settings.listen()}
+		default:
+			p.Checks[typ] = []Check{{Kind: Uptime, Uptime: p.Settings.Uptime}}
+		}
+	}
+	return p
 }
 
 // listen is the default check of web.

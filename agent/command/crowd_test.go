@@ -121,6 +121,8 @@ func emptyEngine(t *testing.T) string {
 			fmt.Fprint(w, "OK")
 		case strings.HasSuffix(r.URL.Path, "/json"), strings.HasSuffix(r.URL.Path, "/networks"):
 			fmt.Fprint(w, "[]")
+		case strings.HasSuffix(r.URL.Path, "/volumes"):
+			fmt.Fprint(w, "{}")
 		default:
 			http.Error(w, `{"message": "nothing is here"}`, http.StatusNotFound)
 		}

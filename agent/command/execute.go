@@ -5,17 +5,23 @@ import (
 
 	"dokku/agent/command/admin"
 	"dokku/agent/command/apps"
+	"dokku/agent/command/builders"
 	"dokku/agent/command/cli"
 	"dokku/agent/command/config"
+	"dokku/agent/command/events"
 	"dokku/agent/command/ps"
+	"dokku/agent/command/releases"
 	"dokku/agent/command/resources"
 	"dokku/agent/command/routing"
 	"dokku/agent/command/run"
+	"dokku/agent/command/sources"
+	"dokku/agent/command/validate"
 )
 
 // groups are the commands, a list for each group of nouns.
 var groups = [][]cli.Spec{
-	ps.Commands, apps.Commands, config.Commands, routing.Commands, resources.Commands, run.Commands, admin.Commands,
+	ps.Commands, releases.Commands, apps.Commands, sources.Commands, builders.Commands, config.Commands, routing.Commands, resources.Commands,
+	run.Commands, events.Commands, validate.Commands, admin.Commands,
 	cli.VersionCommands, cli.HelpCommands,
 }
 

@@ -32,6 +32,8 @@ func TestHelpListsEveryCommandOnce(t *testing.T) {
 		"network:create", "network:destroy", "network:exists", "network:info", "network:list", "network:rebuild",
 		"network:report", "network:set", "resource:limit", "resource:limit-clear", "resource:report", "resource:reserve",
 		"resource:reserve-clear", "git:set", "git:report",
+		"builder:set", "builder:report", "builder-dockerfile:set", "builder-dockerfile:report", "builder-pack:set", "builder-pack:report",
+		"app-json:set", "app-json:report", "docker-options:add", "docker-options:clear", "docker-options:list", "docker-options:remove", "docker-options:report",
 		"run", "run:detached", "run:list", "run:logs", "run:stop", "enter",
 		"logs", "logs:failed", "deploys:log", "urls", "ssh-keys:add", "ssh-keys:list", "ssh-keys:remove", "backup", "restore", "doctor", "version", "help", "completion"} {
 		if n := count(names, name); n != 1 {
@@ -73,7 +75,7 @@ func TestHelpOfANoun(t *testing.T) {
 	for _, name := range []string{"enter", "backup", "restore", "doctor", "cleanup", "url", "urls", "version", "completion", "help"} {
 		f.expect(name+":help", f.run(name, "--help"))
 	}
-	f.expect("deploys:help", ok("Usage: dokku deploys[:COMMAND]\n\n    deploys:log APP [N]  Show what the last deploy printed, or deploy N of the app\n"+
+	f.expect("deploys:help", ok("Usage: dokku deploys[:COMMAND]\n\n    deploys:cancel APP   Cancel the deploy that is under way\n    deploys:log APP [N]  Show what the last deploy printed, or deploy N of the app\n"+
 		"\nSee `dokku help COMMAND` for the details of one command.\n"))
 	f.expect("nosuch:help", fails(1, " !     `nosuch:help` is not a dokku command.\n !     See `dokku help` for a list of available commands.\n"))
 	if got := f.run("logs:help"); !strings.Contains(got.stdout, "logs:failed") || !strings.Contains(got.stdout, "deploys:log") {
@@ -103,8 +105,8 @@ func TestCompletion(t *testing.T) {
 		"apps:create ?":                  "",
 		"apps:list ?":                    "",
 		"config:get hello ?":             "GREETING N",
-		"ps:set hello ?":                 "dockerfile-start-cmd init procfile-path restart-policy skip-deploy start-cmd stop-timeout-seconds",
-		"ps:set --global ?":              "dockerfile-start-cmd init procfile-path restart-policy skip-deploy start-cmd stop-timeout-seconds",
+		"ps:set hello ?":                 "dockerfile-start-cmd init procfile-path restart-policy rollover skip-deploy start-cmd stop-timeout-seconds",
+		"ps:set --global ?":              "dockerfile-start-cmd init procfile-path restart-policy rollover skip-deploy start-cmd stop-timeout-seconds",
 		"completion ?":                   "bash zsh fish",
 		"help ps:sc?":                    "ps:scale",
 		"domains:remove taken ?":         "taken.example.com",

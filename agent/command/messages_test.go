@@ -92,6 +92,8 @@ func TestScaleStored(t *testing.T) {
 func TestReport(t *testing.T) {
 	f := newFixture(t)
 	body := `       Deployed:                      false
+       Image builder:                 
+       Image reason:                  
        Problem:                       
        Processes:                     0
        Ps can scale:                  true
@@ -99,6 +101,7 @@ func TestReport(t *testing.T) {
        Ps computed init:              true
        Ps computed procfile path:     Procfile
        Ps computed restart policy:    on-failure:10
+       Ps computed rollover:          
        Ps computed skip deploy:       false
        Ps computed start cmd:         
        Ps computed stop timeout seconds: 30
@@ -113,17 +116,20 @@ func TestReport(t *testing.T) {
        Ps origin init:                default
        Ps origin procfile path:       default
        Ps origin restart policy:      default
+       Ps origin rollover:            
        Ps origin skip deploy:         default
        Ps origin start cmd:           
        Ps origin stop timeout seconds: default
        Ps procfile path:              
        Ps restart policy:             
+       Ps rollover:                   
        Ps skip deploy:                
        Ps start cmd:                  
        Ps stop timeout seconds:       
        Release:                       
        Restore:                       true
        Revision:                      
+       Rolled back from:              
        Running:                       false
        Scale origin:                  
        Serving:                       
@@ -192,17 +198,16 @@ func TestConfigOfAnApp(t *testing.T) {
 func TestUnsupported(t *testing.T) {
 	f := newFixture(t)
 	for typed, here := range map[string]string{
-		"docker-options:add hello build x": "dokku storage:mount, dokku network:set, dokku resource:limit and dokku ps:set set what a container gets",
+		"builder-nixpacks:set hello x": "a Dockerfile or buildpacks build an app: dokku builder:set APP selected BUILDER",
 		"postgres:create db": "run it as a container on a network that the app joins: dokku network:create NAME, " +
 			"then dokku network:set APP attach-post-create NAME",
 		"tags:create hello v1":  "each release keeps its image; for an earlier version: git push -f dokku REVISION:main",
-		"app-json:report hello": "app.json is read from the root of the repository at each push; dokku ps:scale APP and dokku checks:report APP show what it sets",
 		"haproxy:report":        "nginx is the only proxy: dokku nginx:report",
 		"maintenance:on hello":  "dokku ps:stop APP answers with a page that says so",
 		"maintenance:off hello": "dokku ps:start APP",
 		"nginx:reload":          "on the server: systemctl reload nginx",
 		"proxy:ports hello":     "dokku ports:list APP",
-		"builds:output hello":   "dokku deploys:log APP [N] shows what a deploy printed, dokku ps:report APP how the app is",
+		"builds:prune hello":    "the last 20 deploys of each app are kept: dokku deploys APP",
 		"scheduler-docker-local:set hello init-process false": "dokku ps:set APP init true|false does what init-process did",
 	} {
 		word, _, _ := strings.Cut(typed, " ")

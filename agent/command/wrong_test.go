@@ -219,7 +219,7 @@ ps:scale shipped web=3             => App shipped contains a DOKKU_SCALE file an
 ps:scale shipped web=3 --skip-deploy => App shipped contains a DOKKU_SCALE file and cannot be manually scaled
 ps:set hello                       => No property specified
 ps:set hello ""                    => No property specified
-ps:set hello nosuch 1              => Invalid property specified, valid properties include: dockerfile-start-cmd, init, procfile-path, restart-policy, skip-deploy, start-cmd, stop-timeout-seconds
+ps:set hello nosuch 1              => Invalid property specified, valid properties include: dockerfile-start-cmd, init, procfile-path, restart-policy, rollover, skip-deploy, start-cmd, stop-timeout-seconds
 ps:set hello restart-policy maybe  => Invalid restart-policy specified: use no, always, unless-stopped, on-failure or on-failure:N
 ps:set hello restart-policy on-failure:x => Invalid restart-policy specified: use no, always, unless-stopped, on-failure or on-failure:N
 ps:set hello restart-policy always:3 => Invalid restart-policy specified: use no, always, unless-stopped, on-failure or on-failure:N
@@ -228,7 +228,7 @@ ps:set hello stop-timeout-seconds x => Invalid stop-timeout-seconds specified: "
 ps:set hello stop-timeout-seconds -1 => Invalid flag -1 for ps:set
 ps:set hello stop-timeout-seconds 1 2 => Unexpected argument "2"
 ps:set --global                    => No property specified
-ps:set --global nosuch 1           => Invalid property specified, valid properties include: dockerfile-start-cmd, init, procfile-path, restart-policy, skip-deploy, start-cmd, stop-timeout-seconds
+ps:set --global nosuch 1           => Invalid property specified, valid properties include: dockerfile-start-cmd, init, procfile-path, restart-policy, rollover, skip-deploy, start-cmd, stop-timeout-seconds
 ps:report hello --deployed --running => ps:report command allows only a single flag
 ps:report hello --nosuch           => Invalid flag passed, valid flags: --deployed
 ps:report --nosuch                 => Invalid flag passed, valid flags: --deployed
@@ -314,7 +314,7 @@ git:set hello deploy-branch "a b"  => Invalid deploy-branch specified: "a b" is 
 git:set hello deploy-branch HEAD   => Invalid deploy-branch specified: "HEAD" is not the name of a branch
 git:set hello deploy-branch x.lock => Invalid deploy-branch specified: "x.lock" is not the name of a branch
 git:set hello deploy-branch -- -x  => Invalid deploy-branch specified: "-x" is not the name of a branch
-git:report hello --nosuch          => Invalid flag passed, valid flags: --git-color, --git-computed-color, --git-computed-deploy-branch
+git:report hello --nosuch          => Invalid flag passed, valid flags: --git-color, --git-computed-archive-max-files, --git-computed-archive-max-size, --git-computed-color
 
 # urls, keys
 urls hello web                     => Unexpected argument "web"

@@ -15,6 +15,7 @@ import (
 // UnsetError says that app.json requires variables that have no value.
 type UnsetError struct {
 	App       string
+	File      string // the path of app.json in the revision
 	Variables []scale.EnvVar
 }
 
@@ -22,7 +23,7 @@ type UnsetError struct {
 func (e *UnsetError) Error() string {
 	var b strings.Builder
 	for _, v := range e.Variables {
-		fmt.Fprintf(&b, "%s:%d: %s is required and has no value", app.FileAppJSON, v.Line, v.Name)
+		fmt.Fprintf(&b, "%s:%d: %s is required and has no value", e.File, v.Line, v.Name)
 		if v.Description != "" {
 			fmt.Fprintf(&b, " (%s)", scale.Quote(v.Description))
 		}
@@ -47,7 +48,7 @@ func (b *building) environment() error {
 	first := x.Current == nil
 	set, missing := env.Variables(present, first, secret)
 	if len(missing) > 0 {
-		return &UnsetError{x.Name, missing}
+		return &UnsetError{x.Name, r.RepositoryPath(app.FileAppJSON), missing}
 	}
 	if !first {
 		unsetSince(x, env, present)

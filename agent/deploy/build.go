@@ -2,65 +2,146 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
 	"dokku/agent/app"
 	"dokku/agent/engine"
+	"dokku/agent/event"
 	"dokku/agent/failpoint"
+	"dokku/agent/inspect"
+	"dokku/agent/remote"
 	"dokku/build"
 	"dokku/build/source"
 	"dokku/scale"
 )
 
-// maxControlFile is the largest control file that a revision may ship, in bytes.
-const maxControlFile = 1 << 20
+// maxFile is the size in bytes of the largest file of a revision that is read.
+const maxFile = 1 << 20
 
 // A building makes a release of a pushed revision.
 type building struct {
 	session *Session
 	source  *source.Source
+	fetcher *remote.Fetcher
 	commit  source.Commit
 	release *app.Release
+	// asked is what the builders get to know; request makes it.
+	asked build.Request
+	// unscaled is why the formation cannot run. It waits for the image, which may bring
+	// the process types of an app without a Procfile. refused: it waited in vain.
+	unscaled error
+	refused  bool
 }
 
 // build reads, validates and builds a revision. The caller saves the release that it
 // returns.
-func (x *Session) build(ctx context.Context, objects source.Options, revision, cause string) (*app.Release, error) {
-	x.pushed = &objects
-	src, err := source.Open(objects)
+func (x *Session) build(ctx context.Context, objects source.Options, revision, cause string, from *app.Source) (*app.Release, error) {
+	b, err := x.open(ctx, objects, revision, cause, from)
 	if err != nil {
 		return nil, err
 	}
-	defer src.Close()
+	defer b.source.Close()
+	x.subject = b.release.Subject
+	x.logRelease(b.release.Number)
+	if err := x.Env.checkOptions(ctx, x.View(), b.release.ContainerOptions); err != nil {
+		return nil, err
+	}
+	if err := x.Env.CheckSpace("build", x.Log); err != nil {
+		return nil, err
+	}
+	valid, err := b.inspect(ctx)
+	if err != nil || b.unscaled == nil {
+		err = x.keep(err, valid)
+	}
+	if err != nil {
+		return nil, err
+	}
+	b.fetcher.Prune()
+	return b.release, b.image(ctx)
+}
+
+// open begins a release of a revision, of which it reads the commit. The caller closes
+// the source.
+func (x *Session) open(ctx context.Context, objects source.Options, revision, cause string, from *app.Source) (b *building, err error) {
+	b = &building{session: x}
+	objects.Dockerfile = x.View().BuildProperty(app.PropDockerfile)
+	if b.fetcher, err = x.fetcher(from); err != nil {
+		return nil, err
+	}
+	objects.Remotes = b.fetcher
+	x.pushed = &objects
+	opened, err := source.Open(objects)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			opened.Close()
+		}
+	}()
+	b.source = opened
 	if err := failpoint.Count("git", "read a commit"); err != nil {
 		return nil, err
 	}
-	commit, err := src.Commit(revision)
+	commit, err := b.source.Commit(revision)
 	if err != nil {
+		return nil, err
+	}
+	if err := x.View().CheckBuild(); err != nil {
+		return nil, err
+	}
+	dir := x.View().BuildDir()
+	if b.commit, err = buildDir(ctx, b.source, commit, x.Name, dir); err != nil {
 		return nil, err
 	}
 	n, err := x.Env.Store.NextRelease(x.App)
 	if err != nil {
 		return nil, err
 	}
-	r := &app.Release{Number: n, Attempt: app.NewAttempt(), Revision: revision, Cause: cause,
-		Created: time.Now().UTC(), Files: map[string]string{}}
-	x.View().Provide(r)
-	x.logRelease(n)
-	if err := x.Env.checkOptions(ctx, x.View(), r.ContainerOptions); err != nil {
-		return nil, err
-	}
-	b := &building{session: x, source: src, commit: commit, release: r}
-	if err := x.keep(b.inspect(ctx)); err != nil {
-		return nil, err
-	}
-	return r, b.image(ctx)
+	b.release = &app.Release{Number: n, Attempt: app.NewAttempt(), Revision: revision, Cause: cause, By: x.Env.By,
+		Subject: event.OneLine(commit.Subject), Created: time.Now().UTC(), BuildDir: dir, Files: map[string]string{}, Source: from}
+	x.View().Provide(b.release)
+	return b, nil
 }
 
 // inspect reads the control files and refuses a revision that cannot be deployed before
-// it is built.
-func (b *building) inspect(ctx context.Context) error {
+// it is built. valid reports whether the revision itself is: a setting may correct the rest.
+func (b *building) inspect(ctx context.Context) (valid bool, err error) {
+	x := b.session
+	report, err := b.report(ctx)
+	if err == nil {
+		err = failpoint.Reach(failpoint.FilesRead)
+	}
+	if err != nil {
+		return false, err
+	}
+	for _, w := range report.Warnings() {
+		x.warn(w)
+	}
+	if len(report.Ignored) > 0 {
+		x.Log.Step("app.json: no effect here: %s", strings.Join(report.Ignored, ", "))
+	}
+	b.unscaled = report.Unscaled
+	x.checks, x.checksOf = report.ChecksFile, b.release.Attempt
+	valid = report.OnlySettings()
+	if err = report.Err(); report.Formation != nil {
+		switch kept := keepsWeb(x, b.release, report.Formation); {
+		case kept != nil && report.Open:
+			b.unscaled = kept
+		case kept != nil:
+			valid, err = false, errors.Join(err, kept)
+		}
+	}
+	if valid {
+		err = errors.Join(err, b.environment())
+	}
+	return valid, err
+}
+
+// report has the files of the revision inspected.
+func (b *building) report(ctx context.Context) (*inspect.Report, error) {
 	x := b.session
 	done, read := x.Log.Timed("validate tree"), x.Log.Busy("reading the files of %s", b.commit.Short)
 	_, err := b.source.Validate(ctx, b.commit, source.DefaultLimits)
@@ -69,65 +150,19 @@ func (b *building) inspect(ctx context.Context) error {
 	if err == nil {
 		err = failpoint.Reach(failpoint.TreeValidated)
 	}
-	if err == nil {
-		err = b.readControlFiles()
-	}
-	if err == nil {
-		err = failpoint.Reach(failpoint.FilesRead)
-	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	err = b.release.ReadFiles(x.Settings.MaxScale)
-	control := b.release.Control
-	warnings := control.AppJSON.Warnings
-	if err == nil {
-		var more []scale.Problem
-		more, err = b.release.CheckCommands()
-		warnings = append(warnings, more...)
+	choose, err := x.Env.chooser(x.Settings)
+	if err != nil {
+		return nil, err
 	}
-	for _, w := range warnings {
-		x.Log.Warn("%s", w)
-	}
-	if keys := control.AppJSON.Ignored; len(keys) > 0 {
-		x.Log.Step("app.json: no effect here: %s", strings.Join(keys, ", "))
-	}
-	if err == nil {
-		var f scale.Formation
-		if f, _, err = control.Resolve(x.State.Asked()); err == nil {
-			err = keepsWeb(x, b.release, f)
-		}
-	}
-	if err == nil {
-		_, _, err = x.checkPlan(b.release, nil)
-	}
-	if err == nil {
-		err = b.environment()
-	}
-	return err
-}
-
-// readControlFiles reads the revision's control files into the release.
-func (b *building) readControlFiles() error {
-	x, r := b.session, b.release
-	for _, name := range app.ControlFiles {
-		path := name
-		if name == app.FileProcfile {
-			if path = x.View().Property(app.PropProcfilePath); path != name {
-				r.ProcfilePath = path
-			}
-		}
-		data, ok, err := b.source.File(b.commit.Hash, path, maxControlFile)
-		if err != nil {
-			return err
-		}
-		if ok {
-			r.Files[name] = string(data)
-		} else if r.ProcfilePath != "" && name == app.FileProcfile {
-			x.Log.Warn("procfile-path names %s, which does not exist: web runs the image's own command. To correct the path: dokku ps:set %s procfile-path FILE", path, x.Name)
-		}
-	}
-	return nil
+	return inspect.Revision(ctx, inspect.Input{View: x.View(), Source: b.source, Commit: b.commit, Release: b.release, Choose: choose,
+		Request: func() (build.Request, error) {
+			var err error
+			b.asked, err = b.request(ctx)
+			return b.asked, err
+		}})
 }
 
 // image builds the release's image and reads its exposed port. The image's labels name
@@ -140,18 +175,7 @@ func (b *building) image(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	q := build.Request{App: x.Name, Source: b.source, Commit: b.commit, Manifest: x.Env.Store.File(x.Name, "manifest"),
-		Labels:   map[string]string{engine.LabelApp: x.Name},
-		Header:   func(h build.Header) { x.Log.Step("Building %s from %s (%s)", x.Name, h.Reason, h) },
-		Progress: x.printLine,
-	}
-	if x.Current != nil {
-		q.Old = x.Current.Revision
-	}
-	if err := failpoint.Reach(failpoint.BuildStarted); err != nil {
-		return err
-	}
-	result, err := x.Env.Build(ctx, q)
+	result, err := b.run(ctx)
 	if err != nil {
 		return err
 	}
@@ -162,7 +186,10 @@ func (b *building) image(ctx context.Context) (err error) {
 	if err := host.Tag(ctx, info.ID, ImageTag(x.Name, info.ID)); err != nil {
 		return err
 	}
-	r.Image = info.ID
+	r.Image, r.Builder, r.BuilderReason = info.ID, result.Builder, result.Choice.String()
+	if err := b.processes(result.Procfile); err != nil {
+		return err
+	}
 	r.Detected = detectPort(result.ExposedPorts, info.Ports)
 	if c := x.Current; len(info.Ports) == 0 && c != nil && c.PortFound {
 		r.Detected, r.PortFound = c.DetectedPort(), true
@@ -172,13 +199,40 @@ func (b *building) image(ctx context.Context) (err error) {
 	return failpoint.Reach(failpoint.ImageKnown)
 }
 
+// run has the revision built, as soon as the server has a place for one more build.
+func (b *building) run(ctx context.Context) (build.Result, error) {
+	x := b.session
+	place, err := x.Env.Store.LockBuild(ctx, x.Name, x.Settings.MaxBuilds(), x.noWait, x.Log)
+	if err != nil {
+		return build.Result{}, err
+	}
+	if place != nil {
+		defer place.Release()
+	}
+	if err := failpoint.Reach(failpoint.BuildStarted); err != nil {
+		return build.Result{}, err
+	}
+	result, err := x.Env.Build(ctx, b.asked)
+	if err != nil {
+		err = b.failed(err)
+	}
+	return result, err
+}
+
 // printLine prints a line of a build's progress.
 func (x *Session) printLine(l build.Line) {
 	switch l.Kind {
 	case build.KindAlive:
 		x.Log.Alive("%s", l.Text)
+	case build.KindHeading:
+		x.Log.Step("%s", l.Text)
 	case build.KindOutput:
-		x.Log.PrefixedOutput(build.OutputIndent, strings.TrimPrefix(l.Text, build.OutputIndent))
+		text, ok := strings.CutPrefix(l.Text, build.OutputIndent)
+		if ok {
+			x.Log.PrefixedOutput(build.OutputIndent, text)
+		} else {
+			x.Log.Output(text)
+		}
 	default:
 		x.Log.Output(l.Text)
 	}
@@ -207,8 +261,8 @@ func (x *Session) deployed(since time.Time) {
 	for _, u := range urls {
 		x.Log.Detail("%s", u)
 	}
-	if coming := x.View().Coming(); len(urls) > 0 && len(coming) > 0 {
-		x.Log.Detail("HTTPS for %s follows in a minute or so; if it does not: dokku letsencrypt:list", strings.Join(coming, " "))
+	if len(urls) > 0 {
+		x.Env.SayHTTPS(x.View(), x.Log)
 	}
 }
 

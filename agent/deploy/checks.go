@@ -10,26 +10,17 @@ import (
 	"dokku/agent/checks"
 	"dokku/agent/engine"
 	"dokku/agent/event"
+	"dokku/agent/inspect"
 )
 
-// checkSettings returns the gate's timeouts and the origin of each value. A view
-// without an app has the server's settings.
-func checkSettings(a app.View) (checks.Settings, error) {
-	from := checks.Sources{ServerConfig: a.Settings.Config, Server: a.Settings.Checks}
-	if a.App != nil {
-		from.AppConfig, from.App = a.State.Config, a.State.Checks
-	}
-	return checks.Resolve(from)
-}
-
-// EffectiveChecks is checkSettings with the values of the current release's CHECKS
+// EffectiveChecks is inspect.CheckSettings with the values of the current release's CHECKS
 // file, which win.
 func EffectiveChecks(a app.View) (checks.Settings, error) {
-	settings, err := checkSettings(a)
+	settings, err := inspect.CheckSettings(a)
 	if err != nil || a.Current == nil {
 		return settings, err
 	}
-	file, err := parseChecks(a.Current)
+	file, err := inspect.ParseChecks(a.Current)
 	if err != nil || file == nil {
 		return settings, err
 	}
@@ -37,31 +28,12 @@ func EffectiveChecks(a app.View) (checks.Settings, error) {
 	return settings, err
 }
 
-// A checksFile is a release's CHECKS file, parsed.
-type checksFile struct {
-	checks.File
-	warnings []checks.Warning
-}
-
-// parseChecks parses a release's CHECKS file; nil: it has none.
-func parseChecks(r *app.Release) (*checksFile, error) {
-	src, ok := r.Files[app.FileChecks]
-	if !ok {
-		return nil, nil
-	}
-	f, warnings, err := checks.ParseCHECKS([]byte(src))
-	if err != nil {
-		return nil, err
-	}
-	return &checksFile{f, warnings}, nil
-}
-
 // checkPlan returns the checks that the release's process types have to pass. It
 // parses CHECKS once for a release. image is the HEALTHCHECK of its image; nil: none, or
 // not built yet.
 func (x *Session) checkPlan(r *app.Release, image *checks.Healthcheck) (checks.Plan, []checks.Warning, error) {
 	if x.checksOf != r.Attempt {
-		f, err := parseChecks(r)
+		f, err := inspect.ParseChecks(r)
 		if err != nil {
 			return checks.Plan{}, nil, err
 		}
@@ -72,34 +44,28 @@ func (x *Session) checkPlan(r *app.Release, image *checks.Healthcheck) (checks.P
 
 // checkPlan returns the checks of the release's process types; f is its CHECKS file and
 // image the HEALTHCHECK of its image, or nil.
-func (e *Env) checkPlan(a app.View, r *app.Release, f *checksFile, image *checks.Healthcheck) (checks.Plan, []checks.Warning, error) {
-	settings, err := checkSettings(a)
-	if err != nil {
-		return checks.Plan{}, nil, err
-	}
-	var file *checks.File
-	var warnings []checks.Warning
-	if f != nil {
-		file, warnings = &f.File, f.warnings
-	}
-	plan, more, err := checks.NewPlan(checks.Inputs{App: a.Name, Types: r.Control.Procfile.Types(), Domains: a.Domains(),
-		File: file, AppJSON: r.Control.AppJSON, Image: image, Settings: settings})
-	if err != nil {
-		return plan, nil, err
-	}
+func (e *Env) checkPlan(a app.View, r *app.Release, f *inspect.ChecksFile, image *checks.Healthcheck) (checks.Plan, []checks.Warning, error) {
+	plan, warnings, err := inspect.CheckPlan(a, r, f, image)
 	plan.Dial = e.Dial
-	return plan, append(warnings, more...), err
+	return plan, warnings, err
 }
 
 // ReplacesHealthchecks reports whether the current release ships checks for web in CHECKS
 // and in app.json. It is false for files that are invalid now; a deploy refuses them.
 func ReplacesHealthchecks(a app.View) bool {
-	file, err := parseChecks(a.Current)
+	file, err := inspect.ParseChecks(a.Current)
 	if err != nil {
 		return false
 	}
 	plan, _, err := (&Env{}).checkPlan(a, a.Current, file, nil)
 	return err == nil && plan.Replaced
+}
+
+// skipChecks makes the release pass the default checks alone, and records that.
+func (x *Session) skipChecks(r *app.Release, skip bool) {
+	if x.checksSkipped, r.ChecksSkipped = skip, skip; skip {
+		x.Log.Warn("Skipping CHECKS and healthchecks, as -o skip-checks asks: web only has to listen on its port, and nothing may end")
+	}
 }
 
 // imageCheck returns an image's HEALTHCHECK; nil: none.
@@ -127,7 +93,7 @@ func (o observer) Process(ctx context.Context, id string) (checks.Process, error
 // Check runs the checks of the app's current release against its running processes, or
 // against those that match an entry of only, "web" or "web.1".
 func (e *Env) Check(ctx context.Context, a app.View, only []string, log event.Log) error {
-	file, err := parseChecks(a.Current)
+	file, err := inspect.ParseChecks(a.Current)
 	if err != nil {
 		return err
 	}
@@ -161,7 +127,7 @@ func (e *Env) Check(ctx context.Context, a app.View, only []string, log event.Lo
 // waitToRetire returns the time that old web processes get for their open requests
 // after the switch.
 func waitToRetire(v app.View) time.Duration {
-	s, err := checkSettings(v)
+	s, err := inspect.CheckSettings(v)
 	if err != nil {
 		return checks.Defaults().WaitToRetire
 	}

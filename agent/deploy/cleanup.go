@@ -2,6 +2,9 @@ package deploy
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"os"
 	"slices"
 
 	"dokku/agent/engine"
@@ -42,6 +45,41 @@ func (x *Session) Cleanup(ctx context.Context) error {
 		printRemoved(x.Log, before, after, sizes)
 	}
 	return err
+}
+
+// PurgeCache removes what the app's builds keep for the next one, and prints it.
+func (x *Session) PurgeCache(ctx context.Context) error {
+	x.Log.Step("Purging the build cache of %s", x.Name)
+	host, err := x.machine()
+	if err != nil {
+		return err
+	}
+	fetched, err := x.purgeFetched()
+	if err != nil {
+		return err
+	}
+	names, err := host.RemoveCaches(ctx, x.Name)
+	for _, name := range names {
+		x.Log.Detail("Removed volume %s", name)
+	}
+	if len(names) == 0 && !fetched && err == nil {
+		x.Log.Detail("There is nothing to remove")
+	}
+	return err
+}
+
+// purgeFetched removes the submodules and contents of LFS that were fetched, and reports
+// whether there were any.
+func (x *Session) purgeFetched() (bool, error) {
+	dir := x.fetched()
+	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err := x.Env.Store.At("remove what was fetched"); err != nil {
+		return true, err
+	}
+	x.Log.Detail("Removed the fetched submodules and files of Git LFS")
+	return true, x.Env.Store.Disk.RemoveAll(dir)
 }
 
 // printRemoved prints the containers and images that exist before but not after.

@@ -6,10 +6,12 @@ import (
 	"slices"
 	"time"
 
+	"dokku/agent/engine"
 	"dokku/agent/plan"
 	"dokku/agent/proc"
 	"dokku/agent/proxy"
 	"dokku/agent/repo"
+	"dokku/agent/store"
 )
 
 // Converge makes the engine and the proxy match the app's state. It saves the state
@@ -44,7 +46,9 @@ func (x *Session) tryConverge(ctx context.Context, startEnded bool) error {
 	}
 	d.StartEnded = startEnded
 	if x.Lock.Abandoned || startEnded {
-		x.Env.Store.SweepTemporary(x.Env.Store.File(x.Name), x.Env.Store.File(x.Name, "releases"))
+		x.Env.Store.SweepTemporary(x.Env.Store.File(x.Name), x.Env.Store.File(x.Name, "releases"), x.Env.Store.File(x.Name, "deploys"),
+			x.Env.Store.File(x.Name, store.RegistryDir))
+		x.Env.Store.SweepCopies(x.Env.Store.File(x.Name, "manifest"))
 		if err := repo.Sweep(x.Dir, proc.Owner{}); err != nil {
 			x.Log.Warn("Cannot remove the leftovers of an interrupted push: %s", err)
 		}
@@ -64,7 +68,7 @@ func (x *Session) tryConverge(ctx context.Context, startEnded bool) error {
 			return x.saveAnd(err)
 		}
 		x.dropFormer(w)
-		e := &executor{session: x, host: host, proxy: px}
+		e := &executor{session: x, host: host, proxy: px, kept: d.Releases}
 		steps := plan.Plan(d, w)
 		if x.converged = nil; len(steps) == 0 {
 			x.converged = &w
@@ -77,9 +81,20 @@ func (x *Session) tryConverge(ctx context.Context, startEnded bool) error {
 		// started a third time.
 		started := slices.ContainsFunc(steps, func(s plan.Step) bool { return s.Action == plan.ActStart })
 		if !started {
+			if x.Lock.Abandoned || startEnded {
+				x.sweepBuilds(ctx, host)
+			}
 			return nil
 		}
 		d.StartEnded, d.Retiring = false, x.State.Retiring
+	}
+}
+
+// sweepBuilds removes what interrupted builds of the app have left beside containers. Nobody
+// builds the app: its lock is ours.
+func (x *Session) sweepBuilds(ctx context.Context, host engine.Caches) {
+	if err := host.RemoveScratch(ctx, x.Name); err != nil {
+		x.Log.Warn("The agent will retry: %s", err)
 	}
 }
 
@@ -125,19 +140,42 @@ func (x *Session) observe(ctx context.Context, host machine, px proxy.Proxy, d p
 }
 
 // sweepReleases removes the records of releases that are not kept, such as the record of
-// a rejected push.
-func sweepReleases(x *Session) error {
+// a rejected push. Of those that served a summary stays.
+func sweepReleases(x *Session, kept []int) error {
 	numbers, err := x.Env.Store.ReleaseNumbers(x.Name)
 	if err != nil {
 		return err
 	}
-	kept := x.View().KeptReleases(numbers)
 	for _, n := range numbers {
-		if !slices.Contains(kept, n) {
-			if err := x.Env.Store.RemoveRelease(x.Name, n); err != nil {
+		if slices.Contains(kept, n) {
+			continue
+		}
+		// A record that cannot be read leaves nothing.
+		if r, err := x.Env.Store.Release(x.Name, n); err == nil && served(x, n, numbers) {
+			if err := x.Env.Store.SavePast(x.Name, r.Summary()); err != nil {
 				return err
 			}
 		}
+		if err := x.Env.Store.RemoveRelease(x.Name, n); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// served reports whether a stored release was ever current. A rejected one may have a
+// lower number than the current one, if its record could not be removed at once.
+func served(x *Session, n int, stored []int) bool {
+	if n >= x.State.Current {
+		return n == x.State.Current
+	}
+	for _, later := range stored {
+		if later <= n || later > x.State.Current {
+			continue
+		}
+		if r, err := x.Env.Store.Release(x.Name, later); err == nil && (r.Before == n || r.Before == 0) {
+			return true
+		}
+	}
+	return false
 }

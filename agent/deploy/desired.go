@@ -7,6 +7,7 @@ import (
 	"dokku/agent/app"
 	"dokku/agent/engine"
 	"dokku/agent/failpoint"
+	"dokku/agent/inspect"
 	"dokku/agent/plan"
 	"dokku/agent/proc"
 	"dokku/agent/store"
@@ -17,16 +18,16 @@ import (
 func Desired(s *store.Store, v app.View) (plan.Desired, error) {
 	d := plan.Desired{App: v.Name, Stopped: v.State.Stopped,
 		Retiring: v.State.Retiring, Images: map[string]bool{}, Former: v.Former()}
-	numbers, err := s.ReleaseNumbers(v.Name)
+	kept, err := s.KeptReleases(v)
 	if err != nil {
 		return d, err
 	}
-	for _, n := range v.KeptReleases(numbers) {
-		r, err := s.Release(v.Name, n)
-		if err != nil {
-			return d, err
-		}
+	for _, r := range kept {
+		d.Releases = append(d.Releases, r.Number)
 		d.Images[r.Image] = true
+		if r.SourceImage != "" {
+			d.Images[r.SourceImage] = true
+		}
 	}
 	if v.Current == nil {
 		return d, nil
@@ -37,22 +38,24 @@ func Desired(s *store.Store, v app.View) (plan.Desired, error) {
 	if err != nil {
 		return d, err
 	}
-	d.Want = processes(v, f, v.State.ProxyDisabled)
+	d.Want = processes(v, nil, f, v.State.ProxyDisabled)
 	if !v.State.ProxyDisabled {
 		d.Route = routeOf(s, v, v.Current)
 	}
 	return d, err
 }
 
-// processes lists the instances of a formation, sorted by type and index. bound gives
-// web its host ports.
-func processes(v app.View, f scale.Formation, bound bool) []app.Process {
+// processes lists the instances of a formation, sorted by type and index. next is the
+// release that is about to take over; nil: none is. bound gives web its host ports.
+func processes(v app.View, next *app.Release, f scale.Formation, bound bool) []app.Process {
 	// Invalid settings disable nothing here; a deploy refuses them.
-	set, _ := checkSettings(v)
+	exclusive := exclusiveTypes(v, next)
+	set, _ := inspect.CheckSettings(v)
 	var list []app.Process
 	for _, e := range f {
 		for i := 1; i <= e.Count; i++ {
-			p := app.Process{Type: e.Type, Index: i, Exclusive: set.Disables(e.Type)}
+			late := set.Disables(e.Type)
+			p := app.Process{Type: e.Type, Index: i, Alone: late || exclusive[e.Type], Late: late}
 			if bound && e.Type == "web" {
 				p.HostPort = v.State.HostPort + i - 1
 			}

@@ -39,6 +39,9 @@ func (x *Session) Destroy(ctx context.Context) error {
 	if err := RemoveAll(ctx, host, o, x.View().Grace()); err != nil {
 		return err
 	}
+	if _, err := host.RemoveCaches(ctx, x.Name); err != nil {
+		return err
+	}
 	if err := failpoint.Reach(failpoint.ResourcesRemoved); err != nil {
 		return err
 	}

@@ -2,7 +2,7 @@
 // replaces processes without downtime, and makes the engine and the proxy match the
 // app's state. Package agent opens the Env and offers the operations.
 //
-// It imports plan, checks, repo, store, app, the contracts in engine and proxy, and
+// It imports plan, checks, notify, journal, repo, store, app, the contracts in engine and proxy, and
 // build and scale, but no implementation of an engine, a proxy or a builder: Env gets
 // those from package agent. Of the engine a deploy uses engine.Engine, engine.Names and
 // engine.Networks; the rest of engine.Host is for other operations.
@@ -16,10 +16,11 @@
 //     is dead: drop the release. Else ErrUndecided: release the lock and look again.
 //   - Tidy (With, and operations themselves): converge, if settle decided something or
 //     the lock's last holder was killed.
-//   - Prepare: refuse what git would refuse later, read and validate the control files,
-//     build the image, run predeploy and release.
+//   - Prepare: refuse what git would refuse later, have package inspect read and judge the
+//     files, build the image, run predeploy and release.
 //   - Rollout: start the new processes beside the running ones.
 //   - Gate: wait until every new process has passed its checks.
+//   - Take over: end the old processes of exclusive types, start and gate the new ones.
 //   - Stage: test the new route, while the processes start. A push then saves the
 //     release and the staged record, and git decides.
 //   - Commit: git moves the ref and the next settle makes the release current. An
@@ -31,11 +32,34 @@
 //
 // # Decisions
 //
+// A rollback is a new release with the image, the control files and the config of an old
+// one. The config is part of it, since a config:set may be what broke the app; it becomes
+// the app's config, without the variables that were the server's. Settings that lead to
+// other places (domains, ports, storage, networks, limits) stay: going back to a folder or
+// a name that is gone would be another change, not the former state. The ref stays, because
+// the server may not rewrite a branch that people push to; Release.Back remembers its tip.
+// No release command runs: there is none that undoes what the newer one did.
+//
 // The log of a deploy has what its pusher sees, until the end: the staged record names it,
 // so that the process that finishes the push continues it. The containers of a rejected deploy are
 // removed at once, so the logs of the failed ones are kept in a file beside it, for
 // logs:failed. Rejected: to keep the containers, as Dokku does, since their images and
 // names would have to be kept too.
+//
+// A deploy is cancelled by a file beside its log, which its process looks for. Rejected: a
+// signal to the process, since an agent deploys too, and since the file says who asked. What
+// ends then is the context of the deploy, as after Ctrl-C. From the staged record or the
+// commit on nobody looks for the file any more, so that a cancelled deploy has changed
+// nothing. Commands without a record (ps:restart, ps:scale, config:set) cannot be cancelled:
+// their own Ctrl-C does that.
+//
+// The record of a deploy describes, and nothing is decided by it. That of a killed process
+// still says that the deploy runs: whoever reads it looks at the process, at the staged
+// record and at the releases, which name their deploy (Env.Deploy).
+//
+// A push with -o cancel asks for the end of each deploy that runs while it waits for the
+// lock. A push that waits for the lock has no record: it is no deploy yet, and is not
+// cancelled.
 //
 // The ref is the commit record of a push. Every holder of the lock settles first, so no
 // order of kills leaves the ref and the state apart. Settle reads the owner before the
@@ -88,10 +112,36 @@
 // be process 1 (s6-overlay, systemd) refuses to run elsewhere. A container that ps:scale
 // adds does as its siblings do. ps:restart applies a changed setting.
 //
-// Control files are parsed once for a release: Procfile, DOKKU_SCALE and app.json by
-// app.Release.ReadFiles, CHECKS by Session.checkPlan, which keeps the result for the
-// later calls of the same deploy. CHECKS is not part of app.Control, because its parser
-// belongs to package checks, which app may not import.
+// An app without a Procfile may get its process types from its builder (herokuish,
+// pack): they become the release's Procfile. So the formation of such an app is checked
+// once more behind the build. A builder that finds no types is refused before it.
+//
+// The builder that a release records decides how its processes start (app.Release.Start
+// and Exec): herokuish's image has programs of its own for that. Rejected: an ENTRYPOINT
+// of the image, since scripts and people call /start and /exec as in Dokku.
+// An image of pack has a launcher, which sets the variables of the buildpacks; it becomes
+// the container's ENTRYPOINT, because the image's own is the process web, which takes
+// every command for its arguments.
+//
+// A build waits for one of the server's places (builder:set max-builds) under its app's
+// lock, so that the order of the pushes to one app stays. A place is a lock too, which a
+// killed build gives back.
+//
+// Control files are parsed once for a release, by inspect.Revision: Procfile, DOKKU_SCALE
+// and app.json into app.Control, and CHECKS, which the session keeps for the gate
+// (Session.checkPlan). CHECKS is not part of app.Control, because its parser belongs to
+// package checks, which app may not import. A session prints a warning about them once
+// (Session.warn), and before the build, so that a rejected push has it too.
+//
+// A push with the option plan (foresee.go) opens and inspects the revision as any push
+// does, prints what would follow, and is declined. It has the app's lock and so waits for a
+// deploy under way: what that does is part of the plan. It sweeps nothing, has no log and
+// no record, and an app that it created goes with it. A locked app has a plan too.
+//
+// A build uses the settings of now (builder:set, docker-options:add, the paths), and
+// checks them again: a file may have been edited by hand or come from a backup. The
+// release records the builder, why it was chosen, and where the control files lay, so
+// that a message names the path in the repository. Releases made from it copy that.
 //
 // ps:start of a stopped app makes a new release from the current one, with the present
 // config, gated like any other. Starting the old containers again was rejected: they
@@ -106,6 +156,39 @@
 // Revive starts it like a deploy, from the restored image or by a build of the deployed
 // revision. It tries once: an app that does not come up stays stopped. After a kill in
 // between, the agent tries again.
+//
+// # Types that run alone
+//
+// Two settings keep the processes of two releases from running side by side, and they
+// differ in what a release has to prove:
+//
+//   - An exclusive type (rollover: app.json, or ps:set) stops before the commit. The new
+//     processes start after the end of the old ones, and have to pass their checks before
+//     git moves the ref; else the old ones start again. Such a deploy can be rejected, and
+//     costs the old processes a restart then.
+//   - A type with zero downtime disabled (checks:disable, from Dokku) stops after the
+//     commit, and the new processes start without checks: app.Process.Late. It wins over
+//     an exclusive rollover.
+//
+// Both are app.Process.Alone for the plan. An exclusive type takes over as late as
+// possible, when everything else of the deploy has passed, so that the gap is short and a
+// broken web process costs none. Before the first old process ends, the state says that
+// the old ones retire. From then on no plan chooses them: whoever recovers from a kill ends
+// what is left of both generations, and starts processes of the release that the state
+// names. The old containers are removed before the commit, because a stopped container can
+// run again, by its restart policy when the engine comes back. So the processes that come
+// back are new containers of the old release, and their earlier logs are gone. Rejected: a
+// record of stopped containers that have to be started again, which would have to be right
+// after every kill; a second lock inside the app's processes.
+//
+// A type is exclusive if the release that serves or the one that replaces it says so: the
+// revision that declares it first may not run beside the one before. After a kill only the
+// former is known, so a missing process waits for the end of all containers of its type of
+// versions that never were current (plan).
+//
+// Web may be exclusive too, for an app that locks its data, with a warning that requests
+// fail meanwhile. Rejected: to refuse it, since such an app would be left with
+// checks:disable, whose gap is as long and ends with a version that nobody has checked.
 //
 // # Power loss
 //

@@ -26,6 +26,12 @@ func Wanted(v app.View, i engine.Instance) bool {
 	if _, retiring := v.State.Retiring[i.ID]; retiring {
 		return false
 	}
+	return WantsProcess(v, app.Process{Type: i.Type, Index: i.Index}.String())
+}
+
+// WantsProcess reports whether a process, "web.1", is one of those that the app's current
+// release should run.
+func WantsProcess(v app.View, process string) bool {
 	f, err := v.FormationWith(v.State.Scale)
-	return err == nil && slices.ContainsFunc(processes(v, f, false), func(p app.Process) bool { return p.Type == i.Type && p.Index == i.Index })
+	return err == nil && slices.ContainsFunc(processes(v, nil, f, false), func(p app.Process) bool { return p.String() == process })
 }

@@ -26,15 +26,25 @@ type Env struct {
 	mu      sync.Mutex
 	Machine engine.Host
 	Router  proxy.Proxy
-	Build   Builder
+	// Choose chooses a builder and names the ports that the files expose, and Build builds
+	// the image of a revision. Without Choose, Build chooses.
+	Choose func(context.Context, build.Request) (build.Choice, []int, error)
+	Build  func(context.Context, build.Request) (build.Result, error)
 	// Dial opens the gate's connections; nil: a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// FreeSpace returns the free space, in bytes, of a folder's file system; nil: statfs(2).
+	FreeSpace func(dir string) (int64, error)
+	// By names who runs this process: an ssh key, or a user of this server; "": the agent.
+	By string
 	// Owner finds the git receive-pack of the current push.
 	Owner func() (proc.Owner, error)
 }
 
-// Builder builds the image of a revision.
-type Builder func(context.Context, build.Request) (build.Result, error)
+// Builder builds the images of revisions; build.Builders is one.
+type Builder interface {
+	Inspect(context.Context, build.Request) (build.Choice, []int, error)
+	Build(context.Context, build.Request) (build.Result, error)
+}
 
 // A machine is the part of the engine that a deploy uses. Storage, terminals, archives
 // and events belong to other operations.
@@ -43,6 +53,7 @@ type machine interface {
 	engine.Names
 	engine.Restarts
 	engine.Networks
+	engine.Caches
 	engine.Terminal
 }
 
@@ -54,14 +65,20 @@ func (e *Env) Engine(set app.Settings) (engine.Host, error) {
 	if e.Machine != nil {
 		return e.Machine, nil
 	}
-	host, image, err := e.Connect(set)
+	host, builder, err := e.Connect(set)
 	if err != nil {
 		return nil, err
 	}
 	if e.Machine = host; e.Build == nil {
-		e.Build = image
+		e.Choose, e.Build = builder.Inspect, builder.Build
 	}
 	return host, nil
+}
+
+// chooser returns Choose, after it has connected.
+func (e *Env) chooser(set app.Settings) (func(context.Context, build.Request) (build.Choice, []int, error), error) {
+	_, err := e.Engine(set)
+	return e.Choose, err
 }
 
 // machine is Engine for deploys.

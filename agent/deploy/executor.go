@@ -22,6 +22,7 @@ type executor struct {
 	session *Session
 	host    machine
 	proxy   proxy.Proxy
+	kept    []int // releases
 }
 
 // execute runs the steps. The write that commits also records all marks, before the
@@ -41,7 +42,7 @@ func (e *executor) execute(ctx context.Context, steps []plan.Step) error {
 	notified := false
 	var unremoved, unforgotten error
 	for len(steps) > 0 {
-		if a := steps[0].Action; !notified && a != plan.ActStart && a != plan.ActFree && a != plan.ActMark && a != plan.ActPublish && a != plan.ActWithdraw {
+		if a := steps[0].Action; !notified && a != plan.ActStart && a != plan.ActFree && a != plan.ActYield && a != plan.ActMark && a != plan.ActPublish && a != plan.ActWithdraw {
 			e.notify(&notified)
 		}
 		n := parallel(steps)
@@ -64,7 +65,7 @@ func (e *executor) execute(ctx context.Context, steps []plan.Step) error {
 	if err := followBranch(e.session); err != nil {
 		return err
 	}
-	if err := sweepReleases(e.session); err != nil {
+	if err := sweepReleases(e.session, e.kept); err != nil {
 		return err
 	}
 	if err := failpoint.Reach(failpoint.Cleaned); err != nil {
@@ -141,7 +142,7 @@ const parallelSteps = 16
 func parallel(steps []plan.Step) int {
 	group := func(s plan.Step) plan.Action {
 		switch s.Action {
-		case plan.ActStart, plan.ActFree, plan.ActRetire:
+		case plan.ActStart, plan.ActFree, plan.ActYield, plan.ActRetire:
 			return s.Action
 		case plan.ActStop:
 			return plan.ActRetire
@@ -172,7 +173,11 @@ func (e *executor) run(ctx context.Context, s plan.Step) (err error) {
 		return nil
 	}
 	done := e.session.Log.Timed(s.String())
-	defer func() { done(err) }()
+	defer func() {
+		if done(err); err == nil {
+			e.session.act(s)
+		}
+	}()
 	defer e.session.Log.BusyWith(s.Doing)()
 	switch s.Action {
 	case plan.ActStart:
@@ -208,7 +213,7 @@ func (e *executor) run(ctx context.Context, s plan.Step) (err error) {
 		return e.host.ForgetRestarts(ctx, s.ID)
 	case plan.ActRename:
 		return e.host.Rename(ctx, s.ID, s.Name)
-	case plan.ActRetire:
+	case plan.ActYield, plan.ActRetire:
 		if !s.Kill { // Remove kills
 			if err := e.host.Stop(ctx, s.ID, e.session.View().Grace()); err != nil {
 				return err
@@ -248,12 +253,5 @@ func (e *executor) start(ctx context.Context, s plan.Step) error {
 
 // setRetiring records containers as retiring, to be stopped from due on.
 func (e *executor) setRetiring(ids []string, due time.Time) {
-	e.session.Change(func(st *app.State) {
-		if st.Retiring == nil {
-			st.Retiring = map[string]time.Time{}
-		}
-		for _, id := range ids {
-			st.Retiring[id] = due
-		}
-	})
+	e.session.Change(func(st *app.State) { st.Retire(ids, due) })
 }

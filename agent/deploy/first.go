@@ -15,37 +15,14 @@ func (o *rollout) runFirst(ctx context.Context) error {
 	if command == "" || x.Current != nil || x.State.FirstScriptRan {
 		return nil
 	}
-	if err := storeFirst(x); err != nil {
+	// After a crash the script must not run again, because it may reset a database. The
+	// record stays when the deploy fails, and the app with it, since the data stays too.
+	if err := o.storeAhead(func(st *app.State) { st.FirstScriptRan = true }); err != nil {
 		return err
 	}
-	o.firstRan = true
-	o.keepFirst()
 	if err := o.runOnce(ctx, "postdeploy", command); err != nil {
 		return fmt.Errorf("%w\nscripts.postdeploy runs once, so the next push does not run it again; "+
 			"after that push: dokku run %s %s", err, x.Name, command)
 	}
 	return nil
 }
-
-// storeFirst records, before the script runs, that it ran: after a crash it must not run
-// again, because it may reset a database. The record stays when the deploy fails, and the
-// app with it, since the data stays too. Changes that are not committed yet stay out of
-// the file.
-func storeFirst(x *Session) error {
-	stored, err := x.Env.Store.Load(x.Name)
-	if err != nil {
-		return err
-	}
-	markFirst(&stored.State)
-	return x.Env.Store.SaveState(x.Name, &stored.State)
-}
-
-// keepFirst puts the record into the session's state: a failed deploy restores the former
-// settings, but what ran has run.
-func (o *rollout) keepFirst() {
-	if o.firstRan {
-		markFirst(&o.session.State)
-	}
-}
-
-func markFirst(st *app.State) { st.FirstScriptRan = true }

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"dokku/agent/app"
 	"dokku/agent/checks"
 	"dokku/agent/engine"
+	"dokku/scale"
 )
 
 // gate returns nil once every started process has passed its checks.
@@ -25,12 +27,15 @@ func (o *rollout) gate(ctx context.Context) (err error) {
 		return err
 	}
 	for _, w := range warnings {
-		o.session.Log.Warn("%s", w)
+		o.session.warn(w.String())
+	}
+	if o.session.checksSkipped {
+		plan = plan.ByDefault()
 	}
 	plan.Exec = o.host
 	done := o.session.Log.Timed("gate")
 	defer func() { done(err) }()
-	if o.finds {
+	if o.finds && slices.ContainsFunc(o.targets, func(t checks.Target) bool { return t.Type == scale.Web }) {
 		if err := o.findPort(ctx, plan); err != nil {
 			return err
 		}
@@ -42,6 +47,7 @@ func (o *rollout) gate(ctx context.Context) (err error) {
 // report prints why a deploy was rejected and returns the error for the caller to
 // print.
 func (o *rollout) report(ctx context.Context, err error) error {
+	err = o.session.cancelled(ctx, err)
 	var f *checks.Failure
 	failed := errors.As(err, &f)
 	if failed {
@@ -75,7 +81,8 @@ func (o *rollout) reportFailure(ctx context.Context, f *checks.Failure) {
 // unchanged adds to the error of a failed deploy that the app has not changed.
 func unchanged(x *Session, err error) error {
 	var r *rejection
-	if err == nil || errors.As(err, &r) || errors.Is(err, context.Canceled) {
+	var c *CancelledError
+	if err == nil || errors.As(err, &r) || errors.As(err, &c) || errors.Is(err, context.Canceled) {
 		return err
 	}
 	return fmt.Errorf("%w\nNothing has changed: %s", err, x.View().Serves())

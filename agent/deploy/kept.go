@@ -9,16 +9,17 @@ import (
 	"time"
 
 	"dokku/agent/app"
+	"dokku/agent/journal"
 	"dokku/agent/repo"
 )
 
 // keep stores, before the build, that an app which a push created stays even if the push
 // fails or is killed. Its revision has passed the validation, so the app now has a log to
-// read and perhaps a setting to make; invalid is the result, and variables that app.json
-// requires do not count. It returns the error of the push.
-func (x *Session) keep(invalid error) error {
-	var unset *UnsetError
-	if invalid != nil && !errors.As(invalid, &unset) || !x.State.Provisional && x.State.Kept.IsZero() {
+// read and perhaps a setting to make. invalid is the result of the validation, and valid
+// reports whether the files themselves are: a setting may correct the rest. It returns the
+// error of the push.
+func (x *Session) keep(invalid error, valid bool) error {
+	if !valid || !x.State.Provisional && x.State.Kept.IsZero() {
 		return invalid
 	}
 	x.Change(func(st *app.State) { st.Provisional, st.Kept = false, time.Now().UTC().Truncate(time.Second) })
@@ -90,5 +91,6 @@ func (x *Session) DropProvisional() error {
 	if repo.Pushing(x.Dir) {
 		return nil
 	}
+	x.Env.Tell(journal.Event{Event: journal.Prune, App: x.Name, Text: "removed the app, of which no push was accepted"}, x.Log)
 	return x.removeFolder()
 }

@@ -1,19 +1,28 @@
 package deploy
 
 import (
-	"os"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
 
 	"dokku/agent/app"
 	"dokku/agent/event"
+	"dokku/agent/proc"
 )
 
-// keepLogs is the number of deploy logs that an app keeps.
+// keepLogs is the number of deploys of which an app keeps the log and the record.
 const keepLogs = 20
 
-// logDeploy also writes all events of this deploy to dokku/deploys/<n>.log. The numbers
-// are independent of the releases', because a rejected push has a log too. end appends
-// the deploy's error. After a push was accepted, continueLog adds the rest. A log that cannot be written fails no deploy.
-func (x *Session) logDeploy() (end func(error)) {
+// logDeploy also writes all events of this deploy to dokku/deploys/<n>.log, and what became
+// of it to <n>.json; d says what it is about. The numbers are independent of the releases',
+// because a rejected push has a log too. end appends the deploy's error. After a push was
+// accepted, continueLog adds the rest. A log that cannot be written fails no deploy. work
+// ends when somebody cancels the deploy.
+func (x *Session) logDeploy(ctx context.Context, d app.Deploy) (work context.Context, end func(error)) {
 	numbers := x.Env.Store.DeployLogs(x.Name)
 	n := 1
 	if len(numbers) > 0 {
@@ -22,14 +31,21 @@ func (x *Session) logDeploy() (end func(error)) {
 	f, err := event.CreateFile(x.Env.Store.DeployLog(x.Name, n))
 	if err != nil {
 		x.Log.Warn("%s", err)
-		return func(error) {}
+		return ctx, func(error) {}
 	}
 	for len(numbers) >= keepLogs {
-		os.Remove(x.Env.Store.DeployLog(x.Name, numbers[0]))
+		x.Env.Store.RemoveDeploy(x.Name, numbers[0])
 		numbers = numbers[1:]
 	}
 	x.deployLog = n
-	return x.logTo(f)
+	d.Number, d.By, d.Began, d.State = n, x.Env.By, time.Now().UTC(), app.DeployRunning
+	work, stop := x.cancellable(ctx, &d)
+	finish := x.logTo(f, &d)
+	return work, func(err error) {
+		ended := context.Cause(work) // before stop ends it
+		stop()
+		finish(err, ended)
+	}
 }
 
 // continueLog writes the rest of a deploy that git has accepted to its log too.
@@ -38,16 +54,94 @@ func (x *Session) continueLog(st *app.Staged) (end func(error)) {
 	if st.Log == 0 || err != nil {
 		return func(error) {} // it was removed, or an older version made the push
 	}
-	return x.logTo(f)
+	d, err := x.Env.Store.Deploy(x.Name, st.Log)
+	if err != nil { // an older version made the push
+		d = &app.Deploy{Number: st.Log, Cause: "push", Revision: st.New, Began: st.Started, State: app.DeployRunning}
+	}
+	d.Staged = true
+	finish := x.logTo(f, d)
+	return func(err error) { finish(err, nil) }
 }
 
-func (x *Session) logTo(f *event.File) (end func(error)) {
-	x.base = x.base.Tee(f)
+// logTo begins to write a deploy's log and record. ended is why the deploy was to end before
+// it was done; nil: nobody wanted that.
+func (x *Session) logTo(f *event.File, d *app.Deploy) (finish func(err, ended error)) {
+	d.Owner, _ = proc.This() // without it the deploy looks interrupted
+	x.record(d)
+	phases := &phases{deploy: d}
+	x.base = x.base.Tee(f).Tee(phases)
 	x.logRelease(x.State.Current)
-	return func(err error) {
+	return func(err, ended error) {
+		var r *rejection
+		interrupted := err != nil && ended != nil && !errors.As(err, &r)
 		if err != nil {
-			event.New(f).Warn("%s", err) // to the file alone: the caller prints it too
+			text := err.Error()
+			if interrupted && errors.Is(err, context.Canceled) {
+				text = fmt.Sprintf("this %s was cancelled: %s", d.Cause, ended)
+			}
+			event.New(f).Warn("%s", text) // to the file alone: the caller prints it too
 		}
 		f.Close()
+		phases.mu.Lock()
+		defer phases.mu.Unlock()
+		switch st := x.State.Staged; {
+		case interrupted:
+			d.State, d.Error = app.DeployCancelled, event.OneLine(ended.Error())
+		case err != nil && x.Accepted == nil:
+			d.State, d.Error = app.DeployRejected, event.OneLine(cause(err).Error())
+		case st != nil && st.Log == d.Number: // git decides
+			d.Release, d.Owner, d.Staged = st.Release, st.Owner, true
+			x.record(d)
+			return
+		default:
+			d.State, d.Release = app.DeployDone, x.State.Current
+		}
+		d.Ended = time.Now().UTC()
+		x.record(d)
+		x.tellDeploy(d, err)
 	}
+}
+
+// cause is the error that a rejection has printed already.
+func cause(err error) error {
+	var r *rejection
+	if errors.As(err, &r) {
+		return r.cause
+	}
+	return err
+}
+
+// record stores the record of a deploy. It is no reason to fail one.
+func (x *Session) record(d *app.Deploy) {
+	if err := x.Env.Store.SaveDeploy(x.Name, d); err != nil {
+		x.Log.Note("cannot record deploy %d: %s", d.Number, err)
+	}
+}
+
+// phases collects the durations of a deploy's steps from its events.
+type phases struct {
+	mu     sync.Mutex
+	deploy *app.Deploy
+}
+
+// phaseNames are the steps that people know, by the beginning of the step's name.
+var phaseNames = []string{"validate", "build", "predeploy", "release", "start", "gate", "publish", "postdeploy"}
+
+// Write reads one event.
+func (p *phases) Write(text []byte) (int, error) {
+	var e struct {
+		Step     string
+		Duration float64 // milliseconds
+	}
+	if json.Unmarshal(text, &e) != nil || e.Step == "" {
+		return len(text), nil
+	}
+	for _, name := range phaseNames {
+		if strings.HasPrefix(e.Step, name) {
+			p.mu.Lock()
+			p.deploy.Add(name, e.Duration)
+			p.mu.Unlock()
+		}
+	}
+	return len(text), nil
 }

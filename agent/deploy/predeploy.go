@@ -33,7 +33,7 @@ func (o *rollout) predeploy(ctx context.Context, command string) (err error) {
 	if err != nil {
 		return err
 	}
-	script, err := predeployScript(command, info.Entrypoint, env)
+	script, err := predeployScript(command, info.Entrypoint, env, o.release)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (o *rollout) adoptChanges(ctx context.Context, id string) error {
 // predeployScript is what the shell reads: the environment, then the command, which
 // becomes the shell's own process. An image's ENTRYPOINT gets the command as its
 // arguments, as for every process.
-func predeployScript(command string, entrypoint []string, env map[string]string) (string, error) {
+func predeployScript(command string, entrypoint []string, env map[string]string, r *app.Release) (string, error) {
 	argv, shell, err := scale.Command(command, func(name string) (string, bool) { v, ok := env[name]; return v, ok })
 	if err != nil {
 		return "", err
@@ -106,7 +106,11 @@ func predeployScript(command string, entrypoint []string, env map[string]string)
 		fmt.Fprintf(&b, "export %s=%s\n", name, quoted(value))
 	}
 	b.WriteString("exec </dev/null\nexec")
-	for _, word := range slices.Concat(entrypoint, argv) {
+	start := r.Exec(argv)
+	if start.Entrypoint != nil {
+		entrypoint = start.Entrypoint
+	}
+	for _, word := range slices.Concat(entrypoint, start.Command) {
 		b.WriteString(" " + quoted(word))
 	}
 	return b.String() + "\n", nil

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -26,6 +27,10 @@ type Push struct {
 	Refs []Ref
 	// Objects locates the pushed objects: git's quarantine.
 	Objects source.Options
+	// Origin is the command of this server that made the push; nil: a client's git.
+	Origin *Origin
+	// Options are what the pusher asks for with git push -o.
+	Options PushOptions
 }
 
 // Ref is one line of pre-receive's input: a ref's name with its old and new object id,
@@ -42,18 +47,24 @@ const (
 // Prepare prepares the release of the pushed ref that deploys. A push without such a
 // ref succeeds and deploys nothing.
 func (x *Session) Prepare(ctx context.Context, p Push) error {
+	if p.Options.Plan {
+		return x.foresee(ctx, p)
+	}
 	if x.State.Locked {
 		return LockedError(p.App)
 	}
-	ref, adopt, err := x.deployRef(p.Refs)
+	ref, adopt, err := x.deployRef(p.Refs, p.Origin.adopts())
 	if err != nil || ref == nil {
 		return err
+	}
+	if p.Origin != nil && p.Origin.SkipDeploy {
+		return nil
 	}
 	if x.View().Property(app.PropSkipDeploy) == "true" {
 		x.Log.Warn("%s is not deployed, since skip-deploy is set; to deploy it: dokku ps:rebuild %s", app.Short(ref.New), x.Name)
 		return nil
 	}
-	return (&push{session: x, ref: *ref, objects: p.Objects, adopt: adopt}).prepare(ctx)
+	return (&push{session: x, ref: *ref, objects: p.Objects, adopt: adopt, origin: p.Origin, options: p.Options}).prepare(ctx)
 }
 
 // A push deploys one ref, up to the point where git decides.
@@ -62,7 +73,9 @@ type push struct {
 	ref     Ref
 	objects source.Options
 	// adopt becomes the deploy branch when git accepts the push; "": it stays.
-	adopt string
+	adopt   string
+	origin  *Origin
+	options PushOptions
 }
 
 // prepare does all the steps of a push that can fail.
@@ -74,27 +87,34 @@ func (p *push) prepare(ctx context.Context) (err error) {
 	if err := p.fastForward(); err != nil {
 		return err
 	}
-	end := x.logDeploy()
+	ctx, end := x.logDeploy(ctx, app.Deploy{Cause: p.origin.cause(), Revision: p.ref.New, Message: p.options.Message})
 	defer func() {
-		err = x.tellKept(unchanged(x, err))
+		err = x.tellKept(unchanged(x, x.cancelled(ctx, err)))
 		end(err)
 	}()
 	if p.adopt != "" {
 		x.Log.Step("Set %s as deploy-branch", p.adopt)
 	}
+	if tip, err := RolledBack(x.View()); err == nil && tip != "" {
+		x.Log.Step("v%d (%s) serves since a rollback from %s: this push ends that", x.Current.Number, x.Current.Short(), app.Short(tip))
+	}
 	start := time.Now()
-	r, err := x.build(ctx, p.objects, p.ref.New, "push")
+	x.noWait = p.options.NoWait
+	r, err := x.build(ctx, p.objects, p.ref.New, p.origin.cause(), p.origin.source())
 	if err != nil {
 		x.discard(ctx)
 		return err
 	}
+	r.Message = p.options.Message
 	x.Log.Step("Releasing %s v%d", x.Name, r.Number)
+	x.skipChecks(r, p.options.SkipChecks)
 	o, err := x.rollout(r)
 	if err != nil {
 		x.discard(ctx)
 		return err
 	}
 	if err = o.deploy(ctx); err == nil {
+		o.describe()
 		err = p.stageRecord(r, start)
 	}
 	if err != nil {
@@ -143,7 +163,7 @@ func (p *push) ready(ctx context.Context) error {
 		tip = ZeroID
 	}
 	if tip != ref.Old {
-		return fmt.Errorf("%s moved while this push waited; fetch and push again", branch)
+		return movedError(ref.Name)
 	}
 	owner, err := x.Env.Owner()
 	if err != nil {
@@ -192,34 +212,55 @@ func (p *push) fastForward() error {
 	return err
 }
 
+// movedError says that another push was faster.
+func movedError(ref string) error {
+	return fmt.Errorf("%s moved while this push waited; fetch and push again", strings.TrimPrefix(ref, Heads))
+}
+
 // deployRef returns the ref whose push deploys; nil if none does. adopt is the branch
-// that becomes the deploy branch with this push.
-func (x *Session) deployRef(refs []Ref) (ref *Ref, adopt string, err error) {
-	branch := x.View().DeployBranch()
+// that becomes the deploy branch with this push; wanted is the branch that its command
+// names for that.
+func (x *Session) deployRef(refs []Ref, wanted string) (ref *Ref, adopt string, err error) {
+	ref, branch, adopt := chooseRef(x.View(), refs, wanted)
+	switch {
+	case ref != nil && ref.New == ZeroID:
+		return nil, "", fmt.Errorf("cannot delete %s, the deploy branch of %s; to remove the app: dokku apps:destroy %[2]s", branch, x.Name)
+	case ref != nil:
+		return ref, adopt, nil
+	case slices.ContainsFunc(refs, func(r Ref) bool { return r.New != ZeroID }):
+		branch = cmp.Or(branch, "main")
+		x.Log.Warn("WARNING: deploy did not complete, you must push to %s.", branch)
+		x.Log.Step("for example, try 'git push <dokku> %s:%s'", example(refs), branch)
+	}
+	return nil, "", nil
+}
+
+// chooseRef returns the ref of the deploy branch, which the push may delete; nil without it.
+// branch is "" if the app has no deploy branch and the push gives it none.
+func chooseRef(v app.View, refs []Ref, wanted string) (ref *Ref, branch, adopt string) {
+	branch = v.DeployBranch()
+	if branch == "" && wanted != "" {
+		branch, adopt = wanted, wanted
+	}
 	for _, want := range []string{"main", "master"} {
 		if branch == "" && slices.ContainsFunc(refs, func(r Ref) bool { return r.Name == Heads+want && r.New != ZeroID }) {
 			branch, adopt = want, want
 		}
 	}
-	other := false
 	for _, r := range refs {
-		if branch == "" || r.Name != Heads+branch {
-			other = other || r.New != ZeroID
-			continue
+		if branch != "" && r.Name == Heads+branch {
+			return &r, branch, adopt
 		}
-		if r.New == ZeroID {
-			return nil, "", fmt.Errorf("cannot delete %s, the deploy branch of %s; to remove the app: dokku apps:destroy %[2]s", branch, x.Name)
-		}
-		return &r, adopt, nil
 	}
-	if other {
-		if branch == "" {
-			branch = "main"
-		}
-		x.Log.Warn("WARNING: deploy did not complete, you must push to %s.", branch)
-		x.Log.Step("for example, try 'git push <dokku> %s:%s'", example(refs), branch)
-	}
-	return nil, "", nil
+	return nil, branch, adopt
+}
+
+// Deploying reports whether a push would deploy something, as far as the app tells without
+// its lock.
+func Deploying(v app.View, p Push) bool {
+	ref, _, _ := chooseRef(v, p.Refs, p.Origin.adopts())
+	return ref != nil && ref.New != ZeroID && !p.Options.Plan && !v.State.Locked &&
+		(p.Origin == nil || !p.Origin.SkipDeploy) && v.Property(app.PropSkipDeploy) != "true"
 }
 
 // example returns a pushed branch for the hint how to deploy it.

@@ -13,25 +13,28 @@ func TestDeployRef(t *testing.T) {
 	const a, b = "1111111111111111111111111111111111111111", "2222222222222222222222222222222222222222"
 	for _, test := range []struct {
 		branch string
+		wanted string // the branch that the push's command names
 		refs   []Ref
 		want   string // ref, adopted branch
 		prints string
 		err    string
 	}{
-		{"", []Ref{{Old: ZeroID, New: a, Name: "refs/heads/main"}}, "refs/heads/main main", "", ""},
-		{"", []Ref{{Old: ZeroID, New: a, Name: "refs/heads/master"}, {Old: ZeroID, New: b, Name: "refs/heads/main"}}, "refs/heads/main main",
+		{"", "", []Ref{{Old: ZeroID, New: a, Name: "refs/heads/main"}}, "refs/heads/main main", "", ""},
+		{"", "", []Ref{{Old: ZeroID, New: a, Name: "refs/heads/master"}, {Old: ZeroID, New: b, Name: "refs/heads/main"}}, "refs/heads/main main",
 			"", ""},
-		{"", []Ref{{Old: ZeroID, New: a, Name: "refs/heads/master"}}, "refs/heads/master master", "", ""},
-		{"live", []Ref{{Old: a, New: b, Name: "refs/heads/main"}, {Old: a, New: b, Name: "refs/heads/live"}}, "refs/heads/live ", "", ""},
-		{"main", []Ref{{Old: ZeroID, New: a, Name: "refs/heads/feature"}}, " ", " !     WARNING: deploy did not complete, you must push to main.\n" +
+		{"", "", []Ref{{Old: ZeroID, New: a, Name: "refs/heads/master"}}, "refs/heads/master master", "", ""},
+		{"", "trunk", []Ref{{Old: ZeroID, New: a, Name: "refs/heads/trunk"}}, "refs/heads/trunk trunk", "", ""},
+		{"live", "trunk", []Ref{{Old: ZeroID, New: a, Name: "refs/heads/live"}}, "refs/heads/live ", "", ""},
+		{"live", "", []Ref{{Old: a, New: b, Name: "refs/heads/main"}, {Old: a, New: b, Name: "refs/heads/live"}}, "refs/heads/live ", "", ""},
+		{"main", "", []Ref{{Old: ZeroID, New: a, Name: "refs/heads/feature"}}, " ", " !     WARNING: deploy did not complete, you must push to main.\n" +
 			"-----> for example, try 'git push <dokku> feature:main'\n", ""},
-		{"main", []Ref{{Old: a, New: ZeroID, Name: "refs/heads/feature"}}, " ", "", ""},
-		{"main", []Ref{{Old: a, New: ZeroID, Name: "refs/heads/main"}}, "", "", "apps:destroy shop"},
+		{"main", "", []Ref{{Old: a, New: ZeroID, Name: "refs/heads/feature"}}, " ", "", ""},
+		{"main", "", []Ref{{Old: a, New: ZeroID, Name: "refs/heads/main"}}, "", "", "apps:destroy shop"},
 	} {
 		var printed strings.Builder
 		term := event.NewTerminal(&printed, &printed, false)
 		x := &Session{App: &app.App{Name: "shop", State: app.State{DeployBranch: test.branch}}, Log: event.New(term)}
-		ref, adopt, err := x.deployRef(test.refs)
+		ref, adopt, err := x.deployRef(test.refs, test.wanted)
 		term.Close()
 		got := " " + adopt
 		if ref != nil {

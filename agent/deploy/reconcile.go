@@ -3,11 +3,14 @@ package deploy
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"dokku/agent/app"
+	"dokku/agent/event"
+	"dokku/agent/journal"
 	"dokku/agent/plan"
 )
 
@@ -88,14 +91,28 @@ func (e *Env) StopDue(ctx context.Context, name string) error {
 		return err
 	}
 	var g errgroup.Group
+	var mu sync.Mutex
+	var stopped []string
 	for _, i := range o.Instances {
 		due, retiring := a.State.Retiring[i.ID]
 		if !retiring || due.IsZero() || due.After(time.Now()) || !i.Running() || ok && plan.Routed(&live, i.Address) {
 			continue
 		}
-		g.Go(func() error { return host.Stop(ctx, i.ID, grace) })
+		g.Go(func() error {
+			err := host.Stop(ctx, i.ID, grace)
+			if err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				stopped = append(stopped, i.Name)
+			}
+			return err
+		})
 	}
-	return g.Wait()
+	err = g.Wait()
+	if len(stopped) > 0 {
+		e.Tell(journal.Event{Event: journal.Retire, App: name, Text: Stopped(stopped)}, event.Log{})
+	}
+	return err
 }
 
 // fallback describes the release that serves in place of the accepted one.

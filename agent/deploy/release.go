@@ -58,9 +58,11 @@ func (o *rollout) runOnce(ctx context.Context, label, command string) (err error
 	if err != nil {
 		return err
 	}
-	if s.Command = argv; shell {
-		s.Command = scale.Strict(command)
+	if shell {
+		argv = scale.Strict(command)
 	}
+	start := o.release.Exec(argv)
+	s.Entrypoint, s.Command = start.Entrypoint, start.Command
 	w := o.output(ctx, command, env)
 	last, err := engine.RunOnce(ctx, o.host, s, w)
 	w.Flush()

@@ -2,7 +2,10 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
@@ -47,6 +50,9 @@ func (r *renaming) run(ctx context.Context, skipDeploy bool, log event.Log) erro
 			return err
 		}
 	}
+	if err := r.removeCaches(ctx); err != nil {
+		return err
+	}
 	redeploy := x.Current != nil && !x.State.Stopped && !skipDeploy
 	if err := r.commitName(&app.Renamed{From: x.Name, Domains: r.domains, Redeploy: redeploy}); err != nil {
 		return err
@@ -54,6 +60,22 @@ func (r *renaming) run(ctx context.Context, skipDeploy bool, log event.Log) erro
 	x.base = log.WithApp(r.name)
 	x.logRelease(x.State.Current)
 	return r.finish(context.WithoutCancel(ctx))
+}
+
+// removeCaches removes what builds kept. It has the old name, under which another app may
+// build one day. An app that nobody ever pushed needs no engine.
+func (r *renaming) removeCaches(ctx context.Context) error {
+	x := r.session
+	_, err := os.Stat(x.Env.Store.FailedLog(x.Name))
+	if x.Current == nil && len(x.Env.Store.DeployLogs(x.Name)) == 0 && errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	host, err := x.machine()
+	if err != nil {
+		return err
+	}
+	_, err = host.RemoveCaches(ctx, x.Name)
+	return err
 }
 
 // allowed refuses a taken name, and an app whose last rename is not finished.

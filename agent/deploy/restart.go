@@ -24,7 +24,7 @@ func (x *Session) Restart(ctx context.Context, cause string, kept map[string]app
 		return err
 	}
 	x.logRelease(n)
-	r := x.Current.Derive(n, cause)
+	r := x.Current.Derive(n, cause, x.Env.By)
 	r.Kept = kept
 	next := x.State.Clone()
 	change(&next)
@@ -52,23 +52,23 @@ func (x *Session) AllRun(ctx context.Context) (bool, error) {
 			running++
 		}
 	}
-	return running == len(processes(x.View(), f, false)), nil
+	return running == len(processes(x.View(), nil, f, false)), nil
 }
 
 // Rebuild builds a revision and deploys it. change is committed together with the
 // release.
 func (x *Session) Rebuild(ctx context.Context, revision, cause string, change func(*app.State)) (err error) {
 	start := time.Now()
-	end := x.logDeploy()
+	work, end := x.logDeploy(ctx, app.Deploy{Cause: cause, Revision: revision})
 	defer func() { end(err) }()
-	r, err := x.build(ctx, source.Options{GitDir: x.Dir}, revision, cause)
+	r, err := x.build(work, source.Options{GitDir: x.Dir}, revision, cause, x.sourceOf(revision))
 	if err != nil {
-		x.discard(ctx)
-		return unchanged(x, err)
+		x.discard(work)
+		return unchanged(x, x.cancelled(work, err))
 	}
 	x.Log.Step("Releasing %s v%d", x.Name, r.Number)
-	if err := x.promote(ctx, r, change, func(o *rollout) error { return o.deploy(ctx) }); err != nil {
-		return err
+	if err := x.promote(work, r, change, func(o *rollout) error { return o.deploy(work) }); err != nil {
+		return x.cancelled(work, err)
 	}
 	x.postdeploy(ctx)
 	x.deployed(start)

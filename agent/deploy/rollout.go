@@ -33,8 +33,10 @@ type rollout struct {
 	finds bool
 	// ran are the commands that have run (release, predeploy) and cannot be undone.
 	ran []string
-	// firstRan: scripts.postdeploy has run, see runFirst.
-	firstRan bool
+	// ahead are the changes that storeAhead has stored.
+	ahead []func(*app.State)
+	// stopped are the processes of exclusive types that the rollout has ended.
+	stopped []app.Process
 }
 
 // rollout begins the rollout of a release. Its formation includes the scale that
@@ -45,14 +47,13 @@ func (x *Session) rollout(r *app.Release) (*rollout, error) {
 		return nil, err
 	}
 	o := &rollout{session: x, host: host, release: r}
-	local := x.State.Asked()
 	var notes []scale.Note
-	if o.formation, notes, err = r.Control.Resolve(local); err != nil {
+	if o.formation, notes, err = x.View().FormationOf(r); err != nil {
 		return nil, err
 	}
 	for _, n := range notes {
 		if n.Warning {
-			x.Log.Warn("%s", n.Text)
+			x.warn(n.Text)
 		} else {
 			x.Log.Step("%s", n.Text)
 		}
@@ -61,12 +62,12 @@ func (x *Session) rollout(r *app.Release) (*rollout, error) {
 }
 
 // run starts the processes and gates them. Meanwhile it tests their route: their
-// addresses are known before they start.
+// addresses are known before they start. Exclusive types come last.
 func (o *rollout) run(ctx context.Context, procs []app.Process) error {
 	if err := o.session.Env.checkOptions(ctx, o.session.View(), o.release.ContainerOptions); err != nil {
 		return err
 	}
-	procs = o.withoutExclusive(procs)
+	procs = o.withoutLate(procs)
 	if len(procs) == 0 {
 		return o.stage(ctx, nil)
 	}
@@ -78,17 +79,36 @@ func (o *rollout) run(ctx context.Context, procs []app.Process) error {
 	if err != nil {
 		return err
 	}
-	if finds { // the route has to wait for the port
-		o.finds = true
-		if err := o.startRounds(ctx, specs); err != nil {
+	beside, alone := divide(procs, specs)
+	if o.finds = finds; finds { // the route has to wait for the port
+		if err := o.startRounds(ctx, beside); err != nil {
+			return err
+		}
+		if err := o.takeOver(ctx, alone); err != nil {
 			return err
 		}
 		return o.stage(ctx, specs)
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return o.stage(gctx, specs) })
-	g.Go(func() error { return o.startRounds(gctx, specs) })
-	return g.Wait()
+	g.Go(func() error { return o.startRounds(gctx, beside) })
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return o.takeOver(ctx, alone)
+}
+
+// divide returns the specs of the processes that start beside others of their type, and of
+// those that run alone.
+func divide(procs []app.Process, specs []engine.Spec) (beside, alone []engine.Spec) {
+	for n, p := range procs {
+		if p.Alone {
+			alone = append(alone, specs[n])
+		} else {
+			beside = append(beside, specs[n])
+		}
+	}
+	return beside, alone
 }
 
 // startRounds starts and gates the processes, round by round.
@@ -101,7 +121,7 @@ func (o *rollout) startRounds(ctx context.Context, specs []engine.Spec) error {
 			return err
 		}
 	}
-	return failpoint.Reach(failpoint.AllHealthy)
+	return nil
 }
 
 // deploy runs the commands that a new image runs once, and then starts all processes.
@@ -116,19 +136,18 @@ func (o *rollout) deploy(ctx context.Context) error {
 	return o.run(ctx, o.all())
 }
 
-// withoutExclusive drops the processes that start only after the release is current and
-// the old ones have ended.
-func (o *rollout) withoutExclusive(procs []app.Process) []app.Process {
-	var rest, exclusive []app.Process
+// withoutLate drops the processes that start only once the release is current.
+func (o *rollout) withoutLate(procs []app.Process) []app.Process {
+	var rest, late []app.Process
 	for _, p := range procs {
-		if p.Exclusive {
-			exclusive = append(exclusive, p)
+		if p.Late {
+			late = append(late, p)
 		} else {
 			rest = append(rest, p)
 		}
 	}
-	if len(exclusive) > 0 {
-		o.session.Log.Warn("Zero downtime is disabled for %s: stopped and started without checks once the deploy is accepted", names(exclusive))
+	if len(late) > 0 {
+		o.session.Log.Warn("Zero downtime is disabled for %s: stopped and started without checks once the deploy is accepted", names(late))
 	}
 	return rest
 }
@@ -242,12 +261,16 @@ func (o *rollout) stage(ctx context.Context, specs []engine.Spec) error {
 
 // undo removes the resources of a failed rollout, even if ctx is cancelled.
 func (o *rollout) undo(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
+	patience := 2*time.Minute + o.session.View().Grace() // an exclusive type waits for the end of the rejected processes
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	err := failpoint.Reach(failpoint.UndoBegins)
 	if o.session.Env.Store.AgentRuns() { // a rejected worker may need its stop timeout
 		defer func(was bool) { o.session.LeaveStops, o.session.undoing = was, false }(o.session.LeaveStops)
 		o.session.LeaveStops, o.session.undoing = true, true
+	}
+	if len(o.stopped) > 0 && o.session.Current != nil && !o.session.State.Stopped {
+		o.session.Log.Step("Starting %s of v%d again", names(o.stopped), o.session.Current.Number)
 	}
 	if err == nil {
 		err = o.session.Converge(ctx, false)
@@ -260,7 +283,7 @@ func (o *rollout) undo(ctx context.Context) {
 // missing returns the processes of the rollout's formation that have lacks.
 func (o *rollout) missing(have []engine.Instance) []app.Process {
 	var procs []app.Process
-	for _, p := range processes(o.session.View(), o.formation, o.session.State.ProxyDisabled) {
+	for _, p := range processes(o.session.View(), o.release, o.formation, o.session.State.ProxyDisabled) {
 		if !slices.ContainsFunc(have, func(i engine.Instance) bool { return i.Type == p.Type && i.Index == p.Index }) {
 			procs = append(procs, p)
 		}
@@ -271,7 +294,7 @@ func (o *rollout) missing(have []engine.Instance) []app.Process {
 // all returns the processes of the rollout's formation without the kept types. None has
 // a host port: two containers cannot hold one, so it changes hands after the gate.
 func (o *rollout) all() []app.Process {
-	return slices.DeleteFunc(processes(o.session.View(), o.formation, false), func(p app.Process) bool {
+	return slices.DeleteFunc(processes(o.session.View(), o.release, o.formation, false), func(p app.Process) bool {
 		_, kept := o.release.Kept[p.Type]
 		return kept
 	})
@@ -284,6 +307,12 @@ func names(procs []app.Process) string {
 		list = append(list, p.String())
 	}
 	return strings.Join(list, " ")
+}
+
+// describe notes in the release what its deploy changed and ran.
+func (o *rollout) describe() {
+	o.release.Changes, o.release.Ran = app.Changes(o.session.Current, o.release), o.ran
+	o.release.Before, o.release.Deploy = o.session.State.Current, o.session.deployLog
 }
 
 // promote makes a release current if prove, which starts and gates its processes,
@@ -299,17 +328,18 @@ func (x *Session) promote(ctx context.Context, r *app.Release, change func(*app.
 	}
 	if err := prove(o); err != nil {
 		x.State = before
-		o.keepFirst()
+		o.keepAhead()
 		err = o.report(ctx, err)
 		o.undo(ctx)
 		return err
 	}
+	o.describe()
 	if err = x.Env.Store.SaveRelease(x.Name, r); err == nil {
 		err = failpoint.Reach(failpoint.ReleaseWritten)
 	}
 	if err != nil {
 		x.State = before
-		o.keepFirst()
+		o.keepAhead()
 		o.undo(ctx)
 		return err
 	}

@@ -31,6 +31,9 @@ func (o *rollout) script(ctx context.Context, program string) (found script, ok 
 	}
 	defer src.Close()
 	c, err := src.Commit(o.release.Revision)
+	if err == nil {
+		c, err = src.Folder(ctx, c, o.release.BuildDir)
+	}
 	if err != nil {
 		return script{}, false
 	}
@@ -43,14 +46,14 @@ func (o *rollout) script(ctx context.Context, program string) (found script, ok 
 		if tree.Files[i].IsDir() || path.Base(name) != path.Base(program) {
 			continue
 		}
-		data, _, err := src.File(c.Tree, name, maxControlFile)
+		data, _, err := src.File(c.Tree, name, maxFile)
 		first, _, _ := strings.Cut(string(data), "\n")
 		interpreter, is := strings.CutPrefix(first, "#!")
 		if err != nil || !is {
 			continue
 		}
 		if !ok || strings.HasSuffix(interpreter, "\r") {
-			found, ok = script{name, strings.TrimLeft(interpreter, " ")}, true
+			found, ok = script{path.Join(o.release.BuildDir, name), strings.TrimLeft(interpreter, " ")}, true
 		}
 	}
 	return found, ok

@@ -1,7 +1,6 @@
 package deploy
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 
@@ -25,9 +24,9 @@ func keepsWeb(x *Session, r *app.Release, f scale.Formation) error {
 	if local && asked == 0 && (origin == "" || origin == scale.FromLocal) || r.Control.SetsCount(scale.Web) {
 		return nil
 	}
-	file := cmp.Or(r.ProcfilePath, app.FileProcfile)
+	file := r.RepositoryPath(app.FileProcfile)
 	if origin != "" { // the Procfile has web, and the other file leaves it out
-		return scale.Problems{{File: string(origin), Message: fmt.Sprintf("it leaves out web, and %s: "+
+		return scale.Problems{{File: r.RepositoryPath(string(origin)), Message: fmt.Sprintf("it leaves out web, and %s: "+
 			"set web to 1 in it, or to 0 if web shall end", x.View().Serves())}}
 	}
 	p := scale.Problem{File: file, Message: fmt.Sprintf("it has no web any more, and %s", x.View().Serves())}

@@ -14,6 +14,8 @@ import (
 	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/agent/failpoint"
+	"dokku/agent/inspect"
+	"dokku/agent/journal"
 	"dokku/agent/plan"
 	"dokku/agent/repo"
 	"dokku/agent/store"
@@ -33,6 +35,10 @@ type Session struct {
 	pushed *source.Options
 	// deployLog is the number of the log that logDeploy began.
 	deployLog int
+	// noWait: fail where the deploy would wait for another one (git push -o no-wait).
+	noWait bool
+	// checksSkipped: new processes pass the default checks alone (git push -o skip-checks).
+	checksSkipped bool
 	// dirty: State has unsaved changes, see Change.
 	dirty bool
 	// decided: state.json has the last change, see Decide.
@@ -53,8 +59,14 @@ type Session struct {
 	// NextReset is when the next converge has restarts to forget; see plan.NextReset.
 	NextReset time.Time
 	// checks is the last parsed CHECKS file, checksOf the attempt of its release.
-	checks   *checksFile
+	checks   *inspect.ChecksFile
 	checksOf string
+	// subject is the first line of the message of the revision that the session builds.
+	subject string
+	// acts are what the agent did: see TellActs.
+	acts acts
+	// warned are the warnings that warn has printed.
+	warned map[string]bool
 	// published is called once the desired route is live.
 	published func()
 }
@@ -79,7 +91,7 @@ var ErrUndecided = errors.New("a push is about to be accepted")
 // With settles the app and runs f under the app's lock. While a push is undecided it
 // waits without the lock.
 func (e *Env) With(ctx context.Context, name string, op Op, log event.Log, f func(*Session) error) error {
-	x, err := e.Session(ctx, name, op.Name, log)
+	x, err := e.session(ctx, name, op, log)
 	if err != nil {
 		return err
 	}
@@ -99,13 +111,17 @@ func (e *Env) With(ctx context.Context, name string, op Op, log event.Log, f fun
 // Session takes the app's lock and settles. While git decides about a staged release it
 // releases the lock, which git's hooks may need.
 func (e *Env) Session(ctx context.Context, app, step string, log event.Log) (x *Session, err error) {
+	return e.session(ctx, app, Op{Name: step}, log)
+}
+
+func (e *Env) session(ctx context.Context, app string, op Op, log event.Log) (x *Session, err error) {
 	done := log.WithApp(app).Timed("lock")
 	defer func() { done(err) }()
 	for {
 		if _, err := e.Store.Load(app); err != nil {
 			return nil, err
 		}
-		l, err := e.Store.LockApp(ctx, app, step, log)
+		l, err := e.lock(ctx, app, op, log)
 		if err != nil {
 			return nil, err
 		}
@@ -117,12 +133,26 @@ func (e *Env) Session(ctx context.Context, app, step string, log event.Log) (x *
 		if !errors.Is(err, ErrUndecided) {
 			return nil, err
 		}
+		if op.NoWait {
+			return nil, &store.BusyError{App: app, With: ErrUndecided.Error()}
+		}
 		select {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// lock takes the lock of an app in the way that the operation asks for.
+func (e *Env) lock(ctx context.Context, app string, op Op, log event.Log) (*store.Lock, error) {
+	switch {
+	case op.Replaces != nil:
+		defer e.replace(app, *op.Replaces, log)()
+	case op.NoWait:
+		return e.Store.LockNow(ctx, app, op.Name)
+	}
+	return e.Store.LockApp(ctx, app, op.Name, log)
 }
 
 // Open loads and settles an app whose lock l the caller holds. The error is
@@ -162,7 +192,9 @@ func (x *Session) objects() source.Options {
 	if x.pushed != nil {
 		return *x.pushed
 	}
-	return source.Options{GitDir: x.Dir}
+	f, _ := x.fetcher(nil) // offline, it has no use for a limit
+	f.Offline = true
+	return source.Options{GitDir: x.Dir, Remotes: f}
 }
 
 // Close releases the app's lock.
@@ -220,7 +252,12 @@ func (x *Session) forward(st *app.Staged) error {
 // back drops the staged release; converge removes its processes.
 func (x *Session) back(st *app.Staged) {
 	x.Log.Warn("The push of %s was interrupted before git accepted it: undoing it", app.Short(st.New))
+	x.Env.Tell(journal.Event{Event: journal.Undo, App: x.Name, Revision: st.New, Deploy: st.Log, Text: "its push was interrupted before git accepted it"}, x.Log)
 	x.Change(func(s *app.State) { s.Staged = nil })
+	if d, err := x.Env.Store.Deploy(x.Name, st.Log); err == nil && d.State == app.DeployRunning {
+		d.State, d.Error, d.Ended = app.DeployInterrupted, "git was killed, or did not accept it", time.Now().UTC()
+		x.record(d)
+	}
 }
 
 // commit makes r current; the next save is the commit point.
@@ -264,6 +301,18 @@ func (x *Session) View() app.View { return app.View{App: x.App, Settings: x.Sett
 func (x *Session) Change(f func(*app.State)) {
 	f(&x.State)
 	x.dirty = true
+}
+
+// warn prints a warning about a release, once in a session: the gate finds those of CHECKS
+// that the validation has found before.
+func (x *Session) warn(text string) {
+	if x.warned == nil {
+		x.warned = map[string]bool{}
+	}
+	if !x.warned[text] {
+		x.warned[text] = true
+		x.Log.Warn("%s", text)
+	}
 }
 
 // Save writes the state if it was changed.

@@ -14,6 +14,11 @@ type Op struct {
 	// Name is the operation's name in messages and in the lock's file: "ps:scale".
 	Name    string
 	Changes Changes
+	// NoWait: fail with a *store.BusyError where something else works on the app.
+	NoWait bool
+	// Replaces: cancel the deploy that is under way, in this name, instead of waiting for
+	// its end.
+	Replaces *app.Cancel
 }
 
 // Changes is the reach of an operation on settings.

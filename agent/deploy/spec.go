@@ -24,6 +24,10 @@ func spec(v app.View, r *app.Release, p app.Process, name string, at netip.Addr)
 	if err := ApplyOptions(v, &s, r); err != nil {
 		return s, err
 	}
+	if start, ok := r.Start(p.Type); ok {
+		s.Entrypoint, s.Command = start.Entrypoint, start.Command
+		return s, nil
+	}
 	command := r.Control.Command(p.Type)
 	if command == "" && p.Type == scale.Web {
 		command = r.StartCommand
@@ -31,8 +35,9 @@ func spec(v app.View, r *app.Release, p app.Process, name string, at netip.Addr)
 	if command == "" {
 		return s, nil
 	}
-	var err error
-	s.Command, err = arguments(command, env)
+	argv, err := arguments(command, env)
+	start := r.Exec(argv)
+	s.Entrypoint, s.Command = start.Entrypoint, start.Command
 	return s, err
 }
 

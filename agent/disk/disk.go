@@ -189,6 +189,25 @@ func (d Disk) Replace(path string, data []byte, mode fs.FileMode) error {
 	return d.Sync(filepath.Dir(path))
 }
 
+// ReplaceUnsynced replaces a file, for its owner alone, at the price of a rename: a power
+// loss may leave the old, the new or an empty file. Readers find the old or the new one. It
+// is for what only describes, and its folder has to exist. A kill may leave a file named as
+// one of Temporary.
+func ReplaceUnsynced(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path))
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}
+
 // Folder makes a folder with files, for its owner alone. It appears by one rename, so that
 // a power loss leaves all of it or nothing, and once Folder has returned nil, all of it. A
 // folder that is there already stays as it is. A kill may leave path + ".new".

@@ -51,15 +51,23 @@ func TryLock(f *os.File, mode LockMode) (bool, error) {
 // the cause of ctx. If the lock is free, WaitLock takes it even when ctx is done. It
 // polls, because a blocking flock(2) cannot be cancelled together with a context.
 func WaitLock(ctx context.Context, f *os.File, mode LockMode) error {
+	_, err := WaitAny(ctx, []*os.File{f}, mode)
+	return err
+}
+
+// WaitAny is WaitLock for the first of several locks that is free, and returns its index.
+func WaitAny(ctx context.Context, files []*os.File, mode LockMode) (int, error) {
 	for wait := time.Millisecond; ; wait = min(2*wait, maxPoll) {
-		if ok, err := TryLock(f, mode); ok || err != nil {
-			return err
+		for n, f := range files {
+			if ok, err := TryLock(f, mode); ok || err != nil {
+				return n, err
+			}
 		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return context.Cause(ctx)
+			return 0, context.Cause(ctx)
 		case <-timer.C:
 		}
 	}

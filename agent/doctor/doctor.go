@@ -50,8 +50,9 @@ type Finding struct {
 }
 
 const (
-	// checkPatience limits one check: the engine or nginx may hang.
-	checkPatience = 5 * time.Second
+	// checkPatience limits one check: the engine or nginx may hang. An engine that removes
+	// or starts many containers on a busy server has taken more than 5 s for a list.
+	checkPatience = 20 * time.Second
 	// fixPatience limits one fix.
 	fixPatience = 2 * time.Minute
 	// halfDone is the age at which an unfinished operation counts as abandoned.
@@ -81,7 +82,7 @@ type examination struct {
 type Surroundings struct {
 	SSHConfig string                             // default /etc/ssh/sshd_config
 	Statfs    func(string, *unix.Statfs_t) error // default statfs(2)
-	Patience  time.Duration                      // of one check; default 5 s
+	Patience  time.Duration                      // of one check; default 20 s
 }
 
 func (s Surroundings) orDefaults() Surroundings {
@@ -126,7 +127,7 @@ func (d *examination) run(ctx context.Context, app string) []Finding {
 	}
 	var checks []func(context.Context) []Finding
 	if app == "" {
-		checks = append(checks, d.checkEngine, d.checkNginx, d.checkServerCertificate, d.checkSSH, d.checkKeys, d.checkAgent, d.checkGit, d.checkDisk,
+		checks = append(checks, d.checkEngine, d.checkNginx, d.checkServerCertificate, d.checkSSH, d.checkKeys, d.checkAgent, d.checkGit, d.checkDisk, d.checkBuildCache,
 			d.checkPermissions, d.checkStray, d.checkOrphans)
 	}
 	for _, name := range d.folders() {

@@ -187,6 +187,9 @@ func (d *examination) checkState(app string) (*app.App, []Finding) {
 		return nil, bad(err)
 	}
 	releases, err := d.Server.Env.Store.Releases(app)
+	if err == nil {
+		_, err = d.Server.Env.Store.Past(app, a.State.Current, 1)
+	}
 	if err != nil {
 		return nil, bad(err)
 	}

@@ -67,5 +67,5 @@ func TestBuildMessages(t *testing.T) {
 	out = a.Rejected(lab.Files{"Dockerfile": from + "COPY missing.txt /\n", "missing.txt": "x", ".dockerignore": "*.txt\n"})
 	lab.Contains(t, out, ": step [2/2] COPY: missing.txt is committed, but .dockerignore leaves it out; add the line !missing.txt at its end")
 	out = a.Rejected(lab.Files{"Dockerfile": "", "Dockerfile.prod": from, "backend/Dockerfile": from})
-	lab.Contains(t, out, "it has no Dockerfile in its root, but Dockerfile.prod, backend/Dockerfile; to build Dockerfile.prod: ln -s Dockerfile.prod Dockerfile")
+	lab.Contains(t, out, "it has no Dockerfile in its root, but Dockerfile.prod, backend/Dockerfile; to build Dockerfile.prod: ssh ", " builder-dockerfile:set "+a.Name+" dockerfile-path Dockerfile.prod")
 }

@@ -239,7 +239,7 @@ func TestTwoPushesAtOnce(t *testing.T) {
 	a.Git("reset", "-q", "--hard", base)
 	a.Commit(lab.Files{"version": "loser"})
 	second := a.Pushing()
-	second.Prints("Waiting for " + a.Name + ": it is busy with a push")
+	second.Prints("s push of " + winner[:7] + " (deploy 2) is under way for ")
 	release()
 	out := second.Fails()
 	first.Succeeds()

@@ -16,7 +16,8 @@ import (
 	"dokku/agent/e2e/lab"
 )
 
-// object is a container, network or image of a fake engine.
+// object is a container, network, image or volume of a fake engine. A volume has its name as
+// its ID too.
 type object struct {
 	Name     string `json:",omitempty"`
 	ID       string `json:"Id"`
@@ -65,6 +66,10 @@ func (e *fakeEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			found = append(found, o)
 		}
 	}
+	if kind == "volumes" {
+		json.NewEncoder(w).Encode(map[string]any{"Volumes": found, "Warnings": nil})
+		return
+	}
 	json.NewEncoder(w).Encode(found)
 }
 
@@ -90,6 +95,11 @@ func (e *fakeEngine) one(w http.ResponseWriter, r *http.Request, kind, id string
 	}
 	e.objects = slices.Delete(e.objects, i, i+1)
 	e.deleted = append(e.deleted, fmt.Sprint(kind, " ", o.ID))
+}
+
+// stored is a volume with these labels.
+func stored(name string, labels map[string]string) *object {
+	return &object{kind: "volumes", Name: name, ID: name, Labels: labels}
 }
 
 // purge runs the part of install.sh that cleans the engine up, for a root.
@@ -148,6 +158,12 @@ func TestPurge(t *testing.T) {
 		{kind: "images", ID: "sha256:3", Labels: app("shop"), RepoTags: []string{"dokku/shop:latest"}},
 		{kind: "images", ID: "sha256:4", Labels: app("other"), RepoTags: []string{"dokku/other:0123456789ab"}},
 		{kind: "images", ID: "sha256:5", Labels: app("shop"), RepoTags: []string{"dokku/shop:0123456789ad"}, inUse: true},
+		stored("cache-old", app("old", "builder-type", "herokuish")),
+		stored("old.build.pack-cache", app("old", "pack-builder", "heroku/builder:24 1000:1000")),
+		stored("old-data", app("old")), // the app's data
+		stored("cache-dokkus", map[string]string{"com.dokku.app-name": "old", "com.dokku.builder-type": "herokuish", "org.label-schema.vendor": "dokku"}),
+		stored("cache-shop", app("shop", "builder-type", "herokuish")), // the other root's, too
+		stored("cache-other", app("other", "builder-type", "herokuish")),
 	}}
 	socket := filepath.Join(t.TempDir(), "docker.sock")
 	l, err := net.Listen("unix", socket)
@@ -158,7 +174,8 @@ func TestPurge(t *testing.T) {
 	go server.Serve(l)
 	defer server.Close()
 	purge(t, root, socket)
-	want := []string{"containers c1", "containers c2", "containers c3", "containers c4", "networks n1", "networks n2", "networks n3", "images sha256:1", "images sha256:2"}
+	want := []string{"containers c1", "containers c2", "containers c3", "containers c4", "networks n1", "networks n2", "networks n3",
+		"volumes cache-old", "volumes old.build.pack-cache", "images sha256:1", "images sha256:2"}
 	if !slices.Equal(e.deleted, want) {
 		t.Errorf("removed %q, want %q", e.deleted, want)
 	}

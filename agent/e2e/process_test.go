@@ -136,7 +136,8 @@ func says(a *lab.App, line string) {
 	lab.WaitFor(a.Lab.T, "the log says "+line, func() bool { return strings.Contains(a.Lab.Dokku("logs", a.Name), ": "+line+"\n") })
 }
 
-// TestDisabledChecks: two releases of a type with zero downtime disabled never run side by side.
+// TestDisabledChecks: two releases of a type with zero downtime disabled never run side by
+// side, nor do those of an exclusive type, which are checked before the push is accepted.
 func TestDisabledChecks(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
@@ -148,8 +149,38 @@ func TestDisabledChecks(t *testing.T) {
 	lab.Contains(t, out, "Zero downtime is disabled for worker.1 worker.2", "Starting web.1 ")
 	a.Rests()
 	a.Runs("web.1", "worker.1", "worker.2")
+	oneGeneration(a, begun)
+	if got := l.Dokku("checks:report", a.Name, "--checks-disabled-list"); got != "worker\n" {
+		t.Errorf("disabled list: %q", got)
+	}
+	l.Dokku("checks:enable", a.Name, "worker")
+	exclusive := lab.Files{"app.json": `{"formation": {"worker": {"rollover": "exclusive"}}}`}
+	begun = time.Now()
+	lab.Contains(t, a.Push(exclusive), "Stopping worker.1 worker.2 first: the rollover is exclusive", "worker.1 up for ")
+	a.Rests()
+	oneGeneration(a, begun)
+	begun = time.Now()
+	a.Commit(lab.Files{"Procfile": "web: /server\nworker: /server -port= -exit=4\n"})
+	lab.Contains(t, a.Pushing().Fails(), " exited with code 4", "Starting worker.1 worker.2 of v3 again")
+	a.Git("reset", "-q", "--hard", "HEAD~1")
+	a.Rests()
+	a.Runs("web.1", "worker.1", "worker.2")
+	oneGeneration(a, begun)
+
+	l.Dokku("checks:disable", a.Name)
+	a.Push(lab.Files{"version": "3"})
+	lab.WaitFor(t, "the new version serves", func() bool { _, body := a.Get("/"); return strings.HasPrefix(body, a.Tip("main")) })
+	a.Rests()
+	a.Runs("web.1", "worker.1", "worker.2")
+}
+
+// oneGeneration fails the test if workers of two releases have run side by side since a
+// moment, or two do not run now.
+func oneGeneration(a *lab.App, since time.Time) {
+	t := a.Lab.T
+	t.Helper()
 	running := map[string]string{} // worker's attempt by container
-	for _, e := range eventsOf(a, begun) {
+	for _, e := range eventsOf(a, since) {
 		id, attempt := e.Actor.ID, e.Actor.Attributes[engine.LabelAttempt]
 		switch {
 		case e.Actor.Attributes[engine.LabelProcessType] != "worker":
@@ -167,14 +198,6 @@ func TestDisabledChecks(t *testing.T) {
 	if len(running) != 2 {
 		t.Errorf("workers were started: %v", running)
 	}
-	if got := l.Dokku("checks:report", a.Name, "--checks-disabled-list"); got != "worker\n" {
-		t.Errorf("disabled list: %q", got)
-	}
-	l.Dokku("checks:disable", a.Name)
-	a.Push(lab.Files{"version": "3"})
-	lab.WaitFor(t, "the new version serves", func() bool { _, body := a.Get("/"); return strings.HasPrefix(body, a.Tip("main")) })
-	a.Rests()
-	a.Runs("web.1", "worker.1", "worker.2")
 }
 
 // eventsOf returns the engine's events of the app's containers, from a moment until now.

@@ -40,9 +40,10 @@ var rejections = []struct {
 	{"count for a type that does not exist", lab.Files{"DOKKU_SCALE": "web=1\nclock=1\n"}, []string{"DOKKU_SCALE", "clock"}},
 	{"Procfile without a command", lab.Files{"Procfile": "web:\n"}, []string{"Procfile", "web"}},
 	{"command that the image lacks", lab.Files{"Procfile": "web: /server\nworker: /nothing\n"}, []string{"/nothing"}},
-	{"submodule", lab.Files{".gitmodules": "[submodule \"lib\"]\n\tpath = lib\n\turl = ../lib\n"}, []string{"lib"}},
+	{"submodule", lab.Files{".gitmodules": "[submodule \"lib\"]\n\tpath = lib\n\turl = ../lib\n"},
+		[]string{"lib: its URL in .gitmodules, line 3, is ../lib: it is relative to the repository's own address"}},
 	{"LFS pointer", lab.Files{"big.bin": "version https://git-lfs.github.com/spec/v1\noid sha256:" + strings.Repeat("a", 64) + "\nsize 12345\n"},
-		[]string{"big.bin", "LFS"}},
+		[]string{"big.bin: it is a Git LFS pointer, but .gitattributes does not say filter=lfs for it"}},
 }
 
 // TestRejectedPush: a push that cannot go live is rejected with its cause and leaves nothing

@@ -11,6 +11,7 @@ import (
 const (
 	QuickCall = 30 * time.Second // looks something up
 	SlowCall  = 2 * time.Minute  // makes or removes something
+	PruneCall = 10 * time.Minute // removes any number of things
 	// settleTime is how long a change that is under way may go on after the context
 	// of its caller has ended.
 	settleTime = 10 * time.Second

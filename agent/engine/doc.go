@@ -10,7 +10,7 @@
 // has at most five methods; a function asks for the smallest group that does.
 //
 // Machine is what only one machine can do: rename a container, give it a fixed
-// address, make folders on the host, connect a terminal, show the ps table, archive
+// address, make folders on the host, remove caches of builds, connect a terminal, show the ps table, archive
 // images. An engine whose scheduler chooses names, addresses and hosts is no
 // Machine. A rollout uses Names and Networks where the engine has them, since only
 // fixed addresses need an address before the start; the commands for storage,

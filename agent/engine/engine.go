@@ -177,7 +177,7 @@ type Processes interface {
 	// Remove removes a container (killing it when it runs) with its anonymous
 	// volumes, a network (detaching nothing: one that has containers, running or
 	// not, is ErrInUse) or an image (never by force: one that a container uses
-	// keeps its tags silently, and so does one that has a name outside TagPrefix).
+	// keeps its tags silently, and one that has a name outside TagPrefix stays with that).
 	// A missing resource is not an error.
 	Remove(ctx context.Context, r Resource) error
 	// Instance returns the state of a container; ErrNoContainer when it is gone.
@@ -191,10 +191,12 @@ type Machine interface {
 	Names
 	Restarts
 	Networks
+	Caches
 	Storage
 	Terminal
 	Inspector
 	Archives
+	Registries
 }
 
 // Names changes the names of containers.
@@ -284,6 +286,9 @@ type ImageInfo struct {
 	Entrypoint []string
 	Command    []string
 	Size       int64 // in bytes, of all layers
+	// Digests are the names of the image by digest, such as "node@sha256:...". They are
+	// from a registry, except in containerd's image store, which makes one for each name.
+	Digests []string
 	// Healthcheck is the image's HEALTHCHECK; nil: none.
 	Healthcheck *Healthcheck
 }
@@ -325,6 +330,21 @@ type Archives interface {
 	// returns the id that each has here, by the id that it was saved with: an engine
 	// with another kind of image store gives other ids.
 	Load(ctx context.Context, r io.Reader) (ids map[string]string, err error)
+}
+
+// RegistryAuth is a user of a registry. Without a user, Secret is a token.
+type RegistryAuth struct {
+	Server, User, Secret string
+}
+
+// Registries fetches images from registries.
+type Registries interface {
+	// Pull fetches an image by its name, also if there is an image of that name. auth
+	// may be empty. It calls progress with short texts from its own goroutine; an image
+	// may have gigabytes. Only ctx bounds its time.
+	Pull(ctx context.Context, name string, auth RegistryAuth, progress func(string)) error
+	// Login has the registry check a user's password.
+	Login(ctx context.Context, auth RegistryAuth) error
 }
 
 // Event is a change of a labelled container. The agent has to look at it, even if it

@@ -23,11 +23,15 @@ func Owners(label string, names []string) []string {
 	return apps
 }
 
-// NamesOf splits an image's names into those of an app and the rest. For app "" all
-// names are own.
+// NamesOf splits an image's names into those of an app and the rest. For app "" all names
+// that begin with TagPrefix are own.
 func NamesOf(app string, names []string) (own, rest []string) {
+	prefix := TagPrefix
+	if app != "" {
+		prefix += app + ":"
+	}
 	for _, name := range names {
-		if app == "" || strings.HasPrefix(name, TagPrefix+app+":") {
+		if strings.HasPrefix(name, prefix) {
 			own = append(own, name)
 		} else {
 			rest = append(rest, name)

@@ -22,6 +22,9 @@ const (
 	KindRelease Kind = "release"
 	// KindRun is a one-off container.
 	KindRun Kind = "run"
+	// KindBuild is a step of a build. It ends with the build, whose process holds the
+	// app's lock.
+	KindBuild Kind = "build"
 )
 
 // Spec describes a container to start. The zero value of an optional field means the

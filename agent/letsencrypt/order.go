@@ -11,10 +11,10 @@ import (
 
 	"dokku/agent"
 	"dokku/agent/app"
-	"dokku/agent/certs"
 	"dokku/agent/certs/acme"
 	"dokku/agent/deploy"
 	"dokku/agent/event"
+	"dokku/agent/journal"
 )
 
 // Orderer orders certificates for the apps of a server.
@@ -54,6 +54,8 @@ type run struct {
 	log    event.Log
 	made   int
 	errs   []error
+	// patient: a certificate comes into force however long the app's lock is held.
+	patient bool
 	// refused: an order as a whole failed, so the CA takes no other now.
 	refused bool
 }
@@ -80,16 +82,18 @@ func (o *Orderer) Order(ctx context.Context, name string, ask Ask, log event.Log
 }
 
 func (r *run) make(ctx context.Context, ask Ask) (int, error) {
+	r.patient = ask.By != ""
 	look := app.Look{Now: time.Now(), Changed: ask.Changed, Person: ask.By != "", Force: ask.Force}
 	var err error
 	if r.ca, err = r.authority(ctx, ask); err == nil {
+		err = r.finish(ctx)
 		r.advise(ctx, look.Now)
 		due, _ := r.view.Due(r.orders, look)
-		if len(due) > 0 {
+		if err == nil && r.orders.Ready == nil && len(due) > 0 {
 			err = r.publishChallenge(ctx)
 		}
 		for _, x := range due {
-			if err != nil || ctx.Err() != nil || r.refused {
+			if err != nil || ctx.Err() != nil || r.refused || r.orders.Ready != nil {
 				break
 			}
 			r.order(ctx, x)
@@ -226,18 +230,13 @@ func (r *run) order(ctx context.Context, x app.Order) {
 	}
 	r.log.Step("Certificate retrieved successfully.")
 	r.log.Step("Installing let's encrypt certificates")
-	if used, err := r.install(ctx, x, pair); err != nil {
+	if err := r.keep(x, pair); err != nil {
 		r.fail("", err)
 		return
-	} else if !used {
-		r.errs = append(r.errs, errUnwanted)
-		return
 	}
-	r.made++
-	for _, n := range certs.Names(pair.Leaf) {
-		delete(r.orders.Failures, n)
+	if err := r.finish(ctx); err != nil {
+		r.fail("", err)
 	}
-	delete(r.orders.Failures, "")
 }
 
 func (r *run) say(x app.Order) {
@@ -298,62 +297,22 @@ func (r *run) fail(name string, err error) {
 		p = list[0]
 	}
 	r.refused = r.refused || name == ""
-	r.orders.Fail(name, p.Type, p.Detail, p.Until, time.Now())
+	now := time.Now()
+	r.orders.Fail(name, p.Type, p.Detail, p.Until, now)
+	if r.orders.Tells(name, now) {
+		subject := "the certificate"
+		if name != "" {
+			subject += " for " + name
+		}
+		r.tell(journal.Event{Text: subject + " could not be ordered", Error: p.Detail})
+	}
 	r.errs = append(r.errs, &Error{App: r.view.Name, Name: name, Problem: p})
 }
 
-// errUnwanted says that the settings changed while the CA worked.
-var errUnwanted = errors.New("the certificate is not used: letsencrypt was disabled in the meantime")
-
-// install stores a certificate and publishes it, if the app still wants one. It takes the
-// place of the one that it replaces, unless that is still good for a name that the new one
-// lacks.
-func (r *run) install(ctx context.Context, x app.Order, pair certs.Pair) (used bool, err error) {
-	name, o := r.view.Name, deploy.Op{Name: op, Changes: deploy.ChangesRoute}
-	files := r.Server.Env.Store
-	err = r.Server.Env.With(ctx, name, o, r.log, func(s *deploy.Session) error {
-		if !s.View().ACMEEnabled() {
-			return errUnwanted
-		}
-		c, err := files.SaveCertificate(name, pair)
-		if err != nil {
-			return err
-		}
-		c.Authority, c.NotBefore = r.view.Directory(), pair.Leaf.NotBefore.UTC()
-		err = s.Update(ctx, o, func(st *app.State) error {
-			if st.Certificate != nil { // it serves the names that the new one lacks
-				st.Issued = append(st.Issued, *st.Certificate)
-				st.Certificate = nil
-			}
-			st.Issued = issued(s.View().With(*st), x, *c, time.Now())
-			st.ServeTLS(s.Settings.Nginx)
-			return nil
-		})
-		files.SweepCertificates(name, s.State.Own()...)
-		r.view = s.View()
-		return err
-	})
-	if errors.Is(err, errUnwanted) {
-		return false, nil
-	}
-	return true, err
-}
-
-// issued returns the certificates of an app after an order.
-func issued(v app.View, x app.Order, c app.Certificate, now time.Time) []app.Certificate {
-	list := []app.Certificate{c}
-	names, _ := v.ACMENames()
-	covered := slices.Clone(c.Names)
-	for _, old := range v.State.Issued {
-		replaced := x.Replaces != nil && old.ID == x.Replaces.ID
-		useful := slices.ContainsFunc(old.Names, func(n string) bool { return slices.Contains(names, n) && !slices.Contains(covered, n) })
-		if old.ID == c.ID || !useful || replaced && now.After(old.NotAfter) {
-			continue
-		}
-		list = append(list, old)
-		covered = append(covered, old.Names...)
-	}
-	return list
+// tell records an event about certificates.
+func (r *run) tell(e journal.Event) {
+	e.Event, e.App = journal.Renew, r.view.Name
+	r.Server.Env.Tell(e, r.log)
 }
 
 // Next returns when an app's certificates are due, whose settings changed last at changed;
@@ -368,6 +327,9 @@ func (o *Orderer) Next(name string, changed time.Time) (time.Time, error) {
 		return time.Time{}, err
 	}
 	now := time.Now()
+	if orders.Ready != nil {
+		return now, nil
+	}
 	due, next := v.Due(orders, app.Look{Now: now, Changed: changed})
 	if len(due) > 0 {
 		return now, nil

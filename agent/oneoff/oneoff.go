@@ -160,9 +160,11 @@ func SpecOf(ctx context.Context, s *agent.Server, name string, o OneOff) (engine
 	}
 	present := app.Release{Config: x.Config(), Revision: r.Revision, RevEnvVar: r.RevEnvVar}
 	env := present.Environment(p)
-	if spec.Command, err = o.Argv(r, env); err != nil {
+	start, err := o.Program(r, env)
+	if err != nil {
 		return spec, err
 	}
+	spec.Entrypoint, spec.Command = start.Entrypoint, start.Command
 	for _, k := range slices.Sorted(maps.Keys(env)) {
 		spec.Env = append(spec.Env, k+"="+env[k])
 	}
@@ -193,17 +195,22 @@ func current(ctx context.Context, s *agent.Server, name string) (app.View, error
 	return v, nil
 }
 
-// Argv returns the command of a process type of the Procfile, or the words unchanged.
-func (o OneOff) Argv(r *app.Release, env map[string]string) ([]string, error) {
+// Program returns what runs the command of a process type of the Procfile, or the words.
+func (o OneOff) Program(r *app.Release, env map[string]string) (app.Program, error) {
 	declared, found := r.Control.Procfile.Lookup(o.Words[0])
 	if !found {
-		return o.Words, nil
+		return r.Exec(o.Words), nil
+	}
+	if start, ok := r.Start(declared.Type); ok && (len(o.Words) == 1 || start.TakesWords()) {
+		start.Command = append(start.Command, o.Words[1:]...)
+		return start, nil
 	}
 	// The command of web may use PORT, although nothing connects to it here.
 	known := maps.Clone(env)
 	known["PORT"] = strconv.Itoa(r.Port)
 	lookup := func(name string) (string, bool) { v, ok := known[name]; return v, ok }
-	return scale.Once(declared.Command, o.Words[1:], o.TTY, lookup)
+	argv, err := scale.Once(declared.Command, o.Words[1:], o.TTY, lookup)
+	return r.Exec(argv), err
 }
 
 // List lists the app's one-off containers, by name.

@@ -16,8 +16,15 @@
 // the containers that it names are recorded as retiring without a time (mark). Their
 // wait to retire begins when the proxy serves without them (deadline). A crash in
 // between therefore ends no request. No step stops an upstream of the live route,
-// except for ps:stop, a host port that changes hands, and a type with zero downtime
-// disabled (free).
+// except for ps:stop, a host port that changes hands (free), and a type that runs alone
+// (yield).
+//
+// A process that runs alone (app.Process.Alone) starts after everything else of its type
+// has yielded: containers that run, that the engine may restart, or whose start a killed
+// client has left to the engine. They are removed, not only stopped: neither the engine's
+// restart policy nor a late start brings back a container that is gone. A missing process
+// of any type waits for the containers of a version that was never current, because only
+// that version's files may say that the type is exclusive.
 //
 // An image that no kept release has is removed, unless the engine has none that a
 // release has: it then uses another kind of image store, in which the same images have

@@ -32,6 +32,8 @@ type Desired struct {
 	Port  int
 	// Retiring: see State.
 	Retiring map[string]time.Time
+	// Releases are the numbers of all kept releases.
+	Releases []int
 	// Images are the ids of the images of all kept releases.
 	Images map[string]bool
 	// Network: the app has a network.
@@ -83,7 +85,7 @@ type planner struct {
 	final []Step
 	// taken are the addresses that no new container may get.
 	taken map[netip.Addr]bool
-	// freed are the ids of containers that stop to free a port or a type for others.
+	// freed are the ids of containers that stop to free a port for others.
 	freed map[string]bool
 }
 
@@ -107,7 +109,7 @@ func (p *planner) choose() {
 	if p.d.Stopped {
 		return
 	}
-	for _, want := range p.d.Want {
+	for _, want := range p.inOrder() {
 		i, found := p.find(want)
 		if found && p.d.StartEnded && !i.Running() && p.former(i.App) {
 			found = false // a restart would keep its former name
@@ -119,6 +121,7 @@ func (p *planner) choose() {
 		case !found:
 			i = p.start(want)
 		case p.d.StartEnded && !i.Running() && i.Status != engine.StatusRestarting && i.Status != engine.StatusPaused:
+			p.yield(want)
 			p.add(Step{Action: ActStart, Process: want, Name: i.Name, Address: i.Address, ID: i.ID, Cause: "it has ended"})
 		}
 		// nginx would wait seconds for the address of an ended container.
@@ -187,7 +190,7 @@ func (p *planner) mark() {
 // drains reports whether a container that is no longer wanted may still answer
 // requests.
 func (p *planner) drains(i engine.Instance) bool {
-	if p.chosen[i.ID] || p.d.Stopped || p.freed[i.ID] || !i.Running() || i.Kind == engine.KindRun {
+	if p.chosen[i.ID] || p.d.Stopped || p.freed[i.ID] || !i.Running() || i.Kind == engine.KindRun || i.Kind == engine.KindBuild {
 		return false
 	}
 	return Routed(p.w.Live, i.Address) || i.Type == "web" && i.Kind == engine.KindDeploy && i.HostPort != 0
@@ -215,6 +218,8 @@ func (p *planner) retire() {
 			if cause := p.over(i); cause != "" {
 				p.end(i, cause)
 			}
+		case i.Kind == engine.KindBuild:
+			p.add(Step{Action: ActRetire, ID: i.ID, Name: i.Name, Running: i.Running(), Kill: true, Cause: "its build is over"})
 		case p.chosen[i.ID]:
 		case p.d.Stopped && p.current(i) && !p.former(i.App):
 			if i.Running() || i.Status == engine.StatusRestarting {
@@ -230,13 +235,6 @@ func (p *planner) retire() {
 			p.end(i, "nothing asks for it")
 		}
 	}
-}
-
-// neverServed reports whether an unwanted container is a web process of a version that
-// was never current: no request can be lost with it, so it needs no time to end. A worker
-// may have taken a job.
-func (p *planner) neverServed(i engine.Instance) bool {
-	return i.Type == "web" && i.Kind == engine.KindDeploy && i.HostPort == 0 && !p.current(i) && i.Release >= p.d.Release
 }
 
 // over returns the reason to remove a one-off container; "" keeps it. A living client

@@ -46,7 +46,7 @@ func randomDesired(r *rand.Rand) Desired {
 	d := want(2, procs...)
 	if r.IntN(4) == 0 {
 		for n := range d.Want {
-			d.Want[n].Exclusive = d.Want[n].Type == "worker"
+			d.Want[n].Alone = d.Want[n].Type == "worker"
 		}
 	}
 	d.StartEnded = true
@@ -71,14 +71,14 @@ func randomObservation(r *rand.Rand) Observation {
 	var live []int
 	used := map[string]bool{}
 	for n := range r.IntN(8) {
-		v, typ, index := 1+r.IntN(2), []string{"web", "worker"}[r.IntN(2)], 1+r.IntN(3)
+		v, typ, index := 1+r.IntN(3), []string{"web", "worker"}[r.IntN(2)], 1+r.IntN(3)
 		i := running(fmt.Sprint("c", n), fmt.Sprintf("shop.%s.%d", typ, index), v, 10+n)
 		if used[i.Name] {
 			i.Name += fmt.Sprint(".n", n)
 		}
 		used[i.Name] = true
 		if r.IntN(4) == 0 {
-			i = ended(i)
+			i.Status = []engine.Status{engine.StatusExited, engine.StatusCreated}[r.IntN(2)]
 		}
 		i.Restarts, i.Policy.Max = r.IntN(3), r.IntN(3)
 		i.Started = testNow.Add(-time.Duration(r.IntN(3)) * HealthyTime)
@@ -109,14 +109,18 @@ func apply(d *Desired, w *Observation, s Step) error {
 	}
 	switch s.Action {
 	case ActStart:
+		for _, i := range w.Instances {
+			_, retiring := d.Retiring[i.ID]
+			rival := i.Type == s.Process.Type && (i.Release != d.Release || retiring) && i.Status != engine.StatusExited
+			if rival && (s.Process.Alone || i.Release > d.Release) {
+				return fmt.Errorf("%s beside %s", s, i.Name)
+			}
+		}
 		if i := find(s.ID); i != nil {
 			i.Status = engine.StatusRunning
 			return nil
 		}
 		for _, i := range w.Instances {
-			if s.Process.Exclusive && i.Type == s.Process.Type && i.Release != d.Release && i.Running() {
-				return fmt.Errorf("%s beside %s", s, i.Name)
-			}
 			if i.Name == s.Name || i.Address == s.Address || i.Running() && i.HostPort != 0 && i.HostPort == s.Process.HostPort {
 				return fmt.Errorf("%s: %s is in the way", s, i.Name)
 			}
@@ -126,8 +130,8 @@ func apply(d *Desired, w *Observation, s Step) error {
 		w.Instances = append(w.Instances, i)
 	case ActFree, ActStop:
 		find(s.ID).Status = engine.StatusExited
-	case ActRetire:
-		if !d.Stopped && find(s.ID).Running() && Routed(w.Live, find(s.ID).Address) {
+	case ActRetire, ActYield:
+		if s.Action == ActRetire && !d.Stopped && find(s.ID).Running() && Routed(w.Live, find(s.ID).Address) {
 			return fmt.Errorf("%s ends what is published", s)
 		}
 		for n := range w.Instances {

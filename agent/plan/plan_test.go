@@ -78,8 +78,16 @@ func TestPlan(t *testing.T) {
 	kept := want(3, "web.1", "worker.1")
 	kept.Kept = map[string]app.Identity{"worker": {Release: 2, Attempt: "a2"}}
 
-	exclusive := want(2, "web.1", "worker.1", "worker.2")
-	exclusive.Want[1].Exclusive, exclusive.Want[2].Exclusive = true, true
+	alone := want(2, "web.1", "worker.1", "worker.2")
+	alone.Want[1].Alone, alone.Want[2].Alone = true, true
+	again := want(2, "clock.1", "clock.2", "web.1") // clock.1 runs already
+	again.Want[0].Alone, again.Want[1].Alone = true, true
+	again.Retiring = map[string]time.Time{"was": testNow}
+	rebooted := want(2, "clock.1")
+	rebooted.Want[0].Alone, rebooted.StartEnded, rebooted.Route = true, true, nil
+	twin := want(2, "web.1")
+	twin.Want[0].Alone, twin.Want[0].HostPort, twin.Route = true, 20000, nil
+	status := func(i engine.Instance, s engine.Status) engine.Instance { i.Status = s; return i }
 
 	image := observation(2, upstreams(3), running("new", "shop.web.1", 2, 3))
 	image.Images = []engine.Image{{ID: "img2"}, {ID: "rejected"}}
@@ -117,6 +125,8 @@ func TestPlan(t *testing.T) {
 		oneOff("left", "gone", engine.StatusExited, true, time.Second),
 		oneOff("late", "here", engine.StatusRunning, true, 0))
 	oneOffs.Clients = map[string]bool{"here": true}
+	build := engine.Instance{ID: "build", Name: "shop.build.herokuish", App: "shop", Kind: engine.KindBuild, Type: "build", Status: engine.StatusRunning, Image: "img2"}
+	builds := observation(2, upstreams(3), running("new", "shop.web.1", 2, 3), build)
 	whileStopped := oneOffs
 	whileStopped.Instances = oneOffs.Instances[1:3]
 	whileStopped.Live = nil
@@ -208,25 +218,53 @@ publish v3 at [10.192.0.4:5000]
 deadline w2
 rename w2 to shop.web.1.v2-w2
 rename w3 to shop.web.1`},
-		{"an exclusive type stops before it starts", exclusive,
+		{"a type that runs alone stops before it starts", alone,
 			observation(1, upstreams(2), running("w2", "shop.web.1.a2", 2, 3), running("w1", "shop.web.1", 1, 2),
 				running("k1", "shop.worker.1", 1, 4), running("k2", "shop.worker.2", 1, 5), running("k3", "shop.worker.3", 1, 6)), `
-free shop.worker.1: zero downtime is disabled for worker
-free shop.worker.2: zero downtime is disabled for worker
-free shop.worker.3: zero downtime is disabled for worker
-rename k1 to shop.worker.1.v1-k1
+yield shop.worker.1: before worker.1 starts
+yield shop.worker.2: before worker.1 starts
+yield shop.worker.3: before worker.1 starts
 start worker.1 as shop.worker.1 at 10.192.0.7: it is missing
-rename k2 to shop.worker.2.v1-k2
 start worker.2 as shop.worker.2 at 10.192.0.8: it is missing
 mark w1: the proxy still names them
 publish v2 at [10.192.0.3:5000]
 deadline w1
 rename w1 to shop.web.1.v1-w1
-rename w2 to shop.web.1
-retire shop.worker.1.v1-k1: nothing asks for it
-retire shop.worker.2.v1-k2: nothing asks for it
-retire shop.worker.3: nothing asks for it`},
+rename w2 to shop.web.1`},
+		{"all that may begin to run yields, and starts wait for it last", again,
+			observation(1, upstreams(2), running("c1", "shop.clock.1", 2, 4), running("w1", "shop.web.1", 1, 2),
+				running("was", "shop.clock.2", 2, 5),
+				status(running("made", "shop.clock.1.a3", 3, 6), engine.StatusCreated),
+				status(running("loop", "shop.clock.2.a3", 3, 7), engine.StatusRestarting),
+				status(running("held", "shop.clock.3", 1, 8), engine.StatusPaused),
+				ended(running("over", "shop.clock.4", 1, 9))), `
+rename w1 to shop.web.1.v1-w1
+start web.1 as shop.web.1 at 10.192.0.10: it is missing
+yield shop.clock.2: before clock.2 starts
+yield shop.clock.1.a3: before clock.2 starts
+yield shop.clock.2.a3: before clock.2 starts
+yield shop.clock.3: before clock.2 starts
+start clock.2 as shop.clock.2 at 10.192.0.11: it is missing
+mark w1: the proxy still names them
+publish v2 at [10.192.0.10:5000]
+deadline w1
+retire shop.clock.4: it has ended or the app is stopped
+forget was`},
+		{"what a rejected push put in the place of a process", want(1, "clock.1", "web.1"),
+			observation(1, upstreams(2), running("w1", "shop.web.1", 1, 2), running("w2", "shop.web.1.a2", 2, 3), running("c2", "shop.clock.1.a2", 2, 4)), `
+yield shop.clock.1.a2: before clock.1 starts
+start clock.1 as shop.clock.1 at 10.192.0.5: it is missing
+kill shop.web.1.a2: it has never served`},
+		{"an ended process that runs alone starts after a reboot", rebooted,
+			observation(0, nil, ended(running("c2", "shop.clock.1", 2, 3)), running("c3", "shop.clock.1.a3", 3, 4)), `
+yield shop.clock.1.a3: before clock.1 starts
+start clock.1 as shop.clock.1 at 10.192.0.3: it has ended`},
+		{"web that runs alone does not run beside its twin", twin, observation(0, nil, running("twin", "shop.web.1.a2", 2, 3)), `
+yield shop.web.1.a2: before web.1 starts
+start web.1 as shop.web.1 at 10.192.0.4 on port 20000: it is missing`},
 		{"an image that a retiring container still runs", notDue, retiringImage, ``},
+		{"a build that was killed", want(2, "web.1"), builds, `
+kill shop.build.herokuish: its build is over`},
 		{"one-off containers have a deadline and a client", want(2, "web.1"), oneOffs, `
 retire deserted: its client is gone
 retire never started: its client is gone

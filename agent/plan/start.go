@@ -12,11 +12,9 @@ import (
 // host port, which no two containers can have. If the start fails, the former holder
 // of the port serves again.
 func (p *planner) start(want app.Process) engine.Instance {
+	p.yield(want)
 	s := Step{Action: ActStart, Process: want, Address: p.address(want), Cause: "it is missing"}
 	s.Name = fmt.Sprintf("%s.%s", p.d.App, want)
-	if want.Exclusive {
-		p.freeType(want.Type)
-	}
 	for n, i := range p.w.Instances {
 		switch {
 		case i.Name != s.Name:
@@ -50,14 +48,4 @@ func (p *planner) address(want app.Process) netip.Addr {
 	a := NextAddress(p.w.Network, p.taken)
 	p.taken[a] = true
 	return a
-}
-
-// freeType stops the running processes of a type from other releases.
-func (p *planner) freeType(typ string) {
-	for _, i := range p.w.Instances {
-		if i.Kind == engine.KindDeploy && i.Type == typ && i.Running() && !p.current(i) && !p.freed[i.ID] {
-			p.add(Step{Action: ActFree, ID: i.ID, Name: i.Name, Cause: "zero downtime is disabled for " + typ})
-			p.freed[i.ID] = true
-		}
-	}
 }

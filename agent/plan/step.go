@@ -17,6 +17,7 @@ type Action string
 const (
 	ActStart    Action = "start"    // create and start a container, or start it again
 	ActFree     Action = "free"     // stop a container that holds a host port
+	ActYield    Action = "yield"    // stop and remove a container beside which another may not start
 	ActMark     Action = "mark"     // record containers as retiring
 	ActPublish  Action = "publish"  // make the route live
 	ActWithdraw Action = "withdraw" // remove the route
@@ -37,7 +38,7 @@ func (s Step) Doing() string {
 	switch s.Action {
 	case ActStart:
 		return "starting " + s.Process.String()
-	case ActFree, ActStop, ActRetire:
+	case ActFree, ActYield, ActStop, ActRetire:
 		return "stopping " + s.Name
 	case ActPublish, ActWithdraw:
 		return "changing the route"
@@ -52,12 +53,12 @@ func (s Step) Doing() string {
 type Step struct {
 	Action  Action
 	Process app.Process      // start
-	Name    string           // container's name: start, free, stop, retire, reset; new name: rename
+	Name    string           // container's name: start, free, yield, stop, retire, reset; new name: rename
 	Address netip.Addr       // start
 	Holder  *engine.Instance // start: the container that gets its host port back if this fails
 	ID      string           // container, image or network
-	Running bool             // retire: stop it first
-	Kill    bool             // retire: do not give it time to end
+	Running bool             // yield, retire: stop it first
+	Kill    bool             // yield, retire: do not give it time to end
 	IDs     []string         // mark, deadline, forget
 	Kind    engine.ResourceKind
 	App     string       // remove: the image's app

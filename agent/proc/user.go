@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/user"
@@ -33,9 +34,25 @@ func Become(root string) error {
 	return switchTo(u)
 }
 
+// PersonVar names the person for whom a process runs, where its user does not: the forced
+// command sets it to the name of the ssh key, and root before it gives up its rights.
+const PersonVar = "DOKKU_USER"
+
+// Person returns who runs this process: an ssh key's name, or a user of this server.
+func Person(getenv func(string) string) string {
+	if name := cmp.Or(getenv(PersonVar), getenv("SUDO_USER")); name != "" {
+		return name
+	}
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return ""
+}
+
 // switchTo replaces root's rights by those of a user. The user's groups give access to
 // Docker.
 func switchTo(u *user.User) error {
+	person := Person(os.Getenv)
 	uid, err := strconv.Atoi(u.Uid)
 	if err != nil {
 		return fmt.Errorf("cannot become %s: %w", u.Username, err)
@@ -63,7 +80,7 @@ func switchTo(u *user.User) error {
 	if err := os.Chdir("/"); err != nil {
 		return fmt.Errorf("cannot become %s: %w", u.Username, err)
 	}
-	for k, v := range map[string]string{"HOME": u.HomeDir, "USER": u.Username, "LOGNAME": u.Username} {
+	for k, v := range map[string]string{"HOME": u.HomeDir, "USER": u.Username, "LOGNAME": u.Username, PersonVar: person} {
 		os.Setenv(k, v)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"dokku/agent/app"
 	"dokku/agent/disk"
 	"dokku/agent/event"
 	"dokku/agent/failpoint"
@@ -56,6 +57,7 @@ func (s *Store) LockApp(ctx context.Context, app, step string, log event.Log) (*
 	if err != nil {
 		return nil, err
 	}
+	s.locked.Store(true)
 	l := &Lock{F: f}
 	if err := failpoint.Reach(failpoint.LockAsked); err != nil {
 		f.Close()
@@ -63,7 +65,7 @@ func (s *Store) LockApp(ctx context.Context, app, step string, log event.Log) (*
 	}
 	free, err := disk.TryLock(f, disk.Exclusive)
 	if !free && err == nil {
-		err = l.wait(ctx, app, log)
+		err = s.wait(ctx, l, app, log)
 	}
 	if err != nil {
 		f.Close()
@@ -72,26 +74,100 @@ func (s *Store) LockApp(ctx context.Context, app, step string, log event.Log) (*
 	return l.taken(step)
 }
 
+// Asked reports whether this process has called LockApp: what it does has begun.
+func (s *Store) Asked() bool { return s.locked.Load() }
+
 // LockOrders takes the lock of all orders of certificates for an app.
 func (s *Store) LockOrders(ctx context.Context, app string, log event.Log) (*Lock, error) {
 	return s.LockApp(ctx, OrdersLock, "the certificates of "+app, log)
 }
 
+// LockNow takes the lock of an app like LockApp, but waits for the agent's short looks
+// alone. Where it is busy for longer, it fails with a *BusyError.
+func (s *Store) LockNow(ctx context.Context, app, step string) (*Lock, error) {
+	for begun := time.Now(); ; {
+		l, free, err := s.TryLock(app, step)
+		if free || err != nil {
+			return l, err
+		}
+		text, d := s.busyWith(app)
+		if text != "" && (d != nil || time.Since(begun) >= ShortWait) {
+			return nil, &BusyError{App: app, With: text, Cancellable: d != nil && !d.Staged}
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// BusyError says that something else works on an app.
+type BusyError struct {
+	App  string
+	With string // what, and for how long
+	// Cancellable: it is a deploy that deploys:cancel can end.
+	Cancellable bool
+}
+
+func (e *BusyError) Error() string {
+	help := "Push again later, or without no-wait to wait for it"
+	if e.Cancellable {
+		help += ", or with -o cancel to take its place"
+	}
+	return fmt.Sprintf("%s is busy: %s, and this push does not wait (-o no-wait)\n%s", e.App, e.With, help)
+}
+
+// busyWith describes what holds the lock of an app, for a person: "ann's push of 1a2b3c4
+// (deploy 17) is under way for 12s"; "" if nothing does. d is the deploy; nil if it is none.
+func (s *Store) busyWith(name string) (text string, d *app.Deploy) {
+	h, busy, _ := s.Peek(name)
+	if !busy {
+		return "", nil
+	}
+	if d = s.RunningDeploy(name); d != nil && d.Owner.PID == h.PID {
+		return fmt.Sprintf("%s is under way for %s", d, time.Since(d.Began).Round(time.Second)), d
+	}
+	return h.String(), nil
+}
+
+// Busy describes what holds the lock of an app, and how to end it if that is possible; "" if
+// nothing does.
+func (s *Store) Busy(app string) string {
+	text, d := s.busyWith(app)
+	switch {
+	case text == "" || d != nil && d.Staged:
+	case d == nil:
+		text = "it is busy with " + text
+	case s.cancelled(app, d):
+		text += " and is being cancelled"
+	default:
+		text += "; to cancel it: dokku deploys:cancel " + app
+	}
+	return text
+}
+
+func (s *Store) cancelled(app string, d *app.Deploy) bool {
+	_, asked := s.CancelAsked(app, d.Number)
+	return asked
+}
+
 // wait waits for the lock. Most waits are short looks of the agent and need no message.
-func (l *Lock) wait(ctx context.Context, app string, log event.Log) error {
+func (s *Store) wait(ctx context.Context, l *Lock, app string, log event.Log) error {
 	short, cancel := context.WithTimeout(ctx, ShortWait)
 	defer cancel()
 	err := disk.WaitLock(short, l.F, disk.Exclusive)
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
+	who := app
 	if app == OrdersLock {
-		app = "the orders of other certificates"
+		who = "the orders of other certificates"
 	}
-	if h, ok := l.holder(); ok {
-		log.Step("Waiting for %s: it is busy with %s", app, h)
+	if busy := s.Busy(app); busy != "" {
+		log.Step("Waiting for %s: %s", who, busy)
 	}
-	defer log.Busy("waiting for %s", app)()
+	defer log.Busy("waiting for %s", who)()
 	return disk.WaitLock(ctx, l.F, disk.Exclusive)
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -76,6 +77,46 @@ func (s *Store) Releases(name string) ([]*app.Release, error) {
 		list = append(list, r)
 	}
 	return list, nil
+}
+
+// recordsPerImage bounds the releases that are kept for each image that is: restarts and
+// changes of the config make many releases of one image.
+const recordsPerImage = 4
+
+// KeptReleases returns the releases to keep, oldest first: the current one, a staged one,
+// the pinned ones, and the newest ones with as many images as the settings say.
+func (s *Store) KeptReleases(v app.View) ([]*app.Release, error) {
+	numbers, err := s.ReleaseNumbers(v.Name)
+	if err != nil {
+		return nil, err
+	}
+	keep := cmp.Or(v.State.KeepReleases, v.Settings.KeepReleases)
+	images, records, full := map[string]bool{}, 0, false
+	var kept []*app.Release
+	for _, n := range slices.Backward(numbers) {
+		named := n == v.State.Current || v.State.Staged != nil && n == v.State.Staged.Release ||
+			n < v.State.Current && slices.Contains(v.State.Pinned, n)
+		newest := n <= v.State.Current && !full
+		if !named && !newest {
+			continue
+		}
+		r, err := s.Release(v.Name, n)
+		if err != nil {
+			return nil, err
+		}
+		if newest && (images[r.Image] || len(images) < keep) && records < keep*recordsPerImage {
+			images[r.Image] = true
+			records++
+		} else if newest {
+			full = true
+			if !named {
+				continue
+			}
+		}
+		kept = append(kept, r)
+	}
+	slices.Reverse(kept)
+	return kept, nil
 }
 
 // NextRelease returns the number after the highest kept and the current release, so

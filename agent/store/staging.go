@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -13,27 +14,53 @@ import (
 // Staging creates a folder for this process alone. It locks the folder, so that another
 // process can remove it if this one is killed. done removes the folder.
 func (s *Store) Staging(prefix string) (dir string, done func(), err error) {
-	s.sweepStaging()
-	if dir, err = os.MkdirTemp(s.Own(), prefix); err != nil {
-		return "", nil, fmt.Errorf("cannot create a folder for the backup: %w", err)
+	s.SweepStaging()
+	for range stagingTries {
+		var f *os.File
+		if dir, f, err = s.stage(prefix); err == nil {
+			return dir, func() { os.RemoveAll(dir); f.Close() }, nil
+		}
+		if !errors.Is(err, errSwept) {
+			break
+		}
 	}
-	f, err := os.Open(dir)
-	free := false
-	if err == nil {
-		free, err = disk.TryLock(f, disk.Exclusive)
-	}
-	if err == nil && !free {
-		err = errors.New("another process is removing it; try again")
-	}
-	if err != nil {
-		return "", nil, fmt.Errorf("cannot claim %s: %w", dir, err)
-	}
-	return dir, func() { os.RemoveAll(dir); f.Close() }, nil
+	return "", nil, fmt.Errorf("cannot create a folder of temporary files: %w", err)
 }
 
-// sweepStaging removes the folders of backups and restores that were killed.
-func (s *Store) sweepStaging() {
-	for _, prefix := range []string{"backup-", "restore-"} {
+// stagingTries is how often Staging creates a folder. Between its creation and its lock,
+// another process may take it for that of a killed one.
+const stagingTries = 100
+
+var errSwept = errors.New("another process is removing it; try again")
+
+// stage creates and locks one folder. The error is errSwept if another process removes it.
+func (s *Store) stage(prefix string) (dir string, f *os.File, err error) {
+	if dir, err = os.MkdirTemp(s.Own(), prefix); err != nil {
+		return "", nil, err
+	}
+	free := false
+	if f, err = os.Open(dir); err == nil {
+		free, err = disk.TryLock(f, disk.Exclusive)
+	}
+	if err == nil && free {
+		_, err = os.Stat(dir) // a sweep may have ended before the lock was taken
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && !free:
+		err = errSwept
+	case err != nil:
+		os.RemoveAll(dir)
+	}
+	if err != nil {
+		f.Close() // a nil file too
+	}
+	return dir, f, err
+}
+
+// SweepStaging removes the folders of killed commands: backups, restores, and deploys
+// without a push.
+func (s *Store) SweepStaging() {
+	for _, prefix := range []string{"backup-", "restore-", "source-"} {
 		found, _ := filepath.Glob(s.Own(prefix + "*"))
 		for _, dir := range found {
 			f, err := os.Open(dir)
@@ -60,9 +87,12 @@ func (s *Store) StageJSON(path string, v any) error {
 // temporary files and half-created apps.
 func (s *Store) SweepRoot() {
 	s.Disk.RemoveAll(s.Own("trash"))
-	s.sweepStaging()
+	s.SweepStaging()
 	if l, free, err := s.TryLock(SettingsLock, "cleaning up"); free && err == nil {
 		s.SweepTemporary(s.Own())
+		for _, name := range Credentials {
+			s.SweepCopies(filepath.Join(s.Root, name))
+		}
 		l.Release()
 	}
 	begun, _ := filepath.Glob(filepath.Join(s.Root, NewPrefix+"*"))

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"dokku/agent/app"
@@ -26,6 +27,8 @@ type Store struct {
 	Disk disk.Disk
 	// Fault is called before every change of a file; tests set it.
 	Fault func(what string) error
+	// locked: this process has asked for a lock to change something.
+	locked atomic.Bool
 	// Good keeps the settings that the agent falls back to; nil outside of the agent.
 	Good *GoodSettings
 }
@@ -45,6 +48,10 @@ func (s *Store) Dir(app string) string { return filepath.Join(s.Root, app) }
 func (s *Store) File(app string, elem ...string) string {
 	return filepath.Join(append([]string{s.Dir(app), "dokku"}, elem...)...)
 }
+
+// Manifest returns the path of the file that a build writes when it begins, if the engine's
+// BuildKit builds.
+func (s *Store) Manifest(app string) string { return s.File(app, "manifest") }
 
 // At names the next change of a file. A test can make it fail there.
 func (s *Store) At(what string) error {
@@ -115,6 +122,18 @@ func (s *Store) SweepTemporary(dirs ...string) {
 	}
 }
 
+// SweepCopies removes the temporary files of killed writers of files. The caller holds the
+// lock under which these change.
+func (s *Store) SweepCopies(paths ...string) {
+	for _, path := range paths {
+		dir, base := filepath.Split(path)
+		left, _ := filepath.Glob(filepath.Join(dir, "."+base+"[0-9]*"))
+		for _, path := range left {
+			s.Disk.Remove(path)
+		}
+	}
+}
+
 // ReadJSON fills v from the file at path. It fails with fs.ErrNotExist if there is none,
 // and refuses a file that a newer version of this program wrote.
 func ReadJSON(path string, v any) error {
@@ -154,6 +173,9 @@ func (s *Store) RefuseNewer(app string) error {
 	numbers, err := s.ReleaseNumbers(app)
 	for _, n := range numbers {
 		paths = append(paths, s.File(app, "releases", strconv.Itoa(n)+".json"))
+	}
+	if last, err := s.lastPast(app); err == nil && last != "" {
+		paths = append(paths, last)
 	}
 	for _, path := range paths {
 		var newer *newerError

@@ -120,7 +120,7 @@ func (r *renewer) order(ctx context.Context, name string) {
 	// Settings that changed meanwhile, also by the order itself, are seen at the next look.
 	a := r.apps[name]
 	a.due = r.next(name)
-	if !a.due.IsZero() && !a.due.After(time.Now()) {
+	if !a.due.IsZero() && !a.due.After(time.Now()) && !r.Server.Env.Store.LockInUse(name) {
 		a.due = time.Now().Add(certificateRetry) // what was just tried says it is due: something else is wrong
 	}
 }

@@ -22,6 +22,13 @@
 // reads it, and it may have gaps; logs shows the last end of a container as the engine knows
 // it where the agent has no record.
 //
+// The engine's build cache grows with each build, and engines before Docker 23 do not bound it. The loop
+// prunes it to the setting cache-size, after builds and every hour, least recently used
+// first. It needs no event of a build's end: a build writes the app's manifest when it
+// begins and holds the app's lock until it ends. The caches of buildpacks are volumes. Their
+// size would have the engine walk through all files of all volumes, so they are not counted;
+// each app has one of a kind. Failing is a warning.
+//
 // The engine reports no event when the client of a one-off container is killed. So the
 // loop checks the clients' processes on each tick.
 package watch

@@ -24,10 +24,12 @@ type recorder struct {
 	oom map[string]engine.Event
 	// The last end of each container that was killed, of the last oomWindow.
 	killed map[string]app.End
+	// crashes makes events of the ends.
+	crashes *crashes
 }
 
 func newRecorder(w *Controller, host engine.Host) *recorder {
-	return &recorder{w: w, host: host, events: make(chan engine.Event, 256), oom: map[string]engine.Event{}, killed: map[string]app.End{}}
+	return &recorder{w: w, host: host, events: make(chan engine.Event, 256), oom: map[string]engine.Event{}, killed: map[string]app.End{}, crashes: newCrashes(w, host)}
 }
 
 // tell passes an event on. It drops events that come faster than the engine answers.
@@ -53,7 +55,7 @@ func (r *recorder) run(ctx context.Context) {
 		case e := <-r.events:
 			name, err = r.w.present(e.App), r.take(ctx, e)
 		case now := <-tick.C:
-			err = r.expire(ctx, now)
+			err = errors.Join(r.expire(ctx, now), r.crashes.look(ctx, now))
 		}
 		if err != nil && ctx.Err() == nil {
 			r.w.log.WithApp(name).Warn("cannot record why a process ended: %s", err)
@@ -119,5 +121,6 @@ func (r *recorder) note(ctx context.Context, e engine.Event, add func(*app.End))
 	}
 	end := deploy.EndOf(i, e.At, e.ExitCode)
 	add(&end)
+	r.crashes.ended(name, end)
 	return r.w.Server.Env.Store.NoteEnd(name, end)
 }

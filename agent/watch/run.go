@@ -13,6 +13,7 @@ import (
 	"dokku/agent"
 	"dokku/agent/engine"
 	"dokku/agent/event"
+	"dokku/agent/journal"
 	"dokku/agent/proc"
 	"dokku/agent/repo"
 	"dokku/agent/store"
@@ -23,6 +24,8 @@ const (
 	Tick = time.Second
 	// sweepEvery is the interval at which each app is reconciled without any event.
 	sweepEvery = 5 * time.Minute
+	// stagingEvery is the interval at which the agent looks for folders of killed commands.
+	stagingEvery = 10 * time.Second
 	// packEvery is the interval at which git may pack an app's repository, packPause the
 	// interval while it has more than repo.PackLimit packs.
 	packEvery, packPause = time.Hour, time.Minute
@@ -70,6 +73,9 @@ func Run(ctx context.Context, s *agent.Server, log event.Log) error {
 	w.recorder = newRecorder(w, host)
 	w.Wg.Go(func() { w.recorder.run(ctx) })
 	w.Wg.Go(func() { newRenewer(w).run(ctx) })
+	w.Wg.Go(func() { (&pruner{Controller: w}).run(ctx) })
+	w.Wg.Go(func() { w.notices(ctx) })
+	w.tell(journal.Agent, "", "the agent started", nil)
 	err = w.loop(ctx, events)
 	w.Wg.Wait()
 	<-watching
@@ -86,6 +92,7 @@ type Controller struct {
 	recorder *recorder
 
 	settings time.Time // of server.json at the last look
+	swept    time.Time // when SweepStaging was last called
 
 	mu   sync.Mutex
 	Apps map[string]*Watched
@@ -116,6 +123,7 @@ func (w *Controller) loop(ctx context.Context, events <-chan engine.Event) error
 		case <-t.C:
 		}
 		w.checkSettings()
+		w.sweepStaging()
 		if err := w.look(ctx); err != nil {
 			w.log.Warn("%s", err)
 		}
@@ -135,12 +143,21 @@ func (w *Controller) checkSettings() {
 	w.Server.Env.Store.Settings() // copies good settings
 }
 
+// sweepStaging removes the folders of killed commands. A download may have gigabytes.
+func (w *Controller) sweepStaging() {
+	if time.Since(w.swept) >= stagingEvery {
+		w.swept = time.Now()
+		w.Server.Env.Store.SweepStaging()
+	}
+}
+
 // note makes the app of an event due. When the engine comes back, it makes all apps due
 // and has their ended containers started.
 func (w *Controller) note(e engine.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if e.Action == engine.ActionConnected {
+		w.tell(journal.Agent, "", "the engine is there: what has ended is started", nil)
 		names, _ := w.Server.Env.Store.Apps()
 		for _, name := range names {
 			a := w.app(name)
@@ -224,10 +241,16 @@ func (w *Controller) ReconcileApp(ctx context.Context, name string, startEnded b
 	case !done:
 		a.Due = time.Now().Add(Tick)
 	case err != nil:
+		if a.Backoff == 0 && ctx.Err() == nil {
+			w.tell(journal.Fail, name, "", err)
+		}
 		a.Backoff = min(max(2*a.Backoff, firstBackoff), maxBackoff)
 		a.Due = time.Now().Add(a.Backoff)
 		w.log.WithApp(name).Warn("cannot reconcile %s, next try in %s: %s", name, a.Backoff, err)
 	default:
+		if a.Backoff != 0 {
+			w.tell(journal.Mend, name, "what failed before has worked", nil)
+		}
 		a.Backoff, a.startEnded = 0, a.startEnded && a.again
 		a.oneOffs = left.OneOffs
 		a.Due = w.next(name, left)
@@ -240,6 +263,15 @@ func (w *Controller) ReconcileApp(ctx context.Context, name string, startEnded b
 		}
 	}
 	a.again = false
+}
+
+// tell records an event of the agent's.
+func (w *Controller) tell(kind journal.Kind, name, text string, err error) {
+	e := journal.Event{Event: kind, App: name, Text: text}
+	if err != nil {
+		e.Error = err.Error()
+	}
+	w.Server.Env.Tell(e, w.log)
 }
 
 // pack lets git pack the app's repository. It skips a locked app.

@@ -3,7 +3,7 @@ package buildkit
 import "strings"
 
 // login is how an administrator gives the builds of all apps a registry's password.
-const login = "on the server: sudo -u dokku -H docker login REGISTRY"
+const login = "log in to its registry: dokku registry:login --global SERVER USER"
 
 // advices are causes of a failed build that no change of a file mends, by a phrase of the
 // engine's or a registry's message, and what does. The first one that is found counts.

@@ -7,7 +7,7 @@ import (
 
 // The messages are those of Docker 20.10 and 29 and of Docker Hub.
 func TestAdvise(t *testing.T) {
-	const login = "on the server: sudo -u dokku -H docker login REGISTRY"
+	const login = "log in to its registry: dokku registry:login --global SERVER USER"
 	for message, want := range map[string]string{
 		"pull access denied, repository does not exist or may require authorization": "; check the image's name; if the image is private, " + login,
 		"unexpected status from HEAD request: 401 Unauthorized":                      "; check the image's name; if the image is private, " + login,

@@ -46,7 +46,7 @@ func TestCredentials(t *testing.T) {
 		"bad.io": "it is a path, not a name",
 	} {
 		got := ""
-		r, err := (&credentials{dir: dir}).Credentials(context.Background(), &auth.CredentialsRequest{Host: host})
+		r, err := (&credentials{folders: []string{dir}}).Credentials(context.Background(), &auth.CredentialsRequest{Host: host})
 		if err != nil {
 			got = err.Error()
 		} else {
@@ -57,17 +57,17 @@ func TestCredentials(t *testing.T) {
 		}
 	}
 	for _, dir := range []string{t.TempDir(), filepath.Join(dir, "none")} {
-		if r, err := (&credentials{dir: dir}).Credentials(context.Background(), &auth.CredentialsRequest{Host: "a.io"}); err != nil || r.Secret != "" {
+		if r, err := (&credentials{folders: []string{dir}}).Credentials(context.Background(), &auth.CredentialsRequest{Host: "a.io"}); err != nil || r.Secret != "" {
 			t.Errorf("no config: %v, %v", r, err)
 		}
 	}
-	if _, err := (&credentials{dir: writeConfig(t, "{")}).Credentials(context.Background(), &auth.CredentialsRequest{}); err == nil {
+	if _, err := (&credentials{folders: []string{writeConfig(t, "{")}}).Credentials(context.Background(), &auth.CredentialsRequest{Host: "a.io"}); err == nil {
 		t.Error("a damaged config.json is no error")
 	}
 }
 
-// registry serves one image with one file, behind a password.
-func registry(t *testing.T, refused *atomic.Int32) string {
+// startRegistry serves one image with one file, behind a password.
+func startRegistry(t *testing.T, refused *atomic.Int32) string {
 	digest := func(b []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(b)) }
 	var layer bytes.Buffer
 	w := tar.NewWriter(&layer)
@@ -110,13 +110,13 @@ func TestPrivateBaseImage(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
 	var refused atomic.Int32
-	host := registry(t, &refused)
+	host := startRegistry(t, &refused)
 	rev := a.repo.Commit("", files{"Dockerfile": "FROM " + host + "/private/base\nCOPY Dockerfile /\n"})
 	r := a.request(rev)
 	solve := func(config string) (build.Result, error) {
 		return New(Config{Client: a.client, DockerConfig: config}).Solve(t.Context(), r, "Dockerfile")
 	}
-	if _, err := solve(t.TempDir()); err == nil || refused.Load() == 0 || !strings.Contains(err.Error(), "docker login REGISTRY") {
+	if _, err := solve(t.TempDir()); err == nil || refused.Load() == 0 || !strings.Contains(err.Error(), "dokku registry:login --global SERVER USER") {
 		t.Fatalf("without a password: %v, refused %d times", err, refused.Load())
 	}
 	res, err := solve(writeConfig(t, `{"auths": {"`+host+`": {"username": "u", "password": "secret"}}}`))

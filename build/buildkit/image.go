@@ -11,6 +11,7 @@ import (
 
 	dockerbuild "github.com/docker/docker/api/types/build"
 	"github.com/docker/docker/client"
+	"github.com/tonistiigi/fsutil"
 
 	"dokku/build"
 	"dokku/build/source"
@@ -36,7 +37,11 @@ func New(c Config) *Solver { return &Solver{c} }
 // Two builds of one app at a time would send every file again. When ctx is done
 // the engine kills the running step, and nothing is left running here.
 func (s *Solver) Solve(ctx context.Context, r build.Request, dockerfile string) (build.Result, error) {
-	start := time.Now()
+	return s.build(ctx, job{r, s.config.Client(), s.config.DockerConfig, dockerfile, nil})
+}
+
+func (s *Solver) build(ctx context.Context, j job) (build.Result, error) {
+	start, r := time.Now(), j.Request
 	t, err := r.Source.Tree(ctx, r.Commit, source.DefaultLimits)
 	if err != nil {
 		return build.Result{}, err
@@ -46,7 +51,7 @@ func (s *Solver) Solve(ctx context.Context, r build.Request, dockerfile string) 
 	if err != nil {
 		return build.Result{}, fmt.Errorf("cannot build %s: %w", r.Commit.Short, err)
 	}
-	id, err := run(ctx, job{r, s.config.Client(), s.config.DockerConfig, dockerfile}, h, files)
+	id, err := run(ctx, j, h, files)
 	files.transfer.report(&h)
 	return build.Result{Header: h, ImageID: id, Duration: time.Since(start)}, err
 }
@@ -57,6 +62,8 @@ type job struct {
 	client       *client.Client
 	dockerConfig string
 	dockerfile   string
+	// folder has the Dockerfile; nil: the commit has it.
+	folder fsutil.FS
 }
 
 // prepare gives every file its time, keeps the times before the engine can
@@ -72,7 +79,7 @@ func prepare(ctx context.Context, r build.Request, t *source.Tree, h *build.Head
 		return nil, err
 	}
 	if r.Old != "" {
-		if n, err := r.Source.Changed(ctx, r.Old, r.Commit.Hash, source.DefaultLimits.Files); err == nil {
+		if n, err := r.Source.Changed(ctx, r.Old, r.Commit.Tree, source.DefaultLimits.Files); err == nil {
 			h.FilesChanged = n // else the old commit is gone, as after a forced push
 		}
 	}
@@ -109,6 +116,7 @@ func run(ctx context.Context, r job, h build.Header, files *contextFS) (id strin
 	case refused != "":
 		failed := p.failure(r.Commit.Short, refused, time.Now())
 		explainMissing(failed, files.tree, r.dockerfile)
+		explain(failed, r)
 		return "", failed
 	case err != nil:
 		return "", fmt.Errorf("cannot build %s: %w", r.Commit.Short, err)
@@ -128,6 +136,10 @@ func stream(ctx context.Context, r job, session string, messages chan<- message)
 		Dockerfile:    r.dockerfile,
 		Labels:        r.Labels,
 		BuildArgs:     map[string]*string{},
+		Target:        r.Target,
+		Platform:      r.Platform,
+		NoCache:       r.NoCache,
+		ExtraHosts:    r.Hosts,
 	}
 	for _, k := range slices.Sorted(maps.Keys(r.BuildArgs)) {
 		v := r.BuildArgs[k]

@@ -1,13 +1,10 @@
 package buildkit
 
 import (
-	"bytes"
 	"cmp"
 	"maps"
 	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	control "github.com/moby/buildkit/api/services/control"
 
@@ -16,23 +13,10 @@ import (
 )
 
 const (
-	// aliveFirst is the longest silence after a line that says something new, and while
-	// files or layers move, aliveEvery any other: pushers, and proxies on the way, take
-	// a longer one for a hang.
-	aliveFirst = 5 * time.Second
-	aliveEvery = 15 * time.Second
-	// announceAfter is how long a step runs before its name is printed: a shorter one
-	// is one line, with its time.
-	announceAfter = 500 * time.Millisecond
 	// headerWait is how long the first line waits for the number of bytes sent.
 	headerWait = time.Second
-	// stepWidth is the column at which a step's time ends.
-	stepWidth = 54
-	// maxLine is the length in bytes at which a line of output is broken.
-	maxLine = 4096
-	// tailLines is how many of a step's last lines an Error has, and repeatedLines how
-	// many are printed again where other output followed them.
-	tailLines     = 30
+	// repeatedLines is how many of a failed step's last lines are printed again where
+	// other output followed them.
 	repeatedLines = 10
 	// againAfter is how long a step must run again, after its line was printed, for
 	// another line.
@@ -60,7 +44,7 @@ func newPrinter(now time.Time, print func(build.Line), t *transfer, header func(
 	if print == nil {
 		print = func(build.Line) {}
 	}
-	return &printer{print: print, header: header, transfer: t, start: now, last: now, silence: aliveFirst,
+	return &printer{print: print, header: header, transfer: t, start: now, last: now, silence: build.AliveFirst,
 		steps: map[string]*step{}}
 }
 
@@ -98,13 +82,13 @@ func (p *printer) tick(now time.Time) time.Duration {
 		p.begin()
 	}
 	for _, s := range p.order {
-		if s.unannounced() && now.Sub(s.begun) >= announceAfter {
+		if s.unannounced() && now.Sub(s.begun) >= build.AnnounceAfter {
 			p.announce(s)
-			p.last, p.silence = now, aliveFirst
+			p.last, p.silence = now, build.AliveFirst
 		}
 	}
 	if now.Sub(p.last) >= p.silence {
-		p.last, p.silence = now, aliveEvery
+		p.last, p.silence = now, build.AliveEvery
 		p.line(p.alive(now))
 		p.current = nil
 	}
@@ -118,7 +102,7 @@ func (p *printer) next(now time.Time) time.Duration {
 		at = header
 	}
 	for _, s := range p.order {
-		if due := s.begun.Add(announceAfter); s.unannounced() && due.Before(at) {
+		if due := s.begun.Add(build.AnnounceAfter); s.unannounced() && due.Before(at) {
 			at = due
 		}
 	}
@@ -139,16 +123,16 @@ func (p *printer) alive(now time.Time) build.Line {
 	switch {
 	case p.transfer.sending() && (longest == nil || !longest.visible):
 		line.Text, since = "still sending files, "+source.Bytes(p.transfer.sent()), p.transfer.begun()
-		p.silence = aliveFirst
+		p.silence = build.AliveFirst
 	case longest == nil:
 		line.Text = "still waiting for the engine"
 	case longest.pull.active():
 		line.Text, line.Step, since = "still "+longest.pull.text(longest.image()), longest.name, longest.first
-		p.silence = aliveFirst
+		p.silence = build.AliveFirst
 	default:
-		line.Text, line.Step, since = "still "+shorten(longest.doing(), stepWidth), longest.name, longest.first
+		line.Text, line.Step, since = "still "+build.Shorten(longest.doing(), build.StepWidth), longest.name, longest.first
 	}
-	line.Text += " " + seconds(now.Sub(since))
+	line.Text += " " + build.Seconds(now.Sub(since))
 	return line
 }
 
@@ -230,14 +214,14 @@ func (p *printer) settle(s *step, now time.Time) {
 		return
 	}
 	for _, stream := range slices.Sorted(maps.Keys(s.partial)) {
-		p.flush(s, stream, now)
+		s.partial[stream].End(func(text string) { p.outputLine(s, text, now) })
 	}
 	again := s.printed > 0
 	s.printed = s.runs
 	if !s.visible || again && s.spent < againAfter {
 		return
 	}
-	took := seconds(s.spent)
+	took := build.Seconds(s.spent)
 	switch {
 	case canceled(s.err):
 		took = "stopped"
@@ -249,11 +233,11 @@ func (p *printer) settle(s *step, now time.Time) {
 	}
 	s.spent = 0
 	p.news(now)
-	p.line(build.Line{Kind: build.KindStep, Text: column(s.name, took), Step: s.name})
+	p.line(build.Line{Kind: build.KindStep, Text: build.Column(s.name, took), Step: s.name})
 }
 
 // news notes that a line says something new, which is no step's output.
-func (p *printer) news(now time.Time) { p.last, p.silence, p.current = now, aliveFirst, nil }
+func (p *printer) news(now time.Time) { p.last, p.silence, p.current = now, build.AliveFirst, nil }
 
 // failed prints the end of a step that failed. The step's name is there already when
 // its output is the last that was printed; if other output came between, the last
@@ -275,64 +259,27 @@ func (p *printer) failed(s *step, took string, now time.Time) {
 	}
 	s.printed = max(s.runs, 1)
 	p.news(now)
-	p.line(build.Line{Kind: build.KindStep, Text: column(name, took), Step: s.name})
-}
-
-// column is a step's name, shortened, with its time at the right edge.
-func column(name, took string) string {
-	name = shorten(name, stepWidth-len(took)-2)
-	return name + strings.Repeat(" ", stepWidth-len(took)-utf8.RuneCountInString(name)) + took
+	p.line(build.Line{Kind: build.KindStep, Text: build.Column(name, took), Step: s.name})
 }
 
 // output prints the whole lines of msg and keeps the rest. Lines of steps that
 // run side by side are told apart by the step's name, which is printed
 // whenever the output switches to another step.
 func (p *printer) output(s *step, stream int64, msg []byte, now time.Time) {
-	b := append(s.partial[stream], msg...)
-	for {
-		b = redrawn(b)
-		end := slices.Index(b, '\n')
-		if end < 0 && len(b) < maxLine {
-			break
-		}
-		rest := end + 1
-		if end < 0 || end > maxLine {
-			end, rest = maxLine, maxLine
-		}
-		p.outputLine(s, string(b[:end]), now)
-		b = b[rest:]
+	l := s.partial[stream]
+	if l == nil {
+		l = &build.Lines{}
+		s.partial[stream] = l
 	}
-	s.partial[stream] = slices.Clone(b)
-}
-
-// redrawn drops the former states of a progress bar that are longer than a line.
-func redrawn(b []byte) []byte {
-	end := bytes.IndexByte(b, '\n')
-	if end < 0 {
-		end = len(b)
-	}
-	if end < maxLine {
-		return b
-	}
-	return b[bytes.LastIndexByte(bytes.TrimRight(b[:end], "\r"), '\r')+1:]
-}
-
-func (p *printer) flush(s *step, stream int64, now time.Time) {
-	if b := s.partial[stream]; len(b) > 0 {
-		p.outputLine(s, string(b), now)
-	}
-	delete(s.partial, stream)
+	l.Add(msg, func(text string) { p.outputLine(s, text, now) })
 }
 
 func (p *printer) outputLine(s *step, text string, now time.Time) {
-	text = strings.TrimRight(text, "\r")
-	// A progress bar draws over itself; only its last state is a line.
-	text = text[strings.LastIndexByte(text, '\r')+1:]
-	if s.tail = append(s.tail, text); len(s.tail) > tailLines {
+	if s.tail = append(s.tail, text); len(s.tail) > build.TailLines {
 		s.tail = slices.Delete(s.tail, 0, 1)
 	}
 	p.announce(s)
-	p.last, p.silence = now, aliveFirst
+	p.last, p.silence = now, build.AliveFirst
 	p.line(build.Line{Kind: build.KindOutput, Text: build.OutputIndent + text, Step: s.name})
 }
 
@@ -341,9 +288,9 @@ func (p *printer) announce(s *step) {
 	if p.current == s {
 		return
 	}
-	name := shorten(s.name, stepWidth)
+	name := build.Shorten(s.name, build.StepWidth)
 	if s.announced {
-		name = shorten(s.name, stepWidth-12) + " (continued)"
+		name = build.Shorten(s.name, build.StepWidth-12) + " (continued)"
 	}
 	p.line(build.Line{Kind: build.KindStep, Text: name, Step: s.name})
 	p.current, s.announced = s, true

@@ -3,6 +3,8 @@ package buildkit
 import (
 	"testing"
 	"time"
+
+	"dokku/build"
 )
 
 // TestProgressAlive: the first sign of life comes after 5 s, and no silence is longer
@@ -27,7 +29,7 @@ func TestProgressAlive(t *testing.T) {
 	run, base := "[3/3] RUN npm ci", on("[internal] base")
 	s.vertex(38, run, 38, 0, base)
 	s.vertex(38, "[internal] something slow", 20, 0)
-	if next := s.next(s.at(38)); next != announceAfter {
+	if next := s.next(s.at(38)); next != build.AnnounceAfter {
 		t.Errorf("when a step begins: next tick in %v", next)
 	}
 	s.tick(s.at(38.5))

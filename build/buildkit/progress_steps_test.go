@@ -3,6 +3,8 @@ package buildkit
 import (
 	"strings"
 	"testing"
+
+	"dokku/build"
 )
 
 // TestProgressStepBegins: the name of a step is printed while it runs, once; a step that
@@ -72,12 +74,12 @@ func TestProgressBar(t *testing.T) {
 	s := newScreen()
 	run, base := "[2/2] RUN npm ci", on("[internal] base")
 	s.vertex(1, run, 1, 0, base)
-	for i := range 10 * maxLine {
+	for i := range 10 * build.MaxLine {
 		s.log(1, run, "\r"+strings.Repeat("#", i%40)+">")
 	}
 	s.log(2, run, "\r100%\r\nnext\n")
-	s.log(2, run, strings.Repeat("50%\r", maxLine)+"100%\n")
-	s.log(2, run, strings.Repeat("50%\r", maxLine)+"\n")
+	s.log(2, run, strings.Repeat("50%\r", build.MaxLine)+"100%\n")
+	s.log(2, run, strings.Repeat("50%\r", build.MaxLine)+"\n")
 	s.want(t, `
 header
 [2/2] RUN npm ci

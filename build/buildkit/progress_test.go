@@ -88,7 +88,7 @@ func (s *screen) log(sec float64, name, text string) {
 func (s *screen) want(t *testing.T, want string) {
 	t.Helper()
 	s.begin()
-	if got := strings.ReplaceAll(s.text.String(), strings.Repeat("x", maxLine), "<maxLine>"); got != strings.TrimLeft(want, "\n") {
+	if got := strings.ReplaceAll(s.text.String(), strings.Repeat("x", build.MaxLine), "<maxLine>"); got != strings.TrimLeft(want, "\n") {
 		t.Errorf("printed\n%s\nwant%s", got, want)
 	}
 }
@@ -233,7 +233,7 @@ func TestProgressSideBySide(t *testing.T) {
 	s.log(1, b, "b1\nb2\n")
 	s.log(1, a, "a2\n")
 	s.vertex(2, b, 0.1, 2.1, base)
-	s.log(2, a, strings.Repeat("x", maxLine+1))
+	s.log(2, a, strings.Repeat("x", build.MaxLine+1))
 	s.vertex(3, a, 0.1, 3.1, base, failed("process did not complete successfully: exit code: 2"))
 	s.vertex(3, "[c 1/1] RUN wait", 0.1, 3, base, failed("context canceled"))
 	s.want(t, `

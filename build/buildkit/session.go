@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/filesync"
+	"github.com/moby/buildkit/session/secrets/secretsprovider"
+	"github.com/tonistiigi/fsutil"
 )
 
 // buildSession is the connection over which the engine requests files and registry
@@ -26,9 +29,14 @@ func startSession(ctx context.Context, r job, files *contextFS, fail context.Can
 	if err != nil {
 		return nil, fmt.Errorf("cannot build %s: %w", r.Commit.Short, err)
 	}
-	sync := filesync.NewFSSyncProvider(filesync.StaticDirSource{dirContext: files, dirDockerfile: uncounted{files}})
+	var dockerfile fsutil.FS = uncounted{files}
+	if r.folder != nil {
+		dockerfile = r.folder
+	}
+	sync := filesync.NewFSSyncProvider(filesync.StaticDirSource{dirContext: files, dirDockerfile: dockerfile})
 	sess.Allow(&fileServer{FileSyncServer: sync.(filesync.FileSyncServer), transfer: files.transfer})
-	sess.Allow(&credentials{dir: r.dockerConfig})
+	sess.Allow(&credentials{folders: append(slices.Clone(r.Registries), r.dockerConfig)})
+	sess.Allow(secretsprovider.FromMap(secrets(r.Secrets)))
 	ctx, cancel := context.WithCancel(ctx)
 	running := &buildSession{s: sess, files: files, cancel: cancel, done: make(chan struct{})}
 	go func() {
@@ -51,4 +59,13 @@ func (b *buildSession) close() {
 	b.s.Close()
 	<-b.done
 	b.files.close()
+}
+
+// secrets are the values as the engine asks for them.
+func secrets(values map[string]string) map[string][]byte {
+	m := map[string][]byte{}
+	for id, value := range values {
+		m[id] = []byte(value)
+	}
+	return m
 }

@@ -1,11 +1,12 @@
 package buildkit
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
 	control "github.com/moby/buildkit/api/services/control"
+
+	"dokku/build"
 )
 
 // step is a BuildKit vertex.
@@ -25,13 +26,13 @@ type step struct {
 	err       string
 	printed   int // how many runs the printed lines are about
 	pull      pull
-	partial   map[int64][]byte // unfinished line of each stream
+	partial   map[int64]*build.Lines // by stream
 	tail      []string
 	announced bool
 }
 
 func newStep(v *control.Vertex) *step {
-	s := &step{name: stepName(v.Name), inner: len(v.Inputs) > 0, partial: map[int64][]byte{}}
+	s := &step{name: stepName(v.Name), inner: len(v.Inputs) > 0, partial: map[int64]*build.Lines{}}
 	s.visible = strings.HasPrefix(s.name, "[") &&
 		!strings.HasPrefix(s.name, "[internal]") && !strings.HasPrefix(s.name, "[auth]")
 	return s
@@ -108,15 +109,3 @@ func shortImage(image string) string {
 
 // canceled reports whether a step failed only because another one did.
 func canceled(err string) bool { return strings.Contains(err, "context canceled") }
-
-// shorten cuts s to at most n characters.
-func shorten(s string, n int) string {
-	r := []rune(s)
-	if len(r) <= n {
-		return s
-	}
-	return string(r[:n-3]) + "..."
-}
-
-// seconds prints a duration as the push does: "12.3s".
-func seconds(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds()) }

@@ -1,3 +1,3 @@
-// Package buildtest writes git repositories for the tests of builds, and pushes
+// Package buildtest writes git repositories and images for the tests of builds, and pushes
 // from one to another through a hook that is the test binary itself.
 package buildtest

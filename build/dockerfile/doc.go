@@ -9,6 +9,7 @@
 // The first EXPOSE of a Dockerfile is web's port, as in Dokku. An image keeps its
 // ports without an order, so the file is read with BuildKit's own parser. Dokku
 // searches all stages; here only the last stage counts, with the stages that it
-// builds on, because the ports of other stages are not in the image. Rejected: the
+// builds on, because the ports of other stages are not in the image. With a target, that
+// stage counts. Rejected: the
 // image's history, which has the order too, but each line's ports sorted.
 package dockerfile

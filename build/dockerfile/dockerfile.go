@@ -26,13 +26,16 @@ type Config struct {
 // Builder builds from a Dockerfile.
 type Builder struct{ solver *buildkit.Solver }
 
-var _ build.Builder = (*Builder)(nil)
+var _ build.Inspector = (*Builder)(nil)
 
 // New returns a Builder. It does not call the engine.
 func New(c Config) *Builder { return &Builder{buildkit.New(buildkit.Config(c))} }
 
 // Name is "dockerfile".
-func (*Builder) Name() string { return "dockerfile" }
+func (*Builder) Name() string { return build.Dockerfile }
+
+// defaultName is the path of the Dockerfile, unless a setting says otherwise.
+const defaultName = "Dockerfile"
 
 // maxDockerfile is the size in bytes of the largest Dockerfile.
 const maxDockerfile = 1 << 20
@@ -43,41 +46,56 @@ func (*Builder) Detect(ctx context.Context, r build.Request) (reason string, ok 
 	if err != nil {
 		return "", false, err
 	}
-	if _, ok, err = r.Source.File(r.Commit.Tree, name, maxDockerfile); err != nil || ok {
+	if _, ok, err = r.Source.Read(r.Commit, name, maxDockerfile); err != nil || ok {
 		return name, ok, err
 	}
 	if other := sibling(r.Source, r.Commit, name); other != "" {
 		return fmt.Sprintf("it has no %s but %s; rename that and push again", name, other), false, nil
 	}
-	if r.Dockerfile != "" {
-		return fmt.Sprintf("it has no %s; add the file or correct the path", name), false, nil
+	if name != defaultName {
+		return fmt.Sprintf("it has no %s in %s; add the file or correct the path: dokku builder-dockerfile:set %s dockerfile-path FILE", name, r.Root(), r.App), false, nil
 	}
 	tree, err := r.Source.Tree(ctx, r.Commit, source.DefaultLimits)
 	if err != nil {
 		return "", false, err
 	}
-	return missing(others(tree)), false, nil
+	files, err := r.Source.Files(r.Commit.Tree, ".")
+	return missing(r, others(tree), files), false, err
+}
+
+// Inspect refuses a Dockerfile that a foreign image would read.
+func (*Builder) Inspect(_ context.Context, r build.Request) (ports []int, err error) {
+	_, ports, err = inspect(r)
+	return ports, err
 }
 
 // Build has the engine's BuildKit build the Dockerfile.
 func (b *Builder) Build(ctx context.Context, r build.Request) (build.Result, error) {
-	name, err := location(r.Dockerfile)
-	if err != nil {
-		return build.Result{}, err
-	}
-	content, _, err := r.Source.File(r.Commit.Tree, name, maxDockerfile)
+	name, ports, err := inspect(r)
 	if err != nil {
 		return build.Result{}, err
 	}
 	result, err := b.solver.Solve(ctx, r, name)
-	result.ExposedPorts = exposedPorts(content, r.BuildArgs)
+	result.ExposedPorts = ports
 	return result, err
+}
+
+// inspect returns the path of the Dockerfile and the ports that it exposes.
+func inspect(r build.Request) (name string, ports []int, err error) {
+	if name, err = location(r.Dockerfile); err != nil {
+		return "", nil, err
+	}
+	content, _, err := r.Source.Read(r.Commit, name, maxDockerfile)
+	if err != nil {
+		return "", nil, err
+	}
+	return name, exposedPorts(content, r.BuildArgs, r.Target), checkFrontend(name, content, r)
 }
 
 // location is the path of the Dockerfile in the tree for the app's setting.
 func location(setting string) (string, error) {
 	if setting == "" {
-		return "Dockerfile", nil
+		return defaultName, nil
 	}
 	clean := path.Clean(setting)
 	if path.IsAbs(setting) || clean == "." || clean == ".." || strings.HasPrefix(clean, "../") {

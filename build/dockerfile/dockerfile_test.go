@@ -42,11 +42,11 @@ func TestDetect(t *testing.T) {
 		{rev, "./deploy/web.dockerfile", "deploy/web.dockerfile", ""},
 		{rev, "../x", "", "not a path inside the repository"},
 		{rev, "/etc/passwd", "", "not a path inside the repository"},
-		{rev, "x/Dockerfile", "", "it has no x/Dockerfile; add the file or correct the path"},
+		{rev, "x/Dockerfile", "", "it has no x/Dockerfile in its root; add the file or correct the path: dokku builder-dockerfile:set hello dockerfile-path FILE"},
 		{linked, "", "Dockerfile", ""},
 		{outside, "", "", "cannot read Dockerfile in 0000000: the symbolic link Dockerfile -> ../Dockerfile leads out of the repository"},
 		{backend, "", "", "it has no Dockerfile in its root, but backend/Dockerfile; "},
-		{none, "", "", "cannot build " + none[:7] + ": it has no Dockerfile in its root; add one and push again"},
+		{none, "", "", "cannot build " + none[:7] + ": it has no Dockerfile in its root, which has index.html; add one and push again"},
 		{lower, "", "", "it has no Dockerfile but dockerfile; rename that and push again"},
 	} {
 		q := request(t, r, c.rev)
@@ -56,7 +56,7 @@ func TestDetect(t *testing.T) {
 		if c.err == "" {
 			want = build.Choice{Builder: "dockerfile", Reason: c.path}
 		}
-		c.err = strings.Replace(c.err, "0000000", q.Commit.Tree[:7], 1)
+		c.err = strings.Replace(c.err, "0000000", q.Commit.Short, 1)
 		if choice != want || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
 			t.Errorf("%.7s %q: %+v, %v", c.rev, c.setting, choice, err)
 		}

@@ -1,11 +1,13 @@
 package dockerfile
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
 
+	"dokku/build"
 	"dokku/build/source"
 )
 
@@ -48,24 +50,32 @@ func installed(name string) bool {
 	})
 }
 
-// missing is the reason of a repository without a Dockerfile in its root. It says how
-// to build one of the files that were found instead.
-func missing(found []string) string {
+// missing is the reason of a revision without a Dockerfile where it is looked for. It says
+// how to build one of the files that were found instead.
+func missing(r build.Request, found, files []string) string {
+	text := "it has no Dockerfile in " + r.Root()
 	if len(found) == 0 {
-		return "it has no Dockerfile in its root; add one and push again (buildpacks are not supported yet)"
+		if len(files) > 0 {
+			text += ", which has " + named(files)
+		}
+		return text + "; add one and push again"
 	}
-	names := strings.Join(found[:min(len(found), maxNamed)], ", ")
-	if more := len(found) - maxNamed; more > 0 {
+	first, which := found[0], "that one"
+	if len(found) > 1 {
+		which = first
+	}
+	text += fmt.Sprintf(", but %s; to build %s: ", named(found), which)
+	if dir := path.Dir(first); dir != "." && path.Base(first) == defaultName {
+		text += fmt.Sprintf("dokku builder:set %s build-dir %s, or, with all files of %s: ", r.App, path.Join(r.Dir, dir), cmp.Or(r.Dir, "the repository"))
+	}
+	return text + fmt.Sprintf("dokku builder-dockerfile:set %s dockerfile-path %s", r.App, first)
+}
+
+// named lists files for a message: "a, b, c and 2 more".
+func named(files []string) string {
+	names := strings.Join(files[:min(len(files), maxNamed)], ", ")
+	if more := len(files) - maxNamed; more > 0 {
 		names += fmt.Sprintf(" and %d more", more)
 	}
-	first := found[0]
-	text := fmt.Sprintf("it has no Dockerfile in its root, but %s; to build that one: ln -s %s Dockerfile && git add Dockerfile, commit and push again",
-		names, first)
-	if len(found) > 1 {
-		text = strings.Replace(text, "that one", first, 1)
-	}
-	if dir := path.Dir(first); dir != "." {
-		text += fmt.Sprintf(" (COPY then starts at the root; to push %s alone: git push <dokku> $(git subtree split -P %s):<branch>)", dir, dir)
-	}
-	return text
+	return names
 }

@@ -14,14 +14,15 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 )
 
-// exposedPorts returns the TCP ports that the last stage of a Dockerfile exposes, in
-// the order of the file, each once. A stage that builds on another one has its
-// ports first. args are the values of build arguments, by name.
+// exposedPorts returns the TCP ports that a stage of a Dockerfile exposes, in the order
+// of the file, each once. A stage that builds on another one has its ports first. args
+// are the values of build arguments, by name; target is the name or number of the stage,
+// "" for the last one.
 //
 // An entry that needs a variable of a base image is left out: the file does not
 // tell its value. A file that cannot be parsed has no ports: the engine says what
 // is wrong with it.
-func exposedPorts(content []byte, args map[string]string) []int {
+func exposedPorts(content []byte, args map[string]string, target string) []int {
 	file, err := parser.Parse(bytes.NewReader(content))
 	if err != nil {
 		return nil
@@ -32,10 +33,14 @@ func exposedPorts(content []byte, args map[string]string) []int {
 			return nil
 		}
 	}
-	if r.current == nil {
+	built := r.current
+	if target != "" {
+		built = r.find(target)
+	}
+	if built == nil {
 		return nil
 	}
-	return r.current.ports
+	return built.ports
 }
 
 // stage is what a stage's EXPOSE lines depend on, and what they have exposed so far.
@@ -51,7 +56,19 @@ type exposeReader struct {
 	lex     *shell.Lex
 	global  map[string]string // ARGs before the first FROM
 	stages  map[string]*stage // by name in lower case
+	order   []*stage
 	current *stage
+}
+
+// find returns the stage of a name or number, as BuildKit looks for it; nil: none.
+func (r *exposeReader) find(target string) *stage {
+	if s := r.stages[strings.ToLower(target)]; s != nil {
+		return s
+	}
+	if n, err := strconv.Atoi(target); err == nil && n >= 0 && n < len(r.order) {
+		return r.order[n]
+	}
+	return nil
 }
 
 func (r *exposeReader) instruction(n *parser.Node) error {
@@ -91,6 +108,7 @@ func (r *exposeReader) from(c *instructions.Stage) error {
 	if on := r.stages[strings.ToLower(base)]; on != nil {
 		r.current = &stage{args: maps.Clone(on.args), env: maps.Clone(on.env), ports: slices.Clone(on.ports)}
 	}
+	r.order = append(r.order, r.current)
 	if c.Name != "" {
 		r.stages[strings.ToLower(c.Name)] = r.current
 	}

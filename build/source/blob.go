@@ -2,7 +2,6 @@ package source
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"unicode/utf8"
 
@@ -18,11 +17,12 @@ type blobKey struct {
 type blobInfo struct {
 	size    int64
 	link    string // target of a link
-	problem error  // why it is not supported
+	pointer *LFSObject
+	problem error // why it is not supported
 }
 
 // blob adds a file or a link.
-func (w *walker) blob(e gitEntry, path string) error {
+func (w *walker) blob(e gitEntry, path string, at place) error {
 	if len(w.tree.Files)%1024 == 0 && w.ctx.Err() != nil {
 		return w.ctx.Err()
 	}
@@ -35,6 +35,15 @@ func (w *walker) blob(e gitEntry, path string) error {
 		return pathError(path, err)
 	}
 	f.Size, f.Link = info.size, info.link
+	if info.pointer != nil {
+		ignored, err := w.ignores(path)
+		if ignored || err != nil {
+			return err
+		}
+		if err := w.pointer(&f, *info.pointer, at); err != nil {
+			return pathError(path, err)
+		}
+	}
 	t := w.tree
 	t.Stats.Files++
 	t.Stats.Bytes += f.Size
@@ -65,7 +74,7 @@ func (w *walker) info(f Entry) (blobInfo, error) {
 		return err
 	})
 	if err == nil {
-		err = w.content(f, &info)
+		err = w.look(f, &info)
 	}
 	if err == nil {
 		w.blobs[key] = info
@@ -73,21 +82,8 @@ func (w *walker) info(f Entry) (blobInfo, error) {
 	return info, err
 }
 
-// lfsSpec starts a Git LFS pointer, which has at most lfsMax bytes.
-const (
-	lfsSpec = "version https://git-lfs.github.com/spec/"
-	lfsMax  = 1024
-)
-
-var errLFS = errors.New("it is a Git LFS pointer, and LFS is not supported yet; " +
-	"commit the file itself (git lfs migrate export --include=<path>), or name it in .dockerignore if the app does not need it")
-
-func isLFS(content []byte) bool {
-	return len(content) <= lfsMax && bytes.HasPrefix(content, []byte(lfsSpec))
-}
-
-// content reads the target of a link and looks for LFS pointers.
-func (w *walker) content(f Entry, info *blobInfo) error {
+// look reads the target of a link and looks for LFS pointers.
+func (w *walker) look(f Entry, info *blobInfo) error {
 	if f.IsLink() {
 		if info.size == 0 || info.size > maxTarget {
 			info.problem = fmt.Errorf("its link target has %d bytes; a target has 1 to %d", info.size, maxTarget)
@@ -104,7 +100,10 @@ func (w *walker) content(f Entry, info *blobInfo) error {
 	}
 	b, err := w.store.get(f.Blob, plumbing.BlobObject, lfsMax)
 	if err == nil && isLFS(b) {
-		info.problem = errLFS
+		info.pointer, info.problem = parsePointer(b)
+		if w.source.remotes == nil {
+			info.pointer, info.problem = nil, errFetched
+		}
 	}
 	return err
 }

@@ -23,14 +23,37 @@
 // Validate is needed beside receive.fsckObjects, which accepts control characters,
 // backslashes, most spellings of .git, devices, and trees of any size: 839 bytes of
 // pack can name 10^10 files. Names must be UTF-8, which the protocol to the engine
-// demands. Submodules and Git LFS pointers are refused, with their path, because a
-// build would silently go without their content. Validate flattens the tree, and
+// demands. Validate flattens the tree, and
 // builders build from that list. So nothing is built that was not validated.
 //
 // What .dockerignore leaves out never reaches the build, so such entries are dropped
 // there instead of refused. The matcher is the one that BuildKit uses for the same
 // walk, with the same rule for parents and exceptions; another one could drop a file
 // that the build wants. Budgets count these entries all the same.
+//
+// # Submodules
+//
+// A commit in a tree is a submodule. Options.Remotes gets its objects, and its files are
+// in the tree as if they had been committed there: no builder knows submodules, and the
+// checks and budgets are the same code. .gitmodules is read by git's rules, but what git
+// warns of is refused (two URLs for a path), and of a name or a path that leads out of the
+// repository nothing is used. Whether and how a clone updates a submodule (update,
+// branch, shallow) does not count: its commit is a part of the revision.
+//
+// Chains and large sets of submodules have limits of their own. A path leads into
+// a submodule once that was fetched, so that a control file may lie in one; only Folder
+// fetches on its way, for a build-dir in a submodule.
+//
+// # Git LFS
+//
+// A pointer that .gitattributes gives to LFS is in the tree with the size of its content,
+// and Blob, File and archives read the content; no builder knows LFS. The contents are
+// fetched once the whole tree is valid, in one request for a repository. A pointer that
+// .gitattributes does not give to LFS is refused: a clone would have the pointer's text,
+// which nobody wants to build. A damaged pointer is refused too.
+//
+// .gitattributes is read and matched here. go-git's matcher panics at patterns with **,
+// lets an earlier line win, and git check-attr reads a tree since git 2.41 only.
 //
 // # Links
 //

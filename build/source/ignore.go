@@ -47,6 +47,36 @@ func (w *walker) ignores(path string) (bool, error) {
 	return matched, nil
 }
 
+// ignoresAll reports whether .dockerignore leaves out a folder with everything in it.
+func (w *walker) ignoresAll(path string) (bool, error) {
+	ignored, err := w.ignores(path)
+	if !ignored || err != nil {
+		return false, err
+	}
+	for _, p := range w.matcher.Patterns() {
+		if p.Exclusion() && mayMatchBelow(p.String(), path) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// mayMatchBelow reports whether an exception can hold for something in the folder at
+// path. It may say yes too often: BuildKit's walk then leaves out what does not match.
+func mayMatchBelow(pattern, path string) bool {
+	plain, rest := pattern, ""
+	if i := strings.IndexAny(pattern, `*[]?^\`); i >= 0 {
+		plain, rest = pattern[:i], pattern[i:]
+	}
+	switch {
+	case rest == "":
+		return strings.HasPrefix(plain, path+"/")
+	case !strings.HasPrefix(plain, path+"/") && !strings.HasPrefix(path+"/", plain):
+		return false
+	}
+	return strings.Contains(rest, "**") || strings.Count(pattern, "/") > strings.Count(path, "/")
+}
+
 // dockerignore reads the patterns of DOCKERFILE.dockerignore, or else of
 // .dockerignore.
 func (s *Source) dockerignore(rev string) (*patternmatcher.PatternMatcher, error) {

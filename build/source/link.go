@@ -1,7 +1,6 @@
 package source
 
 import (
-	"errors"
 	"fmt"
 	"path"
 	"strings"
@@ -23,28 +22,46 @@ type resolver struct {
 	rest   []string // names that are to come
 	own    int      // how many of rest are no link's target
 	links  []string // "Dockerfile -> deploy/Dockerfile", that it followed
+	root   string   // what messages call the tree: "the repository"
+	enter  enterer
 }
+
+// enterer returns the submodule e at a place; nil: it was not fetched, and is no folder.
+type enterer func(e gitEntry, at place) (*repository, error)
 
 type node struct {
 	name  string
 	entry gitEntry
+	at    place
 }
 
 // resolve finds what name is in the commit or tree id rev. A path that does not exist is no error; a link to one is,
 // and so is a link that leads out of the repository.
 func (s *Source) resolve(rev, name string) (e gitEntry, ok bool, err error) {
+	return s.resolveIn(rev, "the repository", name)
+}
+
+// resolveIn is resolve in a tree that messages call root.
+func (s *Source) resolveIn(rev, called, name string) (e gitEntry, ok bool, err error) {
+	n, ok, err := s.find(place{repo: &repository{}}, rev, called, name, s.entry)
+	return n.entry, ok, err
+}
+
+// find is resolveIn with the place of the tree, and with a way into submodules.
+func (s *Source) find(at place, rev, called, name string, enter enterer) (n node, ok bool, err error) {
 	root, err := s.treeOf(rev)
 	if err != nil {
-		return gitEntry{}, false, err
+		return node{}, false, err
 	}
-	r := &resolver{source: s, at: []node{{entry: gitEntry{mode: modeDir, hash: root}}}, rest: strings.Split(path.Clean(name), "/")}
+	r := &resolver{source: s, root: called, enter: enter, at: []node{{entry: gitEntry{mode: modeDir, hash: root}, at: at}},
+		rest: strings.Split(path.Clean(name), "/")}
 	r.own = len(r.rest)
 	for len(r.rest) > 0 {
 		if ok, err := r.step(); err != nil || !ok {
-			return gitEntry{}, false, err
+			return node{}, false, err
 		}
 	}
-	return r.here(), true, nil
+	return r.at[len(r.at)-1], true, nil
 }
 
 func (r *resolver) here() gitEntry { return r.at[len(r.at)-1].entry }
@@ -67,13 +84,23 @@ func (r *resolver) step() (ok bool, err error) {
 	case err != nil:
 		return false, err
 	case !ok && len(r.rest) >= r.own:
-		return false, fmt.Errorf("the symbolic link %s leads to a file that is not in the repository; commit it or correct the link", r.last())
+		return false, fmt.Errorf("the symbolic link %s leads to a file that is not in %s; commit it or correct the link", r.last(), r.root)
 	case !ok:
 		return false, nil
 	case e.kind() == modeLink:
 		return true, r.follow(name, e)
 	}
-	r.at = append(r.at, node{name, e})
+	n := node{name, e, r.at[len(r.at)-1].at.at(name)}
+	if e.kind() == modeSub {
+		repo, err := r.enter(e, n.at)
+		if err != nil {
+			return false, pathError(join(n.at.repo.path, n.at.dir), err)
+		}
+		if repo != nil {
+			n.entry, n.at = gitEntry{mode: modeDir, hash: repo.tree}, place{repo: repo}
+		}
+	}
+	r.at = append(r.at, n)
 	return true, nil
 }
 
@@ -122,7 +149,7 @@ func (r *resolver) last() string { return r.links[len(r.links)-1] }
 // outside is the error of a path that leads out of the repository.
 func (r *resolver) outside() error {
 	if len(r.links) == 0 {
-		return errors.New("the path leads out of the repository; correct it")
+		return fmt.Errorf("the path leads out of %s; correct it", r.root)
 	}
-	return fmt.Errorf("the symbolic link %s leads out of the repository; commit the file itself, or link to one in the repository", r.last())
+	return fmt.Errorf("the symbolic link %s leads out of %s; commit the file itself, or link to one in %[2]s", r.last(), r.root)
 }

@@ -57,3 +57,7 @@ func hfsIgnores(r rune) bool {
 	return r >= 0x200c && r <= 0x200f || r >= 0x202a && r <= 0x202e ||
 		r >= 0x206a && r <= 0x206f || r == 0xfeff
 }
+
+// CheckName refuses the name of a file or folder with which a commit could not be
+// deployed.
+func CheckName(name string) error { return checkName(name, DefaultLimits.Name) }

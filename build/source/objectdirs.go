@@ -19,6 +19,8 @@ type Options struct {
 	// Dockerfile is the path of the app's Dockerfile, whose .dockerignore wins over the
 	// one in the root. "" means Dockerfile.
 	Dockerfile string
+	// Remotes fetches submodules; nil: a revision with one is refused.
+	Remotes Remotes
 }
 
 // OptionsFromEnv takes the object directories from a hook's environment.

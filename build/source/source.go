@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -25,8 +26,13 @@ type Source struct {
 	store      *store
 	dockerfile string
 
+	remotes Remotes
+	entered atomic.Int32 // submodules
+
 	mu    sync.Mutex
-	trees map[string]*Tree // validated, by tree id
+	trees map[string]*Tree                // validated, by tree id
+	links map[plumbing.Hash]plumbing.Hash // trees of the submodules' commits
+	large map[plumbing.Hash]string        // files with the contents of LFS, by the pointer's blob
 }
 
 // Open opens the objects that o names. The caller closes the Source.
@@ -35,7 +41,8 @@ func Open(o Options) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Source{store: newStore(dirs), dockerfile: o.Dockerfile, trees: map[string]*Tree{}}, nil
+	return &Source{store: newStore(dirs), dockerfile: o.Dockerfile, remotes: o.Remotes,
+		trees: map[string]*Tree{}, links: map[plumbing.Hash]plumbing.Hash{}, large: map[plumbing.Hash]string{}}, nil
 }
 
 // Close releases the open packs.
@@ -50,10 +57,13 @@ type Commit struct {
 	Hash    string // 40 hexadecimal digits
 	Short   string // the first 7 of them
 	Tree    string
+	Dir     string // the folder that Tree is of: see Folder. "": the root
 	Parents []string
 	Author  string // "Name <address>"
 	Subject string // first line of the message
 	Time    time.Time
+
+	in place // where Tree is; the zero value: it is the root of the pushed repository
 }
 
 // Commit reads the commit with the full id rev. What is not a commit (a tag, a
@@ -159,10 +169,19 @@ func (s *Source) IsAncestor(old, new string) (bool, error) {
 
 // File reads the file at path in the tree of the commit or tree id rev, if it
 // is there. It follows symbolic links inside the repository. A link that leads out of
-// it or nowhere, a folder, a Git LFS pointer and a file of more than limit bytes are
+// it or nowhere, a folder, a Git LFS pointer whose content no Tree fetched and a file of more than limit bytes are
 // errors.
 func (s *Source) File(rev, name string, limit int64) ([]byte, bool, error) {
-	e, ok, err := s.resolve(rev, name)
+	return s.file(Commit{Tree: rev, Short: short(rev)}, name, limit)
+}
+
+// Read is File for the tree of c, which errors call by the id of the commit.
+func (s *Source) Read(c Commit, name string, limit int64) ([]byte, bool, error) {
+	return s.file(c, name, limit)
+}
+
+func (s *Source) file(c Commit, name string, limit int64) ([]byte, bool, error) {
+	e, ok, err := s.resolveIn(c.Tree, c.root(), name)
 	var b []byte
 	switch {
 	case err == nil && !ok:
@@ -170,15 +189,20 @@ func (s *Source) File(rev, name string, limit int64) ([]byte, bool, error) {
 	case err == nil && e.kind() != modeFile:
 		err = fmt.Errorf("it is not a file (mode %06o)", e.mode)
 	case err == nil:
-		b, err = s.store.get(e.hash, plumbing.BlobObject, limit)
-	}
-	if err == nil && isLFS(b) {
-		err = errLFS
+		b, err = s.content(e.hash, limit)
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("cannot read %s in %s: %w", name, short(rev), err)
+		return nil, false, fmt.Errorf("cannot read %s in %s: %w", name, c.Short, err)
 	}
 	return b, true, nil
+}
+
+// root is what messages call the tree of c.
+func (c Commit) root() string {
+	if c.Dir == "" {
+		return "the repository"
+	}
+	return "the folder " + printable(c.Dir)
 }
 
 // Files returns the names of the files in a folder of the commit or tree id rev,
@@ -207,8 +231,14 @@ func (s *Source) Files(rev, dir string) ([]string, error) {
 	return names, nil
 }
 
-// Blob streams the content of a file, by its id. The caller closes it.
-func (s *Source) Blob(id plumbing.Hash) (io.ReadCloser, error) { return s.store.open(id) }
+// Blob streams the content of a file, by its id: that of LFS if the file is a pointer of a
+// validated tree. The caller closes it.
+func (s *Source) Blob(id plumbing.Hash) (io.ReadCloser, error) {
+	if f, ok, err := s.openLarge(id); ok {
+		return f, err
+	}
+	return s.store.open(id)
+}
 
 // treeOf returns the tree of a commit or tree id.
 func (s *Source) treeOf(rev string) (plumbing.Hash, error) {

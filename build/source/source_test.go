@@ -135,3 +135,42 @@ func TestChanged(t *testing.T) {
 		t.Errorf("limited: %d, %v", n, err)
 	}
 }
+
+// TestFolder: a commit is narrowed to one of its folders, and its files are then those of
+// that folder alone.
+func TestFolder(t *testing.T) {
+	r := newRepo(t)
+	rev := r.Commit("", files{"Procfile": "root", "apps/web/Procfile": "web", "120000 current": "apps/web", "120000 away": "../x", "120000 apps/web/up": "../../Procfile"})
+	s := r.open()
+	root, err := s.Commit(rev)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string]string{"": "root", "apps/web": "web", "./apps/web/": "web", "current": "web", "apps/../apps/web": "web"} {
+		c, err := s.Folder(t.Context(), root, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, ok, err := s.Read(c, "Procfile", 100)
+		if string(b) != want || !ok || err != nil || c.Hash != rev || c.Short != rev[:7] {
+			t.Errorf("%q: %q, %v, %v, %+v", dir, b, ok, err, c)
+		}
+	}
+	for dir, want := range map[string]string{
+		"api":      "it is not in the repository",
+		"Procfile": "it is not a folder",
+		"..":       "the path leads out of the repository; correct it",
+		"away":     "the symbolic link away -> ../x leads out of the repository; commit the file itself, or link to one in the repository",
+	} {
+		if _, err := s.Folder(t.Context(), root, dir); err == nil || err.Error() != "cannot build the folder "+dir+" of "+rev[:7]+": "+want {
+			t.Errorf("%s: %v, want %s", dir, err, want)
+		}
+	}
+	web, err := s.Folder(t.Context(), root, "apps/web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Read(web, "up", 100); err == nil || !strings.HasPrefix(err.Error(), "cannot read up in "+rev[:7]+": the symbolic link up -> ../../Procfile leads out of the folder apps/web; commit the file itself, or link to one in the folder apps/web") {
+		t.Errorf("a link out of the folder: %v", err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/go-git/go-billy/v5/helper/mount"
@@ -34,11 +35,11 @@ var errMissing = errors.New("the repository does not have it; run git fsck in yo
 
 // store reads objects from a list of object folders.
 type store struct {
-	dirs  []string
 	cache *cache.ObjectLRU
 	free  chan struct{} // a permit for each view
 
 	mu   sync.Mutex
+	dirs []string
 	idle []*view
 }
 
@@ -48,6 +49,7 @@ type store struct {
 type view struct {
 	storer.EncodedObjectStorer
 	parts []*filesystem.Storage
+	dirs  int // how many folders it reads
 }
 
 func newStore(dirs []string) *store {
@@ -59,9 +61,9 @@ func newStore(dirs []string) *store {
 // again for every object. ExclusiveAccess lists the loose objects once, instead
 // of trying to open each object of a pack as a loose one first, which is more
 // than half of the time that a validation takes.
-func (s *store) newView() *view {
-	v := &view{}
-	for _, dir := range s.dirs {
+func (s *store) newView(dirs []string) *view {
+	v := &view{dirs: len(dirs)}
+	for _, dir := range dirs {
 		fs := polyfill.New(mount.New(memfs.New(), "objects", osfs.New(dir)))
 		part := filesystem.NewStorageWithOptions(fs, s.cache,
 			filesystem.Options{KeepDescriptors: true, ExclusiveAccess: true, LargeObjectThreshold: largeObject})
@@ -90,7 +92,7 @@ func (s *store) use(f func(*view) error) error {
 	err := f(v)
 	if missing(err) {
 		v.close()
-		v = s.newView()
+		v = s.newView(s.folders())
 		err = f(v)
 	}
 	s.mu.Lock()
@@ -108,9 +110,28 @@ func (s *store) take() *view {
 	if n := len(s.idle); n > 0 {
 		v := s.idle[n-1]
 		s.idle = s.idle[:n-1]
-		return v
+		if v.dirs == len(s.dirs) {
+			return v
+		}
+		v.close()
 	}
-	return s.newView()
+	return s.newView(s.dirs)
+}
+
+// folders returns the object folders.
+func (s *store) folders() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dirs
+}
+
+// add adds a folder of objects to those that are read.
+func (s *store) add(dir string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.Contains(s.dirs, dir) {
+		s.dirs = append(slices.Clip(s.dirs), dir)
+	}
 }
 
 func missing(err error) bool { return errors.Is(err, plumbing.ErrObjectNotFound) }

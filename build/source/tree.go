@@ -138,9 +138,9 @@ func comparePath(a, b string) int {
 }
 
 // Validate refuses a commit whose tree cannot be built safely or that exceeds
-// the limits. An entry that is not supported, such as a submodule, is accepted where
-// .dockerignore leaves it out. Validate reads trees, the sizes of files, the targets of links and the
-// first bytes of small files.
+// the limits. An entry that is not supported, such as a device, is accepted where
+// .dockerignore leaves it out. Validate reads trees, the sizes of files, the targets of
+// links and the first bytes of small files, and fetches submodules.
 func (s *Source) Validate(ctx context.Context, c Commit, l Limits) (Stats, error) {
 	t, err := s.Tree(ctx, c, l)
 	if err != nil {
@@ -162,9 +162,16 @@ func (s *Source) Tree(ctx context.Context, c Commit, l Limits) (*Tree, error) {
 	if err != nil {
 		return nil, err
 	}
+	at, err := s.place(c)
+	if err != nil {
+		return nil, err
+	}
 	w := &walker{ctx: ctx, source: s, rev: c.Tree, store: s.store, limits: l, tree: &Tree{},
 		folders: map[plumbing.Hash][]gitEntry{}, blobs: map[blobKey]blobInfo{}}
-	if err := w.folder(root, "", 0); err != nil {
+	if err := w.folder(root, "", at, 0); err != nil {
+		return nil, fmt.Errorf("cannot deploy %s: %w", c.Short, err)
+	}
+	if err := w.fetchLarge(ctx); err != nil {
 		return nil, fmt.Errorf("cannot deploy %s: %w", c.Short, err)
 	}
 	s.mu.Lock()
@@ -187,9 +194,15 @@ type walker struct {
 	// seconds until it exceeds its budget.
 	folders map[plumbing.Hash][]gitEntry
 	blobs   map[blobKey]blobInfo
+
+	// What LFS has, by the blob of the pointer. Repositories are in the order of the walk.
+	large map[*repository]map[plumbing.Hash]LFSObject
+	repos []*repository
 }
 
-func (w *walker) folder(h plumbing.Hash, dir string, depth int) error {
+// folder adds what is in a folder. dir is its path in the tree, at where git has it: a
+// submodule is a repository of its own.
+func (w *walker) folder(h plumbing.Hash, dir string, at place, depth int) error {
 	if err := w.ctx.Err(); err != nil {
 		return err
 	}
@@ -205,7 +218,7 @@ func (w *walker) folder(h plumbing.Hash, dir string, depth int) error {
 		if i > 0 && entries[i-1].name == e.name {
 			return pathError(path, errors.New("the folder has this name twice; remove one"))
 		}
-		if err := w.entry(e, path, depth); err != nil {
+		if err := w.entry(e, path, at.at(e.name), depth); err != nil {
 			return err
 		}
 	}
@@ -239,7 +252,7 @@ func (w *walker) entries(h plumbing.Hash, dir string) ([]gitEntry, error) {
 
 // entry adds an entry and what is below it. One that is not supported is left out of
 // the tree where .dockerignore leaves it out of the build.
-func (w *walker) entry(e gitEntry, path string, depth int) error {
+func (w *walker) entry(e gitEntry, path string, at place, depth int) error {
 	if len(w.tree.Files) >= w.limits.Files {
 		return fmt.Errorf("it has more than %d files and folders; remove what the app does not need", w.limits.Files)
 	}
@@ -248,9 +261,11 @@ func (w *walker) entry(e gitEntry, path string, depth int) error {
 	case err != nil:
 	case e.kind() == modeDir:
 		w.tree.Files = append(w.tree.Files, Entry{Path: path, Mode: modeDir})
-		return w.folder(e.hash, path, depth+1)
+		return w.folder(e.hash, path, at, depth+1)
+	case e.kind() == modeSub:
+		return w.submodule(e, path, at, depth)
 	default:
-		err = w.blob(e, path)
+		err = w.blob(e, path, at)
 	}
 	if !isUnsupported(err) {
 		return err
@@ -268,10 +283,7 @@ func (w *walker) supported(e gitEntry, path string) error {
 	case err != nil:
 	case len(path) > w.limits.Path:
 		err = fmt.Errorf("its path has %d bytes, more than %d; shorten it", len(path), w.limits.Path)
-	case e.kind() == modeSub:
-		err = errors.New("it is a submodule, and submodules are not supported yet; " +
-			"commit its files instead, or name it in .dockerignore if the app does not need it")
-	case e.kind() != modeDir && e.kind() != modeFile && e.kind() != modeLink:
+	case e.kind() != modeDir && e.kind() != modeFile && e.kind() != modeLink && e.kind() != modeSub:
 		err = fmt.Errorf("its mode %06o is not a file's mode; commit a plain file", e.mode)
 	}
 	if err != nil {

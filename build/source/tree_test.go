@@ -77,7 +77,7 @@ func TestValidateTrees(t *testing.T) {
 		{"file and folder", r.rawTree(treeEntry{"100644", "a", x}, treeEntry{"100644", "a.b", x}, treeEntry{"40000", "a", dir}),
 			"a: the folder has this name twice"},
 		{"submodule", r.rawTree(treeEntry{"40000", "d", r.rawTree(treeEntry{"160000", "vendor", x})}),
-			"d/vendor: it is a submodule, and submodules are not supported yet"},
+			"d/vendor: it is a submodule, which was not fetched"},
 		{"device", r.rawTree(treeEntry{"20644", "null", x}), "null: its mode 020644 is not a file's mode"},
 		{"fifo", r.rawTree(treeEntry{"10644", "p", x}), "p: its mode 010644"},
 		{"mode 0", r.rawTree(treeEntry{"0", "p", x}), "p: its mode 000000"},

@@ -117,6 +117,9 @@ var appReport = cli.Reporter{
 		}
 		if app.Deployed() {
 			values["app-deploy-source"], values["app-deploy-source-metadata"] = "git-push", app.Current.Revision
+			if from := app.Current.Source; from != nil {
+				values["app-deploy-source"], values["app-deploy-source-metadata"] = from.Kind, from.From
+			}
 		}
 		return values, err
 	},

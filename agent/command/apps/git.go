@@ -2,13 +2,19 @@ package apps
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/go-git/go-git/v5/plumbing"
 
 	"dokku/agent/app"
 	"dokku/agent/command/cli"
 	"dokku/agent/event"
+	"dokku/agent/remote"
+	"dokku/agent/sources"
 )
+
+// imageKind is the kind of a release that an image was deployed as.
+const imageKind = app.SourceImage
 
 var gitCommands = []cli.Spec{
 	gitReport.Spec("Show the app's git settings"),
@@ -21,6 +27,10 @@ var gitProperties = cli.Properties{
 		{Name: "deploy-branch", Check: checkBranch},
 		{Name: "rev-env-var", Default: app.DefaultRevEnvVar, Check: checkRevVar},
 		{Name: app.PropColour, Default: app.ColourAuto, Check: app.CheckColour},
+		{Name: sources.PropMaxFiles, Default: strconv.Itoa(sources.DefaultMaxFiles), OnlyServer: true, Check: checkLimit(sources.PropMaxFiles)},
+		{Name: sources.PropMaxSize, Default: strconv.Itoa(sources.DefaultMaxSize), OnlyServer: true, Check: checkLimit(sources.PropMaxSize)},
+		{Name: remote.PropMaxSize, Default: strconv.Itoa(remote.DefaultMaxSize), OnlyServer: true, Check: checkLimit(remote.PropMaxSize)},
+		{Name: sources.PropMaxPack, Default: strconv.FormatInt(sources.DefaultMaxPack, 10), OnlyServer: true, Check: checkLimit(sources.PropMaxPack)},
 	},
 	Get: func(st *app.State, name string) string {
 		switch name {
@@ -28,8 +38,10 @@ var gitProperties = cli.Properties{
 			return st.PushColour
 		case "rev-env-var":
 			return st.RevEnvVar
+		case "deploy-branch":
+			return st.DeployBranch
 		}
-		return st.DeployBranch
+		return ""
 	},
 	Put: func(st *app.State, name, value string) {
 		switch name {
@@ -44,6 +56,16 @@ var gitProperties = cli.Properties{
 	Server: func(set *app.Settings) *map[string]string {
 		return &set.Git
 	},
+}
+
+// checkLimit returns the check of a limit of what is taken in.
+func checkLimit(name string) func(string) error {
+	return func(value string) error {
+		if err := app.CheckLimit(value); err != nil {
+			return cli.Refuse("Invalid %s specified: %q: %s", name, event.OneLine(value), err)
+		}
+		return nil
+	}
 }
 
 // checkRevVar returns an error for an invalid name and for a variable that dokku sets itself.
@@ -65,7 +87,7 @@ func checkBranch(name string) error {
 
 var gitReport = cli.Reporter{
 	Noun: "git",
-	Keys: cli.Sorted(append(gitProperties.Keys(), "git-keep-git-dir", "git-last-updated-at", "git-sha")),
+	Keys: cli.Sorted(append(gitProperties.Keys(), "git-keep-git-dir", "git-last-updated-at", "git-sha", "git-source-image")),
 	Collect: func(c *cli.Call, app *app.App, _ string) (map[string]string, error) {
 		set, err := c.Settings()
 		if err != nil {
@@ -73,13 +95,16 @@ var gitReport = cli.Reporter{
 		}
 		values := map[string]string{
 			"git-keep-git-dir":    "false",
-			"git-last-updated-at": "", "git-sha": "",
+			"git-last-updated-at": "", "git-sha": "", "git-source-image": "",
 		}
 		gitProperties.Report(values, &app.State, set)
 		values["git-rev-env-var"] = values["git-computed-rev-env-var"] // as Dokku does
 		if app.Deployed() {
 			values["git-sha"] = app.Current.Revision
 			values["git-last-updated-at"] = fmt.Sprint(app.Current.Created.Unix())
+			if from := app.Current.Source; from != nil && from.Kind == imageKind {
+				values["git-source-image"] = from.From
+			}
 		}
 		return values, nil
 	},

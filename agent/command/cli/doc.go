@@ -9,7 +9,9 @@
 // check of its words. The whole command line is checked before the command runs: the
 // words against the usage line, the app, each value. Then the command calls the agent;
 // only the agent's operations write. So a refused command line leaves no trace, not even
-// a lock file.
+// a lock file. Of a command that got further and may have changed something, an event tells who
+// ran it (record). Which commands these are follows from their names, so that a new command is
+// recorded unless its verb is one that only reads.
 //
 // A command line builds only the cobra command that it needs. Help, completion and
 // unknown words build the whole tree.

@@ -4,7 +4,7 @@ import "strings"
 
 // Substitutes that stand for several of Dokku's commands.
 const (
-	fromDockerfile = "an app is built from the Dockerfile in the root of its repository"
+	fromDockerfile = "a Dockerfile or buildpacks build an app: dokku builder:set APP selected BUILDER"
 	database       = "run it as a container on a network that the app joins: dokku network:create NAME, then dokku network:set APP attach-post-create NAME"
 	onlyNginx      = "nginx is the only proxy: dokku nginx:report"
 	pushIt         = "push the repository: git push dokku@SERVER:APP main"
@@ -12,9 +12,8 @@ const (
 	directives     = "put nginx directives into nginx.conf.d/*.conf in the app's folder on the server, then: dokku ps:restart APP"
 	oneServer      = "apps run on this server alone"
 	folders        = "dokku storage:ensure-directory APP, then dokku storage:mount APP FOLDER:PATH"
-	login          = "on the server: sudo -u dokku -H docker login REGISTRY"
 	logSize        = "the engine keeps 10 MB of logs of each process: dokku logs APP"
-	deployLogs     = "dokku deploys:log APP [N] shows what a deploy printed, dokku ps:report APP how the app is"
+	keptDeploys    = "the last 20 deploys of each app are kept: dokku deploys APP"
 	writesNginx    = "dokku ps:restart APP writes nginx's files again"
 	noPlugins      = "there are no plugins; dokku help lists all commands"
 )
@@ -22,21 +21,14 @@ const (
 // elsewhere maps Dokku's missing commands and those of its known plugins, by noun or full
 // name, to what one does here instead. The names are those of Dokku 0.38 and earlier.
 var elsewhere = map[string]string{
-	"app-json":   "app.json is read from the root of the repository at each push; dokku ps:scale APP and dokku checks:report APP show what it sets",
 	"apps:clone": "dokku apps:create NEW, then " + pushIt, "apps:set": "\"no_auto_create\": true in .dokku/server.json in dokku's home keeps a push from creating an app",
-	"builder": fromDockerfile, "builder-dockerfile": fromDockerfile, "builder-herokuish": fromDockerfile, "builder-lambda": fromDockerfile,
-	"builder-nixpacks": fromDockerfile, "builder-pack": fromDockerfile, "builder-railpack": fromDockerfile, "buildpacks": fromDockerfile,
-	"builds": deployLogs, "builds:cancel": "Ctrl-C in the git push that builds cancels it",
+	"builder-herokuish": fromDockerfile, "builder-lambda": fromDockerfile,
+	"builder-nixpacks": fromDockerfile, "builder-railpack": fromDockerfile, "buildpacks:detect": "each push says which buildpacks fit",
+	"builds:prune": keptDeploys, "builds:report": keptDeploys, "builds:set": keptDeploys,
 	"global-cert":   "dokku certs:add --global CRT KEY",
 	"config:bundle": "dokku config:export APP", "config:import": "dokku config:set APP KEY=VALUE...",
 	"cron":           cron,
-	"docker-options": "dokku storage:mount, dokku network:set, dokku resource:limit and dokku ps:set set what a container gets",
 	"domains:setup":  "dokku domains:set-global DOMAIN",
-	"events":         "on the server: .dokku/log/dokku.log in dokku's home has every step",
-	"git:sync":       pushIt, "git:from-archive": pushIt, "git:allow-host": pushIt, "git:generate-deploy-key": pushIt, "git:public-key": pushIt,
-	"git:from-image": "push a Dockerfile with the line FROM IMAGE",
-	"git:load-image": "on the server: docker load, then push a Dockerfile with the line FROM IMAGE",
-	"git:auth":       login, "git:auth-status": login,
 	"git:initialize": "dokku apps:create APP, or the first push", "git:status": "dokku git:report APP",
 	"git:unlock": "a deploy that was killed leaves no lock; dokku doctor APP finds what is in the way",
 	"caddy":      onlyNginx, "haproxy": onlyNginx, "openresty": onlyNginx, "traefik": onlyNginx,
@@ -52,7 +44,6 @@ var elsewhere = map[string]string{
 	"proxy:ports": "dokku ports:list APP", "proxy:ports-add": "dokku ports:add APP MAPPING", "proxy:ports-set": "dokku ports:set APP MAPPING",
 	"proxy:ports-remove": "dokku ports:remove APP MAPPING", "proxy:ports-clear": "dokku ports:clear APP",
 	"ps:retire": "the agent stops old containers when they are due", "run:retire": "the agent removes ended containers: dokku run:list APP",
-	"registry": "images stay on this server", "registry:login": login, "registry:logout": "on the server: sudo -u dokku -H docker logout REGISTRY",
 	"repo:gc": "dokku packs the repositories by itself", "repo:purge-cache": "on the server: docker builder prune",
 	"report":    "dokku apps:report and dokku doctor",
 	"scheduler": oneServer, "scheduler-docker-local": "dokku ps:set APP init true|false does what init-process did", "scheduler-k3s": oneServer,

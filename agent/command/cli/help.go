@@ -25,6 +25,7 @@ var nouns = []struct{ name, title string }{
 	{"nginx", "nginx"},
 	{"git", "Git"},
 	{"logs", "Logs"},
+	{"events", "Events and notifications"},
 	{"ssh-keys", "SSH keys"},
 	{"", "Other"},
 }
@@ -37,6 +38,8 @@ func nounOf(name string) string {
 		noun = "run"
 	case "deploys":
 		noun = "logs"
+	case "notify":
+		noun = "events"
 	}
 	for _, n := range nouns {
 		if n.name == noun {

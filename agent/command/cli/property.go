@@ -29,14 +29,15 @@ type Property struct {
 	// Secret: the value is not shown.
 	Secret bool
 	Check  func(value string) error
+	// Fits checks a value against the app that it is for; nil: any value fits.
+	Fits func(c *Call, value string) error
+	// Note is said when a value is set; "": nothing is.
+	Note string
 }
-
-// hidden stands for a secret: reports are pasted into public places.
-const hidden = "****"
 
 func (q Property) shown(value string) string {
 	if q.Secret && value != "" {
-		return hidden
+		return app.Hidden
 	}
 	return value
 }
@@ -124,8 +125,17 @@ func (p Properties) set(c *Call) error {
 		if err := q.Check(value); err != nil {
 			return err
 		}
+		if q.Fits != nil && c.App != nil {
+			if err := q.Fits(c, value); err != nil {
+				return err
+			}
+		}
 	}
-	return p.store(c, name, value, q.shown(value))
+	if err := p.store(c, name, value, q.shown(value)); err != nil || value == "" || q.Note == "" {
+		return err
+	}
+	c.Events().Detail("%s", q.Note)
+	return nil
 }
 
 func (p Properties) store(c *Call, name, value, shown string) error {

@@ -59,6 +59,9 @@ type Call struct {
 	cmd  *cobra.Command
 	App  *app.App // nil without an app, with --global and with --all
 	Args []string // the words after the app
+	// Dash is the number of words before the word "--", which is not one of Args; -1
+	// without it.
+	Dash int
 }
 
 // Flag reports whether a boolean flag is on; false if the command has no such flag.
@@ -145,7 +148,9 @@ func (r *Runner) cobra(s Spec) *cobra.Command {
 		if err := failpoint.Reach(failpoint.CommandParsed); err != nil {
 			return err
 		}
-		return s.Run(c)
+		err = s.Run(c)
+		c.record(s, err)
+		return err
 	}
 	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
 		return r.complete(s, cmd, args, prefix)
@@ -158,7 +163,7 @@ func (r *Runner) cobra(s Spec) *cobra.Command {
 
 // bind checks the words of a command line and loads the app.
 func (r *Runner) bind(s Spec, cmd *cobra.Command, args []string) (*Call, error) {
-	c := &Call{Runner: r, Ctx: cmd.Context(), cmd: cmd, Args: args}
+	c := &Call{Runner: r, Ctx: cmd.Context(), cmd: cmd, Args: args, Dash: cmd.ArgsLenAtDash()}
 	if !s.Rootless {
 		if err := r.open(); err != nil {
 			return nil, err
@@ -188,6 +193,9 @@ func (r *Runner) bind(s Spec, cmd *cobra.Command, args []string) (*Call, error) 
 		return nil, err
 	}
 	c.App, c.Args = app, c.Args[1:]
+	if r.app == "" {
+		c.Dash = max(c.Dash-1, -1)
+	}
 	return c, nil
 }
 

@@ -3,7 +3,6 @@ package ps
 import (
 	"cmp"
 	"fmt"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,8 +22,9 @@ var processProperties = cli.Properties{
 	List: []cli.Property{
 		{Name: "dockerfile-start-cmd", OnlyApp: true, Check: checkCommand("dockerfile-start-cmd")},
 		{Name: "init", Default: app.PSDefaults["init"], Check: trueOrFalse("init")},
-		{Name: "procfile-path", Default: app.PSDefaults["procfile-path"], Check: checkProcfilePath},
+		{Name: "procfile-path", Default: app.PSDefaults["procfile-path"], Check: func(value string) error { return app.CheckPath(app.PropProcfilePath, value) }},
 		{Name: "restart-policy", Default: app.PSDefaults["restart-policy"], Check: checkRestartPolicy},
+		{Name: app.PropRollover, OnlyApp: true, Check: checkRollover, Fits: hasTypes},
 		{Name: "skip-deploy", Default: app.PSDefaults["skip-deploy"], Check: trueOrFalse("skip-deploy")},
 		{Name: "start-cmd", OnlyApp: true, Check: checkCommand("start-cmd")},
 		{Name: "stop-timeout-seconds", Default: app.PSDefaults["stop-timeout-seconds"], Check: whole("stop-timeout-seconds", " of seconds", 0, 3600)},
@@ -44,14 +44,6 @@ func checkRestartPolicy(value string) error {
 		return nil
 	}
 	return cli.Refuse("Invalid restart-policy specified: use no, always, unless-stopped, on-failure or on-failure:N")
-}
-
-// checkProcfilePath returns an error unless value is the path of a file in a repository.
-func checkProcfilePath(value string) error {
-	if path.IsAbs(value) || path.Clean(value) != value || strings.HasPrefix(value, "..") || event.Printable(value) != value || len(value) > 255 {
-		return cli.Refuse("Invalid procfile-path specified: %q is not a path of a file in the repository, such as deploy/Procfile", event.OneLine(value))
-	}
-	return nil
 }
 
 // checkCommand returns a check for a command as in a Procfile.
@@ -77,7 +69,7 @@ func trueOrFalse(name string) func(string) error {
 // fixedKeys are the values of ps:report besides the properties of ps:set.
 var fixedKeys = []string{
 	"deployed", "processes", "ps-can-scale", "restore", "running", "scale-origin", "status-",
-	"problem", "release", "revision", "serving", "staged", "undeployed",
+	"image-builder", "image-reason", "problem", "release", "revision", "rolled-back-from", "serving", "staged", "undeployed",
 }
 
 var processReport = cli.Reporter{
@@ -105,16 +97,23 @@ func collectPS(c *cli.Call, a *app.App, only string) (map[string]string, error) 
 		"ps-can-scale": strconv.FormatBool(formation.Shipped(a.Name, "") == nil),
 		"restore":      strconv.FormatBool(!a.State.Stopped),
 		"scale-origin": strings.Join(scaleOrigins(a, formation), "; "),
-		"release":      "", "revision": "", "staged": staged(a),
+		"release":      "", "revision": "", "staged": staged(a), "image-builder": "", "image-reason": "",
 	}
-	if a.Deployed() {
-		values["release"], values["revision"] = "v"+strconv.Itoa(a.Current.Number), a.Current.Revision
+	if r := a.Current; r != nil {
+		values["release"], values["revision"] = "v"+strconv.Itoa(r.Number), r.Revision
+		values["image-builder"], values["image-reason"] = r.Builder, r.BuilderReason
 	}
 	processProperties.Report(values, &a.State, v.Settings)
+	if err := reportRollover(values, v); err != nil {
+		return nil, err
+	}
 	for _, name := range []string{"procfile-path", "skip-deploy"} { // as Dokku does
 		values["ps-global-"+name] = cmp.Or(v.Settings.PS[name], app.PSDefaults[name])
 	}
 	if values["problem"], err = problem(c.Server, a.Name); err != nil {
+		return nil, err
+	}
+	if values["rolled-back-from"], err = deploy.RolledBack(v); err != nil {
 		return nil, err
 	}
 	if values["undeployed"], err = deploy.Undeployed(v); err != nil {

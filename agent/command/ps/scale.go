@@ -125,7 +125,7 @@ func printScale(c *cli.Call, format string) error {
 	for _, o := range scaleOrigins(c.App, f) {
 		c.Print("       %s\n", o)
 	}
-	return nil
+	return printExclusive(c)
 }
 
 // firstFormation adds to the stored counts of an app without a release what a first

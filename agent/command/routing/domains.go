@@ -195,9 +195,7 @@ func added(c *cli.Call, domains []string) error {
 	if err != nil || !v.Deployed() {
 		return err
 	}
-	if coming := v.Coming(); len(coming) > 0 {
-		c.Events().WithApp(v.Name).Detail("HTTPS for %s follows in a minute or so; if it does not: dokku letsencrypt:list", strings.Join(coming, " "))
-	}
+	c.Server.Env.SayHTTPS(v, c.Events().WithApp(v.Name))
 	return nil
 }
 

@@ -1,9 +1,11 @@
 package run
 
 import (
-	"bufio"
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"dokku/agent/app"
 	"dokku/agent/command/cli"
 	"dokku/agent/event"
 )
@@ -31,9 +34,11 @@ var deployLogCommands = []cli.Spec{
 	},
 	{
 		Use: "deploys:log APP [N]", Short: "Show what the last deploy printed, or deploy N of the app",
-		Long:    "It shows accepted and rejected pushes and rebuilds. dokku keeps the last 20.",
-		Example: "dokku deploys:log hello\ndokku deploys:log hello 12",
+		Long: "It shows accepted and rejected pushes, rebuilds and rollbacks. dokku keeps the last 20. -t follows one that is under\n" +
+			"way until it ends; then the exit code is 0 if it was deployed, else 1.",
+		Example: "dokku deploys:log hello\ndokku deploys:log hello 12 -t",
 		Words:   deployNumbers,
+		Flags:   func(f *pflag.FlagSet) { f.BoolP("tail", "t", false, "follow a deploy that is under way") },
 		Run:     runDeployLog,
 	},
 }
@@ -96,35 +101,70 @@ func deployNumbers(c *cli.Call) []string {
 	return words
 }
 
-// runDeployLog prints the log of a deploy as its pusher saw it, without the times and
-// the durations that the file has too. What the build and the app printed is in it, so
-// hints keep the form of the server.
 func runDeployLog(c *cli.Call) error {
-	name := c.App.Name
-	kept := c.Server.Env.Store.DeployLogs(name)
-	n, err := chosenDeploy(c, kept)
+	n, err := chosenDeploy(c, c.Server.Env.Store.DeployLogs(c.App.Name))
 	if err != nil {
 		return err
 	}
+	return printDeployLog(c, n, c.Flag("tail"))
+}
+
+// printDeployLog prints the log of a deploy as its pusher saw it, without the times and
+// the durations that the file has too. What the build and the app printed is in it, so
+// hints keep the form of the server. With follow it goes on until the deploy has ended,
+// and fails unless it was accepted.
+func printDeployLog(c *cli.Call, n int, follow bool) error {
+	name := c.App.Name
 	f, err := os.Open(c.Server.Env.Store.DeployLog(name, n))
 	if err != nil {
 		return fmt.Errorf("cannot read the log of deploy %d of %s: %w", n, name, err)
 	}
 	defer f.Close()
-	in := bufio.NewScanner(f)
-	in.Buffer(nil, 1<<20)
 	headed := !c.Headings()
-	for in.Scan() {
-		stamp, text, _ := strings.Cut(in.Text(), " ")
+	w := &event.Lines{Longest: 1 << 20, Line: func(line string) {
+		stamp, text, _ := strings.Cut(line, " ")
 		if !headed {
 			c.Heading("%s deploy %d, %s", name, n, stamp)
 			headed = true
 		}
-		if !strings.HasPrefix(text, "(") { // a duration
+		if text != "" && !strings.HasPrefix(text, "(") { // a duration
 			c.Print("%s\n", event.Printable(text))
 		}
+	}}
+	for {
+		// A deploy that is under way now may write until the next look.
+		d, err := c.Server.Env.Deploy(name, n)
+		if err != nil {
+			return err
+		}
+		if _, err := io.Copy(w, f); err != nil {
+			return err
+		}
+		if !follow || d == nil || d.State != app.DeployRunning {
+			w.Flush()
+			return outcome(c, d, follow)
+		}
+		select {
+		case <-c.Ctx.Done():
+			return context.Cause(c.Ctx)
+		case <-time.After(followPause):
+		}
 	}
-	return in.Err()
+}
+
+// followPause is the time between two looks at a log that grows.
+const followPause = 200 * time.Millisecond
+
+// outcome says of an interrupted deploy how it ended: its log just stops. The result of a
+// deploy that was followed is that of the command; the log has told why.
+func outcome(c *cli.Call, d *app.Deploy, followed bool) error {
+	if d != nil && d.State == app.DeployInterrupted {
+		c.Warn("Deploy %d of %s was interrupted: %s", d.Number, c.App.Name, cmp.Or(d.Error, "its process was killed"))
+	}
+	if !followed || d == nil || d.State == app.DeployDone {
+		return nil
+	}
+	return cli.ErrSilent
 }
 
 // chosenDeploy returns the number of the deploy that the command line names, of those

@@ -139,7 +139,7 @@ func execIn(c *cli.Call, i engine.Instance) error {
 	done := log.Timed(started)
 	tty := c.Env.Console != nil
 	st, release := streams(c, tty)
-	exit, err := host.ExecAttached(c.Ctx, i.ID, c.Args, terminalEnv(c, tty), st)
+	exit, err := host.ExecAttached(c.Ctx, i.ID, c.App.Current.Exec(c.Args).Argv(), terminalEnv(c, tty), st)
 	release()
 	if done(err); err != nil {
 		return coded(err)

@@ -10,6 +10,7 @@ import (
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/volume"
 
 	"dokku/agent/engine"
 )
@@ -127,6 +128,10 @@ func (l *Lab) RemoveAll(name string) {
 	networks, _ := docker.NetworkList(ctx, network.ListOptions{Filters: a.Label()})
 	for _, n := range networks {
 		docker.NetworkRemove(ctx, n.ID)
+	}
+	caches, _ := docker.VolumeList(ctx, volume.ListOptions{Filters: a.Label()})
+	for _, v := range caches.Volumes {
+		docker.VolumeRemove(ctx, v.Name, true)
 	}
 }
 

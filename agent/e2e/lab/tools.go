@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -39,7 +40,7 @@ var Shared = sync.OnceValues(makeTools)
 var made *Tools
 
 func makeTools() (*Tools, error) {
-	for _, name := range []string{"git", "ssh", "ssh-keygen", "nginx", "unshare"} {
+	for _, name := range []string{"git", "ssh", "ssh-keygen", "ssh-keyscan", "docker-registry", "nginx", "unshare"} {
 		if _, err := exec.LookPath(name); err != nil {
 			return nil, fmt.Errorf("the end-to-end tests need %s: %w (install.sh test installs it)", name, err)
 		}
@@ -115,6 +116,11 @@ func Main(m *testing.M) int {
 	// The tests spend most of their time waiting for checks and for old processes to end.
 	if n := flag.Lookup("test.parallel"); n.Value.String() == n.DefValue {
 		flag.Set("test.parallel", "3")
+	}
+	// A shell without job control starts what it puts in the background with SIGINT ignored,
+	// and clients that inherit that cannot be told Ctrl-C. They do not inherit a handler.
+	if signal.Ignored(os.Interrupt) {
+		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 	}
 	code := m.Run()
 	if t := made; t != nil {

@@ -82,10 +82,14 @@ func (a *App) With(t *testing.T) *App {
 const Replacements = 4
 
 // Round does the nth round of changes: a deploy, then a rejected one or a ps:scale, and
-// every fifth time a config:set, between replacements of the certificate.
+// every fifth time a rollback before them and a config:set after them, between
+// replacements of the certificate.
 func (a *App) Round(n int) {
 	a.App.Lab.T.Helper()
 	a.replaceCertificate("certs:update")
+	if n%5 == 4 {
+		a.rollBack()
+	}
 	a.change("deploys", func() {
 		lab.Contains(a.App.Lab.T, a.App.Push(lab.Files{"version": fmt.Sprint(n)}), "Application deployed")
 		a.returned(a.App)
@@ -110,6 +114,21 @@ func (a *App) Round(n int) {
 			a.returned(a.App)
 		})
 	}
+}
+
+// rollBack goes back to the revision before. Another config than it had then tells its
+// answers from the earlier ones.
+func (a *App) rollBack() {
+	a.App.Lab.T.Helper()
+	a.config++
+	config := fmt.Sprint(a.config)
+	a.App.Lab.Dokku("config:set", "--no-restart", a.App.Name, "GREETING="+config)
+	a.change("rollbacks", func() {
+		rev := a.earlier()
+		a.back(rev, config, func() {
+			lab.Contains(a.App.Lab.T, a.App.Lab.Dokku("releases:rollback", a.App.Name, "--keep-config"), "serves "+rev[:7])
+		})
+	})
 }
 
 // change runs an operation that replaces or removes processes.

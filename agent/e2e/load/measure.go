@@ -34,10 +34,12 @@ const (
 )
 
 // Growth of an app's repository per accepted push: a commit, a tree, a file with its delta
-// base, since packs are kept as they come, and a line of the reflog.
+// base, since packs are kept as they come, a line of the reflog, and the summary of the
+// release that is no longer kept.
 const (
 	soakObjects = 4
 	soakReflog  = 250 // bytes
+	soakSummary = 400 // bytes
 	soakState   = 512 // bytes by which the numbers and times in files may get longer
 )
 
@@ -148,10 +150,11 @@ func (a *Soaked) measure(m amounts, prefix string) {
 	m[prefix+"git packs"] = amount{value: git["packs"], slack: a.Deploys, most: 80}
 	m[prefix+"git garbage"] = amount{value: git["garbage"]}
 	m[prefix+"releases"] = amount{value: entries(a.App.Dir("dokku", "releases")), most: Kept}
-	m[prefix+"logs of deploys"] = amount{value: entries(a.App.Dir("dokku", "deploys")), slack: a.Deploys + a.Rejects, most: 20}
+	// A log and a record of each.
+	m[prefix+"logs of deploys"] = amount{value: entries(a.App.Dir("dokku", "deploys")), slack: 2 * (a.Deploys + a.Rejects), most: 2 * 20}
 	files, size := usage(a.App.Dir(), "objects", "deploys")
 	m[prefix+"other files"] = amount{value: files, slack: 2} // packed-refs and info/refs, once git has packed
-	m[prefix+"bytes of other files"] = amount{value: size, slack: soakReflog*a.Deploys + soakState}
+	m[prefix+"bytes of other files"] = amount{value: size, slack: (soakReflog+soakSummary)*a.Deploys + soakState}
 }
 
 // BuildCache is the size of the engine's build cache, as text. An engine before API 1.42

@@ -87,6 +87,7 @@ type pushedVersion struct {
 // History records when git accepted which version, while versions are pushed.
 type History struct {
 	versions []pushedVersion
+	tip      string    // of main
 	last     time.Time // when main had not moved yet
 	end      chan struct{}
 	done     chan struct{}
@@ -95,7 +96,8 @@ type History struct {
 
 // Watch starts a history of the app.
 func Watch(a *lab.App) *History {
-	h := &History{versions: []pushedVersion{{rev: a.Tip("main")}}, end: make(chan struct{}), done: make(chan struct{})}
+	tip := a.Tip("main")
+	h := &History{versions: []pushedVersion{{rev: tip}}, tip: tip, end: make(chan struct{}), done: make(chan struct{})}
 	go func() {
 		defer close(h.done)
 		tick := time.NewTicker(2 * time.Millisecond)
@@ -117,7 +119,8 @@ func (h *History) look(a *lab.App) {
 	tip := lab.ReadTip(a)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if tip != "" && tip != h.versions[len(h.versions)-1].rev {
+	if tip != "" && tip != h.tip {
+		h.tip = tip
 		config := h.versions[len(h.versions)-1].config
 		h.versions = append(h.versions, pushedVersion{rev: tip, config: config, accepted: h.last})
 	}
@@ -130,6 +133,38 @@ func (h *History) configured(config string) {
 	defer h.mu.Unlock()
 	rev := h.versions[len(h.versions)-1].rev
 	h.versions = append(h.versions, pushedVersion{rev: rev, config: config, accepted: time.Now()})
+}
+
+// Back runs a command that brings back a revision, while main stays.
+func (h *History) Back(rev string, command func()) {
+	h.mu.Lock()
+	config := h.versions[len(h.versions)-1].config
+	h.mu.Unlock()
+	h.back(rev, config, command)
+}
+
+// back is Back with another config.
+func (h *History) back(rev, config string, command func()) {
+	h.mu.Lock()
+	h.versions = append(h.versions, pushedVersion{rev: rev, config: config, accepted: time.Now()})
+	h.mu.Unlock()
+	command()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.versions[len(h.versions)-1].live = time.Now()
+}
+
+// earlier returns the last revision before the present one.
+func (h *History) earlier() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	last := h.versions[len(h.versions)-1].rev
+	for _, v := range slices.Backward(h.versions) {
+		if v.rev != last {
+			return v.rev
+		}
+	}
+	return last
 }
 
 // returned notes that the push of the last version has returned.

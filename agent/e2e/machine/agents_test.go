@@ -2,11 +2,16 @@ package machine
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"dokku/agent"
 	"dokku/agent/deploy"
@@ -90,5 +95,31 @@ func TestAppsAtTheSameTime(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// TestAgentRemovesStaging: the running agent removes the folder of a killed command, and
+// leaves that of one that runs.
+func TestAgentRemovesStaging(t *testing.T) {
+	m := newMachine(t, newHistory(t))
+	runs, done, err := m.server.Env.Store.Staging("source-")
+	check(t, err)
+	defer done()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- watch.Run(ctx, m.server, event.Log{}) }()
+		synctest.Wait()
+		killed := m.server.Env.Store.Own("source-killed")
+		check(t, os.MkdirAll(filepath.Join(killed, "objects"), 0o700))
+		time.Sleep(30 * time.Second) // the bubble's
+		synctest.Wait()
+		if _, err := os.Stat(killed); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("the folder of a killed command is there: %v", err)
+		}
+		_, err := os.Stat(runs)
+		check(t, err)
+		cancel()
+		check(t, <-ended)
 	})
 }

@@ -27,6 +27,7 @@ type fresh struct {
 	dir  string // the client's repository
 	tip  string
 	ctx  context.Context // of its pushes
+	with deploy.PushOptions
 	mu   sync.Mutex
 	runs []engine.Spec
 	fail string // the command that fails
@@ -67,7 +68,7 @@ func (f *fresh) push(files map[string]string) (string, error) {
 	git(f.m.t, f.m.server.Env.Store.Dir("fresh"), "fetch", "-q", f.dir, "main")
 	f.runs = nil
 	var out bytes.Buffer
-	err := f.m.pushTo(f.ctx, "fresh", f.tip, rev, event.New(zerolog.SyncWriter(&out)))
+	err := f.m.pushWith(f.ctx, "fresh", f.tip, rev, f.with, event.New(zerolog.SyncWriter(&out)))
 	if err == nil {
 		f.tip = rev
 	}

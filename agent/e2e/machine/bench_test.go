@@ -129,6 +129,40 @@ func BenchmarkPush(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
+// BenchmarkRollback times a rollback of an app of one container until the earlier version
+// answers, alternating with the start of one such container up to its first answer.
+// x-floor is the median of the pairs' ratios: less than 1.5 is right.
+func BenchmarkRollback(b *testing.B) {
+	m := newBench(b)
+	work, bare := newWork(b), filepath.Join(b.TempDir(), "bare")
+	f := newFloor(b, bare)
+	b.Cleanup(func() { exec.Command(m.binary, "--force", "apps:destroy", "bench").Run() })
+	versions := []string{"one", "two"}
+	m.as(b, "key")
+	for n, version := range versions {
+		commit(b, work, version)
+		run(b, work, "git", "push", "-q", m.url+"/bench", "main")
+		run(b, "", m.binary, "releases:pin", "bench", strconv.Itoa(n+1))
+	}
+	m.as(b, "plain")
+	f.deploy(b, work, m.url+bare, versions[1])
+	var ours, floors, ratios []float64
+	for n := 0; b.Loop(); n++ {
+		start := time.Now()
+		rollback := exec.Command(m.binary, "releases:rollback", "bench", strconv.Itoa(n%2+1))
+		must(b, rollback.Start())
+		answered(b, net.JoinHostPort("127.0.0.1", strconv.Itoa(m.nginx.Port)), "bench.bench.test", versions[n%2])
+		took := time.Since(start)
+		must(b, rollback.Wait())
+		floor := f.start(b, versions[1])
+		ours, floors, ratios = append(ours, took.Seconds()), append(floors, floor.Seconds()), append(ratios, took.Seconds()/floor.Seconds())
+	}
+	b.ReportMetric(median(ours)*1000, "ms-rollback")
+	b.ReportMetric(median(floors)*1000, "ms-floor")
+	b.ReportMetric(median(ratios), "x-floor")
+	b.ReportMetric(0, "ns/op")
+}
+
 // reading lists the read-only commands in order of cost. The last ones show running
 // containers and have to ask the engine.
 var reading = []string{"help", "apps:list", "apps:exists bench", "ps:scale bench", "ps:scale bench --format json", "ps:report bench --deployed",

@@ -23,6 +23,7 @@ import (
 	"dokku/agent/repo"
 	"dokku/agent/store"
 	"dokku/build"
+	"dokku/build/null"
 )
 
 // A machine is a server with an engine and a proxy in memory. It can lose power
@@ -67,7 +68,7 @@ func newMachine(t *testing.T, h history) *machine {
 	if err := m.server.Create(ctx, "shop", false); err != nil {
 		t.Fatal(err)
 	}
-	git(t, m.server.Env.Store.Dir("shop"), "fetch", "-q", h.dir, "main")
+	h.fetch(t, m.server.Env.Store.Dir("shop"))
 	if err := m.push(deploy.ZeroID, h.one); err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +111,7 @@ func (m *machine) turnOn() {
 	m.server = s
 	m.engine.Fail(func(call string, _ ...any) error {
 		switch call {
-		case "Start", "Rename", "Stop", "Remove", "Network", "Tag":
+		case "Start", "Rename", "Stop", "Remove", "Network", "Tag", "Pull", "Load":
 			return m.change(call)
 		}
 		return m.powered()
@@ -158,9 +159,12 @@ func dialNothing(context.Context, string, string) (net.Conn, error) {
 }
 
 // build stands in for an image build. The image carries the app's label.
-func (m *machine) build(_ context.Context, r build.Request) (build.Result, error) {
+func (m *machine) build(ctx context.Context, r build.Request) (build.Result, error) {
 	if err := m.change("build"); err != nil {
 		return build.Result{}, err
+	}
+	if r.Selected == build.Null {
+		return build.Builders{null.Builder{}}.Build(ctx, r)
 	}
 	info := m.engine.SetImage(r.App, engine.ImageInfo{ID: "sha256:" + r.Commit.Tree, Ports: []int{8080}})
 	return build.Result{ImageID: info.ID}, nil
@@ -176,24 +180,13 @@ func (m *machine) pushLogged(old, new string, log event.Log) error {
 }
 
 func (m *machine) pushTo(ctx context.Context, app, old, new string, log event.Log) error {
-	objects, err := m.receive(app, new)
-	if err != nil {
-		return err
-	}
-	p := deploy.Push{App: app, Refs: []deploy.Ref{{Old: old, New: new, Name: "refs/heads/main"}}, Objects: objects}
-	if err := m.server.Prepare(ctx, p, log); err != nil {
-		if objects.ObjectDir != "" && m.powered() == nil {
-			m.server.Env.Store.Disk.RemoveAll(objects.ObjectDir)
-		}
-		return err
-	}
-	if err := m.change("move the ref"); err != nil {
-		return err
-	}
-	if err := m.accept(app, new, objects); err != nil {
-		return err
-	}
-	return m.server.Reconcile(context.WithoutCancel(ctx), app, log) // as post-receive does
+	return m.pushWith(ctx, app, old, new, deploy.PushOptions{}, log)
+}
+
+// pushWith is git push -o.
+func (m *machine) pushWith(ctx context.Context, app, old, new string, o deploy.PushOptions, log event.Log) error {
+	p := deploy.Push{App: app, Refs: []deploy.Ref{{Old: old, New: new, Name: "refs/heads/main"}}, Options: o}
+	return m.send(ctx, p, m.packs[new], log)
 }
 
 // settle runs the agent until nothing is left to do.
@@ -272,9 +265,14 @@ func (m *machine) atRest() error {
 	if !slices.Equal(got, want) {
 		return fmt.Errorf("containers %v, want %v", got, want)
 	}
+	// The image under a release is not of our making: it has a name of the app and no label.
+	labelled := slices.DeleteFunc(slices.Clone(o.Images), func(i engine.Image) bool { return i.ID == sourceImage.ID })
 	if all, err := m.engine.Observe(ctx, ""); err != nil || len(all.Instances)+len(all.Networks)+len(all.Images) !=
-		len(o.Instances)+len(o.Networks)+len(o.Images) {
+		len(o.Instances)+len(o.Networks)+len(labelled) {
 		return fmt.Errorf("something belongs to no app: %+v (%v)", all, err)
+	}
+	if err := m.exclusive(a); err != nil {
+		return err
 	}
 	if a.State.Renamed != nil {
 		return fmt.Errorf("the state still has renamed %+v", a.State.Renamed)
@@ -293,16 +291,32 @@ func (m *machine) onlyKept(o engine.Observed) error {
 	kept := map[string]bool{}
 	for _, r := range releases {
 		kept[r.Image] = true
+		if r.SourceImage != "" {
+			kept[r.SourceImage] = true
+		}
 	}
 	for _, i := range o.Images {
 		if !kept[i.ID] {
 			return fmt.Errorf("image %s is of no kept release", i.ID)
 		}
 	}
-	if len(releases) > 2 || len(o.Networks) != 1 {
+	if left := m.staging(); len(left) > 0 {
+		return fmt.Errorf("the folders of commands are left: %q", left)
+	}
+	if tooMany(releases) || len(o.Networks) != 1 {
 		return fmt.Errorf("%d releases, %d networks", len(releases), len(o.Networks))
 	}
 	return nil
+}
+
+// tooMany reports whether more releases are kept than those of two images, which is the
+// setting of these tests, four for each.
+func tooMany(releases []*app.Release) bool {
+	images := map[string]bool{}
+	for _, r := range releases {
+		images[r.Image] = true
+	}
+	return len(images) > 2 || len(releases) > 8
 }
 
 // TestKilledAnywhere kills each operation before each of its changes, one at a time,

@@ -133,7 +133,7 @@ func (c *crowd) deployed(a *app.App, live proxy.Route, rest map[string]bool) err
 	set, serr := s.Env.Store.Settings()
 	f, err := app.View{App: a, Settings: set}.FormationWith(a.State.Scale)
 	releases, rerr := s.Env.Store.Releases(a.Name)
-	if err = errors.Join(serr, err, rerr); err != nil || len(releases) > 2 {
+	if err = errors.Join(serr, err, rerr); err != nil || tooMany(releases) {
 		return fmt.Errorf("%d releases (%w)", len(releases), err)
 	}
 	webs, processes, missing := 0, 0, []string{}

@@ -16,6 +16,7 @@ func TestDeployLogEndsWithTheError(t *testing.T) {
 	}
 	git(t, h.dir, "add", "-A")
 	git(t, h.dir, "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-qm", "x")
+	h.pack = newPack(t, h, "HEAD")
 	m := newMachine(t, h)
 	if err := m.push(h.one, git(t, h.dir, "rev-parse", "HEAD")); err == nil {
 		t.Fatal("the push is accepted")

@@ -140,6 +140,8 @@ var doctorTests = []struct {
 				p.t.Errorf("--fix removes the image with another id: %v", err)
 			}
 		}},
+	{name: "an invalid cache-size", stays: true, damage: func(p *patient) { p.setBuild(app.PropCacheSize, "lots") },
+		want: []string{`build cache: warning: Invalid cache-size specified: "lots" is not a size`}},
 	{name: "what nobody needs", damage: func(p *patient) {
 		p.strange("worker", 9)
 		p.engine.SetImage("shop", engine.ImageInfo{ID: "sha256:left"})
@@ -202,6 +204,17 @@ func foreign(p *patient, app string) {
 	// A lock of that name is no evidence: a refused push leaves one.
 	if l, ok, err := p.server.Env.Store.TryLock(app, "apps:create"); err == nil && ok {
 		l.Release()
+	}
+}
+
+// setBuild writes a setting of the server's builds as an editor would.
+func (p *patient) setBuild(name, value string) {
+	p.t.Helper()
+	if err := p.server.Env.Store.UpdateSettings(context.Background(), func(s *app.Settings) error {
+		s.Build = map[string]string{name: value}
+		return nil
+	}); err != nil {
+		p.t.Fatal(err)
 	}
 }
 

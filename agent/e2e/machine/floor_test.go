@@ -48,6 +48,14 @@ func (f *floor) deploy(b *testing.B, work, url, want string) time.Duration {
 	must(b, err)
 	io.Copy(io.Discard, built.Body)
 	built.Body.Close()
+	took := time.Since(start)
+	return took + f.start(b, want)
+}
+
+// start starts a container of the image that was built last. It returns the time until it
+// answered.
+func (f *floor) start(b *testing.B, want string) time.Duration {
+	ctx, start := context.Background(), time.Now()
 	made, err := f.docker.ContainerCreate(ctx, &container.Config{Image: "floor"}, nil, nil, nil, "")
 	must(b, err)
 	must(b, f.docker.ContainerStart(ctx, made.ID, container.StartOptions{}))

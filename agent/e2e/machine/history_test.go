@@ -9,7 +9,24 @@ import (
 )
 
 // history is a repository with two revisions of an app.
-type history struct{ dir, one, two string }
+type history struct {
+	dir, one, two string
+	url           string // of the repository, by http
+	// nested has the files of two, and one as its submodule; its pack has what two lacks.
+	nested     string
+	nestedPack pack
+	pack       pack // of main
+}
+
+// fetch gives an app's repository the objects of main, as git fetch would, without
+// starting git.
+func (h history) fetch(t *testing.T, repo string) {
+	t.Helper()
+	check(t, os.MkdirAll(filepath.Join(repo, "objects", "pack"), 0o755))
+	for name, data := range h.pack {
+		check(t, os.WriteFile(filepath.Join(repo, "objects", name), data, 0o644))
+	}
+}
 
 func newHistory(t *testing.T) history {
 	t.Helper()
@@ -28,7 +45,23 @@ func newHistory(t *testing.T) history {
 	h.one = commit(map[string]string{"Dockerfile": "FROM scratch\n", "Procfile": "web: serve\nworker: work\nrelease: migrate\n",
 		"app.json": `{"scripts": {"dokku": {"predeploy": "prepare", "postdeploy": "tell"}}}`})
 	h.two = commit(map[string]string{"Dockerfile": "FROM scratch\n#\n"})
+	h.pack = newPack(t, h, h.two)
+	h.url = serveHistory(t, h.dir)
+	h.nested, h.nestedPack = newNested(t, h)
 	return h
+}
+
+// newNested makes a commit on top of two that no branch ends at.
+func newNested(t *testing.T, h history) (string, pack) {
+	t.Helper()
+	git(t, h.dir, "checkout", "-q", "--detach")
+	put(t, filepath.Join(h.dir, ".gitmodules"), "[submodule \"lib\"]\n\tpath = lib\n\turl = "+h.url+"\n")
+	git(t, h.dir, "add", ".gitmodules")
+	git(t, h.dir, "update-index", "--add", "--cacheinfo", "160000,"+h.one+",lib")
+	git(t, h.dir, "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-qm", "x")
+	commit := git(t, h.dir, "rev-parse", "HEAD")
+	git(t, h.dir, "checkout", "-q", "main")
+	return commit, newPack(t, h, commit, h.two)
 }
 
 func git(t *testing.T, dir string, args ...string) string {

@@ -203,8 +203,12 @@ func TestKeptForAWeek(t *testing.T) {
 		{"domains:disable", set(func(st *app.State) { st.DomainsDisabled = true }), true},
 		{"git:set", set(func(st *app.State) { st.DeployBranch = "live" }), true},
 		{"ps:set", set(func(st *app.State) { st.PS = map[string]string{"stop-timeout-seconds": "5"} }), true},
+		{"builder:set", set(func(st *app.State) { st.Build = map[string]string{"selected": "pack"} }), true},
+		{"docker-options:add", set(func(st *app.State) { st.BuildOptions = []string{"--no-cache"} }), true},
 		{"nginx:set", set(func(st *app.State) { st.Nginx = map[string]string{"client-max-body-size": "5m"} }), true},
 		{"checks:set", set(func(st *app.State) { st.Checks = map[string]string{"wait": "5"} }), true},
+		{"notify:add", set(func(st *app.State) { st.Hooks = []app.Hook{{ID: "h", URL: "https://hooks.example.com"}} }), true},
+		{"events:off", set(func(st *app.State) { st.NoEvents = true }), true},
 		{"storage:mount", set(func(st *app.State) { st.Mounts = []app.Mount{{Source: "/a", Target: "/b"}} }), true},
 		{"ports:set", set(func(st *app.State) { st.Ports = []app.PortMap{{Scheme: "http", Host: 80, Container: 3000}} }), true},
 		{"apps:lock", func(f *fresh) {

@@ -29,15 +29,17 @@ type fault struct {
 	kills bool
 	// away: processes may end by themselves.
 	away bool
+	// deploys: it strikes deploys only.
+	deploys bool
 	// retires: the wait to retire takes a minute.
 	retires bool
 	recover func(r *rig, h history) error
 }
 
 var (
-	changes = regexp.MustCompile(`^(file|build|move|proxy: (publish|withdraw)|engine: (Start|Rename|Stop|Remove|Network|Tag)\b)`)
+	changes = regexp.MustCompile(`^(file|build|move|proxy: (publish|withdraw)|engine: (Start|Rename|Stop|Remove|Network|Tag|Pull|Load)\b)`)
 	calls   = regexp.MustCompile(`^(engine|proxy|build)`)
-	effects = regexp.MustCompile(`^(proxy: (publish|withdraw)|engine: (Start|Rename|Stop|Remove|Network|Tag)\b)`)
+	effects = regexp.MustCompile(`^(proxy: (publish|withdraw)|engine: (Start|Rename|Stop|Remove|Network|Tag|Pull|Load)\b)`)
 	every   = regexp.MustCompile(``)
 )
 
@@ -65,6 +67,7 @@ var faults = []fault{
 		return fmt.Errorf("%w: %w", memory.ErrAnswerLost, context.DeadlineExceeded)
 	}},
 	{name: "client gone", at: every, recover: recovers, strike: func(r *rig, _ string) error { r.cancel(); return nil }},
+	{name: "cancelled", at: every, deploys: true, recover: recovers, strike: (*rig).cancelDeploy},
 	{name: "engine restarts", at: every, away: true, strike: func(r *rig, _ string) error { r.engine.Restart(); return nil },
 		recover: func(r *rig, h history) error {
 			if err := r.look(true); err != nil {
@@ -81,6 +84,24 @@ var faults = []fault{
 	{name: "killed, a minute to retire", at: changes, kills: true, retires: true, strike: (*rig).die, recover: retiring},
 	{name: "killed, a day later", at: changes, kills: true, retires: true, strike: (*rig).die, recover: aDayLater},
 }
+
+// cancelDeploy asks to cancel the deploy that is under way, as deploys:cancel does, and
+// gives it the time to notice that.
+func (r *rig) cancelDeploy(string) error {
+	st := r.server.Env.Store
+	d := st.RunningDeploy("shop")
+	if d == nil {
+		return nil
+	}
+	err := st.AskCancel("shop", d.Number, byBea)
+	r.mu.Unlock() // a goroutine that waits for a mutex stops the bubble's clock
+	time.Sleep(time.Second)
+	r.mu.Lock()
+	return err
+}
+
+// deploying matches operations that are deploys, with a record of their own.
+var deploying = regexp.MustCompile(`push|ps:rebuild|releases:rollback|git:from|git:load`)
 
 // recovers runs the agent until nothing is left to do.
 func recovers(r *rig, _ history) error {

@@ -317,7 +317,7 @@ func (r *rig) asked() (string, error) {
 	}
 	st := a.State
 	list := []any{a.Name, st.Config, st.Scale, st.ScaleNext, st.Domains, st.Stopped, st.ProxyDisabled, st.Ports, st.DeployBranch,
-		st.Current, st.Destroying, st.Locked}
+		st.Current, st.Destroying, st.Locked, st.Hooks, st.NoEvents}
 	if a.Current != nil {
 		list = append(list, a.Current.Revision, a.Current.Config, a.Current.Port)
 	}

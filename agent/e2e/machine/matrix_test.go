@@ -157,7 +157,7 @@ func newMatrix(t *testing.T) *matrix {
 		x.none.server.Destroy(t.Context(), "shop", event.Log{})); err != nil {
 		t.Fatal(err)
 	}
-	git(t, x.fresh.server.Env.Store.Dir("shop"), "fetch", "-q", h.dir, "main")
+	h.fetch(t, x.fresh.server.Env.Store.Dir("shop"))
 	x.none.packs = map[string]pack{h.one: newPack(t, h, h.one), h.two: newPack(t, h, h.two, h.one)}
 	return x
 }
@@ -232,6 +232,9 @@ func sample(op operation, points []string) (cells []cell) {
 			chosen := *matrixFull || *matrixOnly != "" || hash(*matrixSeed, c.String())%matrixSample == 0
 			if op.Name == appsDestroy && strings.Contains(f.name, ", then ") && !strings.HasSuffix(f.name, appsDestroy) {
 				continue // an app that is being destroyed refuses all commands
+			}
+			if f.deploys && !deploying.MatchString(op.Name) {
+				continue
 			}
 			if f.at.MatchString(at) && chosen && only.MatchString(c.String()) {
 				cells = append(cells, c)

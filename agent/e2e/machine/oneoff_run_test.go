@@ -120,8 +120,8 @@ func TestRunProcfile(t *testing.T) {
 		"web.1":        `["web.1"]`,
 		"ls web $A":    `["ls" "web" "$A"]`,
 	} {
-		argv, err := oneoff.OneOff{Words: strings.Fields(words)}.Argv(r, map[string]string{})
-		if got := fmt.Sprintf("%q", argv); got != want || err != nil {
+		p, err := oneoff.OneOff{Words: strings.Fields(words)}.Program(r, map[string]string{})
+		if got := fmt.Sprintf("%q", p.Argv()); got != want || err != nil {
 			t.Errorf("%s: %s, %v; want %s", words, got, err, want)
 		}
 	}

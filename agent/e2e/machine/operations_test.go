@@ -47,7 +47,22 @@ func (m *machine) command(ctx context.Context, h history, words []string) error 
 	}
 	switch words[0] {
 	case "push":
-		return m.pushNext(ctx, h, words[1] == "broken")
+		if words[1] == "submodule" {
+			return m.pushSubmodule(ctx, h)
+		}
+		broken := map[string]string{"next": "", "broken": "*"}[words[1]]
+		if len(words) > 2 {
+			broken = words[2]
+		}
+		return m.pushNext(ctx, h, broken)
+	case "git:from-image":
+		return m.fromImage(ctx, name)
+	case "git:load-image":
+		return m.loadImage(ctx, name)
+	case "git:from-archive":
+		return m.fromArchive(ctx, name)
+	case "git:sync":
+		return m.syncWith(ctx, h, name)
 	case "server":
 		return s.Env.Store.UpdateSettings(ctx, func(set *app.Settings) error { set.Checks["disabled"] = pairs(words[2:])["disabled"]; return nil })
 	case "apps:create":
@@ -93,6 +108,8 @@ func (m *machine) command(ctx context.Context, h history, words []string) error 
 		return (&letsencrypt.Orderer{Server: s}).Disable(ctx, name, words[0], none)
 	case "config:set":
 		return s.SetConfig(ctx, name, pairs(words[2:]), nil, true, none)
+	case "releases:rollback":
+		return s.Rollback(ctx, name, 0, false, none)
 	}
 	op := deploy.Op{Name: words[0]}
 	if strings.HasPrefix(words[0], "domains:") {
@@ -116,6 +133,16 @@ func set(st *app.State, words []string) error {
 		st.Nginx = map[string]string{words[2]: words[3]}
 	case "git:set":
 		st.DeployBranch = words[3]
+	case "ps:set":
+		st.PS = map[string]string{words[2]: words[3]}
+	case "notify:add":
+		st.Hooks = []app.Hook{{ID: "h", URL: words[2], On: app.HookTopics}}
+	case "notify:remove":
+		st.Hooks = nil
+	case "events:off":
+		st.NoEvents = true
+	case "builder:set":
+		st.Build = map[string]string{words[2]: words[3]}
 	default:
 		return fmt.Errorf("there is no command %v", words)
 	}
@@ -133,8 +160,9 @@ func portMaps(words []string) (list []app.PortMap) {
 }
 
 // pushNext pushes the next revision of the app, and creates the app if needed, as the
-// hooks' wrapper does. A broken revision has to be rejected.
-func (m *machine) pushNext(ctx context.Context, h history, broken bool) error {
+// hooks' wrapper does. A revision whose processes of a type are broken ("*": of any) has to
+// be rejected.
+func (m *machine) pushNext(ctx context.Context, h history, broken string) error {
 	apps, err := m.server.Env.Store.Apps()
 	if err == nil && len(apps) == 0 {
 		err = m.server.Create(ctx, "shop", true)
@@ -146,21 +174,24 @@ func (m *machine) pushNext(ctx context.Context, h history, broken bool) error {
 	if tip, err := repo.Ref(m.server.Env.Store.Dir("shop"), "refs/heads/main"); err != nil || tip == "" {
 		old, next = deploy.ZeroID, h.one
 	}
-	if broken {
-		return m.pushBroken(ctx, old, next)
+	if broken != "" {
+		return m.pushBroken(ctx, old, next, broken)
 	}
 	return m.pushTo(ctx, "shop", old, next, event.Log{})
 }
 
-// pushBroken pushes a revision whose processes end at once. It is done when the push is
-// rejected and the app is there.
-func (m *machine) pushBroken(ctx context.Context, old, next string) error {
+// pushBroken pushes a revision whose processes of a type end at once. It is done when the
+// push is rejected and the app is there.
+func (m *machine) pushBroken(ctx context.Context, old, next, typ string) error {
 	a, err := m.server.Env.Store.Load("shop")
 	if err != nil {
 		return err
 	}
 	m.engine.Behave(func(s engine.Spec) memory.Behaviour {
-		return memory.Behaviour{Exits: s.Release > a.State.Current, Code: 1}
+		if s.Release > a.State.Current && (typ == "*" || s.Type == typ) {
+			return memory.Behaviour{Exits: true, Code: 1}
+		}
+		return behaviour(s)
 	})
 	failed := m.pushTo(ctx, "shop", old, next, event.Log{})
 	m.engine.Behave(behaviour)

@@ -63,7 +63,7 @@ func TestPortMappings(t *testing.T) {
 	}
 	// The mapping stays for later deploys, and the image's own port comes back.
 	h := newHistory(t)
-	git(t, m.server.Env.Store.Dir("shop"), "fetch", "-q", h.dir, "main")
+	h.fetch(t, m.server.Env.Store.Dir("shop"))
 	if err := m.server.Rebuild(t.Context(), "shop", event.Log{}); err != nil {
 		t.Fatal(err)
 	}

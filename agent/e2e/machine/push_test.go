@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"dokku/agent/app"
+	"dokku/agent/deploy"
 	"dokku/agent/engine"
 	"dokku/agent/engine/memory"
 	"dokku/agent/event"
@@ -18,7 +20,7 @@ func (m *machine) files() map[string]string {
 	m.t.Helper()
 	all := map[string]string{}
 	err := filepath.WalkDir(m.server.Env.Store.File("shop"), func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() || strings.HasSuffix(path, ".log") || filepath.Base(path) == "manifest" {
+		if err != nil || d.IsDir() || strings.Contains(path, "/deploys/") || filepath.Base(path) == "manifest" {
 			return err
 		}
 		b, err := os.ReadFile(path)
@@ -148,5 +150,20 @@ func TestOneOffCommands(t *testing.T) {
 		if err := m.atRest(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestMissingBuildDir: a build-dir that the revision does not have rejects the push, and says
+// how to correct it.
+func TestMissingBuildDir(t *testing.T) {
+	h := newHistory(t)
+	m := newMachine(t, h)
+	m.must(m.server.Update(t.Context(), "shop", deploy.Op{Name: "builder:set"}, event.Log{}, func(st *app.State) error {
+		st.Build = map[string]string{app.PropBuildDir: "nowhere"}
+		return nil
+	}))
+	err := m.push(h.one, h.two)
+	if err == nil || !strings.Contains(err.Error(), "dokku builder:set shop build-dir DIR") {
+		t.Errorf("%v", err)
 	}
 }

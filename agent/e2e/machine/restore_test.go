@@ -123,7 +123,7 @@ func TestRestoreElsewhere(t *testing.T) {
 			if err := m.server.SetLocked(t.Context(), "shop", false, event.Log{}); err != nil {
 				t.Fatal(err)
 			}
-			git(t, m.server.Env.Store.Dir("shop"), "fetch", "-q", h.dir, "main")
+			h.fetch(t, m.server.Env.Store.Dir("shop"))
 			if err := m.push(h.one, h.two); err != nil {
 				t.Fatal(err)
 			}
@@ -208,7 +208,7 @@ func TestRestoreOneFails(t *testing.T) {
 	if err := old.server.Create(t.Context(), "blog", false); err != nil {
 		t.Fatal(err)
 	}
-	git(t, old.server.Env.Store.Dir("blog"), "fetch", "-q", h.dir, "main")
+	h.fetch(t, old.server.Env.Store.Dir("blog"))
 	if err := old.pushTo(t.Context(), "blog", deploy.ZeroID, h.one, event.Log{}); err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func firstLayout(t *testing.T, h history) *machine {
 	if err := m.server.Create(ctx, "shop", false); err != nil {
 		t.Fatal(err)
 	}
-	git(t, m.server.Env.Store.Dir("shop"), "fetch", "-q", h.dir, "main")
+	h.fetch(t, m.server.Env.Store.Dir("shop"))
 	git(t, m.server.Env.Store.Dir("shop"), "update-ref", "refs/heads/main", h.one)
 	for from, to := range map[string]string{"state.json": "shop/dokku/state.json", "release.json": "shop/dokku/releases/7.json",
 		"server.json": ".dokku/server.json"} {

@@ -75,8 +75,13 @@ func TestLoadedIDs(t *testing.T) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
-	if _, failed, err := readLoaded(strings.NewReader(`{"stream":"x"}{"error":"no space left on device"}`)); err != nil || failed != "no space left on device" {
-		t.Errorf("%q, %v", failed, err)
+	for answer, want := range map[string]string{
+		`{"stream":"x"}{"error":"no space left on device"}`:                                                              "no space left on device",
+		`{"stream":"Loaded image ID: sha256:1\n"}{"stream":"Error unpacking image sha256:1: no space left on device\n"}`: "Error unpacking image sha256:1: no space left on device",
+	} {
+		if _, failed, err := readLoaded(strings.NewReader(answer)); err != nil || failed != want {
+			t.Errorf("%q, %v, want %q", failed, err, want)
+		}
 	}
 	if _, err := readArchive(strings.NewReader("no archive")); err == nil {
 		t.Error("what is no archive was read")

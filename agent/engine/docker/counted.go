@@ -51,6 +51,14 @@ func (h countedHost) Rename(ctx context.Context, id, name string) error {
 	return countingError("Rename", func() error { return h.Engine.Rename(ctx, id, name) })
 }
 
+func (h countedHost) RemoveCaches(ctx context.Context, app string) ([]string, error) {
+	return counting("RemoveCaches", func() ([]string, error) { return h.Engine.RemoveCaches(ctx, app) })
+}
+
+func (h countedHost) RemoveScratch(ctx context.Context, app string) error {
+	return countingError("RemoveScratch", func() error { return h.Engine.RemoveScratch(ctx, app) })
+}
+
 func (h countedHost) ForgetRestarts(ctx context.Context, id string) error {
 	return countingError("ForgetRestarts", func() error { return h.Engine.ForgetRestarts(ctx, id) })
 }

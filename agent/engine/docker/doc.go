@@ -49,4 +49,19 @@
 //
 // With the build tag failpoints, Counted makes every call of the engine a point at
 // which a test can strike. Without it, Counted returns the engine itself.
+//
+// # Image stores
+//
+// Docker 29 keeps images in containerd's store by default, earlier versions in their own
+// (overlay2). What differs, by the engine's source (daemon/containerd):
+//
+//   - An image's id is the digest of its manifest, or of its index if it is for several
+//     platforms, and not of its configuration. Ids are compared and never computed here;
+//     Load tells which id an image has in another store (readArchive).
+//   - A load takes every layer from the archive, also one that the engine has. It answers
+//     "Error unpacking image" as if that were no error (readLoaded).
+//   - An image that was built or loaded here has a digest, as if it were in a registry, so
+//     ImageInfo.Digests is no proof that one has it.
+//   - An index names platforms that the engine does not have. The fields of an inspected
+//     image, and the manifest.json of a saved one, are of the engine's own platform.
 package docker

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/volume"
 
 	"dokku/agent/engine"
 	"dokku/agent/engine/docker"
@@ -32,6 +33,12 @@ func TestDocker(t *testing.T) {
 					t.Error(err)
 				}
 			},
+			Cache: func(t *testing.T, app, name string) {
+				makeVolume(t, d, name, map[string]string{engine.LabelApp: app})
+			},
+			Scratch: func(t *testing.T, app, name string) {
+				makeVolume(t, d, name, map[string]string{engine.LabelApp: app, engine.LabelContainerType: string(engine.KindBuild)})
+			},
 			Crash: func(t *testing.T, id string) {
 				// The init passes the signal on. The container's end may kill this command too.
 				if _, _, err := d.Exec(t.Context(), id, []string{"sh", "-c", "kill -USR1 1"}); err != nil {
@@ -41,6 +48,15 @@ func TestDocker(t *testing.T) {
 			Command: shell,
 		}
 	})
+}
+
+// makeVolume makes a volume until the test's end.
+func makeVolume(t *testing.T, d *docker.Engine, name string, labels map[string]string) {
+	t.Helper()
+	if _, err := d.Client().VolumeCreate(context.Background(), volume.CreateOptions{Name: name, Labels: labels}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Client().VolumeRemove(context.Background(), name, true) })
 }
 
 // newDocker returns the engine of this machine. Without one the tests fail: a skipped test

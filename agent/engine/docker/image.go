@@ -36,7 +36,7 @@ func (d *Engine) image(ctx context.Context, ref string) (engine.ImageInfo, error
 	if err != nil {
 		return engine.ImageInfo{}, d.explain(ctx, err)
 	}
-	info := engine.ImageInfo{ID: r.ID, Size: r.Size}
+	info := engine.ImageInfo{ID: r.ID, Size: r.Size, Digests: r.RepoDigests}
 	if r.Config != nil {
 		info.Entrypoint = r.Config.Entrypoint
 		info.Command = r.Config.Cmd

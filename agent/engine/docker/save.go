@@ -81,6 +81,10 @@ func (d *Engine) load(ctx context.Context, r io.Reader) ([]string, error) {
 	return ids, nil
 }
 
+// notUnpacked begins what the image store of containerd answers, as if it were no error, if
+// it has an image and cannot make its files, as on a full disk. No container can start of it.
+const notUnpacked = "Error unpacking image "
+
 // readLoaded reads the engine's answer to a load. Errors stand in the answer, whose
 // status is a success by then.
 func readLoaded(r io.Reader) (ids []string, failed string, err error) {
@@ -100,6 +104,9 @@ func readLoaded(r io.Reader) (ids []string, failed string, err error) {
 		}
 		if id, ok := strings.CutPrefix(line.Stream, "Loaded image ID: "); ok {
 			ids = append(ids, strings.TrimSpace(id))
+		}
+		if strings.HasPrefix(line.Stream, notUnpacked) {
+			return nil, strings.TrimSpace(line.Stream), nil
 		}
 	}
 }

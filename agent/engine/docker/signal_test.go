@@ -2,10 +2,14 @@ package docker_test
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
+	"context"
+	"io"
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,8 +34,8 @@ func TestShellSignals(t *testing.T) {
 	d := newDocker(t)
 	for name, shell := range map[string]string{"dash": "/bin/dash", "bash": "/bin/bash", "busybox": "/bin/busybox"} {
 		image := imported(t, d, shellRoot(t, shell), []string{"ENV PATH=/bin"})
-		for _, line := range []string{
-			"cd / && srv", "X=1 srv $UNSET 2>&1", "srv >&2 | srv >/dev/null", "while :; do srv; done",
+		for line, workers := range map[string]int{
+			"cd / && srv": 1, "X=1 srv $UNSET 2>&1": 1, "srv >&2 | srv >&2": 2, "while :; do srv; done": 1,
 		} {
 			t.Run(name+" "+line, func(t *testing.T) {
 				argv, shell, err := scale.Command(line, func(string) (string, bool) { return "", false })
@@ -40,15 +44,34 @@ func TestShellSignals(t *testing.T) {
 				}
 				app := strings.ReplaceAll(strings.ToLower(appName(t)[:20]), "-", "") + name
 				i := deploy(t, d, app, enginetest.Program{}, func(s *engine.Spec) { s.Image, s.Command = image, argv })
+				out, in := io.Pipe()
+				go func() {
+					in.CloseWithError(d.Logs(context.WithoutCancel(t.Context()), i.ID, engine.LogOptions{Follow: true}, in))
+				}()
+				log := bufio.NewScanner(out)
+				var got []string
+				for len(got) < workers && log.Scan() {
+					got = append(got, log.Text())
+				}
 				if err := d.Stop(t.Context(), i.ID, time.Minute); err != nil {
 					t.Fatal(err)
 				}
-				var log bytes.Buffer
-				if err := d.Logs(t.Context(), i.ID, engine.LogOptions{}, &log); err != nil {
-					t.Fatal(err)
+				for log.Scan() {
+					got = append(got, log.Text())
 				}
-				if log.String() != "ready\nTERM\nfinished\n" {
-					t.Errorf("the log is %q", log.String())
+				if log.Err() != nil {
+					t.Fatal(log.Err())
+				}
+				// Of two workers the lines may be mixed.
+				if workers > 1 {
+					slices.Sort(got[workers:])
+				}
+				var want []string
+				for _, word := range []string{"ready", "TERM", "finished"} {
+					want = append(want, slices.Repeat([]string{word}, workers)...)
+				}
+				if !slices.Equal(got, want) {
+					t.Errorf("the log is %q, want %q", got, want)
 				}
 			})
 		}

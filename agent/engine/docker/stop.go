@@ -154,7 +154,7 @@ func containerNames(list []container.Summary) string {
 // removeImage removes our names from an image and with the last name the
 // image. By id, the engine refuses an image with several names. It would take
 // all names but one away from an image in use, so that is looked up first. An
-// image with a name outside TagPrefix stays: another program may need it.
+// image with a name outside TagPrefix stays, without ours: another program may need it.
 func removeImage(ctx context.Context, cli *client.Client, id, app string) error {
 	i, err := cli.ImageInspect(ctx, id)
 	if errdefs.IsNotFound(err) {
@@ -164,9 +164,6 @@ func removeImage(ctx context.Context, cli *client.Client, id, app string) error 
 		return err
 	}
 	names := tags(i.RepoTags)
-	if slices.ContainsFunc(names, func(n string) bool { return !strings.HasPrefix(n, engine.TagPrefix) }) {
-		return nil
-	}
 	if own, rest := engine.NamesOf(app, names); len(rest) > 0 {
 		return removeNames(ctx, cli, own)
 	}

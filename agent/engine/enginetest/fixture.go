@@ -26,6 +26,10 @@ type Fixture struct {
 	Image func(t *testing.T, app string, tags ...string) (id string)
 	// RemoveVolume removes a volume that a test has mounted.
 	RemoveVolume func(t *testing.T, name string)
+	// Cache makes a volume that carries the label of app, as builds do.
+	Cache func(t *testing.T, app, name string)
+	// Scratch makes a volume that a build of app has left without its container.
+	Scratch func(t *testing.T, app, name string)
 	// Crash makes the process of a running container fail, as by itself.
 	Crash func(t *testing.T, id string)
 	// Command returns a command for that image that acts as p.

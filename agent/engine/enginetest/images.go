@@ -57,6 +57,8 @@ func imageNames(t *testing.T, r *run) {
 	info, err := a.Host.Image(a.ctx, foreign)
 	a.ok(err)
 	equal(t, "image that somebody tagged", info.ID, id)
+	_, err = a.Host.Image(a.ctx, "dokku/"+a.name+":1")
+	a.fails(err, engine.ErrNoImage)
 
 	untagged := r.Image(t, a.name)
 	equal(t, "images", len(a.observe().Images), 2)

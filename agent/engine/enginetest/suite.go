@@ -72,6 +72,7 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 		{"limits", limits},
 		{"memory limit", memoryLimit},
 		{"folders for mounts", folders},
+		{"caches", caches},
 		{"about itself", aboutItself},
 	} {
 		t.Run(test.name, func(t *testing.T) {

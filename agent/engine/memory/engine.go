@@ -188,9 +188,6 @@ func (m *Engine) removeImage(ref, app string) {
 	if i == nil {
 		return
 	}
-	if slices.ContainsFunc(i.tags, func(tag string) bool { return !strings.HasPrefix(tag, engine.TagPrefix) }) {
-		return
-	}
 	if _, rest := engine.NamesOf(app, i.tags); len(rest) > 0 {
 		i.tags = rest
 		return

@@ -30,9 +30,13 @@ type Engine struct {
 	nets       []engine.Network
 	shared     []engine.NetworkInfo
 	renumber   func(saved string) string
-	volumes    map[string]string // content of files in volumes, by volume/path
+	volumes    map[string]string      // content of files in volumes, by volume/path
+	caches     map[string]buildVolume // by the name of the volume
+	buildCache int64                  // bytes
 	images     []*localImage
+	registry   map[string]registryImage
 	watchers   []*watcher
+	together   map[kindOf]int // see Together
 	root       string
 }
 

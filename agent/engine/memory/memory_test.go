@@ -27,6 +27,8 @@ func TestMemory(t *testing.T) {
 				return m.SetImage(app, engine.ImageInfo{Ports: []int{80, 8080}}, tags...).ID
 			},
 			RemoveVolume: func(*testing.T, string) {},
+			Cache:        func(_ *testing.T, app, name string) { m.SetCache(app, name) },
+			Scratch:      func(_ *testing.T, app, name string) { m.SetScratch(app, name) },
 			Crash:        func(_ *testing.T, id string) { m.Exit(id, 3) },
 			Command:      programs.command,
 		}

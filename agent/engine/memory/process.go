@@ -120,6 +120,7 @@ func (m *Engine) run(p *process) {
 	}
 	p.Status, p.ExitCode, p.OOMKilled = engine.StatusRunning, 0, false
 	p.Started, p.Finished = now(), time.Time{}
+	m.countTogether(p)
 	m.tell(p, engine.ActionStart)
 	for _, text := range append(m.use(p), p.behaviour.Output...) {
 		p.print(text)
@@ -132,6 +133,31 @@ func (m *Engine) run(p *process) {
 	if p.behaviour.Exits {
 		m.exit(p, p.behaviour.Code, p.behaviour.OOMKilled)
 	}
+}
+
+// kindOf is a process type of an app.
+type kindOf struct{ app, typ string }
+
+// countTogether counts a process that begins to run.
+func (m *Engine) countTogether(p *process) {
+	k, n := kindOf{p.App, p.Type}, 0
+	for _, other := range m.containers {
+		if other.Kind == engine.KindDeploy && other.Running() && (kindOf{other.App, other.Type}) == k {
+			n++
+		}
+	}
+	if m.together == nil {
+		m.together = map[kindOf]int{}
+	}
+	m.together[k] = max(m.together[k], n)
+}
+
+// Together returns how many processes of a type of an app have run at the same time, at
+// most.
+func (m *Engine) Together(app, typ string) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.together[kindOf{app, typ}]
 }
 
 // exit ends a process by itself and applies its policy.

@@ -177,7 +177,7 @@ func TestChallengeFile(t *testing.T) {
 	text, _, err := s.Configuration(t.Context(), "shop")
 	check(t, err)
 	blocks := strings.Split(text, "\nserver {")[1:]
-	if len(blocks) != 3 || slices.ContainsFunc(blocks, func(b string) bool {
+	if len(blocks) != 2 || slices.ContainsFunc(blocks, func(b string) bool {
 		first := strings.Index(b, "if (")
 		return first < 0 || !strings.HasPrefix(b[first:], `if ($uri ~ "^/\.well-known/acme-challenge/([A-Za-z0-9_-]+)\z")`)
 	}) {

@@ -35,6 +35,7 @@ type draft struct {
 	changes []change
 	files   map[string][]byte // written anew, by name
 	others  []string          // names of the files taken over as they are
+	known   map[string][]byte // of those, the content of the files that can be read, by app
 	apps    []string          // all apps of the tree
 	routes  []proxy.Route     // those of them that can be read
 }
@@ -73,7 +74,7 @@ func appOf(file string) (app string, ok bool) {
 // another way today, after an update, is written anew, unless keep says that it stays:
 // so an update costs one reload, and not one for each app.
 func (n *Proxy) draft(base string, changes []change, keep bool) (draft, error) {
-	d := draft{base: base, changes: changes, files: map[string][]byte{}}
+	d := draft{base: base, changes: changes, files: map[string][]byte{}, known: map[string][]byte{}}
 	replaced := d.replaced()
 	s := n.server()
 	entries, err := os.ReadDir(n.tree(base))
@@ -97,6 +98,7 @@ func (n *Proxy) draft(base string, changes []change, keep bool) (draft, error) {
 				d.files[e.Name()] = now
 				continue
 			}
+			d.known[other] = file
 		}
 		d.others = append(d.others, e.Name())
 	}

@@ -251,6 +251,14 @@ func (n *Proxy) test(ctx context.Context, d draft) (string, error) {
 		return "", fmt.Errorf("cannot stage nginx files: %w", err)
 	}
 	said, err := n.run(ctx, n.config.Check)
+	if short != generation {
+		if err := n.point(stagedLink, generation); err != nil {
+			return "", fmt.Errorf("cannot stage nginx files: %w", err)
+		}
+		if err != nil { // an included file may need what was left out
+			said, err = n.run(ctx, n.config.Check)
+		}
+	}
 	if err != nil && d.refreshes() {
 		return "", fmt.Errorf("nginx refuses the configuration: %w", err)
 	}
@@ -260,11 +268,6 @@ func (n *Proxy) test(ctx context.Context, d draft) (string, error) {
 	for _, c := range d.changes {
 		if err := c.conflict(said); err != nil {
 			return "", err
-		}
-	}
-	if short != generation {
-		if err := n.point(stagedLink, generation); err != nil {
-			return "", fmt.Errorf("cannot stage nginx files: %w", err)
 		}
 	}
 	return generation, n.mark(generation, testedMark)

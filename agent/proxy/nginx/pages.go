@@ -1,21 +1,28 @@
 package nginx
 
-import "dokku/agent/proxy"
+import (
+	"fmt"
+	"slices"
+
+	"dokku/agent/proxy"
+)
 
 // page is an answer of nginx's own to a visitor.
 type page struct {
 	Status   int
 	Sentence string
-	// Retry tells browsers and crawlers when to come again, in seconds; 0 for nothing.
-	Retry int
+	// Retry tells browsers and crawlers when to come again, in seconds; "" for nothing.
+	Retry string
 	// Dir is the folder of an admin's own page, <status>.html; "" for none.
 	Dir string
 	// HSTS: the app's server sends the header.
 	HSTS bool
+	// Shared: the page's location is that of all pages of a server.
+	Shared bool
 }
 
 // retry is short: nobody knows when the app comes back, and a minute costs little.
-const retry = 60
+const retry = "60"
 
 var (
 	unknownPage = page{Status: 404, Sentence: "There is no site at this address; please check its spelling."}
@@ -31,18 +38,38 @@ func (p page) in(dir string) page {
 	return p
 }
 
+// Location is the name of the page's location.
+func (p page) Location() string {
+	if p.Shared {
+		return "@dokku_page"
+	}
+	return fmt.Sprintf("@dokku_%d", p.Status)
+}
+
+// Path is where nginx finds the admin's own page.
+func (p page) Path() string { return fmt.Sprintf("/.dokku/%d.html", p.Status) }
+
+// ownPages are the pages for what an app does not answer, in the shared file.
+var ownPages = []page{emptyPage, deadPage, slowPage}
+
+// pages are those of an app's server. They have one location, whose Retry and Text depend
+// on the status.
+type pages struct {
+	page
+	Text string // a variable
+	List []page
+}
+
 // Pages returns the pages of an app's server. A process's own answers pass as they are.
-func (v view) Pages() []page {
-	absent := emptyPage
+func (v view) Pages() pages {
+	all := pages{page{Retry: "$dokku_retry", Dir: v.Value(proxy.ErrorPages), HSTS: v.HSTS() != "", Shared: true}, "$dokku_page", slices.Clone(ownPages)}
 	if v.Stopped {
-		absent = stoppedPage
+		all.Text = "$dokku_stopped_page"
 	}
-	list := []page{absent, deadPage, slowPage}
-	for i := range list {
-		list[i] = list[i].in(v.Value(proxy.ErrorPages))
-		list[i].HSTS = v.HSTS() != ""
+	for i := range all.List {
+		all.List[i].Dir, all.List[i].HSTS, all.List[i].Shared = all.Dir, all.HSTS, true
 	}
-	return list
+	return all
 }
 
 // UnknownPage returns the page of an app's server for requests to another address.

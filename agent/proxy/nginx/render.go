@@ -72,7 +72,9 @@ type pool struct {
 }
 
 // renderApp returns the file of an app. The route must come from Route.Checked.
-func renderApp(r proxy.Route, s server) []byte {
+func renderApp(r proxy.Route, s server) []byte { return write("app.conf", appOfRoute(r, s)) }
+
+func appOfRoute(r proxy.Route, s server) appFile {
 	f := appFile{view: view{r}, Mark: mark(r), Pools: []pool{poolOf(r, 0)}}
 	known := []int{0}
 	for _, p := range r.Ports {
@@ -82,12 +84,10 @@ func renderApp(r proxy.Route, s server) []byte {
 		}
 	}
 	if len(r.Domains) > 0 {
-		for _, p := range portsOf(r, s) {
-			f.Servers = append(f.Servers, blocksOf(r, s, p)...)
-		}
+		f.Servers = blocksOf(r, s)
 		f.Challenged = challengedOf(r, s)
 	}
-	return write("app.conf", f)
+	return f
 }
 
 // poolOf lists the processes of an app at one of their ports; 0: the port that the
@@ -116,27 +116,72 @@ func upstream(app string, port int) string {
 type block struct {
 	view
 	server      server
-	names       []string // in nginx's form
-	port        proxy.Port
+	names       []string          // in nginx's form
+	ports       []proxy.Port      // of the same processes; one for TLS is the last
 	certificate proxy.Certificate // on a port for TLS
 	redirects   bool              // plain requests are sent on to TLS
+	Refuses     bool              // handshakes are refused
 }
 
-// blocksOf returns the servers of an app for a port of the host.
-func blocksOf(r proxy.Route, s server, p proxy.Port) (list []block) {
-	if p.TLS {
-		for _, c := range r.Certificates {
-			list = append(list, block{view: view{r}, server: s, names: serverNames(c.Domains), port: p, certificate: c})
+// blocksOf returns the servers of an app.
+func blocksOf(r proxy.Route, s server) (list []block) {
+	ports := portsOf(r, s)
+	secure := secureTwin(r, s)
+	for _, p := range ports {
+		switch {
+		case p == secure: // stands with the main port
+		case p.TLS:
+			list = append(list, secureBlocks(r, s, p)...)
+		case p.Host == s.port:
+			list = append(list, mainBlocks(r, s, p, secure)...)
+		default:
+			list = append(list, block{view: view{r}, server: s, names: serverNames(r.Domains), ports: []proxy.Port{p}})
 		}
-		return list
 	}
-	plain, redirected := r.Domains, secured(r)
-	if status, _ := redirect(r, s); status != "" && p.Host == s.port && len(redirected) > 0 {
-		plain = slices.DeleteFunc(slices.Clone(plain), func(d string) bool { return slices.Contains(redirected, d) })
-		list = append(list, block{view: view{r}, server: s, names: serverNames(redirected), port: p, redirects: true})
+	return list
+}
+
+// secureTwin is the first port for TLS that leads to the same processes as the main port;
+// zero if there is none. Then one server has both: nginx takes about as long for each
+// server as for reading a certificate.
+func secureTwin(r proxy.Route, s server) proxy.Port {
+	ports := portsOf(r, s)
+	for _, main := range ports {
+		if main.TLS || main.Host != s.port || len(r.Certificates) == 0 {
+			continue
+		}
+		if i := slices.IndexFunc(ports, func(p proxy.Port) bool { return p.TLS && p.Container == main.Container }); i >= 0 {
+			return ports[i]
+		}
+	}
+	return proxy.Port{}
+}
+
+// secureBlocks returns a server for each certificate of the route, on some ports.
+func secureBlocks(r proxy.Route, s server, ports ...proxy.Port) (list []block) {
+	for _, c := range r.Certificates {
+		list = append(list, block{view: view{r}, server: s, names: serverNames(c.Domains), ports: ports, certificate: c})
+	}
+	return list
+}
+
+// mainBlocks returns the servers of the main port. secure is a port that they have too;
+// zero for none.
+func mainBlocks(r proxy.Route, s server, main, secure proxy.Port) (list []block) {
+	plain := r.Domains
+	status, _ := redirect(r, s)
+	certified := secured(r)
+	if len(certified) > 0 && (status != "" || secure != proxy.Port{}) {
+		plain = slices.DeleteFunc(slices.Clone(plain), func(d string) bool { return slices.Contains(certified, d) })
+		if list = secureBlocks(r, s, main, secure); secure == (proxy.Port{}) {
+			list = []block{{view: view{r}, server: s, names: serverNames(certified), ports: []proxy.Port{main}}}
+		}
+		for i := range list {
+			list[i].redirects = status != ""
+		}
 	}
 	if len(plain) > 0 {
-		list = append(list, block{view: view{r}, server: s, names: serverNames(plain), port: p})
+		list = append(list, block{view: view{r}, server: s, names: serverNames(plain), ports: []proxy.Port{main}})
 	}
 	return list
 }
@@ -162,14 +207,19 @@ func lines(names []string) string { return strings.Join(names, "\n        ") }
 func (b block) Names() string { return lines(b.names) }
 
 // Listen returns where the server listens.
-func (b block) Listen() listen { return b.server.listenOn(b.port) }
+func (b block) Listen() (list []listen) {
+	for _, p := range b.ports {
+		list = append(list, b.server.listenOn(p))
+	}
+	return list
+}
 
 // Trusted returns the proxies in front: the client's address is the last one in the chain
 // of X-Forwarded-For that is none of theirs.
 func (b block) Trusted() []netip.Prefix { return b.server.trusted }
 
 // Pool returns the name of the processes that get the requests.
-func (b block) Pool() string { return upstream(b.App, b.port.Container) }
+func (b block) Pool() string { return upstream(b.App, b.ports[0].Container) }
 
 // ResendTimeout returns how old a request may be and still go to another process.
 func (b block) ResendTimeout() time.Duration { return min(resendTimeout, b.Settings.ReadTimeout) }

@@ -50,6 +50,8 @@ type sharedFile struct {
 	Form, Generation, Reserved string
 	Listen                     listen // on the main port
 	Trusted                    []netip.Prefix
+	Pages                      []page
+	Stopped                    page
 	Others                     *noApp // on the other ports
 	TLS                        []noAppOverTLS
 	Relay                      string
@@ -76,7 +78,7 @@ func (s server) noApp(names []string, ports ...int) *noApp {
 
 // shareFile returns the data without what depends on a tree.
 func shareFile(routes []proxy.Route, s server) sharedFile {
-	f := sharedFile{Reserved: proxy.ReservedDomain, Listen: s.on(s.port), Trusted: s.trusted, TLS: defaultsOverTLS(routes, s),
+	f := sharedFile{Reserved: proxy.ReservedDomain, Listen: s.on(s.port), Trusted: s.trusted, Pages: ownPages, Stopped: stoppedPage, TLS: defaultsOverTLS(routes, s),
 		Relay: relay, Resolvers: inBrackets(s.resolvers), Responders: respondersOf(routes, s)}
 	if ports := otherPorts(routes, s); len(ports) > 0 {
 		f.Others = s.noApp([]string{"_"}, ports...)
@@ -131,7 +133,7 @@ func hasCatchAll(routes []proxy.Route, port int, s server) bool {
 func aloneOn(port int, r proxy.Route, names []string, s server) (list []block) {
 	for _, p := range portsOf(r, s) {
 		if p.Host == port && !p.TLS {
-			list = append(list, block{view: view{r}, server: s, names: names, port: p})
+			list = append(list, block{view: view{r}, server: s, names: names, ports: []proxy.Port{p}})
 		}
 	}
 	return list

@@ -1,81 +1,106 @@
 package nginx
 
 import (
+	"bytes"
 	"crypto/rand"
-	"fmt"
-	"os"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"dokku/agent/proxy"
 )
 
-// testTree returns a tree for nginx to test in the place of a draft's: the same without the
-// certificates that nginx has read before. Reading them is most of the work of a test. The
-// tree lacks marks, and is never live.
+// knownFile has the apps of a tree for a test that nginx knows. It sorts behind serverFile
+// and before all apps, and cannot be the file of any.
+const knownFile = "+unchanged.conf"
+
+// testTree returns a tree for nginx to test in the place of a draft's, which is quicker
+// read: of the apps whose files nginx serves already, one file has what the others could
+// contradict, and what may have changed. The tree lacks marks, and is never live.
 func (n *Proxy) testTree(d draft, generation string) (string, error) {
-	known := n.knownCertificates(d)
+	known := n.knownApps(d)
 	if len(known) == 0 {
 		return generation, nil
-	}
-	entries, err := os.ReadDir(n.tree(generation))
-	if err != nil {
-		return "", err
 	}
 	short := strings.ToLower(rand.Text())
 	if err := n.disk.Mkdir(n.tree(short), 0o755); err != nil {
 		return "", err
 	}
-	for _, e := range entries {
-		if filepath.Ext(e.Name()) != ".conf" {
-			continue
+	own := []string{serverFile, unknownFile}
+	for _, app := range d.apps {
+		if known[app] == nil {
+			own = append(own, app+".conf")
 		}
-		from, to := n.tree(generation, e.Name()), n.tree(short, e.Name())
-		app, _ := appOf(e.Name())
-		if len(known[app]) == 0 {
-			err = n.share(from, to)
-		} else {
-			err = n.writeShort(from, to, known[app])
-		}
-		if err != nil {
+	}
+	for _, name := range own {
+		if err := n.share(n.tree(generation, name), n.tree(short, name)); err != nil {
 			return "", err
 		}
 	}
-	return short, nil
+	return short, n.disk.Write(n.tree(short, knownFile), n.known(d, known), 0o644)
 }
 
-// knownCertificates are the certificates by app that are in the draft's base too, where
-// nginx has served that. Their files never change.
-func (n *Proxy) knownCertificates(d draft) map[string][]proxy.Certificate {
+// knownApps are the files of a draft's apps, by app, that are in its base too, where nginx
+// has served that. Neither they nor their certificates ever change.
+func (n *Proxy) knownApps(d draft) map[string][]byte {
 	if n.version().before(rejects) || !n.has(d.base, provenMark) {
 		return nil
 	}
-	known, changed := map[string][]proxy.Certificate{}, d.replaced()
+	return d.known
+}
+
+// known returns what a test needs of some apps: their names and upstreams, and all but TLS
+// of those with files of an admin's, which may have changed.
+func (n *Proxy) known(d draft, files map[string][]byte) []byte {
+	routes := map[string]proxy.Route{}
 	for _, r := range d.routes {
-		if !changed[r.App] && len(r.Certificates) > 0 {
-			known[r.App] = r.Certificates
+		routes[r.App] = r
+	}
+	w, s := &bytes.Buffer{}, n.server()
+	for _, app := range slices.Sorted(maps.Keys(files)) {
+		r := routes[app]
+		if included(r) {
+			w.WriteString(withoutTLS(string(files[app]), r, s))
+			continue
 		}
+		f := appOfRoute(r, s)
+		for i, b := range f.Servers {
+			f.Servers[i] = b.withoutTLS()
+		}
+		w.Write(write("known.conf", f))
 	}
-	return known
+	return w.Bytes()
 }
 
-// writeShort copies an app's file without some certificates. Each line keeps its number,
-// since nginx names it where it refuses one.
-func (n *Proxy) writeShort(from, to string, without []proxy.Certificate) error {
-	text, err := os.ReadFile(from)
-	if err != nil {
-		return err
+// included reports whether the route's servers have files of an admin's.
+func included(r proxy.Route) bool {
+	if r.Settings.IncludeDir == "" {
+		return false
 	}
-	short, s := string(text), n.server()
-	for _, c := range without {
-		short = strings.ReplaceAll(short, s.certificateLines(c.ID), "    ssl_reject_handshake on;\n\n")
-	}
-	return n.disk.Write(to, []byte(short), 0o644)
+	files, err := filepath.Glob(filepath.Join(r.Settings.IncludeDir, "*.conf"))
+	return err != nil || len(files) > 0
 }
 
-// certificateLines are the lines of a server's certificate, as the template has them.
-func (s server) certificateLines(id string) string {
-	dir := s.certificate(id)
-	return fmt.Sprintf("    ssl_certificate %s;\n    ssl_certificate_key %s;\n",
-		filepath.Join(dir, proxy.CertificateFile), filepath.Join(dir, proxy.KeyFile))
+// withoutTLS returns the file of an app without TLS, as far as it has a port without. The
+// other servers refuse handshakes.
+func withoutTLS(file string, r proxy.Route, s server) string {
+	for _, b := range blocksOf(r, s) {
+		file = strings.Replace(file, string(write("head", b)), string(write("head", b.withoutTLS())), 1)
+	}
+	return file
+}
+
+// withoutTLS is the server without its port for TLS. One that has no other refuses
+// handshakes.
+func (b block) withoutTLS() block {
+	if b.certificate.ID == "" {
+		return b
+	}
+	if b.certificate = (proxy.Certificate{}); len(b.ports) == 1 {
+		b.Refuses = true
+	} else {
+		b.ports = b.ports[:1]
+	}
+	return b
 }

@@ -74,7 +74,7 @@ func (s server) noCertificate() string {
 
 // Certificate returns the folder of the server's certificate; "" without TLS.
 func (b block) Certificate() string {
-	if !b.port.TLS {
+	if b.certificate.ID == "" {
 		return ""
 	}
 	return b.server.certificate(b.certificate.ID)

@@ -354,7 +354,8 @@ func TestTLSPortIsTaken(t *testing.T) {
 		t.Errorf("the app answers %d, want 200 without a redirect", status)
 	}
 	check(t, held.Close())
-	check(t, s.Publish(t.Context(), secure))
+	s.config.Timeout = 0 // as usual
+	check(t, nginx.New(s.config).Publish(t.Context(), secure))
 	if status, _ := s.Get(hello.Domains[0], "/"); status != 301 {
 		t.Errorf("once the port is free: %d, want a redirect", status)
 	}

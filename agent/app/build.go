@@ -1,0 +1,189 @@
+package app
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/distribution/reference"
+
+	"dokku/agent/event"
+	"dokku/build"
+	"dokku/build/options"
+)
+
+// Properties that say how a revision becomes an image. builder:set sets the first two,
+// builder-dockerfile:set, builder-pack:set and app-json:set the paths. All paths begin
+// at the build-dir.
+const (
+	PropSelected    = "selected"
+	PropBuildDir    = "build-dir"
+	PropDockerfile  = "dockerfile-path"
+	PropProjectTOML = "projecttoml-path"
+	PropAppJSON     = "appjson-path"
+	// PropSyntax lists the images that may read a Dockerfile (# syntax=) besides
+	// build.Frontends. Only the server has it.
+	PropSyntax = "allowed-syntax"
+
+	// buildpacks:set-property sets the first one, builder-pack:set the others.
+	PropStack           = "stack"
+	PropPackImage       = "image"
+	PropRunImage        = "run-image"
+	PropAllowedBuilders = "allowed-builders"
+)
+
+// DefaultPackImage is the builder image of Cloud Native Buildpacks, as in Dokku.
+const DefaultPackImage = "heroku/builder:24"
+
+// BuildDefaults are the defaults of the properties of a build.
+var BuildDefaults = map[string]string{
+	PropDockerfile:  "Dockerfile",
+	PropProjectTOML: "project.toml",
+	PropAppJSON:     FileAppJSON,
+
+	PropBuildTimeout: "1h",
+	// Images take the most of a disk, and the build cache of an engine has no bound before
+	// Docker 23.
+	PropCacheSize: "20%",
+}
+
+// BuildProperty returns a property of the build: the app's, else the server's, else the
+// default.
+func (v View) BuildProperty(name string) string {
+	return cmp.Or(v.State.Build[name], v.Settings.Build[name], BuildDefaults[name])
+}
+
+// BuildDir returns the folder of the repository that is built; "": its root.
+func (v View) BuildDir() string {
+	dir := path.Clean(v.BuildProperty(PropBuildDir))
+	if dir == "." {
+		return ""
+	}
+	return dir
+}
+
+// CheckBuild returns an error if a setting of the build is invalid. The commands check
+// values too, but a file can be edited by hand or come from a backup.
+func (v View) CheckBuild() error {
+	if err := CheckPath(PropProcfilePath, v.Property(PropProcfilePath)); err != nil {
+		return v.correct(err, "ps", PropProcfilePath, v.State.PS[PropProcfilePath])
+	}
+	for _, name := range BuildLimitProperties {
+		if value := v.Settings.Build[name]; value != "" {
+			if err := checkBuildLimit(name, value); err != nil {
+				return err
+			}
+		}
+	}
+	if _, err := options.Read(v.State.BuildOptions); err != nil {
+		return fmt.Errorf("%w; remove it: dokku docker-options:clear %s build", err, v.Name)
+	}
+	for _, name := range []string{PropSelected, PropBuildDir, PropDockerfile, PropProjectTOML, PropAppJSON, PropSyntax, PropStack, PropPackImage, PropRunImage} {
+		if value := v.BuildProperty(name); value != "" {
+			if err := CheckBuildProperty(name, value); err != nil {
+				return v.correct(err, buildNouns[name], name, v.State.Build[name])
+			}
+		}
+	}
+	return nil
+}
+
+// buildNouns are the commands that set a property: NOUN:set.
+var buildNouns = map[string]string{PropSelected: "builder", PropBuildDir: "builder", PropDockerfile: "builder-dockerfile",
+	PropSyntax: "builder-dockerfile", PropProjectTOML: "builder-pack", PropAppJSON: "app-json"}
+
+// correct adds to the error of a stored value the command that sets another one. own is
+// the app's value; "": the value is the server's.
+func (v View) correct(err error, noun, name, own string) error {
+	where := "--global"
+	if own != "" {
+		where = v.Name
+	}
+	return fmt.Errorf("%w; correct it: dokku %s:set %s %s VALUE", err, noun, where, name)
+}
+
+// CheckBuildProperty returns an error if the value of a property of the build is invalid.
+func CheckBuildProperty(name, value string) error {
+	switch name {
+	case PropBuildMemory, PropBuildTimeout, PropMaxBuilds:
+		return checkBuildLimit(name, value)
+	case PropCacheSize:
+		_, _, err := parseCacheSize(value)
+		return err
+	case PropStack, PropPackImage, PropRunImage, PropAllowedBuilders:
+		return CheckImages(name, value)
+	case PropSelected:
+		if !slices.Contains(build.Names, value) {
+			//lint:ignore ST1005 the style of Dokku's messages
+			return fmt.Errorf("Invalid selected specified: %q is not a builder, use one of: %s", event.OneLine(value), strings.Join(build.Names, ", "))
+		}
+		return nil
+	case PropBuildDir:
+		if !inside(value) {
+			//lint:ignore ST1005 the style of Dokku's messages
+			return fmt.Errorf("Invalid build-dir specified: %q is not a path of a folder in the repository, such as apps/web", event.OneLine(value))
+		}
+		return nil
+	case PropSyntax:
+		if _, err := build.ParseFrontends(value); err != nil {
+			//lint:ignore ST1005 the style of Dokku's messages
+			return fmt.Errorf("Invalid allowed-syntax specified: %w; write images, separated by commas, such as docker/dockerfile", err)
+		}
+		return nil
+	}
+	return CheckPath(name, value)
+}
+
+// Frontends returns the images of PropSyntax.
+func (v View) Frontends() []string {
+	list, _ := build.ParseFrontends(v.Settings.Build[PropSyntax]) // CheckBuild has read it
+	return list
+}
+
+// Words splits a list at commas and blanks.
+func Words(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// CheckImages returns an error unless every word is an image's name. In a list of allowed
+// ones they may be patterns.
+func CheckImages(name, value string) error {
+	words := []string{value}
+	if name == PropAllowedBuilders {
+		words = Words(value)
+	}
+	for _, word := range words {
+		plain := word
+		if name == PropAllowedBuilders {
+			plain = strings.NewReplacer("*", "x", "?", "x").Replace(word)
+		}
+		if _, err := reference.ParseNormalizedNamed(plain); err != nil {
+			//lint:ignore ST1005 the style of Dokku's messages
+			return fmt.Errorf("Invalid %s specified: %q is not the name of an image, such as %s", name, event.OneLine(word), DefaultPackImage)
+		}
+	}
+	return nil
+}
+
+// CheckPath returns an error unless the value of a property is the path of a file in a
+// repository.
+func CheckPath(name, value string) error {
+	if inside(value) && path.Clean(value) == value {
+		return nil
+	}
+	example := cmp.Or(BuildDefaults[name], PSDefaults[name])
+	//lint:ignore ST1005 the style of Dokku's messages
+	return fmt.Errorf("Invalid %s specified: %q is not a path of a file in the repository, such as deploy/%s", name, event.OneLine(value), example)
+}
+
+// maxPath is the length in bytes of the longest path in a setting.
+const maxPath = 255
+
+// inside reports whether a path stays below the folder in which it begins.
+func inside(value string) bool {
+	clean := path.Clean(value)
+	return !path.IsAbs(value) && clean != ".." && !strings.HasPrefix(clean, "../") && len(value) <= maxPath &&
+		event.Printable(value) == value
+}

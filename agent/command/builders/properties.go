@@ -1,0 +1,109 @@
+package builders
+
+import (
+	"slices"
+
+	"dokku/agent/app"
+	"dokku/agent/command/cli"
+)
+
+// Commands are the commands of this package.
+var Commands = slices.Concat(propertyCommands, optionCommands, cacheCommands)
+
+var propertyCommands = []cli.Spec{
+	appJSONReport.Spec("Show the path of the app's app.json"),
+	appJSONProperties.Spec("Set or unset the path of app.json"),
+	buildpacksAdd, buildpacksClear, buildpacksList, buildpacksRemove, buildpacksSet,
+	buildpackReport.Spec("Show the app's buildpacks and the image that builds with them"),
+	buildpacksSetProperty,
+	builderReport.Spec("Show how the app is built, and how its current release was"),
+	builderProperties.Spec("Set or unset the builder, or the folder of the repository that is built"),
+	dockerfileReport.Spec("Show the path of the app's Dockerfile"),
+	dockerfileProperties.Spec("Set or unset the path of the Dockerfile"),
+	packReport.Spec("Show how Cloud Native Buildpacks build the app"),
+	packProperties.Spec("Set or unset the images of Cloud Native Buildpacks, or the path of project.toml"),
+}
+
+var (
+	builderProperties    = properties("builder", app.PropBuildDir, app.PropBuildMemory, app.PropBuildTimeout, app.PropCacheSize, app.PropMaxBuilds, app.PropSelected)
+	dockerfileProperties = properties("builder-dockerfile", app.PropDockerfile, app.PropSyntax)
+	packProperties       = properties("builder-pack", app.PropAllowedBuilders, app.PropPackImage, app.PropProjectTOML, app.PropRunImage)
+	appJSONProperties    = properties("app-json", app.PropAppJSON)
+
+	dockerfileReport = report(dockerfileProperties)
+	packReport       = report(packProperties)
+	appJSONReport    = report(appJSONProperties)
+)
+
+// properties are the properties of a noun that say how a revision is built.
+func properties(noun string, names ...string) cli.Properties {
+	p := cli.Properties{
+		Noun:   noun,
+		Get:    func(st *app.State, name string) string { return st.Build[name] },
+		Put:    func(st *app.State, name, value string) { cli.Put(&st.Build, name, value) },
+		Server: func(set *app.Settings) *map[string]string { return &set.Build },
+	}
+	for _, name := range names {
+		p.List = append(p.List, property(name))
+	}
+	return p
+}
+
+func property(name string) cli.Property {
+	p := cli.Property{Name: name, Default: app.BuildDefaults[name], Check: func(value string) error { return app.CheckBuildProperty(name, value) }}
+	if slices.Contains(app.BuildLimitProperties, name) || name == app.PropCacheSize { // else an app could lift them
+		p.OnlyServer = true
+	}
+	if name == app.PropBuildMemory {
+		p.Note = "This limits builds with herokuish and buildpacks. Those of a Dockerfile, or with railpack, have no such limit: the engine's BuildKit knows none."
+	}
+	if name == app.PropPackImage {
+		p.Default = app.DefaultPackImage
+	}
+	if name == app.PropAllowedBuilders { // else a pusher could allow what the server does not
+		p.OnlyServer, p.OnHost = true, func(string, string) bool { return true }
+	}
+	if name == app.PropSyntax { // such an image decides what builds do and gets registries' passwords
+		p.OnlyServer, p.OnHost = true, func(string, string) bool { return true }
+	}
+	return p
+}
+
+// report is the report of a noun that has nothing but its properties.
+func report(p cli.Properties) cli.Reporter {
+	return cli.Reporter{
+		Noun: p.Noun, Keys: cli.Sorted(p.Keys()),
+		Global: func(c *cli.Call) (map[string]string, error) {
+			set, err := c.Settings()
+			return p.Global(set), err
+		},
+		Collect: func(c *cli.Call, a *app.App, _ string) (map[string]string, error) {
+			set, err := c.Settings()
+			if err != nil {
+				return nil, err
+			}
+			values := map[string]string{}
+			p.Report(values, &a.State, set)
+			return values, nil
+		},
+	}
+}
+
+// builderReport adds what the current release was built with.
+var builderReport = func() cli.Reporter {
+	rep := report(builderProperties)
+	own := rep.Collect
+	rep.Keys = cli.Sorted(slices.Concat(rep.Keys, []string{"builder-detected", "builder-reason"}))
+	rep.Collect = func(c *cli.Call, a *app.App, only string) (map[string]string, error) {
+		values, err := own(c, a, only)
+		if err != nil {
+			return nil, err
+		}
+		values["builder-detected"], values["builder-reason"] = "", ""
+		if a.Deployed() {
+			values["builder-detected"], values["builder-reason"] = a.Current.Builder, a.Current.BuilderReason
+		}
+		return values, nil
+	}
+	return rep
+}()

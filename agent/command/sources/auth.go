@@ -1,0 +1,123 @@
+package sources
+
+import (
+	"errors"
+	"io"
+	"strings"
+
+	"dokku/agent/app"
+	"dokku/agent/command/cli"
+	"dokku/agent/sources"
+)
+
+var authCommands = []cli.Spec{
+	{
+		Use: "git:allow-host HOST", Short: "Trust the ssh keys of a git server",
+		Long:    "It asks the server for its keys and prints them: compare them with what the server's owner publishes.",
+		Example: "dokku git:allow-host github.com",
+		Missing: "Please supply a git host",
+		Run: func(c *cli.Call) error {
+			keys, err := sources.AllowHost(c.Ctx, c.Server.Env.Store, c.Args[0])
+			if err != nil {
+				return err
+			}
+			c.Events().Step("%s added to known hosts", c.Args[0])
+			for _, key := range keys {
+				c.Events().Detail("%s", key)
+			}
+			return nil
+		},
+	},
+	{
+		Use: "git:auth HOST [USER] [PASSWORD]", Short: "Store the password for a git server",
+		Long:    "git:sync and submodules use it for https and http. Without USER it is removed. Without PASSWORD it is read from standard input.",
+		Example: "cat token | dokku git:auth github.com bot",
+		Missing: "Please supply a git host",
+		Run:     runAuth,
+	},
+	{
+		Use: "git:auth-status HOST [USER] [PASSWORD]", Short: "Exit with 0 if exactly this password is stored for a git server",
+		Missing: "Please supply a git host",
+		Run: func(c *cli.Call) error {
+			user, password, err := userAndPassword(c)
+			if err != nil {
+				return err
+			}
+			same, err := sources.HasAuth(c.Server.Env.Store, c.Args[0], user, password)
+			if err == nil && !same {
+				err = cli.ErrSilent
+			}
+			return err
+		},
+	},
+	{
+		Use: "git:generate-deploy-key", Short: "Make the ssh key with which the server fetches code",
+		Run: func(c *cli.Call) error {
+			err := sources.GenerateKey(c.Ctx, c.Server.Env.Store, "dokku@"+app.HostName())
+			if errors.Is(err, sources.ErrKeyExists) {
+				c.Events().Warn("%s", err)
+				return nil
+			}
+			if err == nil {
+				c.Events().Step("Generated a deploy key; git servers need its public half: dokku git:public-key")
+			}
+			return err
+		},
+	},
+	{
+		Use: "git:public-key", Short: "Print the public key with which the server fetches code",
+		Run: func(c *cli.Call) error {
+			key, err := sources.PublicKey(c.Server.Env.Store)
+			if err == nil {
+				c.Print("%s", key)
+			}
+			return err
+		},
+	},
+}
+
+func runAuth(c *cli.Call) error {
+	user, password, err := userAndPassword(c)
+	if err != nil {
+		return err
+	}
+	log := c.Events()
+	if user == "" {
+		log.Step("Removing netrc auth entry for host %s", c.Args[0])
+	} else {
+		log.Step("Setting netrc auth entry for host %s", c.Args[0])
+	}
+	return sources.SetAuth(c.Ctx, c.Server.Env.Store, c.Args[0], user, password)
+}
+
+// userAndPassword returns the words after the host. A password that is missing comes from
+// standard input, so that it need not be on a command line.
+func userAndPassword(c *cli.Call) (user, password string, err error) {
+	if len(c.Args) > 1 {
+		user = c.Args[1]
+	}
+	switch {
+	case len(c.Args) > 2:
+		password = c.Args[2]
+	case user != "":
+		if password, err = readPassword(c); err != nil {
+			return "", "", err
+		}
+	}
+	if user != "" && password == "" {
+		return "", "", cli.Refuse("Missing password for netrc auth entry")
+	}
+	return user, password, nil
+}
+
+// maxPassword is more than any password or token needs, in bytes.
+const maxPassword = 64 << 10
+
+// readPassword reads a password from standard input; "" at a terminal.
+func readPassword(c *cli.Call) (string, error) {
+	if c.Env.Stdin == nil || atTerminal(c.Env.Stdin) {
+		return "", nil
+	}
+	data, err := io.ReadAll(io.LimitReader(c.Env.Stdin, maxPassword))
+	return strings.TrimRight(string(data), "\r\n"), err
+}

@@ -1,0 +1,25 @@
+package deploy
+
+import (
+	"strings"
+
+	"dokku/agent/app"
+	"dokku/agent/remote"
+)
+
+// fetched is the folder of what was fetched for the app's revisions.
+func (x *Session) fetched() string { return x.Env.Store.File(x.Name, "fetched") }
+
+// fetcher returns what fetches the submodules of a revision, which came from where from
+// says.
+func (x *Session) fetcher(from *app.Source) (*remote.Fetcher, error) {
+	st := x.Env.Store
+	size, err := x.Settings.GitLimit(remote.PropMaxSize, remote.DefaultMaxSize)
+	f := &remote.Fetcher{Hosts: remote.Hosts{Home: st.Root}, Cache: x.fetched(), Disk: st.Disk,
+		Limit: remote.Limit{Max: size, Setting: remote.PropMaxSize, Room: x.Env.Room, Space: SpaceFix}, Log: x.Log, At: st.At,
+		Staging: func() (string, func(), error) { return st.Staging("source-") }}
+	if from != nil && from.Kind == app.SourceSync {
+		f.Upstream, _, _ = strings.Cut(from.From, "#")
+	}
+	return f, err
+}

@@ -1,0 +1,99 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/volume"
+
+	"dokku/agent/engine"
+	"dokku/build/buildkit"
+)
+
+// RemoveCaches implements Caches.
+func (d *Engine) RemoveCaches(ctx context.Context, app string) ([]string, error) {
+	names, err := d.removeVolumes(ctx, app, labelled(app), false)
+	if err != nil {
+		return names, fmt.Errorf("cannot remove the build caches of app %s: %w", app, err)
+	}
+	return names, nil
+}
+
+// RemoveScratch implements Caches.
+func (d *Engine) RemoveScratch(ctx context.Context, app string) error {
+	selected := labelled(app)
+	selected.Add("label", engine.LabelContainerType+"="+string(engine.KindBuild))
+	_, err := d.removeVolumes(ctx, app, selected, true)
+	if err != nil {
+		return fmt.Errorf("cannot remove the volumes that builds of app %s have left: %w", app, err)
+	}
+	return nil
+}
+
+// removeVolumes removes volumes of an app and returns their names. It leaves those alone that
+// are in use, or fails.
+func (d *Engine) removeVolumes(ctx context.Context, app string, selected filters.Args, leave bool) (names []string, err error) {
+	if app == "" {
+		return nil, errors.New("no app is given")
+	}
+	cli, err := d.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := engine.Within(ctx, engine.SlowCall)
+	defer cancel()
+	list, err := cli.VolumeList(ctx, volume.ListOptions{Filters: selected})
+	if err != nil {
+		return nil, d.explain(ctx, err)
+	}
+	for _, v := range list.Volumes {
+		err := cli.VolumeRemove(ctx, v.Name, false)
+		switch {
+		case err == nil:
+			names = append(names, v.Name)
+		case errdefs.IsNotFound(err): // it has gone since it was listed
+		case errdefs.IsConflict(err) && leave:
+		case errdefs.IsConflict(err):
+			return names, fmt.Errorf("volume %s: %w", v.Name, engine.ErrInUse)
+		default:
+			return names, d.explain(ctx, err)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// BuildCache implements Caches.
+func (d *Engine) BuildCache(ctx context.Context) (int64, error) {
+	cli, err := d.connect(ctx)
+	var size int64
+	if err == nil {
+		var cancel context.CancelFunc
+		ctx, cancel = engine.Within(ctx, engine.QuickCall)
+		defer cancel()
+		size, err = buildkit.CacheSize(ctx, cli)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("cannot look at the engine's build cache: %w", d.explain(ctx, err))
+	}
+	return size, nil
+}
+
+// PruneBuildCache implements Caches.
+func (d *Engine) PruneBuildCache(ctx context.Context, keep int64) (freed int64, err error) {
+	cli, err := d.connect(ctx)
+	if err == nil {
+		var cancel context.CancelFunc
+		ctx, cancel = engine.Within(ctx, engine.PruneCall)
+		defer cancel()
+		freed, err = buildkit.PruneCache(ctx, cli, keep)
+	}
+	if err != nil {
+		return freed, fmt.Errorf("cannot prune the engine's build cache: %w", d.explain(ctx, err))
+	}
+	return freed, nil
+}
