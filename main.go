@@ -49,6 +49,10 @@ func run(name string, args []string) int {
 		env := hooks.OS()
 		env.Root = root
 		return hooks.ReceivePack(context.Background(), env, args[1])
+	case word == "detached-push" && len(args) == 2:
+		env := hooks.OS()
+		env.Root = root
+		return hooks.DetachedPush(context.Background(), env, args[1])
 	case word == "shell":
 		return fail(fmt.Errorf("dokku shell is for sshd, which calls it with the name of a key"))
 	case word == "install:print" && len(args) == 2:

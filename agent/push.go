@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 
 	"dokku/agent/app"
 	"dokku/agent/deploy"
@@ -23,13 +24,30 @@ func (s *Server) Prepare(ctx context.Context, p deploy.Push, log event.Log) erro
 		op.Replaces = &app.Cancel{By: s.Env.By, Command: "git push -o cancel"}
 	}
 	logged := false
-	err := s.Env.With(ctx, p.App, op, log, func(x *deploy.Session) error {
+	turn, begun := s.Env.Turn(ctx, p, &op, log)
+	err := s.Env.With(turn, p.App, op, log, func(x *deploy.Session) error {
+		begun()
 		err := x.Prepare(ctx, p)
 		logged = x.Logged()
 		return err
 	})
+	begun()
+	var by *deploy.CancelledError
 	if err != nil && !logged {
+		if errors.As(context.Cause(turn), &by) {
+			err = by
+		}
 		s.Env.Refused(p, err, log)
 	}
 	return err
+}
+
+// Detach judges a push that goes on without its pusher, and begins the record of its
+// deploy. What goes on is package sources' part.
+func (s *Server) Detach(ctx context.Context, p deploy.Push, log event.Log) (*app.Deploy, error) {
+	d, err := s.Env.Detach(ctx, p, log)
+	if err != nil {
+		s.Env.Refused(p, err, log)
+	}
+	return d, err
 }

@@ -48,6 +48,8 @@ type Server interface {
 // Deployer takes a push through its two phases.
 type Deployer interface {
 	Prepare(ctx context.Context, p deploy.Push, log event.Log) error
+	// Detach judges a push that goes on without its client, and records its deploy.
+	Detach(ctx context.Context, p deploy.Push, log event.Log) (*app.Deploy, error)
 	Reconcile(ctx context.Context, app string, log event.Log) error
 	// Log returns a log that goes to the host's log and to the terminal.
 	Log(term *event.Terminal) event.Log

@@ -92,7 +92,11 @@ func (h *hook) prepare(ctx context.Context, cancel context.CancelCauseFunc, env 
 		return err
 	}
 	objects := source.OptionsFromEnv(h.dir, env.Getenv)
-	return h.srv.Prepare(ctx, deploy.Push{App: h.app, Refs: refs, Objects: objects, Origin: origin, Options: h.options}, h.log)
+	p := deploy.Push{App: h.app, Refs: refs, Objects: objects, Origin: origin, Options: h.options}
+	if p.Options.Detach {
+		return h.detach(ctx, p, env)
+	}
+	return h.srv.Prepare(ctx, p, h.log)
 }
 
 // cancelOnSignal cancels at the first signal and ignores later ones, which would

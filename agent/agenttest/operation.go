@@ -11,7 +11,8 @@ type Operation struct {
 	// Lines are commands as a person types them, in order. APP stands for the app's
 	// name, NEW for an unused name, VALUE for a new value each time. "push next" pushes a
 	// version that deploys, "push broken" one that fails to start, "push broken TYPE" one
-	// whose processes of a type do, "push submodule" one with a submodule. "server checks
+	// whose processes of a type do, "push submodule" one with a submodule, "push detached"
+	// goes on without its client, "push cancelled" is cancelled in its gate. "server checks
 	// disabled=worker" changes server.json.
 	Lines []string
 	// Real is the line for the real machine, instead of Lines[0], where one app serves
@@ -88,6 +89,8 @@ var operations = []Operation{
 	{Name: "git:from-archive", In: inMemory, From: Deployed, Lines: lines("git:from-archive APP"), Changes: 35},
 	{Name: "git:sync", In: Killed, From: Deployed, Lines: lines("git:sync APP"), Changes: 43},
 
+	{Name: "a detached push", In: inMemory, From: Deployed, Lines: lines("push detached"), Changes: 44},
+	{Name: "a cancelled push", In: inMemory, From: Deployed, Lines: lines("push cancelled"), Changes: 15},
 	{Name: "a push with a submodule", In: Killed, From: Deployed, Lines: lines("push submodule"), Changes: 45},
 
 	{Name: "a first push", In: Matrix | PowerLoss, From: Fresh, Lines: lines("push next"), Away: true},

@@ -45,6 +45,12 @@ func (d *Deploy) String() string {
 // Runs reports whether the deploy is under way as far as its record and its process tell.
 func (d *Deploy) Runs() bool { return d.State == DeployRunning && d.Owner.Alive() }
 
+// Waits reports whether the deploy waits for its turn, as Runs does.
+func (d *Deploy) Waits() bool { return d.State == DeployWaiting && d.Owner.Alive() }
+
+// Unfinished reports whether the record says that the deploy goes on.
+func (d *Deploy) Unfinished() bool { return d.State == DeployRunning || d.State == DeployWaiting }
+
 // Cancel is a request to end a deploy that is under way.
 type Cancel struct {
 	By      string `json:"by"`      // see Deploy
@@ -62,6 +68,7 @@ type DeployState string
 
 // The values of DeployState.
 const (
+	DeployWaiting     DeployState = "waiting" // a detached push waits for its turn
 	DeployRunning     DeployState = "running"
 	DeployDone        DeployState = "deployed"
 	DeployRejected    DeployState = "rejected"

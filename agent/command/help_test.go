@@ -75,7 +75,7 @@ func TestHelpOfANoun(t *testing.T) {
 	for _, name := range []string{"enter", "backup", "restore", "doctor", "cleanup", "url", "urls", "version", "completion", "help"} {
 		f.expect(name+":help", f.run(name, "--help"))
 	}
-	f.expect("deploys:help", ok("Usage: dokku deploys[:COMMAND]\n\n    deploys:cancel APP   Cancel the deploy that is under way\n    deploys:log APP [N]  Show what the last deploy printed, or deploy N of the app\n"+
+	f.expect("deploys:help", ok("Usage: dokku deploys[:COMMAND]\n\n    deploys:cancel APP [N]  Cancel the deploy that is under way, or deploy N\n    deploys:log APP [N]     Show what the last deploy printed, or deploy N of the app\n"+
 		"\nSee `dokku help COMMAND` for the details of one command.\n"))
 	f.expect("nosuch:help", fails(1, " !     `nosuch:help` is not a dokku command.\n !     See `dokku help` for a list of available commands.\n"))
 	if got := f.run("logs:help"); !strings.Contains(got.stdout, "logs:failed") || !strings.Contains(got.stdout, "deploys:log") {

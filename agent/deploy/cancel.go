@@ -26,9 +26,18 @@ func (e *CancelledError) Error() string {
 const cancelEvery = 100 * time.Millisecond
 
 // cancellable returns a context that ends with a *CancelledError when somebody asks to
-// cancel the deploy, until stop.
-func (x *Session) cancellable(ctx context.Context, d *app.Deploy) (work context.Context, stop func()) {
-	x.Env.Store.ForgetCancel(x.Name, d.Number) // of a deploy whose log was removed by hand
+// cancel the deploy, until stop. From then on nothing cancels it.
+func (e *Env) cancellable(ctx context.Context, name string, d *app.Deploy) (work context.Context, stop func()) {
+	work, ended := e.watchCancel(ctx, name, d)
+	return work, func() {
+		ended()
+		e.Store.ForgetCancel(name, d.Number)
+	}
+}
+
+// watchCancel is cancellable for one part of a deploy: a request that comes after its end
+// is for the next part.
+func (e *Env) watchCancel(ctx context.Context, name string, d *app.Deploy) (work context.Context, stop func()) {
 	work, cancel := context.WithCancelCause(ctx)
 	stopped := make(chan struct{})
 	go func() {
@@ -39,7 +48,7 @@ func (x *Session) cancellable(ctx context.Context, d *app.Deploy) (work context.
 				return
 			case <-time.After(cancelEvery):
 			}
-			if c, asked := x.Env.Store.CancelAsked(x.Name, d.Number); asked {
+			if c, asked := e.Store.CancelAsked(name, d.Number); asked {
 				cancel(&CancelledError{d.Cause, c})
 				return
 			}
@@ -48,7 +57,6 @@ func (x *Session) cancellable(ctx context.Context, d *app.Deploy) (work context.
 	return work, func() {
 		cancel(nil)
 		<-stopped
-		x.Env.Store.ForgetCancel(x.Name, d.Number)
 	}
 }
 
@@ -85,7 +93,7 @@ func (e *Env) Deploy(name string, n int) (*app.Deploy, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil || d.State != app.DeployRunning || d.Owner.Alive() {
+	if err != nil || !d.Unfinished() || d.Owner.Alive() {
 		return d, err
 	}
 	a, err := e.Store.Load(name)
@@ -95,7 +103,7 @@ func (e *Env) Deploy(name string, n int) (*app.Deploy, error) {
 	if st := a.State.Staged; st != nil && st.Log == n {
 		return d, nil // the agent finds out what git has decided, and finishes
 	}
-	if d, err = e.Store.Deploy(name, n); err != nil || d.State != app.DeployRunning || d.Owner.Alive() {
+	if d, err = e.Store.Deploy(name, n); err != nil || !d.Unfinished() || d.Owner.Alive() {
 		return d, err // it has ended, or goes on in another process, since the first look
 	}
 	d.State = app.DeployInterrupted
@@ -117,12 +125,14 @@ func (e *Env) Deploy(name string, n int) (*app.Deploy, error) {
 // cancelPatience is how long a cancelled deploy has to clean up: see rollout.undo.
 const cancelPatience = 3 * time.Minute
 
-// Cancel ends the deploy of an app that is under way, and returns it when it has cleaned
-// up. It fails if there is none, if git has accepted the deploy or is about to, and if the
-// deploy has ended by itself.
-func (e *Env) Cancel(ctx context.Context, name string, by app.Cancel, log event.Log) (*app.Deploy, error) {
-	d := e.Store.RunningDeploy(name)
+// Cancel ends deploy n of an app, or for 0 the one that is under way, else the last one that
+// waits. It returns the deploy when that has cleaned up. It fails if there is none, if git
+// has accepted the deploy or is about to, and if the deploy has ended by itself.
+func (e *Env) Cancel(ctx context.Context, name string, n int, by app.Cancel, log event.Log) (*app.Deploy, error) {
+	d, err := e.underWay(name, n)
 	switch {
+	case err != nil:
+		return nil, err
 	case d == nil && e.Store.Busy(name) != "":
 		//lint:ignore ST1005 the style of Dokku's messages
 		return nil, fmt.Errorf("No deploy of %s is under way, but %s", name, e.Store.Busy(name))
@@ -151,7 +161,7 @@ func (e *Env) Cancel(ctx context.Context, name string, by app.Cancel, log event.
 		case d.Staged || d.State == app.DeployDone:
 			e.Store.ForgetCancel(name, n)
 			return d, tooLate(name, d)
-		case d.State != app.DeployRunning:
+		case !d.Unfinished():
 			e.Store.ForgetCancel(name, n)
 			return d, fmt.Errorf("Deploy %d of %s ended before it could be cancelled: %s", n, name, d.State)
 		}
@@ -161,6 +171,19 @@ func (e *Env) Cancel(ctx context.Context, name string, by app.Cancel, log event.
 		case <-time.After(cancelEvery / 2):
 		}
 	}
+}
+
+// underWay returns the deploy that Cancel is to end; nil if none goes on.
+func (e *Env) underWay(name string, n int) (*app.Deploy, error) {
+	if n == 0 {
+		return cmp.Or(e.Store.RunningDeploy(name), e.Store.WaitingDeploy(name)), nil
+	}
+	d, err := e.Deploy(name, n)
+	if err == nil && d != nil && !d.Unfinished() {
+		//lint:ignore ST1005 the style of Dokku's messages
+		err = fmt.Errorf("Deploy %d of %s has ended: %s", n, name, d.State)
+	}
+	return d, err
 }
 
 // tooLate is the error for a deploy that cannot be cancelled any more.

@@ -23,29 +23,38 @@ const keepLogs = 20
 // accepted, continueLog adds the rest. A log that cannot be written fails no deploy. work
 // ends when somebody cancels the deploy.
 func (x *Session) logDeploy(ctx context.Context, d app.Deploy) (work context.Context, end func(error)) {
-	numbers := x.Env.Store.DeployLogs(x.Name)
-	n := 1
-	if len(numbers) > 0 {
-		n = numbers[len(numbers)-1] + 1
-	}
-	f, err := event.CreateFile(x.Env.Store.DeployLog(x.Name, n))
+	f, err := x.beginLog(&d)
 	if err != nil {
 		x.Log.Warn("%s", err)
 		return ctx, func(error) {}
 	}
-	for len(numbers) >= keepLogs {
-		x.Env.Store.RemoveDeploy(x.Name, numbers[0])
-		numbers = numbers[1:]
-	}
-	x.deployLog = n
-	d.Number, d.By, d.Began, d.State = n, x.Env.By, time.Now().UTC(), app.DeployRunning
-	work, stop := x.cancellable(ctx, &d)
+	x.deployLog, d.State = d.Number, app.DeployRunning
+	work, stop := x.Env.cancellable(ctx, x.Name, &d)
 	finish := x.logTo(f, &d)
 	return work, func(err error) {
 		ended := context.Cause(work) // before stop ends it
 		stop()
 		finish(err, ended)
 	}
+}
+
+// beginLog opens the log of a deploy that begins. d has a number already if a detached push
+// waited for this moment: then its record says when that began, and for whom.
+func (x *Session) beginLog(d *app.Deploy) (f *event.File, err error) {
+	if d.Number == 0 {
+		d.By, d.Began = x.Env.By, time.Now().UTC()
+		if d.Number, f, err = x.Env.Store.NewDeploy(x.Name, keepLogs); err == nil {
+			x.Env.Store.ForgetCancel(x.Name, d.Number) // of a deploy whose log was removed by hand
+		}
+		return f, err
+	}
+	waited, err := x.Env.Store.Deploy(x.Name, d.Number)
+	if err != nil {
+		return nil, fmt.Errorf("cannot go on with the record of deploy %d: %w", d.Number, err)
+	}
+	d.By, d.Began = waited.By, waited.Began
+	d.Add("wait", float64(time.Since(d.Began))/float64(time.Millisecond))
+	return event.AppendFile(x.Env.Store.DeployLog(x.Name, d.Number))
 }
 
 // continueLog writes the rest of a deploy that git has accepted to its log too.

@@ -18,6 +18,8 @@ type PushOptions struct {
 	Plan bool
 	// Cancel: end the deploy that is under way and take its place.
 	Cancel bool
+	// Detach: only judge the revision; the deploy goes on without the pusher.
+	Detach bool
 	// NoWait: fail at once where another deploy or command is under way.
 	NoWait bool
 	// SkipChecks: skip CHECKS and healthchecks. Web must listen all the same.
@@ -48,6 +50,7 @@ var pushOptions = []pushOption{
 		}
 		return app.CheckColour(o.Colour) == nil
 	}},
+	pushFlag("detach", func(o *PushOptions) *bool { return &o.Detach }),
 	{"message", "message=TEXT", func(o *PushOptions, value string, valued bool) bool {
 		o.Message = strings.TrimSpace(event.Printable(value))
 		return o.Message != ""
@@ -74,10 +77,29 @@ func ParsePushOptions(list []string) (o PushOptions, err error) {
 	if n := utf8.RuneCountInString(o.Message); n > longestMessage {
 		return o, fmt.Errorf("cannot use the push option message: its text has %d characters, and %d are the most", n, longestMessage)
 	}
+	if o.Plan && o.Detach {
+		return o, fmt.Errorf("cannot use the push options plan and detach together: a plan deploys nothing")
+	}
 	if o.Cancel && o.NoWait {
 		return o, fmt.Errorf("cannot use the push options cancel and no-wait together: a push waits until the deploy that it cancels has cleaned up")
 	}
 	return o, nil
+}
+
+// Later returns the options that the deploy of a detached push gets, as git takes them.
+func (o PushOptions) Later() (list []string) {
+	for _, flag := range []struct {
+		name string
+		set  bool
+	}{{"cancel", o.Cancel}, {"no-wait", o.NoWait}, {"skip-checks", o.SkipChecks}} {
+		if flag.set {
+			list = append(list, flag.name)
+		}
+	}
+	if o.Message != "" {
+		list = append(list, "message="+o.Message)
+	}
+	return list
 }
 
 // longestMessage is the longest message of a push, in characters: lists show it.

@@ -8,15 +8,18 @@ import (
 	"dokku/agent/app"
 )
 
-// Origin says of a push which command on this server made it: one that deploys an
-// image, an archive or a branch of another repository.
+// Origin says of a push what on this server made it: a command that deploys an image, an
+// archive or a branch of another repository, or a detached push.
 type Origin struct {
-	Command string     `json:"command"` // "git:from-image"
+	Command string     `json:"command"` // "git:from-image"; "": a client's push
 	Source  app.Source `json:"source"`
 	// Adopt becomes the deploy branch of an app that has none; "": main or master.
 	Adopt string `json:"adopt,omitempty"`
 	// SkipDeploy: the ref moves, and nothing is deployed.
 	SkipDeploy bool `json:"skip_deploy,omitempty"`
+	// Deploy is the number of a detached push's deploy, which has a record already; 0: the
+	// push is none.
+	Deploy int `json:"deploy,omitempty"`
 }
 
 // OriginVar is the environment variable by which such a command tells the hooks of its
@@ -51,10 +54,18 @@ func (o *Origin) cause() string {
 
 // source is where the revision of the push came from; nil: from a client.
 func (o *Origin) source() *app.Source {
-	if o == nil {
+	if o == nil || o.Source == (app.Source{}) {
 		return nil
 	}
 	return &o.Source
+}
+
+// deploy is the number of the push's deploy; 0: it has none yet.
+func (o *Origin) deploy() int {
+	if o == nil {
+		return 0
+	}
+	return o.Deploy
 }
 
 // adopts returns the branch that becomes the deploy branch if the app has none; "": the

@@ -87,7 +87,7 @@ func (p *push) prepare(ctx context.Context) (err error) {
 	if err := p.fastForward(); err != nil {
 		return err
 	}
-	ctx, end := x.logDeploy(ctx, app.Deploy{Cause: p.origin.cause(), Revision: p.ref.New, Message: p.options.Message})
+	ctx, end := x.logDeploy(ctx, app.Deploy{Number: p.origin.deploy(), Cause: p.origin.cause(), Revision: p.ref.New, Message: p.options.Message})
 	defer func() {
 		err = x.tellKept(unchanged(x, x.cancelled(ctx, err)))
 		end(err)

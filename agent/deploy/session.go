@@ -146,6 +146,9 @@ func (e *Env) session(ctx context.Context, app string, op Op, log event.Log) (x 
 
 // lock takes the lock of an app in the way that the operation asks for.
 func (e *Env) lock(ctx context.Context, app string, op Op, log event.Log) (*store.Lock, error) {
+	if op.WaitLog != nil {
+		log = *op.WaitLog
+	}
 	switch {
 	case op.Replaces != nil:
 		defer e.replace(app, *op.Replaces, log)()

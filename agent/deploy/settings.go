@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"dokku/agent/app"
+	"dokku/agent/event"
 	"dokku/agent/proxy"
 )
 
@@ -19,6 +20,8 @@ type Op struct {
 	// Replaces: cancel the deploy that is under way, in this name, instead of waiting for
 	// its end.
 	Replaces *app.Cancel
+	// WaitLog is told for what the operation waits; nil: the operation's log is.
+	WaitLog *event.Log
 }
 
 // Changes is the reach of an operation on settings.

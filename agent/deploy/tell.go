@@ -122,6 +122,10 @@ func (e *Env) Refused(p Push, err error, log event.Log) {
 	if p.Options.Plan {
 		return // it wanted no deploy
 	}
+	if n := p.Origin.deploy(); n != 0 {
+		e.EndWaiting(p.App, n, err, log)
+		return
+	}
 	ev := journal.Event{Event: journal.Reject, App: p.App, Error: firstLine(err)}
 	if errors.Is(err, context.Canceled) {
 		ev.Error = "it was cancelled"

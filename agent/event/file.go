@@ -11,8 +11,8 @@ import (
 // and signs of life.
 type File struct{ f *os.File }
 
-// CreateFile creates the log at path, or replaces it.
-func CreateFile(path string) (*File, error) { return openFile(path, os.O_CREATE|os.O_TRUNC) }
+// CreateFile creates the log at path. The error is fs.ErrExist if there is one.
+func CreateFile(path string) (*File, error) { return openFile(path, os.O_CREATE|os.O_EXCL) }
 
 // AppendFile continues the log at path, which must exist.
 func AppendFile(path string) (*File, error) { return openFile(path, 0) }

@@ -49,7 +49,9 @@ func (f *Fetcher) keep(path, name string) error {
 		err = f.At("keep " + filepath.Dir(name))
 	}
 	if err == nil {
-		err = f.Disk.Rename(path, to)
+		if err = f.Disk.Rename(path, to); err != nil && f.has(name) {
+			err = nil // another build has fetched it meanwhile; its name says what it is
+		}
 	}
 	if err == nil {
 		err = f.Disk.Sync(filepath.Dir(to))

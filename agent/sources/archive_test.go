@@ -131,7 +131,7 @@ func TestArchiveAgain(t *testing.T) {
 	if parent := b.repo("rev-parse", "main^"); parent != first {
 		t.Errorf("the parent is %s, want %s", parent, first)
 	}
-	if len(b.pushed) != 2 || b.pushed[1].Old != first {
+	if len(b.pushed) != 2 || b.pushed[1].Refs[0].Old != first {
 		t.Errorf("pushes: %+v", b.pushed)
 	}
 	for _, a := range []Author{{"a <b", ""}, {"", "a>"}, {"a\nb", ""}} {
@@ -339,7 +339,7 @@ func TestArchiveTargets(t *testing.T) {
 	must(t, b.server.SetLocked(t.Context(), "hello", false, b.log))
 	b.limit("deploy-branch", "live")
 	must(t, from("hello"))
-	if p := b.pushed[0]; p.Branch != "live" || p.Origin.Adopt != "" {
+	if p := b.pushed[0]; p.Refs[0].Name != "refs/heads/live" || p.Origin.Adopt != "" {
 		t.Errorf("the push goes to %+v", p)
 	}
 	b.tidy()

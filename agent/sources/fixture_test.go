@@ -10,7 +10,6 @@ import (
 
 	"dokku/agent"
 	"dokku/agent/app"
-	"dokku/agent/deploy"
 	"dokku/agent/event"
 )
 
@@ -52,7 +51,7 @@ func (b *bench) importer() *Importer {
 	return &Importer{Server: b.server, Send: func(ctx context.Context, p Push) error {
 		b.pushed = append(b.pushed, p)
 		b.git("-C", p.Repo, "push", "-q", "--force", "--receive-pack=git -c core.hooksPath=/dev/null receive-pack",
-			b.server.Env.Store.Dir(p.App), p.Commit+":"+deploy.Heads+p.Branch)
+			b.server.Env.Store.Dir(p.App), p.Refs[0].New+":"+p.Refs[0].Name)
 		return nil
 	}}
 }

@@ -20,14 +20,36 @@ import (
 	"dokku/agent/remote"
 )
 
-// A Push is a commit in a repository of its own on its way into an app's.
+// A Push is what lies in a repository of its own on its way into an app's.
 type Push struct {
-	App    string
-	Repo   string // path of the repository that has the commit
-	Commit string
-	Branch string // without refs/heads/
-	Old    string // the branch's revision when the command began; "": there is none
-	Origin deploy.Origin
+	App  string
+	Repo string // path of the repository that has the commits
+	// Refs are to move if they still are where they were when the command began.
+	Refs    []deploy.Ref
+	Options []string // of git push -o
+	Origin  deploy.Origin
+}
+
+// words are the words behind git push.
+func (p Push) words(binary, dir string) []string {
+	words := []string{"--porcelain", "--no-verify", "--receive-pack=" + remote.ShellWord(binary) + " receive-pack"}
+	for _, option := range p.Options {
+		words = append(words, "--push-option="+option)
+	}
+	moves := []string{dir}
+	for _, r := range p.Refs {
+		words = append(words, "--force-with-lease="+r.Name+":"+present(r.Old))
+		moves = append(moves, present(r.New)+":"+r.Name)
+	}
+	return append(words, moves...)
+}
+
+// present returns an object id, "" for that of none.
+func present(id string) string {
+	if id == deploy.ZeroID {
+		return ""
+	}
+	return id
 }
 
 // Output is where a push prints, and how its reader types commands (see event.Hints).
@@ -47,10 +69,7 @@ func (i *Importer) git(ctx context.Context, p Push) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	root := i.Server.Env.Store.Root
-	ref := deploy.Heads + p.Branch
-	cmd := exec.CommandContext(ctx, "git", "-C", p.Repo, "push", "--porcelain", "--no-verify",
-		"--receive-pack="+remote.ShellWord(i.Server.Binary)+" receive-pack", "--force-with-lease="+ref+":"+p.Old,
-		i.Server.Env.Store.Dir(p.App), p.Commit+":"+ref)
+	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", p.Repo, "push"}, p.words(i.Server.Binary, i.Server.Env.Store.Dir(p.App))...)...)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}

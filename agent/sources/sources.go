@@ -103,33 +103,34 @@ func (i *Importer) limits() (Limits, error) {
 // staging creates a bare repository for the time of one command. It borrows the objects
 // of the app. done removes it; after a kill, the next command or the agent does.
 func (i *Importer) staging(t target) (dir string, done func(), err error) {
-	st := i.Server.Env.Store
-	dir, done, err = st.Staging("source-")
+	dir, done, err = i.Server.Env.Store.Staging("source-")
 	if err != nil {
 		return "", nil, err
 	}
-	fill := func() error {
-		for _, sub := range []string{"objects/info", "objects/pack", "refs/heads", "refs/tags"} {
-			if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
-				return err
-			}
-		}
-		for name, text := range map[string]string{
-			"objects/info/alternates": filepath.Join(t.app.Dir, "objects") + "\n",
-			"config":                  "[core]\n\trepositoryformatversion = 0\n\tbare = true\n",
-			"HEAD":                    "ref: refs/heads/main\n",
-		} {
-			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if err := fill(); err != nil {
+	if err := borrow(dir, t.app.Dir); err != nil {
 		done()
-		return "", nil, fmt.Errorf("cannot create a repository for the files: %w", err)
+		return "", nil, err
 	}
 	return dir, done, nil
+}
+
+// borrow makes a bare repository of an empty folder that has the objects of another one.
+func borrow(dir, from string) error {
+	for _, sub := range []string{"objects/info", "objects/pack", "refs/heads", "refs/tags"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
+			return fmt.Errorf("cannot create a repository for the files: %w", err)
+		}
+	}
+	for name, text := range map[string]string{
+		"objects/info/alternates": filepath.Join(from, "objects") + "\n",
+		"config":                  "[core]\n\trepositoryformatversion = 0\n\tbare = true\n",
+		"HEAD":                    "ref: refs/heads/main\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			return fmt.Errorf("cannot create a repository for the files: %w", err)
+		}
+	}
+	return nil
 }
 
 // ErrNoChanges is the error of a command whose commit would change nothing. The texts and
@@ -164,7 +165,7 @@ func (i *Importer) commit(ctx context.Context, t target, w *objects, tree plumbi
 // push pushes a commit of the repository in dir to the target's branch.
 func (i *Importer) push(ctx context.Context, t target, dir, commit string, o deploy.Origin) error {
 	o.Adopt = t.adopt
-	p := Push{App: t.app.Name, Repo: dir, Commit: commit, Branch: t.branch, Old: t.tip, Origin: o}
+	p := Push{App: t.app.Name, Repo: dir, Refs: []deploy.Ref{{Old: cmp.Or(t.tip, deploy.ZeroID), New: commit, Name: deploy.Heads + t.branch}}, Origin: o}
 	send := i.Send
 	if send == nil {
 		send = i.git

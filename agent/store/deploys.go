@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 
 	"dokku/agent/app"
 	"dokku/agent/disk"
+	"dokku/agent/event"
 )
 
 func (s *Store) deployFile(name string, n int) string {
@@ -59,18 +61,51 @@ func (s *Store) RemoveDeploy(name string, n int) {
 	s.ForgetCancel(name, n)
 }
 
+// NewDeploy begins the log of a deploy, and returns its number and its log. Those of the
+// oldest deploys go, so that no more than keep stay, but for deploys that go on. Two
+// processes may begin one at the same time: the caller need not hold the app's lock.
+func (s *Store) NewDeploy(name string, keep int) (n int, f *event.File, err error) {
+	for {
+		numbers := s.DeployLogs(name)
+		n = 1
+		if len(numbers) > 0 {
+			n = numbers[len(numbers)-1] + 1
+		}
+		f, err = event.CreateFile(s.DeployLog(name, n))
+		if errors.Is(err, fs.ErrExist) {
+			continue // the other process was faster
+		}
+		if err != nil {
+			return 0, nil, err
+		}
+		for _, old := range numbers[:max(0, len(numbers)+1-keep)] {
+			if d, err := s.Deploy(name, old); err != nil || !d.Runs() && !d.Waits() {
+				s.RemoveDeploy(name, old)
+			}
+		}
+		return n, f, nil
+	}
+}
+
 // RunningDeploy returns the app's deploy that is under way; nil if there is none. An app
-// deploys once at a time, so that only the last one can be.
-func (s *Store) RunningDeploy(name string) *app.Deploy {
-	numbers := s.DeployLogs(name)
-	if len(numbers) == 0 {
-		return nil
+// deploys once at a time.
+func (s *Store) RunningDeploy(name string) *app.Deploy { return s.lastDeploy(name, (*app.Deploy).Runs) }
+
+// WaitingDeploy returns the last of the app's deploys that wait for their turn; nil if
+// there is none.
+func (s *Store) WaitingDeploy(name string) *app.Deploy {
+	return s.lastDeploy(name, (*app.Deploy).Waits)
+}
+
+// lastDeploy returns the last deploy that is as wanted. A detached push that waits may have
+// a higher number than the deploy that is under way.
+func (s *Store) lastDeploy(name string, wanted func(*app.Deploy) bool) *app.Deploy {
+	for _, n := range slices.Backward(s.DeployLogs(name)) {
+		if d, err := s.Deploy(name, n); err == nil && wanted(d) {
+			return d
+		}
 	}
-	d, err := s.Deploy(name, numbers[len(numbers)-1])
-	if err != nil || !d.Runs() {
-		return nil
-	}
-	return d
+	return nil
 }
 
 // AskCancel asks the process of a deploy to end it. That process looks for the request

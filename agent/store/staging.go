@@ -14,11 +14,17 @@ import (
 // Staging creates a folder for this process alone. It locks the folder, so that another
 // process can remove it if this one is killed. done removes the folder.
 func (s *Store) Staging(prefix string) (dir string, done func(), err error) {
+	dir, f, err := s.LockedStaging(prefix)
+	return dir, func() { os.RemoveAll(dir); f.Close() }, err
+}
+
+// LockedStaging is Staging for a folder that another process takes over: the lock is that
+// of the open folder, which a child process inherits.
+func (s *Store) LockedStaging(prefix string) (dir string, lock *os.File, err error) {
 	s.SweepStaging()
 	for range stagingTries {
-		var f *os.File
-		if dir, f, err = s.stage(prefix); err == nil {
-			return dir, func() { os.RemoveAll(dir); f.Close() }, nil
+		if dir, lock, err = s.stage(prefix); err == nil {
+			return dir, lock, nil
 		}
 		if !errors.Is(err, errSwept) {
 			break
@@ -57,10 +63,10 @@ func (s *Store) stage(prefix string) (dir string, f *os.File, err error) {
 	return dir, f, err
 }
 
-// SweepStaging removes the folders of killed commands: backups, restores, and deploys
-// without a push.
+// SweepStaging removes the folders of killed commands: backups, restores, deploys without
+// a push, and detached pushes.
 func (s *Store) SweepStaging() {
-	for _, prefix := range []string{"backup-", "restore-", "source-"} {
+	for _, prefix := range []string{"backup-", "restore-", "source-", "detached-"} {
 		found, _ := filepath.Glob(s.Own(prefix + "*"))
 		for _, dir := range found {
 			f, err := os.Open(dir)

@@ -75,7 +75,7 @@ func buildOf(c *cli.Call, name string, d *app.Deploy) buildRow {
 		b.Kind = "deploy"
 	}
 	code := map[app.DeployState]int{app.DeployDone: 0, app.DeployRejected: 1, app.DeployCancelled: -1}
-	b.Display = map[app.DeployState]string{app.DeployRunning: "running", app.DeployDone: "succeeded", app.DeployRejected: "failed",
+	b.Display = map[app.DeployState]string{app.DeployWaiting: "running", app.DeployRunning: "running", app.DeployDone: "succeeded", app.DeployRejected: "failed",
 		app.DeployCancelled: "canceled", app.DeployInterrupted: "abandoned"}[d.State]
 	if b.Status = b.Display; d.State == app.DeployInterrupted {
 		b.Status = "running" // Dokku tells what is stored from what is seen
@@ -218,10 +218,10 @@ func buildOutput(c *cli.Call) error {
 
 func cancelBuild(c *cli.Call) error {
 	log := c.Events().WithApp(c.App.Name)
-	if c.Server.Env.Store.RunningDeploy(c.App.Name) == nil {
+	if st := c.Server.Env.Store; st.RunningDeploy(c.App.Name) == nil && st.WaitingDeploy(c.App.Name) == nil {
 		log.Step(notDeploying)
 		return nil
 	}
 	log.Step("Killing app deploy")
-	return cancelDeploy(c, "dokku builds:cancel")
+	return cancelDeploy(c, 0, "dokku builds:cancel")
 }

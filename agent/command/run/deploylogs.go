@@ -140,7 +140,7 @@ func printDeployLog(c *cli.Call, n int, follow bool) error {
 		if _, err := io.Copy(w, f); err != nil {
 			return err
 		}
-		if !follow || d == nil || d.State != app.DeployRunning {
+		if !follow || d == nil || !d.Unfinished() {
 			w.Flush()
 			return outcome(c, d, follow)
 		}

@@ -17,10 +17,11 @@ var deployCommands = []cli.Spec{
 	{
 		Use: "deploys APP", Short: "List the app's last deploys: what became of them, and how long each part took", Flags: cli.FormatFlag,
 		Long: "A deploy is a push, accepted or not, a rebuild, or a rollback. dokku keeps the last 20; deploys:log shows what one\n" +
-			"printed. A deploy is running, deployed, rejected, cancelled, or interrupted: its process was killed.\n\n" +
+			"printed. A deploy is waiting (a detached push, for its turn), running, deployed, rejected, cancelled, or\n" +
+			"interrupted: its process was killed.\n\n" +
 			"--format json prints a list of objects, the oldest first, with these keys:\n" +
 			"  number        of the deploy\n" +
-			"  state         running, deployed, rejected, cancelled or interrupted\n" +
+			"  state         waiting, running, deployed, rejected, cancelled or interrupted\n" +
 			"  cause         push, ps:rebuild, releases:rollback, git:sync, ...\n" +
 			"  by            who asked for it: the name of an ssh key, or a user of the server\n" +
 			"  revision      the full revision\n" +
@@ -28,7 +29,7 @@ var deployCommands = []cli.Spec{
 			"  release       the number of the release that it made\n" +
 			"  began, ended  in UTC\n" +
 			"  milliseconds  how long it took, or takes already; not for an interrupted one\n" +
-			"  phases        a list of {\"name\", \"milliseconds\"}: validate, build, predeploy, release, start, gate, publish, postdeploy\n" +
+			"  phases        a list of {\"name\", \"milliseconds\"}: wait, validate, build, predeploy, release, start, gate, publish, postdeploy\n" +
 			"  error         why it was rejected or cancelled\n" +
 			"Keys without a value are left out.",
 		Example: "dokku deploys hello\ndokku deploys hello --format json",
@@ -36,11 +37,21 @@ var deployCommands = []cli.Spec{
 		Run:     listDeploys,
 	},
 	{
-		Use: "deploys:cancel APP", Short: "Cancel the deploy that is under way",
-		Long: "It ends like a push whose pusher pressed Ctrl-C: nothing has changed, and the pusher reads who cancelled it. The\n" +
+		Use: "deploys:cancel APP [N]", Short: "Cancel the deploy that is under way, or deploy N",
+		Long: "Without N, a detached push that waits for its turn is cancelled where no deploy is under way. It ends like a push whose pusher pressed Ctrl-C: nothing has changed, and the pusher reads who cancelled it. The\n" +
 			"command returns when all is cleaned up. It fails if no deploy is under way, and if git has accepted the deploy or is\n" +
 			"about to. Other commands that hold the app's lock (ps:restart, config:set, ps:scale) are not cancelled, but named.",
-		Run: func(c *cli.Call) error { return cancelDeploy(c, "dokku deploys:cancel") },
+		Words: deployNumbers,
+		Run: func(c *cli.Call) error {
+			n := 0
+			if len(c.Args) > 0 {
+				var err error
+				if n, err = chosenDeploy(c, c.Server.Env.Store.DeployLogs(c.App.Name)); err != nil {
+					return err
+				}
+			}
+			return cancelDeploy(c, n, "dokku deploys:cancel")
+		},
 	},
 }
 
@@ -117,7 +128,7 @@ func took(d *app.Deploy) time.Duration {
 	switch {
 	case !d.Ended.IsZero():
 		return d.Ended.Sub(d.Began)
-	case d.State == app.DeployRunning:
+	case d.Unfinished():
 		return time.Since(d.Began)
 	}
 	return 0
@@ -142,10 +153,11 @@ func notes(d *app.Deploy) string {
 	return strings.Join(list, "; ")
 }
 
-// cancelDeploy cancels the deploy of the app; command is what the pusher reads about that.
-func cancelDeploy(c *cli.Call, command string) error {
+// cancelDeploy cancels deploy n of the app, see Env.Cancel; command is what the pusher reads
+// about that.
+func cancelDeploy(c *cli.Call, n int, command string) error {
 	log := c.Events().WithApp(c.App.Name)
-	d, err := c.Server.Env.Cancel(c.Ctx, c.App.Name, app.Cancel{By: c.Server.Env.By, Command: command}, log)
+	d, err := c.Server.Env.Cancel(c.Ctx, c.App.Name, n, app.Cancel{By: c.Server.Env.By, Command: command}, log)
 	if err == nil {
 		log.Step("Cancelled %s", d)
 	}

@@ -69,7 +69,7 @@ func TestDeployCancelled(t *testing.T) {
 				before, serves := m.files(), m.current()
 				var d *app.Deploy
 				wait := m.pause(test.at, func() (err error) {
-					d, err = m.server.Env.Cancel(context.Background(), "shop", byBea, event.Log{})
+					d, err = m.server.Env.Cancel(context.Background(), "shop", 0, byBea, event.Log{})
 					return err
 				})
 				err := deploys[test.cause](m, event.Log{})
@@ -123,7 +123,7 @@ func TestCancelTooLate(t *testing.T) {
 		m := newMachine(t, h)
 		ctx := t.Context()
 		cancel := func() error {
-			_, err := m.server.Env.Cancel(ctx, "shop", byBea, event.Log{})
+			_, err := m.server.Env.Cancel(ctx, "shop", 0, byBea, event.Log{})
 			return err
 		}
 		wantError(t, cancel(), "No deploy of shop is under way")
@@ -282,7 +282,7 @@ func TestInterruptedDeploy(t *testing.T) {
 	if d := m.lastDeploy(); d.State != app.DeployInterrupted || d.Release != 0 {
 		t.Errorf("killed before: %+v", d)
 	}
-	wantError(t, errOf(m.server.Env.Cancel(t.Context(), "shop", byBea, event.Log{})), "No deploy of shop is under way")
+	wantError(t, errOf(m.server.Env.Cancel(t.Context(), "shop", 0, byBea, event.Log{})), "No deploy of shop is under way")
 	m.must(m.server.Rebuild(t.Context(), "shop", event.Log{}))
 	if list, err := m.server.Env.Deploys("shop"); err != nil || len(list) != 3 || list[1].State != app.DeployInterrupted {
 		t.Errorf("later: %+v, %v", list, err)

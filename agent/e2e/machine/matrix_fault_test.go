@@ -89,7 +89,7 @@ var faults = []fault{
 // gives it the time to notice that.
 func (r *rig) cancelDeploy(string) error {
 	st := r.server.Env.Store
-	d := st.RunningDeploy("shop")
+	d := cmp.Or(st.RunningDeploy("shop"), st.WaitingDeploy("shop"))
 	if d == nil {
 		return nil
 	}

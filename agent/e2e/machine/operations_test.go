@@ -47,8 +47,13 @@ func (m *machine) command(ctx context.Context, h history, words []string) error 
 	}
 	switch words[0] {
 	case "push":
-		if words[1] == "submodule" {
+		switch words[1] {
+		case "submodule":
 			return m.pushSubmodule(ctx, h)
+		case "detached":
+			return m.pushDetached(ctx, h.one, h.two, deploy.PushOptions{})
+		case "cancelled":
+			return m.pushCancelled(ctx, h)
 		}
 		broken := map[string]string{"next": "", "broken": "*"}[words[1]]
 		if len(words) > 2 {

@@ -3,7 +3,6 @@ package machine
 import (
 	"archive/tar"
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -34,7 +33,7 @@ func (m *machine) importer() *sources.Importer {
 		if err != nil {
 			return err
 		}
-		return m.send(ctx, deploy.Push{App: p.App, Refs: []deploy.Ref{{Old: cmp.Or(p.Old, deploy.ZeroID), New: p.Commit, Name: deploy.Heads + p.Branch}}, Origin: &p.Origin},
+		return m.send(ctx, deploy.Push{App: p.App, Refs: p.Refs, Origin: &p.Origin},
 			made, event.Log{})
 	}}
 }
@@ -121,10 +120,11 @@ func serveHistory(t *testing.T, dir string) (url string) {
 	return s.URL + "/.git"
 }
 
-// staging are the folders of commands that deploy without a push.
+// staging are the folders of commands that deploy without a push, and of detached pushes.
 func (m *machine) staging() []string {
 	left, _ := filepath.Glob(m.server.Env.Store.Own("source-*"))
-	return left
+	more, _ := filepath.Glob(m.server.Env.Store.Own("detached-*"))
+	return append(left, more...)
 }
 
 // TestSourceImageIsKept: the image under a release stays as long as the release, under
@@ -181,7 +181,7 @@ func TestClientNamesAnImage(t *testing.T) {
 	client.Send = func(ctx context.Context, p sources.Push) error {
 		made, err := packOf(p.Repo)
 		check(t, err)
-		return m.send(ctx, deploy.Push{App: p.App, Refs: []deploy.Ref{{Old: p.Old, New: p.Commit, Name: deploy.Heads + p.Branch}}}, made, event.Log{})
+		return m.send(ctx, deploy.Push{App: p.App, Refs: p.Refs}, made, event.Log{})
 	}
 	check(t, client.FromImage(t.Context(), "shop", sources.Image{Name: "registry.test/web:1"}, event.Log{}))
 	a, err := m.server.Load("shop")
