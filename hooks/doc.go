@@ -34,8 +34,14 @@
 // Git does not tell a hook whether its client writes to a terminal, so a push has colours
 // only where the app's color property or the push option color asks for them. Rejected:
 // colours in every push, which would fill the logs of CI services with escape sequences;
-// to look at the client's TERM, which ssh sends with a terminal only. A push option that
-// is not ours is ignored: git can be configured to send one to every remote.
+// to look at the client's TERM, which ssh sends with a terminal only.
+//
+// A detached push (-o detach) ends for its client as a declined one: git knows no answer
+// between yes and no, and the branch may move only when the deploy has passed its checks.
+// Pre-receive hands the push over to a process of its own session (DetachedPush, package
+// sources), and returns when that has taken over. Rejected: proc-receive, with which git
+// would report another ref than the one that was pushed, and which old clients do not
+// show; to have the agent deploy it, since a push works without an agent.
 //
 // # Killed processes
 //

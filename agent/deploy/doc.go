@@ -57,6 +57,12 @@
 // still says that the deploy runs: whoever reads it looks at the process, at the staged
 // record and at the releases, which name their deploy (Env.Deploy).
 //
+// A detached push is judged twice: without the app's lock while its client waits, so that
+// a wrong file is told at once and no other deploy delays that, and by its deploy, since
+// settings may have changed. Its record begins before it has the lock (DeployWaiting), so
+// its number is known from the start; it is the only kind of deploy that can be cancelled
+// while it waits.
+//
 // A push with -o cancel asks for the end of each deploy that runs while it waits for the
 // lock. A push that waits for the lock has no record: it is no deploy yet, and is not
 // cancelled.

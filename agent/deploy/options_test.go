@@ -7,7 +7,7 @@ import (
 
 // TestParsePushOptions reads the options of a push, and refuses what it does not know.
 func TestParsePushOptions(t *testing.T) {
-	const all = "git push -o takes cancel, color[=always|never|auto], message=TEXT, no-wait, plan, skip-checks"
+	const all = "git push -o takes cancel, color[=always|never|auto], detach, message=TEXT, no-wait, plan, skip-checks"
 	long := "message=" + strings.Repeat("ö", 501)
 	for list, want := range map[string]struct {
 		options PushOptions

@@ -11,13 +11,13 @@ import (
 
 var (
 	loadRounds = flag.Int("load.rounds", 10, "how many deploys TestNoRequestIsLost makes, with half as many that are rejected,\n"+
-		"half as many ps:scale, a fifth as many releases:rollback and config:set and four times as many certs:update")
+		"half as many ps:scale, a fifth as many of releases:rollback, config:set, detached and cancelled pushes, and four times as many certs:update")
 	loadRate = flag.Int("load.rate", 250, "how many requests a second TestNoRequestIsLost sends: half of them with a whole TLS handshake,\n"+
 		"for which two cores do the work of the client, too")
 )
 
 // TestNoRequestIsLost: requests of all kinds, to two apps at once, lose nothing while versions are
-// pushed, rejected and rolled back, processes come and go, and the config and the certificates change. No
+// pushed, detached, cancelled, rejected and rolled back, processes come and go, and the config and the certificates change. No
 // answer comes from another app, from a rejected version, or from a replaced one. See
 // testdata/load for the requests.
 //
@@ -69,6 +69,7 @@ func TestNoRequestIsLost(t *testing.T) {
 	}
 	t.Logf("operations: %v", done)
 	for what, want := range map[string]int{"deploys": rounds, "rejected": rounds / 2, "scalings": rounds / 2, "configs": rounds / 5, "rollbacks": rounds / 5,
+		"detached": rounds / 5, "cancelled": rounds / 5,
 		"certs:update": load.Replacements * rounds} {
 		if done[what] != want {
 			t.Errorf("%d %s were made, want %d", done[what], what, want)

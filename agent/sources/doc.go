@@ -15,6 +15,13 @@
 // two commands at once the second one fails with one line. For git:sync that is also what
 // lets a remote whose history was rewritten move the branch, as a forced push does.
 //
+// A detached push takes the same road. Its objects lie in git's quarantine, which goes with
+// the client's push, so their files are linked into a repository like that of a command
+// (Detached.Keep), and the push begins anew there, with the number of its deploy in its
+// Origin. It expects the branch where the client saw it: whoever is faster wins, and the
+// deploy's record says so. Git tells its hooks nothing of the boundary of a shallow
+// client's history; source.Boundary finds it in the objects.
+//
 // Hooks print through descriptors of the command (event.Streams), not through git, which
 // would put "remote: " before each line and mix output and errors. What else they have to
 // know of the command is in one variable (deploy.Origin). No client of ssh can set either:

@@ -2,6 +2,7 @@ package load
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -82,13 +83,22 @@ func (a *App) With(t *testing.T) *App {
 const Replacements = 4
 
 // Round does the nth round of changes: a deploy, then a rejected one or a ps:scale, and
-// every fifth time a rollback before them and a config:set after them, between
-// replacements of the certificate.
+// every fifth time each a rollback before them and a config:set after them, a detached
+// deploy, and one that is cancelled, between replacements of the certificate.
 func (a *App) Round(n int) {
 	a.App.Lab.T.Helper()
 	a.replaceCertificate("certs:update")
 	if n%5 == 4 {
 		a.rollBack()
+	}
+	switch n % 5 {
+	case 1:
+		a.change("detached", func() {
+			a.detach(fmt.Sprint("detached ", n))
+			a.returned(a.App)
+		})
+	case 3:
+		a.cancel()
 	}
 	a.change("deploys", func() {
 		lab.Contains(a.App.Lab.T, a.App.Push(lab.Files{"version": fmt.Sprint(n)}), "Application deployed")
@@ -129,6 +139,40 @@ func (a *App) rollBack() {
 			lab.Contains(a.App.Lab.T, a.App.Lab.Dokku("releases:rollback", a.App.Name, "--keep-config"), "serves "+rev[:7])
 		})
 	})
+}
+
+// detach pushes a version without waiting for its deploy, and follows that by its log.
+func (a *App) detach(version string) {
+	t := a.App.Lab.T
+	t.Helper()
+	rev := a.App.Commit(lab.Files{"version": version})
+	_, follow, found := strings.Cut(a.App.Pushing("-o", "detach", "main").Fails(), "goes on: ")
+	if !found {
+		t.Fatal("the push does not say that its deploy goes on")
+	}
+	words := strings.Fields(follow)
+	at := slices.Index(words, "deploys:log")
+	lab.Contains(t, a.App.Lab.Dokku(words[at:at+4]...), "Application deployed")
+	if tip := a.App.Tip("main"); tip != rev {
+		t.Fatalf("main is at %s after the detached push of %s", tip, rev)
+	}
+}
+
+// cancel cancels the deploy of a version whose checks never pass.
+func (a *App) cancel() {
+	t := a.App.Lab.T
+	t.Helper()
+	live := a.App.Tip("main")
+	a.App.Commit(lab.Files{"version": "cancelled", "CHECKS": "WAIT=1\nATTEMPTS=100\n/ never\n"})
+	push := a.App.Pushing()
+	push.Prints("Attempt 1/100")
+	lab.Contains(t, a.App.Lab.Dokku("deploys:cancel", a.App.Name), "Cancelled ")
+	lab.Contains(t, push.Fails(), "this push was cancelled by ")
+	if tip := a.App.Tip("main"); tip != live {
+		t.Fatal("a cancelled push moves main")
+	}
+	a.App.Git("reset", "-q", "--hard", live)
+	a.Done["cancelled"]++
 }
 
 // change runs an operation that replaces or removes processes.

@@ -38,6 +38,7 @@ func (m *machine) detach(ctx context.Context, old, new string, o deploy.PushOpti
 	if err != nil {
 		return nil, err
 	}
+	var sent error // what the hooks print
 	i := &sources.Importer{Server: m.server, Send: func(ctx context.Context, p sources.Push) error {
 		made, err := packOf(p.Repo)
 		if err != nil {
@@ -47,11 +48,16 @@ func (m *machine) detach(ctx context.Context, old, new string, o deploy.PushOpti
 		if err != nil {
 			return err
 		}
-		return m.send(ctx, deploy.Push{App: p.App, Refs: p.Refs, Origin: &p.Origin, Options: o}, made, event.Log{})
+		sent = m.send(ctx, deploy.Push{App: p.App, Refs: p.Refs, Origin: &p.Origin, Options: o}, made, event.Log{})
+		if sent != nil {
+			return sources.ErrTold
+		}
+		return nil
 	}}
 	return func() error {
 		defer lock.Close()
-		return i.PushDetached(ctx, dir, event.Log{}, func(error) {})
+		err := i.PushDetached(ctx, dir, event.Log{}, func(error) {})
+		return cmp.Or(sent, err)
 	}, nil
 }
 

@@ -222,18 +222,34 @@ func (r *refusal) verdict(exit int) error {
 
 // hangUp ends a command in a container whose caller is gone: the engine would let
 // it run. A signal can only be sent from inside, and there the process has
-// another number. A command that cannot be reached ends with the container.
+// another number. A busy engine tells the command's number, and moves it into the
+// container, some time after its start. A command that cannot be reached ends with the
+// container.
 func (d *Engine) hangUp(ctx context.Context, cli *client.Client, exec string) {
 	ctx, cancel := engine.Within(context.WithoutCancel(ctx), engine.QuickCall)
 	defer cancel()
-	e, err := cli.ContainerExecInspect(ctx, exec)
-	if err != nil || !e.Running {
-		return
-	}
-	if pid, err := inner(d.proc, e.Pid, e.ContainerID); err == nil {
-		d.exec(ctx, e.ContainerID, []string{"/bin/sh", "-c", "kill -HUP " + strconv.Itoa(pid)})
+	for range hangUpTries {
+		e, err := cli.ContainerExecInspect(ctx, exec)
+		if err != nil || !e.Running {
+			return
+		}
+		if pid, err := inner(d.proc, e.Pid, e.ContainerID); err == nil {
+			d.exec(ctx, e.ContainerID, []string{"/bin/sh", "-c", "kill -HUP " + strconv.Itoa(pid)})
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(hangUpPause):
+		}
 	}
 }
+
+// How often hangUp looks for the number of a command that has just begun.
+const (
+	hangUpTries = 100
+	hangUpPause = 20 * time.Millisecond
+)
 
 // inner returns the number that a container's process has inside. It makes sure
 // that pid is that process, as sockets does.
