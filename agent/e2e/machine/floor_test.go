@@ -18,20 +18,23 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// A floor performs only the steps that no deploy by push can avoid: a bare git push
-// over the same sshd to a repository without hooks, the same build, and the start of
-// one container through the Docker API, up to its first answer. It uses no code of
-// this project.
+// A floor performs only the steps that no deploy can avoid: a bare git push over the same
+// sshd to a repository without hooks, the same build, and the start of one container
+// through the Docker API, up to its first answer. It uses no code of this project.
 type floor struct {
-	docker *client.Client
-	last   string
+	docker        *client.Client
+	network, last string
 }
 
-func newFloor(b *testing.B, bare string) *floor {
+func newFloor(b *testing.B, bare, network string) *floor {
 	cli, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
 	must(b, err)
 	run(b, "", "git", "init", "-q", "--bare", bare)
-	f := &floor{docker: cli}
+	if network != "bridge" { // on a network of their own, containers know each other by name
+		run(b, "", "docker", "network", "create", network)
+		b.Cleanup(func() { run(b, "", "docker", "network", "rm", network) })
+	}
+	f := &floor{docker: cli, network: network}
 	b.Cleanup(f.remove)
 	return f
 }
@@ -48,20 +51,19 @@ func (f *floor) deploy(b *testing.B, work, url, want string) time.Duration {
 	must(b, err)
 	io.Copy(io.Discard, built.Body)
 	built.Body.Close()
-	took := time.Since(start)
-	return took + f.start(b, want)
+	return time.Since(start) + f.start(b, want)
 }
 
 // start starts a container of the image that was built last. It returns the time until it
 // answered.
 func (f *floor) start(b *testing.B, want string) time.Duration {
 	ctx, start := context.Background(), time.Now()
-	made, err := f.docker.ContainerCreate(ctx, &container.Config{Image: "floor"}, nil, nil, nil, "")
+	made, err := f.docker.ContainerCreate(ctx, &container.Config{Image: "floor"}, &container.HostConfig{NetworkMode: container.NetworkMode(f.network)}, nil, nil, "")
 	must(b, err)
 	must(b, f.docker.ContainerStart(ctx, made.ID, container.StartOptions{}))
 	info, err := f.docker.ContainerInspect(ctx, made.ID)
 	must(b, err)
-	answers(b, net.JoinHostPort(info.NetworkSettings.Networks["bridge"].IPAddress, "5000"), want)
+	answers(b, net.JoinHostPort(info.NetworkSettings.Networks[f.network].IPAddress, "5000"), want)
 	took := time.Since(start)
 	f.remove()
 	f.last = made.ID
@@ -71,8 +73,7 @@ func (f *floor) start(b *testing.B, want string) time.Duration {
 // answers connects until a process listens, and reads one answer.
 func answers(b *testing.B, address, want string) {
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
-		resp, err := http.Get("http://" + address + "/")
-		if err == nil {
+		if resp, err := http.Get("http://" + address + "/"); err == nil {
 			body, _ := io.ReadAll(resp.Body)
 			resp.Body.Close()
 			if strings.TrimSpace(string(body)) == want {
