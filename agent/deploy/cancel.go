@@ -180,7 +180,6 @@ func (e *Env) underWay(name string, n int) (*app.Deploy, error) {
 	}
 	d, err := e.Deploy(name, n)
 	if err == nil && d != nil && !d.Unfinished() {
-		//lint:ignore ST1005 the style of Dokku's messages
 		err = fmt.Errorf("Deploy %d of %s has ended: %s", n, name, d.State)
 	}
 	return d, err
