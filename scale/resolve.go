@@ -21,7 +21,7 @@ const (
 type Entry struct {
 	Type   string `json:"process_type"`
 	Count  int    `json:"quantity"`
-	Origin Origin `json:"origin"`
+	Origin Origin `json:"origin,omitempty"`
 }
 
 // Formation is the number of processes of each type, sorted by type. Types with 0

@@ -60,7 +60,8 @@ func TestAppsReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.expect("apps:report hello", ok(fmt.Sprintf(`       App created at:                %d
+	f.expect("apps:report hello", ok(fmt.Sprintf(`=====> hello app information
+       App created at:                %d
        App deploy source:             git-push
        App deploy source metadata:    %s
        App dir:                       %s/hello
@@ -80,7 +81,7 @@ func TestAppsReport(t *testing.T) {
 
 func TestPortsCommands(t *testing.T) {
 	f := newFixture(t)
-	f.expect("ports:list fresh", ok("http                      80                        5000\n"))
+	f.expect("ports:list fresh", ok("-----> Port mappings for fresh\n-----> scheme             host port                 container port\nhttp                      80                        5000\n"))
 	f.expect("ports:list fresh --format json", ok(`[{"scheme":"http","host_port":80,"container_port":5000}]`+"\n"))
 	f.expect("ports:report fresh --ports-map", ok("\n"))
 	f.expect("ports:report fresh --ports-map-detected", ok("http:80:5000\n"))
@@ -98,24 +99,24 @@ func TestPortsCommands(t *testing.T) {
 		"http                      80                        4000\n"))
 	f.terminal = false
 	f.expect("ports:clear fresh", ok("-----> Cleared port mappings for fresh\n"))
-	f.expect("ports:list fresh", ok("http                      80                        5000\n"))
+	f.expect("ports:list fresh", ok("-----> Port mappings for fresh\n-----> scheme             host port                 container port\nhttp                      80                        5000\n"))
 }
 
 func TestConfigOrigins(t *testing.T) {
 	f := newFixture(t)
 	f.expect("config:set --global ALL=1 N=2 --no-restart", ok("-----> Setting config vars\n       ALL:  1\n       N:    2\n"+
 		"       It takes effect in each app with its next deploy or restart (dokku ps:restart --all)\n"))
-	f.expect("config:show hello --origin", ok("ALL:       server  1\nDYNO:      dokku   web.1\nGIT_REV:   dokku   "+revision+
+	f.expect("config:show hello --origin", ok("=====> hello env vars\nALL:       server  1\nDYNO:      dokku   web.1\nGIT_REV:   dokku   "+revision+
 		"\nGREETING:  app     good 'day'\nN:         app     1\nPORT:      dokku   5000\n"))
-	f.expect("config:show fresh --origin", ok("ALL:  server  1\nN:    server  2\n"))
-	f.expect("config:show --global --origin", ok("ALL:  server  1\nN:    server  2\n"))
+	f.expect("config:show fresh --origin", ok("=====> fresh env vars\nALL:  server  1\nN:    server  2\n"))
+	f.expect("config:show --global --origin", ok("=====> global env vars\nALL:  server  1\nN:    server  2\n"))
 	f.expect("config:keys fresh --origin", ok("ALL:  server\nN:    server\n"))
 }
 
 func TestMoreDomains(t *testing.T) {
 	f := newFixture(t)
-	f.expect("domains:report --global", ok("       Domains global enabled:        true\n       Domains global vhosts:         example.com\n"))
-	f.expect("domains:report --global --format json", ok(`{"domains-global-enabled":"true","domains-global-vhosts":"example.com"}`+"\n"))
+	f.expect("domains:report --global", ok("=====> Global domains information\n       Domains global enabled:        true\n       Domains global vhosts:         example.com\n"))
+	f.expect("domains:report --global --format json", ok(`{"domains-global-enabled":"true","domains-global-vhosts":"example.com","global-enabled":"true","global-vhosts":"example.com"}`+"\n"))
 	f.expect("domains:set fresh a.example.org", ok("-----> Set a.example.org for fresh\n"))
 	f.expect("domains:disable fresh", ok("-----> Disabling domains (VHOST) support for app (fresh)\n"))
 	f.expect("domains:disable fresh", ok("-----> Domains (VHOST) support is already disabled for app (fresh)\n"))
@@ -139,7 +140,7 @@ func TestMoreDomains(t *testing.T) {
 	f.expect("domains:remove-global example.com", ok("-----> Removed example.com\n"))
 	f.expect("domains:report hello --domains-app-vhosts", ok("hello.b.net\n"))
 	f.expect("domains:clear-global", ok("-----> Cleared global domains\n"))
-	f.expect("domains:report --global", ok("       Domains global enabled:        false\n       Domains global vhosts:         \n"))
+	f.expect("domains:report --global", ok("=====> Global domains information\n       Domains global enabled:        false\n       Domains global vhosts:         \n"))
 }
 
 func TestProxyAndGitProperties(t *testing.T) {

@@ -30,18 +30,18 @@ const later = "       It takes effect with the next deploy or restart (dokku ps:
 func TestMounts(t *testing.T) {
 	f := newFixture(t)
 	dir := f.folder("hello")
-	f.expect("storage:list hello", ok(""))
+	f.expect("storage:list hello", ok("-----> hello volume bind-mounts:\n"))
 	f.expect("storage:list hello --format json", ok("[]\n"))
 	f.expect("storage:mount hello "+dir+"/:/app//storage/", ok(later))
 	f.expect("storage:mount hello data:/data:ro", ok(later))
 	f.expect("storage:mount fresh data:/data:rw", ok(""))
 	lines := "     " + dir + ":/app/storage\n     data:/data:ro\n"
-	f.expect("storage:list hello", ok(lines))
+	f.expect("storage:list hello", ok("-----> hello volume bind-mounts:\n"+lines))
 	f.expect("--quiet storage:list hello", ok(strings.ReplaceAll(lines, "     ", "")))
 	f.expect("storage:list hello --format json", ok(`[{"host_path":"`+dir+`","container_path":"/app/storage","volume_options":""},`+
 		`{"host_path":"data","container_path":"/data","volume_options":"ro"}]`+"\n"))
 	f.expect("storage:report hello --storage-deploy-mounts", ok("-v "+dir+":/app/storage -v data:/data:ro\n"))
-	f.expect("storage:report fresh --format json", ok(`{"storage-build-mounts":"","storage-deploy-mounts":"-v data:/data",`+
+	f.expect("storage:report fresh --format json", ok(`{"build-mounts":"","deploy-mounts":"-v data:/data","run-mounts":"-v data:/data","storage-build-mounts":"","storage-deploy-mounts":"-v data:/data",`+
 		`"storage-run-mounts":"-v data:/data"}`+"\n"))
 	f.terminal = true
 	f.expect("storage:list hello", ok("-----> hello volume bind-mounts:\n"+lines))
@@ -57,7 +57,7 @@ func TestMounts(t *testing.T) {
 	}
 	f.expect("storage:unmount hello data:/data:ro", ok(later))
 	f.expect("storage:unmount hello "+dir+":/app/storage", ok(later))
-	f.expect("storage:list hello", ok(""))
+	f.expect("storage:list hello", ok("-----> hello volume bind-mounts:\n"))
 }
 
 // Every mounted folder is below the data root, in whatever form its path is written.
@@ -138,14 +138,14 @@ func TestResources(t *testing.T) {
 	f.expect("resource:limit --process-type clock --cpu 1 hello", result{stdout: set("limits for hello (clock)") + "       cpu: 1\n" + later,
 		stderr: " !     App hello has no process type clock yet, it has: web, worker\n"})
 	f.expect("resource:limit fresh --memory 64", ok(set("limits for fresh")+"       memory: 64\n"))
-	f.expect("resource:limit hello", ok("       cpu: 0.5\n       memory: 512\n       memory-swap:\n"))
-	f.expect("resource:limit hello --process-type worker", ok("       cpu:\n       memory: 1G\n       memory-swap:\n"))
-	f.expect("resource:reserve hello", ok("       memory: 256m\n"))
-	f.expect("resource:report hello", ok("       _default_ limit cpu:           0.5\n       _default_ limit memory:        512\n"+
+	f.expect("resource:limit hello", ok("=====> resource limits hello information [defaults]\n       cpu: 0.5\n       memory: 512\n       memory-swap:\n"))
+	f.expect("resource:limit hello --process-type worker", ok("=====> resource limits hello information (worker)\n       cpu:\n       memory: 1G\n       memory-swap:\n"))
+	f.expect("resource:reserve hello", ok("=====> resource reservation hello information [defaults]\n       memory: 256m\n"))
+	f.expect("resource:report hello", ok("=====> hello resource information\n       _default_ limit cpu:           0.5\n       _default_ limit memory:        512\n"+
 		"       _default_ reserve memory:      256m\n       clock limit cpu:               1\n       worker limit memory:           1G\n"))
 	f.expect("resource:report hello --resource-worker.limit.memory", ok("1G\n"))
 	f.expect("resource:report hello --resource-web.limit.memory", ok("\n"))
-	f.expect("resource:report fresh --format json", ok(`{"resource-_default_.limit.memory":"64"}`+"\n"))
+	f.expect("resource:report fresh --format json", ok(`{"_default_.limit.memory":"64","resource-_default_.limit.memory":"64"}`+"\n"))
 	f.terminal = true
 	f.expect("resource:limit hello --process-type worker", ok("=====> resource limits hello information (worker)\n"+
 		"       cpu:\n       memory: 1G\n       memory-swap:\n"))
@@ -166,10 +166,10 @@ func TestResources(t *testing.T) {
 	f.expect("resource:limit-clear hello --process-type _default_", ok("=====> clearing hello limits\n"+later))
 	f.expect("resource:limit hello --cpu clear --process-type clock", result{stdout: set("limits for hello (clock)") + "       cpu: cleared\n" + later,
 		stderr: " !     App hello has no process type clock yet, it has: web, worker\n"})
-	f.expect("resource:report hello", ok("       _default_ reserve memory:      256m\n       worker limit memory:           1G\n"))
+	f.expect("resource:report hello", ok("=====> hello resource information\n       _default_ reserve memory:      256m\n       worker limit memory:           1G\n"))
 	f.expect("resource:limit-clear hello --process-type worker", ok("=====> clearing hello limits (worker)\n"+later))
 	f.expect("resource:reserve-clear hello", ok("=====> clearing hello reservation\n"+later))
-	f.expect("resource:report hello", ok(""))
+	f.expect("resource:report hello", ok("=====> hello resource information\n"))
 }
 
 // fakeEngine answers the requests of the network commands to a Docker Engine.
@@ -251,9 +251,9 @@ func TestNetworks(t *testing.T) {
 	f.expect("network:create db", ok("-----> Creating network db\n"))
 	f.expect("network:create db", result{"-----> Creating network db\n", " !     Network db already exists\n", 1})
 	f.expect("network:exists db", ok("-----> Network exists\n"))
-	f.expect("network:list", ok("bridge\ncompose_default\ndb\nhost\nnone\n"))
+	f.expect("network:list", ok("=====> Networks\nbridge\ncompose_default\ndb\nhost\nnone\n"))
 	info := "       ID:       id-db\n       Name:     db\n       Driver:   bridge\n       Scope:    local\n"
-	f.expect("network:info db", ok(info))
+	f.expect("network:info db", ok("=====> db network information\n"+info))
 	f.expect("network:info dokku-hello", warned("Network does not exist"))
 	asJSON := `{"CreatedAt":"2026-01-02T03:04:05Z","Driver":"bridge","ID":"id-db","Internal":false,` +
 		`"Labels":{"com.dokku.network-name":"db"},"Name":"db","Scope":"local"}` + "\n"

@@ -13,7 +13,7 @@ var colours = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 func TestColoursAddNothing(t *testing.T) {
 	painted := map[string]string{
 		"apps:list":                           "\x1b[1m=====> My Apps\x1b[0m\nfresh\nhello\nshipped\nstopped\ntaken\n",
-		"ps:scale hello":                      "\x1b[1m-----> Scaling for hello\x1b[0m\nproctype: qty\n--------: ---\nweb:  1\nworker: 0\n       default: web, worker\n",
+		"ps:scale hello":                      "\x1b[1m-----> Scaling for hello\x1b[0m\nproctype: qty\n--------: ---\nweb:  1\nworker: 0\n",
 		"foo":                                 "\x1b[31m !     `foo` is not a dokku command.\x1b[0m\n\x1b[31m !     See `dokku help` for a list of available commands.\x1b[0m\n",
 		"ps:set hello restart-policy no":      "\x1b[1m=====> Setting restart-policy to no\x1b[0m\n",
 		"apps:lock hello":                     "\x1b[1m-----> Deploy lock created\x1b[0m\n",

@@ -14,7 +14,7 @@ func TestConfig(t *testing.T) {
 	f.expect("config:get fresh B", ok("\n"))
 	f.expect("config:get fresh C", fails(1, ""))
 	f.expect("config:keys fresh", ok("A\nB\nLONGER\n"))
-	f.expect("config:show fresh", ok("A:       1\nB:\nLONGER:  2\n"))
+	f.expect("config:show fresh", ok("=====> fresh env vars\nA:       1\nB:\nLONGER:  2\n"))
 	f.expect("config:unset fresh A B", ok("-----> Unsetting A\n-----> Unsetting B\n"))
 	f.expect("config:set --global A=all B=all --no-restart", ok("-----> Setting config vars\n       A:  all\n       B:  all\n"+
 		"       It takes effect in each app with its next deploy or restart (dokku ps:restart --all)\n"))

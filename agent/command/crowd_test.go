@@ -165,7 +165,7 @@ func (c *crowd) do(id int, cmd agenttest.Command) {
 	switch cmd.Verb {
 	case agenttest.Read:
 		args = map[string][]string{"exists": {"apps:exists", cmd.App}, "config": {"config:export", cmd.App, "--format", "json"},
-			"scale": {"ps:scale", cmd.App, "--format", "json"}, "domains": {"domains:report", cmd.App, "--domains-app-vhosts"},
+			"scale": {"ps:scale", cmd.App, "--format", "json", "--origin"}, "domains": {"domains:report", cmd.App, "--domains-app-vhosts"},
 			"locked": {"apps:locked", cmd.App}}[cmd.To]
 	case "config:set", "config:unset":
 		args = append(args, "--no-restart")

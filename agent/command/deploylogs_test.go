@@ -83,7 +83,7 @@ func TestDeploys(t *testing.T) {
 	f.expect("deploys hello --format json", ok("[]\n"))
 	f.expect("deploys:cancel hello", fails(1, " !     No deploy of hello is under way\n"))
 	f.deploys()
-	f.expect("deploys hello", ok(""+
+	f.expect("--quiet deploys hello", ok(""+
 		"1  2026-11-22 10:00:00Z  ann  push               3f2c1d9  deployed     v1  2.5s   Fix the login; build 2.0s\n"+
 		"2  2026-11-22 11:00:00Z       ps:rebuild         3f2c1d9  rejected         90.0s  web.1 does not listen\n"+
 		"3  2026-11-22 12:00:00Z  bea  releases:rollback  3f2c1d9  interrupted\n"))

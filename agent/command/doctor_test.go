@@ -54,8 +54,8 @@ func TestDoctor(t *testing.T) {
 		t.Errorf("--fix: %+v", got)
 	}
 	all := healthy("hello", "1 release", "v1, 3f2c1d9", binary)
-	f.expect("doctor hello", result{stdout: all, stderr: noEngine, code: 1})
-	f.expect("--app hello doctor", result{stdout: all, stderr: noEngine, code: 1})
+	f.expect("doctor hello", result{stdout: "=====> Health of hello\n" + all, stderr: noEngine, code: 1})
+	f.expect("--app hello doctor", result{stdout: "=====> Health of hello\n" + all, stderr: noEngine, code: 1})
 	f.terminal = true
 	f.expect("doctor hello", result{stdout: "=====> Health of hello\n" + all, stderr: noEngine, code: 1})
 	f.expect("--quiet doctor hello", result{stderr: noEngine, code: 1})

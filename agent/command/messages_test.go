@@ -39,22 +39,22 @@ func TestScaleTable(t *testing.T) {
 	f := newFixture(t)
 	data := "web:  1\nworker: 0\n"
 	heading := "-----> Scaling for hello\nproctype: qty\n--------: ---\n"
-	f.expect("ps:scale hello", ok(data))
-	f.expect("--app hello ps:scale", ok(data))
-	f.expect("ps:scale --app hello", ok(data))
+	f.expect("ps:scale hello", ok(heading+data))
+	f.expect("--app hello ps:scale", ok(heading+data))
+	f.expect("ps:scale --app hello", ok(heading+data))
 	const first = " !     fresh has not been deployed yet: these are the counts of its first deploy, if the repository has none\n"
-	f.expect("ps:scale fresh", result{stdout: "web:  1\n", stderr: first})
+	f.expect("ps:scale fresh", ok("-----> Scaling for fresh\nproctype: qty\n--------: ---\nweb:  1\n"))
 	f.expect("ps:scale fresh --quiet", ok("web:  1\n"))
-	f.expect("ps:scale fresh --format json", ok(`[{"process_type":"web","quantity":1,"origin":"default"}]`+"\n"))
-	f.expect("ps:scale hello --format json", ok(`[{"process_type":"web","quantity":1,"origin":"default"},`+
-		`{"process_type":"worker","quantity":0,"origin":"default"}]`+"\n"))
-	f.expect("ps:scale --format json shipped", ok(`[{"process_type":"web","quantity":2,"origin":"DOKKU_SCALE"},`+
+	f.expect("ps:scale fresh --format json", ok(`[{"process_type":"web","quantity":1}]`+"\n"))
+	f.expect("ps:scale hello --format json", ok(`[{"process_type":"web","quantity":1},{"process_type":"worker","quantity":0}]`+"\n"))
+	f.expect("ps:scale --format json --origin shipped", ok(`[{"process_type":"web","quantity":2,"origin":"DOKKU_SCALE"},`+
 		`{"process_type":"worker","quantity":1,"origin":"DOKKU_SCALE"}]`+"\n"))
 	f.terminal = true
-	f.expect("ps:scale hello", ok(heading+data+"       default: web, worker\n"))
-	f.expect("ps:scale fresh", result{stderr: first,
+	f.expect("ps:scale hello", ok(heading+data))
+	f.expect("ps:scale hello --origin", ok(heading+data+"       default: web, worker\n"))
+	f.expect("ps:scale fresh --origin", result{stderr: first,
 		stdout: "-----> Scaling for fresh\nproctype: qty\n--------: ---\nweb:  1\n       default: web\n"})
-	f.expect("ps:scale shipped", ok("-----> Scaling for shipped\nproctype: qty\n--------: ---\nweb:  2\nworker: 1\n"+
+	f.expect("ps:scale shipped --origin", ok("-----> Scaling for shipped\nproctype: qty\n--------: ---\nweb:  2\nworker: 1\n"+
 		"       DOKKU_SCALE of 3f2c1d9: web, worker\n"))
 	f.expect("--quiet ps:scale hello", ok(data))
 	f.expect("ps:scale hello --quiet", ok(data))
@@ -81,12 +81,12 @@ func TestScaleStored(t *testing.T) {
 	f.expect("ps:scale taken worker=2", ok("-----> Scaling taken processes: worker=2\n"))
 	f.expect("--quiet ps:scale taken", ok("web:  1\nworker: 2\n"))
 	f.expect("--quiet ps:scale stopped worker=1", ok(""))
-	f.expect("ps:scale stopped", ok("web:  1\nworker: 1\n"))
+	f.expect("--quiet ps:scale stopped", ok("web:  1\nworker: 1\n"))
 	f.expect("ps:report stopped --processes", ok("2\n"))
 	// Later counts win over counts that were left for the next deploy.
 	f.state("stopped", app.State{Current: 1, Stopped: true, ScaleNext: map[string]int{"web": 4, "worker": 4}})
 	f.expect("--quiet ps:scale stopped web=2", ok(""))
-	f.expect("ps:scale stopped", ok("web:  2\nworker: 4\n"))
+	f.expect("--quiet ps:scale stopped", ok("web:  2\nworker: 4\n"))
 }
 
 func TestReport(t *testing.T) {
@@ -112,14 +112,6 @@ func TestReport(t *testing.T) {
        Ps global skip deploy:         false
        Ps global stop timeout seconds: 
        Ps init:                       
-       Ps origin dockerfile start cmd: 
-       Ps origin init:                default
-       Ps origin procfile path:       default
-       Ps origin restart policy:      default
-       Ps origin rollover:            
-       Ps origin skip deploy:         default
-       Ps origin start cmd:           
-       Ps origin stop timeout seconds: default
        Ps procfile path:              
        Ps restart policy:             
        Ps rollover:                   
@@ -136,7 +128,7 @@ func TestReport(t *testing.T) {
        Staged:                        
        Undeployed:                    
 `
-	f.expect("ps:report fresh", ok(body))
+	f.expect("ps:report fresh", ok("=====> fresh ps information\n"+body))
 	f.terminal = true
 	f.expect("ps:report fresh", ok("=====> fresh ps information\n"+body))
 	f.expect("--quiet ps:report fresh", ok(body))
@@ -153,8 +145,9 @@ func TestReportFlags(t *testing.T) {
 	f.expect("ps:report hello --deployed --running", fails(1, " !     ps:report command allows only a single flag\n"))
 	f.expect("proxy:report hello --proxy-enabled", ok("true\n"))
 	f.expect("domains:report hello --domains-app-vhosts", ok("hello.example.com\n"))
-	f.expect("domains:report taken --format json", ok(`{"domains-app-enabled":"true","domains-app-vhosts":"taken.example.com",`+
-		`"domains-global-enabled":"true","domains-global-vhosts":"example.com"}`+"\n"))
+	f.expect("domains:report taken --format json", ok(`{"app-enabled":"true","app-vhosts":"taken.example.com","domains-app-enabled":"true",`+
+		`"domains-app-vhosts":"taken.example.com","domains-global-enabled":"true","domains-global-vhosts":"example.com",`+
+		`"global-enabled":"true","global-vhosts":"example.com"}`+"\n"))
 	f.expect("git:report hello --git-sha", ok(revision+"\n"))
 	f.expect("checks:report hello --checks-computed-wait-to-retire", ok("60\n"))
 	f.expect("proxy:report hello --nosuch", fails(1, " !     Invalid flag passed, valid flags: "+
@@ -284,7 +277,7 @@ func TestOrigins(t *testing.T) {
 	f.expect("checks:report hello --checks-origin-attempts", ok("CHECKS of 3f2c1d9\n"))
 	f.expect("checks:report hello --checks-computed-attempts", ok("3\n"))
 	f.expect("checks:report hello --checks-origin-timeout", ok("app\n"))
-	f.expect("ps:scale shipped --format json", ok(`[{"process_type":"web","quantity":2,"origin":"DOKKU_SCALE"},`+
+	f.expect("ps:scale shipped --format json --origin", ok(`[{"process_type":"web","quantity":2,"origin":"DOKKU_SCALE"},`+
 		`{"process_type":"worker","quantity":1,"origin":"DOKKU_SCALE"}]`+"\n"))
 }
 
@@ -314,7 +307,7 @@ func TestCheckSwitches(t *testing.T) {
 func TestApps(t *testing.T) {
 	f := newFixture(t)
 	list := "fresh\nhello\nshipped\nstopped\ntaken\n"
-	f.expect("apps:list", ok(list))
+	f.expect("apps:list", ok("=====> My Apps\n"+list))
 	f.terminal = true
 	f.expect("apps:list", ok("=====> My Apps\n"+list))
 	f.expect("--quiet apps:list", ok(list))
@@ -334,7 +327,7 @@ func TestApps(t *testing.T) {
 
 func TestNoApps(t *testing.T) {
 	f := &fixture{t: t, root: t.TempDir()}
-	f.expect("apps:list", result{stderr: " !     You haven't deployed any applications yet\n"})
+	f.expect("apps:list", result{stdout: "=====> My Apps\n", stderr: " !     You haven't deployed any applications yet\n"})
 	f.expect("ps:report", result{stderr: " !     You haven't deployed any applications yet\n"})
 	f.expect("ps:restartall", result{stderr: " !     You haven't deployed any applications yet\n"})
 	f.root += "/missing"

@@ -18,6 +18,6 @@
 //
 // Messages are the interface. Steps and warnings of operations go through event.Log, so
 // that the host's log has them too. Data (tables, reports, values) is written to stdout
-// directly, also with --quiet; headings are printed only to a terminal and without
-// --quiet. Text that an app has written is made printable before it is shown.
+// directly, also with --quiet. Headings are printed unless --quiet or DOKKU_QUIET_OUTPUT
+// leaves them out, also where nobody looks: clients of Dokku skip the first line. Text that an app has written is made printable before it is shown.
 package cli

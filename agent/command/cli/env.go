@@ -19,6 +19,8 @@ type Env struct {
 	Stderr io.Writer
 	// Terminal reports whether Stdout is a terminal.
 	Terminal bool
+	// Quiet leaves out headings, as --quiet does: the variable DOKKU_QUIET_OUTPUT of Dokku.
+	Quiet bool
 	// Console is the terminal of Stdin and Stdout; nil unless both are a terminal.
 	Console Console
 	// Version is the program's version, for the command version and for backups.
@@ -42,6 +44,7 @@ func OS(root, key, version string) Env {
 		Root: root, Stdin: os.Stdin, Stdout: event.Screen(os.Stdout), Stderr: event.Screen(os.Stderr),
 		Terminal: term.IsTerminal(int(os.Stdout.Fd())),
 		Console:  NewConsole(os.Stdin, os.Stdout, os.Getenv("TERM")),
+		Quiet:    os.Getenv("DOKKU_QUIET_OUTPUT") != "",
 		Version:  versionText(version), Dir: dir, User: key, Remote: os.Getenv(event.RemoteVar),
 	}
 }

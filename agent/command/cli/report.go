@@ -36,13 +36,16 @@ type Reporter struct {
 func (rep Reporter) Spec(short string) Spec {
 	return Spec{
 		Use: rep.Noun + ":report [APP]", Short: short, Raw: true,
-		Long: "Without an app, all apps are reported. One flag prints its value alone:\n  --" +
+		Long: "Without an app, all apps are reported. " + rep.aboutOrigins() + "One flag prints its value alone:\n  --" +
 			strings.Join(rep.flags(), "\n  --"),
 		Flags: func(f *pflag.FlagSet) { f.String("format", "stdout", "stdout or json") },
 		Words: func(*Call) []string {
 			var flags []string
 			for _, k := range rep.Keys {
 				flags = append(flags, "--"+k)
+			}
+			if rep.origins() {
+				flags = append(flags, "--origin")
 			}
 			return append(flags, "--format")
 		},
@@ -56,7 +59,21 @@ type reportLine struct {
 	only   string // a single value
 	format string
 	global bool
+	origin bool
 }
+
+// origins reports whether the report has values that say where others come from. They are
+// shown on demand: clients of Dokku take each value for a setting.
+func (rep Reporter) origins() bool { return slices.ContainsFunc(rep.Keys, isOrigin) }
+
+func (rep Reporter) aboutOrigins() string {
+	if !rep.origins() {
+		return ""
+	}
+	return "--origin adds where each value comes from. "
+}
+
+func isOrigin(key string) bool { return strings.Contains(key, "-origin-") }
 
 func (rep Reporter) run(c *Call) error {
 	line, help, err := rep.parse(c)
@@ -112,6 +129,8 @@ func (rep Reporter) parse(c *Call) (line reportLine, help bool, err error) {
 			return line, false, usageError(c.cmd, "--format needs a value: stdout or json")
 		case arg == "--format":
 			line.format, args = args[0], args[1:]
+		case arg == "--origin" && rep.origins():
+			line.origin = true
 		case arg == "--global" && rep.Global != nil:
 			line.global = true
 		case strings.HasPrefix(arg, "-"):
@@ -200,13 +219,12 @@ func (rep Reporter) show(c *Call, line reportLine, name string, values map[strin
 		}
 		c.Print("%s\n", v)
 		return nil
-	case line.format == "json":
-		if several {
-			values["app"] = name
-		}
-		data, err := json.Marshal(values)
-		c.Print("%s\n", data)
-		return err
+	}
+	if !line.origin {
+		maps.DeleteFunc(values, func(key, _ string) bool { return isOrigin(key) })
+	}
+	if line.format == "json" {
+		return rep.showJSON(c, name, values, several)
 	}
 	// With several apps, the heading is data: it says which app the lines belong to.
 	if c.Headings() || several {
@@ -220,6 +238,21 @@ func (rep Reporter) show(c *Call, line reportLine, name string, values map[strin
 		c.Print("       %-30s %s\n", name+":", VisibleValue(values[k]))
 	}
 	return nil
+}
+
+// showJSON prints each value under its name and, as Dokku, without the noun before it.
+func (rep Reporter) showJSON(c *Call, name string, values map[string]string, several bool) error {
+	for key, value := range maps.Clone(values) {
+		if bare, ok := strings.CutPrefix(key, rep.Noun+"-"); ok {
+			values[bare] = value
+		}
+	}
+	if several {
+		values["app"] = name
+	}
+	data, err := json.Marshal(values)
+	c.Print("%s\n", data)
+	return err
 }
 
 // label returns a key as a report shows it: "ps-can-scale" as "Ps can scale".

@@ -39,7 +39,7 @@ type Runner struct {
 func Run(ctx context.Context, env Env, groups [][]Spec, args []string) int {
 	var mu sync.Mutex
 	env.Stdout, env.Stderr = &serial{&mu, env.Stdout}, &serial{&mu, env.Stderr}
-	r := &Runner{Env: env, groups: groups}
+	r := &Runner{Env: env, groups: groups, Quiet: env.Quiet}
 	err := r.execute(ctx, args)
 	r.close()
 	return Report(ctx, env.Stderr, r.hinted(err))
@@ -237,7 +237,7 @@ func (r *Runner) close() {
 }
 
 // Headings reports whether the command prints headings. It always prints data.
-func (r *Runner) Headings() bool { return r.Env.Terminal && !r.Quiet }
+func (r *Runner) Headings() bool { return !r.Quiet }
 
 // Print writes data to stdout.
 func (r *Runner) Print(format string, args ...any) {

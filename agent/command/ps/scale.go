@@ -21,6 +21,7 @@ var scaleCommands = []cli.Spec{{
 	Flags: func(f *pflag.FlagSet) {
 		f.Bool("skip-deploy", false, "store the counts, apply them with the next deploy or restart")
 		cli.FormatFlag(f)
+		f.Bool("origin", false, "also show where the counts come from")
 	},
 	Words: func(c *cli.Call) []string {
 		var words []string
@@ -101,6 +102,11 @@ func printScale(c *cli.Call, format string) error {
 		f = firstFormation(f)
 	}
 	if format == "json" {
+		if !c.Flag("origin") {
+			for n := range f {
+				f[n].Origin = ""
+			}
+		}
 		data, err := f.JSON()
 		if err != nil {
 			return fmt.Errorf("cannot print the formation of %s: %w", c.App.Name, err)
@@ -108,20 +114,22 @@ func printScale(c *cli.Call, format string) error {
 		c.Print("%s\n", data)
 		return nil
 	}
-	if !c.App.Deployed() && !c.Quiet {
-		defer c.Warn("%s has not been deployed yet: these are the counts of its first deploy, if the repository has none", c.App.Name)
-	}
 	var table strings.Builder
 	if err := f.WriteTable(&table, c.App.Name, !c.Headings()); err != nil {
 		return err
 	}
-	if !c.Headings() {
-		c.Print("%s", table.String())
+	text := table.String()
+	if c.Headings() {
+		heading, rows, _ := strings.Cut(text, "\n")
+		text = c.Paint(event.StyleStep, heading) + "\n" + rows
+	}
+	c.Print("%s", text)
+	if !c.Flag("origin") {
 		return nil
 	}
-	heading, rows, _ := strings.Cut(table.String(), "\n")
-	c.Print("%s\n%s", c.Paint(event.StyleStep, heading), rows)
-	// For people only: scripts parse the table.
+	if !c.App.Deployed() {
+		defer c.Warn("%s has not been deployed yet: these are the counts of its first deploy, if the repository has none", c.App.Name)
+	}
 	for _, o := range scaleOrigins(c.App, f) {
 		c.Print("       %s\n", o)
 	}

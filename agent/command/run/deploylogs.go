@@ -120,7 +120,7 @@ func printDeployLog(c *cli.Call, n int, follow bool) error {
 		return fmt.Errorf("cannot read the log of deploy %d of %s: %w", n, name, err)
 	}
 	defer f.Close()
-	headed := !c.Headings()
+	headed := !c.Env.Terminal || !c.Headings() // elsewhere it is the log alone
 	w := &event.Lines{Longest: 1 << 20, Line: func(line string) {
 		stamp, text, _ := strings.Cut(line, " ")
 		if !headed {
