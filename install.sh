@@ -6,6 +6,7 @@
 set -eu
 
 BIN=/usr/local/bin/dokku
+ALIAS=/usr/bin/dokku   # where scripts and clients of Dokku look
 LIB=/usr/local/lib/dokku   # writable for root only: sudo runs files in it
 HOME_DIR=/home/dokku
 DATA=/var/lib/dokku/data/storage   # folders that apps mount: storage:ensure-directory
@@ -209,6 +210,7 @@ build() {
     go build -trimpath -ldflags "-s -w -X main.version=$version" -o "$LIB/dokku.new" .)
   put 0755 "$BIN" <"$LIB/dokku.new"
   rm -f "$LIB/dokku.new"
+  [ -e "$ALIAS" ] || ln -sfn "$BIN" "$ALIAS"
 }
 
 # Apps without a Dockerfile are built with Cloud Native Buildpacks. Their lifecycle is a
@@ -534,7 +536,7 @@ install_all() {
   sshd_up
   dokku install:changes || true # if it fails, the agent tells
   agent_up
-  step "dokku is installed: git push deploys to this server ($(dokku version 2>/dev/null | head -n 1))"
+  step "dokku is installed: git push deploys to this server ($(dokku version 2>/dev/null | tail -n 1))"
 }
 
 next_steps() {
@@ -910,6 +912,7 @@ uninstall() {
     run "test nginx's configuration" "fix the error above, then run: nginx -s reload" nginx -t
     run "reload nginx" "see: nginx -t" nginx -s reload
   fi
+  [ "$(readlink "$ALIAS")" != "$BIN" ] || rm -f "$ALIAS"
   rm -f "$BIN"
   rm -rf "$LIB" "$CACHE" /run/dokku-agent.pid
   step "Done"

@@ -8,9 +8,10 @@
 // # Decisions
 //
 // Our own lexer splits a command line from ssh into words. No shell sees the line, and
-// nothing in it is expanded. Syntax that a shell would expand or run is refused, with
-// the advice to quote it, instead of taken literally: attacks begin with a line that
-// its writer reads differently than the server. The environment is built from nothing;
+// nothing in it is expanded: characters that have a meaning in a shell are part of a word.
+// That is how Dokku splits a line, with xargs, so a client's quotes mean the same here.
+// Rejected: to refuse such characters, as earlier versions did, because clients send
+// values like a=1&b=2 without quotes. The environment is built from nothing;
 // a client can set only git's protocol version, the terminal's type and NO_COLOR, and only
 // to known forms. DOKKU_REMOTE says how the client's person runs a command, for the hints in
 // messages (see remote and event.Hints). Hooks are links to this binary, so that no shell runs between git and

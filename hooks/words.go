@@ -6,117 +6,56 @@ import (
 	"unicode/utf8"
 )
 
-// splitWords splits a command line into words as a POSIX shell does, for plain words,
-// quotes and backslashes. It expands nothing: syntax that a shell would expand or run
-// is an error, so that a line never means something other than its writer intended.
+// splitWords splits a command line into words as Dokku does, which leaves that to xargs:
+// blanks and line ends separate words, quotes of both kinds keep all characters between
+// them, and outside of quotes a backslash keeps the next one. Nothing is expanded, and no
+// other character has a meaning. Beyond xargs, a quoted word may have line ends.
 func splitWords(line string) ([]string, error) {
 	if !utf8.ValidString(line) {
 		return nil, fmt.Errorf("cannot read the command: it is not valid UTF-8")
 	}
-	l := &lexer{rest: line}
-	var words []string
-	for {
-		l.rest = strings.TrimLeft(l.rest, " \t")
-		if l.rest == "" {
-			return words, nil
+	for _, r := range line {
+		if control(r) {
+			return nil, fmt.Errorf("cannot read the command: it contains the control character %q", r)
 		}
-		word, err := l.word()
+	}
+	const blanks = " \t\n"
+	var words []string
+	for line = strings.TrimLeft(line, blanks); line != ""; line = strings.TrimLeft(line, blanks) {
+		word, rest, err := cutWord(line, blanks)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the command: %w", err)
 		}
-		words = append(words, word)
+		words, line = append(words, word), rest
 	}
+	return words, nil
 }
 
-// A lexer reads words off the front of rest.
-type lexer struct{ rest string }
-
-// word reads up to the next blank outside of quotes.
-func (l *lexer) word() (string, error) {
+// cutWord cuts the word off the front of line.
+func cutWord(line, blanks string) (word, rest string, err error) {
 	var b strings.Builder
-	for first := true; l.rest != ""; first = false {
-		r, n := utf8.DecodeRuneInString(l.rest)
-		var err error
-		switch {
-		case r == ' ' || r == '\t':
-			return b.String(), nil
-		case r == '\'':
-			err = l.single(&b)
-		case r == '"':
-			err = l.double(&b)
-		case r == '\\':
-			err = l.escaped(&b)
-		case strings.ContainsRune("|&;<>()$`\n", r) || r == '#' && first:
-			return "", fmt.Errorf("%q has a meaning only in a shell: put the word in 'single quotes', and over ssh in double quotes around them", r)
-		case control(r):
-			return "", fmt.Errorf("it contains the control character %q", r)
-		default:
-			b.WriteRune(r)
-			l.rest = l.rest[n:]
-		}
-		if err != nil {
-			return "", err
-		}
-	}
-	return b.String(), nil
-}
-
-// single reads '...', in which every character is literal.
-func (l *lexer) single(b *strings.Builder) error {
-	text, rest, ok := strings.Cut(l.rest[1:], "'")
-	if !ok {
-		return fmt.Errorf("the closing ' is missing")
-	}
-	l.rest = rest
-	return quoted(b, text)
-}
-
-// double reads "...", in which a shell would expand $ and `.
-func (l *lexer) double(b *strings.Builder) error {
-	plain := false // after a backslash
-	for i, r := range l.rest[1:] {
-		switch {
-		case control(r) || plain && r == '\n':
-			return fmt.Errorf("it contains the control character %q", r)
-		case plain:
-			if !strings.ContainsRune("$`\"\\", r) {
-				b.WriteByte('\\')
+	for line != "" && !strings.ContainsRune(blanks, rune(line[0])) {
+		switch c := line[0]; c {
+		case '\'', '"':
+			text, after, closed := strings.Cut(line[1:], string(c))
+			if !closed {
+				return "", "", fmt.Errorf("the closing %c is missing", c)
 			}
-			b.WriteRune(r)
-			plain = false
-		case r == '\\':
-			plain = true
-		case r == '"':
-			l.rest = l.rest[1+i+1:]
-			return nil
-		case r == '$' || r == '`':
-			return fmt.Errorf("%q has a meaning only in a shell: put the word in 'single quotes', and over ssh in double quotes around them", r)
+			b.WriteString(text)
+			line = after
+		case '\\':
+			if len(line) == 1 {
+				return "", "", fmt.Errorf("it ends with a backslash")
+			}
+			_, n := utf8.DecodeRuneInString(line[1:])
+			b.WriteString(line[1 : 1+n])
+			line = line[1+n:]
 		default:
-			b.WriteRune(r)
+			b.WriteByte(c)
+			line = line[1:]
 		}
 	}
-	return fmt.Errorf("the closing \" is missing")
-}
-
-// escaped reads a backslash and the literal character after it.
-func (l *lexer) escaped(b *strings.Builder) error {
-	r, n := utf8.DecodeRuneInString(l.rest[1:])
-	if n == 0 || r == '\n' {
-		return fmt.Errorf("it ends with a backslash")
-	}
-	l.rest = l.rest[1+n:]
-	return quoted(b, string(r))
-}
-
-// quoted writes quoted text, which may contain line ends.
-func quoted(b *strings.Builder, text string) error {
-	for _, r := range text {
-		if control(r) {
-			return fmt.Errorf("it contains the control character %q", r)
-		}
-	}
-	b.WriteString(text)
-	return nil
+	return b.String(), line, nil
 }
 
 // control reports whether r would act on a terminal or end a string in C.

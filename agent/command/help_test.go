@@ -85,9 +85,9 @@ func TestHelpOfANoun(t *testing.T) {
 	f.expect("", f.run("help"))
 	f.expect("--help", f.run("help"))
 	f.expect("-h", f.run("help"))
-	f.expect("--version", ok("dokku version 1.2.3\n"))
-	f.expect("-v", ok("dokku version 1.2.3\n"))
-	f.expect("version", ok("dokku version 1.2.3\n"))
+	f.expect("--version", ok("dokku version 0.35.20\nagent version 0.2.0, revision 1.2.3\n"))
+	f.expect("-v", ok("dokku version 0.35.20\nagent version 0.2.0, revision 1.2.3\n"))
+	f.expect("version", ok("dokku version 0.35.20\nagent version 0.2.0, revision 1.2.3\n"))
 }
 
 func TestCompletion(t *testing.T) {

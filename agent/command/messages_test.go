@@ -334,7 +334,7 @@ func TestNoApps(t *testing.T) {
 	if got := f.run("apps:list"); got.code != 1 || !strings.Contains(got.stderr, "install.sh") {
 		t.Errorf("%+v", got)
 	}
-	f.expect("version", ok("dokku version 1.2.3\n"))
+	f.expect("version", ok("dokku version 0.35.20\nagent version 0.2.0, revision 1.2.3\n"))
 	if got := f.run("help"); got.code != 0 {
 		t.Errorf("%+v", got)
 	}

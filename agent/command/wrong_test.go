@@ -43,9 +43,8 @@ completion bash zsh                => Unexpected argument "zsh"
 --app= ps:start                    => --app needs the name of an app
 --app "" ps:start                  => --app needs the name of an app
 --quiet=yes apps:list              => Invalid flag --quiet=yes before the command, valid flags: --quiet, --trace, --force, --app NAME
---app hello apps:list              => apps:list takes no app, but --app hello was given
 --app hello ps:restartall          => ps:restartall takes no app, but --app hello was given
---app hello ps:start hello         => Unexpected argument "hello"
+--app hello ps:start fresh         => Unexpected argument "fresh"
 --app nosuch ps:start              => 20 App nosuch does not exist
 --app hello ps:start --all         => --app hello cannot be used together with --global or --all
 --app hello config:set --global A=1 => --app hello cannot be used together with --global or --all
@@ -128,7 +127,7 @@ apps:create hello                  => Name is already taken: app hello exists
 apps:create new two                => Unexpected argument "two"
 apps:create new --force-it         => Invalid flag --force-it for apps:create
 apps:destroy hello fresh           => Unexpected argument "fresh"
-apps:destroy hello                 => Cannot ask for confirmation to destroy hello without a terminal: use --force
+apps:destroy hello                 => Cannot ask for confirmation to destroy hello: write its name to standard input, or use --force
 apps:list hello                    => Unexpected argument "hello"
 apps:exists hello fresh            => Unexpected argument "fresh"
 

@@ -100,6 +100,11 @@ type shape struct {
 	optional int // -1: any number
 }
 
+// full reports whether no word may be added to args.
+func (s shape) full(args []string) bool {
+	return s.optional >= 0 && len(args) > 0 && len(args) >= len(s.required)+s.optional
+}
+
 func parseUse(use string) shape {
 	var s shape
 	for i, word := range strings.Fields(use)[1:] {
@@ -176,11 +181,14 @@ func (r *Runner) bind(s Spec, cmd *cobra.Command, args []string) (*Call, error) 
 	if c.Flag("global") || c.Flag("all") {
 		return c, c.bare(s, sh)
 	}
-	if r.app != "" {
-		if !sh.app {
-			return nil, usageError(cmd, "%s takes no app, but --app %s was given", cmd.Name(), r.app)
-		}
+	switch {
+	case r.app == "":
+	case sh.app && sh.full(args) && args[0] == r.app:
+		// Dokku ignores the second name.
+	case sh.app:
 		c.Args = append([]string{r.app}, args...)
+	case changes(s.name(), args):
+		return nil, usageError(cmd, "%s takes no app, but --app %s was given", cmd.Name(), r.app)
 	}
 	if err := c.count(s, sh); err != nil {
 		return nil, err
@@ -193,8 +201,8 @@ func (r *Runner) bind(s Spec, cmd *cobra.Command, args []string) (*Call, error) 
 		return nil, err
 	}
 	c.App, c.Args = app, c.Args[1:]
-	if r.app == "" {
-		c.Dash = max(c.Dash-1, -1)
+	if len(args) > len(c.Args) {
+		c.Dash = max(c.Dash-1, -1) // the app was one of the words
 	}
 	return c, nil
 }

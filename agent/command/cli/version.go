@@ -1,21 +1,28 @@
 package cli
 
-import (
-	"runtime/debug"
-	"strings"
+import "runtime/debug"
+
+const (
+	// Interface is the version of Dokku whose commands, options and outputs this program
+	// has at least. Clients of Dokku compare it, and some refuse 0.36 and later.
+	Interface = "0.35.20"
+	// Number is the version of this program, the first one of CHANGELOG.md.
+	Number = "0.2.0"
 )
 
 // VersionCommands has the command version.
 var VersionCommands = []Spec{{
 	Use: "version", Short: "Print the version", Rootless: true,
+	Long: "The first line is for clients of Dokku: it names the version of Dokku whose interface this program has. The second\n" +
+		"one is this program's own version, and the revision that it was built from.",
 	Run: func(c *Call) error {
-		c.Print("dokku version %s\n", c.Env.Version)
+		c.Print("dokku version %s\nagent version %s, revision %s\n", Interface, Number, c.Env.Version)
 		return nil
 	},
 }}
 
-// versionText returns the version that the linker has set, or else the revision that
-// the program was built from.
+// versionText returns the revision that the linker has set, or else the one that the
+// program was built from.
 func versionText(linked string) string {
 	if linked != "" {
 		return linked
@@ -26,8 +33,8 @@ func versionText(linked string) string {
 	}
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" {
-			return "0.0.0-" + s.Value[:min(12, len(s.Value))]
+			return s.Value[:min(12, len(s.Value))]
 		}
 	}
-	return strings.Trim(info.Main.Version, "()")
+	return "unknown"
 }
