@@ -180,7 +180,7 @@ var mutants = []mutant{
 	{name: "the folder of a killed command stays while the agent runs", test: "TestAgentRemovesStaging",
 		old: "		w.sweepStaging()\n", new: "		_ = w.sweepStaging\n"},
 	{name: "a rejected command leaves its folder", slow: true, test: "TestRejectedSources",
-		old: "	return dir, done, nil\n}\n\n// ErrNoChanges", new: "	return dir, func() {}, nil\n}\n\n// ErrNoChanges"},
+		old: "	return dir, done, nil\n}\n\n// borrow", new: "	return dir, func() {}, nil\n}\n\n// borrow"},
 	{name: "an image that cannot be unpacked is loaded", slow: true, test: "TestLoaded",
 		old: "		case strings.HasPrefix(line.Stream, notUnpacked):\n", new: "		case line.Stream == notUnpacked:\n"},
 	{name: "a setting keeps no app", slow: true, test: "TestKeptForAWeek",

@@ -33,7 +33,11 @@ func TestDoctor(t *testing.T) {
 		return err == nil && info.Size() > 0
 	})
 	a.Rests()
-	out := l.Dokku("doctor")
+	var out string
+	lab.WaitFor(t, "the agent has looked at the app", func() bool {
+		out = l.Dokku("doctor")
+		return !strings.Contains(out, "a deploy is under way")
+	})
 	lab.Lacks(t, out, " !     ")
 	lab.Contains(t, out, "       engine                        fine: ", "       nginx                         fine: serves 1 app, its configuration is accepted\n",
 		"       ssh keys                      fine: 1 key may push\n", "       agent                         fine: runs as process ",
