@@ -263,7 +263,7 @@ func (a App) do(c Command) (App, refusal) {
 		}
 		a.locked = false
 		return a, nil
-	case "domains:clear":
+	case "domains:reset":
 		a.domains = ""
 		return a, nil
 	case "push", Lost:

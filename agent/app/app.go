@@ -63,6 +63,9 @@ type State struct {
 	Letsencrypt map[string]string `json:"letsencrypt,omitempty"`
 	Issued      []Certificate     `json:"issued,omitempty"`
 
+	// NoDomains: the app has no domains beside its own ones, not its default ones either
+	// (domains:clear, or its last one was removed).
+	NoDomains bool `json:"no_domains,omitempty"`
 	// DomainsDisabled: the app has no domains (domains:disable).
 	DomainsDisabled bool              `json:"domains_disabled,omitempty"`
 	Proxy           map[string]string `json:"proxy,omitempty"` // proxy:set

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"dokku/scale"
@@ -206,6 +207,10 @@ func (v View) Domains() []string {
 		return nil
 	case len(v.State.Domains) > 0:
 		return slices.Clone(v.State.Domains)
+	case v.State.NoDomains:
+		return nil
+	case strings.Contains(v.Name, "."):
+		return []string{v.Name} // as in Dokku: the app's name is a domain
 	}
 	var list []string
 	for _, d := range v.Settings.Domains {

@@ -140,7 +140,7 @@ func command(r *rand.Rand) agenttest.Command {
 	some := func(list ...string) string { return list[r.IntN(len(list))] }
 	c := agenttest.Command{App: some(crowdNames...), Stays: true}
 	c.Verb = some(agenttest.Read, agenttest.Read, agenttest.Read, agenttest.Read, agenttest.Read, agenttest.Read, "ps:scale", "ps:scale",
-		"ps:scale", "config:set", "config:set", "config:set", "config:unset", "domains:add", "domains:add", "domains:add", "domains:clear",
+		"ps:scale", "config:set", "config:set", "config:set", "config:unset", "domains:add", "domains:add", "domains:add", "domains:reset",
 		"apps:create", "apps:create", "apps:create", "apps:create", "apps:destroy", "apps:rename", "apps:rename", "apps:lock", "apps:unlock")
 	switch c.Verb {
 	case agenttest.Read:

@@ -371,11 +371,22 @@ func TestDomains(t *testing.T) {
 	f.expect("domains:add fresh www.example.org", ok("-----> Skipping: www.example.org already added to fresh\n"))
 	f.expect("domains:remove fresh fresh.example.com *.example.org", ok("-----> Removed fresh.example.com from fresh\n-----> Removed *.example.org from fresh\n"))
 	f.expect("domains:remove fresh nosuch.org", fails(1, " !     Domain nosuch.org does not belong to app fresh, which has: www.example.org\n"))
-	f.expect("domains:remove fresh www.example.org", fails(1, " !     Domain www.example.org is the only domain of fresh: "+
-		"set another with domains:set, or the default with domains:clear\n"))
+	f.expect("domains:remove fresh www.example.org", ok("-----> Removed www.example.org from fresh\n"))
+	f.expect("domains:report fresh --domains-app-vhosts", ok("\n"))
+	f.expect("domains:add fresh c.example.org", ok("-----> Added c.example.org to fresh\n"))
+	f.expect("domains:report fresh --domains-app-vhosts", ok("c.example.org\n"))
 	f.expect("domains:set fresh a.example.org b.example.org", ok("-----> Set a.example.org b.example.org for fresh\n"))
-	f.expect("domains:clear fresh", ok("-----> Cleared domains for fresh\n"))
-	f.expect("domains:report fresh --domains-app-vhosts", ok("fresh.example.com\n"))
+	f.expect("domains:clear fresh", ok("-----> Cleared domains in fresh\n"))
+	f.expect("domains:report fresh --domains-app-vhosts", ok("\n"))
+	f.expect("domains:report fresh --domains-app-enabled", ok("true\n"))
+	f.run("apps:rename", "fresh", "bare") // without an engine it is done later
+	f.expect("domains:report bare --domains-app-vhosts", ok("\n"))
+	f.expect("domains:reset bare", ok("-----> Reset domains for bare\n"))
+	f.expect("domains:report bare --domains-app-vhosts", ok("bare.example.com\n"))
+	f.expect("apps:create www.example.net", ok("-----> Creating www.example.net...\n"))
+	f.expect("domains:report www.example.net --domains-app-vhosts", ok("www.example.net\n"))
+	f.expect("domains:add bare www.example.net", fails(1,
+		" !     Domain www.example.net belongs to app www.example.net: remove it there first (dokku domains:remove www.example.net www.example.net)\n"))
 }
 
 func TestGlobalDomains(t *testing.T) {

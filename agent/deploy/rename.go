@@ -104,7 +104,7 @@ func (r *renaming) renamedDomains() ([]string, error) {
 			own = append(own, d)
 		}
 	}
-	asked := app.View{App: &app.App{Name: r.name, State: app.State{Domains: own, DomainsDisabled: x.State.DomainsDisabled}}, Settings: x.Settings}.Domains()
+	asked := app.View{App: &app.App{Name: r.name, State: app.State{Domains: own, NoDomains: x.State.NoDomains, DomainsDisabled: x.State.DomainsDisabled}}, Settings: x.Settings}.Domains()
 	if d, other, err := x.Env.Store.DomainTaken(x.Settings, asked, x.Name); err != nil {
 		return nil, err
 	} else if other != "" {

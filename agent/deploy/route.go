@@ -25,7 +25,7 @@ func (e *Env) URLsOf(a app.View) []string {
 	}
 	// Without configured domains, the default one may not resolve. The host's address
 	// reaches the app if it is the only one.
-	if !a.State.DomainsDisabled && len(a.State.Domains) == 0 && len(a.Settings.Domains) == 0 && only(e.Store, a.Name) {
+	if len(a.Domains()) > 0 && len(a.State.Domains) == 0 && len(a.Settings.Domains) == 0 && only(e.Store, a.Name) {
 		domains = append([]string{app.HostAddress()}, domains...)
 	}
 	var urls, secured []string

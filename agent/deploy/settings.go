@@ -83,7 +83,7 @@ func Reachable(before, after app.View) error {
 // certificate for any name.
 func onlyTLS(v app.View) bool {
 	plain := func(m app.PortMap) bool { return m.Scheme != "https" }
-	return !v.State.ProxyDisabled && !v.State.DomainsDisabled && len(v.Certificates()) == 0 && !slices.ContainsFunc(v.Ports(), plain)
+	return !v.State.ProxyDisabled && len(v.Domains()) > 0 && len(v.Certificates()) == 0 && !slices.ContainsFunc(v.Ports(), plain)
 }
 
 // LockedError returns the error, in Dokku's words, that refuses a deploy of a locked

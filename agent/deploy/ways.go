@@ -30,8 +30,11 @@ func (f *foresight) ways() {
 		x.Log.Detail("%s (%s)", m, from)
 	}
 	x.Log.Step("Domains")
-	if v.State.DomainsDisabled {
+	switch {
+	case v.State.DomainsDisabled:
 		x.Log.Detail("The domains are disabled")
+	case len(v.Domains()) == 0:
+		x.Log.Detail("The app has no domain: to give it one: dokku domains:add %s DOMAIN", v.Name)
 	}
 	for _, d := range v.Domains() {
 		x.Log.Detail("%s: %s", d, certificateOf(v, d))

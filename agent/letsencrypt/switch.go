@@ -94,6 +94,8 @@ func orderable(v app.View) error {
 		return fmt.Errorf("cannot order a certificate for %s, which does not use the proxy: dokku proxy:enable %[1]s", v.Name)
 	case v.State.DomainsDisabled:
 		return fmt.Errorf("cannot order a certificate for %s, whose domains are disabled: dokku domains:enable %[1]s", v.Name)
+	case len(v.Domains()) == 0:
+		return fmt.Errorf("cannot order a certificate for %s, which has no domain: dokku domains:add %[1]s DOMAIN", v.Name)
 	case len(names) > 0:
 		return nil
 	case len(refused) == 0:

@@ -27,8 +27,8 @@ var domainCommands = []cli.Spec{
 		},
 	},
 	{
-		Use: "domains:clear APP", Short: "Go back to the app's default domain",
-		Run: func(c *cli.Call) error { return clearDomains(c, "domains:clear", "Cleared domains for %s") },
+		Use: "domains:clear APP", Short: "Remove all domains of the app, its default ones too",
+		Run: func(c *cli.Call) error { return clearDomains(c, "domains:clear", true, "Cleared domains in %s") },
 	},
 	{
 		Use: "domains:remove APP DOMAIN...", Short: "Remove domains of the app",
@@ -90,8 +90,8 @@ var domainCommands = []cli.Spec{
 		},
 	},
 	{
-		Use: "domains:reset APP", Short: "Go back to the app's domains below the global ones",
-		Run: func(c *cli.Call) error { return clearDomains(c, "domains:reset", "Reset domains for %s") },
+		Use: "domains:reset APP", Short: "Go back to the app's default domains: those below the global ones",
+		Run: func(c *cli.Call) error { return clearDomains(c, "domains:reset", false, "Reset domains for %s") },
 	},
 	{
 		Use: "domains:set APP DOMAIN...", Short: "Set the app's domains to exactly these",
@@ -118,7 +118,7 @@ var domainReport = cli.Reporter{
 	Collect: func(c *cli.Call, app *app.App, _ string) (map[string]string, error) {
 		v, err := c.View(app)
 		domains, values := v.Domains(), globalDomains(v.Settings)
-		values["domains-app-enabled"] = fmt.Sprint(len(domains) > 0 && !app.State.ProxyDisabled)
+		values["domains-app-enabled"] = fmt.Sprint(!app.State.DomainsDisabled && !app.State.ProxyDisabled)
 		values["domains-app-vhosts"] = strings.Join(domains, " ")
 		return values, err
 	},
@@ -170,6 +170,7 @@ func changeDomains(c *cli.Call, op string, change func(c *cli.Call, list []strin
 			}
 			said = append(said, text)
 		}
+		st.NoDomains = len(list) == 0
 		if st.Domains = list; op == "domains:add" {
 			st.Domains = hostNameLast(c.App.Name, list)
 			return enable(c, st)
@@ -239,10 +240,6 @@ func removeDomain(c *cli.Call, list []string, d string) ([]string, string, error
 	if !slices.Contains(list, d) {
 		return nil, "", cli.Refuse("Domain %s does not belong to app %s, which has: %s", d, c.App.Name, cmp.Or(strings.Join(list, " "), "none"))
 	}
-	if len(list) == 1 {
-		return nil, "", cli.Refuse("Domain %s is the only domain of %s: set another with domains:set, or the default with domains:clear",
-			d, c.App.Name)
-	}
 	rest := slices.DeleteFunc(slices.Clone(list), func(x string) bool { return x == d })
 	return rest, fmt.Sprintf("Removed %s from %s", d, c.App.Name), nil
 }
@@ -257,7 +254,7 @@ func setDomains(c *cli.Call) error {
 		if err := c.Server.DomainsFree(c.App.Name, domains...); err != nil {
 			return err
 		}
-		st.Domains = domains
+		st.Domains, st.NoDomains = domains, false
 		return enable(c, st)
 	})
 	if err != nil {

@@ -40,12 +40,19 @@ func changeGlobal(c *cli.Call, change func(have, given []string) (domains, said 
 	return c.Server.PublishDomains(c.Ctx, log)
 }
 
-// clearDomains removes the app's own domains.
-func clearDomains(c *cli.Call, op, text string) error {
+// clearDomains removes the app's own domains. none: it has no default ones then either.
+func clearDomains(c *cli.Call, op string, none bool, text string) error {
 	log := c.Events().WithApp(c.App.Name)
 	err := c.Server.Update(c.Ctx, c.App.Name, deploy.Op{Name: op, Changes: deploy.ChangesNames}, log, func(st *app.State) error {
-		st.Domains = nil
-		return nil
+		st.Domains, st.NoDomains = nil, none
+		if none {
+			return nil
+		}
+		v, err := c.View(c.App)
+		if err != nil {
+			return err
+		}
+		return c.Server.DomainsFree(c.App.Name, v.With(*st).Domains()...)
 	})
 	if err == nil {
 		log.Step(text, c.App.Name)

@@ -182,7 +182,7 @@ func (l *member) command() agenttest.Command {
 	c := agenttest.Command{App: some(crowdNames...), Stays: l.rand.IntN(3) == 0}
 	c.Verb = some(agenttest.Read, agenttest.Read, agenttest.Read, "push", "push", "push", "push", "push", agenttest.Lost, "ps:scale",
 		"ps:scale", "ps:scale", "ps:restart", "ps:stop", "ps:start", "ps:start", "ps:rebuild", "config:set", "config:set", "config:set",
-		"config:unset", "domains:add", "domains:add", "domains:clear", "apps:create", "apps:create", "apps:create", "apps:destroy",
+		"config:unset", "domains:add", "domains:add", "domains:reset", "apps:create", "apps:create", "apps:create", "apps:destroy",
 		"apps:rename", "apps:rename", "apps:lock", "apps:unlock", "apps:unlock")
 	number := func(n int) string { return fmt.Sprint(l.rand.IntN(n)) }
 	switch c.Verb {
@@ -277,7 +277,7 @@ func (l *member) run(c agenttest.Command) error {
 		return s.Rebuild(ctx, c.App, none)
 	case "config:set", "config:unset":
 		return s.SetConfig(ctx, c.App, pairs(c.Pairs), c.Keys, !c.Stays, none)
-	case "domains:add", "domains:clear":
+	case "domains:add", "domains:reset":
 		return s.Update(ctx, c.App, deploy.Op{Name: c.Verb, Changes: deploy.ChangesNames}, none, func(st *app.State) error { return l.domains(c, st) })
 	case "apps:create":
 		return s.Create(ctx, c.App, false)
@@ -300,9 +300,9 @@ func pairs(list []string) map[string]string {
 	return m
 }
 
-// domains returns the names that domains:add and domains:clear change.
+// domains returns the names that domains:add and domains:reset change.
 func (l *member) domains(c agenttest.Command, st *app.State) error {
-	if c.Verb == "domains:clear" {
+	if c.Verb == "domains:reset" {
 		st.Domains = nil
 		return nil
 	}
