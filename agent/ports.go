@@ -10,8 +10,8 @@ import (
 	"dokku/agent/event"
 )
 
-// SetPorts changes the app's port mappings. change gets a copy of the present ones; an
-// empty result means the default. A different web port needs new processes, which are
+// SetPorts changes the app's own port mappings. change gets a copy of the present ones; an
+// empty result means the default one. A different web port needs new processes, which are
 // gated before the mappings are stored; a different host port takes effect at once. A
 // host port that is taken is an error. op is the command's name.
 func (s *Server) SetPorts(ctx context.Context, name, op string, log event.Log, change func([]app.PortMap) ([]app.PortMap, error)) error {
@@ -44,11 +44,7 @@ func (s *Server) CheckPorts(ctx context.Context, a *app.App, change func([]app.P
 // wantedPorts applies change and returns the mappings sorted by host port. It refuses
 // a host port that is mapped twice or taken.
 func (s *Server) wantedPorts(ctx context.Context, v app.View, change func([]app.PortMap) ([]app.PortMap, error)) ([]app.PortMap, error) {
-	have := slices.Clone(v.State.Ports)
-	if len(have) == 0 {
-		have = v.DefaultPorts()
-	}
-	want, err := change(have)
+	want, err := change(slices.Clone(v.State.Ports))
 	if err != nil {
 		return nil, err
 	}

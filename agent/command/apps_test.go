@@ -81,12 +81,15 @@ func TestAppsReport(t *testing.T) {
 
 func TestPortsCommands(t *testing.T) {
 	f := newFixture(t)
-	f.expect("ports:list fresh", ok("-----> Port mappings for fresh\n-----> scheme             host port                 container port\nhttp                      80                        5000\n"))
-	f.expect("ports:list fresh --format json", ok(`[{"scheme":"http","host_port":80,"container_port":5000}]`+"\n"))
+	none := fails(1, " !     No port mappings configured for app\n !     Its default is http:80:5000\n")
+	f.expect("ports:list fresh", none)
+	f.expect("ports:list fresh --format json", ok("[]\n"))
 	f.expect("ports:report fresh --ports-map", ok("\n"))
 	f.expect("ports:report fresh --ports-map-detected", ok("http:80:5000\n"))
-	f.expect("ports:add fresh http:48080:3000", ok("-----> Set port mappings for fresh: http:80:5000 http:48080:3000\n"))
-	f.expect("ports:add fresh http:48080:3000", ok("-----> Set port mappings for fresh: http:80:5000 http:48080:3000\n"))
+	f.expect("ports:add fresh http:48080:3000", result{stdout: "-----> Set port mappings for fresh: http:48080:3000\n",
+		stderr: " !     Port 80, the default, is no longer served; to keep it: dokku ports:add fresh http:80:5000\n"})
+	f.expect("ports:list fresh", ok("-----> Port mappings for fresh\n    -----> scheme  host port  container port\n    http           48080      3000\n"))
+	f.expect("ports:add fresh http:80:5000 http:48080:3000", ok("-----> Set port mappings for fresh: http:80:5000 http:48080:3000\n"))
 	f.expect("urls fresh", ok("http://fresh.example.com\nhttp://fresh.example.com:48080\n"))
 	f.expect("url fresh", ok("http://fresh.example.com\n"))
 	f.expect("ports:remove fresh 80", ok("-----> Set port mappings for fresh: http:48080:3000\n"))
@@ -94,12 +97,15 @@ func TestPortsCommands(t *testing.T) {
 	f.expect("ports:report fresh --ports-map", ok("http:80:4000 http:48081:5000\n"))
 	f.expect("ports:remove fresh http:48081", ok("-----> Set port mappings for fresh: http:80:4000\n"))
 	f.terminal = true
-	f.expect("ports:list fresh", ok("-----> Port mappings for fresh\n"+
-		"-----> scheme             host port                 container port\n"+
-		"http                      80                        4000\n"))
+	f.expect("ports:list fresh", ok("-----> Port mappings for fresh\n    -----> scheme  host port  container port\n    http           80         4000\n"))
+	f.expect("--quiet ports:list fresh", ok("    http  80  4000\n"))
+	f.expect("ports:list fresh --format json", ok(`[{"scheme":"http","host_port":80,"container_port":4000}]`+"\n"))
+	f.expect("ports:remove fresh 80", ok("-----> Set port mappings for fresh: http:80:5000\n"))
+	f.expect("ports:list fresh", none)
+	f.expect("ports:remove fresh 80", fails(1, " !     Port mapping 80 does not belong to app fresh, which has: none but the default http:80:5000\n"))
 	f.terminal = false
 	f.expect("ports:clear fresh", ok("-----> Cleared port mappings for fresh\n"))
-	f.expect("ports:list fresh", ok("-----> Port mappings for fresh\n-----> scheme             host port                 container port\nhttp                      80                        5000\n"))
+	f.expect("ports:list fresh", none)
 }
 
 func TestConfigOrigins(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"dokku/agent/app"
 	"dokku/agent/command/cli"
 	"dokku/agent/event"
+	"dokku/agent/text"
 )
 
 const noMapping = "No port mapping specified"
@@ -22,7 +23,7 @@ var portCommands = []cli.Spec{
 		Run:     func(c *cli.Call) error { return changePorts(c, "ports:add", addPorts) },
 	},
 	{
-		Use: "ports:clear APP", Short: "Go back to the default port mapping",
+		Use: "ports:clear APP", Short: "Remove the app's own port mappings: it has the default one then",
 		Run: func(c *cli.Call) error {
 			log := c.Events().WithApp(c.App.Name)
 			err := c.Server.SetPorts(c.Ctx, c.App.Name, "ports:clear", log, func([]app.PortMap) ([]app.PortMap, error) { return nil, nil })
@@ -33,7 +34,7 @@ var portCommands = []cli.Spec{
 		},
 	},
 	{
-		Use: "ports:list APP", Short: "List the app's port mappings",
+		Use: "ports:list APP", Short: "List the app's own port mappings",
 		Flags: cli.FormatFlag, Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("stdout", "json")},
 		Run: listPorts,
 	},
@@ -136,16 +137,26 @@ func changePorts(c *cli.Call, op string, change func(have, given []app.PortMap) 
 	if err := c.Server.CheckPorts(c.Ctx, c.App, apply); err != nil {
 		return err
 	}
+	before, err := c.View(c.App)
+	if err != nil {
+		return err
+	}
 	log := c.Events().WithApp(c.App.Name)
 	if err := c.Server.SetPorts(c.Ctx, c.App.Name, op, log, apply); err != nil {
 		return err
 	}
 	v, err := c.Server.View(c.App.Name)
-	if err == nil {
-		log.Step("Set port mappings for %s: %s", v.Name, joined(v.Ports()))
-		warnTLS(log, v)
+	if err != nil {
+		return err
 	}
-	return err
+	log.Step("Set port mappings for %s: %s", v.Name, joined(v.Ports()))
+	for _, m := range before.Ports() {
+		if len(before.State.Ports) == 0 && !slices.ContainsFunc(v.Ports(), func(n app.PortMap) bool { return n.Host == m.Host }) {
+			log.Warn("Port %d, the default, is no longer served; to keep it: dokku ports:add %s %s", m.Host, v.Name, m)
+		}
+	}
+	warnTLS(log, v)
+	return nil
 }
 
 func addPorts(have, given []app.PortMap) ([]app.PortMap, error) {
@@ -168,7 +179,10 @@ func removePorts(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	shown := v.Ports()
+	shown := "none but the default " + joined(v.Ports())
+	if len(v.State.Ports) > 0 {
+		shown = joined(v.Ports())
+	}
 	words := c.Args
 	c.Args = nil
 	return changePorts(c, "ports:remove", func(have, _ []app.PortMap) ([]app.PortMap, error) {
@@ -180,12 +194,8 @@ func removePorts(c *cli.Call) error {
 				}
 				return slices.Contains([]string{full.String(), fmt.Sprintf("%s:%d", m.Scheme, m.Host), strconv.Itoa(m.Host)}, word)
 			})
-			switch {
-			case n < 0:
-				return nil, cli.Refuse("Port mapping %s does not belong to app %s, which has: %s", event.OneLine(word), c.App.Name, joined(shown))
-			case len(have) == 1:
-				return nil, cli.Refuse("Port mapping %s is the only one of %s: set another with ports:set, or the default with ports:clear",
-					event.OneLine(word), c.App.Name)
+			if n < 0 {
+				return nil, cli.Refuse("Port mapping %s does not belong to app %s, which has: %s", event.OneLine(word), c.App.Name, shown)
 			}
 			have = slices.Delete(have, n, n+1)
 		}
@@ -228,18 +238,28 @@ func listPorts(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	ports := v.Ports()
+	ports := []app.PortMap{}
+	if len(v.State.Ports) > 0 {
+		ports = v.Ports()
+	}
 	if format == "json" {
 		data, err := json.Marshal(ports)
 		c.Print("%s\n", data)
 		return err
 	}
+	if len(ports) == 0 { // Dokku's text
+		return cli.Refuse("No port mappings configured for app\nIts default is %s", joined(v.Ports()))
+	}
+	var rows [][]string
 	if c.Headings() {
 		c.Print("-----> Port mappings for %s\n", c.App.Name)
-		c.Print("%-26s%-26s%s\n", "-----> scheme", "host port", "container port")
+		rows = append(rows, []string{"-----> scheme", "host port", "container port"})
 	}
 	for _, m := range ports {
-		c.Print("%-26s%-26d%d\n", m.Scheme, m.Host, m.Container)
+		rows = append(rows, []string{m.Scheme, strconv.Itoa(m.Host), strconv.Itoa(m.Container)})
+	}
+	for _, line := range text.Columns(rows, 2) {
+		c.Print("    %s\n", line)
 	}
 	return nil
 }
