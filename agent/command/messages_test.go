@@ -199,7 +199,6 @@ func TestUnsupported(t *testing.T) {
 		"maintenance:on hello":  "dokku ps:stop APP answers with a page that says so",
 		"maintenance:off hello": "dokku ps:start APP",
 		"nginx:reload":          "on the server: systemctl reload nginx",
-		"proxy:ports hello":     "dokku ports:list APP",
 		"builds:prune hello":    "the last 20 deploys of each app are kept: dokku deploys APP",
 		"scheduler-docker-local:set hello init-process false": "dokku ps:set APP init true|false does what init-process did",
 	} {

@@ -95,7 +95,7 @@ func (f *keyFile) add(root string, k namedKey) (added bool, why string, err erro
 			return false, fmt.Sprintf("The key %s is not added: another key of this name exists (dokku ssh-keys:remove %[1]s removes it)", k.name), nil
 		}
 	}
-	command, err := commandOption(root, k.name)
+	command, err := commandOption(root, k.name, fingerprint)
 	if err != nil {
 		return false, "", err
 	}

@@ -3,6 +3,7 @@ package keys
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
@@ -52,13 +53,16 @@ func Inspect(text []byte, root, binary string) (count int, faults []Fault, err e
 	return count, faults, nil
 }
 
+// named matches what stands before the forced command: see commandOption.
+var named = regexp.MustCompile(`^FINGERPRINT=\S+ NAME=\S+ `)
+
 // faultOf describes the fault in a key's options; "" if there is none.
 func faultOf(options []string, want string) string {
 	for _, o := range options {
 		command, ok := strings.CutPrefix(o, `command="`)
 		switch command = strings.ReplaceAll(command, `\"`, `"`); {
 		case !ok:
-		case strings.HasPrefix(command, want):
+		case strings.HasPrefix(named.ReplaceAllString(command, ""), want):
 			return ""
 		case strings.Contains(command, " shell "):
 			return "runs dokku from another place, or for another root, than " + want

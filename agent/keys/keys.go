@@ -40,7 +40,7 @@ var keyName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}$`)
 func ValidName(name string) bool { return keyName.MatchString(name) }
 
 // ownLine recognizes the command of a line that Add wrote.
-var ownLine = regexp.MustCompile(`^command="DOKKU_ROOT=.* shell ([A-Za-z0-9][A-Za-z0-9._@+-]*)"$`)
+var ownLine = regexp.MustCompile(`^command="(?:FINGERPRINT=\S+ NAME=\S+ )?DOKKU_ROOT=.* shell ([A-Za-z0-9][A-Za-z0-9._@+-]*)"$`)
 
 // keyFile is the parsed authorized_keys: our lines, and those of an administrator.
 type keyFile struct {
@@ -63,7 +63,7 @@ func Add(root, name, key string) error {
 	if err != nil {
 		return fmt.Errorf("cannot add the key %s: %w", name, err)
 	}
-	command, err := commandOption(root, name)
+	command, err := commandOption(root, name, ssh.FingerprintSHA256(pub))
 	if err != nil {
 		return err
 	}
@@ -137,8 +137,9 @@ func parseKey(text string) (ssh.PublicKey, error) {
 }
 
 // commandOption returns the option of authorized_keys that makes sshd run this program
-// for the key called name.
-func commandOption(root, name string) (string, error) {
+// for the key called name. It begins with the fingerprint and the name, as the lines of
+// Dokku's sshcommand do, for programs that look there.
+func commandOption(root, name, fingerprint string) (string, error) {
 	binary, err := os.Executable()
 	if err != nil {
 		return "", fmt.Errorf("cannot find this program's own file: %w", err)
@@ -147,7 +148,8 @@ func commandOption(root, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return `command="` + strings.ReplaceAll(command+name, `"`, `\"`) + `"`, nil
+	command = fmt.Sprintf("FINGERPRINT=%s NAME=%q %s%s", fingerprint, name, command, name)
+	return `command="` + strings.ReplaceAll(command, `"`, `\"`) + `"`, nil
 }
 
 func readKeys(root string) (*keyFile, error) {

@@ -43,7 +43,9 @@ func TestKeys(t *testing.T) {
 	text, err := os.ReadFile(path)
 	must(t, err)
 	binary, _ := os.Executable()
-	want := foreign + `command="DOKKU_ROOT=` + root + " " + binary + ` shell admin",restrict,pty ` + strings.TrimSuffix(a, "a comment\n") + "admin\n"
+	list, err := List(root)
+	must(t, err)
+	want := foreign + `command="FINGERPRINT=` + list[0].Fingerprint + ` NAME=\"admin\" DOKKU_ROOT=` + root + " " + binary + ` shell admin",restrict,pty ` + strings.TrimSuffix(a, "a comment\n") + "admin\n"
 	if !strings.HasPrefix(string(text), want) || strings.Count(string(text), "\n") != strings.Count(want, "\n")+1 {
 		t.Errorf("authorized_keys is\n%s\nwant it to begin\n%s", text, want)
 	}
@@ -51,8 +53,6 @@ func TestKeys(t *testing.T) {
 		t.Errorf("authorized_keys has mode %v, want 0600", fi.Mode())
 	}
 
-	list, err := List(root)
-	must(t, err)
 	if len(list) != 2 || list[0].Name != "admin" || list[1].Name != "deploy-1" || !strings.HasPrefix(list[0].Fingerprint, "SHA256:") {
 		t.Errorf("the keys are %v", list)
 	}
@@ -124,7 +124,7 @@ func TestKeyCommandIsQuoted(t *testing.T) {
 	if len(list) != 1 || list[0].Name != "admin" {
 		t.Fatalf("the key is not found again: %v", list)
 	}
-	command, err := commandOption(root, "admin")
+	command, err := commandOption(root, "admin", "SHA256:x")
 	must(t, err)
 	command = strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(command, `command="`), `"`), `\"`, `"`)
 	assignment, _, _ := strings.Cut(command, " /")

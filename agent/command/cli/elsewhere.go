@@ -15,7 +15,7 @@ const (
 	logSize        = "the engine keeps 10 MB of logs of each process: dokku logs APP"
 	keptDeploys    = "the last 20 deploys of each app are kept: dokku deploys APP"
 	writesNginx    = "dokku ps:restart APP writes nginx's files again"
-	noPlugins      = "there are no plugins; dokku help lists all commands"
+	noPlugins      = "nothing can be installed; dokku plugin:list lists what is built in"
 )
 
 // elsewhere maps Dokku's missing commands and those of its known plugins, by noun or full
@@ -41,8 +41,6 @@ var elsewhere = map[string]string{
 	"nginx:access-log": "dokku nginx:access-logs APP", "nginx:error-log": "dokku nginx:error-logs APP",
 	"plugin": noPlugins, "plugins": noPlugins, "plugins-install": noPlugins,
 	"proxy:build-config": writesNginx, "proxy:clear-config": writesNginx,
-	"proxy:ports": "dokku ports:list APP", "proxy:ports-add": "dokku ports:add APP MAPPING", "proxy:ports-set": "dokku ports:set APP MAPPING",
-	"proxy:ports-remove": "dokku ports:remove APP MAPPING", "proxy:ports-clear": "dokku ports:clear APP",
 	"ps:retire": "the agent stops old containers when they are due", "run:retire": "the agent removes ended containers: dokku run:list APP",
 	"repo:gc": "dokku packs the repositories by itself", "repo:purge-cache": "on the server: docker builder prune",
 	"report":    "dokku apps:report and dokku doctor",

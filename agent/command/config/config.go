@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"maps"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"dokku/agent/app"
 	"dokku/agent/command/cli"
 	"dokku/agent/event"
 	"dokku/agent/text"
@@ -282,6 +284,9 @@ func getConfig(c *cli.Call) error {
 		return err
 	}
 	value, ok := config[c.Args[0]]
+	if r := current(c); !ok && r != nil && c.Args[0] == cmp.Or(r.RevEnvVar, app.DefaultRevEnvVar) {
+		value, ok = r.Revision, true // Dokku stores it with each deploy
+	}
 	if !ok {
 		return cli.ErrSilent
 	}
@@ -290,6 +295,14 @@ func getConfig(c *cli.Call) error {
 	}
 	c.Print("%s\n", value)
 	return nil
+}
+
+// current is the app's release; nil without one, or with --global.
+func current(c *cli.Call) *app.Release {
+	if c.App == nil {
+		return nil
+	}
+	return c.App.Current
 }
 
 func listConfigKeys(c *cli.Call) error {

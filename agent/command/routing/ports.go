@@ -56,6 +56,31 @@ var portCommands = []cli.Spec{
 	},
 }
 
+// oldPortCommands are the names that portCommands had before Dokku 0.31.
+var oldPortCommands = renamedPorts()
+
+func renamedPorts() (list []cli.Spec) {
+	for _, s := range portCommands {
+		name, words, _ := strings.Cut(s.Use, " ")
+		verb := strings.TrimPrefix(name, "ports:")
+		old := "proxy:ports-" + verb
+		switch verb {
+		case "list":
+			old = "proxy:ports"
+		case "report":
+			continue
+		}
+		run := s.Run
+		s.Use, s.Short, s.Example = old+" "+words, "Deprecated: "+name, ""
+		s.Run = func(c *cli.Call) error {
+			c.Warn("Deprecated: %s is the old name of %s", old, name)
+			return run(c)
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
 const portsLong = "A mapping is http:HOST-PORT:CONTAINER-PORT, or https: for the names with a certificate (certs:add). For\n" +
 	"the app's names, nginx listens on the host port and\n" +
 	"sends requests to the container port of the web processes. The mapping with the lowest host port sets\n" +

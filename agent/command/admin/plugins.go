@@ -1,0 +1,63 @@
+package admin
+
+import (
+	"encoding/json"
+	"slices"
+
+	"dokku/agent/command/cli"
+)
+
+// A plugin is a part of Dokku that is built in here.
+type plugin struct {
+	Name        string `json:"name"`
+	Version     string `json:"version"`
+	Status      string `json:"status"`
+	Description string `json:"description"`
+	Core        bool   `json:"core"`
+}
+
+// builtIn are the plugins of Dokku whose commands this program has. Clients look for the
+// ones that they need before they use them.
+var builtIn = []string{"20_events", "app-json", "apps", "builder", "builder-dockerfile", "builder-herokuish", "builder-null", "builder-pack",
+	"builder-railpack", "buildpacks", "builds", "certs", "checks", "config", "docker-options", "domains", "enter", "git", "logs", "network",
+	"nginx-vhosts", "plugin", "ports", "proxy", "ps", "registry", "resource", "run", "ssh-keys", "storage"}
+
+// added are the plugins that Dokku's users install, and that are built in here.
+var added = []string{"letsencrypt"}
+
+var pluginCommands = []cli.Spec{{
+	Use: "plugin:installed NAME", Short: "Exit with 0 if a plugin of Dokku is built in", Rootless: true, Missing: "Please specify a plugin",
+	Run: func(c *cli.Call) error {
+		if !slices.Contains(slices.Concat(builtIn, added), c.Args[0]) {
+			return cli.ErrSilent
+		}
+		return nil
+	},
+}, {
+	Use: "plugin:list", Short: "List the plugins of Dokku whose commands are built in", Rootless: true,
+	Long:  "Nothing can be installed beside them. The version is that of the Dokku whose interface this program has.",
+	Flags: cli.FormatFlag, Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("stdout", "json")},
+	Run: listPlugins,
+}}
+
+func listPlugins(c *cli.Call) error {
+	if err := cli.OneOf("--format", c.Value("format"), "stdout", "json"); err != nil {
+		return err
+	}
+	var list []plugin
+	for _, name := range builtIn {
+		list = append(list, plugin{name, cli.Interface, "enabled", "dokku core " + name + " plugin", true})
+	}
+	for _, name := range added {
+		list = append(list, plugin{name, cli.Interface, "enabled", "dokku " + name + " plugin, built in", false})
+	}
+	if c.Value("format") == "json" {
+		data, err := json.Marshal(list)
+		c.Print("%s\n", data)
+		return err
+	}
+	for _, p := range list {
+		c.Print("  %-20s %-10s %s    %s\n", p.Name, p.Version, p.Status, p.Description)
+	}
+	return nil
+}
