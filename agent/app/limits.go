@@ -31,7 +31,8 @@ const (
 	mostMemory  = 1 << 50
 )
 
-var memoryPattern = regexp.MustCompile(`^([0-9]{1,18})([bkmg]?)$`)
+// memoryPattern takes docker run's forms of a suffix: m, mb and mib are the same.
+var memoryPattern = regexp.MustCompile(`^([0-9]{1,18})(b|[kmg](?:i?b)?)?$`)
 
 // ParseMemory parses a limit of memory; see parseSize.
 func ParseMemory(value string) (int64, error) {
@@ -50,7 +51,7 @@ func parseSize(value string) (int64, error) {
 		return 0, fmt.Errorf("%q is not a size: use a whole number of megabytes, or a number with the suffix b, k, m or g, such as 512m", value)
 	}
 	n, _ := strconv.ParseInt(m[1], 10, 64) // of at most 18 digits
-	shift := map[string]int{"b": 0, "k": 10, "": 20, "m": 20, "g": 30}[m[2]]
+	shift := map[byte]int{'b': 0, 'k': 10, 'm': 20, 'g': 30}[(m[2] + "m")[0]]
 	if n > mostMemory>>shift {
 		return 0, fmt.Errorf("%q is more than any host has", value)
 	}
@@ -59,7 +60,8 @@ func parseSize(value string) (int64, error) {
 
 var cpuPattern = regexp.MustCompile(`^[0-9]{1,6}(\.[0-9]{1,9})?$`)
 
-// ParseCPU parses a number of CPUs, such as 0.5, and returns billionths.
+// ParseCPU parses a number of CPUs, such as 0.5, and returns billionths. It returns those of
+// the host for a number above them: an app may come from a larger host.
 func ParseCPU(value string) (int64, error) {
 	n, err := strconv.ParseFloat(value, 64)
 	switch {
@@ -67,10 +69,8 @@ func ParseCPU(value string) (int64, error) {
 		return 0, fmt.Errorf("%q is not a number of CPUs: use one such as 0.5 or 2", value)
 	case n < 0.01:
 		return 0, fmt.Errorf("%q is less than 0.01, the engine's minimum", value)
-	case n > float64(runtime.NumCPU()):
-		return 0, fmt.Errorf("%q is more than the %d CPUs of this host", value, runtime.NumCPU())
 	}
-	return int64(math.Round(n * 1e9)), nil
+	return int64(math.Round(min(n, float64(runtime.NumCPU())) * 1e9)), nil
 }
 
 // Limits bound a container's use of the host. 0: no limit.

@@ -2,10 +2,12 @@ package command
 
 import (
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -140,6 +142,12 @@ func TestResources(t *testing.T) {
 	f.expect("resource:limit fresh --memory 64", ok(set("limits for fresh")+"       memory: 64\n"))
 	f.expect("resource:limit hello", ok("=====> resource limits hello information [defaults]\n       cpu: 0.5\n       memory: 512\n       memory-swap:\n"))
 	f.expect("resource:limit hello --process-type worker", ok("=====> resource limits hello information (worker)\n       cpu:\n       memory: 1G\n       memory-swap:\n"))
+	f.expect("resource:limit taken --cpu 100000 --memory 512MB --network 10", result{
+		stdout: "=====> Setting resource limits for taken\n       cpu: 100000\n       memory: 512MB\n       network: 10\n",
+		stderr: fmt.Sprintf(" !     This host has %d CPUs: that is the limit until it has more\n", runtime.NumCPU()) +
+			" !     The value of network is stored, but nothing limits the network of containers\n"})
+	f.expect("--quiet resource:limit taken", ok("       cpu: 100000\n       memory: 512MB\n       memory-swap:\n       network: 10\n"))
+	f.expect("resource:limit-clear taken", ok("=====> clearing taken limits\n"))
 	f.expect("resource:reserve hello", ok("=====> resource reservation hello information [defaults]\n       memory: 256m\n"))
 	f.expect("resource:report hello", ok("=====> hello resource information\n       _default_ limit cpu:           0.5\n       _default_ limit memory:        512\n"+
 		"       _default_ reserve memory:      256m\n       clock limit cpu:               1\n       worker limit memory:           1G\n"))

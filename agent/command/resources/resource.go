@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -44,7 +46,12 @@ var limitResources = resourceKind{app.ResourceLimit, "limits", []resource{
 	{"cpu", "CPUs, such as 0.5", checkCPU},
 	{"memory", "megabytes, or a size such as 512m or 1g; a process that uses more is killed", checkMemory},
 	{"memory-swap", "memory and swap together, at least as much as --memory", checkMemory},
+	{"network", "stored, as Dokku does, and without effect", checkNothing},
+	{"network-ingress", "stored, as Dokku does, and without effect", checkNothing},
+	{"network-egress", "stored, as Dokku does, and without effect", checkNothing},
 }}
+
+func checkNothing(string) error { return nil }
 
 var reserveResources = resourceKind{app.ResourceReserve, "reservation", []resource{
 	{"memory", "megabytes, or a size such as 512m or 1g", checkMemory},
@@ -123,6 +130,7 @@ func (k resourceKind) set(c *cli.Call) error {
 		c.Warn("App %s has no process type %s yet, it has: %s", c.App.Name, ptype, strings.Join(known, ", "))
 	}
 	k.announce(c, ptype, change)
+	warnWithoutEffect(c, change)
 	return c.ChangeNext("resource:"+k.kind, func(st *app.State) error {
 		// The state may have changed since the check above.
 		next := k.apply(st.Resources, ptype, change)
@@ -132,6 +140,18 @@ func (k resourceKind) set(c *cli.Call) error {
 		st.Resources = next
 		return nil
 	})
+}
+
+// warnWithoutEffect names the values that this host cannot give.
+func warnWithoutEffect(c *cli.Call, change map[string]string) {
+	if n, err := strconv.ParseFloat(change["cpu"], 64); err == nil && n > float64(runtime.NumCPU()) {
+		c.Warn("This host has %d CPUs: that is the limit until it has more", runtime.NumCPU())
+	}
+	for _, name := range slices.Sorted(maps.Keys(change)) {
+		if strings.HasPrefix(name, "network") && change[name] != "" {
+			c.Warn("The value of %s is stored, but nothing limits the network of containers", name)
+		}
+	}
 }
 
 // values returns the values of the command line, by name; "" clears a value.
@@ -187,7 +207,11 @@ func (k resourceKind) show(c *cli.Call, ptype string) error {
 		c.Heading("resource %s %s information%s", k.noun, c.App.Name, of)
 	}
 	for _, r := range k.list {
-		line := fmt.Sprintf("       %s: %s", r.name, c.App.State.Resources[app.ResourceKey(ptype, k.kind, r.name)])
+		value := c.App.State.Resources[app.ResourceKey(ptype, k.kind, r.name)]
+		if value == "" && strings.HasPrefix(r.name, "network") {
+			continue // few know it
+		}
+		line := fmt.Sprintf("       %s: %s", r.name, value)
 		c.Print("%s\n", strings.TrimRight(line, " "))
 	}
 	return nil

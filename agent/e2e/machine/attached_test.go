@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -227,7 +228,7 @@ func (m *machine) image() string {
 
 func TestParseMemory(t *testing.T) {
 	for value, want := range map[string]int64{"6": 6 << 20, "6m": 6 << 20, "6291456b": 6 << 20, "6291455b": 0, "6144k": 6 << 20, "1g": 1 << 30, "1G": 1 << 30,
-		"512": 512 << 20, "0": 0, "5": 0, "": 0, "m": 0, "-6": 0, "+6": 0, " 6": 0, "6 m": 0, "6mb": 0, "6.5m": 0, "0x10": 0,
+		"512": 512 << 20, "0": 0, "5": 0, "": 0, "m": 0, "-6": 0, "+6": 0, " 6": 0, "6 m": 0, "6mb": 6 << 20, "6MiB": 6 << 20, "7340032B": 7 << 20, "6mi": 0, "6bb": 0, "6.5m": 0, "0x10": 0,
 		"1048576g": 1 << 50, "1048577g": 0, "9223372036854775807": 0, "999999999999999999": 0} {
 		if n, err := app.ParseMemory(value); n != want || (err == nil) != (want != 0) {
 			t.Errorf("%q is %d, error %v, want %d", value, n, err, want)
@@ -237,7 +238,7 @@ func TestParseMemory(t *testing.T) {
 
 func TestParseCPU(t *testing.T) {
 	for value, want := range map[string]int64{"1": 1e9, "0.5": 5e8, "0.01": 1e7, "0.123456789": 123456789, "0.009": 0, "0": 0, "": 0, ".5": 0,
-		"1.": 0, "-1": 0, "+1": 0, "1e0": 0, "NaN": 0, "inf": 0, "0x1": 0, "1_0": 0, "100000": 0, "0.1234567891": 0} {
+		"1.": 0, "-1": 0, "+1": 0, "1e0": 0, "NaN": 0, "inf": 0, "0x1": 0, "1_0": 0, "100000": int64(runtime.NumCPU()) * 1e9, "1000000.5": 0, "0.1234567891": 0} {
 		if n, err := app.ParseCPU(value); n != want || (err == nil) != (want != 0) {
 			t.Errorf("%q is %d, error %v, want %d", value, n, err, want)
 		}
