@@ -100,6 +100,10 @@ func TestMountsStayInTheDataRoot(t *testing.T) {
 	}
 	f.expect("storage:mount hello "+root+"/in:/data", ok(later))
 	f.expect("storage:mount hello "+root+"/in/../hello:/other", ok(later))
+	f.expect("storage:mount hello "+root+"/new:/new", ok("-----> Ensuring "+root+"/new exists\n       Directory ready for mounting\n"+later))
+	if fi, err := os.Stat(root + "/new"); err != nil || !fi.IsDir() {
+		t.Errorf("the folder of a mount: %v", err)
+	}
 }
 
 func TestEnsureDirectory(t *testing.T) {
@@ -278,8 +282,9 @@ func TestNetworks(t *testing.T) {
 
 	f.expect("network:set hello attach-post-create db", ok("=====> Setting attach-post-create to db\n"+later))
 	f.expect("network:set hello attach-post-deploy db", warned("Network name already associated with this app: db"))
-	f.expect("network:set hello attach-post-deploy nosuch", warned("Network nosuch does not exist: make it with dokku network:create nosuch"))
-	f.expect("network:set hello attach-post-create db,nosuch", warned("Network nosuch does not exist: make it with dokku network:create nosuch"))
+	f.expect("network:set hello attach-post-deploy nosuch", result{stdout: "=====> Setting attach-post-deploy to nosuch\n" + later,
+		stderr: " !     Network nosuch does not exist: make it with dokku network:create nosuch\n"})
+	f.expect("network:set hello attach-post-deploy", ok("=====> Unsetting attach-post-deploy\n"+later))
 	f.expect("network:set hello attach-post-create db compose_default", ok("=====> Setting attach-post-create to db,compose_default\n"+later))
 	f.expect("network:set --global initial-network compose_default", ok("=====> Setting initial-network to compose_default\n"+
 		"       It takes effect in each app with its next deploy or restart (dokku ps:restart --all)\n"))

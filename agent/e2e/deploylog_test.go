@@ -37,9 +37,10 @@ func TestLogsOfARejectedDeploy(t *testing.T) {
 		t.Errorf("deploys:log ends with %d", code)
 	}
 	out, code = l.OverSSH("network:set " + a.Name + " attach-post-create nosuch")
-	if want := " !     Network nosuch does not exist: make it with " + typed + "network:create nosuch\n"; out != want || code != 1 {
-		t.Errorf("network:set ends with %d and %q, want %q", code, out, want)
+	if lab.Contains(t, out, " !     Network nosuch does not exist: make it with "+typed+"network:create nosuch\n"); code != 0 {
+		t.Errorf("network:set ends with %d", code)
 	}
+	l.Dokku("network:set", a.Name, "attach-post-create")
 	if lines := l.Dokku("logs", a.Name, "-n", "0"); lines != "" {
 		t.Errorf("logs -n 0 prints %q", lines)
 	}

@@ -113,6 +113,7 @@ func Revision(ctx context.Context, in Input) (*Report, error) {
 	n.add(of(Warning, warnings)...)
 	n.add(problems(unreadable)...)
 	n.checks()
+	n.template()
 	chosen := n.choose(ctx)
 	if err == nil {
 		n.formation(chosen)

@@ -2,6 +2,9 @@ package resources
 
 import (
 	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -144,6 +147,11 @@ func mountStorage(c *cli.Call) error {
 		return err
 	}
 	if !m.Volume() {
+		if newFolder(set, m.Source) { // as the engine makes it for Dokku
+			if err := c.Server.EnsureDirectory(c.Ctx, filepath.Base(m.Source), chownUsers["false"], c.Events()); err != nil {
+				return err
+			}
+		}
 		if _, err := set.HostPath(m.Source); err != nil {
 			return err
 		}
@@ -160,6 +168,12 @@ func mountStorage(c *cli.Call) error {
 		st.Mounts = append(st.Mounts, m)
 		return nil
 	})
+}
+
+// newFolder reports whether path is that of a folder that storage:ensure-directory would make.
+func newFolder(set app.Settings, path string) bool {
+	_, err := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist) && filepath.Dir(path) == set.StorageDir() && folderPattern.MatchString(filepath.Base(path))
 }
 
 func unmountStorage(c *cli.Call) error {

@@ -15,6 +15,7 @@ import (
 	"dokku/agent"
 	"dokku/agent/app"
 	"dokku/agent/command/cli"
+	"dokku/agent/deploy"
 	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
@@ -186,7 +187,12 @@ func checkNetworkProperty(c *cli.Call, name, value string) (string, error) {
 			return "", cli.Refuse("Network name already associated with this app: %s", n)
 		}
 	}
-	return strings.Join(names, ","), c.Server.Joinable(c.Ctx, names)
+	err := c.Server.Joinable(c.Ctx, names)
+	if missing := new(deploy.NoNetworkError); errors.As(err, &missing) { // it may come before the next deploy, which needs it
+		c.Warn("%s", err)
+		err = nil
+	}
+	return strings.Join(names, ","), err
 }
 
 func checkTLD(value string) (string, error) {
