@@ -169,6 +169,11 @@ func served(x *Session, n int, stored []int) bool {
 	if n >= x.State.Current {
 		return n == x.State.Current
 	}
+	// A pinned release may outlive those that followed it. A rejected one goes before any
+	// later one does, since records are removed in ascending order.
+	if past, err := x.Env.Store.Past(x.Name, x.State.Current, 1); err == nil && len(past) > 0 && past[0].Number > n {
+		return true
+	}
 	for _, later := range stored {
 		if later <= n || later > x.State.Current {
 			continue

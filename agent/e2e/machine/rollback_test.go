@@ -201,6 +201,10 @@ func TestReleasesKept(t *testing.T) {
 	if numbers, _ := m.server.Env.Store.ReleaseNumbers("shop"); numbers[0] == 1 {
 		t.Errorf("v1 is kept after releases:unpin: %v", numbers)
 	}
+	// The release that followed it went long before.
+	if _, found, err := m.server.Env.Store.PastRelease("shop", 1); !found || err != nil {
+		t.Errorf("v1 left no summary after releases:unpin: %v", err)
+	}
 	if err := m.server.Pin(ctx, "shop", 1, true, event.Log{}); err == nil || !strings.Contains(err.Error(), "its image is not kept") {
 		t.Errorf("releases:pin of a removed release: %v", err)
 	}
