@@ -6,7 +6,9 @@ import (
 	"slices"
 	"time"
 
+	"dokku/agent/app"
 	"dokku/agent/engine"
+	"dokku/agent/event"
 	"dokku/agent/plan"
 	"dokku/agent/proc"
 	"dokku/agent/proxy"
@@ -107,6 +109,22 @@ func (x *Session) tidy(ctx context.Context) error {
 	err := x.Converge(ctx, false)
 	done(err)
 	return err
+}
+
+// finish does what settle decided or a killed holder left, before an operation begins. The
+// rest of an accepted deploy is not the operation's: a later end of it is recorded as its own,
+// and a client that goes away does not cut off postdeploy.
+func (x *Session) finish(ctx context.Context) error {
+	st := x.Accepted
+	if st == nil {
+		return x.tidy(ctx)
+	}
+	defer func(base event.Log, leave bool) {
+		x.base, x.LeaveStops, x.Accepted, x.published = base, leave, nil, nil
+		x.logRelease(x.State.Current)
+	}(x.base, x.LeaveStops)
+	x.Log.Step("Finishing the deploy of %s, which git has accepted", app.Short(st.New))
+	return x.Reconcile(context.WithoutCancel(ctx), false)
 }
 
 // saveAnd saves the state although err ends the operation: a release that git accepted

@@ -75,8 +75,8 @@ type Session struct {
 // staged release nor ended is terminated.
 const OwnerPatience = 5 * time.Minute
 
-// hookPatience is the time for which the agent leaves a staged release to git's hooks,
-// which report to the pusher.
+// hookPatience is the time for which the agent and other operations leave a staged release
+// to git's hooks, which report to the pusher.
 const hookPatience = 5 * time.Second
 
 // OwnersTurn reports whether the hooks of the push will probably settle the staged
@@ -88,9 +88,10 @@ func OwnersTurn(st *app.Staged) bool {
 // ErrUndecided says that git may still move the ref of a staged release.
 var ErrUndecided = errors.New("a push is about to be accepted")
 
-// With settles the app and runs f under the app's lock. While a push is undecided it
-// waits without the lock.
+// With settles the app and runs f under the app's lock. While a push is undecided, or its
+// hooks are about to finish it, it waits without the lock.
 func (e *Env) With(ctx context.Context, name string, op Op, log event.Log, f func(*Session) error) error {
+	op.afterHooks = true
 	x, err := e.session(ctx, name, op, log)
 	if err != nil {
 		return err
@@ -101,7 +102,7 @@ func (e *Env) With(ctx context.Context, name string, op Op, log event.Log, f fun
 	}
 	// f may not converge: first finish what settle decided or a killed holder left.
 	if (x.dirty || x.Lock.Abandoned) && !x.State.Destroying {
-		if err := x.tidy(ctx); err != nil {
+		if err := x.finish(ctx); err != nil {
 			x.Log.Warn("%s has not converged; the agent will retry: %s", name, err)
 		}
 	}
@@ -125,7 +126,12 @@ func (e *Env) session(ctx context.Context, app string, op Op, log event.Log) (x 
 		if err != nil {
 			return nil, err
 		}
-		x, err := e.Open(app, l, log)
+		var x *Session
+		if op.afterHooks && e.hooksTurn(app) {
+			err = ErrUndecided
+		} else {
+			x, err = e.Open(app, l, log)
+		}
 		if err == nil {
 			return x, nil
 		}
@@ -142,6 +148,13 @@ func (e *Env) session(ctx context.Context, app string, op Op, log event.Log) (x 
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// hooksTurn reports whether the app has a staged release that the hooks of its push will
+// probably settle. Somebody else would finish it without a word to the pusher.
+func (e *Env) hooksTurn(app string) bool {
+	a, err := e.Store.Load(app)
+	return err == nil && OwnersTurn(a.State.Staged)
 }
 
 // lock takes the lock of an app in the way that the operation asks for.

@@ -22,6 +22,8 @@ type Op struct {
 	Replaces *app.Cancel
 	// WaitLog is told for what the operation waits; nil: the operation's log is.
 	WaitLog *event.Log
+	// afterHooks: let the hooks of a push that git accepts finish it first.
+	afterHooks bool
 }
 
 // Changes is the reach of an operation on settings.
