@@ -394,3 +394,28 @@ func TestRenamed(t *testing.T) {
 		t.Errorf("a destroyed app: %d requests, left is %v, %v", r.count(), left, err)
 	}
 }
+
+// TestTook: a test that a hook takes ends the complaint about it. A hook that was never used
+// stays without a record, and one that was removed does not come back.
+func TestTook(t *testing.T) {
+	q := Queue{Dir: t.TempDir()}
+	now := time.Now()
+	if err := q.Took("unused", 200, now); err != nil {
+		t.Fatal(err)
+	}
+	if ids, err := q.Hooks(); len(ids) != 0 || err != nil {
+		t.Errorf("it records %q, %v", ids, err)
+	}
+	if _, err := q.Add(app.Hook{ID: "used"}, "shop", journal.Event{Time: now}); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.note("used", func(s *State) { s.Error, s.Status, s.Dropped = "it answers 500", 500, 2 }); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Took("used", 204, now); err != nil {
+		t.Fatal(err)
+	}
+	if s := q.State("used"); s.Error != "" || s.Status != 204 || s.Dropped != 2 || !s.Delivered.Equal(now) {
+		t.Errorf("the record is %+v", s)
+	}
+}

@@ -168,6 +168,16 @@ func (q Queue) note(hook string, change func(*State)) error {
 	return write(filepath.Join(q.folder(hook), stateFile), s)
 }
 
+// Took records that a hook has taken a test: what it did not take before is no reason for a
+// warning any more. A hook that was never used has no record.
+func (q Queue) Took(hook string, status int, at time.Time) error {
+	err := q.note(hook, func(s *State) { s.LastTry, s.Status, s.Error, s.Delivered = at.UTC(), status, "", at.UTC() })
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
 // sweep removes what was written before a time: the folder of an unknown hook, and the
 // temporary files of a known one.
 func (q Queue) sweep(hook string, known bool, before time.Time) error {

@@ -198,6 +198,9 @@ func test(c *cli.Call) error {
 			c.Warn("%s (%s): %s", h.Shown(), h.ID, err)
 		default:
 			c.Print("       %s (%s) answers %d in %s\n", h.Shown(), h.ID, answer.Status, time.Since(start).Round(time.Millisecond))
+			if err := queue(c).Took(h.ID, answer.Status, time.Now()); err != nil {
+				return err
+			}
 		}
 	}
 	if failed > 0 {

@@ -12,6 +12,8 @@ import (
 	"dokku/agent/agenttest"
 	"dokku/agent/app"
 	"dokku/agent/engine"
+	"dokku/agent/journal"
+	"dokku/agent/notify"
 	"dokku/agent/repo"
 	"dokku/agent/store"
 )
@@ -53,6 +55,10 @@ var doctorTests = []struct {
 	{name: "git without receive-pack", stays: true, damage: func(p *patient) {
 		p.t.Setenv("GIT_EXEC_PATH", p.t.TempDir())
 	}, want: []string{"git: git has no receive-pack"}},
+	{name: "hooks that take nothing", stays: true, damage: func(p *patient) { p.failingHooks() }, want: []string{
+		"notifications: warning: http://10.0.0.1/all (",
+		"shop notifications: warning: http://10.0.0.1/old (",
+		"shop notifications: given up; dokku notify:test shop "}},
 	{name: "little space", stays: true, damage: func(p *patient) { p.disk.Bavail, p.disk.Bfree = 5, 5 },
 		want: []string{"disk: warning: 5 % of the space", "disk of the engine: warning: 5 % of the space"}},
 	{name: "no inodes", stays: true, damage: func(p *patient) { p.disk.Ffree = 1 },
@@ -231,6 +237,37 @@ func (p *patient) loseImage(app string) {
 func (p *patient) remove(name string) {
 	p.t.Helper()
 	if err := p.engine.Remove(context.Background(), engine.Resource{Kind: engine.Container, ID: p.container(filepath.Base(name))}); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// failingHooks gives the server a hook whose notification waits for hours, and the app one
+// like that, one whose notification was given up, and one that has failed just now.
+func (p *patient) failingHooks() {
+	p.t.Helper()
+	q := notify.Queue{Dir: p.server.Env.Store.Notifications()}
+	hook := func(path, owner string, ago time.Duration) app.Hook {
+		h, err := app.NewHook("http://10.0.0.1/"+path, []string{app.TopicCrash}, "", "a secret of sixteen", "admin")
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		e := journal.Event{Event: journal.Crash, App: "shop", Time: time.Now().Add(-ago)}
+		if _, err := q.Add(h, owner, e); err != nil {
+			p.t.Fatal(err)
+		}
+		state := filepath.Join(q.Dir, h.ID, "state.json")
+		if err := os.WriteFile(state, []byte(`{"last_try": "2026-11-28T12:00:00Z", "error": "it answers 500"}`), 0o600); err != nil {
+			p.t.Fatal(err)
+		}
+		return h
+	}
+	all, old, gone, fresh := hook("all", "", 2*time.Hour), hook("old", "shop", 2*time.Hour), hook("gone", "shop", 0), hook("fresh", "shop", time.Minute)
+	waiting, _ := filepath.Glob(filepath.Join(q.Dir, gone.ID, "*.notice"))
+	if len(waiting) != 1 || os.Remove(waiting[0]) != nil {
+		p.t.Fatalf("it waits: %q", waiting)
+	}
+	p.state(func(st *app.State) { st.Hooks = []app.Hook{old, gone, fresh} })
+	if err := p.server.Env.Store.UpdateSettings(context.Background(), func(s *app.Settings) error { s.Hooks = []app.Hook{all}; return nil }); err != nil {
 		p.t.Fatal(err)
 	}
 }
