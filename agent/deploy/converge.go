@@ -57,6 +57,7 @@ func (x *Session) tryConverge(ctx context.Context, startEnded bool) error {
 		if err := repo.Harden(x.Env.Store.Disk, x.Dir, false); err != nil {
 			x.Log.Warn("%s", err)
 		}
+		x.endInterrupted()
 	}
 	host, err := x.machine()
 	if err != nil {

@@ -111,6 +111,26 @@ func (x *Session) logTo(f *event.File, d *app.Deploy) (finish func(err, ended er
 	}
 }
 
+// endInterrupted records how deploys ended whose process was killed, and tells it: of a
+// detached push, nobody else would. When they ended is not known.
+func (x *Session) endInterrupted() {
+	for _, n := range x.Env.Store.DeployLogs(x.Name) {
+		if d, err := x.Env.Store.Deploy(x.Name, n); err != nil || !d.Unfinished() {
+			continue
+		}
+		d, err := x.Env.Deploy(x.Name, n)
+		if err != nil || d == nil || d.Unfinished() {
+			continue
+		}
+		if d.State == app.DeployInterrupted {
+			err = errors.New("it was interrupted: its process was killed")
+			d.Error = err.Error()
+		}
+		x.record(d)
+		x.tellDeploy(d, err)
+	}
+}
+
 // cause is the error that a rejection has printed already.
 func cause(err error) error {
 	var r *rejection

@@ -15,6 +15,7 @@ import (
 	"dokku/agent/app"
 	"dokku/agent/deploy"
 	"dokku/agent/event"
+	"dokku/agent/journal"
 	"dokku/agent/sources"
 )
 
@@ -234,6 +235,14 @@ func TestDetachedPush(t *testing.T) {
 		m.must(m.server.Env.Store.SaveDeploy("shop", d))
 		if d := m.lastDeploy(); d.State != app.DeployInterrupted {
 			t.Errorf("the record: %+v", d)
+		}
+		for range 2 { // the agent tells it once
+			_, done, err := m.server.TryReconcile(ctx, "shop", true, event.Log{})
+			m.must(err)
+			if texts := m.eventTexts(t, journal.Reject); !done || len(texts) != 1 ||
+				texts[0] != "shop reject "+h.two[:7]+": it was interrupted: its process was killed (deploy 2)" {
+				t.Errorf("the events are %q", texts)
+			}
 		}
 		left, _ := filepath.Glob(m.server.Env.Store.Own("detached-*"))
 		for _, dir := range left { // its lock is held by this process
