@@ -296,7 +296,7 @@ func typeProblem(src []byte, where location, err error) error {
 	kind := map[string]string{"int": "a whole number, without quotes", "string": "a text in quotes",
 		"bool": "true or false", "slice": "a list in [ ]", "map": "an object in { }", "struct": "an object in { }"}[t.Type.Kind().String()]
 	line := lineAt(src, t.Offset)
-	field := where.field(line, t.Field)
+	field := where.field(t.Offset, t.Field)
 	if field == "" {
 		field = "the file"
 	}

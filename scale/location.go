@@ -9,8 +9,15 @@ import (
 	"strings"
 )
 
-// location maps a path in a JSON document, its keys joined by NUL, to its line.
-type location map[string]int
+// location maps a path in a JSON document, its keys joined by NUL, to its place.
+type location map[string]place
+
+// A place is the line of a key, or of an array's element, and the offset behind the value's
+// first token.
+type place struct {
+	line int
+	end  int64
+}
 
 func (l location) has(path ...string) bool {
 	_, ok := l[strings.Join(path, "\x00")]
@@ -20,31 +27,22 @@ func (l location) has(path ...string) bool {
 // line returns the line of a path, or of the nearest object around it.
 func (l location) line(path ...string) int {
 	for ; len(path) > 0; path = path[:len(path)-1] {
-		if n, ok := l[strings.Join(path, "\x00")]; ok {
-			return n
+		if p, ok := l[strings.Join(path, "\x00")]; ok {
+			return p.line
 		}
 	}
 	return 0
 }
 
-// field returns the full name of a field in a line. The name of encoding/json leaves out
-// the keys of maps; field returns it if several fields of the line match.
-func (l location) field(line int, name string) string {
-	last := name[strings.LastIndexByte(name, '.')+1:]
-	found := ""
-	for path, n := range l {
-		if n != line || path[strings.LastIndexByte(path, 0)+1:] != last {
-			continue
+// field returns the full name of the value whose first token ends at an offset; name if
+// there is none. The name of encoding/json leaves out the keys of maps.
+func (l location) field(end int64, name string) string {
+	for path, p := range l {
+		if p.end == end {
+			return strings.ReplaceAll(path, "\x00", ".")
 		}
-		if found != "" {
-			return name
-		}
-		found = strings.ReplaceAll(path, "\x00", ".")
 	}
-	if found == "" {
-		return name
-	}
-	return found
+	return name
 }
 
 // level is an open object or array.
@@ -86,13 +84,16 @@ func locate(src []byte) (location, Problems) {
 			if where.has(path...) {
 				return fail(line, stack[n-1].key, fmt.Sprintf("this key is in line %d already: keep one of the two", where.line(path...)))
 			}
-			where[strings.Join(path, "\x00")] = line
+			where[strings.Join(path, "\x00")] = place{line: line}
 			continue
 		}
-		if n := len(stack); n > 0 && stack[n-1].delim == '[' {
-			where[strings.Join(pathOf(stack), "\x00")] = line
-		}
 		if n := len(stack); n > 0 {
+			path := strings.Join(pathOf(stack), "\x00")
+			p := place{line, d.InputOffset()}
+			if stack[n-1].delim == '{' {
+				p.line = where[path].line // of its key
+			}
+			where[path] = p
 			stack[n-1].named = false
 			stack[n-1].index++
 		}
