@@ -98,6 +98,23 @@ func change(c *cli.Call, op string, f func([]app.Hook) ([]app.Hook, error)) erro
 
 func queue(c *cli.Call) notify.Queue { return notify.Queue{Dir: c.Server.Env.Store.Notifications()} }
 
+// find returns the index of the hook that the command names. notify:list APP lists those of
+// all apps too, so one of them may be named by mistake.
+func find(c *cli.Call, command string, hooks []app.Hook) (int, error) {
+	i, err := app.FindHook(hooks, c.Args[0])
+	if err == nil || c.App == nil {
+		return i, err
+	}
+	set, serr := c.Server.Settings()
+	if serr != nil {
+		return 0, serr
+	}
+	if g, gerr := app.FindHook(set.Hooks, c.Args[0]); gerr == nil {
+		err = cli.Refuse("%s is notified of all apps: dokku %s --global %s", set.Hooks[g].Shown(), command, set.Hooks[g].ID)
+	}
+	return 0, err
+}
+
 // about is what the command's hooks are about.
 func about(c *cli.Call) string {
 	if c.App == nil {
@@ -148,7 +165,7 @@ func private(address string) bool {
 func remove(c *cli.Call) error {
 	var gone app.Hook
 	err := change(c, "notify:remove", func(hooks []app.Hook) ([]app.Hook, error) {
-		i, err := app.FindHook(hooks, c.Args[0])
+		i, err := find(c, "notify:remove", hooks)
 		if err != nil {
 			return nil, err
 		}
@@ -175,7 +192,7 @@ func test(c *cli.Call) error {
 		return err
 	}
 	if len(c.Args) > 0 {
-		i, err := app.FindHook(hooks, c.Args[0])
+		i, err := find(c, "notify:test", hooks)
 		if err != nil {
 			return err
 		}
