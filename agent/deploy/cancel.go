@@ -61,15 +61,33 @@ func (e *Env) watchCancel(ctx context.Context, name string, d *app.Deploy) (work
 }
 
 // cancelled returns the error of a deploy: who cancelled it, if that ended it. Then nothing
-// has changed, which it says too.
+// has changed, which it says too, once.
 func (x *Session) cancelled(work context.Context, err error) error {
-	var by, told *CancelledError
+	var by *CancelledError
 	var r *rejection
-	if err == nil || errors.As(err, &told) || errors.As(err, &r) || !errors.As(context.Cause(work), &by) {
+	var said *untouchedError
+	switch {
+	case err == nil, errors.As(err, &r), errors.As(err, &said):
+		return err
+	case errors.As(err, &by): // as it is, with what it ended
+	case errors.As(context.Cause(work), &by):
+		err = by
+	default:
 		return err
 	}
-	return fmt.Errorf("%w\nNothing has changed: %s", by, x.View().Serves())
+	return &untouchedError{err, x.View().Serves()}
 }
+
+// An untouchedError is the error of a cancelled deploy, which says what still serves.
+type untouchedError struct {
+	error
+	serves string
+}
+
+func (e *untouchedError) Error() string {
+	return e.error.Error() + "\nNothing has changed: " + e.serves
+}
+func (e *untouchedError) Unwrap() error { return e.error }
 
 // Deploys returns the records of an app's deploys, ascending, as they are now.
 func (e *Env) Deploys(name string) (list []*app.Deploy, err error) {

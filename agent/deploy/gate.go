@@ -54,8 +54,14 @@ func (o *rollout) report(ctx context.Context, err error) error {
 		o.reportFailure(ctx, f)
 		err = &rejection{o.session.View().Serves(), err}
 	}
+	var notes []string
 	for _, command := range o.ran {
-		text := fmt.Sprintf("The %s command has already run: its changes, for example to a database, remain", command)
+		notes = append(notes, fmt.Sprintf("The %s command has already run: its changes, for example to a database, remain", command))
+	}
+	if o.cut != "" {
+		notes = append(notes, fmt.Sprintf("The %s command was interrupted: what it has changed until then, for example in a database, remains", o.cut))
+	}
+	for _, text := range notes {
 		if failed {
 			o.session.Log.Warn("%s", text)
 		} else { // print it below the error

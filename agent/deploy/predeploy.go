@@ -71,7 +71,7 @@ func (o *rollout) attach(ctx context.Context, s engine.Spec, script string, w *p
 	last, err = o.host.RunAttached(ctx, s, engine.Streams{Stdin: strings.NewReader(script), Stdout: w, Stderr: w})
 	w.Flush()
 	if ctx.Err() != nil {
-		err = context.Cause(ctx)
+		o.cut, err = "predeploy", context.Cause(ctx)
 	}
 	return last.ID, last, err
 }

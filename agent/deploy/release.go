@@ -67,6 +67,9 @@ func (o *rollout) runOnce(ctx context.Context, label, command string) (err error
 	last, err := engine.RunOnce(ctx, o.host, s, w)
 	w.Flush()
 	if err != nil {
+		if ctx.Err() != nil {
+			o.cut = label
+		}
 		return err
 	}
 	return o.ended(label, command, w.why, last)

@@ -33,6 +33,8 @@ type rollout struct {
 	finds bool
 	// ran are the commands that have run (release, predeploy) and cannot be undone.
 	ran []string
+	// cut is the command that was running when the deploy was cancelled; "": none.
+	cut string
 	// ahead are the changes that storeAhead has stored.
 	ahead []func(*app.State)
 	// stopped are the processes of exclusive types that the rollout has ended.

@@ -3,6 +3,7 @@ package machine
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -12,6 +13,8 @@ import (
 
 	"dokku/agent/app"
 	"dokku/agent/deploy"
+	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 	"dokku/agent/proc"
 	"dokku/agent/store"
@@ -90,6 +93,49 @@ func TestDeployCancelled(t *testing.T) {
 				if r := m.current(); r.Number != serves.Number {
 					t.Errorf("v%d serves, before v%d", r.Number, serves.Number)
 				}
+				m.must(m.atRest())
+			})
+		})
+	}
+}
+
+// TestCancelTold: wherever a push is cancelled, its pusher reads that the app has not changed,
+// and which commands have run nevertheless, or begun to.
+func TestCancelTold(t *testing.T) {
+	h := newHistory(t)
+	const cancelled, ran = "this push was cancelled by bea: dokku deploys:cancel\nNothing has changed: v1 (", "The predeploy command has already run: "
+	for _, test := range []struct {
+		at    string // the type of the process at whose start it is cancelled
+		want  []string
+		lacks string
+	}{
+		{"predeploy", []string{cancelled, "The predeploy command was interrupted: what it has changed until then, for example in a database, remains"}, "has already run"},
+		{"release", []string{cancelled, ran, "The release command was interrupted: "}, "release command has"},
+		{"web", []string{cancelled, ran, "The release command has already run: "}, "interrupted"},
+	} {
+		t.Run(test.at, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := newMachine(t, h)
+				m.engine.Behave(func(s engine.Spec) memory.Behaviour {
+					if s.Type != test.at || s.Release == 1 {
+						return behaviour(s)
+					}
+					m.must(m.server.Env.Store.AskCancel("shop", 2, byBea))
+					return memory.Behaviour{} // it runs, and web does not listen
+				})
+				m.server.Env.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) { <-ctx.Done(); return nil, context.Cause(ctx) }
+				err := m.push(h.one, h.two)
+				m.server.Env.Dial = dialNothing
+				for _, want := range test.want {
+					if err == nil || !strings.Contains(err.Error(), want) {
+						t.Errorf("it lacks %q:\n%v", want, err)
+					}
+				}
+				if err != nil && (strings.Contains(err.Error(), test.lacks) || strings.Count(err.Error(), "Nothing has changed") != 1) {
+					t.Errorf("%v", err)
+				}
+				m.engine.Behave(behaviour)
+				m.settle()
 				m.must(m.atRest())
 			})
 		})
