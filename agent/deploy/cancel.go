@@ -137,8 +137,21 @@ func (e *Env) Deploy(name string, n int) (*app.Deploy, error) {
 			d.State, d.Release = app.DeployDone, number
 		}
 	}
+	past, err := e.Store.Past(name, a.State.Current, recentReleases)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range past {
+		if r.Deploy == n {
+			d.State, d.Release = app.DeployDone, r.Number
+		}
+	}
 	return d, nil
 }
+
+// recentReleases is how many releases that are not kept are searched for a deploy. Restarts
+// make releases too, so that there may be more of them than deploys.
+const recentReleases = 100
 
 // cancelPatience is how long a cancelled deploy has to clean up: see rollout.undo.
 const cancelPatience = 3 * time.Minute

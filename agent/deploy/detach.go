@@ -86,7 +86,7 @@ func (x *Session) detaches(ctx context.Context, p Push) (*Ref, error) {
 		return nil, err
 	}
 	if tip != "" && tip != ref.Old || tip == "" && ref.Old != ZeroID {
-		return nil, movedError(ref.Name)
+		return nil, movedError(*ref, tip)
 	}
 	return ref, (&push{session: x, ref: *ref, objects: p.Objects}).fastForward()
 }

@@ -43,7 +43,7 @@ func (x *Session) foretell(ctx context.Context, p Push) error {
 		return err
 	}
 	if tip, err := repo.Ref(x.Dir, ref.Name); err != nil || cmp.Or(tip, ZeroID) != ref.Old {
-		return cmp.Or(err, movedError(ref.Name))
+		return cmp.Or(err, movedError(*ref, tip))
 	}
 	b, err := x.open(ctx, p.Objects, ref.New, p.Origin.cause(), p.Origin.source())
 	if err != nil {

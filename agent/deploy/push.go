@@ -163,7 +163,7 @@ func (p *push) ready(ctx context.Context) error {
 		tip = ZeroID
 	}
 	if tip != ref.Old {
-		return movedError(ref.Name)
+		return movedError(ref, tip)
 	}
 	owner, err := x.Env.Owner()
 	if err != nil {
@@ -212,9 +212,13 @@ func (p *push) fastForward() error {
 	return err
 }
 
-// movedError says that another push was faster.
-func movedError(ref string) error {
-	return fmt.Errorf("%s moved while this push waited; fetch and push again", strings.TrimPrefix(ref, Heads))
+// movedError says that another push was faster. It may have been the same one, detached.
+func movedError(ref Ref, tip string) error {
+	branch := strings.TrimPrefix(ref.Name, Heads)
+	if tip == ref.New {
+		return fmt.Errorf("%s is at %s already: another push of it was accepted while this one waited", branch, app.Short(tip))
+	}
+	return fmt.Errorf("%s moved while this push waited; fetch and push again", branch)
 }
 
 // deployRef returns the ref whose push deploys; nil if none does. adopt is the branch

@@ -224,7 +224,7 @@ func TestSecondPush(t *testing.T) {
 		first   string // the first push's error; "": it deploys
 	}{
 		"waits": {prints: "-----> Waiting for shop: " + busy + "1s; to cancel it: dokku deploys:cancel shop\n",
-			err: "main moved while this push waited; fetch and push again"},
+			err: "main is at " + h.two[:7] + " already: another push of it was accepted while this one waited"},
 		"no-wait": {options: deploy.PushOptions{NoWait: true}, err: "shop is busy: " + busy + "0s, and this push does not wait (-o no-wait)\n" +
 			"Push again later, or without no-wait to wait for it, or with -o cancel to take its place"},
 		"cancel": {options: deploy.PushOptions{Cancel: true}, prints: "-----> Cancelling ann's push of " + h.two[:7] + " (deploy 2)\n",
@@ -325,6 +325,14 @@ func TestInterruptedDeploy(t *testing.T) {
 	r := *m.current()
 	r.Deploy = 0
 	m.must(st.SaveRelease("shop", &r))
+	gone := r.Summary()
+	gone.Number, gone.Deploy = 1, 2
+	m.must(st.SavePast("shop", gone))
+	if d := m.lastDeploy(); d.State != app.DeployDone || d.Release != 1 {
+		t.Errorf("killed after its release became current, which is not kept any more: %+v", d)
+	}
+	gone.Deploy = 0
+	m.must(st.SavePast("shop", gone))
 	if d := m.lastDeploy(); d.State != app.DeployInterrupted || d.Release != 0 {
 		t.Errorf("killed before: %+v", d)
 	}

@@ -202,8 +202,8 @@ func TestDetachedPush(t *testing.T) {
 		goOn, err := m.detach(ctx, h.one, h.two, deploy.PushOptions{}, event.Log{})
 		m.must(err)
 		m.must(m.push(h.one, h.two))
-		wantError(t, goOn(), "main moved while this push waited; fetch and push again")
-		if d, err := m.server.Env.Deploy("shop", 2); err != nil || d.State != app.DeployRejected || d.Release != 0 || !strings.HasPrefix(d.Error, "main moved") {
+		wantError(t, goOn(), "main is at "+h.two[:7]+" already: another push of it was accepted while this one waited")
+		if d, err := m.server.Env.Deploy("shop", 2); err != nil || d.State != app.DeployRejected || d.Release != 0 || !strings.HasPrefix(d.Error, "main is at") {
 			t.Errorf("the record: %+v, %v", d, err)
 		}
 	})
