@@ -16,7 +16,7 @@ var messages = map[string]*regexp.Regexp{
 		`\(processes from before the rename still run\)$`),
 	"busy": regexp.MustCompile(`^cannot rename (\S+) yet: processes from when it was (\S+) still run: ` +
 		`try again once they have finished \(dokku ps:restart \S+ replaces them\)$`),
-	"moved": regexp.MustCompile(`^main (moved while this push waited; fetch and push again|is at [0-9a-f]{7} already: another push of it was accepted while this one waited)$`),
+	"moved": regexp.MustCompile(`^main (?:moved while this push waited; fetch and push again|is at [0-9a-f]{7} already: another push of it was accepted while this one waited)$`),
 	// Dokku's own words; the second line is the fix.
 	"locked":   regexp.MustCompile(`^(\S+) currently has a deploy lock in place. Exiting...` + "\n" + `Run 'apps:unlock \S+' to release the existing deploy lock$`),
 	"unlocked": regexp.MustCompile(`^Unable to remove deploy lock: there is none$`),
