@@ -37,7 +37,9 @@ func (s *Server) Prepare(ctx context.Context, p deploy.Push, log event.Log) erro
 		if errors.As(context.Cause(turn), &by) {
 			err = by
 		}
-		s.Env.Refused(p, err, log)
+		if overtaken := new(deploy.OvertakenError); !errors.As(err, &overtaken) { // its process pushes again
+			s.Env.Refused(p, err, log)
+		}
 	}
 	return err
 }

@@ -163,7 +163,7 @@ func (p *push) ready(ctx context.Context) error {
 		tip = ZeroID
 	}
 	if tip != ref.Old {
-		return movedError(ref, tip)
+		return p.overtaken(tip)
 	}
 	owner, err := x.Env.Owner()
 	if err != nil {
@@ -210,6 +210,32 @@ func (p *push) fastForward() error {
 			strings.TrimPrefix(ref.Name, Heads), x.Dir, app.Short(ref.Old))
 	}
 	return err
+}
+
+// overtaken is the error of a push whose branch another one has moved. A detached push that
+// follows that one goes on behind it.
+func (p *push) overtaken(tip string) error {
+	if p.origin.deploy() == 0 || tip == ZeroID || tip == p.ref.New {
+		return movedError(p.ref, tip)
+	}
+	src, err := source.Open(p.objects)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	follows, err := src.IsAncestor(tip, p.ref.New)
+	if err != nil || !follows {
+		return cmp.Or(err, movedError(p.ref, tip))
+	}
+	return &OvertakenError{p.ref.Name, tip}
+}
+
+// OvertakenError is the error of a detached push whose branch has moved to Tip, from which
+// a push of the same revision would still be a step forward.
+type OvertakenError struct{ Ref, Tip string }
+
+func (e *OvertakenError) Error() string {
+	return fmt.Sprintf("%s has moved to %s, and this push follows it", strings.TrimPrefix(e.Ref, Heads), app.Short(e.Tip))
 }
 
 // movedError says that another push was faster. It may have been the same one, detached.

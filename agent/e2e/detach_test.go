@@ -44,28 +44,32 @@ func TestDetach(t *testing.T) {
 	lab.Contains(t, l.Dokku("deploys:cancel", a.Name, "3"), "Cancelled ", "(deploy 3)")
 	a.Git("reset", "-q", "--hard", two)
 
-	followed := l.Dokku("deploys:log", a.Name, "2", "-t")
-	lab.Contains(t, followed, "-----> Building "+a.Name, "=====> Application deployed in ")
-	if tip := a.Tip("main"); tip != two {
-		t.Errorf("main is at %s, want %s", tip, two)
+	// A third one follows the first: both are wanted.
+	four := a.Commit(lab.Files{"version": "4\n"})
+	lab.Contains(t, a.Pushing("-o", "detach", "main").Fails(), "deploy 4 goes on: ")
+
+	lab.Contains(t, l.Dokku("deploys:log", a.Name, "2", "-t"), "-----> Building "+a.Name, "=====> Application deployed in ")
+	lab.Contains(t, l.Dokku("deploys:log", a.Name, "4", "-t"), "=====> Application deployed in ")
+	if tip := a.Tip("main"); tip != four {
+		t.Errorf("main is at %s, want %s", tip, four)
 	}
-	a.Serves(two)
+	a.Serves(four)
 	a.Rests()
 	list := l.Dokku("deploys", a.Name, "--format", "json")
-	lab.Contains(t, list, `"number":2,"state":"deployed"`, `"message":"Go on","release":2`, `"number":3,"state":"cancelled"`)
+	lab.Contains(t, list, `"number":2,"state":"deployed"`, `"message":"Go on","release":2`, `"number":3,"state":"cancelled"`, `"number":4,"state":"deployed"`)
 	lab.Contains(t, a.Push(nil), "Everything up-to-date")
 
 	// It fails its checks when nobody looks.
 	a.Commit(lab.Files{"CHECKS": "WAIT=1\nATTEMPTS=1\n/ never\n", "Procfile": "web: /server\n"})
-	lab.Contains(t, a.Pushing("-o", "detach", "main").Fails(), "deploy 4 goes on: ")
-	log, code := l.OverSSH("deploys:log " + a.Name + " 4 -t")
-	if lab.Contains(t, log, "Could not start due to 1 failed checks", "Nothing has changed: v2"); code != 1 {
+	lab.Contains(t, a.Pushing("-o", "detach", "main").Fails(), "deploy 5 goes on: ")
+	log, code := l.OverSSH("deploys:log " + a.Name + " 5 -t")
+	if lab.Contains(t, log, "Could not start due to 1 failed checks", "Nothing has changed: v3"); code != 1 {
 		t.Errorf("following a rejected deploy ends with %d", code)
 	}
 	lab.Contains(t, l.Dokku("events", a.Name), "reject")
-	a.Git("reset", "-q", "--hard", two)
+	a.Git("reset", "-q", "--hard", four)
 	a.Rests()
-	a.Serves(two)
+	a.Serves(four)
 }
 
 // TestDetachedFirstPush: an app that a detached push makes is kept, also from a shallow

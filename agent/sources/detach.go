@@ -13,10 +13,12 @@ import (
 	"strings"
 	"syscall"
 
+	"dokku/agent/app"
 	"dokku/agent/deploy"
 	"dokku/agent/event"
 	"dokku/agent/proc"
 	"dokku/agent/remote"
+	"dokku/agent/repo"
 	"dokku/agent/store"
 	"dokku/build/source"
 )
@@ -209,7 +211,13 @@ func (i *Importer) PushDetached(ctx context.Context, dir string, log event.Log, 
 	if send == nil {
 		send = i.git
 	}
-	err = send(ctx, Push{App: d.App, Repo: dir, Refs: d.Refs, Options: d.Options, Origin: deploy.Origin{Deploy: d.Deploy}})
+	for {
+		said.Reset()
+		err = send(ctx, Push{App: d.App, Repo: dir, Refs: d.Refs, Options: d.Options, Origin: deploy.Origin{Deploy: d.Deploy}})
+		if err == nil || !i.follow(&d, dir) {
+			break
+		}
+	}
 	if errors.Is(err, ErrTold) {
 		err = errors.New(lastLine(said.String()))
 	}
@@ -217,4 +225,29 @@ func (i *Importer) PushDetached(ctx context.Context, dir string, log event.Log, 
 		i.Server.Env.EndWaiting(d.App, d.Deploy, err, log)
 	}
 	return err
+}
+
+// follow makes a push whose deploy still waits begin where its branches are now, if another
+// push has moved one of them forward to where it would still be a step forward. It reports
+// whether it did.
+func (i *Importer) follow(d *Detached, dir string) (moved bool) {
+	st := i.Server.Env.Store
+	if waits, err := st.Deploy(d.App, d.Deploy); err != nil || waits.State != app.DeployWaiting {
+		return false
+	}
+	src, err := source.Open(source.Options{GitDir: dir})
+	if err != nil {
+		return false
+	}
+	defer src.Close()
+	for n, r := range d.Refs {
+		tip, err := repo.Ref(st.Dir(d.App), r.Name)
+		if err != nil || tip == "" || tip == r.Old || r.New == deploy.ZeroID {
+			continue
+		}
+		if follows, err := src.IsAncestor(tip, r.New); err == nil && follows && tip != r.New {
+			d.Refs[n].Old, moved = tip, true
+		}
+	}
+	return moved
 }

@@ -18,8 +18,9 @@
 // A detached push takes the same road. Its objects lie in git's quarantine, which goes with
 // the client's push, so their files are linked into a repository like that of a command
 // (Detached.Keep), and the push begins anew there, with the number of its deploy in its
-// Origin. It expects the branch where the client saw it: whoever is faster wins, and the
-// deploy's record says so. Git tells its hooks nothing of the boundary of a shallow
+// Origin. It expects the branch where the client saw it, or where another push has moved it
+// since, if it follows that one: who detaches two commits, one after the other, wants both.
+// Else whoever is faster wins, and the deploy's record says so. Git tells its hooks nothing of the boundary of a shallow
 // client's history; source.Boundary finds it in the objects.
 //
 // Hooks print through descriptors of the command (event.Streams), not through git, which

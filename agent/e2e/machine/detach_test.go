@@ -39,7 +39,7 @@ func (m *machine) detach(ctx context.Context, old, new string, o deploy.PushOpti
 	if err != nil {
 		return nil, err
 	}
-	var sent error // what the hooks print
+	var sent error // what the hooks print last
 	i := &sources.Importer{Server: m.server, Send: func(ctx context.Context, p sources.Push) error {
 		made, err := packOf(p.Repo)
 		if err != nil {
@@ -205,6 +205,25 @@ func TestDetachedPush(t *testing.T) {
 		wantError(t, goOn(), "main is at "+h.two[:7]+" already: another push of it was accepted while this one waited")
 		if d, err := m.server.Env.Deploy("shop", 2); err != nil || d.State != app.DeployRejected || d.Release != 0 || !strings.HasPrefix(d.Error, "main is at") {
 			t.Errorf("the record: %+v, %v", d, err)
+		}
+	})
+	three := git(t, h.dir, "-c", "user.name=a", "-c", "user.email=a@example.com", "commit-tree", "-p", h.two, "-m", "x", h.two+"^{tree}")
+	third := newPack(t, h, three, h.one)
+	bubble("follows another one", func(t *testing.T, m *machine) {
+		m.packs = map[string]pack{three: third}
+		first, err := m.detach(ctx, h.one, h.two, deploy.PushOptions{}, event.Log{})
+		m.must(err)
+		second, err := m.detach(ctx, h.one, three, deploy.PushOptions{}, event.Log{})
+		m.must(err)
+		m.must(first())
+		m.must(second())
+		for n := 2; n <= 3; n++ {
+			if d, err := m.server.Env.Deploy("shop", n); err != nil || d.State != app.DeployDone || d.Release != n {
+				t.Errorf("deploy %d: %+v, %v", n, d, err)
+			}
+		}
+		if r := m.current(); r.Revision != three {
+			t.Errorf("%s serves", r.Revision)
 		}
 	})
 	bubble("is refused before its client goes", func(t *testing.T, m *machine) {
