@@ -160,7 +160,7 @@ var mutants = []mutant{
 	{name: "the CA's advice about a renewal is not heard", slow: true, test: "TestAdvice",
 		old: "at := o.Renewals[c.ID].At", new: "at := o.Renewals[\"\"].At"},
 	{name: "a failed first push keeps no app", test: "TestFailedFirstPush",
-		old: "err = x.keep(err, valid)", new: "_ = x.keep"},
+		old: "err = x.keep(err, valid)", new: "_, _ = x.keep, valid"},
 	{name: "a refused first push leaves an app", slow: true, test: "TestRefusedFirstPush",
 		old: "if !valid || !x.State.Provisional && x.State.Kept.IsZero() {", new: "if !x.State.Provisional && x.State.Kept.IsZero() {"},
 	{name: "a plan is a push", slow: true, test: "TestPlanChangesNothing",

@@ -97,7 +97,7 @@ func formation(a *lab.App) string {
 		Quantity int
 		Origin   string
 	}
-	lab.Must(a.Lab.T, json.Unmarshal([]byte(a.Lab.Dokku("ps:scale", a.Name, "--format", "json")), &list))
+	lab.Must(a.Lab.T, json.Unmarshal([]byte(a.Lab.Dokku("ps:scale", a.Name, "--format", "json", "--origin")), &list))
 	var words []string
 	for _, e := range list {
 		words = append(words, fmt.Sprintf("%s=%d %s", e.Type, e.Quantity, e.Origin))

@@ -112,7 +112,7 @@ func runAttached(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	if v, err := c.View(c.App); err == nil && c.Headings() && v.Declares(c.Args[0]) {
+	if v, err := c.View(c.App); err == nil && c.Env.Terminal && c.Headings() && v.Declares(c.Args[0]) {
 		c.Print("-----> Found '%s' in Procfile, running that command\n", c.Args[0])
 	}
 	st, release := streams(c, o.TTY)
