@@ -62,7 +62,7 @@ func ChooseByFiles(ctx context.Context, set app.Settings, r build.Request) (buil
 
 // reach returns this host's nginx as a proxy.
 func reach(s *store.Store, set app.Settings) proxy.Proxy {
-	c := nginx.Config{Dir: s.Own("nginx"), Disk: s.Disk, Port: set.Nginx.Port, TLSPort: set.Nginx.TLSPort, Check: set.Nginx.Check, Reload: set.Nginx.Reload,
+	c := nginx.Config{Dir: s.Own("nginx"), Files: set.Nginx.Files(), Disk: s.Disk, Port: set.Nginx.Port, TLSPort: set.Nginx.TLSPort, Check: set.Nginx.Check, Reload: set.Nginx.Reload,
 		DefaultSite: set.Nginx.Properties[app.NginxUnknown] == "default-site"}
 	// nginx:set checked these. Of values that somebody edited by hand, an invalid one
 	// trusts nobody and has no pages: no text of it may reach nginx.

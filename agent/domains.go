@@ -46,7 +46,7 @@ func (s *Server) EnableDomains(v app.View, st *app.State) error {
 		return nil
 	}
 	st.DomainsDisabled = false
-	return s.DomainsFree(v.Name, v.With(*st).Domains()...)
+	return s.DomainsFree(v.Name, v.With(*st).Names()...)
 }
 
 // SetGlobalDomains changes the domains below which apps get their names. change gets a

@@ -66,6 +66,12 @@ type State struct {
 	// NoDomains: the app has no domains beside its own ones, not its default ones either
 	// (domains:clear, or its last one was removed).
 	NoDomains bool `json:"no_domains,omitempty"`
+	// What stands in front of the app: see beside.go.
+	Maintenance     bool                `json:"maintenance,omitempty"`      // maintenance:enable
+	MaintenancePage string              `json:"maintenance_page,omitempty"` // the id of its own page; "": the built-in one
+	Redirects       map[string]Redirect `json:"redirects,omitempty"`        // redirect:set, by the domain
+	Auth            *Auth               `json:"http_auth,omitempty"`        // http-auth; nil: never used
+
 	// DomainsDisabled: the app has no domains (domains:disable).
 	DomainsDisabled bool              `json:"domains_disabled,omitempty"`
 	Proxy           map[string]string `json:"proxy,omitempty"` // proxy:set
@@ -154,6 +160,7 @@ func (st *State) Clone() State {
 	c.Mounts, c.Network, c.Resources = slices.Clone(st.Mounts), maps.Clone(st.Network), maps.Clone(st.Resources)
 	c.Domains, c.Retiring = slices.Clone(st.Domains), maps.Clone(st.Retiring)
 	c.Ports, c.Proxy = slices.Clone(st.Ports), maps.Clone(st.Proxy)
+	c.Redirects, c.Auth = maps.Clone(st.Redirects), st.Auth.clone()
 	c.Letsencrypt, c.Hooks = maps.Clone(st.Letsencrypt), slices.Clone(st.Hooks)
 	if st.Certificate != nil {
 		t := st.Certificate.clone()

@@ -52,7 +52,7 @@ type ServedCertificate struct {
 // the domains that it covers, and the server's for the others that this one covers.
 func (v View) Certificates() []ServedCertificate {
 	var list []ServedCertificate
-	left := v.Domains()
+	left := v.Names()
 	all := []ServedCertificate{}
 	for _, c := range v.State.Own() {
 		all = append(all, ServedCertificate{Certificate: c})
@@ -98,7 +98,7 @@ func (v View) Uncovered() []string {
 		}
 	}
 	var list []string
-	for _, d := range v.Domains() {
+	for _, d := range v.Names() {
 		if !covered[d] {
 			list = append(list, d)
 		}

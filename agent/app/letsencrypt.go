@@ -167,7 +167,7 @@ func (v View) ACMENames() (names []string, refused []NameRefusal) {
 	}
 	public := v.Directory() == LetsEncrypt || v.Directory() == LetsEncryptStaging
 	automatic := v.State.Letsencrypt[acmeEnabled] == ""
-	for _, d := range v.Domains() {
+	for _, d := range v.Names() {
 		reason := ""
 		switch {
 		case d == CatchAll:

@@ -65,6 +65,9 @@ type NginxSettings struct {
 	Reload  []string `json:"reload,omitempty"`   // makes nginx read the live files
 	// LogDir is where nginx logs the apps' requests. Default: DefaultNginxLogDir.
 	LogDir string `json:"log_dir,omitempty"`
+	// FilesDir is a folder for files that nginx's workers read, which run as another user:
+	// pages and lists of users. No other server may use it. Default: DefaultNginxFilesDir.
+	FilesDir string `json:"files_dir,omitempty"`
 	// Properties are the values of nginx:set --global.
 	Properties map[string]string `json:"properties,omitempty"`
 }
@@ -72,9 +75,13 @@ type NginxSettings struct {
 // Logs returns the folder of the apps' logs.
 func (n NginxSettings) Logs() string { return cmp.Or(n.LogDir, DefaultNginxLogDir) }
 
-// Defaults of MaxScale, KeepReleases and NginxSettings.LogDir.
+// Files returns the folder of the files that nginx's workers read.
+func (n NginxSettings) Files() string { return cmp.Or(n.FilesDir, DefaultNginxFilesDir) }
+
+// Defaults of MaxScale, KeepReleases, NginxSettings.LogDir and NginxSettings.FilesDir.
 const (
-	DefaultMaxScale     = 100
-	DefaultKeepReleases = 5
-	DefaultNginxLogDir  = "/var/log/nginx"
+	DefaultMaxScale      = 100
+	DefaultKeepReleases  = 5
+	DefaultNginxLogDir   = "/var/log/nginx"
+	DefaultNginxFilesDir = "/var/lib/dokku/data/nginx-files"
 )

@@ -77,7 +77,7 @@ func only(s *store.Store, app string) bool {
 
 // routeOf returns the route of a release without its upstreams.
 func routeOf(s *store.Store, v app.View, r *app.Release) *proxy.Route {
-	route := &proxy.Route{App: v.Name, Release: r.Number, Domains: v.Domains(), Ports: routePorts(v.State.Ports, r),
+	route := &proxy.Route{App: v.Name, Release: r.Number, Domains: v.Names(), Ports: routePorts(v.State.Ports, r),
 		Stopped: v.State.Stopped, Replaces: v.Former()}
 	for _, c := range v.Certificates() {
 		dir := s.File(v.Name, app.TLSDir, c.ID)
@@ -89,6 +89,7 @@ func routeOf(s *store.Store, v app.View, r *app.Release) *proxy.Route {
 	if names, _ := v.ACMENames(); len(names) > 0 && !v.ProvesByDNS() {
 		route.Challenge = v.Settings.Authorities[v.Directory()].Thumbprint
 	}
+	besideRoute(s, v, route)
 	set := &route.Settings
 	set.ClientMaxBodySize = v.NginxProperty("client-max-body-size")
 	set.ReadTimeout, _ = proxy.ParseTime(v.NginxProperty("proxy-read-timeout"))

@@ -3,8 +3,10 @@ package disk
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -212,20 +214,43 @@ func ReplaceUnsynced(path string, data []byte) error {
 // a power loss leaves all of it or nothing, and once Folder has returned nil, all of it. A
 // folder that is there already stays as it is. A kill may leave path + ".new".
 func (d Disk) Folder(path string, files map[string][]byte) error {
+	return d.Tree(path, files, 0o700, 0o600)
+}
+
+// Tree is Folder with modes of one's own for folders and files, regardless of the umask.
+// The names of files may have folders in them.
+func (d Disk) Tree(path string, files map[string][]byte, dirMode, fileMode fs.FileMode) error {
 	temp := path + ".new"
 	if err := d.RemoveAll(temp); err != nil {
 		return err
 	}
-	if err := d.Mkdir(temp, 0o700); err != nil {
-		return err
+	folders := map[string]bool{temp: true}
+	for name := range files {
+		for dir := filepath.Dir(filepath.Join(temp, name)); dir != temp; dir = filepath.Dir(dir) {
+			folders[dir] = true
+		}
 	}
-	written := []string{temp}
+	// A folder sorts before those in it.
+	written := slices.Sorted(maps.Keys(folders))
+	for _, dir := range written {
+		if err := d.Mkdir(dir, 0o700); err != nil {
+			return err
+		}
+	}
 	for name, data := range files {
 		file := filepath.Join(temp, name)
-		if err := d.Write(file, data, 0o600); err != nil {
+		if err := d.Write(file, data, fileMode); err != nil {
+			return err
+		}
+		if err := os.Chmod(file, fileMode); err != nil {
 			return err
 		}
 		written = append(written, file)
+	}
+	for dir := range folders {
+		if err := os.Chmod(dir, dirMode); err != nil {
+			return err
+		}
 	}
 	if err := d.SyncAll(written...); err != nil {
 		return err

@@ -28,7 +28,12 @@ type Route struct {
 	// proxy answers the HTTP-01 challenges of that account (RFC 8555, 8.3) for all names,
 	// whatever the app, its settings and the admin's files do. "": it answers none.
 	Challenge string `json:",omitempty"`
-	Settings  Settings
+	// Redirects, Maintenance and Auth come before the processes, in this order: nil or none
+	// for nothing. The answers to challenges come before all of them.
+	Maintenance *Maintenance `json:",omitempty"`
+	Redirects   []Redirect   `json:",omitempty"`
+	Auth        *Auth        `json:",omitempty"`
+	Settings    Settings
 	// Replaces is an app whose route ends in the step in which this one begins: the
 	// app's former name. Live never returns it.
 	Replaces string `json:"-"`

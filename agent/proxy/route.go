@@ -58,6 +58,9 @@ func (r Route) Checked() (Route, error) {
 	if r.Challenge != "" && !thumbprint.MatchString(r.Challenge) {
 		return Route{}, fmt.Errorf("cannot route %s: invalid thumbprint %.80q of an ACME account: it has 43 characters of base64url", r.App, r.Challenge)
 	}
+	if err := checkBeside(&r); err != nil {
+		return Route{}, fmt.Errorf("cannot route %s: %w", r.App, err)
+	}
 	s, err := r.Settings.checked()
 	if err != nil {
 		return Route{}, fmt.Errorf("cannot route %s: %w", r.App, err)
@@ -175,7 +178,7 @@ func (r Route) Same(o Route) bool {
 }
 
 func (r Route) equal(o Route) bool {
-	return r.App == o.App && r.Release == o.Release && r.Stopped == o.Stopped && r.Challenge == o.Challenge && r.Settings.equal(o.Settings) &&
+	return r.App == o.App && r.Release == o.Release && r.Stopped == o.Stopped && r.Challenge == o.Challenge && r.Settings.equal(o.Settings) && besideEqual(r, o) &&
 		slices.Equal(r.Domains, o.Domains) && slices.Equal(r.Ports, o.Ports) && slices.Equal(r.Upstreams, o.Upstreams) &&
 		slices.EqualFunc(r.Certificates, o.Certificates, func(a, b Certificate) bool {
 			return a.ID == b.ID && a.Responder == b.Responder && slices.Equal(a.Domains, b.Domains)

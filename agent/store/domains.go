@@ -27,7 +27,7 @@ func (s *Store) DomainTaken(set app.Settings, names []string, except ...string) 
 		if err != nil {
 			return "", "", err
 		}
-		taken := app.View{App: a, Settings: set}.Domains()
+		taken := app.View{App: a, Settings: set}.Names()
 		for _, name := range names {
 			if slices.Contains(taken, name) {
 				return name, appName, nil
@@ -40,7 +40,7 @@ func (s *Store) DomainTaken(set app.Settings, names []string, except ...string) 
 // Conflict returns an error if another app has a domain or the host port of v. It skips
 // the apps in replaced.
 func (s *Store) Conflict(v app.View, replaced []string) error {
-	if d, owner, err := s.DomainTaken(v.Settings, v.Domains(), replaced...); err != nil {
+	if d, owner, err := s.DomainTaken(v.Settings, v.Names(), replaced...); err != nil {
 		return err
 	} else if owner != "" {
 		return fmt.Errorf("domain %s of app %s belongs to app %s: remove it there first (dokku domains:remove %[3]s %[1]s)", d, v.Name, owner)

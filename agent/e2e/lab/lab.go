@@ -76,7 +76,7 @@ func (l *Lab) Configure(settings map[string]any) {
 		"docker":  os.Getenv("DOCKER_HOST"),
 		"checks":  map[string]string{"default-wait": "0.5", "wait-to-retire": "1"},
 		"ps":      map[string]string{"stop-timeout-seconds": "5"},
-		"nginx": map[string]any{"port": l.Nginx.Port, "tls_port": l.Nginx.TLSPort, "log_dir": l.Nginx.Logs,
+		"nginx": map[string]any{"port": l.Nginx.Port, "tls_port": l.Nginx.TLSPort, "log_dir": l.Nginx.Logs, "files_dir": l.Nginx.Config().Files,
 			"check":  l.stoppable(BeforeCommit, l.Nginx.Config().Check, ""),
 			"reload": l.stoppable(AfterCommit, l.Nginx.Config().Reload, AfterSwitch)},
 	}

@@ -124,7 +124,10 @@ func (n *Proxy) add(d *draft, r proxy.Route) error {
 		return err
 	}
 	d.files[r.App+".conf"] = renderApp(r, s)
-	return n.copyCertificates(r)
+	if err := n.copyCertificates(r); err != nil {
+		return err
+	}
+	return n.copyFiles(r)
 }
 
 // renews reports whether the draft writes files of other apps anew.

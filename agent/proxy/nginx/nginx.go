@@ -22,6 +22,11 @@ type Config struct {
 	// It belongs to the agent's user. ConfD makes nginx include live.
 	Dir string
 
+	// Files is a folder for what nginx's workers read for a request: pages and lists of
+	// users. They run as another user, which cannot enter the agent's home; the folder is
+	// made if its parent is there.
+	Files string
+
 	// Disk changes the files; tests watch it.
 	Disk disk.Disk
 
@@ -104,7 +109,7 @@ func New(c Config) *Proxy {
 }
 
 func (n *Proxy) server() server {
-	return server{port: n.config.Port, ipv6: n.config.IPv6, tls: n.config.TLSPort, certificates: n.certificateDir(),
+	return server{port: n.config.Port, ipv6: n.config.IPv6, tls: n.config.TLSPort, certificates: n.certificateDir(), files: n.config.Files,
 		version: n.version, trusted: n.config.Trusted,
 		errorPages: n.config.ErrorPages, unknown: !n.config.DefaultSite, hostnames: n.config.Hostnames, resolvers: resolversIn(n.config.Resolvers)}
 }
@@ -216,7 +221,7 @@ func (n *Proxy) publish(ctx context.Context, changes []change, claim func() erro
 	}
 	err = n.switchTo(context.WithoutCancel(ctx), generation, now, d.withdraws())
 	n.collect(now.served)
-	n.collectCertificates()
+	n.collectCopies()
 	if err != nil {
 		return changes[0].failed(err)
 	}

@@ -28,6 +28,7 @@ var (
 	unknownPage = page{Status: 404, Sentence: "There is no site at this address; please check its spelling."}
 	stoppedPage = page{Status: 503, Sentence: "This site is switched off at the moment; please come back later.", Retry: retry}
 	emptyPage   = page{Status: 503, Sentence: "This site is not running at the moment; please come back later.", Retry: retry}
+	worksPage   = page{Status: 503, Sentence: "This site is down for maintenance; please come back in a few minutes.", Retry: retry}
 	deadPage    = page{Status: 502, Sentence: "This site does not answer at the moment; please try again in a minute."}
 	slowPage    = page{Status: 504, Sentence: "This site takes too long to answer; please try again in a minute."}
 )

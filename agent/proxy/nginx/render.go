@@ -19,6 +19,7 @@ type server struct {
 	ipv6         bool
 	tls          int    // the port for TLS
 	certificates string // folder of the certificates
+	files        string // folder of the files that nginx's workers read
 	version      func() version
 	trusted      []netip.Prefix
 	errorPages   string

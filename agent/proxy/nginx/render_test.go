@@ -65,7 +65,7 @@ var everySetting = proxy.Settings{Properties: map[string]string{
 // unset is a server without settings of its own.
 func unset(port int, ipv6 bool) server {
 	return server{port: port, ipv6: ipv6, tls: 443, certificates: "/home/dokku/.dokku/nginx/certificates",
-		version: func() version { return version{1, 22, 1} }, unknown: true}
+		files: "/var/lib/dokku/data/nginx-files", version: func() version { return version{1, 22, 1} }, unknown: true}
 }
 
 // of is the server with another version of nginx.
@@ -133,6 +133,21 @@ func TestGolden(t *testing.T) {
 		{ID: "00112233aabbccdd", Domains: stapled.Domains[1:], Responder: "http://ocsp.example.org:8080"}}
 	resolved := unset(80, true)
 	resolved.resolvers = []netip.Addr{netip.MustParseAddr("127.0.0.53"), netip.MustParseAddr("2001:db8::53")}
+	works := proxy.Route{App: "works", Release: 1, Domains: []string{"works.example.com"}, Upstreams: addresses("172.30.1.2:5000"), Challenge: challenged.Challenge,
+		Maintenance: &proxy.Maintenance{}, Auth: &proxy.Auth{}, Settings: proxy.Settings{IncludeDir: "/home/dokku/works/nginx.conf.d"}}
+	page := proxy.Route{App: "page", Release: 1, Domains: []string{"page.example.com", "old.example.com"}, Upstreams: addresses("172.30.1.3:5000"), Challenge: challenged.Challenge,
+		Certificates: []proxy.Certificate{{ID: "00112233aabbccdd", Domains: []string{"page.example.com", "old.example.com"}}},
+		Maintenance:  &proxy.Maintenance{Page: proxy.Files{ID: "0123456789abcdef"}},
+		Redirects:    []proxy.Redirect{{From: "old.example.com", To: "page.example.com", Code: 308}},
+		Settings:     proxy.Settings{Properties: map[string]string{"hsts": "true"}}}
+	members := proxy.Route{App: "members", Release: 1, Domains: []string{"members.example.com", "former.example.com"}, Upstreams: addresses("172.30.1.4:5000"),
+		Redirects: []proxy.Redirect{{From: "former.example.com", To: "elsewhere.example.org", Code: 302}},
+		Auth: &proxy.Auth{Users: map[string]string{"ann": "$6$salt$aaaaaaaaaaaaaaaa", "bob": "$2a$05$bbbbbbbbbbbbbbbbbbbbbb"},
+			Allowed: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}},
+		Settings: proxy.Settings{IncludeDir: "/home/dokku/members/nginx.conf.d"}}
+	house := proxy.Route{App: "house", Release: 1, Domains: []string{"house.example.com"}, Upstreams: addresses("172.30.1.5:5000"),
+		Auth: &proxy.Auth{Allowed: []netip.Prefix{netip.MustParsePrefix("192.0.2.7/32")}}}
+	shut := proxy.Route{App: "closed", Release: 1, Domains: []string{"closed.example.com"}, Upstreams: addresses("172.30.1.6:5000"), Auth: &proxy.Auth{}}
 	only := proxy.Route{App: "only", Domains: []string{"only.example.com"}, Upstreams: addresses("172.30.1.4:5000"), Ports: []proxy.Port{{Host: 9001}}}
 	for name, c := range map[string]struct {
 		routes []proxy.Route
@@ -152,6 +167,7 @@ func TestGolden(t *testing.T) {
 		"address":     {[]proxy.Route{addressed, lower, strict}, unset(80, true)},
 		"address-old": {[]proxy.Route{addressed}, unset(80, false).of(version{1, 18, 0})},
 		"stapled":     {[]proxy.Route{secure, stapled}, resolved},
+		"beside":      {[]proxy.Route{works, page, members, house, shut}, unset(80, true)},
 		"tls-old":     {[]proxy.Route{secure}, unset(80, false).of(version{1, 18, 0})},
 		"tls-new":     {[]proxy.Route{secure}, unset(80, true).of(version{1, 26, 3})},
 	} {
@@ -166,6 +182,9 @@ func TestGolden(t *testing.T) {
 				routes, apps = append(routes, r), append(apps, r.App)
 				file := renderApp(r, c.s)
 				golden(t, filepath.Join(name, r.App+".conf"), file)
+				if r.Auth != nil {
+					r.Auth.Users = nil // the file has none of their hashes
+				}
 				if back, err := parseApp(r.App, file); err != nil || !reflect.DeepEqual(back, r) {
 					t.Errorf("read back: %+v, %v; want %+v", back, err, r)
 				}

@@ -9,8 +9,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
-	"syscall"
 	"time"
 
 	"dokku/agent/certs"
@@ -276,52 +274,4 @@ func (n *Proxy) writeCertificate(to string, files map[string][]byte) error {
 		return err
 	}
 	return n.disk.Folder(to, files)
-}
-
-// collectCertificates removes the copies that no tree names. It runs after collect.
-func (n *Proxy) collectCertificates() {
-	entries, err := os.ReadDir(n.certificateDir())
-	if err != nil || len(entries) == 0 {
-		return
-	}
-	used, err := n.namedCertificates()
-	if err != nil {
-		return // the next change collects
-	}
-	for _, e := range entries {
-		if !used[e.Name()] {
-			n.disk.RemoveAll(filepath.Join(n.certificateDir(), e.Name()))
-		}
-	}
-}
-
-// namedCertificates are the certificates in the files of all trees.
-func (n *Proxy) namedCertificates() (map[string]bool, error) {
-	files, err := filepath.Glob(n.tree("*", "*.conf"))
-	if err != nil {
-		return nil, err
-	}
-	used, read := map[string]bool{}, map[uint64]bool{}
-	for _, file := range files {
-		info, err := os.Stat(file)
-		if err != nil {
-			return nil, err
-		}
-		// Most files of a tree are those of another one.
-		if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-			if read[stat.Ino] {
-				continue
-			}
-			read[stat.Ino] = true
-		}
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return nil, err
-		}
-		for _, part := range strings.Split(string(text), "\n    ssl_certificate_key "+n.certificateDir()+"/")[1:] {
-			id, _, _ := strings.Cut(part, "/")
-			used[id] = true
-		}
-	}
-	return used, nil
 }

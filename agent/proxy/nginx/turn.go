@@ -42,8 +42,10 @@ type request struct {
 	Op    string // "stage" or "publish"
 	App   string
 	Route *proxy.Route `json:",omitempty"`
-	// Folders are those of the route's certificates, by their ids.
+	// Folders are those of the route's certificates and page, by their ids.
 	Folders map[string]string `json:",omitempty"`
+	// Users are those of the route's Auth.
+	Users map[string]string `json:",omitempty"`
 	// Form identifies the files that the call would write.
 	Form string
 
@@ -154,6 +156,12 @@ func (n *Proxy) leave(op string, c change) *leftRequest {
 		for _, cert := range c.route.Certificates {
 			r.Folders[cert.ID] = cert.Dir
 		}
+		if m := c.route.Maintenance; m != nil {
+			r.Folders[m.Page.ID] = m.Page.Dir
+		}
+		if c.route.Auth != nil {
+			r.Users = c.route.Auth.Users
+		}
 	}
 	text, err := json.Marshal(r)
 	if err != nil || n.disk.MkdirAll(filepath.Join(n.dir, waitingDir), 0o700) != nil {
@@ -253,6 +261,12 @@ func readRequest(path string) (request, error) {
 	}
 	for i, c := range r.Route.Certificates {
 		r.Route.Certificates[i].Dir = r.Folders[c.ID]
+	}
+	if m := r.Route.Maintenance; m != nil {
+		m.Page.Dir = r.Folders[m.Page.ID]
+	}
+	if r.Route.Auth != nil {
+		r.Route.Auth.Users = r.Users
 	}
 	route, err := r.Route.Checked()
 	if err == nil && route.App != r.App {

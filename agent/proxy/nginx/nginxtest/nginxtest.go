@@ -108,7 +108,7 @@ func (s *Server) write(name, text string) string {
 func (s *Server) Config() nginx.Config {
 	root := filepath.Dir(s.Etc)
 	return nginx.Config{
-		Dir: s.Dir, Port: s.Port, TLSPort: s.TLSPort, IPv6: true, Hostnames: []string{"box.example.net"},
+		Dir: s.Dir, Files: filepath.Join(root, "files"), Port: s.Port, TLSPort: s.TLSPort, IPv6: true, Hostnames: []string{"box.example.net"},
 		Check:  []string{"sh", filepath.Join(root, "check")},
 		Reload: []string{"sh", filepath.Join(root, "reload")},
 	}
