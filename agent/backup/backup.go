@@ -177,6 +177,9 @@ func backUpApp(ctx context.Context, x *deploy.Session, dir string, images bool) 
 			err = repo.CopyFiles(x.Dir, dir, filepath.Join("dokku", sub))
 		}
 	}
+	if id := x.State.MaintenancePage; err == nil && id != "" {
+		err = repo.CopyFiles(x.Dir, dir, filepath.Join("dokku", app.PagesDir, id))
+	}
 	for _, c := range x.State.Own() {
 		if err == nil {
 			err = repo.CopyFiles(x.Dir, dir, filepath.Join("dokku", app.TLSDir, c.ID))

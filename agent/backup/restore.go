@@ -21,6 +21,7 @@ import (
 	"dokku/agent/backup/archive"
 	"dokku/agent/deploy"
 	"dokku/agent/event"
+	"dokku/agent/proxy"
 	"dokku/agent/repo"
 	"dokku/agent/store"
 )
@@ -130,7 +131,7 @@ func belongs(name string) bool {
 	if slices.Contains(repo.Files, name) || name == backupImages || name == "dokku/state.json" {
 		return true
 	}
-	return slices.ContainsFunc([]string{"refs/", "logs/", "objects/", "info/", "dokku/releases/", "dokku/" + app.TLSDir + "/",
+	return slices.ContainsFunc([]string{"refs/", "logs/", "objects/", "info/", "dokku/releases/", "dokku/" + app.TLSDir + "/", "dokku/" + app.PagesDir + "/",
 		"dokku/" + store.PastDir + "/", "dokku/" + store.RegistryDir + "/", "nginx.conf.d/"},
 		func(folder string) bool { return strings.HasPrefix(name, folder) }) && !strings.HasPrefix(name, "objects/info/alternates")
 }
@@ -237,6 +238,11 @@ func (x *restore) prepareApp(ctx context.Context, name string) (*app.App, error)
 	}
 	for _, c := range st.Own() {
 		if _, err := store.ReadCertificate(x.app(name, "dokku", app.TLSDir, filepath.Base(c.ID)), c); err != nil {
+			return nil, inBackup(x.dir, err)
+		}
+	}
+	if id := st.MaintenancePage; id != "" {
+		if _, err := os.Stat(x.app(name, "dokku", app.PagesDir, filepath.Base(id), proxy.MaintenancePage)); err != nil {
 			return nil, inBackup(x.dir, err)
 		}
 	}

@@ -261,6 +261,9 @@ func (x *Session) deployed(since time.Time) {
 	for _, u := range urls {
 		x.Log.Detail("%s", u)
 	}
+	if x.State.Maintenance && len(urls) > 0 {
+		x.Log.Warn("%s is in maintenance, so visitors see a page; to end that: dokku maintenance:disable %[1]s", x.Name)
+	}
 	if len(urls) > 0 {
 		x.Env.SayHTTPS(x.View(), x.Log)
 	}

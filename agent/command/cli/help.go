@@ -40,6 +40,8 @@ func nounOf(name string) string {
 		noun = "logs"
 	case "notify":
 		noun = "events"
+	case "http-auth", "maintenance", "redirect":
+		noun = "proxy"
 	}
 	for _, n := range nouns {
 		if n.name == noun {

@@ -23,7 +23,8 @@ var changingWords = []string{"run", "enter", "backup", "restore", "cleanup"}
 var askingWords = []string{"ps:scale", "resource:limit", "resource:reserve"}
 
 // shownWords are the nouns and the commands whose words are no secrets: events show them.
-var shownWords = []string{"apps", "domains", "ports", "proxy", "releases", "resource", "ps:scale", "ps:restart", "deploys", "builds", "events"}
+var shownWords = []string{"apps", "domains", "ports", "proxy", "releases", "resource", "ps:scale", "ps:restart", "deploys", "builds", "events",
+	"maintenance", "redirect"}
 
 // askingFlags are flags with which askingWords still only answer.
 var askingFlags = []string{"format", "origin", "process-type", "global", "quiet", "app", "trace", "force"}

@@ -16,7 +16,8 @@ import (
 )
 
 // Commands are the commands of this package.
-var Commands = slices.Concat(domainCommands, portCommands, oldPortCommands, proxyCommands, nginxCommands, networkCommands, urlCommands, certCommands, letsencryptCommands)
+var Commands = slices.Concat(domainCommands, portCommands, oldPortCommands, proxyCommands, nginxCommands, networkCommands, urlCommands, certCommands, letsencryptCommands,
+	maintenanceCommands, redirectCommands, httpAuthCommands)
 
 var domainCommands = []cli.Spec{
 	{

@@ -2,8 +2,6 @@ package sources
 
 import (
 	"errors"
-	"io"
-	"strings"
 
 	"dokku/agent/app"
 	"dokku/agent/command/cli"
@@ -100,7 +98,7 @@ func userAndPassword(c *cli.Call) (user, password string, err error) {
 	case len(c.Args) > 2:
 		password = c.Args[2]
 	case user != "":
-		if password, err = readPassword(c); err != nil {
+		if password, err = c.ReadPassword(); err != nil {
 			return "", "", err
 		}
 	}
@@ -108,16 +106,4 @@ func userAndPassword(c *cli.Call) (user, password string, err error) {
 		return "", "", cli.Refuse("Missing password for netrc auth entry")
 	}
 	return user, password, nil
-}
-
-// maxPassword is more than any password or token needs, in bytes.
-const maxPassword = 64 << 10
-
-// readPassword reads a password from standard input; "" at a terminal.
-func readPassword(c *cli.Call) (string, error) {
-	if c.Env.Stdin == nil || atTerminal(c.Env.Stdin) {
-		return "", nil
-	}
-	data, err := io.ReadAll(io.LimitReader(c.Env.Stdin, maxPassword))
-	return strings.TrimRight(string(data), "\r\n"), err
 }

@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
-	"golang.org/x/term"
 
 	"dokku/agent/command/cli"
 	"dokku/agent/sources"
@@ -131,18 +129,12 @@ func loadImage(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	if atTerminal(c.Env.Stdin) {
+	if cli.AtTerminal(c.Env.Stdin) {
 		return cli.Refuse("Expecting tar archive containing docker image on STDIN")
 	}
 	return deploy(c, func(ctx context.Context, i *sources.Importer) error {
 		return i.LoadImage(ctx, c.App.Name, m, c.Env.Stdin, c.Events().WithApp(c.App.Name))
 	})
-}
-
-// atTerminal reports whether a person would have to type the input.
-func atTerminal(in io.Reader) bool {
-	f, ok := in.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 func fromArchive(c *cli.Call) error {
@@ -165,7 +157,7 @@ func fromArchive(c *cli.Call) error {
 	if !slices.Contains(sources.ArchiveTypes, a.Type) {
 		return cli.Refuse("Invalid archive type specified, valid archive types include: %s", strings.Join(sources.ArchiveTypes, ", "))
 	}
-	if a.URL == "" && atTerminal(c.Env.Stdin) {
+	if a.URL == "" && cli.AtTerminal(c.Env.Stdin) {
 		return cli.Refuse("Expecting %s archive on STDIN", a.Type)
 	}
 	a.Author = author(words)

@@ -70,7 +70,7 @@ func runLogin(c *cli.Call) error {
 	l := registry.Login{User: words[1], Secret: words[2]}
 	if stdin {
 		var err error
-		if l.Secret, err = readPassword(c); err != nil {
+		if l.Secret, err = c.ReadPassword(); err != nil {
 			return err
 		}
 		l.Secret = strings.TrimSpace(l.Secret)
