@@ -25,7 +25,7 @@ func (s *Server) Rename(ctx context.Context, old, name string, skipDeploy bool, 
 	if err := app.ValidName(name); err != nil {
 		return err
 	}
-	x, release, err := s.lockBoth(ctx, old, name, log)
+	x, release, err := s.lockBoth(ctx, old, name, "apps:rename", log)
 	if err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func (s *Server) Rename(ctx context.Context, old, name string, skipDeploy bool, 
 }
 
 // lockBoth takes the locks of both names, always in the same order, and opens the app.
-func (s *Server) lockBoth(ctx context.Context, old, name string, log event.Log) (*deploy.Session, func(), error) {
+func (s *Server) lockBoth(ctx context.Context, old, name, op string, log event.Log) (*deploy.Session, func(), error) {
 	for {
 		if _, err := s.Env.Store.Load(old); err != nil {
 			return nil, nil, err
@@ -48,14 +48,14 @@ func (s *Server) lockBoth(ctx context.Context, old, name string, log event.Log) 
 		names := []string{old, name}
 		slices.Sort(names)
 		for _, n := range slices.Compact(names) {
-			l, err := s.Env.Store.LockApp(ctx, n, "apps:rename", log)
+			l, err := s.Env.Store.LockApp(ctx, n, op, log)
 			if err != nil {
 				release()
 				return nil, nil, err
 			}
 			locks = append(locks, l)
 		}
-		x, err := s.Env.Open(old, locks[0], log)
+		x, err := s.Env.Open(old, locks[slices.Index(names, old)], log)
 		if err == nil {
 			return x, release, nil
 		}

@@ -10,12 +10,25 @@ import (
 
 	"dokku/agent/app"
 	"dokku/agent/command/cli"
+	"dokku/agent/deploy"
 )
 
 // Commands are the commands of this package.
 var Commands = slices.Concat(appCommands, gitCommands, cleanupCommands)
 
 var appCommands = []cli.Spec{
+	{
+		Use: "apps:clone APP NEW-NAME", Short: "Make another app with the code and the settings of the app",
+		Long: "Config, scale, ports, storage, networks, checks and all properties are copied, and the repository. Domains, redirects,\n" +
+			"certificates and releases are not. Then the clone is deployed: it shares the folders, volumes and databases.",
+		Example: "dokku apps:clone hello hello-staging",
+		Missing: "Please specify an new app name",
+		Flags: func(f *pflag.FlagSet) {
+			f.Bool("skip-deploy", false, "do not deploy the clone")
+			f.Bool("ignore-existing", false, "exit with 0 if there is an app of that name")
+		},
+		Run: runClone,
+	},
 	{
 		Use: "apps:create APP", Short: "Create an app; a first push does so too",
 		NewApp: true, Run: runCreate,
@@ -103,6 +116,41 @@ func runRename(c *cli.Call) error {
 	log := c.Events()
 	log.WithApp(c.App.Name).Step("Renaming %s to %s", c.App.Name, name)
 	return c.Server.Rename(c.Ctx, c.App.Name, name, c.Flag("skip-deploy"), log)
+}
+
+func runClone(c *cli.Call) error {
+	name := c.Args[0]
+	if name == "" {
+		return cli.Refuse("Please specify an new app name")
+	}
+	if err := app.ValidName(name); err != nil {
+		return err
+	}
+	var none *app.NoAppError
+	if _, err := c.Server.Env.Store.Load(name); !errors.As(err, &none) {
+		if c.Flag("ignore-existing") {
+			c.Warn("Name is already taken")
+			return nil
+		}
+		return cli.Refuse("Name is already taken: app %s exists", name)
+	}
+	log := c.Events().WithApp(name)
+	log.Step("Cloning %s to %s", c.App.Name, name)
+	if err := c.Server.Clone(c.Ctx, c.App.Name, name, log); err != nil {
+		return err
+	}
+	clone, err := c.Server.View(name)
+	if err != nil || c.Flag("skip-deploy") {
+		return err
+	}
+	revision, err := deploy.Undeployed(clone)
+	if err != nil || revision == "" { // nothing was ever pushed
+		return err
+	}
+	if err := c.Server.Rebuild(c.Ctx, name, log); err != nil {
+		return cli.Refuse("%s is made, but not deployed: %w", name, err)
+	}
+	return nil
 }
 
 var appReport = cli.Reporter{
