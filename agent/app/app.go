@@ -29,6 +29,7 @@ type State struct {
 	Checks  map[string]string `json:"checks,omitempty"`  // checks:set
 	PS      map[string]string `json:"ps,omitempty"`      // ps:set
 	Nginx   map[string]string `json:"nginx,omitempty"`   // nginx:set
+	Logs    map[string]string `json:"logs,omitempty"`    // logs:set
 
 	// Build has the properties that say how a revision becomes an image, of builder:set,
 	// builder-dockerfile:set, ... and app-json:set: see BuildProperty.
@@ -154,7 +155,7 @@ func (st *State) Asked() map[string]int { return Merged(st.Scale, st.ScaleNext) 
 func (st *State) Clone() State {
 	c := *st
 	c.Config, c.Scale, c.ScaleNext = maps.Clone(st.Config), maps.Clone(st.Scale), maps.Clone(st.ScaleNext)
-	c.Checks, c.PS, c.Nginx = maps.Clone(st.Checks), maps.Clone(st.PS), maps.Clone(st.Nginx)
+	c.Checks, c.PS, c.Nginx, c.Logs = maps.Clone(st.Checks), maps.Clone(st.PS), maps.Clone(st.Nginx), maps.Clone(st.Logs)
 	c.Build, c.BuildOptions = maps.Clone(st.Build), slices.Clone(st.BuildOptions)
 	c.Buildpacks, c.Pinned = slices.Clone(st.Buildpacks), slices.Clone(st.Pinned)
 	c.Mounts, c.Network, c.Resources = slices.Clone(st.Mounts), maps.Clone(st.Network), maps.Clone(st.Resources)

@@ -13,4 +13,7 @@ type ContainerOptions struct {
 	Resources map[string]string `json:"resources,omitempty"`
 	// NoInit: see engine.Spec. Releases of older versions have an init.
 	NoInit bool `json:"no_init,omitempty"`
+	// LogSize is the size of a file of a container's log, as logs:set has it; "" is the
+	// engine's.
+	LogSize string `json:"log_size,omitempty"`
 }

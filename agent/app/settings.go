@@ -15,6 +15,7 @@ type Settings struct {
 	Git     map[string]string `json:"git,omitempty"`     // git:set --global
 	Proxy   map[string]string `json:"proxy,omitempty"`   // proxy:set --global
 	Network map[string]string `json:"network,omitempty"` // network:set --global
+	Logs    map[string]string `json:"logs,omitempty"`    // logs:set --global
 
 	// Certificate is that of certs:add --global: it serves the domains that it covers and
 	// that have none of their own.
@@ -36,6 +37,9 @@ type Settings struct {
 	PrivateHooks bool   `json:"private_hooks,omitempty"`
 	// NoEvents: no events are recorded (events:off).
 	NoEvents bool `json:"no_events,omitempty"`
+
+	// Trace: every command prints its events, as with --trace (trace:on).
+	Trace bool `json:"trace,omitempty"`
 
 	// NoAutoCreate: refuse a push to an unknown app.
 	NoAutoCreate bool `json:"no_auto_create,omitempty"`

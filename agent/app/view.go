@@ -72,6 +72,13 @@ func (v View) NginxLog(kind string) string {
 	return cmp.Or(v.NginxProperty(kind+"-log-path"), filepath.Join(v.Settings.Nginx.Logs(), v.Name+"-"+kind+".log"))
 }
 
+// LogMaxSize is the property of logs:set for the size of a process's log, LogUnlimited its
+// value for any size.
+const (
+	LogMaxSize   = "max-size"
+	LogUnlimited = "unlimited"
+)
+
 // NetworkProperty returns a property of network:set: the app's, else the server's.
 func (v View) NetworkProperty(name string) string {
 	return cmp.Or(v.State.Network[name], v.Settings.Network[name])
@@ -109,7 +116,7 @@ func (v View) Config() map[string]string {
 func (v View) ContainerOptions() ContainerOptions {
 	c := v.State.Clone()
 	a := ContainerOptions{Mounts: c.Mounts, Resources: c.Resources, NetworkTLD: v.NetworkProperty(NetworkTLD),
-		NoInit: v.Property(propInit) == "false"}
+		NoInit: v.Property(propInit) == "false", LogSize: cmp.Or(v.State.Logs[LogMaxSize], v.Settings.Logs[LogMaxSize])}
 	for _, property := range NetworkLists {
 		for _, name := range SplitNetworks(v.NetworkProperty(property)) {
 			if !slices.Contains(a.Networks, name) {

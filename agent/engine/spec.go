@@ -64,6 +64,10 @@ type Spec struct {
 	// passes signals on, and reaps orphans.
 	NoInit bool
 
+	// LogSize is how large a file of the container's log may become: "20m"; "" is the engine's
+	// choice, "unlimited" any size. The engine keeps such a file and the one before it.
+	LogSize string
+
 	// TTY gives the process a terminal. Its stop signal is HUP then: an interactive
 	// shell ignores TERM.
 	TTY bool

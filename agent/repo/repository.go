@@ -181,6 +181,17 @@ func Pack(ctx context.Context, dir string) error {
 	return nil
 }
 
+// PackAll lets git pack the whole repository anew, as small as it can. The caller holds
+// the app's lock, as for Pack. Objects that no ref needs stay for two weeks, git's default.
+func PackAll(ctx context.Context, dir string) error {
+	cmd := exec.CommandContext(ctx, "git", "gc", "--aggressive", "--quiet")
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("cannot pack the repository %s: %w: %s", dir, err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
 // Packs counts the packs of a repository.
 func Packs(dir string) int {
 	list, _ := filepath.Glob(filepath.Join(dir, "objects", "pack", "*.pack"))

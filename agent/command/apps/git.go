@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/spf13/pflag"
 
 	"dokku/agent/app"
 	"dokku/agent/command/cli"
@@ -17,6 +18,36 @@ import (
 const imageKind = app.SourceImage
 
 var gitCommands = []cli.Spec{
+	{
+		Use: "git:initialize APP", Short: "Restore the hooks and settings of the app's repository",
+		Long: "apps:create and the first push make the repository. Its objects and branches stay as they are.",
+		Run: func(c *cli.Call) error {
+			log := c.Events().WithApp(c.App.Name)
+			log.Step("Initializing git repository for %s", c.App.Name)
+			return c.Server.InitRepository(c.Ctx, c.App.Name, log)
+		},
+	},
+	{
+		Use: "git:unlock APP", Short: "Remove what a killed git left in the app's repository",
+		Long:  "Pushes and the agent do so by themselves. It removes nothing while a push is under way, so it never asks.",
+		Flags: func(f *pflag.FlagSet) { f.Bool("force", false, "as without: it never asks") },
+		Run: func(c *cli.Call) error {
+			log := c.Events().WithApp(c.App.Name)
+			removed, err := c.Server.UnlockRepository(c.Ctx, c.App.Name, log)
+			switch {
+			case err != nil:
+				return err
+			case len(removed) == 0:
+				log.Step("The repository of %s is not locked", c.App.Name)
+			default:
+				log.Step("Unlocked the repository of %s", c.App.Name)
+			}
+			for _, path := range removed {
+				log.Detail("Removed %s", path)
+			}
+			return nil
+		},
+	},
 	gitReport.Spec("Show the app's git settings"),
 	gitProperties.Spec("Set or unset the deploy branch, the variable that holds the revision, or the colours of pushes"),
 }

@@ -53,6 +53,22 @@ func (rep Reporter) Spec(short string) Spec {
 	}
 }
 
+// ReportAll prints the reports of all nouns about an app.
+func (c *Call) ReportAll(name string) error {
+	for _, group := range c.groups {
+		for _, s := range group {
+			if !strings.HasSuffix(s.name(), ":report") {
+				continue
+			}
+			one := &Call{Runner: c.Runner, Ctx: c.Ctx, cmd: c.cmd, Args: []string{name}}
+			if err := s.Run(one); err != nil {
+				c.Warn("%s: %s", s.name(), err)
+			}
+		}
+	}
+	return nil
+}
+
 // reportLine is the parsed command line of a report.
 type reportLine struct {
 	app    string

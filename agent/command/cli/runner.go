@@ -205,11 +205,20 @@ func (r *Runner) Events() event.Log {
 	r.terminal = event.NewTerminal(r.Env.Stdout, r.Env.Stderr, r.Quiet)
 	r.terminal.Over(r.Env.Remote)
 	writers := []io.Writer{event.NewHost(filepath.Join(r.Env.Root, ".dokku", "log", "dokku.log")), r.terminal}
-	if r.Trace {
+	if r.tracing() {
 		writers = append(writers, r.Env.Stderr)
 	}
 	r.log = event.New(writers...)
 	return r.log
+}
+
+// tracing reports whether each event is printed: --trace, or trace:on for all commands.
+func (r *Runner) tracing() bool {
+	if r.Trace || r.Server == nil {
+		return r.Trace
+	}
+	set, err := r.Settings()
+	return err == nil && set.Trace
 }
 
 // Aside returns a log for commands that write only data to standard output.
@@ -217,7 +226,7 @@ func (r *Runner) Aside() (log event.Log, done func()) {
 	t := event.NewTerminal(r.Env.Stderr, r.Env.Stderr, r.Quiet)
 	t.Over(r.Env.Remote)
 	writers := []io.Writer{event.NewHost(filepath.Join(r.Env.Root, ".dokku", "log", "dokku.log")), t}
-	if r.Trace {
+	if r.tracing() {
 		writers = append(writers, r.Env.Stderr)
 	}
 	return event.New(writers...), t.Close

@@ -18,7 +18,9 @@ import (
 )
 
 // Commands are the commands of this package.
-var Commands = []cli.Spec{
+var Commands = slices.Concat(configCommands, bundleCommands)
+
+var configCommands = []cli.Spec{
 	{
 		Use: "config [APP]", Short: "Show the app's variables, as config:show does",
 		Long: "Without an app, it lists the config commands.", Whole: true,
@@ -196,6 +198,11 @@ func setConfig(c *cli.Call) error {
 		}
 		set[key] = value
 	}
+	return announceAndSet(c, set, nil)
+}
+
+// announceAndSet prints the variables and changes them.
+func announceAndSet(c *cli.Call, set map[string]string, unset []string) error {
 	c.Events().Step("Setting config vars")
 	log, shown := c.Private(), pairs(set)
 	if c.Flag("no-echo") {
@@ -214,7 +221,7 @@ func setConfig(c *cli.Call) error {
 		}
 		log.Warn("PORT does not take effect: dokku sets PORT for web. To change it: dokku ports:set %s http:80:%s", app, port)
 	}
-	return changeConfig(c, set, nil)
+	return changeConfig(c, set, unset)
 }
 
 // badPair is the error for the nth word, which is no pair: most likely it belongs to the

@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -174,10 +175,7 @@ func (d *Engine) container(spec engine.Spec) (*container.Config, *container.Host
 		Mounts:      mounts(spec),
 		Resources:   resources(spec.Limits),
 		NetworkMode: container.NetworkMode(name),
-		LogConfig: container.LogConfig{Type: "json-file", Config: map[string]string{
-			"max-size": logSize,
-			"max-file": logFiles,
-		}},
+		LogConfig:   logConfig(spec),
 		RestartPolicy: container.RestartPolicy{
 			Name:              container.RestartPolicyMode(policy.Name),
 			MaximumRetryCount: policy.Max,
@@ -191,6 +189,15 @@ func (d *Engine) container(spec engine.Spec) (*container.Config, *container.Host
 	return config, host, &network.NetworkingConfig{
 		EndpointsConfig: map[string]*network.EndpointSettings{name: end},
 	}
+}
+
+// logConfig keeps a container's log small, unless it may have any size.
+func logConfig(spec engine.Spec) container.LogConfig {
+	log := container.LogConfig{Type: "json-file", Config: map[string]string{}}
+	if spec.LogSize != "unlimited" {
+		log.Config["max-size"], log.Config["max-file"] = cmp.Or(spec.LogSize, logSize), logFiles
+	}
+	return log
 }
 
 // seconds rounds up: a grace of half a second must not become none.
