@@ -74,6 +74,9 @@ func (s *Server) makeClone(x *deploy.Session, name string, st *app.State) error 
 	if err := repo.Init(disk, dir, s.Binary); err != nil {
 		return err
 	}
+	if err := s.Env.Store.At("copy the app's repository"); err != nil {
+		return err
+	}
 	if err := repo.Copy(x.Dir, dir); err != nil {
 		return err
 	}
@@ -95,7 +98,13 @@ func (s *Server) makeClone(x *deploy.Session, name string, st *app.State) error 
 	}
 	err = disk.SyncFileSystem(dir)
 	if err == nil {
+		err = s.Env.Store.At("rename the clone's folder")
+	}
+	if err == nil {
 		err = disk.Rename(dir, s.Env.Store.Dir(name))
+	}
+	if err == nil {
+		err = s.Env.Store.At("sync the folder of all apps")
 	}
 	if err == nil {
 		err = disk.Sync(s.Env.Store.Root)

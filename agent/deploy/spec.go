@@ -66,7 +66,8 @@ func ApplyOptions(v app.View, s *engine.Spec, r *app.Release) error {
 		}
 		s.Mounts = append(s.Mounts, engine.Mount{Source: source, Target: m.Target, ReadOnly: m.ReadOnly})
 	}
-	s.NoInit, s.LogSize = r.NoInit, r.LogSize
+	s.NoInit = r.NoInit
+	s.LogSize = r.LogSize
 	s.Joins = slices.Clone(r.Networks)
 	// Nothing connects to a one-off container.
 	if s.Kind == engine.KindDeploy && len(s.Joins) > 0 {

@@ -58,6 +58,11 @@ func everyOperation(h history, data []byte) map[string]func(*machine) error {
 		"apps:lock":    func(m *machine) error { return m.server.SetLocked(ctx, "shop", true, none) },
 		"apps:destroy": func(m *machine) error { return m.server.Destroy(ctx, "shop", none) },
 		"apps:rename":  func(m *machine) error { return m.server.Rename(ctx, "shop", "store", true, none) },
+		"apps:clone":   func(m *machine) error { return m.server.Clone(ctx, "shop", "store", none) },
+		"repo:gc":      func(m *machine) error { return m.server.PackRepository(ctx, "shop", none) },
+		"maintenance:custom-page": func(m *machine) error {
+			return m.server.SetMaintenancePage(ctx, "shop", "maintenance:custom-page", map[string][]byte{"maintenance.html": nil}, none)
+		},
 		"ps:restore":   func(m *machine) error { return m.server.StartEnded(ctx, "shop", none) },
 		"cleanup":      func(m *machine) error { return m.server.Cleanup(ctx, "shop", none) },
 		"post-receive": func(m *machine) error { return m.server.Reconcile(ctx, "shop", none) },

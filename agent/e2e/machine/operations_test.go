@@ -17,6 +17,7 @@ import (
 	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 	"dokku/agent/letsencrypt"
+	"dokku/agent/proxy"
 	"dokku/agent/repo"
 )
 
@@ -76,6 +77,8 @@ func (m *machine) command(ctx context.Context, h history, words []string) error 
 		return s.Destroy(ctx, name, none)
 	case "apps:rename":
 		return s.Rename(ctx, name, words[2], false, none)
+	case "maintenance:custom-page":
+		return s.SetMaintenancePage(ctx, name, words[0], map[string][]byte{proxy.MaintenancePage: []byte("back soon")}, none)
 	case "apps:lock":
 		return s.SetLocked(ctx, name, true, none)
 	case "ps:restart":
@@ -117,8 +120,11 @@ func (m *machine) command(ctx context.Context, h history, words []string) error 
 		return s.Rollback(ctx, name, 0, false, none)
 	}
 	op := deploy.Op{Name: words[0]}
-	if strings.HasPrefix(words[0], "domains:") {
+	switch {
+	case strings.HasPrefix(words[0], "domains:"), strings.HasPrefix(words[0], "redirect:"):
 		op.Changes = deploy.ChangesNames
+	case strings.HasPrefix(words[0], "maintenance:"), strings.HasPrefix(words[0], "http-auth:"):
+		op.Changes = deploy.ChangesRoute
 	}
 	return s.Update(ctx, name, op, none, func(st *app.State) error { return set(st, words) })
 }
@@ -136,6 +142,13 @@ func set(st *app.State, words []string) error {
 		st.Domains = words[2:]
 	case "nginx:set":
 		st.Nginx = map[string]string{words[2]: words[3]}
+	case "maintenance:enable", "maintenance:disable":
+		st.Maintenance = words[0] == "maintenance:enable"
+	case "redirect:set":
+		st.Redirects = map[string]app.Redirect{words[2]: {To: words[3], Code: 301}}
+	case "http-auth:enable":
+		a := st.ChangingAuth()
+		a.Enabled, a.Users[words[2]] = true, words[3]
 	case "git:set":
 		st.DeployBranch = words[3]
 	case "ps:set":

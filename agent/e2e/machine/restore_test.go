@@ -68,6 +68,9 @@ func (m *machine) furnish() {
 	if err == nil {
 		err = os.WriteFile(filepath.Join(m.server.Env.Store.Dir("shop"), "nginx.conf.d", "a.conf"), []byte("# mine\n"), 0o600)
 	}
+	if err == nil {
+		err = m.furnishRoute()
+	}
 	if err != nil {
 		m.t.Fatal(err)
 	}

@@ -1,0 +1,21 @@
+package docker
+
+import (
+	"maps"
+	"testing"
+
+	"dokku/agent/engine"
+)
+
+// TestLogConfig: a container's log has the size that was asked for.
+func TestLogConfig(t *testing.T) {
+	for size, want := range map[string]map[string]string{
+		"":          {"max-size": "10m", "max-file": "2"},
+		"20m":       {"max-size": "20m", "max-file": "2"},
+		"unlimited": {},
+	} {
+		if got := logConfig(engine.Spec{LogSize: size}); got.Type != "json-file" || !maps.Equal(got.Config, want) {
+			t.Errorf("%q: %+v, want %v", size, got, want)
+		}
+	}
+}
