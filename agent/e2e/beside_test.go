@@ -19,9 +19,9 @@ func curl(l *lab.Lab, host, path string, args ...string) string {
 	return string(out)
 }
 
-// TestMaintenance: visitors get a page through deploys, restarts and a stop; certificates
+// TestClosedForMaintenance: visitors get a page through deploys, restarts and a stop; certificates
 // are issued meanwhile; afterwards the version serves that was pushed last.
-func TestMaintenance(t *testing.T) {
+func TestClosedForMaintenance(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
 	ca := withCA(t, l, 90*24*time.Hour)
@@ -59,8 +59,8 @@ func TestMaintenance(t *testing.T) {
 	lab.Contains(t, curl(l, "works.lan", "/"), "HTTP/1.1 200 ", a.Tip("main"))
 }
 
-// TestHTTPAuth: only who knows a password gets in, through deploys; a CA needs none.
-func TestHTTPAuth(t *testing.T) {
+// TestMembersOnly: only who knows a password gets in, through deploys; a CA needs none.
+func TestMembersOnly(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
 	ca := withCA(t, l, 90*24*time.Hour)
@@ -96,9 +96,9 @@ func TestHTTPAuth(t *testing.T) {
 	lab.Contains(t, curl(l, "members.lan", "/"), "HTTP/1.1 200 ", a.Tip("main"))
 }
 
-// TestRedirect: a domain leads to another one with the rest of the URL, and has a
+// TestFormerDomain: a domain leads to another one with the rest of the URL, and has a
 // certificate of its own.
-func TestRedirect(t *testing.T) {
+func TestFormerDomain(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
 	ca := withCA(t, l, 90*24*time.Hour)

@@ -38,6 +38,48 @@ func (m *machine) load(name string) *app.App {
 	return a
 }
 
+// TestFurnishedRoute: what stands in front of an app stays there through deploys, restarts,
+// a stop and a rename, and goes with its commands alone.
+func TestFurnishedRoute(t *testing.T) {
+	h := newHistory(t)
+	m := newMachine(t, h)
+	ctx, none := context.Background(), event.Log{}
+	m.must(m.furnishRoute())
+	page := m.load("shop").State.MaintenancePage
+	closed := func(what, name string) {
+		t.Helper()
+		m.settle()
+		r, ok := m.live(name)
+		if !ok || r.Maintenance == nil || r.Maintenance.Page.ID != page || r.Auth == nil || r.Auth.Users["ann"] == "" || len(r.Auth.Allowed) != 1 ||
+			len(r.Redirects) != 1 || r.Redirects[0] != (proxy.Redirect{From: "old.example", To: "shop.example", Code: 301}) {
+			t.Errorf("%s: the app is live as %+v", what, r)
+		}
+	}
+	closed("at once", "shop")
+	m.must(m.push(h.one, h.two))
+	closed("after a push", "shop")
+	m.must(m.server.Restart(ctx, "shop", none))
+	closed("after a restart", "shop")
+	m.must(m.server.Stop(ctx, "shop", none))
+	closed("stopped", "shop")
+	m.must(m.server.Start(ctx, "shop", none))
+	m.must(m.server.Rename(ctx, "shop", "store", false, none))
+	closed("after a rename", "store")
+	if _, ok := m.proxy.Resolve("old.example"); !ok {
+		t.Error("the domain that is redirected leads nowhere")
+	}
+	m.must(m.server.Update(ctx, "store", deploy.Op{Name: "test", Changes: deploy.ChangesNames}, none, func(st *app.State) error {
+		st.Maintenance, st.Redirects, st.Auth.Enabled = false, nil, false
+		return nil
+	}))
+	if r, ok := m.live("store"); !ok || r.Maintenance != nil || r.Auth != nil || r.Redirects != nil {
+		t.Errorf("at the end the app is live as %+v", r)
+	}
+	if _, ok := m.proxy.Resolve("old.example"); ok {
+		t.Error("the domain that was redirected still leads to the app")
+	}
+}
+
 // TestClone: a clone has the code and the settings of an app, and what asks for passwords
 // in front of it; it is deployed like any other app, and each goes its own way.
 func TestClone(t *testing.T) {
@@ -65,6 +107,11 @@ func TestClone(t *testing.T) {
 	if data, err := os.ReadFile(filepath.Join(r.Maintenance.Page.Dir, "css", "a.css")); err != nil || string(data) != "p {}" {
 		t.Errorf("the clone's page: %q, %v", data, err)
 	}
+	m.must(m.server.Update(ctx, "shop", deploy.Op{Name: "test", Changes: deploy.ChangesNames}, none, func(st *app.State) error {
+		st.Domains = []string{"shop.example.com"}
+		return nil
+	}))
+	m.must(m.server.Clone(ctx, "shop", "third", none)) // it could not have the same domain
 	if o, _ := m.live("shop"); len(o.Redirects) != 1 {
 		t.Errorf("the app is live as %+v", o)
 	}
