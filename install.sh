@@ -10,6 +10,7 @@ ALIAS=/usr/bin/dokku   # where scripts and clients of Dokku look
 LIB=/usr/local/lib/dokku   # writable for root only: sudo runs files in it
 HOME_DIR=/home/dokku
 DATA=/var/lib/dokku/data/storage   # folders that apps mount: storage:ensure-directory
+NGINX_FILES=/var/lib/dokku/data/nginx-files   # what nginx's workers read: maintenance pages, lists of users
 CONF=/etc/nginx/conf.d/dokku.conf
 LIMITS=/etc/systemd/system/nginx.service.d/dokku.conf
 SUDOERS=/etc/sudoers.d/dokku
@@ -294,6 +295,7 @@ make_user() {
   install -d -m 0750 -o dokku -g dokku "$HOME_DIR"
   install -d -m 0700 -o dokku -g dokku "$HOME_DIR/.ssh" "$HOME_DIR/.dokku"
   install -d -m 0755 -o dokku -g dokku "$DATA"
+  install -d -m 0711 -o dokku -g dokku "$NGINX_FILES"
 }
 
 # Access to the engine's socket amounts to root access. The user dokku has it, so
@@ -930,7 +932,7 @@ purge() {
   if getent passwd dokku >/dev/null; then
     userdel dokku >>"$LOG" 2>&1 || die "cannot remove the user dokku: $(tail -n 1 "$LOG")"
   fi
-  rm -rf "$HOME_DIR" "$DEMO" /var/log/dokku-agent.log*
+  rm -rf "$HOME_DIR" "$DEMO" "$NGINX_FILES" /var/log/dokku-agent.log*
   [ ! -d "$DATA" ] || rmdir "$DATA" 2>/dev/null || warn "Kept: the data of apps in $DATA; to remove it: rm -rf $DATA"
 }
 

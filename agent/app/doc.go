@@ -34,6 +34,11 @@
 // An engine sets aliases only when a container joins a network, and joining again would
 // cut connections.
 //
+// What stands in front of an app (redirects, maintenance, passwords) is no part of a release:
+// it takes effect at once and a rollback keeps it. A domain that is redirected is one of the
+// app's Names, so it is unique among all apps and has a certificate, and none of its Domains,
+// which the app is told and URLs show.
+//
 // The labels of existing resources cannot be changed. A renamed app therefore keeps its
 // former name (State.Renamed), serves with the old containers and replaces them by a
 // restart. Until no resource carries the former name, no other app can get it. The name

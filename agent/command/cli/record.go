@@ -13,7 +13,7 @@ import (
 
 // readingVerbs are the verbs of commands that change nothing.
 var readingVerbs = []string{"report", "list", "show", "help", "exists", "locked", "get", "keys", "export", "info", "inspect", "log", "logs",
-	"failed", "output", "active", "auth-status", "public-key", "show-config", "validate-config", "access-logs", "error-logs", "test"}
+	"failed", "output", "active", "auth-status", "public-key", "show-config", "validate-config", "access-logs", "error-logs", "test", "custom-page-export", "bundle"}
 
 // changingWords are the commands without a colon that change something, or run something
 // for a person: backup gives all secrets away.

@@ -1,4 +1,13 @@
 // Package routing has the commands about the route from a client to an app's web
-// processes: domains, ports, the proxy, nginx settings, and the networks that processes
-// join.
+// processes: domains, ports, the proxy, nginx settings, what stands in front of the
+// processes, and the networks that they join.
+//
+// # Decisions
+//
+// The commands maintenance, redirect and http-auth have the names, the words and the texts
+// of Dokku's plugins. Different are: redirect:set makes its source a name of the app, and
+// refuses one of another app's; redirect:unset of a domain without a redirect is an error;
+// passwords are hashed by bcrypt at a low cost (see hashCost), and no command prints them;
+// http-auth holds for all domains of an app; --password-stdin keeps a password out of the
+// list of processes. Access lists of nginx are http-auth's allowed addresses.
 package routing

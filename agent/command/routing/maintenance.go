@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -32,6 +33,11 @@ var maintenanceCommands = []cli.Spec{
 			"paths (/logo.png). It replaces the former page, also while the app is in maintenance.",
 		Example: howPage,
 		Run:     importPage,
+	},
+	{
+		Use: "maintenance:custom-page-export APP", Short: "Write the page of your own as a tar",
+		Example: "dokku maintenance:custom-page-export hello > page.tar",
+		Run:     exportPage,
 	},
 	{
 		Use: "maintenance:custom-page-remove APP", Short: "Go back to the built-in page",
@@ -121,6 +127,18 @@ func importPage(c *cli.Call) error {
 	}
 	log.Detail("done")
 	return nil
+}
+
+func exportPage(c *cli.Call) error {
+	id := c.App.State.MaintenancePage
+	if id == "" {
+		return cli.Refuse("No custom maintenance page set for %s: %s", c.App.Name, howPage)
+	}
+	w := tar.NewWriter(c.Env.Stdout)
+	if err := w.AddFS(os.DirFS(c.Server.Env.Store.Page(c.App.Name, id))); err != nil {
+		return err
+	}
+	return w.Close()
 }
 
 // readPage reads the files of a page from a tar, by their path.

@@ -149,6 +149,32 @@
 // own location could duplicate it or take precedence, and a return or a rewrite in an
 // admin's file would run first.
 //
+// # In front of an app
+//
+// A redirect of a domain is a condition of the server that has the name, after the answers
+// to challenges and before everything else. Its source is a name of the route, so it has a
+// certificate and answers challenges like the others. Rejected: a server for each, which
+// costs nginx as much as an app.
+//
+// An app in maintenance has servers without its processes and without the admin's included
+// files, whose locations would answer in their own way. Its own page is a file, with others
+// that it names; nginx gives out those alone. Nobody is asked for a password then: a
+// browser would ask for each image of the page.
+//
+// A password is asked for in the server, so that the admin's own locations are behind it
+// too. An admin's file that does the same makes nginx refuse a directive that stands twice;
+// the error names it. As in Dokku's plugin, an allowed address replaces the password, and is
+// all that gets in where there are no users; the app gets the Authorization header. The
+// condition that answers challenges runs before nginx asks.
+//
+// nginx's workers read pages and lists of users when they need them, as another user than
+// the agent's, which cannot enter its home. So the copies are in Config.Files, in folders
+// that are named by a hash of their content, as certificates are. A list of users is
+// readable for everybody who knows its name, since the agent cannot give a file to the
+// workers' group; the name is a hash of salted hashes and stands only in the agent's own
+// files, and nobody can list the folder. Rejected: a page in the configuration, where a
+// text may have 4,096 bytes and a dollar sign cannot be written.
+//
 // # Addresses of the host
 //
 // An app that is bound to an address refuses requests to others by their $server_addr.
