@@ -85,7 +85,11 @@ func (s *Server) makeClone(x *deploy.Session, name string, st *app.State) error 
 			return err
 		}
 	}
-	for _, sub := range []string{"nginx.conf.d", filepath.Join("dokku", store.RegistryDir), filepath.Join("dokku", app.PagesDir, st.MaintenancePage)} {
+	copied := []string{"nginx.conf.d", filepath.Join("dokku", store.RegistryDir)}
+	if id := st.MaintenancePage; id != "" {
+		copied = append(copied, filepath.Join("dokku", app.PagesDir, id))
+	}
+	for _, sub := range copied {
 		if err := repo.CopyFiles(x.Dir, dir, sub); err != nil {
 			return err
 		}

@@ -190,6 +190,9 @@ func (d *examination) running(v app.View, want plan.Desired) string {
 	if more := len(urls) - 1; more > 0 {
 		text += fmt.Sprintf(" (and %d more)", more)
 	}
+	if v.State.Maintenance {
+		text += ", in maintenance (maintenance:enable)"
+	}
 	return text
 }
 

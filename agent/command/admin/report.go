@@ -52,8 +52,8 @@ func runReport(c *cli.Call) error {
 	section(c, "disk utilization", disks(c.Server.Env.Store.Root, set))
 	c.Print("-----> docker version: %s\n", engineVersion(c))
 	c.Print("-----> dokku version: %s\n", c.Env.Version)
-	c.Print("-----> git version: %s\n", said("git", "--version"))
-	c.Print("-----> nginx version: %s\n", said("nginx", "-v"))
+	c.Print("-----> git version: %s\n", strings.TrimPrefix(said("git", "--version"), "git version "))
+	c.Print("-----> nginx version: %s\n", strings.TrimPrefix(said("nginx", "-v"), "nginx version: "))
 	var apps []string
 	switch {
 	case c.App != nil:

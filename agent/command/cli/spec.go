@@ -91,7 +91,10 @@ func (c *Call) UsageError(format string, args ...any) error {
 }
 
 // ListNoun prints the commands of a noun. The Spec of the calling command must be Whole.
-func (c *Call) ListNoun(noun string) error { return c.help(c.cmd.Root(), []string{noun}) }
+func (c *Call) ListNoun(noun string) error {
+	c.printNoun(c.cmd.Root(), noun)
+	return nil
+}
 
 // shape is the number and kind of words that a usage line allows.
 type shape struct {

@@ -24,6 +24,7 @@ import (
 const hashCost = 6
 
 var httpAuthCommands = []cli.Spec{
+	status("http-auth", "HTTP auth", func(st *app.State) bool { return st.Auth.Asks() }),
 	{
 		Use: "http-auth:add-allowed-ip APP ADDRESS", Short: "Let an address or a range in without a password",
 		Long:    "It enables http-auth. While the app has no users, only these addresses get in.",

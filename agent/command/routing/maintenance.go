@@ -27,6 +27,7 @@ const (
 const howPage = "tar c maintenance.html | dokku maintenance:custom-page APP"
 
 var maintenanceCommands = []cli.Spec{
+	status("maintenance", "Maintenance", func(st *app.State) bool { return st.Maintenance }),
 	{
 		Use: "maintenance:custom-page APP", Short: "Show a page of your own during maintenance",
 		Long: "Standard input is a tar with maintenance.html and the images and styles that it names, with absolute\n" +
@@ -76,6 +77,24 @@ var maintenanceReport = cli.Reporter{
 			"maintenance-custom-page-sha256": a.State.MaintenancePage,
 		}, nil
 	},
+}
+
+// status is the command NOUN APP of Dokku's plugins, which says whether what the noun is
+// about is on.
+func status(noun, title string, on func(*app.State) bool) cli.Spec {
+	return cli.Spec{
+		Use: noun + " [APP]", Short: "Show whether it is on for the app",
+		Long: "Without an app, it lists the " + noun + " commands.", Whole: true,
+		Run: func(c *cli.Call) error {
+			if c.App == nil {
+				return c.ListNoun(noun)
+			}
+			log := c.Events().WithApp(c.App.Name)
+			log.Step("%s status of %s:", title, c.App.Name)
+			log.Detail("%s", map[bool]string{true: "on", false: "off"}[on(&c.App.State)])
+			return nil
+		},
+	}
 }
 
 func setMaintenance(c *cli.Call, on bool) error {

@@ -6,10 +6,12 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"dokku/agent/app"
 	"dokku/agent/deploy"
+	"dokku/agent/doctor"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
 	"dokku/agent/store"
@@ -60,6 +62,14 @@ func TestFurnishedRoute(t *testing.T) {
 	closed("after a push", "shop")
 	m.must(m.server.Restart(ctx, "shop", none))
 	closed("after a restart", "shop")
+	told := false
+	d := doctor.Doctor{Server: m.server, Around: doctor.Surroundings{SSHConfig: "/dev/null"}}
+	for _, f := range d.Examine(ctx, "shop") {
+		told = told || strings.HasSuffix(f.Text, ", in maintenance (maintenance:enable)")
+	}
+	if !told {
+		t.Error("the doctor does not say that the app is in maintenance")
+	}
 	m.must(m.server.Stop(ctx, "shop", none))
 	closed("stopped", "shop")
 	m.must(m.server.Start(ctx, "shop", none))

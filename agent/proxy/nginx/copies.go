@@ -16,12 +16,12 @@ var copyName = regexp.MustCompile(`^([0-9a-f]{8,64}|` + placeholder + `)(\.new)?
 func (n *Proxy) collectCopies() {
 	dirs := []string{n.certificateDir(), n.config.Files}
 	var found [][]os.DirEntry
-	any := false
+	some := false
 	for _, dir := range dirs {
 		entries, err := os.ReadDir(dir)
-		found, any = append(found, entries), any || err == nil && len(entries) > 0
+		found, some = append(found, entries), some || err == nil && len(entries) > 0
 	}
-	if !any {
+	if !some {
 		return
 	}
 	used, err := n.namedCopies(dirs)
