@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"dokku/agent/proxy"
+	"dokku/agent/proxy/nginx"
 	"dokku/agent/proxy/nginx/nginxtest"
 )
 
@@ -202,4 +203,37 @@ func TestRedirectedDomain(t *testing.T) {
 		}
 		answersChallenge(t, s, host)
 	}
+}
+
+// TestSharedFiles: pages and users that are changed at the same time take effect in one
+// reload, by whichever call carries them out.
+func TestSharedFiles(t *testing.T) {
+	t.Parallel()
+	c := newCrowd(t)
+	dir := t.TempDir()
+	check(t, os.WriteFile(filepath.Join(dir, proxy.MaintenancePage), []byte("own page"), 0o600))
+	hash, err := bcrypt.GenerateFromPassword([]byte("s3cret"), bcrypt.MinCost)
+	check(t, err)
+	works, members := route(t, "works", 1), route(t, "members", 1)
+	works.Maintenance = &proxy.Maintenance{Page: proxy.Files{ID: "00112233aabbccdd", Dir: dir}}
+	members.Auth = &proxy.Auth{Users: map[string]string{"ann": string(hash)}}
+	var results []<-chan error
+	for n, r := range []proxy.Route{works, members} {
+		results = append(results, c.call(t, n+1, func() error { return nginx.New(c.config).Publish(t.Context(), r) }))
+	}
+	c.release()
+	for _, r := range results {
+		check(t, <-r)
+	}
+	if got := c.ran(); got != "cr" {
+		t.Errorf("two calls run %q, want one test and one reload", got)
+	}
+	if resp, body := exchange(t, c.Server, "GET", "works.example.com", "/"); resp.StatusCode != 503 || body != "own page" {
+		t.Errorf("the app in maintenance answers %d %q", resp.StatusCode, body)
+	}
+	resp, body := exchange(t, c.Server, "GET", "members.example.com", "/", func(r *http.Request) { r.SetBasicAuth("ann", "s3cret") })
+	if resp.StatusCode != 200 || body != "members 1" {
+		t.Errorf("the app with a password answers %d %q", resp.StatusCode, body)
+	}
+	c.nothingWaits(t)
 }
