@@ -31,13 +31,15 @@ type AppJSON struct {
 	FirstDeploy string
 	// Env has the variables, sorted by name.
 	Env []EnvVar
+	// Cron has the valid tasks, in the order of the file.
+	Cron []CronTask
 	// Warnings are about settings that have no effect.
 	Warnings []Problem
 	// Ignored are keys of other platforms that have no effect here, such as addons.
 	Ignored []string
 
 	scripts []script
-	// problems are those of env and scripts.postdeploy. They are not errors of
+	// problems are those of env, cron and scripts.postdeploy. They are not errors of
 	// ParseAppJSON, because releases of older versions have them.
 	problems Problems
 }
@@ -119,7 +121,8 @@ type appJSONFile struct {
 		} `json:"dokku"`
 		Postdeploy json.RawMessage `json:"postdeploy"`
 	} `json:"scripts"`
-	Env json.RawMessage `json:"env"`
+	Env  json.RawMessage `json:"env"`
+	Cron json.RawMessage `json:"cron"`
 }
 
 // ParseAppJSON reads an app.json. It allows comments and trailing commas; an empty file is
@@ -152,6 +155,7 @@ func ParseAppJSON(src []byte) (AppJSON, error) {
 	}
 	app.readFirstDeploy(file.Scripts.Postdeploy, where)
 	app.readEnv(file.Env, where)
+	app.readCron(file.Cron, where)
 	app.scripts = app.named(where)
 	for typ, checks := range app.Healthchecks {
 		for i := range checks {
@@ -267,12 +271,14 @@ func unsupported(where location) []Problem {
 			list = append(list, Problem{File: appJSONName, Line: where.line(path...), Message: message})
 		}
 	}
-	warn("cron is not supported, so these commands do not run", "cron", "0")
 	warn("scripts.predeploy is not run: write it as scripts.dokku.predeploy", "scripts", "predeploy")
 	for _, path := range slices.Sorted(maps.Keys(where)) {
 		keys := strings.Split(path, "\x00")
 		if len(keys) == 3 && keys[0] == "formation" && !slices.ContainsFunc(formationKeys, func(k string) bool { return strings.EqualFold(k, keys[2]) }) {
 			warn(fmt.Sprintf("%s is unknown and has no effect: write quantity, max_parallel or rollover", strings.Join(keys, ".")), keys...)
+		}
+		if len(keys) == 3 && keys[0] == "cron" && !slices.ContainsFunc(cronKeys, func(k string) bool { return strings.EqualFold(k, keys[2]) }) {
+			warn(fmt.Sprintf("%s of a cron task is unknown and has no effect: write %s", Quote(keys[2]), strings.Join(cronKeys, ", ")), keys...)
 		}
 		if len(keys) != 4 || keys[0] != "healthchecks" || slices.ContainsFunc(healthcheckKeys, func(k string) bool { return strings.EqualFold(k, keys[3]) }) {
 			continue

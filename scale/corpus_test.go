@@ -145,6 +145,9 @@ func appJSONText(a AppJSON) string {
 	for _, v := range a.Env {
 		parts = append(parts, "env:"+envText(v))
 	}
+	for _, task := range a.Cron {
+		parts = append(parts, fmt.Sprintf("cron:%s:%s", task.Schedule, task.Command))
+	}
 	if len(a.Ignored) > 0 {
 		parts = append(parts, "ignored:"+strings.Join(a.Ignored, ","))
 	}

@@ -192,11 +192,11 @@ func TestParseAppJSON(t *testing.T) {
 }
 
 func TestAppJSONWarnings(t *testing.T) {
-	a, err := ParseAppJSON([]byte("{\n\"cron\": [{\"command\": \"a\"}],\n\"scripts\": {\"predeploy\": \"b\", \"postdeploy\": \" c \"}}"))
+	a, err := ParseAppJSON([]byte("{\n\"cron\": [{\"command\": \"a\", \"schedule\": \"@daily\", \"user\": \"x\"}],\n\"scripts\": {\"predeploy\": \"b\", \"postdeploy\": \" c \"}}"))
 	if err != nil || len(a.Warnings) != 2 {
 		t.Fatalf("%v, %v", a.Warnings, err)
 	}
-	want := []string{"app.json:2: cron is not supported", "app.json:3: scripts.predeploy is not run: write it as scripts.dokku.predeploy"}
+	want := []string{"app.json:2: \"user\" of a cron task is unknown and has no effect: write command, schedule", "app.json:3: scripts.predeploy is not run: write it as scripts.dokku.predeploy"}
 	for i, w := range want {
 		if got := a.Warnings[i].String(); !strings.HasPrefix(got, w) {
 			t.Errorf("got %q, want %q", got, w)
