@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	_ "time/tzdata" // servers without the package tzdata have cron tasks too
 
 	"dokku/agent"
 	"dokku/agent/command"

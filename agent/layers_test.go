@@ -16,6 +16,7 @@ var layers = []string{
 	"hooks",
 	"agent/command",
 	"agent/doctor agent/backup agent/watch",
+	"agent/cron",
 	"agent/keys agent/letsencrypt agent/oneoff agent/sources",
 	"agent",
 	"agent/deploy",

@@ -121,6 +121,11 @@ type State struct {
 	Hooks    []Hook `json:"hooks,omitempty"`
 	NoEvents bool   `json:"no_events,omitempty"`
 
+	// Cron has the properties of cron:set, CronSuspended the keys of the tasks of
+	// cron:suspend.
+	Cron          map[string]string `json:"cron,omitempty"`
+	CronSuspended []string          `json:"cron_suspended,omitempty"`
+
 	Current int     `json:"current,omitempty"` // the current release; 0: none
 	Staged  *Staged `json:"staged,omitempty"`
 	Stopped bool    `json:"stopped,omitempty"` // ps:stop
@@ -162,6 +167,7 @@ func (st *State) Clone() State {
 	c.Domains, c.Retiring = slices.Clone(st.Domains), maps.Clone(st.Retiring)
 	c.Ports, c.Proxy = slices.Clone(st.Ports), maps.Clone(st.Proxy)
 	c.Redirects, c.Auth = maps.Clone(st.Redirects), st.Auth.clone()
+	c.Cron, c.CronSuspended = maps.Clone(st.Cron), slices.Clone(st.CronSuspended)
 	c.Letsencrypt, c.Hooks = maps.Clone(st.Letsencrypt), slices.Clone(st.Hooks)
 	if st.Certificate != nil {
 		t := st.Certificate.clone()

@@ -35,10 +35,11 @@ const (
 	TopicCrash   = "crash"
 	TopicRenew   = "renew"
 	TopicRecover = "recover"
+	TopicCron    = "cron"
 )
 
 // HookTopics are all topics, in the order of messages.
-var HookTopics = []string{TopicDeploy, TopicReject, TopicCrash, TopicRenew, TopicRecover}
+var HookTopics = []string{TopicDeploy, TopicReject, TopicCrash, TopicRenew, TopicRecover, TopicCron}
 
 // The formats of notifications.
 const (

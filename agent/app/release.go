@@ -54,6 +54,10 @@ type Release struct {
 	// StartCommand is web's command without a Procfile; empty: the image's own.
 	StartCommand string `json:"start_command,omitempty"`
 
+	// RunsCron: a version of this program built it that runs the cron tasks of app.json.
+	// Before, their users were told to run them by a cron of their own.
+	RunsCron bool `json:"runs_cron,omitempty"`
+
 	// Source is where the revision came from; nil: from a client's push.
 	Source *Source `json:"source,omitempty"`
 	// SourceImage is the id of the image that the revision's Dockerfile builds on, if

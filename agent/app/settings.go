@@ -16,6 +16,7 @@ type Settings struct {
 	Proxy   map[string]string `json:"proxy,omitempty"`   // proxy:set --global
 	Network map[string]string `json:"network,omitempty"` // network:set --global
 	Logs    map[string]string `json:"logs,omitempty"`    // logs:set --global
+	Cron    map[string]string `json:"cron,omitempty"`    // cron:set --global
 
 	// Certificate is that of certs:add --global: it serves the domains that it covers and
 	// that have none of their own.

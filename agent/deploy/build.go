@@ -12,6 +12,7 @@ import (
 	"dokku/agent/failpoint"
 	"dokku/agent/inspect"
 	"dokku/agent/remote"
+	"dokku/agent/text"
 	"dokku/build"
 	"dokku/build/source"
 	"dokku/scale"
@@ -101,7 +102,7 @@ func (x *Session) open(ctx context.Context, objects source.Options, revision, ca
 		return nil, err
 	}
 	b.release = &app.Release{Number: n, Attempt: app.NewAttempt(), Revision: revision, Cause: cause, By: x.Env.By,
-		Subject: event.OneLine(commit.Subject), Created: time.Now().UTC(), BuildDir: dir, Files: map[string]string{}, Source: from}
+		Subject: event.OneLine(commit.Subject), Created: time.Now().UTC(), BuildDir: dir, Files: map[string]string{}, Source: from, RunsCron: true}
 	x.View().Provide(b.release)
 	return b, nil
 }
@@ -252,6 +253,9 @@ func (x *Session) deployed(since time.Time) {
 	}
 	if wait := waitToRetire(x.View()); len(x.State.Retiring) > 0 && wait > 0 {
 		x.Log.Step("Shutting down old containers in %g seconds", wait.Seconds())
+	}
+	if n := len(x.View().CronTasks()); n > 0 {
+		x.Log.Step("Scheduling %s: dokku cron:list %s", text.Plural(n, "cron task"), x.Name)
 	}
 	if len(urls) == 0 {
 		x.Log.Success("Application deployed in %.1fs", time.Since(since).Seconds())

@@ -68,6 +68,7 @@ func (x *Session) foretell(ctx context.Context, p Push) error {
 		x.Log.Detail("%s", f.report.Unscaled)
 	}
 	f.checks()
+	f.cron()
 	f.ways()
 	f.variables()
 	f.problems(ctx)
@@ -164,6 +165,18 @@ func (f *foresight) checks() {
 		return
 	}
 	f.session.Log.Step("Checks")
+	for _, line := range lines {
+		f.session.Log.Detail("%s", event.OneLine(line))
+	}
+}
+
+// cron prints the cron tasks that would run.
+func (f *foresight) cron() {
+	lines := inspect.DescribeCron(f.release)
+	if len(lines) == 0 {
+		return
+	}
+	f.session.Log.Step("Cron tasks")
 	for _, line := range lines {
 		f.session.Log.Detail("%s", event.OneLine(line))
 	}

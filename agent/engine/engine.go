@@ -25,6 +25,11 @@ const (
 	LabelDeadline = "com.dokku.deadline"
 	LabelClient   = "com.dokku.client"
 	LabelAttached = "com.dokku.attached"
+	// Of cron containers: Dokku's id of the task and its concurrency policy, and the run
+	// (see app.CronRun).
+	LabelCronID     = "com.dokku.cron-id"
+	LabelCronPolicy = "com.dokku.concurrency-policy"
+	LabelCronRun    = "com.dokku.cron-run"
 	// LabelRestartPolicy is the restart policy that a container was made with. It is no
 	// part of the container's identity.
 	LabelRestartPolicy = "com.dokku.restart-policy"
@@ -70,6 +75,8 @@ type Instance struct {
 	Deadline time.Time
 	Client   string
 	Attached bool
+	// CronRun is the run of a cron container.
+	CronRun string
 
 	// Address is the fixed address, also while stopped. Without a fixed one it is
 	// the automatic address, while running.

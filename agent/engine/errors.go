@@ -50,6 +50,8 @@ func (s Spec) Title() string {
 		return "the release command of app " + s.App
 	case KindRun:
 		return "a one-off container of app " + s.App
+	case KindCron:
+		return "a cron task of app " + s.App
 	}
 	return fmt.Sprintf("%s of app %s", s.dyno(), s.App)
 }

@@ -22,6 +22,8 @@ const (
 	KindRelease Kind = "release"
 	// KindRun is a one-off container.
 	KindRun Kind = "run"
+	// KindCron is a one-off container of a cron task.
+	KindCron Kind = "cron"
 	// KindBuild is a step of a build. It ends with the build, whose process holds the
 	// app's lock.
 	KindBuild Kind = "build"
@@ -75,6 +77,9 @@ type Spec struct {
 	// Client names the process that started it. The engine only keeps them.
 	Deadline time.Time
 	Client   string
+
+	// Of cron containers: see the labels.
+	CronID, CronPolicy, CronRun string
 
 	// Attached: the streams are the caller's; Stdin: the standard input too. Only
 	// RunAttached sets them.
@@ -167,6 +172,9 @@ func (s Spec) Labels() map[string]string {
 		LabelClient:        s.Client,
 		LabelAttached:      attached(s.Attached),
 		LabelRestartPolicy: s.RestartPolicy,
+		LabelCronID:        s.CronID,
+		LabelCronPolicy:    s.CronPolicy,
+		LabelCronRun:       s.CronRun,
 	}
 }
 
@@ -228,6 +236,7 @@ func (i *Instance) Describe(labels map[string]string) {
 	}
 	i.Deadline = Moment(labels[LabelDeadline])
 	i.Client, i.Attached = labels[LabelClient], labels[LabelAttached] != ""
+	i.CronRun = labels[LabelCronRun]
 	i.Policy = RestartPolicy{}
 	if policy := labels[LabelRestartPolicy]; policy != "" {
 		i.Policy, _ = ParseRestartPolicy(policy)

@@ -239,6 +239,21 @@ func Origin(e scale.Entry) string {
 	return string(e.Origin)
 }
 
+// DescribeCron returns the cron tasks of a release, a line for each: "@daily npm run report".
+func DescribeCron(r *app.Release) (lines []string) {
+	for _, t := range r.Control.AppJSON.Cron {
+		line := t.Schedule + " " + t.Command
+		if t.Policy != scale.PolicyAllow {
+			line += " (" + string(t.Policy) + ")"
+		}
+		if t.Maintenance {
+			line += " (in maintenance)"
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
 // Describe returns the checks of a plan, a line for each: "web: CHECKS:3 /health".
 func Describe(p checks.Plan, types []string) (lines []string) {
 	for _, typ := range types {

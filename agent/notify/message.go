@@ -18,6 +18,7 @@ import (
 // topics are the topics of the kinds of events that hooks can ask for.
 var topics = map[journal.Kind]string{
 	journal.Deploy: app.TopicDeploy, journal.Reject: app.TopicReject, journal.Crash: app.TopicCrash, journal.Renew: app.TopicRenew,
+	journal.Cron:    app.TopicCron,
 	journal.Recover: app.TopicRecover, journal.Mend: app.TopicRecover, journal.Undo: app.TopicRecover,
 }
 
@@ -40,7 +41,7 @@ var escaped = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 // by ci (deploy 17): http://shop.example.com".
 func Text(e journal.Event) string {
 	verb := map[journal.Kind]string{journal.Deploy: "deployed", journal.Reject: "rejected", journal.Undo: "undone", journal.Crash: "crashed",
-		journal.Recover: "recovered", journal.Mend: "mended", journal.Renew: "certificate", journal.Test: "test"}[e.Event]
+		journal.Recover: "recovered", journal.Mend: "mended", journal.Renew: "certificate", journal.Cron: "cron task", journal.Test: "test"}[e.Event]
 	text := fmt.Sprintf("%s: %s %s", cmp.Or(e.App, e.Host), cmp.Or(verb, string(e.Event)), e.Describe())
 	if e.By != "" && (e.Event == journal.Deploy || e.Event == journal.Reject) {
 		text += " by " + e.By

@@ -35,10 +35,27 @@ type OneOff struct {
 	TTL time.Duration
 	// By is the name of the user or key, for the host's log.
 	By string
+	// Cron is the task that it runs; nil: none, it is a command of dokku run.
+	Cron *Cron
 }
 
-// oneOffType is the process type of a one-off container: run.4711.
-const oneOffType = "run"
+// Cron is the task whose run a container is.
+type Cron struct {
+	ID     string // Dokku's
+	Policy string
+	Run    string // of app.CronRun
+	// Release has to be current. Otherwise the error is ErrReplaced.
+	Release int
+}
+
+// ErrReplaced says that another release than that of the task is current.
+var ErrReplaced = errors.New("another release has become current")
+
+// The process types of one-off containers: run.4711, and cron.4711.
+const (
+	oneOffType = "run"
+	cronType   = "cron"
+)
 
 // RunAttached runs a command in a container of the current release's image, with the
 // present config and on the app's network. It removes the container and returns its
@@ -147,6 +164,14 @@ func SpecOf(ctx context.Context, s *agent.Server, name string, o OneOff) (engine
 	spec := engine.Spec{App: name, Kind: engine.KindRun, Type: p.Type, Index: p.Index, Release: r.Number,
 		Attempt: app.NewAttempt(), Name: x.Container(p.Type, p.Index), Image: r.Image, TTY: o.TTY,
 		RestartPolicy: "no", StopTimeout: x.Grace()}
+	if c := o.Cron; c != nil {
+		if c.Release != r.Number {
+			return spec, ErrReplaced
+		}
+		spec.Kind, spec.Type, spec.Name = engine.KindCron, cronType, x.Container(cronType, p.Index)
+		spec.CronID, spec.CronPolicy, spec.CronRun = c.ID, c.Policy, c.Run
+		p.Type = cronType
+	}
 	if o.TTL > 0 {
 		spec.Deadline = time.Now().Add(o.TTL)
 	}
@@ -213,7 +238,7 @@ func (o OneOff) Program(r *app.Release, env map[string]string) (app.Program, err
 	return r.Exec(argv), err
 }
 
-// List lists the app's one-off containers, by name.
+// List lists the app's one-off containers, by name, without those of cron tasks.
 func List(ctx context.Context, s *agent.Server, app string) ([]engine.Instance, error) {
 	host, err := s.Host()
 	if err != nil {
@@ -223,7 +248,7 @@ func List(ctx context.Context, s *agent.Server, app string) ([]engine.Instance, 
 	if err != nil {
 		return nil, err
 	}
-	return plan.OneOffs(o.Instances), nil
+	return slices.DeleteFunc(plan.OneOffs(o.Instances), func(i engine.Instance) bool { return i.Kind != engine.KindRun }), nil
 }
 
 // StopAll stops one-off containers of an app and removes them. A live client removes

@@ -190,7 +190,7 @@ func (p *planner) mark() {
 // drains reports whether a container that is no longer wanted may still answer
 // requests.
 func (p *planner) drains(i engine.Instance) bool {
-	if p.chosen[i.ID] || p.d.Stopped || p.freed[i.ID] || !i.Running() || i.Kind == engine.KindRun || i.Kind == engine.KindBuild {
+	if p.chosen[i.ID] || p.d.Stopped || p.freed[i.ID] || !i.Running() || oneOff(i) || i.Kind == engine.KindBuild {
 		return false
 	}
 	return Routed(p.w.Live, i.Address) || i.Type == "web" && i.Kind == engine.KindDeploy && i.HostPort != 0
@@ -214,7 +214,7 @@ func (p *planner) retire() {
 	for _, i := range p.w.Instances {
 		due, retiring := p.d.Retiring[i.ID]
 		switch {
-		case i.Kind == engine.KindRun:
+		case oneOff(i):
 			if cause := p.over(i); cause != "" {
 				p.end(i, cause)
 			}
@@ -240,6 +240,12 @@ func (p *planner) retire() {
 // over returns the reason to remove a one-off container; "" keeps it. A living client
 // removes its own attached container, and may be about to start one that it created.
 func (p *planner) over(i engine.Instance) string {
+	if i.Kind == engine.KindCron && !i.Attached {
+		if !i.Deadline.IsZero() && !p.w.Now.Before(i.Deadline.Add(CronGrace)) {
+			return "its time to live is over"
+		}
+		return "" // the scheduler ends it, and keeps its log
+	}
 	served := p.w.Clients[i.Client] && (i.Attached || i.Status == engine.StatusCreated)
 	switch {
 	case !i.Deadline.IsZero() && !p.w.Now.Before(i.Deadline):

@@ -49,6 +49,17 @@ func (s *Store) NameFree(name string) error {
 	return err
 }
 
+// Present returns the present name of an app. Containers may have its former name.
+func (s *Store) Present(name string) string {
+	if _, err := os.Stat(s.File(name, "state.json")); err == nil {
+		return name
+	}
+	if now, err := s.NowCalled(name); err == nil && now != "" {
+		return now
+	}
+	return name
+}
+
 // NowCalled returns the app that was renamed from former and still has containers
 // under that name, or "".
 func (s *Store) NowCalled(former string) (string, error) {

@@ -1,5 +1,5 @@
 // Package watch is the agent's loop: it decides when to reconcile which app. Package
-// agent does the reconciling. It imports agent, app, deploy, engine, event, proc, repo and
+// agent does the reconciling. It imports agent, app, cron, deploy, engine, event, proc, repo and
 // store.
 //
 // # Decisions

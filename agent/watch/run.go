@@ -11,9 +11,11 @@ import (
 	"time"
 
 	"dokku/agent"
+	"dokku/agent/cron"
 	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/agent/journal"
+	"dokku/agent/plan"
 	"dokku/agent/proc"
 	"dokku/agent/repo"
 	"dokku/agent/store"
@@ -75,6 +77,7 @@ func Run(ctx context.Context, s *agent.Server, log event.Log) error {
 	w.Wg.Go(func() { newRenewer(w).run(ctx) })
 	w.Wg.Go(func() { (&pruner{Controller: w}).run(ctx) })
 	w.Wg.Go(func() { w.notices(ctx) })
+	w.Wg.Go(func() { (&cron.Scheduler{Server: s, Log: log}).Run(ctx, Tick) })
 	w.tell(journal.Agent, "", "the agent started", nil)
 	err = w.loop(ctx, events)
 	w.Wg.Wait()
@@ -177,15 +180,7 @@ func (w *Controller) note(e engine.Event) {
 }
 
 // present returns the present name of an app. Containers may have its former name.
-func (w *Controller) present(name string) string {
-	if _, err := os.Stat(w.Server.Env.Store.File(name, "state.json")); err == nil {
-		return name
-	}
-	if now, err := w.Server.Env.Store.NowCalled(name); err == nil && now != "" {
-		return now
-	}
-	return name
-}
+func (w *Controller) present(name string) string { return w.Server.Env.Store.Present(name) }
 
 // app returns the schedule of an app. The caller holds w.mu.
 func (w *Controller) app(name string) *Watched {
@@ -306,8 +301,12 @@ func (w *Controller) next(name string, left agent.Left) time.Time {
 		next = at
 	}
 	for _, i := range left.OneOffs {
-		if !i.Deadline.IsZero() && i.Deadline.Before(next) {
-			next = i.Deadline
+		due := i.Deadline
+		if i.Kind == engine.KindCron && !due.IsZero() {
+			due = due.Add(plan.CronGrace)
+		}
+		if !due.IsZero() && due.Before(next) {
+			next = due
 		}
 	}
 	a, err := w.Server.Env.Store.Load(name)

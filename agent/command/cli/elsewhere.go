@@ -7,7 +7,6 @@ const (
 	fromDockerfile = "a Dockerfile or buildpacks build an app: dokku builder:set APP selected BUILDER"
 	database       = "run it as a container on a network that the app joins: dokku network:create NAME, then dokku network:set APP attach-post-create NAME"
 	onlyNginx      = "nginx is the only proxy: dokku nginx:report"
-	cron           = "let cron call on the server: dokku run APP COMMAND"
 	wholeApp       = "http-auth holds for all domains of an app: make another app of the part that is open (dokku apps:clone APP NEW)"
 	oneServer      = "apps run on this server alone"
 	folders        = "dokku storage:ensure-directory APP, then dokku storage:mount APP FOLDER:PATH"
@@ -25,7 +24,6 @@ var elsewhere = map[string]string{
 	"builder-nixpacks": fromDockerfile, "builder-railpack": fromDockerfile, "buildpacks:detect": "each push says which buildpacks fit",
 	"builds:prune": keptDeploys, "builds:report": keptDeploys, "builds:set": keptDeploys,
 	"global-cert":   "dokku certs:add --global CRT KEY",
-	"cron":          cron,
 	"domains:setup": "dokku domains:set-global DOMAIN",
 	"git:status":    "dokku git:report APP",
 	"caddy":         onlyNginx, "haproxy": onlyNginx, "openresty": onlyNginx, "traefik": onlyNginx,

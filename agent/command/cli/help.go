@@ -14,6 +14,7 @@ var nouns = []struct{ name, title string }{
 	{"apps", "Apps"},
 	{"ps", "Processes"},
 	{"run", "Run"},
+	{"cron", "Cron tasks"},
 	{"config", "Configuration"},
 	{"domains", "Domains"},
 	{"checks", "Checks"},

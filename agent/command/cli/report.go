@@ -27,6 +27,8 @@ type Reporter struct {
 	// Collect returns the values of an app. only is the single value that the report
 	// shows, so that Collect need not compute the others; "" means all.
 	Collect func(c *Call, app *app.App, only string) (map[string]string, error)
+	// Rest is what follows a prefix of Keys, in help; "": TYPE-N.
+	Rest string
 	// Plain makes lines begin with the value's own name ("web limit memory"), without
 	// the noun and the capital letter.
 	Plain bool
@@ -206,7 +208,7 @@ func (rep Reporter) invalidFlag() error {
 func (rep Reporter) flags() (list []string) {
 	for _, k := range rep.Keys {
 		if strings.HasSuffix(k, "-") {
-			k += "TYPE-N"
+			k += cmp.Or(rep.Rest, "TYPE-N")
 		}
 		list = append(list, k)
 	}

@@ -11,6 +11,7 @@ import (
 	"dokku/agent"
 	"dokku/agent/app"
 	"dokku/agent/command/cli"
+	"dokku/agent/event"
 	"dokku/agent/inspect"
 	"dokku/agent/store"
 	"dokku/build"
@@ -133,6 +134,9 @@ func print(c *cli.Call, w *inspect.WorkingTree, r *app.Release, report *inspect.
 	}
 	for _, line := range inspect.Describe(report.Checks, types) {
 		c.Print("       Check of %s\n", line)
+	}
+	for _, line := range inspect.DescribeCron(r) {
+		c.Print("       Cron task: %s\n", event.OneLine(line))
 	}
 	for _, v := range r.Control.AppJSON.Env {
 		if v.Required && v.Value == "" && !v.Secret {
