@@ -383,23 +383,21 @@ func TestCronKilled(t *testing.T) {
 		m.ends = map[string]int{"report": 0}
 		m.next(func(st *app.State) { st.Cron = map[string]string{app.CronTimezone: "UTC"} })
 		m.look(m.scheduler(), noon.Add(-time.Minute))
-		m.count, m.names, m.kill = 0, nil, k
 		ctx, die := context.WithCancel(context.Background())
+		names := m.dieBefore(k, die)
 		s := m.scheduler()
 		s.Now = func() time.Time { return noon.Add(time.Second) }
 		s.Look(ctx)
-		if m.powered() != nil {
-			die() // nothing of it goes on
-		}
 		s.Wait()
 		die()
-		names, killed := m.names, m.powered() != nil
+		killed := m.powered() != nil
+		m.visit = nil
 		m.turnOn()
 		for at := range 3 {
 			m.look(m.scheduler(), noon.Add(time.Duration(2+at)*time.Second))
 			m.settle()
 		}
-		where := fmt.Sprintf("killed before change %d of %q", k, names)
+		where := fmt.Sprintf("killed before change %d of %q", k, *names)
 		if t.Failed() || m.runs[mapsOnly(m.runs)] > 1 || len(m.runs) > 1 {
 			t.Fatalf("%s: the runs are %v", where, m.runs)
 		}
@@ -411,10 +409,29 @@ func TestCronKilled(t *testing.T) {
 			if history[0] != "12:00 report: exit code 0" || k < 5 {
 				t.Errorf("undisturbed after %d changes: %q", k, history)
 			}
-			t.Logf("killed before each of %d changes: %q", k-1, names)
+			t.Logf("killed before each of %d changes: %q", k-1, *names)
 			return
 		}
 	}
+}
+
+// dieBefore cuts the power before change k, and ends all that waits. names are the changes.
+func (m *cronMachine) dieBefore(k int, die func()) (names *[]string) {
+	names = &[]string{}
+	m.visit = func(name string) error {
+		m.machine.mu.Lock()
+		defer m.machine.mu.Unlock()
+		if m.dead {
+			return errDead
+		}
+		if *names = append(*names, name); len(*names) == k {
+			m.dead = true
+			die()
+			return errDead
+		}
+		return nil
+	}
+	return names
 }
 
 // mapsOnly is the only key of a map; "": it has none.
