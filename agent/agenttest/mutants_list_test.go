@@ -229,4 +229,12 @@ var mutants = []mutant{
 		old: "		s.Env.Refused(p, err, log)\n	}\n	return err\n", new: "		_ = s.Env.Refused\n	}\n	return err\n"},
 	{name: "the journal has no bound", slow: true, test: "TestBound",
 		old: "info.Size() >= f.limit() && f.rotate(out) {", new: "info.Size() < 0 && f.rotate(out) {"},
+	{name: "a cron task runs twice in one minute", test: "TestCronOnce",
+		old: "	if errors.Is(err, fs.ErrExist) {\n		return false, nil\n	}\n	if err == nil {\n		err = s.At(\"sync cron run\")", new: "	if errors.Is(err, fs.ErrExist) {\n		return true, nil\n	}\n	if err == nil {\n		err = s.At(\"sync cron run\")"},
+	{name: "a cron task starts before its record is on the disk", slow: true, test: "TestCronRecordedFirst",
+		old: "err = s.Disk.SyncAll(path, filepath.Dir(path), s.File(name))", new: "_ = s.Disk.SyncAll"},
+	{name: "a missed cron task is made up", slow: true, test: "TestCronMissed",
+		old: "	if now.Sub(minute) >= time.Minute {", new: "	if now.Sub(minute) < 0 {"},
+	{name: "a run of a cron task is lost with its agent", slow: true, test: "TestCronOutlivesTheAgent",
+		old: "		case s.follow(r):\n", new: "		case s.follow(r) && i.ID == \"\":\n"},
 }

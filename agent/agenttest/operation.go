@@ -12,7 +12,8 @@ type Operation struct {
 	// name, NEW for an unused name, VALUE for a new value each time. "push next" pushes a
 	// version that deploys, "push broken" one that fails to start, "push broken TYPE" one
 	// whose processes of a type do, "push submodule" one with a submodule, "push detached"
-	// goes on without its client, "push cancelled" is cancelled in its gate. "server checks
+	// goes on without its client, "push cancelled" is cancelled in its gate. "cron APP" is the
+	// agent's look in a minute in which a cron task is due. "server checks
 	// disabled=worker" changes server.json.
 	Lines []string
 	// Real is the line for the real machine, instead of Lines[0], where one app serves
@@ -102,6 +103,8 @@ var operations = []Operation{
 	{Name: "letsencrypt:enable and letsencrypt:disable", In: Matrix | PowerLoss, From: Deployed,
 		Lines: lines("letsencrypt:enable APP", "letsencrypt:disable APP")},
 	{Name: "config:set --no-restart", In: Matrix | PowerLoss, From: Deployed, Lines: lines("config:set --no-restart APP A=b")},
+
+	{Name: "a minute of a cron task", In: Matrix, From: Deployed, Lines: lines("cron APP")},
 
 	{Name: "apps:create", In: PowerLoss, From: None, Lines: lines("apps:create APP")},
 	{Name: "a push that makes the app", In: PowerLoss | RealMatrix, From: None, Lines: lines("push next")},

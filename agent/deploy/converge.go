@@ -49,7 +49,7 @@ func (x *Session) tryConverge(ctx context.Context, startEnded bool) error {
 	d.StartEnded = startEnded
 	if x.Lock.Abandoned || startEnded {
 		x.Env.Store.SweepTemporary(x.Env.Store.File(x.Name), x.Env.Store.File(x.Name, "releases"), x.Env.Store.File(x.Name, "deploys"),
-			x.Env.Store.File(x.Name, store.RegistryDir))
+			x.Env.Store.File(x.Name, store.RegistryDir), x.Env.Store.File(x.Name, store.CronDir))
 		x.Env.Store.SweepCopies(x.Env.Store.File(x.Name, "manifest"))
 		if err := repo.Sweep(x.Dir, proc.Owner{}); err != nil {
 			x.Log.Warn("Cannot remove the leftovers of an interrupted push: %s", err)

@@ -20,7 +20,8 @@ func TestFix(t *testing.T) {
 			"to build that one: dokku builder:set APP build-dir web"},
 		{"the file is UTF-16: save it as UTF-8", "save it as UTF-8"},
 		{"it replaces app.json's healthchecks for web", ""},
-		{"cron is not supported, so these commands do not run", ""},
+		{"addons have no effect, so nothing is made of them", ""},
+		{`this cannot be the schedule of the cron task "npm run report": it is empty: write five fields`, "write five fields"},
 	} {
 		if got := (Problem{Problem: scale.Problem{Message: test.message}}).Fix(); got != test.want {
 			t.Errorf("the fix of %q is %q, want %q", test.message, got, test.want)

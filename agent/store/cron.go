@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"dokku/agent/app"
-	"dokku/agent/disk"
 )
 
 // CronDir is the folder of the runs of an app's cron tasks: ID.json and ID.log.
@@ -115,9 +114,10 @@ func (s *Store) PruneRuns(name string) error {
 	return err
 }
 
-// SaveRunLog keeps the log of a run. It syncs nothing.
+// SaveRunLog keeps the log of a run. It syncs nothing, and a kill may leave the beginning of
+// it: the next agent writes it again, because the record of the end comes after it.
 func (s *Store) SaveRunLog(name, id string, data []byte) error {
-	return disk.ReplaceUnsynced(s.RunLog(name, id), data)
+	return os.WriteFile(s.RunLog(name, id), data, 0o600)
 }
 
 // CronSince returns since when the app's tasks are scheduled.

@@ -82,7 +82,7 @@ func newMachine(t *testing.T, h history) *machine {
 
 // behaviour is the behaviour of a working app.
 func behaviour(s engine.Spec) memory.Behaviour {
-	return memory.Behaviour{Output: []string{s.Type + " ran"}, Exits: s.Kind == engine.KindRelease}
+	return memory.Behaviour{Output: []string{s.Type + " ran"}, Exits: s.Kind == engine.KindRelease || s.Kind == engine.KindCron}
 }
 
 // inMemory returns a folder where fsync is cheap, if the host has one. Kills happen

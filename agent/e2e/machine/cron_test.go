@@ -2,6 +2,8 @@ package machine
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -478,4 +480,49 @@ func TestCronRecordedFirst(t *testing.T) {
 	if !started {
 		t.Error("it has not started")
 	}
+}
+
+// cronDue is when the task of a row of the matrix is due.
+var cronDue = time.Date(2028, 2, 29, 0, 0, 0, 0, time.UTC)
+
+// cronMinute is the agent's look at an app in a minute in which a task is due. The current
+// release gets the task first.
+func (m *machine) cronMinute(ctx context.Context) error {
+	a, err := m.server.Env.Store.Load("shop")
+	if err != nil {
+		return err
+	}
+	r := *a.Current
+	r.RunsCron, r.Files = true, maps.Clone(r.Files)
+	r.Files[app.FileAppJSON] = `{"cron": [{"command": "tidy", "schedule": "CRON_TZ=UTC 0 0 29 2 *"}]}`
+	data, err := json.Marshal(r)
+	if err == nil {
+		err = os.WriteFile(m.server.Env.Store.File("shop", "releases", fmt.Sprint(r.Number)+".json"), data, 0o600)
+	}
+	if err != nil {
+		return err
+	}
+	m.lookCron(ctx, cronDue.Add(-time.Minute), cronDue)
+	return errors.Join(ctx.Err(), m.powered())
+}
+
+// lookCron is a new agent's look at each of some times.
+func (m *machine) lookCron(ctx context.Context, times ...time.Time) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute) // a machine without power never answers
+	defer cancel()
+	s := &cron.Scheduler{Server: m.server}
+	for _, at := range times {
+		s.Now = func() time.Time { return at }
+		s.Look(ctx)
+	}
+	s.Wait()
+}
+
+// cronOnce returns an error if the task has started twice, or if a run of it has no end.
+func (r *rig) cronOnce(name string) error {
+	runs, err := r.server.Env.Store.Runs(name)
+	if err == nil && (r.crons > 1 || len(runs) > 1 || len(runs) == 1 && !runs[0].Over()) {
+		err = fmt.Errorf("the task has started %d times, the runs are %+v", r.crons, runs)
+	}
+	return err
 }

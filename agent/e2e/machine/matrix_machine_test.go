@@ -52,6 +52,7 @@ type rig struct {
 	// is nil unless the test checks their time to retire.
 	named  map[string]time.Time
 	outage error
+	crons  int // starts of the cron task
 }
 
 // newRig returns a rig with a copy of base's state.
@@ -83,7 +84,10 @@ func (r *rig) on() {
 	r.engine.Fail(func(call string, args ...any) error {
 		label := "engine: " + call
 		if len(args) > 0 {
-			if s, ok := args[0].(engine.Spec); ok {
+			if s, ok := args[0].(engine.Spec); ok && s.Kind == engine.KindCron { // its index is random
+				label = "engine: " + call + " cron"
+				r.crons++
+			} else if ok {
 				label = fmt.Sprintf("engine: %s %s %s.%d", call, s.Kind, s.Type, s.Index)
 			}
 		}
@@ -302,6 +306,14 @@ func (r *rig) look(restore bool) error {
 	if err == nil && !done {
 		err = errors.New("the lock is held, or git has yet to decide")
 	}
+	if _, serr := os.Stat(r.server.Env.Store.File(app, store.CronDir)); serr == nil {
+		r.lookCron(context.Background(), cronDue.Add(30*time.Second))
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.dead {
+			err = errors.Join(err, errDead)
+		}
+	}
 	return err
 }
 
@@ -343,6 +355,9 @@ func (r *rig) rest() error {
 		return errors.Join(r.bare(app), r.clean(app))
 	}
 	if err := r.atRest(); err != nil {
+		return err
+	}
+	if err := r.cronOnce(app); err != nil {
 		return err
 	}
 	if p, err := r.server.Env.Store.Problem(app); p != nil || err != nil {

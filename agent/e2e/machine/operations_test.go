@@ -71,6 +71,8 @@ func (m *machine) command(ctx context.Context, h history, words []string) error 
 		return m.syncWith(ctx, h, name)
 	case "server":
 		return s.Env.Store.UpdateSettings(ctx, func(set *app.Settings) error { set.Checks["disabled"] = pairs(words[2:])["disabled"]; return nil })
+	case "cron":
+		return m.cronMinute(ctx)
 	case "apps:create":
 		return s.Create(ctx, name, false)
 	case "apps:destroy":
