@@ -21,9 +21,10 @@
 //     apps to keep up, so it continues with its own copy of the last good file
 //     (GoodSettings). An unknown key counts as a bad edit: a misspelt key would leave the
 //     default in force, and the default of keep_releases removes images.
-//   - ends.json is the one file of an app that is written without its lock, and only by
-//     the agent. A holder of the lock may sweep its temporary file; then it is written
-//     again.
+//   - ends.json, cron.json and the runs of cron tasks are written without the app's lock:
+//     a deploy holds it for minutes. Only the agent writes the first two, and only whoever
+//     began a run its record. A holder of the lock may sweep their temporary files; then
+//     they are written again.
 //   - An engine may serve several roots. Each root makes up a random name once
 //     (Identity), and its networks carry that name in a label.
 package store
