@@ -89,7 +89,8 @@ func (v View) CronZone() *time.Location {
 // CheckTimezone returns an error unless a name is that of a time zone.
 func CheckTimezone(name string) error {
 	if _, err := time.LoadLocation(name); err != nil || name == "Local" {
-		return fmt.Errorf("Invalid timezone %q: give a name such as Europe/Berlin or UTC", name) //nolint:staticcheck // a message of cron:set
+		//lint:ignore ST1005 a message of cron:set
+		return fmt.Errorf("Invalid timezone %q: give a name such as Europe/Berlin or UTC", name)
 	}
 	return nil
 }

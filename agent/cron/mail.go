@@ -29,7 +29,8 @@ func Sends() bool {
 func CheckAddress(property, value string) error {
 	list, err := mail.ParseAddressList(value)
 	if err != nil || strings.ContainsAny(value, "\r\n") || property == app.CronMailFrom && len(list) != 1 {
-		return fmt.Errorf("Invalid %s %q: give an address such as ops@example.com", property, value) //nolint:staticcheck // a message of cron:set
+		//lint:ignore ST1005 a message of cron:set
+		return fmt.Errorf("Invalid %s %q: give an address such as ops@example.com", property, value)
 	}
 	return nil
 }

@@ -55,6 +55,7 @@ type schedule struct {
 	tasks  []*timed
 	runs   string    // the folder of runs at the last look
 	adopt  time.Time // when to look for runs of others
+	pause  time.Time // when to read its files again after a failure
 	swept  bool      // what a former agent left is followed or removed
 }
 
@@ -103,23 +104,28 @@ func (s *Scheduler) Look(ctx context.Context) {
 			a = &schedule{adopt: s.now()}
 		}
 		apps[name] = a
-		if err := s.lookAt(ctx, name, a); err != nil && ctx.Err() == nil {
-			var none *app.NoAppError
-			if !errors.As(err, &none) {
-				s.Log.WithApp(name).Warn("cron tasks of %s: %s", name, err)
-			}
-			a.stamp = "" // read all of it again
+		if now := s.now(); !now.Before(a.pause) {
+			s.lookAt(ctx, name, a, now)
 		}
 	}
 	s.apps = apps
 }
 
-func (s *Scheduler) lookAt(ctx context.Context, name string, a *schedule) error {
-	now := s.now()
+// warn logs an error about an app's tasks. An app that was just destroyed is none.
+func (s *Scheduler) warn(ctx context.Context, name string, err error) {
+	var none *app.NoAppError
+	if err != nil && ctx.Err() == nil && !errors.As(err, &none) {
+		s.Log.WithApp(name).Warn("cron tasks of %s: %s", name, err)
+	}
+}
+
+func (s *Scheduler) lookAt(ctx context.Context, name string, a *schedule, now time.Time) {
 	st := s.Server.Env.Store
 	if stamp := modified(st.File(name, "state.json")) + modified(st.Own("server.json")); stamp != a.stamp {
 		if err := s.read(name, a, now); err != nil {
-			return err
+			s.warn(ctx, name, err)
+			a.pause = now.Add(restPause)
+			return
 		}
 		a.stamp = stamp
 	}
@@ -128,21 +134,16 @@ func (s *Scheduler) lookAt(ctx context.Context, name string, a *schedule) error 
 	}
 	if !now.Before(a.adopt) {
 		again, err := s.adoptRuns(ctx, name, a.swept)
-		if a.adopt = now.Add(restPause); err != nil {
-			return err
-		}
-		if again {
+		if a.adopt = now.Add(restPause); err == nil && again {
 			a.adopt = now.Add(adoptPause)
 		}
-		a.swept = true
+		s.warn(ctx, name, err)
+		a.swept = a.swept || err == nil
 	}
 	for _, t := range a.tasks {
-		if err := s.due(ctx, name, a, t, now); err != nil {
-			return err
-		}
+		s.warn(ctx, name, s.due(ctx, name, a, t, now))
 	}
 	a.looked = now
-	return nil
 }
 
 // modified returns a text that differs once a file or a folder has changed.

@@ -30,6 +30,8 @@ const (
 	LabelCronID     = "com.dokku.cron-id"
 	LabelCronPolicy = "com.dokku.concurrency-policy"
 	LabelCronRun    = "com.dokku.cron-run"
+	// LabelTTL is the time to live of a one-off container in seconds, as Dokku has it.
+	LabelTTL = "com.dokku.active-deadline-seconds"
 	// LabelRestartPolicy is the restart policy that a container was made with. It is no
 	// part of the container's identity.
 	LabelRestartPolicy = "com.dokku.restart-policy"

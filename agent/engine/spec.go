@@ -77,6 +77,8 @@ type Spec struct {
 	// Client names the process that started it. The engine only keeps them.
 	Deadline time.Time
 	Client   string
+	// TTL is the time to live that Deadline comes from, for the label.
+	TTL time.Duration
 
 	// Of cron containers: see the labels.
 	CronID, CronPolicy, CronRun string
@@ -175,6 +177,7 @@ func (s Spec) Labels() map[string]string {
 		LabelCronID:        s.CronID,
 		LabelCronPolicy:    s.CronPolicy,
 		LabelCronRun:       s.CronRun,
+		LabelTTL:           ttl(s.TTL),
 	}
 }
 
@@ -183,6 +186,13 @@ func deadline(t time.Time) string {
 		return ""
 	}
 	return t.UTC().Format(time.RFC3339Nano)
+}
+
+func ttl(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(d.Seconds()))
 }
 
 func attached(yes bool) string {

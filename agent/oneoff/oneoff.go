@@ -173,7 +173,7 @@ func SpecOf(ctx context.Context, s *agent.Server, name string, o OneOff) (engine
 		p.Type = cronType
 	}
 	if o.TTL > 0 {
-		spec.Deadline = time.Now().Add(o.TTL)
+		spec.Deadline, spec.TTL = time.Now().Add(o.TTL), o.TTL
 	}
 	self, err := proc.This()
 	if err != nil {

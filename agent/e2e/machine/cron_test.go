@@ -2,10 +2,7 @@ package machine
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -16,7 +13,6 @@ import (
 
 	"dokku/agent/app"
 	"dokku/agent/cron"
-	"dokku/agent/disk"
 	"dokku/agent/engine"
 	"dokku/agent/engine/memory"
 	"dokku/agent/event"
@@ -283,13 +279,6 @@ func TestCronMissed(t *testing.T) {
 		if got := m.history(); !slices.Contains(got, "08:00 backup: exit code 0") || len(m.eventTexts(t, journal.Cron)) != 2 {
 			t.Errorf("at 08:21: %q, %q", got, m.eventTexts(t, journal.Cron))
 		}
-		// An agent that is back within the minute runs what is due.
-		stop()
-		pass(9*time.Minute - 10*time.Second)
-		before := len(m.history())
-		stop = m.agent()
-		pass(2 * time.Second)
-		_ = before
 		stop()
 		m.once()
 	})
@@ -327,202 +316,31 @@ func TestCronOutlivesTheAgent(t *testing.T) {
 	})
 }
 
-// look is one look of a scheduler whose clock shows a time, and the end of what it starts.
-func (m *cronMachine) look(s *cron.Scheduler, at time.Time) {
-	s.Now = func() time.Time { return at }
-	s.Look(context.Background())
-	s.Wait()
-}
-
-func (m *cronMachine) scheduler() *cron.Scheduler { return &cron.Scheduler{Server: m.server} }
-
-// TestCronOnce: no minute has two runs, whoever finds it due: two agents at once, or one
-// whose clock was set back.
-func TestCronOnce(t *testing.T) {
-	m := newCronMachine(t, cronTasks)
-	m.ends = map[string]int{"report": 0, "backup": 0, "sync": 0}
-	m.next(func(st *app.State) { st.Cron = map[string]string{app.CronTimezone: "UTC"} })
-	noon := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
-	agents := []*cron.Scheduler{m.scheduler(), m.scheduler(), m.scheduler()}
-	for _, s := range agents {
-		m.look(s, noon.Add(-time.Minute))
-	}
-	var wg sync.WaitGroup
-	for _, s := range agents {
-		wg.Go(func() { m.look(s, noon.Add(3*time.Second)) })
-	}
-	wg.Wait()
-	m.want("three agents", m.history(), "12:00 report --all: exit code 0", "12:00 sync: exit code 0")
-
-	s := agents[0]
-	m.look(s, noon.Add(10*time.Minute))
-	for _, back := range []time.Duration{9 * time.Minute, 0, 10*time.Minute + time.Second} {
-		m.look(s, noon.Add(back))
-		m.look(m.scheduler(), noon.Add(back))
-	}
-	m.want("set back by minutes", m.history(), "12:00 report --all: exit code 0", "12:00 sync: exit code 0", "12:10 report --all: exit code 0", "12:10 sync: exit code 0")
-	m.look(s, noon.Add(20*time.Minute))
-	// A clock that was wrong by a day: tasks go on, and the minutes that ran do not run again.
-	m.look(s, noon.AddDate(0, 0, 1))
-	m.look(s, noon.Add(19*time.Minute))
-	m.look(s, noon.Add(20*time.Minute))
-	m.look(s, noon.Add(30*time.Minute))
-	if got := m.history(); !slices.Contains(got, "12:30 report --all: exit code 0") {
-		t.Errorf("the clock was corrected: %q", got)
-	}
-	m.once()
-	if len(m.runs) != 10 { // two tasks at 12:00, 12:10, 12:20, 12:30 and a day later
-		t.Errorf("the runs are %v", slices.Sorted(maps.Keys(m.runs)))
-	}
-}
-
-// TestCronKilled kills the agent before each change of a minute with a run, and starts
-// another one in the same minute: the task does not start twice, and its run has an end.
-func TestCronKilled(t *testing.T) {
-	noon := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
-	for k := 1; ; k++ {
-		m := newCronMachine(t, `{"cron": [{"command": "report", "schedule": "0 12 * * *"}]}`)
-		m.ends = map[string]int{"report": 0}
-		m.next(func(st *app.State) { st.Cron = map[string]string{app.CronTimezone: "UTC"} })
-		m.look(m.scheduler(), noon.Add(-time.Minute))
-		ctx, die := context.WithCancel(context.Background())
-		names := m.dieBefore(k, die)
-		s := m.scheduler()
-		s.Now = func() time.Time { return noon.Add(time.Second) }
-		s.Look(ctx)
-		s.Wait()
-		die()
-		killed := m.powered() != nil
-		m.visit = nil
-		m.turnOn()
-		for at := range 3 {
-			m.look(m.scheduler(), noon.Add(time.Duration(2+at)*time.Second))
-			m.settle()
-		}
-		where := fmt.Sprintf("killed before change %d of %q", k, *names)
-		if t.Failed() || m.runs[mapsOnly(m.runs)] > 1 || len(m.runs) > 1 {
-			t.Fatalf("%s: the runs are %v", where, m.runs)
-		}
-		history := m.history()
-		if len(history) != 1 || strings.HasSuffix(history[0], "running") || m.containers() != nil {
-			t.Fatalf("%s: %q, containers %q", where, history, m.containers())
-		}
-		if !killed {
-			if history[0] != "12:00 report: exit code 0" || k < 5 {
-				t.Errorf("undisturbed after %d changes: %q", k, history)
-			}
-			t.Logf("killed before each of %d changes: %q", k-1, *names)
-			return
-		}
-	}
-}
-
-// dieBefore cuts the power before change k, and ends all that waits. names are the changes.
-func (m *cronMachine) dieBefore(k int, die func()) (names *[]string) {
-	names = &[]string{}
-	m.visit = func(name string) error {
-		m.machine.mu.Lock()
-		defer m.machine.mu.Unlock()
-		if m.dead {
-			return errDead
-		}
-		if *names = append(*names, name); len(*names) == k {
-			m.dead = true
-			die()
-			return errDead
-		}
-		return nil
-	}
-	return names
-}
-
-// mapsOnly is the only key of a map; "": it has none.
-func mapsOnly(m map[string]int) string {
-	for k := range m {
-		return k
-	}
-	return ""
-}
-
-// TestCronRecordedFirst: the record of a run, and its name, are on the disk before its
-// container starts.
-func TestCronRecordedFirst(t *testing.T) {
+// TestCronMail: the output of a run goes to mailto by the server's sendmail, and none without
+// output.
+func TestCronMail(t *testing.T) {
 	m := newCronMachine(t, `{"cron": [{"command": "report", "schedule": "0 12 * * *"}]}`)
-	m.ends = map[string]int{"report": 0}
+	m.ends = map[string]int{"report": 3}
 	m.next(func(st *app.State) { st.Cron = map[string]string{app.CronTimezone: "UTC"} })
-	noon := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
-	m.look(m.scheduler(), noon.Add(-time.Minute))
-	var mu sync.Mutex
-	synced := map[string]bool{}
-	m.server.Env.Store.Disk.Watch = func(op disk.Op) {
-		mu.Lock()
-		defer mu.Unlock()
-		if op.Kind == disk.Sync {
-			synced[op.Path] = true
-		}
-	}
-	started := false
-	m.engine.Fail(func(call string, args ...any) error {
-		s, ok := args[0].(engine.Spec)
-		if call != "Start" || !ok || s.Kind != engine.KindCron {
-			return nil
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		started = true
-		dir := m.server.Env.Store.File("shop", "cron")
-		if !synced[dir+"/"+s.CronRun+".json"] || !synced[dir] {
-			t.Errorf("it starts before its record is on the disk: %v", synced)
-		}
+	check(t, m.server.Env.Store.UpdateSettings(t.Context(), func(set *app.Settings) error {
+		set.Cron = map[string]string{app.CronMailTo: "ops@example.com", app.CronMailFrom: "cron@example.com"}
 		return nil
-	})
-	m.look(m.scheduler(), noon)
-	if !started {
-		t.Error("it has not started")
+	}))
+	dir := t.TempDir()
+	program := dir + "/sendmail"
+	check(t, os.WriteFile(program, []byte("#!/bin/sh\necho \"$@\" > "+dir+"/words\ncat > "+dir+"/mail\n"), 0o755))
+	s := m.scheduler()
+	s.Sendmail = program
+	noon := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	m.look(s, noon.Add(-time.Minute))
+	m.look(s, noon)
+	mail, err := os.ReadFile(dir + "/mail")
+	check(t, err)
+	words, err := os.ReadFile(dir + "/words")
+	check(t, err)
+	want := "From: cron@example.com\nTo: ops@example.com\nSubject: Cron shop: report (exit code 3)\n" +
+		"Content-Type: text/plain; charset=utf-8\nAuto-Submitted: auto-generated\n\nreport ran\n"
+	if string(mail) != want || string(words) != "-t -oi\n" {
+		t.Errorf("sendmail %s gets\n%s", words, mail)
 	}
-}
-
-// cronDue is when the task of a row of the matrix is due.
-var cronDue = time.Date(2028, 2, 29, 0, 0, 0, 0, time.UTC)
-
-// cronMinute is the agent's look at an app in a minute in which a task is due. The current
-// release gets the task first.
-func (m *machine) cronMinute(ctx context.Context) error {
-	a, err := m.server.Env.Store.Load("shop")
-	if err != nil {
-		return err
-	}
-	r := *a.Current
-	r.RunsCron, r.Files = true, maps.Clone(r.Files)
-	r.Files[app.FileAppJSON] = `{"cron": [{"command": "tidy", "schedule": "CRON_TZ=UTC 0 0 29 2 *"}]}`
-	data, err := json.Marshal(r)
-	if err == nil {
-		err = os.WriteFile(m.server.Env.Store.File("shop", "releases", fmt.Sprint(r.Number)+".json"), data, 0o600)
-	}
-	if err != nil {
-		return err
-	}
-	m.lookCron(ctx, cronDue.Add(-time.Minute), cronDue)
-	return errors.Join(ctx.Err(), m.powered())
-}
-
-// lookCron is a new agent's look at each of some times.
-func (m *machine) lookCron(ctx context.Context, times ...time.Time) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute) // a machine without power never answers
-	defer cancel()
-	s := &cron.Scheduler{Server: m.server}
-	for _, at := range times {
-		s.Now = func() time.Time { return at }
-		s.Look(ctx)
-	}
-	s.Wait()
-}
-
-// cronOnce returns an error if the task has started twice, or if a run of it has no end.
-func (r *rig) cronOnce(name string) error {
-	runs, err := r.server.Env.Store.Runs(name)
-	if err == nil && (r.crons > 1 || len(runs) > 1 || len(runs) == 1 && !runs[0].Over()) {
-		err = fmt.Errorf("the task has started %d times, the runs are %+v", r.crons, runs)
-	}
-	return err
 }
