@@ -11,6 +11,7 @@ import (
 	"dokku/agent/deploy"
 	"dokku/agent/engine"
 	"dokku/agent/event"
+	"dokku/agent/proc"
 )
 
 // retryPause is the first pause after a failed call of the engine.
@@ -113,12 +114,16 @@ func (s *Scheduler) adoptRuns(ctx context.Context, name string, swept bool) (aga
 	if err != nil || len(runs) == 0 {
 		return false, err
 	}
+	self, err := proc.This()
+	if err != nil {
+		return false, err
+	}
 	open, alive := map[string]*app.CronRun{}, map[string]bool{}
 	for _, r := range runs {
 		if !r.Over() && !s.following(r) {
 			open[r.ID] = r
-			// A scheduled run is of an agent that has ended: there is only one.
-			alive[r.ID] = r.Minute.IsZero() && r.Owner.Alive()
+			// A scheduled run of this process is one of its schedulers that has ended.
+			alive[r.ID] = (r.Minute.IsZero() || r.Owner != self) && r.Owner.Alive()
 		}
 	}
 	if len(open) == 0 && swept {

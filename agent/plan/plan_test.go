@@ -125,6 +125,14 @@ func TestPlan(t *testing.T) {
 		oneOff("left", "gone", engine.StatusExited, true, time.Second),
 		oneOff("late", "here", engine.StatusRunning, true, 0))
 	oneOffs.Clients = map[string]bool{"here": true}
+	task := func(id string, status engine.Status, attached bool, deadline time.Duration) engine.Instance {
+		i := oneOff(id, "gone", status, attached, deadline)
+		i.Kind, i.Type = engine.KindCron, "cron"
+		return i
+	}
+	tasks := observation(2, upstreams(3), running("new", "shop.web.1", 2, 3), task("runs", engine.StatusRunning, false, time.Second),
+		task("has ended", engine.StatusExited, false, time.Second), task("is late", engine.StatusRunning, false, -CronGrace+time.Second),
+		task("of nobody", engine.StatusRunning, true, time.Second), task("is forgotten", engine.StatusExited, false, -CronGrace))
 	build := engine.Instance{ID: "build", Name: "shop.build.herokuish", App: "shop", Kind: engine.KindBuild, Type: "build", Status: engine.StatusRunning, Image: "img2"}
 	builds := observation(2, upstreams(3), running("new", "shop.web.1", 2, 3), build)
 	whileStopped := oneOffs
@@ -271,6 +279,9 @@ retire never started: its client is gone
 retire ended: it has ended
 retire left: it has ended
 retire late: its time to live is over`},
+		{"containers of cron tasks are the scheduler's", want(2, "web.1"), tasks, `
+retire of nobody: its client is gone
+retire is forgotten: its time to live is over`},
 		{"an hour forgets restarts", want(2, "web.1", "worker.1", "worker.2", "worker.3", "worker.4"), healthy, `
 reset shop.web.1: it has run for an hour since its last restart`},
 		{"one-off containers of a stopped app", halted, whileStopped, ``},

@@ -44,7 +44,7 @@ func TestCronOnce(t *testing.T) {
 		wg.Go(func() { m.look(s, noon.Add(3*time.Second)) })
 	}
 	wg.Wait()
-	m.want("three agents", m.history(), "12:00 report --all: exit code 0", "12:00 sync: exit code 0")
+	m.started("three agents", 2)
 
 	s := agents[0]
 	m.look(s, noon.Add(10*time.Minute))
@@ -52,7 +52,7 @@ func TestCronOnce(t *testing.T) {
 		m.look(s, noon.Add(back))
 		m.look(m.scheduler(), noon.Add(back))
 	}
-	m.want("set back by minutes", m.history(), "12:00 report --all: exit code 0", "12:00 sync: exit code 0", "12:10 report --all: exit code 0", "12:10 sync: exit code 0")
+	m.started("set back by minutes", 4)
 	m.look(s, noon.Add(20*time.Minute))
 	// A clock that was wrong by a day: tasks go on, and the minutes that ran do not run again.
 	m.look(s, noon.AddDate(0, 0, 1))
@@ -62,9 +62,15 @@ func TestCronOnce(t *testing.T) {
 	if got := m.history(); !slices.Contains(got, "12:30 report --all: exit code 0") {
 		t.Errorf("the clock was corrected: %q", got)
 	}
+	m.started("at last", 10) // two tasks at 12:00, 12:10, 12:20, 12:30 and a day later
+}
+
+// started fails unless so many runs have started, each once.
+func (m *cronMachine) started(when string, want int) {
+	m.t.Helper()
 	m.once()
-	if len(m.runs) != 10 { // two tasks at 12:00, 12:10, 12:20, 12:30 and a day later
-		t.Errorf("the runs are %v", slices.Sorted(maps.Keys(m.runs)))
+	if len(m.runs) != want {
+		m.t.Errorf("%s: the runs are %v, want %d", when, slices.Sorted(maps.Keys(m.runs)), want)
 	}
 }
 
