@@ -15,9 +15,32 @@ import (
 // toldFile names the changes of TellChanges that were told on this server.
 const toldFile = "told.json"
 
-// checksReplace is a change: CHECKS replaces app.json's healthchecks for web. Until
-// 2026-11 both were checked.
-const checksReplace = "checks-replace-healthchecks"
+// change is a change that is told.
+type change struct {
+	name string
+	text func(app.View) string
+}
+
+// changes are the changes, with the names in toldFile. text says what changes for an app; "":
+// nothing.
+var changes = []change{
+	// CHECKS replaces app.json's healthchecks for web. Until 2026-11 both were checked.
+	{"checks-replace-healthchecks", func(v app.View) string {
+		if !deploy.ReplacesHealthchecks(v) {
+			return ""
+		}
+		return "CHECKS now replaces app.json's healthchecks for web; before, both were checked. " +
+			"From its next deploy on only CHECKS counts: move the checks that you need there"
+	}},
+	// The cron tasks of app.json run. Until 2026-11 a push said that they do not, and what to
+	// do instead.
+	{"cron-runs", func(v app.View) string {
+		if v.Current.RunsCron || len(v.Current.Control.AppJSON.Cron) == 0 {
+			return ""
+		}
+		return "the cron tasks of its app.json run from its next push on; before, none did. If a cron of yours runs them, end that"
+	}},
+}
 
 type toldChanges struct {
 	Version int      `json:"version"`
@@ -40,7 +63,8 @@ func (s *Server) TellChanges(ctx context.Context, log event.Log) error {
 	if err := store.ReadJSON(path, &told); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if slices.Contains(told.Told, checksReplace) {
+	fresh := slices.DeleteFunc(slices.Clone(changes), func(c change) bool { return slices.Contains(told.Told, c.name) })
+	if len(fresh) == 0 {
 		return nil
 	}
 	set, err := s.Settings()
@@ -54,10 +78,17 @@ func (s *Server) TellChanges(ctx context.Context, log event.Log) error {
 	for _, name := range names {
 		// What an app that cannot be read ships is told by its next deploy.
 		a, err := s.Load(name)
-		if err == nil && a.Current != nil && deploy.ReplacesHealthchecks(app.View{App: a, Settings: set}) {
-			log.WithApp(name).Warn("%s: CHECKS now replaces app.json's healthchecks for web; before, both were checked. "+
-				"From its next deploy on only CHECKS counts: move the checks that you need there", name)
+		if err != nil || a.Current == nil {
+			continue
+		}
+		for _, c := range fresh {
+			if text := c.text(app.View{App: a, Settings: set}); text != "" {
+				log.WithApp(name).Warn("%s: %s", name, text)
+			}
 		}
 	}
-	return s.Env.Store.WriteJSON(path, toldChanges{app.Version, append(told.Told, checksReplace)})
+	for _, c := range fresh {
+		told.Told = append(told.Told, c.name)
+	}
+	return s.Env.Store.WriteJSON(path, toldChanges{app.Version, told.Told})
 }

@@ -18,7 +18,7 @@ import (
 func TestAgentTellsChanges(t *testing.T) {
 	m := firstLayout(t, newHistory(t))
 	replace(t, m.root+"/shop/dokku/releases/7.json", `"files": {`,
-		`"files": {"CHECKS": "/ welcome\n", "app.json": "{\"healthchecks\": {\"web\": [{\"type\": \"startup\", \"path\": \"/\"}]}}",`)
+		`"files": {"CHECKS": "/ welcome\n", "app.json": "{\"healthchecks\": {\"web\": [{\"type\": \"startup\", \"path\": \"/\"}]}, \"cron\": [{\"command\": \"tidy\", \"schedule\": \"@daily\"}]}",`)
 	synctest.Test(t, func(t *testing.T) {
 		for _, want := range []int{1, 0} {
 			var out bytes.Buffer
@@ -29,6 +29,9 @@ func TestAgentTellsChanges(t *testing.T) {
 			cancel()
 			if err := <-ended; err != nil {
 				t.Error(err)
+			}
+			if n := strings.Count(out.String(), "shop: the cron tasks of its app.json run from its next push on"); n != want {
+				t.Errorf("cron is told %d times, want %d:\n%s", n, want, &out)
 			}
 			if n := strings.Count(out.String(), "shop: CHECKS now replaces app.json's healthchecks for web"); n != want {
 				t.Errorf("it is told %d times, want %d:\n%s", n, want, &out)
