@@ -45,7 +45,7 @@ func RunDetached(ctx context.Context, s *agent.Server, name string, q Request, l
 	}
 	i, err := start(ctx, s, name, r, q, log, nil)
 	if err != nil {
-		return i, errors.Join(err, over(s, name, r, err))
+		return i, errors.Join(err, unfinished(s, name, r, err))
 	}
 	return i, nil
 }
@@ -65,7 +65,7 @@ func RunAttached(ctx context.Context, s *agent.Server, name string, q Request, s
 		return last, errors.Join(err, s.Env.Store.SaveRun(name, r))
 	}
 	s.Env.Store.SaveRunLog(name, r.ID, kept.bytes())
-	return last, errors.Join(err, over(s, name, r, err))
+	return last, errors.Join(err, unfinished(s, name, r, err))
 }
 
 // claim records a run that a person asks for.
@@ -80,8 +80,8 @@ func claim(s *agent.Server, name string, q Request, attached bool) (*app.CronRun
 	return r, err
 }
 
-// over records that a run has ended without an exit code.
-func over(s *agent.Server, name string, r *app.CronRun, cause error) error {
+// unfinished records that a run has ended without an exit code.
+func unfinished(s *agent.Server, name string, r *app.CronRun, cause error) error {
 	var busy *BusyError
 	r.Ended, r.Outcome, r.Error = time.Now().UTC(), app.RunNotStarted, event.OneLine(cause.Error())
 	switch {

@@ -104,12 +104,15 @@ func (s *Scheduler) Look(ctx context.Context) {
 			a = &schedule{adopt: s.now()}
 		}
 		apps[name] = a
-		if now := s.now(); !now.Before(a.pause) {
+		if now := s.now(); over(a.pause, now) {
 			s.lookAt(ctx, name, a, now)
 		}
 	}
 	s.apps = apps
 }
+
+// over reports whether a pause until a time is over. A clock that was set back prolongs none.
+func over(until, now time.Time) bool { return !now.Before(until) || until.Sub(now) > restPause }
 
 // warn logs an error about an app's tasks. An app that was just destroyed is none.
 func (s *Scheduler) warn(ctx context.Context, name string, err error) {
@@ -132,7 +135,7 @@ func (s *Scheduler) lookAt(ctx context.Context, name string, a *schedule, now ti
 	if changed := modified(st.File(name, store.CronDir)); changed != a.runs {
 		a.runs, a.adopt = changed, now
 	}
-	if !now.Before(a.adopt) {
+	if over(a.adopt, now) {
 		again, err := s.adoptRuns(ctx, name, a.swept)
 		if a.adopt = now.Add(restPause); err == nil && again {
 			a.adopt = now.Add(adoptPause)
@@ -286,7 +289,7 @@ func (s *Scheduler) begin(ctx context.Context, name string, t *timed, minute, no
 		if ctx.Err() != nil {
 			return // the next agent finds out what became of it
 		}
-		if err := over(s.Server, name, r, err); err != nil {
+		if err := unfinished(s.Server, name, r, err); err != nil {
 			s.Log.WithApp(name).Warn("cannot record a run of %s: %s", r.Command, err)
 		}
 		s.tellRun(name, r)
