@@ -19,11 +19,11 @@ type plugin struct {
 // builtIn are the plugins of Dokku whose commands this program has. Clients look for the
 // ones that they need before they use them.
 var builtIn = []string{"20_events", "app-json", "apps", "builder", "builder-dockerfile", "builder-herokuish", "builder-null", "builder-pack",
-	"builder-railpack", "buildpacks", "builds", "certs", "checks", "config", "docker-options", "domains", "enter", "git", "logs", "network",
-	"nginx-vhosts", "plugin", "ports", "proxy", "ps", "registry", "resource", "run", "ssh-keys", "storage"}
+	"builder-railpack", "buildpacks", "builds", "certs", "checks", "config", "cron", "docker-options", "domains", "enter", "git", "logs", "network",
+	"nginx-vhosts", "plugin", "ports", "proxy", "ps", "registry", "repo", "resource", "run", "ssh-keys", "storage"}
 
 // added are the plugins that Dokku's users install, and that are built in here.
-var added = []string{"letsencrypt"}
+var added = []string{"http-auth", "letsencrypt", "maintenance", "redirect"}
 
 var pluginCommands = []cli.Spec{{
 	Use: "plugin:installed NAME", Short: "Exit with 0 if a plugin of Dokku is built in", Rootless: true, Missing: "Please specify a plugin",
