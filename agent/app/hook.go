@@ -119,7 +119,7 @@ func HookKey(secret string) ([]byte, error) {
 }
 
 // Shown returns the address for people. The path and the query of many services are a
-// password, so they are hidden but for the path's first name.
+// password, so they are hidden but for the first name of a longer path.
 func (h Hook) Shown() string {
 	u, err := url.Parse(h.URL)
 	if err != nil {
@@ -127,10 +127,10 @@ func (h Hook) Shown() string {
 	}
 	shown := u.Scheme + "://" + u.Host
 	first, rest, more := strings.Cut(strings.TrimPrefix(u.EscapedPath(), "/"), "/")
-	if first != "" {
+	if more && rest != "" {
 		shown += "/" + first
 	}
-	if more && rest != "" || u.RawQuery != "" || u.User != nil {
+	if first != "" || u.RawQuery != "" || u.User != nil {
 		shown += "/" + Hidden
 	}
 	return shown
