@@ -12,8 +12,8 @@ import (
 
 // Free space, in bytes, below which a push is refused, or warned of.
 const (
-	leastSpace = 100 << 20
-	lowSpace   = 1 << 30
+	LeastSpace = 100 << 20
+	LowSpace   = 1 << 30
 )
 
 // usualImages is where an engine on this host keeps its images, unless its data-root is
@@ -39,9 +39,9 @@ const SpaceFix = "free some on the server: dokku cleanup, docker builder prune"
 func (e *Env) CheckSpace(doing string, log event.Log) error {
 	n, dir := e.space()
 	switch {
-	case n < leastSpace:
+	case n < LeastSpace:
 		return fmt.Errorf("cannot %s: the server's disk is full (%s left in %s); %s", doing, source.Bytes(n), dir, SpaceFix)
-	case n < lowSpace:
+	case n < LowSpace:
 		log.Warn("the server's disk is nearly full (%s left in %s); %s", source.Bytes(n), dir, SpaceFix)
 	}
 	return nil
@@ -50,7 +50,7 @@ func (e *Env) CheckSpace(doing string, log event.Log) error {
 // Room returns how many bytes may be written before CheckSpace would refuse more.
 func (e *Env) Room() int64 {
 	n, _ := e.space()
-	return max(0, n-leastSpace)
+	return max(0, n-LeastSpace)
 }
 
 // space returns the least free space of the disks that apps and their images are on, in

@@ -12,9 +12,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dokku/agent/deploy"
 	"dokku/agent/engine"
 	"dokku/agent/store"
 	"dokku/agent/text"
+	"dokku/build/source"
 )
 
 func (d *examination) checkEngine(context.Context) []Finding {
@@ -102,7 +104,8 @@ func (d *examination) checkGit(ctx context.Context) []Finding {
 	return fine(check, "%s", strings.TrimPrefix(strings.TrimSpace(string(out)), "git version "))
 }
 
-// The free space, in percent, below which checkDisk warns or reports a problem.
+// The free space, in percent, below which checkDisk warns or reports a problem. On a small
+// disk it does so where a push would: deploy.LowSpace.
 const (
 	lowDisk  = 10
 	fullDisk = 2
@@ -128,12 +131,15 @@ func (d *examination) space(check, path, name string) []Finding {
 	if st.Files > 0 { // some file systems do not count them
 		inodes = percent(st.Ffree, st.Files)
 	}
-	left := min(blocks, inodes)
+	left, free := min(blocks, inodes), int64(st.Bavail)*st.Bsize
 	text := fmt.Sprintf("%d %% of the space and %d %% of the inodes of %s are free", blocks, inodes, name)
+	if free < deploy.LowSpace {
+		text += fmt.Sprintf(", only %s", source.Bytes(free))
+	}
 	switch {
-	case left < fullDisk:
+	case left < fullDisk || free < deploy.LeastSpace:
 		return []Finding{wrong(check, HealthProblem, "dokku cleanup, docker builder prune", "%s", text)}
-	case left < lowDisk:
+	case left < lowDisk || free < deploy.LowSpace:
 		return []Finding{wrong(check, HealthWarning, "dokku cleanup, docker builder prune", "%s", text)}
 	}
 	return fine(check, "%s", text)

@@ -56,11 +56,15 @@ var doctorTests = []struct {
 		p.t.Setenv("GIT_EXEC_PATH", p.t.TempDir())
 	}, want: []string{"git: git has no receive-pack"}},
 	{name: "hooks that take nothing", stays: true, damage: func(p *patient) { p.failingHooks() }, want: []string{
-		"notifications: warning: http://10.0.0.1/all (",
-		"shop notifications: warning: http://10.0.0.1/old (",
+		"notifications: warning: http://10.0.0.1/**** (",
+		"shop notifications: warning: http://10.0.0.1/**** (",
 		"shop notifications: given up; dokku notify:test shop "}},
 	{name: "little space", stays: true, damage: func(p *patient) { p.disk.Bavail, p.disk.Bfree = 5, 5 },
 		want: []string{"disk: warning: 5 % of the space", "disk of the engine: warning: 5 % of the space"}},
+	{name: "a push would be refused", stays: true, damage: func(p *patient) { p.disk.Bsize = 1 << 20 },
+		want: []string{"disk: problem: 50 % of the space and 50 % of the inodes of ", "disk of the engine: problem: 50 % of the space and 50 % of the inodes of / are free, only 52 MB"}},
+	{name: "a push would warn", stays: true, damage: func(p *patient) { p.disk.Bsize = 1 << 23 },
+		want: []string{"disk: warning: 50 % of the space and 50 % of the inodes of ", "disk of the engine: warning: "}},
 	{name: "no inodes", stays: true, damage: func(p *patient) { p.disk.Ffree = 1 },
 		want: []string{"disk: problem: 50 % of the space and 1 % of the inodes", "disk of the engine: problem: "}},
 	{name: "a folder that all may read", damage: func(p *patient) { os.Chmod(p.path(".dokku"), 0o755); os.Chmod(p.root, 0o777) },

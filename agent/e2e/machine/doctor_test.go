@@ -58,7 +58,7 @@ const aKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJIqOmKfjlk03N0JPzQ5RjuFhGvgQW
 
 func newPatient(t *testing.T, h history) *patient {
 	t.Helper()
-	p := &patient{machine: newMachine(t, h), disk: unix.Statfs_t{Blocks: 100, Bfree: 50, Bavail: 50, Files: 100, Ffree: 50}}
+	p := &patient{machine: newMachine(t, h), disk: unix.Statfs_t{Bsize: 1 << 30, Blocks: 100, Bfree: 50, Bavail: 50, Files: 100, Ffree: 50}}
 	binary, err := os.Executable()
 	check(t, err)
 	p.server.Binary = binary
