@@ -39,7 +39,9 @@ func TestCron(t *testing.T) {
 		t.Errorf("the run is %+v", first)
 	}
 	lab.Contains(t, l.Dokku("cron:logs", a.Name, first.Run), "blue from cron.")
-	lab.Contains(t, l.Dokku("events", a.Name), " cron agent sh -c 'echo $COLOUR from $DYNO; exit 3': exit code 3")
+	lab.WaitFor(t, "an event tells of its failure", func() bool {
+		return strings.Contains(l.Dokku("events", a.Name), " cron agent sh -c 'echo $COLOUR from $DYNO; exit 3': exit code 3")
+	})
 
 	var tasks []struct{ ID, Command string }
 	lab.Must(t, json.Unmarshal([]byte(l.Dokku("cron:list", a.Name, "--format", "json")), &tasks))
