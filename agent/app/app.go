@@ -39,6 +39,9 @@ type State struct {
 	// BuildOptions are those of docker-options:add APP build, as they were added.
 	BuildOptions []string `json:"build_options,omitempty"`
 
+	// DockerOptions are those of docker-options:add APP deploy and run: see OptionsKey.
+	DockerOptions map[string][]string `json:"docker_options,omitempty"`
+
 	// The next release copies these: see ContainerOptions.
 	Mounts    []Mount           `json:"mounts,omitempty"`    // storage:mount
 	Network   map[string]string `json:"network,omitempty"`   // network:set
@@ -162,6 +165,7 @@ func (st *State) Clone() State {
 	c.Config, c.Scale, c.ScaleNext = maps.Clone(st.Config), maps.Clone(st.Scale), maps.Clone(st.ScaleNext)
 	c.Checks, c.PS, c.Nginx, c.Logs = maps.Clone(st.Checks), maps.Clone(st.PS), maps.Clone(st.Nginx), maps.Clone(st.Logs)
 	c.Build, c.BuildOptions = maps.Clone(st.Build), slices.Clone(st.BuildOptions)
+	c.DockerOptions = cloneLists(st.DockerOptions)
 	c.Buildpacks, c.Pinned = slices.Clone(st.Buildpacks), slices.Clone(st.Pinned)
 	c.Mounts, c.Network, c.Resources = slices.Clone(st.Mounts), maps.Clone(st.Network), maps.Clone(st.Resources)
 	c.Domains, c.Retiring = slices.Clone(st.Domains), maps.Clone(st.Retiring)

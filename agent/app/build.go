@@ -77,8 +77,11 @@ func (v View) CheckBuild() error {
 			}
 		}
 	}
-	if _, err := options.Read(v.State.BuildOptions); err != nil {
+	if _, err := options.Build.Read(v.State.BuildOptions); err != nil {
 		return fmt.Errorf("%w; remove it: dokku docker-options:clear %s build", err, v.Name)
+	}
+	if err := v.checkDockerOptions(v.State.DockerOptions); err != nil {
+		return err
 	}
 	for _, name := range []string{PropSelected, PropBuildDir, PropDockerfile, PropProjectTOML, PropAppJSON, PropSyntax, PropStack, PropPackImage, PropRunImage} {
 		if value := v.BuildProperty(name); value != "" {

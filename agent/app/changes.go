@@ -60,6 +60,7 @@ func Changes(before, after *Release) []Change {
 		{"storage", before.Mounts, after.Mounts},
 		{"networks", before.Networks, after.Networks},
 		{"resources", before.Resources, after.Resources},
+		{"docker options", before.DockerOptions, after.DockerOptions},
 	} {
 		if b, a := reflect.ValueOf(part.before), reflect.ValueOf(part.after); !reflect.DeepEqual(part.before, part.after) && b.Len()+a.Len() > 0 {
 			add(part.what, "%s", verb(b.Len() > 0, a.Len() > 0))

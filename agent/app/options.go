@@ -16,4 +16,6 @@ type ContainerOptions struct {
 	// LogSize is the size of a file of a container's log, as logs:set has it; "" is the
 	// engine's.
 	LogSize string `json:"log_size,omitempty"`
+	// DockerOptions are the options of docker-options for the processes: see OptionsKey.
+	DockerOptions map[string][]string `json:"docker_options,omitempty"`
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"dokku/build/options"
 	"dokku/scale"
 )
 
@@ -117,6 +118,10 @@ func (v View) ContainerOptions() ContainerOptions {
 	c := v.State.Clone()
 	a := ContainerOptions{Mounts: c.Mounts, Resources: c.Resources, NetworkTLD: v.NetworkProperty(NetworkTLD),
 		NoInit: v.Property(propInit) == "false", LogSize: cmp.Or(v.State.Logs[LogMaxSize], v.Settings.Logs[LogMaxSize])}
+	delete(c.DockerOptions, string(options.Run)) // one-off containers have the present ones
+	if len(c.DockerOptions) > 0 {
+		a.DockerOptions = c.DockerOptions
+	}
 	for _, property := range NetworkLists {
 		for _, name := range SplitNetworks(v.NetworkProperty(property)) {
 			if !slices.Contains(a.Networks, name) {

@@ -38,6 +38,7 @@ func (o *rollout) predeploy(ctx context.Context, command string) (err error) {
 		return err
 	}
 	s.Env, s.Entrypoint, s.Command, s.RestartPolicy = nil, []string{"/bin/sh"}, []string{"-c", readAndRun}, "no"
+	s.Options.ReadOnly = false // its changes become a part of the image
 	w := o.output(ctx, command, env)
 	id, last, err := o.attach(ctx, s, script, w)
 	if id != "" {

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -10,6 +11,7 @@ import (
 
 	"dokku/agent/app"
 	"dokku/agent/engine"
+	"dokku/build/options"
 	"dokku/scale"
 )
 
@@ -57,17 +59,26 @@ func arguments(command string, env map[string]string) ([]string, error) {
 	return argv, err
 }
 
-// ApplyOptions adds the release's mounts, networks, limits and choice of an init to a Spec.
+// ApplyOptions adds the release's mounts, networks, limits, choice of an init and docker
+// options to a Spec. A one-off container has the present docker options of the phase run.
 func ApplyOptions(v app.View, s *engine.Spec, r *app.Release) error {
-	for _, m := range r.Mounts {
+	mounts := slices.Clone(r.Mounts)
+	s.NoInit = r.NoInit
+	s.LogSize = r.LogSize
+	docker, err := dockerOptions(v, s, r)
+	if err != nil {
+		return err
+	}
+	for _, m := range docker.Mounts {
+		mounts = append(mounts, app.Mount(m))
+	}
+	for _, m := range mounts {
 		source, err := v.Settings.Source(m)
 		if err != nil {
 			return err
 		}
 		s.Mounts = append(s.Mounts, engine.Mount{Source: source, Target: m.Target, ReadOnly: m.ReadOnly})
 	}
-	s.NoInit = r.NoInit
-	s.LogSize = r.LogSize
 	s.Joins = slices.Clone(r.Networks)
 	// Nothing connects to a one-off container.
 	if s.Kind == engine.KindDeploy && len(s.Joins) > 0 {
@@ -78,13 +89,29 @@ func ApplyOptions(v app.View, s *engine.Spec, r *app.Release) error {
 	return err
 }
 
-// checkOptions refuses mounts and networks that a container could not get, before
+// dockerOptions adds the options of docker-options to a Spec, except for mounts. A command
+// that runs once for a release has those of all process types; nothing restarts it.
+func dockerOptions(v app.View, s *engine.Spec, r *app.Release) (c options.Container, err error) {
+	switch s.Kind {
+	case engine.KindDeploy:
+		c, err = r.Containers(s.Type)
+		s.RestartPolicy = cmp.Or(c.Restart, s.RestartPolicy)
+	case engine.KindRelease:
+		c, err = r.Containers("")
+	default:
+		c, err = v.OneOffs()
+	}
+	s.NoInit = s.NoInit && !c.Init
+	s.LogSize = cmp.Or(c.LogSize, s.LogSize)
+	s.Options = engine.Options(c.Settings)
+	return c, err
+}
+
+// checkOptions refuses mounts, networks and docker options that a container could not get, before
 // anything is built or started.
 func (e *Env) checkOptions(ctx context.Context, v app.View, a app.ContainerOptions) error {
-	for _, m := range a.Mounts {
-		if _, err := v.Settings.Source(m); err != nil {
-			return err
-		}
+	if err := v.CheckContainers(a); err != nil {
+		return err
 	}
 	if len(a.Networks) == 0 {
 		return nil

@@ -70,6 +70,8 @@ type Spec struct {
 	// choice, "unlimited" any size. The engine keeps such a file and the one before it.
 	LogSize string
 
+	Options Options
+
 	// TTY gives the process a terminal. Its stop signal is HUP then: an interactive
 	// shell ignores TERM.
 	TTY bool

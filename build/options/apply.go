@@ -11,7 +11,7 @@ import (
 // build arguments without a value in the config, which are left out. A secret without
 // one is an error.
 func Apply(lines []string, r *build.Request) (left []string, err error) {
-	list, err := Read(lines)
+	list, err := Build.Read(lines)
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,16 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// Option is one option of `docker build` with a valid value.
+// Phase is one of docker-options: what its options are for.
+type Phase string
+
+const (
+	Build  Phase = "build"  // of `docker build`
+	Deploy Phase = "deploy" // of the containers of the app's processes, as `docker run` has them
+	Run    Phase = "run"    // of those of one-off commands and cron tasks
+)
+
+// Option is one option of a phase with a valid value.
 type Option struct {
 	Name  string // with its dashes
 	Value string // "" if the option takes none
@@ -44,7 +53,10 @@ func (o Option) Same(p Option) bool {
 
 // subject is what an option of a repeatable name sets.
 func (o Option) subject() string {
-	k := kinds[o.Name]
+	k, ok := kinds[o.Name]
+	if !ok {
+		k = processKinds[o.Name]
+	}
 	if k.subject == nil {
 		return ""
 	}
@@ -54,14 +66,14 @@ func (o Option) subject() string {
 // Parse reads options from the words of a command line: "--build-arg", "A=1",
 // "--target=web", or several in one word, "--build-arg A=1 --no-cache", which is split as
 // a shell does, without any expansion.
-func Parse(args []string) ([]Option, error) {
+func (p Phase) Parse(args []string) ([]Option, error) {
 	words, err := split(args)
 	if err != nil {
 		return nil, err
 	}
 	var list []Option
 	for len(words) > 0 {
-		o, used, err := first(words)
+		o, used, err := p.first(words)
 		if err != nil {
 			return nil, err
 		}
@@ -79,15 +91,15 @@ func Parse(args []string) ([]Option, error) {
 }
 
 // first reads the first option, and how many words it takes.
-func first(words []string) (o Option, used int, err error) {
+func (p Phase) first(words []string) (o Option, used int, err error) {
 	name, value, joined := strings.Cut(words[0], "=")
 	if !strings.HasPrefix(name, "-") {
-		return o, 0, fmt.Errorf("%q is not an option: an option begins with --, such as --build-arg NAME=VALUE", shown(words[0]))
+		return o, 0, fmt.Errorf("%q is not an option: an option begins with --, such as %s", shown(words[0]), p.example())
 	}
-	k, ok := kinds[name]
+	k, ok := p.kinds()[name]
 	switch {
 	case !ok:
-		return o, 0, refusal(name)
+		return o, 0, p.refusal(name)
 	case k.check == nil && joined:
 		return o, 0, fmt.Errorf("%s takes no value, but has %q", name, shown(value))
 	case k.check == nil:
@@ -108,6 +120,21 @@ func first(words []string) (o Option, used int, err error) {
 		return Option{name, value}, 1, nil
 	}
 	return Option{name, value}, 2, nil
+}
+
+// kinds are the options that have an effect in the phase.
+func (p Phase) kinds() map[string]kind {
+	if p == Build {
+		return kinds
+	}
+	return processKinds
+}
+
+func (p Phase) example() string {
+	if p == Build {
+		return "--build-arg NAME=VALUE"
+	}
+	return "--ulimit nofile=1024:2048"
 }
 
 // shown cuts a text for a message.
@@ -186,8 +213,8 @@ func unescaped(text string, quoted bool) string {
 
 // Add returns the stored lines with more options, sorted. An option that contradicts a
 // stored one is an error.
-func Add(lines []string, more []Option) ([]string, error) {
-	have, err := Read(lines)
+func (p Phase) Add(lines []string, more []Option) ([]string, error) {
+	have, err := p.Read(lines)
 	if err != nil {
 		return nil, err
 	}
@@ -220,16 +247,23 @@ func Remove(lines []string, less []Option) (rest []string, missing []Option) {
 }
 
 // Read parses stored lines.
-func Read(lines []string) ([]Option, error) {
+func (p Phase) Read(lines []string) ([]Option, error) {
 	var list []Option
 	for _, line := range lines {
-		one, err := Parse([]string{line})
+		one, err := p.Parse([]string{line})
 		if err != nil {
-			return nil, fmt.Errorf("the option %q of the build is invalid: %w", shown(line), err)
+			return nil, fmt.Errorf("the option %q of the %s is invalid: %w", shown(line), p.title(), err)
 		}
 		list = append(list, one...)
 	}
 	return list, nil
+}
+
+func (p Phase) title() string {
+	if p == Build {
+		return "build"
+	}
+	return "phase " + string(p)
 }
 
 // stored returns the options as lines, sorted as in Dokku.

@@ -65,7 +65,7 @@ func TestParse(t *testing.T) {
 		{[]string{"--network host"}, "error: --network is not supported for builds: the steps of all builds run in the engine's default network"},
 		{[]string{"--nosuch"}, `error: "--nosuch" is not an option of docker build that is supported here: --add-host, --build-arg, --label, --no-cache, --platform, --secret, --target`},
 	} {
-		list, err := Parse(c.args)
+		list, err := Build.Parse(c.args)
 		var lines []string
 		for _, o := range list {
 			lines = append(lines, o.String())
@@ -80,7 +80,7 @@ func TestParse(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		if again, err := Read(lines); err != nil || !slices.Equal(again, list) {
+		if again, err := Build.Read(lines); err != nil || !slices.Equal(again, list) {
 			t.Errorf("%q: stored as %q, which is read as %q, %v", c.args, lines, again, err)
 		}
 	}
@@ -90,15 +90,15 @@ func TestParse(t *testing.T) {
 func TestAddRemove(t *testing.T) {
 	parse := func(args ...string) []Option {
 		t.Helper()
-		list, err := Parse(args)
+		list, err := Build.Parse(args)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return list
 	}
-	lines, err := Add(nil, parse("--target web --build-arg B=2"))
+	lines, err := Build.Add(nil, parse("--target web --build-arg B=2"))
 	if err == nil {
-		lines, err = Add(lines, parse("--build-arg A=1", "--build-arg=B=2", "--no-cache"))
+		lines, err = Build.Add(lines, parse("--build-arg A=1", "--build-arg=B=2", "--no-cache"))
 	}
 	if want := []string{"--build-arg A=1", "--build-arg B=2", "--no-cache", "--target web"}; err != nil || !slices.Equal(lines, want) {
 		t.Fatalf("%q, %v", lines, err)
@@ -114,7 +114,7 @@ func TestAddRemove(t *testing.T) {
 		"--add-host B:::1":  "",
 		"--build-arg BB=22": "",
 	} {
-		if _, err := Add(lines, parse(arg)); (err == nil) != (want == "") || err != nil && err.Error() != want {
+		if _, err := Build.Add(lines, parse(arg)); (err == nil) != (want == "") || err != nil && err.Error() != want {
 			t.Errorf("%s: %v, want %s", arg, err, want)
 		}
 	}
@@ -125,7 +125,7 @@ func TestAddRemove(t *testing.T) {
 	if len(lines) != 4 {
 		t.Errorf("Remove changed its input: %q", lines)
 	}
-	if _, err := Add([]string{"--ssh default"}, nil); err == nil || !strings.HasPrefix(err.Error(), `the option "--ssh default" of the build is invalid: --ssh is not supported`) {
+	if _, err := Build.Add([]string{"--ssh default"}, nil); err == nil || !strings.HasPrefix(err.Error(), `the option "--ssh default" of the build is invalid: --ssh is not supported`) {
 		t.Errorf("a stored option that is not supported: %v", err)
 	}
 }
@@ -157,35 +157,21 @@ func TestApply(t *testing.T) {
 	}
 }
 
-// TestForProcesses: the refusal of a phase without options names the command that does the same.
-func TestForProcesses(t *testing.T) {
-	for args, want := range map[string]string{
-		"--volume /a:/b":    "Phase deploy has no options yet, only build has; instead of --volume: dokku storage:mount hello SOURCE:DIR",
-		"--memory=512m":     "Phase deploy has no options yet, only build has; instead of --memory: dokku resource:limit hello --memory 512m --cpu 0.5",
-		"--x -p 80:80":      "Phase deploy has no options yet, only build has; instead of -p: dokku ports:set hello http:80:5000",
-		"--ulimit nofile=1": "Phase deploy has no options yet, only build has; storage:mount, resource:limit, network:set, ports:set, config:set and ps:set change the processes",
-	} {
-		if err := ForProcesses("deploy", "hello", []string{args}); err.Error() != want {
-			t.Errorf("%s: %v, want %s", args, err, want)
-		}
-	}
-}
-
 // FuzzParse: what is accepted is stored and read as the same, and a second time too.
 func FuzzParse(f *testing.F) {
 	f.Add("--build-arg A='b c' --no-cache")
 	f.Add("--label a=\"$X\" --secret id=a,env=B")
 	f.Add("--build-arg A=`x` # y")
 	f.Fuzz(func(t *testing.T, line string) {
-		list, err := Parse([]string{line})
+		list, err := Build.Parse([]string{line})
 		if err != nil {
 			return
 		}
-		lines, err := Add(nil, list)
+		lines, err := Build.Add(nil, list)
 		if err != nil {
 			t.Fatalf("%q: %v", line, err)
 		}
-		again, err := Read(lines)
+		again, err := Build.Read(lines)
 		if err != nil || !slices.Equal(stored(again), lines) || len(again) != len(list) {
 			t.Errorf("%q is stored as %q, which is read as %q, %v", line, lines, again, err)
 		}

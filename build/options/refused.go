@@ -31,7 +31,10 @@ var refused = []struct {
 }
 
 // refusal is the error of an option without an effect.
-func refusal(name string) error {
+func (p Phase) refusal(name string) error {
+	if p != Build {
+		return p.processRefusal(name)
+	}
 	for _, r := range refused {
 		if slices.Contains(r.names, name) {
 			return fmt.Errorf("%s is not supported for builds: %s", name, r.instead)
@@ -41,36 +44,43 @@ func refusal(name string) error {
 		strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
 }
 
-// processes are options of `docker run` that people give for the phases deploy and run,
-// and the command that sets the same.
-var processes = []struct {
+// refusedProcess are the options of `docker run` without an effect here, and what to use
+// instead.
+var refusedProcess = []struct {
 	names   []string
 	instead string
 }{
-	{[]string{"--volume", "-v", "--mount"}, "dokku storage:mount APP SOURCE:DIR"},
-	{[]string{"--memory", "-m", "--memory-swap", "--cpus"}, "dokku resource:limit APP --memory 512m --cpu 0.5"},
-	{[]string{"--memory-reservation"}, "dokku resource:reserve APP --memory 256m"},
-	{[]string{"--network", "--net", "--link"}, "dokku network:set APP attach-post-create NETWORK"},
-	{[]string{"--env", "-e", "--env-file"}, "dokku config:set APP NAME=VALUE"},
-	{[]string{"--publish", "-p", "--expose"}, "dokku ports:set APP http:80:5000"},
-	{[]string{"--restart"}, "dokku ps:set APP restart-policy on-failure:10"},
-	{[]string{"--init"}, "dokku ps:set APP init true"},
-	{[]string{"--stop-timeout"}, "dokku ps:set APP stop-timeout-seconds 30"},
-	{[]string{"--entrypoint"}, "ENTRYPOINT in the Dockerfile, or a command in the Procfile"},
+	{[]string{"--publish", "-p", "--publish-all", "-P", "--expose"}, "a fixed port of the host can have one process only, so no deploy could start the new one beside the old one; nginx takes the port: " +
+		"dokku ports:set APP http:80:5000"},
+	{[]string{"--memory", "-m", "--memory-swap", "--memory-swappiness", "--cpus", "--cpu-period", "--cpu-quota"}, "use dokku resource:limit APP --memory 512m --cpu 0.5"},
+	{[]string{"--memory-reservation"}, "use dokku resource:reserve APP --memory 256m"},
+	{[]string{"--network", "--net", "--network-alias", "--net-alias", "--link", "--ip", "--ip6", "--mac-address"}, "use dokku network:set APP attach-post-create NETWORK"},
+	{[]string{"--env", "-e", "--env-file"}, "use dokku config:set APP NAME=VALUE"},
+	{[]string{"--label-file"}, "write each label: --label NAME=VALUE"},
+	{[]string{"--stop-timeout"}, "use dokku ps:set APP stop-timeout-seconds 30"},
+	{[]string{"--entrypoint", "--workdir", "-w"}, "write ENTRYPOINT and WORKDIR into the Dockerfile, or a command into the Procfile"},
+	{[]string{"--health-cmd", "--health-interval", "--health-retries", "--health-timeout", "--health-start-period", "--health-start-interval", "--no-healthcheck"},
+		"write HEALTHCHECK into the Dockerfile, or healthchecks into app.json, which deploys wait for"},
+	{[]string{"--cap-add", "--device", "--device-cgroup-rule", "--device-read-bps", "--device-write-bps", "--gpus", "--privileged", "--security-opt", "--runtime", "--group-add", "--sysctl", "--userns", "--volumes-from"},
+		"it would give the app rights over the server; run such a program in a container of your own (docker run) and let the app reach it by a network: dokku network:set APP attach-post-create NETWORK"},
+	{[]string{"--pid", "--ipc", "--uts", "--cgroupns", "--cgroup-parent", "--isolation", "--oom-kill-disable", "--oom-score-adj"},
+		"each container has its own view of the server and its place among the others"},
+	{[]string{"--cpu-shares", "-c", "--cpuset-cpus", "--cpuset-mems", "--cpu-rt-period", "--cpu-rt-runtime", "--kernel-memory", "--blkio-weight", "--pids-limit"},
+		"use dokku resource:limit APP --cpu 0.5, or --ulimit nproc=N for the number of processes"},
+	{[]string{"--log-driver"}, "logs and failed deploys read json-file; set its size: --log-opt max-size=20m"},
+	{[]string{"--dns", "--dns-search", "--dns-option", "--dns-opt", "--domainname", "--hostname", "-h"}, "the engine resolves names, as its daemon.json says; add one: --add-host NAME:ADDRESS"},
+	{[]string{"--storage-opt", "--volume-driver"}, "use dokku storage:mount APP VOLUME:DIR with a volume that you make (docker volume create)"},
+	{[]string{"--name", "--detach", "-d", "--rm", "--tty", "-t", "--interactive", "-i", "--attach", "-a", "--cidfile", "--sig-proxy", "--detach-keys", "--pull", "--platform", "--disable-content-trust", "--quiet", "-q"},
+		"dokku decides how containers are named, started and removed"},
+	{[]string{"--build-arg", "--no-cache", "--secret", "--target", "--ssh", "--file", "-f"}, "it is an option of the phase build: dokku docker-options:add APP build OPTION"},
 }
 
-// ForProcesses is the error of options for the containers that run an app, by the words
-// of the command line: only builds have options yet.
-func ForProcesses(phase, app string, args []string) error {
-	only := fmt.Sprintf("Phase %s has no options yet, only build has", phase)
-	words, _ := split(args)
-	for _, word := range words {
-		name, _, _ := strings.Cut(word, "=")
-		for _, p := range processes {
-			if slices.Contains(p.names, name) {
-				return fmt.Errorf("%s; instead of %s: %s", only, name, strings.Replace(p.instead, "APP", app, 1))
-			}
+func (p Phase) processRefusal(name string) error {
+	for _, r := range refusedProcess {
+		if slices.Contains(r.names, name) {
+			return fmt.Errorf("%s is not supported for containers: %s", name, r.instead)
 		}
 	}
-	return fmt.Errorf("%s; storage:mount, resource:limit, network:set, ports:set, config:set and ps:set change the processes", only)
+	return fmt.Errorf("%q is not an option of docker run that is supported here: %s", shown(name),
+		strings.Join(slices.Sorted(maps.Keys(processKinds)), ", "))
 }

@@ -22,7 +22,9 @@ type Reporter struct {
 	About string
 	// Global collects the values of "NOUN:report --global"; nil: the noun has none.
 	Global func(c *Call) (map[string]string, error)
-	// Keys are the names of the values, sorted. A name that ends in "-" is a prefix.
+	// Lists are further values of an app in JSON, which have no long name; nil: none.
+	Lists func(app *app.App) map[string][]string
+	// Keys are the names of the values, sorted. A name that ends in "-" or "." is a prefix.
 	Keys []string
 	// Collect returns the values of an app. only is the single value that the report
 	// shows, so that Collect need not compute the others; "" means all.
@@ -107,7 +109,7 @@ func (rep Reporter) run(c *Call) error {
 		if err != nil {
 			return err
 		}
-		return rep.show(c, line, "Global", values, false)
+		return rep.show(c, line, "Global", values, nil, false)
 	}
 	if line.app != "" {
 		return rep.one(c, line, line.app, false)
@@ -193,12 +195,14 @@ func (rep Reporter) check(c *Call, line reportLine, single []string) (reportLine
 
 func (rep Reporter) has(key string) bool {
 	return slices.ContainsFunc(rep.Keys, func(k string) bool {
-		if strings.HasSuffix(k, "-") {
+		if isPrefix(k) {
 			return strings.HasPrefix(key, k) && key != k
 		}
 		return k == key
 	})
 }
+
+func isPrefix(key string) bool { return strings.HasSuffix(key, "-") || strings.HasSuffix(key, ".") }
 
 func (rep Reporter) invalidFlag() error {
 	return Refuse("Invalid flag passed, valid flags: --%s", strings.Join(rep.flags(), ", --"))
@@ -207,7 +211,7 @@ func (rep Reporter) invalidFlag() error {
 // flags returns the keys as help shows them.
 func (rep Reporter) flags() (list []string) {
 	for _, k := range rep.Keys {
-		if strings.HasSuffix(k, "-") {
+		if isPrefix(k) {
 			k += cmp.Or(rep.Rest, "TYPE-N")
 		}
 		list = append(list, k)
@@ -224,11 +228,15 @@ func (rep Reporter) one(c *Call, line reportLine, name string, several bool) err
 	if err != nil {
 		return err
 	}
-	return rep.show(c, line, name, values, several)
+	var lists map[string][]string
+	if rep.Lists != nil {
+		lists = rep.Lists(app)
+	}
+	return rep.show(c, line, name, values, lists, several)
 }
 
 // show prints the values of an app, or one of them.
-func (rep Reporter) show(c *Call, line reportLine, name string, values map[string]string, several bool) error {
+func (rep Reporter) show(c *Call, line reportLine, name string, values map[string]string, lists map[string][]string, several bool) error {
 	switch {
 	case line.only != "":
 		v, ok := values[line.only]
@@ -242,7 +250,7 @@ func (rep Reporter) show(c *Call, line reportLine, name string, values map[strin
 		maps.DeleteFunc(values, func(key, _ string) bool { return isOrigin(key) })
 	}
 	if line.format == "json" {
-		return rep.showJSON(c, name, values, several)
+		return rep.showJSON(c, name, values, lists, several)
 	}
 	// With several apps, the heading is data: it says which app the lines belong to.
 	if c.Headings() || several {
@@ -259,16 +267,21 @@ func (rep Reporter) show(c *Call, line reportLine, name string, values map[strin
 }
 
 // showJSON prints each value under its name and, as Dokku, without the noun before it.
-func (rep Reporter) showJSON(c *Call, name string, values map[string]string, several bool) error {
-	for key, value := range maps.Clone(values) {
+func (rep Reporter) showJSON(c *Call, name string, values map[string]string, lists map[string][]string, several bool) error {
+	all := map[string]any{}
+	for key, list := range lists {
+		all[key] = append([]string{}, list...) // never null
+	}
+	for key, value := range values {
+		all[key] = value
 		if bare, ok := strings.CutPrefix(key, rep.Noun+"-"); ok {
-			values[bare] = value
+			all[bare] = value
 		}
 	}
 	if several {
-		values["app"] = name
+		all["app"] = name
 	}
-	data, err := json.Marshal(values)
+	data, err := json.Marshal(all)
 	c.Print("%s\n", data)
 	return err
 }

@@ -18,4 +18,8 @@ func TestLogConfig(t *testing.T) {
 			t.Errorf("%q: %+v, want %v", size, got, want)
 		}
 	}
+	got := logConfig(engine.Spec{LogSize: "20m", Options: engine.Options{LogFiles: 5}}).Config
+	if want := map[string]string{"max-size": "20m", "max-file": "5"}; !maps.Equal(got, want) {
+		t.Errorf("with files: %v, want %v", got, want)
+	}
 }

@@ -161,9 +161,6 @@ func (d *Engine) container(spec engine.Spec) (*container.Config, *container.Host
 		AttachStdin: spec.Stdin, OpenStdin: spec.Stdin, StdinOnce: spec.Stdin,
 		AttachStdout: spec.Attached, AttachStderr: spec.Attached,
 	}
-	if spec.TTY {
-		config.StopSignal = "SIGHUP"
-	}
 	if spec.StopTimeout > 0 {
 		config.StopTimeout = new(seconds(spec.StopTimeout))
 	}
@@ -181,6 +178,10 @@ func (d *Engine) container(spec engine.Spec) (*container.Config, *container.Host
 			MaximumRetryCount: policy.Max,
 		},
 	}
+	addOptions(spec.Options, config, host)
+	if spec.TTY {
+		config.StopSignal = "SIGHUP"
+	}
 	if spec.HostPort != 0 {
 		port := nat.Port(strconv.Itoa(spec.Port) + "/tcp")
 		config.ExposedPorts = nat.PortSet{port: {}}
@@ -196,6 +197,9 @@ func logConfig(spec engine.Spec) container.LogConfig {
 	log := container.LogConfig{Type: "json-file", Config: map[string]string{}}
 	if spec.LogSize != "unlimited" {
 		log.Config["max-size"], log.Config["max-file"] = cmp.Or(spec.LogSize, logSize), logFiles
+		if n := spec.Options.LogFiles; n != 0 {
+			log.Config["max-file"] = strconv.Itoa(n)
+		}
 	}
 	return log
 }

@@ -152,6 +152,22 @@ func limits(t *testing.T, r *run) {
 	equal(t, "no limits", a.start(a.spec(2, Program{})).Limits, engine.Limits{})
 }
 
+// readOnly: a process of a read-only root folder writes only into what is mounted and into
+// folders in memory, whose content ends with the container.
+func readOnly(t *testing.T, r *run) {
+	a := r.app(t)
+	dir := folder(t)
+	writes := []string{"/x", "/scratch/y", "/data/z"}
+	s := a.spec(1, Program{Writes: writes})
+	s.Mounts = []engine.Mount{{Source: dir, Target: "/data"}}
+	s.Options = engine.Options{ReadOnly: true, Tmpfs: map[string]string{"/scratch": "size=1m,mode=1777"}}
+	equal(t, "it prints", a.printed(s), "cannot write /x\nwrote /scratch/y\nwrote /data/z\nready\n")
+
+	next := a.spec(2, Program{Reads: []string{"/scratch/y"}})
+	next.Options.Tmpfs = map[string]string{"/scratch": ""}
+	equal(t, "the next one prints", a.printed(next), "cannot read /scratch/y\nready\n")
+}
+
 func memoryLimit(t *testing.T, r *run) {
 	a := r.app(t)
 	s := a.spec(1, Program{Allocates: 200 << 20, Exits: true})

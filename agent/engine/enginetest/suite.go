@@ -71,6 +71,7 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 		{"networks that apps join", sharedNetworks},
 		{"limits", limits},
 		{"memory limit", memoryLimit},
+		{"read-only root folder", readOnly},
 		{"folders for mounts", folders},
 		{"caches", caches},
 		{"about itself", aboutItself},

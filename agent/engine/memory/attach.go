@@ -139,8 +139,11 @@ func place(s engine.Spec, name string) (m engine.Mount, at string, ok bool) {
 
 func (m *Engine) write(p *process, name string) bool {
 	mount, at, ok := place(p.spec, name)
+	_, inMemory := p.spec.Options.Tmpfs[path.Dir(name)]
 	switch {
-	case !ok && path.Dir(name) == "/":
+	case !ok && p.spec.Options.ReadOnly && !inMemory:
+		return false
+	case !ok && inMemory, !ok && path.Dir(name) == "/":
 		if p.files == nil {
 			p.files = map[string]bool{}
 		}
