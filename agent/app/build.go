@@ -80,7 +80,7 @@ func (v View) CheckBuild() error {
 	if _, err := options.Build.Read(v.State.BuildOptions); err != nil {
 		return fmt.Errorf("%w; remove it: dokku docker-options:clear %s build", err, v.Name)
 	}
-	if err := v.checkDockerOptions(v.State.DockerOptions); err != nil {
+	if err := v.CheckOptions(v.ContainerOptions()); err != nil {
 		return err
 	}
 	for _, name := range []string{PropSelected, PropBuildDir, PropDockerfile, PropProjectTOML, PropAppJSON, PropSyntax, PropStack, PropPackImage, PropRunImage} {

@@ -1,13 +1,51 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"dokku/agent/event"
 	"dokku/build/options"
 )
+
+// Properties of docker-options:set, which only the server has: what --cap-add and --device
+// may name. They list nothing by default.
+const (
+	PropCapabilities = "allowed-capabilities"
+	PropDevices      = "allowed-devices"
+)
+
+// CheckDockerProperty returns an error if a value is not a list of capabilities or devices.
+func CheckDockerProperty(name, value string) error {
+	for _, word := range Words(value) {
+		option := map[string]string{PropCapabilities: "--cap-add ", PropDevices: "--device "}[name] + word
+		if _, err := options.Deploy.Parse([]string{option}); err != nil || strings.Contains(word, ":") {
+			//lint:ignore ST1005 the style of Dokku's messages
+			return fmt.Errorf("Invalid %s specified: %q is not %s", name, event.OneLine(word),
+				map[string]string{PropCapabilities: "a capability, such as NET_ADMIN", PropDevices: "a device, such as /dev/fuse"}[name])
+		}
+	}
+	return nil
+}
+
+// checkRights returns an error if containers ask for rights that the server does not give.
+func (v View) checkRights(c options.Container) error {
+	check := func(option, property string, asked []string) error {
+		allowed := Words(v.Settings.DockerOptions[property])
+		for _, name := range asked {
+			name, _, _ = strings.Cut(name, ":")
+			if !slices.ContainsFunc(allowed, func(a string) bool { return a == name || strings.TrimPrefix(strings.ToUpper(a), "CAP_") == name }) {
+				return fmt.Errorf("%s %s is a right over the server, which does not give it to apps; to allow it, run on the server: dokku docker-options:set --global %s %s",
+					option, name, property, strings.Join(append(allowed, name), ","))
+			}
+		}
+		return nil
+	}
+	return errors.Join(check("--cap-add", PropCapabilities, c.CapAdd), check("--device", PropDevices, c.Devices))
+}
 
 // OptionsKey returns the key of the options of a phase: "deploy", "run", or "deploy.web"
 // of a process type.
@@ -29,7 +67,11 @@ func (a ContainerOptions) Containers(typ string) (options.Container, error) {
 
 // OneOffs returns what docker-options asks for of one-off containers, now.
 func (v View) OneOffs() (options.Container, error) {
-	return options.Run.Containers(v.State.DockerOptions[string(options.Run)], nil)
+	c, err := options.Run.Containers(v.State.DockerOptions[string(options.Run)], nil)
+	if err == nil {
+		err = v.checkRights(c)
+	}
+	return c, err
 }
 
 // CheckContainers returns an error if a container of the release, or a one-off container,
@@ -38,15 +80,12 @@ func (v View) CheckContainers(a ContainerOptions) error {
 	if err := v.checkMounts(a.Mounts, options.Container{}); err != nil {
 		return err
 	}
-	lists := maps.Clone(a.DockerOptions)
-	if run := v.State.DockerOptions[string(options.Run)]; len(run) > 0 {
-		lists = Merged(lists, map[string][]string{string(options.Run): run})
-	}
-	if err := v.checkDockerOptions(lists); err != nil {
-		return err
-	}
+	lists := v.optionLists(a)
 	for _, key := range slices.Sorted(maps.Keys(lists)) {
-		c, err := v.containersOf(lists, key)
+		c, err := containersOf(lists, key)
+		if err == nil {
+			err = v.checkRights(c)
+		}
 		if err == nil {
 			err = v.checkMounts(a.Mounts, c)
 		}
@@ -57,28 +96,39 @@ func (v View) CheckContainers(a ContainerOptions) error {
 	return nil
 }
 
-// containersOf returns what the options below a key ask for, with those of all types.
-func (v View) containersOf(lists map[string][]string, key string) (options.Container, error) {
-	phase, typ, _ := strings.Cut(key, ".")
-	if typ == "" {
-		return options.Phase(phase).Containers(lists[key], nil)
-	}
-	return options.Phase(phase).Containers(lists[phase], lists[key])
-}
-
-// checkDockerOptions returns an error if a stored option is invalid.
-func (v View) checkDockerOptions(lists map[string][]string) error {
+// CheckOptions returns an error, with its fix, if a stored option of the release, or of
+// one-off containers, is invalid.
+func (v View) CheckOptions(a ContainerOptions) error {
+	lists := v.optionLists(a)
 	for _, key := range slices.Sorted(maps.Keys(lists)) {
-		if _, err := v.containersOf(lists, key); err != nil {
+		if _, err := containersOf(lists, key); err != nil {
 			phase, typ, _ := strings.Cut(key, ".")
 			flag := ""
 			if typ != "" {
 				flag = "--process " + typ + " "
 			}
-			return fmt.Errorf("%w; remove it: dokku docker-options:clear %s%s %s", err, flag, v.Name, phase)
+			return fmt.Errorf("%w; to remove all of that phase: dokku docker-options:clear %s%s %s", err, flag, v.Name, phase)
 		}
 	}
 	return nil
+}
+
+// optionLists are the options of a release and those of one-off containers, by OptionsKey.
+func (v View) optionLists(a ContainerOptions) map[string][]string {
+	lists := Merged(a.DockerOptions, nil)
+	if run := v.State.DockerOptions[string(options.Run)]; len(run) > 0 {
+		lists[string(options.Run)] = run
+	}
+	return lists
+}
+
+// containersOf returns what the options below a key ask for, with those of all types.
+func containersOf(lists map[string][]string, key string) (options.Container, error) {
+	phase, typ, _ := strings.Cut(key, ".")
+	if typ == "" {
+		return options.Phase(phase).Containers(lists[key], nil)
+	}
+	return options.Phase(phase).Containers(lists[phase], lists[key])
 }
 
 // checkMounts returns an error if a folder may not be mounted, or two mounts have the same

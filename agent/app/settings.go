@@ -17,6 +17,8 @@ type Settings struct {
 	Network map[string]string `json:"network,omitempty"` // network:set --global
 	Logs    map[string]string `json:"logs,omitempty"`    // logs:set --global
 	Cron    map[string]string `json:"cron,omitempty"`    // cron:set --global
+	// DockerOptions has the properties of docker-options:set --global.
+	DockerOptions map[string]string `json:"docker_options,omitempty"`
 
 	// Certificate is that of certs:add --global: it serves the domains that it covers and
 	// that have none of their own.

@@ -33,7 +33,7 @@ func TestHelpListsEveryCommandOnce(t *testing.T) {
 		"network:report", "network:set", "resource:limit", "resource:limit-clear", "resource:report", "resource:reserve",
 		"resource:reserve-clear", "git:set", "git:report",
 		"builder:set", "builder:report", "builder-dockerfile:set", "builder-dockerfile:report", "builder-pack:set", "builder-pack:report",
-		"app-json:set", "app-json:report", "docker-options:add", "docker-options:clear", "docker-options:list", "docker-options:remove", "docker-options:report",
+		"app-json:set", "app-json:report", "docker-options:add", "docker-options:clear", "docker-options:list", "docker-options:remove", "docker-options:report", "docker-options:set",
 		"run", "run:detached", "run:list", "run:logs", "run:stop", "enter",
 		"logs", "logs:failed", "deploys:log", "urls", "ssh-keys:add", "ssh-keys:list", "ssh-keys:remove", "backup", "restore", "doctor", "version", "help", "completion"} {
 		if n := count(names, name); n != 1 {

@@ -110,6 +110,9 @@ func dockerOptions(v app.View, s *engine.Spec, r *app.Release) (c options.Contai
 // checkOptions refuses mounts, networks and docker options that a container could not get, before
 // anything is built or started.
 func (e *Env) checkOptions(ctx context.Context, v app.View, a app.ContainerOptions) error {
+	if err := v.CheckOptions(a); err != nil {
+		return err
+	}
 	if err := v.CheckContainers(a); err != nil {
 		return err
 	}

@@ -74,8 +74,12 @@ func (c *Container) add(o Option) (target string) {
 	switch o.Name {
 	case "--add-host":
 		c.Hosts = append(c.Hosts, o.Value)
+	case "--cap-add":
+		c.CapAdd = append(c.CapAdd, capability(o.Value))
 	case "--cap-drop":
 		c.CapDrop = append(c.CapDrop, capability(o.Value))
+	case "--device":
+		c.Devices = append(c.Devices, o.Value)
 	case "--init":
 		c.Init = true
 	case "--label", "-l":

@@ -100,6 +100,8 @@ func (p Phase) first(words []string) (o Option, used int, err error) {
 	switch {
 	case !ok:
 		return o, 0, p.refusal(name)
+	case p == Run && name == "--restart":
+		return o, 0, fmt.Errorf("%s is not supported for the phase run: a command that runs once is not started again", name)
 	case k.check == nil && joined:
 		return o, 0, fmt.Errorf("%s takes no value, but has %q", name, shown(value))
 	case k.check == nil:

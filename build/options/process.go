@@ -16,7 +16,9 @@ import (
 // processKinds are the options that have an effect on containers.
 var processKinds = map[string]kind{
 	"--add-host":    {"db:192.0.2.1", checkProcessHost, before(":")},
+	"--cap-add":     {"NET_ADMIN", checkCapability, capability},
 	"--cap-drop":    {"NET_RAW", checkCapability, capability},
+	"--device":      {"/dev/fuse", checkDevice, before(":")},
 	"--init":        {},
 	"--label":       {"NAME=VALUE", checkLabel, before("=")},
 	"-l":            {"NAME=VALUE", checkLabel, before("=")},
@@ -48,6 +50,7 @@ var (
 	restart        = regexp.MustCompile(`^(no|always|unless-stopped|on-failure(:[0-9]{1,9})?)$`)
 	user           = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$`)
 	logSize        = regexp.MustCompile(`^[1-9][0-9]{0,8}[kmg]?$`)
+	device         = regexp.MustCompile(`^/dev/[A-Za-z0-9._/-]+(:/[A-Za-z0-9._/-]+)?(:[rwm]{1,3})?$`)
 	volume         = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{1,199}$`)
 	tmpfsOption    = regexp.MustCompile(`^(ro|rw|nosuid|nodev|noexec|exec|size=[0-9]+[kmg%]?|mode=[0-7]{3,4}|(uid|gid|nr_inodes)=[0-9]+)$`)
 )
@@ -72,6 +75,13 @@ func capability(value string) string { return strings.TrimPrefix(strings.ToUpper
 func checkCapability(value string) string {
 	if !capabilityName.MatchString(capability(value)) {
 		return "it is not the name of a capability, or ALL"
+	}
+	return ""
+}
+
+func checkDevice(value string) string {
+	if !device.MatchString(value) || path.Clean(before(":")(value)) != before(":")(value) {
+		return "a device is its path below /dev, perhaps with :PATH in the container and :rwm"
 	}
 	return ""
 }

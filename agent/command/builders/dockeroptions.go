@@ -53,6 +53,7 @@ var optionCommands = []cli.Spec{
 		Flags:   wordsAfterApp, Values: processValues, Words: phaseWords, Run: withOptions("remove", removeOptions),
 	},
 	optionsReport.Spec("Show the docker options of the app's builds and containers"),
+	optionProperties.Spec("Set or unset which rights over the server options may give"),
 }
 
 func processFlag(f *pflag.FlagSet) {
@@ -284,7 +285,9 @@ func changeOptions(c *cli.Call, op string, list []scope, change func(*app.State)
 		return err
 	}
 	used := func(phase options.Phase) bool {
-		return slices.ContainsFunc(list, func(s scope) bool { return s.phase == phase && (op != "docker-options:clear" || len(s.of(&before)) > 0) })
+		return slices.ContainsFunc(list, func(s scope) bool {
+			return s.phase == phase && (op != "docker-options:clear" || len(s.of(&before)) > 0)
+		})
 	}
 	if used(options.Build) {
 		log.Detail("It takes effect with the next push or rebuild (dokku ps:rebuild %s)", c.App.Name)
@@ -323,9 +326,28 @@ const (
 	optionsPrefix = optionsNoun + "-"
 )
 
+// optionProperties are the rights over the server that options may give. Only somebody on
+// the server gives them.
+var optionProperties = cli.Properties{
+	Noun:   optionsNoun,
+	List:   []cli.Property{rightProperty(app.PropCapabilities), rightProperty(app.PropDevices)},
+	Get:    func(*app.State, string) string { return "" },
+	Server: func(set *app.Settings) *map[string]string { return &set.DockerOptions },
+}
+
+func rightProperty(name string) cli.Property {
+	return cli.Property{Name: name, OnlyServer: true, OnHost: func(string, string) bool { return true },
+		Check: func(value string) error { return app.CheckDockerProperty(name, value) }}
+}
+
 var optionsReport = cli.Reporter{
 	Noun: optionsNoun, About: "docker options", Rest: "PROCESS",
-	Keys: []string{optionsPrefix + "build", optionsPrefix + "deploy", optionsPrefix + "deploy.", optionsPrefix + "run"},
+	Keys: []string{optionsPrefix + "build", optionsPrefix + "deploy", optionsPrefix + "deploy.",
+		optionsPrefix + "global-" + app.PropCapabilities, optionsPrefix + "global-" + app.PropDevices, optionsPrefix + "run"},
+	Global: func(c *cli.Call) (map[string]string, error) {
+		set, err := c.Settings()
+		return optionProperties.Global(set), err
+	},
 	Collect: func(_ *cli.Call, a *app.App, _ string) (map[string]string, error) {
 		values := map[string]string{}
 		for key, lines := range optionLists(a) {
