@@ -22,6 +22,12 @@
 // A container that ps:scale adds gets the options of its siblings, and a change takes
 // effect with the next release.
 //
+// So are docker options of the phase deploy. Those of the phase run are not: a one-off
+// command has the present ones, as it has the present config. Capabilities and devices are
+// checked against the server's settings when an option is added, at a deploy and for each
+// one-off container, but not when a container of a release that serves is started again: a
+// withdrawn right takes no app down.
+//
 // Mounts of host folders lie below one folder, the data root. Their paths are resolved
 // again for each container, so a symbolic link in a folder that an app writes to leads
 // nowhere else. A moment remains between this check and the engine's own look-up: an app

@@ -1,5 +1,6 @@
-// Package options reads the options of `docker build` that docker-options:add stores for
-// an app, and applies them to a request.
+// Package options reads the options that docker-options:add stores for an app: those of
+// `docker build`, which it applies to a request (Apply), and those of `docker run` for the
+// app's containers (Containers).
 //
 // # Decisions
 //
@@ -19,4 +20,16 @@
 // argument without a value in the config is left out, as docker leaves it out: the
 // Dockerfile may have a default. A secret without one is an error, because a step would
 // find an empty file.
+//
+// An option of containers is in the list if it changes the app's own container alone. The
+// list leaves out what gives rights over the server (--privileged, --security-opt), what
+// would let one app go before others (--ulimit rtprio), what another command does in a way
+// that releases and deploys know (--memory, --network, --env), and --publish, with which no
+// deploy could start a new process beside the old one. --health-* are left out: deploys wait
+// for the HEALTHCHECK of an image and the healthchecks of app.json, and a third place would
+// compete with them. Which folders, capabilities and devices an app may have is not this
+// package's to say; app.View.CheckContainers does.
+//
+// Options of a process type replace those of all types that set the same thing, where
+// docker would let the last one win.
 package options

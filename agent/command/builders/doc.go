@@ -1,7 +1,7 @@
 // Package builders has the commands that say how a revision becomes an image:
 // builder:*, builder-dockerfile:* and builder-pack:* for the choice of a builder and for
 // paths, app-json:* for the path of app.json, docker-options:* for the options of a
-// build, repo:purge-cache for what buildpacks keep.
+// build and of containers, repo:purge-cache for what buildpacks keep.
 //
 // The nouns and their properties are Dokku's. All values of one app lie in one map of its
 // state (app.State.Build): no two nouns have a property of the same name.
