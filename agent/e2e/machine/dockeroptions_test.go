@@ -93,10 +93,12 @@ func TestDockerOptions(t *testing.T) {
 
 	m.names = nil
 	set("third", map[string][]string{"deploy.web": {"--privileged"}})
-	err = m.server.Rebuild(ctx, "third", none)
-	if err == nil || !strings.Contains(err.Error(), `the option "--privileged" of the phase deploy is invalid: `) ||
-		!strings.Contains(err.Error(), "; to remove all of that phase: dokku docker-options:clear --process web third deploy") {
-		t.Errorf("an invalid option: %v", err)
+	for what, do := range map[string]func(context.Context, string, event.Log) error{"a rebuild": m.server.Rebuild, "a restart": m.server.Restart} {
+		err := do(ctx, "third", none)
+		if err == nil || !strings.Contains(err.Error(), `the option "--privileged" of the phase deploy is invalid: `) ||
+			!strings.Contains(err.Error(), "; to remove all of that phase: dokku docker-options:clear --process web third deploy") {
+			t.Errorf("an invalid option, at %s: %v", what, err)
+		}
 	}
 	if len(started) > 0 || strings.Contains(strings.Join(m.names, " "), "build") {
 		t.Errorf("an invalid option is noticed after %v, and %d containers", m.names, len(started))

@@ -9,9 +9,9 @@ import (
 	"dokku/agent/engine/enginetest"
 )
 
-// TestDockerOptions: a container sees the options of its Spec, and its labels name its own
+// TestContainerOptions: a container sees the options of its Spec, and its labels name its own
 // app whatever the options say.
-func TestDockerOptions(t *testing.T) {
+func TestContainerOptions(t *testing.T) {
 	t.Parallel()
 	d := newDocker(t)
 	app := appName(t)
