@@ -80,7 +80,7 @@ func TestAppJSONPath(t *testing.T) {
 }
 
 // TestDockerOptions: the options of docker build reach a push's build, with values from the
-// config; a push that lacks a value is refused.
+// config; a push that lacks a value is refused. Those of containers reach the processes of a restart.
 func TestDockerOptions(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
@@ -101,6 +101,13 @@ func TestDockerOptions(t *testing.T) {
 	lab.Lacks(t, l.Dokku("ps:rebuild", a.Name), "has no effect")
 	if labels := imageLabels(a); labels["note"] != "from the config" {
 		t.Errorf("the image has the labels %q", labels)
+	}
+	l.Dokku("docker-options:add", a.Name, "deploy", "--shm-size 96m --ulimit nofile=500 --user 1234")
+	l.Dokku("ps:restart", a.Name)
+	made, err := l.Tools.Docker.ContainerInspect(t.Context(), a.Name+".web.1")
+	lab.Must(t, err)
+	if h := made.HostConfig; h.ShmSize != 96<<20 || len(h.Ulimits) != 1 || h.Ulimits[0].Hard != 500 || made.Config.User != "1234" {
+		t.Errorf("web.1 has %+v and the user %s", h, made.Config.User)
 	}
 	lab.Contains(t, a.Rejected(lab.Files{"Dockerfile": "# syntax=evil.example.com/frontend:1\n" + from + "\n"}),
 		`Dockerfile:1: "# syntax=evil.example.com/frontend:1" names an image that may not read a Dockerfile on this server, which allows docker/dockerfile; remove it, or on the server: `)
