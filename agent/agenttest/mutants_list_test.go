@@ -230,7 +230,7 @@ var mutants = []mutant{
 	{name: "a hook that was added over ssh reaches the server itself", slow: true, test: "TestPrivateAddress",
 		old: "	if h.Private || p.Private {\n", new: "	if h.URL != \"\" {\n"},
 	{name: "a rejected push is no event", slow: true, test: "TestDeployEvents",
-		old: "		s.Env.Refused(p, err, log)\n	}\n	return err\n", new: "		_ = s.Env.Refused\n	}\n	return err\n"},
+		old: "			s.Env.Refused(p, err, log)\n", new: "			_ = s.Env.Refused\n"},
 	{name: "the journal has no bound", slow: true, test: "TestBound",
 		old: "info.Size() >= f.limit() && f.rotate(out) {", new: "info.Size() < 0 && f.rotate(out) {"},
 	{name: "a cron task runs twice in one minute", test: "TestCronOnce",
