@@ -43,7 +43,10 @@ func TestMounts(t *testing.T) {
 	f.expect("storage:list hello --format json", ok(`[{"host_path":"`+dir+`","container_path":"/app/storage","volume_options":""},`+
 		`{"host_path":"data","container_path":"/data","volume_options":"ro"}]`+"\n"))
 	f.expect("storage:report hello --storage-deploy-mounts", ok("-v "+dir+":/app/storage -v data:/data:ro\n"))
-	f.expect("storage:report fresh --format json", ok(`{"build-mounts":"","deploy-mounts":"-v data:/data","run-mounts":"-v data:/data","storage-build-mounts":"","storage-deploy-mounts":"-v data:/data",`+
+	f.expect("storage:report fresh --format json", ok(`{"attachment.1.container-path":"/data","attachment.1.entry-name":"data","attachment.1.host-path":"data","attachment.1.phases":"deploy,run",`+
+		`"attachment.1.process-type":"","attachment.1.readonly":"false","attachment.1.subpath":"","attachment.1.volume-chown":"","attachment.1.volume-options":"","build-mounts":"","deploy-mounts":"-v data:/data","run-mounts":"-v data:/data","storage-attachment.1.container-path":"/data","storage-attachment.1.entry-name":"data",`+
+		`"storage-attachment.1.host-path":"data","storage-attachment.1.phases":"deploy,run","storage-attachment.1.process-type":"","storage-attachment.1.readonly":"false",`+
+		`"storage-attachment.1.subpath":"","storage-attachment.1.volume-chown":"","storage-attachment.1.volume-options":"","storage-build-mounts":"","storage-deploy-mounts":"-v data:/data",`+
 		`"storage-run-mounts":"-v data:/data"}`+"\n"))
 	f.terminal = true
 	f.expect("storage:list hello", ok("-----> hello volume bind-mounts:\n"+lines))
@@ -267,7 +270,7 @@ func TestNetworks(t *testing.T) {
 	info := "       ID:       id-db\n       Name:     db\n       Driver:   bridge\n       Scope:    local\n"
 	f.expect("network:info db", ok("=====> db network information\n"+info))
 	f.expect("network:info dokku-hello", warned("Network does not exist"))
-	asJSON := `{"CreatedAt":"2026-01-02T03:04:05Z","Driver":"bridge","ID":"id-db","Internal":false,` +
+	asJSON := `{"CreatedAt":"2026-01-02T03:04:05Z","DokkuManaged":true,"Driver":"bridge","ID":"id-db","Internal":false,"IPv6":false,` +
 		`"Labels":{"com.dokku.network-name":"db"},"Name":"db","Scope":"local"}` + "\n"
 	f.expect("network:info db --format json", ok(asJSON))
 	if got := f.run("network:list", "--format", "json").stdout; !strings.Contains(got, strings.TrimSpace(asJSON)) {

@@ -43,7 +43,7 @@ storage:unmount hello data:/data:x => Invalid mount option "x", valid values: ro
 storage:list                       => Please specify an app to run the command on
 storage:list hello web             => Unexpected argument "web"
 storage:list hello --format stdout => Invalid format "stdout", valid values: text, json
-storage:report hello --nosuch      => Invalid flag passed, valid flags: --storage-build-mounts
+storage:report hello --nosuch      => Invalid flag passed, valid flags: --storage-attachment.N.FIELD, --storage-build-mounts
 storage:ensure-directory           => Missing NAME
 storage:ensure-directory ""        => Invalid directory name ""
 storage:ensure-directory ..        => Invalid directory name ".."
@@ -53,7 +53,7 @@ storage:ensure-directory /a        => Invalid directory name "/a"
 storage:ensure-directory "a b"     => Invalid directory name "a b"
 storage:ensure-directory a b       => Unexpected argument "b"
 storage:ensure-directory a --chown nobody => Unsupported chown permissions "nobody", use one of: herokuish, heroku, paketo, root, false
-storage:ensure-directory a --chown 1000 => Unsupported chown permissions "1000"
+storage:ensure-directory a --chown 65536 => Unsupported chown permissions "65536"
 storage:ensure-directory a --chown => --chown needs a value
 
 # networks

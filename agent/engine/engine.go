@@ -242,6 +242,7 @@ type NetworkInfo struct {
 	Driver   string
 	Scope    string
 	Internal bool
+	IPv6     bool
 	App      string // not empty: the app's own
 	Managed  bool   // made by CreateNetwork
 	Labels   map[string]string

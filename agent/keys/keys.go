@@ -60,8 +60,8 @@ func Add(root, name, key string) error {
 		return fmt.Errorf("cannot add a key named %q: a name holds letters, digits and . _ @ + -, 64 at most, and begins with a letter or a digit", name)
 	}
 	pub, err := parseKey(key)
-	if err != nil {
-		return fmt.Errorf("cannot add the key %s: %w", name, err)
+	if err != nil { // the words of Dokku's sshcommand, for which clients look
+		return fmt.Errorf("Key specified in is not a valid ssh public key: cannot add the key %s: %w", name, err)
 	}
 	command, err := commandOption(root, name, ssh.FingerprintSHA256(pub))
 	if err != nil {
@@ -72,7 +72,7 @@ func Add(root, name, key string) error {
 		fingerprint := ssh.FingerprintSHA256(pub)
 		for i, l := range f.lines {
 			if l.key != nil && l.key.Name == name {
-				return fmt.Errorf("cannot add the key %s: a key of this name exists: dokku ssh-keys:remove %[1]s removes it", name)
+				return fmt.Errorf("Duplicate ssh key name: a key named %s exists; dokku ssh-keys:remove %[1]s removes it", name)
 			}
 			if l.fingerprint == fingerprint {
 				return fmt.Errorf("cannot add the key %s: %s line %d has the same key (%s)", name, f.path, i+1, fingerprint)

@@ -75,7 +75,7 @@ func TestKeysRefused(t *testing.T) {
 	before, err := os.ReadFile(path)
 	must(t, err)
 	for _, c := range []struct{ name, key, want string }{
-		{"admin", b, "a key of this name exists"},
+		{"admin", b, "Duplicate ssh key name: a key named admin exists"},
 		{"other", a, "line 1 has the same key"},
 		{"", b, "cannot add a key named"},
 		{"a b", b, "cannot add a key named"},
@@ -84,7 +84,7 @@ func TestKeysRefused(t *testing.T) {
 		{`a"b`, b, "cannot add a key named"},
 		{"a\nb", b, "cannot add a key named"},
 		{"other", "", "not an OpenSSH public key"},
-		{"other", "hello", "not an OpenSSH public key"},
+		{"other", "hello", "Key specified in is not a valid ssh public key: cannot add the key other: it is not an OpenSSH public key"},
 		{"other", b[:len(b)/2], "not an OpenSSH public key"},
 		{"other", "-----BEGIN OPENSSH PRIVATE KEY-----\n", "private key"},
 		{"other", `command="id" ` + b, "begins with options"},

@@ -119,6 +119,10 @@ func checkBranch(name string) error {
 var gitReport = cli.Reporter{
 	Noun: "git",
 	Keys: cli.Sorted(append(gitProperties.Keys(), "git-keep-git-dir", "git-last-updated-at", "git-sha", "git-source-image")),
+	Global: func(c *cli.Call) (map[string]string, error) {
+		set, err := c.Settings()
+		return gitProperties.Global(set), err
+	},
 	Collect: func(c *cli.Call, app *app.App, _ string) (map[string]string, error) {
 		set, err := c.Settings()
 		if err != nil {

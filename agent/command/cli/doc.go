@@ -20,4 +20,8 @@
 // that the host's log has them too. Data (tables, reports, values) is written to stdout
 // directly, also with --quiet. Headings are printed unless --quiet or DOKKU_QUIET_OUTPUT
 // leaves them out, also where nobody looks: clients of Dokku skip the first line. Text that an app has written is made printable before it is shown.
+//
+// Reports are read by programs. Text has the rows of Dokku 0.35 and no other, until a value
+// that Dokku lacks is set (Reporter.Own): pydokku fails at an unknown row. JSON has all
+// values, since its readers look for the keys that they know.
 package cli

@@ -29,6 +29,10 @@ type Reporter struct {
 	// Collect returns the values of an app. only is the single value that the report
 	// shows, so that Collect need not compute the others; "" means all.
 	Collect func(c *Call, app *app.App, only string) (map[string]string, error)
+	// Own are the values, without the noun, that the report of Dokku 0.35 lacks. Text leaves
+	// them out while they are empty, or those of a property while it is unset: clients of
+	// Dokku know each row, and fail at another one.
+	Own []string
 	// Rest is what follows a prefix of Keys, in help; "": TYPE-N.
 	Rest string
 	// Plain makes lines begin with the value's own name ("web limit memory"), without
@@ -202,6 +206,18 @@ func (rep Reporter) has(key string) bool {
 	})
 }
 
+// dropOwn removes the values of Own that are unset.
+func (rep Reporter) dropOwn(values map[string]string) {
+	for _, name := range rep.Own {
+		own, server := rep.Noun+"-"+name, rep.Noun+"-global-"+name
+		if values[own] == "" && values[server] == "" {
+			for _, key := range []string{own, server, rep.Noun + "-computed-" + name, rep.Noun + "-origin-" + name} {
+				delete(values, key)
+			}
+		}
+	}
+}
+
 func isPrefix(key string) bool { return strings.HasSuffix(key, "-") || strings.HasSuffix(key, ".") }
 
 func (rep Reporter) invalidFlag() error {
@@ -256,6 +272,7 @@ func (rep Reporter) show(c *Call, line reportLine, name string, values map[strin
 	if c.Headings() || several {
 		c.Heading("%s %s information", name, cmp.Or(rep.About, rep.Noun))
 	}
+	rep.dropOwn(values)
 	for _, k := range slices.Sorted(maps.Keys(values)) {
 		name := label(k)
 		if rep.Plain {

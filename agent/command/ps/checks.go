@@ -135,8 +135,12 @@ func checkList() []cli.Property {
 }
 
 var checkReport = cli.Reporter{
-	Noun:    "checks",
-	Keys:    cli.Sorted(slices.Concat(checkProperties.Keys(), []string{"checks-disabled-list", "checks-skipped-list"})),
+	Noun: "checks",
+	Keys: cli.Sorted(slices.Concat(checkProperties.Keys(), []string{"checks-disabled-list", "checks-skipped-list"})),
+	Global: func(c *cli.Call) (map[string]string, error) {
+		set, err := c.Settings()
+		return checkProperties.Global(set), err
+	},
 	Collect: collectChecks,
 }
 

@@ -73,8 +73,12 @@ var fixedKeys = []string{
 }
 
 var processReport = cli.Reporter{
-	Noun:    "ps",
-	Keys:    cli.Sorted(append(processProperties.Keys(), fixedKeys...)),
+	Noun: "ps",
+	Keys: cli.Sorted(append(processProperties.Keys(), fixedKeys...)),
+	Global: func(c *cli.Call) (map[string]string, error) {
+		set, err := c.Settings()
+		return processProperties.Global(set), err
+	},
 	Collect: collectPS,
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -26,7 +27,7 @@ var storageCommands = []cli.Spec{
 			"app's processes its owner. It does not change the contents.",
 		Example: "dokku storage:ensure-directory hello --chown false",
 		Flags: func(f *pflag.FlagSet) {
-			f.String("chown", "herokuish", "the owner: herokuish (32767), heroku (1000), paketo (2000), root (0), or false to keep it")
+			f.String("chown", "herokuish", "the owner: herokuish (32767), heroku (1000), paketo (2000), root (0), a number, or false to keep it")
 		},
 		Values: map[string]func(*cli.Call) []string{"chown": cli.OneOfWords("herokuish", "heroku", "paketo", "root", "false")},
 		Run:    ensureDirectory,
@@ -59,15 +60,34 @@ var storageCommands = []cli.Spec{
 
 var storageReport = cli.Reporter{
 	Noun: "storage",
-	Keys: []string{"storage-build-mounts", "storage-deploy-mounts", "storage-run-mounts"},
+	Keys: []string{"storage-attachment.", "storage-build-mounts", "storage-deploy-mounts", "storage-run-mounts"},
+	Rest: "N.FIELD",
 	Collect: func(_ *cli.Call, app *app.App, _ string) (map[string]string, error) {
 		var list []string
 		for _, m := range texts(app.State.Mounts) {
 			list = append(list, "-v "+m)
 		}
 		all := strings.Join(list, " ")
-		return map[string]string{"storage-build-mounts": "", "storage-deploy-mounts": all, "storage-run-mounts": all}, nil
+		values := map[string]string{"storage-build-mounts": "", "storage-deploy-mounts": all, "storage-run-mounts": all}
+		for i, m := range app.State.Mounts {
+			attachment(values, i+1, m)
+		}
+		return values, nil
 	},
+}
+
+// attachment adds the values of the app's nth mount, as Dokku 0.38 reports it.
+func attachment(values map[string]string, n int, m app.Mount) {
+	entry := ""
+	if m.Volume() {
+		entry = m.Source
+	}
+	for field, value := range map[string]string{
+		"container-path": m.Target, "entry-name": entry, "host-path": m.Source, "phases": "deploy,run", "process-type": "",
+		"readonly": strconv.FormatBool(m.ReadOnly), "subpath": "", "volume-chown": "", "volume-options": "",
+	} {
+		values["storage-attachment."+strconv.Itoa(n)+"."+field] = value
+	}
 }
 
 // chownUsers are the owners that ensure-directory can set, as in Dokku; -1 keeps the owner.
@@ -85,7 +105,12 @@ func ensureDirectory(c *cli.Call) error {
 	}
 	uid, ok := chownUsers[c.Value("chown")]
 	if !ok {
-		return cli.Refuse("Unsupported chown permissions %q, use one of: herokuish, heroku, paketo, root, false", event.OneLine(c.Value("chown")))
+		number, err := strconv.ParseUint(c.Value("chown"), 10, 16)
+		if err != nil {
+			return cli.Refuse("Unsupported chown permissions %q, use one of: herokuish, heroku, paketo, root, false, or a number from 0 to 65535",
+				event.OneLine(c.Value("chown")))
+		}
+		uid = int(number)
 	}
 	return c.Server.EnsureDirectory(c.Ctx, name, uid, c.Events())
 }

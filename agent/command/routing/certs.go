@@ -3,11 +3,11 @@ package routing
 import (
 	"archive/tar"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -335,12 +335,13 @@ var certsReport = cli.Reporter{
 	Noun: "certs", About: "ssl",
 	Keys: []string{"ssl-dir", "ssl-enabled", "ssl-expires-at", "ssl-hostnames", "ssl-issuer", "ssl-starts-at", "ssl-subject", "ssl-verified"},
 	Collect: func(c *cli.Call, a *app.App, _ string) (map[string]string, error) {
-		values := map[string]string{"ssl-enabled": "false"}
+		values := map[string]string{}
 		v, err := c.View(a)
 		if err != nil {
 			return nil, err
 		}
-		values["ssl-enabled"] = fmt.Sprint(v.HasTLS())
+		// As in Dokku, a certificate that was added counts before it fits a domain.
+		values["ssl-enabled"] = strconv.FormatBool(len(a.State.Own()) > 0 || v.HasTLS())
 		name, have := a.Name, (*app.Certificate)(nil)
 		if own := a.State.Own(); len(own) > 0 {
 			have = own[0]

@@ -8,6 +8,7 @@
 // of Dokku's plugins. Different are: redirect:set makes its source a name of the app, and
 // refuses one of another app's; redirect:unset of a domain without a redirect is an error;
 // passwords are hashed by bcrypt at a low cost (see hashCost), and no command prints them;
-// http-auth holds for all domains of an app; --password-stdin keeps a password out of the
+// http-auth holds for all domains of an app; http-auth:export-users is missing, since it
+// would print hashes; --password-stdin keeps a password out of the
 // list of processes. Access lists of nginx are http-auth's allowed addresses.
 package routing

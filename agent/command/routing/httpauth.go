@@ -33,7 +33,7 @@ var httpAuthCommands = []cli.Spec{
 	},
 	{
 		Use: "http-auth:add-user APP USER [PASSWORD]", Short: "Add a user, or give one another password",
-		Long:    "--password-stdin reads the password from standard input, so that no list of processes shows it. Only its hash is stored.",
+		Long:    "It enables http-auth. --password-stdin reads the password from standard input, so that no list of processes\nshows it. Only its hash is stored.",
 		Example: "dokku http-auth:add-user hello ann --password-stdin < password",
 		Missing: "Missing username", Flags: passwordFlag, Run: addUser,
 	},
@@ -172,33 +172,23 @@ func enableAuth(c *cli.Call) error {
 	})
 }
 
-// authEnabled refuses a change of users of an app that asks nobody, as Dokku's plugin does:
-// the change would seem to protect it.
-func authEnabled(c *cli.Call) error {
-	if !c.App.State.Auth.Asks() {
-		return cli.Refuse("Authentication is disabled: dokku http-auth:enable %s", c.App.Name)
-	}
-	return nil
-}
-
+// addUser also enables http-auth, as Dokku's plugin does: else the user would seem to
+// protect the app.
 func addUser(c *cli.Call) error {
-	if err := authEnabled(c); err != nil {
-		return err
-	}
 	user, hash, err := credentials(c)
 	if err != nil {
 		return err
 	}
 	c.Events().WithApp(c.App.Name).Step("Adding %s to basic auth list", user)
-	return changeAuth(c, "http-auth:add-user", "", func(a *app.Auth) error { a.Users[user] = hash; return nil })
+	return changeAuth(c, "http-auth:add-user", "", func(a *app.Auth) error {
+		a.Enabled, a.Users[user] = true, hash
+		return nil
+	})
 }
 
 func removeUser(c *cli.Call) error {
-	if err := authEnabled(c); err != nil {
-		return err
-	}
-	user := c.Args[0]
-	if _, ok := c.App.State.Auth.Users[user]; !ok {
+	user, auth := c.Args[0], c.App.State.Auth
+	if auth == nil || auth.Users[user] == "" {
 		c.Events().WithApp(c.App.Name).Step("%s is no user of %s", event.OneLine(user), c.App.Name)
 		return nil
 	}

@@ -70,6 +70,7 @@ var maintenanceCommands = []cli.Spec{
 
 var maintenanceReport = cli.Reporter{
 	Noun: "maintenance",
+	Own:  []string{"custom-page-sha256"},
 	Keys: []string{"maintenance-custom-page-sha256", "maintenance-enabled"},
 	Collect: func(_ *cli.Call, a *app.App, _ string) (map[string]string, error) {
 		return map[string]string{

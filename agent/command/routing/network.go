@@ -96,6 +96,10 @@ func networkSet() cli.Spec {
 var networkReport = cli.Reporter{
 	Noun: "network",
 	Keys: cli.Sorted(append(networkProperties.Keys(), "network-web-listeners")),
+	Global: func(c *cli.Call) (map[string]string, error) {
+		set, err := c.Settings()
+		return networkProperties.Global(set), err
+	},
 	Collect: func(c *cli.Call, app *app.App, only string) (map[string]string, error) {
 		set, err := c.Settings()
 		if err != nil {
@@ -271,17 +275,19 @@ func networkNames(c *cli.Call) []string {
 
 // networkEntry is a network in the JSON of Dokku's commands.
 type networkEntry struct {
-	CreatedAt time.Time         `json:"CreatedAt"`
-	Driver    string            `json:"Driver"`
-	ID        string            `json:"ID"`
-	Internal  bool              `json:"Internal"`
-	Labels    map[string]string `json:"Labels"`
-	Name      string            `json:"Name"`
-	Scope     string            `json:"Scope"`
+	CreatedAt    time.Time         `json:"CreatedAt"`
+	DokkuManaged bool              `json:"DokkuManaged"`
+	Driver       string            `json:"Driver"`
+	ID           string            `json:"ID"`
+	Internal     bool              `json:"Internal"`
+	IPv6         bool              `json:"IPv6"`
+	Labels       map[string]string `json:"Labels"`
+	Name         string            `json:"Name"`
+	Scope        string            `json:"Scope"`
 }
 
 func newNetworkEntry(n engine.NetworkInfo) networkEntry {
-	return networkEntry{n.Created.UTC(), n.Driver, n.ID, n.Internal, n.Labels, n.Name, n.Scope}
+	return networkEntry{n.Created.UTC(), n.Managed, n.Driver, n.ID, n.Internal, n.IPv6, n.Labels, n.Name, n.Scope}
 }
 
 func showNetwork(c *cli.Call) error {

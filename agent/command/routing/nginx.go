@@ -137,6 +137,7 @@ func checkTimeout(name string) func(string) error {
 var nginxReport = cli.Reporter{
 	Noun: "nginx",
 	Keys: cli.Sorted(nginxProperties.Keys()),
+	Own:  []string{"error-pages", "https-redirect", "nginx-service-command", "proxy-keepalive", "trusted-proxies", "unknown-names"},
 	Global: func(c *cli.Call) (map[string]string, error) {
 		set, err := c.Settings()
 		return nginxProperties.Global(set), err

@@ -19,7 +19,7 @@ var proxyCommands = []cli.Spec{
 		Run: func(c *cli.Call) error { return setProxy(c, true) },
 	},
 	proxyReport.Spec("Show whether the app is behind the proxy, and its port"),
-	proxyProperties.Spec("Set or unset the kind of proxy"),
+	proxySet(),
 }
 
 var proxyProperties = cli.Properties{
@@ -33,6 +33,19 @@ var proxyProperties = cli.Properties{
 	Get:    func(st *app.State, name string) string { return st.Proxy[name] },
 	Put:    func(st *app.State, name, value string) { cli.Put(&st.Proxy, name, value) },
 	Server: func(set *app.Settings) *map[string]string { return &set.Proxy },
+}
+
+// proxySet also takes "proxy:set APP nginx", the form of older versions of Dokku.
+func proxySet() cli.Spec {
+	s := proxyProperties.Spec("Set or unset the kind of proxy")
+	set := s.Run
+	s.Run = func(c *cli.Call) error {
+		if len(c.Args) == 1 && c.Args[0] == "nginx" {
+			c.Args = []string{"type", "nginx"}
+		}
+		return set(c)
+	}
+	return s
 }
 
 func setProxy(c *cli.Call, enabled bool) error {
@@ -52,7 +65,12 @@ func setProxy(c *cli.Call, enabled bool) error {
 
 var proxyReport = cli.Reporter{
 	Noun: "proxy",
+	Own:  []string{"host-port"},
 	Keys: cli.Sorted(append(proxyProperties.Keys(), "proxy-enabled", "proxy-host-port")),
+	Global: func(c *cli.Call) (map[string]string, error) {
+		set, err := c.Settings()
+		return proxyProperties.Global(set), err
+	},
 	Collect: func(c *cli.Call, app *app.App, _ string) (map[string]string, error) {
 		set, err := c.Settings()
 		if err != nil {

@@ -133,6 +133,6 @@ func (d *Engine) AllNetworks(ctx context.Context) ([]engine.NetworkInfo, error) 
 
 func anyNetwork(n network.Inspect) engine.NetworkInfo {
 	_, made := n.Labels[engine.LabelNetwork]
-	return engine.NetworkInfo{ID: n.ID, Name: n.Name, Driver: n.Driver, Scope: n.Scope, Internal: n.Internal,
+	return engine.NetworkInfo{ID: n.ID, Name: n.Name, Driver: n.Driver, Scope: n.Scope, Internal: n.Internal, IPv6: n.EnableIPv6,
 		App: n.Labels[engine.LabelApp], Managed: made, Labels: n.Labels, Created: n.Created}
 }
