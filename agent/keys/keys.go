@@ -54,14 +54,20 @@ type keyLine struct {
 	key         *Key   // nil where the line is not ours
 }
 
+// The words of Dokku's sshcommand, for which clients look.
+const (
+	duplicate  = "Duplicate ssh key name"
+	invalidKey = "Key specified in is not a valid ssh public key"
+)
+
 // Add adds a public key under the name. It fails if the name or the key exists already.
 func Add(root, name, key string) error {
 	if !ValidName(name) {
 		return fmt.Errorf("cannot add a key named %q: a name holds letters, digits and . _ @ + -, 64 at most, and begins with a letter or a digit", name)
 	}
 	pub, err := parseKey(key)
-	if err != nil { // the words of Dokku's sshcommand, for which clients look
-		return fmt.Errorf("Key specified in is not a valid ssh public key: cannot add the key %s: %w", name, err)
+	if err != nil {
+		return fmt.Errorf("%s: cannot add the key %s: %w", invalidKey, name, err)
 	}
 	command, err := commandOption(root, name, ssh.FingerprintSHA256(pub))
 	if err != nil {
@@ -72,7 +78,7 @@ func Add(root, name, key string) error {
 		fingerprint := ssh.FingerprintSHA256(pub)
 		for i, l := range f.lines {
 			if l.key != nil && l.key.Name == name {
-				return fmt.Errorf("Duplicate ssh key name: a key named %s exists; dokku ssh-keys:remove %[1]s removes it", name)
+				return fmt.Errorf("%s: a key named %s exists; dokku ssh-keys:remove %[2]s removes it", duplicate, name)
 			}
 			if l.fingerprint == fingerprint {
 				return fmt.Errorf("cannot add the key %s: %s line %d has the same key (%s)", name, f.path, i+1, fingerprint)

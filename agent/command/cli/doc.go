@@ -21,7 +21,7 @@
 // directly, also with --quiet. Headings are printed unless --quiet or DOKKU_QUIET_OUTPUT
 // leaves them out, also where nobody looks: clients of Dokku skip the first line. Text that an app has written is made printable before it is shown.
 //
-// Reports are read by programs. Text has the rows of Dokku 0.35 and no other, until a value
-// that Dokku lacks is set (Reporter.Own): pydokku fails at an unknown row. JSON has all
-// values, since its readers look for the keys that they know.
+// Reports are read by programs. pydokku makes an object of the rows of some, and fails at a
+// row that Dokku 0.35 lacks: text leaves these out until they have a value (Reporter.Own).
+// JSON has all values, since its readers look for the keys that they know.
 package cli

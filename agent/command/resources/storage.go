@@ -44,12 +44,13 @@ var storageCommands = []cli.Spec{
 			"Neither apps:destroy nor storage:unmount removes the folder or volume.",
 		Example: "dokku storage:mount hello " + app.DefaultStorageRoot + "/hello:/app/storage",
 		Missing: "Please specify two paths delimited by colon.",
-		Run:     mountStorage,
+		Flags:   containerDir, Run: mountStorage,
 	},
 	storageReport.Spec("Show the app's mounts"),
 	{
 		Use: "storage:unmount APP SOURCE:DIR[:ro]", Short: "Remove a mount from the app",
 		Long:    "It takes effect with the next deploy or restart. The folder or volume stays.",
+		Flags:   containerDir,
 		Missing: "Please specify two paths delimited by colon.",
 		Words: func(c *cli.Call) []string {
 			return texts(c.App.State.Mounts)
@@ -76,14 +77,11 @@ var storageReport = cli.Reporter{
 	},
 }
 
-// attachment adds the values of the app's nth mount, as Dokku 0.38 reports it.
+// attachment adds the values of the app's nth mount, as Dokku 0.38 reports it. The name of
+// its entry is the source, by which storage:unmount --container-dir finds it.
 func attachment(values map[string]string, n int, m app.Mount) {
-	entry := ""
-	if m.Volume() {
-		entry = m.Source
-	}
 	for field, value := range map[string]string{
-		"container-path": m.Target, "entry-name": entry, "host-path": m.Source, "phases": "deploy,run", "process-type": "",
+		"container-path": m.Target, "entry-name": m.Source, "host-path": m.Source, "phases": "deploy,run", "process-type": "",
 		"readonly": strconv.FormatBool(m.ReadOnly), "subpath": "", "volume-chown": "", "volume-options": "",
 	} {
 		values["storage-attachment."+strconv.Itoa(n)+"."+field] = value
@@ -113,6 +111,19 @@ func ensureDirectory(c *cli.Call) error {
 		uid = int(number)
 	}
 	return c.Server.EnsureDirectory(c.Ctx, name, uid, c.Events())
+}
+
+func containerDir(f *pflag.FlagSet) {
+	f.String("container-dir", "", "the folder in the container, with SOURCE alone as the argument")
+}
+
+// mountText returns the mount of the command line: SOURCE:DIR, or SOURCE --container-dir DIR
+// as in Dokku 0.38.
+func mountText(c *cli.Call) string {
+	if dir := c.Value("container-dir"); dir != "" {
+		return c.Args[0] + ":" + dir
+	}
+	return c.Args[0]
 }
 
 // parseMount reads a mount as docker run -v does. mode is "" without one.
@@ -163,7 +174,7 @@ func checkTarget(target string) error {
 }
 
 func mountStorage(c *cli.Call) error {
-	m, _, err := parseMount(c.Args[0])
+	m, _, err := parseMount(mountText(c))
 	if err != nil {
 		return err
 	}
@@ -202,7 +213,7 @@ func newFolder(set app.Settings, path string) bool {
 }
 
 func unmountStorage(c *cli.Call) error {
-	m, mode, err := parseMount(c.Args[0])
+	m, mode, err := parseMount(mountText(c))
 	if err != nil {
 		return err
 	}
