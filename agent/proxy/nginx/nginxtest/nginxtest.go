@@ -126,13 +126,17 @@ func (s *Server) Start() {
 	s.cmd.Stdout, s.cmd.Stderr = out, out
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	must(s.t, s.cmd.Start())
-	Eventually(s.t, "nginx accepts connections", func() bool {
-		conn, err := net.Dial("tcp", s.address())
+	// The master listens on one port after the other; a worker answers when all are there.
+	Eventually(s.t, "nginx answers", func() bool {
+		conn, err := net.DialTimeout("tcp", s.address(), time.Second)
 		if err != nil {
 			return false
 		}
-		conn.Close()
-		return true
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(5 * time.Second))
+		io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n")
+		n, err := conn.Read(make([]byte, 1))
+		return n > 0 || errors.Is(err, io.EOF)
 	})
 }
 
