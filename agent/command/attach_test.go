@@ -154,6 +154,10 @@ func TestResources(t *testing.T) {
 		stderr: fmt.Sprintf(" !     This host has %d CPUs: that is the limit until it has more\n", runtime.NumCPU()) +
 			" !     The value of network is stored, but nothing limits the network of containers\n"})
 	f.expect("--quiet resource:limit taken", ok("       cpu: 100000\n       memory: 512MB\n       memory-swap:\n       network: 10\n"))
+	f.expect("resource:reserve taken --cpu 1", result{stdout: "=====> Setting resource reservation for taken\n       cpu: 1\n",
+		stderr: " !     The value of cpu is stored, but an engine reserves no CPUs\n"})
+	f.expect("--quiet resource:reserve taken", ok("       cpu: 1\n       memory:\n"))
+	f.expect("resource:reserve taken --cpu clear", ok("=====> Setting resource reservation for taken\n       cpu: cleared\n"))
 	f.expect("resource:limit-clear taken", ok("=====> clearing taken limits\n"))
 	f.expect("resource:reserve hello", ok("=====> resource reservation hello information [defaults]\n       memory: 256m\n"))
 	f.expect("resource:report hello", ok("=====> hello resource information\n       _default_ limit cpu:           0.5\n       _default_ limit memory:        512\n"+

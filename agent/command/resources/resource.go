@@ -54,6 +54,7 @@ var limitResources = resourceKind{app.ResourceLimit, "limits", []resource{
 func checkNothing(string) error { return nil }
 
 var reserveResources = resourceKind{app.ResourceReserve, "reservation", []resource{
+	{"cpu", "stored, as Dokku does, and without effect", checkCPU},
 	{"memory", "megabytes, or a size such as 512m or 1g", checkMemory},
 }}
 
@@ -130,7 +131,7 @@ func (k resourceKind) set(c *cli.Call) error {
 		c.Warn("App %s has no process type %s yet, it has: %s", c.App.Name, ptype, strings.Join(known, ", "))
 	}
 	k.announce(c, ptype, change)
-	warnWithoutEffect(c, change)
+	k.warnWithoutEffect(c, change)
 	return c.ChangeNext("resource:"+k.kind, func(st *app.State) error {
 		// The state may have changed since the check above.
 		next := k.apply(st.Resources, ptype, change)
@@ -143,7 +144,13 @@ func (k resourceKind) set(c *cli.Call) error {
 }
 
 // warnWithoutEffect names the values that this host cannot give.
-func warnWithoutEffect(c *cli.Call, change map[string]string) {
+func (k resourceKind) warnWithoutEffect(c *cli.Call, change map[string]string) {
+	if k.kind == app.ResourceReserve {
+		if change["cpu"] != "" {
+			c.Warn("The value of cpu is stored, but an engine reserves no CPUs")
+		}
+		return
+	}
 	if n, err := strconv.ParseFloat(change["cpu"], 64); err == nil && n > float64(runtime.NumCPU()) {
 		c.Warn("This host has %d CPUs: that is the limit until it has more", runtime.NumCPU())
 	}
@@ -208,7 +215,7 @@ func (k resourceKind) show(c *cli.Call, ptype string) error {
 	}
 	for _, r := range k.list {
 		value := c.App.State.Resources[app.ResourceKey(ptype, k.kind, r.name)]
-		if value == "" && strings.HasPrefix(r.name, "network") {
+		if value == "" && (strings.HasPrefix(r.name, "network") || k.kind == app.ResourceReserve && r.name == "cpu") {
 			continue // few know it
 		}
 		line := fmt.Sprintf("       %s: %s", r.name, value)
