@@ -321,6 +321,9 @@ func TestApps(t *testing.T) {
 		f.stdin = typed
 		f.expect("apps:destroy hello", result{"> ", asked + " !     Confirmation did not match hello. Aborted.\n", 1})
 	}
+	f.terminal, f.stdin = false, ""
+	f.expect("apps:destroy hello", result{"> ", asked +
+		" !     Cannot ask for confirmation to destroy hello: write its name to standard input, or use --force\n", 1})
 	f.expect("apps:exists hello", ok(""))
 }
 

@@ -69,7 +69,6 @@ network:create dokku-hello         => Invalid network name: dokku-hello is the p
 network:destroy                    => No network name specified
 network:destroy bridge --force     => Invalid network name: bridge is one of the engine's built-in networks
 network:destroy dokku-hello --force => Invalid network name: dokku-hello is the private network of an app
-network:destroy db                 => Cannot ask for confirmation to destroy db: write its name to standard input, or use --force
 network:destroy db --force --all   => Invalid flag --all for network:destroy
 network:exists                     => No network name specified
 network:exists ""                  => No network name specified

@@ -127,7 +127,6 @@ apps:create hello                  => Name is already taken: app hello exists
 apps:create new two                => Unexpected argument "two"
 apps:create new --force-it         => Invalid flag --force-it for apps:create
 apps:destroy hello fresh           => Unexpected argument "fresh"
-apps:destroy hello                 => Cannot ask for confirmation to destroy hello: write its name to standard input, or use --force
 apps:list hello                    => Unexpected argument "hello"
 apps:exists hello fresh            => Unexpected argument "fresh"
 

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bufio"
-	"context"
 	"strings"
 )
 
@@ -10,37 +9,25 @@ import (
 // reads the answer from standard input, also where that is no terminal, as Dokku does. It
 // returns an error if there is no answer, or another name.
 func (c *Call) Confirm(name, description string) error {
+	c.Warn("WARNING: Potentially Destructive Action")
+	c.Warn("This command will destroy %s.", description)
+	c.Warn("To proceed, type \"%s\"", name)
+	c.Print("> ")
 	typed := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(c.Env.Stdin).ReadString('\n')
 		typed <- line
 	}()
-	if !c.Env.Terminal { // nobody would read a question without an answer
-		line, err := answer(c.Ctx, typed)
-		if err == nil && line == "" {
-			err = Refuse("Cannot ask for confirmation to destroy %s: write its name to standard input, or use --force", name)
-		}
-		if err != nil {
-			return err
-		}
-		typed <- line
-	}
-	c.Warn("WARNING: Potentially Destructive Action")
-	c.Warn("This command will destroy %s.", description)
-	c.Warn("To proceed, type \"%s\"", name)
-	c.Print("> ")
-	line, err := answer(c.Ctx, typed)
-	if err == nil && strings.TrimSpace(line) != name {
-		err = Refuse("Confirmation did not match %s. Aborted.", name)
-	}
-	return err
-}
-
-func answer(ctx context.Context, typed <-chan string) (string, error) {
 	select {
-	case <-ctx.Done():
-		return "", ctx.Err()
+	case <-c.Ctx.Done():
+		return c.Ctx.Err()
 	case line := <-typed:
-		return line, nil
+		switch {
+		case line == "" && !c.Env.Terminal:
+			return Refuse("Cannot ask for confirmation to destroy %s: write its name to standard input, or use --force", name)
+		case strings.TrimSpace(line) != name:
+			return Refuse("Confirmation did not match %s. Aborted.", name)
+		}
+		return nil
 	}
 }
