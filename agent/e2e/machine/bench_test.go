@@ -133,8 +133,7 @@ func BenchmarkPush(b *testing.B) {
 // BenchmarkRollback times a rollback of an app of one container until the earlier version
 // answers, alternating with the start of one such container on such a network up to its
 // first answer. Nobody asks while a container starts: each answer costs the present version
-// a process. x-floor is the median of the pairs' ratios: less than 1.5 is right. nginx
-// itself needs a tenth of a second for a reload in which the old workers still answer.
+// a process. x-floor is the median of the pairs' ratios: less than 1.5 is right.
 func BenchmarkRollback(b *testing.B) {
 	m := newBench(b)
 	work, bare := newWork(b), filepath.Join(b.TempDir(), "bare")

@@ -47,8 +47,16 @@
 // lists the workers before the reload, and returns when all of them have stopped
 // accepting (a worker then changes its title) and a fresh connection is answered
 // by the new generation. Where /proc hides other users' processes, 400 ms of
-// nothing but new answers have to do. A Publish that changes something takes a
-// little more than nginx's 100 ms; no request waits for it.
+// nothing but new answers have to do.
+//
+// Publish does not wait for these 100 ms: [ReloadScript] sends the old workers the same signal
+// as soon as the new ones accept, and nginx's own comes on top. What waits in the sockets' queue
+// is accepted by the new ones. If an old worker ends before its master looks, the master does
+// not replace it, since it notes who has to end before it learns who did
+// (ngx_signal_worker_processes). If the new workers were only replacements of crashed ones, the
+// master replaces those that were told to stop. Publish takes 65 ms instead of 155.
+// Rejected: both processes in nginx's files and a file of the host that says which one serves,
+// because nginx then looks for the file at each request, and reloads twice for each deploy.
 //
 // The reload itself tests nothing. An admin's included file may have changed since the test;
 // nginx then keeps what it serves and says why only in its log. So Publish tests once more

@@ -68,6 +68,9 @@ exit "$status"
 // configuration before nginx is told, on the way of every deploy, which a test
 // of the same files precedes anyway. It does not start nginx, which
 // may be stopped on purpose; its exit status is then 3.
+//
+// It tells the old workers to stop accepting as soon as the new ones accept, and returns
+// then; see "Proof".
 func ReloadScript() string {
 	return `#!/bin/sh
 # Makes nginx read its configuration again. Where nginx refuses that, it says so only in
@@ -82,7 +85,50 @@ if [ -z "$pid" ] || [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != nginx ]; then
     echo "nginx is not running: start it with 'systemctl start nginx' or 'nginx'" >&2
     exit 3
 fi
+
+# children lists nginx's processes in one line. A process's title follows its state: it says
+# "worker process" once that accepts connections, and more once it stops.
+children=/proc/$pid/task/$pid/children
+accepts() {
+    title=
+    read -r title <"/proc/$1/cmdline"
+    case $title in
+    "nginx: worker process is shutting down"*) return 1 ;;
+    "nginx: worker process"*) return 0 ;;
+    esac
+    return 1
+} 2>/dev/null
+list=
+[ -r "$children" ] && read -r list <"$children"
+old=' '
+count=0
+for worker in $list; do
+    accepts "$worker" && old="$old$worker " && count=$((count + 1))
+done
 kill -HUP "$pid" || exit 3
+
+# nginx takes 100 ms from starting new workers to telling the old ones to stop. Until then the
+# old ones answer most requests. They are told here as soon as there are as many new
+# ones. If that takes long, nginx does it, or refuses its files.
+turns=300
+while [ "$count" -gt 0 ] && [ "$turns" -gt 0 ]; do
+    list=
+    read -r list <"$children"
+    new=0
+    left=
+    for worker in $list; do
+        accepts "$worker" || continue
+        case $old in
+        *" $worker "*) left="$left $worker" ;;
+        *) new=$((new + 1)) ;;
+        esac
+    done
+    [ -n "$left" ] || exit 0
+    [ "$new" -lt "$count" ] || kill -QUIT $left 2>/dev/null
+    turns=$((turns - 1))
+    sleep 0.002
+done
+exit 0
 `
 }
 

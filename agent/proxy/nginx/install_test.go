@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -92,6 +93,40 @@ func TestReloadScript(t *testing.T) {
 	if code := victim.ProcessState.ExitCode(); code == 7 {
 		t.Error("a process that is not nginx was signalled")
 	}
+}
+
+// TestReloadScriptStopsOldWorkers: nginx itself would leave the old workers accepting for
+// 100 ms more. None of them is replaced, by however many reloads.
+func TestReloadScriptStopsOldWorkers(t *testing.T) {
+	t.Parallel()
+	s := nginxtest.NewServer(t, "")
+	check(t, s.Proxy().Publish(t.Context(), route(t, "hello", 1)))
+	before := workers(t, s)
+	for range 20 {
+		if out, err := exec.Command("sh", filepath.Join(filepath.Dir(s.Dir), "reload")).CombinedOutput(); err != nil || len(out) > 0 {
+			t.Fatalf("reload: %v, %s", err, out)
+		}
+		now := workers(t, s)
+		if len(now) != 2 || slices.ContainsFunc(now, func(pid string) bool { return slices.Contains(before, pid) }) {
+			t.Fatalf("after a reload %v accept; before it %v did", now, before)
+		}
+		before = now
+	}
+	answers(t, s, "hello", 1)
+}
+
+// workers returns the processes of a server that accept connections.
+func workers(t *testing.T, s *nginxtest.Server) (pids []string) {
+	master, err := os.ReadFile(filepath.Join(filepath.Dir(s.Dir), "nginx.pid"))
+	check(t, err)
+	out, err := exec.Command("ps", "--ppid", strings.TrimSpace(string(master)), "-o", "pid=,args=").Output()
+	check(t, err)
+	for line := range strings.Lines(string(out)) {
+		if pid, title, _ := strings.Cut(strings.TrimSpace(line), " "); title == "nginx: worker process" {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 // TestScriptQuotes: a shell would expand the folder's name.
