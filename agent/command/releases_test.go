@@ -37,3 +37,16 @@ func TestReleaseOfPush(t *testing.T) {
 		t.Errorf("json: %s", json)
 	}
 }
+
+// TestReleasesReport: the server's number of kept releases is reported without an app too.
+func TestReleasesReport(t *testing.T) {
+	f := newFixture(t)
+	f.run("releases:set", "--global", "keep", "3")
+	f.run("releases:set", "hello", "keep", "7")
+	if got := f.run("releases:report", "--global", "--releases-global-keep").stdout; got != "3\n" {
+		t.Errorf("the server keeps %q", got)
+	}
+	if got := f.run("releases:report", "hello", "--releases-computed-keep").stdout; got != "7\n" {
+		t.Errorf("the app keeps %q", got)
+	}
+}

@@ -3,6 +3,8 @@ package deploy
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -251,8 +253,10 @@ func (x *Session) deployed(since time.Time) {
 	if err == nil && f.Count(scale.Web) > 0 { // a URL without web leads nowhere
 		urls = x.Env.URLsOf(x.View())
 	}
-	if wait := waitToRetire(x.View()); len(x.State.Retiring) > 0 && wait > 0 {
-		x.Log.Step("Shutting down old containers in %g seconds", wait.Seconds())
+	// Types without traffic are due at once.
+	finishing := func(due time.Time) bool { return due.After(time.Now()) }
+	if slices.ContainsFunc(slices.Collect(maps.Values(x.State.Retiring)), finishing) {
+		x.Log.Step("Shutting down old containers in %g seconds", waitToRetire(x.View()).Seconds())
 	}
 	if n := len(x.View().CronTasks()); n > 0 {
 		x.Log.Step("Scheduling %s: dokku cron:list %s", text.Plural(n, "cron task"), x.Name)

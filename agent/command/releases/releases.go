@@ -323,6 +323,10 @@ func set(c *cli.Call) error {
 var report = cli.Reporter{
 	Noun: "releases",
 	Keys: []string{"releases-computed-keep", "releases-current", "releases-global-keep", "releases-keep", "releases-pinned"},
+	Global: func(c *cli.Call) (map[string]string, error) {
+		set, err := c.Settings()
+		return map[string]string{"releases-global-keep": strconv.Itoa(set.KeepReleases)}, err
+	},
 	Collect: func(c *cli.Call, a *app.App, _ string) (map[string]string, error) {
 		v, err := c.View(a)
 		if err != nil {

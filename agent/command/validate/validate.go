@@ -48,6 +48,18 @@ func run(c *cli.Call) error {
 	if err := cli.OneOf("--format", c.Value("format"), "stdout", "json"); err != nil {
 		return err
 	}
+	if name := c.Value("builder"); name != "" {
+		if err := cli.OneOf("--builder", name, build.Names...); err != nil {
+			return err
+		}
+	}
+	for _, p := range paths {
+		if value := c.Value(p.name); value != "" {
+			if err := app.CheckPath(p.name, value); err != nil {
+				return err
+			}
+		}
+	}
 	if c.Env.User != "" {
 		return cli.Refuse("Cannot validate over ssh, since it would read a folder of the server: run it where the files are, or git push -o plan")
 	}

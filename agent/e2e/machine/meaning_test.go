@@ -53,7 +53,10 @@ func TestWebIsNotLost(t *testing.T) {
 	if got := f.commands(); got != "work" {
 		t.Errorf("it starts %s", got)
 	}
-	f.pushed(map[string]string{"Procfile": "worker: work\n", "DOKKU_SCALE": "worker=1\n"}) // nothing is lost any more
+	// Nothing is lost any more. Workers stop at once, so no old container is announced.
+	if out := f.pushed(map[string]string{"Procfile": "worker: work\n", "DOKKU_SCALE": "worker=1\n"}); strings.Contains(out, "Shutting down old") {
+		t.Error(out)
+	}
 }
 
 // TestPredeployIsKept: web finds what predeploy wrote. predeploy of the next push begins
