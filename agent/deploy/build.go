@@ -253,8 +253,9 @@ func (x *Session) deployed(since time.Time) {
 	if err == nil && f.Count(scale.Web) > 0 { // a URL without web leads nowhere
 		urls = x.Env.URLsOf(x.View())
 	}
-	// Types without traffic are due at once.
-	finishing := func(due time.Time) bool { return due.After(time.Now()) }
+	// Those of before this deploy that are due are being stopped; the others get their time
+	// after this line.
+	finishing := func(due time.Time) bool { return due.IsZero() || due.After(time.Now()) }
 	if slices.ContainsFunc(slices.Collect(maps.Values(x.State.Retiring)), finishing) {
 		x.Log.Step("Shutting down old containers in %g seconds", waitToRetire(x.View()).Seconds())
 	}

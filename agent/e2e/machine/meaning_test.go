@@ -53,9 +53,22 @@ func TestWebIsNotLost(t *testing.T) {
 	if got := f.commands(); got != "work" {
 		t.Errorf("it starts %s", got)
 	}
-	// Nothing is lost any more. Workers stop at once, so no old container is announced.
-	if out := f.pushed(map[string]string{"Procfile": "worker: work\n", "DOKKU_SCALE": "worker=1\n"}); strings.Contains(out, "Shutting down old") {
-		t.Error(out)
+	f.pushed(map[string]string{"Procfile": "worker: work\n", "DOKKU_SCALE": "worker=1\n"}) // nothing is lost any more
+}
+
+// TestOldContainersAreAnnounced: a push says that old containers shut down later while they
+// finish requests. Workers stop at once.
+func TestOldContainersAreAnnounced(t *testing.T) {
+	f := newFresh(t, false)
+	check(t, f.m.server.Env.Store.UpdateSettings(f.ctx, func(s *app.Settings) error { s.Checks["wait-to-retire"] = "60"; return nil }))
+	const said = "Shutting down old containers in 60 seconds"
+	f.pushed(map[string]string{"Dockerfile": "FROM scratch\n", "Procfile": "worker: work\n"})
+	if out := f.pushed(nil); strings.Contains(out, said) {
+		t.Errorf("workers alone:\n%s", out)
+	}
+	f.pushed(map[string]string{"Procfile": "web: serve\nworker: work\n"})
+	if out := f.pushed(nil); !strings.Contains(out, said) {
+		t.Errorf("with web:\n%s", out)
 	}
 }
 
