@@ -26,6 +26,7 @@
 //	agent/proxy/       the contract of a reverse proxy; proxy/nginx, proxy/memory, proxy/proxytest
 //	agent/inspect/     the files of a revision and what is wrong with them: for pushes, plans and dokku validate
 //	agent/checks/      CHECKS and app.json healthchecks, the gate
+//	agent/vault/       backups at a place in S3 or in a folder: made, proven, found, removed
 //	agent/notify/      the hooks that get events: queue, signature, delivery
 //	agent/store/       files and locks: apps, states, releases, settings, problems
 //	agent/app/         data: State, Release, Settings, and View{App, Settings}: questions that need no lock

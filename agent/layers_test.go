@@ -24,7 +24,7 @@ var layers = []string{
 	"agent/engine",
 	"agent/proxy",
 	"agent/inspect",
-	"agent/checks agent/notify",
+	"agent/checks agent/notify agent/vault",
 	"agent/store",
 	"agent/app",
 	"agent/repo agent/remote",

@@ -1,0 +1,66 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"dokku/agent/event"
+)
+
+// Due reports whether the agent has to make a backup now.
+func (v Vault) Due(now time.Time) (bool, error) {
+	p, err := v.Plan()
+	if err != nil || p.Schedule == "" {
+		return false, err
+	}
+	l, err := v.Log()
+	return err == nil && p.due(l, now), err
+}
+
+// RunDue makes the backup that is due. made is false if somebody else has it, or had it.
+func (v Vault) RunDue(ctx context.Context, src Source, now func() time.Time, log event.Log) (b Backup, made bool, err error) {
+	p, err := v.Plan()
+	if err != nil {
+		return b, false, err
+	}
+	b, err = v.Run(ctx, p, src, Options{Scheduled: true, Now: now}, log)
+	if errors.Is(err, ErrBusy) || errors.Is(err, errNotDue) {
+		return b, false, nil
+	}
+	return b, true, err
+}
+
+// Ailment says what is wrong with the backups of a plan with a schedule; "": nothing. An
+// attempt that is under way is not judged.
+func (v Vault) Ailment(now time.Time) (string, error) {
+	p, err := v.Plan()
+	if err != nil {
+		return "", err
+	}
+	if p.Schedule == "" {
+		return "", nil
+	}
+	l, err := v.Log()
+	if err != nil {
+		return "", err
+	}
+	proven, ok := l.Last(Proven)
+	since := "there is no proven backup yet"
+	if ok {
+		since = "the last proven backup is of " + proven.At.In(now.Location()).Format("2006-01-02 15:04")
+	}
+	if last, any := l.Last(Over); any && !last.Proven {
+		return fmt.Sprintf("the backup of %s failed: %s; %s", last.At.In(now.Location()).Format("2006-01-02 15:04"), last.Error, since), nil
+	}
+	from := p.Since
+	if ok && proven.At.After(from) {
+		from = proven.At
+	}
+	// The time after the next one: the next one may be under way.
+	if next := p.Next(p.Next(from)); !next.IsZero() && next.Before(now.Add(-time.Hour)) {
+		return "backups are overdue: " + since, nil
+	}
+	return "", nil
+}
