@@ -15,8 +15,8 @@ var layers = []string{
 	".",
 	"hooks",
 	"agent/command",
-	"agent/doctor agent/backup agent/watch",
-	"agent/cron",
+	"agent/doctor agent/watch",
+	"agent/cron agent/backup",
 	"agent/keys agent/letsencrypt agent/oneoff agent/sources",
 	"agent",
 	"agent/deploy",
@@ -37,7 +37,7 @@ var layers = []string{
 // support are packages that only tests import. They may import everything.
 var support = []string{
 	"agent/agenttest", "agent/certs/acme/acmetest", "agent/e2e", "agent/disk/disktest", "agent/engine/enginetest", "agent/engine/memory",
-	"agent/proxy/proxytest", "agent/proxy/memory", "agent/proxy/nginx/nginxtest", "build/buildtest", "hooks/sshtest", "testdata",
+	"agent/proxy/proxytest", "agent/proxy/memory", "agent/proxy/nginx/nginxtest", "agent/vault/vaulttest", "build/buildtest", "hooks/sshtest", "testdata",
 }
 
 // alone are packages that import nothing of the module outside their own folder.

@@ -36,10 +36,11 @@ const (
 	TopicRenew   = "renew"
 	TopicRecover = "recover"
 	TopicCron    = "cron"
+	TopicBackup  = "backup"
 )
 
 // HookTopics are all topics, in the order of messages.
-var HookTopics = []string{TopicDeploy, TopicReject, TopicCrash, TopicRenew, TopicRecover, TopicCron}
+var HookTopics = []string{TopicDeploy, TopicReject, TopicCrash, TopicRenew, TopicRecover, TopicCron, TopicBackup}
 
 // The formats of notifications.
 const (

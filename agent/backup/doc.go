@@ -1,6 +1,6 @@
 // Package backup writes backups of apps and of the server's settings and keys, and
-// restores them. Package archive defines the file. It imports agent, deploy, engine, repo
-// and store; keys come in through functions of its caller.
+// restores them. Package archive defines the file, and package vault keeps such files
+// elsewhere. It imports agent, deploy, engine, keys, repo, store and vault.
 //
 // # Decisions
 //

@@ -72,7 +72,7 @@ func TestHelpOfANoun(t *testing.T) {
 	if run := f.run("run:help"); !strings.Contains(run.stdout, "run:stop [APP]") || !strings.Contains(run.stdout, "enter APP") {
 		t.Errorf("%+v", run)
 	}
-	for _, name := range []string{"enter", "backup", "restore", "doctor", "cleanup", "url", "urls", "version", "completion", "help"} {
+	for _, name := range []string{"enter", "restore", "doctor", "cleanup", "url", "urls", "version", "completion", "help"} {
 		f.expect(name+":help", f.run(name, "--help"))
 	}
 	f.expect("deploys:help", ok("Usage: dokku deploys[:COMMAND]\n\n    deploys:cancel APP [N]  Cancel the deploy that is under way, or deploy N\n    deploys:log APP [N]     Show what the last deploy printed, or deploy N of the app\n"+

@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"dokku/agent/app"
+	"dokku/agent/vault/vaulttest"
 )
 
 // TestScripts runs the scripts that need neither Docker nor nginx against the
@@ -40,7 +41,7 @@ func TestScripts(t *testing.T) {
 			return writeJSON(filepath.Join(root, ".dokku", "server.json"),
 				app.Settings{Version: 1, Docker: "unix:///nowhere.sock", Domains: []string{"example.com"}})
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"deployed": deployed, "exits": exits, "terminal": terminal},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"deployed": deployed, "exits": exits, "terminal": terminal, "s3": s3},
 	})
 }
 
@@ -69,6 +70,17 @@ func deployed(ts *testscript.TestScript, neg bool, args []string) {
 func writeJSON(path string, v any) error {
 	data, err := json.Marshal(v)
 	return errors.Join(err, os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, data, 0o600))
+}
+
+// s3 starts a server of S3, whose URL is then in $S3.
+func s3(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: s3")
+	}
+	url, end, err := vaulttest.S3(nil)
+	ts.Check(err)
+	ts.Defer(end)
+	ts.Setenv("S3", url)
 }
 
 // exits CODE COMMAND... runs a command that has to end with this exit code.

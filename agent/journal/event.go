@@ -27,6 +27,7 @@ const (
 	Prune   Kind = "prune"   // something that nothing needs was removed
 	Renew   Kind = "renew"   // a certificate was ordered, or could not be
 	Cron    Kind = "cron"    // a cron task failed, or was missed
+	Backup  Kind = "backup"  // a backup was made by its schedule, failed or could not be proven
 	Fail    Kind = "fail"    // the agent could not do its work, and tries again
 	Agent   Kind = "agent"   // the agent, or the engine, came up
 	Notify  Kind = "notify"  // a notification was given up
@@ -34,7 +35,7 @@ const (
 )
 
 // Kinds are all kinds that are recorded, in the order of events:list.
-var Kinds = []Kind{Deploy, Reject, Undo, Command, Exit, Crash, Recover, Mend, Route, Retire, Prune, Renew, Cron, Fail, Agent, Notify}
+var Kinds = []Kind{Deploy, Reject, Undo, Command, Exit, Crash, Recover, Mend, Route, Retire, Prune, Renew, Cron, Backup, Fail, Agent, Notify}
 
 // Event is one line of the journal, and the body of a notification.
 type Event struct {

@@ -18,12 +18,17 @@ import (
 // topics are the topics of the kinds of events that hooks can ask for.
 var topics = map[journal.Kind]string{
 	journal.Deploy: app.TopicDeploy, journal.Reject: app.TopicReject, journal.Crash: app.TopicCrash, journal.Renew: app.TopicRenew,
-	journal.Cron:    app.TopicCron,
+	journal.Cron: app.TopicCron, journal.Backup: app.TopicBackup,
 	journal.Recover: app.TopicRecover, journal.Mend: app.TopicRecover, journal.Undo: app.TopicRecover,
 }
 
 // Topic returns the topic of an event; "": no hook gets it.
-func Topic(e journal.Event) string { return topics[e.Event] }
+func Topic(e journal.Event) string {
+	if e.Event == journal.Backup && e.Error == "" {
+		return "" // one that was made is no news
+	}
+	return topics[e.Event]
+}
 
 // Body returns an event as a hook of a format gets it.
 func Body(format string, e journal.Event) ([]byte, error) {
@@ -41,7 +46,7 @@ var escaped = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 // by ci (deploy 17): http://shop.example.com".
 func Text(e journal.Event) string {
 	verb := map[journal.Kind]string{journal.Deploy: "deployed", journal.Reject: "rejected", journal.Undo: "undone", journal.Crash: "crashed",
-		journal.Recover: "recovered", journal.Mend: "mended", journal.Renew: "certificate", journal.Cron: "cron task", journal.Test: "test"}[e.Event]
+		journal.Recover: "recovered", journal.Mend: "mended", journal.Renew: "certificate", journal.Cron: "cron task", journal.Backup: "backup", journal.Test: "test"}[e.Event]
 	text := fmt.Sprintf("%s: %s %s", cmp.Or(e.App, e.Host), cmp.Or(verb, string(e.Event)), e.Describe())
 	if e.By != "" && (e.Event == journal.Deploy || e.Event == journal.Reject) {
 		text += " by " + e.By

@@ -17,12 +17,14 @@ import (
 const partial = ".part"
 
 // folder is a Place in a folder of this host.
-type folder struct{ dir string }
+type folder struct {
+	dir  string
+	disk disk.Disk
+}
 
 func (f folder) Put(ctx context.Context, name string, r io.Reader, _ int64) (err error) {
 	path := filepath.Join(f.dir, filepath.FromSlash(name))
-	var d disk.Disk
-	if err := d.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := f.disk.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("cannot make the folder for backups: %w: make one that dokku may write: install -d -o dokku -m 0700 %s", err, f.dir)
 	}
 	out, err := os.OpenFile(path+partial, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -35,16 +37,16 @@ func (f folder) Put(ctx context.Context, name string, r io.Reader, _ int64) (err
 		}
 	}()
 	_, err = io.Copy(out, interrupted{ctx, r})
-	if err == nil {
-		err = out.Sync()
+	if err = errors.Join(err, out.Close()); err == nil {
+		err = f.disk.Sync(path + partial)
 	}
-	if err = errors.Join(err, out.Close()); err != nil {
+	if err != nil {
 		return err
 	}
-	if err := d.Rename(path+partial, path); err != nil {
+	if err := f.disk.Rename(path+partial, path); err != nil {
 		return err
 	}
-	return d.Sync(filepath.Dir(path))
+	return f.disk.Sync(filepath.Dir(path))
 }
 
 // interrupted is a reader that ends with its context.
@@ -89,7 +91,7 @@ func (f folder) List(_ context.Context, below string) (list []File, err error) {
 func (f folder) Remove(_ context.Context, name string) error {
 	path := filepath.Join(f.dir, filepath.FromSlash(name))
 	for _, p := range []string{path + partial, path} {
-		if err := (disk.Disk{}).Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := f.disk.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

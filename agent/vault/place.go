@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"dokku/agent/disk"
 )
 
 // A Place holds files. All implementations pass the suite in place_test.go.
@@ -90,7 +92,9 @@ func CheckEndpoint(endpoint string) error {
 }
 
 // Open returns the place of a plan.
-func Open(p Plan) (Place, error) {
+func Open(p Plan) (Place, error) { return open(p, disk.Disk{}) }
+
+func open(p Plan, d disk.Disk) (Place, error) {
 	bucket, dir, err := splitPlace(p.Place)
 	switch {
 	case p.Place == "":
@@ -98,7 +102,7 @@ func Open(p Plan) (Place, error) {
 	case err != nil:
 		return nil, err
 	case bucket == "":
-		return folder{dir}, nil
+		return folder{dir, d}, nil
 	}
 	return openS3(p.Access, bucket, dir)
 }

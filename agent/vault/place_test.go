@@ -6,31 +6,22 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/rclone/gofakes3"
-	"github.com/rclone/gofakes3/s3mem"
+	"dokku/agent/vault/vaulttest"
 )
-
-const key, secret = "KEY", "SECRET"
 
 // newS3 starts a server of S3 that checks signatures and has the bucket "backups".
 func newS3(t testing.TB, wrap func(http.Handler) http.Handler) Access {
 	t.Helper()
-	backend := s3mem.New()
-	check(t, backend.CreateBucket(t.Context(), "backups"))
-	h := gofakes3.New(backend, gofakes3.WithV4Auth(map[string]string{key: secret})).Server()
-	if wrap != nil {
-		h = wrap(h)
-	}
-	s := httptest.NewServer(h)
-	t.Cleanup(s.Close)
-	return Access{Key: key, Secret: secret, Region: "us-east-1", Endpoint: s.URL}
+	url, end, err := vaulttest.S3(wrap)
+	check(t, err)
+	t.Cleanup(end)
+	return Access{Key: vaulttest.Key, Secret: vaulttest.Secret, Region: "us-east-1", Endpoint: url}
 }
 
 func check(t testing.TB, err error) {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -53,7 +54,7 @@ func (v Vault) Run(ctx context.Context, p Plan, src Source, o Options, log event
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	place, err := Open(p)
+	place, err := open(p, v.Disk)
 	if err != nil {
 		return b, err
 	}
@@ -96,7 +97,7 @@ func (v Vault) Run(ctx context.Context, p Plan, src Source, o Options, log event
 	if err = store(ctx, p, place, src, &b, expected); err == nil {
 		b.Proven = true
 	} else {
-		b.Error = event.OneLine(err.Error())
+		b.Error = oneLine(err)
 	}
 	b.Took, b.Over = max(0, o.Now().Sub(now)), true
 	if !b.Stored {
@@ -115,6 +116,14 @@ func (v Vault) Run(ctx context.Context, p Plan, src Source, o Options, log event
 		return b, err
 	}
 	return b, v.prune(ctx, p, place, &l, now, log)
+}
+
+// maxError is the length in bytes of a recorded error.
+const maxError = 1000
+
+func oneLine(err error) string {
+	text := event.Printable(strings.Join(strings.Fields(err.Error()), " "))
+	return text[:min(len(text), maxError)]
 }
 
 // settle ends the attempts of processes that are gone. Only the holder of the lock calls it.

@@ -51,7 +51,7 @@ func openS3(a Access, name, folder string) (Place, error) {
 		transport.DialContext = remote.DialPublic
 		transport.Proxy = nil
 	}
-	o := minio.Options{Secure: u.Scheme == "https", Region: a.Region, Transport: http.RoundTripper(transport), MaxRetries: 5,
+	o := minio.Options{Secure: u.Scheme == "https", Region: a.Region, Transport: http.RoundTripper(transport), MaxRetries: 3,
 		Creds: credentials.NewStaticV4(a.Key, a.Secret, "")}
 	switch {
 	case a.IAM:
@@ -148,7 +148,7 @@ func (b *bucket) Remove(ctx context.Context, name string) error {
 		defer cancel()
 		err = b.client.RemoveIncompleteUpload(c, b.name, b.object(name))
 	}
-	if code := minio.ToErrorResponse(err).Code; code == "NoSuchKey" || code == "NoSuchUpload" || code == "NotImplemented" {
+	if code := minio.ToErrorResponse(err).Code; code == "NoSuchKey" || code == "NoSuchBucket" || code == "NoSuchUpload" || code == "NotImplemented" {
 		err = nil
 	}
 	return b.explained(err)

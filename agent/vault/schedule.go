@@ -10,22 +10,22 @@ import (
 )
 
 // Due reports whether the agent has to make a backup now.
-func (v Vault) Due(now time.Time) (bool, error) {
-	p, err := v.Plan()
+func (j Job) Due(now time.Time) (bool, error) {
+	p, err := j.Plan()
 	if err != nil || p.Schedule == "" {
 		return false, err
 	}
-	l, err := v.Log()
+	l, err := j.Log()
 	return err == nil && p.due(l, now), err
 }
 
-// RunDue makes the backup that is due. made is false if somebody else has it, or had it.
-func (v Vault) RunDue(ctx context.Context, src Source, now func() time.Time, log event.Log) (b Backup, made bool, err error) {
-	p, err := v.Plan()
+// runDue makes the backup that is due. made is false if somebody else has it, or had it.
+func (j Job) runDue(ctx context.Context, now func() time.Time, log event.Log) (b Backup, made bool, err error) {
+	p, err := j.Plan()
 	if err != nil {
 		return b, false, err
 	}
-	b, err = v.Run(ctx, p, src, Options{Scheduled: true, Now: now}, log)
+	b, err = j.Run(ctx, p, j.Source, Options{Scheduled: true, Now: now}, log)
 	if errors.Is(err, ErrBusy) || errors.Is(err, errNotDue) {
 		return b, false, nil
 	}
@@ -34,15 +34,15 @@ func (v Vault) RunDue(ctx context.Context, src Source, now func() time.Time, log
 
 // Ailment says what is wrong with the backups of a plan with a schedule; "": nothing. An
 // attempt that is under way is not judged.
-func (v Vault) Ailment(now time.Time) (string, error) {
-	p, err := v.Plan()
+func (j Job) Ailment(now time.Time) (string, error) {
+	p, err := j.Plan()
 	if err != nil {
 		return "", err
 	}
 	if p.Schedule == "" {
 		return "", nil
 	}
-	l, err := v.Log()
+	l, err := j.Log()
 	if err != nil {
 		return "", err
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"dokku/agent/event"
+	"dokku/agent/journal"
 )
 
 // clock is a schedule's test: a vault whose backups are made when they are due.
@@ -39,22 +39,18 @@ func (c *clock) set(now string) {
 
 // look does what the agent does at a tick.
 func (c *clock) look() {
-	due, err := c.v.Due(c.now)
-	check(c.t, err)
 	src := source("x")
 	if c.fail {
 		src.Dump = func(context.Context, io.Writer) error { return errors.New("it is down") }
 	}
-	_, made, err := c.v.RunDue(c.t.Context(), src, func() time.Time { return c.now }, event.Log{})
-	if made != due {
-		c.t.Errorf("%s: due is %v, made is %v", c.now, due, made)
-	}
-	if made && (err != nil) != c.fail {
-		c.t.Errorf("%s: %v", c.now, err)
-	}
-	if made {
-		c.made = append(c.made, c.now.Format(layout))
-	}
+	r := &Runner{Jobs: func() ([]Job, error) { return []Job{{Vault: c.v, Source: src, About: "db"}}, nil }, Now: func() time.Time { return c.now },
+		Tell: func(e journal.Event) {
+			c.made = append(c.made, c.now.Format(layout))
+			if (e.Error != "") != c.fail || e.Event != journal.Backup || !strings.HasPrefix(e.Text, "db") {
+				c.t.Errorf("%s: told %+v", c.now, e)
+			}
+		}}
+	r.Look(c.t.Context())
 }
 
 // until looks each minute.
@@ -75,7 +71,7 @@ func (c *clock) want(made ...string) {
 
 func (c *clock) ailment(want string) {
 	c.t.Helper()
-	got, err := c.v.Ailment(c.now)
+	got, err := Job{Vault: c.v}.Ailment(c.now)
 	if err != nil || want == "" && got != "" || !strings.Contains(got, want) {
 		c.t.Errorf("%s: the ailment is %q, %v", c.now, got, err)
 	}

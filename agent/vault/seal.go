@@ -50,7 +50,7 @@ func (p Plan) Encrypts() bool { return len(p.Keys) > 0 || p.Passphrase != "" }
 // seal returns a writer that encrypts to w. Closing it completes the file, and leaves w open.
 func (p Plan) seal(w io.Writer) (io.WriteCloser, error) {
 	if !p.Encrypts() {
-		return open{w}, nil
+		return unsealed{w}, nil
 	}
 	if p.Passphrase != "" {
 		r, err := age.NewScryptRecipient(p.Passphrase)
@@ -71,9 +71,9 @@ func (p Plan) seal(w io.Writer) (io.WriteCloser, error) {
 	return age.Encrypt(w, all...)
 }
 
-type open struct{ io.Writer }
+type unsealed struct{ io.Writer }
 
-func (open) Close() error { return nil }
+func (unsealed) Close() error { return nil }
 
 // Unseal decrypts a backup. identities are the lines of a file of age's, or a private key of
 // ssh without a passphrase; with a passphrase it is not needed.

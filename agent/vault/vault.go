@@ -173,8 +173,8 @@ func (v Vault) Change(ctx context.Context, now time.Time, change func(*Plan) err
 	return v.save(planFile, p)
 }
 
-// Fetch opens a backup by its ID, or "" for the last proven one, as it is stored. The caller
-// closes it.
+// Fetch opens a backup by its ID, or "" for the last proven one, as it is stored. Where the log
+// does not have it, it is looked for in the plan's place. The caller closes it.
 func (v Vault) Fetch(ctx context.Context, p Plan, item, id string) (Stored, error) {
 	l, err := v.Log()
 	if err != nil {
@@ -225,16 +225,31 @@ const idTime = "20060102T150405Z"
 // idOf returns the ID in a file's name; "" if it is no backup's.
 func idOf(name string) string {
 	base, _, _ := strings.Cut(name[strings.LastIndexByte(name, '/')+1:], ".")
-	at, _, ok := strings.Cut(base, "-")
-	if _, err := time.Parse(idTime, at); err != nil || !ok {
+	made, _, ok := strings.Cut(base, "-")
+	if _, err := time.Parse(idTime, made); err != nil || !ok {
 		return ""
 	}
 	return base
 }
 
-// At returns when the backup of an ID was made.
-func At(id string) time.Time {
-	at, _, _ := strings.Cut(id, "-")
-	t, _ := time.Parse(idTime, at)
+// at returns when the backup of an ID was made.
+func at(id string) time.Time {
+	word, _, _ := strings.Cut(id, "-")
+	t, _ := time.Parse(idTime, word)
 	return t
+}
+
+// Others returns the backups of an item in a plan's place whose names are not known.
+func Others(ctx context.Context, p Plan, item string, known map[string]bool) (list []Backup, err error) {
+	place, err := Open(p)
+	if err != nil {
+		return nil, err
+	}
+	files, err := place.List(ctx, item)
+	for _, f := range files {
+		if id := idOf(f.Name); id != "" && !known[f.Name] {
+			list = append(list, Backup{ID: id, At: at(id), Name: f.Name, Place: p.Place, Size: f.Size, Stored: true})
+		}
+	}
+	return list, err
 }

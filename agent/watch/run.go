@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"dokku/agent"
+	"dokku/agent/backup"
 	"dokku/agent/cron"
 	"dokku/agent/engine"
 	"dokku/agent/event"
@@ -19,6 +20,7 @@ import (
 	"dokku/agent/proc"
 	"dokku/agent/repo"
 	"dokku/agent/store"
+	"dokku/agent/vault"
 )
 
 const (
@@ -78,6 +80,9 @@ func Run(ctx context.Context, s *agent.Server, log event.Log) error {
 	w.Wg.Go(func() { (&pruner{Controller: w}).run(ctx) })
 	w.Wg.Go(func() { w.notices(ctx) })
 	w.Wg.Go(func() { (&cron.Scheduler{Server: s, Log: log}).Run(ctx, Tick) })
+	w.Wg.Go(func() {
+		(&vault.Runner{Jobs: func() ([]vault.Job, error) { return backup.Jobs(s, log) }, Tell: func(e journal.Event) { s.Env.Tell(e, log) }, Log: log}).Run(ctx, Tick)
+	})
 	w.tell(journal.Agent, "", "the agent started", nil)
 	err = w.loop(ctx, events)
 	w.Wg.Wait()

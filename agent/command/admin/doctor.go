@@ -16,7 +16,7 @@ import (
 )
 
 // Commands are the commands of this package.
-var Commands = slices.Concat(doctorCommands, reportCommands, backupCommands, keyCommands, pluginCommands)
+var Commands = slices.Concat(doctorCommands, reportCommands, backupCommands, keptBackups.Commands(), keyCommands, pluginCommands)
 
 var doctorCommands = []cli.Spec{{
 	Use: "doctor [APP]", Short: "Check the server and its apps, or one app, and say how to fix each problem",

@@ -15,9 +15,9 @@ import (
 var readingVerbs = []string{"report", "list", "show", "help", "exists", "locked", "get", "keys", "export", "info", "inspect", "log", "logs",
 	"failed", "output", "active", "auth-status", "public-key", "show-config", "validate-config", "access-logs", "error-logs", "test", "custom-page-export", "bundle"}
 
-// changingWords are the commands without a colon that change something, or run something
-// for a person: backup gives all secrets away.
-var changingWords = []string{"run", "enter", "backup", "restore", "cleanup"}
+// changingWords are further commands that change something, or run something for a person:
+// a backup gives all secrets away.
+var changingWords = []string{"run", "enter", "backup", "restore", "cleanup", "backup:get"}
 
 // askingWords are the commands that only answer unless they have words after the app.
 var askingWords = []string{"ps:scale", "resource:limit", "resource:reserve"}
@@ -34,8 +34,10 @@ var askingFlags = []string{"format", "origin", "process-type", "global", "quiet"
 func changes(name string, given []string) bool {
 	_, verb, colon := strings.Cut(name, ":")
 	switch {
+	case slices.Contains(changingWords, name):
+		return true
 	case !colon:
-		return slices.Contains(changingWords, name) || name == "doctor" && slices.Contains(given, "fix")
+		return name == "doctor" && slices.Contains(given, "fix")
 	case slices.Contains(askingWords, name):
 		return slices.ContainsFunc(given, func(word string) bool { return !slices.Contains(askingFlags, word) })
 	}

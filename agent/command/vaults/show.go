@@ -1,0 +1,217 @@
+package vaults
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/docker/go-units"
+
+	"dokku/agent/app"
+	"dokku/agent/command/cli"
+	"dokku/agent/text"
+	"dokku/agent/vault"
+)
+
+const timeForm = "2006-01-02 15:04:05 MST"
+
+func printJSON(c *cli.Call, v any) error {
+	data, err := json.Marshal(v)
+	if err == nil {
+		c.Print("%s\n", data)
+	}
+	return err
+}
+
+// shown is a backup in JSON.
+type shown struct {
+	ID     string    `json:"id"`
+	At     time.Time `json:"at"`
+	State  string    `json:"state"`
+	Place  string    `json:"place"`
+	Name   string    `json:"name"`
+	Size   int64     `json:"size"` // bytes
+	SHA256 string    `json:"sha256,omitempty"`
+	Found  string    `json:"found,omitempty"`
+	Error  string    `json:"error,omitempty"`
+	// Known: this server made it.
+	Known bool `json:"known"`
+}
+
+func state(b vault.Backup) string {
+	switch {
+	case b.Proven:
+		return "proven"
+	case !b.Over:
+		return "running"
+	case b.Stored:
+		return "not proven"
+	}
+	return "failed"
+}
+
+// list shows the log, and what else is in the place: a new server finds there what the former
+// one made.
+func (n Noun) list(c *cli.Call, j vault.Job) error {
+	if err := cli.OneOf("--format", c.Value("format"), "stdout", "json"); err != nil {
+		return err
+	}
+	p, err := j.Plan()
+	if err != nil {
+		return err
+	}
+	l, err := j.Log()
+	if err != nil {
+		return err
+	}
+	list := []shown{}
+	known := map[string]bool{}
+	for _, b := range l.Backups {
+		known[b.Name] = true
+		list = append(list, shown{b.ID, b.At, state(b), b.Place, b.Name, b.Size, b.SHA256, b.Found, b.Error, true})
+	}
+	if p.Place != "" {
+		others, err := vault.Others(c.Ctx, p, j.Item, known)
+		if err != nil {
+			c.Events().Warn("Only what this server made is listed: %s", n.explain(c, err))
+		}
+		for _, o := range others {
+			list = append(list, shown{ID: o.ID, At: o.At, State: "of another server", Place: o.Place, Name: o.Name, Size: o.Size})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b shown) int { return b.At.Compare(a.At) })
+	if c.Value("format") == "json" {
+		return printJSON(c, list)
+	}
+	if c.Headings() {
+		c.Heading("Backups of %s", j.About)
+	}
+	var rows [][]string
+	for _, b := range list {
+		size := "-"
+		if b.Size > 0 {
+			size = units.HumanSize(float64(b.Size))
+		}
+		rows = append(rows, []string{b.ID, b.At.Local().Format("2006-01-02 15:04"), size, b.State, b.Found + b.Error})
+	}
+	for _, line := range text.Columns(rows, 2) {
+		c.Print("%s\n", line)
+	}
+	return nil
+}
+
+// report shows the plan without its secrets.
+func (n Noun) report(c *cli.Call, j vault.Job) error {
+	if err := cli.OneOf("--format", c.Value("format"), "stdout", "json"); err != nil {
+		return err
+	}
+	p, err := j.Plan()
+	if err != nil {
+		return err
+	}
+	l, err := j.Log()
+	if err != nil {
+		return err
+	}
+	hidden := func(s string) string {
+		if s != "" {
+			s = app.Hidden
+		}
+		return s
+	}
+	encryption := "none"
+	if p.Passphrase != "" {
+		encryption = "passphrase"
+	} else if len(p.Keys) > 0 {
+		encryption = strings.Join(p.Keys, ", ")
+	}
+	proven, next := "", ""
+	if b, ok := l.Last(vault.Proven); ok {
+		proven = b.At.UTC().Format(time.RFC3339) + " " + b.ID
+	}
+	if at := p.Next(time.Now()); !at.IsZero() {
+		next = at.UTC().Format(time.RFC3339)
+	}
+	days := ""
+	if p.KeepDays > 0 {
+		days = strconv.Itoa(p.KeepDays)
+	}
+	ailment, err := j.Ailment(time.Now())
+	if err != nil {
+		return err
+	}
+	rows := [][2]string{{"place", p.Place}, {"schedule", p.Schedule}, {"next", next}, {"last-proven", proven}, {"problem", ailment}, {"keep", strconv.Itoa(p.Kept())},
+		{"keep-days", days}, {"encryption", encryption}, {"access-key", p.Access.Key}, {"secret-key", hidden(p.Access.Secret)}, {"region", p.Access.Region},
+		{"endpoint", p.Access.Endpoint}, {"use-iam", strconv.FormatBool(p.Access.IAM)}}
+	if c.Value("format") == "json" {
+		m := map[string]string{}
+		for _, r := range rows {
+			m[r[0]] = r[1]
+		}
+		return printJSON(c, m)
+	}
+	if c.Headings() {
+		c.Heading("Backups of %s information", j.About)
+	}
+	for _, r := range rows {
+		name := strings.ToUpper(r[0][:1]) + strings.ReplaceAll(r[0][1:], "-", " ") + ":"
+		c.Print("%s\n", strings.TrimRight(fmt.Sprintf("       %-24s %s", name, r[1]), " "))
+	}
+	return nil
+}
+
+func (n Noun) get(c *cli.Call, j vault.Job) error {
+	if c.Env.Terminal {
+		return cli.Refuse("Cannot write a backup to a terminal: use > FILE")
+	}
+	p, err := j.Plan()
+	if err != nil {
+		return err
+	}
+	var identity []byte
+	if file := c.Value("identity"); file != "" {
+		if c.Env.User != "" {
+			return cli.Refuse("Cannot read %q over ssh, since it would be a file on the server: get the backup, and decrypt it with age", file)
+		}
+		if identity, err = os.ReadFile(file); err != nil {
+			return cli.Refuse("Cannot read the private key: %s", err)
+		}
+	}
+	id := ""
+	if len(c.Args) > 0 {
+		id = c.Args[0]
+	}
+	s, err := j.Fetch(c.Ctx, p, j.Item, id)
+	if err != nil {
+		return n.explain(c, err)
+	}
+	defer s.Close()
+	log, stop := c.Aside()
+	defer stop()
+	from := io.Reader(s)
+	encrypted := s.Encrypted && p.Passphrase == "" && identity == nil
+	if s.Encrypted && !encrypted {
+		if from, err = vault.Unseal(s, p.Passphrase, identity); err != nil {
+			return err
+		}
+	}
+	out := bufio.NewWriterSize(c.Env.Stdout, 1<<16)
+	if _, err := io.Copy(out, from); err != nil {
+		return n.explain(c, err)
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	said := ""
+	if encrypted {
+		said = ", encrypted: age -d -i PRIVATE_KEY decrypts it"
+	}
+	log.Result("Wrote %s%s", s.ID, said)
+	return nil
+}
