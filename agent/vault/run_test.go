@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +15,6 @@ import (
 	"time"
 
 	"filippo.io/age"
-	"github.com/rs/zerolog"
 
 	"dokku/agent/event"
 )
@@ -32,12 +30,6 @@ func source(text string) Source {
 			}
 			return fmt.Sprintf("%d rows", len(data)), err
 		}}
-}
-
-// quiet collects what is logged.
-func quiet() (event.Log, *bytes.Buffer) {
-	b := &bytes.Buffer{}
-	return event.New(zerolog.SyncWriter(b)), b
 }
 
 func newVault(t *testing.T) Vault { return Vault{Dir: filepath.Join(t.TempDir(), "db")} }

@@ -317,7 +317,8 @@ func readKeys(text string) (keys []string, passphrase string, err error) {
 
 func (n Noun) set(c *cli.Call, j vault.Job) error {
 	name, value := c.Args[0], strings.Join(c.Args[1:], " ")
-	change, said := func(*vault.Plan) error { return nil }, "Setting "+name+" to "+value
+	var change func(*vault.Plan) error
+	said := "Setting " + name + " to " + value
 	if value == "" {
 		said = "Unsetting " + name
 	}
