@@ -21,7 +21,13 @@ const Folder = "backups"
 
 // Jobs are all things whose backups may have a plan.
 func Jobs(s *agent.Server, log event.Log) ([]vault.Job, error) {
-	return []vault.Job{Job(s, "", log)}, nil
+	server := Job(s, "", log)
+	base, err := server.Plan()
+	if err != nil {
+		return []vault.Job{server}, nil // whoever asks it for its plan finds the error
+	}
+	mounts, err := mountJobs(s, base)
+	return append([]vault.Job{server}, mounts...), err
 }
 
 // Job is the backup of the whole server at a place, as Write makes it. dokku is the version of

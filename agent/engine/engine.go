@@ -256,6 +256,14 @@ type Storage interface {
 	// dir has to exist. The engine has the rights for that even where its caller has
 	// not. Calls for one dir must not overlap.
 	Chown(ctx context.Context, dir, name string, uid int) error
+	// ReadFiles writes a tar of all that is in source, a folder of the host or a volume,
+	// with owners and modes. ErrNoSource if it is missing. Of a file that changes meanwhile
+	// it may have a part; archives that the engine had to break off lack the two empty
+	// blocks at their end. Calls for one source must not overlap.
+	ReadFiles(ctx context.Context, source string, w io.Writer) error
+	// WriteFiles unpacks a tar of ReadFiles into source. Other files there stay. On error
+	// some of it may be there.
+	WriteFiles(ctx context.Context, source string, r io.Reader) error
 }
 
 // LogOptions selects lines of a container's log.

@@ -26,6 +26,8 @@ var (
 	ErrNoNetwork = errors.New("the app has no network yet")
 	// ErrNoJoin: a network that the container is to join does not exist.
 	ErrNoJoin = errors.New("no such network")
+	// ErrNoSource: the folder or the volume does not exist.
+	ErrNoSource = errors.New("it does not exist")
 	// ErrNetworkExists: another network has the name.
 	ErrNetworkExists = errors.New("the network exists already")
 	// ErrNoCommand: the image does not have the command, or may not run it.

@@ -58,17 +58,12 @@ func (v Vault) Run(ctx context.Context, p Plan, src Source, o Options, log event
 	if err != nil {
 		return b, err
 	}
-	if err := v.Disk.MkdirAll(v.Dir, 0o700); err != nil {
-		return b, err
-	}
-	lock, err := disk.OpenLock(filepath.Join(v.Dir, runLock), 0o600)
-	if err != nil {
-		return b, err
-	}
-	defer lock.Close()
-	if ok, err := disk.TryLock(lock, disk.Exclusive); err != nil || !ok {
-		return b, errors.Join(err, ErrBusy)
-	}
+	err = v.Alone(func() error { b, err = v.run(ctx, p, place, src, o, log); return err })
+	return b, err
+}
+
+// run makes a backup. The caller holds the lock.
+func (v Vault) run(ctx context.Context, p Plan, place Place, src Source, o Options, log event.Log) (b Backup, err error) {
 	l, err := v.Log()
 	if err != nil {
 		return b, err
@@ -124,6 +119,22 @@ const maxError = 1000
 func oneLine(err error) string {
 	text := event.Printable(strings.Join(strings.Fields(err.Error()), " "))
 	return text[:min(len(text), maxError)]
+}
+
+// Alone calls do unless a backup is under way, and lets none begin meanwhile.
+func (v Vault) Alone(do func() error) error {
+	if err := v.Disk.MkdirAll(v.Dir, 0o700); err != nil {
+		return err
+	}
+	lock, err := disk.OpenLock(filepath.Join(v.Dir, runLock), 0o600)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if ok, err := disk.TryLock(lock, disk.Exclusive); err != nil || !ok {
+		return errors.Join(err, ErrBusy)
+	}
+	return do()
 }
 
 // settle ends the attempts of processes that are gone. Only the holder of the lock calls it.

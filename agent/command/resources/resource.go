@@ -18,7 +18,7 @@ import (
 )
 
 // Commands are the commands of this package.
-var Commands = slices.Concat(storageCommands, resourceCommands)
+var Commands = slices.Concat(storageCommands, mountBackups.Commands(), []cli.Spec{restoreMount}, resourceCommands)
 
 var resourceCommands = []cli.Spec{
 	resourceSet(limitResources),

@@ -170,36 +170,16 @@ func (n Noun) get(c *cli.Call, j vault.Job) error {
 	if c.Env.Terminal {
 		return cli.Refuse("Cannot write a backup to a terminal: use > FILE")
 	}
-	p, err := j.Plan()
+	s, from, err := n.Open(c, j)
 	if err != nil {
 		return err
-	}
-	var identity []byte
-	if file := c.Value("identity"); file != "" {
-		if c.Env.User != "" {
-			return cli.Refuse("Cannot read %q over ssh, since it would be a file on the server: get the backup, and decrypt it with age", file)
-		}
-		if identity, err = os.ReadFile(file); err != nil {
-			return cli.Refuse("Cannot read the private key: %s", err)
-		}
-	}
-	id := ""
-	if len(c.Args) > 0 {
-		id = c.Args[0]
-	}
-	s, err := j.Fetch(c.Ctx, p, j.Item, id)
-	if err != nil {
-		return n.explain(c, err)
 	}
 	defer s.Close()
 	log, stop := c.Aside()
 	defer stop()
-	from := io.Reader(s)
-	encrypted := s.Encrypted && p.Passphrase == "" && identity == nil
-	if s.Encrypted && !encrypted {
-		if from, err = vault.Unseal(s, p.Passphrase, identity); err != nil {
-			return err
-		}
+	encrypted := from == nil
+	if encrypted {
+		from = s
 	}
 	out := bufio.NewWriterSize(c.Env.Stdout, 1<<16)
 	if _, err := io.Copy(out, from); err != nil {
@@ -214,4 +194,39 @@ func (n Noun) get(c *cli.Call, j vault.Job) error {
 	}
 	log.Result("Wrote %s%s", s.ID, said)
 	return nil
+}
+
+// Open opens the backup that a call names, or the last proven one. plain is its content; nil if
+// it is encrypted and the call has no key. The caller closes s.
+func (n Noun) Open(c *cli.Call, j vault.Job) (s vault.Stored, plain io.Reader, err error) {
+	p, err := j.Plan()
+	if err != nil {
+		return s, nil, err
+	}
+	var identity []byte
+	if file := c.Value("identity"); file != "" {
+		if c.Env.User != "" {
+			return s, nil, cli.Refuse("Cannot read %q over ssh, since it would be a file on the server: get the backup, and decrypt it with age", file)
+		}
+		if identity, err = os.ReadFile(file); err != nil {
+			return s, nil, cli.Refuse("Cannot read the private key: %s", err)
+		}
+	}
+	id := ""
+	if len(c.Args) > 0 {
+		id = c.Args[0]
+	}
+	if s, err = j.Fetch(c.Ctx, p, j.Item, id); err != nil {
+		return s, nil, n.explain(c, err)
+	}
+	switch {
+	case !s.Encrypted:
+		return s, s, nil
+	case p.Passphrase == "" && identity == nil:
+		return s, nil, nil
+	}
+	if plain, err = vault.Unseal(s, p.Passphrase, identity); err != nil {
+		s.Close()
+	}
+	return s, plain, err
 }

@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
@@ -35,36 +37,102 @@ func (d *Engine) Chown(ctx context.Context, dir, name string, uid int) error {
 	return nil
 }
 
-func (d *Engine) chown(ctx context.Context, dir, name string, uid int) (err error) {
-	cli, err := d.connect(ctx)
-	if err != nil {
-		return err
-	}
+func (d *Engine) chown(ctx context.Context, dir, name string, uid int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	ctx, cancel := engine.Settled(ctx, engine.SlowCall)
 	defer cancel()
+	return d.holding(ctx, mount.Mount{Type: mount.TypeBind, Source: dir}, func(cli *client.Client, id string) error {
+		return cli.CopyToContainer(ctx, id, held, folder(name, uid), container.CopyToContainerOptions{})
+	})
+}
+
+// held is where holding mounts a source.
+const held = "/storage"
+
+// holding calls use with a container that has a source mounted, and is never started. Its image
+// is empty. The container and the image are removed when use has returned, also after the end of ctx.
+func (d *Engine) holding(ctx context.Context, source mount.Mount, use func(cli *client.Client, id string) error) (err error) {
+	cli, err := d.connect(ctx)
+	if err != nil {
+		return err
+	}
 	empty, err := importEmpty(ctx, cli)
 	if err != nil {
 		return d.explain(ctx, err)
 	}
+	settled, cancel := context.WithoutCancel(ctx), func() {}
 	defer func() {
-		_, failed := cli.ImageRemove(ctx, empty, image.RemoveOptions{})
-		err = errors.Join(err, d.explain(ctx, failed))
+		defer cancel()
+		_, failed := cli.ImageRemove(settled, empty, image.RemoveOptions{})
+		err = errors.Join(err, d.explain(settled, failed))
 	}()
-	if err := sweepChown(ctx, cli, dir); err != nil {
+	if err := sweepChown(ctx, cli, source.Source); err != nil {
 		return d.explain(ctx, err)
 	}
+	source.Target = held
 	made, err := cli.ContainerCreate(ctx,
-		&container.Config{Image: empty, Cmd: []string{"none"}, Labels: map[string]string{labelChown: dir}},
-		&container.HostConfig{NetworkMode: "none", Mounts: []mount.Mount{{Type: mount.TypeBind, Source: dir, Target: "/storage"}}},
+		&container.Config{Image: empty, Cmd: []string{"none"}, Labels: map[string]string{labelChown: source.Source}},
+		&container.HostConfig{NetworkMode: "none", Mounts: []mount.Mount{source}},
 		nil, nil, "")
+	if err != nil && strings.Contains(err.Error(), "bind source path does not exist") {
+		return fmt.Errorf("folder %s: %w", source.Source, engine.ErrNoSource)
+	}
 	if err != nil {
 		return d.explain(ctx, err)
 	}
-	defer func() { err = errors.Join(err, d.explain(ctx, removeContainer(ctx, cli, made.ID))) }()
-	return d.explain(ctx, cli.CopyToContainer(ctx, made.ID, "/storage", folder(name, uid), container.CopyToContainerOptions{}))
+	defer func() {
+		settled, cancel = context.WithTimeout(context.WithoutCancel(ctx), engine.SlowCall)
+		err = errors.Join(err, d.explain(settled, removeContainer(settled, cli, made.ID)))
+	}()
+	return d.explain(ctx, use(cli, made.ID))
+}
+
+// ReadFiles implements Storage.
+func (d *Engine) ReadFiles(ctx context.Context, source string, w io.Writer) error {
+	m, err := d.source(ctx, source)
+	if err != nil {
+		return err
+	}
+	m.ReadOnly = true
+	return d.holding(ctx, m, func(cli *client.Client, id string) error {
+		r, _, err := cli.CopyFromContainer(ctx, id, held+"/.")
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		_, err = io.Copy(w, r)
+		return err
+	})
+}
+
+// WriteFiles implements Storage.
+func (d *Engine) WriteFiles(ctx context.Context, source string, r io.Reader) error {
+	m, err := d.source(ctx, source)
+	if err != nil {
+		return err
+	}
+	return d.holding(ctx, m, func(cli *client.Client, id string) error {
+		return cli.CopyToContainer(ctx, id, held, r, container.CopyToContainerOptions{})
+	})
+}
+
+// source is a mount of a folder or a volume that exists: the engine would make a missing one.
+func (d *Engine) source(ctx context.Context, source string) (mount.Mount, error) {
+	if filepath.IsAbs(source) {
+		return mount.Mount{Type: mount.TypeBind, Source: source}, nil
+	}
+	cli, err := d.connect(ctx)
+	if err != nil {
+		return mount.Mount{}, err
+	}
+	if _, err := cli.VolumeInspect(ctx, source); errdefs.IsNotFound(err) {
+		return mount.Mount{}, fmt.Errorf("volume %s: %w", source, engine.ErrNoSource)
+	} else if err != nil {
+		return mount.Mount{}, d.explain(ctx, err)
+	}
+	return mount.Mount{Type: mount.TypeVolume, Source: source}, nil
 }
 
 // sweepChown removes the container that a killed call has left.

@@ -73,6 +73,7 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 		{"memory limit", memoryLimit},
 		{"read-only root folder", readOnly},
 		{"folders for mounts", folders},
+		{"files of mounts", storedFiles},
 		{"caches", caches},
 		{"about itself", aboutItself},
 	} {
