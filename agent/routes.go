@@ -44,6 +44,17 @@ func (s *Server) SetRoutes(ctx context.Context, op string, log event.Log, change
 	})
 }
 
+// PublishRoute writes the configuration of the app's route again and has the proxy take it.
+// It does nothing for an app that is not deployed.
+func (s *Server) PublishRoute(ctx context.Context, name string, log event.Log) error {
+	a, err := s.Env.Store.Load(name)
+	if err != nil || !a.Deployed() {
+		return err
+	}
+	same := func(*app.State) error { return nil }
+	return s.Update(ctx, name, deploy.Op{Name: "proxy:build-config", Changes: deploy.ChangesRoute}, log, same)
+}
+
 // tryRoute tests the first route with other settings.
 func (s *Server) tryRoute(ctx context.Context, set app.Settings) error {
 	apps, err := s.Env.Store.Apps()

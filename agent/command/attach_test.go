@@ -159,7 +159,7 @@ func TestResources(t *testing.T) {
 	f.expect("--quiet resource:reserve taken", ok("       cpu: 1\n       memory:\n"))
 	f.expect("resource:reserve taken --cpu clear", ok("=====> Setting resource reservation for taken\n       cpu: cleared\n"))
 	f.expect("resource:limit-clear taken", ok("=====> clearing taken limits\n"))
-	f.expect("resource:reserve hello", ok("=====> resource reservation hello information [defaults]\n       memory: 256m\n"))
+	f.expect("resource:reserve hello", ok("=====> resource reservation hello information [defaults]\n       cpu:\n       memory: 256m\n"))
 	f.expect("resource:report hello", ok("=====> hello resource information\n       _default_ limit cpu:           0.5\n       _default_ limit memory:        512\n"+
 		"       _default_ reserve memory:      256m\n       clock limit cpu:               1\n       worker limit memory:           1G\n"))
 	f.expect("resource:report hello --resource-worker.limit.memory", ok("1G\n"))
@@ -168,7 +168,7 @@ func TestResources(t *testing.T) {
 	f.terminal = true
 	f.expect("resource:limit hello --process-type worker", ok("=====> resource limits hello information (worker)\n"+
 		"       cpu:\n       memory: 1G\n       memory-swap:\n"))
-	f.expect("resource:reserve hello", ok("=====> resource reservation hello information [defaults]\n       memory: 256m\n"))
+	f.expect("resource:reserve hello", ok("=====> resource reservation hello information [defaults]\n       cpu:\n       memory: 256m\n"))
 	f.terminal = false
 
 	// Inconsistent values are refused for every type and change nothing.

@@ -194,12 +194,10 @@ func TestUnsupported(t *testing.T) {
 		"builder-nixpacks:set hello x": "a Dockerfile or buildpacks build an app: dokku builder:set APP selected BUILDER",
 		"postgres:create db": "run it as a container on a network that the app joins: dokku network:create NAME, " +
 			"then dokku network:set APP attach-post-create NAME",
-		"tags:create hello v1":  "each release keeps its image: dokku releases APP lists them, dokku releases:rollback APP N goes back to one",
-		"haproxy:report":        "nginx is the only proxy: dokku nginx:report",
-		"maintenance:on hello":  "dokku maintenance:enable APP",
-		"maintenance:off hello": "dokku maintenance:disable APP",
-		"nginx:reload":          "on the server: systemctl reload nginx",
-		"builds:prune hello":    "the last 20 deploys of each app are kept: dokku deploys APP",
+		"tags:create hello v1": "each release keeps its image: dokku releases APP lists them, dokku releases:rollback APP N goes back to one",
+		"haproxy:report":       "nginx is the only proxy: dokku nginx:report",
+		"nginx:reload":         "on the server: systemctl reload nginx",
+		"builds:prune hello":   "the last 20 deploys of each app are kept: dokku deploys APP",
 		"scheduler-docker-local:set hello init-process false": "dokku ps:set APP init true|false does what init-process did",
 	} {
 		word, _, _ := strings.Cut(typed, " ")

@@ -12,7 +12,7 @@ const (
 	folders        = "dokku storage:ensure-directory APP, then dokku storage:mount APP FOLDER:PATH"
 	vector         = "run a collector such as vector as a container of your own, with /var/run/docker.sock: docker run -v /var/run/docker.sock:/var/run/docker.sock:ro timberio/vector"
 	keptDeploys    = "the last 20 deploys of each app are kept: dokku deploys APP"
-	writesNginx    = "dokku ps:restart APP writes nginx's files again"
+	writesNginx    = "dokku proxy:build-config APP"
 	noPlugins      = "nothing can be installed; dokku plugin:list lists what is built in"
 )
 
@@ -27,18 +27,15 @@ var elsewhere = map[string]string{
 	"domains:setup": "dokku domains:set-global DOMAIN",
 	"git:status":    "dokku git:report APP",
 	"caddy":         onlyNginx, "haproxy": onlyNginx, "openresty": onlyNginx, "traefik": onlyNginx,
-	"http-auth:on": "dokku http-auth:enable APP USER PASSWORD", "http-auth:off": "dokku http-auth:disable APP",
 	"http-auth:show-config": "dokku nginx:show-config APP", "http-auth:export-users": "dokku backup APP has them; no command prints hashes of passwords",
 	"http-auth:add-domain": wholeApp, "http-auth:remove-domain": wholeApp, "http-auth:set-domains": wholeApp,
 	"logs:vector-logs": vector, "logs:vector-start": vector, "logs:vector-stop": vector,
-	"maintenance:on": "dokku maintenance:enable APP", "maintenance:off": "dokku maintenance:disable APP",
-	"network:rebuildall": "dokku network:rebuild APP, for each app",
 	"nginx:build-config": writesNginx, "nginx:reload": "on the server: systemctl reload nginx", "nginx:start": "on the server: systemctl start nginx",
-	"nginx:stop": "on the server: systemctl stop nginx", "nginx:show-conf": "dokku nginx:show-config APP", "nginx:validate": "dokku nginx:validate-config",
+	"nginx:stop":       "on the server: systemctl stop nginx",
 	"nginx:access-log": "dokku nginx:access-logs APP", "nginx:error-log": "dokku nginx:error-logs APP",
 	"plugin": noPlugins, "plugins": noPlugins, "plugins-install": noPlugins,
-	"proxy:build-config": writesNginx, "proxy:clear-config": writesNginx,
-	"ps:retire": "the agent stops old containers when they are due", "run:retire": "the agent removes ended containers: dokku run:list APP",
+	"proxy:clear-config": "dokku proxy:disable APP takes the app out of nginx",
+	"ps:retire":          "the agent stops old containers when they are due", "run:retire": "the agent removes ended containers: dokku run:list APP",
 	"scheduler": oneServer, "scheduler-docker-local": "dokku ps:set APP init true|false does what init-process did", "scheduler-k3s": oneServer,
 	"storage:create": folders, "storage:set": folders, "storage:info": "dokku storage:report APP", "storage:list-entries": "dokku storage:list APP",
 	"storage:destroy": "dokku storage:unmount APP FOLDER:PATH; remove the folder on the server", "storage:exec": "dokku enter APP web COMMAND",

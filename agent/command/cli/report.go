@@ -33,6 +33,9 @@ type Reporter struct {
 	// them out while they are empty, or those of a property while it is unset: clients of
 	// Dokku know each row, and fail at another one.
 	Own []string
+	// First is the value whose row comes first in text: clients of Dokku read it by its
+	// position. "": the rows are sorted.
+	First string
 	// Rest is what follows a prefix of Keys, in help; "": TYPE-N.
 	Rest string
 	// Plain makes lines begin with the value's own name ("web limit memory"), without
@@ -273,7 +276,11 @@ func (rep Reporter) show(c *Call, line reportLine, name string, values map[strin
 		c.Heading("%s %s information", name, cmp.Or(rep.About, rep.Noun))
 	}
 	rep.dropOwn(values)
-	for _, k := range slices.Sorted(maps.Keys(values)) {
+	keys := slices.Sorted(maps.Keys(values))
+	if i := slices.Index(keys, rep.First); i > 0 {
+		keys = slices.Insert(slices.Delete(keys, i, i+1), 0, rep.First)
+	}
+	for _, k := range keys {
 		name := label(k)
 		if rep.Plain {
 			name = strings.TrimPrefix(strings.ReplaceAll(strings.ReplaceAll(k, "-", " "), ".", " "), rep.Noun+" ")

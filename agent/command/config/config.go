@@ -294,6 +294,9 @@ func getConfig(c *cli.Call) error {
 	if r := current(c); !ok && r != nil && c.Args[0] == cmp.Or(r.RevEnvVar, app.DefaultRevEnvVar) {
 		value, ok = r.Revision, true // Dokku stores it with each deploy
 	}
+	if !ok && c.App != nil && c.Args[0] == "DOKKU_DISABLE_PROXY" && c.App.State.ProxyDisabled {
+		value, ok = "1", true // where proxy:disable of older versions of Dokku stores it, and clients ask for it
+	}
 	if !ok {
 		return cli.ErrSilent
 	}

@@ -135,7 +135,7 @@ func checkList() []cli.Property {
 }
 
 var checkReport = cli.Reporter{
-	Noun: "checks",
+	Noun: "checks", First: "checks-disabled-list",
 	Keys: cli.Sorted(slices.Concat(checkProperties.Keys(), []string{"checks-disabled-list", "checks-skipped-list"})),
 	Global: func(c *cli.Call) (map[string]string, error) {
 		set, err := c.Settings()

@@ -215,7 +215,7 @@ func (k resourceKind) show(c *cli.Call, ptype string) error {
 	}
 	for _, r := range k.list {
 		value := c.App.State.Resources[app.ResourceKey(ptype, k.kind, r.name)]
-		if value == "" && (strings.HasPrefix(r.name, "network") || k.kind == app.ResourceReserve && r.name == "cpu") {
+		if value == "" && strings.HasPrefix(r.name, "network") {
 			continue // few know it
 		}
 		line := fmt.Sprintf("       %s: %s", r.name, value)

@@ -17,7 +17,7 @@ import (
 
 // Commands are the commands of this package.
 var Commands = slices.Concat(domainCommands, portCommands, oldPortCommands, proxyCommands, nginxCommands, networkCommands, urlCommands, certCommands, letsencryptCommands,
-	maintenanceCommands, redirectCommands, httpAuthCommands)
+	maintenanceCommands, redirectCommands, httpAuthCommands, oldNames())
 
 var domainCommands = []cli.Spec{
 	{

@@ -92,7 +92,7 @@ func passwordFlag(f *pflag.FlagSet) {
 }
 
 var httpAuthReport = cli.Reporter{
-	Noun: "http-auth",
+	Noun: "http-auth", First: "http-auth-enabled",
 	Keys: []string{"http-auth-allowed-ips", "http-auth-enabled", "http-auth-users"},
 	Collect: func(_ *cli.Call, a *app.App, _ string) (map[string]string, error) {
 		values := map[string]string{"http-auth-enabled": strconv.FormatBool(a.State.Auth.Asks()), "http-auth-allowed-ips": "", "http-auth-users": ""}

@@ -63,6 +63,10 @@ var networkCommands = []cli.Spec{
 			return c.Server.Reconcile(c.Ctx, c.App.Name, c.Events().WithApp(c.App.Name))
 		},
 	},
+	{
+		Use: "network:rebuildall", Short: "Check the networks and routes of all apps, and repair them",
+		Run: func(c *cli.Call) error { return eachApp(c, "rebuild", (*agent.Server).Reconcile) },
+	},
 	networkReport.Spec("Show the networks that the app joins"),
 	networkSet(),
 }

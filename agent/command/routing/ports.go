@@ -61,7 +61,7 @@ var oldPortCommands = renamedPorts()
 
 func renamedPorts() (list []cli.Spec) {
 	for _, s := range portCommands {
-		name, words, _ := strings.Cut(s.Use, " ")
+		name, _, _ := strings.Cut(s.Use, " ")
 		verb := strings.TrimPrefix(name, "ports:")
 		old := "proxy:ports-" + verb
 		switch verb {
@@ -70,13 +70,35 @@ func renamedPorts() (list []cli.Spec) {
 		case "report":
 			continue
 		}
-		run := s.Run
-		s.Use, s.Short, s.Example = old+" "+words, "Deprecated: "+name, ""
-		s.Run = func(c *cli.Call) error {
-			c.Warn("Deprecated: %s is the old name of %s", old, name)
-			return run(c)
+		list = append(list, renamed(s, old))
+	}
+	return list
+}
+
+// renamed returns a command under the name that it had in older versions of Dokku.
+func renamed(s cli.Spec, old string) cli.Spec {
+	name, words, _ := strings.Cut(s.Use, " ")
+	run := s.Run
+	s.Use, s.Short, s.Example = strings.TrimSpace(old+" "+words), "Deprecated: "+name, ""
+	s.Run = func(c *cli.Call) error {
+		c.Warn("Deprecated: %s is the old name of %s", old, name)
+		return run(c)
+	}
+	return s
+}
+
+// oldNames are commands under their former names, which scripts and clients use.
+func oldNames() (list []cli.Spec) {
+	old := map[string]string{
+		"http-auth:disable": "http-auth:off", "http-auth:enable": "http-auth:on",
+		"maintenance:disable": "maintenance:off", "maintenance:enable": "maintenance:on",
+		"nginx:show-config": "nginx:show-conf", "nginx:validate-config": "nginx:validate",
+	}
+	for _, s := range slices.Concat(httpAuthCommands, maintenanceCommands, nginxViews) {
+		name, _, _ := strings.Cut(s.Use, " ")
+		if old[name] != "" {
+			list = append(list, renamed(s, old[name]))
 		}
-		list = append(list, s)
 	}
 	return list
 }

@@ -1,14 +1,29 @@
 package routing
 
 import (
+	"context"
 	"strconv"
+	"strings"
 
+	"github.com/spf13/pflag"
+
+	"dokku/agent"
 	"dokku/agent/app"
 	"dokku/agent/command/cli"
 	"dokku/agent/event"
 )
 
 var proxyCommands = []cli.Spec{
+	{
+		Use: "proxy:build-config APP", Short: "Write the app's nginx configuration again",
+		Long: "Each change of a route does so by itself. nginx reloads, and no request is lost. --all does so for all apps,\n" +
+			"one after the other: --parallel, which clients of Dokku give, changes nothing.",
+		Flags: func(f *pflag.FlagSet) {
+			f.Bool("all", false, "all apps")
+			f.String("parallel", "1", "accepted, and without effect")
+		},
+		Run: buildConfig,
+	},
 	{
 		Use: "proxy:disable APP", Short: "Bind web to a port of the host instead of the proxy",
 		Long: "The app keeps this port. Each deploy then has a short gap, since two processes cannot hold the same port.",
@@ -46,6 +61,45 @@ func proxySet() cli.Spec {
 		return set(c)
 	}
 	return s
+}
+
+func buildConfig(c *cli.Call) error {
+	if n, err := strconv.Atoi(c.Value("parallel")); err != nil || n == 0 || n < -1 {
+		return cli.Refuse("Invalid value %s for --parallel flag", event.OneLine(c.Value("parallel")))
+	}
+	if c.App == nil {
+		return eachApp(c, "build-config", (*agent.Server).PublishRoute)
+	}
+	log := c.Events().WithApp(c.App.Name)
+	if !c.App.Deployed() {
+		log.Step("App %s has not been deployed: it has no route", c.App.Name)
+		return nil
+	}
+	return c.Server.PublishRoute(c.Ctx, c.App.Name, log)
+}
+
+// eachApp runs an operation on one app after the other, and goes on after an app's error.
+func eachApp(c *cli.Call, verb string, do func(*agent.Server, context.Context, string, event.Log) error) error {
+	apps, err := c.Apps()
+	if err != nil {
+		return err
+	}
+	var failed []string
+	for _, name := range apps {
+		if c.Ctx.Err() != nil {
+			return c.Ctx.Err()
+		}
+		log := c.Events().WithApp(name)
+		log.Step("Running %s against app %s", verb, name)
+		if err := do(c.Server, c.Ctx, name, log); err != nil {
+			log.Warn("%s", err)
+			failed = append(failed, name)
+		}
+	}
+	if len(failed) > 0 {
+		return cli.Refuse("Unable to %s %d of %d apps: %s", verb, len(failed), len(apps), strings.Join(failed, ", "))
+	}
+	return nil
 }
 
 func setProxy(c *cli.Call, enabled bool) error {
