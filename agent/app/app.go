@@ -80,8 +80,14 @@ type State struct {
 	DomainsDisabled bool              `json:"domains_disabled,omitempty"`
 	Proxy           map[string]string `json:"proxy,omitempty"` // proxy:set
 
-	// RevEnvVar is the variable that holds the revision. Default: DefaultRevEnvVar.
+	// RevEnvVar is the variable that holds the revision. Default: DefaultRevEnvVar;
+	// NoRevEnvVar: none.
 	RevEnvVar string `json:"rev_env_var,omitempty"`
+
+	// Declared is what apps:set said of where the current release came from; nil: nothing.
+	Declared *Declared `json:"declared_source,omitempty"`
+	// Scheduler has the properties of scheduler:set.
+	Scheduler map[string]string `json:"scheduler,omitempty"`
 
 	// Synced is what git:sync fetched last without deploying it; nil: nothing.
 	Synced *Synced `json:"synced,omitempty"`
@@ -171,6 +177,11 @@ func (st *State) Clone() State {
 	c.Domains, c.Retiring = slices.Clone(st.Domains), maps.Clone(st.Retiring)
 	c.Ports, c.Proxy = slices.Clone(st.Ports), maps.Clone(st.Proxy)
 	c.Redirects, c.Auth = maps.Clone(st.Redirects), st.Auth.clone()
+	c.Scheduler = maps.Clone(st.Scheduler)
+	if st.Declared != nil {
+		d := *st.Declared
+		c.Declared = &d
+	}
 	c.Cron, c.CronSuspended = maps.Clone(st.Cron), slices.Clone(st.CronSuspended)
 	c.Letsencrypt, c.Hooks = maps.Clone(st.Letsencrypt), slices.Clone(st.Hooks)
 	if st.Certificate != nil {
@@ -220,8 +231,10 @@ func (a *App) OwnEnvironment() map[string]string {
 	}
 	env := a.Current.Environment(Process{Type: "web", Index: 1})
 	own := map[string]string{}
-	for _, k := range []string{"DYNO", "PORT", a.Current.revVar()} {
-		own[k] = env[k]
+	for _, k := range []string{"DYNO", "PORT", a.Current.RevisionVariable()} {
+		if k != "" {
+			own[k] = env[k]
+		}
 	}
 	return own
 }
@@ -241,7 +254,10 @@ func (r *Release) Environment(p Process) map[string]string {
 	if env == nil {
 		env = map[string]string{}
 	}
-	env["DYNO"], env[r.revVar()] = p.String(), r.Revision
+	env["DYNO"] = p.String()
+	if name := r.RevisionVariable(); name != "" {
+		env[name] = r.Revision
+	}
 	if p.Type == "web" {
 		env["PORT"] = strconv.Itoa(r.Port)
 	} else {
@@ -254,8 +270,17 @@ func (r *Release) Environment(p Process) map[string]string {
 // another one.
 const DefaultRevEnvVar = "GIT_REV"
 
-// revVar returns the variable that holds the release's revision.
-func (r *Release) revVar() string { return cmp.Or(r.RevEnvVar, DefaultRevEnvVar) }
+// NoRevEnvVar stands for no variable, where "" stands for the default one. It is no name of
+// a variable.
+const NoRevEnvVar = "-"
+
+// RevisionVariable returns the variable that holds the release's revision; "": none.
+func (r *Release) RevisionVariable() string {
+	if r.RevEnvVar == NoRevEnvVar {
+		return ""
+	}
+	return cmp.Or(r.RevEnvVar, DefaultRevEnvVar)
+}
 
 // startCommand returns web's command for a revision without a Procfile.
 func (st *State) startCommand() string {

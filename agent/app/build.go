@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -96,6 +97,33 @@ func (v View) CheckBuild() error {
 // buildNouns are the commands that set a property: NOUN:set.
 var buildNouns = map[string]string{PropSelected: "builder", PropBuildDir: "builder", PropDockerfile: "builder-dockerfile",
 	PropSyntax: "builder-dockerfile", PropProjectTOML: "builder-pack", PropAppJSON: "app-json"}
+
+// DefaultRetention is the number of deploys of which an app keeps the log and the record,
+// and MaxRetention the most that builds:set takes.
+const (
+	PropRetention    = "retention"
+	DefaultRetention = 20
+	MaxRetention     = 1000
+)
+
+// KeptDeploys returns the number of the app's deploys that keep their log and their record.
+// A value that somebody wrote by hand and that is invalid counts as none.
+func (v View) KeptDeploys() int {
+	value := cmp.Or(v.State.Build[PropRetention], v.Settings.Build[PropRetention])
+	if CheckRetention(value) != nil {
+		return DefaultRetention
+	}
+	n, _ := strconv.Atoi(value)
+	return n
+}
+
+// CheckRetention checks a value of PropRetention.
+func CheckRetention(value string) error {
+	if n, err := strconv.Atoi(value); err != nil || n < 1 || n > MaxRetention || strings.HasPrefix(value, "+") {
+		return fmt.Errorf("%q is not a whole number from 1 to %d", event.OneLine(value), MaxRetention)
+	}
+	return nil
+}
 
 // correct adds to the error of a stored value the command that sets another one. own is
 // the app's value; "": the value is the server's.

@@ -44,7 +44,10 @@ type Settings struct {
 	// Trace: every command prints its events, as with --trace (trace:on).
 	Trace bool `json:"trace,omitempty"`
 
-	// NoAutoCreate: refuse a push to an unknown app.
+	// Scheduler has the values of scheduler:set --global.
+	Scheduler map[string]string `json:"scheduler,omitempty"`
+
+	// NoAutoCreate: refuse a push to an unknown app (apps:set --global disable-autocreation).
 	NoAutoCreate bool `json:"no_auto_create,omitempty"`
 
 	// Docker is the engine's address. Default: DOCKER_HOST or the local socket.

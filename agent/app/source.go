@@ -22,6 +22,14 @@ type Synced struct {
 	Source   Source `json:"source"`
 }
 
+// Declared is what a tool says of where an app came from that it deployed by means of its
+// own, in the words of its choice. The next release ends it.
+type Declared struct {
+	Source   string `json:"source,omitempty"`
+	Metadata string `json:"metadata,omitempty"`
+	Release  int    `json:"release,omitempty"` // the release that was current; 0: none
+}
+
 // The kinds of sources beside the types of archives.
 const (
 	SourceImage = "docker-image"

@@ -155,7 +155,7 @@ func mergeSettings(set *app.Settings, from app.Settings, force bool) (kept, mach
 		{"config", &set.Config, from.Config}, {"checks", &set.Checks, from.Checks}, {"ps", &set.PS, from.PS}, {"build", &set.Build, from.Build},
 		{"git", &set.Git, from.Git}, {"proxy", &set.Proxy, from.Proxy}, {"network", &set.Network, from.Network},
 		{"nginx", &set.Nginx.Properties, from.Nginx.Properties}, {"letsencrypt", &set.Letsencrypt, from.Letsencrypt},
-		{"docker-options", &set.DockerOptions, from.DockerOptions}, {"logs", &set.Logs, from.Logs}, {"cron", &set.Cron, from.Cron},
+		{"docker-options", &set.DockerOptions, from.DockerOptions}, {"logs", &set.Logs, from.Logs}, {"scheduler", &set.Scheduler, from.Scheduler}, {"cron", &set.Cron, from.Cron},
 	} {
 		for _, key := range slices.Sorted(maps.Keys(p.from)) {
 			if *p.to == nil {

@@ -161,6 +161,7 @@ func TestProxyAndGitProperties(t *testing.T) {
 	f.expect("git:report fresh --git-computed-rev-env-var", ok("ALL_REV\n"))
 	f.expect("git:set fresh rev-env-var SHA", ok("=====> Setting rev-env-var to SHA\n"))
 	f.expect("git:report fresh --git-computed-rev-env-var", ok("SHA\n"))
-	f.expect("git:set fresh rev-env-var", ok("=====> Unsetting rev-env-var\n"))
-	f.expect("git:report fresh --git-rev-env-var", ok("ALL_REV\n"))
+	f.expect("git:set fresh rev-env-var", ok("=====> Unsetting rev-env-var\n"+
+		"       No variable holds the revision from the next deploy on; git:set fresh rev-env-var GIT_REV brings it back\n"))
+	f.expect("git:report fresh --git-rev-env-var", ok("\n"))
 }

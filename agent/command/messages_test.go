@@ -197,8 +197,6 @@ func TestUnsupported(t *testing.T) {
 		"tags:create hello v1": "each release keeps its image: dokku releases APP lists them, dokku releases:rollback APP N goes back to one",
 		"haproxy:report":       "nginx is the only proxy: dokku nginx:report",
 		"nginx:reload":         "on the server: systemctl reload nginx",
-		"builds:prune hello":   "the last 20 deploys of each app are kept: dokku deploys APP",
-		"scheduler-docker-local:set hello init-process false": "dokku ps:set APP init true|false does what init-process did",
 	} {
 		word, _, _ := strings.Cut(typed, " ")
 		f.expect(typed, fails(1, " !     `"+word+"` is not a dokku command. Dokku has it; here: "+here+"\n"))

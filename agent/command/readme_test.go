@@ -20,15 +20,18 @@ var differing = map[string]string{
 	"cron:set":           "`mailto` needs a sendmail on the server",
 	"domains:remove":     "a domain that the app does not have is an error",
 	"events":             "says what happened, not which hooks of plugins ran; on from the start",
+	"git:set":            "no `.git` folder in builds (`keep-git-dir`), no `source-image` beside `git:from-image`",
 	"git:unlock":         "has nothing to do: a killed deploy leaves no lock",
 	"logs:set":           "`max-size` alone",
 	"network:set":        "`bind-all-interfaces` is refused: see `proxy:disable`",
 	"nginx:set":          "no templates (`nginx-conf-sigil-path`)",
+	"plugin:install":     "exits with 0 for what is built in",
 	"ports:remove":       "a port that the app does not have is an error",
 	"proxy:set":          "nginx alone",
 	"ps:rebuild":         "gated like a push",
 	"ps:restart":         "gated like a push",
 	"registry:set":       "images stay on this server: pushing them elsewhere is refused",
+	"scheduler:set":      "docker-local alone",
 	"storage:mount":      "paths below `/var/lib/dokku/data/storage`, and named volumes",
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -41,7 +42,7 @@ func TestScripts(t *testing.T) {
 			return writeJSON(filepath.Join(root, ".dokku", "server.json"),
 				app.Settings{Version: 1, Docker: "unix:///nowhere.sock", Domains: []string{"example.com"}})
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"deployed": deployed, "exits": exits, "terminal": terminal, "s3": s3},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"deployed": deployed, "exits": exits, "record": record, "s3": s3, "terminal": terminal},
 	})
 }
 
@@ -81,6 +82,23 @@ func s3(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(end)
 	ts.Setenv("S3", url)
+}
+
+// record APP N makes the records of deploys 1 to N of the app, all of which succeeded.
+func record(ts *testscript.TestScript, neg bool, args []string) {
+	n := 0
+	if len(args) == 2 {
+		n, _ = strconv.Atoi(args[1])
+	}
+	if neg || n == 0 {
+		ts.Fatalf("usage: record APP N")
+	}
+	dir := filepath.Join(ts.Getenv("DOKKU_ROOT"), args[0], "dokku", "deploys")
+	for i := 1; i <= n; i++ {
+		ts.Check(writeJSON(filepath.Join(dir, strconv.Itoa(i)+".json"), app.Deploy{Version: 1, Number: i, Cause: "push",
+			Began: time.Unix(int64(i), 0), Ended: time.Unix(int64(i)+1, 0), State: app.DeployDone}))
+		ts.Check(os.WriteFile(filepath.Join(dir, strconv.Itoa(i)+".log"), []byte("-----> Building\n"), 0o600))
+	}
 }
 
 // exits CODE COMMAND... runs a command that has to end with this exit code.

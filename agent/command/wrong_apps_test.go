@@ -42,7 +42,7 @@ apps:report hello fresh            => Unexpected argument "fresh"
 apps:report hello --nosuch         => Invalid flag passed, valid flags: --app-created-at
 apps:report hello --app-dir --app-locked => apps:report command allows only a single flag
 apps:report hello --format xml     => Invalid format "xml", valid values: stdout, json
-apps:report hello --global         => Invalid flag passed, valid flags: --app-created-at
+apps:report hello --global         => --global cannot be used together with an app (hello)
 apps:list --format xml             => Invalid format "xml", valid values: stdout, json
 apps:list --format                 => --format needs a value
 

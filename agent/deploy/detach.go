@@ -42,7 +42,7 @@ func (e *Env) Detach(ctx context.Context, p Push, log event.Log) (*app.Deploy, e
 	if err != nil {
 		return nil, err
 	}
-	return e.await(p, ref.New)
+	return e.await(p, ref.New, x.View().KeptDeploys())
 }
 
 // unlocked is a session for looks at an app, without its lock: it saves nothing.
@@ -91,8 +91,9 @@ func (x *Session) detaches(ctx context.Context, p Push) (*Ref, error) {
 	return ref, (&push{session: x, ref: *ref, objects: p.Objects}).fastForward()
 }
 
-// await begins the record of a deploy that waits for its turn.
-func (e *Env) await(p Push, revision string) (*app.Deploy, error) {
+// await begins the record of a deploy that waits for its turn. keep is the number of records
+// that stay.
+func (e *Env) await(p Push, revision string, keep int) (*app.Deploy, error) {
 	owner, err := proc.This()
 	if err != nil {
 		return nil, err
@@ -100,7 +101,7 @@ func (e *Env) await(p Push, revision string) (*app.Deploy, error) {
 	if err := e.Store.At("begin the record of a detached push"); err != nil {
 		return nil, err
 	}
-	n, f, err := e.Store.NewDeploy(p.App, keepLogs)
+	n, f, err := e.Store.NewDeploy(p.App, keep)
 	if err != nil {
 		return nil, err
 	}

@@ -14,9 +14,6 @@ import (
 	"dokku/agent/proc"
 )
 
-// keepLogs is the number of deploys of which an app keeps the log and the record.
-const keepLogs = 20
-
 // logDeploy also writes all events of this deploy to dokku/deploys/<n>.log, and what became
 // of it to <n>.json; d says what it is about. The numbers are independent of the releases',
 // because a rejected push has a log too. end appends the deploy's error. After a push was
@@ -43,7 +40,7 @@ func (x *Session) logDeploy(ctx context.Context, d app.Deploy) (work context.Con
 func (x *Session) beginLog(d *app.Deploy) (f *event.File, err error) {
 	if d.Number == 0 {
 		d.By, d.Began = x.Env.By, time.Now().UTC()
-		if d.Number, f, err = x.Env.Store.NewDeploy(x.Name, keepLogs); err == nil {
+		if d.Number, f, err = x.Env.Store.NewDeploy(x.Name, x.View().KeptDeploys()); err == nil {
 			x.Env.Store.ForgetCancel(x.Name, d.Number) // of a deploy whose log was removed by hand
 		}
 		return f, err

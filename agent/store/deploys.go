@@ -78,13 +78,26 @@ func (s *Store) NewDeploy(name string, keep int) (n int, f *event.File, err erro
 		if err != nil {
 			return 0, nil, err
 		}
-		for _, old := range numbers[:max(0, len(numbers)+1-keep)] {
-			if d, err := s.Deploy(name, old); err != nil || !d.Runs() && !d.Waits() {
-				s.RemoveDeploy(name, old)
-			}
-		}
+		s.prune(name, numbers[:max(0, len(numbers)+1-keep)])
 		return n, f, nil
 	}
+}
+
+// PruneDeploys removes the logs and records of the app's oldest deploys, so that no more
+// than keep stay, but for deploys that go on. It returns how many it removed.
+func (s *Store) PruneDeploys(name string, keep int) int {
+	numbers := s.DeployLogs(name)
+	return s.prune(name, numbers[:max(0, len(numbers)-keep)])
+}
+
+func (s *Store) prune(name string, numbers []int) (removed int) {
+	for _, n := range numbers {
+		if d, err := s.Deploy(name, n); err != nil || !d.Runs() && !d.Waits() {
+			s.RemoveDeploy(name, n)
+			removed++
+		}
+	}
+	return removed
 }
 
 // RunningDeploy returns the app's deploy that is under way; nil if there is none. An app

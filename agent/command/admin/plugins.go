@@ -2,9 +2,14 @@ package admin
 
 import (
 	"encoding/json"
+	"path"
 	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
 
 	"dokku/agent/command/cli"
+	"dokku/agent/event"
 )
 
 // A plugin is a part of Dokku that is built in here.
@@ -26,6 +31,15 @@ var builtIn = []string{"20_events", "app-json", "apps", "builder", "builder-dock
 var added = []string{"http-auth", "letsencrypt", "maintenance", "redirect"}
 
 var pluginCommands = []cli.Spec{{
+	Use: "plugin:install URL", Short: "Exit with 0 if a plugin of Dokku is built in, for scripts that install it", Rootless: true,
+	Long: "Nothing can be installed. The plugin's name is the end of the URL, or that of --name.", Missing: "Please specify a plugin",
+	Flags: func(f *pflag.FlagSet) {
+		f.String("name", "", "the plugin's name")
+		f.String("committish", "", "accepted, and without effect")
+		f.Bool("core", false, "accepted, and without effect")
+	},
+	Run: installPlugin,
+}, {
 	Use: "plugin:installed NAME", Short: "Exit with 0 if a plugin of Dokku is built in", Rootless: true, Missing: "Please specify a plugin",
 	Run: func(c *cli.Call) error {
 		if !slices.Contains(slices.Concat(builtIn, added), c.Args[0]) {
@@ -39,6 +53,18 @@ var pluginCommands = []cli.Spec{{
 	Flags: cli.FormatFlag, Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("stdout", "json")},
 	Run: listPlugins,
 }}
+
+func installPlugin(c *cli.Call) error {
+	name := c.Value("name")
+	if name == "" {
+		name = strings.TrimPrefix(strings.TrimSuffix(path.Base(c.Args[0]), ".git"), "dokku-")
+	}
+	if !slices.Contains(slices.Concat(builtIn, added), name) {
+		return cli.Refuse("Cannot install %s: nothing can be installed; dokku plugin:list lists what is built in", event.OneLine(name))
+	}
+	c.Print("-----> %s is built in: nothing to install\n", name)
+	return nil
+}
 
 func listPlugins(c *cli.Call) error {
 	if err := cli.OneOf("--format", c.Value("format"), "stdout", "json"); err != nil {

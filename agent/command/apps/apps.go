@@ -1,6 +1,7 @@
 package apps
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -76,6 +77,7 @@ var appCommands = []cli.Spec{
 		},
 		Run: runRename,
 	},
+	appProperties.Spec("Say where the app comes from, or, with --global, whether a push may create an app"),
 	appReport.Spec("Show where the app comes from, and whether it is locked"),
 	{
 		Use: "apps:unlock APP", Short: "Allow deploys of the app again",
@@ -155,8 +157,9 @@ func runClone(c *cli.Call) error {
 
 var appReport = cli.Reporter{
 	Noun: "apps", About: "app",
-	Keys: []string{"app-created-at", "app-deploy-source", "app-deploy-source-metadata", "app-dir", "app-locked"},
-	Collect: func(c *cli.Call, app *app.App, _ string) (map[string]string, error) {
+	Keys:   []string{"app-created-at", "app-deploy-source", "app-deploy-source-metadata", "app-dir", "app-global-disable-autocreation", "app-locked"},
+	Global: globalApps,
+	Collect: func(c *cli.Call, app *app.App, only string) (map[string]string, error) {
 		created, err := c.Server.Env.Store.Created(app)
 		values := map[string]string{
 			"app-created-at": strconv.FormatInt(created.Unix(), 10), "app-dir": app.Dir,
@@ -169,7 +172,15 @@ var appReport = cli.Reporter{
 				values["app-deploy-source"], values["app-deploy-source-metadata"] = from.Kind, from.From
 			}
 		}
-		return values, err
+		if d := app.State.Declared; d != nil && d.Release == app.State.Current {
+			values["app-deploy-source"] = cmp.Or(d.Source, values["app-deploy-source"])
+			values["app-deploy-source-metadata"] = cmp.Or(d.Metadata, values["app-deploy-source-metadata"])
+		}
+		global, gerr := globalApps(c)
+		if name := "app-global-" + noAutoCreate; global[name] != "" || only != "" { // clients of Dokku 0.35 do not know it
+			values[name] = global[name]
+		}
+		return values, errors.Join(err, gerr)
 	},
 }
 

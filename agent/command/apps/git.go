@@ -1,8 +1,10 @@
 package apps
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/spf13/pflag"
@@ -49,7 +51,7 @@ var gitCommands = []cli.Spec{
 		},
 	},
 	gitReport.Spec("Show the app's git settings"),
-	gitProperties.Spec("Set or unset the deploy branch, the variable that holds the revision, or the colours of pushes"),
+	gitSet(),
 }
 
 var gitProperties = cli.Properties{
@@ -57,6 +59,10 @@ var gitProperties = cli.Properties{
 	List: []cli.Property{
 		{Name: "deploy-branch", Check: checkBranch},
 		{Name: "rev-env-var", Default: app.DefaultRevEnvVar, Check: checkRevVar},
+		{Name: "keep-git-dir", Default: "false", Check: checkKeepGitDir},
+		{Name: "source-image", OnlyApp: true, Check: func(string) error {
+			return cli.Refuse("Invalid source-image specified: dokku git:from-image APP IMAGE deploys an image")
+		}},
 		{Name: app.PropColour, Default: app.ColourAuto, Check: app.CheckColour},
 		{Name: sources.PropMaxFiles, Default: strconv.Itoa(sources.DefaultMaxFiles), OnlyServer: true, Check: checkLimit(sources.PropMaxFiles)},
 		{Name: sources.PropMaxSize, Default: strconv.Itoa(sources.DefaultMaxSize), OnlyServer: true, Check: checkLimit(sources.PropMaxSize)},
@@ -68,7 +74,7 @@ var gitProperties = cli.Properties{
 		case app.PropColour:
 			return st.PushColour
 		case "rev-env-var":
-			return st.RevEnvVar
+			return strings.TrimPrefix(st.RevEnvVar, app.NoRevEnvVar)
 		case "deploy-branch":
 			return st.DeployBranch
 		}
@@ -79,14 +85,36 @@ var gitProperties = cli.Properties{
 		case app.PropColour:
 			st.PushColour = value
 		case "rev-env-var":
-			st.RevEnvVar = value
-		default:
+			st.RevEnvVar = cmp.Or(value, app.NoRevEnvVar)
+		case "deploy-branch":
 			st.DeployBranch = value
 		}
 	},
 	Server: func(set *app.Settings) *map[string]string {
 		return &set.Git
 	},
+}
+
+// gitSet also says what an app without rev-env-var is without: Dokku's default comes back
+// by its name only.
+func gitSet() cli.Spec {
+	s := gitProperties.Spec("Set or unset the deploy branch, the variable that holds the revision, or the colours of pushes")
+	set := s.Run
+	s.Run = func(c *cli.Call) error {
+		err := set(c)
+		if err == nil && c.App != nil && c.Args[0] == "rev-env-var" && strings.Join(c.Args[1:], "") == "" {
+			c.Events().WithApp(c.App.Name).Detail("No variable holds the revision from the next deploy on; git:set %s rev-env-var %s brings it back", c.App.Name, app.DefaultRevEnvVar)
+		}
+		return err
+	}
+	return s
+}
+
+func checkKeepGitDir(value string) error {
+	if value != "false" {
+		return cli.Refuse("Invalid keep-git-dir specified: a build gets no .git folder: its revision is in the variable %s", app.DefaultRevEnvVar)
+	}
+	return nil
 }
 
 // checkLimit returns the check of a limit of what is taken in.
@@ -118,26 +146,27 @@ func checkBranch(name string) error {
 
 var gitReport = cli.Reporter{
 	Noun: "git",
-	Keys: cli.Sorted(append(gitProperties.Keys(), "git-keep-git-dir", "git-last-updated-at", "git-sha", "git-source-image")),
+	Keys: cli.Sorted(append(gitProperties.Keys(), "git-last-updated-at", "git-sha")),
 	Global: func(c *cli.Call) (map[string]string, error) {
 		set, err := c.Settings()
 		return gitProperties.Global(set), err
 	},
-	Collect: func(c *cli.Call, app *app.App, _ string) (map[string]string, error) {
+	Collect: func(c *cli.Call, a *app.App, _ string) (map[string]string, error) {
 		set, err := c.Settings()
 		if err != nil {
 			return nil, err
 		}
-		values := map[string]string{
-			"git-keep-git-dir":    "false",
-			"git-last-updated-at": "", "git-sha": "", "git-source-image": "",
+		values := map[string]string{"git-last-updated-at": "", "git-sha": ""}
+		gitProperties.Report(values, &a.State, set)
+		values["git-keep-git-dir"] = values["git-computed-keep-git-dir"]
+		if a.State.RevEnvVar == app.NoRevEnvVar {
+			values["git-computed-rev-env-var"] = ""
 		}
-		gitProperties.Report(values, &app.State, set)
 		values["git-rev-env-var"] = values["git-computed-rev-env-var"] // as Dokku does
-		if app.Deployed() {
-			values["git-sha"] = app.Current.Revision
-			values["git-last-updated-at"] = fmt.Sprint(app.Current.Created.Unix())
-			if from := app.Current.Source; from != nil && from.Kind == imageKind {
+		if a.Deployed() {
+			values["git-sha"] = a.Current.Revision
+			values["git-last-updated-at"] = fmt.Sprint(a.Current.Created.Unix())
+			if from := a.Current.Source; from != nil && from.Kind == imageKind {
 				values["git-source-image"] = from.From
 			}
 		}

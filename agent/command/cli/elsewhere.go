@@ -11,7 +11,6 @@ const (
 	oneServer      = "apps run on this server alone"
 	folders        = "dokku storage:ensure-directory APP, then dokku storage:mount APP FOLDER:PATH"
 	vector         = "run a collector such as vector as a container of your own, with /var/run/docker.sock: docker run -v /var/run/docker.sock:/var/run/docker.sock:ro timberio/vector"
-	keptDeploys    = "the last 20 deploys of each app are kept: dokku deploys APP"
 	writesNginx    = "dokku proxy:build-config APP"
 	noPlugins      = "nothing can be installed; dokku plugin:list lists what is built in"
 )
@@ -19,10 +18,8 @@ const (
 // elsewhere maps Dokku's missing commands and those of its known plugins, by noun or full
 // name, to what one does here instead. The names are those of Dokku 0.38 and earlier.
 var elsewhere = map[string]string{
-	"apps:set":          "\"no_auto_create\": true in .dokku/server.json in dokku's home keeps a push from creating an app",
 	"builder-herokuish": fromDockerfile, "builder-lambda": fromDockerfile,
 	"builder-nixpacks": fromDockerfile, "builder-railpack": fromDockerfile, "buildpacks:detect": "each push says which buildpacks fit",
-	"builds:prune": keptDeploys, "builds:report": keptDeploys, "builds:set": keptDeploys,
 	"global-cert":   "dokku certs:add --global CRT KEY",
 	"domains:setup": "dokku domains:set-global DOMAIN",
 	"git:status":    "dokku git:report APP",
@@ -36,7 +33,7 @@ var elsewhere = map[string]string{
 	"plugin": noPlugins, "plugins": noPlugins, "plugins-install": noPlugins,
 	"proxy:clear-config": "dokku proxy:disable APP takes the app out of nginx",
 	"ps:retire":          "the agent stops old containers when they are due", "run:retire": "the agent removes ended containers: dokku run:list APP",
-	"scheduler": oneServer, "scheduler-docker-local": "dokku ps:set APP init true|false does what init-process did", "scheduler-k3s": oneServer,
+	"scheduler-k3s":  oneServer,
 	"storage:create": folders, "storage:set": folders, "storage:info": "dokku storage:report APP", "storage:list-entries": "dokku storage:list APP",
 	"storage:destroy": "dokku storage:unmount APP FOLDER:PATH; remove the folder on the server", "storage:exec": "dokku enter APP web COMMAND",
 	"storage:annotations": oneServer, "storage:labels": oneServer, "storage:migrate": folders, "storage:wait": "a mounted folder is there at once",

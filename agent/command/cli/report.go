@@ -259,6 +259,9 @@ func (rep Reporter) show(c *Call, line reportLine, name string, values map[strin
 	switch {
 	case line.only != "":
 		v, ok := values[line.only]
+		if !ok && line.global { // a client asks for the server's value by the name of the app's
+			v, ok = values[rep.Noun+"-global-"+strings.TrimPrefix(line.only, rep.Noun+"-")]
+		}
 		if !ok && !several {
 			return rep.invalidFlag()
 		}
@@ -298,8 +301,10 @@ func (rep Reporter) showJSON(c *Call, name string, values map[string]string, lis
 	}
 	for key, value := range values {
 		all[key] = value
-		if bare, ok := strings.CutPrefix(key, rep.Noun+"-"); ok {
-			all[bare] = value
+		for _, noun := range []string{rep.Noun, cmp.Or(rep.About, rep.Noun)} {
+			if bare, ok := strings.CutPrefix(key, strings.ReplaceAll(noun, " ", "-")+"-"); ok {
+				all[bare] = value
+			}
 		}
 	}
 	if several {

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"encoding/base64"
 	"fmt"
 	"maps"
@@ -291,7 +290,7 @@ func getConfig(c *cli.Call) error {
 		return err
 	}
 	value, ok := config[c.Args[0]]
-	if r := current(c); !ok && r != nil && c.Args[0] == cmp.Or(r.RevEnvVar, app.DefaultRevEnvVar) {
+	if r := current(c); !ok && r != nil && c.Args[0] == r.RevisionVariable() {
 		value, ok = r.Revision, true // Dokku stores it with each deploy
 	}
 	if !ok && c.App != nil && c.Args[0] == "DOKKU_DISABLE_PROXY" && c.App.State.ProxyDisabled {

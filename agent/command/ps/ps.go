@@ -23,7 +23,7 @@ import (
 )
 
 // Commands are the commands of this package.
-var Commands = slices.Concat(processCommands, scaleCommands, checkCommands)
+var Commands = slices.Concat(processCommands, scaleCommands, checkCommands, schedulerCommands)
 
 var processCommands = []cli.Spec{
 	{

@@ -24,7 +24,7 @@ const oneOffTTL = "86400"
 const longestTTL = 365 * 24 * time.Hour
 
 // Commands are the commands of this package.
-var Commands = slices.Concat(runCommands, cronCommands, logCommands, logSetCommands, deployLogCommands, deployCommands, buildCommands)
+var Commands = slices.Concat(runCommands, cronCommands, logCommands, logSetCommands, deployLogCommands, deployCommands, buildCommands, buildSetCommands)
 
 var runCommands = []cli.Spec{
 	{
