@@ -142,7 +142,7 @@ func (v View) checkMounts(mounts []Mount, c options.Container) error {
 		taken[m.Target] = m.String()
 	}
 	for _, m := range c.Mounts {
-		if _, err := v.Settings.Source(Mount(m)); err != nil {
+		if _, err := v.Settings.Source(Mount{Source: m.Source, Target: m.Target}); err != nil {
 			return fmt.Errorf("%w; the mount is an option: dokku docker-options:report %s", err, v.Name)
 		}
 		if other, ok := taken[m.Target]; ok {

@@ -57,6 +57,9 @@ type Settings struct {
 	// StorageRoot is the data root, see StorageDir. Default: DefaultStorageRoot.
 	StorageRoot string `json:"storage_root,omitempty"`
 
+	// StorageEntries are the folders and volumes of storage:create, by name.
+	StorageEntries map[string]StorageEntry `json:"storage_entries,omitempty"`
+
 	// Lifecycle is the folder of the lifecycle of Cloud Native Buildpacks. Default: where
 	// install.sh builds it.
 	Lifecycle string `json:"lifecycle,omitempty"`

@@ -16,14 +16,46 @@ type Mount struct {
 	Source   string `json:"source"` // absolute path, or the name of a volume
 	Target   string `json:"target"`
 	ReadOnly bool   `json:"read_only,omitempty"`
+	// Options are docker's further ones: "z" or "Z". They relabel a folder for SELinux, and
+	// are stored for clients of Dokku on hosts without it.
+	Options string `json:"options,omitempty"`
+	// Entry is the name of the storage entry that Source is of, and Subpath the path in it;
+	// "": storage:mount named the source.
+	Entry   string `json:"entry,omitempty"`
+	Subpath string `json:"subpath,omitempty"`
+	// ProcessType is the only type with the mount; "": all. Phase is the only one of
+	// MountDeploy and MountRun; "": both.
+	ProcessType string `json:"process_type,omitempty"`
+	Phase       string `json:"phase,omitempty"`
+}
+
+// The phases of a mount: the processes of deploys, and one-off containers.
+const (
+	MountDeploy = "deploy"
+	MountRun    = "run"
+)
+
+// StorageEntry is a folder below the data root or a volume that apps mount by a name. It
+// is that of Dokku 0.38: Annotations and Labels are their owners' to read.
+type StorageEntry struct {
+	HostPath    string            `json:"host_path"` // or the name of a volume
+	Chown       string            `json:"chown,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	Labels      map[string]string `json:"labels,omitempty"`
 }
 
 // String returns the mount in the form that storage:mount accepts.
 func (m Mount) String() string {
+	options := m.Options
 	if m.ReadOnly {
-		return m.Source + ":" + m.Target + ":ro"
+		options = strings.TrimSuffix("ro,"+options, ",")
 	}
-	return m.Source + ":" + m.Target
+	return strings.TrimSuffix(m.Source+":"+m.Target+":"+options, ":")
+}
+
+// In reports whether the containers of a process type have the mount in a phase.
+func (m Mount) In(phase, ptype string) bool {
+	return (m.Phase == "" || m.Phase == phase) && (m.ProcessType == "" || m.ProcessType == ptype)
 }
 
 // Volume reports whether the source is a named volume.

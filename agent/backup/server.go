@@ -167,6 +167,12 @@ func mergeSettings(set *app.Settings, from app.Settings, force bool) (kept, mach
 			}
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(from.StorageEntries)) {
+		have, has := set.StorageEntries[name]
+		if m.takes("storage entry "+name, has, have, from.StorageEntries[name]) {
+			set.StorageEntries = app.Merged(set.StorageEntries, map[string]app.StorageEntry{name: from.StorageEntries[name]})
+		}
+	}
 	if len(from.Domains) > 0 && m.takes("domains", len(set.Domains) > 0, set.Domains, from.Domains) {
 		set.Domains = from.Domains
 	}

@@ -62,7 +62,11 @@ func arguments(command string, env map[string]string) ([]string, error) {
 // ApplyOptions adds the release's mounts, networks, limits, choice of an init and docker
 // options to a Spec. A one-off container has the present docker options of the phase run.
 func ApplyOptions(v app.View, s *engine.Spec, r *app.Release) error {
-	mounts := slices.Clone(r.Mounts)
+	phase := app.MountRun
+	if s.Kind == engine.KindDeploy || s.Kind == engine.KindRelease {
+		phase = app.MountDeploy
+	}
+	mounts := slices.DeleteFunc(slices.Clone(r.Mounts), func(m app.Mount) bool { return !m.In(phase, s.Type) })
 	s.NoInit = r.NoInit
 	s.LogSize = r.LogSize
 	docker, err := dockerOptions(v, s, r)
@@ -70,7 +74,7 @@ func ApplyOptions(v app.View, s *engine.Spec, r *app.Release) error {
 		return err
 	}
 	for _, m := range docker.Mounts {
-		mounts = append(mounts, app.Mount(m))
+		mounts = append(mounts, app.Mount{Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly})
 	}
 	for _, m := range mounts {
 		source, err := v.Settings.Source(m)

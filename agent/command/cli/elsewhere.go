@@ -33,9 +33,8 @@ var elsewhere = map[string]string{
 	"plugin": noPlugins, "plugins": noPlugins, "plugins-install": noPlugins,
 	"proxy:clear-config": "dokku proxy:disable APP takes the app out of nginx",
 	"ps:retire":          "the agent stops old containers when they are due", "run:retire": "the agent removes ended containers: dokku run:list APP",
-	"scheduler-k3s":  oneServer,
-	"storage:create": folders, "storage:set": folders, "storage:info": "dokku storage:report APP", "storage:list-entries": "dokku storage:list APP",
-	"storage:destroy": "dokku storage:unmount APP FOLDER:PATH; remove the folder on the server", "storage:exec": "dokku enter APP web COMMAND",
+	"scheduler-k3s": oneServer,
+	"storage:set":   "dokku storage:create NAME --chown USER", "storage:exec": "dokku enter APP web COMMAND",
 	"storage:annotations": oneServer, "storage:labels": oneServer, "storage:migrate": folders, "storage:wait": "a mounted folder is there at once",
 	"tags": "each release keeps its image: dokku releases APP lists them, dokku releases:rollback APP N goes back to one",
 

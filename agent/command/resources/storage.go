@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -20,7 +21,7 @@ import (
 	"dokku/agent/event"
 )
 
-var storageCommands = []cli.Spec{
+var storageCommands = slices.Concat(entryCommands, []cli.Spec{
 	{
 		Use: "storage:ensure-directory NAME", Short: "Create a folder for apps to mount",
 		Long: "It creates the folder in the data root, " + app.DefaultStorageRoot + " by default, and makes the user of the\n" +
@@ -39,12 +40,13 @@ var storageCommands = []cli.Spec{
 		Run:    listMounts,
 	},
 	{
-		Use: "storage:mount APP SOURCE:DIR[:ro]", Short: "Mount a folder below the data root, or a volume",
+		Use: "storage:mount APP SOURCE:DIR[:ro]", Short: "Mount a folder below the data root, a volume, or a storage entry",
 		Long: "It takes effect with the next deploy or restart, which creates a missing volume.\n" +
-			"Neither apps:destroy nor storage:unmount removes the folder or volume.",
-		Example: "dokku storage:mount hello " + app.DefaultStorageRoot + "/hello:/app/storage",
+			"Neither apps:destroy nor storage:unmount removes the folder or volume. With --container-dir, SOURCE may\n" +
+			"be an entry (storage:create), and a mount that the app has there already gets these options instead.",
+		Example: "dokku storage:mount hello " + app.DefaultStorageRoot + "/hello:/app/storage\ndokku storage:mount hello data --container-dir /data --process-type web",
 		Missing: "Please specify two paths delimited by colon.",
-		Flags:   containerDir, Run: mountStorage,
+		Flags:   mountFlags, Run: mountStorage,
 	},
 	storageReport.Spec("Show the app's mounts"),
 	{
@@ -57,19 +59,14 @@ var storageCommands = []cli.Spec{
 		},
 		Run: unmountStorage,
 	},
-}
+})
 
 var storageReport = cli.Reporter{
 	Noun: "storage",
 	Keys: []string{"storage-attachment.", "storage-build-mounts", "storage-deploy-mounts", "storage-run-mounts"},
 	Rest: "N.FIELD",
 	Collect: func(_ *cli.Call, app *app.App, _ string) (map[string]string, error) {
-		var list []string
-		for _, m := range texts(app.State.Mounts) {
-			list = append(list, "-v "+m)
-		}
-		all := strings.Join(list, " ")
-		values := map[string]string{"storage-build-mounts": "", "storage-deploy-mounts": all, "storage-run-mounts": all}
+		values := map[string]string{"storage-build-mounts": "", "storage-deploy-mounts": inPhase(app, "deploy"), "storage-run-mounts": inPhase(app, "run")}
 		for i, m := range app.State.Mounts {
 			attachment(values, i+1, m)
 		}
@@ -77,12 +74,24 @@ var storageReport = cli.Reporter{
 	},
 }
 
+// inPhase returns the app's mounts in a phase as options of docker run.
+func inPhase(a *app.App, phase string) string {
+	var list []string
+	for _, m := range a.State.Mounts {
+		if m.Phase == "" || m.Phase == phase {
+			list = append(list, "-v "+m.String())
+		}
+	}
+	return strings.Join(list, " ")
+}
+
 // attachment adds the values of the app's nth mount, as Dokku 0.38 reports it. The name of
 // its entry is the source, by which storage:unmount --container-dir finds it.
 func attachment(values map[string]string, n int, m app.Mount) {
 	for field, value := range map[string]string{
-		"container-path": m.Target, "entry-name": m.Source, "host-path": m.Source, "phases": "deploy,run", "process-type": "",
-		"readonly": strconv.FormatBool(m.ReadOnly), "subpath": "", "volume-chown": "", "volume-options": "",
+		"container-path": m.Target, "entry-name": cmp.Or(m.Entry, m.Source), "host-path": m.Source,
+		"phases": cmp.Or(m.Phase, "deploy,run"), "process-type": m.ProcessType,
+		"readonly": strconv.FormatBool(m.ReadOnly), "subpath": m.Subpath, "volume-chown": "", "volume-options": m.Options,
 	} {
 		values["storage-attachment."+strconv.Itoa(n)+"."+field] = value
 	}
@@ -101,16 +110,24 @@ func ensureDirectory(c *cli.Call) error {
 	if !folderPattern.MatchString(name) {
 		return cli.Refuse("Invalid directory name %q: it needs letters, digits, _, . and -, and begins with a letter or digit", event.OneLine(name))
 	}
-	uid, ok := chownUsers[c.Value("chown")]
-	if !ok {
-		number, err := strconv.ParseUint(c.Value("chown"), 10, 16)
-		if err != nil {
-			return cli.Refuse("Unsupported chown permissions %q, use one of: herokuish, heroku, paketo, root, false, or a number from 0 to 65535",
-				event.OneLine(c.Value("chown")))
-		}
-		uid = int(number)
+	uid, err := owner(c.Value("chown"))
+	if err != nil {
+		return err
 	}
 	return c.Server.EnsureDirectory(c.Ctx, name, uid, c.Events())
+}
+
+// owner returns the number of the user that --chown names; -1 keeps the owner.
+func owner(name string) (uid int, err error) {
+	if uid, ok := chownUsers[name]; ok {
+		return uid, nil
+	}
+	number, err := strconv.ParseUint(name, 10, 16)
+	if err != nil {
+		return 0, cli.Refuse("Unsupported chown permissions %q, use one of: herokuish, heroku, paketo, root, false, or a number from 0 to 65535",
+			event.OneLine(name))
+	}
+	return int(number), nil
 }
 
 func containerDir(f *pflag.FlagSet) {
@@ -135,10 +152,9 @@ func parseMount(text string) (m app.Mount, mode string, err error) {
 	m.Source, m.Target = parts[0], parts[1]
 	if len(parts) == 3 {
 		mode = parts[2]
-		if mode != "ro" && mode != "rw" {
-			return m, "", cli.Refuse("Invalid mount option %q, valid values: ro, rw", event.OneLine(mode))
+		if err := mountOptions(&m, mode); err != nil {
+			return m, "", err
 		}
-		m.ReadOnly = mode == "ro"
 	}
 	if err := checkTarget(m.Target); err != nil {
 		return m, "", err
@@ -174,15 +190,21 @@ func checkTarget(target string) error {
 }
 
 func mountStorage(c *cli.Call) error {
-	m, _, err := parseMount(mountText(c))
-	if err != nil {
-		return err
-	}
 	set, err := c.Settings()
 	if err != nil {
 		return err
 	}
-	if !m.Volume() {
+	m, err := givenMount(c, set)
+	if err != nil {
+		return err
+	}
+	named := c.Value("container-dir") != ""
+	if m.Subpath != "" {
+		if _, err := os.Lstat(m.Source); errors.Is(err, fs.ErrNotExist) {
+			c.Warn("%s does not exist yet: processes do not start without it", m.Source)
+		}
+	}
+	if !m.Volume() && m.Subpath == "" {
 		if newFolder(set, m.Source) { // as the engine makes it for Dokku
 			if err := c.Server.EnsureDirectory(c.Ctx, filepath.Base(m.Source), chownUsers["false"], c.Events()); err != nil {
 				return err
@@ -193,8 +215,11 @@ func mountStorage(c *cli.Call) error {
 		}
 	}
 	return c.ChangeNext("storage:mount", func(st *app.State) error {
-		for _, have := range st.Mounts {
+		for i, have := range st.Mounts {
 			switch {
+			case have.Target == m.Target && named && m.Entry == have.Entry && (m.Entry != "" || m.Source == have.Source):
+				st.Mounts[i] = m
+				return nil
 			case have.Target == m.Target && have.Source == m.Source:
 				return cli.Refuse("Mount path already exists.")
 			case have.Target == m.Target:
@@ -219,6 +244,9 @@ func unmountStorage(c *cli.Call) error {
 	}
 	return c.ChangeNext("storage:unmount", func(st *app.State) error {
 		same := func(have app.Mount) bool {
+			if have.Entry != "" && c.Value("container-dir") != "" {
+				return have.Entry == m.Source && have.Target == m.Target
+			}
 			return have.Source == m.Source && have.Target == m.Target && (mode == "" || have.ReadOnly == m.ReadOnly)
 		}
 		if !slices.ContainsFunc(st.Mounts, same) {
@@ -242,10 +270,7 @@ func listMounts(c *cli.Call) error {
 		}
 		list := []entry{}
 		for _, m := range c.App.State.Mounts {
-			options := ""
-			if m.ReadOnly {
-				options = "ro"
-			}
+			_, options, _ := strings.Cut(strings.TrimPrefix(m.String(), m.Source+":"+m.Target), ":")
 			list = append(list, entry{m.Source, m.Target, options})
 		}
 		data, err := json.Marshal(list)
