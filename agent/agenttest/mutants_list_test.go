@@ -49,7 +49,7 @@ var mutants = []mutant{
 	{name: "logs leave out why a process ended", slow: true, test: "TestLogsSayWhyItEnded",
 		old: "lines, err := l.ends.read(l.Call.App, instances)", new: "var lines []logLine"},
 	{name: "a mount of one process type is in all", test: "TestMountsOfContainers",
-		old: "return !m.In(phase, s.Type)", new: "return false"},
+		old: "return !m.In(phase, s.Type)", new: "return !m.In(phase, m.ProcessType)"},
 	{name: "an app without rev-env-var has it", test: "TestRevisionVariable",
 		old: "if r.RevEnvVar == NoRevEnvVar {", new: "if false {"},
 	{name: "a storage entry goes that an app mounts", slow: true, test: "TestScripts",

@@ -112,6 +112,7 @@ var operations = []Operation{
 	{Name: "a push with git before 2.36", In: PowerLoss, From: OldGit, Lines: lines("push next")},
 	{Name: "a rejected push", In: PowerLoss | RealMatrix, From: Deployed, Lines: lines("push broken")},
 	{Name: "nginx:set", In: PowerLoss, From: Deployed, Lines: lines("nginx:set APP client-max-body-size 5m")},
+	{Name: "proxy:build-config", In: PowerLoss, From: Deployed, Lines: lines("proxy:build-config APP")},
 	{Name: "maintenance:enable", In: Matrix | PowerLoss, From: Deployed, Lines: lines("maintenance:enable APP")},
 	{Name: "maintenance:custom-page in maintenance", In: Matrix | PowerLoss, From: Deployed,
 		Lines: lines("maintenance:enable APP", "maintenance:custom-page APP")},

@@ -105,6 +105,14 @@ func (v View) RevEnvVar() string {
 	return cmp.Or(v.State.RevEnvVar, v.Settings.Git["rev-env-var"])
 }
 
+// PropShell is the property of scheduler:set that Shell returns.
+const PropShell = "shell"
+
+// Shell returns the shell that enter opens; "": the first that a container has.
+func (v View) Shell() string {
+	return cmp.Or(v.State.Scheduler[PropShell], v.Settings.Scheduler[PropShell])
+}
+
 // Config returns the config of a new release: the server's variables, then the app's.
 func (v View) Config() map[string]string {
 	c := map[string]string{}

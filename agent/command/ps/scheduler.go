@@ -1,6 +1,7 @@
 package ps
 
 import (
+	"regexp"
 	"strings"
 
 	"dokku/agent/app"
@@ -11,12 +12,14 @@ import (
 // schedulerCommands are Dokku's, for clients that set what is so here anyway.
 var schedulerCommands = []cli.Spec{
 	schedulerReport.Spec("Show the scheduler: docker-local, this server"),
-	schedulerProperties.Spec("Set or unset the scheduler: docker-local, this server"),
+	schedulerProperties.Spec("Set or unset the shell that enter opens, or the scheduler: docker-local, this server"),
 	localReport.Spec("Show whether a process of its own reaps the app's ended processes"),
 	localProperties.Spec("Set or unset init-process, Dokku's name of ps:set APP init"),
 }
 
 const dockerLocal = "docker-local"
+
+var shellPattern = regexp.MustCompile(`^[A-Za-z0-9/][A-Za-z0-9/_.+-]{0,199}$`)
 
 var schedulerProperties = cli.Properties{
 	Noun: "scheduler",
@@ -27,8 +30,11 @@ var schedulerProperties = cli.Properties{
 			}
 			return nil
 		}},
-		{Name: "shell", Check: func(value string) error {
-			return cli.Refuse("Invalid shell specified: give the command: dokku enter APP TYPE %s", event.OneLine(value))
+		{Name: app.PropShell, Check: func(value string) error {
+			if !shellPattern.MatchString(value) {
+				return cli.Refuse("Invalid shell specified: %q is not the name or the path of a program, such as bash or /bin/zsh", event.OneLine(value))
+			}
+			return nil
 		}},
 	},
 	Get:    func(st *app.State, name string) string { return st.Scheduler[name] },

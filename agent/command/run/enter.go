@@ -6,12 +6,13 @@ import (
 	"strconv"
 	"strings"
 
+	"dokku/agent/app"
 	"dokku/agent/command/cli"
 	"dokku/agent/engine"
 	"dokku/agent/event"
 )
 
-// shells are the shells that enter tries, in this order.
+// shells are the shells that enter tries, in this order, after that of scheduler:set.
 var shells = []string{"/bin/bash", "/bin/sh"}
 
 func enter(c *cli.Call) error {
@@ -152,9 +153,23 @@ func firstOf(s, sep string) string {
 	return first
 }
 
+// shellsOf returns the shells that enter tries in the app's containers.
+func shellsOf(v app.View) []string {
+	first := v.Shell()
+	if first == "" {
+		return shells
+	}
+	return append([]string{first}, shells...)
+}
+
 // bestShell sets the words to the first of shells that the container has.
 func bestShell(c *cli.Call, host engine.Host, i engine.Instance) error {
-	for _, shell := range shells {
+	set, err := c.Settings()
+	if err != nil {
+		return err
+	}
+	tried := shellsOf(app.View{App: c.App, Settings: set})
+	for _, shell := range tried {
 		_, exit, err := host.Exec(c.Ctx, i.ID, []string{shell, "-c", ":"})
 		if err != nil {
 			return err
@@ -165,5 +180,5 @@ func bestShell(c *cli.Call, host engine.Host, i engine.Instance) error {
 		}
 	}
 	return cli.Refuse("Cannot open a shell in %s: its image has neither %s\nTo run another command: dokku enter %s %s COMMAND",
-		i.Name, strings.Join(shells, " nor "), c.App.Name, processName(i))
+		i.Name, strings.Join(tried, " nor "), c.App.Name, processName(i))
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"dokku/agent/app"
 	"dokku/agent/command/cli"
 	"dokku/agent/engine"
 )
@@ -152,6 +153,21 @@ func TestLogsToTheirEnd(t *testing.T) {
 	for _, want := range []string{"[run.11]: old\n", "[run.22]: old\n", "Z app[run.11]: new\n", "Z app[run.22]: new\n"} {
 		if strings.Count(got, want) != 1 {
 			t.Errorf("%q is missing in\n%s", want, got)
+		}
+	}
+}
+
+// TestShells: enter tries the shell of scheduler:set first, the app's before the server's.
+func TestShells(t *testing.T) {
+	v := app.View{App: &app.App{}}
+	for _, test := range []struct{ own, server, want string }{
+		{"", "", "/bin/bash /bin/sh"},
+		{"", "zsh", "zsh /bin/bash /bin/sh"},
+		{"ash", "zsh", "ash /bin/bash /bin/sh"},
+	} {
+		v.State.Scheduler, v.Settings.Scheduler = map[string]string{app.PropShell: test.own}, map[string]string{app.PropShell: test.server}
+		if got := strings.Join(shellsOf(v), " "); got != test.want {
+			t.Errorf("app %q, server %q: %s, want %s", test.own, test.server, got, test.want)
 		}
 	}
 }

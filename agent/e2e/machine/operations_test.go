@@ -102,6 +102,8 @@ func (m *machine) command(ctx context.Context, h history, words []string) error 
 		return s.Scale(ctx, name, counts, false, none)
 	case "proxy:enable", "proxy:disable":
 		return s.SetProxy(ctx, name, words[0] == "proxy:enable", none)
+	case "proxy:build-config":
+		return s.PublishRoute(ctx, name, none)
 	case "ports:set":
 		return m.mapping(portMaps(words[2:])...)
 	case "certs:add":
