@@ -140,16 +140,23 @@ var ErrNoKey = errors.New("There is no deploy key associated with the dokku user
 
 // PublicKey returns the public key that other servers have to accept.
 func PublicKey(st *store.Store) (string, error) {
+	key, _, err := PublicKeyFile(st)
+	return key, err
+}
+
+// PublicKeyFile is PublicKey, and the path of its file.
+func PublicKeyFile(st *store.Store) (key, path string, err error) {
 	for _, name := range deployKeys {
-		data, err := os.ReadFile(filepath.Join(st.Root, ".ssh", name+".pub"))
+		path = filepath.Join(st.Root, ".ssh", name+".pub")
+		data, err := os.ReadFile(path)
 		if err == nil {
-			return string(data), nil
+			return string(data), path, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("cannot read the deploy key: %w", err)
+			return "", "", fmt.Errorf("cannot read the deploy key: %w", err)
 		}
 	}
-	return "", ErrNoKey
+	return "", "", ErrNoKey
 }
 
 // ErrKeyExists has Dokku's text.

@@ -2,6 +2,9 @@ package sources
 
 import (
 	"errors"
+	"fmt"
+
+	"golang.org/x/crypto/ssh"
 
 	"dokku/agent/app"
 	"dokku/agent/command/cli"
@@ -56,10 +59,11 @@ var authCommands = []cli.Spec{
 				c.Events().Warn("%s", err)
 				return nil
 			}
-			if err == nil {
-				c.Events().Step("Generated a deploy key; git servers need its public half: dokku git:public-key")
+			if err != nil {
+				return err
 			}
-			return err
+			c.Events().Step("Generated a deploy key; git servers need its public half: dokku git:public-key")
+			return showKey(c)
 		},
 	},
 	{
@@ -72,6 +76,21 @@ var authCommands = []cli.Spec{
 			return err
 		},
 	},
+}
+
+// showKey says where the public key is, in the words of ssh-keygen, which Dokku runs and
+// clients read.
+func showKey(c *cli.Call) error {
+	text, path, err := sources.PublicKeyFile(c.Server.Env.Store)
+	if err != nil {
+		return err
+	}
+	key, comment, _, _, err := ssh.ParseAuthorizedKey([]byte(text))
+	if err != nil {
+		return fmt.Errorf("cannot read the deploy key %s: %w", path, err)
+	}
+	c.Print("Your public key has been saved in %s\nThe key fingerprint is:\n%s %s\n", path, ssh.FingerprintSHA256(key), comment)
+	return nil
 }
 
 func runAuth(c *cli.Call) error {
