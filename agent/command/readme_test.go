@@ -32,6 +32,8 @@ var differing = map[string]string{
 	"ps:restart":         "gated like a push",
 	"registry:set":       "images stay on this server: pushing them elsewhere is refused",
 	"scheduler:set":      "docker-local alone",
+	"storage:create":     "`docker-local` alone",
+	"storage:destroy":    "keeps the folder",
 	"storage:mount":      "paths below `/var/lib/dokku/data/storage`, and named volumes",
 }
 

@@ -1,4 +1,14 @@
 // Package apps has the commands about apps as a whole: apps:* creates, renames, locks
 // and destroys them, cleanup removes their leftovers, and git:set chooses the branch that
 // a push deploys.
+//
+// # Decisions
+//
+//   - apps:set APP deploy-source holds until the next release: a release knows where it is
+//     from, and a tool that deploys by other means may say so of its own.
+//   - git:set APP rev-env-var without a value leaves the variable out, as in Dokku, and its
+//     default comes back by name. A stored "" is the default, as in files of older versions.
+//   - keep-git-dir is refused: a build reads git's objects, and there is no work tree whose
+//     .git it could keep. source-image can be unset, for clients that do so before they
+//     deploy by another way; git:from-image sets it.
 package apps

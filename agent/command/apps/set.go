@@ -1,8 +1,6 @@
 package apps
 
 import (
-	"strconv"
-
 	"dokku/agent/app"
 	"dokku/agent/command/cli"
 )
@@ -16,10 +14,7 @@ var appProperties = cli.Properties{
 	List: []cli.Property{
 		{Name: "deploy-source", OnlyApp: true, Check: anyText}, {Name: "deploy-source-metadata", OnlyApp: true, Check: anyText},
 		{Name: noAutoCreate, OnlyServer: true, Check: func(value string) error {
-			if _, err := strconv.ParseBool(value); err != nil || value != "true" && value != "false" {
-				return cli.Refuse("Invalid %s specified: valid values: true, false", noAutoCreate)
-			}
-			return nil
+			return cli.OneOf(noAutoCreate, value, "true", "false")
 		}},
 	},
 	Put: func(st *app.State, name, value string) {

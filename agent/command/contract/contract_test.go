@@ -246,7 +246,7 @@ func words(line string) (list []string, err error) {
 	return list, nil
 }
 
-// server makes a DOKKU_ROOT with the app "new", which was never deployed. There is no engine.
+// server makes a DOKKU_ROOT with the app "new", which was never deployed. There is no engine and no nginx.
 func server(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -255,7 +255,8 @@ func server(t *testing.T) string {
 		t.Fatal(err)
 	}
 	write(t, root, ".dokku/server.json", app.Settings{Version: 1, Docker: "unix:///nowhere.sock",
-		Domains: []string{"example.com"}, StorageRoot: filepath.Join(dir, "storage")})
+		Domains: []string{"example.com"}, StorageRoot: filepath.Join(dir, "storage"),
+		Nginx: app.NginxSettings{Check: []string{"false"}, Reload: []string{"false"}, LogDir: dir}})
 	s, err := agent.Open(root)
 	if err != nil {
 		t.Fatal(err)

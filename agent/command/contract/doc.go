@@ -1,6 +1,6 @@
 // Package contract has the calls that clients of Dokku make, and what they read of the
 // answers: a file for each client, clients/NAME.txt, written from the client's source. Its
-// test makes the calls in the file's order on a server without an engine.
+// test makes the calls in the file's order on a server without an engine and without nginx.
 //
 // A file begins with the lines "client NAME ADDRESS VERSION" and "reads FORM", the form of
 // answers that the client reads (see forms in contract_test.go). Then come

@@ -11,4 +11,9 @@
 // http-auth holds for all domains of an app; http-auth:export-users is missing, since it
 // would print hashes; --password-stdin keeps a password out of the
 // list of processes. Access lists of nginx are http-auth's allowed addresses.
+//
+// proxy:build-config publishes the route as it is stored, also where nothing has changed.
+// proxy:clear-config is missing: the agent would write the file again, and an app without a
+// route is one with proxy:disable. The report of http-auth begins with its switch, and that
+// of checks with the disabled types: a client reads them by their position.
 package routing

@@ -5,4 +5,7 @@
 // program needs colours and the cursor. Logs are made printable before they are shown;
 // where the reader sees colours, they keep those of the app, and each process has a
 // colour of its own, in Dokku's order.
+//
+// builds:* are Dokku's names for deploys. builds:set APP retention counts those of all
+// kinds, rejected ones too; a deploy removes the oldest when it begins.
 package run
