@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,7 +21,8 @@ func TestReviewApp(t *testing.T) {
 	review := &lab.App{Lab: l, Name: a.Name + "-review", Work: a.Work}
 	over := func(words ...string) { // over ssh
 		t.Helper()
-		if out, code := l.OverSSH(strings.Join(words, " ")); code != 0 {
+		args := append([]string{l.Front.Dest, "--"}, words...)
+		if out, code := l.Start(exec.Command(l.Front.SSH[0], append(slices.Clone(l.Front.SSH[1:]), args...)...)).Wait(); code != 0 {
 			t.Fatalf("%v: exit code %d\n%s", words, code, out)
 		}
 	}
