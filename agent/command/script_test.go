@@ -30,11 +30,6 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			root := filepath.Join(e.WorkDir, "root")
 			e.Setenv("DOKKU_ROOT", root)
-			storage := filepath.Join(e.WorkDir, "storage")
-			e.Setenv("STORAGE", storage)
-			if err := os.Mkdir(storage, 0o755); err != nil {
-				return err
-			}
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
 			// The author of commits in scripts.
 			e.Setenv("GIT_CONFIG_NOSYSTEM", "1")
@@ -45,7 +40,7 @@ func TestScripts(t *testing.T) {
 			}
 			// An engine that cannot be reached: no script may need one.
 			return writeJSON(filepath.Join(root, ".dokku", "server.json"),
-				app.Settings{Version: 1, Docker: "unix:///nowhere.sock", Domains: []string{"example.com"}, StorageRoot: storage})
+				app.Settings{Version: 1, Docker: "unix:///nowhere.sock", Domains: []string{"example.com"}})
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"deployed": deployed, "exits": exits, "record": record, "s3": s3, "terminal": terminal},
 	})

@@ -227,7 +227,7 @@ func destroyEntry(c *cli.Call) error {
 
 // mountedBy returns the apps that mount an entry.
 func mountedBy(c *cli.Call, name string) (users []string, err error) {
-	apps, err := c.Apps()
+	apps, err := c.Server.Env.Store.Apps()
 	if err != nil {
 		return nil, err
 	}
