@@ -23,7 +23,7 @@ func TestOperations(t *testing.T) {
 	if n, m := len(Operations(Killed)), len(Operations(Matrix)); n != 26 || m != 39 {
 		t.Errorf("%d operations are killed, %d in the matrix", n, m)
 	}
-	if n, m := len(Operations(PowerLoss)), len(Operations(RealMatrix)); n != 45 || m != 9 {
+	if n, m := len(Operations(PowerLoss)), len(Operations(RealMatrix)); n != 46 || m != 9 {
 		t.Errorf("%d operations lose power, %d run on the real machine", n, m)
 	}
 }
