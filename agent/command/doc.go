@@ -8,6 +8,6 @@
 //
 // Each group of nouns has a package, which exports only its list of commands. Code that
 // two groups need is in package cli. Groups never import each other, so that a new
-// capability is a new package and one line here. Package contract has what clients of Dokku call
-// and read; it has tests only.
+// capability is a new package and one line here. Package contract has what clients of
+// Dokku call and read; it has tests only.
 package command
