@@ -53,7 +53,7 @@ var mutants = []mutant{
 	{name: "an app without rev-env-var has it", test: "TestRevisionVariable",
 		old: "if r.RevEnvVar == NoRevEnvVar {", new: "if false {"},
 	{name: "a storage entry goes that an app mounts", slow: true, test: "TestScripts",
-		old: "	if len(users) > 0 {", new: "	if false {"},
+		old: "	if len(users) > 0 {\n		return cli.Refuse(\"Storage entry", new: "	if false {\n		return cli.Refuse(\"Storage entry"},
 	{name: "the gate is ignored", test: "TestRejectedPush",
 		old: "		if err := o.gate(ctx); err != nil {\n			return err\n		}", new: "		o.gate(ctx)"},
 	{name: "a web process that does not listen is accepted", test: "TestSilentWebIsRejected",

@@ -77,7 +77,7 @@ func (c *clock) ailment(want string) {
 	}
 }
 
-func TestSchedule(t *testing.T) {
+func TestBackupSchedule(t *testing.T) {
 	c := newClock(t, "0 3 * * *", "2026-03-01 12:00")
 	c.until("2026-03-03 04:00")
 	c.want("2026-03-02 03:00", "2026-03-03 03:00")
@@ -98,7 +98,7 @@ func TestSchedule(t *testing.T) {
 	c.want("2031-01-01 00:00", "2026-03-08 12:01", "2026-03-09 03:00")
 }
 
-func TestRetries(t *testing.T) {
+func TestBackupRetries(t *testing.T) {
 	c := newClock(t, "0 3 * * *", "2026-03-01 12:00")
 	c.ailment("")
 	c.fail = true
