@@ -26,6 +26,8 @@ var mutants = []mutant{
 		old: "if tip != ref.Old {", new: "if false {"},
 	{name: "a name is given twice", slow: true, test: "TestCommandsAtTheSameTime", args: together,
 		old: "return x.Env.Store.NameFree(r.name)", new: "return nil"},
+	{name: "latest names no image", slow: true, test: "TestCommandsAtTheSameTime", args: together,
+		old: "if i.ID == x.Current.Image && !slices.Contains(i.Tags, tag) {", new: "if i.ID == tag {"},
 	{name: "an abandoned lock is not cleaned up behind", test: "TestAbandonedLock",
 		old: "if (x.dirty || x.Lock.Abandoned) &&", new: "if x.dirty &&"},
 	{name: "ps:scale trusts what was left", test: "TestScaleTrustsNothingLeft",

@@ -20,7 +20,7 @@ func TestConfig(t *testing.T) {
 		"       It takes effect in each app with its next deploy or restart (dokku ps:restart --all)\n"))
 	f.expect("config:get --global A", ok("all\n"))
 	f.expect("config:set fresh A=own", ok("-----> Setting config vars\n       A:  own\n"))
-	f.expect("config:export fresh --merged --format shell", ok("A='own' B='all' LONGER='2'\n"))
+	f.expect("config:export fresh --merged --format shell", ok("A='own' B='all' LONGER='2' \n"))
 	f.expect("config:export fresh", ok("export A='own'\nexport LONGER='2'\n"))
 	f.expect("config:export fresh --format json", ok(`{"A":"own","LONGER":"2"}`+"\n"))
 	f.expect("config:set fresh --no-echo LONGER=secret A=1", ok("-----> Setting config vars\n       A\n       LONGER\n"))

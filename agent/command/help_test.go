@@ -75,8 +75,23 @@ func TestHelpOfANoun(t *testing.T) {
 	for _, name := range []string{"enter", "restore", "doctor", "cleanup", "url", "urls", "version", "completion", "help"} {
 		f.expect(name+":help", f.run(name, "--help"))
 	}
-	f.expect("deploys:help", ok("Usage: dokku deploys[:COMMAND]\n\n    deploys:cancel APP [N]  Cancel the deploy that is under way, or deploy N\n    deploys:log APP [N]     Show what the last deploy printed, or deploy N of the app\n"+
-		"\nSee `dokku help COMMAND` for the details of one command.\n"))
+	for line, wanted := range map[string][]string{
+		"deploys:help":   {"Manage deploys", "    deploys APP ", "    deploys:log APP [N] ", "--format"},
+		"apps --help":    {"Usage: dokku apps[:COMMAND]\n\nManage apps\n\n", "    apps:create APP "},
+		"certs -h":       {"Manage SSL (TLS) certs", "    certs:add APP [CRT] [KEY] "},
+		"certs":          {"Manage SSL (TLS) certs"},
+		"config --help":  {"Manage global and app-specific config vars", "    config [APP] "},
+		"run --help":     {"Run a one-off process inside a container", "    run:detached ", "--env"},
+		"events:help":    {"Manage event logging"},
+		"cleanup --help": {"Usage: dokku cleanup [APP]"},
+	} {
+		got := f.run(strings.Fields(line)...)
+		for _, w := range wanted {
+			if got.code != 0 || !strings.Contains(got.stdout, w) {
+				t.Errorf("%s: no %q in %+v", line, w, got)
+			}
+		}
+	}
 	f.expect("nosuch:help", fails(1, " !     `nosuch:help` is not a dokku command.\n !     See `dokku help` for a list of available commands.\n"))
 	if got := f.run("logs:help"); !strings.Contains(got.stdout, "logs:failed") || !strings.Contains(got.stdout, "deploys:log") {
 		t.Errorf("logs:help: %+v", got)
@@ -118,7 +133,7 @@ func TestCompletion(t *testing.T) {
 		"run hello web ?":                "",
 		"enter hello w?":                 "web worker",
 		"run:list hello --format ?":      "stdout json",
-		"config:export hello --format ?": "exports shell envfile json",
+		"config:export hello --format ?": "exports shell envfile json json-list docker-args docker-args-keys",
 		"ps:scal?":                       "ps:scale",
 		"doctor h?":                      "hello",
 		"doctor --format ?":              "stdout json",

@@ -35,6 +35,7 @@ func TestKeys(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	f.expect("ssh-keys:list nobody", fails(1, " !     cannot list the key \"nobody\": there is no key of this name\n"))
+	f.expect("ssh-keys:list --format json nobody", ok("[]\n"))
 	f.expect("ssh-keys:remove desk", ok(""))
 	f.expect("ssh-keys:remove --fingerprint "+fingerprint, ok(""))
 	f.expect("ssh-keys:list", ok(""))

@@ -151,7 +151,7 @@ func TestReportFlags(t *testing.T) {
 	f.expect("git:report hello --git-sha", ok(revision+"\n"))
 	f.expect("checks:report hello --checks-computed-wait-to-retire", ok("60\n"))
 	f.expect("proxy:report hello --nosuch", fails(1, " !     Invalid flag passed, valid flags: "+
-		"--proxy-computed-type, --proxy-enabled, --proxy-global-type, --proxy-host-port, --proxy-origin-type, --proxy-type\n"))
+		"--proxy-computed-disabled, --proxy-computed-type, --proxy-disabled, --proxy-enabled, --proxy-global-type, --proxy-host-port, --proxy-origin-type, --proxy-type\n"))
 	f.expect("urls hello", ok("http://hello.example.com\n"))
 }
 
@@ -288,7 +288,7 @@ func TestCheckSwitches(t *testing.T) {
 	f.expect("checks:disable stopped", ok("-----> Disabling zero downtime for app (stopped)\n"))
 	lists("_all_", "none")
 	f.expect("checks:skip stopped worker,web", ok("-----> Skipping zero downtime for app's (stopped) proctypes (worker,web)\n"))
-	lists("none", "web,worker")
+	lists("none", "worker,web")
 	f.expect("checks:disable stopped worker", ok("-----> Disabling zero downtime for app's (stopped) proctypes (worker)\n"))
 	lists("worker", "web")
 	f.expect("checks:enable stopped web", ok("-----> Enabling zero downtime for app's (stopped) proctypes (web)\n"))

@@ -110,7 +110,7 @@ func TestTrustedProxies(t *testing.T) {
 	}
 	f.expect("nginx:report hello --nginx-global-trusted-proxies", ok("10.0.0.0/8 127.0.0.1,2001:db8::/32\n"))
 	f.expect("nginx:set hello trusted-proxies 10.0.0.0/8", fails(1,
-		" !     Property trusted-proxies can only be specified globally: nginx:set --global trusted-proxies\n"))
+		" !     Property can only be specified globally: dokku nginx:set --global trusted-proxies\n"))
 	f.expect("nginx:set --global trusted-proxies", ok("=====> Unsetting trusted-proxies\n"))
 	if text, err = os.ReadFile(live); err != nil || strings.Contains(string(text), "10.0.0.0/8") {
 		t.Errorf("%s still trusts, %v:\n%s", live, err, text)

@@ -23,7 +23,7 @@ type UnsetError struct {
 func (e *UnsetError) Error() string {
 	var b strings.Builder
 	for _, v := range e.Variables {
-		fmt.Fprintf(&b, "%s:%d: %s is required and has no value", e.File, v.Line, v.Name)
+		fmt.Fprintf(&b, "%s:%d: required env var %s has no value", e.File, v.Line, v.Name)
 		if v.Description != "" {
 			fmt.Fprintf(&b, " (%s)", scale.Quote(v.Description))
 		}
@@ -56,7 +56,8 @@ func (b *building) environment() error {
 	if len(set) == 0 {
 		return nil
 	}
-	x.Log.Step("app.json sets %s", strings.Join(slices.Sorted(maps.Keys(set)), " "))
+	x.Log.Step("Processing app.json env vars")
+	x.Log.Step("Setting %d env var(s) from app.json: %s", len(set), strings.Join(slices.Sorted(maps.Keys(set)), " "))
 	maps.Copy(r.Config, set)
 	r.Sets = set
 	return nil

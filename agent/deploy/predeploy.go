@@ -25,7 +25,7 @@ func (o *rollout) predeploy(ctx context.Context, command string) (err error) {
 	if err != nil {
 		return err
 	}
-	o.session.Log.Step("Running predeploy command: %s", command)
+	o.session.Log.Step("Executing predeploy task from app.json: %s", command)
 	done := o.session.Log.Timed("predeploy command")
 	defer func() { done(err) }()
 	defer o.session.Log.Busy("running the predeploy command")()

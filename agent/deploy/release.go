@@ -43,10 +43,18 @@ func (x *Session) postdeploy(ctx context.Context) {
 
 func hasPostdeploy(v app.View) bool { return v.Current.Control.AppJSON.Postdeploy != "" }
 
+// taskFile names the file that a command of a deploy comes from.
+func taskFile(label string) string {
+	if label == "release" {
+		return "Procfile"
+	}
+	return "app.json"
+}
+
 // runOnce runs a command in the release's image, with its environment, on the app's
 // network, and prints its output. It fails when any part of the command does.
 func (o *rollout) runOnce(ctx context.Context, label, command string) (err error) {
-	o.session.Log.Step("Running %s command: %s", label, command)
+	o.session.Log.Step("Executing %s task from %s in ephemeral container: %s", label, taskFile(label), command)
 	done := o.session.Log.Timed(label + " command")
 	defer func() { done(err) }()
 	defer o.session.Log.Busy("running the %s command", label)()

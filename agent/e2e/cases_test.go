@@ -160,7 +160,7 @@ func TestPredeploy(t *testing.T) {
 	a := l.App(f)
 	l.Dokku("apps:create", a.Name)
 	l.Dokku("config:set", "--no-restart", a.Name, "MODE=it's \"new\"")
-	lab.Contains(t, a.Push(nil), "Running predeploy command: ", "Running release command: ", "Application deployed")
+	lab.Contains(t, a.Push(nil), "Executing predeploy task from app.json: ", "Executing release task from Procfile in ephemeral container: ", "Application deployed")
 	built := func(want string) {
 		t.Helper()
 		if out := l.Dokku("run", a.Name, "/bin/sh", "-c", "while read -r x || [ -n \"$x\" ]; do echo \"$x\"; done </app/built"); !strings.Contains(out, want) {

@@ -51,6 +51,21 @@ func TestBehindProxy(t *testing.T) {
 	lab.Contains(t, l.Dokku("nginx:access-logs", a.Name), `"GET /forwarded HTTP/1.1" 200`)
 }
 
+// TestLatestImage: dokku/APP:latest is the image that serves.
+func TestLatestImage(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, nil)
+	a := l.Deployed(nil)
+	for range 2 {
+		info, err := l.Tools.Docker.ImageInspect(t.Context(), "dokku/"+a.Name+":latest")
+		lab.Must(t, err)
+		if image := a.Image("web.1"); info.ID != image {
+			t.Errorf("latest is %s, and %s serves", info.ID, image)
+		}
+		a.Push(lab.Files{"greeting.txt": "Hello again"})
+	}
+}
+
 // TestManyDomains: an app of a shop system, with a domain for each customer.
 func TestManyDomains(t *testing.T) {
 	t.Parallel()

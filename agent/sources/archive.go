@@ -21,7 +21,6 @@ import (
 	"dokku/agent/app"
 	"dokku/agent/deploy"
 	"dokku/agent/event"
-	"dokku/build/source"
 )
 
 // ArchiveTypes are the types of archives, as Dokku calls them.
@@ -200,7 +199,9 @@ func (w *objects) link(name, shown, target string) error {
 	case target == "" || len(target) > maxLink || strings.Contains(target, "\x00"):
 		return entryError(shown, fmt.Errorf("it is a link without a usable target (%d bytes)", len(target)))
 	case strings.HasPrefix(target, "/"):
-		return entryError(shown, fmt.Errorf("it is a link to %.200q, outside of the archive", target))
+		return entryError(shown, fmt.Errorf("it is a link to %.200q: links with absolute targets are not allowed", target))
+	case leads(path.Dir(name), target):
+		return leadsOut(shown, target)
 	}
 	blob, err := w.write(plumbing.BlobObject, int64(len(target)), strings.NewReader(target))
 	if err != nil {
@@ -245,12 +246,22 @@ func checkLinks(dir folder, at string, targets map[*file]string) error {
 			}
 		case *file:
 			target, ok := targets[e]
-			if to := path.Join(at, target); ok && (to == ".." || strings.HasPrefix(to, "../")) {
-				return entryError(here, fmt.Errorf("it is a link to %.200q, outside of the archive", target))
+			if ok && leads(at, target) {
+				return leadsOut(here, target)
 			}
 		}
 	}
 	return nil
+}
+
+// leads reports whether a link in a folder leads out of the root.
+func leads(folder, target string) bool {
+	to := path.Join(folder, target)
+	return to == ".." || strings.HasPrefix(to, "../")
+}
+
+func leadsOut(name, target string) error {
+	return entryError(name, fmt.Errorf("it is a link to %.200q: symlinks pointing outside extraction directory are not allowed", target))
 }
 
 // spoolZip stores a zip archive, whose table of contents is at its end, and reads it.
@@ -338,7 +349,7 @@ func withoutEOF(err error) error {
 type sizeError struct{ limit int64 }
 
 func (e *sizeError) Error() string {
-	return fmt.Sprintf("it has more than %s; to allow more: dokku git:set --global archive-max-size BYTES", source.Bytes(e.limit))
+	return fmt.Sprintf("Archive exceeds maximum allowed size of %d bytes; to allow more: dokku git:set --global archive-max-size BYTES", e.limit)
 }
 
 // limitedReader fails after limit bytes, where io.LimitReader pretends that the input

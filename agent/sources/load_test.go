@@ -75,8 +75,8 @@ func TestTooLargeImage(t *testing.T) {
 		room  int64
 		want  string
 	}{
-		{plain, 50 * mega, math.MaxInt64, "cannot load the image: it has more than 52 MB; to allow more: dokku git:set --global archive-max-size BYTES"},
-		{zipped.Bytes(), 50 * mega, math.MaxInt64, "cannot load the image: it has more than 52 MB; to allow more: dokku git:set --global archive-max-size BYTES"},
+		{plain, 50 * mega, math.MaxInt64, "cannot load the image: Archive exceeds maximum allowed size of 52428800 bytes; to allow more: dokku git:set --global archive-max-size BYTES"},
+		{zipped.Bytes(), 50 * mega, math.MaxInt64, "cannot load the image: Archive exceeds maximum allowed size of 52428800 bytes; to allow more: dokku git:set --global archive-max-size BYTES"},
 		{zipped.Bytes(), 200 * mega, 60 * mega, "cannot load the image: the server's disk has no room for it after 67 MB; free some on the server: dokku cleanup, docker builder prune"},
 	} {
 		var in io.Reader = &limitedReader{r: bytes.NewReader(test.in), left: test.limit, limit: test.limit}

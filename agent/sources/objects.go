@@ -56,7 +56,7 @@ func clean(name string) (string, error) {
 	slash := strings.TrimSuffix(name, "/")
 	switch {
 	case strings.HasPrefix(name, "/"):
-		return "", entryError(name, errors.New("its path is absolute"))
+		return "", entryError(name, errors.New("absolute paths are not allowed"))
 	case strings.Contains(name, "\x00"):
 		return "", entryError(name, errors.New("its name has a zero byte"))
 	}
@@ -65,7 +65,7 @@ func clean(name string) (string, error) {
 		case "", ".":
 			continue
 		case "..":
-			return "", entryError(name, errors.New("its path leads out of the archive"))
+			return "", entryError(name, errors.New("Archive contains entries with parent directory traversal"))
 		}
 		if err := source.CheckName(part); err != nil {
 			return "", entryError(name, err)
@@ -84,7 +84,7 @@ func entryError(name string, err error) error {
 // admit counts an entry of size bytes before anything of it is read.
 func (w *objects) admit(name string, size int64) error {
 	if w.count++; w.count > w.limits.Files {
-		return fmt.Errorf("it has more than %d files and folders; to allow more: dokku git:set --global archive-max-files NUMBER", w.limits.Files)
+		return fmt.Errorf("its number of files and folders exceeds the maximum of %d; to allow more: dokku git:set --global archive-max-files NUMBER", w.limits.Files)
 	}
 	if size < 0 || size > w.limits.Size-w.size {
 		return entryError(name, fmt.Errorf("with it, the files have more than %s; to allow more: dokku git:set --global archive-max-size BYTES", source.Bytes(w.limits.Size)))

@@ -78,7 +78,7 @@ func listKeys(c *cli.Call) error {
 	if len(c.Args) > 0 && c.Args[0] != "" {
 		name := c.Args[0]
 		all = slices.DeleteFunc(all, func(k keys.Key) bool { return k.Name != name })
-		if len(all) == 0 {
+		if len(all) == 0 && format != "json" {
 			return fmt.Errorf("cannot list the key %q: there is no key of this name", name)
 		}
 	}

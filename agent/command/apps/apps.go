@@ -224,13 +224,17 @@ func runList(c *cli.Call) error {
 	if err := cli.OneOf("format", format, "stdout", "json"); err != nil {
 		return err
 	}
-	apps, err := c.Apps()
-	if err != nil {
+	if format == "json" {
+		apps, err := c.Server.Env.Store.Apps()
+		if err != nil {
+			return err
+		}
+		data, err := json.Marshal(append([]string{}, apps...)) // never null
+		c.Print("%s\n", data)
 		return err
 	}
-	if format == "json" {
-		data, err := json.Marshal(append([]string{}, apps...))
-		c.Print("%s\n", data)
+	apps, err := c.Apps()
+	if err != nil {
 		return err
 	}
 	if c.Headings() {

@@ -46,6 +46,9 @@ func properties(noun string, names ...string) cli.Properties {
 	for _, name := range names {
 		p.List = append(p.List, property(name))
 	}
+	if noun == "builder" {
+		p.List = append(p.List, cli.Property{Name: "skip-cleanup", Instead: "a deploy removes only what no release uses; dokku cleanup APP does so at once"})
+	}
 	return p
 }
 

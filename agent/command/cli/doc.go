@@ -21,6 +21,10 @@
 // directly, also with --quiet. Headings are printed unless --quiet or DOKKU_QUIET_OUTPUT
 // leaves them out, also where nobody looks: clients of Dokku skip the first line. Text that an app has written is made printable before it is shown.
 //
+// What Dokku has and is missing here is refused by name, with what to do instead: commands
+// (elsewhere) and properties (Property.Instead). A script that moves says at once which line
+// to change. Unsetting such a property succeeds, since it is unset.
+//
 // Reports are read by programs. pydokku makes an object of the rows of some, and fails at a
 // row that Dokku 0.35 lacks: text leaves these out until they have a value (Reporter.Own).
 // JSON has all values, since its readers look for the keys that they know.

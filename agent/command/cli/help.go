@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -29,6 +30,47 @@ var nouns = []struct{ name, title string }{
 	{"events", "Events and notifications"},
 	{"ssh-keys", "SSH keys"},
 	{"", "Other"},
+}
+
+// abouts says in a line what the commands of a noun are for, in the words of Dokku's help.
+var abouts = map[string]string{
+	"app-json":           "Manage app-json settings for an app",
+	"apps":               "Manage apps",
+	"builder":            "Manage builder settings for an app",
+	"builder-dockerfile": "Manage the dockerfile builder integration for an app",
+	"builder-pack":       "Manage the pack builder integration for an app",
+	"buildpacks":         "Manage buildpacks settings for an app",
+	"builds":             "Manage running and historical builds",
+	"certs":              "Manage SSL (TLS) certs",
+	"checks":             "Manage zero-downtime settings",
+	"config":             "Manage global and app-specific config vars",
+	"cron":               "Manage scheduled cron tasks",
+	"deploy":             "Deploy apps again",
+	"deploys":            "Manage deploys: what was pushed, how it ended, what it printed",
+	"docker-options":     "Manage docker options for an app",
+	"domains":            "Manage domains used by the proxy",
+	"events":             "Manage event logging",
+	"git":                "Manage app deploys via git",
+	"http-auth":          "Manage HTTP authentication for an app",
+	"letsencrypt":        "Manage the certificates of Let's Encrypt, or of another CA",
+	"logs":               "Manage log integration for an app",
+	"maintenance":        "Manage the maintenance page of an app",
+	"network":            "Manage network settings for an app",
+	"nginx":              "Manage the nginx proxy",
+	"notify":             "Manage notifications",
+	"plugin":             "Manage installed plugins: here, list what is built in",
+	"ports":              "Manage ports for an app",
+	"proxy":              "Manage the proxy integration for an app",
+	"ps":                 "Manage app processes",
+	"redirect":           "Manage redirects of an app's domains",
+	"registry":           "Manage registry settings for an app",
+	"releases":           "Manage the releases of an app",
+	"repo":               "Manage the app's repo",
+	"resource":           "Manage resource settings for an app",
+	"run":                "Run a one-off process inside a container",
+	"ssh-keys":           "Manage public ssh keys used for deployment",
+	"storage":            "Manage mounted volumes",
+	"trace":              "Manage trace mode",
 }
 
 // nounOf is the group of a command.
@@ -61,11 +103,18 @@ func helpNoun(root *cobra.Command, word string) (string, bool) {
 	case noun == "" || colon && verb != "help":
 		return "", false
 	case !colon:
-		return noun, nounOf(noun) == noun && !known(root, noun)
+		return noun, !known(root, noun) && (nounOf(noun) == noun || hasVerbs(root, noun))
 	}
-	return noun, slices.ContainsFunc(visible(root), func(c *cobra.Command) bool {
-		return c.Name() == noun || strings.HasPrefix(c.Name(), noun+":")
-	})
+	return noun, find(root, noun) != nil || hasVerbs(root, noun)
+}
+
+// asksAboutNoun reports whether a command line is "NOUN --help", which Dokku answers as
+// NOUN:help, also where NOUN is a command too.
+func asksAboutNoun(r *Runner, args []string) bool {
+	if len(args) != 2 || args[1] != "--help" && args[1] != "-h" || strings.Contains(args[0], ":") {
+		return false
+	}
+	return hasVerbs(r.tree(""), args[0])
 }
 
 // printNounHelp prints the help that NOUN:help asks for: the commands of the noun, or the
@@ -90,15 +139,15 @@ func (r *Runner) help(root *cobra.Command, words []string) error {
 		return nil
 	}
 	word := words[0]
-	bare := word == "ps" || word == "config" // with an app they are commands
-	if cmd := find(root, word); cmd != nil && !bare {
+	if hasVerbs(root, word) {
+		r.printNoun(root, word)
+		return nil
+	}
+	if cmd := find(root, word); cmd != nil {
 		r.printUsage(cmd)
 		return nil
 	}
-	if noun, ok := helpNoun(root, word); ok || bare {
-		if bare {
-			noun = word
-		}
+	if noun, ok := helpNoun(root, word); ok {
 		r.printNoun(root, noun)
 		return nil
 	}
@@ -107,8 +156,14 @@ func (r *Runner) help(root *cobra.Command, words []string) error {
 
 func (r *Runner) printNoun(root *cobra.Command, noun string) {
 	r.Print("Usage: dokku %s[:COMMAND]\n\n", noun)
+	if about := abouts[noun]; about != "" {
+		r.Print("%s\n\n", about)
+	}
 	for _, line := range usageLines(group(root, noun)) {
 		r.Print("%s\n", line)
+	}
+	if cmd := find(root, noun); cmd != nil {
+		r.printDetails(cmd)
 	}
 	r.Print("\nSee `dokku help COMMAND` for the details of one command.\n")
 }
@@ -125,7 +180,7 @@ func (r *Runner) printAll(root *cobra.Command) {
 		if count == 0 {
 			continue
 		}
-		r.Print("\n%s\n", n.title)
+		r.Print("\n%s\n", cmp.Or(abouts[n.name], n.title))
 		for _, line := range lines[:count] {
 			r.Print("%s\n", line)
 		}
@@ -146,6 +201,10 @@ func usageLines(commands []*cobra.Command) []string {
 // printUsage is the help of one command.
 func (r *Runner) printUsage(cmd *cobra.Command) {
 	r.Print("Usage: dokku %s\n\n%s\n", cmd.Use, cmd.Short)
+	r.printDetails(cmd)
+}
+
+func (r *Runner) printDetails(cmd *cobra.Command) {
 	if cmd.Long != "" {
 		r.Print("\n%s\n", cmd.Long)
 	}
@@ -160,7 +219,7 @@ func (r *Runner) printUsage(cmd *cobra.Command) {
 func group(root *cobra.Command, noun string) []*cobra.Command {
 	var list []*cobra.Command
 	for _, cmd := range visible(root) {
-		if nounOf(cmd.Name()) == noun || noun != "" && strings.HasPrefix(cmd.Name(), noun+":") {
+		if nounOf(cmd.Name()) == noun || noun != "" && (cmd.Name() == noun || strings.HasPrefix(cmd.Name(), noun+":")) {
 			list = append(list, cmd)
 		}
 	}

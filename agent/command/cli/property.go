@@ -33,6 +33,9 @@ type Property struct {
 	Fits func(c *Call, value string) error
 	// Note is said when a value is set; "": nothing is.
 	Note string
+	// Instead makes it a property of Dokku's that is missing here, and says what one does
+	// instead. It can be unset, and is in no list and no report.
+	Instead string
 }
 
 func (q Property) shown(value string) string {
@@ -90,6 +93,9 @@ func (p Properties) Spec(short string) Spec {
 func (p Properties) Names() string {
 	var names []string
 	for _, q := range p.List {
+		if q.Instead != "" {
+			continue
+		}
 		if q.Prefix {
 			q.Name += "*"
 		}
@@ -116,10 +122,13 @@ func (p Properties) set(c *Call) error {
 		return Refuse("Property cannot be specified globally")
 	}
 	if q.OnlyServer && c.App != nil {
-		return Refuse("Property %s can only be specified globally: %s:set --global %[1]s", name, p.Noun)
+		return Refuse("Property can only be specified globally: dokku %s:set --global %s", p.Noun, name)
 	}
 	if c.Env.User != "" && value != "" && q.OnHost != nil && q.OnHost(name, value) {
 		return Refuse("%s decides what the server runs, reads or sends secrets to: set it there, not over ssh", name)
+	}
+	if q.Instead != "" && value != "" {
+		return Refuse("The property %s is not here, Dokku has it; here: %s", name, q.Instead)
 	}
 	if value != "" {
 		if err := q.Check(value); err != nil {
@@ -184,6 +193,9 @@ func (p Properties) Report(values map[string]string, st *app.State, set app.Sett
 func (p Properties) present(st *app.State, set app.Settings) []Property {
 	var list []Property
 	for _, q := range p.List {
+		if q.Instead != "" {
+			continue
+		}
 		if !q.Prefix {
 			list = append(list, q)
 			continue
@@ -204,12 +216,15 @@ func (p Properties) present(st *app.State, set app.Settings) []Property {
 	return list
 }
 
-// Global returns the values for the report of the server.
+// Global returns the values for the report of the server: what is set, and what counts for
+// an app without a value of its own.
 func (p Properties) Global(set app.Settings) map[string]string {
 	values := map[string]string{}
 	for _, q := range p.present(nil, set) {
 		if !q.OnlyApp {
-			values[p.Noun+"-global-"+q.Name] = q.shown((*p.Server(&set))[q.Name])
+			server := q.shown((*p.Server(&set))[q.Name])
+			values[p.Noun+"-global-"+q.Name] = server
+			values[p.Noun+"-computed-"+q.Name] = cmp.Or(server, q.Default)
 		}
 	}
 	return values
@@ -232,6 +247,9 @@ func origin(own, server, fixed string) string {
 func (p Properties) Keys() []string {
 	var keys []string
 	for _, q := range p.List {
+		if q.Instead != "" {
+			continue
+		}
 		keys = append(keys, p.Noun+"-computed-"+q.Name, p.Noun+"-origin-"+q.Name)
 		if !q.OnlyServer {
 			keys = append(keys, p.Noun+"-"+q.Name)

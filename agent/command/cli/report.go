@@ -20,7 +20,8 @@ type Reporter struct {
 	Noun string
 	// About is the report's name in headings; the default is the noun.
 	About string
-	// Global collects the values of "NOUN:report --global"; nil: the noun has none.
+	// Global collects the values of "NOUN:report --global"; nil: the noun has none. Text
+	// leaves out the computed ones, which are the server's or the default.
 	Global func(c *Call) (map[string]string, error)
 	// Lists are further values of an app in JSON, which have no long name; nil: none.
 	Lists func(app *app.App) map[string][]string
@@ -112,11 +113,7 @@ func (rep Reporter) run(c *Call) error {
 		return nil
 	}
 	if line.global {
-		values, err := rep.Global(c)
-		if err != nil {
-			return err
-		}
-		return rep.show(c, line, "Global", values, nil, false)
+		return rep.server(c, line)
 	}
 	if line.app != "" {
 		return rep.one(c, line, line.app, false)
@@ -131,6 +128,21 @@ func (rep Reporter) run(c *Call) error {
 		}
 	}
 	return nil
+}
+
+// server prints the values of the server. A noun without any has an empty report.
+func (rep Reporter) server(c *Call, line reportLine) error {
+	values := map[string]string{}
+	if rep.Global != nil {
+		var err error
+		if values, err = rep.Global(c); err != nil {
+			return err
+		}
+	}
+	if line.only == "" && line.format != "json" {
+		maps.DeleteFunc(values, func(key, _ string) bool { return strings.Contains(key, "-computed-") })
+	}
+	return rep.show(c, line, "--global", values, nil, false)
 }
 
 // parse reads the words without pflag: the flags of a report are the names of values,
@@ -158,7 +170,7 @@ func (rep Reporter) parse(c *Call) (line reportLine, help bool, err error) {
 			line.format, args = args[0], args[1:]
 		case arg == "--origin" && rep.origins():
 			line.origin = true
-		case arg == "--global" && rep.Global != nil:
+		case arg == "--global":
 			line.global = true
 		case strings.HasPrefix(arg, "-"):
 			single = append(single, arg)
@@ -211,10 +223,11 @@ func (rep Reporter) has(key string) bool {
 
 // dropOwn removes the values of Own that are unset.
 func (rep Reporter) dropOwn(values map[string]string) {
+	noun := cmp.Or(rep.About, rep.Noun)
 	for _, name := range rep.Own {
-		own, server := rep.Noun+"-"+name, rep.Noun+"-global-"+name
+		own, server := noun+"-"+name, noun+"-global-"+name
 		if values[own] == "" && values[server] == "" {
-			for _, key := range []string{own, server, rep.Noun + "-computed-" + name, rep.Noun + "-origin-" + name} {
+			for _, key := range []string{own, server, noun + "-computed-" + name, noun + "-origin-" + name} {
 				delete(values, key)
 			}
 		}

@@ -56,6 +56,9 @@ func (r *Runner) execute(ctx context.Context, args []string) error {
 	if err := r.become(args[0]); err != nil {
 		return err
 	}
+	if asksAboutNoun(r, args) {
+		args = []string{args[0] + ":help"}
+	}
 	r.completing = isCompletion(args[0])
 	root := r.tree(args[0])
 	if noun, ok := helpNoun(root, args[0]); ok {

@@ -193,21 +193,31 @@ func (r *Runner) bind(s Spec, cmd *cobra.Command, args []string) (*Call, error) 
 	case changes(s.name(), args):
 		return nil, usageError(cmd, "%s takes no app, but --app %s was given", cmd.Name(), r.app)
 	}
+	if err := c.load(s, sh); err != nil {
+		return nil, err
+	}
 	if err := c.count(s, sh); err != nil {
 		return nil, err
 	}
-	if !sh.app || s.NewApp || len(c.Args) == 0 {
+	if c.App == nil {
 		return c, nil
 	}
-	app, err := r.Server.Env.Store.Load(c.Args[0])
-	if err != nil {
-		return nil, err
-	}
-	c.App, c.Args = app, c.Args[1:]
+	c.Args = c.Args[1:]
 	if len(args) > len(c.Args) {
 		c.Dash = max(c.Dash-1, -1) // the app was one of the words
 	}
 	return c, nil
+}
+
+// load loads the app, before the other words are counted: as Dokku, a command line without
+// some of them says first that there is no such app.
+func (c *Call) load(s Spec, sh shape) error {
+	if !sh.app || s.NewApp || len(c.Args) == 0 || c.Args[0] == "" {
+		return nil
+	}
+	app, err := c.Server.Env.Store.Load(c.Args[0])
+	c.App = app
+	return err
 }
 
 // bare checks the words of a command line with --global or --all instead of APP.

@@ -9,7 +9,7 @@ import (
 	"dokku/agent/command/cli"
 )
 
-var exportFormats = []string{"exports", "shell", "envfile", "json"}
+var exportFormats = []string{"exports", "shell", "envfile", "json", "json-list", "docker-args", "docker-args-keys"}
 
 func exportConfig(c *cli.Call) error {
 	format := c.Value("format")
@@ -37,9 +37,31 @@ func export(config map[string]string, format string) (string, error) {
 		}
 		data, err := json.Marshal(config)
 		return string(data) + "\n", err
+	case "json-list":
+		type variable struct {
+			Name  string `json:"name"`
+			Value string `json:"value"`
+		}
+		list := []variable{} // never null
+		for _, k := range keys {
+			list = append(list, variable{k, config[k]})
+		}
+		data, err := json.Marshal(list)
+		return string(data) + "\n", err
 	case "shell":
 		for _, k := range keys {
-			lines = append(lines, k+"="+singleQuoted(config[k]))
+			// As Dokku, with a space after each: scripts join what follows.
+			lines = append(lines, k+"="+singleQuoted(config[k])+" ")
+		}
+		return strings.Join(lines, "") + "\n", nil
+	case "docker-args":
+		for _, k := range keys {
+			lines = append(lines, "--env="+k+"="+singleQuoted(config[k]))
+		}
+		return strings.Join(lines, " ") + "\n", nil
+	case "docker-args-keys":
+		for _, k := range keys {
+			lines = append(lines, "--env="+k)
 		}
 		return strings.Join(lines, " ") + "\n", nil
 	case "envfile":

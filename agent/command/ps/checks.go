@@ -113,7 +113,6 @@ func listed(list string, types []string, on bool) string {
 	if on {
 		rest = append(rest, types...)
 	}
-	slices.Sort(rest)
 	return strings.Join(rest, ",")
 }
 
@@ -139,7 +138,18 @@ var checkReport = cli.Reporter{
 	Keys: cli.Sorted(slices.Concat(checkProperties.Keys(), []string{"checks-disabled-list", "checks-skipped-list"})),
 	Global: func(c *cli.Call) (map[string]string, error) {
 		set, err := c.Settings()
-		return checkProperties.Global(set), err
+		if err != nil {
+			return nil, err
+		}
+		values := checkProperties.Global(set)
+		s, err := deploy.EffectiveChecks(app.View{App: &app.App{}, Settings: set})
+		if err != nil {
+			return nil, err
+		}
+		for name, value := range computedChecks(s) {
+			values["checks-computed-"+name] = value
+		}
+		return values, nil
 	},
 	Collect: collectChecks,
 }
@@ -160,14 +170,7 @@ func collectChecks(c *cli.Call, app *app.App, _ string) (map[string]string, erro
 	values := map[string]string{"checks-disabled-list": cmp.Or(strings.Join(s.Disabled, ","), "none"), "checks-skipped-list": skipped}
 	checkProperties.Report(values, &app.State, v.Settings)
 	// Config variables such as DOKKU_CHECKS_WAIT, as in older versions of Dokku, count too.
-	for name, value := range map[string]string{
-		"wait": inSeconds(s.Wait), "timeout": inSeconds(s.Timeout), "attempts": strconv.Itoa(s.Attempts),
-		"default-wait": inSeconds(s.DefaultWait), "wait-to-retire": inSeconds(s.WaitToRetire),
-		"uptime": inSeconds(s.Uptime), "listen-timeout": inSeconds(s.ListenTimeout), checks.MaxBudget: inSeconds(s.MaxBudget),
-		"require-listening": strconv.FormatBool(s.RequireListening), "image-healthcheck": strconv.FormatBool(s.ImageHealthcheck),
-		"skip-all": strconv.FormatBool(s.SkipAll), "skip-default": strconv.FormatBool(s.SkipDefault),
-		"skip": strings.Join(s.Skip, ","), "disabled": strings.Join(s.Disabled, ","),
-	} {
+	for name, value := range computedChecks(s) {
 		values["checks-computed-"+name] = value
 		values["checks-origin-"+name] = s.Origin[name]
 		if s.Origin[name] == "CHECKS" {
@@ -175,6 +178,18 @@ func collectChecks(c *cli.Call, app *app.App, _ string) (map[string]string, erro
 		}
 	}
 	return values, nil
+}
+
+// computedChecks are the settings that are in force, by the names of the properties.
+func computedChecks(s checks.Settings) map[string]string {
+	return map[string]string{
+		"wait": inSeconds(s.Wait), "timeout": inSeconds(s.Timeout), "attempts": strconv.Itoa(s.Attempts),
+		"default-wait": inSeconds(s.DefaultWait), "wait-to-retire": inSeconds(s.WaitToRetire),
+		"uptime": inSeconds(s.Uptime), "listen-timeout": inSeconds(s.ListenTimeout), checks.MaxBudget: inSeconds(s.MaxBudget),
+		"require-listening": strconv.FormatBool(s.RequireListening), "image-healthcheck": strconv.FormatBool(s.ImageHealthcheck),
+		"skip-all": strconv.FormatBool(s.SkipAll), "skip-default": strconv.FormatBool(s.SkipDefault),
+		"skip": strings.Join(s.Skip, ","), "disabled": strings.Join(s.Disabled, ","),
+	}
 }
 
 func inSeconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }

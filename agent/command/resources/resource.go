@@ -2,6 +2,7 @@ package resources
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"runtime"
@@ -46,10 +47,18 @@ var limitResources = resourceKind{app.ResourceLimit, "limits", []resource{
 	{"cpu", "CPUs, such as 0.5", checkCPU},
 	{"memory", "megabytes, or a size such as 512m or 1g; a process that uses more is killed", checkMemory},
 	{"memory-swap", "memory and swap together, at least as much as --memory", checkMemory},
+	{gpu, "not supported", noGPU},
 	{"network", "stored, as Dokku does, and without effect", checkNothing},
 	{"network-ingress", "stored, as Dokku does, and without effect", checkNothing},
 	{"network-egress", "stored, as Dokku does, and without effect", checkNothing},
 }}
+
+// gpu is a limit of Dokku's that is refused.
+const gpu = "nvidia-gpu"
+
+func noGPU(string) error {
+	return errors.New("no container gets a GPU of the server; Dokku has it; here: run what needs one as a container of your own, on a network that the app joins (dokku network:create)")
+}
 
 func checkNothing(string) error { return nil }
 
@@ -215,7 +224,7 @@ func (k resourceKind) show(c *cli.Call, ptype string) error {
 	}
 	for _, r := range k.list {
 		value := c.App.State.Resources[app.ResourceKey(ptype, k.kind, r.name)]
-		if value == "" && strings.HasPrefix(r.name, "network") {
+		if value == "" && (r.name == gpu || strings.HasPrefix(r.name, "network")) {
 			continue // few know it
 		}
 		line := fmt.Sprintf("       %s: %s", r.name, value)

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -221,8 +220,14 @@ func readTar(r io.Reader) (chain, key []byte, err error) {
 		if err != nil {
 			return nil, nil, cli.Refuse("Standard input is no tar of a certificate and a key (%w): %s", err, how)
 		}
+		if h.Linkname != "" {
+			return nil, nil, cli.Refuse("The tar on standard input has a link, %s: links, such as those with absolute targets, are not followed; tar ch puts in the files", event.OneLine(h.Name))
+		}
 		if h.Typeflag != tar.TypeReg {
 			continue
+		}
+		if strings.HasPrefix(filepath.Base(h.Name), "._") {
+			continue // what macOS keeps beside each file
 		}
 		to := &chain
 		switch ext := filepath.Ext(h.Name); ext {
@@ -310,8 +315,8 @@ func showCertificate(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	if err := cli.OneOf("part", c.Args[0], "crt", "key"); err != nil {
-		return err
+	if part := c.Args[0]; part != "crt" && part != "key" {
+		return cli.Refuse("Invalid part %q: specify either 'key' or 'crt'", event.OneLine(part))
 	}
 	if have == nil {
 		return none(name)
@@ -326,54 +331,4 @@ func showCertificate(c *cli.Call) error {
 		c.Print("%s", p.Chain)
 	}
 	return nil
-}
-
-// opensslTime is the form in which Dokku, by openssl, shows times.
-const opensslTime = "Jan _2 15:04:05 2006 GMT"
-
-var certsReport = cli.Reporter{
-	Noun: "certs", About: "ssl",
-	Keys: []string{"ssl-dir", "ssl-enabled", "ssl-expires-at", "ssl-hostnames", "ssl-issuer", "ssl-starts-at", "ssl-subject", "ssl-verified"},
-	Collect: func(c *cli.Call, a *app.App, _ string) (map[string]string, error) {
-		values := map[string]string{}
-		v, err := c.View(a)
-		if err != nil {
-			return nil, err
-		}
-		// As in Dokku, a certificate that was added counts before it fits a domain.
-		values["ssl-enabled"] = strconv.FormatBool(len(a.State.Own()) > 0 || v.HasTLS())
-		name, have := a.Name, (*app.Certificate)(nil)
-		if own := a.State.Own(); len(own) > 0 {
-			have = own[0]
-		} else if served := v.Certificates(); len(served) > 0 {
-			name, have = "", served[0].Certificate
-		} else {
-			return values, nil
-		}
-		p, err := c.Server.CertificateOf(name, have)
-		if err != nil {
-			return nil, err
-		}
-		values["ssl-dir"] = c.Server.Env.Store.TLS(name, have.ID)
-		values["ssl-expires-at"] = p.Leaf.NotAfter.UTC().Format(opensslTime)
-		values["ssl-starts-at"] = p.Leaf.NotBefore.UTC().Format(opensslTime)
-		values["ssl-hostnames"] = strings.Join(certs.Names(p.Leaf), " ")
-		values["ssl-issuer"] = p.Leaf.Issuer.String()
-		values["ssl-subject"] = p.Leaf.Subject.String()
-		values["ssl-verified"] = verified(p)
-		return values, nil
-	},
-}
-
-// verified says whether this server trusts a certificate, in Dokku's words.
-func verified(p certs.Pair) string {
-	switch now := time.Now(); {
-	case p.SelfSigned():
-		return "self signed"
-	case now.After(p.Leaf.NotAfter):
-		return "expired"
-	case p.Trusted(nil, now):
-		return "verified by a certificate authority"
-	}
-	return "not verified: its issuer is not known here, or a certificate of the chain is missing"
 }

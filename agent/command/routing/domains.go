@@ -137,12 +137,18 @@ func globalDomains(set app.Settings) map[string]string {
 func domainArgs(c *cli.Call) ([]string, error) {
 	var list []string
 	for _, arg := range c.Args {
-		d, err := agent.ParseDomain(arg)
-		if err != nil {
-			return nil, err
+		names := []string{arg}
+		if host, dotted := strings.CutPrefix(arg, "."); dotted {
+			names = []string{host, "*." + host} // as nginx, and so Dokku, reads ".example.com"
 		}
-		if !slices.Contains(list, d) {
-			list = append(list, d)
+		for _, name := range names {
+			d, err := agent.ParseDomain(name)
+			if err != nil {
+				return nil, err
+			}
+			if !slices.Contains(list, d) {
+				list = append(list, d)
+			}
 		}
 	}
 	return list, nil

@@ -53,7 +53,10 @@ var networkCommands = []cli.Spec{
 	},
 	{
 		Use: "network:list", Short: "List the engine's networks, except the private networks of apps",
-		Flags:  func(f *pflag.FlagSet) { f.String("format", "text", "text or json") },
+		Flags: func(f *pflag.FlagSet) {
+			f.Bool("dokku-managed", false, "only those of network:create")
+			f.String("format", "text", "text or json")
+		},
 		Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("text", "json")},
 		Run:    listNetworks,
 	},
@@ -325,6 +328,9 @@ func listNetworks(c *cli.Call) error {
 	all, err := c.Server.Networks(c.Ctx)
 	if err != nil {
 		return err
+	}
+	if c.Flag("dokku-managed") {
+		all = slices.DeleteFunc(all, func(n engine.NetworkInfo) bool { return !n.Managed })
 	}
 	if format == "json" {
 		list := []networkEntry{}

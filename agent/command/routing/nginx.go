@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -140,7 +141,10 @@ var nginxReport = cli.Reporter{
 	Own:  []string{"error-pages", "https-redirect", "nginx-service-command", "proxy-keepalive", "trusted-proxies", "unknown-names"},
 	Global: func(c *cli.Call) (map[string]string, error) {
 		set, err := c.Settings()
-		return nginxProperties.Global(set), err
+		values := nginxProperties.Global(set)
+		// Dokku has no computed values here, and its clients take each key for a property.
+		maps.DeleteFunc(values, func(key, _ string) bool { return strings.Contains(key, "-computed-") })
+		return values, err
 	},
 	Collect: func(c *cli.Call, a *app.App, _ string) (map[string]string, error) {
 		v, err := c.View(a)

@@ -39,12 +39,16 @@ var proxyCommands = []cli.Spec{
 
 var proxyProperties = cli.Properties{
 	Noun: "proxy",
-	List: []cli.Property{{Name: "type", Default: "nginx", Check: func(value string) error {
-		if value != "nginx" {
-			return cli.Refuse("Invalid type specified: %q, the only supported proxy is nginx", event.OneLine(value))
-		}
-		return nil
-	}}},
+	List: []cli.Property{
+		{Name: "proxy-port", Instead: "dokku ports:set APP http:PORT:CONTAINER_PORT"},
+		{Name: "proxy-ssl-port", Instead: "dokku ports:add APP https:PORT:CONTAINER_PORT"},
+		{Name: "type", Default: "nginx", Check: func(value string) error {
+			if value != "nginx" {
+				return cli.Refuse("Invalid type specified: %q, the only supported proxy is nginx", event.OneLine(value))
+			}
+			return nil
+		}},
+	},
 	Get:    func(st *app.State, name string) string { return st.Proxy[name] },
 	Put:    func(st *app.State, name, value string) { cli.Put(&st.Proxy, name, value) },
 	Server: func(set *app.Settings) *map[string]string { return &set.Proxy },
@@ -55,8 +59,11 @@ func proxySet() cli.Spec {
 	s := proxyProperties.Spec("Set or unset the kind of proxy")
 	set := s.Run
 	s.Run = func(c *cli.Call) error {
-		if len(c.Args) == 1 && c.Args[0] == "nginx" {
+		switch {
+		case len(c.Args) == 1 && c.Args[0] == "nginx":
 			c.Args = []string{"type", "nginx"}
+		case len(c.Args) == 1 && strings.Contains(c.Args[0], ":"):
+			return cli.Refuse("Detected potential port mapping instead of proxy type: dokku ports:set %s %s", c.App.Name, event.OneLine(c.Args[0]))
 		}
 		return set(c)
 	}
@@ -119,8 +126,8 @@ func setProxy(c *cli.Call, enabled bool) error {
 
 var proxyReport = cli.Reporter{
 	Noun: "proxy",
-	Own:  []string{"host-port"},
-	Keys: cli.Sorted(append(proxyProperties.Keys(), "proxy-enabled", "proxy-host-port")),
+	Own:  []string{"disabled", "host-port"},
+	Keys: cli.Sorted(append(proxyProperties.Keys(), "proxy-computed-disabled", "proxy-disabled", "proxy-enabled", "proxy-host-port")),
 	Global: func(c *cli.Call) (map[string]string, error) {
 		set, err := c.Settings()
 		return proxyProperties.Global(set), err
@@ -134,7 +141,11 @@ var proxyReport = cli.Reporter{
 		if app.State.HostPort != 0 {
 			port = strconv.Itoa(app.State.HostPort)
 		}
-		values := map[string]string{"proxy-enabled": strconv.FormatBool(!app.State.ProxyDisabled), "proxy-host-port": port}
+		values := map[string]string{"proxy-enabled": strconv.FormatBool(!app.State.ProxyDisabled), "proxy-host-port": port,
+			"proxy-computed-disabled": strconv.FormatBool(app.State.ProxyDisabled), "proxy-disabled": ""}
+		if app.State.ProxyDisabled {
+			values["proxy-disabled"] = "true"
+		}
 		proxyProperties.Report(values, &app.State, set)
 		return values, nil
 	},

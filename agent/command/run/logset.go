@@ -23,6 +23,7 @@ var logProperties = cli.Properties{
 		refusedLog("app-label-alias"),
 		{Name: app.LogMaxSize, Default: "10m", Check: checkLogSize,
 			Note: "It takes effect with the next deploy or restart of each app (dokku ps:restart APP)"},
+		{Name: "app-label-alias", Instead: "the labels com.dokku.app-name, com.dokku.process-type and com.dokku.dyno"},
 		refusedLog("vector-cron-sink"), refusedLog("vector-image"), refusedLog("vector-networks"), refusedLog("vector-sink"),
 	},
 	Get:    func(st *app.State, name string) string { return st.Logs[name] },

@@ -132,8 +132,8 @@ func TestEnvOfAppJSON(t *testing.T) {
 		"\"DATABASE_URL\": {\"required\": true, \"description\": \"Where data lives\"}, \"PORT\": {}, \"TOKEN\": {},\n" +
 		"\"FLAGS\": {\"value\": \"a\", \"sync\": true}}}")
 	out, err := f.push(file)
-	want := "app.json:4: DATABASE_URL is required and has no value (\"Where data lives\")\n" +
-		"app.json:4: TOKEN is required and has no value\n" +
+	want := "app.json:4: required env var DATABASE_URL has no value (\"Where data lives\")\n" +
+		"app.json:4: required env var TOKEN has no value\n" +
 		"Set it and push again: dokku config:set fresh DATABASE_URL=... TOKEN=...\n" +
 		keptText
 	if err == nil || err.Error() != want {
@@ -145,7 +145,7 @@ func TestEnvOfAppJSON(t *testing.T) {
 
 	f.configure(map[string]string{"DATABASE_URL": "db", "TOKEN": "t"})
 	out = f.pushed(nil)
-	if !strings.Contains(out, `"message":"app.json sets FLAGS MODE SECRET_KEY"`) {
+	if !strings.Contains(out, `"message":"Setting 3 env var(s) from app.json: FLAGS MODE SECRET_KEY"`) {
 		t.Error(out)
 	}
 	secret := f.env("SECRET_KEY")

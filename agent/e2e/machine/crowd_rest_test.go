@@ -13,6 +13,7 @@ import (
 	"dokku/agent/agenttest"
 	"dokku/agent/app"
 	"dokku/agent/deploy"
+	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
 	"dokku/agent/repo"
@@ -162,6 +163,9 @@ func (c *crowd) deployed(a *app.App, live proxy.Route, rest map[string]bool) err
 	})
 	for _, id := range slices.Compact(slices.Sorted(images(releases))) {
 		account("image " + deploy.ImageTag(a.Name, id))
+	}
+	if a.Deployed() {
+		account("image " + engine.TagPrefix + a.Name + ":latest")
 	}
 	if len(missing) > 0 {
 		return fmt.Errorf("missing are %v of %+v", missing, f)

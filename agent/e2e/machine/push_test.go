@@ -138,8 +138,8 @@ func TestOneOffCommands(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		rest := printed.String()
-		for _, want := range []string{"Running predeploy command: prepare", "predeploy ran", "Running release command: migrate", "release ran",
-			"Starting web.1 web.2 worker.1", "Running postdeploy command: tell", "postdeploy ran", "=====> Application deployed"} {
+		for _, want := range []string{"Executing predeploy task from app.json: prepare", "predeploy ran", "Executing release task from Procfile in ephemeral container: migrate", "release ran",
+			"Starting web.1 web.2 worker.1", "Executing postdeploy task from app.json in ephemeral container: tell", "postdeploy ran", "=====> Application deployed"} {
 			_, after, ok := strings.Cut(rest, want)
 			if !ok {
 				t.Fatalf("%s: %q is missing, or not in its place:\n%s", name, want, printed.String())
