@@ -5,6 +5,8 @@
 # interrupted one.
 set -eu
 
+OWNER=dokku   # the user of HOME_DIR, and of all below it
+SERVICE=dokku-agent
 BIN=/usr/local/bin/dokku
 ALIAS=/usr/bin/dokku   # where scripts and clients of Dokku look
 LIB=/usr/local/lib/dokku   # writable for root only: sudo runs files in it
@@ -14,14 +16,16 @@ NGINX_FILES=/var/lib/dokku/data/nginx-files   # what nginx's workers read: maint
 CONF=/etc/nginx/conf.d/dokku.conf
 LIMITS=/etc/systemd/system/nginx.service.d/dokku.conf
 SUDOERS=/etc/sudoers.d/dokku
-UNIT=/etc/systemd/system/dokku-agent.service
-INIT=/etc/init.d/dokku-agent
+UNIT=/etc/systemd/system/$SERVICE.service
+INIT=/etc/init.d/$SERVICE
 ROTATE=/etc/logrotate.d/dokku
 SOCKET=/var/run/docker.sock
 DAEMON=/etc/docker/daemon.json
 CACHE=/var/cache/dokku
 DEMO=/var/lib/dokku-demo
 LOG=/var/log/dokku-install.log
+HTTP_PORT=80
+HTTPS_PORT=443
 SRC=$(cd "$(dirname "$0")" && pwd)
 
 # su without "-" omits sbin, and sudo omits the folder that Go recommends.
@@ -29,13 +33,45 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/go/bin
 HOME=${HOME:-/root}
 export PATH HOME LC_ALL=C DEBIAN_FRONTEND=noninteractive
 umask 022
+BESIDE=
+COMMAND=$BIN
+
+# beside makes all names differ from those of Dokku, for a try on a server that runs it.
+# Both share nginx, sshd and the engine. Nothing of Dokku's is written.
+beside() {
+  BESIDE=1
+  OWNER=dokku-beside
+  SERVICE=dokku-beside-agent
+  LIB=/usr/local/lib/dokku-beside
+  BIN=$LIB/dokku
+  ALIAS=   # dokku is Dokku's command
+  COMMAND=/usr/local/bin/dokku-beside
+  HOME_DIR=/home/dokku-beside
+  DATA=/var/lib/dokku-beside/storage
+  NGINX_FILES=/var/lib/dokku-beside/nginx-files
+  CONF=/etc/nginx/conf.d/dokku-beside.conf
+  LIMITS=/etc/systemd/system/nginx.service.d/dokku-beside.conf
+  SUDOERS=/etc/sudoers.d/dokku-beside
+  UNIT=/etc/systemd/system/$SERVICE.service
+  INIT=/etc/init.d/$SERVICE
+  ROTATE=/etc/logrotate.d/dokku-beside
+  CACHE=/var/cache/dokku-beside
+  DEMO=/var/lib/dokku-beside/demo
+  LOG=/var/log/dokku-beside-install.log
+  HTTP_PORT=8080
+  HTTPS_PORT=8443
+}
+
 changed=   # the files that this run wrote
 
 usage() {
   cat <<'EOF'
 Usage: sudo ./install.sh COMMAND
 
-  install            set up this server so that git push deploys to it
+  install            set up this server so that git push deploys to it;
+                     --beside-dokku: on a server that runs Dokku, without
+                     touching that: as dokku-beside, at the ports 8080 and
+                     8443 (--http-port N, --https-port N)
   demo               install, then push a sample app and open it
   hooks REPO [APP]   make an existing bare repository deploy on push
                      (hooks --remove REPO undoes it)
@@ -43,7 +79,8 @@ Usage: sudo ./install.sh COMMAND
                      --engines [bookworm] [trixie]: only the engine's, on
                      that Debian's engine, or on both
   uninstall          remove dokku and keep the apps; --purge removes them too,
-                     but nothing that another DOKKU_ROOT or Dokku itself made
+                     but nothing that another DOKKU_ROOT or Dokku itself made;
+                     --beside-dokku: what install --beside-dokku made
 EOF
 }
 
@@ -132,8 +169,8 @@ check_system() {
     amd64 | arm64) ;;
     *) die "cannot install on $(dpkg --print-architecture): amd64 and arm64 are supported" ;;
   esac
-  if installed dokku; then
-    die "cannot install: the Dokku package is installed, and both use $HOME_DIR; use another server"
+  if [ -z "$BESIDE" ] && { installed dokku || [ -e /var/lib/dokku/core-plugins ] || [ -e /var/lib/dokku/plugins ]; }; then
+    die "cannot install: Dokku is installed, and both use $HOME_DIR; use another server, or try it here with --beside-dokku"
   fi
 }
 
@@ -211,7 +248,20 @@ build() {
     go build -trimpath -ldflags "-s -w -X main.version=$version" -o "$LIB/dokku.new" .)
   put 0755 "$BIN" <"$LIB/dokku.new"
   rm -f "$LIB/dokku.new"
-  [ -e "$ALIAS" ] || ln -sfn "$BIN" "$ALIAS"
+  if [ -n "$BESIDE" ]; then
+    wrap
+  else
+    [ -e "$ALIAS" ] || ln -sfn "$BIN" "$ALIAS"
+  fi
+}
+
+# wrap writes the command of an installation beside Dokku.
+wrap() {
+  put 0755 "$COMMAND" <<EOF
+#!/bin/sh
+# Written by install.sh --beside-dokku.
+DOKKU_ROOT=$HOME_DIR exec $BIN "\$@"
+EOF
 }
 
 # Apps without a Dockerfile are built with Cloud Native Buildpacks. Their lifecycle is a
@@ -271,31 +321,86 @@ nginx_runs() {
   pid=$(cat /run/nginx.pid 2>/dev/null) && [ "$(cat "/proc/${pid:-0}/comm" 2>/dev/null)" = nginx ]
 }
 
-check_port_80() {
-  if listening 80 && ! nginx_runs; then
-    holder=$(ss -Hltnp 'sport = :80' 2>/dev/null | sed -n 's/.*users:(("\([^"]*\).*/\1/p' | head -n 1)
-    die "cannot use port 80: ${holder:-another program} listens there; stop it, then run this again"
+holder() { ss -Hltnp "sport = :$1" 2>/dev/null | sed -n 's/.*users:(("\([^"]*\).*/\1/p' | head -n 1; }
+
+check_ports() {
+  if [ -z "$BESIDE" ]; then
+    if listening 80 && ! nginx_runs; then
+      holder=$(holder 80)
+      die "cannot use port 80: ${holder:-another program} listens there; stop it, then run this again"
+    fi
+    return
   fi
+  [ ! -e "$CONF" ] || return 0 # nginx listens there for us
+  for wanted in "$HTTP_PORT" "$HTTPS_PORT"; do
+    if listening "$wanted"; then
+      holder=$(holder "$wanted")
+      die "cannot use port $wanted: ${holder:-another program} listens there; choose others with --http-port and --https-port"
+    fi
+  done
+}
+
+# choose_ports WORDS...: reads the flags of install --beside-dokku.
+choose_ports() {
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --http-port | --https-port) ;;
+      *) die "install --beside-dokku has no argument $1, only --http-port N and --https-port N" ;;
+    esac
+    case ${2:-} in
+      '' | *[!0-9]* | 80 | 443 | ??????*) die "$1 ${2:-}: choose a port below 65536 that is neither 80 nor 443, which are Dokku's" ;;
+    esac
+    if [ "$1" = --http-port ]; then HTTP_PORT=$2; else HTTPS_PORT=$2; fi
+    shift 2
+  done
+  [ "$HTTP_PORT" != "$HTTPS_PORT" ] || die "--http-port and --https-port have to differ"
+}
+
+# beside_settings writes the settings that keep out of Dokku's way: folders, ports and
+# scripts of our own, and a prefix of the containers' names, since Dokku has APP.TYPE.N too.
+# A later run keeps them.
+beside_settings() {
+  if [ -e "$HOME_DIR/.dokku/server.json" ]; then
+    HTTP_PORT=$(sed -n 's/^ *"port": *\([0-9]*\).*/\1/p' "$HOME_DIR/.dokku/server.json")
+    HTTPS_PORT=$(sed -n 's/^ *"tls_port": *\([0-9]*\).*/\1/p' "$HOME_DIR/.dokku/server.json")
+    return
+  fi
+  put 0600 "$HOME_DIR/.dokku/server.json" <<EOF
+{
+  "version": 1,
+  "name_prefix": "beside.",
+  "storage_root": "$DATA",
+  "lifecycle": "$LIB/lifecycle",
+  "nginx": {
+    "port": $HTTP_PORT,
+    "tls_port": $HTTPS_PORT,
+    "files_dir": "$NGINX_FILES",
+    "check": ["sudo", "-n", "$LIB/nginx-check"],
+    "reload": ["sudo", "-n", "$LIB/nginx-reload"]
+  }
+}
+EOF
+  chown "$OWNER:$OWNER" "$HOME_DIR/.dokku/server.json"
 }
 
 make_user() {
-  if ! getent passwd dokku >/dev/null; then
-    step "Adding the user dokku"
-    run "add the user dokku" "fix the problem above" useradd --system --user-group --no-create-home \
-      --home-dir "$HOME_DIR" --shell /bin/sh --comment "git push deploys" dokku
+  if ! getent passwd "$OWNER" >/dev/null; then
+    step "Adding the user $OWNER"
+    run "add the user $OWNER" "fix the problem above" useradd --system --user-group --no-create-home \
+      --home-dir "$HOME_DIR" --shell /bin/sh --comment "git push deploys" "$OWNER"
   fi
-  home=$(getent passwd dokku | cut -d : -f 6)
-  [ "$home" = "$HOME_DIR" ] || die "cannot use the user dokku: its home is $home and not $HOME_DIR; rename that user"
+  home=$(getent passwd "$OWNER" | cut -d : -f 6)
+  [ "$home" = "$HOME_DIR" ] || die "cannot use the user $OWNER: its home is $home and not $HOME_DIR; rename that user"
   # Neither "*" nor "!" matches any password, but sshd without PAM takes "!" for a
   # locked account.
-  case $(getent shadow dokku | cut -d : -f 2) in
+  case $(getent shadow "$OWNER" | cut -d : -f 2) in
     '*') ;;
-    *) run "lock dokku's password" "fix the problem above" usermod -p '*' dokku ;;
+    *) run "lock the password of $OWNER" "fix the problem above" usermod -p '*' "$OWNER" ;;
   esac
-  install -d -m 0750 -o dokku -g dokku "$HOME_DIR"
-  install -d -m 0700 -o dokku -g dokku "$HOME_DIR/.ssh" "$HOME_DIR/.dokku"
-  install -d -m 0755 -o dokku -g dokku "$DATA"
-  install -d -m 0711 -o dokku -g dokku "$NGINX_FILES"
+  install -d -m 0750 -o "$OWNER" -g "$OWNER" "$HOME_DIR"
+  install -d -m 0700 -o "$OWNER" -g "$OWNER" "$HOME_DIR/.ssh" "$HOME_DIR/.dokku"
+  install -d -m 0755 -o "$OWNER" -g "$OWNER" "$DATA"
+  install -d -m 0711 -o "$OWNER" -g "$OWNER" "$NGINX_FILES"
 }
 
 # Access to the engine's socket amounts to root access. The user dokku has it, so
@@ -303,18 +408,18 @@ make_user() {
 join_engine() {
   group=$(stat -L -c %G "$SOCKET")
   case $group in
-    root | UNKNOWN) die "cannot let dokku use Docker: $SOCKET belongs to the group $group; make it the group docker, then run this again" ;;
+    root | UNKNOWN) die "cannot let $OWNER use Docker: $SOCKET belongs to the group $group; make it the group docker, then run this again" ;;
   esac
-  id -nG dokku | tr ' ' '\n' | grep -qx "$group" && return
-  run "add dokku to the group $group" "fix the problem above" usermod -aG "$group" dokku
+  id -nG "$OWNER" | tr ' ' '\n' | grep -qx "$group" && return
+  run "add $OWNER to the group $group" "fix the problem above" usermod -aG "$group" "$OWNER"
   changed="$changed $SOCKET"
 }
 
 # nginx:access-logs reads nginx's logs, which logrotate gives to the group adm.
 join_logs() {
   getent group adm >/dev/null || return 0
-  id -nG dokku | tr ' ' '\n' | grep -qx adm && return
-  run "add dokku to the group adm" "fix the problem above" usermod -aG adm dokku
+  id -nG "$OWNER" | tr ' ' '\n' | grep -qx adm && return
+  run "add $OWNER to the group adm" "fix the problem above" usermod -aG adm "$OWNER"
 }
 
 # printed NAME MODE FILE: writes a file that the binary contains.
@@ -329,7 +434,7 @@ EOF
 write_scripts() {
   printed nginx-check 0755 "$LIB/nginx-check"
   printed nginx-reload 0755 "$LIB/nginx-reload"
-  printf 'dokku ALL=(root) NOPASSWD: %s "", %s ""\n' "$LIB/nginx-check" "$LIB/nginx-reload" >"$LIB/sudoers.new"
+  printf '%s ALL=(root) NOPASSWD: %s "", %s ""\n' "$OWNER" "$LIB/nginx-check" "$LIB/nginx-reload" >"$LIB/sudoers.new"
   # One bad file in sudoers.d would break sudo for everybody.
   run "check the sudo rule" "please report this" visudo -c -q -f "$LIB/sudoers.new"
   put 0440 "$SUDOERS" <"$LIB/sudoers.new"
@@ -350,7 +455,7 @@ nginx_up() {
   step "Setting up nginx"
   new_conf=1
   [ ! -e "$CONF" ] || new_conf=
-  printed nginx-conf 0644 "$CONF"
+  printed "nginx-conf${BESIDE:+-beside}" 0644 "$CONF"
   if ! nginx -t >>"$LOG" 2>&1; then
     tail -n 3 "$LOG" | sed 's/^/       /' >&2
     [ -z "$new_conf" ] || rm -f "$CONF"
@@ -367,7 +472,7 @@ nginx_up() {
   open_files
 }
 
-sshd_settings() { "$(command -v sshd)" -T -C user=dokku,host=localhost,addr=127.0.0.1; }
+sshd_settings() { "$(command -v sshd)" -T -C user="$OWNER",host=localhost,addr=127.0.0.1; }
 
 # ssh_at sets address and port, at which sshd answers on this host.
 ssh_at() {
@@ -399,8 +504,8 @@ sshd_up() {
   # Otherwise pushes fail with only "Permission denied (publickey)".
   for rule in allowusers allowgroups; do
     case $(printf '%s\n' "$settings" | grep "^$rule ") in
-      '' | *" dokku"* | *" *"*) ;;
-      *) warn "WARNING: sshd's $rule does not list dokku, so nobody can push: add it in /etc/ssh/sshd_config" ;;
+      '' | *" $OWNER"* | *" *"*) ;;
+      *) warn "WARNING: sshd's $rule does not list $OWNER, so nobody can push: add it in /etc/ssh/sshd_config" ;;
     esac
   done
   case $settings in
@@ -409,7 +514,7 @@ sshd_up() {
 }
 
 agent_runs() {
-  if systemd_runs; then systemctl -q is-active dokku-agent; else "$INIT" status; fi
+  if systemd_runs; then systemctl -q is-active "$SERVICE"; else "$INIT" status; fi
 }
 
 # The init system also reports an agent that ends and restarts again and again as
@@ -421,14 +526,14 @@ agent_works() {
 agent_up() {
   put 0644 "$ROTATE" <<EOF
 $HOME_DIR/.dokku/log/*.log {
-  su dokku dokku
+  su $OWNER $OWNER
   weekly
   rotate 8
   compress
   missingok
   notifempty
 }
-/var/log/dokku-agent.log {
+/var/log/$SERVICE.log {
   weekly
   rotate 4
   missingok
@@ -446,14 +551,14 @@ EOF
     step "Starting the agent"
     agent_do start
   fi
-  wait_for 10 agent_works || die "the agent does not stay up: see journalctl -u dokku-agent, or /var/log/dokku-agent.log"
+  wait_for 10 agent_works || die "the agent does not stay up: see journalctl -u $SERVICE, or /var/log/$SERVICE.log"
 }
 
 agent_do() {
   if systemd_runs; then
-    run "$1 the agent" "see: journalctl -u dokku-agent" systemctl "$1" dokku-agent
+    run "$1 the agent" "see: journalctl -u $SERVICE" systemctl "$1" "$SERVICE"
   else
-    run "$1 the agent" "see: /var/log/dokku-agent.log" "$INIT" "$1"
+    run "$1 the agent" "see: /var/log/$SERVICE.log" "$INIT" "$1"
   fi
 }
 
@@ -467,7 +572,8 @@ Wants=docker.service nginx.service
 StartLimitIntervalSec=0
 
 [Service]
-User=dokku
+User=$OWNER
+Environment=DOKKU_ROOT=$HOME_DIR
 ExecStart=$BIN agent
 Restart=always
 RestartSec=2
@@ -476,14 +582,14 @@ RestartSec=2
 WantedBy=multi-user.target
 EOF
   ! is_changed "$UNIT" || run "load the agent's unit" "see: systemctl status" systemctl daemon-reload
-  run "start the agent at boot" "see: systemctl status dokku-agent" systemctl -q enable dokku-agent
+  run "start the agent at boot" "see: systemctl status $SERVICE" systemctl -q enable "$SERVICE"
 }
 
 write_init() {
   put 0755 "$INIT" <<EOF
 #!/bin/sh
 ### BEGIN INIT INFO
-# Provides:          dokku-agent
+# Provides:          $SERVICE
 # Required-Start:    \$remote_fs \$network
 # Required-Stop:     \$remote_fs \$network
 # Should-Start:      docker nginx
@@ -493,24 +599,24 @@ write_init() {
 # Short-Description: dokku deploy agent
 ### END INIT INFO
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-daemon="start-stop-daemon --oknodo --pidfile /run/dokku-agent.pid --user dokku"
+daemon="start-stop-daemon --oknodo --pidfile /run/$SERVICE.pid --user $OWNER"
 case "\${1:-}" in
-  start) \$daemon --start --background --make-pidfile --chuid dokku --chdir / \\
-    --output /var/log/dokku-agent.log --startas "$INIT" -- respawn ;;
+  start) \$daemon --start --background --make-pidfile --chuid $OWNER --chdir / \\
+    --output /var/log/$SERVICE.log --startas "$INIT" -- respawn ;;
   stop) \$daemon --stop --retry TERM/30/KILL/5 --remove-pidfile ;;
   restart | force-reload) "\$0" stop && "\$0" start ;;
   status)
     if \$daemon --status; then
-      echo "dokku-agent is running"
+      echo "$SERVICE is running"
     else
       code=\$?
-      echo "dokku-agent is not running"
+      echo "$SERVICE is not running"
       exit \$code
     fi ;;
-  respawn) # runs as dokku: restarts the agent whenever it ends
+  respawn) # runs as $OWNER: restarts the agent whenever it ends
     trap 'kill "\$child" 2>/dev/null; wait "\$child"; exit' TERM
     while :; do
-      HOME=$HOME_DIR $BIN agent &
+      HOME=$HOME_DIR DOKKU_ROOT=$HOME_DIR $BIN agent &
       child=\$!
       wait "\$child"
       sleep 2
@@ -518,12 +624,12 @@ case "\${1:-}" in
   *) echo "Usage: \$0 start|stop|restart|status" >&2; exit 2 ;;
 esac
 EOF
-  run "start the agent at boot" "fix the problem above" update-rc.d dokku-agent defaults
+  run "start the agent at boot" "fix the problem above" update-rc.d "$SERVICE" defaults
 }
 
 install_all() {
   check_system
-  check_port_80
+  check_ports
   packages ca-certificates curl git nginx openssh-server sudo util-linux
   find_go
   mkdir -p "$LIB"
@@ -531,6 +637,7 @@ install_all() {
   build_lifecycle
   engine_up
   make_user
+  [ -z "$BESIDE" ] || beside_settings
   join_engine
   join_logs
   write_scripts
@@ -543,16 +650,18 @@ install_all() {
 
 next_steps() {
   # The address that other machines see. This sends no packet.
+  called=$(basename "$COMMAND")
   address=$(ip -4 route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p')
-  say "Add a key:     dokku ssh-keys:add admin < id_ed25519.pub"
+  say "Add a key:     $called ssh-keys:add admin < id_ed25519.pub"
   for keys in "$(getent passwd "${SUDO_USER:-root}" | cut -d : -f 6)/.ssh/authorized_keys" /root/.ssh/authorized_keys; do
     line=$(grep -sn -m 1 '^\(ssh-\|ecdsa-\|sk-\)' "$keys" | cut -d : -f 1) || continue
     [ -n "$line" ] || continue
-    say "  or yours:    sed -n ${line}p $keys | dokku ssh-keys:add admin"
+    say "  or yours:    sed -n ${line}p $keys | $called ssh-keys:add admin"
     break
   done
-  say "Set a domain:  dokku domains:set-global example.com"
-  say "Deploy an app: git remote add dokku dokku@${address:-this-server}:APP && git push dokku main"
+  say "Set a domain:  $called domains:set-global example.com"
+  say "Deploy an app: git remote add $called $OWNER@${address:-this-server}:APP && git push $called main"
+  [ -z "$BESIDE" ] || say "Apps answer at port $HTTP_PORT, and with a certificate at $HTTPS_PORT; those of Dokku as before"
 }
 
 # ---- demo ----------------------------------------------------------------
@@ -875,10 +984,16 @@ purge_caches() {
 # purge_image APP ID: removes our names of an image, and the image unless it has others
 # or something uses it.
 purge_image() {
-  tags=$(engine GET "/images/$2/json" 2>>"$LOG" | sed -n 's/.*"RepoTags":\[\([^]]*\)\].*/\1/p' | tr -d '"' | tr ',' ' ')
+  about=$(engine GET "/images/$2/json" 2>>"$LOG" || true)
+  tags=$(printf '%s\n' "$about" | sed -n 's/.*"RepoTags":\[\([^]]*\)\].*/\1/p' | tr -d '"' | tr ',' ' ')
+  # A version has a name of 12 digits here. Dokku's images have the name latest too.
+  versions=$(printf '%s\n' "$tags" | tr ' ' '\n' | grep -Ecx "dokku/$1:[0-9a-f]{12}" || true)
+  case $about in
+    *'"org.label-schema.vendor":"dokku"'*) [ "$versions" -gt 0 ] || return 0 ;;
+  esac
   foreign=
   for tag in $tags; do
-    if printf '%s\n' "$tag" | grep -Eqx "dokku/$1:[0-9a-f]{12}"; then
+    if [ "$versions" -gt 0 ] && printf '%s\n' "$tag" | grep -Eqx "dokku/$1:([0-9a-f]{12}|latest)"; then
       engine DELETE "/images/$tag" >>"$LOG" 2>&1 || foreign=used
     else
       foreign=named
@@ -893,10 +1008,10 @@ purge_image() {
 
 uninstall() {
   step "Stopping the agent"
-  if [ -e "$UNIT" ] && systemd_runs; then systemctl -q disable --now dokku-agent >>"$LOG" 2>&1 || true; fi
+  if [ -e "$UNIT" ] && systemd_runs; then systemctl -q disable --now "$SERVICE" >>"$LOG" 2>&1 || true; fi
   if [ -x "$INIT" ]; then
     "$INIT" stop >>"$LOG" 2>&1 || true
-    update-rc.d -f dokku-agent remove >>"$LOG" 2>&1 || true
+    update-rc.d -f "$SERVICE" remove >>"$LOG" 2>&1 || true
   fi
   # Otherwise their hooks would reject every push.
   if [ -s "$LIB/repositories" ]; then
@@ -914,9 +1029,9 @@ uninstall() {
     run "test nginx's configuration" "fix the error above, then run: nginx -s reload" nginx -t
     run "reload nginx" "see: nginx -t" nginx -s reload
   fi
-  [ "$(readlink "$ALIAS")" != "$BIN" ] || rm -f "$ALIAS"
-  rm -f "$BIN"
-  rm -rf "$LIB" "$CACHE" /run/dokku-agent.pid
+  [ -z "$ALIAS" ] || [ "$(readlink "$ALIAS")" != "$BIN" ] || rm -f "$ALIAS"
+  rm -f "$BIN" "$COMMAND"
+  rm -rf "$LIB" "$CACHE" "/run/$SERVICE.pid"
   step "Done"
   say "Kept: the installed packages (Docker, nginx, git, sshd, Go)"
   [ -n "$1" ] || say "Kept: the apps in $HOME_DIR and their running containers, which nginx no longer serves (--purge removes them)"
@@ -929,11 +1044,12 @@ purge() {
   elif [ -d "$HOME_DIR" ]; then
     die "cannot remove the apps' containers: Docker does not answer; start it, then run this again"
   fi
-  if getent passwd dokku >/dev/null; then
-    userdel dokku >>"$LOG" 2>&1 || die "cannot remove the user dokku: $(tail -n 1 "$LOG")"
+  if getent passwd "$OWNER" >/dev/null; then
+    userdel "$OWNER" >>"$LOG" 2>&1 || die "cannot remove the user $OWNER: $(tail -n 1 "$LOG")"
   fi
-  rm -rf "$HOME_DIR" "$DEMO" "$NGINX_FILES" /var/log/dokku-agent.log*
+  rm -rf "$HOME_DIR" "$DEMO" "$NGINX_FILES" "/var/log/$SERVICE.log"*
   [ ! -d "$DATA" ] || rmdir "$DATA" 2>/dev/null || warn "Kept: the data of apps in $DATA; to remove it: rm -rf $DATA"
+  [ -z "$BESIDE" ] || rmdir "$(dirname "$DATA")" 2>/dev/null || true
 }
 
 # --------------------------------------------------------------------------
@@ -952,6 +1068,14 @@ need_root "$@"
 shift
 case $command in
   install)
+    case ${1:-} in
+      '') ;;
+      --beside-dokku)
+        beside
+        shift
+        choose_ports "$@" ;;
+      *) die "install has no argument $1, only --beside-dokku" ;;
+    esac
     lock
     install_all
     next_steps ;;
@@ -964,10 +1088,14 @@ case $command in
     lock
     if [ "${1:-}" = --remove ]; then unhook "${2:-}"; else hooks "$@"; fi ;;
   uninstall)
-    case ${1:-} in
-      '' | --purge) ;;
-      *) die "uninstall has no argument $1, only --purge" ;;
-    esac
+    purging=
+    for word; do
+      case $word in
+        --purge) purging=$word ;;
+        --beside-dokku) beside ;;
+        *) die "uninstall has no argument $word, only --purge and --beside-dokku" ;;
+      esac
+    done
     lock
-    uninstall "${1:-}" ;;
+    uninstall "$purging" ;;
 esac

@@ -76,10 +76,11 @@ func run(name string, args []string) int {
 // DOKKU_ROOT. The texts are in the package that relies on them.
 func printInstalled(root, name string) int {
 	dir := filepath.Join(root, ".dokku", "nginx")
-	text, ok := map[string]string{"nginx-conf": nginx.ConfD(dir), "nginx-check": nginx.CheckScript(dir),
+	text, ok := map[string]string{"nginx-conf": nginx.ConfD(dir), "nginx-conf-beside": nginx.ConfDBeside(dir),
+		"nginx-check":  nginx.CheckScript(dir),
 		"nginx-reload": nginx.ReloadScript()}[name]
 	if !ok {
-		return fail(fmt.Errorf("install:print knows nginx-conf, nginx-check and nginx-reload, not %q", name))
+		return fail(fmt.Errorf("install:print knows nginx-conf, nginx-conf-beside, nginx-check and nginx-reload, not %q", name))
 	}
 	fmt.Print(text)
 	return 0

@@ -27,7 +27,7 @@ import (
 
 // connect opens the Docker Engine that the settings name, and the builders that use it.
 func connect(s *store.Store, set app.Settings) (engine.Host, deploy.Builder, error) {
-	c := docker.Config{Host: set.Docker, Root: s.Identity}
+	c := docker.Config{Host: set.Docker, Root: s.Identity, NamePrefix: set.NamePrefix}
 	if set.Pool != "" {
 		var err error
 		if c.Pool, err = netip.ParsePrefix(set.Pool); err != nil {
@@ -44,8 +44,10 @@ func connect(s *store.Store, set app.Settings) (engine.Host, deploy.Builder, err
 
 // builders are those of a server, in the order in which they are asked.
 func builders(set app.Settings, engine func() *client.Client, steps *container.Engine) build.Builders {
+	slugs := herokuish.New(steps)
+	slugs.CachePrefix = set.NamePrefix
 	return build.Builders{
-		herokuish.New(steps),
+		slugs,
 		pack.New(pack.Config{Client: engine, Lifecycle: set.Lifecycle, Allowed: app.Words(set.Build[app.PropAllowedBuilders])}, steps),
 		dockerfile.New(dockerfile.Config{Client: engine}),
 		railpack.New(railpack.Config{Client: engine, Steps: steps}),

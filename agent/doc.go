@@ -16,7 +16,7 @@
 //	main.go            dispatch on argv[0] and the first word
 //	hooks/             called by git and sshd: forced command, wrapper, pre-receive, post-receive
 //	agent/command/     the noun:verb commands, a package for each group of nouns; command/cli: parsing, reports, help
-//	agent/doctor/ backup/ watch/                         one concern each; backup/archive: the file of a backup
+//	agent/doctor/ backup/ move/ watch/                   one concern each; backup/archive: the file of a backup; move: apps of a Dokku server
 //	agent/cron/        the cron tasks of app.json: schedule, runs, history
 //	agent/keys/ letsencrypt/ oneoff/ sources/            ssh keys; orders of certificates; one-off containers; deploys without a push
 //	agent/             Server: the operations

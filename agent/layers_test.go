@@ -15,7 +15,7 @@ var layers = []string{
 	".",
 	"hooks",
 	"agent/command",
-	"agent/doctor agent/watch",
+	"agent/doctor agent/move agent/watch",
 	"agent/cron agent/backup",
 	"agent/keys agent/letsencrypt agent/oneoff agent/sources",
 	"agent",

@@ -104,6 +104,9 @@ var operations = []Operation{
 		Lines: lines("letsencrypt:enable APP", "letsencrypt:disable APP")},
 	{Name: "config:set --no-restart", In: Matrix | PowerLoss, From: Deployed, Lines: lines("config:set --no-restart APP A=b")},
 
+	{Name: "import and its deploy", In: Matrix | PowerLoss, From: None, Lines: lines("import APP"), Away: true},
+	{Name: "import of a later version and its settings", In: Killed | Matrix, From: Deployed, Lines: lines("import APP"), Changes: 60},
+
 	{Name: "a minute of a cron task", In: Matrix, From: Deployed, Lines: lines("cron APP")},
 
 	{Name: "apps:create", In: PowerLoss, From: None, Lines: lines("apps:create APP")},

@@ -16,6 +16,13 @@ type PortMap struct {
 
 func (m PortMap) String() string { return fmt.Sprintf("%s:%d:%d", m.Scheme, m.Host, m.Container) }
 
+// The property of ports:set --global, and the value that maps EXPOSE 3000 as http:3000:3000.
+// By default it is http:80:3000.
+const (
+	ExposeMapping = "expose-mapping"
+	ExposeAsDokku = "dokku"
+)
+
 // FirstHostPort is the first host port for apps without a proxy. Each app gets
 // PortsPerApp ports, so that they are free when it scales up.
 const (

@@ -23,6 +23,8 @@ type Release struct {
 	// Detected is the port that the image exposes. Port differs if ports:set named
 	// another one. 0 in releases of older versions: see DetectedPort.
 	Detected int `json:"detected_port,omitempty"`
+	// Exposes: the image exposes Detected. It is false in releases of older versions.
+	Exposes bool `json:"exposes,omitempty"`
 	// PortFound: the image exposes no port, and Detected is the one on which the first
 	// release was found to listen.
 	PortFound bool `json:"port_found,omitempty"`

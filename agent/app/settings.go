@@ -15,6 +15,7 @@ type Settings struct {
 	Git     map[string]string `json:"git,omitempty"`     // git:set --global
 	Proxy   map[string]string `json:"proxy,omitempty"`   // proxy:set --global
 	Network map[string]string `json:"network,omitempty"` // network:set --global
+	Ports   map[string]string `json:"ports,omitempty"`   // ports:set --global
 	Logs    map[string]string `json:"logs,omitempty"`    // logs:set --global
 	Cron    map[string]string `json:"cron,omitempty"`    // cron:set --global
 	// DockerOptions has the properties of docker-options:set --global.
@@ -54,6 +55,9 @@ type Settings struct {
 	Docker string `json:"docker,omitempty"`
 	// Pool is the range of the apps' subnets. Default: 10.192.0.0/11.
 	Pool string `json:"pool,omitempty"`
+	// NamePrefix begins the names of the apps' containers, so that another program on the
+	// engine, such as Dokku, can have the names without it. Default: none.
+	NamePrefix string `json:"name_prefix,omitempty"`
 	// StorageRoot is the data root, see StorageDir. Default: DefaultStorageRoot.
 	StorageRoot string `json:"storage_root,omitempty"`
 

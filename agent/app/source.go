@@ -34,6 +34,8 @@ type Declared struct {
 const (
 	SourceImage = "docker-image"
 	SourceSync  = "git-sync"
+	// SourceImport: of an app of another server, with its history (dokku import).
+	SourceImport = "import"
 )
 
 // GitLimit returns the limit of what a command or a build takes in that git:set --global

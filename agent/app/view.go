@@ -257,12 +257,26 @@ func (v View) Ports() []PortMap {
 }
 
 // DefaultPorts are the mappings of an app that has none of its own.
-func (v View) DefaultPorts() []PortMap {
+func (v View) DefaultPorts() []PortMap { return v.DefaultPortsOf(v.Current) }
+
+// DefaultPortsOf are those with a release, which may be nil. With ports:set --global
+// expose-mapping dokku, the host's port is that which the image exposes.
+func (v View) DefaultPortsOf(r *Release) []PortMap {
 	list := []PortMap{{Scheme: "http", Host: v.Settings.Nginx.Port}}
+	if v.ExposedAsIs(r) {
+		list[0].Host = r.Detected
+	}
 	if len(v.Certificates()) > 0 {
 		list = append(list, PortMap{Scheme: "https", Host: v.Settings.Nginx.TLSPort})
 	}
 	return list
+}
+
+// ExposedAsIs reports whether the port that a release's image exposes is also the host's, as
+// Dokku maps it. The port for TLS is not for plain HTTP.
+func (v View) ExposedAsIs(r *Release) bool {
+	return v.Settings.Ports[ExposeMapping] == ExposeAsDokku && len(v.State.Ports) == 0 && !v.State.ProxyDisabled &&
+		r != nil && r.Exposes && r.Detected != v.Settings.Nginx.TLSPort
 }
 
 // Shown returns a mapping with its real container port, for people.

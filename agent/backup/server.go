@@ -153,7 +153,7 @@ func mergeSettings(set *app.Settings, from app.Settings, force bool) (kept, mach
 		from map[string]string
 	}{
 		{"config", &set.Config, from.Config}, {"checks", &set.Checks, from.Checks}, {"ps", &set.PS, from.PS}, {"build", &set.Build, from.Build},
-		{"git", &set.Git, from.Git}, {"proxy", &set.Proxy, from.Proxy}, {"network", &set.Network, from.Network},
+		{"git", &set.Git, from.Git}, {"proxy", &set.Proxy, from.Proxy}, {"network", &set.Network, from.Network}, {"ports", &set.Ports, from.Ports},
 		{"nginx", &set.Nginx.Properties, from.Nginx.Properties}, {"letsencrypt", &set.Letsencrypt, from.Letsencrypt},
 		{"docker-options", &set.DockerOptions, from.DockerOptions}, {"logs", &set.Logs, from.Logs}, {"scheduler", &set.Scheduler, from.Scheduler}, {"cron", &set.Cron, from.Cron},
 	} {
@@ -221,6 +221,7 @@ func machineSettings(set, from app.Settings) (list []string) {
 		have, from any
 	}{
 		{"private_hooks", set.PrivateHooks, from.PrivateHooks}, {"docker", set.Docker, from.Docker}, {"pool", set.Pool, from.Pool}, {"storage_root", set.StorageRoot, from.StorageRoot},
+		{"name_prefix", set.NamePrefix, from.NamePrefix},
 		{"ssh_port", set.SSHPort, from.SSHPort}, {"nginx port", set.Nginx.Port, from.Nginx.Port},
 		{"nginx tls_port", set.Nginx.TLSPort, from.Nginx.TLSPort},
 		{"nginx log_dir", set.Nginx.LogDir, from.Nginx.LogDir},

@@ -98,7 +98,7 @@ ports:clear                        => Please specify an app to run the command o
 ports:clear nosuch                 => 20 App nosuch does not exist
 ports:clear hello 80               => Unexpected argument "80"
 ports:report nosuch                => 20 App nosuch does not exist
-ports:report hello --nosuch        => Invalid flag passed, valid flags: --ports-map, --ports-map-detected
+ports:report hello --nosuch        => Invalid flag passed, valid flags: --ports-global-expose-mapping, --ports-map, --ports-map-detected
 ports:nosuch hello                 => ${"\x60ports:nosuch\x60 is not a dokku command."}
 
 # origins, cleanup, more of domains, proxy, git and urls

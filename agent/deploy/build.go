@@ -193,12 +193,17 @@ func (b *building) image(ctx context.Context) (err error) {
 	if err := b.processes(result.Procfile); err != nil {
 		return err
 	}
-	r.Detected = detectPort(result.ExposedPorts, info.Ports)
+	r.Detected, r.Exposes = detectPort(result.ExposedPorts, info.Ports), len(info.Ports) > 0
 	if c := x.Current; len(info.Ports) == 0 && c != nil && c.PortFound {
 		r.Detected, r.PortFound = c.DetectedPort(), true
 	}
 	r.Port = x.State.WebPort(r.Detected)
 	hintPorts(x, r, info.Ports)
+	if v := x.View(); v.ExposedAsIs(r) {
+		if err := x.Env.PortTaken(ctx, v.Settings, r.Detected); err != nil {
+			return err
+		}
+	}
 	return failpoint.Reach(failpoint.ImageKnown)
 }
 

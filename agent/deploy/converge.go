@@ -79,9 +79,6 @@ func (x *Session) tryConverge(ctx context.Context, startEnded bool) error {
 		if err := e.execute(ctx, steps); err != nil {
 			return err
 		}
-		if err := x.nameLatest(ctx, host, w); err != nil {
-			return err
-		}
 		// A container may have started under another name because its own was taken; the
 		// next round renames it. A process that ends right after its restart is not
 		// started a third time.
@@ -94,21 +91,6 @@ func (x *Session) tryConverge(ctx context.Context, startEnded bool) error {
 		}
 		d.StartEnded, d.Retiring = false, x.State.Retiring
 	}
-}
-
-// nameLatest lets dokku/APP:latest name the image of the current release, as in Dokku:
-// scripts look there. It is not how dokku finds an image.
-func (x *Session) nameLatest(ctx context.Context, host engine.Images, w plan.Observation) error {
-	if x.Current == nil {
-		return nil
-	}
-	tag := engine.TagPrefix + x.Name + ":latest"
-	for _, i := range w.Images {
-		if i.ID == x.Current.Image && !slices.Contains(i.Tags, tag) {
-			return host.Tag(ctx, i.ID, tag)
-		}
-	}
-	return nil
 }
 
 // sweepBuilds removes what interrupted builds of the app have left beside containers. Nobody

@@ -18,6 +18,9 @@ import (
 func Desired(s *store.Store, v app.View) (plan.Desired, error) {
 	d := plan.Desired{App: v.Name, Stopped: v.State.Stopped,
 		Retiring: v.State.Retiring, Images: map[string]bool{}, Former: v.Former()}
+	if v.Current != nil {
+		d.Image = v.Current.Image
+	}
 	kept, err := s.KeptReleases(v)
 	if err != nil {
 		return d, err

@@ -40,7 +40,7 @@ func (e *executor) execute(ctx context.Context, steps []plan.Step) error {
 		steps = e.leave(steps)
 	}
 	notified := false
-	var unremoved, unforgotten error
+	var unremoved, unforgotten, untagged error
 	for len(steps) > 0 {
 		if a := steps[0].Action; !notified && a != plan.ActStart && a != plan.ActFree && a != plan.ActYield && a != plan.ActMark && a != plan.ActPublish && a != plan.ActWithdraw {
 			e.notify(&notified)
@@ -51,6 +51,8 @@ func (e *executor) execute(ctx context.Context, steps []plan.Step) error {
 		case err == nil:
 		case removesImage(steps[0]):
 			unremoved = errors.Join(unremoved, err)
+		case steps[0].Action == plan.ActTag:
+			untagged = err
 		case steps[0].Action == plan.ActReset:
 			unforgotten = errors.Join(unforgotten, err)
 		default:
@@ -72,6 +74,7 @@ func (e *executor) execute(ctx context.Context, steps []plan.Step) error {
 		return err
 	}
 	return errors.Join(e.leaveUndone("Some old images could not be removed", unremoved),
+		e.leaveUndone("The image could not get the name "+engine.Latest(e.session.Name), untagged),
 		e.leaveUndone("Earlier restarts could not be forgotten", unforgotten))
 }
 
@@ -223,6 +226,8 @@ func (e *executor) run(ctx context.Context, s plan.Step) (err error) {
 			return err
 		}
 		return failpoint.Reach(failpoint.OldRetired)
+	case plan.ActTag:
+		return e.host.Tag(ctx, s.ID, s.Name)
 	case plan.ActAdopt:
 		return e.adopt(ctx, s.ID)
 	case plan.ActRemove:

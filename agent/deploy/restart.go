@@ -29,7 +29,7 @@ func (x *Session) Restart(ctx context.Context, cause string, kept map[string]app
 	next := x.State.Clone()
 	change(&next)
 	x.View().With(next).Provide(r)
-	r.Detected = x.Current.DetectedPort()
+	r.Detected, r.Exposes = x.Current.DetectedPort(), x.Current.Exposes
 	if _, on := kept[scale.Web]; !on { // a kept web still listens on its port
 		r.Port = next.WebPort(r.Detected)
 	}

@@ -53,7 +53,7 @@ func (x *Session) Rollback(ctx context.Context, n int, keepConfig bool) (err err
 	next := x.State.Clone()
 	change(&next)
 	x.View().With(next).Provide(r)
-	r.Detected = to.DetectedPort()
+	r.Detected, r.Exposes = to.DetectedPort(), to.Exposes
 	r.Port = next.WebPort(r.Detected)
 	for _, c := range app.Changes(x.Current, r)[1:] { // the first is the rollback itself
 		x.Log.Detail("%s", c)

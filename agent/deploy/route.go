@@ -77,7 +77,11 @@ func only(s *store.Store, app string) bool {
 
 // routeOf returns the route of a release without its upstreams.
 func routeOf(s *store.Store, v app.View, r *app.Release) *proxy.Route {
-	route := &proxy.Route{App: v.Name, Release: r.Number, Domains: v.Names(), Ports: routePorts(v.State.Ports, r),
+	mappings := v.State.Ports
+	if v.ExposedAsIs(r) {
+		mappings = v.DefaultPortsOf(r)
+	}
+	route := &proxy.Route{App: v.Name, Release: r.Number, Domains: v.Names(), Ports: routePorts(mappings, r),
 		Stopped: v.State.Stopped, Replaces: v.Former()}
 	for _, c := range v.Certificates() {
 		dir := s.File(v.Name, app.TLSDir, c.ID)

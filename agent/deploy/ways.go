@@ -20,7 +20,11 @@ func (f *foresight) ways() {
 	}
 	list := v.State.Ports
 	if len(list) == 0 {
-		list = v.DefaultPorts()
+		r := v.Current
+		if len(f.report.Exposed) > 0 {
+			r = &app.Release{Detected: detected, Exposes: true}
+		}
+		list = v.DefaultPortsOf(r)
 	}
 	for _, m := range list {
 		from := "ports:set"

@@ -158,6 +158,8 @@ func TestPurge(t *testing.T) {
 		{kind: "images", ID: "sha256:3", Labels: app("shop"), RepoTags: []string{"dokku/shop:latest"}},
 		{kind: "images", ID: "sha256:4", Labels: app("other"), RepoTags: []string{"dokku/other:0123456789ab"}},
 		{kind: "images", ID: "sha256:5", Labels: app("shop"), RepoTags: []string{"dokku/shop:0123456789ad"}, inUse: true},
+		{kind: "images", ID: "sha256:6", Labels: app("old"), RepoTags: []string{"dokku/old:latest", "dokku/old:0123456789ae"}},
+		{kind: "images", ID: "sha256:7", Labels: map[string]string{"com.dokku.app-name": "shop", "org.label-schema.vendor": "dokku"}}, // Dokku's
 		stored("cache-old", app("old", "builder-type", "herokuish")),
 		stored("old.build.pack-cache", app("old", "pack-builder", "heroku/builder:24 1000:1000")),
 		stored("old-data", app("old")), // the app's data
@@ -175,7 +177,7 @@ func TestPurge(t *testing.T) {
 	defer server.Close()
 	purge(t, root, socket)
 	want := []string{"containers c1", "containers c2", "containers c3", "containers c4", "networks n1", "networks n2", "networks n3",
-		"volumes cache-old", "volumes old.build.pack-cache", "images sha256:1", "images sha256:2"}
+		"images sha256:6", "volumes cache-old", "volumes old.build.pack-cache", "images sha256:1", "images sha256:2"}
 	if !slices.Equal(e.deleted, want) {
 		t.Errorf("removed %q, want %q", e.deleted, want)
 	}

@@ -51,8 +51,8 @@ func TestBehindProxy(t *testing.T) {
 	lab.Contains(t, l.Dokku("nginx:access-logs", a.Name), `"GET /forwarded HTTP/1.1" 200`)
 }
 
-// TestLatestImage: dokku/APP:latest is the image that serves.
-func TestLatestImage(t *testing.T) {
+// TestLatestImageServes: dokku/APP:latest is the image that serves.
+func TestLatestImageServes(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, nil)
 	a := l.Deployed(nil)

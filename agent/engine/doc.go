@@ -55,6 +55,11 @@
 // from. A network that only stopped containers use stays as well: without it they
 // could never start again.
 //
+// An engine may serve Dokku too, and its containers, images and volumes have the same label
+// of the app, and more names in common. Containers without the label of an attempt, images
+// and volumes with the label of Dokku's vendor are not ours (OfDokku): they are not observed,
+// and never removed. A name that such an image has (Taken) is left to it.
+//
 // Watch is level-triggered. "connected" means: look at everything. Watch sends it
 // first, after each reconnection, and after it had to drop events for a slow
 // receiver.

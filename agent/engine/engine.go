@@ -137,6 +137,9 @@ type Observed struct {
 	Instances []Instance // sorted by name
 	Networks  []Network
 	Images    []Image
+	// Taken are the names of images that Dokku made for an app of the same name. They are
+	// not among Images.
+	Taken []string
 }
 
 // ResourceKind is the kind of a Resource.

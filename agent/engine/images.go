@@ -1,9 +1,22 @@
 package engine
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
+
+// Latest is the name of the image of an app's current release, as Dokku has it.
+func Latest(app string) string { return TagPrefix + app + ":latest" }
+
+// ownName matches the names that deploys give their images.
+var ownName = regexp.MustCompile(`^` + TagPrefix + `[^:/]+:[0-9a-f]{12}$`)
+
+// OfDokku reports whether an image is one that Dokku made, with which this program shares
+// the labels of apps and TagPrefix.
+func OfDokku(labels map[string]string, names []string) bool {
+	return labels["org.label-schema.vendor"] == "dokku" && !slices.ContainsFunc(names, ownName.MatchString)
+}
 
 // Owners returns the apps that own an image with these names and the app label, sorted;
 // see Image. The list is never empty.

@@ -30,6 +30,11 @@
 // release has: it then uses another kind of image store, in which the same images have
 // other ids.
 //
+// The image of the current release has the name dokku/APP:latest, by which scripts run it. A
+// step of the plan gives it that name, so that it follows pushes, rollbacks and renames, and
+// comes back if somebody takes it away. It costs one call, after the switch, where the image
+// changed. Rejected: to name the image when it is built, since the push may be rejected.
+//
 // The engine counts the restarts of a process for ever, and gives it up at the policy's
 // limit (on-failure:10). A process that crashes once a week would be down for good after
 // ten weeks. So a process that has run for an hour since its last restart has its restarts

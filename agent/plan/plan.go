@@ -36,6 +36,8 @@ type Desired struct {
 	Releases []int
 	// Images are the ids of the images of all kept releases.
 	Images map[string]bool
+	// Image is the id of the current release's image, which has the name engine.Latest.
+	Image string
 	// Network: the app has a network.
 	Network bool
 	// Former is the app's former name while resources carry it, else "". Processes with
@@ -67,6 +69,7 @@ func Plan(d Desired, w Observation) []Step {
 	p.deadlines()
 	p.rename()
 	p.retire()
+	p.tag()
 	p.collect()
 	p.forgive()
 	return p.steps
@@ -290,6 +293,18 @@ func retiredSuffix(i engine.Instance) string {
 // ends reports whether the plan removes a container.
 func (p *planner) ends(id string) bool {
 	return slices.ContainsFunc(p.steps, func(s Step) bool { return s.Action == ActRetire && s.ID == id })
+}
+
+// tag gives the current image the app's name without a version, before the image that had it
+// is removed. An image of Dokku's that has the name keeps it.
+func (p *planner) tag() {
+	name := engine.Latest(p.d.App)
+	for _, i := range p.w.Images {
+		if p.d.Image != "" && i.ID == p.d.Image && !slices.Contains(i.Tags, name) && !slices.Contains(p.w.Taken, name) {
+			p.add(Step{Action: ActTag, ID: i.ID, Name: name})
+			return
+		}
+	}
 }
 
 // collect removes unused images and networks, and drops the entries of retired

@@ -173,6 +173,13 @@ func apply(d *Desired, w *Observation, s Step) error {
 			}
 		}
 		find(s.ID).Name = s.Name
+	case ActTag:
+		for n := range w.Images {
+			w.Images[n].Tags = nil
+			if w.Images[n].ID == s.ID {
+				w.Images[n].Tags = []string{s.Name}
+			}
+		}
 	case ActRemove:
 		w.Images, w.Networks = dropImage(w.Images, s.ID), dropNetwork(w.Networks, s.ID)
 	}

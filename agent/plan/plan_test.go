@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -334,5 +335,35 @@ func TestNextReset(t *testing.T) {
 		if got := NextReset(observation(1, nil, test.instances...)); !got.Equal(test.want) {
 			t.Errorf("got %s, want %s", got, test.want)
 		}
+	}
+}
+
+// TestLatest: the current image gets the name that Dokku gives it, before the image that has
+// it goes, also in a rollback. A name that an image of Dokku has is left to it.
+func TestLatest(t *testing.T) {
+	d := want(2, "web.1")
+	d.Image, d.Images["img1"] = "img2", true
+	at := func(tags ...string) Observation {
+		w := observation(2, upstreams(3), running("new", "shop.web.1", 2, 3))
+		w.Images = []engine.Image{{ID: "img1", App: "shop", Tags: []string{"dokku/shop:latest"}}, {ID: "img2", App: "shop", Tags: tags}, {ID: "old", App: "shop"}}
+		return w
+	}
+	text := func(w Observation) (lines []string) {
+		for _, s := range Plan(d, w) {
+			lines = append(lines, s.String())
+		}
+		return lines
+	}
+	removal := "remove image old: no kept release runs it"
+	if got := text(at()); !slices.Equal(got, []string{"tag image img2 as dokku/shop:latest", removal}) {
+		t.Errorf("%q", got)
+	}
+	if got := text(at("dokku/shop:latest")); !slices.Equal(got, []string{removal}) {
+		t.Errorf("it has the name: %q", got)
+	}
+	taken := at()
+	taken.Taken = []string{"dokku/shop:latest"}
+	if got := text(taken); !slices.Equal(got, []string{removal}) {
+		t.Errorf("Dokku has the name: %q", got)
 	}
 }

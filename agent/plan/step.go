@@ -28,6 +28,7 @@ const (
 	ActRetire   Action = "retire" // stop and remove
 	ActRemove   Action = "remove" // remove an image or network
 	ActAdopt    Action = "adopt"  // tag an image of the former name with the new one
+	ActTag      Action = "tag"    // give an image a name that another one may have
 	ActReset    Action = "reset"  // forget the restarts of a container
 	ActForget   Action = "forget" // drop the retiring entries of removed containers
 )
@@ -53,7 +54,7 @@ func (s Step) Doing() string {
 type Step struct {
 	Action  Action
 	Process app.Process      // start
-	Name    string           // container's name: start, free, yield, stop, retire, reset; new name: rename
+	Name    string           // container's name: start, free, yield, stop, retire, reset; new name: rename, tag
 	Address netip.Addr       // start
 	Holder  *engine.Instance // start: the container that gets its host port back if this fails
 	ID      string           // container, image or network
@@ -89,6 +90,8 @@ func (s Step) String() string {
 		return fmt.Sprintf("remove %s %s", s.Kind, s.ID) + because(s.Cause)
 	case ActAdopt:
 		return "adopt image " + s.ID + because(s.Cause)
+	case ActTag:
+		return fmt.Sprintf("tag image %s as %s", s.ID, s.Name)
 	case ActWithdraw:
 		return "withdraw" + because(s.Cause)
 	case ActRetire:

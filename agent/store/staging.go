@@ -66,7 +66,7 @@ func (s *Store) stage(prefix string) (dir string, f *os.File, err error) {
 // SweepStaging removes the folders of killed commands: backups, restores, deploys without
 // a push, and detached pushes.
 func (s *Store) SweepStaging() {
-	for _, prefix := range []string{"backup-", "restore-", "source-", "detached-"} {
+	for _, prefix := range []string{"backup-", "restore-", "source-", "detached-", "import-"} {
 		found, _ := filepath.Glob(s.Own(prefix + "*"))
 		for _, dir := range found {
 			f, err := os.Open(dir)

@@ -31,12 +31,17 @@ const (
 var capabilities = []string{"CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID"}
 
 // Builder builds with herokuish.
-type Builder struct{ engine *container.Engine }
+type Builder struct {
+	engine *container.Engine
+	// CachePrefix begins the names of the volumes with what builds keep. Those of Dokku are
+	// called cache-APP, and so are those without a prefix.
+	CachePrefix string
+}
 
 var _ build.Fallback = (*Builder)(nil)
 
 // New returns a Builder whose containers run on an engine. It does not call the engine.
-func New(e *container.Engine) *Builder { return &Builder{e} }
+func New(e *container.Engine) *Builder { return &Builder{engine: e} }
 
 // Name is "herokuish".
 func (*Builder) Name() string { return build.Herokuish }
@@ -46,6 +51,7 @@ type job struct {
 	build.Request
 	engine *container.Engine
 	image  string // the name of herokuish's image
+	cache  string // what the name of the cache's volume has before the app's
 	user   string
 	out    *output
 	files  files
@@ -64,7 +70,7 @@ func (b *Builder) Build(ctx context.Context, r build.Request) (build.Result, err
 			h.FilesChanged = n // else the old commit is gone, as after a forced push
 		}
 	}
-	j := &job{Request: r, engine: b.engine, image: cmp.Or(r.Stack, DefaultImage), user: cmp.Or(r.Env[varUser], defaultUser), out: newOutput(r, &h)}
+	j := &job{Request: r, engine: b.engine, cache: b.CachePrefix + "cache-", image: cmp.Or(r.Stack, DefaultImage), user: cmp.Or(r.Env[varUser], defaultUser), out: newOutput(r, &h)}
 	if j.files, err = newFiles(r, j.user); err != nil {
 		return build.Result{}, err
 	}
@@ -87,7 +93,7 @@ func (j *job) run(ctx context.Context, tree *source.Tree) (id string, procfile [
 		Labels:       j.Labels,
 		Capabilities: capabilities,
 		Scratch:      []string{dirSource, dirEnv, dirScript},
-		Caches:       []container.Cache{{Name: "cache-" + j.App, Target: dirCache, Labels: map[string]string{labelBuilder: build.Herokuish}}},
+		Caches:       []container.Cache{{Name: j.cache + j.App, Target: dirCache, Labels: map[string]string{labelBuilder: build.Herokuish}}},
 		Limits:       container.Limits{Memory: j.Limits.Memory, Pids: maxPids},
 	})
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 // Commands are the commands of this package.
-var Commands = slices.Concat(appCommands, gitCommands, cleanupCommands)
+var Commands = slices.Concat(appCommands, gitCommands, cleanupCommands, importCommands)
 
 var appCommands = []cli.Spec{
 	{

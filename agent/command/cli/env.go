@@ -6,14 +6,17 @@ import (
 
 	"golang.org/x/term"
 
+	"dokku/agent"
 	"dokku/agent/event"
 )
 
 // Env is the environment of a command, which uses nothing else of its process.
 type Env struct {
 	// Root is DOKKU_ROOT, the folder of the apps' repositories.
-	Root  string
-	Stdin io.Reader
+	Root string
+	// Server is that of Root; nil: the command opens it.
+	Server *agent.Server
+	Stdin  io.Reader
 	// Stdout and Stderr know whether their reader sees colours: event.Coloured.
 	Stdout io.Writer
 	Stderr io.Writer

@@ -17,7 +17,7 @@ var readingVerbs = []string{"report", "list", "show", "help", "exists", "locked"
 
 // changingWords are further commands that change something, or run something for a person:
 // a backup gives all secrets away.
-var changingWords = []string{"run", "enter", "backup", "restore", "cleanup", "backup:get"}
+var changingWords = []string{"run", "enter", "backup", "restore", "cleanup", "backup:get", "import"}
 
 // askingWords are the commands that only answer unless they have words after the app.
 var askingWords = []string{"ps:scale", "resource:limit", "resource:reserve"}
@@ -34,6 +34,8 @@ var askingFlags = []string{"format", "origin", "process-type", "global", "quiet"
 func changes(name string, given []string) bool {
 	_, verb, colon := strings.Cut(name, ":")
 	switch {
+	case name == "import" && (slices.Contains(given, "plan") || slices.Contains(given, "dry-run")):
+		return false
 	case slices.Contains(changingWords, name):
 		return true
 	case !colon:

@@ -39,7 +39,7 @@ type Runner struct {
 func Run(ctx context.Context, env Env, groups [][]Spec, args []string) int {
 	var mu sync.Mutex
 	env.Stdout, env.Stderr = &serial{&mu, env.Stdout}, &serial{&mu, env.Stderr}
-	r := &Runner{Env: env, groups: groups, Quiet: env.Quiet}
+	r := &Runner{Env: env, groups: groups, Quiet: env.Quiet, Server: env.Server}
 	err := r.execute(ctx, args)
 	r.close()
 	return Report(ctx, env.Stderr, r.hinted(err))

@@ -3,9 +3,12 @@ package routing
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/spf13/pflag"
 
 	"dokku/agent/app"
 	"dokku/agent/command/cli"
@@ -48,12 +51,42 @@ var portCommands = []cli.Spec{
 	portsReport.Spec("Show the app's port mappings, and the port that its image exposes"),
 	{
 		Use: "ports:set APP MAPPING...", Short: "Set the app's port mappings to exactly these", Missing: noMapping,
-		Long:    portsLong,
-		Example: "dokku ports:set hello http:80:5000 http:8080:9000",
+		Long: portsLong + "\nFor all apps without mappings of their own: with --global expose-mapping dokku, an image with EXPOSE 3000 is\n" +
+			"served at port 3000, as Dokku does. Without the value it is served at port 80 again.",
+		Example: "dokku ports:set hello http:80:5000 http:8080:9000\ndokku ports:set --global expose-mapping dokku",
+		Flags:   func(f *pflag.FlagSet) { f.Bool("global", false, "set how the default mapping is made, for all apps") },
 		Run: func(c *cli.Call) error {
+			if c.App == nil {
+				return setExposeMapping(c)
+			}
 			return changePorts(c, "ports:set", func(_, given []app.PortMap) ([]app.PortMap, error) { return given, nil })
 		},
 	},
+}
+
+// setExposeMapping sets the only property of ports:set --global.
+func setExposeMapping(c *cli.Call) error {
+	value := ""
+	if len(c.Args) > 1 {
+		value = c.Args[1]
+	}
+	switch {
+	case c.Args[0] != app.ExposeMapping:
+		return cli.Refuse("Invalid property specified, valid properties include: %s", app.ExposeMapping)
+	case len(c.Args) > 2:
+		return c.UsageError("Unexpected argument %q", c.Args[2])
+	case value != "" && value != app.ExposeAsDokku:
+		return cli.Refuse("Invalid %s %q: the only value is %s; without a value it is unset", app.ExposeMapping, event.OneLine(value), app.ExposeAsDokku)
+	case value == "":
+		c.Events().Result("Unsetting %s", app.ExposeMapping)
+	default:
+		c.Events().Result("Setting %s to %s", app.ExposeMapping, value)
+	}
+	return c.Server.SetRoutes(c.Ctx, "ports:set", c.Events(), func(set *app.Settings) {
+		ports := maps.Clone(set.Ports)
+		cli.Put(&ports, app.ExposeMapping, value)
+		set.Ports = ports
+	})
 }
 
 // oldPortCommands are the names that portCommands had before Dokku 0.31.
@@ -313,7 +346,12 @@ func listPorts(c *cli.Call) error {
 
 var portsReport = cli.Reporter{
 	Noun: "ports",
-	Keys: []string{"ports-map", "ports-map-detected"},
+	Own:  []string{app.ExposeMapping},
+	Keys: []string{"ports-global-expose-mapping", "ports-map", "ports-map-detected"},
+	Global: func(c *cli.Call) (map[string]string, error) {
+		set, err := c.Settings()
+		return map[string]string{"ports-global-expose-mapping": set.Ports[app.ExposeMapping]}, err
+	},
 	Collect: func(c *cli.Call, a *app.App, _ string) (map[string]string, error) {
 		v, err := c.View(a)
 		var detected []app.PortMap
@@ -324,6 +362,7 @@ var portsReport = cli.Reporter{
 		if len(a.State.Ports) > 0 {
 			own = joined(v.Ports())
 		}
-		return map[string]string{"ports-map": own, "ports-map-detected": joined(detected)}, err
+		return map[string]string{"ports-global-expose-mapping": v.Settings.Ports[app.ExposeMapping],
+			"ports-map": own, "ports-map-detected": joined(detected)}, err
 	},
 }

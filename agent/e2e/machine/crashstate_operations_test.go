@@ -10,7 +10,7 @@ import (
 // pushes yet.
 func crashBases(t *testing.T) (map[string]*machine, history) {
 	all := newHistory(t)
-	h := history{dir: t.TempDir(), one: all.one, two: all.two}
+	h := history{dir: t.TempDir(), one: all.one, two: all.two, tar: all.tar}
 	git(t, h.dir, "clone", "-q", all.dir, ".")
 	git(t, h.dir, "reset", "-q", "--hard", h.one)
 	h.pack = newPack(t, h, h.one)

@@ -164,9 +164,7 @@ func (c *crowd) deployed(a *app.App, live proxy.Route, rest map[string]bool) err
 	for _, id := range slices.Compact(slices.Sorted(images(releases))) {
 		account("image " + deploy.ImageTag(a.Name, id))
 	}
-	if a.Deployed() {
-		account("image " + engine.TagPrefix + a.Name + ":latest")
-	}
+	account("image " + engine.Latest(a.Name))
 	if len(missing) > 0 {
 		return fmt.Errorf("missing are %v of %+v", missing, f)
 	}

@@ -12,6 +12,7 @@ import (
 type history struct {
 	dir, one, two string
 	url           string // of the repository, by http
+	tar           string // the file of a tar of the repository
 	// nested has the files of two, and one as its submodule; its pack has what two lacks.
 	nested     string
 	nestedPack pack
@@ -46,6 +47,10 @@ func newHistory(t *testing.T) history {
 		"app.json": `{"scripts": {"dokku": {"predeploy": "prepare", "postdeploy": "tell"}}}`})
 	h.two = commit(map[string]string{"Dockerfile": "FROM scratch\n#\n"})
 	h.pack = newPack(t, h, h.two)
+	h.tar = filepath.Join(t.TempDir(), "old.tar")
+	if out, err := exec.Command("tar", "-C", filepath.Join(h.dir, ".git"), "-cf", h.tar, "refs", "objects").CombinedOutput(); err != nil {
+		t.Fatalf("tar: %v\n%s", err, out)
+	}
 	h.url = serveHistory(t, h.dir)
 	h.nested, h.nestedPack = newNested(t, h)
 	return h

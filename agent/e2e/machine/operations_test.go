@@ -69,6 +69,8 @@ func (m *machine) command(ctx context.Context, h history, words []string) error 
 		return m.fromArchive(ctx, name)
 	case "git:sync":
 		return m.syncWith(ctx, h, name)
+	case "import":
+		return m.importApp(ctx, h, name)
 	case "server":
 		return s.Env.Store.UpdateSettings(ctx, func(set *app.Settings) error { set.Checks["disabled"] = pairs(words[2:])["disabled"]; return nil })
 	case "cron":

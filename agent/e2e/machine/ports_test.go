@@ -163,3 +163,43 @@ func TestLocked(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestExposeMapping: with ports:set --global expose-mapping dokku, the port that an image
+// exposes is the host's too, of deployed apps at once and of later ones. Mappings of an app's
+// own win, and without the setting all is as before.
+func TestExposeMapping(t *testing.T) {
+	h := newHistory(t)
+	m := newMachine(t, h)
+	ctx := t.Context()
+	ports := func(want ...proxy.Port) {
+		t.Helper()
+		live, _ := m.live("shop")
+		if !slices.Equal(live.Ports, want) {
+			t.Errorf("the route has the ports %v, want %v", live.Ports, want)
+		}
+	}
+	set := func(value string) {
+		t.Helper()
+		check(t, m.server.SetRoutes(ctx, "ports:set", event.Log{}, func(s *app.Settings) { s.Ports = map[string]string{app.ExposeMapping: value} }))
+	}
+	ports()
+	before := m.ids()
+	set(app.ExposeAsDokku)
+	ports(proxy.Port{Host: 8080})
+	if v, err := m.server.View("shop"); err != nil || fmt.Sprint(v.Ports()) != "[http:8080:8080]" {
+		t.Errorf("the ports are %v (%v)", v.Ports(), err)
+	}
+	if after := m.ids(); !slices.Equal(after, before) {
+		t.Errorf("the containers are %v, were %v", after, before)
+	}
+	check(t, m.push(h.one, h.two))
+	ports(proxy.Port{Host: 8080})
+	check(t, m.server.Rollback(ctx, "shop", 0, false, event.Log{}))
+	ports(proxy.Port{Host: 8080})
+	check(t, m.mapping(app.PortMap{Scheme: "http", Host: 80}))
+	ports(proxy.Port{Host: 80})
+	check(t, m.mapping())
+	ports(proxy.Port{Host: 8080})
+	set("")
+	ports()
+}

@@ -51,6 +51,9 @@ func (d *Engine) removeVolumes(ctx context.Context, app string, selected filters
 		return nil, d.explain(ctx, err)
 	}
 	for _, v := range list.Volumes {
+		if engine.OfDokku(v.Labels, nil) {
+			continue
+		}
 		err := cli.VolumeRemove(ctx, v.Name, false)
 		switch {
 		case err == nil:

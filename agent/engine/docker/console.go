@@ -91,7 +91,7 @@ func (d *Engine) wait(ctx context.Context, id string) (engine.Instance, error) {
 	if err != nil {
 		return engine.Instance{}, d.explain(ctx, err)
 	}
-	return instance(r), nil
+	return d.instance(r), nil
 }
 
 // ended waits until the container has ended, or has been removed.

@@ -35,6 +35,9 @@ type Config struct {
 	// Pool is the IPv4 prefix that the apps' subnets are cut from, a /22 or larger;
 	// default 10.192.0.0/11.
 	Pool netip.Prefix
+	// NamePrefix begins the names of all containers in the engine, and in nothing that this
+	// package returns: another program on the same engine may use the names without it.
+	NamePrefix string
 }
 
 // Engine is a Docker Engine, from 20.10 on. It connects at the first call.

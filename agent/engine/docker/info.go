@@ -74,7 +74,7 @@ func (d *Engine) Instance(ctx context.Context, id string) (engine.Instance, erro
 	if err != nil {
 		return engine.Instance{}, fmt.Errorf("cannot inspect container %s: %w", engine.Short(id), d.explainContainer(ctx, id, err))
 	}
-	i := instance(r)
+	i := d.instance(r)
 	if i.Restarts > 0 && i.Running() {
 		lastEnd(ctx, cli, &i)
 	}

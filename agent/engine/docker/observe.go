@@ -32,10 +32,12 @@ func labelled(app string) filters.Args {
 }
 
 // processes selects the containers of app, or of any app. A container that was run by
-// hand from an app's image has the image's labels, but no kind.
+// hand from an app's image has the image's labels, but no kind, and one of Dokku's belongs
+// to no attempt.
 func processes(app string) filters.Args {
 	selected := labelled(app)
 	selected.Add("label", engine.LabelContainerType)
+	selected.Add("label", engine.LabelAttempt)
 	return selected
 }
 
@@ -61,7 +63,7 @@ func (d *Engine) observe(ctx context.Context, app string) (engine.Observed, erro
 	var o engine.Observed
 	var all errgroup.Group
 	all.Go(func() (err error) {
-		o.Instances, err = instances(ctx, cli, app)
+		o.Instances, err = d.instances(ctx, cli, app)
 		return err
 	})
 	all.Go(func() (err error) {
@@ -69,13 +71,13 @@ func (d *Engine) observe(ctx context.Context, app string) (engine.Observed, erro
 		return err
 	})
 	all.Go(func() (err error) {
-		o.Images, err = images(ctx, cli, app)
+		o.Images, o.Taken, err = images(ctx, cli, app)
 		return err
 	})
 	return o, d.explain(ctx, all.Wait())
 }
 
-func instances(ctx context.Context, cli *client.Client, app string) ([]engine.Instance, error) {
+func (d *Engine) instances(ctx context.Context, cli *client.Client, app string) ([]engine.Instance, error) {
 	list, err := cli.ContainerList(ctx, container.ListOptions{All: true, Filters: processes(app)})
 	if err != nil {
 		return nil, err
@@ -90,7 +92,7 @@ func instances(ctx context.Context, cli *client.Client, app string) ([]engine.In
 				return nil // it has gone since it was listed
 			}
 			if err == nil {
-				found[n] = instance(r)
+				found[n] = d.instance(r)
 			}
 			return err
 		})
@@ -104,8 +106,8 @@ func instances(ctx context.Context, cli *client.Client, app string) ([]engine.In
 }
 
 // instance converts the engine's description of a container.
-func instance(r container.InspectResponse) engine.Instance {
-	i := engine.Instance{ID: r.ID, Name: trimSlash(r.Name), Image: r.Image,
+func (d *Engine) instance(r container.InspectResponse) engine.Instance {
+	i := engine.Instance{ID: r.ID, Name: strings.TrimPrefix(trimSlash(r.Name), d.config.NamePrefix), Image: r.Image,
 		Created: engine.Moment(r.Created), Command: engine.CommandLine(append([]string{r.Path}, r.Args...))}
 	if s := r.State; s != nil {
 		i.Status = engine.Status(s.Status)
@@ -205,16 +207,21 @@ func appNetwork(n network.Summary) engine.Network {
 	return a
 }
 
-func images(ctx context.Context, cli *client.Client, app string) ([]engine.Image, error) {
+// images returns the images of app, or of all apps, and the names that images of Dokku have.
+func images(ctx context.Context, cli *client.Client, app string) (found []engine.Image, taken []string, err error) {
 	list, err := cli.ImageList(ctx, image.ListOptions{Filters: labelled(app)})
 	if err == nil && app != "" {
 		list, err = addNamed(ctx, cli, list, app)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	found := make([]engine.Image, 0, len(list))
+	found = make([]engine.Image, 0, len(list))
 	for _, i := range list {
+		if engine.OfDokku(i.Labels, i.RepoTags) {
+			taken = append(taken, i.RepoTags...)
+			continue
+		}
 		owners := engine.Owners(i.Labels[engine.LabelApp], i.RepoTags)
 		if app != "" && !slices.Contains(owners, app) {
 			continue
@@ -222,7 +229,7 @@ func images(ctx context.Context, cli *client.Client, app string) ([]engine.Image
 		found = append(found, engine.Image{ID: i.ID, App: cmp.Or(app, owners[0]), Tags: tags(i.RepoTags)})
 	}
 	slices.SortFunc(found, func(a, b engine.Image) int { return cmp.Compare(a.ID, b.ID) })
-	return found, nil
+	return found, taken, nil
 }
 
 // addNamed adds the images that have a name of the app but another app's label.

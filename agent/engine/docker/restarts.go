@@ -35,7 +35,7 @@ func (d *Engine) forgetRestarts(ctx context.Context, id string) error {
 	if err != nil {
 		return d.explain(ctx, err)
 	}
-	i := instance(r)
+	i := d.instance(r)
 	limit := r.RestartCount + i.Policy.Max
 	if i.StaleLimit {
 		limit = i.Policy.Max
@@ -52,12 +52,12 @@ func (d *Engine) forgetRestarts(ctx context.Context, id string) error {
 
 // renewed gives a container that starts again its own limit of restarts: the start makes
 // the engine's count zero.
-func renewed(ctx context.Context, cli *client.Client, id string) error {
+func (d *Engine) renewed(ctx context.Context, cli *client.Client, id string) error {
 	r, err := cli.ContainerInspect(ctx, id)
 	if err != nil {
 		return err
 	}
-	i := instance(r)
+	i := d.instance(r)
 	if i.Running() || i.Policy.Max == 0 || r.HostConfig.RestartPolicy.MaximumRetryCount == i.Policy.Max {
 		return nil
 	}

@@ -32,6 +32,7 @@ func (d *Engine) start(ctx context.Context, spec engine.Spec, before func(ctx co
 	if err := spec.Check(); err != nil {
 		return engine.Instance{}, err
 	}
+	spec.Name = d.config.NamePrefix + spec.Name
 	cli, err := d.connect(ctx)
 	if err != nil {
 		return engine.Instance{}, err
@@ -55,7 +56,7 @@ func (d *Engine) start(ctx context.Context, spec engine.Spec, before func(ctx co
 		err = join(c, cli, spec, id)
 	}
 	if err == nil && !made {
-		err = renewed(c, cli, id)
+		err = d.renewed(c, cli, id)
 	}
 	if err == nil {
 		err = cli.ContainerStart(c, id, container.StartOptions{})
@@ -77,7 +78,7 @@ func (d *Engine) start(ctx context.Context, spec engine.Spec, before func(ctx co
 	if err != nil {
 		return engine.Instance{}, d.explainContainer(c, id, err)
 	}
-	return instance(r), nil
+	return d.instance(r), nil
 }
 
 // create returns the id of spec's container, and whether it made it. If the outcome of

@@ -26,6 +26,7 @@ func (d *Engine) Rename(ctx context.Context, id, name string) error {
 }
 
 func (d *Engine) rename(ctx context.Context, id, name string) error {
+	name = d.config.NamePrefix + name
 	cli, err := d.connect(ctx)
 	if err != nil {
 		return err

@@ -20,6 +20,12 @@ include %[1]s/live/*.conf;
 `, dir)
 }
 
+// ConfDBeside is ConfD where Dokku serves by the same nginx: Dokku has set
+// server_names_hash_bucket_size, and nginx refuses that twice.
+func ConfDBeside(dir string) string {
+	return fmt.Sprintf("# Written by dokku's installation beside Dokku. The apps' servers are in %[1]s/live.\ninclude %[1]s/live/*.conf;\n", dir)
+}
+
 // CheckScript returns the text of the script for Config.Check. It takes no
 // arguments, so that a sudo rule may name it alone:
 //

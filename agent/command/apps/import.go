@@ -1,0 +1,236 @@
+package apps
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/pflag"
+
+	"dokku/agent/command/cli"
+	"dokku/agent/deploy"
+	"dokku/agent/event"
+	"dokku/agent/move"
+	"dokku/agent/repo"
+	"dokku/agent/sources"
+	"dokku/agent/text"
+)
+
+var importCommands = []cli.Spec{{
+	Use: "import USER@HOST [APP...]", Short: "Take over apps from a Dokku server, with settings and history", AsRoot: true,
+	Long: "It reads the server by ssh, as you: with your keys, known hosts and ssh configuration, and without asking anything.\n" +
+		"It changes nothing there. USER is root, or a user with sudo without a password. Dokku 0.30 and later can be read.\n" +
+		"Without names, it takes all apps, the settings of the server and the ssh keys; with names, only these apps.\n" +
+		"Each app gets its config, domains, ports, scale, checks, storage, networks, certificate, docker options, resource\n" +
+		"limits, redirects, http-auth and all properties, and its last version is deployed, as by a push. Warnings tell what\n" +
+		"has no equal here. Data is not copied: an app whose mounted folder has files there and none here is not deployed.\n" +
+		"Run it again after an interruption, or after you did what a warning says: it changes only what differs.",
+	Example: "dokku import root@old.example.com --plan\ndokku import root@old.example.com hello --port 2222 --identity ~/.ssh/old",
+	Missing: "Please specify the server to import from, such as root@old.example.com",
+	Flags: func(f *pflag.FlagSet) {
+		f.String("port", "", "the port of the server's sshd")
+		f.String("identity", "", "the file of an ssh key")
+		f.Bool("plan", false, "only show what it would do")
+		f.Bool("dry-run", false, "as --plan")
+		f.Bool("skip-deploy", false, "deploy nothing; ps:rebuild deploys an app later")
+	},
+	Run: runImport,
+}}
+
+// read is an app as it was read, or the error.
+type read struct {
+	app     *move.App
+	archive string
+	err     error
+}
+
+func runImport(c *cli.Call) error {
+	host, err := importHost(c)
+	if err != nil {
+		return err
+	}
+	dir, lock, err := c.Server.Env.Store.LockedStaging("import-")
+	if err != nil {
+		return err
+	}
+	defer func() { os.RemoveAll(dir); lock.Close() }()
+	if err := ownedAs(dir, c.Env.Root); err != nil {
+		return err
+	}
+	done, err := host.Connect()
+	if err != nil {
+		return err
+	}
+	names := slices.Clone(c.Args[1:])
+	from, apps, err := readAll(c, host, names, dir)
+	done()
+	if err != nil {
+		return err
+	}
+	// From here on, this process is the owner of DOKKU_ROOT.
+	if c.Env.Become != nil {
+		if err := c.Env.Become(); err != nil {
+			return err
+		}
+	}
+	m := &move.Mover{From: from, Here: c.Server, Run: c.Execute, Scratch: scratch(c, filepath.Join(dir, "root")), Log: c.Events(), Plan: c.Flag("plan") || c.Flag("dry-run"), SkipDeploy: c.Flag("skip-deploy"),
+		Importer: &sources.Importer{Server: c.Server, Output: sources.Output{Out: c.Env.Stdout, Errs: c.Env.Stderr, Remote: c.Env.Remote, User: c.Env.User}}}
+	return importAll(c, m, apps, len(names) == 0)
+}
+
+// importHost returns the server of the command line.
+func importHost(c *cli.Call) (*move.SSH, error) {
+	if c.Env.User != "" {
+		return nil, cli.Refuse("Cannot import over ssh, since it uses the keys and reads the files of this server: run sudo dokku import on the server")
+	}
+	host, err := move.ParseSSH(c.Args[0])
+	if err != nil {
+		return nil, err
+	}
+	if port := c.Value("port"); port != "" {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
+			return nil, c.UsageError("Invalid --port %q: it has to be a number from 1 to 65535", event.OneLine(port))
+		}
+		host.Port = int(n)
+	}
+	if host.Identity = c.Value("identity"); host.Identity == "" {
+		return &host, nil
+	}
+	if !filepath.IsAbs(host.Identity) {
+		host.Identity = filepath.Join(c.Env.Dir, host.Identity)
+	}
+	if _, err := os.Stat(host.Identity); err != nil {
+		return nil, cli.Refuse("Cannot read the key %s: %s", event.OneLine(host.Identity), errors.Unwrap(err))
+	}
+	return &host, nil
+}
+
+// readAll reads everything that the import needs from the server.
+func readAll(c *cli.Call, host move.Host, names []string, dir string) (*move.Server, []read, error) {
+	from, err := move.Open(c.Ctx, host)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(names) == 0 {
+		if err := from.ReadGlobal(c.Ctx); err != nil {
+			return nil, nil, err
+		}
+		names = from.Names
+	}
+	// The host's log belongs to the owner of DOKKU_ROOT, which this process is not yet.
+	if c.Headings() {
+		c.Print("-----> Reading %s\n", host)
+	}
+	var apps []read
+	for _, name := range names {
+		r := readOne(c, from, name, filepath.Join(dir, strconv.Itoa(len(apps))+".tar"))
+		if c.Ctx.Err() != nil {
+			return nil, nil, context.Cause(c.Ctx)
+		}
+		apps = append(apps, r)
+	}
+	return from, apps, nil
+}
+
+// readOne reads an app, and its repository unless this server has the same commit.
+func readOne(c *cli.Call, from *move.Server, name, archive string) (r read) {
+	if r.app, r.err = from.Read(c.Ctx, name); r.err != nil || r.app.Tip == "" {
+		return r
+	}
+	if tip, err := repo.Ref(c.Server.Env.Store.Dir(name), deploy.Heads+r.app.Branch); err == nil && tip == r.app.Tip {
+		return r
+	}
+	f, err := os.OpenFile(archive, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		r.archive = archive
+		err = errors.Join(from.Archive(c.Ctx, r.app, f), f.Close(), ownedAs(archive, c.Env.Root))
+	}
+	r.err = err
+	return r
+}
+
+// ownedAs gives a file that root made to the owner of a folder.
+func ownedAs(path, as string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	info, err := os.Stat(as)
+	if err != nil {
+		return err
+	}
+	owner := info.Sys().(*syscall.Stat_t)
+	return os.Lchown(path, int(owner.Uid), int(owner.Gid))
+}
+
+// scratch returns what runs a command on an empty server with the settings of this one.
+func scratch(c *cli.Call, root string) func(context.Context, []string, string) (string, error) {
+	return func(ctx context.Context, words []string, stdin string) (string, error) {
+		if _, err := os.Stat(root); err != nil {
+			set, err := os.ReadFile(c.Server.Env.Store.Own("server.json"))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return "", err
+			}
+			if err := os.MkdirAll(filepath.Join(root, ".dokku"), 0o700); err != nil {
+				return "", err
+			}
+			if len(set) > 0 {
+				if err := os.WriteFile(filepath.Join(root, ".dokku", "server.json"), set, 0o600); err != nil {
+					return "", err
+				}
+			}
+		}
+		return c.ExecuteOn(ctx, root, words, stdin)
+	}
+}
+
+// importAll imports the apps, one after the other. What fails for one keeps no other.
+func importAll(c *cli.Call, m *move.Mover, apps []read, all bool) error {
+	log := c.Events()
+	var failed []string
+	fail := func(what string, err error) {
+		failed = append(failed, what)
+		if text := err.Error(); text != "" {
+			log.Error("%s", text)
+		}
+	}
+	if all {
+		if err := m.Global(c.Ctx); err != nil {
+			fail("settings", err)
+		}
+	}
+	for n, r := range apps {
+		if c.Ctx.Err() != nil {
+			return context.Cause(c.Ctx)
+		}
+		if r.err == nil {
+			r.err = m.App(c.Ctx, r.app, r.archive)
+		}
+		if r.err != nil {
+			fail(nameOf(m, r, c.Args[1:], n), r.err)
+		}
+	}
+	if len(failed) > 0 {
+		return fmt.Errorf("Not imported, or not completely: %s", strings.Join(failed, ", ")) //lint:ignore ST1005 the style of Dokku's messages
+	}
+	if m.Plan {
+		log.Success("Nothing was changed: this is a plan")
+		return nil
+	}
+	log.Success("Imported %s from %s", text.Plural(len(apps), "app"), m.From.Host)
+	return nil
+}
+
+func nameOf(m *move.Mover, r read, given []string, n int) string {
+	if len(given) == 0 {
+		given = m.From.Names
+	}
+	return event.OneLine(given[n])
+}

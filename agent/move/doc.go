@@ -1,0 +1,41 @@
+// Package move takes apps over from a Dokku server: it reads that server (Read), finds what
+// differs here (App.Steps), and brings the apps' history (Mover). It changes nothing there.
+//
+// # Decisions
+//
+// What differs is put right with commands of this program, each with the words that a
+// person would type. So every value passes the checks that it would pass anyway, each
+// command is safe by itself against a kill, a plan is a list of commands that can be read
+// and typed, and what is refused comes with the reason and what to use instead. A second
+// run finds nothing that differs, or the rest. Rejected: to write state.json whole and make
+// the app appear with one rename, which needs all those checks a second time, and cannot
+// serve a second run at all.
+//
+// Both servers answer the same reports, so a property is compared by name: what the old
+// server reports as set and this one computes otherwise is set here. The reports are asked
+// for as JSON; where a version of Dokku has no --format for one, its text is read, whose
+// lines have the same names. Rejected: to go by the version's number, which says little
+// about plugins.
+//
+// Everything is read first, and only then anything is changed: the person's own ssh keys
+// open the old server, and only root may read them, while changes are made as the owner of
+// DOKKU_ROOT. For the same reason a repository comes as a tar of its folder, in one file,
+// and not with git fetch. The tar has refs before objects: a push to the old server
+// meanwhile can only add to the latter. Shallow repositories come as they are. The history then takes the
+// road of a push (package sources), with its checks.
+//
+// An app here whose history is no part of the old server's is another app of the same name:
+// it is left alone, before any of its settings are touched. One that is ahead stays ahead.
+//
+// Data is not copied: folders can be large, and must not change while they are copied. An
+// app whose folder has files there and none here is not deployed, since it would begin
+// with an empty one.
+//
+// Ports: Dokku maps a Dockerfile's EXPOSE 3000 as http:3000:3000, without any setting. An
+// app is reached there by that address, so it gets the mapping as its own one. Where Dokku's
+// mappings use the ports 80 and 443 alone, it gets what every app has here.
+//
+// A certificate of the plugin letsencrypt is taken like any other, so that the app answers
+// by https as soon as DNS leads here. It is not renewed: a note says to enable letsencrypt
+// then. To enable it at once would make orders fail until DNS leads here.
+package move

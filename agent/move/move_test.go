@@ -1,0 +1,202 @@
+package move
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"dokku/agent/app"
+	"dokku/agent/certs"
+)
+
+func TestParseReport(t *testing.T) {
+	for _, test := range []struct {
+		noun, text string
+		want       Report
+	}{
+		{"nginx", `{"client-max-body-size":"5m","computed-client-max-body-size":"5m","hsts":""}`,
+			Report{"client-max-body-size": "5m", "computed-client-max-body-size": "5m", "hsts": ""}},
+		{"docker-options", `{"docker-options-deploy":"--init","deploy-list":["--init"]}`, Report{"deploy": "--init"}},
+		{"ps", "=====> hello ps information\n       Deployed:                      true\n       Ps restart policy:             on-failure:10\n       Status web 1:                  running (CID: 1)\n",
+			Report{"deployed": "true", "restart-policy": "on-failure:10", "status-web-1": "running (CID: 1)"}},
+		{"ssl", "       Ssl enabled:                   true\n       Ssl expires at:                Nov 1 00:00:00 2026 GMT\n",
+			Report{"enabled": "true", "expires-at": "Nov 1 00:00:00 2026 GMT"}},
+		{"resource", "       _default_ limit memory:        512\n       web limit cpu:\n", Report{"_default_-limit-memory": "512", "web-limit-cpu": ""}},
+		{"ps", " !     App is locked\n", Report{}},
+	} {
+		got, err := ParseReport(test.noun, test.text)
+		if err != nil || !maps.Equal(got, test.want) {
+			t.Errorf("%q: got %v (%v), want %v", test.text, got, err, test.want)
+		}
+	}
+	if _, err := ParseReport("ps", "{"); err == nil {
+		t.Error("half a report is no error")
+	}
+}
+
+func TestWords(t *testing.T) {
+	for text, want := range map[string][]string{
+		``: nil, `a  b`: {"a", "b"}, `--label 'a b'`: {"--label", "a b"}, `--label=a\ b "c 'd'" ''`: {"--label=a b", "c 'd'", ""}, `'a\b'`: {`a\b`},
+	} {
+		if got := words(text); !slices.Equal(got, want) {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestParseKeys(t *testing.T) {
+	keys := parseKeys("# a comment\n" + `command="FINGERPRINT=SHA256:x NAME=\"ann\" ` + "`cat /home/dokku/.sshcommand` $SSH_ORIGINAL_COMMAND" +
+		`",no-agent-forwarding ssh-ed25519 AAAAC3Nz ann@laptop` + "\nssh-rsa AAAA of nobody\n")
+	if want := []Key{{"ann", "ssh-ed25519 AAAAC3Nz\n"}}; !slices.Equal(keys, want) {
+		t.Errorf("got %q, want %q", keys, want)
+	}
+}
+
+// TestPlanOfApp: each setting that differs is one command; one that is the same is none.
+func TestPlanOfApp(t *testing.T) {
+	full := &App{Name: "hello", Dir: "/home/dokku/hello", Scale: map[string]string{"web": "2", "old": "0"},
+		Config: map[string]string{"A": "it's", "GIT_REV": "x", "DOKKU_PROXY_PORT": "80", "DOKKU_WAIT_TO_RETIRE": "9"},
+		Mounts: []Mount{{Source: "/var/lib/dokku/data/storage/hello", Target: "/data"}, {Source: "cache", Target: "/cache", Options: "ro"}},
+		Reports: map[string]Report{
+			"domains":        {"app-enabled": "true", "app-vhosts": "b.test a.test"},
+			"ports":          {"map": "https:443:5000 http:80:5000"},
+			"proxy":          {"enabled": "false"},
+			"checks":         {"disabled-list": "worker,cron", "skipped-list": "none", "wait-to-retire": "30", "computed-wait-to-retire": "30"},
+			"nginx":          {"hsts": "--global", "computed-hsts": "true", "new-thing": "1", "computed-new-thing": "1"},
+			"network":        {"attach-post-create": "db", "computed-attach-post-create": "db"},
+			"resource":       {"web.limit.memory": "256", "_default_-reserve-memory": "64"},
+			"buildpacks":     {"list": "heroku/nodejs,heroku/ruby"},
+			"docker-options": {"deploy": "--restart=on-failure:10 -v /var/lib/dokku/data/storage/hello:/data --label 'a b' --init", "deploy.web": "--init"},
+			"maintenance":    {"enabled": "true"},
+		}, Redirects: []string{"c.test:a.test:302"}, OwnNginx: []string{"own.conf"}}
+	have := Have{Reports: map[string]Report{
+		"checks": {"computed-wait-to-retire": "60"}, "nginx": {"computed-hsts": "true"}, "network": {"computed-attach-post-create": ""},
+	}}
+	plan := full.Plan(have)
+	var got []string
+	for _, s := range plan.Steps {
+		got = append(got, strings.Join(s.Words, "|"))
+	}
+	want := []string{
+		"config:set|--no-restart|--no-echo|--|hello|A=it's|DOKKU_WAIT_TO_RETIRE=9",
+		"checks:set|--|hello|wait-to-retire|30", "nginx:set|--|hello|hsts|--global",
+		"network:create|--|db", "network:set|--|hello|attach-post-create|db",
+		"buildpacks:add|--|hello|heroku/nodejs", "buildpacks:add|--|hello|heroku/ruby",
+		"domains:set|--|hello|b.test|a.test", "proxy:disable|--|hello", "ports:set|--|hello|http:80:5000|https:443:5000",
+		"checks:disable|--|hello|worker,cron", "ps:scale|--|hello|web=2",
+		"resource:reserve|--memory|64|--|hello", "resource:limit|--memory|256|--process-type|web|--|hello",
+		"storage:mount|--|hello|/var/lib/dokku/data/storage/hello:/data", "storage:mount|--|hello|cache:/cache:ro",
+		"docker-options:add|hello|deploy|--label|a b", "docker-options:add|hello|deploy|--init", "docker-options:add|--process|web|hello|deploy|--init",
+		"redirect:set|--|hello|c.test|a.test|302", "maintenance:enable|--|hello",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if text := plan.Steps[0].String(); text != "config:set --no-restart hello A=... DOKKU_WAIT_TO_RETIRE=..." {
+		t.Errorf("shown is %q", text)
+	}
+	notes := []string{"nginx:set hello new-thing 1 has no equal here",
+		"nginx directives of its own: copy /home/dokku/hello/nginx.conf.d/own.conf into nginx.conf.d of the app's folder here"}
+	if !slices.Equal(plan.Notes, notes) || len(plan.Missing) > 0 {
+		t.Errorf("the notes are %q, missing is %q", plan.Notes, plan.Missing)
+	}
+
+	same := Have{Config: full.Config, Scale: map[string]string{"web": "2"}, Mounts: []app.Mount{{Source: "/elsewhere", Target: "/data"}, {Source: "cache", Target: "/cache", ReadOnly: true}}, Networks: []string{"db"},
+		Reports: map[string]Report{
+			"domains": {"app-vhosts": "a.test b.test"}, "ports": {"map": "http:80:5000 https:443:5000"}, "proxy": {"enabled": "false"},
+			"checks": {"disabled-list": "worker,cron", "wait-to-retire": "30", "computed-wait-to-retire": "30"}, "nginx": {"hsts": "--global", "computed-hsts": "--global"},
+			"network":  {"attach-post-create": "db", "computed-attach-post-create": "db"},
+			"resource": {"web.limit.memory": "256", "_default_.reserve.memory": "64"}, "buildpacks": {"list": "heroku/nodejs,heroku/ruby"},
+			"docker-options": {"deploy": "--label 'a b' --init", "deploy.web": "--init"}, "maintenance": {"enabled": "true"}, "redirect": {"map": "c.test:a.test:302"},
+		}}
+	if again := full.Plan(same); len(again.Steps) > 0 {
+		t.Errorf("a second run has %v", again.Steps)
+	}
+}
+
+// TestPlanOfCertificate: a certificate comes once, and never in the place of one that a CA has
+// issued here.
+func TestPlanOfCertificate(t *testing.T) {
+	pair, err := certs.SelfSigned([]string{"a.test"}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &App{Name: "hello", Certificate: "# of the CA\n" + string(pair.Chain), PrivateKey: string(pair.Key), Reports: map[string]Report{"letsencrypt": {"active": "true"}}}
+	plan := a.Plan(Have{})
+	if len(plan.Steps) != 1 || plan.Steps[0].String() != "certs:add hello server.crt server.key" || strings.Join(plan.Steps[0].Words, " ") != "certs:add -- hello" ||
+		len(plan.Notes) != 1 || !strings.Contains(plan.Notes[0], "run dokku letsencrypt:enable hello") {
+		t.Errorf("%+v", plan)
+	}
+	for _, have := range []Have{{Certificate: string(pair.Chain)}, {Issued: true}} {
+		if plan := a.Plan(have); len(plan.Steps)+len(plan.Notes) > 0 {
+			t.Errorf("with %+v: %+v", have, plan)
+		}
+	}
+}
+
+// TestService: a variable that leads to a service of a plugin is never set, and is missing
+// until somebody sets it here.
+func TestService(t *testing.T) {
+	a := &App{Name: "hello", Config: map[string]string{"DATABASE_URL": "postgres://u:p@dokku-postgres-main-db:5432/x", "A": "b"}}
+	plan := a.Plan(Have{})
+	if len(plan.Missing) != 1 || !strings.Contains(plan.Missing[0], "the service main-db of the plugin postgres") || plan.Steps[0].String() != "config:set --no-restart hello A=..." {
+		t.Errorf("%+v", plan)
+	}
+	if plan := a.Plan(Have{Config: map[string]string{"DATABASE_URL": "postgres://here", "A": "b"}}); len(plan.Missing) > 0 || len(plan.Steps) > 0 {
+		t.Errorf("with another value here: %+v", plan)
+	}
+}
+
+// scripted is a Host that answers with texts, by the words.
+type scripted map[string]string
+
+func (s scripted) String() string { return "root@old.test" }
+func (s scripted) Run(_ context.Context, out io.Writer, words ...string) error {
+	text, ok := s[strings.Join(words, " ")]
+	if !ok {
+		return &Failed{Code: 1, Text: "no such command"}
+	}
+	io.WriteString(out, text)
+	return nil
+}
+
+// TestReadOldest: Dokku 0.30 has no ports:report, and reports as text.
+func TestReadOldest(t *testing.T) {
+	s, err := Open(t.Context(), scripted{
+		"dokku version": "dokku version 0.30.11\n", "dokku --quiet plugin:list": "  apps  0.30.11 enabled    dokku core apps plugin\n  redirect 0.1 enabled x\n",
+		"dokku --quiet apps:list": "hello\n", "dokku --quiet config:export hello --format json": `{"A":"b"}`,
+		"dokku --quiet proxy:ports hello": "-----> Port mappings for hello\n    -----> scheme  host port  container port\n    http           8080       5000\n",
+		"dokku --quiet ps:scale hello":    "-----> Scaling for hello\nproctype: qty\n--------: ---\nweb:  3\n", "dokku --quiet storage:list hello": "hello volume bind-mounts:\n     /srv/x:/x\n",
+		"ls -A -- /srv/x": "file\n", "cat -- /home/dokku/hello/packed-refs": "# pack-refs with: peeled\n" + strings.Repeat("ab", 20) + " refs/heads/master\n",
+		"cat -- /home/dokku/hello/REDIRECTS": "a.test:b.test\n", "dokku --quiet git:report hello": "       Git deploy branch:             master\n",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := s.Read(t.Context(), "hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Tip != strings.Repeat("ab", 20) || a.Branch != "master" || a.Scale["web"] != "3" || len(a.Scale) != 1 || a.Reports["ports"]["map"] != "http:8080:5000" ||
+		len(a.Mounts) != 1 || !a.Mounts[0].Filled || !slices.Equal(a.Redirects, []string{"a.test:b.test"}) || a.Config["A"] != "b" {
+		t.Errorf("%+v", a)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	for text, want := range map[string]string{
+		"dokku version 0.29.4\n": "it has Dokku 0.29.4, and 0.30 is the oldest that can be read", "hello\n": `answers "hello" there, which is no version of Dokku`,
+	} {
+		if _, err := Open(t.Context(), scripted{"dokku version": text}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if _, err := Open(t.Context(), scripted{}); err == nil || errors.Unwrap(err) == nil {
+		t.Errorf("%v", err)
+	}
+}

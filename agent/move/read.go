@@ -1,0 +1,288 @@
+package move
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"dokku/agent/app"
+	"dokku/agent/event"
+)
+
+// nouns are those whose reports Read asks for. Those of plugins come only where they are
+// installed.
+var (
+	nouns       = []string{"apps", "app-json", "builder", "builder-dockerfile", "builder-pack", "buildpacks", "certs", "checks", "cron", "docker-options", "domains", "git", "logs", "network", "nginx", "ports", "proxy", "ps", "resource", "storage"}
+	pluginNouns = []string{"http-auth", "letsencrypt", "maintenance"}
+	globalNouns = []string{"app-json", "builder", "builder-dockerfile", "builder-pack", "buildpacks", "checks", "cron", "domains", "git", "logs", "network", "nginx", "ps"}
+)
+
+// defaultRoot is the folder of Dokku's apps unless a report says otherwise.
+const defaultRoot = "/home/dokku"
+
+// prefixes are the prefixes of the values in reports, where they are not the noun.
+var prefixes = map[string]string{"apps": "app", "certs": "ssl"}
+
+// Server is what a Dokku server has beside its apps.
+type Server struct {
+	Host    Host
+	Version string          // "0.35.20"
+	Plugins map[string]bool // the names of those that are enabled
+	Names   []string        // all apps
+	// Global are the reports and the config of the server, and Keys the ssh keys.
+	Global map[string]Report
+	Config map[string]string
+	Keys   []Key
+
+	text map[string]bool // the nouns whose reports have no JSON
+}
+
+// A Key is a line of authorized_keys.
+type Key struct{ Name, Text string }
+
+// An App is what a Dokku server has of an app.
+type App struct {
+	Name    string
+	Dir     string // its repository there
+	Reports map[string]Report
+	Config  map[string]string
+	Scale   map[string]string
+	Mounts  []Mount
+	// Certificate and PrivateKey are PEM; "" without one.
+	Certificate, PrivateKey string
+	Redirects               []string // SOURCE:DESTINATION:CODE
+	Users                   string   // htpasswd
+	OwnNginx                []string // files of nginx.conf.d that nothing but a person wrote
+	Branch, Tip             string   // "": never pushed
+}
+
+// A Mount is a folder or a volume of an app.
+type Mount struct {
+	Source, Target, Options string
+	// Filled: the folder has files.
+	Filled bool
+}
+
+func (m Mount) String() string {
+	if m.Options == "" {
+		return m.Source + ":" + m.Target
+	}
+	return m.Source + ":" + m.Target + ":" + m.Options
+}
+
+var versionText = regexp.MustCompile(`^dokku version v?(\d+)\.(\d+)\.(\d+)`)
+
+// Open finds out what a server is. The error names the reason where it is no Dokku server of
+// version 0.30 or later.
+func Open(ctx context.Context, h Host) (*Server, error) {
+	text, err := output(ctx, h, "dokku", "version")
+	var failed *Failed
+	m := versionText.FindStringSubmatch(strings.TrimSpace(text))
+	switch {
+	case errors.As(err, &failed) && failed.Code == 127, errors.As(err, &failed) && strings.Contains(failed.Text, "command not found"):
+		return nil, fmt.Errorf("cannot import from %s: it has no command dokku", h)
+	case errors.As(err, &failed):
+		return nil, fmt.Errorf("cannot import from %s: dokku version fails there: %w", h, err)
+	case err != nil:
+		return nil, err
+	case m == nil:
+		return nil, fmt.Errorf("cannot import from %s: dokku version answers %q there, which is no version of Dokku", h, event.OneLine(strings.TrimSpace(text)))
+	}
+	if major, _ := strconv.Atoi(m[1]); major == 0 {
+		if minor, _ := strconv.Atoi(m[2]); minor < 30 {
+			return nil, fmt.Errorf("cannot import from %s: it has Dokku %s.%s.%s, and 0.30 is the oldest that can be read: upgrade it first", h, m[1], m[2], m[3])
+		}
+	}
+	s := &Server{Host: h, Version: strings.Join(m[1:], "."), text: map[string]bool{}}
+	if s.Plugins, err = s.plugins(ctx); err != nil {
+		return nil, err
+	}
+	list, err := s.dokku(ctx, "apps:list")
+	if err != nil && !strings.Contains(err.Error(), "any applications yet") {
+		return nil, err
+	}
+	s.Names = lines(list)
+	slices.Sort(s.Names)
+	return s, nil
+}
+
+// dokku runs a command that only reads.
+func (s *Server) dokku(ctx context.Context, args ...string) (string, error) {
+	text, err := output(ctx, s.Host, append([]string{"dokku", "--quiet"}, args...)...)
+	var failed *Failed
+	if errors.As(err, &failed) {
+		err = fmt.Errorf("%s: dokku %s: %w", s.Host, strings.Join(args, " "), err)
+	}
+	return text, err
+}
+
+// plugins are those that are enabled: JSON since Dokku 0.36, else a table.
+func (s *Server) plugins(ctx context.Context) (map[string]bool, error) {
+	text, err := s.dokku(ctx, "plugin:list")
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]bool{}
+	var list []struct {
+		Name    string
+		Enabled bool
+		Core    bool
+	}
+	if json.Unmarshal([]byte(text), &list) == nil {
+		for _, p := range list {
+			found[p.Name] = p.Enabled && !p.Core
+		}
+	} else {
+		for _, line := range lines(text) {
+			// NAME VERSION enabled|disabled DESCRIPTION
+			if f := strings.Fields(line); len(f) > 2 {
+				found[f[0]] = f[2] == "enabled" && !strings.Contains(line, "dokku core")
+			}
+		}
+	}
+	maps.DeleteFunc(found, func(_ string, on bool) bool { return !on })
+	return found, nil
+}
+
+// report reads the report of a noun about an app, or the server ("--global"). A noun that
+// this version does not have gives an empty one.
+func (s *Server) report(ctx context.Context, noun, of string) (Report, error) {
+	prefix := prefixes[noun]
+	if prefix == "" {
+		prefix = noun
+	}
+	var failed *Failed
+	if !s.text[noun] {
+		text, err := s.dokku(ctx, noun+":report", of, "--format", "json")
+		if err == nil && strings.HasPrefix(strings.TrimSpace(text), "{") {
+			return ParseReport(prefix, text)
+		}
+		if err != nil && !errors.As(err, &failed) {
+			return nil, err
+		}
+		s.text[noun] = true
+	}
+	text, err := s.dokku(ctx, noun+":report", of)
+	if errors.As(err, &failed) {
+		return Report{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ParseReport(prefix, text)
+}
+
+// config reads variables.
+func (s *Server) config(ctx context.Context, of string) (map[string]string, error) {
+	text, err := s.dokku(ctx, "config:export", of, "--format", "json")
+	var config map[string]string
+	if err == nil && strings.TrimSpace(text) != "" {
+		err = json.Unmarshal([]byte(text), &config)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the config of %s: %w", of, err)
+	}
+	return config, nil
+}
+
+// ReadGlobal reads what the server has beside its apps.
+func (s *Server) ReadGlobal(ctx context.Context) (err error) {
+	s.Global = map[string]Report{}
+	wanted := globalNouns
+	if s.Plugins["letsencrypt"] {
+		wanted = append(slices.Clone(wanted), "letsencrypt")
+	}
+	for _, noun := range wanted {
+		if s.Global[noun], err = s.report(ctx, noun, "--global"); err != nil {
+			return err
+		}
+	}
+	if s.Config, err = s.config(ctx, "--global"); err != nil {
+		return err
+	}
+	root := defaultRoot
+	if len(s.Names) > 0 {
+		r, err := s.report(ctx, "apps", s.Names[0])
+		if err != nil {
+			return err
+		}
+		if path.IsAbs(r["dir"]) {
+			root = path.Dir(path.Clean(r["dir"]))
+		}
+	}
+	text, err := s.file(ctx, path.Join(root, ".ssh", "authorized_keys"))
+	if err != nil {
+		return err
+	}
+	s.Keys = parseKeys(text)
+	return nil
+}
+
+// file reads a file; "" if there is none.
+func (s *Server) file(ctx context.Context, name string) (string, error) {
+	text, err := output(ctx, s.Host, "cat", "--", name)
+	var failed *Failed
+	if errors.As(err, &failed) {
+		return "", nil
+	}
+	return text, err
+}
+
+var (
+	keyName = regexp.MustCompile(`NAME=\\"([^"\\]*)\\"`)
+	keyPart = regexp.MustCompile(`((?:ssh-|ecdsa-|sk-)\S+ [A-Za-z0-9+/=]+)(?: [^"]*)?$`)
+)
+
+// parseKeys reads authorized_keys as Dokku writes it: command="FINGERPRINT=... NAME=\"ann\" ..."
+func parseKeys(text string) (keys []Key) {
+	for line := range strings.Lines(text) {
+		name, key := keyName.FindStringSubmatch(line), keyPart.FindStringSubmatch(strings.TrimSpace(line))
+		if name != nil && key != nil {
+			keys = append(keys, Key{Name: name[1], Text: key[1] + "\n"})
+		}
+	}
+	return keys
+}
+
+// Read reads an app, without its history.
+func (s *Server) Read(ctx context.Context, name string) (*App, error) {
+	if err := app.ValidName(name); err != nil {
+		return nil, fmt.Errorf("cannot import %s: %w", event.OneLine(name), err)
+	}
+	if !slices.Contains(s.Names, name) {
+		return nil, fmt.Errorf("cannot import %s: %s has no such app", name, s.Host)
+	}
+	a := &App{Name: name, Reports: map[string]Report{}}
+	wanted := slices.Clone(nouns)
+	for _, noun := range pluginNouns {
+		if s.Plugins[noun] {
+			wanted = append(wanted, noun)
+		}
+	}
+	var err error
+	for _, noun := range wanted {
+		if a.Reports[noun], err = s.report(ctx, noun, name); err != nil {
+			return nil, err
+		}
+	}
+	if a.Config, err = s.config(ctx, name); err != nil {
+		return nil, err
+	}
+	a.Dir = path.Join(defaultRoot, name)
+	if dir := a.Reports["apps"]["dir"]; path.IsAbs(dir) {
+		a.Dir = path.Clean(dir)
+	}
+	for _, read := range []func(context.Context, *App) error{s.ports, s.scale, s.mounts, s.certificate, s.beside, s.tip} {
+		if err := read(ctx, a); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
