@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -157,9 +158,10 @@ func runClone(c *cli.Call) error {
 
 var appReport = cli.Reporter{
 	Noun: "apps", About: "app",
+	Own:    []string{noAutoCreate},
 	Keys:   []string{"app-created-at", "app-deploy-source", "app-deploy-source-metadata", "app-dir", "app-global-disable-autocreation", "app-locked"},
 	Global: globalApps,
-	Collect: func(c *cli.Call, app *app.App, only string) (map[string]string, error) {
+	Collect: func(c *cli.Call, app *app.App, _ string) (map[string]string, error) {
 		created, err := c.Server.Env.Store.Created(app)
 		values := map[string]string{
 			"app-created-at": strconv.FormatInt(created.Unix(), 10), "app-dir": app.Dir,
@@ -177,9 +179,7 @@ var appReport = cli.Reporter{
 			values["app-deploy-source-metadata"] = cmp.Or(d.Metadata, values["app-deploy-source-metadata"])
 		}
 		global, gerr := globalApps(c)
-		if name := "app-global-" + noAutoCreate; global[name] != "" || only != "" { // clients of Dokku 0.35 do not know it
-			values[name] = global[name]
-		}
+		maps.Copy(values, global)
 		return values, errors.Join(err, gerr)
 	},
 }
