@@ -58,8 +58,6 @@ var gitProperties = cli.Properties{
 	Noun: "git",
 	List: []cli.Property{
 		{Name: "deploy-branch", Check: checkBranch},
-		{Name: "keep-git-dir", Instead: "a build gets the files of the revision, and its name in GIT_REV"},
-		{Name: "source-image", Instead: "dokku git:from-image APP IMAGE"},
 		{Name: "rev-env-var", Default: app.DefaultRevEnvVar, Check: checkRevVar},
 		{Name: "keep-git-dir", Default: "false", Check: checkKeepGitDir},
 		{Name: "source-image", OnlyApp: true, Check: func(string) error {
