@@ -17,6 +17,7 @@ import (
 	"dokku/agent/deploy"
 	"dokku/agent/engine"
 	"dokku/agent/repo"
+	"dokku/agent/sources"
 	"dokku/agent/store"
 )
 
@@ -162,7 +163,7 @@ func (x *restore) move(ctx context.Context, name string) error {
 // another kind of image store gives them other ids, which the releases take over. After
 // a crash in between, a release whose image is not found is built again.
 func (x *restore) loadImages(ctx context.Context, s *deploy.Session) error {
-	f, err := os.Open(x.images(s.Name))
+	f, err := os.Open(x.imageFile(s.Name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -175,7 +176,7 @@ func (x *restore) loadImages(ctx context.Context, s *deploy.Session) error {
 		return err
 	}
 	loaded := s.Log.Busy("loading the images of %s", s.Name)
-	ids, err := host.Load(ctx, f)
+	ids, err := sources.LoadUnnamed(ctx, host, f)
 	loaded()
 	if err != nil {
 		return err
@@ -185,7 +186,7 @@ func (x *restore) loadImages(ctx context.Context, s *deploy.Session) error {
 		return err
 	}
 	for _, r := range releases {
-		if err := takeImages(ctx, s, host, r, ids); err != nil {
+		if err := takeImages(ctx, s, host, r, x.ids[s.Name][r.Number], ids); err != nil {
 			return err
 		}
 	}
@@ -193,18 +194,19 @@ func (x *restore) loadImages(ctx context.Context, s *deploy.Session) error {
 }
 
 // takeImages gives a release the ids that its images have here, and them the app's name.
-func takeImages(ctx context.Context, s *deploy.Session, host engine.Images, r *app.Release, ids map[string]string) error {
-	before := [2]string{r.Image, r.SourceImage}
-	r.Image, r.SourceImage = cmp.Or(ids[r.Image], r.Image), cmp.Or(ids[r.SourceImage], r.SourceImage)
-	if before != [2]string{r.Image, r.SourceImage} {
-		if err := s.Env.Store.SaveRelease(s.Name, r); err != nil {
-			return err
-		}
+func takeImages(ctx context.Context, s *deploy.Session, host engine.Images, r *app.Release, saved images, ids map[string]string) error {
+	loaded := images{ids[saved.image], ids[saved.source]}
+	if loaded.image == "" {
+		return nil
+	}
+	r.Image, r.SourceImage = loaded.image, cmp.Or(loaded.source, r.SourceImage)
+	if err := s.Env.Store.SaveRelease(s.Name, r); err != nil {
+		return err
 	}
 	if s.Current != nil && s.Current.Number == r.Number {
 		s.Current.Image, s.Current.SourceImage = r.Image, r.SourceImage
 	}
-	if r.SourceImage != "" && ids[before[1]] != "" {
+	if loaded.source != "" {
 		if err := host.Tag(ctx, r.SourceImage, deploy.ImageTag(s.Name, r.SourceImage)); err != nil {
 			return err
 		}

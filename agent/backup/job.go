@@ -59,7 +59,7 @@ func Prove(ctx context.Context, s *agent.Server, r io.Reader) (found string, err
 		return "", err
 	}
 	defer done()
-	x := &restore{Server: s, dir: dir, proves: true, done: map[string]bool{}, ran: map[string]bool{}}
+	x := &restore{Server: s, dir: dir, proves: true, ids: map[string]map[int]images{}, done: map[string]bool{}, ran: map[string]bool{}}
 	if x.m, err = archive.Read(ctx, in, dir, x.accept); err == nil {
 		err = x.verify(ctx)
 	}

@@ -32,6 +32,9 @@ type RestoreOptions struct {
 	Apps []string
 	// Force replaces apps that exist, and settings that differ.
 	Force bool
+	// OnHost: somebody on the server asks. Over ssh, the files of nginx.conf.d stay out, since
+	// nginx reads them as root.
+	OnHost bool
 	// Keys adds missing ssh keys and describes those that it kept. With check it only
 	// checks that it can. nil leaves the keys out.
 	Keys func(ctx context.Context, keys []byte, check bool) (kept string, err error)
@@ -44,6 +47,8 @@ type restore struct {
 	m      archive.Manifest
 	dir    string
 	log    event.Log
+	// ids are those of releases' images in the backup, by app and number.
+	ids map[string]map[int]images
 	// proves: it only checks the backup, beside the apps that it is of.
 	proves bool
 	// done has the apps that an earlier restore of this backup finished; ran has replaced
@@ -67,7 +72,7 @@ func Restore(ctx context.Context, s *agent.Server, r io.Reader, o RestoreOptions
 		return 0, err
 	}
 	defer done()
-	x := &restore{Server: s, o: o, dir: dir, log: log, done: map[string]bool{}, ran: map[string]bool{}}
+	x := &restore{Server: s, o: o, dir: dir, ids: map[string]map[int]images{}, log: log, done: map[string]bool{}, ran: map[string]bool{}}
 	if x.m, err = archive.Read(ctx, in, dir, x.accept); err == nil {
 		err = x.verify(ctx)
 	}
@@ -237,6 +242,9 @@ func (x *restore) prepareApp(ctx context.Context, name string) (*app.App, error)
 		if filepath.Base(path) != fmt.Sprintf("%d.json", r.Number) || r.Number < 1 || len(r.Revision) != len(deploy.ZeroID) {
 			return nil, fmt.Errorf("release %s is none", filepath.Base(path))
 		}
+		if err := x.disown(ctx, name, path, r); err != nil {
+			return nil, err
+		}
 		if r.Number == st.Current {
 			a.Current = r
 		}
@@ -254,7 +262,13 @@ func (x *restore) prepareApp(ctx context.Context, name string) (*app.App, error)
 			return nil, inBackup(x.dir, err)
 		}
 	}
+	if err := repo.Configure(x.Server.Env.Store.Disk, dir); err != nil { // before git runs there
+		return nil, err
+	}
 	if err := repo.Complete(dir); err != nil {
+		return nil, err
+	}
+	if err := x.leaveNginx(name); err != nil {
 		return nil, err
 	}
 	if err := repo.Fsck(ctx, dir); err != nil {
@@ -273,15 +287,34 @@ func (x *restore) prepareApp(ctx context.Context, name string) (*app.App, error)
 	if err := errors.Join(x.Server.Env.Store.WriteJSON(x.app(name, "dokku", "state.json"), st), repo.LinkHooks(x.Server.Env.Store.Disk, dir, x.Server.Binary)); err != nil {
 		return nil, err
 	}
-	err = os.Rename(x.app(name, backupImages), x.images(name))
+	err = os.Rename(x.app(name, backupImages), x.imageFile(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
 	return a, err
 }
 
-// images returns the path of an app's images after prepareApp.
-func (x *restore) images(name string) string { return filepath.Join(x.dir, name+".tar") }
+// leaveNginx removes the files of nginx.conf.d unless somebody on the server restores them.
+func (x *restore) leaveNginx(name string) error {
+	files, err := os.ReadDir(x.app(name, "nginx.conf.d"))
+	if errors.Is(err, fs.ErrNotExist) || x.o.OnHost || len(files) == 0 {
+		return nil
+	}
+	if err == nil {
+		err = os.RemoveAll(x.app(name, "nginx.conf.d"))
+	}
+	if err == nil && !x.proves {
+		var names []string
+		for _, f := range files {
+			names = append(names, f.Name())
+		}
+		x.log.Warn("%s is restored without nginx.conf.d (%s), since nginx reads these files as root: restore it on the server, or copy them there", name, strings.Join(names, ", "))
+	}
+	return err
+}
+
+// imageFile returns the path of an app's images after prepareApp.
+func (x *restore) imageFile(name string) string { return filepath.Join(x.dir, name+".tar") }
 
 // inBackup makes an error about an unpacked file name its path in the backup.
 func inBackup(dir string, err error) error {

@@ -76,6 +76,12 @@ func Init(d disk.Disk, dir, binary string) error {
 	return d.Sync(filepath.Dir(dir))
 }
 
+// Configure gives a repository the configuration that Init makes, in the place of any other:
+// one that comes from elsewhere may name programs that git then runs.
+func Configure(d disk.Disk, dir string) error {
+	return d.Replace(filepath.Join(dir, "config"), []byte(repositoryConfig), 0o600)
+}
+
 func fillRepository(d disk.Disk, dir, binary string) error {
 	folders := []string{"", "objects", "objects/info", "objects/pack", "refs", "refs/heads", "refs/tags", "hooks", "info"}
 	for n, f := range folders {
@@ -84,7 +90,7 @@ func fillRepository(d disk.Disk, dir, binary string) error {
 			return err
 		}
 	}
-	if err := d.Replace(filepath.Join(dir, "config"), []byte(repositoryConfig), 0o600); err != nil {
+	if err := Configure(d, dir); err != nil {
 		return err
 	}
 	if err := LinkHooks(d, dir, binary); err != nil {

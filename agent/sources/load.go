@@ -36,26 +36,37 @@ func imageLimits(set app.Settings) (int64, error) {
 // alone. An archive without the image is refused before the engine has all of it, so that
 // it loads nothing. The engine gets at most limit bytes, and no more than room allows.
 func loadNamed(ctx context.Context, host engine.Archives, ref reference.Reference, in io.Reader, limit int64, room func() int64) error {
-	r, w := io.Pipe()
-	filter := &nameFilter{want: ref}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		w.CloseWithError(filter.copy(&roomWriter{w: w, limit: limit, room: room}, in))
-	}()
-	ids, err := host.Load(ctx, r)
-	r.CloseWithError(errEngineRefused) // what is left has no reader
-	<-ended
-	switch {
-	case filter.err != nil:
-		return filter.err
-	case err != nil:
+	ids, err := load(ctx, host, ref, func(out io.Writer) io.Writer { return &roomWriter{w: out, limit: limit, room: room} }, in)
+	if err != nil {
 		return err
 	}
 	if _, isID := ref.(reference.Named); !isID && !slices.Contains(values(ids), ref.String()) {
 		return missingImage(ref)
 	}
 	return nil
+}
+
+// LoadUnnamed has the engine load an archive of docker save without any of its names, so that
+// it takes none from another image. It returns the ids as engine.Archives does.
+func LoadUnnamed(ctx context.Context, host engine.Archives, in io.Reader) (ids map[string]string, err error) {
+	return load(ctx, host, nil, func(out io.Writer) io.Writer { return out }, in)
+}
+
+func load(ctx context.Context, host engine.Archives, want reference.Reference, through func(io.Writer) io.Writer, in io.Reader) (map[string]string, error) {
+	r, w := io.Pipe()
+	filter := &nameFilter{want: want}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.CloseWithError(filter.copy(through(w), in))
+	}()
+	ids, err := host.Load(ctx, r)
+	r.CloseWithError(errEngineRefused) // what is left has no reader
+	<-ended
+	if filter.err != nil {
+		return nil, filter.err
+	}
+	return ids, err
 }
 
 var errEngineRefused = errors.New("the engine reads no more")
@@ -77,7 +88,7 @@ func missingImage(ref reference.Reference) error {
 	return fmt.Errorf("Loaded image tarball but the specified docker image was not found: %s", name)
 }
 
-// A nameFilter copies an archive of docker save without all names but one.
+// A nameFilter copies an archive of docker save without all names but one; nil: without any.
 type nameFilter struct {
 	want reference.Reference
 	seen bool

@@ -49,6 +49,31 @@ func TestSavedImages(t *testing.T) {
 	}
 }
 
+// TestLoadUnnamed: a backup's archive takes no name from another app's image.
+func TestLoadUnnamed(t *testing.T) {
+	in := tarOf(t, item{name: "manifest.json", text: `[{"Config":"c.json","RepoTags":["dokku/other:latest","debian:12"],"Layers":[]}]`},
+		item{name: "repositories", text: `{"dokku/other":{"latest":"x"}}`},
+		item{name: "index.json", text: `{"manifests":[{"annotations":{"io.containerd.image.name":"docker.io/dokku/other:latest"}}]}`})
+	host := &keeper{}
+	if _, err := LoadUnnamed(t.Context(), host, bytes.NewReader(in)); err != nil {
+		t.Fatal(err)
+	}
+	if got := host.got.String(); strings.Contains(got, "other") || strings.Contains(got, "debian") || !strings.Contains(got, "c.json") {
+		t.Errorf("the engine gets\n%q", got)
+	}
+}
+
+// A keeper is an engine that keeps the archive.
+type keeper struct {
+	engine.Archives
+	got bytes.Buffer
+}
+
+func (k *keeper) Load(_ context.Context, r io.Reader) (map[string]string, error) {
+	_, err := io.Copy(&k.got, r)
+	return nil, err
+}
+
 // A reader reads an archive as an engine does, and loads nothing.
 type reader struct{ engine.Archives }
 

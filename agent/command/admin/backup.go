@@ -212,7 +212,7 @@ func runRestore(c *cli.Call) error {
 	} else if f, ok := from.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return cli.Refuse("Cannot read a backup from a terminal: use dokku restore < FILE, or dokku restore --input FILE")
 	}
-	n, err := backup.Restore(c.Ctx, c.Server, from, backup.RestoreOptions{Apps: slices.Clone(c.Args), Force: c.Force,
+	n, err := backup.Restore(c.Ctx, c.Server, from, backup.RestoreOptions{Apps: slices.Clone(c.Args), Force: c.Force, OnHost: c.Env.User == "",
 		Keys: func(_ context.Context, list []byte, check bool) (string, error) {
 			if check {
 				return "", keys.Check(list)

@@ -88,7 +88,7 @@ func TestRestoreElsewhere(t *testing.T) {
 			data := old.backedUp(backup.BackupOptions{Images: images})
 
 			m := old.another()
-			printed, err := m.restored(data, backup.RestoreOptions{})
+			printed, err := m.restored(data, backup.RestoreOptions{OnHost: true})
 			if err != nil {
 				t.Fatalf("%v\n%s", err, printed)
 			}
@@ -220,7 +220,7 @@ func TestRestoreOneFails(t *testing.T) {
 	m.engine.Behave(func(s engine.Spec) memory.Behaviour {
 		return memory.Behaviour{Exits: s.App == "blog" || s.Kind != engine.KindDeploy}
 	})
-	printed, err := m.restored(data, backup.RestoreOptions{})
+	printed, err := m.restored(data, backup.RestoreOptions{OnHost: true})
 	if err == nil || !strings.Contains(err.Error(), "Unable to restore 1 of 2 apps: blog") {
 		t.Fatalf("%v\n%s", err, printed)
 	}
@@ -245,7 +245,7 @@ func TestRestoreOneFails(t *testing.T) {
 	m.turnOn()
 	m.engine.Behave(func(s engine.Spec) memory.Behaviour { return memory.Behaviour{Exits: s.Kind != engine.KindDeploy} })
 	shop, _ := m.server.Env.Store.Load("shop")
-	if printed, err := m.restored(data, backup.RestoreOptions{}); err != nil {
+	if printed, err := m.restored(data, backup.RestoreOptions{OnHost: true}); err != nil {
 		t.Fatalf("%v\n%s", err, printed)
 	}
 	if a, _ := m.server.Env.Store.Load("blog"); a.State.Stopped || a.State.Current != 2 {
