@@ -22,6 +22,7 @@
 //	agent/             Server: the operations
 //	agent/deploy/      one app under its lock: settle, prepare, rollout, gate, stage, converge, executor
 //	agent/plan/        Plan(desired, observed) []Step; pure
+//	agent/services/    databases beside the apps: kinds, records, containers, data
 //	agent/engine/      the contract of a container engine; engine/docker, engine/memory, engine/enginetest
 //	agent/proxy/       the contract of a reverse proxy; proxy/nginx, proxy/memory, proxy/proxytest
 //	agent/inspect/     the files of a revision and what is wrong with them: for pushes, plans and dokku validate

@@ -21,6 +21,7 @@ var layers = []string{
 	"agent",
 	"agent/deploy",
 	"agent/plan",
+	"agent/services",
 	"agent/engine",
 	"agent/proxy",
 	"agent/inspect",
@@ -37,7 +38,8 @@ var layers = []string{
 // support are packages that only tests import. They may import everything.
 var support = []string{
 	"agent/agenttest", "agent/certs/acme/acmetest", "agent/e2e", "agent/disk/disktest", "agent/engine/enginetest", "agent/engine/memory",
-	"agent/proxy/proxytest", "agent/proxy/memory", "agent/proxy/nginx/nginxtest", "agent/vault/vaulttest", "build/buildtest", "hooks/sshtest", "testdata",
+	"agent/proxy/proxytest", "agent/services/servicestest", "agent/proxy/memory", "agent/proxy/nginx/nginxtest", "agent/vault/vaulttest", "build/buildtest",
+	"hooks/sshtest", "testdata",
 }
 
 // alone are packages that import nothing of the module outside their own folder.

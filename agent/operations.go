@@ -202,12 +202,17 @@ func (s *Server) SetConfig(ctx context.Context, name string, set map[string]stri
 		return s.Env.Store.UpdateSettings(ctx, func(set *app.Settings) error { set.Config = change(set.Config); return nil })
 	}
 	return s.Env.With(ctx, name, deploy.Op{Name: "config:set"}, log, func(x *deploy.Session) error {
-		apply := func(st *app.State) { st.Config = change(st.Config) }
-		if x.Current != nil && !x.State.Stopped && restart {
-			log.Step("Restarting app %s", name)
-			return x.Restart(ctx, "config:set", nil, apply)
-		}
-		x.Change(apply)
-		return x.Save()
+		return configure(ctx, x, "config:set", restart, log, func(st *app.State) { st.Config = change(st.Config) })
 	})
+}
+
+// configure changes settings that a new release needs, and restarts a running app with it
+// unless restart is false.
+func configure(ctx context.Context, x *deploy.Session, cause string, restart bool, log event.Log, apply func(*app.State)) error {
+	if x.Current != nil && !x.State.Stopped && restart {
+		log.Step("Restarting app %s", x.Name)
+		return x.Restart(ctx, cause, nil, apply)
+	}
+	x.Change(apply)
+	return x.Save()
 }

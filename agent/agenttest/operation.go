@@ -45,6 +45,7 @@ const (
 	Deployed Base = "deployed" // web=2 and worker=1 run
 	Fresh    Base = "fresh"    // the app exists, without a push
 	None     Base = "none"     // no app exists
+	Served   Base = "served"   // as Deployed, with the services postgres db and redis q, which have data
 	OldGit   Base = "old git"  // as Deployed, with git before 2.36, which syncs no reference
 )
 
@@ -126,6 +127,16 @@ var operations = []Operation{
 	{Name: "notify:add and notify:remove", In: PowerLoss, From: Deployed,
 		Lines: lines("notify:add APP https://hooks.example.com", "notify:remove APP https://hooks.example.com")},
 	{Name: "events:off", In: PowerLoss, From: Deployed, Lines: lines("events:off APP")},
+	{Name: "postgres:create", In: inMemory, From: Deployed, Lines: lines("postgres:create db"), Changes: 10},
+	{Name: "postgres:link", In: inMemory, From: Served, Lines: lines("postgres:link db APP"), Changes: 28},
+	{Name: "postgres:link and postgres:unlink", In: inMemory, From: Served, Lines: lines("postgres:link db APP", "postgres:unlink db APP"), Changes: 56},
+	{Name: "postgres:import", In: Matrix, From: Served, Lines: lines("postgres:import db")},
+	{Name: "postgres:upgrade", In: inMemory, From: Served, Lines: lines("postgres:upgrade db"), Changes: 10},
+	{Name: "postgres:expose", In: Matrix, From: Served, Lines: lines("postgres:expose db 15432")},
+	{Name: "postgres:destroy", In: inMemory, From: Served, Lines: lines("postgres:destroy db"), Changes: 8},
+	{Name: "redis:import", In: inMemory, From: Served, Lines: lines("redis:import q"), Changes: 16},
+	{Name: "redis:clone", In: Killed | Matrix, From: Served, Lines: lines("redis:clone q copy"), Changes: 10},
+	{Name: "redis:destroy with its data kept", In: Matrix | PowerLoss, From: Served, Lines: lines("redis:destroy q --keep-data")},
 	{Name: "apps:lock", In: PowerLoss, From: Deployed, Lines: lines("apps:lock APP")},
 }
 

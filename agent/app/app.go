@@ -46,6 +46,7 @@ type State struct {
 	Mounts    []Mount           `json:"mounts,omitempty"`    // storage:mount
 	Network   map[string]string `json:"network,omitempty"`   // network:set
 	Resources map[string]string `json:"resources,omitempty"` // resource:limit, resource:reserve
+	Links     []Link            `json:"links,omitempty"`     // postgres:link, ...
 
 	// DeployBranch is the branch whose pushes deploy, without refs/heads/. If it is
 	// empty, the first push of main or master sets it.
@@ -174,6 +175,7 @@ func (st *State) Clone() State {
 	c.DockerOptions = cloneLists(st.DockerOptions)
 	c.Buildpacks, c.Pinned = slices.Clone(st.Buildpacks), slices.Clone(st.Pinned)
 	c.Mounts, c.Network, c.Resources = slices.Clone(st.Mounts), maps.Clone(st.Network), maps.Clone(st.Resources)
+	c.Links = slices.Clone(st.Links)
 	c.Domains, c.Retiring = slices.Clone(st.Domains), maps.Clone(st.Retiring)
 	c.Ports, c.Proxy = slices.Clone(st.Ports), maps.Clone(st.Proxy)
 	c.Redirects, c.Auth = maps.Clone(st.Redirects), st.Auth.clone()

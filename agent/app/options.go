@@ -7,6 +7,8 @@ type ContainerOptions struct {
 	Mounts []Mount `json:"mounts,omitempty"`
 	// Networks are joined beside the app's own, before a process starts.
 	Networks []string `json:"networks,omitempty"`
+	// Links are the services whose networks a process joins too.
+	Links []Link `json:"links,omitempty"`
 	// NetworkTLD ends the app's names on those networks.
 	NetworkTLD string `json:"network_tld,omitempty"`
 	// Resources are limits and reservations, by "web.limit.memory"; see Limits.

@@ -275,6 +275,9 @@ func leftBehind(x *deploy.Session) []string {
 	for _, n := range x.View().ContainerOptions().Networks {
 		what = append(what, "the network "+n)
 	}
+	for _, link := range x.State.Links {
+		what = append(what, fmt.Sprintf("the service %s (dokku %s:export %s has its data)", link, link.Kind, link.Name))
+	}
 	hooks, _ := os.ReadDir(filepath.Join(x.Dir, "hooks"))
 	for _, h := range hooks {
 		if !slices.Contains(repo.HookNames, h.Name()) && !strings.HasSuffix(h.Name(), ".sample") {

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"slices"
 
 	"dokku/agent/command/admin"
 	"dokku/agent/command/apps"
@@ -14,6 +15,7 @@ import (
 	"dokku/agent/command/resources"
 	"dokku/agent/command/routing"
 	"dokku/agent/command/run"
+	"dokku/agent/command/services"
 	"dokku/agent/command/sources"
 	"dokku/agent/command/validate"
 )
@@ -29,5 +31,15 @@ var groups = [][]cli.Spec{
 // exit code: 0, 1 for an error, 20 for an app that does not exist. It returns
 // when the command has ended or ctx is done.
 func Execute(ctx context.Context, env cli.Env, args []string) int {
-	return cli.Run(ctx, env, groups, args)
+	return cli.Run(ctx, env, append(slices.Clip(groups), kinds(env.Root)), args)
+}
+
+// kinds are the commands of services. A kind of the server's own that has the name of other
+// commands gets none.
+func kinds(root string) []cli.Spec {
+	return slices.DeleteFunc(services.Commands(root), func(s cli.Spec) bool {
+		return slices.ContainsFunc(groups, func(group []cli.Spec) bool {
+			return slices.ContainsFunc(group, func(o cli.Spec) bool { return o.Noun() == s.Noun() })
+		})
+	})
 }

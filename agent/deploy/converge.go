@@ -47,6 +47,11 @@ func (x *Session) tryConverge(ctx context.Context, startEnded bool) error {
 		return err
 	}
 	d.StartEnded = startEnded
+	if startEnded && x.Current != nil && !x.State.Stopped {
+		if err := x.startLinks(ctx, x.Current.Links); err != nil {
+			x.warn(err.Error())
+		}
+	}
 	if x.Lock.Abandoned || startEnded {
 		x.Env.Store.SweepTemporary(x.Env.Store.File(x.Name), x.Env.Store.File(x.Name, "releases"), x.Env.Store.File(x.Name, "deploys"),
 			x.Env.Store.File(x.Name, store.RegistryDir), x.Env.Store.File(x.Name, store.CronDir))

@@ -69,6 +69,9 @@ func (o *rollout) run(ctx context.Context, procs []app.Process) error {
 	if err := o.session.Env.checkOptions(ctx, o.session.View(), o.release.ContainerOptions); err != nil {
 		return err
 	}
+	if err := o.session.startLinks(ctx, o.release.Links); err != nil {
+		o.session.warn(err.Error())
+	}
 	procs = o.withoutLate(procs)
 	if len(procs) == 0 {
 		return o.stage(ctx, nil)

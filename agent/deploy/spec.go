@@ -88,6 +88,9 @@ func ApplyOptions(v app.View, s *engine.Spec, r *app.Release) error {
 	if s.Kind == engine.KindDeploy && len(s.Joins) > 0 {
 		s.Aliases = []string{strings.TrimSuffix(v.Name+"."+s.Type+"."+r.NetworkTLD, ".")}
 	}
+	for _, link := range r.Links {
+		s.Joins = append(s.Joins, engine.NetworkName(link.Owner()))
+	}
 	l, err := app.LimitsOf(r.Resources, s.Type)
 	s.Limits = engine.Limits(l)
 	return err
@@ -118,6 +121,9 @@ func (e *Env) checkOptions(ctx context.Context, v app.View, a app.ContainerOptio
 		return err
 	}
 	if err := v.CheckContainers(a); err != nil {
+		return err
+	}
+	if err := e.checkLinks(v, a.Links); err != nil {
 		return err
 	}
 	if len(a.Networks) == 0 {

@@ -149,6 +149,7 @@ const (
 	Container   ResourceKind = "container"
 	NetworkKind ResourceKind = "network"
 	ImageKind   ResourceKind = "image"
+	VolumeKind  ResourceKind = "volume"
 )
 
 // Resource names something to remove.
@@ -188,7 +189,8 @@ type Processes interface {
 	Stop(ctx context.Context, id string, grace time.Duration) error
 	// Remove removes a container (killing it when it runs) with its anonymous
 	// volumes, a network (detaching nothing: one that has containers, running or
-	// not, is ErrInUse) or an image (never by force: one that a container uses
+	// not, is ErrInUse), a named volume with its data (one that a container has is
+	// ErrInUse) or an image (never by force: one that a container uses
 	// keeps its tags silently, and one that has a name outside TagPrefix stays with that).
 	// A missing resource is not an error.
 	Remove(ctx context.Context, r Resource) error

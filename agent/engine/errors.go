@@ -34,8 +34,8 @@ var (
 	ErrNoCommand = errors.New("does the image have that command?")
 	// ErrNotRunning: the call needs a container whose process runs.
 	ErrNotRunning = errors.New("the container is not running")
-	// ErrInUse: the network still has containers, running or not.
-	ErrInUse = errors.New("the network still has containers")
+	// ErrInUse: the network or volume still has containers, running or not.
+	ErrInUse = errors.New("containers still have it")
 	// ErrNoSubnet: the pool has no subnet left that is free on this host.
 	ErrNoSubnet = errors.New("no free subnet")
 )
@@ -54,6 +54,8 @@ func (s Spec) Title() string {
 		return "a one-off container of app " + s.App
 	case KindCron:
 		return "a cron task of app " + s.App
+	case KindService:
+		return "the container " + s.Name
 	}
 	return fmt.Sprintf("%s of app %s", s.dyno(), s.App)
 }

@@ -27,6 +27,9 @@ const (
 	// KindBuild is a step of a build. It ends with the build, whose process holds the
 	// app's lock.
 	KindBuild Kind = "build"
+	// KindService is a database or another service beside the apps. App is its name as an
+	// owner, which is no app's: see package services.
+	KindService Kind = "service"
 )
 
 // Spec describes a container to start. The zero value of an optional field means the
@@ -51,6 +54,13 @@ type Spec struct {
 	Port    int        // container's TCP port; with HostPort
 	// HostPort publishes Port on all addresses of the host. 0: not published.
 	HostPort int
+
+	// Publish are further ports, each on an address of the host.
+	Publish []Published
+	// Hostname is the container's own host name; "" is the engine's choice. Names are its
+	// names on the app's network beside Name.
+	Hostname string
+	Names    []string
 
 	RestartPolicy string        // "no", "always", "unless-stopped", "on-failure[:N]"
 	StopTimeout   time.Duration // between TERM and KILL
@@ -88,6 +98,13 @@ type Spec struct {
 	// Attached: the streams are the caller's; Stdin: the standard input too. Only
 	// RunAttached sets them.
 	Attached, Stdin bool
+}
+
+// Published is a TCP port of a container that is reached by a port of the host.
+type Published struct {
+	Port     int        // the container's
+	Host     netip.Addr // the host's address; zero: all of them
+	HostPort int
 }
 
 // Mount is a folder or file of the host, or a volume, that a container sees.

@@ -29,6 +29,11 @@
 // size would have the engine walk through all files of all volumes, so they are not counted;
 // each app has one of a kind. Failing is a warning.
 //
+// Services have a loop of their own beside that of the apps: a deploy that waits for a
+// database holds up no other service, and a service that does not start no app. When the
+// engine comes back, the engine starts the services by itself, and an app starts those that
+// it needs first.
+//
 // The engine reports no event when the client of a one-off container is killed. So the
 // loop checks the clients' processes on each tick.
 package watch

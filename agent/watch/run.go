@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"dokku/agent"
+	"dokku/agent/app"
 	"dokku/agent/backup"
 	"dokku/agent/cron"
 	"dokku/agent/engine"
@@ -76,6 +77,8 @@ func Run(ctx context.Context, s *agent.Server, log event.Log) error {
 	go func() { watching <- host.Watch(ctx, events) }()
 	w.recorder = newRecorder(w, host)
 	w.Wg.Go(func() { w.recorder.run(ctx) })
+	w.keeper = newKeeper(w)
+	w.Wg.Go(func() { w.keeper.run(ctx) })
 	w.Wg.Go(func() { newRenewer(w).run(ctx) })
 	w.Wg.Go(func() { (&pruner{Controller: w}).run(ctx) })
 	w.Wg.Go(func() { w.notices(ctx) })
@@ -98,6 +101,7 @@ type Controller struct {
 	Wg     sync.WaitGroup
 
 	recorder *recorder
+	keeper   *keeper
 
 	settings time.Time // of server.json at the last look
 	swept    time.Time // when SweepStaging was last called
@@ -126,6 +130,13 @@ func (w *Controller) loop(ctx context.Context, events <-chan engine.Event) error
 		case <-ctx.Done():
 			return nil
 		case e := <-events:
+			if _, service := app.ServiceOf(e.App); service {
+				w.keeper.tell(e)
+				continue
+			}
+			if e.Action == engine.ActionConnected {
+				w.keeper.tell(e)
+			}
 			w.note(e)
 			w.recorder.tell(e)
 		case <-t.C:

@@ -6,6 +6,7 @@ import "strings"
 const (
 	fromDockerfile = "a Dockerfile or buildpacks build an app: dokku builder:set APP selected BUILDER"
 	database       = "run it as a container on a network that the app joins: dokku network:create NAME, then dokku network:set APP attach-post-create NAME"
+	dumps          = "no backups of services are made yet: dokku KIND:export SERVICE writes a dump"
 	onlyNginx      = "nginx is the only proxy: dokku nginx:report"
 	wholeApp       = "http-auth holds for all domains of an app: make another app of the part that is open (dokku apps:clone APP NEW)"
 	oneServer      = "apps run on this server alone"
@@ -38,8 +39,8 @@ var elsewhere = map[string]string{
 	"storage:annotations": oneServer, "storage:labels": oneServer, "storage:migrate": folders, "storage:wait": "a mounted folder is there at once",
 	"tags": "each release keeps its image: dokku releases APP lists them, dokku releases:rollback APP N goes back to one",
 
-	"clickhouse": database, "couchdb": database, "elasticsearch": database, "mariadb": database, "meilisearch": database, "memcached": database,
-	"mongo": database, "mysql": database, "nats": database, "omnisci": database, "postgres": database, "rabbitmq": database, "redis": database,
+	"clickhouse": database, "couchdb": database, "elasticsearch": database, "mariadb": dumps, "meilisearch": database, "memcached": dumps,
+	"mongo": dumps, "mysql": dumps, "nats": database, "omnisci": database, "postgres": dumps, "rabbitmq": dumps, "redis": dumps,
 	"rethinkdb": database, "solr": database, "typesense": database,
 }
 

@@ -103,7 +103,7 @@ func helpNoun(root *cobra.Command, word string) (string, bool) {
 	case noun == "" || colon && verb != "help":
 		return "", false
 	case !colon:
-		return noun, !known(root, noun) && (nounOf(noun) == noun || hasVerbs(root, noun))
+		return noun, !known(root, noun) && (nounOf(noun) == noun || slices.Contains(kinds(root), noun) || hasVerbs(root, noun))
 	}
 	return noun, find(root, noun) != nil || hasVerbs(root, noun)
 }
@@ -176,6 +176,9 @@ func (r *Runner) printAll(root *cobra.Command) {
 	}
 	lines := usageLines(list)
 	for _, n := range nouns {
+		if n.name == "" {
+			r.printKinds(root)
+		}
 		count := len(group(root, n.name))
 		if count == 0 {
 			continue
@@ -187,6 +190,37 @@ func (r *Runner) printAll(root *cobra.Command) {
 		lines = lines[count:]
 	}
 	r.Print("\nSee `dokku help COMMAND` or `dokku COMMAND --help` for the details of one command.\n")
+}
+
+// ofKind is the annotation of commands that each kind of service has; its value is the title
+// of the kind.
+const ofKind = "kind"
+
+// kinds are the nouns of services, sorted.
+func kinds(root *cobra.Command) (list []string) {
+	for _, cmd := range visible(root) {
+		if _, ok := cmd.Annotations[ofKind]; ok {
+			noun, _, _ := strings.Cut(cmd.Name(), ":")
+			list = append(list, noun)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// printKinds prints a line for each kind of service: they have the same commands.
+func (r *Runner) printKinds(root *cobra.Command) {
+	var rows [][]string
+	for _, noun := range kinds(root) {
+		rows = append(rows, []string{"    " + noun, group(root, noun)[0].Annotations[ofKind] + " services: " + noun + ":create, " + noun + ":link, ..."})
+	}
+	if len(rows) == 0 {
+		return
+	}
+	r.Print("\nDatabases and other services\n")
+	for _, line := range text.Columns(rows, 2) {
+		r.Print("%s\n", line)
+	}
 }
 
 // usageLines is the list of commands, in two columns.
@@ -219,6 +253,9 @@ func (r *Runner) printDetails(cmd *cobra.Command) {
 func group(root *cobra.Command, noun string) []*cobra.Command {
 	var list []*cobra.Command
 	for _, cmd := range visible(root) {
+		if _, service := cmd.Annotations[ofKind]; service && noun == "" {
+			continue
+		}
 		if nounOf(cmd.Name()) == noun || noun != "" && (cmd.Name() == noun || strings.HasPrefix(cmd.Name(), noun+":")) {
 			list = append(list, cmd)
 		}

@@ -13,7 +13,7 @@ import (
 
 // readingVerbs are the verbs of commands that change nothing.
 var readingVerbs = []string{"report", "list", "show", "help", "exists", "locked", "get", "keys", "export", "info", "inspect", "log", "logs",
-	"failed", "output", "active", "auth-status", "public-key", "show-config", "validate-config", "access-logs", "error-logs", "test", "custom-page-export", "bundle"}
+	"failed", "output", "active", "auth-status", "public-key", "show-config", "validate-config", "access-logs", "error-logs", "test", "custom-page-export", "bundle", "links", "app-links", "linked"}
 
 // changingWords are further commands that change something, or run something for a person:
 // a backup gives all secrets away.
@@ -67,9 +67,14 @@ func (c *Call) record(s Spec, err error) {
 	if c.Flag("global") || c.Flag("all") {
 		e.Text += " (all apps)"
 	}
+	if s.Kind != "" && c.App == nil && len(c.Args) > 0 {
+		e.Text = name + " " + event.OneLine(c.Args[0]) // the service
+	}
 	switch {
 	case c.App != nil:
 		e.App = c.App.Name
+	case s.AppLast && len(c.Args) > 1 && app.ValidName(c.Args[1]) == nil:
+		e.App = c.Args[1]
 	case s.NewApp && len(c.Args) > 0 && app.ValidName(c.Args[0]) == nil:
 		e.App = c.Args[0]
 	}

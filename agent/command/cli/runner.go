@@ -62,7 +62,7 @@ func (r *Runner) execute(ctx context.Context, args []string) error {
 	r.completing = isCompletion(args[0])
 	root := r.tree(args[0])
 	if noun, ok := helpNoun(root, args[0]); ok {
-		if len(args) > 1 {
+		if len(args) > 1 && args[1] != "--help" && args[1] != "-h" {
 			return Refuse("Unexpected argument %q after %s, which prints help", args[1], args[0])
 		}
 		r.printNounHelp(root, noun)

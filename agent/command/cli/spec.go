@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,6 +26,11 @@ type Spec struct {
 	Flags func(*pflag.FlagSet)
 	// NewApp: the app need not exist, and Run gets its name as the first word.
 	NewApp bool
+	// Kind is the title of the kind of service that the command is for; "": none. Kinds have
+	// the same commands.
+	Kind string
+	// AppLast: the last word is an app, which --app may name instead.
+	AppLast bool
 	// Missing is the message for a missing word other than the app. The default names
 	// the word.
 	Missing string
@@ -45,6 +51,12 @@ type Spec struct {
 
 	// Run runs the command after the checks.
 	Run func(*Call) error
+}
+
+// Noun is the part of the command's name before the colon, or all of it.
+func (s Spec) Noun() string {
+	noun, _, _ := strings.Cut(s.name(), ":")
+	return noun
 }
 
 func (s Spec) name() string {
@@ -142,6 +154,9 @@ func (r *Runner) cobra(s Spec) *cobra.Command {
 		DisableFlagsInUseLine: true,
 		Args:                  cobra.ArbitraryArgs,
 	}
+	if s.Kind != "" {
+		cmd.Annotations = map[string]string{ofKind: s.Kind}
+	}
 	if s.Flags != nil {
 		s.Flags(cmd.Flags())
 	}
@@ -190,6 +205,9 @@ func (r *Runner) bind(s Spec, cmd *cobra.Command, args []string) (*Call, error) 
 		// Dokku ignores the second name.
 	case sh.app:
 		c.Args = append([]string{r.app}, args...)
+	case s.AppLast && len(args) < len(sh.required):
+		c.Args = append(slices.Clone(args), r.app)
+	case s.AppLast:
 	case changes(s.name(), args):
 		return nil, usageError(cmd, "%s takes no app, but --app %s was given", cmd.Name(), r.app)
 	}

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -138,14 +139,14 @@ func execIn(c *cli.Call, i engine.Instance) error {
 	}
 	log.Note("starting %s", started)
 	done := log.Timed(started)
-	tty := c.Env.Console != nil
-	st, release := streams(c, tty)
-	exit, err := host.ExecAttached(c.Ctx, i.ID, c.App.Current.Exec(c.Args).Argv(), terminalEnv(c, tty), st)
-	release()
-	if done(err); err != nil {
-		return coded(err)
+	err = Attach(c, host, i.ID, c.App.Current.Exec(c.Args).Argv(), nil)
+	var ended exitError
+	if errors.As(err, &ended) {
+		done(nil)
+	} else {
+		done(err)
 	}
-	return exited(exit)
+	return err
 }
 
 func firstOf(s, sep string) string {

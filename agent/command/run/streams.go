@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"dokku/agent/command/cli"
@@ -42,6 +43,19 @@ func streams(c *cli.Call, tty bool) (st engine.Streams, release func()) {
 	}
 	context.AfterFunc(ctx, release)
 	return st, release
+}
+
+// Attach runs argv in a running container with the streams and the terminal of the caller,
+// and with the variables env. The error has the command's exit code.
+func Attach(c *cli.Call, host engine.Terminal, id string, argv, env []string) error {
+	tty := c.Env.Console != nil
+	st, release := streams(c, tty)
+	exit, err := host.ExecAttached(c.Ctx, id, argv, slices.Concat(env, terminalEnv(c, tty)), st)
+	release()
+	if err != nil {
+		return coded(err)
+	}
+	return exited(exit)
 }
 
 // terminalEnv returns TERM for a command with a terminal, else nil.

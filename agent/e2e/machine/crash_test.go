@@ -56,6 +56,9 @@ func newMachine(t *testing.T, h history) *machine {
 	t.Helper()
 	m := &machine{t: t, root: inMemory(t), engine: memory.New(), proxy: proxymemory.New()}
 	m.engine.Behave(behaviour)
+	for _, image := range []string{"postgres:18.4", "postgres:18.3", "redis:8.8.0"} {
+		m.engine.SetImage("", engine.ImageInfo{ID: "sha256:" + image}, image)
+	}
 	m.turnOn()
 	ctx := context.Background()
 	if err := m.server.Env.Store.UpdateSettings(ctx, func(s *app.Settings) error {
@@ -82,6 +85,9 @@ func newMachine(t *testing.T, h history) *machine {
 
 // behaviour is the behaviour of a working app.
 func behaviour(s engine.Spec) memory.Behaviour {
+	if b, ok := served.Behave(s); ok {
+		return b
+	}
 	return memory.Behaviour{Output: []string{s.Type + " ran"}, Exits: s.Kind == engine.KindRelease || s.Kind == engine.KindCron}
 }
 
@@ -111,7 +117,7 @@ func (m *machine) turnOn() {
 	m.server = s
 	m.engine.Fail(func(call string, _ ...any) error {
 		switch call {
-		case "Start", "Rename", "Stop", "Remove", "Network", "Tag", "Pull", "Load":
+		case "Start", "Rename", "Stop", "Remove", "Network", "Tag", "Pull", "Load", "RunAttached", "ExecAttached":
 			return m.change(call)
 		}
 		return m.powered()
@@ -196,6 +202,9 @@ func (m *machine) settle() {
 		if _, done, err := m.server.TryReconcile(context.Background(), m.app(), false, event.Log{}); !done || err != nil {
 			m.t.Fatalf("the agent cannot reconcile: done=%v, %v", done, err)
 		}
+		if err := m.settleServices(); err != nil {
+			m.t.Fatal(err)
+		}
 	}
 }
 
@@ -267,7 +276,10 @@ func (m *machine) atRest() error {
 	}
 	// The image under a release is not of our making: it has a name of the app and no label.
 	labelled := slices.DeleteFunc(slices.Clone(o.Images), func(i engine.Image) bool { return i.ID == sourceImage.ID })
-	if all, err := m.engine.Observe(ctx, ""); err != nil || len(all.Instances)+len(all.Networks)+len(all.Images) !=
+	if err := m.servicesRest(); err != nil {
+		return err
+	}
+	if all, err := m.observeApps(); err != nil || len(all.Instances)+len(all.Networks)+len(all.Images) !=
 		len(o.Instances)+len(o.Networks)+len(labelled) {
 		return fmt.Errorf("something belongs to no app: %+v (%v)", all, err)
 	}
@@ -326,7 +338,7 @@ func TestKilledAnywhere(t *testing.T) {
 	total := 0
 	for _, test := range operations(context.Background(), h, agenttest.Killed) {
 		t.Run(test.Name, func(t *testing.T) {
-			whole := newMachine(t, h)
+			whole := newBase(t, h, test.From)
 			if err := test.do(whole); err != nil {
 				t.Fatalf("cannot do it undisturbed: %v", err)
 			}
@@ -339,7 +351,7 @@ func TestKilledAnywhere(t *testing.T) {
 				t.Errorf("%d changes were counted, there were %d once: %v", n, test.Changes, whole.names)
 			}
 			for k := 1; k <= n; k++ {
-				killed(t, h, k, test.Away, test.do)
+				killed(t, h, k, test)
 			}
 			total += n
 			t.Logf("killed before each of %d changes", n)
@@ -349,10 +361,10 @@ func TestKilledAnywhere(t *testing.T) {
 }
 
 // killed performs one kill and the recovery from it.
-func killed(t *testing.T, h history, k int, stops bool, do func(*machine) error) {
-	m := newMachine(t, h)
+func killed(t *testing.T, h history, k int, test operation) {
+	m, stops := newBase(t, h, test.From), test.Away
 	m.kill = k
-	do(m)
+	test.do(m)
 	where := fmt.Sprintf("killed before change %d (%s)", k, m.names[len(m.names)-1])
 	if err := m.serving(); err != nil && !stops {
 		t.Fatalf("%s: an outage: %v", where, err)

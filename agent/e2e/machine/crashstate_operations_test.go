@@ -3,6 +3,7 @@ package machine
 import (
 	"testing"
 
+	"dokku/agent/agenttest"
 	"dokku/agent/event"
 )
 
@@ -14,7 +15,7 @@ func crashBases(t *testing.T) (map[string]*machine, history) {
 	git(t, h.dir, "clone", "-q", all.dir, ".")
 	git(t, h.dir, "reset", "-q", "--hard", h.one)
 	h.pack = newPack(t, h, h.one)
-	bases := map[string]*machine{"deployed": newMachine(t, h), "old git": newMachine(t, h), "fresh": newMachine(t, h), "none": newMachine(t, h)}
+	bases := map[string]*machine{"deployed": newMachine(t, h), "old git": newMachine(t, h), "fresh": newMachine(t, h), "none": newMachine(t, h), "served": newBase(t, h, agenttest.Served)}
 	packs := map[string]pack{h.two: newPack(t, h, h.two, h.one)}
 	for name, m := range bases {
 		m.packs, m.oldGit = packs, name == "old git"

@@ -117,7 +117,7 @@ func record(t *testing.T, base *machine, op operation) (*take, error) {
 }
 
 // changing are the calls that change the engine or the proxy.
-var changing = map[string]bool{"Start": true, "Rename": true, "Stop": true, "Remove": true, "Network": true, "Tag": true,
+var changing = map[string]bool{"Start": true, "Rename": true, "Stop": true, "Remove": true, "Network": true, "Tag": true, "RunAttached": true,
 	"publish": true, "withdraw": true}
 
 // cut notes that the power may fail now.
@@ -195,7 +195,7 @@ func (r *rig) lookFree(restore bool) (err error) {
 			return err
 		}
 		if _, done, err := r.server.TryReconcile(context.Background(), app, restore, event.Log{}); done || err != nil {
-			return err
+			return errors.Join(err, r.settleServices())
 		}
 		runtime.Gosched()
 	}

@@ -37,9 +37,9 @@ type fault struct {
 }
 
 var (
-	changes = regexp.MustCompile(`^(file|build|move|proxy: (publish|withdraw)|engine: (Start|Rename|Stop|Remove|Network|Tag|Pull|Load)\b)`)
+	changes = regexp.MustCompile(`^(file|build|move|proxy: (publish|withdraw)|engine: (Start|Rename|Stop|Remove|Network|Tag|Pull|Load|RunAttached|ExecAttached)\b)`)
 	calls   = regexp.MustCompile(`^(engine|proxy|build)`)
-	effects = regexp.MustCompile(`^(proxy: (publish|withdraw)|engine: (Start|Rename|Stop|Remove|Network|Tag|Pull|Load)\b)`)
+	effects = regexp.MustCompile(`^(proxy: (publish|withdraw)|engine: (Start|Rename|Stop|Remove|Network|Tag|Pull|Load|RunAttached|ExecAttached)\b)`)
 	every   = regexp.MustCompile(``)
 )
 

@@ -210,7 +210,7 @@ func (r *rig) eachFile(f func(path string)) {
 // holdLocks makes the locks look as a killed holder leaves them.
 func (r *rig) holdLocks() {
 	note, _ := json.Marshal(store.Holder{PID: 1, Step: "a test"})
-	for _, name := range []string{"shop", "store"} {
+	for _, name := range append(serviceLocks(), "shop", "store") {
 		path := r.server.Env.Store.Own("locks", name)
 		if _, err := os.Stat(path); err == nil {
 			os.WriteFile(path, note, 0o600)
@@ -280,8 +280,9 @@ func (r *rig) gone() error {
 	r.server.Env.Store.SweepRoot() // the agent's first act
 	ctx := context.Background()
 	apps, err := r.server.Env.Store.Apps()
-	o, oerr := r.engine.Observe(ctx, "")
-	if err = errors.Join(err, oerr); err != nil || len(apps)+len(o.Instances)+len(o.Networks)+len(o.Images) > 0 {
+	serr := errors.Join(r.settleServices(), r.servicesRest())
+	o, oerr := r.observeApps()
+	if err = errors.Join(err, serr, oerr); err != nil || len(apps)+len(o.Instances)+len(o.Networks)+len(o.Images) > 0 {
 		return fmt.Errorf("left are the apps %v and %+v (%w)", apps, o, err)
 	}
 	for _, name := range []string{"shop", "store"} {
@@ -306,6 +307,9 @@ func (r *rig) look(restore bool) error {
 	if err == nil && !done {
 		err = errors.New("the lock is held, or git has yet to decide")
 	}
+	if err == nil {
+		err = r.settleServices()
+	}
 	if _, serr := os.Stat(r.server.Env.Store.File(app, store.CronDir)); serr == nil {
 		r.lookCron(context.Background(), cronDue.Add(30*time.Second))
 		r.mu.Lock()
@@ -329,7 +333,7 @@ func (r *rig) asked() (string, error) {
 	}
 	st := a.State
 	list := []any{a.Name, st.Config, st.Scale, st.ScaleNext, st.Domains, st.Stopped, st.ProxyDisabled, st.Ports, st.DeployBranch,
-		st.Current, st.Destroying, st.Locked, st.Hooks, st.NoEvents}
+		st.Current, st.Destroying, st.Locked, st.Hooks, st.NoEvents, st.Links, r.askedServices()}
 	if a.Current != nil {
 		list = append(list, a.Current.Revision, a.Current.Config, a.Current.Port)
 	}
@@ -372,7 +376,7 @@ func (r *rig) rest() error {
 // bare returns an error if an app that was never deployed has resources.
 func (r *rig) bare(app string) error {
 	ref, err := repo.Ref(r.server.Env.Store.Dir(app), "refs/heads/main")
-	o, oerr := r.engine.Observe(context.Background(), "")
+	o, oerr := r.observeApps()
 	numbers, nerr := r.server.Env.Store.ReleaseNumbers(app)
 	if err = errors.Join(err, oerr, nerr); err != nil || ref != "" || len(o.Instances)+len(o.Networks)+len(o.Images)+len(numbers) > 0 {
 		return fmt.Errorf("the ref is at %q, left are %+v, releases %v (%w)", ref, o, numbers, err)
@@ -386,7 +390,7 @@ const manyTries = 20000
 
 // clean returns an error if a lock is held or a temporary file is left.
 func (r *rig) clean(app string) (err error) {
-	for _, name := range []string{app, store.SettingsLock, store.DomainsLock} {
+	for _, name := range append(serviceLocks(), app, store.SettingsLock, store.DomainsLock) {
 		l, free, lerr := r.server.Env.Store.TryLock(name, "a test")
 		for n := 0; n < manyTries && !free; n++ {
 			runtime.Gosched()

@@ -38,7 +38,7 @@ const (
 )
 
 // tells matches an error that says that something has changed nevertheless.
-var tells = regexp.MustCompile(`the agent will retry|a power loss may bring back|is called store now`)
+var tells = regexp.MustCompile(`the agent will retry|a power loss may bring back|is called store now|may have been loaded`)
 
 // twoCommands matches operations of two commands, of which one may fail.
 var twoCommands = regexp.MustCompile(` and | one after the other|without the proxy|of a stopped app`)
@@ -140,7 +140,8 @@ type matrix struct {
 	h history
 	// deployed has a deployed app. retiring has one whose processes take a minute to
 	// retire. fresh has one without a push, none has no app.
-	deployed, retiring, fresh, none *machine
+	// served has a deployed app, and services.
+	deployed, retiring, fresh, none, served, servedRetiring *machine
 
 	mu         sync.Mutex
 	ran, wrong int
@@ -149,11 +150,11 @@ type matrix struct {
 func newMatrix(t *testing.T) *matrix {
 	t.Helper()
 	h := newHistory(t)
-	x := &matrix{h: h, deployed: newMachine(t, h), retiring: newMachine(t, h), fresh: newMachine(t, h), none: newMachine(t, h)}
-	if err := errors.Join(x.retiring.server.Env.Store.UpdateSettings(t.Context(), func(s *app.Settings) error {
-		s.Checks["wait-to-retire"] = "60"
-		return nil
-	}), x.fresh.server.Destroy(t.Context(), "shop", event.Log{}), x.fresh.server.Create(t.Context(), "shop", false),
+	x := &matrix{h: h, deployed: newMachine(t, h), retiring: newMachine(t, h), fresh: newMachine(t, h), none: newMachine(t, h), served: newBase(t, h, agenttest.Served),
+		servedRetiring: newBase(t, h, agenttest.Served)}
+	retire := func(s *app.Settings) error { s.Checks["wait-to-retire"] = "60"; return nil }
+	if err := errors.Join(x.retiring.server.Env.Store.UpdateSettings(t.Context(), retire), x.servedRetiring.server.Env.Store.UpdateSettings(t.Context(), retire),
+		x.fresh.server.Destroy(t.Context(), "shop", event.Log{}), x.fresh.server.Create(t.Context(), "shop", false),
 		x.none.server.Destroy(t.Context(), "shop", event.Log{})); err != nil {
 		t.Fatal(err)
 	}
@@ -169,6 +170,10 @@ func (x *matrix) base(op operation, f fault) *machine {
 		return x.fresh
 	case op.From == agenttest.None:
 		return x.none
+	case op.From == agenttest.Served && f.retires:
+		return x.servedRetiring
+	case op.From == agenttest.Served:
+		return x.served
 	case f.retires:
 		return x.retiring
 	}

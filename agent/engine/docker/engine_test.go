@@ -24,7 +24,8 @@ func TestDocker(t *testing.T) {
 	d := newDocker(t)
 	enginetest.Run(t, func(t *testing.T) enginetest.Fixture {
 		return enginetest.Fixture{
-			Host: d,
+			Dials: true,
+			Host:  d,
 			Image: func(_ *testing.T, app string, tags ...string) string {
 				return busybox(t, d, app, nil, tags...) // of the run, not of one test
 			},

@@ -101,6 +101,9 @@ func (d *Engine) explainStart(ctx context.Context, spec engine.Spec, err error) 
 	case spec.HostPort != 0 &&
 		(has("port is already allocated") || has("address already in use")):
 		return fmt.Errorf("%w (%d): stop what listens on it, or choose another one", engine.ErrPortInUse, spec.HostPort)
+	case len(spec.Publish) > 0 &&
+		(has("port is already allocated") || has("address already in use") || has("cannot assign requested address")):
+		return fmt.Errorf("%w, or its address is not this host's: choose another one (%w)", engine.ErrPortInUse, err)
 	case has("Address already in use"):
 		return fmt.Errorf("%w (%s)", engine.ErrAddressInUse, spec.Address)
 	case errdefs.IsNotFound(err) && has("No such image"):

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -147,7 +148,7 @@ func (d *Engine) discard(ctx context.Context, cli *client.Client, spec engine.Sp
 func (d *Engine) container(spec engine.Spec) (*container.Config, *container.HostConfig, *network.NetworkingConfig) {
 	policy, _ := engine.ParseRestartPolicy(spec.RestartPolicy) // checked by Start
 	name := engine.NetworkName(spec.App)
-	end := &network.EndpointSettings{}
+	end := &network.EndpointSettings{Aliases: slices.Clone(spec.Names)}
 	if spec.Address.IsValid() {
 		end.IPAMConfig = &network.EndpointIPAMConfig{IPv4Address: spec.Address.String()}
 	}
@@ -158,6 +159,7 @@ func (d *Engine) container(spec engine.Spec) (*container.Config, *container.Host
 		Env:        spec.Env,
 		Labels:     spec.Labels(),
 		Tty:        spec.TTY,
+		Hostname:   spec.Hostname,
 
 		AttachStdin: spec.Stdin, OpenStdin: spec.Stdin, StdinOnce: spec.Stdin,
 		AttachStdout: spec.Attached, AttachStderr: spec.Attached,
@@ -188,8 +190,24 @@ func (d *Engine) container(spec engine.Spec) (*container.Config, *container.Host
 		config.ExposedPorts = nat.PortSet{port: {}}
 		host.PortBindings = nat.PortMap{port: {{HostPort: strconv.Itoa(spec.HostPort)}}}
 	}
+	publish(spec, config, host)
 	return config, host, &network.NetworkingConfig{
 		EndpointsConfig: map[string]*network.EndpointSettings{name: end},
+	}
+}
+
+// publish binds the ports of spec.Publish.
+func publish(spec engine.Spec, config *container.Config, host *container.HostConfig) {
+	for _, p := range spec.Publish {
+		if host.PortBindings == nil {
+			config.ExposedPorts, host.PortBindings = nat.PortSet{}, nat.PortMap{}
+		}
+		port, binding := nat.Port(strconv.Itoa(p.Port)+"/tcp"), nat.PortBinding{HostPort: strconv.Itoa(p.HostPort)}
+		if p.Host.IsValid() {
+			binding.HostIP = p.Host.String()
+		}
+		config.ExposedPorts[port] = struct{}{}
+		host.PortBindings[port] = append(host.PortBindings[port], binding)
 	}
 }
 

@@ -94,10 +94,24 @@ func (d *Engine) remove(ctx context.Context, r engine.Resource) error {
 		err = removeNetwork(ctx, cli, r.ID)
 	case engine.ImageKind:
 		err = removeImage(ctx, cli, r.ID, r.App)
+	case engine.VolumeKind:
+		err = removeVolume(ctx, cli, r.ID)
 	default:
 		return fmt.Errorf("there is no kind of resource %q", r.Kind)
 	}
 	return d.explain(ctx, err)
+}
+
+// removeVolume removes a named volume. The engine refuses one that a container has.
+func removeVolume(ctx context.Context, cli *client.Client, name string) error {
+	err := cli.VolumeRemove(ctx, name, false)
+	switch {
+	case errdefs.IsNotFound(err):
+		return nil
+	case errdefs.IsConflict(err):
+		return fmt.Errorf("%w (%w)", engine.ErrInUse, err)
+	}
+	return err
 }
 
 // removeContainer returns once the container has gone, even if another call removes it.

@@ -32,6 +32,8 @@ type Fixture struct {
 	Scratch func(t *testing.T, app, name string)
 	// Crash makes the process of a running container fail, as by itself.
 	Crash func(t *testing.T, id string)
+	// Dials: ports of the host that containers publish can be dialled.
+	Dials bool
 	// Command returns a command for that image that acts as p.
 	Command func(p Program) []string
 }

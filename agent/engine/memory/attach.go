@@ -120,8 +120,9 @@ func (m *Engine) reaches(p *process, to string) bool {
 	port, _ := strconv.Atoi(number)
 	return slices.ContainsFunc(m.containers, func(o *process) bool {
 		joined := func(name string) bool { return slices.Contains(o.spec.Joins, name) }
-		near := o.App == p.App || slices.ContainsFunc(p.spec.Joins, joined)
-		named := o.Name == host || slices.ContainsFunc(p.spec.Joins, joined) && slices.Contains(o.spec.Aliases, host)
+		beside := o.App == p.App || slices.Contains(p.spec.Joins, engine.NetworkName(o.App))
+		near := beside || slices.ContainsFunc(p.spec.Joins, joined)
+		named := o.Name == host || beside && slices.Contains(o.spec.Names, host) || slices.ContainsFunc(p.spec.Joins, joined) && slices.Contains(o.spec.Aliases, host)
 		return o.Running() && near && named && slices.Contains(o.behaviour.Ports, port)
 	})
 }

@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -139,6 +140,8 @@ func (m *Engine) Remove(ctx context.Context, r engine.Resource) error {
 			err = m.removeNetwork(r.ID)
 		case engine.ImageKind:
 			m.removeImage(r.ID, r.App)
+		case engine.VolumeKind:
+			err = m.removeVolume(r.ID)
 		default:
 			err = fmt.Errorf("there is no kind of resource %q", r.Kind)
 		}
@@ -181,6 +184,23 @@ func (m *Engine) removeNetwork(id string) error {
 	m.nets = slices.DeleteFunc(m.nets, func(o engine.Network) bool { return o.ID == every[n].ID })
 	m.shared = slices.DeleteFunc(m.shared, func(o engine.NetworkInfo) bool { return o.ID == every[n].ID })
 	return nil
+}
+
+// removeVolume removes a named volume with what processes wrote to it.
+func (m *Engine) removeVolume(name string) error {
+	if m.inUse(name) {
+		return fmt.Errorf("%w (%s)", engine.ErrInUse, name)
+	}
+	delete(m.named, name)
+	maps.DeleteFunc(m.volumes, func(file, _ string) bool { return strings.HasPrefix(file, name+"/") })
+	return nil
+}
+
+// Volumes lists the named volumes that containers made and nothing removed, sorted.
+func (m *Engine) Volumes() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Sorted(maps.Keys(m.named))
 }
 
 func (m *Engine) removeImage(ref, app string) {

@@ -31,6 +31,7 @@ type Engine struct {
 	shared     []engine.NetworkInfo
 	renumber   func(saved string) string
 	volumes    map[string]string      // content of files in volumes, by volume/path
+	named      map[string]bool        // the named volumes
 	caches     map[string]buildVolume // by the name of the volume
 	buildCache int64                  // bytes
 	images     []*localImage
@@ -69,6 +70,57 @@ type Behaviour struct {
 	// ctx ends. It returns the exit code, and less than 0 when there is no such
 	// command. nil: a container only prints Output, and Exec answers.
 	Talk func(ctx context.Context, argv []string, s engine.Streams) (exit int)
+	// Keep is Talk of a process that keeps data in its first volume; the other one is not
+	// called then. Refuses: with these data it ends at once, with code 1.
+	Keep    func(v Volume, argv []string, s engine.Streams) (exit int)
+	Refuses func(data string) bool
+}
+
+// Volume is a named volume of an engine, for processes that keep data there.
+type Volume struct {
+	m    *Engine
+	name string
+}
+
+// Get returns the data; "" at first.
+func (v Volume) Get() string {
+	v.m.mu.Lock()
+	defer v.m.mu.Unlock()
+	return v.m.volumes[v.key()]
+}
+
+// Set replaces the data.
+func (v Volume) Set(data string) {
+	v.m.mu.Lock()
+	defer v.m.mu.Unlock()
+	if v.m.volumes == nil {
+		v.m.volumes = map[string]string{}
+	}
+	v.m.volumes[v.key()] = data
+}
+
+func (v Volume) key() string { return v.name + "/data" }
+
+// Volume returns a volume by its name.
+func (m *Engine) Volume(name string) Volume { return Volume{m, name} }
+
+// volume is the first volume of a container.
+func (m *Engine) volume(p *process) Volume {
+	for _, mount := range p.spec.Mounts {
+		if !mount.Bind() {
+			return Volume{m, mount.Source}
+		}
+	}
+	return Volume{m, p.ID}
+}
+
+// talker returns what answers commands with streams in a container; nil: nothing does.
+func (m *Engine) talker(p *process) func(context.Context, []string, engine.Streams) int {
+	if keep := p.behaviour.Keep; keep != nil {
+		v := m.volume(p)
+		return func(_ context.Context, argv []string, s engine.Streams) int { return keep(v, argv, s) }
+	}
+	return p.behaviour.Talk
 }
 
 // New returns an engine that has nothing.

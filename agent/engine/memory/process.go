@@ -64,6 +64,14 @@ func (m *Engine) create(spec engine.Spec, image *localImage) *process {
 	}
 	p.Describe(spec.Labels())
 	m.containers = append(m.containers, p)
+	for _, mount := range spec.Mounts {
+		if !mount.Bind() {
+			if m.named == nil {
+				m.named = map[string]bool{}
+			}
+			m.named[mount.Source] = true
+		}
+	}
 	m.tell(p, engine.ActionCreate)
 	return p
 }
@@ -94,6 +102,11 @@ func (m *Engine) connect(p *process) error {
 		if p.HostPort != 0 && other.HostPort == p.HostPort {
 			return fmt.Errorf("%w (%d): stop what listens on it, or choose another one", engine.ErrPortInUse, p.HostPort)
 		}
+		for _, port := range p.spec.Publish {
+			if publishes(other, port.HostPort) {
+				return fmt.Errorf("%w, or its address is not this host's: choose another one (%d)", engine.ErrPortInUse, port.HostPort)
+			}
+		}
 		if other.App == p.App {
 			held[other.Address] = true
 		}
@@ -112,11 +125,19 @@ func (m *Engine) connect(p *process) error {
 	return nil
 }
 
+// publishes reports whether a container has the host's port.
+func publishes(p *process, port int) bool {
+	return p.HostPort == port || slices.ContainsFunc(p.spec.Publish, func(o engine.Published) bool { return o.HostPort == port })
+}
+
 // run starts a container's process.
 func (m *Engine) run(p *process) {
 	p.behaviour = Behaviour{}
 	if m.script != nil {
 		p.behaviour = m.script(p.spec)
+	}
+	if refuses := p.behaviour.Refuses; refuses != nil && refuses(m.volumes[m.volume(p).key()]) {
+		p.behaviour.Exits, p.behaviour.Code = true, 1
 	}
 	p.Status, p.ExitCode, p.OOMKilled = engine.StatusRunning, 0, false
 	p.Started, p.Finished = now(), time.Time{}

@@ -35,7 +35,7 @@ func (m *Engine) runAttached(ctx context.Context, spec engine.Spec, s engine.Str
 		return engine.Instance{}, err
 	}
 	p := m.find(i.ID)
-	talk, lines := p.behaviour.Talk, slices.Clone(p.lines)
+	talk, lines := m.talker(p), slices.Clone(p.lines)
 	m.mu.Unlock()
 	if s.Started != nil {
 		s.Started(i)
@@ -90,7 +90,7 @@ func (m *Engine) execAttached(ctx context.Context, id string, argv []string, s e
 		m.mu.Unlock()
 		return 0, err
 	}
-	talk, exec := p.behaviour.Talk, p.behaviour.Exec
+	talk, exec := m.talker(p), p.behaviour.Exec
 	p.execs = append(p.execs, argv)
 	m.mu.Unlock()
 	defer func() {

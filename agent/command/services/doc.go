@@ -1,0 +1,14 @@
+// Package services has the commands of services: postgres:create, redis:link, ... Each kind
+// has the same ones, with the words, flags and exit codes of Dokku's plugins.
+//
+// # Decisions
+//
+// The kinds are read for each command line that needs them: a new file in services.d has its
+// commands at once. A file that says no kind stops the commands of its own name alone, with
+// the file and the line.
+//
+// Lists of all commands (help, completion) show the kinds' commands in a group of their own.
+//
+// Where Dokku's plugins print a password, these do: info, and link with the URL, which
+// config:set would print too. Neither gets into the host's log.
+package services
