@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/docker/go-units"
 
@@ -27,7 +28,11 @@ func Jobs(s *agent.Server, log event.Log) ([]vault.Job, error) {
 		return []vault.Job{server}, nil // whoever asks it for its plan finds the error
 	}
 	mounts, err := mountJobs(s, base)
-	return append([]vault.Job{server}, mounts...), err
+	if err != nil {
+		return nil, err
+	}
+	dumps, err := serviceJobs(s, base, log)
+	return slices.Concat([]vault.Job{server}, mounts, dumps), err
 }
 
 // Job is the backup of the whole server at a place, as Write makes it. dokku is the version of

@@ -107,7 +107,7 @@ func (f *fixture) state(app string, st app.State) {
 func (f *fixture) release(name string, files map[string]string, st app.State) {
 	f.t.Helper()
 	f.write(name+"/dokku/releases/1.json", app.Release{Version: 1, Number: 1, Attempt: "a1", Revision: revision,
-		Image: "sha256:0", Port: 5000, Files: files, Cause: "push"})
+		Image: "sha256:" + strings.Repeat("0", 64), Port: 5000, Files: files, Cause: "push"})
 	st.Current = 1
 	f.state(name, st)
 }

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,7 +59,7 @@ func deployed(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	dir := filepath.Join(ts.Getenv("DOKKU_ROOT"), args[0], "dokku")
 	r := app.Release{Version: 1, Number: 1, Attempt: "a1", Revision: "3f2c1d9aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-		Image: "sha256:0", Port: 5000, Cause: "push", RunsCron: true, Files: map[string]string{}}
+		Image: "sha256:" + strings.Repeat("0", 64), Port: 5000, Cause: "push", RunsCron: true, Files: map[string]string{}}
 	for _, name := range args[1:] {
 		r.Files[filepath.Base(name)] = ts.ReadFile(name)
 	}

@@ -22,6 +22,7 @@ import (
 	"dokku/agent/event"
 	"dokku/agent/services"
 	"dokku/agent/store"
+	"dokku/agent/vault/vaulttest"
 	"dokku/build/buildtest"
 )
 
@@ -85,8 +86,8 @@ func leftOfServices(t *testing.T, l *lab.Lab, owners ...string) (left []string) 
 func TestServices(t *testing.T) {
 	l, name := servicesLab(t)
 	id := strings.TrimPrefix(l.AppName(1), "e2e-")
-	db, copied, queue := "db"+id, "copy"+id, "q"+id
-	owners := []string{"_postgres." + db, "_postgres." + copied, "_redis." + queue}
+	db, copied, back, queue := "db"+id, "copy"+id, "back"+id, "q"+id
+	owners := []string{"_postgres." + db, "_postgres." + copied, "_redis." + queue, "_postgres." + back}
 	removeServices(t, l, owners...)
 	l.StartAgent()
 	out := l.Dokku("postgres:create", db, "--image", "dokku-test-services", "--image-version", "15")
@@ -134,10 +135,21 @@ func TestServices(t *testing.T) {
 		lab.Contains(t, l.Refused("postgres:upgrade", copied, "--image-version", "16"), "does not use the data of Postgres 15")
 	})
 
-	t.Run("prove", func(t *testing.T) {
-		if got := proveService(t, l, "postgres", db, dump); got != "1 table" {
-			t.Errorf("found %q", got)
+	t.Run("backup", func(t *testing.T) {
+		url, end, err := vaulttest.S3(nil)
+		lab.Must(t, err)
+		defer end()
+		l.Dokku("postgres:backup-auth", db, vaulttest.Key, vaulttest.Secret, "us-east-1", "s3v4", url)
+		lab.Contains(t, l.Dokku("postgres:backup", db, vaulttest.Bucket), "Backed up the Postgres service "+db+" in s3://"+vaulttest.Bucket+"/postgres/"+db+"/", "proven: 1 table")
+		l.Dokku("postgres:backup-set", db, "place", "s3://"+vaulttest.Bucket)
+		lab.Contains(t, l.Dokku("postgres:info", db), "Last proven backup:")
+		lab.Contains(t, l.Refused("postgres:restore", db), "already exists: --force loads the backup into it")
+		lab.Contains(t, l.Dokku("postgres:restore", back, "--from", db, "--image", "dokku-test-services", "--image-version", "15"), "Restored "+back+" from the backup ")
+		count := l.Dokku("postgres:enter", back, "psql", "-U", "postgres", strings.ReplaceAll(back, "-", "_"), "-Atc", "select count(*), sum(n) from visits")
+		if got := strings.TrimSpace(count); !strings.HasSuffix(got, "300000|45000150000") {
+			t.Errorf("the restored one has %q", got)
 		}
+		l.Dokku("postgres:destroy", back, "--force")
 	})
 
 	t.Run("redis", func(t *testing.T) {

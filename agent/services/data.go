@@ -192,6 +192,14 @@ func (m *Manager) Clone(ctx context.Context, k Kind, old, name string, o Options
 	}}, log)
 }
 
+// Restore makes a service with the data of a dump. A failure, or a kill, leaves nothing of it.
+func (m *Manager) Restore(ctx context.Context, k Kind, name string, o Options, dump io.Reader, log event.Log) (*Service, error) {
+	if !k.Dumps() {
+		return nil, ErrNoDump
+	}
+	return m.create(ctx, k, name, o, making{load: func(ctx context.Context, s *Service) error { return m.load(ctx, k, s, dump) }}, log)
+}
+
 // errProven ends the creation of a service that only proves a dump.
 var errProven = errors.New("the dump was loaded")
 

@@ -6,7 +6,7 @@ import "strings"
 const (
 	fromDockerfile = "a Dockerfile or buildpacks build an app: dokku builder:set APP selected BUILDER"
 	database       = "run it as a container on a network that the app joins: dokku network:create NAME, then dokku network:set APP attach-post-create NAME"
-	dumps          = "no backups of services are made yet: dokku KIND:export SERVICE writes a dump"
+	dumps          = "dokku KIND:backup-report SERVICE shows the schedule, and KIND:backup-set-encryption takes public keys too"
 	onlyNginx      = "nginx is the only proxy: dokku nginx:report"
 	wholeApp       = "http-auth holds for all domains of an app: make another app of the part that is open (dokku apps:clone APP NEW)"
 	oneServer      = "apps run on this server alone"

@@ -144,7 +144,16 @@ func destroy(c *cli.Call, k services.Kind) error {
 		case volume != "" && keep:
 			about += "; its data stay in the volume " + volume
 		case volume != "":
-			about += " with all data, the volume " + volume + ", of which no backup is known"
+			proven, perr := lastProven(c, k, &services.Service{Kind: k.Name, Name: name})
+			if perr != nil {
+				return perr
+			}
+			about += " with all data, the volume " + volume + ", of which "
+			if proven == "" {
+				about += "no backup is known"
+			} else {
+				about += "the last proven backup is " + proven
+			}
 		}
 		err = c.Confirm(name, about)
 	}

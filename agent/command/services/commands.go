@@ -94,6 +94,8 @@ var commands = []command{
 		flags: func(f *pflag.FlagSet) { f.BoolP("tail", "t", false, "show new lines until interrupted") }},
 	{words: "pause SERVICE", short: "Stop the container of a %s service", run: pause},
 	{words: "promote SERVICE APP", short: "Make a linked %s service the app's first one, and restart the app", app: true, run: promote},
+	{words: "restore SERVICE [BACKUP]", short: "Make a %s service with the data of a kept backup", flags: restoreFlags, run: restore,
+		long: "BACKUP is an id of backup-list; without it, it is the last proven one. --force loads it into a service that exists."},
 	{words: "restart SERVICE", short: "Stop a %s service and start it again", run: restart},
 	{words: "set SERVICE KEY [VALUE]", short: "Set or unset a property of a %s service", run: set,
 		long: "Properties: " + strings.Join(services.Properties, ", ") + ".\nEach is a list of networks, separated by commas, that the container joins beside its own. " +
@@ -148,6 +150,10 @@ func of(k services.Kind) (list []cli.Spec) {
 		if c.words == "clone SERVICE NEW-SERVICE" {
 			s.Missing = "Please specify a name for the new service"
 		}
+		list = append(list, s)
+	}
+	for _, s := range backups(k).Commands() {
+		s.Kind, s.Words = k.Title, serviceWords(k, false)
 		list = append(list, s)
 	}
 	return list

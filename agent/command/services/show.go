@@ -29,6 +29,7 @@ var infoKeys = []struct{ name, about string }{
 	{"id", "id of the container"},
 	{"internal-ip", "address of the container"},
 	{"initial-network", "networks that it joins"},
+	{"last-proven-backup", "the last backup that was loaded again and read back"},
 	{"links", "apps that are linked to it"},
 	{"post-create-network", "further networks that it joins"},
 	{"post-start-network", "further networks that it joins"},
@@ -93,6 +94,9 @@ func printInfo(c *cli.Call, k services.Kind, s *services.Service, values map[str
 		c.Heading("%s %s service information", s.Name, k.Name)
 	}
 	for _, key := range infoKeys {
+		if key.name == "last-proven-backup" && values[key.name] == "" {
+			continue // clients of the plugins do not know it
+		}
 		label := strings.ReplaceAll(key.name, "-", " ") + ":"
 		line := strings.ToUpper(label[:1]) + label[1:]
 		c.Print("       %-20s %s\n", line, cli.VisibleValue(values[key.name]))
@@ -120,6 +124,9 @@ func describe(c *cli.Call, k services.Kind, s *services.Service, asked bool) (ma
 	}
 	for _, name := range services.Properties {
 		values[name] = s.Properties[name]
+	}
+	if values["last-proven-backup"], err = lastProven(c, k, s); err != nil {
+		return nil, err
 	}
 	if !asked {
 		return values, nil

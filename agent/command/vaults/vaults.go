@@ -25,6 +25,8 @@ type Noun struct {
 	About string
 	// Load is what a person does with what the command get prints, in help.
 	Load string
+	// Missing is the message for a missing word; "": one that names the word.
+	Missing string
 	// Job returns what the words of a call name, and takes them out of c.Args.
 	Job func(c *cli.Call) (vault.Job, error)
 }
@@ -90,6 +92,9 @@ func (n Noun) Commands() []cli.Spec {
 	}
 	for i := range specs {
 		specs[i].Use = strings.TrimRight(specs[i].Use, " ")
+		if n.Missing != "" {
+			specs[i].Missing = n.Missing
+		}
 	}
 	return specs
 }
