@@ -44,6 +44,7 @@ domains:report
 nginx:report hello --nginx-computed-client-max-body-size
 git:report hello --git-sha
 urls hello
+plugin:trigger service-list
 __completeNoDesc ps:scale hello w
 `
 

@@ -26,6 +26,7 @@ var differing = map[string]string{
 	"network:set":        "`bind-all-interfaces` is refused: see `proxy:disable`",
 	"nginx:set":          "no templates (`nginx-conf-sigil-path`)",
 	"plugin:install":     "exits with 0 for what is built in",
+	"plugin:trigger":     "`service-list` alone",
 	"ports:remove":       "a port that the app does not have is an error",
 	"proxy:set":          "nginx alone",
 	"ps:rebuild":         "gated like a push",

@@ -10,6 +10,7 @@ import (
 
 	"dokku/agent/command/cli"
 	"dokku/agent/event"
+	"dokku/agent/services"
 )
 
 // A plugin is a part of Dokku that is built in here.
@@ -52,6 +53,10 @@ var pluginCommands = []cli.Spec{{
 	Long:  "Nothing can be installed beside them. The version is that of the Dokku whose interface this program has.",
 	Flags: cli.FormatFlag, Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("stdout", "json")},
 	Run: listPlugins,
+}, {
+	Use: "plugin:trigger TRIGGER [WORD...]", Short: "With service-list, list the services of all kinds, for scripts",
+	Long: "Each line is KIND:NAME. No other trigger can be run.", Missing: "Please specify a trigger", Run: trigger,
+	Words: func(*cli.Call) []string { return []string{"service-list"} },
 }}
 
 func installPlugin(c *cli.Call) error {
@@ -84,6 +89,28 @@ func listPlugins(c *cli.Call) error {
 	}
 	for _, p := range list {
 		c.Print("  %-20s %-10s %s    %s\n", p.Name, p.Version, p.Status, p.Description)
+	}
+	return nil
+}
+
+// trigger answers the trigger with which clients look for services.
+func trigger(c *cli.Call) error {
+	if asked := strings.Join(c.Args, " "); asked != "service-list" {
+		return cli.Refuse("Cannot run the trigger %s: plugins are built in; the only trigger is service-list", event.OneLine(asked))
+	}
+	m := &services.Manager{Store: c.Server.Env.Store}
+	kinds, failed := services.Kinds(services.KindsDir(m.Store))
+	for _, k := range kinds {
+		list, err := m.List(k)
+		if err != nil {
+			return err
+		}
+		for _, s := range list {
+			c.Print("%s:%s\n", k.Name, s.Name)
+		}
+	}
+	if failed != nil {
+		c.Warn("%s", failed)
 	}
 	return nil
 }

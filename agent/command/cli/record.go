@@ -13,7 +13,8 @@ import (
 
 // readingVerbs are the verbs of commands that change nothing.
 var readingVerbs = []string{"report", "list", "show", "help", "exists", "locked", "get", "keys", "export", "info", "inspect", "log", "logs",
-	"failed", "output", "active", "auth-status", "public-key", "show-config", "validate-config", "access-logs", "error-logs", "test", "custom-page-export", "bundle", "links", "app-links", "linked"}
+	"failed", "output", "active", "auth-status", "public-key", "show-config", "validate-config", "access-logs", "error-logs", "test", "custom-page-export", "bundle", "links", "app-links", "linked",
+	"trigger"}
 
 // changingWords are further commands that change something, or run something for a person:
 // a backup gives all secrets away.

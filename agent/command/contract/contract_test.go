@@ -15,6 +15,7 @@ import (
 	"dokku/agent/app"
 	"dokku/agent/command"
 	"dokku/agent/command/cli"
+	"dokku/agent/services"
 )
 
 // A form is how a client reads answers.
@@ -246,7 +247,8 @@ func words(line string) (list []string, err error) {
 	return list, nil
 }
 
-// server makes a DOKKU_ROOT with the app "new", which was never deployed. There is no engine and no nginx.
+// server makes a DOKKU_ROOT with the app "new", which was never deployed, and the postgres
+// service "db". There is no engine and no nginx.
 func server(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -257,6 +259,8 @@ func server(t *testing.T) string {
 	write(t, root, ".dokku/server.json", app.Settings{Version: 1, Docker: "unix:///nowhere.sock",
 		Domains: []string{"example.com"}, StorageRoot: filepath.Join(dir, "storage"),
 		Nginx: app.NginxSettings{Check: []string{"false"}, Reload: []string{"false"}, LogDir: dir}})
+	write(t, root, ".dokku/services/postgres/db/service.json", services.Service{Version: 1, Kind: "postgres", Name: "db", Database: "db",
+		Password: "sesame", Container: services.Container{Attempt: "a1", Image: "postgres:18.4", Ports: []string{"127.0.0.1:15432"}}})
 	s, err := agent.Open(root)
 	if err != nil {
 		t.Fatal(err)
