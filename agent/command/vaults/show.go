@@ -106,6 +106,27 @@ func (n Noun) list(c *cli.Call, j vault.Job) error {
 	return nil
 }
 
+// cat prints the schedule as a line of a crontab, which clients of Dokku's plugins take apart.
+func (n Noun) cat(c *cli.Call, j vault.Job) error {
+	p, err := j.Plan()
+	if err != nil {
+		return err
+	}
+	if p.Schedule == "" {
+		return cli.Refuse("There are no scheduled backups of %s", j.About)
+	}
+	words := []string{p.Schedule, "dokku", "/usr/bin/dokku", n.Make}
+	if n.Words != "" {
+		words = append(words, j.Item[strings.LastIndexByte(j.Item, '/')+1:])
+	}
+	words = append(words, strings.TrimPrefix(p.Place, "s3://"))
+	if p.Access.IAM {
+		words = append(words, "--use-iam")
+	}
+	c.Print("%s\n", strings.Join(words, " "))
+	return nil
+}
+
 // report shows the plan without its secrets.
 func (n Noun) report(c *cli.Call, j vault.Job) error {
 	if err := cli.OneOf("--format", c.Value("format"), "stdout", "json"); err != nil {

@@ -62,6 +62,7 @@ func (n Noun) Commands() []cli.Spec {
 			Example: "dokku " + n.Prefix + "schedule " + strings.ToLower(n.Words) + "\"0 3 * * *\" s3://backups",
 			Flags:   n.iam, Run: n.with(n.schedule),
 		},
+		{Use: n.Prefix + "schedule-cat " + n.Words, Short: "Show the schedule as a line of a crontab, as Dokku's plugins do", Run: n.with(n.cat)},
 		{Use: n.Prefix + "unschedule " + n.Words, Short: "End the schedule; backups that were made stay", Run: n.with(func(c *cli.Call, j vault.Job) error {
 			return n.change(c, j, "No more backups of "+j.About+" by themselves", func(p *vault.Plan) error { p.Schedule = ""; return nil })
 		})},
