@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"dokku/agent/proxy"
+	"dokku/agent/proxy/nginx/nginxtest"
 )
 
 // openssl connects to the port for TLS as a client of OpenSSL with more arguments, sends a
@@ -56,6 +57,26 @@ func TestProtocols(t *testing.T) {
 			}
 		} else if err != nil || !strings.Contains(out, c.want) || !strings.Contains(out, "\nshop 1") {
 			t.Errorf("%s: %v\n%s\nwant %q", c.arg, err, out, c.want)
+		}
+	}
+}
+
+// TestNoVersion: no answer tells the version of nginx, and an included file may say the same
+// for its server.
+func TestNoVersion(t *testing.T) {
+	t.Parallel()
+	s := nginxtest.NewServer(t, debianSite)
+	p := s.Proxy()
+	running := route(t, "hello", 1)
+	running.Settings.IncludeDir = t.TempDir()
+	check(t, os.WriteFile(filepath.Join(running.Settings.IncludeDir, "tokens.conf"), []byte("server_tokens off;"), 0o644))
+	check(t, p.Publish(t.Context(), running))
+	stopped := route(t, "stopped", 1)
+	stopped.Upstreams = nil
+	check(t, p.Publish(t.Context(), stopped))
+	for _, host := range []string{"hello.example.com", "stopped.example.com", "nosuch.example.com"} {
+		if resp := request(t, s, host); resp.Header.Get("Server") != "nginx" {
+			t.Errorf("%s answers %d as %q", host, resp.StatusCode, resp.Header.Get("Server"))
 		}
 	}
 }
