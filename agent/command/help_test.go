@@ -52,6 +52,28 @@ func TestHelpListsEveryCommandOnce(t *testing.T) {
 	}
 }
 
+// TestHelpHasALineForEachNoun: Dokku's help does, and scripts look for its lines.
+func TestHelpHasALineForEachNoun(t *testing.T) {
+	f := newFixture(t)
+	help := f.run("help").stdout
+	for heading, first := range map[string]string{
+		"Manage apps":                                              "apps:clone",
+		"Manage buildpack settings for an app":                     "buildpacks:add",
+		"Manage SSL (TLS) certs":                                   "certs:add",
+		"Manage docker options for an app":                         "docker-options:add",
+		"Manage scheduler settings":                                "scheduler:report",
+		"Manage the docker-local scheduler integration for an app": "scheduler-docker-local:report",
+		"Other": "backup",
+	} {
+		if !strings.Contains(help, "\n"+heading+"\n    "+first+" ") {
+			t.Errorf("%q does not stand above %s in\n%s", heading, first, help)
+		}
+	}
+	if got := f.run("scheduler"); !strings.Contains(got.stdout, "\nManage scheduler settings\n") {
+		t.Errorf("scheduler: %+v", got)
+	}
+}
+
 func count(list []string, s string) int {
 	return len(list) - len(slices.DeleteFunc(slices.Clone(list), func(x string) bool { return x == s }))
 }

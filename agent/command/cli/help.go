@@ -34,44 +34,49 @@ var nouns = []struct{ name, title string }{
 
 // abouts says in a line what the commands of a noun are for, in the words of Dokku's help.
 var abouts = map[string]string{
-	"app-json":           "Manage app-json settings for an app",
-	"apps":               "Manage apps",
-	"builder":            "Manage builder settings for an app",
-	"builder-dockerfile": "Manage the dockerfile builder integration for an app",
-	"builder-pack":       "Manage the pack builder integration for an app",
-	"buildpacks":         "Manage buildpacks settings for an app",
-	"builds":             "Manage running and historical builds",
-	"certs":              "Manage SSL (TLS) certs",
-	"checks":             "Manage zero-downtime settings",
-	"config":             "Manage global and app-specific config vars",
-	"cron":               "Manage scheduled cron tasks",
-	"deploy":             "Deploy apps again",
-	"deploys":            "Manage deploys: what was pushed, how it ended, what it printed",
-	"docker-options":     "Manage docker options for an app",
-	"domains":            "Manage domains used by the proxy",
-	"events":             "Manage event logging",
-	"git":                "Manage app deploys via git",
-	"http-auth":          "Manage HTTP authentication for an app",
-	"letsencrypt":        "Manage the certificates of Let's Encrypt, or of another CA",
-	"logs":               "Manage log integration for an app",
-	"maintenance":        "Manage the maintenance page of an app",
-	"network":            "Manage network settings for an app",
-	"nginx":              "Manage the nginx proxy",
-	"notify":             "Manage notifications",
-	"plugin":             "Manage installed plugins: here, list what is built in",
-	"ports":              "Manage ports for an app",
-	"proxy":              "Manage the proxy integration for an app",
-	"ps":                 "Manage app processes",
-	"redirect":           "Manage redirects of an app's domains",
-	"registry":           "Manage registry settings for an app",
-	"releases":           "Manage the releases of an app",
-	"repo":               "Manage the app's repo",
-	"resource":           "Manage resource settings for an app",
-	"run":                "Run a one-off process inside a container",
-	"ssh-keys":           "Manage public ssh keys used for deployment",
-	"storage":            "Manage mounted volumes",
-	"trace":              "Manage trace mode",
+	"app-json":               "Manage app-json settings for an app",
+	"apps":                   "Manage apps",
+	"builder":                "Manage builder settings for an app",
+	"builder-dockerfile":     "Manage the dockerfile builder integration for an app",
+	"builder-pack":           "Manage the pack builder integration for an app",
+	"buildpacks":             "Manage buildpacks settings for an app",
+	"builds":                 "Manage running and historical builds",
+	"certs":                  "Manage SSL (TLS) certs",
+	"checks":                 "Manage zero-downtime settings",
+	"config":                 "Manage global and app-specific config vars",
+	"cron":                   "Manage scheduled cron tasks",
+	"deploy":                 "Deploy apps again",
+	"deploys":                "Manage deploys: what was pushed, how it ended, what it printed",
+	"docker-options":         "Manage docker options for an app",
+	"domains":                "Manage domains used by the proxy",
+	"events":                 "Manage event logging",
+	"git":                    "Manage app deploys via git",
+	"http-auth":              "Manage HTTP authentication for an app",
+	"letsencrypt":            "Manage the certificates of Let's Encrypt, or of another CA",
+	"logs":                   "Manage log integration for an app",
+	"maintenance":            "Manage the maintenance page of an app",
+	"network":                "Manage network settings for an app",
+	"nginx":                  "Manage the nginx proxy",
+	"notify":                 "Manage notifications",
+	"plugin":                 "Manage installed plugins: here, list what is built in",
+	"ports":                  "Manage ports for an app",
+	"proxy":                  "Manage the proxy integration for an app",
+	"ps":                     "Manage app processes",
+	"redirect":               "Manage redirects of an app's domains",
+	"registry":               "Manage registry settings for an app",
+	"releases":               "Manage the releases of an app",
+	"repo":                   "Manage the app's repo",
+	"resource":               "Manage resource settings for an app",
+	"run":                    "Run a one-off process inside a container",
+	"scheduler":              "Manage scheduler settings",
+	"scheduler-docker-local": "Manage the docker-local scheduler integration for an app",
+	"ssh-keys":               "Manage public ssh keys used for deployment",
+	"storage":                "Manage mounted volumes",
+	"trace":                  "Manage trace mode",
 }
+
+// headings are those of sections that Dokku words otherwise in the help of all commands.
+var headings = map[string]string{"buildpacks": "Manage buildpack settings for an app"}
 
 // nounOf is the group of a command.
 func nounOf(name string) string {
@@ -170,24 +175,21 @@ func (r *Runner) printNoun(root *cobra.Command, noun string) {
 
 func (r *Runner) printAll(root *cobra.Command) {
 	r.Print("Usage: dokku [--quiet|--trace|--force|--app NAME] COMMAND [APP] [ARGUMENTS]\n")
+	sections := sections(root)
 	var list []*cobra.Command
-	for _, n := range nouns {
-		list = append(list, group(root, n.name)...)
+	for _, s := range sections {
+		list = append(list, s.commands...)
 	}
 	lines := usageLines(list)
-	for _, n := range nouns {
-		if n.name == "" {
+	for n, s := range sections {
+		if n == len(sections)-1 {
 			r.printKinds(root)
 		}
-		count := len(group(root, n.name))
-		if count == 0 {
-			continue
-		}
-		r.Print("\n%s\n", cmp.Or(abouts[n.name], n.title))
-		for _, line := range lines[:count] {
+		r.Print("\n%s\n", s.title)
+		for _, line := range lines[:len(s.commands)] {
 			r.Print("%s\n", line)
 		}
-		lines = lines[count:]
+		lines = lines[len(s.commands):]
 	}
 	r.Print("\nSee `dokku help COMMAND` or `dokku COMMAND --help` for the details of one command.\n")
 }
@@ -221,6 +223,40 @@ func (r *Runner) printKinds(root *cobra.Command) {
 	for _, line := range text.Columns(rows, 2) {
 		r.Print("%s\n", line)
 	}
+}
+
+// A section of help has the commands of a noun, or of related ones.
+type section struct {
+	title    string
+	commands []*cobra.Command
+}
+
+// sections are those of help. A noun that has no place in nouns has a section of its own
+// before the last one, which has the rest.
+func sections(root *cobra.Command) []section {
+	var list []section
+	var rest []*cobra.Command
+	own := map[string]int{}
+	for _, n := range nouns {
+		if n.name != "" {
+			list = append(list, section{cmp.Or(abouts[n.name], n.title), group(root, n.name)})
+			continue
+		}
+		for _, cmd := range group(root, "") {
+			noun, _, _ := strings.Cut(cmd.Name(), ":")
+			if abouts[noun] == "" {
+				rest = append(rest, cmd)
+				continue
+			}
+			if _, ok := own[noun]; !ok {
+				own[noun] = len(list)
+				list = append(list, section{title: cmp.Or(headings[noun], abouts[noun])})
+			}
+			list[own[noun]].commands = append(list[own[noun]].commands, cmd)
+		}
+		list = append(list, section{n.title, rest})
+	}
+	return slices.DeleteFunc(list, func(s section) bool { return len(s.commands) == 0 })
 }
 
 // usageLines is the list of commands, in two columns.
