@@ -37,7 +37,10 @@ completion tcsh                    => Invalid shell "tcsh", valid values: bash, 
 completion bash zsh                => Unexpected argument "zsh"
 
 # flags before the command
---foo ps                           => Invalid flag --foo before the command, valid flags: --quiet, --trace, --force, --app NAME
+--foo ps                           => Invalid flag --foo for ps, valid flags: --app
+--foo apps:list                    => Invalid flag --foo for apps:list, valid flags: --app
+--foo=1 nosuch                     => ${"\x60nosuch\x60 is not a dokku command."}
+--foo                              => Invalid flag --foo before the command, valid flags: --quiet, --trace, --force, --app NAME
 -x                                 => Invalid flag -x before the command, valid flags: --quiet, --trace, --force, --app NAME
 --app                              => --app needs the name of an app
 --app= ps:start                    => --app needs the name of an app

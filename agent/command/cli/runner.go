@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -99,8 +101,11 @@ func (r *Runner) find(name string) (Spec, bool) {
 	return Spec{}, false
 }
 
-// leading applies the global flags before the command and returns the other words.
+// leading applies the global flags before the command and returns the other words. Flags of
+// the command may stand before it too, with their values joined, as in Dokku: they are put
+// behind it.
 func (r *Runner) leading(args []string) ([]string, error) {
+	var own []string
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
 		flag, rest := args[0], args[1:]
 		n, err := r.globalFlag(flag, rest)
@@ -117,10 +122,19 @@ func (r *Runner) leading(args []string) ([]string, error) {
 		case "--version", "-v":
 			return append([]string{"version"}, rest...), nil
 		}
-		return nil, Refuse("Invalid flag %s before the command, valid flags: --quiet, --trace, --force, --app NAME", flag)
+		if !commandFlag.MatchString(flag) || len(rest) == 0 {
+			return nil, Refuse("Invalid flag %s before the command, valid flags: --quiet, --trace, --force, --app NAME", flag)
+		}
+		own, args = append(own, flag), rest
+	}
+	if len(own) > 0 && len(args) > 0 {
+		args = slices.Concat(args[:1], own, args[1:])
 	}
 	return args, nil
 }
+
+// commandFlag is the form of flags that a command may have.
+var commandFlag = regexp.MustCompile(`^--[a-z][a-z0-9-]*(=|$)`)
 
 // globalFlag applies a global flag and returns its number of words; 0: flag is not a
 // global flag.
@@ -128,6 +142,8 @@ func (r *Runner) globalFlag(flag string, rest []string) (int, error) {
 	words := 1
 	name, value, joined := strings.Cut(flag, "=")
 	switch {
+	case joined && (name == "--quiet" || name == "--trace" || name == "--force"):
+		return 0, Refuse("Invalid flag %s before the command, valid flags: --quiet, --trace, --force, --app NAME", flag)
 	case flag == "--quiet":
 		r.Quiet = true
 	case flag == "--trace":
