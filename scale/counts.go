@@ -10,7 +10,8 @@ import (
 
 // ParseCounts reads the arguments of ps:scale: "web=2", "worker=1". known are the types
 // of the app; nil accepts all types, for an app that was never deployed. max is the limit
-// for one type; 0 means DefaultMax. The texts of the errors are Dokku's.
+// for one type; 0 means DefaultMax. release=0, which ps:scale shows as Dokku does, says
+// nothing: release is no process. The texts of the errors are Dokku's.
 func ParseCounts(args, known []string, max int) (map[string]int, error) {
 	counts := make(map[string]int, len(args))
 	for _, arg := range args {
@@ -18,6 +19,9 @@ func ParseCounts(args, known []string, max int) (map[string]int, error) {
 		if !ok {
 			//lint:ignore ST1005 the text is Dokku's
 			return nil, fmt.Errorf("Missing count for process type %s", typ)
+		}
+		if typ == releaseType && count == "0" {
+			continue
 		}
 		if message := badType(typ); message != "" || typ == releaseType {
 			return nil, fmt.Errorf("%s is not a valid process name to scale up", typ)

@@ -103,6 +103,7 @@ func TestParseCounts(t *testing.T) {
 		{[]string{"web=101"}, "Invalid count for process type web: 101 of web is more than 100, this server's limit for one type: lower it, or ask the server's admin to raise the limit"},
 		{[]string{"web=1", "web=2"}, "Invalid count for process type web: it is given as 1 and as 2"},
 		{[]string{"beat=1"}, "beat is not a valid process name to scale up"},
+		{[]string{"release=0"}, "map[]"},
 		{[]string{"release=1"}, "release is not a valid process name to scale up"},
 		{[]string{"a b=1"}, "a b is not a valid process name to scale up"},
 	}

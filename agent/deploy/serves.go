@@ -52,8 +52,12 @@ func nearest(typ string, procs scale.Procfile) (best scale.Process, ok bool) {
 }
 
 // idle names the process types of a release that run no process, once: when the type is
-// new. It also says when nothing at all will run.
+// new. It also says when nothing at all will run, and, of a first release whose Procfile
+// lacks web without a word about it, that there is none, as Dokku does.
 func idle(x *Session, r *app.Release, f scale.Formation) {
+	if _, asked := x.State.Asked()[scale.Web]; x.Current == nil && !asked && !r.Control.Has(scale.Web) && !r.Control.SetsCount(scale.Web) {
+		x.Log.Warn("Skipping web as it is missing from the current Procfile")
+	}
 	running := 0
 	for _, e := range f {
 		running += e.Count

@@ -128,12 +128,13 @@ func TestNothingRuns(t *testing.T) {
 	l := lab.New(t, nil)
 	a := l.App(lab.Files{"Procfile": "worker: /server -port=\n"})
 	out := a.Push(nil)
-	lab.Contains(t, out, "worker runs 0 processes: ssh ", " ps:scale "+a.Name+" worker=1 starts one", "Nothing runs", "Application deployed in ")
+	lab.Contains(t, out, " !     Skipping web as it is missing from the current Procfile",
+		"worker runs 0 processes: ssh ", " ps:scale "+a.Name+" worker=1 starts one", "Nothing runs", "Application deployed in ")
 	lab.Lacks(t, out, "http://", "All checks successful!")
 	l.Dokku("ps:scale", a.Name, "worker=1")
 	a.Runs("worker.1")
 	out = a.Push(lab.Files{"version": "2"})
-	lab.Lacks(t, out, "Nothing runs", "starts one")
+	lab.Lacks(t, out, "Nothing runs", "starts one", "Skipping web")
 }
 
 // TestReleaseAlone: a Procfile with nothing but release runs the image's command as web,

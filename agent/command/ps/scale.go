@@ -62,6 +62,9 @@ func runScale(c *cli.Call) error {
 	}
 	log := c.Events().WithApp(c.App.Name)
 	log.Step("Scaling %s processes: %s", c.App.Name, asTyped(c.Args, counts))
+	if len(counts) == 0 { // release=0
+		return nil
+	}
 	return c.Server.Scale(c.Ctx, c.App.Name, counts, c.Flag("skip-deploy"), log)
 }
 
@@ -100,6 +103,8 @@ func printScale(c *cli.Call, format string) error {
 	}
 	if !c.App.Deployed() {
 		f = firstFormation(f)
+	} else if _, ok := c.App.Current.Control.Procfile.Release(); ok {
+		f = sorted(append(f, scale.Entry{Type: "release"})) // Dokku has a row for it, always with 0
 	}
 	if format == "json" {
 		if !c.Flag("origin") {
@@ -142,7 +147,10 @@ func firstFormation(f scale.Formation) scale.Formation {
 	if f.Origin(scale.Web) != "" {
 		return f
 	}
-	f = append(f, scale.Entry{Type: scale.Web, Count: 1, Origin: scale.FromDefault})
+	return sorted(append(f, scale.Entry{Type: scale.Web, Count: 1, Origin: scale.FromDefault}))
+}
+
+func sorted(f scale.Formation) scale.Formation {
 	slices.SortFunc(f, func(a, b scale.Entry) int { return strings.Compare(a.Type, b.Type) })
 	return f
 }
