@@ -133,11 +133,17 @@ func (s *Server) Rebuild(ctx context.Context, name string, log event.Log) error 
 		if err != nil {
 			return err
 		}
-		if revision == "" && x.Current != nil {
-			revision = x.Current.Revision // of a branch that deployed before
-		}
-		if revision == "" {
+		chosen := x.View().DeployBranch()
+		switch {
+		case revision != "":
+		case x.Current == nil:
 			return &app.NotDeployedError{App: x.Name}
+		case chosen != "":
+			//lint:ignore ST1005 the text is Dokku's
+			return fmt.Errorf("Cannot build from '%s' as there are no commits stored at that branch. "+
+				"Push it, or set the branch that was deployed: dokku git:set %s deploy-branch BRANCH", chosen, name)
+		default:
+			revision = x.Current.Revision // of a branch that is gone
 		}
 		if x.State.Locked {
 			return deploy.LockedError(name)

@@ -25,6 +25,7 @@ func (x *Session) Restart(ctx context.Context, cause string, kept map[string]app
 	}
 	x.logRelease(n)
 	r := x.Current.Derive(n, cause, x.Env.By)
+	x.Log.Step("Releasing %s v%d", x.Name, r.Number)
 	r.Kept = kept
 	next := x.State.Clone()
 	change(&next)

@@ -32,7 +32,7 @@ func TestSettings(t *testing.T) {
 		if a.Instances()["web.1"] == before {
 			t.Errorf("web.1 was not replaced")
 		}
-		lab.Contains(t, out, "-----> Setting config vars\n       GREETING:  hello world\n-----> Restarting app "+a.Name+"\n")
+		lab.Contains(t, out, "-----> Setting config vars\n       GREETING:  hello world\n-----> Restarting app "+a.Name+"\n-----> Releasing "+a.Name+" v")
 		if got := a.Lab.Dokku("config:get", a.Name, "GREETING"); got != "hello world\n" {
 			t.Errorf("config:get prints %q", got)
 		}
