@@ -179,7 +179,13 @@ func changeDomains(c *cli.Call, op string, change func(c *cli.Call, list []strin
 		}
 		st.NoDomains = len(list) == 0
 		if st.Domains = list; op == "domains:add" {
-			st.Domains = hostNameLast(c.App.Name, list)
+			set, err := c.Settings()
+			if err != nil {
+				return err
+			}
+			if !slices.Contains(set.Domains, app.HostName()) {
+				st.Domains = hostNameLast(c.App.Name, list)
+			}
 			return enable(c, st)
 		}
 		return nil
@@ -283,7 +289,8 @@ func ownDomains(c *cli.Call, st *app.State) ([]string, error) {
 }
 
 // hostNameLast moves the app's name below the host's to the end: checks ask for the first
-// domain, and an added one is the one that the app knows.
+// domain, and an added one is the one that the app knows. It is not for a host whose name is
+// a global domain: there, the name is one that somebody chose.
 func hostNameLast(name string, list []string) []string {
 	d := name + "." + app.HostName()
 	at := slices.Index(list, d)
