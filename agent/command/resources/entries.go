@@ -157,7 +157,7 @@ func entryPath(c *cli.Call, set app.Settings, name string, uid int) (string, err
 		return m.Source, c.Server.EnsureDirectory(c.Ctx, filepath.Base(m.Source), uid, c.Events())
 	}
 	if uid != chownUsers["false"] {
-		return "", cli.Refuse("--chown is for folders in %s: set the owner of %s on the server", set.StorageDir(), m.Source)
+		return "", cli.Refuse("--chown is only supported when the storage entry uses the default host path: set the owner of %s on the server", m.Source)
 	}
 	_, err = set.HostPath(m.Source)
 	return m.Source, err

@@ -3,6 +3,7 @@ package resources
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -91,4 +92,24 @@ func mountOptions(m *app.Mount, text string) error {
 		}
 	}
 	return nil
+}
+
+// unmountEntry removes the one mount of an entry.
+func unmountEntry(c *cli.Call, name string) error {
+	return c.ChangeNext("storage:unmount", func(st *app.State) error {
+		var targets []string
+		for _, m := range st.Mounts {
+			if m.Entry == name {
+				targets = append(targets, m.Target)
+			}
+		}
+		switch len(targets) {
+		case 0:
+			return cli.Refuse("Storage entry %q is not mounted: dokku storage:list %s", name, c.App.Name)
+		case 1:
+			st.Mounts = slices.DeleteFunc(st.Mounts, func(m app.Mount) bool { return m.Entry == name })
+			return nil
+		}
+		return cli.Refuse("Storage entry %q is mounted at %s: choose one with --container-dir", name, strings.Join(targets, ", "))
+	})
 }

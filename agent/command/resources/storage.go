@@ -238,6 +238,13 @@ func newFolder(set app.Settings, path string) bool {
 }
 
 func unmountStorage(c *cli.Call) error {
+	set, err := c.Settings()
+	if err != nil {
+		return err
+	}
+	if _, ok := set.StorageEntries[c.Args[0]]; ok && c.Value("container-dir") == "" {
+		return unmountEntry(c, c.Args[0])
+	}
 	m, mode, err := parseMount(mountText(c))
 	if err != nil {
 		return err
@@ -264,6 +271,7 @@ func listMounts(c *cli.Call) error {
 	}
 	if format == "json" {
 		type entry struct {
+			Name    string `json:"entry_name,omitempty"`
 			Source  string `json:"host_path"`
 			Target  string `json:"container_path"`
 			Options string `json:"volume_options"`
@@ -271,7 +279,7 @@ func listMounts(c *cli.Call) error {
 		list := []entry{}
 		for _, m := range c.App.State.Mounts {
 			_, options, _ := strings.Cut(strings.TrimPrefix(m.String(), m.Source+":"+m.Target), ":")
-			list = append(list, entry{m.Source, m.Target, options})
+			list = append(list, entry{m.Entry, m.Source, m.Target, options})
 		}
 		data, err := json.Marshal(list)
 		c.Print("%s\n", data)
