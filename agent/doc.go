@@ -66,6 +66,8 @@
 //     processes as a push does. They stage no record: the rename of state.json commits.
 //   - An operation that fails leaves the app as it was. Once the state is saved it
 //     stands; an error after that says so, and the agent retries.
+//   - ps:rebuild builds the deploy branch. Where another one was set to which nothing was
+//     pushed, it is refused, as in Dokku: building what is deployed would look like a success.
 //   - ps:start of a stopped app makes a new release from the current one with the
 //     present config, gated like any other.
 //   - Domain names have one lock for the whole server: two apps that claim one name at

@@ -50,6 +50,8 @@ var mutants = []mutant{
 		old: "lines, err := l.ends.read(l.Call.App, instances)", new: "var lines []logLine"},
 	{name: "a mount of one process type is in all", test: "TestMountsOfContainers",
 		old: "return !m.In(phase, s.Type)", new: "return !m.In(phase, m.ProcessType)"},
+	{name: "a rebuild builds what is deployed instead of an empty deploy branch", test: "TestRebuildOfAnotherBranch",
+		old: "		case chosen != \"\":\n", new: "		case false:\n"},
 	{name: "an app without rev-env-var has it", test: "TestRevisionVariable",
 		old: "if r.RevEnvVar == NoRevEnvVar {", new: "if false {"},
 	{name: "a storage entry goes that an app mounts", slow: true, test: "TestScripts",

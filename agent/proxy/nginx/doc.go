@@ -267,6 +267,12 @@
 // goes live has the one and lacks the other, so a domain that both have is
 // answered at every moment.
 //
+// # Version
+//
+// Answers of an app and dokku's pages do not tell nginx's version. The directive stands in
+// their locations: beside one of the server, which an included file may have, nginx would
+// refuse another. Rejected: to say it for all of nginx, which has sites of others.
+//
 // # Root
 //
 // The agent is not root. Two scripts without arguments are: [CheckScript] and
