@@ -14,8 +14,8 @@ var writeBats = flag.Bool("bats", false, "write the table of Dokku's tests into 
 
 const batsList = "../../testdata/bats.txt"
 
-// batsReasons are the reasons in testdata/bats.txt. One that begins with "command " or
-// "property " names what the program refuses.
+// batsReasons are the reasons in testdata/bats.txt. One that begins with "command ",
+// "property " or "flag " names what the program refuses.
 var batsReasons = map[string]string{
 	"plugin":    "needs a plugin, or a hook that only plugins call (`plugin:trigger`, `plugin:install`)",
 	"internals": "reads or writes Dokku's own files, or calls its shell functions",
@@ -25,6 +25,17 @@ var batsReasons = map[string]string{
 	"template":  "an `nginx.conf.sigil` has no effect; the push says which `nginx:set` does the same",
 	"decision":  "differs on purpose, see below",
 	"ours":      "not yet",
+}
+
+// batsLines are the command lines that the program refuses, where the name of what it
+// refuses does not make one.
+var batsLines = map[string]string{
+	"network bind-all-interfaces":        "network:set hello bind-all-interfaces true",
+	"storage:create --mode":              "storage:create other --mode 0700",
+	"storage:create --reclaim-policy":    "storage:create other --reclaim-policy Delete",
+	"storage:destroy --destroy-host-dir": "storage:destroy data --destroy-host-dir",
+	"storage:mount --volume-chown":       "storage:mount hello data --container-dir /data --volume-chown heroku",
+	"storage:mount --volume-options":     "storage:mount hello data --container-dir /data --volume-options noexec",
 }
 
 // A batsFile is what became of the tests of a file of Dokku's.
@@ -80,7 +91,10 @@ func batsReason(f *fixture, reason string) string {
 		return ""
 	}
 	words := []string{what}
-	if noun, name, ok := strings.Cut(what, " "); kind == "property" && ok {
+	if line := batsLines[what]; line != "" {
+		f.run("storage:create", "data", "my-volume")
+		words = strings.Fields(line)
+	} else if noun, name, ok := strings.Cut(what, " "); kind == "property" && ok {
 		words = []string{noun + ":set", "hello", name, "1"}
 	}
 	got := f.run(words...)
