@@ -271,7 +271,8 @@
 //
 // Answers of an app and dokku's pages do not tell nginx's version. The directive stands in
 // their locations: beside one of the server, which an included file may have, nginx would
-// refuse another. Rejected: to say it for all of nginx, which has sites of others.
+// refuse another. So a redirect, which the server answers, still tells it. Rejected: to say
+// it for all of nginx, which has sites of others.
 //
 // # Root
 //
