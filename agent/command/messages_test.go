@@ -192,7 +192,6 @@ func TestUnsupported(t *testing.T) {
 	f := newFixture(t)
 	for typed, here := range map[string]string{
 		"builder-nixpacks:set hello x": "a Dockerfile or buildpacks build an app: dokku builder:set APP selected BUILDER",
-		"postgres:backup db bucket":    "no backups of services are made yet: dokku KIND:export SERVICE writes a dump",
 		"elasticsearch:create db": "run it as a container on a network that the app joins: dokku network:create NAME, " +
 			"then dokku network:set APP attach-post-create NAME",
 		"tags:create hello v1": "each release keeps its image: dokku releases APP lists them, dokku releases:rollback APP N goes back to one",
