@@ -74,6 +74,7 @@ func create(c *cli.Call, k services.Kind) error {
 	if err != nil {
 		return err
 	}
+	fromEnvironment(c, k, &o)
 	m, err := c.Server.Services()
 	if err != nil {
 		return err

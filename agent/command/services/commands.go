@@ -64,7 +64,8 @@ var commands = []command{
 			createFlags(f)
 			f.Bool("keep-data", false, "take up the data of a service of this name that was destroyed with --keep-data")
 		},
-		long: "It gets a network, a volume and passwords of its own. If it does not become ready, nothing is left of it."},
+		long: "It gets a network, a volume and passwords of its own. If it does not become ready, nothing is left of it.\n" +
+			"KIND_IMAGE, KIND_IMAGE_VERSION, KIND_CUSTOM_ENV and KIND_CONFIG_OPTIONS in the environment stand for missing flags."},
 	{words: "destroy SERVICE", short: "Remove a %s service that no app is linked to, and its data", run: destroy,
 		flags: func(f *pflag.FlagSet) {
 			f.BoolP("force", "f", false, "do not ask for confirmation")

@@ -9,6 +9,10 @@
 //
 // Lists of all commands (help, completion) show the kinds' commands in a group of their own.
 //
+// create takes POSTGRES_IMAGE and its relatives from the environment, as Dokku's plugins do,
+// since playbooks of ansible-dokku have no other way to name an image. It says which it took:
+// a variable that somebody forgot does not decide in silence. upgrade and clone have flags alone.
+//
 // Where Dokku's plugins print a password, these do: info, and link with the URL, which
 // config:set would print too. Neither gets into the host's log.
 package services
