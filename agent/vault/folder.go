@@ -10,6 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/docker/go-units"
+	"golang.org/x/sys/unix"
+
 	"dokku/agent/disk"
 )
 
@@ -36,7 +39,7 @@ func (f folder) Put(ctx context.Context, name string, r io.Reader, _ int64) (err
 			os.Remove(path + partial)
 		}
 	}()
-	_, err = io.Copy(out, interrupted{ctx, r})
+	_, err = io.Copy(&sparing{File: out, dir: f.dir}, interrupted{ctx, r})
 	if err = errors.Join(err, out.Close()); err == nil {
 		err = f.disk.Sync(path + partial)
 	}
@@ -48,6 +51,38 @@ func (f folder) Put(ctx context.Context, name string, r io.Reader, _ int64) (err
 	}
 	return f.disk.Sync(filepath.Dir(path))
 }
+
+// leastFree is the free space, in bytes, that a backup leaves on the disk of its folder: it may
+// be that of the databases.
+const leastFree = 256 << 20
+
+// freeSpace returns how much of a folder's disk a plain user may fill, in bytes.
+var freeSpace = func(dir string) (int64, error) {
+	var st unix.Statfs_t
+	err := unix.Statfs(dir, &st)
+	return int64(st.Bavail) * st.Bsize, err
+}
+
+// sparing is a file that ends before it fills its disk.
+type sparing struct {
+	*os.File
+	dir   string
+	until int64 // bytes that may be written before the next look
+}
+
+func (s *sparing) Write(p []byte) (int, error) {
+	if s.until <= 0 {
+		if free, err := freeSpace(s.dir); err == nil && free < leastFree {
+			return 0, fmt.Errorf("the disk of %s is full but for %s", s.dir, units.HumanSize(float64(free)))
+		}
+		s.until = partSize
+	}
+	s.until -= int64(len(p))
+	return s.File.Write(p)
+}
+
+// ReadFrom hides that of the file, which would not ask for the free space.
+func (s *sparing) ReadFrom(r io.Reader) (int64, error) { return io.Copy(struct{ io.Writer }{s}, r) }
 
 // interrupted is a reader that ends with its context.
 type interrupted struct {

@@ -146,6 +146,23 @@ func TestRefusedS3(t *testing.T) {
 	}
 }
 
+// TestFullFolder: a backup ends before it fills the disk, and leaves nothing.
+func TestFullFolder(t *testing.T) {
+	defer func(old func(string) (int64, error)) { freeSpace = old }(freeSpace)
+	left := int64(leastFree) + 1
+	freeSpace = func(string) (int64, error) { left -= partSize; return left + partSize, nil }
+	p := Plan{Place: filepath.Join(t.TempDir(), "kept")}
+	place, err := Open(p)
+	check(t, err)
+	err = place.Put(t.Context(), "postgres/db/a", io.LimitReader(zeros{}, 64<<20), 0)
+	if err == nil || !strings.Contains(err.Error(), "is full but for ") {
+		t.Errorf("got the error %v", err)
+	}
+	if left, err := os.ReadDir(filepath.Join(p.Place, "postgres", "db")); err != nil || len(left) > 0 {
+		t.Errorf("%v is left, %v", left, err)
+	}
+}
+
 // TestFolderIsPrivate: backups have secrets.
 func TestFolderIsPrivate(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "kept")

@@ -65,6 +65,14 @@ func TestServiceBackup(t *testing.T) {
 		t.Errorf("the restored service has %q", dump.String())
 	}
 
+	// A full disk ends the proof, not the backup, and not the database.
+	m.server.Env.FreeSpace = func(string) (int64, error) { return 500 << 20, nil }
+	full, err := j.Run(ctx, p, j.Source, vault.Options{}, none)
+	if err == nil || full.Proven || !full.Stored || !strings.Contains(full.Error, "the server's disk is nearly full") {
+		t.Errorf("%v, %+v", err, full)
+	}
+	m.server.Env.FreeSpace = nil
+
 	// A dump that cannot be loaded makes no service, and is no proven backup.
 	if _, err := m.services.Restore(ctx, k, "bad", services.Options{}, strings.NewReader("rubbish"), none); err == nil {
 		t.Error("rubbish was restored")
