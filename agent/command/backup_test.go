@@ -37,7 +37,7 @@ func TestKeptBackupsOverSSH(t *testing.T) {
 	f.user = "alice"
 	f.expect("backup:run /var/backups", result{stderr: " !     Cannot name the folder \"/var/backups\" over ssh, since it would be one of the server: " +
 		"name a bucket, or run the command on the server\n", code: 1})
-	f.expect("backup:get --identity key", result{stderr: " !     Cannot read \"key\" over ssh, since it would be a file on the server: get the backup, and decrypt it with age\n", code: 1})
+	f.expect("backup:get --identity key", result{stderr: " !     Cannot read \"key\" over ssh, since it would be a file on the server: use --identity - < FILE\n", code: 1})
 	f.expect("backup:auth --use-iam", result{stderr: " !     Cannot use the role of the server over ssh: run the command on the server, or backup:auth takes a key\n", code: 1})
 	url, end, err := vaulttest.S3(nil)
 	if err != nil {

@@ -52,7 +52,7 @@ func lastProven(c *cli.Call, k services.Kind, s *services.Service) (string, erro
 func restoreFlags(f *pflag.FlagSet) {
 	createFlags(f)
 	f.String("from", "", "the service that the backup is of, if its name is another one")
-	f.String("identity", "", "the file with the private key of age or ssh")
+	f.String("identity", "", "the file with the private key of age or ssh; - is standard input")
 }
 
 // restore loads a kept backup into a new service, or with --force into one that is there.

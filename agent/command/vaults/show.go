@@ -3,8 +3,10 @@ package vaults
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -217,6 +219,32 @@ func (n Noun) get(c *cli.Call, j vault.Job) error {
 	return nil
 }
 
+// maxIdentity is the size in bytes of the largest file with a private key.
+const maxIdentity = 64 << 10
+
+// readIdentity reads what --identity names; nil without the flag.
+func readIdentity(c *cli.Call) ([]byte, error) {
+	file := c.Value("identity")
+	switch {
+	case file == "":
+		return nil, nil
+	case file == "-" && cli.AtTerminal(c.Env.Stdin):
+		return nil, cli.Refuse("Cannot read a private key from a terminal: use < FILE")
+	case file == "-":
+		return io.ReadAll(io.LimitReader(c.Env.Stdin, maxIdentity))
+	case c.Env.User != "":
+		return nil, cli.Refuse("Cannot read %q over ssh, since it would be a file on the server: use --identity - < FILE", file)
+	}
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, cli.Refuse("Cannot read %s as the owner of %s: use --identity - < %[1]s", file, c.Env.Root)
+	}
+	if err != nil {
+		return nil, cli.Refuse("Cannot read the private key: %s", err)
+	}
+	return data, nil
+}
+
 // Open opens the backup that a call names, or the last proven one. plain is its content; nil if
 // it is encrypted and the call has no key. The caller closes s.
 func (n Noun) Open(c *cli.Call, j vault.Job) (s vault.Stored, plain io.Reader, err error) {
@@ -224,14 +252,9 @@ func (n Noun) Open(c *cli.Call, j vault.Job) (s vault.Stored, plain io.Reader, e
 	if err != nil {
 		return s, nil, err
 	}
-	var identity []byte
-	if file := c.Value("identity"); file != "" {
-		if c.Env.User != "" {
-			return s, nil, cli.Refuse("Cannot read %q over ssh, since it would be a file on the server: get the backup, and decrypt it with age", file)
-		}
-		if identity, err = os.ReadFile(file); err != nil {
-			return s, nil, cli.Refuse("Cannot read the private key: %s", err)
-		}
+	identity, err := readIdentity(c)
+	if err != nil {
+		return s, nil, err
 	}
 	id := ""
 	if len(c.Args) > 0 {
