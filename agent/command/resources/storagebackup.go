@@ -37,7 +37,9 @@ var restoreMount = cli.Spec{
 	Long: "BACKUP is an id of storage:backup-list, or - for a file on standard input; without it, it is the last proven one. The app has to be stopped, and the\n" +
 		"folder or volume empty, unless --force is given; files that the backup does not have stay then.",
 	Example: "dokku ps:stop hello\ndokku storage:restore hello /app/data\ndokku ps:start hello",
-	Flags:   func(f *pflag.FlagSet) { f.String("identity", "", "the file with the private key of age or ssh; - is standard input") },
+	Flags: func(f *pflag.FlagSet) {
+		f.String("identity", "", "the file with the private key of age or ssh; - is standard input")
+	},
 	Run: func(c *cli.Call) error {
 		j, m, err := mountJob(c)
 		if err != nil {

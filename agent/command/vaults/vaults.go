@@ -87,8 +87,10 @@ func (n Noun) Commands() []cli.Spec {
 			Long: "BACKUP is an id of " + n.Prefix + "list; without it, it is the last proven one. " + n.Load + "\n" +
 				"An encrypted backup is decrypted with the passphrase that is set, or with the private key in --identity; with neither, it comes as it is\n" +
 				"stored, and the program age decrypts it.",
-			Flags: func(f *pflag.FlagSet) { f.String("identity", "", "the file with the private key of age or ssh; - is standard input") },
-			Run:   n.with(n.get),
+			Flags: func(f *pflag.FlagSet) {
+				f.String("identity", "", "the file with the private key of age or ssh; - is standard input")
+			},
+			Run: n.with(n.get),
 		},
 	}
 	for i := range specs {
