@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -25,10 +26,19 @@ import (
 // plain are the characters of a source that stay in the name of its backups.
 var plain = regexp.MustCompile(`[^A-Za-z0-9_.]+`)
 
+// maxSlug is the length of what stays of a long source.
+const maxSlug = 60
+
+// slugOf names a source in paths. The hash tells /a/b from /a-b.
+func slugOf(source string) string {
+	slug := strings.Trim(plain.ReplaceAllString(source, "-"), "-.")
+	return fmt.Sprintf("%s-%.4x", slug[max(0, len(slug)-maxSlug):], sha256.Sum256([]byte(source)))
+}
+
 // MountJob is the backup of the folder or volume that an app mounts. base is the plan of the
 // server.
 func MountJob(s *agent.Server, name string, m app.Mount, base vault.Plan) vault.Job {
-	slug := strings.Trim(plain.ReplaceAllString(m.Source, "-"), "-.")
+	slug := slugOf(m.Source)
 	return vault.Job{About: fmt.Sprintf("%s of %s", m.Source, name), App: name, Base: base,
 		Try:   fmt.Sprintf("dokku storage:backup %s %s", name, m.Source),
 		Vault: vault.Vault{Dir: s.Env.Store.File(name, Folder, slug), Disk: s.Env.Store.Disk},

@@ -106,7 +106,8 @@ func (p Plan) due(l Log, now time.Time) bool {
 		return false // Check says so
 	}
 	handled := l.Handled
-	if handled.Before(p.Since) {
+	// A schedule that was set while the clock was far ahead counts from the first backup on.
+	if handled.Before(p.Since) && p.Since.Sub(now) <= clockBack {
 		handled = p.Since
 	}
 	if handled.Sub(now) > clockBack {

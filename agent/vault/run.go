@@ -107,10 +107,11 @@ func (v Vault) run(ctx context.Context, p Plan, place Place, src Source, o Optio
 	if serr := v.save(logFile, l); serr != nil {
 		return b, errors.Join(err, serr)
 	}
-	if err != nil {
-		return b, err
+	// Not after good ones alone: each attempt of a dump that never loads leaves a file.
+	if b.Stored {
+		err = errors.Join(err, v.prune(ctx, p, place, &l, now, log))
 	}
-	return b, v.prune(ctx, p, place, &l, now, log)
+	return b, err
 }
 
 // maxError is the length in bytes of a recorded error.
@@ -260,7 +261,7 @@ func reread(ctx context.Context, place Place, b Backup) error {
 
 // prune removes the stored backups that the plan does not keep, and the records of old failures.
 func (v Vault) prune(ctx context.Context, p Plan, place Place, l *Log, now time.Time, log event.Log) error {
-	proven, failures := 0, 0
+	proven, unproven, failures := 0, 0, 0
 	var gone []string
 	for _, b := range slices.Backward(l.Backups) {
 		if !b.Stored {
@@ -273,6 +274,8 @@ func (v Vault) prune(ctx context.Context, p Plan, place Place, l *Log, now time.
 		keep := proven < p.Kept() && !old || b.Proven && proven == 0
 		if b.Proven {
 			proven++
+		} else if unproven++; unproven > p.Kept() {
+			keep = false
 		}
 		if keep || b.Place != p.Place {
 			continue

@@ -203,6 +203,13 @@ func TestPrune(t *testing.T) {
 			t.Errorf("after backup %d there are %d, want %d", n+1, got, c.want)
 		}
 	}
+	// Those that are never proven do not pile up either.
+	for range 5 {
+		run(bad, time.Hour)
+	}
+	if got := run(bad, time.Hour); got != 4 {
+		t.Errorf("after many that are not proven there are %d, want 4", got)
+	}
 	l, err := v.Log()
 	check(t, err)
 	if b, ok := l.Last(Proven); !ok || b.Found != "1 rows" {

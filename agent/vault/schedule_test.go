@@ -98,6 +98,15 @@ func TestBackupSchedule(t *testing.T) {
 	c.want("2031-01-01 00:00", "2026-03-08 12:01", "2026-03-09 03:00")
 }
 
+// TestClockAhead: a schedule that was set with a clock years ahead makes one backup when it is
+// set right, and then those of the schedule.
+func TestClockAhead(t *testing.T) {
+	c := newClock(t, "0 3 * * *", "2031-01-01 00:00")
+	c.set("2026-03-01 12:00")
+	c.until("2026-03-02 04:00")
+	c.want("2026-03-01 12:01", "2026-03-02 03:00")
+}
+
 func TestBackupRetries(t *testing.T) {
 	c := newClock(t, "0 3 * * *", "2026-03-01 12:00")
 	c.ailment("")
