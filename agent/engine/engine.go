@@ -266,8 +266,8 @@ type Storage interface {
 	// it may have a part; archives that the engine had to break off lack the two empty
 	// blocks at their end. Calls for one source must not overlap.
 	ReadFiles(ctx context.Context, source string, w io.Writer) error
-	// WriteFiles unpacks a tar of ReadFiles into source. Other files there stay. On error
-	// some of it may be there.
+	// WriteFiles unpacks a tar of ReadFiles into source. A volume that is missing is made.
+	// Other files there stay. On error some of it may be there.
 	WriteFiles(ctx context.Context, source string, r io.Reader) error
 }
 

@@ -4,6 +4,7 @@ import (
 	"dokku/agent/app"
 	"dokku/agent/engine"
 	"dokku/scale"
+	"encoding/json"
 )
 
 // Settings returns the server's settings. They are read once for a command line.
@@ -40,6 +41,15 @@ func (r *Runner) Formation(app *app.App) (scale.Formation, error) {
 		return nil, err
 	}
 	return v.Formation()
+}
+
+// PrintJSON prints a value in one line.
+func (c *Call) PrintJSON(v any) error {
+	data, err := json.Marshal(v)
+	if err == nil {
+		c.Print("%s\n", data)
+	}
+	return err
 }
 
 // Instances returns the containers of the app's current release, sorted by name.

@@ -1,7 +1,6 @@
 package events
 
 import (
-	"encoding/json"
 	"slices"
 	"strconv"
 	"time"
@@ -70,7 +69,7 @@ func show(c *cli.Call) error {
 		if found == nil {
 			found = []journal.Event{}
 		}
-		return printJSON(c, found)
+		return c.PrintJSON(found)
 	}
 	if err := printEvents(c, found); err != nil || !c.Flag("tail") {
 		return err
@@ -102,19 +101,11 @@ func printEvents(c *cli.Call, list []journal.Event) error {
 	for _, e := range list {
 		if c.Value("format") != "json" {
 			c.Print("%s\n", event.Printable(e.Line()))
-		} else if err := printJSON(c, e); err != nil {
+		} else if err := c.PrintJSON(e); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func printJSON(c *cli.Call, v any) error {
-	data, err := json.Marshal(v)
-	if err == nil {
-		c.Print("%s\n", data)
-	}
-	return err
 }
 
 func list(c *cli.Call) error {

@@ -24,7 +24,7 @@ func listHooks(c *cli.Call) error {
 		if list == nil {
 			list = []hook{}
 		}
-		return printJSON(c, list)
+		return c.PrintJSON(list)
 	}
 	if c.Headings() {
 		c.Heading("Notifications")

@@ -2,7 +2,6 @@ package releases
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -163,7 +162,7 @@ func list(c *cli.Call) error {
 		if found == nil {
 			found = []Release{}
 		}
-		return printJSON(c, found)
+		return c.PrintJSON(found)
 	}
 	if len(found) == 0 {
 		return &app.NotDeployedError{App: c.App.Name}
@@ -224,7 +223,7 @@ func show(c *cli.Call) error {
 		}
 	}
 	if c.Value("format") == "json" {
-		return printJSON(c, r)
+		return c.PrintJSON(r)
 	}
 	printRelease(c, r)
 	return nil
@@ -369,14 +368,6 @@ func numbers(list []int) []string {
 		words = append(words, "v"+strconv.Itoa(n))
 	}
 	return words
-}
-
-func printJSON(c *cli.Call, v any) error {
-	data, err := json.Marshal(v)
-	if err == nil {
-		c.Print("%s\n", data)
-	}
-	return err
 }
 
 // stamp is a time for people, in UTC as in the logs.

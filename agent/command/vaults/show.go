@@ -2,7 +2,6 @@ package vaults
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,14 +21,6 @@ import (
 )
 
 const timeForm = "2006-01-02 15:04:05 MST"
-
-func printJSON(c *cli.Call, v any) error {
-	data, err := json.Marshal(v)
-	if err == nil {
-		c.Print("%s\n", data)
-	}
-	return err
-}
 
 // shown is a backup in JSON.
 type shown struct {
@@ -58,28 +49,32 @@ func state(b vault.Backup) string {
 	return "failed"
 }
 
+// known returns what list and report show, once their format is a valid one.
+func known(c *cli.Call, j vault.Job) (p vault.Plan, l vault.Log, err error) {
+	if err = cli.OneOf("--format", c.Value("format"), "stdout", "json"); err != nil {
+		return p, l, err
+	}
+	if p, err = j.Plan(); err == nil {
+		l, err = j.Log()
+	}
+	return p, l, err
+}
+
 // list shows the log, and what else is in the place: a new server finds there what the former
 // one made.
 func (n Noun) list(c *cli.Call, j vault.Job) error {
-	if err := cli.OneOf("--format", c.Value("format"), "stdout", "json"); err != nil {
-		return err
-	}
-	p, err := j.Plan()
-	if err != nil {
-		return err
-	}
-	l, err := j.Log()
+	p, l, err := known(c, j)
 	if err != nil {
 		return err
 	}
 	list := []shown{}
-	known := map[string]bool{}
+	mine := map[string]bool{}
 	for _, b := range l.Backups {
-		known[b.Name] = true
+		mine[b.Name] = true
 		list = append(list, shown{b.ID, b.At, state(b), b.Place, b.Name, b.Size, b.SHA256, b.Found, b.Error, true})
 	}
 	if p.Place != "" {
-		others, err := vault.Others(c.Ctx, p, j.Item, known)
+		others, err := vault.Others(c.Ctx, p, j.Item, mine)
 		if err != nil {
 			c.Events().Warn("Only what this server made is listed: %s", n.explain(c, err))
 		}
@@ -89,7 +84,7 @@ func (n Noun) list(c *cli.Call, j vault.Job) error {
 	}
 	slices.SortStableFunc(list, func(a, b shown) int { return b.At.Compare(a.At) })
 	if c.Value("format") == "json" {
-		return printJSON(c, list)
+		return c.PrintJSON(list)
 	}
 	if c.Headings() {
 		c.Heading("Backups of %s", j.About)
@@ -131,14 +126,7 @@ func (n Noun) cat(c *cli.Call, j vault.Job) error {
 
 // report shows the plan without its secrets.
 func (n Noun) report(c *cli.Call, j vault.Job) error {
-	if err := cli.OneOf("--format", c.Value("format"), "stdout", "json"); err != nil {
-		return err
-	}
-	p, err := j.Plan()
-	if err != nil {
-		return err
-	}
-	l, err := j.Log()
+	p, l, err := known(c, j)
 	if err != nil {
 		return err
 	}
@@ -177,7 +165,7 @@ func (n Noun) report(c *cli.Call, j vault.Job) error {
 		for _, r := range rows {
 			m[r[0]] = r[1]
 		}
-		return printJSON(c, m)
+		return c.PrintJSON(m)
 	}
 	if c.Headings() {
 		c.Heading("Backups of %s information", j.About)

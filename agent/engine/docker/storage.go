@@ -91,10 +91,10 @@ func (d *Engine) holding(ctx context.Context, source mount.Mount, use func(cli *
 
 // ReadFiles implements Storage.
 func (d *Engine) ReadFiles(ctx context.Context, source string, w io.Writer) error {
-	m, err := d.source(ctx, source)
-	if err != nil {
+	if err := d.exists(ctx, source); err != nil {
 		return err
 	}
+	m := mountOf(source)
 	m.ReadOnly = true
 	return d.holding(ctx, m, func(cli *client.Client, id string) error {
 		r, _, err := cli.CopyFromContainer(ctx, id, held+"/.")
@@ -109,30 +109,33 @@ func (d *Engine) ReadFiles(ctx context.Context, source string, w io.Writer) erro
 
 // WriteFiles implements Storage.
 func (d *Engine) WriteFiles(ctx context.Context, source string, r io.Reader) error {
-	m, err := d.source(ctx, source)
-	if err != nil {
-		return err
-	}
-	return d.holding(ctx, m, func(cli *client.Client, id string) error {
+	return d.holding(ctx, mountOf(source), func(cli *client.Client, id string) error {
 		return cli.CopyToContainer(ctx, id, held, r, container.CopyToContainerOptions{})
 	})
 }
 
-// source is a mount of a folder or a volume that exists: the engine would make a missing one.
-func (d *Engine) source(ctx context.Context, source string) (mount.Mount, error) {
+// mountOf is a mount of a folder or a volume.
+func mountOf(source string) mount.Mount {
 	if filepath.IsAbs(source) {
-		return mount.Mount{Type: mount.TypeBind, Source: source}, nil
+		return mount.Mount{Type: mount.TypeBind, Source: source}
+	}
+	return mount.Mount{Type: mount.TypeVolume, Source: source}
+}
+
+// exists returns ErrNoSource for a missing volume, which the engine would make. It refuses a
+// missing folder by itself.
+func (d *Engine) exists(ctx context.Context, source string) error {
+	if filepath.IsAbs(source) {
+		return nil
 	}
 	cli, err := d.connect(ctx)
 	if err != nil {
-		return mount.Mount{}, err
+		return err
 	}
-	if _, err := cli.VolumeInspect(ctx, source); errdefs.IsNotFound(err) {
-		return mount.Mount{}, fmt.Errorf("volume %s: %w", source, engine.ErrNoSource)
-	} else if err != nil {
-		return mount.Mount{}, d.explain(ctx, err)
+	if _, err = cli.VolumeInspect(ctx, source); errdefs.IsNotFound(err) {
+		return fmt.Errorf("volume %s: %w", source, engine.ErrNoSource)
 	}
-	return mount.Mount{Type: mount.TypeVolume, Source: source}, nil
+	return d.explain(ctx, err)
 }
 
 // sweepChown removes the container that a killed call has left.

@@ -65,10 +65,15 @@ func storedFiles(t *testing.T, r *run) {
 	if data, err := os.ReadFile(filepath.Join(dir, "sub", "z")); string(data) != "zed" {
 		t.Errorf("the folder has %q, %v", data, err)
 	}
-	for _, missing := range []string{a.name + "-missing", filepath.Join(dir, "missing")} {
-		a.fails(a.Host.ReadFiles(a.ctx, missing, io.Discard), engine.ErrNoSource, missing)
-		a.fails(a.Host.WriteFiles(a.ctx, missing, archive(t, nil)), engine.ErrNoSource, missing)
+	missing, volume := filepath.Join(dir, "missing"), a.name+"-missing"
+	for _, source := range []string{missing, volume} {
+		a.fails(a.Host.ReadFiles(a.ctx, source, io.Discard), engine.ErrNoSource, source)
 	}
+	a.fails(a.Host.WriteFiles(a.ctx, missing, archive(t, nil)), engine.ErrNoSource, missing)
+	// A volume is made: a restore comes before the app's first start.
+	a.ok(a.Host.WriteFiles(a.ctx, volume, archive(t, map[string]string{"y": "why"})))
+	defer a.RemoveVolume(t, volume)
+	StoredFiles(t, a.Host, volume, map[string]string{"y": "why"})
 }
 
 // StoredFiles tests ReadFiles and WriteFiles on a source with these files.

@@ -84,9 +84,6 @@ func (m *Engine) WriteFiles(ctx context.Context, source string, r io.Reader) err
 		if !filepath.IsAbs(source) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			if !m.hasVolume(source) {
-				return none, fmt.Errorf("volume %s: %w", source, engine.ErrNoSource)
-			}
 			write = func(name, text string) error { m.volumes = with(m.volumes, source+"/"+name, text); return nil }
 		} else if _, err := os.Stat(source); err != nil {
 			return none, fmt.Errorf("folder %s: %w", source, engine.ErrNoSource)
