@@ -86,6 +86,8 @@ func (f *Failure) state() string {
 		return ""
 	case in.OOMKilled:
 		return fmt.Sprintf("%s: exit code %d, memory ran out", f.Target.Name, in.ExitCode)
+	case in.ExitCode == killed:
+		return fmt.Sprintf("%s: exit code %d, most likely memory ran out", f.Target.Name, in.ExitCode)
 	case in.Running() && !f.ended:
 		return fmt.Sprintf("%s still runs, memory did not run out", f.Target.Name)
 	}
@@ -168,8 +170,8 @@ func suggestEnded(f *Failure, app string) string {
 		return "The command cannot be executed: is the file executable, and built for this machine?"
 	case in.ExitCode == 127:
 		return "The command was not found in the image: check its spelling in the Procfile or in the Dockerfile's CMD, and its path."
-	case in.ExitCode == 137:
-		return "It was killed from outside (signal 9): by a person, or because the memory of the whole server ran out (see dmesg there)."
+	case in.ExitCode == killed:
+		return "It was killed from outside (signal 9): most likely its memory ran out, or that of the whole server (see dmesg there); else by a person."
 	case in.ExitCode == 139:
 		return "It crashed (signal 11): is the image built for this machine?"
 	}

@@ -6,11 +6,15 @@ import "time"
 type Process struct {
 	Status   Status
 	ExitCode int // of its last end
-	// OOMKilled: the kernel killed it because its memory ran out.
+	// OOMKilled: the kernel killed it because its memory ran out. The engine may miss it:
+	// then the exit code alone tells, which is killed.
 	OOMKilled bool
 	Restarts  int
 	Finished  time.Time // its last end
 }
+
+// killed is the exit code of a process that was ended by signal 9.
+const killed = 137
 
 // Running reports whether the process runs.
 func (p Process) Running() bool { return p.Status == StatusRunning }

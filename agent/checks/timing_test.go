@@ -156,6 +156,7 @@ func TestEndedProcessFailsAtOnce(t *testing.T) {
 		{"exit", Process{Status: StatusExited, ExitCode: 127}, "worker.1 exited with code 127", "The command was not found"},
 		{"restart", Process{Status: StatusRunning, Restarts: 1, ExitCode: 1}, "worker.1 exited with code 1 and was restarted", "in its output"},
 		{"memory", Process{Status: StatusExited, OOMKilled: true, ExitCode: 137}, "worker.1 ran out of memory", "memory limit"},
+		{"killed", Process{Status: StatusExited, ExitCode: 137}, "worker.1 exited with code 137", "most likely its memory ran out"},
 		{"done", Process{Status: StatusExited}, "worker.1 exited with code 0", "has to keep running"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -169,7 +169,7 @@ func (o *rollout) ended(label, command, why string, last engine.Instance) error 
 		return nil
 	}
 	err := fmt.Errorf("the %s command failed%s: %s", label, Ending(last), command)
-	if last.OOMKilled {
+	if last.OOMKilled || last.ExitCode == 137 {
 		err = fmt.Errorf("%w\n%s", err, MemoryFix(o.session.Name, o.release.Resources, label))
 	}
 	return err

@@ -88,6 +88,9 @@ func Ending(i engine.Instance) string {
 	if i.OOMKilled {
 		return fmt.Sprintf(" with exit code %d (its memory ran out)", i.ExitCode)
 	}
+	if i.ExitCode == 137 { // what the engine's mark may be missing from
+		return " with exit code 137 (killed, most likely because its memory ran out)"
+	}
 	return fmt.Sprintf(" with exit code %d", i.ExitCode)
 }
 

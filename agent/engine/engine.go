@@ -88,7 +88,8 @@ type Instance struct {
 	Status Status
 	// ExitCode is of the last end, if it is known.
 	ExitCode int
-	// OOMKilled: the kernel killed it because its memory ran out.
+	// OOMKilled: the kernel killed it because its memory ran out. An engine that learns of
+	// the end before it learns of the cause never sets it: with ExitCode 137 it is likely.
 	OOMKilled bool
 	// Policy is the restart policy; zero in a container of an older version.
 	Policy RestartPolicy

@@ -73,7 +73,7 @@ func TestConfinement(t *testing.T) {
 	s.Limits.Memory = 16 << 20
 	end, _ := l.run(l.create(s))
 	want := "cannot build 1234567: test step was killed (exit code 137), most likely because memory ran out; let the step need less memory, or give the host more"
-	if err := end.Failure("1234567", "test step"); !end.OOM || err.Error() != want {
+	if err := end.Failure("1234567", "test step"); end.ExitCode != 137 || err.Error() != want {
 		t.Errorf("%+v: %v", end, err)
 	}
 }

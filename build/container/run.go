@@ -15,7 +15,8 @@ import (
 // End is how a container's process ended.
 type End struct {
 	ExitCode int
-	// OOM: the kernel killed it because the memory limit was reached.
+	// OOM: the kernel killed it because the memory limit was reached. An engine that learns
+	// of the end before it learns of the cause never says so.
 	OOM bool
 	// Output are the last lines that it printed.
 	Output []string
