@@ -172,7 +172,9 @@ func (s *Server) Pin(ctx context.Context, name string, n int, on bool, log event
 		}
 		pinned := slices.Contains(x.State.Pinned, n)
 		switch {
-		case on && (!slices.Contains(numbers, n) || n > x.State.Current):
+		case on && n > x.State.Current:
+			return fmt.Errorf("cannot pin v%d of %s: the current release is v%d", n, name, x.State.Current)
+		case on && !slices.Contains(numbers, n):
 			return fmt.Errorf("cannot pin v%d of %s: its image is not kept; to see which are: dokku releases %[2]s", n, name)
 		case !on && !pinned:
 			return fmt.Errorf("v%d of %s is not pinned", n, name)

@@ -143,9 +143,8 @@ func ParseAppJSON(src []byte) (AppJSON, error) {
 		return AppJSON{}, bad
 	}
 	var file appJSONFile
-	if err := json.Unmarshal(src, &file); err != nil {
-		return AppJSON{}, typeProblem(src, where, err)
-	}
+	// A value of the wrong kind does not keep the others from being read.
+	wrong := typeProblem(src, where, json.Unmarshal(src, &file))
 	app := AppJSON{
 		Healthchecks: file.Healthchecks,
 		Predeploy:    strings.TrimSpace(file.Scripts.Dokku.Predeploy),
@@ -162,7 +161,11 @@ func ParseAppJSON(src []byte) (AppJSON, error) {
 			checks[i].Line = where.line("healthchecks", typ, fmt.Sprint(i))
 		}
 	}
-	bad = app.readFormation(file, where)
+	bad = append(wrong, app.readFormation(file, where)...)
+	if len(wrong) > 0 {
+		bad = append(bad, app.problems...)
+	}
+	slices.SortStableFunc(bad, func(a, b Problem) int { return a.Line - b.Line })
 	return app, bad.err()
 }
 
@@ -223,7 +226,6 @@ func (a *AppJSON) readFormation(file appJSONFile, where location) Problems {
 		}
 		a.Formation[typ] = q
 	}
-	slices.SortFunc(bad, func(a, b Problem) int { return a.Line - b.Line })
 	return bad
 }
 
@@ -293,19 +295,26 @@ func unsupported(where location) []Problem {
 	return list
 }
 
-// typeProblem adds the line to an error of encoding/json about a value of the wrong kind.
-func typeProblem(src []byte, where location, err error) error {
+// typeProblem adds the line and the value to an error of encoding/json about a value of the
+// wrong kind, which is the first of its document.
+func typeProblem(src []byte, where location, err error) Problems {
 	var t *json.UnmarshalTypeError
-	if !errors.As(err, &t) {
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &t):
 		return Problems{{File: appJSONName, Message: err.Error()}}
 	}
 	kind := map[string]string{"int": "a whole number, without quotes", "string": "a text in quotes",
 		"bool": "true or false", "slice": "a list in [ ]", "map": "an object in { }", "struct": "an object in { }"}[t.Type.Kind().String()]
-	line := lineAt(src, t.Offset)
 	field := where.field(t.Offset, t.Field)
 	if field == "" {
 		field = "the file"
 	}
-	return Problems{{File: appJSONName, Line: line,
-		Message: fmt.Sprintf("%s must be %s, not of kind %s", field, kind, t.Value)}}
+	given, _, _ := strings.Cut(t.Value, " ") // "number 1.5"
+	p := Problem{File: appJSONName, Line: lineAt(src, t.Offset), Message: fmt.Sprintf("%s is of kind %s: write %s", field, given, kind)}
+	if given != "object" && given != "array" {
+		p.Text = string(lastScalar(src[:t.Offset]))
+	}
+	return Problems{p}
 }

@@ -45,6 +45,21 @@ func (l location) field(end int64, name string) string {
 	return name
 }
 
+// lastScalar returns the text, number or literal with which valid JSON ends.
+func lastScalar(src []byte) []byte {
+	start := len(src) - 1
+	if start < 0 || src[start] != '"' {
+		return src[bytes.LastIndexAny(src, " \t\r\n:,[{")+1:]
+	}
+	for start--; start > 0; start-- {
+		escapes := len(src[:start]) - len(bytes.TrimRight(src[:start], `\`))
+		if src[start] == '"' && escapes%2 == 0 {
+			break
+		}
+	}
+	return src[max(start, 0):]
+}
+
 // level is an open object or array.
 type level struct {
 	delim json.Delim

@@ -167,8 +167,8 @@ func TestParseAppJSON(t *testing.T) {
 		{"healthchecks", "{\"healthchecks\": {\"web\": [\n{\"path\": \"/a\"},\n{\"uptime\": 3}]}}", "web check@2 web check@3"},
 
 		{"wrong kind", "{\n\"formation\": {\"web\": {\n\"quantity\": \"2\"}}}",
-			"app.json:3: formation.web.quantity must be a whole number, without quotes"},
-		{"fraction", `{"formation": {"web": {"quantity": 1.5}}}`, "formation.web.quantity must be a whole number"},
+			"app.json:3: `\"2\"`: formation.web.quantity is of kind string: write a whole number, without quotes"},
+		{"fraction", `{"formation": {"web": {"quantity": 1.5}}}`, `app.json:1: "1.5": formation.web.quantity is of kind number: write a whole number, without quotes`},
 		{"negative", "{\"formation\": {\n\"web\": {\"quantity\": -1}}}", `app.json:2: "-1": the quantity of web is negative`},
 		{"bad type", `{"formation": {"a.b": {"quantity": 1}}}`, `formation: "a.b" cannot be the name`},
 		{"max_parallel", `{"formation": {"web": {"max_parallel": -1}}}`, "max_parallel of web is negative"},
@@ -176,10 +176,13 @@ func TestParseAppJSON(t *testing.T) {
 		{"brace missing", "{\n\"scripts\": {\n}\n", "app.json:3: the file ends too early: a } is missing (the { of line 1 is not closed)"},
 		{"brace missing below its key", "{\"scripts\":\n{\n", "app.json:2: the file ends too early: a } is missing (the { of line 2 is not closed)"},
 		{"comma missing", "{\n\"a\": 1\n\"b\": 2}", "app.json:2: `\"a\": 1`: this is not JSON"},
-		{"wrong kind of a type", `{"formation": {"web": {"quantity": 1}, "clock": []}}`, "app.json:1: formation.clock must be an object in { }, not of kind array"},
-		{"wrong kind of checks", `{"healthchecks": {"web": {}}}`, "app.json:1: healthchecks.web must be a list in [ ], not of kind object"},
-		{"wrong kind in a list", `{"healthchecks": {"web": [{}, 5]}}`, "app.json:1: healthchecks.web.1 must be an object in { }, not of kind number"},
-		{"array", "[]", "the file must be an object in { }"},
+		{"wrong kind of a type", `{"formation": {"web": {"quantity": 1}, "clock": []}}`, "app.json:1: formation.clock is of kind array: write an object in { }"},
+		{"wrong kind of checks", `{"healthchecks": {"web": {}}}`, "app.json:1: healthchecks.web is of kind object: write a list in [ ]"},
+		{"wrong kind in a list", `{"healthchecks": {"web": [{}, 5]}}`, `app.json:1: "5": healthchecks.web.1 is of kind number: write an object in { }`},
+		{"wrong kind, and others", "{\"formation\": {\"web\": {\"quantity\": \"a\\\\\\\"b\"}},\n\"cron\": [{\"command\": \"x\"}]}",
+			"app.json:1: `\"a\\\\\\\"b\"`: formation.web.quantity is of kind string: write a whole number, without quotes\n" +
+				`app.json:2: the cron task "x" has no schedule: write "schedule": "0 3 * * *"`},
+		{"array", "[]", "app.json:1: the file is of kind array: write an object in { }"},
 		{"rest", "{} x", "there is text after"},
 		{"deep", strings.Repeat("[", 1000), "more than 64 levels"},
 	}

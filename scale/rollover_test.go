@@ -40,7 +40,7 @@ func TestRolloverOfFile(t *testing.T) {
 			"clock=exclusive,gone=exclusive,worker=exclusive; ! local setting rollover gone=exclusive is ignored: the app has no process type gone"},
 		{"another word", procfile, "{\"formation\": {\n\"clock\": {\n\"rollover\": \"Exclusive\"}}}",
 			`app.json:3: "Exclusive": the rollover of clock is neither overlap nor exclusive: write "exclusive" to stop its old processes before new ones start, or remove it`},
-		{"no text", procfile, "{\"formation\": {\n\"clock\": {\n\"rollover\": true}}}", "app.json:3: formation.clock.rollover must be a text in quotes, not of kind bool"},
+		{"no text", procfile, "{\"formation\": {\n\"clock\": {\n\"rollover\": true}}}", `app.json:3: "true": formation.clock.rollover is of kind bool: write a text in quotes`},
 		{"unknown type", procfile, "{\"formation\": {\n\"beat\": {\"rollover\": \"exclusive\"}}}",
 			`app.json:2: "exclusive": the Procfile has no beat: add a line beat: command to the Procfile, or remove its rollover`},
 		{"spelling", procfile, "{\"formation\": {\n\"Clock\": {\"rollover\": \"exclusive\"}}}", `app.json:2: "exclusive": the Procfile has no Clock: did you mean clock?`},

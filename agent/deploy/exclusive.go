@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -80,11 +81,17 @@ func (o *rollout) makeWay(ctx context.Context, specs []engine.Spec) error {
 		return err
 	}
 	o.stopped = serving
-	x.Log.Step("Stopping %s first: the rollover is exclusive", names(old))
+	x.Log.Step("Stopping %s first: the rollover is exclusive", names(distinct(old)))
 	if _, web := first[scale.Web]; web {
 		x.Log.Warn("No request is answered until the new web processes have passed their checks")
 	}
 	return (&executor{session: x, host: o.host}).runAll(ctx, steps)
+}
+
+// distinct leaves out the repeated names of processes of which older containers still run.
+func distinct(procs []app.Process) []app.Process {
+	procs = slices.SortedFunc(slices.Values(procs), func(a, b app.Process) int { return cmp.Or(cmp.Compare(a.Type, b.Type), a.Index-b.Index) })
+	return slices.Compact(procs)
 }
 
 // runs reports whether a container is a process of a release that has not begun to retire.

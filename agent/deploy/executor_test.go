@@ -66,3 +66,12 @@ func TestParallel(t *testing.T) {
 		}
 	}
 }
+
+// TestDistinct: a process of which older containers still drain is named once.
+func TestDistinct(t *testing.T) {
+	web := func(i int) app.Process { return app.Process{Type: "web", Index: i} }
+	given := []app.Process{web(2), {Type: "clock", Index: 1}, web(1), web(2), web(10), web(1)}
+	if got := names(distinct(given)); got != "clock.1 web.1 web.2 web.10" {
+		t.Error(got)
+	}
+}

@@ -233,8 +233,11 @@ func (c *Call) load(s Spec, sh shape) error {
 	if !sh.app || s.NewApp || len(c.Args) == 0 || c.Args[0] == "" {
 		return nil
 	}
-	app, err := c.Server.Env.Store.Load(c.Args[0])
-	c.App = app
+	a, err := c.Server.Env.Store.Load(c.Args[0])
+	c.App = a
+	if app.ValidName(c.Args[0]) != nil && len(c.Args) < len(sh.required) && c.cmd.Flags().Lookup("global") != nil {
+		return usageError(c.cmd, "Missing APP, or --global, before %q", c.Args[0])
+	}
 	return err
 }
 

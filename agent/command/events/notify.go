@@ -39,7 +39,7 @@ var notifyCommands = []cli.Spec{
 	{
 		Use: "notify:list [APP]", Short: "List the addresses that are notified, without their secrets",
 		Long:   "With an app, also those that are notified about all apps. For what became of their notifications: --format json, or notify:report.",
-		Flags:  cli.FormatFlag,
+		Flags:  func(f *pflag.FlagSet) { cli.FormatFlag(f); globalFlag(f) },
 		Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("stdout", "json")},
 		Run:    listHooks,
 	},
@@ -260,6 +260,9 @@ func allHooks(c *cli.Call) ([]hook, error) {
 	list, err := shown(c, "", set.Hooks)
 	if err != nil {
 		return nil, err
+	}
+	if c.Flag("global") {
+		return list, nil
 	}
 	names := []string{appName(c)}
 	if c.App == nil {

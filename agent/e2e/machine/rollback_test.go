@@ -208,6 +208,9 @@ func TestReleasesKept(t *testing.T) {
 	if err := m.server.Pin(ctx, "shop", 1, true, event.Log{}); err == nil || !strings.Contains(err.Error(), "its image is not kept") {
 		t.Errorf("releases:pin of a removed release: %v", err)
 	}
+	if err := m.server.Pin(ctx, "shop", 99, true, event.Log{}); err == nil || !strings.HasPrefix(err.Error(), "cannot pin v99 of shop: the current release is v") {
+		t.Errorf("releases:pin of no release: %v", err)
+	}
 }
 
 // TestRejectedIsNoRelease: a record that a rejected push has left, below the number of the
