@@ -88,7 +88,7 @@ func (x *Session) detaches(ctx context.Context, p Push) (*Ref, error) {
 	if tip != "" && tip != ref.Old || tip == "" && ref.Old != ZeroID {
 		return nil, movedError(*ref, tip)
 	}
-	return ref, (&push{session: x, ref: *ref, objects: p.Objects}).fastForward()
+	return ref, (&push{session: x, ref: *ref, others: p.Refs, objects: p.Objects}).acceptable()
 }
 
 // await begins the record of a deploy that waits for its turn. keep is the number of records

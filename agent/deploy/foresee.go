@@ -50,7 +50,7 @@ func (x *Session) foretell(ctx context.Context, p Push) error {
 		return err
 	}
 	defer b.source.Close()
-	f := &foresight{building: b, push: &push{session: x, ref: *ref, objects: p.Objects, adopt: adopt, origin: p.Origin}}
+	f := &foresight{building: b, push: &push{session: x, ref: *ref, others: p.Refs, objects: p.Objects, adopt: adopt, origin: p.Origin}}
 	if f.report, err = b.report(ctx); err != nil {
 		return err
 	}
@@ -207,7 +207,7 @@ func (f *foresight) variables() {
 func (f *foresight) problems(ctx context.Context) {
 	x := f.session
 	warnings := f.report.Warnings()
-	errs := []error{f.report.Err(), f.lacks, f.push.fastForward(), x.Env.checkOptions(ctx, x.View(), f.release.ContainerOptions)}
+	errs := []error{f.report.Err(), f.lacks, f.push.acceptable(), x.Env.checkOptions(ctx, x.View(), f.release.ContainerOptions)}
 	if f.report.Formation != nil && !f.report.Open {
 		errs = append(errs, keepsWeb(x, f.release, f.report.Formation))
 	}

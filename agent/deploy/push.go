@@ -64,13 +64,14 @@ func (x *Session) Prepare(ctx context.Context, p Push) error {
 		x.Log.Warn("%s is not deployed, since skip-deploy is set; to deploy it: dokku ps:rebuild %s", app.Short(ref.New), x.Name)
 		return nil
 	}
-	return (&push{session: x, ref: *ref, objects: p.Objects, adopt: adopt, origin: p.Origin, options: p.Options}).prepare(ctx)
+	return (&push{session: x, ref: *ref, others: p.Refs, objects: p.Objects, adopt: adopt, origin: p.Origin, options: p.Options}).prepare(ctx)
 }
 
 // A push deploys one ref, up to the point where git decides.
 type push struct {
 	session *Session
 	ref     Ref
+	others  []Ref // all of the push
 	objects source.Options
 	// adopt becomes the deploy branch when git accepts the push; "": it stays.
 	adopt   string
@@ -84,7 +85,7 @@ func (p *push) prepare(ctx context.Context) (err error) {
 	if err := p.ready(ctx); err != nil {
 		return err
 	}
-	if err := p.fastForward(); err != nil {
+	if err := p.acceptable(); err != nil {
 		return err
 	}
 	ctx, end := x.logDeploy(ctx, app.Deploy{Number: p.origin.deploy(), Cause: p.origin.cause(), Revision: p.ref.New, Message: p.options.Message})
@@ -184,13 +185,36 @@ func (p *push) ready(ctx context.Context) error {
 	return nil
 }
 
+// acceptable refuses before the build what git would refuse after it, whatever else happens
+// meanwhile.
+func (p *push) acceptable() error {
+	if p.ref.Old == ZeroID {
+		return p.unobstructed()
+	}
+	return p.fastForward()
+}
+
+// unobstructed refuses a new branch that git cannot create beside another one.
+func (p *push) unobstructed() error {
+	branch := strings.TrimPrefix(p.ref.Name, Heads)
+	for _, r := range p.others {
+		if r.New != ZeroID && repo.Obstructs(r.Name, p.ref.Name) {
+			return fmt.Errorf("git cannot create both %s and %s; push one of them alone", branch, strings.TrimPrefix(r.Name, Heads))
+		}
+	}
+	other, err := repo.Obstacle(p.session.Dir, p.ref.Name)
+	if err != nil || other == "" {
+		return err
+	}
+	other = strings.TrimPrefix(other, Heads)
+	return fmt.Errorf("git cannot create %s beside the branch %s, which exists on the server; remove that (git push REMOTE --delete %[2]s), and push again",
+		branch, other)
+}
+
 // fastForward refuses a forced push before the build if the repository's configuration
 // makes git refuse it afterwards.
 func (p *push) fastForward() error {
 	x, ref := p.session, p.ref
-	if ref.Old == ZeroID {
-		return nil
-	}
 	cfg, err := filesystem.NewStorage(osfs.New(x.Dir), cache.NewObjectLRU(0)).Config()
 	if err != nil {
 		return fmt.Errorf("cannot read the configuration of %s: %w", x.Dir, err)

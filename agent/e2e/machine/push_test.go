@@ -121,6 +121,44 @@ func TestDeniedForcePush(t *testing.T) {
 	}
 }
 
+// TestBranchBesideAnother: a pusher has the server build, start and gate a branch that git
+// then cannot create, since the name of another one is its folder. It is refused before.
+func TestBranchBesideAnother(t *testing.T) {
+	h := newHistory(t)
+	m := newMachine(t, h)
+	m.must(m.server.Update(t.Context(), "shop", deploy.Op{Name: "git:set"}, event.Log{}, func(st *app.State) error {
+		st.DeployBranch = "live"
+		return nil
+	}))
+	dir := m.server.Env.Store.Dir("shop")
+	push := func(want string, o deploy.PushOptions, refs ...string) {
+		t.Helper()
+		p := deploy.Push{App: "shop", Options: o}
+		for _, r := range refs {
+			p.Refs = append(p.Refs, deploy.Ref{Old: deploy.ZeroID, New: h.two, Name: "refs/heads/" + r})
+		}
+		m.count = 0
+		var out strings.Builder
+		term := event.NewTerminal(&out, &out, false)
+		err := m.send(t.Context(), p, m.packs[h.two], event.New(term))
+		term.Close()
+		if err == nil || m.count != 0 || !strings.Contains(out.String()+err.Error(), want) {
+			t.Errorf("%d changes, error %v, want %q", m.count, err, want)
+		}
+	}
+	beside := "git cannot create live beside the branch live/x, which exists on the server; remove that (git push REMOTE --delete live/x), and push again"
+	for _, pack := range []bool{false, true} {
+		git(t, dir, "update-ref", "refs/heads/live/x", h.one)
+		if pack {
+			git(t, dir, "pack-refs", "--all")
+		}
+		push(beside, deploy.PushOptions{}, "live")
+		push(beside, deploy.PushOptions{Plan: true}, "live")
+		git(t, dir, "update-ref", "-d", "refs/heads/live/x")
+	}
+	push("git cannot create both live and live/y; push one of them alone", deploy.PushOptions{}, "live/y", "live")
+}
+
 // TestOneOffCommands runs the commands of a revision once each, in order. As in Dokku,
 // the message about the deploy comes last.
 func TestOneOffCommands(t *testing.T) {
