@@ -191,4 +191,4 @@ func (s *Scheduler) sweep(ctx context.Context, host engine.Host, name string, i 
 }
 
 // printable is a log without what a terminal would act on.
-func printable(log []byte) string { return event.Printable(string(bytes.TrimSpace(log))) }
+func printable(log []byte) string { return event.PrintableLines(string(bytes.TrimSpace(log))) }

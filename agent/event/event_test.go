@@ -165,6 +165,13 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
+func TestPrintableLines(t *testing.T) {
+	in := "one\x1b[31m\r\n\x1b]0;never ended\n\n 10 %\r100 %\nb\x07\n"
+	if got, want := PrintableLines(in), "one\n\n\n100 %\nb\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func FuzzPrintable(f *testing.F) {
 	f.Add("\x1b[31mx\x1b]0;t\x07")
 	f.Fuzz(func(t *testing.T, s string) {

@@ -10,6 +10,17 @@ import (
 // UTF-8 becomes U+FFFD.
 func Printable(s string) string { return filtered(s, func(string) bool { return false }) }
 
+// PrintableLines is Printable for each line of a text, which may be of several: a line that
+// was drawn over itself is what stays of it, and one that breaks off inside an escape
+// sequence takes no other line with it.
+func PrintableLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = Printable(Drawn(line))
+	}
+	return strings.Join(lines, "\n")
+}
+
 // Styled is Printable for a reader who sees colours: it keeps the sequences that change
 // the style of the text, and ends the style at the end of the line. It keeps none that
 // moves the cursor, erases, or hides or blinks text.

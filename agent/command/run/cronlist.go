@@ -242,7 +242,7 @@ func cronLog(c *cli.Call, runs []*app.CronRun, name string) error {
 		}
 	}
 	if err == nil {
-		c.Print("%s", event.Printable(string(data)))
+		c.Print("%s", event.PrintableLines(string(data)))
 	}
 	return err
 }

@@ -53,7 +53,7 @@ func newCronMachine(t *testing.T, tasks string) *cronMachine {
 		defer m.mu.Unlock()
 		m.runs[s.CronRun]++
 		code, ends := m.ends[s.Command[0]]
-		return memory.Behaviour{Output: []string{strings.Join(s.Command, " ") + " ran"}, Exits: ends, Code: code}
+		return memory.Behaviour{Output: []string{"begin", strings.Join(s.Command, " ") + " ran"}, Exits: ends, Code: code}
 	})
 	return m
 }
@@ -339,7 +339,7 @@ func TestCronMail(t *testing.T) {
 	words, err := os.ReadFile(dir + "/words")
 	check(t, err)
 	want := "From: cron@example.com\nTo: ops@example.com\nSubject: Cron shop: report (exit code 3)\n" +
-		"Content-Type: text/plain; charset=utf-8\nAuto-Submitted: auto-generated\n\nreport ran\n"
+		"Content-Type: text/plain; charset=utf-8\nAuto-Submitted: auto-generated\n\nbegin\nreport ran\n"
 	if string(mail) != want || string(words) != "-t -oi\n" {
 		t.Errorf("sendmail %s gets\n%s", words, mail)
 	}
