@@ -69,7 +69,7 @@ func (rep Reporter) Spec(short string) Spec {
 func (c *Call) ReportAll(name string) error {
 	for _, group := range c.groups {
 		for _, s := range group {
-			if !strings.HasSuffix(s.name(), ":report") {
+			if !strings.HasSuffix(s.name(), ":report") || !s.Raw { // backup:report is of no app
 				continue
 			}
 			one := &Call{Runner: c.Runner, Ctx: c.Ctx, cmd: c.cmd, Args: []string{name}}
