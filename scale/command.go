@@ -117,7 +117,22 @@ func simple(command string) ([]*syntax.Word, error) {
 	return call.Args, nil
 }
 
+// maxCommand is the length in bytes of the longest command that is read. The parser calls
+// itself for each open parenthesis: some 500,000 overflow the stack, which ends the program.
+// A file of lines is no longer than this.
+const maxCommand = maxLines
+
+// A lengthError is the length of a command above maxCommand.
+type lengthError int
+
+func (e lengthError) Error() string {
+	return fmt.Sprintf("it has %d bytes, more than the limit of %d: put it into a script of the repository, and run that", int(e), maxCommand)
+}
+
 func parse(command string, lang syntax.LangVariant) (*syntax.File, error) {
+	if len(command) > maxCommand {
+		return nil, lengthError(len(command))
+	}
 	return syntax.NewParser(syntax.Variant(lang)).Parse(strings.NewReader(command), "")
 }
 

@@ -2,6 +2,7 @@ package scale
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -91,6 +92,10 @@ func readTask(raw json.RawMessage, where location, i int) (task CronTask, bad *P
 		return task, problem("schedule", file.Schedule, "this cannot be the schedule of %s: %s", name, err)
 	}
 	words, err := CronWords(file.Command, nil)
+	var long lengthError
+	if errors.As(err, &long) {
+		return task, problem("command", "", "%s cannot run: %s", name, err)
+	}
 	if err != nil || len(words) == 0 || strings.Contains(file.Command, "\x00") {
 		return task, problem("command", "", `%s cannot run without a shell: write it as "sh -c 'COMMANDS'"`, name)
 	}
@@ -108,5 +113,8 @@ func readTask(raw json.RawMessage, where location, i int) (task CronTask, bad *P
 // such as ";" and "|", which are an error, and for files, which no word names. env looks up
 // variables; an unknown one is empty.
 func CronWords(command string, env map[string]string) ([]string, error) {
+	if len(command) > maxCommand {
+		return nil, lengthError(len(command))
+	}
 	return tokens.Fields(command, func(name string) string { return env[name] })
 }

@@ -48,6 +48,10 @@ func (a AppJSON) Check() error {
 // any other. The command begins in a column of its line. plain: it splits into words.
 func unreadable(command string, column int) (message string, plain bool) {
 	_, err := parse(command, syntax.LangBash)
+	var long lengthError
+	if errors.As(err, &long) {
+		return long.Error(), false
+	}
 	var at syntax.ParseError
 	if err == nil || !errors.As(err, &at) {
 		return "", false

@@ -1,6 +1,7 @@
 package scale
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -66,5 +67,34 @@ func TestPlainWords(t *testing.T) {
 	argv, shell, err := Command(`gunicorn -b ":$PORT" app:create_app('x') y`, lookup)
 	if got := strings.Join(argv, "|"); got != "gunicorn|-b|:5000|app:create_app(x)|y" || shell || err != nil {
 		t.Errorf("%s, %v, %v", got, shell, err)
+	}
+}
+
+// TestDeepCommand: a pusher ends the hook and the agent of every app by a command of
+// 700,000 parentheses, which overflow the parser's stack.
+func TestDeepCommand(t *testing.T) {
+	none := func(string) (string, bool) { return "", false }
+	const limit = "it has 700001 bytes, more than the limit of 65536: put it into a script of the repository, and run that"
+	for _, open := range []string{"(", "$(", "${", "`", "{ ", "if ", "$((", "\"$("} {
+		deep := strings.Repeat(open, 700000)[:700000] + "x"
+		text, err := json.Marshal(deep)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range []string{`{"scripts": {"dokku": {"predeploy": %s}}}`, `{"scripts": {"postdeploy": %s}}`, `{"cron": [{"command": %s, "schedule": "@daily"}]}`} {
+			a, err := ParseAppJSON(fmt.Appendf(nil, file, text))
+			if err == nil {
+				err = a.Check()
+			}
+			if err == nil || !strings.Contains(err.Error(), limit) || len(err.Error()) > 1000 {
+				t.Errorf("%q in %s: %.1000v", open, file, err)
+			}
+		}
+		// Of a file of an older version, or of a backup.
+		if _, _, err := Command(deep, none); err == nil {
+			t.Errorf("Command takes 700,000 %q", open)
+		}
+		Shell(deep)
+		ShellReason(deep, none)
 	}
 }
