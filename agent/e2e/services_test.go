@@ -144,7 +144,7 @@ func TestServices(t *testing.T) {
 		l.Dokku("postgres:backup-set", db, "place", "s3://"+vaulttest.Bucket)
 		lab.Contains(t, l.Dokku("postgres:info", db), "Last proven backup:")
 		lab.Contains(t, l.Refused("postgres:restore", db), "already exists: --force loads the backup into it")
-		lab.Contains(t, l.Dokku("postgres:restore", back, "--from", db, "--image", "dokku-test-services", "--image-version", "15"), "Restored "+back+" from the backup ")
+		lab.Contains(t, l.Dokku("postgres:restore", back, "--from", db), "Restored "+back+" from the backup ")
 		count := l.Dokku("postgres:enter", back, "psql", "-U", "postgres", strings.ReplaceAll(back, "-", "_"), "-Atc", "select count(*), sum(n) from visits")
 		if got := strings.TrimSpace(count); !strings.HasSuffix(got, "300000|45000150000") {
 			t.Errorf("the restored one has %q", got)

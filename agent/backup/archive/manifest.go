@@ -21,8 +21,8 @@ const manifestName = "manifest.json"
 const (
 	// maxManifest bounds the manifest, in bytes: about 250,000 files.
 	maxManifest = 64 << 20
-	// maxName bounds the name of a member.
-	maxName = 1024
+	// maxName bounds the name of a member, as the kernel bounds a path.
+	maxName = 4096
 )
 
 // Manifest describes a backup.

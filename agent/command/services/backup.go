@@ -82,6 +82,9 @@ func restore(c *cli.Call, k services.Kind) error {
 	if err != nil {
 		return err
 	}
+	if source, err := manager(c).Load(k, from); err == nil && o.Image == "" && !exists {
+		o.Image = source.Container.Image // a dump need not load into another version
+	}
 	m, err := c.Server.Services()
 	if err != nil {
 		return err

@@ -159,6 +159,25 @@ func TestBranchBesideAnother(t *testing.T) {
 	push("git cannot create both live and live/y; push one of them alone", deploy.PushOptions{}, "live/y", "live")
 }
 
+// TestLongBranch: a pusher makes a ref of 1,400 folders, through which git goes for minutes
+// while the app is locked, and which no backup of the server can hold.
+func TestLongBranch(t *testing.T) {
+	h := newHistory(t)
+	m := newMachine(t, h)
+	name := strings.Repeat("a/", 128)
+	push := func(ref string) error {
+		return m.send(t.Context(), deploy.Push{App: "shop", Refs: []deploy.Ref{{Old: deploy.ZeroID, New: h.two, Name: ref}}}, m.packs[h.two], event.Log{})
+	}
+	for _, ref := range []string{"refs/heads/" + name, "refs/tags/" + name} {
+		if err := push(ref); err == nil || !strings.Contains(err.Error(), " bytes, more than the limit of 255; push it under a shorter name") {
+			t.Errorf("%.20s: %v", ref, err)
+		}
+	}
+	if err := push("refs/heads/" + name[:255]); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestOneOffCommands runs the commands of a revision once each, in order. As in Dokku,
 // the message about the deploy comes last.
 func TestOneOffCommands(t *testing.T) {
