@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -162,6 +163,12 @@ func backUpApp(ctx context.Context, x *deploy.Session, dir string, images bool) 
 	if err := repo.Fsck(ctx, dir); err != nil {
 		return a, nil, err
 	}
+	if err := repo.PackRefs(ctx, dir); err != nil {
+		return a, nil, err
+	}
+	if err := keepNamed(filepath.Join(dir, "logs")); err != nil {
+		return a, nil, err
+	}
 	if err := backUpState(x, filepath.Join(dir, "dokku"), a.Stopped); err != nil {
 		return a, nil, err
 	}
@@ -186,6 +193,20 @@ func backUpApp(ctx context.Context, x *deploy.Session, dir string, images bool) 
 		}
 	}
 	return a, leftBehind(x), err
+}
+
+// keepNamed removes the reflogs that no archive can hold, since git takes names of any bytes.
+func keepNamed(logs string) error {
+	err := filepath.WalkDir(logs, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || archive.ValidName(filepath.ToSlash(path[1:])) {
+			return err
+		}
+		return os.Remove(path)
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // backUpState writes the state without the fields about this machine's containers.

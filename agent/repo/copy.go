@@ -98,17 +98,30 @@ func linkObjects(from, to string) error {
 	})
 }
 
+// PackRefs puts all refs of a copy into one file. Their names are then content, which may be
+// of any bytes and any length, and not names of files.
+func PackRefs(ctx context.Context, dir string) error { return runGit(ctx, dir, "pack-refs", "--all") }
+
 // Fsck checks that the repository has all objects that its refs need.
 func Fsck(ctx context.Context, dir string) error {
-	cmd := exec.CommandContext(ctx, "git", "--git-dir="+dir, "fsck", "--connectivity-only", "--no-dangling", "--no-reflogs", "--no-progress")
+	err := runGit(ctx, dir, "fsck", "--connectivity-only", "--no-dangling", "--no-reflogs", "--no-progress")
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	return fmt.Errorf("git finds the repository damaged: %w: push all branches again to a new app, or name the other apps", err)
+}
+
+// runGit runs git in a bare repository. The error has the first line that it printed.
+func runGit(ctx context.Context, dir string, args ...string) error {
+	cmd := exec.CommandContext(ctx, "git", append([]string{"--git-dir=" + dir}, args...)...)
 	cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null")
 	out, err := cmd.CombinedOutput()
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
-	}
-	if ctx.Err() != nil {
+	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
 	first, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-	return fmt.Errorf("git finds the repository damaged: %s (%w): push all branches again to a new app, or name the other apps", first, err)
+	return fmt.Errorf("%s (%w)", first, err)
 }

@@ -80,7 +80,7 @@ func (m Manifest) check() error {
 			return fmt.Errorf("its manifest has an invalid entry for %.80q", f.Name)
 		}
 		room -= f.Size
-		if !validName(f.Name) || seen[f.Name] || folders[f.Name] {
+		if !ValidName(f.Name) || seen[f.Name] || folders[f.Name] {
 			return fmt.Errorf("its manifest names %.80q, which cannot be the name of a file in it", f.Name)
 		}
 		seen[f.Name] = true
@@ -93,8 +93,8 @@ func (m Manifest) check() error {
 	return nil
 }
 
-// validName accepts printable paths that stay below the folder they are joined to.
-func validName(name string) bool {
+// ValidName accepts printable paths that stay below the folder they are joined to.
+func ValidName(name string) bool {
 	if !fs.ValidPath(name) || name == "." || name == manifestName || len(name) > maxName {
 		return false
 	}

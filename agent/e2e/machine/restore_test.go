@@ -85,6 +85,11 @@ func TestRestoreElsewhere(t *testing.T) {
 			old := newMachine(t, h)
 			old.furnish()
 			was, _ := old.server.Env.Store.Load("shop")
+			// Names that git takes, and an archive does not.
+			odd := []string{"refs/heads/caf\xe9", "refs/heads/" + strings.Repeat("a/", 600) + "b"}
+			for _, ref := range odd {
+				git(t, old.server.Env.Store.Dir("shop"), "update-ref", "--create-reflog", ref, h.one)
+			}
 			data := old.backedUp(backup.BackupOptions{Images: images})
 
 			m := old.another()
@@ -120,6 +125,12 @@ func TestRestoreElsewhere(t *testing.T) {
 			}
 			if _, err := os.Stat(filepath.Join(m.server.Env.Store.Dir("shop"), "nginx.conf.d", "a.conf")); err != nil {
 				t.Error(err)
+			}
+
+			for _, ref := range odd {
+				if got := git(t, m.server.Env.Store.Dir("shop"), "rev-parse", ref); got != h.one {
+					t.Errorf("%.20q is at %s", ref, got)
+				}
 			}
 
 			// The next push from an old clone.
