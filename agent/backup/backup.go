@@ -21,6 +21,7 @@ import (
 	"dokku/agent/repo"
 	"dokku/agent/store"
 	"dokku/agent/text"
+	"dokku/agent/vault"
 )
 
 // BackupOptions select the contents of a backup.
@@ -47,7 +48,8 @@ const (
 
 // Write writes apps, settings and keys to w. It locks each app while it reads it, and
 // writes nothing before it has read everything. left has a line for each app with data
-// that the backup does not contain.
+// that the backup does not contain. Where no apps are named, one that cannot be read is no
+// reason to be without a backup of the others: then the error is a *vault.IncompleteError.
 func Write(ctx context.Context, s *agent.Server, o BackupOptions, w io.Writer, log event.Log) (m archive.Manifest, left []string, err error) {
 	names, err := appNames(s, o.Apps, log)
 	if err != nil {
@@ -59,15 +61,27 @@ func Write(ctx context.Context, s *agent.Server, o BackupOptions, w io.Writer, l
 	}
 	defer done()
 	m = archive.Manifest{Dokku: o.Dokku, Host: app.HostName(), Images: o.Images, Apps: []archive.App{}}
+	incomplete := &vault.IncompleteError{}
 	for _, name := range names {
+		to := filepath.Join(dir, backupApps, name)
 		err := s.Env.With(ctx, name, deploy.Op{Name: "backup"}, log, func(x *deploy.Session) error {
-			a, lacks, err := backUpApp(ctx, x, filepath.Join(dir, backupApps, name), o.Images)
-			m.Apps = append(m.Apps, a)
-			left = append(left, lacks...)
+			a, lacks, err := backUpApp(ctx, x, to, o.Images)
+			if err == nil {
+				m.Apps = append(m.Apps, a)
+				left = append(left, lacks...)
+			}
 			return err
 		})
-		if err != nil {
-			return m, nil, fmt.Errorf("cannot back up %s: %w", name, err)
+		if err == nil {
+			continue
+		}
+		err = fmt.Errorf("cannot back up %s: %w", name, err)
+		if incomplete.Lacks = append(incomplete.Lacks, err.Error()); len(o.Apps) > 0 || ctx.Err() != nil || len(incomplete.Lacks) == len(names) {
+			return m, nil, err
+		}
+		log.Warn("%s", err)
+		if err := os.RemoveAll(to); err != nil {
+			return m, nil, err
 		}
 	}
 	if len(o.Apps) == 0 {
@@ -77,6 +91,9 @@ func Write(ctx context.Context, s *agent.Server, o BackupOptions, w io.Writer, l
 	}
 	if m, err = archive.Write(ctx, w, m, dir); err != nil {
 		return m, nil, fmt.Errorf("cannot write the backup: %w", err)
+	}
+	if len(incomplete.Lacks) > 0 {
+		return m, left, incomplete
 	}
 	return m, left, nil
 }
@@ -95,6 +112,8 @@ func appNames(s *agent.Server, asked []string, log event.Log) ([]string, error) 
 	for _, name := range names {
 		a, err := s.Env.Store.Load(name)
 		switch {
+		case err != nil && len(asked) == 0:
+			list = append(list, name) // the backup says what is wrong with it
 		case err != nil:
 			return nil, err
 		case a.State.Destroying && len(asked) == 0:

@@ -24,12 +24,19 @@ type Source struct {
 	Item string
 	// Extension ends the names of its backups, such as ".tar.gz".
 	Extension string
-	// Dump writes all of it. Nothing that it leaves out may end in nil.
+	// Dump writes all of it. Nothing that it leaves out may end in nil: it is an
+	// *IncompleteError if what it wrote can be restored all the same.
 	Dump func(ctx context.Context, w io.Writer) error
 	// Prove loads a dump elsewhere and says what it found in it, such as "12 tables, 3400
 	// rows". It need not read to the end.
 	Prove func(ctx context.Context, r io.Reader) (found string, err error)
 }
+
+// An IncompleteError says what is missing from a dump that is of use without it: one of many
+// apps. The backup is kept, and does not count as proven.
+type IncompleteError struct{ Lacks []string }
+
+func (e *IncompleteError) Error() string { return strings.Join(e.Lacks, "\n") }
 
 // Options are those of one backup.
 type Options struct {
@@ -199,7 +206,10 @@ func store(ctx context.Context, p Plan, place Place, src Source, b *Backup, expe
 		if err != nil {
 			return err
 		}
-		if err := src.Dump(ctx, io.MultiWriter(w, toProof, &dumped)); err != nil {
+		var incomplete *IncompleteError
+		if err := src.Dump(ctx, io.MultiWriter(w, toProof, &dumped)); errors.As(err, &incomplete) {
+			doubt.set("the backup is incomplete: %w", err)
+		} else if err != nil {
 			return err
 		}
 		if dumped == 0 {

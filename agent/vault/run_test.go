@@ -118,6 +118,12 @@ func TestFailures(t *testing.T) {
 		"load fails": {change: func(s *Source) {
 			s.Prove = func(_ context.Context, r io.Reader) (string, error) { r.Read(make([]byte, 1)); return "", full }
 		}, stored: true, want: "the backup is stored, but could not be loaded again: no space left"},
+		"dump lacks something": {change: func(s *Source) {
+			s.Dump = func(_ context.Context, w io.Writer) error {
+				io.WriteString(w, strings.Repeat("x", 9<<20))
+				return &IncompleteError{[]string{"cannot back up a: it is broken"}}
+			}
+		}, stored: true, want: "the backup is incomplete: cannot back up a: it is broken"},
 		"place refuses": {down: true, want: "cannot store the backup: "},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -23,6 +23,7 @@ import (
 	"dokku/agent/event"
 	"dokku/agent/keys"
 	"dokku/agent/text"
+	"dokku/agent/vault"
 )
 
 var backupCommands = []cli.Spec{
@@ -74,11 +75,15 @@ func runBackup(c *cli.Call) error {
 	defer stop()
 	var m archive.Manifest
 	var left []string
+	var incomplete *vault.IncompleteError
 	size := &counter{}
 	write := func(w io.Writer) (err error) {
 		size.w = w
 		m, left, err = backup.Write(c.Ctx, c.Server, backup.BackupOptions{Apps: c.Args, Images: c.Flag("images"), Dokku: c.Env.Version,
 			Keys: func(context.Context) ([]byte, error) { return keys.Export(c.Env.Root) }}, size, log)
+		if errors.As(err, &incomplete) {
+			return nil // what was written stays
+		}
 		return err
 	}
 	if path == "" {
@@ -97,6 +102,9 @@ func runBackup(c *cli.Call) error {
 	log.Detail("It contains secrets (config variables): keep it where only you can read it")
 	for _, line := range left {
 		log.Warn("%s", line)
+	}
+	if incomplete != nil {
+		return fmt.Errorf("The backup is incomplete: %w", incomplete) //lint:ignore ST1005 as Dokku's own messages
 	}
 	return nil
 }

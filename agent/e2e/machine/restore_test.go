@@ -3,10 +3,12 @@ package machine
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,6 +19,7 @@ import (
 	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 	proxymemory "dokku/agent/proxy/memory"
+	"dokku/agent/vault"
 )
 
 // backedUp returns a backup of the whole machine.
@@ -146,6 +149,36 @@ func TestRestoreElsewhere(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestBackupWithoutOne: an app that cannot be read is no reason to be without a backup of
+// the others. Only the one that was named is.
+func TestBackupWithoutOne(t *testing.T) {
+	m := newMachine(t, newHistory(t))
+	for _, name := range []string{"broken", "torn"} {
+		m.must(m.server.Create(t.Context(), name, false))
+	}
+	m.must(os.WriteFile(filepath.Join(m.server.Env.Store.Dir("broken"), "dokku", "state.json"), []byte("{"), 0o600))
+	m.must(os.WriteFile(filepath.Join(m.server.Env.Store.Dir("torn"), "refs", "heads", "main"), []byte(strings.Repeat("ab", 20)+"\n"), 0o600))
+
+	var file bytes.Buffer
+	_, _, err := backup.Write(t.Context(), m.server, backup.BackupOptions{}, &file, event.Log{})
+	var incomplete *vault.IncompleteError
+	if !errors.As(err, &incomplete) || len(incomplete.Lacks) != 2 ||
+		!strings.HasPrefix(incomplete.Lacks[0], "cannot back up broken: ") || !strings.HasPrefix(incomplete.Lacks[1], "cannot back up torn: git finds the repository damaged: ") {
+		t.Fatalf("%v", err)
+	}
+	n := m.another()
+	if printed, err := n.restored(file.Bytes(), backup.RestoreOptions{OnHost: true}); err != nil {
+		t.Fatalf("%v\n%s", err, printed)
+	}
+	if names, err := n.server.Env.Store.Apps(); err != nil || !slices.Equal(names, []string{"shop"}) {
+		t.Errorf("%v, %v", names, err)
+	}
+	file.Reset()
+	if _, _, err := backup.Write(t.Context(), m.server, backup.BackupOptions{Apps: []string{"shop", "torn"}}, &file, event.Log{}); err == nil || errors.As(err, &incomplete) || file.Len() > 0 {
+		t.Errorf("%d bytes, %v", file.Len(), err)
 	}
 }
 
