@@ -3,6 +3,7 @@ package deploy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"dokku/agent/remote"
 	"dokku/agent/text"
 	"dokku/build"
+	"dokku/build/options"
 	"dokku/build/source"
 	"dokku/scale"
 )
@@ -189,6 +191,9 @@ func (b *building) image(ctx context.Context) (err error) {
 	if err := host.Tag(ctx, info.ID, ImageTag(x.Name, info.ID)); err != nil {
 		return err
 	}
+	if err := ends(x.Name, info, r); err != nil {
+		return err
+	}
 	r.Image, r.Builder, r.BuilderReason = info.ID, result.Builder, result.Choice.String()
 	if err := b.processes(result.Procfile); err != nil {
 		return err
@@ -205,6 +210,18 @@ func (b *building) image(ctx context.Context) (err error) {
 		}
 	}
 	return failpoint.Reach(failpoint.ImageKnown)
+}
+
+// ends refuses an image whose processes would not end when they are told to.
+func ends(name string, info engine.ImageInfo, r *app.Release) error {
+	if !options.Freezes(info.StopSignal) {
+		return nil
+	}
+	if c, err := r.Containers(""); err != nil || c.StopSignal != "" {
+		return err
+	}
+	return fmt.Errorf("the image's STOPSIGNAL is %s, which freezes a process instead of ending it, with the requests that it answers; write STOPSIGNAL SIGTERM in the Dockerfile, "+
+		"or: dokku docker-options:add %s deploy --stop-signal SIGTERM", info.StopSignal, name)
 }
 
 // run has the revision built, as soon as the server has a place for one more build.

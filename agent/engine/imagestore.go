@@ -18,6 +18,7 @@ type ImageInfo struct {
 	Digests []string
 	// Healthcheck is the image's HEALTHCHECK; nil: none.
 	Healthcheck *Healthcheck
+	StopSignal  string // a name or a number; "": the engine's default
 }
 
 // Healthcheck is the command by which the engine judges a container's health, and how

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/docker/go-units"
 	"golang.org/x/sys/unix"
@@ -119,13 +120,31 @@ func readSize(value string) (int64, string) {
 }
 
 func checkSignal(value string) string {
+	if Freezes(value) {
+		return "it freezes a process instead of ending it"
+	}
 	if n, err := strconv.Atoi(value); err == nil && n > 0 && n <= 64 {
 		return ""
 	}
-	if unix.SignalNum("SIG"+strings.TrimPrefix(strings.ToUpper(value), "SIG")) == 0 {
+	if namedSignal(value) == 0 {
 		return "it is not the name or number of a signal"
 	}
 	return ""
+}
+
+// Freezes reports whether a stop signal, as a Dockerfile's STOPSIGNAL names it, makes a
+// process wait instead of end: its requests hang until it is killed.
+func Freezes(signal string) bool {
+	s := namedSignal(signal)
+	if n, err := strconv.Atoi(signal); err == nil {
+		s = syscall.Signal(n)
+	}
+	return slices.Contains([]syscall.Signal{unix.SIGSTOP, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU}, s)
+}
+
+// namedSignal is 0 for a name that no signal has.
+func namedSignal(name string) syscall.Signal {
+	return unix.SignalNum("SIG" + strings.TrimPrefix(strings.ToUpper(name), "SIG"))
 }
 
 func checkTmpfs(value string) string {

@@ -13,6 +13,7 @@ import (
 	"dokku/agent/engine"
 	"dokku/agent/engine/memory"
 	"dokku/agent/event"
+	"dokku/build"
 )
 
 // files returns every file below the app's dokku folder by name, with its content.
@@ -176,6 +177,27 @@ func TestLongBranch(t *testing.T) {
 	if err := push("refs/heads/" + name[:255]); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestFreezingStopSignal: an image's STOPSIGNAL 19 makes a drained process wait, with the
+// requests that it answers, until it is killed.
+func TestFreezingStopSignal(t *testing.T) {
+	h := newHistory(t)
+	m := newMachine(t, h)
+	m.server.Env.Build = func(ctx context.Context, r build.Request) (build.Result, error) {
+		info := m.engine.SetImage(r.App, engine.ImageInfo{ID: "sha256:" + r.Commit.Tree, Ports: []int{8080}, StopSignal: "19"})
+		return build.Result{ImageID: info.ID}, nil
+	}
+	want := "the image's STOPSIGNAL is 19, which freezes a process instead of ending it, with the requests that it answers; " +
+		"write STOPSIGNAL SIGTERM in the Dockerfile, or: dokku docker-options:add shop deploy --stop-signal SIGTERM"
+	if err := m.push(h.one, h.two); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("%v", err)
+	}
+	m.must(m.server.Update(t.Context(), "shop", deploy.Op{Name: "docker-options:add"}, event.Log{}, func(st *app.State) error {
+		st.DockerOptions = map[string][]string{"deploy": {"--stop-signal SIGTERM"}}
+		return nil
+	}))
+	m.must(m.push(h.one, h.two))
 }
 
 // TestOneOffCommands runs the commands of a revision once each, in order. As in Dokku,

@@ -40,6 +40,7 @@ func (d *Engine) image(ctx context.Context, ref string) (engine.ImageInfo, error
 	if r.Config != nil {
 		info.Entrypoint = r.Config.Entrypoint
 		info.Command = r.Config.Cmd
+		info.StopSignal = r.Config.StopSignal
 		info.Healthcheck = healthcheck(r.Config.Healthcheck, r.Config.Shell)
 		for port := range r.Config.ExposedPorts {
 			info.Ports = append(info.Ports, tcpPorts(port)...)
