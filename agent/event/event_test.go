@@ -147,21 +147,32 @@ func TestQuiet(t *testing.T) {
 
 func TestPrintable(t *testing.T) {
 	for in, want := range map[string]string{
-		"plain\ttext":               "plain\ttext",
-		"\x1b[2J\x1b[1;31mx\x1b[0m": "x",
-		"\x1b]0;title\x07x":         "x",
-		"\x1b]8;;http://a\x1b\\x":   "x",
-		"\x1bPq#0\x1b\\x":           "x",
-		"a\rb\x00c\x7f":             "abc",
-		"\u009b31mx":                "31mx",
-		"\xff\xfe":                  "\ufffd\ufffd",
-		"h\u00e9llo \u4e16":         "h\u00e9llo \u4e16",
-		"\x1b":                      "",
-		"\x1b[":                     "",
+		"plain\ttext":                "plain\ttext",
+		"\x1b[2J\x1b[1;31mx\x1b[0m":  "x",
+		"\x1b]0;title\x07x":          "x",
+		"\x1b]8;;http://a\x1b\\x":    "x",
+		"\x1bPq#0\x1b\\x":            "x",
+		"a\rb\x00c\x7f":              "abc",
+		"\u009b31mx":                 "31mx",
+		"\xff\xfe":                   "\ufffd\ufffd",
+		"h\u00e9llo \u4e16":          "h\u00e9llo \u4e16",
+		"\x1b":                       "",
+		"\x1b[":                      "",
+		"a\u202eb\u2066c\u200fd":     `a\u202eb\u2066c\u200fd`,
+		"a\u200bb\ufeffc\u2028d":     `a\u200bb\ufeffc\u2028d`,
+		"\U0001f469\u200d\U0001f4bb": "\U0001f469\u200d\U0001f4bb",
 	} {
 		if got := Printable(in); got != want {
 			t.Errorf("Printable(%q) = %q, want %q", in, got, want)
 		}
+	}
+}
+
+func TestPrintableJSON(t *testing.T) {
+	in := "{\"a\": \"\u009b31m\u202ex\x7f\", \"b\": \"é\\u001b\"}"
+	want := `{"a": "\u009b31m\u202ex\u007f", "b": "é\u001b"}`
+	if got := string(PrintableJSON([]byte(in))); got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

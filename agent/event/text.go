@@ -1,13 +1,16 @@
 package event
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
 // Printable removes escape sequences and control characters except the tab. Invalid
-// UTF-8 becomes U+FFFD.
+// UTF-8 becomes U+FFFD. Characters that are not seen, or show others in another order, are
+// escaped: \u202e.
 func Printable(s string) string { return filtered(s, func(string) bool { return false }) }
 
 // PrintableLines is Printable for each line of a text, which may be of several: a line that
@@ -57,11 +60,35 @@ func filtered(s string, keep func(sequence string) bool) string {
 		}
 		r, n := utf8.DecodeRuneInString(s[i:])
 		i += n
-		if r == '\t' || r >= ' ' && r != 0x7f && (r < 0x80 || r > 0x9f) {
+		switch {
+		case hidden(r):
+			fmt.Fprintf(&b, `\u%04x`, r)
+		case r == '\t' || r >= ' ' && r != 0x7f && (r < 0x80 || r > 0x9f):
 			b.WriteRune(r)
 		}
 	}
 	return b.String()
+}
+
+// hidden reports whether a character is not seen, or makes a reader see others in another
+// order (Unicode Technical Report 36, 3.6). The joiners stay: scripts and emoji need them.
+func hidden(r rune) bool {
+	return r == 0x180e || r == 0x200b || r == 0x2028 || r == 0x2029 || r >= 0x2060 && r <= 0x2064 || r == 0xfeff || unicode.Is(unicode.Bidi_Control, r)
+}
+
+// PrintableJSON escapes in JSON what Printable would not let through. Its meaning stays.
+func PrintableJSON(data []byte) []byte {
+	b := make([]byte, 0, len(data))
+	for len(data) > 0 {
+		r, n := utf8.DecodeRune(data)
+		if r >= 0x7f && r <= 0x9f || hidden(r) {
+			b = fmt.Appendf(b, `\u%04x`, r)
+		} else {
+			b = append(b, data[:n]...)
+		}
+		data = data[n:]
+	}
+	return b
 }
 
 // sgr is an ECMA-48 sequence that selects the style of the text that follows.

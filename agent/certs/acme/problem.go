@@ -73,17 +73,9 @@ func (p *Problem) of(name string) *Problem {
 	return &q
 }
 
-// line makes one printable line of at most maxDetail bytes. Bidirectional controls go too:
-// they could make the line read as another.
+// line makes one printable line of at most maxDetail bytes.
 func line(s string) string {
 	s = event.Printable(strings.Join(strings.Fields(s), " "))
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, s)
-	s = strings.Join(strings.Fields(s), " ")
 	if len(s) <= maxDetail {
 		return s
 	}

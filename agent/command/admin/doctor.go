@@ -2,7 +2,6 @@ package admin
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -51,11 +50,9 @@ func runDoctor(c *cli.Call) error {
 		return err
 	}
 	if format == "json" {
-		data, err := json.Marshal(found)
-		if err != nil {
+		if err := c.PrintJSON(found); err != nil {
 			return err
 		}
-		c.Print("%s\n", data)
 	} else {
 		printFindings(c, found, name)
 	}

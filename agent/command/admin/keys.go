@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -102,5 +101,5 @@ func printKeys(c *cli.Call, all []keys.Key) error {
 	for _, k := range all {
 		list = append(list, entry(k))
 	}
-	return json.NewEncoder(c.Env.Stdout).Encode(list)
+	return c.PrintJSON(list)
 }

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"encoding/json"
 	"path"
 	"slices"
 	"strings"
@@ -83,9 +82,7 @@ func listPlugins(c *cli.Call) error {
 		list = append(list, plugin{name, cli.Interface, "enabled", "dokku " + name + " plugin, built in", false})
 	}
 	if c.Value("format") == "json" {
-		data, err := json.Marshal(list)
-		c.Print("%s\n", data)
-		return err
+		return c.PrintJSON(list)
 	}
 	for _, p := range list {
 		c.Print("  %-20s %-10s %s    %s\n", p.Name, p.Version, p.Status, p.Description)

@@ -2,7 +2,6 @@ package apps
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -229,9 +228,7 @@ func runList(c *cli.Call) error {
 		if err != nil {
 			return err
 		}
-		data, err := json.Marshal(append([]string{}, apps...)) // never null
-		c.Print("%s\n", data)
-		return err
+		return c.PrintJSON(append([]string{}, apps...)) // never null
 	}
 	apps, err := c.Apps()
 	if err != nil {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -323,9 +322,7 @@ func (rep Reporter) showJSON(c *Call, name string, values map[string]string, lis
 	if several {
 		all["app"] = name
 	}
-	data, err := json.Marshal(all)
-	c.Print("%s\n", data)
-	return err
+	return c.PrintJSON(all)
 }
 
 // label returns a key as a report shows it: "ps-can-scale" as "Ps can scale".

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"encoding/json"
+
 	"dokku/agent/app"
 	"dokku/agent/engine"
+	"dokku/agent/event"
 	"dokku/scale"
-	"encoding/json"
 )
 
 // Settings returns the server's settings. They are read once for a command line.
@@ -47,7 +49,7 @@ func (r *Runner) Formation(app *app.App) (scale.Formation, error) {
 func (c *Call) PrintJSON(v any) error {
 	data, err := json.Marshal(v)
 	if err == nil {
-		c.Print("%s\n", data)
+		c.Print("%s\n", event.PrintableJSON(data))
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"dokku/agent/command/cli"
+	"dokku/agent/event"
 )
 
 var exportFormats = []string{"exports", "shell", "envfile", "json", "json-list", "docker-args", "docker-args-keys"}
@@ -36,7 +37,7 @@ func export(config map[string]string, format string) (string, error) {
 			config = map[string]string{}
 		}
 		data, err := json.Marshal(config)
-		return string(data) + "\n", err
+		return string(event.PrintableJSON(data)) + "\n", err
 	case "json-list":
 		type variable struct {
 			Name  string `json:"name"`
@@ -47,7 +48,7 @@ func export(config map[string]string, format string) (string, error) {
 			list = append(list, variable{k, config[k]})
 		}
 		data, err := json.Marshal(list)
-		return string(data) + "\n", err
+		return string(event.PrintableJSON(data)) + "\n", err
 	case "shell":
 		for _, k := range keys {
 			// As Dokku, with a space after each: scripts join what follows.

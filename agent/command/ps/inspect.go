@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"dokku/agent/command/cli"
+	"dokku/agent/event"
 )
 
 // redacted stands for the value of a variable.
@@ -39,7 +40,7 @@ func runInspect(c *cli.Call) error {
 		list = append(list, described)
 	}
 	data, err := json.MarshalIndent(list, "", "    ")
-	c.Print("%s\n", data)
+	c.Print("%s\n", event.PrintableJSON(data))
 	return err
 }
 

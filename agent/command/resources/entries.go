@@ -1,7 +1,6 @@
 package resources
 
 import (
-	"encoding/json"
 	"maps"
 	"path/filepath"
 	"regexp"
@@ -262,7 +261,7 @@ func showEntry(c *cli.Call) error {
 		return err
 	}
 	if c.Value("format") == "json" {
-		return printEntries(c, shown(c.Args[0], e))
+		return c.PrintJSON(shown(c.Args[0], e))
 	}
 	if c.Headings() {
 		c.Print("-----> Storage entry %s\n", c.Args[0])
@@ -292,7 +291,7 @@ func listEntries(c *cli.Call) error {
 		}
 	}
 	if c.Value("format") == "json" {
-		return printEntries(c, list)
+		return c.PrintJSON(list)
 	}
 	heading := "Storage entries:"
 	if len(list) == 0 {
@@ -308,7 +307,5 @@ func listEntries(c *cli.Call) error {
 }
 
 func printEntries(c *cli.Call, v any) error {
-	data, err := json.Marshal(v)
-	c.Print("%s\n", data)
-	return err
+	return c.PrintJSON(v)
 }

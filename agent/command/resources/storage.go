@@ -2,7 +2,6 @@ package resources
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -281,9 +280,7 @@ func listMounts(c *cli.Call) error {
 			_, options, _ := strings.Cut(strings.TrimPrefix(m.String(), m.Source+":"+m.Target), ":")
 			list = append(list, entry{m.Entry, m.Source, m.Target, options})
 		}
-		data, err := json.Marshal(list)
-		c.Print("%s\n", data)
-		return err
+		return c.PrintJSON(list)
 	}
 	if c.Headings() {
 		c.Print("-----> %s volume bind-mounts:\n", c.App.Name)

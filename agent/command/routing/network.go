@@ -1,7 +1,6 @@
 package routing
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -307,9 +306,7 @@ func showNetwork(c *cli.Call) error {
 		return err
 	}
 	if format == "json" {
-		data, err := json.Marshal(newNetworkEntry(n))
-		c.Print("%s\n", data)
-		return err
+		return c.PrintJSON(newNetworkEntry(n))
 	}
 	if c.Headings() {
 		c.Heading("%s network information", n.Name)
@@ -337,9 +334,7 @@ func listNetworks(c *cli.Call) error {
 		for _, n := range all {
 			list = append(list, newNetworkEntry(n))
 		}
-		data, err := json.Marshal(list)
-		c.Print("%s\n", data)
-		return err
+		return c.PrintJSON(list)
 	}
 	if c.Headings() {
 		c.Heading("Networks")

@@ -1,7 +1,6 @@
 package routing
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -323,9 +322,7 @@ func listPorts(c *cli.Call) error {
 		ports = v.Ports()
 	}
 	if format == "json" {
-		data, err := json.Marshal(ports)
-		c.Print("%s\n", data)
-		return err
+		return c.PrintJSON(ports)
 	}
 	if len(ports) == 0 { // Dokku's text
 		return cli.Refuse("No port mappings configured for app\nIts default is %s", joined(v.Ports()))

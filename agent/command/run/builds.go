@@ -132,7 +132,7 @@ func listBuilds(c *cli.Call) error {
 	}
 	slices.SortStableFunc(builds, func(a, b buildRow) int { return b.Started.Compare(a.Started) })
 	if c.Value("format") == "json" {
-		return printJSON(c, builds)
+		return c.PrintJSON(builds)
 	}
 	printBuilds(c, builds)
 	return nil
@@ -180,7 +180,7 @@ func showBuild(c *cli.Call) error {
 	}
 	b := buildOf(c, c.App.Name, d)
 	if c.Value("format") == "json" {
-		return printJSON(c, b)
+		return c.PrintJSON(b)
 	}
 	rows := [][]string{{"Build ID:", b.ID}, {"App:", b.App}, {"Kind:", b.Kind}, {"Status:", b.Display}, {"PID:", strconv.Itoa(b.PID)},
 		{"Source:", b.Source}, {"Started:", b.Started.UTC().Format(time.RFC3339)}}

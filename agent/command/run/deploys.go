@@ -1,7 +1,6 @@
 package run
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -88,7 +87,7 @@ func listDeploys(c *cli.Call) error {
 		for _, d := range list {
 			rows = append(rows, rowOf(d))
 		}
-		return printJSON(c, rows)
+		return c.PrintJSON(rows)
 	}
 	if len(list) == 0 {
 		return cli.Refuse("App %s has no record of a deploy yet", c.App.Name)
@@ -113,14 +112,6 @@ func listDeploys(c *cli.Call) error {
 		c.Print("%s\n", line)
 	}
 	return nil
-}
-
-func printJSON(c *cli.Call, v any) error {
-	data, err := json.Marshal(v)
-	if err == nil {
-		c.Print("%s\n", data)
-	}
-	return err
 }
 
 // took is how long a deploy took, or takes already; 0 if nobody knows.

@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -124,11 +123,7 @@ func oneOffJSON(c *cli.Call, list []engine.Instance) error {
 		}
 		items = append(items, it)
 	}
-	data, err := json.Marshal(items)
-	if err == nil {
-		c.Print("%s\n", data)
-	}
-	return err
+	return c.PrintJSON(items)
 }
 
 func stopOneOffs(c *cli.Call) error {

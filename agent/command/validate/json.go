@@ -1,8 +1,6 @@
 package validate
 
 import (
-	"encoding/json"
-
 	"dokku/agent/app"
 	"dokku/agent/command/cli"
 	"dokku/agent/inspect"
@@ -55,11 +53,9 @@ type builder struct {
 // printJSON prints the report for programs. With an error in it, it ends the command with
 // exit code 1 and no other text.
 func printJSON(c *cli.Call, r *app.Release, report *inspect.Report) error {
-	data, err := json.Marshal(resultOf(r, report))
-	if err != nil {
+	if err := c.PrintJSON(resultOf(r, report)); err != nil {
 		return err
 	}
-	c.Print("%s\n", data)
 	if report.Err() != nil {
 		return cli.ErrSilent
 	}
