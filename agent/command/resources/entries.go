@@ -305,7 +305,3 @@ func listEntries(c *cli.Call) error {
 	}
 	return nil
 }
-
-func printEntries(c *cli.Call, v any) error {
-	return c.PrintJSON(v)
-}
