@@ -121,6 +121,9 @@ func linkVariables(m *services.Manager, k services.Kind, svc *services.Service, 
 		//lint:ignore ST1005 the text is that of Dokku's plugins
 		return nil, fmt.Errorf("Already linked as %s", strings.Join(names, " "))
 	}
+	if o.Alias == "" && o.Query == "" && leads(config, svc) {
+		return nil, nil // somebody has set its URL already, perhaps one with options of its own
+	}
 	alias := o.Alias
 	if _, taken := config[alias+"_URL"]; alias != "" && taken {
 		//lint:ignore ST1005 the text is that of Dokku's plugins
@@ -141,6 +144,16 @@ func linkVariables(m *services.Manager, k services.Kind, svc *services.Service, 
 		url += "?" + o.Query
 	}
 	return map[string]string{alias + "_URL": url}, nil
+}
+
+// leads reports whether a variable has the service's address and password.
+func leads(config map[string]string, svc *services.Service) bool {
+	for _, value := range config {
+		if strings.Contains(value, svc.Ref().Host()+":") && strings.Contains(value, svc.Password) {
+			return true
+		}
+	}
+	return false
 }
 
 // Unlink takes an app's link to a service away, with the variables that have its URL. The

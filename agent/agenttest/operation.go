@@ -136,6 +136,8 @@ var operations = []Operation{
 	{Name: "postgres:destroy", In: inMemory, From: Served, Lines: lines("postgres:destroy db"), Changes: 8},
 	{Name: "redis:import", In: inMemory, From: Served, Lines: lines("redis:import q"), Changes: 16},
 	{Name: "redis:clone", In: Killed | Matrix, From: Served, Lines: lines("redis:clone q copy"), Changes: 10},
+	{Name: "redis:restore", In: inMemory, From: Served, Lines: lines("redis:restore copy"), Changes: 10},
+	{Name: "postgres:backup", In: Killed | Matrix, From: Served, Lines: lines("postgres:backup db"), Changes: 15},
 	{Name: "redis:destroy with its data kept", In: Matrix | PowerLoss, From: Served, Lines: lines("redis:destroy q --keep-data")},
 	{Name: "apps:lock", In: PowerLoss, From: Deployed, Lines: lines("apps:lock APP")},
 }

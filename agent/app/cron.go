@@ -52,7 +52,7 @@ func (v View) CronTasks() []CronTask {
 	var list []CronTask
 	all := v.CronInMaintenance()
 	for _, t := range v.Current.Control.AppJSON.Cron {
-		task := CronTask{CronTask: t, ID: cronID(v.Name, t), Key: cronKey(t), AppInMaintenance: all}
+		task := CronTask{CronTask: t, ID: cronID(v.Name, t), Key: CronKey(t.Command, t.Schedule), AppInMaintenance: all}
 		task.Suspended = slices.Contains(v.State.CronSuspended, task.Key)
 		task.InMaintenance = task.Suspended || t.Maintenance
 		list = append(list, task)
@@ -100,8 +100,8 @@ func cronID(app string, t scale.CronTask) string {
 	return new(big.Int).SetBytes([]byte(app + "===" + t.Command + "===" + t.Schedule)).Text(36)
 }
 
-func cronKey(t scale.CronTask) string {
-	sum := sha256.Sum256([]byte(t.Command + "\x00" + t.Schedule))
+func CronKey(command, schedule string) string {
+	sum := sha256.Sum256([]byte(command + "\x00" + schedule))
 	return hex.EncodeToString(sum[:5])
 }
 
@@ -127,6 +127,7 @@ const (
 	RunNotStarted  Outcome = "not started" // its container could not be started
 	RunTimedOut    Outcome = "timed out"   // its time to live was over
 	RunReplaced    Outcome = "replaced"    // by the next run of the task
+	RunStopped     Outcome = "stopped"     // by cron:stop
 	RunSkipped     Outcome = "skipped"     // the one before it still ran
 	RunMissed      Outcome = "missed"      // nothing ran dokku agent at the time
 	RunInterrupted Outcome = "interrupted" // its process, or its container, is gone
@@ -160,6 +161,8 @@ type CronRun struct {
 	Missed int `json:"missed,omitempty"`
 	// Replaced: the next run of the task has stopped it.
 	Replaced bool `json:"replaced,omitempty"`
+	// Stopped: cron:stop has stopped it.
+	Stopped bool `json:"stopped,omitempty"`
 }
 
 // NewCronRun returns the run of a task. minute is when it was due; zero: a person began it,

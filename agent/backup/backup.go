@@ -142,6 +142,9 @@ func backUpServer(ctx context.Context, s *agent.Server, o BackupOptions, dir str
 			return err
 		}
 	}
+	if err := backUpPlans(s, dir); err != nil {
+		return err
+	}
 	accounts, err := s.Env.Store.AccountFolders()
 	if err != nil {
 		return err
@@ -202,6 +205,9 @@ func backUpApp(ctx context.Context, x *deploy.Session, dir string, images bool) 
 		if err == nil {
 			err = repo.CopyFiles(x.Dir, dir, filepath.Join("dokku", sub))
 		}
+	}
+	if err == nil {
+		err = backUpMountPlans(x, dir)
 	}
 	if id := x.State.MaintenancePage; err == nil && id != "" {
 		err = repo.CopyFiles(x.Dir, dir, filepath.Join("dokku", app.PagesDir, id))

@@ -25,4 +25,11 @@
 // The server's own settings and keys win over those of a backup, because they decide who
 // may do what on this server. A restore never takes over settings of the machine: the
 // engine's address, the pool, nginx's commands.
+//
+// The plans of kept backups are part of a backup, with their keys to S3, as all other
+// credentials are. The plan of a service waits in the folder of the server's own plan until a
+// service of that name exists: a folder below services/ without a record would be taken for
+// the rest of one. Until then it says where the service's backups are, so SERVICE:restore
+// finds them. A schedule counts from its restore on, so no empty volume is backed up at once.
+// Over ssh, a plan names neither folders of the server nor its role.
 package backup

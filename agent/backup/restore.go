@@ -111,7 +111,7 @@ func (x *restore) accept(m archive.Manifest) error {
 	}
 	for _, f := range m.Files {
 		name, rest, _ := strings.Cut(strings.TrimPrefix(f.Name, backupApps+"/"), "/")
-		ours := f.Name == backupSettings || f.Name == backupKeys || strings.HasPrefix(f.Name, app.TLSDir+"/") ||
+		ours := f.Name == backupSettings || f.Name == backupKeys || planMember.MatchString(f.Name) || strings.HasPrefix(f.Name, app.TLSDir+"/") ||
 			strings.HasPrefix(f.Name, store.AccountsDir+"/") || slices.Contains(store.Credentials, strings.TrimPrefix(f.Name, backupCredentials+"/"))
 		if !ours && (!strings.HasPrefix(f.Name, backupApps+"/") || !has[name] || !belongs(rest)) {
 			return fmt.Errorf("it has %.80q, which a backup has no place for", f.Name)
@@ -138,7 +138,7 @@ func (x *restore) accept(m archive.Manifest) error {
 
 // belongs reports whether a backup may contain this file of an app: see backUpApp.
 func belongs(name string) bool {
-	if slices.Contains(repo.Files, name) || name == backupImages || name == "dokku/state.json" {
+	if slices.Contains(repo.Files, name) || name == backupImages || name == "dokku/state.json" || mountPlan.MatchString(name) {
 		return true
 	}
 	return slices.ContainsFunc([]string{"refs/", "logs/", "objects/", "info/", "dokku/releases/", "dokku/" + app.TLSDir + "/", "dokku/" + app.PagesDir + "/",
@@ -269,6 +269,9 @@ func (x *restore) prepareApp(ctx context.Context, name string) (*app.App, error)
 		return nil, err
 	}
 	if err := x.leaveNginx(name); err != nil {
+		return nil, err
+	}
+	if err := x.restoreMountPlans(name); err != nil {
 		return nil, err
 	}
 	if err := repo.Fsck(ctx, dir); err != nil {

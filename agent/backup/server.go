@@ -41,6 +41,9 @@ func (x *restore) verifyServer(ctx context.Context) error {
 	if _, _, err := x.settingsOf(); err != nil {
 		return err
 	}
+	if _, err := x.plans(); err != nil {
+		return err
+	}
 	keys, err := x.keysOf()
 	if err == nil && len(keys) > 0 && x.o.Keys != nil {
 		_, err = x.o.Keys(ctx, keys, true)
@@ -70,6 +73,11 @@ func (x *restore) restoreServer(ctx context.Context) error {
 		}); err != nil {
 			return err
 		}
+		plans, err := x.restorePlans(ctx)
+		if err != nil {
+			return err
+		}
+		kept = append(kept, plans...)
 		if kept != nil {
 			x.log.Warn("The server's own settings stay as they are (--force replaces them): %s", strings.Join(kept, ", "))
 		}

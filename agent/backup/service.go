@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
 
 	"dokku/agent"
 	"dokku/agent/deploy"
@@ -17,9 +16,8 @@ import (
 // ServiceJob is the backup of a service, as Manager.Export dumps it. base is the plan of the
 // server.
 func ServiceJob(s *agent.Server, k services.Kind, svc *services.Service, base vault.Plan, log event.Log) vault.Job {
-	root := (&services.Manager{Store: s.Env.Store}).Root(svc.Ref())
 	return vault.Job{About: "the " + k.Title + " service " + svc.Name, Try: "dokku " + k.Name + ":backup " + svc.Name, Base: base,
-		Vault: vault.Vault{Dir: filepath.Join(root, Folder), Disk: s.Env.Store.Disk},
+		Vault: vaultOf(s, svc),
 		Source: vault.Source{Item: k.Name + "/" + svc.Name, Extension: ".dump",
 			Dump: func(ctx context.Context, w io.Writer) error {
 				m, err := s.Services()

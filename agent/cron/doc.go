@@ -29,6 +29,8 @@
 //   - A run outlives the agent. Its container has the run's id in a label, and the next
 //     agent waits for its end. The scheduler removes the container once it has stored the
 //     log and the exit code; package plan leaves it alone until long after its deadline.
+//   - cron:stop records that it stops a run before it does: the end is then no failure, to
+//     whoever waits for it. Dokku has no such command.
 //   - The agent does not hold the app's lock: a deploy and a task do not wait for each other.
 //   - Mail is sent by the sendmail of the server, with the output of each run that has any,
 //     as cron(8) does. Without one, mailto is stored and cron:set says that nothing is sent:

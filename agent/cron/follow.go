@@ -61,9 +61,7 @@ func (s *Scheduler) end(ctx context.Context, host engine.Host, name string, i en
 	}
 	last.Release = i.Release
 	name = s.Server.Env.Store.Present(name)
-	if now, err := s.Server.Env.Store.Run(name, r.ID); err == nil {
-		r.Replaced = now.Replaced
-	}
+	cut(s.Server, name, r)
 	finish(r, last, time.Now())
 	if timedOut {
 		r.Outcome = app.RunTimedOut

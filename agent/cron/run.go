@@ -60,6 +60,7 @@ func RunAttached(ctx context.Context, s *agent.Server, name string, q Request, s
 	st.Stdout, st.Stderr = io.MultiWriter(st.Stdout, kept), io.MultiWriter(st.Stderr, kept)
 	last, err := start(ctx, s, name, r, q, log, &st)
 	if err == nil {
+		cut(s, name, r)
 		finish(r, last, time.Now())
 		err = s.Env.Store.SaveRunLog(name, r.ID, kept.bytes())
 		return last, errors.Join(err, s.Env.Store.SaveRun(name, r))
@@ -95,12 +96,58 @@ func unfinished(s *agent.Server, name string, r *app.CronRun, cause error) error
 	return s.Env.Store.SaveRun(name, r)
 }
 
+// cut takes over who has stopped a run, as others have recorded it.
+func cut(s *agent.Server, name string, r *app.CronRun) {
+	if now, err := s.Env.Store.Run(name, r.ID); err == nil {
+		r.Replaced, r.Stopped = now.Replaced, now.Stopped
+	}
+}
+
+// Stop stops a run that goes on. It is recorded first, so that nobody takes the end of the
+// container for a failure.
+func Stop(ctx context.Context, s *agent.Server, name string, r *app.CronRun) error {
+	v, err := s.View(name)
+	if err != nil {
+		return err
+	}
+	host, err := s.Env.Engine(v.Settings)
+	if err != nil {
+		return err
+	}
+	o, err := deploy.Observe(ctx, host, v.App)
+	if err != nil {
+		return err
+	}
+	for _, i := range o.Instances {
+		if i.Kind != engine.KindCron || i.CronRun != r.ID || !i.Running() {
+			continue
+		}
+		now, err := s.Env.Store.Run(name, r.ID)
+		if err != nil {
+			return err
+		}
+		if !now.Over() {
+			now.Stopped = true
+			if err := s.Env.Store.SaveRun(name, now); err != nil {
+				return err
+			}
+		}
+		return host.Stop(ctx, i.ID, v.Grace())
+	}
+	return ErrNotRunning
+}
+
+// ErrNotRunning says that the container of a run does not run.
+var ErrNotRunning = errors.New("it does not run")
+
 // finish fills in how a container ended.
 func finish(r *app.CronRun, last engine.Instance, now time.Time) {
 	r.Ended, r.ExitCode, r.OOMKilled, r.Release = now.UTC(), last.ExitCode, last.OOMKilled, last.Release
 	switch {
 	case r.Replaced:
 		r.Outcome = app.RunReplaced
+	case r.Stopped:
+		r.Outcome = app.RunStopped
 	case last.ExitCode != 0 || last.OOMKilled:
 		r.Outcome = app.RunFailed
 	default:

@@ -107,6 +107,21 @@ func (e *Env) StageLive(ctx context.Context, v app.View) error {
 	return e.Proxy(v.Settings).Stage(ctx, route)
 }
 
+// StageOwn tests the app's route with the *.conf files of a folder in place of its own ones.
+// The app need not be deployed.
+func (e *Env) StageOwn(ctx context.Context, v app.View, dir string) error {
+	copied := *v.App
+	if v.App = &copied; v.Current == nil {
+		v.Current = &app.Release{Number: 1}
+	}
+	route, _, err := e.liveRoute(ctx, v)
+	if err != nil {
+		return err
+	}
+	route.Settings.IncludeDir = dir
+	return e.Proxy(v.Settings).Stage(ctx, route)
+}
+
 // RouteChanges reports whether the app is live by another route than that of the
 // present settings.
 func (e *Env) RouteChanges(ctx context.Context, v app.View) (bool, error) {

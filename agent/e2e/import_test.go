@@ -152,3 +152,64 @@ func TestImport(t *testing.T) {
 	l.Dokku("apps:destroy", "--force", a.Name)
 	unchanged()
 }
+
+// TestImportDatabase: an app comes with its PostgreSQL from a Dokku server over ssh, reads
+// its data by the same URL, and a second import leaves what it has written meanwhile.
+func TestImportDatabase(t *testing.T) {
+	l, name := servicesLab(t)
+	a := l.App(lab.Files{"Dockerfile": "FROM " + name + "\nENTRYPOINT []\nCMD [\"sleep\", \"100000\"]\n", "Procfile": "worker: sleep 100000\n", "DOKKU_SCALE": "worker=1\n"})
+	db := "db" + strings.TrimPrefix(a.Name, "e2e-")
+	removeServices(t, l, "_postgres."+db)
+	l.StartAgent()
+
+	// A service of the old server: made here, and away again before the import.
+	l.Dokku("postgres:create", db, "--image", "dokku-test-services", "--image-version", "15")
+	url := strings.TrimSpace(l.Dokku("postgres:info", db, "--dsn"))
+	_, password, _ := strings.Cut(url, "postgres://postgres:")
+	password, _, _ = strings.Cut(password, "@")
+	database := url[strings.LastIndex(url, "/")+1:]
+	l.Dokku("postgres:enter", db, "psql", "-U", "postgres", database, "-qc", "create table visits (n int, t text); insert into visits select n, md5(n::text) from generate_series(1, 100000) n")
+	dump := exportService(t, l, "postgres", db)
+	l.Dokku("postgres:destroy", db, "--force")
+
+	old := newOldServer(t, a, map[string]string{
+		"config:export APP --format json": `{"DATABASE_URL":"` + url + `"}`,
+		"git:report APP --format json":    `{"deploy-branch":"main","computed-deploy-branch":"main"}`,
+		"ps:report APP --format json":     `{"deployed":"true","running":"true"}`,
+		"docker-options:report APP":       "Docker options deploy: --link dokku.postgres." + db + ":dokku-postgres-" + db + "\n",
+		"ps:scale APP":                    "worker: 1\n",
+		"postgres:list":                   db + "\n", "postgres:links " + db: a.Name + "\n",
+	})
+	root := filepath.Join(old.dir, "services", db)
+	for path, text := range map[string]string{
+		filepath.Join(root, "PASSWORD"): password + "\n", filepath.Join(root, "DATABASE_NAME"): database + "\n",
+		filepath.Join(old.dir, "out", "postgres:info_"+db):   "Service root: " + root + "\nStatus: running\nVersion: " + name + "\nExposed ports: -\n",
+		filepath.Join(old.dir, "out", "postgres:export_"+db): string(dump),
+		filepath.Join(old.dir, "bin", "docker"):              "#!/bin/sh\n[ \"$PGPASSWORD\" = " + password + " ] && echo 1\n",
+	} {
+		lab.Must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		lab.Must(t, os.WriteFile(path, []byte(text), 0o755))
+	}
+	out, code := old.run(l, true, a.Name)
+	if code != 0 {
+		t.Fatalf("%d: %s", code, out)
+	}
+	lab.Contains(t, out, "=====> Importing postgres "+db, "postgres "+db+": 1 table, as many as there", "Imported 1 app and 1 service")
+	if got := strings.TrimSpace(l.Dokku("config:get", a.Name, "DATABASE_URL")); got != url {
+		t.Errorf("DATABASE_URL is %q, want %q", got, url)
+	}
+	sql := func(query string) string {
+		return strings.TrimSpace(l.Dokku("run", a.Name, "psql", url+"?sslmode=require", "-qAtc", query))
+	}
+	if got := sql("select count(*), sum(n) from visits"); got != "100000|5000050000" {
+		t.Errorf("the app reads %q", got)
+	}
+	sql("insert into visits values (1, 'here')")
+	out, code = old.run(l, true, a.Name)
+	if code != 0 || !strings.Contains(out, "is here with its data, which stay") {
+		t.Errorf("%d: %s", code, out)
+	}
+	if got := sql("select count(*) from visits"); got != "100001" {
+		t.Errorf("after the second import the app reads %q", got)
+	}
+}

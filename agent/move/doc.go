@@ -27,9 +27,43 @@
 // An app here whose history is no part of the old server's is another app of the same name:
 // it is left alone, before any of its settings are touched. One that is ahead stays ahead.
 //
-// Data is not copied: folders can be large, and must not change while they are copied. An
+// Files are not copied: folders can be large, and must not change while they are copied. An
 // app whose folder has files there and none here is not deployed, since it would begin
 // with an empty one.
+//
+// # Services
+//
+// A service of Dokku's plugins, or of this program, comes with all that its URL is made of, so
+// the app's variables come as they are. It is made with its data in one step (Manager.Adopt):
+// a kill, a dump that breaks off, or another number of tables than there leave nothing. So a
+// service that is here has its data, and a second import never loads over it: they may have
+// changed here. It loads into one that is empty, and into those that a person names (Again).
+// One with other passwords is another service of that name.
+//
+// The dump streams from server to server. The person's keys open the old one, and this process
+// is the owner of DOKKU_ROOT by then, whom the old server does not know. So a session for each
+// dump is opened while everything is read (Host.Hold): a fixed script that waits for a line.
+// Rejected: a helper that keeps root's rights and takes orders; a copy of the dump on the
+// disk, which may have no room for it and would keep it.
+//
+// The script counts before and after the dump, by Docker, for which the plugins have no
+// command. Passwords come to it by standard input, since everybody on a host sees command
+// lines. What could not be counted is said and no error; fewer keys of a kind whose keys
+// expire neither.
+//
+// An app whose service failed gets its settings, and neither history nor deploy. A variable
+// that leads elsewhere here was set by somebody, and stays.
+//
+// # What people put beside an app
+//
+// A file of nginx.conf.d can keep nginx from taking any route. Each is tested alone with those
+// that are here, in a staged tree, before it is copied; one that is here with other content
+// stays. That is no right that import lacks: it refuses to run over ssh.
+//
+// Cron tasks are suspended before the app is deployed, so that none runs once, and the app is
+// locked after that. Both are stored as the commands would, which need a deployed app.
+//
+// # Ports and certificates
 //
 // Ports: Dokku maps a Dockerfile's EXPOSE 3000 as http:3000:3000, without any setting. An
 // app is reached there by that address, so it gets the mapping as its own one. Where Dokku's

@@ -4,7 +4,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"io"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -78,9 +77,7 @@ func (p *planning) beside(a *App) {
 	if on := a.Reports["maintenance"]["enabled"]; on == "true" && p.have.Reports["maintenance"]["enabled"] != "true" {
 		p.do("maintenance:enable", p.app)
 	}
-	for _, name := range a.OwnNginx {
-		p.note("nginx directives of its own: copy %s into nginx.conf.d of the app's folder here", path.Join(a.Dir, "nginx.conf.d", name))
-	}
+	p.page(a)
 }
 
 func usersOf(htpasswd string) (users []string) {

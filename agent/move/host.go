@@ -24,8 +24,19 @@ type Host interface {
 	// Run runs a program there and writes its standard output to out. The error is a
 	// *Failed if it ended with another exit code than 0.
 	Run(ctx context.Context, out io.Writer, words ...string) error
+	// Hold connects now for a program that runs later, or never: by then, this process may
+	// be a user whom the server does not let in.
+	Hold(words ...string) (Held, error)
 	// String is the server's address, for messages.
 	String() string
+}
+
+// A Held is a program on a Host that is ready to run.
+type Held interface {
+	// Run runs it with an input and writes its standard output to out. said is the end of
+	// what it wrote to standard error. It is called once, or Drop is.
+	Run(ctx context.Context, in string, out io.Writer) (said string, err error)
+	Drop()
 }
 
 // Failed is the error of a program on a Host that ended with another exit code than 0.
@@ -67,8 +78,9 @@ func (h SSH) String() string { return h.User + "@" + h.Name }
 // maxSocket is the length of a socket's name that leaves room for what ssh adds to it.
 const maxSocket = 80
 
-// Connect lets all commands share one connection, until done is called.
-func (h *SSH) Connect() (done func(), err error) {
+// Connect lets all commands share one connection, until done is called. What is held then
+// goes on.
+func (h *SSH) Connect() (done func(held bool), err error) {
 	dir, err := os.MkdirTemp("", "dokku-import-")
 	if err != nil {
 		return nil, fmt.Errorf("cannot keep a connection to %s: %w", h, err)
@@ -76,9 +88,10 @@ func (h *SSH) Connect() (done func(), err error) {
 	if h.control = filepath.Join(dir, "c"); len(h.control) > maxSocket {
 		h.control = ""
 	}
-	return func() {
+	return func(held bool) {
 		if h.control != "" {
-			exec.Command("ssh", append([]string{"-O", "exit"}, h.words()...)...).Run() // it ends by itself later
+			how := map[bool]string{true: "stop", false: "exit"}[held]
+			exec.Command("ssh", append([]string{"-O", how}, h.words()...)...).Run() // it ends by itself later
 		}
 		os.RemoveAll(dir)
 	}, nil
@@ -99,8 +112,9 @@ func (h SSH) words() []string {
 	return append(words, "-l", h.User, "--", strings.Trim(h.Name, "[]"))
 }
 
-// Run runs a program. Another user than root needs sudo without a password.
-func (h SSH) Run(ctx context.Context, out io.Writer, words ...string) error {
+// line is the command line of ssh that runs a program. Another user than root needs sudo
+// without a password.
+func (h SSH) line(words []string) []string {
 	if h.User != "root" {
 		words = append([]string{"sudo", "-n", "--"}, words...)
 	}
@@ -108,7 +122,12 @@ func (h SSH) Run(ctx context.Context, out io.Writer, words ...string) error {
 	for _, w := range words {
 		command = append(command, remote.ShellWord(w))
 	}
-	cmd := exec.CommandContext(ctx, "ssh", append(h.words(), strings.Join(command, " "))...)
+	return append(h.words(), strings.Join(command, " "))
+}
+
+// Run runs a program.
+func (h SSH) Run(ctx context.Context, out io.Writer, words ...string) error {
+	cmd := exec.CommandContext(ctx, "ssh", h.line(words)...)
 	// The process that keeps the connection keeps standard error too: a pipe would not end.
 	errs, err := os.CreateTemp("", "dokku-import-")
 	if err != nil {
@@ -120,7 +139,11 @@ func (h SSH) Run(ctx context.Context, out io.Writer, words ...string) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
-	err = cmd.Run()
+	return h.outcome(ctx, cmd.Run(), errs)
+}
+
+// outcome is the error of an ssh that has ended.
+func (h SSH) outcome(ctx context.Context, err error, errs *os.File) error {
 	var ended *exec.ExitError
 	switch {
 	case ctx.Err() != nil:

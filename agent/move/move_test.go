@@ -5,13 +5,18 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"dokku/agent/app"
 	"dokku/agent/certs"
+	"dokku/agent/services"
 )
 
 func TestParseReport(t *testing.T) {
@@ -73,7 +78,7 @@ func TestPlanOfApp(t *testing.T) {
 			"buildpacks":     {"list": "heroku/nodejs,heroku/ruby"},
 			"docker-options": {"deploy": "--restart=on-failure:10 -v /var/lib/dokku/data/storage/hello:/data --label 'a b' --init", "deploy.web": "--init"},
 			"maintenance":    {"enabled": "true"},
-		}, Redirects: []string{"c.test:a.test:302"}, OwnNginx: []string{"own.conf"}}
+		}, Redirects: []string{"c.test:a.test:302"}, OwnNginx: map[string]string{"own.conf": "gzip on;"}}
 	have := Have{Reports: map[string]Report{
 		"checks": {"computed-wait-to-retire": "60"}, "nginx": {"computed-hsts": "true"}, "network": {"computed-attach-post-create": ""},
 	}}
@@ -100,8 +105,7 @@ func TestPlanOfApp(t *testing.T) {
 	if text := plan.Steps[0].String(); text != "config:set --no-restart hello A=... DOKKU_WAIT_TO_RETIRE=..." {
 		t.Errorf("shown is %q", text)
 	}
-	notes := []string{"nginx:set hello new-thing 1 has no equal here",
-		"nginx directives of its own: copy /home/dokku/hello/nginx.conf.d/own.conf into nginx.conf.d of the app's folder here"}
+	notes := []string{"nginx:set hello new-thing 1 has no equal here"}
 	if !slices.Equal(plan.Notes, notes) || len(plan.Missing) > 0 {
 		t.Errorf("the notes are %q, missing is %q", plan.Notes, plan.Missing)
 	}
@@ -165,6 +169,116 @@ func (s scripted) Run(_ context.Context, out io.Writer, words ...string) error {
 	return nil
 }
 
+func (s scripted) Hold(words ...string) (Held, error) { return &laterAnswer{s, words}, nil }
+
+// laterAnswer is a program of scripted, which answers with the text for its words.
+type laterAnswer struct {
+	s     scripted
+	words []string
+}
+
+func (p *laterAnswer) Run(ctx context.Context, in string, out io.Writer) (string, error) {
+	return p.s["said"], p.s.Run(ctx, out, append([]string{in}, p.words[3:]...)...)
+}
+func (p *laterAnswer) Drop() {}
+
+// TestReadServices: a service of Dokku's plugin is in its files, one of this program in its
+// record. The dump is counted before and after, and the secrets come by standard input.
+func TestReadServices(t *testing.T) {
+	kinds, err := services.Kinds("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := "/var/lib/dokku/services/postgres/main-db/"
+	dump := "LANG=C.UTF-8\nLC_ALL=C.UTF-8\n\n"
+	s := &Server{Host: scripted{
+		"dokku --quiet postgres:list": "main-db\nother\nbroken\n !     There are no Postgres services\n", "dokku --quiet postgres:links other": "elsewhere\n", "dokku --quiet postgres:links broken": "hello\n", "dokku --quiet postgres:links main-db": "hello\n",
+		"dokku --quiet postgres:info main-db": "=====> main-db postgres service information\n       Config dir:          " + root + "data\n       Dsn:                 postgres://postgres:pw@dokku-postgres-main-db:5432/main_db\n" +
+			"       Exposed ports:       5432->15432 \n       Initial network:     backend\n       Service root:        " + root + "\n       Status:              running\n       Version:             postgres:15.4\n",
+		"cat -- " + root + "PASSWORD": "pw\n", "cat -- " + root + "DATABASE_NAME": "main_db\n", "cat -- " + root + "ENV": "A=1\nB=x y\n", "cat -- " + root + "SERVICE_MEMORY": "256\n", "cat -- " + root + "SHM_SIZE": "64m\n",
+		"cat -- " + root + "CONFIG_OPTIONS": "-c shared_buffers=128MB\n",
+		"dokku --quiet redis:list":          "q\n", "dokku --quiet redis:links q": "hello\n", "dokku --quiet redis:info q": "Service root: /home/dokku/.dokku/services/redis/q\nStatus: exited\n",
+		"cat -- /home/dokku/.dokku/services/redis/q/service.json": `{"version":1,"kind":"redis","name":"q","database":"q","password":"rpw","container":{"image":"redis:7.4","env":["C=d"],"memory":64,"shm_size":1048576}}`,
+		"PGPASSWORD=pw\n" + dump + " sh postgres main-db docker container exec --env PGPASSWORD --env LANG --env LC_ALL dokku.postgres.main-db " +
+			"psql -qAt --host=127.0.0.1 --username=postgres main_db --command=select count(*) from pg_tables where schemaname not in ('pg_catalog', 'information_schema')": "the dump",
+		"said": "dokku-import-count 3.; a notice; dokku-import-count 4.",
+	}}
+	if err := s.ReadServices(t.Context(), kinds, func(v *Service) bool { return slices.Contains(v.Links, "hello") }); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Services) != 3 || s.Services[1].Name != "broken" || s.Services[1].err == nil || s.Services[0].err != nil {
+		t.Fatalf("%+v", s.Services)
+	}
+	db, q := s.Services[0], s.Services[2]
+	if o := db.Options; o.Image != "postgres:15.4" || o.Password != "pw" || o.Database != "main_db" || *o.Env != "A=1;B=x y" || *o.Config != "-c shared_buffers=128MB" || o.Memory != 256 || o.ShmSize != "64m" ||
+		o.Properties["initial-network"] != "backend" || !slices.Equal(db.Ports, []string{"15432"}) || db.Status != "running" || db.Host() != "dokku-postgres-main-db" {
+		t.Errorf("%+v", db)
+	}
+	if o := q.Options; o.Image != "redis:7.4" || o.Password != "rpw" || *o.Env != "C=d" || o.Memory != 64 || o.ShmSize != "1048576" || q.Status != "exited" {
+		t.Errorf("%+v", q)
+	}
+	var out strings.Builder
+	before, after, err := db.Dump(t.Context(), &out)
+	if err != nil || before != 3 || after != 4 || out.String() != "the dump" {
+		t.Errorf("%d %d %q %v", before, after, out.String(), err)
+	}
+	if _, _, err := q.Dump(t.Context(), &out); err == nil || err.Error() != "dokku redis:export q fails there: no such command" {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestDumpScript: the script does nothing until it is told to, and fails as the export does.
+func TestDumpScript(t *testing.T) {
+	bin := t.TempDir()
+	for name, text := range map[string]string{
+		"dokku":  `[ "$*" = "--quiet postgres:export db" ] && printf "dump of $A" && exit $CODE`,
+		"docker": `echo "$*" | grep -q "container exec --env A dokku.postgres.db psql" && echo 7`,
+	} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+text+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct{ in, code, out, said string }{
+		{"", "0", "", ""},
+		{"A=b c\n", "0", "", ""},
+		{"A=b c\nCODE=0\n\n", "0", "dump of b c", "dokku-import-count 7.\ndokku-import-count 7.\n"},
+		{"A=b c\nCODE=4\n\n", "4", "dump of b c", "dokku-import-count 7.\n"},
+	} {
+		cmd := exec.Command("sh", "-c", script, "sh", "postgres", "db", "docker", "container", "exec", "--env", "A", "dokku.postgres.db", "psql")
+		var out, said strings.Builder
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(test.in), &out, &said
+		cmd.Env = []string{"PATH=" + bin + ":/usr/bin:/bin"}
+		cmd.Run()
+		if code := strconv.Itoa(cmd.ProcessState.ExitCode()); code != test.code || out.String() != test.out || said.String() != test.said {
+			t.Errorf("%q: exit code %s, %q, %q", test.in, code, out.String(), said.String())
+		}
+	}
+}
+
+// TestPlanOfServices: an app is linked to what is here, and is not deployed without the rest.
+func TestPlanOfServices(t *testing.T) {
+	db, q := services.Ref{Kind: "postgres", Name: "main_db"}, services.Ref{Kind: "redis", Name: "q"}
+	a := &App{Name: "hello", Config: map[string]string{"DATABASE_URL": "postgres://postgres:pw@dokku-postgres-main-db:5432/main_db?pool=5", "REDIS_URL": "redis://:pw@dokku-redis-q:6379"},
+		Reports: map[string]Report{"docker-options": {"deploy": "--link dokku.postgres.main_db:dokku-postgres-main-db --init"}}}
+	have := Have{Services: []serviceHere{{db, nil, true}, {q, errors.New("its image\ncannot be pulled"), true}}}
+	plan := a.Plan(have)
+	var got []string
+	for _, s := range plan.Steps {
+		got = append(got, strings.Join(s.Words, "|"))
+	}
+	if want := []string{"config:set|--no-restart|--no-echo|--|hello|DATABASE_URL=" + a.Config["DATABASE_URL"], "postgres:link|--no-restart|--|main_db|hello", "docker-options:add|hello|deploy|--init"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if plan.Blocked != "it needs redis q, whose import failed (see above)" {
+		t.Errorf("blocked is %q", plan.Blocked)
+	}
+	have.Services[1].err = nil
+	have.Config, have.Links = map[string]string{"DATABASE_URL": "postgres://elsewhere", "REDIS_URL": a.Config["REDIS_URL"]}, map[services.Ref]bool{q: true}
+	if plan = a.Plan(have); len(plan.Steps) != 1 || len(plan.Missing) > 0 || len(plan.Notes) != 1 || !strings.Contains(plan.Notes[0], "it is not linked to postgres main_db, since its variables lead elsewhere here") {
+		t.Errorf("%+v", plan)
+	}
+}
+
 // TestReadOldest: Dokku 0.30 has no ports:report, and reports as text.
 func TestReadOldest(t *testing.T) {
 	s, err := Open(t.Context(), scripted{
@@ -184,6 +298,24 @@ func TestReadOldest(t *testing.T) {
 	}
 	if a.Tip != strings.Repeat("ab", 20) || a.Branch != "master" || a.Scale["web"] != "3" || len(a.Scale) != 1 || a.Reports["ports"]["map"] != "http:8080:5000" ||
 		len(a.Mounts) != 1 || !a.Mounts[0].Filled || !slices.Equal(a.Redirects, []string{"a.test:b.test"}) || a.Config["A"] != "b" {
+		t.Errorf("%+v", a)
+	}
+}
+
+// TestReadOwn: an app of this program has its passwords, redirects and certificate in its
+// state and below it.
+func TestReadOwn(t *testing.T) {
+	s := &Server{Names: []string{"hello"}, Plugins: map[string]bool{"redirect": true, "http-auth": true}, text: map[string]bool{}, Host: scripted{
+		"dokku --quiet config:export hello --format json": `{}`, "dokku --quiet ps:scale hello": "web: 1\n", "dokku --quiet storage:list hello": "",
+		"dokku --quiet certs:report hello --format json":   `{"ssl-enabled":"true"}`,
+		"cat -- /home/dokku/hello/dokku/state.json":        `{"version":1,"certificate":{"id":"c1"},"redirects":{"a.test":{"to":"b.test","code":302}},"http_auth":{"enabled":true,"users":{"bob":"$6$y","ann":"$6$x"}}}`,
+		"cat -- /home/dokku/hello/dokku/tls/c1/server.crt": "the chain", "cat -- /home/dokku/hello/dokku/tls/c1/server.key": "the key",
+	}}
+	a, err := s.Read(t.Context(), "hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(a.Redirects, []string{"a.test:b.test:302"}) || a.Users != "ann:$6$x\nbob:$6$y\n" || a.Certificate != "the chain" || a.PrivateKey != "the key" {
 		t.Errorf("%+v", a)
 	}
 }

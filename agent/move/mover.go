@@ -16,6 +16,7 @@ import (
 	"dokku/agent/app"
 	"dokku/agent/deploy"
 	"dokku/agent/event"
+	"dokku/agent/services"
 	"dokku/agent/sources"
 	"dokku/agent/text"
 )
@@ -36,6 +37,10 @@ type Mover struct {
 	Plan bool
 	// SkipDeploy: bring history and settings, and deploy nothing.
 	SkipDeploy bool
+	// Again names the services whose data are loaded over those that they have here.
+	Again map[services.Ref]bool
+
+	taken map[services.Ref]error // what Service has returned
 }
 
 // reported are the nouns whose reports of an app here are compared.
@@ -74,11 +79,30 @@ func (m *Mover) App(ctx context.Context, a *App, archive string) error {
 	if err != nil {
 		return err
 	}
+	if plan.Blocked != "" {
+		return fmt.Errorf("%s is not imported: %s", a.Name, plan.Blocked)
+	}
 	if slices.ContainsFunc(failed, func(s Step) bool { return s.Needed }) {
 		return fmt.Errorf("%s is not imported: put right what failed, then run the import again", a.Name)
 	}
 	plan.Missing = append(plan.Missing, m.folders(a)...)
+	suspended, err := m.suspend(ctx, a, log)
+	if err != nil {
+		return err
+	}
+	copied, left, err := m.nginx(ctx, a, log)
+	if err != nil {
+		return err
+	}
+	plan.Notes = append(plan.Notes, left...)
 	moved, err := m.bring(ctx, a, h, relation, plan, log)
+	done += suspended + copied
+	if err == nil {
+		var locked int
+		var unlocked []Step
+		locked, unlocked, err = m.lock(ctx, a, log)
+		done, failed = done+locked, append(failed, unlocked...)
+	}
 	for _, n := range plan.Notes {
 		log.Warn("%s: %s", a.Name, n)
 	}
@@ -218,7 +242,7 @@ func (m *Mover) current(name string) (*app.Release, error) {
 
 // have reads what this server has of an app.
 func (m *Mover) have(ctx context.Context, a *App, exists bool) (Have, error) {
-	h := Have{Reports: map[string]Report{}, Config: map[string]string{}, Scale: map[string]string{}}
+	h := Have{Reports: map[string]Report{}, Config: map[string]string{}, Scale: map[string]string{}, Services: m.servicesFor(a), Links: map[services.Ref]bool{}}
 	var err error
 	run := m.Run
 	if !exists {
@@ -253,6 +277,9 @@ func (m *Mover) have(ctx context.Context, a *App, exists bool) (Have, error) {
 		h.Scale[typ] = strconv.Itoa(count)
 	}
 	h.Mounts = here.State.Mounts
+	for _, l := range here.State.Links {
+		h.Links[services.Ref{Kind: l.Kind, Name: l.Name}] = true
+	}
 	h.Issued = len(here.State.Issued) > 0
 	if here.State.Certificate != nil {
 		p, err := m.Here.CertificateOf(a.Name, here.State.Certificate)
@@ -285,7 +312,7 @@ func (m *Mover) config(ctx context.Context, of string) (config map[string]string
 // all apps, and the ssh keys.
 func (m *Mover) Global(ctx context.Context) error {
 	m.Log.Result("Importing settings and ssh keys from %s (Dokku %s)", m.From.Host, m.From.Version)
-	p := planning{}
+	p := planning{have: Have{Services: m.servicesFor(nil)}}
 	var err error
 	if p.have.Config, err = m.config(ctx, "--global"); err != nil {
 		return err
@@ -298,7 +325,7 @@ func (m *Mover) Global(ctx context.Context) error {
 		}
 		p.global(noun, m.From.Global[noun], here)
 	}
-	if err := m.keys(ctx, &p); err != nil {
+	if err := errors.Join(m.keys(ctx, &p), m.auth(&p)); err != nil {
 		return err
 	}
 	plan := Plan{Steps: p.steps, Notes: append(p.notes, p.missing...)}
@@ -306,7 +333,7 @@ func (m *Mover) Global(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range append(plan.Notes, m.From.services(ctx)...) {
+	for _, n := range append(plan.Notes, m.From.others...) {
 		m.Log.Warn("%s", n)
 	}
 	switch {
@@ -352,28 +379,4 @@ func (m *Mover) keys(ctx context.Context, p *planning) error {
 		}
 	}
 	return nil
-}
-
-// equal are the plugins whose settings are taken over.
-var equal = []string{"http-auth", "letsencrypt", "maintenance", "redirect"}
-
-// services says what to do about plugins that have no equal here.
-func (s *Server) services(ctx context.Context) (notes []string) {
-	for _, name := range slices.Sorted(maps.Keys(s.Plugins)) {
-		if slices.Contains(equal, name) {
-			continue
-		}
-		// The plugins for databases answer NAME:list; others do not have it.
-		list, err := s.dokku(ctx, name+":list")
-		if found := lines(list); err == nil && len(found) > 0 {
-			for i, line := range found {
-				found[i] = event.Printable(strings.Fields(line)[0])
-			}
-			notes = append(notes, fmt.Sprintf("the plugin %s is not here, and its services are not moved: %s. Run each as a container of its own (README, \"A database beside the app\")",
-				name, strings.Join(found, " ")))
-			continue
-		}
-		notes = append(notes, fmt.Sprintf("the plugin %s has no equal here (dokku plugin:list shows what is built in)", event.Printable(name)))
-	}
-	return notes
 }

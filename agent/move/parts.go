@@ -2,14 +2,18 @@ package move
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"dokku/agent/app"
 )
 
 // ports reads the mappings, where they are not in a report: before Dokku 0.31.
@@ -82,6 +86,9 @@ func (s *Server) certificate(ctx context.Context, a *App) (err error) {
 		return nil
 	}
 	dir := path.Join(a.Dir, "tls")
+	if c := a.state.Certificate; c != nil {
+		dir = path.Join(a.Dir, "dokku", app.TLSDir, path.Base(c.ID))
+	}
 	if a.Certificate, err = s.file(ctx, path.Join(dir, "server.crt")); err == nil {
 		a.PrivateKey, err = s.file(ctx, path.Join(dir, "server.key"))
 	}
@@ -91,8 +98,33 @@ func (s *Server) certificate(ctx context.Context, a *App) (err error) {
 // written are the files of nginx.conf.d that Dokku and its plugins write.
 var written = []string{"hsts.conf", "http-auth.conf", "letsencrypt.conf", "maintenance.conf", "redirect.conf", "ssl.conf"}
 
+// state reads the state of an app of this program, for what no command of it prints. Dokku
+// has none.
+func (s *Server) state(ctx context.Context, a *App) error {
+	text, err := s.file(ctx, path.Join(a.Dir, "dokku", "state.json"))
+	if err != nil || text == "" {
+		return err
+	}
+	if err := json.Unmarshal([]byte(text), &a.state); err != nil {
+		return fmt.Errorf("cannot read the state of %s: %w", a.Name, err)
+	}
+	for _, from := range slices.Sorted(maps.Keys(a.state.Redirects)) {
+		r := a.state.Redirects[from]
+		a.Redirects = append(a.Redirects, fmt.Sprintf("%s:%s:%d", from, r.To, r.Code))
+	}
+	if a.state.Auth != nil {
+		for _, user := range slices.Sorted(maps.Keys(a.state.Auth.Users)) {
+			a.Users += user + ":" + a.state.Auth.Users[user] + "\n"
+		}
+	}
+	return nil
+}
+
 // beside reads what plugins keep in the app's folder.
 func (s *Server) beside(ctx context.Context, a *App) error {
+	if a.state.Version != 0 {
+		return nil // see state
+	}
 	if s.Plugins["redirect"] {
 		text, err := s.file(ctx, path.Join(a.Dir, "REDIRECTS"))
 		if err != nil {
@@ -107,17 +139,7 @@ func (s *Server) beside(ctx context.Context, a *App) error {
 		}
 		a.Users = text
 	}
-	text, err := output(ctx, s.Host, "ls", "--", path.Join(a.Dir, "nginx.conf.d"))
-	var failed *Failed
-	if errors.As(err, &failed) {
-		return nil
-	}
-	for _, name := range lines(text) {
-		if strings.HasSuffix(name, ".conf") && !slices.Contains(written, name) {
-			a.OwnNginx = append(a.OwnNginx, name)
-		}
-	}
-	return err
+	return nil
 }
 
 var commitID = regexp.MustCompile(`^[0-9a-f]{40}$`)

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/jdx/go-netrc"
+
 	"dokku/agent/app"
 	"dokku/agent/event"
 )
@@ -40,8 +42,12 @@ type Server struct {
 	Global map[string]Report
 	Config map[string]string
 	Keys   []Key
+	// Services are those that ReadServices has read.
+	Services []*Service
 
-	text map[string]bool // the nouns whose reports have no JSON
+	netrc  *netrc.Netrc
+	others []string        // what to say about other plugins
+	text   map[string]bool // the nouns whose reports have no JSON
 }
 
 // A Key is a line of authorized_keys.
@@ -57,10 +63,14 @@ type App struct {
 	Mounts  []Mount
 	// Certificate and PrivateKey are PEM; "" without one.
 	Certificate, PrivateKey string
-	Redirects               []string // SOURCE:DESTINATION:CODE
-	Users                   string   // htpasswd
-	OwnNginx                []string // files of nginx.conf.d that nothing but a person wrote
-	Branch, Tip             string   // "": never pushed
+	Redirects               []string          // SOURCE:DESTINATION:CODE
+	Users                   string            // htpasswd
+	OwnNginx                map[string]string // files of nginx.conf.d that nothing but a person wrote
+	Page                    string            // a tar of the page for maintenance; "": none
+	Suspended               []Task
+
+	state       app.State // of this program; its Version is 0 for an app of Dokku
+	Branch, Tip string    // "": never pushed
 }
 
 // A Mount is a folder or a volume of an app.
@@ -222,7 +232,7 @@ func (s *Server) ReadGlobal(ctx context.Context) (err error) {
 		return err
 	}
 	s.Keys = parseKeys(text)
-	return nil
+	return s.credentials(ctx, root)
 }
 
 // file reads a file; "" if there is none.
@@ -279,7 +289,7 @@ func (s *Server) Read(ctx context.Context, name string) (*App, error) {
 	if dir := a.Reports["apps"]["dir"]; path.IsAbs(dir) {
 		a.Dir = path.Clean(dir)
 	}
-	for _, read := range []func(context.Context, *App) error{s.ports, s.scale, s.mounts, s.certificate, s.beside, s.tip} {
+	for _, read := range []func(context.Context, *App) error{s.state, s.ports, s.scale, s.mounts, s.certificate, s.beside, s.own, s.tip} {
 		if err := read(ctx, a); err != nil {
 			return nil, err
 		}

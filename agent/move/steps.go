@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"dokku/agent/app"
+	"dokku/agent/services"
 )
 
 // A Step is a command of this program that puts right what differs.
@@ -55,6 +56,9 @@ type Have struct {
 	Issued      bool
 	// Networks are the names of this server's networks.
 	Networks []string
+	// Services are those of the old server, and Links those to which the app is linked here.
+	Services []serviceHere
+	Links    map[services.Ref]bool
 }
 
 // internal matches variables that Dokku itself sets or reads, and that say nothing here.
@@ -80,6 +84,8 @@ type Plan struct {
 	// Notes tell what has no equal here. Missing is what somebody has to do before the app
 	// can be deployed.
 	Notes, Missing []string
+	// Blocked: it cannot be imported now, and why.
+	Blocked string
 }
 
 // Plan returns the commands after which the app is here what it is there. An app that is the
@@ -87,6 +93,7 @@ type Plan struct {
 func (a *App) Plan(have Have) Plan {
 	p := planning{app: a.Name, have: have}
 	p.config(a.Config)
+	p.links(a)
 	for _, noun := range append(slices.Clone(propertyNouns), "buildpacks", "network") {
 		p.properties(noun, a.Name, a.Reports[noun], have.Reports[noun])
 	}
@@ -101,7 +108,7 @@ func (a *App) Plan(have Have) Plan {
 	p.options(a)
 	p.certificate(a)
 	p.beside(a)
-	return Plan{p.steps, p.notes, p.missing}
+	return Plan{p.steps, p.notes, p.missing, p.blocked}
 }
 
 type planning struct {
@@ -110,6 +117,7 @@ type planning struct {
 	steps   []Step
 	notes   []string
 	missing []string
+	blocked string
 }
 
 // do adds a command without flags. What the old server says never counts as a flag.
@@ -135,7 +143,17 @@ func (p *planning) config(config map[string]string) {
 			continue
 		}
 		if kind, name := serviceOf(config[key]); kind != "" {
-			if !ok {
+			known, here := p.have.leadsTo(kind, name)
+			switch {
+			case ok: // somebody has set it to lead elsewhere
+				continue
+			case here && known.err == nil:
+				words, names = append(words, key+"="+config[key]), append(names, key+"=...")
+				continue
+			case here && known.linked: // see links
+			case here:
+				p.missing = append(p.missing, fmt.Sprintf("%s leads to %s, whose import failed (see above)", key, known.Ref))
+			default:
 				p.missing = append(p.missing, fmt.Sprintf("%s leads to the service %s of the plugin %s: run that as a container of its own (README, \"A database beside the app\"), "+
 					"bring its data (on the old server: dokku %[3]s:export %[2]s > %[2]s.dump), then set %[1]s (dokku config:set --no-restart %[4]s %[1]s=...)", key, name, kind, cmp.Or(p.app, "--global")))
 			}
@@ -315,6 +333,8 @@ func (p *planning) options(a *App) {
 			switch name, value, _ := strings.Cut(strings.ReplaceAll(text, "=", " "), " "); {
 			case name == "--restart":
 				continue
+			case name == "--link" && p.ofService(value):
+				continue // a link of a plugin, which is not made by an option here
 			case name == "-v" || name == "--volume":
 				if slices.ContainsFunc(a.Mounts, func(m Mount) bool { return value == m.String() || value == m.Source+":"+m.Target }) {
 					continue
@@ -333,6 +353,13 @@ func (p *planning) options(a *App) {
 			}
 		}
 	}
+}
+
+// ofService reports whether the value of --link is a service's container: Dokku's plugins link
+// apps so.
+func (p *planning) ofService(value string) bool {
+	name, _, _ := strings.Cut(value, ":")
+	return slices.ContainsFunc(p.have.Services, func(s serviceHere) bool { return s.ContainerName() == name })
 }
 
 // same compares two options, "--ulimit nofile=1" with "--ulimit=nofile=1" too.

@@ -129,7 +129,7 @@ func DialPublic(ctx context.Context, network, address string) (net.Conn, error) 
 		if err != nil {
 			return err
 		}
-		if ip := a.Addr().Unmap().WithZone(""); !public(ip) || slices.Contains(own, ip) {
+		if ip := a.Addr().Unmap().WithZone(""); !Public(ip) || slices.Contains(own, ip) {
 			return &privateError{ip}
 		}
 		return nil
@@ -137,18 +137,29 @@ func DialPublic(ctx context.Context, network, address string) (net.Conn, error) 
 	return d.DialContext(ctx, network, address)
 }
 
-// notPublic are the ranges of IANA's registries of special addresses that netip's
-// predicates leave out. The last three have other addresses in them.
-var notPublic = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"),
-	netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("2001:db8::/32"),
-	netip.MustParsePrefix("fec0::/10"), netip.MustParsePrefix("100::/64"), netip.MustParsePrefix("::/96"),
-	netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("2001::/32"),
+// notPublic are the ranges that netip's predicates leave out: those that IANA's registries of
+// special addresses (RFC 6890) do not call globally reachable, and those that have addresses
+// of other ranges in them, which may be private ones.
+var notPublic = prefixes(
+	// "This network", carriers' translation, protocol assignments, documentation, a relay that
+	// is no more, benchmarks, documentation, reserved.
+	"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",
+	// Discard-only and dummies, protocol assignments with benchmarks and ORCHID, documentation,
+	// segment routing, site-local.
+	"100::/64", "100:0:0:1::/64", "2001::/23", "2001:db8::/32", "3fff::/20", "5f00::/16", "fec0::/10",
+	// Compatible with IPv4, translated, 6to4; Teredo is in 2001::/23.
+	"::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16",
+)
+
+func prefixes(list ...string) (p []netip.Prefix) {
+	for _, text := range list {
+		p = append(p, netip.MustParsePrefix(text))
+	}
+	return p
 }
 
-// public reports whether an address is one of the public internet.
-func public(ip netip.Addr) bool {
+// Public reports whether an address is one of the public internet.
+func Public(ip netip.Addr) bool {
 	return ip.IsGlobalUnicast() && !ip.IsPrivate() && !slices.ContainsFunc(notPublic, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 

@@ -32,8 +32,12 @@ func TestPublic(t *testing.T) {
 		"169.254.169.254": false, "fe80::1": false, "fc00::1": false, "fd12::1": false, "fec0::1": false,
 		"224.0.0.1": false, "255.255.255.255": false, "240.0.0.1": false, "198.18.0.1": false, "192.0.2.1": false,
 		"::ffff:127.0.0.1": false, "64:ff9b::7f00:1": false, "2002:7f00:1::": false, "::7f00:1": false, "2001:0:7f00:1::": false,
+		"192.0.0.8": false, "192.0.2.255": false, "192.0.3.0": true, "192.88.99.1": false, "198.19.255.255": false, "198.20.0.0": true, "198.51.100.7": false, "203.0.113.7": false,
+		"192.31.196.1": true, "192.52.193.1": true, "192.175.48.1": true, // AS112 and AMT are global
+		"64:ff9b:1::1": false, "100::1": false, "100:0:0:1::1": false, "100:0:0:2::1": true, "2001:2::1": false, "2001:10::1": false, "2001:1ff:ffff::1": false, "2001:200::1": true,
+		"2001:db8::1": false, "3fff::1": false, "3fff:fff:ffff::1": false, "3fff:1000::1": true, "5f00::1": false, "5f01::1": true, "ff02::1": false,
 	} {
-		if got := public(netip.MustParseAddr(text).Unmap()); got != want {
+		if got := Public(netip.MustParseAddr(text).Unmap()); got != want {
 			t.Errorf("%s is public: %t", text, got)
 		}
 	}

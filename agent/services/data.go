@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
 	"time"
 
 	"dokku/agent/app"
@@ -47,8 +45,16 @@ func (m *Manager) stream(ctx context.Context, k Kind, s *Service, id string, e E
 	if out == nil {
 		out = said
 	}
-	exit, err := m.Host.ExecAttached(ctx, id, argv, env, engine.Streams{Stdin: in, Stdout: out, Stderr: said})
-	return outcome(argv[0], exit, err, said)
+	streams := engine.Streams{Stdout: out, Stderr: said}
+	if in == nil {
+		exit, err := m.Host.ExecAttached(ctx, id, argv, env, streams)
+		return outcome(argv[0], exit, err, said)
+	}
+	return fed(ctx, in, func(ctx context.Context, in io.Reader) error {
+		streams.Stdin = in
+		exit, err := m.Host.ExecAttached(ctx, id, argv, env, streams)
+		return outcome(argv[0], exit, err, said)
+	})
 }
 
 func outcome(program string, exit int, err error, said *tail) error {
@@ -76,21 +82,24 @@ func (m *Manager) Import(ctx context.Context, k Kind, name string, dump io.Reade
 	if !k.Dumps() {
 		return ErrNoDump
 	}
-	return m.with(ctx, k, name, "import", log, func(s *Service) error {
-		i, err := m.Running(ctx, s)
-		if err != nil {
-			return err
-		}
-		if k.Load.Offline {
-			err = m.importOffline(ctx, k, s, dump)
-		} else {
-			err = m.importInto(ctx, k, s, i.ID, dump)
-		}
-		if err != nil {
-			return fmt.Errorf("cannot import into %s: %w", s.Ref(), err)
-		}
-		return nil
-	})
+	return m.with(ctx, k, name, "import", log, func(s *Service) error { return m.importHeld(ctx, k, s, dump) })
+}
+
+// importHeld is Import for a service that the caller holds.
+func (m *Manager) importHeld(ctx context.Context, k Kind, s *Service, dump io.Reader) error {
+	i, err := m.Running(ctx, s)
+	if err != nil {
+		return err
+	}
+	if k.Load.Offline {
+		err = m.importOffline(ctx, k, s, dump)
+	} else {
+		err = m.importInto(ctx, k, s, i.ID, dump)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot import into %s: %w", s.Ref(), err)
+	}
+	return nil
 }
 
 func (m *Manager) importInto(ctx context.Context, k Kind, s *Service, id string, dump io.Reader) error {
@@ -163,7 +172,11 @@ func (m *Manager) loadOffline(ctx context.Context, k Kind, s *Service, dump io.R
 	spec.Entrypoint, spec.Command, spec.Env = argv[:1], argv[1:], env
 	spec.RestartPolicy, spec.Publish, spec.Names, spec.Joins = "no", nil, nil, nil
 	said := &tail{}
-	i, err := m.Host.RunAttached(ctx, spec, engine.Streams{Stdin: dump, Stdout: said, Stderr: said})
+	var i engine.Instance
+	err = fed(ctx, dump, func(ctx context.Context, in io.Reader) (err error) {
+		i, err = m.Host.RunAttached(ctx, spec, engine.Streams{Stdin: in, Stdout: said, Stderr: said})
+		return err
+	})
 	if i.ID != "" {
 		err = errors.Join(err, m.Host.Remove(context.WithoutCancel(ctx), engine.Resource{Kind: engine.Container, ID: i.ID}))
 	}
@@ -228,41 +241,20 @@ func (m *Manager) Prove(ctx context.Context, k Kind, s *Service, dump io.Reader,
 
 // count says how much a service has.
 func (m *Manager) count(ctx context.Context, k Kind, s *Service) (string, error) {
-	if len(k.Count.Command) == 0 {
+	n, err := m.amount(ctx, k, s)
+	switch {
+	case err != nil:
+		return "", err
+	case n == Unknown:
 		return "it can be loaded", nil
-	}
-	i, err := m.Running(ctx, s)
-	if err != nil {
-		return "", err
-	}
-	out, exit, err := m.exec(ctx, k, s, i.ID, k.Count.Exec)
-	if err != nil {
-		return "", err
-	}
-	n, bad := strconv.Atoi(strings.TrimSpace(out))
-	if exit != 0 || bad != nil {
-		return "", fmt.Errorf("cannot count the %ss: %s", k.Count.Unit, printable(out))
 	}
 	return text.Plural(n, k.Count.Unit), nil
 }
 
 // pipe exports one service into another one that is being created.
 func (m *Manager) pipe(ctx context.Context, k Kind, from, to *Service) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	r, w := io.Pipe()
-	exported := make(chan error, 1)
-	go func() {
-		err := m.Export(ctx, k, from, w)
-		w.CloseWithError(err)
-		exported <- err
-	}()
-	err := m.load(ctx, k, to, r)
-	r.CloseWithError(io.ErrClosedPipe) // an export that nobody reads any more ends
-	if failed := <-exported; failed != nil && !errors.Is(failed, io.ErrClosedPipe) {
-		return failed // the load has seen only a part, whatever it says
-	}
-	return err
+	return piped(ctx, func(ctx context.Context, w io.Writer) error { return m.Export(ctx, k, from, w) },
+		func(ctx context.Context, r io.Reader) error { return m.load(ctx, k, to, r) })
 }
 
 // load loads a dump into a service that is being created.

@@ -54,6 +54,10 @@
 //     which Dokku's plugin does not; redis starts with a new volume, and the old one stays
 //     until it has. The others load statements, and the record says so (Importing) until an
 //     import ends well.
+//   - A service of another server is made with its data, and is there only if the kind's count
+//     is what it was there (Adopt). Refill loads into an empty one; over data only if asked.
+//   - A dump that cannot be read to its end is an error, whatever the loading command says: it
+//     sees an end of its input, and may take that for the end of the dump.
 //   - A dump is proven by loading it into a throwaway service, which is one that never gets
 //     out of the phase Creating: a kill leaves nothing of it (Prove).
 //   - Networks of apps that are being stopped may keep a removed service's network for a

@@ -91,6 +91,8 @@ type Load struct {
 type Count struct {
 	Exec
 	Unit string `toml:"unit"`
+	// Expires: things go by themselves, so a copy may have fewer.
+	Expires bool `toml:"expires"`
 }
 
 // placeholders are the names that texts of a kind may have in braces.

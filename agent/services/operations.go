@@ -28,6 +28,7 @@ type Options struct {
 	Memory                 int     // megabytes
 	ShmSize                string
 	Password, RootPassword string
+	Database               string // "": one that is made of the name
 	// Properties are those of SERVICE:set.
 	Properties map[string]string
 	// Kept: take up the data of a service of this name that was destroyed with --keep-data.
@@ -179,6 +180,9 @@ func (m *Manager) begin(k Kind, r Ref, c Container, o Options) (*Service, error)
 	if !kept {
 		s = &Service{Kind: k.Name, Name: r.Name, Phase: Creating, Created: time.Now().UTC().Truncate(time.Second),
 			Database: strings.NewReplacer(".", "_", "-", "_").Replace(r.Name), Password: secret(k.PasswordBytes), RootPassword: secret(k.RootPasswordBytes)}
+		if o.Database != "" {
+			s.Database = o.Database
+		}
 		if o.Password != "" {
 			s.Password = o.Password
 		}

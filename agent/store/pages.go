@@ -18,16 +18,22 @@ func (s *Store) Page(name string, elem ...string) string {
 	return s.File(name, append([]string{app.PagesDir}, elem...)...)
 }
 
-// SavePage stores an app's own page for maintenance: files by their path. It counts once
-// the state names the id. The id is the SHA-256 of a line "SHA256  PATH" for each file, in
-// the order of the paths, as the plugin dokku-maintenance computes it: clients compare it.
-func (s *Store) SavePage(name string, files map[string][]byte) (id string, err error) {
+// PageID is the id of a page for maintenance, of files by their path: the SHA-256 of a line
+// "SHA256  PATH" for each file, in the order of the paths, as the plugin dokku-maintenance
+// computes it. Clients compare it.
+func PageID(files map[string][]byte) string {
 	var lines strings.Builder
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		fmt.Fprintf(&lines, "%x  %s\n", sha256.Sum256(files[path]), path)
 	}
 	sum := sha256.Sum256([]byte(lines.String()))
-	id = hex.EncodeToString(sum[:])
+	return hex.EncodeToString(sum[:])
+}
+
+// SavePage stores an app's own page for maintenance: files by their path. It counts once
+// the state names the id.
+func (s *Store) SavePage(name string, files map[string][]byte) (id string, err error) {
+	id = PageID(files)
 	to := s.Page(name, id)
 	if _, err := os.Stat(to); err == nil {
 		return id, nil

@@ -23,6 +23,11 @@
 // that is set back repeats none. What was due while the server was off is made up once, unlike
 // a cron task: a late backup harms nobody. A failed one is tried again, with growing pauses.
 //
+// Two backups may be made at the same time, and each has a deadline that covers its proof. A
+// program that hangs so keeps neither the others nor the next night's. What ignores the end of
+// its context, such as a write to a folder of a file server that is gone, cannot be ended from
+// inside the process; the doctor tells of it by the lock that it holds.
+//
 // Encryption is age's (https://age-encryption.org/v1): to public keys of age or ssh, or with a
 // passphrase, which then has to be on this server. Everybody can decrypt with the program age.
 //

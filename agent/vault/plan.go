@@ -25,6 +25,10 @@ const (
 	DefaultKeep = 7
 	// MaxKeep and MaxKeepDays bound what stays.
 	MaxKeep, MaxKeepDays = 1000, 3650
+	// DefaultTimeout is how long a backup may take, with its proof.
+	DefaultTimeout = 12 * time.Hour
+	// minTimeout and maxTimeout bound it.
+	minTimeout, maxTimeout = time.Minute, 7 * 24 * time.Hour
 	// clockBack is how far a clock may be set back so that a schedule waits for it. One that is
 	// set back by more was wrong before.
 	clockBack = 3 * time.Hour
@@ -45,6 +49,9 @@ type Plan struct {
 	// days go too; 0: any age stays. The last proven one always stays.
 	Keep     int `json:"keep,omitempty"`
 	KeepDays int `json:"keep_days,omitempty"`
+	// Timeout is how long a backup may take, as time.ParseDuration reads it; "":
+	// DefaultTimeout.
+	Timeout string `json:"timeout,omitempty"`
 	// Keys are the public keys to which backups are encrypted. Passphrase comes before them.
 	Keys       []string `json:"keys,omitempty"`
 	Passphrase string   `json:"passphrase,omitempty"`
@@ -57,6 +64,26 @@ func (p Plan) Kept() int {
 		return DefaultKeep
 	}
 	return p.Keep
+}
+
+// Limit is how long a backup may take.
+func (p Plan) Limit() time.Duration {
+	if d, err := ParseTimeout(p.Timeout); err == nil && d > 0 {
+		return d
+	}
+	return DefaultTimeout
+}
+
+// ParseTimeout reads how long a backup may take, such as "90m"; "" is 0, the default.
+func ParseTimeout(value string) (time.Duration, error) {
+	if value == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(value)
+	if err != nil || d < minTimeout || d > maxTimeout {
+		return 0, fmt.Errorf("%.40q is not a time from 1m to 168h, such as 90m or 6h", value)
+	}
+	return d, nil
 }
 
 // Check returns an error if a value of the plan is invalid: a file can be edited by hand.
@@ -75,6 +102,9 @@ func (p Plan) Check() error {
 		if err := CheckEndpoint(p.Access.Endpoint); err != nil {
 			return err
 		}
+	}
+	if _, err := ParseTimeout(p.Timeout); err != nil {
+		return err
 	}
 	for _, key := range p.Keys {
 		if err := CheckKey(key); err != nil {

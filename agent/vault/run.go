@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/docker/go-units"
+
 	"dokku/agent/disk"
 	"dokku/agent/event"
 )
@@ -96,7 +98,13 @@ func (v Vault) run(ctx context.Context, p Plan, place Place, src Source, o Optio
 	if err := v.save(logFile, l); err != nil {
 		return b, err
 	}
-	if err = store(ctx, p, place, src, &b, expected); err == nil {
+	limited, cancel := context.WithTimeoutCause(ctx, p.Limit(), fmt.Errorf("it did not end within %s", units.HumanDuration(p.Limit())))
+	err = store(limited, p, place, src, &b, expected)
+	if cause := context.Cause(limited); err != nil && cause != nil && ctx.Err() == nil {
+		err = cause // whatever failed did so because of it
+	}
+	cancel()
+	if err == nil {
 		b.Proven = true
 	} else {
 		b.Error = oneLine(err)
@@ -199,6 +207,12 @@ func store(ctx context.Context, p Plan, place Place, src Source, b *Backup, expe
 		doubt.set("the backup is stored, but could not be loaded again: %w", err)
 		io.Copy(io.Discard, plain) // a load that failed does not end the dump
 	})
+
+	// What takes or gives no data any more, but does not end either, ends with ctx.
+	defer context.AfterFunc(ctx, func() {
+		sealed.CloseWithError(context.Cause(ctx))
+		plain.CloseWithError(context.Cause(ctx))
+	})()
 
 	var dumped counter
 	err := func() error {

@@ -329,13 +329,13 @@ func TestChange(t *testing.T) {
 			t.Errorf("want %q, got %v", want, err)
 		}
 	}
-	i, err := os.Stat(filepath.Join(v.Dir, planFile))
+	i, err := os.Stat(filepath.Join(v.Dir, PlanFile))
 	check(t, err)
 	if i.Mode().Perm() != 0o600 {
 		t.Errorf("the plan has the mode %s", i.Mode())
 	}
-	check(t, os.WriteFile(filepath.Join(v.Dir, planFile), []byte("{"), 0o600))
-	if _, err := v.Plan(); err == nil || !strings.Contains(err.Error(), planFile) {
+	check(t, os.WriteFile(filepath.Join(v.Dir, PlanFile), []byte("{"), 0o600))
+	if _, err := v.Plan(); err == nil || !strings.Contains(err.Error(), PlanFile) {
 		t.Errorf("a damaged plan: %v", err)
 	}
 }

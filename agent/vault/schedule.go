@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
+	"github.com/docker/go-units"
+
+	"dokku/agent/disk"
 	"dokku/agent/event"
 )
 
@@ -32,6 +36,21 @@ func (j Job) runDue(ctx context.Context, now func() time.Time, log event.Log) (b
 	return b, true, err
 }
 
+// hangs is how long a backup may go on after its time before it is said to hang: what cannot
+// be stored is removed.
+const hangs = 5 * time.Minute
+
+// held reports whether some process makes a backup.
+func (v Vault) held() bool {
+	lock, err := disk.OpenLock(filepath.Join(v.Dir, runLock), 0o600)
+	if err != nil {
+		return false
+	}
+	defer lock.Close()
+	ok, err := disk.TryLock(lock, disk.Shared)
+	return err == nil && !ok
+}
+
 // Ailment says what is wrong with the backups of a plan with a schedule; "": nothing. An
 // attempt that is under way is not judged.
 func (j Job) Ailment(now time.Time) (string, error) {
@@ -45,6 +64,10 @@ func (j Job) Ailment(now time.Time) (string, error) {
 	l, err := j.Log()
 	if err != nil {
 		return "", err
+	}
+	if last, any := l.Last(func(Backup) bool { return true }); any && !last.Over && now.Sub(last.At) > p.Limit()+hangs && j.held() {
+		return fmt.Sprintf("the backup of %s hangs: it had to end within %s; dokku agent has to be restarted, or the program that made it",
+			last.At.In(now.Location()).Format("2006-01-02 15:04"), units.HumanDuration(p.Limit())), nil
 	}
 	proven, ok := l.Last(Proven)
 	since := "there is no proven backup yet"

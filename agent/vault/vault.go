@@ -26,7 +26,7 @@ type Vault struct {
 
 // The files of a Vault.
 const (
-	planFile = "plan.json"
+	PlanFile = "plan.json"
 	logFile  = "backups.json"
 	planLock = "plan.lock"
 	runLock  = "lock"
@@ -106,12 +106,12 @@ func (v Vault) Exists() bool {
 
 // Plan returns the plan; the zero Plan if there is none.
 func (v Vault) Plan() (p Plan, err error) {
-	err = v.read(planFile, &p)
+	err = v.read(PlanFile, &p)
 	if err == nil {
 		err = p.Check()
 	}
 	if err != nil {
-		err = fmt.Errorf("%s: %w", filepath.Join(v.Dir, planFile), err)
+		err = fmt.Errorf("%s: %w", filepath.Join(v.Dir, PlanFile), err)
 	}
 	return p, err
 }
@@ -157,8 +157,8 @@ func (v Vault) Change(ctx context.Context, now time.Time, change func(*Plan) err
 		return err
 	}
 	var p Plan
-	if err := v.read(planFile, &p); err != nil {
-		return fmt.Errorf("%s: %w", filepath.Join(v.Dir, planFile), err)
+	if err := v.read(PlanFile, &p); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Join(v.Dir, PlanFile), err)
 	}
 	before := p.Schedule
 	if err := change(&p); err != nil {
@@ -170,7 +170,7 @@ func (v Vault) Change(ctx context.Context, now time.Time, change func(*Plan) err
 	if p.Schedule != before {
 		p.Since = now
 	}
-	return v.save(planFile, p)
+	return v.save(PlanFile, p)
 }
 
 // Fetch opens a backup by its ID, or "" for the last proven one, as it is stored. Where the log

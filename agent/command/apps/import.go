@@ -19,6 +19,7 @@ import (
 	"dokku/agent/event"
 	"dokku/agent/move"
 	"dokku/agent/repo"
+	"dokku/agent/services"
 	"dokku/agent/sources"
 	"dokku/agent/text"
 )
@@ -27,10 +28,13 @@ var importCommands = []cli.Spec{{
 	Use: "import USER@HOST [APP...]", Short: "Take over apps from a Dokku server, with settings and history", AsRoot: true,
 	Long: "It reads the server by ssh, as you: with your keys, known hosts and ssh configuration, and without asking anything.\n" +
 		"It changes nothing there. USER is root, or a user with sudo without a password. Dokku 0.30 and later can be read.\n" +
-		"Without names, it takes all apps, the settings of the server and the ssh keys; with names, only these apps.\n" +
+		"Without names, it takes all apps and services, the settings of the server and the ssh keys; with names, only these\n" +
+		"apps and the services that they use.\n" +
 		"Each app gets its config, domains, ports, scale, checks, storage, networks, certificate, docker options, resource\n" +
 		"limits, redirects, http-auth and all properties, and its last version is deployed, as by a push. Warnings tell what\n" +
-		"has no equal here. Data is not copied: an app whose mounted folder has files there and none here is not deployed.\n" +
+		"has no equal here. A service comes with its passwords, links and data, which are counted on both sides; one that\n" +
+		"has data here keeps them, unless --again names it. Files are not copied: an app whose mounted folder has files there\n" +
+		"and none here is not deployed.\n" +
 		"Run it again after an interruption, or after you did what a warning says: it changes only what differs.",
 	Example: "dokku import root@old.example.com --plan\ndokku import root@old.example.com hello --port 2222 --identity ~/.ssh/old",
 	Missing: "Please specify the server to import from, such as root@old.example.com",
@@ -39,6 +43,7 @@ var importCommands = []cli.Spec{{
 		f.String("identity", "", "the file of an ssh key")
 		f.Bool("plan", false, "only show what it would do")
 		f.Bool("dry-run", false, "as --plan")
+		f.String("again", "", "load the data of these services over those that they have here: postgres:db,redis:q")
 		f.Bool("skip-deploy", false, "deploy nothing; ps:rebuild deploys an app later")
 	},
 	Run: runImport,
@@ -70,7 +75,14 @@ func runImport(c *cli.Call) error {
 	}
 	names := slices.Clone(c.Args[1:])
 	from, apps, err := readAll(c, host, names, dir)
-	done()
+	done(from != nil && len(from.Services) > 0)
+	if from != nil {
+		defer from.Drop()
+	}
+	if err != nil {
+		return err
+	}
+	again, err := loadAgain(c, from)
 	if err != nil {
 		return err
 	}
@@ -80,7 +92,7 @@ func runImport(c *cli.Call) error {
 			return err
 		}
 	}
-	m := &move.Mover{From: from, Here: c.Server, Run: c.Execute, Scratch: scratch(c, filepath.Join(dir, "root")), Log: c.Events(), Plan: c.Flag("plan") || c.Flag("dry-run"), SkipDeploy: c.Flag("skip-deploy"),
+	m := &move.Mover{From: from, Here: c.Server, Run: c.Execute, Scratch: scratch(c, filepath.Join(dir, "root")), Log: c.Events(), Plan: c.Flag("plan") || c.Flag("dry-run"), SkipDeploy: c.Flag("skip-deploy"), Again: again,
 		Importer: &sources.Importer{Server: c.Server, Output: sources.Output{Out: c.Env.Stdout, Errs: c.Env.Stderr, Remote: c.Env.Remote, User: c.Env.User}}}
 	return importAll(c, m, apps, len(names) == 0)
 }
@@ -113,14 +125,34 @@ func importHost(c *cli.Call) (*move.SSH, error) {
 	return &host, nil
 }
 
-// readAll reads everything that the import needs from the server.
+// loadAgain returns the services of --again.
+func loadAgain(c *cli.Call, from *move.Server) (map[services.Ref]bool, error) {
+	again := map[services.Ref]bool{}
+	for word := range strings.FieldsFuncSeq(c.Value("again"), func(r rune) bool { return r == ',' || r == ' ' }) {
+		kind, name, _ := strings.Cut(word, ":")
+		r := services.Ref{Kind: kind, Name: name}
+		if !slices.ContainsFunc(from.Services, func(v *move.Service) bool { return v.Ref == r }) {
+			return nil, cli.Refuse("Invalid --again %q: give services that this import brings as KIND:NAME, such as postgres:db, separated by commas", event.OneLine(word))
+		}
+		again[r] = true
+	}
+	return again, nil
+}
+
+// readAll reads everything that the import needs from the server. With an error, the server
+// may have been read in part.
 func readAll(c *cli.Call, host move.Host, names []string, dir string) (*move.Server, []read, error) {
 	from, err := move.Open(c.Ctx, host)
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(names) == 0 {
-		if err := from.ReadGlobal(c.Ctx); err != nil {
+	kinds, err := services.Kinds(services.KindsDir(c.Server.Env.Store))
+	if err != nil {
+		c.Warn("%s", err)
+	}
+	all := len(names) == 0
+	if all {
+		if err := errors.Join(from.ReadGlobal(c.Ctx), from.ReadPlugins(c.Ctx, kinds)); err != nil {
 			return nil, nil, err
 		}
 		names = from.Names
@@ -137,7 +169,9 @@ func readAll(c *cli.Call, host move.Host, names []string, dir string) (*move.Ser
 		}
 		apps = append(apps, r)
 	}
-	return from, apps, nil
+	return from, apps, from.ReadServices(c.Ctx, kinds, func(v *move.Service) bool {
+		return all || slices.ContainsFunc(apps, func(r read) bool { return r.err == nil && r.app.Uses(v) })
+	})
 }
 
 // readOne reads an app, and its repository unless this server has the same commit.
@@ -201,6 +235,14 @@ func importAll(c *cli.Call, m *move.Mover, apps []read, all bool) error {
 			log.Error("%s", text)
 		}
 	}
+	for _, v := range m.From.Services {
+		if err := m.Service(c.Ctx, v); err != nil {
+			if c.Ctx.Err() != nil {
+				return context.Cause(c.Ctx)
+			}
+			fail(v.Ref.String(), err)
+		}
+	}
 	if all {
 		if err := m.Global(c.Ctx); err != nil {
 			fail("settings", err)
@@ -224,7 +266,11 @@ func importAll(c *cli.Call, m *move.Mover, apps []read, all bool) error {
 		log.Success("Nothing was changed: this is a plan")
 		return nil
 	}
-	log.Success("Imported %s from %s", text.Plural(len(apps), "app"), m.From.Host)
+	what := text.Plural(len(apps), "app")
+	if n := len(m.From.Services); n > 0 {
+		what += " and " + text.Plural(n, "service")
+	}
+	log.Success("Imported %s from %s", what, m.From.Host)
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"dokku/agent/command/cli"
 	"dokku/agent/deploy"
 	"dokku/agent/notify"
+	"dokku/agent/remote"
 )
 
 var notifyCommands = []cli.Spec{
@@ -159,7 +160,7 @@ func private(address string) bool {
 		return false
 	}
 	ip, err := netip.ParseAddr(u.Hostname())
-	return err == nil && !app.IsPublic(ip.Unmap()) || strings.EqualFold(u.Hostname(), "localhost")
+	return err == nil && !remote.Public(ip.Unmap().WithZone("")) || strings.EqualFold(u.Hostname(), "localhost")
 }
 
 func remove(c *cli.Call) error {

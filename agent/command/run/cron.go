@@ -14,7 +14,7 @@ import (
 )
 
 // cronCommands are the commands of the noun cron. Names, properties and texts are Dokku
-// 0.38's, but for cron:logs and the property timezone, which Dokku does not have.
+// 0.38's, but for cron:logs, cron:stop and the property timezone, which Dokku does not have.
 var cronCommands = []cli.Spec{
 	{
 		Use: "cron:list APP", Short: "List the cron tasks of app.json",
@@ -34,6 +34,7 @@ var cronCommands = []cli.Spec{
 		Example: "dokku cron:logs hello\ndokku cron:logs hello 20260301T0300Z-5f0c2a9b11",
 		Flags: func(f *pflag.FlagSet) {
 			f.StringP("num", "n", "20", "how many runs are shown")
+			f.BoolP("tail", "t", false, "show what a run prints until it ends")
 			cli.FormatFlag(f)
 		},
 		Words: runNames, Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("stdout", "json")},
@@ -53,6 +54,14 @@ var cronCommands = []cli.Spec{
 		Words: cronIDs, Run: runCron,
 	},
 	cronSet(),
+	{
+		Use: "cron:stop APP RUN|CRON_ID", Short: "Stop a run of a cron task, or all runs of the task",
+		Long: "The container gets the signal to end, and is killed after stop-timeout-seconds. The task stays scheduled: cron:suspend APP\n" +
+			"CRON_ID keeps it from running.",
+		Example: "dokku cron:stop hello 20260301T0300Z-5f0c2a9b11",
+		Missing: "Please specify a run from the output of 'dokku cron:logs APP', or a Cron ID",
+		Words:   runningCron, Run: stopCron,
+	},
 	{
 		Use: "cron:suspend APP CRON_ID", Short: "Do not run a cron task until cron:resume",
 		Missing: "Please specify a Cron ID from the output of 'dokku cron:list APP'",

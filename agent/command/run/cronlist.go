@@ -1,8 +1,7 @@
 package run
 
 import (
-	"bytes"
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +12,7 @@ import (
 
 	"dokku/agent/app"
 	"dokku/agent/command/cli"
+	"dokku/agent/cron"
 	"dokku/agent/deploy"
 	"dokku/agent/engine"
 	"dokku/agent/event"
@@ -152,15 +152,7 @@ func jsonTasks(c *cli.Call, v app.View, last map[string]*app.CronRun) error {
 		}
 		items = append(items, it)
 	}
-	return printCron(c, items)
-}
-
-func printCron(c *cli.Call, v any) error {
-	data, err := json.Marshal(v)
-	if err == nil {
-		c.Print("%s\n", data)
-	}
-	return err
+	return c.PrintJSON(items)
 }
 
 // runNames completes a run.
@@ -190,13 +182,16 @@ func cronLogs(c *cli.Call) error {
 	if len(c.Args) > 0 {
 		return cronLog(c, runs, c.Args[0])
 	}
+	if c.Flag("tail") {
+		return c.UsageError("--tail needs a run, or a Cron ID")
+	}
 	runs = runs[max(0, len(runs)-most):]
 	if c.Value("format") == "json" {
 		items := []*runItem{}
 		for _, r := range runs {
 			items = append(items, newRunItem(r))
 		}
-		return printCron(c, items)
+		return c.PrintJSON(items)
 	}
 	if len(runs) == 0 {
 		c.Warn("No cron task of %s has run yet", c.App.Name)
@@ -230,15 +225,15 @@ func cronLog(c *cli.Call, runs []*app.CronRun, name string) error {
 	}
 	r := runs[n]
 	if c.Value("format") == "json" {
-		return printCron(c, newRunItem(r))
+		return c.PrintJSON(newRunItem(r))
 	}
 	if c.Headings() {
 		c.Heading("%s %s: %s", r.ID, event.OneLine(r.Command), event.OneLine(r.Text()))
 	}
 	data, err := os.ReadFile(c.Server.Env.Store.RunLog(c.App.Name, r.ID))
 	if errors.Is(err, fs.ErrNotExist) {
-		if data, err = nil, nil; !r.Over() {
-			data, err = liveLog(c, r)
+		if err = nil; !r.Over() {
+			return liveLog(c, r)
 		}
 	}
 	if err == nil {
@@ -247,21 +242,73 @@ func cronLog(c *cli.Call, runs []*app.CronRun, name string) error {
 	return err
 }
 
-// liveLog reads the log of a run that goes on.
-func liveLog(c *cli.Call, r *app.CronRun) ([]byte, error) {
+// liveLog prints the log of a run that goes on; with --tail until it ends.
+func liveLog(c *cli.Call, r *app.CronRun) error {
 	host, err := c.Engine()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	o, err := deploy.Observe(c.Ctx, host, c.App)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	i := slices.IndexFunc(o.Instances, func(i engine.Instance) bool { return i.CronRun == r.ID })
 	if i < 0 {
-		return nil, nil
+		return nil
 	}
-	var b bytes.Buffer
-	err = host.Logs(c.Ctx, o.Instances[i].ID, engine.LogOptions{}, &b)
-	return b.Bytes(), err
+	out := &event.Lines{Line: func(line string) { c.Print("%s\n", event.Printable(line)) }}
+	err = host.Logs(c.Ctx, o.Instances[i].ID, engine.LogOptions{Follow: c.Flag("tail")}, out)
+	out.Flush()
+	if c.Flag("tail") && errors.Is(c.Ctx.Err(), context.Canceled) {
+		return nil // the client has gone, which is the normal end
+	}
+	return err
+}
+
+// runningCron completes the runs that go on.
+func runningCron(c *cli.Call) (names []string) {
+	if c.App == nil || len(c.Args) > 0 {
+		return nil
+	}
+	runs, _ := c.Server.Env.Store.Runs(c.App.Name)
+	for _, r := range runs {
+		if !r.Over() {
+			names = append(names, r.ID)
+		}
+	}
+	return names
+}
+
+// stopCron stops a run, or all of a task.
+func stopCron(c *cli.Call) error {
+	name := c.Args[0]
+	runs, err := c.Server.Env.Store.Runs(c.App.Name)
+	if err != nil {
+		return err
+	}
+	known, stopped := false, 0
+	log := c.Events().WithApp(c.App.Name)
+	for _, r := range runs {
+		if r.ID != name && r.Task != name {
+			continue
+		}
+		if known = true; r.Over() {
+			continue
+		}
+		log.Step("Stopping %s: %s", r.ID, event.OneLine(r.Command))
+		switch err := cron.Stop(c.Ctx, c.Server, c.App.Name, r); {
+		case errors.Is(err, cron.ErrNotRunning): // it has just ended
+		case err != nil:
+			return err
+		default:
+			stopped++
+		}
+	}
+	switch {
+	case !known:
+		return cli.Refuse("No run %s of %s is kept: dokku cron:logs %[2]s lists them", event.OneLine(name), c.App.Name)
+	case stopped == 0:
+		return cli.Refuse("%s of %s does not run: dokku cron:logs %[2]s shows how it ended", event.OneLine(name), c.App.Name)
+	}
+	return nil
 }

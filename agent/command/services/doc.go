@@ -13,6 +13,10 @@
 // since playbooks of ansible-dokku have no other way to name an image. It says which it took:
 // a variable that somebody forgot does not decide in silence. upgrade and clone have flags alone.
 //
+// link sets no variable in an app that has the service's URL already, without being linked:
+// config:import and dokku import bring the variables first. With Dokku's plugins, such an app
+// cannot be linked at all.
+//
 // Where Dokku's plugins print a password, these do: info, and link with the URL, which
 // config:set would print too. Neither gets into the host's log.
 package services

@@ -14,6 +14,7 @@ type result struct {
 	Scale    map[string]count  `json:"scale"`    // by process type
 	Checks   []check           `json:"checks"`
 	Builder  builder           `json:"builder"`
+	Cron     []task            `json:"cron"`
 	// Required are the variables that app.json requires and gives no value.
 	Required []string `json:"required"`
 }
@@ -45,6 +46,15 @@ type check struct {
 	Timeout  float64 `json:"timeout"`
 }
 
+// task is a cron task.
+type task struct {
+	Command     string                  `json:"command"`
+	Schedule    string                  `json:"schedule"`
+	Policy      scale.ConcurrencyPolicy `json:"concurrency_policy"`
+	Maintenance bool                    `json:"maintenance"`
+	Line        int                     `json:"line"` // of app.json
+}
+
 type builder struct {
 	Name   string `json:"name"` // "": none was found
 	Reason string `json:"reason"`
@@ -63,7 +73,7 @@ func printJSON(c *cli.Call, r *app.Release, report *inspect.Report) error {
 }
 
 func resultOf(r *app.Release, report *inspect.Report) result {
-	out := result{Files: []diagnostic{}, Procfile: map[string]string{}, Scale: map[string]count{}, Checks: []check{}, Required: []string{},
+	out := result{Files: []diagnostic{}, Procfile: map[string]string{}, Scale: map[string]count{}, Checks: []check{}, Cron: []task{}, Required: []string{},
 		Builder: builder{report.Choice.Builder, report.Choice.Reason}}
 	for _, p := range report.Problems {
 		out.Files = append(out.Files, diagnostic{p.File, p.Line, p.Severity, p.Said(), p.Fix()})
@@ -80,6 +90,9 @@ func resultOf(r *app.Release, report *inspect.Report) result {
 			}
 			out.Checks = append(out.Checks, check{e.Type, k.String(), file, k.Line, k.Attempts, k.Wait.Seconds(), k.Timeout.Seconds()})
 		}
+	}
+	for _, t := range r.Control.AppJSON.Cron {
+		out.Cron = append(out.Cron, task{t.Command, t.Schedule, t.Policy, t.Maintenance, t.Line})
 	}
 	for _, v := range r.Control.AppJSON.Env {
 		if v.Required && v.Value == "" && !v.Secret {

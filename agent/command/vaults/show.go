@@ -2,6 +2,7 @@ package vaults
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -158,7 +159,7 @@ func (n Noun) report(c *cli.Call, j vault.Job) error {
 		return err
 	}
 	rows := [][2]string{{"place", p.Place}, {"schedule", p.Schedule}, {"next", next}, {"last-proven", proven}, {"problem", ailment}, {"keep", strconv.Itoa(p.Kept())},
-		{"keep-days", days}, {"encryption", encryption}, {"access-key", p.Access.Key}, {"secret-key", hidden(p.Access.Secret)}, {"region", p.Access.Region},
+		{"keep-days", days}, {"timeout", cmp.Or(p.Timeout, "12h")}, {"encryption", encryption}, {"access-key", p.Access.Key}, {"secret-key", hidden(p.Access.Secret)}, {"region", p.Access.Region},
 		{"endpoint", p.Access.Endpoint}, {"use-iam", strconv.FormatBool(p.Access.IAM)}}
 	if c.Value("format") == "json" {
 		m := map[string]string{}

@@ -76,8 +76,8 @@ func (n Noun) Commands() []cli.Spec {
 			return n.change(c, j, "The next backups are not encrypted", func(p *vault.Plan) error { p.Keys, p.Passphrase = nil, ""; return nil })
 		})},
 		{
-			Use: n.Prefix + "set " + n.Words + "KEY [VALUE]", Short: "Set where backups go and how many stay",
-			Long:    fmt.Sprintf("Properties: place, keep (a number of proven backups, %d if unset), keep-days. Without a value, the property is unset. The last\nproven backup always stays, and so do those of other servers in the same place.", vault.DefaultKeep),
+			Use: n.Prefix + "set " + n.Words + "KEY [VALUE]", Short: "Set where backups go, how many stay and how long one may take",
+			Long:    fmt.Sprintf("Properties: place, keep (a number of proven backups, %d if unset), keep-days, timeout (12h if unset; one that takes longer fails). Without a value, the property is unset. The last\nproven backup always stays, and so do those of other servers in the same place.", vault.DefaultKeep),
 			Missing: "No property specified", Run: n.with(n.set),
 		},
 		{Use: n.Prefix + "list " + n.Words, Short: "List the backups of " + n.About, Flags: format, Run: n.with(n.list)},
@@ -354,8 +354,13 @@ func (n Noun) set(c *cli.Call, j vault.Job) error {
 			}
 			return nil
 		}
+	case "timeout":
+		if _, err := vault.ParseTimeout(value); err != nil {
+			return cli.Refuse("Invalid timeout specified: %s", err)
+		}
+		change = func(p *vault.Plan) error { p.Timeout = value; return nil }
 	default:
-		return cli.Refuse("Invalid property specified, valid properties include: keep, keep-days, place")
+		return cli.Refuse("Invalid property specified, valid properties include: keep, keep-days, place, timeout")
 	}
 	return n.change(c, j, said, change)
 }

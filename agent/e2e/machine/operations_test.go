@@ -82,7 +82,7 @@ func (m *machine) command(ctx context.Context, h history, words []string) error 
 	case "apps:rename":
 		return s.Rename(ctx, name, words[2], false, none)
 	case "postgres:create", "postgres:link", "postgres:unlink", "postgres:upgrade", "postgres:expose", "postgres:destroy", "postgres:import",
-		"redis:import", "redis:clone", "redis:destroy":
+		"postgres:backup", "redis:import", "redis:clone", "redis:destroy", "redis:restore":
 		return m.serviceCommand(ctx, words)
 	case "maintenance:custom-page":
 		return s.SetMaintenancePage(ctx, name, words[0], map[string][]byte{proxy.MaintenancePage: []byte("back soon")}, none)

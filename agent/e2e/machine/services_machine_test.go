@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,10 +13,12 @@ import (
 	"dokku/agent"
 	"dokku/agent/agenttest"
 	"dokku/agent/app"
+	"dokku/agent/backup"
 	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/agent/services"
 	"dokku/agent/services/servicestest"
+	"dokku/agent/vault"
 )
 
 // served plays the services of all machines, whose engines keep the data.
@@ -80,6 +83,10 @@ func (m *machine) serviceCommand(ctx context.Context, words []string) error {
 		_, err = s.Create(ctx, k, name, services.Options{}, none)
 	case "clone":
 		_, err = s.Clone(ctx, k, name, words[2], services.Options{}, none)
+	case "restore":
+		_, err = s.Restore(ctx, k, name, services.Options{}, dump, none)
+	case "backup":
+		err = m.backUpService(ctx, s, k, name)
 	case "link":
 		err = m.server.Link(ctx, k, name, words[2], link, none)
 	case "unlink":
@@ -93,6 +100,17 @@ func (m *machine) serviceCommand(ctx context.Context, words []string) error {
 	case "destroy":
 		err = s.Destroy(ctx, k, name, len(words) > 2, m.server.LinkedApps, none)
 	}
+	return err
+}
+
+// backUpService makes a backup of a service in a folder of the machine.
+func (m *machine) backUpService(ctx context.Context, s *services.Manager, k services.Kind, name string) error {
+	svc, err := s.Load(k, name)
+	if err != nil {
+		return err
+	}
+	j := backup.ServiceJob(m.server, k, svc, vault.Plan{}, event.Log{})
+	_, err = j.Run(ctx, vault.Plan{Place: filepath.Join(m.root, ".dokku", "kept")}, j.Source, vault.Options{}, event.Log{})
 	return err
 }
 

@@ -131,8 +131,8 @@ func (m *Engine) converse(ctx context.Context, p *process, argv []string, s engi
 		from := s.Stdin
 		s.Stdin = read
 		go func() {
-			_, err := io.Copy(feed, from)
-			feed.CloseWithError(err)
+			io.Copy(feed, from)
+			feed.Close() // an error of the caller's is the end of the input to the command
 		}()
 		defer context.AfterFunc(ctx, func() { read.CloseWithError(ctx.Err()) })()
 	}
