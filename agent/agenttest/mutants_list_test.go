@@ -151,7 +151,7 @@ var mutants = []mutant{
 	{name: "one broken app leaves the others without a backup", test: "TestBackupWithoutOne",
 		old: "len(o.Apps) > 0 || ctx.Err() != nil || len(incomplete.Lacks) == len(names) {", new: "true {"},
 	{name: "an image that freezes at its end is deployed", test: "TestFreezingStopSignal",
-		old: "	if !options.Freezes(info.StopSignal) {", new: "	if true {"},
+		old: "	if !options.Freezes(info.StopSignal) {", new: "	if true || !options.Freezes(info.StopSignal) {"},
 	{name: "a domain is given to two apps", test: "TestDomains",
 		old: "DomainTaken(set, names, app)\n	if err == nil && owner != \"\" {", new: "DomainTaken(set, names, app)\n	if len(owner) < 0 {"},
 	{name: "nobody waits for nginx's proof", test: "TestNoProof", slow: true,
