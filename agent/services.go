@@ -17,7 +17,7 @@ import (
 // Services returns the server's services.
 func (s *Server) Services() (*services.Manager, error) {
 	host, err := s.Host()
-	return &services.Manager{Store: s.Env.Store, Host: host}, err
+	return &services.Manager{Store: s.Env.Store, Host: host, Room: s.Env.Room}, err
 }
 
 // LinkedApps returns the apps that use a service, sorted: those that are linked to it, and
@@ -208,34 +208,82 @@ func notLinked(name string) error {
 	return fmt.Errorf("Not linked to app %s", name)
 }
 
-// WithoutApps stops the apps that are linked to a service, runs work, and starts those again
-// that ran.
-func (s *Server) WithoutApps(ctx context.Context, r services.Ref, log event.Log, work func() error) error {
-	linked, err := s.LinkedApps(r)
+// WithoutApps stops the apps that are linked to a service that the caller holds, runs work, and
+// starts those again that ran. If it is killed, StartWaiting starts them.
+func (s *Server) WithoutApps(ctx context.Context, m *services.Manager, svc *services.Service, log event.Log, work func() error) error {
+	linked, err := s.LinkedApps(svc.Ref())
 	if err != nil {
 		return err
 	}
-	log.Result("Stopping all linked services")
-	var stopped []string
+	var running []string
 	for _, name := range linked {
 		a, err := s.Env.Store.Load(name)
-		if err == nil && a.Current != nil && !a.State.Stopped {
-			stopped = append(stopped, name)
-			err = s.Stop(ctx, name, log)
-		}
 		if err != nil {
-			return errors.Join(err, s.startAgain(ctx, stopped, log))
+			return err
+		}
+		if a.Current != nil && !a.State.Stopped {
+			running = append(running, name)
 		}
 	}
-	return errors.Join(work(), s.startAgain(ctx, stopped, log))
+	if err := m.SetWaiting(svc, running); err != nil {
+		return err
+	}
+	log.Result("Stopping all linked services")
+	for _, name := range running {
+		if err = s.Stop(ctx, name, log); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		err = work()
+	}
+	log.Result("Starting all linked services")
+	if failed := s.startStopped(context.WithoutCancel(ctx), running, log); failed != nil {
+		return errors.Join(err, fmt.Errorf("%w\nthe agent will retry", failed))
+	}
+	return errors.Join(err, m.SetWaiting(svc, nil))
 }
 
-func (s *Server) startAgain(ctx context.Context, names []string, log event.Log) (failed error) {
-	log.Result("Starting all linked services")
+// startStopped starts those of the apps that are stopped.
+func (s *Server) startStopped(ctx context.Context, names []string, log event.Log) (failed error) {
 	for _, name := range names {
-		failed = errors.Join(failed, s.Start(context.WithoutCancel(ctx), name, log))
+		a, err := s.Env.Store.Load(name)
+		if none := new(app.NoAppError); errors.As(err, &none) {
+			continue // it was destroyed meanwhile
+		}
+		if err == nil && a.State.Stopped {
+			err = s.Start(ctx, name, log)
+		}
+		failed = errors.Join(failed, err)
 	}
 	return failed
+}
+
+// StartWaiting starts the apps that an upgrade of a service has stopped and that it was killed
+// before it could start again.
+func (s *Server) StartWaiting(ctx context.Context, r services.Ref, log event.Log) error {
+	m, err := s.Services()
+	if err != nil {
+		return err
+	}
+	k, err := m.Kind(r.Kind)
+	if err != nil {
+		return err
+	}
+	svc, err := m.Load(k, r.Name)
+	if none := new(services.NoServiceError); errors.As(err, &none) || err == nil && len(svc.Waiting) == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return m.Hold(ctx, k, r.Name, "upgrade", log, func(svc *services.Service) error {
+		log.Warn("An upgrade of %s was interrupted: starting the linked apps", r)
+		if err := s.startStopped(ctx, svc.Waiting, log); err != nil {
+			return err
+		}
+		return m.SetWaiting(svc, nil)
+	})
 }
 
 // Promote makes a linked service the app's first one: the kind's own variable gets its URL,

@@ -76,7 +76,7 @@ func (d *examination) checkService(ctx context.Context, m *services.Manager, r s
 	switch {
 	case ok && i.Running() && i.Unhealthy == "":
 		return list, true, nil
-	case s.Stopped && len(apps) == 0:
+	case s.Stopped && len(apps) == 0, s.Next != nil: // it is being upgraded, or the agent will undo that
 		return list, false, nil
 	case s.Stopped:
 		return append(list, wrong(check, HealthWarning, fix, "%s is stopped, and %s needs it", r, apps[0])), false, nil

@@ -72,7 +72,7 @@ func (m *Manager) Adopt(ctx context.Context, k Kind, name string, o Options, fro
 		steps.load = func(ctx context.Context, s *Service) error {
 			return pass(ctx, from, &moved, func(ctx context.Context, r io.Reader) error { return m.load(ctx, k, s, r) })
 		}
-		steps.last = func(ctx context.Context, s *Service) error { return m.compare(ctx, k, s, &moved) }
+		steps.last = func(ctx context.Context, s *Service) error { return m.recount(ctx, k, s, &moved) }
 	}
 	_, err = m.create(ctx, k, name, o, steps, log)
 	return moved, err
@@ -87,7 +87,7 @@ func (m *Manager) Refill(ctx context.Context, k Kind, name string, over bool, fr
 	moved = Moved{Here: Unknown, Before: Unknown, After: Unknown, Unit: k.Count.Unit}
 	err = m.with(ctx, k, name, "import", log, func(s *Service) error {
 		if !over {
-			n, err := m.amount(ctx, k, s)
+			n, err := m.has(ctx, k, s)
 			switch {
 			case err != nil:
 				return err
@@ -100,7 +100,7 @@ func (m *Manager) Refill(ctx context.Context, k Kind, name string, over bool, fr
 		if err != nil {
 			return err
 		}
-		err = m.compare(ctx, k, s, &moved)
+		err = m.recount(ctx, k, s, &moved)
 		if over && moved.Here > max(moved.Before, moved.After) {
 			return nil // a dump replaces what it has, and leaves the rest
 		}
@@ -109,16 +109,16 @@ func (m *Manager) Refill(ctx context.Context, k Kind, name string, over bool, fr
 	return moved, err
 }
 
-// compare counts what a service has and compares it with what was there.
-func (m *Manager) compare(ctx context.Context, k Kind, s *Service, moved *Moved) (err error) {
-	if moved.Here, err = m.amount(ctx, k, s); err != nil {
+// recount counts what a service has and compares it with what was there.
+func (m *Manager) recount(ctx context.Context, k Kind, s *Service, moved *Moved) (err error) {
+	if moved.Here, err = m.has(ctx, k, s); err != nil {
 		return err
 	}
 	return moved.check(k)
 }
 
-// amount counts the things of a service; Unknown: its kind has no count.
-func (m *Manager) amount(ctx context.Context, k Kind, s *Service) (int, error) {
+// has counts the things of a service that runs; Unknown: its kind has no count.
+func (m *Manager) has(ctx context.Context, k Kind, s *Service) (int, error) {
 	if len(k.Count.Command) == 0 {
 		return Unknown, nil
 	}
@@ -126,7 +126,15 @@ func (m *Manager) amount(ctx context.Context, k Kind, s *Service) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	out, exit, err := m.exec(ctx, k, s, i.ID, k.Count.Exec)
+	return m.amount(ctx, k, s, i.ID)
+}
+
+// amount is has for a service whose container has the id.
+func (m *Manager) amount(ctx context.Context, k Kind, s *Service, id string) (int, error) {
+	if len(k.Count.Command) == 0 {
+		return Unknown, nil
+	}
+	out, exit, err := m.exec(ctx, k, s, id, k.Count.Exec)
 	if err != nil {
 		return 0, err
 	}
@@ -149,30 +157,10 @@ func (k Kind) Counting(s *Service) (argv, env []string) {
 
 // pass passes a dump on to what loads it, without keeping it.
 func pass(ctx context.Context, from Source, moved *Moved, load func(context.Context, io.Reader) error) error {
-	return piped(ctx, func(ctx context.Context, w io.Writer) (err error) {
+	return pipe(ctx, func(ctx context.Context, w io.Writer) (err error) {
 		moved.Before, moved.After, err = from.Dump(ctx, w)
 		return err
 	}, load)
-}
-
-// piped connects what writes with what reads. An error of the former counts first: the latter
-// has seen only a part then, whatever it says.
-func piped(ctx context.Context, write func(context.Context, io.Writer) error, read func(context.Context, io.Reader) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	r, w := io.Pipe()
-	written := make(chan error, 1)
-	go func() {
-		err := write(ctx, w)
-		w.CloseWithError(err)
-		written <- err
-	}()
-	err := read(ctx, r)
-	r.CloseWithError(io.ErrClosedPipe) // what nobody reads any more ends
-	if failed := <-written; failed != nil && !errors.Is(failed, io.ErrClosedPipe) {
-		return failed
-	}
-	return err
 }
 
 // fed runs a command that reads a dump. A dump that cannot be read to its end is never taken

@@ -201,7 +201,8 @@ func (m *Manager) Clone(ctx context.Context, k Kind, old, name string, o Options
 	}
 	return m.create(ctx, k, name, o, making{load: func(ctx context.Context, s *Service) error {
 		log.Step("Copying data from %s to %s", old, name)
-		return m.pipe(ctx, k, from, s)
+		return pipe(ctx, func(ctx context.Context, w io.Writer) error { return m.Export(ctx, k, from, w) },
+			func(ctx context.Context, r io.Reader) error { return m.load(ctx, k, s, r) })
 	}}, log)
 }
 
@@ -226,7 +227,10 @@ func (m *Manager) Prove(ctx context.Context, k Kind, s *Service, dump io.Reader,
 	_, err = m.create(ctx, k, "try-"+secret(8), o, making{
 		load: func(ctx context.Context, tried *Service) error { return m.load(ctx, k, tried, dump) },
 		last: func(ctx context.Context, tried *Service) error {
-			found, err = m.count(ctx, k, tried)
+			i, err := m.Running(ctx, tried)
+			if err == nil {
+				found, err = m.count(ctx, k, tried, i.ID)
+			}
 			if err != nil {
 				return err
 			}
@@ -239,9 +243,9 @@ func (m *Manager) Prove(ctx context.Context, k Kind, s *Service, dump io.Reader,
 	return "", fmt.Errorf("cannot load the dump of %s: %w", s.Ref(), err)
 }
 
-// count says how much a service has.
-func (m *Manager) count(ctx context.Context, k Kind, s *Service) (string, error) {
-	n, err := m.amount(ctx, k, s)
+// count says how much a service has, whose container has the id.
+func (m *Manager) count(ctx context.Context, k Kind, s *Service, id string) (string, error) {
+	n, err := m.amount(ctx, k, s, id)
 	switch {
 	case err != nil:
 		return "", err
@@ -249,12 +253,6 @@ func (m *Manager) count(ctx context.Context, k Kind, s *Service) (string, error)
 		return "it can be loaded", nil
 	}
 	return text.Plural(n, k.Count.Unit), nil
-}
-
-// pipe exports one service into another one that is being created.
-func (m *Manager) pipe(ctx context.Context, k Kind, from, to *Service) error {
-	return piped(ctx, func(ctx context.Context, w io.Writer) error { return m.Export(ctx, k, from, w) },
-		func(ctx context.Context, r io.Reader) error { return m.load(ctx, k, to, r) })
 }
 
 // load loads a dump into a service that is being created.

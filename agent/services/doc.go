@@ -2,7 +2,7 @@
 // containers, data. It knows neither apps nor commands; package agent links services to
 // apps, command/services has the commands.
 //
-// It imports app, certs, engine, event, store and build/registry.
+// It imports app, certs, engine, event, store, text and build/registry.
 //
 // # Kinds
 //
@@ -47,9 +47,6 @@
 //     use until it is gone (Unneeded).
 //   - Whoever takes the lock next, a command or the agent, undoes what a killed holder left
 //     (settle). Undoing and removing can be repeated.
-//   - The data of another major version are refused before anything is stopped, unless the
-//     kind's servers read them. The way is clone --image-version, which leaves the old
-//     service as it is.
 //   - An import is atomic where the kind's tool can be: postgres loads in one transaction,
 //     which Dokku's plugin does not; redis starts with a new volume, and the old one stays
 //     until it has. The others load statements, and the record says so (Importing) until an
@@ -60,7 +57,40 @@
 //     sees an end of its input, and may take that for the end of the dump.
 //   - A dump is proven by loading it into a throwaway service, which is one that never gets
 //     out of the phase Creating: a kill leaves nothing of it (Prove).
+//   - A service's data are never started with a version that may not read them; see below.
 //   - Networks of apps that are being stopped may keep a removed service's network for a
 //     minute. The record stays in the phase Destroying for that long, and hinders no new
 //     service of the name.
+//
+// # Another major version
+//
+// The kind says how many numbers of a version name the format of its data. Where it changes,
+// upgrade dumps the data and loads them into a new volume; else it replaces the container. An
+// older version is refused: it reads neither the data nor a dump of them. Rejected: an upgrade in
+// place by the servers' own tools (pg_upgrade, mariadb-upgrade). They need the programs of both
+// versions in one image, and the old data are gone if the new server fails later.
+//
+//   - The new server sets itself up beside the service, which goes on. Most mistakes (an image
+//     that does not start, options that it does not know) show here, and cost nothing.
+//   - Then the service stops. Its data are dumped from a container of the same image that has
+//     another name, no port of the host, and a network of its own: even an app that remembers the
+//     former address reaches nothing that it could write to. So no write is lost between dump and
+//     switch. Rejected: to leave the service readable; few programs expect that of their
+//     database, and no kind of server has a switch for it that survives every client.
+//   - Apps stay up, with errors, as in a restart of the database, unless --restart-apps stops
+//     them. They need no restart afterwards: name, password and database are the same. The record
+//     lists the stopped ones, and the agent starts them if the command was killed.
+//   - The dump has all that the server has, not the service's database alone: roles, rights,
+//     other databases. For postgres and the mysql family, the programs of the new version make it,
+//     as PostgreSQL advises. What no dump has, such as ALTER SYSTEM and pg_hba.conf, stays behind.
+//   - Both servers list what they have: users, tables with their rows, sequences, and so on. Unless
+//     the lists are the same, the upgrade is undone. So what a kind's dump leaves out (users of
+//     mongo, for example) stops an upgrade and is not lost.
+//   - One rename of the record decides, while neither server runs. Before it, a kill or a failure
+//     brings the old container back; after it, the agent goes on with the new one. The new server
+//     gets its name after the rename, so nothing that an app writes there is ever undone.
+//   - The old volume stays (Previous) until --forget. --back exchanges the two, so it undoes
+//     itself. There is one such volume: another upgrade with a copy asks for --forget first.
+//   - The copy needs the room of the data a second time, which is looked at before anything stops.
+//     While it runs, it ends as soon as the disk has less than 1 GB left, and its volume goes.
 package services

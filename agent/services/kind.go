@@ -55,6 +55,7 @@ type Kind struct {
 	Load    Load  `toml:"load"`
 	Count   Count `toml:"count"`
 	Console Exec  `toml:"console"`
+	Upgrade Copy  `toml:"upgrade"`
 }
 
 // Data is a folder that a volume of the service keeps.
@@ -87,6 +88,21 @@ type Load struct {
 	Atomic bool `toml:"atomic"`
 }
 
+// Copy says which versions do not share their data, and how the data come from the one to
+// the other. All commands run in a container of the new version, unless they say otherwise.
+type Copy struct {
+	// Numbers is how many numbers of a version name the format of the data: with 1, 15.4 and
+	// 15.6 have the same, with 2, 10.6 and 10.11 do not. 0 is 1. See also Kind.InPlace.
+	Numbers int `toml:"numbers"`
+	// Dump prints the data of the server {source}. Without it, Kind.Dump and Kind.Load do, the
+	// former in the container of the old version.
+	Dump Exec `toml:"dump"`
+	Load Exec `toml:"load"`
+	// Compare prints what there is, in lines of the same order, in both containers: the copy
+	// stands only if both print the same. Without it, Kind.Count does.
+	Compare Exec `toml:"compare"`
+}
+
 // Count is a command that prints how many things of a unit a service has, such as "table".
 type Count struct {
 	Exec
@@ -97,7 +113,7 @@ type Count struct {
 
 // placeholders are the names that texts of a kind may have in braces.
 var placeholders = []string{"name", "host", "hostname", "port", "scheme", "user", "database", "password", "root_password", "memory",
-	"tls_key", "tls_certificate"}
+	"tls_key", "tls_certificate", "source"}
 
 var placeholder = regexp.MustCompile(`\{([a-z_]+)\}`)
 
@@ -239,6 +255,12 @@ func (k Kind) check() (key, why string) {
 	if (len(k.Dump.Command) == 0) != (len(k.Load.Command) == 0) {
 		return "dump", "and load belong together"
 	}
+	if (len(k.Upgrade.Dump.Command) == 0) != (len(k.Upgrade.Load.Command) == 0) {
+		return "upgrade.dump", "and upgrade.load belong together"
+	}
+	if k.Upgrade.Numbers < 0 {
+		return "upgrade.numbers", "is negative"
+	}
 	if (len(k.Count.Command) == 0) != (k.Count.Unit == "") {
 		return "count", "needs a command and a unit"
 	}
@@ -248,7 +270,8 @@ func (k Kind) check() (key, why string) {
 // checkTexts checks the placeholders.
 func (k Kind) checkTexts() (key, why string) {
 	texts := map[string][]string{"url": {k.URL}, "user": {k.User}, "command": k.Command, "env": values(k.Env), "config.files": values(k.Config.Files)}
-	for name, e := range map[string]Exec{"ready": k.Ready, "init": k.Init, "dump": k.Dump, "load": k.Load.Exec, "count": k.Count.Exec, "console": k.Console} {
+	for name, e := range map[string]Exec{"ready": k.Ready, "init": k.Init, "dump": k.Dump, "load": k.Load.Exec, "count": k.Count.Exec, "console": k.Console,
+		"upgrade.dump": k.Upgrade.Dump, "upgrade.load": k.Upgrade.Load, "upgrade.compare": k.Upgrade.Compare} {
 		texts[name] = append(slices.Clone(e.Command), values(e.Env)...)
 	}
 	for _, key := range slices.Sorted(maps.Keys(texts)) {
@@ -292,6 +315,23 @@ func major(image string) (n int, ok bool) {
 	digits := tag[:len(tag)-len(strings.TrimLeft(tag, "0123456789"))]
 	n, err := strconv.Atoi(digits)
 	return n, err == nil
+}
+
+// format returns the numbers of an image's version that name the format of its data; none
+// are known of "latest".
+func (k Kind) format(image string) (numbers []int) {
+	_, tag := splitImage(image)
+	for part := range strings.SplitSeq(tag, ".") {
+		digits := part[:len(part)-len(strings.TrimLeft(part, "0123456789"))]
+		n, err := strconv.Atoi(digits)
+		if err != nil || len(numbers) == max(1, k.Upgrade.Numbers) {
+			break
+		}
+		if numbers = append(numbers, n); digits != part {
+			break
+		}
+	}
+	return numbers
 }
 
 // splitImage splits the name of an image from its version. A registry may have a port.

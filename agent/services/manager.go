@@ -20,6 +20,8 @@ import (
 type Manager struct {
 	Store *store.Store
 	Host  engine.Host
+	// Room returns how many bytes may be written on the disk of the data; nil: any number.
+	Room func() int64
 }
 
 // KindsDir is the folder of kinds that the administrator of the host adds.
@@ -105,6 +107,9 @@ func (m *Manager) settle(ctx context.Context, k Kind, name string, log event.Log
 	case s.Former != nil:
 		log.Warn("A change of %s was interrupted: undoing it", r)
 		return m.back(ctx, k, s)
+	case s.Next != nil:
+		log.Warn("An upgrade of %s was interrupted: undoing it", r)
+		return m.undoCopy(ctx, k, s)
 	}
 	if len(s.Unneeded) > 0 {
 		if err := m.removeContainers(ctx, s, s.Container.Attempt); err != nil {
@@ -163,6 +168,9 @@ func (m *Manager) remove(ctx context.Context, k Kind, s *Service, keepData bool)
 		containers = append(containers, s.Container)
 		if s.Former != nil {
 			containers = append(containers, *s.Former)
+		}
+		if s.Previous != nil {
+			containers = append(containers, s.Previous.Container)
 		}
 	}
 	for _, c := range containers {
@@ -304,5 +312,5 @@ func (m *Manager) Pending(r Ref) bool {
 		_, gone := os.Stat(m.dir(r))
 		return gone == nil
 	}
-	return err == nil && (s.Phase == Creating || s.Phase == Destroying || s.Former != nil || len(s.Unneeded) > 0)
+	return err == nil && (s.Phase == Creating || s.Phase == Destroying || s.Former != nil || s.Next != nil || len(s.Unneeded) > 0 || len(s.Waiting) > 0)
 }

@@ -240,18 +240,12 @@ func (m *Manager) bringUp(ctx context.Context, k Kind, s *Service, steps making,
 	if err := m.run(ctx, k, s); err != nil {
 		return err
 	}
-	if len(k.Init.Command) > 0 {
-		i, err := m.Running(ctx, s)
-		if err != nil {
-			return err
-		}
-		out, exit, err := m.exec(ctx, k, s, i.ID, k.Init)
-		if err == nil && exit != 0 {
-			err = fmt.Errorf("cannot set up %s: %s", s.Ref(), printable(out))
-		}
-		if err != nil {
-			return err
-		}
+	i, err := m.Running(ctx, s)
+	if err == nil {
+		err = m.initialise(ctx, k, s, i.ID)
+	}
+	if err != nil {
+		return err
 	}
 	if steps.load != nil && !k.Load.Offline {
 		if err := steps.load(ctx, s); err != nil {
@@ -270,6 +264,18 @@ func (m *Manager) bringUp(ctx context.Context, k Kind, s *Service, steps making,
 	}
 	*s = ready
 	return nil
+}
+
+// initialise sets up a service that is ready for the first time.
+func (m *Manager) initialise(ctx context.Context, k Kind, s *Service, id string) error {
+	if len(k.Init.Command) == 0 {
+		return nil
+	}
+	out, exit, err := m.exec(ctx, k, s, id, k.Init)
+	if err == nil && exit != 0 {
+		err = fmt.Errorf("cannot set up %s: %s", s.Ref(), printable(out))
+	}
+	return err
 }
 
 // replace gives a service another container. If that does not become ready, the former one

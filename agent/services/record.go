@@ -38,12 +38,18 @@ type Service struct {
 	// Former is set while another container takes its place. Only a new one that was ready
 	// stays; else the former one comes back.
 	Former *Container `json:"former,omitempty"`
+	// Next is set while the data are copied for an upgrade. Container is the present one then.
+	Next *Container `json:"next,omitempty"`
+	// Previous is what the last upgrade with a copy, or the way back from it, has replaced.
+	Previous *Previous `json:"previous,omitempty"`
 	// Unneeded are containers that the service had, and whose volumes are to be removed.
 	Unneeded []Container `json:"unneeded,omitempty"`
 	// Properties are those of SERVICE:set. The next container gets them.
 	Properties map[string]string `json:"properties,omitempty"`
 	// Stopped: it was stopped or paused.
 	Stopped bool `json:"stopped,omitempty"`
+	// Waiting are the apps that were stopped for an upgrade, and start again after it.
+	Waiting []string `json:"waiting,omitempty"`
 	// Importing is when an import began that has not ended well, and that may have changed a
 	// part of the data.
 	Importing time.Time `json:"importing,omitzero"`
@@ -74,6 +80,12 @@ type Container struct {
 	// in the order of the kind's ports.
 	Ports    []string `json:"ports,omitempty"`
 	Networks []string `json:"networks,omitempty"`
+}
+
+// Previous is a container that the service had, whose data are kept.
+type Previous struct {
+	Container Container `json:"container"`
+	Since     time.Time `json:"since"` // what was written later is not in these data
 }
 
 // A Ref names a service.
@@ -155,6 +167,16 @@ func (m *Manager) Volume(k Kind, name string) (string, error) {
 		return "", err
 	}
 	return s.Container.Volume, nil
+}
+
+// Former is what a service has kept of before its last upgrade by a copy, also once destroy has
+// kept its data; nil: nothing.
+func (m *Manager) Former(k Kind, name string) *Previous {
+	s, err := m.record(Ref{k.Name, name})
+	if err != nil || s.Phase != Ready && s.Phase != Kept {
+		return nil
+	}
+	return s.Previous
 }
 
 // record reads a record in any phase.

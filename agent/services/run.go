@@ -97,7 +97,8 @@ type texts map[string]string
 
 func (m *Manager) texts(k Kind, s *Service) texts {
 	t := texts{"name": s.Name, "host": s.Ref().Host(), "hostname": s.Ref().ContainerName(), "port": strconv.Itoa(k.Ports[0]), "scheme": k.Scheme,
-		"database": s.Database, "password": s.Password, "root_password": s.RootPassword, "memory": strconv.Itoa(s.Container.Memory)}
+		"database": s.Database, "password": s.Password, "root_password": s.RootPassword, "memory": strconv.Itoa(s.Container.Memory),
+		"source": s.Ref().source()}
 	t["user"] = t.fill(k.User)
 	return t
 }

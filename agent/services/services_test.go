@@ -262,7 +262,7 @@ func TestServiceUpgrade(t *testing.T) {
 		s := b.create("postgres", "db", services.Options{Version: "18.3"})
 		b.engine.Volume(s.Container.Volume).Set(servicestest.Head + "rows")
 		b.fake.Broken["sha256:postgres:18.4"] = true
-		err := b.Upgrade(b.ctx, k, "db", services.Options{}, event.Log{}, nil)
+		err := b.Upgrade(b.ctx, k, "db", services.Options{}, event.Log{}, nil, nil)
 		b.fails(err, "postgres db does not start", "postgres db runs as before")
 		now := b.load("postgres", "db")
 		i, err := b.Running(b.ctx, now)
@@ -272,15 +272,14 @@ func TestServiceUpgrade(t *testing.T) {
 		}
 
 		delete(b.fake.Broken, "sha256:postgres:18.4")
-		b.ok(b.Upgrade(b.ctx, k, "db", services.Options{}, event.Log{}, nil))
+		b.ok(b.Upgrade(b.ctx, k, "db", services.Options{}, event.Log{}, nil, nil))
 		now = b.load("postgres", "db")
 		i, err = b.Running(b.ctx, now)
 		b.ok(err)
 		if i.Image != "sha256:postgres:18.4" || now.Former != nil || now.Container.Volume != s.Container.Volume {
 			t.Errorf("it runs %s, the record is %+v", i.Image, now)
 		}
-		b.fails(b.Upgrade(b.ctx, k, "db", services.Options{Version: "17.2"}, event.Log{}, nil), "Postgres 17 does not use the data of Postgres 18",
-			"dokku postgres:clone db db-17 --image-version 17.2")
+		b.fails(b.Upgrade(b.ctx, k, "db", services.Options{Version: "17.2"}, event.Log{}, nil, nil), "Postgres 17 is older than the data of db, which are of version 18")
 	})
 }
 
@@ -378,7 +377,7 @@ func TestNewerRecord(t *testing.T) {
 		_, _, settled := b.Settle(b.ctx, s.Ref(), none)
 		for what, err := range map[string]error{"create": created, "settle": settled, "pause": b.Pause(b.ctx, k, "q", none), "start": b.Start(b.ctx, k, "q", none),
 			"destroy": b.Destroy(b.ctx, k, "q", false, unused, none), "import": b.Import(b.ctx, k, "q", strings.NewReader(""), none),
-			"expose": b.Expose(b.ctx, k, "q", nil, none), "upgrade": b.Upgrade(b.ctx, k, "q", services.Options{}, none, nil)} {
+			"expose": b.Expose(b.ctx, k, "q", nil, none), "upgrade": b.Upgrade(b.ctx, k, "q", services.Options{}, none, nil, nil)} {
 			if err == nil || !strings.Contains(err.Error(), path+": it has version 2, this dokku knows up to 1: install the newer dokku again") {
 				t.Errorf("%s: %v", what, err)
 			}

@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -188,6 +189,10 @@ func (f *first) set(format string, err error) error {
 // store dumps, encrypts, uploads and loads in one go, and reads the result back. The dump
 // decides the pace of all.
 func store(ctx context.Context, p Plan, place Place, src Source, b *Backup, expected int64) error {
+	// The part of an upload is most of what is in use, and little garbage comes with it. So garbage
+	// may grow to a fifth of what is in use, and the part goes back to the system.
+	defer debug.FreeOSMemory()
+	defer debug.SetGCPercent(debug.SetGCPercent(20))
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var failed, doubt first

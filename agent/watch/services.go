@@ -90,6 +90,9 @@ func (k *keeper) look(ctx context.Context) error {
 // settle brings one service to rest, and schedules the next look.
 func (k *keeper) settle(ctx context.Context, m *services.Manager, r services.Ref, s *keptService) {
 	acted, done, err := m.Settle(ctx, r, k.log)
+	if done && err == nil {
+		err = k.Server.StartWaiting(ctx, r, k.log)
+	}
 	switch {
 	case !done:
 		s.due = time.Now().Add(Tick)

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/docker/docker/api/types/container"
@@ -14,18 +15,23 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// debianSuite is the release of Debian of the images.
+// debianSuite is the release of Debian of the builders' images.
 const debianSuite = "bookworm"
 
-// debian returns the archive of a root file system of Debian with packages. debootstrap
+// bootstrapping is held while debian makes an archive.
+var bootstrapping sync.Mutex
+
+// debian returns the archive of a root file system of a suite of Debian with packages. debootstrap
 // makes it once for a user: it takes a minute.
-func debian(t testing.TB, packages ...string) string {
+func debian(t testing.TB, suite string, packages ...string) string {
 	t.Helper()
+	bootstrapping.Lock()
+	defer bootstrapping.Unlock()
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(dir, "dokku-tests", debianSuite+"-"+strings.Join(packages, "-")+".tar")
+	file := filepath.Join(dir, "dokku-tests", suite+"-"+strings.Join(packages, "-")+".tar")
 	if _, err := os.Stat(file); err == nil {
 		return file
 	}
@@ -34,7 +40,7 @@ func debian(t testing.TB, packages ...string) string {
 	}
 	root := filepath.Join(t.TempDir(), "root")
 	for _, argv := range [][]string{
-		{"debootstrap", "--variant=minbase", "--include=" + strings.Join(packages, ","), debianSuite, root},
+		{"debootstrap", "--variant=minbase", "--include=" + strings.Join(packages, ","), suite, root},
 		{"tar", "-C", root, "--exclude=./var/cache/apt", "--exclude=./var/lib/apt/lists", "--exclude=./usr/share/doc", "-cf", file + ".new", "."},
 	} {
 		if out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
@@ -50,7 +56,7 @@ func debian(t testing.TB, packages ...string) string {
 // DebianBuilder is BuilderImages with images of Debian that have packages.
 func DebianBuilder(t testing.TB, cli *client.Client, packs []Buildpack, packages ...string) (id, run string) {
 	t.Helper()
-	file, err := os.Open(debian(t, packages...))
+	file, err := os.Open(debian(t, debianSuite, packages...))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -149,7 +149,11 @@ func destroy(c *cli.Call, k services.Kind) error {
 			if perr != nil {
 				return perr
 			}
-			about += " with all data, the volume " + volume + ", of which "
+			about += " with all data, the volume " + volume
+			if former := m.Former(k, name); former != nil {
+				about += " and the former data, the volume " + former.Container.Volume + " of " + former.Container.Image
+			}
+			about += ", of which "
 			if proven == "" {
 				about += "no backup is known"
 			} else {
@@ -237,24 +241,6 @@ func set(c *cli.Call, k services.Kind) error {
 			c.Events().Result("Setting %s to %s", key, value)
 		}
 		return m.Set(c.Ctx, k, s.Name, key, value, c.Events())
-	})
-}
-
-func upgrade(c *cli.Call, k services.Kind) error {
-	o, err := options(c)
-	if err != nil {
-		return err
-	}
-	apps := c.Value("restart-apps")
-	if err := cli.OneOf("restart-apps", apps, "true", "false"); err != nil {
-		return err
-	}
-	return change(c, k, func(m *services.Manager, s *services.Service) error {
-		var around func(func() error) error
-		if apps == "true" {
-			around = func(work func() error) error { return c.Server.WithoutApps(c.Ctx, s.Ref(), c.Events(), work) }
-		}
-		return m.Upgrade(c.Ctx, k, s.Name, o, c.Events(), around)
 	})
 }
 

@@ -111,10 +111,14 @@ var commands = []command{
 	{words: "upgrade SERVICE", short: "Give a %s service another image or other options", run: upgrade,
 		flags: func(f *pflag.FlagSet) {
 			imageFlags(f)
+			f.Bool("back", false, "return to the data before the last copy")
+			f.Bool("forget", false, "remove the data that the last copy, or the way back, has kept")
 			f.StringP("restart-apps", "R", "false", "stop the linked apps meanwhile: true or false")
 		},
 		long: "Without flags it gets the image that create uses now. If the new container does not become ready, the former one\n" +
-			"comes back. Another major version is refused where its server could not use the data; see clone."},
+			"comes back.\n" +
+			"Where a newer major version does not use the data, they are dumped and loaded into a new volume while nobody can\n" +
+			"connect, and compared. The former data stay until --forget; --back returns to them, and again to the newer ones."},
 }
 
 // imageFlags are the flags of a container's image and options.
@@ -129,6 +133,14 @@ func imageFlags(f *pflag.FlagSet) {
 	f.StringP("post-start-network", "S", "", "further networks to join")
 	f.StringP("shm-size", "s", "", "size of /dev/shm: 256m")
 }
+
+// imageFlagNames are the names of imageFlags.
+var imageFlagNames = func() (names []string) {
+	f := pflag.NewFlagSet("", pflag.ContinueOnError)
+	imageFlags(f)
+	f.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	return names
+}()
 
 func createFlags(f *pflag.FlagSet) {
 	imageFlags(f)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,6 +34,7 @@ var infoKeys = []struct{ name, about string }{
 	{"links", "apps that are linked to it"},
 	{"post-create-network", "further networks that it joins"},
 	{"post-start-network", "further networks that it joins"},
+	{"previous-data", "volume of the data before the last copy, its image, and when it was left"},
 	{"service-root", "folder of the service's record"},
 	{"status", "state of the container"},
 	{"version", "image"},
@@ -94,7 +96,7 @@ func printInfo(c *cli.Call, k services.Kind, s *services.Service, values map[str
 		c.Heading("%s %s service information", s.Name, k.Name)
 	}
 	for _, key := range infoKeys {
-		if key.name == "last-proven-backup" && values[key.name] == "" {
+		if (key.name == "last-proven-backup" || key.name == "previous-data") && values[key.name] == "" {
 			continue // clients of the plugins do not know it
 		}
 		label := strings.ReplaceAll(key.name, "-", " ") + ":"
@@ -127,6 +129,9 @@ func describe(c *cli.Call, k services.Kind, s *services.Service, asked bool) (ma
 	}
 	if values["last-proven-backup"], err = lastProven(c, k, s); err != nil {
 		return nil, err
+	}
+	if p := s.Previous; p != nil {
+		values["previous-data"] = fmt.Sprintf("%s (%s, until %s)", p.Container.Volume, p.Container.Image, p.Since.Format(time.RFC3339))
 	}
 	if !asked {
 		return values, nil

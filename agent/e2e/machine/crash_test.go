@@ -56,7 +56,7 @@ func newMachine(t *testing.T, h history) *machine {
 	t.Helper()
 	m := &machine{t: t, root: inMemory(t), engine: memory.New(), proxy: proxymemory.New()}
 	m.engine.Behave(behaviour)
-	for _, image := range []string{"postgres:18.4", "postgres:18.3", "redis:8.8.0"} {
+	for _, image := range []string{"postgres:19.1", "postgres:18.4", "postgres:18.3", "redis:8.8.0"} {
 		m.engine.SetImage("", engine.ImageInfo{ID: "sha256:" + image}, image)
 	}
 	m.turnOn()

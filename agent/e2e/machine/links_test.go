@@ -308,3 +308,40 @@ func TestDoctorServices(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// TestWaitingApps: apps that an upgrade has stopped start again, also if it was killed before it
+// could start them. One that was stopped before stays so.
+func TestWaitingApps(t *testing.T) {
+	m := newServed(t)
+	ctx, none := t.Context(), event.Log{}
+	k := m.kind("postgres")
+	check(t, m.server.Link(ctx, k, "db", "shop", m.link, none))
+	r := services.Ref{Kind: "postgres", Name: "db"}
+	without := func(work func() error) {
+		defer func() { recover() }()
+		check(t, m.services.Hold(ctx, k, "db", "upgrade", none, func(svc *services.Service) error {
+			return m.server.WithoutApps(ctx, m.services, svc, none, work)
+		}))
+	}
+	stopped := func(want bool) {
+		t.Helper()
+		if m.load().State.Stopped != want {
+			t.Errorf("the app is stopped: %v, want %v", !want, want)
+		}
+	}
+	without(func() error { stopped(true); return nil })
+	stopped(false)
+	without(func() error { panic("killed") })
+	stopped(true)
+	if !m.services.Pending(r) {
+		t.Error("the agent does not see that there is something to do")
+	}
+	check(t, m.server.StartWaiting(ctx, r, none))
+	stopped(false)
+	if m.services.Pending(r) {
+		t.Error("there is still something to do")
+	}
+	check(t, m.server.Stop(ctx, "shop", none))
+	without(func() error { return nil })
+	stopped(true)
+}

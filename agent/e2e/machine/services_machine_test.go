@@ -94,7 +94,7 @@ func (m *machine) serviceCommand(ctx context.Context, words []string) error {
 	case "import":
 		err = s.Import(ctx, k, name, dump, none)
 	case "upgrade":
-		err = s.Upgrade(ctx, k, name, services.Options{}, none, nil)
+		err = m.upgradeService(ctx, s, k, words)
 	case "expose":
 		err = s.Expose(ctx, k, name, words[2:], none)
 	case "destroy":
@@ -114,6 +114,27 @@ func (m *machine) backUpService(ctx context.Context, s *services.Manager, k serv
 	return err
 }
 
+// upgradeService runs an upgrade, with the words after it: --back, --forget, or a
+// version and --restart-apps.
+func (m *machine) upgradeService(ctx context.Context, s *services.Manager, k services.Kind, words []string) error {
+	name, none := words[1], event.Log{}
+	var around services.Around
+	if words[len(words)-1] == "--restart-apps" {
+		around = func(svc *services.Service, work func() error) error {
+			return m.server.WithoutApps(ctx, s, svc, none, work)
+		}
+	}
+	switch {
+	case len(words) == 2:
+		return s.Upgrade(ctx, k, name, services.Options{}, none, nil, nil)
+	case words[2] == "--back":
+		return s.Back(ctx, k, name, none, nil)
+	case words[2] == "--forget":
+		return s.Forget(ctx, k, name, none)
+	}
+	return s.Upgrade(ctx, k, name, services.Options{Version: words[2]}, none, nil, around)
+}
+
 // settleServices is the agent's look at the services.
 func (m *machine) settleServices() error {
 	s, err := m.server.Services()
@@ -130,6 +151,9 @@ func (m *machine) settleServices() error {
 			if _, done, err = s.Settle(context.Background(), r, event.Log{}); done || err != nil {
 				break
 			}
+		}
+		if err == nil && done {
+			err = m.server.StartWaiting(context.Background(), r, event.Log{})
 		}
 		if err != nil || !done {
 			return fmt.Errorf("the agent cannot bring %s to rest: done=%v, %w", r, done, err)
@@ -152,7 +176,11 @@ func (m *machine) askedServices() (list []string) {
 		case err != nil:
 			list = append(list, err.Error())
 		default:
-			list = append(list, fmt.Sprintf("%s: %s %v %q, stopped %v, importing %v", r, svc.Container.Image, svc.Container.Ports, m.engine.Volume(volume).Get(), svc.Stopped, svc.Importing))
+			text := fmt.Sprintf("%s: %s %v %q, stopped %v, importing %v", r, svc.Container.Image, svc.Container.Ports, m.engine.Volume(volume).Get(), svc.Stopped, svc.Importing)
+			if p := svc.Previous; p != nil {
+				text += fmt.Sprintf(", before %s %q", p.Container.Image, m.engine.Volume(p.Container.Volume).Get())
+			}
+			list = append(list, text)
 		}
 	}
 	return list
@@ -194,6 +222,9 @@ func (m *machine) servicesRest() error {
 		svc, err := s.Load(k, r.Name)
 		if err != nil {
 			continue // its data are kept
+		}
+		if p := svc.Previous; p != nil {
+			volumes = slices.DeleteFunc(volumes, func(name string) bool { return name == p.Container.Volume })
 		}
 		i, ok, err := s.Instance(ctx, svc)
 		if err != nil || !ok || !i.Running() || i.Attempt != svc.Container.Attempt {

@@ -71,7 +71,8 @@ type Behaviour struct {
 	// command. nil: a container only prints Output, and Exec answers.
 	Talk func(ctx context.Context, argv []string, s engine.Streams) (exit int)
 	// Keep is Talk of a process that keeps data in its first volume; the other one is not
-	// called then. Refuses: with these data it ends at once, with code 1.
+	// called then. Refuses: with these data it ends at once, with code 1. It does so too while
+	// another one runs on the volume.
 	Keep    func(v Volume, argv []string, s engine.Streams) (exit int)
 	Refuses func(data string) bool
 }
@@ -97,6 +98,17 @@ func (v Volume) Set(data string) {
 		v.m.volumes = map[string]string{}
 	}
 	v.m.volumes[v.key()] = data
+}
+
+// Of returns the volume of a running process that has a name in its app's network.
+func (v Volume) Of(name string) (Volume, bool) {
+	v.m.mu.Lock()
+	defer v.m.mu.Unlock()
+	at := slices.IndexFunc(v.m.containers, func(p *process) bool { return p.Running() && slices.Contains(p.spec.Names, name) })
+	if at < 0 {
+		return Volume{}, false
+	}
+	return v.m.volume(v.m.containers[at]), true
 }
 
 func (v Volume) key() string { return v.name + "/data" }

@@ -139,6 +139,9 @@ func (m *Engine) run(p *process) {
 	if refuses := p.behaviour.Refuses; refuses != nil && refuses(m.volumes[m.volume(p).key()]) {
 		p.behaviour.Exits, p.behaviour.Code = true, 1
 	}
+	if p.behaviour.Keep != nil && m.served(p) {
+		p.behaviour.Exits, p.behaviour.Code = true, 1
+	}
 	p.Status, p.ExitCode, p.OOMKilled = engine.StatusRunning, 0, false
 	p.Started, p.Finished = now(), time.Time{}
 	m.countTogether(p)
@@ -154,6 +157,13 @@ func (m *Engine) run(p *process) {
 	if p.behaviour.Exits {
 		m.exit(p, p.behaviour.Code, p.behaviour.OOMKilled)
 	}
+}
+
+// served reports whether another process that runs keeps data in the volume of p.
+func (m *Engine) served(p *process) bool {
+	return slices.ContainsFunc(m.containers, func(o *process) bool {
+		return o != p && o.Running() && o.behaviour.Keep != nil && m.volume(o) == m.volume(p)
+	})
 }
 
 // kindOf is a process type of an app.

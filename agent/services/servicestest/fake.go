@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -36,6 +37,9 @@ func (f *Fake) Behave(s engine.Spec) (b memory.Behaviour, ok bool) {
 	}, true
 }
 
+// host is the name of the old server of an upgrade.
+var host = regexp.MustCompile(`dokku-[a-z0-9-]+-old\b`)
+
 var ports = map[string]int{"postgres": 5432, "redis": 6379, "mysql": 3306, "mariadb": 3306, "mongo": 27017, "rabbitmq": 5672, "memcached": 11211}
 
 // talk runs a command in a container. loads: the container loads a dump, as it is.
@@ -48,9 +52,17 @@ func talk(s engine.Spec, loads bool, v memory.Volume, argv []string, st engine.S
 			return 1
 		}
 		v.Set(string(data))
+	case strings.Contains(words, "-old "): // the dump of another server
+		from, ok := v.Of(host.FindString(words))
+		if !ok {
+			return 2
+		}
+		io.WriteString(st.Stdout, cmp.Or(from.Get(), Head))
+	case strings.Contains(words, "pg_database"), strings.Contains(words, "trigger_schema"): // what an upgrade compares
+		fmt.Fprintln(st.Stdout, v.Get())
 	case strings.Contains(words, "count(*)"), strings.HasSuffix(words, "dbsize"):
 		fmt.Fprintln(st.Stdout, len(strings.Fields(v.Get()))-1)
-	case strings.HasPrefix(words, "pg_restore"), strings.Contains(words, "mongorestore"), slices.Contains([]string{"mysql", "mariadb"}, argv[0]):
+	case strings.HasPrefix(words, "pg_restore"), strings.Contains(words, "dropdb"), strings.Contains(words, "mongorestore"), slices.Contains([]string{"mysql", "mariadb"}, argv[0]):
 		data, err := io.ReadAll(st.Stdin)
 		if err != nil || !strings.HasPrefix(string(data), Head) {
 			io.WriteString(st.Stderr, "this is no dump\n")
