@@ -1006,6 +1006,26 @@ purge_image() {
   fi
 }
 
+# remove_registry [PURGE]: ends the service of registry:serve. Its files and images are in
+# the user's home, which only a purge removes.
+remove_registry() {
+  registry=$OWNER-registry
+  if [ -e "/etc/systemd/system/$registry.service" ]; then
+    ! systemd_runs || systemctl -q disable --now "$registry" >>"$LOG" 2>&1 || true
+  elif [ -x "/etc/init.d/$registry" ]; then
+    "/etc/init.d/$registry" stop >>"$LOG" 2>&1 || true
+    update-rc.d -f "$registry" remove >>"$LOG" 2>&1 || true
+  fi
+  rm -f "/etc/systemd/system/$registry.service" "/etc/init.d/$registry"
+  [ -n "$1" ] && [ -s "$HOME_DIR/.dokku/registry/ca.crt" ] || return 0
+  for trusted in /etc/docker/certs.d/*/ca.crt; do
+    if cmp -s "$trusted" "$HOME_DIR/.dokku/registry/ca.crt"; then
+      rm -f "$trusted"
+      rmdir "$(dirname "$trusted")" 2>/dev/null || true
+    fi
+  done
+}
+
 uninstall() {
   step "Stopping the agent"
   if [ -e "$UNIT" ] && systemd_runs; then systemctl -q disable --now "$SERVICE" >>"$LOG" 2>&1 || true; fi
@@ -1013,6 +1033,7 @@ uninstall() {
     "$INIT" stop >>"$LOG" 2>&1 || true
     update-rc.d -f "$SERVICE" remove >>"$LOG" 2>&1 || true
   fi
+  remove_registry "$1"
   # Otherwise their hooks would reject every push.
   if [ -s "$LIB/repositories" ]; then
     cp "$LIB/repositories" "$LIB/unhook"

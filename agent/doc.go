@@ -19,6 +19,7 @@
 //	agent/doctor/ backup/ move/ watch/                   one concern each; backup/archive: the file of a backup; move: apps of a Dokku server
 //	agent/cron/        the cron tasks of app.json: schedule, runs, history
 //	agent/keys/ letsencrypt/ oneoff/ sources/            ssh keys; orders of certificates; one-off containers; deploys without a push
+//	agent/cluster/ registry/                             the swarm of several servers; the registry that this server has
 //	agent/             Server: the operations
 //	agent/deploy/      one app under its lock: settle, prepare, rollout, gate, stage, converge, executor
 //	agent/plan/        Plan(desired, observed) []Step; pure

@@ -17,7 +17,7 @@ var layers = []string{
 	"agent/command",
 	"agent/doctor agent/move agent/watch",
 	"agent/cron agent/backup",
-	"agent/keys agent/letsencrypt agent/oneoff agent/sources",
+	"agent/keys agent/letsencrypt agent/oneoff agent/sources agent/cluster agent/registry",
 	"agent",
 	"agent/deploy",
 	"agent/plan",

@@ -12,7 +12,8 @@ type Operation struct {
 	// name, NEW for an unused name, VALUE for a new value each time. "push next" pushes a
 	// version that deploys, "push broken" one that fails to start, "push broken TYPE" one
 	// whose processes of a type do, "push submodule" one with a submodule, "push detached"
-	// goes on without its client, "push cancelled" is cancelled in its gate. "cron APP" is the
+	// goes on without its client, "push cancelled" is cancelled in its gate, "push unregistered"
+	// has to reach a registry that is down. "cron APP" is the
 	// agent's look in a minute in which a cron task is due. "server checks
 	// disabled=worker" changes server.json.
 	Lines []string
@@ -84,6 +85,11 @@ var operations = []Operation{
 		Lines: lines("ps:set APP rollover worker=exclusive", "push broken worker"), Changes: 26},
 	{Name: "ps:set rollover and ps:restart", In: Matrix, From: Deployed,
 		Lines: lines("ps:set APP rollover worker=exclusive", "ps:restart APP")},
+
+	{Name: "registry:set", In: PowerLoss, From: Deployed, Lines: lines("registry:set APP server registry.test")},
+	{Name: "registry:set and a push of an image", In: Killed | Matrix, From: Deployed,
+		Lines: lines("registry:set APP push-on-release true", "push next"), Changes: 44},
+	{Name: "a push whose registry is down", In: Matrix, From: Deployed, Lines: lines("push unregistered")},
 
 	{Name: "git:from-image", In: inMemory, From: Deployed, Lines: lines("git:from-image APP"), Changes: 30},
 	{Name: "git:from-image with the builder null", In: Killed, From: Deployed, Lines: lines("builder:set APP selected null", "git:from-image APP"), Changes: 30},

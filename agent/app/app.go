@@ -89,6 +89,8 @@ type State struct {
 	Declared *Declared `json:"declared_source,omitempty"`
 	// Scheduler has the properties of scheduler:set.
 	Scheduler map[string]string `json:"scheduler,omitempty"`
+	// Registry has the properties of registry:set.
+	Registry map[string]string `json:"registry,omitempty"`
 
 	// Synced is what git:sync fetched last without deploying it; nil: nothing.
 	Synced *Synced `json:"synced,omitempty"`
@@ -179,7 +181,7 @@ func (st *State) Clone() State {
 	c.Domains, c.Retiring = slices.Clone(st.Domains), maps.Clone(st.Retiring)
 	c.Ports, c.Proxy = slices.Clone(st.Ports), maps.Clone(st.Proxy)
 	c.Redirects, c.Auth = maps.Clone(st.Redirects), st.Auth.clone()
-	c.Scheduler = maps.Clone(st.Scheduler)
+	c.Scheduler, c.Registry = maps.Clone(st.Scheduler), maps.Clone(st.Registry)
 	if st.Declared != nil {
 		d := *st.Declared
 		c.Declared = &d

@@ -66,6 +66,12 @@ type Release struct {
 	// git:from-image wrote that. It is kept with the release: another build needs it.
 	SourceImage string `json:"source_image,omitempty"`
 
+	// Remote is the image's name by digest in the registry that it was pushed to; "": it was
+	// not.
+	Remote string `json:"remote,omitempty"`
+	// RemoteTag is its tag there: the number of the release that pushed it.
+	RemoteTag int `json:"remote_tag,omitempty"`
+
 	Cause   string    `json:"cause"` // "push", "ps:restart", "config:set", ...
 	Created time.Time `json:"created"`
 

@@ -47,6 +47,8 @@ type Settings struct {
 
 	// Scheduler has the values of scheduler:set --global.
 	Scheduler map[string]string `json:"scheduler,omitempty"`
+	// Registry has the values of registry:set --global.
+	Registry map[string]string `json:"registry,omitempty"`
 
 	// NoAutoCreate: refuse a push to an unknown app (apps:set --global disable-autocreation).
 	NoAutoCreate bool `json:"no_auto_create,omitempty"`

@@ -8,6 +8,7 @@ import (
 	"dokku/agent/command/apps"
 	"dokku/agent/command/builders"
 	"dokku/agent/command/cli"
+	"dokku/agent/command/cluster"
 	"dokku/agent/command/config"
 	"dokku/agent/command/events"
 	"dokku/agent/command/ps"
@@ -23,7 +24,7 @@ import (
 // groups are the commands, a list for each group of nouns.
 var groups = [][]cli.Spec{
 	ps.Commands, releases.Commands, apps.Commands, sources.Commands, builders.Commands, config.Commands, routing.Commands, resources.Commands,
-	run.Commands, events.Commands, validate.Commands, admin.Commands,
+	run.Commands, events.Commands, validate.Commands, cluster.Commands, admin.Commands,
 	cli.VersionCommands, cli.HelpCommands,
 }
 

@@ -56,6 +56,7 @@ ps:report hello --running
 ps:report hello --problem
 ps:inspect hello
 network:report hello
+cluster:report
 logs hello
 checks:run hello
 `
@@ -107,10 +108,10 @@ func (f *fixture) reading() []string {
 	f.t.Helper()
 	lines := strings.Split(strings.TrimSpace(reading), "\n")
 	for _, name := range commands(f) {
-		// Two reports show running processes.
+		// Three reports show what runs.
 		if name == "backup:report" {
 			lines = append(lines, name) // the server's
-		} else if strings.HasSuffix(name, ":report") && name != "ps:report" && name != "network:report" {
+		} else if strings.HasSuffix(name, ":report") && name != "ps:report" && name != "network:report" && name != "cluster:report" {
 			lines = append(lines, name+" hello")
 		}
 	}

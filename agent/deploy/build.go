@@ -57,6 +57,9 @@ func (x *Session) build(ctx context.Context, objects source.Options, revision, c
 		return nil, err
 	}
 	valid, err := b.inspect(ctx)
+	if err == nil {
+		err = x.checkRegistry(ctx)
+	}
 	if err != nil || b.unscaled == nil {
 		err = x.keep(err, valid)
 	}

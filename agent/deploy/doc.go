@@ -163,6 +163,14 @@
 // revision. It tries once: an app that does not come up stays stopped. After a kill in
 // between, the agent tries again.
 //
+// An app may push its images to a registry (registry:set push-on-release). The registry is
+// asked before the build whether it answers, because a build takes minutes, and the image is
+// pushed behind predeploy, which changes it, and before the release command, which cannot be
+// undone. The release keeps the name by digest; releases that are made of it push nothing.
+// Rejected: to push beside the gate, which would hide the time and let a release command run
+// for a deploy that its registry rejects; further tags that move (Dokku's push-extra-tags),
+// which would name an image before its checks have passed.
+//
 // # Types that run alone
 //
 // Two settings keep the processes of two releases from running side by side, and they

@@ -55,6 +55,7 @@ type machine interface {
 	engine.Networks
 	engine.Caches
 	engine.Terminal
+	engine.Registries
 }
 
 // Engine returns the engine that the settings name, whole, for the operations beside

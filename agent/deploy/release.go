@@ -19,6 +19,9 @@ func (o *rollout) runRelease(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := o.pushImage(ctx); err != nil {
+		return err
+	}
 	command, ok := o.release.Control.Procfile.Release()
 	if !ok {
 		return nil

@@ -21,6 +21,9 @@
 // removed by hand, and never touches the apps of another root. A lock file of that name
 // is no evidence, because a refused push leaves one.
 //
+// A swarm is judged by package cluster, on its managers alone: a worker knows nothing of the
+// others. A swarm is never changed by --fix.
+//
 // An engine without live-restore is named, with the setting, and is no problem: it works,
 // and its administrator may have reasons. An image that is missing is never fixed by
 // --fix: a build takes minutes and runs the app's code.

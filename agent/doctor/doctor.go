@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"sync"
@@ -14,6 +15,7 @@ import (
 
 	"dokku/agent"
 	"dokku/agent/app"
+	"dokku/agent/cluster"
 	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
@@ -83,6 +85,11 @@ type Surroundings struct {
 	SSHConfig string                             // default /etc/ssh/sshd_config
 	Statfs    func(string, *unix.Statfs_t) error // default statfs(2)
 	Patience  time.Duration                      // of one check; default 20 s
+	// Dial reaches the managers of a swarm; the default is net.Dialer's.
+	Dial cluster.Dialer
+	// Synchronised reports whether something sets this server's clock; the default asks the
+	// kernel.
+	Synchronised func() bool
 }
 
 func (s Surroundings) orDefaults() Surroundings {
@@ -90,6 +97,12 @@ func (s Surroundings) orDefaults() Surroundings {
 	s.Patience = cmp.Or(s.Patience, checkPatience)
 	if s.Statfs == nil {
 		s.Statfs = unix.Statfs
+	}
+	if s.Dial == nil {
+		s.Dial = (&net.Dialer{}).DialContext
+	}
+	if s.Synchronised == nil {
+		s.Synchronised = synchronised
 	}
 	return s
 }
@@ -128,7 +141,7 @@ func (d *examination) run(ctx context.Context, app string) []Finding {
 	var checks []func(context.Context) []Finding
 	if app == "" {
 		checks = append(checks, d.checkEngine, d.checkNginx, d.checkServerCertificate, d.checkSSH, d.checkKeys, d.checkAgent, d.checkGit, d.checkDisk, d.checkBuildCache,
-			d.checkServerHooks, d.checkBackups, d.checkPermissions, d.checkStray, d.checkOrphans, d.checkServices)
+			d.checkServerHooks, d.checkBackups, d.checkPermissions, d.checkStray, d.checkOrphans, d.checkServices, d.checkCluster, d.checkRegistry)
 	}
 	for _, name := range d.folders() {
 		if app == "" || app == name {

@@ -1,13 +1,13 @@
 // Package e2e has the end-to-end tests: the built program with a real git, sshd, nginx
-// and Docker Engine. A missing tool fails them. They run as any user, and do not touch
-// the machine's own nginx, sshd and DOKKU_ROOT.
+// and Docker Engine. A missing tool fails them. They run as any user, but those
+// of swarms as root, and do not touch the machine's own nginx, sshd and DOKKU_ROOT.
 //
 // # Layout
 //
 // The scenarios are flat in this package. Their machinery is in packages below, which
 // the product never imports: lab has servers, clients and apps, load has traffic and
-// measurements, fault has failpoints and the fault matrix. Package machine tries faults
-// on a server in memory, without a lab.
+// measurements, fault has failpoints and the fault matrix, swarmlab has several engines on
+// one machine. Package machine tries faults on a server in memory, without a lab.
 //
 // # One test package
 //

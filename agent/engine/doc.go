@@ -16,8 +16,10 @@
 // fixed addresses need an address before the start; the commands for storage,
 // networks, terminals and backups ask for the rest.
 //
-// Watcher stands beside both: a deploy never watches, the agent always does. Host
-// is Engine, Machine and Watcher together, the whole of a single server.
+// Watcher stands beside both: a deploy never watches, the agent always does. So does
+// Clusters, the swarm that an engine may be a member of: forming one, its nodes, their
+// availability. Nodes join by themselves, so there is no method for that. Host
+// is Engine, Machine, Watcher and Clusters together, the whole of a single server.
 //
 // A capability is an interface, never a type assertion on an implementation. A build
 // needs the Docker API itself, which is no part of this contract: docker.NewClient
@@ -67,6 +69,11 @@
 // Every call has a deadline beside its context's (Within, Settled). Errors that a
 // caller tells apart are values (see ErrAddressInUse). Every error names the thing,
 // the value and, where there is one, the fix.
+//
+// Push names an image for its registry only while it pushes: Remove leaves names outside
+// TagPrefix alone, so a name that stayed would keep the image for ever. The next push of the
+// app to that repository takes away what a killed one has left. The result is the name by
+// digest, since tags of a registry can move.
 //
 // The rules that every engine has to follow are written here once, and the
 // implementations call them: the labels of a Spec, its validation, the restart

@@ -339,4 +339,5 @@ type Host interface {
 	Engine
 	Machine
 	Watcher
+	Clusters
 }

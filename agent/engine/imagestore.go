@@ -65,12 +65,16 @@ type RegistryAuth struct {
 	Server, User, Secret string
 }
 
-// Registries fetches images from registries.
+// Registries fetches images from registries, and brings them there.
 type Registries interface {
 	// Pull fetches an image by its name, also if there is an image of that name. auth
 	// may be empty. It calls progress with short texts from its own goroutine; an image
 	// may have gigabytes. Only ctx bounds its time.
 	Pull(ctx context.Context, name string, auth RegistryAuth, progress func(string)) error
-	// Login has the registry check a user's password.
+	// Push brings an image, by its id, to a registry under a name with a tag, and returns
+	// its name by digest there: "registry.example.com/web@sha256:...". The image has no more
+	// names here afterwards than before, also if it fails. auth and progress are as for Pull.
+	Push(ctx context.Context, id, name string, auth RegistryAuth, progress func(string)) (byDigest string, err error)
+	// Login has the registry check a user's password, or whether it answers without one.
 	Login(ctx context.Context, auth RegistryAuth) error
 }

@@ -19,6 +19,10 @@ func (s *Store) Registries(app string) []string {
 	return []string{s.File(app, RegistryDir), s.DockerConfig()}
 }
 
+// ServedRegistry is the file, below DOKKU_ROOT, with the settings of the registry that this
+// server has; see package registry.
+func (s *Store) ServedRegistry() string { return s.Own("registry", "served.json") }
+
 // DockerConfig returns the folder of the server's logins to registries. It is that of
 // docker login, if DOKKU_ROOT is the home of this program's user.
 func (s *Store) DockerConfig() string { return filepath.Join(s.Root, ".docker") }

@@ -33,6 +33,9 @@ const (
 	AgentLock = "_agent"
 	// OrdersLock is held while certificates are ordered: a CA counts orders.
 	OrdersLock = "_letsencrypt"
+	// RegistryLock is held while an image is pushed to the registry of this server, and
+	// while old ones are collected there, which could take the layers of a new one.
+	RegistryLock = "_registry"
 )
 
 // Holder is the note in a lock's file: the process that holds the lock, and its step.
@@ -161,8 +164,11 @@ func (s *Store) wait(ctx context.Context, l *Lock, app string, log event.Log) er
 		return err
 	}
 	who := app
-	if app == OrdersLock {
+	switch app {
+	case OrdersLock:
 		who = "the orders of other certificates"
+	case RegistryLock:
+		who = "the registry"
 	}
 	if busy := s.Busy(app); busy != "" {
 		log.Step("Waiting for %s: %s", who, busy)

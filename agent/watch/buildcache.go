@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dokku/agent/engine"
+	"dokku/agent/registry"
 )
 
 const (
@@ -48,6 +49,9 @@ func (p *pruner) look(ctx context.Context) {
 	}
 	p.built, p.pruned, p.due = built, now, time.Time{}
 	if err := p.Server.PruneBuildCache(ctx, p.log); err != nil && ctx.Err() == nil {
+		p.log.Warn("%s", err)
+	}
+	if _, err := registry.Sweep(ctx, p.Server.Env.Store, p.log); err != nil && ctx.Err() == nil {
 		p.log.Warn("%s", err)
 	}
 }

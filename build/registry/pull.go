@@ -28,12 +28,41 @@ func Pull(ctx context.Context, cli *client.Client, name, auth string, news func(
 		return err
 	}
 	defer answer.Close()
+	return follow(answer, news, nil)
+}
+
+// Push has the engine bring an image to the registry of its name, and returns its digest
+// there. auth, news and the error are as for Pull.
+func Push(ctx context.Context, cli *client.Client, name, auth string, news func(Pulled)) (digest string, err error) {
+	if auth == "" {
+		auth = "e30=" // {}: the engine refuses an empty header
+	}
+	answer, err := cli.ImagePush(ctx, name, image.PushOptions{RegistryAuth: auth})
+	if err != nil {
+		return "", err
+	}
+	defer answer.Close()
+	err = follow(answer, news, func(aux json.RawMessage) {
+		var pushed struct{ Digest string }
+		if json.Unmarshal(aux, &pushed) == nil && pushed.Digest != "" {
+			digest = pushed.Digest
+		}
+	})
+	if err == nil && digest == "" {
+		err = errors.New("the engine does not say which digest the image has there")
+	}
+	return digest, err
+}
+
+// follow reads the engine's report about a transfer to its end.
+func follow(answer io.Reader, news func(Pulled), aux func(json.RawMessage)) error {
 	type progress struct{ Current, Total int64 }
 	layers := map[string]progress{}
 	for lines := json.NewDecoder(answer); ; {
 		var line struct {
 			ID, Status, Error string
 			ProgressDetail    progress
+			Aux               json.RawMessage
 		}
 		if err := lines.Decode(&line); errors.Is(err, io.EOF) {
 			return nil
@@ -42,6 +71,9 @@ func Pull(ctx context.Context, cli *client.Client, name, auth string, news func(
 		}
 		if line.Error != "" {
 			return errors.New(line.Error)
+		}
+		if line.Aux != nil && aux != nil {
+			aux(line.Aux)
 		}
 		if line.ProgressDetail.Total > 0 {
 			layers[line.ID] = line.ProgressDetail

@@ -29,6 +29,7 @@ var nouns = []struct{ name, title string }{
 	{"logs", "Logs"},
 	{"events", "Events and notifications"},
 	{"ssh-keys", "SSH keys"},
+	{"cluster", "Several servers"},
 	{"", "Other"},
 }
 
@@ -43,6 +44,7 @@ var abouts = map[string]string{
 	"builds":                 "Manage running and historical builds",
 	"certs":                  "Manage SSL (TLS) certs",
 	"checks":                 "Manage zero-downtime settings",
+	"cluster":                "Manage the swarm of several servers",
 	"config":                 "Manage global and app-specific config vars",
 	"cron":                   "Manage scheduled cron tasks",
 	"deploy":                 "Deploy apps again",

@@ -13,7 +13,7 @@ import (
 
 // readingVerbs are the verbs of commands that change nothing.
 var readingVerbs = []string{"report", "list", "show", "help", "exists", "locked", "get", "keys", "export", "info", "inspect", "log", "logs",
-	"failed", "output", "active", "auth-status", "public-key", "show-config", "validate-config", "access-logs", "error-logs", "test", "custom-page-export", "bundle", "links", "app-links", "linked",
+	"failed", "nodes", "output", "active", "auth-status", "public-key", "show-config", "validate-config", "access-logs", "error-logs", "test", "custom-page-export", "bundle", "links", "app-links", "linked",
 	"trigger"}
 
 // changingWords are further commands that change something, or run something for a person:
@@ -25,7 +25,7 @@ var askingWords = []string{"ps:scale", "resource:limit", "resource:reserve"}
 
 // shownWords are the nouns and the commands whose words are no secrets: events show them.
 var shownWords = []string{"apps", "domains", "ports", "proxy", "releases", "resource", "ps:scale", "ps:restart", "deploys", "builds", "events",
-	"maintenance", "redirect"}
+	"maintenance", "redirect", "cluster"}
 
 // askingFlags are flags with which askingWords still only answer.
 var askingFlags = []string{"format", "origin", "process-type", "global", "quiet", "app", "trace", "force"}

@@ -16,7 +16,7 @@ import (
 )
 
 // Commands are the commands of this package.
-var Commands = slices.Concat(deployCommands, authCommands, registryCommands)
+var Commands = slices.Concat(deployCommands, authCommands, registryCommands, serveCommands)
 
 const authorHelp = "NAME and EMAIL are the author of the commit that it makes in the app's repository."
 

@@ -2,13 +2,15 @@ package sources
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/distribution/reference"
 	"github.com/spf13/pflag"
 
 	"dokku/agent/app"
 	"dokku/agent/command/cli"
-	"dokku/agent/engine"
+	"dokku/agent/event"
 	"dokku/agent/sources"
 	"dokku/build/registry"
 )
@@ -16,7 +18,8 @@ import (
 var registryCommands = []cli.Spec{
 	{
 		Use: "registry:login APP SERVER [USER] [PASSWORD]", Short: "Store the password for a registry of images",
-		Long: "It is checked at the registry first. The images of the app's builds and of git:from-image are pulled with it.\n" +
+		Long: "It is checked at the registry first. The images of the app's builds and of git:from-image are pulled with it, and those of\n" +
+			"releases are pushed with it (registry:set push-on-release).\n" +
 			"With --global instead of APP it is that of all apps. --password-stdin reads the password from standard input.",
 		Example: "cat token | dokku registry:login --global --password-stdin ghcr.io bot",
 		Missing: "Missing server argument", NewApp: true,
@@ -32,16 +35,8 @@ var registryCommands = []cli.Spec{
 		Flags: func(f *pflag.FlagSet) { f.Bool("global", false, "that of all apps") },
 		Run:   runLogout,
 	},
-	registryReport.Spec("Show the settings of registries"),
-	{
-		Use: "registry:set APP KEY [VALUE]", Short: "Refuse to push images to a registry, with the reason",
-		Long: "Releases' images stay on this server, so the properties of Dokku that push them elsewhere have no effect here.\n" +
-			"Unsetting one is accepted.",
-		Missing: "No property specified",
-		Flags:   func(f *pflag.FlagSet) { f.Bool("global", false, "the default of all apps") },
-		Words:   func(*cli.Call) []string { return pushProperties },
-		Run:     runSet,
-	},
+	registryReport.Spec("Show the settings of registries, and where the current release's image is"),
+	registryProperties.Spec("Set or unset the registry that the images of releases are pushed to"),
 }
 
 // runLogin accepts the forms of Dokku: an app or --global before the server, and three
@@ -114,49 +109,83 @@ func runLogout(c *cli.Call) error {
 	return nil
 }
 
-// pushProperties are Dokku's properties for pushing images to a registry.
-var pushProperties = []string{"image-repo", "image-repo-template", "push-extra-tags", "push-on-release", "server"}
-
-func runSet(c *cli.Call) error {
-	name, value := c.Args[0], strings.Join(c.Args[1:], " ")
-	switch {
-	case !slices.Contains(pushProperties, name):
-		return cli.Refuse("Invalid property specified, valid properties include: %s", strings.Join(pushProperties, ", "))
-	case name == "image-repo" && c.App == nil:
-		return cli.Refuse("Property cannot be specified globally")
-	case value == "":
-		c.Events().Result("Unsetting %s", name)
-		return nil
-	case name == "push-on-release" && value == "false":
-		c.Events().Result("Setting %s to %s", name, value)
-		return nil
-	}
-	return cli.Refuse("Cannot set %s: the images of releases stay on this server, none is pushed to a registry; dokku backup --images saves them", name)
+// registryProperties are Dokku's, without push-extra-tags.
+var registryProperties = cli.Properties{
+	Noun: "registry",
+	List: []cli.Property{
+		{Name: app.PropImageRepo, OnlyApp: true, Check: func(value string) error {
+			return checkRepo(app.PropImageRepo, value)
+		}},
+		{Name: app.PropImageRepoTemplate, Check: func(value string) error {
+			name, err := app.ImageRepoOf(value, "app")
+			if err != nil {
+				return cli.Refuse("Invalid %s specified: %w", app.PropImageRepoTemplate, err)
+			}
+			return checkRepo(app.PropImageRepoTemplate, name)
+		}},
+		{Name: app.PropPushOnRelease, Default: "false", Check: func(value string) error {
+			return cli.OneOf(app.PropPushOnRelease, value, "true", "false")
+		}},
+		{Name: app.PropRegistry, Check: func(value string) error {
+			server := app.RegistryServer(value)
+			if _, err := registry.Key(strings.TrimSuffix(server, "/")); err != nil && server != "" {
+				return cli.Refuse("Invalid %s specified: %w", app.PropRegistry, err)
+			}
+			return nil
+		}},
+		{Name: extraTags, Instead: "each release has its number as its tag, and registry:report --registry-image its digest"},
+	},
+	Get:    func(st *app.State, name string) string { return st.Registry[name] },
+	Put:    func(st *app.State, name, value string) { cli.Put(&st.Registry, name, value) },
+	Server: func(set *app.Settings) *map[string]string { return &set.Registry },
 }
 
-// logins is the value of the report that Dokku does not have, so it has to be asked for.
-const logins = "registry-logins"
+// extraTags is a property of Dokku's. Tags that move, such as latest, would name an image
+// before its checks have passed.
+const extraTags = "push-extra-tags"
+
+// checkRepo checks the name of an image without a registry and a tag.
+func checkRepo(property, value string) error {
+	if named, err := reference.ParseNormalizedNamed("registry.example.com/" + value); err != nil || !reference.IsNameOnly(named) {
+		return cli.Refuse("Invalid %s specified: %q is not the name of an image without registry and tag, such as team/web", property, event.OneLine(value))
+	}
+	return nil
+}
+
+// Values of the report that Dokku does not have. The logins have to be asked for.
+const (
+	logins      = "registry-logins"
+	remoteImage = "registry-image"
+)
 
 var registryReport = cli.Reporter{
 	Noun: "registry",
-	Keys: registryKeys(),
+	Keys: cli.Sorted(append(registryProperties.Keys(), logins, remoteImage, "registry-tag-version",
+		"registry-"+extraTags, "registry-computed-"+extraTags, "registry-global-"+extraTags)),
+	Own: []string{"image"},
 	Collect: func(c *cli.Call, a *app.App, only string) (map[string]string, error) {
-		values := map[string]string{}
-		for _, key := range registryKeys() {
-			values[key] = ""
+		v, err := c.View(a)
+		if err != nil {
+			return nil, err
 		}
-		values["registry-computed-image-repo"] = engine.TagPrefix + a.Name
-		values["registry-computed-push-on-release"] = "false"
+		values := map[string]string{"registry-tag-version": "", remoteImage: "",
+			"registry-" + extraTags: "", "registry-computed-" + extraTags: "", "registry-global-" + extraTags: ""}
+		registryProperties.Report(values, &a.State, v.Settings)
+		values["registry-computed-image-repo"] = v.ImageRepo()
+		values["registry-computed-server"] = v.RegistryServer()
+		if r := a.Current; r != nil && r.Remote != "" {
+			values[remoteImage], values["registry-tag-version"] = r.Remote, strconv.Itoa(r.RemoteTag)
+		}
 		return values, addLogins(c, values, a.Name, only)
 	},
 	Global: func(c *cli.Call) (map[string]string, error) {
-		values := map[string]string{"registry-computed-push-on-release": "false"}
-		for _, name := range pushProperties[1:] {
-			values["registry-global-"+name] = ""
-			if name != "push-on-release" {
-				values["registry-computed-"+name] = ""
-			}
+		set, err := c.Settings()
+		if err != nil {
+			return nil, err
 		}
+		values := registryProperties.Global(set)
+		values["registry-computed-server"] = app.RegistryServer(set.Registry[app.PropRegistry])
+		values["registry-computed-"+extraTags], values["registry-global-"+extraTags] = "", ""
 		return values, addLogins(c, values, "", logins)
 	},
 }
@@ -170,12 +199,4 @@ func addLogins(c *cli.Call, values map[string]string, name, only string) error {
 	servers, err := (&sources.Importer{Server: c.Server}).Logins(name)
 	values[logins] = strings.Join(servers, " ")
 	return err
-}
-
-func registryKeys() []string {
-	keys := []string{logins, "registry-computed-image-repo", "registry-image-repo", "registry-tag-version"}
-	for _, name := range pushProperties[1:] {
-		keys = append(keys, "registry-"+name, "registry-computed-"+name, "registry-global-"+name)
-	}
-	return cli.Sorted(keys)
 }

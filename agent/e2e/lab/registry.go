@@ -21,6 +21,23 @@ type Registry struct {
 	lab      *Lab
 	Address  string // 127.0.0.1:PORT; engines speak http to a loopback address
 	password string
+	process  *exec.Cmd
+}
+
+// Stop ends the registry.
+func (r *Registry) Stop() { EndProcess(r.process) }
+
+// Has reports whether the registry has the manifest of a digest in a repository.
+func (r *Registry) Has(repository, digest string) bool {
+	r.lab.T.Helper()
+	q, err := http.NewRequest(http.MethodHead, "http://"+r.Address+"/v2/"+repository+"/manifests/"+digest, nil)
+	Must(r.lab.T, err)
+	q.Header.Set("Accept", "application/vnd.docker.distribution.manifest.v2+json")
+	q.SetBasicAuth(RegistryUser, r.password)
+	answer, err := http.DefaultClient.Do(q)
+	Must(r.lab.T, err)
+	answer.Body.Close()
+	return answer.StatusCode == http.StatusOK
 }
 
 // RegistryUser is the user of a registry with a password.
@@ -32,7 +49,7 @@ func (l *Lab) Registry(password string) *Registry {
 	dir := l.T.TempDir()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	Must(l.T, err)
-	r := &Registry{l, free.Addr().String(), password}
+	r := &Registry{lab: l, Address: free.Addr().String(), password: password}
 	free.Close()
 	config := fmt.Sprintf("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: %s}\n", dir, r.Address)
 	if password != "" {
@@ -47,7 +64,8 @@ func (l *Lab) Registry(password string) *Registry {
 	cmd := exec.Command("docker-registry", "serve", path)
 	cmd.Stdout, cmd.Stderr = l.logFile("registry.log"), l.logFile("registry.log")
 	Must(l.T, cmd.Start())
-	l.T.Cleanup(func() { EndProcess(cmd) })
+	r.process = cmd
+	l.T.Cleanup(r.Stop)
 	WaitFor(l.T, "the registry answers", func() bool {
 		resp, err := http.Get("http://" + r.Address + "/v2/")
 		if err != nil {

@@ -30,6 +30,14 @@ var doctorTests = []struct {
 	{name: "the engine is down", stays: true, damage: func(p *patient) {
 		p.engine.Fail(func(string, ...any) error { return engine.ErrUnreachable })
 	}, want: []string{"engine: start", "orphans: cannot be told", "shop processes: cannot be told"}},
+	{name: "a node of the swarm is down", stays: true, damage: func(p *patient) { p.swarm(engine.RoleWorker).Die(true) },
+		want: []string{"cluster: problem: node 10.0.0.2 (10.0.0.2) is down; start it, or take it out: docker node rm --force node2"}},
+	{name: "the swarm has no quorum", stays: true, damage: func(p *patient) { p.swarm(engine.RoleManager).Die(true) },
+		want: []string{"cluster: problem: the swarm has lost its quorum: nobody can change it; Its managers are 10.0.0.1:2377, 10.0.0.2:2377: start more than half"}},
+	{name: "nothing sets the clock of a swarm", stays: true, damage: func(p *patient) { p.swarm(engine.RoleWorker); p.clockRunsFree = true },
+		want: []string{"cluster: warning: nothing sets the clock of this server"}},
+	{name: "a certificate of the swarm ends", stays: true, damage: func(p *patient) { p.swarm(engine.RoleWorker); p.certificateLeft = 9 * 24 * time.Hour },
+		want: []string{"cluster: warning: the swarm's certificate of 10.0.0.1 ends on "}},
 	{name: "nginx is down", stays: true, damage: func(p *patient) { p.nginx.Down = errTest }, want: []string{"nginx: problem: it is broken; "}},
 	{name: "nginx does not include our files", stays: true, damage: func(p *patient) { p.nginx.Foreign = errTest }, want: []string{"nginx: install.sh"}},
 	{name: "nginx is behind", stays: true, damage: func(p *patient) { p.nginx.Behind = errTest }, want: []string{"nginx: warning: it is broken; "}},

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -16,10 +17,12 @@ import (
 
 	"dokku/agent/agenttest"
 	"dokku/agent/app"
+	"dokku/agent/certs"
 	"dokku/agent/deploy"
 	"dokku/agent/doctor"
 	"dokku/agent/engine"
 	"dokku/agent/engine/docker"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 	"dokku/agent/proxy"
 	proxymemory "dokku/agent/proxy/memory"
@@ -36,6 +39,37 @@ type patient struct {
 	agent  *store.Lock
 	sshd   net.Listener
 	disk   unix.Statfs_t
+	// clockRunsFree: nothing sets the server's clock.
+	clockRunsFree bool
+	// certificateLeft is what is left of the time of the swarm's certificates; 0: all of it.
+	certificateLeft time.Duration
+}
+
+// swarm makes the engine the first manager of a swarm, and lets another one join.
+func (p *patient) swarm(role engine.Role) *memory.Engine {
+	p.t.Helper()
+	check(p.t, p.engine.InitCluster(p.t.Context(), "10.0.0.1"))
+	token, err := p.engine.JoinToken(p.t.Context(), role, false)
+	check(p.t, err)
+	other := memory.New()
+	check(p.t, other.Join(p.engine.Swarm(), "10.0.0.2", token))
+	return other
+}
+
+// manager connects to a manager of the swarm, which has a certificate.
+func (p *patient) manager() (net.Conn, error) {
+	made := time.Now()
+	if p.certificateLeft != 0 {
+		made = made.Add(p.certificateLeft - certs.SelfSignedLife)
+	}
+	pair, err := certs.SelfSigned([]string{"10.0.0.1"}, made)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := tls.X509KeyPair(pair.Chain, pair.Key)
+	here, there := net.Pipe()
+	go tls.Server(there, &tls.Config{Certificates: []tls.Certificate{cert}}).Handshake()
+	return here, err
 }
 
 // examined is a proxy in memory that implements proxy.Examiner.
@@ -83,7 +117,9 @@ func newPatient(t *testing.T, h history) *patient {
 	}()
 	config := filepath.Join(t.TempDir(), "sshd_config")
 	check(t, os.WriteFile(config, fmt.Appendf(nil, "# nothing\nListenAddress %s\n", p.sshd.Addr()), 0o600))
-	p.doctor.Server, p.doctor.Around = p.server, doctor.Surroundings{SSHConfig: config, Statfs: func(_ string, st *unix.Statfs_t) error { *st = p.disk; return nil }}
+	p.doctor.Server, p.doctor.Around = p.server, doctor.Surroundings{SSHConfig: config, Statfs: func(_ string, st *unix.Statfs_t) error { *st = p.disk; return nil },
+		Dial:         func(context.Context, string, string) (net.Conn, error) { return p.manager() },
+		Synchronised: func() bool { return !p.clockRunsFree }}
 	check(t, os.Mkdir(filepath.Join(p.root, ".ssh"), 0o700))
 	p.keys(`command="DOKKU_ROOT=` + p.root + " " + binary + ` shell alice",restrict,pty ` + aKey)
 	return p

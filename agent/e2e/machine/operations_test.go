@@ -53,6 +53,8 @@ func (m *machine) command(ctx context.Context, h history, words []string) error 
 			return m.pushSubmodule(ctx, h)
 		case "detached":
 			return m.pushDetached(ctx, h.one, h.two, deploy.PushOptions{})
+		case "unregistered":
+			return m.pushUnregistered(ctx, h)
 		case "cancelled":
 			return m.pushCancelled(ctx, h)
 		}
@@ -168,6 +170,8 @@ func set(st *app.State, words []string) error {
 		st.Hooks = nil
 	case "events:off":
 		st.NoEvents = true
+	case "registry:set":
+		st.Registry = app.Merged(st.Registry, map[string]string{words[2]: words[3]})
 	case "builder:set":
 		st.Build = map[string]string{words[2]: words[3]}
 	default:

@@ -102,3 +102,7 @@ func (h countedHost) Wait(ctx context.Context, id string) (engine.Instance, erro
 func (h countedHost) Logs(ctx context.Context, id string, o engine.LogOptions, w io.Writer) error {
 	return countingError("Logs", func() error { return h.Engine.Logs(ctx, id, o, w) })
 }
+
+func (h countedHost) Push(ctx context.Context, id, name string, auth engine.RegistryAuth, progress func(string)) (string, error) {
+	return counting("Push", func() (string, error) { return h.Engine.Push(ctx, id, name, auth, progress) })
+}

@@ -36,9 +36,13 @@ type Engine struct {
 	buildCache int64                  // bytes
 	images     []*localImage
 	registry   map[string]registryImage
-	watchers   []*watcher
-	together   map[kindOf]int // see Together
-	root       string
+	// registryDown is why registries do not answer; nil: they do.
+	registryDown error
+	pushed       map[string]string // ids of images, by their names by digest
+	node         *node             // see Swarm
+	watchers     []*watcher
+	together     map[kindOf]int // see Together
+	root         string
 }
 
 var _ engine.Host = (*Engine)(nil)

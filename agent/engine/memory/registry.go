@@ -3,6 +3,8 @@ package memory
 import (
 	"context"
 	"fmt"
+	"maps"
+	"strings"
 
 	"dokku/agent/engine"
 )
@@ -44,11 +46,52 @@ func (m *Engine) Pull(ctx context.Context, name string, auth engine.RegistryAuth
 	return err
 }
 
+// RegistryDown makes calls to registries fail with a reason; nil: they answer.
+func (m *Engine) RegistryDown(reason error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.registryDown = reason
+}
+
+// Pushed returns the names by digest that Push has returned and the ids of their images.
+func (m *Engine) Pushed() map[string]string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.pushed)
+}
+
+// Push implements Registries. A name by digest has the image's id.
+func (m *Engine) Push(ctx context.Context, id, name string, auth engine.RegistryAuth, progress func(string)) (string, error) {
+	return call(ctx, m, func() (string, error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.registryDown != nil {
+			return "", fmt.Errorf("cannot push %s: %w", name, m.registryDown)
+		}
+		i := m.image(id)
+		if i == nil {
+			return "", fmt.Errorf("cannot push %s: %w (%s)", name, engine.ErrNoImage, id)
+		}
+		byDigest := name[:max(strings.LastIndex(name, ":"), 0)] + "@sha256:" + strings.TrimPrefix(i.ID, "sha256:")
+		if m.pushed == nil {
+			m.pushed = map[string]string{}
+		}
+		m.pushed[byDigest] = i.ID
+		return byDigest, nil
+	}, "Push", id, name)
+}
+
 // Login implements Registries.
 func (m *Engine) Login(ctx context.Context, auth engine.RegistryAuth) error {
 	_, err := call(ctx, m, func() (none struct{}, err error) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
+		if m.registryDown != nil {
+			return none, fmt.Errorf("cannot log in to %s: %w", auth.Server, m.registryDown)
+		}
+		if auth.Secret == "" {
+			return none, nil // it answers
+		}
 		for _, i := range m.registry {
 			if i.auth == auth {
 				return none, nil

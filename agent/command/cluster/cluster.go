@@ -1,0 +1,227 @@
+package cluster
+
+import (
+	"errors"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"dokku/agent/cluster"
+	"dokku/agent/command/cli"
+	"dokku/agent/engine"
+)
+
+// Commands are the commands of this package.
+var Commands = []cli.Spec{
+	{
+		Use: "cluster:init", Short: "Make this server the first manager of a swarm of servers",
+		Long: "Others join it with the line of cluster:join-token. They need Docker alone, and these ports between all of them: TCP 2377 and 7946, UDP 7946 and 4789.\n" +
+			"The engine must not have live-restore. If this server is a manager already, nothing changes.",
+		Example: "dokku cluster:init --advertise-addr 10.0.0.1",
+		Flags: func(f *pflag.FlagSet) {
+			f.String("advertise-addr", "", "the address, or the network interface, by which other servers reach this one; needed if it has several")
+		},
+		Run: runInit,
+	},
+	{
+		Use: "cluster:join-token [ROLE]", Short: "Print the line with which a server joins, as worker or manager",
+		Long: "ROLE is worker, if it is not given: it runs processes. Managers also keep the state of the swarm; with 3 of them, one may fail.\n" +
+			"Who has the line can join: --rotate makes a new one, and the former line of that role is void. Servers that have joined stay.",
+		Example: "dokku cluster:join-token\ndokku cluster:join-token manager --rotate",
+		Flags:   func(f *pflag.FlagSet) { f.Bool("rotate", false, "make a new token; the former one is void") },
+		Words:   cli.OneOfWords(string(engine.RoleWorker), string(engine.RoleManager)),
+		Run:     runToken,
+	},
+	{
+		Use: "cluster:nodes", Short: "List the servers of the swarm, and what is wrong with them", Flags: cli.FormatFlag,
+		Long: "It exits with 1 if a node is down or a manager does not answer.\n\n" +
+			"--format json prints a list of objects with these keys: id, name, role, leader, reachable, state, message, availability, address, engine,\n" +
+			"cpus, memory (bytes), self (this server), lacks (what processes cannot have there).",
+		Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("stdout", "json")},
+		Run:    runNodes,
+	},
+	{
+		Use: "cluster:drain NODE", Short: "Take all processes of the swarm off a server, for maintenance", Missing: "No node specified",
+		Long:    "Swarm starts them on the others. NODE is a name, an address or an id of cluster:nodes. The last server that may run processes is not drained.",
+		Example: "dokku cluster:drain node2", Words: nodeWords, Run: runDrain,
+	},
+	{
+		Use: "cluster:activate NODE", Short: "Let a server run processes of the swarm again", Missing: "No node specified",
+		Example: "dokku cluster:activate node2", Words: nodeWords, Run: runActivate,
+	},
+	{
+		Use: "cluster:leave", Short: "Take this server out of its swarm",
+		Long: "A manager leaves with --force alone, since it counts as a manager also when it is gone.",
+		Flags: func(f *pflag.FlagSet) {
+			f.Bool("force", false, "also as a manager, and as the last one, with which the swarm ends")
+		},
+		Run: runLeave,
+	},
+	{
+		Use: "cluster:report", Short: "Show the swarm of this server", Flags: cli.FormatFlag,
+		Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("stdout", "json")},
+		Run:    runReport,
+	},
+}
+
+func runInit(c *cli.Call) error {
+	host, err := c.Engine()
+	if err != nil {
+		return err
+	}
+	swarm, made, err := cluster.Init(c.Ctx, host, c.Value("advertise-addr"))
+	if err != nil {
+		return err
+	}
+	if made {
+		c.Events().Step("This server is the first manager of a swarm, at %s", swarm.Address)
+	} else {
+		c.Events().Step("This server is a manager of a swarm already, at %s", swarm.Address)
+	}
+	line, err := cluster.JoinLine(c.Ctx, host, engine.RoleWorker, false)
+	if err != nil {
+		return err
+	}
+	c.Events().Detail("To let another server run processes, run there:")
+	c.Events().Detail("%s", line)
+	c.Events().Detail("To make it a manager too: dokku cluster:join-token manager")
+	return nil
+}
+
+func runToken(c *cli.Call) error {
+	role := engine.RoleWorker
+	if len(c.Args) > 0 {
+		if err := cli.OneOf("role", c.Args[0], string(engine.RoleWorker), string(engine.RoleManager)); err != nil {
+			return err
+		}
+		role = engine.Role(c.Args[0])
+	}
+	host, err := c.Engine()
+	if err != nil {
+		return err
+	}
+	line, err := cluster.JoinLine(c.Ctx, host, role, c.Flag("rotate"))
+	if err != nil {
+		return err
+	}
+	c.Print("%s\n", line)
+	return nil
+}
+
+func runDrain(c *cli.Call) error {
+	return set(c, engine.NodeDrained, "%s runs no processes of the swarm any more", "%s is drained already")
+}
+
+func runActivate(c *cli.Call) error {
+	return set(c, engine.NodeActive, "%s may run processes of the swarm", "%s is active already")
+}
+
+func set(c *cli.Call, a engine.Availability, changed, same string) error {
+	host, err := c.Engine()
+	if err != nil {
+		return err
+	}
+	n, did, err := cluster.Set(c.Ctx, host, c.Args[0], a)
+	if err != nil {
+		return err
+	}
+	if !did {
+		changed = same
+	}
+	c.Events().Step(changed, n.Name)
+	return nil
+}
+
+func runLeave(c *cli.Call) error {
+	host, err := c.Engine()
+	if err != nil {
+		return err
+	}
+	left, err := cluster.Leave(c.Ctx, host, c.Flag("force"))
+	switch {
+	case err != nil:
+		return err
+	case left:
+		c.Events().Step("This server has left its swarm")
+	default:
+		c.Events().Step("This server is in no swarm")
+	}
+	return nil
+}
+
+// nodeWords completes the names of nodes.
+func nodeWords(c *cli.Call) []string {
+	host, err := c.Engine()
+	if err != nil || len(c.Args) > 0 {
+		return nil
+	}
+	swarm, _ := host.Cluster(c.Ctx)
+	var names []string
+	for _, n := range swarm.Nodes {
+		names = append(names, n.Name)
+	}
+	return names
+}
+
+// report are the values of cluster:report, in their order.
+func report(c *cli.Call) ([][2]string, error) {
+	host, err := c.Engine()
+	if err != nil {
+		return nil, err
+	}
+	swarm, err := host.Cluster(c.Ctx)
+	state := "active"
+	switch {
+	case errors.Is(err, engine.ErrNoCluster):
+		return [][2]string{{"state", "none"}}, nil
+	case errors.Is(err, engine.ErrNoQuorum):
+		state = "no quorum"
+	case err != nil:
+		return nil, err
+	}
+	rows := [][2]string{{"state", state}, {"role", string(swarm.Role)}, {"address", swarm.Address}, {"managers", strings.Join(swarm.Managers, " ")}}
+	if len(swarm.Nodes) == 0 {
+		return rows, nil
+	}
+	var engines []string
+	for _, n := range swarm.Nodes {
+		engines = append(engines, n.Name+"="+n.Engine)
+	}
+	ends := ""
+	for _, v := range cluster.Validities(c.Ctx, swarm, (&net.Dialer{}).DialContext) {
+		if until := v.Until.UTC().Format(time.RFC3339); ends == "" || until < ends {
+			ends = until
+		}
+	}
+	return append(rows, [2]string{"id", swarm.ID}, [2]string{"nodes", cluster.Ready(swarm)}, [2]string{"quorum", cluster.Quorum(swarm)},
+		[2]string{"engines", strings.Join(engines, " ")}, [2]string{"certificates-until", ends}), nil
+}
+
+func runReport(c *cli.Call) error {
+	if len(c.Args) > 0 {
+		return nil // "report APP" asks all reports about an app
+	}
+	if err := cli.OneOf("--format", c.Value("format"), "stdout", "json"); err != nil {
+		return err
+	}
+	rows, err := report(c)
+	if err != nil {
+		return err
+	}
+	if c.Value("format") == "json" {
+		values := map[string]string{}
+		for _, r := range rows {
+			values["cluster-"+r[0]], values[r[0]] = r[1], r[1]
+		}
+		return c.PrintJSON(values)
+	}
+	if c.Headings() {
+		c.Heading("Cluster information")
+	}
+	for _, r := range rows {
+		c.Print("       %-31s%s\n", "Cluster "+strings.ReplaceAll(r[0], "-", " ")+":", r[1])
+	}
+	return nil
+}

@@ -1,0 +1,2 @@
+// Package cluster has the commands about the swarm of servers, cluster:*.
+package cluster

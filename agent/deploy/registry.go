@@ -1,0 +1,86 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"dokku/agent/engine"
+	"dokku/agent/store"
+	"dokku/build/registry"
+)
+
+// registryPatience is how long a registry may take to say that it is there.
+const registryPatience = 20 * time.Second
+
+// checkRegistry asks the registry that the image will be pushed to whether it answers, before
+// the build: a build takes minutes, and the release command behind it cannot be undone.
+func (x *Session) checkRegistry(ctx context.Context) error {
+	if !x.View().PushesImages() {
+		return nil
+	}
+	host, err := x.machine()
+	if err != nil {
+		return err
+	}
+	auth, err := x.registryAuth(ctx)
+	if err != nil {
+		return err
+	}
+	defer x.Log.Busy("asking the registry %s", auth.Server)()
+	ctx, cancel := engine.Within(ctx, registryPatience)
+	defer cancel()
+	if err := host.Login(ctx, auth); err != nil {
+		return x.noRegistry(auth.Server, err)
+	}
+	return nil
+}
+
+// registryAuth returns the registry of the app's images and the login for it, if there is one.
+func (x *Session) registryAuth(ctx context.Context) (engine.RegistryAuth, error) {
+	server, _, _ := strings.Cut(x.View().RegistryServer(), "/")
+	if server == "" {
+		server = "docker.io"
+	}
+	login, err := registry.Find(ctx, append(x.Env.Store.Registries(x.Name), ""), server)
+	return engine.RegistryAuth{Server: server, User: login.User, Secret: login.Secret}, err
+}
+
+// noRegistry adds what helps to the error of a registry.
+func (x *Session) noRegistry(server string, err error) error {
+	return fmt.Errorf("cannot push the image to a registry: %w\nIf it asks for a login: dokku registry:login %s %s USER PASSWORD\n"+
+		"To deploy without it: dokku registry:set %[2]s push-on-release false", err, x.Name, server)
+}
+
+// pushImage brings the release's image to the registry, if the app has one. predeploy has
+// changed the image by then, and the release command has not run.
+func (o *rollout) pushImage(ctx context.Context) (err error) {
+	x := o.session
+	if !x.View().PushesImages() {
+		return nil
+	}
+	auth, err := x.registryAuth(ctx)
+	if err != nil {
+		return err
+	}
+	name := x.View().RemoteImage(o.release)
+	x.Log.Step("Pushing image to registry")
+	done := x.Log.Timed("push image")
+	defer func() { done(err) }()
+	defer x.Log.Busy("pushing %s", name)()
+	if _, err := os.Stat(x.Env.Store.ServedRegistry()); err == nil {
+		l, err := x.Env.Store.LockApp(ctx, store.RegistryLock, "pushing "+name, x.Log)
+		if err != nil {
+			return err
+		}
+		defer l.Release()
+	}
+	if o.release.Remote, err = o.host.Push(ctx, o.release.Image, name, auth, nil); err != nil {
+		return x.noRegistry(auth.Server, err)
+	}
+	o.release.RemoteTag = o.release.Number
+	x.Log.Detail("Image %s pushed", name)
+	return nil
+}
