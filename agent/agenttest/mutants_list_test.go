@@ -363,4 +363,8 @@ var mutants = []mutant{
 		old: "n.Up() && !others {", new: "n.Up() && !others && word == \"\" {"},
 	{name: "a node that is down is no problem", slow: true, test: "TestJudge",
 		old: "		case n.State != engine.NodeReady:\n", new: "		case n.State == \"\":\n"},
+	{name: "a template of CHECKS may call any function", test: "TestExpand",
+		old: "	if err := harmless(t.Root); err != nil {\n		return nil, err\n	}\n", new: ""},
+	{name: "an app is not told the scheme that a trusted proxy names", test: "TestGolden",
+		old: "	if len(b.server.trusted) == 0 {\n		return \"$scheme\"\n	}\n", new: "	return \"$scheme\"\n"},
 }

@@ -84,6 +84,8 @@ type State struct {
 	// RevEnvVar is the variable that holds the revision. Default: DefaultRevEnvVar;
 	// NoRevEnvVar: none.
 	RevEnvVar string `json:"rev_env_var,omitempty"`
+	// KeepGitDir is Dokku's property, whose only value here is "false"; "": it is unset.
+	KeepGitDir string `json:"keep_git_dir,omitempty"`
 
 	// Declared is what apps:set said of where the current release came from; nil: nothing.
 	Declared *Declared `json:"declared_source,omitempty"`

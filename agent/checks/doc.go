@@ -31,6 +31,15 @@
 // fails it at once, even if its checks have passed. The gate looks at every process
 // once more after the last check has passed.
 //
+// # Templates
+//
+// Dokku fills in CHECKS by sigil, with the app's variables. Here text/template does, with
+// var and default and no other function of sigil's: what is left cannot run for long, read a
+// file or a command, or ask another server. A file that is no such template is taken as it
+// stands, with a warning, so that a text with braces that was a check yesterday is one today.
+// Rejected: an error, which would keep a release of an older version from being restarted;
+// sigil itself, whose functions do all of that on the host.
+//
 // # Which checks
 //
 // CHECKS is for web only, and replaces app.json's startup healthchecks for web, as in

@@ -89,7 +89,9 @@ func TestPortsCommands(t *testing.T) {
 	f.expect("ports:add fresh http:48080:3000", result{stdout: "-----> Set port mappings for fresh: http:48080:3000\n",
 		stderr: " !     Port 80, the default, is no longer served; to keep it: dokku ports:add fresh http:80:5000\n"})
 	f.expect("ports:list fresh", ok("-----> Port mappings for fresh\n    -----> scheme  host port  container port\n    http           48080      3000\n"))
-	f.expect("ports:add fresh http:80:5000 http:48080:3000", ok("-----> Set port mappings for fresh: http:80:5000 http:48080:3000\n"))
+	f.expect("ports:add fresh http:80:5000 http:48080:3000", fails(1,
+		" !     http:48080:3000 is mapped already: dokku ports:set APP MAPPING... sets all mappings, those that are there too\n"))
+	f.expect("ports:add fresh http:80:5000", ok("-----> Set port mappings for fresh: http:80:5000 http:48080:3000\n"))
 	f.expect("urls fresh", ok("http://fresh.example.com\nhttp://fresh.example.com:48080\n"))
 	f.expect("url fresh", ok("http://fresh.example.com\n"))
 	f.expect("ports:remove fresh 80", ok("-----> Set port mappings for fresh: http:48080:3000\n"))

@@ -163,7 +163,7 @@ func TestResources(t *testing.T) {
 	f.expect("resource:report hello", ok("=====> hello resource information\n       _default_ limit cpu:           0.5\n       _default_ limit memory:        512\n"+
 		"       _default_ reserve memory:      256m\n       clock limit cpu:               1\n       worker limit memory:           1G\n"))
 	f.expect("resource:report hello --resource-worker.limit.memory", ok("1G\n"))
-	f.expect("resource:report hello --resource-web.limit.memory", ok("\n"))
+	f.expect("resource:report hello --resource-web.limit.memory", fails(1, " !     Invalid flag passed, valid flags: --resource-TYPE.limit.NAME\n"))
 	f.expect("resource:report fresh --format json", ok(`{"_default_.limit.memory":"64","resource-_default_.limit.memory":"64"}`+"\n"))
 	f.terminal = true
 	f.expect("resource:limit hello --process-type worker", ok("=====> resource limits hello information (worker)\n"+

@@ -34,11 +34,12 @@ func TestKeys(t *testing.T) {
 	if got := f.run("ssh-keys:list"); strings.Count(got.stdout, "\n") != 2 || got.code != 0 {
 		t.Errorf("%+v", got)
 	}
-	f.expect("ssh-keys:list nobody", fails(1, " !     cannot list the key \"nobody\": there is no key of this name\n"))
+	f.expect("ssh-keys:list nobody", fails(1, ""))
 	f.expect("ssh-keys:list --format json nobody", ok("[]\n"))
 	f.expect("ssh-keys:remove desk", ok(""))
 	f.expect("ssh-keys:remove --fingerprint "+fingerprint, ok(""))
 	f.expect("ssh-keys:list", ok(""))
+	f.expect("ssh-keys:remove desk", result{stderr: " !     cannot remove the key \"desk\": there is no such key: dokku ssh-keys:list shows all\n"})
 
 	// Over ssh a path would name a file of the server's.
 	f.user = "laptop"

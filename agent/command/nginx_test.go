@@ -80,8 +80,10 @@ func TestDokkusNginxProperties(t *testing.T) {
 	f.expect("nginx:set fresh x-forwarded-proto-value $http_cookie", fails(1, " !     invalid x-forwarded-proto-value \"$http_cookie\": "+
 		"give one of $scheme, $http_x_forwarded_proto, $http_x_forwarded_scheme, $http_cloudfront_forwarded_proto, http, https\n"))
 	// Values that do not fit together, for an app that is deployed.
-	got := f.run("nginx:set", "hello", "proxy-busy-buffers-size", "4k")
-	if got.code != 1 || got.stderr != " !     cannot route hello: invalid proxy-busy-buffers-size 4k: "+
+	f.expect("nginx:set fresh proxy-busy-buffers-size 10k", ok("=====> Setting proxy-busy-buffers-size to 10k\n"))
+	f.release("buffered", nil, app.State{Nginx: map[string]string{"proxy-buffers": "8 16k"}})
+	got := f.run("nginx:set", "buffered", "proxy-busy-buffers-size", "4k")
+	if got.code != 1 || got.stderr != " !     cannot route buffered: invalid proxy-busy-buffers-size 4k: "+
 		"give at least proxy-buffer-size and one of proxy-buffers, 16384\n" {
 		t.Errorf("ends with %d: %s", got.code, got.stderr)
 	}

@@ -324,7 +324,6 @@ ssh-keys:add a b c                 => Unexpected argument "c"
 ssh-keys:remove                    => Missing NAME
 ssh-keys:remove a b                => Unexpected argument "b"
 ssh-keys:list --format xml         => Invalid format "xml", valid values: text, json
-ssh-keys:list nobody               => cannot list the key "nobody": there is no key of this name
 `
 
 func TestWrongCommandLines(t *testing.T) {

@@ -344,6 +344,10 @@ func example(refs []Ref) string {
 	return "HEAD"
 }
 
+// DefaultBranch is the deploy branch of code that comes without a branch, for an app that
+// has no deploy branch yet. It is Dokku's. A first push of main makes that the deploy branch.
+const DefaultBranch = "master"
+
 // Pushed returns the revision of the deploy branch, "" before the first push. If the
 // app has no deploy branch yet, adopt is the branch that a deploy would make it.
 func Pushed(a app.View) (adopt, revision string, err error) {

@@ -70,9 +70,9 @@ func (x *Session) Update(ctx context.Context, op Op, change func(*app.State) err
 }
 
 // Reachable refuses a change after which nobody could reach an app any more that could be
-// reached before: all its ports are for TLS, and no certificate is valid for its domains.
+// reached before, since it was deployed: all its ports are for TLS, and no certificate is valid for its domains.
 func Reachable(before, after app.View) error {
-	if !onlyTLS(after) || onlyTLS(before) {
+	if before.Current == nil || !onlyTLS(after) || onlyTLS(before) {
 		return nil
 	}
 	//lint:ignore ST1005 the style of Dokku's messages

@@ -45,8 +45,12 @@ func TestRun(t *testing.T) {
 		if got != "-la|a  b|$HOME|*|--no-tty||" {
 			t.Errorf("arguments arrive as %q", got)
 		}
-		if got := a.Lab.Dokku("run", a.Name, "console", "-c", "echo of the Procfile"); got != "of the Procfile\n" {
-			t.Errorf("the Procfile's command prints %q", got)
+		out := a.Lab.Dokku("run", "--label", "com.example.job=test", a.Name, "console", "-c", "echo of the Procfile")
+		if out != "-----> Found 'console' in Procfile, running that command\nof the Procfile\n" {
+			t.Errorf("the Procfile's command prints %q", out)
+		}
+		if got := a.Lab.Dokku("--quiet", "run", a.Name, "console", "-c", "echo of the Procfile"); got != "of the Procfile\n" {
+			t.Errorf("with --quiet it prints %q", got)
 		}
 	})
 	t.Run("what cannot run", func(t *testing.T) {

@@ -21,14 +21,16 @@ type ChecksFile struct {
 	Warnings []checks.Warning
 }
 
-// ParseChecks parses a release's CHECKS file; nil: it has none. The error is a
+// ParseChecks parses a release's CHECKS file, whose templates have the release's variables; nil: it has none. The error is a
 // scale.Problems.
 func ParseChecks(r *app.Release) (*ChecksFile, error) {
 	src, ok := r.Files[app.FileChecks]
 	if !ok {
 		return nil, nil
 	}
-	f, warnings, err := checks.ParseCHECKS([]byte(src))
+	text, unfilled := checks.Expand([]byte(src), func(name string) string { return r.Config[name] })
+	f, warnings, err := checks.ParseCHECKS(text)
+	warnings = append(unfilled, warnings...)
 	if err != nil {
 		return &ChecksFile{Warnings: r.NamedAll(warnings)}, r.Named(err)
 	}

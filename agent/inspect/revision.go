@@ -179,7 +179,11 @@ func (n *inspection) checks() {
 		n.setting(err)
 		return
 	}
-	file, invalid := ParseChecks(n.Release)
+	r := *n.Release
+	if r.Config == nil && n.View.App != nil { // it is not a release yet
+		r.Config = n.View.Config()
+	}
+	file, invalid := ParseChecks(&r)
 	n.add(problems(invalid)...)
 	plan, warnings, err := CheckPlan(n.View, n.Release, file, nil)
 	n.add(of(Warning, warnings)...)

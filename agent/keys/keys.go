@@ -109,6 +109,9 @@ func List(root string) ([]Key, error) {
 	return keys, nil
 }
 
+// ErrNoKey is the error of Remove for a key that is not there.
+var ErrNoKey = errors.New("there is no such key: dokku ssh-keys:list shows all")
+
 // Remove removes the key with that name or fingerprint. Open connections stay open.
 func Remove(root, name string) error {
 	return changeKeys(root, func(f *keyFile) error {
@@ -118,7 +121,7 @@ func Remove(root, name string) error {
 				return nil
 			}
 		}
-		return fmt.Errorf("cannot remove the key %q: there is no such key: dokku ssh-keys:list shows all", name)
+		return fmt.Errorf("cannot remove the key %q: %w", name, ErrNoKey)
 	})
 }
 

@@ -30,7 +30,9 @@ type OneOff struct {
 	Words []string
 	// Env lists variables ("KEY=value") that override the app's config.
 	Env []string
-	TTY bool
+	// Labels are more labels of the container. Those of the engine's contract win.
+	Labels map[string]string
+	TTY    bool
 	// TTL limits how long it may run; 0: no limit.
 	TTL time.Duration
 	// By is the name of the user or key, for the host's log.
@@ -182,6 +184,12 @@ func SpecOf(ctx context.Context, s *agent.Server, name string, o OneOff) (engine
 	spec.Client = self.Label()
 	if err := deploy.ApplyOptions(x, &spec, r); err != nil {
 		return spec, err
+	}
+	if len(o.Labels) > 0 {
+		if spec.Options.Labels == nil {
+			spec.Options.Labels = map[string]string{}
+		}
+		maps.Copy(spec.Options.Labels, o.Labels)
 	}
 	present := app.Release{Config: x.Config(), Revision: r.Revision, RevEnvVar: r.RevEnvVar}
 	env := present.Environment(p)

@@ -124,6 +124,9 @@ func (s Settings) Buffers() (Buffers, error) {
 	b := Buffers{First: first, Count: count, Size: size, Busy: busy}
 	if b.Count == 0 {
 		b.Size = defaultBufferSize
+		if b.Busy != 0 && b.First <= b.Busy {
+			b.Size = min(b.Size, b.Busy)
+		}
 		b.Count = max(defaultCount, (max(b.First, b.Busy)+b.Size-1)/b.Size+1)
 	}
 	most := (b.Count - 1) * b.Size

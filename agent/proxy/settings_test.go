@@ -24,6 +24,7 @@ func TestBuffers(t *testing.T) {
 		{"", "8 8k", "", proxy.Buffers{First: 56 * k, Count: 8, Size: 8 * k, Busy: 56 * k}},
 		{"", "2 4k", "", proxy.Buffers{First: 4 * k, Count: 2, Size: 4 * k, Busy: 4 * k}},
 		{"", "", "16k", proxy.Buffers{First: 16 * k, Count: 8, Size: 16 * k, Busy: 16 * k}},
+		{"", "", "10k", proxy.Buffers{First: 10 * k, Count: 8, Size: 10 * k, Busy: 10 * k}},
 		{"", "", "1m", proxy.Buffers{First: 64 * k, Count: 65, Size: 16 * k, Busy: 1024 * k}},
 		{"8k", "8 8k", "16k", proxy.Buffers{First: 8 * k, Count: 8, Size: 8 * k, Busy: 16 * k}}, // Dokku's defaults
 	} {

@@ -92,17 +92,17 @@ func TestArchiveKinds(t *testing.T) {
 		if got := b.files(); got != want {
 			t.Errorf("%s:\n%s\nwant\n%s", kind, got, want)
 		}
-		if id := b.repo("rev-parse", "main^{tree}"); tree != "" && id != tree {
+		if id := b.repo("rev-parse", "master^{tree}"); tree != "" && id != tree {
 			t.Errorf("%s makes another tree", kind)
 		} else {
 			tree = id
 		}
 		b.repo("fsck", "--strict")
-		if got := b.repo("log", "-1", "--format=%an <%ae> %cn: %s", "main"); got != "Camila <c@example.com> Camila: git:from-archive standard input" {
+		if got := b.repo("log", "-1", "--format=%an <%ae> %cn: %s", "master"); got != "Camila <c@example.com> Camila: git:from-archive standard input" {
 			t.Errorf("%s: %q", kind, got)
 		}
 		o := b.pushed[0].Origin
-		if o.Command != "git:from-archive" || o.Source.Kind != kind || o.Adopt != "main" || o.SkipDeploy {
+		if o.Command != "git:from-archive" || o.Source.Kind != kind || o.Adopt != "master" || o.SkipDeploy {
 			t.Errorf("%s: %+v", kind, o)
 		}
 		b.term.Close()
@@ -120,15 +120,15 @@ func TestArchiveAgain(t *testing.T) {
 	}
 	one := []item{{name: "a", text: "1", mode: 0o644}, {name: "b", text: "1", mode: 0o644}}
 	must(t, from(one...))
-	first := b.repo("rev-parse", "main")
+	first := b.repo("rev-parse", "master")
 	if err := from(one...); err == nil || err.Error() != "No changes detected, skipping git commit\nCall 'ps:rebuild' on app to rebuild the app from existing source" {
 		t.Errorf("the same archive: %v", err)
 	}
 	must(t, from(item{name: "b", text: "2", mode: 0o644}, item{name: "c", text: "2", mode: 0o644}, item{name: "b", text: "3", mode: 0o644}))
-	if got := b.files(); got != "100644 b\n100644 c" || b.repo("show", "main:b") != "3" {
-		t.Errorf("the second archive has %q, b is %q", got, b.repo("show", "main:b"))
+	if got := b.files(); got != "100644 b\n100644 c" || b.repo("show", "master:b") != "3" {
+		t.Errorf("the second archive has %q, b is %q", got, b.repo("show", "master:b"))
 	}
-	if parent := b.repo("rev-parse", "main^"); parent != first {
+	if parent := b.repo("rev-parse", "master^"); parent != first {
 		t.Errorf("the parent is %s, want %s", parent, first)
 	}
 	if len(b.pushed) != 2 || b.pushed[1].Refs[0].Old != first {
@@ -303,7 +303,7 @@ func TestArchiveDownload(t *testing.T) {
 		}
 		if want == "" {
 			must(t, err)
-			if got := b.repo("log", "-1", "--format=%s", "main"); got != "git:from-archive "+server.URL+path {
+			if got := b.repo("log", "-1", "--format=%s", "master"); got != "git:from-archive "+server.URL+path {
 				t.Errorf("%s: the commit says %q", path, got)
 			}
 			continue

@@ -75,11 +75,11 @@ func (b *bench) repo(args ...string) string {
 	return b.git(append([]string{"--git-dir=" + b.server.Env.Store.Dir("hello")}, args...)...)
 }
 
-// files lists the mode and path of each file of main.
+// files lists the mode and path of each file of master.
 func (b *bench) files() string {
 	b.t.Helper()
 	var lines []string
-	for line := range strings.Lines(b.repo("ls-tree", "-r", "main")) {
+	for line := range strings.Lines(b.repo("ls-tree", "-r", "master")) {
 		mode, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 		_, path, _ := strings.Cut(rest, "\t")
 		lines = append(lines, mode+" "+path)

@@ -58,11 +58,8 @@ type target struct {
 	adopt  string // see deploy.Origin
 }
 
-// defaultBranch becomes the deploy branch of an app that has none.
-const defaultBranch = "main"
-
 // target reads the app. wanted becomes the deploy branch of an app that has none; "":
-// main, or master if the app has that alone.
+// main or master, whichever the app has, else deploy.DefaultBranch.
 func (i *Importer) target(name, wanted string) (target, error) {
 	v, err := i.Server.View(name)
 	if err != nil {
@@ -82,7 +79,7 @@ func (i *Importer) target(name, wanted string) (target, error) {
 			return t, err
 		}
 		if tip == "" {
-			adopt = defaultBranch
+			adopt = deploy.DefaultBranch
 		}
 		t.branch = cmp.Or(wanted, adopt)
 		t.adopt = t.branch

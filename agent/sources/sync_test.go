@@ -150,7 +150,7 @@ func TestSyncBranch(t *testing.T) {
 		branch string // of the app
 		adopts string
 	}{
-		{"trunk", false, "trunk", "trunk"}, {"trunk", true, "main", "main"}, {"", false, "trunk", "trunk"},
+		{"trunk", false, "trunk", "trunk"}, {"trunk", true, "master", "master"}, {"", false, "trunk", "trunk"},
 	} {
 		b := newBench(t)
 		o := newOrigin(b)

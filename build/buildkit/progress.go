@@ -232,8 +232,12 @@ func (p *printer) settle(s *step, now time.Time) {
 		took = "cached"
 	}
 	s.spent = 0
+	name := s.name
+	if s.announced && p.current == s { // its own lines are the last ones
+		name = ""
+	}
 	p.news(now)
-	p.line(build.Line{Kind: build.KindStep, Text: build.Column(s.name, took), Step: s.name})
+	p.line(build.Line{Kind: build.KindStep, Text: build.Column(name, took), Step: s.name})
 }
 
 // news notes that a line says something new, which is no step's output.

@@ -61,7 +61,7 @@ still running [3/3] RUN npm ci 5.5s
 still running [3/3] RUN npm ci 24.0s
 [3/3] RUN npm ci (continued)
   | y
-[3/3] RUN npm ci                                 26.0s
+                                                 26.0s
 still running exporting to image 5.0s
 `)
 }

@@ -31,7 +31,7 @@ func TestProgressStepBegins(t *testing.T) {
 header
 [2/4] COPY . .                                    0.4s
 [3/4] RUN sleep 3
-[3/4] RUN sleep 3                                 3.0s
+                                                  3.0s
 [4/4] RUN false
                                            failed 1.0s
 `)

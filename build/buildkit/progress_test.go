@@ -135,7 +135,7 @@ header, 120 kB sent
   | added 211 packages in 11s
   | 100%
   | no newline
-[3/3] RUN npm ci                                 12.3s
+                                                 12.3s
 `)
 }
 

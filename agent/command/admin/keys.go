@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -28,7 +29,7 @@ var keyCommands = []cli.Spec{
 	{
 		Use: "ssh-keys:remove NAME", Short: "Revoke a key's access",
 		Flags: func(f *pflag.FlagSet) { f.Bool("fingerprint", false, "NAME is the key's fingerprint") },
-		Run:   func(c *cli.Call) error { return keys.Remove(c.Env.Root, c.Args[0]) },
+		Run:   removeKey,
 	},
 }
 
@@ -65,6 +66,16 @@ func addKey(c *cli.Call) error {
 	return err
 }
 
+// removeKey warns where there is no such key: scripts that clean up rely on Dokku's success.
+func removeKey(c *cli.Call) error {
+	err := keys.Remove(c.Env.Root, c.Args[0])
+	if errors.Is(err, keys.ErrNoKey) {
+		c.Warn("%s", err)
+		return nil
+	}
+	return err
+}
+
 func listKeys(c *cli.Call) error {
 	format := c.Value("format")
 	if err := cli.OneOf("format", format, "text", "json"); err != nil {
@@ -78,7 +89,7 @@ func listKeys(c *cli.Call) error {
 		name := c.Args[0]
 		all = slices.DeleteFunc(all, func(k keys.Key) bool { return k.Name != name })
 		if len(all) == 0 && format != "json" {
-			return fmt.Errorf("cannot list the key %q: there is no key of this name", name)
+			return cli.ErrSilent // as grep: scripts count the lines
 		}
 	}
 	if format == "json" {

@@ -4,6 +4,9 @@
 //
 // # Decisions
 //
+//   - Without a deploy branch, a report says what code without a branch would get: master, as
+//     in Dokku. It was main, which was no less a guess, and clients compare it. The first push
+//     of main or master still decides.
 //   - apps:set APP deploy-source holds until the next release: a release knows where it is
 //     from, and a tool that deploys by other means may say so of its own.
 //   - git:set APP rev-env-var without a value leaves the variable out, as in Dokku, and its

@@ -11,6 +11,7 @@ import (
 
 	"dokku/agent/app"
 	"dokku/agent/command/cli"
+	"dokku/agent/deploy"
 	"dokku/agent/event"
 	"dokku/agent/remote"
 	"dokku/agent/sources"
@@ -57,7 +58,7 @@ var gitCommands = []cli.Spec{
 var gitProperties = cli.Properties{
 	Noun: "git",
 	List: []cli.Property{
-		{Name: "deploy-branch", Check: checkBranch},
+		{Name: "deploy-branch", Default: deploy.DefaultBranch, Check: checkBranch},
 		{Name: "rev-env-var", Default: app.DefaultRevEnvVar, Check: checkRevVar},
 		{Name: "keep-git-dir", Default: "false", Check: checkKeepGitDir},
 		{Name: "source-image", OnlyApp: true, Check: func(string) error {
@@ -73,6 +74,8 @@ var gitProperties = cli.Properties{
 		switch name {
 		case app.PropColour:
 			return st.PushColour
+		case "keep-git-dir":
+			return st.KeepGitDir
 		case "rev-env-var":
 			return strings.TrimPrefix(st.RevEnvVar, app.NoRevEnvVar)
 		case "deploy-branch":
@@ -84,6 +87,8 @@ var gitProperties = cli.Properties{
 		switch name {
 		case app.PropColour:
 			st.PushColour = value
+		case "keep-git-dir":
+			st.KeepGitDir = value
 		case "rev-env-var":
 			st.RevEnvVar = cmp.Or(value, app.NoRevEnvVar)
 		case "deploy-branch":
@@ -145,20 +150,27 @@ func checkBranch(name string) error {
 }
 
 var gitReport = cli.Reporter{
-	Noun: "git",
-	Keys: cli.Sorted(append(gitProperties.Keys(), "git-last-updated-at", "git-sha")),
+	Noun:   "git",
+	Filled: map[string]string{"git-keep-git-dir": "false"},
+	Keys:   cli.Sorted(append(gitProperties.Keys(), "git-last-updated-at", "git-sha")),
 	Global: func(c *cli.Call) (map[string]string, error) {
 		set, err := c.Settings()
 		return gitProperties.Global(set), err
 	},
 	Collect: func(c *cli.Call, a *app.App, _ string) (map[string]string, error) {
-		set, err := c.Settings()
+		v, err := c.View(a)
 		if err != nil {
 			return nil, err
 		}
 		values := map[string]string{"git-last-updated-at": "", "git-sha": ""}
-		gitProperties.Report(values, &a.State, set)
-		values["git-keep-git-dir"] = values["git-computed-keep-git-dir"]
+		gitProperties.Report(values, &a.State, v.Settings)
+		pushed, _, err := deploy.Pushed(v)
+		if err != nil {
+			return nil, err
+		}
+		if pushed != "" { // with skip-deploy, a push makes no branch the deploy branch
+			values["git-computed-deploy-branch"] = pushed
+		}
 		if a.State.RevEnvVar == app.NoRevEnvVar {
 			values["git-computed-rev-env-var"] = ""
 		}

@@ -5,4 +5,6 @@
 //
 // The nouns and their properties are Dokku's. All values of one app lie in one map of its
 // state (app.State.Build): no two nouns have a property of the same name.
+//
+// skip-cleanup is stored without effect, for clients that set it.
 package builders

@@ -35,6 +35,9 @@ var (
 	appJSONReport    = report(appJSONProperties)
 )
 
+// skipCleanup is a property of Dokku's that clients set.
+const skipCleanup = "skip-cleanup"
+
 // properties are the properties of a noun that say how a revision is built.
 func properties(noun string, names ...string) cli.Properties {
 	p := cli.Properties{
@@ -47,7 +50,9 @@ func properties(noun string, names ...string) cli.Properties {
 		p.List = append(p.List, property(name))
 	}
 	if noun == "builder" {
-		p.List = append(p.List, cli.Property{Name: "skip-cleanup", Instead: "a deploy removes only what no release uses; dokku cleanup APP does so at once"})
+		p.List = append(p.List, cli.Property{Name: skipCleanup, Default: "false", Check: func(value string) error {
+			return cli.OneOf(skipCleanup, value, "true", "false")
+		}, Note: "skip-cleanup is stored, as Dokku does, and has no effect: a deploy removes only what no release uses"})
 	}
 	return p
 }
@@ -97,6 +102,7 @@ var builderReport = func() cli.Reporter {
 	rep := report(builderProperties)
 	own := rep.Collect
 	rep.Keys = cli.Sorted(slices.Concat(rep.Keys, []string{"builder-detected", "builder-reason"}))
+	rep.Own = []string{skipCleanup}
 	rep.Collect = func(c *cli.Call, a *app.App, only string) (map[string]string, error) {
 		values, err := own(c, a, only)
 		if err != nil {

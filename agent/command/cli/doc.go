@@ -27,5 +27,9 @@
 //
 // Reports are read by programs. pydokku makes an object of the rows of some, and fails at a
 // row that Dokku 0.35 lacks: text leaves these out until they have a value (Reporter.Own).
-// JSON has all values, since its readers look for the keys that they know.
+// JSON has all values, since its readers look for the keys that they know. For the same reason
+// text leaves out Reporter.Aside, and shows Reporter.Filled in the place of what is unset.
+//
+// A message for a missing word is followed by the usage, unless scripts compare it with
+// Dokku's (Spec.MissingAlone).
 package cli

@@ -36,6 +36,11 @@ type Reporter struct {
 	// First is the value whose row comes first in text: clients of Dokku read it by its
 	// position. "": the rows are sorted.
 	First string
+	// Filled are shown in text where a value is empty, as the report of Dokku 0.35 does.
+	// JSON and a single value tell what is set, as Dokku 0.38.
+	Filled map[string]string
+	// Aside are values that text leaves out: they are there in JSON, and by their flags.
+	Aside []string
 	// Rest is what follows a prefix of Keys, in help; "": TYPE-N.
 	Rest string
 	// Plain makes lines begin with the value's own name ("web limit memory"), without
@@ -291,6 +296,7 @@ func (rep Reporter) show(c *Call, line reportLine, name string, values map[strin
 		c.Heading("%s %s information", name, cmp.Or(rep.About, rep.Noun))
 	}
 	rep.dropOwn(values)
+	maps.DeleteFunc(values, func(key, _ string) bool { return slices.Contains(rep.Aside, key) })
 	keys := slices.Sorted(maps.Keys(values))
 	if i := slices.Index(keys, rep.First); i > 0 {
 		keys = slices.Insert(slices.Delete(keys, i, i+1), 0, rep.First)
@@ -300,7 +306,7 @@ func (rep Reporter) show(c *Call, line reportLine, name string, values map[strin
 		if rep.Plain {
 			name = strings.TrimPrefix(strings.ReplaceAll(strings.ReplaceAll(k, "-", " "), ".", " "), rep.Noun+" ")
 		}
-		c.Print("       %-30s %s\n", name+":", VisibleValue(values[k]))
+		c.Print("       %-30s %s\n", name+":", VisibleValue(cmp.Or(values[k], rep.Filled[k])))
 	}
 	return nil
 }

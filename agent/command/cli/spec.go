@@ -34,6 +34,8 @@ type Spec struct {
 	// Missing is the message for a missing word other than the app. The default names
 	// the word.
 	Missing string
+	// MissingAlone leaves out the usage after Missing: scripts compare what Dokku prints.
+	MissingAlone bool
 	// WithoutApp is the message for an extra word after --all.
 	WithoutApp string
 	// Raw: the command parses and checks its own words and flags.
@@ -262,6 +264,8 @@ func (c *Call) count(s Spec, sh shape) error {
 		switch {
 		case name == "APP":
 			return ErrNoApp
+		case s.MissingAlone:
+			return Refuse("%s", s.Missing)
 		case s.Missing != "":
 			return usageError(c.cmd, "%s", s.Missing)
 		}

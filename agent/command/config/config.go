@@ -61,7 +61,7 @@ var configCommands = []cli.Spec{
 		Use: "config:set APP KEY=VALUE...", Short: "Set variables and restart the app",
 		Long:    "If the app does not start with the new values, nothing is set and the app stays as it was.",
 		Example: "dokku config:set hello GREETING='good morning' WORKERS=4",
-		Missing: "At least one env pair must be given",
+		Missing: "At least one env pair must be given", MissingAlone: true,
 		Flags: func(f *pflag.FlagSet) {
 			changeFlags(f)
 			f.Bool("encoded", false, "the values are base64")
@@ -77,7 +77,7 @@ var configCommands = []cli.Spec{
 	},
 	{
 		Use: "config:unset APP KEY...", Short: "Unset variables and restart the app",
-		Missing: "At least one key must be given", Words: configKeys,
+		Missing: "At least one key must be given", MissingAlone: true, Words: configKeys,
 		Flags: changeFlags, Run: unsetConfig,
 	},
 }

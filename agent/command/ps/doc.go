@@ -3,7 +3,12 @@
 //
 // scheduler:set and scheduler-docker-local:set are for clients of Dokku that set what is so
 // here anyway: they take docker-local, and store init-process where ps:set stores init. All
-// processes of a deploy start together, so a parallel-schedule-count is refused.
+// processes of a deploy start together, so a parallel-schedule-count has no effect; it is
+// stored, and the command says so. Rejected: to refuse it, which stops a script that moves
+// here for a value that changes nothing but the order of starts.
+//
+// A single value of ps:report and its JSON tell what is set for the server, as in Dokku 0.38.
+// The text has Dokku 0.35's defaults in these places, which pydokku makes objects of.
 //
 // ps:scale shows a row for the release command, always with 0, and takes release=0 without
 // effect: Dokku has that row, and clients give back what it prints.

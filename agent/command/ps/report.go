@@ -1,7 +1,6 @@
 package ps
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -80,6 +79,7 @@ var processReport = cli.Reporter{
 		return processProperties.Global(set), err
 	},
 	Collect: collectPS,
+	Filled:  map[string]string{"ps-global-procfile-path": app.PSDefaults["procfile-path"], "ps-global-skip-deploy": app.PSDefaults["skip-deploy"]},
 }
 
 func collectPS(c *cli.Call, a *app.App, only string) (map[string]string, error) {
@@ -110,9 +110,6 @@ func collectPS(c *cli.Call, a *app.App, only string) (map[string]string, error) 
 	processProperties.Report(values, &a.State, v.Settings)
 	if err := reportRollover(values, v); err != nil {
 		return nil, err
-	}
-	for _, name := range []string{"procfile-path", "skip-deploy"} { // as Dokku does
-		values["ps-global-"+name] = cmp.Or(v.Settings.PS[name], app.PSDefaults[name])
 	}
 	if values["problem"], err = problem(c.Server, a.Name); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package ps
 
 import (
+	"cmp"
 	"regexp"
 	"strings"
 
@@ -50,22 +51,39 @@ var localProperties = cli.Properties{
 	Noun: "scheduler-docker-local",
 	List: []cli.Property{
 		{Name: "init-process", Default: app.PSDefaults["init"], OnlyApp: true, Check: trueOrFalse("init-process")},
-		{Name: "parallel-schedule-count", Default: "", OnlyApp: true, Check: func(string) error {
-			return cli.Refuse("Invalid parallel-schedule-count specified: all processes start together; max_parallel in app.json limits it")
-		}},
+		{Name: parallelCount, Default: "1", Check: whole(parallelCount, "", 1, 1000),
+			Note: "parallel-schedule-count is stored, as Dokku does, and has no effect: all processes start together; max_parallel in app.json limits it"},
 	},
-	Get: func(st *app.State, name string) string { return st.PS[strings.TrimSuffix(name, "-process")] },
-	Put: func(st *app.State, name, value string) {
-		if name, ok := strings.CutSuffix(name, "-process"); ok {
-			cli.Put(&st.PS, name, value)
+	Get: func(st *app.State, name string) string {
+		if name == parallelCount {
+			return st.Scheduler[name]
 		}
+		return st.PS[strings.TrimSuffix(name, "-process")]
 	},
-	Server: func(*app.Settings) *map[string]string { return &map[string]string{} },
+	Put: func(st *app.State, name, value string) {
+		if name == parallelCount {
+			cli.Put(&st.Scheduler, name, value)
+			return
+		}
+		cli.Put(&st.PS, strings.TrimSuffix(name, "-process"), value)
+	},
+	Server: func(set *app.Settings) *map[string]string { return &set.Scheduler },
 }
 
+// parallelCount is a property of Dokku's that clients set.
+const parallelCount = "parallel-schedule-count"
+
 var localReport = func() cli.Reporter {
+	const global, computed = "scheduler-docker-local-global-init-process", "scheduler-docker-local-computed-init-process"
 	rep := propertyReport(localProperties)
-	rep.Global = nil
+	rep.Keys = cli.Sorted(append(rep.Keys, global))
+	rep.Aside = []string{global}
+	rep.Global = func(c *cli.Call) (map[string]string, error) {
+		set, err := c.Settings()
+		values := localProperties.Global(set)
+		values[global], values[computed] = set.PS["init"], cmp.Or(set.PS["init"], app.PSDefaults["init"])
+		return values, err
+	}
 	own := rep.Collect
 	rep.Collect = func(c *cli.Call, a *app.App, only string) (map[string]string, error) {
 		values, err := own(c, a, only)
@@ -73,7 +91,7 @@ var localReport = func() cli.Reporter {
 			return nil, err
 		}
 		set, err := c.Settings()
-		values["scheduler-docker-local-computed-init-process"] = app.View{App: a, Settings: set}.Property("init")
+		values[global], values[computed] = set.PS["init"], app.View{App: a, Settings: set}.Property("init")
 		return values, err
 	}
 	return rep

@@ -9,6 +9,7 @@
 //     policy; Dokku's --destroy-host-dir is refused.
 //   - storage:mount with --container-dir replaces the options of a mount that is there, as
 //     Dokku 0.38 does; the form with colons refuses it, as all versions do.
+//   - A value of resource:report that is not set is an unknown flag, as in Dokku.
 //   - The options z and Z, which relabel a folder for SELinux, are stored where the host has
 //     none, and refused where it has: the engine's mounts do not relabel.
 package resources

@@ -267,25 +267,13 @@ func (k resourceKind) clear(c *cli.Call) error {
 var resourceReport = cli.Reporter{
 	Noun: "resource",
 	Keys: []string{"resource-"},
-	Collect: func(_ *cli.Call, app *app.App, only string) (map[string]string, error) {
+	Collect: func(_ *cli.Call, app *app.App, _ string) (map[string]string, error) {
 		values := map[string]string{}
 		for key, value := range app.State.Resources {
 			values["resource-"+key] = value
 		}
-		// A known value that is not set is empty, not an error.
-		if parts := strings.Split(only, "."); len(parts) == 3 && values[only] == "" && knownResource(parts[1], parts[2]) {
-			values[only] = ""
-		}
 		return values, nil
 	},
 	Plain: true,
-}
-
-func knownResource(kind, name string) bool {
-	for _, k := range []resourceKind{limitResources, reserveResources} {
-		if k.kind == kind && slices.ContainsFunc(k.list, func(r resource) bool { return r.name == name }) {
-			return true
-		}
-	}
-	return false
+	Rest:  "TYPE.limit.NAME",
 }

@@ -12,6 +12,9 @@
 // would print hashes; --password-stdin keeps a password out of the
 // list of processes. Access lists of nginx are http-auth's allowed addresses.
 //
+// ports:add of a mapping that is there is an error, as in Dokku: it changes nothing, and its
+// container port may be another one than its writer believes.
+//
 // proxy:build-config publishes the route as it is stored, also where nothing has changed.
 // proxy:clear-config is missing: the agent would write the file again, and an app without a
 // route is one with proxy:disable. The report of http-auth begins with its switch, and that

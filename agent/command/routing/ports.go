@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -238,13 +239,14 @@ func changePorts(c *cli.Call, op string, change func(have, given []app.PortMap) 
 	return nil
 }
 
+// addPorts refuses a mapping that is there already, as Dokku does.
 func addPorts(have, given []app.PortMap) ([]app.PortMap, error) {
 	for _, m := range given {
-		if !slices.Contains(have, m) {
-			have = append(have, m)
+		if slices.Contains(have, m) {
+			return nil, cli.Refuse("%s is mapped already: dokku ports:set APP MAPPING... sets all mappings, those that are there too", m)
 		}
 	}
-	return have, nil
+	return append(have, given...), nil
 }
 
 // removePorts removes mappings, each given in full, as http:8080 or as 8080.
@@ -308,6 +310,12 @@ func joined(ports []app.PortMap) string {
 	return strings.Join(list, " ")
 }
 
+// asJSON returns mappings as JSON.
+func asJSON(ports []app.PortMap) string {
+	data, _ := json.Marshal(ports) // of words and numbers alone
+	return string(data)
+}
+
 func listPorts(c *cli.Call) error {
 	format := c.Value("format")
 	if err := cli.OneOf("format", format, "stdout", "json"); err != nil {
@@ -344,22 +352,27 @@ func listPorts(c *cli.Call) error {
 var portsReport = cli.Reporter{
 	Noun: "ports",
 	Own:  []string{app.ExposeMapping},
-	Keys: []string{"ports-global-expose-mapping", "ports-map", "ports-map-detected"},
+	Keys: []string{"ports-global-expose-mapping", "ports-map", "ports-map-detected", "ports-map-detected-json", "ports-map-json"},
+	// Dokku 0.35 lacks them.
+	Aside: []string{"ports-map-detected-json", "ports-map-json"},
 	Global: func(c *cli.Call) (map[string]string, error) {
 		set, err := c.Settings()
 		return map[string]string{"ports-global-expose-mapping": set.Ports[app.ExposeMapping]}, err
 	},
 	Collect: func(c *cli.Call, a *app.App, _ string) (map[string]string, error) {
 		v, err := c.View(a)
-		var detected []app.PortMap
-		for _, m := range v.DefaultPorts() {
-			detected = append(detected, v.Shown(m))
+		if err != nil {
+			return nil, err
 		}
-		own := ""
+		own := []app.PortMap{}
 		if len(a.State.Ports) > 0 {
-			own = joined(v.Ports())
+			own = v.Ports()
 		}
+		without := a.State.Clone()
+		without.Ports = nil
+		detected := v.With(without).Ports()
 		return map[string]string{"ports-global-expose-mapping": v.Settings.Ports[app.ExposeMapping],
-			"ports-map": own, "ports-map-detected": joined(detected)}, err
+			"ports-map": joined(own), "ports-map-json": asJSON(own),
+			"ports-map-detected": joined(detected), "ports-map-detected-json": asJSON(detected)}, nil
 	},
 }

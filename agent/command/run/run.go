@@ -2,6 +2,7 @@ package run
 
 import (
 	"errors"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,7 +33,7 @@ var runCommands = []cli.Spec{
 		Long: "The container has the app's config and network, and is removed when the command ends. run exits with the\n" +
 			"command's exit code. On a terminal, the command gets a terminal too. All words after APP belong to the\n" +
 			"command, flags too. If COMMAND is a process type of the Procfile, that type's command runs with the arguments.",
-		Example: "dokku run hello ls -la\nssh -t dokku@server run hello sh\ndokku run -e DEBUG=1 hello ./migrate --dry-run < data.sql",
+		Example: "dokku run hello ls -la\ndokku run --label com.example.job=import hello ./import\nssh -t dokku@server run hello sh\ndokku run -e DEBUG=1 hello ./migrate --dry-run < data.sql",
 		Flags: func(f *pflag.FlagSet) {
 			runFlags(f, "")
 			f.Bool("no-tty", false, "give the command no terminal")
@@ -96,6 +97,7 @@ var runCommands = []cli.Spec{
 func runFlags(f *pflag.FlagSet, ttl string) {
 	f.SetInterspersed(false)
 	f.StringArrayP("env", "e", nil, "a variable in addition to the app's config, KEY=VALUE; may be repeated")
+	f.StringArray("label", nil, "a label of the container, NAME=VALUE; may be repeated")
 	f.String("ttl-seconds", ttl, "stop the command after this many seconds")
 }
 
@@ -112,7 +114,7 @@ func runAttached(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	if v, err := c.View(c.App); err == nil && c.Env.Terminal && c.Headings() && v.Declares(c.Args[0]) {
+	if v, err := c.View(c.App); err == nil && c.Headings() && v.Declares(c.Args[0]) {
 		c.Print("-----> Found '%s' in Procfile, running that command\n", c.Args[0])
 	}
 	st, release := streams(c, o.TTY)
@@ -163,10 +165,35 @@ func oneOff(c *cli.Call, tty bool) (oneoff.OneOff, error) {
 		}
 	}
 	o.Env = append(terminalEnv(c, o.TTY), own...)
+	if o.Labels, err = labels(c.List("label")); err != nil {
+		return o, err
+	}
 	if err := checkWords(o.Words); err != nil {
 		return o, err
 	}
 	return o, c.Deployed()
+}
+
+// labelName is the form of a label's name.
+var labelName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]*$`)
+
+// labels reads --label. The labels that dokku itself sets tell it whose a container is.
+func labels(pairs []string) (map[string]string, error) {
+	list := map[string]string{}
+	for _, pair := range pairs {
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok || !labelName.MatchString(name) {
+			return nil, cli.Refuse("Invalid label %q: write NAME=VALUE, such as com.example.job=import", event.OneLine(pair))
+		}
+		if _, own := (engine.Spec{}).Labels()[name]; own {
+			return nil, cli.Refuse("Invalid label %s: dokku sets it itself, take another name", name)
+		}
+		if err := cli.CheckValue(name, value); err != nil {
+			return nil, err
+		}
+		list[name] = value
+	}
+	return list, nil
 }
 
 // parseTTL reads --ttl-seconds; "" means no limit.

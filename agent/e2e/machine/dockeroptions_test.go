@@ -80,6 +80,13 @@ func TestDockerOptions(t *testing.T) {
 	if err != nil || !maps.Equal(spec.Options.Labels, map[string]string{"c": "d"}) || spec.RestartPolicy != "no" || spec.Options.ShmSize != 0 {
 		t.Errorf("a one-off container has %+v and %s, error %v", spec.Options, spec.RestartPolicy, err)
 	}
+	spec, err = oneoff.SpecOf(ctx, m.server, "shop", oneoff.OneOff{Words: []string{"sh"}, Labels: map[string]string{"e": "f"}})
+	if want := map[string]string{"c": "d", "e": "f"}; err != nil || !maps.Equal(spec.Options.Labels, want) {
+		t.Errorf("a one-off container with a label has %v, want %v, error %v", spec.Options.Labels, want, err)
+	}
+	if got := m.load("shop").State.DockerOptions["run"]; !slices.Equal(got, []string{"--label c=d"}) {
+		t.Errorf("the app's options became %v", got)
+	}
 
 	set("shop", options)
 	m.must(m.server.Rename(ctx, "shop", "store", false, none))

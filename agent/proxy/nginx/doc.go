@@ -140,7 +140,8 @@
 // variables for this stand once, in the shared file; the client's address is made out
 // of the chain in each app's server block, so that other sites of this nginx are not
 // changed. Other headers of this kind, such as X-Forwarded-Host and Forwarded, pass as they
-// came, as in Dokku. Dokku's properties for the four headers take values of a closed
+// came, as in Dokku. Without trusted proxies, an app's file has nginx's own variables of the
+// port and the scheme, as Dokku's has, which have the same values then. Dokku's properties for the four headers take values of a closed
 // list, and then believe everybody.
 //
 // # Challenges of a CA

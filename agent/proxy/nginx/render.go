@@ -219,6 +219,23 @@ func (b block) Listen() (list []listen) {
 // of X-Forwarded-For that is none of theirs.
 func (b block) Trusted() []netip.Prefix { return b.server.trusted }
 
+// Port is what an app is told of the port, unless a property says otherwise. Without proxies
+// in front it is nginx's own, as in Dokku's file.
+func (b block) Port() string {
+	if len(b.server.trusted) == 0 {
+		return "$server_port"
+	}
+	return "$dokku_port"
+}
+
+// Proto is what an app is told of the scheme, as Port is of the port.
+func (b block) Proto() string {
+	if len(b.server.trusted) == 0 {
+		return "$scheme"
+	}
+	return "$dokku_proto"
+}
+
 // Pool returns the name of the processes that get the requests.
 func (b block) Pool() string { return upstream(b.App, b.ports[0].Container) }
 
