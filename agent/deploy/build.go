@@ -53,6 +53,9 @@ func (x *Session) build(ctx context.Context, objects source.Options, revision, c
 	if err := x.Env.checkOptions(ctx, x.View(), b.release.ContainerOptions); err != nil {
 		return nil, err
 	}
+	if err := reachableFirst(x.View()); err != nil {
+		return nil, err
+	}
 	if err := x.Env.CheckSpace("build", x.Log); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ func (e *Env) Detach(ctx context.Context, p Push, log event.Log) (*app.Deploy, e
 		return nil, err
 	}
 	defer b.source.Close()
-	if err := e.checkOptions(ctx, x.View(), b.release.ContainerOptions); err != nil {
+	if err := cmp.Or(e.checkOptions(ctx, x.View(), b.release.ContainerOptions), reachableFirst(x.View())); err != nil {
 		return nil, err
 	}
 	valid, err := b.inspect(ctx)

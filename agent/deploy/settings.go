@@ -70,11 +70,25 @@ func (x *Session) Update(ctx context.Context, op Op, change func(*app.State) err
 }
 
 // Reachable refuses a change after which nobody could reach an app any more that could be
-// reached before, since it was deployed: all its ports are for TLS, and no certificate is valid for its domains.
+// reached before: all its ports are for TLS, and no certificate is valid for its domains. That
+// of an app without a release waits for its first deploy.
 func Reachable(before, after app.View) error {
 	if before.Current == nil || !onlyTLS(after) || onlyTLS(before) {
 		return nil
 	}
+	return unreachable(after)
+}
+
+// reachableFirst refuses the first deploy of an app that nobody could reach.
+func reachableFirst(v app.View) error {
+	names, _ := v.ACMENames()
+	if v.Current != nil || !onlyTLS(v) || len(names) > 0 && !v.Settings.RenewalOff() {
+		return nil
+	}
+	return unreachable(v)
+}
+
+func unreachable(after app.View) error {
 	//lint:ignore ST1005 the style of Dokku's messages
 	return fmt.Errorf("App %s would not be reachable: %s speaks TLS, and no certificate is valid for its domains: "+
 		"add one first (dokku certs:add %[1]s CRT KEY), or a port with http (dokku ports:add %[1]s http:%[3]d:%[4]d)",
