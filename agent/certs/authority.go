@@ -22,22 +22,18 @@ func NewAuthority(name string, now time.Time) (Pair, error) {
 		Subject: pkix.Name{CommonName: name}, BasicConstraintsValid: true, IsCA: true, MaxPathLenZero: true,
 		KeyUsage: x509.KeyUsageCertSign,
 	}
-	return sign(template, nil, now)
+	return sign(template, nil, AuthorityLife, now)
 }
 
 // Issue makes a key and a certificate of the authority p for names, which are DNS names and
 // IP addresses.
 func (p Pair) Issue(names []string, now time.Time) (Pair, error) {
-	hosts, addresses := split(names)
-	template := &x509.Certificate{
-		Subject: commonName(names), DNSNames: hosts, IPAddresses: addresses, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	return sign(template, &p, now)
+	return sign(serverTemplate(names), &p, AuthorityLife, now)
 }
 
-// sign makes a key and the certificate of a template, signed by an authority or by itself.
-func sign(template *x509.Certificate, by *Pair, now time.Time) (Pair, error) {
+// sign makes a key and the certificate of a template, signed by an authority or by itself,
+// and valid for a life from now on.
+func sign(template *x509.Certificate, by *Pair, life time.Duration, now time.Time) (Pair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return Pair{}, fmt.Errorf("cannot make a key: %w", err)
@@ -45,7 +41,7 @@ func sign(template *x509.Certificate, by *Pair, now time.Time) (Pair, error) {
 	if template.SerialNumber, err = rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 128)); err != nil {
 		return Pair{}, fmt.Errorf("cannot make a serial number: %w", err)
 	}
-	template.NotBefore, template.NotAfter = now.Add(-backdate), now.Add(AuthorityLife)
+	template.NotBefore, template.NotAfter = now.Add(-backdate), now.Add(life)
 	parent, signer := template, any(key)
 	if by != nil {
 		parent = by.Leaf

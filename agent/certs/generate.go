@@ -2,14 +2,11 @@ package certs
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"time"
 )
@@ -24,30 +21,21 @@ const backdate = time.Hour
 // SelfSigned makes a key and a certificate that is its own issuer, valid for names from
 // now on. Names are DNS names and IP addresses.
 func SelfSigned(names []string, now time.Time) (Pair, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return Pair{}, fmt.Errorf("cannot make a key: %w", err)
-	}
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 128))
-	if err != nil {
-		return Pair{}, fmt.Errorf("cannot make a serial number: %w", err)
-	}
-	hosts, addresses := split(names)
-	template := &x509.Certificate{
-		SerialNumber: serial, Subject: commonName(names), DNSNames: hosts, IPAddresses: addresses,
-		NotBefore: now.Add(-backdate), NotAfter: now.Add(SelfSignedLife), BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return Pair{}, fmt.Errorf("cannot make a certificate: %w", err)
-	}
-	private, err := EncodeKey(key)
+	made, err := sign(serverTemplate(names), nil, SelfSignedLife, now)
 	if err != nil {
 		return Pair{}, err
 	}
-	p, _, err := Parse(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), private, now)
+	p, _, err := Parse(made.Chain, made.Key, now)
 	return p, err
+}
+
+// serverTemplate describes the certificate of a server for names.
+func serverTemplate(names []string) *x509.Certificate {
+	hosts, addresses := split(names)
+	return &x509.Certificate{
+		Subject: commonName(names), DNSNames: hosts, IPAddresses: addresses, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
 }
 
 // Request returns a signing request (CSR) in PEM for the pair's key and the names of its
