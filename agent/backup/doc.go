@@ -26,6 +26,11 @@
 // may do what on this server. A restore never takes over settings of the machine: the
 // engine's address, the pool, nginx's commands.
 //
+// An app that cannot be read does not keep a backup of the whole server from being made: it
+// is left out and named, and the backup does not count as proven. Where apps are named, one
+// that cannot be read is an error. Refs are packed into one file in the copy, since git takes
+// names of any bytes and any length, and an archive does not.
+//
 // The plans of kept backups are part of a backup, with their keys to S3, as all other
 // credentials are. The plan of a service waits in the folder of the server's own plan until a
 // service of that name exists: a folder below services/ without a record would be taken for
