@@ -98,6 +98,8 @@ func everyOperation(h history, data []byte) map[string]func(*machine) error {
 			ops[op.Name] = op.do
 		}
 	}
+	// The databases of an app come before it, and are none of its files.
+	ops["import of a later version and its settings"] = func(m *machine) error { return m.mover().App(ctx, oldApp(h, "shop"), h.tar) }
 	return ops
 }
 
