@@ -28,6 +28,10 @@ func (m *Manager) Export(ctx context.Context, k Kind, s *Service, w io.Writer) e
 	if err != nil {
 		return err
 	}
+	// After a reboot, a backup that is due meets a server that still starts.
+	if err := m.awaitReady(ctx, k, s, i); err != nil {
+		return fmt.Errorf("cannot export %s: %w", s.Ref(), err)
+	}
 	if err := m.stream(ctx, k, s, i.ID, k.Dump, nil, w); err != nil {
 		return fmt.Errorf("cannot export %s: %w", s.Ref(), err)
 	}

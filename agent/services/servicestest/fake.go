@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"dokku/agent/engine"
 	"dokku/agent/engine/memory"
@@ -21,6 +22,8 @@ const Head = "DUMP\n"
 type Fake struct {
 	// Broken names images (by id) whose servers end at once.
 	Broken map[string]bool
+	// Starting is how often a server still says that it is not ready, and gives no dump.
+	Starting atomic.Int32
 }
 
 // Behave is the behaviour of a service's container; ok is false for other containers.
@@ -30,7 +33,13 @@ func (f *Fake) Behave(s engine.Spec) (b memory.Behaviour, ok bool) {
 	}
 	loads := strings.HasSuffix(s.Name, ".load")
 	return memory.Behaviour{Ports: []int{ports[s.Type]}, Output: []string{"the server starts"},
-		Keep: func(v memory.Volume, argv []string, st engine.Streams) int { return talk(s, loads, v, argv, st) },
+		Keep: func(v memory.Volume, argv []string, st engine.Streams) int {
+			if f.Starting.Load() > 0 {
+				f.Starting.Add(-1)
+				return 2
+			}
+			return talk(s, loads, v, argv, st)
+		},
 		Refuses: func(data string) bool {
 			return !loads && (f.Broken[s.Image] || data != "" && !strings.HasPrefix(data, Head))
 		},
