@@ -70,6 +70,7 @@ type message struct {
 	App    string
 	PID    int
 	Refs   []deploy.Ref
+	Why    string // the cause of a cancelled call
 }
 
 func (s *fakeServer) Prepare(ctx context.Context, p deploy.Push, log event.Log) error {
@@ -105,7 +106,7 @@ func (s *fakeServer) ask(ctx context.Context, m message) error {
 	for {
 		select {
 		case <-done:
-			out.Encode(message{Method: "cancelled"})
+			out.Encode(message{Method: "cancelled", Why: context.Cause(ctx).Error()})
 			return ctx.Err()
 		case a, ok := <-answers:
 			verb, rest, _ := strings.Cut(a, " ")
@@ -144,12 +145,12 @@ func (c *call) reply(line string) {
 	}
 }
 
-// says waits for the next action of the fake agent.
-func (c *call) says(want string) {
+// says waits for the next action of the fake agent, and returns it.
+func (c *call) says(want string) (m message) {
 	c.t.Helper()
 	c.conn.SetReadDeadline(time.Now().Add(deadline))
-	var m message
 	if err := c.in.Decode(&m); err != nil || m.Method != want {
 		c.t.Fatalf("%s of process %d says %q (%v), want %q", c.Method, c.PID, m.Method, err, want)
 	}
+	return m
 }

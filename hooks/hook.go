@@ -3,6 +3,7 @@ package hooks
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -82,9 +83,9 @@ func (h *hook) prepare(ctx context.Context, cancel context.CancelCauseFunc, env 
 	go func() {
 		select {
 		case <-git:
-			cancel(fmt.Errorf("git receive-pack has ended"))
+			cancel(errors.New("git receive-pack has ended: the client is gone, or the server stops"))
 		case <-wrapper:
-			cancel(fmt.Errorf("the client is gone"))
+			cancel(errors.New("the client is gone"))
 		}
 	}()
 	origin, err := deploy.ParseOrigin(env.Getenv(deploy.OriginVar))
@@ -108,7 +109,7 @@ func cancelOnSignal(ctx context.Context, cancel context.CancelCauseFunc) {
 	go func() {
 		select {
 		case s := <-signals:
-			cancel(fmt.Errorf("it received the signal %s", s))
+			cancel(fmt.Errorf("it received the signal %s: the client is gone, or the server stops", s))
 		case <-ctx.Done():
 		}
 	}()

@@ -2,6 +2,7 @@ package hooks
 
 import (
 	"os/exec"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -27,7 +28,10 @@ func TestClientGoneBeforeTheCommitPointCancels(t *testing.T) {
 			p := l.next("Prepare")
 			hook, git, wrapper := family(p)
 			c.signal(s)
-			p.says("cancelled")
+			// Whoever reads the history of deploys wants to know.
+			if why := p.says("cancelled").Why; !strings.Contains(why, "the client is gone") {
+				t.Errorf("the cause is %q", why)
+			}
 			ended(t, "the hook", hook)
 			ended(t, "git receive-pack", git)
 			ended(t, "the wrapper", wrapper)

@@ -50,8 +50,17 @@ func (x *Session) registryAuth(ctx context.Context) (engine.RegistryAuth, error)
 
 // noRegistry adds what helps to the error of a registry.
 func (x *Session) noRegistry(server string, err error) error {
-	return fmt.Errorf("cannot push the image to a registry: %w\nIf it asks for a login: dokku registry:login %s %s USER PASSWORD\n"+
-		"To deploy without it: dokku registry:set %[2]s push-on-release false", err, x.Name, server)
+	help := fmt.Sprintf("If it asks for a login: dokku registry:login %s %s USER PASSWORD", x.Name, server)
+	if x.servesRegistry() {
+		help = "If it is this server's own, this starts it again, on the server: sudo dokku registry:serve\n" + help
+	}
+	return fmt.Errorf("cannot push the image to a registry: %w\n%s\nTo deploy without it: dokku registry:set %s push-on-release false", err, help, x.Name)
+}
+
+// servesRegistry reports whether this server has a registry of its own.
+func (x *Session) servesRegistry() bool {
+	_, err := os.Stat(x.Env.Store.ServedRegistry())
+	return err == nil
 }
 
 // pushImage brings the release's image to the registry, if the app has one. predeploy has
@@ -70,7 +79,7 @@ func (o *rollout) pushImage(ctx context.Context) (err error) {
 	done := x.Log.Timed("push image")
 	defer func() { done(err) }()
 	defer x.Log.Busy("pushing %s", name)()
-	if _, err := os.Stat(x.Env.Store.ServedRegistry()); err == nil {
+	if x.servesRegistry() {
 		l, err := x.Env.Store.LockApp(ctx, store.RegistryLock, "pushing "+name, x.Log)
 		if err != nil {
 			return err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -147,4 +149,19 @@ func (m *machine) pushUnregistered(ctx context.Context, h history) error {
 		return errors.New("it is accepted")
 	}
 	return set(nil)
+}
+
+// TestServedRegistryIsDown: whoever pushes to the server's own registry learns how to start it.
+func TestServedRegistryIsDown(t *testing.T) {
+	h := newHistory(t)
+	m := newMachine(t, h)
+	check(t, m.pushesImages())
+	served := m.server.Env.Store.ServedRegistry()
+	check(t, os.MkdirAll(filepath.Dir(served), 0o700))
+	check(t, os.WriteFile(served, []byte("{}"), 0o600))
+	m.engine.RegistryDown(errors.New("connection refused"))
+	const want = "connection refused\nIf it is this server's own, this starts it again, on the server: sudo dokku registry:serve\nIf it asks for a login: "
+	if err := m.push(h.one, h.two); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v", err)
+	}
 }
