@@ -46,7 +46,7 @@ func (s *Server) TryReconcile(ctx context.Context, app string, startEnded bool, 
 		return left, false, err
 	}
 	defer l.Release()
-	if a, err := s.Env.Store.Load(app); err == nil && deploy.OwnersTurn(a.State.Staged) {
+	if st, err := s.Env.Store.State(app); err == nil && deploy.OwnersTurn(st.Staged) {
 		return left, false, nil
 	}
 	x, err := s.Env.Open(app, l, log)

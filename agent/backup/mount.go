@@ -76,11 +76,11 @@ func mountJobs(s *agent.Server, base vault.Plan) (list []vault.Job, err error) {
 		return nil, err
 	}
 	for _, name := range names {
-		a, err := s.Env.Store.Load(name)
+		st, err := s.Env.Store.State(name)
 		if err != nil {
 			continue // the app's own check says so
 		}
-		for _, m := range a.State.Mounts {
+		for _, m := range st.Mounts {
 			if j := MountJob(s, name, m, base); j.Exists() {
 				list = append(list, j)
 			}

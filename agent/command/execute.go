@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"slices"
+	"sync"
 
 	"dokku/agent/command/admin"
 	"dokku/agent/command/apps"
@@ -38,9 +39,16 @@ func Execute(ctx context.Context, env cli.Env, args []string) int {
 // kinds are the commands of services. A kind of the server's own that has the name of other
 // commands gets none.
 func kinds(root string) []cli.Spec {
-	return slices.DeleteFunc(services.Commands(root), func(s cli.Spec) bool {
-		return slices.ContainsFunc(groups, func(group []cli.Spec) bool {
-			return slices.ContainsFunc(group, func(o cli.Spec) bool { return o.Noun() == s.Noun() })
-		})
-	})
+	return slices.DeleteFunc(services.Commands(root), func(s cli.Spec) bool { return nouns()[s.Noun()] })
 }
+
+// nouns are those of groups.
+var nouns = sync.OnceValue(func() map[string]bool {
+	taken := map[string]bool{}
+	for _, group := range groups {
+		for _, s := range group {
+			taken[s.Noun()] = true
+		}
+	}
+	return taken
+})

@@ -61,17 +61,21 @@ func (x *Session) Reconcile(ctx context.Context, startEnded bool) (err error) {
 // lock, because a stop may take the whole stop timeout and a retiring container is
 // never wanted again. The next converge removes them.
 func (e *Env) StopDue(ctx context.Context, name string) error {
-	a, err := e.Store.Load(name)
+	st, err := e.Store.State(name)
 	if err != nil {
 		return err
 	}
 	// The agent calls this often during a push: return before any call of the engine.
 	pending := false
-	for _, at := range a.State.Retiring {
+	for _, at := range st.Retiring {
 		pending = pending || !at.IsZero() && !at.After(time.Now())
 	}
 	if !pending {
 		return nil
+	}
+	a, err := e.Store.Load(name)
+	if err != nil {
+		return err
 	}
 	set, err := e.Store.Settings()
 	if err != nil {

@@ -153,8 +153,8 @@ func (e *Env) session(ctx context.Context, app string, op Op, log event.Log) (x 
 // hooksTurn reports whether the app has a staged release that the hooks of its push will
 // probably settle. Somebody else would finish it without a word to the pusher.
 func (e *Env) hooksTurn(app string) bool {
-	a, err := e.Store.Load(app)
-	return err == nil && OwnersTurn(a.State.Staged)
+	st, err := e.Store.State(app)
+	return err == nil && OwnersTurn(st.Staged)
 }
 
 // lock takes the lock of an app in the way that the operation asks for.

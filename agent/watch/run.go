@@ -325,11 +325,11 @@ func (w *Controller) next(name string, left agent.Left) time.Time {
 			next = due
 		}
 	}
-	a, err := w.Server.Env.Store.Load(name)
+	st, err := w.Server.Env.Store.State(name)
 	if err != nil {
 		return next
 	}
-	for _, due := range a.State.Retiring {
+	for _, due := range st.Retiring {
 		if due.Before(next) {
 			next = due
 		}
