@@ -260,7 +260,7 @@ wrap() {
   put 0755 "$COMMAND" <<EOF
 #!/bin/sh
 # Written by install.sh --beside-dokku.
-DOKKU_ROOT=$HOME_DIR exec $BIN "\$@"
+DOKKU_ROOT=$HOME_DIR DOKKU_REMOTE=${COMMAND##*/} exec $BIN "\$@"
 EOF
 }
 
@@ -957,7 +957,7 @@ purge_engine() {
     printf '%s\n' $ours | sort -u | removed networks ''
   }
   for app in $apps; do
-    for id in $(listed '/images/json?all=true' "{\"label\":[\"com.dokku.app-name=$app\"]}"); do
+    for id in $(listed /images/json "{\"label\":[\"com.dokku.app-name=$app\"]}"); do
       purge_image "$app" "$id"
     done
     case "${shared-} " in

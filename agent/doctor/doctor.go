@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -260,4 +261,10 @@ func service(verb, name string) string {
 		return "systemctl " + verb + " " + name
 	}
 	return "service " + name + " " + verb
+}
+
+// agent returns the command that starts or restarts the agent: install.sh names it by the
+// prefix of an installation beside Dokku.
+func (d *examination) agent(verb string) string {
+	return service(verb, "dokku-"+strings.ReplaceAll(d.set.NamePrefix, ".", "-")+"agent")
 }

@@ -70,6 +70,16 @@ func TestEngineRestarts(t *testing.T) {
 	}
 }
 
+// TestAgentService: each installation has its own agent.
+func TestAgentService(t *testing.T) {
+	for prefix, name := range map[string]string{"": "dokku-agent", "beside.": "dokku-beside-agent"} {
+		d := &examination{set: app.Settings{NamePrefix: prefix}}
+		if got, want := d.agent("start"), service("start", name); got != want {
+			t.Errorf("%q: got %s, want %s", prefix, got, want)
+		}
+	}
+}
+
 func TestParseSSHConfig(t *testing.T) {
 	d := &examination{Surroundings: Surroundings{SSHConfig: filepath.Join(t.TempDir(), "sshd_config")}}
 	for text, want := range map[string]string{

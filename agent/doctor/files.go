@@ -147,7 +147,7 @@ func (d *examination) checkStray(context.Context) []Finding {
 	}
 	old := append(olderThan(d.Server.Env.Store.Own("trash", "*"), time.Hour), olderThan(filepath.Join(d.Server.Env.Store.Root, store.NewPrefix+"*"), time.Hour)...)
 	if old != nil {
-		list = append(list, wrong(check, HealthWarning, service("restart", "dokku-agent"), "a killed command left %s", several(old)).
+		list = append(list, wrong(check, HealthWarning, d.agent("restart"), "a killed command left %s", several(old)).
 			fixable("trash", func(context.Context) error {
 				var errs []error
 				for _, path := range old {

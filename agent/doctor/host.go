@@ -73,7 +73,7 @@ func (d *examination) checkAgent(context.Context) []Finding {
 	const check = "agent"
 	h, busy, _ := d.Server.Env.Store.Peek(store.AgentLock)
 	if !busy {
-		return []Finding{wrong(check, HealthProblem, service("start", "dokku-agent"),
+		return []Finding{wrong(check, HealthProblem, d.agent("start"),
 			"the agent does not run: interrupted operations are not finished, and retiring processes are not stopped")}
 	}
 	running, err := os.Stat(fmt.Sprintf("/proc/%d/exe", h.PID))
@@ -81,7 +81,7 @@ func (d *examination) checkAgent(context.Context) []Finding {
 		return fine(check, "runs as process %d (its program cannot be looked at)", h.PID)
 	}
 	if own, err := os.Stat(d.Server.Binary); err == nil && !os.SameFile(running, own) {
-		return []Finding{wrong(check, HealthWarning, service("restart", "dokku-agent"),
+		return []Finding{wrong(check, HealthWarning, d.agent("restart"),
 			"process %d runs another program than %s: it was started before the update", h.PID, d.Server.Binary)}
 	}
 	return fine(check, "runs as process %d since %s, of this program", h.PID, h.Since.Format(time.RFC3339))

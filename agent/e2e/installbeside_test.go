@@ -120,7 +120,7 @@ func TestInstallBesideDokku(t *testing.T) {
 	text, err := os.ReadFile(texts)
 	lab.Must(t, err)
 	for _, want := range []string{`"port": 8181`, `"tls_port": 8443`, `"name_prefix": "beside."`, "User=dokku-beside\n", "dokku-beside ALL=(root)",
-		"DOKKU_ROOT=" + root + "/home/dokku-beside exec "} {
+		"DOKKU_ROOT=" + root + "/home/dokku-beside DOKKU_REMOTE=dokku-beside exec "} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}

@@ -21,6 +21,8 @@ func TestHints(t *testing.T) {
 		"add one first (dokku certs:add hello CRT KEY)":           "add one first (tar c CRT KEY | ssh dokku@example.com certs:add hello)",
 		"let cron call on the server: dokku run APP COMMAND":      "let cron call on the server: dokku run APP COMMAND",
 		"mv a b && dokku doctor hello --fix":                      "mv a b && dokku doctor hello --fix",
+		"dump it (on the old server: dokku postgres:export db)":   "dump it (on the old server: dokku postgres:export db)",
+		"root@old.test: dokku config:export hello: no such app":   "root@old.test: dokku config:export hello: no such app",
 		"ssh root@example.com, then as root: sudo -u dokku login": "ssh root@example.com, then as root: sudo -u dokku login",
 	} {
 		if got := Hints(text, "ssh dokku@example.com"); got != want {
@@ -28,6 +30,22 @@ func TestHints(t *testing.T) {
 		}
 		if got := Hints(text, ""); got != text {
 			t.Errorf("on the server: %s\n got %s", text, got)
+		}
+	}
+}
+
+// TestHintsBeside: beside Dokku, the program has another name on the server itself.
+func TestHintsBeside(t *testing.T) {
+	for text, want := range map[string]string{
+		"to start it: dokku ps:start hello":                     "to start it: dokku-beside ps:start hello",
+		"add one first (dokku certs:add hello CRT KEY)":         "add one first (dokku-beside certs:add hello CRT KEY)",
+		"let cron call on the server: dokku run APP COMMAND":    "let cron call on the server: dokku-beside run APP COMMAND",
+		"mv a b && dokku doctor hello --fix":                    "mv a b && dokku-beside doctor hello --fix",
+		"Start it there: dokku postgres:start db":               "Start it there: dokku postgres:start db",
+		"dump it (on the old server: dokku postgres:export db)": "dump it (on the old server: dokku postgres:export db)",
+	} {
+		if got := Hints(text, "dokku-beside"); got != want {
+			t.Errorf("%s\n got %s\nwant %s", text, got, want)
 		}
 	}
 }

@@ -76,7 +76,7 @@ func (m *Mover) newService(ctx context.Context, v *Service) error {
 	case v.Kind.Dumps() && v.Status != "running":
 		return m.notRunning(v)
 	case v.Kind.Dumps():
-		m.Log.Detail("dokku %s:export %s there, and load it here", v.Ref.Kind, v.Name)
+		m.Log.Detail("there: dokku %s:export %s, which is loaded here", v.Ref.Kind, v.Name)
 	}
 	if m.Plan {
 		return m.expose(ctx, v, &services.Service{})

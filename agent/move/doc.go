@@ -29,7 +29,12 @@
 //
 // Files are not copied: folders can be large, and must not change while they are copied. An
 // app whose folder has files there and none here is not deployed, since it would begin
-// with an empty one.
+// with an empty one. Of a volume, whose files only root can see, it counts whether it exists.
+// Beside Dokku, a volume or a network of that name is Dokku's: it is neither mounted nor joined,
+// since two apps would write to one, or answer to one name in the other.
+//
+// DOKKU_SCALE counts here, and not in Dokku 0.30 and later. Rejected: to leave the file out of
+// the import, since the next push brings it. What it changes is told.
 //
 // # Services
 //

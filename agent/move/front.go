@@ -40,7 +40,7 @@ func certificateTar(chain, key string) string {
 // joins reports whether the app joins networks that somebody made.
 func (a *App) joins() bool {
 	r := a.Reports["network"]
-	return r["attach-post-create"] != "" || r["attach-post-deploy"] != ""
+	return r["attach-post-create"] != "" || r["attach-post-deploy"] != "" || r["initial-network"] != ""
 }
 
 // letsencrypt reports whether the app's certificate is from that plugin.

@@ -165,6 +165,8 @@ const sshFailed = 255
 func (h SSH) unreachable(said string) error {
 	help := "check the address, and --port"
 	switch {
+	case said == "":
+		said, help = "the connection was lost", "run the import again once it is back"
 	case strings.Contains(said, "REMOTE HOST IDENTIFICATION HAS CHANGED"):
 		said, help = "its host key is another one than before", "if that is expected: ssh-keygen -R "+h.Name+", then ssh "+h.String()
 	case strings.Contains(said, "Host key verification failed"), strings.Contains(said, "host key is known for"):
@@ -187,7 +189,7 @@ func tail(f *os.File) string {
 	f.ReadAt(text, size-int64(len(text)))
 	var said []string
 	for line := range strings.Lines(string(text)) {
-		if line = strings.Trim(event.Printable(strings.TrimSpace(line)), "@ "); line != "" {
+		if line = strings.Trim(event.Printable(strings.TrimSpace(line)), "@! "); line != "" {
 			said = append(said, line)
 		}
 	}

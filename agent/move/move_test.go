@@ -3,6 +3,7 @@ package move
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"os"
@@ -55,10 +56,22 @@ func TestWords(t *testing.T) {
 }
 
 func TestParseKeys(t *testing.T) {
-	keys := parseKeys("# a comment\n" + `command="FINGERPRINT=SHA256:x NAME=\"ann\" ` + "`cat /home/dokku/.sshcommand` $SSH_ORIGINAL_COMMAND" +
-		`",no-agent-forwarding ssh-ed25519 AAAAC3Nz ann@laptop` + "\nssh-rsa AAAA of nobody\n")
-	if want := []Key{{"ann", "ssh-ed25519 AAAAC3Nz\n"}}; !slices.Equal(keys, want) {
-		t.Errorf("got %q, want %q", keys, want)
+	const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ49Nc18H/dsmdB+oZ6WQ0Q07gZDc9uC0pNxmcoFMjGQ"
+	line := `command="FINGERPRINT=SHA256:x NAME=\"ann\" ` + "`cat /home/dokku/.sshcommand` $SSH_ORIGINAL_COMMAND" + `",no-agent-forwarding,no-pty ` + key
+	for _, test := range []struct {
+		text   string
+		keys   int
+		others int
+	}{
+		{"# a comment\n" + line + "\n", 1, 0},
+		{line + ` ann@laptop`, 1, 0},
+		{line + ` ann's "old" laptop, "x`, 1, 0},
+		{line + "\n" + key + " of an admin\n" + `from="10.0.0.1" ` + key + "\n", 1, 2},
+	} {
+		keys, others := parseKeys(test.text)
+		if len(keys) != test.keys || others != test.others || keys[0] != (Key{"ann", key + "\n"}) {
+			t.Errorf("%s: got %q and %d others", test.text, keys, others)
+		}
 	}
 }
 
@@ -78,9 +91,13 @@ func TestPlanOfApp(t *testing.T) {
 			"buildpacks":     {"list": "heroku/nodejs,heroku/ruby"},
 			"docker-options": {"deploy": "--restart=on-failure:10 -v /var/lib/dokku/data/storage/hello:/data --label 'a b' --init", "deploy.web": "--init"},
 			"maintenance":    {"enabled": "true"},
+			"registry":       {"server": "ghcr.io/", "computed-server": "ghcr.io/", "computed-image-repo": "dokku/hello", "image-repo": ""},
+
+			"scheduler-docker-local": {"init-process": "false", "computed-init-process": "false"},
 		}, Redirects: []string{"c.test:a.test:302"}, OwnNginx: map[string]string{"own.conf": "gzip on;"}}
 	have := Have{Reports: map[string]Report{
 		"checks": {"computed-wait-to-retire": "60"}, "nginx": {"computed-hsts": "true"}, "network": {"computed-attach-post-create": ""},
+		"registry": {"computed-server": "", "computed-image-repo": "dokku/hello"}, "scheduler-docker-local": {"computed-init-process": "true"},
 	}}
 	plan := full.Plan(have)
 	var got []string
@@ -90,6 +107,7 @@ func TestPlanOfApp(t *testing.T) {
 	want := []string{
 		"config:set|--no-restart|--no-echo|--|hello|A=it's|DOKKU_WAIT_TO_RETIRE=9",
 		"checks:set|--|hello|wait-to-retire|30", "nginx:set|--|hello|hsts|--global",
+		"registry:set|--|hello|server|ghcr.io/", "scheduler-docker-local:set|--|hello|init-process|false",
 		"network:create|--|db", "network:set|--|hello|attach-post-create|db",
 		"buildpacks:add|--|hello|heroku/nodejs", "buildpacks:add|--|hello|heroku/ruby",
 		"domains:set|--|hello|b.test|a.test", "proxy:disable|--|hello", "ports:set|--|hello|http:80:5000|https:443:5000",
@@ -114,12 +132,57 @@ func TestPlanOfApp(t *testing.T) {
 		Reports: map[string]Report{
 			"domains": {"app-vhosts": "a.test b.test"}, "ports": {"map": "http:80:5000 https:443:5000"}, "proxy": {"enabled": "false"},
 			"checks": {"disabled-list": "worker,cron", "wait-to-retire": "30", "computed-wait-to-retire": "30"}, "nginx": {"hsts": "--global", "computed-hsts": "--global"},
+			"registry": {"server": "ghcr.io/", "computed-server": "ghcr.io/"}, "scheduler-docker-local": {"init-process": "false", "computed-init-process": "false"},
 			"network":  {"attach-post-create": "db", "computed-attach-post-create": "db"},
 			"resource": {"web.limit.memory": "256", "_default_.reserve.memory": "64"}, "buildpacks": {"list": "heroku/nodejs,heroku/ruby"},
 			"docker-options": {"deploy": "--label 'a b' --init", "deploy.web": "--init"}, "maintenance": {"enabled": "true"}, "redirect": {"map": "c.test:a.test:302"},
 		}}
 	if again := full.Plan(same); len(again.Steps) > 0 {
 		t.Errorf("a second run has %v", again.Steps)
+	}
+}
+
+// TestPlanBesideDokku: what may be Dokku's on this server is neither joined nor mounted.
+func TestPlanBesideDokku(t *testing.T) {
+	a := &App{Name: "hello", Mounts: []Mount{{Source: "cache", Target: "/cache"}, {Source: "own", Target: "/own"}}, Reports: map[string]Report{"network": {"attach-post-create": "a,b", "attach-post-deploy": "c"}}}
+	have := Have{Networks: []string{"b"}, ForeignNetworks: []string{"b"}, ForeignVolumes: map[string]bool{"cache": true},
+		Reports: map[string]Report{"network": {"computed-attach-post-create": "", "computed-attach-post-deploy": ""}}}
+	plan, got := a.Plan(have), ""
+	for _, s := range plan.Steps {
+		got += s.String() + "\n"
+	}
+	if want := "network:create c\nnetwork:set hello attach-post-deploy c\nstorage:mount hello own:/own\n"; got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	if len(plan.Notes) != 1 || plan.Notes[0] != "it does not join a,b, which may be Dokku's: two apps would have one name there. If no app of Dokku is in it: dokku network:set hello attach-post-create a,b" {
+		t.Errorf("%q", plan.Notes)
+	}
+	if len(plan.Missing) != 1 || plan.Missing[0] != "the volume cache may be Dokku's. Copy its files to another one, and mount that: dokku storage:mount hello COPY:/cache" {
+		t.Errorf("%q", plan.Missing)
+	}
+	have.Mounts = []app.Mount{{Source: "copy", Target: "/cache"}, {Source: "own", Target: "/own"}}
+	if plan := a.Plan(have); len(plan.Missing) > 0 {
+		t.Errorf("with a copy: %q", plan.Missing)
+	}
+}
+
+// TestPlanOfScale: web has one process by itself, here and there, and other types have none.
+func TestPlanOfScale(t *testing.T) {
+	for _, test := range []struct {
+		there, here map[string]string
+		want        string
+	}{
+		{map[string]string{"web": "0", "worker": "1", "cron": "0"}, nil, "ps:scale hello web=0 worker=1"},
+		{map[string]string{"web": "0"}, map[string]string{"web": "0"}, ""},
+		{map[string]string{"web": "1", "worker": "0"}, map[string]string{"web": "1", "worker": "2"}, "ps:scale hello worker=0"},
+	} {
+		plan, got := (&App{Name: "hello", Scale: test.there}).Plan(Have{Scale: test.here}), ""
+		for _, s := range plan.Steps {
+			got += s.String()
+		}
+		if got != test.want {
+			t.Errorf("%v there, %v here: got %q, want %q", test.there, test.here, got, test.want)
+		}
 	}
 }
 
@@ -139,6 +202,35 @@ func TestPlanOfCertificate(t *testing.T) {
 	for _, have := range []Have{{Certificate: string(pair.Chain)}, {Issued: true}} {
 		if plan := a.Plan(have); len(plan.Steps)+len(plan.Notes) > 0 {
 			t.Errorf("with %+v: %+v", have, plan)
+		}
+	}
+}
+
+// TestLogins: a login of the old server's file is stored here once, and one whose password is
+// elsewhere is told.
+func TestLogins(t *testing.T) {
+	config := `{"auths":{"ghcr.io":{"auth":"Ym90OnBhc3M6d29yZA=="},"https://index.docker.io/v1/":{"auth":"YW5uOnB3"},"quay.io":{}}}`
+	a := &App{Name: "hello", Docker: config}
+	plan := a.Plan(Have{Logins: []string{"docker.io"}})
+	if len(plan.Steps) != 1 || plan.Steps[0].String() != "registry:login --password-stdin hello ghcr.io bot < password" || plan.Steps[0].Stdin != "pass:word\n" ||
+		strings.Join(plan.Steps[0].Words, " ") != "registry:login --password-stdin -- hello ghcr.io bot" {
+		t.Errorf("%+v", plan.Steps)
+	}
+	if len(plan.Notes) != 1 || plan.Notes[0] != "the login to quay.io is not taken, since its password is not in config.json there; to log in here: dokku registry:login hello quay.io USER PASSWORD" {
+		t.Errorf("%q", plan.Notes)
+	}
+	p := planning{}
+	if p.logins(config, nil); len(p.steps) != 2 || strings.Join(p.steps[0].Words, " ") != "registry:login --password-stdin --global -- docker.io ann" {
+		t.Errorf("%+v", p.steps)
+	}
+}
+
+// TestStopped: an app without processes is not stopped.
+func TestStopped(t *testing.T) {
+	for processes, want := range map[string]bool{"1": true, "0": false} {
+		a := &App{Reports: map[string]Report{"ps": {"deployed": "true", "running": "false", "processes": processes}}}
+		if got := a.stopped(); got != want {
+			t.Errorf("with %s processes: %v", processes, got)
 		}
 	}
 }
@@ -285,8 +377,8 @@ func TestReadOldest(t *testing.T) {
 		"dokku version": "dokku version 0.30.11\n", "dokku --quiet plugin:list": "  apps  0.30.11 enabled    dokku core apps plugin\n  redirect 0.1 enabled x\n",
 		"dokku --quiet apps:list": "hello\n", "dokku --quiet config:export hello --format json": `{"A":"b"}`,
 		"dokku --quiet proxy:ports hello": "-----> Port mappings for hello\n    -----> scheme  host port  container port\n    http           8080       5000\n",
-		"dokku --quiet ps:scale hello":    "-----> Scaling for hello\nproctype: qty\n--------: ---\nweb:  3\n", "dokku --quiet storage:list hello": "hello volume bind-mounts:\n     /srv/x:/x\n",
-		"ls -A -- /srv/x": "file\n", "cat -- /home/dokku/hello/packed-refs": "# pack-refs with: peeled\n" + strings.Repeat("ab", 20) + " refs/heads/master\n",
+		"dokku --quiet ps:scale hello":    "-----> Scaling for hello\nproctype: qty\n--------: ---\nweb:  3\n", "dokku --quiet storage:list hello": "hello volume bind-mounts:\n     /srv/x:/x\n     cache:/cache\n     gone:/gone\n",
+		"ls -A -- /srv/x": "file\n", "docker volume inspect --format {{.Mountpoint}} -- cache": "/var/lib/docker/volumes/cache/_data\n", "ls -A -- /var/lib/docker/volumes/cache/_data": "f\n", "cat -- /home/dokku/hello/packed-refs": "# pack-refs with: peeled\n" + strings.Repeat("ab", 20) + " refs/heads/master\n",
 		"cat -- /home/dokku/hello/REDIRECTS": "a.test:b.test\n", "dokku --quiet git:report hello": "       Git deploy branch:             master\n",
 	})
 	if err != nil {
@@ -297,8 +389,21 @@ func TestReadOldest(t *testing.T) {
 		t.Fatal(err)
 	}
 	if a.Tip != strings.Repeat("ab", 20) || a.Branch != "master" || a.Scale["web"] != "3" || len(a.Scale) != 1 || a.Reports["ports"]["map"] != "http:8080:5000" ||
-		len(a.Mounts) != 1 || !a.Mounts[0].Filled || !slices.Equal(a.Redirects, []string{"a.test:b.test"}) || a.Config["A"] != "b" {
+		len(a.Mounts) != 3 || !a.Mounts[0].Filled || a.Mounts[1] != (Mount{Source: "cache", Target: "/cache", Dir: "/var/lib/docker/volumes/cache/_data", Filled: true}) || a.Mounts[2].Filled || !slices.Equal(a.Redirects, []string{"a.test:b.test"}) || a.Config["A"] != "b" {
 		t.Errorf("%+v", a)
+	}
+}
+
+// TestReadScale: Dokku drops web=0 from its list where no Procfile names web.
+func TestReadScale(t *testing.T) {
+	for _, test := range []struct{ list, deployed, want string }{
+		{"worker: 1\n", "true", "map[web:0 worker:1]"}, {"", "true", "map[web:0]"}, {"", "false", "map[]"}, {"web: 2\n", "true", "map[web:2]"},
+	} {
+		s := &Server{Host: scripted{"dokku --quiet ps:scale hello": test.list}}
+		a := &App{Name: "hello", Reports: map[string]Report{"ps": {"deployed": test.deployed}}}
+		if err := s.scale(t.Context(), a); err != nil || fmt.Sprint(a.Scale) != test.want {
+			t.Errorf("%+v: got %v (%v)", test, a.Scale, err)
+		}
 	}
 }
 

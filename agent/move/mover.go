@@ -39,6 +39,8 @@ type Mover struct {
 	SkipDeploy bool
 	// Again names the services whose data are loaded over those that they have here.
 	Again map[services.Ref]bool
+	// Waiting are the apps that App has not deployed, since somebody has to do something first.
+	Waiting []string
 
 	taken map[services.Ref]error // what Service has returned
 }
@@ -79,13 +81,23 @@ func (m *Mover) App(ctx context.Context, a *App, archive string) error {
 	if err != nil {
 		return err
 	}
+	keeps := plan.Blocked != "" || slices.ContainsFunc(failed, func(s Step) bool { return s.Needed })
+	if keeps { // what else there is to do, so that one more run is enough
+		for _, n := range append(plan.Notes, plan.Missing...) {
+			log.Warn("%s: %s", a.Name, n)
+		}
+	}
 	if plan.Blocked != "" {
 		return fmt.Errorf("%s is not imported: %s", a.Name, plan.Blocked)
 	}
-	if slices.ContainsFunc(failed, func(s Step) bool { return s.Needed }) {
+	if keeps {
 		return fmt.Errorf("%s is not imported: put right what failed, then run the import again", a.Name)
 	}
-	plan.Missing = append(plan.Missing, m.folders(a)...)
+	missing, err := m.files(ctx, a)
+	if err != nil {
+		return err
+	}
+	plan.Missing = append(plan.Missing, missing...)
 	suspended, err := m.suspend(ctx, a, log)
 	if err != nil {
 		return err
@@ -151,26 +163,6 @@ func (m *Mover) steps(ctx context.Context, plan Plan, log event.Log) (done int, 
 	return done, failed, nil
 }
 
-// folders names the mounted folders that have files there and none here.
-func (m *Mover) folders(a *App) (missing []string) {
-	here, err := m.Here.Load(a.Name)
-	for _, mount := range a.Mounts {
-		folder := mount.Source
-		if err == nil {
-			for _, own := range here.State.Mounts {
-				if own.Target == path.Clean(mount.Target) {
-					folder = own.Source
-				}
-			}
-		}
-		if entries, err := os.ReadDir(folder); !mount.Filled || err == nil && len(entries) > 0 {
-			continue
-		}
-		missing = append(missing, fmt.Sprintf("copy the files of %s while the app is stopped there: rsync -a %s:%[1]s/ %[3]s/", mount.Source, m.From.Host, folder))
-	}
-	return missing
-}
-
 // bring brings the history and deploys it. moved reports whether it did, or would.
 func (m *Mover) bring(ctx context.Context, a *App, h sources.History, relation sources.Relation, plan Plan, log event.Log) (moved bool, err error) {
 	if a.Tip == "" {
@@ -195,8 +187,9 @@ func (m *Mover) bring(ctx context.Context, a *App, h sources.History, relation s
 		// It runs here: its folders and services are those of this server.
 	case len(plan.Missing) > 0:
 		h.Deploy = false
+		m.Waiting = append(m.Waiting, a.Name)
 		why = "is not deployed yet:\n" + strings.Join(plan.Missing, "\n") + "\nThen run the import again"
-	case a.Reports["ps"]["running"] == "false" && a.Reports["ps"]["deployed"] == "true":
+	case a.stopped():
 		h.Deploy = false
 		why = "is not deployed, since it is stopped there. To deploy it: dokku ps:rebuild " + a.Name
 	}
@@ -209,8 +202,17 @@ func (m *Mover) bring(ctx context.Context, a *App, h sources.History, relation s
 		}
 		err = m.Importer.Bring(ctx, a.Name, h, log)
 	}
-	if err == nil && why != "" {
+	if image := a.Reports["git"]["source-image"]; err != nil && image != "" && ctx.Err() == nil {
+		log.Warn("%s is built on the image %s. If no registry has it: ssh %s docker save %[2]s | docker load, then run the import again", a.Name, quoted(image), m.From.Host)
+	}
+	if err != nil {
+		return moved, err
+	}
+	if why != "" {
 		log.Warn("%s %s", a.Name, why)
+	}
+	if moved && h.Deploy && !m.Plan {
+		err = m.counts(a, log)
 	}
 	return moved, err
 }
@@ -258,6 +260,9 @@ func (m *Mover) have(ctx context.Context, a *App, exists bool) (Have, error) {
 		}
 		h.Networks = lines(list)
 	}
+	if err := m.foreign(ctx, a, &h); err != nil {
+		return h, err
+	}
 	for _, noun := range reported {
 		if h.Reports[noun], err = report(ctx, run, noun, a.Name); err != nil {
 			return h, err
@@ -277,6 +282,9 @@ func (m *Mover) have(ctx context.Context, a *App, exists bool) (Have, error) {
 		h.Scale[typ] = strconv.Itoa(count)
 	}
 	h.Mounts = here.State.Mounts
+	if h.Logins, err = m.Importer.Logins(a.Name); err != nil {
+		return h, err
+	}
 	for _, l := range here.State.Links {
 		h.Links[services.Ref{Kind: l.Kind, Name: l.Name}] = true
 	}
@@ -325,9 +333,11 @@ func (m *Mover) Global(ctx context.Context) error {
 		}
 		p.global(noun, m.From.Global[noun], here)
 	}
-	if err := errors.Join(m.keys(ctx, &p), m.auth(&p)); err != nil {
+	logins, err := m.Importer.Logins("")
+	if err := errors.Join(err, m.keys(ctx, &p), m.auth(&p)); err != nil {
 		return err
 	}
+	p.logins(m.From.docker, logins)
 	plan := Plan{Steps: p.steps, Notes: append(p.notes, p.missing...)}
 	done, failed, err := m.steps(ctx, plan, m.Log)
 	if err != nil {

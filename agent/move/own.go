@@ -2,6 +2,7 @@ package move
 
 import (
 	"archive/tar"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/jdx/go-netrc"
@@ -21,6 +23,7 @@ import (
 	"dokku/agent/event"
 	"dokku/agent/sources"
 	"dokku/agent/store"
+	"dokku/build/registry"
 )
 
 // A Task is a cron task.
@@ -80,7 +83,7 @@ func (s *Server) suspended(ctx context.Context, a *App) error {
 	return nil
 }
 
-// credentials reads the passwords of git servers.
+// credentials reads the passwords of git servers and registries.
 func (s *Server) credentials(ctx context.Context, root string) error {
 	text, err := s.file(ctx, path.Join(root, ".netrc"))
 	if err != nil {
@@ -89,7 +92,45 @@ func (s *Server) credentials(ctx context.Context, root string) error {
 	if s.netrc, err = netrc.ParseString(text); err != nil {
 		return fmt.Errorf("cannot read %s of %s: %w", path.Join(root, ".netrc"), s.Host, err)
 	}
-	return nil
+	s.docker, err = s.file(ctx, path.Join(root, ".docker", registry.ConfigFile))
+	return err
+}
+
+// registryDir is where Dokku keeps the apps' own logins to registries.
+const registryDir = "/var/lib/dokku/config/registry"
+
+// registry reads the app's own passwords of registries.
+func (s *Server) registry(ctx context.Context, a *App) (err error) {
+	dir := path.Join(registryDir, a.Name)
+	if a.state.Version != 0 {
+		dir = path.Join(a.Dir, "dokku", store.RegistryDir)
+	}
+	a.Docker, err = s.file(ctx, path.Join(dir, registry.ConfigFile))
+	return err
+}
+
+// logins logs in to the registries for which nothing is stored here, where the old server has
+// the password in its file. A login that is here stays.
+func (p *planning) logins(config string, here []string) {
+	servers, err := registry.Servers([]byte(config))
+	if err != nil {
+		p.note("the logins to registries are not taken: cannot read %s: %s", registry.ConfigFile, err)
+	}
+	target := cmp.Or(p.app, "--global")
+	for _, server := range servers {
+		l, err := registry.Stored([]byte(config), server)
+		switch {
+		case slices.Contains(here, server):
+		case err != nil || l.User == "" || l.Secret == "":
+			p.note("the login to %s is not taken, since its password is not in %s there; to log in here: dokku registry:login %s %[1]s USER PASSWORD", event.OneLine(server), registry.ConfigFile, target)
+		default:
+			words := []string{"registry:login", "--password-stdin", "--", p.app, server, l.User}
+			if p.app == "" {
+				words = []string{"registry:login", "--password-stdin", "--global", "--", server, l.User}
+			}
+			p.steps = append(p.steps, Step{Words: words, Stdin: l.Secret + "\n", Shown: fmt.Sprintf("registry:login --password-stdin %s %s %s < password", target, quoted(server), quoted(l.User))})
+		}
+	}
 }
 
 // auth stores the passwords of git servers that are not those here.
@@ -242,4 +283,19 @@ func (m *Mover) lock(ctx context.Context, a *App, log event.Log) (done int, fail
 		return 0, nil, err
 	}
 	return m.steps(ctx, Plan{Steps: []Step{{Words: []string{"apps:lock", "--", a.Name}}}}, log)
+}
+
+// counts tells of process types that DOKKU_SCALE gives another number than there: this program
+// reads that file, and Dokku does so no longer.
+func (m *Mover) counts(a *App, log event.Log) error {
+	r, err := m.current(a.Name)
+	if err != nil || r == nil || a.state.Version != 0 || r.Control.AppJSON.Scales() {
+		return err
+	}
+	for _, c := range r.Control.Scale {
+		if there := cmp.Or(a.Scale[c.Type], "0"); there != strconv.Itoa(c.Count) {
+			log.Warn("%s: %s=%d is from DOKKU_SCALE in its repository, which Dokku %s does not read: %[2]s=%[5]s there. To have that here, push a version without the file", a.Name, c.Type, c.Count, m.From.Version, there)
+		}
+	}
+	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"dokku/agent/app"
+	"dokku/scale"
 )
 
 // ports reads the mappings, where they are not in a report: before Dokku 0.31.
@@ -49,6 +50,10 @@ func (s *Server) scale(ctx context.Context, a *App) error {
 			a.Scale[typ] = strings.TrimSpace(count)
 		}
 	}
+	// Dokku drops a type with the count 0 that no Procfile names.
+	if _, ok := a.Scale[scale.Web]; !ok && a.Reports["ps"]["deployed"] == "true" {
+		a.Scale[scale.Web] = "0"
+	}
 	return nil
 }
 
@@ -67,17 +72,32 @@ func (s *Server) mounts(ctx context.Context, a *App) error {
 		if len(f) == 3 {
 			m.Options = f[2]
 		}
-		if path.IsAbs(m.Source) {
-			found, err := output(ctx, s.Host, "ls", "-A", "--", m.Source)
-			var failed *Failed
-			if err != nil && !errors.As(err, &failed) {
-				return err
-			}
-			m.Filled = strings.TrimSpace(found) != ""
+		if m.Dir, m.Filled, err = s.filled(ctx, m.Source); err != nil {
+			return err
 		}
 		a.Mounts = append(a.Mounts, m)
 	}
 	return nil
+}
+
+// filled returns the folder in which a folder or a volume has its files, and whether there
+// are any. A volume whose folder Docker does not tell has none.
+func (s *Server) filled(ctx context.Context, source string) (dir string, filled bool, err error) {
+	var failed *Failed
+	if dir = source; !path.IsAbs(source) {
+		dir, err = output(ctx, s.Host, "docker", "volume", "inspect", "--format", "{{.Mountpoint}}", "--", source)
+		if err != nil && !errors.As(err, &failed) {
+			return "", false, err
+		}
+		if dir = strings.TrimSpace(dir); !path.IsAbs(dir) {
+			return "", false, nil
+		}
+	}
+	found, err := output(ctx, s.Host, "ls", "-A", "--", dir)
+	if err != nil && !errors.As(err, &failed) {
+		return "", false, err
+	}
+	return dir, strings.TrimSpace(found) != "", nil
 }
 
 func (s *Server) certificate(ctx context.Context, a *App) (err error) {

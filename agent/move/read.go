@@ -13,17 +13,19 @@ import (
 	"strings"
 
 	"github.com/jdx/go-netrc"
+	"golang.org/x/crypto/ssh"
 
 	"dokku/agent/app"
 	"dokku/agent/event"
+	wording "dokku/agent/text"
 )
 
 // nouns are those whose reports Read asks for. Those of plugins come only where they are
 // installed.
 var (
-	nouns       = []string{"apps", "app-json", "builder", "builder-dockerfile", "builder-pack", "buildpacks", "certs", "checks", "cron", "docker-options", "domains", "git", "logs", "network", "nginx", "ports", "proxy", "ps", "resource", "storage"}
+	nouns       = []string{"apps", "app-json", "builder", "builder-dockerfile", "builder-pack", "buildpacks", "certs", "checks", "cron", "docker-options", "domains", "git", "logs", "network", "nginx", "ports", "proxy", "ps", "registry", "resource", "scheduler-docker-local", "storage"}
 	pluginNouns = []string{"http-auth", "letsencrypt", "maintenance"}
-	globalNouns = []string{"app-json", "builder", "builder-dockerfile", "builder-pack", "buildpacks", "checks", "cron", "domains", "git", "logs", "network", "nginx", "ps"}
+	globalNouns = []string{"app-json", "builder", "builder-dockerfile", "builder-pack", "buildpacks", "checks", "cron", "domains", "git", "logs", "network", "nginx", "ps", "registry", "scheduler-docker-local"}
 )
 
 // defaultRoot is the folder of Dokku's apps unless a report says otherwise.
@@ -46,6 +48,7 @@ type Server struct {
 	Services []*Service
 
 	netrc  *netrc.Netrc
+	docker string          // config.json, with the passwords of registries
 	others []string        // what to say about other plugins
 	text   map[string]bool // the nouns whose reports have no JSON
 }
@@ -68,15 +71,23 @@ type App struct {
 	OwnNginx                map[string]string // files of nginx.conf.d that nothing but a person wrote
 	Page                    string            // a tar of the page for maintenance; "": none
 	Suspended               []Task
+	Docker                  string // config.json, with the app's own passwords of registries
 
 	state       app.State // of this program; its Version is 0 for an app of Dokku
 	Branch, Tip string    // "": never pushed
 }
 
+// stopped reports whether the app has processes there, all of which are stopped.
+func (a *App) stopped() bool {
+	r := a.Reports["ps"]
+	return r["running"] == "false" && r["deployed"] == "true" && r["processes"] != "0"
+}
+
 // A Mount is a folder or a volume of an app.
 type Mount struct {
 	Source, Target, Options string
-	// Filled: the folder has files.
+	// Dir is the folder or that of the volume, and Filled: it has files.
+	Dir    string
 	Filled bool
 }
 
@@ -227,11 +238,16 @@ func (s *Server) ReadGlobal(ctx context.Context) (err error) {
 			root = path.Dir(path.Clean(r["dir"]))
 		}
 	}
-	text, err := s.file(ctx, path.Join(root, ".ssh", "authorized_keys"))
+	file := path.Join(root, ".ssh", "authorized_keys")
+	list, err := s.file(ctx, file)
 	if err != nil {
 		return err
 	}
-	s.Keys = parseKeys(text)
+	keys, others := parseKeys(list)
+	if s.Keys = keys; others > 0 {
+		s.others = append(s.others, fmt.Sprintf("%s of %s that Dokku did not add %s not taken. For one that may push: dokku ssh-keys:add NAME < KEY.pub",
+			wording.Plural(others, "key"), file, map[bool]string{true: "is", false: "are"}[others == 1]))
+	}
 	return s.credentials(ctx, root)
 }
 
@@ -245,20 +261,24 @@ func (s *Server) file(ctx context.Context, name string) (string, error) {
 	return text, err
 }
 
-var (
-	keyName = regexp.MustCompile(`NAME=\\"([^"\\]*)\\"`)
-	keyPart = regexp.MustCompile(`((?:ssh-|ecdsa-|sk-)\S+ [A-Za-z0-9+/=]+)(?: [^"]*)?$`)
-)
+var keyName = regexp.MustCompile(`NAME=\\?"([^"\\]*)\\?"`)
 
 // parseKeys reads authorized_keys as Dokku writes it: command="FINGERPRINT=... NAME=\"ann\" ..."
-func parseKeys(text string) (keys []Key) {
+// others is the number of keys that Dokku did not write.
+func parseKeys(text string) (keys []Key, others int) {
 	for line := range strings.Lines(text) {
-		name, key := keyName.FindStringSubmatch(line), keyPart.FindStringSubmatch(strings.TrimSpace(line))
-		if name != nil && key != nil {
-			keys = append(keys, Key{Name: name[1], Text: key[1] + "\n"})
+		key, _, options, _, err := ssh.ParseAuthorizedKey([]byte(line))
+		if err != nil {
+			continue // a comment
 		}
+		name := keyName.FindStringSubmatch(strings.Join(options, ","))
+		if name == nil {
+			others++
+			continue
+		}
+		keys = append(keys, Key{Name: name[1], Text: string(ssh.MarshalAuthorizedKey(key))})
 	}
-	return keys
+	return keys, others
 }
 
 // Read reads an app, without its history.
@@ -289,7 +309,7 @@ func (s *Server) Read(ctx context.Context, name string) (*App, error) {
 	if dir := a.Reports["apps"]["dir"]; path.IsAbs(dir) {
 		a.Dir = path.Clean(dir)
 	}
-	for _, read := range []func(context.Context, *App) error{s.state, s.ports, s.scale, s.mounts, s.certificate, s.beside, s.own, s.tip} {
+	for _, read := range []func(context.Context, *App) error{s.state, s.ports, s.scale, s.mounts, s.certificate, s.beside, s.own, s.registry, s.tip} {
 		if err := read(ctx, a); err != nil {
 			return nil, err
 		}

@@ -11,6 +11,7 @@ import (
 
 	"dokku/agent/app"
 	"dokku/agent/services"
+	"dokku/scale"
 )
 
 // A Step is a command of this program that puts right what differs.
@@ -54,8 +55,14 @@ type Have struct {
 	// Certificate is the app's own chain, PEM. Issued: a CA has issued one here, which stays.
 	Certificate string
 	Issued      bool
+	// Logins are the registries to which the app has a login of its own.
+	Logins []string
 	// Networks are the names of this server's networks.
 	Networks []string
+	// Beside Dokku, ForeignNetworks and ForeignVolumes are those that exist here: they may be
+	// Dokku's.
+	ForeignNetworks []string
+	ForeignVolumes  map[string]bool
 	// Services are those of the old server, and Links those to which the app is linked here.
 	Services []serviceHere
 	Links    map[services.Ref]bool
@@ -65,7 +72,7 @@ type Have struct {
 var internal = regexp.MustCompile(`^(GIT_REV|NO_VHOST|DOKKU_(APP_(TYPE|RESTORE|PROXY_TYPE|SHELL|USER)|DISABLE_PROXY|DOCKERFILE_(PORTS|START_CMD)|LETSENCRYPT_\w+|NGINX_\w+|PROXY_\w+|DISABLE_APP_AUTOCREATION|START_CMD))$`)
 
 // propertyNouns are the nouns whose settings have NOUN:set, with these names on both sides.
-var propertyNouns = []string{"app-json", "builder", "builder-dockerfile", "builder-pack", "checks", "cron", "git", "letsencrypt", "logs", "nginx", "ps"}
+var propertyNouns = []string{"app-json", "builder", "builder-dockerfile", "builder-pack", "checks", "cron", "git", "letsencrypt", "logs", "nginx", "ps", "registry", "scheduler-docker-local"}
 
 // service matches the address of a container of Dokku's plugins for databases.
 var service = regexp.MustCompile(`(?:@|//|^)dokku-([a-z]+)-([A-Za-z0-9_-]+)(?::|/|$)`)
@@ -99,6 +106,7 @@ func (a *App) Plan(have Have) Plan {
 	}
 	p.buildpacks(a.Reports["buildpacks"])
 	p.domains(a.Reports["domains"])
+	p.certificate(a)
 	p.proxy(a)
 	p.ports(a)
 	p.checks(a.Reports["checks"])
@@ -106,7 +114,7 @@ func (a *App) Plan(have Have) Plan {
 	p.resources(a.Reports["resource"])
 	p.mounts(a.Mounts)
 	p.options(a)
-	p.certificate(a)
+	p.logins(a.Docker, have.Logins)
 	p.beside(a)
 	return Plan{p.steps, p.notes, p.missing, p.blocked}
 }
@@ -173,7 +181,10 @@ func (p *planning) properties(noun, of string, there, here Report) {
 		_, known := here["computed-"+name]
 		switch {
 		case value == "" || strings.HasPrefix(name, "computed-") || strings.HasPrefix(name, "global-"):
+		case noun == "git" && name == "source-image": // the Dockerfile of the history names it
 		case value == here[name], here[name] == "" && value == here["computed-"+name]:
+		case noun == "network" && p.foreign(value):
+			p.note("it does not join %s, which may be Dokku's: two apps would have one name there. If no app of Dokku is in it: dokku network:set %s %s %[1]s", value, of, name)
 		case known:
 			if noun == "network" && strings.HasPrefix(name, "attach-") {
 				p.networks(value)
@@ -185,9 +196,19 @@ func (p *planning) properties(noun, of string, there, here Report) {
 	}
 }
 
+// foreign reports whether a list of networks has one that may be Dokku's.
+func (p *planning) foreign(value string) bool {
+	return slices.ContainsFunc(listed(value), func(name string) bool { return slices.Contains(p.have.ForeignNetworks, name) })
+}
+
+// listed splits a list of a report.
+func listed(value string) []string {
+	return strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
 // networks creates the networks that an app joins.
 func (p *planning) networks(value string) {
-	for _, name := range strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' }) {
+	for _, name := range listed(value) {
 		if !slices.Contains(p.have.Networks, name) {
 			p.have.Networks = append(slices.Clone(p.have.Networks), name)
 			p.do("network:create", name)
@@ -196,8 +217,7 @@ func (p *planning) networks(value string) {
 }
 
 func (p *planning) buildpacks(there Report) {
-	want := strings.FieldsFunc(there["list"], func(r rune) bool { return r == ',' || r == ' ' })
-	have := strings.FieldsFunc(p.have.Reports["buildpacks"]["list"], func(r rune) bool { return r == ',' || r == ' ' })
+	want, have := listed(there["list"]), listed(p.have.Reports["buildpacks"]["list"])
 	if slices.Equal(want, have) || len(want) == 0 {
 		return
 	}
@@ -287,7 +307,7 @@ func (p *planning) scale(a *App) {
 	}
 	words := []string{"ps:scale", p.app}
 	for _, typ := range slices.Sorted(maps.Keys(a.Scale)) {
-		if count, ok := p.have.Scale[typ]; count != a.Scale[typ] && (ok || a.Scale[typ] != "0") {
+		if count, ok := p.have.Scale[typ]; count != a.Scale[typ] && (ok || a.Scale[typ] != "0" || typ == scale.Web) {
 			words = append(words, typ+"="+a.Scale[typ])
 		}
 	}
@@ -317,7 +337,11 @@ func (p *planning) resources(there Report) {
 // container stays: a folder outside of the data root has to be another one here.
 func (p *planning) mounts(mounts []Mount) {
 	for _, m := range mounts {
-		if !slices.ContainsFunc(p.have.Mounts, func(have app.Mount) bool { return have.Target == path.Clean(m.Target) }) {
+		switch {
+		case slices.ContainsFunc(p.have.Mounts, func(have app.Mount) bool { return have.Target == path.Clean(m.Target) }):
+		case p.have.ForeignVolumes[m.Source]:
+			p.missing = append(p.missing, fmt.Sprintf("the volume %s may be Dokku's. Copy its files to another one, and mount that: dokku storage:mount %s COPY:%s", m.Source, p.app, m.Target))
+		default:
 			p.steps = append(p.steps, Step{Words: []string{"storage:mount", "--", p.app, m.String()}, Needed: true})
 		}
 	}

@@ -54,7 +54,7 @@ func (e *OtherHistoryError) Error() string {
 // Compare says how an app's branch is related to a history, and changes nothing. The error is
 // an *OtherHistoryError if it is not.
 func (i *Importer) Compare(name string, h History) (Relation, error) {
-	t, err := i.target(name, h.Branch)
+	t, err := i.look(name, h.Branch)
 	if err != nil || t.tip == "" || t.tip == h.Commit {
 		return relationOf(t, h), err
 	}

@@ -61,6 +61,15 @@ type target struct {
 // target reads the app. wanted becomes the deploy branch of an app that has none; "":
 // main or master, whichever the app has, else deploy.DefaultBranch.
 func (i *Importer) target(name, wanted string) (target, error) {
+	t, err := i.look(name, wanted)
+	if err == nil && t.app.State.Locked {
+		return target{}, deploy.LockedError(name)
+	}
+	return t, err
+}
+
+// look is target for what deploys nothing.
+func (i *Importer) look(name, wanted string) (target, error) {
 	v, err := i.Server.View(name)
 	if err != nil {
 		return target{}, err
@@ -68,9 +77,6 @@ func (i *Importer) target(name, wanted string) (target, error) {
 	// The push refuses it too, but only after all has been fetched.
 	if err := i.Server.Env.Store.RefuseNewer(name); err != nil {
 		return target{}, err
-	}
-	if v.State.Locked {
-		return target{}, deploy.LockedError(name)
 	}
 	t := target{app: v, branch: v.DeployBranch()}
 	if t.branch == "" {

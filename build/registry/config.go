@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -125,25 +126,42 @@ func parse(data []byte) (*config, error) {
 	return c, json.Unmarshal(data, c)
 }
 
-func (c *config) login(ctx context.Context, key string) (Login, error) {
-	helper := c.Helpers[key]
-	if helper == "" {
-		helper = c.Store
+// Stored returns the login for a registry that the content of a config.json itself has, which
+// may be that of another machine: without a secret if a helper keeps it.
+func Stored(data []byte, server string) (Login, error) {
+	key, err := Key(server)
+	if err != nil {
+		return Login{}, err
 	}
-	if helper != "" {
+	c, err := parse(data)
+	if err != nil || c.helper(key) != "" {
+		return Login{}, err
+	}
+	return c.stored(key), nil
+}
+
+// helper returns the name of the helper that keeps a login; "": the file does.
+func (c *config) helper(key string) string { return cmp.Or(c.Helpers[key], c.Store) }
+
+func (c *config) login(ctx context.Context, key string) (Login, error) {
+	if helper := c.helper(key); helper != "" {
 		return askHelper(ctx, helper, key)
 	}
+	return c.stored(key), nil
+}
+
+func (c *config) stored(key string) Login {
 	a, ok := c.Auths[key]
 	if !ok {
 		a = c.Auths["https://"+key]
 	}
 	if a.IdentityToken != "" {
-		return Login{Secret: a.IdentityToken}, nil
+		return Login{Secret: a.IdentityToken}
 	}
 	if b, err := base64.StdEncoding.DecodeString(a.Auth); err == nil && len(b) > 0 {
 		a.Username, a.Password, _ = strings.Cut(strings.TrimRight(string(b), "\x00"), ":")
 	}
-	return Login{a.Username, a.Password}, nil
+	return Login{a.Username, a.Password}
 }
 
 // askHelper runs docker-credential-<helper>, whose protocol is one line in,

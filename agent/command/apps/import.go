@@ -162,7 +162,10 @@ func readAll(c *cli.Call, host move.Host, names []string, dir string) (*move.Ser
 		c.Print("-----> Reading %s\n", host)
 	}
 	var apps []read
-	for _, name := range names {
+	for n, name := range names {
+		if c.Headings() && len(names) > 1 { // each takes a while
+			c.Print("       %s (%d of %d)\n", event.OneLine(name), n+1, len(names))
+		}
 		r := readOne(c, from, name, filepath.Join(dir, strconv.Itoa(len(apps))+".tar"))
 		if c.Ctx.Err() != nil {
 			return nil, nil, context.Cause(c.Ctx)
@@ -258,6 +261,9 @@ func importAll(c *cli.Call, m *move.Mover, apps []read, all bool) error {
 		if r.err != nil {
 			fail(nameOf(m, r, c.Args[1:], n), r.err)
 		}
+	}
+	if len(m.Waiting) > 0 && !m.Plan {
+		log.Warn("Not deployed yet: %s. Do what the warnings above say, then run the import again", strings.Join(m.Waiting, ", "))
 	}
 	if len(failed) > 0 {
 		return fmt.Errorf("Not imported, or not completely: %s", strings.Join(failed, ", ")) //lint:ignore ST1005 the style of Dokku's messages

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -21,6 +22,7 @@ import (
 	"dokku/agent/move"
 	"dokku/agent/services"
 	"dokku/agent/services/servicestest"
+	"dokku/build"
 )
 
 // oldHost is a Dokku server with the service postgres db, whose data it has; "": the dump
@@ -108,6 +110,16 @@ func importFrom(ctx context.Context, mover *move.Mover, old *move.App, h history
 	return errors.Join(err, mover.App(ctx, old, h.tar))
 }
 
+// told is importFrom, and returns what it prints.
+func told(ctx context.Context, mover *move.Mover, old *move.App, h history) (string, error) {
+	var out bytes.Buffer
+	term := event.NewTerminal(&out, &out, false)
+	mover.Log = event.New(term)
+	err := importFrom(ctx, mover, old, h)
+	term.Close()
+	return out.String(), err
+}
+
 // imported returns an error unless the app is here what it is there.
 func (m *machine) imported(h history) error {
 	a, err := m.server.Load("shop")
@@ -173,8 +185,8 @@ func TestImportAgain(t *testing.T) {
 	t.Logf("killed before each of %d changes", changes)
 }
 
-// TestImportHolds: an app is not deployed without its config, nor on a folder that is empty
-// here and not there. Once that is done, the next import deploys it.
+// TestImportHolds: an app is not deployed without its config, nor on a folder or a volume that
+// is empty here and not there. Once that is done, the next import deploys it.
 func TestImportHolds(t *testing.T) {
 	h := newHistory(t)
 	m := newMachine(t, h)
@@ -203,17 +215,112 @@ func TestImportHolds(t *testing.T) {
 		}
 		return run(ctx, words, stdin)
 	}
-	if err := importFrom(ctx, mover, old, h); err == nil {
-		t.Error("an import without the config is reported done")
+	old.Reports["proxy"] = move.Report{"type": "traefik"}
+	printed, err := told(ctx, mover, old, h)
+	if want := " !     shop: its proxy is traefik there: "; err == nil || !strings.Contains(printed, want) {
+		t.Errorf("an import without the config is reported done (%v), or %q is not in\n%s", err, want, printed)
 	}
 	deployed(false)
-	old.Mounts = []move.Mount{{Source: data, Target: "/data", Filled: true}}
-	check(t, importFrom(ctx, m.mover(), old, h))
+	old.Mounts = []move.Mount{{Source: data, Target: "/data", Dir: data, Filled: true}, {Source: "cache", Target: "/cache", Dir: "/var/lib/docker/volumes/cache/_data", Filled: true}}
+	waits := func(want ...string) {
+		t.Helper()
+		mover := m.mover()
+		printed, err := told(ctx, mover, old, h)
+		check(t, err)
+		for _, text := range want {
+			if !strings.Contains(printed, text) {
+				t.Errorf("%q is not in\n%s", text, printed)
+			}
+		}
+		if got := strings.Count(printed, "copy the files of"); got != len(want) || (len(mover.Waiting) > 0) != (len(want) > 0) {
+			t.Errorf("%d copies are told, and %v waits:\n%s", got, mover.Waiting, printed)
+		}
+	}
+	volume := "copy the files of cache while the app is stopped there: docker volume create cache && " +
+		"rsync -a root@old.test:/var/lib/docker/volumes/cache/_data/ \"$(docker volume inspect --format '{{.Mountpoint}}' cache)\"/"
+	waits("copy the files of "+data+" while the app is stopped there: rsync -a root@old.test:"+data+"/ "+data+"/", volume)
 	deployed(false)
 	check(t, os.WriteFile(filepath.Join(data, "file"), nil, 0o600))
-	check(t, importFrom(ctx, m.mover(), old, h))
+	waits(volume)
+	deployed(false)
+	m.engine.Volume("cache").Set("the files")
+	waits()
 	deployed(true)
+	waits() // a lock keeps deploys out, and there is nothing to deploy
 	check(t, m.imported(h))
+}
+
+// TestImportBesideDokku: a volume of that name is Dokku's, and a copy of it is not.
+func TestImportBesideDokku(t *testing.T) {
+	h := newHistory(t)
+	m := newMachine(t, h)
+	ctx := t.Context()
+	check(t, m.server.Destroy(ctx, "shop", event.Log{}))
+	m.server.Env.Store.SweepRoot()
+	check(t, m.server.Env.Store.UpdateSettings(ctx, func(s *app.Settings) error { s.NamePrefix = "beside."; return nil }))
+	m.engine.Volume("cache").Set("Dokku's files")
+	old := oldApp(h, "shop")
+	old.Mounts = []move.Mount{{Source: "cache", Target: "/cache", Dir: "/var/lib/docker/volumes/cache/_data", Filled: true}}
+	printed, err := told(ctx, m.mover(), old, h)
+	check(t, err)
+	a, err := m.server.Load("shop")
+	check(t, err)
+	if want := " !     the volume cache may be Dokku's. Copy its files to another one, and mount that: dokku storage:mount shop COPY:/cache\n"; !strings.Contains(printed, want) || a.Deployed() || len(a.State.Mounts) > 0 {
+		t.Errorf("deployed %v, mounts %v\n%s", a.Deployed(), a.State.Mounts, printed)
+	}
+	_, err = m.mover().Run(ctx, []string{"storage:mount", "shop", "copy:/cache"}, "")
+	check(t, err)
+	m.engine.Volume("copy").Set("the files")
+	_, err = told(ctx, m.mover(), old, h)
+	check(t, err)
+	if a, err = m.server.Load("shop"); err != nil || !a.Deployed() || len(a.State.Mounts) != 1 {
+		t.Errorf("with a copy: deployed %v, mounts %v (%v)", a.Deployed(), a.State.Mounts, err)
+	}
+}
+
+// TestImportScale: Dokku does not read DOKKU_SCALE any more. What the file changes is told.
+func TestImportScale(t *testing.T) {
+	h := newHistory(t)
+	m := newMachine(t, h)
+	ctx := t.Context()
+	check(t, m.server.Destroy(ctx, "shop", event.Log{}))
+	m.server.Env.Store.SweepRoot()
+	put(t, filepath.Join(h.dir, "DOKKU_SCALE"), "web=2\nworker=3\n")
+	git(t, h.dir, "add", "-A")
+	git(t, h.dir, "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-qm", "x")
+	h.two, h.tar = git(t, h.dir, "rev-parse", "HEAD"), filepath.Join(t.TempDir(), "old.tar")
+	if out, err := exec.Command("tar", "-C", filepath.Join(h.dir, ".git"), "-cf", h.tar, "refs", "objects").CombinedOutput(); err != nil {
+		t.Fatalf("tar: %v\n%s", err, out)
+	}
+	mover := m.mover()
+	mover.From.Version = "0.38.27"
+	printed, err := told(ctx, mover, oldApp(h, "shop"), h)
+	check(t, err)
+	want := " !     shop: worker=3 is from DOKKU_SCALE in its repository, which Dokku 0.38.27 does not read: worker=1 there. To have that here, push a version without the file\n"
+	if !strings.Contains(printed, want) || strings.Contains(printed, "shop: web=") {
+		t.Errorf("%q is not in\n%s", want, printed)
+	}
+}
+
+// TestImportImage: an app of git:from-image is its Dockerfile. The image may be on the old
+// server alone.
+func TestImportImage(t *testing.T) {
+	h := newHistory(t)
+	m := newMachine(t, h)
+	ctx := t.Context()
+	check(t, m.server.Destroy(ctx, "shop", event.Log{}))
+	m.server.Env.Store.SweepRoot()
+	old := oldApp(h, "shop")
+	old.Reports["git"]["source-image"], old.Reports["git"]["computed-source-image"] = "registry.test/shop:1", "registry.test/shop:1"
+	m.server.Env.Build = func(context.Context, build.Request) (build.Result, error) { return build.Result{}, errBuilds }
+	printed, err := told(ctx, m.mover(), old, h)
+	if err == nil {
+		t.Error("an image that is missing is no error")
+	}
+	want := " !     shop is built on the image registry.test/shop:1. If no registry has it: ssh root@old.test docker save registry.test/shop:1 | docker load, then run the import again\n"
+	if !strings.Contains(printed, want) || strings.Contains(printed, "git:set shop source-image") {
+		t.Errorf("%q is not in\n%s", want, printed)
+	}
 }
 
 // TestImportService: an app is not deployed before its service is here whole, data here are

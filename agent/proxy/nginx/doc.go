@@ -280,4 +280,7 @@
 // The agent is not root. Two scripts without arguments are: [CheckScript] and
 // [ReloadScript]. Everyone who can write nginx's configuration can read what
 // root's nginx can read; the scripts give the agent's user no more than that.
+//
+// Nothing listens on the port of a fresh installation beside Dokku: nginx runs, and was not told
+// of it. So a publish that finds nothing tells nginx first, and only if that fails is nginx down.
 package nginx

@@ -46,6 +46,7 @@ func (n *Proxy) examineServing(ctx context.Context, c *proxy.Condition, live str
 	defer cancel()
 	a, err := n.ask(ctx)
 	switch {
+	case errors.Is(err, errRefused) && live == "" && running(): // the first route makes it listen
 	case errors.Is(err, errRefused):
 		c.Down = fmt.Errorf("nothing listens on port %d", n.config.Port)
 	case err != nil:

@@ -95,6 +95,33 @@ func TestNoProofKeepsCertificate(t *testing.T) {
 	}
 }
 
+// TestOtherPort: nginx runs, and does not listen on this port before it is told of the first
+// route: that is so beside Dokku.
+func TestOtherPort(t *testing.T) {
+	t.Parallel()
+	s := nginxtest.NewServer(t, "")
+	c := s.Config()
+	c.Port = freePort(t)
+	p := nginx.New(c)
+	fresh := c
+	fresh.Dir = filepath.Join(t.TempDir(), "dokku")
+	if found := nginx.New(fresh).Examine(t.Context()); found.Down != nil {
+		t.Errorf("before the first route: %v", found.Down)
+	}
+	one := route(t, "hello", 1)
+	check(t, p.Stage(t.Context(), one))
+	check(t, p.Publish(t.Context(), one))
+	s.Port = c.Port
+	answers(t, s, "hello", 1)
+
+	// It was told, and does not listen: that it does not run is not the reason.
+	c.Port, c.Timeout, c.Reload = freePort(t), 3*time.Second, []string{"true"}
+	if err := nginx.New(c).Publish(t.Context(), route(t, "hello", 2)); err == nil || !strings.Contains(err.Error(), "another program holds a port of nginx") {
+		t.Errorf("publish without an effect: got error %v", err)
+	}
+	answers(t, s, "hello", 1)
+}
+
 func TestNginxDown(t *testing.T) {
 	t.Parallel()
 	s := nginxtest.NewServer(t, "")

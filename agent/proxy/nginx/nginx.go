@@ -210,7 +210,10 @@ func (n *Proxy) publish(ctx context.Context, changes []change, claim func() erro
 		}
 	}
 	if !d.withdraws() && now.down {
-		return changes[0].failed(n.errDown())
+		// An nginx that runs may not listen on this port before it is told of the first files.
+		if _, err := n.run(ctx, n.config.Reload); err != nil {
+			return changes[0].failed(n.errDown())
+		}
 	}
 	generation, err := n.testChange(ctx, d, n.tested)
 	if err == nil && claim != nil {

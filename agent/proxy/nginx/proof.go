@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -96,7 +98,7 @@ type state struct {
 	served string // the tree that nginx serves; "" for none of ours
 	base   string // served, or linked where nothing is served
 	worker int    // a process that serves it
-	down   bool   // nginx does not run
+	down   bool   // nothing listens on nginx's port
 }
 
 // observe looks at files and nginx. On the first call ever it makes a tree
@@ -146,8 +148,10 @@ func (n *Proxy) switchTo(ctx context.Context, generation string, now state, with
 		return fmt.Errorf("%w; and cannot put the previous nginx files back: %v", err, back)
 	}
 	switch {
-	case down:
+	case down && !now.down: // it was up: see publish
 		return n.errDown()
+	case down:
+		return err
 	case errors.As(err, new(refusal)) && asked == nil && a.generation == now.served:
 		return err
 	}
@@ -237,7 +241,19 @@ func (n *Proxy) testAgain(ctx context.Context, generation string) error {
 	return refusal{fmt.Errorf("cannot reload nginx: %w", err)}
 }
 
-const workerTitle = "nginx: worker process"
+const (
+	masterTitle = "nginx: master process"
+	workerTitle = "nginx: worker process"
+)
+
+// running reports whether an nginx runs.
+func running() bool {
+	processes, _ := filepath.Glob("/proc/[0-9]*")
+	return slices.ContainsFunc(processes, func(dir string) bool {
+		pid, _ := strconv.Atoi(filepath.Base(dir))
+		return strings.HasPrefix(title(pid), masterTitle)
+	})
+}
 
 // accepting returns the given worker and its master's other children. They are
 // not known where /proc hides other users' processes, or counts them otherwise
