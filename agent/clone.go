@@ -122,6 +122,9 @@ func cloned(x *deploy.Session) app.State {
 	st := x.State.Clone()
 	// Names belong to one app, and so do the certificates for them.
 	st.Domains, st.DomainsDisabled, st.Redirects = nil, false, nil
+	if st.Auth != nil {
+		st.Auth.Domains = nil // of domains that stay with the other app
+	}
 	st.NoDomains = false
 	st.Certificate, st.Letsencrypt, st.Issued = nil, nil, nil
 	st.Ports = slices.DeleteFunc(st.Ports, func(m app.PortMap) bool { return m.Scheme == "https" })

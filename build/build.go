@@ -87,6 +87,10 @@ type Request struct {
 	Dockerfile string
 	// ProjectTOML is the path of project.toml; "" means project.toml in the root.
 	ProjectTOML string
+	// RailpackJSON is the path of railpack.json; "" means railpack.json in the root.
+	RailpackJSON string
+	// NoHerokuish: a setting does not allow the builder herokuish.
+	NoHerokuish bool
 	// Stack is the image that builds with buildpacks, of the setting for all builders that
 	// use them; "": the builder's default.
 	Stack string

@@ -93,6 +93,9 @@ type State struct {
 	Scheduler map[string]string `json:"scheduler,omitempty"`
 	// Registry has the properties of registry:set.
 	Registry map[string]string `json:"registry,omitempty"`
+	// RemoteTags are the id of the image that the current release had, and the names that
+	// push-extra-tags gave it in the registry.
+	RemoteTags string `json:"remote_tags,omitempty"`
 
 	// Synced is what git:sync fetched last without deploying it; nil: nothing.
 	Synced *Synced `json:"synced,omitempty"`

@@ -18,13 +18,16 @@ type Auth struct {
 	Users map[string]string `json:"users,omitempty"`
 	// AllowedIPs are addresses and ranges, as people gave them, that need no password.
 	AllowedIPs []string `json:"allowed_ips,omitempty"`
+	// Domains are those at which visitors are asked, sorted. While the app has none of them,
+	// visitors are asked at all of its domains.
+	Domains []string `json:"domains,omitempty"`
 }
 
 func (a *Auth) clone() *Auth {
 	if a == nil {
 		return nil
 	}
-	return &Auth{a.Enabled, maps.Clone(a.Users), slices.Clone(a.AllowedIPs)}
+	return &Auth{a.Enabled, maps.Clone(a.Users), slices.Clone(a.AllowedIPs), slices.Clone(a.Domains)}
 }
 
 // ChangingAuth returns the access for a change of it, which st then has.

@@ -24,6 +24,10 @@ const (
 	PropDockerfile  = "dockerfile-path"
 	PropProjectTOML = "projecttoml-path"
 	PropAppJSON     = "appjson-path"
+	// PropRailpackJSON is set by builder-railpack:set, and PropHerokuish, whether herokuish
+	// builds, by builder-herokuish:set.
+	PropRailpackJSON = "railpackjson-path"
+	PropHerokuish    = "allowed"
 	// PropSyntax lists the images that may read a Dockerfile (# syntax=) besides
 	// build.Frontends. Only the server has it.
 	PropSyntax = "allowed-syntax"
@@ -43,6 +47,9 @@ var BuildDefaults = map[string]string{
 	PropDockerfile:  "Dockerfile",
 	PropProjectTOML: "project.toml",
 	PropAppJSON:     FileAppJSON,
+
+	PropRailpackJSON: "railpack.json",
+	PropHerokuish:    "true",
 
 	PropBuildTimeout: "1h",
 	// Images take the most of a disk, and the build cache of an engine has no bound before
@@ -84,7 +91,7 @@ func (v View) CheckBuild() error {
 	if err := v.CheckOptions(v.ContainerOptions()); err != nil {
 		return err
 	}
-	for _, name := range []string{PropSelected, PropBuildDir, PropDockerfile, PropProjectTOML, PropAppJSON, PropSyntax, PropStack, PropPackImage, PropRunImage} {
+	for _, name := range []string{PropSelected, PropBuildDir, PropDockerfile, PropProjectTOML, PropAppJSON, PropRailpackJSON, PropHerokuish, PropSyntax, PropStack, PropPackImage, PropRunImage} {
 		if value := v.BuildProperty(name); value != "" {
 			if err := CheckBuildProperty(name, value); err != nil {
 				return v.correct(err, buildNouns[name], name, v.State.Build[name])
@@ -96,7 +103,8 @@ func (v View) CheckBuild() error {
 
 // buildNouns are the commands that set a property: NOUN:set.
 var buildNouns = map[string]string{PropSelected: "builder", PropBuildDir: "builder", PropDockerfile: "builder-dockerfile",
-	PropSyntax: "builder-dockerfile", PropProjectTOML: "builder-pack", PropAppJSON: "app-json"}
+	PropSyntax: "builder-dockerfile", PropProjectTOML: "builder-pack", PropAppJSON: "app-json",
+	PropRailpackJSON: "builder-railpack", PropHerokuish: "builder-herokuish"}
 
 // DefaultRetention is the number of deploys of which an app keeps the log and the record,
 // and MaxRetention the most that builds:set takes.
@@ -149,6 +157,12 @@ func CheckBuildProperty(name, value string) error {
 		if !slices.Contains(build.Names, value) {
 			//lint:ignore ST1005 the style of Dokku's messages
 			return fmt.Errorf("Invalid selected specified: %q is not a builder, use one of: %s", event.OneLine(value), strings.Join(build.Names, ", "))
+		}
+		return nil
+	case PropHerokuish:
+		if value != "true" && value != "false" {
+			//lint:ignore ST1005 the style of Dokku's messages
+			return fmt.Errorf("Invalid allowed specified: %q is neither true nor false", event.OneLine(value))
 		}
 		return nil
 	case PropBuildDir:

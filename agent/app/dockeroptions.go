@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -89,9 +90,22 @@ func (v View) CheckContainers(a ContainerOptions) error {
 		if err == nil {
 			err = v.checkMounts(a.Mounts, c)
 		}
+		if err == nil {
+			err = checkLimits(a, key, c)
+		}
 		if err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkLimits returns an error if docker options and resource:limit contradict each other.
+// key is that of the options.
+func checkLimits(a ContainerOptions, key string, c options.Container) error {
+	_, typ, _ := strings.Cut(key, ".")
+	if _, err := a.Limits(cmp.Or(typ, DefaultType), c); err != nil {
+		return fmt.Errorf("with the limits and reservations of resource:limit and resource:reserve, %w", err)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -10,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"dokku/build/options"
 )
 
 // DefaultType is the key of values for all process types without their own.
@@ -107,6 +110,32 @@ func LimitsOf(resources map[string]string, ptype string) (l Limits, err error) {
 	return l, nil
 }
 
+// Limits returns the limits of the containers of a process type: those of resource:limit and
+// resource:reserve, else those of docker options.
+func (a ContainerOptions) Limits(ptype string, docker options.Container) (Limits, error) {
+	l, err := LimitsOf(a.Resources, ptype)
+	if err != nil {
+		return l, err
+	}
+	l.Memory = cmp.Or(l.Memory, docker.Memory)
+	l.MemoryReservation = cmp.Or(l.MemoryReservation, docker.Reservation)
+	l.NanoCPUs = cmp.Or(l.NanoCPUs, min(docker.NanoCPUs, int64(runtime.NumCPU())*1e9))
+	return l, l.check()
+}
+
+// check refuses combinations of values that the engine would refuse.
+func (l Limits) check() error {
+	switch {
+	case l.MemorySwap != 0 && l.Memory == 0:
+		return errors.New("memory-swap is the sum of memory and swap, so it needs a memory limit too")
+	case l.MemorySwap != 0 && l.MemorySwap < l.Memory:
+		return errors.New("memory-swap is the sum of memory and swap, so it cannot be less than the memory limit")
+	case l.Memory != 0 && l.MemoryReservation > l.Memory:
+		return errors.New("the memory reservation cannot be more than the memory limit")
+	}
+	return nil
+}
+
 // CheckResources refuses combinations of values that the engine would refuse, for
 // every process type.
 func CheckResources(resources map[string]string) error {
@@ -118,16 +147,10 @@ func CheckResources(resources map[string]string) error {
 	}
 	for _, t := range types {
 		l, err := LimitsOf(resources, t)
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case l.MemorySwap != 0 && l.Memory == 0:
-			err = errors.New("memory-swap is the sum of memory and swap, so it needs a memory limit too")
-		case l.MemorySwap != 0 && l.MemorySwap < l.Memory:
-			err = errors.New("memory-swap is the sum of memory and swap, so it cannot be less than the memory limit")
-		case l.Memory != 0 && l.MemoryReservation > l.Memory:
-			err = errors.New("the memory reservation cannot be more than the memory limit")
 		}
+		err = l.check()
 		if err != nil && t != DefaultType {
 			return fmt.Errorf("%w (%s)", err, t)
 		}

@@ -14,10 +14,31 @@ const (
 	PropImageRepo         = "image-repo"
 	PropImageRepoTemplate = "image-repo-template"
 	PropPushOnRelease     = "push-on-release"
+	PropExtraTags         = "push-extra-tags"
 )
 
-// nameInTemplate is the one variable that a template of an image's name may have.
-var nameInTemplate = regexp.MustCompile(`\{\{-? *\.AppName *-?\}\}`)
+// nameInTemplate is the one variable that a template of an image's name may have: Dokku's
+// .AppName, or APP, as its tests and docket's write it.
+var nameInTemplate = regexp.MustCompile(`\{\{-? *(\.AppName|\.?APP) *-?\}\}`)
+
+// tag is a tag of an image, and number one that releases have.
+var (
+	tag    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
+	number = regexp.MustCompile(`^[0-9]+$`)
+)
+
+// CheckTags returns an error unless a list has tags that no release has.
+func CheckTags(list string) error {
+	for _, t := range Words(list) {
+		if !tag.MatchString(t) {
+			return fmt.Errorf("%q is not a tag of an image, such as latest", t)
+		}
+		if number.MatchString(t) {
+			return fmt.Errorf("%q is a number, and the numbers of releases are tags already", t)
+		}
+	}
+	return nil
+}
 
 // ImageRepoOf fills an app's name into a template of the names of images, as Dokku does.
 // Other actions of Go's templates are an error.
@@ -56,7 +77,21 @@ func (v View) ImageRepo() string {
 // PushesImages reports whether the images of new releases are pushed to a registry.
 func (v View) PushesImages() bool { return v.RegistryProperty(PropPushOnRelease) == "true" }
 
+// ExtraTags are the names in the registry, beside that with its number, that the current
+// release's image gets once the release is current; nil: none, or it is in no registry.
+func (v View) ExtraTags() (names []string) {
+	if !v.PushesImages() || v.Current == nil || v.Current.Remote == "" {
+		return nil
+	}
+	for _, t := range Words(v.RegistryProperty(PropExtraTags)) {
+		names = append(names, v.remoteRepo()+":"+t)
+	}
+	return names
+}
+
+func (v View) remoteRepo() string { return cmp.Or(v.RegistryServer(), "docker.io/") + v.ImageRepo() }
+
 // RemoteImage returns the name of a release's image in the registry, with its number as the tag.
 func (v View) RemoteImage(r *Release) string {
-	return cmp.Or(v.RegistryServer(), "docker.io/") + v.ImageRepo() + ":" + strconv.Itoa(r.Number)
+	return v.remoteRepo() + ":" + strconv.Itoa(r.Number)
 }

@@ -31,7 +31,6 @@ var differing = map[string]string{
 	"proxy:set":          "nginx alone",
 	"ps:rebuild":         "gated like a push",
 	"ps:restart":         "gated like a push",
-	"registry:set":       "no `push-extra-tags`: a tag that moves would name what no check has passed",
 	"scheduler:set":      "docker-local alone",
 	"storage:create":     "`docker-local` alone",
 	"storage:destroy":    "keeps the folder",

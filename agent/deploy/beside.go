@@ -28,5 +28,11 @@ func besideRoute(s *store.Store, v app.View, route *proxy.Route) {
 		route.Auth = &proxy.Auth{Users: maps.Clone(st.Auth.Users)}
 		// http-auth:add-allowed-ip checked them.
 		route.Auth.Allowed, _ = proxy.ParsePrefixes(strings.Join(st.Auth.AllowedIPs, " "))
+		// With none left, all domains ask: a changed name must not open the app.
+		for _, d := range st.Auth.Domains {
+			if slices.Contains(route.Domains, d) {
+				route.Auth.Domains = append(route.Auth.Domains, d)
+			}
+		}
 	}
 }

@@ -89,6 +89,7 @@ func (x *Session) tryConverge(ctx context.Context, startEnded bool) error {
 		// started a third time.
 		started := slices.ContainsFunc(steps, func(s plan.Step) bool { return s.Action == plan.ActStart })
 		if !started {
+			x.noteContainers(d, w)
 			if x.Lock.Abandoned || startEnded {
 				x.sweepBuilds(ctx, host)
 			}

@@ -168,8 +168,10 @@
 // pushed behind predeploy, which changes it, and before the release command, which cannot be
 // undone. The release keeps the name by digest; releases that are made of it push nothing.
 // Rejected: to push beside the gate, which would hide the time and let a release command run
-// for a deploy that its registry rejects; further tags that move (Dokku's push-extra-tags),
-// which would name an image before its checks have passed.
+// for a deploy that its registry rejects; and to push the
+// tags that move (push-extra-tags) with the image, as Dokku does, which would name a version
+// before its checks have passed: they follow the switch, and the agent retries. A rollback
+// moves them too.
 //
 // # Types that run alone
 //

@@ -22,7 +22,7 @@ func (o *rollout) runFirst(ctx context.Context) error {
 	}
 	if err := o.runOnce(ctx, "postdeploy", command); err != nil {
 		return fmt.Errorf("%w\nscripts.postdeploy runs once, so the next push does not run it again; "+
-			"after that push: dokku run %s %s", err, x.Name, command)
+			"after that push: dokku run %s %s", o.taskFailed(ctx, "heroku.postdeploy", command, err), x.Name, command)
 	}
 	return nil
 }

@@ -4,17 +4,18 @@ import (
 	"fmt"
 
 	"dokku/agent/app"
+	"dokku/build/options"
 )
 
 // MemoryFix says what to do about a process that the kernel killed for its memory: its
-// limit, and the command that doubles it.
-func MemoryFix(name string, resources map[string]string, ptype string) string {
-	l, err := app.LimitsOf(resources, ptype)
+// limit, and the command that doubles it. docker are the docker options that it had.
+func MemoryFix(name string, o app.ContainerOptions, docker options.Container, ptype string) string {
+	l, err := o.Limits(ptype, docker)
 	if err != nil || l.Memory == 0 {
 		return "It has no memory limit, so the server's memory ran out: start fewer processes, or add memory"
 	}
 	only := ""
-	if _, own := resources[app.ResourceKey(ptype, app.ResourceLimit, "memory")]; own {
+	if _, own := o.Resources[app.ResourceKey(ptype, app.ResourceLimit, "memory")]; own {
 		only = " --process-type " + ptype
 	}
 	// A limit of swap that is lower than the new limit of memory would be refused.

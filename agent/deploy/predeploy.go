@@ -170,7 +170,8 @@ func (o *rollout) ended(label, command, why string, last engine.Instance) error 
 	}
 	err := fmt.Errorf("the %s command failed%s: %s", label, Ending(last), command)
 	if last.OOMKilled || last.ExitCode == 137 {
-		err = fmt.Errorf("%w\n%s", err, MemoryFix(o.session.Name, o.release.Resources, label))
+		docker, _ := o.release.Containers("") // they were valid when it started
+		err = fmt.Errorf("%w\n%s", err, MemoryFix(o.session.Name, o.release.ContainerOptions, docker, label))
 	}
 	return err
 }

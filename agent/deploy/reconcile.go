@@ -47,6 +47,9 @@ func (x *Session) Reconcile(ctx context.Context, startEnded bool) (err error) {
 			x.Env.Store.NoteProblem(x.Name, err)
 		}
 	}
+	if err == nil {
+		err = x.retagged(x.tagRemote(ctx))
+	}
 	if err == nil && postdeploy {
 		x.postdeploy(ctx)
 		x.deployed(x.Accepted.Started)

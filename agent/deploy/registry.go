@@ -93,3 +93,45 @@ func (o *rollout) pushImage(ctx context.Context) (err error) {
 	x.Log.Detail("Image %s pushed", name)
 	return nil
 }
+
+// retagged says that the registry could not be given the extra tags: for the agent, which
+// retries, it is an error.
+func (x *Session) retagged(err error) error {
+	if err == nil {
+		return nil
+	}
+	x.Env.Store.NoteProblem(x.Name, err)
+	return (&executor{session: x}).leaveUndone("The image could not get its extra tags in the registry", err)
+}
+
+// tagRemote gives the current release's image its extra names in the registry, which move from
+// release to release. It comes after the switch: what they name has passed its checks and
+// serves. The agent retries.
+func (x *Session) tagRemote(ctx context.Context) (err error) {
+	names := x.View().ExtraTags()
+	if len(names) == 0 {
+		return nil
+	}
+	want := x.Current.Image + " " + strings.Join(names, " ")
+	if x.State.RemoteTags == want {
+		return nil
+	}
+	host, err := x.machine()
+	if err != nil {
+		return err
+	}
+	auth, err := x.registryAuth(ctx)
+	if err != nil {
+		return err
+	}
+	x.Log.Step("Tagging image in registry")
+	defer x.Log.Busy("pushing tags to %s", auth.Server)()
+	for _, name := range names {
+		if _, err := host.Push(ctx, x.Current.Image, name, auth, nil); err != nil {
+			return err
+		}
+		x.Log.Detail("Image %s pushed", name)
+	}
+	x.State.RemoteTags, x.dirty = want, true
+	return x.Save()
+}

@@ -16,7 +16,7 @@ import (
 func (o *rollout) runRelease(ctx context.Context) error {
 	if command := o.release.Control.AppJSON.Predeploy; command != "" {
 		if err := o.predeploy(ctx, command); err != nil {
-			return err
+			return o.taskFailed(ctx, "predeploy", command, err)
 		}
 	}
 	if err := o.pushImage(ctx); err != nil {
@@ -27,7 +27,7 @@ func (o *rollout) runRelease(ctx context.Context) error {
 		return nil
 	}
 	if err := o.runOnce(ctx, "release", command); err != nil {
-		return err
+		return o.taskFailed(ctx, "release", command, err)
 	}
 	return failpoint.Reach(failpoint.ReleaseCommandRun)
 }
@@ -37,11 +37,22 @@ func (o *rollout) runRelease(ctx context.Context) error {
 func (x *Session) postdeploy(ctx context.Context) {
 	o, err := x.scaling(x.State.Scale)
 	if err == nil && o.release.Control.AppJSON.Postdeploy != "" {
-		err = o.runOnce(ctx, "postdeploy", o.release.Control.AppJSON.Postdeploy)
+		command := o.release.Control.AppJSON.Postdeploy
+		if err = o.runOnce(ctx, "postdeploy", command); err != nil {
+			err = o.taskFailed(ctx, "postdeploy", command, err)
+		}
 	}
 	if err != nil {
 		x.Log.Warn("%s; v%d serves nevertheless", err, x.State.Current)
 	}
+}
+
+// taskFailed says in Dokku's words, which scripts look for, that a command has failed.
+func (o *rollout) taskFailed(ctx context.Context, task, command string, err error) error {
+	if ctx.Err() == nil {
+		o.session.Log.Warn("Execution of %s task failed: %s", task, command)
+	}
+	return err
 }
 
 func hasPostdeploy(v app.View) bool { return v.Current.Control.AppJSON.Postdeploy != "" }

@@ -73,5 +73,5 @@ func (x *Session) Rebuild(ctx context.Context, revision, cause string, change fu
 	}
 	x.postdeploy(ctx)
 	x.deployed(start)
-	return nil
+	return x.retagged(x.tagRemote(ctx))
 }

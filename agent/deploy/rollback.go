@@ -68,7 +68,7 @@ func (x *Session) Rollback(ctx context.Context, n int, keepConfig bool) (err err
 		x.Log.Warn("%s stays at %s, and v%d serves %s: push a fix, or deploy %[1]s again: dokku ps:rebuild %[5]s",
 			x.View().DeployBranch(), app.Short(tip), r.Number, r.Short(), x.Name)
 	}
-	return nil
+	return x.retagged(x.tagRemote(ctx))
 }
 
 // RolledBack returns the tip of the app's deploy branch if an earlier revision serves since

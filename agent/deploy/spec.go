@@ -91,7 +91,7 @@ func ApplyOptions(v app.View, s *engine.Spec, r *app.Release) error {
 	for _, link := range r.Links {
 		s.Joins = append(s.Joins, engine.NetworkName(link.Owner()))
 	}
-	l, err := app.LimitsOf(r.Resources, s.Type)
+	l, err := r.Limits(s.Type, docker)
 	s.Limits = engine.Limits(l)
 	return err
 }

@@ -58,7 +58,8 @@ func wantsToBeFirst(line string) bool {
 func (o *rollout) suggestion(ctx context.Context, f *checks.Failure, lines []string) string {
 	r := o.release
 	if f.Process.OOMKilled {
-		return MemoryFix(o.session.Name, r.Resources, f.Target.Type)
+		docker, _ := r.Containers(f.Target.Type) // they were valid when it started
+		return MemoryFix(o.session.Name, r.ContainerOptions, docker, f.Target.Type)
 	}
 	if why := o.unstarted(ctx, lines, r.Control.Command(f.Target.Type), r.Environment(app.Process{Type: f.Target.Type, Index: 1})); why != "" {
 		return why

@@ -92,8 +92,18 @@ func TestMembersOnly(t *testing.T) {
 	l.Dokku("http-auth:remove-allowed-ip", a.Name, "127.0.0.0/8")
 	l.Dokku("http-auth:remove-user", a.Name, "ann")
 	lab.Contains(t, curl(l, "members.lan", "/", "-u", "ann:s3cret"), "HTTP/1.1 401 ")
+
+	// At one domain alone, until the app loses it: then it is closed, and not open.
+	l.Dokku("domains:add", a.Name, "open.lan")
+	lab.Contains(t, curl(l, "open.lan", "/"), "HTTP/1.1 401 ")
+	l.Dokku("http-auth:add-domain", a.Name, "members.lan")
+	lab.Contains(t, curl(l, "members.lan", "/"), "HTTP/1.1 401 ")
+	lab.Contains(t, curl(l, "open.lan", "/"), "HTTP/1.1 200 ", a.Tip("main"))
+	secured(t, ca, fmt.Sprintf("https://members.lan:%d/", l.Nginx.TLSPort), "401 ")
+	l.Dokku("domains:remove", a.Name, "members.lan")
+	lab.Contains(t, curl(l, "open.lan", "/"), "HTTP/1.1 401 ")
 	l.Dokku("http-auth:disable", a.Name)
-	lab.Contains(t, curl(l, "members.lan", "/"), "HTTP/1.1 200 ", a.Tip("main"))
+	lab.Contains(t, curl(l, "open.lan", "/"), "HTTP/1.1 200 ", a.Tip("main"))
 }
 
 // TestFormerDomain: a domain leads to another one with the rest of the URL, and has a

@@ -29,7 +29,7 @@ var rejections = []struct {
 		[]string{"RUN", "no-space-left", "7"}},
 	{"Dockerfile that does not parse", lab.Files{"Dockerfile": "FROM BASE\nCOPPY . /app/\n"}, []string{"Dockerfile", "COPPY"}},
 	{"failing release command", lab.Files{"Procfile": "web: /server\nworker: /server -port=\nrelease: /server -say=migrating -exit=3\n"},
-		[]string{"Executing release task", "migrating", "release command failed with exit code 3", " !     The release command has already run"}},
+		[]string{"Executing release task", "migrating", " !     Execution of release task failed: ", "release command failed with exit code 3", " !     The release command has already run"}},
 	{"worker that dies at once after the release command", lab.Files{"Procfile": "web: /server\nworker: /server -say=no-queue -exit=4\nrelease: /server -exit=0\n"},
 		[]string{"Executing release task", " !     worker.1 exited with code 4", "exit code 4", "no-queue",
 			" !     Could not start due to 1 failed checks.", " !     The release command has already run"}},

@@ -236,6 +236,14 @@ func TestPushToRegistry(t *testing.T) {
 	l.Dokku("ps:restart", a.Name)
 	lab.Contains(t, l.Dokku("registry:report", a.Name, "--registry-image"), remote)
 
+	// An extra tag moves to each release that serves.
+	l.Dokku("registry:set", a.Name, "push-extra-tags", "latest")
+	l.Dokku("ps:rebuild", a.Name)
+	remote = strings.TrimSpace(l.Dokku("registry:report", a.Name, "--registry-image"))
+	if got := r.Digest("dokku/"+a.Name, "latest"); got == "" || !strings.HasSuffix(remote, "@"+got) {
+		t.Errorf("latest is %q in the registry, and the release %s", got, remote)
+	}
+
 	r.Stop()
 	out = a.Rejected(lab.Files{"x": "3"})
 	lab.Contains(t, out, "cannot push the image to a registry: ", "connection refused", "registry:set "+a.Name+" push-on-release false")

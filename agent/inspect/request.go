@@ -15,16 +15,18 @@ import (
 // left are the build arguments without a value. The rest of a Request is the caller's.
 func Request(v app.View, src *source.Source, c source.Commit, r *app.Release) (q build.Request, left []string, err error) {
 	q = build.Request{App: v.Name, Source: src, Commit: c,
-		Dir:         r.BuildDir,
-		Selected:    v.BuildProperty(app.PropSelected),
-		Dockerfile:  v.BuildProperty(app.PropDockerfile),
-		ProjectTOML: v.BuildProperty(app.PropProjectTOML),
-		Frontends:   v.Frontends(),
-		Stack:       v.BuildProperty(app.PropStack),
-		PackImage:   v.BuildProperty(app.PropPackImage),
-		RunImage:    v.BuildProperty(app.PropRunImage),
-		Buildpacks:  v.State.Buildpacks,
-		Env:         v.Config(),
+		Dir:          r.BuildDir,
+		Selected:     v.BuildProperty(app.PropSelected),
+		Dockerfile:   v.BuildProperty(app.PropDockerfile),
+		ProjectTOML:  v.BuildProperty(app.PropProjectTOML),
+		RailpackJSON: v.BuildProperty(app.PropRailpackJSON),
+		NoHerokuish:  v.BuildProperty(app.PropHerokuish) == "false",
+		Frontends:    v.Frontends(),
+		Stack:        v.BuildProperty(app.PropStack),
+		PackImage:    v.BuildProperty(app.PropPackImage),
+		RunImage:     v.BuildProperty(app.PropRunImage),
+		Buildpacks:   v.State.Buildpacks,
+		Env:          v.Config(),
 	}
 	if len(r.Control.Procfile) > 0 {
 		q.Procfile = plainProcfile(r.Control.Procfile)

@@ -64,14 +64,20 @@ func (p *planning) beside(a *App) {
 	if users := usersOf(a.Users); len(users) > 0 && !slices.Equal(users, sortedWords(hereAuth["users"])) {
 		p.steps = append(p.steps, Step{Words: []string{"http-auth:import-users", "--", p.app}, Stdin: a.Users, Shown: "http-auth:import-users " + p.app + " < htpasswd", Needed: true})
 	}
+	asks := hereAuth["enabled"] == "true" // and after a step that enables it
 	for _, ip := range strings.Fields(auth["allowed-ips"]) {
 		if !slices.Contains(strings.Fields(hereAuth["allowed-ips"]), ip) {
+			asks = true
 			p.do("http-auth:add-allowed-ip", p.app, ip)
 		}
 	}
-	if auth["enabled"] == "true" && hereAuth["enabled"] != "true" {
+	if domains := sortedWords(auth["domains"]); len(domains) > 0 && !slices.Equal(domains, sortedWords(hereAuth["domains"])) {
+		asks = true
+		p.do(append([]string{"http-auth:set-domains", p.app}, domains...)...)
+	}
+	if auth["enabled"] == "true" && !asks {
 		p.steps = append(p.steps, Step{Words: []string{"http-auth:enable", "--", p.app}, Needed: true})
-	} else if auth["enabled"] == "false" && hereAuth["enabled"] == "true" {
+	} else if auth["enabled"] == "false" && asks {
 		p.do("http-auth:disable", p.app)
 	}
 	if on := a.Reports["maintenance"]["enabled"]; on == "true" && p.have.Reports["maintenance"]["enabled"] != "true" {

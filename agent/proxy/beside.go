@@ -52,6 +52,9 @@ type Auth struct {
 	ID string `json:",omitempty"`
 	// Allowed are the addresses that need no password. Without Users, only they get in.
 	Allowed []netip.Prefix `json:",omitempty"`
+	// Domains are those of the route's Domains at which visitors are asked; none: all of
+	// them, and the host's own names and addresses.
+	Domains []string `json:",omitempty"`
 }
 
 var (
@@ -122,6 +125,11 @@ func checkAuth(r *Route) error {
 			return fmt.Errorf("invalid password of user %s: %w", name, err)
 		}
 	}
+	for _, d := range a.Domains {
+		if !slices.Contains(r.Domains, d) {
+			return fmt.Errorf("users are asked for a password at %.80q, which is no domain of the app's", d)
+		}
+	}
 	if len(a.Users) > 0 {
 		sum := sha256.Sum256(a.Lines())
 		a.ID = hex.EncodeToString(sum[:])
@@ -159,7 +167,8 @@ func besideEqual(a, b Route) bool {
 		return false
 	case a.Maintenance != nil && a.Maintenance.Page.ID != b.Maintenance.Page.ID:
 		return false
-	case a.Auth != nil && (a.Auth.ID != b.Auth.ID || !slices.Equal(a.Auth.Allowed, b.Auth.Allowed)):
+	case a.Auth != nil && (a.Auth.ID != b.Auth.ID || !slices.Equal(a.Auth.Allowed, b.Auth.Allowed) ||
+		!slices.Equal(a.Auth.Domains, b.Auth.Domains)):
 		return false
 	}
 	return slices.Equal(a.Redirects, b.Redirects)

@@ -19,7 +19,11 @@ const (
 
 // Detect looks for what names a buildpack. A setting may select the builder without that.
 func (b *Builder) Detect(_ context.Context, r build.Request) (reason string, ok bool, err error) {
-	if reason, err = named(r); err != nil || reason != "" {
+	reason, err = named(r)
+	switch {
+	case err == nil && r.NoHerokuish && (reason != "" || r.Selected == build.Herokuish):
+		return fmt.Sprintf("herokuish is not allowed for it; to allow it: dokku builder-herokuish:set %s allowed true", r.App), false, nil
+	case err != nil || reason != "":
 		return reason, err == nil, err
 	}
 	if r.Selected != build.Herokuish {
@@ -57,7 +61,7 @@ var without = []string{"Elixir", "Rust"}
 // Fallback takes a revision in a language that herokuish has a buildpack for.
 func (b *Builder) Fallback(_ context.Context, r build.Request) (reason string, ok bool, err error) {
 	file, language, err := build.Language(r)
-	if err != nil || file == "" {
+	if err != nil || file == "" || r.NoHerokuish {
 		return "", false, err
 	}
 	if slices.Contains(without, language) {

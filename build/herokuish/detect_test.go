@@ -19,6 +19,7 @@ func TestDetect(t *testing.T) {
 		env      map[string]string
 		set      []string
 		selected string
+		refused  bool
 		reason   string
 		ok       bool
 		fallback string
@@ -33,6 +34,11 @@ func TestDetect(t *testing.T) {
 		{name: "language", files: buildtest.Files{"package.json": "{}"}, fallback: "package.json", falls: true},
 		{name: "selected", files: buildtest.Files{"package.json": "{}"}, selected: "herokuish", reason: "package.json", ok: true, fallback: "package.json", falls: true},
 		{name: "selected without a language", files: buildtest.Files{"x": "x"}, selected: "herokuish", ok: true},
+		{name: "not allowed", files: buildtest.Files{"package.json": "{}"}, refused: true},
+		{name: "not allowed, with .buildpacks", files: buildtest.Files{".buildpacks": "https://example.com/b.git\n"}, refused: true,
+			reason: "herokuish is not allowed for it; to allow it: dokku builder-herokuish:set hello allowed true"},
+		{name: "not allowed, but selected", files: buildtest.Files{"package.json": "{}"}, refused: true, selected: "herokuish",
+			reason: "herokuish is not allowed for it; to allow it: dokku builder-herokuish:set hello allowed true"},
 		{name: "no buildpack", files: buildtest.Files{"mix.exs": "x"},
 			fallback: "it has mix.exs (Elixir), for which herokuish has no buildpack; to name one: dokku config:set hello BUILDPACK_URL=URL"},
 	} {
@@ -44,7 +50,7 @@ func TestDetect(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := build.Request{App: "hello", Source: s, Commit: commit, Env: c.env, Buildpacks: c.set, Selected: c.selected}
+		r := build.Request{App: "hello", Source: s, Commit: commit, Env: c.env, Buildpacks: c.set, Selected: c.selected, NoHerokuish: c.refused}
 		b := New(nil)
 		if reason, ok, err := b.Detect(t.Context(), r); reason != c.reason || ok != c.ok || err != nil {
 			t.Errorf("%s: %q, %t, %v", c.name, reason, ok, err)

@@ -13,6 +13,8 @@ type Container struct {
 	Restart string // a policy, as docker run --restart has it; "": the app's
 	Init    bool   // an init is process 1, whatever the app's setting says
 	LogSize string // of a file of the log, such as "20m"; "": the app's
+	// Memory and Reservation are in bytes, NanoCPUs in billionths of a CPU. 0: no limit.
+	Memory, Reservation, NanoCPUs int64
 }
 
 // Settings are those that an engine takes as they are.
@@ -78,6 +80,8 @@ func (c *Container) add(o Option) (target string) {
 		c.CapAdd = append(c.CapAdd, capability(o.Value))
 	case "--cap-drop":
 		c.CapDrop = append(c.CapDrop, capability(o.Value))
+	case "--cpus":
+		c.NanoCPUs, _ = readCPUs(o.Value)
 	case "--device":
 		c.Devices = append(c.Devices, o.Value)
 	case "--init":
@@ -90,6 +94,10 @@ func (c *Container) add(o Option) (target string) {
 		} else {
 			c.LogFiles, _ = strconv.Atoi(text)
 		}
+	case "--memory", "-m":
+		c.Memory, _ = readMemory(o.Value)
+	case "--memory-reservation":
+		c.Reservation, _ = readMemory(o.Value)
 	case "--mount":
 		return c.mount(readMount(o.Value))
 	case "--read-only":

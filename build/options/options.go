@@ -24,12 +24,20 @@ const (
 type Option struct {
 	Name  string // with its dashes
 	Value string // "" if the option takes none
+	// Joined: it was written as NAME=VALUE, and is stored so.
+	Joined bool
 }
+
+// equal reports whether two options are the same but for the form in which they were written.
+func (o Option) equal(p Option) bool { return o.Name == p.Name && o.Value == p.Value }
 
 // String returns the option as it is stored and as a shell reads it: "--label a='b c'".
 func (o Option) String() string {
 	if o.Value == "" {
 		return o.Name
+	}
+	if o.Joined {
+		return o.Name + "=" + quoted(o.Value)
 	}
 	return o.Name + " " + quoted(o.Value)
 }
@@ -48,7 +56,22 @@ func quoted(word string) string {
 
 // Same reports whether two options set the same thing, so that only one of them can hold.
 func (o Option) Same(p Option) bool {
-	return o.Name == p.Name && o.subject() == p.subject()
+	return long(o.Name) == long(p.Name) && o.subject() == p.subject()
+}
+
+// long returns the long name of an option.
+func long(name string) string {
+	switch name {
+	case "-l":
+		return "--label"
+	case "-m":
+		return "--memory"
+	case "-u":
+		return "--user"
+	case "-v":
+		return "--volume"
+	}
+	return name
 }
 
 // subject is what an option of a repeatable name sets.
@@ -78,11 +101,11 @@ func (p Phase) Parse(args []string) ([]Option, error) {
 			return nil, err
 		}
 		for _, have := range list {
-			if have.Same(o) && have != o {
+			if have.Same(o) && !have.equal(o) {
 				return nil, fmt.Errorf("%s and %s set the same: keep one of them", have, o)
 			}
 		}
-		if !slices.Contains(list, o) {
+		if !slices.ContainsFunc(list, o.equal) {
 			list = append(list, o)
 		}
 		words = words[used:]
@@ -119,9 +142,9 @@ func (p Phase) first(words []string) (o Option, used int, err error) {
 		return o, 0, fmt.Errorf("%s %q: %s, such as %s %s", name, shown(value), why, name, k.form)
 	}
 	if joined {
-		return Option{name, value}, 1, nil
+		return Option{name, value, true}, 1, nil
 	}
-	return Option{name, value}, 2, nil
+	return Option{name, value, false}, 2, nil
 }
 
 // kinds are the options that have an effect in the phase.
@@ -222,11 +245,11 @@ func (p Phase) Add(lines []string, more []Option) ([]string, error) {
 	}
 	for _, o := range more {
 		for _, h := range have {
-			if h.Same(o) && h != o {
+			if h.Same(o) && !h.equal(o) {
 				return nil, fmt.Errorf("%s is set already, as %s: remove that first", strings.TrimSpace(o.Name+" "+o.subject()), h)
 			}
 		}
-		if !slices.Contains(have, o) {
+		if !slices.ContainsFunc(have, o.equal) {
 			have = append(have, o)
 		}
 	}
@@ -238,7 +261,9 @@ func (p Phase) Add(lines []string, more []Option) ([]string, error) {
 func Remove(lines []string, less []Option) (rest []string, missing []Option) {
 	rest = slices.Clone(lines)
 	for _, o := range less {
-		i := slices.Index(rest, o.String())
+		other := o
+		other.Joined = !o.Joined
+		i := slices.IndexFunc(rest, func(line string) bool { return line == o.String() || line == other.String() })
 		if i < 0 {
 			missing = append(missing, o)
 			continue

@@ -2,6 +2,7 @@ package options
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"path"
 	"regexp"
@@ -16,25 +17,29 @@ import (
 
 // processKinds are the options that have an effect on containers.
 var processKinds = map[string]kind{
-	"--add-host":    {"db:192.0.2.1", checkProcessHost, before(":")},
-	"--cap-add":     {"NET_ADMIN", checkCapability, capability},
-	"--cap-drop":    {"NET_RAW", checkCapability, capability},
-	"--device":      {"/dev/fuse", checkDevice, before(":")},
-	"--init":        {},
-	"--label":       {"NAME=VALUE", checkLabel, before("=")},
-	"-l":            {"NAME=VALUE", checkLabel, before("=")},
-	"--log-opt":     {"max-size=20m", checkLogOption, before("=")},
-	"--mount":       {"type=volume,source=NAME,target=/data", fault(readMount), mountTarget(readMount)},
-	"--read-only":   {},
-	"--restart":     {"on-failure:10", checkRestart, nil},
-	"--shm-size":    {"256m", fault(readSize), nil},
-	"--stop-signal": {"SIGQUIT", checkSignal, nil},
-	"--tmpfs":       {"/tmp:size=64m", checkTmpfs, func(value string) string { target, _, _ := strings.Cut(value, ":"); return path.Clean(target) }},
-	"--ulimit":      {"nofile=1024:2048", fault(readUlimit), before("=")},
-	"--user":        {"1000:1000", checkUser, nil},
-	"-u":            {"1000:1000", checkUser, nil},
-	"--volume":      {"NAME:/data", fault(readVolume), mountTarget(readVolume)},
-	"-v":            {"NAME:/data", fault(readVolume), mountTarget(readVolume)},
+	"--add-host":           {"db:192.0.2.1", checkProcessHost, before(":")},
+	"--cap-add":            {"NET_ADMIN", checkCapability, capability},
+	"--cap-drop":           {"NET_RAW", checkCapability, capability},
+	"--cpus":               {"0.5", fault(readCPUs), nil},
+	"--device":             {"/dev/fuse", checkDevice, before(":")},
+	"--init":               {},
+	"--label":              {"NAME=VALUE", checkLabel, before("=")},
+	"-l":                   {"NAME=VALUE", checkLabel, before("=")},
+	"--log-opt":            {"max-size=20m", checkLogOption, before("=")},
+	"--memory":             {"512m", fault(readMemory), nil},
+	"-m":                   {"512m", fault(readMemory), nil},
+	"--memory-reservation": {"256m", fault(readMemory), nil},
+	"--mount":              {"type=volume,source=NAME,target=/data", fault(readMount), mountTarget(readMount)},
+	"--read-only":          {},
+	"--restart":            {"on-failure:10", checkRestart, nil},
+	"--shm-size":           {"256m", fault(readSize), nil},
+	"--stop-signal":        {"SIGQUIT", checkSignal, nil},
+	"--tmpfs":              {"/tmp:size=64m", checkTmpfs, func(value string) string { target, _, _ := strings.Cut(value, ":"); return path.Clean(target) }},
+	"--ulimit":             {"nofile=1024:2048", fault(readUlimit), before("=")},
+	"--user":               {"1000:1000", checkUser, nil},
+	"-u":                   {"1000:1000", checkUser, nil},
+	"--volume":             {"NAME:/data", fault(readVolume), mountTarget(readVolume)},
+	"-v":                   {"NAME:/data", fault(readVolume), mountTarget(readVolume)},
 }
 
 // fault makes a check of a function that reads a value and says what is wrong with it.
@@ -117,6 +122,27 @@ func readSize(value string) (int64, string) {
 		return 0, "it is not a size: a number of bytes, or one with the suffix k, m or g"
 	}
 	return n, ""
+}
+
+// leastMemory is the engine's minimum, in bytes.
+const leastMemory = 6 << 20
+
+// readMemory reads bytes, as docker run does.
+func readMemory(value string) (int64, string) {
+	n, why := readSize(value)
+	if why == "" && n < leastMemory {
+		return 0, "it is less than 6m, the engine's minimum; a number without a suffix is one of bytes"
+	}
+	return n, why
+}
+
+// readCPUs reads a number of CPUs in billionths.
+func readCPUs(value string) (int64, string) {
+	n, err := strconv.ParseFloat(value, 64)
+	if err != nil || n < 0.01 || n > 1e6 || strings.ContainsAny(value, "xXeE_") {
+		return 0, "it is not a number of CPUs, such as 0.5 or 2"
+	}
+	return int64(math.Round(n * 1e9)), ""
 }
 
 func checkSignal(value string) string {

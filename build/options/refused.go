@@ -52,8 +52,8 @@ var refusedProcess = []struct {
 }{
 	{[]string{"--publish", "-p", "--publish-all", "-P", "--expose"}, "a fixed port of the host can have one process only, so no deploy could start the new one beside the old one; nginx takes the port: " +
 		"dokku ports:set APP http:80:5000"},
-	{[]string{"--memory", "-m", "--memory-swap", "--memory-swappiness", "--cpus", "--cpu-period", "--cpu-quota"}, "use dokku resource:limit APP --memory 512m --cpu 0.5"},
-	{[]string{"--memory-reservation"}, "use dokku resource:reserve APP --memory 256m"},
+	{[]string{"--memory-swap", "--memory-swappiness"}, "use dokku resource:limit APP --memory 512m --memory-swap 1g"},
+	{[]string{"--cpu-period", "--cpu-quota"}, "use --cpus 0.5, or dokku resource:limit APP --cpu 0.5"},
 	{[]string{"--network", "--net", "--network-alias", "--net-alias", "--link", "--ip", "--ip6", "--mac-address"}, "use dokku network:set APP attach-post-create NETWORK"},
 	{[]string{"--env", "-e", "--env-file"}, "use dokku config:set APP NAME=VALUE"},
 	{[]string{"--label-file"}, "write each label: --label NAME=VALUE"},

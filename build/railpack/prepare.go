@@ -113,7 +113,11 @@ func version(ctx context.Context, path string) (string, error) {
 // send copies the revision and the tool into the container.
 func send(ctx context.Context, c *container.Container, r build.Request, tree *source.Tree, path string) error {
 	err := c.CopyIn(ctx, dirSource, func(w *tar.Writer) error {
-		return r.Source.Archive(ctx, tree, source.Owner{ModTime: r.Commit.Time}, w)
+		err := r.Source.Archive(ctx, tree, source.Owner{ModTime: r.Commit.Time}, w)
+		if err == nil {
+			err = writeConfig(w, r)
+		}
+		return err
 	})
 	if err == nil {
 		err = c.CopyIn(ctx, dirTool, func(w *tar.Writer) error { return writeTool(w, path) })
@@ -122,6 +126,26 @@ func send(ctx context.Context, c *container.Container, r build.Request, tree *so
 		return fmt.Errorf("cannot build %s: %w", r.Commit.Short, err)
 	}
 	return nil
+}
+
+// writeConfig writes a railpack.json from another path to where the tool looks for it. Without
+// one there, the tool finds none.
+func writeConfig(w *tar.Writer, r build.Request) error {
+	if configPath(r) == fileConfig {
+		return nil
+	}
+	data, found, err := r.Source.Read(r.Commit, configPath(r), maxConfig)
+	if err != nil {
+		return err
+	}
+	if !found {
+		data = []byte("{}")
+	}
+	err = w.WriteHeader(&tar.Header{Name: fileConfig, Mode: 0o644, Size: int64(len(data)), ModTime: r.Commit.Time})
+	if err == nil {
+		_, err = w.Write(data)
+	}
+	return err
 }
 
 func writeTool(w *tar.Writer, path string) error {

@@ -60,12 +60,12 @@ func (*Builder) Name() string { return build.Railpack }
 // Detect looks for railpack.json. A server without railpack, or with an old engine, says
 // so.
 func (b *Builder) Detect(ctx context.Context, r build.Request) (reason string, ok bool, err error) {
-	_, found, err := r.Source.Read(r.Commit, fileConfig, maxConfig)
+	_, found, err := r.Source.Read(r.Commit, configPath(r), maxConfig)
 	if err != nil || !found && r.Selected != build.Railpack {
 		return "", false, err
 	}
 	if found {
-		reason = fileConfig
+		reason = configPath(r)
 	}
 	if r.FilesOnly {
 		return reason, true, nil
@@ -78,6 +78,9 @@ func (b *Builder) Detect(ctx context.Context, r build.Request) (reason string, o
 	}
 	return reason, true, nil
 }
+
+// configPath returns the path of the revision's railpack.json.
+func configPath(r build.Request) string { return cmp.Or(r.RailpackJSON, fileConfig) }
 
 // program returns the path of railpack's tool.
 func (b *Builder) program() (string, error) {

@@ -33,7 +33,7 @@ if [ -f /tmp/app/broken ]; then echo "no provider"; echo; exit 1; fi
 [ ! -f /tmp/app/slow ] || sleep 1000
 [ "$1 $2 $3" = "prepare /tmp/app --plan-out" ] || exit 9
 shift 4
-printf '{"steps": [], "deploy": {"startCommand": "sh  main.sh"}, "words": "%s", "value": "%s", "file": "%s"}' "$*" "$GREETING" "$(cat /tmp/app/main.sh)" >/tmp/dokku/railpack-plan.json
+printf '{"steps": [], "deploy": {"startCommand": "sh  main.sh"}, "words": "%s", "value": "%s", "file": "%s", "config": "%s"}' "$*" "$GREETING" "$(cat /tmp/app/main.sh)" "$(cat /tmp/app/railpack.json)" >/tmp/dokku/railpack-plan.json
 `
 
 // newProgram writes the tool.
@@ -83,7 +83,7 @@ func TestBuild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const plan = `{"steps": [], "deploy": {"startCommand": "sh  main.sh"}, "words": "--env GREETING --env TOKEN", "value": "hello you", "file": "exit"}`
+	const plan = `{"steps": [], "deploy": {"startCommand": "sh  main.sh"}, "words": "--env GREETING --env TOKEN", "value": "hello you", "file": "exit", "config": "{}"}`
 	if string(got.Content) != plan || got.Name != "railpack-plan.json" || got.Image != "ghcr.io/railwayapp/railpack-frontend:v0.9.1" {
 		t.Errorf("frontend %q of %q, plan\n%s, want\n%s", got.Image, got.Name, got.Content, plan)
 	}
@@ -103,6 +103,19 @@ func TestBuild(t *testing.T) {
 	r.Procfile = []byte("web: other\n")
 	if result, err = b.Build(t.Context(), r); err != nil || result.Procfile != nil {
 		t.Errorf("Procfile %q, %v", result.Procfile, err)
+	}
+	// Another path of railpack.json wins over the one in the root, also without a file there.
+	other := request(t, buildtest.Files{"railpack.json": "0", "deploy/railpack.json": "1", "main.sh": "exit"})
+	t.Cleanup(func() { cleaned(t, cli, other.App) })
+	for path, config := range map[string]string{"deploy/railpack.json": "1", "none.json": "{}"} {
+		other.RailpackJSON = path
+		reason, ok, err := b.Detect(t.Context(), func() build.Request { q := other; q.FilesOnly = true; return q }())
+		if ok != (config == "1") || ok && reason != path || err != nil {
+			t.Errorf("%s is detected: %q, %t, %v", path, reason, ok, err)
+		}
+		if _, err := b.Build(t.Context(), other); err != nil || !strings.Contains(string(got.Content), `"config": "`+config+`"`) {
+			t.Errorf("%s: plan %s, %v", path, got.Content, err)
+		}
 	}
 	q := request(t, buildtest.Files{"railpack.json": "{}", "broken": "1"})
 	t.Cleanup(func() { cleaned(t, cli, q.App) })

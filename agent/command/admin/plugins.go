@@ -28,7 +28,7 @@ var builtIn = []string{"20_events", "app-json", "apps", "builder", "builder-dock
 	"nginx-vhosts", "plugin", "ports", "proxy", "ps", "registry", "repo", "resource", "run", "ssh-keys", "storage"}
 
 // added are the plugins that Dokku's users install, and that are built in here.
-var added = []string{"http-auth", "letsencrypt", "maintenance", "mariadb", "memcached", "mongo", "mysql", "postgres", "rabbitmq", "redirect", "redis"}
+var added = []string{"global-cert", "http-auth", "letsencrypt", "maintenance", "mariadb", "memcached", "mongo", "mysql", "postgres", "rabbitmq", "redirect", "redis"}
 
 var pluginCommands = []cli.Spec{{
 	Use: "plugin:install URL", Short: "Exit with 0 if a plugin of Dokku is built in, for scripts that install it", Rootless: true,

@@ -20,18 +20,26 @@ var propertyCommands = []cli.Spec{
 	builderProperties.Spec("Set or unset the builder, or the folder of the repository that is built"),
 	dockerfileReport.Spec("Show the path of the app's Dockerfile"),
 	dockerfileProperties.Spec("Set or unset the path of the Dockerfile"),
+	herokuishReport.Spec("Show whether herokuish may build the app"),
+	herokuishProperties.Spec("Set or unset whether herokuish may build"),
 	packReport.Spec("Show how Cloud Native Buildpacks build the app"),
 	packProperties.Spec("Set or unset the images of Cloud Native Buildpacks, or the path of project.toml"),
+	railpackReport.Spec("Show the path of the app's railpack.json"),
+	railpackProperties.Spec("Set or unset the path of railpack.json"),
 }
 
 var (
 	builderProperties    = properties("builder", app.PropBuildDir, app.PropBuildMemory, app.PropBuildTimeout, app.PropCacheSize, app.PropMaxBuilds, app.PropSelected)
 	dockerfileProperties = properties("builder-dockerfile", app.PropDockerfile, app.PropSyntax)
 	packProperties       = properties("builder-pack", app.PropAllowedBuilders, app.PropPackImage, app.PropProjectTOML, app.PropRunImage)
+	herokuishProperties  = properties("builder-herokuish", app.PropHerokuish)
+	railpackProperties   = properties("builder-railpack", app.PropRailpackJSON)
 	appJSONProperties    = properties("app-json", app.PropAppJSON)
 
 	dockerfileReport = report(dockerfileProperties)
 	packReport       = report(packProperties)
+	herokuishReport  = report(herokuishProperties)
+	railpackReport   = report(railpackProperties)
 	appJSONReport    = report(appJSONProperties)
 )
 

@@ -8,7 +8,6 @@ const (
 	database       = "run it as a container on a network that the app joins: dokku network:create NAME, then dokku network:set APP attach-post-create NAME"
 	dumps          = "dokku KIND:backup-report SERVICE shows the schedule, and KIND:backup-set-encryption takes public keys too"
 	onlyNginx      = "nginx is the only proxy: dokku nginx:report"
-	wholeApp       = "http-auth holds for all domains of an app: make another app of the part that is open (dokku apps:clone APP NEW)"
 	oneServer      = "apps run on this server alone"
 	folders        = "dokku storage:ensure-directory APP, then dokku storage:mount APP FOLDER:PATH"
 	vector         = "run a collector such as vector as a container of your own, with /var/run/docker.sock: docker run -v /var/run/docker.sock:/var/run/docker.sock:ro timberio/vector"
@@ -19,15 +18,12 @@ const (
 // elsewhere maps Dokku's missing commands and those of its known plugins, by noun or full
 // name, to what one does here instead. The names are those of Dokku 0.38 and earlier.
 var elsewhere = map[string]string{
-	"builder-herokuish": fromDockerfile, "builder-lambda": fromDockerfile,
-	"builder-nixpacks": fromDockerfile, "builder-railpack": fromDockerfile, "buildpacks:detect": "each push says which buildpacks fit",
-	"global-cert":   "dokku certs:add --global CRT KEY",
+	"builder-lambda": fromDockerfile, "builder-nixpacks": fromDockerfile, "buildpacks:detect": "each push says which buildpacks fit",
 	"domains:setup": "dokku domains:set-global DOMAIN",
 	"git:status":    "dokku git:report APP",
 	"caddy":         onlyNginx, "haproxy": onlyNginx, "openresty": onlyNginx, "traefik": onlyNginx,
-	"http-auth:show-config": "dokku nginx:show-config APP", "http-auth:export-users": "dokku backup APP has them; no command prints hashes of passwords",
-	"http-auth:add-domain": wholeApp, "http-auth:remove-domain": wholeApp, "http-auth:set-domains": wholeApp,
-	"logs:vector-logs": vector, "logs:vector-start": vector, "logs:vector-stop": vector,
+	"http-auth:show-config": "dokku nginx:show-config APP",
+	"logs:vector-logs":      vector, "logs:vector-start": vector, "logs:vector-stop": vector,
 	"nginx:build-config": writesNginx, "nginx:reload": "on the server: systemctl reload nginx", "nginx:start": "on the server: systemctl start nginx",
 	"nginx:stop":       "on the server: systemctl stop nginx",
 	"nginx:access-log": "dokku nginx:access-logs APP", "nginx:error-log": "dokku nginx:error-logs APP",

@@ -22,6 +22,8 @@ type Reporter struct {
 	// Global collects the values of "NOUN:report --global"; nil: the noun has none. Text
 	// leaves out the computed ones, which are the server's or the default.
 	Global func(c *Call) (map[string]string, error)
+	// ServerFirst: without an app, the report is the server's, and not that of all apps.
+	ServerFirst bool
 	// Lists are further values of an app in JSON, which have no long name; nil: none.
 	Lists func(app *app.App) map[string][]string
 	// Keys are the names of the values, sorted. A name that ends in "-" or "." is a prefix.
@@ -50,9 +52,13 @@ type Reporter struct {
 
 // Spec returns the command NOUN:report.
 func (rep Reporter) Spec(short string) Spec {
+	without := "all apps are reported. "
+	if rep.ServerFirst {
+		without = "the server is reported. "
+	}
 	return Spec{
 		Use: rep.Noun + ":report [APP]", Short: short, Raw: true,
-		Long: "Without an app, all apps are reported. " + rep.aboutOrigins() + "One flag prints its value alone:\n  --" +
+		Long: "Without an app, " + without + rep.aboutOrigins() + "One flag prints its value alone:\n  --" +
 			strings.Join(rep.flags(), "\n  --"),
 		Flags: func(f *pflag.FlagSet) { f.String("format", "stdout", "stdout or json") },
 		Words: func(*Call) []string {
@@ -116,7 +122,7 @@ func (rep Reporter) run(c *Call) error {
 		c.printUsage(c.cmd)
 		return nil
 	}
-	if line.global {
+	if line.global || rep.ServerFirst && line.app == "" {
 		return rep.server(c, line)
 	}
 	if line.app != "" {

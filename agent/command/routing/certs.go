@@ -28,7 +28,7 @@ var certCommands = []cli.Spec{
 		Use: "certs:add APP [CRT] [KEY]", Short: "Serve the app over TLS with a certificate",
 		Long: certsLong, Example: "dokku certs:add hello server.crt server.key\ntar c server.crt server.key | ssh dokku@server certs:add hello",
 		Flags: globalCertificate,
-		Run:   func(c *cli.Call) error { return setCertificate(c, "certs:add", false) },
+		Run:   func(c *cli.Call) error { return setCertificate(c, "certs:add", c.Flag("global"), false) },
 	},
 	{
 		Use: "certs:generate APP [DOMAIN...]", Short: "Serve the app with a self-signed certificate, and print a signing request",
@@ -40,20 +40,20 @@ var certCommands = []cli.Spec{
 	{
 		Use: "certs:remove APP", Short: "Remove the app's certificate",
 		Flags: globalCertificate,
-		Run:   removeCertificate,
+		Run:   func(c *cli.Call) error { return removeCertificate(c, "certs:remove", c.Flag("global")) },
 	},
 	certsReport.Spec("Show the app's certificate"),
 	{
 		Use: "certs:show APP crt|key", Short: "Print the app's certificate or its key",
 		Words: func(*cli.Call) []string { return []string{"crt", "key"} },
 		Flags: globalCertificate,
-		Run:   showCertificate,
+		Run:   func(c *cli.Call) error { return showCertificate(c, c.Flag("global")) },
 	},
 	{
 		Use: "certs:update APP [CRT] [KEY]", Short: "Replace the app's certificate",
 		Long:  certsLong + "\nWithout KEY, the present key stays.",
 		Flags: globalCertificate,
-		Run:   func(c *cli.Call) error { return setCertificate(c, "certs:update", true) },
+		Run:   func(c *cli.Call) error { return setCertificate(c, "certs:update", c.Flag("global"), true) },
 	},
 }
 
@@ -63,8 +63,8 @@ func globalCertificate(f *pflag.FlagSet) {
 
 // present returns the certificate that a command line is about, and its owner's name; ""
 // for the server.
-func present(c *cli.Call) (name string, have *app.Certificate, err error) {
-	if !c.Flag("global") {
+func present(c *cli.Call, global bool) (name string, have *app.Certificate, err error) {
+	if !global {
 		if own := c.App.State.Own(); len(own) > 0 {
 			have = own[0]
 		}
@@ -82,8 +82,8 @@ func none(name string) error {
 	return cli.Refuse("App %s has no certificate of its own: add one with dokku certs:add %[1]s CRT KEY", name)
 }
 
-func setCertificate(c *cli.Call, op string, replaces bool) error {
-	name, have, err := present(c)
+func setCertificate(c *cli.Call, op string, global, replaces bool) error {
+	name, have, err := present(c, global)
 	if err != nil {
 		return err
 	}
@@ -255,7 +255,12 @@ func generateCertificate(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	domains := v.Domains()
+	return selfSigned(c, "certs:generate", v.Name, v.Domains())
+}
+
+// selfSigned makes a certificate for the domains of the command line or, without any, for
+// others, and prints the signing request. name is its owner; "" is the server.
+func selfSigned(c *cli.Call, op, name string, domains []string) error {
 	if len(c.Args) > 0 {
 		domains = nil
 		for _, arg := range c.Args {
@@ -267,8 +272,11 @@ func generateCertificate(c *cli.Call) error {
 		}
 	}
 	domains = slices.DeleteFunc(domains, func(d string) bool { return d == "_" })
-	if len(domains) == 0 {
-		return cli.Refuse("App %s has no domain to make a certificate for: add one with dokku domains:add %[1]s DOMAIN", v.Name)
+	switch {
+	case len(domains) == 0 && name == "":
+		return cli.Refuse("The server has no domain to make a certificate for: name some, such as *.example.com, or set one with dokku domains:set-global DOMAIN")
+	case len(domains) == 0:
+		return cli.Refuse("App %s has no domain to make a certificate for: add one with dokku domains:add %[1]s DOMAIN", name)
 	}
 	p, err := certs.SelfSigned(domains, time.Now())
 	if err != nil {
@@ -280,15 +288,15 @@ func generateCertificate(c *cli.Call) error {
 	}
 	log, done := c.Aside()
 	defer done()
-	if err := storeCertificate(c, log, v.Name, "certs:generate", p); err != nil {
+	if err := storeCertificate(c, log, name, op, p); err != nil {
 		return err
 	}
 	c.Print("%s", csr)
 	return nil
 }
 
-func removeCertificate(c *cli.Call) error {
-	name, have, err := present(c)
+func removeCertificate(c *cli.Call, op string, global bool) error {
+	name, have, err := present(c, global)
 	if err != nil {
 		return err
 	}
@@ -297,21 +305,21 @@ func removeCertificate(c *cli.Call) error {
 	}
 	log := c.Events()
 	if name == "" {
-		if err := c.Server.SetGlobalCertificate(c.Ctx, "certs:remove", log, nil); err != nil {
+		if err := c.Server.SetGlobalCertificate(c.Ctx, op, log, nil); err != nil {
 			return err
 		}
 		log.Step("Removed the server's certificate")
 		return nil
 	}
-	if err := c.Server.SetCertificate(c.Ctx, name, "certs:remove", log.WithApp(name), nil); err != nil {
+	if err := c.Server.SetCertificate(c.Ctx, name, op, log.WithApp(name), nil); err != nil {
 		return err
 	}
 	log.Step("Removed the certificate of %s", name)
 	return nil
 }
 
-func showCertificate(c *cli.Call) error {
-	name, have, err := present(c)
+func showCertificate(c *cli.Call, global bool) error {
+	name, have, err := present(c, global)
 	if err != nil {
 		return err
 	}

@@ -41,19 +41,25 @@ var certsReport = cli.Reporter{
 		} else {
 			return values, nil
 		}
-		p, err := c.Server.CertificateOf(name, have)
-		if err != nil {
-			return nil, err
-		}
-		values["ssl-dir"] = c.Server.Env.Store.TLS(name, have.ID)
-		values["ssl-expires-at"] = p.Leaf.NotAfter.UTC().Format(opensslTime)
-		values["ssl-starts-at"] = p.Leaf.NotBefore.UTC().Format(opensslTime)
-		values["ssl-hostnames"] = strings.Join(certs.Names(p.Leaf), " ")
-		values["ssl-issuer"] = distinguished(p.Leaf.RawIssuer)
-		values["ssl-subject"] = distinguished(p.Leaf.RawSubject)
-		values["ssl-verified"] = verified(p)
-		return values, nil
+		return values, describe(c, "ssl-", values, name, have)
 	},
+}
+
+// describe puts what a certificate says of itself into the values of a report, whose names
+// begin with prefix. name is its owner; "" is the server.
+func describe(c *cli.Call, prefix string, values map[string]string, name string, have *app.Certificate) error {
+	p, err := c.Server.CertificateOf(name, have)
+	if err != nil {
+		return err
+	}
+	values[prefix+"dir"] = c.Server.Env.Store.TLS(name, have.ID)
+	values[prefix+"expires-at"] = p.Leaf.NotAfter.UTC().Format(opensslTime)
+	values[prefix+"starts-at"] = p.Leaf.NotBefore.UTC().Format(opensslTime)
+	values[prefix+"hostnames"] = strings.Join(certs.Names(p.Leaf), " ")
+	values[prefix+"issuer"] = distinguished(p.Leaf.RawIssuer)
+	values[prefix+"subject"] = distinguished(p.Leaf.RawSubject)
+	values[prefix+"verified"] = verified(p)
+	return nil
 }
 
 // distinguished returns a name as Dokku's report shows it: in the order of the certificate,

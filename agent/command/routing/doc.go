@@ -7,10 +7,14 @@
 // The commands maintenance, redirect and http-auth have the names, the words and the texts
 // of Dokku's plugins. Different are: redirect:set makes its source a name of the app, and
 // refuses one of another app's; redirect:unset of a domain without a redirect is an error;
-// passwords are hashed by bcrypt at a low cost (see hashCost), and no command prints them;
-// http-auth holds for all domains of an app; http-auth:export-users is missing, since it
-// would print hashes; --password-stdin keeps a password out of the
+// passwords are hashed by bcrypt at a low cost (see hashCost), and only http-auth:export-users
+// prints the hashes, as certs:show prints a key; the domains with passwords have to be the
+// app's, and while it has none of those that are listed, all of its domains ask, so that a
+// changed name never opens an app; --password-stdin keeps a password out of the
 // list of processes. Access lists of nginx are http-auth's allowed addresses.
+//
+// The commands of the plugin global-cert are names for certs:* --global. Its report without an
+// app is that of the server, as it was in the plugin until 0.4: clients read it so.
 //
 // ports:add of a mapping that is there is an error, as in Dokku: it changes nothing, and its
 // container port may be another one than its writer believes.

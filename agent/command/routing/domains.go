@@ -16,7 +16,7 @@ import (
 )
 
 // Commands are the commands of this package.
-var Commands = slices.Concat(domainCommands, portCommands, oldPortCommands, proxyCommands, nginxCommands, networkCommands, urlCommands, certCommands, letsencryptCommands,
+var Commands = slices.Concat(domainCommands, portCommands, oldPortCommands, proxyCommands, nginxCommands, networkCommands, urlCommands, certCommands, globalCertCommands, letsencryptCommands,
 	maintenanceCommands, redirectCommands, httpAuthCommands, oldNames())
 
 var domainCommands = []cli.Spec{

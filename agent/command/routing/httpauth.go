@@ -32,6 +32,12 @@ var httpAuthCommands = []cli.Spec{
 		Missing: "Missing ip address", Run: addAllowed,
 	},
 	{
+		Use: "http-auth:add-domain APP DOMAIN...", Short: "Ask for passwords at some of the app's domains alone",
+		Long:    "It enables http-auth. The app's other domains are open to everybody, once there is a domain in the list.",
+		Example: "dokku http-auth:add-domain hello admin.example.com",
+		Missing: "Missing domain", Words: appDomains, Run: addAuthDomains,
+	},
+	{
 		Use: "http-auth:add-user APP USER [PASSWORD]", Short: "Add a user, or give one another password",
 		Long:    "It enables http-auth. --password-stdin reads the password from standard input, so that no list of processes\nshows it. Only its hash is stored.",
 		Example: "dokku http-auth:add-user hello ann --password-stdin < password",
@@ -56,6 +62,19 @@ var httpAuthCommands = []cli.Spec{
 		Flags:   passwordFlag, Run: enableAuth,
 	},
 	{
+		Use: "http-auth:export-users APP", Short: "Print the users with the hashes of their passwords",
+		Long:    "A line USER:HASH for each, which http-auth:import-users reads. A hash is a secret: it lets its owner try passwords.",
+		Example: "dokku http-auth:export-users hello | ssh dokku@new http-auth:import-users hello",
+		Run: func(c *cli.Call) error {
+			if a := c.App.State.Auth; a != nil && len(a.Users) > 0 {
+				c.Print("%s", proxy.Auth{Users: a.Users}.Lines())
+				return nil
+			}
+			c.Warn("%s has no users", c.App.Name)
+			return nil
+		},
+	},
+	{
 		Use: "http-auth:import-users APP", Short: "Add users with the hashes of their passwords",
 		Long:    "Standard input has a line USER:HASH for each, as htpasswd and mkpasswd make them and Dokku's plugin stores them.",
 		Example: "ssh root@old cat /home/dokku/hello/htpasswd | dokku http-auth:import-users hello",
@@ -74,6 +93,11 @@ var httpAuthCommands = []cli.Spec{
 		Run: removeAllowed,
 	},
 	{
+		Use: "http-auth:remove-domain APP DOMAIN...", Short: "Do not ask for passwords at a domain any more",
+		Long:    "Without the last domain of the list, visitors are asked at all of the app's domains again.",
+		Missing: "Missing domain", Words: listedDomains, Run: removeAuthDomains,
+	},
+	{
 		Use: "http-auth:remove-user APP USER", Short: "Remove a user",
 		Missing: "Missing username",
 		Words: func(c *cli.Call) []string {
@@ -85,6 +109,12 @@ var httpAuthCommands = []cli.Spec{
 		Run: removeUser,
 	},
 	httpAuthReport.Spec("Show who gets in"),
+	{
+		Use: "http-auth:set-domains APP [DOMAIN...]", Short: "Ask for passwords at these domains of the app alone",
+		Long:    "It replaces the list of http-auth:add-domain. Without domains, visitors are asked at all of them.",
+		Example: "dokku http-auth:set-domains hello admin.example.com staging.example.com",
+		Words:   appDomains, Run: setAuthDomains,
+	},
 }
 
 func passwordFlag(f *pflag.FlagSet) {
@@ -93,11 +123,12 @@ func passwordFlag(f *pflag.FlagSet) {
 
 var httpAuthReport = cli.Reporter{
 	Noun: "http-auth", First: "http-auth-enabled",
-	Keys: []string{"http-auth-allowed-ips", "http-auth-enabled", "http-auth-users"},
+	Keys: []string{"http-auth-allowed-ips", "http-auth-domains", "http-auth-enabled", "http-auth-users"},
 	Collect: func(_ *cli.Call, a *app.App, _ string) (map[string]string, error) {
-		values := map[string]string{"http-auth-enabled": strconv.FormatBool(a.State.Auth.Asks()), "http-auth-allowed-ips": "", "http-auth-users": ""}
+		values := map[string]string{"http-auth-enabled": strconv.FormatBool(a.State.Auth.Asks()), "http-auth-allowed-ips": "", "http-auth-domains": "", "http-auth-users": ""}
 		if auth := a.State.Auth; auth != nil {
 			values["http-auth-allowed-ips"] = strings.Join(auth.AllowedIPs, " ")
+			values["http-auth-domains"] = strings.Join(auth.Domains, " ")
 			values["http-auth-users"] = strings.Join(slices.Sorted(maps.Keys(auth.Users)), " ")
 		}
 		return values, nil

@@ -16,6 +16,7 @@ import (
 	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/agent/oneoff"
+	"dokku/build/options"
 )
 
 // oneOffTTL is Dokku's default time to live of a detached command, in seconds.
@@ -125,7 +126,11 @@ func runAttached(c *cli.Call) error {
 		return coded(err)
 	case last.OOMKilled:
 		c.Warn("The command was killed because it ran out of memory")
-		c.Warn("%s", deploy.MemoryFix(c.App.Name, c.App.Current.Resources, "run"))
+		var docker options.Container
+		if v, err := c.View(c.App); err == nil {
+			docker, _ = v.OneOffs() // they were valid when it started
+		}
+		c.Warn("%s", deploy.MemoryFix(c.App.Name, c.App.Current.ContainerOptions, docker, "run"))
 	}
 	return exited(last.ExitCode)
 }

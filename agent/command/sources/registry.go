@@ -109,7 +109,7 @@ func runLogout(c *cli.Call) error {
 	return nil
 }
 
-// registryProperties are Dokku's, without push-extra-tags.
+// registryProperties are Dokku's.
 var registryProperties = cli.Properties{
 	Noun: "registry",
 	List: []cli.Property{
@@ -123,6 +123,12 @@ var registryProperties = cli.Properties{
 			}
 			return checkRepo(app.PropImageRepoTemplate, name)
 		}},
+		{Name: app.PropExtraTags, Check: func(value string) error {
+			if err := app.CheckTags(value); err != nil {
+				return cli.Refuse("Invalid %s specified: %w", app.PropExtraTags, err)
+			}
+			return nil
+		}},
 		{Name: app.PropPushOnRelease, Default: "false", Check: func(value string) error {
 			return cli.OneOf(app.PropPushOnRelease, value, "true", "false")
 		}},
@@ -133,16 +139,11 @@ var registryProperties = cli.Properties{
 			}
 			return nil
 		}},
-		{Name: extraTags, Instead: "each release has its number as its tag, and registry:report --registry-image its digest"},
 	},
 	Get:    func(st *app.State, name string) string { return st.Registry[name] },
 	Put:    func(st *app.State, name, value string) { cli.Put(&st.Registry, name, value) },
 	Server: func(set *app.Settings) *map[string]string { return &set.Registry },
 }
-
-// extraTags is a property of Dokku's. Tags that move, such as latest, would name an image
-// before its checks have passed.
-const extraTags = "push-extra-tags"
 
 // checkRepo checks the name of an image without a registry and a tag.
 func checkRepo(property, value string) error {
@@ -160,16 +161,14 @@ const (
 
 var registryReport = cli.Reporter{
 	Noun: "registry",
-	Keys: cli.Sorted(append(registryProperties.Keys(), logins, remoteImage, "registry-tag-version",
-		"registry-"+extraTags, "registry-computed-"+extraTags, "registry-global-"+extraTags)),
-	Own: []string{"image"},
+	Keys: cli.Sorted(append(registryProperties.Keys(), logins, remoteImage, "registry-tag-version")),
+	Own:  []string{"image"},
 	Collect: func(c *cli.Call, a *app.App, only string) (map[string]string, error) {
 		v, err := c.View(a)
 		if err != nil {
 			return nil, err
 		}
-		values := map[string]string{"registry-tag-version": "", remoteImage: "",
-			"registry-" + extraTags: "", "registry-computed-" + extraTags: "", "registry-global-" + extraTags: ""}
+		values := map[string]string{"registry-tag-version": "", remoteImage: ""}
 		registryProperties.Report(values, &a.State, v.Settings)
 		values["registry-computed-image-repo"] = v.ImageRepo()
 		values["registry-computed-server"] = v.RegistryServer()
@@ -185,7 +184,6 @@ var registryReport = cli.Reporter{
 		}
 		values := registryProperties.Global(set)
 		values["registry-computed-server"] = app.RegistryServer(set.Registry[app.PropRegistry])
-		values["registry-computed-"+extraTags], values["registry-global-"+extraTags] = "", ""
 		return values, addLogins(c, values, "", logins)
 	},
 }

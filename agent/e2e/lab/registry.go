@@ -30,14 +30,23 @@ func (r *Registry) Stop() { EndProcess(r.process) }
 // Has reports whether the registry has the manifest of a digest in a repository.
 func (r *Registry) Has(repository, digest string) bool {
 	r.lab.T.Helper()
-	q, err := http.NewRequest(http.MethodHead, "http://"+r.Address+"/v2/"+repository+"/manifests/"+digest, nil)
+	return r.Digest(repository, digest) == digest
+}
+
+// Digest returns the digest of a tag in a repository, or "" if the registry does not have it.
+func (r *Registry) Digest(repository, tag string) string {
+	r.lab.T.Helper()
+	q, err := http.NewRequest(http.MethodHead, "http://"+r.Address+"/v2/"+repository+"/manifests/"+tag, nil)
 	Must(r.lab.T, err)
 	q.Header.Set("Accept", "application/vnd.docker.distribution.manifest.v2+json")
 	q.SetBasicAuth(RegistryUser, r.password)
 	answer, err := http.DefaultClient.Do(q)
 	Must(r.lab.T, err)
 	answer.Body.Close()
-	return answer.StatusCode == http.StatusOK
+	if answer.StatusCode != http.StatusOK {
+		return ""
+	}
+	return answer.Header.Get("Docker-Content-Digest")
 }
 
 // RegistryUser is the user of a registry with a password.

@@ -40,9 +40,9 @@ const (
 	crashFloor, crashOps = 730, 450
 )
 
-// unrecorded matches files that may be lost: locks, which a loss of power frees, logs, and
-// the records of deploys.
-var unrecorded = regexp.MustCompile(`^\.dokku/(locks|log)$|/deploys/[^/]+$`)
+// unrecorded matches files that may be lost: locks, which a loss of power frees, logs, the
+// records of deploys, and the ids of containers for scripts.
+var unrecorded = regexp.MustCompile(`^\.dokku/(locks|log)$|/deploys/[^/]+$|/\.?(?i:container)\.[^/]+$`)
 
 // A cut is a moment at which the power may fail: after a number of operations on
 // files, with the state of the engine and the proxy at that moment.

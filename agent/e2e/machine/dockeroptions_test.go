@@ -111,3 +111,39 @@ func TestDockerOptions(t *testing.T) {
 		t.Errorf("an invalid option is noticed after %v, and %d containers", m.names, len(started))
 	}
 }
+
+// TestLimitsOfDockerOptions: --memory and --cpus limit the processes, unless resource:limit
+// does, and what contradicts it keeps a deploy from starting anything.
+func TestLimitsOfDockerOptions(t *testing.T) {
+	h := newHistory(t)
+	m := newMachine(t, h)
+	ctx, none := context.Background(), event.Log{}
+	started := map[string]engine.Limits{}
+	m.engine.Behave(func(s engine.Spec) memory.Behaviour {
+		started[s.Type] = s.Limits
+		return memory.Behaviour{Exits: s.Kind == engine.KindRelease}
+	})
+	change := func(f func(st *app.State)) {
+		t.Helper()
+		m.must(m.server.Update(ctx, "shop", deploy.Op{Name: "docker-options:add"}, none, func(st *app.State) error { f(st); return nil }))
+	}
+	change(func(st *app.State) {
+		st.DockerOptions = map[string][]string{"deploy": {"--cpus 0.5", "--memory 512m"}, "deploy.worker": {"-m 64m"}, "run": {"--memory 32m"}}
+		st.Resources = map[string]string{"web.limit.memory": "256"}
+	})
+	m.must(m.server.Restart(ctx, "shop", none))
+	for ptype, want := range map[string]engine.Limits{"web": {Memory: 256 << 20, NanoCPUs: 5e8}, "worker": {Memory: 64 << 20, NanoCPUs: 5e8}} {
+		if started[ptype] != want {
+			t.Errorf("%s has the limits %+v, want %+v", ptype, started[ptype], want)
+		}
+	}
+	spec, err := oneoff.SpecOf(ctx, m.server, "shop", oneoff.OneOff{Words: []string{"sh"}})
+	if err != nil || spec.Limits != (engine.Limits{Memory: 32 << 20}) {
+		t.Errorf("a one-off container has %+v, %v", spec.Limits, err)
+	}
+	clear(started)
+	change(func(st *app.State) { st.Resources["worker.reserve.memory"] = "128" })
+	if err := m.server.Restart(ctx, "shop", none); err == nil || !strings.Contains(err.Error(), "the memory reservation cannot be more than the memory limit") || len(started) > 0 {
+		t.Errorf("limits that contradict each other: %v, started %v", err, started)
+	}
+}

@@ -69,6 +69,59 @@ func TestImageIsPushed(t *testing.T) {
 	}
 }
 
+// TestExtraTags: the extra tags move to a release once it serves, and not for one whose checks
+// fail. With the registry down afterwards, the push stands, and the agent tags later.
+func TestExtraTags(t *testing.T) {
+	h := newHistory(t)
+	m := newMachine(t, h)
+	check(t, m.pushesImages())
+	check(t, m.server.Update(t.Context(), "shop", deploy.Op{Name: "registry:set"}, event.Log{}, func(st *app.State) error {
+		st.Registry[app.PropExtraTags] = "v1,latest"
+		return nil
+	}))
+	tagged := func(what string, want *app.Release) {
+		t.Helper()
+		for _, name := range []string{"registry.test/dokku/shop:v1", "registry.test/dokku/shop:latest"} {
+			id := ""
+			if want != nil {
+				id = want.Image
+			}
+			if got := m.engine.Pushed()[name]; got != id {
+				t.Errorf("%s: %s is %q, want %q", what, name, got, id)
+			}
+		}
+	}
+	check(t, m.pushBroken(t.Context(), h.one, h.two, "web"))
+	tagged("a rejected push", nil)
+	calls := m.calls("Push", "Start")
+	check(t, m.push(h.one, h.two))
+	first := m.load("shop").Current
+	tagged("a push", first)
+	if got := strings.Join(*calls, ", "); !strings.HasSuffix(got, "Start web, Push, Push, Start postdeploy") {
+		t.Errorf("the order is %s", got)
+	}
+	*calls = nil
+	check(t, m.server.Reconcile(t.Context(), "shop", event.Log{}))
+	if len(*calls) > 0 {
+		t.Errorf("it tags again: %v", *calls)
+	}
+
+	// Down after the image was pushed: the version serves, under the old tags.
+	m.engine.Fail(func(call string, args ...any) error {
+		if call == "Push" && len(args) > 1 && strings.HasSuffix(args[1].(string), ":v1") {
+			return errors.New("it is down")
+		}
+		return nil
+	})
+	check(t, m.push(h.two, h.one))
+	tagged("a registry that goes down", first)
+	m.engine.Fail(nil)
+	check(t, m.server.Reconcile(t.Context(), "shop", event.Log{}))
+	tagged("a later reconcile", m.load("shop").Current)
+	check(t, m.server.Rollback(t.Context(), "shop", 0, false, event.Log{}))
+	tagged("a rollback", m.load("shop").Current)
+}
+
 // TestNoRegistryIsNoWork: an app without a registry asks none.
 func TestNoRegistryIsNoWork(t *testing.T) {
 	h := newHistory(t)

@@ -53,7 +53,8 @@ func (m *Engine) RegistryDown(reason error) {
 	m.registryDown = reason
 }
 
-// Pushed returns the names by digest that Push has returned and the ids of their images.
+// Pushed returns the names that Push was called with and those by digest that it has
+// returned, and the ids of their images.
 func (m *Engine) Pushed() map[string]string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -76,7 +77,7 @@ func (m *Engine) Push(ctx context.Context, id, name string, auth engine.Registry
 		if m.pushed == nil {
 			m.pushed = map[string]string{}
 		}
-		m.pushed[byDigest] = i.ID
+		m.pushed[byDigest], m.pushed[name] = i.ID, i.ID
 		return byDigest, nil
 	}, "Push", id, name)
 }

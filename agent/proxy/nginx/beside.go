@@ -23,6 +23,40 @@ func (b block) Redirected() (list []proxy.Redirect) {
 	return list
 }
 
+// Asks returns whom the server lets in; nil: everybody.
+func (b block) Asks() *proxy.Auth {
+	if b.open {
+		return nil
+	}
+	return b.Auth
+}
+
+// apart divides servers whose names are not all asked for a password: nginx asks for a
+// server, chosen by the Host header, or for none of its names.
+func apart(blocks []block, auth *proxy.Auth) (list []block) {
+	if auth == nil || len(auth.Domains) == 0 {
+		return blocks
+	}
+	asks := serverNames(auth.Domains)
+	for _, b := range blocks {
+		asked, open := b, b
+		asked.names, open.names, open.open = nil, nil, true
+		for _, name := range b.names {
+			if slices.Contains(asks, name) {
+				asked.names = append(asked.names, name)
+			} else {
+				open.names = append(open.names, name)
+			}
+		}
+		for _, half := range []block{asked, open} {
+			if len(half.names) > 0 {
+				list = append(list, half)
+			}
+		}
+	}
+	return list
+}
+
 // Users returns the file of the users who may come in; "" if there are none.
 func (b block) Users() string {
 	if b.Auth == nil || b.Auth.ID == "" {

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -132,6 +133,50 @@ func TestAuth(t *testing.T) {
 		if text, _, err := s.Proxy().Configuration(t.Context(), "hello"); err != nil || strings.Contains(text, string(hash)) {
 			t.Errorf("%s: the configuration has the hash, or %v", c.what, err)
 		}
+	}
+}
+
+// TestAuthDomains: visitors are asked at the listed domains alone, whatever the port, and by
+// the host's own names too. A CA gets its answers everywhere.
+func TestAuthDomains(t *testing.T) {
+	t.Parallel()
+	s := nginxtest.NewServer(t, "")
+	r := route(t, "hello", 1)
+	r.Challenge, r.Domains = thumbprint, []string{"admin.example.com", "www.example.com", "*.example.org"}
+	asks := func(host string, want bool) {
+		t.Helper()
+		status := map[bool]int{true: 401, false: 200}[want]
+		if resp, body := exchange(t, s, "GET", host, "/"); resp.StatusCode != status {
+			t.Errorf("%s: %d %q, want %d", host, resp.StatusCode, body, status)
+		}
+		if host != "localhost" {
+			answersChallenge(t, s, host)
+		}
+	}
+	for _, c := range []struct {
+		listed             []string
+		admin, www, a, own bool
+	}{
+		{nil, true, true, true, true},
+		{[]string{"admin.example.com"}, true, false, false, true},
+		{[]string{"*.example.org", "www.example.com"}, false, true, true, true},
+		{r.Domains, true, true, true, true},
+	} {
+		r.Auth = &proxy.Auth{Domains: c.listed}
+		check(t, s.Proxy().Publish(t.Context(), r))
+		asks("admin.example.com", c.admin)
+		asks("www.example.com", c.www)
+		asks("a.example.org", c.a)
+		asks("localhost", c.own)
+		live, _, err := s.Proxy().Live(t.Context(), "hello")
+		check(t, err)
+		if live.Auth == nil || !slices.Equal(live.Auth.Domains, c.listed) {
+			t.Errorf("%v: read back %+v", c.listed, live.Auth)
+		}
+	}
+	r.Auth = &proxy.Auth{Domains: []string{"other.example.com"}}
+	if err := s.Proxy().Publish(t.Context(), r); err == nil || !strings.Contains(err.Error(), `at "other.example.com", which is no domain of the app's`) {
+		t.Errorf("a foreign domain: %v", err)
 	}
 }
 

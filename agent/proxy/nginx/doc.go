@@ -174,7 +174,9 @@
 // too. An admin's file that does the same makes nginx refuse a directive that stands twice;
 // the error names it. As in Dokku's plugin, an allowed address replaces the password, and is
 // all that gets in where there are no users; the app gets the Authorization header. The
-// condition that answers challenges runs before nginx asks.
+// condition that answers challenges runs before nginx asks. Where some names ask and others
+// do not, each kind has a server of its own. Rejected: auth_basic with a variable by the
+// name, since satisfy and deny take none. The host's own names and addresses always ask.
 //
 // nginx's workers read pages and lists of users when they need them, as another user than
 // the agent's, which cannot enter its home. So the copies are in Config.Files, in folders

@@ -122,10 +122,14 @@ type block struct {
 	certificate proxy.Certificate // on a port for TLS
 	redirects   bool              // plain requests are sent on to TLS
 	Refuses     bool              // handshakes are refused
+	open        bool              // nobody is asked for a password
 }
 
 // blocksOf returns the servers of an app.
-func blocksOf(r proxy.Route, s server) (list []block) {
+func blocksOf(r proxy.Route, s server) []block { return apart(serversOf(r, s), r.Auth) }
+
+// serversOf returns the servers by ports and certificates.
+func serversOf(r proxy.Route, s server) (list []block) {
 	ports := portsOf(r, s)
 	secure := secureTwin(r, s)
 	for _, p := range ports {

@@ -147,6 +147,9 @@ func TestGolden(t *testing.T) {
 		Settings: proxy.Settings{IncludeDir: "/home/dokku/members/nginx.conf.d"}}
 	house := proxy.Route{App: "house", Release: 1, Domains: []string{"house.example.com"}, Upstreams: addresses("172.30.1.5:5000"),
 		Auth: &proxy.Auth{Allowed: []netip.Prefix{netip.MustParsePrefix("192.0.2.7/32")}}}
+	partly := proxy.Route{App: "partly", Release: 1, Domains: []string{"partly.example.com", "admin.example.com"}, Upstreams: addresses("172.30.1.9:5000"),
+		Certificates: []proxy.Certificate{{ID: "00112233aabbccdd", Domains: []string{"partly.example.com", "admin.example.com"}}},
+		Auth:         &proxy.Auth{Users: members.Auth.Users, Domains: []string{"admin.example.com"}}}
 	shut := proxy.Route{App: "closed", Release: 1, Domains: []string{"closed.example.com"}, Upstreams: addresses("172.30.1.6:5000"), Auth: &proxy.Auth{}}
 	only := proxy.Route{App: "only", Domains: []string{"only.example.com"}, Upstreams: addresses("172.30.1.4:5000"), Ports: []proxy.Port{{Host: 9001}}}
 	for name, c := range map[string]struct {
@@ -167,7 +170,7 @@ func TestGolden(t *testing.T) {
 		"address":     {[]proxy.Route{addressed, lower, strict}, unset(80, true)},
 		"address-old": {[]proxy.Route{addressed}, unset(80, false).of(version{1, 18, 0})},
 		"stapled":     {[]proxy.Route{secure, stapled}, resolved},
-		"beside":      {[]proxy.Route{works, page, members, house, shut}, unset(80, true)},
+		"beside":      {[]proxy.Route{works, page, members, house, partly, shut}, unset(80, true)},
 		"tls-old":     {[]proxy.Route{secure}, unset(80, false).of(version{1, 18, 0})},
 		"tls-new":     {[]proxy.Route{secure}, unset(80, true).of(version{1, 26, 3})},
 	} {
