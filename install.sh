@@ -72,6 +72,8 @@ Usage: sudo ./install.sh COMMAND
                      --beside-dokku: on a server that runs Dokku, without
                      touching that: as dokku-beside, at the ports 8080 and
                      8443 (--http-port N, --https-port N)
+  front-door KEY     make this server serve visitors for another one: run the
+                     line that dokku front-door:add prints there
   demo               install, then push a sample app and open it
   hooks REPO [APP]   make an existing bare repository deploy on push
                      (hooks --remove REPO undoes it)
@@ -627,6 +629,64 @@ EOF
   run "start the agent at boot" "fix the problem above" update-rc.d "$SERVICE" defaults
 }
 
+# ---- front door ----------------------------------------------------------
+
+is_front_door() { [ -e "$LIB/front-door" ]; }
+
+# front_door KEY: nginx, sshd and the program, and a key that may send routes and
+# certificates to nginx. No agent, no engine and no repositories.
+front_door() {
+  if { [ -e "$UNIT" ] || [ -e "$INIT" ]; } && ! is_front_door; then
+    die "this server has apps of its own: make another one the front door, or run ./install.sh uninstall first"
+  fi
+  case ${1:-} in
+    'ssh-ed25519 '*) ;;
+    *) die "give the line that dokku front-door:add prints on the other server: front-door 'ssh-ed25519 AAAA...'" ;;
+  esac
+  check_system
+  check_ports
+  packages ca-certificates nginx openssh-client openssh-server sudo util-linux
+  # shellcheck disable=SC2086 # the words of a key: its type, the key, a comment
+  set -- $1
+  key="$1 ${2:-}"
+  printf '%s\n' "$key" | ssh-keygen -l -f - >>"$LOG" 2>&1 || die "this is no ssh key: $key"
+  find_go
+  mkdir -p "$LIB"
+  build
+  make_user
+  join_logs
+  write_scripts
+  nginx_up
+  sshd_up
+  put 0644 "$LIB/front-door" <<EOF
+$key
+EOF
+  {
+    other_keys
+    printf 'restrict,command="DOKKU_ROOT=%s %s front-door:serve" %s front-door\n' "$HOME_DIR" "$BIN" "$key"
+  } | put_keys
+  step "This server is a front door now ($(dokku version 2>/dev/null | tail -n 1))"
+  say "On the other server: dokku front-door:enable NAME"
+  say "To make it a whole server later, if the other one is lost: sudo ./install.sh install, then dokku restore"
+}
+
+# other_keys prints the keys of the user but that of the server whose front door this is.
+other_keys() { grep -sv 'front-door:serve"' "$HOME_DIR/.ssh/authorized_keys" || true; }
+
+put_keys() {
+  put 0600 "$HOME_DIR/.ssh/authorized_keys"
+  chown "$OWNER:$OWNER" "$HOME_DIR/.ssh/authorized_keys"
+}
+
+# promote makes a front door a server of its own: the other one no longer sends routes.
+# What nginx serves stays until the apps are restored.
+promote() {
+  is_front_door || return 0
+  step "This server was a front door: the other one can no longer change its routes"
+  other_keys | put_keys
+  rm -f "$LIB/front-door"
+}
+
 install_all() {
   check_system
   check_ports
@@ -643,6 +703,7 @@ install_all() {
   write_scripts
   nginx_up
   sshd_up
+  promote
   dokku install:changes || true # if it fails, the agent tells
   agent_up
   step "dokku is installed: git push deploys to this server ($(dokku version 2>/dev/null | tail -n 1))"
@@ -1042,6 +1103,7 @@ uninstall() {
     done <"$LIB/unhook"
   fi
   [ -z "$1" ] || purge
+  [ -n "$1" ] || ! is_front_door || other_keys | put_keys
   step "Removing dokku"
   rm -f "$UNIT" "$INIT" "$ROTATE" "$SUDOERS" "$CONF" "$LIMITS"
   rmdir "$(dirname "$LIMITS")" 2>/dev/null || true
@@ -1060,7 +1122,9 @@ uninstall() {
 
 purge() {
   step "Removing all apps, their containers, networks and images"
-  if engine_answers >/dev/null 2>&1; then
+  if is_front_door; then
+    : # nothing of it is in an engine
+  elif engine_answers >/dev/null 2>&1; then
     purge_engine
   elif [ -d "$HOME_DIR" ]; then
     die "cannot remove the apps' containers: Docker does not answer; start it, then run this again"
@@ -1080,7 +1144,7 @@ case $command in
   help | -h | --help)
     usage
     exit 0 ;;
-  install | demo | test | hooks | uninstall) ;;
+  install | front-door | demo | test | hooks | uninstall) ;;
   *)
     usage >&2
     die "there is no command $command" ;;
@@ -1100,6 +1164,10 @@ case $command in
     lock
     install_all
     next_steps ;;
+  front-door)
+    [ $# -le 1 ] || die "front-door has one argument: put the key in quotes"
+    lock
+    front_door "$@" ;;
   demo)
     lock
     install_all

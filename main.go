@@ -17,6 +17,7 @@ import (
 	"dokku/agent/command/cli"
 	"dokku/agent/event"
 	"dokku/agent/proc"
+	"dokku/agent/proxy/doors"
 	"dokku/agent/proxy/nginx"
 	"dokku/agent/watch"
 	"dokku/hooks"
@@ -56,6 +57,14 @@ func run(name string, args []string) int {
 		return hooks.DetachedPush(context.Background(), env, args[1])
 	case word == "shell":
 		return fail(fmt.Errorf("dokku shell is for sshd, which calls it with the name of a key"))
+	case word == doors.Command:
+		if err := proc.Become(root); err != nil {
+			return fail(err)
+		}
+		if err := agent.ServeFrontDoor(context.Background(), root, cli.Release(cli.VersionText(version)), os.Stdin, os.Stdout); err != nil {
+			return fail(err)
+		}
+		return 0
 	case word == "install:print" && len(args) == 2:
 		return printInstalled(root, args[1])
 	}

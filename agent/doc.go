@@ -19,13 +19,13 @@
 //	agent/doctor/ backup/ move/ watch/                   one concern each; backup/archive: the file of a backup; move: apps of a Dokku server
 //	agent/cron/        the cron tasks of app.json: schedule, runs, history
 //	agent/keys/ letsencrypt/ oneoff/ sources/            ssh keys; orders of certificates; one-off containers; deploys without a push
-//	agent/cluster/ registry/                             the swarm of several servers; the registry that this server has
+//	agent/cluster/ frontdoor/ registry/                  the swarm of several servers; those that serve visitors too; the registry that this server has
 //	agent/             Server: the operations
 //	agent/deploy/      one app under its lock: settle, prepare, rollout, gate, stage, converge, executor
 //	agent/plan/        Plan(desired, observed) []Step; pure
 //	agent/services/    databases beside the apps: kinds, records, containers, data
-//	agent/engine/      the contract of a container engine; engine/docker, engine/memory, engine/enginetest
-//	agent/proxy/       the contract of a reverse proxy; proxy/nginx, proxy/memory, proxy/proxytest
+//	agent/engine/      the contract of a container engine; engine/docker, engine/swarm, engine/memory, engine/enginetest
+//	agent/proxy/       the contract of a reverse proxy; proxy/nginx, proxy/doors, proxy/memory, proxy/proxytest
 //	agent/inspect/     the files of a revision and what is wrong with them: for pushes, plans and dokku validate
 //	agent/checks/      CHECKS and app.json healthchecks, the gate
 //	agent/vault/       backups at a place in S3 or in a folder: made, proven, found, removed

@@ -68,7 +68,7 @@ func (s *Server) Start(ctx context.Context, name string, log event.Log) error {
 			return nil
 		}
 		x.Log.Step("Starting the ended processes of %s ...", name)
-		return x.Converge(ctx, true)
+		return x.StartEnded(ctx, "ps:start")
 	})
 }
 
@@ -83,7 +83,7 @@ func (s *Server) StartEnded(ctx context.Context, name string, log event.Log) err
 			x.Log.Step("App %s stays stopped; to start it: dokku ps:start %[1]s", name)
 			return nil
 		}
-		return x.Converge(ctx, true)
+		return x.StartEnded(ctx, "ps:restore")
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"dokku/agent/event"
 	"dokku/agent/proc"
 	"dokku/agent/proxy"
+	"dokku/agent/proxy/doors"
 	"dokku/agent/store"
 )
 
@@ -23,6 +24,10 @@ type Server struct {
 	Binary string
 	// CA returns the client of a CA that issues certificates.
 	CA func(acme.Config) acme.CA
+	// Version is the program's version and revision; "": unknown.
+	Version string
+	// Doors returns how the settings' front doors are reached.
+	Doors func(app.Settings) doors.Config
 }
 
 // Open opens the DOKKU_ROOT at root. It connects to neither Docker nor nginx: an
@@ -40,9 +45,10 @@ func Open(root string) (*Server, error) {
 		return nil, fmt.Errorf("cannot find this program's own file: %w", err)
 	}
 	st := &store.Store{Root: root}
-	return &Server{Env: &deploy.Env{Store: st, Owner: proc.ReceivePack, By: proc.Person(os.Getenv),
+	pool := doorsPool(st)
+	return &Server{Doors: func(set app.Settings) doors.Config { return doorsOf(st, set, pool) }, Env: &deploy.Env{Store: st, Owner: proc.ReceivePack, By: proc.Person(os.Getenv),
 		Connect: func(set app.Settings) (engine.Host, deploy.Builder, error) { return connect(st, set) },
-		Reach:   func(set app.Settings) proxy.Proxy { return reach(st, set) },
+		Reach:   func(set app.Settings) proxy.Proxy { return reach(st, set, pool) },
 	}, Binary: binary, CA: authority}, nil
 }
 

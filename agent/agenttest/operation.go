@@ -47,7 +47,9 @@ const (
 	Fresh    Base = "fresh"    // the app exists, without a push
 	None     Base = "none"     // no app exists
 	Served   Base = "served"   // as Deployed, with the services postgres db and redis q, which have data
-	OldGit   Base = "old git"  // as Deployed, with git before 2.36, which syncs no reference
+	// Clustered is as Deployed, on a server that manages a swarm of three nodes and has a registry.
+	Clustered Base = "clustered"
+	OldGit    Base = "old git" // as Deployed, with git before 2.36, which syncs no reference
 )
 
 // operations is the table. Samples of cells are chosen by name, so a new name changes
@@ -90,6 +92,14 @@ var operations = []Operation{
 	{Name: "registry:set and a push of an image", In: Killed | Matrix, From: Deployed,
 		Lines: lines("registry:set APP push-on-release true", "push next"), Changes: 44},
 	{Name: "a push whose registry is down", In: Matrix, From: Deployed, Lines: lines("push unregistered")},
+
+	{Name: "scheduler:set docker-swarm", In: Killed | Matrix, From: Clustered, Lines: lines("scheduler:set APP selected docker-swarm"), Changes: 20},
+	{Name: "scheduler:set docker-swarm and back", In: Killed | Matrix, From: Clustered,
+		Lines: lines("scheduler:set APP selected docker-swarm", "scheduler:set APP selected docker-local"), Changes: 45},
+	{Name: "scheduler:set docker-swarm and a push", In: Killed | Matrix, From: Clustered,
+		Lines: lines("scheduler:set APP selected docker-swarm", "push next"), Changes: 50},
+	{Name: "scheduler:set docker-swarm and ps:scale", In: Killed | Matrix, From: Clustered,
+		Lines: lines("scheduler:set APP selected docker-swarm", "ps:scale APP web=3 worker=2", "ps:scale APP web=1"), Changes: 45},
 
 	{Name: "git:from-image", In: inMemory, From: Deployed, Lines: lines("git:from-image APP"), Changes: 30},
 	{Name: "git:from-image with the builder null", In: Killed, From: Deployed, Lines: lines("builder:set APP selected null", "git:from-image APP"), Changes: 30},

@@ -20,7 +20,7 @@ func TestOperations(t *testing.T) {
 			t.Errorf("%q has %d changes", o.Name, o.Changes)
 		}
 	}
-	if n, m := len(Operations(Killed)), len(Operations(Matrix)); n != 40 || m != 58 {
+	if n, m := len(Operations(Killed)), len(Operations(Matrix)); n != 44 || m != 62 {
 		t.Errorf("%d operations are killed, %d in the matrix", n, m)
 	}
 	if n, m := len(Operations(PowerLoss)), len(Operations(RealMatrix)); n != 58 || m != 9 {

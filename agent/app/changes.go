@@ -50,6 +50,12 @@ func Changes(before, after *Release) []Change {
 	if before.Port != after.Port {
 		add("port", "%d to %d", before.Port, after.Port)
 	}
+	if before.OnSwarm() != after.OnSwarm() {
+		names := map[bool]string{false: SchedulerLocal, true: SchedulerSwarm}
+		add("scheduler", "%s to %s", names[before.OnSwarm()], names[after.OnSwarm()])
+	} else if !reflect.DeepEqual(before.Swarm, after.Swarm) {
+		add("placement", "changed")
+	}
 	if before.StartCommand != after.StartCommand {
 		add("start command", "%s", verb(before.StartCommand != "", after.StartCommand != ""))
 	}

@@ -20,4 +20,6 @@ type ContainerOptions struct {
 	LogSize string `json:"log_size,omitempty"`
 	// DockerOptions are the options of docker-options for the processes: see OptionsKey.
 	DockerOptions map[string][]string `json:"docker_options,omitempty"`
+	// Swarm says how a swarm places the processes; nil: this server runs them.
+	Swarm *Swarm `json:"swarm,omitempty"`
 }

@@ -50,6 +50,9 @@ type Settings struct {
 	// Registry has the values of registry:set --global.
 	Registry map[string]string `json:"registry,omitempty"`
 
+	// FrontDoors are the servers of front-door:add, by name.
+	FrontDoors map[string]FrontDoor `json:"front_doors,omitempty"`
+
 	// NoAutoCreate: refuse a push to an unknown app (apps:set --global disable-autocreation).
 	NoAutoCreate bool `json:"no_auto_create,omitempty"`
 

@@ -124,7 +124,7 @@ func (v View) Config() map[string]string {
 // ContainerOptions returns the container options of a new release.
 func (v View) ContainerOptions() ContainerOptions {
 	c := v.State.Clone()
-	a := ContainerOptions{Mounts: c.Mounts, Resources: c.Resources, Links: c.Links, NetworkTLD: v.NetworkProperty(NetworkTLD),
+	a := ContainerOptions{Swarm: v.swarm(), Mounts: c.Mounts, Resources: c.Resources, Links: c.Links, NetworkTLD: v.NetworkProperty(NetworkTLD),
 		NoInit: v.Property(propInit) == "false", LogSize: cmp.Or(v.State.Logs[LogMaxSize], v.Settings.Logs[LogMaxSize])}
 	delete(c.DockerOptions, string(options.Run)) // one-off containers have the present ones
 	if len(c.DockerOptions) > 0 {

@@ -181,6 +181,19 @@ func mergeSettings(set *app.Settings, from app.Settings, force bool) (kept, mach
 			set.StorageEntries = app.Merged(set.StorageEntries, map[string]app.StorageEntry{name: from.StorageEntries[name]})
 		}
 	}
+	for _, name := range from.Doors() {
+		// The server that the backup is of may live, and send it other routes.
+		door := from.FrontDoors[name]
+		door.Disabled = true
+		have, has := set.FrontDoors[name]
+		same := have
+		if same.Disabled = true; has && same == door {
+			continue
+		}
+		if m.takes("front door "+name, has, have, door) {
+			set.FrontDoors = app.Merged(set.FrontDoors, map[string]app.FrontDoor{name: door})
+		}
+	}
 	if len(from.Domains) > 0 && m.takes("domains", len(set.Domains) > 0, set.Domains, from.Domains) {
 		set.Domains = from.Domains
 	}

@@ -253,6 +253,8 @@ func ended(t Target, in Process) string {
 		return "was removed"
 	case in.Status == StatusPaused:
 		return "is paused"
+	case in.Status == StatusLost:
+		return "is on a node that does not answer"
 	}
 	return ""
 }

@@ -20,6 +20,9 @@ type Target struct {
 	ID      string // container's id
 	Address netip.Addr
 	Port    int // the app's TCP port; 0 for types without one
+	// NodePort is the port of Address that leads to Port, on a node of a swarm; 0: Port
+	// itself.
+	NodePort int
 	// HasTLS: the app is reached by https, so requests carry X-Forwarded-Proto.
 	HasTLS bool
 	// Started is when the process started, as the engine reports it; zero: now.

@@ -31,4 +31,5 @@ const (
 	StatusExited     Status = "exited"
 	StatusRemoving   Status = "removing"
 	StatusDead       Status = "dead"
+	StatusLost       Status = "lost" // its node does not answer
 )

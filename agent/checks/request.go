@@ -54,7 +54,14 @@ func (p *probe) dial(ctx context.Context) (net.Conn, error) {
 	if !p.target.Address.IsValid() || p.port() == 0 {
 		return nil, fmt.Errorf("%s has no address and port to connect to", p.target.Name)
 	}
-	return dial(ctx, "tcp", netip.AddrPortFrom(p.target.Address, uint16(p.port())).String())
+	port := p.port()
+	if p.target.NodePort != 0 {
+		if port != p.target.Port {
+			return nil, fmt.Errorf("%s is on a node that publishes its port %d alone, not %d", p.target.Name, p.target.Port, port)
+		}
+		port = p.target.NodePort
+	}
+	return dial(ctx, "tcp", netip.AddrPortFrom(p.target.Address, uint16(port)).String())
 }
 
 // request asks for the check's URL, follows redirects, and looks for the

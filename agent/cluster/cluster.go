@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -56,17 +57,24 @@ func advise(err error) error {
 	return err
 }
 
-// JoinLine returns the line that a new node runs to join in a role.
-func JoinLine(ctx context.Context, h engine.Clusters, role engine.Role, rotate bool) (string, error) {
+// JoinLines returns the lines that a new node runs to join in a role. The first one has it
+// publish the ports of processes at the address alone by which it reaches this server.
+func JoinLines(ctx context.Context, h engine.Clusters, role engine.Role, rotate bool) ([]string, error) {
 	c, err := Managed(ctx, h)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	token, err := h.JoinToken(ctx, role, rotate)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return fmt.Sprintf("docker swarm join --token %s %s", token, net.JoinHostPort(c.Address, strconv.Itoa(engine.JoinPort))), nil
+	bind := "docker network inspect " + engine.GatewayNetwork + " >/dev/null 2>&1 || docker network create"
+	options := engine.GatewayOptions(`"$(ip -4 route get ` + c.Address + ` | sed -n 's/.* src \([0-9.]*\).*/\1/p')"`)
+	for _, name := range slices.Sorted(maps.Keys(options)) {
+		bind += " -o " + name + "=" + options[name]
+	}
+	return []string{bind + " " + engine.GatewayNetwork,
+		fmt.Sprintf("docker swarm join --token %s %s", token, net.JoinHostPort(c.Address, strconv.Itoa(engine.JoinPort)))}, nil
 }
 
 // Managed returns the swarm that this server manages. The error says what a server does that

@@ -83,21 +83,21 @@ func TestInit(t *testing.T) {
 	says(t, err, engine.ErrLiveRestore, `Remove "live-restore" from /etc/docker/daemon.json`)
 }
 
-func TestJoinLine(t *testing.T) {
+func TestJoinLines(t *testing.T) {
 	all := swarm(t, 2, 1)
-	line, err := cluster.JoinLine(t.Context(), all[0], engine.RoleWorker, false)
+	lines, err := cluster.JoinLines(t.Context(), all[0], engine.RoleWorker, false)
 	check(t, err)
 	token, err := all[0].JoinToken(t.Context(), engine.RoleWorker, false)
 	check(t, err)
-	if line != "docker swarm join --token "+token+" 10.0.0.1:2377" {
-		t.Error(line)
+	if len(lines) != 2 || lines[1] != "docker swarm join --token "+token+" 10.0.0.1:2377" {
+		t.Errorf("%q", lines)
 	}
-	if rotated, err := cluster.JoinLine(t.Context(), all[0], engine.RoleWorker, true); err != nil || rotated == line {
+	if rotated, err := cluster.JoinLines(t.Context(), all[0], engine.RoleWorker, true); err != nil || rotated[0] != lines[0] || rotated[1] == lines[1] {
 		t.Errorf("%q, %v", rotated, err)
 	}
-	_, err = cluster.JoinLine(t.Context(), all[1], engine.RoleWorker, false)
+	_, err = cluster.JoinLines(t.Context(), all[1], engine.RoleWorker, false)
 	says(t, err, engine.ErrNoManager, "run this on a manager: 10.0.0.1:2377")
-	_, err = cluster.JoinLine(t.Context(), memory.New(), engine.RoleWorker, false)
+	_, err = cluster.JoinLines(t.Context(), memory.New(), engine.RoleWorker, false)
 	says(t, err, engine.ErrNoCluster, "dokku cluster:init")
 }
 

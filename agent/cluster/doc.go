@@ -4,7 +4,9 @@
 //
 // # Decisions
 //
-// Nodes join with docker swarm join, so that they need nothing of this program. Nothing
+// Nodes join with docker swarm join, so that they need nothing of this program. Before that
+// they make Docker's gateway network themselves, bound to the address by which they reach the
+// first manager: the engine would publish the ports of processes on public addresses, too. Nothing
 // about the swarm is stored: each call asks the engine, and what people did with docker
 // itself counts.
 //

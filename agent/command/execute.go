@@ -12,6 +12,7 @@ import (
 	"dokku/agent/command/cluster"
 	"dokku/agent/command/config"
 	"dokku/agent/command/events"
+	"dokku/agent/command/frontdoors"
 	"dokku/agent/command/ps"
 	"dokku/agent/command/releases"
 	"dokku/agent/command/resources"
@@ -25,7 +26,7 @@ import (
 // groups are the commands, a list for each group of nouns.
 var groups = [][]cli.Spec{
 	ps.Commands, releases.Commands, apps.Commands, sources.Commands, builders.Commands, config.Commands, routing.Commands, resources.Commands,
-	run.Commands, events.Commands, validate.Commands, cluster.Commands, admin.Commands,
+	run.Commands, events.Commands, validate.Commands, cluster.Commands, frontdoors.Commands, admin.Commands,
 	cli.VersionCommands, cli.HelpCommands,
 }
 

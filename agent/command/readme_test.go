@@ -31,7 +31,7 @@ var differing = map[string]string{
 	"proxy:set":          "nginx alone",
 	"ps:rebuild":         "gated like a push",
 	"ps:restart":         "gated like a push",
-	"scheduler:set":      "docker-local alone",
+	"scheduler:set":      "`docker-local` and `docker-swarm`; a running app moves at once",
 	"storage:create":     "`docker-local` alone",
 	"storage:destroy":    "keeps the folder",
 	"storage:mount":      "paths below `/var/lib/dokku/data/storage`, and named volumes",

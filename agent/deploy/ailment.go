@@ -19,6 +19,10 @@ func (e *Env) Ailment(ctx context.Context, r *app.Release, i engine.Instance) st
 		return fmt.Sprintf("keeps ending%s, %s so far", Ending(i), text.Plural(i.Restarts, "restart"))
 	case i.Status == engine.StatusPaused:
 		return "is paused"
+	case i.Status == engine.StatusLost:
+		return fmt.Sprintf("is on node %s, which does not answer", i.Node)
+	case i.Placed() && i.Status == engine.StatusCreated:
+		return "waits for a node of the swarm"
 	case !i.Running():
 		return fmt.Sprintf("has ended%s at %s%s", Ending(i), i.Finished.Format(time.RFC3339), usedUp(i))
 	case i.Unhealthy != "":

@@ -61,6 +61,9 @@ func (x *Session) build(ctx context.Context, objects source.Options, revision, c
 	}
 	valid, err := b.inspect(ctx)
 	if err == nil {
+		err = x.swarmReady(ctx, b.release)
+	}
+	if err == nil {
 		err = x.checkRegistry(ctx)
 	}
 	if err != nil || b.unscaled == nil {

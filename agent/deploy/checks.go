@@ -101,7 +101,10 @@ func (e *Env) Check(ctx context.Context, a app.View, only []string, log event.Lo
 	if err != nil {
 		return err
 	}
-	info, err := host.Image(ctx, a.Current.Image)
+	var info engine.ImageInfo // its HEALTHCHECK does not run on a swarm
+	if !a.Current.OnSwarm() {
+		info, err = host.Image(ctx, a.Current.Image)
+	}
 	if err != nil && !errors.Is(err, engine.ErrNoImage) { // the processes outlive their image
 		return err
 	}

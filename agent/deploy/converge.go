@@ -48,7 +48,7 @@ func (x *Session) tryConverge(ctx context.Context, startEnded bool) error {
 	}
 	d.StartEnded = startEnded
 	if startEnded && x.Current != nil && !x.State.Stopped {
-		if err := x.startLinks(ctx, x.Current.Links); err != nil {
+		if err := x.startLinks(ctx, x.Current); err != nil {
 			x.warn(err.Error())
 		}
 	}
@@ -146,7 +146,7 @@ func (x *Session) saveAnd(err error) error {
 // observe returns the observed state of the app. It creates the app's network if d
 // wants processes.
 func (x *Session) observe(ctx context.Context, host machine, px proxy.Proxy, d plan.Desired) (w plan.Observation, err error) {
-	if w.Observed, err = Observe(ctx, host, x.App); err != nil {
+	if w.Observed, err = observePlaced(ctx, host, x.View()); err != nil {
 		return w, err
 	}
 	live, ok, err := Live(ctx, px, x.App)

@@ -36,7 +36,7 @@ func Desired(s *store.Store, v app.View) (plan.Desired, error) {
 		return d, nil
 	}
 	d.Release, d.Attempt, d.Port, d.Network = v.Current.Number, v.Current.Attempt, v.Current.Port, true
-	d.Kept = v.Current.Kept
+	d.Kept, d.Scheduled = v.Current.Kept, v.Current.OnSwarm()
 	f, err := v.FormationWith(v.State.Scale)
 	if err != nil {
 		return d, err
@@ -80,9 +80,9 @@ func Clients(instances []engine.Instance) map[string]bool {
 	return alive
 }
 
-// network returns the app's network. It creates a missing one.
+// network returns the app's bridge network. It creates a missing one.
 func network(ctx context.Context, host engine.Networks, app string, seen []engine.Network) (engine.Network, error) {
-	seen = slices.DeleteFunc(slices.Clone(seen), func(n engine.Network) bool { return n.App != app })
+	seen = slices.DeleteFunc(slices.Clone(seen), func(n engine.Network) bool { return n.App != app || n.Overlay })
 	if len(seen) == 1 {
 		return seen[0], nil
 	}

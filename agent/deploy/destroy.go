@@ -32,7 +32,7 @@ func (x *Session) Destroy(ctx context.Context) error {
 	if err := failpoint.Reach(failpoint.RouteWithdrawn); err != nil {
 		return err
 	}
-	o, err := Observe(ctx, host, x.App)
+	o, err := observePlaced(ctx, host, x.View())
 	if err != nil {
 		return err
 	}

@@ -206,6 +206,39 @@
 // fail meanwhile. Rejected: to refuse it, since such an app would be left with
 // checks:disable, whose gap is as long and ends with a version that nobody has checked.
 //
+// # On a swarm
+//
+// A release says whether a swarm places its processes (app.Release.Swarm). An app moves by a
+// release of the other scheduler: new processes start beside the old ones, and the plan that
+// retires the old ones is that of any deploy. scheduler:set restarts a running app for that;
+// the setting is stored with the release, or not at all. The processes of the current release
+// are those of its own scheduler, whatever has been set since. A restart of some types stays
+// where the kept ones are.
+//
+// The route needs addresses, which are known after the starts, so its test follows the gate.
+// The gate dials what nodes publish, and sees no sockets and runs no commands on other nodes:
+// such checks are refused before the build (swarmReady), with everything else that a swarm
+// cannot do, by name. What a Spec cannot have there is refused by the same check that the
+// engine makes (engine.Spec.Check). Nobody looks for the port of web: an image that
+// exposes none has to listen on PORT.
+//
+// Nodes pull the image by its digest, so a push to a swarm always pushes it, and an operation
+// whose release is in no registry, or in another one than that which is set, pushes the image
+// first if this server still has it.
+//
+// ps:scale starts further processes as a group of their own: if they fail, they go without
+// the ones that serve. Swarm itself chooses which process of a group ends, so a count that
+// would cut a group starts the type anew, by a release that keeps the other types
+// (scaledApart). Rejected: to let Swarm choose, which would end processes that the
+// proxy still names; groups of one process each, which Swarm would not spread over nodes.
+//
+// Without a quorum nobody sees what runs (engine.Observed.Unseen). Every change of an app on
+// the swarm is refused then, and the agent touches nothing of it.
+//
+// An exclusive type is not replaced while a node that has it does not answer: nobody can
+// tell whether it has ended. Swarm starts it anew elsewhere by itself, beside one that may still
+// run on a node that was cut off; the promise is about generations, not about nodes.
+//
 // # Power loss
 //
 // A reported operation survives a power loss. Every lasting change goes through package

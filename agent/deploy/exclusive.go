@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -55,7 +56,7 @@ func (o *rollout) makeWay(ctx context.Context, specs []engine.Spec) error {
 	for _, s := range slices.Backward(specs) {
 		first[s.Type] = app.Process{Type: s.Type, Index: s.Index}
 	}
-	seen, err := Observe(ctx, o.host, x.App)
+	seen, err := observePlaced(ctx, o.host, x.View())
 	if err != nil {
 		return err
 	}
@@ -66,6 +67,10 @@ func (o *rollout) makeWay(ctx context.Context, specs []engine.Spec) error {
 		to, alone := first[i.Type]
 		if !alone || i.Kind != engine.KindDeploy || !plan.MayRun(i) || x.runs(o.release, i) { // ps:scale adds to these
 			continue
+		}
+		if i.Status == engine.StatusLost {
+			return fmt.Errorf("cannot run %[1]s.%[2]d anew: nobody can tell whether it has ended, since its node %[3]s does not answer; "+
+				"bring that back, or take it out if it is off: docker node rm --force %[3]s", i.Type, i.Index, i.Node)
 		}
 		old = append(old, app.Process{Type: i.Type, Index: i.Index})
 		if x.Current != nil && x.runs(x.Current, i) {

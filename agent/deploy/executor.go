@@ -239,7 +239,8 @@ func (e *executor) run(ctx context.Context, s plan.Step) (err error) {
 // start starts a container. If that fails and the container took its host port from
 // another one, start starts the other one again.
 func (e *executor) start(ctx context.Context, s plan.Step) error {
-	spec, err := spec(e.session.View(), e.session.Current, s.Process, s.Name, s.Address)
+	spec, err := e.session.specOf(ctx, e.session.Current, s.Process, s.Name, s.First, s.Count)
+	spec.Address = s.Address
 	if err != nil {
 		return err
 	}

@@ -207,7 +207,7 @@ func (f *foresight) variables() {
 func (f *foresight) problems(ctx context.Context) {
 	x := f.session
 	warnings := f.report.Warnings()
-	errs := []error{f.report.Err(), f.lacks, f.push.acceptable(), reachableFirst(x.View()), x.Env.checkOptions(ctx, x.View(), f.release.ContainerOptions)}
+	errs := []error{f.report.Err(), f.lacks, f.push.acceptable(), reachableFirst(x.View()), x.Env.checkOptions(ctx, x.View(), f.release.ContainerOptions), x.swarmReady(ctx, f.release)}
 	if f.report.Formation != nil && !f.report.Open {
 		errs = append(errs, keepsWeb(x, f.release, f.report.Formation))
 	}

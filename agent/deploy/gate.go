@@ -19,8 +19,15 @@ func (o *rollout) gate(ctx context.Context) (err error) {
 		return nil
 	}
 	info, err := o.imageInfo(ctx)
+	if o.release.OnSwarm() && errors.Is(err, engine.ErrNoImage) {
+		err = nil // the nodes have it
+	}
 	if err != nil {
 		return err
+	}
+	if o.release.OnSwarm() && imageCheck(info) != nil {
+		o.session.warn("The image's HEALTHCHECK does not run on a swarm: write a CHECKS file, or healthchecks in app.json")
+		info.Healthcheck = nil
 	}
 	plan, warnings, err := o.session.checkPlan(o.release, imageCheck(info))
 	if err != nil {
@@ -109,5 +116,5 @@ const reportLines = 20
 // target returns the gate's target for an instance. secure: web is reached over TLS.
 func target(i engine.Instance, port int, secure bool) checks.Target {
 	p := app.Process{Type: i.Type, Index: i.Index}
-	return checks.Target{Name: p.String(), Type: i.Type, ID: i.ID, Address: i.Address, Port: port, Started: i.Started, HasTLS: secure && i.Type == "web"}
+	return checks.Target{Name: p.String(), Type: i.Type, ID: i.ID, Address: i.Address, Port: port, NodePort: i.NodePort, Started: i.Started, HasTLS: secure && i.Type == "web"}
 }

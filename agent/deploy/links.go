@@ -31,8 +31,9 @@ func (e *Env) checkLinks(v app.View, links []app.Link) error {
 // startLinks starts the services that an app needs and that do not run, and waits until they
 // can be used: an app looks for its database first of all. A service that somebody has stopped
 // stays so for the agent; a deploy or a start of the app starts it, as in Dokku.
-func (x *Session) startLinks(ctx context.Context, links []app.Link) error {
-	if len(links) == 0 {
+// The processes of a swarm reach it over the service's overlay.
+func (x *Session) startLinks(ctx context.Context, r *app.Release) error {
+	if len(r.Links) == 0 {
 		return nil
 	}
 	host, err := x.Env.Engine(x.Settings)
@@ -41,10 +42,13 @@ func (x *Session) startLinks(ctx context.Context, links []app.Link) error {
 	}
 	m := &services.Manager{Store: x.Env.Store, Host: host}
 	var failed error
-	for _, link := range links {
+	for _, link := range r.Links {
 		k, err := m.Kind(link.Kind)
 		if err == nil {
 			err = m.EnsureRunning(ctx, k, link.Name, !x.ByAgent, x.Log)
+		}
+		if err == nil && r.OnSwarm() {
+			err = m.JoinOverlay(ctx, k, link.Name)
 		}
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("cannot start %s: %w", link, err))

@@ -3,7 +3,6 @@ package deploy
 import (
 	"context"
 	"net"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -21,7 +20,7 @@ func (o *rollout) findsPort(ctx context.Context, specs []engine.Spec) (bool, err
 		web = web || s.Type == scale.Web
 	}
 	named := len(x.State.Ports) > 0 && x.State.Ports[0].Container != 0
-	if !web || named || o.release == x.Current {
+	if !web || named || o.release.OnSwarm() || o.release == x.Current {
 		return false, nil
 	}
 	info, err := o.imageInfo(ctx)
@@ -59,10 +58,10 @@ func webServes(ctx context.Context, x *Session) (bool, error) {
 	}), nil
 }
 
-// Accepts reports whether a running process accepts a connection on a port of its own
-// address within a second.
+// Accepts reports whether a running process accepts a connection on its port within a second.
 func (e *Env) Accepts(ctx context.Context, i engine.Instance, port int) bool {
-	if !i.Running() || !i.Address.IsValid() {
+	at := i.Reach(port)
+	if !i.Running() || !at.IsValid() {
 		return false
 	}
 	dial := e.Dial
@@ -71,7 +70,7 @@ func (e *Env) Accepts(ctx context.Context, i engine.Instance, port int) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, servePatience)
 	defer cancel()
-	conn, err := dial(ctx, "tcp", netip.AddrPortFrom(i.Address, uint16(port)).String())
+	conn, err := dial(ctx, "tcp", at.String())
 	if err == nil {
 		conn.Close()
 	}

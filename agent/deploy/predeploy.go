@@ -133,7 +133,11 @@ func (o *rollout) onceSpec(ctx context.Context, label string) (engine.Spec, map[
 	s := engine.Spec{App: o.session.Name, Kind: engine.KindRelease, Type: label, Index: 1, Release: o.release.Number,
 		Attempt: o.release.Attempt, Name: o.session.Container(label, 1) + "." + o.release.Attempt,
 		Image: o.release.Image, Env: pairs(env), StopTimeout: o.session.View().Grace()}
-	return s, env, ApplyOptions(o.session.View(), &s, o.release)
+	err := ApplyOptions(o.session.View(), &s, o.release)
+	if err == nil {
+		err = JoinOverlay(ctx, o.host, &s, o.release)
+	}
+	return s, env, err
 }
 
 // printed prints the lines of a command.

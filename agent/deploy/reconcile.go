@@ -3,15 +3,18 @@ package deploy
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"dokku/agent/app"
+	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/agent/journal"
 	"dokku/agent/plan"
+	"dokku/agent/proxy"
 )
 
 // Reconcile finishes an interrupted operation (a destroy, a first push, a restore), and
@@ -41,7 +44,11 @@ func (x *Session) Reconcile(ctx context.Context, startEnded bool) (err error) {
 		}
 		x.LeaveStops = x.LeaveStops || x.Env.Store.AgentRuns()
 	}
-	err = x.Converge(ctx, startEnded)
+	if err = x.Converge(ctx, startEnded); err == nil && startEnded {
+		if err = x.renewEnded(ctx, "ps:restore"); err != nil {
+			x.Env.Store.NoteProblem(x.Name, err)
+		}
+	}
 	if err == nil {
 		if err = x.redeployRenamed(ctx); err != nil {
 			x.Env.Store.NoteProblem(x.Name, err)
@@ -102,7 +109,7 @@ func (e *Env) StopDue(ctx context.Context, name string) error {
 	var stopped []string
 	for _, i := range o.Instances {
 		due, retiring := a.State.Retiring[i.ID]
-		if !retiring || due.IsZero() || due.After(time.Now()) || !i.Running() || ok && plan.Routed(&live, i.Address) {
+		if !retiring || due.IsZero() || due.After(time.Now()) || !i.Running() || ok && serves(&live, o.Instances, i) {
 			continue
 		}
 		g.Go(func() error {
@@ -120,6 +127,11 @@ func (e *Env) StopDue(ctx context.Context, name string) error {
 		e.Tell(journal.Event{Event: journal.Retire, App: name, Text: Stopped(stopped)}, event.Log{})
 	}
 	return err
+}
+
+// serves reports whether the live route leads to a process, or to one that ends with it.
+func serves(live *proxy.Route, all []engine.Instance, i engine.Instance) bool {
+	return plan.Routed(live, i) || i.Placed() && slices.ContainsFunc(all, func(o engine.Instance) bool { return o.Group == i.Group && plan.Routed(live, o) })
 }
 
 // fallback describes the release that serves in place of the accepted one.

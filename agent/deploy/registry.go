@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"dokku/agent/app"
 	"dokku/agent/engine"
 	"dokku/agent/store"
 	"dokku/build/registry"
@@ -18,7 +19,7 @@ const registryPatience = 20 * time.Second
 // checkRegistry asks the registry that the image will be pushed to whether it answers, before
 // the build: a build takes minutes, and the release command behind it cannot be undone.
 func (x *Session) checkRegistry(ctx context.Context) error {
-	if !x.View().PushesImages() {
+	if !x.View().PushesImages() && x.View().Scheduler() != app.SchedulerSwarm {
 		return nil
 	}
 	host, err := x.machine()
@@ -54,7 +55,11 @@ func (x *Session) noRegistry(server string, err error) error {
 	if x.servesRegistry() {
 		help = "If it is this server's own, this starts it again, on the server: sudo dokku registry:serve\n" + help
 	}
-	return fmt.Errorf("cannot push the image to a registry: %w\n%s\nTo deploy without it: dokku registry:set %s push-on-release false", err, help, x.Name)
+	without := "registry:set " + x.Name + " push-on-release false"
+	if x.View().Scheduler() == app.SchedulerSwarm {
+		without = "scheduler:set " + x.Name + " selected " + app.SchedulerLocal
+	}
+	return fmt.Errorf("cannot push the image to a registry: %w\n%s\nTo deploy without it: dokku %s", err, help, without)
 }
 
 // servesRegistry reports whether this server has a registry of its own.
@@ -67,7 +72,7 @@ func (x *Session) servesRegistry() bool {
 // changed the image by then, and the release command has not run.
 func (o *rollout) pushImage(ctx context.Context) (err error) {
 	x := o.session
-	if !x.View().PushesImages() {
+	if !x.View().PushesImages() && !o.release.OnSwarm() {
 		return nil
 	}
 	auth, err := x.registryAuth(ctx)

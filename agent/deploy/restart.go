@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"dokku/agent/app"
+	"dokku/agent/engine"
 	"dokku/build/source"
 	"dokku/scale"
 )
@@ -13,6 +14,11 @@ import (
 // present settings. The processes of the kept types are not restarted. change is
 // committed together with the release.
 func (x *Session) Restart(ctx context.Context, cause string, kept map[string]app.Identity, change func(*app.State)) error {
+	return x.restart(ctx, cause, kept, change, (*rollout).all)
+}
+
+// restart is Restart, which starts the processes that starts names.
+func (x *Session) restart(ctx context.Context, cause string, kept map[string]app.Identity, change func(*app.State), starts func(*rollout) []app.Process) error {
 	if x.Current == nil {
 		return &app.NotDeployedError{App: x.Name}
 	}
@@ -30,11 +36,17 @@ func (x *Session) Restart(ctx context.Context, cause string, kept map[string]app
 	next := x.State.Clone()
 	change(&next)
 	x.View().With(next).Provide(r)
+	if x.State.Restored != nil && x.State.Restored.Pending {
+		r.Remote = "" // the registry may have gone with the former server
+	}
+	if len(kept) > 0 { // the kept ones stay where they are
+		r.Swarm = x.Current.Swarm
+	}
 	r.Detected, r.Exposes = x.Current.DetectedPort(), x.Current.Exposes
 	if _, on := kept[scale.Web]; !on { // a kept web still listens on its port
 		r.Port = next.WebPort(r.Detected)
 	}
-	return x.promote(ctx, r, change, func(o *rollout) error { return o.run(ctx, o.all()) })
+	return x.promote(ctx, r, change, func(o *rollout) error { return o.run(ctx, starts(o)) })
 }
 
 // AllRun reports whether every process of the formation runs.
@@ -74,4 +86,42 @@ func (x *Session) Rebuild(ctx context.Context, revision, cause string, change fu
 	x.postdeploy(ctx)
 	x.deployed(start)
 	return x.retagged(x.tagRemote(ctx))
+}
+
+// StartEnded converges, and starts processes that have ended.
+func (x *Session) StartEnded(ctx context.Context, cause string) error {
+	if err := x.Converge(ctx, true); err != nil {
+		return err
+	}
+	return x.renewEnded(ctx, cause)
+}
+
+// renewEnded starts the processes of a swarm that have ended for good. They cannot start again
+// in their groups, so those of their types start anew, gated.
+func (x *Session) renewEnded(ctx context.Context, cause string) error {
+	if !x.Current.OnSwarm() || x.State.Stopped {
+		return nil
+	}
+	have, err := x.Env.InstancesOf(ctx, x.View())
+	if err != nil {
+		return err
+	}
+	ended := map[string]bool{}
+	for _, i := range have {
+		ended[i.Type] = ended[i.Type] || i.Status == engine.StatusExited && WantsProcess(x.View(), app.Process{Type: i.Type, Index: i.Index}.String())
+	}
+	f, err := x.View().FormationWith(x.State.Scale)
+	if err != nil {
+		return err
+	}
+	kept, some := map[string]app.Identity{}, false
+	for _, e := range f {
+		if some = some || ended[e.Type]; !ended[e.Type] {
+			kept[e.Type] = x.Current.Identity(e.Type)
+		}
+	}
+	if !some {
+		return nil
+	}
+	return x.Restart(ctx, cause, kept, func(*app.State) {})
 }

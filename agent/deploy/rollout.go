@@ -39,6 +39,8 @@ type rollout struct {
 	ahead []func(*app.State)
 	// stopped are the processes of exclusive types that the rollout has ended.
 	stopped []app.Process
+	// reached is where the web processes are reached that a swarm has placed.
+	reached []netip.AddrPort
 }
 
 // rollout begins the rollout of a release. Its formation includes the scale that
@@ -69,7 +71,10 @@ func (o *rollout) run(ctx context.Context, procs []app.Process) error {
 	if err := o.session.Env.checkOptions(ctx, o.session.View(), o.release.ContainerOptions); err != nil {
 		return err
 	}
-	if err := o.session.startLinks(ctx, o.release.Links); err != nil {
+	if err := o.onSwarm(ctx); err != nil {
+		return err
+	}
+	if err := o.session.startLinks(ctx, o.release); err != nil {
 		o.session.warn(err.Error())
 	}
 	procs = o.withoutLate(procs)
@@ -85,7 +90,7 @@ func (o *rollout) run(ctx context.Context, procs []app.Process) error {
 		return err
 	}
 	beside, alone := divide(procs, specs)
-	if o.finds = finds; finds { // the route has to wait for the port
+	if o.finds = finds; finds || o.release.OnSwarm() { // the route has to wait for the port, or for the addresses
 		if err := o.startRounds(ctx, beside); err != nil {
 			return err
 		}
@@ -185,7 +190,8 @@ func (o *rollout) start(ctx context.Context, specs []engine.Spec) error {
 	done := o.session.Log.Timed("start")
 	o.session.Log.Step("Starting %s", names(procs))
 	defer o.session.Log.Busy("starting %s", names(procs))()
-	targets := make([]checks.Target, len(specs))
+	together(specs)
+	targets, reached := make([]checks.Target, len(specs)), make([]netip.AddrPort, len(specs))
 	g, gctx := errgroup.WithContext(ctx)
 	for n, spec := range specs {
 		g.Go(func() error {
@@ -194,6 +200,9 @@ func (o *rollout) start(ctx context.Context, specs []engine.Spec) error {
 				return err
 			}
 			targets[n] = target(i, o.release.Port, o.session.View().HasTLS())
+			if i.Placed() && i.Type == scale.Web {
+				reached[n] = i.Reach(o.release.Port)
+			}
 			return nil
 		})
 	}
@@ -203,11 +212,28 @@ func (o *rollout) start(ctx context.Context, specs []engine.Spec) error {
 		return err
 	}
 	o.targets = targets
+	o.reached = append(o.reached, slices.DeleteFunc(reached, func(a netip.AddrPort) bool { return !a.IsValid() })...)
 	return nil
+}
+
+// onSwarm refuses what the swarm cannot run, and brings the image of an earlier release to a
+// registry if it is in none: a push has done that before its release command.
+func (o *rollout) onSwarm(ctx context.Context) error {
+	x := o.session
+	if err := x.swarmReady(ctx, o.release); err != nil || o.release == x.Current || !x.needsPush(o.release) {
+		return err
+	}
+	if has, err := hasImage(ctx, o.host, o.release); !has && err == nil {
+		return fmt.Errorf("cannot push the image of v%d of %s to a registry: it is not on this server any more; build it again: dokku ps:rebuild %[2]s", o.release.Number, x.Name)
+	}
+	return o.pushImage(ctx)
 }
 
 // specs returns the Specs of processes, each with a free address and a unique name.
 func (o *rollout) specs(ctx context.Context, procs []app.Process) ([]engine.Spec, error) {
+	if o.release.OnSwarm() {
+		return o.placedSpecs(ctx, procs)
+	}
 	w, err := o.observed(ctx, procs)
 	if err != nil {
 		return nil, err
@@ -250,10 +276,11 @@ func (o *rollout) stage(ctx context.Context, specs []engine.Spec) error {
 	}
 	route := routeOf(o.session.Env.Store, o.session.View(), o.release)
 	for _, s := range specs {
-		if s.Type == "web" {
+		if s.Type == "web" && s.Placement == nil {
 			route.Upstreams = append(route.Upstreams, netip.AddrPortFrom(s.Address, uint16(o.release.Port)))
 		}
 	}
+	route.Upstreams = append(route.Upstreams, o.reached...)
 	defer o.session.Log.Busy("testing the route")()
 	done := o.session.Log.Timed("stage proxy")
 	err := px.Stage(ctx, *route)

@@ -82,7 +82,7 @@ func routeOf(s *store.Store, v app.View, r *app.Release) *proxy.Route {
 		mappings = v.DefaultPortsOf(r)
 	}
 	route := &proxy.Route{App: v.Name, Release: r.Number, Domains: v.Names(), Ports: routePorts(mappings, r),
-		Stopped: v.State.Stopped, Replaces: v.Former()}
+		Elsewhere: r.OnSwarm(), Stopped: v.State.Stopped, Replaces: v.Former()}
 	for _, c := range v.Certificates() {
 		dir := s.File(v.Name, app.TLSDir, c.ID)
 		if c.Global {

@@ -41,6 +41,11 @@ func (x *Session) Scale(ctx context.Context, counts map[string]int) error {
 	if err != nil {
 		return err
 	}
+	if x.Current.OnSwarm() {
+		if done, err := x.scalePlaced(ctx, counts, have); done || err != nil {
+			return err
+		}
+	}
 	o, err := x.scaling(app.Merged(x.State.Scale, counts))
 	if err != nil {
 		return err
@@ -81,7 +86,7 @@ func (e *Env) InstancesOf(ctx context.Context, a app.View) ([]engine.Instance, e
 	if err != nil {
 		return nil, err
 	}
-	o, err := Observe(ctx, host, a.App)
+	o, err := observePlaced(ctx, host, a)
 	if err != nil {
 		return nil, err
 	}

@@ -54,6 +54,12 @@ func (x *Session) Update(ctx context.Context, op Op, change func(*app.State) err
 		}
 	}
 	x.State = after
+	if x.Current.OnSwarm() && op.Changes == ChangesRoute {
+		if err := x.swarmPorts(x.Current); err != nil {
+			x.State = before
+			return fmt.Errorf("cannot change the ports of %s: %w", x.Name, err)
+		}
+	}
 	if x.Current != nil && op.Changes != ChangesSettings {
 		if err := x.Env.StageLive(ctx, x.View()); err != nil {
 			x.State = before

@@ -43,6 +43,15 @@ func spec(v app.View, r *app.Release, p app.Process, name string, at netip.Addr)
 	return s, err
 }
 
+// specOf is spec, on the scheduler of the release. first and count are the group on a swarm.
+func (x *Session) specOf(ctx context.Context, r *app.Release, p app.Process, name string, first, count int) (engine.Spec, error) {
+	s, err := spec(x.View(), r, p, name, netip.Addr{})
+	if err == nil && r.OnSwarm() {
+		err = x.place(ctx, r, &s, first, count)
+	}
+	return s, err
+}
+
 // pairs returns an environment as sorted NAME=VALUE pairs.
 func pairs(env map[string]string) []string {
 	var list []string
@@ -88,8 +97,12 @@ func ApplyOptions(v app.View, s *engine.Spec, r *app.Release) error {
 	if s.Kind == engine.KindDeploy && len(s.Joins) > 0 {
 		s.Aliases = []string{strings.TrimSuffix(v.Name+"."+s.Type+"."+r.NetworkTLD, ".")}
 	}
+	network := engine.NetworkName
+	if r.OnSwarm() && s.Kind == engine.KindDeploy {
+		network = engine.OverlayName
+	}
 	for _, link := range r.Links {
-		s.Joins = append(s.Joins, engine.NetworkName(link.Owner()))
+		s.Joins = append(s.Joins, network(link.Owner()))
 	}
 	l, err := r.Limits(s.Type, docker)
 	s.Limits = engine.Limits(l)

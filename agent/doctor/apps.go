@@ -125,6 +125,9 @@ func (d *examination) checkProcesses(ctx context.Context, a *app.App) []Finding 
 	if err != nil {
 		return []Finding{wrong(check, HealthProblem, "", "%s", err)}
 	}
+	if a.Current.OnSwarm() && o.Unseen != nil {
+		return []Finding{wrong(check, HealthProblem, "dokku cluster:nodes", "cannot be seen on the swarm: %s", o.Unseen)}
+	}
 	v := app.View{App: a, Settings: d.set}
 	want, err := deploy.Desired(d.Server.Env.Store, v)
 	if err != nil {
@@ -237,6 +240,8 @@ func (d *examination) compareProcesses(ctx context.Context, a *app.App, want pla
 func remedy(app, process string, i engine.Instance) string {
 	logs := fmt.Sprintf("dokku logs %s -p %s", app, process)
 	switch {
+	case i.Status == engine.StatusLost, i.Placed() && i.Status == engine.StatusCreated:
+		return "dokku cluster:nodes"
 	case i.Status == engine.StatusPaused:
 		return "docker unpause " + i.Name
 	case i.Status == engine.StatusRestarting, i.Unhealthy != "":
@@ -253,7 +258,7 @@ func remedy(app, process string, i engine.Instance) string {
 func (d *examination) surplus(ctx context.Context, x app.View, want plan.Desired, o engine.Observed) []Finding {
 	w := plan.Observation{Observed: o, Now: time.Now().Add(-time.Minute), Clients: deploy.Clients(o.Instances)}
 	for _, n := range o.Networks {
-		if n.App == x.Name {
+		if n.App == x.Name && !n.Overlay {
 			w.Network = n
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -65,6 +64,9 @@ func TestClusterCommands(t *testing.T) {
 	for n, role := range []string{"worker", "manager"} {
 		join(t, s.Nodes[n+1], l.Dokku("cluster:join-token", role))
 	}
+	for _, n := range s.Nodes {
+		lab.Contains(t, n.Bound(), n.Address)
+	}
 	lab.WaitFor(t, "three nodes are ready", func() bool { return strings.Count(l.Dokku("--quiet", "cluster:nodes"), " ready ") == 3 })
 	out := l.Dokku("cluster:nodes")
 	lab.Contains(t, out, "node1  leader   ready  active        "+s.Nodes[0].Address+"  20.", "this server", "node2  worker   ready", "node3  manager  ready",
@@ -87,15 +89,15 @@ func TestClusterCommands(t *testing.T) {
 	lab.Contains(t, l.Dokku("cluster:leave"), "This server is in no swarm")
 }
 
-// join runs the line of cluster:join-token on a node.
-func join(t *testing.T, n *swarmlab.Node, line string) {
+// join runs the lines of cluster:join-token on a node.
+func join(t *testing.T, n *swarmlab.Node, lines string) {
 	t.Helper()
-	words := strings.Fields(line)
-	if len(words) != 6 || strings.Join(words[:4], " ") != "docker swarm join --token" {
-		t.Fatalf("this is no line to join with: %q", line)
+	if !strings.Contains(lines, "\ndocker swarm join --token ") {
+		t.Fatalf("these are no lines to join with: %q", lines)
 	}
-	out, err := exec.Command("docker", append([]string{"-H", n.Socket}, words[1:]...)...).CombinedOutput()
-	if err != nil {
+	cmd := n.Inside("sh", "-ec", lines)
+	cmd.Env = append(os.Environ(), "DOCKER_HOST="+n.Socket)
+	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", n.Name, err, out)
 	}
 }
@@ -154,18 +156,7 @@ func TestServedRegistry(t *testing.T) {
 	t.Parallel()
 	s := swarmlab.New(t, 2)
 	st := &store.Store{Root: t.TempDir()}
-	free, err := net.Listen("tcp", s.Host+":0")
-	lab.Must(t, err)
-	port := free.Addr().(*net.TCPAddr).Port
-	free.Close()
-	v, changed, err := registry.Prepare(st, s.Host, port, time.Now())
-	lab.Must(t, err)
-	service := registry.Host{Etc: t.TempDir(), Name: fmt.Sprintf("dokku-registry-e2e%d", port)}
-	lab.Must(t, service.Install(t.Context(), st, v, changed))
-	t.Cleanup(func() {
-		exec.Command(service.Etc+"/init.d/"+service.Name, "stop").Run()
-		os.Remove("/var/log/" + service.Name + ".log")
-	})
+	v := servedRegistry(t, s, st)
 	push, pull := s.Nodes[0], s.Nodes[1]
 	auth := engine.RegistryAuth{Server: v.Server(), User: registry.User, Secret: v.Password}
 	push.Import("busybox:test")
@@ -176,10 +167,7 @@ func TestServedRegistry(t *testing.T) {
 		t.Fatalf("an engine that does not trust the registry: %v", err)
 	}
 	for _, n := range s.Nodes {
-		line := strings.ReplaceAll(v.TrustLine(), "/etc/docker/certs.d", n.Certs)
-		if out, err := exec.Command("sh", "-c", line).CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v\n%s", line, err, out)
-		}
+		trusts(t, n, v)
 	}
 	name, err := push.Push(t.Context(), image.ID, v.Server()+"/dokku/shop:1", auth, nil)
 	lab.Must(t, err)

@@ -113,5 +113,19 @@ type Clusters interface {
 	LeaveCluster(ctx context.Context, force bool) error
 }
 
+// GatewayNetwork is the network by which the processes that a swarm has placed leave their
+// node, and at whose address the node publishes their ports. Docker gives it this name.
+const GatewayNetwork = "docker_gwbridge"
+
+// GatewayOptions are the options of GatewayNetwork with which ports are published at one
+// address of the node alone: without it, at all of them, public ones too.
+func GatewayOptions(address string) map[string]string {
+	return map[string]string{
+		"com.docker.network.bridge.name":              GatewayNetwork,
+		"com.docker.network.bridge.enable_icc":        "false", // as the engine has it
+		"com.docker.network.bridge.host_binding_ipv4": address,
+	}
+}
+
 // JoinPort is the TCP port at which managers are joined.
 const JoinPort = 2377

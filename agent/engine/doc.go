@@ -1,6 +1,7 @@
 // Package engine is the contract of the software that runs an app's processes.
 // Its implementations are packages below it: engine/docker for a Docker Engine,
-// engine/memory for tests. Both pass the conformance suite in enginetest.
+// engine/swarm for one that manages a swarm, engine/memory for tests. They pass the
+// conformance suites in enginetest.
 //
 // # Two contracts
 //

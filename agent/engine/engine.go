@@ -85,6 +85,13 @@ type Instance struct {
 	Address  netip.Addr
 	HostPort int
 
+	// Of a process that a swarm has placed (see Placement), else zero: the group that it
+	// belongs to, the host name of its node, and the node's port that leads to its own. Its
+	// Address is its node's, while the node runs it.
+	Group    string
+	Node     string
+	NodePort int
+
 	Status Status
 	// ExitCode is of the last end, if it is known.
 	ExitCode int
@@ -111,13 +118,14 @@ type Instance struct {
 // Running reports whether the container's process runs.
 func (i Instance) Running() bool { return i.Status == StatusRunning }
 
-// Network is an app's own bridge network.
+// Network is an app's own network: its bridge, or its overlay (see OverlayName).
 type Network struct {
-	ID     string
-	Name   string
-	App    string
-	Root   string // value of LabelRoot; "" for networks older than that label
-	Subnet netip.Prefix
+	ID      string
+	Name    string
+	Overlay bool
+	App     string
+	Root    string // value of LabelRoot; "" for networks older than that label
+	Subnet  netip.Prefix
 	// Automatic is the part of Subnet from which the engine hands out addresses
 	// to containers that ask for none. Fixed addresses lie outside it.
 	Automatic netip.Prefix
@@ -141,6 +149,9 @@ type Observed struct {
 	// Taken are the names of images that Dokku made for an app of the same name. They are
 	// not among Images.
 	Taken []string
+	// Unseen says why processes that a swarm has placed may be missing from Instances, such
+	// as ErrNoQuorum; nil: none are. Who is responsible for such processes must not act.
+	Unseen error
 }
 
 // ResourceKind is the kind of a Resource.
@@ -239,6 +250,11 @@ type Networks interface {
 	// AllNetworks lists all networks of the engine, also those of other programs,
 	// sorted by name.
 	AllNetworks(ctx context.Context) ([]NetworkInfo, error)
+	// JoinOverlay has a container that runs here join the overlay of its owner, which is made
+	// when it is missing: there, processes that a swarm has placed reach it by the names. ""
+	// as the id only makes the overlay. To have joined is no error. ErrNoCluster,
+	// ErrNoContainer.
+	JoinOverlay(ctx context.Context, owner, id string, names []string) (network string, err error)
 }
 
 // NetworkInfo is any network of the engine, also one of another program.
@@ -324,6 +340,9 @@ const (
 	ActionDie       Action = "die"
 	ActionOOM       Action = "oom"
 	ActionDestroy   Action = "destroy"
+	// ActionMove: a process that a swarm has placed is lost, is found again, or is on its way
+	// to another node.
+	ActionMove Action = "move"
 )
 
 // Watcher follows the engine.

@@ -55,6 +55,11 @@ type Spec struct {
 	// HostPort publishes Port on all addresses of the host. 0: not published.
 	HostPort int
 
+	// Placement has a swarm run the process; nil: this engine runs it. With it, Address,
+	// HostPort, Publish and mounts of folders are refused, and Port is published by the node
+	// at a port of its own choice.
+	Placement *Placement
+
 	// Publish are further ports, each on an address of the host.
 	Publish []Published
 	// Hostname is the container's own host name; "" is the engine's choice. Names are its
@@ -243,6 +248,10 @@ func (s Spec) Check() error {
 		return errors.New("no container name is given")
 	case s.Image == "":
 		return fmt.Errorf("%w (none is given)", ErrNoImage)
+	case s.Placement != nil:
+		if err := s.placeable(); err != nil {
+			return err
+		}
 	case s.HostPort != 0 && s.Port == 0:
 		return fmt.Errorf("host port %d has no container port to lead to", s.HostPort)
 	}

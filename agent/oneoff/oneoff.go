@@ -185,6 +185,15 @@ func SpecOf(ctx context.Context, s *agent.Server, name string, o OneOff) (engine
 	if err := deploy.ApplyOptions(x, &spec, r); err != nil {
 		return spec, err
 	}
+	if r.OnSwarm() {
+		host, err := s.Host()
+		if err == nil {
+			err = deploy.JoinOverlay(ctx, host, &spec, r)
+		}
+		if err != nil {
+			return spec, err
+		}
+	}
 	if len(o.Labels) > 0 {
 		if spec.Options.Labels == nil {
 			spec.Options.Labels = map[string]string{}

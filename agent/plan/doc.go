@@ -46,6 +46,27 @@
 // request can be lost with it. A worker gets its stop timeout, because it may have taken
 // a job.
 //
+// # On a swarm
+//
+// A swarm chooses the nodes, names and addresses of its processes, and starts them again, so
+// a plan neither names nor starts one that has ended for good (package deploy makes another
+// group for that, Session.StartEnded). The address of a new web process is
+// known after its start: the plan ends there, and the next one publishes it. The route has
+// the web processes that run, by address and port: processes on one node share the address.
+// What is lost with its node, or waits for one, is left out.
+//
+// While no web process of the current release has an address, the route and all that it
+// leads to stay. The former version serves if it is still there. Else nginx has something to
+// try, and finds the processes as soon as their nodes are back, before any plan. Rejected: an
+// empty route, whose page says that the app has no processes.
+//
+// A group of processes ends as a whole (engine.Placement), so none of it ends before all
+// may: not while one is wanted, drains, or is in the route. Missing processes become a group
+// of their own beside the one that serves, which ends without that one. A process too
+// many of a group that is wanted goes on without requests: package deploy never asks for a
+// count that cuts a group, and starts another group instead. Where a group that retires has the
+// same name as one that starts, it ends first, since the start would find it.
+//
 // Each step prints as one line. Tests compare plans as text, and a property test applies
 // plans to random observations until they are empty.
 package plan

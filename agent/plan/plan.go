@@ -38,6 +38,9 @@ type Desired struct {
 	Images map[string]bool
 	// Image is the id of the current release's image, which has the name engine.Latest.
 	Image string
+	// Scheduled: a swarm places the processes of the current release. Those of others may be
+	// elsewhere.
+	Scheduled bool
 	// Network: the app has a network.
 	Network bool
 	// Former is the app's former name while resources carry it, else "". Processes with
@@ -65,8 +68,13 @@ func Plan(d Desired, w Observation) []Step {
 	w.Instances = slices.Clone(w.Instances) // renamed in place by start
 	p := &planner{d: d, w: w, chosen: map[string]bool{}, taken: Taken(w)}
 	p.choose()
-	p.route()
-	p.deadlines()
+	if p.awaits {
+		return p.steps
+	}
+	if p.held = p.unserved(); !p.held {
+		p.route()
+		p.deadlines()
+	}
 	p.rename()
 	p.retire()
 	p.tag()
@@ -90,6 +98,10 @@ type planner struct {
 	taken map[netip.Addr]bool
 	// freed are the ids of containers that stop to free a port for others.
 	freed map[string]bool
+	// awaits: a web process starts on the swarm, whose address is known afterwards.
+	awaits bool
+	// held: the route stays, with all that it leads to; see unserved.
+	held bool
 }
 
 func (p *planner) add(s Step) { p.steps = append(p.steps, s) }
@@ -100,7 +112,7 @@ func (p *planner) current(i engine.Instance) bool {
 	if !kept {
 		id = app.Identity{Release: p.d.Release, Attempt: p.d.Attempt}
 	}
-	return i.Kind == engine.KindDeploy && id.Release != 0 && i.Release == id.Release && i.Attempt == id.Attempt
+	return i.Kind == engine.KindDeploy && i.Placed() == p.d.Scheduled && id.Release != 0 && i.Release == id.Release && i.Attempt == id.Attempt
 }
 
 // former reports whether a resource carries the app's former name.
@@ -119,6 +131,10 @@ func (p *planner) choose() {
 		}
 		if found {
 			p.chosen[i.ID] = true
+		}
+		if p.d.Scheduled {
+			p.place(want, i, found)
+			continue
 		}
 		switch {
 		case !found:
@@ -193,10 +209,10 @@ func (p *planner) mark() {
 // drains reports whether a container that is no longer wanted may still answer
 // requests.
 func (p *planner) drains(i engine.Instance) bool {
-	if p.chosen[i.ID] || p.d.Stopped || p.freed[i.ID] || !i.Running() || oneOff(i) || i.Kind == engine.KindBuild {
+	if p.chosen[i.ID] || p.joined(i) || p.d.Stopped || p.freed[i.ID] || !i.Running() || oneOff(i) || i.Kind == engine.KindBuild {
 		return false
 	}
-	return Routed(p.w.Live, i.Address) || i.Type == "web" && i.Kind == engine.KindDeploy && i.HostPort != 0
+	return Routed(p.w.Live, i) || i.Type == "web" && i.Kind == engine.KindDeploy && i.HostPort != 0
 }
 
 // deadlines starts the wait to retire of the containers that the route no longer names.
@@ -223,7 +239,9 @@ func (p *planner) retire() {
 			}
 		case i.Kind == engine.KindBuild:
 			p.add(Step{Action: ActRetire, ID: i.ID, Name: i.Name, Running: i.Running(), Kill: true, Cause: "its build is over"})
-		case p.chosen[i.ID]:
+		case i.Placed():
+			p.retirePlaced(i)
+		case p.chosen[i.ID], p.held && Routed(p.w.Live, i):
 		case p.d.Stopped && p.current(i) && !p.former(i.App):
 			if i.Running() || i.Status == engine.StatusRestarting {
 				p.add(Step{Action: ActStop, ID: i.ID, Name: i.Name, Cause: "the app is stopped"})
@@ -265,7 +283,7 @@ func (p *planner) over(i engine.Instance) string {
 
 // waits reports whether a retiring container has to wait before it ends.
 func (p *planner) waits(i engine.Instance) bool {
-	return !p.chosen[i.ID] && !p.d.Stopped && i.Running()
+	return !p.chosen[i.ID] && !p.joined(i) && !p.d.Stopped && i.Running()
 }
 
 func (p *planner) end(i engine.Instance, cause string) {
@@ -277,7 +295,7 @@ func (p *planner) end(i engine.Instance, cause string) {
 func (p *planner) rename() {
 	for _, s := range p.final {
 		for _, i := range p.w.Instances {
-			if i.Name == s.Name && i.ID != s.ID {
+			if i.Name == s.Name && i.ID != s.ID && !i.Placed() {
 				p.add(Step{Action: ActRename, ID: i.ID, Name: s.Name + "." + retiredSuffix(i)})
 			}
 		}
@@ -336,67 +354,21 @@ func (p *planner) networks() {
 	left := slices.ContainsFunc(p.w.Instances, func(i engine.Instance) bool { return p.former(i.App) && !p.ends(i.ID) })
 	for _, n := range p.w.Networks {
 		switch {
+		case n.Overlay && p.w.Unseen != nil:
 		case !p.d.Network:
 			p.add(Step{Action: ActRemove, Kind: engine.NetworkKind, ID: n.ID, Cause: "the app runs nothing"})
+		case n.Overlay && !p.d.Scheduled && !p.overlaid():
+			p.add(Step{Action: ActRemove, Kind: engine.NetworkKind, ID: n.ID, Cause: "nothing of the app runs on the swarm"})
 		case p.former(n.App) && !left:
 			p.add(Step{Action: ActRemove, Kind: engine.NetworkKind, ID: n.ID, Cause: "it has the app's former name"})
 		}
 	}
 }
 
-// Routed reports whether the live route has the address as an upstream; a nil route has
-// none.
-func Routed(live *proxy.Route, a netip.Addr) bool {
-	return live != nil && a.IsValid() &&
-		slices.ContainsFunc(live.Upstreams, func(u netip.AddrPort) bool { return u.Addr() == a })
-}
-
-// holdsAddress reports whether a container has the address.
-func holdsAddress(w Observation, a netip.Addr) bool {
-	return slices.ContainsFunc(w.Instances, func(i engine.Instance) bool { return i.Address == a })
-}
-
-// Taken returns the addresses that new containers must not get: the addresses of
-// existing containers and of the live route's upstreams.
-func Taken(w Observation) map[netip.Addr]bool {
-	t := map[netip.Addr]bool{w.Network.Gateway: true}
-	for _, i := range w.Instances {
-		t[i.Address] = true
-	}
-	if w.Live != nil {
-		for _, u := range w.Live.Upstreams {
-			t[u.Addr()] = true
-		}
-	}
-	return t
-}
-
-// NextAddress returns the first free fixed address after the highest taken one, and
-// wraps around, so that a freed address stays unused for long: an old worker of the
-// proxy may still hold connections to it. It returns the zero Addr if none is free.
-func NextAddress(n engine.Network, taken map[netip.Addr]bool) netip.Addr {
-	if !n.Subnet.IsValid() {
-		return netip.Addr{}
-	}
-	first := n.Subnet.Masked().Addr().Next()
-	fixed := func(a netip.Addr) bool {
-		return n.Subnet.Contains(a) && !n.Automatic.Contains(a) && n.Subnet.Contains(a.Next())
-	}
-	from := first
-	for a := range taken {
-		if fixed(a) && a.Compare(from) >= 0 {
-			from = a.Next()
-		}
-	}
-	for a := from; fixed(a); a = a.Next() {
-		if !taken[a] {
-			return a
-		}
-	}
-	for a := first; fixed(a); a = a.Next() {
-		if !taken[a] {
-			return a
-		}
-	}
-	return netip.Addr{}
+// Routed reports whether the live route has a process as an upstream; a nil route has
+// none. Processes that a swarm has placed on one node differ in their ports.
+func Routed(live *proxy.Route, i engine.Instance) bool {
+	return live != nil && i.Address.IsValid() && slices.ContainsFunc(live.Upstreams, func(u netip.AddrPort) bool {
+		return u.Addr() == i.Address && (!i.Placed() || int(u.Port()) == i.NodePort)
+	})
 }

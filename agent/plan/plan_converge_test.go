@@ -17,6 +17,9 @@ func TestPlanConverges(t *testing.T) {
 	for seed := range uint64(3000) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		d, w := randomDesired(r), randomObservation(r)
+		if r.IntN(2) == 0 {
+			onSwarm(r, &d, &w)
+		}
 		for round := 0; ; round++ {
 			steps := Plan(d, w)
 			if len(steps) == 0 {
@@ -107,6 +110,12 @@ func apply(d *Desired, w *Observation, s Step) error {
 		}
 		return nil
 	}
+	if ends := s.Action == ActRetire || s.Action == ActYield; ends && find(s.ID) == nil {
+		return nil // its group has ended
+	}
+	if i := find(s.ID); s.Count > 0 || i != nil && i.Placed() {
+		return applyPlaced(d, w, s)
+	}
 	switch s.Action {
 	case ActStart:
 		for _, i := range w.Instances {
@@ -131,7 +140,7 @@ func apply(d *Desired, w *Observation, s Step) error {
 	case ActFree, ActStop:
 		find(s.ID).Status = engine.StatusExited
 	case ActRetire, ActYield:
-		if s.Action == ActRetire && !d.Stopped && find(s.ID).Running() && Routed(w.Live, find(s.ID).Address) {
+		if s.Action == ActRetire && !d.Stopped && find(s.ID).Running() && Routed(w.Live, *find(s.ID)) {
 			return fmt.Errorf("%s ends what is published", s)
 		}
 		for n := range w.Instances {
@@ -144,7 +153,7 @@ func apply(d *Desired, w *Observation, s Step) error {
 		for _, u := range s.Route.Upstreams {
 			ok := false
 			for _, i := range w.Instances {
-				ok = ok || i.Running() && i.Address == u.Addr() && i.Release == d.Release
+				ok = ok || i.Running() && i.Reach(int(u.Port())) == u && i.Release == d.Release
 			}
 			if !ok {
 				return fmt.Errorf("%s: nothing runs at %s", s, u)

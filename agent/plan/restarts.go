@@ -11,7 +11,7 @@ const HealthyTime = time.Hour
 
 // counts reports whether a container has restarts that its policy limits.
 func counts(i engine.Instance) bool {
-	return i.Kind == engine.KindDeploy && i.Running() && i.Restarts > 0 && i.Policy.Max > 0
+	return i.Kind == engine.KindDeploy && !i.Placed() && i.Running() && i.Restarts > 0 && i.Policy.Max > 0
 }
 
 // forgive forgets the restarts of processes that have run long enough since, and mends
@@ -20,7 +20,7 @@ func counts(i engine.Instance) bool {
 func (p *planner) forgive() {
 	for _, i := range p.w.Instances {
 		switch {
-		case !p.chosen[i.ID]:
+		case !p.chosen[i.ID] || i.Placed():
 		case i.StaleLimit && i.Kind == engine.KindDeploy && i.Running():
 			p.add(Step{Action: ActReset, ID: i.ID, Name: i.Name, Cause: "the engine has started it and forgotten its restarts"})
 		case counts(i) && !i.Started.Add(HealthyTime).After(p.w.Now):

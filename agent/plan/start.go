@@ -17,7 +17,7 @@ func (p *planner) start(want app.Process) engine.Instance {
 	s.Name = fmt.Sprintf("%s.%s", p.d.App, want)
 	for n, i := range p.w.Instances {
 		switch {
-		case i.Name != s.Name:
+		case i.Name != s.Name || i.Placed():
 		case i.Status == engine.StatusRemoving || i.Status == engine.StatusDead: // the engine does not rename it
 			s.Name += "." + p.d.Attempt + ".1"
 		default:

@@ -53,18 +53,20 @@ func (s Step) Doing() string {
 // names the actions that use it.
 type Step struct {
 	Action  Action
-	Process app.Process      // start
-	Name    string           // container's name: start, free, yield, stop, retire, reset; new name: rename, tag
-	Address netip.Addr       // start
-	Holder  *engine.Instance // start: the container that gets its host port back if this fails
-	ID      string           // container, image or network
-	Running bool             // yield, retire: stop it first
-	Kill    bool             // yield, retire: do not give it time to end
-	IDs     []string         // mark, deadline, forget
-	Kind    engine.ResourceKind
-	App     string       // remove: the image's app
-	Route   *proxy.Route // publish
-	Cause   string
+	Process app.Process // start
+	Name    string      // container's name: start, free, yield, stop, retire, reset; new name: rename, tag
+	Address netip.Addr  // start
+	// First and Count are the group of a start on the swarm; 0: on this machine.
+	First, Count int
+	Holder       *engine.Instance // start: the container that gets its host port back if this fails
+	ID           string           // container, image or network
+	Running      bool             // yield, retire: stop it first
+	Kill         bool             // yield, retire: do not give it time to end
+	IDs          []string         // mark, deadline, forget
+	Kind         engine.ResourceKind
+	App          string       // remove: the image's app
+	Route        *proxy.Route // publish
+	Cause        string
 }
 
 // String returns the step as one line: action, target, cause.
@@ -72,6 +74,9 @@ func (s Step) String() string {
 	switch s.Action {
 	case ActStart:
 		text := fmt.Sprintf("start %s as %s at %s", s.Process, s.Name, s.Address)
+		if s.Count > 0 {
+			text = fmt.Sprintf("start %s on the swarm, of %d from %d on", s.Process, s.Count, s.First)
+		}
 		if s.Process.HostPort != 0 {
 			text += fmt.Sprintf(" on port %d", s.Process.HostPort)
 		}

@@ -24,7 +24,7 @@ func Yield(i engine.Instance, to app.Process) Step {
 // the current release's need not; it has taken over if the process is missing.
 func (p *planner) yield(to app.Process) {
 	p.w.Instances = slices.DeleteFunc(p.w.Instances, func(i engine.Instance) bool {
-		if i.Kind != engine.KindDeploy || i.Type != to.Type || !MayRun(i) || p.satisfies(i) || !to.Alone && !p.neverCurrent(i) {
+		if i.Kind != engine.KindDeploy || i.Type != to.Type || !MayRun(i) || p.satisfies(i) || p.inGroup(i) || !to.Alone && !p.neverCurrent(i) {
 			return false
 		}
 		s := Yield(i, to)

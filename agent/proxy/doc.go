@@ -2,8 +2,8 @@
 // processes: one [Route] for each app, staged while a push can still be rejected
 // and published after git has accepted it.
 //
-// Package nginx publishes routes through the host's nginx, package memory keeps
-// them for tests. Every implementation passes the suite in proxytest.
+// Package nginx publishes routes through the host's nginx, package doors at other servers
+// too, package memory keeps them for tests. Every implementation passes the suite in proxytest.
 //
 // # Decisions
 //

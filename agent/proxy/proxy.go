@@ -34,6 +34,12 @@ type Route struct {
 	Redirects   []Redirect   `json:",omitempty"`
 	Auth        *Auth        `json:",omitempty"`
 	Settings    Settings
+	// Elsewhere: the upstreams are on machines that may stop answering without a word. Other
+	// servers reach them too, so a front door passes requests straight to them.
+	Elsewhere bool `json:",omitempty"`
+	// Onward: the upstreams are a proxy that has the same names. It gets each request on the
+	// port of Ports' Container, over TLS if the visitor's came so.
+	Onward bool `json:",omitempty"`
 	// Replaces is an app whose route ends in the step in which this one begins: the
 	// app's former name. Live never returns it.
 	Replaces string `json:"-"`
@@ -92,6 +98,12 @@ type Proxy interface {
 	// Refresh makes the proxy's own settings take effect, in all routes in one step. On
 	// error the previous ones are in effect. A proxy that does not run is not an error.
 	Refresh(ctx context.Context) error
+}
+
+// Lister is a Proxy that can name all of its routes.
+type Lister interface {
+	// Routes returns the routes that Live returns, sorted by app.
+	Routes(ctx context.Context) ([]Route, error)
 }
 
 // Inspector is a Proxy that people can look into.

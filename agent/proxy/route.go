@@ -178,7 +178,7 @@ func (r Route) Same(o Route) bool {
 }
 
 func (r Route) equal(o Route) bool {
-	return r.App == o.App && r.Release == o.Release && r.Stopped == o.Stopped && r.Challenge == o.Challenge && r.Settings.equal(o.Settings) && besideEqual(r, o) &&
+	return r.App == o.App && r.Release == o.Release && r.Stopped == o.Stopped && r.Challenge == o.Challenge && r.Elsewhere == o.Elsewhere && r.Onward == o.Onward && r.Settings.equal(o.Settings) && besideEqual(r, o) &&
 		slices.Equal(r.Domains, o.Domains) && slices.Equal(r.Ports, o.Ports) && slices.Equal(r.Upstreams, o.Upstreams) &&
 		slices.EqualFunc(r.Certificates, o.Certificates, func(a, b Certificate) bool {
 			return a.ID == b.ID && a.Responder == b.Responder && slices.Equal(a.Domains, b.Domains)

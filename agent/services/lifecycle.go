@@ -147,6 +147,24 @@ func (m *Manager) EnsureRunning(ctx context.Context, k Kind, name string, paused
 	return m.start(ctx, k, s, log)
 }
 
+// JoinOverlay lets processes that a swarm has placed reach a service by its host name. Later
+// containers of the service join the overlay by themselves.
+func (m *Manager) JoinOverlay(ctx context.Context, k Kind, name string) error {
+	s, err := m.Load(k, name)
+	if err != nil {
+		return err
+	}
+	i, _, err := m.Instance(ctx, s)
+	if err != nil {
+		return err
+	}
+	if !i.Running() {
+		i.ID = ""
+	}
+	_, err = m.Host.JoinOverlay(ctx, s.Ref().Owner(), i.ID, []string{s.Ref().Host()})
+	return err
+}
+
 // Expose makes a service reachable at ports of the host. Without ports, it chooses them.
 func (m *Manager) Expose(ctx context.Context, k Kind, name string, ports []string, log event.Log) error {
 	return m.with(ctx, k, name, "expose", log, func(s *Service) error {

@@ -47,7 +47,17 @@ func (m *Manager) run(ctx context.Context, k Kind, s *Service) error {
 	if err := m.removeContainers(ctx, s, s.Container.Attempt); err != nil {
 		return err
 	}
-	i, err := m.Host.Start(ctx, m.spec(k, s, image.ID))
+	spec := m.spec(k, s, image.ID)
+	o, err := m.observe(ctx, s.Ref())
+	if err != nil {
+		return err
+	}
+	for _, n := range o.Networks {
+		if n.Overlay { // apps on a swarm reach it there
+			spec.Joins = append(spec.Joins, n.Name)
+		}
+	}
+	i, err := m.Host.Start(ctx, spec)
 	if err != nil {
 		return err
 	}

@@ -82,6 +82,7 @@ func Run(ctx context.Context, s *agent.Server, log event.Log) error {
 	w.Wg.Go(func() { newRenewer(w).run(ctx) })
 	w.Wg.Go(func() { (&pruner{Controller: w}).run(ctx) })
 	w.Wg.Go(func() { w.notices(ctx) })
+	w.Wg.Go(func() { w.frontDoors(ctx) })
 	w.Wg.Go(func() { (&cron.Scheduler{Server: s, Log: log}).Run(ctx, Tick) })
 	w.Wg.Go(func() {
 		(&vault.Runner{Jobs: func() ([]vault.Job, error) { return backup.Jobs(s, log) }, Tell: func(e journal.Event) { s.Env.Tell(e, log) }, Log: log}).Run(ctx, Tick)

@@ -48,6 +48,6 @@ func OS(root, key, version string) Env {
 		Terminal: term.IsTerminal(int(os.Stdout.Fd())),
 		Console:  NewConsole(os.Stdin, os.Stdout, os.Getenv("TERM")),
 		Quiet:    os.Getenv("DOKKU_QUIET_OUTPUT") != "",
-		Version:  versionText(version), Dir: dir, User: key, Remote: os.Getenv(event.RemoteVar),
+		Version:  VersionText(version), Dir: dir, User: key, Remote: os.Getenv(event.RemoteVar),
 	}
 }

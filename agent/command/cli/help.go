@@ -72,6 +72,7 @@ var abouts = map[string]string{
 	"run":                    "Run a one-off process inside a container",
 	"scheduler":              "Manage scheduler settings",
 	"scheduler-docker-local": "Manage the docker-local scheduler integration for an app",
+	"scheduler-docker-swarm": "Manage how a swarm places the processes of an app",
 	"ssh-keys":               "Manage public ssh keys used for deployment",
 	"storage":                "Manage mounted volumes",
 	"trace":                  "Manage trace mode",

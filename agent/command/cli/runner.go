@@ -212,8 +212,12 @@ func (r *Runner) open() error {
 		return nil
 	}
 	server, err := agent.Open(r.Env.Root)
+	if err != nil {
+		return err
+	}
+	server.Version = Release(r.Env.Version)
 	r.Server = server
-	return err
+	return nil
 }
 
 // Events returns the log of operations: the host's log and this command's streams.

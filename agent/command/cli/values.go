@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"dokku/agent/engine"
 	"dokku/agent/event"
 )
 
@@ -40,5 +42,19 @@ func CheckValue(key, value string) error {
 
 const keyLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 
-// ShortID returns a container's id as Dokku shows it.
-func ShortID(id string) string { return id[:min(11, len(id))] }
+// ShortID returns a container's id as Dokku shows it. That of a process on a swarm ends with its place in its group.
+func ShortID(id string) string {
+	group, slot, placed := strings.Cut(id, ".")
+	if group = group[:min(11, len(group))]; placed {
+		return group + "." + slot
+	}
+	return group
+}
+
+// OnNode is the command by which a swarm's node finds the container of a process.
+func OnNode(i engine.Instance) string {
+	_, slot, _ := strings.Cut(i.ID, ".")
+	n, _ := strconv.Atoi(slot)
+	group := engine.Spec{App: i.App, Type: i.Type, Attempt: i.Attempt, Placement: &engine.Placement{First: i.Index - n + 1}}.GroupName()
+	return fmt.Sprintf("docker ps -q -f name=%s.%s.", group, slot)
+}

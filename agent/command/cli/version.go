@@ -21,9 +21,9 @@ var VersionCommands = []Spec{{
 	},
 }}
 
-// versionText returns the revision that the linker has set, or else the one that the
+// VersionText returns the revision that the linker has set, or else the one that the
 // program was built from.
-func versionText(linked string) string {
+func VersionText(linked string) string {
 	if linked != "" {
 		return linked
 	}
@@ -38,3 +38,6 @@ func versionText(linked string) string {
 	}
 	return "unknown"
 }
+
+// Release is the program's version and revision in one text, which servers compare.
+func Release(revision string) string { return Number + " " + revision }

@@ -80,12 +80,14 @@ func runInit(c *cli.Call) error {
 	} else {
 		c.Events().Step("This server is a manager of a swarm already, at %s", swarm.Address)
 	}
-	line, err := cluster.JoinLine(c.Ctx, host, engine.RoleWorker, false)
+	lines, err := cluster.JoinLines(c.Ctx, host, engine.RoleWorker, false)
 	if err != nil {
 		return err
 	}
 	c.Events().Detail("To let another server run processes, run there:")
-	c.Events().Detail("%s", line)
+	for _, line := range lines {
+		c.Events().Detail("%s", line)
+	}
 	c.Events().Detail("To make it a manager too: dokku cluster:join-token manager")
 	return nil
 }
@@ -102,11 +104,11 @@ func runToken(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	line, err := cluster.JoinLine(c.Ctx, host, role, c.Flag("rotate"))
+	lines, err := cluster.JoinLines(c.Ctx, host, role, c.Flag("rotate"))
 	if err != nil {
 		return err
 	}
-	c.Print("%s\n", line)
+	c.Print("%s\n", strings.Join(lines, "\n"))
 	return nil
 }
 

@@ -29,6 +29,10 @@ func runInspect(c *cli.Call) error {
 	list := []map[string]any{}
 	for _, i := range instances {
 		data, err := host.Describe(c.Ctx, i.ID)
+		if i.Placed() && err != nil {
+			c.Warn("%s.%d is not seen from here; on node %s: docker inspect $(%s)", i.Type, i.Index, i.Node, cli.OnNode(i))
+			continue
+		}
 		if err != nil {
 			return err
 		}

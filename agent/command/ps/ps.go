@@ -239,6 +239,9 @@ func runPS(c *cli.Call) error {
 	for n, i := range instances {
 		g.Go(func() error {
 			titles, rows, err := host.Processes(ctx, i.ID, "auxwww")
+			if i.Placed() && err != nil {
+				return nil // on another node
+			}
 			if err != nil {
 				return fmt.Errorf("cannot list the processes of %s: %w", i.Name, err)
 			}
@@ -250,7 +253,15 @@ func runPS(c *cli.Call) error {
 		return err
 	}
 	for n, i := range instances {
-		c.Print("-----> running processes in container: %s (%s.%d)\n", cli.ShortID(i.ID), i.Type, i.Index)
+		at := ""
+		if i.Placed() {
+			at = " on " + i.Node
+		}
+		c.Print("-----> running processes in container: %s (%s.%d)%s\n", cli.ShortID(i.ID), i.Type, i.Index, at)
+		if tables[n].titles == nil {
+			c.Print("       not seen from here; on that node: docker top $(%s)\n", cli.OnNode(i))
+			continue
+		}
 		printTable(c, tables[n].titles, tables[n].rows)
 	}
 	return nil

@@ -67,7 +67,7 @@ func trueOrFalse(name string) func(string) error {
 
 // fixedKeys are the values of ps:report besides the properties of ps:set.
 var fixedKeys = []string{
-	"deployed", "processes", "ps-can-scale", "restore", "running", "scale-origin", "status-",
+	"deployed", "processes", "ps-can-scale", "restore", "running", "scale-origin", "status-", "node-",
 	"image-builder", "image-reason", "problem", "release", "revision", "rolled-back-from", "serving", "staged", "undeployed",
 }
 
@@ -125,7 +125,7 @@ func collectPS(c *cli.Call, a *app.App, only string) (map[string]string, error) 
 			return nil, err
 		}
 	}
-	if cli.Needs(only, "running", "status-") || values["problem"] == "" && cli.Needs(only, "problem") {
+	if cli.Needs(only, "running", "status-", "node-") || values["problem"] == "" && cli.Needs(only, "problem") {
 		err = addStatus(c, values, a, formation)
 	}
 	if values["problem"] == "" && err == nil {
@@ -180,6 +180,9 @@ func addStatus(c *cli.Call, values map[string]string, app *app.App, f scale.Form
 	for _, i := range instances {
 		key := fmt.Sprintf("status-%s-%d", i.Type, i.Index)
 		values[key] = fmt.Sprintf("%s (CID: %s)", i.Status, cli.ShortID(i.ID))
+		if i.Placed() {
+			values[fmt.Sprintf("node-%s-%d", i.Type, i.Index)] = i.Node
+		}
 	}
 	values["running"] = runningState(instances, f)
 	if values["problem"] == "" && !app.State.Stopped {

@@ -3,9 +3,7 @@ package routing
 import (
 	"errors"
 	"fmt"
-	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -132,7 +130,7 @@ func listeners(c *cli.Call, app *app.App) (string, error) {
 	var list []string
 	for _, i := range instances {
 		if i.Type == "web" && i.Running() {
-			list = append(list, net.JoinHostPort(i.Address.String(), strconv.Itoa(app.Current.Port)))
+			list = append(list, i.Reach(app.Current.Port).String())
 		}
 	}
 	return strings.Join(list, " "), nil

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -40,7 +41,11 @@ func enter(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	return execIn(c, i)
+	if err = execIn(c, i); errors.Is(err, engine.ErrElsewhere) {
+		return cli.Refuse("%s runs on node %s, where this server can run nothing in it\nOn that node: docker exec -it $(%s) sh; or in a new container, here: dokku run %s COMMAND",
+			processName(i), i.Node, cli.OnNode(i), c.App.Name)
+	}
+	return err
 }
 
 // containerID reads --container-id. Dokku expects it after the app, so it removes it from
@@ -83,7 +88,7 @@ func containerByID(c *cli.Call, id string) (engine.Instance, error) {
 			continue
 		}
 		ids = append(ids, cli.ShortID(i.ID))
-		if i.Name == id || strings.HasPrefix(i.ID, id) {
+		if i.Name == id || strings.HasPrefix(i.ID, id) || cli.ShortID(i.ID) == id {
 			found = append(found, i)
 		}
 	}
@@ -107,7 +112,10 @@ func runningProcess(c *cli.Call, process string) (engine.Instance, error) {
 	if len(all) == 0 {
 		return engine.Instance{}, cli.Refuse("App %s is not running\nTo start it: dokku ps:start %[1]s; to run a command in a new container: dokku run %[1]s COMMAND", c.App.Name)
 	}
-	slices.SortFunc(all, func(a, b engine.Instance) int { return a.Index - b.Index })
+	here := ownNode(c, all)
+	slices.SortStableFunc(all, func(a, b engine.Instance) int {
+		return cmp.Or(cmp.Compare(elsewhere(a, here), elsewhere(b, here)), a.Index-b.Index)
+	})
 	kind, number, numbered := strings.Cut(process, ".")
 	var types []string
 	for _, i := range all {
@@ -119,6 +127,29 @@ func runningProcess(c *cli.Call, process string) (engine.Instance, error) {
 	slices.Sort(types)
 	return engine.Instance{}, cli.Refuse("No containers found for type '%s'\nAvailable types for app (%s): %s",
 		event.OneLine(process), c.App.Name, strings.Join(types, " "))
+}
+
+// ownNode returns the name of this server in its swarm, where an app's processes run on one.
+func ownNode(c *cli.Call, all []engine.Instance) string {
+	host, err := c.Engine()
+	if err != nil || !slices.ContainsFunc(all, engine.Instance.Placed) {
+		return ""
+	}
+	swarm, _ := host.Cluster(c.Ctx) // unknown, the first process is as good as any
+	for _, n := range swarm.Nodes {
+		if n.ID == swarm.Self {
+			return n.Name
+		}
+	}
+	return ""
+}
+
+// elsewhere is 1 for a process on another node, to which enter has no way.
+func elsewhere(i engine.Instance, here string) int {
+	if i.Placed() && i.Node != here {
+		return 1
+	}
+	return 0
 }
 
 // execIn runs the words of the command line, or a shell, in a container.

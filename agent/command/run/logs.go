@@ -88,7 +88,7 @@ type logReader struct {
 
 // A logLine is a line of a process's log.
 type logLine struct {
-	process string // "web.1"
+	process string // "web.1", or "web.1@node2"
 	stamp   string // as the engine wrote it
 	at      time.Time
 	text    string
@@ -103,6 +103,14 @@ func (l *logReader) instances(app *app.App) ([]engine.Instance, error) {
 }
 
 func processName(i engine.Instance) string { return fmt.Sprintf("%s.%d", i.Type, i.Index) }
+
+// source is what a line of a process's log names: the process, and its node on a swarm.
+func source(i engine.Instance) string {
+	if i.Placed() && i.Node != "" {
+		return processName(i) + "@" + i.Node
+	}
+	return processName(i)
+}
 
 // allLines is the number of lines that --num all asks for.
 const allLines = -1
@@ -131,7 +139,7 @@ func (l *logReader) history(tail int) error {
 		return err
 	}
 	for _, i := range instances {
-		l.tint(processName(i)) // in the order of the processes, not of their lines
+		l.tint(source(i)) // in the order of the processes, not of their lines
 		o := engine.LogOptions{Tail: max(0, cmp.Or(tail, 1)), Timestamps: true}
 		if err := l.lines(l.Call.Ctx, i, o, func(line logLine) { lines = append(lines, line) }); err != nil {
 			return fmt.Errorf("cannot read the log of %s: %w", i.Name, err)
@@ -163,7 +171,7 @@ func (l *logReader) lines(ctx context.Context, i engine.Instance, o engine.LogOp
 	l.read[i.ID] = after
 	l.mu.Unlock()
 	w := &event.Lines{Line: func(raw string) {
-		line := parseLogLine(processName(i), raw)
+		line := parseLogLine(source(i), raw)
 		if line.at.IsZero() {
 			line.at = after
 		} else if !line.at.After(after) {
@@ -215,6 +223,7 @@ var tints = []string{"36", "33", "32", "35", "31"}
 // tint returns the colour of a process, which it keeps for later deploys too. Lines are
 // printed by one goroutine at a time.
 func (l *logReader) tint(process string) string {
+	process, _, _ = strings.Cut(process, "@")
 	if !slices.Contains(l.tinted, process) {
 		l.tinted = append(l.tinted, process)
 	}

@@ -58,8 +58,18 @@ func makeTools() (*Tools, error) {
 	}
 	t := &Tools{Dir: dir, Binary: filepath.Join(dir, "dokku"), Base: "dokku-e2e:" + runID, Docker: cli}
 	made = t
-	server := filepath.Join(dir, "server")
-	return t, errors.Join(GoBuild(t.Binary, "."), GoBuild(server, "./testdata/e2e/server"), t.importBase(server))
+	return t, errors.Join(GoBuild(t.Binary, "."), GoBuild(t.server(), "./testdata/e2e/server"), t.importBase())
+}
+
+// server is the program in Base.
+func (t *Tools) server() string { return filepath.Join(t.Dir, "server") }
+
+// On returns the tools for labs whose apps run on another engine, which gets the base image.
+func (t *Tools) On(test *testing.T, engine *client.Client) *Tools {
+	other := *t
+	other.Docker = engine
+	Must(test, other.importBase())
+	return &other
 }
 
 // Root is the folder of go.mod, above the folder of the test.
@@ -85,8 +95,8 @@ func GoBuild(to, from string, flags ...string) error {
 }
 
 // importBase makes an image of the server alone, so that no push has to carry it.
-func (t *Tools) importBase(server string) error {
-	data, err := os.ReadFile(server)
+func (t *Tools) importBase() error {
+	data, err := os.ReadFile(t.server())
 	if err != nil {
 		return err
 	}

@@ -33,8 +33,12 @@ type Traffic struct {
 
 // Ask starts traffic, which ends with Check, Answered or the test.
 func Ask(a *lab.App, path string, perSecond int) *Traffic {
+	return AskAt(a, fmt.Sprintf("127.0.0.1:%d", a.Lab.Nginx.Port), path, perSecond)
+}
+
+// AskAt is Ask at another server's address.
+func AskAt(a *lab.App, address, path string, perSecond int) *Traffic {
 	c := &Traffic{t: a.Lab.T, end: make(chan struct{})}
-	address := fmt.Sprintf("127.0.0.1:%d", a.Lab.Nginx.Port)
 	one := func() {
 		begun := time.Now()
 		status, body, err := a.Ask(address, path)
@@ -180,6 +184,19 @@ func (h *History) Stop() []pushedVersion {
 	close(h.end)
 	<-h.done
 	return h.versions
+}
+
+// Lost ends the traffic. It returns how many requests got no 200, and how long after since the
+// last of them began.
+func (c *Traffic) Lost(since time.Time) (count int, within time.Duration) {
+	c.stop()
+	for _, a := range c.answers {
+		if a.err != nil || a.status != http.StatusOK {
+			count++
+			within = max(within, a.begun.Sub(since))
+		}
+	}
+	return count, within
 }
 
 // Check fails the test unless an accepted version answered every request, and no version

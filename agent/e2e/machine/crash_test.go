@@ -225,7 +225,7 @@ func (m *machine) serving() error {
 		return fmt.Errorf("nothing is published")
 	}
 	for _, u := range live.Upstreams {
-		if !slices.ContainsFunc(o.Instances, func(i engine.Instance) bool { return i.Running() && i.Address == u.Addr() }) {
+		if !slices.ContainsFunc(o.Instances, func(i engine.Instance) bool { return i.Running() && i.Reach(int(u.Port())) == u }) {
 			return fmt.Errorf("v%d is published at %s, where nothing runs", live.Release, u)
 		}
 	}
@@ -315,8 +315,12 @@ func (m *machine) onlyKept(o engine.Observed) error {
 	if left := m.staging(); len(left) > 0 {
 		return fmt.Errorf("the folders of commands are left: %q", left)
 	}
-	if tooMany(releases) || len(o.Networks) != 1 {
-		return fmt.Errorf("%d releases, %d networks", len(releases), len(o.Networks))
+	networks := 1
+	if a, err := m.server.Env.Store.Load(m.app()); err == nil && a.Current.OnSwarm() {
+		networks = 2 // the overlay
+	}
+	if tooMany(releases) || len(o.Networks) != networks {
+		return fmt.Errorf("%d releases, %d networks instead of %d", len(releases), len(o.Networks), networks)
 	}
 	return nil
 }

@@ -38,6 +38,11 @@ var doctorTests = []struct {
 		want: []string{"cluster: warning: nothing sets the clock of this server"}},
 	{name: "a certificate of the swarm ends", stays: true, damage: func(p *patient) { p.swarm(engine.RoleWorker); p.certificateLeft = 9 * 24 * time.Hour },
 		want: []string{"cluster: warning: the swarm's certificate of 10.0.0.1 ends on "}},
+	{name: "a front door is down", stays: true, damage: func(p *patient) { p.frontDoor().Down(true) },
+		want: []string{"front doors: problem: front door two (two.test): connection refused; start it; or take it out of the DNS, then: dokku front-door:disable two"}},
+	{name: "the clock of a front door is off", stays: true, damage: func(p *patient) {
+		p.frontDoor().Clock = func() time.Time { return time.Now().Add(time.Hour) }
+	}, want: []string{"front doors: problem: the clock of front door two is off by 1h0m0s", "front doors: problem: front door two lacks the present route of shop; the agent sends them"}},
 	{name: "nginx is down", stays: true, damage: func(p *patient) { p.nginx.Down = errTest }, want: []string{"nginx: problem: it is broken; "}},
 	{name: "nginx does not include our files", stays: true, damage: func(p *patient) { p.nginx.Foreign = errTest }, want: []string{"nginx: install.sh"}},
 	{name: "nginx is behind", stays: true, damage: func(p *patient) { p.nginx.Behind = errTest }, want: []string{"nginx: warning: it is broken; "}},

@@ -234,7 +234,7 @@ func (r *rig) serves() error {
 	}
 	o, _ := r.engine.Clone().Observe(ctx, "")
 	for _, u := range live.Upstreams {
-		if !slices.ContainsFunc(o.Instances, func(i engine.Instance) bool { return i.Running() && i.Address == u.Addr() }) {
+		if !slices.ContainsFunc(o.Instances, func(i engine.Instance) bool { return i.Running() && i.Reach(int(u.Port())) == u }) {
 			return fmt.Errorf("v%d is published at %s, where nothing runs", live.Release, u)
 		}
 	}
@@ -254,7 +254,7 @@ func (r *rig) drains() error {
 	running := map[string]bool{}
 	for _, i := range o.Instances {
 		running[i.ID] = i.Running()
-		if slices.ContainsFunc(up, func(u netip.AddrPort) bool { return u.Addr() == i.Address }) {
+		if slices.ContainsFunc(up, func(u netip.AddrPort) bool { return i.Reach(int(u.Port())) == u }) {
 			r.named[i.ID] = time.Now()
 		}
 	}

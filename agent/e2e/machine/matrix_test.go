@@ -141,7 +141,7 @@ type matrix struct {
 	// deployed has a deployed app. retiring has one whose processes take a minute to
 	// retire. fresh has one without a push, none has no app.
 	// served has a deployed app, and services.
-	deployed, retiring, fresh, none, served, servedRetiring *machine
+	deployed, retiring, fresh, none, served, servedRetiring, clustered, clusteredRetiring *machine
 
 	mu         sync.Mutex
 	ran, wrong int
@@ -151,9 +151,10 @@ func newMatrix(t *testing.T) *matrix {
 	t.Helper()
 	h := newHistory(t)
 	x := &matrix{h: h, deployed: newMachine(t, h), retiring: newMachine(t, h), fresh: newMachine(t, h), none: newMachine(t, h), served: newBase(t, h, agenttest.Served),
-		servedRetiring: newBase(t, h, agenttest.Served)}
+		servedRetiring: newBase(t, h, agenttest.Served), clustered: newBase(t, h, agenttest.Clustered), clusteredRetiring: newBase(t, h, agenttest.Clustered)}
 	retire := func(s *app.Settings) error { s.Checks["wait-to-retire"] = "60"; return nil }
 	if err := errors.Join(x.retiring.server.Env.Store.UpdateSettings(t.Context(), retire), x.servedRetiring.server.Env.Store.UpdateSettings(t.Context(), retire),
+		x.clusteredRetiring.server.Env.Store.UpdateSettings(t.Context(), retire),
 		x.fresh.server.Destroy(t.Context(), "shop", event.Log{}), x.fresh.server.Create(t.Context(), "shop", false),
 		x.none.server.Destroy(t.Context(), "shop", event.Log{})); err != nil {
 		t.Fatal(err)
@@ -170,6 +171,10 @@ func (x *matrix) base(op operation, f fault) *machine {
 		return x.fresh
 	case op.From == agenttest.None:
 		return x.none
+	case op.From == agenttest.Clustered && f.retires:
+		return x.clusteredRetiring
+	case op.From == agenttest.Clustered:
+		return x.clustered
 	case op.From == agenttest.Served && f.retires:
 		return x.servedRetiring
 	case op.From == agenttest.Served:

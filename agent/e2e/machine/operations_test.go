@@ -90,6 +90,8 @@ func (m *machine) command(ctx context.Context, h history, words []string) error 
 		return s.SetMaintenancePage(ctx, name, words[0], map[string][]byte{proxy.MaintenancePage: []byte("back soon")}, none)
 	case "apps:lock":
 		return s.SetLocked(ctx, name, true, none)
+	case "scheduler:set":
+		return s.SetScheduler(ctx, name, words[3], true, none)
 	case "ps:restart":
 		if len(words) > 2 {
 			return s.RestartType(ctx, name, words[2], none)

@@ -38,7 +38,11 @@ func serviceLocks() (list []string) {
 func newBase(t *testing.T, h history, from agenttest.Base) *machine {
 	t.Helper()
 	m := newMachine(t, h)
+	if from == agenttest.Clustered {
+		check(t, m.formSwarm())
+	}
 	if from != agenttest.Served {
+		m.count, m.names = 0, nil
 		return m
 	}
 	s, err := m.server.Services()

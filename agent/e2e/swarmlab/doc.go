@@ -32,5 +32,12 @@
 //     the node's address.
 //   - service create asks a registry for each image, and waits 20 s for one that cannot be
 //     reached; --no-resolve-image does not.
+//   - service update that changes replicas alone leaves the running tasks as they are. Tasks
+//     that are scaled away are forgotten, with their logs and exit codes.
+//   - With the restart condition none a task is not placed anew when its node is drained or dies.
+//   - While managers lose or choose a leader, calls wait for 20 s and then fail with
+//     DeadlineExceeded; others begin at once to fail with "does not have a leader". Another
+//     leader is there after 10 to 25 s.
+//   - A node whose engine is killed refuses connections; one whose link is cut says nothing.
 //   - An engine with live-restore refuses to init and to join.
 package swarmlab

@@ -22,6 +22,7 @@ import (
 
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
 
 	"dokku/agent/e2e/lab"
@@ -100,12 +101,16 @@ func Swarm(t *testing.T, nodes, managers int) *Lab {
 }
 
 // Hurry makes the first node's swarm notice in a few seconds that a node is gone.
-func (l *Lab) Hurry() {
+func (l *Lab) Hurry() { l.T.Helper(); l.Heartbeat(time.Second) }
+
+// Heartbeat sets how often the nodes of the first node's swarm say that they are there. One
+// that has not done so three times is gone.
+func (l *Lab) Heartbeat(every time.Duration) {
 	l.T.Helper()
 	cli := l.Nodes[0].Client()
 	s, err := cli.SwarmInspect(l.T.Context())
 	lab.Must(l.T, err)
-	s.Spec.Dispatcher.HeartbeatPeriod = time.Second
+	s.Spec.Dispatcher.HeartbeatPeriod = every
 	lab.Must(l.T, cli.SwarmUpdate(l.T.Context(), s.Version, s.Spec, swarm.UpdateFlags{}))
 }
 
@@ -125,6 +130,7 @@ func (l *Lab) ip(namespace, line string) {
 // rules of this machine's engine drop what a bridge of this machine passes on.
 func (l *Lab) connect(nodes int) {
 	l.T.Helper()
+	defer alone(l.T)()
 	subnet := freeSubnet(l.T)
 	l.Host = subnet + ".254"
 	l.ip("", "netns add "+l.name+"s")
@@ -144,6 +150,31 @@ func (l *Lab) connect(nodes int) {
 		l.ip(own, "link set lo up")
 		l.ip(own, "route add default via "+l.Host)
 	}
+}
+
+// Attach connects a namespace of another part of a test with the switch. It returns the
+// addresses of this machine and of the namespace.
+func (l *Lab) Attach(namespace string) (host, address string) {
+	l.T.Helper()
+	const number = "200" // no node has it
+	address = strings.TrimSuffix(l.Host, "254") + number
+	l.ip("s", "link add p"+number+" type veth peer name eth0 netns "+namespace)
+	l.ip("s", "link set p"+number+" master br0 up")
+	for _, line := range []string{"addr add " + address + "/24 dev eth0", "link set eth0 up"} {
+		if out, err := exec.Command("ip", append([]string{"-n", namespace}, strings.Fields(line)...)...).CombinedOutput(); err != nil {
+			l.T.Fatalf("ip %s: %v\n%s", line, err, out)
+		}
+	}
+	return l.Host, address
+}
+
+// alone waits until no other lab of this machine chooses a subnet.
+func alone(t *testing.T) (done func()) {
+	t.Helper()
+	f, err := os.Create(filepath.Join(os.TempDir(), "swarmlab.lock"))
+	lab.Must(t, err)
+	lab.Must(t, syscall.Flock(int(f.Fd()), syscall.LOCK_EX))
+	return func() { f.Close() }
 }
 
 // freeSubnet returns the first three numbers of a subnet that this machine does not have.
@@ -266,6 +297,14 @@ func (n *Node) Join(token, address string) {
 		RemoteAddrs: []string{fmt.Sprintf("%s:%d", address, engine.JoinPort)}, ListenAddr: fmt.Sprintf("0.0.0.0:%d", engine.JoinPort)}))
 }
 
+// Bound is the address at which the node publishes ports of processes; "": at all.
+func (n *Node) Bound() string {
+	n.lab.T.Helper()
+	gateway, err := n.Client().NetworkInspect(n.lab.T.Context(), engine.GatewayNetwork, network.InspectOptions{})
+	lab.Must(n.lab.T, err)
+	return gateway.Options["com.docker.network.bridge.host_binding_ipv4"]
+}
+
 // Inside returns a command that runs in the network of the node.
 func (n *Node) Inside(name string, args ...string) *exec.Cmd {
 	return exec.Command("nsenter", append([]string{"--net=/run/netns/" + n.lab.name + strconv.Itoa(n.number), name}, args...)...)
@@ -295,7 +334,9 @@ func (l *Lab) close() {
 	for _, n := range l.Nodes {
 		if l.T.Failed() {
 			log, _ := os.ReadFile(filepath.Join(l.dir, n.Name, "log"))
-			lines := slices.DeleteFunc(strings.Split(string(log), "\n"), func(line string) bool { return strings.Contains(line, "level=info") })
+			lines := slices.DeleteFunc(strings.Split(string(log), "\n"), func(line string) bool {
+				return strings.Contains(line, "level=info") || strings.Contains(line, "kernel parameter")
+			})
 			l.T.Logf("the engine of %s says at last:\n%s", n.Name, strings.Join(lines[max(0, len(lines)-10):], "\n"))
 		}
 		if n.process != nil {

@@ -50,17 +50,24 @@ func (d *Engine) cluster(ctx context.Context) (c engine.Cluster, err error) {
 		return c, nil
 	}
 	c.Role = engine.RoleManager
-	nodes, err := cli.NodeList(ctx, swarm.NodeListOptions{})
+	c.Nodes, err = nodes(ctx, cli)
+	return c, d.ExplainSwarm(ctx, err)
+}
+
+// nodes lists the nodes of the swarm that the engine manages.
+func nodes(ctx context.Context, cli *client.Client) ([]engine.Node, error) {
+	list, err := cli.NodeList(ctx, swarm.NodeListOptions{})
 	if err != nil {
-		return c, d.explainSwarm(ctx, err)
+		return nil, err
 	}
-	for _, n := range nodes {
-		c.Nodes = append(c.Nodes, node(n))
+	var all []engine.Node
+	for _, n := range list {
+		all = append(all, node(n))
 	}
-	slices.SortFunc(c.Nodes, func(a, b engine.Node) int {
+	slices.SortFunc(all, func(a, b engine.Node) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
 	})
-	return c, nil
+	return all, nil
 }
 
 // membership returns the engine's description of itself, or the error of an engine that is in
@@ -121,9 +128,18 @@ func (d *Engine) initCluster(ctx context.Context, advertise string) error {
 	if err != nil {
 		return err
 	}
+	bound := false
+	if at := advertised(advertise); at.IsValid() {
+		if bound, err = bindPorts(ctx, cli, at); err != nil {
+			return err
+		}
+	}
 	_, err = cli.SwarmInit(ctx, swarm.InitRequest{ListenAddr: fmt.Sprintf("0.0.0.0:%d", engine.JoinPort), AdvertiseAddr: advertise,
 		Availability: swarm.NodeAvailabilityActive, DefaultAddrPool: overlayPools(addresses), SubnetSize: 24})
-	return d.explainSwarm(ctx, err)
+	if err != nil && bound {
+		_ = cli.NetworkRemove(ctx, engine.GatewayNetwork) // the next attempt may be for another address
+	}
+	return d.ExplainSwarm(ctx, err)
 }
 
 // overlayPools are the pools that the subnets of overlay networks are cut from: those of
@@ -171,7 +187,7 @@ func (d *Engine) joinToken(ctx context.Context, role engine.Role, rotate bool) (
 		}
 	}
 	if err != nil {
-		return "", d.explainSwarm(ctx, err)
+		return "", d.ExplainSwarm(ctx, err)
 	}
 	if role == engine.RoleManager {
 		return s.JoinTokens.Manager, nil
@@ -199,7 +215,7 @@ func (d *Engine) setAvailability(ctx context.Context, id string, a engine.Availa
 	for try := 0; ; try++ {
 		n, _, err := cli.NodeInspectWithRaw(ctx, id)
 		if err != nil {
-			return d.explainSwarm(ctx, err)
+			return d.ExplainSwarm(ctx, err)
 		}
 		if n.Spec.Availability == swarm.NodeAvailability(a) {
 			return nil
@@ -207,7 +223,7 @@ func (d *Engine) setAvailability(ctx context.Context, id string, a engine.Availa
 		n.Spec.Availability = swarm.NodeAvailability(a)
 		err = cli.NodeUpdate(ctx, n.ID, n.Version, n.Spec)
 		if err == nil || try == 3 || !strings.Contains(err.Error(), "out of sequence") {
-			return d.explainSwarm(ctx, err)
+			return d.ExplainSwarm(ctx, err)
 		}
 	}
 }
@@ -228,19 +244,21 @@ func (d *Engine) leaveCluster(ctx context.Context, force bool) error {
 	}
 	ctx, cancel := engine.Settled(ctx, engine.SlowCall)
 	defer cancel()
-	if err = d.explainSwarm(ctx, cli.SwarmLeave(ctx, force)); errors.Is(err, engine.ErrNoCluster) {
+	if err = d.ExplainSwarm(ctx, cli.SwarmLeave(ctx, force)); errors.Is(err, engine.ErrNoCluster) {
 		return nil
 	}
 	return err
 }
 
+// leaderless reports whether a manager found no leader, lost it, or heard nothing from it for
+// 20 s.
 func leaderless(text string) bool {
-	return strings.Contains(text, "does not have a leader") || strings.Contains(text, "lost quorum")
+	return strings.Contains(text, "rpc error: code = DeadlineExceeded") || strings.Contains(text, "does not have a leader") || strings.Contains(text, "lost quorum") || strings.Contains(text, "lost leader status")
 }
 
-// explainSwarm is explain for calls about a swarm, whose errors the engine tells apart in its
+// ExplainSwarm turns an error of the client into one of package engine for calls about a swarm, whose errors the engine tells apart in its
 // texts alone.
-func (d *Engine) explainSwarm(ctx context.Context, err error) error {
+func (d *Engine) ExplainSwarm(ctx context.Context, err error) error {
 	err = d.explain(ctx, err)
 	if err == nil {
 		return nil

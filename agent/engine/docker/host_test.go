@@ -39,7 +39,7 @@ func deploy(t *testing.T, d *docker.Engine, app string, p enginetest.Program, ch
 	p.Output = append(p.Output, "ready")
 	spec := engine.Spec{
 		App: app, Kind: engine.KindDeploy, Type: "web", Index: 1, Release: 1, Attempt: "a",
-		Name: app + ".web.1", Image: id, Command: shell(p), Address: n.Gateway.Next(),
+		Name: app + ".web.1", Image: id, Command: enginetest.Shell(p), Address: n.Gateway.Next(),
 	}
 	if change != nil {
 		change(&spec)

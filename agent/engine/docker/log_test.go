@@ -14,11 +14,11 @@ func TestLogConfig(t *testing.T) {
 		"20m":       {"max-size": "20m", "max-file": "2"},
 		"unlimited": {},
 	} {
-		if got := logConfig(engine.Spec{LogSize: size}); got.Type != "json-file" || !maps.Equal(got.Config, want) {
+		if got := LogConfig(engine.Spec{LogSize: size}); got.Type != "json-file" || !maps.Equal(got.Config, want) {
 			t.Errorf("%q: %+v, want %v", size, got, want)
 		}
 	}
-	got := logConfig(engine.Spec{LogSize: "20m", Options: engine.Options{LogFiles: 5}}).Config
+	got := LogConfig(engine.Spec{LogSize: "20m", Options: engine.Options{LogFiles: 5}}).Config
 	if want := map[string]string{"max-size": "20m", "max-file": "5"}; !maps.Equal(got, want) {
 		t.Errorf("with files: %v, want %v", got, want)
 	}

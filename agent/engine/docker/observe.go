@@ -41,6 +41,13 @@ func processes(app string) filters.Args {
 	return selected
 }
 
+// ofSwarm reports whether a container with these labels was made by the engine itself, for a
+// task of its swarm. It has the labels of an app's process, and is its manager's to report.
+func ofSwarm(labels map[string]string) bool {
+	_, is := labels["com.docker.swarm.task"]
+	return is
+}
+
 // Observe implements Engine.
 func (d *Engine) Observe(ctx context.Context, app string) (engine.Observed, error) {
 	o, err := d.observe(ctx, app)
@@ -82,6 +89,7 @@ func (d *Engine) instances(ctx context.Context, cli *client.Client, app string) 
 	if err != nil {
 		return nil, err
 	}
+	list = slices.DeleteFunc(list, func(c container.Summary) bool { return ofSwarm(c.Labels) })
 	found := make([]engine.Instance, len(list))
 	var all errgroup.Group
 	all.SetLimit(inspects)
@@ -193,7 +201,7 @@ func networks(ctx context.Context, cli *client.Client, app string) ([]engine.Net
 }
 
 func appNetwork(n network.Summary) engine.Network {
-	a := engine.Network{ID: n.ID, Name: n.Name, App: n.Labels[engine.LabelApp], Root: n.Labels[engine.LabelRoot]}
+	a := engine.Network{ID: n.ID, Name: n.Name, Overlay: n.Driver == "overlay", App: n.Labels[engine.LabelApp], Root: n.Labels[engine.LabelRoot]}
 	for _, c := range n.IPAM.Config {
 		subnet, err := netip.ParsePrefix(c.Subnet)
 		if err != nil || !subnet.Addr().Is4() {

@@ -30,7 +30,7 @@ func (d *Engine) pull(ctx context.Context, name string, auth engine.RegistryAuth
 	if err != nil {
 		return err
 	}
-	login, err := encodedLogin(auth)
+	login, err := EncodedLogin(auth)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (d *Engine) push(ctx context.Context, id, name string, auth engine.Registry
 	if err != nil {
 		return "", err
 	}
-	login, err := encodedLogin(auth)
+	login, err := EncodedLogin(auth)
 	if err != nil {
 		return "", err
 	}
@@ -109,7 +109,8 @@ func forgetPushes(ctx context.Context, cli *client.Client, repository, app strin
 	}
 }
 
-func encodedLogin(auth engine.RegistryAuth) (string, error) {
+// EncodedLogin returns a login as the engine takes it; "" if there is none.
+func EncodedLogin(auth engine.RegistryAuth) (string, error) {
 	if auth.Secret == "" {
 		return "", nil
 	}

@@ -175,7 +175,7 @@ func (d *Engine) container(spec engine.Spec) (*container.Config, *container.Host
 		Mounts:      mounts(spec),
 		Resources:   resources(spec.Limits),
 		NetworkMode: container.NetworkMode(name),
-		LogConfig:   logConfig(spec),
+		LogConfig:   LogConfig(spec),
 		RestartPolicy: container.RestartPolicy{
 			Name:              container.RestartPolicyMode(policy.Name),
 			MaximumRetryCount: policy.Max,
@@ -211,8 +211,8 @@ func publish(spec engine.Spec, config *container.Config, host *container.HostCon
 	}
 }
 
-// logConfig keeps a container's log small, unless it may have any size.
-func logConfig(spec engine.Spec) container.LogConfig {
+// LogConfig keeps a container's log small, unless it may have any size.
+func LogConfig(spec engine.Spec) container.LogConfig {
 	log := container.LogConfig{Type: "json-file", Config: map[string]string{}}
 	if spec.LogSize != "unlimited" {
 		log.Config["max-size"], log.Config["max-file"] = cmp.Or(spec.LogSize, logSize), logFiles

@@ -142,6 +142,8 @@ func removeNetwork(ctx context.Context, cli *client.Client, id string) error {
 	if err != nil {
 		return err
 	}
+	// The swarm tells whether its own tasks need a network.
+	users = slices.DeleteFunc(users, func(c container.Summary) bool { return ofSwarm(c.Labels) })
 	if len(users) > 0 {
 		return fmt.Errorf("%w (%s)", engine.ErrInUse, containerNames(users))
 	}
@@ -149,7 +151,7 @@ func removeNetwork(ctx context.Context, cli *client.Client, id string) error {
 	switch {
 	case errdefs.IsNotFound(err):
 		return nil
-	case err != nil && strings.Contains(err.Error(), "has active endpoints"):
+	case err != nil && (strings.Contains(err.Error(), "has active endpoints") || strings.Contains(err.Error(), "is in use by")): // of an overlay
 		return fmt.Errorf("%w: %w", engine.ErrInUse, err)
 	}
 	return err
@@ -192,7 +194,8 @@ func removeImage(ctx context.Context, cli *client.Client, id, app string) error 
 	if len(names) == 0 {
 		names = []string{i.ID}
 	}
-	return removeNames(ctx, cli, names)
+	// A task of a swarm that ran here has pulled it by its digest.
+	return removeNames(ctx, cli, append(names, i.RepoDigests...))
 }
 
 func removeNames(ctx context.Context, cli *client.Client, names []string) error {

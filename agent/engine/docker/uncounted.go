@@ -5,4 +5,4 @@ package docker
 import "dokku/agent/engine"
 
 // Counted is the engine itself; see counted.go.
-func Counted(d *Engine) engine.Host { return d }
+func Counted(h engine.Host) engine.Host { return h }

@@ -79,6 +79,9 @@ func deliver(ctx context.Context, in <-chan events.Message, failed <-chan error,
 		case send <- next:
 			queue = slices.Delete(queue, 0, 1)
 		case m := <-in:
+			if ofSwarm(m.Actor.Attributes) {
+				continue
+			}
 			if len(queue) == pending {
 				queue = []engine.Event{{Action: engine.ActionConnected}}
 			}

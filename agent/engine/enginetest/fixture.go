@@ -87,7 +87,7 @@ func (r *run) app(t *testing.T) *app {
 // bare returns an app without a network.
 func (r *run) bare(t *testing.T) *app {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*patience)
 	t.Cleanup(cancel)
 	a := &app{run: r, t: t, ctx: ctx, name: r.prefix + strconv.Itoa(int(r.apps.Add(1))), image: r.image}
 	t.Cleanup(a.clean)

@@ -46,7 +46,11 @@ func (m *Engine) AllNetworks(ctx context.Context) ([]engine.NetworkInfo, error) 
 func (m *Engine) everyNetwork() []engine.NetworkInfo {
 	all := slices.Clone(m.shared)
 	for _, n := range m.nets {
-		all = append(all, engine.NetworkInfo{ID: n.ID, Name: n.Name, Driver: "bridge", Scope: "local", App: n.App,
+		driver, scope := "bridge", "local"
+		if n.Overlay {
+			driver, scope = "overlay", "swarm"
+		}
+		all = append(all, engine.NetworkInfo{ID: n.ID, Name: n.Name, Driver: driver, Scope: scope, App: n.App,
 			Labels: map[string]string{engine.LabelApp: n.App}})
 	}
 	return all
@@ -180,3 +184,28 @@ func (m *Engine) read(p *process, name string) (text string, ok bool) {
 
 // oneLine ends in a blank, unless the text is empty.
 func oneLine(text string) string { return strings.Join(append(strings.Fields(text), ""), " ") }
+
+// JoinOverlay implements Networks.
+func (m *Engine) JoinOverlay(ctx context.Context, owner, id string, names []string) (string, error) {
+	return call(ctx, m, func() (string, error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		name := engine.OverlayName(owner)
+		if m.node == nil {
+			return name, engine.ErrNoCluster
+		}
+		m.overlay(owner)
+		if id == "" {
+			return name, nil
+		}
+		p := m.find(id)
+		if p == nil {
+			return name, engine.ErrNoContainer
+		}
+		if !slices.Contains(p.spec.Joins, name) {
+			p.spec.Joins = append(slices.Clone(p.spec.Joins), name)
+			p.spec.Aliases = append(slices.Clone(p.spec.Aliases), names...)
+		}
+		return name, nil
+	}, "JoinOverlay", owner, id)
+}

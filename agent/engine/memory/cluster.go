@@ -18,13 +18,19 @@ type Swarm struct {
 	id     string
 	tokens map[engine.Role]string
 	nodes  []*node
+	// engines know it, in the order in which they joined.
+	engines []*Engine
+	ports   int // how many ports nodes have published
 }
 
 // A node is a member of a Swarm.
 type node struct {
 	engine.Node
-	swarm *Swarm
-	down  bool
+	swarm  *Swarm
+	down   bool
+	labels map[string]string
+	// cannotPull is why it pulls no image; nil: it can.
+	cannotPull error
 }
 
 // quorum reports whether more than half of the managers are up.
@@ -75,6 +81,7 @@ func (m *Engine) Join(s *Swarm, address, token string) error {
 	for role, t := range s.tokens {
 		if t == token {
 			m.node = s.add(address, role)
+			s.engines = append(s.engines, m)
 			return nil
 		}
 	}
@@ -93,12 +100,12 @@ func (m *Engine) Swarm() *Swarm {
 
 // Die makes the others lose the engine's node, or find it again.
 func (m *Engine) Die(dead bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.node.swarm.mu.Lock()
-	defer m.node.swarm.mu.Unlock()
-	m.node.down = dead
-	m.node.swarm.elect()
+	s := m.Swarm()
+	m.withNodes(func() {
+		m.node.down = dead
+		s.elect()
+	})
+	s.changed()
 }
 
 // withSwarm calls do for a member of a swarm, with both locks.
@@ -109,8 +116,7 @@ func withSwarm[T any](m *Engine, do func(n *node, s *Swarm) (T, error)) (T, erro
 		var none T
 		return none, engine.ErrNoCluster
 	}
-	m.node.swarm.mu.Lock()
-	defer m.node.swarm.mu.Unlock()
+	defer m.lockNodes()()
 	return do(m.node, m.node.swarm)
 }
 
@@ -163,6 +169,7 @@ func (m *Engine) InitCluster(ctx context.Context, advertise string) error {
 		s := &Swarm{id: m.newID("swarm")[:25]}
 		s.tokens = map[engine.Role]string{engine.RoleWorker: s.token(m), engine.RoleManager: s.token(m)}
 		m.node = s.add(cmp.Or(advertise, "127.0.0.1"), engine.RoleManager)
+		s.engines = append(s.engines, m)
 		return none, nil
 	}, "InitCluster", advertise)
 	return err
@@ -195,6 +202,7 @@ func (m *Engine) SetAvailability(ctx context.Context, id string, a engine.Availa
 			for _, n := range s.nodes {
 				if n.ID == id {
 					n.Availability = a
+					m.lookAtNodes()
 					return none, nil
 				}
 			}
@@ -213,6 +221,8 @@ func (m *Engine) LeaveCluster(ctx context.Context, force bool) error {
 			}
 			self.down = true
 			s.elect()
+			s.engines = slices.DeleteFunc(s.engines, func(e *Engine) bool { return e == m })
+			m.containers = slices.DeleteFunc(m.containers, func(p *process) bool { return p.group != nil })
 			m.node = nil
 			return none, nil
 		})

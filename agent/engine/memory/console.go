@@ -171,6 +171,9 @@ func (m *Engine) running(id string) (*process, error) {
 	if p == nil {
 		return nil, fmt.Errorf("%w (%s)", engine.ErrNoContainer, engine.Short(id))
 	}
+	if p.group != nil && p.home != m.node {
+		return nil, fmt.Errorf("%w (%s.%d, %s)", engine.ErrElsewhere, p.Type, p.Index, p.Node)
+	}
 	if !p.Running() {
 		return nil, fmt.Errorf("%w (%s)", engine.ErrNotRunning, engine.Short(id))
 	}

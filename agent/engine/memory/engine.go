@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -17,6 +18,15 @@ func (m *Engine) Start(ctx context.Context, spec engine.Spec) (engine.Instance, 
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		i, err := m.start(spec)
+		for end := time.Now().Add(m.patience); errors.Is(err, engine.ErrNoPlace) && time.Now().Before(end); i, err = m.start(spec) {
+			m.mu.Unlock()
+			engine.Pause(ctx, 50*time.Millisecond)
+			m.mu.Lock()
+			if ctx.Err() != nil {
+				err = ctx.Err()
+				break
+			}
+		}
 		if err != nil {
 			return engine.Instance{}, fmt.Errorf("cannot start %s: %w", spec.Title(), err)
 		}
@@ -27,6 +37,9 @@ func (m *Engine) Start(ctx context.Context, spec engine.Spec) (engine.Instance, 
 func (m *Engine) start(spec engine.Spec) (engine.Instance, error) {
 	if err := spec.Check(); err != nil {
 		return engine.Instance{}, err
+	}
+	if spec.Placement != nil {
+		return m.startPlaced(spec)
 	}
 	image := m.image(spec.Image)
 	if image == nil {
@@ -102,6 +115,12 @@ func (m *Engine) Stop(ctx context.Context, id string, grace time.Duration) error
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		p := m.find(id)
+		if p != nil && p.group != nil {
+			if err := m.seen(); err != nil {
+				return none, fmt.Errorf("cannot stop %s: %w", p.Name, err)
+			}
+			return none, m.stopPlaced(p.group, func(d time.Duration) error { engine.Pause(ctx, d); return ctx.Err() }, grace)
+		}
 		if p == nil || !p.Running() && p.Status != engine.StatusRestarting {
 			return none, nil
 		}
@@ -135,7 +154,7 @@ func (m *Engine) Remove(ctx context.Context, r engine.Resource) error {
 		defer m.mu.Unlock()
 		switch r.Kind {
 		case engine.Container:
-			m.removeContainer(r.ID)
+			err = m.removeGroup(r.ID)
 		case engine.NetworkKind:
 			err = m.removeNetwork(r.ID)
 		case engine.ImageKind:
@@ -151,6 +170,22 @@ func (m *Engine) Remove(ctx context.Context, r engine.Resource) error {
 		return none, nil
 	}, "Remove", r)
 	return err
+}
+
+// removeGroup removes a container, or a process that a swarm has placed with all of its group.
+func (m *Engine) removeGroup(id string) error {
+	p := m.find(id)
+	if p == nil || p.group == nil {
+		m.removeContainer(id)
+		return nil
+	}
+	if err := m.seen(); err != nil {
+		return err
+	}
+	for _, o := range m.membersOf(p.group) {
+		m.removeContainer(o.ID)
+	}
+	return nil
 }
 
 func (m *Engine) removeContainer(id string) {
@@ -173,7 +208,8 @@ func (m *Engine) removeNetwork(id string) error {
 	}
 	var users []string
 	for _, p := range m.containers {
-		if every[n].App != "" && p.App == every[n].App || slices.Contains(p.spec.Joins, every[n].Name) {
+		own := every[n].App != "" && p.App == every[n].App && (p.group != nil) == (every[n].Driver == "overlay")
+		if own || slices.Contains(p.spec.Joins, every[n].Name) {
 			users = append(users, p.Name)
 		}
 	}

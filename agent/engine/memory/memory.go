@@ -40,9 +40,12 @@ type Engine struct {
 	registryDown error
 	pushed       map[string]string // ids of images, by their names by digest
 	node         *node             // see Swarm
-	watchers     []*watcher
-	together     map[kindOf]int // see Together
-	root         string
+	nodesLocked  bool              // by this engine, see lockNodes
+	// patience is how long a start waits for a node that takes the process.
+	patience time.Duration
+	watchers []*watcher
+	together map[kindOf]int // see Together
+	root     string
 }
 
 var _ engine.Host = (*Engine)(nil)
@@ -235,8 +238,14 @@ func (m *Engine) Restart() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, p := range m.containers {
-		if p.Running() {
+		switch {
+		case !p.Running():
+		case p.group == nil:
 			m.exit(p, p.behaviour.stopCode(), false)
+		case p.home == m.node: // the swarm places it anew
+			unlock := m.lockNodes()
+			m.move(p)
+			unlock()
 		}
 	}
 	m.emit(engine.Event{Action: engine.ActionConnected})
@@ -283,8 +292,11 @@ func (m *Engine) Observe(ctx context.Context, app string) (engine.Observed, erro
 	return call(ctx, m, func() (engine.Observed, error) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		var o engine.Observed
+		o := engine.Observed{Unseen: m.unseen()}
 		for _, p := range m.containers {
+			if p.group != nil && o.Unseen != nil {
+				continue
+			}
 			if app == "" || p.App == app {
 				o.Instances = append(o.Instances, p.Instance)
 			}
@@ -317,6 +329,9 @@ func (m *Engine) Network(ctx context.Context, app string) (engine.Network, error
 		}
 		var taken []netip.Prefix
 		for _, n := range m.nets {
+			if n.Overlay {
+				continue
+			}
 			if n.App == app {
 				return n, nil
 			}
@@ -335,7 +350,7 @@ func (m *Engine) Network(ctx context.Context, app string) (engine.Network, error
 
 // network returns the app's network.
 func (m *Engine) network(app string) (engine.Network, bool) {
-	n := slices.IndexFunc(m.nets, func(n engine.Network) bool { return n.App == app })
+	n := slices.IndexFunc(m.nets, func(n engine.Network) bool { return n.App == app && !n.Overlay })
 	if n < 0 {
 		return engine.Network{}, false
 	}

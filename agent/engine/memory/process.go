@@ -21,6 +21,9 @@ type process struct {
 	files     map[string]bool // paths of files in its root folder, beside the image's own
 	// fixed: the Spec has the Address.
 	fixed bool
+	// group is that of a process that a swarm has placed, and home its node; nil: none.
+	group *group
+	home  *node
 	lines []line
 	// policyRuns counts all restarts by the policy, the forgotten ones too.
 	policyRuns int
@@ -35,7 +38,7 @@ type line struct {
 
 // find returns a container by id or name.
 func (m *Engine) find(id string) *process {
-	n := slices.IndexFunc(m.containers, func(p *process) bool { return p.ID == id || p.Name == id })
+	n := slices.IndexFunc(m.containers, func(p *process) bool { return p.ID == id || p.group == nil && p.Name == id })
 	if n < 0 {
 		return nil
 	}
@@ -208,6 +211,15 @@ func (m *Engine) exit(p *process, code int, oom bool) {
 	}
 	p.Restarts++
 	p.policyRuns++
+	if p.group != nil { // another task, with another port
+		unlock := m.lockNodes()
+		err := m.assign(p)
+		unlock()
+		if err != nil {
+			p.home, p.Status = nil, engine.StatusCreated
+			return
+		}
+	}
 	m.run(p)
 }
 

@@ -19,7 +19,10 @@ type Proxy struct {
 	fail      func(call, app string) error
 }
 
-var _ proxy.Proxy = (*Proxy)(nil)
+var (
+	_ proxy.Proxy  = (*Proxy)(nil)
+	_ proxy.Lister = (*Proxy)(nil)
+)
 
 // New returns a proxy without routes.
 func New() *Proxy { return &Proxy{live: map[string]proxy.Route{}} }
@@ -96,6 +99,17 @@ func (m *Proxy) Live(ctx context.Context, app string) (r proxy.Route, ok bool, e
 		return proxy.CheckApp(app)
 	})
 	return r, ok, err
+}
+
+// Routes returns all routes.
+func (m *Proxy) Routes(ctx context.Context) (list []proxy.Route, err error) {
+	err = m.call(ctx, "routes", "", func() error {
+		for _, app := range slices.Sorted(maps.Keys(m.live)) {
+			list = append(list, m.live[app])
+		}
+		return nil
+	})
+	return list, err
 }
 
 // Refresh does nothing: a route in memory has no form and no settings of a server.

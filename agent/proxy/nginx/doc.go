@@ -127,6 +127,12 @@
 //     all, and only in the first 10 s, so that slow requests are not run again.
 //   - No process is put aside because of a failure (max_fails=0): with all put
 //     aside, nginx answers 502 even if they are back. The agent takes dead ones out.
+//   - A process on another machine (Route.Elsewhere) is the exception: a machine that is gone
+//     refuses nothing, and each request to it would wait for its connection. That may take 1 s,
+//     then the request goes to another process, whatever its method, since nothing of it was
+//     sent. After three failures in a second, an nginx worker leaves a process out for one
+//     second, until the agent has taken it out of the route. One or two requests that
+//     kill their processes put none aside, and with all aside, nginx tries again a second later.
 //   - nginx is reloaded only when something changed: a reload closes idle
 //     connections of clients.
 //   - Clients that hold a connection to an old worker (WebSockets) keep that worker
@@ -192,6 +198,13 @@
 // A listen directive with an address was rejected: nginx then looks for a name only
 // among the servers of that address, where all other apps and the proof of the
 // generation would be missing, and cannot change from one form to the other in a reload.
+//
+// # Another server behind
+//
+// A route that is Onward leads to the nginx of another server, which has the same names. Each
+// port is passed on to that server's port, so a port for TLS has a server block of its own, and
+// asks over TLS with the visitor's name (SNI). The certificate there is not verified: it may be
+// self-signed; see package doors.
 //
 // # Pages
 //

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -82,6 +83,7 @@ var (
 	_ proxy.Proxy     = (*Proxy)(nil)
 	_ proxy.Examiner  = (*Proxy)(nil)
 	_ proxy.Inspector = (*Proxy)(nil)
+	_ proxy.Lister    = (*Proxy)(nil)
 )
 
 // New changes nothing on the host: the first call that writes makes the folders.
@@ -326,6 +328,48 @@ func (n *Proxy) Live(ctx context.Context, app string) (proxy.Route, bool, error)
 		return r, err == nil, err
 	}
 	return proxy.Route{}, false, fmt.Errorf("cannot read the route of %s: nginx's files change faster than they can be read", app)
+}
+
+// Routes returns the routes by which nginx answers now. A file that cannot be read back is
+// left out, as in Live.
+func (n *Proxy) Routes(ctx context.Context) ([]proxy.Route, error) {
+	for range 5 {
+		generation, err := n.liveGeneration(ctx)
+		if err != nil || generation == "" {
+			return nil, err
+		}
+		names, err := filepath.Glob(n.tree(generation, "*.conf"))
+		if err != nil {
+			return nil, err
+		}
+		var list []proxy.Route
+		for _, path := range names {
+			name, ok := appOf(filepath.Base(path))
+			if !ok {
+				continue
+			}
+			file, err := os.ReadFile(path)
+			if errors.Is(err, fs.ErrNotExist) {
+				break // the tree was replaced
+			}
+			if err != nil {
+				return nil, fmt.Errorf("cannot read the route of %s: %w", name, err)
+			}
+			if r, err := parseApp(name, file); err == nil {
+				r.Outdated = !(bytes.Equal(file, renderApp(r, n.server())) && n.hasForm(generation))
+				list = append(list, r)
+			}
+		}
+		if n.has(generation, serverFile) {
+			return list, nil
+		}
+		if _, gone := os.Stat(n.tree(generation)); gone != nil {
+			if now, err := n.liveGeneration(ctx); err == nil && now == generation {
+				return nil, nil // removed while nginx serves it: its content is lost
+			}
+		}
+	}
+	return nil, errors.New("cannot read the routes: nginx's files change faster than they can be read")
 }
 
 // hasForm reports whether the shared files of a tree were written by the present

@@ -243,5 +243,23 @@ func (b block) Proto() string {
 // Pool returns the name of the processes that get the requests.
 func (b block) Pool() string { return upstream(b.App, b.ports[0].Container) }
 
+// Scheme is how the processes are asked. Another proxy is asked over TLS if the visitor came
+// so; see [proxy.Route.Onward].
+func (b block) Scheme() string {
+	if b.Onward && b.ports[0].TLS {
+		return "https"
+	}
+	return "http"
+}
+
+// Patience is how long a connection to a process on another machine may take by default: a
+// machine that does not answer costs each request that much.
+func (b block) Patience() string {
+	if b.Elsewhere {
+		return "1s"
+	}
+	return ""
+}
+
 // ResendTimeout returns how old a request may be and still go to another process.
 func (b block) ResendTimeout() time.Duration { return min(resendTimeout, b.Settings.ReadTimeout) }

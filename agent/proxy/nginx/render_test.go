@@ -152,6 +152,10 @@ func TestGolden(t *testing.T) {
 		Auth:         &proxy.Auth{Users: members.Auth.Users, Domains: []string{"admin.example.com"}}}
 	shut := proxy.Route{App: "closed", Release: 1, Domains: []string{"closed.example.com"}, Upstreams: addresses("172.30.1.6:5000"), Auth: &proxy.Auth{}}
 	only := proxy.Route{App: "only", Domains: []string{"only.example.com"}, Upstreams: addresses("172.30.1.4:5000"), Ports: []proxy.Port{{Host: 9001}}}
+	onward := secure
+	onward.App, onward.Upstreams, onward.Onward = "onward", addresses("192.0.2.1:80"), true
+	onward.Ports = []proxy.Port{{Host: 80}, {Host: 443, TLS: true, Container: 443}, {Host: 9000, Container: 9000}}
+	far := proxy.Route{App: "far", Release: 2, Domains: []string{"far.example.com"}, Upstreams: addresses("10.0.0.2:30000", "10.0.0.2:30001", "10.0.0.3:30000"), Elsewhere: true}
 	for name, c := range map[string]struct {
 		routes []proxy.Route
 		s      server
@@ -170,6 +174,8 @@ func TestGolden(t *testing.T) {
 		"address":     {[]proxy.Route{addressed, lower, strict}, unset(80, true)},
 		"address-old": {[]proxy.Route{addressed}, unset(80, false).of(version{1, 18, 0})},
 		"stapled":     {[]proxy.Route{secure, stapled}, resolved},
+		"onward":      {[]proxy.Route{onward}, unset(80, true)},
+		"elsewhere":   {[]proxy.Route{far}, unset(80, false)},
 		"beside":      {[]proxy.Route{works, page, members, house, partly, shut}, unset(80, true)},
 		"tls-old":     {[]proxy.Route{secure}, unset(80, false).of(version{1, 18, 0})},
 		"tls-new":     {[]proxy.Route{secure}, unset(80, true).of(version{1, 26, 3})},

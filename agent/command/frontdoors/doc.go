@@ -1,0 +1,2 @@
+// Package frontdoors has the commands about servers that serve visitors too, front-door:*.
+package frontdoors

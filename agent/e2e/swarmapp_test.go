@@ -1,0 +1,162 @@
+package e2e
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"dokku/agent/e2e/lab"
+	"dokku/agent/e2e/load"
+	"dokku/agent/e2e/swarmlab"
+	"dokku/agent/registry"
+	"dokku/agent/store"
+)
+
+// servedRegistry starts a registry of a server's own, which the nodes trust by its printed line.
+func servedRegistry(t *testing.T, s *swarmlab.Lab, st *store.Store) registry.Served {
+	t.Helper()
+	free, err := net.Listen("tcp", s.Host+":0")
+	lab.Must(t, err)
+	port := free.Addr().(*net.TCPAddr).Port
+	free.Close()
+	v, changed, err := registry.Prepare(st, s.Host, port, time.Now())
+	lab.Must(t, err)
+	service := registry.Host{Etc: t.TempDir(), Name: fmt.Sprintf("dokku-registry-e2e%d", port)}
+	t.Cleanup(func() {
+		exec.Command(service.Etc+"/init.d/"+service.Name, "stop").Run()
+		os.Remove("/var/log/" + service.Name + ".log")
+	})
+	lab.Must(t, service.Install(t.Context(), st, v, changed))
+	return v
+}
+
+// trusts has a node trust a registry by the line that registry:serve prints.
+func trusts(t *testing.T, n *swarmlab.Node, v registry.Served) {
+	t.Helper()
+	line := strings.ReplaceAll(v.TrustLine(), "/etc/docker/certs.d", n.Certs)
+	if out, err := exec.Command("sh", "-c", line).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", line, err, out)
+	}
+}
+
+// onSwarm starts a server whose engine is the first manager of a swarm, with a registry of
+// its own, whose apps run on the swarm.
+func onSwarm(t *testing.T, nodes, managers int, settings map[string]any) (*lab.Lab, *swarmlab.Lab) {
+	t.Helper()
+	s := swarmlab.Swarm(t, nodes, managers)
+	tools, err := lab.Shared()
+	lab.Must(t, err)
+	all := map[string]any{"docker": s.Nodes[0].Socket}
+	for k, v := range settings {
+		all[k] = v
+	}
+	l := lab.NewOf(t, tools.On(t, s.Nodes[0].Client()), all)
+	v := servedRegistry(t, s, &store.Store{Root: l.Root})
+	for _, n := range s.Nodes {
+		trusts(t, n, v)
+	}
+	l.Dokku("registry:login", "--global", v.Server(), registry.User, v.Password)
+	l.Dokku("registry:set", "--global", "server", v.Server())
+	l.Dokku("scheduler:set", "--global", "selected", "docker-swarm")
+	l.StartAgent()
+	return l, s
+}
+
+// nodesOf are the nodes that run an app's processes of a type, by ps:report.
+func nodesOf(l *lab.Lab, app, typ string) (nodes []string) {
+	for _, line := range strings.Split(l.Dokku("ps:report", app), "\n") {
+		if f := strings.Fields(line); len(f) == 4 && f[0] == "Node" && f[1] == typ {
+			nodes = append(nodes, f[3])
+		}
+	}
+	return nodes
+}
+
+// TestNoRequestIsLostOnSwarm: a swarm keeps the promise of TestNoRequestIsLost, with the
+// processes on three nodes.
+func TestNoRequestIsLostOnSwarm(t *testing.T) {
+	l, _ := onSwarm(t, 3, 1, map[string]any{"checks": map[string]string{"default-wait": "1", "wait-to-retire": fmt.Sprint(load.Retire.Seconds())}})
+	issuer := load.NewIssuer(t)
+	a := load.NewApp(l, issuer)
+	running := load.Generate(l, *loadRate/2, []*load.App{a}, issuer)
+	for round := range max(*loadRounds/2, 2) {
+		a.Round(round)
+	}
+	lab.WaitFor(t, "no process retires", func() bool { st := a.App.State(); return len(st.Retiring) == 0 && st.Staged == nil })
+	report := running.Stop()
+	report.Print(t)
+	report.Check(t, *loadRate/2, []*load.App{a})
+	a.App.Serves(a.App.Tip("main"))
+}
+
+// TestNodeDies: when a node loses power, or its link, under 200 requests a second, at most
+// those are lost that it had and those of one second. The swarm places its processes anew, and
+// nginx follows.
+func TestNodeDies(t *testing.T) {
+	l, s := onSwarm(t, 3, 1, nil)
+	a := l.App(lab.Files{"Procfile": "web: /server\n", "DOKKU_SCALE": "web=3\n"})
+	a.Push(nil)
+	for _, c := range []struct {
+		name   string
+		victim *swarmlab.Node
+		die    func(*swarmlab.Node)
+	}{{"power", s.Nodes[2], (*swarmlab.Node).Kill}, {"link", s.Nodes[1], (*swarmlab.Node).Cut}} {
+		t.Run(c.name, func(t *testing.T) {
+			a := a.With(t)
+			if nodes := nodesOf(a.Lab, a.Name, "web"); len(nodes) != 3 || !slices.Contains(nodes, c.victim.Name) {
+				t.Fatalf("web runs on %q", nodes)
+			}
+			traffic := load.Ask(a, "/", 200)
+			died := time.Now()
+			c.die(c.victim)
+			lab.WaitFor(t, "the swarm places its processes anew", func() bool {
+				nodes := nodesOf(a.Lab, a.Name, "web")
+				return len(nodes) == 3 && !slices.Contains(nodes, c.victim.Name)
+			})
+			lost, within := traffic.Lost(died)
+			t.Logf("%d requests were lost, the last of them %s after the node", lost, within.Round(time.Millisecond))
+			if lost > 200 || within > 2*time.Second {
+				t.Errorf("%d requests were lost within %s", lost, within)
+			}
+		})
+	}
+}
+
+// TestSwarmPushTakes: a push to three nodes, with the registry, takes at most half as long
+// again as the same push to one machine. Pushes of both kinds take turns.
+func TestSwarmPushTakes(t *testing.T) {
+	l, _ := onSwarm(t, 3, 1, nil)
+	var apps [2]*lab.App
+	var took [2][]time.Duration
+	for i := range apps {
+		apps[i] = l.App(lab.Files{"Procfile": "web: /server\n", "DOKKU_SCALE": "web=3\n"})
+		if i == 0 {
+			l.Dokku("apps:create", apps[i].Name)
+			l.Dokku("scheduler:set", apps[i].Name, "selected", "docker-local")
+		}
+		apps[i].Push(nil)
+	}
+	for n := range 9 {
+		for i, a := range apps {
+			a.Commit(lab.Files{"version": fmt.Sprint(n)})
+			begun := time.Now()
+			a.Push(nil)
+			took[i] = append(took[i], time.Since(begun))
+		}
+	}
+	one, three := median(took[0]), median(took[1])
+	t.Logf("a push takes %s on one machine and %s on three nodes: %.2f times as long", one.Round(time.Millisecond), three.Round(time.Millisecond), float64(three)/float64(one))
+	if three > one*3/2 {
+		t.Errorf("a push to three nodes takes %.2f times as long as one to this machine: %v, %v", float64(three)/float64(one), took[1], took[0])
+	}
+}
+
+func median(of []time.Duration) time.Duration {
+	sorted := slices.Sorted(slices.Values(of))
+	return sorted[len(sorted)/2]
+}

@@ -1,0 +1,255 @@
+package swarm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"dokku/agent/engine"
+	"dokku/agent/engine/docker"
+)
+
+// Engine is a Docker Engine, and the swarm that it manages if it manages one.
+type Engine struct {
+	engine.Host
+	docker *docker.Engine
+
+	mu sync.Mutex
+	// silent are the nodes that did not answer when Watch last asked them, by id.
+	silent map[string]bool
+}
+
+var _ engine.Host = (*Engine)(nil)
+
+// Beside adds the processes that d's swarm places to those that d runs itself.
+func Beside(d *docker.Engine) *Engine { return &Engine{Host: d, docker: d} }
+
+// placed splits the id of a process that a swarm has placed into that of its service and the
+// slot. Ids of containers have no dot.
+func placed(id string) (service string, slot int, ok bool) {
+	service, rest, found := strings.Cut(id, ".")
+	if !found || len(service) != idLength || strings.Trim(service, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
+		return "", 0, false
+	}
+	if _, err := fmt.Sscanf(rest, "%d", &slot); err != nil || fmt.Sprint(slot) != rest {
+		return "", 0, false
+	}
+	return service, slot, true
+}
+
+// idLength is the length of the ids that a swarm gives.
+const idLength = 25
+
+// Observe implements Engine.
+func (e *Engine) Observe(ctx context.Context, app string) (engine.Observed, error) {
+	type answer struct {
+		placed []engine.Instance
+		err    error
+	}
+	asked := make(chan answer, 1)
+	c, cancel := engine.Within(ctx, lookLimit)
+	defer cancel()
+	go func() {
+		placed, err := e.observe(c, app)
+		asked <- answer{placed, err}
+	}()
+	o, err := e.Host.Observe(ctx, app)
+	if err != nil {
+		return o, err
+	}
+	a := <-asked
+	switch {
+	case ctx.Err() != nil:
+		return engine.Observed{}, fmt.Errorf("cannot look at the processes of the swarm: %w", context.Cause(ctx))
+	case errors.Is(a.err, engine.ErrNoCluster): // so there are none
+	case a.err != nil:
+		o.Unseen = fmt.Errorf("cannot look at the processes of the swarm: %w", a.err)
+	}
+	o.Instances = merge(o.Instances, a.placed)
+	return o, nil
+}
+
+// Instance implements Engine.
+func (e *Engine) Instance(ctx context.Context, id string) (engine.Instance, error) {
+	if _, _, ok := placed(id); !ok {
+		return e.Host.Instance(ctx, id)
+	}
+	m, err := e.member(ctx, id)
+	if err != nil {
+		return engine.Instance{}, fmt.Errorf("cannot inspect process %s: %w", id, err)
+	}
+	return m.Instance, nil
+}
+
+// Exec implements Prober.
+func (e *Engine) Exec(ctx context.Context, id string, argv []string) ([]byte, int, error) {
+	id, err := e.container(ctx, id)
+	if err != nil {
+		return nil, 0, fmt.Errorf("cannot run %q: %w", argv, err)
+	}
+	return e.Host.Exec(ctx, id, argv)
+}
+
+// ExecAttached implements Terminal.
+func (e *Engine) ExecAttached(ctx context.Context, id string, argv, env []string, s engine.Streams) (int, error) {
+	id, err := e.container(ctx, id)
+	if err != nil {
+		return 0, fmt.Errorf("cannot run %q: %w", argv, err)
+	}
+	return e.Host.ExecAttached(ctx, id, argv, env, s)
+}
+
+// Listening implements Prober.
+func (e *Engine) Listening(ctx context.Context, id string) (sockets []netip.AddrPort, err error) {
+	if id, err = e.container(ctx, id); err != nil {
+		return nil, fmt.Errorf("cannot tell on which ports it listens: %w", err)
+	}
+	return e.Host.Listening(ctx, id)
+}
+
+// Describe implements Inspector. Of a process on another node it is the swarm's description
+// of its task.
+func (e *Engine) Describe(ctx context.Context, id string) ([]byte, error) {
+	here, err := e.container(ctx, id)
+	if err == nil {
+		return e.Host.Describe(ctx, here)
+	}
+	if !errors.Is(err, engine.ErrElsewhere) && !errors.Is(err, engine.ErrNotRunning) {
+		return nil, fmt.Errorf("cannot inspect process %s: %w", id, err)
+	}
+	m, err := e.member(ctx, id)
+	if err == nil && m.task.ID == "" {
+		err = fmt.Errorf("%w (%s)", engine.ErrNotRunning, id)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot inspect process %s: %w", id, err)
+	}
+	cli, err := e.docker.Manager(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := engine.Within(ctx, engine.QuickCall)
+	defer cancel()
+	_, raw, err := cli.TaskInspectWithRaw(ctx, m.task.ID)
+	return raw, e.docker.ExplainSwarm(ctx, err)
+}
+
+// Processes implements Inspector.
+func (e *Engine) Processes(ctx context.Context, id, args string) ([]string, [][]string, error) {
+	id, err := e.container(ctx, id)
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot list the processes: %w", err)
+	}
+	return e.Host.Processes(ctx, id, args)
+}
+
+// container returns the id of a placed process's container on this node, and any other id as
+// it is.
+func (e *Engine) container(ctx context.Context, id string) (string, error) {
+	if _, _, ok := placed(id); !ok {
+		return id, nil
+	}
+	m, err := e.member(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	if status := m.task.Status.ContainerStatus; m.Running() && status != nil {
+		_, err := e.Host.Instance(ctx, status.ContainerID)
+		switch {
+		case err == nil:
+			return status.ContainerID, nil
+		case !errors.Is(err, engine.ErrNoContainer):
+			return "", err
+		}
+	} else if m.Status != engine.StatusLost {
+		return "", fmt.Errorf("%w (%s.%d of app %s)", engine.ErrNotRunning, m.Type, m.Index, m.App)
+	}
+	return "", fmt.Errorf("%w (%s.%d of app %s runs on %s)", engine.ErrElsewhere, m.Type, m.Index, m.App, m.Node)
+}
+
+// member looks at one placed process; ErrNoContainer if there is none.
+func (e *Engine) member(ctx context.Context, id string) (member, error) {
+	ctx, cancel := engine.Within(ctx, engine.QuickCall)
+	defer cancel()
+	group, slot, _ := placed(id)
+	g, err := e.group(ctx, group)
+	if err != nil {
+		return member{}, err
+	}
+	if slot < 1 || slot > len(g.members) {
+		return member{}, fmt.Errorf("%w (%s)", engine.ErrNoContainer, id)
+	}
+	return g.members[slot-1], nil
+}
+
+// group looks at one group.
+func (e *Engine) group(ctx context.Context, id string) (group, error) {
+	s, err := e.look(ctx, id, "")
+	if err != nil && !errors.Is(err, engine.ErrNoCluster) {
+		return group{}, err
+	}
+	if len(s) != 1 {
+		return group{}, fmt.Errorf("%w (%s)", engine.ErrNoContainer, id)
+	}
+	return s[0], nil
+}
+
+// Wait implements Prober. A process that was placed anew has ended where it was.
+func (e *Engine) Wait(ctx context.Context, id string) (engine.Instance, error) {
+	if _, _, ok := placed(id); !ok {
+		return e.Host.Wait(ctx, id)
+	}
+	i, err := e.wait(ctx, id)
+	if err != nil {
+		return engine.Instance{}, fmt.Errorf("cannot wait for process %s: %w", id, err)
+	}
+	return i, nil
+}
+
+func (e *Engine) wait(ctx context.Context, id string) (engine.Instance, error) {
+	var first, last member
+	for {
+		m, err := e.member(ctx, id)
+		switch {
+		case errors.Is(err, engine.ErrNoContainer) && first.ID != "":
+			last.Status = engine.StatusExited
+			return last.Instance, nil
+		case err != nil:
+			return engine.Instance{}, err
+		case first.ID == "":
+			first = m
+		}
+		last = m
+		if m.Status == engine.StatusExited || m.Status != engine.StatusLost && m.task.ID != first.task.ID {
+			return m.Instance, nil
+		}
+		if engine.Pause(ctx, waitPause); ctx.Err() != nil {
+			return engine.Instance{}, context.Cause(ctx)
+		}
+	}
+}
+
+// patient repeats a call while the swarm has no leader: if one dies, the others choose another.
+func patient[T any](ctx context.Context, do func() (T, error)) (T, error) {
+	for late := time.Now().Add(electionLimit); ; {
+		v, err := do()
+		if !errors.Is(err, engine.ErrNoQuorum) || time.Now().After(late) || ctx.Err() != nil {
+			return v, err
+		}
+		engine.Pause(ctx, waitPause)
+	}
+}
+
+const (
+	// electionLimit is how long managers take to choose a leader.
+	electionLimit = 20 * time.Second
+	// lookLimit bounds a look at the swarm. A manager that is about to lose its quorum
+	// answers after 20 s at the soonest.
+	lookLimit = 10 * time.Second
+	// waitPause is between two looks at processes that somebody waits for.
+	waitPause = 250 * time.Millisecond
+)
