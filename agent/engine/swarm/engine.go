@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"dokku/agent/engine"
 	"dokku/agent/engine/docker"
 )
@@ -21,6 +23,8 @@ type Engine struct {
 	mu sync.Mutex
 	// silent are the nodes that did not answer when Watch last asked them, by id.
 	silent map[string]bool
+	// looks are those under way at groups, by id, which members that start together share.
+	looks singleflight.Group
 }
 
 var _ engine.Host = (*Engine)(nil)

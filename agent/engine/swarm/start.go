@@ -24,7 +24,7 @@ const (
 	placeGrace = 5 * time.Second
 	// Pauses between two looks at a process that starts.
 	firstPause = 50 * time.Millisecond
-	lastPause  = 500 * time.Millisecond
+	lastPause  = 100 * time.Millisecond
 )
 
 // Start implements Engine.
@@ -159,7 +159,7 @@ func (e *Engine) started(ctx context.Context, spec engine.Spec, id string) (engi
 	defer cancel()
 	var homeless time.Time // since then no node takes it
 	for pause := firstPause; ; pause = min(pause*5/4, lastPause) {
-		g, err := patient(ctx, func() (group, error) { return e.group(ctx, id) })
+		g, err := patient(ctx, func() (group, error) { return e.sharedLook(ctx, id) })
 		switch {
 		case ctx.Err() != nil:
 			return engine.Instance{}, e.docker.ExplainSwarm(ctx, ctx.Err())
@@ -183,6 +183,16 @@ func (e *Engine) started(ctx context.Context, spec engine.Spec, id string) (engi
 		}
 		engine.Pause(ctx, pause)
 	}
+}
+
+// sharedLook is group, for members that start at the same time: one of them asks for all.
+func (e *Engine) sharedLook(ctx context.Context, id string) (group, error) {
+	v, err, _ := e.looks.Do(id, func() (any, error) { return e.group(ctx, id) })
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) { // perhaps of the one that asked
+		return e.group(ctx, id)
+	}
+	g, _ := v.(group)
+	return g, err
 }
 
 // verdict reports whether a process runs or has run. One that could not run is an error.
