@@ -263,6 +263,8 @@ var mutants = []mutant{
 		old: "err = s.Disk.SyncAll(path, filepath.Dir(path), s.File(name))", new: "_ = s.Disk.SyncAll"},
 	{name: "a missed cron task is made up", slow: true, test: "TestCronMissed",
 		old: "	if now.Sub(minute) >= time.Minute {", new: "	if now.Sub(minute) < 0 {"},
+	{name: "a run of a cron task that has ended is called interrupted", slow: true, test: "TestCronEndsMeanwhile",
+		old: "err == nil && now.Over() {\n		return nil\n	}\n	r.Outcome", new: "err == nil && now.Over() && false {\n		return nil\n	}\n	r.Outcome"},
 	{name: "a run of a cron task is lost with its agent", slow: true, test: "TestCronOutlivesTheAgent",
 		old: "		case s.follow(r):\n", new: "		case s.follow(r) && i.ID == \"\":\n"},
 	{name: "an import deploys on an empty folder", test: "TestImportHolds",

@@ -89,9 +89,14 @@ func (s *Scheduler) record(name string, r *app.CronRun, log []byte) error {
 	return err
 }
 
-// lost records that the container of a run is gone without a trace.
+// lost records that the container of a run is gone without a trace. Whoever ends a run records
+// that before it removes the container: of one that has ended since r was read, the record
+// stays.
 func (s *Scheduler) lost(name string, r *app.CronRun) error {
 	name = s.Server.Env.Store.Present(name)
+	if now, err := s.Server.Env.Store.Run(name, r.ID); err == nil && now.Over() {
+		return nil
+	}
 	r.Outcome, r.Ended = app.RunInterrupted, s.now().UTC()
 	err := s.Server.Env.Store.SaveRun(name, r)
 	if errors.Is(err, fs.ErrNotExist) {

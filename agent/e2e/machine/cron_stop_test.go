@@ -2,9 +2,13 @@ package machine
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"dokku/agent/app"
+	"dokku/agent/engine"
 )
 
 // TestCronStop: a run that cron:stop has stopped is no failure, and the task goes on. What
@@ -54,5 +58,39 @@ func TestCronStop(t *testing.T) {
 		m.want("by the task", m.history(), "00:10 report --all: stopped", "00:10 sync: exit code 0", "00:20 report --all: stopped", "00:20 sync: exit code 0")
 		stop()
 		m.once()
+	})
+}
+
+// TestCronEndsMeanwhile: a run that ends between a scheduler's look at the records and that at
+// the containers keeps its outcome.
+func TestCronEndsMeanwhile(t *testing.T) {
+	m := newCronMachine(t, `{"cron": [{"command": "one", "schedule": "*/10 * * * *"}]}`)
+	synctest.Test(t, func(t *testing.T) {
+		m.machine.t = t
+		stop := m.agent()
+		pass(11 * time.Minute)
+		stop()
+		o, err := m.engine.Observe(t.Context(), "shop")
+		check(t, err)
+		ends := func() {
+			runs, err := m.server.Env.Store.Runs("shop")
+			check(t, err)
+			runs[0].Outcome, runs[0].Ended = app.RunTimedOut, time.Now()
+			check(t, m.server.Env.Store.SaveRun("shop", runs[0]))
+			for _, i := range o.Instances {
+				if i.Kind == engine.KindCron {
+					check(t, m.engine.Remove(t.Context(), engine.Resource{Kind: engine.Container, ID: i.ID}))
+				}
+			}
+		}
+		var once sync.Once
+		m.engine.Fail(func(call string, _ ...any) error {
+			if call == "Observe" {
+				once.Do(ends)
+			}
+			return nil
+		})
+		m.scheduler().Look(t.Context())
+		m.want("runs", m.history(), "00:10 one: timed out")
 	})
 }
