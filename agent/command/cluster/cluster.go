@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"dokku/agent/app"
 	"dokku/agent/cluster"
 	"dokku/agent/command/cli"
 	"dokku/agent/engine"
@@ -53,9 +54,11 @@ var Commands = []cli.Spec{
 	},
 	{
 		Use: "cluster:leave", Short: "Take this server out of its swarm",
-		Long: "A manager leaves with --force alone, since it counts as a manager also when it is gone.",
+		Long: "A manager leaves with --force alone, since it counts as a manager also when it is gone.\n" +
+			"While apps of this server run on the swarm, it is refused: nothing would serve them.",
 		Flags: func(f *pflag.FlagSet) {
 			f.Bool("force", false, "also as a manager, and as the last one, with which the swarm ends")
+			f.Bool("abandon-apps", false, "also while apps run on the swarm")
 		},
 		Run: runLeave,
 	},
@@ -141,6 +144,11 @@ func runLeave(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
+	if _, err := host.Cluster(c.Ctx); !errors.Is(err, engine.ErrNoCluster) && !c.Flag("abandon-apps") {
+		if err := noApps(c); err != nil {
+			return err
+		}
+	}
 	left, err := cluster.Leave(c.Ctx, host, c.Flag("force"))
 	switch {
 	case err != nil:
@@ -151,6 +159,32 @@ func runLeave(c *cli.Call) error {
 		c.Events().Step("This server is in no swarm")
 	}
 	return nil
+}
+
+// noApps refuses while apps of this server run on the swarm.
+func noApps(c *cli.Call) error {
+	names, err := c.Server.Env.Store.Apps()
+	if err != nil {
+		return err
+	}
+	var on []string
+	for _, name := range names {
+		a, err := c.Server.Load(name)
+		if none := new(app.NoAppError); errors.As(err, &none) {
+			continue // it was destroyed meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		if a.Current != nil && a.Current.OnSwarm() {
+			on = append(on, name)
+		}
+	}
+	if len(on) == 0 {
+		return nil
+	}
+	return cli.Refuse("These apps run on the swarm, and nothing would serve them: %s\nMove each to this server first: dokku scheduler:set %s selected %s; to leave all the same: --abandon-apps",
+		strings.Join(on, ", "), on[0], app.SchedulerLocal)
 }
 
 // nodeWords completes the names of nodes.

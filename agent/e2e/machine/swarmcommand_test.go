@@ -152,3 +152,19 @@ func first(list []any) any {
 	}
 	return list[0]
 }
+
+// TestLeaveWithApps: a server does not leave a swarm that its apps run on, unless somebody
+// insists.
+func TestLeaveWithApps(t *testing.T) {
+	m, _ := newSwarm(t)
+	m.saysThat("cluster:leave --force", 1, " !     These apps run on the swarm, and nothing would serve them: shop\n"+
+		" !     Move each to this server first: dokku scheduler:set shop selected docker-local; to leave all the same: --abandon-apps\n")
+	if _, err := m.engine.Cluster(t.Context()); err != nil {
+		t.Errorf("it has left: %v", err)
+	}
+	check(t, m.server.SetScheduler(t.Context(), "shop", app.SchedulerLocal, true, event.Log{}))
+	m.saysThat("cluster:leave --force", 0, "-----> This server has left its swarm\n")
+
+	m, _ = newSwarm(t)
+	m.saysThat("cluster:leave --force --abandon-apps", 0, "-----> This server has left its swarm\n")
+}
