@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -162,4 +163,41 @@ func TestSwarmPushTakes(t *testing.T) {
 func median(of []time.Duration) time.Duration {
 	sorted := slices.Sorted(slices.Values(of))
 	return sorted[len(sorted)/2]
+}
+
+// TestSwarmReachesService: processes on all nodes reach a service of the first server by its
+// URL, also after the service has another container.
+func TestSwarmReachesService(t *testing.T) {
+	l, _ := onSwarm(t, 3, 1, nil)
+	kinds := filepath.Join(l.Root, ".dokku", "services.d")
+	lab.Must(t, os.MkdirAll(kinds, 0o700))
+	image, version, _ := strings.Cut(l.Tools.Base, ":")
+	lab.Must(t, os.WriteFile(filepath.Join(kinds, "cache.toml"), fmt.Appendf(nil, `title = "Cache"
+image = %q
+version = %q
+ports = [5000]
+scheme = "http"
+alias = "CACHE"
+url = "{scheme}://{host}:{port}"
+command = ["/server"]
+
+[ready]
+command = ["/server", "-needs=127.0.0.1:5000", "-exit=0"]
+`, image, version), 0o600))
+	l.Dokku("cache:create", "c")
+	a := l.App(lab.Files{"Procfile": "web: /server -needs=dokku-cache-c:5000\n", "DOKKU_SCALE": "web=3\n", "CHECKS": "WAIT=1\nATTEMPTS=2\n/\n"})
+	l.Dokku("apps:create", a.Name)
+	lab.Contains(t, a.Rejected(nil), "exit code 7")
+	l.Dokku("cache:link", "c", a.Name)
+	a.Push(nil)
+	if nodes := nodesOf(l, a.Name, "web"); len(nodes) != 3 || len(slices.Compact(slices.Sorted(slices.Values(nodes)))) != 3 {
+		t.Errorf("web runs on %q", nodes)
+	}
+	if url := strings.TrimSpace(l.Dokku("config:get", a.Name, "CACHE_URL")); url != "http://dokku-cache-c:5000" {
+		t.Errorf("CACHE_URL is %q", url)
+	}
+	l.Dokku("cache:restart", "c")
+	l.Dokku("ps:restart", a.Name)
+	l.Dokku("cache:stop", "c")
+	lab.Contains(t, l.Refused("cache:destroy", "c", "--force"), "Cannot delete linked service")
 }
