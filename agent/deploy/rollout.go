@@ -212,7 +212,9 @@ func (o *rollout) start(ctx context.Context, specs []engine.Spec) error {
 		return err
 	}
 	o.targets = targets
-	o.reached = append(o.reached, slices.DeleteFunc(reached, func(a netip.AddrPort) bool { return !a.IsValid() })...)
+	if o.release.OnSwarm() { // else the route is staged at the same time
+		o.reached = append(o.reached, slices.DeleteFunc(reached, func(a netip.AddrPort) bool { return !a.IsValid() })...)
+	}
 	return nil
 }
 
