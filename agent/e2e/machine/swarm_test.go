@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"dokku/agent/app"
@@ -175,9 +176,9 @@ func TestSwarmMoves(t *testing.T) {
 	h := newHistory(t)
 	m := newMachine(t, h)
 	check(t, m.formSwarm())
-	points := 0
+	var points atomic.Int64
 	rig := &rig{machine: m}
-	m.visit = func(string) error { points++; return rig.serves() }
+	m.visit = func(string) error { points.Add(1); return rig.serves() }
 	move := func(to string) error {
 		return m.server.SetScheduler(t.Context(), "shop", to, true, event.Log{})
 	}
@@ -197,8 +198,8 @@ func TestSwarmMoves(t *testing.T) {
 	check(t, move(""))
 	m.settle()
 	m.spread("web", 0)
-	if points == 0 || m.current().OnSwarm() {
-		t.Errorf("after %d points it is still there", points)
+	if points.Load() == 0 || m.current().OnSwarm() {
+		t.Errorf("after %d points it is still there", points.Load())
 	}
 	check(t, m.atRest()) // no network of the swarm is left, either
 	m.visit = nil
