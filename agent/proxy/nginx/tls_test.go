@@ -333,7 +333,7 @@ func TestCertificateIsMissing(t *testing.T) {
 func TestTLSPortIsTaken(t *testing.T) {
 	t.Parallel()
 	s := newSecure(t)
-	s.config.Timeout = 2 * time.Second
+	s.config.Timeout = 6 * time.Second
 	s.Proxy = nginx.New(s.config)
 	hello := route(t, "hello", 1)
 	check(t, s.Publish(t.Context(), hello))
