@@ -97,7 +97,7 @@ func TestExtraTags(t *testing.T) {
 	check(t, m.push(h.one, h.two))
 	first := m.load("shop").Current
 	tagged("a push", first)
-	if got := strings.Join(*calls, ", "); !strings.HasSuffix(got, "Start web, Push, Push, Start postdeploy") {
+	if got := strings.Join(*calls, ", "); !strings.HasPrefix(got, "Push, Start release, Start w") || !strings.HasSuffix(got, ", Push, Push, Start postdeploy") {
 		t.Errorf("the order is %s", got)
 	}
 	*calls = nil
