@@ -49,7 +49,7 @@ func host(address string) string {
 func advise(err error) error {
 	switch {
 	case errors.Is(err, engine.ErrLiveRestore):
-		return fmt.Errorf("%w\nRemove \"live-restore\" from /etc/docker/daemon.json, then: systemctl reload docker\n"+
+		return fmt.Errorf("%w\nSet \"live-restore\": false in /etc/docker/daemon.json (a reload does not notice that a line is gone), then: systemctl reload docker\n"+
 			"From then on a restart of the engine interrupts the apps of this server for some seconds", err)
 	case strings.Contains(err.Error(), "could not choose an IP address"):
 		return fmt.Errorf("%w\nChoose the address that the other servers reach this one by: dokku cluster:init --advertise-addr ADDRESS", err)

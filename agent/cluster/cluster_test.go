@@ -80,7 +80,7 @@ func TestInit(t *testing.T) {
 		return nil
 	})
 	_, _, err = cluster.Init(t.Context(), m, "")
-	says(t, err, engine.ErrLiveRestore, `Remove "live-restore" from /etc/docker/daemon.json`)
+	says(t, err, engine.ErrLiveRestore, `Set "live-restore": false in /etc/docker/daemon.json`)
 }
 
 func TestJoinLines(t *testing.T) {

@@ -109,7 +109,9 @@ func TestLiveRestore(t *testing.T) {
 	s.Nodes[0].Configure(`{"live-restore": true}`)
 	l := lab.New(t, map[string]any{"docker": s.Nodes[0].Socket})
 	lab.Contains(t, l.Refused("cluster:init", "--advertise-addr", s.Nodes[0].Address),
-		"the engine has live-restore, which no member of a swarm can have", `Remove "live-restore" from /etc/docker/daemon.json`)
+		"the engine has live-restore, which no member of a swarm can have", `Set "live-restore": false in /etc/docker/daemon.json`)
+	s.Nodes[0].Configure(`{"live-restore": false}`)
+	lab.Contains(t, l.Dokku("cluster:init", "--advertise-addr", s.Nodes[0].Address), "This server is the first manager of a swarm")
 }
 
 // TestSwarmServes: what the next part stands on. Tasks reach each other over an overlay
