@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,7 +59,8 @@ func advise(err error) error {
 }
 
 // JoinLines returns the lines that a new node runs to join in a role. The first one has it
-// publish the ports of processes at the address alone by which it reaches this server.
+// publish the ports of processes at the address alone by which it reaches this server, also if
+// an earlier swarm has left it another network for that.
 func JoinLines(ctx context.Context, h engine.Clusters, role engine.Role, rotate bool) ([]string, error) {
 	c, err := Managed(ctx, h)
 	if err != nil {
@@ -68,13 +70,16 @@ func JoinLines(ctx context.Context, h engine.Clusters, role engine.Role, rotate 
 	if err != nil {
 		return nil, err
 	}
-	bind := "docker network inspect " + engine.GatewayNetwork + " >/dev/null 2>&1 || docker network create"
+	join := fmt.Sprintf("docker swarm join --token %s %s", token, net.JoinHostPort(c.Address, strconv.Itoa(engine.JoinPort)))
+	if a, err := netip.ParseAddr(c.Address); err == nil && !a.Is4() {
+		return []string{join}, nil // the engine binds to IPv4 addresses alone
+	}
+	bind := "docker network rm " + engine.GatewayNetwork + " >/dev/null 2>&1 || true; docker network create"
 	options := engine.GatewayOptions(`"$(ip -4 route get ` + c.Address + ` | sed -n 's/.* src \([0-9.]*\).*/\1/p')"`)
 	for _, name := range slices.Sorted(maps.Keys(options)) {
 		bind += " -o " + name + "=" + options[name]
 	}
-	return []string{bind + " " + engine.GatewayNetwork,
-		fmt.Sprintf("docker swarm join --token %s %s", token, net.JoinHostPort(c.Address, strconv.Itoa(engine.JoinPort)))}, nil
+	return []string{bind + " " + engine.GatewayNetwork, join}, nil
 }
 
 // Managed returns the swarm that this server manages. The error says what a server does that

@@ -66,7 +66,7 @@ func TestClusterCommands(t *testing.T) {
 	c.says("cluster:leave", 0, "-----> This server is in no swarm\n")
 	c.says("cluster:report", 0, "=====> Cluster information\n       Cluster state:                 none\n")
 
-	bind := "docker network inspect docker_gwbridge >/dev/null 2>&1 || docker network create -o com.docker.network.bridge.enable_icc=false -o com.docker.network.bridge.host_binding_ipv4=\"$(ip -4 route get 10.0.0.1 | sed -n 's/.* src \\([0-9.]*\\).*/\\1/p')\" -o com.docker.network.bridge.name=docker_gwbridge docker_gwbridge"
+	bind := "docker network rm docker_gwbridge >/dev/null 2>&1 || true; docker network create -o com.docker.network.bridge.enable_icc=false -o com.docker.network.bridge.host_binding_ipv4=\"$(ip -4 route get 10.0.0.1 | sed -n 's/.* src \\([0-9.]*\\).*/\\1/p')\" -o com.docker.network.bridge.name=docker_gwbridge docker_gwbridge"
 	line := "       To let another server run processes, run there:\n       " + bind + "\n       docker swarm join --token SECRET 10.0.0.1:2377\n       To make it a manager too: dokku cluster:join-token manager\n"
 	c.says("cluster:init --advertise-addr 10.0.0.1", 0, "-----> This server is the first manager of a swarm, at 10.0.0.1\n"+line)
 	c.says("cluster:init", 0, "-----> This server is a manager of a swarm already, at 10.0.0.1\n"+line)

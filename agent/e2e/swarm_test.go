@@ -54,6 +54,9 @@ func TestClusterCommands(t *testing.T) {
 	s := swarmlab.New(t, 3)
 	l := lab.New(t, map[string]any{"docker": s.Nodes[0].Socket})
 	lab.Contains(t, l.Refused("cluster:nodes"), "this server is in no swarm: dokku cluster:init makes one")
+	for _, n := range []*swarmlab.Node{s.Nodes[0], s.Nodes[2]} { // as an earlier swarm leaves it
+		n.Open()
+	}
 	first := l.Dokku("cluster:init", "--advertise-addr", s.Nodes[0].Address)
 	lab.Contains(t, first, "-----> This server is the first manager of a swarm, at "+s.Nodes[0].Address)
 	lab.Contains(t, l.Dokku("cluster:init"), "is a manager of a swarm already, at "+s.Nodes[0].Address)

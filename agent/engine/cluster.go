@@ -117,13 +117,16 @@ type Clusters interface {
 // node, and at whose address the node publishes their ports. Docker gives it this name.
 const GatewayNetwork = "docker_gwbridge"
 
+// GatewayBinding is the option of GatewayNetwork that names the address of its ports.
+const GatewayBinding = "com.docker.network.bridge.host_binding_ipv4"
+
 // GatewayOptions are the options of GatewayNetwork with which ports are published at one
 // address of the node alone: without it, at all of them, public ones too.
 func GatewayOptions(address string) map[string]string {
 	return map[string]string{
-		"com.docker.network.bridge.name":              GatewayNetwork,
-		"com.docker.network.bridge.enable_icc":        "false", // as the engine has it
-		"com.docker.network.bridge.host_binding_ipv4": address,
+		"com.docker.network.bridge.name":       GatewayNetwork,
+		"com.docker.network.bridge.enable_icc": "false", // as the engine has it
+		GatewayBinding:                         address,
 	}
 }
 

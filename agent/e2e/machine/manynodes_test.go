@@ -24,8 +24,8 @@ const (
 
 // TestManyNodes measures what a swarm of 50 nodes with 1,000 processes costs this server:
 // a push, the agent's work while nothing changes, and the death of a node. The engine and the
-// proxy are in memory, so it is the cost of the program alone. engine/swarm's
-// BenchmarkManyTasks has that of the questions to the managers.
+// proxy are in memory, so it is the cost of the program alone. TestLargeSwarm of engine/swarm
+// has that of the questions to the managers.
 func TestManyNodes(t *testing.T) { synctest.Test(t, manyNodesCost) }
 
 func manyNodesCost(t *testing.T) {

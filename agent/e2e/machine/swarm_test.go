@@ -344,10 +344,16 @@ func TestSwarmLink(t *testing.T) {
 	if got, want := m.reaches(), []string{"reached dokku-postgres-db:5432", "cannot reach dokku-redis-q:6379"}; !slices.Equal(got, want) {
 		t.Errorf("web says %q, want %q", got, want)
 	}
-	check(t, m.services.Restart(ctx, postgres, "db", none))
-	check(t, m.server.Restart(ctx, "shop", none))
-	if got := m.reaches(); got[0] != "reached dokku-postgres-db:5432" {
-		t.Errorf("after its restart web says %q", got)
+	// Another container of the service, and a process that starts without a deploy.
+	check(t, m.services.Expose(ctx, postgres, "db", []string{"5433"}, none))
+	r := m.load().Current
+	i, err := m.engine.Start(ctx, engine.Spec{App: "other", Kind: engine.KindDeploy, Type: "web", Index: 1, Release: 1, Attempt: "a", Name: "other.web.1", Image: r.Image,
+		Joins: []string{engine.OverlayName("_postgres.db")}, Placement: &engine.Placement{Image: r.Remote}})
+	check(t, err)
+	var log strings.Builder
+	check(t, m.engine.Logs(ctx, i.ID, engine.LogOptions{}, &log))
+	if got := log.String(); !strings.HasPrefix(got, "reached dokku-postgres-db:5432\n") {
+		t.Errorf("when the service has another container a process says %q", got)
 	}
 	check(t, m.server.Unlink(ctx, postgres, "db", "shop", m.link, none))
 	if got := m.reaches(); got[0] != "cannot reach dokku-postgres-db:5432" {

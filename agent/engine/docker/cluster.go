@@ -129,7 +129,7 @@ func (d *Engine) initCluster(ctx context.Context, advertise string) error {
 		return err
 	}
 	bound := false
-	if at := advertised(advertise); at.IsValid() {
+	if at := advertised(advertise); at.Is4() { // the engine binds to no other ones
 		if bound, err = bindPorts(ctx, cli, at); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package docker
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -16,17 +17,27 @@ import (
 
 // bindPorts makes the network by which processes of a swarm leave their node and are reached at
 // its ports, so that these ports are open at one address alone. The engine would make it by
-// itself, for all addresses. One that exists stays as it is. It reports whether it made it.
+// itself, for all addresses. One that an earlier swarm has left for other addresses is replaced.
+// It reports whether it made the network.
 func bindPorts(ctx context.Context, cli *client.Client, address netip.Addr) (made bool, err error) {
-	_, err = cli.NetworkInspect(ctx, engine.GatewayNetwork, network.InspectOptions{})
-	if !errdefs.IsNotFound(err) {
+	options := engine.GatewayOptions(address.String())
+	left, err := cli.NetworkInspect(ctx, engine.GatewayNetwork, network.InspectOptions{})
+	switch {
+	case err == nil && left.Options[engine.GatewayBinding] == options[engine.GatewayBinding]:
+		return false, nil
+	case err == nil:
+		if err = cli.NetworkRemove(ctx, engine.GatewayNetwork); err != nil {
+			return false, fmt.Errorf("network %s is left from an earlier swarm, and publishes ports at other addresses than %s: %w; remove it: docker network rm %[1]s",
+				engine.GatewayNetwork, address, err)
+		}
+	case !errdefs.IsNotFound(err):
 		return false, err
 	}
-	_, err = cli.NetworkCreate(ctx, engine.GatewayNetwork, network.CreateOptions{Driver: "bridge", Options: engine.GatewayOptions(address.String())})
+	_, err = cli.NetworkCreate(ctx, engine.GatewayNetwork, network.CreateOptions{Driver: "bridge", Options: options})
 	return err == nil, err
 }
 
-// advertised is the IPv4 address that the engine will choose for an advertised address: an
+// advertised is the address that the engine will choose for an advertised address: an
 // address, the name of an interface, or "" for the only address of this machine. It is not
 // valid where the engine has to say what is wrong.
 func advertised(advertise string) netip.Addr {

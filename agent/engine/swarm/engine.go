@@ -110,7 +110,7 @@ func (e *Engine) ExecAttached(ctx context.Context, id string, argv, env []string
 // Listening implements Prober.
 func (e *Engine) Listening(ctx context.Context, id string) (sockets []netip.AddrPort, err error) {
 	if id, err = e.container(ctx, id); err != nil {
-		return nil, fmt.Errorf("cannot tell on which ports it listens: %w", err)
+		return nil, err
 	}
 	return e.Host.Listening(ctx, id)
 }
@@ -172,7 +172,7 @@ func (e *Engine) container(ctx context.Context, id string) (string, error) {
 	} else if m.Status != engine.StatusLost {
 		return "", fmt.Errorf("%w (%s.%d of app %s)", engine.ErrNotRunning, m.Type, m.Index, m.App)
 	}
-	return "", fmt.Errorf("%w (%s.%d of app %s runs on %s)", engine.ErrElsewhere, m.Type, m.Index, m.App, m.Node)
+	return "", fmt.Errorf("%w: %s.%d of app %s is on %s", engine.ErrElsewhere, m.Type, m.Index, m.App, m.Node)
 }
 
 // member looks at one placed process; ErrNoContainer if there is none.
