@@ -77,7 +77,7 @@ func (n Noun) list(c *cli.Call, j vault.Job) error {
 	if p.Place != "" {
 		others, err := vault.Others(c.Ctx, p, j.Item, mine)
 		if err != nil {
-			c.Events().Warn("Only what this server made is listed: %s", n.explain(c, err))
+			c.Events().Warn("Only what this server made is listed: %s", n.explain(j, err))
 		}
 		for _, o := range others {
 			list = append(list, shown{ID: o.ID, At: o.At, State: "of another server", Place: o.Place, Name: o.Name, Size: o.Size})
@@ -195,7 +195,7 @@ func (n Noun) get(c *cli.Call, j vault.Job) error {
 	}
 	out := bufio.NewWriterSize(c.Env.Stdout, 1<<16)
 	if _, err := io.Copy(out, from); err != nil {
-		return n.explain(c, err)
+		return n.explain(j, err)
 	}
 	if err := out.Flush(); err != nil {
 		return err
@@ -250,7 +250,7 @@ func (n Noun) Open(c *cli.Call, j vault.Job) (s vault.Stored, plain io.Reader, e
 		id = c.Args[0]
 	}
 	if s, err = j.Fetch(c.Ctx, p, j.Item, id); err != nil {
-		return s, nil, n.explain(c, err)
+		return s, nil, n.explain(j, err)
 	}
 	switch {
 	case !s.Encrypted:

@@ -151,15 +151,21 @@ func (n Noun) access(c *cli.Call, p *vault.Plan) error {
 	return nil
 }
 
+// words name a job's thing in a command that helps, with a blank at the end: "", "db ".
+func (n Noun) words(j vault.Job) string {
+	_, words, _ := strings.Cut(j.Try, n.Make)
+	return strings.TrimPrefix(words+" ", " ")
+}
+
 // explain adds the command that helps.
-func (n Noun) explain(c *cli.Call, err error) error {
+func (n Noun) explain(j vault.Job, err error) error {
 	switch {
 	case errors.Is(err, vault.ErrNoPlace):
-		return fmt.Errorf("%w: name one, or set it: dokku %sset %splace s3://BUCKET", err, n.Prefix, n.Words)
+		return fmt.Errorf("%w: name one, or set it: dokku %sset %splace s3://BUCKET", err, n.Prefix, n.words(j))
 	case errors.Is(err, vault.ErrNoAccess):
-		return fmt.Errorf("%w: dokku %sauth %sACCESS_KEY SECRET_KEY", err, n.Prefix, n.Words)
+		return fmt.Errorf("%w: dokku %sauth %sACCESS_KEY SECRET_KEY", err, n.Prefix, n.words(j))
 	case errors.Is(err, vault.ErrNone):
-		return fmt.Errorf("%w: dokku %slist %slists them", err, n.Prefix, n.Words)
+		return fmt.Errorf("%w: dokku %slist %slists them", err, n.Prefix, n.words(j))
 	}
 	return err
 }
@@ -183,17 +189,17 @@ func (n Noun) run(c *cli.Call, j vault.Job) error {
 		at.Place = o.Place
 	}
 	if _, err := vault.Open(at); err != nil {
-		return n.explain(c, err)
+		return n.explain(j, err)
 	}
 	log := c.Events()
 	log.Step("Backing up %s", j.About)
 	b, err := j.Run(c.Ctx, p, j.Source, o, log)
 	if err != nil {
-		return n.explain(c, err)
+		return n.explain(j, err)
 	}
 	log.Result("Backed up %s in %s: %s", j.About, b.Place+"/"+b.Name, b.Summary())
 	if !p.Encrypts() {
-		log.Detail("It is not encrypted, and may have secrets: dokku %sset-encryption %sKEY", n.Prefix, n.Words)
+		log.Detail("It is not encrypted, and may have secrets: dokku %sset-encryption %sKEY", n.Prefix, n.words(j))
 	}
 	return nil
 }
@@ -271,7 +277,7 @@ func (n Noun) schedule(c *cli.Call, j vault.Job) error {
 		_, err = vault.Open(p)
 	}
 	if err != nil {
-		c.Events().Warn("The schedule is set, but backups cannot be made: %s", n.explain(c, err))
+		c.Events().Warn("The schedule is set, but backups cannot be made: %s", n.explain(j, err))
 		return nil
 	}
 	c.Events().Result("The next backup of %s: %s", j.About, next.Format(timeForm))
