@@ -10,11 +10,20 @@ SERVICE=dokku-agent
 BIN=/usr/local/bin/dokku
 ALIAS=/usr/bin/dokku   # where scripts and clients of Dokku look
 LIB=/usr/local/lib/dokku   # writable for root only: sudo runs files in it
+BUILDER=dokku-builder   # the service of the server's own builder
+FIREWALL=dokku-firewall   # the service that keeps containers from the server's ports
+FIREWALL_UNIT=/etc/systemd/system/$FIREWALL.service
+FIREWALL_INIT=/etc/init.d/$FIREWALL
+CGROUPS=dokku-git   # the service whose cgroups are those of pushes and clones
+CGROUPS_UNIT=/etc/systemd/system/$CGROUPS.service
 HOME_DIR=/home/dokku
 DATA=/var/lib/dokku/data/storage   # folders that apps mount: storage:ensure-directory
 NGINX_FILES=/var/lib/dokku/data/nginx-files   # what nginx's workers read: maintenance pages, lists of users
 CONF=/etc/nginx/conf.d/dokku.conf
 LIMITS=/etc/systemd/system/nginx.service.d/dokku.conf
+NGINX_MAIN=/etc/nginx/nginx.conf
+NGINX_LIMIT=/etc/nginx/modules-enabled/99-dokku.conf
+CONNECTIONS=8192   # of each nginx worker; a request takes two
 SUDOERS=/etc/sudoers.d/dokku
 UNIT=/etc/systemd/system/$SERVICE.service
 INIT=/etc/init.d/$SERVICE
@@ -43,6 +52,12 @@ beside() {
   OWNER=dokku-beside
   SERVICE=dokku-beside-agent
   LIB=/usr/local/lib/dokku-beside
+  BUILDER=dokku-beside-builder
+  FIREWALL=dokku-beside-firewall
+  FIREWALL_UNIT=/etc/systemd/system/$FIREWALL.service
+  FIREWALL_INIT=/etc/init.d/$FIREWALL
+  CGROUPS=dokku-beside-git
+  CGROUPS_UNIT=/etc/systemd/system/$CGROUPS.service
   BIN=$LIB/dokku
   ALIAS=   # dokku is Dokku's command
   COMMAND=/usr/local/bin/dokku-beside
@@ -74,6 +89,8 @@ Usage: sudo ./install.sh COMMAND
                      8443 (--http-port N, --https-port N)
   front-door KEY     make this server serve visitors for another one: run the
                      line that dokku front-door:add prints there
+  builder            set up this server's own builder, beside the engine's, for
+                     apps with build-isolation own; --remove removes it
   demo               install, then push a sample app and open it
   hooks REPO [APP]   make an existing bare repository deploy on push
                      (hooks --remove REPO undoes it)
@@ -117,6 +134,26 @@ put() {
   sync "$new"
   mv -f "$new" "$2"
   changed="$changed $2"
+}
+
+# as_user COMMAND...: runs it as OWNER, without the engine's group. Below HOME_DIR, the user may
+# put a link to any file in the way: root neither reads nor writes there by itself.
+as_user() (cd / && exec setpriv --reuid "$OWNER" --regid "$(id -g "$OWNER")" --clear-groups --no-new-privs "$@")
+
+# put_own MODE FILE: put, below HOME_DIR.
+# shellcheck disable=SC2016
+put_own() { as_user sh -c 'umask 077 && cat >"$2.new" && chmod "$1" "$2.new" && sync "$2.new" && mv -fT "$2.new" "$2"' - "$@"; }
+
+# own_folder MODE FOLDER: a folder of OWNER's in folders that only root can change.
+own_folder() {
+  parent=$(dirname "$2")
+  mkdir -p "$parent"
+  until [ "$parent" = / ]; do
+    [ "$(stat -c %u "$parent")" = 0 ] || die "cannot use $2: $parent belongs to $(stat -c %U "$parent"), who could put a link in its place; see what is in it, then: chown root $parent"
+    parent=$(dirname "$parent")
+  done
+  [ ! -L "$2" ] || die "cannot use $2: it is a link; put a folder in its place"
+  install -d -m "$1" -o "$OWNER" -g "$OWNER" "$2"
 }
 
 is_changed() { case "$changed " in *" $1 "*) ;; *) return 1 ;; esac }
@@ -280,6 +317,136 @@ build_lifecycle() {
   rm -rf "$LIB/lifecycle.new"
 }
 
+# ---- builder -------------------------------------------------------------
+
+# The server's own builder is BuildKit, a module of its own with the programs of CNI that make
+# the network of its steps. A later install keeps it up to date.
+builder_wanted() { [ -e "$LIB/buildkitd" ]; }
+
+build_builder() {
+  step "Building BuildKit (the first build takes some minutes)"
+  module=$SRC/build/daemon/buildkitd
+  version=$(awk '$1 == "github.com/moby/buildkit" { print $2 }
+    $2 == "github.com/moby/buildkit" { print $3 }' "$module/go.mod" | head -n 1)
+  rm -rf "$LIB/buildkitd.new"
+  (cd "$module" && CGO_ENABLED=0 run "build BuildKit" "see above" \
+    go build -trimpath -ldflags "-s -w -X github.com/moby/buildkit/version.Version=$version" -o "$LIB/buildkitd.new/" tool)
+  for program in buildkitd host-local loopback ptp; do
+    put 0755 "$LIB/buildkitd/$program" <"$LIB/buildkitd.new/$program"
+  done
+  rm -rf "$LIB/buildkitd.new"
+}
+
+builder_up() {
+  packages iproute2 iptables
+  has runc || packages runc # that of Docker's own packages has the same program
+  build_builder
+  if systemd_runs; then write_builder_unit; else write_builder_init; fi
+  case $changed in
+    *"$BIN"* | *"$LIB/buildkitd/"* | *"$BUILDER"*) builder_do restart ;;
+    *) builder_do start ;;
+  esac
+  wait_for 60 [ -S "/run/$BUILDER/buildkitd.sock" ] ||
+    die "the builder does not start: see journalctl -u $BUILDER, or /var/log/$BUILDER.log"
+  step "This server has a builder of its own. To use it: ${COMMAND##*/} builder:set APP|--global build-isolation own"
+}
+
+builder_do() {
+  step "Starting the builder"
+  if systemd_runs; then
+    run "$1 the builder" "see: journalctl -u $BUILDER" systemctl "$1" "$BUILDER"
+  else
+    run "$1 the builder" "see: /var/log/$BUILDER.log" "/etc/init.d/$BUILDER" "$1"
+  fi
+}
+
+# The builder makes cgroups and a network of its own, and limits itself.
+write_builder_unit() {
+  put 0644 "/etc/systemd/system/$BUILDER.service" <<EOF
+[Unit]
+Description=builder of dokku
+After=network-online.target docker.service
+Wants=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+Environment=DOKKU_ROOT=$HOME_DIR
+ExecStart=$BIN builder:daemon $BUILDER $LIB/buildkitd
+Restart=always
+RestartSec=2
+TimeoutStopSec=30
+
+[Install]
+WantedBy=multi-user.target
+EOF
+  ! is_changed "/etc/systemd/system/$BUILDER.service" || run "load the builder's unit" "see: systemctl status" systemctl daemon-reload
+  run "start the builder at boot" "see: systemctl status $BUILDER" systemctl -q enable "$BUILDER"
+}
+
+write_builder_init() {
+  put 0755 "/etc/init.d/$BUILDER" <<EOF
+#!/bin/sh
+### BEGIN INIT INFO
+# Provides:          $BUILDER
+# Required-Start:    \$remote_fs \$network
+# Required-Stop:     \$remote_fs \$network
+# Should-Start:      docker
+# Default-Start:     2 3 4 5
+# Default-Stop:      0 1 6
+# Short-Description: builder of dokku
+### END INIT INFO
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+daemon="start-stop-daemon --oknodo --pidfile /run/$BUILDER.pid"
+case "\${1:-}" in
+  start) \$daemon --start --background --make-pidfile --chdir / \\
+    --output /var/log/$BUILDER.log --startas "/etc/init.d/$BUILDER" -- respawn ;;
+  stop) \$daemon --stop --retry TERM/30/KILL/5 --remove-pidfile ;;
+  restart | force-reload) "\$0" stop && "\$0" start ;;
+  status) \$daemon --status ;;
+  respawn) # restarts the builder whenever it ends
+    trap 'kill "\$child" 2>/dev/null; wait "\$child"; exit' TERM
+    while :; do
+      DOKKU_ROOT=$HOME_DIR $BIN builder:daemon $BUILDER $LIB/buildkitd &
+      child=\$!
+      wait "\$child"
+      sleep 2
+    done ;;
+  *) echo "Usage: \$0 start|stop|restart|status" >&2; exit 2 ;;
+esac
+EOF
+  run "start the builder at boot" "fix the problem above" update-rc.d "$BUILDER" defaults
+}
+
+# The daemon unmounts and unlinks all that it made but its files.
+remove_builder() {
+  if [ -e "/etc/systemd/system/$BUILDER.service" ]; then
+    ! systemd_runs || systemctl -q disable --now "$BUILDER" >>"$LOG" 2>&1 || true
+  elif [ -x "/etc/init.d/$BUILDER" ]; then
+    "/etc/init.d/$BUILDER" stop >>"$LOG" 2>&1 || true
+    update-rc.d -f "$BUILDER" remove >>"$LOG" 2>&1 || true
+  fi
+  rm -f "/etc/systemd/system/$BUILDER.service" "/etc/init.d/$BUILDER" "/run/$BUILDER.pid" "/var/log/$BUILDER.log"*
+  rm -rf "$LIB/buildkitd" "/run/$BUILDER" "/var/lib/$BUILDER"
+  rmdir /var/lib/cni 2>/dev/null || true
+  ! systemd_runs || systemctl daemon-reload
+}
+
+builder() {
+  case ${1:-} in
+    '') ;;
+    --remove)
+      remove_builder
+      step "The builder is removed. Apps with build-isolation own cannot be built until that is changed, or the builder is back"
+      return ;;
+    *) die "builder has no argument $1, only --remove" ;;
+  esac
+  [ -x "$BIN" ] && ! is_front_door || die "this server has no apps: first run ./install.sh install"
+  find_go
+  build
+  agent_up
+  builder_up
+}
+
 # Without it, each restart of the engine, as for an update, interrupts all apps. The
 # engine reads the file when it starts for the first time.
 live_restore() {
@@ -291,6 +458,25 @@ EOF
 }
 
 engine_answers() { curl -fsS -m 5 --noproxy '*' --unix-socket "$SOCKET" http://localhost/_ping; }
+
+# safe_builder VERSION: the engine's builder keeps a build away from the host: that of Docker 24.0.9,
+# 25.0.2 and later does (CVE-2024-23651, CVE-2024-23652, CVE-2024-23653). Debian 12 has 20.10.
+safe_builder() {
+  case $1 in
+    [0-9].* | 1[0-9].* | 2[0-3].* | 24.0.[0-8] | 24.0.[0-8][!0-9]* | 25.0.[01] | 25.0.[01][!0-9]*) return 1 ;;
+  esac
+}
+
+warn_of_builder() {
+  version=$(curl -fsS -m 5 --noproxy '*' --unix-socket "$SOCKET" http://localhost/version | sed -n 's/.*"Version":"\([^"]*\)".*/\1/p')
+  ! safe_builder "$version" || return 0
+  [ ! -t 2 ] || printf '\033[31m' >&2
+  warn "WARNING: who may push may be root on this server: the builder of Docker $version lets a"
+  warn "Dockerfile read and change the host's files (CVE-2024-23651 to 23653)."
+  warn "Before others push, install Docker 25.0.2 or later (https://docs.docker.com/engine/install/),"
+  warn "or have another builder: sudo ./install.sh builder; dokku builder:set --global build-isolation own"
+  [ ! -t 2 ] || printf '\033[0m' >&2
+}
 
 # Never changes an existing engine.
 engine_up() {
@@ -362,17 +548,20 @@ choose_ports() {
 # scripts of our own, and a prefix of the containers' names, since Dokku has APP.TYPE.N too.
 # A later run keeps them.
 beside_settings() {
-  if [ -e "$HOME_DIR/.dokku/server.json" ]; then
-    HTTP_PORT=$(sed -n 's/^ *"port": *\([0-9]*\).*/\1/p' "$HOME_DIR/.dokku/server.json")
-    HTTPS_PORT=$(sed -n 's/^ *"tls_port": *\([0-9]*\).*/\1/p' "$HOME_DIR/.dokku/server.json")
+  if as_user test -e "$HOME_DIR/.dokku/server.json"; then
+    settings=$(as_user cat "$HOME_DIR/.dokku/server.json")
+    HTTP_PORT=$(printf '%s\n' "$settings" | sed -n 's/^ *"port": *\([0-9]*\).*/\1/p')
+    HTTPS_PORT=$(printf '%s\n' "$settings" | sed -n 's/^ *"tls_port": *\([0-9]*\).*/\1/p')
     return
   fi
-  put 0600 "$HOME_DIR/.dokku/server.json" <<EOF
+  put_own 0600 "$HOME_DIR/.dokku/server.json" <<EOF
 {
   "version": 1,
   "name_prefix": "beside.",
   "storage_root": "$DATA",
   "lifecycle": "$LIB/lifecycle",
+  "builder": "/run/$BUILDER/buildkitd.sock",
+  "cgroup": "$OWNER",
   "nginx": {
     "port": $HTTP_PORT,
     "tls_port": $HTTPS_PORT,
@@ -382,7 +571,6 @@ beside_settings() {
   }
 }
 EOF
-  chown "$OWNER:$OWNER" "$HOME_DIR/.dokku/server.json"
 }
 
 make_user() {
@@ -399,10 +587,12 @@ make_user() {
     '*') ;;
     *) run "lock the password of $OWNER" "fix the problem above" usermod -p '*' "$OWNER" ;;
   esac
-  install -d -m 0750 -o "$OWNER" -g "$OWNER" "$HOME_DIR"
-  install -d -m 0700 -o "$OWNER" -g "$OWNER" "$HOME_DIR/.ssh" "$HOME_DIR/.dokku"
-  install -d -m 0755 -o "$OWNER" -g "$OWNER" "$DATA"
-  install -d -m 0711 -o "$OWNER" -g "$OWNER" "$NGINX_FILES"
+  own_folder 0750 "$HOME_DIR"
+  # shellcheck disable=SC2016
+  run "make the folders of $OWNER" "they have to belong to it: chown -h $OWNER $HOME_DIR/.ssh $HOME_DIR/.dokku" \
+    as_user sh -c 'mkdir -p -m 0700 "$@" && chmod 0700 "$@"' - "$HOME_DIR/.ssh" "$HOME_DIR/.dokku"
+  own_folder 0755 "$DATA"
+  own_folder 0711 "$NGINX_FILES"
 }
 
 # Access to the engine's socket amounts to root access. The user dokku has it, so
@@ -432,11 +622,16 @@ $text
 EOF
 }
 
-# The user dokku may run only two scripts as root, without arguments.
+# The user dokku may run only three scripts as root, without arguments. The agent calls that of the
+# firewall each minute, which is nothing for the logs.
 write_scripts() {
-  printed nginx-check 0755 "$LIB/nginx-check"
+  printed "nginx-check${BESIDE:+-beside}" 0755 "$LIB/nginx-check"
   printed nginx-reload 0755 "$LIB/nginx-reload"
-  printf '%s ALL=(root) NOPASSWD: %s "", %s ""\n' "$OWNER" "$LIB/nginx-check" "$LIB/nginx-reload" >"$LIB/sudoers.new"
+  printed "firewall${BESIDE:+-beside}" 0755 "$LIB/firewall"
+  cat >"$LIB/sudoers.new" <<EOF
+Defaults!$LIB/firewall !syslog, !pam_session
+$OWNER ALL=(root) NOPASSWD: $LIB/nginx-check "", $LIB/nginx-reload "", $LIB/firewall ""
+EOF
   # One bad file in sudoers.d would break sudo for everybody.
   run "check the sudo rule" "please report this" visudo -c -q -f "$LIB/sudoers.new"
   put 0440 "$SUDOERS" <"$LIB/sudoers.new"
@@ -453,11 +648,53 @@ open_files() {
   ! nginx_runs || prlimit --pid "$(cat /run/nginx.pid)" --nofile=65536: >>"$LOG" 2>&1 || true
 }
 
+# more_connections: Debian's nginx.conf gives a worker 768 connections, which one visitor can
+# take. The number stands in a block that no other file may have. So the distribution's own
+# number is replaced there, and one of an admin's stays; then doctor tells.
+more_connections() {
+  [ -z "$BESIDE" ] && [ -f "$NGINX_MAIN" ] && [ ! -L "$NGINX_MAIN" ] || return 0
+  if grep -q '^include /etc/nginx/modules-enabled/' "$NGINX_MAIN" && [ ! -e "$NGINX_LIMIT" ] &&
+    ! nginx -T 2>/dev/null | grep -q '^[[:space:]]*worker_rlimit_nofile'; then
+    put 0644 "$NGINX_LIMIT" <<'EOF'
+# Written by dokku: a connection is an open file, and so is each log of an app.
+worker_rlimit_nofile 65536;
+EOF
+  fi
+  ! many_connections "$NGINX_MAIN" | cmp -s - "$NGINX_MAIN" || return 0
+  cp -p "$NGINX_MAIN" "$NGINX_MAIN.before-dokku"
+  many_connections "$NGINX_MAIN.before-dokku" | put 0644 "$NGINX_MAIN"
+  if ! nginx -t >>"$LOG" 2>&1; then
+    put 0644 "$NGINX_MAIN" <"$NGINX_MAIN.before-dokku"
+    return
+  fi
+  say "Each worker of nginx may have $CONNECTIONS connections; the file before is $NGINX_MAIN.before-dokku"
+}
+
+# many_connections FILE: prints it with our number in the place of the distribution's.
+many_connections() {
+  sed -E "s/^([[:space:]]*worker_connections[[:space:]]+)(512|768|1024);/\\1$CONNECTIONS;/" "$1"
+}
+
+# few_connections undoes more_connections. A file that somebody has changed since stays.
+few_connections() {
+  [ -z "$BESIDE" ] || return 0
+  rm -f "$NGINX_LIMIT"
+  [ -f "$NGINX_MAIN.before-dokku" ] || return 0
+  if many_connections "$NGINX_MAIN.before-dokku" | cmp -s - "$NGINX_MAIN"; then
+    put 0644 "$NGINX_MAIN" <"$NGINX_MAIN.before-dokku"
+    rm -f "$NGINX_MAIN.before-dokku"
+  fi
+}
+
 nginx_up() {
   step "Setting up nginx"
   new_conf=1
   [ ! -e "$CONF" ] || new_conf=
   printed "nginx-conf${BESIDE:+-beside}" 0644 "$CONF"
+  # An admin's own timeout stays: nginx refuses a second one.
+  if ! nginx -t >>"$LOG" 2>&1 && tail -n 3 "$LOG" | grep -q '"client_header_timeout" directive is duplicate'; then
+    grep -v '^client_header_timeout' "$CONF" | put 0644 "$CONF"
+  fi
   if ! nginx -t >>"$LOG" 2>&1; then
     tail -n 3 "$LOG" | sed 's/^/       /' >&2
     [ -z "$new_conf" ] || rm -f "$CONF"
@@ -465,13 +702,15 @@ nginx_up() {
   fi
   nginx -T 2>/dev/null | grep -q "configuration file $CONF" ||
     die "cannot use nginx: /etc/nginx/nginx.conf does not include /etc/nginx/conf.d/*.conf; add that line to its http block"
+  more_connections
+  open_files
   if nginx_runs; then
-    ! is_changed "$CONF" || run "reload nginx" "see: nginx -t" "$LIB/nginx-reload"
+    ! is_changed "$CONF" && ! is_changed "$NGINX_MAIN" && ! is_changed "$NGINX_LIMIT" || run "reload nginx" "see: nginx -t" "$LIB/nginx-reload"
   else
     start nginx
     wait_for 10 nginx_runs || die "cannot start nginx: see /var/log/nginx/error.log"
+    open_files
   fi
-  open_files
 }
 
 sshd_settings() { "$(command -v sshd)" -T -C user="$OWNER",host=localhost,addr=127.0.0.1; }
@@ -603,8 +842,10 @@ write_init() {
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 daemon="start-stop-daemon --oknodo --pidfile /run/$SERVICE.pid --user $OWNER"
 case "\${1:-}" in
-  start) \$daemon --start --background --make-pidfile --chuid $OWNER --chdir / \\
-    --output /var/log/$SERVICE.log --startas "$INIT" -- respawn ;;
+  start)
+    $BIN cgroup:make $OWNER || true # doctor tells
+    \$daemon --start --background --make-pidfile --chuid $OWNER --chdir / \\
+      --output /var/log/$SERVICE.log --startas "$INIT" -- respawn ;;
   stop) \$daemon --stop --retry TERM/30/KILL/5 --remove-pidfile ;;
   restart | force-reload) "\$0" stop && "\$0" start ;;
   status)
@@ -627,6 +868,107 @@ case "\${1:-}" in
 esac
 EOF
   run "start the agent at boot" "fix the problem above" update-rc.d "$SERVICE" defaults
+}
+
+# ---- firewall ------------------------------------------------------------
+
+# The rules of the last run have to be there before the first container. Those that load a whole
+# firewall come before them.
+firewall_up() {
+  if systemd_runs; then
+    put 0644 "$FIREWALL_UNIT" <<EOF
+[Unit]
+Description=firewall rules of dokku for the containers of apps
+After=nftables.service ufw.service firewalld.service netfilter-persistent.service
+Before=docker.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=$BIN firewall:boot $OWNER
+
+[Install]
+WantedBy=multi-user.target
+EOF
+    ! is_changed "$FIREWALL_UNIT" || run "load the firewall's unit" "see: systemctl status" systemctl daemon-reload
+    run "start the firewall at boot" "see: systemctl status $FIREWALL" systemctl -q enable "$FIREWALL"
+  else
+    put 0755 "$FIREWALL_INIT" <<EOF
+#!/bin/sh
+### BEGIN INIT INFO
+# Provides:          $FIREWALL
+# Required-Start:    \$remote_fs
+# Required-Stop:
+# Should-Start:      nftables ufw firewalld netfilter-persistent
+# X-Start-Before:    docker
+# Default-Start:     2 3 4 5
+# Default-Stop:
+# Short-Description: firewall rules of dokku for the containers of apps
+### END INIT INFO
+case "\${1:-}" in
+  start | restart | force-reload) exec $BIN firewall:boot $OWNER ;;
+  stop) ;;
+  *) echo "Usage: \$0 start|restart" >&2; exit 2 ;;
+esac
+EOF
+    run "start the firewall at boot" "fix the problem above" update-rc.d "$FIREWALL" defaults
+  fi
+  "$BIN" firewall:boot "$OWNER" >>"$LOG" 2>&1 </dev/null 9<&- ||
+    warn "WARNING: the containers of apps reach all ports of this server: $(tail -n 1 "$LOG")"
+}
+
+remove_firewall() {
+  [ ! -x "$BIN" ] || "$BIN" firewall:remove "$OWNER" >>"$LOG" 2>&1 || true
+  if [ -e "$FIREWALL_UNIT" ]; then
+    ! systemd_runs || systemctl -q disable "$FIREWALL" >>"$LOG" 2>&1 || true
+  elif [ -x "$FIREWALL_INIT" ]; then
+    update-rc.d -f "$FIREWALL" remove >>"$LOG" 2>&1 || true
+  fi
+  rm -f "$FIREWALL_UNIT" "$FIREWALL_INIT"
+  rm -rf "/var/lib/$OWNER/firewall"
+  rmdir "/var/lib/$OWNER" 2>/dev/null || true
+}
+
+# ---- cgroups -------------------------------------------------------------
+
+# The gits of pushes and clones have cgroups below that of a service (version 2), or in folders
+# that root makes for $OWNER at each boot (version 1). The service is not the agent's, whose
+# restart would end what is pushed. Without systemd, the agent's init script makes the folders.
+cgroups_up() {
+  if ! systemd_runs; then
+    "$BIN" cgroup:make "$OWNER" >>"$LOG" 2>&1 </dev/null 9<&- || true # doctor tells
+    return
+  fi
+  put 0644 "$CGROUPS_UNIT" <<EOF
+[Unit]
+Description=cgroups of dokku for pushes and clones
+Before=ssh.service
+StartLimitIntervalSec=0
+
+[Service]
+User=$OWNER
+ExecStartPre=-+$BIN cgroup:make $OWNER
+ExecStart=$BIN cgroup:keep $OWNER
+Delegate=cpu memory pids
+CPUWeight=50
+OOMPolicy=continue
+Restart=always
+RestartSec=10
+
+[Install]
+WantedBy=multi-user.target
+EOF
+  ! is_changed "$CGROUPS_UNIT" || run "load the unit $CGROUPS" "see: systemctl status" systemctl daemon-reload
+  systemctl -q enable --now "$CGROUPS" >>"$LOG" 2>&1 </dev/null 9<&- ||
+    warn "WARNING: pushes and clones have no cgroup of their own: see: systemctl status $CGROUPS"
+}
+
+remove_cgroups() {
+  if [ -e "$CGROUPS_UNIT" ]; then
+    ! systemd_runs || systemctl -q disable --now "$CGROUPS" >>"$LOG" 2>&1 || true
+    rm -f "$CGROUPS_UNIT"
+  fi
+  [ ! -x "$BIN" ] || "$BIN" cgroup:remove "$OWNER" >>"$LOG" 2>&1 || true
 }
 
 # ---- front door ----------------------------------------------------------
@@ -671,12 +1013,9 @@ EOF
 }
 
 # other_keys prints the keys of the user but that of the server whose front door this is.
-other_keys() { grep -sv 'front-door:serve"' "$HOME_DIR/.ssh/authorized_keys" || true; }
+other_keys() { as_user grep -sv 'front-door:serve"' "$HOME_DIR/.ssh/authorized_keys" || true; }
 
-put_keys() {
-  put 0600 "$HOME_DIR/.ssh/authorized_keys"
-  chown "$OWNER:$OWNER" "$HOME_DIR/.ssh/authorized_keys"
-}
+put_keys() { put_own 0600 "$HOME_DIR/.ssh/authorized_keys"; }
 
 # promote makes a front door a server of its own: the other one no longer sends routes.
 # What nginx serves stays until the apps are restored.
@@ -690,7 +1029,8 @@ promote() {
 install_all() {
   check_system
   check_ports
-  packages ca-certificates curl git nginx openssh-server sudo util-linux
+  packages ca-certificates curl git nginx nftables openssh-server sudo util-linux
+  ! systemd_runs || packages dbus # by which systemd is told of a push
   find_go
   mkdir -p "$LIB"
   build
@@ -704,8 +1044,12 @@ install_all() {
   nginx_up
   sshd_up
   promote
+  firewall_up
+  cgroups_up
   dokku install:changes || true # if it fails, the agent tells
   agent_up
+  ! builder_wanted || builder_up
+  warn_of_builder
   step "dokku is installed: git push deploys to this server ($(dokku version 2>/dev/null | tail -n 1))"
 }
 
@@ -870,10 +1214,14 @@ key_name() {
 allow_key() {
   key=$(as_owner cat dokku/key.pub)
   fingerprint=$(printf '%s\n' "$key" | ssh-keygen -l -f - | awk '{ print $2 }')
-  dokku ssh-keys:list | grep -qF "$fingerprint " && return
+  if dokku ssh-keys:list | grep -qF "$fingerprint NAME=\"$(key_name)\""; then
+    dokku ssh-keys:set "$(key_name)" --role deployer --no-app --app "$app" >/dev/null || die "cannot limit the key of $repo to $app: see the reason above"
+    return
+  fi
+  dokku ssh-keys:list | grep -qF "$fingerprint " && return # somebody added it by hand
   # A key of this name is left over from an earlier repository.
   dokku ssh-keys:remove "$(key_name)" >/dev/null 2>&1 || true
-  printf '%s\n' "$key" | dokku ssh-keys:add "$(key_name)" >/dev/null || die "cannot add the key of $repo: see the reason above"
+  printf '%s\n' "$key" | dokku ssh-keys:add "$(key_name)" --role deployer --app "$app" >/dev/null || die "cannot add the key of $repo: see the reason above"
 }
 
 unhook() {
@@ -907,6 +1255,24 @@ registry() {
   fi
 }
 
+# fuzz_targets prints the folder and the name of each fuzz target.
+fuzz_targets() {
+  grep -r --include='*_test.go' -o '^func Fuzz[A-Za-z0-9_]*' . | sed 's|/[^/]*_test\.go:func | |' | sort
+}
+
+# fuzz tries each target for a short time, as many at once as there are CPUs. What it finds stays
+# below testdata/fuzz of the folder, and fails every later test. Before 1.27, go reports the end of
+# this time as a failure now and then, without an input (golang/go#75804).
+fuzz() {
+  # shellcheck disable=SC2016 # the words are those of the shell for each target
+  fuzz_targets | CGO_ENABLED=0 xargs -n 2 -P "$(nproc)" sh -c '
+    go test -run "^\$" -fuzz "^$3\$" -fuzztime 10s -parallel 1 "$2" >"$1.$3" 2>&1 </dev/null; code=$?
+    [ "$(sed -n "/^--- FAIL: $3 /{n;p}" "$1.$3")" != "    context deadline exceeded" ] || code=0
+    [ "$code" = 0 ] && echo "$3 ($2)" || tail -n 30 "$1.$3" >&2
+    rm -f "$1.$3"
+    exit "$code"' fuzz "$LOG.fuzz"
+}
+
 test_all() {
   case ${1:-} in
     '') ;;
@@ -919,7 +1285,7 @@ test_all() {
       done ;;
     *) die "test has no argument $1, only --engines" ;;
   esac
-  packages ca-certificates curl git nginx openssh-server sudo util-linux busybox-static iproute2 gcc libc6-dev debootstrap debian-archive-keyring openssh-client
+  packages ca-certificates curl git iptables nginx nftables openssh-server sudo util-linux busybox-static iproute2 gcc libc6-dev debootstrap debian-archive-keyring openssh-client
   registry
   find_go
   engine_up
@@ -944,9 +1310,12 @@ test_all() {
   step "go test -race ./..."
   # The end-to-end tests measure times and use the whole machine, so they run alone.
   others=$(go list ./... | grep -v '/agent/e2e$')
-  CGO_ENABLED=1 go test -race -timeout 60m ./agent/e2e || failed=yes
+  # Without -count=1, go hashes all files that the tests have opened, for minutes.
+  CGO_ENABLED=1 go test -race -count=1 -timeout 60m ./agent/e2e || failed=yes
   # shellcheck disable=SC2086 # a list of packages
-  CGO_ENABLED=1 go test -race -timeout 40m $others || failed=yes
+  CGO_ENABLED=1 go test -race -count=1 -timeout 40m $others || failed=yes
+  step "fuzz targets, 10 s each"
+  fuzz || failed=yes
   [ -z "${failed-}" ] || die "tests failed: see above"
   printf '%s\n' "=====> All tests passed"
 }
@@ -962,7 +1331,7 @@ engine() {
 
 # listed PATH FILTERS: prints the ids of the objects that match.
 listed() {
-  engine GET "$1" -G --data-urlencode "filters=$2" 2>>"$LOG" | grep -o '"Id":"[^"]*"' | cut -d '"' -f 4 | sort -u
+  engine GET "$1" -G --data-urlencode "filters=$2" 2>>"$LOG" | grep -o '"I[dD]":"[^"]*"' | cut -d '"' -f 4 | sort -u
 }
 
 # removed KIND QUERY: removes the objects of a kind whose ids it reads.
@@ -985,7 +1354,7 @@ attached() {
 # purge_engine: removes what this root made. The engine may serve other roots, and
 # Dokku, whose objects have the same label of apps, and apps of the same names.
 purge_engine() {
-  root=$(cat "$HOME_DIR/.dokku/id" 2>/dev/null || true)
+  root=$(as_user cat "$HOME_DIR/.dokku/id" 2>/dev/null || true)
   apps=$(for state in "$HOME_DIR"/*/dokku/state.json; do
     [ ! -e "$state" ] || basename "${state%/dokku/state.json}"
   done)
@@ -1026,6 +1395,34 @@ purge_engine() {
       *) purge_caches "$app" ;;
     esac
   done
+  purge_nodes
+}
+
+# placed: prints the apps of this root that a swarm runs, if this server is one of its managers.
+placed() {
+  engine GET /services -G --data-urlencode 'filters={"label":["com.dokku.app-name","com.dokku.attempt"]}' 2>>"$LOG" |
+    grep -o '"com.dokku.app-name":"[^"]*"' | cut -d '"' -f 4 | sort -u |
+    while read -r app; do
+      [ ! -e "$HOME_DIR/$app/dokku/state.json" ] || echo "$app"
+    done
+}
+
+# purge_nodes: removes the service that this server has brought to the nodes of its swarm, and
+# what ended processes of it left here.
+purge_nodes() {
+  self=$(engine GET /info 2>>"$LOG" | sed -n 's/.*"Swarm":{"NodeID":"\([^"]*\)".*/\1/p' || true)
+  service=$([ -z "$self" ] || listed /services "{\"label\":[\"com.dokku.node-from=$self\"]}" || true)
+  if [ -n "$service" ]; then
+    echo "$service" | removed services ''
+    listed /secrets '{"label":["com.dokku.node-keys"]}' | removed secrets ''
+  fi
+  tries=0
+  while [ -n "$service" ] && [ "$tries" -lt 40 ] && [ -n "$(listed /containers/json '{"label":["com.docker.swarm.service.name=dokku-node"]}' || true)" ]; do
+    tries=$((tries + 1))
+    sleep 0.25
+  done
+  listed '/containers/json?all=true' '{"label":["com.docker.swarm.service.name=dokku-node"],"status":["created","exited","dead"]}' | removed containers '?v=true'
+  listed /images/json '{"label":["com.dokku.node-program"]}' | removed images '?force=true'
 }
 
 # purge_caches APP: removes the volumes that builds of an app keep for the next one. Those
@@ -1088,6 +1485,9 @@ remove_registry() {
 }
 
 uninstall() {
+  apps=$([ -z "$1" ] || is_front_door || placed)
+  # shellcheck disable=SC2086 # a list of names
+  [ -z "$apps" ] || die "the swarm of this server still runs $(echo $apps): dokku apps:destroy ends an app on all nodes, and 'dokku scheduler:set APP selected docker-local' takes it back here; 'docker swarm leave --force' leaves the swarm to the other managers, with what runs there"
   step "Stopping the agent"
   if [ -e "$UNIT" ] && systemd_runs; then systemctl -q disable --now "$SERVICE" >>"$LOG" 2>&1 || true; fi
   if [ -x "$INIT" ]; then
@@ -1095,6 +1495,9 @@ uninstall() {
     update-rc.d -f "$SERVICE" remove >>"$LOG" 2>&1 || true
   fi
   remove_registry "$1"
+  remove_builder
+  remove_firewall
+  remove_cgroups
   # Otherwise their hooks would reject every push.
   if [ -s "$LIB/repositories" ]; then
     cp "$LIB/repositories" "$LIB/unhook"
@@ -1107,6 +1510,7 @@ uninstall() {
   step "Removing dokku"
   rm -f "$UNIT" "$INIT" "$ROTATE" "$SUDOERS" "$CONF" "$LIMITS"
   rmdir "$(dirname "$LIMITS")" 2>/dev/null || true
+  few_connections
   ! systemd_runs || systemctl daemon-reload
   if nginx_runs; then
     run "test nginx's configuration" "fix the error above, then run: nginx -s reload" nginx -t
@@ -1144,7 +1548,7 @@ case $command in
   help | -h | --help)
     usage
     exit 0 ;;
-  install | front-door | demo | test | hooks | uninstall) ;;
+  install | front-door | builder | demo | test | hooks | uninstall) ;;
   *)
     usage >&2
     die "there is no command $command" ;;
@@ -1168,6 +1572,10 @@ case $command in
     [ $# -le 1 ] || die "front-door has one argument: put the key in quotes"
     lock
     front_door "$@" ;;
+  builder)
+    [ $# -le 1 ] || die "builder has one argument: --remove"
+    lock
+    builder "$@" ;;
   demo)
     lock
     install_all

@@ -21,6 +21,17 @@ import (
 // removed again if the push is refused before its build. An existing app of that name is
 // an error.
 func (s *Server) Create(ctx context.Context, name string, provisional bool) error {
+	return s.create(ctx, name, app.State{Provisional: provisional, Isolation: app.IsolationNow})
+}
+
+// CreateMoved makes an app that comes from another server, whose containers had this isolation
+// there: they may need what they had.
+func (s *Server) CreateMoved(ctx context.Context, name string, isolation int) error {
+	return s.create(ctx, name, app.State{Isolation: isolation})
+}
+
+// create makes an app with a state.
+func (s *Server) create(ctx context.Context, name string, st app.State) error {
 	if err := app.ValidName(name); err != nil {
 		return err
 	}
@@ -50,8 +61,8 @@ func (s *Server) Create(ctx context.Context, name string, provisional bool) erro
 			return fmt.Errorf("cannot create %s: %w", name, err)
 		}
 	}
-	st := &app.State{Version: app.Version, Provisional: provisional, CreatedAt: time.Now().UTC().Truncate(time.Second)}
-	if err := s.Env.Store.WriteJSON(filepath.Join(dir, "dokku", "state.json"), st); err != nil {
+	st.Version, st.CreatedAt = app.Version, time.Now().UTC().Truncate(time.Second)
+	if err := s.Env.Store.WriteJSON(filepath.Join(dir, "dokku", "state.json"), &st); err != nil {
 		return err
 	}
 	if err := failpoint.Reach(failpoint.AppMade); err != nil {
@@ -69,7 +80,7 @@ func (s *Server) Create(ctx context.Context, name string, provisional bool) erro
 // Destroy removes an app and all it has: processes, images, network, route and
 // repository. Once it has begun it cannot be cancelled.
 func (s *Server) Destroy(ctx context.Context, name string, log event.Log) error {
-	return s.Env.With(ctx, name, deploy.Op{Name: "apps:destroy", Changes: deploy.ChangesExistence}, log, func(x *deploy.Session) error {
+	err := s.Env.With(ctx, name, deploy.Op{Name: "apps:destroy", Changes: deploy.ChangesExistence}, log, func(x *deploy.Session) error {
 		x.Change(func(st *app.State) { st.Destroying = true })
 		if err := x.Save(); err != nil {
 			return err
@@ -79,6 +90,12 @@ func (s *Server) Destroy(ctx context.Context, name string, log event.Log) error 
 		}
 		return nil
 	})
+	if err == nil { // what it does not reach now, the agent tries again
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pruneLimit)
+		defer cancel()
+		_ = s.PruneGone(ctx, log)
+	}
+	return err
 }
 
 // DropProvisional removes an app that a push created, if git accepted nothing of

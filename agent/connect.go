@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -18,6 +19,7 @@ import (
 	"dokku/agent/engine"
 	"dokku/agent/engine/docker"
 	"dokku/agent/engine/swarm"
+	"dokku/agent/firewall"
 	"dokku/agent/proxy"
 	"dokku/agent/proxy/doors"
 	"dokku/agent/proxy/nginx"
@@ -41,12 +43,17 @@ func connect(s *store.Store, set app.Settings) (engine.Host, deploy.Builder, err
 			return nil, nil, fmt.Errorf("cannot use the pool of addresses %q of %s: %w", set.Pool, s.Own("server.json"), err)
 		}
 	}
+	program, err := os.Executable()
+	if err != nil {
+		return nil, nil, err
+	}
+	c.Program = program
 	d, err := docker.New(c)
 	if err != nil {
 		return nil, nil, err
 	}
 	steps := container.New(container.Config{Client: d.Client, Labels: engine.Spec{Kind: engine.KindBuild, Type: string(engine.KindBuild)}.Labels()})
-	return docker.Counted(swarm.Beside(d)), builders(set, d.Client, steps), nil
+	return docker.Counted(swarm.Beside(d, swarm.Config{Keys: deploy.NodeKeys(s), Program: program})), builders(set, d.Client, steps), nil
 }
 
 // builders are those of a server, in the order in which they are asked.
@@ -56,8 +63,8 @@ func builders(set app.Settings, engine func() *client.Client, steps *container.E
 	return build.Builders{
 		slugs,
 		pack.New(pack.Config{Client: engine, Lifecycle: set.Lifecycle, Allowed: app.Words(set.Build[app.PropAllowedBuilders])}, steps),
-		dockerfile.New(dockerfile.Config{Client: engine}),
-		railpack.New(railpack.Config{Client: engine, Steps: steps}),
+		dockerfile.New(dockerfile.Config{Client: engine, Daemon: set.BuilderSocket()}),
+		railpack.New(railpack.Config{Client: engine, Steps: steps, Daemon: set.BuilderSocket()}),
 		null.Builder{},
 	}
 }
@@ -89,7 +96,8 @@ func ownNginx(s *store.Store, set app.Settings) *nginx.Proxy {
 	if dir := set.Nginx.Properties[proxy.ErrorPages]; proxy.CheckProperty(proxy.ErrorPages, dir) == nil {
 		c.ErrorPages = dir
 	}
-	if len(c.Check) == 0 {
+	if len(c.Check) == 0 { // the nginx that install.sh has set up
+		c.Main = "/etc/nginx/nginx.conf"
 		c.Check = []string{"sudo", "-n", "/usr/local/lib/dokku/nginx-check"}
 	}
 	if len(c.Reload) == 0 {
@@ -99,6 +107,20 @@ func ownNginx(s *store.Store, set app.Settings) *nginx.Proxy {
 		c.IPv6 = true
 	}
 	return nginx.New(c)
+}
+
+// filter returns what keeps containers from this host's ports; nil: nothing does.
+func filter(set app.Settings) firewall.Filter {
+	check := set.Nginx.Check
+	switch {
+	case len(set.Firewall) == 0 && len(check) == 3 && check[0] == "sudo": // beside Dokku
+		return firewall.Helper{Command: []string{check[0], check[1], filepath.Join(filepath.Dir(check[2]), "firewall")}}
+	case len(set.Firewall) == 0:
+		return firewall.Helper{Command: firewall.DefaultCommand}
+	case set.Firewall[0] == app.FirewallOff:
+		return nil
+	}
+	return firewall.Helper{Command: set.Firewall}
 }
 
 func single(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }

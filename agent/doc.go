@@ -18,13 +18,13 @@
 //	agent/command/     the noun:verb commands, a package for each group of nouns; command/cli: parsing, reports, help
 //	agent/doctor/ backup/ move/ watch/                   one concern each; backup/archive: the file of a backup; move: apps of a Dokku server
 //	agent/cron/        the cron tasks of app.json: schedule, runs, history
-//	agent/keys/ letsencrypt/ oneoff/ sources/            ssh keys; orders of certificates; one-off containers; deploys without a push
+//	agent/letsencrypt/ oneoff/ sources/                  orders of certificates; one-off containers; deploys without a push
 //	agent/cluster/ frontdoor/ registry/                  the swarm of several servers; those that serve visitors too; the registry that this server has
 //	agent/             Server: the operations
 //	agent/deploy/      one app under its lock: settle, prepare, rollout, gate, stage, converge, executor
 //	agent/plan/        Plan(desired, observed) []Step; pure
 //	agent/services/    databases beside the apps: kinds, records, containers, data
-//	agent/engine/      the contract of a container engine; engine/docker, engine/swarm, engine/memory, engine/enginetest
+//	agent/engine/      the contract of a container engine; engine/docker, engine/swarm, engine/node, engine/memory, engine/enginetest
 //	agent/proxy/       the contract of a reverse proxy; proxy/nginx, proxy/doors, proxy/memory, proxy/proxytest
 //	agent/inspect/     the files of a revision and what is wrong with them: for pushes, plans and dokku validate
 //	agent/checks/      CHECKS and app.json healthchecks, the gate
@@ -35,7 +35,9 @@
 //	agent/repo/        an app's bare repository: refs, sweep, sync, packing
 //	agent/proc/        identity of processes, users, signals
 //	agent/certs/                                         what a certificate is and says; certs/acme: the client of a CA
-//	agent/journal/     the server's events and their file
+//	agent/journal/ keys/                                 the server's events and their file; ssh keys and their rights
+//	agent/cgroup/      bounds of the memory and the CPUs of gits that serve pushes and clones
+//	agent/firewall/    rules that keep containers from the host's ports, and root's part that makes them
 //	agent/event/ disk/ failpoint/ text/                  below everything
 //	build/             pushed tree -> image: the Builder contract; build/source, build/registry, build/buildkit, build/container, build/options, a folder for each builder
 //	scale/             how many processes of each type: Procfile, DOKKU_SCALE, app.json, precedence; pure

@@ -17,7 +17,7 @@ var layers = []string{
 	"agent/command",
 	"agent/doctor agent/move agent/watch",
 	"agent/cron agent/backup",
-	"agent/keys agent/letsencrypt agent/oneoff agent/sources agent/cluster agent/registry agent/frontdoor",
+	"agent/letsencrypt agent/oneoff agent/sources agent/cluster agent/registry agent/frontdoor",
 	"agent",
 	"agent/deploy",
 	"agent/plan",
@@ -29,15 +29,17 @@ var layers = []string{
 	"agent/store",
 	"agent/app",
 	"agent/repo agent/remote",
+	"agent/cgroup",
 	"agent/proc",
-	"agent/certs agent/journal",
+	"agent/certs agent/journal agent/keys",
+	"agent/firewall",
 	"agent/event agent/disk agent/failpoint agent/text",
 	"build scale",
 }
 
 // support are packages that only tests import. They may import everything.
 var support = []string{
-	"agent/agenttest", "agent/certs/acme/acmetest", "agent/e2e", "agent/disk/disktest", "agent/engine/enginetest", "agent/engine/memory",
+	"agent/agenttest", "agent/cgroup/cgrouptest", "agent/certs/acme/acmetest", "agent/e2e", "agent/disk/disktest", "agent/engine/enginetest", "agent/engine/memory",
 	"agent/proxy/proxytest", "agent/proxy/doors/doorstest", "agent/services/servicestest", "agent/proxy/memory", "agent/proxy/nginx/nginxtest", "agent/vault/vaulttest", "build/buildtest",
 	"hooks/sshtest", "testdata",
 }

@@ -118,6 +118,9 @@ func (s *Server) Scale(ctx context.Context, name string, counts map[string]int, 
 			return err
 		}
 		if skipDeploy && x.Current != nil && !x.State.Stopped {
+			if err := x.ScalesTo(counts); err != nil {
+				return err
+			}
 			x.Change(func(st *app.State) { st.ScaleNext = app.Merged(st.ScaleNext, counts) })
 			return x.Save()
 		}

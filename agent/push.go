@@ -19,6 +19,10 @@ func (s *Server) Prepare(ctx context.Context, p deploy.Push, log event.Log) erro
 		s.Env.Refused(p, err, log)
 		return err
 	}
+	if err := s.Env.CheckBudgets(ctx, p); err != nil {
+		s.Env.Refused(p, err, log)
+		return err
+	}
 	op := deploy.Op{Name: "a push", NoWait: p.Options.NoWait}
 	if v, err := s.View(p.App); err == nil && p.Options.Cancel && deploy.Deploying(v, p) {
 		op.Replaces = &app.Cancel{By: s.Env.By, Command: "git push -o cancel"}
@@ -47,6 +51,10 @@ func (s *Server) Prepare(ctx context.Context, p deploy.Push, log event.Log) erro
 // Detach judges a push that goes on without its pusher, and begins the record of its
 // deploy. What goes on is package sources' part.
 func (s *Server) Detach(ctx context.Context, p deploy.Push, log event.Log) (*app.Deploy, error) {
+	if err := s.Env.CheckBudgets(ctx, p); err != nil {
+		s.Env.Refused(p, err, log)
+		return nil, err
+	}
 	d, err := s.Env.Detach(ctx, p, log)
 	if err != nil {
 		s.Env.Refused(p, err, log)

@@ -48,7 +48,7 @@ func (s *Server) SetRoutes(ctx context.Context, op string, log event.Log, change
 // It does nothing for an app that is not deployed.
 func (s *Server) PublishRoute(ctx context.Context, name string, log event.Log) error {
 	a, err := s.Env.Store.Load(name)
-	if err != nil || !a.Deployed() {
+	if err != nil || !a.Served() {
 		return err
 	}
 	same := func(*app.State) error { return nil }
@@ -66,7 +66,7 @@ func (s *Server) tryRoute(ctx context.Context, set app.Settings) error {
 		if err != nil {
 			return err
 		}
-		if a.Deployed() && !a.State.ProxyDisabled {
+		if a.Served() && !a.State.ProxyDisabled {
 			return s.Env.StageLive(ctx, app.View{App: a, Settings: set})
 		}
 	}
@@ -85,7 +85,7 @@ func (s *Server) publish(ctx context.Context, op deploy.Op, log event.Log, wante
 		if err != nil {
 			return err
 		}
-		if !a.Deployed() {
+		if !a.Served() {
 			continue
 		}
 		ok, err := wanted(a)

@@ -48,7 +48,7 @@ func Open(root string) (*Server, error) {
 	pool := doorsPool(st)
 	return &Server{Doors: func(set app.Settings) doors.Config { return doorsOf(st, set, pool) }, Env: &deploy.Env{Store: st, Owner: proc.ReceivePack, By: proc.Person(os.Getenv),
 		Connect: func(set app.Settings) (engine.Host, deploy.Builder, error) { return connect(st, set) },
-		Reach:   func(set app.Settings) proxy.Proxy { return reach(st, set, pool) },
+		Reach:   func(set app.Settings) proxy.Proxy { return reach(st, set, pool) }, Firewall: filter,
 	}, Binary: binary, CA: authority}, nil
 }
 

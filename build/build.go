@@ -118,11 +118,24 @@ type Request struct {
 	// Frontends are images that may read the Dockerfile (# syntax=) besides the package's
 	// own Frontends: see ParseFrontends.
 	Frontends []string
+	// AllowedHosts are the hosts, each with or without a port, that a build may ask although
+	// they are this server's alone.
+	AllowedHosts []string
+	// Foreign returns the app whose image a name means, "" if it is no other app's; nil: all
+	// images may be used. AllowedFrom are the apps whose images may be used.
+	Foreign     func(image string) (app string)
+	AllowedFrom []string
 	// Hosts are additional lines of /etc/hosts while a step runs: "name:address".
 	Hosts []string
 	// Procfile is the app's Procfile as it is understood, for builders whose images read
 	// one; nil: it has none.
 	Procfile []byte
+	// Isolated: the server's own BuildKit builds, beside the engine, if the builder uses
+	// BuildKit at all.
+	Isolated bool
+	// LocalImages are the names of images of the engine that a Dockerfile may use although
+	// the build is Isolated.
+	LocalImages []string
 	// FilesOnly: only the files decide. Nobody asks whether the server has what a builder
 	// needs, because there is none.
 	FilesOnly bool

@@ -17,6 +17,12 @@
 // messages (see remote and event.Hints). Hooks are links to this binary, so that no shell runs between git and
 // the agent either.
 //
+// The rights of a key are read by the forced command alone, from its own words (package keys), and asked before git runs
+// or a command is looked up. A key that may not use an app gets the same line whether it exists or not. Each connection
+// leaves a line in the host's log (audit): the key, its fingerprint as authorized_keys has it, the role, the app, the
+// command without its words, the outcome, exit code and duration; of git upload-pack, which replaces this process, it is written
+// before.
+//
 // The wrapper exists because git does not tell a hook that its client went away: writes
 // still succeed, the ref moves, and post-receive may never run. The wrapper polls its
 // own output for a hangup. It passes git's output on through a buffer and never blocks,
@@ -24,6 +30,17 @@
 // Bytes of git's protocol cannot be dropped, so a client that is 32 MiB behind counts
 // as gone. Rejected: a pseudo terminal between git and the wrapper, since git then sends
 // progress in another form; letting the hook watch the connection, since it has none.
+//
+// git receive-pack and upload-pack run with settings that bound their memory by limits and
+// not by what they get (repo.ReceiveEnv), in a cgroup that bounds the resident memory of all gits of a push or a clone together, their
+// number and their share of the CPUs (bounds, package cgroup), and with RLIMIT_CPU. Without a cgroup, each of them has RLIMIT_DATA. A hook
+// leaves the cgroup and gives the limits back to itself: it deploys. index-pack unpacks differences before any hook runs, so a limit of ours comes too
+// late there: a pack of 2 MB made it hold 2 GB. Rejected: RLIMIT_AS, which counts the packs
+// that git maps; to parse the pack in the wrapper, which would unpack all of it a second
+// time. Why git could not take a pack is in its output alone, whose end the wrapper keeps
+// (tail). upload-archive is not served: it unpacks whatever a branch names. upload-pack has
+// a wrapper too, which ends its process group with the client: pack-objects computes for
+// minutes without writing.
 //
 // The wrapper and the hooks share one pipe, descriptor 3, which git passes on as an open
 // file. It tells the wrapper how far the hooks got and when the last process of the push
@@ -67,6 +84,43 @@
 // the push was refused before its build. A shared lock (store.Hold) tells two first pushes
 // apart, so that the rejected one does not remove the app that git is about to accept for
 // the other.
+//
+// # Who may do what
+//
+// Each line of defence, and the attack that it stops:
+//
+//   - sshd runs the forced command, whatever the client asks for: a key gets no shell, no
+//     forwarding and no terminal but that of its command (restrict).
+//   - The key's rights are words of that command, in a file that only the user dokku writes (package
+//     keys). Nothing that a client sends, neither words nor variables, adds to them. They are asked
+//     before git starts and before a command reads anything (package cli): another app's name is
+//     refused with the same words whether it exists or not.
+//   - The user dokku is the only one that reads and writes below DOKKU_ROOT. It is in the group docker
+//     and so could become root; nothing of a pusher's ever runs as this user. git runs with
+//     settings from the command line and an empty environment, so that a repository's own
+//     configuration, hooks and attributes name no program.
+//   - A pack or a clone for which git needs gigabytes, or all CPUs, gets what the server's setting gives it (package
+//     cgroup): apps and other pushes have the rest. Root makes the folders of cgroups and gives them to the user dokku, or systemd
+//     moves that user's own processes; no helper of root's takes the number of a process, which could be another's. The user
+//     dokku can neither end nor limit processes of others by that.
+//   - The rule of sudo has three scripts of root's without arguments (packages nginx and firewall). They look
+//     programs up in root's folders, and the owner of the staged files reads them: a link in the
+//     folder of the user dokku leads root nowhere. That of the firewall takes names of bridges, addresses and ports, of
+//     which root's part makes rules: no text of the user dokku is one, and no rule is on an interface of the
+//     host's own.
+//   - The kernel drops what an isolated container sends to ports of the host, other networks of the engine and a cloud's
+//     metadata service (package firewall). Who has a key of a deployer scans nothing and reads no credentials of
+//     the host by pushing code. Only an admin opens a port.
+//   - nginx's files are the user dokku's text, which root's nginx reads. Each value in them is one word of
+//     nginx's syntax, whatever was checked before (package nginx, "Templates"): a pusher's domain or
+//     path adds no directive.
+//   - Root's own commands become the user dokku at once, or use its files with its rights
+//     (proc.AsOwner): a link in place of authorized_keys gives nobody root's files.
+//   - The agent is the same user, and is told nothing over the network. It parses what pushes have
+//     left, so each parser has a bound, and one app's file stops no other app's agent.
+//   - A build runs in BuildKit, that of the engine or one of the server's own (packages buildkit and
+//     daemon), a process in a container with few rights (package engine). Both reach neither the
+//     engine's socket nor another app's folders.
 //
 // # Foreign repositories
 //

@@ -8,6 +8,7 @@ import (
 	"dokku/agent/app"
 	"dokku/agent/deploy"
 	"dokku/agent/event"
+	"dokku/agent/keys"
 )
 
 // Env is the environment of a hook or of the forced command. OS returns the process's
@@ -16,17 +17,18 @@ type Env struct {
 	// Root is DOKKU_ROOT. In a hook, "" means the parent folder of the repository, so
 	// that a push to a path works without any variable.
 	Root string
-	// Key is the name of the ssh key, for Shell.
-	Key string
+	// Key is the name of the ssh key, and Rights are the words of its grant, for Shell.
+	Key    string
+	Rights []string
 
 	Stdin, Stdout, Stderr *os.File
 	Getenv                func(string) string
 
 	// Open opens a DOKKU_ROOT.
 	Open func(root string) (Server, error)
-	// Run runs a dokku command, without the leading "dokku", and returns its exit code.
-	// Shell calls it after it has cleaned the process's environment.
-	Run func(ctx context.Context, args []string) int
+	// Run runs a dokku command, without the leading "dokku", for a key, and returns its exit
+	// code. Shell calls it after it has cleaned the process's environment.
+	Run func(ctx context.Context, access *keys.Access, args []string) int
 }
 
 // OS returns the environment of this process; Open opens the deploy agent.
@@ -59,6 +61,8 @@ type Deployer interface {
 type Apps interface {
 	Load(app string) (*app.App, error)
 	Settings() (app.Settings, error)
+	// Reserved says why only an admin may give domains to the app; "": they are free for it.
+	Reserved(app string, domains ...string) (string, error)
 	Create(ctx context.Context, app string, provisional bool) error
 	// DropProvisional removes an app that a push created, if git accepted nothing of
 	// it. It leaves every other app alone.

@@ -16,8 +16,10 @@ import (
 	"time"
 
 	"dokku/agent"
+	"dokku/agent/cgroup"
 	"dokku/agent/deploy"
 	"dokku/agent/event"
+	"dokku/agent/keys"
 )
 
 // TestMain makes the test binary the dokku binary: hooks are links to it, and
@@ -36,20 +38,29 @@ func TestMain(m *testing.M) {
 		os.Exit(PreReceive(ctx, env))
 	case name == "post-receive":
 		os.Exit(PostReceive(ctx, env))
-	case len(os.Args) == 3 && os.Args[1] == "shell":
-		env.Key = os.Args[2]
+	case len(os.Args) > 1 && os.Args[1] == cgroup.RunCommand:
+		fmt.Fprintln(os.Stderr, cgroup.Run(os.Args[2:]))
+		os.Exit(1)
+	case len(os.Args) > 2 && os.Args[1] == "serve": // with a PATH of the test's
+		code, err := serve(ctx, env, request{service: "upload-pack", app: os.Args[2]})
+		fmt.Fprintln(os.Stderr, code, err)
+		os.Exit(code)
+	case len(os.Args) >= 3 && os.Args[1] == "shell":
+		env.Key, env.Rights = os.Args[2], os.Args[3:]
 		os.Exit(Shell(ctx, env))
 	}
 	os.Exit(m.Run())
 }
 
 // runFake is the runner of dokku commands.
-func runFake(_ context.Context, args []string) int {
+func runFake(_ context.Context, access *keys.Access, args []string) int {
 	switch args[0] {
 	case "env":
 		env := os.Environ()
 		sort.Strings(env)
 		fmt.Println(strings.Join(env, "\n"))
+	case "rights":
+		fmt.Println(access.Grant)
 	case "exit":
 		return 7
 	default:

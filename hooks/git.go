@@ -7,10 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"dokku/agent/repo"
 )
 
 // grace is how long the processes of a cancelled push have to clean up. After that they
@@ -21,12 +22,12 @@ var grace = 10 * time.Second
 type gitPush struct {
 	cmd    *exec.Cmd
 	marks  *marks
-	exited chan struct{} // git itself has ended; it is not reaped yet
+	exited <-chan struct{} // git itself has ended; it is not reaped yet
 }
 
-// startGit starts git receive-pack on the repository, in its own process group. It refuses
-// a pack of more than maxPack bytes. The kernel terminates it when the calling thread ends.
-func startGit(dir string, maxPack int64, stdin *os.File, out, errs io.Writer) (*gitPush, error) {
+// startGit starts git receive-pack on the repository within the bounds (see there). It refuses
+// a pack of more than maxPack bytes.
+func startGit(dir string, maxPack int64, b *bounds, stdin *os.File, out, errs io.Writer) (*gitPush, error) {
 	read, write, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("cannot run git receive-pack: %w", err)
@@ -36,29 +37,30 @@ func startGit(dir string, maxPack int64, stdin *os.File, out, errs io.Writer) (*
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, out, errs
 	cmd.ExtraFiles = []*os.File{write} // becomes pushFD
 	// Not git -c: the hooks find git by its arguments.
-	cmd.Env = append(os.Environ(), pushFDEnv+"="+strconv.Itoa(pushFD), fmt.Sprintf("GIT_CONFIG_PARAMETERS='receive.maxInputSize=%d'", maxPack))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	cmd.Env = append(os.Environ(), pushFDEnv+"="+strconv.Itoa(pushFD), repo.ReceiveEnv(maxPack))
 	// Do not wait for foreign processes that keep git's output open.
 	cmd.WaitDelay = time.Second
-	if err := cmd.Start(); err != nil {
+	if err := b.start(cmd); err != nil {
 		read.Close()
 		return nil, fmt.Errorf("cannot run git receive-pack on %s: %w", dir, err)
 	}
-	g := &gitPush{cmd: cmd, marks: readMarks(read), exited: make(chan struct{})}
-	go g.watch()
-	return g, nil
+	return &gitPush{cmd: cmd, marks: readMarks(read), exited: unreaped(cmd.Process.Pid)}, nil
 }
 
-// watch waits for git's end without reaping it: until git is reaped, no other process
-// group can get its number.
-func (g *gitPush) watch() {
-	defer close(g.exited)
-	for {
-		err := unix.Waitid(unix.P_PID, g.cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
-		if !errors.Is(err, unix.EINTR) {
-			return
+// unreaped returns a channel that is closed at the end of a child process, which is not reaped
+// by that: until it is, no other process group can get its number.
+func unreaped(pid int) <-chan struct{} {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+			if !errors.Is(err, unix.EINTR) {
+				return
+			}
 		}
-	}
+	}()
+	return ended
 }
 
 // terminate cancels the push: TERM for git and its hooks, KILL for those that are left

@@ -38,6 +38,7 @@ type hook struct {
 // PreReceive is git's pre-receive. With exit code 0, git moves the refs. A signal, the
 // end of git or the end of the wrapper cancels the push.
 func PreReceive(ctx context.Context, env Env) int {
+	unbound(env)
 	// Before anything else, so that a signal leads to a clean-up.
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -125,6 +126,7 @@ func surviveBrokenPipes() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPI
 // leaves their process group. Git ignores its exit code; the wrapper learns of a
 // failure from the marker.
 func PostReceive(ctx context.Context, env Env) int {
+	unbound(env)
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	surviveBrokenPipes()
 	unix.Setsid() // fails only if this process already leads a group

@@ -53,7 +53,7 @@ func newLab(t *testing.T) *lab {
 	key := sshtest.Key(t, filepath.Join(l.home, "key"))
 	pub, err := os.ReadFile(key + ".pub")
 	must(t, err)
-	must(t, keys.Add(l.root, "admin", string(pub)))
+	must(t, keys.Add(l.root, "admin", string(pub), keys.Grant{Role: keys.Admin}))
 	// It accepts every variable of the client's: what our environment is must not
 	// depend on that.
 	sshd := sshtest.Start(t, base, filepath.Join(l.root, ".ssh", "authorized_keys"), "AcceptEnv *")
@@ -194,8 +194,15 @@ func (l *lab) start(cmd *exec.Cmd, env ...string) *client {
 	return c
 }
 
-// signal reaches git and the ssh that it has started.
-func (c *client) signal(s unix.Signal) { unix.Kill(-c.cmd.Process.Pid, s) }
+// signal reaches git and the ssh that it has started. The number of those that have ended may be
+// another's by now.
+func (c *client) signal(s unix.Signal) {
+	select {
+	case <-c.done:
+	default:
+		unix.Kill(-c.cmd.Process.Pid, s)
+	}
+}
 
 // wait returns the client's output and exit code.
 func (c *client) wait() (string, int) {

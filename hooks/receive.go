@@ -104,6 +104,11 @@ func (w *wrapper) serve(ctx context.Context) (int, error) {
 		return 1, err
 	}
 	defer h.Release()
+	defer func() { // names that are no apps leave nothing
+		if none := new(app.NoAppError); errors.As(second(w.srv.Load(w.app)), &none) {
+			h.Forget()
+		}
+	}()
 	if err := w.ensureApp(ctx); err != nil {
 		return 1, err
 	}
@@ -119,6 +124,9 @@ func (w *wrapper) serve(ctx context.Context) (int, error) {
 	}
 	return code, errors.Join(err, w.dropProvisional(ctx, h))
 }
+
+// second returns the error of a call.
+func second[T any](_ T, err error) error { return err }
 
 // ensureApp creates the app on its first push.
 func (w *wrapper) ensureApp(ctx context.Context) error {
@@ -155,11 +163,17 @@ func (w *wrapper) runGit() (code int, reached mark, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	set, _ := w.srv.Settings() // the hooks say what is wrong with them
+	out := &tail{to: w.out}
 	maxPack, err := sources.MaxPack(set)
 	if err != nil {
 		return 1, markNone, err
 	}
-	g, err := startGit(filepath.Join(w.env.Root, w.app), maxPack, w.env.Stdin, w.out, w.errs)
+	b, err := newBounds(set)
+	if err != nil {
+		return 1, markNone, err
+	}
+	defer b.close()
+	g, err := startGit(filepath.Join(w.env.Root, w.app), maxPack, b, w.env.Stdin, out, w.errs)
 	if err != nil {
 		return 1, markNone, err
 	}
@@ -173,8 +187,15 @@ func (w *wrapper) runGit() (code int, reached mark, err error) {
 		}
 		<-g.exited
 	}
-	code = g.wait()
-	return code, g.marks.reached(), nil
+	code, reached = g.wait(), g.marks.reached()
+	switch {
+	case reached != markNone:
+	case b.exceeded():
+		err = tooLarge(w.app, b.memory)
+	default:
+		err = out.refusal(w.app, set)
+	}
+	return code, reached, err
 }
 
 // conclude carries out git's decision, unless the hooks have done so.

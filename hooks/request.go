@@ -11,13 +11,14 @@ import (
 // A request is the command of an ssh client: one of git's services for an app, or a
 // dokku command.
 type request struct {
-	service string // "receive-pack", "upload-pack", "upload-archive", or ""
+	service string // "receive-pack", "upload-pack", or ""
 	app     string
 	args    []string // of a dokku command; none means help
 }
 
-// services are the commands that a git client may run on a server.
-var services = map[string]bool{"receive-pack": true, "upload-pack": true, "upload-archive": true}
+// services are the commands that a git client may run on a server. upload-archive is none:
+// it unpacks whatever a branch names, and 839 bytes can name 10^10 files.
+var services = map[string]bool{"receive-pack": true, "upload-pack": true}
 
 // parseRequest reads SSH_ORIGINAL_COMMAND.
 func parseRequest(line, root string) (request, error) {
@@ -39,8 +40,11 @@ func parseRequest(line, root string) (request, error) {
 	if !isGit {
 		return request{args: words}, nil
 	}
+	if name == "upload-archive" {
+		return request{}, fmt.Errorf("git archive --remote is not served here; clone the app and run git archive in the clone")
+	}
 	if !services[name] {
-		return request{}, fmt.Errorf("cannot run git %q here: only receive-pack, upload-pack and upload-archive are allowed", name)
+		return request{}, fmt.Errorf("cannot run git %q here: only receive-pack and upload-pack are allowed", name)
 	}
 	if len(args) != 1 {
 		return request{}, fmt.Errorf("cannot run git %s with %d arguments: give the name of one app", name, len(args))

@@ -1,16 +1,18 @@
 package hooks
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/user"
 	"path/filepath"
 	"regexp"
+	"strings"
+	"time"
 
-	"golang.org/x/sys/unix"
-
+	"dokku/agent/app"
 	"dokku/agent/command/cli"
 	"dokku/agent/event"
 	"dokku/agent/failpoint"
@@ -19,48 +21,103 @@ import (
 )
 
 // Shell is the forced command of a key. It runs the git service or dokku command that
-// the client asked for and returns the exit code. It replaces the environment of this
-// process (see cleanEnvironment).
+// the client asked for, as far as the key's rights go, and returns the exit code. It replaces
+// the environment of this process (see cleanEnvironment).
 func Shell(ctx context.Context, env Env) int {
 	line := env.Getenv("SSH_ORIGINAL_COMMAND")
 	if err := cleanEnvironment(env); err != nil {
 		return cli.Report(ctx, event.Screen(env.Stderr), err)
 	}
+	access := &keys.Access{Key: env.Key}
+	began := time.Now()
+	code := shell(ctx, env, access, line)
+	audit(env, access, began, code)
+	return code
+}
+
+// shell runs the command of a client.
+func shell(ctx context.Context, env Env, access *keys.Access, line string) int {
 	req, err := parseRequest(line, env.Root)
 	if err == nil {
 		err = failpoint.Reach(failpoint.CommandParsed)
 	}
+	if err == nil {
+		err = admit(env, access, req)
+	}
 	if err != nil {
+		access.Refused = true
 		return cli.Report(ctx, event.Screen(env.Stderr), err)
 	}
 	switch {
 	case req.service == "receive-pack":
 		return receivePack(ctx, env, req.app)
 	case req.service != "":
-		return cli.Report(ctx, event.Screen(env.Stderr), serve(env, req))
+		code, err := serve(ctx, env, req)
+		if err != nil {
+			code = cli.Report(ctx, event.Screen(env.Stderr), err)
+		}
+		return code
 	case len(req.args) == 0:
-		return env.Run(ctx, []string{"help"})
+		return env.Run(ctx, access, []string{"help"})
 	}
-	return env.Run(ctx, req.args)
+	return env.Run(ctx, access, req.args)
 }
 
-// serve replaces this process by git upload-pack or upload-archive. It returns only on
-// failure.
-func serve(env Env, req request) error {
+// admit reads the key's rights, which end with its expiry, and asks them about a git service.
+// Dokku commands ask them by themselves (cli.Spec.Role).
+func admit(env Env, access *keys.Access, req request) (err error) {
+	if req.service != "" {
+		access.Command, access.App = "git-"+req.service, req.app
+	}
+	if access.Grant, err = keys.ParseGrant(env.Rights); err != nil {
+		access.Grant = keys.Grant{}
+		return access.Refuse("The key %s may do nothing: its rights in authorized_keys cannot be read: %s (an admin can set them with ssh-keys:set %[1]s --role ROLE)", env.Key, err)
+	}
+	if err := access.Expired(time.Now()); err != nil {
+		return err
+	}
+	if req.service != "" && !access.Uses(req.app) {
+		return access.NoApp(req.app)
+	}
+	if req.service == "receive-pack" && !access.Admin() {
+		return newName(env, access, req.app)
+	}
+	return nil
+}
+
+// newName refuses a push that would make an app whose own name is a domain of others: an app
+// with a dot in its name answers to it.
+func newName(env Env, access *keys.Access, name string) error {
 	srv, err := env.Open(env.Root)
 	if err != nil {
 		return err
 	}
-	a, err := srv.Load(req.app)
-	if err != nil {
-		return err
+	var none *app.NoAppError
+	if _, err := srv.Load(name); !errors.As(err, &none) || !strings.Contains(name, ".") {
+		return nil // the push tells what else is wrong
 	}
-	git, err := exec.LookPath("git")
-	if err != nil {
-		return fmt.Errorf("cannot serve git %s: %w: install git", req.service, err)
+	if why, err := srv.Reserved(name, name); err != nil || why != "" {
+		return errors.Join(err, access.Refuse("The key %s may not make the app %s: %s (an admin may)", access.Key, name, why))
 	}
-	err = unix.Exec(git, []string{"git", req.service, a.Dir}, os.Environ())
-	return fmt.Errorf("cannot run %s %s: %w", git, req.service, err)
+	return nil
+}
+
+// audit writes a line about a client's command into the host's log: who, what it was about
+// and what became of it. The command's words are not in it, since they may be secrets.
+func audit(env Env, access *keys.Access, began time.Time, code int) {
+	if k, err := keys.Find(env.Root, env.Key); err == nil && k != nil {
+		access.Fingerprint = k.Fingerprint
+	}
+	values := map[string]any{"key": access.Key, "fingerprint": access.Fingerprint, "role": access.Grant.Role,
+		"command": cmp.Or(access.Command, "unknown"), "outcome": "accepted",
+		"exit": code, "duration": time.Since(began).Round(time.Millisecond).String()}
+	if access.App != "" && app.ValidName(access.App) == nil {
+		values["app"] = access.App
+	}
+	if access.Refused {
+		values["outcome"] = "refused"
+	}
+	event.New(event.NewHost(filepath.Join(env.Root, ".dokku", "log", "dokku.log"))).Record("ssh", values)
 }
 
 // A client may set three variables of its environment: git's wire protocol (gitProtocol),

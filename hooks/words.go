@@ -19,9 +19,10 @@ func splitWords(line string) ([]string, error) {
 			return nil, fmt.Errorf("cannot read the command: it contains the control character %q", r)
 		}
 	}
-	const blanks = " \t\n"
+	// A carriage return ends no word, as in xargs, but none begins with one.
+	const blanks, before = " \t\n", " \t\n\r"
 	var words []string
-	for line = strings.TrimLeft(line, blanks); line != ""; line = strings.TrimLeft(line, blanks) {
+	for line = strings.TrimLeft(line, before); line != ""; line = strings.TrimLeft(line, before) {
 		word, rest, err := cutWord(line, blanks)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the command: %w", err)

@@ -58,7 +58,6 @@ func TestParseRequest(t *testing.T) {
 		{line: "git-receive-pack 'app'", service: "receive-pack", app: "app"},
 		{line: "git receive-pack 'app'", service: "receive-pack", app: "app"},
 		{line: "git-upload-pack '/app.git'", service: "upload-pack", app: "app"},
-		{line: "git-upload-archive app", service: "upload-archive", app: "app"},
 		{line: "git-receive-pack '~/app/'", service: "receive-pack", app: "app"},
 		{line: "git-receive-pack '/home/dokku/app'", service: "receive-pack", app: "app"},
 		{line: "git-receive-pack '//home/dokku/app.git'", service: "receive-pack", app: "app"},
@@ -86,6 +85,8 @@ func TestParseRequest(t *testing.T) {
 		{line: "git-receive-pack 'a'; id", err: "2 arguments"},
 		{line: "git-receive-pack 'a;id'", err: "not valid"},
 		{line: "config:set app K=a&b", args: "config:set|app|K=a&b"},
+		{line: "git-upload-archive app", err: "git archive --remote is not served here"},
+		{line: "git upload-archive app", err: "git archive --remote is not served here"},
 		{line: "git-shell", err: `cannot run git "shell"`},
 		{line: "git", args: "git"},
 		{line: "git -c core.pager=id log", err: `cannot run git "-c"`},
@@ -106,12 +107,12 @@ func TestParseRequest(t *testing.T) {
 
 // FuzzSplitWords compares with xargs, which Dokku splits with.
 func FuzzSplitWords(f *testing.F) {
-	for _, s := range []string{"a b", `a'b c'"d\e"\ f`, "a; b|c&d", "$(a) `b` <c >(d)", `"\"`, "a\\\nb", "a\nb", "''", "a\rb"} {
+	for _, s := range []string{"a b", `a'b c'"d\e"\ f`, "a; b|c&d", "$(a) `b` <c >(d)", `"\"`, "a\\\nb", "a\nb", "''", "a\rb", "\r", "a \rb\r"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
 		words, err := splitWords(line)
-		if err != nil || strings.TrimLeft(line, " \t\n") == "" || strings.Contains(strings.Join(words, ""), "\n") {
+		if err != nil || strings.TrimLeft(line, " \t\n\r") == "" || strings.Contains(strings.Join(words, ""), "\n") {
 			return // xargs runs its command once for nothing, and knows no line ends in quotes
 		}
 		cmd := exec.Command("xargs", "-n", "1", "printf", `%s\0`)

@@ -117,23 +117,43 @@ func simple(command string) ([]*syntax.Word, error) {
 	return call.Args, nil
 }
 
-// maxCommand is the length in bytes of the longest command that is read. The parser calls
-// itself for each open parenthesis: some 500,000 overflow the stack, which ends the program.
-// A file of lines is no longer than this.
-const maxCommand = maxLines
+// maxScript is the length in bytes of the longest command of a revision that is accepted. The
+// shell's parser takes time with the square of the number of open parentheses.
+//
+// maxCommand is the length of the longest command that is read, of a release that an older
+// version accepted too. The parser calls itself for each open parenthesis: some 500,000
+// overflow the stack, which ends the program.
+const (
+	maxScript  = 4 << 10
+	maxCommand = maxLines
+)
 
-// A lengthError is the length of a command above maxCommand.
-type lengthError int
+// A lengthError is the error of a command that is too long, with the limit.
+type lengthError struct{ length, most int }
 
 func (e lengthError) Error() string {
-	return fmt.Sprintf("it has %d bytes, more than the limit of %d: put it into a script of the repository, and run that", int(e), maxCommand)
+	return fmt.Sprintf("it has %d bytes, more than the limit of %d: put it into a script of the repository, and run that", e.length, e.most)
 }
 
 func parse(command string, lang syntax.LangVariant) (*syntax.File, error) {
 	if len(command) > maxCommand {
-		return nil, lengthError(len(command))
+		return nil, lengthError{len(command), maxCommand}
 	}
-	return syntax.NewParser(syntax.Variant(lang)).Parse(strings.NewReader(command), "")
+	file, err := syntax.NewParser(syntax.Variant(lang)).Parse(strings.NewReader(command), "")
+	if err != nil {
+		return nil, err
+	}
+	// The parser takes a function without a name, which only zsh has, in every language.
+	syntax.Walk(file, func(n syntax.Node) bool {
+		if f, ok := n.(*syntax.FuncDecl); ok && f.Name == nil && err == nil {
+			err = syntax.ParseError{Pos: f.Pos(), Text: "a function has no name"}
+		}
+		return err == nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return file, nil
 }
 
 func parseMessage(err error) string {

@@ -68,3 +68,16 @@ func ExampleCommand() {
 	// ["gunicorn" "-b" ":5000" "app:app"] false
 	// ["/bin/sh" "-c" "cd /app && exec serve"] true
 }
+
+// TestFunctionWithoutName: the parser takes a function without a name, which no shell of an image does, and a
+// Procfile with one ended the program that read it.
+func TestFunctionWithoutName(t *testing.T) {
+	for line, want := range map[string]string{"()0": `["()0"]`, "a (() b)": `["a" "(()" "b)"]`, "() { a; }": "anonymous functions", "a && () b": ""} {
+		argv, _, err := Command(line, func(string) (string, bool) { return "", false })
+		if got := fmt.Sprintf("%q %v", argv, err); !strings.Contains(got, want) {
+			t.Errorf("%q: %s, want %s", line, got, want)
+		}
+		Shell(line)
+		_, _ = ParseProcfile([]byte("web: " + line + "\n"))
+	}
+}

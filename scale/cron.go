@@ -114,7 +114,7 @@ func readTask(raw json.RawMessage, where location, i int) (task CronTask, bad *P
 // variables; an unknown one is empty.
 func CronWords(command string, env map[string]string) ([]string, error) {
 	if len(command) > maxCommand {
-		return nil, lengthError(len(command))
+		return nil, lengthError{len(command), maxCommand}
 	}
 	return tokens.Fields(command, func(name string) string { return env[name] })
 }

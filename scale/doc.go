@@ -11,6 +11,11 @@
 // text and the correct form. Rejected: skipping bad lines with a warning. The author of
 // "web=two" did not mean "web=1", and a deploy that guesses is worse than an error.
 //
+// A file of the largest size is read in less than a second, whatever it has. So names are
+// looked up in maps, and a revision's commands have at most 4 KiB: the shell's parser takes
+// time with the square of the open parentheses. Releases of older versions may have longer
+// ones, and are read.
+//
 // # Precedence
 //
 // A formation in app.json wins, then DOKKU_SCALE, then the local settings of ps:scale,

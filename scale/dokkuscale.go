@@ -56,6 +56,7 @@ func ParseDokkuScale(src []byte, max int) (DokkuScale, error) {
 		return nil, err
 	}
 	var scale DokkuScale
+	first := map[string]Count{}
 	var bad Problems
 	for _, l := range lines {
 		text, _, _ := strings.Cut(l.Text, "#")
@@ -64,10 +65,11 @@ func ParseDokkuScale(src []byte, max int) (DokkuScale, error) {
 		}
 		typ, n, message := parseScaleLine(text, max)
 		if message == "" {
-			if first, ok := scale.Lookup(typ); !ok {
-				scale = append(scale, Count{typ, n, l.Number})
-			} else if first.Count != n {
-				message = fmt.Sprintf("line %d sets %s to %d: keep one of the two lines", first.Line, typ, first.Count)
+			if c, ok := first[typ]; !ok {
+				first[typ] = Count{typ, n, l.Number}
+				scale = append(scale, first[typ])
+			} else if c.Count != n {
+				message = fmt.Sprintf("line %d sets %s to %d: keep one of the two lines", c.Line, typ, c.Count)
 			}
 		}
 		if message != "" {
@@ -80,6 +82,9 @@ func ParseDokkuScale(src []byte, max int) (DokkuScale, error) {
 	return scale, nil
 }
 
+// mostNamed is how many process types a message names.
+const mostNamed = 20
+
 // ExplainScale adds the app's types to the problems of a DOKKU_SCALE file: a line such as
 // "export:80" whose type the Procfile does not have is no count that was meant.
 func (p Procfile) ExplainScale(err error) error {
@@ -88,13 +93,18 @@ func (p Procfile) ExplainScale(err error) error {
 		return err
 	}
 	problems = slices.Clone(problems)
+	types := p.Types()
+	known, near, list := setOf(types), newLetters(types), strings.Join(types[:min(len(types), mostNamed)], ", ")
+	if len(types) > mostNamed {
+		list += ", ..."
+	}
 	for i, problem := range problems {
 		m := colonCount.FindStringSubmatch(problem.Text)
-		if m == nil || slices.Contains(p.Types(), m[1]) {
+		if m == nil || known[m[1]] {
 			continue
 		}
-		problems[i].Message = fmt.Sprintf("a line is type=count, and there is no process type %s (there is %s)", m[1], strings.Join(p.Types(), ", "))
-		if similar := sameLetters(m[1], p.Types()); similar != "" {
+		problems[i].Message = fmt.Sprintf("a line is type=count, and there is no process type %s (there is %s)", m[1], list)
+		if similar := near.similar(m[1]); similar != "" {
 			problems[i].Message = fmt.Sprintf("did you mean %s=%s?", similar, m[2])
 		}
 	}

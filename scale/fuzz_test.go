@@ -57,7 +57,8 @@ func FuzzParseDokkuScale(f *testing.F) {
 
 func FuzzParseAppJSON(f *testing.F) {
 	for _, s := range []string{`{"formation": {"web": {"quantity": 2}}}`, "// x\n{}", `{"healthchecks": {"web": [{"path": "/"}]}}`,
-		`{"formation": {"web": {"quantity": "1"}}}`, "{", "[1,[2", `{"a":1,"a":2}`, `"x"`, `{"scripts":{"dokku":{"predeploy":"a"}}} x`} {
+		`{"formation": {"web": {"quantity": "1"}}}`, "{", "[1,[2", `{"a":1,"a":2}`, `"x"`, `{"scripts":{"dokku":{"predeploy":"a"}}} x`,
+		`{"Formation": {"web": {"quantity": 1}}}`, `{"Formation": {}, "formation": {}}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
@@ -74,7 +75,7 @@ func FuzzParseAppJSON(f *testing.F) {
 }
 
 func FuzzCommand(f *testing.F) {
-	for _, s := range []string{"gunicorn -b :$PORT", "a && b", "a $(id)", "A=1 b", "a 'b", "a ${PORT:-$(id)}", "a {1..9}", "a \"$(<x)\"", "a ~root", "a $((x=1))", "a b:c()"} {
+	for _, s := range []string{"gunicorn -b :$PORT", "a && b", "a $(id)", "A=1 b", "a 'b", "a ${PORT:-$(id)}", "a {1..9}", "a \"$(<x)\"", "a ~root", "a $((x=1))", "a b:c()", "()0", "() { a; }", "a && () b"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, command string) {

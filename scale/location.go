@@ -95,6 +95,9 @@ func locate(src []byte) (location, Problems) {
 		}
 		if n := len(stack); n > 0 && stack[n-1].delim == '{' && !stack[n-1].named {
 			stack[n-1].key, stack[n-1].named = tok.(string), true
+			if n == 1 {
+				stack[0].key = section(stack[0].key)
+			}
 			path := pathOf(stack)
 			if where.has(path...) {
 				return fail(line, stack[n-1].key, fmt.Sprintf("this key is in line %d already: keep one of the two", where.line(path...)))
@@ -123,6 +126,17 @@ func locate(src []byte) (location, Problems) {
 		return fail(lineAt(src, d.InputOffset()), "", "there is text after the closing }: remove it")
 	}
 	return where, nil
+}
+
+// section returns the name of a part of the file as it is written here: encoding/json takes it in
+// upper case too.
+func section(key string) string {
+	for _, name := range []string{"formation", "healthchecks", "scripts", "env", "cron"} {
+		if strings.EqualFold(key, name) {
+			return name
+		}
+	}
+	return key
 }
 
 func pathOf(stack []level) []string {

@@ -60,8 +60,10 @@ func (p Procfile) Types() []string {
 		return []string{Web}
 	}
 	types := []string{}
-	for _, proc := range p.Processes() {
-		types = append(types, proc.Type)
+	for _, proc := range p {
+		if proc.Type != releaseType {
+			types = append(types, proc.Type)
+		}
 	}
 	return types
 }
@@ -76,7 +78,8 @@ func ParseProcfile(src []byte) (Procfile, error) {
 	}
 	var procs Procfile
 	var bad Problems
-	open := "" // the last command so far, if it is unfinished
+	first := map[string]int{} // lines
+	open := ""                // the last command so far, if it is unfinished
 	for _, l := range lines {
 		if comment(l.Text) {
 			continue
@@ -90,8 +93,8 @@ func ParseProcfile(src []byte) (Procfile, error) {
 			continue
 		}
 		if message == "" {
-			if first, ok := procs.Lookup(proc.Type); ok {
-				message = fmt.Sprintf("line %[2]d already has %[1]s: rename one of them", proc.Type, first.Line)
+			if line, ok := first[proc.Type]; ok {
+				message = fmt.Sprintf("line %[2]d already has %[1]s: rename one of them", proc.Type, line)
 			}
 		}
 		if open = ""; message != "" {
@@ -101,6 +104,7 @@ func ParseProcfile(src []byte) (Procfile, error) {
 		if unfinished(proc.Command) {
 			open = proc.Command
 		}
+		first[proc.Type] = l.Number
 		proc.Line, proc.Column = l.Number, proc.Column+l.Column-1
 		procs = append(procs, proc)
 	}

@@ -40,6 +40,11 @@ func (a AppJSON) Check() error {
 			bad = append(bad, Problem{appJSONName, s.line, s.command, s.name + ", " + message})
 		}
 	}
+	for _, task := range a.Cron {
+		if n := len(task.Command); n > maxScript {
+			bad = append(bad, Problem{appJSONName, task.Line, task.Command, "cron, " + lengthError{n, maxScript}.Error()})
+		}
+	}
 	slices.SortStableFunc(bad, func(a, b Problem) int { return a.Line - b.Line })
 	return bad.err()
 }
@@ -47,11 +52,10 @@ func (a AppJSON) Check() error {
 // unreadable describes the fault of a command that no shell can read, and its fix; "" for
 // any other. The command begins in a column of its line. plain: it splits into words.
 func unreadable(command string, column int) (message string, plain bool) {
-	_, err := parse(command, syntax.LangBash)
-	var long lengthError
-	if errors.As(err, &long) {
-		return long.Error(), false
+	if len(command) > maxScript {
+		return lengthError{len(command), maxScript}.Error(), false
 	}
+	_, err := parse(command, syntax.LangBash)
 	var at syntax.ParseError
 	if err == nil || !errors.As(err, &at) {
 		return "", false

@@ -70,9 +70,10 @@ func Resolve(in Inputs) (Formation, []Note, error) {
 	if err := in.unknownTypes(counts, origin); err != nil {
 		return nil, nil, err
 	}
+	listed := DokkuScale(counts).Counts()
 	var f Formation
 	for _, typ := range in.Procfile.Types() {
-		f = append(f, in.entry(typ, counts, origin))
+		f = append(f, in.entry(typ, listed, origin))
 	}
 	slices.SortFunc(f, func(a, b Entry) int { return strings.Compare(a.Type, b.Type) })
 	return f, in.notes(f, counts, origin), nil
@@ -96,10 +97,9 @@ func (in Inputs) shipped() ([]Count, Origin) {
 	return nil, ""
 }
 
-func (in Inputs) entry(typ string, counts []Count, origin Origin) Entry {
+func (in Inputs) entry(typ string, listed map[string]int, origin Origin) Entry {
 	if origin != "" {
-		c, _ := DokkuScale(counts).Lookup(typ)
-		return Entry{typ, c.Count, origin}
+		return Entry{typ, listed[typ], origin}
 	}
 	if n, ok := in.Local[typ]; ok {
 		return Entry{typ, n, FromLocal}
@@ -114,21 +114,22 @@ func (in Inputs) entry(typ string, counts []Count, origin Origin) Entry {
 // A count of 0 is correct for them.
 func (in Inputs) unknownTypes(counts []Count, origin Origin) error {
 	types := in.Procfile.Types()
+	known, near := setOf(types), newLetters(types)
 	var bad Problems
 	for _, c := range counts {
-		if c.Count == 0 || slices.Contains(types, c.Type) {
+		if c.Count == 0 || known[c.Type] {
 			continue
 		}
-		message := in.unknownType(c.Type, types, fmt.Sprintf("set %s to 0", c.Type))
+		message := in.unknownType(c.Type, near, fmt.Sprintf("set %s to 0", c.Type))
 		bad = append(bad, Problem{string(origin), c.Line, fmt.Sprintf("%s=%d", c.Type, c.Count), message})
 	}
-	return append(bad, in.unknownRollovers()...).err()
+	return append(bad, in.unknownRollovers(known, near)...).err()
 }
 
 // unknownType says that the app has no such type, and what to do: add it, or else.
-func (in Inputs) unknownType(typ string, types []string, or string) string {
+func (in Inputs) unknownType(typ string, near letters, or string) string {
 	fix := fmt.Sprintf("add a line %s: command to the Procfile, or %s", typ, or)
-	switch similar := sameLetters(typ, types); {
+	switch similar := near.similar(typ); {
 	case typ == releaseType:
 		return "release is not a process: its command runs once at each deploy; remove the line"
 	case in.Procfile == nil:
@@ -139,17 +140,29 @@ func (in Inputs) unknownType(typ string, types []string, or string) string {
 	return fmt.Sprintf("the Procfile has no %s: %s", typ, fix)
 }
 
-// sameLetters returns the type that differs from typ only in case, - and _.
-func sameLetters(typ string, types []string) string {
-	key := func(s string) string {
-		return strings.ToLower(strings.NewReplacer("-", "", "_", "").Replace(s))
+// letters finds the type that differs from a name only in case, - and _.
+type letters map[string]string
+
+var noDashes = strings.NewReplacer("-", "", "_", "")
+
+func newLetters(types []string) letters {
+	l := make(letters, len(types))
+	for _, t := range slices.Backward(types) { // the first one wins
+		l[strings.ToLower(noDashes.Replace(t))] = t
 	}
-	for _, t := range types {
-		if key(t) == key(typ) {
-			return t
-		}
+	return l
+}
+
+// similar returns that type; "" if there is none.
+func (l letters) similar(typ string) string { return l[strings.ToLower(noDashes.Replace(typ))] }
+
+// setOf returns the strings as a set.
+func setOf(list []string) map[string]bool {
+	set := make(map[string]bool, len(list))
+	for _, s := range list {
+		set[s] = true
 	}
-	return ""
+	return set
 }
 
 func (in Inputs) notes(f Formation, counts []Count, origin Origin) []Note {
@@ -161,18 +174,20 @@ func (in Inputs) notes(f Formation, counts []Count, origin Origin) []Note {
 		warn("app.json and DOKKU_SCALE both set the formation: app.json wins, DOKKU_SCALE is ignored")
 	}
 	if origin == "" {
+		known := setOf(in.Procfile.Types())
 		for _, typ := range slices.Sorted(maps.Keys(in.Local)) {
-			if n := in.Local[typ]; n > 0 && !slices.Contains(in.Procfile.Types(), typ) {
+			if n := in.Local[typ]; n > 0 && !known[typ] {
 				warn("local setting %s=%d is ignored: the app has no process type %[1]s any more", typ, n)
 			}
 		}
 		return notes
 	}
+	listed := DokkuScale(counts).Counts()
 	for _, e := range f {
 		if n, ok := in.Local[e.Type]; ok && n != e.Count {
 			notes = append(notes, Note{Text: fmt.Sprintf("%s sets %s to %d (local setting was %d)", origin, e.Type, e.Count, n)})
 		}
-		if _, listed := DokkuScale(counts).Lookup(e.Type); e.Type == Web && !listed {
+		if _, ok := listed[e.Type]; e.Type == Web && !ok {
 			warn("%s leaves out web, so no web process runs: if that is a mistake, set web to 1 in it", origin)
 		}
 	}

@@ -86,14 +86,13 @@ func (a AppJSON) RolloverNotes(local Rollovers, types []string) (notes []Note) {
 
 // unknownRollovers are the rollovers of types that the app does not have. A misspelt type
 // would overlap, which its rollover was to prevent.
-func (in Inputs) unknownRollovers() (bad Problems) {
-	types := in.Procfile.Types()
+func (in Inputs) unknownRollovers(known map[string]bool, near letters) (bad Problems) {
 	for _, typ := range slices.Sorted(maps.Keys(in.AppJSON.Formation)) {
 		q := in.AppJSON.Formation[typ]
-		if q.Rollover == "" || q.Quantity != nil || slices.Contains(types, typ) { // a quantity has its own check
+		if q.Rollover == "" || q.Quantity != nil || known[typ] { // a quantity has its own check
 			continue
 		}
-		bad = append(bad, Problem{appJSONName, q.RolloverLine, string(q.Rollover), in.unknownType(typ, types, "remove its rollover")})
+		bad = append(bad, Problem{appJSONName, q.RolloverLine, string(q.Rollover), in.unknownType(typ, near, "remove its rollover")})
 	}
 	return bad
 }

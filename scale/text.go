@@ -15,7 +15,8 @@ type Line struct {
 }
 
 // Limits of control files, which people write by hand. A larger file is a mistake or an
-// attack.
+// attack. A revision may not have an app.json of more than maxLines either; releases of
+// older versions have some.
 const (
 	maxLines = 64 << 10 // bytes, of a file of lines
 	maxJSON  = 1 << 20  // bytes

@@ -96,6 +96,7 @@ func (m mutant) killed(t *testing.T) error {
 	}
 	test := exec.CommandContext(t.Context(), binary, append([]string{"-test.run", "^" + m.test + "$", "-test.short", "-test.timeout", "2m"}, m.args...)...)
 	test.Dir = pkg
+	test.WaitDelay = time.Second // what the test has started and not ended may keep its output open
 	out, err := test.CombinedOutput()
 	var ended *exec.ExitError
 	switch {

@@ -74,6 +74,8 @@ var operations = []Operation{
 	{Name: "apps:rename", In: inMemory | RealMatrix, From: Deployed, Lines: lines("apps:rename APP NEW"), Changes: 40},
 	{Name: "apps:rename without the proxy", In: inMemory, From: Deployed, Lines: lines("proxy:disable APP", "apps:rename APP NEW"),
 		Away: true, Changes: 50},
+	{Name: "isolation:disable and isolation:enable", In: inMemory, From: Deployed, Lines: lines("isolation:disable APP", "isolation:enable APP"), Changes: 50},
+	{Name: "network:set host-ports", In: Matrix | PowerLoss, From: Deployed, Lines: lines("network:set APP host-ports 5432")},
 	{Name: "ports:set with another web port", In: inMemory, From: Deployed, Lines: lines("ports:set APP http:80:9000 http:10080"), Changes: 28},
 	{Name: "apps:rename of a stopped app", In: inMemory, From: Deployed, Lines: lines("ps:stop APP", "apps:rename APP NEW"),
 		Away: true, Changes: 20},
@@ -100,6 +102,9 @@ var operations = []Operation{
 		Lines: lines("scheduler:set APP selected docker-swarm", "push next"), Changes: 50},
 	{Name: "scheduler:set docker-swarm and ps:scale", In: Killed | Matrix, From: Clustered,
 		Lines: lines("scheduler:set APP selected docker-swarm", "ps:scale APP web=3 worker=2", "ps:scale APP web=1"), Changes: 45},
+
+	{Name: "scheduler:set docker-swarm and cluster:rotate-certificates", In: Killed | Matrix, From: Clustered,
+		Lines: lines("scheduler:set APP selected docker-swarm", "cluster:rotate-certificates"), Changes: 28},
 
 	{Name: "git:from-image", In: inMemory, From: Deployed, Lines: lines("git:from-image APP"), Changes: 30},
 	{Name: "git:from-image with the builder null", In: Killed, From: Deployed, Lines: lines("builder:set APP selected null", "git:from-image APP"), Changes: 30},
@@ -156,12 +161,14 @@ var operations = []Operation{
 	{Name: "postgres:link and postgres:upgrade --restart-apps", In: Killed, From: Served, Away: true,
 		Lines: lines("postgres:link db APP", "postgres:upgrade db 19.1 --restart-apps"), Changes: 80},
 	{Name: "postgres:expose", In: Matrix, From: Served, Lines: lines("postgres:expose db 15432")},
+	{Name: "postgres:isolate --off and postgres:isolate", In: inMemory, From: Served, Lines: lines("postgres:isolate db --off", "postgres:isolate db"), Changes: 20},
 	{Name: "postgres:destroy", In: inMemory, From: Served, Lines: lines("postgres:destroy db"), Changes: 8},
 	{Name: "redis:import", In: inMemory, From: Served, Lines: lines("redis:import q"), Changes: 16},
 	{Name: "redis:clone", In: Killed | Matrix, From: Served, Lines: lines("redis:clone q copy"), Changes: 10},
 	{Name: "redis:restore", In: inMemory, From: Served, Lines: lines("redis:restore copy"), Changes: 10},
 	{Name: "postgres:backup", In: Killed | Matrix, From: Served, Lines: lines("postgres:backup db"), Changes: 15},
 	{Name: "redis:destroy with its data kept", In: Matrix | PowerLoss, From: Served, Lines: lines("redis:destroy q --keep-data")},
+	{Name: "apps:set disk-quota", In: Matrix | PowerLoss, From: Deployed, Lines: lines("apps:set APP disk-quota 20%")},
 	{Name: "apps:lock", In: PowerLoss, From: Deployed, Lines: lines("apps:lock APP")},
 }
 

@@ -20,10 +20,10 @@ func TestOperations(t *testing.T) {
 			t.Errorf("%q has %d changes", o.Name, o.Changes)
 		}
 	}
-	if n, m := len(Operations(Killed)), len(Operations(Matrix)); n != 44 || m != 62 {
+	if n, m := len(Operations(Killed)), len(Operations(Matrix)); n != 47 || m != 67 {
 		t.Errorf("%d operations are killed, %d in the matrix", n, m)
 	}
-	if n, m := len(Operations(PowerLoss)), len(Operations(RealMatrix)); n != 58 || m != 9 {
+	if n, m := len(Operations(PowerLoss)), len(Operations(RealMatrix)); n != 62 || m != 9 {
 		t.Errorf("%d operations lose power, %d run on the real machine", n, m)
 	}
 }

@@ -30,6 +30,10 @@ type State struct {
 	PS      map[string]string `json:"ps,omitempty"`      // ps:set
 	Nginx   map[string]string `json:"nginx,omitempty"`   // nginx:set
 	Logs    map[string]string `json:"logs,omitempty"`    // logs:set
+	Git     map[string]string `json:"git,omitempty"`     // git:set, the budgets of pushes: see GitBudgets
+
+	// Apps has the properties of apps:set that have no field of their own.
+	Apps map[string]string `json:"apps,omitempty"`
 
 	// Build has the properties that say how a revision becomes an image, of builder:set,
 	// builder-dockerfile:set, ... and app-json:set: see BuildProperty.
@@ -43,10 +47,17 @@ type State struct {
 	DockerOptions map[string][]string `json:"docker_options,omitempty"`
 
 	// The next release copies these: see ContainerOptions.
-	Mounts    []Mount           `json:"mounts,omitempty"`    // storage:mount
-	Network   map[string]string `json:"network,omitempty"`   // network:set
+	Mounts  []Mount           `json:"mounts,omitempty"`  // storage:mount
+	Network map[string]string `json:"network,omitempty"` // network:set
+	// Inert has settings of components of Dokku's that are not here, by "NOUN:NAME".
+	Inert     map[string]string `json:"inert,omitempty"`
 	Resources map[string]string `json:"resources,omitempty"` // resource:limit, resource:reserve
 	Links     []Link            `json:"links,omitempty"`     // postgres:link, ...
+
+	// Isolation says how the containers of new releases are kept from hurting the host and other
+	// apps: see IsolationNow. IsolationSet has the properties of isolation:set.
+	Isolation    int               `json:"isolation,omitempty"`
+	IsolationSet map[string]string `json:"isolation_set,omitempty"`
 
 	// DeployBranch is the branch whose pushes deploy, without refs/heads/. If it is
 	// empty, the first push of main or master sets it.
@@ -84,7 +95,7 @@ type State struct {
 	// RevEnvVar is the variable that holds the revision. Default: DefaultRevEnvVar;
 	// NoRevEnvVar: none.
 	RevEnvVar string `json:"rev_env_var,omitempty"`
-	// KeepGitDir is Dokku's property, whose only value here is "false"; "": it is unset.
+	// KeepGitDir: "true" gives builds a .git folder; "": the server's value counts.
 	KeepGitDir string `json:"keep_git_dir,omitempty"`
 
 	// Declared is what apps:set said of where the current release came from; nil: nothing.
@@ -178,6 +189,7 @@ func (st *State) Clone() State {
 	c := *st
 	c.Config, c.Scale, c.ScaleNext = maps.Clone(st.Config), maps.Clone(st.Scale), maps.Clone(st.ScaleNext)
 	c.Checks, c.PS, c.Nginx, c.Logs = maps.Clone(st.Checks), maps.Clone(st.PS), maps.Clone(st.Nginx), maps.Clone(st.Logs)
+	c.Git, c.Apps = maps.Clone(st.Git), maps.Clone(st.Apps)
 	c.Build, c.BuildOptions = maps.Clone(st.Build), slices.Clone(st.BuildOptions)
 	c.DockerOptions = cloneLists(st.DockerOptions)
 	c.Buildpacks, c.Pinned = slices.Clone(st.Buildpacks), slices.Clone(st.Pinned)
@@ -186,7 +198,8 @@ func (st *State) Clone() State {
 	c.Domains, c.Retiring = slices.Clone(st.Domains), maps.Clone(st.Retiring)
 	c.Ports, c.Proxy = slices.Clone(st.Ports), maps.Clone(st.Proxy)
 	c.Redirects, c.Auth = maps.Clone(st.Redirects), st.Auth.clone()
-	c.Scheduler, c.Registry = maps.Clone(st.Scheduler), maps.Clone(st.Registry)
+	c.IsolationSet = maps.Clone(st.IsolationSet)
+	c.Inert, c.Scheduler, c.Registry = maps.Clone(st.Inert), maps.Clone(st.Scheduler), maps.Clone(st.Registry)
 	if st.Declared != nil {
 		d := *st.Declared
 		c.Declared = &d
@@ -293,7 +306,7 @@ func (r *Release) RevisionVariable() string {
 
 // startCommand returns web's command for a revision without a Procfile.
 func (st *State) startCommand() string {
-	return cmp.Or(st.PS[propDockerfileStart], st.PS[propStart])
+	return cmp.Or(st.PSProperty(propDockerfileStart), st.PSProperty(propStart))
 }
 
 // DetectedPort returns the web port of the release's image. Releases older than port
@@ -350,7 +363,14 @@ type Restored struct {
 	Pending bool `json:"pending,omitempty"`
 	// Start: the app ran when it was backed up and has to be started.
 	Start bool `json:"start,omitempty"`
+	// Attempts is how often it was begun to start it without an end: somebody was killed, or
+	// crashed.
+	Attempts int `json:"attempts,omitempty"`
 }
+
+// MaxRestoreAttempts is how many attempts an app gets: one that crashes whoever starts it must
+// not do so for ever.
+const MaxRestoreAttempts = 3
 
 // Starts reports whether the app has to be started.
 func (r *Restored) Starts() bool { return r != nil && r.Start }

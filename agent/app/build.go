@@ -31,6 +31,11 @@ const (
 	// PropSyntax lists the images that may read a Dockerfile (# syntax=) besides
 	// build.Frontends. Only the server has it.
 	PropSyntax = "allowed-syntax"
+	// PropAllowedHosts lists the hosts that builds may ask although they are this server's
+	// alone, such as a registry at localhost:5000. Only the server has it.
+	PropAllowedHosts = "allowed-hosts"
+	// PropAllowFrom lists the apps whose images an app's builds may use. Only apps have it.
+	PropAllowFrom = "allow-from"
 
 	// buildpacks:set-property sets the first one, builder-pack:set the others.
 	PropStack           = "stack"
@@ -51,16 +56,31 @@ var BuildDefaults = map[string]string{
 	PropRailpackJSON: "railpack.json",
 	PropHerokuish:    "true",
 
-	PropBuildTimeout: "1h",
+	// More than any honest build or migration needs that somebody waits for.
+	PropBuildTimeout: "30m",
+	PropTaskTimeout:  "30m",
 	// Images take the most of a disk, and the build cache of an engine has no bound before
 	// Docker 23.
 	PropCacheSize: "20%",
+
+	PropIsolation:       IsolationEngine,
+	PropBuildNetwork:    BuildNetworkOpen,
+	PropIsolationMemory: "50%",
+	PropIsolationCPUs:   "75%",
+	PropIsolationPIDs:   "4096",
+	PropIsolationCache:  "10%",
 }
 
 // BuildProperty returns a property of the build: the app's, else the server's, else the
 // default.
 func (v View) BuildProperty(name string) string {
-	return cmp.Or(v.State.Build[name], v.Settings.Build[name], BuildDefaults[name])
+	if set := cmp.Or(v.State.Build[name], v.Settings.Build[name]); set != "" {
+		return set
+	}
+	if name == PropIsolation && v.Settings.Deployed[v.Name] {
+		return IsolationOwn
+	}
+	return BuildDefaults[name]
 }
 
 // BuildDir returns the folder of the repository that is built; "": its root.
@@ -91,7 +111,7 @@ func (v View) CheckBuild() error {
 	if err := v.CheckOptions(v.ContainerOptions()); err != nil {
 		return err
 	}
-	for _, name := range []string{PropSelected, PropBuildDir, PropDockerfile, PropProjectTOML, PropAppJSON, PropRailpackJSON, PropHerokuish, PropSyntax, PropStack, PropPackImage, PropRunImage} {
+	for _, name := range []string{PropSelected, PropBuildDir, PropDockerfile, PropProjectTOML, PropAppJSON, PropRailpackJSON, PropHerokuish, PropSyntax, PropIsolation, PropAllowedHosts, PropAllowFrom, PropStack, PropPackImage, PropRunImage} {
 		if value := v.BuildProperty(name); value != "" {
 			if err := CheckBuildProperty(name, value); err != nil {
 				return v.correct(err, buildNouns[name], name, v.State.Build[name])
@@ -102,8 +122,8 @@ func (v View) CheckBuild() error {
 }
 
 // buildNouns are the commands that set a property: NOUN:set.
-var buildNouns = map[string]string{PropSelected: "builder", PropBuildDir: "builder", PropDockerfile: "builder-dockerfile",
-	PropSyntax: "builder-dockerfile", PropProjectTOML: "builder-pack", PropAppJSON: "app-json",
+var buildNouns = map[string]string{PropSelected: "builder", PropBuildDir: "builder", PropIsolation: "builder", PropDockerfile: "builder-dockerfile",
+	PropSyntax: "builder-dockerfile", PropAllowedHosts: "builder-dockerfile", PropAllowFrom: "builder", PropProjectTOML: "builder-pack", PropAppJSON: "app-json",
 	PropRailpackJSON: "builder-railpack", PropHerokuish: "builder-herokuish"}
 
 // DefaultRetention is the number of deploys of which an app keeps the log and the record,
@@ -123,6 +143,33 @@ func (v View) KeptDeploys() int {
 	}
 	n, _ := strconv.Atoi(value)
 	return n
+}
+
+// PropLogSize is the size in bytes from which on the log of a deploy gets no more output, and
+// leastLogSize and mostLogSize bound it.
+const (
+	PropLogSize  = "log-max-size"
+	leastLogSize = 64 << 10
+	mostLogSize  = 1 << 30
+)
+
+// LogSize returns PropLogSize. A value that somebody wrote by hand and that is invalid counts
+// as none.
+func (v View) LogSize() int64 {
+	value := cmp.Or(v.State.Build[PropLogSize], v.Settings.Build[PropLogSize])
+	if CheckLogSize(value) != nil {
+		return event.DefaultFileLimit
+	}
+	n, _ := strconv.ParseInt(value, 10, 64)
+	return n
+}
+
+// CheckLogSize checks a value of PropLogSize.
+func CheckLogSize(value string) error {
+	if n, err := strconv.ParseInt(value, 10, 64); err != nil || n < leastLogSize || n > mostLogSize {
+		return fmt.Errorf("%q is not a number of bytes from %d to %d", event.OneLine(value), leastLogSize, mostLogSize)
+	}
+	return nil
 }
 
 // CheckRetention checks a value of PropRetention.
@@ -146,11 +193,13 @@ func (v View) correct(err error, noun, name, own string) error {
 // CheckBuildProperty returns an error if the value of a property of the build is invalid.
 func CheckBuildProperty(name, value string) error {
 	switch name {
-	case PropBuildMemory, PropBuildTimeout, PropMaxBuilds:
+	case PropBuildMemory, PropBuildTimeout, PropTaskTimeout, PropMaxBuilds:
 		return checkBuildLimit(name, value)
 	case PropCacheSize:
 		_, _, err := parseCacheSize(value)
 		return err
+	case PropIsolation, PropBuildNetwork, PropIsolationMemory, PropIsolationCPUs, PropIsolationPIDs, PropIsolationCache, PropIsolationNetworks, PropIsolationImages:
+		return checkBuildIsolation(name, value)
 	case PropStack, PropPackImage, PropRunImage, PropAllowedBuilders:
 		return CheckImages(name, value)
 	case PropSelected:
@@ -171,6 +220,22 @@ func CheckBuildProperty(name, value string) error {
 			return fmt.Errorf("Invalid build-dir specified: %q is not a path of a folder in the repository, such as apps/web", event.OneLine(value))
 		}
 		return nil
+	case PropAllowedHosts:
+		for _, host := range Words(value) {
+			if strings.ContainsAny(host, "/@\"'") {
+				//lint:ignore ST1005 the style of Dokku's messages
+				return fmt.Errorf("Invalid allowed-hosts specified: %q is no host, such as localhost:5000 or 10.0.0.5", event.OneLine(host))
+			}
+		}
+		return nil
+	case PropAllowFrom:
+		for _, other := range Words(value) {
+			if err := ValidName(other); err != nil {
+				//lint:ignore ST1005 the style of Dokku's messages
+				return fmt.Errorf("Invalid allow-from specified: %w", err)
+			}
+		}
+		return nil
 	case PropSyntax:
 		if _, err := build.ParseFrontends(value); err != nil {
 			//lint:ignore ST1005 the style of Dokku's messages
@@ -185,6 +250,17 @@ func CheckBuildProperty(name, value string) error {
 func (v View) Frontends() []string {
 	list, _ := build.ParseFrontends(v.Settings.Build[PropSyntax]) // CheckBuild has read it
 	return list
+}
+
+// BuildHosts returns the hosts that builds may ask although they are this server's alone: those of
+// PropAllowedHosts, and the server's registry.
+func (v View) BuildHosts() []string {
+	hosts := Words(v.Settings.Build[PropAllowedHosts])
+	if registry := RegistryServer(v.Settings.Registry[PropRegistry]); registry != "" {
+		host, _, _ := strings.Cut(registry, "/")
+		hosts = append(hosts, host)
+	}
+	return hosts
 }
 
 // Words splits a list at commas and blanks.

@@ -14,6 +14,9 @@ const (
 	PropBuildMemory  = "build-memory"
 	PropBuildTimeout = "build-timeout"
 	PropMaxBuilds    = "max-builds"
+	// PropTaskTimeout limits the time of each command of a deploy (predeploy, release,
+	// postdeploy). An app may have its own.
+	PropTaskTimeout = "task-timeout"
 )
 
 // BuildLimitProperties are the properties that only the server has.
@@ -40,6 +43,15 @@ func (s Settings) BuildLimits() (l build.Limits, err error) {
 	return l, err
 }
 
+// TaskTimeout returns the time that a command of a deploy may take.
+func (v View) TaskTimeout() (time.Duration, error) {
+	d, err := parseBuildTime(v.BuildProperty(PropTaskTimeout))
+	if err != nil {
+		return 0, v.correct(fmt.Errorf("cannot use %s: %w", PropTaskTimeout, err), "builder", PropTaskTimeout, v.State.Build[PropTaskTimeout])
+	}
+	return d, nil
+}
+
 // MaxBuilds returns how many builds may run at once; 0: any number.
 func (s Settings) MaxBuilds() int {
 	n, _ := strconv.Atoi(s.Build[PropMaxBuilds]) // checked by CheckBuild
@@ -51,7 +63,7 @@ func checkBuildLimit(name, value string) (err error) {
 	switch name {
 	case PropBuildMemory:
 		_, err = ParseMemory(value)
-	case PropBuildTimeout:
+	case PropBuildTimeout, PropTaskTimeout:
 		_, err = parseBuildTime(value)
 	case PropMaxBuilds:
 		if n, bad := strconv.Atoi(value); bad != nil || n < 1 || n > maxBuilds {

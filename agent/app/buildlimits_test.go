@@ -15,7 +15,7 @@ func TestBuildLimits(t *testing.T) {
 		at    int
 		error string
 	}{
-		{nil, build.Limits{Time: time.Hour}, 0, ""},
+		{nil, build.Limits{Time: 30 * time.Minute}, 0, ""},
 		{map[string]string{PropBuildMemory: "512", PropBuildTimeout: "90", PropMaxBuilds: "2"}, build.Limits{Memory: 512 << 20, Time: 90 * time.Second}, 2, ""},
 		{map[string]string{PropBuildMemory: "2g", PropBuildTimeout: "1h30m"}, build.Limits{Memory: 2 << 30, Time: 90 * time.Minute}, 0, ""},
 		{map[string]string{PropBuildMemory: "1m"}, build.Limits{}, 0, `Invalid build-memory specified: "1m" is less than 6m, the engine's minimum`},

@@ -38,6 +38,18 @@ func (s Settings) CacheSize(disk int64) (int64, error) {
 
 // parseCacheSize returns bytes or percents. Both are 0 if there is no limit.
 func parseCacheSize(value string) (size, share int64, err error) {
+	if size, share, err = parseDiskPart(value); err == nil && share == 0 && value != "none" && value != "0" && size < leastCache {
+		err = fmt.Errorf("%q is less than 100m, which is of no use to a build", value)
+	}
+	if err != nil {
+		//lint:ignore ST1005 the style of Dokku's messages
+		return 0, 0, fmt.Errorf("Invalid %s specified: %w", PropCacheSize, err)
+	}
+	return size, share, nil
+}
+
+// parseDiskPart parses a size in bytes or a part of the disk in percents. Both are 0 for none.
+func parseDiskPart(value string) (size, share int64, err error) {
 	if value == "none" || value == "0" {
 		return 0, 0, nil
 	}
@@ -48,12 +60,6 @@ func parseCacheSize(value string) (size, share int64, err error) {
 		}
 	} else if size, err = parseSize(value); err != nil {
 		err = fmt.Errorf("%w; or a part of the disk such as 20%%, or none", err)
-	} else if size < leastCache {
-		err = fmt.Errorf("%q is less than 100m, which is of no use to a build", value)
 	}
-	if err != nil {
-		//lint:ignore ST1005 the style of Dokku's messages
-		return 0, 0, fmt.Errorf("Invalid %s specified: %w", PropCacheSize, err)
-	}
-	return size, share, nil
+	return size, share, err
 }

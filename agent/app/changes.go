@@ -56,8 +56,16 @@ func Changes(before, after *Release) []Change {
 	} else if !reflect.DeepEqual(before.Swarm, after.Swarm) {
 		add("placement", "changed")
 	}
+	if b, a := before.Isolation, after.Isolation; (b == nil) != (a == nil) {
+		add("isolation", "%s", map[bool]string{true: "on", false: "off"}[a != nil])
+	} else if b != nil && b.Version != a.Version {
+		add("isolation", "changed")
+	}
 	if before.StartCommand != after.StartCommand {
 		add("start command", "%s", verb(before.StartCommand != "", after.StartCommand != ""))
+	}
+	if before.BindAll != after.BindAll {
+		add(NetworkBindAll, "%t to %t", before.BindAll, after.BindAll)
 	}
 	for _, part := range []struct {
 		what          string

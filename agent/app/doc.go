@@ -28,10 +28,32 @@
 // one-off container, but not when a container of a release that serves is started again: a
 // withdrawn right takes no app down.
 //
-// Mounts of host folders lie below one folder, the data root. Their paths are resolved
-// again for each container, so a symbolic link in a folder that an app writes to leads
-// nowhere else. A moment remains between this check and the engine's own look-up: an app
-// that mounts a folder inside another app's folder trusts that app.
+// Mounts of host folders lie directly below one folder, the data root, or are named by the server's
+// allowed-mounts, and the engine gets no link to one. An
+// engine opens the source of a mount by its path, and again at each restart of the container,
+// so a check before the start is not enough: inside a folder that an app mounts, it can
+// replace another app's source by a link to the root of the host, and wait for a restart.
+// No container writes to the data root itself. Rejected: to open the source without
+// following links (openat2) and mount /proc/PID/fd/N, which is gone at the restart.
+// Apps without isolation keep mounts deeper below, which are resolved for each container, and
+// somebody on the server may add one; an imported app needs that.
+//
+// Isolation of containers (State.Isolation) has a version, stored with the app when it is
+// made, so that an update changes no app. It is part of a release, like the limits: the
+// containers that ps:scale adds have the rights of their siblings, and a switch is a release
+// that has to pass its checks. A clone has what its original has, and an app from another server
+// what it had there: their images may need it. A rollback keeps the present isolation, as it
+// keeps limits: an old release is no way around it. isolation:disable is a right over the
+// server, so a key cannot give it. Version 2 also keeps containers from the host's ports. What is
+// opened (network:set host-ports) is no part of a release: it takes effect at once, so that it is closed at
+// once too. Rejected: one version whose effect grows with an update, since an app of version 1 may use a
+// database of the host.
+//
+// The default limit of memory is a share of the server's (MemoryShare), so that one
+// container cannot take all of it: half leaves room for the others and the server, and on 1 GB
+// it is the 512 MB that common frameworks need. It is stored with the release. Rejected: a
+// fixed limit, too much for a small server and too little for a large one; one for all containers of an
+// app together, for which the engine has no setting that a plain user can give.
 //
 // initial-network, attach-post-create and attach-post-deploy have the same effect: a
 // container joins these networks before its process starts, beside the app's own

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -12,16 +13,25 @@ import (
 	"dokku/build/options"
 )
 
-// Properties of docker-options:set, which only the server has: what --cap-add and --device
-// may name. They list nothing by default.
+// Properties of docker-options:set, which only the server has: what --cap-add, --device and
+// mounts may name, the latter outside of the data root. They list nothing by default.
 const (
 	PropCapabilities = "allowed-capabilities"
 	PropDevices      = "allowed-devices"
+	PropMounts       = "allowed-mounts"
 )
 
-// CheckDockerProperty returns an error if a value is not a list of capabilities or devices.
+// CheckDockerProperty returns an error if a value is not a list of capabilities, devices or
+// paths.
 func CheckDockerProperty(name, value string) error {
 	for _, word := range Words(value) {
+		if name == PropMounts {
+			if word == "/" || !filepath.IsAbs(word) || filepath.Clean(word) != word {
+				//lint:ignore ST1005 the style of Dokku's messages
+				return fmt.Errorf("Invalid %s specified: %q is not the absolute path of a folder or file, such as /srv/media", name, event.OneLine(word))
+			}
+			continue
+		}
 		option := map[string]string{PropCapabilities: "--cap-add ", PropDevices: "--device "}[name] + word
 		if _, err := options.Deploy.Parse([]string{option}); err != nil || strings.Contains(word, ":") {
 			//lint:ignore ST1005 the style of Dokku's messages
@@ -78,7 +88,7 @@ func (v View) OneOffs() (options.Container, error) {
 // CheckContainers returns an error if a container of the release, or a one-off container,
 // could not get what storage:mount and docker-options ask for.
 func (v View) CheckContainers(a ContainerOptions) error {
-	if err := v.checkMounts(a.Mounts, options.Container{}); err != nil {
+	if err := v.checkMounts(a, options.Container{}); err != nil {
 		return err
 	}
 	lists := v.optionLists(a)
@@ -88,7 +98,7 @@ func (v View) CheckContainers(a ContainerOptions) error {
 			err = v.checkRights(c)
 		}
 		if err == nil {
-			err = v.checkMounts(a.Mounts, c)
+			err = v.checkMounts(a, c)
 		}
 		if err == nil {
 			err = checkLimits(a, key, c)
@@ -147,16 +157,16 @@ func containersOf(lists map[string][]string, key string) (options.Container, err
 
 // checkMounts returns an error if a folder may not be mounted, or two mounts have the same
 // path in the container.
-func (v View) checkMounts(mounts []Mount, c options.Container) error {
-	taken := map[string]string{}
-	for _, m := range mounts {
-		if _, err := v.Settings.Source(m); err != nil {
+func (v View) checkMounts(a ContainerOptions, c options.Container) error {
+	taken, direct := map[string]string{}, a.Isolation != nil
+	for _, m := range a.Mounts {
+		if _, err := v.Settings.Source(m, direct); err != nil {
 			return err
 		}
 		taken[m.Target] = m.String()
 	}
 	for _, m := range c.Mounts {
-		if _, err := v.Settings.Source(Mount{Source: m.Source, Target: m.Target}); err != nil {
+		if _, err := v.Settings.Source(Mount{Source: m.Source, Target: m.Target}, direct); err != nil {
 			return fmt.Errorf("%w; the mount is an option: dokku docker-options:report %s", err, v.Name)
 		}
 		if other, ok := taken[m.Target]; ok {

@@ -73,5 +73,9 @@ func (e End) memory() string {
 	if e.Memory == 0 {
 		return "out of memory (it has no limit: the server's memory ran out)"
 	}
-	return fmt.Sprintf("out of memory (limit %.4g MB)", float64(e.Memory)/(1<<20))
+	size := float64(e.Memory) / (1 << 20)
+	if size >= 1000 {
+		return fmt.Sprintf("out of memory (limit %.0f MB)", size)
+	}
+	return fmt.Sprintf("out of memory (limit %.4g MB)", size)
 }

@@ -23,7 +23,15 @@ type FrontDoor struct {
 	Back string `json:"back,omitempty"`
 	// Disabled: nothing is sent to it, and nobody waits for it.
 	Disabled bool `json:"disabled,omitempty"`
+	// LeaveOut is after how many seconds without an answer changes go on without it; 0: never.
+	LeaveOut int `json:"leave_out,omitempty"`
 }
+
+// Bounds of FrontDoor.LeaveOut, in seconds: the agent asks twice a minute.
+const (
+	MinLeaveOut = 30
+	MaxLeaveOut = 24 * 60 * 60
+)
 
 var (
 	doorName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)

@@ -71,7 +71,7 @@ func NewHook(address string, on []string, format, secret, by string) (Hook, erro
 		rand.Read(key[:])
 		h.Secret = secretPrefix + base64.StdEncoding.EncodeToString(key[:])
 	}
-	if err := h.check(); err != nil {
+	if err := h.Check(); err != nil {
 		return h, err
 	}
 	slices.SortFunc(h.On, func(a, b string) int { return slices.Index(HookTopics, a) - slices.Index(HookTopics, b) })
@@ -79,7 +79,9 @@ func NewHook(address string, on []string, format, secret, by string) (Hook, erro
 	return h, nil
 }
 
-func (h Hook) check() error {
+// Check returns an error unless a hook has an address, topics, a format and a secret that
+// notify:add would take.
+func (h Hook) Check() error {
 	u, err := url.Parse(h.URL)
 	switch {
 	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", strings.ContainsFunc(h.URL, func(r rune) bool { return r <= ' ' || r == 0x7f }):

@@ -212,6 +212,11 @@ func NotPublic(domain string) string {
 		return "the address is not public"
 	}
 	host := strings.TrimPrefix(domain, "*.")
+	for l := range strings.SplitSeq(host, ".") { // RFC 1123, which CAs keep
+		if strings.HasPrefix(l, "-") || strings.HasSuffix(l, "-") {
+			return "a part of it begins or ends with -"
+		}
+	}
 	for _, s := range reserved {
 		if host == s || strings.HasSuffix(host, "."+s) {
 			return "." + s + " is no public domain"

@@ -82,6 +82,7 @@ type Limits struct {
 	MemorySwap        int64 // bytes of memory and swap together, at least Memory
 	MemoryReservation int64 // bytes that the container keeps when the host's memory runs short
 	NanoCPUs          int64 // billionths of a CPU
+	Pids              int64 // processes and threads at the same time
 }
 
 // LimitsOf returns the limits of a process type: its own values, else the defaults.
@@ -111,7 +112,7 @@ func LimitsOf(resources map[string]string, ptype string) (l Limits, err error) {
 }
 
 // Limits returns the limits of the containers of a process type: those of resource:limit and
-// resource:reserve, else those of docker options.
+// resource:reserve, else those of docker options, else those of the isolation.
 func (a ContainerOptions) Limits(ptype string, docker options.Container) (Limits, error) {
 	l, err := LimitsOf(a.Resources, ptype)
 	if err != nil {
@@ -120,7 +121,9 @@ func (a ContainerOptions) Limits(ptype string, docker options.Container) (Limits
 	l.Memory = cmp.Or(l.Memory, docker.Memory)
 	l.MemoryReservation = cmp.Or(l.MemoryReservation, docker.Reservation)
 	l.NanoCPUs = cmp.Or(l.NanoCPUs, min(docker.NanoCPUs, int64(runtime.NumCPU())*1e9))
-	return l, l.check()
+	err = l.check()
+	a.Isolation.limit(&l)
+	return l, err
 }
 
 // check refuses combinations of values that the engine would refuse.

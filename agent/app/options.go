@@ -11,6 +11,8 @@ type ContainerOptions struct {
 	Links []Link `json:"links,omitempty"`
 	// NetworkTLD ends the app's names on those networks.
 	NetworkTLD string `json:"network_tld,omitempty"`
+	// BindAll publishes web's port at all addresses of the host too, at a port of the engine's choice.
+	BindAll bool `json:"bind_all,omitempty"`
 	// Resources are limits and reservations, by "web.limit.memory"; see Limits.
 	Resources map[string]string `json:"resources,omitempty"`
 	// NoInit: see engine.Spec. Releases of older versions have an init.
@@ -20,6 +22,9 @@ type ContainerOptions struct {
 	LogSize string `json:"log_size,omitempty"`
 	// DockerOptions are the options of docker-options for the processes: see OptionsKey.
 	DockerOptions map[string][]string `json:"docker_options,omitempty"`
+	// Isolation is how the containers are kept from hurting others; nil: only by the engine's
+	// defaults.
+	Isolation *Isolation `json:"isolation,omitempty"`
 	// Swarm says how a swarm places the processes; nil: this server runs them.
 	Swarm *Swarm `json:"swarm,omitempty"`
 }

@@ -216,6 +216,7 @@ func TestNotPublic(t *testing.T) {
 		"localhost": "it is no public domain", "hello.server1": ".server1 is no public domain", "a.b.internal": ".internal is no public domain",
 		"printer.local": ".local is no public domain", "www.example.com": ".example.com is no public domain", "x.home.arpa": ".home.arpa is no public domain",
 		"abc.onion": ".onion is no public domain", "10.1.2.3": "the address is not public", "100.64.0.1": "the address is not public",
+		"shop-.com": "a part of it begins or ends with -", "*.-a.shop.com": "a part of it begins or ends with -", "a-b.shop.com": "",
 	} {
 		if got := NotPublic(domain); got != want {
 			t.Errorf("%s: got %q, want %q", domain, got, want)

@@ -89,6 +89,12 @@ func (v View) ExtraTags() (names []string) {
 	return names
 }
 
+// HasImages reports whether images of a name, without a tag, are the app's: on this server, or in
+// its registry. Docker Hub has names like those on this server, too.
+func (v View) HasImages(repository string) bool {
+	return repository == "docker.io/dokku/"+v.Name || repository == v.remoteRepo()
+}
+
 func (v View) remoteRepo() string { return cmp.Or(v.RegistryServer(), "docker.io/") + v.ImageRepo() }
 
 // RemoteImage returns the name of a release's image in the registry, with its number as the tag.

@@ -2,6 +2,9 @@ package app
 
 import "cmp"
 
+// FirewallOff is Settings.Firewall of a server whose administrator filters by himself.
+const FirewallOff = "off"
+
 // Settings are the server's settings: the content of $DOKKU_ROOT/.dokku/server.json.
 // Without the file, the defaults apply.
 type Settings struct {
@@ -13,11 +16,14 @@ type Settings struct {
 	PS      map[string]string `json:"ps,omitempty"`      // ps:set --global
 	Build   map[string]string `json:"build,omitempty"`   // builder:set --global, ...: see State.Build
 	Git     map[string]string `json:"git,omitempty"`     // git:set --global
+	Apps    map[string]string `json:"apps,omitempty"`    // apps:set --global
 	Proxy   map[string]string `json:"proxy,omitempty"`   // proxy:set --global
 	Network map[string]string `json:"network,omitempty"` // network:set --global
 	Ports   map[string]string `json:"ports,omitempty"`   // ports:set --global
 	Logs    map[string]string `json:"logs,omitempty"`    // logs:set --global
 	Cron    map[string]string `json:"cron,omitempty"`    // cron:set --global
+	// Inert has settings of components of Dokku's that are not here: see State.Inert.
+	Inert map[string]string `json:"inert,omitempty"`
 	// DockerOptions has the properties of docker-options:set --global.
 	DockerOptions map[string]string `json:"docker_options,omitempty"`
 
@@ -29,6 +35,10 @@ type Settings struct {
 	// which the server has an account, by their directory URL.
 	Letsencrypt map[string]string    `json:"letsencrypt,omitempty"`
 	Authorities map[string]Authority `json:"authorities,omitempty"`
+
+	// Deployed are the apps that deployers' keys are for, on a server with a builder of its own, which
+	// builds them; nil without one. It is no setting: the keys say it.
+	Deployed map[string]bool `json:"-"`
 
 	// MaxScale is the highest count of one process type. Default: DefaultMaxScale.
 	MaxScale int `json:"max_scale,omitempty"`
@@ -47,6 +57,13 @@ type Settings struct {
 
 	// Scheduler has the values of scheduler:set --global.
 	Scheduler map[string]string `json:"scheduler,omitempty"`
+	// Isolation has the values of isolation:set --global.
+	Isolation map[string]string `json:"isolation,omitempty"`
+	// Firewall is the command of root's part that keeps containers from the host's ports. Default: that
+	// of install.sh. FirewallOff alone: nothing does.
+	Firewall []string `json:"firewall,omitempty"`
+	// Cgroup is the name of the cgroups of gits. Default: that of install.sh. cgroup.Off: none.
+	Cgroup string `json:"cgroup,omitempty"`
 	// Registry has the values of registry:set --global.
 	Registry map[string]string `json:"registry,omitempty"`
 
@@ -72,6 +89,9 @@ type Settings struct {
 	// Lifecycle is the folder of the lifecycle of Cloud Native Buildpacks. Default: where
 	// install.sh builds it.
 	Lifecycle string `json:"lifecycle,omitempty"`
+	// Builder is the path of the socket of the server's own builder. Default: that of
+	// install.sh's service.
+	Builder string `json:"builder,omitempty"`
 
 	// SSHPort is sshd's port on this host. Default: the port in sshd_config.
 	SSHPort int `json:"ssh_port,omitempty"`

@@ -27,6 +27,7 @@ type Synced struct {
 type Declared struct {
 	Source   string `json:"source,omitempty"`
 	Metadata string `json:"metadata,omitempty"`
+	Image    string `json:"image,omitempty"`   // git:set source-image
 	Release  int    `json:"release,omitempty"` // the release that was current; 0: none
 }
 

@@ -21,6 +21,9 @@ func (st *State) Expired() bool { return !st.Kept.IsZero() && time.Since(st.Kept
 func (st *State) Untouched() bool {
 	c := *st
 	c.Version, c.CreatedAt, c.Provisional, c.Kept, c.Staged, c.Retiring = 0, time.Time{}, false, time.Time{}, nil, nil
+	if c.Isolated() { // as every new app is
+		c.Isolation = IsolationOlder
+	}
 	data, err := json.Marshal(c) // leaves out empty maps, as the stored file does
 	return err == nil && string(data) == `{"version":0}`
 }

@@ -32,6 +32,10 @@ func (v View) With(st State) View {
 const (
 	propDockerfileStart = "dockerfile-start-cmd"
 	propInit            = "init"
+	// PropMaxProcesses is the most processes that an app may run, PropServerProcesses that all
+	// apps may: the server's alone.
+	PropMaxProcesses    = "max-processes"
+	PropServerProcesses = "server-max-processes"
 	PropProcfilePath    = "procfile-path"
 	PropRestartPolicy   = "restart-policy"
 	PropRollover        = "rollover"
@@ -42,16 +46,49 @@ const (
 
 // PSDefaults are the defaults of ps:set's properties.
 var PSDefaults = map[string]string{
-	propInit:          "true",
+	propInit: "true",
+
+	PropMaxProcesses:    "250",
+	PropServerProcesses: "2000",
+
 	PropProcfilePath:  FileProcfile,
 	PropRestartPolicy: "on-failure:10",
 	PropSkipDeploy:    "false",
 	propStopTimeout:   "30",
 }
 
-// Property returns a ps property: the app's, else the server's, else the default.
+// psVariables are the config variables of an app that were properties of ps:set before Dokku
+// 0.38, and which its clients still set.
+// Source: https://dokku.com/docs/appendices/0.38.0-migration-guide/
+var psVariables = map[string]string{
+	propDockerfileStart: "DOKKU_DOCKERFILE_START_CMD",
+	PropSkipDeploy:      "DOKKU_SKIP_DEPLOY",
+	propStart:           "DOKKU_START_CMD",
+}
+
+// Property returns a ps property: the app's, else that of its config variable, else the
+// server's, else the default.
 func (v View) Property(name string) string {
-	return cmp.Or(v.State.PS[name], v.Settings.PS[name], PSDefaults[name])
+	return cmp.Or(v.State.PSProperty(name), v.Settings.PS[name], PSDefaults[name])
+}
+
+// PSProperty returns a ps property that was set for the app alone.
+func (st *State) PSProperty(name string) string {
+	return cmp.Or(st.PS[name], st.Config[psVariables[name]])
+}
+
+// PSNumber returns a property of ps:set that is a number. A value that is none, which somebody
+// must have written by hand, is an error.
+func (v View) PSNumber(name string) (int, error) {
+	value := v.Property(name)
+	if name == PropServerProcesses { // no app may raise it
+		value = cmp.Or(v.Settings.PS[name], PSDefaults[name])
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("cannot use %s %q: it has to be a number above 0; correct it with dokku ps:set", name, value)
+	}
+	return n, nil
 }
 
 // NginxProperty returns a property of nginx:set: the app's, else the server's.
@@ -60,8 +97,12 @@ func (v View) NginxProperty(name string) string {
 }
 
 // Properties of nginx:set that are not the route's own: NginxNoCustomConfig leaves out the
-// app's nginx.conf.d, the others are the server's alone.
+// app's nginx.conf.d, NginxTemplate is the path of Dokku's template in the repository, the
+// others are the server's alone.
 const (
+	NginxTemplate        = "nginx-conf-sigil-path"
+	DefaultNginxTemplate = "nginx.conf.sigil"
+
 	NginxNoCustomConfig = "disable-custom-config"
 	NginxTrusted        = "trusted-proxies"
 	NginxUnknown        = "unknown-names"
@@ -99,6 +140,14 @@ func (v View) DeployBranch() string {
 	return cmp.Or(v.State.DeployBranch, v.Settings.Git["deploy-branch"])
 }
 
+// PropKeepGitDir is the property of git:set that KeepGitDir returns.
+const PropKeepGitDir = "keep-git-dir"
+
+// KeepGitDir is "true" if builds get a .git folder, else "false".
+func (v View) KeepGitDir() string {
+	return cmp.Or(v.State.KeepGitDir, v.Settings.Git[PropKeepGitDir], "false")
+}
+
 // RevEnvVar returns the variable that holds a new release's revision; "" means
 // DefaultRevEnvVar.
 func (v View) RevEnvVar() string {
@@ -124,8 +173,9 @@ func (v View) Config() map[string]string {
 // ContainerOptions returns the container options of a new release.
 func (v View) ContainerOptions() ContainerOptions {
 	c := v.State.Clone()
-	a := ContainerOptions{Swarm: v.swarm(), Mounts: c.Mounts, Resources: c.Resources, Links: c.Links, NetworkTLD: v.NetworkProperty(NetworkTLD),
-		NoInit: v.Property(propInit) == "false", LogSize: cmp.Or(v.State.Logs[LogMaxSize], v.Settings.Logs[LogMaxSize])}
+	a := ContainerOptions{Swarm: v.swarm(), Isolation: v.isolation(), Mounts: c.Mounts, Resources: c.Resources, Links: c.Links, NetworkTLD: v.NetworkProperty(NetworkTLD),
+		BindAll: v.NetworkProperty(NetworkBindAll) == "true",
+		NoInit:  v.Property(propInit) == "false", LogSize: cmp.Or(v.State.Logs[LogMaxSize], v.Settings.Logs[LogMaxSize])}
 	delete(c.DockerOptions, string(options.Run)) // one-off containers have the present ones
 	if len(c.DockerOptions) > 0 {
 		a.DockerOptions = c.DockerOptions

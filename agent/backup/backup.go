@@ -18,6 +18,7 @@ import (
 	"dokku/agent/deploy"
 	"dokku/agent/engine"
 	"dokku/agent/event"
+	"dokku/agent/registry"
 	"dokku/agent/repo"
 	"dokku/agent/store"
 	"dokku/agent/text"
@@ -134,6 +135,13 @@ func backUpServer(ctx context.Context, s *agent.Server, o BackupOptions, dir str
 		return err
 	}
 	set.Version = app.Version
+	served, err := registry.Read(s.Env.Store)
+	switch {
+	case err == nil && set.Registry[app.PropRegistry] == served.Server():
+		set.Registry = nil // it is lost with this server, and without it the rest would name Docker Hub
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
 	if err := s.Env.Store.StageJSON(filepath.Join(dir, backupSettings), set); err != nil {
 		return err
 	}
@@ -142,7 +150,7 @@ func backUpServer(ctx context.Context, s *agent.Server, o BackupOptions, dir str
 			return err
 		}
 	}
-	if err := backUpPlans(s, dir); err != nil {
+	if err := errors.Join(backUpPlans(s, dir), backUpNodeKeys(s, dir)); err != nil {
 		return err
 	}
 	accounts, err := s.Env.Store.AccountFolders()

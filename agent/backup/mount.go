@@ -48,9 +48,17 @@ func MountJob(s *agent.Server, name string, m app.Mount, base vault.Plan) vault.
 				if err != nil {
 					return err
 				}
+				v, err := s.View(name)
+				if err != nil {
+					return err
+				}
+				source, err := v.Settings.Source(m, v.State.Isolated())
+				if err != nil {
+					return err
+				}
 				z := gzip.NewWriter(w)
 				end := &ending{w: z}
-				err = host.ReadFiles(ctx, m.Source, end)
+				err = host.ReadFiles(ctx, source, end)
 				if err == nil && !end.whole() {
 					err = errors.New("the engine broke the archive off, since a file changed while it was read: stop the app meanwhile, or try again")
 				}
@@ -148,6 +156,10 @@ func RestoreMount(ctx context.Context, s *agent.Server, name string, m app.Mount
 	err = s.Env.With(ctx, name, deploy.Op{Name: "storage:restore"}, log, func(x *deploy.Session) error {
 		host, err := s.Host()
 		if err != nil {
+			return err
+		}
+		// What an app has put in the place of the folder must not be opened: see app.DirectPath.
+		if m.Source, err = x.Settings.Source(m, x.State.Isolated()); err != nil {
 			return err
 		}
 		return j.Alone(func() error {

@@ -217,7 +217,7 @@ func (x *restore) public(p *vault.Plan, about string) error {
 		p.Access = vault.Access{}
 	}
 	if out != nil {
-		x.log.Warn("%s is restored without %s, which cannot be set over ssh: restore it on the server, or set it there", about, strings.Join(out, " and "))
+		x.note("%s is restored without %s, which cannot be set over ssh: restore it on the server, or set it there", about, strings.Join(out, " and "))
 	}
 	return nil
 }

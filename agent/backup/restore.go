@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker/go-units"
 	"golang.org/x/sys/unix"
 
 	"dokku/agent"
@@ -35,6 +36,11 @@ type RestoreOptions struct {
 	// OnHost: somebody on the server asks. Over ssh, the files of nginx.conf.d stay out, since
 	// nginx reads them as root.
 	OnHost bool
+	// Properties checks what the commands NOUN:set could have stored for an app, and Server the
+	// same of the server. They take out what only somebody on the server itself may set, unless
+	// OnHost, and return its names. nil: nobody checks.
+	Properties func(*app.State) (left []string, err error)
+	Server     func(*app.Settings) (left []string, err error)
 	// Keys adds missing ssh keys and describes those that it kept. With check it only
 	// checks that it can. nil leaves the keys out.
 	Keys func(ctx context.Context, keys []byte, check bool) (kept string, err error)
@@ -54,6 +60,9 @@ type restore struct {
 	// done has the apps that an earlier restore of this backup finished; ran has replaced
 	// apps, which may have left resources in the engine.
 	done, ran map[string]bool
+	// notes say what is left out of the restore: see note.
+	notes []string
+	told  bool
 }
 
 // Restore restores apps, settings and keys from a backup. It reads and checks the whole
@@ -79,6 +88,7 @@ func Restore(ctx context.Context, s *agent.Server, r io.Reader, o RestoreOptions
 	if err != nil {
 		return 0, fmt.Errorf(refused, err)
 	}
+	x.tell()
 	if len(o.Apps) == 0 {
 		if err := x.restoreServer(ctx); err != nil {
 			return 0, err
@@ -99,6 +109,13 @@ func (x *restore) names() []string {
 	return names
 }
 
+const (
+	// maxJSON bounds a state, a release and the settings, in bytes: each is read as a whole.
+	maxJSON = 16 << 20
+	// maxDepth bounds the folders around a file. The refs of a backup are packed into one.
+	maxDepth = 80
+)
+
 // accept checks the manifest before anything is unpacked.
 func (x *restore) accept(m archive.Manifest) error {
 	x.m = m
@@ -111,10 +128,16 @@ func (x *restore) accept(m archive.Manifest) error {
 	}
 	for _, f := range m.Files {
 		name, rest, _ := strings.Cut(strings.TrimPrefix(f.Name, backupApps+"/"), "/")
-		ours := f.Name == backupSettings || f.Name == backupKeys || planMember.MatchString(f.Name) || strings.HasPrefix(f.Name, app.TLSDir+"/") ||
+		ours := f.Name == backupSettings || f.Name == backupKeys || planMember.MatchString(f.Name) || nodesMember.MatchString(f.Name) || strings.HasPrefix(f.Name, app.TLSDir+"/") ||
 			strings.HasPrefix(f.Name, store.AccountsDir+"/") || slices.Contains(store.Credentials, strings.TrimPrefix(f.Name, backupCredentials+"/"))
 		if !ours && (!strings.HasPrefix(f.Name, backupApps+"/") || !has[name] || !belongs(rest)) {
 			return fmt.Errorf("it has %.80q, which a backup has no place for", f.Name)
+		}
+		if strings.Count(f.Name, "/") > maxDepth && !strings.HasPrefix(rest, "logs/") {
+			return fmt.Errorf("it has %.80q, which lies in more than %d folders", f.Name, maxDepth)
+		}
+		if strings.HasSuffix(f.Name, ".json") && f.Size > maxJSON {
+			return fmt.Errorf("it has %.80q of %s, where %s are possible", f.Name, units.HumanSize(float64(f.Size)), units.HumanSize(maxJSON))
 		}
 	}
 	var missing []string
@@ -190,12 +213,16 @@ func (x *restore) verify(ctx context.Context) error {
 			return err
 		}
 	}
+	merged, err := x.settingsAfter(set)
+	if err != nil {
+		return err
+	}
 	var states []*app.App
 	for _, name := range x.names() {
 		if x.done[name] {
 			continue
 		}
-		a, err := x.prepareApp(ctx, name)
+		a, err := x.prepareApp(ctx, name, merged)
 		if err != nil {
 			return fmt.Errorf("app %s: %w", name, err)
 		}
@@ -203,6 +230,9 @@ func (x *restore) verify(ctx context.Context) error {
 	}
 	if x.proves {
 		return nil
+	}
+	if err := x.stillServed(ctx, states, set); err != nil {
+		return err
 	}
 	for _, a := range states {
 		if err := x.Server.Env.Store.Conflict(app.View{App: a, Settings: set}, x.names()); err != nil {
@@ -223,13 +253,16 @@ func (x *restore) app(name string, elem ...string) string {
 
 // prepareApp checks an app's files and turns them into the folder of a stopped app that
 // is to be started.
-func (x *restore) prepareApp(ctx context.Context, name string) (*app.App, error) {
+func (x *restore) prepareApp(ctx context.Context, name string, set app.Settings) (*app.App, error) {
 	dir := x.app(name)
 	a := &app.App{Name: name, Dir: dir}
 	if err := store.ReadJSON(x.app(name, "dokku", "state.json"), &a.State); err != nil {
 		return nil, inBackup(x.dir, err)
 	}
 	st := &a.State
+	if err := x.checkState(app.View{App: a, Settings: set}); err != nil {
+		return nil, err
+	}
 	releases, err := filepath.Glob(x.app(name, "dokku", "releases", "*"))
 	if err != nil {
 		return nil, err
@@ -241,6 +274,9 @@ func (x *restore) prepareApp(ctx context.Context, name string) (*app.App, error)
 		}
 		if filepath.Base(path) != fmt.Sprintf("%d.json", r.Number) || r.Number < 1 || len(r.Revision) != len(deploy.ZeroID) {
 			return nil, fmt.Errorf("release %s is none", filepath.Base(path))
+		}
+		if err := checkRelease(app.View{App: a, Settings: set}, r); err != nil {
+			return nil, fmt.Errorf("release v%d: %w", r.Number, err)
 		}
 		if err := x.disown(ctx, name, path, r); err != nil {
 			return nil, err
@@ -311,7 +347,7 @@ func (x *restore) leaveNginx(name string) error {
 		for _, f := range files {
 			names = append(names, f.Name())
 		}
-		x.log.Warn("%s is restored without nginx.conf.d (%s), since nginx reads these files as root: restore it on the server, or copy them there", name, strings.Join(names, ", "))
+		x.note("%s is restored without nginx.conf.d (%s), since nginx reads these files as root: restore it on the server, or copy them there", name, strings.Join(names, ", "))
 	}
 	return err
 }

@@ -44,6 +44,9 @@ func (x *restore) verifyServer(ctx context.Context) error {
 	if _, err := x.plans(); err != nil {
 		return err
 	}
+	if _, _, err := x.nodeKeysOf(); err != nil {
+		return err
+	}
 	keys, err := x.keysOf()
 	if err == nil && len(keys) > 0 && x.o.Keys != nil {
 		_, err = x.o.Keys(ctx, keys, true)
@@ -59,6 +62,9 @@ func (x *restore) restoreServer(ctx context.Context) error {
 		return err
 	}
 	if ok {
+		if err := x.checkServer(&from); err != nil {
+			return err
+		}
 		x.log.Step("Restoring the server's settings")
 		var kept, machine []string
 		if err := x.restoreCertificate(from.Certificate); err != nil {
@@ -86,6 +92,9 @@ func (x *restore) restoreServer(ctx context.Context) error {
 		}
 	}
 	if err := x.restoreCredentials(ctx); err != nil {
+		return err
+	}
+	if err := x.restoreNodeKeys(ctx); err != nil {
 		return err
 	}
 	keys, err := x.keysOf()
@@ -161,9 +170,10 @@ func mergeSettings(set *app.Settings, from app.Settings, force bool) (kept, mach
 		from map[string]string
 	}{
 		{"config", &set.Config, from.Config}, {"checks", &set.Checks, from.Checks}, {"ps", &set.PS, from.PS}, {"build", &set.Build, from.Build},
-		{"git", &set.Git, from.Git}, {"proxy", &set.Proxy, from.Proxy}, {"network", &set.Network, from.Network}, {"ports", &set.Ports, from.Ports},
+		{"git", &set.Git, from.Git}, {"apps", &set.Apps, from.Apps}, {"proxy", &set.Proxy, from.Proxy}, {"network", &set.Network, from.Network}, {"ports", &set.Ports, from.Ports},
 		{"nginx", &set.Nginx.Properties, from.Nginx.Properties}, {"letsencrypt", &set.Letsencrypt, from.Letsencrypt},
 		{"docker-options", &set.DockerOptions, from.DockerOptions}, {"logs", &set.Logs, from.Logs}, {"scheduler", &set.Scheduler, from.Scheduler}, {"cron", &set.Cron, from.Cron},
+		{"registry", &set.Registry, from.Registry}, {"isolation", &set.Isolation, from.Isolation}, {"inert", &set.Inert, from.Inert},
 	} {
 		for _, key := range slices.Sorted(maps.Keys(p.from)) {
 			if *p.to == nil {
@@ -242,7 +252,7 @@ func machineSettings(set, from app.Settings) (list []string) {
 		have, from any
 	}{
 		{"private_hooks", set.PrivateHooks, from.PrivateHooks}, {"docker", set.Docker, from.Docker}, {"pool", set.Pool, from.Pool}, {"storage_root", set.StorageRoot, from.StorageRoot},
-		{"name_prefix", set.NamePrefix, from.NamePrefix},
+		{"name_prefix", set.NamePrefix, from.NamePrefix}, {"cgroup", set.Cgroup, from.Cgroup},
 		{"ssh_port", set.SSHPort, from.SSHPort}, {"nginx port", set.Nginx.Port, from.Nginx.Port},
 		{"nginx tls_port", set.Nginx.TLSPort, from.Nginx.TLSPort},
 		{"nginx log_dir", set.Nginx.LogDir, from.Nginx.LogDir},

@@ -31,6 +31,13 @@ func (p Pair) Issue(names []string, now time.Time) (Pair, error) {
 	return sign(serverTemplate(names), &p, AuthorityLife, now)
 }
 
+// IssueClient is Issue for a client, which shows the certificate to servers.
+func (p Pair) IssueClient(names []string, now time.Time) (Pair, error) {
+	template := serverTemplate(names)
+	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	return sign(template, &p, AuthorityLife, now)
+}
+
 // sign makes a key and the certificate of a template, signed by an authority or by itself,
 // and valid for a life from now on.
 func sign(template *x509.Certificate, by *Pair, life time.Duration, now time.Time) (Pair, error) {

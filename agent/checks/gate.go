@@ -236,6 +236,12 @@ func (g *gate) look(ctx context.Context, id string) (Process, error) {
 	return g.watch.Process(ctx, id)
 }
 
+// another reports whether the process has another container than the target, which had been
+// restarted before: a swarm remembers the last few restarts alone, so their number may stay.
+func (t Target) another(in Process) bool {
+	return t.Restarts > 0 && !t.Created.IsZero() && in.Created.After(t.Created)
+}
+
 // ended describes the end of a process; "" if it has not ended.
 func ended(t Target, in Process) string {
 	lived := ""
@@ -245,7 +251,7 @@ func ended(t Target, in Process) string {
 	switch {
 	case in.OOMKilled:
 		return "ran out of memory" + lived
-	case in.Restarts > t.Restarts, in.Status == StatusRestarting:
+	case in.Restarts > t.Restarts, in.Status == StatusRestarting, t.another(in):
 		return fmt.Sprintf("exited with code %d and was restarted", in.ExitCode)
 	case in.Status == StatusExited, in.Status == StatusDead:
 		return fmt.Sprintf("exited with code %d%s", in.ExitCode, lived)

@@ -23,12 +23,16 @@ type Target struct {
 	// NodePort is the port of Address that leads to Port, on a node of a swarm; 0: Port
 	// itself.
 	NodePort int
+	// Secure: that port speaks TLS, see Plan.DialSecure.
+	Secure bool
 	// HasTLS: the app is reached by https, so requests carry X-Forwarded-Proto.
 	HasTLS bool
 	// Started is when the process started, as the engine reports it; zero: now.
 	Started time.Time
 	// Restarts is how often it had been restarted by then: 0 for a new one.
 	Restarts int
+	// Created is when its container was made; zero: unknown.
+	Created time.Time
 }
 
 // Observer looks at processes from outside. It is all that the gate asks of an engine
@@ -78,6 +82,8 @@ type Plan struct {
 	Exec Execer
 	// Dial opens connections; nil: a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// DialSecure opens those to Secure targets.
+	DialSecure func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // NewPlan decides which checks the types of an app get. For web, CHECKS replaces the

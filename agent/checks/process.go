@@ -11,6 +11,8 @@ type Process struct {
 	OOMKilled bool
 	Restarts  int
 	Finished  time.Time // its last end
+	// Created is when its container was made. A swarm makes another one for each restart.
+	Created time.Time
 }
 
 // killed is the exit code of a process that was ended by signal 9.

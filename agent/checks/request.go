@@ -48,6 +48,9 @@ func (p *probe) connect(ctx context.Context) error {
 // dial connects to the target and to nothing else.
 func (p *probe) dial(ctx context.Context) (net.Conn, error) {
 	dial := p.gate.plan.Dial
+	if p.target.Secure {
+		dial = p.gate.plan.DialSecure
+	}
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}

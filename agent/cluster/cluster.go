@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,8 +58,8 @@ func advise(err error) error {
 }
 
 // JoinLines returns the lines that a new node runs to join in a role. The first one has it
-// publish the ports of processes at the address alone by which it reaches this server, also if
-// an earlier swarm has left it another network for that.
+// publish the ports of processes on itself alone, also if an earlier swarm has left it another
+// network for that.
 func JoinLines(ctx context.Context, h engine.Clusters, role engine.Role, rotate bool) ([]string, error) {
 	c, err := Managed(ctx, h)
 	if err != nil {
@@ -71,11 +70,8 @@ func JoinLines(ctx context.Context, h engine.Clusters, role engine.Role, rotate 
 		return nil, err
 	}
 	join := fmt.Sprintf("docker swarm join --token %s %s", token, net.JoinHostPort(c.Address, strconv.Itoa(engine.JoinPort)))
-	if a, err := netip.ParseAddr(c.Address); err == nil && !a.Is4() {
-		return []string{join}, nil // the engine binds to IPv4 addresses alone
-	}
 	bind := "docker network rm " + engine.GatewayNetwork + " >/dev/null 2>&1 || true; docker network create"
-	options := engine.GatewayOptions(`"$(ip -4 route get ` + c.Address + ` | sed -n 's/.* src \([0-9.]*\).*/\1/p')"`)
+	options := engine.GatewayOptions()
 	for _, name := range slices.Sorted(maps.Keys(options)) {
 		bind += " -o " + name + "=" + options[name]
 	}

@@ -89,7 +89,7 @@ func TestJoinLines(t *testing.T) {
 	check(t, err)
 	token, err := all[0].JoinToken(t.Context(), engine.RoleWorker, false)
 	check(t, err)
-	if len(lines) != 2 || lines[1] != "docker swarm join --token "+token+" 10.0.0.1:2377" {
+	if len(lines) != 2 || !strings.Contains(lines[0], " -o com.docker.network.bridge.host_binding_ipv4=127.0.0.1 ") || lines[1] != "docker swarm join --token "+token+" 10.0.0.1:2377" {
 		t.Errorf("%q", lines)
 	}
 	if rotated, err := cluster.JoinLines(t.Context(), all[0], engine.RoleWorker, true); err != nil || rotated[0] != lines[0] || rotated[1] == lines[1] {
@@ -194,6 +194,42 @@ func TestJudge(t *testing.T) {
 	unreachable := engine.Cluster{Nodes: []engine.Node{{Name: "a", Role: engine.RoleManager, State: engine.NodeReady, Availability: engine.NodeActive, Address: "10.0.0.1"}}}
 	if p := cluster.Judge(unreachable); len(p) != 1 || !strings.Contains(p[0].Text, "do not reach a") || !strings.Contains(p[0].Fix, "2377") {
 		t.Errorf("%+v", p)
+	}
+}
+
+// TestJudgeServices: each trouble of the node service, and none.
+func TestJudgeServices(t *testing.T) {
+	now := time.Now()
+	fine := engine.NodeService{Node: engine.Node{Name: "a"}, Until: now.Add(9 * 365 * 24 * time.Hour)}
+	for want, change := range map[string]func(*engine.NodeService){
+		"": func(*engine.NodeService) {},
+		"GRAVE the node service does not serve on a: refused":                                                func(s *engine.NodeService) { s.Trouble = "a: refused" },
+		"a also publishes the ports of processes without TLS, at 10.0.0.1":                                   func(s *engine.NodeService) { s.Open = "10.0.0.1" },
+		"GRAVE the clock of a is off by 2m0s":                                                                func(s *engine.NodeService) { s.Off = -2 * time.Minute },
+		"the node service on a is of another version than this server":                                       func(s *engine.NodeService) { s.Outdated = true },
+		"the certificates between this server and the nodes end on " + now.UTC().Format(time.DateOnly):       func(s *engine.NodeService) { s.Until = now.Add(time.Second) },
+		"GRAVE the certificates between this server and the nodes end on " + now.UTC().Format(time.DateOnly): func(s *engine.NodeService) { s.Until = now.Add(-time.Millisecond) },
+	} {
+		s := fine
+		change(&s)
+		text := ""
+		for _, p := range cluster.JudgeServices([]engine.NodeService{s}, now) {
+			if text = p.Text; p.Grave {
+				text = "GRAVE " + text
+			}
+			if p.Fix == "" {
+				t.Errorf("no fix for %s", text)
+			}
+		}
+		if text != want {
+			t.Errorf("got %q, want %q", text, want)
+		}
+	}
+	if got := cluster.Served([]engine.NodeService{fine, {Trouble: "b: refused"}}); !strings.HasPrefix(got, "1 of 2 nodes, certificates until 20") {
+		t.Error(got)
+	}
+	if found := cluster.JudgeServices(nil, now); found != nil || cluster.Served(nil) != "" {
+		t.Errorf("without the service: %v", found)
 	}
 }
 

@@ -5,9 +5,9 @@
 // # Decisions
 //
 // Nodes join with docker swarm join, so that they need nothing of this program. Before that
-// they make Docker's gateway network themselves, bound to the address by which they reach the
-// first manager: the engine would publish the ports of processes on public addresses, too. Nothing
-// about the swarm is stored: each call asks the engine, and what people did with docker
+// they make Docker's gateway network themselves, bound to 127.0.0.1: the engine would publish the
+// ports of processes on public addresses, too. The node service, which the swarm brings,
+// serves the processes over TLS (package engine/node). Nothing about the swarm is stored: each call asks the engine, and what people did with docker
 // itself counts.
 //
 // An operation that finds its work done is no error (init of the same swarm, drain of a

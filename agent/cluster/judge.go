@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"dokku/agent/engine"
+	"dokku/agent/engine/node"
 	"dokku/agent/text"
 )
 
@@ -48,6 +49,66 @@ func Judge(c engine.Cluster) []Problem {
 		found = append(found, Problem{Grave: true, Text: "no node may run processes", Fix: "dokku cluster:activate NODE"})
 	}
 	return found
+}
+
+// JudgeServices returns the problems of the node service.
+func JudgeServices(list []engine.NodeService, now time.Time) []Problem {
+	var found []Problem
+	for _, s := range list {
+		if s.Trouble != "" {
+			found = append(found, Problem{Grave: true, Text: "the node service does not serve on " + s.Trouble,
+				Fix: fmt.Sprintf("open the TCP ports 7946, %d and 32768 to 65535 between all servers; docker service ps dokku-node says more", node.APIPort)})
+		}
+		if s.Open != "" {
+			found = append(found, Problem{Text: fmt.Sprintf("%s also publishes the ports of processes without TLS, at %s", s.Node.Name, s.Open),
+				Fix: "let it join anew: dokku cluster:drain " + s.Node.Name + ", on it docker swarm leave, and then the lines of dokku cluster:join-token"})
+		}
+		if off := s.Off.Abs(); off > maxOff {
+			found = append(found, Problem{Grave: true, Text: fmt.Sprintf("the clock of %s is off by %s", s.Node.Name, off.Round(time.Second)),
+				Fix: "set the clocks of all servers: apt-get install chrony"})
+		}
+		if s.Outdated {
+			found = append(found, Problem{Text: "the node service on " + s.Node.Name + " is of another version than this server", Fix: "wait for the agent, which renews it; docker service ps dokku-node says more"})
+		}
+	}
+	if len(list) > 0 && !list[0].Until.IsZero() && list[0].Until.Sub(now) < yearBefore {
+		found = append(found, Problem{Grave: now.After(list[0].Until), Text: "the certificates between this server and the nodes end on " + day(list[0].Until),
+			Fix: "dokku cluster:rotate-certificates; the agent tries it too, and its log says what kept it from that"})
+	}
+	return found
+}
+
+// maxOff is how far a clock may be off: certificates are valid to the minute.
+const maxOff = time.Minute
+
+// yearBefore is how long before its end a certificate of ten years is a risk.
+const yearBefore = 365 * 24 * time.Hour
+
+// Served says on how many nodes the node service serves; "" if there is none.
+func Served(list []engine.NodeService) string {
+	if len(list) == 0 {
+		return ""
+	}
+	serve := 0
+	for _, s := range list {
+		if s.Trouble == "" {
+			serve++
+		}
+	}
+	said := fmt.Sprintf("%d of %s", serve, text.Plural(len(list), "node"))
+	if until := Until(list); until != "" {
+		said += ", certificates until " + until
+	}
+	return said
+}
+
+// Until is the day on which the first of the certificates of the node service ends; "" if there
+// are none.
+func Until(list []engine.NodeService) string {
+	if len(list) == 0 || list[0].Until.IsZero() {
+		return ""
+	}
+	return day(list[0].Until)
 }
 
 func because(message string) string {

@@ -123,7 +123,7 @@ func TestConfigOrigins(t *testing.T) {
 
 func TestMoreDomains(t *testing.T) {
 	f := newFixture(t)
-	f.expect("domains:report --global", ok("=====> --global domains information\n       Domains global enabled:        true\n       Domains global vhosts:         example.com\n"))
+	f.expect("domains:report --global", ok("=====> Global domains information\n       Domains global enabled:        true\n       Domains global vhosts:         example.com\n"))
 	f.expect("domains:report --global --format json", ok(`{"domains-global-enabled":"true","domains-global-vhosts":"example.com","global-enabled":"true","global-vhosts":"example.com"}`+"\n"))
 	f.expect("domains:set fresh a.example.org", ok("-----> Set a.example.org for fresh\n"))
 	f.expect("domains:disable fresh", ok("-----> Disabling domains (VHOST) support for app (fresh)\n"))
@@ -148,7 +148,7 @@ func TestMoreDomains(t *testing.T) {
 	f.expect("domains:remove-global example.com", ok("-----> Removed example.com\n"))
 	f.expect("domains:report hello --domains-app-vhosts", ok("hello.b.net\n"))
 	f.expect("domains:clear-global", ok("-----> Cleared global domains\n"))
-	f.expect("domains:report --global", ok("=====> --global domains information\n       Domains global enabled:        false\n       Domains global vhosts:         \n"))
+	f.expect("domains:report --global", ok("=====> Global domains information\n       Domains global enabled:        false\n       Domains global vhosts:         \n"))
 }
 
 func TestProxyAndGitProperties(t *testing.T) {

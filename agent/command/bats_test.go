@@ -21,7 +21,7 @@ var batsReasons = map[string]string{
 	"internals": "reads or writes Dokku's own files, or calls its shell functions",
 	"missing":   "needs an image, a program, a repository or a service that cannot be had without the internet",
 	"options":   "sets a docker option that [the list](../../README.md#docker-options) refuses by name",
-	"mounts":    "mounts a path of the host outside `/var/lib/dokku/data/storage`, which `storage:mount` refuses by name",
+	"mounts":    "mounts a path of the host outside `/var/lib/dokku/data/storage`, which `storage:mount` refuses by name unless the server allows it",
 	"template":  "an `nginx.conf.sigil` has no effect; the push says which `nginx:set` does the same",
 	"decision":  "differs on purpose, see below",
 	"ours":      "not yet",
@@ -30,8 +30,8 @@ var batsReasons = map[string]string{
 // batsLines are the command lines that the program refuses, where the name of what it
 // refuses does not make one.
 var batsLines = map[string]string{
+	"builder selected":                   "builder:set hello selected lambda",
 	"nginx access-log-path":              "nginx:set hello access-log-path /dev/stdout",
-	"network bind-all-interfaces":        "network:set hello bind-all-interfaces true",
 	"storage:create --mode":              "storage:create other --mode 0700",
 	"storage:create --reclaim-policy":    "storage:create other --reclaim-policy Delete",
 	"storage:destroy --destroy-host-dir": "storage:destroy data --destroy-host-dir",

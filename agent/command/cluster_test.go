@@ -5,9 +5,11 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"dokku/agent"
 	"dokku/agent/command/cli"
+	"dokku/agent/deploy"
 	"dokku/agent/engine"
 	"dokku/agent/engine/memory"
 )
@@ -62,11 +64,12 @@ func TestClusterCommands(t *testing.T) {
 	c.says("cluster:nodes", 1, none)
 	c.says("cluster:join-token", 1, none)
 	c.says("cluster:drain x", 1, none)
+	c.says("cluster:rotate-certificates", 1, none)
 	c.says("cluster:drain", 1, " !     No node specified\n !     Usage: dokku cluster:drain NODE\n")
 	c.says("cluster:leave", 0, "-----> This server is in no swarm\n")
 	c.says("cluster:report", 0, "=====> Cluster information\n       Cluster state:                 none\n")
 
-	bind := "docker network rm docker_gwbridge >/dev/null 2>&1 || true; docker network create -o com.docker.network.bridge.enable_icc=false -o com.docker.network.bridge.host_binding_ipv4=\"$(ip -4 route get 10.0.0.1 | sed -n 's/.* src \\([0-9.]*\\).*/\\1/p')\" -o com.docker.network.bridge.name=docker_gwbridge docker_gwbridge"
+	bind := "docker network rm docker_gwbridge >/dev/null 2>&1 || true; docker network create -o com.docker.network.bridge.enable_icc=false -o com.docker.network.bridge.host_binding_ipv4=127.0.0.1 -o com.docker.network.bridge.name=docker_gwbridge docker_gwbridge"
 	line := "       To let another server run processes, run there:\n       " + bind + "\n       docker swarm join --token SECRET 10.0.0.1:2377\n       To make it a manager too: dokku cluster:join-token manager\n"
 	c.says("cluster:init --advertise-addr 10.0.0.1", 0, "-----> This server is the first manager of a swarm, at 10.0.0.1\n"+line)
 	c.says("cluster:init", 0, "-----> This server is a manager of a swarm already, at 10.0.0.1\n"+line)
@@ -74,6 +77,23 @@ func TestClusterCommands(t *testing.T) {
 	c.says("cluster:join-token", 0, bind+"\ndocker swarm join --token SECRET 10.0.0.1:2377\n")
 	c.says("cluster:join-token manager --rotate", 0, bind+"\ndocker swarm join --token SECRET 10.0.0.1:2377\n")
 	c.says("cluster:join-token boss", 1, " !     Invalid role \"boss\", valid values: worker, manager\n")
+
+	c.says("cluster:rotate-certificates", 1, " !     there is no node service yet, and so there are no certificates: it starts with the first process on the swarm\n")
+	keys := deploy.NodeKeys(c.server.Env.Store)
+	if _, err := keys.Make(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	until := time.Date(2036, 5, 6, 0, 0, 0, 0, time.UTC)
+	c.host.SetNodeServices(engine.NodeService{Trouble: "10.0.0.1: connection refused", Until: until})
+	c.says("cluster:rotate-certificates", 1, " !     the node service does not serve on 10.0.0.1: connection refused; nothing was changed\n")
+	c.host.SetNodeServices(engine.NodeService{Until: until})
+	c.says("cluster:rotate-certificates", 0, `-----> Giving the nodes a new authority, beside the old one
+-----> Giving new certificates to this server and its front doors
+-----> Giving new certificates to the nodes
+-----> Taking out the old authority
+-----> All nodes and front doors have new certificates, valid until 2036-05-06
+`)
+	c.host.SetNodeServices()
 
 	worker := c.join("10.0.0.2", engine.RoleWorker)
 	c.says("cluster:nodes", 0, `=====> Nodes of the swarm

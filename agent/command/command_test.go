@@ -16,6 +16,7 @@ import (
 	"dokku/agent/app"
 	"dokku/agent/command/cli"
 	"dokku/agent/event"
+	"dokku/agent/keys"
 )
 
 // A fixture is a DOKKU_ROOT with apps that were made without Docker:
@@ -32,6 +33,7 @@ type fixture struct {
 	colour   bool
 	stdin    string
 	user     string
+	grant    keys.Grant // of user
 	remote   string
 }
 
@@ -118,11 +120,22 @@ type result struct {
 	code           int
 }
 
+// access is what the key f.user may do: everything, unless f.grant says what.
+func (f *fixture) access() *keys.Access {
+	switch {
+	case f.user == "":
+		return nil
+	case f.grant.Role == "":
+		return &keys.Access{Key: f.user, Grant: keys.Grant{Role: keys.Admin}}
+	}
+	return &keys.Access{Key: f.user, Grant: f.grant}
+}
+
 func (f *fixture) run(args ...string) result {
 	f.t.Helper()
 	var out, errs bytes.Buffer
 	code := Execute(f.t.Context(), cli.Env{Root: f.root, Stdin: strings.NewReader(f.stdin), Stdout: event.WithColour(&out, f.colour), Stderr: event.WithColour(&errs, f.colour),
-		Terminal: f.terminal, Version: "1.2.3", User: f.user, Remote: f.remote}, args)
+		Terminal: f.terminal, Version: "1.2.3", User: f.user, Access: f.access(), Remote: f.remote}, args)
 	return result{out.String(), errs.String(), code}
 }
 

@@ -19,7 +19,9 @@ func healthy(app, releases, deploy, binary string) string {
 		"       " + app + " permissions             fine: its files belong to " + owner() + ", and their modes keep other users out\n" +
 		"       " + app + " repository              fine: its hooks run " + binary + "\n" +
 		"       " + app + " deploy                  fine: " + deploy + "\n" +
-		"       " + app + " problem                 fine: none is recorded\n"
+		"       " + app + " problem                 fine: none is recorded\n" +
+		"       " + app + " isolation               fine: none, the app is older: its containers have the rights of Docker's defaults and no limits; to isolate it: dokku isolation:enable " +
+		app + "\n"
 }
 
 func owner() string {

@@ -102,7 +102,14 @@ func TestFrontDoorCommands(t *testing.T) {
 	g.says("front-door:report one", 1, " !     there is no front door \"one\": there are two\n")
 	g.says("front-door:sync two", 0, "-----> Front door two serves the routes of this server\n")
 	g.says("front-door:list --format json", 0,
-		`[{"name":"two","address":"two.test","enabled":true,"host-key":"HOSTKEY","from":"192.0.2.2","server-address":"192.0.2.1","proven":[],"missing":[]}]`+"\n")
+		`[{"name":"two","address":"two.test","enabled":true,"host-key":"HOSTKEY","from":"192.0.2.2","server-address":"192.0.2.1","proven":[],"missing":[],"leave-out-after":0}]`+"\n")
+
+	g.says("front-door:set two leave-out-after 10", 1, " !     invalid leave-out-after 10: use 30 to 86400 seconds, or none for never\n")
+	g.says("front-door:set two leave-out-after soon", 1, " !     invalid leave-out-after \"soon\": give a number of seconds, 30 to 86400, or none for never\n")
+	g.says("front-door:set two weight 1", 1, " !     invalid property \"weight\" of a front door: there is leave-out-after\n")
+	g.says("front-door:set one leave-out-after 60", 1, " !     there is no front door \"one\": there are two\n")
+	g.says("front-door:set two leave-out-after", 0, "=====> Unsetting leave-out-after\n")
+	g.says("front-door:set two leave-out-after 60", 0, "=====> Setting leave-out-after to 60\n")
 
 	g.door.Version = "1.2.2 abc"
 	g.says("front-door:report two --quiet", 0, "two  two.test  enabled  0 of 0  HOSTKEY\n"+
@@ -110,7 +117,7 @@ func TestFrontDoorCommands(t *testing.T) {
 	g.door.Down(true)
 	g.says("front-door:report", 1, "=====> Front doors\nname  address   state    apps    host key\ntwo   two.test  enabled  0 of 0  HOSTKEY\n"+
 		" !     front door two (two.test): connection refused; to fix: start it; or take it out of the DNS, then: dokku front-door:disable two\n")
-	g.says("front-door:report --format json", 1, `[{"name":"two","address":"two.test","enabled":true,"host-key":"HOSTKEY","from":"192.0.2.2","server-address":"192.0.2.1","proven":[],"missing":[],`+
+	g.says("front-door:report --format json", 1, `[{"name":"two","address":"two.test","enabled":true,"host-key":"HOSTKEY","from":"192.0.2.2","server-address":"192.0.2.1","proven":[],"missing":[],"leave-out-after":60,`+
 		`"running":false,"version":"","clock-off":0,"problems":["front door two (two.test): connection refused"]}]`+"\n")
 	g.says("nginx:set --global trusted-proxies 10.0.0.0/8", 1, "=====> Setting trusted-proxies to 10.0.0.0/8\n !     front door two (two.test): connection refused\n"+
 		" !     To go on without it, take it out of the DNS first, then: dokku front-door:disable two\n")

@@ -142,8 +142,8 @@ func TestCompletion(t *testing.T) {
 		"apps:create ?":                  "",
 		"apps:list ?":                    "",
 		"config:get hello ?":             "GREETING N",
-		"ps:set hello ?":                 "dockerfile-start-cmd init procfile-path restart-policy rollover skip-deploy start-cmd stop-timeout-seconds",
-		"ps:set --global ?":              "dockerfile-start-cmd init procfile-path restart-policy rollover skip-deploy start-cmd stop-timeout-seconds",
+		"ps:set hello ?":                 "dockerfile-start-cmd init max-processes procfile-path restart-policy rollover server-max-processes skip-deploy start-cmd stop-timeout-seconds",
+		"ps:set --global ?":              "dockerfile-start-cmd init max-processes procfile-path restart-policy rollover server-max-processes skip-deploy start-cmd stop-timeout-seconds",
 		"completion ?":                   "bash zsh fish",
 		"help ps:sc?":                    "ps:scale",
 		"domains:remove taken ?":         "taken.example.com",
@@ -162,7 +162,7 @@ func TestCompletion(t *testing.T) {
 
 		"resource:limit hello --process-type ?":      "web worker",
 		"storage:ensure-directory data --chown her?": "herokuish heroku",
-		"network:set hello ?":                        "attach-post-create attach-post-deploy bind-all-interfaces initial-network tld",
+		"network:set hello ?":                        "attach-post-create attach-post-deploy bind-all-interfaces cloud-metadata host-ports initial-network static-web-listener tld",
 	} {
 		words := strings.Fields(strings.TrimSuffix(line, "?"))
 		if strings.HasSuffix(line, " ?") {

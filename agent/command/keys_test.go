@@ -30,7 +30,7 @@ func TestKeys(t *testing.T) {
 
 	f.expect("ssh-keys:list laptop", ok(fingerprint+` NAME="laptop" SSHCOMMAND_ALLOWED_KEYS="restrict,pty"`+"\n"))
 	f.expect("ssh-keys:list --format json laptop",
-		ok(`[{"name":"laptop","fingerprint":"`+fingerprint+`","SSHCOMMAND_ALLOWED_KEYS":"restrict,pty"}]`+"\n"))
+		ok(`[{"name":"laptop","fingerprint":"`+fingerprint+`","SSHCOMMAND_ALLOWED_KEYS":"restrict,pty","role":"admin"}]`+"\n"))
 	if got := f.run("ssh-keys:list"); strings.Count(got.stdout, "\n") != 2 || got.code != 0 {
 		t.Errorf("%+v", got)
 	}

@@ -99,19 +99,24 @@ func TestReport(t *testing.T) {
        Ps can scale:                  true
        Ps computed dockerfile start cmd: 
        Ps computed init:              true
+       Ps computed max processes:     250
        Ps computed procfile path:     Procfile
        Ps computed restart policy:    on-failure:10
        Ps computed rollover:          
+       Ps computed server max processes: 2000
        Ps computed skip deploy:       false
        Ps computed start cmd:         
        Ps computed stop timeout seconds: 30
        Ps dockerfile start cmd:       
        Ps global init:                
+       Ps global max processes:       
        Ps global procfile path:       Procfile
        Ps global restart policy:      
+       Ps global server max processes: 
        Ps global skip deploy:         false
        Ps global stop timeout seconds: 
        Ps init:                       
+       Ps max processes:              
        Ps procfile path:              
        Ps restart policy:             
        Ps rollover:                   
@@ -191,11 +196,10 @@ func TestConfigOfAnApp(t *testing.T) {
 func TestUnsupported(t *testing.T) {
 	f := newFixture(t)
 	for typed, here := range map[string]string{
-		"builder-nixpacks:set hello x": "a Dockerfile or buildpacks build an app: dokku builder:set APP selected BUILDER",
 		"elasticsearch:create db": "run it as a container on a network that the app joins: dokku network:create NAME, " +
 			"then dokku network:set APP attach-post-create NAME",
 		"tags:create hello v1": "each release keeps its image: dokku releases APP lists them, dokku releases:rollback APP N goes back to one",
-		"haproxy:report":       "nginx is the only proxy: dokku nginx:report",
+		"haproxy:start":        "nginx is the only proxy: dokku nginx:report",
 		"nginx:reload":         "on the server: systemctl reload nginx",
 	} {
 		word, _, _ := strings.Cut(typed, " ")
@@ -207,8 +211,9 @@ func TestUnsupported(t *testing.T) {
 
 // dokkus are the commands of Dokku 0.38, by its plugins/*/subcommands.
 const dokkus = `app-json:report app-json:set apps:clone apps:create apps:destroy apps:exists apps:list apps:lock apps:locked apps:rename
-apps:report apps:set apps:unlock builder:report builder:set builder-dockerfile:set builder-herokuish:set builder-lambda:set
-builder-nixpacks:set builder-pack:set builder-railpack:set buildpacks:add buildpacks:clear buildpacks:detect buildpacks:list
+apps:report apps:set apps:unlock builder:report builder:set builder-dockerfile:report builder-dockerfile:set builder-herokuish:report builder-herokuish:set
+builder-lambda:report builder-lambda:set builder-nixpacks:report builder-nixpacks:set builder-pack:report builder-pack:set
+builder-railpack:report builder-railpack:set buildpacks:add buildpacks:clear buildpacks:detect buildpacks:list
 buildpacks:remove buildpacks:report buildpacks:set buildpacks:set-property builds:cancel builds:info builds:list builds:output
 builds:prune builds:report builds:set caddy:logs caddy:report caddy:set caddy:show-config caddy:start caddy:stop certs:add
 certs:generate certs:remove certs:report certs:show certs:update checks:disable checks:enable checks:report checks:run checks:set
@@ -221,17 +226,17 @@ git:generate-deploy-key git:initialize git:load-image git:public-key git:report 
 haproxy:report haproxy:set haproxy:show-config haproxy:start haproxy:stop help logs logs:failed logs:report logs:set logs:vector-logs
 logs:vector-start logs:vector-stop network:create network:destroy network:exists network:info network:list network:rebuild
 network:rebuildall network:report network:set nginx:access-logs nginx:error-logs nginx:reload nginx:report nginx:set
-nginx:show-conf nginx:show-config nginx:start nginx:stop nginx:validate nginx:validate-config openresty:report plugin:disable
+nginx:show-conf nginx:show-config nginx:start nginx:stop nginx:validate nginx:validate-config openresty:logs openresty:report openresty:set openresty:show-config openresty:start openresty:stop plugin:disable
 plugin:enable plugin:install plugin:install-dependencies plugin:installed plugin:list plugin:trigger plugin:uninstall plugin:update
 ports:add ports:clear ports:list ports:remove ports:report ports:set proxy:build-config proxy:clear-config proxy:disable proxy:enable
 proxy:ports proxy:ports-add proxy:ports-clear proxy:ports-remove proxy:ports-set proxy:report proxy:set ps:inspect ps:rebuild
 ps:report ps:restart ps:restore ps:retire ps:scale ps:set ps:start ps:stop registry:login registry:logout registry:report
 registry:set repo:gc repo:purge-cache report resource:limit resource:limit-clear resource:report resource:reserve
 resource:reserve-clear run run:detached run:list run:logs run:retire run:stop scheduler:report scheduler:set
-scheduler-docker-local:report scheduler-k3s:report ssh-keys:add ssh-keys:list ssh-keys:remove storage:annotations:report
+scheduler-docker-local:report scheduler-docker-local:set scheduler-k3s:report ssh-keys:add ssh-keys:list ssh-keys:remove storage:annotations:report
 storage:annotations:set storage:create storage:destroy storage:ensure-directory storage:exec storage:info storage:labels:report
 storage:labels:set storage:list storage:list-entries storage:migrate storage:mount storage:report storage:set storage:unmount
-storage:wait trace:off trace:on traefik:report url urls version`
+storage:wait trace:off trace:on traefik:logs traefik:report traefik:set traefik:show-config traefik:start traefik:stop url urls version`
 
 // TestNoDokkuCommandIsUnknown: each command of Dokku's is here, or its error says what is.
 func TestNoDokkuCommandIsUnknown(t *testing.T) {

@@ -42,8 +42,8 @@ func TestDokkusNginxProperties(t *testing.T) {
 		"access-log-format": "json_combined", "access-log-path": f.logs() + "/fresh.log", "bind-address-ipv4": "127.0.0.1", "bind-address-ipv6": "::1",
 		"client-body-timeout": "120s", "client-header-timeout": "2m", "client-max-body-size": "50m", "disable-custom-config": "true",
 		"error-log-path": "off", "hsts": "true", "hsts-include-subdomains": "false", "hsts-max-age": "300", "hsts-preload": "true",
-		"keepalive-timeout": "90s", "lingering-timeout": "10s", "proxy-buffer-size": "8k", "proxy-buffering": "off", "proxy-buffers": "8 8k",
-		"proxy-busy-buffers-size": "16k", "proxy-connect-timeout": "60s", "proxy-keepalive": "32", "proxy-read-timeout": "120s",
+		"keepalive-timeout": "90s", "limit-conn": "off", "limit-req": "10r/s", "limit-req-burst": "20", "lingering-timeout": "10s", "proxy-buffer-size": "8k", "proxy-buffering": "off", "proxy-buffers": "8 8k",
+		"proxy-busy-buffers-size": "16k", "proxy-connect-timeout": "60s", "proxy-keepalive": "32", "proxy-max-temp-file-size": "100m", "proxy-read-timeout": "120s",
 		"proxy-send-timeout": "120s", "send-timeout": "120s", "underscore-in-headers": "on",
 		"x-forwarded-for-value": "$http_x_forwarded_for", "x-forwarded-port-value": "$http_x_forwarded_port",
 		"x-forwarded-proto-value": "$http_x_forwarded_proto", "x-forwarded-ssl": "on",
@@ -71,10 +71,13 @@ func TestDokkusNginxProperties(t *testing.T) {
 	}
 	f.expect("nginx:report fresh --nginx-computed-access-log-path", ok(f.logs()+"/fresh-access.log\n"))
 	f.expect("nginx:report fresh --nginx-origin-access-log-path", ok("default\n"))
-	f.expect("nginx:set fresh nginx-conf-sigil-path .dokku/nginx.conf.sigil", fails(1, " !     Templates (nginx.conf.sigil) are not used here: "+
-		"most of them only set what nginx:set sets; put other directives into the app's nginx.conf.d/*.conf on the server\n"))
-	f.expect("nginx:set fresh nginx-service-command /usr/bin/nginx", fails(1, " !     nginx is never started or stopped from here, only reloaded: "+
-		"the key nginx.reload in server.json names that command\n"))
+	f.expect("nginx:set fresh nginx-conf-sigil-path .dokku/nginx.conf.sigil", ok("=====> Setting nginx-conf-sigil-path to .dokku/nginx.conf.sigil\n"+
+		"       Templates are not rendered here: a push says which nginx:set does what the file asks for\n"))
+	f.expect("nginx:report fresh --nginx-computed-nginx-conf-sigil-path", ok(".dokku/nginx.conf.sigil\n"))
+	f.expect("nginx:report hello --nginx-computed-nginx-conf-sigil-path", ok("nginx.conf.sigil\n"))
+	f.expect("nginx:set fresh nginx-conf-sigil-path ../x", fails(1, " !     Invalid nginx-conf-sigil-path specified: \"../x\" is not a path in the repository, such as nginx.conf.sigil\n"))
+	f.expect("nginx:set fresh nginx-service-command /usr/bin/nginx", result{stdout: "=====> Setting nginx-service-command to /usr/bin/nginx\n", stderr: " !     nginx-service-command is stored, as Dokku stores it, and has no effect here: nginx is never started or stopped from here; " +
+		"the key nginx.reload in server.json names the command that reloads it\n"})
 	f.expect("nginx:set fresh access-log-path /etc/cron.d/x.log", fails(1,
 		" !     Invalid access-log-path specified: \"/etc/cron.d/x.log\" is not below "+f.logs()+"\n"))
 	f.expect("nginx:set fresh x-forwarded-proto-value $http_cookie", fails(1, " !     invalid x-forwarded-proto-value \"$http_cookie\": "+

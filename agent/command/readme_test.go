@@ -11,30 +11,39 @@ import (
 
 var writeReadme = flag.Bool("readme", false, "write the table of Dokku's commands into README.md")
 
+// inertHow is how the settings of what is not here differ.
+const inertHow = "is stored and reported, and has no effect"
+
 // differing are the commands that are here and do not do quite what Dokku's do.
 var differing = map[string]string{
-	"docker-options:add": "the options of [a list](#docker-options)",
-	"apps:clone":         "keeps neither domains nor certificates",
-	"config:import":      "reads standard input over ssh",
-	"config:set":         "is taken back if the app does not start with it",
-	"cron:set":           "`mailto` needs a sendmail on the server",
-	"domains:remove":     "a domain that the app does not have is an error",
-	"events":             "says what happened, not which hooks of plugins ran; on from the start",
-	"git:set":            "no `.git` folder in builds (`keep-git-dir`), no `source-image` beside `git:from-image`",
-	"git:unlock":         "has nothing to do: a killed deploy leaves no lock",
-	"logs:set":           "`max-size` alone",
-	"network:set":        "`bind-all-interfaces` is refused: see `proxy:disable`",
-	"nginx:set":          "no templates (`nginx-conf-sigil-path`)",
-	"plugin:install":     "exits with 0 for what is built in",
-	"plugin:trigger":     "`service-list` alone",
-	"ports:remove":       "a port that the app does not have is an error",
-	"proxy:set":          "nginx alone",
-	"ps:rebuild":         "gated like a push",
-	"ps:restart":         "gated like a push",
-	"scheduler:set":      "`docker-local` and `docker-swarm`; a running app moves at once",
-	"storage:create":     "`docker-local` alone",
-	"storage:destroy":    "keeps the folder",
-	"storage:mount":      "paths below `/var/lib/dokku/data/storage`, and named volumes",
+	"docker-options:add":   "the options of [a list](#docker-options)",
+	"apps:clone":           "keeps neither domains nor certificates",
+	"config:import":        "reads standard input over ssh",
+	"config:set":           "is taken back if the app does not start with it",
+	"cron:set":             "`mailto` needs a sendmail on the server",
+	"domains:remove":       "a domain that the app does not have is an error",
+	"events":               "says what happened, not which hooks of plugins ran; on from the start",
+	"git:set":              "`source-image` is stored, and deploys nothing: `git:from-image` does",
+	"git:unlock":           "has nothing to do: a killed deploy leaves no lock",
+	"logs:set":             "the settings of vector are stored, and have no effect",
+	"network:set":          "`static-web-listener` takes effect at once, and is an address with a port",
+	"nginx:set":            "templates (`nginx-conf-sigil-path`) are read for what `nginx:set` does, and not rendered",
+	"builder-lambda:set":   inertHow,
+	"builder-nixpacks:set": inertHow,
+	"caddy:set":            inertHow,
+	"haproxy:set":          inertHow,
+	"openresty:set":        inertHow,
+	"traefik:set":          inertHow,
+	"plugin:install":       "exits with 0 for what is built in",
+	"plugin:trigger":       "`service-list` alone",
+	"ports:remove":         "a port that the app does not have is an error",
+	"proxy:set":            "nginx alone",
+	"ps:rebuild":           "gated like a push",
+	"ps:restart":           "gated like a push",
+	"scheduler:set":        "`docker-local` and `docker-swarm`; a running app moves at once",
+	"storage:create":       "`docker-local` alone",
+	"storage:destroy":      "keeps the folder",
+	"storage:mount":        "folders directly below `/var/lib/dokku/data/storage`, what the server allows, and named volumes",
 }
 
 // readmeTable is the table of all commands of Dokku by their nouns.

@@ -19,7 +19,7 @@ run nosuch ls                      => 20 App nosuch does not exist
 run ../hello ls                    => App name "../hello" is not valid
 run fresh ls                       => App fresh has not been deployed
 run fresh --help                   => App fresh has not been deployed
-run --rm hello ls                  => Invalid flag --rm for run, valid flags: --app, --env, --force, --force-tty, --label, --no-tty, --quiet
+run --rm hello ls                  => Invalid flag --rm for run, valid flags: --app, --env, --force, --force-tty, --label, --no-tty, --no-wait, --quiet
 run -e hello                       => Please specify an app to run the command on
 run -e A hello ls                  => Invalid env pair: A
 run -e A-B=1 hello ls              => Invalid key name: 'A-B'

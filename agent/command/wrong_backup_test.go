@@ -12,7 +12,7 @@ backup hello /tmp/x                       => "/tmp/x" is not an app; to write to
 backup ""                                 => Please specify an app to run the command on
 backup hello ""                           => App name "" is not valid
 backup "\x1b[31mhello"                    => App name "\x1b[31mhello" is not valid
-backup --image                            => Invalid flag --image for backup, valid flags: --app, --force, --images, --output, --quiet, --trace
+backup --image                            => Invalid flag --image for backup, valid flags: --app, --force, --images, --no-wait, --output, --quiet, --trace
 backup --images=perhaps                   => Invalid value "perhaps" for --images
 backup --output                           => --output needs a value
 backup --output ""                        => --output needs a file name
@@ -38,7 +38,7 @@ restore --input ""                        => --input needs a file name
 restore --input /nowhere/x                => Cannot read /nowhere/x: no such file or directory
 restore --input /etc/passwd               => cannot restore the backup, nothing has changed: it is not a backup that dokku has made
 restore --input /                         => cannot restore the backup, nothing has changed:
-restore --output x                        => Invalid flag --output for restore, valid flags: --app, --force, --input, --quiet, --trace
+restore --output x                        => Invalid flag --output for restore, valid flags: --app, --force, --input, --no-wait, --quiet, --trace
 restore --images                          => Invalid flag --images for restore
 restor                                    => ${"\x60restor\x60 is not a dokku command."}
 `

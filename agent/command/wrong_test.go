@@ -40,12 +40,12 @@ completion bash zsh                => Unexpected argument "zsh"
 --foo ps                           => Invalid flag --foo for ps, valid flags: --app
 --foo apps:list                    => Invalid flag --foo for apps:list, valid flags: --app
 --foo=1 nosuch                     => ${"\x60nosuch\x60 is not a dokku command."}
---foo                              => Invalid flag --foo before the command, valid flags: --quiet, --trace, --force, --app NAME
--x                                 => Invalid flag -x before the command, valid flags: --quiet, --trace, --force, --app NAME
+--foo                              => Invalid flag --foo before the command, valid flags: --quiet, --trace, --force, --no-wait, --app NAME
+-x                                 => Invalid flag -x before the command, valid flags: --quiet, --trace, --force, --no-wait, --app NAME
 --app                              => --app needs the name of an app
 --app= ps:start                    => --app needs the name of an app
 --app "" ps:start                  => --app needs the name of an app
---quiet=yes apps:list              => Invalid flag --quiet=yes before the command, valid flags: --quiet, --trace, --force, --app NAME
+--quiet=yes apps:list              => Invalid flag --quiet=yes before the command, valid flags: --quiet, --trace, --force, --no-wait, --app NAME
 --app hello ps:restartall          => ps:restartall takes no app, but --app hello was given
 --app hello ps:start fresh         => Unexpected argument "fresh"
 --app nosuch ps:start              => 20 App nosuch does not exist
@@ -220,16 +220,16 @@ ps:scale shipped web=3             => App shipped contains a DOKKU_SCALE file an
 ps:scale shipped web=3 --skip-deploy => App shipped contains a DOKKU_SCALE file and cannot be manually scaled
 ps:set hello                       => No property specified
 ps:set hello ""                    => No property specified
-ps:set hello nosuch 1              => Invalid property specified, valid properties include: dockerfile-start-cmd, init, procfile-path, restart-policy, rollover, skip-deploy, start-cmd, stop-timeout-seconds
+ps:set hello nosuch 1              => Invalid property specified, valid properties include: dockerfile-start-cmd, init, max-processes, procfile-path, restart-policy, rollover, server-max-processes, skip-deploy, start-cmd, stop-timeout-seconds
 ps:set hello restart-policy maybe  => Invalid restart-policy specified: use no, always, unless-stopped, on-failure or on-failure:N
 ps:set hello restart-policy on-failure:x => Invalid restart-policy specified: use no, always, unless-stopped, on-failure or on-failure:N
 ps:set hello restart-policy always:3 => Invalid restart-policy specified: use no, always, unless-stopped, on-failure or on-failure:N
 ps:set hello init off              => Invalid init specified: "off" is neither true nor false
 ps:set hello stop-timeout-seconds x => Invalid stop-timeout-seconds specified: "x" is not a whole number of seconds from 0 to 3600
-ps:set hello stop-timeout-seconds -1 => Invalid flag -1 for ps:set
+ps:set hello stop-timeout-seconds -1 => Invalid stop-timeout-seconds specified: "-1" is not a whole number of seconds from 0 to 3600
 ps:set hello stop-timeout-seconds 1 2 => Unexpected argument "2"
 ps:set --global                    => No property specified
-ps:set --global nosuch 1           => Invalid property specified, valid properties include: dockerfile-start-cmd, init, procfile-path, restart-policy, rollover, skip-deploy, start-cmd, stop-timeout-seconds
+ps:set --global nosuch 1           => Invalid property specified, valid properties include: dockerfile-start-cmd, init, max-processes, procfile-path, restart-policy, rollover, server-max-processes, skip-deploy, start-cmd, stop-timeout-seconds
 ps:report hello --deployed --running => ps:report command allows only a single flag
 ps:report hello --nosuch           => Invalid flag passed, valid flags: --deployed
 ps:report --nosuch                 => Invalid flag passed, valid flags: --deployed

@@ -30,6 +30,8 @@ type building struct {
 	session *Session
 	source  *source.Source
 	fetcher *remote.Fetcher
+	objects source.Options
+	branch  string // of the revision, without refs/heads/
 	commit  source.Commit
 	release *app.Release
 	// asked is what the builders get to know; request makes it.
@@ -42,12 +44,13 @@ type building struct {
 
 // build reads, validates and builds a revision. The caller saves the release that it
 // returns.
-func (x *Session) build(ctx context.Context, objects source.Options, revision, cause string, from *app.Source) (*app.Release, error) {
-	b, err := x.open(ctx, objects, revision, cause, from)
+func (x *Session) build(ctx context.Context, objects source.Options, ref Ref, cause string, from *app.Source) (*app.Release, error) {
+	b, err := x.open(ctx, objects, ref.New, cause, from)
 	if err != nil {
 		return nil, err
 	}
 	defer b.source.Close()
+	b.branch = strings.TrimPrefix(ref.Name, Heads)
 	x.subject = b.release.Subject
 	x.logRelease(b.release.Number)
 	if err := x.Env.checkOptions(ctx, x.View(), b.release.ContainerOptions); err != nil {
@@ -65,6 +68,9 @@ func (x *Session) build(ctx context.Context, objects source.Options, revision, c
 	}
 	if err == nil {
 		err = x.checkRegistry(ctx)
+	}
+	if err == nil {
+		err = x.checkDoors(ctx)
 	}
 	if err != nil || b.unscaled == nil {
 		err = x.keep(err, valid)
@@ -85,7 +91,7 @@ func (x *Session) open(ctx context.Context, objects source.Options, revision, ca
 		return nil, err
 	}
 	objects.Remotes = b.fetcher
-	x.pushed = &objects
+	x.pushed, b.objects = &objects, objects
 	opened, err := source.Open(objects)
 	if err != nil {
 		return nil, err
@@ -151,6 +157,9 @@ func (b *building) inspect(ctx context.Context) (valid bool, err error) {
 	if valid {
 		err = errors.Join(err, b.environment())
 	}
+	if report.Formation != nil { // a setting may allow it
+		err = errors.Join(err, x.checkProcesses(report.Formation))
+	}
 	return valid, err
 }
 
@@ -158,7 +167,10 @@ func (b *building) inspect(ctx context.Context) (valid bool, err error) {
 func (b *building) report(ctx context.Context) (*inspect.Report, error) {
 	x := b.session
 	done, read := x.Log.Timed("validate tree"), x.Log.Busy("reading the files of %s", b.commit.Short)
-	_, err := b.source.Validate(ctx, b.commit, source.DefaultLimits)
+	limits, err := x.View().TreeLimits()
+	if err == nil {
+		_, err = b.source.Validate(ctx, b.commit, limits)
+	}
 	read()
 	done(err)
 	if err == nil {
@@ -201,6 +213,9 @@ func (b *building) image(ctx context.Context) (err error) {
 		return err
 	}
 	if err := ends(x.Name, info, r); err != nil {
+		return err
+	}
+	if _, err := x.Env.checkQuota(ctx, x.View(), info.ID); err != nil {
 		return err
 	}
 	r.Image, r.Builder, r.BuilderReason = info.ID, result.Builder, result.Choice.String()
@@ -246,7 +261,21 @@ func (b *building) run(ctx context.Context) (build.Result, error) {
 	if err := failpoint.Reach(failpoint.BuildStarted); err != nil {
 		return build.Result{}, err
 	}
-	result, err := x.Env.Build(ctx, b.asked)
+	remove, err := b.addGitDir(ctx)
+	if err != nil {
+		return build.Result{}, err
+	}
+	defer remove()
+	guarded, stop, err := x.guardDisk(ctx)
+	if err != nil {
+		return build.Result{}, err
+	}
+	defer stop()
+	x.filterBuild(ctx)
+	result, err := x.Env.Build(guarded, b.asked)
+	if cause := context.Cause(guarded); err != nil && ctx.Err() == nil && cause != nil {
+		return result, cause
+	}
 	if err != nil {
 		err = b.failed(err)
 	}
@@ -288,7 +317,7 @@ func (x *Session) deployed(since time.Time) {
 	// after this line.
 	finishing := func(due time.Time) bool { return due.IsZero() || due.After(time.Now()) }
 	if slices.ContainsFunc(slices.Collect(maps.Values(x.State.Retiring)), finishing) {
-		x.Log.Step("Shutting down old containers in %g seconds", waitToRetire(x.View()).Seconds())
+		x.Log.Step("Shutting down old containers in %g seconds", WaitToRetire(x.View()).Seconds())
 	}
 	if n := len(x.View().CronTasks()); n > 0 {
 		x.Log.Step("Scheduling %s: dokku cron:list %s", text.Plural(n, "cron task"), x.Name)

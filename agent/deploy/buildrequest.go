@@ -3,7 +3,11 @@ package deploy
 import (
 	"context"
 	"fmt"
+	"strings"
 
+	"github.com/distribution/reference"
+
+	"dokku/agent/app"
 	"dokku/agent/engine"
 	"dokku/agent/inspect"
 	"dokku/build"
@@ -21,6 +25,9 @@ func (b *building) request(ctx context.Context) (build.Request, error) {
 	if err != nil {
 		return q, err
 	}
+	if from := b.release.Source; from == nil || from.Kind != app.SourceImage { // else somebody with the right to it named the image
+		q.Foreign = x.foreign
+	}
 	q.Manifest, q.Registries = x.Env.Store.Manifest(x.Name), x.Env.Store.Registries(x.Name)
 	if q.Labels == nil { // docker-options may have set some
 		q.Labels = map[string]string{}
@@ -36,10 +43,35 @@ func (b *building) request(ctx context.Context) (build.Request, error) {
 	return q, err
 }
 
+// foreign returns the app whose image a name means; "" if it is no other app's.
+func (x *Session) foreign(image string) string {
+	ref, err := reference.ParseNormalizedNamed(image)
+	if err != nil {
+		return ""
+	}
+	registry := app.RegistryServer(x.Settings.Registry[app.PropRegistry])
+	if !strings.HasPrefix(ref.Name(), "docker.io/dokku/") && (registry == "" || !strings.HasPrefix(ref.Name(), registry)) {
+		return ""
+	}
+	names, _ := x.Env.Store.Apps()
+	for _, name := range names {
+		if name == x.Name {
+			continue
+		}
+		if st, err := x.Env.Store.State(name); err == nil && (app.View{App: &app.App{Name: name, State: st}, Settings: x.Settings}).HasImages(ref.Name()) {
+			return name
+		}
+	}
+	return ""
+}
+
 // header prints what is built with what.
 func (b *building) header(h build.Header) {
 	x := b.session
 	x.Log.Step("Building %s %s (%s)", x.Name, h.Choice, h)
+	if own, why := x.View().OwnBuilder(); own && (h.Builder == build.Dockerfile || h.Builder == build.Railpack) {
+		x.Log.Detail("in the builder of this server, apart from the engine (%s)", why)
+	}
 	if len(x.State.BuildOptions) > 0 && h.Builder != build.Dockerfile {
 		x.Log.Warn("the options of docker build (docker-options:report %s) have an effect on a Dockerfile only", x.Name)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"dokku/agent/app"
@@ -46,7 +47,7 @@ func (x *Session) checkPlan(r *app.Release, image *checks.Healthcheck) (checks.P
 // image the HEALTHCHECK of its image, or nil.
 func (e *Env) checkPlan(a app.View, r *app.Release, f *inspect.ChecksFile, image *checks.Healthcheck) (checks.Plan, []checks.Warning, error) {
 	plan, warnings, err := inspect.CheckPlan(a, r, f, image)
-	plan.Dial = e.Dial
+	plan.Dial, plan.DialSecure = e.Dial, e.dialNode
 	return plan, warnings, err
 }
 
@@ -87,7 +88,17 @@ func (o observer) Process(ctx context.Context, id string) (checks.Process, error
 		return checks.Process{Status: checks.StatusRemoving}, nil
 	}
 	return checks.Process{Status: checks.Status(i.Status), ExitCode: i.ExitCode, OOMKilled: i.OOMKilled,
-		Restarts: i.Restarts, Finished: i.Finished}, err
+		Restarts: i.Restarts, Finished: i.Finished, Created: i.Created}, err
+}
+
+// Listening returns where a container's process listens. What the engine says of another node
+// is too long for a push.
+func (o observer) Listening(ctx context.Context, id string) ([]netip.AddrPort, error) {
+	all, err := o.Runner.Listening(ctx, id)
+	if errors.Is(err, engine.ErrElsewhere) {
+		err = errors.New("it runs on another node")
+	}
+	return all, err
 }
 
 // Check runs the checks of the app's current release against its running processes, or
@@ -127,9 +138,9 @@ func (e *Env) Check(ctx context.Context, a app.View, only []string, log event.Lo
 	return checks.Gate(ctx, plan, targets, observer{host}, log.WithApp(a.Name))
 }
 
-// waitToRetire returns the time that old web processes get for their open requests
+// WaitToRetire returns the time that old web processes get for their open requests
 // after the switch.
-func waitToRetire(v app.View) time.Duration {
+func WaitToRetire(v app.View) time.Duration {
 	s, err := inspect.CheckSettings(v)
 	if err != nil {
 		return checks.Defaults().WaitToRetire
@@ -142,8 +153,11 @@ func chosen(instances []engine.Instance, only []string, v app.View) ([]checks.Ta
 	var targets []checks.Target
 	matched := map[string]bool{}
 	for _, i := range instances {
+		if i.Placed() {
+			i.Started = between(time.Time{}, i.Started, time.Now())
+		}
 		t := target(i, v.Current.Port, v.HasTLS())
-		t.Restarts = i.Restarts
+		t.Restarts, t.Created = i.Restarts, i.Created
 		wanted := len(only) == 0
 		for _, o := range only {
 			if o == t.Type || o == t.Name {

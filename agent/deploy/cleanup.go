@@ -9,6 +9,7 @@ import (
 
 	"dokku/agent/engine"
 	"dokku/agent/event"
+	"dokku/build/buildkit"
 	"dokku/build/source"
 )
 
@@ -62,10 +63,27 @@ func (x *Session) PurgeCache(ctx context.Context) error {
 	for _, name := range names {
 		x.Log.Detail("Removed volume %s", name)
 	}
-	if len(names) == 0 && !fetched && err == nil {
+	built := x.builtApart()
+	x.forgetBuilder(ctx)
+	if built {
+		x.Log.Detail("Removed what the builder of this server keeps of the app")
+	}
+	if len(names) == 0 && !fetched && !built && err == nil {
 		x.Log.Detail("There is nothing to remove")
 	}
 	return err
+}
+
+// builtApart reports whether the server's own builder has built the app.
+func (x *Session) builtApart() bool { return buildkit.Named(x.Env.Store.Manifest(x.Name)) }
+
+// forgetBuilder removes what the server's own builder keeps of the app. A builder that does not
+// answer keeps it until it collects what is used least: the app is no longer the one that it is
+// kept for.
+func (x *Session) forgetBuilder(ctx context.Context) {
+	if err := buildkit.Forget(ctx, x.Settings.BuilderSocket(), x.Env.Store.Manifest(x.Name)); err != nil {
+		x.warn(err.Error())
+	}
 }
 
 // purgeFetched removes the submodules and contents of LFS that were fetched, and reports

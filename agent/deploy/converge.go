@@ -56,6 +56,7 @@ func (x *Session) tryConverge(ctx context.Context, startEnded bool) error {
 		x.Env.Store.SweepTemporary(x.Env.Store.File(x.Name), x.Env.Store.File(x.Name, "releases"), x.Env.Store.File(x.Name, "deploys"),
 			x.Env.Store.File(x.Name, store.RegistryDir), x.Env.Store.File(x.Name, store.CronDir))
 		x.Env.Store.SweepCopies(x.Env.Store.File(x.Name, "manifest"))
+		x.Env.Store.Disk.RemoveAll(x.gitDir())
 		if err := repo.Sweep(x.Dir, proc.Owner{}); err != nil {
 			x.Log.Warn("Cannot remove the leftovers of an interrupted push: %s", err)
 		}
@@ -78,6 +79,7 @@ func (x *Session) tryConverge(ctx context.Context, startEnded bool) error {
 		x.dropFormer(w)
 		e := &executor{session: x, host: host, proxy: px, kept: d.Releases}
 		steps := plan.Plan(d, w)
+		x.Settles = x.Settles || plan.Settles(d, w, steps)
 		if x.converged = nil; len(steps) == 0 {
 			x.converged = &w
 		}

@@ -32,6 +32,9 @@ func Desired(s *store.Store, v app.View) (plan.Desired, error) {
 			d.Images[r.SourceImage] = true
 		}
 	}
+	if v.Served() && !v.State.ProxyDisabled {
+		d.Route, d.Listener = routeOf(s, v, v.Current), v.State.Listener()
+	}
 	if v.Current == nil {
 		return d, nil
 	}
@@ -42,9 +45,6 @@ func Desired(s *store.Store, v app.View) (plan.Desired, error) {
 		return d, err
 	}
 	d.Want = processes(v, nil, f, v.State.ProxyDisabled)
-	if !v.State.ProxyDisabled {
-		d.Route = routeOf(s, v, v.Current)
-	}
 	return d, err
 }
 

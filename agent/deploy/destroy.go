@@ -3,6 +3,7 @@ package deploy
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -39,13 +40,59 @@ func (x *Session) Destroy(ctx context.Context) error {
 	if err := RemoveAll(ctx, host, o, x.View().Grace()); err != nil {
 		return err
 	}
+	if err := x.removeHeld(ctx, host, o); err != nil {
+		return err
+	}
 	if _, err := host.RemoveCaches(ctx, x.Name); err != nil {
 		return err
 	}
+	if err := x.noteImages(ctx); err != nil {
+		return err
+	}
+	x.forgetBuilder(ctx)
 	if err := failpoint.Reach(failpoint.ResourcesRemoved); err != nil {
 		return err
 	}
 	return x.removeFolder()
+}
+
+// heldImages is how long a swarm may take to remove the containers of its tasks.
+const heldImages = 20 * time.Second
+
+// removeHeld removes the images that containers had when RemoveAll came to them: a swarm
+// removes those of a service's tasks after the service.
+func (x *Session) removeHeld(ctx context.Context, host engine.Processes, o engine.Observed) error {
+	if !slices.ContainsFunc(o.Instances, engine.Instance.Placed) {
+		return nil
+	}
+	for late := time.Now().Add(heldImages); ; {
+		left, err := Observe(ctx, host, x.App)
+		if err != nil || len(left.Images) == 0 || time.Now().After(late) {
+			return err
+		}
+		if err := RemoveAll(ctx, host, engine.Observed{Images: left.Images}, 0); err != nil {
+			return err
+		}
+		if engine.Pause(ctx, time.Second/2); ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// noteImages notes the images that nodes of the swarm have of the app: once its releases are
+// gone, nothing else would tell.
+func (x *Session) noteImages(ctx context.Context) error {
+	releases, err := x.Env.Store.Releases(x.Name)
+	if err != nil {
+		return err
+	}
+	var repositories []string
+	for _, r := range releases {
+		if r.OnSwarm() && r.Remote != "" {
+			repositories = append(repositories, engine.RepositoryOf(r.Remote))
+		}
+	}
+	return x.Env.Store.NoteNodeImages(ctx, repositories...)
 }
 
 // RemoveAll removes all observed resources, containers first because they use the

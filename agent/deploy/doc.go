@@ -53,6 +53,25 @@
 // nothing. Commands without a record (ps:restart, ps:scale, config:set) cannot be cancelled:
 // their own Ctrl-C does that.
 //
+// A command of a deploy has a deadline (task-timeout), and so has a build: the app is locked
+// meanwhile. What ends then is the command's context, so that the deploy cleans up as after
+// any failure. Budgets of a push (CheckBudgets) are checked before the lock is asked for,
+// since whoever holds the lock must not wait for the counting. The number of processes is
+// checked where a formation is decided, and never for one that has no more than the app runs
+// now: a limit that is lowered keeps nobody from a deploy.
+//
+// The disk quota (quota.go) counts what can be told apart: the app's folder, the layers of its
+// images, each once, the caches that its steps mount, and the volumes of buildpacks. Only root
+// looks into a volume, so this program does, in a container that has them for reading and nothing
+// else. The results of steps are not in it:
+// BuildKit shares them by their content and does not say which build made one. A running step
+// has no size in BuildKit either, so a build is watched by the free space of the disk, and only
+// while no other app deploys, since nobody may end another's build by filling the disk; a full
+// disk ends it in any case. The default is none: an app may be larger than any part of the disk
+// that fits most, and its next push would be refused after an update. Rejected: the engine's
+// sums (docker system df), which take seconds and count every image and volume; quotas of file
+// systems, which no two engines' storage drivers have alike.
+//
 // The record of a deploy describes, and nothing is decided by it. That of a killed process
 // still says that the deploy runs: whoever reads it looks at the process, at the staged
 // record and at the releases, which name their deploy (Env.Deploy).
@@ -173,6 +192,11 @@
 // before its checks have passed: they follow the switch, and the agent retries. A rollback
 // moves them too.
 //
+// An image that this engine has lost comes back from there by its digest when something has to be
+// started here (FetchImage). The name by digest decides, and not today's setting: the image
+// is where it was pushed. Rejected: to build it again, which gives another image, and would run
+// what nobody has checked under the number of a release that was.
+//
 // # Types that run alone
 //
 // Two settings keep the processes of two releases from running side by side, and they
@@ -215,12 +239,23 @@
 // are those of its own scheduler, whatever has been set since. A restart of some types stays
 // where the kept ones are.
 //
-// The route needs addresses, which are known after the starts, so its test follows the gate.
-// The gate dials what nodes publish, and sees no sockets and runs no commands on other nodes:
-// such checks are refused before the build (swarmReady), with everything else that a swarm
-// cannot do, by name. What a Spec cannot have there is refused by the same check that the
+// The route is tested while the processes start, as on one machine, with addresses that stand for
+// those that the swarm has yet to choose: they change nothing about whether nginx takes it. The test
+// beside the gate, with the right ones, made a push a tenth longer. The gate dials the entrances of
+// the nodes with the certificate that nginx has, and runs commands and looks at sockets on all
+// nodes (see package node). Ports other than that of web have no
+// entrance: checks of them are refused before the build (swarmReady), with everything else
+// that a swarm cannot do, by name. What a Spec cannot have there is refused by the same check that the
 // engine makes (engine.Spec.Check). Nobody looks for the port of web: an image that
 // exposes none has to listen on PORT.
+//
+// The swarm's times are those of the manager that leads it, which may be another server with a
+// clock that is off. The gate takes a start for no earlier than the call that made it, and for
+// no later than now: a wrong clock neither shortens nor prolongs a check.
+//
+// The repository of an image is noted before any node pulls it (store.NoteNodeImages): nodes lose
+// the images of a repository that no app has any more. Rejected: to look for our labels in
+// the images of nodes, which another server may have built there.
 //
 // Nodes pull the image by its digest, so a push to a swarm always pushes it, and an operation
 // whose release is in no registry, or in another one than that which is set, pushes the image
@@ -238,6 +273,17 @@
 // An exclusive type is not replaced while a node that has it does not answer: nobody can
 // tell whether it has ended. Swarm starts it anew elsewhere by itself, beside one that may still
 // run on a node that was cut off; the promise is about generations, not about nodes.
+//
+// # Firewall
+//
+// The rules that keep containers from the host's ports (package firewall) are made from all apps, the
+// networks and the containers that run, and not from what changes: there is nothing to
+// undo, and a call that was killed costs one more. They are made before a release's containers start, and again
+// afterwards where the engine chose addresses meanwhile, on shared networks. A file says what they were last, so
+// most deploys cost one look into it. While isolation:enable is gated, the containers that serve are
+// excepted by their addresses. Without root's part a deploy goes on without a word: doctor and reports
+// say it, and a pusher can do nothing about it. Rejected: to refuse the deploy, which would stop a server
+// whose rules somebody has flushed.
 //
 // # Power loss
 //

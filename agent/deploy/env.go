@@ -7,6 +7,8 @@ import (
 
 	"dokku/agent/app"
 	"dokku/agent/engine"
+	"dokku/agent/engine/node"
+	"dokku/agent/firewall"
 	"dokku/agent/proc"
 	"dokku/agent/proxy"
 	"dokku/agent/store"
@@ -24,13 +26,16 @@ type Env struct {
 	Reach   func(app.Settings) proxy.Proxy
 
 	mu      sync.Mutex
+	nodes   *node.Clients // see dialNode
 	Machine engine.Host
 	Router  proxy.Proxy
+	// Firewall returns what keeps containers from the host's ports; nil, or a nil Filter: nothing does.
+	Firewall func(app.Settings) firewall.Filter
 	// Choose chooses a builder and names the ports that the files expose, and Build builds
 	// the image of a revision. Without Choose, Build chooses.
 	Choose func(context.Context, build.Request) (build.Choice, []int, error)
 	Build  func(context.Context, build.Request) (build.Result, error)
-	// Dial opens the gate's connections; nil: a net.Dialer.
+	// Dial opens the gate's connections, those to nodes too; nil: a net.Dialer, and TLS to nodes.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// FreeSpace returns the free space, in bytes, of a folder's file system; nil: statfs(2).
 	FreeSpace func(dir string) (int64, error)

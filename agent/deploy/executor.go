@@ -160,6 +160,10 @@ func parallel(steps []plan.Step) int {
 }
 
 func (e *executor) runAll(ctx context.Context, steps []plan.Step) error {
+	if steps[0].Action == plan.ActStart {
+		e.session.filter(ctx, e.host, e.session.Current, false)
+		defer e.session.filter(ctx, e.host, e.session.Current, true)
+	}
 	if len(steps) == 1 {
 		return e.run(ctx, steps[0])
 	}
@@ -200,7 +204,7 @@ func (e *executor) run(ctx context.Context, s plan.Step) (err error) {
 		}
 		return e.proxy.Withdraw(ctx, e.session.Name)
 	case plan.ActDeadline:
-		e.setRetiring(s.IDs, time.Now().Add(waitToRetire(e.session.View())))
+		e.setRetiring(s.IDs, time.Now().Add(WaitToRetire(e.session.View())))
 		return e.session.Save()
 	case plan.ActDue:
 		e.setRetiring(s.IDs, time.Now())
@@ -239,12 +243,18 @@ func (e *executor) run(ctx context.Context, s plan.Step) (err error) {
 // start starts a container. If that fails and the container took its host port from
 // another one, start starts the other one again.
 func (e *executor) start(ctx context.Context, s plan.Step) error {
-	spec, err := e.session.specOf(ctx, e.session.Current, s.Process, s.Name, s.First, s.Count)
+	x := e.session
+	spec, err := x.specOf(ctx, x.Current, s.Process, s.Name, s.First, s.Count)
 	spec.Address = s.Address
 	if err != nil {
 		return err
 	}
 	_, err = e.host.Start(ctx, spec)
+	if errors.Is(err, engine.ErrNoImage) {
+		if err = x.Env.FetchImage(ctx, x.View(), x.Current, x.Log); err == nil {
+			_, err = e.host.Start(ctx, spec)
+		}
+	}
 	if err == nil || s.Holder == nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"dokku/agent/app"
@@ -116,5 +117,8 @@ const reportLines = 20
 // target returns the gate's target for an instance. secure: web is reached over TLS.
 func target(i engine.Instance, port int, secure bool) checks.Target {
 	p := app.Process{Type: i.Type, Index: i.Index}
-	return checks.Target{Name: p.String(), Type: i.Type, ID: i.ID, Address: i.Address, Port: port, NodePort: i.NodePort, Started: i.Started, HasTLS: secure && i.Type == "web"}
+	if i.Placed() && i.NodePort == 0 { // the same port of the node may be of another program
+		i.Address = netip.Addr{}
+	}
+	return checks.Target{Name: p.String(), Type: i.Type, ID: i.ID, Address: i.Address, Port: port, NodePort: i.NodePort, Secure: i.Secure, Started: i.Started, HasTLS: secure && i.Type == "web"}
 }

@@ -69,7 +69,11 @@ func (x *Session) tidyProvisional(ctx context.Context, startEnded bool) error {
 	if err := x.Converge(ctx, startEnded); err != nil {
 		return err
 	}
-	return x.DropProvisional()
+	err = x.DropProvisional()
+	if x.Lock.Gone {
+		h.Forget()
+	}
+	return err
 }
 
 // DropProvisional removes the app unless its repository has refs, it has settings, or a
@@ -92,5 +96,9 @@ func (x *Session) DropProvisional() error {
 		return nil
 	}
 	x.Env.Tell(journal.Event{Event: journal.Prune, App: x.Name, Text: "removed the app, of which no push was accepted"}, x.Log)
-	return x.removeFolder()
+	err = x.removeFolder()
+	if _, gone := os.Stat(x.Dir); errors.Is(gone, os.ErrNotExist) {
+		x.Lock.Gone = true // names are any number, and each lock is a file
+	}
+	return err
 }

@@ -73,9 +73,11 @@ func (x *Session) continueLog(st *app.Staged) (end func(error)) {
 // it was done; nil: nobody wanted that.
 func (x *Session) logTo(f *event.File, d *app.Deploy) (finish func(err, ended error)) {
 	d.Owner, _ = proc.This() // without it the deploy looks interrupted
+	f.Limit(x.View().LogSize(), fmt.Sprintf("to raise it: dokku builds:set %s %s BYTES", x.Name, app.PropLogSize))
 	x.record(d)
 	phases := &phases{deploy: d}
-	x.base = x.base.Tee(f).Tee(phases)
+	secrets := app.Secrets(x.View().Config())
+	x.base = x.base.Hiding(secrets).Tee(f).Tee(phases)
 	x.logRelease(x.State.Current)
 	return func(err, ended error) {
 		var r *rejection
@@ -85,7 +87,7 @@ func (x *Session) logTo(f *event.File, d *app.Deploy) (finish func(err, ended er
 			if interrupted && errors.Is(err, context.Canceled) {
 				text = fmt.Sprintf("this %s was cancelled: %s", d.Cause, ended)
 			}
-			event.New(f).Warn("%s", text) // to the file alone: the caller prints it too
+			event.New(f).Hiding(secrets).Warn("%s", text) // to the file alone: the caller prints it too
 		}
 		f.Close()
 		phases.mu.Lock()

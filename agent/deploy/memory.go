@@ -18,13 +18,18 @@ func MemoryFix(name string, o app.ContainerOptions, docker options.Container, pt
 	if _, own := o.Resources[app.ResourceKey(ptype, app.ResourceLimit, "memory")]; own {
 		only = " --process-type " + ptype
 	}
+	set, _ := app.LimitsOf(o.Resources, ptype) // valid, as Limits has found
+	from := ""
+	if set.Memory == 0 && docker.Memory == 0 {
+		from = ", the default of this server"
+	}
 	// A limit of swap that is lower than the new limit of memory would be refused.
 	swap := ""
-	if l.MemorySwap != 0 && l.MemorySwap < 2*l.Memory {
-		swap = fmt.Sprintf(" --memory-swap %d", megabytes(2*l.MemorySwap))
+	if set.MemorySwap != 0 && set.MemorySwap < 2*l.Memory {
+		swap = fmt.Sprintf(" --memory-swap %d", megabytes(2*set.MemorySwap))
 	}
-	return fmt.Sprintf("Its memory limit is %d MB; to double it: dokku resource:limit --memory %d%s%s %s",
-		megabytes(l.Memory), megabytes(2*l.Memory), swap, only, name)
+	return fmt.Sprintf("Its memory limit is %d MB%s; to double it: dokku resource:limit --memory %d%s%s %s",
+		megabytes(l.Memory), from, megabytes(2*l.Memory), swap, only, name)
 }
 
 // megabytes rounds up: resource:limit takes whole ones.

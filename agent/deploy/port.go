@@ -6,8 +6,10 @@ import (
 	"slices"
 	"time"
 
+	"dokku/agent/certs"
 	"dokku/agent/checks"
 	"dokku/agent/engine"
+	"dokku/agent/engine/node"
 	"dokku/scale"
 )
 
@@ -65,6 +67,9 @@ func (e *Env) Accepts(ctx context.Context, i engine.Instance, port int) bool {
 		return false
 	}
 	dial := e.Dial
+	if i.Secure {
+		dial = e.dialNode
+	}
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
@@ -75,6 +80,20 @@ func (e *Env) Accepts(ctx context.Context, i engine.Instance, port int) bool {
 		conn.Close()
 	}
 	return err == nil
+}
+
+// dialNode connects to a process by its node's entrance.
+func (e *Env) dialNode(ctx context.Context, network, address string) (net.Conn, error) {
+	if e.Dial != nil {
+		return e.Dial(ctx, network, address)
+	}
+	e.mu.Lock()
+	if e.nodes == nil {
+		e.nodes = &node.Clients{Keys: NodeKeys(e.Store), Role: func(s node.Set) certs.Pair { return s.Door }}
+	}
+	c := e.nodes
+	e.mu.Unlock()
+	return c.Dial(ctx, network, address)
 }
 
 // findPort waits for the port of the started web processes, and makes it the release's.

@@ -40,7 +40,15 @@ func (o *rollout) predeploy(ctx context.Context, command string) (err error) {
 	s.Env, s.Entrypoint, s.Command, s.RestartPolicy = nil, []string{"/bin/sh"}, []string{"-c", readAndRun}, "no"
 	s.Options.ReadOnly = false // its changes become a part of the image
 	w := o.output(ctx, command, env)
-	id, last, err := o.attach(ctx, s, script, w)
+	limited, stop, err := o.limited(ctx, "predeploy")
+	if err != nil {
+		return err
+	}
+	defer stop()
+	id, last, err := o.attach(limited, s, script, w)
+	if err != nil {
+		err = slow(ctx, limited, err)
+	}
 	if id != "" {
 		after, cancel := engine.Settled(ctx, engine.SlowCall)
 		defer cancel()
@@ -52,7 +60,7 @@ func (o *rollout) predeploy(ctx context.Context, command string) (err error) {
 		return fmt.Errorf("cannot run the predeploy command: the image has no /bin/sh; run it in the Dockerfile: RUN %s", command)
 	}
 	if err == nil {
-		err = o.ended("predeploy", command, w.why, last)
+		err = o.ended("predeploy", command, w, last)
 	}
 	if err != nil {
 		return err
@@ -133,6 +141,7 @@ func (o *rollout) onceSpec(ctx context.Context, label string) (engine.Spec, map[
 	s := engine.Spec{App: o.session.Name, Kind: engine.KindRelease, Type: label, Index: 1, Release: o.release.Number,
 		Attempt: o.release.Attempt, Name: o.session.Container(label, 1) + "." + o.release.Attempt,
 		Image: o.release.Image, Env: pairs(env), StopTimeout: o.session.View().Grace()}
+	o.session.filter(ctx, o.host, o.release, false)
 	err := ApplyOptions(o.session.View(), &s, o.release)
 	if err == nil {
 		err = JoinOverlay(ctx, o.host, &s, o.release)
@@ -143,7 +152,8 @@ func (o *rollout) onceSpec(ctx context.Context, label string) (engine.Spec, map[
 // printed prints the lines of a command.
 type printed struct {
 	event.Lines
-	why string // the command never ran, as a line says
+	why  string // the command never ran, as a line says
+	hint string // see isolationHint
 }
 
 // output prints the lines of a command.
@@ -153,6 +163,9 @@ func (o *rollout) output(ctx context.Context, command string, env map[string]str
 		if w.why == "" {
 			w.why = o.unstarted(ctx, []string{line}, command, env)
 		}
+		if w.hint == "" {
+			w.hint = isolationHint(o.session.Name, o.release.ContainerOptions, []string{line})
+		}
 		if line != "" {
 			o.session.Log.Output(line)
 		}
@@ -161,9 +174,9 @@ func (o *rollout) output(ctx context.Context, command string, env map[string]str
 }
 
 // ended notes that a command has run, and returns the error of one that failed.
-func (o *rollout) ended(label, command, why string, last engine.Instance) error {
-	if why != "" {
-		return fmt.Errorf("the %s command did not run: %s", label, why)
+func (o *rollout) ended(label, command string, w *printed, last engine.Instance) error {
+	if w.why != "" {
+		return fmt.Errorf("the %s command did not run: %s", label, w.why)
 	}
 	// A shell that does not find the command has changed nothing.
 	if last.ExitCode != 126 && last.ExitCode != 127 {
@@ -176,6 +189,8 @@ func (o *rollout) ended(label, command, why string, last engine.Instance) error 
 	if last.OOMKilled || last.ExitCode == 137 {
 		docker, _ := o.release.Containers("") // they were valid when it started
 		err = fmt.Errorf("%w\n%s", err, MemoryFix(o.session.Name, o.release.ContainerOptions, docker, label))
+	} else if w.hint != "" {
+		err = fmt.Errorf("%w\n%s", err, w.hint)
 	}
 	return err
 }

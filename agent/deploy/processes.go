@@ -15,6 +15,9 @@ func (b *building) formation() error {
 	if err != nil {
 		return b.release.Named(err)
 	}
+	if err := b.session.checkProcesses(f); err != nil {
+		return err
+	}
 	return keepsWeb(b.session, b.release, f)
 }
 

@@ -47,9 +47,6 @@ const (
 // Prepare prepares the release of the pushed ref that deploys. A push without such a
 // ref succeeds and deploys nothing.
 func (x *Session) Prepare(ctx context.Context, p Push) error {
-	if err := shortNames(p.Refs); err != nil {
-		return err
-	}
 	if p.Options.Plan {
 		return x.foresee(ctx, p)
 	}
@@ -68,20 +65,6 @@ func (x *Session) Prepare(ctx context.Context, p Push) error {
 		return nil
 	}
 	return (&push{session: x, ref: *ref, others: p.Refs, objects: p.Objects, adopt: adopt, origin: p.Origin, options: p.Options}).prepare(ctx)
-}
-
-// maxRef is the length in bytes of the longest name of a branch or tag, as GitHub has it. Each
-// part between slashes is a folder, and git looks at all of them again and again.
-const maxRef = 255
-
-// shortNames refuses refs whose names are too long.
-func shortNames(refs []Ref) error {
-	for _, r := range refs {
-		if name := strings.TrimPrefix(r.Name, Heads); len(name) > maxRef && r.New != ZeroID {
-			return fmt.Errorf("the name of %.40s... has %d bytes, more than the limit of %d; push it under a shorter name (git push REMOTE HEAD:NAME)", name, len(name), maxRef)
-		}
-	}
-	return nil
 }
 
 // A push deploys one ref, up to the point where git decides.
@@ -118,7 +101,7 @@ func (p *push) prepare(ctx context.Context) (err error) {
 	}
 	start := time.Now()
 	x.noWait = p.options.NoWait
-	r, err := x.build(ctx, p.objects, p.ref.New, p.origin.cause(), p.origin.source())
+	r, err := x.build(ctx, p.objects, p.ref, p.origin.cause(), p.origin.source())
 	if err != nil {
 		x.discard(ctx)
 		return err

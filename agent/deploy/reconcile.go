@@ -69,11 +69,11 @@ func (x *Session) Reconcile(ctx context.Context, startEnded bool) (err error) {
 
 // StopDue stops the containers that are due to retire. It does so without the app's
 // lock, because a stop may take the whole stop timeout and a retiring container is
-// never wanted again. The next converge removes them.
-func (e *Env) StopDue(ctx context.Context, name string) error {
+// never wanted again. The next converge removes them. It reports whether it has stopped any.
+func (e *Env) StopDue(ctx context.Context, name string) (bool, error) {
 	st, err := e.Store.State(name)
 	if err != nil {
-		return err
+		return false, err
 	}
 	// The agent calls this often during a push: return before any call of the engine.
 	pending := false
@@ -81,28 +81,28 @@ func (e *Env) StopDue(ctx context.Context, name string) error {
 		pending = pending || !at.IsZero() && !at.After(time.Now())
 	}
 	if !pending {
-		return nil
+		return false, nil
 	}
 	a, err := e.Store.Load(name)
 	if err != nil {
-		return err
+		return false, err
 	}
 	set, err := e.Store.Settings()
 	if err != nil {
-		return err
+		return false, err
 	}
 	host, err := e.machine(set)
 	if err != nil {
-		return err
+		return false, err
 	}
 	live, ok, err := Live(ctx, e.Proxy(set), a)
 	if err != nil {
-		return err
+		return false, err
 	}
 	grace := app.View{App: a, Settings: set}.Grace()
 	o, err := Observe(ctx, host, a)
 	if err != nil {
-		return err
+		return false, err
 	}
 	var g errgroup.Group
 	var mu sync.Mutex
@@ -126,7 +126,7 @@ func (e *Env) StopDue(ctx context.Context, name string) error {
 	if len(stopped) > 0 {
 		e.Tell(journal.Event{Event: journal.Retire, App: name, Text: Stopped(stopped)}, event.Log{})
 	}
-	return err
+	return len(stopped) > 0, err
 }
 
 // serves reports whether the live route leads to a process, or to one that ends with it.

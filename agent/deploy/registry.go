@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"dokku/agent/app"
 	"dokku/agent/engine"
+	"dokku/agent/proxy"
 	"dokku/agent/store"
 	"dokku/build/registry"
 )
@@ -39,6 +41,21 @@ func (x *Session) checkRegistry(ctx context.Context) error {
 	return nil
 }
 
+// checkDoors asks the front doors whether they answer, before the build: they have to take the
+// route of an app on a swarm, which they serve by themselves.
+func (x *Session) checkDoors(ctx context.Context) error {
+	px, ok := x.Env.Proxy(x.Settings).(proxy.Distant)
+	if !ok || x.State.ProxyDisabled || x.View().Scheduler() != app.SchedulerSwarm {
+		return nil
+	}
+	defer x.Log.Busy("asking the front doors")()
+	notes, err := px.Reach(ctx)
+	for _, n := range notes {
+		x.warn(n)
+	}
+	return err
+}
+
 // registryAuth returns the registry of the app's images and the login for it, if there is one.
 func (x *Session) registryAuth(ctx context.Context) (engine.RegistryAuth, error) {
 	server, _, _ := strings.Cut(x.View().RegistryServer(), "/")
@@ -62,6 +79,15 @@ func (x *Session) noRegistry(server string, err error) error {
 	return fmt.Errorf("cannot push the image to a registry: %w\n%s\nTo deploy without it: dokku %s", err, help, without)
 }
 
+// untrusted adds to the error of a node that cannot pull what it most often lacks, if the
+// registry is this server's own.
+func (x *Session) untrusted(err error) error {
+	if !errors.Is(err, engine.ErrCannotPull) || !x.servesRegistry() {
+		return err
+	}
+	return fmt.Errorf("%w\nA node trusts this server's registry after the line that this prints, on the server: sudo dokku registry:serve", err)
+}
+
 // servesRegistry reports whether this server has a registry of its own.
 func (x *Session) servesRegistry() bool {
 	_, err := os.Stat(x.Env.Store.ServedRegistry())
@@ -80,6 +106,12 @@ func (o *rollout) pushImage(ctx context.Context) (err error) {
 		return err
 	}
 	name := x.View().RemoteImage(o.release)
+	if o.release.OnSwarm() {
+		repository, _, _ := cutLast(name, ":")
+		if err := x.Env.Store.NoteNodeImages(ctx, repository); err != nil {
+			return err
+		}
+	}
 	x.Log.Step("Pushing image to registry")
 	done := x.Log.Timed("push image")
 	defer func() { done(err) }()

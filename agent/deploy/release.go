@@ -2,7 +2,9 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"dokku/agent/app"
 	"dokku/agent/engine"
@@ -76,6 +78,12 @@ func (o *rollout) runOnce(ctx context.Context, label, command string) (err error
 	if err != nil {
 		return err
 	}
+	whole := ctx
+	ctx, stop, err := o.limited(ctx, label)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	argv, shell, err := scale.Command(command, func(name string) (string, bool) { v, ok := env[name]; return v, ok })
 	if err != nil {
 		return err
@@ -92,9 +100,40 @@ func (o *rollout) runOnce(ctx context.Context, label, command string) (err error
 		if ctx.Err() != nil {
 			o.cut = label
 		}
-		return err
+		return slow(whole, ctx, err)
 	}
-	return o.ended(label, command, w.why, last)
+	return o.ended(label, command, w, last)
+}
+
+// A slowError says that a command of a deploy took longer than it may.
+type slowError struct {
+	app, label string
+	limit      time.Duration
+}
+
+func (e *slowError) Error() string {
+	return fmt.Sprintf("the %s command took longer than %s, which is its limit, and was ended; make it quicker, run it beside the deploy (dokku run:detached %s COMMAND), "+
+		"or: dokku builder:set %[3]s %[4]s SECONDS", e.label, e.limit, e.app, app.PropTaskTimeout)
+}
+
+// limited returns a context that ends with a *slowError when a command takes too long.
+func (o *rollout) limited(ctx context.Context, label string) (context.Context, context.CancelFunc, error) {
+	d, err := o.session.View().TaskTimeout()
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, stop := context.WithTimeoutCause(ctx, d, &slowError{o.session.Name, label, d})
+	return ctx, stop, nil
+}
+
+// slow returns the *slowError if that ended a command's context, and err otherwise. whole is
+// the context of the deploy.
+func slow(whole, ctx context.Context, err error) error {
+	var late *slowError
+	if whole.Err() == nil && errors.As(context.Cause(ctx), &late) {
+		return late
+	}
+	return err
 }
 
 // Ending describes how a process ended, for the end of a message.

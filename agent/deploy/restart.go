@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -74,7 +75,7 @@ func (x *Session) Rebuild(ctx context.Context, revision, cause string, change fu
 	start := time.Now()
 	work, end := x.logDeploy(ctx, app.Deploy{Cause: cause, Revision: revision})
 	defer func() { end(err) }()
-	r, err := x.build(work, source.Options{GitDir: x.Dir}, revision, cause, x.sourceOf(revision))
+	r, err := x.build(work, source.Options{GitDir: x.Dir}, Ref{New: revision, Name: Heads + cmp.Or(x.View().DeployBranch(), DefaultBranch)}, cause, x.sourceOf(revision))
 	if err != nil {
 		x.discard(work)
 		return unchanged(x, x.cancelled(work, err))

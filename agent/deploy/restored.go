@@ -19,16 +19,32 @@ func (x *Session) Revive(ctx context.Context) error {
 	if !x.State.Restored.Starts() {
 		return x.Converge(ctx, false)
 	}
+	if x.State.Restored.Attempts >= app.MaxRestoreAttempts {
+		x.Change(func(st *app.State) { st.Restored = st.Restored.Left() })
+		return x.saveAnd(fmt.Errorf("%s is restored but stopped: %d attempts to start it were killed or crashed\n"+
+			"To try again: dokku ps:rebuild %[1]s", x.Name, app.MaxRestoreAttempts))
+	}
+	if err := x.attempt(1); err != nil {
+		return err
+	}
 	err := x.BringUp(ctx, Restoring)
 	switch {
 	case err == nil || !x.State.Restored.Starts():
 		return err
 	case ctx.Err() != nil || errors.Is(err, engine.ErrUnreachable):
-		return fmt.Errorf("%s is restored but not started yet; the agent will retry: %w", x.Name, err)
+		return errors.Join(fmt.Errorf("%s is restored but not started yet; the agent will retry: %w", x.Name, err), x.attempt(-1))
 	}
 	x.Change(func(st *app.State) { st.Restored = st.Restored.Left() })
 	return x.saveAnd(fmt.Errorf("%s is restored but stopped: it could not be started: %w\n"+
 		"To try again once that is fixed: dokku ps:rebuild %[1]s", x.Name, err))
+}
+
+// attempt counts an attempt to start a restored app before it is made.
+func (x *Session) attempt(n int) error {
+	r := *x.State.Restored
+	r.Attempts += n
+	x.Change(func(st *app.State) { st.Restored = &r })
+	return x.saveAnd(nil)
 }
 
 // BringUp starts an app from its current release. It builds the image again if the

@@ -2,7 +2,6 @@ package deploy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -112,20 +111,11 @@ func (x *Session) rollbackTo(ctx context.Context, n int, keepConfig bool) (*app.
 		if r.Number != n && (n != 0 || r.Number >= below || !differs(x.Current, r, keepConfig)) {
 			continue
 		}
-		if has, err := hasImage(ctx, host, r); has || err != nil {
+		if has, err := obtainable(ctx, host, r); has || err != nil {
 			return r, err
 		}
 	}
 	return nil, x.impossible(ctx, host, kept, n)
-}
-
-// hasImage reports whether the engine has a release's image.
-func hasImage(ctx context.Context, host engine.Images, r *app.Release) (bool, error) {
-	_, err := host.Image(ctx, r.Image)
-	if errors.Is(err, engine.ErrNoImage) {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // impossible returns the error of a rollback to a release that is not kept, or whose image
@@ -133,7 +123,7 @@ func hasImage(ctx context.Context, host engine.Images, r *app.Release) (bool, er
 func (x *Session) impossible(ctx context.Context, host engine.Images, kept []*app.Release, n int) error {
 	var possible []string
 	for _, r := range kept {
-		has, err := hasImage(ctx, host, r)
+		has, err := obtainable(ctx, host, r)
 		if err != nil {
 			return err
 		}

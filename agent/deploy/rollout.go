@@ -39,8 +39,6 @@ type rollout struct {
 	ahead []func(*app.State)
 	// stopped are the processes of exclusive types that the rollout has ended.
 	stopped []app.Process
-	// reached is where the web processes are reached that a swarm has placed.
-	reached []netip.AddrPort
 }
 
 // rollout begins the rollout of a release. Its formation includes the scale that
@@ -71,7 +69,7 @@ func (o *rollout) run(ctx context.Context, procs []app.Process) error {
 	if err := o.session.Env.checkOptions(ctx, o.session.View(), o.release.ContainerOptions); err != nil {
 		return err
 	}
-	if err := o.onSwarm(ctx); err != nil {
+	if err := o.ready(ctx); err != nil {
 		return err
 	}
 	if err := o.session.startLinks(ctx, o.release); err != nil {
@@ -90,22 +88,30 @@ func (o *rollout) run(ctx context.Context, procs []app.Process) error {
 		return err
 	}
 	beside, alone := divide(procs, specs)
-	if o.finds = finds; finds || o.release.OnSwarm() { // the route has to wait for the port, or for the addresses
-		if err := o.startRounds(ctx, beside); err != nil {
+	staged := func(ctx context.Context) error { return o.stage(ctx, specs) }
+	start := func(ctx context.Context) error { return o.startRounds(ctx, beside) }
+	if o.finds = finds; !finds {
+		if err := both(ctx, staged, start); err != nil {
 			return err
 		}
-		if err := o.takeOver(ctx, alone); err != nil {
-			return err
-		}
-		return o.stage(ctx, specs)
+		return o.takeOver(ctx, alone)
 	}
-	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return o.stage(gctx, specs) })
-	g.Go(func() error { return o.startRounds(gctx, beside) })
-	if err := g.Wait(); err != nil {
+	// The route has to wait for the port.
+	if err := start(ctx); err != nil {
 		return err
 	}
-	return o.takeOver(ctx, alone)
+	if err := o.takeOver(ctx, alone); err != nil {
+		return err
+	}
+	return staged(ctx)
+}
+
+// both calls do and other at the same time. The first error ends the other one.
+func both(ctx context.Context, do, other func(context.Context) error) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return do(gctx) })
+	g.Go(func() error { return other(gctx) })
+	return g.Wait()
 }
 
 // divide returns the specs of the processes that start beside others of their type, and of
@@ -191,44 +197,31 @@ func (o *rollout) start(ctx context.Context, specs []engine.Spec) error {
 	o.session.Log.Step("Starting %s", names(procs))
 	defer o.session.Log.Busy("starting %s", names(procs))()
 	together(specs)
-	targets, reached := make([]checks.Target, len(specs)), make([]netip.AddrPort, len(specs))
+	o.session.filter(ctx, o.host, o.release, false)
+	targets := make([]checks.Target, len(specs))
 	g, gctx := errgroup.WithContext(ctx)
 	for n, spec := range specs {
 		g.Go(func() error {
+			begun := time.Now()
 			i, err := o.host.Start(gctx, spec)
 			if err != nil {
 				return err
 			}
-			targets[n] = target(i, o.release.Port, o.session.View().HasTLS())
-			if i.Placed() && i.Type == scale.Web {
-				reached[n] = i.Reach(o.release.Port)
+			if i.Placed() {
+				i.Started = between(begun, i.Started, time.Now())
 			}
+			targets[n] = target(i, o.release.Port, o.session.View().HasTLS())
 			return nil
 		})
 	}
 	err := g.Wait()
 	done(err)
 	if err != nil {
-		return err
+		return o.session.untrusted(err)
 	}
+	o.session.filter(ctx, o.host, o.release, true)
 	o.targets = targets
-	if o.release.OnSwarm() { // else the route is staged at the same time
-		o.reached = append(o.reached, slices.DeleteFunc(reached, func(a netip.AddrPort) bool { return !a.IsValid() })...)
-	}
 	return nil
-}
-
-// onSwarm refuses what the swarm cannot run, and brings the image of an earlier release to a
-// registry if it is in none: a push has done that before its release command.
-func (o *rollout) onSwarm(ctx context.Context) error {
-	x := o.session
-	if err := x.swarmReady(ctx, o.release); err != nil || o.release == x.Current || !x.needsPush(o.release) {
-		return err
-	}
-	if has, err := hasImage(ctx, o.host, o.release); !has && err == nil {
-		return fmt.Errorf("cannot push the image of v%d of %s to a registry: it is not on this server any more; build it again: dokku ps:rebuild %[2]s", o.release.Number, x.Name)
-	}
-	return o.pushImage(ctx)
 }
 
 // specs returns the Specs of processes, each with a free address and a unique name.
@@ -267,7 +260,12 @@ func (o *rollout) observed(ctx context.Context, procs []app.Process) (plan.Obser
 	return o.session.observe(ctx, o.host, px, plan.Desired{Want: procs})
 }
 
-// stage tests the route that the release gets once it is current.
+// unplaced stands for the address of a process that the swarm has yet to place. No host has it
+// (RFC 5737), and no proxy takes it for another kind of address.
+var unplaced = netip.AddrFrom4([4]byte{192, 0, 2, 1})
+
+// stage tests the route that the release gets once it is current. Of processes of a swarm it is
+// tested with other addresses: these change nothing about whether the proxy takes it.
 func (o *rollout) stage(ctx context.Context, specs []engine.Spec) error {
 	if o.session.State.ProxyDisabled {
 		return nil
@@ -277,12 +275,18 @@ func (o *rollout) stage(ctx context.Context, specs []engine.Spec) error {
 		return err
 	}
 	route := routeOf(o.session.Env.Store, o.session.View(), o.release)
-	for _, s := range specs {
-		if s.Type == "web" && s.Placement == nil {
+	for n, s := range specs {
+		switch {
+		case s.Type != scale.Web:
+		case s.Placement != nil:
+			route.Upstreams = append(route.Upstreams, netip.AddrPortFrom(unplaced, uint16(n+1)))
+		default:
 			route.Upstreams = append(route.Upstreams, netip.AddrPortFrom(s.Address, uint16(o.release.Port)))
 		}
 	}
-	route.Upstreams = append(route.Upstreams, o.reached...)
+	if at := o.session.State.Listener(); at.IsValid() {
+		route.Upstreams, route.Entrance = []netip.AddrPort{at}, nil
+	}
 	defer o.session.Log.Busy("testing the route")()
 	done := o.session.Log.Timed("stage proxy")
 	err := px.Stage(ctx, *route)

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"dokku/agent/app"
+	"dokku/agent/engine/node"
 	"dokku/agent/proc"
 	"dokku/agent/proxy"
 	"dokku/agent/store"
@@ -75,8 +76,12 @@ func only(s *store.Store, app string) bool {
 	return true
 }
 
-// routeOf returns the route of a release without its upstreams.
+// routeOf returns the route of a release without its upstreams. An app with a Listener may
+// have no release.
 func routeOf(s *store.Store, v app.View, r *app.Release) *proxy.Route {
+	if r == nil {
+		r = &app.Release{Port: int(v.State.Listener().Port())}
+	}
 	mappings := v.State.Ports
 	if v.ExposedAsIs(r) {
 		mappings = v.DefaultPortsOf(r)
@@ -89,6 +94,9 @@ func routeOf(s *store.Store, v app.View, r *app.Release) *proxy.Route {
 			dir = s.Own(app.TLSDir, c.ID)
 		}
 		route.Certificates = append(route.Certificates, proxy.Certificate{ID: c.ID, Dir: dir, Domains: c.Domains, Responder: c.Responder})
+	}
+	if r.OnSwarm() {
+		route.Entrance = entrance(s)
 	}
 	if names, _ := v.ACMENames(); len(names) > 0 && !v.ProvesByDNS() {
 		route.Challenge = v.Settings.Authorities[v.Directory()].Thumbprint
@@ -114,6 +122,19 @@ func routeOf(s *store.Store, v app.View, r *app.Release) *proxy.Route {
 	}
 	return route
 }
+
+// entrance is the certificate by which the processes of a swarm are reached; nil where there is
+// none yet.
+func entrance(s *store.Store) *proxy.Certificate {
+	keys, err := NodeKeys(s).Load()
+	if err != nil {
+		return nil
+	}
+	return &proxy.Certificate{ID: node.ID(keys.Door), Dir: keys.DoorDir}
+}
+
+// NodeKeys are the keys of a server for the nodes of its swarm.
+func NodeKeys(s *store.Store) node.Keys { return node.Keys{Dir: s.Own("nodes"), Disk: s.Disk} }
 
 var stapling = regexp.MustCompile(`(?m)^[^#\n]*\bssl_stapling(_responder)?\s`)
 

@@ -29,6 +29,9 @@ func KnowsTypes(v app.View, counts map[string]int) error {
 // commits the counts and retires surplus ones. Without a current release, and while the
 // app is stopped, it only stores the counts.
 func (x *Session) Scale(ctx context.Context, counts map[string]int) error {
+	if err := x.ScalesTo(counts); err != nil {
+		return err
+	}
 	if x.Current == nil || x.State.Stopped {
 		x.Change(func(st *app.State) { scaleTo(x, st, counts) })
 		return x.Save()
@@ -57,6 +60,18 @@ func (x *Session) Scale(ctx context.Context, counts map[string]int) error {
 	}
 	x.Change(func(st *app.State) { scaleTo(x, st, counts) })
 	return x.Decide(context.WithoutCancel(ctx), "the scale of "+x.Name+" is set")
+}
+
+// ScalesTo refuses counts with which the app would run more processes than it may.
+func (x *Session) ScalesTo(counts map[string]int) error {
+	if x.Current == nil { // the first push knows the types
+		return nil
+	}
+	f, err := x.View().FormationWith(app.Merged(x.State.Asked(), counts))
+	if err != nil {
+		return err
+	}
+	return x.checkProcesses(f)
 }
 
 // scaleTo stores counts, and forgets those of types that the app no longer has.

@@ -58,6 +58,8 @@ type Session struct {
 	OneOffs []engine.Instance
 	// NextReset is when the next converge has restarts to forget; see plan.NextReset.
 	NextReset time.Time
+	// Settles: see plan.Settles.
+	Settles bool
 	// checks is the last parsed CHECKS file, checksOf the attempt of its release.
 	checks   *inspect.ChecksFile
 	checksOf string
@@ -135,12 +137,15 @@ func (e *Env) session(ctx context.Context, app string, op Op, log event.Log) (x 
 		if err == nil {
 			return x, nil
 		}
+		if none := (*noApp)(nil); errors.As(err, &none) {
+			l.Gone = true
+		}
 		l.Release()
 		if !errors.Is(err, ErrUndecided) {
 			return nil, err
 		}
-		if op.NoWait {
-			return nil, &store.BusyError{App: app, With: ErrUndecided.Error()}
+		if op.NoWait || e.Store.NoWait {
+			return nil, &store.BusyError{App: app, With: ErrUndecided.Error(), Command: !op.NoWait}
 		}
 		select {
 		case <-ctx.Done():
@@ -149,6 +154,9 @@ func (e *Env) session(ctx context.Context, app string, op Op, log event.Log) (x 
 		}
 	}
 }
+
+// noApp is the error of an app that was removed while somebody waited for its lock.
+type noApp = app.NoAppError
 
 // hooksTurn reports whether the app has a staged release that the hooks of its push will
 // probably settle. Somebody else would finish it without a word to the pusher.

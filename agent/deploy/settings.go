@@ -3,6 +3,7 @@ package deploy
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"dokku/agent/app"
@@ -60,7 +61,7 @@ func (x *Session) Update(ctx context.Context, op Op, change func(*app.State) err
 			return fmt.Errorf("cannot change the ports of %s: %w", x.Name, err)
 		}
 	}
-	if x.Current != nil && op.Changes != ChangesSettings {
+	if (before.Listener().IsValid() || x.Served()) && op.Changes != ChangesSettings {
 		if err := x.Env.StageLive(ctx, x.View()); err != nil {
 			x.State = before
 			return err
@@ -117,7 +118,7 @@ func LockedError(app string) error {
 // StageLive tests the app's route with the present settings and the upstreams that
 // are live now.
 func (e *Env) StageLive(ctx context.Context, v app.View) error {
-	if v.State.ProxyDisabled {
+	if v.State.ProxyDisabled || !v.Served() {
 		return nil
 	}
 	route, _, err := e.liveRoute(ctx, v)
@@ -156,10 +157,18 @@ func (e *Env) RouteChanges(ctx context.Context, v app.View) (bool, error) {
 // now, and the live one; nil if there is none.
 func (e *Env) liveRoute(ctx context.Context, v app.View) (route proxy.Route, live *proxy.Route, err error) {
 	route = *routeOf(e.Store, v, v.Current)
+	at := v.State.Listener()
+	if at.IsValid() {
+		route.Upstreams = []netip.AddrPort{at}
+	}
 	r, ok, err := Live(ctx, e.Proxy(v.Settings), v.App)
 	if err != nil || !ok {
 		return route, nil, err
 	}
-	route.Upstreams = r.Upstreams
+	if at.IsValid() {
+		route.Entrance = nil
+	} else if route.Upstreams = r.Upstreams; r.Entrance == nil {
+		route.Entrance = nil
+	}
 	return route, &r, nil
 }

@@ -23,6 +23,9 @@ func spec(v app.View, r *app.Release, p app.Process, name string, at netip.Addr)
 		Release: id.Release, Attempt: id.Attempt, Name: name, Image: r.Image, Env: pairs(env),
 		Address: at, Port: r.Port, HostPort: p.HostPort,
 		RestartPolicy: v.Property(app.PropRestartPolicy), StopTimeout: v.Grace()}
+	if r.BindAll && p.Type == scale.Web && p.HostPort == 0 && !r.OnSwarm() {
+		s.Publish = []engine.Published{{Port: r.Port}}
+	}
 	if err := ApplyOptions(v, &s, r); err != nil {
 		return s, err
 	}
@@ -38,6 +41,9 @@ func spec(v app.View, r *app.Release, p app.Process, name string, at netip.Addr)
 		return s, nil
 	}
 	argv, err := arguments(command, env)
+	if err != nil && command == r.StartCommand { // a property is checked when it is set, a config variable is not
+		err = fmt.Errorf("%w; correct web's start command: dokku ps:set %s start-cmd COMMAND, or DOKKU_START_CMD in its config", err, v.Name)
+	}
 	start := r.Exec(argv)
 	s.Entrypoint, s.Command = start.Entrypoint, start.Command
 	return s, err
@@ -86,12 +92,13 @@ func ApplyOptions(v app.View, s *engine.Spec, r *app.Release) error {
 		mounts = append(mounts, app.Mount{Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly})
 	}
 	for _, m := range mounts {
-		source, err := v.Settings.Source(m)
+		source, err := v.Settings.Source(m, r.Isolation != nil)
 		if err != nil {
 			return err
 		}
 		s.Mounts = append(s.Mounts, engine.Mount{Source: source, Target: m.Target, ReadOnly: m.ReadOnly})
 	}
+	s.Restricted, s.Filtered = r.Isolation != nil, r.Filtered()
 	s.Joins = slices.Clone(r.Networks)
 	// Nothing connects to a one-off container.
 	if s.Kind == engine.KindDeploy && len(s.Joins) > 0 {

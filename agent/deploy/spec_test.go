@@ -1,6 +1,8 @@
 package deploy
 
 import (
+	"fmt"
+	"net/netip"
 	"testing"
 
 	"dokku/agent/app"
@@ -36,6 +38,20 @@ func TestMountsOfContainers(t *testing.T) {
 		}
 		if got != " "+test.want {
 			t.Errorf("%s %s: mounts%s, want %s", test.kind, test.typ, got, test.want)
+		}
+	}
+}
+
+// TestStartCommand: a command of the config, which nothing has checked, is named with what corrects it.
+func TestStartCommand(t *testing.T) {
+	v := app.View{App: &app.App{Name: "hello"}}
+	for command, want := range map[string]string{
+		"./server --quick": "",
+		"./server 'quick":  "cannot read the command \"./server 'quick\": column 10: reached EOF without closing quote `'`; correct web's start command: dokku ps:set hello start-cmd COMMAND, or DOKKU_START_CMD in its config",
+	} {
+		_, err := spec(v, &app.Release{StartCommand: command}, app.Process{Type: "web", Index: 1}, "hello.web.1", netip.Addr{})
+		if got := fmt.Sprint(err); err == nil && want != "" || err != nil && got != want {
+			t.Errorf("%s: %s", command, got)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"dokku/agent/app"
 	"dokku/agent/checks"
@@ -151,7 +152,7 @@ func (x *Session) swarmMounts(r *app.Release) error {
 		}
 	}
 	for _, m := range mounts {
-		source, err := x.Settings.Source(m)
+		source, err := x.Settings.Source(m, false) // no folder is mounted there
 		switch {
 		case err != nil:
 			return err
@@ -199,9 +200,7 @@ func (x *Session) swarmChecks(r *app.Release) error {
 	for typ, list := range plan.Checks {
 		for _, c := range list {
 			switch {
-			case c.Kind == checks.Command:
-				return fmt.Errorf("app.json has a check of %s that runs a command, and it cannot run on other nodes: check a path instead, or listening or uptime", typ)
-			case c.Kind == checks.Uptime:
+			case c.Kind == checks.Uptime, c.Kind == checks.Command:
 			case typ != scale.Web:
 				return fmt.Errorf("app.json has a check of %s that connects to it, and nodes publish the port of web alone: check its uptime instead", typ)
 			case c.Port != 0 && r.Port != 0 && c.Port != r.Port:
@@ -328,4 +327,16 @@ func observePlaced(ctx context.Context, host engine.Processes, v app.View) (engi
 		err = fmt.Errorf("the processes of %s on the swarm cannot be seen: %w; what runs goes on", v.Name, o.Unseen)
 	}
 	return o, err
+}
+
+// between is the time of an event as far as the clock of another server can be believed: it was
+// between two moments of this one.
+func between(from, at, to time.Time) time.Time {
+	if at.Before(from) {
+		return from
+	}
+	if at.After(to) {
+		return to
+	}
+	return at
 }

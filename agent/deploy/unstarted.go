@@ -68,6 +68,9 @@ func (o *rollout) suggestion(ctx context.Context, f *checks.Failure, lines []str
 		return "The image's program has to be process 1 of its container, where dokku runs an init. Leave that out, and push again: dokku ps:set " +
 			o.session.Name + " init false"
 	}
+	if hint := isolationHint(o.session.Name, r.ContainerOptions, lines); hint != "" && f.Ended() {
+		return hint
+	}
 	if !f.Ended() || f.Process.ExitCode != 127 {
 		return ""
 	}

@@ -24,10 +24,22 @@ const maxPoll = 20 * time.Millisecond
 
 // OpenLock opens a lock's file, and creates it with perm if it is missing. Closing the
 // file releases the lock. So does the end of the process, because programs that it
-// starts do not inherit the file. Never remove a lock's file: a process that waits for
-// a removed file would get a lock that no other process can see.
+// starts do not inherit the file. Never remove a lock's file,
+// unless everybody who takes the lock asks Linked afterwards: a process that waits for a
+// removed file gets a lock that no other process can see.
 func OpenLock(path string, perm fs.FileMode) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC, perm)
+}
+
+// Linked reports whether the path still leads to an open file. Who takes a lock whose file
+// somebody may remove asks for it once the lock is taken, and begins again if it does not.
+func Linked(f *os.File, path string) bool {
+	open, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(path)
+	return err == nil && os.SameFile(open, there)
 }
 
 // TryLock takes the flock(2) of an open file or folder, unless another open file

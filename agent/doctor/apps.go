@@ -29,7 +29,7 @@ func (d *examination) checkApp(ctx context.Context, app string) []Finding {
 	a, list := d.checkState(app)
 	list = slices.Concat(list, d.checkModes(app), d.checkRepository(app))
 	if a != nil {
-		list = slices.Concat(list, d.checkDeploy(a), d.checkProblem(app), d.checkCertificate(a), d.checkHooks(app, a.State.Hooks), d.checkProcesses(ctx, a))
+		list = slices.Concat(list, d.checkDeploy(a), d.checkProblem(app), d.checkCertificate(a), d.checkHooks(app, a.State.Hooks), d.checkIsolation(a), d.checkProcesses(ctx, a))
 	}
 	for i := range list {
 		list[i].App = app

@@ -36,6 +36,11 @@ func (d *examination) checkCluster(ctx context.Context) []Finding {
 	default:
 		found = cluster.Judge(c)
 	}
+	services, err := host.NodeServices(ctx)
+	if err != nil {
+		found = append(found, cluster.Problem{Text: "the node service cannot be seen: " + err.Error(), Fix: "docker service ps dokku-node"})
+	}
+	found = append(found, cluster.JudgeServices(services, time.Now())...)
 	until, troubles := d.certificates(ctx, c)
 	found = append(found, troubles...)
 	if len(c.Nodes) > 1 && !d.Synchronised() {

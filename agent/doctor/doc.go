@@ -24,6 +24,16 @@
 // A swarm is judged by package cluster, on its managers alone: a worker knows nothing of the
 // others. A swarm is never changed by --fix.
 //
+// Apps that are older than isolation are named, and are no problem: they keep what they have
+// until somebody decides. A mount inside a folder is a warning once another mount leads its owner
+// there, since only then somebody can lead it elsewhere.
+//
+// Rules of the firewall that are missing are a problem, and --fix makes them; without root's part, which an update from an
+// older version lacks until install.sh has run, they are a warning.
+//
+// Whether gits get into a cgroup is found out by having a process enter one, since that takes systemd where
+// the server has it. A server without cgroups is named and is no problem: each git has a limit of its own there.
+//
 // An engine without live-restore is named, with the setting, and is no problem: it works,
 // and its administrator may have reasons. An image that is missing is never fixed by
 // --fix: a build takes minutes and runs the app's code.

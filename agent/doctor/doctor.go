@@ -141,8 +141,8 @@ func (d *examination) run(ctx context.Context, app string) []Finding {
 	}
 	var checks []func(context.Context) []Finding
 	if app == "" {
-		checks = append(checks, d.checkEngine, d.checkNginx, d.checkServerCertificate, d.checkSSH, d.checkKeys, d.checkAgent, d.checkGit, d.checkDisk, d.checkBuildCache,
-			d.checkServerHooks, d.checkBackups, d.checkPermissions, d.checkStray, d.checkOrphans, d.checkServices, d.checkCluster, d.checkRegistry, d.checkFrontDoors)
+		checks = append(checks, d.checkEngine, d.checkNginx, d.checkServerCertificate, d.checkSSH, d.checkKeys, d.checkAgent, d.checkGit, d.checkGitLimits, d.checkDisk, d.checkBuildCache, d.checkBuilder,
+			d.checkServerHooks, d.checkBackups, d.checkPermissions, d.checkStray, d.checkOrphans, d.checkServices, d.checkCluster, d.checkRegistry, d.checkFrontDoors, d.checkIsolations, d.checkFirewall)
 	}
 	for _, name := range d.folders() {
 		if app == "" || app == name {

@@ -16,7 +16,9 @@ import (
 	"dokku/agent/app"
 	"dokku/agent/deploy"
 	"dokku/agent/engine"
+	"dokku/agent/keys"
 	"dokku/agent/plan"
+	"dokku/agent/store"
 )
 
 // TestCompareProcesses: states of processes that the engine in memory cannot produce.
@@ -57,7 +59,7 @@ func TestEngineRestarts(t *testing.T) {
 		true: "engine: ok: 29.7.2, API 1.51\nengine restarts: ok: each will interrupt every app for some seconds; " +
 			`to avoid that: set "live-restore": true in /etc/docker/daemon.json, then ` + service("reload", "docker"),
 	} {
-		d := &examination{engine: func() (engine.Info, error) {
+		d := &examination{Server: serverAt(t.TempDir()), engine: func() (engine.Info, error) {
 			return engine.Info{Version: "29.7.2", API: "1.51", EndsContainers: ends}, nil
 		}}
 		var lines []string
@@ -67,6 +69,42 @@ func TestEngineRestarts(t *testing.T) {
 		if got := strings.Join(lines, "\n"); got != want {
 			t.Errorf("%s\nwant\n%s", got, want)
 		}
+	}
+}
+
+// TestUnfilteredEngine: an engine without a filter of system calls is a problem: isolation relies on
+// it.
+func TestUnfilteredEngine(t *testing.T) {
+	d := &examination{Server: serverAt(t.TempDir()), engine: func() (engine.Info, error) {
+		return engine.Info{Version: "29.7.2", API: "1.51", Unfiltered: true}, nil
+	}}
+	found := d.checkEngine(t.Context())
+	last := found[len(found)-1]
+	if last.Check != "engine seccomp" || last.Status != HealthProblem || last.Text != "containers may make any system call: the engine filters none" {
+		t.Errorf("it says %+v", last)
+	}
+}
+
+func serverAt(root string) *agent.Server {
+	return &agent.Server{Env: &deploy.Env{Store: &store.Store{Root: root}}}
+}
+
+// TestDeployersBuilds: an admin who lets deployers push learns how to have their apps built apart.
+func TestDeployersBuilds(t *testing.T) {
+	d := &examination{Server: serverAt(t.TempDir()), set: app.Settings{Builder: filepath.Join(t.TempDir(), "builder.sock")}}
+	if found := d.checkBuilds("29.7.2"); len(found) > 0 {
+		t.Errorf("without a deployer: %+v", found)
+	}
+	const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHs3ZHUcAzzNE7YPbXCWZyyFOJQ4xBYZG2pHkIYmNlRp"
+	if err := keys.Add(d.Server.Env.Store.Root, "ci", key, keys.Grant{Role: keys.Deployer, Apps: []string{"shop"}}); err != nil {
+		t.Fatal(err)
+	}
+	if found := d.checkBuilds("29.7.2"); len(found) != 1 || found[0].Status != HealthOK || !strings.Contains(found[0].Text, "sudo ./install.sh builder") {
+		t.Errorf("with a deployer: %+v", found)
+	}
+	d.set.Build = map[string]string{app.PropIsolation: app.IsolationEngine}
+	if found := d.checkBuilds("29.7.2"); len(found) > 0 {
+		t.Errorf("an admin has said otherwise: %+v", found)
 	}
 }
 

@@ -7,15 +7,21 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"dokku/agent/app"
+	"dokku/agent/cgroup"
 	"dokku/agent/deploy"
 	"dokku/agent/engine"
+	"dokku/agent/keys"
+	"dokku/agent/repo"
 	"dokku/agent/store"
 	"dokku/agent/text"
+	"dokku/build/buildkit"
 	"dokku/build/source"
 )
 
@@ -29,11 +35,37 @@ func (d *examination) checkEngine(context.Context) []Finding {
 		return []Finding{wrong(check, HealthProblem, "correct the engine's settings in "+d.Server.Env.Store.Own("server.json"), "%s", err)}
 	}
 	list := fine(check, "%s, API %s", i.Version, i.API)
+	list = append(list, d.checkBuilds(i.Version)...)
 	if i.EndsContainers {
 		list = append(list, fine("engine restarts", `each will interrupt every app for some seconds; to avoid that: set "live-restore": true in %s, then %s`,
 			daemonConfig, service("reload", "docker"))...)
 	}
+	if i.Unfiltered {
+		list = append(list, wrong("engine seccomp", HealthProblem, `remove "seccomp-profile" from `+daemonConfig+", then "+service("restart", "docker"),
+			"containers may make any system call: the engine filters none"))
+	}
 	return list
+}
+
+// checkBuilds tells of an engine whose builder lets a build out. Where all keys are those of admins,
+// who are root anyway, nothing is wrong with that.
+func (d *examination) checkBuilds(version string) []Finding {
+	if d.set.Build[app.PropIsolation] == app.IsolationOwn {
+		return nil
+	}
+	if !buildkit.Unsafe(version) {
+		if apps, err := keys.Deployed(d.Server.Env.Store.Root); err == nil && len(apps) > 0 && d.set.Build[app.PropIsolation] == "" && !store.HasBuilder(d.set) {
+			return fine("builds", "the engine builds what deployers push, beside all other apps; to have it built apart: sudo ./install.sh builder")
+		}
+		return nil
+	}
+	const check, flaw = "builds", "the builder of Docker %s lets a Dockerfile read and change files of this host (CVE-2024-23651 to 23653)"
+	all, err := keys.List(d.Server.Env.Store.Root)
+	if err == nil && !slices.ContainsFunc(all, func(k keys.Key) bool { return k.Grant.Role != keys.Admin }) {
+		return fine(check, flaw+"; all keys are admins', who may do that anyway. Before others push: install Docker %s, or sudo ./install.sh builder", version, buildkit.Safe)
+	}
+	return []Finding{wrong(check, HealthWarning, "install Docker "+buildkit.Safe+" (https://docs.docker.com/engine/install/); or sudo ./install.sh builder, then: dokku builder:set --global build-isolation own",
+		"who may push may be root here: "+flaw, version)}
 }
 
 // daemonConfig is where Docker has its settings, unless it is told otherwise.
@@ -61,6 +93,7 @@ func (d *examination) checkNginx(context.Context) []Finding {
 	if c.Refused != nil {
 		add(HealthProblem, "fix the configuration, then: nginx -t", fmt.Errorf("refuses its configuration: %w", c.Refused))
 	}
+	add(HealthWarning, "worker_connections 8192; in its events block, then: "+service("reload", "nginx"), c.Few)
 	if list == nil {
 		return fine(check, "serves %s, its configuration is accepted", text.Plural(len(c.Apps), "app"))
 	}
@@ -102,6 +135,24 @@ func (d *examination) checkGit(ctx context.Context) []Finding {
 		return []Finding{wrong(check, HealthProblem, fix, "git has no receive-pack, which receives pushes: %s", err)}
 	}
 	return fine(check, "%s", strings.TrimPrefix(strings.TrimSpace(string(out)), "git version "))
+}
+
+// checkGitLimits tells whether the gits of a push or a clone are in a cgroup. Where a server has none, each of them
+// has a limit of its own, and nothing is wrong with that.
+func (d *examination) checkGitLimits(ctx context.Context) []Finding {
+	const check = "git limits"
+	memory, err := d.set.GitLimit(repo.PropMemory, repo.DefaultMemory)
+	if err != nil {
+		return []Finding{wrong(check, HealthProblem, "dokku git:set --global "+repo.PropMemory, "%s", err)}
+	}
+	err = cgroup.Try(ctx, d.set.Cgroup, d.Server.Binary)
+	switch {
+	case errors.Is(err, cgroup.ErrNone):
+		return fine(check, "each git of a push or a clone may use %s of memory and as much of the CPUs as an app: there is %s", source.Bytes(memory), err)
+	case err != nil:
+		return []Finding{wrong(check, HealthWarning, "sudo ./install.sh install", "the gits of pushes and clones do not get into their cgroup, and have limits one by one: %s", err)}
+	}
+	return fine(check, "the gits of a push or a clone may use %s of memory together, in a cgroup", source.Bytes(memory))
 }
 
 // The free space, in percent, below which checkDisk warns or reports a problem. On a small

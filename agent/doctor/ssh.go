@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"dokku/agent/keys"
 	"dokku/agent/text"
@@ -104,6 +105,9 @@ func parseSSHConfig(data []byte) (ports, hosts []string) {
 	return ports, hosts
 }
 
+// soon is how long before its end the doctor tells of a key.
+const soon = 14 * 24 * time.Hour
+
 // checkKeys checks authorized_keys. sshd ignores a file that others may write to, and
 // a key without our command gets a shell with all rights of the user dokku.
 func (d *examination) checkKeys(context.Context) []Finding {
@@ -125,8 +129,22 @@ func (d *examination) checkKeys(context.Context) []Finding {
 	if found == 0 {
 		list = append(list, wrong(check, HealthWarning, "dokku ssh-keys:add NAME < KEY.pub", "no key may push yet"))
 	}
+	all, err := keys.List(d.Server.Env.Store.Root)
+	if err != nil {
+		return append(list, wrong(check, HealthProblem, "", "%s", err))
+	}
+	admins := 0
+	for _, k := range all {
+		if k.Grant.Role == keys.Admin {
+			admins++
+		}
+		if left := time.Until(k.Grant.Expires); !k.Grant.Expires.IsZero() && left > 0 && left < soon {
+			list = append(list, wrong(check, HealthWarning, "dokku ssh-keys:set "+k.Name+" --expires 90d, or remove it",
+				"the key %s expires at %s", k.Name, k.Grant.Expires.Format(time.RFC3339)))
+		}
+	}
 	if list == nil {
-		return fine(check, "%s may push", text.Plural(found, "key"))
+		return fine(check, "%s may push, %d as admin, which amounts to root", text.Plural(found, "key"), admins)
 	}
 	return list
 }

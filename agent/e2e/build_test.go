@@ -69,3 +69,24 @@ func TestBuildMessages(t *testing.T) {
 	out = a.Rejected(lab.Files{"Dockerfile": "", "Dockerfile.prod": from, "backend/Dockerfile": from})
 	lab.Contains(t, out, "it has no Dockerfile in its root, but Dockerfile.prod, backend/Dockerfile; to build Dockerfile.prod: ssh ", " builder-dockerfile:set "+a.Name+" dockerfile-path Dockerfile.prod")
 }
+
+// TestKeepGitDir: a build gets a .git folder if that is set, from a push, where the commit is
+// not in the repository yet, and from ps:rebuild.
+func TestKeepGitDir(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, nil)
+	a := l.Deployed(nil)
+	needs := lab.Files{"Dockerfile": "FROM " + l.Tools.Base + "\nCOPY . /app/\nCOPY .git/index /git/\nCMD [\"/server\"]\n"}
+	lab.Contains(t, a.Rejected(needs), "COPY: .git/index is not there: a build has no .git folder, unless that is set: ", " git:set "+a.Name+" keep-git-dir true")
+	l.Dokku("git:set", a.Name, "keep-git-dir", "true")
+	a.Push(lab.Files{"more": "1"})
+	a.Serves(a.Tip("main"))
+	l.Dokku("ps:rebuild", a.Name)
+	a.Serves(a.Tip("main"))
+	if _, err := os.Stat(a.Dir("dokku", "git-dir")); !os.IsNotExist(err) {
+		t.Errorf("the build's .git folder is left on the server: %v", err)
+	}
+	a.Push(lab.Files{".dockerignore": ".git\n", "Dockerfile": "FROM " + l.Tools.Base + "\nCOPY . /app/\nCMD [\"/server\"]\n"})
+	l.Dokku("git:set", a.Name, "keep-git-dir")
+	lab.Contains(t, a.Rejected(lab.Files{"Dockerfile": needs["Dockerfile"], ".dockerignore": ""}), "COPY: .git/index is not there")
+}

@@ -40,7 +40,7 @@ func TestDoctor(t *testing.T) {
 	})
 	lab.Lacks(t, out, " !     ")
 	lab.Contains(t, out, "       engine                        fine: ", "       nginx                         fine: serves 1 app, its configuration is accepted\n",
-		"       ssh keys                      fine: 1 key may push\n", "       agent                         fine: runs as process ",
+		"       ssh keys                      fine: 1 key may push, 1 as admin, which amounts to root\n", "       agent                         fine: runs as process ",
 		"       orphans                       fine: none\n", fmt.Sprintf("       %-29s fine: 1 web running, http://", a.Name),
 		"=====> 1 app, no problems\n")
 	lab.Lacks(t, out, a.Name+" processes")

@@ -16,7 +16,8 @@ import (
 	"dokku/agent/e2e/lab"
 )
 
-// object is a container, network, image or volume of a fake engine. A volume has its name as
+// object is what a fake engine has: a container, a network, an image, a volume, a service or a
+// secret. A volume has its name as
 // its ID too.
 type object struct {
 	Name     string `json:",omitempty"`
@@ -26,6 +27,7 @@ type object struct {
 
 	kind     string
 	networks []string // ids or names
+	status   string
 	inUse    bool
 }
 
@@ -43,6 +45,9 @@ func (e *fakeEngine) matches(o *object, filters map[string][]string) bool {
 			return false
 		}
 	}
+	if len(filters["status"]) > 0 && !slices.Contains(filters["status"], o.status) {
+		return false
+	}
 	return len(filters["network"]) == 0 ||
 		slices.ContainsFunc(filters["network"], func(n string) bool { return slices.Contains(o.networks, n) })
 }
@@ -51,6 +56,10 @@ func (e *fakeEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	kind, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	if kind == "info" {
+		fmt.Fprint(w, `{"ID":"x","Swarm":{"NodeID":"node1","NodeAddr":"10.0.0.1"}}`)
+		return
+	}
 	if id := strings.TrimSuffix(rest, "/json"); id != "" && id != "json" {
 		e.one(w, r, kind, id)
 		return
@@ -105,19 +114,18 @@ func stored(name string, labels map[string]string) *object {
 // purge runs the part of install.sh that cleans the engine up, for a root.
 func purge(t *testing.T, root, socket string) {
 	t.Helper()
-	script, err := os.ReadFile(filepath.Join(lab.Root(), "install.sh"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	functions, _, ok := strings.Cut(string(script), "\ncommand=${1:-help}\n")
-	if !ok {
-		t.Fatal("install.sh has no command=")
-	}
-	cmd := exec.Command("sh", "-c", functions+"\nHOME_DIR=$1 SOCKET=$2 LOG=$3\npurge_engine", "./install.sh",
-		root, socket, filepath.Join(t.TempDir(), "log"))
-	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+	if out, err := inInstall(t, root, socket, "purge_engine"); err != nil || out != "" {
 		t.Fatalf("%v\n%s", err, out)
 	}
+}
+
+// inInstall runs words of install.sh for a root.
+func inInstall(t *testing.T, root, socket, words string) (string, error) {
+	t.Helper()
+	cmd := exec.Command("sh", "-c", installFunctions(t)+"\nOWNER=root HOME_DIR=$1 SOCKET=$2 LOG=$3\n"+words, "./install.sh",
+		root, socket, filepath.Join(t.TempDir(), "log"))
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }
 
 // TestPurge: uninstall --purge removes what its root made, and nothing of another root or
@@ -160,12 +168,18 @@ func TestPurge(t *testing.T) {
 		{kind: "images", ID: "sha256:5", Labels: app("shop"), RepoTags: []string{"dokku/shop:0123456789ad"}, inUse: true},
 		{kind: "images", ID: "sha256:6", Labels: app("old"), RepoTags: []string{"dokku/old:latest", "dokku/old:0123456789ae"}},
 		{kind: "images", ID: "sha256:7", Labels: map[string]string{"com.dokku.app-name": "shop", "org.label-schema.vendor": "dokku"}}, // Dokku's
+		{kind: "services", ID: "s1", Labels: map[string]string{"com.dokku.node-from": "node1", "com.dokku.node-keys": "k"}},
+		{kind: "services", ID: "s2", Labels: map[string]string{"com.dokku.node-from": "node2"}}, // another manager's
+		{kind: "secrets", ID: "k1", Labels: map[string]string{"com.dokku.node-keys": "k"}},
+		{kind: "containers", ID: "t1", Labels: map[string]string{"com.docker.swarm.service.name": "dokku-node"}, status: "exited"},
+		{kind: "images", ID: "sha256:8", Labels: map[string]string{"com.dokku.node-program": "p"}},
 		stored("cache-old", app("old", "builder-type", "herokuish")),
 		stored("old.build.pack-cache", app("old", "pack-builder", "heroku/builder:24 1000:1000")),
 		stored("old-data", app("old")), // the app's data
 		stored("cache-dokkus", map[string]string{"com.dokku.app-name": "old", "com.dokku.builder-type": "herokuish", "org.label-schema.vendor": "dokku"}),
 		stored("cache-shop", app("shop", "builder-type", "herokuish")), // the other root's, too
 		stored("cache-other", app("other", "builder-type", "herokuish")),
+		{kind: "services", ID: "s3", Labels: app("shop", "attempt", "1")}, // the last one
 	}}
 	socket := filepath.Join(t.TempDir(), "docker.sock")
 	l, err := net.Listen("unix", socket)
@@ -175,9 +189,16 @@ func TestPurge(t *testing.T) {
 	server := &http.Server{Handler: e}
 	go server.Serve(l)
 	defer server.Close()
+	if out, err := inInstall(t, root, socket, "is_front_door() { false; }; uninstall --purge"); err == nil || !strings.Contains(out, "the swarm of this server still runs shop: ") || e.deleted != nil {
+		t.Errorf("with an app on the swarm: %v, %q\n%s", err, e.deleted, out)
+	}
+	e.mu.Lock()
+	e.objects = e.objects[:len(e.objects)-1]
+	e.mu.Unlock()
 	purge(t, root, socket)
 	want := []string{"containers c1", "containers c2", "containers c3", "containers c4", "networks n1", "networks n2", "networks n3",
-		"images sha256:6", "volumes cache-old", "volumes old.build.pack-cache", "images sha256:1", "images sha256:2"}
+		"images sha256:6", "volumes cache-old", "volumes old.build.pack-cache", "images sha256:1", "images sha256:2",
+		"services s1", "secrets k1", "containers t1", "images sha256:8"}
 	if !slices.Equal(e.deleted, want) {
 		t.Errorf("removed %q, want %q", e.deleted, want)
 	}
@@ -187,4 +208,16 @@ func TestPurge(t *testing.T) {
 	if len(e.deleted) != len(want) {
 		t.Errorf("then removed %q", e.deleted[len(want):])
 	}
+}
+
+// installFunctions returns the functions of install.sh, without the call of one.
+func installFunctions(t *testing.T) string {
+	t.Helper()
+	script, err := os.ReadFile(filepath.Join(lab.Root(), "install.sh"))
+	lab.Must(t, err)
+	functions, _, ok := strings.Cut(string(script), "\ncommand=${1:-help}\n")
+	if !ok {
+		t.Fatal("install.sh has no command=")
+	}
+	return functions
 }

@@ -18,7 +18,7 @@ import (
 const besideScript = `
 beside
 choose_ports --http-port 8181
-for name in LIB BIN COMMAND HOME_DIR DATA NGINX_FILES CONF LIMITS SUDOERS UNIT INIT ROTATE CACHE DEMO LOG; do
+for name in LIB BIN COMMAND HOME_DIR DATA NGINX_FILES CONF LIMITS NGINX_MAIN NGINX_LIMIT SUDOERS UNIT INIT FIREWALL_UNIT FIREWALL_INIT CGROUPS_UNIT ROTATE CACHE DEMO LOG; do
   eval "$name=$1\$$name"
   eval "case \$$name in */dokku | */dokku/* | */dokku.conf | */dokku-agent*) [ \$name = BIN ] || die \"\$name is \$$name, which is Dokku's\" ;; esac"
 done
@@ -26,7 +26,7 @@ changed=
 getent() { [ "$1 $2" != "passwd dokku-beside" ] || echo "dokku-beside:x:990:990::$HOME_DIR:/bin/sh"; }
 usermod() { echo "usermod $*" >>"$LOG"; }
 userdel() { echo "userdel $*" >>"$LOG"; }
-chown() { :; }
+as_user() { "$@"; }
 systemctl() { :; }
 visudo() { :; }
 nginx_runs() { return 1; }
@@ -52,9 +52,11 @@ beside_settings
 write_scripts
 printed nginx-conf-beside 0644 "$CONF"
 write_unit
+firewall_up
+cgroups_up
 wrap
 (cd "$1" && find . -type f | sort) >"$3"
-cat "$HOME_DIR/.dokku/server.json" "$COMMAND" "$CONF" "$SUDOERS" "$UNIT" >"$4"
+cat "$HOME_DIR/.dokku/server.json" "$COMMAND" "$CONF" "$SUDOERS" "$UNIT" "$FIREWALL_UNIT" "$CGROUPS_UNIT" >"$4"
 purge() { rm -rf "$HOME_DIR" "$NGINX_FILES" "$DATA"; rmdir "$(dirname "$DATA")"; }
 uninstall --purge
 rm -f "$LOG"
@@ -95,12 +97,7 @@ func TestInstallBesideDokku(t *testing.T) {
 		lab.Must(t, os.WriteFile(filepath.Join(root, path), []byte(content), 0o644))
 	}
 	before := treeHash(t, root)
-	script, err := os.ReadFile(filepath.Join(lab.Root(), "install.sh"))
-	lab.Must(t, err)
-	functions, _, ok := strings.Cut(string(script), "\ncommand=${1:-help}\n")
-	if !ok {
-		t.Fatal("install.sh has no command=")
-	}
+	functions := installFunctions(t)
 	tools, err := lab.Shared()
 	lab.Must(t, err)
 	out := t.TempDir()
@@ -112,6 +109,7 @@ func TestInstallBesideDokku(t *testing.T) {
 	files, err := os.ReadFile(listed)
 	lab.Must(t, err)
 	for _, want := range []string{"./usr/local/bin/dokku-beside", "./usr/local/lib/dokku-beside/dokku", "./usr/local/lib/dokku-beside/nginx-check",
+		"./usr/local/lib/dokku-beside/firewall", "./etc/systemd/system/dokku-beside-firewall.service", "./etc/systemd/system/dokku-beside-git.service",
 		"./etc/nginx/conf.d/dokku-beside.conf", "./etc/sudoers.d/dokku-beside", "./etc/systemd/system/dokku-beside-agent.service", "./home/dokku-beside/.dokku/server.json"} {
 		if !strings.Contains(string(files), want+"\n") {
 			t.Errorf("%s was not written, but\n%s", want, files)
@@ -119,7 +117,7 @@ func TestInstallBesideDokku(t *testing.T) {
 	}
 	text, err := os.ReadFile(texts)
 	lab.Must(t, err)
-	for _, want := range []string{`"port": 8181`, `"tls_port": 8443`, `"name_prefix": "beside."`, "User=dokku-beside\n", "dokku-beside ALL=(root)",
+	for _, want := range []string{`"port": 8181`, `"tls_port": 8443`, `"name_prefix": "beside."`, "User=dokku-beside\n", "dokku-beside ALL=(root)", "/usr/local/lib/dokku-beside/firewall \"\"\n", "dokku firewall:boot dokku-beside\n", `"cgroup": "dokku-beside"`, "dokku cgroup:keep dokku-beside\nDelegate=cpu memory pids\n",
 		"DOKKU_ROOT=" + root + "/home/dokku-beside DOKKU_REMOTE=dokku-beside exec "} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("%q is not in\n%s", want, text)

@@ -64,7 +64,10 @@ func TestLetsencrypt(t *testing.T) {
 			t.Errorf("over ssh, %s ends with %d:\n%s", setting, code, out)
 		}
 	}
-	lab.Contains(t, l.Dokku("letsencrypt:list"), "-----> App name", "Certificate Expiry", a.Name)
+	lab.Contains(t, l.Dokku("letsencrypt:list"), "-----> App name", "Certificate Expiry", "\n"+a.Name+" ")
+	if rows := l.Dokku("--quiet", "letsencrypt:list"); !strings.HasPrefix(rows, a.Name+" ") || strings.Count(rows, "\n") != 1 {
+		t.Errorf("letsencrypt:list prints %q", rows)
+	}
 	lab.Contains(t, l.Dokku("letsencrypt:enable", a.Name), "Certificate is still valid for "+a.Name+", skipping certificate request")
 
 	// The agent orders for a new name. One that leads nowhere costs the others nothing.

@@ -2,10 +2,16 @@ package e2e
 
 import (
 	"fmt"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/docker/docker/api/types/container"
 
 	"dokku/agent/e2e/lab"
 )
@@ -133,4 +139,58 @@ func TestNobodyHome(t *testing.T) {
 	expect("scaled to none", 503, "This site is not running at the moment")
 	l.Dokku("apps:destroy", a.Name, "--force")
 	expect("destroyed", 404, "There is no site at this address")
+}
+
+// TestStaticListener: nginx leads to a program outside of dokku, for an app that is not
+// deployed, and to a fixed address instead of a deployed app's processes.
+func TestStaticListener(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, nil)
+	outside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "outside for %s", r.Host) }))
+	defer outside.Close()
+	at := outside.Listener.Addr().String()
+
+	a := l.App(nil)
+	l.Dokku("apps:create", a.Name)
+	l.Dokku("network:set", a.Name, "static-web-listener", at)
+	lab.Contains(t, l.Dokku("network:report", a.Name, "--network-web-listeners"), at)
+	if status, body := a.Get("/"); status != http.StatusOK || !strings.HasPrefix(body, "outside for "+a.Name) {
+		t.Errorf("the proxied app answers %d %s", status, body)
+	}
+	l.Dokku("network:set", a.Name, "static-web-listener")
+	if status, body := a.Get("/"); strings.Contains(body, "outside") {
+		t.Errorf("without it the app answers %d %s", status, body)
+	}
+
+	b := l.Deployed(nil)
+	l.Dokku("network:set", b.Name, "static-web-listener", at)
+	if _, body := b.Get("/"); !strings.HasPrefix(body, "outside for ") {
+		t.Errorf("the deployed app answers %s", body)
+	}
+	b.Push(lab.Files{"more": "1"})
+	if _, body := b.Get("/"); !strings.HasPrefix(body, "outside for ") {
+		t.Errorf("after a push the app answers %s", body)
+	}
+	l.Dokku("network:set", b.Name, "static-web-listener")
+	b.Serves(b.Tip("main"))
+}
+
+// TestBindAllInterfaces: web's port is one of the host too, beside nginx.
+func TestBindAllInterfaces(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, nil)
+	a := l.Deployed(nil)
+	l.Dokku("network:set", a.Name, "bind-all-interfaces", "true")
+	l.Dokku("ps:restart", a.Name)
+	a.Serves(a.Tip("main"))
+	for _, c := range a.Serving() {
+		n := slices.IndexFunc(c.Ports, func(p container.Port) bool { return p.PublicPort != 0 })
+		if n < 0 {
+			t.Fatalf("%v publishes %v", c.Names, c.Ports)
+		}
+		status, body, err := a.Ask(net.JoinHostPort("127.0.0.1", strconv.Itoa(int(c.Ports[n].PublicPort))), "/")
+		if err != nil || status != http.StatusOK {
+			t.Errorf("the port of the host answers %d %s (%v)", status, body, err)
+		}
+	}
 }

@@ -160,6 +160,8 @@ func TestFromRegistry(t *testing.T) {
 	lab.Contains(t, l.Refused("registry:logout", a.Name, r.Address), "it has no login for this registry")
 	base := r.Push(l.ServerImage("base"), "team/base:1")
 	b := l.App(lab.Files{"Dockerfile": "FROM " + base + "\n"})
+	lab.Contains(t, b.Rejected(lab.Files{"x": "w"}), "has the engine ask "+r.Address+", an address of this server alone")
+	l.Dokku("builder-dockerfile:set", "--global", "allowed-hosts", r.Address)
 	lab.Contains(t, b.Rejected(lab.Files{"x": "y"}), " registry:login --global SERVER USER")
 	lab.Contains(t, l.Dokku("registry:login", "--global", r.Address, lab.RegistryUser, "s3cret"), "Login Succeeded for global registry")
 	b.Push(lab.Files{"x": "z"})

@@ -12,15 +12,30 @@ import (
 	"testing"
 	"time"
 
+	"dokku/agent/deploy"
 	"dokku/agent/e2e/lab"
 	"dokku/agent/e2e/load"
 	"dokku/agent/e2e/swarmlab"
+	"dokku/agent/engine/node"
 	"dokku/agent/registry"
 	"dokku/agent/store"
 )
 
+// ownRegistry is a registry of a server's own. The script starts and stops it.
+type ownRegistry struct {
+	registry.Served
+	script string
+}
+
+func (r ownRegistry) told(t *testing.T, verb string) {
+	t.Helper()
+	if out, err := exec.Command(r.script, verb).CombinedOutput(); err != nil {
+		t.Fatalf("%s %s: %v\n%s", r.script, verb, err, out)
+	}
+}
+
 // servedRegistry starts a registry of a server's own, which the nodes trust by its printed line.
-func servedRegistry(t *testing.T, s *swarmlab.Lab, st *store.Store) registry.Served {
+func servedRegistry(t *testing.T, s *swarmlab.Lab, st *store.Store) ownRegistry {
 	t.Helper()
 	free, err := net.Listen("tcp", s.Host+":0")
 	lab.Must(t, err)
@@ -34,11 +49,11 @@ func servedRegistry(t *testing.T, s *swarmlab.Lab, st *store.Store) registry.Ser
 		os.Remove("/var/log/" + service.Name + ".log")
 	})
 	lab.Must(t, service.Install(t.Context(), st, v, changed))
-	return v
+	return ownRegistry{v, service.Etc + "/init.d/" + service.Name}
 }
 
 // trusts has a node trust a registry by the line that registry:serve prints.
-func trusts(t *testing.T, n *swarmlab.Node, v registry.Served) {
+func trusts(t *testing.T, n *swarmlab.Node, v ownRegistry) {
 	t.Helper()
 	line := strings.ReplaceAll(v.TrustLine(), "/etc/docker/certs.d", n.Certs)
 	if out, err := exec.Command("sh", "-c", line).CombinedOutput(); err != nil {
@@ -50,9 +65,22 @@ func trusts(t *testing.T, n *swarmlab.Node, v registry.Served) {
 // its own, whose apps run on the swarm.
 func onSwarm(t *testing.T, nodes, managers int, settings map[string]any) (*lab.Lab, *swarmlab.Lab) {
 	t.Helper()
-	s := swarmlab.Swarm(t, nodes, managers)
 	tools, err := lab.Shared()
 	lab.Must(t, err)
+	return onSwarmWith(t, tools, nodes, managers, settings)
+}
+
+// onSwarmWith is onSwarm with another build of the program.
+func onSwarmWith(t *testing.T, tools *lab.Tools, nodes, managers int, settings map[string]any) (*lab.Lab, *swarmlab.Lab) {
+	t.Helper()
+	l, s, _ := onSwarmOf(t, tools, nodes, managers, settings)
+	return l, s
+}
+
+// onSwarmOf is onSwarmWith, and returns the registry.
+func onSwarmOf(t *testing.T, tools *lab.Tools, nodes, managers int, settings map[string]any) (*lab.Lab, *swarmlab.Lab, ownRegistry) {
+	t.Helper()
+	s := swarmlab.Swarm(t, nodes, managers)
 	all := map[string]any{"docker": s.Nodes[0].Socket}
 	for k, v := range settings {
 		all[k] = v
@@ -66,7 +94,7 @@ func onSwarm(t *testing.T, nodes, managers int, settings map[string]any) (*lab.L
 	l.Dokku("registry:set", "--global", "server", v.Server())
 	l.Dokku("scheduler:set", "--global", "selected", "docker-swarm")
 	l.StartAgent()
-	return l, s
+	return l, s, v
 }
 
 // nodesOf are the nodes that run an app's processes of a type, by ps:report.
@@ -145,7 +173,7 @@ func TestSwarmPushTakes(t *testing.T) {
 		}
 		apps[i].Push(nil)
 	}
-	for n := range 9 {
+	for n := range 11 {
 		for i, a := range apps {
 			a.Commit(lab.Files{"version": fmt.Sprint(n)})
 			begun := time.Now()
@@ -158,11 +186,63 @@ func TestSwarmPushTakes(t *testing.T) {
 	if float64(three) > *swarmRatio*float64(one) {
 		t.Errorf("a push to three nodes takes %.2f times as long as one to this machine: %v, %v", float64(three)/float64(one), took[1], took[0])
 	}
+	for _, a := range apps { // a swarm removes the containers, which hold the image, later than the engine does
+		l.Dokku("apps:destroy", "--force", a.Name)
+		if left := a.Left(); left != "" {
+			t.Errorf("%s leaves %s", a.Name, left)
+		}
+	}
 }
 
 func median(of []time.Duration) time.Duration {
 	sorted := slices.Sorted(slices.Values(of))
 	return sorted[len(sorted)/2]
+}
+
+// TestRotateCertificates: all certificates between nginx and the nodes are changed under
+// requests, none of which is lost, and the old ones open nothing any more.
+func TestRotateCertificates(t *testing.T) {
+	l, s := onSwarm(t, 3, 1, map[string]any{"checks": map[string]string{"wait-to-retire": "2"}})
+	lab.Contains(t, l.Refused("cluster:rotate-certificates"), "there is no node service yet")
+	a := l.App(lab.Files{"Procfile": "web: /server\n", "DOKKU_SCALE": "web=3\n"})
+	a.Push(nil)
+	keys := deploy.NodeKeys(&store.Store{Root: l.Root})
+	old, err := keys.Load()
+	lab.Must(t, err)
+	traffic := load.Ask(a, "/", 100)
+	began := time.Now()
+	lab.Contains(t, l.Dokku("cluster:rotate-certificates"), "Giving the nodes a new authority", "Taking out the old authority",
+		"All nodes and front doors have new certificates, valid until 20")
+	lost, _ := traffic.Lost(began)
+	t.Logf("it took %s", time.Since(began).Round(time.Second))
+	if lost > 0 {
+		t.Errorf("%d requests were lost", lost)
+	}
+	for _, c := range []struct {
+		set  func() (node.Set, error)
+		want bool
+	}{{func() (node.Set, error) { return old, nil }, false}, {keys.Load, true}} {
+		set, err := c.set()
+		lab.Must(t, err)
+		client, err := node.NewClient(set.Manager)
+		lab.Must(t, err)
+		for _, n := range s.Nodes {
+			conn, err := client.Dial(t.Context(), "tcp", fmt.Sprintf("%s:%d", n.Address, node.APIPort))
+			if err == nil {
+				fmt.Fprint(conn, "GET /_ping HTTP/1.0\r\n\r\n")
+				_, err = conn.Read(make([]byte, 1))
+				conn.Close()
+			}
+			if (err == nil) != c.want {
+				t.Errorf("%s with keys from before %v: %v", n.Name, !c.want, err)
+			}
+		}
+	}
+	if secrets := strings.Fields(s.Docker("secret", "ls", "--quiet")); len(secrets) != 1 {
+		t.Errorf("the swarm has %d secrets", len(secrets))
+	}
+	a.Push(lab.Files{"version": "2"})
+	lab.Contains(t, l.Dokku("cluster:report"), "3 of 3 nodes, certificates until 20")
 }
 
 // TestSwarmReachesService: processes on all nodes reach a service of the first server by its

@@ -6,8 +6,9 @@ import "context"
 // label, and the engine's build cache. Scratch volumes of builds carry LabelContainerType
 // too.
 type Caches interface {
-	// RemoveCaches removes the app's caches and returns their names, sorted. One that a
-	// container uses is ErrInUse.
+	// RemoveCaches removes the app's caches and returns the names of its volumes, sorted. One
+	// that a container uses is ErrInUse. Of the build cache it removes what steps of the app's
+	// builds mount; the rest is of all apps.
 	RemoveCaches(ctx context.Context, app string) (names []string, err error)
 	// RemoveScratch removes the volumes of the app's builds (KindBuild) that no container
 	// has. A container takes its own along; these lost theirs in another way, such as a
@@ -20,4 +21,15 @@ type Caches interface {
 	// has at most keep bytes, and returns how many it freed. What a build uses at the time
 	// stays. keep is above 0.
 	PruneBuildCache(ctx context.Context, keep int64) (freed int64, err error)
+	// DiskUse returns how much the engine keeps for an app. Images that are missing count as
+	// nothing.
+	DiskUse(ctx context.Context, app string, images []string) (DiskUse, error)
+}
+
+// DiskUse are the bytes that an engine keeps for an app.
+type DiskUse struct {
+	// Images are the layers of its images, each counted once. Other apps may have some, too.
+	Images int64
+	// Cache is what RemoveCaches removes.
+	Cache int64
 }

@@ -120,13 +120,14 @@ const GatewayNetwork = "docker_gwbridge"
 // GatewayBinding is the option of GatewayNetwork that names the address of its ports.
 const GatewayBinding = "com.docker.network.bridge.host_binding_ipv4"
 
-// GatewayOptions are the options of GatewayNetwork with which ports are published at one
-// address of the node alone: without it, at all of them, public ones too.
-func GatewayOptions(address string) map[string]string {
+// GatewayOptions are the options of GatewayNetwork with which ports are published on the node
+// alone: without them, at all of its addresses, public ones too. Package node serves what
+// others may reach.
+func GatewayOptions() map[string]string {
 	return map[string]string{
 		"com.docker.network.bridge.name":       GatewayNetwork,
 		"com.docker.network.bridge.enable_icc": "false", // as the engine has it
-		GatewayBinding:                         address,
+		GatewayBinding:                         "127.0.0.1",
 	}
 }
 

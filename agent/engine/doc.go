@@ -53,6 +53,24 @@
 // look for its database first of all, and a process that could not join must never
 // run. The app's own network stays the one with the fixed address.
 //
+// A container that runs the code of people who only push is restricted (Spec.Restricted). It
+// has nine of the 14 capabilities that Docker gives, those without which images cannot prepare
+// themselves as root and become another user: see Capabilities. Left out are
+//
+//   - MKNOD and NET_RAW, which make devices of the host's and packets in another's name. Ping
+//     needs neither: the engine allows its sockets to everybody;
+//   - AUDIT_WRITE, by which a container fills the host's audit log. PAM's su and cron need it
+//     where the image's PAM writes that log; become another user with setpriv or gosu instead;
+//   - SETFCAP, since no file gives capabilities to a process without new privileges, and since
+//     one in a mounted folder would give them to users of the host;
+//   - SYS_CHROOT, the first step of known ways out of a container, which sshd and mail servers
+//     use, but no web app.
+//
+// Podman leaves out the first three too. SETPCAP and NET_BIND_SERVICE stay although a root
+// process could do without: setpriv gives up the rest with the former, and a program that has
+// the latter as a capability of its file cannot start without. The engine's own filter of
+// system calls applies, since nothing here names another one: engine.Info says if it has none.
+//
 // Remove never removes an image by force. It takes only names away that a deploy gave
 // (TagPrefix), and leaves an image alone that any container, running or not, was made
 // from. A network that only stopped containers use stays as well: without it they

@@ -35,6 +35,8 @@ const (
 	// LabelRestartPolicy is the restart policy that a container was made with. It is no
 	// part of the container's identity.
 	LabelRestartPolicy = "com.dokku.restart-policy"
+	// LabelFiltered is "true" for a container that is Spec.Filtered.
+	LabelFiltered = "com.dokku.filtered"
 )
 
 // LabelNetwork is the label of networks made by CreateNetwork; its value is the
@@ -91,6 +93,10 @@ type Instance struct {
 	Group    string
 	Node     string
 	NodePort int
+	// Trouble is why the swarm cannot run it now, as far as it says; "" if it runs.
+	Trouble string
+	// Secure: the port speaks TLS, by the certificates of package node.
+	Secure bool
 
 	Status Status
 	// ExitCode is of the last end, if it is known.
@@ -255,6 +261,19 @@ type Networks interface {
 	// as the id only makes the overlay. To have joined is no error. ErrNoCluster,
 	// ErrNoContainer.
 	JoinOverlay(ctx context.Context, owner, id string, names []string) (network string, err error)
+	// Members lists the addresses of the containers that run, on each of their networks, also
+	// those of other programs.
+	Members(ctx context.Context) ([]Member, error)
+}
+
+// Member is a container on one of its networks.
+type Member struct {
+	Network  string // its name
+	App      string // "": of another program
+	Filtered bool   // see Spec.Filtered
+	Build    bool   // it runs a phase of a build
+	// Addresses are those of IPv4 and IPv6 that it has there.
+	Addresses []netip.Addr
 }
 
 // NetworkInfo is any network of the engine, also one of another program.
@@ -267,6 +286,7 @@ type NetworkInfo struct {
 	IPv6     bool
 	App      string // not empty: the app's own
 	Managed  bool   // made by CreateNetwork
+	Bridge   string // the host's interface; "": it has none
 	Labels   map[string]string
 	Created  time.Time
 }
@@ -328,6 +348,8 @@ type Event struct {
 	At     time.Time
 	// ExitCode is of a die.
 	ExitCode int
+	// Placed: a swarm has placed the process.
+	Placed bool
 }
 
 // Action is the kind of an Event, in the engine's words.
@@ -359,4 +381,5 @@ type Host interface {
 	Machine
 	Watcher
 	Clusters
+	NodeServices
 }

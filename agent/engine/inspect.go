@@ -24,4 +24,7 @@ type Info struct {
 	// EndsContainers: a restart of the engine ends all containers, and it could be set
 	// up otherwise (live-restore).
 	EndsContainers bool
+	// Unfiltered: containers may make any system call, because the engine has no seccomp or is
+	// told to use none.
+	Unfiltered bool
 }

@@ -15,4 +15,6 @@ type Options struct {
 	Tmpfs      map[string]string // folders in memory: mount options, by absolute path
 	User       string            // "USER" or "USER:GROUP", by name or number
 	ReadOnly   bool              // the root folder is read-only; mounts and Tmpfs are not
+	// NoNewPrivileges: no program gets rights that its caller does not have, as with Spec.Restricted.
+	NoNewPrivileges bool
 }

@@ -12,8 +12,8 @@ import (
 
 // Errors of processes that a swarm places.
 var (
-	// ErrElsewhere: the process runs on another node, whose engine this one cannot ask.
-	ErrElsewhere = errors.New("the process runs on another node of the swarm")
+	// ErrElsewhere: the process runs on another node, whose engine does not answer.
+	ErrElsewhere = errors.New("the process runs on a node of the swarm whose engine does not answer")
 	// ErrNoPlace: no node of the swarm takes the process, by its constraints, its limits or
 	// the availability of the nodes.
 	ErrNoPlace = errors.New("no node of the swarm takes the process")

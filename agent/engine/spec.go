@@ -81,6 +81,15 @@ type Spec struct {
 	// passes signals on, and reaps orphans.
 	NoInit bool
 
+	// Restricted: no program of the container gets rights that its caller does not have
+	// (setuid has no effect), and of the capabilities it has only Capabilities and those of
+	// Options.CapAdd.
+	Restricted bool
+
+	// Filtered: the host's firewall keeps the container from the host's ports and other networks.
+	// The engine does nothing about it; it only tells Members.
+	Filtered bool
+
 	// LogSize is how large a file of the container's log may become: "20m"; "" is the engine's
 	// choice, "unlimited" any size. The engine keeps such a file and the one before it.
 	LogSize string
@@ -109,7 +118,7 @@ type Spec struct {
 type Published struct {
 	Port     int        // the container's
 	Host     netip.Addr // the host's address; zero: all of them
-	HostPort int
+	HostPort int        // 0: one of the engine's choice, at each start another
 }
 
 // Mount is a folder or file of the host, or a volume, that a container sees.
@@ -121,12 +130,13 @@ type Mount struct {
 	ReadOnly bool
 }
 
-// Limits bound the memory and the CPUs of a container. 0: no limit.
+// Limits bound the memory, the CPUs and the processes of a container. 0: no limit.
 type Limits struct {
 	Memory            int64 // bytes; a process that needs more is killed
 	MemorySwap        int64 // bytes of memory and swap together, at least Memory
 	MemoryReservation int64 // bytes that the container keeps when the host's memory runs short
 	NanoCPUs          int64 // billionths of a CPU
+	Pids              int64 // processes and threads at the same time
 }
 
 // RestartPolicy is a parsed Spec.RestartPolicy.
@@ -196,12 +206,13 @@ func (s Spec) Labels() map[string]string {
 		LabelAttempt:       s.Attempt,
 		LabelDeadline:      deadline(s.Deadline),
 		LabelClient:        s.Client,
-		LabelAttached:      attached(s.Attached),
+		LabelAttached:      yes(s.Attached),
 		LabelRestartPolicy: s.RestartPolicy,
 		LabelCronID:        s.CronID,
 		LabelCronPolicy:    s.CronPolicy,
 		LabelCronRun:       s.CronRun,
 		LabelTTL:           ttl(s.TTL),
+		LabelFiltered:      yes(s.Filtered),
 	}
 }
 
@@ -219,8 +230,8 @@ func ttl(d time.Duration) string {
 	return strconv.Itoa(int(d.Seconds()))
 }
 
-func attached(yes bool) string {
-	if yes {
+func yes(is bool) string {
+	if is {
 		return "true"
 	}
 	return ""
@@ -231,6 +242,7 @@ func attached(yes bool) string {
 func (s Spec) Made(labels map[string]string) bool {
 	own, found := s.Labels(), map[string]string{}
 	delete(own, LabelRestartPolicy)
+	delete(own, LabelFiltered)
 	for name := range own {
 		found[name] = labels[name]
 	}

@@ -34,6 +34,7 @@ type Log struct {
 	z       *zerolog.Logger
 	writers []io.Writer
 	app     string
+	hide    *strings.Replacer // nil: nothing is hidden
 }
 
 // New returns a log whose events go to every writer. They name the process, since
@@ -59,8 +60,26 @@ func (l Log) Tee(w io.Writer) Log {
 		return New(w)
 	}
 	z := l.z.Output(zerolog.MultiLevelWriter(writers...))
-	return Log{&z, writers, l.app}
+	return Log{&z, writers, l.app, l.hide}
 }
+
+// Hiding returns a log in whose events these words do not stand: stars replace them.
+func (l Log) Hiding(words []string) Log {
+	if len(words) == 0 {
+		return l
+	}
+	words = slices.Clone(words)
+	slices.SortFunc(words, func(a, b string) int { return len(b) - len(a) }) // one may be in another
+	var pairs []string
+	for _, w := range words {
+		pairs = append(pairs, w, hiddenWord)
+	}
+	l.hide = strings.NewReplacer(pairs...)
+	return l
+}
+
+// hiddenWord replaces what is hidden.
+const hiddenWord = "****"
 
 // WithApp returns a log whose events name the app.
 func (l Log) WithApp(app string) Log {
@@ -80,7 +99,7 @@ func (l Log) with(key string, value any) Log {
 		return l
 	}
 	z := l.z.With().Interface(key, value).Logger()
-	return Log{&z, l.writers, l.app}
+	return Log{&z, l.writers, l.app, l.hide}
 }
 
 // Step announces the next step.
@@ -154,11 +173,22 @@ func (l Log) Note(format string, args ...any) {
 	l.emit(zerolog.InfoLevel, styleNone, format, args)
 }
 
+// Record records values in the host's log only.
+func (l Log) Record(what string, values map[string]any) {
+	if l.z != nil {
+		l.z.Info().Str("style", string(styleNone)).Fields(values).Msg(what)
+	}
+}
+
 func (l Log) emit(level zerolog.Level, s Style, format string, args []any) {
 	if l.z == nil {
 		return
 	}
-	for _, line := range strings.Split(fmt.Sprintf(format, args...), "\n") {
+	text := fmt.Sprintf(format, args...)
+	if l.hide != nil {
+		text = l.hide.Replace(text)
+	}
+	for _, line := range strings.Split(text, "\n") {
 		l.z.WithLevel(level).Str("style", string(s)).Msg(line)
 	}
 }

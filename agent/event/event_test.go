@@ -193,3 +193,32 @@ func FuzzPrintable(f *testing.F) {
 		}
 	})
 }
+
+// TestHiding: a secret is hidden wherever it stands, the longer one first, and by every log that
+// comes from this one.
+func TestHiding(t *testing.T) {
+	var out bytes.Buffer
+	term := NewTerminal(&out, &out, false)
+	path := filepath.Join(t.TempDir(), "1.log")
+	file, err := CreateFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := New(term).Hiding([]string{"word", "password"}).WithApp("hello").Tee(file)
+	l.Output("a password, the word")
+	l.Step("word\nwords")
+	term.Close()
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "       a ****, the ****\n-----> ****\n-----> ****s\n"; out.String() != want {
+		t.Errorf("the terminal has\n%swant\n%s", out.String(), want)
+	}
+	if text := string(data); strings.Contains(text, "word") || !strings.Contains(text, "a ****, the ****") {
+		t.Errorf("the file has\n%s", text)
+	}
+}

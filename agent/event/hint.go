@@ -12,7 +12,7 @@ const RemoteVar = "DOKKU_REMOTE"
 // hint is a command of this program in a message: "dokku ps:start hello". Dokku's own
 // messages put theirs into backquotes or begin with "Usage:", and stay, as do commands that
 // only make sense on the server.
-var hint = regexp.MustCompile(`(Usage: |on the old server: |there: |@\S+: |on the server: |&& )?\bdokku ((?:--[a-z]+ )?` +
+var hint = regexp.MustCompile(`(Usage: |on the old server: |there: |@\S+: |on the server: |&& |sudo )?\bdokku ((?:--[a-z]+ )?` +
 	`(?:[a-z][a-z-]*:[a-z-]+|backup|cleanup|config|doctor|enter|logs|ps|restore|run|url|urls)(?:$|[ \n.,:;)'"]))`)
 
 // files is a hint that names files, which are on the reader's machine.
@@ -34,7 +34,7 @@ func Hints(text, remote string) string {
 		m := hint.FindStringSubmatch(s)
 		switch m[1] {
 		case "":
-		case "on the server: ", "&& ":
+		case "on the server: ", "&& ", "sudo ":
 			if over {
 				return s
 			}

@@ -21,6 +21,8 @@ func TestHints(t *testing.T) {
 		"add one first (dokku certs:add hello CRT KEY)":           "add one first (tar c CRT KEY | ssh dokku@example.com certs:add hello)",
 		"let cron call on the server: dokku run APP COMMAND":      "let cron call on the server: dokku run APP COMMAND",
 		"mv a b && dokku doctor hello --fix":                      "mv a b && dokku doctor hello --fix",
+		"starts it again, on the server: sudo dokku config:show":  "starts it again, on the server: sudo dokku config:show",
+		"for one on this server: sudo dokku registry:serve":       "for one on this server: sudo dokku registry:serve",
 		"dump it (on the old server: dokku postgres:export db)":   "dump it (on the old server: dokku postgres:export db)",
 		"root@old.test: dokku config:export hello: no such app":   "root@old.test: dokku config:export hello: no such app",
 		"ssh root@example.com, then as root: sudo -u dokku login": "ssh root@example.com, then as root: sudo -u dokku login",

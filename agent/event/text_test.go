@@ -63,7 +63,7 @@ func TestStyled(t *testing.T) {
 var sgrSequence = regexp.MustCompile(`\x1b\[[0-9;:]*m`)
 
 func FuzzStyled(f *testing.F) {
-	for _, s := range []string{"\x1b[31mx\x1b]0;t\x07", "1%\r\x1b[2K2%\b\b", "\x1b[8;38;5;8mx"} {
+	for _, s := range []string{"\x1b[31mx\x1b]0;t\x07", "1%\r\x1b[2K2%\b\b", "\x1b[8;38;5;8mx", "00\x1bX\r"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -75,7 +75,8 @@ func FuzzStyled(f *testing.F) {
 		if strings.ContainsAny(plain, "\x1b\r\b") {
 			t.Errorf("Styled(%q) lets %q through", s, styled)
 		}
-		if drawn := Drawn(s); strings.ContainsAny(drawn, "\r") || len(drawn) > len(s) {
+		// A control string that never ends keeps its carriage return, and is left out with it.
+		if drawn := Drawn(s); strings.ContainsAny(Printable(drawn), "\r") || len(drawn) > len(s) {
 			t.Errorf("Drawn(%q) = %q", s, drawn)
 		}
 	})

@@ -165,6 +165,11 @@ func Enable(ctx context.Context, s *agent.Server, name string, log event.Log) er
 	if len(r.Troubles) > 0 {
 		return fmt.Errorf("front door %s cannot serve: %s", name, strings.Join(r.Troubles, "; "))
 	}
+	if !s.Doors(set).Away(name).IsZero() {
+		if err := s.Doors(set).NoteBack(ctx, name); err != nil {
+			return err
+		}
+	}
 	if err := setDisabled(ctx, s, name, false); err != nil {
 		return err
 	}
@@ -186,12 +191,25 @@ func Disable(ctx context.Context, s *agent.Server, name string) error {
 }
 
 func setDisabled(ctx context.Context, s *agent.Server, name string, disabled bool) error {
+	return setDoor(ctx, s, name, func(d *app.FrontDoor) { d.Disabled = disabled })
+}
+
+// LeaveOut sets after how many seconds without an answer changes go on without a front door; 0:
+// never.
+func LeaveOut(ctx context.Context, s *agent.Server, name string, seconds int) error {
+	if seconds != 0 && (seconds < app.MinLeaveOut || seconds > app.MaxLeaveOut) {
+		return fmt.Errorf("invalid leave-out-after %d: use %d to %d seconds, or none for never", seconds, app.MinLeaveOut, app.MaxLeaveOut)
+	}
+	return setDoor(ctx, s, name, func(d *app.FrontDoor) { d.LeaveOut = seconds })
+}
+
+func setDoor(ctx context.Context, s *agent.Server, name string, to func(*app.FrontDoor)) error {
 	return s.Env.Store.UpdateSettings(ctx, func(set *app.Settings) error {
 		d, ok := set.FrontDoors[name]
 		if !ok {
 			return unknown(*set, name)
 		}
-		d.Disabled = disabled
+		to(&d)
 		set.FrontDoors = app.Merged(set.FrontDoors, map[string]app.FrontDoor{name: d})
 		return nil
 	})

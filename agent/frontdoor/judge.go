@@ -24,9 +24,12 @@ type State struct {
 	// Proven and Missing are the apps that it serves as this server does, and those that it
 	// does not yet.
 	Proven, Missing []string
-	// Err is why it does not answer; a disabled one is not asked.
-	Err    error
-	Report doors.Report
+	// Err is why it does not answer; a disabled one is not asked. LeftOut: changes go on
+	// without it, since it has not answered since Away.
+	Err     error
+	Away    time.Time
+	LeftOut bool
+	Report  doors.Report
 }
 
 // A Problem is what is wrong with a front door.
@@ -57,6 +60,7 @@ func States(ctx context.Context, s *agent.Server, set app.Settings, ask Question
 	for i, name := range set.Doors() {
 		wg.Go(func() {
 			st := State{Name: name, FrontDoor: set.FrontDoors[name]}
+			st.Away, st.LeftOut = s.Doors(set).Away(name), s.Doors(set).LeftOut(name, st.FrontDoor)
 			if ask != Nothing && !st.Disabled {
 				st.Report, st.Err = s.Doors(set).Look(ctx, name, st.FrontDoor, ask == OfNginx)
 			}
@@ -78,7 +82,7 @@ func States(ctx context.Context, s *agent.Server, set app.Settings, ask Question
 func routed(s *agent.Server) (list []string) {
 	names, _ := s.Env.Store.Apps()
 	for _, name := range names {
-		if a, err := s.Load(name); err == nil && a.Deployed() && !a.State.ProxyDisabled {
+		if a, err := s.Load(name); err == nil && a.Served() && !a.State.ProxyDisabled {
 			list = append(list, name)
 		}
 	}
@@ -93,8 +97,11 @@ func (st State) Judge(version string) (found []Problem) {
 		return []Problem{{Text: fmt.Sprintf("front door %s is disabled: nothing is sent to it", st.Name),
 			Fix: fmt.Sprintf("dokku front-door:enable %s, or dokku front-door:remove %[1]s", st.Name)}}
 	case st.Err != nil:
-		return []Problem{{Grave: true, Text: bare(st.Err).Error(),
-			Fix: fmt.Sprintf("start it; or take it out of the DNS, then: dokku front-door:disable %s", st.Name)}}
+		p := Problem{Grave: true, Text: bare(st.Err).Error(), Fix: fmt.Sprintf("start it; or take it out of the DNS, then: dokku front-door:disable %s", st.Name)}
+		if st.LeftOut {
+			p.Text += fmt.Sprintf("; deploys go on without it, since it has not answered since %s", st.Away.Format(time.RFC3339))
+		}
+		return []Problem{p}
 	}
 	for _, trouble := range st.Report.Troubles {
 		line, _, _ := strings.Cut(trouble, "\n")
@@ -139,6 +146,9 @@ type Watched struct {
 	down map[string]bool
 }
 
+// Down reports whether a front door did not answer the last look.
+func (w *Watched) Down() bool { return len(w.down) > 0 }
+
 // Look asks all enabled front doors whether they still serve what they have proven, and
 // removes what they have beside that. due are the apps that have to be published again. An
 // error is told once until the front door answers again: then up has its name.
@@ -158,9 +168,16 @@ func (w *Watched) Look(ctx context.Context, s *agent.Server) (due, up []string, 
 			if down[st.Name] = true; !w.down[st.Name] {
 				errs = append(errs, bare(st.Err))
 			}
+			if err := s.Doors(set).NoteAway(ctx, st.Name); err != nil {
+				errs = append(errs, err)
+			}
 			continue
-		case w.down[st.Name]:
+		case w.down[st.Name], !st.Away.IsZero():
 			up = append(up, st.Name)
+			if err := s.Doors(set).NoteBack(ctx, st.Name); err != nil {
+				errs = append(errs, err)
+			}
+			st.Missing = append(st.Missing, st.Proven...)
 		}
 		if err := prune(ctx, s, st.Name, st.Report.Apps); err != nil {
 			errs = append(errs, err)

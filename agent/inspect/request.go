@@ -22,6 +22,8 @@ func Request(v app.View, src *source.Source, c source.Commit, r *app.Release) (q
 		RailpackJSON: v.BuildProperty(app.PropRailpackJSON),
 		NoHerokuish:  v.BuildProperty(app.PropHerokuish) == "false",
 		Frontends:    v.Frontends(),
+		AllowedHosts: v.BuildHosts(),
+		AllowedFrom:  app.Words(v.State.Build[app.PropAllowFrom]),
 		Stack:        v.BuildProperty(app.PropStack),
 		PackImage:    v.BuildProperty(app.PropPackImage),
 		RunImage:     v.BuildProperty(app.PropRunImage),
@@ -31,6 +33,8 @@ func Request(v app.View, src *source.Source, c source.Commit, r *app.Release) (q
 	if len(r.Control.Procfile) > 0 {
 		q.Procfile = plainProcfile(r.Control.Procfile)
 	}
+	q.Isolated, _ = v.OwnBuilder()
+	q.LocalImages = v.LocalImages()
 	left, err = options.Apply(v.State.BuildOptions, &q)
 	return q, left, err
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // maxControlFile is the largest control file that a revision may ship, in bytes.
-const maxControlFile = 1 << 20
+const maxControlFile = 64 << 10
 
 // Input is a revision, with the settings that decide what its files mean.
 type Input struct {
@@ -100,12 +100,16 @@ const Unfound = "The build has to find the process types, since there is no Proc
 // revision: nothing else of it is read. The error is that of ctx.
 func Revision(ctx context.Context, in Input) (*Report, error) {
 	n := &inspection{Input: in, report: &Report{}}
-	if _, err := in.Source.Validate(ctx, in.Commit, source.DefaultLimits); err != nil {
+	limits, err := in.View.TreeLimits()
+	if err == nil {
+		_, err = in.Source.Validate(ctx, in.Commit, limits)
+	}
+	if err != nil {
 		n.add(problemOf(err, ""))
 		return n.report, ctx.Err()
 	}
 	n.read()
-	err := in.Release.ReadFiles(in.View.Settings.MaxScale)
+	err = in.Release.ReadFiles(in.View.Settings.MaxScale)
 	n.add(problems(err)...)
 	n.add(of(Warning, in.Release.Control.AppJSON.Warnings)...)
 	n.report.Ignored = in.Release.Control.AppJSON.Ignored

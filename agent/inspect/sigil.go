@@ -1,16 +1,15 @@
 package inspect
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"regexp"
 	"strings"
 
+	"dokku/agent/app"
 	"dokku/scale"
 )
-
-// sigilFile is Dokku's template of an app's nginx files.
-const sigilFile = "nginx.conf.sigil"
 
 // sigilProperties are the directives of such a template that are properties of nginx:set.
 var sigilProperties = regexp.MustCompile(`^\s*(client_max_body_size|client_body_timeout|client_header_timeout|keepalive_timeout|` +
@@ -20,7 +19,10 @@ var sigilProperties = regexp.MustCompile(`^\s*(client_max_body_size|client_body_
 // template says of Dokku's nginx template that it has no effect, and which settings do what
 // it asks for.
 func (n *inspection) template() {
-	name := path.Join(n.Release.BuildDir, sigilFile)
+	if n.View.NginxProperty(app.NginxNoCustomConfig) == "true" {
+		return // Dokku does not use it either
+	}
+	name := path.Join(n.Release.BuildDir, cmp.Or(n.View.NginxProperty(app.NginxTemplate), app.DefaultNginxTemplate))
 	data, found, err := n.Source.Read(n.Commit, name, maxControlFile)
 	if err != nil || !found {
 		return

@@ -13,7 +13,7 @@ func TestKeysElsewhere(t *testing.T) {
 	const three = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC2cXqkKv8YqGq0Yy0mYxZ0eSj5K0uBnmlS3xw0sWnmW"
 	imported := func(root, export string) string {
 		t.Helper()
-		notes, err := Import(root, []byte(export))
+		notes, err := Import(root, []byte(export), true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -21,7 +21,7 @@ func TestKeysElsewhere(t *testing.T) {
 	}
 	old, server := t.TempDir(), t.TempDir()
 	for name, key := range map[string]string{"alice": one, "bob": two, "carol": three} {
-		if err := Add(old, name, key); err != nil {
+		if err := Add(old, name, key, Grant{Role: Admin}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -36,7 +36,7 @@ func TestKeysElsewhere(t *testing.T) {
 	if list, _ := List(server); len(list) != 0 {
 		t.Errorf("a check has added %v", list)
 	}
-	if err := Add(server, "bob", one); err != nil {
+	if err := Add(server, "bob", one, Grant{Role: Admin}); err != nil {
 		t.Fatal(err)
 	}
 	kept := imported(server, export)
@@ -57,7 +57,7 @@ func TestKeysElsewhere(t *testing.T) {
 		if err := Check([]byte(bad)); err == nil {
 			t.Errorf("a check takes %q", bad)
 		}
-		if _, err := Import(server, []byte(bad)); err == nil {
+		if _, err := Import(server, []byte(bad), true); err == nil {
 			t.Errorf("an import takes %q", bad)
 		}
 	}

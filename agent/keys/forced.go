@@ -60,10 +60,10 @@ var named = regexp.MustCompile(`^FINGERPRINT=\S+ NAME=\S+ `)
 func faultOf(options []string, want string) string {
 	for _, o := range options {
 		command, ok := strings.CutPrefix(o, `command="`)
-		switch command = strings.ReplaceAll(command, `\"`, `"`); {
+		switch command = strings.ReplaceAll(strings.TrimSuffix(command, `"`), `\"`, `"`); {
 		case !ok:
 		case strings.HasPrefix(named.ReplaceAllString(command, ""), want):
-			return ""
+			return faultOfRights(strings.Fields(named.ReplaceAllString(command, "")[len(want):]))
 		case strings.Contains(command, " shell "):
 			return "runs dokku from another place, or for another root, than " + want
 		default:
@@ -71,4 +71,16 @@ func faultOf(options []string, want string) string {
 		}
 	}
 	return "has no forced command: that key gets a shell"
+}
+
+// faultOfRights describes the fault in the words after the forced command: the key's name and
+// its grant.
+func faultOfRights(words []string) string {
+	if len(words) == 0 {
+		return "does not name its key, which can do nothing"
+	}
+	if _, err := ParseGrant(words[1:]); err != nil {
+		return "has rights by which the key can do nothing: " + err.Error()
+	}
+	return ""
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
@@ -22,11 +23,13 @@ type Key struct {
 	Name        string
 	Fingerprint string // SHA256:...
 	Options     string // what sshd lets it do, e.g. "restrict,pty"
+	Grant       Grant  // with the role "" where the line's is damaged or of a later version
 }
 
-// String returns the key as ssh-keys:list prints it.
+// String returns the key as ssh-keys:list prints it: as Dokku, and then what differs from a key
+// that may do everything.
 func (k Key) String() string {
-	return fmt.Sprintf("%s NAME=%q SSHCOMMAND_ALLOWED_KEYS=%q", k.Fingerprint, k.Name, k.Options)
+	return fmt.Sprintf("%s NAME=%q SSHCOMMAND_ALLOWED_KEYS=%q%s", k.Fingerprint, k.Name, k.Options, k.Grant)
 }
 
 // keyOptions forbid forwarding and the server's ~/.ssh/rc, which deploys do not
@@ -39,8 +42,12 @@ var keyName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}$`)
 // ValidName reports whether a key may be called name.
 func ValidName(name string) bool { return keyName.MatchString(name) }
 
-// ownLine recognizes the command of a line that Add wrote.
-var ownLine = regexp.MustCompile(`^command="(?:FINGERPRINT=\S+ NAME=\S+ )?DOKKU_ROOT=.* shell ([A-Za-z0-9][A-Za-z0-9._@+-]*)"$`)
+var (
+	// ownLine recognizes the command of a line that Add wrote.
+	ownLine = regexp.MustCompile(`^command="(?:FINGERPRINT=\S+ NAME=\S+ )?DOKKU_ROOT=.* shell ([A-Za-z0-9][A-Za-z0-9._@+-]*)((?: --[a-z-]+(?:=[^\s"\\]+)?)*)"$`)
+	// waitingLine recognizes the comment that holds what a key that is not there yet will get.
+	waitingLine = regexp.MustCompile(`^# dokku: ([A-Za-z0-9][A-Za-z0-9._@+-]*)((?: --[a-z-]+=[^\s"\\]+)+)$`)
+)
 
 // keyFile is the parsed authorized_keys: our lines, and those of an administrator.
 type keyFile struct {
@@ -52,6 +59,7 @@ type keyLine struct {
 	text        string
 	fingerprint string // "" where the line holds no key
 	key         *Key   // nil where the line is not ours
+	waiting     *Key   // what a key of this name will get, without a key
 }
 
 // The words of Dokku's sshcommand, for which clients look.
@@ -60,8 +68,12 @@ const (
 	invalidKey = "Key specified in is not a valid ssh public key"
 )
 
-// Add adds a public key under the name. It fails if the name or the key exists already.
-func Add(root, name, key string) error {
+// maxLine is the longest line of authorized_keys that every sshd reads, in bytes.
+const maxLine = 8000
+
+// Add adds a public key under the name, with a grant, and with what acl:add has granted to
+// the name before. It fails if the name or the key exists already.
+func Add(root, name, key string, g Grant) error {
 	if !ValidName(name) {
 		return fmt.Errorf("cannot add a key named %q: a name holds letters, digits and . _ @ + -, 64 at most, and begins with a letter or a digit", name)
 	}
@@ -69,11 +81,9 @@ func Add(root, name, key string) error {
 	if err != nil {
 		return fmt.Errorf("%s: cannot add the key %s: %w", invalidKey, name, err)
 	}
-	command, err := commandOption(root, name, ssh.FingerprintSHA256(pub))
-	if err != nil {
-		return err
+	if err := g.Check(); err != nil {
+		return fmt.Errorf("cannot add the key %s: %w", name, err)
 	}
-	line := keyText(command, name, pub)
 	return changeKeys(root, func(f *keyFile) error {
 		fingerprint := ssh.FingerprintSHA256(pub)
 		for i, l := range f.lines {
@@ -84,14 +94,35 @@ func Add(root, name, key string) error {
 				return fmt.Errorf("cannot add the key %s: %s line %d has the same key (%s)", name, f.path, i+1, fingerprint)
 			}
 		}
-		f.lines = append(f.lines, keyLine{text: line})
-		return nil
+		return f.append(root, name, pub, g)
 	})
 }
 
+// append adds the line of a key.
+func (f *keyFile) append(root, name string, pub ssh.PublicKey, g Grant) error {
+	f.lines = slices.DeleteFunc(f.lines, func(l keyLine) bool {
+		if l.waiting == nil || l.waiting.Name != name {
+			return false
+		}
+		g.Apps, g.Services = append(g.Apps, l.waiting.Grant.Apps...), append(g.Services, l.waiting.Grant.Services...)
+		return true
+	})
+	text, err := keyText(root, name, pub, g)
+	f.lines = append(f.lines, keyLine{text: text})
+	return err
+}
+
 // keyText returns a key's line of authorized_keys.
-func keyText(command, name string, pub ssh.PublicKey) string {
-	return fmt.Sprintf("%s,%s %s %s", command, keyOptions, bytes.TrimSpace(ssh.MarshalAuthorizedKey(pub)), name)
+func keyText(root, name string, pub ssh.PublicKey, g Grant) (string, error) {
+	command, err := commandOption(root, name, ssh.FingerprintSHA256(pub), g)
+	if err != nil {
+		return "", err
+	}
+	text := fmt.Sprintf("%s,%s %s %s", command, keyOptions, bytes.TrimSpace(ssh.MarshalAuthorizedKey(pub)), name)
+	if len(text) > maxLine {
+		return "", fmt.Errorf("cannot store the rights of the key %s: its line of authorized_keys would have %d bytes, and sshd reads %d: name fewer apps", name, len(text), maxLine)
+	}
+	return text, nil
 }
 
 // List returns the keys that Add added, in their order.
@@ -109,6 +140,20 @@ func List(root string) ([]Key, error) {
 	return keys, nil
 }
 
+// Deployed returns the apps that deployers' keys are for.
+func Deployed(root string) (map[string]bool, error) {
+	all, err := List(root)
+	apps := map[string]bool{}
+	for _, k := range all {
+		if k.Grant.Role == Deployer {
+			for _, a := range k.Grant.Apps {
+				apps[a] = true
+			}
+		}
+	}
+	return apps, err
+}
+
 // ErrNoKey is the error of Remove for a key that is not there.
 var ErrNoKey = errors.New("there is no such key: dokku ssh-keys:list shows all")
 
@@ -118,6 +163,7 @@ func Remove(root, name string) error {
 		for i, l := range f.lines {
 			if l.key != nil && (l.key.Name == name || l.key.Fingerprint == name) {
 				f.lines = append(f.lines[:i], f.lines[i+1:]...)
+				f.forget(l.key.Name)
 				return nil
 			}
 		}
@@ -147,8 +193,8 @@ func parseKey(text string) (ssh.PublicKey, error) {
 
 // commandOption returns the option of authorized_keys that makes sshd run this program
 // for the key called name. It begins with the fingerprint and the name, as the lines of
-// Dokku's sshcommand do, for programs that look there.
-func commandOption(root, name, fingerprint string) (string, error) {
+// Dokku's sshcommand do, for programs that look there. The grant follows the name.
+func commandOption(root, name, fingerprint string, g Grant) (string, error) {
 	binary, err := os.Executable()
 	if err != nil {
 		return "", fmt.Errorf("cannot find this program's own file: %w", err)
@@ -157,7 +203,7 @@ func commandOption(root, name, fingerprint string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	command = fmt.Sprintf("FINGERPRINT=%s NAME=%q %s%s", fingerprint, name, command, name)
+	command = fmt.Sprintf("FINGERPRINT=%s NAME=%q %s%s", fingerprint, name, command, strings.Join(append([]string{name}, g.words()...), " "))
 	return `command="` + strings.ReplaceAll(command, `"`, `\"`) + `"`, nil
 }
 
@@ -178,6 +224,12 @@ func readKeys(root string) (*keyFile, error) {
 
 func readKeyLine(text string) keyLine {
 	l := keyLine{text: text}
+	if m := waitingLine.FindStringSubmatch(text); m != nil {
+		if g, err := parseWords(strings.Fields(m[2])); err == nil {
+			l.waiting = &Key{Name: m[1], Grant: g}
+		}
+		return l
+	}
 	pub, _, options, _, err := ssh.ParseAuthorizedKey([]byte(text))
 	if err != nil {
 		return l
@@ -188,6 +240,9 @@ func readKeyLine(text string) keyLine {
 	}
 	if m := ownLine.FindStringSubmatch(options[0]); m != nil {
 		l.key = &Key{Name: m[1], Fingerprint: l.fingerprint, Options: strings.Join(options[1:], ",")}
+		if g, err := ParseGrant(strings.Fields(m[2])); err == nil {
+			l.key.Grant = g
+		}
 	}
 	return l
 }

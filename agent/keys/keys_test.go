@@ -37,8 +37,8 @@ func TestKeys(t *testing.T) {
 	must(t, os.WriteFile(path, []byte(strings.TrimSuffix(foreign, "\n")), 0o644)) // no final newline
 
 	a, b := newKey(t, "-t", "ed25519"), newKey(t, "-t", "ecdsa")
-	must(t, Add(root, "admin", a))
-	must(t, Add(root, "deploy-1", b))
+	must(t, Add(root, "admin", a, Grant{Role: Admin}))
+	must(t, Add(root, "deploy-1", b, Grant{Role: Admin}))
 
 	text, err := os.ReadFile(path)
 	must(t, err)
@@ -70,7 +70,7 @@ func TestKeys(t *testing.T) {
 func TestKeysRefused(t *testing.T) {
 	root := t.TempDir()
 	a, b := newKey(t, "-t", "ed25519"), newKey(t, "-t", "ed25519")
-	must(t, Add(root, "admin", a))
+	must(t, Add(root, "admin", a, Grant{Role: Admin}))
 	path := filepath.Join(root, ".ssh", "authorized_keys")
 	before, err := os.ReadFile(path)
 	must(t, err)
@@ -90,9 +90,9 @@ func TestKeysRefused(t *testing.T) {
 		{"other", `command="id" ` + b, "begins with options"},
 		{"other", b + a, "too many keys"},
 	} {
-		err := Add(root, c.name, c.key)
+		err := Add(root, c.name, c.key, Grant{Role: Admin})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("Add(%q, %q): error %v, want one with %q", c.name, c.key, err, c.want)
+			t.Errorf("Add(%q, %q, Grant{Role: Admin}): error %v, want one with %q", c.name, c.key, err, c.want)
 		}
 	}
 	if err := Remove(root, "nobody"); err == nil {
@@ -105,7 +105,7 @@ func TestKeysRefused(t *testing.T) {
 
 func TestKeysRemoveByFingerprint(t *testing.T) {
 	root := t.TempDir()
-	must(t, Add(root, "admin", newKey(t, "-t", "ed25519")))
+	must(t, Add(root, "admin", newKey(t, "-t", "ed25519"), Grant{Role: Admin}))
 	list, err := List(root)
 	must(t, err)
 	must(t, Remove(root, list[0].Fingerprint))
@@ -118,13 +118,13 @@ func TestKeysRemoveByFingerprint(t *testing.T) {
 func TestKeyCommandIsQuoted(t *testing.T) {
 	root := filepath.Join(t.TempDir(), `a "b" 'c' $d`)
 	must(t, os.Mkdir(root, 0o700))
-	must(t, Add(root, "admin", newKey(t, "-t", "ed25519")))
+	must(t, Add(root, "admin", newKey(t, "-t", "ed25519"), Grant{Role: Admin}))
 	list, err := List(root)
 	must(t, err)
 	if len(list) != 1 || list[0].Name != "admin" {
 		t.Fatalf("the key is not found again: %v", list)
 	}
-	command, err := commandOption(root, "admin", "SHA256:x")
+	command, err := commandOption(root, "admin", "SHA256:x", Grant{Role: Admin})
 	must(t, err)
 	command = strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(command, `command="`), `"`), `\"`, `"`)
 	assignment, _, _ := strings.Cut(command, " /")
@@ -141,7 +141,7 @@ func TestKeysAddedAtTheSameTime(t *testing.T) {
 	for _, name := range names {
 		key := newKey(t, "-t", "ed25519")
 		wg.Go(func() {
-			if err := Add(root, name, key); err != nil {
+			if err := Add(root, name, key, Grant{Role: Admin}); err != nil {
 				t.Error(err)
 			}
 		})

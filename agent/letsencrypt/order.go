@@ -75,7 +75,7 @@ func (o *Orderer) Order(ctx context.Context, name string, ask Ask, log event.Log
 	if r.orders, err = o.Server.Env.Store.Orders(name); err != nil {
 		return 0, err
 	}
-	if !r.view.Deployed() || !r.view.ACMEEnabled() {
+	if !r.view.Served() || !r.view.ACMEEnabled() {
 		return 0, nil
 	}
 	return r.make(ctx, ask)
@@ -319,7 +319,7 @@ func (r *run) tell(e journal.Event) {
 // the zero time: never, while they stay as they are.
 func (o *Orderer) Next(name string, changed time.Time) (time.Time, error) {
 	v, err := o.Server.View(name)
-	if err != nil || !v.Deployed() || !v.ACMEEnabled() {
+	if err != nil || !v.Served() || !v.ACMEEnabled() {
 		return time.Time{}, err
 	}
 	orders, err := o.Server.Env.Store.Orders(name)

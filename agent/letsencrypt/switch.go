@@ -38,7 +38,7 @@ func (o *Orderer) Enable(ctx context.Context, name string, ask Ask, log event.Lo
 	if err != nil {
 		return err
 	}
-	if !v.Deployed() {
+	if !v.Served() {
 		log.Detail("%s has not been deployed yet: it gets its certificate after its first deploy", name)
 		return nil
 	}

@@ -16,6 +16,7 @@ import (
 	"dokku/agent/app"
 	"dokku/agent/deploy"
 	"dokku/agent/event"
+	"dokku/agent/keys"
 	"dokku/agent/services"
 	"dokku/agent/sources"
 	"dokku/agent/text"
@@ -68,7 +69,7 @@ func (m *Mover) App(ctx context.Context, a *App, archive string) error {
 		log.Detail("dokku apps:create %s", a.Name)
 	}
 	if !exists && !m.Plan {
-		if err := m.Here.Create(ctx, a.Name, false); err != nil {
+		if err := m.Here.CreateMoved(ctx, a.Name, a.state.Isolation); err != nil {
 			return err
 		}
 	}
@@ -245,7 +246,15 @@ func (m *Mover) current(name string) (*app.Release, error) {
 // have reads what this server has of an app.
 func (m *Mover) have(ctx context.Context, a *App, exists bool) (Have, error) {
 	h := Have{Reports: map[string]Report{}, Config: map[string]string{}, Scale: map[string]string{}, Services: m.servicesFor(a), Links: map[services.Ref]bool{}}
-	var err error
+	all, err := keys.Granted(m.Here.Env.Store.Root)
+	if err != nil {
+		return h, err
+	}
+	for _, k := range all {
+		if slices.Contains(k.Grant.Apps, a.Name) {
+			h.Allowed = append(h.Allowed, k.Name)
+		}
+	}
 	run := m.Run
 	if !exists {
 		run = m.Scratch

@@ -21,6 +21,7 @@ import (
 	"dokku/agent/app"
 	"dokku/agent/deploy"
 	"dokku/agent/event"
+	"dokku/agent/keys"
 	"dokku/agent/sources"
 	"dokku/agent/store"
 	"dokku/build/registry"
@@ -45,6 +46,13 @@ func (s *Server) own(ctx context.Context, a *App) error {
 		if a.OwnNginx[name], err = s.file(ctx, path.Join(a.Dir, "nginx.conf.d", name)); err != nil {
 			return err
 		}
+	}
+	if s.Plugins["acl"] {
+		list, err := output(ctx, s.Host, "ls", "--", path.Join(a.Dir, "acl"))
+		if err != nil && !errors.As(err, &failed) {
+			return err
+		}
+		a.Allowed = lines(list)
 	}
 	if s.Plugins["maintenance"] {
 		// The command is younger than the folder.
@@ -150,6 +158,23 @@ func (m *Mover) auth(p *planning) error {
 		}
 	}
 	return nil
+}
+
+// allow gives the app to the keys that the plugin acl lists. Keys come as admins', so the
+// list alone limits nobody.
+func (p *planning) allow(a *App) {
+	planned := len(p.steps)
+	for _, name := range a.Allowed {
+		switch {
+		case !keys.ValidName(name):
+			p.note("%s of its list of the plugin acl is not taken: no key may have this name", event.OneLine(name))
+		case !slices.Contains(p.have.Allowed, name):
+			p.do("acl:add", p.app, name)
+		}
+	}
+	if len(p.steps) > planned {
+		p.note("the plugin acl limits keys there; here they come as admins', who may use every app: dokku ssh-keys:set NAME --role operator")
+	}
 }
 
 // page imports the app's page for maintenance.

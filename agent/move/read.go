@@ -71,7 +71,8 @@ type App struct {
 	OwnNginx                map[string]string // files of nginx.conf.d that nothing but a person wrote
 	Page                    string            // a tar of the page for maintenance; "": none
 	Suspended               []Task
-	Docker                  string // config.json, with the app's own passwords of registries
+	Allowed                 []string // the list of the plugin acl
+	Docker                  string   // config.json, with the app's own passwords of registries
 
 	state       app.State // of this program; its Version is 0 for an app of Dokku
 	Branch, Tip string    // "": never pushed

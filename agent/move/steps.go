@@ -57,6 +57,8 @@ type Have struct {
 	Issued      bool
 	// Logins are the registries to which the app has a login of its own.
 	Logins []string
+	// Allowed are the keys that are for the app.
+	Allowed []string
 	// Networks are the names of this server's networks.
 	Networks []string
 	// Beside Dokku, ForeignNetworks and ForeignVolumes are those that exist here: they may be
@@ -116,6 +118,7 @@ func (a *App) Plan(have Have) Plan {
 	p.options(a)
 	p.logins(a.Docker, have.Logins)
 	p.beside(a)
+	p.allow(a)
 	return Plan{p.steps, p.notes, p.missing, p.blocked}
 }
 

@@ -137,8 +137,22 @@ func launch(ctx context.Context, s *agent.Server, app string, o OneOff, log even
 		if err == nil || i.ID != "" || !errors.Is(err, engine.ErrNameInUse) && !errors.Is(err, engine.ErrNoImage) {
 			break
 		}
+		if errors.Is(err, engine.ErrNoImage) {
+			if ferr := fetchImage(ctx, s, app, log); ferr != nil {
+				return i, spec, ferr
+			}
+		}
 	}
 	return i, spec, err
+}
+
+// fetchImage brings the image of the current release back from a registry, if it has one.
+func fetchImage(ctx context.Context, s *agent.Server, app string, log event.Log) error {
+	x, err := current(ctx, s, app)
+	if err != nil {
+		return err
+	}
+	return s.Env.FetchImage(ctx, x, x.Current, log.WithApp(app))
 }
 
 // summary describes the command without secrets: no arguments and no values.
@@ -215,7 +229,9 @@ func SpecOf(ctx context.Context, s *agent.Server, name string, o OneOff) (engine
 	if err != nil {
 		return spec, err
 	}
-	_, err = host.Network(ctx, name)
+	if _, err = host.Network(ctx, name); err == nil {
+		s.Env.FilterStart(ctx, host, x.App, r, false)
+	}
 	return spec, err
 }
 

@@ -20,7 +20,7 @@ func (p *planner) place(want app.Process, i engine.Instance, found bool) {
 		p.add(Step{Action: ActStart, Process: want, Name: fmt.Sprintf("%s.%s", p.d.App, want), First: first, Count: last - first + 1, Cause: "it is missing"})
 	case want.Type == "web" && i.Running():
 		if at := i.Reach(p.d.Port); at.IsValid() && !slices.Contains(p.serving, at) {
-			p.serving = append(p.serving, at)
+			p.serving, p.secure = append(p.serving, at), i.Secure
 		}
 	}
 }
@@ -63,7 +63,7 @@ func (p *planner) makeRoom(want app.Process, first int) {
 // ended or their nodes are lost. The route then stays as it is: the former processes serve if
 // they are still there, and else those that come back.
 func (p *planner) unserved() bool {
-	return p.d.Scheduled && !p.d.Stopped && p.d.Route != nil && len(p.serving) == 0 &&
+	return p.d.Scheduled && !p.d.Stopped && p.d.Route != nil && !p.d.Listener.IsValid() && len(p.serving) == 0 &&
 		slices.ContainsFunc(p.d.Want, func(w app.Process) bool { return w.Type == "web" })
 }
 
@@ -120,4 +120,21 @@ func (p *planner) retirePlaced(i engine.Instance) {
 // overlaid reports whether something may be on the app's network on the swarm.
 func (p *planner) overlaid() bool {
 	return slices.ContainsFunc(p.w.Instances, func(i engine.Instance) bool { return (i.Placed() || oneOff(i)) && !p.ends(i.ID) })
+}
+
+// Settles reports whether the route of an app on a swarm may have to change without an event: a
+// web process has no place in it, or it has just changed. What the swarm said while it was asked
+// may have been so between two looks of the watch only.
+func Settles(d Desired, w Observation, steps []Step) bool {
+	if !d.Scheduled || d.Stopped || d.Route == nil || d.Listener.IsValid() {
+		return false
+	}
+	p := &planner{d: d, w: w}
+	for _, want := range d.Want {
+		i, found := p.find(want)
+		if want.Type == "web" && (!found || !i.Running() || !i.Reach(d.Port).IsValid()) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(steps, func(s Step) bool { return s.Action == ActPublish })
 }

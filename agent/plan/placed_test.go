@@ -46,6 +46,31 @@ func seen(v int, live []engine.Instance, instances ...engine.Instance) Observati
 	return observation(v, up, instances...)
 }
 
+// TestPlanEntrance: the route has its entrance as soon as the processes are reached by it, and
+// not before.
+func TestPlanEntrance(t *testing.T) {
+	d := scheduled(1, "web.1")
+	d.Route.Entrance = &proxy.Certificate{ID: "0123456789abcdef"}
+	plain, secure := placed("shop.web.1", 1, 1), placed("shop.web.1", 1, 1)
+	secure.Secure, secure.NodePort = true, plain.NodePort+1
+	w := seen(1, []engine.Instance{plain}, plain)
+	if steps := Plan(d, w); len(steps) != 0 {
+		t.Errorf("where nothing has changed: %v", steps)
+	}
+	w.Instances = []engine.Instance{secure}
+	steps := Plan(d, w)
+	if len(steps) != 1 || steps[0].Action != ActPublish || steps[0].Route.Entrance == nil || steps[0].Route.Upstreams[0] != secure.Reach(0) {
+		t.Fatalf("%v", steps)
+	}
+	w.Live = steps[0].Route
+	if steps := Plan(d, w); len(steps) != 0 {
+		t.Errorf("published twice: %v", steps)
+	}
+	if d.Route.Entrance == nil {
+		t.Error("the plan has changed what is desired")
+	}
+}
+
 func TestPlanPlaced(t *testing.T) {
 	old1, old2, new1, new2 := placed("shop.web.1", 1, 1), placed("shop.web.2", 1, 1), placed("shop.web.1", 2, 1), placed("shop.web.2", 2, 2)
 	job := placed("shop.worker.1", 1, 2)

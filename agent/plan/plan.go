@@ -29,7 +29,10 @@ type Desired struct {
 	StartEnded bool
 	// Route is the desired route; Plan fills in its upstreams. nil: no route.
 	Route *proxy.Route
-	Port  int
+	// Listener is the route's only upstream in the place of the web processes; the zero
+	// value: there is none.
+	Listener netip.AddrPort
+	Port     int
 	// Retiring: see State.
 	Retiring map[string]time.Time
 	// Releases are the numbers of all kept releases.
@@ -92,6 +95,8 @@ type planner struct {
 	chosen map[string]bool
 	// serving are the web processes' addresses after all starts.
 	serving []netip.AddrPort
+	// secure: they are reached by a Route's Entrance.
+	secure bool
 	// final are the renames that give chosen containers their final names.
 	final []Step
 	// taken are the addresses that no new container may get.
@@ -187,6 +192,12 @@ func (p *planner) route() {
 	}
 	r := *p.d.Route
 	r.Upstreams = p.serving
+	if !p.secure {
+		r.Entrance = nil
+	}
+	if p.d.Listener.IsValid() && !p.d.Stopped {
+		r.Upstreams, r.Entrance = []netip.AddrPort{p.d.Listener}, nil
+	}
 	if p.w.Live == nil || !r.Same(*p.w.Live) {
 		p.add(Step{Action: ActPublish, Route: &r})
 	}

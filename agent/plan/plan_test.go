@@ -72,6 +72,9 @@ func TestPlan(t *testing.T) {
 	bound.Want[0].HostPort, bound.Route = 20000, nil
 	held := running("old", "shop.web.1", 1, 2)
 	held.HostPort = 20000
+	listening := want(2, "web.1")
+	listening.Listener = netip.MustParseAddrPort("192.0.2.7:8080")
+	outside := Desired{App: "shop", Route: &proxy.Route{App: "shop"}, Listener: listening.Listener}
 	due := want(2, "web.1")
 	due.Retiring = map[string]time.Time{"old": testNow.Add(-time.Second)}
 	notDue := want(2, "web.1")
@@ -210,6 +213,10 @@ deadline two`},
 publish v2 at [10.192.0.3:5000]`},
 		{"an ended container is started after a reboot", restore, observation(2, upstreams(3), ended(running("new", "shop.web.1", 2, 3))), `
 start web.1 as shop.web.1 at 10.192.0.3: it has ended`},
+		{"a fixed address takes the place of the processes", listening, observation(2, upstreams(3), running("new", "shop.web.1", 2, 3)), `
+publish v2 at [192.0.2.7:8080]`},
+		{"a fixed address needs no release", outside, observation(0, nil), `
+publish v0 at [192.0.2.7:8080]`},
 		{"stopping keeps the container", stopped, observation(2, upstreams(3), running("new", "shop.web.1", 2, 3)), `
 publish v2 at []
 stop shop.web.1: the app is stopped`},

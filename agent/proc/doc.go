@@ -5,7 +5,9 @@
 // # Decisions
 //
 // A command runs as the owner of DOKKU_ROOT. Root gives up its rights at once, so
-// that no file ever belongs to another user. Other users are refused.
+// that no file ever belongs to another user. Other users are refused. A command that needs
+// root's rights longer, for a file of root's or a service, uses what is below DOKKU_ROOT with its
+// owner's rights ([AsOwner]): the owner may put links there.
 //
 // A signal cancels a command's context, so that the command cleans up; a second
 // signal ends it at once. If the reader of its output goes away, the command is

@@ -19,7 +19,8 @@ const (
 	CatchAll = "_"
 )
 
-var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+// label is a part of a domain. RFC 1123 has no hyphen at its ends; DNS, nginx and Dokku take one.
+var label = regexp.MustCompile(`^[a-z0-9-]{1,63}$`)
 
 // Lower returns a host name in lower case. It knows ASCII only: strings.ToLower makes ASCII letters of others, such as
 // a "k" of the Kelvin sign.
@@ -37,7 +38,7 @@ type DomainError struct{ Domain, Fix string }
 
 func (e *DomainError) Error() string { return fmt.Sprintf("invalid domain %.80q: %s", e.Domain, e.Fix) }
 
-// CheckDomain reports why d cannot be a domain of an app. It accepts host names (RFC 1123), as nginx does a first label
+// CheckDomain reports why d cannot be a domain of an app. It accepts host names, as nginx does a first label
 // that is "*", and CatchAll.
 func CheckDomain(d string) error {
 	bad := func(fix string) error { return &DomainError{d, fix} }

@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"strings"
 	"testing"
+	"unicode"
 
 	"dokku/agent/proxy"
 )
@@ -14,6 +15,7 @@ func TestParseDomain(t *testing.T) {
 		"*.Example.com":          "*.example.com",
 		"_":                      "_",
 		"*":                      "_",
+		"test-.-example.com":     "test-.-example.com", // as Dokku
 		"xn--bcher-kva.example":  "xn--bcher-kva.example",
 		"bücher.example":         "xn--bcher-kva.example",
 		"BÜCHER.example":         "xn--bcher-kva.example",
@@ -72,4 +74,34 @@ func TestCovers(t *testing.T) {
 			t.Errorf("%s covers %s: %t", c.domain, c.host, got)
 		}
 	}
+}
+
+// FuzzParseDomain: what people type becomes a domain that is checked and stays itself when it is read
+// again, or an error that is safe to print.
+func FuzzParseDomain(f *testing.F) {
+	for _, s := range []string{"example.com", "*", "_", "*.Example.COM", "b\u00fccher.example", "xn--bcher-kva.example", "a.", "a..b", "\u212a.com", "a\u3002b", "\uff41.com",
+		"a b", "a;", "${host}", "~^a", "dokku-generation.invalid", "a\x1b[2J", "\u202ea.com", "xn--", "xn--a.xn--b", "\u00df.de", "a\u200db.com", "*.*.a"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, typed string) {
+		d, err := proxy.ParseDomain(typed)
+		if err != nil {
+			if strings.ContainsFunc(err.Error(), func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }) {
+				t.Errorf("the error has control characters: %q", err)
+			}
+			return
+		}
+		if err := proxy.CheckDomain(d); err != nil {
+			t.Errorf("%q becomes %q: %v", typed, d, err)
+		}
+		if again, err := proxy.ParseDomain(d); err != nil || again != d {
+			t.Errorf("%q becomes %q, and that %q, %v", typed, d, again, err)
+		}
+		if d != proxy.CatchAll && (strings.Trim(d, "abcdefghijklmnopqrstuvwxyz0123456789.-*") != "" || strings.LastIndex(d, "*") > 0) {
+			t.Errorf("%q becomes %q", typed, d)
+		}
+		if !proxy.Covers(d, strings.Replace(d, "*", "a", 1)) {
+			t.Errorf("%q does not cover its own names", d)
+		}
+	})
 }

@@ -17,6 +17,10 @@ const (
 	AccessLogPath = "access-log-path"
 	ErrorLogPath  = "error-log-path"
 	ErrorPages    = "error-pages"
+	LimitConn     = "limit-conn"
+	LimitReq      = "limit-req"
+	LimitReqBurst = "limit-req-burst"
+	MaxTempFile   = "proxy-max-temp-file-size"
 	// Off is the value of a log path that switches the log off.
 	Off = "off"
 )
@@ -37,6 +41,7 @@ var Properties = []Property{
 	property("bind-address-ipv4", "", "an IPv4 address of this host", address(netip.Addr.Is4)),
 	property("bind-address-ipv6", "", "an IPv6 address of this host", address(func(a netip.Addr) bool { return a.Is6() && !a.Is4In6() })),
 	property("client-body-timeout", "60s", timeForm, period(time.Second)),
+	// Before nginx knows the app, its own value counts, which ConfD of package nginx sets.
 	property("client-header-timeout", "60s", timeForm, period(time.Second)),
 	property(ErrorLogPath, "", `an absolute path that ends in .log, or "off"`, logPath),
 	property(ErrorPages, "", "an absolute path without spaces and special characters", isPath),
@@ -49,6 +54,11 @@ var Properties = []Property{
 	property("https-redirect", "301", "301, 308 or off", oneOf("301", "308", Off)),
 	property("keepalive-timeout", "75s", "a time from 0 to 24h, such as 90s", period(0)),
 	property("lingering-timeout", "5s", timeForm, period(time.Second)),
+	// Requests that one address has open at an app, and those that it may begin: see package
+	// nginx, "Limits".
+	property(LimitConn, "2048", `a number of requests from 1 to 100000, or "off"`, func(v string) bool { return v == Off || number(1, 100000)(v) }),
+	property(LimitReq, Off, `a rate such as 10r/s or 300r/m, or "off"`, func(v string) bool { return v == Off || isRate(v) }),
+	property(LimitReqBurst, "100", "a number of requests from 0 to 100000", number(0, 100000)),
 	// An answer's header, with all its cookies, must fit into this buffer.
 	property("proxy-buffer-size", "64k", sizeForm, isBuffer),
 	property("proxy-buffering", "on", "on or off", oneOf("on", "off")),
@@ -57,6 +67,7 @@ var Properties = []Property{
 	// Short, because an instance that does not accept within it is replaced by another.
 	property("proxy-connect-timeout", "5s", timeForm, period(time.Second)),
 	property("proxy-keepalive", "", "a number of connections from 1 to 1000", number(1, 1000)),
+	property(MaxTempFile, "1m", "0, or a size up to 1024g, such as 100m", isTempFile),
 	property("send-timeout", "60s", timeForm, period(time.Second)),
 	property("underscore-in-headers", "off", "on or off", oneOf("on", "off")),
 	property("x-forwarded-for-value", "$remote_addr", oneOfForm(forwardedFor), oneOf(forwardedFor...)),
@@ -151,6 +162,15 @@ func logPath(v string) bool { return v == Off || isPath(v) && strings.HasSuffix(
 func isBuffer(v string) bool {
 	n, err := parseSize(v)
 	return err == nil && n >= 1<<10 && n <= maxBuffer
+}
+
+var rate = regexp.MustCompile(`^[1-9][0-9]{0,5}r/[sm]$`)
+
+func isRate(v string) bool { return rate.MatchString(v) }
+
+func isTempFile(v string) bool {
+	n, err := parseSize(v)
+	return err == nil && n <= 1<<40
 }
 
 func areBuffers(v string) bool {

@@ -37,6 +37,9 @@ type Route struct {
 	// Elsewhere: the upstreams are on machines that may stop answering without a word. Other
 	// servers reach them too, so a front door passes requests straight to them.
 	Elsewhere bool `json:",omitempty"`
+	// Entrance: the upstreams speak TLS, and take a client with this certificate alone. Its
+	// chain ends with the authority that has signed theirs, for EntranceName. nil: they do not.
+	Entrance *Certificate `json:",omitempty"`
 	// Onward: the upstreams are a proxy that has the same names. It gets each request on the
 	// port of Ports' Container, over TLS if the visitor's came so.
 	Onward bool `json:",omitempty"`
@@ -70,6 +73,9 @@ type Certificate struct {
 	// to handshakes (OCSP); see certs.Pair.Responder. "": it does not.
 	Responder string `json:",omitempty"`
 }
+
+// EntranceName is the name in the certificates of upstreams with an Entrance.
+const EntranceName = "node.dokku"
 
 // The files of a Certificate, in PEM.
 const (
@@ -121,6 +127,13 @@ type Examiner interface {
 	Examine(ctx context.Context) Condition
 }
 
+// Distant is a Proxy of which a part is on other servers.
+type Distant interface {
+	// Reach returns an error if a server does not answer without which no change of a route
+	// would succeed, and a note about each that is left out.
+	Reach(ctx context.Context) (notes []string, err error)
+}
+
 // Condition is the result of Examine. All is well if the errors are nil and there
 // are no Rules.
 type Condition struct {
@@ -139,4 +152,6 @@ type Condition struct {
 	Rules []error
 	// Refused: the proxy would not start with the present configuration.
 	Refused error
+	// Few: so few connections are allowed that one visitor can take all of them.
+	Few error
 }

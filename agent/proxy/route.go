@@ -55,6 +55,12 @@ func (r Route) Checked() (Route, error) {
 	if err := checkCertificates(&r); err != nil {
 		return Route{}, fmt.Errorf("cannot route %s: %w", r.App, err)
 	}
+	if r.Entrance != nil {
+		if !certificateID.MatchString(r.Entrance.ID) {
+			return Route{}, fmt.Errorf("cannot route %s: invalid certificate %.80q of the entrance: its id is not hexadecimal", r.App, r.Entrance.ID)
+		}
+		r.Entrance = &Certificate{ID: r.Entrance.ID, Dir: r.Entrance.Dir}
+	}
 	if r.Challenge != "" && !thumbprint.MatchString(r.Challenge) {
 		return Route{}, fmt.Errorf("cannot route %s: invalid thumbprint %.80q of an ACME account: it has 43 characters of base64url", r.App, r.Challenge)
 	}
@@ -165,6 +171,18 @@ func Conflict(r Route, others []Route) error {
 	return nil
 }
 
+// Pairs are all certificates of the route, which has their files.
+func (r Route) Pairs() []*Certificate {
+	var list []*Certificate
+	for i := range r.Certificates {
+		list = append(list, &r.Certificates[i])
+	}
+	if r.Entrance != nil {
+		list = append(list, r.Entrance)
+	}
+	return list
+}
+
 // Same reports whether publishing r where o is live changes nothing. Defaults and
 // the spelling of names do not count, nor does Replaces. An outdated route is never the
 // same.
@@ -178,6 +196,9 @@ func (r Route) Same(o Route) bool {
 }
 
 func (r Route) equal(o Route) bool {
+	if (r.Entrance == nil) != (o.Entrance == nil) || r.Entrance != nil && r.Entrance.ID != o.Entrance.ID {
+		return false
+	}
 	return r.App == o.App && r.Release == o.Release && r.Stopped == o.Stopped && r.Challenge == o.Challenge && r.Elsewhere == o.Elsewhere && r.Onward == o.Onward && r.Settings.equal(o.Settings) && besideEqual(r, o) &&
 		slices.Equal(r.Domains, o.Domains) && slices.Equal(r.Ports, o.Ports) && slices.Equal(r.Upstreams, o.Upstreams) &&
 		slices.EqualFunc(r.Certificates, o.Certificates, func(a, b Certificate) bool {

@@ -105,6 +105,8 @@ type Buffers struct {
 	First       int64 // the response's header must fit into it
 	Count, Size int64
 	Busy        int64 // may be on their way to the client
+	// File is how much of a response waits on the disk for a slow client; 0: nothing.
+	File int64
 }
 
 // Default sizes of Buffers. The header of Dokku's 4 or 8 kB is too small for apps that
@@ -113,6 +115,7 @@ const (
 	defaultFirst      = 64 << 10
 	defaultBufferSize = 16 << 10
 	defaultCount      = 8
+	defaultFile       = 1 << 20
 )
 
 // Buffers returns the sizes of the response's buffers. nginx refuses sizes that do not
@@ -139,7 +142,15 @@ func (s Settings) Buffers() (Buffers, error) {
 	if b.Busy == 0 {
 		b.Busy = max(b.First, b.Size)
 	}
+	if set := s.Properties[MaxTempFile]; set != "" {
+		b.File, _ = parseSize(set)
+	} else {
+		b.File = max(defaultFile, b.First, b.Size)
+	}
 	switch {
+	case b.File != 0 && b.File < max(b.First, b.Size):
+		return b, fmt.Errorf("invalid %s %s: give 0, or at least proxy-buffer-size and one of proxy-buffers, %d",
+			MaxTempFile, s.Properties[MaxTempFile], max(b.First, b.Size))
 	case b.Busy < max(b.First, b.Size):
 		return b, fmt.Errorf("invalid proxy-busy-buffers-size %s: give at least proxy-buffer-size and one of proxy-buffers, %d",
 			s.Properties["proxy-busy-buffers-size"], max(b.First, b.Size))

@@ -29,6 +29,7 @@ func TestBuffers(t *testing.T) {
 		{"8k", "8 8k", "16k", proxy.Buffers{First: 8 * k, Count: 8, Size: 8 * k, Busy: 16 * k}}, // Dokku's defaults
 	} {
 		s := proxy.Settings{Properties: map[string]string{"proxy-buffer-size": c.first, "proxy-buffers": c.all, "proxy-busy-buffers-size": c.busy}}
+		c.want.File = 1024 * k
 		if got, err := s.Buffers(); err != nil || got != c.want {
 			t.Errorf("%q %q %q: %+v, %v; want %+v", c.first, c.all, c.busy, got, err, c.want)
 		}
@@ -42,6 +43,27 @@ func TestBuffers(t *testing.T) {
 		s := proxy.Settings{Properties: map[string]string{"proxy-buffer-size": c.first, "proxy-buffers": c.all, "proxy-busy-buffers-size": c.busy}}
 		if got, err := s.Buffers(); err == nil || !strings.Contains(err.Error(), c.why) {
 			t.Errorf("%q %q %q: %+v, %v; want an error with %q", c.first, c.all, c.busy, got, err, c.why)
+		}
+	}
+}
+
+// TestTemporaryFile: a size that nginx would refuse beside the others is refused, and the default
+// follows them.
+func TestTemporaryFile(t *testing.T) {
+	for _, c := range []struct {
+		first, file string
+		want        int64
+		why         string
+	}{
+		{"2m", "", 2 << 20, ""},
+		{"", "0", 0, ""},
+		{"", "100m", 100 << 20, ""},
+		{"2m", "1m", 0, "invalid proxy-max-temp-file-size 1m: give 0, or at least proxy-buffer-size and one of proxy-buffers, 2097152"},
+	} {
+		s := proxy.Settings{Properties: map[string]string{"proxy-buffer-size": c.first, proxy.MaxTempFile: c.file}}
+		got, err := s.Buffers()
+		if c.why == "" && (err != nil || got.File != c.want) || c.why != "" && (err == nil || err.Error() != c.why) {
+			t.Errorf("%q %q: %d, %v; want %d, %s", c.first, c.file, got.File, err, c.want, c.why)
 		}
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
@@ -79,7 +78,7 @@ func Read(s *store.Store) (v Served, err error) {
 
 // Prepare makes the files of the registry, or those that are missing. An address or a port
 // that is empty stays, or is the default. changed reports whether a running registry has to
-// be restarted. Root may call it for the owner of DOKKU_ROOT, to whom all files belong.
+// be restarted. Root calls it with the owner's rights for files ([proc.AsOwner]).
 func Prepare(s *store.Store, address string, port int, now time.Time) (v Served, changed bool, err error) {
 	v, err = Read(s)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -94,9 +93,6 @@ func Prepare(s *store.Store, address string, port int, now time.Time) (v Served,
 	}
 	v.Port, v.Password = cmp.Or(port, v.Port, DefaultPort), cmp.Or(v.Password, rand.Text())
 	f := files{disk: s.Disk, dir: dir(s)}
-	if f.owner, err = os.Stat(s.Root); err != nil {
-		return v, false, err
-	}
 	f.folder(f.dir)
 	f.folder(filepath.Join(f.dir, imagesDir))
 	if err := f.certificates(&v, now); err != nil {
@@ -152,7 +148,6 @@ auth:
 type files struct {
 	disk    disk.Disk
 	dir     string
-	owner   fs.FileInfo // whose owner they get
 	changed bool
 	err     error
 }
@@ -161,7 +156,6 @@ func (f *files) folder(path string) {
 	if f.err == nil {
 		f.err = f.disk.MkdirAll(path, 0o700)
 	}
-	f.own(path)
 }
 
 // put replaces a file that has another content.
@@ -171,14 +165,7 @@ func (f *files) put(name string, data []byte) {
 		return
 	}
 	f.err = f.disk.Replace(path, data, 0o600)
-	f.own(path)
 	f.changed = true
-}
-
-func (f *files) own(path string) {
-	if st, ok := f.owner.Sys().(*syscall.Stat_t); ok && f.err == nil && os.Geteuid() == 0 {
-		f.err = os.Chown(path, int(st.Uid), int(st.Gid))
-	}
 }
 
 // certificates makes the authority, and the server's certificate if there is none for the

@@ -89,7 +89,7 @@ func (h Host) start(ctx context.Context, path string, v Served, changed bool) er
 		}
 	}
 	var err error
-	for range 100 {
+	for range 300 { // a busy server takes its time
 		if err = v.Answers(ctx); err == nil || ctx.Err() != nil {
 			return err
 		}

@@ -36,6 +36,10 @@
 //     change, and the service is away for seconds. Rejected: Dokku's ambassador container,
 //     which needs one more image and one more process that can fail; a forwarder in the
 //     agent, whose restart would cut the connections.
+//   - The container of a new service has the rights and the limit of processes of isolated apps. One
+//     of an older version keeps what it has, until isolate gives it another container; its image or
+//     an option may need more. Rejected: to switch with the next upgrade, which would fail for a
+//     reason that nobody looks for there.
 //   - A postgres server gets a certificate of its own, as with Dokku: many apps ask for TLS.
 //
 // # Nothing is lost

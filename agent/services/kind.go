@@ -17,7 +17,9 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/BurntSushi/toml"
+	"github.com/pelletier/go-toml/v2"
+
+	"dokku/build"
 )
 
 // A Kind is what services of one kind have in common: the content of its file. Texts of
@@ -46,6 +48,10 @@ type Kind struct {
 	Env      map[string]string `toml:"env"`
 	Data     []Data            `toml:"data"`
 	Config   Config            `toml:"config"`
+	// Unrestricted: its image needs rights of Docker's defaults that an isolated app does not
+	// have, such as sudo. Else the containers of new services have none of them, and at most
+	// pidsLimit processes: an app that is linked may run programs by its database.
+	Unrestricted bool `toml:"unrestricted"`
 	// InPlace: a server reads the data of any earlier version.
 	InPlace bool `toml:"in_place"`
 
@@ -173,9 +179,8 @@ func read(from fs.FS, dir string) (list []Kind, failed error) {
 // kindName bounds the name: with that of a service it makes a host name.
 var kindName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,15}$`)
 
-// typeError is the form in which the decoder tells of a value of another type, whose line it
-// gives in no other way.
-var typeError = regexp.MustCompile(`^toml: line (\d+) \(last key "([^"]*)"\): (.*)$`)
+// ValidKind reports whether a kind of service may have the name.
+func ValidKind(name string) bool { return kindName.MatchString(name) }
 
 // parse reads the file of a kind. Errors name the file and the line.
 func parse(file string, data []byte) (Kind, error) {
@@ -183,19 +188,19 @@ func parse(file string, data []byte) (Kind, error) {
 	if !kindName.MatchString(k.Name) {
 		return k, fmt.Errorf("%s: the name of the file is the name of the commands: it needs lowercase letters, digits and -, 16 at most", file)
 	}
-	meta, err := toml.NewDecoder(bytes.NewReader(data)).Decode(&k)
-	var bad toml.ParseError
-	if errors.As(err, &bad) {
-		return k, fmt.Errorf("%s:%d: %s", file, bad.Position.Line, bad.Message)
-	}
-	if m := typeError.FindStringSubmatch(fmt.Sprint(err)); m != nil {
-		return k, fmt.Errorf("%s:%s: %s: %s", file, m[1], m[2], m[3])
-	}
-	if err != nil {
+	err := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields().Decode(&k)
+	at, key, message, known := build.TOMLProblem(err)
+	var unknown *toml.StrictMissingError
+	switch {
+	case err == nil:
+	case errors.As(err, &unknown):
+		return k, fmt.Errorf("%s:%d: %s is no setting of a kind", file, at, strings.Join(unknown.Errors[0].Key(), "."))
+	case key != "":
+		return k, fmt.Errorf("%s:%d: %s: %s", file, at, key, message)
+	case known:
+		return k, fmt.Errorf("%s:%d: %s", file, at, message)
+	default:
 		return k, fmt.Errorf("%s: %w", file, err)
-	}
-	if left := meta.Undecoded(); len(left) > 0 {
-		return k, fmt.Errorf("%s:%d: %s is no setting of a kind", file, line(data, left[0]), left[0])
 	}
 	if key, why := k.check(); why != "" {
 		return k, fmt.Errorf("%s:%d: %s %s", file, line(data, strings.Split(key, ".")), key, why)
@@ -204,7 +209,7 @@ func parse(file string, data []byte) (Kind, error) {
 }
 
 // line is the line of a key in a file that could be parsed; 1: it is not there.
-func line(data []byte, key toml.Key) int {
+func line(data []byte, key []string) int {
 	last := regexp.QuoteMeta(key[len(key)-1])
 	form := regexp.MustCompile(`(^|[{,])\s*"?` + last + `"?\s*=|^\s*\[\[?(.*\.)?"?` + last + `"?\]\]?`)
 	table := ""

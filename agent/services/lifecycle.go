@@ -253,6 +253,35 @@ func (m *Manager) Unexpose(ctx context.Context, k Kind, name string, log event.L
 	})
 }
 
+// Isolate takes the rights from a service's container that new services do not have, and limits
+// its processes, or gives it those of the engine's defaults again. If the new container does not
+// become ready, the former one comes back.
+func (m *Manager) Isolate(ctx context.Context, k Kind, name string, on bool, log event.Log) error {
+	return m.with(ctx, k, name, "isolate", log, func(s *Service) error {
+		switch {
+		case on && k.Unrestricted:
+			return fmt.Errorf("%s needs the rights of Docker's defaults, says the file of its kind: %s keeps them", k.Title, name)
+		case on && s.Container.Restricted:
+			log.Step("Service %s is already isolated", name)
+			return nil
+		case !on && !s.Container.Restricted:
+			log.Step("Service %s is not isolated", name)
+			return nil
+		case on:
+			log.Result("Isolating %s", name)
+		default:
+			log.Result("Giving %s the rights of Docker's defaults, and no limit of processes", name)
+		}
+		next := s.Container
+		next.Restricted = on
+		if err := m.replace(ctx, k, s, next); err != nil {
+			return err
+		}
+		log.Result("Done")
+		return nil
+	})
+}
+
 // Set sets or, with an empty value, unsets a property. It takes effect with the next start.
 func (m *Manager) Set(ctx context.Context, k Kind, name, property, value string, log event.Log) error {
 	return m.with(ctx, k, name, "set", log, func(s *Service) error {

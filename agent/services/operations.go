@@ -113,7 +113,7 @@ func (m *Manager) create(ctx context.Context, k Kind, name string, o Options, st
 		return nil, err
 	}
 	r := Ref{k.Name, name}
-	c := Container{Image: k.Default(), Options: k.Options, Memory: k.Memory}
+	c := Container{Image: k.Default(), Options: k.Options, Memory: k.Memory, Restricted: !k.Unrestricted}
 	if kept, err := m.record(r); err == nil && kept.Phase == Kept {
 		c = kept.Container
 		c.Ports = nil

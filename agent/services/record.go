@@ -74,6 +74,8 @@ type Container struct {
 	Options string   `json:"options,omitempty"`
 	Memory  int      `json:"memory,omitempty"`   // megabytes
 	ShmSize int64    `json:"shm_size,omitempty"` // bytes
+	// Restricted: unless Kind.Unrestricted. Services of older versions are not, until Isolate.
+	Restricted bool `json:"restricted,omitempty"`
 	// Volume is the name of its first volume; see Kind.volumes.
 	Volume string `json:"volume,omitempty"`
 	// Ports are the addresses of the host at which it is reached: "5432" or "127.0.0.1:5432",

@@ -82,6 +82,9 @@ func (m *Manager) spec(k Kind, s *Service, image string) engine.Spec {
 	if len(k.Config.Files) > 0 {
 		spec.Mounts = append(spec.Mounts, engine.Mount{Source: m.ConfigDir(r), Target: k.Config.Path, ReadOnly: true})
 	}
+	if c.Restricted {
+		spec.Restricted, spec.Limits.Pids = true, pidsLimit
+	}
 	if c.Memory > 0 {
 		spec.Limits.Memory = int64(c.Memory+k.Overhead) * units.MiB
 	}
@@ -90,6 +93,9 @@ func (m *Manager) spec(k Kind, s *Service, image string) engine.Spec {
 	}
 	return spec
 }
+
+// pidsLimit is how many processes and threads a restricted service has at the same time.
+const pidsLimit = 4096
 
 // published is a port of a container at "PORT" or "ADDRESS:PORT" of the host.
 func published(port int, at string) engine.Published {

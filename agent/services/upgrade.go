@@ -236,6 +236,7 @@ func (m *Manager) Back(ctx context.Context, k Kind, name string, log event.Log, 
 		}
 		present, next := s.Container, s.Previous.Container
 		next.Attempt, next.Ports, next.Networks = app.NewAttempt(), present.Ports, networks(s.Properties)
+		next.Restricted = present.Restricted
 		if err := m.ensureImage(ctx, k, next.Image, log); err != nil {
 			return err
 		}

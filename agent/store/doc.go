@@ -9,8 +9,11 @@
 //   - Each write is a temporary file, fsync, rename, fsync of the folder, through
 //     package disk. A crash at any moment leaves the old or the new file.
 //   - A lock is an flock(2). The kernel releases it when its holder ends, so a killed
-//     process never leaves a lock behind. Lock files are never removed, because a
-//     process that waits for a removed file would get a lock that nobody else sees.
+//     process never leaves a lock behind. The file of an app's lock stays as long as the app
+//     exists. That of a name which is no app is removed by the lock's only holder, so that refused
+//     pushes to new names leave nothing. A process that waited for a removed file would have a lock that
+//     nobody else sees: so whoever gets a lock looks whether its file is still the one that
+//     the name leads to, and begins again if not.
 //     The holder's note in the file is for messages and for finding killed holders;
 //     it never decides whether the lock is free.
 //   - The store never overwrites or removes a file that a newer version wrote. An

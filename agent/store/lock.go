@@ -3,8 +3,10 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"dokku/agent/app"
@@ -21,6 +23,9 @@ type Lock struct {
 	// Abandoned reports that a former holder was killed and that its leftovers have not
 	// been cleaned up since.
 	Abandoned bool
+	// Gone: there is no such app, so Release removes the lock's file. Its holder alone may do
+	// that: whoever waits for the file finds out (disk.Linked) and takes the lock of a new one.
+	Gone bool
 }
 
 // Names of locks that are not an app's. No app can have such a name.
@@ -36,6 +41,11 @@ const (
 	// RegistryLock is held while an image is pushed to the registry of this server, and
 	// while old ones are collected there, which could take the layers of a new one.
 	RegistryLock = "_registry"
+	// NodesLock is held while the certificates of the nodes are changed.
+	NodesLock = "_nodes"
+	// ImagesLock is held while an image is noted that nodes will pull, and while they are
+	// told to remove those of apps that are gone.
+	ImagesLock = "_images"
 )
 
 // Holder is the note in a lock's file: the process that holds the lock, and its step.
@@ -54,27 +64,41 @@ func (h Holder) String() string {
 const ShortWait = time.Second
 
 // LockApp takes the lock called app and records step as its holder's work. If it waits
-// longer than ShortWait, it logs who holds the lock. It gives up when ctx is done.
+// longer than ShortWait, it logs who holds the lock. It gives up when ctx is done, and with
+// NoWait it does not wait for an app: see LockNow.
 func (s *Store) LockApp(ctx context.Context, app, step string, log event.Log) (*Lock, error) {
-	f, err := s.lockFile(app)
-	if err != nil {
-		return nil, err
+	if s.NoWait && !strings.HasPrefix(app, "_") {
+		s.locked.Store(true)
+		l, err := s.LockNow(ctx, app, step)
+		if busy := new(BusyError); errors.As(err, &busy) {
+			busy.Command = true
+		}
+		return l, err
 	}
 	s.locked.Store(true)
-	l := &Lock{F: f}
-	if err := failpoint.Reach(failpoint.LockAsked); err != nil {
+	for {
+		f, err := s.lockFile(app)
+		if err != nil {
+			return nil, err
+		}
+		l := &Lock{F: f}
+		if err := failpoint.Reach(failpoint.LockAsked); err != nil {
+			f.Close()
+			return nil, err
+		}
+		free, err := disk.TryLock(f, disk.Exclusive)
+		if !free && err == nil {
+			err = s.wait(ctx, l, app, log)
+		}
+		if err != nil {
+			f.Close()
+			return nil, fmt.Errorf("gave up waiting for the lock of %s: %w", app, err)
+		}
+		if disk.Linked(f, s.Own("locks", app)) {
+			return l.taken(step)
+		}
 		f.Close()
-		return nil, err
 	}
-	free, err := disk.TryLock(f, disk.Exclusive)
-	if !free && err == nil {
-		err = s.wait(ctx, l, app, log)
-	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("gave up waiting for the lock of %s: %w", app, err)
-	}
-	return l.taken(step)
 }
 
 // Asked reports whether this process has called LockApp: what it does has begun.
@@ -111,9 +135,18 @@ type BusyError struct {
 	With string // what, and for how long
 	// Cancellable: it is a deploy that deploys:cancel can end.
 	Cancellable bool
+	// Command: a command does not want to wait, and not a push.
+	Command bool
 }
 
 func (e *BusyError) Error() string {
+	if e.Command {
+		help := "Run it again later, or without --no-wait to wait for it"
+		if e.Cancellable {
+			help += ", or cancel the deploy first: dokku deploys:cancel " + e.App
+		}
+		return fmt.Sprintf("%s is busy: %s, and this command does not wait (--no-wait)\n%s", e.App, e.With, help)
+	}
 	help := "Push again later, or without no-wait to wait for it"
 	if e.Cancellable {
 		help += ", or with -o cancel to take its place"
@@ -169,6 +202,10 @@ func (s *Store) wait(ctx context.Context, l *Lock, app string, log event.Log) er
 		who = "the orders of other certificates"
 	case RegistryLock:
 		who = "the registry"
+	case NodesLock:
+		who = "another change of the certificates"
+	case ImagesLock:
+		who = "the images of the nodes"
 	}
 	if busy := s.Busy(app); busy != "" {
 		log.Step("Waiting for %s: %s", who, busy)
@@ -192,7 +229,8 @@ func (s *Store) TryLock(app, step string) (*Lock, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
-	if free, err := disk.TryLock(f, disk.Exclusive); !free {
+	free, err := disk.TryLock(f, disk.Exclusive)
+	if !free || !disk.Linked(f, s.Own("locks", app)) { // its holder has removed it just now
 		f.Close()
 		return nil, false, err
 	}
@@ -230,6 +268,11 @@ func (l *Lock) holder() (h Holder, ok bool) {
 // Release releases the lock. If it is still Abandoned, the note stays, so that the
 // next holder sees it as abandoned too.
 func (l *Lock) Release() {
+	if l.Gone {
+		os.Remove(l.F.Name())
+		l.F.Close()
+		return
+	}
 	if !l.Abandoned {
 		l.F.Truncate(0)
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"dokku/agent/app"
 	"dokku/agent/disk"
 	"dokku/agent/event"
+	"dokku/agent/keys"
 	"dokku/agent/text"
 )
 
@@ -32,7 +34,24 @@ func (s *Store) Settings() (app.Settings, error) {
 	set.KeepReleases = cmp.Or(set.KeepReleases, app.DefaultKeepReleases)
 	set.Nginx.Port = cmp.Or(set.Nginx.Port, 80)
 	set.Nginx.TLSPort = cmp.Or(set.Nginx.TLSPort, 443)
+	if err == nil && HasBuilder(set) {
+		set.Deployed, err = keys.Deployed(s.Root)
+	}
 	return set, err
+}
+
+// builderState is where the service of a builder has its folder, until install.sh removes the builder.
+const builderState = "/var/lib"
+
+// HasBuilder reports whether the server has a builder of its own, which may be stopped.
+func HasBuilder(set app.Settings) bool {
+	socket := set.BuilderSocket()
+	for _, path := range []string{socket, filepath.Join(builderState, filepath.Base(filepath.Dir(socket)))} {
+		if _, err := os.Lstat(path); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // StoredSettings reads the server's settings without filling in defaults.

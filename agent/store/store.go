@@ -29,6 +29,8 @@ type Store struct {
 	Fault func(what string) error
 	// locked: this process has asked for a lock to change something.
 	locked atomic.Bool
+	// NoWait: LockApp does not wait for the lock of an app (--no-wait).
+	NoWait bool
 	// Good keeps the settings that the agent falls back to; nil outside of the agent.
 	Good *GoodSettings
 }

@@ -51,6 +51,9 @@ func (p *pruner) look(ctx context.Context) {
 	if err := p.Server.PruneBuildCache(ctx, p.log); err != nil && ctx.Err() == nil {
 		p.log.Warn("%s", err)
 	}
+	if err := p.Server.PruneNodes(ctx, p.log); err != nil && ctx.Err() == nil {
+		p.log.Warn("%s", err)
+	}
 	if _, err := registry.Sweep(ctx, p.Server.Env.Store, p.log); err != nil && ctx.Err() == nil {
 		p.log.Warn("%s", err)
 	}

@@ -131,7 +131,8 @@ func (c *crashes) lookAt(ctx context.Context, name string, processes map[string]
 			if now.Sub(p.Last) < crashWindow {
 				left[process] = p
 			}
-		case o.Instances[i].Running() && now.Sub(p.Last) >= wellAfter && now.Sub(o.Instances[i].Started) >= wellAfter:
+		case o.Instances[i].Running() && now.Sub(p.Last) >= wellAfter && (o.Instances[i].Placed() || now.Sub(o.Instances[i].Started) >= wellAfter):
+			// When a placed one started is written by the clock of another server.
 			c.w.Server.Env.Tell(journal.Event{Event: journal.Recover, App: name, Process: process, Text: "runs again"}, c.w.log)
 		default:
 			left[process] = p

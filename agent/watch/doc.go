@@ -8,6 +8,13 @@
 // desired state with the observed one. A lost event costs at most a delay until the next
 // look (sweepEvery), and everything that the loop remembers may be lost.
 //
+// Requests to an app on a swarm must follow its processes within seconds, and the swarm may say
+// something between two looks of the engine's watch that no event tells. So the loop looks again
+// every 5 s while a web process has no place in the route, and once after each change of the
+// route. Events about such a process shorten the pause after a failure to 10 s. Processes that
+// retire are stopped beside the loop: one may take its whole stop timeout, in which a node may
+// die.
+//
 // When the engine comes back, the loop also starts ended containers, because the
 // engine does not restart them after a reboot.
 //
@@ -29,10 +36,18 @@
 // size would have the engine walk through all files of all volumes, so they are not counted;
 // each app has one of a kind. Failing is a warning.
 //
+// With the same look, the other nodes of a swarm lose the images of old releases. Once after its
+// start, the agent gives the nodes its own version of the node service (package engine/node): an
+// update of the server starts the agent anew.
+//
 // Services have a loop of their own beside that of the apps: a deploy that waits for a
 // database holds up no other service, and a service that does not start no app. When the
 // engine comes back, the engine starts the services by itself, and an app starts those that
 // it needs first.
+//
+// The rules of the firewall follow each event and each changed state within a tick or two, and once a minute the
+// agent asks root's part whether they are there: "nft flush ruleset" tells nobody. Its call is a rule of sudo
+// that logs nothing.
 //
 // The engine reports no event when the client of a one-off container is killed. So the
 // loop checks the clients' processes on each tick.

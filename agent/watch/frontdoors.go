@@ -12,12 +12,14 @@ import (
 // they should.
 const doorsEvery = 30 * time.Second
 
+// awayEvery is the interval while one of them does not answer: when it is back, it serves what
+// it had, and changes may have gone on without it.
+const awayEvery = 5 * time.Second
+
 // frontDoors looks at the front doors until ctx is done. An app whose route one of them
 // lacks is due.
 func (w *Controller) frontDoors(ctx context.Context) {
 	var seen frontdoor.Watched
-	t := time.NewTicker(doorsEvery)
-	defer t.Stop()
 	for {
 		due, up, err := seen.Look(ctx, w.Server)
 		if ctx.Err() != nil {
@@ -36,10 +38,14 @@ func (w *Controller) frontDoors(ctx context.Context) {
 			a.Due, a.again = time.Now(), a.busy
 		}
 		w.mu.Unlock()
+		pause := doorsEvery
+		if seen.Down() {
+			pause = awayEvery
+		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-t.C:
+		case <-time.After(pause):
 		}
 	}
 }

@@ -8,11 +8,13 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dokku/agent"
 	"dokku/agent/app"
 	"dokku/agent/backup"
+	"dokku/agent/cgroup"
 	"dokku/agent/cron"
 	"dokku/agent/engine"
 	"dokku/agent/event"
@@ -41,6 +43,12 @@ const (
 	// firstBackoff and maxBackoff bound the pause after a failure.
 	firstBackoff = 2 * time.Second
 	maxBackoff   = 5 * time.Minute
+	// placedBackoff bounds that pause when a process on the swarm is on another node or at
+	// another port: requests go where it was.
+	placedBackoff = 10 * time.Second
+	// settleEvery is the interval at which an app is reconciled whose route may have to change
+	// without an event.
+	settleEvery = 5 * time.Second
 )
 
 // Run runs the agent until ctx is done. The agent finishes or undoes interrupted
@@ -71,7 +79,7 @@ func Run(ctx context.Context, s *agent.Server, log event.Log) error {
 	if err := s.TellChanges(ctx, log); err != nil {
 		log.Warn("cannot tell what the update changes: %s", err)
 	}
-	w := &Controller{Server: s, log: log, Apps: map[string]*Watched{}, Slots: make(chan struct{}, ParallelApps)}
+	w := &Controller{Server: s, log: log, Apps: map[string]*Watched{}, Slots: make(chan struct{}, ParallelApps), free: make(chan struct{}, 1)}
 	events := make(chan engine.Event, 256)
 	watching := make(chan error, 1)
 	go func() { watching <- host.Watch(ctx, events) }()
@@ -83,6 +91,10 @@ func Run(ctx context.Context, s *agent.Server, log event.Log) error {
 	w.Wg.Go(func() { (&pruner{Controller: w}).run(ctx) })
 	w.Wg.Go(func() { w.notices(ctx) })
 	w.Wg.Go(func() { w.frontDoors(ctx) })
+	if s.Env.Firewall != nil {
+		w.Wg.Go(func() { w.firewall(ctx) })
+	}
+	w.Wg.Go(func() { w.nodeService(ctx) })
 	w.Wg.Go(func() { (&cron.Scheduler{Server: s, Log: log}).Run(ctx, Tick) })
 	w.Wg.Go(func() {
 		(&vault.Runner{Jobs: func() ([]vault.Job, error) { return backup.Jobs(s, log) }, Tell: func(e journal.Event) { s.Env.Tell(e, log) }, Log: log}).Run(ctx, Tick)
@@ -104,11 +116,16 @@ type Controller struct {
 	recorder *recorder
 	keeper   *keeper
 
+	// moved: an app or a container has changed since the rules of the firewall were made.
+	moved    atomic.Bool
 	settings time.Time // of server.json at the last look
 	swept    time.Time // when SweepStaging was last called
+	groups   cgroup.Sweeper
 
 	mu   sync.Mutex
 	Apps map[string]*Watched
+	full bool          // an app is due, and all slots were taken
+	free chan struct{} // one is free again while an app waits for it
 }
 
 // Watched is the schedule of an app. Its loss costs one more look at the app.
@@ -121,6 +138,8 @@ type Watched struct {
 	packed     time.Time // time of the last packing
 	oneOffs    []engine.Instance
 	Backoff    time.Duration
+	stopping   bool // processes are being stopped that were due to retire
+	waits      bool // a look has to follow that
 }
 
 func (w *Controller) loop(ctx context.Context, events <-chan engine.Event) error {
@@ -131,6 +150,7 @@ func (w *Controller) loop(ctx context.Context, events <-chan engine.Event) error
 		case <-ctx.Done():
 			return nil
 		case e := <-events:
+			w.moved.Store(true)
 			if _, service := app.ServiceOf(e.App); service {
 				w.keeper.tell(e)
 				continue
@@ -141,6 +161,7 @@ func (w *Controller) loop(ctx context.Context, events <-chan engine.Event) error
 			w.note(e)
 			w.recorder.tell(e)
 		case <-t.C:
+		case <-w.free:
 		}
 		w.checkSettings()
 		w.sweepStaging()
@@ -163,14 +184,6 @@ func (w *Controller) checkSettings() {
 	w.Server.Env.Store.Settings() // copies good settings
 }
 
-// sweepStaging removes the folders of killed commands. A download may have gigabytes.
-func (w *Controller) sweepStaging() {
-	if time.Since(w.swept) >= stagingEvery {
-		w.swept = time.Now()
-		w.Server.Env.Store.SweepStaging()
-	}
-}
-
 // note makes the app of an event due. When the engine comes back, it makes all apps due
 // and has their ended containers started.
 func (w *Controller) note(e engine.Event) {
@@ -190,7 +203,11 @@ func (w *Controller) note(e engine.Event) {
 	if e.App != "" {
 		a := w.app(w.present(e.App))
 		a.again = a.again || a.busy
-		if next := time.Now().Add(a.Backoff); next.Before(a.Due) || a.Due.IsZero() {
+		pause := a.Backoff
+		if e.Placed && (e.Action == engine.ActionMove || e.Action == engine.ActionStart) {
+			pause = min(pause, placedBackoff)
+		}
+		if next := time.Now().Add(pause); next.Before(a.Due) || a.Due.IsZero() {
 			a.Due = next
 		}
 	}
@@ -220,6 +237,7 @@ func (w *Controller) look(ctx context.Context) error {
 		if fi, err := os.Stat(w.Server.Env.Store.File(name, "state.json")); err == nil && !fi.ModTime().Equal(a.changed) {
 			a.changed = fi.ModTime()
 			a.Due = time.Now()
+			w.moved.Store(true)
 		}
 		// A killed holder of the lock may leave no other trace than the lock.
 		if a.Backoff == 0 && (w.Server.Env.Store.LockInUse(name) || a.lostClient()) {
@@ -234,19 +252,28 @@ func (w *Controller) look(ctx context.Context) error {
 			w.Wg.Add(1)
 			go w.ReconcileApp(ctx, name, a.startEnded)
 		default:
+			w.full = true
 			return nil
 		}
 	}
+	w.full = false
 	return nil
 }
 
 // ReconcileApp reconciles one app and schedules the next look.
 func (w *Controller) ReconcileApp(ctx context.Context, name string, startEnded bool) {
 	defer w.Wg.Done()
-	left, done, err := w.Server.TryReconcile(ctx, name, startEnded, w.log)
+	w.stopDue(ctx, name)
+	left, done, err := w.Server.TryConverge(ctx, name, startEnded, w.log)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	<-w.Slots
+	if w.full {
+		select {
+		case w.free <- struct{}{}:
+		default:
+		}
+	}
 	a := w.app(name)
 	a.busy = false
 	switch {
@@ -275,6 +302,30 @@ func (w *Controller) ReconcileApp(ctx context.Context, name string, startEnded b
 		}
 	}
 	a.again = false
+}
+
+// stopDue stops what is due to retire. Nothing waits for it: meanwhile the route may have to
+// change.
+func (w *Controller) stopDue(ctx context.Context, name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a := w.app(name)
+	if a.stopping {
+		return
+	}
+	a.stopping = true
+	w.Wg.Go(func() {
+		stopped := w.Server.StopDue(ctx, name, w.log)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		switch {
+		case stopped:
+			a.Due, a.again = time.Now(), a.busy
+		case a.waits && time.Now().Add(Tick).Before(a.Due):
+			a.Due = time.Now().Add(Tick)
+		}
+		a.stopping, a.waits = false, false
+	})
 }
 
 // tell records an event of the agent's.
@@ -314,6 +365,9 @@ func (a *Watched) lostClient() bool {
 // sweepEvery.
 func (w *Controller) next(name string, left agent.Left) time.Time {
 	next := time.Now().Add(sweepEvery)
+	if left.Settles {
+		next = time.Now().Add(settleEvery)
+	}
 	if at := left.NextReset; !at.IsZero() && at.Before(next) {
 		next = at
 	}
@@ -330,8 +384,11 @@ func (w *Controller) next(name string, left agent.Left) time.Time {
 	if err != nil {
 		return next
 	}
+	a, now := w.app(name), time.Now()
 	for _, due := range st.Retiring {
-		if due.Before(next) {
+		if a.stopping && due.Before(now) {
+			a.waits = true
+		} else if due.Before(next) {
 			next = due
 		}
 	}

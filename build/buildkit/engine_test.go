@@ -31,6 +31,7 @@ type app struct {
 	name     string
 	manifest string
 	repo     repo
+	daemon   string // the socket of the BuildKit that builds; "": the engine's
 }
 
 // newApp fails without an engine: no test here is useful without one.
@@ -43,7 +44,7 @@ func newApp(t testing.TB) *app {
 	if _, err := cli.Ping(context.Background()); err != nil {
 		t.Fatalf("these tests need a Docker Engine: %v", err)
 	}
-	a := &app{t: t, cli: cli, repo: newRepo(t), manifest: filepath.Join(t.TempDir(), "manifest"),
+	a := &app{t: t, cli: cli, repo: newRepo(t), manifest: filepath.Join(t.TempDir(), "manifest"), daemon: os.Getenv(daemonEnv),
 		name: fmt.Sprintf("build-test-%d-%d", os.Getpid(), time.Now().UnixNano())}
 	t.Cleanup(a.clean)
 	return a
@@ -80,14 +81,14 @@ func (a *app) request(rev string) build.Request {
 		a.t.Fatal(err)
 	}
 	return build.Request{App: a.name, Source: s, Commit: c, Manifest: a.manifest,
-		Labels: map[string]string{labelApp: a.name}}
+		Labels: map[string]string{labelApp: a.name}, Isolated: a.daemon != ""}
 }
 
 func (a *app) client() *client.Client { return a.cli }
 
 // solve builds by the request's Dockerfile.
 func (a *app) solve(ctx context.Context, r build.Request) (build.Result, error) {
-	return New(Config{Client: a.client}).Solve(ctx, r, cmp.Or(r.Dockerfile, "Dockerfile"))
+	return New(Config{Client: a.client, Daemon: a.daemon}).Solve(ctx, r, cmp.Or(r.Dockerfile, "Dockerfile"))
 }
 
 // build builds a revision and fails the test when that fails.

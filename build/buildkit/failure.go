@@ -69,16 +69,17 @@ func failedCommand(message string) string {
 	return "RUN " + m[1] + m[2]
 }
 
-// notFound is how engines say that a file to copy does not exist.
-var notFound = regexp.MustCompile(`failed to (?:compute|calculate) [^"]*"/([^"]+)":? not found`)
+// notFound is how engines say that a file to copy does not exist. The second form is that of a file in a
+// folder which an earlier build had.
+var notFound = regexp.MustCompile(`failed to (?:compute|calculate) [^"]*"/([^"]+)":? not found|lstat /\S*/buildkit-mount\d+/([^:]+): no such file`)
 
 // explainMissing replaces the reason of a step that needs a file which is not there.
-func explainMissing(e *build.Error, t *source.Tree, dockerfile string) {
+func explainMissing(e *build.Error, t *source.Tree, dockerfile, app string) {
 	m := notFound.FindStringSubmatch(e.Reason)
 	if m == nil {
 		return
 	}
-	name := m[1]
+	name := m[1] + m[2]
 	if from := fromOther.FindStringSubmatch(e.Step); from != nil {
 		e.Reason = fmt.Sprintf("%s has no /%s; correct the path, or make the file there", from[1], name)
 		return
@@ -89,6 +90,10 @@ func explainMissing(e *build.Error, t *source.Tree, dockerfile string) {
 			ignore = dockerfile + ignore
 		}
 		e.Reason = fmt.Sprintf("%s is committed, but %s leaves it out; add the line !%s at its end and push again", name, ignore, name)
+		return
+	}
+	if name == ".git" || strings.HasPrefix(name, ".git/") {
+		e.Reason = fmt.Sprintf("%s is not there: a build has no .git folder, unless that is set: dokku git:set %s keep-git-dir true", name, app)
 		return
 	}
 	e.Reason = fmt.Sprintf("%s is not in the repository; is it committed? "+

@@ -32,5 +32,5 @@ func (s *Solver) SolveFrontend(ctx context.Context, r build.Request, f Frontend)
 		r.BuildArgs = map[string]string{}
 	}
 	r.BuildArgs[argFrontend] = f.Image
-	return s.build(ctx, job{r, s.config.Client(), s.config.DockerConfig, f.Name, files})
+	return s.build(ctx, job{Request: r, config: s.config, client: s.config.Client(), dockerfile: f.Name, folder: files})
 }

@@ -2,15 +2,12 @@ package buildkit
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"maps"
-	"slices"
+	"net"
 	"time"
 
-	dockerbuild "github.com/docker/docker/api/types/build"
 	"github.com/docker/docker/client"
+	"github.com/moby/buildkit/session"
 	"github.com/tonistiigi/fsutil"
 
 	"dokku/build"
@@ -25,9 +22,12 @@ type Config struct {
 	// DockerConfig is the folder of the config.json that has the registries'
 	// credentials. "": $DOCKER_CONFIG, or .docker in the home folder.
 	DockerConfig string
+	// Daemon is the path of the socket of the server's own BuildKit, which builds requests
+	// that are Isolated. "": the server has none.
+	Daemon string
 }
 
-// Solver builds with the BuildKit of one Docker Engine.
+// Solver builds with the BuildKit of one Docker Engine, or beside it.
 type Solver struct{ config Config }
 
 // New returns a Solver. It does not call the engine.
@@ -37,11 +37,15 @@ func New(c Config) *Solver { return &Solver{c} }
 // Two builds of one app at a time would send every file again. When ctx is done
 // the engine kills the running step, and nothing is left running here.
 func (s *Solver) Solve(ctx context.Context, r build.Request, dockerfile string) (build.Result, error) {
-	return s.build(ctx, job{r, s.config.Client(), s.config.DockerConfig, dockerfile, nil})
+	return s.build(ctx, job{Request: r, config: s.config, client: s.config.Client(), dockerfile: dockerfile})
 }
 
 func (s *Solver) build(ctx context.Context, j job) (build.Result, error) {
 	start, r := time.Now(), j.Request
+	if err := j.open(ctx); err != nil {
+		return build.Result{}, fmt.Errorf("cannot build %s: %w", r.Commit.Short, err)
+	}
+	defer j.solver.close()
 	t, err := r.Source.Tree(ctx, r.Commit, source.DefaultLimits)
 	if err != nil {
 		return build.Result{}, err
@@ -59,11 +63,36 @@ func (s *Solver) build(ctx context.Context, j job) (build.Result, error) {
 // job is one build.
 type job struct {
 	build.Request
-	client       *client.Client
-	dockerConfig string
-	dockerfile   string
+	config     Config
+	client     *client.Client
+	dockerfile string
 	// folder has the Dockerfile; nil: the commit has it.
 	folder fsutil.FS
+	// solver is the BuildKit that builds.
+	solver solver
+}
+
+// solver is a BuildKit: an engine's, or the server's own.
+type solver interface {
+	// key is what the BuildKit knows the files of the app's last build by.
+	key(app string) string
+	// dial opens the connection over which the BuildKit asks for files and passwords.
+	dial(ctx context.Context, proto string, meta map[string][]string) (net.Conn, error)
+	// attach adds what the BuildKit may ask for beside these.
+	attach(s *session.Session)
+	// stream sends the request, and the answers to messages until the build has ended.
+	stream(ctx context.Context, r job, session string, messages chan<- message) error
+	close()
+}
+
+// open connects the job with the BuildKit that builds it.
+func (j *job) open(ctx context.Context) (err error) {
+	if !j.Isolated {
+		j.solver = engineSolver{j.client}
+		return nil
+	}
+	j.solver, err = newDaemon(ctx, *j)
+	return err
 }
 
 // prepare gives every file its time, keeps the times before the engine can
@@ -98,7 +127,7 @@ func run(ctx context.Context, r job, h build.Header, files *contextFS) (id strin
 	messages := make(chan message)
 	streamed := make(chan error, 1)
 	go func() {
-		streamed <- stream(ctx, r, sess.id(), messages)
+		streamed <- r.solver.stream(ctx, r, sess.id(), messages)
 		close(messages)
 	}()
 	p := newPrinter(time.Now(), r.Progress, files.transfer, func() {
@@ -115,7 +144,7 @@ func run(ctx context.Context, r job, h build.Header, files *contextFS) (id strin
 		return "", fmt.Errorf("cannot build %s: %w", r.Commit.Short, context.Cause(ctx))
 	case refused != "":
 		failed := p.failure(r.Commit.Short, refused, time.Now())
-		explainMissing(failed, files.tree, r.dockerfile)
+		explainMissing(failed, files.tree, r.dockerfile, r.App)
 		explain(failed, r)
 		return "", failed
 	case err != nil:
@@ -124,48 +153,4 @@ func run(ctx context.Context, r job, h build.Header, files *contextFS) (id strin
 		return "", fmt.Errorf("cannot build %s: the engine named no image; is it Docker 18.09 or later?", r.Commit.Short)
 	}
 	return id, nil
-}
-
-// stream sends the request and the engine's answers to messages.
-func stream(ctx context.Context, r job, session string, messages chan<- message) error {
-	o := dockerbuild.ImageBuildOptions{
-		Version:       dockerbuild.BuilderBuildKit,
-		RemoteContext: "client-session",
-		SessionID:     session,
-		BuildID:       session,
-		Dockerfile:    r.dockerfile,
-		Labels:        r.Labels,
-		BuildArgs:     map[string]*string{},
-		Target:        r.Target,
-		Platform:      r.Platform,
-		NoCache:       r.NoCache,
-		ExtraHosts:    r.Hosts,
-	}
-	for _, k := range slices.Sorted(maps.Keys(r.BuildArgs)) {
-		v := r.BuildArgs[k]
-		o.BuildArgs[k] = &v
-	}
-	resp, err := r.client.ImageBuild(ctx, nil, o)
-	if client.IsErrConnectionFailed(err) {
-		return fmt.Errorf("%w; start it (systemctl start docker) and push again", err)
-	}
-	if err != nil {
-		return fmt.Errorf("the engine refuses the build: %w", err)
-	}
-	defer resp.Body.Close()
-	d := newMessages(resp.Body)
-	for {
-		m, err := d.next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("the engine's answer broke off: %w; push again", err)
-		}
-		select {
-		case messages <- m:
-		case <-ctx.Done():
-			return nil
-		}
-	}
 }

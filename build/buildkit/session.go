@@ -3,7 +3,6 @@ package buildkit
 import (
 	"context"
 	"fmt"
-	"net"
 	"slices"
 
 	"github.com/moby/buildkit/session"
@@ -25,7 +24,7 @@ type buildSession struct {
 // the build, which would wait for it.
 func startSession(ctx context.Context, r job, files *contextFS, fail context.CancelCauseFunc) (*buildSession, error) {
 	// The key makes the engine compare with the files of the app's last build.
-	sess, err := session.NewSession(ctx, "app-"+r.App)
+	sess, err := session.NewSession(ctx, r.solver.key(r.App))
 	if err != nil {
 		return nil, fmt.Errorf("cannot build %s: %w", r.Commit.Short, err)
 	}
@@ -35,15 +34,14 @@ func startSession(ctx context.Context, r job, files *contextFS, fail context.Can
 	}
 	sync := filesync.NewFSSyncProvider(filesync.StaticDirSource{dirContext: files, dirDockerfile: dockerfile})
 	sess.Allow(&fileServer{FileSyncServer: sync.(filesync.FileSyncServer), transfer: files.transfer})
-	sess.Allow(&credentials{folders: append(slices.Clone(r.Registries), r.dockerConfig)})
+	sess.Allow(&credentials{folders: append(slices.Clone(r.Registries), r.config.DockerConfig)})
 	sess.Allow(secretsprovider.FromMap(secrets(r.Secrets)))
+	r.solver.attach(sess)
 	ctx, cancel := context.WithCancel(ctx)
 	running := &buildSession{s: sess, files: files, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(running.done)
-		err := sess.Run(ctx, func(ctx context.Context, proto string, meta map[string][]string) (net.Conn, error) {
-			return r.client.DialHijack(ctx, "/session", proto, meta)
-		})
+		err := sess.Run(ctx, r.solver.dial)
 		if err != nil && ctx.Err() == nil {
 			fail(fmt.Errorf("cannot connect to the engine: %w; is it running?", err))
 		}

@@ -51,7 +51,7 @@ func TestRun(t *testing.T) {
 // has its limits.
 func TestConfinement(t *testing.T) {
 	l := newLab(t)
-	s := l.spec("grep -E '^(CapBnd|NoNewPrivs)' /proc/self/status; chown 5 /tmp && id -u")
+	s := l.spec("grep -E '^(CapBnd|NoNewPrivs)' /proc/self/status; chown 5 /tmp 2>&1 && id -u")
 	if got, want := l.output(s), "CapBnd:\t0000000000000000\nNoNewPrivs:\t1\nchown: /tmp: Operation not permitted"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}

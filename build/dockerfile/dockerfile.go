@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/docker/docker/client"
@@ -21,15 +22,20 @@ type Config struct {
 	// DockerConfig is the folder of the config.json that has the registries'
 	// credentials. "": $DOCKER_CONFIG, or .docker in the home folder.
 	DockerConfig string
+	// Daemon is the path of the socket of the server's own BuildKit: see buildkit.Config.
+	Daemon string
 }
 
 // Builder builds from a Dockerfile.
-type Builder struct{ solver *buildkit.Solver }
+type Builder struct {
+	config Config
+	solver *buildkit.Solver
+}
 
 var _ build.Inspector = (*Builder)(nil)
 
 // New returns a Builder. It does not call the engine.
-func New(c Config) *Builder { return &Builder{buildkit.New(buildkit.Config(c))} }
+func New(c Config) *Builder { return &Builder{c, buildkit.New(buildkit.Config(c))} }
 
 // Name is "dockerfile".
 func (*Builder) Name() string { return build.Dockerfile }
@@ -75,6 +81,14 @@ func (b *Builder) Build(ctx context.Context, r build.Request) (build.Result, err
 	if err != nil {
 		return build.Result{}, err
 	}
+	uses, err := b.check(ctx, r, name)
+	if err != nil {
+		return build.Result{}, err
+	}
+	if !r.Isolated && slices.ContainsFunc(uses, func(u use) bool { return u.own }) {
+		// A part of what BuildKit knows steps by: see the package's comment.
+		r.Hosts = append([]string{"build-" + r.App + ":127.0.0.1"}, r.Hosts...)
+	}
 	result, err := b.solver.Solve(ctx, r, name)
 	result.ExposedPorts = ports
 	return result, err
@@ -89,7 +103,22 @@ func inspect(r build.Request) (name string, ports []int, err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	return name, exposedPorts(content, r.BuildArgs, r.Target), checkFrontend(name, content, r)
+	ports = exposedPorts(content, r.BuildArgs, r.Target)
+	if err := checkFrontend(name, content, r); err != nil {
+		return name, ports, err
+	}
+	return name, ports, guard{r, name}.files(usesOf(content, r.BuildArgs))
+}
+
+// check refuses what the engine and the network tell about the Dockerfile. It returns what the
+// Dockerfile uses.
+func (b *Builder) check(ctx context.Context, r build.Request, name string) ([]use, error) {
+	content, _, err := r.Source.Read(r.Commit, name, maxDockerfile)
+	if err != nil {
+		return nil, err
+	}
+	uses := usesOf(content, r.BuildArgs)
+	return uses, guard{r, name}.engine(ctx, b.config.Client(), uses)
 }
 
 // location is the path of the Dockerfile in the tree for the app's setting.

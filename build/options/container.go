@@ -31,6 +31,8 @@ type Settings struct {
 	Tmpfs      map[string]string // mount options, by path
 	User       string            // "": the image's
 	ReadOnly   bool              // nothing may write into the root folder
+	// NoNewPrivileges: no program gets rights that its caller does not have.
+	NoNewPrivileges bool
 }
 
 // Containers reads the stored options of a container. Those of own, of its process type,
@@ -104,6 +106,8 @@ func (c *Container) add(o Option) (target string) {
 		c.ReadOnly = true
 	case "--restart":
 		c.Restart = o.Value
+	case "--security-opt":
+		c.NoNewPrivileges = true
 	case "--shm-size":
 		c.ShmSize, _ = readSize(o.Value)
 	case "--stop-signal":

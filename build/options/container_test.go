@@ -16,13 +16,13 @@ func TestContainers(t *testing.T) {
 		return stored(list)
 	}
 	base := lines("--ulimit nofile=1:2 --ulimit nproc=-1 --shm-size 64 --add-host db:192.0.2.1 --cap-drop cap_net_raw --cap-add sys_ptrace --label a=b=c --log-opt max-size=5m " +
-		"--log-opt max-file=4 --stop-signal quit --tmpfs /tmp/ --tmpfs /run:ro -u 5 --read-only --restart on-failure:3 --device /dev/fuse -v data:/data/:ro")
+		"--log-opt max-file=4 --stop-signal quit --tmpfs /tmp/ --tmpfs /run:ro -u 5 --read-only --security-opt no-new-privileges --restart on-failure:3 --device /dev/fuse -v data:/data/:ro")
 	own := lines("--ulimit nofile=9 --init --mount type=bind,src=/a/../b,dst=/b,readonly --tmpfs /tmp:size=1m")
 	got, err := Deploy.Containers(base, own)
 	want := Container{
 		Settings: Settings{Ulimits: map[string][2]int64{"nofile": {9, 9}, "nproc": {-1, -1}}, ShmSize: 64, Hosts: []string{"db:192.0.2.1"},
 			CapAdd: []string{"SYS_PTRACE"}, CapDrop: []string{"NET_RAW"}, Devices: []string{"/dev/fuse"}, Labels: map[string]string{"a": "b=c"}, LogFiles: 4,
-			StopSignal: "quit", Tmpfs: map[string]string{"/tmp": "size=1m", "/run": "ro"}, User: "5", ReadOnly: true},
+			StopSignal: "quit", Tmpfs: map[string]string{"/tmp": "size=1m", "/run": "ro"}, User: "5", ReadOnly: true, NoNewPrivileges: true},
 		Mounts:  []Mount{{"data", "/data", true}, {"/b", "/b", true}},
 		Restart: "on-failure:3", Init: true, LogSize: "5m",
 	}

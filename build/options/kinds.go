@@ -56,10 +56,10 @@ func checkBuildArg(value string) string {
 }
 
 func checkLabel(value string) string {
-	name, _, given := strings.Cut(value, "=")
+	name, _, _ := strings.Cut(value, "=")
 	switch {
-	case !given || !label.MatchString(name):
-		return "a label is a name and a value"
+	case !label.MatchString(name):
+		return "a label is a name, with or without a value"
 	case strings.HasPrefix(strings.ToLower(name), ownLabels):
 		return "labels that begin with " + ownLabels + " are dokku's own; take another name"
 	}

@@ -60,7 +60,7 @@ func TestParse(t *testing.T) {
 		{[]string{"--secret env=A"}, `error: --secret "env=A": a secret has an id and the name of a variable of the config, such as --secret id=NPM_TOKEN,env=NPM_TOKEN`},
 		{[]string{"--secret id=a-b"}, `error: --secret "id=a-b": a secret has an id and the name of a variable of the config, such as --secret id=NPM_TOKEN,env=NPM_TOKEN`},
 		{[]string{"--label com.dokku.app-name=other"}, `error: --label "com.dokku.app-name=other": labels that begin with com.dokku. are dokku's own; take another name, such as --label NAME=VALUE`},
-		{[]string{"--label a"}, `error: --label "a": a label is a name and a value, such as --label NAME=VALUE`},
+		{[]string{"--label =a"}, `error: --label "=a": a label is a name, with or without a value, such as --label NAME=VALUE`},
 		{[]string{"--add-host db:host-gateway"}, `error: --add-host "db:host-gateway": it needs a name and an IP address, such as --add-host db:192.0.2.1`},
 		{[]string{"--ssh default"}, "error: --ssh is not supported for builds: a build gets no key of the server; put a key of its own into the config and mount it: --secret id=KEY,env=KEY"},
 		{[]string{"-f", "x"}, "error: -f is not supported for builds: set the path: dokku builder-dockerfile:set APP dockerfile-path FILE"},
@@ -137,7 +137,7 @@ func TestAddRemove(t *testing.T) {
 // an error.
 func TestApply(t *testing.T) {
 	r := build.Request{App: "hello", Env: map[string]string{"NODE_ENV": "production", "TOKEN": "t", "EMPTY": ""}, Labels: map[string]string{"own": "1"}}
-	left, err := Apply([]string{"--add-host db:192.0.2.1", "--build-arg A=1=2", "--build-arg EMPTY", "--build-arg NODE_ENV", "--build-arg NONE", `--label 'a=b c'`,
+	left, err := Apply([]string{"--add-host db:192.0.2.1", "--build-arg A=1=2", "--build-arg EMPTY", "--build-arg NODE_ENV", "--build-arg NONE", `--label 'a=b c'`, "--label demo",
 		"--no-cache", "--platform linux/arm64", "--secret id=TOKEN", "--secret id=npm,env=TOKEN", "--target web"}, &r)
 	if err != nil || !slices.Equal(left, []string{"NONE"}) {
 		t.Fatal(left, err)
@@ -148,7 +148,7 @@ func TestApply(t *testing.T) {
 	if want := map[string]string{"TOKEN": "t", "npm": "t"}; !maps.Equal(r.Secrets, want) {
 		t.Errorf("secrets: %q", r.Secrets)
 	}
-	if want := map[string]string{"own": "1", "a": "b c"}; !maps.Equal(r.Labels, want) {
+	if want := map[string]string{"own": "1", "a": "b c", "demo": ""}; !maps.Equal(r.Labels, want) {
 		t.Errorf("labels: %q", r.Labels)
 	}
 	if r.Target != "web" || r.Platform != "linux/arm64" || !r.NoCache || !slices.Equal(r.Hosts, []string{"db:192.0.2.1"}) {

@@ -32,6 +32,7 @@ var processKinds = map[string]kind{
 	"--mount":              {"type=volume,source=NAME,target=/data", fault(readMount), mountTarget(readMount)},
 	"--read-only":          {},
 	"--restart":            {"on-failure:10", checkRestart, nil},
+	"--security-opt":       {noNewPrivileges, checkSecurity, nil},
 	"--shm-size":           {"256m", fault(readSize), nil},
 	"--stop-signal":        {"SIGQUIT", checkSignal, nil},
 	"--tmpfs":              {"/tmp:size=64m", checkTmpfs, func(value string) string { target, _, _ := strings.Cut(value, ":"); return path.Clean(target) }},
@@ -40,6 +41,16 @@ var processKinds = map[string]kind{
 	"-u":                   {"1000:1000", checkUser, nil},
 	"--volume":             {"NAME:/data", fault(readVolume), mountTarget(readVolume)},
 	"-v":                   {"NAME:/data", fault(readVolume), mountTarget(readVolume)},
+}
+
+// noNewPrivileges is the value of --security-opt that takes rights away. All others give some.
+const noNewPrivileges = "no-new-privileges"
+
+func checkSecurity(value string) string {
+	if value != noNewPrivileges && value != noNewPrivileges+":true" && value != noNewPrivileges+"=true" {
+		return "it would give the app rights over the server"
+	}
+	return ""
 }
 
 // fault makes a check of a function that reads a value and says what is wrong with it.

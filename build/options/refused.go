@@ -61,7 +61,7 @@ var refusedProcess = []struct {
 	{[]string{"--entrypoint", "--workdir", "-w"}, "write ENTRYPOINT and WORKDIR into the Dockerfile, or a command into the Procfile"},
 	{[]string{"--health-cmd", "--health-interval", "--health-retries", "--health-timeout", "--health-start-period", "--health-start-interval", "--no-healthcheck"},
 		"write HEALTHCHECK into the Dockerfile, or healthchecks into app.json, which deploys wait for"},
-	{[]string{"--device-cgroup-rule", "--device-read-bps", "--device-write-bps", "--gpus", "--privileged", "--security-opt", "--runtime", "--group-add", "--sysctl", "--userns", "--volumes-from"},
+	{[]string{"--device-cgroup-rule", "--device-read-bps", "--device-write-bps", "--gpus", "--privileged", "--runtime", "--group-add", "--sysctl", "--userns", "--volumes-from"},
 		"it would give the app rights over the server; run such a program in a container of your own (docker run) and let the app reach it by a network: dokku network:set APP attach-post-create NETWORK"},
 	{[]string{"--pid", "--ipc", "--uts", "--cgroupns", "--cgroup-parent", "--isolation", "--oom-kill-disable", "--oom-score-adj"},
 		"each container has its own view of the server and its place among the others"},

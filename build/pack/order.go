@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/BurntSushi/toml"
+	"github.com/pelletier/go-toml/v2"
 )
 
 // builderScheme begins the URI of a buildpack that the builder has.
@@ -51,7 +51,7 @@ func encodeOrder(group []buildpack) ([]byte, error) {
 		e.Group = append(e.Group, element(b))
 	}
 	var out bytes.Buffer
-	err := toml.NewEncoder(&out).Encode(struct {
+	err := toml.NewEncoder(&out).SetIndentTables(true).Encode(struct {
 		Order []entry `toml:"order"`
 	}{[]entry{e}})
 	return out.Bytes(), err

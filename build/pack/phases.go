@@ -8,7 +8,7 @@ import (
 	"io"
 	"strconv"
 
-	"github.com/BurntSushi/toml"
+	"github.com/pelletier/go-toml/v2"
 
 	"dokku/build"
 	"dokku/build/container"

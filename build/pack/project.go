@@ -8,15 +8,16 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/BurntSushi/toml"
 	"github.com/go-git/go-git/v5/plumbing/format/gitignore"
+	"github.com/pelletier/go-toml/v2"
 
 	"dokku/build"
 	"dokku/build/source"
 )
 
-// maxProject is the size in bytes of the largest project.toml.
-const maxProject = 1 << 20
+// maxProject is the size in bytes of the largest project.toml. The parser looks for each key
+// among all others of its table.
+const maxProject = 32 << 10
 
 // project is what a revision's project.toml says of its build. The zero value is that of
 // a revision without one.
@@ -46,7 +47,7 @@ type (
 		Schema struct {
 			Version string `toml:"schema-version"`
 		} `toml:"_"`
-		Build oldTable `toml:"build"`
+		Build *oldTable `toml:"build"`
 	}
 	buildTable struct {
 		Builder string      `toml:"builder"`
@@ -56,9 +57,11 @@ type (
 		Build   struct {
 			Env []variable `toml:"env"`
 		} `toml:"build"`
-		Pre, Post struct {
-			Group []reference `toml:"group"`
-		}
+		Pre  groupTable `toml:"pre"`
+		Post groupTable `toml:"post"`
+	}
+	groupTable struct {
+		Group []reference `toml:"group"`
 	}
 	oldTable struct {
 		Builder    string      `toml:"builder"`
@@ -103,16 +106,18 @@ func (e *lineError) Error() string { return e.text }
 // parse reads the text of a project.toml. Its errors go on after the file's name.
 func (p *project) parse(text string) error {
 	var d descriptor
-	m, err := toml.Decode(strings.TrimPrefix(text, "\ufeff"), &d)
-	var wrong toml.ParseError
-	if errors.As(err, &wrong) {
-		return &lineError{wrong.Position.Line, fmt.Sprintf(", line %d: %s; correct it and push again", wrong.Position.Line, wrong.Message)}
-	}
-	if err != nil { // a value of another type, with its line and key
-		return fmt.Errorf(", %s; correct it and push again", strings.TrimPrefix(err.Error(), "toml: "))
+	if err := toml.Unmarshal([]byte(strings.TrimPrefix(text, "\ufeff")), &d); err != nil {
+		line, key, message, ok := build.TOMLProblem(err)
+		if !ok {
+			return fmt.Errorf(", %w; correct it and push again", err)
+		}
+		if key != "" { // a value of another type
+			key += ": "
+		}
+		return &lineError{line, fmt.Sprintf(", line %d: %s%s; correct it and push again", line, key, message)}
 	}
 	t := d.IO.Buildpacks
-	if d.Schema.Version == "" && m.IsDefined("build") {
+	if d.Schema.Version == "" && d.Build != nil {
 		t = buildTable{Builder: d.Build.Builder, Include: d.Build.Include, Exclude: d.Build.Exclude, Group: d.Build.Buildpacks}
 		t.Build.Env = d.Build.Env
 	}

@@ -1,10 +1,13 @@
 package pack
 
 import (
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"dokku/build/source"
 )
@@ -37,8 +40,8 @@ func TestProject(t *testing.T) {
 
 func TestProjectErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"[_]\n\nx = oops\n":                     `, line 3: expected value but found "oops" instead; correct it and push again`,
-		"[_]\n\n[io.buildpacks]\nbuilder = 1\n": `, line 4 (last key "io.buildpacks.builder"): incompatible types: TOML value has type int64; destination has type string; correct it and push again`,
+		"[_]\n\nx = oops\n":                     `, line 3: unexpected character U+006F 'o' at start of value; correct it and push again`,
+		"[_]\n\n[io.buildpacks]\nbuilder = 1\n": `, line 4: io.buildpacks.builder: the value is of the type integer, and has to be a text in quotes; correct it and push again`,
 		"[_]\nschema-version = \"0.2\"\n[[io.buildpacks.build.env]]\nname = \"../x\"\nvalue=\"\"": `: "../x" is not the name of a variable; use letters, digits and _`,
 		"[_]\nschema-version = \"0.2\"\n[io.buildpacks]\ninclude = [\"a\"]\nexclude = [\"b\"]\n":  `: it has both include and exclude; remove one of them`,
 		"[_]\nschema-version = \"0.2\"\n[[io.buildpacks.pre.group]]\nid = \"a/b\"\n":              `: buildpacks before or after those of the builder (pre, post) are not supported; name all buildpacks of the app in [[io.buildpacks.group]]`,
@@ -47,6 +50,43 @@ func TestProjectErrors(t *testing.T) {
 			t.Errorf("%q:\n%v\nwant %s", text, err, want)
 		}
 	}
+}
+
+// TestProjectOfTables: 16 kB of tables in tables took the parser 9 s, while the app was locked.
+func TestProjectOfTables(t *testing.T) {
+	many := func(format string) string {
+		var b strings.Builder
+		for n := 0; b.Len() < maxProject-100; n++ {
+			fmt.Fprintf(&b, format, n)
+		}
+		return b.String()
+	}
+	for _, text := range []string{"x=" + strings.Repeat("{a=", maxProject/4), "x=" + strings.Repeat("{a=", maxProject/5) + "1" + strings.Repeat("}", maxProject/5),
+		"x=" + strings.Repeat("[", maxProject-10), many("a%d=1\n"), many("[[a%d]]\n"), many("a.b.c.d.e.f%d=1\n"), "x={" + many("a%d=1,") + "z=1}",
+		"[" + strings.Repeat("a.", maxProject/3) + "b]\n", "x=\"" + many("\\u0041%d")} {
+		begun := time.Now()
+		_ = new(project).parse(text)
+		if d := time.Since(begun); d > 2*time.Second {
+			t.Errorf("%.30q takes %s", text, d)
+		}
+	}
+}
+
+// FuzzProject: no text ends the parser, and an error of a line is in the file.
+func FuzzProject(f *testing.F) {
+	for _, text := range []string{"", "[_]\nschema-version = \"0.2\"\n[io.buildpacks]\nbuilder = \"a\"\n", "[build]\nenv = [{name=\"A\", value=\"1\"}]\n", "x={a={a=", "[[io.buildpacks.group]]\nid = 1\n"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) > maxProject {
+			return
+		}
+		err := new(project).parse(text)
+		var at *lineError
+		if errors.As(err, &at) && (at.line < 1 || at.line > strings.Count(text, "\n")+1) {
+			t.Errorf("%q: line %d: %v", text, at.line, err)
+		}
+	})
 }
 
 func TestProjectFiles(t *testing.T) {
@@ -95,9 +135,12 @@ func TestOrder(t *testing.T) {
 		var want []byte
 		if c.want != "" {
 			want = []byte("[[order]]\n")
-			for word := range strings.FieldsSeq(c.want) {
+			for n, word := range strings.Fields(c.want) {
 				id, version, _ := strings.Cut(word, "@")
-				want = append(want, "\n  [[order.group]]\n    id = \""+id+"\"\n    version = \""+version+"\"\n"...)
+				if n > 0 {
+					want = append(want, '\n')
+				}
+				want = append(want, "  [[order.group]]\n    id = '"+id+"'\n    version = '"+version+"'\n"...)
 			}
 		}
 		if err != nil || string(got) != string(want) {

@@ -35,6 +35,8 @@ type Config struct {
 	Steps *container.Engine
 	// Program is the path of railpack's tool; "": the one in PATH.
 	Program string
+	// Daemon is the path of the socket of the server's own BuildKit: see buildkit.Config.
+	Daemon string
 	// Image is the image in which the tool runs; "": a small Debian with certificates.
 	Image string
 }
@@ -51,7 +53,7 @@ var _ build.Builder = (*Builder)(nil)
 // New returns a Builder. It does not call the engine.
 func New(c Config) *Builder {
 	c.Image = cmp.Or(c.Image, defaultImage)
-	return &Builder{c, buildkit.New(buildkit.Config{Client: c.Client}).SolveFrontend}
+	return &Builder{c, buildkit.New(buildkit.Config{Client: c.Client, Daemon: c.Daemon}).SolveFrontend}
 }
 
 // Name is "railpack".

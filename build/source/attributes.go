@@ -7,7 +7,7 @@ import (
 )
 
 // maxAttributes is the size in bytes of the largest .gitattributes.
-const maxAttributes = 1 << 20
+const maxAttributes = 64 << 10
 
 // An attributeLine is a line of a .gitattributes that says something about the attribute
 // filter. go-git's own parser and matcher are not used: they panic at patterns with **, and
@@ -37,6 +37,9 @@ func (s *Source) tracked(at place) (bool, error) {
 		}
 		lines, err := s.attributes(at.repo, dir)
 		if err != nil {
+			return false, err
+		}
+		if err := s.spend(fileAttributes, len(lines)); err != nil {
 			return false, err
 		}
 		below := strings.TrimPrefix(strings.TrimPrefix(at.dir, dir), "/")

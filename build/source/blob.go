@@ -69,11 +69,8 @@ func (w *walker) info(f Entry) (blobInfo, error) {
 	if known {
 		return info, nil
 	}
-	err := w.store.use(func(v *view) (err error) {
-		info.size, err = v.EncodedObjectSize(f.Blob)
-		return err
-	})
-	if err == nil {
+	var err error
+	if info.size, err = w.store.size(f.Blob); err == nil {
 		err = w.look(f, &info)
 	}
 	if err == nil {

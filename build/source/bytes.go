@@ -18,3 +18,11 @@ func Bytes(n int64) string {
 	}
 	return fmt.Sprintf("%.0f %s", v, []string{"B", "kB", "MB", "GB", "TB"}[unit])
 }
+
+// more says that size is more than limit, in bytes where the rounded sizes are the same.
+func more(size, limit int64) (have, most string) {
+	if have, most = Bytes(size), Bytes(limit); have == most {
+		return fmt.Sprintf("%d bytes", size), fmt.Sprintf("%d", limit)
+	}
+	return have, most
+}

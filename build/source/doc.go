@@ -15,8 +15,12 @@
 // Raw trees are parsed here: go-git's decoder folds modes that git does not know
 // into modes that it does, and a device would look like a file.
 //
-// A large blob that is stored as a delta is resolved in memory, here as in git's own
-// index-pack, which has done so before the hook runs.
+// go-git puts an object that is stored as a difference together in memory, with all
+// differences of its chain, and calls itself for each of them. What it would need stands in
+// the heads of the pack's entries (pack.weighs), which are read without unpacking anything.
+// Above 8 MiB or 500 differences git cat-file reads the object, in a process of its own
+// whose memory goes with it. Sizes come from the heads too: go-git unpacks a difference to
+// learn one.
 //
 // # Validation
 //
@@ -30,6 +34,12 @@
 // there instead of refused. The matcher is the one that BuildKit uses for the same
 // walk, with the same rule for parents and exceptions; another one could drop a file
 // that the build wants. Budgets count these entries all the same.
+//
+// Validate is for the revision that is deployed. CheckReceived and Tips bound what any push
+// brings on any ref, without a lock: the sizes and the number of all received objects, and
+// what each tip names, with every tree counted once. Nothing else of a side branch is
+// judged, since only a deploy makes use of it. Rejected: to walk side branches as the
+// deploy branch, which costs as much as the tree claims to have files.
 //
 // # Submodules
 //

@@ -2,6 +2,7 @@ package source
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -17,7 +18,7 @@ import (
 const fileModules = ".gitmodules"
 
 // maxGitModules is the size in bytes of the largest .gitmodules.
-const maxGitModules = 1 << 20
+const maxGitModules = 64 << 10
 
 // gitModules are the URLs of a repository's submodules, by path.
 type gitModules map[string]gitModule
@@ -67,11 +68,11 @@ func parseModules(text string) (gitModules, error) {
 	if err := config.NewDecoder(bytes.NewReader([]byte(text))).Decode(c); err != nil {
 		return nil, fmt.Errorf("line %w; correct it", err)
 	}
-	list := gitModules{}
+	list, lines := gitModules{}, moduleLines(text)
 	for _, sub := range c.Section("submodule").Subsections {
 		m := gitModule{name: sub.Name, url: sub.Option("url")}
 		fail := func(key string, err error) error {
-			return fmt.Errorf("line %d: the submodule %s: %w", lineOf(text, m.name, key), printable(m.name), err)
+			return fmt.Errorf("line %d: the submodule %s: %w", lineOf(lines, m.name, key), printable(m.name), err)
 		}
 		if err := checkModuleName(m.name); err != nil {
 			return nil, fail("", err)
@@ -88,7 +89,7 @@ func parseModules(text string) (gitModules, error) {
 		if path.Clean(at) != at || path.IsAbs(at) || at == "." || at == ".." || strings.HasPrefix(at, "../") {
 			return nil, fail("path", fmt.Errorf("its path is %s, which is no path in the repository; correct it", printable(at)))
 		}
-		m.line = lineOf(text, m.name, "url")
+		m.line = lineOf(lines, m.name, "url")
 		if other, twice := list[at]; twice && other.url != m.url {
 			return nil, fail("path", fmt.Errorf("its path %s is that of the submodule %s too; remove one", printable(at), printable(other.name)))
 		}
@@ -113,23 +114,36 @@ var (
 	escaped       = regexp.MustCompile(`\\(.)`)
 )
 
-// lineOf returns the number of the line on which a submodule has a key, or else of its
-// heading. The parser keeps no lines.
-func lineOf(text, name, key string) int {
-	entry := regexp.MustCompile(`^\s*(?i:` + regexp.QuoteMeta(key) + `)\s*=`)
-	heading, inside, number := 1, false, 0
+// A moduleKey is a key of a submodule, in lower case; "": its heading.
+type moduleKey struct{ name, key string }
+
+// moduleEntry matches a line with a key.
+var moduleEntry = regexp.MustCompile(`^\s*([A-Za-z][A-Za-z0-9-]*)\s*=`)
+
+// moduleLines returns the numbers of the lines of all headings and keys: the first of several
+// keys, the last of several headings. The parser keeps no lines.
+func moduleLines(text string) map[moduleKey]int {
+	at := map[moduleKey]int{}
+	number, name, inside := 0, "", false
 	for line := range strings.Lines(text) {
 		number++
 		if m := moduleHeading.FindStringSubmatch(strings.TrimRight(line, "\r\n")); m != nil {
-			if inside = escaped.ReplaceAllString(m[1], "$1") == name; inside {
-				heading, line = number, m[2]
-			}
+			name, inside, line = escaped.ReplaceAllString(m[1], "$1"), true, m[2]
+			at[moduleKey{name, ""}] = number
 		} else if anyHeading.MatchString(line) {
 			inside = false
 		}
-		if inside && key != "" && entry.MatchString(line) {
-			return number
+		if m := moduleEntry.FindStringSubmatch(line); m != nil && inside {
+			if key := (moduleKey{name, strings.ToLower(m[1])}); at[key] == 0 {
+				at[key] = number
+			}
 		}
 	}
-	return heading
+	return at
+}
+
+// lineOf returns the number of the line on which a submodule has a key, or else of its
+// heading.
+func lineOf(at map[moduleKey]int, name, key string) int {
+	return cmp.Or(at[moduleKey{name, key}], at[moduleKey{name, ""}], 1)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // maxIgnore is the size in bytes of the largest .dockerignore.
-const maxIgnore = 1 << 20
+const maxIgnore = 64 << 10
 
 // unsupported is the error of an entry that does no harm where .dockerignore leaves
 // it out.
@@ -30,6 +30,9 @@ func (w *walker) ignores(path string) (bool, error) {
 			return false, err
 		}
 		w.matcher = m
+	}
+	if err := w.source.spend(".dockerignore", len(w.matcher.Patterns())*(1+strings.Count(path, "/"))); err != nil {
+		return false, err
 	}
 	var info patternmatcher.MatchInfo
 	matched := false

@@ -32,6 +32,15 @@ func OptionsFromEnv(gitDir string, getenv func(string) string) Options {
 	}
 }
 
+// gitDir returns the repository's path, for a git that runs anywhere.
+func gitDir(o Options) string {
+	dir, err := filepath.Abs(o.GitDir)
+	if err != nil {
+		return o.GitDir
+	}
+	return dir
+}
+
 // alternateDepth is how deep git follows info/alternates.
 const alternateDepth = 5
 

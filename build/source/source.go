@@ -28,6 +28,7 @@ type Source struct {
 
 	remotes Remotes
 	entered atomic.Int32 // submodules
+	matches atomic.Int64 // see spend
 
 	mu    sync.Mutex
 	trees map[string]*Tree                // validated, by tree id
@@ -41,7 +42,7 @@ func Open(o Options) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Source{store: newStore(dirs), dockerfile: o.Dockerfile, remotes: o.Remotes,
+	return &Source{store: newStore(gitDir(o), dirs), dockerfile: o.Dockerfile, remotes: o.Remotes,
 		trees: map[string]*Tree{}, links: map[plumbing.Hash]plumbing.Hash{}, large: map[plumbing.Hash]string{}}, nil
 }
 

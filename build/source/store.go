@@ -2,10 +2,10 @@ package source
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-git/go-billy/v5/helper/mount"
 	"github.com/go-git/go-billy/v5/helper/polyfill"
@@ -35,12 +35,15 @@ var errMissing = errors.New("the repository does not have it; run git fsck in yo
 
 // store reads objects from a list of object folders.
 type store struct {
-	cache *cache.ObjectLRU
-	free  chan struct{} // a permit for each view
+	gitDir  string
+	cache   *cache.ObjectLRU
+	free    chan struct{} // a permit for each view
+	heavies atomic.Int32  // objects that git itself has read
 
-	mu   sync.Mutex
-	dirs []string
-	idle []*view
+	mu    sync.Mutex
+	dirs  []string
+	idle  []*view
+	packs map[string][]*pack // by folder
 }
 
 // view is go-git's storage over all folders. It keeps the packs open, and
@@ -52,8 +55,8 @@ type view struct {
 	dirs  int // how many folders it reads
 }
 
-func newStore(dirs []string) *store {
-	return &store{dirs: dirs, cache: cache.NewObjectLRU(cacheSize), free: make(chan struct{}, readers)}
+func newStore(gitDir string, dirs []string) *store {
+	return &store{gitDir: gitDir, dirs: dirs, packs: map[string][]*pack{}, cache: cache.NewObjectLRU(cacheSize), free: make(chan struct{}, readers)}
 }
 
 // newView makes a storage for each folder: go-git's own support for
@@ -142,12 +145,22 @@ func (s *store) close() {
 	for _, v := range s.idle {
 		v.close()
 	}
-	s.idle = nil
+	for _, list := range s.packs {
+		for _, p := range list {
+			p.close()
+		}
+	}
+	s.idle, s.packs = nil, map[string][]*pack{}
 }
 
 // kind returns the type of an object.
 func (s *store) kind(h plumbing.Hash) (plumbing.ObjectType, error) {
 	var kind plumbing.ObjectType
+	if p, at := s.where(h); p != nil {
+		if kind, ok := p.kind(at); ok {
+			return kind, nil
+		}
+	}
 	err := s.use(func(v *view) error {
 		o, err := v.EncodedObject(plumbing.AnyObject, h)
 		if err == nil {
@@ -161,7 +174,14 @@ func (s *store) kind(h plumbing.Hash) (plumbing.ObjectType, error) {
 // get reads an object of a known type and of at most limit bytes.
 func (s *store) get(h plumbing.Hash, kind plumbing.ObjectType, limit int64) ([]byte, error) {
 	var b []byte
-	err := s.use(func(v *view) (err error) {
+	heavy, err := s.heavy(h)
+	if heavy {
+		return s.catAll(h, kind, limit)
+	}
+	if err != nil {
+		return nil, err
+	}
+	err = s.use(func(v *view) (err error) {
 		b, err = v.get(h, kind, limit)
 		return err
 	})
@@ -174,7 +194,7 @@ func (v *view) get(h plumbing.Hash, kind plumbing.ObjectType, limit int64) ([]by
 		return nil, err
 	}
 	if o.Size() > limit {
-		return nil, fmt.Errorf("the %s has %s, more than %s", kind, Bytes(o.Size()), Bytes(limit))
+		return nil, tooLarge(kind, o.Size(), limit)
 	}
 	r, err := o.Reader()
 	if err != nil {
@@ -190,7 +210,14 @@ func (v *view) get(h plumbing.Hash, kind plumbing.ObjectType, limit int64) ([]by
 // may belong to the view; a large one has a file of its own.
 func (s *store) open(h plumbing.Hash) (io.ReadCloser, error) {
 	var rc io.ReadCloser
-	err := s.use(func(v *view) error {
+	heavy, err := s.heavy(h)
+	if heavy {
+		return s.cat(h, "blob")
+	}
+	if err != nil {
+		return nil, err
+	}
+	err = s.use(func(v *view) error {
 		o, err := v.EncodedObject(plumbing.BlobObject, h)
 		if err != nil {
 			return err

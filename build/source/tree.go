@@ -171,6 +171,9 @@ func (s *Source) Tree(ctx context.Context, c Commit, l Limits) (*Tree, error) {
 	if err := w.folder(root, "", at, 0); err != nil {
 		return nil, fmt.Errorf("cannot deploy %s: %w", c.Short, err)
 	}
+	if err := s.checkIgnore(ctx, c.Tree, len(w.tree.Files)); err != nil {
+		return nil, fmt.Errorf("cannot deploy %s: %w", c.Short, err)
+	}
 	if err := w.fetchLarge(ctx); err != nil {
 		return nil, fmt.Errorf("cannot deploy %s: %w", c.Short, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Version is the version of the format that this program writes, and the highest
@@ -98,5 +99,5 @@ func ValidName(name string) bool {
 	if !fs.ValidPath(name) || name == "." || name == manifestName || len(name) > maxName {
 		return false
 	}
-	return strings.IndexFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' || r == 0xfffd }) < 0
+	return strings.IndexFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == '\\' || r == 0xfffd }) < 0
 }

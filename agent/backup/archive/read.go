@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 )
 
 var (
@@ -30,7 +31,7 @@ func Read(ctx context.Context, r io.Reader, dir string, accept func(Manifest) er
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		err = errShort
-	case errors.Is(err, gzip.ErrChecksum), errors.Is(err, tar.ErrHeader), errors.As(err, &damaged):
+	case errors.Is(err, gzip.ErrChecksum), errors.Is(err, tar.ErrHeader), errors.Is(err, tar.ErrFieldTooLong), errors.As(err, &damaged):
 		err = fmt.Errorf("it is damaged (%w): copy the file again", err)
 	}
 	return m, err
@@ -134,11 +135,11 @@ func unpack(t *tar.Reader, want File, dir string) error {
 	h, err := t.Next()
 	switch {
 	case errors.Is(err, io.EOF):
-		return fmt.Errorf("%s is missing in it", want.Name)
+		return fmt.Errorf("%s is missing in it", shown(want.Name))
 	case err != nil:
 		return err
 	case h.Name != want.Name || h.Typeflag != tar.TypeReg || h.Size != want.Size:
-		return fmt.Errorf("it has %.80q where its manifest says %s", h.Name, want.Name)
+		return fmt.Errorf("it has %.80q where its manifest says %s", h.Name, shown(want.Name))
 	}
 	path := filepath.Join(dir, filepath.FromSlash(want.Name))
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -154,7 +155,15 @@ func unpack(t *tar.Reader, want File, dir string) error {
 		return err
 	}
 	if hex.EncodeToString(sum.Sum(nil)) != want.SHA256 {
-		return fmt.Errorf("%s in it was changed after the backup: its checksum differs", want.Name)
+		return fmt.Errorf("%s in it was changed after the backup: its checksum differs", shown(want.Name))
 	}
 	return nil
+}
+
+// shown is a name for a person: a name is printable, and may hold what turns the text around it.
+func shown(name string) string {
+	if quoted := strconv.Quote(name); quoted != `"`+name+`"` {
+		return quoted
+	}
+	return name
 }

@@ -76,6 +76,7 @@ func (p *Problem) of(name string) *Problem {
 // line makes one printable line of at most maxDetail bytes.
 func line(s string) string {
 	s = event.Printable(strings.Join(strings.Fields(s), " "))
+	s = strings.Join(strings.Fields(s), " ") // blanks around what is not printed
 	if len(s) <= maxDetail {
 		return s
 	}

@@ -17,6 +17,7 @@ func TestLine(t *testing.T) {
 		"\x1b]0;title\x07a\x1b[2Jb": "ab",
 		"a\u202eb\u2028c\u200bd":    `a\u202eb c\u200bd`,
 		"a\xffb":                    "a\ufffdb",
+		"\x1b[A 0":                  "0",
 		strings.Repeat("a", 501):    strings.Repeat("a", 497) + "…",
 		strings.Repeat("é", 251):    strings.Repeat("é", 248) + "…",
 	} {

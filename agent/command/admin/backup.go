@@ -28,7 +28,7 @@ import (
 
 var backupCommands = []cli.Spec{
 	{
-		Use: "backup [APP...]", Short: "Write apps, config, releases, repositories, settings and ssh keys to one file",
+		Use: "backup [APP...]", Role: cli.Admin, Short: "Write apps, config, releases, repositories, settings and ssh keys to one file",
 		Long: "Without names, it backs up all apps, the server's settings and the ssh keys; with names, only these apps.\n" +
 			"The backup goes to standard output, also over ssh, or with --output to a file that only its owner can read.\n" +
 			"It contains secrets: all config variables. It is a tar file; to list it: tar tzf FILE.\n" +
@@ -43,7 +43,7 @@ var backupCommands = []cli.Spec{
 		NewApp: true, Run: runBackup,
 	},
 	{
-		Use: "restore [APP...]", Short: "Restore apps from a backup",
+		Use: "restore [APP...]", Role: cli.Admin, Short: "Restore apps from a backup",
 		Long: "Without names, it restores all apps of the backup, and the settings and ssh keys that the server does not have;\n" +
 			"with names, only these apps. It reads standard input, also over ssh, or with --input a file.\n" +
 			"It checks the whole backup before it changes anything. It refuses to replace existing apps; with --force it\n" +
@@ -221,11 +221,12 @@ func runRestore(c *cli.Call) error {
 		return cli.Refuse("Cannot read a backup from a terminal: use dokku restore < FILE, or dokku restore --input FILE")
 	}
 	n, err := backup.Restore(c.Ctx, c.Server, from, backup.RestoreOptions{Apps: slices.Clone(c.Args), Force: c.Force, OnHost: c.Env.User == "",
+		Properties: c.CheckStored, Server: c.CheckServerStored,
 		Keys: func(_ context.Context, list []byte, check bool) (string, error) {
 			if check {
 				return "", keys.Check(list)
 			}
-			return keys.Import(c.Env.Root, list)
+			return keys.Import(c.Env.Root, list, c.Env.User == "")
 		}}, c.Events())
 	if err != nil {
 		return err

@@ -15,10 +15,10 @@ import (
 )
 
 // Commands are the commands of this package.
-var Commands = slices.Concat(doctorCommands, reportCommands, backupCommands, keptBackups.Commands(), keyCommands, pluginCommands)
+var Commands = slices.Concat(doctorCommands, reportCommands, backupCommands, keptBackups.Commands(), keyCommands, aclCommands, pluginCommands)
 
 var doctorCommands = []cli.Spec{{
-	Use: "doctor [APP]", Short: "Check the server and its apps, or one app, and say how to fix each problem",
+	Use: "doctor [APP]", Role: cli.Operator, Short: "Check the server and its apps, or one app, and say how to fix each problem",
 	Long: "It prints one line for each healthy app, all its checks for one APP, and with --quiet only problems.\n" +
 		"It exits with 0 if it finds no problem or fixes all. Without --fix it changes nothing.\n" +
 		"--fix makes all safe fixes: permissions, hooks, leftovers of a killed git or command, apps that have not\n" +

@@ -28,19 +28,20 @@ var builtIn = []string{"20_events", "app-json", "apps", "builder", "builder-dock
 	"nginx-vhosts", "plugin", "ports", "proxy", "ps", "registry", "repo", "resource", "run", "ssh-keys", "storage"}
 
 // added are the plugins that Dokku's users install, and that are built in here.
-var added = []string{"global-cert", "http-auth", "letsencrypt", "maintenance", "mariadb", "memcached", "mongo", "mysql", "postgres", "rabbitmq", "redirect", "redis"}
+var added = []string{"acl", "global-cert", "http-auth", "letsencrypt", "maintenance", "mariadb", "memcached", "mongo", "mysql", "postgres", "rabbitmq", "redirect", "redis"}
 
 var pluginCommands = []cli.Spec{{
-	Use: "plugin:install URL", Short: "Exit with 0 if a plugin of Dokku is built in, for scripts that install it", Rootless: true,
-	Long: "Nothing can be installed. The plugin's name is the end of the URL, or that of --name.", Missing: "Please specify a plugin",
+	Use: "plugin:install URL [NAME]", Role: cli.Anybody, Short: "Exit with 0 if a plugin of Dokku is built in, for scripts that install it", Rootless: true,
+	Long: "Nothing can be installed. The plugin's name is the end of the URL, NAME, or that of --name.", Missing: "Please specify a plugin",
 	Flags: func(f *pflag.FlagSet) {
 		f.String("name", "", "the plugin's name")
 		f.String("committish", "", "accepted, and without effect")
 		f.Bool("core", false, "accepted, and without effect")
+		f.Bool("skip-install-trigger", false, "accepted, and without effect")
 	},
 	Run: installPlugin,
 }, {
-	Use: "plugin:installed NAME", Short: "Exit with 0 if a plugin of Dokku is built in", Rootless: true, Missing: "Please specify a plugin",
+	Use: "plugin:installed NAME", Role: cli.Anybody, Short: "Exit with 0 if a plugin of Dokku is built in", Rootless: true, Missing: "Please specify a plugin",
 	Run: func(c *cli.Call) error {
 		if !slices.Contains(slices.Concat(builtIn, added), c.Args[0]) {
 			return cli.ErrSilent
@@ -48,18 +49,21 @@ var pluginCommands = []cli.Spec{{
 		return nil
 	},
 }, {
-	Use: "plugin:list", Short: "List the plugins of Dokku whose commands are built in", Rootless: true,
+	Use: "plugin:list", Role: cli.Anybody, Short: "List the plugins of Dokku whose commands are built in", Rootless: true,
 	Long:  "Nothing can be installed beside them. The version is that of the Dokku whose interface this program has.",
 	Flags: cli.FormatFlag, Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("stdout", "json")},
 	Run: listPlugins,
 }, {
-	Use: "plugin:trigger TRIGGER [WORD...]", Short: "With service-list, list the services of all kinds, for scripts",
+	Use: "plugin:trigger TRIGGER [WORD...]", Role: cli.Admin, Short: "With service-list, list the services of all kinds, for scripts",
 	Long: "Each line is KIND:NAME. No other trigger can be run.", Missing: "Please specify a trigger", Run: trigger,
 	Words: func(*cli.Call) []string { return []string{"service-list"} },
 }}
 
 func installPlugin(c *cli.Call) error {
 	name := c.Value("name")
+	if name == "" && len(c.Args) > 1 {
+		name = c.Args[1]
+	}
 	if name == "" {
 		name = strings.TrimPrefix(strings.TrimSuffix(path.Base(c.Args[0]), ".git"), "dokku-")
 	}

@@ -17,14 +17,14 @@ import (
 
 var reportCommands = []cli.Spec{
 	{
-		Use: "report [APP]", Short: "Show the server's versions, memory and disks, and all reports of an app",
+		Use: "report [APP]", Role: cli.Operator, Short: "Show the server's versions, memory and disks, and all reports of an app",
 		Long:  "With APP or --all, the reports of all nouns follow. It shows no values of the config. doctor says what is wrong.",
 		Flags: func(f *pflag.FlagSet) { f.Bool("all", false, "the reports of all apps") },
 		Run:   runReport,
 	},
-	{Use: "trace:off", Short: "End what trace:on began", Run: func(c *cli.Call) error { return setTrace(c, false) }},
+	{Use: "trace:off", Role: cli.Admin, Short: "End what trace:on began", Run: func(c *cli.Call) error { return setTrace(c, false) }},
 	{
-		Use: "trace:on", Short: "Make every command print its events",
+		Use: "trace:on", Role: cli.Admin, Short: "Make every command print its events",
 		Long: "Each event is a line of JSON on standard error, as with --trace for one command. A push prints none.",
 		Run:  func(c *cli.Call) error { return setTrace(c, true) },
 	},

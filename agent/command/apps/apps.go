@@ -12,6 +12,7 @@ import (
 	"dokku/agent/app"
 	"dokku/agent/command/cli"
 	"dokku/agent/deploy"
+	"dokku/agent/keys"
 )
 
 // Commands are the commands of this package.
@@ -19,7 +20,7 @@ var Commands = slices.Concat(appCommands, gitCommands, cleanupCommands, importCo
 
 var appCommands = []cli.Spec{
 	{
-		Use: "apps:clone APP NEW-NAME", Short: "Make another app with the code and the settings of the app",
+		Use: "apps:clone APP NEW-NAME", Role: cli.Operator, Others: newName, Short: "Make another app with the code and the settings of the app",
 		Long: "Config, scale, ports, storage, networks, checks and all properties are copied, and the repository. Domains, redirects,\n" +
 			"certificates and releases are not. Then the clone is deployed: it shares the folders, volumes and databases.",
 		Example: "dokku apps:clone hello hello-staging",
@@ -31,11 +32,11 @@ var appCommands = []cli.Spec{
 		Run: runClone,
 	},
 	{
-		Use: "apps:create APP", Short: "Create an app; a first push does so too",
+		Use: "apps:create APP", Role: cli.Operator, Short: "Create an app; a first push does so too",
 		NewApp: true, Run: runCreate,
 	},
 	{
-		Use: "apps:destroy APP", Short: "Remove an app and all it has",
+		Use: "apps:destroy APP", Role: cli.Operator, Short: "Remove an app and all it has",
 		Long: "It asks you to type the app's name, unless --force is given.",
 		Flags: func(f *pflag.FlagSet) {
 			f.Bool("force", false, "do not ask for confirmation")
@@ -43,18 +44,18 @@ var appCommands = []cli.Spec{
 		Run: runDestroy,
 	},
 	{
-		Use: "apps:exists APP", Short: "Exit with 0 if the app exists, else with 20",
+		Use: "apps:exists APP", Role: cli.Deployer, Short: "Exit with 0 if the app exists, else with 20",
 		Run: func(*cli.Call) error { return nil },
 	},
-	{Use: "apps:list", Short: "List all apps", Flags: cli.FormatFlag, Run: runList,
+	{Use: "apps:list", Role: cli.Anybody, Scoped: true, Short: "List all apps", Flags: cli.FormatFlag, Run: runList,
 		Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("stdout", "json")}},
 	{
-		Use: "apps:lock APP", Short: "Refuse deploys of the app",
+		Use: "apps:lock APP", Role: cli.Operator, Short: "Refuse deploys of the app",
 		Long: "Pushes and ps:rebuild are refused; all other commands work. It waits for a running deploy.",
 		Run:  func(c *cli.Call) error { return setLocked(c, true) },
 	},
 	{
-		Use: "apps:locked APP", Short: "Exit with 0 if deploys of the app are refused, else with 1",
+		Use: "apps:locked APP", Role: cli.Deployer, Short: "Exit with 0 if deploys of the app are refused, else with 1",
 		Run: func(c *cli.Call) error {
 			if !c.App.State.Locked {
 				return cli.Refuse("Deploy lock does not exist")
@@ -66,7 +67,7 @@ var appCommands = []cli.Spec{
 		},
 	},
 	{
-		Use: "apps:rename APP NEW-NAME", Short: "Give the app and all it has another name",
+		Use: "apps:rename APP NEW-NAME", Role: cli.Operator, Others: newName, Short: "Give the app and all it has another name",
 		Long: "The app answers to the new name at once; its own domains never stop answering. Then the processes are\n" +
 			"replaced, as ps:restart does. With --skip-deploy the running processes stay until the next deploy or\n" +
 			"restart. No other app can have the old name until they have ended.",
@@ -80,7 +81,7 @@ var appCommands = []cli.Spec{
 	appProperties.Spec("Say where the app comes from, or, with --global, whether a push may create an app"),
 	appReport.Spec("Show where the app comes from, and whether it is locked"),
 	{
-		Use: "apps:unlock APP", Short: "Allow deploys of the app again",
+		Use: "apps:unlock APP", Role: cli.Operator, Short: "Allow deploys of the app again",
 		Run: func(c *cli.Call) error {
 			if !c.App.State.Locked {
 				return cli.Refuse("Unable to remove deploy lock: there is none")
@@ -89,6 +90,9 @@ var appCommands = []cli.Spec{
 		},
 	},
 }
+
+// newName returns the app that a command makes.
+func newName(words []string) []string { return words[:min(len(words), 1)] }
 
 func setLocked(c *cli.Call, locked bool) error {
 	log := c.Events().WithApp(c.App.Name)
@@ -117,7 +121,15 @@ func runRename(c *cli.Call) error {
 	}
 	log := c.Events()
 	log.WithApp(c.App.Name).Step("Renaming %s to %s", c.App.Name, name)
-	return c.Server.Rename(c.Ctx, c.App.Name, name, c.Flag("skip-deploy"), log)
+	err := c.Server.Rename(c.Ctx, c.App.Name, name, c.Flag("skip-deploy"), log)
+	// Also after an error that the rename outlives. Of a command that is killed in between, the keys
+	// stay with the old name, which nobody has.
+	if _, lost := c.Server.Env.Store.Load(c.App.Name); errors.As(lost, new(*app.NoAppError)) {
+		if _, made := c.Server.Env.Store.Load(name); made == nil {
+			err = errors.Join(err, keys.RenameApp(c.Env.Root, c.App.Name, name))
+		}
+	}
+	return err
 }
 
 func runClone(c *cli.Call) error {
@@ -156,11 +168,13 @@ func runClone(c *cli.Call) error {
 }
 
 var appReport = cli.Reporter{
-	Noun: "apps", About: "app",
-	Own:    []string{noAutoCreate},
-	Keys:   []string{"app-created-at", "app-deploy-source", "app-deploy-source-metadata", "app-dir", "app-global-disable-autocreation", "app-locked"},
+	Noun: "apps", Role: cli.Deployer, About: "app",
+	Own: []string{noAutoCreate},
+	Keys: []string{"app-computed-disk-quota", "app-created-at", "app-deploy-source", "app-deploy-source-metadata", "app-dir", "app-disk-quota", "app-disk-use",
+		"app-global-disable-autocreation", "app-global-disk-quota", "app-locked"},
+	Aside:  []string{ownQuota, globalQuota, computedQuota, diskUse},
 	Global: globalApps,
-	Collect: func(c *cli.Call, app *app.App, _ string) (map[string]string, error) {
+	Collect: func(c *cli.Call, app *app.App, only string) (map[string]string, error) {
 		created, err := c.Server.Env.Store.Created(app)
 		values := map[string]string{
 			"app-created-at": strconv.FormatInt(created.Unix(), 10), "app-dir": app.Dir,
@@ -179,6 +193,12 @@ var appReport = cli.Reporter{
 		}
 		global, gerr := globalApps(c)
 		maps.Copy(values, global)
+		values[ownQuota] = app.State.Apps[quota]
+		values[computedQuota] = cmp.Or(values[ownQuota], values[globalQuota], noQuota)
+		if only == diskUse { // it takes a while
+			used, uerr := c.Server.DiskUse(c.Ctx, app.Name)
+			values[diskUse], err = used.String(), errors.Join(err, uerr)
+		}
 		return values, errors.Join(err, gerr)
 	},
 }
@@ -212,6 +232,9 @@ func runDestroy(c *cli.Call) error {
 	if err := c.Server.Destroy(c.Ctx, name, log); err != nil {
 		return err
 	}
+	if err := keys.RenameApp(c.Env.Root, name, ""); err != nil {
+		return err
+	}
 	for _, resource := range kept(c.App) {
 		log.Detail("Kept: %s", resource)
 	}
@@ -228,6 +251,7 @@ func runList(c *cli.Call) error {
 		if err != nil {
 			return err
 		}
+		apps = slices.DeleteFunc(apps, func(app string) bool { return !c.MayUse(app) })
 		return c.PrintJSON(append([]string{}, apps...)) // never null
 	}
 	apps, err := c.Apps()

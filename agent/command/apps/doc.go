@@ -11,7 +11,6 @@
 //     from, and a tool that deploys by other means may say so of its own.
 //   - git:set APP rev-env-var without a value leaves the variable out, as in Dokku, and its
 //     default comes back by name. A stored "" is the default, as in files of older versions.
-//   - keep-git-dir is refused: a build reads git's objects, and there is no work tree whose
-//     .git it could keep. source-image can be unset, for clients that do so before they
-//     deploy by another way; git:from-image sets it.
+//   - source-image is what the app is deployed from as an image. As in Dokku, a value that is
+//     set deploys nothing: it is reported until the next release, which knows its own origin.
 package apps

@@ -14,15 +14,18 @@ import (
 	"dokku/agent/deploy"
 	"dokku/agent/event"
 	"dokku/agent/remote"
+	"dokku/agent/repo"
 	"dokku/agent/sources"
 )
+
+const sourceImage = "source-image"
 
 // imageKind is the kind of a release that an image was deployed as.
 const imageKind = app.SourceImage
 
 var gitCommands = []cli.Spec{
 	{
-		Use: "git:initialize APP", Short: "Restore the hooks and settings of the app's repository",
+		Use: "git:initialize APP", Role: cli.Operator, Short: "Restore the hooks and settings of the app's repository",
 		Long: "apps:create and the first push make the repository. Its objects and branches stay as they are.",
 		Run: func(c *cli.Call) error {
 			log := c.Events().WithApp(c.App.Name)
@@ -31,7 +34,7 @@ var gitCommands = []cli.Spec{
 		},
 	},
 	{
-		Use: "git:unlock APP", Short: "Remove what a killed git left in the app's repository",
+		Use: "git:unlock APP", Role: cli.Operator, Short: "Remove what a killed git left in the app's repository",
 		Long:  "Pushes and the agent do so by themselves. It removes nothing while a push is under way, so it never asks.",
 		Flags: func(f *pflag.FlagSet) { f.Bool("force", false, "as without: it never asks") },
 		Run: func(c *cli.Call) error {
@@ -56,43 +59,49 @@ var gitCommands = []cli.Spec{
 }
 
 var gitProperties = cli.Properties{
-	Noun: "git",
-	List: []cli.Property{
+	Noun: "git", Role: cli.Operator,
+	List: append([]cli.Property{
 		{Name: "deploy-branch", Default: deploy.DefaultBranch, Check: checkBranch},
 		{Name: "rev-env-var", Default: app.DefaultRevEnvVar, Check: checkRevVar},
-		{Name: "keep-git-dir", Default: "false", Check: checkKeepGitDir},
-		{Name: "source-image", OnlyApp: true, Check: func(string) error {
-			return cli.Refuse("Invalid source-image specified: dokku git:from-image APP IMAGE deploys an image")
-		}},
+		{Name: app.PropKeepGitDir, Default: "false", Note: "It takes effect with the next build (dokku ps:rebuild APP)",
+			Check: func(value string) error { return cli.OneOf(app.PropKeepGitDir, value, "true", "false") }},
+		{Name: sourceImage, OnlyApp: true, Check: anyText, Inert: "dokku git:from-image APP IMAGE deploys an image"},
 		{Name: app.PropColour, Default: app.ColourAuto, Check: app.CheckColour},
 		{Name: sources.PropMaxFiles, Default: strconv.Itoa(sources.DefaultMaxFiles), OnlyServer: true, Check: checkLimit(sources.PropMaxFiles)},
 		{Name: sources.PropMaxSize, Default: strconv.Itoa(sources.DefaultMaxSize), OnlyServer: true, Check: checkLimit(sources.PropMaxSize)},
 		{Name: remote.PropMaxSize, Default: strconv.Itoa(remote.DefaultMaxSize), OnlyServer: true, Check: checkLimit(remote.PropMaxSize)},
 		{Name: sources.PropMaxPack, Default: strconv.FormatInt(sources.DefaultMaxPack, 10), OnlyServer: true, Check: checkLimit(sources.PropMaxPack)},
-	},
+		{Name: repo.PropMemory, Default: strconv.Itoa(repo.DefaultMemory), OnlyServer: true, Check: checkMemory},
+	}, gitBudgets()...),
 	Get: func(st *app.State, name string) string {
 		switch name {
 		case app.PropColour:
 			return st.PushColour
-		case "keep-git-dir":
+		case app.PropKeepGitDir:
 			return st.KeepGitDir
 		case "rev-env-var":
 			return strings.TrimPrefix(st.RevEnvVar, app.NoRevEnvVar)
 		case "deploy-branch":
 			return st.DeployBranch
+		case sourceImage:
+			return declared(st).Image
 		}
-		return ""
+		return st.Git[name]
 	},
 	Put: func(st *app.State, name, value string) {
 		switch name {
 		case app.PropColour:
 			st.PushColour = value
-		case "keep-git-dir":
+		case app.PropKeepGitDir:
 			st.KeepGitDir = value
 		case "rev-env-var":
 			st.RevEnvVar = cmp.Or(value, app.NoRevEnvVar)
 		case "deploy-branch":
 			st.DeployBranch = value
+		case sourceImage:
+			declare(st, name, value)
+		default:
+			cli.Put(&st.Git, name, value)
 		}
 	},
 	Server: func(set *app.Settings) *map[string]string {
@@ -100,10 +109,23 @@ var gitProperties = cli.Properties{
 	},
 }
 
+// gitBudgets are the budgets of what a push may bring.
+func gitBudgets() (list []cli.Property) {
+	for _, b := range app.GitBudgets {
+		list = append(list, cli.Property{Name: b.Name, Default: strconv.FormatInt(b.Default, 10), Admin: true, Check: func(value string) error {
+			if err := b.Check(value); err != nil {
+				return cli.Refuse("Invalid %s specified: %q: %s", b.Name, event.OneLine(value), err)
+			}
+			return nil
+		}})
+	}
+	return list
+}
+
 // gitSet also says what an app without rev-env-var is without: Dokku's default comes back
 // by its name only.
 func gitSet() cli.Spec {
-	s := gitProperties.Spec("Set or unset the deploy branch, the variable that holds the revision, or the colours of pushes")
+	s := gitProperties.Spec("Set or unset the deploy branch, the variable that holds the revision, the colours of pushes, or their limits")
 	set := s.Run
 	s.Run = func(c *cli.Call) error {
 		err := set(c)
@@ -115,13 +137,6 @@ func gitSet() cli.Spec {
 	return s
 }
 
-func checkKeepGitDir(value string) error {
-	if value != "false" {
-		return cli.Refuse("Invalid keep-git-dir specified: a build gets no .git folder: its revision is in the variable %s", app.DefaultRevEnvVar)
-	}
-	return nil
-}
-
 // checkLimit returns the check of a limit of what is taken in.
 func checkLimit(name string) func(string) error {
 	return func(value string) error {
@@ -130,6 +145,14 @@ func checkLimit(name string) func(string) error {
 		}
 		return nil
 	}
+}
+
+func checkMemory(value string) error {
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || n < repo.LeastMemory {
+		return cli.Refuse("Invalid %s specified: %q: it has to be a number of bytes, at least %d", repo.PropMemory, event.OneLine(value), repo.LeastMemory)
+	}
+	return nil
 }
 
 // checkRevVar returns an error for an invalid name and for a variable that dokku sets itself.
@@ -178,7 +201,7 @@ var gitReport = cli.Reporter{
 		if a.Deployed() {
 			values["git-sha"] = a.Current.Revision
 			values["git-last-updated-at"] = fmt.Sprint(a.Current.Created.Unix())
-			if from := a.Current.Source; from != nil && from.Kind == imageKind {
+			if from := a.Current.Source; from != nil && from.Kind == imageKind && values["git-source-image"] == "" {
 				values["git-source-image"] = from.From
 			}
 		}

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/pflag"
 
@@ -18,6 +17,7 @@ import (
 	"dokku/agent/deploy"
 	"dokku/agent/event"
 	"dokku/agent/move"
+	"dokku/agent/proc"
 	"dokku/agent/repo"
 	"dokku/agent/services"
 	"dokku/agent/sources"
@@ -25,7 +25,7 @@ import (
 )
 
 var importCommands = []cli.Spec{{
-	Use: "import USER@HOST [APP...]", Short: "Take over apps from a Dokku server, with settings and history", AsRoot: true,
+	Use: "import USER@HOST [APP...]", Role: cli.Admin, Short: "Take over apps from a Dokku server, with settings and history", AsRoot: true,
 	Long: "It reads the server by ssh, as you: with your keys, known hosts and ssh configuration, and without asking anything.\n" +
 		"It changes nothing there. USER is root, or a user with sudo without a password. Dokku 0.30 and later can be read.\n" +
 		"Without names, it takes all apps and services, the settings of the server and the ssh keys; with names, only these\n" +
@@ -61,14 +61,19 @@ func runImport(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	dir, lock, err := c.Server.Env.Store.LockedStaging("import-")
+	var dir string
+	var lock *os.File
+	err = proc.AsOwner(c.Env.Root, func() (err error) {
+		dir, lock, err = c.Server.Env.Store.LockedStaging("import-")
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	defer func() { os.RemoveAll(dir); lock.Close() }()
-	if err := ownedAs(dir, c.Env.Root); err != nil {
-		return err
-	}
+	defer func() {
+		proc.AsOwner(c.Env.Root, func() error { return os.RemoveAll(dir) })
+		lock.Close()
+	}()
 	done, err := host.Connect()
 	if err != nil {
 		return err
@@ -182,29 +187,22 @@ func readOne(c *cli.Call, from *move.Server, name, archive string) (r read) {
 	if r.app, r.err = from.Read(c.Ctx, name); r.err != nil || r.app.Tip == "" {
 		return r
 	}
-	if tip, err := repo.Ref(c.Server.Env.Store.Dir(name), deploy.Heads+r.app.Branch); err == nil && tip == r.app.Tip {
-		return r
-	}
-	f, err := os.OpenFile(archive, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err == nil {
+	var f *os.File
+	here := false
+	err := proc.AsOwner(c.Env.Root, func() (err error) {
+		tip, err := repo.Ref(c.Server.Env.Store.Dir(name), deploy.Heads+r.app.Branch)
+		if here = err == nil && tip == r.app.Tip; !here {
+			f, err = os.OpenFile(archive, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+			return err
+		}
+		return nil
+	})
+	if err == nil && !here {
 		r.archive = archive
-		err = errors.Join(from.Archive(c.Ctx, r.app, f), f.Close(), ownedAs(archive, c.Env.Root))
+		err = errors.Join(from.Archive(c.Ctx, r.app, f), f.Close())
 	}
 	r.err = err
 	return r
-}
-
-// ownedAs gives a file that root made to the owner of a folder.
-func ownedAs(path, as string) error {
-	if os.Geteuid() != 0 {
-		return nil
-	}
-	info, err := os.Stat(as)
-	if err != nil {
-		return err
-	}
-	owner := info.Sys().(*syscall.Stat_t)
-	return os.Lchown(path, int(owner.Uid), int(owner.Gid))
 }
 
 // scratch returns what runs a command on an empty server with the settings of this one.

@@ -7,36 +7,70 @@ import (
 
 const noAutoCreate = "disable-autocreation"
 
+// Values of apps:report that Dokku does not have.
+const (
+	ownQuota      = "app-" + app.PropDiskQuota
+	globalQuota   = "app-global-" + app.PropDiskQuota
+	computedQuota = "app-computed-" + app.PropDiskQuota
+	diskUse       = "app-disk-use"
+
+	quota, noQuota = app.PropDiskQuota, app.DefaultDiskQuota
+)
+
 // appProperties are Dokku's. What a tool declares of an app's origin holds until the next
 // release, which says by itself where it is from.
 var appProperties = cli.Properties{
-	Noun: "apps",
+	Noun: "apps", Role: cli.Operator,
 	List: []cli.Property{
 		{Name: "deploy-source", OnlyApp: true, Check: anyText}, {Name: "deploy-source-metadata", OnlyApp: true, Check: anyText},
 		{Name: noAutoCreate, OnlyServer: true, Check: func(value string) error {
 			return cli.OneOf(noAutoCreate, value, "true", "false")
 		}},
+		{Name: app.PropDiskQuota, Default: app.DefaultDiskQuota, Admin: true, Check: app.CheckDiskQuota},
 	},
+	Get: func(st *app.State, name string) string { return st.Apps[name] },
 	Put: func(st *app.State, name, value string) {
-		d := app.Declared{}
-		if st.Declared != nil && st.Declared.Release == st.Current {
-			d = *st.Declared
+		if name == app.PropDiskQuota {
+			cli.Put(&st.Apps, name, value)
+			return
 		}
-		if d.Release = st.Current; name == "deploy-source" {
-			d.Source = value
-		} else {
-			d.Metadata = value
-		}
-		if st.Declared = &d; d.Source == "" && d.Metadata == "" {
-			st.Declared = nil
-		}
+		declare(st, name, value)
 	},
-	Store: func(c *cli.Call, _ func(*app.Settings)) error {
+	Server: func(set *app.Settings) *map[string]string { return &set.Apps },
+	Store: func(c *cli.Call, change func(*app.Settings)) error {
 		return c.Server.Env.Store.UpdateSettings(c.Ctx, func(set *app.Settings) error {
-			set.NoAutoCreate = len(c.Args) > 1 && c.Args[1] == "true"
+			if c.Args[0] == noAutoCreate {
+				set.NoAutoCreate = len(c.Args) > 1 && c.Args[1] == "true"
+				return nil
+			}
+			change(set)
 			return nil
 		})
 	},
+}
+
+// declared is what was said of the current release.
+func declared(st *app.State) (d app.Declared) {
+	if st.Declared != nil && st.Declared.Release == st.Current {
+		d = *st.Declared
+	}
+	return d
+}
+
+func declare(st *app.State, name, value string) {
+	d := declared(st)
+	d.Release = st.Current
+	switch name {
+	case "deploy-source":
+		d.Source = value
+	case sourceImage:
+		d.Image = value
+	default:
+		d.Metadata = value
+	}
+	if st.Declared = &d; d.Source == "" && d.Metadata == "" && d.Image == "" {
+		st.Declared = nil
+	}
 }
 
 func anyText(string) error { return nil }
@@ -48,5 +82,6 @@ func globalApps(c *cli.Call) (map[string]string, error) {
 	if set.NoAutoCreate {
 		values["app-global-"+noAutoCreate] = "true"
 	}
+	values[globalQuota] = set.Apps[app.PropDiskQuota]
 	return values, err
 }

@@ -15,7 +15,7 @@ import (
 // The commands buildpacks:*, with the messages of Dokku's plugin buildpacks.
 var (
 	buildpacksAdd = cli.Spec{
-		Use: "buildpacks:add APP [BUILDPACK]", Short: "Add a buildpack to the app's", Flags: indexFlag,
+		Use: "buildpacks:add APP [BUILDPACK]", Role: cli.Operator, Short: "Add a buildpack to the app's", Flags: indexFlag,
 		Long:    "The buildpacks take effect at the next push. --index is the place in the list, from 1; without it, the buildpack becomes the last one.",
 		Example: "dokku buildpacks:add hello heroku/nodejs",
 		Run: func(c *cli.Call) error {
@@ -28,13 +28,13 @@ var (
 		},
 	}
 	buildpacksClear = cli.Spec{
-		Use: "buildpacks:clear APP", Short: "Remove all buildpacks of the app: those that fit it are found again",
+		Use: "buildpacks:clear APP", Role: cli.Operator, Short: "Remove all buildpacks of the app: those that fit it are found again",
 		Run: func(c *cli.Call) error {
 			return storeBuildpacks(c, "buildpacks:clear", func([]string) ([]string, error) { return nil, nil })
 		},
 	}
 	buildpacksList = cli.Spec{
-		Use: "buildpacks:list APP", Short: "List the app's buildpacks",
+		Use: "buildpacks:list APP", Role: cli.Operator, Short: "List the app's buildpacks",
 		Run: func(c *cli.Call) error {
 			if !c.Quiet {
 				c.Print("-----> %s buildpack urls\n", c.App.Name)
@@ -46,12 +46,12 @@ var (
 		},
 	}
 	buildpacksRemove = cli.Spec{
-		Use: "buildpacks:remove APP [BUILDPACK]", Short: "Remove a buildpack of the app", Flags: indexFlag,
+		Use: "buildpacks:remove APP [BUILDPACK]", Role: cli.Operator, Short: "Remove a buildpack of the app", Flags: indexFlag,
 		Words: func(c *cli.Call) []string { return c.App.State.Buildpacks },
 		Run:   removeBuildpack,
 	}
 	buildpacksSet = cli.Spec{
-		Use: "buildpacks:set APP [BUILDPACK...]", Short: "Replace one buildpack of the app's, or all of them", Run: setBuildpacks,
+		Use: "buildpacks:set APP [BUILDPACK...]", Role: cli.Operator, Short: "Replace one buildpack of the app's, or all of them", Run: setBuildpacks,
 		Long: "--index is the place in the list, from 1, and the first one by default. --replace sets the whole list.",
 		Flags: func(f *pflag.FlagSet) {
 			indexFlag(f)
@@ -67,7 +67,7 @@ var (
 		return s
 	}()
 	buildpackReport = func() cli.Reporter {
-		rep := report(buildpackProperties)
+		rep := buildpackProperties.Reporter()
 		own := rep.Collect
 		rep.Keys = cli.Sorted(append(rep.Keys, "buildpacks-list"))
 		rep.Collect = func(c *cli.Call, a *app.App, only string) (map[string]string, error) {

@@ -7,4 +7,9 @@
 // state (app.State.Build): no two nouns have a property of the same name.
 //
 // skip-cleanup is stored without effect, for clients that set it.
+//
+// Which paths of the host outside of the data root apps may mount is decided on the server
+// itself (docker-options:set --global allowed-mounts), as with devices: a key over ssh must not
+// reach files of the host by itself. Such a path may be missing when the option is added; a
+// deploy refuses it.
 package builders

@@ -1,6 +1,8 @@
 package builders
 
 import (
+	"errors"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -21,7 +23,7 @@ const aboutProcess = "--process TYPE is for the phase deploy: the options are th
 
 var optionCommands = []cli.Spec{
 	{
-		Use: "docker-options:add APP PHASE OPTION...", Short: "Add docker options to the app's builds or containers",
+		Use: "docker-options:add APP PHASE OPTION...", Role: cli.Operator, Short: "Add docker options to the app's builds or containers",
 		Long: "PHASE is build, deploy, run, or several of them: deploy,run. The options of the build are --add-host,\n" +
 			"--build-arg, --label, --no-cache, --platform, --secret and --target; --build-arg NAME and --secret id=NAME\n" +
 			"take their values from the app's config. The options of deploy, for the app's processes, and of run, for\n" +
@@ -32,12 +34,12 @@ var optionCommands = []cli.Spec{
 		Flags:   wordsAfterApp, Values: processValues, Words: phaseWords, Run: withOptions("add", addOptions),
 	},
 	{
-		Use: "docker-options:clear APP [PHASE]", Short: "Remove all docker options from the app",
+		Use: "docker-options:clear APP [PHASE]", Role: cli.Operator, Short: "Remove all docker options from the app",
 		Long:  aboutProcess + "\nWithout it, those of process types stay.",
 		Flags: processFlag, Values: processValues, Words: phaseWords, Run: clearOptions,
 	},
 	{
-		Use: "docker-options:list APP", Short: "List the options of a phase, one on a line",
+		Use: "docker-options:list APP", Role: cli.Operator, Short: "List the options of a phase, one on a line",
 		Example: "dokku docker-options:list hello --phase build",
 		Flags: func(f *pflag.FlagSet) {
 			f.String("phase", "", "build, deploy or run")
@@ -47,7 +49,7 @@ var optionCommands = []cli.Spec{
 		Run:    listOptions,
 	},
 	{
-		Use: "docker-options:remove APP PHASE OPTION...", Short: "Remove docker options from the app's builds or containers",
+		Use: "docker-options:remove APP PHASE OPTION...", Role: cli.Operator, Short: "Remove docker options from the app's builds or containers",
 		Long:    aboutProcess,
 		Missing: "Please specify docker options to remove from the phase",
 		Flags:   wordsAfterApp, Values: processValues, Words: phaseWords, Run: withOptions("remove", removeOptions),
@@ -204,17 +206,31 @@ func withOptions(verb string, run func(c *cli.Call, list []scope, parsed map[opt
 	}
 }
 
+// hostOptions reach beyond the app: to folders and volumes of others, and to rights that the
+// server's settings give.
+var hostOptions = []string{"--mount", "--volume", "-v", "--device", "--cap-add"}
+
 func addOptions(c *cli.Call, list []scope, more map[options.Phase][]options.Option) error {
 	set, err := c.Settings()
 	if err != nil {
 		return err
+	}
+	for _, phase := range more {
+		for _, o := range phase {
+			if slices.Contains(hostOptions, o.Name) {
+				if err := c.NeedsAdmin("the docker option " + o.Name); err != nil {
+					return err
+				}
+			}
+		}
 	}
 	for _, s := range list {
 		if s.typ != "" && c.App.Deployed() && !slices.Contains(c.Types(), s.typ) {
 			c.Warn("Process type %q is not declared in the Procfile for %s", s.typ, c.App.Name)
 		}
 	}
-	return changeOptions(c, "docker-options:add", list, func(st *app.State) error {
+	var missing error
+	err = changeOptions(c, "docker-options:add", list, func(st *app.State) error {
 		for _, s := range list {
 			lines, err := s.phase.Add(s.of(st), more[s.phase])
 			if err != nil {
@@ -223,11 +239,29 @@ func addOptions(c *cli.Call, list []scope, more map[options.Phase][]options.Opti
 			s.put(st, lines)
 		}
 		changed := app.View{App: &app.App{Name: c.App.Name, State: *st}, Settings: set}
-		if err := changed.CheckContainers(changed.ContainerOptions()); err != nil {
+		err := changed.CheckContainers(changed.ContainerOptions())
+		if errors.Is(err, fs.ErrNotExist) { // it may come before the next deploy, which needs it
+			missing, err = err, nil
+		}
+		if err != nil {
 			return cli.Refuse("Invalid docker option: %s", err)
+		}
+		if c.Env.User == "" {
+			return nil
+		}
+		// An app without isolation keeps such mounts, and a key adds none.
+		before := app.View{App: c.App, Settings: set}.NestedMounts()
+		for _, path := range changed.NestedMounts() {
+			if !slices.Contains(before, path) {
+				return cli.Refuse("Invalid docker option: %s", &app.NestedError{Path: path, Root: set.StorageDir()})
+			}
 		}
 		return nil
 	})
+	if err == nil && missing != nil {
+		c.Warn("%s", missing)
+	}
+	return err
 }
 
 // removeOptions succeeds if an option is not there, as in Dokku: scripts rely on it.
@@ -330,7 +364,8 @@ const (
 // the server gives them.
 var optionProperties = cli.Properties{
 	Noun:   optionsNoun,
-	List:   []cli.Property{rightProperty(app.PropCapabilities), rightProperty(app.PropDevices)},
+	Role:   cli.Admin,
+	List:   []cli.Property{rightProperty(app.PropCapabilities), rightProperty(app.PropDevices), rightProperty(app.PropMounts)},
 	Get:    func(*app.State, string) string { return "" },
 	Server: func(set *app.Settings) *map[string]string { return &set.DockerOptions },
 }
@@ -343,7 +378,7 @@ func rightProperty(name string) cli.Property {
 var optionsReport = cli.Reporter{
 	Noun: optionsNoun, About: "docker options", Rest: "PROCESS",
 	Keys: []string{optionsPrefix + "build", optionsPrefix + "deploy", optionsPrefix + "deploy.",
-		optionsPrefix + "global-" + app.PropCapabilities, optionsPrefix + "global-" + app.PropDevices, optionsPrefix + "run"},
+		optionsPrefix + "global-" + app.PropCapabilities, optionsPrefix + "global-" + app.PropDevices, optionsPrefix + "global-" + app.PropMounts, optionsPrefix + "run"},
 	Global: func(c *cli.Call) (map[string]string, error) {
 		set, err := c.Settings()
 		return optionProperties.Global(set), err

@@ -8,7 +8,7 @@ import (
 )
 
 // Commands are the commands of this package.
-var Commands = slices.Concat(propertyCommands, optionCommands, cacheCommands)
+var Commands = slices.Concat(propertyCommands, otherBuilders, optionCommands, cacheCommands)
 
 var propertyCommands = []cli.Spec{
 	appJSONReport.Spec("Show the path of the app's app.json"),
@@ -16,6 +16,7 @@ var propertyCommands = []cli.Spec{
 	buildpacksAdd, buildpacksClear, buildpacksList, buildpacksRemove, buildpacksSet,
 	buildpackReport.Spec("Show the app's buildpacks and the image that builds with them"),
 	buildpacksSetProperty,
+	allowFrom,
 	builderReport.Spec("Show how the app is built, and how its current release was"),
 	builderProperties.Spec("Set or unset the builder, or the folder of the repository that is built"),
 	dockerfileReport.Spec("Show the path of the app's Dockerfile"),
@@ -29,27 +30,45 @@ var propertyCommands = []cli.Spec{
 }
 
 var (
-	builderProperties    = properties("builder", app.PropBuildDir, app.PropBuildMemory, app.PropBuildTimeout, app.PropCacheSize, app.PropMaxBuilds, app.PropSelected)
-	dockerfileProperties = properties("builder-dockerfile", app.PropDockerfile, app.PropSyntax)
+	builderProperties = properties("builder", app.PropAllowFrom, app.PropBuildDir, app.PropIsolation, app.PropBuildMemory, app.PropBuildNetwork, app.PropBuildTimeout, app.PropCacheSize,
+		app.PropIsolationCache, app.PropIsolationCPUs, app.PropIsolationImages, app.PropIsolationMemory, app.PropIsolationNetworks, app.PropIsolationPIDs, app.PropMaxBuilds, app.PropSelected, app.PropTaskTimeout)
+	dockerfileProperties = properties("builder-dockerfile", app.PropDockerfile, app.PropAllowedHosts, app.PropSyntax)
 	packProperties       = properties("builder-pack", app.PropAllowedBuilders, app.PropPackImage, app.PropProjectTOML, app.PropRunImage)
 	herokuishProperties  = properties("builder-herokuish", app.PropHerokuish)
 	railpackProperties   = properties("builder-railpack", app.PropRailpackJSON)
 	appJSONProperties    = properties("app-json", app.PropAppJSON)
 
-	dockerfileReport = report(dockerfileProperties)
-	packReport       = report(packProperties)
-	herokuishReport  = report(herokuishProperties)
-	railpackReport   = report(railpackProperties)
-	appJSONReport    = report(appJSONProperties)
+	dockerfileReport = filled(dockerfileProperties, app.PropDockerfile)
+	packReport       = filled(packProperties, app.PropProjectTOML)
+	herokuishReport  = herokuishProperties.Reporter()
+	railpackReport   = railpackProperties.Reporter()
+	appJSONReport    = appJSONProperties.Reporter()
+)
+
+const otherBuilder = "a Dockerfile or buildpacks build an app: dokku builder:set APP selected BUILDER"
+
+// otherBuilders are the settings of builders of Dokku's that are not here.
+var otherBuilders = slices.Concat(
+	cli.InertCommands("builder-lambda", cli.Inert("builder-lambda", otherBuilder, cli.Named("lambdayml-path=lambda.yml")...)),
+	cli.InertCommands("builder-nixpacks", cli.Inert("builder-nixpacks", otherBuilder, cli.Named("nixpackstoml-path=nixpacks.toml")...)),
 )
 
 // skipCleanup is a property of Dokku's that clients set.
 const skipCleanup = "skip-cleanup"
 
+// filled returns the report of properties whose text has the server's value of a file's path
+// where it is the default, as that of Dokku 0.35.
+func filled(p cli.Properties, path string) cli.Reporter {
+	rep := p.Reporter()
+	rep.Filled = map[string]string{p.Noun + "-global-" + path: app.BuildDefaults[path]}
+	return rep
+}
+
 // properties are the properties of a noun that say how a revision is built.
 func properties(noun string, names ...string) cli.Properties {
 	p := cli.Properties{
 		Noun:   noun,
+		Role:   cli.Operator,
 		Get:    func(st *app.State, name string) string { return st.Build[name] },
 		Put:    func(st *app.State, name, value string) { cli.Put(&st.Build, name, value) },
 		Server: func(set *app.Settings) *map[string]string { return &set.Build },
@@ -70,8 +89,17 @@ func property(name string) cli.Property {
 	if slices.Contains(app.BuildLimitProperties, name) || name == app.PropCacheSize { // else an app could lift them
 		p.OnlyServer = true
 	}
+	if slices.Contains(app.IsolationProperties, name) || name == app.PropBuildNetwork { // else a pusher could reach the host
+		p.OnlyServer, p.OnHost = true, func(string, string) bool { return true }
+	}
 	if name == app.PropBuildMemory {
-		p.Note = "This limits builds with herokuish and buildpacks. Those of a Dockerfile, or with railpack, have no such limit: the engine's BuildKit knows none."
+		p.Note = "This limits builds with herokuish and buildpacks. Those of a Dockerfile, or with railpack, have no such limit: the engine's BuildKit knows none. isolation-memory limits those with build-isolation own."
+	}
+	if name == app.PropTaskTimeout { // else whoever it is for lifts it
+		p.Admin = true
+	}
+	if name == app.PropPackImage || name == app.PropRunImage || name == app.PropStack {
+		p.Admin = true // a pusher's project.toml may name the images that the server allows
 	}
 	if name == app.PropPackImage {
 		p.Default = app.DefaultPackImage
@@ -79,35 +107,21 @@ func property(name string) cli.Property {
 	if name == app.PropAllowedBuilders { // else a pusher could allow what the server does not
 		p.OnlyServer, p.OnHost = true, func(string, string) bool { return true }
 	}
+	if name == app.PropAllowedHosts { // the engine may ask what listens for this server alone
+		p.OnlyServer, p.OnHost = true, func(string, string) bool { return true }
+	}
+	if name == app.PropAllowFrom { // another app's image has its files
+		p.OnlyApp, p.OnHost = true, func(string, string) bool { return true }
+	}
 	if name == app.PropSyntax { // such an image decides what builds do and gets registries' passwords
 		p.OnlyServer, p.OnHost = true, func(string, string) bool { return true }
 	}
 	return p
 }
 
-// report is the report of a noun that has nothing but its properties.
-func report(p cli.Properties) cli.Reporter {
-	return cli.Reporter{
-		Noun: p.Noun, Keys: cli.Sorted(p.Keys()),
-		Global: func(c *cli.Call) (map[string]string, error) {
-			set, err := c.Settings()
-			return p.Global(set), err
-		},
-		Collect: func(c *cli.Call, a *app.App, _ string) (map[string]string, error) {
-			set, err := c.Settings()
-			if err != nil {
-				return nil, err
-			}
-			values := map[string]string{}
-			p.Report(values, &a.State, set)
-			return values, nil
-		},
-	}
-}
-
 // builderReport adds what the current release was built with.
 var builderReport = func() cli.Reporter {
-	rep := report(builderProperties)
+	rep := builderProperties.Reporter()
 	own := rep.Collect
 	rep.Keys = cli.Sorted(slices.Concat(rep.Keys, []string{"builder-detected", "builder-reason"}))
 	rep.Own = []string{skipCleanup}

@@ -22,8 +22,20 @@
 // leaves them out, also where nobody looks: clients of Dokku skip the first line. Text that an app has written is made printable before it is shown.
 //
 // What Dokku has and is missing here is refused by name, with what to do instead: commands
-// (elsewhere) and properties (Property.Instead). A script that moves says at once which line
+// (elsewhere), properties (Property.Instead) and flags (Spec.Elsewhere). A script that moves says at once which line
 // to change. Unsetting such a property succeeds, since it is unset.
+//
+// Properties of a component that is not here (another proxy or builder, vector) are stored,
+// where Dokku too stores them without effect until the component is selected or started:
+// Property.Inert. Declared states of Ansible, docket or Terraform name them for servers that
+// do not use them, and would fail as a whole. Setting one says on standard error that it has
+// no effect. What selects or starts the component is refused by name, so nobody who relies on
+// it takes the one for the other. A property that would be used at once is refused too
+// (letsencrypt:set lego-args): its effect would be missed much later. Dokku masks passwords
+// among them in text and prints them in JSON, and so does this: the program has no use for
+// them, and clients compare what they read with what they set.
+//
+// A value may begin with a hyphen (Spec.Hyphens): nobody quotes the words of a :set.
 //
 // Reports are read by programs. pydokku makes an object of the rows of some, and fails at a
 // row that Dokku 0.35 lacks: text leaves these out until they have a value (Reporter.Own).
@@ -32,4 +44,36 @@
 //
 // A message for a missing word is followed by the usage, unless scripts compare it with
 // Dokku's (Spec.MissingAlone).
+//
+// # Roles
+//
+// Every Spec declares what a key needs for it (Role). On the host itself, root and the user dokku may do
+// everything: both could read the files and ask the engine anyway. Over ssh, the rights are the words of the forced
+// command (package keys), and a client without any may do nothing. bind asks twice: for the role and the
+// flags before anything is read (authorize), and for the app once it is known (within). A command that is
+// neither about an app of the key nor about a service of it nor shows by itself only what is the key's (Scoped) is
+// refused to all but admins, so a new command that forgets to ask gives nothing away. An app of others and one that
+// does not exist get the same answer. Completions are for admins: they show apps, config and services.
+// Where the line is drawn:
+//
+//   - Anybody: what tells about this program, and apps:list, which shows the key's own apps.
+//   - Deployer: what a push shows anyway. The push itself runs code in the app's containers, so logs, states and
+//     lists of deploys give nothing that the code could not print. Values of the config are different: the code has them,
+//     but whoever reads them by a command leaves no commit. They need --config (Values).
+//   - Operator: everything of the app. run and enter give the rights of the app's code, which its pushes have too. What
+//     an app shares with others needs an admin: mounts and docker options with folders, volumes, devices and
+//     capabilities (another app's data, the host); networks that others join; files, addresses and logs of nginx
+//     (NAME:set's Property.Admin); images of the server (git:from-image may name another app's,
+//     git:load-image may replace it); the registry that all push to; builder images; the CA's address, since the agent
+//     asks it. Places of backups are the server's. Ports of the host are given to operators, as Dokku's users
+//     expect: nginx refuses one that is taken.
+//   - Services: an operator uses those that acl:add-service gives it. To make, expose, upgrade, restore or destroy one is an
+//     admin's, since images, ports and volumes are the server's.
+//   - Admin: --global, --all, the keys, the server, backups, the swarm, front doors, plugins. A backup has
+//     everybody's secrets, and a restore runs images.
+//
+// Commands that name several apps ask for each (Others). One that is about all apps if none is named is refused
+// without a name, except reports and lists, which then show the key's own. Names that visitors reach apps by are
+// reserved (agent.Server.Reserved): an admin is warned instead, since a wildcard above an app may be meant.
+// --force instead was rejected: it is what scripts give to everything.
 package cli

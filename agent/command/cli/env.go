@@ -8,6 +8,7 @@ import (
 
 	"dokku/agent"
 	"dokku/agent/event"
+	"dokku/agent/keys"
 )
 
 // Env is the environment of a command, which uses nothing else of its process.
@@ -34,20 +35,27 @@ type Env struct {
 	Dir string
 	// User is the name of the client's ssh key; empty on the host itself.
 	User string
+	// Access is what that key may do, and records what became of it. Without it a client may do
+	// nothing.
+	Access *keys.Access
 	// Remote is what the reader types before a command over ssh; empty on the host itself.
 	// See event.Hints.
 	Remote string
 }
 
-// OS returns the environment of this process for a DOKKU_ROOT and, over ssh, the name of
-// a key. version is the linker's; "" means the revision that the program was built from.
-func OS(root, key, version string) Env {
+// OS returns the environment of this process for a DOKKU_ROOT and, over ssh, what the key
+// may do; nil on the host itself. version is the linker's; "" means the revision that the program was built from.
+func OS(root string, access *keys.Access, version string) Env {
+	key := ""
+	if access != nil {
+		key = access.Key
+	}
 	dir, _ := os.Getwd()
 	return Env{
 		Root: root, Stdin: os.Stdin, Stdout: event.Screen(os.Stdout), Stderr: event.Screen(os.Stderr),
 		Terminal: term.IsTerminal(int(os.Stdout.Fd())),
 		Console:  NewConsole(os.Stdin, os.Stdout, os.Getenv("TERM")),
 		Quiet:    os.Getenv("DOKKU_QUIET_OUTPUT") != "",
-		Version:  VersionText(version), Dir: dir, User: key, Remote: os.Getenv(event.RemoteVar),
+		Version:  VersionText(version), Dir: dir, User: key, Access: access, Remote: os.Getenv(event.RemoteVar),
 	}
 }

@@ -104,6 +104,16 @@ func flagError(cmd *cobra.Command, err error) error {
 	return usageError(cmd, "%s", err)
 }
 
+// flagError names what replaces a flag of Dokku's.
+func (s Spec) flagError(cmd *cobra.Command, err error) error {
+	if missing := new(pflag.NotExistError); errors.As(err, &missing) {
+		if instead := s.Elsewhere[missing.GetSpecifiedName()]; instead != "" {
+			return Refuse("The flag --%s of %s is not here, Dokku has it; here: %s", missing.GetSpecifiedName(), cmd.Name(), instead)
+		}
+	}
+	return flagError(cmd, err)
+}
+
 func flagNames(cmd *cobra.Command) string {
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {

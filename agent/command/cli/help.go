@@ -22,6 +22,7 @@ var nouns = []struct{ name, title string }{
 	{"storage", "Storage"},
 	{"network", "Networks"},
 	{"resource", "Resources"},
+	{"isolation", "Isolation"},
 	{"ports", "Ports"},
 	{"proxy", "Proxy"},
 	{"nginx", "nginx"},
@@ -35,6 +36,7 @@ var nouns = []struct{ name, title string }{
 
 // abouts says in a line what the commands of a noun are for, in the words of Dokku's help.
 var abouts = map[string]string{
+	"acl":                    "Manage which ssh keys are for an app or a service",
 	"app-json":               "Manage app-json settings for an app",
 	"apps":                   "Manage apps",
 	"builder":                "Manage builder settings for an app",
@@ -54,6 +56,7 @@ var abouts = map[string]string{
 	"events":                 "Manage event logging",
 	"git":                    "Manage app deploys via git",
 	"http-auth":              "Manage HTTP authentication for an app",
+	"isolation":              "Manage what the containers of an app may do",
 	"letsencrypt":            "Manage the certificates of Let's Encrypt, or of another CA",
 	"logs":                   "Manage log integration for an app",
 	"maintenance":            "Manage the maintenance page of an app",
@@ -194,6 +197,7 @@ func (r *Runner) printAll(root *cobra.Command) {
 		}
 		lines = lines[len(s.commands):]
 	}
+	r.Print("%s", r.aboutKey())
 	r.Print("\nSee `dokku help COMMAND` or `dokku COMMAND --help` for the details of one command.\n")
 }
 
@@ -328,7 +332,7 @@ func isCompletion(name string) bool {
 // HelpCommands are about the tree of all commands.
 var HelpCommands = []Spec{
 	{
-		Use: "help [COMMAND]", Short: "List the commands, or explain one", Rootless: true, Whole: true,
+		Use: "help [COMMAND]", Role: Anybody, Short: "List the commands, or explain one", Rootless: true, Whole: true,
 		Run: func(c *Call) error { return c.help(c.cmd.Root(), c.Args) },
 		Words: func(c *Call) []string {
 			var names []string
@@ -339,7 +343,7 @@ var HelpCommands = []Spec{
 		},
 	},
 	{
-		Use: "completion SHELL", Short: "Print the completion script for bash, zsh or fish", Rootless: true, Whole: true,
+		Use: "completion SHELL", Role: Anybody, Short: "Print the completion script for bash, zsh or fish", Rootless: true, Whole: true,
 		Example: "dokku completion bash > /etc/bash_completion.d/dokku",
 		Missing: "Missing SHELL: bash, zsh or fish",
 		Words:   func(*Call) []string { return []string{"bash", "zsh", "fish"} },

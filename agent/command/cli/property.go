@@ -24,15 +24,24 @@ type Property struct {
 	OnlyServer bool
 	// Prefix: any name that begins with Name and goes on as a variable's is a property.
 	Prefix bool
+	named  bool // by present: a name that Prefix stands for
 	// OnHost reports whether only somebody on the server itself may set this; nil: never.
 	OnHost func(name, value string) bool
+	// Admin: only an admin may set this for an app: it reaches beyond the app.
+	Admin bool
 	// Secret: the value is not shown.
 	Secret bool
+	// Masked: text does not show the value; JSON does, as Dokku's.
+	Masked bool
 	Check  func(value string) error
+	// Reads is a further check, which looks at files of this server; nil: none does.
+	Reads func(value string) error
 	// Fits checks a value against the app that it is for; nil: any value fits.
 	Fits func(c *Call, value string) error
 	// Note is said when a value is set; "": nothing is.
 	Note string
+	// Inert: a value is stored and has no effect, for this reason. Setting it warns.
+	Inert string
 	// Instead makes it a property of Dokku's that is missing here, and says what one does
 	// instead. It can be unset, and is in no list and no report.
 	Instead string
@@ -45,8 +54,11 @@ func (q Property) shown(value string) string {
 	return value
 }
 
+// mask stands for a Masked value in text, as in Dokku.
+const mask = "*******"
+
 // variable is the form of the end of a Prefix property's name.
-var variable = regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`)
+var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // is reports whether a name is that of the property.
 func (q Property) is(name string) bool {
@@ -58,15 +70,18 @@ func (q Property) is(name string) bool {
 type Properties struct {
 	Noun string
 	List []Property
+	// Role is what a key needs to set one for an app: Operator, or Admin.
+	Role Role
 	// Changes is the effect of a changed value of an app.
 	Changes deploy.Changes
 	// Get and Put read and write a value of the app; "" is unset.
 	Get func(st *app.State, name string) string
 	Put func(st *app.State, name, value string)
-	// App returns the map of the app's values. Only Prefix properties need it.
+	// App returns the map of the app's values. Only Prefix properties of apps need it.
 	App func(*app.State) *map[string]string
-	// Server returns the map of the server's values.
+	// Server returns the map of the server's values. There, names begin with Stored.
 	Server func(*app.Settings) *map[string]string
+	Stored string
 	// Store stores a change of the server's values; nil: it is only written.
 	Store func(c *Call, change func(*app.Settings)) error
 }
@@ -74,18 +89,18 @@ type Properties struct {
 // Spec returns the command NOUN:set.
 func (p Properties) Spec(short string) Spec {
 	return Spec{
-		Use: p.Noun + ":set APP KEY [VALUE]", Short: short,
+		Use: p.Noun + ":set APP KEY [VALUE]", Short: short, Role: p.Role,
 		Long: "Properties: " + p.Names() + ".\nWithout a value, the property is unset. --global sets the default of all apps:\n" +
 			"  dokku " + p.Noun + ":set --global KEY [VALUE]",
-		Missing: "No property specified",
-		Flags:   func(f *pflag.FlagSet) { f.Bool("global", false, "set the default of all apps") },
+		Missing: "No property specified", Hyphens: true,
+		Flags: func(f *pflag.FlagSet) { f.Bool("global", false, "set the default of all apps") },
 		Words: func(c *Call) []string {
 			if len(c.Args) > 0 {
 				return nil
 			}
 			return strings.Split(p.Names(), ", ")
 		},
-		Run: p.set,
+		Run: p.set, properties: &p,
 	}
 }
 
@@ -124,6 +139,9 @@ func (p Properties) set(c *Call) error {
 	if q.OnlyServer && c.App != nil {
 		return Refuse("Property can only be specified globally: dokku %s:set --global %s", p.Noun, name)
 	}
+	if err := p.Allowed(c, name); err != nil {
+		return err
+	}
 	if c.Env.User != "" && value != "" && q.OnHost != nil && q.OnHost(name, value) {
 		return Refuse("%s decides what the server runs, reads or sends secrets to: set it there, not over ssh", name)
 	}
@@ -134,16 +152,38 @@ func (p Properties) set(c *Call) error {
 		if err := q.Check(value); err != nil {
 			return err
 		}
+		if q.Reads != nil {
+			if err := q.Reads(value); err != nil {
+				return err
+			}
+		}
 		if q.Fits != nil && c.App != nil {
 			if err := q.Fits(c, value); err != nil {
 				return err
 			}
 		}
 	}
-	if err := p.store(c, name, value, q.shown(value)); err != nil || value == "" || q.Note == "" {
+	shown := q.shown(value)
+	if q.Masked && value != "" {
+		shown = mask
+	}
+	if err := p.store(c, name, value, shown); err != nil || value == "" {
 		return err
 	}
-	c.Events().Detail("%s", q.Note)
+	if q.Inert != "" {
+		c.Warn("%s is stored, as Dokku stores it, and has no effect here: %s", name, q.Inert)
+	}
+	if q.Note != "" {
+		c.Events().Detail("%s", q.Note)
+	}
+	return nil
+}
+
+// Allowed returns an error for a property that the key may not set.
+func (p Properties) Allowed(c *Call, name string) error {
+	if slices.ContainsFunc(p.List, func(q Property) bool { return q.Admin && q.is(name) }) {
+		return c.NeedsAdmin("the property " + name)
+	}
 	return nil
 }
 
@@ -155,7 +195,7 @@ func (p Properties) store(c *Call, name, value, shown string) error {
 	}
 	if c.App == nil {
 		log.Result("%s", said)
-		change := func(set *app.Settings) { Put(p.Server(set), name, value) }
+		change := func(set *app.Settings) { Put(p.Server(set), p.Stored+name, value) }
 		if p.Store != nil {
 			return p.Store(c, change)
 		}
@@ -176,7 +216,7 @@ func (p Properties) store(c *Call, name, value, shown string) error {
 // the effective one, and its origin.
 func (p Properties) Report(values map[string]string, st *app.State, set app.Settings) {
 	for _, q := range p.present(st, set) {
-		own, server := q.shown(p.Get(st, q.Name)), q.shown((*p.Server(&set))[q.Name])
+		own, server := q.shown(p.Get(st, q.Name)), q.shown((*p.Server(&set))[p.Stored+q.Name])
 		if !q.OnlyServer {
 			values[p.Noun+"-"+q.Name] = own
 		}
@@ -200,15 +240,20 @@ func (p Properties) present(st *app.State, set app.Settings) []Property {
 			list = append(list, q)
 			continue
 		}
-		names := slices.Collect(maps.Keys(*p.Server(&set)))
-		if st != nil {
+		var names []string
+		for key := range *p.Server(&set) {
+			if name, ok := strings.CutPrefix(key, p.Stored); ok {
+				names = append(names, name)
+			}
+		}
+		if st != nil && p.App != nil {
 			names = append(names, slices.Collect(maps.Keys(*p.App(st)))...)
 		}
 		slices.Sort(names)
 		for _, name := range slices.Compact(names) {
 			if q.is(name) {
 				one := q
-				one.Name, one.Prefix = name, false
+				one.Name, one.Prefix, one.named = name, false, true
 				list = append(list, one)
 			}
 		}
@@ -222,9 +267,11 @@ func (p Properties) Global(set app.Settings) map[string]string {
 	values := map[string]string{}
 	for _, q := range p.present(nil, set) {
 		if !q.OnlyApp {
-			server := q.shown((*p.Server(&set))[q.Name])
+			server := q.shown((*p.Server(&set))[p.Stored+q.Name])
 			values[p.Noun+"-global-"+q.Name] = server
-			values[p.Noun+"-computed-"+q.Name] = cmp.Or(server, q.Default)
+			if q.Inert == "" || !q.named { // Dokku has no such row
+				values[p.Noun+"-computed-"+q.Name] = cmp.Or(server, q.Default)
+			}
 		}
 	}
 	return values
@@ -259,6 +306,32 @@ func (p Properties) Keys() []string {
 		}
 	}
 	return keys
+}
+
+// Reporter is the report of a noun that has nothing but its properties.
+func (p Properties) Reporter() Reporter {
+	var masked []string
+	for _, q := range p.List {
+		if q.Masked {
+			masked = append(masked, p.Noun+"-"+q.Name, p.Noun+"-global-"+q.Name, p.Noun+"-computed-"+q.Name)
+		}
+	}
+	return Reporter{
+		Noun: p.Noun, Keys: Sorted(p.Keys()), Masked: masked,
+		Global: func(c *Call) (map[string]string, error) {
+			set, err := c.Settings()
+			return p.Global(set), err
+		},
+		Collect: func(c *Call, a *app.App, _ string) (map[string]string, error) {
+			set, err := c.Settings()
+			if err != nil {
+				return nil, err
+			}
+			values := map[string]string{}
+			p.Report(values, &a.State, set)
+			return values, nil
+		},
+	}
 }
 
 // Put stores a value in a map, which it creates if it is nil. An empty value removes the

@@ -25,10 +25,10 @@ var askingWords = []string{"ps:scale", "resource:limit", "resource:reserve"}
 
 // shownWords are the nouns and the commands whose words are no secrets: events show them.
 var shownWords = []string{"apps", "domains", "ports", "proxy", "releases", "resource", "ps:scale", "ps:restart", "deploys", "builds", "events",
-	"maintenance", "redirect", "cluster"}
+	"maintenance", "redirect", "cluster", "isolation"}
 
 // askingFlags are flags with which askingWords still only answer.
-var askingFlags = []string{"format", "origin", "process-type", "global", "quiet", "app", "trace", "force"}
+var askingFlags = []string{"format", "origin", "process-type", "global", "quiet", "app", "trace", "force", "no-wait"}
 
 // changes reports whether a command may change something. given has the words after the app
 // and the names of the flags.

@@ -22,6 +22,8 @@ type Reporter struct {
 	// Global collects the values of "NOUN:report --global"; nil: the noun has none. Text
 	// leaves out the computed ones, which are the server's or the default.
 	Global func(c *Call) (map[string]string, error)
+	// Server is the server's name in the heading of its report; "": --global.
+	Server string
 	// ServerFirst: without an app, the report is the server's, and not that of all apps.
 	ServerFirst bool
 	// Lists are further values of an app in JSON, which have no long name; nil: none.
@@ -43,8 +45,14 @@ type Reporter struct {
 	Filled map[string]string
 	// Aside are values that text leaves out: they are there in JSON, and by their flags.
 	Aside []string
+	// Role is what a key needs for the report; the zero value is Operator.
+	Role Role
 	// Rest is what follows a prefix of Keys, in help; "": TYPE-N.
 	Rest string
+	// Inert: the report is of settings without effect. The report of everything has it if one is set.
+	Inert bool
+	// Masked are values that text hides. They are there in JSON, and by their flags.
+	Masked []string
 	// Plain makes lines begin with the value's own name ("web limit memory"), without
 	// the noun and the capital letter.
 	Plain bool
@@ -57,7 +65,7 @@ func (rep Reporter) Spec(short string) Spec {
 		without = "the server is reported. "
 	}
 	return Spec{
-		Use: rep.Noun + ":report [APP]", Short: short, Raw: true,
+		Use: rep.Noun + ":report [APP]", Short: short, Raw: true, Role: cmp.Or(rep.Role, Operator), Scoped: true,
 		Long: "Without an app, " + without + rep.aboutOrigins() + "One flag prints its value alone:\n  --" +
 			strings.Join(rep.flags(), "\n  --"),
 		Flags: func(f *pflag.FlagSet) { f.String("format", "stdout", "stdout or json") },
@@ -71,7 +79,8 @@ func (rep Reporter) Spec(short string) Spec {
 			}
 			return append(flags, "--format")
 		},
-		Run: rep.run,
+		Inert: rep.Inert,
+		Run:   rep.run,
 	}
 }
 
@@ -79,7 +88,7 @@ func (rep Reporter) Spec(short string) Spec {
 func (c *Call) ReportAll(name string) error {
 	for _, group := range c.groups {
 		for _, s := range group {
-			if !strings.HasSuffix(s.name(), ":report") || !s.Raw { // backup:report is of no app
+			if !strings.HasSuffix(s.name(), ":report") || !s.Raw || s.Inert && !c.inertSet(s.Noun(), name) || !c.allows(s) { // backup:report is of no app
 				continue
 			}
 			one := &Call{Runner: c.Runner, Ctx: c.Ctx, cmd: c.cmd, Args: []string{name}}
@@ -89,6 +98,15 @@ func (c *Call) ReportAll(name string) error {
 		}
 	}
 	return nil
+}
+
+// inertSet reports whether the app or the server has a setting of a noun without effect.
+func (c *Call) inertSet(noun, name string) bool {
+	v, err := c.Server.View(name)
+	set := func(values map[string]string) bool {
+		return slices.ContainsFunc(slices.Collect(maps.Keys(values)), func(key string) bool { return strings.HasPrefix(key, noun+":") })
+	}
+	return err == nil && (set(v.State.Inert) || set(v.Settings.Inert))
 }
 
 // reportLine is the parsed command line of a report.
@@ -123,9 +141,15 @@ func (rep Reporter) run(c *Call) error {
 		return nil
 	}
 	if line.global || rep.ServerFirst && line.app == "" {
+		if !c.Admin() {
+			return c.wholeServer(rep.Noun + ":report")
+		}
 		return rep.server(c, line)
 	}
 	if line.app != "" {
+		if err := c.NeedsApp(line.app); err != nil {
+			return err
+		}
 		return rep.one(c, line, line.app, false)
 	}
 	apps, err := c.Apps()
@@ -149,7 +173,7 @@ func (rep Reporter) server(c *Call, line reportLine) error {
 			return err
 		}
 	}
-	if line.only == "" && line.format != "json" {
+	if line.only == "" && line.format != "json" && !rep.Inert {
 		maps.DeleteFunc(values, func(key, _ string) bool { return strings.Contains(key, "-computed-") })
 	}
 	return rep.show(c, line, "--global", values, nil, false)
@@ -299,6 +323,9 @@ func (rep Reporter) show(c *Call, line reportLine, name string, values map[strin
 	}
 	// With several apps, the heading is data: it says which app the lines belong to.
 	if c.Headings() || several {
+		if name == "--global" {
+			name = cmp.Or(rep.Server, name)
+		}
 		c.Heading("%s %s information", name, cmp.Or(rep.About, rep.Noun))
 	}
 	rep.dropOwn(values)
@@ -312,7 +339,11 @@ func (rep Reporter) show(c *Call, line reportLine, name string, values map[strin
 		if rep.Plain {
 			name = strings.TrimPrefix(strings.ReplaceAll(strings.ReplaceAll(k, "-", " "), ".", " "), rep.Noun+" ")
 		}
-		c.Print("       %-30s %s\n", name+":", VisibleValue(cmp.Or(values[k], rep.Filled[k])))
+		value := cmp.Or(values[k], rep.Filled[k])
+		if value != "" && slices.ContainsFunc(rep.Masked, func(m string) bool { return k == m || isPrefix(m) && strings.HasPrefix(k, m) }) {
+			value = mask
+		}
+		c.Print("       %-30s %s\n", name+":", VisibleValue(value))
 	}
 	return nil
 }

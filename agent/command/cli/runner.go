@@ -25,6 +25,7 @@ type Runner struct {
 	Quiet  bool
 	Trace  bool
 	Force  bool
+	NoWait bool
 	app    string // --app
 	// completing is set when a shell asks for completions.
 	completing bool
@@ -61,7 +62,11 @@ func (r *Runner) execute(ctx context.Context, args []string) error {
 	if asksAboutNoun(r, args) {
 		args = []string{args[0] + ":help"}
 	}
-	r.completing = isCompletion(args[0])
+	if r.completing = isCompletion(args[0]); r.completing {
+		if err := r.mayComplete(); err != nil {
+			return err
+		}
+	}
 	root := r.tree(args[0])
 	if noun, ok := helpNoun(root, args[0]); ok {
 		if len(args) > 1 && args[1] != "--help" && args[1] != "-h" {
@@ -73,8 +78,49 @@ func (r *Runner) execute(ctx context.Context, args []string) error {
 	if !known(root, args[0]) {
 		return unknown(root, args[0])
 	}
+	if s, ok := r.find(args[0]); ok && s.Hyphens {
+		args = hyphens(root, args, r.app != "")
+	}
+	if r.Env.Access != nil && r.Env.Access.Command == "" {
+		r.Env.Access.Command = args[0]
+	}
 	root.SetArgs(args)
 	return root.ExecuteContext(ctx)
+}
+
+// hyphens puts "--" before the first word of a value that begins with a hyphen and is no flag of
+// the command: "set APP KEY --cpus=1". named: the app is not one of the words.
+func hyphens(root *cobra.Command, args []string, named bool) []string {
+	cmd, _, err := root.Find(args[:1])
+	if err != nil {
+		return args
+	}
+	isFlag := func(arg string) bool {
+		name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		if strings.HasPrefix(arg, "--") {
+			return name == "help" || cmd.Flag(name) != nil
+		}
+		return arg == "-h"
+	}
+	words := 0
+	for i := 1; i < len(args); i++ {
+		arg := args[i]
+		switch {
+		case arg == "--":
+			return args
+		case arg == "--app":
+			named, i = true, i+1
+		case strings.HasPrefix(arg, "--app="):
+			named = true
+		case isFlag(arg):
+			named = named || arg == "--global"
+		case !strings.HasPrefix(arg, "-") || arg == "-":
+			words++
+		case words >= 2 || words == 1 && named:
+			return slices.Insert(slices.Clone(args), i, "--")
+		}
+	}
+	return args
 }
 
 // become makes the process run as the owner of DOKKU_ROOT, unless the command needs no
@@ -123,7 +169,7 @@ func (r *Runner) leading(args []string) ([]string, error) {
 			return append([]string{"version"}, rest...), nil
 		}
 		if !commandFlag.MatchString(flag) || len(rest) == 0 {
-			return nil, Refuse("Invalid flag %s before the command, valid flags: --quiet, --trace, --force, --app NAME", flag)
+			return nil, Refuse("Invalid flag %s before the command, valid flags: --quiet, --trace, --force, --no-wait, --app NAME", flag)
 		}
 		own, args = append(own, flag), rest
 	}
@@ -142,14 +188,16 @@ func (r *Runner) globalFlag(flag string, rest []string) (int, error) {
 	words := 1
 	name, value, joined := strings.Cut(flag, "=")
 	switch {
-	case joined && (name == "--quiet" || name == "--trace" || name == "--force"):
-		return 0, Refuse("Invalid flag %s before the command, valid flags: --quiet, --trace, --force, --app NAME", flag)
+	case joined && (name == "--quiet" || name == "--trace" || name == "--force" || name == "--no-wait"):
+		return 0, Refuse("Invalid flag %s before the command, valid flags: --quiet, --trace, --force, --no-wait, --app NAME", flag)
 	case flag == "--quiet":
 		r.Quiet = true
 	case flag == "--trace":
 		r.Trace = true
 	case flag == "--force":
 		r.Force = true
+	case flag == "--no-wait":
+		r.NoWait = true
 	case name == "--app":
 		if !joined && len(rest) > 0 {
 			value, words = rest[0], 2
@@ -182,6 +230,7 @@ func (r *Runner) tree(only string) *cobra.Command {
 	flags.BoolVar(&r.Quiet, "quiet", r.Quiet, "print neither headings nor progress")
 	flags.BoolVar(&r.Trace, "trace", r.Trace, "print each event as JSON to stderr")
 	flags.BoolVar(&r.Force, "force", r.Force, "do not ask for confirmation")
+	flags.BoolVar(&r.NoWait, "no-wait", r.NoWait, "fail where a deploy or another command works on the app, instead of waiting for it")
 	flags.StringVar(&r.app, "app", r.app, "the app, instead of as the first argument")
 	r.add(root, only)
 	help := find(root, "help")
@@ -216,6 +265,7 @@ func (r *Runner) open() error {
 		return err
 	}
 	server.Version = Release(r.Env.Version)
+	server.Env.Store.NoWait = r.NoWait
 	r.Server = server
 	return nil
 }

@@ -22,6 +22,17 @@ type Spec struct {
 	Short   string
 	Long    string
 	Example string
+	// Role is what a key needs for the command. A command whose role is not Anybody or Admin is about
+	// one app, its first word, which the key has to be for.
+	Role Role
+	// AdminFlags are the command's flags that need an admin, beside --global and --all.
+	AdminFlags []string
+	// Scoped: without an app, the command shows by itself only what the key may use.
+	Scoped bool
+	// Others returns the further apps that the words after the app name; nil: they name none.
+	Others func(words []string) []string
+	// Service: the first word is a service, of the kind that is the command's noun.
+	Service bool
 	// Flags adds the command's own flags. A flag "global" or "all" replaces APP.
 	Flags func(*pflag.FlagSet)
 	// NewApp: the app need not exist, and Run gets its name as the first word.
@@ -46,6 +57,14 @@ type Spec struct {
 	Rootless bool
 	// AsRoot: the command keeps root's rights, to read files that only root can read.
 	AsRoot bool
+	// Elsewhere are flags of Dokku's that the command does not have, without their hyphens, and
+	// what one does here instead.
+	Elsewhere map[string]string
+	// Hyphens: words after APP and KEY may begin with a hyphen. One that is no flag of the
+	// command is a word, with all that follow it.
+	Hyphens bool
+	// Inert: the command is about settings without effect.
+	Inert bool
 	// Words completes the words after the app.
 	Words func(*Call) []string
 	// Values completes the values of flags, by name.
@@ -53,6 +72,9 @@ type Spec struct {
 
 	// Run runs the command after the checks.
 	Run func(*Call) error
+
+	// properties is the table of which the command is NOUN:set.
+	properties *Properties
 }
 
 // Noun is the part of the command's name before the colon, or all of it.
@@ -152,6 +174,7 @@ func parseUse(use string) shape {
 func (r *Runner) cobra(s Spec) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: s.Use, Short: s.Short, Long: s.Long, Example: s.Example,
+		Hidden:                !r.allows(s), // help has what the key may run
 		DisableFlagParsing:    s.Raw,
 		DisableFlagsInUseLine: true,
 		Args:                  cobra.ArbitraryArgs,
@@ -161,6 +184,9 @@ func (r *Runner) cobra(s Spec) *cobra.Command {
 	}
 	if s.Flags != nil {
 		s.Flags(cmd.Flags())
+	}
+	if len(s.Elsewhere) > 0 {
+		cmd.SetFlagErrorFunc(s.flagError)
 	}
 	// cobra's own flag would be in each list of flags.
 	cmd.Flags().BoolP("help", "h", false, "")
@@ -189,6 +215,9 @@ func (r *Runner) cobra(s Spec) *cobra.Command {
 // bind checks the words of a command line and loads the app.
 func (r *Runner) bind(s Spec, cmd *cobra.Command, args []string) (*Call, error) {
 	c := &Call{Runner: r, Ctx: cmd.Context(), cmd: cmd, Args: args, Dash: cmd.ArgsLenAtDash()}
+	if err := c.authorize(s); err != nil {
+		return nil, err
+	}
 	if !s.Rootless {
 		if err := r.open(); err != nil {
 			return nil, err
@@ -198,7 +227,7 @@ func (r *Runner) bind(s Spec, cmd *cobra.Command, args []string) (*Call, error) 
 		return c, nil
 	}
 	sh := parseUse(s.Use)
-	if c.Flag("global") || c.Flag("all") {
+	if c.Flag("global") || c.Flag("all") || c.Flag("all-apps") {
 		return c, c.bare(s, sh)
 	}
 	switch {
@@ -213,8 +242,14 @@ func (r *Runner) bind(s Spec, cmd *cobra.Command, args []string) (*Call, error) 
 	case changes(s.name(), args):
 		return nil, usageError(cmd, "%s takes no app, but --app %s was given", cmd.Name(), r.app)
 	}
+	if err := c.within(s, sh); err != nil {
+		return nil, err
+	}
 	if err := c.load(s, sh); err != nil {
 		return nil, err
+	}
+	if c.App != nil && r.Env.Access != nil {
+		r.Env.Access.App = c.App.Name
 	}
 	if err := c.count(s, sh); err != nil {
 		return nil, err
@@ -302,9 +337,11 @@ func (c *Call) Pushed() error {
 	return err
 }
 
-// Apps returns the names of all apps. If there are none, it prints a warning.
+// Apps returns the names of all apps that the key may use. If there are none, it prints a
+// warning.
 func (c *Call) Apps() ([]string, error) {
 	apps, err := c.Server.Env.Store.Apps()
+	apps = c.ours(apps)
 	if err == nil && len(apps) == 0 {
 		c.Warn("You haven't deployed any applications yet")
 	}

@@ -12,7 +12,7 @@ const (
 
 // VersionCommands has the command version.
 var VersionCommands = []Spec{{
-	Use: "version", Short: "Print the version", Rootless: true,
+	Use: "version", Role: Anybody, Short: "Print the version", Rootless: true,
 	Long: "The first line is for clients of Dokku: it names the version of Dokku whose interface this program has. The second\n" +
 		"one is this program's own version, and the revision that it was built from.",
 	Run: func(c *Call) error {

@@ -17,8 +17,8 @@ import (
 // Commands are the commands of this package.
 var Commands = []cli.Spec{
 	{
-		Use: "cluster:init", Short: "Make this server the first manager of a swarm of servers",
-		Long: "Others join it with the line of cluster:join-token. They need Docker alone, and these ports between all of them: TCP 2377 and 7946, UDP 7946 and 4789.\n" +
+		Use: "cluster:init", Role: cli.Admin, Short: "Make this server the first manager of a swarm of servers",
+		Long: "Others join it with the line of cluster:join-token. They need Docker alone, and these ports between all of them: TCP 2377, 7946, 7947 and 32768 to 65535, UDP 7946 and 4789.\n" +
 			"The engine must not have live-restore. If this server is a manager already, nothing changes.",
 		Example: "dokku cluster:init --advertise-addr 10.0.0.1",
 		Flags: func(f *pflag.FlagSet) {
@@ -27,7 +27,7 @@ var Commands = []cli.Spec{
 		Run: runInit,
 	},
 	{
-		Use: "cluster:join-token [ROLE]", Short: "Print the line with which a server joins, as worker or manager",
+		Use: "cluster:join-token [ROLE]", Role: cli.Admin, Short: "Print the line with which a server joins, as worker or manager",
 		Long: "ROLE is worker, if it is not given: it runs processes. Managers also keep the state of the swarm; with 3 of them, one may fail.\n" +
 			"Who has the line can join: --rotate makes a new one, and the former line of that role is void. Servers that have joined stay.",
 		Example: "dokku cluster:join-token\ndokku cluster:join-token manager --rotate",
@@ -36,7 +36,7 @@ var Commands = []cli.Spec{
 		Run:     runToken,
 	},
 	{
-		Use: "cluster:nodes", Short: "List the servers of the swarm, and what is wrong with them", Flags: cli.FormatFlag,
+		Use: "cluster:nodes", Role: cli.Admin, Short: "List the servers of the swarm, and what is wrong with them", Flags: cli.FormatFlag,
 		Long: "It exits with 1 if a node is down or a manager does not answer.\n\n" +
 			"--format json prints a list of objects with these keys: id, name, role, leader, reachable, state, message, availability, address, engine,\n" +
 			"cpus, memory (bytes), self (this server), lacks (what processes cannot have there).",
@@ -44,16 +44,16 @@ var Commands = []cli.Spec{
 		Run:    runNodes,
 	},
 	{
-		Use: "cluster:drain NODE", Short: "Take all processes of the swarm off a server, for maintenance", Missing: "No node specified",
+		Use: "cluster:drain NODE", Role: cli.Admin, Short: "Take all processes of the swarm off a server, for maintenance", Missing: "No node specified",
 		Long:    "Swarm starts them on the others. NODE is a name, an address or an id of cluster:nodes. The last server that may run processes is not drained.",
 		Example: "dokku cluster:drain node2", Words: nodeWords, Run: runDrain,
 	},
 	{
-		Use: "cluster:activate NODE", Short: "Let a server run processes of the swarm again", Missing: "No node specified",
+		Use: "cluster:activate NODE", Role: cli.Admin, Short: "Let a server run processes of the swarm again", Missing: "No node specified",
 		Example: "dokku cluster:activate node2", Words: nodeWords, Run: runActivate,
 	},
 	{
-		Use: "cluster:leave", Short: "Take this server out of its swarm",
+		Use: "cluster:leave", Role: cli.Admin, Short: "Take this server out of its swarm",
 		Long: "A manager leaves with --force alone, since it counts as a manager also when it is gone.\n" +
 			"While apps of this server run on the swarm, it is refused: nothing would serve them.",
 		Flags: func(f *pflag.FlagSet) {
@@ -63,7 +63,15 @@ var Commands = []cli.Spec{
 		Run: runLeave,
 	},
 	{
-		Use: "cluster:report", Short: "Show the swarm of this server", Flags: cli.FormatFlag,
+		Use: "cluster:rotate-certificates", Role: cli.Admin, Short: "Change the certificates between this server, its front doors and the nodes",
+		Long: "A new authority signs new ones for all of them, and the old one is taken out. No request is lost. All nodes that may run processes have to answer.\n" +
+			"It takes some seconds for each node, and wait-to-retire (a minute) for requests that began before. If it is interrupted, the agent finishes it; " +
+			"the agent also does all of it a year before the certificates end.\n" +
+			"The certificates between the managers of the swarm are Docker's own: docker swarm ca --rotate.",
+		Example: "dokku cluster:rotate-certificates", Run: runRotate,
+	},
+	{
+		Use: "cluster:report", Role: cli.Admin, Short: "Show the swarm of this server", Flags: cli.FormatFlag,
 		Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("stdout", "json")},
 		Run:    runReport,
 	},
@@ -136,6 +144,29 @@ func set(c *cli.Call, a engine.Availability, changed, same string) error {
 		changed = same
 	}
 	c.Events().Step(changed, n.Name)
+	return nil
+}
+
+func runRotate(c *cli.Call) error {
+	host, err := c.Engine()
+	if err != nil {
+		return err
+	}
+	if _, err := cluster.Managed(c.Ctx, host); err != nil {
+		return err
+	}
+	if err := c.Server.RotateNodeKeys(c.Ctx, c.Events()); err != nil {
+		return err
+	}
+	services, err := host.NodeServices(c.Ctx)
+	if err != nil {
+		return err
+	}
+	until := ""
+	if said := cluster.Until(services); said != "" {
+		until = ", valid until " + said
+	}
+	c.Events().Step("All nodes and front doors have new certificates%s", until)
 	return nil
 }
 
@@ -231,8 +262,13 @@ func report(c *cli.Call) ([][2]string, error) {
 			ends = until
 		}
 	}
+	services, err := host.NodeServices(c.Ctx)
+	if err != nil {
+		return nil, err
+	}
 	return append(rows, [2]string{"id", swarm.ID}, [2]string{"nodes", cluster.Ready(swarm)}, [2]string{"quorum", cluster.Quorum(swarm)},
-		[2]string{"engines", strings.Join(engines, " ")}, [2]string{"certificates-until", ends}), nil
+		[2]string{"engines", strings.Join(engines, " ")}, [2]string{"certificates-until", ends},
+		[2]string{"node-service", cluster.Served(services)}), nil
 }
 
 func runReport(c *cli.Call) error {

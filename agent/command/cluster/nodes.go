@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"strings"
+	"time"
 
 	"dokku/agent/cluster"
 	"dokku/agent/command/cli"
@@ -40,6 +41,11 @@ func runNodes(c *cli.Call) error {
 		return err
 	}
 	problems := cluster.Judge(swarm)
+	services, err := host.NodeServices(c.Ctx)
+	if err != nil {
+		return err
+	}
+	problems = append(problems, cluster.JudgeServices(services, time.Now())...)
 	if c.Value("format") == "json" {
 		rows := []row{}
 		for _, n := range swarm.Nodes {

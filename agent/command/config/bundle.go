@@ -8,7 +8,9 @@ import (
 	"io"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/joho/godotenv"
@@ -23,13 +25,13 @@ const maxImport = 4 << 20
 
 var bundleCommands = []cli.Spec{
 	{
-		Use: "config:bundle APP", Short: "Write a tar with a file for each variable",
+		Use: "config:bundle APP", Role: cli.Values, Short: "Write a tar with a file for each variable",
 		Long:    "The tar on standard output has the values. --merged adds the variables of all apps.",
 		Example: "dokku config:bundle hello | tar x -C env",
 		Flags:   readFlags, Run: bundle,
 	},
 	{
-		Use: "config:import APP [FILE]", Short: "Set the variables of a file and restart the app",
+		Use: "config:import APP [FILE]", Role: cli.Operator, Short: "Set the variables of a file and restart the app",
 		Long: "The file has lines KEY=VALUE, as config:export --format envfile writes them, or is JSON. Without FILE, or with -, it is\n" +
 			"standard input. If the app does not start with the new values, nothing is set.",
 		Example: "dokku config:import --replace hello < .env",
@@ -130,6 +132,9 @@ func importedFile(c *cli.Call) ([]byte, error) {
 // parseImport reads variables. No error has anything of a value, which may be a secret.
 func parseImport(data []byte, format string) (map[string]string, error) {
 	if format == "envfile" {
+		if set, ok := parseExported(string(data)); ok {
+			return set, nil
+		}
 		set, err := godotenv.UnmarshalBytes(data)
 		if err != nil {
 			return nil, cli.Refuse("Cannot read the variables: not lines KEY=VALUE, or a quote is not closed (is it JSON? --format json)")
@@ -153,4 +158,39 @@ func parseImport(data []byte, format string) (map[string]string, error) {
 		set[key] = text
 	}
 	return set, nil
+}
+
+// exportedLine is a line of an env file as [export] writes it: all that could mean anything has a
+// backslash.
+var exportedLine = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)="((?:[^"\\$]|\\.)*)"$`)
+
+// parseExported reads what config:export wrote. godotenv takes a quote after a backslash for a part of the
+// value, even if that backslash is the second of two.
+func parseExported(text string) (set map[string]string, ok bool) {
+	set = map[string]string{}
+	for line := range strings.Lines(text) {
+		m := exportedLine.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
+		if m == nil {
+			return nil, false
+		}
+		var value strings.Builder
+		for rest := m[2]; rest != ""; {
+			before, after, found := strings.Cut(rest, `\`)
+			value.WriteString(before)
+			if !found {
+				break
+			}
+			switch after[0] {
+			case 'n':
+				value.WriteByte('\n')
+			case 'r':
+				value.WriteByte('\r')
+			default:
+				value.WriteByte(after[0])
+			}
+			rest = after[1:]
+		}
+		set[m[1]] = value.String()
+	}
+	return set, len(set) > 0
 }

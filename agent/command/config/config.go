@@ -21,7 +21,7 @@ var Commands = slices.Concat(configCommands, bundleCommands)
 
 var configCommands = []cli.Spec{
 	{
-		Use: "config [APP]", Short: "Show the app's variables, as config:show does",
+		Use: "config [APP]", Role: cli.Values, Scoped: true, Short: "Show the app's variables, as config:show does",
 		Long: "Without an app, it lists the config commands.", Whole: true,
 		Run: func(c *cli.Call) error {
 			if c.App == nil {
@@ -31,11 +31,11 @@ var configCommands = []cli.Spec{
 		},
 	},
 	{
-		Use: "config:clear APP", Short: "Unset all variables",
+		Use: "config:clear APP", Role: cli.Operator, Short: "Unset all variables",
 		Flags: changeFlags, Run: clearConfig,
 	},
 	{
-		Use: "config:export APP", Short: "Print the variables in a format for programs",
+		Use: "config:export APP", Role: cli.Values, Short: "Print the variables in a format for programs",
 		Long: "Formats: exports (export lines for a shell), shell (one line), envfile and json.",
 		Flags: func(f *pflag.FlagSet) {
 			readFlags(f)
@@ -45,7 +45,7 @@ var configCommands = []cli.Spec{
 		Run:    exportConfig,
 	},
 	{
-		Use: "config:get APP KEY", Short: "Print the value of a variable; exit 1 if it is not set",
+		Use: "config:get APP KEY", Role: cli.Values, Short: "Print the value of a variable; exit 1 if it is not set",
 		Missing: "Expected: key", Words: configKeys,
 		Flags: func(f *pflag.FlagSet) {
 			globalFlag(f)
@@ -54,11 +54,11 @@ var configCommands = []cli.Spec{
 		Run: getConfig,
 	},
 	{
-		Use: "config:keys APP", Short: "List the names of the variables",
+		Use: "config:keys APP", Role: cli.Deployer, Short: "List the names of the variables",
 		Flags: originFlags, Run: listConfigKeys,
 	},
 	{
-		Use: "config:set APP KEY=VALUE...", Short: "Set variables and restart the app",
+		Use: "config:set APP KEY=VALUE...", Role: cli.Operator, Short: "Set variables and restart the app",
 		Long:    "If the app does not start with the new values, nothing is set and the app stays as it was.",
 		Example: "dokku config:set hello GREETING='good morning' WORKERS=4",
 		Missing: "At least one env pair must be given", MissingAlone: true,
@@ -70,13 +70,13 @@ var configCommands = []cli.Spec{
 		Run: setConfig,
 	},
 	{
-		Use: "config:show APP", Short: "Show the variables",
+		Use: "config:show APP", Role: cli.Values, Short: "Show the variables",
 		Long: "--origin shows the whole environment that dokku gives the app's processes, with the origin of each value:\n" +
 			"app (config:set), server (config:set --global), or dokku, for variables that it sets itself.",
 		Flags: originFlags, Run: showConfig,
 	},
 	{
-		Use: "config:unset APP KEY...", Short: "Unset variables and restart the app",
+		Use: "config:unset APP KEY...", Role: cli.Operator, Short: "Unset variables and restart the app",
 		Missing: "At least one key must be given", MissingAlone: true, Words: configKeys,
 		Flags: changeFlags, Run: unsetConfig,
 	},
@@ -220,6 +220,7 @@ func announceAndSet(c *cli.Call, set map[string]string, unset []string) error {
 		}
 		log.Warn("PORT does not take effect: dokku sets PORT for web. To change it: dokku ports:set %s http:80:%s", app, port)
 	}
+	warnOfReplaced(c, set)
 	return changeConfig(c, set, unset)
 }
 

@@ -5,6 +5,9 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"unicode"
+
+	"dokku/agent/command/cli"
 )
 
 var hostile = map[string]string{
@@ -53,4 +56,33 @@ func TestShowIsHarmless(t *testing.T) {
 	if strings.ContainsAny(shown, "\x1b\r") || strings.Count(shown, "\n") != len(hostile) {
 		t.Errorf("%q", shown)
 	}
+}
+
+// FuzzConfig: a variable that is accepted comes back byte for byte from each format that is read
+// again, and text that is no variable is an error that has nothing of it.
+func FuzzConfig(f *testing.F) {
+	for _, v := range []string{"", "a b", `a"b`, "a'b", "$A", "${A}", "$(id)", "`id`", "a\\", "a\nb", "a\r\nb", "\\n", "\\$", "#a", "a #b", "\u2028", "\u009b2J", "é", `\"`, "a\\\\"} {
+		f.Add("KEY", v, []byte("KEY="+v+"\n"))
+	}
+	f.Add("KEY", "", []byte(`{"A": "b", "A": 1}`))
+	f.Fuzz(func(t *testing.T, key, value string, file []byte) {
+		if cli.CheckKey(key) == nil && cli.CheckValue(key, value) == nil {
+			for _, format := range []string{"envfile", "json"} {
+				text, err := export(map[string]string{key: value}, format)
+				if err != nil {
+					t.Fatal(err)
+				}
+				back, err := parseImport([]byte(text), format)
+				if err != nil || len(back) != 1 || back[key] != value {
+					t.Errorf("%s of %q: %q comes back as %q, %v (%q)", format, key, value, back[key], err, text)
+				}
+			}
+		}
+		for _, format := range []string{"envfile", "json"} {
+			set, err := parseImport(file, format)
+			if err != nil && (set != nil || strings.ContainsFunc(err.Error(), unicode.IsControl)) {
+				t.Errorf("%q: %v, %q", file, set, err)
+			}
+		}
+	})
 }

@@ -22,7 +22,7 @@ var Commands = slices.Concat(eventCommands, notifyCommands)
 
 var eventCommands = []cli.Spec{
 	{
-		Use: "events [APP]", Short: "Show what dokku did by itself, and what people did",
+		Use: "events [APP]", Role: cli.Operator, Short: "Show what dokku did by itself, and what people did",
 		Long: "A line has the time, the app, the kind of event, who caused it, and what happened. Without APP, the events of the\n" +
 			"server and of all apps are shown. dokku keeps some ten thousand events.",
 		Example: "dokku events -n 20\ndokku events hello -t",
@@ -34,12 +34,12 @@ var eventCommands = []cli.Spec{
 		Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("stdout", "json")},
 		Run:    show,
 	},
-	{Use: "events:list", Short: "List the kinds of events", Run: list},
+	{Use: "events:list", Role: cli.Admin, Short: "List the kinds of events", Run: list},
 	{
-		Use: "events:off [APP]", Short: "Record no events, of the server or of one app",
+		Use: "events:off [APP]", Role: cli.Operator, Short: "Record no events, of the server or of one app",
 		Long: "Notifications are sent all the same.", Run: func(c *cli.Call) error { return record(c, false) },
 	},
-	{Use: "events:on [APP]", Short: "Record events again", Run: func(c *cli.Call) error { return record(c, true) }},
+	{Use: "events:on [APP]", Role: cli.Operator, Short: "Record events again", Run: func(c *cli.Call) error { return record(c, true) }},
 }
 
 func show(c *cli.Call) error {

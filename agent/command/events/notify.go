@@ -19,7 +19,7 @@ import (
 
 var notifyCommands = []cli.Spec{
 	{
-		Use: "notify:add APP URL", Short: "Notify an address when something happens to the app, or to any app",
+		Use: "notify:add APP URL", Role: cli.Operator, Short: "Notify an address when something happens to the app, or to any app",
 		Long: "The topics of --on, separated by commas, are deploy, reject, crash, renew and recover; without it, all of them.\n" +
 			"The agent posts JSON, signed as Standard Webhooks has it; the format slack posts {\"text\": ...}, which Slack,\n" +
 			"Mattermost and others read. Without --secret one is generated and printed, once. --global is for all apps.",
@@ -38,20 +38,20 @@ var notifyCommands = []cli.Spec{
 		Run: add,
 	},
 	{
-		Use: "notify:list [APP]", Short: "List the addresses that are notified, without their secrets",
+		Use: "notify:list [APP]", Role: cli.Operator, Short: "List the addresses that are notified, without their secrets",
 		Long:   "With an app, also those that are notified about all apps. For what became of their notifications: --format json, or notify:report.",
 		Flags:  func(f *pflag.FlagSet) { cli.FormatFlag(f); globalFlag(f) },
 		Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("stdout", "json")},
 		Run:    listHooks,
 	},
 	{
-		Use: "notify:remove APP ID", Short: "Notify an address no more, by the id or the URL of notify:list",
+		Use: "notify:remove APP ID", Role: cli.Operator, Short: "Notify an address no more, by the id or the URL of notify:list",
 		Long: "What waits for it is given up.", Missing: "No id specified", Flags: globalFlag, Words: ids,
 		Run: remove,
 	},
 	report.Spec("Show what became of the notifications"),
 	{
-		Use: "notify:test APP [ID]", Short: "Post a test to the addresses of the app, or to one of them",
+		Use: "notify:test APP [ID]", Role: cli.Operator, Short: "Post a test to the addresses of the app, or to one of them",
 		Long: "It is posted once, at once and by this command. The exit code is 1 if an address does not take it.", Flags: globalFlag, Words: ids,
 		Run: test,
 	},

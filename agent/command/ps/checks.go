@@ -22,7 +22,7 @@ var checkCommands = []cli.Spec{
 	checkSwitch("enable", "Check new processes before the old ones stop", ""),
 	checkReport.Spec("Show the settings of the checks and their origin"),
 	{
-		Use: "checks:run APP [TYPE[,TYPE...]]", Short: "Run the app's checks against its running processes",
+		Use: "checks:run APP [TYPE[,TYPE...]]", Role: cli.Operator, Short: "Run the app's checks against its running processes",
 		Long: "TYPE is a process type (web) or one process (web.1).", Example: "dokku checks:run hello web.1",
 		Words: func(c *cli.Call) []string { return c.Types() },
 		Run: func(c *cli.Call) error {
@@ -45,7 +45,7 @@ var checkCommands = []cli.Spec{
 func checkSwitch(verb, short, long string) cli.Spec {
 	doing := map[string]string{"disable": "Disabling", "enable": "Enabling", "skip": "Skipping"}[verb]
 	return cli.Spec{
-		Use: "checks:" + verb + " APP [TYPE[,TYPE...]]", Short: short, Long: long,
+		Use: "checks:" + verb + " APP [TYPE[,TYPE...]]", Role: cli.Operator, Short: short, Long: long,
 		Example: "dokku checks:" + verb + " hello worker",
 		Words:   func(c *cli.Call) []string { return c.Types() },
 		Run: func(c *cli.Call) error {
@@ -119,6 +119,7 @@ func listed(list string, types []string, on bool) string {
 // checkProperties are the settings of the checks. A revision's CHECKS file wins over them.
 var checkProperties = cli.Properties{
 	Noun:   "checks",
+	Role:   cli.Operator,
 	List:   checkList(),
 	Get:    func(st *app.State, name string) string { return st.Checks[name] },
 	Put:    func(st *app.State, name, value string) { cli.Put(&st.Checks, name, value) },
@@ -134,7 +135,7 @@ func checkList() []cli.Property {
 }
 
 var checkReport = cli.Reporter{
-	Noun: "checks", First: "checks-disabled-list",
+	Noun: "checks", Role: cli.Deployer, First: "checks-disabled-list",
 	Keys: cli.Sorted(slices.Concat(checkProperties.Keys(), []string{"checks-disabled-list", "checks-skipped-list"})),
 	Global: func(c *cli.Call) (map[string]string, error) {
 		set, err := c.Settings()

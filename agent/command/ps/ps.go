@@ -27,9 +27,9 @@ var Commands = slices.Concat(processCommands, scaleCommands, checkCommands, sche
 
 var processCommands = []cli.Spec{
 	{
-		Use: "ps [APP]", Short: "List the processes in each of the app's containers",
+		Use: "ps [APP]", Role: cli.Deployer, Short: "List the processes in each of the app's containers",
 		Long:  "Without an app, it lists the ps commands.",
-		Whole: true, Run: runPS,
+		Whole: true, Scoped: true, Run: runPS,
 	},
 	operation("ps:start APP", "Start the app, unless it is running", (*agent.Server).Start),
 	operation("ps:stop APP", "Stop the app", (*agent.Server).Stop),
@@ -38,7 +38,7 @@ var processCommands = []cli.Spec{
 	overall("ps:restartall", "Restart all apps", (*agent.Server).Restart),
 	overall("ps:rebuildall", "Rebuild all apps", (*agent.Server).Rebuild),
 	{
-		Use: "deploy:all", Short: "Deprecated: restart all apps", Flags: parallelFlag,
+		Use: "deploy:all", Role: cli.Admin, Short: "Deprecated: restart all apps", Flags: parallelFlag,
 		Run: func(c *cli.Call) error {
 			workers, err := workers(c)
 			if err != nil {
@@ -49,15 +49,24 @@ var processCommands = []cli.Spec{
 		},
 	},
 	{
-		Use: "ps:inspect APP", Short: "Show the engine's description of the app's containers, without the values of variables",
+		Use: "ps:inspect APP", Role: cli.Operator, Short: "Show the engine's description of the app's containers, without the values of variables",
 		Run: runInspect,
 	},
 	{
-		Use: "ps:restore [APP]", Short: "Start the ended processes of the app, or of all apps; stopped apps stay stopped",
-		Long: "The agent does this itself when the engine comes back.",
+		Use: "ps:restore [APP]", Role: cli.Operator, Short: "Start the ended processes of the app, or of all apps; stopped apps stay stopped",
+		Long: "The agent does this itself when the engine comes back. --all is as without APP, --parallel N works on N apps\n" +
+			"at a time (-1: one for each CPU).",
+		Flags: func(f *pflag.FlagSet) {
+			f.Bool("all", false, "all apps")
+			parallelFlag(f)
+		},
 		Run: func(c *cli.Call) error {
+			workers, err := workers(c)
+			if err != nil {
+				return err
+			}
 			if c.App == nil {
-				return eachApp(c, "restore", 1, (*agent.Server).StartEnded)
+				return eachApp(c, "restore", workers, (*agent.Server).StartEnded)
 			}
 			if err := c.Deployed(); err != nil {
 				return err
@@ -76,7 +85,7 @@ type action func(*agent.Server, context.Context, string, event.Log) error
 func operation(use, short string, do action) cli.Spec {
 	name, _, _ := strings.Cut(use, " ")
 	_, verb, _ := strings.Cut(name, ":")
-	s := cli.Spec{Use: use, Short: short, WithoutApp: "Unable to " + verb + " all apps when specifying a process name",
+	s := cli.Spec{Use: use, Role: cli.Operator, Short: short, WithoutApp: "Unable to " + verb + " all apps when specifying a process name",
 		Long: "--all works on all apps, --parallel N on N apps at a time (-1: one for each CPU)."}
 	s.Flags = func(f *pflag.FlagSet) {
 		f.Bool("all", false, "all apps")
@@ -136,7 +145,7 @@ func knownType(c *cli.Call, name string) error {
 // overall returns an old command that runs an action on all apps.
 func overall(name, short string, do action) cli.Spec {
 	verb := strings.TrimSuffix(strings.TrimPrefix(name, "ps:"), "all")
-	return cli.Spec{Use: name, Short: short, Flags: parallelFlag, Run: func(c *cli.Call) error {
+	return cli.Spec{Use: name, Role: cli.Admin, Short: short, Flags: parallelFlag, Run: func(c *cli.Call) error {
 		workers, err := workers(c)
 		if err != nil {
 			return err
@@ -240,7 +249,7 @@ func runPS(c *cli.Call) error {
 		g.Go(func() error {
 			titles, rows, err := host.Processes(ctx, i.ID, "auxwww")
 			if i.Placed() && err != nil {
-				return nil // on another node
+				return nil // its node does not answer
 			}
 			if err != nil {
 				return fmt.Errorf("cannot list the processes of %s: %w", i.Name, err)

@@ -17,18 +17,21 @@ import (
 )
 
 var processProperties = cli.Properties{
-	Noun: "ps",
+	Noun: "ps", Role: cli.Operator,
 	List: []cli.Property{
 		{Name: "dockerfile-start-cmd", OnlyApp: true, Check: checkCommand("dockerfile-start-cmd")},
 		{Name: "init", Default: app.PSDefaults["init"], Check: trueOrFalse("init")},
+		{Name: app.PropMaxProcesses, Default: app.PSDefaults[app.PropMaxProcesses], Admin: true, Check: whole(app.PropMaxProcesses, " of processes", 1, 100_000)},
 		{Name: "procfile-path", Default: app.PSDefaults["procfile-path"], Check: func(value string) error { return app.CheckPath(app.PropProcfilePath, value) }},
 		{Name: "restart-policy", Default: app.PSDefaults["restart-policy"], Check: checkRestartPolicy},
 		{Name: app.PropRollover, OnlyApp: true, Check: checkRollover, Fits: hasTypes},
+		{Name: app.PropServerProcesses, Default: app.PSDefaults[app.PropServerProcesses], OnlyServer: true,
+			Check: whole(app.PropServerProcesses, " of processes", 1, 1_000_000)},
 		{Name: "skip-deploy", Default: app.PSDefaults["skip-deploy"], Check: trueOrFalse("skip-deploy")},
 		{Name: "start-cmd", OnlyApp: true, Check: checkCommand("start-cmd")},
 		{Name: "stop-timeout-seconds", Default: app.PSDefaults["stop-timeout-seconds"], Check: whole("stop-timeout-seconds", " of seconds", 0, 3600)},
 	},
-	Get:    func(st *app.State, name string) string { return st.PS[name] },
+	Get:    (*app.State).PSProperty,
 	Put:    func(st *app.State, name, value string) { cli.Put(&st.PS, name, value) },
 	Server: func(set *app.Settings) *map[string]string { return &set.PS },
 }
@@ -72,7 +75,7 @@ var fixedKeys = []string{
 }
 
 var processReport = cli.Reporter{
-	Noun: "ps",
+	Noun: "ps", Role: cli.Deployer,
 	Keys: cli.Sorted(append(processProperties.Keys(), fixedKeys...)),
 	Global: func(c *cli.Call) (map[string]string, error) {
 		set, err := c.Settings()

@@ -14,7 +14,7 @@ import (
 )
 
 var scaleCommands = []cli.Spec{{
-	Use: "ps:scale APP [TYPE=COUNT...]", Short: "Show or change the number of processes of each type",
+	Use: "ps:scale APP [TYPE=COUNT...]", Role: cli.Operator, Short: "Show or change the number of processes of each type",
 	Long: "It changes all types at once and without a build: it starts and checks missing processes, stops surplus\n" +
 		"ones, and leaves all others alone.",
 	Example: "dokku ps:scale hello web=2 worker=1",

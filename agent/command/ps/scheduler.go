@@ -24,7 +24,7 @@ var schedulerCommands = []cli.Spec{
 var shellPattern = regexp.MustCompile(`^[A-Za-z0-9/][A-Za-z0-9/_.+-]{0,199}$`)
 
 var schedulerProperties = cli.Properties{
-	Noun: "scheduler",
+	Noun: "scheduler", Role: cli.Operator,
 	List: []cli.Property{
 		{Name: app.PropScheduler, Default: app.SchedulerLocal, Check: func(value string) error {
 			if value != app.SchedulerLocal && value != app.SchedulerSwarm {
@@ -96,6 +96,7 @@ func setScheduler(c *cli.Call, set func(*cli.Call) error) error {
 
 // swarmProperties say how a swarm places processes.
 var swarmProperties = cli.Properties{
+	Role: cli.Operator,
 	Noun: "scheduler-" + app.SchedulerSwarm,
 	List: []cli.Property{
 		{Name: app.PropMaxPerNode, Check: whole(app.PropMaxPerNode, "", 1, 1000), Note: laterPlaced},
@@ -124,7 +125,7 @@ var swarmReport = propertyReport(swarmProperties)
 // localProperties has the property of ps:set under its name in Dokku, for apps alone: that
 // of the server is ps:set --global init.
 var localProperties = cli.Properties{
-	Noun: "scheduler-docker-local",
+	Noun: "scheduler-docker-local", Role: cli.Operator,
 	List: []cli.Property{
 		{Name: "init-process", Default: app.PSDefaults["init"], OnlyApp: true, Check: trueOrFalse("init-process")},
 		{Name: parallelCount, Default: "1", Check: whole(parallelCount, "", 1, 1000),

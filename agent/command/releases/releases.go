@@ -19,7 +19,7 @@ import (
 // Commands are the commands of this package.
 var Commands = []cli.Spec{
 	{
-		Use: "releases APP", Short: "List the app's releases, the newest last",
+		Use: "releases APP", Role: cli.Deployer, Short: "List the app's releases, the newest last",
 		Long: "A release is what a push, a rebuild, a restart or a change of the config made. Its image is kept for the\n" +
 			"newest ones (see releases:set) and the pinned ones: these can be brought back. -n is how many are listed.",
 		Flags: func(f *pflag.FlagSet) {
@@ -30,13 +30,13 @@ var Commands = []cli.Spec{
 		Run:    list,
 	},
 	{
-		Use: "releases:pin APP RELEASE", Short: "Keep a release with its image, however many follow",
+		Use: "releases:pin APP RELEASE", Role: cli.Operator, Short: "Keep a release with its image, however many follow",
 		Example: "dokku releases:pin hello v12", Words: kept,
 		Run: func(c *cli.Call) error { return pin(c, true) },
 	},
 	report.Spec("Show how many releases keep their image, and which are pinned"),
 	{
-		Use: "releases:rollback APP [RELEASE]", Short: "Deploy an earlier release again, without a build",
+		Use: "releases:rollback APP [RELEASE]", Role: cli.Operator, Short: "Deploy an earlier release again, without a build",
 		Long: "It brings back the release's image, its files (Procfile, DOKKU_SCALE, CHECKS, app.json) and its config, and is\n" +
 			"checked like any deploy. Domains, ports, storage and limits stay as they are now. No release command runs, and\n" +
 			"what one changed, for example in a database, remains. The branch in the repository stays too: the next push\n" +
@@ -46,20 +46,20 @@ var Commands = []cli.Spec{
 		Run:   rollback,
 	},
 	{
-		Use: "releases:set APP KEY [VALUE]", Short: "Set how many releases keep their image",
+		Use: "releases:set APP KEY [VALUE]", Role: cli.Operator, Short: "Set how many releases keep their image",
 		Long:    "The property is keep, a number from 1 to 100. Without a value it is unset. --global sets the default of all apps.",
 		Missing: "No property specified", Words: func(*cli.Call) []string { return []string{"keep"} },
 		Flags: func(f *pflag.FlagSet) { f.Bool("global", false, "set the default of all apps") },
 		Run:   set,
 	},
 	{
-		Use: "releases:show APP RELEASE", Short: "Show a release, and what it changed", Words: kept,
+		Use: "releases:show APP RELEASE", Role: cli.Deployer, Short: "Show a release, and what it changed", Words: kept,
 		Flags:  cli.FormatFlag,
 		Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("stdout", "json")},
 		Run:    show,
 	},
 	{
-		Use: "releases:unpin APP RELEASE", Short: "Let a pinned release go with the others of its age",
+		Use: "releases:unpin APP RELEASE", Role: cli.Operator, Short: "Let a pinned release go with the others of its age",
 		Words: func(c *cli.Call) []string { return numbers(c.App.State.Pinned) },
 		Run:   func(c *cli.Call) error { return pin(c, false) },
 	},

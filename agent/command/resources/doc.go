@@ -9,6 +9,9 @@
 //     policy; Dokku's --destroy-host-dir is refused.
 //   - storage:mount with --container-dir replaces the options of a mount that is there, as
 //     Dokku 0.38 does; the form with colons refuses it, as all versions do.
+//   - isolation:* is not in Dokku. It is a noun of its own, not a property of scheduler-docker-local:set,
+//     because switching it makes new containers at once, as proxy:enable does, and clients of
+//     Dokku set each property that a report shows.
 //   - A value of resource:report that is not set is an unknown flag, as in Dokku.
 //   - The options z and Z, which relabel a folder for SELinux, are stored where the host has
 //     none, and refused where it has: the engine's mounts do not relabel.

@@ -17,14 +17,14 @@ import (
 // entryCommands are about storage under a name, as Dokku 0.38 has it.
 var entryCommands = []cli.Spec{
 	{
-		Use: "storage:create NAME [PATH]", Short: "Give a folder below the data root, or a volume, a name by which apps mount it",
+		Use: "storage:create NAME [PATH]", Role: cli.Admin, Short: "Give a folder below the data root, or a volume, a name by which apps mount it",
 		Long: "PATH is a folder or the name of a volume; without it, it makes the folder NAME in the data root.\n" +
 			"An entry that exists gets these values.",
 		Example: "dokku storage:create data --chown heroku",
 		Missing: "Please specify a storage entry name", Flags: createFlags, Run: createEntry,
 	},
 	{
-		Use: "storage:destroy NAME", Short: "Remove a name of storage:create; the folder or volume stays",
+		Use: "storage:destroy NAME", Role: cli.Admin, Short: "Remove a name of storage:create; the folder or volume stays",
 		Missing: "Please specify a storage entry name", Words: entryNames,
 		Flags: func(f *pflag.FlagSet) {
 			f.Bool("force", false, "do not ask for confirmation")
@@ -33,12 +33,12 @@ var entryCommands = []cli.Spec{
 		Run: destroyEntry,
 	},
 	{
-		Use: "storage:info NAME", Short: "Show what storage:create stored", Missing: "Please specify a storage entry name", Words: entryNames,
+		Use: "storage:info NAME", Role: cli.Admin, Short: "Show what storage:create stored", Missing: "Please specify a storage entry name", Words: entryNames,
 		Flags: textOrJSON, Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("text", "json")},
 		Run: showEntry,
 	},
 	{
-		Use: "storage:list-entries", Short: "List the names of storage:create",
+		Use: "storage:list-entries", Role: cli.Admin, Short: "List the names of storage:create",
 		Flags: func(f *pflag.FlagSet) {
 			textOrJSON(f)
 			f.String("scheduler", "", "only those of a scheduler: all are docker-local's")
@@ -158,8 +158,7 @@ func entryPath(c *cli.Call, set app.Settings, name string, uid int) (string, err
 	if uid != chownUsers["false"] {
 		return "", cli.Refuse("--chown is only supported when the storage entry uses the default host path: set the owner of %s on the server", m.Source)
 	}
-	_, err = set.HostPath(m.Source)
-	return m.Source, err
+	return m.Source, mountable(c, set, m, false)
 }
 
 func keyValues(flag string, list []string) (map[string]string, error) {

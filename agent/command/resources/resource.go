@@ -19,7 +19,7 @@ import (
 )
 
 // Commands are the commands of this package.
-var Commands = slices.Concat(storageCommands, mountBackups.Commands(), []cli.Spec{restoreMount}, resourceCommands)
+var Commands = slices.Concat(storageCommands, mountBackups.Commands(), []cli.Spec{restoreMount}, isolationCommands, resourceCommands)
 
 var resourceCommands = []cli.Spec{
 	resourceSet(limitResources),
@@ -48,9 +48,9 @@ var limitResources = resourceKind{app.ResourceLimit, "limits", []resource{
 	{"memory", "megabytes, or a size such as 512m or 1g; a process that uses more is killed", checkMemory},
 	{"memory-swap", "memory and swap together, at least as much as --memory", checkMemory},
 	{gpu, "not supported", noGPU},
-	{"network", "stored, as Dokku does, and without effect", checkNothing},
-	{"network-ingress", "stored, as Dokku does, and without effect", checkNothing},
-	{"network-egress", "stored, as Dokku does, and without effect", checkNothing},
+	{"network", onlyStored, checkNothing},
+	{"network-ingress", onlyStored, checkNothing},
+	{"network-egress", onlyStored, checkNothing},
 }}
 
 // gpu is a limit of Dokku's that is refused.
@@ -63,16 +63,23 @@ func noGPU(string) error {
 func checkNothing(string) error { return nil }
 
 var reserveResources = resourceKind{app.ResourceReserve, "reservation", []resource{
-	{"cpu", "stored, as Dokku does, and without effect", checkCPU},
+	{"cpu", onlyStored, checkCPU},
 	{"memory", "megabytes, or a size such as 512m or 1g", checkMemory},
+	{"memory-swap", onlyStored, checkMemory},
+	{gpu, "not supported", noGPU},
+	{"network", onlyStored, checkNothing},
+	{"network-ingress", onlyStored, checkNothing},
+	{"network-egress", onlyStored, checkNothing},
 }}
+
+const onlyStored = "stored, as Dokku does, and without effect"
 
 func checkCPU(value string) error    { _, err := app.ParseCPU(value); return err }
 func checkMemory(value string) error { _, err := app.ParseMemory(value); return err }
 
 func resourceSet(k resourceKind) cli.Spec {
 	s := cli.Spec{
-		Use: "resource:" + k.kind + " APP", Short: "Set or show the limits of the app's processes",
+		Use: "resource:" + k.kind + " APP", Role: cli.Operator, Short: "Set or show the limits of the app's processes",
 		Long: "Without values, it shows the present ones. The value \"clear\" unsets a value.\n" +
 			"The values apply to all process types without values of their own, or to the type of --process-type,\n" +
 			"and take effect with the next deploy or restart.",
@@ -95,7 +102,7 @@ func resourceSet(k resourceKind) cli.Spec {
 
 func resourceClear(k resourceKind) cli.Spec {
 	return cli.Spec{
-		Use: "resource:" + k.kind + "-clear APP", Short: "Unset the app's " + strings.TrimSuffix(k.noun, "s") + "s",
+		Use: "resource:" + k.kind + "-clear APP", Role: cli.Operator, Short: "Unset the app's " + strings.TrimSuffix(k.noun, "s") + "s",
 		Long:  "It takes effect with the next deploy or restart.",
 		Flags: processTypeFlag, Values: map[string]func(*cli.Call) []string{"process-type": (*cli.Call).Types},
 		Run: func(c *cli.Call) error { return k.clear(c) },
@@ -158,9 +165,10 @@ func (k resourceKind) warnWithoutEffect(c *cli.Call, change map[string]string) {
 		if change["cpu"] != "" {
 			c.Warn("The value of cpu is stored, but an engine reserves no CPUs")
 		}
-		return
-	}
-	if n, err := strconv.ParseFloat(change["cpu"], 64); err == nil && n > float64(runtime.NumCPU()) {
+		if change["memory-swap"] != "" {
+			c.Warn("The value of memory-swap is stored, but an engine reserves no swap")
+		}
+	} else if n, err := strconv.ParseFloat(change["cpu"], 64); err == nil && n > float64(runtime.NumCPU()) {
 		c.Warn("This host has %d CPUs: that is the limit until it has more", runtime.NumCPU())
 	}
 	for _, name := range slices.Sorted(maps.Keys(change)) {
@@ -224,7 +232,7 @@ func (k resourceKind) show(c *cli.Call, ptype string) error {
 	}
 	for _, r := range k.list {
 		value := c.App.State.Resources[app.ResourceKey(ptype, k.kind, r.name)]
-		if value == "" && (r.name == gpu || strings.HasPrefix(r.name, "network")) {
+		if value == "" && r.name != "cpu" && (r.name == gpu || r.help == onlyStored) {
 			continue // few know it
 		}
 		line := fmt.Sprintf("       %s: %s", r.name, value)

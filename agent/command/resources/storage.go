@@ -22,7 +22,7 @@ import (
 
 var storageCommands = slices.Concat(entryCommands, []cli.Spec{
 	{
-		Use: "storage:ensure-directory NAME", Short: "Create a folder for apps to mount",
+		Use: "storage:ensure-directory NAME", Role: cli.Admin, Short: "Create a folder for apps to mount",
 		Long: "It creates the folder in the data root, " + app.DefaultStorageRoot + " by default, and makes the user of the\n" +
 			"app's processes its owner. It does not change the contents.",
 		Example: "dokku storage:ensure-directory hello --chown false",
@@ -33,13 +33,13 @@ var storageCommands = slices.Concat(entryCommands, []cli.Spec{
 		Run:    ensureDirectory,
 	},
 	{
-		Use: "storage:list APP", Short: "List the app's mounts",
+		Use: "storage:list APP", Role: cli.Operator, Short: "List the app's mounts",
 		Flags:  func(f *pflag.FlagSet) { f.String("format", "text", "text or json") },
 		Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("text", "json")},
 		Run:    listMounts,
 	},
 	{
-		Use: "storage:mount APP SOURCE:DIR[:ro]", Short: "Mount a folder below the data root, a volume, or a storage entry",
+		Use: "storage:mount APP SOURCE:DIR[:ro]", Role: cli.Admin, Short: "Mount a folder below the data root, a volume, or a storage entry",
 		Long: "It takes effect with the next deploy or restart, which creates a missing volume.\n" +
 			"Neither apps:destroy nor storage:unmount removes the folder or volume. With --container-dir, SOURCE may\n" +
 			"be an entry (storage:create), and a mount that the app has there already gets these options instead.",
@@ -49,7 +49,7 @@ var storageCommands = slices.Concat(entryCommands, []cli.Spec{
 	},
 	storageReport.Spec("Show the app's mounts"),
 	{
-		Use: "storage:unmount APP SOURCE:DIR[:ro]", Short: "Remove a mount from the app",
+		Use: "storage:unmount APP SOURCE:DIR[:ro]", Role: cli.Admin, Short: "Remove a mount from the app",
 		Long:    "It takes effect with the next deploy or restart. The folder or volume stays.",
 		Flags:   containerDir,
 		Missing: "Please specify two paths delimited by colon.",
@@ -198,18 +198,13 @@ func mountStorage(c *cli.Call) error {
 		return err
 	}
 	named := c.Value("container-dir") != ""
-	if m.Subpath != "" {
-		if _, err := os.Lstat(m.Source); errors.Is(err, fs.ErrNotExist) {
-			c.Warn("%s does not exist yet: processes do not start without it", m.Source)
-		}
-	}
-	if !m.Volume() && m.Subpath == "" {
-		if newFolder(set, m.Source) { // as the engine makes it for Dokku
+	if !m.Volume() {
+		if m.Subpath == "" && newFolder(set, m.Source) { // as the engine makes it for Dokku
 			if err := c.Server.EnsureDirectory(c.Ctx, filepath.Base(m.Source), chownUsers["false"], c.Events()); err != nil {
 				return err
 			}
 		}
-		if _, err := set.HostPath(m.Source); err != nil {
+		if err := mountable(c, set, m, c.App.State.Isolated()); err != nil {
 			return err
 		}
 	}
@@ -228,6 +223,24 @@ func mountStorage(c *cli.Call) error {
 		st.Mounts = append(st.Mounts, m)
 		return nil
 	})
+}
+
+// mountable returns an error if a folder may not be mounted. A folder inside one directly below the
+// data root is refused for isolated apps; others may have one that somebody on the server itself
+// asks for, as apps from before isolation have.
+func mountable(c *cli.Call, set app.Settings, m app.Mount, isolated bool) error {
+	_, err := set.DirectPath(m.Source)
+	var nested *app.NestedError
+	if !errors.As(err, &nested) || isolated || c.Env.User != "" {
+		return err
+	}
+	c.Warn("%s", err)
+	if _, err := os.Lstat(m.Source); m.Subpath != "" && errors.Is(err, fs.ErrNotExist) {
+		c.Warn("%s does not exist yet: processes do not start without it", m.Source)
+		return nil
+	}
+	_, err = set.HostPath(m.Source)
+	return err
 }
 
 // newFolder reports whether path is that of a folder that storage:ensure-directory would make.

@@ -33,7 +33,7 @@ func mountJob(c *cli.Call) (vault.Job, app.Mount, error) {
 }
 
 var restoreMount = cli.Spec{
-	Use: "storage:restore APP MOUNT [BACKUP]", Short: "Unpack a kept backup of a folder or volume",
+	Use: "storage:restore APP MOUNT [BACKUP]", Role: cli.Admin, Short: "Unpack a kept backup of a folder or volume",
 	Long: "BACKUP is an id of storage:backup-list, or - for a file on standard input; without it, it is the last proven one. The app has to be stopped, and the\n" +
 		"folder or volume empty, unless --force is given; files that the backup does not have stay then.",
 	Example: "dokku ps:stop hello\ndokku storage:restore hello /app/data\ndokku ps:start hello",

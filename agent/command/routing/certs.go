@@ -25,32 +25,32 @@ const certsLong = "CRT holds the certificate and its chain, KEY the private key,
 
 var certCommands = []cli.Spec{
 	{
-		Use: "certs:add APP [CRT] [KEY]", Short: "Serve the app over TLS with a certificate",
+		Use: "certs:add APP [CRT] [KEY]", Role: cli.Operator, Short: "Serve the app over TLS with a certificate",
 		Long: certsLong, Example: "dokku certs:add hello server.crt server.key\ntar c server.crt server.key | ssh dokku@server certs:add hello",
 		Flags: globalCertificate,
 		Run:   func(c *cli.Call) error { return setCertificate(c, "certs:add", c.Flag("global"), false) },
 	},
 	{
-		Use: "certs:generate APP [DOMAIN...]", Short: "Serve the app with a self-signed certificate, and print a signing request",
+		Use: "certs:generate APP [DOMAIN...]", Role: cli.Operator, Short: "Serve the app with a self-signed certificate, and print a signing request",
 		Long: "No browser trusts a self-signed certificate. The signing request (CSR) on standard output is for a CA;\n" +
 			"add what it answers with: certs:update APP CRT, which keeps the key. Without domains it is for the app's own.",
 		Example: "dokku certs:generate hello www.example.com > hello.csr",
 		Run:     generateCertificate,
 	},
 	{
-		Use: "certs:remove APP", Short: "Remove the app's certificate",
+		Use: "certs:remove APP", Role: cli.Operator, Short: "Remove the app's certificate",
 		Flags: globalCertificate,
 		Run:   func(c *cli.Call) error { return removeCertificate(c, "certs:remove", c.Flag("global")) },
 	},
 	certsReport.Spec("Show the app's certificate"),
 	{
-		Use: "certs:show APP crt|key", Short: "Print the app's certificate or its key",
+		Use: "certs:show APP crt|key", Role: cli.Operator, Short: "Print the app's certificate or its key",
 		Words: func(*cli.Call) []string { return []string{"crt", "key"} },
 		Flags: globalCertificate,
 		Run:   func(c *cli.Call) error { return showCertificate(c, c.Flag("global")) },
 	},
 	{
-		Use: "certs:update APP [CRT] [KEY]", Short: "Replace the app's certificate",
+		Use: "certs:update APP [CRT] [KEY]", Role: cli.Operator, Short: "Replace the app's certificate",
 		Long:  certsLong + "\nWithout KEY, the present key stays.",
 		Flags: globalCertificate,
 		Run:   func(c *cli.Call) error { return setCertificate(c, "certs:update", c.Flag("global"), true) },

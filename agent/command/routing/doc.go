@@ -19,6 +19,21 @@
 // ports:add of a mapping that is there is an error, as in Dokku: it changes nothing, and its
 // container port may be another one than its writer believes.
 //
+// network:set bind-all-interfaces publishes web's port at all addresses of the host, at a port
+// of the engine's choice, beside the proxy and from the next deploy on, as in Dokku. It differs
+// from proxy:disable, whose port stays the same. On a swarm it has no effect: a process is
+// reached by a port of its node there anyway. static-web-listener takes effect at once, and may
+// be set for an app that is never deployed, which is how Dokku's users put nginx before a
+// program outside of it. The route leads to its port, where Dokku's template takes the port of
+// the mapping; an address is required, since nginx would look a name up only once. ps:stop
+// answers for the listener too. nginx-conf-sigil-path says which file of a repository a push
+// explains (package inspect); no template is rendered, since a pusher's text must not become
+// configuration of nginx.
+//
+// network:set host-ports and cloud-metadata are none of Dokku's, whose containers reach everything. They are an
+// admin's: they reach beyond the app. An app that has all that already may get them, with a warning, so that
+// they are there before isolation:enable is gated.
+//
 // proxy:build-config publishes the route as it is stored, also where nothing has changed.
 // proxy:clear-config is missing: the agent would write the file again, and an app without a
 // route is one with proxy:disable. The report of http-auth begins with its switch, and that

@@ -17,22 +17,22 @@ import (
 
 // Commands are the commands of this package.
 var Commands = slices.Concat(domainCommands, portCommands, oldPortCommands, proxyCommands, nginxCommands, networkCommands, urlCommands, certCommands, globalCertCommands, letsencryptCommands,
-	maintenanceCommands, redirectCommands, httpAuthCommands, oldNames())
+	maintenanceCommands, redirectCommands, httpAuthCommands, otherProxies, oldNames())
 
 var domainCommands = []cli.Spec{
 	{
-		Use: "domains:add APP DOMAIN...", Short: "Add domains to the app",
+		Use: "domains:add APP DOMAIN...", Role: cli.Operator, Short: "Add domains to the app",
 		Example: "dokku domains:add hello www.example.com example.com",
 		Run: func(c *cli.Call) error {
 			return changeDomains(c, "domains:add", addDomain)
 		},
 	},
 	{
-		Use: "domains:clear APP", Short: "Remove all domains of the app, its default ones too",
+		Use: "domains:clear APP", Role: cli.Operator, Short: "Remove all domains of the app, its default ones too",
 		Run: func(c *cli.Call) error { return clearDomains(c, "domains:clear", true, "Cleared domains in %s") },
 	},
 	{
-		Use: "domains:remove APP DOMAIN...", Short: "Remove domains of the app",
+		Use: "domains:remove APP DOMAIN...", Role: cli.Operator, Short: "Remove domains of the app",
 		Words: func(c *cli.Call) []string { return c.App.State.Domains },
 		Run: func(c *cli.Call) error {
 			return changeDomains(c, "domains:remove", removeDomain)
@@ -40,7 +40,7 @@ var domainCommands = []cli.Spec{
 	},
 	domainReport.Spec("Show the app's domains"),
 	{
-		Use: "domains:add-global DOMAIN...", Short: "Add global domains: apps get names below them",
+		Use: "domains:add-global DOMAIN...", Role: cli.Admin, Short: "Add global domains: apps get names below them",
 		Run: func(c *cli.Call) error {
 			return changeGlobal(c, func(have, given []string) ([]string, []string, error) {
 				var said []string
@@ -56,7 +56,7 @@ var domainCommands = []cli.Spec{
 		},
 	},
 	{
-		Use: "domains:clear-global", Short: "Remove all global domains",
+		Use: "domains:clear-global", Role: cli.Admin, Short: "Remove all global domains",
 		Long: "Apps without domains of their own then answer to APP.HOSTNAME.",
 		Run: func(c *cli.Call) error {
 			return changeGlobal(c, func(_, _ []string) ([]string, []string, error) {
@@ -65,16 +65,16 @@ var domainCommands = []cli.Spec{
 		},
 	},
 	{
-		Use: "domains:disable APP", Short: "Remove all names of the app from the proxy",
+		Use: "domains:disable APP", Role: cli.Operator, Short: "Remove all names of the app from the proxy",
 		Long: "Its domains stay stored for domains:enable. The only app of a server still answers at the host's address.",
 		Run:  func(c *cli.Call) error { return enableDomains(c, false) },
 	},
 	{
-		Use: "domains:enable APP", Short: "Let the app answer to its names again",
+		Use: "domains:enable APP", Role: cli.Operator, Short: "Let the app answer to its names again",
 		Run: func(c *cli.Call) error { return enableDomains(c, true) },
 	},
 	{
-		Use: "domains:remove-global DOMAIN...", Short: "Remove global domains",
+		Use: "domains:remove-global DOMAIN...", Role: cli.Admin, Short: "Remove global domains",
 		Words: func(c *cli.Call) []string { set, _ := c.Settings(); return set.Domains },
 		Run: func(c *cli.Call) error {
 			return changeGlobal(c, func(have, given []string) ([]string, []string, error) {
@@ -91,15 +91,15 @@ var domainCommands = []cli.Spec{
 		},
 	},
 	{
-		Use: "domains:reset APP", Short: "Go back to the app's default domains: those below the global ones",
+		Use: "domains:reset APP", Role: cli.Operator, Short: "Go back to the app's default domains: those below the global ones",
 		Run: func(c *cli.Call) error { return clearDomains(c, "domains:reset", false, "Reset domains for %s") },
 	},
 	{
-		Use: "domains:set APP DOMAIN...", Short: "Set the app's domains to exactly these",
+		Use: "domains:set APP DOMAIN...", Role: cli.Operator, Short: "Set the app's domains to exactly these",
 		Run: setDomains,
 	},
 	{
-		Use: "domains:set-global DOMAIN...", Short: "Set the global domains to exactly these: apps get names below them",
+		Use: "domains:set-global DOMAIN...", Role: cli.Admin, Short: "Set the global domains to exactly these: apps get names below them",
 		Long: "Apps without domains of their own answer to APP.DOMAIN.",
 		Run: func(c *cli.Call) error {
 			return changeGlobal(c, func(_, given []string) ([]string, []string, error) {
@@ -110,7 +110,7 @@ var domainCommands = []cli.Spec{
 }
 
 var domainReport = cli.Reporter{
-	Noun: "domains",
+	Noun: "domains", Server: "Global",
 	Global: func(c *cli.Call) (map[string]string, error) {
 		set, err := c.Settings()
 		return globalDomains(set), err
@@ -204,9 +204,12 @@ func changeDomains(c *cli.Call, op string, change func(c *cli.Call, list []strin
 
 // added says what keeps new domains from being reached, and what comes for them.
 func added(c *cli.Call, domains []string) error {
+	if why, err := c.Server.Reserved(c.App.Name, domains...); err == nil && why != "" && strings.Contains(why, " of app ") {
+		c.Events().WithApp(c.App.Name).Warn("%s", why)
+	}
 	warnElsewhere(c, domains)
 	v, err := c.Server.View(c.App.Name)
-	if err != nil || !v.Deployed() {
+	if err != nil || !v.Served() {
 		return err
 	}
 	c.Server.Env.SayHTTPS(v, c.Events().WithApp(v.Name))
@@ -243,10 +246,26 @@ func addDomain(c *cli.Call, list []string, d string) ([]string, string, error) {
 	if slices.Contains(list, d) {
 		return list, fmt.Sprintf("Skipping: %s already added to %s", d, c.App.Name), nil
 	}
-	if err := c.Server.DomainsFree(c.App.Name, d); err != nil {
+	if err := free(c, d); err != nil {
 		return nil, "", err
 	}
 	return append(list, d), fmt.Sprintf("Added %s to %s", d, c.App.Name), nil
+}
+
+// free refuses names that another app has, and to all but admins those that are reserved:
+// an admin is told what a name takes.
+func free(c *cli.Call, names ...string) error {
+	if err := c.Server.DomainsFree(c.App.Name, names...); err != nil {
+		return err
+	}
+	if c.Admin() {
+		return nil // added tells what a name takes
+	}
+	why, err := c.Server.Reserved(c.App.Name, names...)
+	if err != nil || why == "" {
+		return err
+	}
+	return c.Env.Access.Refuse("The key %s may not give this name to %s: %s (an admin may)", c.Env.Access.Key, c.App.Name, why)
 }
 
 func removeDomain(c *cli.Call, list []string, d string) ([]string, string, error) {
@@ -264,7 +283,8 @@ func setDomains(c *cli.Call) error {
 	}
 	log := c.Events().WithApp(c.App.Name)
 	err = c.Server.Update(c.Ctx, c.App.Name, deploy.Op{Name: "domains:set", Changes: deploy.ChangesNames}, log, func(st *app.State) error {
-		if err := c.Server.DomainsFree(c.App.Name, domains...); err != nil {
+		added := slices.DeleteFunc(slices.Clone(domains), func(d string) bool { return slices.Contains(st.Domains, d) })
+		if err := free(c, added...); err != nil {
 			return err
 		}
 		st.Domains, st.NoDomains = domains, false

@@ -12,25 +12,25 @@ import (
 // certificate (certs:add --global).
 var globalCertCommands = []cli.Spec{
 	{
-		Use: "global-cert:generate [DOMAIN...]", Short: "Make a self-signed certificate the server's, and print a signing request",
+		Use: "global-cert:generate [DOMAIN...]", Role: cli.Admin, Short: "Make a self-signed certificate the server's, and print a signing request",
 		Long: "No browser trusts a self-signed certificate. Without domains it is for the global ones and all names below\n" +
 			"them. Add what a CA answers with: dokku certs:update --global CRT, which keeps the key.",
 		Example: "dokku global-cert:generate '*.example.com' > example.csr",
 		Run:     generateGlobalCertificate,
 	},
 	{
-		Use: "global-cert:remove", Short: "Remove the server's certificate",
+		Use: "global-cert:remove", Role: cli.Admin, Short: "Remove the server's certificate",
 		Run: func(c *cli.Call) error { return removeCertificate(c, "global-cert:remove", true) },
 	},
 	globalCertReport.Spec("Show the server's certificate, or how an app uses it"),
 	{
-		Use: "global-cert:set [CRT] [KEY]", Short: "Serve all apps that it covers over TLS with a certificate",
+		Use: "global-cert:set [CRT] [KEY]", Role: cli.Admin, Short: "Serve all apps that it covers over TLS with a certificate",
 		Long:    strings.Replace(certsLong, "With --global, the", "The", 1),
 		Example: "dokku global-cert:set wildcard.crt wildcard.key\ntar c server.crt server.key | ssh dokku@server global-cert:set",
 		Run:     func(c *cli.Call) error { return setCertificate(c, "global-cert:set", true, false) },
 	},
 	{
-		Use: "global-cert:show crt|key", Short: "Print the server's certificate or its key",
+		Use: "global-cert:show crt|key", Role: cli.Admin, Short: "Print the server's certificate or its key",
 		Words: func(*cli.Call) []string { return []string{"crt", "key"} },
 		Run:   func(c *cli.Call) error { return showCertificate(c, true) },
 	},

@@ -26,25 +26,25 @@ const hashCost = 6
 var httpAuthCommands = []cli.Spec{
 	status("http-auth", "HTTP auth", func(st *app.State) bool { return st.Auth.Asks() }),
 	{
-		Use: "http-auth:add-allowed-ip APP ADDRESS", Short: "Let an address or a range in without a password",
+		Use: "http-auth:add-allowed-ip APP ADDRESS", Role: cli.Operator, Short: "Let an address or a range in without a password",
 		Long:    "It enables http-auth. While the app has no users, only these addresses get in.",
 		Example: "dokku http-auth:add-allowed-ip hello 192.0.2.0/24",
 		Missing: "Missing ip address", Run: addAllowed,
 	},
 	{
-		Use: "http-auth:add-domain APP DOMAIN...", Short: "Ask for passwords at some of the app's domains alone",
+		Use: "http-auth:add-domain APP DOMAIN...", Role: cli.Operator, Short: "Ask for passwords at some of the app's domains alone",
 		Long:    "It enables http-auth. The app's other domains are open to everybody, once there is a domain in the list.",
 		Example: "dokku http-auth:add-domain hello admin.example.com",
 		Missing: "Missing domain", Words: appDomains, Run: addAuthDomains,
 	},
 	{
-		Use: "http-auth:add-user APP USER [PASSWORD]", Short: "Add a user, or give one another password",
+		Use: "http-auth:add-user APP USER [PASSWORD]", Role: cli.Operator, Short: "Add a user, or give one another password",
 		Long:    "It enables http-auth. --password-stdin reads the password from standard input, so that no list of processes\nshows it. Only its hash is stored.",
 		Example: "dokku http-auth:add-user hello ann --password-stdin < password",
 		Missing: "Missing username", Flags: passwordFlag, Run: addUser,
 	},
 	{
-		Use: "http-auth:disable APP", Short: "Let everybody in; users and addresses stay stored",
+		Use: "http-auth:disable APP", Role: cli.Operator, Short: "Let everybody in; users and addresses stay stored",
 		Run: func(c *cli.Call) error {
 			log := c.Events().WithApp(c.App.Name)
 			if !c.App.State.Auth.Asks() {
@@ -56,13 +56,13 @@ var httpAuthCommands = []cli.Spec{
 		},
 	},
 	{
-		Use: "http-auth:enable APP [USER [PASSWORD]]", Short: "Ask visitors for a name and a password",
+		Use: "http-auth:enable APP [USER [PASSWORD]]", Role: cli.Operator, Short: "Ask visitors for a name and a password",
 		Long:    "Until there is a user or an allowed address, nobody gets in.",
 		Example: "dokku http-auth:enable hello ann --password-stdin < password",
 		Flags:   passwordFlag, Run: enableAuth,
 	},
 	{
-		Use: "http-auth:export-users APP", Short: "Print the users with the hashes of their passwords",
+		Use: "http-auth:export-users APP", Role: cli.Operator, Short: "Print the users with the hashes of their passwords",
 		Long:    "A line USER:HASH for each, which http-auth:import-users reads. A hash is a secret: it lets its owner try passwords.",
 		Example: "dokku http-auth:export-users hello | ssh dokku@new http-auth:import-users hello",
 		Run: func(c *cli.Call) error {
@@ -75,14 +75,14 @@ var httpAuthCommands = []cli.Spec{
 		},
 	},
 	{
-		Use: "http-auth:import-users APP", Short: "Add users with the hashes of their passwords",
+		Use: "http-auth:import-users APP", Role: cli.Operator, Short: "Add users with the hashes of their passwords",
 		Long:    "Standard input has a line USER:HASH for each, as htpasswd and mkpasswd make them and Dokku's plugin stores them.",
 		Example: "ssh root@old cat /home/dokku/hello/htpasswd | dokku http-auth:import-users hello",
 		Flags:   func(f *pflag.FlagSet) { f.Bool("replace", false, "remove all other users") },
 		Run:     importUsers,
 	},
 	{
-		Use: "http-auth:remove-allowed-ip APP ADDRESS", Short: "Ask visitors from an address or a range again",
+		Use: "http-auth:remove-allowed-ip APP ADDRESS", Role: cli.Operator, Short: "Ask visitors from an address or a range again",
 		Missing: "Missing ip address",
 		Words: func(c *cli.Call) []string {
 			if c.App.State.Auth == nil {
@@ -93,12 +93,12 @@ var httpAuthCommands = []cli.Spec{
 		Run: removeAllowed,
 	},
 	{
-		Use: "http-auth:remove-domain APP DOMAIN...", Short: "Do not ask for passwords at a domain any more",
+		Use: "http-auth:remove-domain APP DOMAIN...", Role: cli.Operator, Short: "Do not ask for passwords at a domain any more",
 		Long:    "Without the last domain of the list, visitors are asked at all of the app's domains again.",
 		Missing: "Missing domain", Words: listedDomains, Run: removeAuthDomains,
 	},
 	{
-		Use: "http-auth:remove-user APP USER", Short: "Remove a user",
+		Use: "http-auth:remove-user APP USER", Role: cli.Operator, Short: "Remove a user",
 		Missing: "Missing username",
 		Words: func(c *cli.Call) []string {
 			if c.App.State.Auth == nil {
@@ -110,7 +110,7 @@ var httpAuthCommands = []cli.Spec{
 	},
 	httpAuthReport.Spec("Show who gets in"),
 	{
-		Use: "http-auth:set-domains APP [DOMAIN...]", Short: "Ask for passwords at these domains of the app alone",
+		Use: "http-auth:set-domains APP [DOMAIN...]", Role: cli.Operator, Short: "Ask for passwords at these domains of the app alone",
 		Long:    "It replaces the list of http-auth:add-domain. Without domains, visitors are asked at all of them.",
 		Example: "dokku http-auth:set-domains hello admin.example.com staging.example.com",
 		Words:   appDomains, Run: setAuthDomains,
@@ -192,7 +192,7 @@ func enableAuth(c *cli.Call) error {
 		}
 	}
 	log.Step("Enabling HTTP auth for %s...", c.App.Name)
-	if user == "" {
+	if a := c.App.State.Auth; user == "" && (a == nil || len(a.Users) == 0) {
 		log.Warn("Skipping user initialization")
 	}
 	return changeAuth(c, "http-auth:enable", "Done", func(a *app.Auth) error {

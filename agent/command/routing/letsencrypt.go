@@ -17,19 +17,19 @@ import (
 
 var letsencryptCommands = []cli.Spec{
 	{
-		Use: "letsencrypt:active APP", Short: "Tell whether the app's certificate is from a CA's order",
+		Use: "letsencrypt:active APP", Role: cli.Operator, Short: "Tell whether the app's certificate is from a CA's order",
 		Run: func(c *cli.Call) error {
 			c.Print("%t\n", len(c.App.State.Own()) > 0 && c.App.State.Certificate == nil)
 			return nil
 		},
 	},
 	{
-		Use: "letsencrypt:auto-renew [APP]", Short: "Renew the certificates whose time has come",
+		Use: "letsencrypt:auto-renew [APP]", Role: cli.Operator, Short: "Renew the certificates whose time has come",
 		Long: "The agent does it by itself. This one does not wait for the pauses after failures.",
 		Run:  autoRenew,
 	},
 	{
-		Use: "letsencrypt:cleanup APP", Short: "Remove the files of former certificates",
+		Use: "letsencrypt:cleanup APP", Role: cli.Operator, Short: "Remove the files of former certificates",
 		Run: func(c *cli.Call) error {
 			log := c.Events().WithApp(c.App.Name)
 			log.Result("Cleaning up stale certificate directories for %s", c.App.Name)
@@ -37,7 +37,7 @@ var letsencryptCommands = []cli.Spec{
 		},
 	},
 	{
-		Use: "letsencrypt:cron-job", Short: "Switch the agent's orders and renewals",
+		Use: "letsencrypt:cron-job", Role: cli.Admin, Short: "Switch the agent's orders and renewals",
 		Long: "Without a flag it tells whether they are on, as they are from the beginning.",
 		Flags: func(f *pflag.FlagSet) {
 			f.Bool("add", false, "switch them on")
@@ -46,7 +46,7 @@ var letsencryptCommands = []cli.Spec{
 		Run: cronJob,
 	},
 	{
-		Use: "letsencrypt:disable APP", Short: "Remove the app's ordered certificates, and order no more",
+		Use: "letsencrypt:disable APP", Role: cli.Operator, Short: "Remove the app's ordered certificates, and order no more",
 		Run: func(c *cli.Call) error {
 			log := c.Events().WithApp(c.App.Name)
 			log.Step("Disabling letsencrypt for app")
@@ -60,7 +60,7 @@ var letsencryptCommands = []cli.Spec{
 		},
 	},
 	{
-		Use: "letsencrypt:enable APP", Short: "Order a certificate for the app's domains, and renew it for good",
+		Use: "letsencrypt:enable APP", Role: cli.Operator, Short: "Order a certificate for the app's domains, and renew it for good",
 		Long: "The CA is Let's Encrypt, unless letsencrypt:set says another one. An order agrees to its terms of service.\n" +
 			"With --all, it is done for all deployed apps.",
 		Example: "dokku letsencrypt:enable hello",
@@ -71,12 +71,12 @@ var letsencryptCommands = []cli.Spec{
 		Run: enableLetsencrypt,
 	},
 	{
-		Use: "letsencrypt:list", Short: "List the apps with ordered certificates, and what keeps an order from success",
+		Use: "letsencrypt:list", Role: cli.Admin, Short: "List the apps with ordered certificates, and what keeps an order from success",
 		Run: listLetsencrypt,
 	},
 	letsencryptReport.Spec("Show the settings of the app's orders and their origin"),
 	{
-		Use: "letsencrypt:revoke APP", Short: "Have the CA revoke the app's certificates, and disable letsencrypt",
+		Use: "letsencrypt:revoke APP", Role: cli.Operator, Short: "Have the CA revoke the app's certificates, and disable letsencrypt",
 		Run: func(c *cli.Call) error {
 			log := c.Events().WithApp(c.App.Name)
 			if len(c.App.State.Issued) == 0 {
@@ -127,7 +127,7 @@ func eachDeployed(c *cli.Call, f func(*app.App) error, failed string) error {
 	good := true
 	for _, name := range apps {
 		a, err := c.Server.Load(name)
-		if err == nil && a.Deployed() {
+		if err == nil && a.Served() {
 			err = f(a)
 		}
 		if err != nil {
@@ -214,7 +214,8 @@ func left(t time.Time) string {
 }
 
 // listLetsencrypt prints a line for each ordered certificate, the next to expire first, and
-// one for each name that has none.
+// warns of each name that has none. A line begins with the app, as that of Dokku's plugin:
+// clients read the name there.
 func listLetsencrypt(c *cli.Call) error {
 	apps, err := c.Apps()
 	if err != nil {
@@ -249,13 +250,15 @@ func listLetsencrypt(c *cli.Call) error {
 	slices.SortStableFunc(lines, func(a, b line) int { return a.until.Compare(b.until) })
 	rows := [][]string{{"-----> App name", "Certificate Expiry", "Time before expiry", "Time before renewal"}}
 	for _, l := range lines {
-		rows = append(rows, append([]string{"       " + l.cells[0]}, l.cells[1:]...))
+		rows = append(rows, l.cells)
 	}
-	for _, row := range text.Columns(rows, 2) {
-		c.Print("%s\n", row)
+	for i, row := range text.Columns(rows, 2) {
+		if i > 0 || c.Headings() {
+			c.Print("%s\n", row)
+		}
 	}
 	for _, f := range failed {
-		c.Print(" !     %s\n", f)
+		c.Warn("%s", f)
 	}
 	return nil
 }

@@ -22,20 +22,22 @@ import (
 
 // letsencryptProperties are the settings of orders. Dokku's plugin has most of them.
 var letsencryptProperties = cli.Properties{
-	Noun: "letsencrypt",
+	Noun: "letsencrypt", Role: cli.Operator,
 	List: []cli.Property{
 		{Name: app.ACMEAuto, OnlyServer: true, Check: oneOf(app.ACMEAuto, "on", "off")},
-		{Name: app.ACMEBundle, OnlyServer: true, Check: checkBundle},
+		{Name: app.ACMEBundle, OnlyServer: true, Check: plain(app.ACMEBundle), Reads: checkBundle},
 		{Name: app.ACMEChallenge, Check: oneOf(app.ACMEChallenge, "dns-persist-01")},
 		{Name: app.ACMEProvider, Check: checkProvider, OnHost: runsHere},
 		{Name: app.ACMEVariables, Prefix: true, Secret: true, OnHost: runsHere, Check: plain(app.ACMEVariables)},
-		{Name: app.ACMEResolvers, Check: checkResolvers},
+		{Name: app.ACMEResolvers, Admin: true, Check: checkResolvers},
 		{Name: app.ACMEHMAC, Secret: true, Check: plain(app.ACMEHMAC)},
 		{Name: app.ACMEKeyID, Check: plain(app.ACMEKeyID)},
 		{Name: app.ACMEEmail, Check: checkEmail},
 		{Name: app.ACMEGrace, Check: checkGrace},
 		{Name: app.ACMEProfile, Check: plain(app.ACMEProfile)},
-		{Name: app.ACMEServer, Default: "default", Check: checkServer},
+		{Name: app.ACMEServer, Default: "default", Admin: true, Check: checkServer},
+		{Name: "lego-args", Instead: "dokku orders by itself; letsencrypt:set has eab-kid, eab-hmac, profile, dns-provider and dns-resolvers"},
+		{Name: "lego-docker-options", Instead: "no container orders certificates; letsencrypt:set has dns-provider and the variables of its provider"},
 	},
 	Get:    func(st *app.State, name string) string { return st.Letsencrypt[name] },
 	Put:    func(st *app.State, name, value string) { cli.Put(&st.Letsencrypt, name, value) },

@@ -29,19 +29,19 @@ const howPage = "tar c maintenance.html | dokku maintenance:custom-page APP"
 var maintenanceCommands = []cli.Spec{
 	status("maintenance", "Maintenance", func(st *app.State) bool { return st.Maintenance }),
 	{
-		Use: "maintenance:custom-page APP", Short: "Show a page of your own during maintenance",
+		Use: "maintenance:custom-page APP", Role: cli.Operator, Short: "Show a page of your own during maintenance",
 		Long: "Standard input is a tar with maintenance.html and the images and styles that it names, with absolute\n" +
 			"paths (/logo.png). It replaces the former page, also while the app is in maintenance.",
 		Example: howPage,
 		Run:     importPage,
 	},
 	{
-		Use: "maintenance:custom-page-export APP", Short: "Write the page of your own as a tar",
+		Use: "maintenance:custom-page-export APP", Role: cli.Operator, Short: "Write the page of your own as a tar",
 		Example: "dokku maintenance:custom-page-export hello > page.tar",
 		Run:     exportPage,
 	},
 	{
-		Use: "maintenance:custom-page-remove APP", Short: "Go back to the built-in page",
+		Use: "maintenance:custom-page-remove APP", Role: cli.Operator, Short: "Go back to the built-in page",
 		Run: func(c *cli.Call) error {
 			log := c.Events().WithApp(c.App.Name)
 			if c.App.State.MaintenancePage == "" {
@@ -57,11 +57,11 @@ var maintenanceCommands = []cli.Spec{
 		},
 	},
 	{
-		Use: "maintenance:disable APP", Short: "Let visitors reach the app again",
+		Use: "maintenance:disable APP", Role: cli.Operator, Short: "Let visitors reach the app again",
 		Run: func(c *cli.Call) error { return setMaintenance(c, false) },
 	},
 	{
-		Use: "maintenance:enable APP", Short: "Answer all visitors with a page and status 503",
+		Use: "maintenance:enable APP", Role: cli.Operator, Short: "Answer all visitors with a page and status 503",
 		Long: "It holds until maintenance:disable: through deploys, restarts and ps:stop. Certificates are still renewed.",
 		Run:  func(c *cli.Call) error { return setMaintenance(c, true) },
 	},
@@ -84,7 +84,7 @@ var maintenanceReport = cli.Reporter{
 // about is on.
 func status(noun, title string, on func(*app.State) bool) cli.Spec {
 	return cli.Spec{
-		Use: noun + " [APP]", Short: "Show whether it is on for the app",
+		Use: noun + " [APP]", Role: cli.Operator, Scoped: true, Short: "Show whether it is on for the app",
 		Long: "Without an app, it lists the " + noun + " commands.", Whole: true,
 		Run: func(c *cli.Call) error {
 			if c.App == nil {

@@ -3,6 +3,7 @@ package routing
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -20,18 +21,18 @@ import (
 
 var networkCommands = []cli.Spec{
 	{
-		Use: "network:create NAME", Short: "Create a network that apps and other containers can join",
+		Use: "network:create NAME", Role: cli.Admin, Short: "Create a network that apps and other containers can join",
 		Missing: "No network name specified", Run: createNetwork,
 	},
 	{
-		Use: "network:destroy NAME", Short: "Remove a network that nothing uses",
+		Use: "network:destroy NAME", Role: cli.Admin, Short: "Remove a network that nothing uses",
 		Long:    "It asks you to type the network's name, unless --force is given.",
 		Missing: "No network name specified", Words: networkNames,
 		Flags: func(f *pflag.FlagSet) { f.Bool("force", false, "do not ask for confirmation") },
 		Run:   destroyNetwork,
 	},
 	{
-		Use: "network:exists NAME", Short: "Exit with 0 if the network exists, else with 1",
+		Use: "network:exists NAME", Role: cli.Admin, Short: "Exit with 0 if the network exists, else with 1",
 		Missing: "No network name specified", Words: networkNames,
 		Run: func(c *cli.Call) error {
 			if _, err := findNetwork(c, c.Args[0]); err != nil {
@@ -42,14 +43,14 @@ var networkCommands = []cli.Spec{
 		},
 	},
 	{
-		Use: "network:info NAME", Short: "Show a network",
+		Use: "network:info NAME", Role: cli.Admin, Short: "Show a network",
 		Missing: "No network name specified", Words: networkNames,
 		Flags:  func(f *pflag.FlagSet) { f.String("format", "text", "text or json") },
 		Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("text", "json")},
 		Run:    showNetwork,
 	},
 	{
-		Use: "network:list", Short: "List the engine's networks, except the private networks of apps",
+		Use: "network:list", Role: cli.Admin, Short: "List the engine's networks, except the private networks of apps",
 		Flags: func(f *pflag.FlagSet) {
 			f.Bool("dokku-managed", false, "only those of network:create")
 			f.String("format", "text", "text or json")
@@ -58,13 +59,13 @@ var networkCommands = []cli.Spec{
 		Run:    listNetworks,
 	},
 	{
-		Use: "network:rebuild APP", Short: "Check the app's network and route, and repair them",
+		Use: "network:rebuild APP", Role: cli.Operator, Short: "Check the app's network and route, and repair them",
 		Run: func(c *cli.Call) error {
 			return c.Server.Reconcile(c.Ctx, c.App.Name, c.Events().WithApp(c.App.Name))
 		},
 	},
 	{
-		Use: "network:rebuildall", Short: "Check the networks and routes of all apps, and repair them",
+		Use: "network:rebuildall", Role: cli.Admin, Short: "Check the networks and routes of all apps, and repair them",
 		Run: func(c *cli.Call) error { return eachApp(c, "rebuild", (*agent.Server).Reconcile) },
 	},
 	networkReport.Spec("Show the networks that the app joins"),
@@ -74,11 +75,15 @@ var networkCommands = []cli.Spec{
 // networkProperties are Dokku's. Those that name networks accept several and all have the
 // same effect: the app's processes join them.
 var networkProperties = cli.Properties{
-	Noun: "network",
+	Noun: "network", Role: cli.Operator,
 	List: []cli.Property{
-		{Name: app.NetworkPostCreate}, {Name: app.NetworkPostDeploy},
-		{Name: "bind-all-interfaces", Default: "false"},
-		{Name: app.NetworkInitial}, {Name: app.NetworkTLD},
+		// On a network that others join too, an app reaches their processes.
+		{Name: app.NetworkPostCreate, Admin: true}, {Name: app.NetworkPostDeploy, Admin: true},
+		// Past nginx, and to what only the server reaches.
+		{Name: app.NetworkBindAll, Default: "false", Admin: true},
+		// Who the server is for its cloud, and what it offers to itself alone.
+		{Name: app.NetworkMetadata, Default: "false", OnlyApp: true, Admin: true}, {Name: app.NetworkHostPorts, OnlyApp: true, Admin: true},
+		{Name: app.NetworkInitial, Admin: true}, {Name: app.NetworkListener, OnlyApp: true, Admin: true}, {Name: app.NetworkTLD},
 	},
 	Get:    func(st *app.State, name string) string { return st.Network[name] },
 	Put:    func(st *app.State, name, value string) { cli.Put(&st.Network, name, value) },
@@ -91,6 +96,12 @@ func networkSet() cli.Spec {
 	s.Long = "Properties: " + networkProperties.Names() + ".\n" +
 		"The app's processes join the networks before they start, in addition to the app's own network. Their\n" +
 		"name there is APP.TYPE, such as hello.web. It takes effect with the next deploy or restart.\n" +
+		"bind-all-interfaces true publishes the port of each web process at all addresses of the server too, at a port\n" +
+		"of Docker's choice (dokku ps:inspect APP shows it). Visitors of that port pass by nginx: by its certificates,\n" +
+		"passwords and pages. static-web-listener ADDRESS:PORT takes effect at once: nginx leads to that address\n" +
+		"instead of to the web processes. The app need not be deployed.\n" +
+		"host-ports 5432,8125/udp opens ports of the server to the containers of an isolated app, and\n" +
+		"cloud-metadata true the metadata service of a cloud; both at once.\n" +
 		"Without a value, the property is unset. --global sets the default of all apps."
 	s.Example = "dokku network:set hello attach-post-create databases"
 	s.Run = setNetwork
@@ -100,6 +111,9 @@ func networkSet() cli.Spec {
 var networkReport = cli.Reporter{
 	Noun: "network",
 	Keys: cli.Sorted(append(networkProperties.Keys(), "network-web-listeners")),
+	// pydokku knows no such row.
+	Aside: []string{"network-computed-" + app.NetworkListener, "network-" + app.NetworkHostPorts, "network-computed-" + app.NetworkHostPorts,
+		"network-" + app.NetworkMetadata, "network-computed-" + app.NetworkMetadata},
 	Global: func(c *cli.Call) (map[string]string, error) {
 		set, err := c.Settings()
 		return networkProperties.Global(set), err
@@ -120,6 +134,9 @@ var networkReport = cli.Reporter{
 
 // listeners returns the addresses of the app's web processes.
 func listeners(c *cli.Call, app *app.App) (string, error) {
+	if at := app.State.Listener(); at.IsValid() {
+		return at.String(), nil
+	}
 	if !app.Deployed() {
 		return "", nil
 	}
@@ -138,12 +155,17 @@ func listeners(c *cli.Call, app *app.App) (string, error) {
 
 func setNetwork(c *cli.Call) error {
 	name, value := c.Args[0], strings.Join(c.Args[1:], ",")
+	if err := networkProperties.Allowed(c, name); err != nil {
+		return err
+	}
 	known := slices.ContainsFunc(networkProperties.List, func(p cli.Property) bool { return p.Name == name })
 	switch {
 	case name == "":
 		return cli.Refuse("No property specified")
 	case !known:
 		return cli.Refuse("Invalid property specified, valid properties include: %s", networkProperties.Names())
+	case c.App == nil && slices.Contains([]string{app.NetworkListener, app.NetworkHostPorts, app.NetworkMetadata}, name):
+		return cli.Refuse("Property cannot be specified globally")
 	}
 	value, err := checkNetworkProperty(c, name, value)
 	if err != nil {
@@ -154,11 +176,18 @@ func setNetwork(c *cli.Call) error {
 		said = "Unsetting " + name
 	}
 	c.Events().Result("%s", said)
+	if name == app.NetworkHostPorts || name == app.NetworkMetadata {
+		return setHostAccess(c, name, value)
+	}
 	if c.App != nil {
-		return c.ChangeNext("network:set", func(st *app.State) error {
+		put := func(st *app.State) error {
 			networkProperties.Put(st, name, value)
 			return nil
-		})
+		}
+		if name != app.NetworkListener {
+			return c.ChangeNext("network:set", put)
+		}
+		return c.Server.Update(c.Ctx, c.App.Name, deploy.Op{Name: "network:set", Changes: deploy.ChangesRoute}, c.Events().WithApp(c.App.Name), put)
 	}
 	err = c.Server.Env.Store.UpdateSettings(c.Ctx, func(set *app.Settings) error {
 		cli.Put(&set.Network, name, value)
@@ -177,11 +206,12 @@ func checkNetworkProperty(c *cli.Call, name, value string) (string, error) {
 		return "", nil
 	case name == app.NetworkTLD:
 		return checkTLD(value)
-	case name == "bind-all-interfaces":
-		if value == "true" {
-			return "", cli.Refuse("Invalid bind-all-interfaces specified: proxy:disable gives web a port of the host")
-		}
-		return value, cli.OneOf("bind-all-interfaces", value, "false")
+	case name == app.NetworkHostPorts:
+		return checkHostPorts(value)
+	case name == app.NetworkBindAll, name == app.NetworkMetadata:
+		return value, cli.OneOf(name, value, "true", "false")
+	case name == app.NetworkListener:
+		return checkListener(value)
 	}
 	names := app.SplitNetworks(value)
 	if len(names) == 0 {
@@ -201,6 +231,16 @@ func checkNetworkProperty(c *cli.Call, name, value string) (string, error) {
 		err = nil
 	}
 	return strings.Join(names, ","), err
+}
+
+// checkListener takes an address of one program, with its port: nginx would look a name up
+// once, when it reads its configuration.
+func checkListener(value string) (string, error) {
+	at, err := netip.ParseAddrPort(value)
+	if err != nil || at.Port() == 0 || at.Addr().Zone() != "" || at.Addr().IsUnspecified() || at.Addr().IsMulticast() {
+		return "", cli.Refuse("Invalid static-web-listener specified: %q is not an address with a port, such as 127.0.0.1:8080", event.OneLine(value))
+	}
+	return at.String(), nil
 }
 
 func checkTLD(value string) (string, error) {

@@ -21,7 +21,7 @@ var nginxCommands = slices.Concat([]cli.Spec{
 }, nginxViews)
 
 var nginxProperties = cli.Properties{
-	Noun: "nginx", Changes: deploy.ChangesRoute,
+	Noun: "nginx", Role: cli.Operator, Changes: deploy.ChangesRoute,
 	List:   nginxList(),
 	Get:    func(st *app.State, name string) string { return st.Nginx[name] },
 	Put:    func(st *app.State, name, value string) { cli.Put(&st.Nginx, name, value) },
@@ -62,15 +62,21 @@ func checkLogPath(c *cli.Call) error {
 	return nil
 }
 
+// hostProperties name files, folders and addresses of the server, which others use too, as
+// they do its disk and nginx's connections.
+var hostProperties = []string{proxy.AccessLogPath, proxy.ErrorLogPath, "access-log-format", proxy.ErrorPages, "bind-address-ipv4", "bind-address-ipv6",
+	proxy.LimitConn, proxy.MaxTempFile}
+
 // nginxList has the properties of Dokku 0.38, and those of this program, sorted.
 func nginxList() []cli.Property {
 	list := []cli.Property{
 		{Name: "client-max-body-size", Default: "1m", Check: proxy.CheckSize},
-		{Name: app.NginxNoCustomConfig, Default: "false", Check: oneOf(app.NginxNoCustomConfig, "true", "false")},
-		{Name: "nginx-conf-sigil-path", Check: refused("Templates (nginx.conf.sigil) are not used here: " +
-			"most of them only set what nginx:set sets; put other directives into the app's nginx.conf.d/*.conf on the server")},
-		{Name: "nginx-service-command", Check: refused("nginx is never started or stopped from here, only reloaded: " +
-			"the key nginx.reload in server.json names that command")},
+		{Name: app.NginxNoCustomConfig, Default: "false", Admin: true, // the files are root's
+			Check: oneOf(app.NginxNoCustomConfig, "true", "false")},
+		{Name: app.NginxTemplate, Default: app.DefaultNginxTemplate, Check: checkTemplate,
+			Note: "Templates are not rendered here: a push says which nginx:set does what the file asks for"},
+		{Name: "nginx-service-command", Check: func(string) error { return nil },
+			Inert: "nginx is never started or stopped from here; the key nginx.reload in server.json names the command that reloads it"},
 		{Name: "proxy-read-timeout", Default: "60s", Check: checkTimeout("proxy-read-timeout")},
 		{Name: "proxy-send-timeout", Default: "60s", Check: checkTimeout("proxy-send-timeout")},
 		{Name: app.NginxTrusted, OnlyServer: true, Check: func(value string) error {
@@ -83,14 +89,9 @@ func nginxList() []cli.Property {
 		{Name: app.NginxUnknown, OnlyServer: true, Default: "page", Check: oneOf(app.NginxUnknown, "page", "default-site")},
 	}
 	for _, p := range proxy.Properties {
-		q := cli.Property{Name: p.Name, Default: p.Default, Check: p.Check}
+		q := cli.Property{Name: p.Name, Default: p.Default, Check: p.Check, Admin: slices.Contains(hostProperties, p.Name)}
 		if p.Name == proxy.ErrorPages {
-			q.Check = func(value string) error {
-				if err := p.Check(value); err != nil {
-					return err
-				}
-				return checkPages(value)
-			}
+			q.Reads = checkPages
 		}
 		list = append(list, q)
 	}
@@ -102,8 +103,12 @@ func oneOf(name string, words ...string) func(string) error {
 	return func(value string) error { return cli.OneOf(name, value, words...) }
 }
 
-func refused(why string) func(string) error {
-	return func(string) error { return cli.Refuse("%s", why) }
+// checkTemplate takes a path in a repository.
+func checkTemplate(value string) error {
+	if filepath.IsLocal(value) && filepath.Clean(value) == value && value != "." {
+		return nil
+	}
+	return cli.Refuse("Invalid %s specified: %q is not a path in the repository, such as %s", app.NginxTemplate, event.OneLine(value), app.DefaultNginxTemplate)
 }
 
 // checkPages refuses a folder that nginx's workers, which run as another user, cannot
@@ -138,7 +143,7 @@ func checkTimeout(name string) func(string) error {
 var nginxReport = cli.Reporter{
 	Noun: "nginx",
 	Keys: cli.Sorted(nginxProperties.Keys()),
-	Own:  []string{"error-pages", "https-redirect", "nginx-service-command", "proxy-keepalive", "trusted-proxies", "unknown-names"},
+	Own:  []string{"error-pages", "https-redirect", "limit-conn", "limit-req", "limit-req-burst", "nginx-service-command", "proxy-keepalive", "proxy-max-temp-file-size", "trusted-proxies", "unknown-names"},
 	Global: func(c *cli.Call) (map[string]string, error) {
 		set, err := c.Settings()
 		values := nginxProperties.Global(set)

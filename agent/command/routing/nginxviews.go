@@ -20,13 +20,14 @@ import (
 // nginxViews show what nginx has and says.
 var nginxViews = []cli.Spec{
 	{
-		Use: "nginx:show-config APP", Short: "Show the nginx configuration by which the app is served",
+		Use: "nginx:show-config APP", Role: cli.Operator, Short: "Show the nginx configuration by which the app is served",
 		Run: showConfig,
 	},
 	{
-		Use: "nginx:validate-config [APP]", Short: "Have nginx test its configuration",
-		Long: "nginx tests all files together: those of the apps, those that they include, and its own.",
-		Run:  validateConfig,
+		Use: "nginx:validate-config [APP]", Role: cli.Operator, Short: "Have nginx test its configuration",
+		Long:      "nginx tests all files together: those of the apps, those that they include, and its own.",
+		Elsewhere: map[string]string{"clean": "nothing has to be cleaned: nginx tests each file of an app before it takes effect"},
+		Run:       validateConfig,
 	},
 	logSpec("access", "Show the requests that nginx logged for the app"),
 	logSpec("error", "Show the errors that nginx logged for the app"),
@@ -34,7 +35,7 @@ var nginxViews = []cli.Spec{
 
 func logSpec(kind, short string) cli.Spec {
 	return cli.Spec{
-		Use: "nginx:" + kind + "-logs APP", Short: short,
+		Use: "nginx:" + kind + "-logs APP", Role: cli.Operator, Short: short,
 		Long: "It shows the last 20 lines; with -t also new ones, until you interrupt it.",
 		Flags: func(f *pflag.FlagSet) {
 			f.BoolP("tail", "t", false, "show new lines until interrupted")

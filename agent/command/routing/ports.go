@@ -20,13 +20,13 @@ const noMapping = "No port mapping specified"
 
 var portCommands = []cli.Spec{
 	{
-		Use: "ports:add APP MAPPING...", Short: "Add port mappings to the app", Missing: noMapping,
+		Use: "ports:add APP MAPPING...", Role: cli.Operator, Short: "Add port mappings to the app", Missing: noMapping,
 		Long:    portsLong,
 		Example: "dokku ports:add hello http:8080:5000",
 		Run:     func(c *cli.Call) error { return changePorts(c, "ports:add", addPorts) },
 	},
 	{
-		Use: "ports:clear APP", Short: "Remove the app's own port mappings: it has the default one then",
+		Use: "ports:clear APP", Role: cli.Operator, Short: "Remove the app's own port mappings: it has the default one then",
 		Run: func(c *cli.Call) error {
 			log := c.Events().WithApp(c.App.Name)
 			err := c.Server.SetPorts(c.Ctx, c.App.Name, "ports:clear", log, func([]app.PortMap) ([]app.PortMap, error) { return nil, nil })
@@ -37,12 +37,12 @@ var portCommands = []cli.Spec{
 		},
 	},
 	{
-		Use: "ports:list APP", Short: "List the app's own port mappings",
+		Use: "ports:list APP", Role: cli.Operator, Short: "List the app's own port mappings",
 		Flags: cli.FormatFlag, Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("stdout", "json")},
 		Run: listPorts,
 	},
 	{
-		Use: "ports:remove APP MAPPING...", Short: "Remove port mappings of the app", Missing: noMapping,
+		Use: "ports:remove APP MAPPING...", Role: cli.Operator, Short: "Remove port mappings of the app", Missing: noMapping,
 		Long:    "Give a mapping in full, as SCHEME:HOST-PORT, or as HOST-PORT.",
 		Example: "dokku ports:remove hello 8080",
 		Words:   portWords,
@@ -50,7 +50,7 @@ var portCommands = []cli.Spec{
 	},
 	portsReport.Spec("Show the app's port mappings, and the port that its image exposes"),
 	{
-		Use: "ports:set APP MAPPING...", Short: "Set the app's port mappings to exactly these", Missing: noMapping,
+		Use: "ports:set APP MAPPING...", Role: cli.Operator, Short: "Set the app's port mappings to exactly these", Missing: noMapping,
 		Long: portsLong + "\nFor all apps without mappings of their own: with --global expose-mapping dokku, an image with EXPOSE 3000 is\n" +
 			"served at port 3000, as Dokku does. Without the value it is served at port 80 again.",
 		Example: "dokku ports:set hello http:80:5000 http:8080:9000\ndokku ports:set --global expose-mapping dokku",

@@ -2,6 +2,7 @@ package routing
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,36 +16,32 @@ import (
 
 var proxyCommands = []cli.Spec{
 	{
-		Use: "proxy:build-config APP", Short: "Write the app's nginx configuration again",
-		Long: "Each change of a route does so by itself. nginx reloads, and no request is lost. --all does so for all apps,\n" +
-			"one after the other: --parallel, which clients of Dokku give, changes nothing.",
-		Flags: func(f *pflag.FlagSet) {
-			f.Bool("all", false, "all apps")
-			f.String("parallel", "1", "accepted, and without effect")
-		},
-		Run: buildConfig,
+		Use: "proxy:build-config APP", Role: cli.Operator, Short: "Write the app's nginx configuration again",
+		Long:  "Each change of a route does so by itself. nginx reloads, and no request is lost.\n" + aboutAll,
+		Flags: allFlags, Run: buildConfig,
 	},
 	{
-		Use: "proxy:disable APP", Short: "Bind web to a port of the host instead of the proxy",
-		Long: "The app keeps this port. Each deploy then has a short gap, since two processes cannot hold the same port.",
-		Run:  func(c *cli.Call) error { return setProxy(c, false) },
+		Use: "proxy:disable APP", Role: cli.Operator, Short: "Bind web to a port of the host instead of the proxy",
+		Long: "The app keeps this port. Each deploy then has a short gap, since two processes cannot hold the same port.\n" +
+			aboutAll,
+		Flags: allFlags, Run: func(c *cli.Call) error { return setProxies(c, false) },
 	},
 	{
-		Use: "proxy:enable APP", Short: "Route requests to web through the proxy",
-		Run: func(c *cli.Call) error { return setProxy(c, true) },
+		Use: "proxy:enable APP", Role: cli.Operator, Short: "Route requests to web through the proxy", Long: aboutAll,
+		Flags: allFlags, Run: func(c *cli.Call) error { return setProxies(c, true) },
 	},
 	proxyReport.Spec("Show whether the app is behind the proxy, and its port"),
 	proxySet(),
 }
 
 var proxyProperties = cli.Properties{
-	Noun: "proxy",
+	Noun: "proxy", Role: cli.Operator,
 	List: []cli.Property{
 		{Name: "proxy-port", Instead: "dokku ports:set APP http:PORT:CONTAINER_PORT"},
 		{Name: "proxy-ssl-port", Instead: "dokku ports:add APP https:PORT:CONTAINER_PORT"},
 		{Name: "type", Default: "nginx", Check: func(value string) error {
-			if value != "nginx" {
-				return cli.Refuse("Invalid type specified: %q, the only supported proxy is nginx", event.OneLine(value))
+			if !slices.Contains(proxyTypes, value) {
+				return cli.Refuse("Invalid type specified: %q, use one of: %s", event.OneLine(value), strings.Join(proxyTypes, ", "))
 			}
 			return nil
 		}},
@@ -54,31 +51,55 @@ var proxyProperties = cli.Properties{
 	Server: func(set *app.Settings) *map[string]string { return &set.Proxy },
 }
 
+// proxyTypes are Dokku's proxies. All but nginx are stored without effect, so that the declared
+// state of a server that has another one can be applied: visitors are served all the same.
+var proxyTypes = []string{"caddy", "haproxy", "nginx", "openresty", "traefik"}
+
 // proxySet also takes "proxy:set APP nginx", the form of older versions of Dokku.
 func proxySet() cli.Spec {
 	s := proxyProperties.Spec("Set or unset the kind of proxy")
 	set := s.Run
 	s.Run = func(c *cli.Call) error {
 		switch {
-		case len(c.Args) == 1 && c.Args[0] == "nginx":
-			c.Args = []string{"type", "nginx"}
+		case len(c.Args) == 1 && slices.Contains(proxyTypes, c.Args[0]):
+			c.Args = []string{"type", c.Args[0]}
 		case len(c.Args) == 1 && strings.Contains(c.Args[0], ":"):
 			return cli.Refuse("Detected potential port mapping instead of proxy type: dokku ports:set %s %s", c.App.Name, event.OneLine(c.Args[0]))
 		}
-		return set(c)
+		if err := set(c); err != nil {
+			return err
+		}
+		if len(c.Args) == 2 && c.Args[0] == "type" && c.Args[1] != "nginx" {
+			c.Warn("type is stored, as Dokku stores it, and has no effect here: nginx is the proxy of all apps")
+		}
+		return nil
 	}
 	return s
 }
 
-func buildConfig(c *cli.Call) error {
+const aboutAll = "--all works on all apps, one after the other: --parallel, which clients of Dokku give, changes nothing."
+
+func allFlags(f *pflag.FlagSet) {
+	f.Bool("all", false, "all apps")
+	f.String("parallel", "1", "accepted, and without effect")
+}
+
+func checkParallel(c *cli.Call) error {
 	if n, err := strconv.Atoi(c.Value("parallel")); err != nil || n == 0 || n < -1 {
 		return cli.Refuse("Invalid value %s for --parallel flag", event.OneLine(c.Value("parallel")))
+	}
+	return nil
+}
+
+func buildConfig(c *cli.Call) error {
+	if err := checkParallel(c); err != nil {
+		return err
 	}
 	if c.App == nil {
 		return eachApp(c, "build-config", (*agent.Server).PublishRoute)
 	}
 	log := c.Events().WithApp(c.App.Name)
-	if !c.App.Deployed() {
+	if !c.App.Served() {
 		log.Step("App %s has not been deployed: it has no route", c.App.Name)
 		return nil
 	}
@@ -109,25 +130,41 @@ func eachApp(c *cli.Call, verb string, do func(*agent.Server, context.Context, s
 	return nil
 }
 
-func setProxy(c *cli.Call, enabled bool) error {
-	log := c.Events().WithApp(c.App.Name)
-	switch {
-	case enabled != c.App.State.ProxyDisabled && enabled:
-		log.Step("Proxy is already enabled for app (%s)", c.App.Name)
-	case enabled != c.App.State.ProxyDisabled:
-		log.Step("Proxy is already disabled for app (%s)", c.App.Name)
-	case enabled:
-		log.Step("Enabling proxy for app (%s)", c.App.Name)
-	default:
-		log.Step("Disabling proxy for app (%s)", c.App.Name)
+func setProxies(c *cli.Call, enabled bool) error {
+	if err := checkParallel(c); err != nil {
+		return err
 	}
-	return c.Server.SetProxy(c.Ctx, c.App.Name, enabled, log)
+	if c.App != nil {
+		return setProxy(c.Ctx, c.Server, c.App, enabled, c.Events().WithApp(c.App.Name))
+	}
+	verb := map[bool]string{true: "enable", false: "disable"}[enabled]
+	return eachApp(c, verb, func(s *agent.Server, ctx context.Context, name string, log event.Log) error {
+		a, err := s.Load(name)
+		if err != nil {
+			return err
+		}
+		return setProxy(ctx, s, a, enabled, log)
+	})
+}
+
+func setProxy(ctx context.Context, s *agent.Server, a *app.App, enabled bool, log event.Log) error {
+	switch {
+	case enabled != a.State.ProxyDisabled && enabled:
+		log.Step("Proxy is already enabled for app (%s)", a.Name)
+	case enabled != a.State.ProxyDisabled:
+		log.Step("Proxy is already disabled for app (%s)", a.Name)
+	case enabled:
+		log.Step("Enabling proxy for app (%s)", a.Name)
+	default:
+		log.Step("Disabling proxy for app (%s)", a.Name)
+	}
+	return s.SetProxy(ctx, a.Name, enabled, log)
 }
 
 var proxyReport = cli.Reporter{
-	Noun: "proxy",
-	Own:  []string{"disabled", "host-port"},
-	Keys: cli.Sorted(append(proxyProperties.Keys(), "proxy-computed-disabled", "proxy-disabled", "proxy-enabled", "proxy-host-port")),
+	Noun:  "proxy",
+	Aside: []string{"proxy-computed-disabled", "proxy-disabled", "proxy-host-port"},
+	Keys:  cli.Sorted(append(proxyProperties.Keys(), "proxy-computed-disabled", "proxy-disabled", "proxy-enabled", "proxy-host-port")),
 	Global: func(c *cli.Call) (map[string]string, error) {
 		set, err := c.Settings()
 		return proxyProperties.Global(set), err

@@ -19,7 +19,7 @@ import (
 
 var redirectCommands = []cli.Spec{
 	{
-		Use: "redirect [APP]", Short: "List the app's redirects",
+		Use: "redirect [APP]", Role: cli.Operator, Short: "List the app's redirects",
 		Long: "Without an app, it lists the redirect commands.", Whole: true,
 		Run: func(c *cli.Call) error {
 			if c.App == nil {
@@ -30,14 +30,14 @@ var redirectCommands = []cli.Spec{
 	},
 	redirectReport.Spec("Show the app's redirects"),
 	{
-		Use: "redirect:set APP SOURCE DESTINATION [CODE]", Short: "Send visitors of a domain to another one",
+		Use: "redirect:set APP SOURCE DESTINATION [CODE]", Role: cli.Operator, Short: "Send visitors of a domain to another one",
 		Long: "The rest of the URL stays. CODE is 301 (default), 302, 303, 307 or 308; 307 and 308 keep a POST. SOURCE becomes a name\n" +
 			"of the app, with a certificate as its domains have one, so it must not be a domain of another app.",
 		Example: "dokku redirect:set hello example.com www.example.com",
 		Run:     setRedirect,
 	},
 	{
-		Use: "redirect:unset APP SOURCE", Short: "Remove the redirect of a domain",
+		Use: "redirect:unset APP SOURCE", Role: cli.Operator, Short: "Remove the redirect of a domain",
 		Missing: "Please provide a source domain",
 		Words:   func(c *cli.Call) []string { return slices.Sorted(maps.Keys(c.App.State.Redirects)) },
 		Run:     unsetRedirect,
@@ -104,7 +104,7 @@ func setRedirect(c *cli.Call) error {
 	}
 	log := c.Events().WithApp(c.App.Name)
 	change := func(st *app.State) error {
-		if err := c.Server.DomainsFree(c.App.Name, r.From); err != nil {
+		if err := free(c, r.From); err != nil {
 			return err
 		}
 		after := app.Merged(st.Redirects, map[string]app.Redirect{r.From: {To: r.To, Code: r.Code}})

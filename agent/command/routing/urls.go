@@ -4,7 +4,7 @@ import "dokku/agent/command/cli"
 
 var urlCommands = []cli.Spec{
 	{
-		Use: "url APP", Short: "Print the first URL of the app",
+		Use: "url APP", Role: cli.Deployer, Short: "Print the first URL of the app",
 		Run: func(c *cli.Call) error {
 			urls, err := urls(c)
 			if len(urls) > 0 {
@@ -14,7 +14,7 @@ var urlCommands = []cli.Spec{
 		},
 	},
 	{
-		Use: "urls APP", Short: "Print the URLs of the app",
+		Use: "urls APP", Role: cli.Deployer, Short: "Print the URLs of the app",
 		Run: func(c *cli.Call) error {
 			urls, err := urls(c)
 			for _, u := range urls {

@@ -18,17 +18,17 @@ import (
 // 0.38. An id is the number of a deploy.
 var buildCommands = []cli.Spec{
 	{
-		Use: "builds:cancel APP", Short: "Cancel the deploy that is under way (Dokku's name of deploys:cancel)",
+		Use: "builds:cancel APP", Role: cli.Operator, Short: "Cancel the deploy that is under way (Dokku's name of deploys:cancel)",
 		Run: cancelBuild,
 	},
 	{
-		Use: "builds:info APP BUILD-ID", Short: "Show a deploy, in Dokku's form", Missing: "Please specify a build id",
+		Use: "builds:info APP BUILD-ID", Role: cli.Deployer, Short: "Show a deploy, in Dokku's form", Missing: "Please specify a build id",
 		Flags: cli.FormatFlag, Words: deployNumbers,
 		Values: map[string]func(*cli.Call) []string{"format": cli.OneOfWords("stdout", "json")},
 		Run:    showBuild,
 	},
 	{
-		Use: "builds:list [APP]", Short: "List an app's deploys, or those under way of all apps, in Dokku's form",
+		Use: "builds:list [APP]", Role: cli.Deployer, Short: "List an app's deploys, or those under way of all apps, in Dokku's form",
 		Flags: func(f *pflag.FlagSet) {
 			cli.FormatFlag(f)
 			f.String("kind", "", "only builds, or only deploys without one: build or deploy")
@@ -39,7 +39,7 @@ var buildCommands = []cli.Spec{
 		Run: listBuilds,
 	},
 	{
-		Use: "builds:output APP [BUILD-ID]", Short: "Show what deploy BUILD-ID printed, or follow the one under way (Dokku's name of deploys:log)",
+		Use: "builds:output APP [BUILD-ID]", Role: cli.Deployer, Short: "Show what deploy BUILD-ID printed, or follow the one under way (Dokku's name of deploys:log)",
 		Words: deployNumbers, Run: buildOutput,
 	},
 }

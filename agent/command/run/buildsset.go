@@ -11,22 +11,31 @@ import (
 
 	"dokku/agent/app"
 	"dokku/agent/command/cli"
+	"dokku/agent/event"
 )
 
 var buildSetCommands = []cli.Spec{
 	{
-		Use: "builds:prune APP", Short: "Remove the records of the oldest deploys: those beyond the retention",
-		Long:  "Each deploy does so by itself. --all works on all apps.",
-		Flags: func(f *pflag.FlagSet) { f.Bool("all", false, "all apps") },
-		Run:   pruneBuilds,
+		Use: "builds:prune APP", Role: cli.Operator, Short: "Remove the records of the oldest deploys: those beyond the retention",
+		Long: "Each deploy does so by itself. --all works on all apps.",
+		Flags: func(f *pflag.FlagSet) {
+			f.Bool("all", false, "all apps")
+			f.Bool("all-apps", false, "as --all")
+		},
+		Run: pruneBuilds,
 	},
 	buildsReport.Spec("Show the app's last deploy in Dokku's form, and how many are kept"),
-	buildProperties.Spec("Set or unset how many deploys keep their log and their record"),
+	buildProperties.Spec("Set or unset how many deploys keep their log and their record, and how large a log becomes"),
 }
 
 var buildProperties = cli.Properties{
-	Noun: "builds",
-	List: []cli.Property{{Name: app.PropRetention, Default: strconv.Itoa(app.DefaultRetention), Check: func(value string) error {
+	Noun: "builds", Role: cli.Operator,
+	List: []cli.Property{{Name: app.PropLogSize, Default: strconv.Itoa(event.DefaultFileLimit), Admin: true, Check: func(value string) error {
+		if err := app.CheckLogSize(value); err != nil {
+			return cli.Refuse("Invalid log-max-size specified: %s", err)
+		}
+		return nil
+	}}, {Name: app.PropRetention, Default: strconv.Itoa(app.DefaultRetention), Check: func(value string) error {
 		if err := app.CheckRetention(value); err != nil {
 			return cli.Refuse("Invalid retention specified: %s", err)
 		}

@@ -17,7 +17,7 @@ import (
 // 0.38's, but for cron:logs, cron:stop and the property timezone, which Dokku does not have.
 var cronCommands = []cli.Spec{
 	{
-		Use: "cron:list APP", Short: "List the cron tasks of app.json",
+		Use: "cron:list APP", Role: cli.Operator, Short: "List the cron tasks of app.json",
 		Long:    "--format json has the next and the last run of each task too. --global lists the tasks of the server, which has none.",
 		Example: "dokku cron:list hello --format json",
 		Flags: func(f *pflag.FlagSet) {
@@ -28,7 +28,7 @@ var cronCommands = []cli.Spec{
 		Run:    listCron,
 	},
 	{
-		Use: "cron:logs APP [RUN|CRON_ID]", Short: "Show the last runs of cron tasks, or the log of one",
+		Use: "cron:logs APP [RUN|CRON_ID]", Role: cli.Operator, Short: "Show the last runs of cron tasks, or the log of one",
 		Long: "Without RUN, the last runs of all tasks are shown. RUN is one of them; CRON_ID stands for the last run of that task.\n" +
 			"dokku keeps the last 50 runs of each task, and the last 256 KB that each has printed.",
 		Example: "dokku cron:logs hello\ndokku cron:logs hello 20260301T0300Z-5f0c2a9b11",
@@ -42,7 +42,7 @@ var cronCommands = []cli.Spec{
 	},
 	cronReport.Spec("Report the cron settings"),
 	{
-		Use: "cron:run APP CRON_ID", Short: "Run a cron task now",
+		Use: "cron:run APP CRON_ID", Role: cli.Operator, Short: "Run a cron task now",
 		Long: "The task runs in a container of the current release, and cron:run exits with its exit code. It also runs while it is\n" +
 			"suspended or in maintenance.",
 		Example: "dokku cron:run hello CRON_ID --detach",
@@ -55,7 +55,7 @@ var cronCommands = []cli.Spec{
 	},
 	cronSet(),
 	{
-		Use: "cron:stop APP RUN|CRON_ID", Short: "Stop a run of a cron task, or all runs of the task",
+		Use: "cron:stop APP RUN|CRON_ID", Role: cli.Operator, Short: "Stop a run of a cron task, or all runs of the task",
 		Long: "The container gets the signal to end, and is killed after stop-timeout-seconds. The task stays scheduled: cron:suspend APP\n" +
 			"CRON_ID keeps it from running.",
 		Example: "dokku cron:stop hello 20260301T0300Z-5f0c2a9b11",
@@ -63,19 +63,19 @@ var cronCommands = []cli.Spec{
 		Words:   runningCron, Run: stopCron,
 	},
 	{
-		Use: "cron:suspend APP CRON_ID", Short: "Do not run a cron task until cron:resume",
+		Use: "cron:suspend APP CRON_ID", Role: cli.Operator, Short: "Do not run a cron task until cron:resume",
 		Missing: "Please specify a Cron ID from the output of 'dokku cron:list APP'",
 		Words:   cronIDs, Run: func(c *cli.Call) error { return suspend(c, c.Args[0], true) },
 	},
 	{
-		Use: "cron:resume APP CRON_ID", Short: "Let a suspended cron task run again",
+		Use: "cron:resume APP CRON_ID", Role: cli.Operator, Short: "Let a suspended cron task run again",
 		Missing: "Please specify a Cron ID from the output of 'dokku cron:list APP'",
 		Words:   cronIDs, Run: func(c *cli.Call) error { return suspend(c, c.Args[0], false) },
 	},
 }
 
 var cronProperties = cli.Properties{
-	Noun: "cron",
+	Noun: "cron", Role: cli.Operator,
 	List: []cli.Property{
 		{Name: app.CronMailFrom, OnlyServer: true, Check: func(value string) error { return cron.CheckAddress(app.CronMailFrom, value) }},
 		{Name: app.CronMailTo, OnlyServer: true, Check: func(value string) error { return cron.CheckAddress(app.CronMailTo, value) }},

@@ -23,7 +23,7 @@ import (
 // deployLogCommands show what is left of deploys.
 var deployLogCommands = []cli.Spec{
 	{
-		Use: "logs:failed [APP]", Short: "Show the logs of the processes that failed the last rejected deploy",
+		Use: "logs:failed [APP]", Role: cli.Deployer, Short: "Show the logs of the processes that failed the last rejected deploy",
 		Long:    "dokku keeps the last 1,000 lines of each, until another deploy is rejected. --all shows them for all apps.",
 		Example: "dokku logs:failed hello",
 		Flags: func(f *pflag.FlagSet) {
@@ -33,7 +33,7 @@ var deployLogCommands = []cli.Spec{
 		Run: runLogsFailed,
 	},
 	{
-		Use: "deploys:log APP [N]", Short: "Show what the last deploy printed, or deploy N of the app",
+		Use: "deploys:log APP [N]", Role: cli.Deployer, Short: "Show what the last deploy printed, or deploy N of the app",
 		Long: "It shows accepted and rejected pushes, rebuilds and rollbacks. dokku keeps the last 20. -t follows one that is under\n" +
 			"way until it ends; then the exit code is 0 if it was deployed, else 1.",
 		Example: "dokku deploys:log hello\ndokku deploys:log hello 12 -t",

@@ -14,7 +14,7 @@ import (
 // rebuild, or a rollback.
 var deployCommands = []cli.Spec{
 	{
-		Use: "deploys APP", Short: "List the app's last deploys: what became of them, and how long each part took", Flags: cli.FormatFlag,
+		Use: "deploys APP", Role: cli.Deployer, Short: "List the app's last deploys: what became of them, and how long each part took", Flags: cli.FormatFlag,
 		Long: "A deploy is a push, accepted or not, a rebuild, or a rollback. dokku keeps the last 20; deploys:log shows what one\n" +
 			"printed. A deploy is waiting (a detached push, for its turn), running, deployed, rejected, cancelled, or\n" +
 			"interrupted: its process was killed.\n\n" +
@@ -36,7 +36,7 @@ var deployCommands = []cli.Spec{
 		Run:     listDeploys,
 	},
 	{
-		Use: "deploys:cancel APP [N]", Short: "Cancel the deploy that is under way, or deploy N",
+		Use: "deploys:cancel APP [N]", Role: cli.Operator, Short: "Cancel the deploy that is under way, or deploy N",
 		Long: "Without N, a detached push that waits for its turn is cancelled where no deploy is under way. It ends like a push whose pusher pressed Ctrl-C: nothing has changed, and the pusher reads who cancelled it. The\n" +
 			"command returns when all is cleaned up. It fails if no deploy is under way, and if git has accepted the deploy or is\n" +
 			"about to. Other commands that hold the app's lock (ps:restart, config:set, ps:scale) are not cancelled, but named.",

@@ -42,8 +42,7 @@ func enter(c *cli.Call) error {
 		return err
 	}
 	if err = execIn(c, i); errors.Is(err, engine.ErrElsewhere) {
-		return cli.Refuse("%s runs on node %s, where this server can run nothing in it\nOn that node: docker exec -it $(%s) sh; or in a new container, here: dokku run %s COMMAND",
-			processName(i), i.Node, cli.OnNode(i), c.App.Name)
+		return cli.Refuse("%w\nOn that node: docker exec -it $(%s) sh; or in a new container, here: dokku run %s COMMAND", err, cli.OnNode(i), c.App.Name)
 	}
 	return err
 }
@@ -144,7 +143,7 @@ func ownNode(c *cli.Call, all []engine.Instance) string {
 	return ""
 }
 
-// elsewhere is 1 for a process on another node, to which enter has no way.
+// elsewhere is 1 for a process on another node, to which the way is longer.
 func elsewhere(i engine.Instance, here string) int {
 	if i.Placed() && i.Node != here {
 		return 1

@@ -20,7 +20,7 @@ import (
 
 var logCommands = []cli.Spec{
 	{
-		Use: "logs APP", Short: "Show the logs of the app's processes",
+		Use: "logs APP", Role: cli.Deployer, Short: "Show the logs of the app's processes",
 		Long: "It merges the lines of all processes by time. With -t it shows new lines, also of later deploys, until\nyou interrupt it. " +
 			"logs:failed shows the processes of the last failed deploy, deploys:log what a deploy printed.\n\n" +
 			"A line that begins with dokku: says why a process ended, and whether it was restarted.",

@@ -14,26 +14,46 @@ var logSetCommands = []cli.Spec{
 	logReport.Spec("Show the size of the logs of the app's processes"),
 }
 
-const noVector = "Logs are not sent anywhere from here: run a collector of your own, such as vector in a container with " +
+const noVector = "logs are not sent anywhere from here. Run a collector of your own, such as vector in a container with " +
 	"/var/run/docker.sock; the label com.dokku.app-name names the app of each container"
 
 var logProperties = cli.Properties{
-	Noun: "logs",
+	Noun: "logs", Role: cli.Operator,
 	List: []cli.Property{
-		refusedLog("app-label-alias"),
+		{Name: "app-label-alias", Default: "com.dokku.app-name", Check: checkAlias, Inert: noVector},
 		{Name: app.LogMaxSize, Default: "10m", Check: checkLogSize,
 			Note: "It takes effect with the next deploy or restart of each app (dokku ps:restart APP)"},
-		{Name: "app-label-alias", Instead: "the labels com.dokku.app-name, com.dokku.process-type and com.dokku.dyno"},
-		refusedLog("vector-cron-sink"), refusedLog("vector-image"), refusedLog("vector-networks"), refusedLog("vector-sink"),
+		{Name: "vector-cron-sink", Check: checkSink, Masked: true, Inert: noVector},
+		{Name: "vector-image", OnlyServer: true, Check: anyWord, Inert: noVector},
+		{Name: "vector-networks", OnlyServer: true, Check: anyWord, Inert: noVector},
+		{Name: "vector-sink", Check: checkSink, Masked: true, Inert: noVector},
 	},
 	Get:    func(st *app.State, name string) string { return st.Logs[name] },
 	Put:    func(st *app.State, name, value string) { cli.Put(&st.Logs, name, value) },
 	Server: func(set *app.Settings) *map[string]string { return &set.Logs },
 }
 
-// refusedLog is a property of Dokku's for vector, which can only be unset.
-func refusedLog(name string) cli.Property {
-	return cli.Property{Name: name, Check: func(string) error { return cli.Refuse("%s", noVector) }}
+// aliasForm and sinkForm are the values that Dokku takes.
+var (
+	aliasForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+	sinkForm  = regexp.MustCompile(`^[a-z][a-z0-9_]*://`)
+)
+
+func anyWord(string) error { return nil }
+
+func checkAlias(value string) error {
+	if aliasForm.MatchString(value) {
+		return nil
+	}
+	return cli.Refuse("Invalid app-label-alias value %q: give letters, digits, _, . and -, such as app_name", event.OneLine(value))
+}
+
+// checkSink says nothing of the value, which may have a password.
+func checkSink(value string) error {
+	if sinkForm.MatchString(value) {
+		return nil
+	}
+	return cli.Refuse("Invalid sink: give a DSN, such as console://?encoding[codec]=json")
 }
 
 // logSizeForm is a number of bytes in the engine's form, of at most nine digits.
@@ -46,20 +66,22 @@ func checkLogSize(value string) error {
 	return cli.Refuse("Invalid max-size value %q: give a number followed by k, m or g, such as 20m, or unlimited", event.OneLine(value))
 }
 
-var logReport = cli.Reporter{
-	Noun: "logs",
-	Keys: []string{"logs-computed-max-size", "logs-global-max-size", "logs-max-size", "logs-running-max-size"},
-	Global: func(c *cli.Call) (map[string]string, error) {
-		set, err := c.Settings()
-		return map[string]string{"logs-global-max-size": set.Logs[app.LogMaxSize]}, err
-	},
-	Collect: func(c *cli.Call, a *app.App, _ string) (map[string]string, error) {
-		set, err := c.Settings()
-		own, server, running := a.State.Logs[app.LogMaxSize], set.Logs[app.LogMaxSize], ""
-		if a.Deployed() {
-			running = cmp.Or(a.Current.LogSize, "10m")
+// logReport adds the size that counts now. Text leaves out what is vector's while it is unset.
+var logReport = func() cli.Reporter {
+	rep := logProperties.Reporter()
+	own := rep.Collect
+	rep.Keys = cli.Sorted(append(rep.Keys, "logs-running-max-size"))
+	rep.Own = []string{"app-label-alias", "vector-cron-sink", "vector-image", "vector-networks", "vector-sink"}
+	rep.Collect = func(c *cli.Call, a *app.App, only string) (map[string]string, error) {
+		values, err := own(c, a, only)
+		if err != nil {
+			return nil, err
 		}
-		return map[string]string{"logs-max-size": own, "logs-global-max-size": server,
-			"logs-computed-max-size": cmp.Or(own, server, "10m"), "logs-running-max-size": running}, err
-	},
-}
+		values["logs-running-max-size"] = ""
+		if a.Deployed() {
+			values["logs-running-max-size"] = cmp.Or(a.Current.LogSize, "10m")
+		}
+		return values, nil
+	}
+	return rep
+}()

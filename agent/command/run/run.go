@@ -28,9 +28,13 @@ const longestTTL = 365 * 24 * time.Hour
 // Commands are the commands of this package.
 var Commands = slices.Concat(runCommands, cronCommands, logCommands, logSetCommands, deployLogCommands, deployCommands, buildCommands, buildSetCommands)
 
+// cronFlags are those that Dokku's own crontab gives.
+var cronFlags = map[string]string{"cron-id": "dokku cron:run APP ID", "concurrency-policy": "concurrency_policy of the task, in app.json"}
+
 var runCommands = []cli.Spec{
 	{
-		Use: "run APP COMMAND [ARG...]", Short: "Run a command in a new container of the app's image",
+		Elsewhere: cronFlags,
+		Use:       "run APP COMMAND [ARG...]", Role: cli.Operator, Short: "Run a command in a new container of the app's image",
 		Long: "The container has the app's config and network, and is removed when the command ends. run exits with the\n" +
 			"command's exit code. On a terminal, the command gets a terminal too. All words after APP belong to the\n" +
 			"command, flags too. If COMMAND is a process type of the Procfile, that type's command runs with the arguments.",
@@ -43,7 +47,8 @@ var runCommands = []cli.Spec{
 		Words: firstType, Run: runAttached,
 	},
 	{
-		Use: "run:detached APP COMMAND [ARG...]", Short: "Start a command in a new container and print the container's name",
+		Elsewhere: cronFlags,
+		Use:       "run:detached APP COMMAND [ARG...]", Role: cli.Operator, Short: "Start a command in a new container and print the container's name",
 		Long: "The command runs until it ends or its time to live is over, also without the client. Then the agent\n" +
 			"removes the container.",
 		Example: "dokku run:detached --ttl-seconds 600 hello ./report",
@@ -55,7 +60,7 @@ var runCommands = []cli.Spec{
 		Words: firstType, Run: runDetached,
 	},
 	{
-		Use: "run:list [APP]", Short: "List the app's one-off containers",
+		Use: "run:list [APP]", Role: cli.Operator, Short: "List the app's one-off containers",
 		Flags: func(f *pflag.FlagSet) { f.String("format", "stdout", "stdout or json") },
 		Values: map[string]func(*cli.Call) []string{
 			"format": cli.OneOfWords("stdout", "json"),
@@ -63,7 +68,7 @@ var runCommands = []cli.Spec{
 		Run: listOneOffs,
 	},
 	{
-		Use: "run:logs [APP]", Short: "Show the logs of the app's one-off containers",
+		Use: "run:logs [APP]", Role: cli.Operator, Short: "Show the logs of the app's one-off containers",
 		Example: "dokku run:logs hello -t",
 		Flags: func(f *pflag.FlagSet) {
 			f.BoolP("tail", "t", false, "show new lines until the containers end")
@@ -75,14 +80,14 @@ var runCommands = []cli.Spec{
 		Run:    oneOffLogs,
 	},
 	{
-		Use: "run:stop [APP]", Short: "Stop the app's one-off containers, or one of them",
+		Use: "run:stop [APP]", Role: cli.Operator, Short: "Stop the app's one-off containers, or one of them",
 		Example: "dokku run:stop hello --container hello.run.28689",
 		Flags:   func(f *pflag.FlagSet) { f.String("container", "", "only this container; APP may be left out") },
 		Values:  map[string]func(*cli.Call) []string{"container": oneOffNames},
 		Run:     stopOneOffs,
 	},
 	{
-		Use: "enter APP [PROCESS] [COMMAND...]", Short: "Open a shell in a running container, or run a command in it",
+		Use: "enter APP [PROCESS] [COMMAND...]", Role: cli.Operator, Short: "Open a shell in a running container, or run a command in it",
 		Long: "PROCESS is a process type (worker) or a process (worker.2); default: web. --container-id ID names a\n" +
 			"container instead. The default COMMAND is /bin/bash, or /bin/sh if the image has no bash.",
 		Example: "dokku enter hello\ndokku enter hello worker.2 ps aux",

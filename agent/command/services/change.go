@@ -223,6 +223,16 @@ func unexpose(c *cli.Call, k services.Kind) error {
 	return change(c, k, func(m *services.Manager, s *services.Service) error { return m.Unexpose(c.Ctx, k, s.Name, c.Events()) })
 }
 
+func isolate(c *cli.Call, k services.Kind) error {
+	on := !c.Flag("off")
+	return change(c, k, func(m *services.Manager, s *services.Service) error {
+		if !on && c.Env.User != "" {
+			return cli.Refuse("%s:isolate --off gives %s rights over the server: run it there, not over ssh", k.Name, s.Name)
+		}
+		return m.Isolate(c.Ctx, k, s.Name, on, c.Events())
+	})
+}
+
 func set(c *cli.Call, k services.Kind) error {
 	key, value := c.Args[1], strings.Join(c.Args[2:], " ")
 	return change(c, k, func(m *services.Manager, s *services.Service) error {

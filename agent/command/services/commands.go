@@ -50,15 +50,17 @@ type command struct {
 	flags func(*pflag.FlagSet)
 	// app: an app may come last.
 	app bool
+	// own: an operator's key may run it on its services.
+	own bool
 	run func(*cli.Call, services.Kind) error
 }
 
 var commands = []command{
-	{words: "app-links APP", short: "List the %s services that an app is linked to", flags: cli.FormatFlag, run: appLinks},
+	{words: "app-links APP", own: true, short: "List the %s services that an app is linked to", flags: cli.FormatFlag, run: appLinks},
 	{words: "clone SERVICE NEW-SERVICE", short: "Make a %s service with the data of another one", flags: createFlags, run: clone,
 		long: "Both run meanwhile; what is written to SERVICE after the copy began is not in NEW-SERVICE.\n" +
 			"With --image-version it is the way to another major version."},
-	{words: "connect SERVICE", short: "Open the console of a %s service", run: connect},
+	{words: "connect SERVICE", own: true, short: "Open the console of a %s service", run: connect},
 	{words: "create SERVICE", short: "Make a %s service and wait until it is ready", run: create,
 		flags: func(f *pflag.FlagSet) {
 			createFlags(f)
@@ -72,39 +74,45 @@ var commands = []command{
 			f.Bool("keep-data", false, "keep the volume and the passwords; create --keep-data takes them up again")
 		},
 		long: "It asks you to type the service's name, unless --force is given."},
-	{words: "enter SERVICE [COMMAND...]", short: "Open a shell in the container of a %s service, or run a command in it",
+	{words: "enter SERVICE [COMMAND...]", own: true, short: "Open a shell in the container of a %s service, or run a command in it",
 		flags: func(f *pflag.FlagSet) { f.SetInterspersed(false) }, run: enter},
-	{words: "exists SERVICE", short: "Exit with 0 if the %s service exists, else with 1", run: exists},
-	{words: "export SERVICE", short: "Write a dump of a %s service to standard output", run: export},
+	{words: "exists SERVICE", own: true, short: "Exit with 0 if the %s service exists, else with 1", run: exists},
+	{words: "export SERVICE", own: true, short: "Write a dump of a %s service to standard output", run: export},
 	{words: "expose SERVICE [PORT...]", short: "Make a %s service reachable at ports of the server", run: expose,
 		long: "A PORT is one of this server, on all of its addresses, or ADDRESS:PORT such as 127.0.0.1:5432. Without any, free\n" +
 			"ones are chosen. The service is restarted, which takes some seconds."},
-	{words: "import SERVICE", short: "Load a dump from standard input into a %s service", run: load},
-	{words: "info SERVICE", short: "Show a %s service with its URL, or one value", flags: infoFlags, run: info},
-	{words: "link SERVICE APP", short: "Link an app to a %s service: set its URL and restart the app", app: true, run: link,
+	{words: "import SERVICE", own: true, short: "Load a dump from standard input into a %s service", run: load},
+	{words: "info SERVICE", own: true, short: "Show a %s service with its URL, or one value", flags: infoFlags, run: info},
+	{words: "isolate SERVICE", own: true, short: "Keep the container of a %s service from hurting the server and other apps", run: isolate,
+		flags: func(f *pflag.FlagSet) {
+			f.Bool("off", false, "give it the rights of Docker's defaults again; on the server itself, not over ssh")
+		},
+		long: "New services have it. One of an older version keeps the rights of Docker's defaults until this command. It gets\n" +
+			"another container, which takes some seconds. If that does not become ready, the former one comes back."},
+	{words: "link SERVICE APP", own: true, short: "Link an app to a %s service: set its URL and restart the app", app: true, run: link,
 		flags: func(f *pflag.FlagSet) {
 			f.StringP("alias", "a", "", "set ALIAS_URL instead of the usual variable")
 			f.StringP("querystring", "q", "", "add this to the URL: pool=5")
 			f.BoolP("no-restart", "n", false, "the link takes effect with the next deploy or restart")
 		},
 		long: "If the variable is taken, DOKKU_KIND_COLOUR_URL is set. If the app does not start with it, nothing has changed."},
-	{words: "linked SERVICE APP", short: "Exit with 0 if the app is linked to the %s service, else with 1", app: true, run: linked},
-	{words: "links SERVICE", short: "List the apps that are linked to a %s service", flags: cli.FormatFlag, run: links},
-	{words: "list", short: "List the %s services", flags: cli.FormatFlag, run: list},
-	{words: "logs SERVICE [LINES]", short: "Show the log of a %s service", run: logs,
+	{words: "linked SERVICE APP", own: true, short: "Exit with 0 if the app is linked to the %s service, else with 1", app: true, run: linked},
+	{words: "links SERVICE", own: true, short: "List the apps that are linked to a %s service", flags: cli.FormatFlag, run: links},
+	{words: "list", own: true, short: "List the %s services", flags: cli.FormatFlag, run: list},
+	{words: "logs SERVICE [LINES]", own: true, short: "Show the log of a %s service", run: logs,
 		flags: func(f *pflag.FlagSet) { f.BoolP("tail", "t", false, "show new lines until interrupted") }},
-	{words: "pause SERVICE", short: "Stop the container of a %s service", run: pause},
-	{words: "promote SERVICE APP", short: "Make a linked %s service the app's first one, and restart the app", app: true, run: promote},
+	{words: "pause SERVICE", own: true, short: "Stop the container of a %s service", run: pause},
+	{words: "promote SERVICE APP", own: true, short: "Make a linked %s service the app's first one, and restart the app", app: true, run: promote},
 	{words: "restore SERVICE [BACKUP]", short: "Make a %s service with the data of a kept backup", flags: restoreFlags, run: restore,
 		long: "BACKUP is an id of backup-list; without it, it is the last proven one. --force loads it into a service that exists."},
-	{words: "restart SERVICE", short: "Stop a %s service and start it again", run: restart},
+	{words: "restart SERVICE", own: true, short: "Stop a %s service and start it again", run: restart},
 	{words: "set SERVICE KEY [VALUE]", short: "Set or unset a property of a %s service", run: set,
 		long: "Properties: " + strings.Join(services.Properties, ", ") + ".\nEach is a list of networks, separated by commas, that the container joins beside its own. " +
 			"It takes effect\nwhen the service is stopped and started."},
-	{words: "start SERVICE", short: "Start a %s service", run: start},
-	{words: "stop SERVICE", short: "Stop a %s service and remove its container; the data stay", run: stop},
+	{words: "start SERVICE", own: true, short: "Start a %s service", run: start},
+	{words: "stop SERVICE", own: true, short: "Stop a %s service and remove its container; the data stay", run: stop},
 	{words: "unexpose SERVICE", short: "Take the ports of the server away from a %s service", run: unexpose},
-	{words: "unlink SERVICE APP", short: "Remove an app's link to a %s service, and restart the app", app: true, run: unlink,
+	{words: "unlink SERVICE APP", own: true, short: "Remove an app's link to a %s service, and restart the app", app: true, run: unlink,
 		flags: func(f *pflag.FlagSet) {
 			f.BoolP("no-restart", "n", false, "the app keeps the URL until its next deploy or restart")
 		}},
@@ -153,6 +161,10 @@ func of(k services.Kind) (list []cli.Spec) {
 	for _, c := range commands {
 		s := cli.Spec{Use: k.Name + ":" + c.words, Short: fmt.Sprintf(c.short, k.Title), Long: c.long, Flags: c.flags,
 			Missing: noName, AppLast: c.app, Kind: k.Title, Run: func(call *cli.Call) error { return c.run(call, k) }}
+		if s.Role = cli.Admin; c.own {
+			s.Role = cli.Operator
+		}
+		s.Service, s.Scoped = strings.Contains(c.words, " SERVICE"), c.words == "list"
 		switch verb, rest, _ := strings.Cut(c.words, " "); {
 		case verb == "set":
 			s.Missing = "No key specified"

@@ -172,7 +172,9 @@ func list(c *cli.Call, k services.Kind) error {
 	}
 	names := []string{}
 	for _, s := range all {
-		names = append(names, s.Name)
+		if c.Admin() || c.Env.Access.Grant.Serves(k.Name, s.Name) {
+			names = append(names, s.Name)
+		}
 	}
 	if len(names) == 0 && c.Value("format") == "stdout" {
 		c.Warn("There are no %s services", k.Title)

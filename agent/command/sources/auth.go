@@ -13,7 +13,7 @@ import (
 
 var authCommands = []cli.Spec{
 	{
-		Use: "git:allow-host HOST", Short: "Trust the ssh keys of a git server",
+		Use: "git:allow-host HOST", Role: cli.Admin, Short: "Trust the ssh keys of a git server",
 		Long:    "It asks the server for its keys and prints them: compare them with what the server's owner publishes.",
 		Example: "dokku git:allow-host github.com",
 		Missing: "Please supply a git host",
@@ -30,14 +30,14 @@ var authCommands = []cli.Spec{
 		},
 	},
 	{
-		Use: "git:auth HOST [USER] [PASSWORD]", Short: "Store the password for a git server",
+		Use: "git:auth HOST [USER] [PASSWORD]", Role: cli.Admin, Short: "Store the password for a git server",
 		Long:    "git:sync and submodules use it for https and http. Without USER it is removed. Without PASSWORD it is read from standard input.",
 		Example: "cat token | dokku git:auth github.com bot",
 		Missing: "Please supply a git host",
 		Run:     runAuth,
 	},
 	{
-		Use: "git:auth-status HOST [USER] [PASSWORD]", Short: "Exit with 0 if exactly this password is stored for a git server",
+		Use: "git:auth-status HOST [USER] [PASSWORD]", Role: cli.Admin, Short: "Exit with 0 if exactly this password is stored for a git server",
 		Missing: "Please supply a git host",
 		Run: func(c *cli.Call) error {
 			user, password, err := userAndPassword(c)
@@ -52,7 +52,7 @@ var authCommands = []cli.Spec{
 		},
 	},
 	{
-		Use: "git:generate-deploy-key", Short: "Make the ssh key with which the server fetches code",
+		Use: "git:generate-deploy-key", Role: cli.Admin, Short: "Make the ssh key with which the server fetches code",
 		Run: func(c *cli.Call) error {
 			err := sources.GenerateKey(c.Ctx, c.Server.Env.Store, "dokku@"+app.HostName())
 			if errors.Is(err, sources.ErrKeyExists) {
@@ -67,7 +67,7 @@ var authCommands = []cli.Spec{
 		},
 	},
 	{
-		Use: "git:public-key", Short: "Print the public key with which the server fetches code",
+		Use: "git:public-key", Role: cli.Admin, Short: "Print the public key with which the server fetches code",
 		Run: func(c *cli.Call) error {
 			key, err := sources.PublicKey(c.Server.Env.Store)
 			if err == nil {

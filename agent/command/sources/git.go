@@ -22,7 +22,7 @@ const authorHelp = "NAME and EMAIL are the author of the commit that it makes in
 
 var deployCommands = []cli.Spec{
 	{
-		Use: "git:from-image APP IMAGE [NAME] [EMAIL]", Short: "Deploy an image, of a registry or of this server",
+		Use: "git:from-image APP IMAGE [NAME] [EMAIL]", Role: cli.Admin, Short: "Deploy an image, of a registry or of this server",
 		Long: "The image is pulled unless the server has it; with --force in any case. The deployed version names it by its\n" +
 			"digest, so that it stays the same. " + authorHelp,
 		Example: "dokku git:from-image hello registry.example.com/hello:1.2",
@@ -39,7 +39,7 @@ var deployCommands = []cli.Spec{
 		},
 	},
 	{
-		Use: "git:load-image APP IMAGE [NAME] [EMAIL]", Short: "Deploy an image of an archive on standard input",
+		Use: "git:load-image APP IMAGE [NAME] [EMAIL]", Role: cli.Admin, Short: "Deploy an image of an archive on standard input",
 		Long:    "The archive is what docker save writes. Only the named image gets a name from it. " + authorHelp,
 		Example: "docker save hello:1.2 | ssh dokku@server git:load-image hello hello:1.2",
 		Missing: "Please specify a docker image",
@@ -47,7 +47,7 @@ var deployCommands = []cli.Spec{
 		Run:     loadImage,
 	},
 	{
-		Use: "git:from-archive APP [URL] [NAME] [EMAIL]", Short: "Deploy the files of an archive",
+		Use: "git:from-archive APP [URL] [NAME] [EMAIL]", Role: cli.Operator, Short: "Deploy the files of an archive",
 		Long: "URL is an http or https address, or -- for standard input. If all files are in one folder, that folder is left\n" +
 			"out. " + authorHelp,
 		Example: "tar c . | ssh dokku@server git:from-archive hello --",
@@ -56,7 +56,7 @@ var deployCommands = []cli.Spec{
 		Run:     fromArchive,
 	},
 	{
-		Use: "git:sync APP REPOSITORY [REF]", Short: "Fetch a branch, tag or commit of another repository",
+		Use: "git:sync APP REPOSITORY [REF]", Role: cli.Operator, Short: "Fetch a branch, tag or commit of another repository",
 		Long: "Without REF, the deploy branch is fetched. Nothing is deployed unless --build or --build-if-changes says so.\n" +
 			"A branch REF becomes the deploy branch of an app that has none. A remote whose history was rewritten moves the\n" +
 			"branch as well, as a forced push does.",

@@ -17,7 +17,7 @@ import (
 
 var registryCommands = []cli.Spec{
 	{
-		Use: "registry:login APP SERVER [USER] [PASSWORD]", Short: "Store the password for a registry of images",
+		Use: "registry:login APP SERVER [USER] [PASSWORD]", Role: cli.Operator, Short: "Store the password for a registry of images",
 		Long: "It is checked at the registry first. The images of the app's builds and of git:from-image are pulled with it, and those of\n" +
 			"releases are pushed with it (registry:set push-on-release).\n" +
 			"With --global instead of APP it is that of all apps. --password-stdin reads the password from standard input.",
@@ -30,7 +30,7 @@ var registryCommands = []cli.Spec{
 		Run: runLogin,
 	},
 	{
-		Use: "registry:logout APP [SERVER]", Short: "Remove the password for a registry of images",
+		Use: "registry:logout APP [SERVER]", Role: cli.Operator, Short: "Remove the password for a registry of images",
 		Missing: "Missing server argument", NewApp: true,
 		Flags: func(f *pflag.FlagSet) { f.Bool("global", false, "that of all apps") },
 		Run:   runLogout,
@@ -111,7 +111,7 @@ func runLogout(c *cli.Call) error {
 
 // registryProperties are Dokku's.
 var registryProperties = cli.Properties{
-	Noun: "registry",
+	Noun: "registry", Role: cli.Admin,
 	List: []cli.Property{
 		{Name: app.PropImageRepo, OnlyApp: true, Check: func(value string) error {
 			return checkRepo(app.PropImageRepo, value)

@@ -12,12 +12,13 @@ import (
 	"dokku/agent/app"
 	"dokku/agent/command/cli"
 	"dokku/agent/event"
+	"dokku/agent/proc"
 	images "dokku/agent/registry"
 	"dokku/build/registry"
 )
 
 var serveCommands = []cli.Spec{{
-	Use: "registry:serve", Short: "Serve a registry of images from this server", AsRoot: true,
+	Use: "registry:serve", Role: cli.Admin, Short: "Serve a registry of images from this server", AsRoot: true,
 	Long: "It runs the distribution's docker-registry with TLS, by an authority of this server's own, and with a password of its own, as a service of the user dokku.\n" +
 		"This server's engine trusts it, is logged in, and pushes there where registry:set push-on-release is true. The command prints the line that root of\n" +
 		"another server runs so that its engine trusts it too. Run it again to change the address or the port, or to print the line: what is there stays.\n" +
@@ -47,11 +48,19 @@ func runServe(c *cli.Call) error {
 	}
 	st := c.Server.Env.Store
 	address := c.Value("address")
-	before, err := images.Read(st)
+	var before, v images.Served
+	changed := false
+	err := proc.AsOwner(c.Env.Root, func() (err error) {
+		before, err = images.Read(st)
+		return err
+	})
 	if err != nil && address == "" {
 		address = ownAddress(c)
 	}
-	v, changed, err := images.Prepare(st, address, port, time.Now())
+	err = proc.AsOwner(c.Env.Root, func() (err error) {
+		v, changed, err = images.Prepare(st, address, port, time.Now())
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ import (
 
 // Commands are the commands of this package.
 var Commands = []cli.Spec{{
-	Use: "validate [DIR]", Short: "Check the files of a folder as a push would, without a server",
+	Use: "validate [DIR]", Role: cli.Admin, Short: "Check the files of a folder as a push would, without a server",
 	Long: "It reads the files that decide how an app is built and run: Procfile, DOKKU_SCALE, CHECKS, app.json, Dockerfile,\n" +
 		".buildpacks, project.toml and what git makes of the folder. DIR is the present folder, or a folder of the repository\n" +
 		"that builder:set build-dir names. It needs git, but neither Docker nor a server, and changes nothing.\n" +

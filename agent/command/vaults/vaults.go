@@ -95,6 +95,7 @@ func (n Noun) Commands() []cli.Spec {
 	}
 	for i := range specs {
 		specs[i].Use = strings.TrimRight(specs[i].Use, " ")
+		specs[i].Role = cli.Admin // places and access of the server may be named, and a backup has other people's data
 		if n.Missing != "" {
 			specs[i].Missing = n.Missing
 		}

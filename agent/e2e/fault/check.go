@@ -29,13 +29,13 @@ func (r *cellRun) strike() bool {
 	f := r.cell.fault
 	t := r.app.Lab.T
 	if f.action != "" {
-		lab.WaitFor(t, "the point is reached", func() bool { return r.struck() || r.attempt.Ended() })
+		lab.WaitFor(t, "the point is reached", func() bool { return r.points().Struck() || r.attempt.Ended() })
 	}
-	struck := r.struck()
+	struck := r.points().Struck()
 	if struck && f.held != nil {
 		f.held(r.bench, r.app, r.attempt)
 	}
-	r.release()
+	r.points().Release()
 	r.attempt.Wait()
 	if struck && f.ended != nil {
 		f.ended(r.bench, r.app)

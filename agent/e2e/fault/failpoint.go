@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -52,37 +53,40 @@ func Names(t *testing.T) map[string]failpoint.Name {
 	return names
 }
 
+// Points plans what happens at the failpoints of a lab whose Tools are those of this package.
+type Points struct{ *lab.Lab }
+
 // failpoints is the folder that the program looks into; see agent/failpoint.
-func (b *bench) failpoints(elem ...string) string {
-	return filepath.Join(append([]string{b.Root, ".dokku", "failpoints"}, elem...)...)
+func (p Points) failpoints(elem ...string) string {
+	return filepath.Join(append([]string{p.Root, ".dokku", "failpoints"}, elem...)...)
 }
 
-// plan sets the action at a point, or none for "". It starts a new record of reached
+// Plan sets the action at a point, or none for "". It starts a new record of reached
 // points.
-func (b *bench) plan(point, action string) {
-	b.T.Helper()
-	lab.Must(b.T, os.MkdirAll(b.failpoints(), 0o700))
+func (p Points) Plan(point, action string) {
+	p.T.Helper()
+	lab.Must(p.T, os.MkdirAll(p.failpoints(), 0o700))
 	for _, name := range []string{"plan", "struck"} {
-		os.Remove(b.failpoints(name))
+		os.Remove(p.failpoints(name))
 	}
-	lab.Must(b.T, os.WriteFile(b.failpoints("reached"), nil, 0o600))
+	lab.Must(p.T, os.WriteFile(p.failpoints("reached"), nil, 0o600))
 	if action != "" {
-		lab.Must(b.T, os.WriteFile(b.failpoints("plan.new"), fmt.Appendf(nil, "%s %s\n", point, action), 0o600))
-		lab.Must(b.T, os.Rename(b.failpoints("plan.new"), b.failpoints("plan")))
+		lab.Must(p.T, os.WriteFile(p.failpoints("plan.new"), fmt.Appendf(nil, "%s %s\n", point, action), 0o600))
+		lab.Must(p.T, os.Rename(p.failpoints("plan.new"), p.failpoints("plan")))
 	}
 }
 
-// release lets held processes continue and clears the plan.
-func (b *bench) release() { os.Remove(b.failpoints("plan")) }
+// Release lets held processes continue and clears the plan.
+func (p Points) Release() { os.Remove(p.failpoints("plan")) }
 
-// struck reports whether the planned action has happened.
-func (b *bench) struck() bool { return lab.Exists(b.failpoints("struck")) }
+// Struck reports whether the planned action has happened.
+func (p Points) Struck() bool { return lab.Exists(p.failpoints("struck")) }
 
-// reached lists the points that were reached since plan, in order, each once.
-func (b *bench) reached() (points []string) {
-	b.T.Helper()
-	data, err := os.ReadFile(b.failpoints("reached"))
-	lab.Must(b.T, err)
+// Reached lists the points that were reached since Plan, in order, each once.
+func (p Points) Reached() (points []string) {
+	p.T.Helper()
+	data, err := os.ReadFile(p.failpoints("reached"))
+	lab.Must(p.T, err)
 	for line := range strings.Lines(string(data)) {
 		_, point, _ := strings.Cut(strings.TrimSpace(line), " ")
 		if !slices.Contains(points, point) {
@@ -91,6 +95,12 @@ func (b *bench) reached() (points []string) {
 	}
 	return points
 }
+
+func (b *bench) points() Points { return Points{b.Lab} }
+
+// PushEnded returns an error while a process of a push is left, or one of the app's locks is
+// held or was left by a killed holder.
+func PushEnded(a *lab.App) error { return errors.Join(busy(a), unlocked(a)) }
 
 // pointName is the name in a point: "lock-taken" in "pre-receive/lock-taken#1".
 func pointName(point string) string {

@@ -64,7 +64,7 @@ var faults = []fault{
 	{name: "client gone", action: "hold", on: inPush, kills: true, held: func(_ *bench, _ *lab.App, p *attempt) { p.Signal(unix.SIGKILL); <-p.Process.Done }},
 	{name: "client stalls, then gone", action: "hold", on: inPush, kills: true, held: func(b *bench, a *lab.App, p *attempt) {
 		p.Signal(unix.SIGSTOP)
-		b.release()
+		b.points().Release()
 		lab.WaitFor(a.Lab.T, "no hook runs", func() bool { return len(b.Processes("pre-receive"))+len(b.Processes("post-receive")) == 0 })
 		p.Signal(unix.SIGKILL)
 		<-p.Process.Done
@@ -79,7 +79,7 @@ var faults = []fault{
 	{name: "engine drops an answer", action: "hold", on: named, held: relaying(relayDrop), ended: passing},
 	{name: "engine paused", action: "hold", on: named, ended: passing, held: func(b *bench, a *lab.App, p *attempt) {
 		b.relay.set(relayStall)
-		b.release()
+		b.points().Release()
 		lab.WaitFor(a.Lab.T, "somebody waits for the engine", func() bool { return b.relay.struck() || p.Ended() })
 		b.relay.set(relayPass)
 	}},
@@ -132,14 +132,14 @@ func (b *bench) meanwhile(a *lab.App, p *attempt, start func() *lab.Process) {
 	before := asking()
 	other := start()
 	lab.WaitFor(a.Lab.T, "the other one waits for the lock, or has ended", func() bool { return asking() > before || other.Ended() })
-	b.release()
+	b.points().Release()
 	p.Wait()
 	other.Wait()
 }
 
 // countReached counts the visits of all processes to points that end with text.
 func (b *bench) countReached(text string) int {
-	data, err := os.ReadFile(b.failpoints("reached"))
+	data, err := os.ReadFile(b.points().failpoints("reached"))
 	lab.Must(b.T, err)
 	return len(slices.Collect(func(yield func(string) bool) {
 		for line := range strings.Lines(string(data)) {

@@ -181,7 +181,7 @@ func (x *Matrix) take(t *testing.T) (*bench, *lab.App) {
 // subject deploys an app. If push is not nil, push makes the first deploy later.
 func (b *bench) subject(op *operation) *lab.App {
 	b.T.Helper()
-	b.plan("", "")
+	b.points().Plan("", "")
 	a := b.Lab.App(appFiles)
 	if op == nil || !op.pushes() {
 		a.Push(nil)
@@ -226,11 +226,11 @@ func (x *Matrix) run(t *testing.T, c cell) {
 	if !c.op.own() && !c.fault.outage {
 		r.versions, r.traffic = load.Watch(a), load.Ask(a, "/", 20)
 	}
-	b.plan(c.point, c.fault.action)
+	b.points().Plan(c.point, c.fault.action)
 	r.attempt = c.op.start(a)
 	struck = r.strike()
 	if c.point == "" {
-		x.note(c.op, b.reached())
+		x.note(c.op, b.points().Reached())
 	}
 	r.recover()
 	r.check()

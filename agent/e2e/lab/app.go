@@ -139,7 +139,7 @@ func (a *App) Everything() string {
 	if Exists(a.Dir()) {
 		Must(a.Lab.T, json.Unmarshal(a.Read("dokku", "state.json"), &state))
 	}
-	for _, k := range []string{"retiring", "version", "created_at", "kept"} {
+	for _, k := range []string{"retiring", "version", "created_at", "kept", "isolation"} {
 		delete(state, k)
 	}
 	asked, err := json.Marshal(state)

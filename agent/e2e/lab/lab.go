@@ -70,12 +70,13 @@ func (l *Lab) Configure(settings map[string]any) {
 	var n [1]byte
 	rand.Read(n[:])
 	s := map[string]any{
-		"version": 1,
-		"domains": []string{"e2e.test"},
-		"pool":    fmt.Sprintf("10.%d.0.0/16", 96+n[0]%64),
-		"docker":  os.Getenv("DOCKER_HOST"),
-		"checks":  map[string]string{"default-wait": "0.5", "wait-to-retire": "1"},
-		"ps":      map[string]string{"stop-timeout-seconds": "5"},
+		"version":  1,
+		"domains":  []string{"e2e.test"},
+		"pool":     fmt.Sprintf("10.%d.0.0/16", 96+n[0]%64),
+		"docker":   os.Getenv("DOCKER_HOST"),
+		"checks":   map[string]string{"default-wait": "0.5", "wait-to-retire": "1"},
+		"ps":       map[string]string{"stop-timeout-seconds": "5"},
+		"firewall": []string{"off"}, // Firewall switches it on
 		"nginx": map[string]any{"port": l.Nginx.Port, "tls_port": l.Nginx.TLSPort, "log_dir": l.Nginx.Logs, "files_dir": l.Nginx.Config().Files,
 			"check":  l.stoppable(BeforeCommit, l.Nginx.Config().Check, ""),
 			"reload": l.stoppable(AfterCommit, l.Nginx.Config().Reload, AfterSwitch)},

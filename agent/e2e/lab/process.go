@@ -52,8 +52,15 @@ func (c *Process) Output() string {
 	return c.out.String()
 }
 
-// Signal signals the process group: git, and the ssh that it has started.
-func (c *Process) Signal(s unix.Signal) { unix.Kill(-c.Cmd.Process.Pid, s) }
+// Signal signals the process group: git, and the ssh that it has started. The number of one that
+// has ended may be another's by now.
+func (c *Process) Signal(s unix.Signal) {
+	select {
+	case <-c.Done:
+	default:
+		unix.Kill(-c.Cmd.Process.Pid, s)
+	}
+}
 
 // Prints waits until the output contains text.
 func (c *Process) Prints(text string) {

@@ -25,6 +25,22 @@ func WaitFor(t *testing.T, what string, ok func() bool) {
 	}
 }
 
+// WaitUntil waits until no error is returned any more, and fails the test with the last one
+// after Patience. It asks a few times a second, since the answer takes some work.
+func WaitUntil(t *testing.T, what string, ok func() error) {
+	t.Helper()
+	late := time.After(Patience)
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for err := ok(); err != nil; err = ok() {
+		select {
+		case <-late:
+			t.Fatalf("waited in vain until %s: %v", what, err)
+		case <-tick.C:
+		}
+	}
+}
+
 // Must fails the test if err is not nil.
 func Must(t *testing.T, err error) {
 	t.Helper()

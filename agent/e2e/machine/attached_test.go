@@ -63,6 +63,9 @@ func TestAttached(t *testing.T) {
 	h := newHistory(t)
 	m := newMachine(t, h)
 	ctx := context.Background()
+	// Isolation has limits of its own: see TestIsolation.
+	m.next(func(st *app.State) { st.Isolation = app.IsolationOff })
+	m.must(m.server.Restart(ctx, "shop", event.Log{}))
 	folder := m.withData()
 	if err := m.server.CreateNetwork(ctx, "cache"); err != nil {
 		t.Fatal(err)

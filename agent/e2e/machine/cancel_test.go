@@ -298,7 +298,7 @@ func TestCancelSparesDeploy(t *testing.T) {
 		m := newMachine(t, h)
 		wait := m.pause("build", func() error {
 			return m.server.Prepare(context.Background(), deploy.Push{App: "shop", Refs: []deploy.Ref{{Old: deploy.ZeroID, New: h.two, Name: "refs/heads/topic"}},
-				Options: deploy.PushOptions{Cancel: true}}, event.Log{})
+				Objects: source.Options{GitDir: m.server.Env.Store.Dir("shop")}, Options: deploy.PushOptions{Cancel: true}}, event.Log{})
 		})
 		m.must(m.push(h.one, h.two))
 		m.must(wait())

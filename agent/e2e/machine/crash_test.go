@@ -117,7 +117,7 @@ func (m *machine) turnOn() {
 	m.server = s
 	m.engine.Fail(func(call string, _ ...any) error {
 		switch call {
-		case "Start", "Rename", "Stop", "Remove", "Network", "Tag", "Pull", "Load", "RunAttached", "ExecAttached":
+		case "Start", "Rename", "Stop", "Remove", "Network", "Tag", "Pull", "Load", "RunAttached", "ExecAttached", "RenewNodeService":
 			return m.change(call)
 		}
 		return m.powered()

@@ -132,13 +132,14 @@ func TestLimitsOfDockerOptions(t *testing.T) {
 		st.Resources = map[string]string{"web.limit.memory": "256"}
 	})
 	m.must(m.server.Restart(ctx, "shop", none))
-	for ptype, want := range map[string]engine.Limits{"web": {Memory: 256 << 20, NanoCPUs: 5e8}, "worker": {Memory: 64 << 20, NanoCPUs: 5e8}} {
+	for ptype, want := range map[string]engine.Limits{
+		"web": {Memory: 256 << 20, MemorySwap: 256 << 20, NanoCPUs: 5e8, Pids: 4096}, "worker": {Memory: 64 << 20, MemorySwap: 64 << 20, NanoCPUs: 5e8, Pids: 4096}} {
 		if started[ptype] != want {
 			t.Errorf("%s has the limits %+v, want %+v", ptype, started[ptype], want)
 		}
 	}
 	spec, err := oneoff.SpecOf(ctx, m.server, "shop", oneoff.OneOff{Words: []string{"sh"}})
-	if err != nil || spec.Limits != (engine.Limits{Memory: 32 << 20}) {
+	if err != nil || spec.Limits != (engine.Limits{Memory: 32 << 20, MemorySwap: 32 << 20, Pids: 4096}) {
 		t.Errorf("a one-off container has %+v, %v", spec.Limits, err)
 	}
 	clear(started)

@@ -12,6 +12,7 @@ import (
 	"dokku/agent/agenttest"
 	"dokku/agent/app"
 	"dokku/agent/engine"
+	"dokku/agent/event"
 	"dokku/agent/journal"
 	"dokku/agent/notify"
 	"dokku/agent/repo"
@@ -30,6 +31,11 @@ var doctorTests = []struct {
 	{name: "the engine is down", stays: true, damage: func(p *patient) {
 		p.engine.Fail(func(string, ...any) error { return engine.ErrUnreachable })
 	}, want: []string{"engine: start", "orphans: cannot be told", "shop processes: cannot be told"}},
+	{name: "the containers are older than their isolation", damage: func(p *patient) {
+		p.next(func(st *app.State) { st.Isolation = app.IsolationOff })
+		p.must(p.server.Restart(context.Background(), "shop", event.Log{}))
+		p.next(func(st *app.State) { st.Isolation = app.IsolationNow })
+	}, stays: true, want: []string{"shop isolation: warning: enabled, but its containers are older than that; dokku ps:restart shop"}},
 	{name: "a node of the swarm is down", stays: true, damage: func(p *patient) { p.swarm(engine.RoleWorker).Die(true) },
 		want: []string{"cluster: problem: node 10.0.0.2 (10.0.0.2) is down; start it, or take it out: docker node rm --force node2"}},
 	{name: "the swarm has no quorum", stays: true, damage: func(p *patient) { p.swarm(engine.RoleManager).Die(true) },
@@ -47,6 +53,7 @@ var doctorTests = []struct {
 	{name: "nginx does not include our files", stays: true, damage: func(p *patient) { p.nginx.Foreign = errTest }, want: []string{"nginx: install.sh"}},
 	{name: "nginx is behind", stays: true, damage: func(p *patient) { p.nginx.Behind = errTest }, want: []string{"nginx: warning: it is broken; "}},
 	{name: "nginx would refuse", stays: true, damage: func(p *patient) { p.nginx.Refused = errTest }, want: []string{"nginx: refuses its configuration: it is broken"}},
+	{name: "nginx has few connections", stays: true, damage: func(p *patient) { p.nginx.Few = errTest }, want: []string{"nginx: warning: it is broken; worker_connections"}},
 	{name: "no rule of sudo", stays: true, damage: func(p *patient) { p.nginx.Rules = []error{errTest, errTest} },
 		want: []string{"nginx: it is broken", "nginx: it is broken"}},
 	{name: "sshd is down", stays: true, damage: func(p *patient) { p.sshd.Close() }, want: []string{"sshd: no sshd listens at 127.0.0.1:"}},
@@ -56,6 +63,12 @@ var doctorTests = []struct {
 	{name: "a key for another program", stays: true, damage: func(p *patient) {
 		p.keys(`command="DOKKU_ROOT=` + p.root + ` /opt/old/dokku shell alice",restrict ` + aKey)
 	}, want: []string{"ssh keys: runs dokku from another place"}},
+	{name: "a key that expires soon", stays: true, damage: func(p *patient) {
+		p.keys(`command="DOKKU_ROOT=` + p.root + ` ` + p.server.Binary + ` shell alice --role=admin --expires=` + time.Now().Add(72*time.Hour).UTC().Format(time.RFC3339) + `",restrict ` + aKey)
+	}, want: []string{"ssh keys: warning: the key alice expires at"}},
+	{name: "a key with rights of another version", stays: true, damage: func(p *patient) {
+		p.keys(`command="DOKKU_ROOT=` + p.root + ` ` + p.server.Binary + ` shell alice --role=boss",restrict ` + aKey)
+	}, want: []string{"ssh keys: has rights by which the key can do nothing: \"boss\" is not a role"}},
 	{name: "keys that all may write", damage: func(p *patient) { os.Chmod(p.path(".ssh", "authorized_keys"), 0o666) },
 		want: []string{"ssh keys: .ssh/authorized_keys has mode 0666, want 0644"}},
 	{name: "the agent is down", stays: true, damage: func(p *patient) { p.agent.Release() }, want: []string{"agent: the agent does not run"}},

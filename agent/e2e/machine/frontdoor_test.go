@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,13 +49,22 @@ type guarded struct {
 	*machine
 	door *doorstest.Door
 	away *proxymemory.Proxy
-	// dead are the processes that ended while the front door sent visitors to them.
-	dead []string
+	// swarm: the processes are a swarm's, and not only taken for that.
+	swarm bool
+	// dead are the processes that ended while the front door sent visitors to them. Several may end at once.
+	noting sync.Mutex
+	dead   []string
 }
 
 func newGuarded(t *testing.T, m *machine) *guarded {
 	t.Helper()
-	g := &guarded{machine: m, away: proxymemory.New()}
+	return guard(t, &guarded{machine: m})
+}
+
+func guard(t *testing.T, g *guarded) *guarded {
+	t.Helper()
+	m := g.machine
+	g.away = proxymemory.New()
 	g.door = doorstest.New(t, "two", g.away)
 	check(t, m.server.Env.Store.UpdateSettings(t.Context(), func(set *app.Settings) error {
 		set.FrontDoors = map[string]app.FrontDoor{"two": g.door.App}
@@ -75,7 +85,13 @@ func (g *guarded) connect() {
 		return doors.Config{Doors: set.FrontDoors, Dir: m.server.Env.Store.Own("front-doors"), Pool: pool, Settings: doors.Settings{Port: 80, TLSPort: 443}}
 	}
 	m.server.Env.Router = nil
-	m.server.Env.Reach = func(set app.Settings) proxy.Proxy { return placed{doors.New(m.proxy, m.server.Doors(set))} }
+	m.server.Env.Reach = func(set app.Settings) proxy.Proxy {
+		if px := doors.New(m.proxy, m.server.Doors(set)); !g.swarm {
+			return placed{px}
+		} else {
+			return px
+		}
+	}
 	g.door.Break(func(moment string) error { return m.change("front door, " + moment) })
 	m.engine.Fail(func(call string, args ...any) error {
 		var err error
@@ -113,7 +129,9 @@ func (g *guarded) watch(call string, args ...any) error {
 	for _, r := range g.routes() {
 		for _, i := range o.Instances {
 			if i.ID == id && i.Running() && slices.ContainsFunc(r.Upstreams, func(u netip.AddrPort) bool { return u.Addr() == i.Address }) {
+				g.noting.Lock()
 				g.dead = append(g.dead, fmt.Sprintf("%s of %s v%d", call, i.Name, i.Release))
+				g.noting.Unlock()
 			}
 		}
 	}

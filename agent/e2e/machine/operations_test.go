@@ -83,13 +83,18 @@ func (m *machine) command(ctx context.Context, h history, words []string) error 
 		return s.Destroy(ctx, name, none)
 	case "apps:rename":
 		return s.Rename(ctx, name, words[2], false, none)
-	case "postgres:create", "postgres:link", "postgres:unlink", "postgres:upgrade", "postgres:expose", "postgres:destroy", "postgres:import",
+	case "postgres:create", "postgres:link", "postgres:unlink", "postgres:upgrade", "postgres:expose", "postgres:isolate", "postgres:destroy", "postgres:import",
 		"postgres:backup", "redis:import", "redis:clone", "redis:destroy", "redis:restore":
 		return m.serviceCommand(ctx, words)
 	case "maintenance:custom-page":
 		return s.SetMaintenancePage(ctx, name, words[0], map[string][]byte{proxy.MaintenancePage: []byte("back soon")}, none)
 	case "apps:lock":
 		return s.SetLocked(ctx, name, true, none)
+	case "cluster:rotate-certificates":
+		if _, err := deploy.NodeKeys(s.Env.Store).Make(ctx, time.Now()); err != nil { // the real engine makes them
+			return err
+		}
+		return s.RotateNodeKeys(ctx, none)
 	case "scheduler:set":
 		return s.SetScheduler(ctx, name, words[3], true, none)
 	case "ps:restart":
@@ -111,6 +116,10 @@ func (m *machine) command(ctx context.Context, h history, words []string) error 
 		return s.Scale(ctx, name, counts, false, none)
 	case "proxy:enable", "proxy:disable":
 		return s.SetProxy(ctx, name, words[0] == "proxy:enable", none)
+	case "isolation:enable", "isolation:disable":
+		return s.SetIsolation(ctx, name, words[0] == "isolation:enable", none)
+	case "network:set":
+		return s.SetHostAccess(ctx, name, words[2], words[3], none)
 	case "proxy:build-config":
 		return s.PublishRoute(ctx, name, none)
 	case "ports:set":
@@ -174,6 +183,8 @@ func set(st *app.State, words []string) error {
 		st.NoEvents = true
 	case "registry:set":
 		st.Registry = app.Merged(st.Registry, map[string]string{words[2]: words[3]})
+	case "apps:set":
+		st.Apps = app.Merged(st.Apps, map[string]string{words[2]: words[3]})
 	case "builder:set":
 		st.Build = map[string]string{words[2]: words[3]}
 	default:

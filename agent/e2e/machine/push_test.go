@@ -2,6 +2,7 @@ package machine
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"dokku/agent/app"
+	"dokku/agent/command/cli"
 	"dokku/agent/deploy"
 	"dokku/agent/engine"
 	"dokku/agent/engine/memory"
@@ -61,7 +63,7 @@ func TestRejectedPush(t *testing.T) {
 				return memory.Behaviour{Exits: true, Code: 137, OOMKilled: true}
 			}
 			return memory.Behaviour{Exits: s.Kind == engine.KindRelease}
-		}, []string{"ran out of memory", "It has no memory limit, so the server's memory ran out", " !     The release command has already run"}},
+		}, []string{"ran out of memory", ", the default of this server; to double it: dokku resource:limit --memory ", " !     The release command has already run"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			m := newMachine(t, h)
@@ -174,9 +176,58 @@ func TestLongBranch(t *testing.T) {
 			t.Errorf("%.20s: %v", ref, err)
 		}
 	}
-	if err := push("refs/heads/" + name[:255]); err != nil {
+	if err := push("refs/heads/" + strings.Repeat("a", 255)); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestBudgetsOfRefs (L1, L3): a ref of 1,500 levels held the app's lock for 200 s, and a push
+// of 10,000 refs made 21,000 inodes. Both are refused, without the lock, which somebody else
+// holds here; budgets of the app and of the server count.
+func TestBudgetsOfRefs(t *testing.T) {
+	h := newHistory(t)
+	m := newMachine(t, h)
+	m.must(m.push(h.one, h.two))
+	held, err := m.server.Env.Store.LockApp(t.Context(), "shop", "a test", event.Log{})
+	m.must(err)
+	defer held.Release()
+	many := func(n int) (refs []deploy.Ref) {
+		for i := range n {
+			refs = append(refs, deploy.Ref{Old: deploy.ZeroID, New: h.two, Name: fmt.Sprintf("refs/tags/v%d", i)})
+		}
+		return refs
+	}
+	one := func(name string) []deploy.Ref {
+		return []deploy.Ref{{Old: deploy.ZeroID, New: h.two, Name: name}}
+	}
+	refused := func(refs []deploy.Ref, want string) {
+		t.Helper()
+		// Nothing waits for the lock.
+		if err := m.send(t.Context(), deploy.Push{App: "shop", Refs: refs, Options: deploy.PushOptions{NoWait: true}}, m.packs[h.two], event.Log{}); err == nil || err.Error() != want {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	refused(one("refs/heads/"+strings.Repeat("a/", 16)+"a"), "the name of "+strings.Repeat("a/", 16)+"a... has 17 parts between slashes, more than the limit of 16; "+
+		"push it under another name (git push REMOTE HEAD:NAME)")
+	refused(many(1001), "this push changes 1001 branches and tags, more than 1000; push fewer of them at a time")
+	set := func(own bool, name, value string) {
+		t.Helper()
+		if !own {
+			m.must(m.server.Env.Store.UpdateSettings(t.Context(), func(s *app.Settings) error { cli.Put(&s.Git, name, value); return nil }))
+			return
+		}
+		a, err := m.server.Load("shop")
+		m.must(err)
+		cli.Put(&a.State.Git, name, value)
+		m.must(m.server.Env.Store.SaveState("shop", &a.State))
+	}
+	set(false, "push-max-refs", "2")
+	refused(many(3), "this push changes 3 branches and tags, more than 2; push fewer of them at a time")
+	set(true, "push-max-refs", "3")
+	set(true, "repository-max-refs", "3")
+	refused(many(3), "shop would have 4 branches and tags, more than 3; delete some first (git push REMOTE --delete NAME)")
+	set(true, "push-max-refs", "many")
+	refused(many(3), `cannot use push-max-refs "many": it has to be a number from 1 to 100000; correct it: dokku git:set shop push-max-refs NUMBER`)
 }
 
 // TestFreezingStopSignal: an image's STOPSIGNAL 19 makes a drained process wait, with the

@@ -123,6 +123,7 @@ func (m *machine) ends(t *testing.T) (texts []string) {
 // processes that operations end. A held lock does not keep it from that.
 func TestEndsAreRecorded(t *testing.T) {
 	m := newMachine(t, newHistory(t))
+	m.next(func(st *app.State) { st.Isolation = app.IsolationOff }) // no limit of memory
 	m.underAgent(t, "on-failure:2", func(t *testing.T) {
 		none := event.Log{}
 		check(t, m.server.Restart(t.Context(), "shop", none))

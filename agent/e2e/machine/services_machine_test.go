@@ -101,6 +101,8 @@ func (m *machine) serviceCommand(ctx context.Context, words []string) error {
 		err = m.upgradeService(ctx, s, k, words)
 	case "expose":
 		err = s.Expose(ctx, k, name, words[2:], none)
+	case "isolate":
+		err = s.Isolate(ctx, k, name, len(words) == 2, none)
 	case "destroy":
 		err = s.Destroy(ctx, k, name, len(words) > 2, m.server.LinkedApps, none)
 	}

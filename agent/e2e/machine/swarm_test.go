@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -93,8 +94,11 @@ func refuses(t *testing.T, err error, parts ...string) {
 func TestSwarmPush(t *testing.T) {
 	m, h := newSwarm(t)
 	was := m.current()
+	var mu sync.Mutex
 	var dialled []string
 	m.server.Env.Dial = func(_ context.Context, _, address string) (net.Conn, error) {
+		mu.Lock()
+		defer mu.Unlock()
 		dialled = append(dialled, address)
 		return dialNothing(t.Context(), "", "")
 	}

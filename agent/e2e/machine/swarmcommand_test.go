@@ -71,12 +71,20 @@ func TestSwarmShown(t *testing.T) {
 	m.saysThat("enter shop web true", 0, "") // it finds the one that is here
 	m.saysThat("enter shop "+here+" true", 0, "")
 	_, node, _ := strings.Cut(m.named("@NODE"+strings.TrimPrefix(there, "web.")), "@")
-	m.saysThat("enter shop "+there+" true", 1, " !     "+there+" runs on node "+node+", where this server can run nothing in it\n"+
+	m.saysThat("enter shop "+there+" true", 0, "")
+	m.engine.Fail(func(call string, _ ...any) error {
+		if call == "ExecAttached" || call == "Processes" {
+			return engine.ErrElsewhere
+		}
+		return nil
+	})
+	m.saysThat("enter shop "+there+" true", 1, " !     the process runs on a node of the swarm whose engine does not answer\n"+
 		" !     On that node: docker exec -it $(docker ps -q -f name=shop_web_"+m.current().Attempt+"."+strings.TrimPrefix(there, "web.")+".) sh; or in a new container, here: dokku run shop COMMAND\n")
 	code, text := m.says("ps shop")
 	if code != 0 || !strings.Contains(text, "-----> running processes in container: ID."+strings.TrimPrefix(there, "web.")+" ("+there+") on "+node+"\n       not seen from here; on that node: docker top $(docker ps ") {
 		t.Errorf("ps says\n%s", text)
 	}
+	m.engine.Fail(nil)
 	m.engine.Swarm().Die(node, true)
 	if _, text := m.says("ps:report shop --problem"); text != there+" is on node "+node+", which does not answer\n" && !strings.Contains(text, there+" is on node "+node+", which does not answer") {
 		t.Errorf("of a lost node ps:report says %s", text)

@@ -8,6 +8,8 @@ import (
 
 	"dokku/agent/app"
 	"dokku/agent/deploy"
+	"dokku/agent/engine"
+	"dokku/agent/engine/memory"
 	"dokku/agent/event"
 )
 
@@ -42,7 +44,7 @@ func TestSwarmRefusals(t *testing.T) {
 			m := newMachine(t, h)
 			check(t, m.formSwarm())
 			check(t, m.server.Env.Store.UpdateSettings(t.Context(), func(set *app.Settings) error {
-				set.StorageRoot, set.DockerOptions = m.root, map[string]string{"allowed-devices": "/dev/fuse"}
+				set.StorageRoot, set.DockerOptions = filepath.Join(m.root, "storage"), map[string]string{"allowed-devices": "/dev/fuse"}
 				return nil
 			}))
 			_, err := m.engine.CreateNetwork(t.Context(), "lan")
@@ -69,10 +71,12 @@ func TestSwarmRefusals(t *testing.T) {
 	}
 }
 
-// TestSwarmChecks: checks that nobody can make of a process on another node are refused.
+// TestSwarmChecks: checks that nobody can make of a process on another node are refused, and
+// commands are run on all nodes.
 func TestSwarmChecks(t *testing.T) {
 	for healthchecks, want := range map[string]string{
-		`{"web": [{"type": "startup", "command": ["true"]}]}`:             "app.json has a check of web that runs a command",
+		`{"web": [{"type": "startup", "command": ["true"]}]}`:             "",
+		`{"web": [{"type": "startup", "command": ["false"]}]}`:            "Nothing has changed",
 		`{"worker": [{"type": "startup", "listening": true, "port": 9}]}`: "app.json has a check of worker that connects to it",
 		`{"web": [{"type": "startup", "path": "/", "port": 9000}]}`:       "app.json has a check of web at port 9000, and nodes publish port 8080 alone",
 		`{"worker": [{"type": "startup", "uptime": 1}]}`:                  "",
@@ -80,6 +84,16 @@ func TestSwarmChecks(t *testing.T) {
 		h := newHistory(t)
 		m := newMachine(t, h)
 		check(t, m.formSwarm())
+		m.engine.Behave(func(s engine.Spec) memory.Behaviour {
+			b := behaviour(s)
+			b.Exec = func(argv []string) (string, int) {
+				if argv[0] == "true" {
+					return "", 0
+				}
+				return "", 1
+			}
+			return b
+		})
 		check(t, m.server.SetScheduler(t.Context(), "shop", app.SchedulerSwarm, false, event.Log{}))
 		check(t, os.WriteFile(filepath.Join(h.dir, "app.json"), []byte(`{"healthchecks": `+healthchecks+`}`), 0o644))
 		git(t, h.dir, "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-qam", "checks")

@@ -57,8 +57,11 @@ func (n *Node) Bound() string {
 // publishes ports at all addresses.
 func (n *Node) Open() {
 	n.lab.T.Helper()
-	options := engine.GatewayOptions("")
+	options := engine.GatewayOptions()
 	delete(options, engine.GatewayBinding)
 	_, err := n.Client().NetworkCreate(n.lab.T.Context(), engine.GatewayNetwork, network.CreateOptions{Driver: "bridge", Options: options})
 	lab.Must(n.lab.T, err)
 }
+
+// Interface is this machine's on the switch.
+func (l *Lab) Interface() string { return l.name }

@@ -1,6 +1,6 @@
 // Package swarmlab starts several Docker Engines on one machine, for tests of swarms. Each
 // engine has namespaces of its own for network, processes, mounts and its host name, and its
-// own folders: data root, exec root with a containerd, /etc/docker, socket. A switch in a
+// own folders: data root, exec root with a containerd, /etc/docker, /run, socket. A switch in a
 // namespace of its own connects them with each other and with the machine, where the front
 // door and the test are. Three engines answer after about a second.
 //

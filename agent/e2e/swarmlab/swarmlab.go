@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
 
 	"dokku/agent/e2e/lab"
@@ -214,10 +215,13 @@ func (n *Node) Start() {
 	t := n.lab.T
 	t.Helper()
 	dir := filepath.Join(n.lab.dir, n.Name)
-	script := `hostname "$1"; mount --make-rprivate / && mount --bind "$2/etc" /etc/docker && rm -rf "$2/exec" "$2/pid" "$2/socket" && exec nsenter --net="/run/netns/$3" \
-		dockerd --data-root "$2/data" --exec-root "$2/exec" --pidfile "$2/pid" --cgroup-parent "/$4" -H "unix://$2/socket"`
+	// The engine is also at the usual place, in a /run of its own: containers may mount it.
+	inside := `mount -t tmpfs -o mode=755 run /run && exec dockerd --data-root "$1/data" --exec-root "$1/exec" --pidfile "$1/pid" --cgroup-parent "/$2" \
+		-H "unix://$1/socket" -H unix:///run/docker.sock`
+	script := `hostname "$1"; mount --make-rprivate / && mount --bind "$2/etc" /etc/docker && rm -rf "$2/exec" "$2/pid" "$2/socket" && \
+		exec nsenter --net="/run/netns/$3" sh -c "$5" sh "$2" "$4"`
 	n.process = exec.Command("unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc",
-		"sh", "-c", script, "sh", n.Name, dir, n.lab.name+strconv.Itoa(n.number), n.lab.name)
+		"sh", "-c", script, "sh", n.Name, dir, n.lab.name+strconv.Itoa(n.number), n.lab.name, inside)
 	log, err := os.OpenFile(filepath.Join(dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	lab.Must(t, err)
 	defer log.Close()
@@ -256,9 +260,13 @@ func (n *Node) link(to string) {
 	n.lab.ip("s", "link set p"+strconv.Itoa(n.number)+" "+to)
 }
 
-// Join joins the swarm of the manager at an address, as docker swarm join does.
+// Join joins the swarm of the manager at an address, as the lines of cluster:join-token do.
 func (n *Node) Join(token, address string) {
 	n.lab.T.Helper()
+	_, err := n.Client().NetworkCreate(n.lab.T.Context(), engine.GatewayNetwork, network.CreateOptions{Driver: "bridge", Options: engine.GatewayOptions()})
+	if err != nil && !strings.Contains(err.Error(), "already exists") {
+		n.lab.T.Fatal(err)
+	}
 	lab.Must(n.lab.T, n.Client().SwarmJoin(n.lab.T.Context(), swarm.JoinRequest{JoinToken: token,
 		RemoteAddrs: []string{fmt.Sprintf("%s:%d", address, engine.JoinPort)}, ListenAddr: fmt.Sprintf("0.0.0.0:%d", engine.JoinPort)}))
 }

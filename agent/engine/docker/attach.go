@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -60,7 +61,11 @@ func mounts(spec engine.Spec) []mount.Mount {
 }
 
 func resources(l engine.Limits) container.Resources {
-	return container.Resources{Memory: l.Memory, MemorySwap: l.MemorySwap, MemoryReservation: l.MemoryReservation, NanoCPUs: l.NanoCPUs}
+	r := container.Resources{Memory: l.Memory, MemorySwap: l.MemorySwap, MemoryReservation: l.MemoryReservation, NanoCPUs: l.NanoCPUs}
+	if l.Pids != 0 {
+		r.PidsLimit = new(l.Pids)
+	}
+	return r
 }
 
 // limits reads back the values of resources. If no swap was asked for, the engine allows as
@@ -72,6 +77,9 @@ func limits(h *container.HostConfig) engine.Limits {
 	l := engine.Limits{Memory: h.Memory, MemorySwap: h.MemorySwap, MemoryReservation: h.MemoryReservation, NanoCPUs: h.NanoCPUs}
 	if l.MemorySwap == 2*l.Memory || l.MemorySwap < 0 {
 		l.MemorySwap = 0
+	}
+	if h.PidsLimit != nil {
+		l.Pids = max(*h.PidsLimit, 0)
 	}
 	return l
 }
@@ -134,5 +142,46 @@ func (d *Engine) AllNetworks(ctx context.Context) ([]engine.NetworkInfo, error) 
 func anyNetwork(n network.Inspect) engine.NetworkInfo {
 	_, made := n.Labels[engine.LabelNetwork]
 	return engine.NetworkInfo{ID: n.ID, Name: n.Name, Driver: n.Driver, Scope: n.Scope, Internal: n.Internal, IPv6: n.EnableIPv6,
-		App: n.Labels[engine.LabelApp], Managed: made, Labels: n.Labels, Created: n.Created}
+		App: n.Labels[engine.LabelApp], Managed: made, Bridge: bridgeOf(n), Labels: n.Labels, Created: n.Created}
+}
+
+// bridgeOf is the interface of a network; the engine names it by the id unless it is told a name.
+func bridgeOf(n network.Inspect) string {
+	if n.Driver != "bridge" {
+		return ""
+	}
+	return cmp.Or(n.Options[bridgeOption], "br-"+engine.Short(n.ID))
+}
+
+// Members implements Networks.
+func (d *Engine) Members(ctx context.Context) ([]engine.Member, error) {
+	cli, err := d.connect(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the containers of networks: %w", err)
+	}
+	ctx, cancel := engine.Within(ctx, engine.QuickCall)
+	defer cancel()
+	list, err := cli.ContainerList(ctx, container.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the containers of networks: %w", d.explain(ctx, err))
+	}
+	var members []engine.Member
+	for _, c := range list {
+		if c.NetworkSettings == nil {
+			continue
+		}
+		for name, end := range c.NetworkSettings.Networks {
+			m := engine.Member{Network: name, App: c.Labels[engine.LabelApp], Filtered: c.Labels[engine.LabelFiltered] == "true",
+				Build: c.Labels[engine.LabelContainerType] == string(engine.KindBuild)}
+			for _, text := range []string{end.IPAddress, end.GlobalIPv6Address} {
+				if a, err := netip.ParseAddr(text); err == nil {
+					m.Addresses = append(m.Addresses, a)
+				}
+			}
+			if len(m.Addresses) > 0 {
+				members = append(members, m)
+			}
+		}
+	}
+	return members, nil
 }

@@ -2,12 +2,14 @@ package docker
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/volume"
 
 	"dokku/agent/engine"
@@ -17,10 +19,80 @@ import (
 // RemoveCaches implements Caches.
 func (d *Engine) RemoveCaches(ctx context.Context, app string) ([]string, error) {
 	names, err := d.removeVolumes(ctx, app, labelled(app), false)
+	if err == nil {
+		err = d.removeMounted(ctx, app)
+	}
 	if err != nil {
 		return names, fmt.Errorf("cannot remove the build caches of app %s: %w", app, err)
 	}
 	return names, nil
+}
+
+// removeMounted removes the build caches that steps of the app's builds mount.
+func (d *Engine) removeMounted(ctx context.Context, app string) error {
+	cli, err := d.connect(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := engine.Within(ctx, engine.PruneCall)
+	defer cancel()
+	_, err = buildkit.RemoveAppCache(ctx, cli, app)
+	return d.explain(ctx, err)
+}
+
+// DiskUse implements Caches. An engine has the sizes of an image's layers in its history only,
+// and layers in common by what is below them, too.
+func (d *Engine) DiskUse(ctx context.Context, app string, images []string) (use engine.DiskUse, err error) {
+	cli, err := d.connect(ctx)
+	if err != nil {
+		return use, err
+	}
+	ctx, cancel := engine.Within(ctx, engine.SlowCall)
+	defer cancel()
+	counted := map[string]bool{}
+	for _, id := range images {
+		have, err := cli.ImageInspect(ctx, id)
+		var history []image.HistoryResponseItem
+		if err == nil {
+			history, err = cli.ImageHistory(ctx, id)
+		}
+		if errdefs.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return use, fmt.Errorf("cannot look at the layers of image %s: %w", engine.Short(id), d.explain(ctx, err))
+		}
+		use.Images += newLayers(have.RootFS.Layers, history, counted)
+	}
+	if use.Cache, err = buildkit.AppCache(ctx, cli, app); err != nil {
+		return use, fmt.Errorf("cannot look at the engine's build cache: %w", d.explain(ctx, err))
+	}
+	size, err := d.cacheVolumes(ctx, cli, app)
+	if err != nil {
+		return use, fmt.Errorf("cannot measure the build caches of app %s: %w", app, d.explain(ctx, err))
+	}
+	use.Cache += size
+	return use, nil
+}
+
+// newLayers returns the bytes of the layers of an image that are not counted yet, and counts
+// them. The history does not say which of its steps have no layer, so a step is told from those
+// of other images by all steps up to it and by as many layers as there are steps with bytes.
+func newLayers(layers []string, history []image.HistoryResponseItem, counted map[string]bool) (size int64) {
+	sum, n := sha256.New(), 0
+	for _, h := range slices.Backward(history) { // the newest comes first
+		fmt.Fprintf(sum, "%d %d %q\n", h.Created, h.Size, h.CreatedBy)
+		if h.Size > 0 && n < len(layers) {
+			fmt.Fprintln(sum, layers[n])
+			n++
+		}
+		key := string(sum.Sum(nil))
+		if !counted[key] {
+			size += h.Size
+		}
+		counted[key] = true
+	}
+	return size
 }
 
 // RemoveScratch implements Caches.

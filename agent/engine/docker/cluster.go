@@ -128,16 +128,14 @@ func (d *Engine) initCluster(ctx context.Context, advertise string) error {
 	if err != nil {
 		return err
 	}
-	bound := false
-	if at := advertised(advertise); at.Is4() { // the engine binds to no other ones
-		if bound, err = bindPorts(ctx, cli, at); err != nil {
-			return err
-		}
+	bound, err := bindPorts(ctx, cli)
+	if err != nil {
+		return err
 	}
 	_, err = cli.SwarmInit(ctx, swarm.InitRequest{ListenAddr: fmt.Sprintf("0.0.0.0:%d", engine.JoinPort), AdvertiseAddr: advertise,
 		Availability: swarm.NodeAvailabilityActive, DefaultAddrPool: overlayPools(addresses), SubnetSize: 24})
 	if err != nil && bound {
-		_ = cli.NetworkRemove(ctx, engine.GatewayNetwork) // the next attempt may be for another address
+		_ = cli.NetworkRemove(ctx, engine.GatewayNetwork) // there is no swarm that needs it
 	}
 	return d.ExplainSwarm(ctx, err)
 }

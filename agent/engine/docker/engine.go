@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"sync"
 
@@ -38,6 +39,11 @@ type Config struct {
 	// NamePrefix begins the names of all containers in the engine, and in nothing that this
 	// package returns: another program on the same engine may use the names without it.
 	NamePrefix string
+	// Program is the path of this program, linked statically, which DiskUse runs in a container;
+	// "": it counts volumes as nothing.
+	Program string
+	// Dial opens the connections to Host, which is "tcp://ADDRESS:PORT" then; nil: without TLS.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Engine is a Docker Engine, from 20.10 on. It connects at the first call.
@@ -83,7 +89,11 @@ func NewClient(c Config) (*client.Client, error) {
 	if c.Host != "" {
 		from = client.WithHost(c.Host)
 	}
-	return client.NewClientWithOpts(from, client.WithAPIVersionNegotiation())
+	options := []client.Opt{from, client.WithAPIVersionNegotiation()}
+	if c.Dial != nil {
+		options = append(options, client.WithDialContext(c.Dial))
+	}
+	return client.NewClientWithOpts(options...)
 }
 
 // Client returns the engine's own client, for calls that are no part of engine.Host:

@@ -3,7 +3,9 @@ package docker
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/docker/docker/api/types/events"
@@ -40,11 +42,20 @@ func (d *Engine) info(ctx context.Context) (i engine.Info, err error) {
 	both.Go(func() error {
 		about, err := cli.Info(ctx)
 		i.DataRoot = about.DockerRootDir
+		i.Unfiltered = err == nil && unfiltered(about.SecurityOptions)
 		// A member of a swarm cannot have live-restore.
 		i.EndsContainers = err == nil && !about.LiveRestoreEnabled && about.Swarm.LocalNodeState == swarm.LocalNodeStateInactive
 		return err
 	})
 	return i, d.explain(ctx, both.Wait())
+}
+
+// unfiltered reports whether an engine with these security options filters no system calls:
+// "name=seccomp,profile=default" says that it does, with its own profile.
+func unfiltered(options []string) bool {
+	return !slices.ContainsFunc(options, func(o string) bool {
+		return strings.HasPrefix(o, "name=seccomp") && !strings.HasSuffix(o, "profile=unconfined")
+	})
 }
 
 // Describe implements Inspector.

@@ -25,7 +25,7 @@ func addOptions(o engine.Options, config *container.Config, host *container.Host
 	for _, device := range o.Devices {
 		host.Devices = append(host.Devices, deviceOf(device))
 	}
-	host.ShmSize, host.ExtraHosts, host.CapAdd, host.CapDrop = o.ShmSize, o.Hosts, o.CapAdd, o.CapDrop
+	host.ShmSize, host.ExtraHosts = o.ShmSize, o.Hosts
 	host.Tmpfs, host.ReadonlyRootfs = o.Tmpfs, o.ReadOnly
 }
 

@@ -19,6 +19,22 @@ func TestTCPPorts(t *testing.T) {
 	}
 }
 
+// TestUnfiltered: what engines say of their filter of system calls.
+func TestUnfiltered(t *testing.T) {
+	for options, want := range map[string]bool{
+		"name=apparmor name=seccomp,profile=default":    false, // 20.10
+		"name=seccomp,profile=builtin name=cgroupns":    false, // 23
+		"name=seccomp,profile=/etc/docker/seccomp.json": false,
+		"name=apparmor name=seccomp,profile=unconfined": true,
+		"name=apparmor name=cgroupns":                   true,
+		"":                                              true,
+	} {
+		if got := unfiltered(strings.Fields(options)); got != want {
+			t.Errorf("%q: %t, want %t", options, got, want)
+		}
+	}
+}
+
 func TestPlain(t *testing.T) {
 	got := plain(`Error response from daemon: failed to create shim task: OCI runtime create failed: ` +
 		`runc create failed: unable to start container process: exec: "nosuch": executable file not found in $PATH: unknown`)

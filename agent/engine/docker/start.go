@@ -182,6 +182,10 @@ func (d *Engine) container(spec engine.Spec) (*container.Config, *container.Host
 		},
 	}
 	addOptions(spec.Options, config, host)
+	host.CapAdd, host.CapDrop = spec.Rights()
+	if spec.Restricted || spec.Options.NoNewPrivileges {
+		host.SecurityOpt = []string{"no-new-privileges"}
+	}
 	if spec.TTY {
 		config.StopSignal = "SIGHUP"
 	}
@@ -202,7 +206,10 @@ func publish(spec engine.Spec, config *container.Config, host *container.HostCon
 		if host.PortBindings == nil {
 			config.ExposedPorts, host.PortBindings = nat.PortSet{}, nat.PortMap{}
 		}
-		port, binding := nat.Port(strconv.Itoa(p.Port)+"/tcp"), nat.PortBinding{HostPort: strconv.Itoa(p.HostPort)}
+		port, binding := nat.Port(strconv.Itoa(p.Port)+"/tcp"), nat.PortBinding{}
+		if p.HostPort != 0 {
+			binding.HostPort = strconv.Itoa(p.HostPort)
+		}
 		if p.Host.IsValid() {
 			binding.HostIP = p.Host.String()
 		}

@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -141,6 +142,30 @@ func sharedNetworks(t *testing.T, r *run) {
 	sorted := slices.IsSortedFunc(all, func(a, b engine.NetworkInfo) int { return strings.Compare(a.Name, b.Name) })
 	equal(t, "sorted", sorted, true)
 	equal(t, "the app's networks", len(a.observe().Networks), 1)
+	equal(t, "interface", net.Bridge != "" && net.Bridge == found[net.Name].Bridge, true)
+	equal(t, "interface of the app's own", strings.HasPrefix(found[engine.NetworkName(a.name)].Bridge, "dk-"), true)
+
+	// Who is in it, at which addresses.
+	s := a.spec(1, Program{})
+	s.Joins, s.Filtered = []string{net.Name}, true
+	i := a.start(s)
+	members := func() string {
+		all, err := a.Host.Members(a.ctx)
+		a.ok(err)
+		var list []string
+		for _, m := range all {
+			if m.App == a.name && len(m.Addresses) == 1 {
+				own := m.Network == engine.NetworkName(a.name) && m.Addresses[0] == i.Address
+				list = append(list, fmt.Sprintf("own address %t, shared %t, filtered %t", own, m.Network == net.Name, m.Filtered))
+			}
+		}
+		slices.Sort(list)
+		return strings.Join(list, "; ")
+	}
+	equal(t, "members", members(), "own address false, shared true, filtered true; own address true, shared false, filtered true")
+	a.stop(i.ID)
+	// Docker 26 lists a container as running for a moment after its stop.
+	a.eventually("nobody is in it after the stop", func() bool { return members() == "" })
 }
 
 func limits(t *testing.T, r *run) {

@@ -47,6 +47,15 @@ func caches(t *testing.T, r *run) {
 	if size, err := b.Host.BuildCache(b.ctx); err != nil || size < 0 || size > enough {
 		t.Errorf("the build cache has %d bytes, %v", size, err)
 	}
+	image, err := b.Host.Image(b.ctx, b.image)
+	b.ok(err)
+	once, err := b.Host.DiskUse(b.ctx, b.name, []string{image.ID})
+	b.ok(err)
+	twice, err := b.Host.DiskUse(b.ctx, b.name, []string{image.ID, image.ID, "sha256:" + strings.Repeat("0", 64)})
+	b.ok(err)
+	if once != twice || (once.Images > 0) != (image.Size > 0) || once.Images > image.Size || once.Cache != 0 {
+		t.Errorf("an app keeps %+v, and with an image twice %+v, of %d bytes", once, twice, image.Size)
+	}
 	// Others may build at this time: what shrinks is tried on an engine of its own.
 	if freed, err := b.Host.PruneBuildCache(b.ctx, enough); err != nil || freed != 0 {
 		t.Errorf("a build cache within its bound loses %d bytes, %v", freed, err)

@@ -170,7 +170,7 @@ func placedStart(t *testing.T, r *placedRun) {
 		}
 		equal(t, "instance", i, engine.Instance{
 			ID: i.Group + fmt.Sprintf(".%d", n+1), Name: a.name + fmt.Sprintf(".web.%d", n+1), App: a.name, Kind: engine.KindDeploy, Type: "web", Index: n + 1,
-			Release: 7, Attempt: "abc", Image: a.image, Command: i.Command, Address: i.Address, Group: i.Group, Node: i.Node, NodePort: i.NodePort,
+			Release: 7, Attempt: "abc", Image: a.image, Command: i.Command, Address: i.Address, Group: i.Group, Node: i.Node, NodePort: i.NodePort, Secure: i.Secure,
 			Status: engine.StatusRunning, Created: i.Created, Started: i.Started, Policy: engine.RestartPolicy{Name: "on-failure", Max: 5},
 		})
 		if !i.Placed() || i.Group == "" || !strings.HasPrefix(i.Command, r.Command(Program{})[0]+" ") {

@@ -112,15 +112,6 @@ func placedInside(t *testing.T, r *placedRun) {
 	a := r.bare(t)
 	for _, i := range r.group(a, 3, Program{Ports: []int{8080}}) {
 		a.ready(i.ID)
-		if i.Node != r.Nodes[0].Name {
-			_, _, err := a.Host.Exec(a.ctx, i.ID, []string{"true"})
-			a.fails(err, engine.ErrElsewhere, i.Node)
-			_, err = a.Host.Listening(a.ctx, i.ID)
-			a.fails(err, engine.ErrElsewhere, i.Node)
-			_, err = a.Host.ExecAttached(a.ctx, i.ID, []string{"true"}, nil, engine.Streams{})
-			a.fails(err, engine.ErrElsewhere, i.Node)
-			continue
-		}
 		output, exit, err := a.Host.Exec(a.ctx, i.ID, []string{"sh", "-c", "echo $DYNO; exit 3"})
 		a.ok(err)
 		equal(t, "exit code", exit, 3)

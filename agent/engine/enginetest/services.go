@@ -27,7 +27,8 @@ func ownNames(t *testing.T, r *run) {
 	equal(t, "what does not join prints", other.printed(other.spec(1, Program{Dials: []string{"database:8080"}})), "cannot reach database:8080\nready\n")
 }
 
-// published: each port is on its address of the host, and no other container gets it.
+// published: each port is on its address of the host, and no other container gets it, unless
+// the engine chooses it.
 func published(t *testing.T, r *run) {
 	a := r.app(t)
 	port := freePort(t)
@@ -47,6 +48,11 @@ func published(t *testing.T, r *run) {
 	_, err := b.Host.Start(b.ctx, other)
 	b.fails(err, engine.ErrPortInUse, strconv.Itoa(port))
 	b.instances()
+	for n := range 2 { // the engine chooses another one for each
+		free := b.spec(n+2, Program{Ports: []int{8080}})
+		free.Publish = []engine.Published{{Port: 8080}}
+		b.start(free)
+	}
 }
 
 // removeVolume: a volume goes with its data, unless a container has it.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"path"
 	"path/filepath"
@@ -26,9 +27,40 @@ func (m *Engine) CreateNetwork(ctx context.Context, name string) (engine.Network
 		}
 		n := engine.NetworkInfo{ID: m.newID("network"), Name: name, Driver: "bridge", Scope: "local", Managed: true,
 			Labels: map[string]string{engine.LabelNetwork: name}, Created: now()}
+		n.Bridge = "br-" + n.ID
 		m.shared = append(m.shared, n)
 		return n, nil
 	}, "CreateNetwork", name)
+}
+
+// Members implements Networks. The containers have addresses of a kind on joined networks.
+func (m *Engine) Members(ctx context.Context) ([]engine.Member, error) {
+	return call(ctx, m, func() ([]engine.Member, error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		all := slices.Clone(m.strangers)
+		for i, p := range m.containers {
+			if !p.Running() || p.group != nil {
+				continue
+			}
+			add := func(network string, at netip.Addr) {
+				all = append(all, engine.Member{Network: network, App: p.App, Filtered: p.spec.Filtered, Addresses: []netip.Addr{at}})
+			}
+			add(engine.NetworkName(p.App), p.Address)
+			for n, name := range p.spec.Joins {
+				add(name, netip.AddrFrom4([4]byte{172, 31, byte(n), byte(i + 2)}))
+			}
+		}
+		return all, nil
+	}, "Members")
+}
+
+// SetDefaultNetwork gives the engine its default network, bridge, with these containers.
+func (m *Engine) SetDefaultNetwork(members ...engine.Member) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.shared = append(m.shared, engine.NetworkInfo{Name: "bridge", Driver: "bridge", Scope: "local", Bridge: "docker0"})
+	m.strangers = members
 }
 
 // AllNetworks implements Networks.
@@ -46,11 +78,11 @@ func (m *Engine) AllNetworks(ctx context.Context) ([]engine.NetworkInfo, error) 
 func (m *Engine) everyNetwork() []engine.NetworkInfo {
 	all := slices.Clone(m.shared)
 	for _, n := range m.nets {
-		driver, scope := "bridge", "local"
+		driver, scope, bridge := "bridge", "local", "dk-"+n.App
 		if n.Overlay {
-			driver, scope = "overlay", "swarm"
+			driver, scope, bridge = "overlay", "swarm", ""
 		}
-		all = append(all, engine.NetworkInfo{ID: n.ID, Name: n.Name, Driver: driver, Scope: scope, App: n.App,
+		all = append(all, engine.NetworkInfo{ID: n.ID, Name: n.Name, Driver: driver, Scope: scope, App: n.App, Bridge: bridge,
 			Labels: map[string]string{engine.LabelApp: n.App}})
 	}
 	return all

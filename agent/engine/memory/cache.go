@@ -13,13 +13,21 @@ import (
 type buildVolume struct {
 	app     string
 	scratch bool
+	size    int64
 }
 
 // SetCache makes a volume that carries the label of app, as builds do.
-func (m *Engine) SetCache(app, name string) { m.setVolume(name, buildVolume{app, false}) }
+func (m *Engine) SetCache(app, name string) { m.setVolume(name, buildVolume{app: app}) }
 
 // SetScratch makes a volume that a build has left without its container.
-func (m *Engine) SetScratch(app, name string) { m.setVolume(name, buildVolume{app, true}) }
+func (m *Engine) SetScratch(app, name string) {
+	m.setVolume(name, buildVolume{app: app, scratch: true})
+}
+
+// SetCacheOf makes a volume of SetCache that has size bytes.
+func (m *Engine) SetCacheOf(app, name string, size int64) {
+	m.setVolume(name, buildVolume{app: app, size: size})
+}
 
 func (m *Engine) setVolume(name string, v buildVolume) {
 	m.mu.Lock()
@@ -52,6 +60,7 @@ func (m *Engine) RemoveCaches(ctx context.Context, app string) ([]string, error)
 			delete(m.caches, name)
 			names = append(names, name)
 		}
+		delete(m.appCaches, app)
 		return names, nil
 	}, "RemoveCaches", app)
 }
@@ -95,4 +104,34 @@ func (m *Engine) PruneBuildCache(ctx context.Context, keep int64) (int64, error)
 		m.buildCache -= freed
 		return freed, nil
 	}, "PruneBuildCache")
+}
+
+// SetAppCache gives the build cache of an app's steps its size in bytes.
+func (m *Engine) SetAppCache(app string, size int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.appCaches == nil {
+		m.appCaches = map[string]int64{}
+	}
+	m.appCaches[app] = size
+}
+
+// DiskUse implements Caches. Images have no layers in common.
+func (m *Engine) DiskUse(ctx context.Context, app string, images []string) (engine.DiskUse, error) {
+	return call(ctx, m, func() (use engine.DiskUse, err error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		use.Cache = m.appCaches[app]
+		for _, v := range m.caches {
+			if v.app == app && !v.scratch {
+				use.Cache += v.size
+			}
+		}
+		for _, id := range slices.Compact(slices.Sorted(slices.Values(images))) {
+			if i := m.image(id); i != nil {
+				use.Images += i.Size
+			}
+		}
+		return use, nil
+	}, "DiskUse", app)
 }

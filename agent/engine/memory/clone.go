@@ -11,8 +11,8 @@ func (m *Engine) Clone() *Engine {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c := &Engine{serial: m.serial, script: m.script, nets: slices.Clone(m.nets), shared: slices.Clone(m.shared),
-		volumes: maps.Clone(m.volumes), named: maps.Clone(m.named), caches: maps.Clone(m.caches), buildCache: m.buildCache, together: maps.Clone(m.together), root: m.root, registry: maps.Clone(m.registry),
-		patience: m.patience, registryDown: m.registryDown, pushed: maps.Clone(m.pushed)}
+		volumes: maps.Clone(m.volumes), named: maps.Clone(m.named), caches: maps.Clone(m.caches), appCaches: maps.Clone(m.appCaches), buildCache: m.buildCache, together: maps.Clone(m.together), root: m.root, registry: maps.Clone(m.registry),
+		patience: m.patience, registryDown: m.registryDown, nodeServiceKeys: m.nodeServiceKeys, pushed: maps.Clone(m.pushed), pushedImages: maps.Clone(m.pushedImages)}
 	nodes, groups := map[*node]*node{}, map[*group]*group{}
 	if m.node != nil {
 		nodes = m.node.swarm.copyOf(c)

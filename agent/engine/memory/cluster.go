@@ -21,6 +21,14 @@ type Swarm struct {
 	// engines know it, in the order in which they joined.
 	engines []*Engine
 	ports   int // how many ports nodes have published
+	secure  bool
+}
+
+// Secure has nodes serve the processes that they start from now on by the node service.
+func (s *Swarm) Secure() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.secure = true
 }
 
 // A node is a member of a Swarm.

@@ -171,7 +171,7 @@ func (m *Engine) running(id string) (*process, error) {
 	if p == nil {
 		return nil, fmt.Errorf("%w (%s)", engine.ErrNoContainer, engine.Short(id))
 	}
-	if p.group != nil && p.home != m.node {
+	if p.Status == engine.StatusLost {
 		return nil, fmt.Errorf("%w (%s.%d, %s)", engine.ErrElsewhere, p.Type, p.Index, p.Node)
 	}
 	if !p.Running() {
@@ -192,6 +192,9 @@ type localImage struct {
 func (m *Engine) image(ref string) *localImage {
 	if ref != "" && !strings.Contains(ref[strings.LastIndex(ref, "/")+1:], ":") {
 		ref += ":latest"
+	}
+	if id, ok := m.pushed[ref]; ok {
+		ref = id
 	}
 	n := slices.IndexFunc(m.images, func(i *localImage) bool {
 		return i.ID == ref || slices.Contains(i.tags, ref)

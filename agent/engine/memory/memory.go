@@ -29,23 +29,29 @@ type Engine struct {
 	containers []*process
 	nets       []engine.Network
 	shared     []engine.NetworkInfo
+	strangers  []engine.Member // of SetDefaultNetwork
 	renumber   func(saved string) string
 	volumes    map[string]string      // content of files in volumes, by volume/path
 	named      map[string]bool        // the named volumes
 	caches     map[string]buildVolume // by the name of the volume
+	appCaches  map[string]int64       // by the app
 	buildCache int64                  // bytes
 	images     []*localImage
 	registry   map[string]registryImage
 	// registryDown is why registries do not answer; nil: they do.
 	registryDown error
 	pushed       map[string]string // ids of images, by their names by digest
-	node         *node             // see Swarm
-	nodesLocked  bool              // by this engine, see lockNodes
+	pushedImages map[string]localImage
+	node         *node // see Swarm
+	nodesLocked  bool  // by this engine, see lockNodes
 	// patience is how long a start waits for a node that takes the process.
-	patience time.Duration
-	watchers []*watcher
-	together map[kindOf]int // see Together
-	root     string
+	patience        time.Duration
+	nodeServices    []engine.NodeService
+	nodeServiceKeys string
+	pruned          engine.Pruned
+	watchers        []*watcher
+	together        map[kindOf]int // see Together
+	root            string
 }
 
 var _ engine.Host = (*Engine)(nil)

@@ -272,6 +272,7 @@ func (m *Engine) assign(p *process) error {
 	p.Address, _ = netip.ParseAddr(best.Address)
 	if p.NodePort = 0; p.spec.Port != 0 {
 		p.NodePort = firstNodePort + best.swarm.ports
+		p.Secure = best.swarm.secure
 		best.swarm.ports++
 	}
 	return nil
@@ -369,7 +370,7 @@ func (m *Engine) stopPlaced(g *group, pause func(time.Duration) error, grace tim
 func (s *Swarm) copyOf(m *Engine) map[*node]*node {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := &Swarm{serial: s.serial, id: s.id, tokens: maps.Clone(s.tokens), ports: s.ports, engines: []*Engine{m}}
+	c := &Swarm{serial: s.serial, id: s.id, tokens: maps.Clone(s.tokens), ports: s.ports, secure: s.secure, engines: []*Engine{m}}
 	nodes := map[*node]*node{}
 	for _, n := range s.nodes {
 		copied := *n

@@ -53,12 +53,15 @@ func TestPlaced(t *testing.T) {
 		t.Errorf("web.2 is %+v", i)
 	}
 	where(t, m, "web", "web.1@10.0.0.1 web.2@node2 web.3@node3")
-	if _, _, err := m.Exec(t.Context(), i.ID, []string{"true"}); !errors.Is(err, engine.ErrElsewhere) {
+	if _, _, err := m.Exec(t.Context(), i.ID, []string{"true"}); err != nil {
 		t.Errorf("exec on another node: %v", err)
 	}
 	copied := m.Clone()
 
 	m.Swarm().Die("node2", true)
+	if _, _, err := m.Exec(t.Context(), i.ID, []string{"true"}); !errors.Is(err, engine.ErrElsewhere) {
+		t.Errorf("exec on a lost node: %v", err)
+	}
 	if i, _ = m.Instance(t.Context(), i.ID); i.Status != engine.StatusLost {
 		t.Errorf("on a dead node it is %s", i.Status)
 	}

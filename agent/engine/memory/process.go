@@ -106,7 +106,7 @@ func (m *Engine) connect(p *process) error {
 			return fmt.Errorf("%w (%d): stop what listens on it, or choose another one", engine.ErrPortInUse, p.HostPort)
 		}
 		for _, port := range p.spec.Publish {
-			if publishes(other, port.HostPort) {
+			if port.HostPort != 0 && publishes(other, port.HostPort) {
 				return fmt.Errorf("%w, or its address is not this host's: choose another one (%d)", engine.ErrPortInUse, port.HostPort)
 			}
 		}

@@ -31,6 +31,15 @@ func (m *Engine) Pull(ctx context.Context, name string, auth engine.RegistryAuth
 	_, err := call(ctx, m, func() (none struct{}, err error) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
+		if kept, ok := m.pushedImages[m.pushed[name]]; ok { // by digest, it gets no name here
+			if m.registryDown != nil {
+				return none, fmt.Errorf("cannot pull %s: %w", name, m.registryDown)
+			}
+			if m.image(kept.ID) == nil {
+				m.images = append(m.images, &localImage{ImageInfo: kept.ImageInfo, app: kept.app, files: kept.files})
+			}
+			return none, nil
+		}
 		found, ok := m.registry[name]
 		if !ok || found.auth.Secret != "" && (found.auth.User != auth.User || found.auth.Secret != auth.Secret) {
 			return none, fmt.Errorf("cannot pull %s: the registry does not have it, or a login is missing", name)
@@ -75,9 +84,10 @@ func (m *Engine) Push(ctx context.Context, id, name string, auth engine.Registry
 		}
 		byDigest := name[:max(strings.LastIndex(name, ":"), 0)] + "@sha256:" + strings.TrimPrefix(i.ID, "sha256:")
 		if m.pushed == nil {
-			m.pushed = map[string]string{}
+			m.pushed, m.pushedImages = map[string]string{}, map[string]localImage{}
 		}
 		m.pushed[byDigest], m.pushed[name] = i.ID, i.ID
+		m.pushedImages[i.ID] = *i
 		return byDigest, nil
 	}, "Push", id, name)
 }

@@ -15,7 +15,7 @@ type watcher struct {
 
 // tell tells all watchers of a container's change; m.mu is held.
 func (m *Engine) tell(p *process, action engine.Action) {
-	e := engine.Event{App: p.App, ID: p.ID, Action: action, At: now()}
+	e := engine.Event{App: p.App, ID: p.ID, Action: action, At: now(), Placed: p.group != nil}
 	if action == engine.ActionDie {
 		e.ExitCode = p.ExitCode
 	}

@@ -11,8 +11,10 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"dokku/agent/certs"
 	"dokku/agent/engine"
 	"dokku/agent/engine/docker"
+	"dokku/agent/engine/node"
 )
 
 // Engine is a Docker Engine, and the swarm that it manages if it manages one.
@@ -23,14 +25,22 @@ type Engine struct {
 	mu sync.Mutex
 	// silent are the nodes that did not answer when Watch last asked them, by id.
 	silent map[string]bool
+	// aloneAt is when the engine last said that it is in no swarm; zero: it did not.
+	aloneAt time.Time
 	// looks are those under way at groups, by id, which members that start together share.
 	looks singleflight.Group
+
+	ports ports
+
+	guard guard
 }
 
 var _ engine.Host = (*Engine)(nil)
 
 // Beside adds the processes that d's swarm places to those that d runs itself.
-func Beside(d *docker.Engine) *Engine { return &Engine{Host: d, docker: d} }
+func Beside(d *docker.Engine, c Config) *Engine {
+	return &Engine{Host: d, docker: d, guard: guard{config: c, clients: node.Clients{Keys: c.Keys, Role: func(s node.Set) certs.Pair { return s.Manager }}}}
+}
 
 // placed splits the id of a process that a swarm has placed into that of its service and the
 // slot. Ids of containers have no dot.
@@ -91,36 +101,37 @@ func (e *Engine) Instance(ctx context.Context, id string) (engine.Instance, erro
 
 // Exec implements Prober.
 func (e *Engine) Exec(ctx context.Context, id string, argv []string) ([]byte, int, error) {
-	id, err := e.container(ctx, id)
+	host, id, err := e.container(ctx, id)
 	if err != nil {
 		return nil, 0, fmt.Errorf("cannot run %q: %w", argv, err)
 	}
-	return e.Host.Exec(ctx, id, argv)
+	return host.Exec(ctx, id, argv)
 }
 
 // ExecAttached implements Terminal.
 func (e *Engine) ExecAttached(ctx context.Context, id string, argv, env []string, s engine.Streams) (int, error) {
-	id, err := e.container(ctx, id)
+	host, id, err := e.container(ctx, id)
 	if err != nil {
 		return 0, fmt.Errorf("cannot run %q: %w", argv, err)
 	}
-	return e.Host.ExecAttached(ctx, id, argv, env, s)
+	return host.ExecAttached(ctx, id, argv, env, s)
 }
 
 // Listening implements Prober.
 func (e *Engine) Listening(ctx context.Context, id string) (sockets []netip.AddrPort, err error) {
-	if id, err = e.container(ctx, id); err != nil {
+	host, id, err := e.container(ctx, id)
+	if err != nil {
 		return nil, err
 	}
-	return e.Host.Listening(ctx, id)
+	return host.Listening(ctx, id)
 }
 
-// Describe implements Inspector. Of a process on another node it is the swarm's description
-// of its task.
+// Describe implements Inspector. Of a process on a node whose engine cannot be asked it is the
+// swarm's description of its task.
 func (e *Engine) Describe(ctx context.Context, id string) ([]byte, error) {
-	here, err := e.container(ctx, id)
+	host, there, err := e.container(ctx, id)
 	if err == nil {
-		return e.Host.Describe(ctx, here)
+		return host.Describe(ctx, there)
 	}
 	if !errors.Is(err, engine.ErrElsewhere) && !errors.Is(err, engine.ErrNotRunning) {
 		return nil, fmt.Errorf("cannot inspect process %s: %w", id, err)
@@ -144,35 +155,39 @@ func (e *Engine) Describe(ctx context.Context, id string) ([]byte, error) {
 
 // Processes implements Inspector.
 func (e *Engine) Processes(ctx context.Context, id, args string) ([]string, [][]string, error) {
-	id, err := e.container(ctx, id)
+	host, id, err := e.container(ctx, id)
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot list the processes: %w", err)
 	}
-	return e.Host.Processes(ctx, id, args)
+	return host.Processes(ctx, id, args)
 }
 
-// container returns the id of a placed process's container on this node, and any other id as
-// it is.
-func (e *Engine) container(ctx context.Context, id string) (string, error) {
+// container returns the container of a placed process, and the engine of its node. Any other
+// id is one of this machine's engine.
+func (e *Engine) container(ctx context.Context, id string) (engine.Host, string, error) {
 	if _, _, ok := placed(id); !ok {
-		return id, nil
+		return e.Host, id, nil
 	}
 	m, err := e.member(ctx, id)
 	if err != nil {
-		return "", err
+		return nil, "", err
 	}
-	if status := m.task.Status.ContainerStatus; m.Running() && status != nil {
-		_, err := e.Host.Instance(ctx, status.ContainerID)
-		switch {
-		case err == nil:
-			return status.ContainerID, nil
-		case !errors.Is(err, engine.ErrNoContainer):
-			return "", err
-		}
-	} else if m.Status != engine.StatusLost {
-		return "", fmt.Errorf("%w (%s.%d of app %s)", engine.ErrNotRunning, m.Type, m.Index, m.App)
+	status := m.task.Status.ContainerStatus
+	switch {
+	case m.Status == engine.StatusLost:
+		return nil, "", fmt.Errorf("%w: %s.%d of app %s is on %s, which does not answer", engine.ErrElsewhere, m.Type, m.Index, m.App, m.Node)
+	case !m.Running() || status == nil:
+		return nil, "", fmt.Errorf("%w (%s.%d of app %s)", engine.ErrNotRunning, m.Type, m.Index, m.App)
 	}
-	return "", fmt.Errorf("%w: %s.%d of app %s is on %s", engine.ErrElsewhere, m.Type, m.Index, m.App, m.Node)
+	_, err = e.Host.Instance(ctx, status.ContainerID)
+	if err == nil || !errors.Is(err, engine.ErrNoContainer) {
+		return e.Host, status.ContainerID, err
+	}
+	remote, err := e.remote(ctx, m)
+	if err != nil {
+		return nil, "", fmt.Errorf("%w: %s.%d of app %s is on %s: %w", engine.ErrElsewhere, m.Type, m.Index, m.App, m.Node, err)
+	}
+	return remote, status.ContainerID, nil
 }
 
 // member looks at one placed process; ErrNoContainer if there is none.

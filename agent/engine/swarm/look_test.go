@@ -22,7 +22,11 @@ func manager(t testing.TB, pages map[string]any) *Engine {
 	t.Helper()
 	texts := map[string][]byte{}
 	for name, page := range pages {
-		text, err := json.Marshal(page)
+		text, raw := page.([]byte)
+		var err error
+		if !raw {
+			text, err = json.Marshal(page)
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,7 +46,7 @@ func manager(t testing.TB, pages map[string]any) *Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Beside(d)
+	return Beside(d, Config{})
 }
 
 // large is a swarm of 50 nodes with 1,000 processes in groups of ten.
@@ -60,7 +64,7 @@ func large() map[string]any {
 		for k := range 40 {
 			s.Env = append(s.Env, fmt.Sprintf("VARIABLE_%d=a value of some length for it", k))
 		}
-		made, err := service(s, "dokku_app")
+		made, err := service(s, "dokku_app", false)
 		if err != nil {
 			panic(err)
 		}
@@ -107,7 +111,7 @@ func TestNoSwarm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, id := Beside(d), strings.Repeat("a", idLength)+".1"
+	e, id := Beside(d, Config{}), strings.Repeat("a", idLength)+".1"
 	if o, err := e.Observe(t.Context(), "shop"); err != nil || o.Unseen != nil {
 		t.Errorf("it may have missed something: %v, %v", o.Unseen, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"dokku/agent/engine"
+	"dokku/agent/engine/node"
 )
 
 // Labels of services beside those of their processes.
@@ -31,6 +33,7 @@ type group struct {
 	swarm.Service
 	members []member // by their slots
 	lives   bool     // a process of it has yet to end, or to begin, on a node that answers
+	print   string   // fingerprint of its tasks
 }
 
 // member is a slot of a service.
@@ -60,6 +63,7 @@ type state struct {
 	services []swarm.Service
 	tasks    []swarm.Task
 	nodes    []engine.Node
+	guarded  bool // the nodes serve the processes, see guard
 }
 
 // look returns the groups of an app ("": of all apps), or one by the id of its service.
@@ -68,8 +72,11 @@ func (e *Engine) look(ctx context.Context, id, app string) ([]group, error) {
 	return e.groups(s), err
 }
 
-// read asks for what look needs.
+// read asks for what look needs. Of one group all is asked at once: somebody waits for it.
 func (e *Engine) read(ctx context.Context, id, app string) (s state, err error) {
+	if id == "" && e.alone() {
+		return s, engine.ErrNoCluster
+	}
 	cli, err := e.docker.Manager(ctx)
 	if err != nil {
 		return s, err
@@ -78,23 +85,48 @@ func (e *Engine) read(ctx context.Context, id, app string) (s state, err error) 
 	if app != "" {
 		wanted.Add("label", engine.LabelApp+"="+app)
 	}
+	var all errgroup.Group
+	others := func() {
+		all.Go(func() (err error) {
+			s.nodes, err = e.docker.Nodes(ctx)
+			return err
+		})
+		all.Go(func() (err error) {
+			s.guarded, err = e.guarded(ctx)
+			return err
+		})
+	}
 	if id != "" {
 		wanted.Add("id", id)
+		others()
+		all.Go(func() (err error) {
+			s.tasks, err = e.tasks(ctx, []string{id})
+			return err
+		})
 	}
 	s.services, err = cli.ServiceList(ctx, swarm.ServiceListOptions{Filters: wanted})
-	if err != nil || len(s.services) == 0 {
-		return s, e.docker.ExplainSwarm(ctx, err)
+	if id == "" && err == nil && len(s.services) > 0 {
+		others()
+		all.Go(func() (err error) {
+			var ids []string
+			for _, service := range s.services {
+				ids = append(ids, service.ID)
+			}
+			s.tasks, err = e.tasks(ctx, ids)
+			return err
+		})
 	}
-	var both errgroup.Group
-	both.Go(func() (err error) {
-		s.tasks, err = e.tasks(ctx, s.services)
-		return err
-	})
-	both.Go(func() (err error) {
-		s.nodes, err = e.docker.Nodes(ctx)
-		return err
-	})
-	return s, e.docker.ExplainSwarm(ctx, both.Wait())
+	if err = cmp.Or(err, all.Wait()); err != nil {
+		err = e.docker.ExplainSwarm(ctx, err)
+		e.heard(err)
+		return s, err
+	}
+	e.heard(nil)
+	if id == "" && app == "" {
+		e.forgetPorts(s.tasks)
+	}
+	e.fillPorts(ctx, &s)
+	return s, nil
 }
 
 // groups describes what the swarm says, and whether nodes answer.
@@ -103,10 +135,11 @@ func (e *Engine) groups(s state) []group {
 	for _, t := range s.tasks {
 		byService[t.ServiceID] = append(byService[t.ServiceID], t)
 	}
-	v := e.view(s.nodes)
+	v := e.view(s)
 	groups := make([]group, len(s.services))
 	for n, service := range s.services {
 		groups[n] = v.group(service, byService[service.ID])
+		groups[n].print = fingerprint(byService[service.ID], service.ID)
 	}
 	return groups
 }
@@ -116,15 +149,15 @@ func (e *Engine) groups(s state) []group {
 const namedServices = 8
 
 // tasks lists the tasks of services, and perhaps others.
-func (e *Engine) tasks(ctx context.Context, services []swarm.Service) ([]swarm.Task, error) {
+func (e *Engine) tasks(ctx context.Context, services []string) ([]swarm.Task, error) {
 	cli, err := e.docker.Manager(ctx)
 	if err != nil {
 		return nil, err
 	}
 	wanted := filters.NewArgs()
 	if len(services) <= namedServices {
-		for _, s := range services {
-			wanted.Add("service", s.ID)
+		for _, id := range services {
+			wanted.Add("service", id)
 		}
 	}
 	tasks, err := cli.TaskList(ctx, swarm.TaskListOptions{Filters: wanted})
@@ -136,15 +169,16 @@ func (e *Engine) tasks(ctx context.Context, services []swarm.Service) ([]swarm.T
 
 // view is what is needed to tell the state of a process.
 type view struct {
-	nodes  map[string]engine.Node // by id
-	silent map[string]bool
+	nodes   map[string]engine.Node // by id
+	silent  map[string]bool
+	guarded bool
 }
 
-func (e *Engine) view(nodes []engine.Node) view {
-	v := view{nodes: map[string]engine.Node{}, silent: map[string]bool{}}
+func (e *Engine) view(s state) view {
+	v := view{nodes: map[string]engine.Node{}, silent: map[string]bool{}, guarded: s.guarded}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, n := range nodes {
+	for _, n := range s.nodes {
 		v.nodes[n.ID] = n
 		v.silent[n.ID] = e.silent[n.ID]
 	}
@@ -163,7 +197,7 @@ func (v view) group(s swarm.Service, tasks []swarm.Task) group {
 	g := group{Service: s}
 	g.members = make([]member, members(s))
 	slices.SortStableFunc(tasks, func(a, b swarm.Task) int {
-		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.Version.Index, b.Version.Index))
+		return cmp.Or(cmp.Compare(wanted(a), wanted(b)), a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.Version.Index, b.Version.Index))
 	})
 	for _, t := range tasks {
 		g.lives = g.lives || !ended(t) && !v.lost(t.NodeID)
@@ -183,24 +217,28 @@ func replicas(s swarm.Service) int {
 	if s.Spec.Mode.Replicated == nil || s.Spec.Mode.Replicated.Replicas == nil {
 		return 0
 	}
-	return int(*s.Spec.Mode.Replicated.Replicas)
+	return int(min(*s.Spec.Mode.Replicated.Replicas, maxMembers))
 }
 
 // members is how many processes the group has, running or stopped.
 func members(s swarm.Service) int {
-	if n := replicas(s); n > 0 {
-		return n
+	n := replicas(s)
+	if n == 0 {
+		n, _ = strconv.Atoi(s.Spec.Labels[labelMembers])
 	}
-	n, _ := strconv.Atoi(s.Spec.Labels[labelMembers])
-	return n
+	return min(max(n, 0), maxMembers)
 }
+
+// maxMembers is more than one group ever has: somebody who changes a service by hand must not have a
+// server look at millions of processes.
+const maxMembers = 10_000
 
 // describe fills in the Instance of a slot.
 func (v view) describe(m *member, s swarm.Service, slot int) {
 	i := &m.Instance
 	i.Describe(s.Spec.Labels)
 	first, _ := strconv.Atoi(s.Spec.Labels[labelFirst])
-	i.Index = max(first, 1) + slot - 1
+	i.Index = min(max(first, 1), maxMembers) + slot - 1
 	i.ID, i.Group, i.Image = fmt.Sprintf("%s.%d", s.ID, slot), s.ID, s.Spec.Labels[labelImage]
 	i.Name = fmt.Sprintf("%s.%s.%d", i.App, i.Type, i.Index)
 	if c := s.Spec.TaskTemplate.ContainerSpec; c != nil {
@@ -221,13 +259,17 @@ func (v view) describe(m *member, s swarm.Service, slot int) {
 	i.Node = n.Name
 	if i.Status == engine.StatusRunning || i.Status == engine.StatusLost {
 		i.Address, _ = netip.ParseAddr(n.Address)
-		i.NodePort = nodePort(m.task)
+		i.NodePort = v.nodePort(m.task)
+		i.Secure = v.guarded && i.NodePort != 0
 		i.Started = moment(m.task)
 	}
 	for _, t := range m.tasks[:len(m.tasks)-1] {
-		if byItself(t) {
+		if byItself(t) && t.Status.State != swarm.TaskStateRejected { // that one has never run
 			i.Restarts++
 		}
+	}
+	if i.Status == engine.StatusCreated || i.Status == engine.StatusRestarting {
+		i.Trouble = v.trouble(m.tasks)
 	}
 	for _, t := range m.tasks { // the last end counts
 		if ended(t) && t.Status.ContainerStatus != nil {
@@ -238,6 +280,32 @@ func (v view) describe(m *member, s swarm.Service, slot int) {
 		i.Started, i.Finished = m.task.CreatedAt, moment(m.task)
 	}
 }
+
+// trouble is what the swarm says about the newest of the tasks that it could not run.
+func (v view) trouble(tasks []swarm.Task) string {
+	for n, t := range slices.Backward(tasks) {
+		text := t.Status.Err
+		switch {
+		case t.Status.State == swarm.TaskStateRejected && strings.Contains(text, missingImage):
+			return fmt.Sprintf("%s (%s)", engine.ErrCannotPull, v.nodes[t.NodeID].Name)
+		case t.Status.State == swarm.TaskStateRejected:
+			return fmt.Sprintf("%s: %s", v.nodes[t.NodeID].Name, text)
+		case n == len(tasks)-1 && t.NodeID == "" && text != "":
+			return unplaced(text)
+		case ended(t):
+			return ""
+		}
+	}
+	return ""
+}
+
+// unplaced is why no node takes a process, without the words that say so.
+func unplaced(text string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(text, "no suitable node ("), ")")
+}
+
+// missingImage is in the text of a node that could not pull an image. It does not say why.
+const missingImage = "No such image"
 
 // status translates the state of a slot's newest task. Of a group that is being stopped, what
 // cannot be stopped counts as stopped.
@@ -267,6 +335,17 @@ func ended(t swarm.Task) bool {
 	return false
 }
 
+// wanted is 1 for a task that is to run, and 0 for one that another one has followed: a slot has
+// one of the first kind at most. When a task was made is written by the manager that led then, and
+// the clock of the next one may be behind.
+func wanted(t swarm.Task) int {
+	switch t.DesiredState {
+	case swarm.TaskStateReady, swarm.TaskStateRunning:
+		return 1
+	}
+	return 0
+}
+
 // byItself reports whether the task's process has ended without being stopped.
 func byItself(t swarm.Task) bool {
 	switch t.Status.State {
@@ -289,11 +368,14 @@ func moment(t swarm.Task) time.Time {
 	return at
 }
 
-// nodePort is the port that the node publishes for the task. An old engine names it for IPv4
-// and then for IPv6.
-func nodePort(t swarm.Task) int {
+// nodePort is the port of the node at which the task's process is reached. An old engine names
+// the published one for IPv4 and then for IPv6.
+func (v view) nodePort(t swarm.Task) int {
 	for _, p := range t.Status.PortStatus.Ports {
 		if p.PublishMode == swarm.PortConfigPublishModeHost && p.PublishedPort != 0 {
+			if v.guarded {
+				return node.Port(int(p.PublishedPort))
+			}
 			return int(p.PublishedPort)
 		}
 	}

@@ -16,11 +16,13 @@ import (
 
 	"dokku/agent/engine"
 	"dokku/agent/engine/docker"
+	"dokku/agent/engine/node"
 )
 
 // service returns the service of the group that the Spec's process belongs to. overlay is the
-// name of the app's own network.
-func service(s engine.Spec, overlay string) (swarm.ServiceSpec, error) {
+// name of the app's own network. hides: the node service serves processes whose port is not
+// published.
+func service(s engine.Spec, overlay string, hides bool) (swarm.ServiceSpec, error) {
 	c, err := containerSpec(s)
 	if err != nil {
 		return swarm.ServiceSpec{}, err
@@ -39,7 +41,7 @@ func service(s engine.Spec, overlay string) (swarm.ServiceSpec, error) {
 		TaskTemplate: swarm.TaskSpec{
 			ContainerSpec: c,
 			Resources: &swarm.ResourceRequirements{
-				Limits:       &swarm.Limit{MemoryBytes: s.Limits.Memory, NanoCPUs: s.Limits.NanoCPUs},
+				Limits:       &swarm.Limit{MemoryBytes: s.Limits.Memory, NanoCPUs: s.Limits.NanoCPUs, Pids: s.Limits.Pids},
 				Reservations: &swarm.Resources{MemoryBytes: s.Limits.MemoryReservation},
 			},
 			RestartPolicy: restartPolicy(s.RestartPolicy),
@@ -59,7 +61,11 @@ func service(s engine.Spec, overlay string) (swarm.ServiceSpec, error) {
 			swarm.PlacementPreference{Spread: &swarm.SpreadOver{SpreadDescriptor: label}})
 	}
 	if s.Port != 0 {
-		made.EndpointSpec.Ports = []swarm.PortConfig{{Protocol: swarm.PortConfigProtocolTCP, TargetPort: uint32(s.Port), PublishMode: swarm.PortConfigPublishModeHost}}
+		target := s.Port
+		if hides {
+			target, c.Labels[node.LabelPort] = node.NoPort, strconv.Itoa(s.Port)
+		}
+		made.EndpointSpec.Ports = []swarm.PortConfig{{Protocol: swarm.PortConfigProtocolTCP, TargetPort: uint32(target), PublishMode: swarm.PortConfigPublishModeHost}}
 	}
 	return made, nil
 }
@@ -94,11 +100,13 @@ func containerSpec(s engine.Spec) (*swarm.ContainerSpec, error) {
 		StopSignal:      s.Options.StopSignal,
 		StopGracePeriod: &grace,
 		ReadOnly:        s.Options.ReadOnly,
-		CapabilityAdd:   s.Options.CapAdd,
-		CapabilityDrop:  s.Options.CapDrop,
 		// A swarm waits for an image's HEALTHCHECK, 30 s by default, before it calls a
 		// process running, and ends one that fails it. Here the gate decides.
 		Healthcheck: &container.HealthConfig{Test: []string{"NONE"}},
+	}
+	c.CapabilityAdd, c.CapabilityDrop = s.Rights()
+	if s.Restricted || s.Options.NoNewPrivileges { // a node with an engine before 25 ignores it
+		c.Privileges = &swarm.Privileges{NoNewPrivileges: true}
 	}
 	for _, line := range s.Options.Hosts {
 		name, address, _ := strings.Cut(line, ":")

@@ -3,6 +3,8 @@ package swarm
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	"github.com/docker/docker/api/types/swarm"
 
 	"dokku/agent/engine"
+	"dokku/agent/engine/node"
 )
 
 func spec(change func(*engine.Spec)) engine.Spec {
@@ -54,7 +57,7 @@ func TestTemplates(t *testing.T) {
 			s.Hostname = odd
 			s.Mounts = []engine.Mount{{Source: odd, Target: "/" + odd}}
 		})
-		made, err := service(s, "dokku_shop")
+		made, err := service(s, "dokku_shop", false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +86,7 @@ func TestService(t *testing.T) {
 		s.Joins, s.Aliases, s.StopTimeout, s.LogSize = []string{"shared"}, []string{"shop.web"}, 7*time.Second, "20m"
 		s.Options = engine.Options{Hosts: []string{"db:::1"}, ShmSize: 1 << 20, Tmpfs: map[string]string{"/tmp": "rw,size=64m,mode=1770"}, CapAdd: []string{"NET_ADMIN"},
 			Labels: map[string]string{"a": "b", engine.LabelApp: "other"}, Ulimits: map[string][2]int64{"nofile": {1, 2}}, User: "web", ReadOnly: true, StopSignal: "QUIT"}
-	}), "dokku_shop")
+	}), "dokku_shop", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,6 +115,19 @@ func TestService(t *testing.T) {
 	}
 }
 
+// TestRestrictedGroup: a group of an isolated app has the rights and the limit of processes too.
+func TestRestrictedGroup(t *testing.T) {
+	made, err := service(spec(func(s *engine.Spec) { s.Restricted, s.Limits.Pids = true, 64 }), "dokku_shop", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := made.TaskTemplate.ContainerSpec
+	if got := strings.Join(c.CapabilityAdd, " ") + " without " + strings.Join(c.CapabilityDrop, " "); got != strings.Join(engine.Capabilities, " ")+" without ALL" ||
+		c.Privileges == nil || !c.Privileges.NoNewPrivileges || made.TaskTemplate.Resources.Limits.Pids != 64 {
+		t.Errorf("%s, %+v, %+v", got, c.Privileges, made.TaskTemplate.Resources.Limits)
+	}
+}
+
 // TestServiceRefuses: what a service cannot have is named.
 func TestServiceRefuses(t *testing.T) {
 	for want, change := range map[string]func(*engine.Spec){
@@ -119,7 +135,7 @@ func TestServiceRefuses(t *testing.T) {
 		"option size=much": func(s *engine.Spec) { s.Options.Tmpfs = map[string]string{"/tmp": "size=much"} },
 		`no placement preference "binpack=x": use spread=node.labels.NAME`: func(s *engine.Spec) { s.Placement.Preferences = []string{"binpack=x"} },
 	} {
-		if _, err := service(spec(change), "x"); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := service(spec(change), "x", false); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want an error with %q, got %v", want, err)
 		}
 	}
@@ -178,7 +194,7 @@ func TestStates(t *testing.T) {
 		{1, "running@down pending@", engine.StatusRestarting, "", 0},
 		{1, "running@down running@up", engine.StatusRunning, "node1", 0},
 		{1, "failed@up failed@up ready@up", engine.StatusRestarting, "node1", 2},
-		{1, "failed@up rejected@up running@up", engine.StatusRunning, "node1", 2},
+		{1, "failed@up rejected@up running@up", engine.StatusRunning, "node1", 1},
 		{1, "shutdown@down complete@up", engine.StatusExited, "node1", 0},
 	} {
 		s := swarm.Service{ID: "s", Spec: swarm.ServiceSpec{Mode: swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: new(uint64(test.replicas))}}}}
@@ -189,7 +205,7 @@ func TestStates(t *testing.T) {
 			at := made.Add(time.Duration(n) * time.Minute)
 			tasks = append([]swarm.Task{{ID: text, Slot: 1, NodeID: node, Meta: swarm.Meta{CreatedAt: at, UpdatedAt: at.Add(time.Second)}, Status: swarm.TaskStatus{State: swarm.TaskState(state)}}}, tasks...)
 		}
-		g := e.view(nodes).group(s, tasks)
+		g := e.view(state{nodes: nodes}).group(s, tasks)
 		if len(g.members) != 1 {
 			t.Fatalf("%s: %d members", test.tasks, len(g.members))
 		}
@@ -229,9 +245,24 @@ func TestChanges(t *testing.T) {
 		{running, with(func(i *engine.Instance) { i.Restarts = 1; i.Created = time.Unix(9, 0) }), engine.ActionDie},
 		{running, with(func(i *engine.Instance) { i.Node = "b"; i.Created = time.Unix(9, 0) }), engine.ActionStart},
 		{running, with(func(i *engine.Instance) { i.NodePort = 2 }), engine.ActionMove},
+		{running, with(func(i *engine.Instance) { i.Address = netip.MustParseAddr("10.0.0.9") }), engine.ActionMove},
+		{running, with(func(i *engine.Instance) { i.Secure = true }), engine.ActionMove},
 	} {
 		if got := change(test.before, test.now); got != test.want {
 			t.Errorf("from %+v to %+v: %q, want %q", test.before, test.now, got, test.want)
+		}
+	}
+}
+
+// TestHiddenPort: where nodes serve processes, the port of web is not published.
+func TestHiddenPort(t *testing.T) {
+	for hides, want := range map[bool]string{false: "5000 ", true: "1 5000"} {
+		made, err := service(spec(func(s *engine.Spec) { s.Port = 5000 }), "dokku_shop", hides)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(made.EndpointSpec.Ports[0].TargetPort, " ", made.TaskTemplate.ContainerSpec.Labels[node.LabelPort]); got != want {
+			t.Errorf("it publishes %s, want %s", got, want)
 		}
 	}
 }

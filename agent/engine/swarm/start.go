@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,9 +23,13 @@ const (
 	startLimit = engine.PruneCall
 	// placeGrace is how long no node may take a process: one may be coming.
 	placeGrace = 5 * time.Second
-	// Pauses between two looks at a process that starts.
-	firstPause = 50 * time.Millisecond
-	lastPause  = 100 * time.Millisecond
+	// firstPause is before a second try of what another call may have interfered with.
+	firstPause = 25 * time.Millisecond
+	// taskPause is between two looks at the tasks of a group that starts or ends. No event of
+	// the engine tells about them.
+	taskPause = 40 * time.Millisecond
+	// lookPause is between two looks at the group as a whole, if its tasks do not change.
+	lookPause = 500 * time.Millisecond
 )
 
 // Start implements Engine.
@@ -46,13 +51,16 @@ func (e *Engine) start(ctx context.Context, spec engine.Spec) (engine.Instance, 
 	if err := ctx.Err(); err != nil {
 		return engine.Instance{}, err
 	}
+	if err := e.protect(ctx, spec.Placement); err != nil {
+		return engine.Instance{}, err
+	}
 	c, cancel := engine.Settled(ctx, engine.SlowCall)
 	defer cancel()
 	overlay, err := patient(c, func() (string, error) { return e.docker.Overlay(c, spec.App) })
 	if err != nil {
 		return engine.Instance{}, err
 	}
-	wanted, err := service(spec, overlay)
+	wanted, err := service(spec, overlay, e.guard.hides.Load())
 	if err != nil {
 		return engine.Instance{}, err
 	}
@@ -62,6 +70,9 @@ func (e *Engine) start(ctx context.Context, spec engine.Spec) (engine.Instance, 
 	var i engine.Instance
 	if err == nil {
 		i, err = e.started(ctx, spec, id)
+	}
+	if err == nil && i.Secure {
+		i, err = e.entered(ctx, i)
 	}
 	if err != nil {
 		err = fmt.Errorf("%w%s", err, e.discard(ctx, wanted.Name, token))
@@ -137,6 +148,12 @@ func (e *Engine) resize(ctx context.Context, s swarm.Service, size int) (done bo
 	if err != nil {
 		return false, err
 	}
+	// Members that end at the same time share s (sharedLook), and the client writes into the Spec, too.
+	s.Spec.Labels = maps.Clone(s.Spec.Labels)
+	if c := s.Spec.TaskTemplate.ContainerSpec; c != nil {
+		own := *c
+		s.Spec.TaskTemplate.ContainerSpec = &own
+	}
 	if size == 0 {
 		s.Spec.Labels[labelMembers] = strconv.Itoa(members(s))
 	} else {
@@ -153,12 +170,13 @@ func (e *Engine) resize(ctx context.Context, s swarm.Service, size int) (done bo
 	return err == nil, err
 }
 
-// started waits until the process runs, or has run.
+// started waits until the process runs, and somebody says at which port, or until it has run.
 func (e *Engine) started(ctx context.Context, spec engine.Spec, id string) (engine.Instance, error) {
 	ctx, cancel := engine.Within(ctx, startLimit)
 	defer cancel()
 	var homeless time.Time // since then no node takes it
-	for pause := firstPause; ; pause = min(pause*5/4, lastPause) {
+	var hidden time.Time   // since then nobody says at which port it runs
+	for {
 		g, err := patient(ctx, func() (group, error) { return e.sharedLook(ctx, id) })
 		switch {
 		case ctx.Err() != nil:
@@ -170,29 +188,27 @@ func (e *Engine) started(ctx context.Context, spec engine.Spec, id string) (engi
 		}
 		if slot := spec.Slot(); slot <= len(g.members) {
 			m := g.members[slot-1]
-			if done, err := e.verdict(ctx, m, spec, e.nodeName(ctx, m)); done || err != nil {
+			done, err := e.verdict(ctx, m, spec, e.nodeName(ctx, m))
+			switch {
+			case err != nil, done && (spec.Port == 0 || m.NodePort != 0 || !m.Running()):
 				return m.Instance, err
+			case !done:
+				hidden = time.Time{}
+			case hidden.IsZero():
+				hidden = time.Now()
+			case time.Since(hidden) > enterLimit:
+				return engine.Instance{}, fmt.Errorf("it runs on %s, and nobody says at which port%s", m.Node, e.trouble(ctx, m.task.NodeID))
 			}
 			if reason := m.task.Status.Err; m.task.NodeID != "" || reason == "" {
 				homeless = time.Time{}
 			} else if homeless.IsZero() {
 				homeless = time.Now()
 			} else if time.Since(homeless) > placeGrace {
-				return engine.Instance{}, fmt.Errorf("%w: %s", engine.ErrNoPlace, strings.TrimSuffix(strings.TrimPrefix(reason, "no suitable node ("), ")"))
+				return engine.Instance{}, fmt.Errorf("%w: %s", engine.ErrNoPlace, unplaced(reason))
 			}
 		}
-		engine.Pause(ctx, pause)
+		e.awaitChange(ctx, g)
 	}
-}
-
-// sharedLook is group, for members that start at the same time: one of them asks for all.
-func (e *Engine) sharedLook(ctx context.Context, id string) (group, error) {
-	v, err, _ := e.looks.Do(id, func() (any, error) { return e.group(ctx, id) })
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) { // perhaps of the one that asked
-		return e.group(ctx, id)
-	}
-	g, _ := v.(group)
-	return g, err
 }
 
 // verdict reports whether a process runs or has run. One that could not run is an error.
@@ -204,7 +220,7 @@ func (e *Engine) verdict(ctx context.Context, m member, spec engine.Spec, node s
 		text := t.Status.Err
 		has := func(part string) bool { return strings.Contains(text, part) }
 		switch {
-		case t.Status.State == swarm.TaskStateRejected && has("No such image"):
+		case t.Status.State == swarm.TaskStateRejected && has(missingImage):
 			return false, fmt.Errorf("%w (%s): to see why, run there: docker pull %s", engine.ErrCannotPull, node, spec.Placement.Image)
 		case t.Status.State == swarm.TaskStateRejected, t.Status.State == swarm.TaskStateFailed && has("starting container failed"):
 			return false, e.refused(ctx, node, text)

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/swarm"
 
 	"dokku/agent/engine"
 )
@@ -27,7 +29,7 @@ func (e *Engine) Stop(ctx context.Context, id string, grace time.Duration) error
 
 // stop returns once no process of the group runs, except where nobody can tell.
 func (e *Engine) stop(ctx context.Context, id string, grace time.Duration) error {
-	first, err := patient(ctx, func() (group, error) { return e.group(ctx, id) })
+	first, err := patient(ctx, func() (group, error) { return e.sharedLook(ctx, id) })
 	if err != nil {
 		return err
 	}
@@ -36,20 +38,23 @@ func (e *Engine) stop(ctx context.Context, id string, grace time.Duration) error
 	}
 	ctx, cancel := engine.Within(ctx, grace+engine.SlowCall)
 	defer cancel()
-	for pause := firstPause; ; pause = min(pause*5/4, lastPause) {
-		g, err := patient(ctx, func() (group, error) { return e.group(ctx, id) })
+	for {
+		g, err := patient(ctx, func() (group, error) { return e.sharedLook(ctx, id) })
 		if err != nil {
 			return err
 		}
 		switch {
 		case replicas(g.Service) > 0:
-			if _, err := e.resize(ctx, g.Service, 0); err != nil {
+			if done, err := e.resize(ctx, g.Service, 0); err != nil {
 				return err
+			} else if !done { // others stop it, too
+				engine.Pause(ctx, firstPause)
 			}
+			continue
 		case !g.lives:
 			return nil
 		}
-		if engine.Pause(ctx, pause); ctx.Err() != nil {
+		if e.awaitChange(ctx, g); ctx.Err() != nil {
 			return e.docker.ExplainSwarm(ctx, ctx.Err())
 		}
 	}
@@ -66,12 +71,39 @@ func (e *Engine) Remove(ctx context.Context, r engine.Resource) error {
 	if err == nil {
 		c, cancel := engine.Within(ctx, engine.SlowCall)
 		defer cancel()
+		e.awaitForgotten(c, service)
 		err = e.remove(c, service)
 	}
 	if err != nil && !errors.Is(err, engine.ErrNoContainer) {
 		return fmt.Errorf("cannot remove process %s: %w", r.ID, err)
 	}
 	return nil
+}
+
+const (
+	// forgetLimit is how long the swarm may take to forget tasks that have ended. It does so
+	// every 250 ms.
+	forgetLimit = 2 * time.Second
+	forgetPause = 100 * time.Millisecond
+)
+
+// awaitForgotten waits until the swarm has forgotten the ended tasks of a service that has been
+// stopped. A manager (Docker 20.10) that forgets one while it removes the service crashes, as a
+// whole engine.
+func (e *Engine) awaitForgotten(ctx context.Context, service string) {
+	for late := time.Now().Add(forgetLimit); time.Now().Before(late); engine.Pause(ctx, forgetPause) {
+		tasks, err := e.tasks(ctx, []string{service})
+		if err != nil || ctx.Err() != nil || !forgetting(tasks, service) {
+			return
+		}
+	}
+}
+
+// forgetting reports whether the swarm is about to forget a task of the service.
+func forgetting(tasks []swarm.Task, service string) bool {
+	return slices.ContainsFunc(tasks, func(t swarm.Task) bool {
+		return t.ServiceID == service && t.DesiredState == swarm.TaskStateRemove && ended(t)
+	})
 }
 
 // remove removes a service.

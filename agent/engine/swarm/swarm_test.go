@@ -2,12 +2,14 @@ package swarm_test
 
 import (
 	"bytes"
+	"context"
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +19,7 @@ import (
 	"dokku/agent/e2e/swarmlab"
 	"dokku/agent/engine"
 	"dokku/agent/engine/enginetest"
+	"dokku/agent/engine/node"
 	"dokku/agent/engine/swarm"
 )
 
@@ -24,7 +27,11 @@ import (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	flag.Set("test.parallel", "4")
-	os.Exit(m.Run())
+	code := m.Run()
+	if path, err := program(); err == nil {
+		os.RemoveAll(filepath.Dir(path))
+	}
+	os.Exit(code)
 }
 
 // fixture is a swarm of managers that run what a registry has.
@@ -33,13 +40,32 @@ type fixture struct {
 	engine        *swarm.Engine
 	image, remote string
 	auth          engine.RegistryAuth
+	keys          node.Keys
+}
+
+// program builds the program of the node service.
+var program = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "swarm-program")
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, "dokku"), lab.GoBuild(filepath.Join(dir, "dokku"), ".")
+})
+
+// beside returns a node's engine with the swarm.
+func (f fixture) beside(n *swarmlab.Node) *swarm.Engine {
+	f.T.Helper()
+	path, err := program()
+	lab.Must(f.T, err)
+	return swarm.Beside(n.Engine, swarm.Config{Keys: f.keys, Program: path})
 }
 
 func newFixture(t *testing.T, nodes int) fixture {
 	t.Helper()
 	l := swarmlab.Swarm(t, nodes, nodes)
 	l.Heartbeat(2 * time.Second) // so that Watch notices first
-	f := fixture{Lab: l, engine: swarm.Beside(l.Nodes[0].Engine), auth: l.Registry()}
+	f := fixture{Lab: l, auth: l.Registry(), keys: node.Keys{Dir: t.TempDir()}}
+	f.engine = f.beside(l.Nodes[0])
 	f.image = imported(t, l.Nodes[0])
 	var err error
 	f.remote, err = l.Nodes[0].Push(t.Context(), f.image, f.auth.Server+"/test:1", f.auth, nil)
@@ -75,7 +101,7 @@ func TestPlacedQuorum(t *testing.T) {
 	f := newFixture(t, 3)
 	leader := f.Nodes[0]
 	f.Nodes[0], f.Nodes[1] = f.Nodes[1], leader
-	f.engine = swarm.Beside(f.Nodes[0].Engine)
+	f.engine = f.beside(f.Nodes[0])
 	leader.Cut()
 	leader.Kill()
 	i, err := f.engine.Start(t.Context(), f.web("shop", 1, "sleep", "1000"))
@@ -96,7 +122,7 @@ func TestPlacedQuorum(t *testing.T) {
 
 func (f fixture) placed() enginetest.PlacedFixture {
 	p := enginetest.PlacedFixture{Host: f.engine, Image: f.image, Remote: f.remote, Auth: f.auth, Command: enginetest.Shell,
-		Missing: f.remote[:len(f.remote)-8] + "00000000", Reach: reached}
+		Missing: f.remote[:len(f.remote)-8] + "00000000", Reach: f.reached}
 	for i, n := range f.Nodes {
 		cut := func(_ *testing.T, yes bool) {
 			if yes {
@@ -118,12 +144,19 @@ func (f fixture) placed() enginetest.PlacedFixture {
 }
 
 // reached reports whether the port of a process answers.
-func reached(i engine.Instance) bool {
-	conn, err := net.DialTimeout("tcp", i.Reach(8080).String(), 5*time.Second)
+func (f fixture) reached(i engine.Instance) bool {
+	f.T.Helper()
+	keys, err := f.keys.Load()
+	lab.Must(f.T, err)
+	c, err := node.NewClient(keys.Door)
+	lab.Must(f.T, err)
+	ctx, cancel := context.WithTimeout(f.T.Context(), 5*time.Second)
+	defer cancel()
+	conn, err := c.Dial(ctx, "tcp", i.Reach(8080).String())
 	if err == nil {
 		conn.Close()
 	}
-	return err == nil
+	return err == nil && i.Secure
 }
 
 // web returns the Spec of the nth web process of an app, as a rollout makes it.
@@ -156,11 +189,11 @@ func TestSpecs(t *testing.T) {
 	if i.Limits != odd.Limits || i.Index != 3 || i.Name != "shop.worker.3" {
 		t.Errorf("it is %+v", i)
 	}
-	out, _, err := f.engine.Exec(t.Context(), i.ID, []string{"sh", "-c", `echo "$DYNO|$ODD|$(busybox hostname)|$(busybox id -u)"; ulimit -n; busybox grep db /etc/hosts; ` +
+	out, _, err := f.engine.Exec(t.Context(), i.ID, []string{"sh", "-c", `echo "$DYNO|$ODD|$(busybox hostname)|$(busybox id -u)"; busybox awk '/open files/ {print $4, $5}' /proc/1/limits; busybox grep db /etc/hosts; ` +
 		`busybox df -k /dev/shm /tmp | busybox awk '{print $2, $6}'; touch /x 2>&1; busybox grep CapBnd /proc/self/status; ` +
 		`for to in shop.web web.shop shop.web.internal; do nc -w 5 $to 8080 -e true && echo reached $to; done`})
 	lab.Must(t, err)
-	lab.Contains(t, string(out), "worker.3|{{.Task.Slot}} {{ }}|host|7\n", "100\n", "192.0.2.1\tdb\n", "1024 /dev/shm", "2048 /tmp", "CapBnd:\t0000000000000000", "reached shop.web\n", "reached shop.web.internal\n")
+	lab.Contains(t, string(out), "worker.3|{{.Task.Slot}} {{ }}|host|7\n", "100 200\n", "192.0.2.1\tdb\n", "1024 /dev/shm", "2048 /tmp", "CapBnd:\t0000000000000000", "reached shop.web\n", "reached shop.web.internal\n")
 	lab.Lacks(t, string(out), "reached web.shop")
 
 	// People look for the processes of an app by its labels, on any node.
@@ -205,7 +238,9 @@ func TestSpecs(t *testing.T) {
 	}
 	l.Docker("container", "prune", "--force")
 	lab.Must(t, f.engine.Remove(t.Context(), engine.Resource{Kind: engine.ImageKind, ID: f.image, App: "shop"}))
-	if found := l.Docker("image", "ls", "--all", "--quiet"); found != "" {
-		t.Errorf("the image is still there: %s", l.Docker("image", "ls", "--digests"))
+	for _, name := range strings.Fields(l.Docker("image", "ls", "--all", "--format", "{{.Repository}}")) {
+		if !strings.HasSuffix(name, "/dokku_node") {
+			t.Errorf("the image is still there: %s", l.Docker("image", "ls", "--digests"))
+		}
 	}
 }

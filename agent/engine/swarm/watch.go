@@ -46,6 +46,8 @@ type watcher struct {
 	blind  bool  // it has not answered since
 	seen   map[string]engine.Instance
 	asking map[string]bool // nodes that are asked at this moment, by id
+	// began is when the last look began, and since when the one before did.
+	began, since time.Time
 }
 
 // heard is the answer of a node, or that there was none.
@@ -95,6 +97,7 @@ func (w *watcher) run(ctx context.Context) {
 // round looks at the swarm and tells of changes. It returns the time until the next look.
 func (w *watcher) round(ctx context.Context) time.Duration {
 	began := time.Now()
+	w.since, w.began = w.began, began
 	c, cancel := engine.Within(ctx, lookLimit)
 	s, err := w.engine.read(c, "", "")
 	cancel()
@@ -170,14 +173,26 @@ func (w *watcher) tellAll(ctx context.Context) {
 }
 
 func (w *watcher) send(ctx context.Context, i engine.Instance, a engine.Action) {
-	event := engine.Event{App: i.App, ID: i.ID, Action: a, At: time.Now().UTC()}
+	event := engine.Event{App: i.App, ID: i.ID, Action: a, At: time.Now().UTC(), Placed: true}
 	if a == engine.ActionDie {
-		event.ExitCode, event.At = i.ExitCode, i.Finished
+		event.ExitCode, event.At = i.ExitCode, w.when(i.Finished, event.At)
 	}
 	select {
 	case w.out <- event:
 	case <-ctx.Done():
 	}
+}
+
+// when is the time of an end by this server's clock, where those of nodes and managers are off:
+// the end is seen now, and the look before did not see it.
+func (w *watcher) when(at, now time.Time) time.Time {
+	if at.Before(w.since) {
+		return w.since.UTC()
+	}
+	if at.After(now) {
+		return now
+	}
+	return at
 }
 
 // change says what has happened to a process; "" if nothing has.
@@ -189,7 +204,8 @@ func change(before, now engine.Instance) engine.Action {
 		return engine.ActionDie
 	case now.Running() && (!before.Running() || now.Created != before.Created):
 		return engine.ActionStart
-	case now.Status != before.Status, now.Node != before.Node, now.NodePort != before.NodePort:
+	case now.Status != before.Status, now.Node != before.Node, now.NodePort != before.NodePort,
+		now.Address != before.Address, now.Secure != before.Secure:
 		return engine.ActionMove
 	}
 	return ""
@@ -204,7 +220,7 @@ type asked struct {
 // nodes returns the nodes that run processes or did not answer, by their ids.
 func (w *watcher) nodes() map[string]asked {
 	nodes := map[string]asked{}
-	v := w.engine.view(w.last.nodes)
+	v := w.engine.view(w.last)
 	for id, n := range v.nodes {
 		if v.silent[id] && n.Address != "" {
 			nodes[id] = asked{n.Address, []int{gossipPort}}
@@ -219,7 +235,7 @@ func (w *watcher) nodes() map[string]asked {
 		if a.address == "" {
 			a = asked{n.Address, []int{gossipPort}}
 		}
-		if port := nodePort(t); port != 0 && len(a.ports) == 1 {
+		if port := v.nodePort(t); port != 0 && len(a.ports) == 1 {
 			a.ports = append(a.ports, port)
 		}
 		nodes[t.NodeID] = a
@@ -235,10 +251,7 @@ func (a asked) answers(ctx context.Context) bool {
 	found := make(chan bool, len(a.ports))
 	for _, port := range a.ports {
 		go func() {
-			conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(a.address, strconv.Itoa(port)))
-			if err == nil {
-				conn.Close()
-			}
+			err := knock(ctx, net.JoinHostPort(a.address, strconv.Itoa(port)))
 			found <- err == nil || errors.Is(err, syscall.ECONNREFUSED)
 		}()
 	}
@@ -248,4 +261,13 @@ func (a asked) answers(ctx context.Context) bool {
 		}
 	}
 	return false
+}
+
+// knock opens a connection and closes it.
+func knock(ctx context.Context, address string) error {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+	if err == nil {
+		conn.Close()
+	}
+	return err
 }

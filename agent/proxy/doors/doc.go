@@ -29,7 +29,8 @@
 // # Two kinds of routes
 //
 // The processes of a swarm are reached by every server (Route.Elsewhere): a front door asks
-// them by itself, and serves on while the first server is down. All other processes are on a
+// them by itself, with the certificate that the route names (Route.Entrance), and serves on while
+// the first server is down. All other processes are on a
 // bridge of the first server, which nobody else reaches. There a front door passes each
 // request on to the first server's nginx (Route.Onward): to the port that the visitor asked,
 // over TLS if the visitor came so, with the same name. So every name works at every front
@@ -54,8 +55,9 @@
 // processes. The error names the way out, front-door:disable, which people call after they
 // have taken it out of the DNS; nobody can do that for them.
 //
-// Rejected: a majority, or a time after which a front door is ignored. It could still have
-// visitors, who would get errors for as long as it is behind.
+// Rejected: a majority. A front door could still have visitors, who would get errors for as long
+// as it is behind. For the same reason none is left out after a time unless its admin wants that
+// (leave-out-after): see package frontdoor.
 //
 // # What is written down
 //

@@ -21,12 +21,14 @@ import (
 type Proxy struct {
 	local proxy.Proxy
 	doors []*door
+	out   []string // what is said of those that are left out
 }
 
 var (
 	_ proxy.Proxy     = (*Proxy)(nil)
 	_ proxy.Examiner  = (*Proxy)(nil)
 	_ proxy.Inspector = (*Proxy)(nil)
+	_ proxy.Distant   = (*Proxy)(nil)
 )
 
 // A door is an enabled front door.
@@ -47,16 +49,21 @@ type Config struct {
 	Pool     *Pool
 }
 
-// New returns the proxy of this server and its enabled front doors; without any, the local
-// one itself.
+// New returns the proxy of this server and its enabled front doors, without those that are left
+// out; without any, the local one itself.
 func New(local proxy.Proxy, c Config) proxy.Proxy {
 	p := &Proxy{local: local}
 	for _, name := range (app.Settings{FrontDoors: c.Doors}).Doors() {
-		if d := c.Doors[name]; !d.Disabled {
+		switch d := c.Doors[name]; {
+		case d.Disabled:
+		case c.LeftOut(name, d):
+			p.out = append(p.out, fmt.Sprintf("Front door %s (%s) has not answered since %s, so this goes on without it (leave-out-after %d)",
+				name, d.Address, c.Away(name).Format(time.RFC3339), d.LeaveOut))
+		default:
 			p.doors = append(p.doors, c.door(name, d))
 		}
 	}
-	if len(p.doors) == 0 {
+	if len(p.doors)+len(p.out) == 0 {
 		return local
 	}
 	return p

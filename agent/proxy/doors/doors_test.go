@@ -236,12 +236,15 @@ func TestFiles(t *testing.T) {
 	}
 	write("cert/server.crt", "CERTIFICATE")
 	write("cert/server.key", "KEY")
+	write("door/server.crt", "DOOR")
+	write("door/server.key", "DOORKEY")
 	write("page/maintenance.html", "closed")
 	write("page/img/a.svg", "image")
 	write("conf/own.conf", "# one\n")
 	write("conf/readme", "not for nginx")
 	r := route(1, "10.0.0.5:1")
 	r.Certificates = []proxy.Certificate{{ID: "0123456789abcdef", Dir: filepath.Join(dir, "cert"), Domains: r.Domains}}
+	r.Entrance = &proxy.Certificate{ID: "fedcba9876543210", Dir: filepath.Join(dir, "door")}
 	r.Maintenance = &proxy.Maintenance{Page: proxy.Files{ID: "abcdef0123456789", Dir: filepath.Join(dir, "page")}}
 	r.Auth = &proxy.Auth{Users: map[string]string{"ann": "$6$salt$aaaaaaaa"}}
 	r.Settings.IncludeDir = filepath.Join(dir, "conf")
@@ -249,13 +252,13 @@ func TestFiles(t *testing.T) {
 	r2 := proxy.Route{}
 	w.first.Proxy = func(doors.Settings) doors.Served { return &reading{w.one, seen, &r2} }
 	check(t, w.Publish(t.Context(), r))
-	for name, want := range map[string]string{"certificate/server.crt": "CERTIFICATE", "certificate/server.key": "KEY",
+	for name, want := range map[string]string{"certificate/server.crt": "CERTIFICATE", "certificate/server.key": "KEY", "entrance/server.crt": "DOOR", "entrance/server.key": "DOORKEY",
 		"page/maintenance.html": "closed", "page/img/a.svg": "image", "include/own.conf": "# one\n"} {
 		if seen[name] != want {
 			t.Errorf("%s is %q", name, seen[name])
 		}
 	}
-	if len(seen) != 5 || r2.Auth.Users["ann"] != "$6$salt$aaaaaaaa" {
+	if len(seen) != 7 || r2.Auth.Users["ann"] != "$6$salt$aaaaaaaa" {
 		t.Errorf("%v, %+v", seen, r2.Auth)
 	}
 	if left, _ := filepath.Glob(filepath.Join(w.first.Dir, "in-*")); len(left) > 0 {
@@ -287,7 +290,7 @@ type reading struct {
 
 func (p *reading) Publish(ctx context.Context, r proxy.Route) error {
 	*p.route = r
-	for of, dir := range map[string]string{"certificate": r.Certificates[0].Dir, "page": r.Maintenance.Page.Dir, "include": r.Settings.IncludeDir} {
+	for of, dir := range map[string]string{"certificate": r.Certificates[0].Dir, "entrance": r.Entrance.Dir, "page": r.Maintenance.Page.Dir, "include": r.Settings.IncludeDir} {
 		err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
 			if err != nil || e.IsDir() {
 				return err

@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"dokku/agent/disk"
 )
@@ -25,10 +26,12 @@ type record struct {
 	Token string `json:"token,omitempty"`
 	// May are the processes that the front door may send requests to.
 	May []netip.AddrPort `json:"may,omitempty"`
+	// Since is of awayRecord alone: when the front door did not answer for the first time.
+	Since time.Time `json:"since,omitzero"`
 }
 
-// records are the files about one front door: one for each app, and one for the settings. A
-// file is replaced in one step, by a process that has the app's lock, or by
+// records are the files about one front door: one for each app, one for the settings, and one
+// while it does not answer. A file is replaced in one step, by a process that has the app's lock, or by
 // one that only doubts it.
 type records struct {
 	dir  string
@@ -38,6 +41,8 @@ type records struct {
 const (
 	// settingsRecord is the name of the record of the settings. No app has it.
 	settingsRecord = "+settings"
+	// awayRecord is there while the front door does not answer the agent.
+	awayRecord = "+away"
 	// lockFile is that of all records. No front door has its name.
 	lockFile = "+lock"
 )
@@ -110,7 +115,7 @@ func doubted(r record) record { return record{May: r.May} }
 func (r records) apps() (list []string) {
 	paths, _ := filepath.Glob(r.path("*"))
 	for _, path := range paths {
-		if name := strings.TrimSuffix(filepath.Base(path), ".json"); name != settingsRecord {
+		if name := strings.TrimSuffix(filepath.Base(path), ".json"); !strings.HasPrefix(name, "+") {
 			list = append(list, name)
 		}
 	}

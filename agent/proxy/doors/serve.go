@@ -177,8 +177,8 @@ func (d *Door) unpack(r *proxy.Route, list []file) (done func(), err error) {
 			return done, err
 		}
 	}
-	for i, c := range r.Certificates {
-		r.Certificates[i].Dir = filepath.Join(dir, string(kindCertificate), c.ID)
+	for _, c := range r.Pairs() {
+		c.Dir = filepath.Join(dir, string(kindCertificate), c.ID)
 	}
 	if m := r.Maintenance; m != nil && m.Page.ID != "" {
 		page := *m

@@ -51,24 +51,25 @@ func TestServeRefuses(t *testing.T) {
 		"":                              "cannot read the request: no message of a front door",
 		"ls -l":                         "cannot read the request: no message of a front door",
 		`{"Op":"publish"}`:              "cannot read the request: no message of a front door",
-		`{"Protocol":2,"Op":"status"}`:  "the server speaks version 2 of the protocol of front doors, not 1: update both servers to the same version of dokku",
-		`{"Protocol":1,"Op":"run"}`:     `a front door knows no "run"`,
-		`{"Protocol":1,"Op":"publish"}`: "the request has no route",
-		`{"Protocol":1,"Op":"withdraw","App":"../x"}`:                                                                                                                     "invalid app name",
-		`{"Protocol":1,"Op":"publish","Route":{"App":"../x"}}`:                                                                                                            "invalid app name",
-		`{"Protocol":1,"Op":"publish","Route":{"App":"shop","Domains":["a;b"]}}`:                                                                                          "invalid domain",
-		`{"Protocol":1,"Op":"publish","Replaces":"../x","Route":{"App":"shop"}}`:                                                                                          "invalid app name",
-		`{"Protocol":1,"Op":"publish","Route":{"App":"shop","Onward":true}}`:                                                                                              "does not say where the server is",
-		`{"Protocol":1,"Op":"publish","Users":{"a":"x"},"Route":{"App":"shop","Auth":{}}}`:                                                                                "invalid password",
-		`{"Protocol":1,"Op":"publish",` + route + `,` + file("certificate", id, "../../../x") + `}`:                                                                       "does not name its file",
-		`{"Protocol":1,"Op":"publish",` + route + `,` + file("certificate", id, "server.crt.conf") + `}`:                                                                  "does not name its file",
-		`{"Protocol":1,"Op":"publish",` + route + `,` + file("certificate", "ffffffffffffffff", "server.key") + `}`:                                                       "does not name its file",
-		`{"Protocol":1,"Op":"publish",` + route + `,` + file("page", id, "a.html") + `}`:                                                                                  "does not name its file",
-		`{"Protocol":1,"Op":"publish",` + route + `,` + file("include", "", "../own.conf") + `}`:                                                                          "does not name its file",
-		`{"Protocol":1,"Op":"publish",` + route + `,` + file("include", "", "own.sh") + `}`:                                                                               "does not name its file",
-		`{"Protocol":1,"Op":"publish",` + route + `,` + file("home", "", "own.conf") + `}`:                                                                                "does not name its file",
-		`{"Protocol":1,"Op":"publish",` + route + `,"Files":[{"Of":"include","Name":"a.conf","Data":"` + base64.StdEncoding.EncodeToString(make([]byte, 17<<20)) + `"}]}`: "has more than 16 MiB",
-		`{"Protocol":1,"Op":"publish",` + route + `,` + file("certificate", id, "server.crt") + `}`:                                                                       "token ",
+		`{"Protocol":3,"Op":"status"}`:  "the server speaks version 3 of the protocol of front doors, not 2: update both servers to the same version of dokku",
+		`{"Protocol":2,"Op":"run"}`:     `a front door knows no "run"`,
+		`{"Protocol":2,"Op":"publish"}`: "the request has no route",
+		`{"Protocol":2,"Op":"publish","Route":{"App":"shop","Elsewhere":true,"Entrance":{"ID":"../x"}}}`:                                                                  "invalid certificate \"../x\" of the entrance",
+		`{"Protocol":2,"Op":"withdraw","App":"../x"}`:                                                                                                                     "invalid app name",
+		`{"Protocol":2,"Op":"publish","Route":{"App":"../x"}}`:                                                                                                            "invalid app name",
+		`{"Protocol":2,"Op":"publish","Route":{"App":"shop","Domains":["a;b"]}}`:                                                                                          "invalid domain",
+		`{"Protocol":2,"Op":"publish","Replaces":"../x","Route":{"App":"shop"}}`:                                                                                          "invalid app name",
+		`{"Protocol":2,"Op":"publish","Route":{"App":"shop","Onward":true}}`:                                                                                              "does not say where the server is",
+		`{"Protocol":2,"Op":"publish","Users":{"a":"x"},"Route":{"App":"shop","Auth":{}}}`:                                                                                "invalid password",
+		`{"Protocol":2,"Op":"publish",` + route + `,` + file("certificate", id, "../../../x") + `}`:                                                                       "does not name its file",
+		`{"Protocol":2,"Op":"publish",` + route + `,` + file("certificate", id, "server.crt.conf") + `}`:                                                                  "does not name its file",
+		`{"Protocol":2,"Op":"publish",` + route + `,` + file("certificate", "ffffffffffffffff", "server.key") + `}`:                                                       "does not name its file",
+		`{"Protocol":2,"Op":"publish",` + route + `,` + file("page", id, "a.html") + `}`:                                                                                  "does not name its file",
+		`{"Protocol":2,"Op":"publish",` + route + `,` + file("include", "", "../own.conf") + `}`:                                                                          "does not name its file",
+		`{"Protocol":2,"Op":"publish",` + route + `,` + file("include", "", "own.sh") + `}`:                                                                               "does not name its file",
+		`{"Protocol":2,"Op":"publish",` + route + `,` + file("home", "", "own.conf") + `}`:                                                                                "does not name its file",
+		`{"Protocol":2,"Op":"publish",` + route + `,"Files":[{"Of":"include","Name":"a.conf","Data":"` + base64.StdEncoding.EncodeToString(make([]byte, 17<<20)) + `"}]}`: "has more than 16 MiB",
+		`{"Protocol":2,"Op":"publish",` + route + `,` + file("certificate", id, "server.crt") + `}`:                                                                       "token ",
 	} {
 		if got := served(t, d, request); !strings.Contains(got, want) {
 			t.Errorf("%.120s is answered with %q, want %q", request, got, want)
@@ -88,7 +89,7 @@ func TestServeRefuses(t *testing.T) {
 func TestOtherProtocol(t *testing.T) {
 	w := newTown(t)
 	w.first.Answer = []byte(`{"Protocol":7,"Token":"x"}`)
-	says(t, w.Publish(t.Context(), route(1, "10.0.0.5:1")), "it speaks version 7 of the protocol of front doors, not 1")
+	says(t, w.Publish(t.Context(), route(1, "10.0.0.5:1")), "it speaks version 7 of the protocol of front doors, not 2")
 	w.first.Answer = []byte("Last login: today\n")
 	says(t, w.Publish(t.Context(), route(1, "10.0.0.5:1")), "its answer is none of a front door")
 }

@@ -20,7 +20,7 @@ import (
 
 // Protocol is the version of what a server and its front doors say to each other. It changes
 // whenever one side would misunderstand the other.
-const Protocol = 1
+const Protocol = 2
 
 // Command is the word by which a front door's forced command calls [Door.Serve].
 const Command = "front-door:serve"
@@ -103,7 +103,7 @@ type file struct {
 
 // filesOf reads the files that a route names.
 func filesOf(r proxy.Route) (list []file, err error) {
-	for _, c := range r.Certificates {
+	for _, c := range r.Pairs() {
 		for _, name := range []string{proxy.CertificateFile, proxy.KeyFile} {
 			data, err := os.ReadFile(filepath.Join(c.Dir, name))
 			if err != nil {
@@ -155,7 +155,7 @@ func checkFiles(r proxy.Route, list []file) error {
 		named := f.Of == kindInclude && f.ID == "" && strings.HasSuffix(f.Name, ".conf") && !strings.Contains(f.Name, "/") ||
 			f.Of == kindPage && r.Maintenance != nil && f.ID == r.Maintenance.Page.ID ||
 			f.Of == kindCertificate && (f.Name == proxy.CertificateFile || f.Name == proxy.KeyFile) &&
-				slices.ContainsFunc(r.Certificates, func(c proxy.Certificate) bool { return c.ID == f.ID })
+				slices.ContainsFunc(r.Pairs(), func(c *proxy.Certificate) bool { return c.ID == f.ID })
 		switch {
 		case !named || !filepath.IsLocal(f.Name):
 			return fmt.Errorf("the route of %s does not name its file %.80q", r.App, f.Name)

@@ -11,7 +11,7 @@ import (
 // ask. Visitors find nothing there, as without it.
 type challenged struct {
 	Listen    listen
-	Names     string
+	Names     syntax
 	Challenge string
 	Page      page
 }

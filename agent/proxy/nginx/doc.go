@@ -130,9 +130,18 @@
 //   - A process on another machine (Route.Elsewhere) is the exception: a machine that is gone
 //     refuses nothing, and each request to it would wait for its connection. That may take 1 s,
 //     then the request goes to another process, whatever its method, since nothing of it was
-//     sent. After three failures in a second, an nginx worker leaves a process out for one
-//     second, until the agent has taken it out of the route. One or two requests that
-//     kill their processes put none aside, and with all aside, nginx tries again a second later.
+//     sent. After one failure, nginx leaves a process out for 10 s (its own defaults, shared by
+//     the workers in a zone), until the agent has taken it out of the route. If nobody does, as at
+//     a front door whose server has died, one request in 10 s waits. Before, each worker forgot
+//     after 1 s, and at a few requests a second one in 15 waited. A machine that is back gets
+//     requests after 10 s. With all aside, nginx would answer 502: so there is a second list, of
+//     backups, of which none is ever put aside, and requests that kill their processes shift load
+//     for 10 s and refuse nobody. A single process has neither. Rejected: more than one failure,
+//     for each of which a visitor waits; a longer pause, for which one process more would be busy
+//     after each short fault of the network.
+//     There a request goes to a third process, too: two machines may be gone at the same time.
+//     If they are two of three managers, nobody can tell the agent what is gone, and with two
+//     tries a third of the requests would fail until one is back.
 //   - nginx is reloaded only when something changed: a reload closes idle
 //     connections of clients.
 //   - Clients that hold a connection to an old worker (WebSockets) keep that worker
@@ -206,6 +215,14 @@
 // asks over TLS with the visitor's name (SNI). The certificate there is not verified: it may be
 // self-signed; see package doors.
 //
+// # An entrance
+//
+// The processes of a route with an Entrance are asked over TLS, with a client certificate, and
+// their own one is verified. The certificate's file also has the authority's, so it names whom
+// to trust. These directives stand in the server block, since an included file may ask the
+// processes in locations of its own; its proxy_pass has to say https://APP-web then. Sessions
+// are resumed.
+//
 // # Pages
 //
 // nginx answers for an app without processes (503) and for one that does not answer (502
@@ -226,6 +243,43 @@
 // Every change renders all apps to find outdated files. That takes 0.2 s for 1,000 apps with
 // certificates, twice as long as a renderer of plain Go code took, and still
 // less than nginx needs to read them.
+//
+// Each value that a template prints passes a filter, which [escaped] adds to every action of
+// every template: it takes numbers, addresses and one word of nginx's syntax, and the type
+// syntax for the few texts that are more than that, which this package alone makes, out of words.
+// Anything else is an error, so a value that a check of Route.Checked forgot stops its route and adds
+// no directive. Rejected: a renderer of root's that takes data. The attacker whom it would stop
+// is the user dokku, who is root by the engine's socket; a pusher's text is stopped by the
+// filter as well, and a second program with the same checks would have to be kept in step.
+//
+// # Limits
+//
+// One visitor must not take what all share: nginx's connections and the disk.
+//
+//   - A connection whose request has not come in full is counted by no directive of nginx. ConfD
+//     gives headers 20 s (client_header_timeout of http: nginx does not know the app yet), and
+//     install.sh gives a worker 8,192 connections instead of Debian's 768. How many connections one
+//     address may open at all is the firewall's to say.
+//   - limit-conn bounds the requests that an address has open at a server of an app, slow bodies and
+//     slow readers among them: 2,048, of a worker's 8,192 connections. A load balancer or CDN in front is one
+//     address unless it is a trusted proxy; then its visitors are counted. Where nobody says
+//     that it is one, its WebSockets must still pass: two workers with Debian's 768 connections
+//     could carry 768 of them. Over it, the answer is 429. Rejected: no limit by default, since a
+//     request costs an attacker one packet; exceptions for private addresses, where the
+//     containers of other apps are; a count over all apps, where the visitors of one app
+//     use up those of another.
+//   - limit-req is off by default: what a page asks for at once differs too much.
+//   - An answer of which a client reads nothing takes 1 MiB of the disk (proxy-max-temp-file-size), the
+//     buffer that Heroku's router has, not nginx's 1 GiB; then the process waits for the
+//     client. A request takes client-max-body-size.
+//
+// The zone of limit-req has the app's name, so it stands in the app's file, and in the quick test's.
+// limit_conn stands in the server, beside an admin's own; the status stands in the
+// location, since nginx refuses a second one in the server.
+//
+// Rejected: worker_connections in a file of ours: a second events block is refused. install.sh
+// replaces the distribution's number, keeps the file before, and leaves any other number
+// to the admin, whom doctor tells.
 //
 // # Directives
 //
@@ -293,8 +347,10 @@
 // # Root
 //
 // The agent is not root. Two scripts without arguments are: [CheckScript] and
-// [ReloadScript]. Everyone who can write nginx's configuration can read what
-// root's nginx can read; the scripts give the agent's user no more than that.
+// [ReloadScript]. Everyone who can write nginx's configuration can say what root's nginx reads
+// and logs, so the agent's user is trusted with the host in this too, as with the engine's socket;
+// the scripts give it no more than that: they take programs from root's folders alone, and
+// the owner of the staged files reads them, so that a link among them leads nowhere else.
 //
 // Nothing listens on the port of a fresh installation beside Dokku: nginx runs, and was not told
 // of it. So a publish that finds nothing tells nginx first, and only if that fails is nginx down.

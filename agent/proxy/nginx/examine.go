@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -30,6 +32,7 @@ func (n *Proxy) Examine(ctx context.Context) proxy.Condition {
 		c.Apps, c.Files = n.examineTree(live)
 	}
 	n.examineServing(ctx, &c, live)
+	c.Few = n.examineConnections()
 	for _, argv := range [][]string{n.config.Check, n.config.Reload} {
 		if err := n.runnable(ctx, argv); err != nil {
 			c.Rules = append(c.Rules, err)
@@ -169,4 +172,27 @@ func (n *Proxy) validate(ctx, wait context.Context) error {
 		err = errors.Join(err, n.point(stagedLink, staged))
 	}
 	return err
+}
+
+// fewConnections are so few for each worker that the requests of one address, up to the
+// default of limit-conn, use them up: each has a connection to its process too. nginx's own number is 512, that of Debian 768.
+const fewConnections = 4096
+
+var workerConnections = regexp.MustCompile(`(?m)^[^#]*\bworker_connections\s+([0-9]{1,9})\s*;`)
+
+// examineConnections reads nginx's main file. One that it cannot read, or that has the
+// number in an included file, has no finding.
+func (n *Proxy) examineConnections() error {
+	text, err := os.ReadFile(n.config.Main)
+	if err != nil {
+		return nil
+	}
+	m := workerConnections.FindSubmatch(text)
+	if m == nil {
+		return nil
+	}
+	if count, err := strconv.Atoi(string(m[1])); err == nil && count < fewConnections {
+		return fmt.Errorf("%s allows a worker %d connections", n.config.Main, count)
+	}
+	return nil
 }

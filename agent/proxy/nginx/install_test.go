@@ -20,7 +20,7 @@ func TestCheckScript(t *testing.T) {
 	t.Parallel()
 	s := nginxtest.NewServer(t, "")
 	check(t, s.Proxy().Publish(t.Context(), route(t, "hello", 1)))
-	text := nginx.CheckScript(s.Dir)
+	text := nginx.CheckScript(s.Dir, "/etc/nginx/conf.d/dokku.conf")
 	copying := strings.Replace(text, "unshare -m true", "false", 1)
 	if copying == text {
 		t.Fatal("the script has no other way")
@@ -129,11 +129,59 @@ func workers(t *testing.T, s *nginxtest.Server) (pids []string) {
 	return pids
 }
 
+// TestCheckScriptFollowsNoLinks: the owner of the folder makes its links lead to where only
+// root may read or write. With the live link at the folder of nginx itself, root ran the owner's
+// program; with the staged one, or a file in it, nginx's error told what the file says.
+func TestCheckScriptFollowsNoLinks(t *testing.T) {
+	t.Parallel()
+	const nobody = 65534
+	s := nginxtest.NewServer(t, "")
+	ran, private := filepath.Join(t.TempDir(), "ran"), t.TempDir()
+	check(t, os.Chmod(private, 0o700))
+	secret := filepath.Join(private, "secret.conf")
+	check(t, os.WriteFile(secret, []byte("words-of-root;\n"), 0o600))
+	trees := filepath.Join(s.Dir, "trees", "own")
+	check(t, os.MkdirAll(trees, 0o755))
+	check(t, os.WriteFile(filepath.Join(trees, "nginx"), []byte("#!/bin/sh\ntouch "+ran+"\n"), 0o755))
+	for _, dir := range []string{filepath.Dir(filepath.Dir(s.Dir)), filepath.Dir(s.Dir), s.Dir, filepath.Join(s.Dir, "trees"), trees} {
+		check(t, os.Chown(dir, nobody, nobody))
+		check(t, os.Chmod(dir, 0o755))
+	}
+	try := func(live, staged string) string {
+		t.Helper()
+		for link, target := range map[string]string{"live": live, "staged": staged} {
+			check(t, os.RemoveAll(filepath.Join(s.Dir, link)))
+			check(t, os.Symlink(target, filepath.Join(s.Dir, link)))
+		}
+		out, _ := exec.Command("sh", filepath.Join(filepath.Dir(s.Dir), "check")).CombinedOutput()
+		if strings.Contains(string(out), "words-of-root") {
+			t.Errorf("live %s, staged %s: the check told what only root may read: %s", live, staged, out)
+		}
+		return string(out)
+	}
+	if out := try("/usr/sbin", "trees/own"); out != "" {
+		t.Errorf("the owner's files, beside a link at a folder of root's: %s", out)
+	}
+	if _, err := os.Stat(ran); err == nil {
+		t.Error("root ran the owner's program")
+	}
+	if out := try("trees/own", private); !strings.Contains(out, "Permission denied") {
+		t.Errorf("a staged folder of root's: %s", out)
+	}
+	check(t, os.Symlink(secret, filepath.Join(trees, "app.conf")))
+	if out := try("trees/own", "trees/own"); !strings.Contains(out, "the staged nginx files have something that is no file: app.conf") {
+		t.Errorf("a staged link: %s", out)
+	}
+	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "tmp.*", "staged")); len(left) > 0 {
+		t.Errorf("the check left %v", left)
+	}
+}
+
 // TestScriptQuotes: a shell would expand the folder's name.
 func TestScriptQuotes(t *testing.T) {
 	t.Parallel()
-	text := nginx.CheckScript("/tmp/it's; exit 0 #")
-	if out, err := exec.Command("sh", "-c", strings.Split(text, "pid=")[0]+"\nprintf %s \"$live\"").Output(); err != nil || string(out) != "/tmp/it's; exit 0 #/live" {
+	text := nginx.CheckScript("/tmp/it's; exit 0 #", "/etc/x")
+	if out, err := exec.Command("sh", "-c", strings.Split(text, "conf=")[0]+"\nprintf %s \"$dir\"").Output(); err != nil || string(out) != "/tmp/it's; exit 0 #" {
 		t.Errorf("the folder became %q, %v", out, err)
 	}
 }

@@ -58,6 +58,9 @@ type Config struct {
 	// DefaultSite leaves names that no app has to nginx's default server.
 	DefaultSite bool
 
+	// Main is nginx's main file, which Examine reads; "": it is not known.
+	Main string
+
 	// Hostnames are the names of the host itself, beside its addresses and
 	// localhost. An app that is alone answers them. Default: os.Hostname().
 	Hostnames []string

@@ -10,9 +10,9 @@ import (
 // page is an answer of nginx's own to a visitor.
 type page struct {
 	Status   int
-	Sentence string
+	Sentence syntax
 	// Retry tells browsers and crawlers when to come again, in seconds; "" for nothing.
-	Retry string
+	Retry syntax
 	// Dir is the folder of an admin's own page, <status>.html; "" for none.
 	Dir string
 	// HSTS: the app's server sends the header.
@@ -21,14 +21,19 @@ type page struct {
 	Shared bool
 }
 
-// retry is short: nobody knows when the app comes back, and a minute costs little.
-const retry = "60"
+// retry is short: nobody knows when the app comes back, and a minute costs little. crowdRetry is
+// for who asks too much at once.
+const (
+	retry      = "60"
+	crowdRetry = "10"
+)
 
 var (
 	unknownPage = page{Status: 404, Sentence: "There is no site at this address; please check its spelling."}
 	stoppedPage = page{Status: 503, Sentence: "This site is switched off at the moment; please come back later.", Retry: retry}
 	emptyPage   = page{Status: 503, Sentence: "This site is not running at the moment; please come back later.", Retry: retry}
 	worksPage   = page{Status: 503, Sentence: "This site is down for maintenance; please come back in a few minutes.", Retry: retry}
+	crowdPage   = page{Status: 429, Sentence: "Too many requests come from your address; please try again in a few seconds.", Retry: crowdRetry}
 	deadPage    = page{Status: 502, Sentence: "This site does not answer at the moment; please try again in a minute."}
 	slowPage    = page{Status: 504, Sentence: "This site takes too long to answer; please try again in a minute."}
 )
@@ -51,13 +56,13 @@ func (p page) Location() string {
 func (p page) Path() string { return fmt.Sprintf("/.dokku/%d.html", p.Status) }
 
 // ownPages are the pages for what an app does not answer, in the shared file.
-var ownPages = []page{emptyPage, deadPage, slowPage}
+var ownPages = []page{crowdPage, emptyPage, deadPage, slowPage}
 
 // pages are those of an app's server. They have one location, whose Retry and Text depend
 // on the status.
 type pages struct {
 	page
-	Text string // a variable
+	Text syntax // a variable
 	List []page
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"dokku/agent/proxy"
@@ -33,7 +32,7 @@ type server struct {
 // listen is where a server listens.
 type listen struct {
 	Port        int
-	Words       string // after the port, with a space before each
+	Words       syntax // after the port, with a space before each
 	IPv6, HTTP2 bool
 }
 
@@ -60,7 +59,7 @@ func listens(r proxy.Route, port int, s server) bool {
 // appFile is the data of app.conf.
 type appFile struct {
 	view
-	Mark       string
+	Mark       syntax
 	Pools      []pool
 	Servers    []block
 	Challenged *challenged
@@ -72,11 +71,19 @@ type pool struct {
 	Processes []netip.AddrPort
 }
 
+// PutsAside reports whether nginx asks a process again only after a while when it has failed: on
+// another machine, if there is another one to ask.
+func (f appFile) PutsAside(p pool) bool { return f.Elsewhere && len(p.Processes) > 1 }
+
+// Zone is the memory, in KiB, in which nginx's workers share what they know of the processes. One
+// takes about 1 KiB in the two lists.
+func (p pool) Zone() int { return 64 + 2*len(p.Processes) }
+
 // renderApp returns the file of an app. The route must come from Route.Checked.
 func renderApp(r proxy.Route, s server) []byte { return write("app.conf", appOfRoute(r, s)) }
 
 func appOfRoute(r proxy.Route, s server) appFile {
-	f := appFile{view: view{r}, Mark: mark(r), Pools: []pool{poolOf(r, 0)}}
+	f := appFile{view: view{r}, Mark: syntax(mark(r)), Pools: []pool{poolOf(r, 0)}}
 	known := []int{0}
 	for _, p := range r.Ports {
 		if !slices.Contains(known, p.Container) {
@@ -206,10 +213,26 @@ func serverNames(domains []string) []string {
 }
 
 // lines is a list of names, one a line.
-func lines(names []string) string { return strings.Join(names, "\n        ") }
+func lines(names []string) syntax {
+	var all syntax
+	for i, name := range names {
+		if i > 0 {
+			all += "\n        "
+		}
+		if slices.Contains(patterns, name) {
+			all += syntax(name)
+		} else {
+			all += sound(name)
+		}
+	}
+	return all
+}
+
+// patterns are names that are no words: none, any, and the host's addresses.
+var patterns = []string{`""`, "~^", `~^[0-9.]+$`, `~^\[[0-9a-fA-F:.]+\]$`}
 
 // Names returns the names of the server, one a line.
-func (b block) Names() string { return lines(b.names) }
+func (b block) Names() syntax { return lines(b.names) }
 
 // Listen returns where the server listens.
 func (b block) Listen() (list []listen) {
@@ -225,7 +248,7 @@ func (b block) Trusted() []netip.Prefix { return b.server.trusted }
 
 // Port is what an app is told of the port, unless a property says otherwise. Without proxies
 // in front it is nginx's own, as in Dokku's file.
-func (b block) Port() string {
+func (b block) Port() syntax {
 	if len(b.server.trusted) == 0 {
 		return "$server_port"
 	}
@@ -233,7 +256,7 @@ func (b block) Port() string {
 }
 
 // Proto is what an app is told of the scheme, as Port is of the port.
-func (b block) Proto() string {
+func (b block) Proto() syntax {
 	if len(b.server.trusted) == 0 {
 		return "$scheme"
 	}
@@ -246,11 +269,23 @@ func (b block) Pool() string { return upstream(b.App, b.ports[0].Container) }
 // Scheme is how the processes are asked. Another proxy is asked over TLS if the visitor came
 // so; see [proxy.Route.Onward].
 func (b block) Scheme() string {
-	if b.Onward && b.ports[0].TLS {
+	if b.Onward && b.ports[0].TLS || b.Entrance != nil {
 		return "https"
 	}
 	return "http"
 }
+
+// EntranceFiles is the folder of the certificate by which the processes are reached; "" without
+// one.
+func (b block) EntranceFiles() string {
+	if b.Entrance == nil {
+		return ""
+	}
+	return b.server.certificate(b.Entrance.ID)
+}
+
+// EntranceName is the name of those who have the processes.
+func (block) EntranceName() string { return proxy.EntranceName }
 
 // Patience is how long a connection to a process on another machine may take by default: a
 // machine that does not answer costs each request that much.
@@ -259,6 +294,15 @@ func (b block) Patience() string {
 		return "1s"
 	}
 	return ""
+}
+
+// Tries is how many processes are asked for one request. Two machines may be gone at the same
+// time, and the request must still be answered.
+func (b block) Tries() int {
+	if b.Elsewhere {
+		return 3
+	}
+	return 2
 }
 
 // ResendTimeout returns how old a request may be and still go to another process.

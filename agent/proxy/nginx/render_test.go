@@ -56,8 +56,8 @@ var everySetting = proxy.Settings{Properties: map[string]string{
 	"access-log-format": "combined", "access-log-path": "/var/log/nginx/every-access.log", "error-log-path": "/var/log/nginx/every-error.log",
 	"bind-address-ipv4": "192.0.2.7", "bind-address-ipv6": "[2001:db8::7]", "client-body-timeout": "10m", "client-header-timeout": "90",
 	"error-pages": "/var/lib/dokku/data/pages", "hsts": "true", "hsts-include-subdomains": "false", "hsts-max-age": "300", "hsts-preload": "true", "https-redirect": "308",
-	"keepalive-timeout": "0", "lingering-timeout": "1500ms", "proxy-buffer-size": "32k", "proxy-buffering": "off", "proxy-buffers": "16 8k",
-	"proxy-busy-buffers-size": "40k", "proxy-connect-timeout": "1d", "proxy-keepalive": "16", "send-timeout": "1m30s", "underscore-in-headers": "on",
+	"keepalive-timeout": "0", "limit-conn": "50", "limit-req": "300r/m", "limit-req-burst": "7", "lingering-timeout": "1500ms", "proxy-buffer-size": "32k", "proxy-buffering": "off", "proxy-buffers": "16 8k",
+	"proxy-busy-buffers-size": "40k", "proxy-connect-timeout": "1d", "proxy-keepalive": "16", "proxy-max-temp-file-size": "0", "send-timeout": "1m30s", "underscore-in-headers": "on",
 	"x-forwarded-for-value": "$proxy_add_x_forwarded_for", "x-forwarded-port-value": "443", "x-forwarded-proto-value": "$http_x_forwarded_proto",
 	"x-forwarded-ssl": "on",
 }}
@@ -156,6 +156,8 @@ func TestGolden(t *testing.T) {
 	onward.App, onward.Upstreams, onward.Onward = "onward", addresses("192.0.2.1:80"), true
 	onward.Ports = []proxy.Port{{Host: 80}, {Host: 443, TLS: true, Container: 443}, {Host: 9000, Container: 9000}}
 	far := proxy.Route{App: "far", Release: 2, Domains: []string{"far.example.com"}, Upstreams: addresses("10.0.0.2:30000", "10.0.0.2:30001", "10.0.0.3:30000"), Elsewhere: true}
+	guarded := far
+	guarded.App, guarded.Domains, guarded.Entrance = "guarded", []string{"guarded.example.com"}, &proxy.Certificate{ID: "0123456789abcdef"}
 	for name, c := range map[string]struct {
 		routes []proxy.Route
 		s      server
@@ -176,6 +178,7 @@ func TestGolden(t *testing.T) {
 		"stapled":     {[]proxy.Route{secure, stapled}, resolved},
 		"onward":      {[]proxy.Route{onward}, unset(80, true)},
 		"elsewhere":   {[]proxy.Route{far}, unset(80, false)},
+		"entrance":    {[]proxy.Route{guarded}, unset(80, false)},
 		"beside":      {[]proxy.Route{works, page, members, house, partly, shut}, unset(80, true)},
 		"tls-old":     {[]proxy.Route{secure}, unset(80, false).of(version{1, 18, 0})},
 		"tls-new":     {[]proxy.Route{secure}, unset(80, true).of(version{1, 26, 3})},
@@ -208,7 +211,7 @@ func TestGolden(t *testing.T) {
 		})
 	}
 	golden(t, "dokku.conf", []byte(ConfD("/home/dokku/.dokku/nginx")))
-	golden(t, "nginx-check", []byte(CheckScript("/home/dokku/.dokku/nginx")))
+	golden(t, "nginx-check", []byte(CheckScript("/home/dokku/.dokku/nginx", "/etc/nginx/conf.d/dokku.conf")))
 	golden(t, "nginx-reload", []byte(ReloadScript()))
 }
 

@@ -55,7 +55,7 @@ type sharedFile struct {
 	Others                     *noApp // on the other ports
 	TLS                        []noAppOverTLS
 	Relay                      string
-	Resolvers                  []string
+	Resolvers                  []syntax
 	Responders                 []proxy.Certificate
 	Host                       *noApp  // answers by the host's address
 	Alone                      []block // the same, of an app that is alone
@@ -64,7 +64,7 @@ type sharedFile struct {
 // noApp is a server whose names lead to no app.
 type noApp struct {
 	Listen []listen
-	Names  string
+	Names  syntax
 	Page   page
 }
 
@@ -98,6 +98,7 @@ func form(s server) string {
 	}
 	routes := []proxy.Route{{Ports: []proxy.Port{{Host: s.port + 1}}}, secured(s.port+2, "example.com"), secured(s.port+3, "192.0.2.1")}
 	f := shareFile(routes, s)
+	f.Form, f.Generation = "form", "generation"
 	f.Host = s.noApp(addressNames(s.hostnames, nil), s.port)
 	w := sha256.New()
 	w.Write(write("shared.conf", f))

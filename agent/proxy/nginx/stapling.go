@@ -62,13 +62,13 @@ func respondersOf(routes []proxy.Route, s server) []proxy.Certificate {
 }
 
 // inBrackets returns addresses in nginx's form.
-func inBrackets(addresses []netip.Addr) []string {
-	var list []string
+func inBrackets(addresses []netip.Addr) []syntax {
+	var list []syntax
 	for _, a := range addresses {
 		if a.Is6() {
-			list = append(list, fmt.Sprintf("[%s]", a))
+			list = append(list, "["+syntax(a.String())+"]")
 		} else {
-			list = append(list, a.String())
+			list = append(list, syntax(a.String()))
 		}
 	}
 	return list

@@ -3,6 +3,7 @@ package nginx
 import (
 	"bytes"
 	"embed"
+	"errors"
 	"fmt"
 	"sync"
 	"text/template"
@@ -16,16 +17,23 @@ var templateFiles embed.FS
 
 // templates are parsed when the first file is written: most commands write none.
 var templates = sync.OnceValue(func() *template.Template {
-	return template.Must(template.New("").Funcs(template.FuncMap{
-		"duration": nginxTime, "size": nginxSize, "time": propertyTime, "default": defaultOf,
-	}).ParseFS(templateFiles, "templates/*.conf"))
+	return escaped(template.Must(template.New("").Funcs(template.FuncMap{
+		"duration": nginxTime, "size": nginxSize, "time": propertyTime, "default": defaultOf, "escape": escape,
+	}).ParseFS(templateFiles, "templates/*.conf")))
 })
 
+// refusedFile is a file that nginx refuses: a push with it is rejected, and the file that an app has
+// stays.
+const refusedFile = "dokku_has_a_value_that_is_no_word_of_nginx;\n"
+
 // write returns a file by its template. The data come from routes that were checked and
-// from Config, so no text in them means anything to nginx but what it should.
+// from Config, so no text in them means anything to nginx but what it should. Where a check
+// forgot one, the file is refusedFile.
 func write(name string, data any) []byte {
 	w := &bytes.Buffer{}
-	if err := templates().ExecuteTemplate(w, name, data); err != nil {
+	if err := templates().ExecuteTemplate(w, name, data); errors.Is(err, errUnsound) {
+		return []byte(refusedFile)
+	} else if err != nil {
 		panic(fmt.Sprintf("internal error: cannot write an nginx file: %v", err))
 	}
 	return w.Bytes()
@@ -45,7 +53,10 @@ func defaultOf(name string) (string, error) {
 // nginxTime returns.
 func propertyTime(v string) (string, error) {
 	d, err := proxy.ParseTime(v)
-	return nginxTime(d), err
+	if err != nil {
+		return "", errUnsound
+	}
+	return nginxTime(d), nil
 }
 
 // nginxTime writes whole seconds as such and the rest in milliseconds.

@@ -81,7 +81,7 @@ func (b block) Certificate() string {
 // noAppOverTLS is a server for TLS whose names lead to no app.
 type noAppOverTLS struct {
 	Listen      listen
-	Names       string
+	Names       syntax
 	Certificate string // its folder; "": handshakes are refused
 	Status      int
 }
@@ -141,14 +141,14 @@ func addressCertificate(routes []proxy.Route, port int, s server) string {
 
 // Redirect returns the status and the site to which plain requests are sent on; "" for
 // none. One that a trusted proxy got over TLS is not plain.
-func (b block) Redirect() string {
+func (b block) Redirect() syntax {
 	if !b.redirects {
 		return ""
 	}
 	status, port := redirect(b.Route, b.server)
-	to := status + " https://$host"
+	to := sound(status) + " https://$host"
 	if port != 443 {
-		to += ":" + strconv.Itoa(port)
+		to += syntax(":" + strconv.Itoa(port))
 	}
 	return to
 }
@@ -228,8 +228,8 @@ func (n *Proxy) copyCertificates(r proxy.Route) error {
 			return fmt.Errorf("cannot route %s: cannot make the certificate for unknown names: %w", r.App, err)
 		}
 	}
-	for _, c := range r.Certificates {
-		if err := n.copyCertificate(c); err != nil {
+	for _, c := range r.Pairs() {
+		if err := n.copyCertificate(*c); err != nil {
 			return fmt.Errorf("cannot route %s: cannot copy its certificate: %w", r.App, err)
 		}
 	}

@@ -153,7 +153,7 @@ type leftRequest struct {
 func (n *Proxy) leave(op string, c change) *leftRequest {
 	r := request{Op: op, App: c.app, Route: c.route, Form: n.formOf(c), Folders: map[string]string{}}
 	if c.route != nil {
-		for _, cert := range c.route.Certificates {
+		for _, cert := range c.route.Pairs() {
 			r.Folders[cert.ID] = cert.Dir
 		}
 		if m := c.route.Maintenance; m != nil {
@@ -259,8 +259,8 @@ func readRequest(path string) (request, error) {
 	if r.Route == nil {
 		return r, proxy.CheckApp(r.App)
 	}
-	for i, c := range r.Route.Certificates {
-		r.Route.Certificates[i].Dir = r.Folders[c.ID]
+	for _, c := range r.Route.Pairs() {
+		c.Dir = r.Folders[c.ID]
 	}
 	if m := r.Route.Maintenance; m != nil {
 		m.Page.Dir = r.Folders[m.Page.ID]

@@ -76,7 +76,7 @@ http {
 %[4]s
 }
 `, s.pid, root, s.Etc, strings.ReplaceAll(extra, "PORT", strconv.Itoa(s.Port))))
-	s.Script("check", nginx.CheckScript(s.Dir))
+	s.Script("check", nginx.CheckScript(s.Dir, "/etc/nginx/conf.d/dokku.conf"))
 	s.Script("reload", nginx.ReloadScript())
 	// Makes the first tree, so that nginx starts with a generation.
 	must(t, s.Proxy().Withdraw(t.Context(), "none"))
@@ -88,7 +88,7 @@ http {
 // Script writes a script of an installation, with this server's paths, and
 // returns its path.
 func (s *Server) Script(name, text string) string {
-	copied := `nginx -t -q -c "$copy/nginx.conf"`
+	copied := `nginx -t -q -c "$copy/etc/nginx.conf"`
 	text = strings.NewReplacer(
 		"/run/nginx.pid", s.pid,
 		"/etc/nginx", s.Etc,
@@ -108,7 +108,7 @@ func (s *Server) write(name, text string) string {
 func (s *Server) Config() nginx.Config {
 	root := filepath.Dir(s.Etc)
 	return nginx.Config{
-		Dir: s.Dir, Files: filepath.Join(root, "files"), Port: s.Port, TLSPort: s.TLSPort, IPv6: true, Hostnames: []string{"box.example.net"},
+		Dir: s.Dir, Files: filepath.Join(root, "files"), Port: s.Port, TLSPort: s.TLSPort, IPv6: true, Main: s.conf, Hostnames: []string{"box.example.net"},
 		Check:  []string{"sh", filepath.Join(root, "check")},
 		Reload: []string{"sh", filepath.Join(root, "reload")},
 	}
