@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -134,7 +135,7 @@ func (m *Engine) converse(ctx context.Context, p *process, argv []string, s engi
 			io.Copy(feed, from)
 			feed.Close() // an error of the caller's is the end of the input to the command
 		}()
-		defer context.AfterFunc(ctx, func() { read.CloseWithError(ctx.Err()) })()
+		defer func() { read.CloseWithError(cmp.Or(ctx.Err(), io.ErrClosedPipe)) }() // before the caller may end its input
 	}
 	out := &severed{w: s.Stdout}
 	errs := &severed{w: s.Stderr}
