@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -97,13 +98,20 @@ func nounOf(name string) string {
 	case "http-auth", "maintenance", "redirect":
 		noun = "proxy"
 	}
-	for _, n := range nouns {
-		if n.name == noun {
-			return noun
-		}
+	if !isNoun()[noun] {
+		return ""
 	}
-	return ""
+	return noun
 }
+
+// isNoun has the names of nouns: help asks for each command and each noun.
+var isNoun = sync.OnceValue(func() map[string]bool {
+	is := map[string]bool{}
+	for _, n := range nouns {
+		is[n.name] = true
+	}
+	return is
+})
 
 // helpNoun reports whether word is a noun, alone or with ":help", that asks for help:
 // Dokku has NOUN:help for everything before a colon, and for commands without one. It
@@ -295,11 +303,13 @@ func (r *Runner) printDetails(cmd *cobra.Command) {
 
 func group(root *cobra.Command, noun string) []*cobra.Command {
 	var list []*cobra.Command
-	for _, cmd := range visible(root) {
-		if _, service := cmd.Annotations[ofKind]; service && noun == "" {
+	for _, cmd := range root.Commands() {
+		if _, service := cmd.Annotations[ofKind]; cmd.Hidden || service && noun == "" {
 			continue
 		}
-		if nounOf(cmd.Name()) == noun || noun != "" && (cmd.Name() == noun || strings.HasPrefix(cmd.Name(), noun+":")) {
+		name := cmd.Name()
+		beside, of := strings.CutPrefix(name, noun)
+		if nounOf(name) == noun || noun != "" && of && (beside == "" || beside[0] == ':') {
 			list = append(list, cmd)
 		}
 	}

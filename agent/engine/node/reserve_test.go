@@ -173,7 +173,12 @@ func TestServiceReserves(t *testing.T) {
 	if !alone(t, "32768 60999") {
 		return
 	}
-	c, port := connected(t, newProcess(t, echo).at)
+	to := newProcess(t, echo).at
+	c, port := connected(t, to)
+	for Port(port) > 44000 && Port(port) < 49152 || Port(port) > 60000 { // connections take few or none of the ports that follow
+		c.Close()
+		c, port = connected(t, to)
+	}
 	published := Port(port)
 	list := []container.Summary{
 		{ID: "old", Created: 100, Ports: []container.Port{{PrivatePort: NoPort, PublicPort: 60000, Type: "tcp"}}},
@@ -192,8 +197,8 @@ func TestServiceReserves(t *testing.T) {
 	if got := Unserved(log.String(), at); got != want {
 		t.Errorf("it says %q\nwant %q", got, want)
 	}
-	for n := published + 2; n < published+ahead && n < 60999; n += 2 {
-		if p := Port(n); localPorts().taken(p) && s.reserve.sockets[p] == 0 {
+	for n := published + 2; n < published+ahead; n += 2 {
+		if p := Port(n); !localPorts().taken(p) || s.reserve.sockets[p] == 0 {
 			t.Errorf("port %d is not reserved", p)
 		}
 	}
