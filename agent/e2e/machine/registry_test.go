@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"dokku/agent/app"
@@ -27,6 +28,7 @@ func (m *machine) pushesImages() error {
 // calls records the calls of the engine's methods of these names, until the test's end.
 func (m *machine) calls(names ...string) *[]string {
 	var list []string
+	var mu sync.Mutex // processes start at the same time
 	m.engine.Fail(func(call string, args ...any) error {
 		if slices.Contains(names, call) {
 			if len(args) > 0 {
@@ -34,6 +36,8 @@ func (m *machine) calls(names ...string) *[]string {
 					call += " " + s.Type
 				}
 			}
+			mu.Lock()
+			defer mu.Unlock()
 			list = append(list, call)
 		}
 		return nil
@@ -146,7 +150,10 @@ func TestRegistryIsDown(t *testing.T) {
 			files := m.files()
 			before, _ := m.engine.Observe(context.Background(), "shop")
 			var calls []string
+			var mu sync.Mutex // processes start at the same time
 			m.engine.Fail(func(call string, args ...any) error {
+				mu.Lock()
+				defer mu.Unlock()
 				if call == at {
 					m.engine.RegistryDown(down)
 				}

@@ -32,7 +32,11 @@ func (f *Fake) Behave(s engine.Spec) (b memory.Behaviour, ok bool) {
 		return b, false
 	}
 	loads := strings.HasSuffix(s.Name, ".load")
-	return memory.Behaviour{Ports: []int{ports[s.Type]}, Output: []string{"the server starts"},
+	stop := 0
+	if loads { // a shell, which SIGTERM ends in the middle
+		stop = 143
+	}
+	return memory.Behaviour{Ports: []int{ports[s.Type]}, Output: []string{"the server starts"}, StopCode: stop,
 		Keep: func(v memory.Volume, argv []string, st engine.Streams) int {
 			if f.Starting.Load() > 0 {
 				f.Starting.Add(-1)
