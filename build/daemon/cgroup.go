@@ -42,8 +42,11 @@ func (c Config) cgroup() cgroup {
 	return cgroup{unified, c.Name}
 }
 
+// accounting is the hierarchy of version 1 that measures processor time. Often it is that of cpu.
+const accounting = "cpuacct"
+
 // controllers are the hierarchies that version 1 has for the limits.
-var controllers = []string{"memory", "cpu", "pids"}
+var controllers = []string{"memory", "cpu", "pids", accounting}
 
 // folders are the folders of a cgroup below the service's own; "" is that one.
 func (g cgroup) folders(below string) (list []string) {
@@ -51,6 +54,9 @@ func (g cgroup) folders(below string) (list []string) {
 		return []string{filepath.Join(cgroupRoot, g.name, below)}
 	}
 	for _, c := range controllers {
+		if _, err := os.Stat(filepath.Join(cgroupRoot, c)); c == accounting && err != nil {
+			continue
+		}
 		list = append(list, filepath.Join(cgroupRoot, c, g.name, below))
 	}
 	return list
@@ -78,6 +84,7 @@ func (g cgroup) limit(s Settings) error {
 			}
 		}
 	}
+	_ = g.yield(false) // a service that was killed may have left it so, and no weight could be set
 	for path, value := range g.values(s) {
 		if err := os.WriteFile(filepath.Join(cgroupRoot, path), []byte(value), 0); err != nil {
 			if errors.Is(err, fs.ErrNotExist) && strings.Contains(path, "swap") {
@@ -101,6 +108,8 @@ func (g cgroup) values(s Settings) map[string]string {
 	}
 	steps := s.Memory - min(s.Memory/kept, mostKept)
 	quota := int64(s.CPUs * period)
+	file, weight := g.weight()
+	v[file] = weight
 	if g.unified {
 		v[filepath.Join(g.name, "memory.max")] = number(s.Memory, "max")
 		v[filepath.Join(g.name, cgroupSteps, "memory.max")] = number(steps, "max")
@@ -108,16 +117,22 @@ func (g cgroup) values(s Settings) map[string]string {
 			v[filepath.Join(g.name, "memory.swap.max")] = "0"
 		}
 		v[filepath.Join(g.name, "cpu.max")] = number(quota, "max") + " " + strconv.Itoa(period)
-		v[filepath.Join(g.name, "cpu.weight")] = "50" // half of what others get
 		v[filepath.Join(g.name, cgroupSteps, "pids.max")] = number(s.Processes, "max")
 		return v
 	}
 	v[filepath.Join("memory", g.name, "memory.limit_in_bytes")] = number(s.Memory, "-1")
 	v[filepath.Join("memory", g.name, cgroupSteps, "memory.limit_in_bytes")] = number(steps, "-1")
 	v[filepath.Join("cpu", g.name, "cpu.cfs_quota_us")] = number(quota, "-1")
-	v[filepath.Join("cpu", g.name, "cpu.shares")] = "512"
 	v[filepath.Join("pids", g.name, cgroupSteps, "pids.max")] = number(s.Processes, "max")
 	return v
+}
+
+// weight is half of what others get.
+func (g cgroup) weight() (file, value string) {
+	if g.unified {
+		return filepath.Join(g.name, "cpu.weight"), "50"
+	}
+	return filepath.Join("cpu", g.name, "cpu.shares"), "512"
 }
 
 // enter puts a process into the daemon's cgroup.

@@ -20,6 +20,12 @@
 //     memory than both together, so that they meet their limit before the daemon does, and
 //     the number of processes is theirs alone. Version 1 and 2 are both known. All builds
 //     share the limits: one that takes all of the memory can fail another one.
+//   - Builds take what the rest of the host leaves of the processors (cpu.idle, Linux 5.15), and
+//     the share of a weight only while the host is so busy that they would starve. A push has
+//     short work for many processes, each of which waits for its turn beside a busy step: with
+//     the weight alone it took 1.42 times as long on two processors, and 1.15 times
+//     since. Rejected: a tenth of the weight for steps (1.42), a limit of processors for them
+//     (1.42; 1.32 with one of two), shorter slices (1.32), and cpu.idle at all times.
 //   - The network is one pair of devices to the host, and behind it, inside the daemon's
 //     namespace, one pair for each step (CNI's ptp): steps have no network in common. Rejected:
 //     a bridge, on which they would see each other; the daemon's own network, whose loopback

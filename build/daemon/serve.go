@@ -120,9 +120,15 @@ func (s Service) run(ctx context.Context, c Config) (err error) {
 
 // watch keeps the host's rules, and ends the daemon with ctx or for other settings.
 func (s Service) watch(ctx context.Context, c Config, rules []rule, cmd *exec.Cmd, ended <-chan error) error {
-	tick, look := time.NewTicker(settingsEvery), time.NewTicker(rulesEvery)
+	tick, look, share := time.NewTicker(settingsEvery), time.NewTicker(rulesEvery), time.NewTicker(yieldEvery)
 	defer tick.Stop()
 	defer look.Stop()
+	defer share.Stop()
+	y := yielder{group: c.cgroup()}
+	if err := y.look(); err != nil {
+		s.Log("builds get the share of their weight at all times: %v", err)
+		share.Stop()
+	}
 	c.note(nil)
 	stop := func(why error) error {
 		cmd.Process.Signal(unix.SIGTERM)
@@ -149,6 +155,10 @@ func (s Service) watch(ctx context.Context, c Config, rules []rule, cmd *exec.Cm
 				s.Log("%v", err)
 			}
 			c.note(err)
+		case <-share.C:
+			if err := y.look(); err != nil {
+				s.Log("cannot change the share of builds: %v", err)
+			}
 		case <-tick.C:
 			if now, err := s.Config(); err == nil && now.check() == nil && now.differs(c) {
 				unlock, idle := c.idle()
