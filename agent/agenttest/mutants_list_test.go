@@ -661,6 +661,8 @@ var mutants = []mutant{
 		old: "		GatewayBinding:                         \"127.0.0.1\",\n", new: "		GatewayBinding:                         \"0.0.0.0\",\n"},
 	{name: "a node service that ends gets connections beside its successor", test: "TestSuccessor",
 		old: "		_ = control(c, preferNew) //", new: "		_ = c //"},
+	{name: "a route that was staged with another number of processes is not tested", test: "TestStagedElsewhere",
+		old: "err != nil || len(r.Upstreams) != len(c.route.Upstreams) {", new: "err != nil {"},
 	{name: "builds starve on a busy server", test: "TestYields",
 		old: "	case others*4 >= u.all*3:\n		return false\n", new: ""},
 	{name: "a build that has yielded keeps the least share", test: "TestYield",

@@ -187,3 +187,29 @@ func (n *Proxy) is(d draft, generation string) bool {
 	}
 	return true
 }
+
+// elsewhere returns the draft with the addresses of processes that a tree has, as far as the tree
+// has as many: it says nothing about whether nginx accepts a file at which addresses they are.
+// Those on a swarm are known only once they run, so a route is staged with others.
+func (n *Proxy) elsewhere(d draft, generation string) draft {
+	d.files = maps.Clone(d.files)
+	for _, c := range d.changes {
+		if c.route == nil {
+			continue
+		}
+		name := c.app + ".conf"
+		file, err := os.ReadFile(n.tree(generation, name))
+		if err != nil {
+			continue
+		}
+		r, err := parseApp(c.app, file)
+		if err != nil || len(r.Upstreams) != len(c.route.Upstreams) {
+			continue
+		}
+		r.Upstreams = c.route.Upstreams
+		if bytes.Equal(renderApp(r, n.server()), d.files[name]) {
+			d.files[name] = file
+		}
+	}
+	return d
+}

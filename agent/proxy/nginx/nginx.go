@@ -244,8 +244,19 @@ func (n *Proxy) tested(ctx context.Context, d draft) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if n.is(d, staged) && n.has(staged, testedMark) {
+	switch {
+	case !n.has(staged, testedMark):
+	case n.is(d, staged):
 		return staged, nil
+	case n.is(n.elsewhere(d, staged), staged):
+		generation, err := n.build(d)
+		if err == nil {
+			err = n.point(stagedLink, generation)
+		}
+		if err != nil {
+			return "", fmt.Errorf("cannot stage nginx files: %w", err)
+		}
+		return generation, n.mark(generation, testedMark)
 	}
 	return n.test(ctx, d)
 }
