@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -198,6 +199,25 @@ func (o *rollout) start(ctx context.Context, specs []engine.Spec) error {
 	defer o.session.Log.Busy("starting %s", names(procs))()
 	together(specs)
 	o.session.filter(ctx, o.host, o.release, false)
+	targets, err := o.startAll(ctx, specs)
+	for try := 1; errors.Is(err, engine.ErrPortTaken) && try < mostStarts; try++ {
+		o.session.Log.Step("Starting %s again, at other ports: %s", names(procs), err)
+		targets, err = o.startAll(ctx, specs)
+	}
+	done(err)
+	if err != nil {
+		return o.session.untrusted(err)
+	}
+	o.session.filter(ctx, o.host, o.release, true)
+	o.targets = targets
+	return nil
+}
+
+// mostStarts is how often processes start before it counts that others have their ports.
+const mostStarts = 3
+
+// startAll starts processes side by side. The first error ends the other starts.
+func (o *rollout) startAll(ctx context.Context, specs []engine.Spec) ([]checks.Target, error) {
 	targets := make([]checks.Target, len(specs))
 	g, gctx := errgroup.WithContext(ctx)
 	for n, spec := range specs {
@@ -214,14 +234,7 @@ func (o *rollout) start(ctx context.Context, specs []engine.Spec) error {
 			return nil
 		})
 	}
-	err := g.Wait()
-	done(err)
-	if err != nil {
-		return o.session.untrusted(err)
-	}
-	o.session.filter(ctx, o.host, o.release, true)
-	o.targets = targets
-	return nil
+	return targets, g.Wait()
 }
 
 // specs returns the Specs of processes, each with a free address and a unique name.

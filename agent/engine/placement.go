@@ -19,6 +19,9 @@ var (
 	ErrNoPlace = errors.New("no node of the swarm takes the process")
 	// ErrCannotPull: a node cannot pull the image.
 	ErrCannotPull = errors.New("the node cannot pull the image")
+	// ErrPortTaken: another program of the node has the port at which the node would serve the
+	// process, most likely for a connection. Started anew, the process gets another one.
+	ErrPortTaken = errors.New("another program of the node has the process's port")
 )
 
 // StatusLost is the status of a process whose node does not answer. The process may still
@@ -34,7 +37,8 @@ const StatusLost Status = "lost"
 // of one member stop and remove all of them.
 //
 // A Start that fails, or whose context ends, removes the group if it has made it, with the
-// members that others start in it at the same time. One that has made a group larger
+// members that others start in it at the same time. One that fails with ErrPortTaken also removes
+// it if another Start of the same Host has made it, so that all of them can be started anew. One that has made a group larger
 // cannot make it smaller again. Processes that join those that serve are therefore best a
 // group of their own (First): it can fail without them.
 type Placement struct {

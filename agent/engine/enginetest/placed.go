@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -134,14 +135,25 @@ func (r *placedRun) group(a *app, count int, p Program) []engine.Instance {
 // the names given have none.
 func (r *placedRun) running(a *app, count int, without ...string) []engine.Instance {
 	a.t.Helper()
+	return r.between(a, count, count, without...)
+}
+
+// atLeast is running for count processes or more.
+func (r *placedRun) atLeast(a *app, count int) []engine.Instance {
+	a.t.Helper()
+	return r.between(a, count, math.MaxInt)
+}
+
+func (r *placedRun) between(a *app, least, most int, without ...string) []engine.Instance {
+	a.t.Helper()
 	late := time.Now().Add(patience)
 	for {
 		found := slices.DeleteFunc(a.observe().Instances, func(i engine.Instance) bool { return !i.Running() })
-		if len(found) == count && !slices.ContainsFunc(found, func(i engine.Instance) bool { return slices.Contains(without, i.Node) }) {
+		if len(found) >= least && len(found) <= most && !slices.ContainsFunc(found, func(i engine.Instance) bool { return slices.Contains(without, i.Node) }) {
 			return found
 		}
 		if time.Now().After(late) {
-			a.t.Fatalf("waited in vain for %d processes, none of them on %q: %+v", count, without, a.observe().Instances)
+			a.t.Fatalf("waited in vain for %d to %d processes, none of them on %q: %+v", least, most, without, a.observe().Instances)
 		}
 		engine.Pause(a.ctx, 100*time.Millisecond)
 	}

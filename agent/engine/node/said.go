@@ -9,11 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+const inUse = "address already in use by another program of this node"
+
+// PortTaken reports whether that is what Unserved has found.
+func PortTaken(why string) bool { return strings.Contains(why, inUse) }
+
 // unserved is the line for a process that cannot be served at an address.
 func unserved(to, at netip.AddrPort, err error) string {
 	why := err.Error()
 	if errors.Is(err, unix.EADDRINUSE) {
-		why = fmt.Sprintf("address already in use by another program of this node: ss -tanp sport = :%d names it. The port is taken as soon as it is free; a connection that has ended keeps it for 60 s", at.Port())
+		why = fmt.Sprintf(inUse+": ss -tanp sport = :%d names it. The port is taken as soon as it is free; a connection that has ended keeps it for 60 s", at.Port())
 	}
 	return fmt.Sprintf("cannot serve %s at %s: %s", to, at, why)
 }

@@ -22,6 +22,15 @@
 // is its own, also where the answer to its creation was lost. A call that made a service larger leaves
 // it so: Swarm would choose which replica goes, and that may be one that serves.
 //
+// The nodes that run an app are told at once to pull its next image, by the node service: they are most
+// likely to run that, too, and Swarm takes 0.25 s to choose nodes and to tell them. Swarm skips the
+// pull of an image that is there.
+//
+// A process whose port another program of its node has, such as a connection that stays for hours, is
+// not waited for in a group that this Engine has made: the group is removed, and whoever rolls out starts it
+// again, at other ports. In a group that serves already it waits for 75 s, since an ended
+// connection keeps a port for 60.
+//
 // A node that cannot pull, or cannot start the container, ends the wait at once. Swarm would
 // try for ever. It does not pass on why a pull failed. That no node takes a process ends
 // it after 5 s, since a node may be on its way.

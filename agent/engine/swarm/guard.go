@@ -69,6 +69,9 @@ const (
 	// enterLimit is how long a node may take to serve a process that has started. The port may
 	// be that of a connection which has ended: the kernel keeps it for 60 s. See package node.
 	enterLimit = 75 * time.Second
+	// takenLimit is how long a port may be another program's before the group, if it is new, gets
+	// other ones.
+	takenLimit = 2 * time.Second
 )
 
 // protect has every node run the node service, and waits until processes are reached by it.
@@ -340,29 +343,48 @@ func (e *Engine) remote(ctx context.Context, m member) (engine.Host, error) {
 	return d, nil
 }
 
+// portTakenError is an engine.ErrPortTaken in other words.
+type portTakenError struct{ error }
+
+func (portTakenError) Is(target error) bool { return target == engine.ErrPortTaken }
+
 // entered waits until the node serves a process that runs, and returns the process as it is
-// then.
+// then. A process of a group that this Engine has made does not wait for a port.
 func (e *Engine) entered(ctx context.Context, i engine.Instance) (engine.Instance, error) {
 	c, cancel := engine.Within(ctx, enterLimit)
 	defer cancel()
+	service, _, _ := placed(i.ID)
+	_, made := e.made.Load(service)
+	asks := time.Now().Add(takenLimit)
 	for looked := time.Now(); ; {
 		err := knock(c, i.Reach(0).String())
 		if err == nil {
 			return i, nil
 		}
-		if engine.Pause(c, taskPause); c.Err() != nil {
-			if ctx.Err() != nil {
-				return i, context.Cause(ctx)
-			}
+		engine.Pause(c, taskPause)
+		if ctx.Err() != nil {
+			return i, context.Cause(ctx)
+		}
+		if late := c.Err() != nil; late || made && time.Now().After(asks) {
 			m, _ := e.member(ctx, i.ID)
-			return i, fmt.Errorf("%s is on %s, where the node service does not serve it: %w%s", i.Name, i.Node, err, e.unserved(ctx, m, i.Reach(0)))
+			why := e.unserved(ctx, m, i.Reach(0))
+			failed := fmt.Errorf("%s is on %s, where the node service does not serve it: %w%s", i.Name, i.Node, err, why)
+			if node.PortTaken(why) {
+				return i, portTakenError{failed}
+			} else if late {
+				return i, failed
+			}
+			asks = time.Now().Add(takenLimit)
 		}
 		if time.Since(looked) < waitPause {
 			continue
 		}
 		looked = time.Now()
 		m, err := e.member(c, i.ID)
-		if err == nil && !m.Running() { // what waits for it will see that
+		switch {
+		case errors.Is(err, engine.ErrNoContainer):
+			return i, errRemoved
+		case err == nil && !m.Running(): // what waits for it will see that
 			return m.Instance, nil
 		}
 		if err == nil {

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -54,6 +56,9 @@ func (e *Engine) start(ctx context.Context, spec engine.Spec) (engine.Instance, 
 	if err := e.protect(ctx, spec.Placement); err != nil {
 		return engine.Instance{}, err
 	}
+	ahead, enough := context.WithCancel(ctx)
+	defer enough()
+	go e.pullAhead(ahead, spec)
 	c, cancel := engine.Settled(ctx, engine.SlowCall)
 	defer cancel()
 	overlay, err := patient(c, func() (string, error) { return e.docker.Overlay(c, spec.App) })
@@ -75,9 +80,38 @@ func (e *Engine) start(ctx context.Context, spec engine.Spec) (engine.Instance, 
 		i, err = e.entered(ctx, i)
 	}
 	if err != nil {
-		err = fmt.Errorf("%w%s", err, e.discard(ctx, wanted.Name, token))
+		err = fmt.Errorf("%w%s", err, e.discard(ctx, wanted.Name, token, errors.Is(err, engine.ErrPortTaken)))
 	}
 	return i, err
+}
+
+// pullAhead has the nodes that run the app now pull the image at once: as a rule they will run the
+// process too, and Swarm takes a quarter of a second to choose them and to tell them. It finds the
+// image there then. What fails here, Swarm tries again, and says why.
+func (e *Engine) pullAhead(ctx context.Context, spec engine.Spec) {
+	_, _, _ = e.looks.Do("image "+spec.Placement.Image, func() (none any, _ error) {
+		groups, err := e.look(ctx, "", spec.App)
+		if err != nil || e.guard.config.Keys.Dir == "" {
+			return none, nil
+		}
+		asked := map[netip.Addr]bool{}
+		var all sync.WaitGroup
+		for _, g := range groups {
+			for _, m := range g.members {
+				if !m.Running() || !m.Address.IsValid() || asked[m.Address] {
+					continue
+				}
+				asked[m.Address] = true
+				all.Go(func() {
+					if d, err := e.engineAt(m.Address.String()); err == nil {
+						_ = d.Pull(ctx, spec.Placement.Image, spec.Placement.Auth, nil)
+					}
+				})
+			}
+		}
+		all.Wait()
+		return none, nil
+	})
 }
 
 // make returns the id of the service that the process belongs to, which has a place for it
@@ -94,6 +128,9 @@ func (e *Engine) make(ctx context.Context, spec engine.Spec, wanted swarm.Servic
 	for {
 		id, err = patient(ctx, func() (string, error) {
 			created, err := cli.ServiceCreate(ctx, wanted, swarm.ServiceCreateOptions{EncodedRegistryAuth: login})
+			if err == nil {
+				e.made.Store(created.ID, true)
+			}
 			return created.ID, e.explainMake(ctx, spec, err)
 		})
 		if err == nil || !strings.Contains(err.Error(), "name conflicts with an existing object") {
@@ -170,6 +207,9 @@ func (e *Engine) resize(ctx context.Context, s swarm.Service, size int) (done bo
 	return err == nil, err
 }
 
+// errRemoved ends a start whose group somebody else has removed.
+var errRemoved = errors.New("its group was removed meanwhile, since another process of it could not start")
+
 // started waits until the process runs, and somebody says at which port, or until it has run.
 func (e *Engine) started(ctx context.Context, spec engine.Spec, id string) (engine.Instance, error) {
 	ctx, cancel := engine.Within(ctx, startLimit)
@@ -182,7 +222,7 @@ func (e *Engine) started(ctx context.Context, spec engine.Spec, id string) (engi
 		case ctx.Err() != nil:
 			return engine.Instance{}, e.docker.ExplainSwarm(ctx, ctx.Err())
 		case errors.Is(err, engine.ErrNoContainer):
-			return engine.Instance{}, errors.New("its group was removed meanwhile, since another process of it could not start")
+			return engine.Instance{}, errRemoved
 		case err != nil:
 			return engine.Instance{}, err
 		}
@@ -279,13 +319,14 @@ func (e *Engine) explainMake(ctx context.Context, spec engine.Spec, err error) e
 	return e.docker.ExplainSwarm(ctx, err)
 }
 
-// discard removes the service that this call has made, if it has made one. It returns a text
-// to add to the error that led here.
-func (e *Engine) discard(ctx context.Context, name, token string) string {
+// discard removes the service that this call has made, if it has made one, or with any the
+// one that this Engine has made. It returns a text to add to the error that led here.
+func (e *Engine) discard(ctx context.Context, name, token string, any bool) string {
 	ctx, cancel := engine.Within(context.WithoutCancel(ctx), engine.SlowCall)
 	defer cancel()
 	s, err := patient(ctx, func() (swarm.Service, error) { return e.named(ctx, name) })
-	if err == nil && s.Spec.Labels[labelMaker] == token {
+	_, made := e.made.Load(s.ID)
+	if err == nil && (s.Spec.Labels[labelMaker] == token || any && made) {
 		err = e.remove(ctx, s.ID)
 	}
 	if err != nil {
