@@ -38,7 +38,7 @@ const StatusLost Status = "lost"
 //
 // A Start that fails, or whose context ends, removes the group if it has made it, with the
 // members that others start in it at the same time. One that fails with ErrPortTaken also removes
-// it if another Start of the same Host has made it, so that all of them can be started anew. One that has made a group larger
+// it if a Start of the same Host beside it has made it, so that all of them can be started anew. One that has made a group larger
 // cannot make it smaller again. Processes that join those that serve are therefore best a
 // group of their own (First): it can fail without them.
 type Placement struct {

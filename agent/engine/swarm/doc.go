@@ -27,7 +27,7 @@
 // pull of an image that is there.
 //
 // A process whose port another program of its node has, such as a connection that stays for hours, is
-// not waited for in a group that this Engine has made: the group is removed, and whoever rolls out starts it
+// not waited for in a group that is being made: the group is removed, and whoever rolls out starts it
 // again, at other ports. In a group that serves already it waits for 75 s, since an ended
 // connection keeps a port for 60.
 //

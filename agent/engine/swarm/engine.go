@@ -29,8 +29,8 @@ type Engine struct {
 	aloneAt time.Time
 	// looks are those under way at groups, by id, which members that start together share.
 	looks singleflight.Group
-	// made are the ids of the services that this Engine has made.
-	made sync.Map
+	// rising are the groups, by their names, of which members start now.
+	rising map[string]*rising
 
 	ports ports
 

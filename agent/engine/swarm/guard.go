@@ -349,12 +349,10 @@ type portTakenError struct{ error }
 func (portTakenError) Is(target error) bool { return target == engine.ErrPortTaken }
 
 // entered waits until the node serves a process that runs, and returns the process as it is
-// then. A process of a group that this Engine has made does not wait for a port.
-func (e *Engine) entered(ctx context.Context, i engine.Instance) (engine.Instance, error) {
+// then. A process of a group that this Engine makes does not wait for a port.
+func (e *Engine) entered(ctx context.Context, name string, i engine.Instance) (engine.Instance, error) {
 	c, cancel := engine.Within(ctx, enterLimit)
 	defer cancel()
-	service, _, _ := placed(i.ID)
-	_, made := e.made.Load(service)
 	asks := time.Now().Add(takenLimit)
 	for looked := time.Now(); ; {
 		err := knock(c, i.Reach(0).String())
@@ -365,7 +363,7 @@ func (e *Engine) entered(ctx context.Context, i engine.Instance) (engine.Instanc
 		if ctx.Err() != nil {
 			return i, context.Cause(ctx)
 		}
-		if late := c.Err() != nil; late || made && time.Now().After(asks) {
+		if late := c.Err() != nil; late || time.Now().After(asks) && e.makes(name) {
 			m, _ := e.member(ctx, i.ID)
 			why := e.unserved(ctx, m, i.Reach(0))
 			failed := fmt.Errorf("%s is on %s, where the node service does not serve it: %w%s", i.Name, i.Node, err, why)

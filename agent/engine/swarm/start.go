@@ -71,18 +71,62 @@ func (e *Engine) start(ctx context.Context, spec engine.Spec) (engine.Instance, 
 	}
 	token := rand.Text()
 	wanted.Labels[labelMaker] = token
+	defer e.rises(wanted.Name)()
 	id, err := e.make(c, spec, wanted)
 	var i engine.Instance
 	if err == nil {
 		i, err = e.started(ctx, spec, id)
 	}
 	if err == nil && i.Secure {
-		i, err = e.entered(ctx, i)
+		i, err = e.entered(ctx, wanted.Name, i)
 	}
 	if err != nil {
 		err = fmt.Errorf("%w%s", err, e.discard(ctx, wanted.Name, token, errors.Is(err, engine.ErrPortTaken)))
 	}
 	return i, err
+}
+
+// rising is a group of which members start now: how many, and whether one of these starts, or one
+// that they have met, has made the group. So nothing of it serves yet.
+type rising struct {
+	starts int
+	made   bool
+}
+
+// rises notes that a member of a group starts, until done is called.
+func (e *Engine) rises(name string) (done func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r := e.rising[name]
+	if r == nil {
+		r = &rising{}
+		if e.rising == nil {
+			e.rising = map[string]*rising{}
+		}
+		e.rising[name] = r
+	}
+	r.starts++
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if r.starts--; r.starts == 0 {
+			delete(e.rising, name)
+		}
+	}
+}
+
+// made notes that a start has made the group.
+func (e *Engine) made(name string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.rising[name].made = true
+}
+
+// makes reports whether starts that go on have made the group.
+func (e *Engine) makes(name string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.rising[name] != nil && e.rising[name].made
 }
 
 // pullAhead has the nodes that run the app now pull the image at once: as a rule they will run the
@@ -129,7 +173,7 @@ func (e *Engine) make(ctx context.Context, spec engine.Spec, wanted swarm.Servic
 		id, err = patient(ctx, func() (string, error) {
 			created, err := cli.ServiceCreate(ctx, wanted, swarm.ServiceCreateOptions{EncodedRegistryAuth: login})
 			if err == nil {
-				e.made.Store(created.ID, true)
+				e.made(wanted.Name)
 			}
 			return created.ID, e.explainMake(ctx, spec, err)
 		})
@@ -320,13 +364,12 @@ func (e *Engine) explainMake(ctx context.Context, spec engine.Spec, err error) e
 }
 
 // discard removes the service that this call has made, if it has made one, or with any the
-// one that this Engine has made. It returns a text to add to the error that led here.
+// one that another call has made which began before this one ended. It returns a text to add to the error that led here.
 func (e *Engine) discard(ctx context.Context, name, token string, any bool) string {
 	ctx, cancel := engine.Within(context.WithoutCancel(ctx), engine.SlowCall)
 	defer cancel()
 	s, err := patient(ctx, func() (swarm.Service, error) { return e.named(ctx, name) })
-	_, made := e.made.Load(s.ID)
-	if err == nil && (s.Spec.Labels[labelMaker] == token || any && made) {
+	if err == nil && (s.Spec.Labels[labelMaker] == token || any && e.makes(name)) {
 		err = e.remove(ctx, s.ID)
 	}
 	if err != nil {

@@ -112,7 +112,6 @@ func (e *Engine) remove(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	e.made.Delete(id)
 	_, err = patient(ctx, func() (none struct{}, err error) {
 		if err = cli.ServiceRemove(ctx, id); errdefs.IsNotFound(err) {
 			return none, nil
