@@ -666,7 +666,7 @@ var mutants = []mutant{
 	{name: "a push fails where another program has the port of a process", test: "TestPortsTaken",
 		old: "errors.Is(err, engine.ErrPortTaken) && try < mostStarts", new: "errors.Is(err, engine.ErrPortTaken) && try < 1"},
 	{name: "a group whose port is taken stays, and a new start joins it", slow: true, test: "TestPortTaken",
-		old: "Labels[labelMaker] == token || any && e.makes(name)) {", new: "Labels[labelMaker] == token && !any) {"},
+		old: "Labels[labelMaker] == token || beside && e.makes(name)) {", new: "Labels[labelMaker] == token && !beside) {"},
 	{name: "a start that joins processes which serve removes them for a port", test: "TestRising",
 		old: "		if r.starts--; r.starts == 0 {\n			delete(e.rising, name)\n", new: "		if r.starts--; r.starts < 0 {\n			delete(e.rising, name)\n"},
 	{name: "builds starve on a busy server", test: "TestYields",

@@ -363,13 +363,13 @@ func (e *Engine) explainMake(ctx context.Context, spec engine.Spec, err error) e
 	return e.docker.ExplainSwarm(ctx, err)
 }
 
-// discard removes the service that this call has made, if it has made one, or with any the
-// one that another call has made which began before this one ended. It returns a text to add to the error that led here.
-func (e *Engine) discard(ctx context.Context, name, token string, any bool) string {
+// discard removes the service that this call has made, if it has made one, or with beside the
+// one that a call beside it has made. It returns a text to add to the error that led here.
+func (e *Engine) discard(ctx context.Context, name, token string, beside bool) string {
 	ctx, cancel := engine.Within(context.WithoutCancel(ctx), engine.SlowCall)
 	defer cancel()
 	s, err := patient(ctx, func() (swarm.Service, error) { return e.named(ctx, name) })
-	if err == nil && (s.Spec.Labels[labelMaker] == token || any && e.makes(name)) {
+	if err == nil && (s.Spec.Labels[labelMaker] == token || beside && e.makes(name)) {
 		err = e.remove(ctx, s.ID)
 	}
 	if err != nil {

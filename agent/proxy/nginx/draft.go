@@ -29,6 +29,19 @@ func (c change) failed(err error) error {
 	return fmt.Errorf("cannot publish %s: %w", c.app, err)
 }
 
+// conflict looks for a domain of the change in nginx's warnings of a test.
+func (c change) conflict(said string) error {
+	if c.route == nil {
+		return nil
+	}
+	for _, domain := range c.route.Domains {
+		if strings.Contains(said, fmt.Sprintf("conflicting server name %q", domain)) {
+			return fmt.Errorf("cannot route %s: another site of this nginx has the name %s already (nginx -T shows it): remove it from one of them", c.app, domain)
+		}
+	}
+	return nil
+}
+
 // draft is a tree to be: another one with some apps' files put in or left out.
 type draft struct {
 	base    string

@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -295,19 +294,6 @@ func (n *Proxy) test(ctx context.Context, d draft) (string, error) {
 		}
 	}
 	return generation, n.mark(generation, testedMark)
-}
-
-// conflict looks for a domain of the change in nginx's warnings of a test.
-func (c change) conflict(said string) error {
-	if c.route == nil {
-		return nil
-	}
-	for _, domain := range c.route.Domains {
-		if strings.Contains(said, fmt.Sprintf("conflicting server name %q", domain)) {
-			return fmt.Errorf("cannot route %s: another site of this nginx has the name %s already (nginx -T shows it): remove it from one of them", c.app, domain)
-		}
-	}
-	return nil
 }
 
 // Live returns the route by which nginx answers now, whatever the files say.
