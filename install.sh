@@ -96,7 +96,9 @@ Usage: sudo ./install.sh COMMAND
                      (hooks --remove REPO undoes it)
   test               install everything that the tests need, then run them;
                      --engines [bookworm] [trixie]: only the engine's, on
-                     that Debian's engine, or on both
+                     that Debian's engine, or on both;
+                     --booted [bookworm] [trixie]: a machine of that Debian,
+                     in qemu, that is installed and loses its power
   uninstall          remove dokku and keep the apps; --purge removes them too,
                      but nothing that another DOKKU_ROOT or Dokku itself made;
                      --beside-dokku: what install --beside-dokku made
@@ -1276,14 +1278,14 @@ fuzz() {
 test_all() {
   case ${1:-} in
     '') ;;
-    --engines)
+    --engines | --booted)
       for suite; do
         case $suite in
-          --engines | bookworm | trixie) ;;
-          *) die "no engine of $suite is tested, only those of bookworm and trixie" ;;
+          --engines | --booted | bookworm | trixie) ;;
+          *) die "$suite is not tested, only bookworm and trixie" ;;
         esac
       done ;;
-    *) die "test has no argument $1, only --engines" ;;
+    *) die "test has no argument $1, only --engines and --booted" ;;
   esac
   packages ca-certificates curl git iptables nginx nftables openssh-server sudo util-linux busybox-static iproute2 gcc libc6-dev debootstrap debian-archive-keyring openssh-client
   registry
@@ -1292,10 +1294,15 @@ test_all() {
   has docker || packages docker-cli
   unset LC_ALL DEBIAN_FRONTEND
   cd "$SRC"
-  if [ "${1:-}" = --engines ]; then
-    shift
-    exec .ci/engines "$@"
-  fi
+  case ${1:-} in
+    --engines)
+      shift
+      exec .ci/engines "$@" ;;
+    --booted)
+      shift
+      packages qemu-system-x86 qemu-utils e2fsprogs
+      exec .ci/booted "$@" ;;
+  esac
   step "gofmt, vet, staticcheck"
   for script in install.sh hooks/*.sh; do
     [ ! -e "$script" ] || sh -n "$script" || die "$script has a syntax error: see above"

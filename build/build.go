@@ -133,6 +133,9 @@ type Request struct {
 	// Isolated: the server's own BuildKit builds, beside the engine, if the builder uses
 	// BuildKit at all.
 	Isolated bool
+	// Network is the name of the network of the containers in which buildpacks run; "": the
+	// engine's default one. BuildKit's steps have their own.
+	Network string
 	// LocalImages are the names of images of the engine that a Dockerfile may use although
 	// the build is Isolated.
 	LocalImages []string

@@ -271,7 +271,7 @@ func (b *building) run(ctx context.Context) (build.Result, error) {
 		return build.Result{}, err
 	}
 	defer stop()
-	x.filterBuild(ctx)
+	b.asked.Network = x.filterBuild(ctx, b.release)
 	result, err := x.Env.Build(guarded, b.asked)
 	if cause := context.Cause(guarded); err != nil && ctx.Err() == nil && cause != nil {
 		return result, cause

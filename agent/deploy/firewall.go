@@ -300,19 +300,31 @@ func (e *Env) FilterStart(ctx context.Context, host engine.Networks, a *app.App,
 	return e.filter(ctx, host, false, &starting{a.Name, r})
 }
 
-// filterBuild is filter for the steps of a build.
-func (x *Session) filterBuild(ctx context.Context) {
-	if !x.Settings.FiltersBuilds() {
-		return
+// filterBuild is filter for the steps of a build, and returns the network for the containers of
+// buildpacks; "": the engine's default one. An app that builds apart from the engine has them on
+// its own network, where they reach what its processes reach: BuildKit cannot run buildpacks.
+func (x *Session) filterBuild(ctx context.Context, r *app.Release) (network string) {
+	own, _ := x.View().OwnBuilder()
+	apart := own && x.View().Filtered()
+	if !apart && !x.Settings.FiltersBuilds() {
+		return ""
 	}
 	host, err := x.machine()
-	if err == nil {
+	switch {
+	case err != nil:
+	case apart:
+		if _, err = host.Network(ctx, x.Name); err == nil {
+			network = engine.NetworkName(x.Name)
+			err = x.Env.FilterStart(ctx, host, x.App, r, false)
+		}
+	default:
 		err = x.Env.Filter(ctx, host, false)
 	}
 	if err != nil && ctx.Err() == nil {
 		text, _, _ := strings.Cut(err.Error(), "\n")
 		x.warn(fmt.Sprintf("The build of %s may reach ports of this server: %s; see dokku doctor", x.Name, text))
 	}
+	return network
 }
 
 // filter is FilterStart. An app does not depend on it: without the rules its containers start

@@ -92,6 +92,7 @@ func (j *job) run(ctx context.Context, tree *source.Tree) (id string, procfile [
 		Entrypoint:   []string{"/bin/sh", dirScript + "/" + scriptBuild},
 		Labels:       j.Labels,
 		Capabilities: capabilities,
+		Network:      j.Network,
 		Scratch:      []string{dirSource, dirEnv, dirScript},
 		Caches:       []container.Cache{{Name: j.cache + j.App, Target: dirCache, Labels: map[string]string{labelBuilder: build.Herokuish}}},
 		Limits:       container.Limits{Memory: j.Limits.Memory, Pids: maxPids},

@@ -44,7 +44,7 @@ func (j *job) trusted(ctx context.Context, n int, name, program string, args ...
 // untrusted runs a phase of the builder's lifecycle with the buildpacks, in the builder
 // image, without the caches.
 func (j *job) untrusted(ctx context.Context, n int, name, program string, f *filter) (container.End, error) {
-	spec := container.Spec{Name: j.App + ".build." + name, Image: j.builder.id, Labels: j.Labels, User: j.builder.user(), Dir: dirLayers,
+	spec := container.Spec{Name: j.App + ".build." + name, Image: j.builder.id, Labels: j.Labels, Network: j.Network, User: j.builder.user(), Dir: dirLayers,
 		Entrypoint: []string{"/cnb/lifecycle/" + program}, Command: []string{}, From: []*container.Container{j.shared},
 		Env:    append(j.commonEnv(), "CNB_ANALYZED_PATH="+dirLayers+fileAnalyzed, "CNB_LOG_LEVEL=debug"),
 		Limits: container.Limits{Memory: j.Limits.Memory, Pids: maxPids}}

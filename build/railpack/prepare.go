@@ -67,7 +67,7 @@ func (b *Builder) prepare(ctx context.Context, r build.Request, path string) (p 
 		env = append(env, name+"="+r.Env[name])
 	}
 	c, err := b.config.Steps.Create(ctx, container.Spec{Name: r.App + ".build.railpack", Image: image, Entrypoint: command[:1], Command: command[1:], Env: env,
-		Labels: r.Labels, Scratch: []string{dirSource, dirTool}, Limits: container.Limits{Memory: r.Limits.Memory, Pids: maxPids}})
+		Labels: r.Labels, Network: r.Network, Scratch: []string{dirSource, dirTool}, Limits: container.Limits{Memory: r.Limits.Memory, Pids: maxPids}})
 	if err != nil {
 		return p, err
 	}

@@ -297,3 +297,41 @@ func TestFirewallOfBuildsFirst(t *testing.T) {
 		t.Errorf("builds find the rules %q, want %q", seen, want)
 	}
 }
+
+// TestBuildpacksApart: an app that a deployer's key is for builds apart from the engine, but a
+// repository without a Dockerfile has its buildpacks run in containers of the engine: on docker0, they
+// scanned the host. They run on the app's own network, whose rules come first, for a new app too.
+func TestBuildpacksApart(t *testing.T) {
+	f := newFresh(t, false)
+	w := behindWall(f.m)
+	f.m.engine.Behave(behaviour)
+	var seen []string
+	built := f.m.server.Env.Build
+	f.m.server.Env.Build = func(ctx context.Context, r build.Request) (build.Result, error) {
+		networks, err := f.m.engine.AllNetworks(ctx)
+		check(t, err)
+		made := slices.ContainsFunc(networks, func(n engine.NetworkInfo) bool { return n.Name == "dokku-fresh" })
+		seen = append(seen, fmt.Sprintf("%q", r.Network))
+		if r.Network != "" {
+			seen = append(seen, fmt.Sprintf("%t %s", made, w.of("dk-fresh")))
+		}
+		return built(ctx, r)
+	}
+	isolation := func(value string) {
+		t.Helper()
+		check(t, f.m.server.Env.Store.UpdateSettings(t.Context(), func(set *app.Settings) error {
+			set.Build = app.Merged(set.Build, map[string]string{app.PropIsolation: value})
+			return nil
+		}))
+	}
+	isolation(app.IsolationOwn)
+	f.pushed(nil)
+	f.m.must(f.m.server.SetIsolation(t.Context(), "fresh", false, event.Log{}))
+	f.pushed(nil)
+	f.m.must(f.m.server.SetIsolation(t.Context(), "fresh", true, event.Log{}))
+	isolation("")
+	f.pushed(nil)
+	if want := []string{`"dokku-fresh"`, "true 0 []", `""`, `""`}; !slices.Equal(seen, want) {
+		t.Errorf("builds have the networks and rules %q, want %q", seen, want)
+	}
+}
