@@ -593,7 +593,9 @@ make_user() {
   # shellcheck disable=SC2016
   run "make the folders of $OWNER" "they have to belong to it: chown -h $OWNER $HOME_DIR/.ssh $HOME_DIR/.dokku" \
     as_user sh -c 'mkdir -p -m 0700 "$@" && chmod 0700 "$@"' - "$HOME_DIR/.ssh" "$HOME_DIR/.dokku"
-  own_folder 0755 "$DATA"
+  # An app can leave a setuid program there, which no account of the server may run. A folder of
+  # before keeps its mode: other programs may serve its files.
+  own_folder "$(stat -c %a "$DATA" 2>/dev/null || echo 0750)" "$DATA"
   own_folder 0711 "$NGINX_FILES"
 }
 

@@ -113,7 +113,7 @@
 //     the host by pushing code. Only an admin opens a port.
 //   - nginx's files are the user dokku's text, which root's nginx reads. Each value in them is one word of
 //     nginx's syntax, whatever was checked before (package nginx, "Templates"): a pusher's domain or
-//     path adds no directive.
+//     path adds no directive. This stops nobody who is the user dokku already.
 //   - Root's own commands become the user dokku at once, or use its files with its rights
 //     (proc.AsOwner): a link in place of authorized_keys gives nobody root's files.
 //   - The agent is the same user, and is told nothing over the network. It parses what pushes have

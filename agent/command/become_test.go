@@ -33,6 +33,7 @@ func TestBecome(t *testing.T) {
 		{"completion bash", false},
 		{"ssh-keys:list", true},
 		{"ssh-keys:add", os.Geteuid() != 0},
+		{"ssh-keys:set", true},
 	} {
 		asked := false
 		env := cli.Env{Root: t.TempDir(), Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard, Version: "1",

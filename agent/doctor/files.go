@@ -109,10 +109,23 @@ func (d *examination) checkPermissions(context.Context) []Finding {
 	// sshd refuses keys below a folder that others may write to.
 	entries := []entry{{d.Server.Env.Store.Root, 0o700, 0o022}, secret(d.Server.Env.Store.Own()), secret(d.Server.Env.Store.Own("server.json"))}
 	entries = append(append(entries, secrets(d.Server.Env.Store.Own("locks"))...), secrets(d.Server.Env.Store.Own("log"))...)
-	if list := d.modes(check, entries...); list != nil {
+	list := append(d.modes(check, entries...), d.reachable(check)...)
+	if list != nil {
 		return list
 	}
 	return fine(check, "the files below %s belong to %s, and their modes keep other users out", d.Server.Env.Store.Own(), ownName())
+}
+
+// reachable warns where every account of the host reaches the folders that apps mount. A process
+// that is root in its container can leave a setuid program there, which is root's on the host too.
+// Servers that were installed before have such a folder, and other programs may serve files of it.
+func (d *examination) reachable(check string) []Finding {
+	dir := d.set.StorageDir()
+	if fi, err := os.Stat(dir); err != nil || fi.Mode().Perm()&0o001 == 0 {
+		return nil
+	}
+	return []Finding{wrong(check, HealthWarning, "chmod o-rwx "+dir+", unless other programs than containers read files there",
+		"each account of this server may run what apps have put into %s, with root's rights if the file says so", dir)}
 }
 
 func (d *examination) checkModes(app string) []Finding {

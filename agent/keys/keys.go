@@ -251,6 +251,9 @@ func readKeyLine(text string) keyLine {
 // the new file and a crash loses no key. Lines that are not ours stay the same.
 func changeKeys(root string, change func(*keyFile) error) error {
 	dir := filepath.Join(root, ".ssh")
+	if err := asOwner(root); err != nil {
+		return fmt.Errorf("cannot change the ssh keys: %w", err)
+	}
 	if err := (disk.Disk{}).MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("cannot change the ssh keys: %w", err)
 	}
@@ -273,32 +276,21 @@ func changeKeys(root string, change func(*keyFile) error) error {
 	for _, l := range f.lines {
 		b.WriteString(l.text + "\n")
 	}
-	if err := writeKeys(root, f.path, b.String()); err != nil {
+	if err := (disk.Disk{}).Replace(f.path, []byte(b.String()), 0o600); err != nil {
 		return fmt.Errorf("cannot change the ssh keys: %w", err)
 	}
 	return d.Sync()
 }
 
-// writeKeys replaces the file and makes the owner of root its owner. sshd reads it as
-// that user, even if an administrator added the key as root.
-func writeKeys(root, path, text string) error {
-	var d disk.Disk
+// asOwner refuses any user but the owner of root. Where root changed the file, the owner's links
+// would lead it to any folder of the host.
+func asOwner(root string) error {
 	var st unix.Stat_t
 	if err := unix.Stat(root, &st); err != nil {
 		return err
 	}
-	temp, err := d.Temporary(path, []byte(text), 0o600)
-	if err != nil {
-		return err
+	if int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("only the owner of %s (user %d) changes them, not user %d", root, st.Uid, os.Geteuid())
 	}
-	if os.Geteuid() == 0 {
-		err = errors.Join(os.Chown(temp, int(st.Uid), int(st.Gid)), os.Chown(filepath.Dir(path), int(st.Uid), int(st.Gid)), d.Sync(temp))
-	}
-	if err == nil {
-		err = d.Rename(temp, path)
-	}
-	if err != nil {
-		d.Remove(temp)
-	}
-	return err
+	return nil
 }

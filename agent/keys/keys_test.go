@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func must(t *testing.T, err error) {
@@ -149,5 +151,32 @@ func TestKeysAddedAtTheSameTime(t *testing.T) {
 	wg.Wait()
 	if list, _ := List(root); len(list) != len(names) {
 		t.Errorf("of %v only %v were added", names, list)
+	}
+}
+
+// TestKeysOfAnotherOwner: user dokku makes .ssh a link to a folder of root, and waits until root
+// changes a key. Root gave him the folder.
+func TestKeysOfAnotherOwner(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Log("only root has other users' folders")
+		return
+	}
+	root, target, a := t.TempDir(), t.TempDir(), newKey(t)
+	must(t, os.Chown(root, 65534, 65534))
+	must(t, os.Symlink(target, filepath.Join(root, ".ssh")))
+	must(t, os.WriteFile(filepath.Join(target, "authorized_keys"), []byte("kept\n"), 0o600))
+	for name, change := range map[string]func() error{
+		"Add":    func() error { return Add(root, "admin", a, Grant{Role: Admin}) },
+		"Set":    func() error { return Set(root, "admin", func(*Grant) error { return nil }) },
+		"Remove": func() error { return Remove(root, "admin") },
+	} {
+		if err := change(); err == nil || !strings.Contains(err.Error(), "only the owner of "+root+" (user 65534) changes them, not user 0") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	var st unix.Stat_t
+	must(t, unix.Stat(target, &st))
+	if kept, err := os.ReadFile(filepath.Join(target, "authorized_keys")); st.Uid != 0 || err != nil || string(kept) != "kept\n" {
+		t.Errorf("the folder is that of user %d, its file %q, %v", st.Uid, kept, err)
 	}
 }

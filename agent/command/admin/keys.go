@@ -42,7 +42,7 @@ var keyCommands = []cli.Spec{
 		Words: keyNames, Run: removeKey,
 	},
 	{
-		Use: "ssh-keys:set NAME", Role: cli.Admin, Short: "Change what a key may do", AsRoot: true,
+		Use: "ssh-keys:set NAME", Role: cli.Admin, Short: "Change what a key may do",
 		Long: aboutRoles + "--app adds an app to those that the key is for; --no-app takes all of them away before. It takes effect with the key's\n" +
 			"next connection.",
 		Example: "dokku ssh-keys:set ci --no-app --app hello --app hello-staging\ndokku ssh-keys:set ann --role operator --expires never",

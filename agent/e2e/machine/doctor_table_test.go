@@ -36,6 +36,8 @@ var doctorTests = []struct {
 		p.must(p.server.Restart(context.Background(), "shop", event.Log{}))
 		p.next(func(st *app.State) { st.Isolation = app.IsolationNow })
 	}, stays: true, want: []string{"shop isolation: warning: enabled, but its containers are older than that; dokku ps:restart shop"}},
+	{name: "accounts of the host run what apps leave in their folders", damage: func(p *patient) { p.must(os.Chmod(p.storage, 0o755)) }, stays: true,
+		want: []string{"permissions: warning: each account of this server may run what apps have put into "}},
 	{name: "a node of the swarm is down", stays: true, damage: func(p *patient) { p.swarm(engine.RoleWorker).Die(true) },
 		want: []string{"cluster: problem: node 10.0.0.2 (10.0.0.2) is down; start it, or take it out: docker node rm --force node2"}},
 	{name: "the swarm has no quorum", stays: true, damage: func(p *patient) { p.swarm(engine.RoleManager).Die(true) },

@@ -39,6 +39,8 @@ type patient struct {
 	agent  *store.Lock
 	sshd   net.Listener
 	disk   unix.Statfs_t
+	// storage is the folder of the folders that apps mount.
+	storage string
 	// clockRunsFree: nothing sets the server's clock.
 	clockRunsFree bool
 	// certificateLeft is what is left of the time of the swarm's certificates; 0: all of it.
@@ -120,6 +122,9 @@ func newPatient(t *testing.T, h history) *patient {
 	p.doctor.Server, p.doctor.Around = p.server, doctor.Surroundings{SSHConfig: config, Statfs: func(_ string, st *unix.Statfs_t) error { *st = p.disk; return nil },
 		Dial:         func(context.Context, string, string) (net.Conn, error) { return p.manager() },
 		Synchronised: func() bool { return !p.clockRunsFree }}
+	p.storage = filepath.Join(t.TempDir(), "storage")
+	check(t, os.Mkdir(p.storage, 0o750))
+	check(t, p.server.Env.Store.UpdateSettings(t.Context(), func(set *app.Settings) error { set.StorageRoot = p.storage; return nil }))
 	check(t, os.Mkdir(filepath.Join(p.root, ".ssh"), 0o700))
 	p.keys(`command="DOKKU_ROOT=` + p.root + " " + binary + ` shell alice",restrict,pty ` + aKey)
 	return p
