@@ -125,6 +125,9 @@ type Request struct {
 	// images may be used. AllowedFrom are the apps whose images may be used.
 	Foreign     func(image string) (app string)
 	AllowedFrom []string
+	// Private reports whether another app has a login of its own at the registry of an image, which
+	// may be one that this app must not have; nil: nobody asks.
+	Private func(image string) bool
 	// Hosts are additional lines of /etc/hosts while a step runs: "name:address".
 	Hosts []string
 	// Procfile is the app's Procfile as it is understood, for builders whose images read

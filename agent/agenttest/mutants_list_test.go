@@ -110,6 +110,8 @@ var mutants = []mutant{
 		old: "b != nil && !m.Filtered && !m.Build {", new: "b != nil && !m.Filtered {"},
 	{name: "an app gets the result of another one's secret", slow: true, test: "TestResultsOfOwnSteps",
 		old: "!r.Isolated && slices.ContainsFunc(uses, func(u use) bool { return u.own })", new: "r.Isolated && slices.ContainsFunc(uses, func(u use) bool { return u.own })"},
+	{name: "an app gets images by another one's login", slow: true, test: "TestPrivateBaseImage",
+		old: "q.Foreign, q.Private = x.foreign, x.private", new: "q.Foreign = x.foreign"},
 	{name: "an update tells nothing of the firewall", slow: true, test: "TestScripts",
 		old: "			log.Warn(\"%s\", c.all(apps))\n", new: "			_ = c.all\n"},
 	{name: "a database does what its apps may not", slow: true, test: "TestRestrictedService",

@@ -3,6 +3,9 @@ package deploy
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -11,6 +14,7 @@ import (
 	"dokku/agent/engine"
 	"dokku/agent/inspect"
 	"dokku/build"
+	"dokku/build/registry"
 	"dokku/build/source"
 )
 
@@ -26,7 +30,7 @@ func (b *building) request(ctx context.Context) (build.Request, error) {
 		return q, err
 	}
 	if from := b.release.Source; from == nil || from.Kind != app.SourceImage { // else somebody with the right to it named the image
-		q.Foreign = x.foreign
+		q.Foreign, q.Private = x.foreign, x.private
 	}
 	q.Manifest, q.Registries = x.Env.Store.Manifest(x.Name), x.Env.Store.Registries(x.Name)
 	if q.Labels == nil { // docker-options may have set some
@@ -63,6 +67,26 @@ func (x *Session) foreign(image string) string {
 		}
 	}
 	return ""
+}
+
+// private reports whether another app has a login of its own at the registry of an image.
+func (x *Session) private(image string) bool {
+	server, err := registry.ServerOf(image)
+	if err != nil {
+		return false
+	}
+	names, _ := x.Env.Store.Apps()
+	return slices.ContainsFunc(names, func(name string) bool {
+		if name == x.Name {
+			return false
+		}
+		data, err := os.ReadFile(filepath.Join(x.Env.Store.Registries(name)[0], registry.ConfigFile))
+		if err != nil {
+			return false
+		}
+		l, err := registry.Stored(data, server)
+		return err != nil || l != registry.Login{}
+	})
 }
 
 // header prints what is built with what.

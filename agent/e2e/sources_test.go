@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -166,6 +167,37 @@ func TestFromRegistry(t *testing.T) {
 	lab.Contains(t, l.Dokku("registry:login", "--global", r.Address, lab.RegistryUser, "s3cret"), "Login Succeeded for global registry")
 	b.Push(lab.Files{"x": "z"})
 	b.Serves(b.Tip("main"))
+}
+
+// TestPrivateBaseImage: one app has a password for a registry, and another one writes the names of the
+// images that it uses into its Dockerfile. The engine had them, and gave them to it.
+func TestPrivateBaseImage(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, nil)
+	owner, thief := l.App(nil), l.App(nil)
+	r := l.Registry("s3cret")
+	name := r.Push(l.ServerImage("private"), "team/private:1")
+	exact := r.Address + "/team/private@" + r.Digest("team/private", "1")
+	l.Dokku("builder-dockerfile:set", "--global", "allowed-hosts", r.Address)
+	n := 0
+	from := func(name string) lab.Files {
+		n++
+		return lab.Files{"Dockerfile": "FROM " + name + "\nEXPOSE 5000\n", "x": strconv.Itoa(n)}
+	}
+	lab.Contains(t, thief.Rejected(from(exact)), " registry:login --global SERVER USER")
+	l.Dokku("apps:create", owner.Name)
+	l.Dokku("registry:login", owner.Name, r.Address, lab.RegistryUser, "s3cret")
+	owner.Push(from(exact))
+	l.Dokku("git:from-image", owner.Name, name) // the engine has the tag now
+	t.Cleanup(func() { l.Tools.Docker.ImageRemove(context.Background(), name, image.RemoveOptions{}) })
+	for _, image := range []string{exact, name} {
+		lab.Contains(t, thief.Rejected(from(image)), `Dockerfile:1: "FROM `+image+`" is no image that `+r.Address+` gives to `+thief.Name+"; if it may have it: ", " registry:login "+thief.Name+" "+r.Address+" USER")
+	}
+	l.Dokku("registry:login", thief.Name, r.Address, lab.RegistryUser, "s3cret")
+	thief.Push(from(name))
+	thief.Serves(thief.Tip("main"))
+	r.Stop()
+	thief.Push(from(name))
 }
 
 // TestFromOpenRegistry pulls from a registry without a password. --build-dir gives an image

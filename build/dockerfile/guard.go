@@ -88,6 +88,9 @@ func (g guard) engine(ctx context.Context, cli *client.Client, uses []use) error
 			if err := g.owned(ctx, cli, u); err != nil {
 				return err
 			}
+			if err := g.entitled(ctx, cli, u); err != nil {
+				return err
+			}
 		}
 		if u.host != "" && !g.allows(u.host) && resolvesHere(ctx, bare(u.host)) {
 			return g.local(u)
