@@ -64,8 +64,10 @@ func plainCommand(command string, env func(name string) (string, bool)) ([]strin
 	if err != nil {
 		return nil, err
 	}
+	// The container's shell expands what is too much for this process.
+	value := budget{left: maxExpanded}
 	for _, w := range words {
-		if !plainWord(w, env) {
+		if !plainWord(w, func(name string) (string, bool) { return value.of(env(name)) }) {
 			return nil, nil
 		}
 	}

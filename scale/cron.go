@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-
-	tokens "mvdan.cc/sh/v3/shell"
 )
 
 // CronTask is a task of app.json's cron. The fields and their defaults are Dokku 0.38's.
@@ -32,6 +30,10 @@ const (
 	PolicyReplace ConcurrencyPolicy = "replace" // the old one is stopped
 )
 
+// maxTasks is the number of tasks that a revision may have: each is another schedule that the
+// agent follows. Releases of older versions may have more.
+const maxTasks = 100
+
 // cronKeys are the keys of a task.
 var cronKeys = []string{"command", "schedule", "maintenance", "concurrency_policy"}
 
@@ -44,6 +46,10 @@ func (a *AppJSON) readCron(raw json.RawMessage, where location) {
 	if err := json.Unmarshal(raw, &list); err != nil {
 		a.problems = append(a.problems, Problem{File: appJSONName, Line: where.line("cron"), Message: "cron must be a list of tasks in [ ]"})
 		return
+	}
+	if len(list) > maxTasks {
+		a.problems = append(a.problems, Problem{File: appJSONName, Line: where.line("cron"),
+			Message: fmt.Sprintf("cron has %d tasks, more than the limit of %d: have one task run several commands, as in \"sh -c 'FIRST; SECOND'\"", len(list), maxTasks)})
 	}
 	lines := map[[2]string]int{}
 	for i, raw := range list {
@@ -93,7 +99,7 @@ func readTask(raw json.RawMessage, where location, i int) (task CronTask, bad *P
 	}
 	words, err := CronWords(file.Command, nil)
 	var long lengthError
-	if errors.As(err, &long) {
+	if errors.As(err, &long) || errors.Is(err, errExpansion) {
 		return task, problem("command", "", "%s cannot run: %s", name, err)
 	}
 	if err != nil || len(words) == 0 || strings.Contains(file.Command, "\x00") {
@@ -107,14 +113,4 @@ func readTask(raw json.RawMessage, where location, i int) (task CronTask, bad *P
 		return task, problem("concurrency_policy", file.Policy, "this cannot be the concurrency_policy of %s: write allow, forbid or replace", name)
 	}
 	return task, nil
-}
-
-// CronWords splits the command of a task as Dokku does: as a shell would, but for operators
-// such as ";" and "|", which are an error, and for files, which no word names. env looks up
-// variables; an unknown one is empty.
-func CronWords(command string, env map[string]string) ([]string, error) {
-	if len(command) > maxCommand {
-		return nil, lengthError{len(command), maxCommand}
-	}
-	return tokens.Fields(command, func(name string) string { return env[name] })
 }
