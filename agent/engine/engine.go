@@ -39,6 +39,9 @@ const (
 	LabelFiltered = "com.dokku.filtered"
 )
 
+// OwnLabels begin the names of all labels of ours, in lower case.
+const OwnLabels = "com.dokku."
+
 // LabelNetwork is the label of networks made by CreateNetwork; its value is the
 // network's name. Dokku gives its networks the same one.
 const LabelNetwork = "com.dokku.network-name"

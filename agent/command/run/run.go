@@ -187,7 +187,8 @@ func oneOff(c *cli.Call, tty bool) (oneoff.OneOff, error) {
 // labelName is the form of a label's name.
 var labelName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]*$`)
 
-// labels reads --label. The labels that dokku itself sets tell it whose a container is.
+// labels reads --label. The labels that dokku itself sets tell it whose a container is, and
+// what of the server it serves.
 func labels(pairs []string) (map[string]string, error) {
 	list := map[string]string{}
 	for _, pair := range pairs {
@@ -195,8 +196,8 @@ func labels(pairs []string) (map[string]string, error) {
 		if !ok || !labelName.MatchString(name) {
 			return nil, cli.Refuse("Invalid label %q: write NAME=VALUE, such as com.example.job=import", event.OneLine(pair))
 		}
-		if _, own := (engine.Spec{}).Labels()[name]; own {
-			return nil, cli.Refuse("Invalid label %s: dokku sets it itself, take another name", name)
+		if strings.HasPrefix(strings.ToLower(name), engine.OwnLabels) {
+			return nil, cli.Refuse("Invalid label %s: labels that begin with %s are dokku's own; take another name", name, engine.OwnLabels)
 		}
 		if err := cli.CheckValue(name, value); err != nil {
 			return nil, err
