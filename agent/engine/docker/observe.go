@@ -44,9 +44,17 @@ func processes(app string) filters.Args {
 // ofSwarm reports whether a container with these labels was made by the engine itself, for a
 // task of its swarm. It has the labels of an app's process, and is its manager's to report.
 func ofSwarm(labels map[string]string) bool {
-	_, is := labels["com.docker.swarm.task"]
-	return is
+	value, is := labels[labelTask]
+	return is && value == ""
 }
+
+// labelTask is the label that the engine gives, without a value, to what it made for a task of
+// its swarm. notTask is its value in our containers, which an image cannot take back: one
+// that had the label would start processes that nobody sees, counts or ends.
+const (
+	labelTask = "com.docker.swarm.task"
+	notTask   = "none"
+)
 
 // Observe implements Engine.
 func (d *Engine) Observe(ctx context.Context, app string) (engine.Observed, error) {

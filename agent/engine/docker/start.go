@@ -164,6 +164,7 @@ func (d *Engine) container(spec engine.Spec) (*container.Config, *container.Host
 		AttachStdin: spec.Stdin, OpenStdin: spec.Stdin, StdinOnce: spec.Stdin,
 		AttachStdout: spec.Attached, AttachStderr: spec.Attached,
 	}
+	config.Labels[labelTask] = notTask
 	if spec.StopTimeout > 0 {
 		config.StopTimeout = new(seconds(spec.StopTimeout))
 	}
