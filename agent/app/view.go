@@ -36,12 +36,16 @@ const (
 	// apps may: the server's alone.
 	PropMaxProcesses    = "max-processes"
 	PropServerProcesses = "server-max-processes"
-	PropProcfilePath    = "procfile-path"
-	PropRestartPolicy   = "restart-policy"
-	PropRollover        = "rollover"
-	PropSkipDeploy      = "skip-deploy"
-	propStart           = "start-cmd"
-	propStopTimeout     = "stop-timeout-seconds"
+	// PropMaxRuns is the most commands of run and cron tasks of an app at the same time,
+	// PropServerRuns that of all apps: the server's alone.
+	PropMaxRuns       = "max-runs"
+	PropServerRuns    = "server-max-runs"
+	PropProcfilePath  = "procfile-path"
+	PropRestartPolicy = "restart-policy"
+	PropRollover      = "rollover"
+	PropSkipDeploy    = "skip-deploy"
+	propStart         = "start-cmd"
+	propStopTimeout   = "stop-timeout-seconds"
 )
 
 // PSDefaults are the defaults of ps:set's properties.
@@ -50,6 +54,8 @@ var PSDefaults = map[string]string{
 
 	PropMaxProcesses:    "250",
 	PropServerProcesses: "2000",
+	PropMaxRuns:         "50",
+	PropServerRuns:      "500",
 
 	PropProcfilePath:  FileProcfile,
 	PropRestartPolicy: "on-failure:10",
@@ -81,7 +87,7 @@ func (st *State) PSProperty(name string) string {
 // must have written by hand, is an error.
 func (v View) PSNumber(name string) (int, error) {
 	value := v.Property(name)
-	if name == PropServerProcesses { // no app may raise it
+	if name == PropServerProcesses || name == PropServerRuns { // no app may raise it
 		value = cmp.Or(v.Settings.PS[name], PSDefaults[name])
 	}
 	n, err := strconv.Atoi(value)

@@ -157,7 +157,7 @@ func (s *Scheduler) adoptRuns(ctx context.Context, name string, swept bool) (aga
 			again = true // its client is about to start it, or waits for it, or the agent's loop removes it
 		case i.Status == engine.StatusCreated:
 			err = errors.Join(err, host.Remove(ctx, engine.Resource{Kind: engine.Container, ID: i.ID}), s.lost(name, r))
-		case s.follow(r):
+		case s.follow(name, r):
 			s.wg.Go(func() {
 				defer s.unfollow(r)
 				s.await(ctx, name, i, r)

@@ -13,8 +13,10 @@ import (
 	"dokku/agent/app"
 	"dokku/agent/event"
 	"dokku/agent/journal"
+	"dokku/agent/oneoff"
 	"dokku/agent/proc"
 	"dokku/agent/store"
+	"dokku/scale"
 )
 
 const (
@@ -26,6 +28,9 @@ const (
 	adoptPause = 5 * time.Second
 	// restPause is the interval without any, and after a failed look.
 	restPause = time.Minute
+	// prunePause is the interval at which old records are removed. The end of a run removes
+	// them too, but tasks that never start leave a record each minute.
+	prunePause = time.Hour
 )
 
 // A Scheduler runs the tasks of all apps that are due. Its loss costs nothing: the files
@@ -42,15 +47,19 @@ type Scheduler struct {
 	wg   sync.WaitGroup
 
 	mu sync.Mutex
-	// follows has the runs that this scheduler waits for, by ID and task.
-	follows map[string]bool
+	// follows has the runs that this scheduler waits for, by ID and task: the app of each, and
+	// the key of its task.
+	follows map[string]followed
 }
+
+type followed struct{ app, key string }
 
 // schedule is what a scheduler knows about an app.
 type schedule struct {
 	stamp string // of the files at the last look
 	// looked is the last look: all that was due then is handled.
 	looked time.Time
+	pruned time.Time // when its records of runs were last looked through for old ones
 	view   app.View
 	tasks  []*timed
 	runs   string    // the folder of runs at the last look
@@ -142,6 +151,10 @@ func (s *Scheduler) lookAt(ctx context.Context, name string, a *schedule, now ti
 		}
 		s.warn(ctx, name, err)
 		a.swept = a.swept || err == nil
+	}
+	if since := now.Sub(a.pruned); since >= prunePause || since < 0 {
+		a.pruned = now
+		s.warn(ctx, name, st.PruneRuns(name))
 	}
 	for _, t := range a.tasks {
 		s.warn(ctx, name, s.due(ctx, name, a, t, now))
@@ -246,7 +259,7 @@ func (s *Scheduler) due(ctx context.Context, name string, a *schedule, t *timed,
 	if minute.IsZero() {
 		return nil
 	}
-	return s.begin(ctx, name, t, minute, now)
+	return s.begin(ctx, name, a.view, t, minute, now)
 }
 
 // missed records runs that did not take place.
@@ -261,15 +274,25 @@ func (s *Scheduler) missed(name string, t *timed, minute time.Time, count int, n
 }
 
 // begin runs a task, unless the minute has a record.
-func (s *Scheduler) begin(ctx context.Context, name string, t *timed, minute, now time.Time) error {
+func (s *Scheduler) begin(ctx context.Context, name string, view app.View, t *timed, minute, now time.Time) error {
 	r := app.NewCronRun(t.CronTask, minute, now, "")
 	var err error
 	if r.Owner, err = proc.This(); err != nil {
 		return err
 	}
 	r.By = "agent"
-	if !s.follow(r) {
+	full := s.room(view, t)
+	if !s.follow(name, r) {
 		return nil
+	}
+	if full != nil {
+		defer s.unfollow(r)
+		r.Outcome, r.Error, r.Ended = app.RunNotStarted, full.Error(), now.UTC()
+		free, err := s.Server.Env.Store.ClaimRun(name, r)
+		if free {
+			s.tellRun(name, r)
+		}
+		return err
 	}
 	free, err := s.Server.Env.Store.ClaimRun(name, r)
 	if err != nil || !free {
@@ -298,16 +321,34 @@ func (s *Scheduler) begin(ctx context.Context, name string, t *timed, minute, no
 }
 
 // follow claims a run for a goroutine of this scheduler.
-func (s *Scheduler) follow(r *app.CronRun) bool {
+func (s *Scheduler) follow(name string, r *app.CronRun) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.follows == nil {
-		s.follows = map[string]bool{}
+		s.follows = map[string]followed{}
 	}
 	key := r.ID + " " + r.Task
-	was := s.follows[key]
-	s.follows[key] = true
+	_, was := s.follows[key]
+	s.follows[key] = followed{name, r.Key}
 	return !was
+}
+
+// room returns an error if as many runs go on as may. The runs that a task replaces do not
+// count. Whoever starts a container looks at the engine too (package oneoff), but would not
+// see those that begin in the same minute.
+func (s *Scheduler) room(v app.View, t *timed) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	own, all := 0, 0
+	for _, f := range s.follows {
+		if f.app == v.Name && f.key == t.Key && t.Policy == scale.PolicyReplace {
+			continue
+		}
+		if all++; f.app == v.Name {
+			own++
+		}
+	}
+	return oneoff.Room(v, own, all)
 }
 
 func (s *Scheduler) unfollow(r *app.CronRun) {
@@ -319,7 +360,8 @@ func (s *Scheduler) unfollow(r *app.CronRun) {
 func (s *Scheduler) following(r *app.CronRun) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.follows[r.ID+" "+r.Task]
+	_, is := s.follows[r.ID+" "+r.Task]
+	return is
 }
 
 // tellRun records an event about a run that somebody should look at.

@@ -275,6 +275,7 @@ type Member struct {
 	App      string // "": of another program
 	Filtered bool   // see Spec.Filtered
 	Build    bool   // it runs a phase of a build
+	OneOff   bool   // it runs a command of dokku run, or a cron task
 	// Addresses are those of IPv4 and IPv6 that it has there.
 	Addresses []netip.Addr
 }

@@ -128,6 +128,9 @@ func launch(ctx context.Context, s *agent.Server, app string, o OneOff, log even
 		if spec, err = SpecOf(ctx, s, app, o); err != nil {
 			return i, spec, err
 		}
+		if err := room(ctx, s, app); err != nil {
+			return i, spec, err
+		}
 		name := fmt.Sprintf("%s: %s", spec.Name, o.summary())
 		log.WithApp(app).WithRelease(spec.Release).Note("starting %s", name)
 		done := log.WithApp(app).WithRelease(spec.Release).Timed(name)

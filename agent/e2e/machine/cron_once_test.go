@@ -161,8 +161,11 @@ func TestCronRecordedFirst(t *testing.T) {
 	}
 	started := false
 	m.engine.Fail(func(call string, args ...any) error {
+		if call != "Start" {
+			return nil
+		}
 		s, ok := args[0].(engine.Spec)
-		if call != "Start" || !ok || s.Kind != engine.KindCron {
+		if !ok || s.Kind != engine.KindCron {
 			return nil
 		}
 		mu.Lock()

@@ -170,9 +170,10 @@ func (d *Engine) Members(ctx context.Context) ([]engine.Member, error) {
 		if c.NetworkSettings == nil {
 			continue
 		}
+		kind := engine.Kind(c.Labels[engine.LabelContainerType])
 		for name, end := range c.NetworkSettings.Networks {
 			m := engine.Member{Network: name, App: c.Labels[engine.LabelApp], Filtered: c.Labels[engine.LabelFiltered] == "true",
-				Build: c.Labels[engine.LabelContainerType] == string(engine.KindBuild)}
+				Build: kind == engine.KindBuild, OneOff: kind == engine.KindRun || kind == engine.KindCron}
 			for _, text := range []string{end.IPAddress, end.GlobalIPv6Address} {
 				if a, err := netip.ParseAddr(text); err == nil {
 					m.Addresses = append(m.Addresses, a)

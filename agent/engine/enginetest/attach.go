@@ -166,6 +166,21 @@ func sharedNetworks(t *testing.T, r *run) {
 	a.stop(i.ID)
 	// Docker 26 lists a container as running for a moment after its stop.
 	a.eventually("nobody is in it after the stop", func() bool { return members() == "" })
+
+	for n, kind := range []engine.Kind{engine.KindDeploy, engine.KindRun, engine.KindCron} {
+		s := a.spec(2+n, Program{})
+		s.Kind = kind
+		a.start(s)
+	}
+	running, err := a.Host.Members(a.ctx)
+	a.ok(err)
+	oneOffs := 0
+	for _, m := range running {
+		if m.App == a.name && m.OneOff {
+			oneOffs++
+		}
+	}
+	equal(t, "commands and cron tasks", oneOffs, 2)
 }
 
 func limits(t *testing.T, r *run) {

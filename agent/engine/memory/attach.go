@@ -43,8 +43,9 @@ func (m *Engine) Members(ctx context.Context) ([]engine.Member, error) {
 			if !p.Running() || p.group != nil {
 				continue
 			}
+			oneOff := p.Kind == engine.KindRun || p.Kind == engine.KindCron
 			add := func(network string, at netip.Addr) {
-				all = append(all, engine.Member{Network: network, App: p.App, Filtered: p.spec.Filtered, Addresses: []netip.Addr{at}})
+				all = append(all, engine.Member{Network: network, App: p.App, Filtered: p.spec.Filtered, OneOff: oneOff, Addresses: []netip.Addr{at}})
 			}
 			add(engine.NetworkName(p.App), p.Address)
 			for n, name := range p.spec.Joins {
