@@ -14,6 +14,7 @@ import (
 	"dokku/agent/event"
 	"dokku/agent/failpoint"
 	"dokku/agent/inspect"
+	"dokku/agent/plan"
 	"dokku/agent/remote"
 	"dokku/agent/text"
 	"dokku/build"
@@ -316,8 +317,12 @@ func (x *Session) deployed(since time.Time) {
 	// Those of before this deploy that are due are being stopped; the others get their time
 	// after this line.
 	finishing := func(due time.Time) bool { return due.IsZero() || due.After(time.Now()) }
-	if slices.ContainsFunc(slices.Collect(maps.Values(x.State.Retiring)), finishing) {
-		x.Log.Step("Shutting down old containers in %g seconds", WaitToRetire(x.View()).Seconds())
+	if dues := slices.Collect(maps.Values(x.State.Retiring)); slices.ContainsFunc(dues, finishing) {
+		wait := WaitToRetire(x.View())
+		if !slices.ContainsFunc(dues, func(due time.Time) bool { return due.IsZero() || time.Until(due) > plan.ShortRetire }) {
+			wait = min(wait, plan.ShortRetire)
+		}
+		x.Log.Step("Shutting down old containers in %g seconds", wait.Seconds())
 	}
 	if n := len(x.View().CronTasks()); n > 0 {
 		x.Log.Step("Scheduling %s: dokku cron:list %s", text.Plural(n, "cron task"), x.Name)

@@ -45,6 +45,7 @@ func Desired(s *store.Store, v app.View) (plan.Desired, error) {
 		return d, err
 	}
 	d.Want = processes(v, nil, f, v.State.ProxyDisabled)
+	d.MostRetiring = mostRetiring(v, f)
 	return d, err
 }
 

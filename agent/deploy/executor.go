@@ -204,7 +204,7 @@ func (e *executor) run(ctx context.Context, s plan.Step) (err error) {
 		}
 		return e.proxy.Withdraw(ctx, e.session.Name)
 	case plan.ActDeadline:
-		e.setRetiring(s.IDs, time.Now().Add(WaitToRetire(e.session.View())))
+		e.setRetiring(s.IDs, time.Now().Add(e.session.waitToRetire(s)))
 		return e.session.Save()
 	case plan.ActDue:
 		e.setRetiring(s.IDs, time.Now())

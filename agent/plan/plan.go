@@ -35,6 +35,9 @@ type Desired struct {
 	Port     int
 	// Retiring: see State.
 	Retiring map[string]time.Time
+	// MostRetiring is the number of processes that may retire for longer than ShortRetire;
+	// 0: any number.
+	MostRetiring int
 	// Releases are the numbers of all kept releases.
 	Releases []int
 	// Images are the ids of the images of all kept releases.
@@ -236,6 +239,9 @@ func (p *planner) deadlines() {
 	}
 	if len(deadline) > 0 {
 		p.add(Step{Action: ActDeadline, IDs: deadline})
+	}
+	if list := p.crowded(deadline); len(list) > 0 {
+		p.add(Step{Action: ActDeadline, IDs: list, Short: true, Cause: "too many retire"})
 	}
 }
 

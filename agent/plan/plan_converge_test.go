@@ -52,7 +52,7 @@ func randomDesired(r *rand.Rand) Desired {
 			d.Want[n].Alone = d.Want[n].Type == "worker"
 		}
 	}
-	d.StartEnded = true
+	d.StartEnded, d.MostRetiring = true, r.IntN(3)
 	d.Stopped = r.IntN(5) == 0
 	d.Retiring = map[string]time.Time{}
 	if r.IntN(4) == 0 {
@@ -64,7 +64,7 @@ func randomDesired(r *rand.Rand) Desired {
 		}
 	}
 	if r.IntN(2) == 0 {
-		d.Retiring["c0"] = testNow.Add(time.Duration(r.IntN(3)-1) * time.Minute)
+		d.Retiring["c0"] = testNow.Add(time.Duration(r.IntN(4)-1) * time.Minute)
 	}
 	return d
 }

@@ -63,6 +63,7 @@ type Step struct {
 	Running      bool             // yield, retire: stop it first
 	Kill         bool             // yield, retire: do not give it time to end
 	IDs          []string         // mark, deadline, forget
+	Short        bool             // deadline: after ShortRetire at most
 	Kind         engine.ResourceKind
 	App          string       // remove: the image's app
 	Route        *proxy.Route // publish
