@@ -90,11 +90,12 @@ func refusals(key string, g keys.Grant, root string) (list []refusal) {
 		if s.Flags != nil && !s.Raw {
 			f := pflag.NewFlagSet("", pflag.ContinueOnError)
 			s.Flags(f)
-			for _, wide := range []string{"global", "all"} {
-				if f.Lookup(wide) != nil {
-					said(name+" --"+wide, "use --"+wide+": it needs an admin's key, and this is "+article+"'s\n")
+			// A flag --all-... makes a command about all apps too.
+			f.VisitAll(func(flag *pflag.Flag) {
+				if flag.Name == "global" || strings.HasPrefix(flag.Name, "all") && flag.Value.Type() == "bool" {
+					said(name+" --"+flag.Name, "use --"+flag.Name+": it needs an admin's key, and this is "+article+"'s\n")
 				}
-			}
+			})
 		}
 		if s.Raw {
 			said(name+" --global", "run "+name+" for the whole server: name one of its apps\n")

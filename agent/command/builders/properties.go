@@ -98,6 +98,9 @@ func property(name string) cli.Property {
 	if name == app.PropTaskTimeout { // else whoever it is for lifts it
 		p.Admin = true
 	}
+	if name == app.PropIsolation { // else whoever the engine is kept from gets back to it
+		p.AdminFor = func(value string) bool { return value != app.IsolationOwn }
+	}
 	if name == app.PropPackImage || name == app.PropRunImage || name == app.PropStack {
 		p.Admin = true // a pusher's project.toml may name the images that the server allows
 	}

@@ -43,7 +43,7 @@ func roleOf(g keys.Grant) Role {
 }
 
 // wide are the flags by which a command is about more than one app.
-var wide = []string{"global", "all"}
+var wide = []string{"global", "all", "all-apps"}
 
 // Admin reports whether the person at the command line may do everything: on the host itself,
 // or with an admin's key.

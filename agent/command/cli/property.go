@@ -12,6 +12,7 @@ import (
 
 	"dokku/agent/app"
 	"dokku/agent/deploy"
+	"dokku/agent/event"
 )
 
 // Property is a value that NOUN:set sets, for an app or for the server. The app's value
@@ -29,6 +30,9 @@ type Property struct {
 	OnHost func(name, value string) bool
 	// Admin: only an admin may set this for an app: it reaches beyond the app.
 	Admin bool
+	// AdminFor reports whether only an admin may give an app this value, since the property keeps the
+	// app from others; "" is to unset it. nil: anybody whose role suffices may.
+	AdminFor func(value string) bool
 	// Secret: the value is not shown.
 	Secret bool
 	// Masked: text does not show the value; JSON does, as Dokku's.
@@ -144,6 +148,15 @@ func (p Properties) set(c *Call) error {
 	}
 	if c.Env.User != "" && value != "" && q.OnHost != nil && q.OnHost(name, value) {
 		return Refuse("%s decides what the server runs, reads or sends secrets to: set it there, not over ssh", name)
+	}
+	if c.App != nil && q.AdminFor != nil && q.AdminFor(value) {
+		what := "the property " + name + " without a value"
+		if value != "" {
+			what = fmt.Sprintf("the value %s of %s", event.OneLine(value), name)
+		}
+		if err := c.NeedsAdmin(what); err != nil {
+			return err
+		}
 	}
 	if q.Instead != "" && value != "" {
 		return Refuse("The property %s is not here, Dokku has it; here: %s", name, q.Instead)

@@ -227,7 +227,7 @@ func (r *Runner) bind(s Spec, cmd *cobra.Command, args []string) (*Call, error) 
 		return c, nil
 	}
 	sh := parseUse(s.Use)
-	if c.Flag("global") || c.Flag("all") || c.Flag("all-apps") {
+	if slices.ContainsFunc(wide, c.Flag) {
 		return c, c.bare(s, sh)
 	}
 	switch {

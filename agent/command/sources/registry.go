@@ -51,6 +51,9 @@ func runLogin(c *cli.Call) error {
 	switch {
 	case c.Flag("global"):
 	case len(words) == complete:
+		if err := c.NeedsAdmin("registry:login without an app"); err != nil {
+			return err
+		}
 		c.Warn("Deprecated: please use --global flag for global registry login")
 	default:
 		name, words = words[0], words[1:]
@@ -90,9 +93,15 @@ func runLogin(c *cli.Call) error {
 
 func runLogout(c *cli.Call) error {
 	name, words := "", c.Args
-	if !c.Flag("global") && len(words) > 1 {
+	switch {
+	case c.Flag("global"):
+	case len(words) > 1:
 		name, words = words[0], words[1:]
 		if _, err := c.Server.Load(name); err != nil {
+			return err
+		}
+	default: // the only word is the server
+		if err := c.NeedsAdmin("registry:logout without an app"); err != nil {
 			return err
 		}
 	}
