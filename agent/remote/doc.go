@@ -16,19 +16,21 @@
 //
 // # Who decides what is fetched
 //
-// The addresses of git:sync come from somebody who may use this server's commands; any
-// host will do. Those of submodules come from whoever pushed, so two rules hold for their
-// hosts. By ssh only a host that an administrator allowed (git:allow-host) is asked at
+// For the address of a git:sync of an admin, any host will do. Those of operators, and those of
+// submodules, which come from whoever pushed, have two rules for their hosts (Reach,
+// Fetcher). By ssh only a host that an administrator allowed (git:allow-host) is asked at
 // all, and by https or http only such a host, one with a password (git:auth), or one whose
 // address is of the public internet, and none of this server's own. Else a push could make
 // the server read from its loopback, its private networks or its provider's metadata, or
 // find out what answers there.
 //
+// So it is with the archives of operators (DialAllowed).
+//
 // Git reaches https and http through a proxy in this process (tunnel), which looks at each
 // address as it is dialled. Rejected: to look a name up first and pin the address
 // (http.curloptResolve), which git knows since 2.37 only and which does not see redirects;
-// old .gitmodules are full of repositories that were renamed since. git: is refused for
-// submodules: it can be neither encrypted nor sent through the proxy.
+// old .gitmodules are full of repositories that were renamed since. git: is refused
+// there: it can be neither encrypted nor sent through the proxy.
 //
 // Whoever may push may thereby build what the server's credentials can read.
 //

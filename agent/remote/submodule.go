@@ -83,10 +83,12 @@ func (f *Fetcher) address(m source.Submodule) (a Address, err error) {
 		}
 	}
 	if a, err = Parse(text); err == nil && a.Scheme == schemeGit {
-		err = errors.New("git: neither encrypts nor asks who you are, and is not fetched from: give an address of https or ssh")
+		err = errGitScheme
 	}
 	return a, err
 }
+
+var errGitScheme = errors.New("git: neither encrypts nor asks who you are, and is not fetched from: give an address of https or ssh")
 
 // commit returns the folder with the objects of a commit. One in the cache is whole: it got
 // its name after its objects were on the disk.

@@ -27,20 +27,24 @@ func (a Archive) open(ctx context.Context) (io.ReadCloser, error) {
 	if a.URL == "" {
 		return io.NopCloser(a.Stdin), nil
 	}
-	return download(ctx, a.URL)
+	return a.download(ctx)
 }
 
-// download requests an http or https address. Nothing of the answer is read yet.
-func download(ctx context.Context, address string) (io.ReadCloser, error) {
+// download requests the archive's address. Nothing of the answer is read yet.
+func (a Archive) download(ctx context.Context) (io.ReadCloser, error) {
+	dial, proxy := a.dial, (func(*http.Request) (*url.URL, error))(nil) // a proxy would connect to what dial refuses
+	if dial == nil {
+		dial, proxy = (&net.Dialer{Timeout: answerTime}).DialContext, http.ProxyFromEnvironment
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, downloadTime, fmt.Errorf("it took longer than %s", downloadTime))
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.URL, nil)
 	if err != nil {
 		cancel()
 		return nil, err
 	}
 	client := &http.Client{
-		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, ResponseHeaderTimeout: answerTime, TLSHandshakeTimeout: answerTime,
-			DialContext: (&net.Dialer{Timeout: answerTime}).DialContext, DisableCompression: true, DisableKeepAlives: true},
+		Transport: &http.Transport{Proxy: proxy, ResponseHeaderTimeout: answerTime, TLSHandshakeTimeout: answerTime,
+			DialContext: dial, DisableCompression: true, DisableKeepAlives: true},
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
 			if len(via) > maxRedirects {
 				return fmt.Errorf("it redirects more than %d times", maxRedirects)

@@ -12,14 +12,21 @@ import (
 	"dokku/agent/engine"
 	"dokku/agent/event"
 	"dokku/agent/store"
+	"dokku/build/dockerfile"
 	"dokku/build/registry"
 )
 
 // Login checks a user's password at a registry and stores it: for an app, or for all apps
 // if the app is "".
 func (i *Importer) Login(ctx context.Context, name, server string, l registry.Login) error {
-	if _, err := registry.Key(server); err != nil {
+	key, err := registry.Key(server)
+	if err != nil {
 		return err
+	}
+	if i.Bounded {
+		if err := i.checkRegistry(ctx, name, key); err != nil {
+			return err
+		}
 	}
 	host, err := i.Server.Host()
 	if err != nil {
@@ -29,6 +36,19 @@ func (i *Importer) Login(ctx context.Context, name, server string, l registry.Lo
 		return err
 	}
 	return i.changeLogins(ctx, name, func(data []byte) ([]byte, error) { return registry.With(data, server, l) })
+}
+
+// checkRegistry refuses a registry that is this server's alone, as builds are refused its images: the engine
+// would ask it, and its answer tell what listens there.
+func (i *Importer) checkRegistry(ctx context.Context, name, key string) error {
+	v, err := i.Server.View(name)
+	if err != nil {
+		return err
+	}
+	if dockerfile.AsksHere(ctx, key, v.BuildHosts()) {
+		return fmt.Errorf("the engine would ask %s, an address of this server alone; to allow it, on the server: dokku builder-dockerfile:set --global allowed-hosts %[1]s", key)
+	}
+	return nil
 }
 
 // Logout removes the login at a registry of an app, or that of all apps if the app is "".

@@ -28,7 +28,13 @@ type Importer struct {
 	Output Output
 	// Send pushes a commit; nil: git push. Tests replace it.
 	Send func(context.Context, Push) error
+	// Bounded: the addresses come from somebody who is no admin, so that this server asks for him only
+	// hosts that an administrator allowed and those of the public internet (see package remote).
+	Bounded bool
 }
+
+// hosts are the servers that an administrator allowed.
+func (i *Importer) hosts() remote.Hosts { return remote.Hosts{Home: i.Server.Env.Store.Root} }
 
 // Author is who made a commit.
 type Author struct{ Name, Email string }

@@ -36,6 +36,13 @@ func (i *Importer) Sync(ctx context.Context, name string, s Sync, log event.Log)
 	if err := checkRef(s.Ref); err != nil {
 		return err
 	}
+	var reach *remote.Reach
+	if i.Bounded {
+		if reach, err = i.hosts().Reach(r); err != nil {
+			return fmt.Errorf("cannot sync with %s: %w", r.Shown, err)
+		}
+		defer reach.Close()
+	}
 	t, err := i.target(name, "")
 	if err != nil {
 		return err
@@ -59,8 +66,8 @@ func (i *Importer) Sync(ctx context.Context, name string, s Sync, log event.Log)
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, remote.Timeout, fmt.Errorf("fetching %s took longer than %s", r.Shown, remote.Timeout))
 	fetching := log.Busy("fetching %s", r.Shown)
-	in := remote.Git{Dir: dir, Home: i.Server.Env.Store.Root, Limit: limit}
-	found, err := (&fetcher{ctx: limited, in: in, remote: r}).fetch(s.Ref, t)
+	in := remote.Git{Dir: dir, Home: i.Server.Env.Store.Root, Limit: limit, Settings: reach.Settings()}
+	found, err := (&fetcher{ctx: limited, in: in, remote: r, reach: reach}).fetch(s.Ref, t)
 	fetching()
 	cancel()
 	if err != nil {
@@ -110,6 +117,7 @@ type fetcher struct {
 	ctx    context.Context
 	in     remote.Git
 	remote remote.Address
+	reach  *remote.Reach
 }
 
 var commitID = regexp.MustCompile(`^[0-9a-f]{7,40}$`)
@@ -213,9 +221,10 @@ func (f *fetcher) git(args ...string) (string, error) {
 	out, err := f.in.Run(f.ctx, args...)
 	var failed *remote.Failure
 	var tooLarge *remote.LimitError
+	refused := f.reach.Explain(err)
 	switch {
-	case errors.As(err, &tooLarge):
-		err = fmt.Errorf("cannot sync with %s: %w", f.remote.Shown, err)
+	case errors.As(err, &tooLarge), refused != err:
+		err = fmt.Errorf("cannot sync with %s: %w", f.remote.Shown, refused)
 	case errors.As(err, &failed):
 		err = fmt.Errorf("cannot sync with %s: %w%s", f.remote.Shown, err, failed.Advice(f.remote.Host))
 	}

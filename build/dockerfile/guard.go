@@ -70,7 +70,11 @@ func (g guard) local(u use) error {
 // allows reports whether the server lets builds ask a host. One without a port stands for all of
 // its ports.
 func (g guard) allows(host string) bool {
-	for _, allowed := range g.request.AllowedHosts {
+	return allowedHost(host, g.request.AllowedHosts)
+}
+
+func allowedHost(host string, list []string) bool {
+	for _, allowed := range list {
 		if strings.EqualFold(allowed, host) || strings.EqualFold(allowed, bare(host)) {
 			return true
 		}
@@ -147,6 +151,12 @@ func isLocalName(host string) bool {
 func isLocal(addr netip.Addr) bool {
 	addr = addr.Unmap()
 	return addr.IsLoopback() || addr.IsUnspecified() || addr.IsLinkLocalUnicast() || addr.IsMulticast()
+}
+
+// AsksHere reports whether an engine that asks a host, with or without a port, would ask an address of this host
+// alone, and the host is none of the allowed ones.
+func AsksHere(ctx context.Context, host string, allowed []string) bool {
+	return !allowedHost(host, allowed) && (isLocalName(bare(host)) || resolvesHere(ctx, bare(host)))
 }
 
 // resolvesHere reports whether a host has an address of this host alone, or a private one that is

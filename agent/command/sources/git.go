@@ -86,7 +86,7 @@ func buildDirFlag(f *pflag.FlagSet) {
 
 // deploy runs a command whose push prints to the command's own output.
 func deploy(c *cli.Call, do func(context.Context, *sources.Importer) error) error {
-	err := do(c.Ctx, &sources.Importer{Server: c.Server, Output: sources.Output{Out: c.Env.Stdout, Errs: c.Env.Stderr,
+	err := do(c.Ctx, &sources.Importer{Server: c.Server, Bounded: !c.Admin(), Output: sources.Output{Out: c.Env.Stdout, Errs: c.Env.Stderr,
 		Remote: c.Env.Remote, User: c.Env.User}})
 	if errors.Is(err, sources.ErrTold) {
 		return cli.ErrSilent

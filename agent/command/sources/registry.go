@@ -81,7 +81,7 @@ func runLogin(c *cli.Call) error {
 	case l.Secret == "":
 		return cli.Refuse("Missing password argument")
 	}
-	if err := (&sources.Importer{Server: c.Server}).Login(c.Ctx, name, words[0], l); err != nil {
+	if err := (&sources.Importer{Server: c.Server, Bounded: !c.Admin()}).Login(c.Ctx, name, words[0], l); err != nil {
 		return cli.Refuse("Unable to run docker login: %w", err)
 	}
 	if name == "" {
