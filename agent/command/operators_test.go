@@ -3,6 +3,7 @@ package command
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"dokku/agent/keys"
@@ -53,4 +54,97 @@ func TestBuildIsolationOfOperators(t *testing.T) {
 	f.grant = keys.Grant{Role: keys.Admin}
 	f.expect("builder:set hello build-isolation engine", ok("=====> Setting build-isolation to engine\n"))
 	f.expect("builder:set hello build-isolation", ok("=====> Unsetting build-isolation\n"))
+}
+
+// An operator had this server ask addresses that only it reaches, and read in the errors what answers there.
+func TestAddressesOfOperators(t *testing.T) {
+	f := newFixture(t)
+	f.user, f.grant = "ops", keys.Grant{Role: keys.Operator, Apps: []string{"hello"}}
+	for line, want := range map[string]string{
+		"git:sync hello http://127.0.0.1:1/x.git":             "cannot sync with http://127.0.0.1:1/x.git: the host 127.0.0.1 is not allowed, ",
+		"git:sync --build hello ssh://git@127.0.0.1:1/x.git":  "cannot sync with ssh://git@127.0.0.1:1/x.git: the host is not allowed: ",
+		"git:from-archive hello http://127.0.0.1:1/x.tar":     "cannot use the tar archive from http://127.0.0.1:1/x.tar: the host 127.0.0.1 is not allowed, ",
+		"git:from-archive hello http://[::1]:1/x.tar":         "cannot use the tar archive from http://[::1]:1/x.tar: the host ::1 is not allowed, ",
+		"registry:login hello 127.0.0.1:1 bot pass":           "Unable to run docker login: the engine would ask 127.0.0.1:1, an address of this server alone; ",
+		"registry:login hello http://localhost:6379 bot pass": "Unable to run docker login: the engine would ask localhost:6379, an address of this server alone; ",
+	} {
+		if got := f.run(strings.Fields(line)...); got.code != 1 || !strings.Contains(got.stderr, " !     "+want) {
+			t.Errorf("dokku %s: %+v\nwant %s", line, got, want)
+		}
+	}
+	f.grant = keys.Grant{Role: keys.Admin}
+	if got := f.run("git:from-archive", "hello", "http://127.0.0.1:1/x.tar"); !strings.Contains(got.stderr, "connection refused") {
+		t.Errorf("an admin: %+v", got)
+	}
+}
+
+// An operator gave users hashes of passwords that take minutes to compute. Two requests of a visitor with any password at
+// all stopped nginx for all apps.
+func TestHashesOfOperators(t *testing.T) {
+	f := newFixture(t)
+	f.user, f.grant = "ops", keys.Grant{Role: keys.Operator, Apps: []string{"fresh"}}
+	before := f.snapshot()
+	const end = " for each request, while other apps wait: make another one, or have an admin import it\n"
+	slow := map[string]string{
+		"$2y$11$" + strings.Repeat("a", 53):                            "bcrypt with a cost above 10 takes too long",
+		"$2b$31$" + strings.Repeat("a", 53):                            "bcrypt with a cost above 10 takes too long",
+		"$2y$9$" + strings.Repeat("a", 53):                             "bcrypt with a cost above 10 takes too long",
+		"$6$rounds=999999999$salt$" + strings.Repeat("a", 86):          "SHA-crypt with more than 10000 rounds takes too long",
+		"$5$rounds=10001$salt$" + strings.Repeat("a", 43):              "SHA-crypt with more than 10000 rounds takes too long",
+		"$6$rounds=9999999999999999999$salt$" + strings.Repeat("a", 9): "SHA-crypt with more than 10000 rounds takes too long",
+		"$y$jFT$salt$" + strings.Repeat("a", 43):                       "yescrypt with other parameters than $y$j9T$ may take too long",
+	}
+	for hash, why := range slow {
+		f.stdin = "bob:$apr1$aaaaaaaa$aaaaaaaaaaaaaaaaaaaaaa\nann:" + hash + "\n"
+		f.expect("http-auth:import-users fresh", fails(1, " !     Line 2, user ann: "+why+end))
+	}
+	if f.snapshot() != before {
+		t.Error("what an operator is refused has changed something")
+	}
+	f.stdin = "a:$2y$10$" + strings.Repeat("a", 53) + "\nb:$6$salt$" + strings.Repeat("a", 86) + "\nc:$5$rounds=10000$salt$" + strings.Repeat("a", 43) +
+		"\nd:$y$j9T$salt$" + strings.Repeat("a", 43) + "\ne:$apr1$aaaaaaaa$aaaaaaaaaaaaaaaaaaaaaa\n"
+	if got := f.run("http-auth:import-users", "fresh"); got.code != 0 {
+		t.Errorf("%+v", got)
+	}
+	f.grant = keys.Grant{Role: keys.Admin}
+	for hash := range slow {
+		f.stdin = "ann:" + hash + "\n"
+		if got := f.run("http-auth:import-users", "fresh"); got.code != 0 {
+			t.Errorf("an admin: %+v", got)
+		}
+	}
+}
+
+// An operator set variables that the server's program for DNS, or one that it starts, takes for its own, and had this server
+// ask an address that only it reaches.
+func TestDNSVariablesOfOperators(t *testing.T) {
+	f := newFixture(t)
+	script := filepath.Join(t.TempDir(), "dns.sh")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f.expect("letsencrypt:set --global dns-provider exec", ok("=====> Setting dns-provider to exec\n"))
+	f.run("letsencrypt:set", "--global", "dns-provider-EXEC_PATH", script)
+	f.user, f.grant = "ops", keys.Grant{Role: keys.Operator, Apps: []string{"hello"}}
+	before := f.snapshot()
+	for _, name := range []string{"OPENSSL_CONF", "NODE_OPTIONS", "LD_PRELOAD", "CLOUDFLARE_DNS_API_TOKEN"} {
+		f.expect("letsencrypt:set hello dns-provider-"+name+" x", fails(1, " !     Invalid dns-provider-"+name+
+			" specified: the DNS provider exec is a program of this server, and would get "+name+": ask an admin to set it\n"))
+	}
+	if f.snapshot() != before {
+		t.Error("what an operator is refused has changed something")
+	}
+	f.expect("letsencrypt:set hello dns-provider rfc2136", ok("=====> Setting dns-provider to rfc2136\n"))
+	for line, why := range map[string]string{
+		"OPENSSL_CONF x":                     "OPENSSL_CONF is no setting of the DNS provider rfc2136: its settings begin with DNSUPDATE_ or RFC2136_",
+		"RFC2136_NAMESERVER 127.0.0.1:6379":  "RFC2136_NAMESERVER says which server is asked from here: ask an admin to set it",
+		"RFC2136_PROPAGATION_TIMEOUT 999999": "RFC2136_PROPAGATION_TIMEOUT needs a number of seconds up to 600, since the orders of other apps wait meanwhile: ask an admin for more",
+	} {
+		name, _, _ := strings.Cut(line, " ")
+		f.expect("letsencrypt:set hello dns-provider-"+line, fails(1, " !     Invalid dns-provider-"+name+" specified: "+why+"\n"))
+	}
+	f.expect("letsencrypt:set hello dns-provider-RFC2136_TSIG_SECRET s3cret", ok("=====> Setting dns-provider-RFC2136_TSIG_SECRET to ****\n"))
+	f.expect("letsencrypt:set hello dns-provider-OPENSSL_CONF", ok("=====> Unsetting dns-provider-OPENSSL_CONF\n"))
+	f.grant = keys.Grant{Role: keys.Admin}
+	f.expect("letsencrypt:set hello dns-provider-RFC2136_NAMESERVER 127.0.0.1:6379", ok("=====> Setting dns-provider-RFC2136_NAMESERVER to ****\n"))
 }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -81,6 +82,44 @@ func CheckUser(name string) error {
 func CheckHash(hash string) error {
 	if !passwordHash.MatchString(hash) {
 		return fmt.Errorf("not a hash of a password that begins with $2y$, $5$, $6$, $y$ or $apr1$")
+	}
+	return nil
+}
+
+// The most that a hash may cost of a password that somebody gives who is no admin. nginx computes it for
+// each request with a password, right or wrong, and its worker answers no other app meanwhile.
+const (
+	maxBcryptCost = 10     // 2^10 rounds, some 50 ms
+	maxSHARounds  = 10_000 // twice the default of crypt(3)
+)
+
+var (
+	bcryptHash = regexp.MustCompile(`^\$2[aby]\$([0-9]{2})\$`)
+	shaHash    = regexp.MustCompile(`^\$[56]\$(?:rounds=([0-9]{1,9})\$)?[^=$]*\$`)
+	// yescryptHash has the default parameters of crypt_gensalt(3).
+	yescryptHash = regexp.MustCompile(`^\$y\$j9T\$`)
+)
+
+// CheckHashCost refuses a hash, which CheckHash has accepted, that takes the proxy too long to compute. The
+// error does not have the text.
+func CheckHashCost(hash string) error {
+	const end = " for each request, while other apps wait: make another one, or have an admin import it"
+	switch {
+	case strings.HasPrefix(hash, "$2"):
+		m := bcryptHash.FindStringSubmatch(hash)
+		if m == nil || m[1] > strconv.Itoa(maxBcryptCost) {
+			return fmt.Errorf("bcrypt with a cost above %d takes too long"+end, maxBcryptCost)
+		}
+	case strings.HasPrefix(hash, "$5$"), strings.HasPrefix(hash, "$6$"):
+		m := shaHash.FindStringSubmatch(hash)
+		if m == nil {
+			return fmt.Errorf("SHA-crypt with more than %d rounds takes too long"+end, maxSHARounds)
+		}
+		if n, _ := strconv.Atoi(m[1]); n > maxSHARounds {
+			return fmt.Errorf("SHA-crypt with more than %d rounds takes too long"+end, maxSHARounds)
+		}
+	case strings.HasPrefix(hash, "$y$") && !yescryptHash.MatchString(hash):
+		return fmt.Errorf("yescrypt with other parameters than $y$j9T$ may take too long" + end)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package acme
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	lego "github.com/go-acme/lego/v5/acme"
@@ -19,10 +20,17 @@ const cleanupLimit = 10 * time.Second
 // use, is one for the process.
 var dnsTurn = make(chan struct{}, 1)
 
+// turnTime bounds how long the records of one order may take to spread, all together: the
+// orders of other apps wait for their turn. No zone that serves needs more.
+const turnTime = time.Hour
+
+var errTurn = errors.New("the records of an order may take an hour to spread, since those of others wait meanwhile: give the names to several apps, or set a shorter timeout of the provider")
+
 // solver proves names by DNS-01 with a provider.
 type solver struct {
 	*session
 	provider challenge.Provider
+	turn     context.Context // ends with the turn of the order
 }
 
 // sequential is implemented by providers that cannot hold several records at once.
@@ -52,7 +60,9 @@ func (s *session) proveByDNS(ctx context.Context, proofs []*proof) error {
 		}
 		return nil
 	}
-	x := &solver{session: s, provider: provider}
+	turn, cancel := context.WithTimeoutCause(ctx, turnTime, errTurn)
+	defer cancel()
+	x := &solver{session: s, provider: provider, turn: turn}
 	if one, ok := provider.(sequential); ok {
 		return x.inTurn(ctx, proofs, one.Sequential())
 	}
@@ -129,7 +139,7 @@ func (x *solver) check(ctx context.Context, p *proof) error {
 	if p.done {
 		return nil
 	}
-	if err := x.spread(ctx, p); err != nil {
+	if err := x.spread(x.turn, p); err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

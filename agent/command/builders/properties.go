@@ -99,7 +99,15 @@ func property(name string) cli.Property {
 		p.Admin = true
 	}
 	if name == app.PropIsolation { // else whoever the engine is kept from gets back to it
-		p.AdminFor = func(value string) bool { return value != app.IsolationOwn }
+		p.Bounded = func(c *cli.Call, _, value string) error {
+			switch value {
+			case app.IsolationOwn:
+				return nil
+			case "":
+				return c.NeedsAdmin("the property " + app.PropIsolation + " without a value")
+			}
+			return c.NeedsAdmin("the value " + value + " of " + app.PropIsolation)
+		}
 	}
 	if name == app.PropPackImage || name == app.PropRunImage || name == app.PropStack {
 		p.Admin = true // a pusher's project.toml may name the images that the server allows

@@ -12,7 +12,6 @@ import (
 
 	"dokku/agent/app"
 	"dokku/agent/deploy"
-	"dokku/agent/event"
 )
 
 // Property is a value that NOUN:set sets, for an app or for the server. The app's value
@@ -30,9 +29,9 @@ type Property struct {
 	OnHost func(name, value string) bool
 	// Admin: only an admin may set this for an app: it reaches beyond the app.
 	Admin bool
-	// AdminFor reports whether only an admin may give an app this value, since the property keeps the
-	// app from others; "" is to unset it. nil: anybody whose role suffices may.
-	AdminFor func(value string) bool
+	// Bounded checks a value, "" to unset it, that somebody sets for an app who is no admin: one that
+	// reaches beyond the app is an error. nil: whatever Check accepts is within it.
+	Bounded func(c *Call, name, value string) error
 	// Secret: the value is not shown.
 	Secret bool
 	// Masked: text does not show the value; JSON does, as Dokku's.
@@ -149,15 +148,6 @@ func (p Properties) set(c *Call) error {
 	if c.Env.User != "" && value != "" && q.OnHost != nil && q.OnHost(name, value) {
 		return Refuse("%s decides what the server runs, reads or sends secrets to: set it there, not over ssh", name)
 	}
-	if c.App != nil && q.AdminFor != nil && q.AdminFor(value) {
-		what := "the property " + name + " without a value"
-		if value != "" {
-			what = fmt.Sprintf("the value %s of %s", event.OneLine(value), name)
-		}
-		if err := c.NeedsAdmin(what); err != nil {
-			return err
-		}
-	}
 	if q.Instead != "" && value != "" {
 		return Refuse("The property %s is not here, Dokku has it; here: %s", name, q.Instead)
 	}
@@ -174,6 +164,11 @@ func (p Properties) set(c *Call) error {
 			if err := q.Fits(c, value); err != nil {
 				return err
 			}
+		}
+	}
+	if q.Bounded != nil && c.App != nil && !c.Admin() {
+		if err := q.Bounded(c, name, value); err != nil {
+			return err
 		}
 	}
 	shown := q.shown(value)

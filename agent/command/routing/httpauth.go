@@ -250,7 +250,11 @@ func importUsers(c *cli.Call) error {
 		if err := proxy.CheckUser(user); err != nil {
 			return cli.Refuse("Line %d has no user name of 1 to 64 characters without spaces, ':' and '#': write USER:HASH", n)
 		}
-		if err := proxy.CheckHash(hash); err != nil {
+		err := proxy.CheckHash(hash)
+		if err == nil && !c.Admin() {
+			err = proxy.CheckHashCost(hash)
+		}
+		if err != nil {
 			return cli.Refuse("Line %d, user %s: %s", n, user, err)
 		}
 		users[user] = hash

@@ -28,7 +28,7 @@ var letsencryptProperties = cli.Properties{
 		{Name: app.ACMEBundle, OnlyServer: true, Check: plain(app.ACMEBundle), Reads: checkBundle},
 		{Name: app.ACMEChallenge, Check: oneOf(app.ACMEChallenge, "dns-persist-01")},
 		{Name: app.ACMEProvider, Check: checkProvider, OnHost: runsHere},
-		{Name: app.ACMEVariables, Prefix: true, Secret: true, OnHost: runsHere, Check: plain(app.ACMEVariables)},
+		{Name: app.ACMEVariables, Prefix: true, Secret: true, OnHost: runsHere, Check: plain(app.ACMEVariables), Bounded: checkVariable},
 		{Name: app.ACMEResolvers, Admin: true, Check: checkResolvers},
 		{Name: app.ACMEHMAC, Secret: true, Check: plain(app.ACMEHMAC)},
 		{Name: app.ACMEKeyID, Check: plain(app.ACMEKeyID)},
@@ -169,6 +169,21 @@ func checkProvider(value string) error {
 func runsHere(name, value string) bool {
 	return name == app.ACMEProvider && acme.RunsProgram(value) && value != "none" ||
 		strings.HasPrefix(name, app.ACMEVariables) && elsewhere.MatchString(name)
+}
+
+// checkVariable refuses an operator what would not stay with the app's own DNS provider.
+func checkVariable(c *cli.Call, name, value string) error {
+	if value == "" {
+		return nil
+	}
+	v, err := c.View(c.App)
+	if err != nil {
+		return err
+	}
+	if err := acme.CheckVariable(v.DNSProvider(), strings.TrimPrefix(name, app.ACMEVariables), value); err != nil {
+		return cli.Refuse("Invalid %s specified: %w", name, err)
+	}
+	return nil
 }
 
 // elsewhere are variables of DNS providers that name a file of this server's, or where the
