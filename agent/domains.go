@@ -24,17 +24,17 @@ func ParseDomain(typed string) (string, error) {
 	return d, err
 }
 
-// DomainsFree refuses names that another app answers to. The answer lasts only inside
+// DomainsFree refuses names that another app answers to, with an *app.OwnedError. The answer lasts only inside
 // an Update with deploy.ChangesNames, which holds the lock of all names.
-func (s *Server) DomainsFree(app string, names ...string) error {
+func (s *Server) DomainsFree(name string, names ...string) error {
 	set, err := s.Env.Store.Settings()
 	if err != nil {
 		return err
 	}
-	d, owner, err := s.Env.Store.DomainTaken(set, names, app)
+	d, owner, err := s.Env.Store.DomainTaken(set, names, name)
 	if err == nil && owner != "" {
-		//lint:ignore ST1005 a message of domains:add
-		err = fmt.Errorf("Domain %s belongs to app %s: remove it there first (dokku domains:remove %s %s)", d, owner, owner, d)
+		err = &app.OwnedError{App: owner, For: name, Domain: d,
+			Text: fmt.Sprintf("Domain %s belongs to app %s: remove it there first (dokku domains:remove %[2]s %[1]s)", d, owner)}
 	}
 	return err
 }

@@ -61,8 +61,8 @@ type Deployer interface {
 type Apps interface {
 	Load(app string) (*app.App, error)
 	Settings() (app.Settings, error)
-	// Reserved says why only an admin may give domains to the app; "": they are free for it.
-	Reserved(app string, domains ...string) (string, error)
+	// Reserved says why only an admin may give domains to the app.
+	Reserved(app string, domains ...string) (agent.Reservation, error)
 	Create(ctx context.Context, app string, provisional bool) error
 	// DropProvisional removes an app that a push created, if git accepted nothing of
 	// it. It leaves every other app alone.

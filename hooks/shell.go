@@ -96,8 +96,8 @@ func newName(env Env, access *keys.Access, name string) error {
 	if _, err := srv.Load(name); !errors.As(err, &none) || !strings.Contains(name, ".") {
 		return nil // the push tells what else is wrong
 	}
-	if why, err := srv.Reserved(name, name); err != nil || why != "" {
-		return errors.Join(err, access.Refuse("The key %s may not make the app %s: %s (an admin may)", access.Key, name, why))
+	if r, err := srv.Reserved(name, name); err != nil || r.Exists() {
+		return errors.Join(err, access.Refuse("The key %s may not make the app %s: %s (an admin may)", access.Key, name, r.Why(access.Uses)))
 	}
 	return nil
 }

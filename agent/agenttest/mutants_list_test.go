@@ -285,7 +285,7 @@ var mutants = []mutant{
 	{name: "an image that freezes at its end is deployed", test: "TestFreezingStopSignal",
 		old: "	if !options.Freezes(info.StopSignal) {", new: "	if true || !options.Freezes(info.StopSignal) {"},
 	{name: "a domain is given to two apps", test: "TestDomains",
-		old: "DomainTaken(set, names, app)\n	if err == nil && owner != \"\" {", new: "DomainTaken(set, names, app)\n	if len(owner) < 0 {"},
+		old: "DomainTaken(set, names, name)\n	if err == nil && owner != \"\" {", new: "DomainTaken(set, names, name)\n	if len(owner) < 0 {"},
 	{name: "nobody waits for nginx's proof", test: "TestNoProof", slow: true,
 		old: "if err := n.prove(ctx, generation, old, known); err != nil {", new: "_, _ = old, known\n	if err := ctx.Err(); err != nil {"},
 	{name: "a former certificate goes before nginx's proof", test: "TestNoProofKeepsCertificate",

@@ -21,3 +21,13 @@ func (e *DestroyingError) Error() string {
 type NotDeployedError struct{ App string }
 
 func (e *NotDeployedError) Error() string { return fmt.Sprintf("App %s has not been deployed", e.App) }
+
+// OwnedError says that another app has a domain or a port of the host. Its text names that app, of
+// which not everybody may know.
+type OwnedError struct {
+	App, For string // who has it, and who was to get it
+	Domain   string // "": it is a port
+	Text     string
+}
+
+func (e *OwnedError) Error() string { return e.Text }

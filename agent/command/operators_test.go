@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"dokku/agent/app"
 	"dokku/agent/keys"
 )
 
@@ -147,4 +148,76 @@ func TestDNSVariablesOfOperators(t *testing.T) {
 	f.expect("letsencrypt:set hello dns-provider-OPENSSL_CONF", ok("=====> Unsetting dns-provider-OPENSSL_CONF\n"))
 	f.grant = keys.Grant{Role: keys.Admin}
 	f.expect("letsencrypt:set hello dns-provider-RFC2136_NAMESERVER 127.0.0.1:6379", ok("=====> Setting dns-provider-RFC2136_NAMESERVER to ****\n"))
+}
+
+// An operator lifted the limits that keep one app from taking the server's memory and disk from the others.
+func TestLimitsOfOperators(t *testing.T) {
+	f := newFixture(t)
+	f.user, f.grant = "ops", keys.Grant{Role: keys.Operator, Apps: []string{"fresh"}}
+	before := f.snapshot()
+	lifted := map[string]string{
+		"resource:limit --memory 1000g fresh":                       "Invalid --memory 1000g: it is more than ",
+		"resource:limit --memory 512m --memory-swap 1000g fresh":    "Invalid --memory-swap 1000g: it is more than ",
+		"resource:reserve --memory 1000g fresh":                     "Invalid --memory 1000g: it is more than ",
+		"docker-options:add fresh deploy -m 900g":                   "Invalid docker option: --memory: it is more than ",
+		"docker-options:add fresh run --memory 900g":                "Invalid docker option: --memory: it is more than ",
+		"docker-options:add fresh deploy --memory-reservation=900g": "Invalid docker option: --memory-reservation: it is more than ",
+		"docker-options:add fresh deploy --log-opt max-size=1000g":  "Invalid docker option: --log-opt max-size: 1000g is more than 50m, ",
+		"docker-options:add fresh deploy --log-opt max-file=100":    "Invalid docker option: --log-opt max-file: 100 is more than 10, ",
+		"logs:set fresh max-size unlimited":                         "Invalid max-size specified: unlimited is more than 50m, the most that an operator's key may give: ask an admin to run it: dokku logs:set fresh max-size unlimited\n",
+		"nginx:set fresh client-max-body-size 0":                    "Invalid client-max-body-size specified: \"0\" is more than 100m, the most that an operator's key may set: ask an admin to run it: dokku nginx:set fresh client-max-body-size 0\n",
+		"nginx:set fresh proxy-buffers 1024 16m":                    "Invalid proxy-buffers specified: \"1024 16m\" is more than 1m, the most that an operator's key may set: ask an admin to run it: dokku nginx:set fresh proxy-buffers 1024 16m\n",
+	}
+	for line, want := range lifted {
+		if got := f.run(strings.Fields(line)...); got.code != 1 || !strings.Contains(got.stderr, " !     "+want) {
+			t.Errorf("dokku %s: %+v\nwant %s", line, got, want)
+		}
+	}
+	if f.snapshot() != before {
+		t.Error("what an operator is refused has changed something")
+	}
+	for _, line := range []string{"resource:limit --memory 64m fresh", "resource:reserve --memory 64m fresh", "docker-options:add fresh deploy -m 64m --log-opt max-size=20m",
+		"logs:set fresh max-size 20m", "nginx:set fresh client-max-body-size 50m", "nginx:set fresh client-max-body-size", "logs:set fresh max-size"} {
+		if got := f.run(strings.Fields(line)...); got.code != 0 {
+			t.Errorf("dokku %s: %+v", line, got)
+		}
+	}
+	for line := range lifted {
+		f := newFixture(t)
+		f.user = "root" // an admin's key
+		if got := f.run(strings.Fields(line)...); got.code != 0 {
+			t.Errorf("an admin: dokku %s: %+v", line, got)
+		}
+	}
+}
+
+// The refusal of a domain named the app that has it, in other words than that of a name which no app has yet: so operators
+// learned which apps of others there are.
+func TestNamesOfOthers(t *testing.T) {
+	f := newFixture(t)
+	f.state("stopped", app.State{HostPort: 32100})
+	f.user, f.grant = "ops", keys.Grant{Role: keys.Operator, Apps: []string{"fresh", "hello", "newer"}}
+	before := f.snapshot()
+	refused := func(line, name, app string) {
+		t.Helper()
+		f.expect(line, fails(1, " !     The key ops may not give this name to "+app+": "+name+" is, or may become, a name of another app (an admin may)\n"))
+	}
+	for _, name := range []string{"taken.example.com", "shipped.example.com", "nosuch.example.com"} {
+		refused("domains:add fresh "+name, name, "fresh")
+		refused("domains:set fresh www.fresh.org "+name, name, "fresh")
+		refused("redirect:set fresh "+name+" www.fresh.org", name, "fresh")
+	}
+	f.expect("domains:add fresh hello.example.com", fails(1, " !     Domain hello.example.com belongs to app hello: remove it there first (dokku domains:remove hello hello.example.com)\n"))
+	if f.snapshot() != before {
+		t.Error("what an operator is refused has changed something")
+	}
+	f.state("taken", app.State{Domains: []string{"taken.example.com", "newer.example.com"}})
+	for _, line := range []string{"apps:clone --skip-deploy fresh newer", "apps:rename --skip-deploy fresh newer"} {
+		want := " !     The key ops may not give this name to newer: newer.example.com is, or may become, a name of another app (an admin may)\n"
+		if got := f.run(strings.Fields(line)...); got.code != 1 || got.stderr != want {
+			t.Errorf("%s: %+v", line, got)
+		}
+	}
+	f.grant = keys.Grant{Role: keys.Admin}
+	f.expect("domains:add fresh taken.example.com", fails(1, " !     Domain taken.example.com belongs to app taken: remove it there first (dokku domains:remove taken taken.example.com)\n"))
 }

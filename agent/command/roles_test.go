@@ -202,15 +202,15 @@ func TestReservedNames(t *testing.T) {
 	f.user, f.grant = "ops", keys.Grant{Role: keys.Operator, Apps: []string{"fresh", "www.taken.org"}}
 	before := f.snapshot()
 	for domain, why := range map[string]string{
-		"*.taken.org":           "*.taken.org stands for www.taken.org too, a name of app taken",
-		"*.org":                 "*.org stands for www.taken.org too, a name of app taken",
-		"a.wild.org":            "a.wild.org takes requests from *.wild.org, a name of app taken",
-		"*.a.wild.org":          "*.a.wild.org takes requests from *.wild.org, a name of app taken",
-		"other.example.com":     "other.example.com is the default name of an app called other",
+		"*.taken.org":           "*.taken.org is, or may become, a name of another app",
+		"*.org":                 "*.org is, or may become, a name of another app",
+		"a.wild.org":            "a.wild.org is, or may become, a name of another app",
+		"*.a.wild.org":          "*.a.wild.org is, or may become, a name of another app",
+		"other.example.com":     "other.example.com is, or may become, a name of another app",
 		"*.example.com":         "*.example.com is above the names that apps get below example.com",
 		"example.com":           "example.com is above the names that apps get below example.com",
 		"*.com":                 "*.com is above the names that apps get below example.com",
-		"*.stopped.example.com": "*.stopped.example.com is the default name of an app called stopped",
+		"*.stopped.example.com": "*.stopped.example.com is, or may become, a name of another app",
 		"203.0.113.7":           "203.0.113.7 is an address, which is no app's alone",
 		"_":                     `"_" answers for all names that no app has, those of apps to come too`,
 	} {
@@ -218,8 +218,8 @@ func TestReservedNames(t *testing.T) {
 		f.expect("domains:add fresh "+domain, fails(1, want))
 		f.expect("domains:set fresh "+domain, fails(1, want))
 	}
-	f.expect("redirect:set fresh other.example.com www.fresh.org", fails(1, " !     The key ops may not give this name to fresh: other.example.com is the default name of an app called other (an admin may)\n"))
-	f.expect("apps:create www.taken.org", fails(1, " !     The key ops may not make the app www.taken.org: www.taken.org is a name of app taken (an admin may)\n"))
+	f.expect("redirect:set fresh other.example.com www.fresh.org", fails(1, " !     The key ops may not give this name to fresh: other.example.com is, or may become, a name of another app (an admin may)\n"))
+	f.expect("apps:create www.taken.org", fails(1, " !     The key ops may not make the app www.taken.org: www.taken.org is, or may become, a name of another app (an admin may)\n"))
 	if f.snapshot() != before {
 		t.Error("a refused name has changed something")
 	}

@@ -108,8 +108,8 @@ func (r *renaming) renamedDomains() ([]string, error) {
 	if d, other, err := x.Env.Store.DomainTaken(x.Settings, asked, x.Name); err != nil {
 		return nil, err
 	} else if other != "" {
-		return nil, fmt.Errorf("cannot rename %s to %s: domain %s belongs to app %s: remove it there first (dokku domains:remove %[4]s %[3]s)",
-			x.Name, r.name, d, other)
+		return nil, &app.OwnedError{App: other, For: r.name, Domain: d,
+			Text: fmt.Sprintf("cannot rename %s to %s: domain %s belongs to app %s: remove it there first (dokku domains:remove %[4]s %[3]s)", x.Name, r.name, d, other)}
 	}
 	return own, nil
 }

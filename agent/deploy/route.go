@@ -209,9 +209,8 @@ func (e *Env) mapped(ctx context.Context, set app.Settings, port int) (bool, err
 			return false, err
 		}
 		if first := a.State.HostPort; first != 0 && port >= first && port < first+app.PortsPerApp {
-			//lint:ignore ST1005 the style of Dokku's messages
-			return false, fmt.Errorf("Host port %d belongs to app %s (%d to %d, see proxy:disable): choose another one",
-				port, name, first, first+app.PortsPerApp-1)
+			return false, &app.OwnedError{App: name, Text: fmt.Sprintf("Host port %d belongs to app %s (%d to %d, see proxy:disable): choose another one",
+				port, name, first, first+app.PortsPerApp-1)}
 		}
 		live, ok, err := px.Live(ctx, name)
 		if err == nil && ok && (slices.ContainsFunc(live.Ports, func(p proxy.Port) bool { return p.Host == port }) ||

@@ -210,6 +210,28 @@ func withOptions(verb string, run func(c *cli.Call, list []scope, parsed map[opt
 // server's settings give.
 var hostOptions = []string{"--mount", "--volume", "-v", "--device", "--cap-add"}
 
+// boundedOptions refuses an operator more memory and logs than the server gives a container by itself.
+func boundedOptions(c *cli.Call, set app.Settings, more map[options.Phase][]options.Option) error {
+	if c.Admin() {
+		return nil
+	}
+	for phase, list := range more {
+		if phase == options.Build {
+			continue // it has none of them
+		}
+		for _, o := range list {
+			asks, err := phase.Containers(nil, []string{o.String()})
+			if err == nil {
+				err = app.View{App: c.App, Settings: set}.CheckMaxOptions(asks)
+			}
+			if err != nil {
+				return cli.Refuse("Invalid docker option: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
 func addOptions(c *cli.Call, list []scope, more map[options.Phase][]options.Option) error {
 	set, err := c.Settings()
 	if err != nil {
@@ -223,6 +245,9 @@ func addOptions(c *cli.Call, list []scope, more map[options.Phase][]options.Opti
 				}
 			}
 		}
+	}
+	if err := boundedOptions(c, set, more); err != nil {
+		return err
 	}
 	for _, s := range list {
 		if s.typ != "" && c.App.Deployed() && !slices.Contains(c.Types(), s.typ) {

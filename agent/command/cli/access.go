@@ -2,10 +2,13 @@ package cli
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"dokku/agent"
+	"dokku/agent/app"
 	"dokku/agent/event"
 	"dokku/agent/keys"
 )
@@ -170,11 +173,29 @@ func (c *Call) newName(apps []string) error {
 		if !strings.Contains(name, ".") || c.Server == nil {
 			continue
 		}
-		if why, err := c.Server.Reserved(name, name); err != nil || why != "" {
-			return cmp.Or(err, c.access().Refuse("The key %s may not make the app %s: %s (an admin may)", c.access().Key, event.OneLine(name), why))
+		if r, err := c.Server.Reserved(name, name); err != nil || r.Exists() {
+			return cmp.Or(err, c.access().Refuse("The key %s may not make the app %s: %s (an admin may)", c.access().Key, event.OneLine(name), r.Why(c.MayUse)))
 		}
 	}
 	return nil
+}
+
+// discreet returns a command's error without the name of an app that the key may not use. That somebody has a domain is
+// said in the words for one that an app to come would get.
+func (c *Call) discreet(err error) error {
+	var owned *app.OwnedError
+	if !errors.As(err, &owned) || c.MayUse(owned.App) {
+		return err
+	}
+	if owned.Domain == "" {
+		return c.access().Refuse("The key %s may not have this port of the host: it belongs to another app; choose another one", c.access().Key)
+	}
+	return c.NotGiven(owned.For, agent.OfAnother(owned.Domain))
+}
+
+// NotGiven is the error for a name that only an admin gives to an app.
+func (c *Call) NotGiven(app, why string) error {
+	return c.access().Refuse("The key %s may not give this name to %s: %s (an admin may)", c.access().Key, app, why)
 }
 
 // ours returns the apps that the person at the command line may use.

@@ -199,7 +199,7 @@ func (r *Runner) cobra(s Spec) *cobra.Command {
 		if err := failpoint.Reach(failpoint.CommandParsed); err != nil {
 			return err
 		}
-		err = s.Run(c)
+		err = c.discreet(s.Run(c))
 		c.record(s, err)
 		return err
 	}

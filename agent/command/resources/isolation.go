@@ -36,6 +36,13 @@ var isolationCommands = []cli.Spec{
 var isolationProperties = cli.Properties{
 	Noun: isolationNoun, Role: cli.Operator,
 	List: []cli.Property{{
+		Name: app.PropMaxMemory, OnlyServer: true, Check: func(value string) error {
+			if _, err := app.ParseMemory(value); err != nil {
+				return cli.Refuse("Invalid %s specified: %s", app.PropMaxMemory, err)
+			}
+			return nil
+		},
+	}, {
 		Name: app.PropPidsLimit, Default: app.DefaultPidsLimit,
 		Check: func(value string) error {
 			if _, err := app.ParsePids(value); err != nil {
@@ -62,9 +69,11 @@ var isolationProperties = cli.Properties{
 }
 
 func isolationSet() cli.Spec {
-	s := isolationProperties.Spec("Set or unset how many processes a container of the app may have")
+	s := isolationProperties.Spec("Set or unset what a container of the app may have")
 	s.Long += "\n\n" + app.PropPidsLimit + " counts processes and threads of one container at the same time, " + app.DefaultPidsLimit + " by default. The server's value is\n" +
-		"also the most that an app may have. It counts for apps with isolation:enable alone."
+		"also the most that an app may have. It counts for apps with isolation:enable alone.\n\n" +
+		app.PropMaxMemory + ", for the server only, is the most memory that an operator's key may give a container by resource:limit,\n" +
+		"resource:reserve or docker-options. Unset, it is the limit of a container that has none of its own."
 	s.Example = "dokku isolation:set hello pids-limit 512"
 	set := s.Run
 	s.Run = func(c *cli.Call) error {

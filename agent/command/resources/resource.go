@@ -138,6 +138,9 @@ func (k resourceKind) set(c *cli.Call) error {
 	if len(change) == 0 {
 		return k.show(c, ptype)
 	}
+	if err := k.bounded(c, change); err != nil {
+		return err
+	}
 	after := k.apply(c.App.State.Resources, ptype, change)
 	if err := app.CheckResources(after); err != nil {
 		return cli.Refuse("Invalid resources: %s", err)
@@ -157,6 +160,27 @@ func (k resourceKind) set(c *cli.Call) error {
 		st.Resources = next
 		return nil
 	})
+}
+
+// bounded refuses an operator more memory than the server gives a container by itself.
+func (k resourceKind) bounded(c *cli.Call, change map[string]string) error {
+	if c.Admin() {
+		return nil
+	}
+	v, err := c.View(c.App)
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"memory", "memory-swap"} {
+		if change[name] == "" {
+			continue
+		}
+		n, _ := app.ParseMemory(change[name]) // values has checked it
+		if err := v.CheckMaxMemory(n); err != nil {
+			return cli.Refuse("Invalid --%s %s: %w", name, change[name], err)
+		}
+	}
+	return nil
 }
 
 // warnWithoutEffect names the values that this host cannot give.

@@ -204,8 +204,8 @@ func changeDomains(c *cli.Call, op string, change func(c *cli.Call, list []strin
 
 // added says what keeps new domains from being reached, and what comes for them.
 func added(c *cli.Call, domains []string) error {
-	if why, err := c.Server.Reserved(c.App.Name, domains...); err == nil && why != "" && strings.Contains(why, " of app ") {
-		c.Events().WithApp(c.App.Name).Warn("%s", why)
+	if r, err := c.Server.Reserved(c.App.Name, domains...); err == nil && c.MayUse(r.App) && strings.Contains(r.Why(c.MayUse), " of app ") {
+		c.Events().WithApp(c.App.Name).Warn("%s", r.Why(c.MayUse))
 	}
 	warnElsewhere(c, domains)
 	v, err := c.Server.View(c.App.Name)
@@ -261,11 +261,11 @@ func free(c *cli.Call, names ...string) error {
 	if c.Admin() {
 		return nil // added tells what a name takes
 	}
-	why, err := c.Server.Reserved(c.App.Name, names...)
-	if err != nil || why == "" {
+	r, err := c.Server.Reserved(c.App.Name, names...)
+	if err != nil || !r.Exists() {
 		return err
 	}
-	return c.Env.Access.Refuse("The key %s may not give this name to %s: %s (an admin may)", c.Env.Access.Key, c.App.Name, why)
+	return c.NotGiven(c.App.Name, r.Why(c.MayUse))
 }
 
 func removeDomain(c *cli.Call, list []string, d string) ([]string, string, error) {

@@ -95,8 +95,23 @@ func nginxList() []cli.Property {
 		}
 		list = append(list, q)
 	}
+	for i := range list {
+		list[i].Bounded = checkNginxBound
+	}
 	slices.SortFunc(list, func(a, b cli.Property) int { return strings.Compare(a.Name, b.Name) })
 	return list
+}
+
+// checkNginxBound refuses an operator what all apps' nginx would have to hold.
+func checkNginxBound(c *cli.Call, name, value string) error {
+	set, err := c.Settings()
+	if err != nil || value == "" {
+		return err
+	}
+	if err := proxy.CheckBounded(name, value, set.Nginx.Properties[name]); err != nil {
+		return cli.Refuse("Invalid %s specified: %w: dokku nginx:set %[3]s %[1]s %[4]s", name, err, c.App.Name, event.OneLine(value))
+	}
+	return nil
 }
 
 func oneOf(name string, words ...string) func(string) error {

@@ -21,7 +21,7 @@ var logProperties = cli.Properties{
 	Noun: "logs", Role: cli.Operator,
 	List: []cli.Property{
 		{Name: "app-label-alias", Default: "com.dokku.app-name", Check: checkAlias, Inert: noVector},
-		{Name: app.LogMaxSize, Default: "10m", Check: checkLogSize,
+		{Name: app.LogMaxSize, Default: "10m", Check: checkLogSize, Bounded: checkMaxLog,
 			Note: "It takes effect with the next deploy or restart of each app (dokku ps:restart APP)"},
 		{Name: "vector-cron-sink", Check: checkSink, Masked: true, Inert: noVector},
 		{Name: "vector-image", OnlyServer: true, Check: anyWord, Inert: noVector},
@@ -64,6 +64,18 @@ func checkLogSize(value string) error {
 		return nil
 	}
 	return cli.Refuse("Invalid max-size value %q: give a number followed by k, m or g, such as 20m, or unlimited", event.OneLine(value))
+}
+
+// checkMaxLog refuses an operator's size of a log that would fill the server's disk.
+func checkMaxLog(c *cli.Call, name, value string) error {
+	v, err := c.View(c.App)
+	if err != nil || value == "" {
+		return err
+	}
+	if err := v.CheckMaxLog(value); err != nil {
+		return cli.Refuse("Invalid max-size specified: %w: dokku logs:set %s %s %s", err, c.App.Name, name, value)
+	}
+	return nil
 }
 
 // logReport adds the size that counts now. Text leaves out what is vector's while it is unset.
