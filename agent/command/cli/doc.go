@@ -65,7 +65,8 @@
 //     capabilities (another app's data, the host); networks that others join; files, addresses and logs of nginx
 //     (NAME:set's Property.Admin); images of the server (git:from-image may name another app's,
 //     git:load-image may replace it); the registry that all push to; builder images; the CA's address, since the agent
-//     asks it. Places of backups are the server's. Ports of the host are given to operators, as Dokku's users
+//     asks it. So does what takes more of the server than it gives by itself (Property.Bounded). What this server asks for
+//     an operator is of the public internet, or a host that an admin allowed (package remote). Places of backups are the server's. Ports of the host are given to operators, as Dokku's users
 //     expect: nginx refuses one that is taken.
 //   - Services: an operator uses those that acl:add-service gives it. To make, expose, upgrade, restore or destroy one is an
 //     admin's, since images, ports and volumes are the server's.
