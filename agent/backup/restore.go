@@ -285,6 +285,9 @@ func (x *restore) prepareApp(ctx context.Context, name string, set app.Settings)
 			a.Current = r
 		}
 	}
+	if err := x.checkPast(name); err != nil {
+		return nil, err
+	}
 	if (a.Current == nil) != (st.Current == 0) {
 		return nil, fmt.Errorf("its release v%d is missing", st.Current)
 	}

@@ -74,14 +74,15 @@ func each[T any](list []T, check func(T) error) error {
 
 // free are fields whose texts may have any characters: values of variables, and control files,
 // whose parsers decide.
-var free = []string{"Config", "Sets", "Files", "Message", "Subject", "Changes"}
+var free = []string{"Config", "Sets", "Files"}
 
 // printable refuses control characters in all texts of a value, which reports show and commands
 // compare. The names of variables are checked by checkConfig.
 func printable(name string, v reflect.Value) error {
 	switch v.Kind() {
 	case reflect.String:
-		if text := v.String(); event.Printable(text) != text || strings.ContainsAny(text, "\n\r\t") {
+		// A pusher's message may have a tab.
+		if text := v.String(); event.Printable(text) != text || strings.Contains(text, "\t") && name != "message" {
 			return fmt.Errorf("%s has a control character: %.80q", name, text)
 		}
 	case reflect.Pointer:
@@ -305,42 +306,6 @@ func checkHooks(hooks []app.Hook) error {
 		return fmt.Errorf("it has %d addresses of notify:add, of which %d are possible", len(hooks), app.MaxHooks)
 	}
 	return each(hooks, app.Hook.Check)
-}
-
-// mostStored is the count of a process type that a release of a server with a higher limit may
-// have.
-const mostStored = 1000
-
-// checkRelease checks a stored release, which a rollback brings back without asking a command.
-func checkRelease(v app.View, r *app.Release) error {
-	if !revisionID.MatchString(r.Revision) {
-		return fmt.Errorf("invalid revision %.80q", r.Revision)
-	}
-	if !hexadecimal.MatchString(r.Attempt) {
-		return fmt.Errorf("invalid attempt %.80q", r.Attempt)
-	}
-	for typ, id := range r.Kept {
-		if !scale.ValidType(typ) || !hexadecimal.MatchString(id.Attempt) {
-			return fmt.Errorf("invalid process type %.80q", typ)
-		}
-	}
-	if r.Port != 0 && !isPort(r.Port) || r.Detected != 0 && !isPort(r.Detected) {
-		return fmt.Errorf("invalid port %d", cmp.Or(r.Port, r.Detected))
-	}
-	for _, p := range []string{r.BuildDir, r.ProcfilePath, r.AppJSONPath} {
-		if p != "" && !filepath.IsLocal(p) {
-			return fmt.Errorf("invalid path %.80q", p)
-		}
-	}
-	if err := r.ReadFiles(max(v.Settings.MaxScale, mostStored)); err != nil {
-		return err
-	}
-	return inOrder(
-		func() error { return printable("", reflect.ValueOf(r).Elem()) },
-		func() error { return checkConfig(r.Config) },
-		func() error { return checkConfig(r.Sets) },
-		func() error { return checkOptions(v, r.ContainerOptions) },
-	)
 }
 
 // checkServer checks the server's settings that have no properties' tables.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,6 +37,36 @@ func (s *Store) readPast(name string, n int) (p past, err error) {
 		err = nil
 	}
 	return p, err
+}
+
+// pastName is the form of the names of files of summaries.
+var pastName = regexp.MustCompile(`^(0|[1-9][0-9]{0,9})\.json$`)
+
+// ReadPast reads all summaries in a folder of them, which another server may have written.
+// It returns an error about a file that is none, or has releases that belong elsewhere.
+func ReadPast(dir string) (list []app.ReleaseSummary, err error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		if !e.Type().IsRegular() || !pastName.MatchString(e.Name()) {
+			return nil, fmt.Errorf("%s is no file of former releases", path)
+		}
+		var p past
+		if err := ReadJSON(path, &p); err != nil {
+			return nil, err
+		}
+		of, _ := strconv.Atoi(strings.TrimSuffix(e.Name(), ".json"))
+		for i, r := range p.Releases {
+			if r.Number < 1 || r.Number/pastSize != of || i > 0 && r.Number <= p.Releases[i-1].Number {
+				return nil, fmt.Errorf("%s has a release v%d, which does not belong there", path, r.Number)
+			}
+		}
+		list = append(list, p.Releases...)
+	}
+	return list, err
 }
 
 // lastPast returns the path of the file that was written last; "": there is none.

@@ -13,6 +13,7 @@ import (
 	"dokku/agent/app"
 	"dokku/agent/command/cli"
 	"dokku/agent/deploy"
+	"dokku/agent/event"
 	"dokku/agent/text"
 )
 
@@ -95,6 +96,14 @@ func (r Release) state() string {
 // title is the pusher's note on the release, or else the subject of its revision.
 func (r Release) title() string { return cmp.Or(r.Message, r.Subject) }
 
+// plain returns a row without what a terminal would act on: a release may be another server's.
+func plain(row ...string) []string {
+	for i := range row {
+		row[i] = event.Printable(row[i])
+	}
+	return row
+}
+
 // changes are the release's changes in one line, the first ones.
 func (r Release) changes() string {
 	const most = 60
@@ -172,8 +181,8 @@ func list(c *cli.Call) error {
 	}
 	var rows [][]string
 	for _, r := range found {
-		rows = append(rows, []string{"v" + strconv.Itoa(r.Number), stamp(r.Created), r.By, r.Cause,
-			app.Short(r.Revision), cut(r.title(), 40), r.changes(), r.state()})
+		rows = append(rows, plain("v"+strconv.Itoa(r.Number), stamp(r.Created), r.By, r.Cause,
+			app.Short(r.Revision), cut(r.title(), 40), r.changes(), r.state()))
 	}
 	for _, line := range text.Columns(rows, 2) {
 		c.Print("%s\n", line)
@@ -242,10 +251,10 @@ func printRelease(c *cli.Call, r Release) {
 		rows = append(rows, []string{"Checks:", "CHECKS and healthchecks were skipped (git push -o skip-checks)"})
 	}
 	for _, row := range rows {
-		c.Print("       %-20s %s\n", row[0], row[1])
+		c.Print("       %-20s %s\n", row[0], event.Printable(row[1]))
 	}
 	for _, change := range r.Changes {
-		c.Print("       %-20s %s\n", "Changed:", change)
+		c.Print("       %-20s %s\n", "Changed:", event.Printable(change.String()))
 	}
 }
 

@@ -152,6 +152,22 @@ var forgedApps = []struct {
 	{"a release that starts a billion processes", release("files", `{"DOKKU_SCALE":"web=1000000000\n"}`), `app shop: release v2: DOKKU_SCALE:1: "web=1000000000": 1000000000 of web is more than 1000, this server's limit for one type: lower it, or ask the server's admin to raise the limit`},
 	{"a release whose variable ends the line", release("config", `{"A\n":"x"}`), `app shop: release v2: invalid name "A " of a config variable`},
 	{"a release on a port that is none", release("port", `-5`), `app shop: release v2: invalid port -5`},
+	{"a release after which no number comes", func(t *testing.T, dir string) {
+		state("current", `9223372036854775807`)(t, dir)
+		release("number", `9223372036854775807`)(t, dir)
+		check(t, os.Rename(filepath.Join(dir, shopRelease), filepath.Join(dir, "apps/shop/dokku/releases/9223372036854775807.json")))
+	}, `app shop: release v9223372036854775807: invalid number 9223372036854775807 of a release: no app has more than 1000000000`},
+	{"a release whose subject draws on an admin's terminal", release("subject", `"S\u001b[31m"`), `app shop: release v2: subject has a control character: "S\x1b[31m"`},
+	{"a release whose message does", release("message", `"M\u001b[31m"`), `app shop: release v2: message has a control character: "M\x1b[31m"`},
+	{"a release whose changes do", release("changes", `[{"what":"W\u202e"}]`), `app shop: release v2: what has a control character: "W\u202e"`},
+
+	// Former releases. Every operation reads the file first: apps:destroy and the agent's too.
+	{"former releases of a later version", added("apps/shop/dokku/past/0.json", `{"version":99}`), `app shop: cannot read apps/shop/dokku/past/0.json: it has version 99, this dokku knows up to 1: restore it with the newer dokku`},
+	{"former releases that are none", added("apps/shop/dokku/past/0.json", `{"releases":"x"}`), `app shop: cannot read apps/shop/dokku/past/0.json: json: cannot unmarshal string into Go struct field past.releases of type []app.ReleaseSummary`},
+	{"former releases by another name", added("apps/shop/dokku/past/x.json", `{"version":1}`), `app shop: apps/shop/dokku/past/x.json is no file of former releases`},
+	{"a former release in another file", added("apps/shop/dokku/past/0.json", `{"version":1,"releases":[{"number":100}]}`), `app shop: apps/shop/dokku/past/0.json has a release v100, which does not belong there`},
+	{"a former release that draws on an admin's terminal", added("apps/shop/dokku/past/0.json", `{"version":1,"releases":[{"number":1,"revision":"`+strings.Repeat("a", 40)+`","by":"a\u001b[31mX"}]}`),
+		`app shop: former release v1: by has a control character: "a\x1b[31mX"`},
 	{"no release", func(t *testing.T, dir string) { check(t, os.Remove(filepath.Join(dir, shopRelease))) }, `app shop: its release v2 is missing`},
 
 	// The server
