@@ -39,8 +39,8 @@ type RestoreOptions struct {
 	// Properties checks what the commands NOUN:set could have stored for an app, and Server the
 	// same of the server. They take out what only somebody on the server itself may set, unless
 	// OnHost, and return its names. nil: nobody checks.
-	Properties func(*app.State) (left []string, err error)
-	Server     func(*app.Settings) (left []string, err error)
+	Properties func(app.Settings, *app.State) (left []string, err error)
+	Server     func(here app.Settings, from *app.Settings) (left []string, err error)
 	// Keys adds missing ssh keys and describes those that it kept. With check it only
 	// checks that it can. nil leaves the keys out.
 	Keys func(ctx context.Context, keys []byte, check bool) (kept string, err error)
@@ -277,6 +277,9 @@ func (x *restore) prepareApp(ctx context.Context, name string, set app.Settings)
 		}
 		if err := checkRelease(app.View{App: a, Settings: set}, r); err != nil {
 			return nil, fmt.Errorf("release v%d: %w", r.Number, err)
+		}
+		if !x.o.OnHost && x.o.Properties != nil { // the first start and ps:scale use the release's
+			r.Isolation = app.View{App: a, Settings: set}.ContainerOptions().Isolation
 		}
 		if err := x.disown(ctx, name, path, r); err != nil {
 			return nil, err

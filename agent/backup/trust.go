@@ -27,7 +27,11 @@ func (x *restore) checkServer(from *app.Settings) error {
 	if x.o.Server == nil {
 		return nil
 	}
-	left, err := x.o.Server(from)
+	here, err := x.Server.Env.Store.Settings()
+	if err != nil {
+		return err
+	}
+	left, err := x.o.Server(here, from)
 	x.leftOut("The server is", left)
 	return err
 }
@@ -37,7 +41,7 @@ func (x *restore) checkState(v app.View) error {
 	if err := checkState(v); err != nil || x.o.Properties == nil {
 		return err
 	}
-	left, err := x.o.Properties(&v.State)
+	left, err := x.o.Properties(v.Settings, &v.State)
 	x.leftOut(v.Name+" is", left)
 	return err
 }

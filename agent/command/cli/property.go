@@ -27,6 +27,12 @@ type Property struct {
 	named  bool // by present: a name that Prefix stands for
 	// OnHost reports whether only somebody on the server itself may set this; nil: never.
 	OnHost func(name, value string) bool
+	// GlobalOnHost is what the server's value decides, if only somebody on the server itself may
+	// set or unset it; "": others may.
+	GlobalOnHost string
+	// Within checks a value, of an app or of the server, against settings of this server; nil:
+	// none bounds it.
+	Within func(set app.Settings, value string) error
 	// Admin: only an admin may set this for an app: it reaches beyond the app.
 	Admin bool
 	// Bounded checks a value, "" to unset it, that somebody sets for an app who is no admin: one that
@@ -145,6 +151,9 @@ func (p Properties) set(c *Call) error {
 	if err := p.Allowed(c, name); err != nil {
 		return err
 	}
+	if c.App == nil && c.Env.User != "" && q.GlobalOnHost != "" {
+		return Refuse("%s:set --global decides %s: set it there, not over ssh", p.Noun, q.GlobalOnHost)
+	}
 	if c.Env.User != "" && value != "" && q.OnHost != nil && q.OnHost(name, value) {
 		return Refuse("%s decides what the server runs, reads or sends secrets to: set it there, not over ssh", name)
 	}
@@ -154,6 +163,15 @@ func (p Properties) set(c *Call) error {
 	if value != "" {
 		if err := q.Check(value); err != nil {
 			return err
+		}
+		if q.Within != nil {
+			set, err := c.Settings()
+			if err == nil {
+				err = q.Within(set, value)
+			}
+			if err != nil {
+				return err
+			}
 		}
 		if q.Reads != nil {
 			if err := q.Reads(value); err != nil {

@@ -36,14 +36,14 @@ var isolationCommands = []cli.Spec{
 var isolationProperties = cli.Properties{
 	Noun: isolationNoun, Role: cli.Operator,
 	List: []cli.Property{{
-		Name: app.PropMaxMemory, OnlyServer: true, Check: func(value string) error {
+		Name: app.PropMaxMemory, OnlyServer: true, GlobalOnHost: "what apps may take of the server", Check: func(value string) error {
 			if _, err := app.ParseMemory(value); err != nil {
 				return cli.Refuse("Invalid %s specified: %s", app.PropMaxMemory, err)
 			}
 			return nil
 		},
 	}, {
-		Name: app.PropPidsLimit, Default: app.DefaultPidsLimit,
+		Name: app.PropPidsLimit, Default: app.DefaultPidsLimit, GlobalOnHost: "what apps may take of the server",
 		Check: func(value string) error {
 			if _, err := app.ParsePids(value); err != nil {
 				return cli.Refuse("Invalid %s specified: %s", app.PropPidsLimit, err)
@@ -75,13 +75,6 @@ func isolationSet() cli.Spec {
 		app.PropMaxMemory + ", for the server only, is the most memory that an operator's key may give a container by resource:limit,\n" +
 		"resource:reserve or docker-options. Unset, it is the limit of a container that has none of its own."
 	s.Example = "dokku isolation:set hello pids-limit 512"
-	set := s.Run
-	s.Run = func(c *cli.Call) error {
-		if c.App == nil && c.Env.User != "" {
-			return cli.Refuse("isolation:set --global decides what apps may take of the server: set it there, not over ssh")
-		}
-		return set(c)
-	}
 	return s
 }
 

@@ -35,31 +35,18 @@ func nginxSet() cli.Spec {
 	s := nginxProperties.Spec("Set or unset an nginx setting")
 	s.Use = "nginx:set APP KEY [VALUE...]"
 	s.Example = "dokku nginx:set hello client-max-body-size 50m\ndokku nginx:set --global trusted-proxies 10.0.0.0/8"
-	set := s.Run
-	s.Run = func(c *cli.Call) error {
-		if err := checkLogPath(c); err != nil {
-			return err
-		}
-		return set(c)
-	}
 	return s
 }
 
-// checkLogPath refuses a log outside of nginx's folder for logs: root's nginx makes the
-// file, and writes into it.
-func checkLogPath(c *cli.Call) error {
-	set, err := c.Settings()
-	if err != nil || len(c.Args) < 2 {
-		return err
-	}
-	name, path := c.Args[0], c.Args[1]
-	if name != proxy.AccessLogPath && name != proxy.ErrorLogPath || path == "" || path == proxy.Off || proxy.CheckProperty(name, path) != nil {
+// belowLogs refuses a log outside of nginx's folder for logs: root's nginx makes the file, and
+// writes into it.
+func belowLogs(name string) func(set app.Settings, path string) error {
+	return func(set app.Settings, path string) error {
+		if dir := set.Nginx.Logs(); path != proxy.Off && !strings.HasPrefix(path, dir+"/") {
+			return cli.Refuse("Invalid %s specified: %q is not below %s", name, path, dir)
+		}
 		return nil
 	}
-	if dir := set.Nginx.Logs(); !strings.HasPrefix(path, dir+"/") {
-		return cli.Refuse("Invalid %s specified: %q is not below %s", name, path, dir)
-	}
-	return nil
 }
 
 // hostProperties name files, folders and addresses of the server, which others use too, as
@@ -90,8 +77,11 @@ func nginxList() []cli.Property {
 	}
 	for _, p := range proxy.Properties {
 		q := cli.Property{Name: p.Name, Default: p.Default, Check: p.Check, Admin: slices.Contains(hostProperties, p.Name)}
-		if p.Name == proxy.ErrorPages {
+		switch p.Name {
+		case proxy.ErrorPages:
 			q.Reads = checkPages
+		case proxy.AccessLogPath, proxy.ErrorLogPath:
+			q.Within = belowLogs(p.Name)
 		}
 		list = append(list, q)
 	}

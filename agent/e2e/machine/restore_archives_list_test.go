@@ -185,5 +185,7 @@ var forgedApps = []struct {
 	{"a storage entry of the host's root", server("storage_entries", `{"x":{"host_path":"/../etc"}}`), `storage entry x: invalid path "/../etc"`},
 	{"a front door that is an option", server("front_doors", `{"x":{"address":"-oProxyCommand=id@x"}}`), `front door x: invalid address "-oProxyCommand=id@x" of a front door: it has no user before the @; give [USER@]HOST[:PORT], such as 203.0.113.2`},
 	{"a builder's size that is none", server("build", `{"cache-size":"all"}`), `builder:set cache-size: Invalid cache-size specified: "all" is not a size: use a whole number of megabytes, or a number with the suffix b, k, m or g, such as 512m; or a part of the disk such as 20%, or none`},
+	{"a log of all apps that root writes", server("nginx", `{"properties":{"error-log-path":"/etc/logrotate.d/x.log"}}`), `nginx:set error-log-path: Invalid error-log-path specified: "/etc/logrotate.d/x.log" is not below /var/log/nginx`},
+	{"a property of no noun", server("build", `{"nonsense":"x"}`), `server.json has the property "nonsense", which no command stores for the server: remove it`},
 	{"keys that are none", added("ssh-keys", "command=\"sh\" x\n"), `cannot add a key named "command=\"sh\""`},
 }

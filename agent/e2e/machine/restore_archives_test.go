@@ -96,14 +96,17 @@ func TestRestoreLeavesOut(t *testing.T) {
 	state("letsencrypt", `{"dns-provider":"exec","dns-provider-EXEC_PATH":"/bin/sh","email":"a@b.example"}`)(t, dir)
 	server("docker_options", `{"allowed-mounts":"/etc","allowed-capabilities":"SYS_ADMIN"}`)(t, dir)
 	server("build", `{"allowed-hosts":"localhost","max-builds":"3"}`)(t, dir)
+	server("isolation", `{"pids-limit":"4194304"}`)(t, dir)
+	state("isolation", `-1`)(t, dir)
+	release("isolation", `null`)(t, dir)
 	var b, out bytes.Buffer
 	_, err = archive.Write(t.Context(), &b, man, dir)
 	check(t, err)
 	code := command.Execute(t.Context(), cli.Env{Root: m.root, Server: m.server, User: "alice", Access: &keys.Access{Key: "alice", Grant: keys.Grant{Role: keys.Admin}},
 		Stdin: &b, Stdout: &out, Stderr: &out}, []string{"restore"})
 	for _, want := range []string{
-		" !     The server is restored without what cannot be set over ssh (builder-dockerfile:set --global allowed-hosts, docker-options:set --global allowed-capabilities, docker-options:set --global allowed-mounts): restore it on the server, or set it there\n",
-		" !     shop is restored without what cannot be set over ssh (builder:set allow-from, letsencrypt:set dns-provider, letsencrypt:set dns-provider-EXEC_PATH): restore it on the server, or set it there\n",
+		" !     The server is restored without what cannot be set over ssh (builder-dockerfile:set --global allowed-hosts, docker-options:set --global allowed-capabilities, docker-options:set --global allowed-mounts, isolation:set --global pids-limit): restore it on the server, or set it there\n",
+		" !     shop is restored without what cannot be set over ssh (builder:set allow-from, isolation:disable, letsencrypt:set dns-provider, letsencrypt:set dns-provider-EXEC_PATH): restore it on the server, or set it there\n",
 	} {
 		if code != 0 || !strings.Contains(out.String(), want) {
 			t.Errorf("%d, want %s\n%s", code, want, &out)
@@ -114,7 +117,11 @@ func TestRestoreLeavesOut(t *testing.T) {
 	if len(set.DockerOptions) > 0 || set.Build["allowed-hosts"] != "" || set.Build["max-builds"] != "3" {
 		t.Errorf("%v %v", set.DockerOptions, set.Build)
 	}
-	st := m.load("shop").State
+	a := m.load("shop")
+	if len(set.Isolation) > 0 || a.State.Isolation != app.IsolationNow || a.Current.Isolation == nil {
+		t.Errorf("isolation: %v, %d, %v", set.Isolation, a.State.Isolation, a.Current.Isolation)
+	}
+	st := a.State
 	if st.Build["allow-from"] != "" || st.Build["selected"] != "dockerfile" || len(st.Letsencrypt) != 1 || st.Letsencrypt["email"] == "" {
 		t.Errorf("%v %v", st.Build, st.Letsencrypt)
 	}
