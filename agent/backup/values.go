@@ -81,8 +81,8 @@ var free = []string{"Config", "Sets", "Files"}
 func printable(name string, v reflect.Value) error {
 	switch v.Kind() {
 	case reflect.String:
-		// A pusher's message may have a tab.
-		if text := v.String(); event.Printable(text) != text || strings.Contains(text, "\t") && name != "message" {
+		// A pusher's message and the subject of a commit may have a tab.
+		if text := v.String(); event.Printable(text) != text || strings.Contains(text, "\t") && name != "message" && name != "subject" {
 			return fmt.Errorf("%s has a control character: %.80q", name, text)
 		}
 	case reflect.Pointer:

@@ -99,6 +99,7 @@ func TestRestoreLeavesOut(t *testing.T) {
 	server("isolation", `{"pids-limit":"4194304"}`)(t, dir)
 	state("isolation", `-1`)(t, dir)
 	release("isolation", `null`)(t, dir)
+	release("subject", `"Fix\tthe login"`)(t, dir) // as git has it
 	var b, out bytes.Buffer
 	_, err = archive.Write(t.Context(), &b, man, dir)
 	check(t, err)
