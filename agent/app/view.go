@@ -34,7 +34,9 @@ const (
 	propInit            = "init"
 	// PropMaxProcesses is the most processes that an app may run, PropServerProcesses that all
 	// apps may: the server's alone.
-	PropMaxProcesses    = "max-processes"
+	PropMaxProcesses = "max-processes"
+	// PropMaxImagePorts is the most ports that the image of an app may expose.
+	PropMaxImagePorts   = "max-image-ports"
 	PropServerProcesses = "server-max-processes"
 	// PropMaxRuns is the most commands of run and cron tasks of an app at the same time,
 	// PropServerRuns that of all apps: the server's alone.
@@ -52,6 +54,7 @@ const (
 var PSDefaults = map[string]string{
 	propInit: "true",
 
+	PropMaxImagePorts:   "64",
 	PropMaxProcesses:    "250",
 	PropServerProcesses: "2000",
 	PropMaxRuns:         "50",

@@ -289,6 +289,15 @@ func TestFirstDomain(t *testing.T) {
 	}
 }
 
+// TestQuickImageCheck: an attempt takes a second at least, so a HEALTHCHECK with
+// --interval=1ms --start-period=50m would keep the gate, and the app's lock, for a month.
+func TestQuickImageCheck(t *testing.T) {
+	h := Healthcheck{Command: []string{"false"}, Interval: time.Millisecond, StartPeriod: 50 * time.Minute}
+	if c := h.check(time.Hour); c.window()*time.Duration(c.Attempts) > time.Hour {
+		t.Errorf("%d attempts of %s", c.Attempts, c.window())
+	}
+}
+
 // TestImageHealthcheck: HEALTHCHECK counts beside the other checks of web, or of all types
 // of an app without web, for as long as the engine would take to call it unhealthy.
 func TestImageHealthcheck(t *testing.T) {

@@ -48,7 +48,9 @@ func (h Healthcheck) check(budget time.Duration) Check {
 		return otherwise
 	}
 	// The defaults are those of the Dockerfile reference.
-	interval, timeout, retries := or(h.Interval, 30*time.Second), or(h.Timeout, 30*time.Second), h.Retries
+	// An attempt is never shorter than shortestWindow: with less, the start period would have
+	// many more of them than fit into it, or into the budget.
+	interval, timeout, retries := max(or(h.Interval, 30*time.Second), shortestWindow), or(h.Timeout, 30*time.Second), h.Retries
 	if retries <= 0 {
 		retries = 3
 	}

@@ -99,6 +99,7 @@ func TestReport(t *testing.T) {
        Ps can scale:                  true
        Ps computed dockerfile start cmd: 
        Ps computed init:              true
+       Ps computed max image ports:   64
        Ps computed max processes:     250
        Ps computed procfile path:     Procfile
        Ps computed restart policy:    on-failure:10
@@ -109,6 +110,7 @@ func TestReport(t *testing.T) {
        Ps computed stop timeout seconds: 30
        Ps dockerfile start cmd:       
        Ps global init:                
+       Ps global max image ports:     
        Ps global max processes:       
        Ps global procfile path:       Procfile
        Ps global restart policy:      
@@ -116,6 +118,7 @@ func TestReport(t *testing.T) {
        Ps global skip deploy:         false
        Ps global stop timeout seconds: 
        Ps init:                       
+       Ps max image ports:            
        Ps max processes:              
        Ps procfile path:              
        Ps restart policy:             

@@ -220,7 +220,7 @@ ps:scale shipped web=3             => App shipped contains a DOKKU_SCALE file an
 ps:scale shipped web=3 --skip-deploy => App shipped contains a DOKKU_SCALE file and cannot be manually scaled
 ps:set hello                       => No property specified
 ps:set hello ""                    => No property specified
-ps:set hello nosuch 1              => Invalid property specified, valid properties include: dockerfile-start-cmd, init, max-processes, max-runs, procfile-path, restart-policy, rollover, server-max-processes, server-max-runs, skip-deploy, start-cmd, stop-timeout-seconds
+ps:set hello nosuch 1              => Invalid property specified, valid properties include: dockerfile-start-cmd, init, max-image-ports, max-processes, max-runs, procfile-path, restart-policy, rollover, server-max-processes, server-max-runs, skip-deploy, start-cmd, stop-timeout-seconds
 ps:set hello restart-policy maybe  => Invalid restart-policy specified: use no, always, unless-stopped, on-failure or on-failure:N
 ps:set hello restart-policy on-failure:x => Invalid restart-policy specified: use no, always, unless-stopped, on-failure or on-failure:N
 ps:set hello restart-policy always:3 => Invalid restart-policy specified: use no, always, unless-stopped, on-failure or on-failure:N
@@ -229,7 +229,7 @@ ps:set hello stop-timeout-seconds x => Invalid stop-timeout-seconds specified: "
 ps:set hello stop-timeout-seconds -1 => Invalid stop-timeout-seconds specified: "-1" is not a whole number of seconds from 0 to 3600
 ps:set hello stop-timeout-seconds 1 2 => Unexpected argument "2"
 ps:set --global                    => No property specified
-ps:set --global nosuch 1           => Invalid property specified, valid properties include: dockerfile-start-cmd, init, max-processes, max-runs, procfile-path, restart-policy, rollover, server-max-processes, server-max-runs, skip-deploy, start-cmd, stop-timeout-seconds
+ps:set --global nosuch 1           => Invalid property specified, valid properties include: dockerfile-start-cmd, init, max-image-ports, max-processes, max-runs, procfile-path, restart-policy, rollover, server-max-processes, server-max-runs, skip-deploy, start-cmd, stop-timeout-seconds
 ps:report hello --deployed --running => ps:report command allows only a single flag
 ps:report hello --nosuch           => Invalid flag passed, valid flags: --deployed
 ps:report --nosuch                 => Invalid flag passed, valid flags: --deployed

@@ -216,6 +216,9 @@ func (b *building) image(ctx context.Context) (err error) {
 	if err := ends(x.Name, info, r); err != nil {
 		return err
 	}
+	if err := light(x.View(), info.Weight); err != nil {
+		return err
+	}
 	if _, err := x.Env.checkQuota(ctx, x.View(), info.ID); err != nil {
 		return err
 	}

@@ -19,6 +19,17 @@ type ImageInfo struct {
 	// Healthcheck is the image's HEALTHCHECK; nil: none.
 	Healthcheck *Healthcheck
 	StopSignal  string // a name or a number; "": the engine's default
+	Weight      ImageWeight
+}
+
+// ImageWeight is how much the configuration of an image has. An engine copies it into each
+// container, and lists it with the containers of all apps.
+type ImageWeight struct {
+	Ports      int // exposed, of all protocols; each port of a range counts
+	Volumes    int
+	Labels     int
+	LabelBytes int // of their names and values
+	Bytes      int // of the whole configuration
 }
 
 // Healthcheck is the command by which the engine judges a container's health, and how

@@ -21,6 +21,7 @@ var processProperties = cli.Properties{
 	List: []cli.Property{
 		{Name: "dockerfile-start-cmd", OnlyApp: true, Check: checkCommand("dockerfile-start-cmd")},
 		{Name: "init", Default: app.PSDefaults["init"], Check: trueOrFalse("init")},
+		{Name: app.PropMaxImagePorts, Default: app.PSDefaults[app.PropMaxImagePorts], Admin: true, Check: whole(app.PropMaxImagePorts, " of ports", 1, 3*65535)},
 		{Name: app.PropMaxProcesses, Default: app.PSDefaults[app.PropMaxProcesses], Admin: true, Check: whole(app.PropMaxProcesses, " of processes", 1, 100_000)},
 		{Name: app.PropMaxRuns, Default: app.PSDefaults[app.PropMaxRuns], Admin: true, Check: whole(app.PropMaxRuns, " of commands and cron tasks", 1, 10_000)},
 		{Name: "procfile-path", Default: app.PSDefaults["procfile-path"], Check: func(value string) error { return app.CheckPath(app.PropProcfilePath, value) }},

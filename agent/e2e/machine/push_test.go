@@ -251,6 +251,48 @@ func TestFreezingStopSignal(t *testing.T) {
 	m.must(m.push(h.one, h.two))
 }
 
+// TestHeavyImages: a Dockerfile with EXPOSE 1-65535/udp has the engine list all of them with
+// each of its containers, which takes it so long that no app can start or stop one. Volumes
+// and labels do the same. What a registry or an archive has is no better.
+func TestHeavyImages(t *testing.T) {
+	h := newHistory(t)
+	m := newMachine(t, h)
+	var weight engine.ImageWeight
+	m.server.Env.Build = func(ctx context.Context, r build.Request) (build.Result, error) {
+		info := m.engine.SetImage(r.App, engine.ImageInfo{ID: "sha256:" + r.Commit.Tree, Ports: []int{8080}, Weight: weight})
+		return build.Result{ImageID: info.ID}, nil
+	}
+	for _, test := range []struct {
+		weight engine.ImageWeight
+		want   string
+	}{
+		{engine.ImageWeight{Ports: 65535}, "the image exposes 65535 ports, more than 64; EXPOSE fewer in the Dockerfile, or use another base image, or: dokku ps:set shop max-image-ports NUMBER"},
+		{engine.ImageWeight{Volumes: 33}, "the image has 33 volumes, more than 32; remove VOLUME lines from the Dockerfile, or use another base image"},
+		{engine.ImageWeight{Labels: 129}, "the image has 129 labels, more than 128; remove LABEL lines from the Dockerfile, or use another base image"},
+		{engine.ImageWeight{LabelBytes: 65537}, "the image has 65537 bytes of labels, more than 65536; shorten the LABEL lines of the Dockerfile, or use another base image"},
+		{engine.ImageWeight{Bytes: 262145}, "the image has 262145 bytes of configuration, more than 262144; shorten ENV and the other lines of the Dockerfile that every container gets, or use another base image"},
+	} {
+		weight = test.weight
+		refused := func(way string, err error) {
+			t.Helper()
+			if err == nil || !strings.HasPrefix(err.Error(), test.want) {
+				t.Errorf("%s: %v, want %q", way, err, test.want)
+			}
+		}
+		refused("push", m.push(h.one, h.two))
+		refused("git:from-image", m.fromImage(t.Context(), "shop"))
+		refused("git:load-image", m.loadImage(t.Context(), "shop"))
+	}
+	weight = engine.ImageWeight{Ports: 64, Volumes: 32, Labels: 128, LabelBytes: 64 << 10, Bytes: 256 << 10}
+	m.must(m.push(h.one, h.two))
+	weight.Ports = 16385 // a relay for calls
+	m.must(m.server.Update(t.Context(), "shop", deploy.Op{Name: "ps:set"}, event.Log{}, func(st *app.State) error {
+		cli.Put(&st.PS, app.PropMaxImagePorts, "16385")
+		return nil
+	}))
+	m.must(m.fromImage(t.Context(), "shop"))
+}
+
 // TestOneOffCommands runs the commands of a revision once each, in order. As in Dokku,
 // the message about the deploy comes last.
 func TestOneOffCommands(t *testing.T) {

@@ -86,6 +86,9 @@ func (d *Engine) start(ctx context.Context, spec engine.Spec, before func(ctx co
 // the creation is unknown, the id is spec's name.
 func (d *Engine) create(ctx context.Context, cli *client.Client, spec engine.Spec) (id string, made bool, err error) {
 	config, host, ends := d.container(spec)
+	if config.Healthcheck, err = seldom(ctx, cli, spec.Image); err != nil {
+		return "", false, err
+	}
 	retry := time.NewTicker(100 * time.Millisecond)
 	defer retry.Stop()
 	for {

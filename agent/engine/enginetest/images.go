@@ -16,6 +16,7 @@ func image(t *testing.T, r *run) {
 	a.ok(err)
 	equal(t, "id", info.ID, a.image)
 	equal(t, "ports", fmt.Sprint(info.Ports), "[80 8080]")
+	equal(t, "exposed ports of all protocols", info.Weight.Ports, 3)
 
 	tag := "dokku/" + a.name + ":latest"
 	_, err = a.Host.Image(a.ctx, tag)
@@ -162,7 +163,7 @@ func commitImage(t *testing.T, r *run) {
 	a.remove(engine.Container, i.ID)
 	info, err := a.Host.Image(a.ctx, id)
 	a.ok(err)
-	equal(t, "ports and entrypoint", fmt.Sprint(info.Ports, info.Entrypoint), fmt.Sprint(before.Ports, before.Entrypoint))
+	equal(t, "ports and entrypoint", fmt.Sprint(info.Ports, info.Weight.Ports, info.Entrypoint), fmt.Sprint(before.Ports, before.Weight.Ports, before.Entrypoint))
 
 	a.image = id
 	read := a.spec(1, Program{Reads: []string{"/built"}, OnStop: []string{"bye"}})

@@ -24,7 +24,7 @@ func TestMemory(t *testing.T) {
 		return enginetest.Fixture{
 			Host: m,
 			Image: func(_ *testing.T, app string, tags ...string) string {
-				return m.SetImage(app, engine.ImageInfo{Ports: []int{80, 8080}}, tags...).ID
+				return m.SetImage(app, engine.ImageInfo{Ports: []int{80, 8080}, Weight: engine.ImageWeight{Ports: 3}}, tags...).ID
 			},
 			RemoveVolume: func(*testing.T, string) {},
 			Cache:        func(_ *testing.T, app, name string) { m.SetCache(app, name) },
