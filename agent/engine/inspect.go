@@ -13,6 +13,12 @@ type Inspector interface {
 	// Processes returns the container's process table as ps prints it with the
 	// given arguments (for example "auxwww"): titles, then rows.
 	Processes(ctx context.Context, id, args string) (titles []string, rows [][]string, err error)
+	// Written returns how many bytes a container, running or not, takes on the disk beside its
+	// image: what it wrote into its root folder and into its anonymous volumes, which Remove
+	// removes with it. Its log, tmpfs, folders of the host and named volumes do not count. The
+	// engine looks at each file for that: ask for one container at a time, and seldom.
+	// ErrNoContainer when it is gone.
+	Written(ctx context.Context, id string) (int64, error)
 }
 
 // Info is an engine's description of itself.

@@ -2,6 +2,7 @@ package docker
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/mount"
@@ -55,6 +57,11 @@ func (d *Engine) cacheVolumes(ctx context.Context, cli *client.Client, app strin
 	if len(mounts) == 0 || d.config.Program == "" {
 		return 0, nil
 	}
+	return d.sizeOf(ctx, cli, mounts)
+}
+
+// sizeOf returns how many bytes the files of the mounts take on the disk.
+func (d *Engine) sizeOf(ctx context.Context, cli *client.Client, mounts []mount.Mount) (int64, error) {
 	empty, err := importEmpty(ctx, cli)
 	if err != nil {
 		return 0, err
@@ -63,6 +70,9 @@ func (d *Engine) cacheVolumes(ctx context.Context, cli *client.Client, app strin
 	settled, cancel := engine.Settled(ctx, engine.SlowCall)
 	defer cancel()
 	_, failed := cli.ImageRemove(settled, empty, image.RemoveOptions{})
+	if errdefs.IsConflict(failed) || errdefs.IsNotFound(failed) {
+		failed = nil // another one measures with the same image, and removes it
+	}
 	if err = errors.Join(err, failed); err != nil {
 		return 0, err
 	}
@@ -74,7 +84,7 @@ func (d *Engine) cacheVolumes(ctx context.Context, cli *client.Client, app strin
 }
 
 // measure runs this program with the mounts, and returns what it prints. The engine removes the
-// container at its end, whatever becomes of the caller.
+// container at its end. It ends with ctx: there may be more files than anybody waits for.
 func (d *Engine) measure(ctx context.Context, cli *client.Client, empty string, mounts []mount.Mount) (string, error) {
 	const program = "/dokku"
 	mounts = append(mounts, mount.Mount{Type: mount.TypeBind, Source: d.config.Program, Target: program, ReadOnly: true})
@@ -87,9 +97,9 @@ func (d *Engine) measure(ctx context.Context, cli *client.Client, empty string, 
 	if err != nil {
 		return "", err
 	}
-	started := false
+	done := false
 	defer func() {
-		if !started {
+		if !done {
 			settled, cancel := engine.Settled(ctx, engine.SlowCall)
 			defer cancel()
 			removeContainer(settled, cli, made.ID)
@@ -104,13 +114,15 @@ func (d *Engine) measure(ctx context.Context, cli *client.Client, empty string, 
 	if err := cli.ContainerStart(ctx, made.ID, container.StartOptions{}); err != nil {
 		return "", err
 	}
-	started = true
+	stop := context.AfterFunc(ctx, streams.Close) // the copy knows no context
+	defer stop()
 	var out bytes.Buffer
 	if _, err := stdcopy.StdCopy(&out, &out, streams.Reader); err != nil {
-		return "", err
+		return "", cmp.Or(context.Cause(ctx), err)
 	}
 	select {
 	case <-gone:
+		done = true
 		return out.String(), nil
 	case err := <-lost:
 		return "", err

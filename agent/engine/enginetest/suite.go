@@ -78,6 +78,7 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 		{"folders for mounts", folders},
 		{"files of mounts", storedFiles},
 		{"caches", caches},
+		{"what a container has written", written},
 		{"about itself", aboutItself},
 	} {
 		t.Run(test.name, func(t *testing.T) {

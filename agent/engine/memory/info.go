@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path"
 
 	"dokku/agent/engine"
 )
@@ -26,6 +27,34 @@ func (m *Engine) Instance(ctx context.Context, id string) (engine.Instance, erro
 		}
 		return p.Instance, nil
 	}, "Instance", id)
+}
+
+// SetWritten makes a container have written size bytes beside the files of its Behaviour.
+func (m *Engine) SetWritten(id string, size int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if p := m.find(id); p != nil {
+		p.written = size
+	}
+}
+
+// Written implements Inspector. All of its files have the same content.
+func (m *Engine) Written(ctx context.Context, id string) (int64, error) {
+	return call(ctx, m, func() (int64, error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		p := m.find(id)
+		if p == nil {
+			return 0, fmt.Errorf("cannot measure what container %s has written: %w", engine.Short(id), engine.ErrNoContainer)
+		}
+		size := p.written
+		for name := range p.files {
+			if _, inMemory := p.spec.Options.Tmpfs[path.Dir(name)]; !inMemory {
+				size += int64(len(fileText))
+			}
+		}
+		return size, nil
+	}, "Written", id)
 }
 
 // Describe implements Inspector.

@@ -19,6 +19,7 @@ type process struct {
 	policy    engine.RestartPolicy
 	behaviour Behaviour
 	files     map[string]bool // paths of files in its root folder, beside the image's own
+	written   int64           // bytes beside those files, see SetWritten
 	// fixed: the Spec has the Address.
 	fixed bool
 	// group is that of a process that a swarm has placed, and home its node; nil: none.

@@ -164,6 +164,15 @@ func (e *Engine) Processes(ctx context.Context, id, args string) ([]string, [][]
 	return host.Processes(ctx, id, args)
 }
 
+// Written implements Inspector.
+func (e *Engine) Written(ctx context.Context, id string) (int64, error) {
+	host, id, err := e.container(ctx, id)
+	if err != nil {
+		return 0, fmt.Errorf("cannot measure what a process has written: %w", err)
+	}
+	return host.Written(ctx, id)
+}
+
 // container returns the container of a placed process, and the engine of its node. Any other
 // id is one of this machine's engine.
 func (e *Engine) container(ctx context.Context, id string) (engine.Host, string, error) {
