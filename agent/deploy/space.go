@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dokku/agent/app"
 	"dokku/agent/event"
 	"dokku/build/source"
 )
@@ -19,6 +20,9 @@ const (
 // usualImages is where an engine on this host keeps its images, unless its data-root is
 // another one. To ask it would take longer than all other checks before a build.
 const usualImages = "/var/lib/docker"
+
+// usualBuilds is where the server's own builder writes what steps of builds do.
+const usualBuilds = "/var/lib/" + app.DefaultBuilderService
 
 // freeSpace returns how much space of a folder's file system a plain user may fill, in
 // bytes.
@@ -62,7 +66,7 @@ func (e *Env) space() (least int64, at string) {
 		free = freeSpace
 	}
 	least = math.MaxInt64
-	for _, dir := range []string{e.Store.Root, usualImages} {
+	for _, dir := range []string{e.Store.Root, usualImages, usualBuilds} {
 		if n, err := free(dir); err == nil && n < least {
 			least, at = n, dir
 		}

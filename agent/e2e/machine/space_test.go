@@ -8,6 +8,22 @@ import (
 	"dokku/agent/event"
 )
 
+// TestFullDiskOfBuilder: a build in the server's own builder fills a disk that nothing else of the
+// server is on. A push says so before its build.
+func TestFullDiskOfBuilder(t *testing.T) {
+	h := newHistory(t)
+	m := newMachine(t, h)
+	m.server.Env.FreeSpace = func(dir string) (int64, error) {
+		if dir == "/var/lib/dokku-builder" {
+			return 50 << 20, nil
+		}
+		return 100 << 30, nil
+	}
+	if err := m.push(h.one, h.two); err == nil || !strings.Contains(err.Error(), "the server's disk is full (52 MB left in /var/lib/dokku-builder)") {
+		t.Error(err)
+	}
+}
+
 // TestFullDisk: a push is refused before its build where the disk is full, and warned
 // where it nearly is.
 func TestFullDisk(t *testing.T) {
