@@ -36,6 +36,14 @@ const (
 // maxLink is the length in bytes of the longest target of a link.
 const maxLink = 4096
 
+const (
+	// maxTail is how many bytes follow the last file of a tar at most. tar fills its last block,
+	// which has 10 kB unless somebody asks for more.
+	maxTail = 16 << 20
+	// maxHeader is more than the headers of a file with a long name, and what fills its last block.
+	maxHeader = 16 << 10
+)
+
 // Archive is the input of FromArchive.
 type Archive struct {
 	Type string // one of ArchiveTypes
@@ -111,7 +119,9 @@ func (a Archive) read(ctx context.Context, w *objects, log event.Log) error {
 		if err != nil {
 			return wrongType(err, a.Type)
 		}
-		return readTar(w, z)
+		// Headers and what follows the last file count too: they cost time, and compress to nothing.
+		unpacked := w.limits.Size + int64(w.limits.Files)*maxHeader + maxTail
+		return readTar(w, &limitedReader{r: z, left: unpacked, limit: w.limits.Size})
 	case typeZip:
 		return spoolZip(w, limited)
 	}
@@ -135,7 +145,10 @@ func readTar(w *objects, r io.Reader) error {
 		h, err := files.Next()
 		if errors.Is(err, io.EOF) {
 			// Read on: a broken checksum of gzip shows at the end.
-			_, err = io.Copy(io.Discard, r)
+			var n int64
+			if n, err = io.Copy(io.Discard, io.LimitReader(r, maxTail+1)); err == nil && n > maxTail {
+				err = fmt.Errorf("more than %d MB follow its end; to fix: pack the files again", maxTail>>20)
+			}
 			if err == nil && !seen {
 				err = errors.New("it has no files")
 			}
@@ -152,7 +165,7 @@ func readTar(w *objects, r io.Reader) error {
 
 func addTarEntry(w *objects, h *tar.Header, content io.Reader) error {
 	if h.Typeflag == tar.TypeXGlobalHeader {
-		return nil
+		return w.admit(h.Name, 0)
 	}
 	name, err := clean(h.Name)
 	if err == nil {

@@ -12,6 +12,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"dokku/agent/event"
 )
 
 // An item is an entry of an archive.
@@ -343,4 +345,25 @@ func TestArchiveTargets(t *testing.T) {
 		t.Errorf("the push goes to %+v", p)
 	}
 	b.tidy()
+}
+
+// TestTailOfArchive: megabytes of an archive unpack to gigabytes behind its last file
+// and cost time, and was accepted.
+func TestTailOfArchive(t *testing.T) {
+	plain := tarOf(t, item{name: "f", text: "x", mode: 0o644})
+	for _, test := range []struct {
+		tail int
+		want string
+	}{{1 << 20, ""}, {maxTail + 1<<20, "more than 16 MB follow its end; to fix: pack the files again"}} {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		z.Write(plain)
+		z.Write(make([]byte, test.tail))
+		z.Close()
+		o := newObjects(t.TempDir(), Limits{Size: 1 << 30, Files: 1000})
+		err := Archive{Type: typeTarGz, Stdin: io.NopCloser(&b)}.read(t.Context(), o, event.Log{})
+		if test.want == "" && err != nil || test.want != "" && (err == nil || err.Error() != test.want) {
+			t.Errorf("%d bytes behind the end: %v, want %q", test.tail, err, test.want)
+		}
+	}
 }

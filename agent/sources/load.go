@@ -6,10 +6,10 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -36,7 +36,7 @@ func imageLimits(set app.Settings) (int64, error) {
 // alone. An archive without the image is refused before the engine has all of it, so that
 // it loads nothing. The engine gets at most limit bytes, and no more than room allows.
 func loadNamed(ctx context.Context, host engine.Archives, ref reference.Reference, in io.Reader, limit int64, room func() int64) error {
-	ids, err := load(ctx, host, ref, func(out io.Writer) io.Writer { return &roomWriter{w: out, limit: limit, room: room} }, in)
+	ids, err := load(ctx, host, &nameFilter{want: ref, unzipped: limit}, func(out io.Writer) io.Writer { return &roomWriter{w: out, limit: limit, room: room} }, in)
 	if err != nil {
 		return err
 	}
@@ -47,14 +47,14 @@ func loadNamed(ctx context.Context, host engine.Archives, ref reference.Referenc
 }
 
 // LoadUnnamed has the engine load an archive of docker save without any of its names, so that
-// it takes none from another image. It returns the ids as engine.Archives does.
+// it takes none from another image. It returns the ids as engine.Archives does. The archive is as docker
+// save writes it: a compressed one could be of any size for the engine.
 func LoadUnnamed(ctx context.Context, host engine.Archives, in io.Reader) (ids map[string]string, err error) {
-	return load(ctx, host, nil, func(out io.Writer) io.Writer { return out }, in)
+	return load(ctx, host, &nameFilter{}, func(out io.Writer) io.Writer { return out }, in)
 }
 
-func load(ctx context.Context, host engine.Archives, want reference.Reference, through func(io.Writer) io.Writer, in io.Reader) (map[string]string, error) {
+func load(ctx context.Context, host engine.Archives, filter *nameFilter, through func(io.Writer) io.Writer, in io.Reader) (map[string]string, error) {
 	r, w := io.Pipe()
-	filter := &nameFilter{want: want}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -91,8 +91,10 @@ func missingImage(ref reference.Reference) error {
 // A nameFilter copies an archive of docker save without all names but one; nil: without any.
 type nameFilter struct {
 	want reference.Reference
-	seen bool
-	err  error // what is wrong with the archive
+	// unzipped is how many bytes an archive that is compressed has at most; 0: it may not be.
+	unzipped int64
+	seen     bool
+	err      error // what is wrong with the archive
 }
 
 func (f *nameFilter) copy(out io.Writer, in io.Reader) error {
@@ -104,11 +106,15 @@ func (f *nameFilter) copy(out io.Writer, in io.Reader) error {
 }
 
 func (f *nameFilter) entries(out io.Writer, in io.Reader) error {
-	in, err := unzipped(in)
+	in, err := f.plain(in)
 	if err != nil {
 		return err
 	}
-	to, listed := tar.NewWriter(out), false
+	to, listed := tar.NewWriter(out), map[string]bool{}
+	// An engine looks at the first bytes for a compression, and the name of a member would be those.
+	if err := to.WriteHeader(&tar.Header{Name: "blobs/", Typeflag: tar.TypeDir, Mode: 0o755}); err != nil {
+		return fmt.Errorf("cannot load the image: %w", err)
+	}
 	for files := tar.NewReader(in); ; {
 		h, err := files.Next()
 		if errors.Is(err, io.EOF) {
@@ -119,12 +125,16 @@ func (f *nameFilter) entries(out io.Writer, in io.Reader) error {
 		} else if err != nil {
 			return fmt.Errorf("cannot load the image: standard input is not what docker save writes: %w", err)
 		}
-		if err := checkSaved(h); err != nil {
-			return fmt.Errorf("cannot load the image: %w", err)
+		name, err := savedName(h)
+		if err == nil && listed[name] {
+			err = fmt.Errorf("the archive has %s twice", name)
 		}
+		if err != nil {
+			return fmt.Errorf("cannot load the image: %w: make the archive with docker save", err)
+		}
+		listed[name] = slices.Contains(tables, name)
 		var content io.Reader = files
 		if change := f.change(h); change != nil {
-			listed = listed || path.Clean(h.Name) == "manifest.json"
 			data, err := io.ReadAll(io.LimitReader(files, maxIndex+1))
 			if err == nil && len(data) > maxIndex {
 				err = errors.New("it is too large")
@@ -141,7 +151,7 @@ func (f *nameFilter) entries(out io.Writer, in io.Reader) error {
 			return fmt.Errorf("cannot load the image: %w", err)
 		}
 	}
-	if !listed {
+	if !listed[tables[0]] {
 		return errors.New("cannot load the image: standard input is not what docker save writes: it has no manifest.json")
 	}
 	if named, ok := f.want.(reference.NamedTagged); ok && !f.seen {
@@ -154,17 +164,33 @@ func (f *nameFilter) entries(out io.Writer, in io.Reader) error {
 // image has too.
 const layerLink = "layer.tar"
 
-// checkSaved refuses an entry that docker save never writes and by which an archive could
-// bring a second list of names past the filter: a link in its place, or a way to it.
-func checkSaved(h *tar.Header) error {
+// tables are the files that have names of images or say what the archive is. Each may come once.
+var tables = []string{"manifest.json", "repositories", "index.json", "oci-layout"}
+
+// savedName makes the name of an entry the one that all readers agree on, and returns it. It refuses an
+// entry that docker save never writes and by which an archive could bring a second list of names past the
+// filter: a link in its place, a way to it, or a path that an engine reads as another one. A sparse file
+// is small here and of any size for the engine.
+func savedName(h *tar.Header) (string, error) {
 	name := path.Clean(h.Name)
-	switch dir, base := path.Split(name); {
+	dir, base := path.Split(name)
+	switch {
+	case path.IsAbs(h.Name), name == "..", strings.HasPrefix(name, "../"):
+		return "", fmt.Errorf("%.200q in the archive lies outside of it", h.Name)
 	case slices.Contains(strings.Split(dir, "/"), layerLink):
-		return fmt.Errorf("%.200q in the archive lies below a layer", h.Name)
-	case h.Typeflag == tar.TypeReg, h.Typeflag == tar.TypeDir, base == layerLink && h.Typeflag == tar.TypeSymlink:
-		return nil
+		return "", fmt.Errorf("%.200q in the archive lies below a layer", h.Name)
+	case slices.ContainsFunc(slices.Collect(maps.Keys(h.PAXRecords)), func(k string) bool { return strings.HasPrefix(k, "GNU.sparse.") }):
+		return "", fmt.Errorf("%.200q in the archive is a sparse file, which docker save does not write", h.Name)
+	case h.Typeflag == tar.TypeDir && slices.Contains(tables, name):
+		return "", fmt.Errorf("%.200q in the archive is a folder", h.Name)
+	case h.Typeflag == tar.TypeDir:
+		h.Name = name + "/"
+		return name, nil
+	case h.Typeflag == tar.TypeReg, base == layerLink && h.Typeflag == tar.TypeSymlink:
+		h.Name = name
+		return name, nil
 	}
-	return fmt.Errorf("%.200q in the archive is a link or a device, which docker save does not write", h.Name)
+	return "", fmt.Errorf("%.200q in the archive is a link or a device, which docker save does not write", h.Name)
 }
 
 // copyEntry copies an entry as plain as possible: the engine needs neither extended
@@ -178,9 +204,13 @@ func copyEntry(to *tar.Writer, h *tar.Header, content io.Reader) error {
 	return err
 }
 
-// unzipped returns the content of an archive that may be compressed with gzip.
-func unzipped(in io.Reader) (io.Reader, error) {
+// plain returns the content of an archive that may be compressed with gzip. Its end counts too: what
+// reads a tar passes over headers without a file.
+func (f *nameFilter) plain(in io.Reader) (io.Reader, error) {
 	b := bufio.NewReader(in)
+	if f.unzipped == 0 {
+		return b, nil
+	}
 	if magic, _ := b.Peek(2); !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
 		return b, nil
 	}
@@ -188,7 +218,7 @@ func unzipped(in io.Reader) (io.Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot load the image: %w", err)
 	}
-	return z, nil
+	return &limitedReader{r: z, left: f.unzipped, limit: f.unzipped}, nil
 }
 
 // change returns how an entry changes; nil: not at all. The names of images stand in
@@ -197,7 +227,7 @@ func (f *nameFilter) change(h *tar.Header) func([]byte) ([]byte, error) {
 	if h.Typeflag != tar.TypeReg {
 		return nil
 	}
-	switch path.Clean(h.Name) {
+	switch h.Name {
 	case "manifest.json":
 		return f.manifest
 	case "repositories":
@@ -213,77 +243,4 @@ func (f *nameFilter) wants(name string) bool {
 	named, err := reference.ParseNormalizedNamed(name)
 	want, tagged := f.want.(reference.NamedTagged)
 	return err == nil && tagged && reference.TagNameOnly(named).String() == want.String()
-}
-
-func (f *nameFilter) manifest(data []byte) ([]byte, error) {
-	var images []map[string]json.RawMessage
-	if err := json.Unmarshal(data, &images); err != nil {
-		return nil, err
-	}
-	for _, i := range images {
-		var tags []string
-		if err := json.Unmarshal(i["RepoTags"], &tags); err != nil && len(i["RepoTags"]) > 0 {
-			return nil, err
-		}
-		tags = slices.DeleteFunc(tags, func(t string) bool { return !f.wants(t) })
-		f.seen = f.seen || len(tags) > 0
-		text, err := json.Marshal(tags)
-		if err != nil {
-			return nil, err
-		}
-		i["RepoTags"] = text
-	}
-	return json.Marshal(images)
-}
-
-func (f *nameFilter) repositories(data []byte) ([]byte, error) {
-	var all map[string]map[string]string
-	if err := json.Unmarshal(data, &all); err != nil {
-		return nil, err
-	}
-	for name, tags := range all {
-		for tag := range tags {
-			if !f.wants(name + ":" + tag) {
-				delete(tags, tag)
-			}
-		}
-		if len(tags) == 0 {
-			delete(all, name)
-		}
-	}
-	return json.Marshal(all)
-}
-
-// nameAnnotations are the annotations by which an engine names an image of an OCI layout.
-var nameAnnotations = []string{"io.containerd.image.name", "org.opencontainers.image.ref.name"}
-
-func (f *nameFilter) index(data []byte) ([]byte, error) {
-	var index map[string]json.RawMessage
-	if err := json.Unmarshal(data, &index); err != nil {
-		return nil, err
-	}
-	var list []map[string]json.RawMessage
-	if err := json.Unmarshal(index["manifests"], &list); err != nil {
-		return nil, err
-	}
-	for _, m := range list {
-		var notes map[string]string
-		if err := json.Unmarshal(m["annotations"], &notes); err != nil || f.wants(notes[nameAnnotations[0]]) {
-			continue
-		}
-		for _, name := range nameAnnotations {
-			delete(notes, name)
-		}
-		text, err := json.Marshal(notes)
-		if err != nil {
-			return nil, err
-		}
-		m["annotations"] = text
-	}
-	text, err := json.Marshal(list)
-	if err != nil {
-		return nil, err
-	}
-	index["manifests"] = text
-	return json.Marshal(index)
 }

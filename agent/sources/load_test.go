@@ -49,6 +49,63 @@ func TestSavedImages(t *testing.T) {
 	}
 }
 
+// TestNamesPastTheFilter: an archive gives the engine a name of another app's image, by a key or a member that the
+// engine takes for the one that was filtered, or by first bytes that it takes for a compression.
+func TestNamesPastTheFilter(t *testing.T) {
+	list := func(text string) item { return item{name: "manifest.json", text: text, mode: 0o644} }
+	good := list(`[{"Config":"c.json","RepoTags":["web:1"],"Layers":["a/layer.tar"]}]`)
+	index := func(text string) []item { return []item{good, {name: "index.json", text: text, mode: 0o644}} }
+	note := `{"io.containerd.image.name":"docker.io/dokku/other:latest"`
+	want, err := parseImage("web:1")
+	must(t, err)
+	for name, test := range map[string]struct {
+		items []item
+		err   string
+	}{
+		"a key in another case":     {[]item{list(`[{"Config":"c.json","RepoTags":["web:1"]},{"Config":"c.json","RepoTags":[],"repotags":["dokku/other:latest"]}]`)}, ""},
+		"a key of another letter":   {[]item{list(`[{"Config":"c.json","RepoTags":["web:1"]},{"Config":"c.json","RepoTagſ":["dokku/other:latest"]}]`)}, ""},
+		"an absolute member":        {[]item{good, {name: "/manifest.json", text: `[{"RepoTags":["dokku/other:latest"]}]`}}, `"/manifest.json" in the archive lies outside of it`},
+		"a member above":            {[]item{good, {name: "a/../../manifest.json", text: "[]"}}, `"a/../../manifest.json" in the archive lies outside`},
+		"a second member":           {[]item{good, {name: "./manifest.json", text: "[]"}}, "the archive has manifest.json twice: make the archive with docker save"},
+		"a second layout":           {[]item{good, {name: "oci-layout", text: "{}"}, {name: "a/../oci-layout", text: "{}"}}, "the archive has oci-layout twice"},
+		"a folder of a table":       {[]item{good, {name: "index.json", kind: tar.TypeDir}}, `"index.json" in the archive is a folder`},
+		"annotations in their case": {index(`{"manifests":[{"annotations":{},"Annotations":` + note + `}}]}`), ""},
+		"manifests in their case":   {index(`{"manifests":[],"Manifests":[{"annotations":` + note + `}}]}`), ""},
+		"an annotation of no text":  {index(`{"manifests":[{"annotations":` + note + `,"x":1}}]}`), "index.json in the archive: json: cannot unmarshal number"},
+		"an index of an annotation": {index(`{"manifests":[],"annotations":` + note + `}}`), ""},
+		"a frame of zstd":           {[]item{{name: "P*M\x18\x01\x01\x01\x01", text: "x", mode: 0o644}, good}, ""},
+	} {
+		var out bytes.Buffer
+		err := (&nameFilter{want: want}).copy(&out, bytes.NewReader(tarOf(t, test.items...)))
+		if test.err == "" && err != nil || test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)) {
+			t.Errorf("%s: %v, want %q", name, err, test.err)
+		}
+		if test.err == "" && (strings.Contains(out.String(), "other") || !strings.HasPrefix(out.String(), "blobs/\x00")) {
+			t.Errorf("%s: the engine gets\n%q", name, out.String())
+		}
+	}
+}
+
+// TestSavedLayouts: what docker save, podman save and buildx write comes through with the wanted name.
+func TestSavedLayouts(t *testing.T) {
+	want, err := parseImage("web:1")
+	must(t, err)
+	in := tarOf(t, item{name: "blobs/sha256/", kind: tar.TypeDir}, item{name: "blobs/sha256/aa", text: "blob", mode: 0o644},
+		item{name: "index.json", text: `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json",` +
+			`"digest":"sha256:aa","size":4,"annotations":{"io.containerd.image.name":"docker.io/library/web:1","org.opencontainers.image.ref.name":"1"},"platform":{"architecture":"amd64","os":"linux"}}]}`},
+		item{name: "manifest.json", text: `[{"Config":"blobs/sha256/aa","RepoTags":["web:1"],"Layers":["blobs/sha256/aa"],"LayerSources":{"sha256:aa":{"size":4}}}]`},
+		item{name: "oci-layout", text: `{"imageLayoutVersion":"1.0.0"}`}, item{name: "repositories", text: `{"web":{"1":"aa"}}`})
+	var out bytes.Buffer
+	must(t, (&nameFilter{want: want}).copy(&out, bytes.NewReader(in)))
+	for _, text := range []string{`[{"Config":"blobs/sha256/aa","RepoTags":["web:1"],"Layers":["blobs/sha256/aa"]}]`,
+		`"digest":"sha256:aa","size":4,"annotations":{"io.containerd.image.name":"docker.io/library/web:1"},"platform":{"architecture":"amd64","os":"linux"}}`,
+		`{"imageLayoutVersion":"1.0.0"}`, `{"web":{"1":"aa"}}`, "blob"} {
+		if !strings.Contains(out.String(), text) {
+			t.Errorf("%s is missing in\n%q", text, out.String())
+		}
+	}
+}
+
 // TestLoadUnnamed: a backup's archive takes no name from another app's image.
 func TestLoadUnnamed(t *testing.T) {
 	in := tarOf(t, item{name: "manifest.json", text: `[{"Config":"c.json","RepoTags":["dokku/other:latest","debian:12"],"Layers":[]}]`},

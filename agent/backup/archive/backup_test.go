@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -156,6 +157,29 @@ func TestReadRefuses(t *testing.T) {
 		_, err := Read(t.Context(), bytes.NewReader(packed(t, test.change(members(t, data)))), dir, func(Manifest) error { return nil })
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.ContainsAny(err.Error(), "\x1b\n") {
 			t.Errorf("%s: %v, want %q", name, err, test.want)
+		}
+	}
+}
+
+// TestLongTail: gigabytes of nothing behind the last file compress to a few megabytes, and would be unpacked for
+// minutes and then accepted.
+func TestLongTail(t *testing.T) {
+	z, err := gzip.NewReader(bytes.NewReader(written(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for size, want := range map[int]string{1 << 20: "", 32 << 20: "it has more than its manifest says"} {
+		if err := z.Reset(bytes.NewReader(written(t))); err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		io.Copy(w, z)
+		w.Write(make([]byte, size))
+		w.Close()
+		_, err := Read(t.Context(), &b, t.TempDir(), func(Manifest) error { return nil })
+		if text := fmt.Sprint(err); want == "" && err != nil || want != "" && text != want {
+			t.Errorf("%d bytes behind the end: %v, want %q", size, err, want)
 		}
 	}
 }

@@ -60,13 +60,15 @@ func read(ctx context.Context, r *bufio.Reader, dir string, accept func(Manifest
 		return m, err
 	}
 	z.Multistream(false)
-	t := tar.NewReader(z)
+	in := &bounded{z, maxManifest + maxRest}
+	t := tar.NewReader(in)
 	if m, err = readManifest(t); err != nil {
 		return m, err
 	}
 	if err := accept(m); err != nil {
 		return m, err
 	}
+	in.left = m.Size() + int64(len(m.Files))*(4*maxName) + maxRest
 	for _, f := range m.Files {
 		if err := ctx.Err(); err != nil {
 			return m, err
@@ -75,7 +77,25 @@ func read(ctx context.Context, r *bufio.Reader, dir string, accept func(Manifest
 			return m, err
 		}
 	}
-	return m, ends(t, z, r)
+	return m, ends(t, in, r)
+}
+
+// maxRest is how many bytes the headers around the manifest, and what fills a tar's last block, have at most.
+const maxRest = 16 << 20
+
+// A bounded reads at most left bytes. A tar's headers and its end compress to nothing and cost time.
+type bounded struct {
+	r    io.Reader
+	left int64
+}
+
+// Read implements io.Reader.
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, errors.New("it has more than its manifest says")
+	}
+	return n, err
 }
 
 // ends reads to the end, because the checksum of the compressed data comes last.
