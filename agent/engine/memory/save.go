@@ -81,6 +81,9 @@ func readArchive(r io.Reader) (images []savedImage, names [][]string, err error)
 		if errors.Is(err, io.EOF) {
 			break
 		}
+		if err == nil && h.Typeflag == tar.TypeDir {
+			continue
+		}
 		if err == nil && h.Name == fileManifest {
 			err = json.NewDecoder(entries).Decode(&list)
 		} else if err == nil {
