@@ -37,7 +37,7 @@ func startGit(dir string, maxPack int64, b *bounds, stdin *os.File, out, errs io
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, out, errs
 	cmd.ExtraFiles = []*os.File{write} // becomes pushFD
 	// Not git -c: the hooks find git by its arguments.
-	cmd.Env = append(os.Environ(), pushFDEnv+"="+strconv.Itoa(pushFD), repo.ReceiveEnv(maxPack))
+	cmd.Env = append(append(os.Environ(), pushFDEnv+"="+strconv.Itoa(pushFD)), repo.ReceiveEnv(maxPack)...)
 	// Do not wait for foreign processes that keep git's output open.
 	cmd.WaitDelay = time.Second
 	if err := b.start(cmd); err != nil {

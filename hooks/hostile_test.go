@@ -126,3 +126,24 @@ func TestNamesThatAreNoApps(t *testing.T) {
 		t.Errorf("an app has the locks %q", files())
 	}
 }
+
+// TestReplacedObjectOverSSH: a ref in refs/replace/ that leads to itself ended each clone of an app and
+// each push to it, also the one that would have deleted the ref.
+func TestReplacedObjectOverSSH(t *testing.T) {
+	l := newLab(t)
+	l.deploy("hello", "main")
+	ref := "refs/replace/" + l.tip("hello", "refs/heads/main")
+	dir := filepath.Join(l.root, "hello")
+	must(t, os.MkdirAll(filepath.Join(dir, "refs", "replace"), 0o700))
+	must(t, os.WriteFile(filepath.Join(dir, ref), []byte(filepath.Base(ref)+"\n"), 0o600))
+	if out := l.gitIn(l.home, "clone", "-q", l.url+"/hello", "clone"); out != "" {
+		t.Errorf("a clone says %s", out)
+	}
+	c := l.push("hello", ":"+ref)
+	l.next("Prepare").reply("ok")
+	l.next("Reconcile").reply("ok")
+	c.succeed()
+	if _, err := os.Stat(filepath.Join(dir, ref)); err == nil {
+		t.Error("the ref is there")
+	}
+}

@@ -42,7 +42,7 @@ func serve(ctx context.Context, env Env, req request) (int, error) {
 	defer runtime.UnlockOSThread()
 	cmd := exec.Command("git", req.service, a.Dir)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = env.Stdin, env.Stdout, env.Stderr
-	cmd.Env = append(os.Environ(), repo.FrugalEnv())
+	cmd.Env = append(os.Environ(), repo.FrugalEnv()...)
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	ctx, stop := context.WithCancel(ctx)

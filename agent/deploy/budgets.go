@@ -3,9 +3,11 @@ package deploy
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"dokku/agent/app"
+	"dokku/agent/event"
 	"dokku/agent/repo"
 	"dokku/build/source"
 )
@@ -79,6 +81,9 @@ func checkRefs(v app.View, refs []Ref) error {
 		if r.Old == ZeroID {
 			added++
 		}
+		if err := checkName(r.Name); err != nil {
+			return err
+		}
 		name := strings.TrimPrefix(r.Name, Heads)
 		if n := limits[app.PropRefLength]; int64(len(name)) > n {
 			return fmt.Errorf("the name of %.40s... has %d bytes, more than the limit of %d; push it under a shorter name (git push REMOTE HEAD:NAME)", name, len(name), n)
@@ -97,6 +102,24 @@ func checkRefs(v app.View, refs []Ref) error {
 	}
 	if n := limits[app.PropAllRefs]; int64(have+added) > n {
 		return fmt.Errorf("%s would have %d branches and tags, more than %d; delete some first (git push REMOTE --delete NAME)", v.Name, have+added, n)
+	}
+	return nil
+}
+
+// accepted are the folders of refs that a push may write: branches, tags, and what the clients of
+// common servers have beside them, which git keeps and gives no meaning. Of other names git has more
+// than anybody can list: a ref in refs/replace/ changes what all gits of a repository read.
+var accepted = []string{Heads, "refs/tags/", "refs/notes/", "refs/remotes/", "refs/pull/", "refs/merge-requests/", "refs/changes/"}
+
+// checkName refuses the name of a ref that is none of the accepted ones, or that lists would not
+// show as it is. Refs of older versions can be deleted.
+func checkName(name string) error {
+	if event.Printable(name) != name {
+		return fmt.Errorf("the name %q has characters that are not seen, or that change the order of others; push it under another name (git push REMOTE HEAD:NAME)", fmt.Sprintf("%.80s", name))
+	}
+	if !slices.ContainsFunc(accepted, func(folder string) bool { return strings.HasPrefix(name, folder) }) {
+		return fmt.Errorf("cannot accept %.80s: of a push, this server takes what is in %s and %s; push branches and tags alone: git push REMOTE --all, then git push REMOTE --tags",
+			name, strings.Join(accepted[:len(accepted)-1], ", "), accepted[len(accepted)-1])
 	}
 	return nil
 }

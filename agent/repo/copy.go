@@ -114,7 +114,7 @@ func Fsck(ctx context.Context, dir string) error {
 // runGit runs git in a bare repository. The error has the first line that it printed.
 func runGit(ctx context.Context, dir string, args ...string) error {
 	cmd := exec.CommandContext(ctx, "git", append([]string{"--git-dir=" + dir}, args...)...)
-	cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null")
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", NoReplace)
 	out, err := cmd.CombinedOutput()
 	switch {
 	case err == nil:

@@ -37,13 +37,18 @@ var frugal = []string{
 // large its objects are, which files of their own would not.
 var received = []string{"receive.unpackLimit=1", "transfer.unpackLimit=1", "receive.fsckObjects=true"}
 
-// FrugalEnv returns the variable that gives these settings to a git and to all gits below it.
-// They win over those of the repository.
-func FrugalEnv() string { return parameters(frugal) }
+// NoReplace is the variable with which git reads each object by its own id, whatever refs/replace/
+// has: a ref there that leads to itself ends every git, and one that leads elsewhere shows another
+// file than the one that was checked.
+const NoReplace = "GIT_NO_REPLACE_OBJECTS=1"
+
+// FrugalEnv returns the variables that give these settings, and NoReplace, to a git and to all
+// gits below it. They win over those of the repository.
+func FrugalEnv() []string { return []string{parameters(frugal), NoReplace} }
 
 // ReceiveEnv is FrugalEnv for a git that receives a pack of at most maxPack bytes.
-func ReceiveEnv(maxPack int64) string {
-	return parameters(append(append([]string{fmt.Sprintf("receive.maxInputSize=%d", maxPack)}, frugal...), received...))
+func ReceiveEnv(maxPack int64) []string {
+	return []string{parameters(append(append([]string{fmt.Sprintf("receive.maxInputSize=%d", maxPack)}, frugal...), received...)), NoReplace}
 }
 
 func parameters(list []string) string {

@@ -180,7 +180,7 @@ const PackLimit = 50
 func Pack(ctx context.Context, dir string) error {
 	cmd := exec.CommandContext(ctx, "git", "-c", "gc.auto=2000", "-c", fmt.Sprintf("gc.autoPackLimit=%d", PackLimit), "-c", "gc.autoDetach=false",
 		"gc", "--auto", "--quiet")
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), FrugalEnv())
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), FrugalEnv()...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("cannot pack the repository %s: %w: %s", dir, err, strings.TrimSpace(string(out)))
 	}
@@ -191,7 +191,7 @@ func Pack(ctx context.Context, dir string) error {
 // the app's lock, as for Pack. Objects that no ref needs stay for two weeks, git's default.
 func PackAll(ctx context.Context, dir string) error {
 	cmd := exec.CommandContext(ctx, "git", "gc", "--aggressive", "--quiet")
-	cmd.Dir = dir
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), NoReplace)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("cannot pack the repository %s: %w: %s", dir, err, strings.TrimSpace(string(out)))
 	}

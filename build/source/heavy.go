@@ -91,7 +91,7 @@ func (s *store) cat(h plumbing.Hash, kind string) (io.ReadCloser, error) {
 		quoted[i] = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(dir) + `"`
 	}
 	cmd := exec.Command("git", "-c", "pack.threads=1", "-c", "core.deltaBaseCacheLimit=16m", "--git-dir="+s.gitDir, "cat-file", kind, h.String())
-	cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null",
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_NO_REPLACE_OBJECTS=1",
 		"GIT_OBJECT_DIRECTORY="+dirs[0], "GIT_ALTERNATE_OBJECT_DIRECTORIES="+strings.Join(quoted[1:], ":"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c := &gitReader{cmd: cmd}
