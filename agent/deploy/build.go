@@ -64,6 +64,7 @@ func (x *Session) build(ctx context.Context, objects source.Options, ref Ref, ca
 		return nil, err
 	}
 	valid, err := b.inspect(ctx)
+	b.fetcher.Prune() // after an error too: refused pushes would fill the cache
 	if err == nil {
 		err = x.swarmReady(ctx, b.release)
 	}
@@ -79,7 +80,6 @@ func (x *Session) build(ctx context.Context, objects source.Options, ref Ref, ca
 	if err != nil {
 		return nil, err
 	}
-	b.fetcher.Prune()
 	return b.release, b.image(ctx)
 }
 

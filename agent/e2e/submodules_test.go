@@ -112,7 +112,7 @@ func TestSubmodules(t *testing.T) {
 	modules := lab.Files{".gitmodules": gitmodules("vendor/lib", url)}
 	lab.Contains(t, a.Rejected(push(modules, lib)), " !     cannot deploy ", ": vendor/lib: its URL in .gitmodules, line 3, is "+url+
 		": the host 127.0.0.1 is not allowed, and its address 127.0.0.1 is not one of the public internet: to allow it, ssh ", " git:auth 127.0.0.1 USER PASSWORD")
-	l.Dokku("git:auth", "127.0.0.1", "bot", gitPassword)
+	l.Dokku("git:auth", s.URL, "bot", gitPassword)
 	out := a.Push(push(modules, lib))
 	lab.Contains(t, out, "-----> Fetching vendor/lib "+lib[:7]+" from "+url, "-----> Fetching vendor/lib/in "+inner[:7]+" from "+s.URL+"/inner.git/.git")
 	lab.Lacks(t, out+string(a.Read("dokku", "deploys", "1.log")), gitPassword)
@@ -159,7 +159,7 @@ func TestSubmodulesOfASource(t *testing.T) {
 	l := lab.New(t, nil)
 	s := newGitServer(t)
 	a := newApp(t, l)
-	l.Dokku("git:auth", "127.0.0.1", "bot", gitPassword)
+	l.Dokku("git:auth", s.URL, "bot", gitPassword)
 	lib := s.commit(a, "lib.git", lab.Files{"Procfile": "web: /server -say=from-the-submodule\n"}, nil)
 	s.commit(a, "web.git", lab.Files{"Dockerfile": "FROM " + l.Tools.Base + "\nCOPY . /app/\nCOPY lib/Procfile /\nCMD [\"/server\"]\n",
 		".gitmodules": gitmodules("lib", "../../lib.git/.git")}, map[string]string{"lib": lib})
@@ -205,7 +205,7 @@ func TestLFS(t *testing.T) {
 	a := l.App(lab.Files{".gitattributes": "Procfile filter=lfs\n"})
 	lab.Contains(t, a.Rejected(lab.Files{"Procfile": pointer}), "Procfile: it is a Git LFS pointer, and nothing says where its content is; "+
 		"name your server of LFS: git config -f .lfsconfig lfs.url https://...")
-	l.Dokku("git:auth", "127.0.0.1", "bot", gitPassword)
+	l.Dokku("git:auth", s.URL, "bot", gitPassword)
 	out := a.Push(lab.Files{"Procfile": pointer, ".lfsconfig": "[lfs]\n\turl = " + s.URL + "/lfs\n"})
 	lab.Contains(t, out, "-----> Fetching the content of Procfile from "+s.URL+"/lfs", "Application deployed")
 	a.Serves(a.Tip("main"))

@@ -31,11 +31,18 @@ const maxRedirects = 10
 // passwords of git:auth.
 type client struct {
 	hosts Hosts
-	http  *http.Client
+	// server is the origin of the server of LFS: a password goes there alone. An address in its answer
+	// may name any host.
+	server string
+	http   *http.Client
 }
 
-func (f *Fetcher) client() *client {
-	return &client{f.Hosts, &http.Client{
+func (f *Fetcher) client(endpoint string) *client {
+	server := ""
+	if u, err := url.Parse(endpoint); err == nil {
+		server = origin(u)
+	}
+	return &client{f.Hosts, server, &http.Client{
 		Transport: &http.Transport{DialContext: f.Hosts.dialIdle, ResponseHeaderTimeout: answerTime, TLSHandshakeTimeout: answerTime, DisableCompression: true},
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
 			switch {
@@ -52,10 +59,13 @@ func (f *Fetcher) client() *client {
 // do sends a request, with the host's password unless it brings an authorization.
 func (c *client) do(r *http.Request) (*http.Response, error) {
 	user, password, ok, err := c.hosts.Login(r.URL.Hostname())
+	if ok && err == nil {
+		ok, err = c.hosts.entitled(r.URL)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if ok && r.Header.Get("Authorization") == "" && r.URL.User == nil {
+	if ok && origin(r.URL) == c.server && r.Header.Get("Authorization") == "" && r.URL.User == nil {
 		r.SetBasicAuth(user, password)
 	}
 	answer, err := c.http.Do(r)

@@ -10,7 +10,8 @@
 // Git fetches, with an environment made from nothing: no configuration of the host, an
 // allow-list of protocols without file and ext, objects checked as they come (fsck). ssh
 // knows the hosts of git:allow-host alone and asks nothing. Passwords come from .netrc
-// (git:auth); of one in an address nothing is printed or stored. An address is parsed
+// (git:auth); of one in an address nothing is printed or stored. Those of submodules and of Git LFS get one by https
+// only, or at a port that git:auth names (http://HOST:PORT): whoever pushes may have a program at another port. An address is parsed
 // before git sees it and stands behind "--", so that nothing of a .gitmodules can become
 // an option.
 //
@@ -51,9 +52,10 @@
 // and from which a client could fetch them.
 //
 // A commit comes without its history (--depth=1), by its id. A server that does not send
-// commits by their id sends all branches instead. One pack may have fetch-max-size bytes:
+// commits by their id sends all branches instead. All that is fetched for a revision may have fetch-max-size bytes:
 // the kernel ends the git that writes more (RLIMIT_FSIZE), because git has no limit of its
-// own for a fetch.
+// own for a fetch. Each git has RLIMIT_DATA and RLIMIT_CPU as those of a push without a cgroup have: a
+// pack of some hundred bytes can hold gigabytes. What was fetched has the limits of pushed objects, too.
 //
 // # Git LFS
 //

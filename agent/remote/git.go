@@ -2,7 +2,9 @@ package remote
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -11,6 +13,8 @@ import (
 	"time"
 
 	"dokku/agent/event"
+	"dokku/agent/repo"
+	"dokku/build/source"
 )
 
 // Timeout bounds what is fetched from another server as a whole. A connection that sends
@@ -32,6 +36,9 @@ type Git struct {
 	// Limit is that of a fetch: the size of the largest file that git may write. All that it
 	// fetches is one file then.
 	Limit Limit
+	// Memory is how many bytes of private memory each git may have; 0: repo.DefaultMemory. Each
+	// may compute for repo.MaxTime: a pack of some hundred bytes can hold an object of gigabytes.
+	Memory int64
 }
 
 // Failure is the error of a git that failed. Text is git's own, printable, of several
@@ -53,13 +60,15 @@ func (f *Failure) Has(phrases ...string) bool {
 // Run runs git and returns its output. The error is a *Failure, a *LimitError, or the
 // context's cause.
 func (g Git) Run(ctx context.Context, args ...string) (string, error) {
-	command := []string{"git", "-C", g.Dir}
+	memory := cmp.Or(g.Memory, repo.DefaultMemory)
+	command := []string{"prlimit", "--data=" + strconv.FormatInt(memory, 10), "--cpu=" + strconv.Itoa(int(repo.MaxTime/time.Second)) + ":"}
 	settings := g.Settings
 	limit := g.Limit.bytes()
 	if limit > 0 {
-		command = append([]string{"prlimit", "--fsize=" + strconv.FormatInt(limit, 10)}, command...)
+		command = append(command, "--fsize="+strconv.FormatInt(limit, 10))
 		settings = append([]string{"fetch.unpackLimit=1"}, settings...)
 	}
+	command = append(command, "git", "-C", g.Dir)
 	for _, s := range append([]string{
 		"core.hooksPath=/dev/null", "credential.helper=", "gc.auto=0", "maintenance.auto=false", "submodule.recurse=false",
 		"fetch.fsckObjects=true", "transfer.fsckObjects=true", "http.lowSpeedLimit=" + stallBytes, "http.lowSpeedTime=" + stallSeconds,
@@ -68,7 +77,7 @@ func (g Git) Run(ctx context.Context, args ...string) (string, error) {
 	}
 	command = append(command, args...)
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-	cmd.Env = append(Environment(g.Home), "GIT_ALLOW_PROTOCOL="+protocols, "GIT_PROTOCOL_FROM_USER=0", "GIT_SSH_COMMAND="+sshCommand(g.Home))
+	cmd.Env = append(append(Environment(g.Home), repo.FrugalEnv()...), "GIT_ALLOW_PROTOCOL="+protocols, "GIT_PROTOCOL_FROM_USER=0", "GIT_SSH_COMMAND="+sshCommand(g.Home))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
@@ -83,7 +92,26 @@ func (g Git) Run(ctx context.Context, args ...string) (string, error) {
 	case limit > 0 && full(g.Dir, limit):
 		return "", g.Limit.reached(limit)
 	}
+	if err := exhausted(errs.String(), memory); err != nil {
+		return "", err
+	}
 	return "", &Failure{said(errs.String(), err)}
+}
+
+// exhausted returns the error of a git that ended at its limit of memory or time, as its own words
+// tell; nil: at neither. What the other server says comes with a prefix.
+func exhausted(text string, memory int64) error {
+	for line := range strings.Lines(text) {
+		switch {
+		case strings.HasPrefix(line, "remote:"):
+		case strings.Contains(line, "Out of memory"), strings.Contains(line, "Cannot allocate memory"), strings.Contains(line, "out of memory"):
+			return &LimitError{fmt.Sprintf("git needs more memory for it than it may have (%s); run git -c core.bigFileThreshold=1m repack -adF in that repository, or to allow more: dokku git:set --global %s BYTES",
+				source.Bytes(memory), repo.PropMemory)}
+		case strings.Contains(line, "died of signal 24"): // SIGXCPU
+			return &LimitError{fmt.Sprintf("git computed for it longer than it may (%s); run git repack -adF in that repository", repo.MaxTime)}
+		}
+	}
+	return nil
 }
 
 // FetchArgs are the words of git fetch before those that name what to fetch.
@@ -150,7 +178,7 @@ const CommitterEmail = "automated@dokku.sh"
 func Environment(home string) []string {
 	return []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=" + home,
-		"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_NO_REPLACE_OBJECTS=1", "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=", "SSH_ASKPASS=",
+		"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", repo.NoReplace, "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=", "SSH_ASKPASS=",
 		"GIT_COMMITTER_NAME=Dokku", "GIT_COMMITTER_EMAIL=" + CommitterEmail,
 		"XDG_CONFIG_HOME=" + filepath.Join(home, ".config"),
 	}

@@ -8,9 +8,11 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -26,7 +28,45 @@ const dialTime = 30 * time.Second
 // with a password (git:auth). Their files are below Home.
 type Hosts struct{ Home string }
 
-// Login returns the user and the password for a host without its port.
+// entitled reports whether a host's password may go to an address that a pusher chose: by https, where the
+// host proves its name, or to one of http that an administrator named with its port (git:auth). At another
+// port of the host there may be a program of the pusher's, such as an app on this server.
+func (h Hosts) entitled(u *url.URL) (bool, error) {
+	if u.Scheme == schemeHTTPS {
+		return true, nil
+	}
+	_, _, ok, err := h.Login(origin(u))
+	return ok, err
+}
+
+// stored is the word of git:auth for the host of an address.
+func stored(u *url.URL) string {
+	if u.Scheme == schemeHTTP {
+		return schemeHTTP + "://" + u.Host
+	}
+	return u.Hostname()
+}
+
+// origin is the scheme, the host and the port of an address.
+func origin(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{schemeHTTPS: "443", schemeHTTP: "80"}[u.Scheme]
+	}
+	return strings.ToLower(u.Scheme + "://" + net.JoinHostPort(u.Hostname(), port))
+}
+
+// Machines are the names of the entries of .netrc for a word of git:auth: a host, or http://HOST:PORT. The
+// second name says that the host's password may go there by http, which no program but this one reads.
+func Machines(word string) []string {
+	u, err := url.Parse(word)
+	if err != nil || u.Scheme != schemeHTTP || u.Host == "" || u.User != nil || u.RequestURI() != "/" {
+		return []string{word}
+	}
+	return []string{u.Hostname(), origin(u)}
+}
+
+// Login returns the user and the password for a host without its port, or for an origin (see Machines).
 func (h Hosts) Login(host string) (user, password string, ok bool, err error) {
 	path := filepath.Join(h.Home, ".netrc")
 	data, err := os.ReadFile(path)

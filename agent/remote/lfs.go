@@ -93,6 +93,9 @@ func (f *Fetcher) endpoint(q source.LFSRequest) (string, error) {
 	if err != nil || u.Host == "" || u.Scheme != schemeHTTPS && u.Scheme != schemeHTTP {
 		return "", fmt.Errorf("its server in %s, line %d, is %s: give an address of https or http", q.File, q.Line, Hidden(text))
 	}
+	if u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#") { // what is added to it would not be its path
+		return "", fmt.Errorf("its server in %s, line %d, is %s: give an address without ? and #", q.File, q.Line, Hidden(text))
+	}
 	return strings.TrimRight(text, "/"), nil
 }
 
@@ -140,7 +143,7 @@ type download struct {
 
 // fetchLFS brings objects into the cache, one after the other.
 func (f *Fetcher) fetchLFS(ctx context.Context, endpoint string, objects []source.LFSObject) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, Timeout, fmt.Errorf("fetching took longer than %s", Timeout))
+	ctx, cancel := f.within(ctx)
 	defer cancel()
 	shown := Hidden(endpoint)
 	if err := f.At("fetch objects of LFS"); err != nil {
@@ -153,7 +156,7 @@ func (f *Fetcher) fetchLFS(ctx context.Context, endpoint string, objects []sourc
 	defer done()
 	f.Log.Step("Fetching the content of %s from %s", describe(objects), shown)
 	defer f.Log.Busy("fetching from %s", shown)()
-	c := f.client()
+	c := f.client(endpoint)
 	for len(objects) > 0 {
 		n := min(batchSize, len(objects))
 		links, err := c.batch(ctx, endpoint, objects[:n])
@@ -164,6 +167,7 @@ func (f *Fetcher) fetchLFS(ctx context.Context, endpoint string, objects []sourc
 			path := filepath.Join(work, o.OID)
 			err := c.download(ctx, links[o.OID], o, path)
 			if err == nil {
+				f.Limit.used += o.Size
 				err = f.keep(path, filepath.Join(dirLFS, o.OID))
 			}
 			if err != nil {
@@ -224,7 +228,7 @@ func (c *client) batch(ctx context.Context, endpoint string, objects []source.LF
 		return nil, fmt.Errorf("breaks off: %w", err)
 	}
 	if answer.StatusCode != http.StatusOK {
-		return nil, refusal(answer, data, hostname(r.URL.Host))
+		return nil, refusal(answer, data, r.URL)
 	}
 	var a struct {
 		Transfer string         `json:"transfer"`
@@ -241,7 +245,7 @@ func (c *client) batch(ctx context.Context, endpoint string, objects []source.LF
 }
 
 // refusal says what a server of LFS says.
-func refusal(answer *http.Response, data []byte, host string) error {
+func refusal(answer *http.Response, data []byte, u *url.URL) error {
 	var said struct {
 		Message string `json:"message"`
 	}
@@ -250,7 +254,7 @@ func refusal(answer *http.Response, data []byte, host string) error {
 		text += ": " + event.OneLine(said.Message)
 	}
 	if answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden || answer.StatusCode == http.StatusNotFound {
-		text += "\nIf it is private: dokku git:auth " + host + " USER PASSWORD"
+		text += "\nIf it is private: dokku git:auth " + stored(u) + " USER PASSWORD"
 	}
 	return errors.New(text)
 }

@@ -70,7 +70,6 @@ func object(path, text string) source.LFSObject {
 // say they are.
 func TestFetchLFS(t *testing.T) {
 	b := newBench(t, false, "")
-	b.allow("secret")
 	contents := map[string]string{}
 	var objects []source.LFSObject
 	for n := range 101 {
@@ -80,6 +79,7 @@ func TestFetchLFS(t *testing.T) {
 	}
 	var asked []string
 	s := lfsServer(t, contents, &asked)
+	b.allow("secret", s.URL)
 	q := source.LFSRequest{URL: s.URL + "/lfs/", File: ".lfsconfig", Line: 2, Objects: append(objects, objects[0])}
 	files, err := b.LFS(t.Context(), q)
 	must(t, err)
@@ -127,18 +127,20 @@ func TestFetchLFSRefused(t *testing.T) {
 		{"too short", "x", "", short, "short.bin: its content " + short.OID[:7] + " at " + shown + ": the server sends 3 of its 7 bytes"},
 		{"too long", "x", "", long, "long.bin: its content " + long.OID[:7] + " at " + shown + ": the server sends more than its 5 bytes"},
 		{"missing", "x", "", none, "none.bin: its content " + none.OID[:7] + " at " + shown + ": the server answers 404: Object does not exist; push it there: git lfs push --all <remote>"},
-		{"wrong password", "wrong", "", good, "big.bin: it is a Git LFS pointer, and its server " + shown + " answers 401 Unauthorized: Credentials needed\nIf it is private: dokku git:auth 127.0.0.1 USER PASSWORD"},
+		{"wrong password", "wrong", "", good, "big.bin: it is a Git LFS pointer, and its server " + shown + " answers 401 Unauthorized: Credentials needed\nIf it is private: dokku git:auth " + s.URL + " USER PASSWORD"},
 		{"no server of LFS", "x", html.URL, good, "big.bin: it is a Git LFS pointer, and its server " + html.URL + " does not answer as a server of LFS: is its address right?"},
 		{"private address", "", "", good, "big.bin: it is a Git LFS pointer, and its server " + shown + " does not answer: the host 127.0.0.1 is not allowed, and its address 127.0.0.1 is not one of the public internet"},
 		{"file", "x", "file:///etc", good, "big.bin: it is a Git LFS pointer, and its server in .lfsconfig, line 2, is file:///etc: give an address of https or http"},
 		{"password in the address", "x", "ftp://bot:s3cret@example.com/", good, "big.bin: it is a Git LFS pointer, and its server in .lfsconfig, line 2, is ftp://example.com/: give"},
+		{"query", "x", "https://example.com/api/v1/user/keys?x=", good, "big.bin: it is a Git LFS pointer, and its server in .lfsconfig, line 2, is https://example.com/api/v1/user/keys?x=: give an address without ? and #"},
+		{"fragment", "x", "https://example.com/api#", good, "big.bin: it is a Git LFS pointer, and its server in .lfsconfig, line 2, is https://example.com/api#: give an address without ? and #"},
 		{"none", "x", "-", good, "big.bin: it is a Git LFS pointer, and nothing says where its content is; name your server of LFS: git config -f .lfsconfig lfs.url https://..."},
 		{"too large", "x", "", source.LFSObject{Path: "huge.bin", OID: strings.Repeat("a", 64), Size: DefaultMaxSize + 1},
-			"huge.bin: what Git LFS has to fetch with it is too much: it has more than 1.1 GB; to allow more: dokku git:set --global fetch-max-size BYTES"},
+			"huge.bin: what Git LFS has to fetch with it is too much: it has more than 2.1 GB; to allow more: dokku git:set --global fetch-max-size BYTES"},
 	} {
 		b := newBench(t, false, "")
 		if c.password != "" {
-			b.allow(c.password)
+			b.allow(c.password, s.URL)
 		}
 		q := source.LFSRequest{URL: shown, File: ".lfsconfig", Line: 2, Objects: []source.LFSObject{c.object}}
 		if c.url != "" {
@@ -152,6 +154,34 @@ func TestFetchLFSRefused(t *testing.T) {
 		if kept, _ := os.ReadDir(filepath.Join(b.Cache, dirLFS)); len(kept) > 0 {
 			t.Errorf("%s: the cache has %v", c.name, kept)
 		}
+	}
+}
+
+// TestLFSPassword: .lfsconfig, or a server of the pusher's in its answer, named any port and path of a host
+// with a password, which went there, by http too. It goes to the server of LFS alone, by https or to a
+// port that git:auth names.
+func TestLFSPassword(t *testing.T) {
+	b := newBench(t, false, "")
+	b.allow("secret")
+	o := object("a", "content")
+	var asked []string
+	s := lfsServer(t, map[string]string{o.OID: "content"}, &asked)
+	_, err := b.LFS(t.Context(), source.LFSRequest{URL: s.URL + "/lfs", File: ".lfsconfig", Line: 2, Objects: []source.LFSObject{o}})
+	if must(t, err); !strings.Contains(asked[0], "download 1 : ") {
+		t.Errorf("it sends %q", asked)
+	}
+	var got []string
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, _, _ := r.BasicAuth()
+		got = append(got, user+r.URL.Path)
+		fmt.Fprint(w, "content")
+	}))
+	defer other.Close()
+	b.allow("secret", s.URL, other.URL)
+	from := &batchObject{}
+	from.Actions.Download = &download{Href: other.URL + "/api"}
+	if must(t, b.client(s.URL+"/lfs").download(t.Context(), from, o, filepath.Join(t.TempDir(), "x"))); fmt.Sprint(got) != "[/api]" {
+		t.Errorf("another port gets %q", got)
 	}
 }
 

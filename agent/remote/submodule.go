@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"dokku/agent/disk"
 	"dokku/agent/event"
@@ -25,8 +27,11 @@ type Fetcher struct {
 	Staging func() (dir string, done func(), err error)
 	// At is called before each change of the cache; its error prevents the change.
 	At func(what string) error
-	// Limit is that of one submodule, and of all that Git LFS fetches for a revision.
+	// Limit is that of all that is fetched for a revision: its submodules and what Git LFS has.
 	Limit Limit
+	// Packs are the limits of a submodule's objects, and Memory is that of the gits (see Git).
+	Packs  source.PackLimits
+	Memory int64
 	// Upstream is the address that the app's repository was fetched from; "": it was pushed.
 	Upstream string
 	// Offline: what is not in the cache is missing.
@@ -35,14 +40,24 @@ type Fetcher struct {
 	CheckOnly bool
 	Log       event.Log
 
-	used []string // names in the cache
+	used []string  // names in the cache
+	end  time.Time // of all fetches; zero: none has begun
 }
 
 // PropMaxSize is the server's setting of Fetcher.Limit, in bytes.
 const (
 	PropMaxSize    = "fetch-max-size"
-	DefaultMaxSize = 1 << 30
+	DefaultMaxSize = 2 << 30
 )
+
+// within is the context of a fetch. All fetches for a revision have one Timeout together: the app is
+// locked meanwhile.
+func (f *Fetcher) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	if f.end.IsZero() {
+		f.end = time.Now().Add(Timeout)
+	}
+	return context.WithDeadlineCause(ctx, f.end, fmt.Errorf("fetching what the revision names took longer than %s; push again, for what was fetched is kept", Timeout))
+}
 
 // short is how many digits of a commit messages show.
 const short = 7
@@ -121,7 +136,12 @@ func (f *Fetcher) commit(ctx context.Context, m source.Submodule, a Address) (st
 	if err != nil {
 		return "", err
 	}
-	return dir, f.keep(filepath.Join(work, "objects"), name)
+	objects := filepath.Join(work, "objects")
+	if err := source.CheckReceived(ctx, source.Options{ObjectDir: objects}, f.Packs); err != nil {
+		return "", fmt.Errorf("cannot take it: %w", err)
+	}
+	f.Limit.used += sizeOf(objects)
+	return dir, f.keep(objects, name)
 }
 
 // printable is a path for a message.
@@ -133,9 +153,9 @@ func (f *Fetcher) fetch(ctx context.Context, work, commit string, a Address) err
 	if err := newRepository(work); err != nil {
 		return err
 	}
-	limited, cancel := context.WithTimeoutCause(ctx, Timeout, fmt.Errorf("fetching took longer than %s", Timeout))
+	limited, cancel := f.within(ctx)
 	defer cancel()
-	g := Git{Dir: work, Home: f.Hosts.Home, Limit: f.Limit}
+	g := Git{Dir: work, Home: f.Hosts.Home, Limit: f.Limit, Memory: f.Memory}
 	if a.Scheme == schemeSSH {
 		return f.bring(limited, g, commit, a)
 	}
@@ -165,7 +185,11 @@ func (f *Fetcher) bring(ctx context.Context, g Git, commit string, a Address) er
 	if !errors.As(err, &failed) {
 		return err
 	}
-	return fmt.Errorf("%w%s", failed, failed.Advice(hostname(a.Host)))
+	host := hostname(a.Host)
+	if u, err := url.Parse(a.Text); err == nil {
+		host = stored(u)
+	}
+	return fmt.Errorf("%w%s", failed, failed.Advice(host))
 }
 
 // newRepository makes a bare repository.

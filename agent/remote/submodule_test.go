@@ -46,7 +46,7 @@ func newBench(t *testing.T, old bool, password string) *bench {
 	b := &bench{t: t, dir: t.TempDir(), printed: &strings.Builder{}}
 	b.term = event.NewTerminal(b.printed, b.printed, false)
 	t.Cleanup(b.term.Close)
-	b.Fetcher = &Fetcher{Hosts: Hosts{root}, Cache: filepath.Join(root, "app", "dokku", "fetched"), Limit: Limit{Max: DefaultMaxSize, Setting: PropMaxSize}, Log: event.New(b.term),
+	b.Fetcher = &Fetcher{Hosts: Hosts{root}, Cache: filepath.Join(root, "app", "dokku", "fetched"), Limit: Limit{Max: DefaultMaxSize, Setting: PropMaxSize}, Packs: source.DefaultPackLimits, Log: event.New(b.term),
 		At: func(string) error { return nil },
 		Staging: func() (string, func(), error) {
 			dir, err := os.MkdirTemp(root, "source-")
@@ -78,9 +78,14 @@ func newBench(t *testing.T, old bool, password string) *bench {
 	return b
 }
 
-// allow writes the .netrc of git:auth.
-func (b *bench) allow(password string) {
-	write(b.t, filepath.Join(b.Hosts.Home, ".netrc"), "machine 127.0.0.1 login bot password "+password+"\n")
+// allow writes the .netrc of git:auth. Addresses are those to which the password goes by http; the git
+// server is one.
+func (b *bench) allow(password string, addresses ...string) {
+	text := ""
+	for _, name := range append([]string{"127.0.0.1", b.url}, addresses...) {
+		text += "machine " + name + " login bot password " + password + "\n"
+	}
+	write(b.t, filepath.Join(b.Hosts.Home, ".netrc"), text)
 }
 
 // repo makes a repository of the git server.
@@ -249,9 +254,23 @@ func TestFetchPassword(t *testing.T) {
 	b := newBench(t, false, "secret")
 	commit := b.repo("lib.git").Commit("", buildtest.Files{"x": "x"})
 	b.allow("wrong")
-	b.fails(b.url+"/lib.git", commit, b.url+"/lib.git: fatal: could not read Username for '"+b.url+"': terminal prompts disabled\nIf the repository is private: dokku git:auth 127.0.0.1 USER PASSWORD")
+	b.fails(b.url+"/lib.git", commit, b.url+"/lib.git: fatal: could not read Username for '"+b.url+"': terminal prompts disabled\nIf the repository is private: dokku git:auth "+b.url+" USER PASSWORD")
 	b.allow("secret")
 	_, err := b.submodule(b.url+"/lib.git", commit)
+	must(t, err)
+}
+
+// TestFetchPasswordByHTTP: a submodule at another port of a host with a password, where the pusher had a
+// program of theirs, got that password by http. It goes by https alone, or to a port that git:auth names; what the
+// submodule's own address has goes everywhere.
+func TestFetchPasswordByHTTP(t *testing.T) {
+	b := newBench(t, false, "secret")
+	commit := b.repo("lib.git").Commit("", buildtest.Files{"x": "x"})
+	write(t, filepath.Join(b.Hosts.Home, ".netrc"), "machine 127.0.0.1 login bot password secret\nmachine http://127.0.0.1:1 login bot password secret\n")
+	b.fails(b.url+"/lib.git", commit, b.url+"/lib.git: fatal: could not read Username for '"+b.url+"': terminal prompts disabled\n"+
+		"If the repository is private: dokku git:auth "+b.url+" USER PASSWORD")
+	write(t, filepath.Join(b.Hosts.Home, ".netrc"), "machine 127.0.0.1 login other password other\n")
+	_, err := b.submodule(strings.Replace(b.url, "http://", "http://bot:secret@", 1)+"/lib.git", commit)
 	must(t, err)
 }
 

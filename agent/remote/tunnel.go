@@ -31,7 +31,11 @@ func openTunnel(h Hosts) (*tunnel, error) {
 	}
 	t := &tunnel{hosts: h, listener: l}
 	plain := &httputil.ReverseProxy{
-		Rewrite:       func(*httputil.ProxyRequest) {}, // the request has the whole address already
+		Rewrite: func(r *httputil.ProxyRequest) { // the request has the whole address already
+			if ok, err := t.hosts.entitled(r.In.URL); (!ok || err != nil) && t.stored(r.In) {
+				r.Out.Header.Del("Authorization")
+			}
+		},
 		Transport:     &http.Transport{DialContext: t.dial, DisableKeepAlives: true, DisableCompression: true},
 		FlushInterval: -1,
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
@@ -55,6 +59,13 @@ func openTunnel(h Hosts) (*tunnel, error) {
 func (t *tunnel) url() string { return "http://" + t.listener.Addr().String() }
 
 func (t *tunnel) Close() { t.server.Close() }
+
+// stored reports whether a request may bring what git:auth stored, and not what its address had.
+func (t *tunnel) stored(r *http.Request) bool {
+	user, password, basic := r.BasicAuth()
+	known, secret, ok, err := t.hosts.Login(r.URL.Hostname())
+	return !basic || err != nil || ok && user == known && password == secret
+}
 
 // dial notes why an address was refused: git only knows that the proxy said no.
 func (t *tunnel) dial(ctx context.Context, network, address string) (net.Conn, error) {

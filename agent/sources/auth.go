@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"dokku/agent/event"
+	"dokku/agent/remote"
 	"dokku/agent/store"
 )
 
@@ -36,9 +38,10 @@ func checkHost(host string) error {
 
 // SetAuth stores the user and the password with which git fetches from a server by https
 // or http; without a user, it removes them. Git reads them from .netrc in the server's
-// home.
+// home. host may be http://HOST:PORT: then they go there by http for submodules and Git LFS too.
 func SetAuth(ctx context.Context, st *store.Store, host, user, password string) error {
-	if err := checkHost(host); err != nil {
+	machines := remote.Machines(host)
+	if err := checkHost(machines[0]); err != nil {
 		return err
 	}
 	if strings.ContainsAny(user+password, " \t\r\n\x00\"\\") {
@@ -49,9 +52,16 @@ func SetAuth(ctx context.Context, st *store.Store, host, user, password string) 
 		if err != nil {
 			return nil, fmt.Errorf("cannot read it: %w", err)
 		}
-		n.RemoveMachine(host)
-		if user != "" {
-			n.AddMachine(host, user, password)
+		for _, m := range slices.Clone(n.Machines()) { // without a password for the host, none for its ports
+			if user == "" && strings.HasPrefix(m.Name, "http://") && remote.Machines(m.Name)[0] == host {
+				n.RemoveMachine(m.Name)
+			}
+		}
+		for _, name := range machines {
+			n.RemoveMachine(name)
+			if user != "" {
+				n.AddMachine(name, user, password)
+			}
 		}
 		return []byte(n.Render()), nil
 	})
@@ -60,7 +70,8 @@ func SetAuth(ctx context.Context, st *store.Store, host, user, password string) 
 // HasAuth reports whether exactly these credentials are stored for a server; without a
 // user, whether none are.
 func HasAuth(st *store.Store, host, user, password string) (bool, error) {
-	if err := checkHost(host); err != nil {
+	machines := remote.Machines(host)
+	if err := checkHost(machines[0]); err != nil {
 		return false, err
 	}
 	data, err := os.ReadFile(filepath.Join(st.Root, ".netrc"))
@@ -71,7 +82,7 @@ func HasAuth(st *store.Store, host, user, password string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("cannot read %s: %w", filepath.Join(st.Root, ".netrc"), err)
 	}
-	m := n.Machine(host)
+	m := n.Machine(machines[len(machines)-1])
 	if user == "" || m == nil {
 		return user == "" && m == nil, nil
 	}

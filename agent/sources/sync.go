@@ -12,6 +12,7 @@ import (
 	"dokku/agent/deploy"
 	"dokku/agent/event"
 	"dokku/agent/remote"
+	"dokku/agent/repo"
 )
 
 // Sync is the input of Sync.
@@ -58,6 +59,13 @@ func (i *Importer) Sync(ctx context.Context, name string, s Sync, log event.Log)
 		log.Detail("Fetching remote code for %s from %s#%s", name, r.Shown, s.Ref)
 	}
 	limit, err := i.packLimit()
+	memory := int64(0)
+	if err == nil {
+		var set app.Settings
+		if set, err = i.Server.Settings(); err == nil {
+			memory, err = set.GitLimit(repo.PropMemory, repo.DefaultMemory)
+		}
+	}
 	if err == nil {
 		err = i.Server.Env.CheckSpace("sync", log)
 	}
@@ -66,7 +74,7 @@ func (i *Importer) Sync(ctx context.Context, name string, s Sync, log event.Log)
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, remote.Timeout, fmt.Errorf("fetching %s took longer than %s", r.Shown, remote.Timeout))
 	fetching := log.Busy("fetching %s", r.Shown)
-	in := remote.Git{Dir: dir, Home: i.Server.Env.Store.Root, Limit: limit, Settings: reach.Settings()}
+	in := remote.Git{Dir: dir, Home: i.Server.Env.Store.Root, Limit: limit, Memory: memory, Settings: reach.Settings()}
 	found, err := (&fetcher{ctx: limited, in: in, remote: r, reach: reach}).fetch(s.Ref, t)
 	fetching()
 	cancel()

@@ -31,7 +31,7 @@ var authCommands = []cli.Spec{
 	},
 	{
 		Use: "git:auth HOST [USER] [PASSWORD]", Role: cli.Admin, Short: "Store the password for a git server",
-		Long:    "git:sync and submodules use it for https and http. Without USER it is removed. Without PASSWORD it is read from standard input.",
+		Long:    "git:sync and submodules use it for https, git:sync also for http. HOST may be http://HOST:PORT: then submodules and Git LFS use it there. Without USER it is removed. Without PASSWORD it is read from standard input.",
 		Example: "cat token | dokku git:auth github.com bot",
 		Missing: "Please supply a git host",
 		Run:     runAuth,
