@@ -446,7 +446,7 @@ var mutants = []mutant{
 	{name: "a run of a cron task that has ended is called interrupted", slow: true, test: "TestCronEndsMeanwhile",
 		old: "err == nil && now.Over() {\n		return nil\n	}\n	r.Outcome", new: "err == nil && now.Over() && false {\n		return nil\n	}\n	r.Outcome"},
 	{name: "a run of a cron task is lost with its agent", slow: true, test: "TestCronOutlivesTheAgent",
-		old: "		case s.follow(r):\n", new: "		case s.follow(r) && i.ID == \"\":\n"},
+		old: "		case s.follow(name, r):\n", new: "		case s.follow(name, r) && i.ID == \"\":\n"},
 	{name: "an import deploys on an empty folder", test: "TestImportHolds",
 		old: "	plan.Missing = append(plan.Missing, missing...)\n", new: "	_ = missing\n"},
 	{name: "an import deploys without the config", test: "TestImportHolds",
