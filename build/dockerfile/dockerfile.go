@@ -43,8 +43,9 @@ func (*Builder) Name() string { return build.Dockerfile }
 // defaultName is the path of the Dockerfile, unless a setting says otherwise.
 const defaultName = "Dockerfile"
 
-// maxDockerfile is the size in bytes of the largest Dockerfile.
-const maxDockerfile = 1 << 20
+// maxDockerfile is the size in bytes of the largest Dockerfile. BuildKit's parser takes a time that
+// grows with the square of a line that is continued.
+const maxDockerfile = 256 << 10
 
 // Detect looks for the Dockerfile that the request names; its path is the reason.
 func (*Builder) Detect(ctx context.Context, r build.Request) (reason string, ok bool, err error) {
@@ -103,11 +104,17 @@ func inspect(r build.Request) (name string, ports []int, err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	ports = exposedPorts(content, r.BuildArgs, r.Target)
+	if ports, err = exposedPorts(content, outside{r.BuildArgs, r.Target, r.Platform}); err != nil {
+		return name, nil, guard{r, name}.work(err)
+	}
+	uses, err := usesOf(content, outside{r.BuildArgs, r.Target, r.Platform})
+	if err != nil {
+		return name, nil, guard{r, name}.work(err)
+	}
 	if err := checkFrontend(name, content, r); err != nil {
 		return name, ports, err
 	}
-	return name, ports, guard{r, name}.files(usesOf(content, r.BuildArgs))
+	return name, ports, guard{r, name}.files(uses)
 }
 
 // check refuses what the engine and the network tell about the Dockerfile. It returns what the
@@ -117,7 +124,10 @@ func (b *Builder) check(ctx context.Context, r build.Request, name string) ([]us
 	if err != nil {
 		return nil, err
 	}
-	uses := usesOf(content, r.BuildArgs)
+	uses, err := usesOf(content, outside{r.BuildArgs, r.Target, r.Platform})
+	if err != nil {
+		return nil, guard{r, name}.work(err)
+	}
 	return uses, guard{r, name}.engine(ctx, b.config.Client(), uses)
 }
 

@@ -1,6 +1,7 @@
 package dockerfile
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"testing"
@@ -102,12 +103,12 @@ func TestSharedPaths(t *testing.T) {
 		`type=cache,"source=a,b",target=/x`: true, "source=a,target=/x,type=cache": true, "type=$KIND,source=a,target=/x": true,
 		"type=cache,target=/x": false, "type=cache,target=/x,source=/": false, "type=bind,source=a,target=/x": false, "target=/x,source=a": false,
 	} {
-		uses := usesOf([]byte("FROM scratch\nRUN --mount="+mount+" true\n"), nil)
+		uses, _ := usesOf([]byte("FROM scratch\nRUN --mount="+mount+" true\n"), outside{})
 		if got := slices.ContainsFunc(uses, func(u use) bool { return u.subpath && u.line == 2 }); got != want {
 			t.Errorf("--mount=%s: %t", mount, got)
 		}
 	}
-	uses := usesOf([]byte("FROM scratch\nARG KIND=cache\nRUN --mount=type=$KIND,source=a,target=/x true\nONBUILD RUN --mount=type=cache,source=a,target=/x true\n"), nil)
+	uses, _ := usesOf([]byte("FROM scratch\nARG KIND=cache\nRUN --mount=type=$KIND,source=a,target=/x true\nONBUILD RUN --mount=type=cache,source=a,target=/x true\n"), outside{})
 	if len(uses) != 2 || !uses[0].subpath || !uses[1].subpath {
 		t.Errorf("%+v", uses)
 	}
@@ -120,4 +121,33 @@ func full(image string) string {
 		return ""
 	}
 	return ref.Name()
+}
+
+// TestVariablesOfBuildKit: the name of another app's image comes together in a variable that
+// BuildKit has by itself. Without its value, the file seemed to name an image of nobody's.
+func TestVariablesOfBuildKit(t *testing.T) {
+	for _, c := range []struct {
+		file string
+		from outside
+		want string
+	}{
+		{"FROM dokku/sh${TARGETOS:+op}:1\n", outside{}, "dokku/shop:1"},
+		{"FROM dokku/sh${BUILDPLATFORM:+op}\n", outside{}, "dokku/shop"},
+		{"FROM dokku/sh${TARGETVARIANT:+op}\n", outside{platform: "linux/arm/v7"}, "dokku/shop"},
+		{"FROM dokku/sh${TARGETOS:+op}\n", outside{args: map[string]string{"TARGETOS": ""}}, "dokku/sh"},
+		{"ARG TARGETARCH=shop\nFROM dokku/${TARGETARCH}\n", outside{}, "dokku/shop"},
+		{"FROM dokku/shop${TARGETSTAGE:+s}\n", outside{}, "dokku/shops dokku/shop"},
+		{"FROM dokku/${TARGETSTAGE}\n", outside{target: "shop"}, "dokku/shop dokku/"},
+		{"FROM scratch\nARG TARGETOS\nADD http://${TARGETOS:+127.0.0.1}${TARGETOS:-example.com}/x /\n", outside{}, "127.0.0.1linux"},
+		{"FROM scratch\nARG TARGETARCH\nRUN --mount=from=dokku/sh${TARGETARCH:+op} true\n", outside{}, "dokku/shop"},
+	} {
+		uses, err := usesOf([]byte(c.file), c.from)
+		var got []string
+		for _, u := range uses {
+			got = append(got, cmp.Or(u.image, u.host))
+		}
+		if strings.Join(got, " ") != c.want || err != nil {
+			t.Errorf("%q uses %q, %v, want %q", c.file, got, err, c.want)
+		}
+	}
 }

@@ -51,7 +51,7 @@ func TestExposedPorts(t *testing.T) {
 		{"not a Dockerfile", "", nil, nil},
 		{"before FROM", "EXPOSE 80\n", nil, nil},
 	} {
-		if got := exposedPorts([]byte(c.file), c.args, ""); !slices.Equal(got, c.want) {
+		if got, err := exposedPorts([]byte(c.file), outside{args: c.args}); err != nil || !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
@@ -61,7 +61,7 @@ func TestExposedPorts(t *testing.T) {
 func TestExposedPortsOfTarget(t *testing.T) {
 	const file = "FROM node AS Base\nEXPOSE 9000\nFROM base AS dev\nEXPOSE 9229\nFROM base\nEXPOSE 80\nFROM scratch AS none\n"
 	for target, want := range map[string][]int{"": nil, "base": {9000}, "DEV": {9000, 9229}, "2": {9000, 80}, "0": {9000}, "none": nil, "4": nil, "-1": nil, "x": nil} {
-		if got := exposedPorts([]byte(file), nil, target); !slices.Equal(got, want) {
+		if got, err := exposedPorts([]byte(file), outside{target: target}); err != nil || !slices.Equal(got, want) {
 			t.Errorf("%q: %v, want %v", target, got, want)
 		}
 	}
@@ -73,7 +73,8 @@ func FuzzExposedPorts(f *testing.F) {
 	f.Add("# escape=`\nARG B=a\nFROM ${B:-x}\nEXPOSE `\n 1\n", "B", "")
 	f.Fuzz(func(t *testing.T, file, name, value string) {
 		seen := map[int]bool{}
-		for _, p := range exposedPorts([]byte(file), map[string]string{name: value}, name) {
+		ports, _ := exposedPorts([]byte(file), outside{args: map[string]string{name: value}, target: name})
+		for _, p := range ports {
 			if p < 1 || p > 65535 || seen[p] {
 				t.Errorf("port %d", p)
 			}

@@ -1,7 +1,6 @@
 package dockerfile
 
 import (
-	"bytes"
 	"encoding/csv"
 	"net/url"
 	"slices"
@@ -30,14 +29,21 @@ type use struct {
 // a base image may have triggers (ONBUILD), and a variable may be one of its. Unlike an engine, it
 // reads on after a mistake, and what newer engines take for a document of a step (<<EOF) is read
 // as instructions too, as older ones do.
-func usesOf(content []byte, args map[string]string) []use {
-	file, err := parser.Parse(bytes.NewReader(content))
+//
+// It fails if reading the file takes too much work: see work.
+func usesOf(content []byte, from outside) (uses []use, err error) {
+	file, err := parse(content)
 	if err != nil {
-		return nil // no engine builds it
+		return nil, tooMuch(err) // anything else no engine builds
 	}
-	r := &useReader{exposeReader: exposeReader{args: args, lex: shell.NewLex(file.EscapeToken), global: map[string]string{}, stages: map[string]*stage{}}}
-	r.read(file.AST.Children)
-	return r.uses
+	for _, global := range from.readings(content) {
+		r := &useReader{exposeReader: newReader(file, from.args, global), uses: uses}
+		r.read(file.AST.Children)
+		if uses = r.uses; r.spent.err != nil {
+			return nil, r.spent.err
+		}
+	}
+	return uses, nil
 }
 
 type useReader struct {
@@ -48,9 +54,16 @@ type useReader struct {
 
 func (r *useReader) read(nodes []*parser.Node) {
 	for _, n := range nodes {
+		if r.spent.at(n.StartLine, r.line); r.spent.err != nil {
+			return
+		}
 		r.node(n)
 		for _, h := range n.Heredocs {
-			if inner, err := parser.Parse(strings.NewReader(h.Content)); err == nil {
+			// Documents inside documents are read once for each one around them.
+			if !r.spent.add(len(h.Content)) {
+				return
+			}
+			if inner, err := parse([]byte(h.Content)); err == nil {
 				r.inside(n, inner.AST.Children)
 			}
 		}
@@ -121,7 +134,7 @@ func (r *useReader) expand(word string) string {
 }
 
 func (r *useReader) expandIn(scope shell.EnvGetter, word string) string {
-	if value, _, err := r.lex.ProcessWord(word, scope); err == nil {
+	if value, err := r.word(word, scope); err == nil {
 		return value
 	}
 	return word
@@ -167,6 +180,9 @@ func (r *useReader) image(n *parser.Node, text, name string) {
 func (r *useReader) add(n *parser.Node, u use) {
 	if u.line = r.line; u.line == 0 {
 		u.line = n.StartLine
+	}
+	if !r.spent.add(useWork) {
+		return
 	}
 	if !slices.Contains(r.uses, u) {
 		r.uses = append(r.uses, u)
