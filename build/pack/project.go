@@ -151,11 +151,19 @@ func (p project) files(t *source.Tree) (*source.Tree, error) {
 	}
 	var list []gitignore.Pattern
 	for _, text := range slices.Concat(p.include, p.exclude) {
+		if len(text) > source.MaxPattern {
+			return nil, &build.FileError{File: p.path, Err: fmt.Errorf("%s: the pattern %.40q... has %d bytes, more than %d; write a shorter one", p.path, text, len(text), source.MaxPattern)}
+		}
 		list = append(list, gitignore.ParsePattern(text, nil))
 	}
-	m := gitignore.NewMatcher(list)
-	out := &source.Tree{}
+	m, w := gitignore.NewMatcher(list), source.Weigh(slices.Concat(p.include, p.exclude)...)
+	out, cost := &source.Tree{}, int64(0)
 	for _, e := range t.Files {
+		// Each name of a path is compared.
+		cost += int64(w.With(len(e.Path)) * (1 + strings.Count(e.Path, "/")))
+		if err := source.Spent(p.path, w, cost); err != nil {
+			return nil, &build.FileError{File: p.path, Err: err}
+		}
 		matches := m.Match(strings.Split(e.Path, "/"), e.IsDir())
 		if matches != (len(p.include) > 0) && !(e.IsDir() && len(p.include) > 0) {
 			continue

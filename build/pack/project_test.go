@@ -117,6 +117,14 @@ func TestProjectFiles(t *testing.T) {
 	if _, err := (project{path: "project.toml", include: []string{"none"}}).files(tree); err == nil || err.Error() != "project.toml leaves no file for the build; correct its include or exclude" {
 		t.Error(err)
 	}
+	long := strings.Repeat("**/a", 300)
+	if _, err := (project{path: "project.toml", exclude: []string{long}}).files(tree); err == nil || !strings.Contains(err.Error(), `has 1200 bytes, more than 1024; write a shorter one`) {
+		t.Error(err)
+	}
+	// Patterns that people write on as many files as a repository may have.
+	if err := source.Spent("project.toml", source.Weigh("*"), 100_000_001); err == nil || err.Error() != "project.toml has too many patterns (1) for so many files; remove some" {
+		t.Error(err)
+	}
 }
 
 func TestOrder(t *testing.T) {

@@ -3,6 +3,7 @@ package source
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -13,24 +14,13 @@ const maxAttributes = 64 << 10
 // filter. go-git's own parser and matcher are not used: they panic at patterns with **, and
 // a lower line does not win there.
 type attributeLine struct {
-	pattern string // "": a macro
-	name    string // of a macro
-	words   []string
+	pattern string
+	value   string // of filter
 }
 
 // tracked reports whether .gitattributes, of any folder around a file, gives the file to
 // LFS (gitattributes(5)): the last line that matches in the nearest folder decides.
 func (s *Source) tracked(at place) (bool, error) {
-	root, err := s.attributes(at.repo, "")
-	if err != nil {
-		return false, err
-	}
-	macros := map[string]string{} // only the root has them
-	for _, line := range root {
-		if value, ok := line.filter(nil); ok && line.pattern == "" {
-			macros[line.name] = value
-		}
-	}
 	for dir := path.Dir(at.dir); ; dir = path.Dir(dir) {
 		if dir == "." {
 			dir = ""
@@ -39,13 +29,13 @@ func (s *Source) tracked(at place) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if err := s.spend(fileAttributes, len(lines)); err != nil {
+		if err := s.spend(fileAttributes, lines.weight, len(at.dir), 1); err != nil {
 			return false, err
 		}
 		below := strings.TrimPrefix(strings.TrimPrefix(at.dir, dir), "/")
-		for i := len(lines) - 1; i >= 0; i-- {
-			if value, ok := lines[i].filter(macros); ok && matchesAttribute(lines[i].pattern, below) {
-				return value == "lfs", nil
+		for _, line := range slices.Backward(lines.lines) {
+			if matchesAttribute(line.pattern, below) {
+				return line.value == "lfs", nil
 			}
 		}
 		if dir == "" {
@@ -54,9 +44,9 @@ func (s *Source) tracked(at place) (bool, error) {
 	}
 }
 
-// filter returns the value that a line gives to the attribute filter: the last one.
-func (l attributeLine) filter(macros map[string]string) (value string, ok bool) {
-	for _, word := range l.words {
+// filterOf returns the value that the words of a line give to the attribute filter: the last one.
+func filterOf(words []string, macros map[string]string) (value string, ok bool) {
+	for _, word := range words {
 		switch name, text, _ := strings.Cut(word, "="); {
 		case name == "filter" || name == "-filter" || name == "!filter":
 			value, ok = text, true
@@ -69,23 +59,43 @@ func (l attributeLine) filter(macros map[string]string) (value string, ok bool) 
 	return value, ok
 }
 
-// attributes are the lines of a folder's .gitattributes, which is read once.
-func (s *Source) attributes(r *repository, dir string) ([]attributeLine, error) {
-	if lines, known := r.attributes[dir]; known {
-		return lines, nil
+// attributeFile is what a .gitattributes says about the attribute filter.
+type attributeFile struct {
+	lines  []attributeLine
+	weight Weight
+	macros map[string]string // those that it defines, which count in the root alone
+}
+
+// attributes reads a folder's .gitattributes once.
+func (s *Source) attributes(r *repository, dir string) (f attributeFile, err error) {
+	if f, known := r.attributes[dir]; known {
+		return f, nil
+	}
+	var root attributeFile
+	if dir != "" {
+		if root, err = s.attributes(r, ""); err != nil {
+			return f, err
+		}
 	}
 	text, err := s.plainFile(r, join(dir, fileAttributes), maxAttributes)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", printable(join(join(r.path, dir), fileAttributes)), err)
+		return f, fmt.Errorf("cannot read %s: %w", printable(join(join(r.path, dir), fileAttributes)), err)
+	}
+	name := printable(join(join(r.path, dir), fileAttributes))
+	if err := shortPatterns(name, text); err != nil {
+		return f, err
 	}
 	if r.attributes == nil {
-		r.attributes = map[string][]attributeLine{}
+		r.attributes = map[string]attributeFile{}
 	}
-	r.attributes[dir] = parseAttributes(string(text))
+	r.attributes[dir] = parseAttributes(string(text), root.macros)
 	return r.attributes[dir], nil
 }
 
-func parseAttributes(text string) (lines []attributeLine) {
+// parseAttributes reads the lines of a .gitattributes, with the macros of the root; nil: it is the root's.
+func parseAttributes(text string, macros map[string]string) attributeFile {
+	f := attributeFile{macros: map[string]string{}}
+	rules := map[int][]string{} // the words of each line with a pattern
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
@@ -93,7 +103,9 @@ func parseAttributes(text string) (lines []attributeLine) {
 		}
 		if name, ok := strings.CutPrefix(line, "[attr]"); ok {
 			if words := strings.Fields(name); len(words) > 0 {
-				lines = append(lines, attributeLine{name: words[0], words: words[1:]})
+				if value, ok := filterOf(words[1:], nil); ok {
+					f.macros[words[0]] = value
+				}
 			}
 			continue
 		}
@@ -104,10 +116,23 @@ func parseAttributes(text string) (lines []attributeLine) {
 			pattern, rest = line[:i], line[i:]
 		}
 		if pattern != "" && pattern[0] != '!' { // git forbids negative patterns
-			lines = append(lines, attributeLine{pattern: pattern, words: strings.Fields(rest)})
+			rules[len(f.lines)] = strings.Fields(rest)
+			f.lines = append(f.lines, attributeLine{pattern: pattern})
 		}
 	}
-	return lines
+	if macros == nil {
+		macros = f.macros
+	}
+	// Each file is compared with the lines that say something alone, and never with their words.
+	var patterns []string
+	said := f.lines[:0]
+	for i, line := range f.lines {
+		if value, ok := filterOf(rules[i], macros); ok {
+			said, patterns = append(said, attributeLine{line.pattern, value}), append(patterns, line.pattern)
+		}
+	}
+	f.lines, f.weight = said, Weigh(patterns...)
+	return f
 }
 
 // matchesAttribute reports whether a pattern matches a path, both relative to the folder of

@@ -29,9 +29,9 @@ func (w *walker) ignores(path string) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		w.matcher = m
+		w.matcher, w.weight = m, weigh(m)
 	}
-	if err := w.source.spend(".dockerignore", len(w.matcher.Patterns())*(1+strings.Count(path, "/"))); err != nil {
+	if err := w.source.spend(".dockerignore", w.weight, len(path), 1+strings.Count(path, "/")); err != nil {
 		return false, err
 	}
 	var info patternmatcher.MatchInfo
@@ -83,9 +83,14 @@ func mayMatchBelow(pattern, path string) bool {
 // dockerignore reads the patterns of DOCKERFILE.dockerignore, or else of
 // .dockerignore.
 func (s *Source) dockerignore(rev string) (*patternmatcher.PatternMatcher, error) {
-	content, ok, err := s.File(rev, cmp.Or(s.dockerfile, "Dockerfile")+".dockerignore", maxIgnore)
+	name := cmp.Or(s.dockerfile, "Dockerfile") + ".dockerignore"
+	content, ok, err := s.File(rev, name, maxIgnore)
 	if err == nil && !ok {
-		content, _, err = s.File(rev, ".dockerignore", maxIgnore)
+		name = ".dockerignore"
+		content, _, err = s.File(rev, name, maxIgnore)
+	}
+	if err == nil {
+		err = shortPatterns(name, content)
 	}
 	if err != nil {
 		return nil, err

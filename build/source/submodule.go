@@ -52,8 +52,8 @@ type repository struct {
 	around  int           // how many submodules are around its files
 	modules gitModules    // nil: not read yet
 
-	attributes map[string][]attributeLine // of the folders that were read
-	large      []plumbing.Hash            // blobs of the pointers to LFS, in the order of a walk
+	attributes map[string]attributeFile // of the folders that were read
+	large      []plumbing.Hash          // blobs of the pointers to LFS, in the order of a walk
 }
 
 // file names the repository's .gitmodules.

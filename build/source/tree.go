@@ -171,7 +171,7 @@ func (s *Source) Tree(ctx context.Context, c Commit, l Limits) (*Tree, error) {
 	if err := w.folder(root, "", at, 0); err != nil {
 		return nil, fmt.Errorf("cannot deploy %s: %w", c.Short, err)
 	}
-	if err := s.checkIgnore(ctx, c.Tree, len(w.tree.Files)); err != nil {
+	if err := s.checkIgnore(ctx, c.Tree, w.tree.Files); err != nil {
 		return nil, fmt.Errorf("cannot deploy %s: %w", c.Short, err)
 	}
 	if err := w.fetchLarge(ctx); err != nil {
@@ -192,6 +192,7 @@ type walker struct {
 	limits  Limits
 	tree    *Tree
 	matcher *patternmatcher.PatternMatcher // of .dockerignore; nil: not read yet
+	weight  Weight                         // of its patterns
 
 	// What a tree names many times is read once, or else a hostile tree takes
 	// seconds until it exceeds its budget.
