@@ -101,10 +101,12 @@ func TestReport(t *testing.T) {
        Ps computed init:              true
        Ps computed max image ports:   64
        Ps computed max processes:     250
+       Ps computed max runs:          50
        Ps computed procfile path:     Procfile
        Ps computed restart policy:    on-failure:10
        Ps computed rollover:          
        Ps computed server max processes: 2000
+       Ps computed server max runs:   500
        Ps computed skip deploy:       false
        Ps computed start cmd:         
        Ps computed stop timeout seconds: 30
@@ -112,14 +114,17 @@ func TestReport(t *testing.T) {
        Ps global init:                
        Ps global max image ports:     
        Ps global max processes:       
+       Ps global max runs:            
        Ps global procfile path:       Procfile
        Ps global restart policy:      
        Ps global server max processes: 
+       Ps global server max runs:     
        Ps global skip deploy:         false
        Ps global stop timeout seconds: 
        Ps init:                       
        Ps max image ports:            
        Ps max processes:              
+       Ps max runs:                   
        Ps procfile path:              
        Ps restart policy:             
        Ps rollover:                   
