@@ -56,6 +56,22 @@ COMMIT
 	}
 }
 
+// TestAllowedNetworkHasNoApps: an administrator lets builds reach 10.0.0.0/8, where the networks of
+// the apps are too. Builds reached the processes of all apps.
+func TestAllowedNetworkHasNoApps(t *testing.T) {
+	c := sample()
+	c.Settings.Allowed = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	var forward []string
+	for _, r := range c.rules(nil) {
+		if match := strings.Join(r.match, " "); r.chain == "FORWARD" && strings.HasPrefix(match, "-i ") {
+			forward = append(forward, match)
+		}
+	}
+	if len(forward) < 2 || !strings.Contains(forward[0], "-o dk-+ -j REJECT") || !strings.Contains(forward[1], "-d 10.0.0.0/8 -j ACCEPT") {
+		t.Errorf("the rules for builds are %q", forward)
+	}
+}
+
 // TestResolvers: builds ask the host's servers of DNS, or those behind its resolver.
 func TestResolvers(t *testing.T) {
 	for _, c := range []struct{ etc, systemd, text, names string }{

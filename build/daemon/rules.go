@@ -77,6 +77,8 @@ func (c Config) rules(names []netip.Addr) (list []rule) {
 	add("filter", "INPUT", "-i %s %s", device, target)
 	add("filter", "FORWARD", "-o %s -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT", device)
 	add("filter", "FORWARD", "-o %s -j DROP", device)
+	// No network that an administrator allows is meant to have the apps.
+	add("filter", "FORWARD", "-i %s -o %s %s", device, "dk-+", target)
 	for _, p := range c.Settings.Allowed {
 		add("filter", "FORWARD", "-i %s -d %s -j ACCEPT", device, p.Masked())
 	}
