@@ -21,6 +21,11 @@ type Certificate struct {
 	Responder string `json:"responder,omitempty"`
 }
 
+// Describe sets what the files of a certificate tell of it at a time.
+func (c *Certificate) Describe(p certs.Pair, now time.Time) {
+	c.Names, c.NotAfter, c.Responder = certs.Names(p.Leaf), p.Leaf.NotAfter.UTC(), p.Responder(nil, now)
+}
+
 // Own returns the certificates of an app itself: that of certs:add, else the ordered ones.
 func (st *State) Own() []*Certificate {
 	if st.Certificate != nil {

@@ -295,9 +295,12 @@ func (x *restore) prepareApp(ctx context.Context, name string, set app.Settings)
 		return nil, fmt.Errorf("its release v%d is missing", st.Current)
 	}
 	for _, c := range st.Own() {
-		if _, err := store.ReadCertificate(x.app(name, "dokku", app.TLSDir, filepath.Base(c.ID)), c); err != nil {
+		p, err := store.ReadCertificate(x.app(name, "dokku", app.TLSDir, filepath.Base(c.ID)), c)
+		if err != nil {
 			return nil, inBackup(x.dir, err)
 		}
+		// nginx asks the responder, and serves the names.
+		c.Describe(p, time.Now())
 	}
 	if id := st.MaintenancePage; id != "" {
 		if _, err := os.Stat(x.app(name, "dokku", app.PagesDir, filepath.Base(id), proxy.MaintenancePage)); err != nil {

@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"dokku/agent/app"
 	"dokku/agent/store"
@@ -122,6 +123,9 @@ func (x *restore) restoreCertificate(c *app.Certificate) error {
 	saved, err := x.Server.Env.Store.SaveCertificate("", p)
 	if err == nil && saved.ID != c.ID {
 		err = fmt.Errorf("the server's certificate in it is not %s", c.ID)
+	}
+	if err == nil {
+		c.Describe(p, time.Now())
 	}
 	return err
 }

@@ -38,8 +38,8 @@ func (s *Store) SaveCertificate(name string, p certs.Pair) (*app.Certificate, er
 	hash := sha256.New()
 	hash.Write(p.Chain)
 	hash.Write(p.Key)
-	c := &app.Certificate{ID: hex.EncodeToString(hash.Sum(nil)[:8]), Names: certs.Names(p.Leaf), NotAfter: p.Leaf.NotAfter.UTC(),
-		Responder: p.Responder(nil, time.Now())}
+	c := &app.Certificate{ID: hex.EncodeToString(hash.Sum(nil)[:8])}
+	c.Describe(p, time.Now())
 	to := s.TLS(name, c.ID)
 	if _, err := os.Stat(to); err == nil {
 		return c, nil

@@ -10,12 +10,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"dokku/agent/app"
 	"dokku/agent/backup"
 	"dokku/agent/backup/archive"
+	"dokku/agent/certs"
 	"dokku/agent/command"
 	"dokku/agent/command/cli"
 	"dokku/agent/deploy"
@@ -79,6 +82,31 @@ func TestForgedArchives(t *testing.T) {
 	}
 	if count < 60 {
 		t.Errorf("only %d archives were tried", count)
+	}
+}
+
+// TestRestoredCertificate: a backup says of its certificate that it is for other names, and that
+// nginx asks a cloud's metadata service whether it is revoked. Its files alone tell.
+func TestRestoredCertificate(t *testing.T) {
+	old := newMachine(t, newHistory(t))
+	old.furnish()
+	p, err := certs.SelfSigned([]string{"shop.example.com"}, time.Now())
+	check(t, err)
+	check(t, old.server.SetCertificate(t.Context(), "shop", "certs:add", event.Log{}, &p))
+	st := old.load("shop").State
+	m := old.another()
+	dir := t.TempDir()
+	man, err := archive.Read(t.Context(), bytes.NewReader(old.backedUp(backup.BackupOptions{})), dir, func(archive.Manifest) error { return nil })
+	check(t, err)
+	state("certificate", `{"id":"`+st.Certificate.ID+`","names":["bank.example.com"],"not_after":"`+st.Certificate.NotAfter.Format(time.RFC3339)+`","responder":"http://169.254.169.254/latest"}`)(t, dir)
+	var b, out bytes.Buffer
+	_, err = archive.Write(t.Context(), &b, man, dir)
+	check(t, err)
+	if code := command.Execute(t.Context(), cli.Env{Root: m.root, Server: m.server, Stdin: &b, Stdout: &out, Stderr: &out}, []string{"restore"}); code != 0 {
+		t.Fatalf("%d, %s", code, &out)
+	}
+	if got := m.load("shop").State.Certificate; !reflect.DeepEqual(got, st.Certificate) || got.Responder != "" {
+		t.Errorf("restored is %+v, want %+v", got, st.Certificate)
 	}
 }
 
