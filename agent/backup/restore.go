@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -112,6 +113,10 @@ func (x *restore) names() []string {
 const (
 	// maxJSON bounds a state, a release and the settings, in bytes: each is read as a whole.
 	maxJSON = 16 << 20
+	// maxSecret bounds a file of keys, certificates or passwords, in bytes, and maxPages what
+	// maintenance:custom-page takes. Both are read as a whole.
+	maxSecret = 1 << 20
+	maxPages  = 16 << 20
 	// maxDepth bounds the folders around a file. The refs of a backup are packed into one.
 	maxDepth = 80
 )
@@ -119,7 +124,7 @@ const (
 // accept checks the manifest before anything is unpacked.
 func (x *restore) accept(m archive.Manifest) error {
 	x.m = m
-	has := map[string]bool{}
+	has, pages := map[string]bool{}, map[string]int64{}
 	for _, a := range m.Apps {
 		if err := app.ValidName(a.Name); err != nil || has[a.Name] {
 			return fmt.Errorf("it has an app named %.80q", a.Name)
@@ -129,15 +134,29 @@ func (x *restore) accept(m archive.Manifest) error {
 	for _, f := range m.Files {
 		name, rest, _ := strings.Cut(strings.TrimPrefix(f.Name, backupApps+"/"), "/")
 		ours := f.Name == backupSettings || f.Name == backupKeys || planMember.MatchString(f.Name) || nodesMember.MatchString(f.Name) || strings.HasPrefix(f.Name, app.TLSDir+"/") ||
-			strings.HasPrefix(f.Name, store.AccountsDir+"/") || slices.Contains(store.Credentials, strings.TrimPrefix(f.Name, backupCredentials+"/"))
+			path.Dir(path.Dir(f.Name)) == store.AccountsDir || slices.Contains(store.Credentials, strings.TrimPrefix(f.Name, backupCredentials+"/"))
 		if !ours && (!strings.HasPrefix(f.Name, backupApps+"/") || !has[name] || !belongs(rest)) {
 			return fmt.Errorf("it has %.80q, which a backup has no place for", f.Name)
 		}
 		if strings.Count(f.Name, "/") > maxDepth && !strings.HasPrefix(rest, "logs/") {
 			return fmt.Errorf("it has %.80q, which lies in more than %d folders", f.Name, maxDepth)
 		}
-		if strings.HasSuffix(f.Name, ".json") && f.Size > maxJSON {
-			return fmt.Errorf("it has %.80q of %s, where %s are possible", f.Name, units.HumanSize(float64(f.Size)), units.HumanSize(maxJSON))
+		most, size := int64(0), f.Size // 0: what the disk has
+		switch {
+		case strings.HasSuffix(f.Name, ".json"):
+			most = maxJSON
+		case strings.HasPrefix(rest, "dokku/"+app.PagesDir+"/"):
+			page := path.Dir(f.Name)
+			if parts := strings.SplitN(rest, "/", 4); len(parts) > 3 {
+				page = name + "/" + parts[2]
+			}
+			pages[page] += f.Size
+			most, size = maxPages, pages[page]
+		case ours && !planMember.MatchString(f.Name) && !nodesMember.MatchString(f.Name), strings.HasPrefix(rest, "dokku/"+app.TLSDir+"/"), strings.HasPrefix(rest, "dokku/"+store.RegistryDir+"/"):
+			most = maxSecret
+		}
+		if most > 0 && size > most {
+			return fmt.Errorf("it has %.80q of %s, where %s are possible", f.Name, units.HumanSize(float64(size)), units.HumanSize(float64(most)))
 		}
 	}
 	var missing []string

@@ -83,6 +83,13 @@ var forgedApps = []struct {
 	{"keys of the user dokku", added("credentials/.ssh/authorized_keys", "ssh-ed25519 x\n"), `it has "credentials/.ssh/authorized_keys", which a backup has no place for`},
 	{"a folder of a thousand folders", added("apps/shop/refs/"+strings.Repeat("x/", 1000)+"y", strings.Repeat("0", 40)+"\n"),
 		`it has "apps/shop/refs/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x", which lies in more than 80 folders`},
+	{"two pages of 10 MB", func(t *testing.T, dir string) {
+		added("apps/shop/dokku/maintenance/0123/a.html", strings.Repeat("x", 10<<20))(t, dir)
+		added("apps/shop/dokku/maintenance/0123/css/b.css", strings.Repeat("x", 10<<20))(t, dir)
+	}, `it has "apps/shop/dokku/maintenance/0123/css/b.css" of 20.97MB, where 16.78MB are possible`},
+	{"a certificate of 2 MB", added("apps/shop/dokku/tls/0123/server.crt", strings.Repeat("x", 2<<20)), `it has "apps/shop/dokku/tls/0123/server.crt" of 2.097MB, where 1.049MB are possible`},
+	{"an account of 2 MB", added("acme/x/account.key", strings.Repeat("x", 2<<20)), `it has "acme/x/account.key" of 2.097MB, where 1.049MB are possible`},
+	{"an account in a folder of its own", added("acme/x/y/z", "1"), `it has "acme/x/y/z", which a backup has no place for`},
 	{"a state of 20 MB", added(shopState, `{"version":1,"deploy_branch":"`+strings.Repeat("x", 20<<20)+`"}`), `it has "apps/shop/dokku/state.json" of 20.97MB, where 16.78MB are possible`},
 	{"a state of ten million brackets", added(shopState, strings.Repeat("[", 10_000_000)), "app shop: cannot read apps/shop/dokku/state.json: invalid character '[' exceeded max depth"},
 	{"no ref but a link's text", added("apps/shop/refs/heads/main", "ref: ../../../../etc/passwd\n"), "app shop: git finds the repository damaged: error: refs/heads/main: invalid sha1 pointer 0000000000000000000000000000000000000000 (exit status 10): push all branches again to a new app, or name the other apps"},
