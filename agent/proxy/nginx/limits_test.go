@@ -183,7 +183,7 @@ func TestTemporaryFiles(t *testing.T) {
 	result := make(chan error, 1)
 	r := route(t, "hello", 1)
 	r.Upstreams = []netip.AddrPort{nginxtest.Handler(t, func(w http.ResponseWriter, _ *http.Request) {
-		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * time.Second))
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(4 * time.Second))
 		var err error
 		for sent := 0; sent < size && err == nil; sent += 1 << 20 {
 			_, err = w.Write(make([]byte, 1<<20))
