@@ -59,6 +59,7 @@ type machine interface {
 	engine.Restarts
 	engine.Networks
 	engine.Caches
+	engine.Inspector
 	engine.Terminal
 	engine.Registries
 }

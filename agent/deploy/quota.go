@@ -21,14 +21,21 @@ type DiskUse struct {
 	// Repository is the app's folder, with the objects of a push that is under way.
 	Repository int64
 	engine.DiskUse
+	// Written is what the app's containers have written beside their images.
+	Written int64
 }
 
 // Total returns the sum.
-func (u DiskUse) Total() int64 { return u.Repository + u.Images + u.Cache }
+func (u DiskUse) Total() int64 { return u.Repository + u.Images + u.Cache + u.Written }
 
-// String says what has how much: "1.2 GB (repository 1.1 GB, images 90 MB, build cache 0 B)".
+// String says what has how much: "1.2 GB (repository 1.1 GB, images 90 MB, build cache 0 B)", and what
+// containers have written, if they have.
 func (u DiskUse) String() string {
-	return fmt.Sprintf("%s (repository %s, images %s, build cache %s)", source.Bytes(u.Total()), source.Bytes(u.Repository), source.Bytes(u.Images), source.Bytes(u.Cache))
+	written := ""
+	if u.Written > 0 {
+		written = ", written by containers " + source.Bytes(u.Written)
+	}
+	return fmt.Sprintf("%s (repository %s, images %s, build cache %s%s)", source.Bytes(u.Total()), source.Bytes(u.Repository), source.Bytes(u.Images), source.Bytes(u.Cache), written)
 }
 
 // quotaError says that an app would keep more than its quota.
@@ -47,7 +54,7 @@ func (e *quotaError) Error() string {
 	}
 	return fmt.Sprintf("%s may keep %s on the server's disk, and %s\n"+
 		"Make the image smaller, or remove what it does not need: branches and files of its history (then dokku repo:gc %[1]s), older releases (dokku releases:set %[1]s keep 1), "+
-		"caches (dokku repo:purge-cache %[1]s); or an admin raises the quota: dokku apps:set %[1]s %[4]s SIZE", e.app, source.Bytes(e.quota), has, app.PropDiskQuota)
+		"caches (dokku repo:purge-cache %[1]s), what its processes have written (dokku ps:restart %[1]s); or an admin raises the quota: dokku apps:set %[1]s %[4]s SIZE", e.app, source.Bytes(e.quota), has, app.PropDiskQuota)
 }
 
 // DiskUse returns what an app keeps on the disk: its repository, the images of its releases,
@@ -80,7 +87,35 @@ func (e *Env) DiskUse(ctx context.Context, v app.View, more ...string) (u DiskUs
 	if err == nil {
 		u.DiskUse, err = host.DiskUse(ctx, v.Name, ids)
 	}
+	if err == nil {
+		u.Written, err = written(ctx, host, v.Name)
+	}
 	return u, err
+}
+
+// measureTime is how long all containers of an app may be measured: the engine looks at each of
+// their files. Those that it has not come to by then count as empty.
+const measureTime = 30 * time.Second
+
+// written returns the bytes that an app's containers on this machine have written beside their images.
+func written(ctx context.Context, host machine, name string) (sum int64, err error) {
+	found, err := host.Observe(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	limited, cancel := context.WithTimeout(ctx, measureTime)
+	defer cancel()
+	for _, i := range found.Instances {
+		if i.Placed() || i.Kind == engine.KindBuild || limited.Err() != nil {
+			continue
+		}
+		n, err := host.Written(limited, i.ID)
+		if err != nil && limited.Err() == nil && !errors.Is(err, engine.ErrNoContainer) {
+			return 0, err
+		}
+		sum += n
+	}
+	return sum, ctx.Err()
 }
 
 // diskQuota returns the app's quota in bytes; 0: it has none.

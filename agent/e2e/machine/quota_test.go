@@ -25,7 +25,7 @@ func (m *machine) quota(value string) {
 }
 
 // TestDiskQuota: a pusher fills the server's disk, by 200 MB on a side branch, by a cache that a
-// step mounts, or by a push of 1.6 MB whose image has 5.3 GB. What is over the quota is refused
+// step mounts, by what a process writes beside its image, or by a push of 1.6 MB whose image has 5.3 GB. What is over the quota is refused
 // before any of it is kept, and says what has how much.
 func TestDiskQuota(t *testing.T) {
 	h := newHistory(t)
@@ -63,7 +63,7 @@ func TestDiskQuota(t *testing.T) {
 	check(t, os.WriteFile(branch, make([]byte, 200<<20), 0o600))
 	refused("a branch", "cannot accept this push: shop may keep 105 MB on the server's disk, and it would keep 210 MB (repository 210 MB, images 0 B, build cache 0 B)\n"+
 		"Make the image smaller, or remove what it does not need: branches and files of its history (then dokku repo:gc shop), older releases (dokku releases:set shop keep 1), "+
-		"caches (dokku repo:purge-cache shop); or an admin raises the quota: dokku apps:set shop disk-quota SIZE")
+		"caches (dokku repo:purge-cache shop), what its processes have written (dokku ps:restart shop); or an admin raises the quota: dokku apps:set shop disk-quota SIZE")
 	check(t, os.Remove(branch))
 
 	m.engine.SetAppCache("shop", 300<<20)
@@ -77,6 +77,16 @@ func TestDiskQuota(t *testing.T) {
 	if code, text := m.says("repo:purge-cache shop"); code != 0 {
 		t.Error(text)
 	}
+
+	o, err := m.engine.Observe(t.Context(), "shop")
+	check(t, err)
+	for _, i := range o.Instances {
+		m.engine.SetWritten(i.ID, 300<<20)
+	}
+	refused("a process", "cannot accept this push: shop may keep 105 MB on the server's disk, and it would keep ", ", written by containers ")
+	check(t, m.server.Restart(t.Context(), "shop", event.Log{}))
+	m.settle()
+	before = m.load("shop").State.Current
 
 	large = 5300 << 20
 	refused("an image", "shop may keep 105 MB on the server's disk, and it would keep 5.6 GB ", "images 5.6 GB, build cache 0 B)")
