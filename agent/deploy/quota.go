@@ -88,7 +88,7 @@ func (e *Env) DiskUse(ctx context.Context, v app.View, more ...string) (u DiskUs
 		u.DiskUse, err = host.DiskUse(ctx, v.Name, ids)
 	}
 	if err == nil {
-		u.Written, err = written(ctx, host, v.Name)
+		u.Written, err = written(ctx, host, v)
 	}
 	return u, err
 }
@@ -98,15 +98,16 @@ func (e *Env) DiskUse(ctx context.Context, v app.View, more ...string) (u DiskUs
 const measureTime = 30 * time.Second
 
 // written returns the bytes that an app's containers on this machine have written beside their images.
-func written(ctx context.Context, host machine, name string) (sum int64, err error) {
-	found, err := host.Observe(ctx, name)
+// Those that retire take theirs with them soon.
+func written(ctx context.Context, host machine, v app.View) (sum int64, err error) {
+	found, err := host.Observe(ctx, v.Name)
 	if err != nil {
 		return 0, err
 	}
 	limited, cancel := context.WithTimeout(ctx, measureTime)
 	defer cancel()
 	for _, i := range found.Instances {
-		if i.Placed() || i.Kind == engine.KindBuild || limited.Err() != nil {
+		if _, retires := v.State.Retiring[i.ID]; retires || i.Placed() || i.Kind == engine.KindBuild || limited.Err() != nil {
 			continue
 		}
 		n, err := host.Written(limited, i.ID)

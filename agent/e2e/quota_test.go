@@ -9,7 +9,7 @@ import (
 )
 
 // TestDiskQuotaReal: a pusher fills the server's disk by what a buildpack keeps in the app's
-// cache, which is a volume, and by a file on a side branch. What is over the quota is refused with a
+// cache, which is a volume, by what a process writes, and by a file on a side branch. What is over the quota is refused with a
 // line that says what has how much. The version that serves goes on, no ref moves, and once the
 // cache is removed the next push is accepted.
 func TestDiskQuotaReal(t *testing.T) {
@@ -45,6 +45,15 @@ func TestDiskQuotaReal(t *testing.T) {
 	lab.Contains(t, l.Dokku("repo:purge-cache", a.Name), "       Removed volume cache-"+a.Name)
 	out = a.Push(lab.Files{"more": "1"})
 	lab.Contains(t, out, "       cache: 1")
+	tip = a.Tip("main")
+	a.Serves(tip)
+
+	l.Dokku("enter", a.Name, "web", "dd", "if=/dev/zero", "of=/app/written", "bs=1M", "count=70")
+	out = a.Rejected(lab.Files{"other": "2"})
+	refused(out, ", written by containers 7")
+	lab.Contains(t, out, "ps:restart "+a.Name+")")
+	l.Dokku("ps:restart", a.Name)
+	a.Push(lab.Files{"other": "3"})
 	tip = a.Tip("main")
 	a.Serves(tip)
 
