@@ -25,6 +25,10 @@ var errExpansion = fmt.Errorf("its braces and variables make more than %d words,
 // errReplaces says that a command has ${NAME/A/B}, which may be of any length.
 var errReplaces = errors.New("${NAME/A/B} needs a shell")
 
+// errProcess says that a command has <(...) or >(...), which the library calls without asking
+// whether anybody runs it.
+var errProcess = errors.New("<(...) and >(...) need a shell")
+
 // CronWords splits the command of a task as Dokku does: as a shell would, but for operators
 // such as ";" and "|", which are an error, and for files, which no word names. env looks up
 // variables; an unknown one is empty. A command that becomes more than 1,000 words or 256 KiB
@@ -53,7 +57,7 @@ func CronWords(command string, env map[string]string) ([]string, error) {
 	argv, err := expand.Fields(&expand.Config{Env: expand.FuncEnviron(func(name string) string {
 		v, _ := value.of(env[name], true)
 		return v
-	})}, words...)
+	}), ProcSubst: func(*syntax.ProcSubst) (string, error) { return "", errProcess }}, words...)
 	if value.left < 0 {
 		return nil, errExpansion
 	}

@@ -8,7 +8,8 @@ import (
 )
 
 // TestCronExpansionIsBounded: braces in the commands of an app.json's tasks made millions of
-// words in the hook, and variables and ${NAME/A/B} any number of bytes in the agent.
+// words in the hook, and variables and ${NAME/A/B} any number of bytes in the agent. <(...) ended the
+// program that read it.
 func TestCronExpansionIsBounded(t *testing.T) {
 	long := strings.Repeat("x", 60_000)
 	const shell = `write it as "sh -c 'COMMANDS'"`
@@ -26,6 +27,8 @@ func TestCronExpansionIsBounded(t *testing.T) {
 		"curl " + strings.Repeat("$LONG", 700):               errExpansion.Error(),
 		"curl {1..500}$LONG":                                 errExpansion.Error(),
 		"echo ${LONG//x/" + strings.Repeat("y", 3_000) + "}": errReplaces.Error(),
+		"diff <(a) b":                                        errProcess.Error(),
+		"tee >(a)":                                           errProcess.Error(),
 		`echo "${LONG:-${A/b/c}}"`:                           errReplaces.Error(),
 	} {
 		begun := cpuTime(t)
@@ -85,4 +88,21 @@ func TestCronTasksAreBounded(t *testing.T) {
 	if a, err = ParseAppJSON(file(101)); err != nil || a.Check() == nil || a.Check().Error() != want || len(a.Cron) != 101 {
 		t.Errorf("101 tasks: %d, %v, %v", len(a.Cron), err, a.Check())
 	}
+}
+
+// FuzzCronWords: no command ends the program, or becomes more than it may.
+func FuzzCronWords(f *testing.F) {
+	for _, command := range []string{"npm run x", "{1..16000} {a,b{c,d}}", "{a..z..-3}$A${A:-b}", `"${A%x}" '{1..2}'`, "{..}{1..}{a..1}"} {
+		f.Add(command)
+	}
+	f.Fuzz(func(t *testing.T, command string) {
+		words, err := CronWords(command, map[string]string{"A": "value"})
+		size := 0
+		for _, w := range words {
+			size += len(w)
+		}
+		if err == nil && (len(words) > maxWords || size > 2*maxExpanded) {
+			t.Errorf("%q becomes %d words of %d bytes", command, len(words), size)
+		}
+	})
 }
