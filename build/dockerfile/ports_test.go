@@ -82,3 +82,21 @@ func FuzzExposedPorts(f *testing.F) {
 		}
 	})
 }
+
+// FuzzUses: no Dockerfile ends the program that looks for what it uses, or has more looked up
+// than may be.
+func FuzzUses(f *testing.F) {
+	f.Add("FROM dokku/sh${TARGETOS:+op}\nADD http://${A}/x /\nONBUILD RUN --mount=type=cache,id=a,target=/x <<E\nCOPY --from=b c d\nE\n", "A", "127.0.0.1")
+	f.Add("ARG A=b\nFROM ${A#b*} AS c\nFROM c\nARG TARGETSTAGE\nCOPY --from=$TARGETSTAGE x y\n", "A", "")
+	f.Fuzz(func(t *testing.T, file, name, value string) {
+		uses, err := usesOf([]byte(file), outside{args: map[string]string{name: value}, platform: value})
+		for _, u := range uses {
+			if err != nil || u.line < 1 || u.text == "" {
+				t.Errorf("%+v, %v", u, err)
+			}
+		}
+		if len(uses) > 2*maxWork/useWork {
+			t.Errorf("%d uses", len(uses))
+		}
+	})
+}
